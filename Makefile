@@ -1,0 +1,161 @@
+# Silverback. `make` alone lists the targets.
+#
+# Modules are read from go.work. Tools are pinned in tools/go.mod, outside the workspace, and built into bin/
+# only by the targets that need them: `make build`, `make test` and `make lab` want Go and make, nothing else.
+
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+GO      ?= go
+ROOT    := github.com/silverback-gateway/silverback
+MODULES := $(shell awk '{ for (i = 1; i <= NF; i++) if ($$i ~ /^\.\//) print substr($$i, 3) }' go.work)
+VERSION  = $(shell git describe --always --dirty 2>/dev/null || echo dev)
+
+# Suites that start fleets have targets of their own: e2e and chaos.
+PACKAGES = $$($(GO) list work | grep -vE '^$(ROOT)/test/(e2e|chaos)(/|$$)')
+
+# The branch that a change of the contract must not break.
+AGAINST ?= main
+
+LAB_FLAGS   ?=
+BENCH_FLAGS ?=
+TEST_FLAGS  ?=
+SEED        ?=
+
+##@ Everyday
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+
+BINARIES := bin/silverback bin/silverback-registry bin/silverback-translator bin/silverback-distributor \
+	bin/silverback-agent bin/silverback-lab bin/silverback-kongsim
+
+.PHONY: build
+build: $(BINARIES) ## build every binary into bin/
+
+bin/silverback:             package := ./cli/cmd/silverback
+bin/silverback-registry:    package := ./services/registry/cmd/registry
+bin/silverback-translator:  package := ./services/translator/cmd/translator
+bin/silverback-distributor: package := ./services/distributor/cmd/distributor
+bin/silverback-agent:       package := ./agent/cmd/agent
+bin/silverback-lab:         package := ./lab/cmd/silverback-lab
+bin/silverback-kongsim:     package := ./testkit/cmd/kongsim
+
+# Always asked for: the Go build cache knows better than make what is stale.
+.PHONY: $(BINARIES)
+$(BINARIES):
+	$(GO) build -buildvcs=false -trimpath -ldflags "-X $(ROOT)/kit/build.Version=$(VERSION)" -o $@ $(package)
+
+.PHONY: test
+test: ## run the tests of every module (TEST_FLAGS=-v ...)
+	$(GO) test $(TEST_FLAGS) $(PACKAGES)
+
+.PHONY: lab
+lab: bin/silverback-lab bin/silverback ## run a whole fleet in one process (LAB_FLAGS=...)
+	bin/silverback-lab $(LAB_FLAGS)
+
+.PHONY: clean
+clean: ## remove what the other targets made
+	rm -rf bin .lab
+
+##@ Before review
+
+.PHONY: check
+check: format lint vet proto-lint breaking race ## everything a change must pass; needs a C compiler for the race detector
+
+.PHONY: format
+format: bin/golangci-lint ## fail on files that are not formatted
+	@failed=; for m in $(MODULES); do \
+		(cd $$m && $(CURDIR)/bin/golangci-lint fmt --diff) || failed="$$failed $$m"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "not formatted (make fmt does it):$$failed" >&2; exit 1; fi
+
+.PHONY: lint
+lint: bin/golangci-lint ## lint every module, import rules included
+	@failed=; for m in $(MODULES); do \
+		echo "lint $$m"; (cd $$m && $(CURDIR)/bin/golangci-lint run ./...) || failed="$$failed $$m"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "lint failed in:$$failed" >&2; exit 1; fi
+
+.PHONY: vet
+vet: ## go vet, every module
+	$(GO) vet work
+
+.PHONY: proto-lint
+proto-lint: bin/buf ## lint the .proto files
+	bin/buf lint
+
+# git archive rather than buf's own git input: it works in worktrees and shallow clones too.
+.PHONY: breaking
+breaking: bin/buf ## compare the .proto files with AGAINST (default: main)
+	@base=; \
+	for ref in "$(AGAINST)" "origin/$(AGAINST)"; do \
+		if git cat-file -e "$$ref:buf.yaml" 2>/dev/null; then base=$$ref; break; fi; \
+	done; \
+	if [ -z "$$base" ]; then \
+		echo "breaking: skipped, this clone has no $(AGAINST) (nor origin/$(AGAINST)) with a buf.yaml to compare with"; \
+		exit 0; \
+	fi; \
+	old=$$(mktemp -d) && trap 'rm -rf "$$old"' EXIT && \
+	git archive --output="$$old/base.tar" "$$base" buf.yaml proto third_party/proto && \
+	mkdir "$$old/tree" && tar -xf "$$old/base.tar" -C "$$old/tree" && \
+	echo "breaking: against $$base ($$(git rev-parse --short "$$base"))" && \
+	bin/buf breaking --against "$$old/tree"
+
+.PHONY: race
+race: ## the tests of every module under the race detector
+	$(GO) test -race -count=1 $(TEST_FLAGS) $(PACKAGES)
+
+.PHONY: verify
+verify: generate tidy ## generated code, go.mod and go.sum are as the index has them, and modules build alone
+	@git diff --exit-code -- proto/gen '*go.mod' '*go.sum' || { \
+		echo "verify: the files above differ from the index; stage them if they are meant" >&2; exit 1; }
+	@new=$$(git ls-files --others --exclude-standard -- proto/gen '*go.mod' '*go.sum'); \
+	if [ -n "$$new" ]; then echo "verify: not in git:" >&2; echo "$$new" >&2; exit 1; fi
+	@for m in $(MODULES); do \
+		echo "build $$m alone"; (cd $$m && GOWORK=off $(GO) build -buildvcs=false ./...) || exit 1; \
+	done
+
+##@ Changing things
+
+.PHONY: generate
+generate: bin/buf bin/protoc-gen-go bin/protoc-gen-go-grpc ## write proto/gen anew from the .proto files
+	bin/buf generate
+
+.PHONY: tidy
+tidy: ## go mod tidy in every module, without the workspace
+	@for m in $(MODULES) tools; do \
+		echo "tidy $$m"; (cd $$m && GOWORK=off $(GO) mod tidy) || exit 1; \
+	done
+
+.PHONY: fmt
+fmt: bin/golangci-lint ## format every module
+	@for m in $(MODULES); do (cd $$m && $(CURDIR)/bin/golangci-lint fmt) || exit 1; done
+
+##@ The whole system
+
+.PHONY: e2e
+e2e: build ## end to end, with the lab and with real processes
+	$(GO) test -count=1 -timeout 20m $(TEST_FLAGS) ./test/e2e/...
+
+.PHONY: chaos
+chaos: build ## faults under load, judged afterwards (SEED=...)
+	SILVERBACK_CHAOS_SEED=$(SEED) $(GO) test -count=1 -timeout 30m $(TEST_FLAGS) ./test/chaos/...
+
+.PHONY: bench
+bench: ## measure the budgets (BENCH_FLAGS=...)
+	$(GO) run ./test/cmd/bench $(BENCH_FLAGS)
+
+# Tools, one file each, rebuilt when tools/go.mod changed. Nothing is stamped from git: VERSION says it, for binaries.
+bin/buf:                tool := github.com/bufbuild/buf/cmd/buf
+bin/protoc-gen-go:      tool := google.golang.org/protobuf/cmd/protoc-gen-go
+bin/protoc-gen-go-grpc: tool := google.golang.org/grpc/cmd/protoc-gen-go-grpc
+bin/golangci-lint:      tool := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+bin/buf bin/protoc-gen-go bin/protoc-gen-go-grpc bin/golangci-lint: tools/go.mod
+	cd tools && GOWORK=off $(GO) build -buildvcs=false -trimpath -o ../$@ $(tool)
