@@ -1,0 +1,203 @@
+// Package conf loads the configuration of a binary, strictly: a flag wins over its environment twin, which wins over the
+// configuration file. Unknown keys fail, and all problems are reported together with the place each came from.
+package conf
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/silverback-gateway/silverback/kit/build"
+)
+
+// ErrDone says that the process has done what it was asked for, such as --help or --check, and should exit with 0.
+var ErrDone = errors.New("done")
+
+// A Set is the configuration of one binary. Declare every setting on Flags, in any way pflag has, then Load.
+type Set struct {
+	Flags *pflag.FlagSet
+
+	name    string
+	summary string
+	checks  []func() error
+	file    string
+	check   bool
+	version bool
+	from    map[string]string // where a setting's value came from
+}
+
+// New returns the set of a binary.
+func New(name, summary string) *Set {
+	s := &Set{Flags: pflag.NewFlagSet(name, pflag.ContinueOnError), name: name, summary: summary, from: map[string]string{}}
+	s.Flags.SortFlags = false
+	return s
+}
+
+// Check adds a condition on the loaded settings. Join several problems with errors.Join.
+func (s *Set) Check(check func() error) { s.checks = append(s.checks, check) }
+
+// Load reads the settings. It returns ErrDone after --help, --version and --check, which print to out.
+func (s *Set) Load(args []string, lookupEnv func(string) (string, bool), out io.Writer) error {
+	s.Flags.StringVar(&s.file, "config", "", "YAML file with the same settings, its keys named like the flags")
+	s.Flags.BoolVar(&s.check, "check", false, "check the settings and exit")
+	s.Flags.BoolVar(&s.version, "version", false, "print the version and exit")
+	s.Flags.SetOutput(io.Discard)
+	s.Flags.Usage = func() {}
+	if err := s.Flags.Parse(args); err != nil {
+		if errors.Is(err, pflag.ErrHelp) {
+			s.help(out)
+			return ErrDone
+		}
+		return fmt.Errorf("%w; see %s --help", err, s.name)
+	}
+	if s.version {
+		fmt.Fprintf(out, "%s %s\n", s.name, build.Version)
+		return ErrDone
+	}
+	if left := s.Flags.Args(); len(left) > 0 {
+		return fmt.Errorf("unexpected argument %q; see %s --help", left[0], s.name)
+	}
+	if err := errors.Join(s.fill(lookupEnv)...); err != nil {
+		return err
+	}
+	var problems []error
+	for _, check := range s.checks {
+		problems = append(problems, check())
+	}
+	if err := errors.Join(problems...); err != nil {
+		return err
+	}
+	if s.check {
+		fmt.Fprintf(out, "%s: the settings are valid\n", s.name)
+		return ErrDone
+	}
+	return nil
+}
+
+// fill gives settings that no flag set the value of the environment or of the file.
+func (s *Set) fill(lookupEnv func(string) (string, bool)) (problems []error) {
+	if value, ok := lookupEnv(EnvName("config")); ok && !s.Flags.Changed("config") {
+		s.file = value
+	}
+	file, err := readFile(s.file)
+	if err != nil {
+		return []error{err}
+	}
+	s.Flags.VisitAll(func(flag *pflag.Flag) {
+		line, inFile := file[flag.Name]
+		delete(file, flag.Name)
+		switch {
+		case flag.Name == "config" || flag.Name == "check" || flag.Name == "version":
+			if inFile {
+				problems = append(problems, fmt.Errorf("%s:%d: %s can only be a flag", s.file, line.number, flag.Name))
+			}
+		case flag.Changed:
+			s.from[flag.Name] = "--" + flag.Name
+		default:
+			var place, value string
+			if v, ok := lookupEnv(EnvName(flag.Name)); ok {
+				place, value = EnvName(flag.Name), v
+			} else if inFile {
+				place, value = fmt.Sprintf("%s:%d: %s", s.file, line.number, flag.Name), line.value
+			} else {
+				return
+			}
+			s.from[flag.Name] = place
+			if err := s.Flags.Set(flag.Name, value); err != nil {
+				problems = append(problems, fmt.Errorf("%s: %s", place, strings.TrimPrefix(err.Error(), "invalid argument ")))
+			}
+		}
+	})
+	for key, line := range file {
+		problems = append(problems, fmt.Errorf("%s:%d: unknown setting %q", s.file, line.number, key))
+	}
+	return problems
+}
+
+// From says where a setting's value came from, for messages: its flag when nothing else set it.
+func (s *Set) From(name string) string {
+	if place, ok := s.from[name]; ok {
+		return place
+	}
+	return "--" + name
+}
+
+// EnvName is the environment twin of a flag: SILVERBACK_ and the name in capitals.
+func EnvName(flag string) string {
+	return "SILVERBACK_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+type fileValue struct {
+	value  string
+	number int // line
+}
+
+// readFile reads a flat mapping. A list becomes the form that flags take: its items with commas between.
+func readFile(name string) (map[string]fileValue, error) {
+	if name == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("read settings: %w", err)
+	}
+	var root yaml.Node
+	if err := yaml.Unmarshal(text, &root); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if root.Kind == 0 {
+		return nil, nil
+	}
+	top := root.Content[0]
+	if top.Kind != yaml.MappingNode {
+		return nil, fmt.Errorf("%s:%d: want settings as key: value", name, top.Line)
+	}
+	values := map[string]fileValue{}
+	for i := 0; i < len(top.Content); i += 2 {
+		key, value := top.Content[i], top.Content[i+1]
+		if earlier, ok := values[key.Value]; ok {
+			return nil, fmt.Errorf("%s:%d: %s is set already in line %d", name, key.Line, key.Value, earlier.number)
+		}
+		text, err := flat(value)
+		if err != nil {
+			return nil, fmt.Errorf("%s:%d: %s: %w", name, key.Line, key.Value, err)
+		}
+		values[key.Value] = fileValue{value: text, number: key.Line}
+	}
+	return values, nil
+}
+
+func flat(value *yaml.Node) (string, error) {
+	var items []string
+	switch value.Kind {
+	case yaml.ScalarNode:
+		return value.Value, nil
+	case yaml.SequenceNode:
+		for _, item := range value.Content {
+			if item.Kind != yaml.ScalarNode {
+				return "", errors.New("want a list of plain values")
+			}
+			items = append(items, item.Value)
+		}
+	case yaml.MappingNode:
+		for i := 0; i < len(value.Content); i += 2 {
+			if value.Content[i+1].Kind != yaml.ScalarNode {
+				return "", errors.New("want plain values")
+			}
+			items = append(items, value.Content[i].Value+"="+value.Content[i+1].Value)
+		}
+	default:
+		return "", errors.New("want a plain value, a list or key: value")
+	}
+	return strings.Join(items, ","), nil
+}
+
+func (s *Set) help(out io.Writer) {
+	fmt.Fprintf(out, "%s\n\nUsage:\n  %s [flags]\n\nEvery flag has an environment twin (--%s is %s) and may stand in the file of --config. A flag wins over the\nenvironment, and that over the file.\n\nFlags:\n%s",
+		s.summary, s.name, "log-level", EnvName("log-level"), s.Flags.FlagUsagesWrapped(100))
+}

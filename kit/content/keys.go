@@ -1,0 +1,16 @@
+package content
+
+import (
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/snapshot"
+)
+
+// Prefixes of all keys of this package.
+const (
+	ChunkPrefix    = "/silverback/v1/content/chunks/"
+	ManifestPrefix = "/silverback/v1/content/manifests/"
+)
+
+func chunkKey(sum snapshot.Sum) string { return ChunkPrefix + sum.String() }
+
+func manifestKey(digest fleet.Digest) string { return ManifestPrefix + digest.Hex() }

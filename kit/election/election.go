@@ -1,0 +1,135 @@
+// Package election makes one replica of a service its leader. Leadership is a context with a term: the context ends no later
+// than the lease could be lost, and the term fences every write of the leader.
+package election
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/client/v3/concurrency"
+
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+)
+
+// DefaultTTL is how long a killed leader is missed before another is elected. etcd's floor is about two seconds.
+const DefaultTTL = 3 * time.Second
+
+// ErrLost is the cause of a leading context whose lease ended.
+var ErrLost = errors.New("leadership lost")
+
+// Config says who runs for what. Client, Prefix and Replica are required.
+type Config struct {
+	Client  *clientv3.Client
+	Prefix  string // such as /silverback/v1/election/distributor
+	Replica string // what others see as the leader's name
+	TTL     time.Duration
+	Log     *slog.Logger
+	Metrics *Metrics
+}
+
+// Metrics are what an election tells. A nil Metrics tells nothing.
+type Metrics struct {
+	leader prometheus.Gauge
+	terms  prometheus.Counter
+}
+
+// NewMetrics registers the metrics of an election.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		leader: prometheus.NewGauge(prometheus.GaugeOpts{Name: "silverback_leader", Help: "1 while this replica leads, else 0."}),
+		terms:  prometheus.NewCounter(prometheus.CounterOpts{Name: "silverback_leader_terms_total", Help: "Leaderships that this replica has begun."}),
+	}
+	r.MustRegister(m.leader, m.terms)
+	return m
+}
+
+// Lead is what a leader does. It returns when ctx ends, which is when the leadership can no longer be trusted, or
+// with an error, which gives the leadership up for a moment.
+type Lead func(ctx context.Context, term fleet.Term, fence etcdkv.Fence) error
+
+// Run campaigns and leads, again and again, until ctx ends; it then resigns, so that another replica leads within
+// milliseconds, and returns the cause of ctx.
+func Run(ctx context.Context, c Config, lead Lead) error {
+	if c.TTL == 0 {
+		c.TTL = DefaultTTL
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	for {
+		err := c.once(ctx, lead)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			c.Log.Warn("leadership ended", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(50*time.Millisecond + rand.N(200*time.Millisecond)):
+		}
+	}
+}
+
+// once is one lease: campaign, lead, resign.
+func (c Config) once(ctx context.Context, lead Lead) error {
+	lease, err := c.grant(ctx)
+	if err != nil {
+		return err
+	}
+	leaseCtx, endTrust := keepTrust(ctx, c.Client, lease, c.TTL)
+	defer func() {
+		endTrust()
+		// The lease must not outlive the leadership; ctx is over, so this has a deadline of its own.
+		revokeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_, _ = c.Client.Revoke(revokeCtx, lease)
+	}()
+	session, err := concurrency.NewSession(c.Client, concurrency.WithLease(lease), concurrency.WithContext(leaseCtx))
+	if err != nil {
+		return fmt.Errorf("open session: %w", err)
+	}
+	defer session.Orphan()
+	election := concurrency.NewElection(session, c.Prefix)
+	if err := election.Campaign(leaseCtx, c.Replica); err != nil {
+		return fmt.Errorf("campaign: %w", err)
+	}
+	term := fleet.Term(election.Rev())
+	c.Log.Info("leading", "term", term)
+	if c.Metrics != nil {
+		c.Metrics.leader.Set(1)
+		c.Metrics.terms.Inc()
+		defer c.Metrics.leader.Set(0)
+	}
+	defer c.Log.Info("no longer leading", "term", term)
+	return lead(leaseCtx, term, etcdkv.Fence{Key: election.Key(), Term: term})
+}
+
+func (c Config) grant(ctx context.Context) (clientv3.LeaseID, error) {
+	grantCtx, cancel := context.WithTimeout(ctx, c.TTL)
+	defer cancel()
+	lease, err := c.Client.Grant(grantCtx, int64((c.TTL+time.Second-1)/time.Second))
+	if err != nil {
+		return 0, fmt.Errorf("grant lease: %w", err)
+	}
+	return lease.ID, nil
+}
+
+// Leader returns the name that the present leader campaigned with; empty when there is none.
+func Leader(ctx context.Context, client *clientv3.Client, prefix string) (string, error) {
+	answer, err := client.Get(ctx, prefix+"/", clientv3.WithFirstCreate()...)
+	if err != nil {
+		return "", fmt.Errorf("read leader: %w", err)
+	}
+	if len(answer.Kvs) == 0 {
+		return "", nil
+	}
+	return string(answer.Kvs[0].Value), nil
+}

@@ -1,0 +1,59 @@
+package election
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// keepTrust keeps a lease alive, and returns a context that ends with ErrLost as soon as the lease may have ended on the server: a TTL
+// after the sending of the last keepalive that was answered, by this process's own monotonic clock, and a little before. A process that
+// was stopped for longer finds its context over when it wakes.
+func keepTrust(ctx context.Context, client *clientv3.Client, lease clientv3.LeaseID, ttl time.Duration) (context.Context, func()) {
+	leaseCtx, end := context.WithCancelCause(ctx)
+	t := &trust{end: end, ttl: ttl - ttl/10}
+	t.timer = time.AfterFunc(t.ttl, func() { end(ErrLost) })
+	var done sync.WaitGroup
+	done.Go(func() { t.keep(leaseCtx, client, lease) })
+	return leaseCtx, func() {
+		end(context.Canceled)
+		t.timer.Stop()
+		done.Wait()
+	}
+}
+
+type trust struct {
+	end   context.CancelCauseFunc
+	ttl   time.Duration
+	timer *time.Timer
+}
+
+// keep sends keepalives one by one rather than by the client's stream, because trust counts from the sending of a
+// keepalive, which the stream does not tell.
+func (t *trust) keep(ctx context.Context, client *clientv3.Client, lease clientv3.LeaseID) {
+	for {
+		sent := time.Now()
+		callCtx, cancel := context.WithTimeout(ctx, t.ttl/3)
+		answer, err := client.KeepAliveOnce(callCtx, lease)
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, rpctypes.ErrLeaseNotFound), err == nil && answer.TTL <= 0:
+			t.end(fmt.Errorf("%w: the lease is gone", ErrLost))
+			return
+		case err == nil:
+			t.timer.Reset(t.ttl - time.Since(sent))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(t.ttl / 4):
+		}
+	}
+}

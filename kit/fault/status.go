@@ -1,0 +1,136 @@
+package fault
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+)
+
+// A status travels in an HTTP/2 trailer, and peers refuse trailers that are large, so details are cut to a budget; the
+// metadata says how many problems there were.
+const (
+	maxProblems     = 100
+	maxDetailBytes  = 5 << 10
+	problemCountKey = "problem_count"
+)
+
+var codeOf = map[Kind]codes.Code{
+	Internal: codes.Internal, Invalid: codes.InvalidArgument, Missing: codes.NotFound, Exists: codes.AlreadyExists,
+	Conflict: codes.Aborted, WrongState: codes.FailedPrecondition, StaleTerm: codes.FailedPrecondition,
+	NotLeader: codes.Unavailable, Down: codes.Unavailable, Busy: codes.ResourceExhausted,
+	// As gRPC itself answers a message that is over its limit.
+	TooLarge: codes.ResourceExhausted, Denied: codes.PermissionDenied,
+}
+
+var kindOf = map[codes.Code]Kind{
+	codes.InvalidArgument: Invalid, codes.NotFound: Missing, codes.AlreadyExists: Exists, codes.Aborted: Conflict,
+	codes.FailedPrecondition: WrongState, codes.Unavailable: Down, codes.ResourceExhausted: Busy, codes.PermissionDenied: Denied,
+	codes.Unauthenticated: Denied,
+}
+
+// Code returns the gRPC code of a kind.
+func Code(kind Kind) codes.Code { return codeOf[kind] }
+
+// ToStatus turns an error into what goes over the wire. An error that is no fault becomes INTERNAL with its text
+// withheld; a cancelled or expired context, and a status that a called service answered, keep their codes.
+func ToStatus(err error) *status.Status {
+	if err == nil {
+		return status.New(codes.OK, "")
+	}
+	var e *Error
+	if !errors.As(err, &e) {
+		switch {
+		case errors.Is(err, context.Canceled):
+			return status.New(codes.Canceled, "the call was cancelled")
+		case errors.Is(err, context.DeadlineExceeded):
+			return status.New(codes.DeadlineExceeded, "the call took longer than its deadline")
+		}
+		if s, ok := status.FromError(err); ok {
+			return s
+		}
+		// An error of etcd's client is no status, but has its code.
+		var coded interface{ Code() codes.Code }
+		if errors.As(err, &coded) && coded.Code() == codes.Unavailable {
+			return ToStatus(New(Down, "STORE_DOWN", "the store cannot be reached now; try again"))
+		}
+		return status.New(codes.Internal, "internal error")
+	}
+	if e.Kind == Internal {
+		return status.New(codes.Internal, "internal error")
+	}
+	s, detailErr := status.New(codeOf[e.Kind], e.Message).WithDetails(e.details()...)
+	if detailErr != nil {
+		return status.New(codeOf[e.Kind], e.Message)
+	}
+	return s
+}
+
+func (e *Error) details() []protoadapt.MessageV1 {
+	info := &errdetails.ErrorInfo{Reason: e.Reason, Domain: Domain, Metadata: map[string]string{}}
+	for k, v := range e.Metadata {
+		info.Metadata[k] = v
+	}
+	if len(e.Problems) > 0 && info.Metadata[problemCountKey] == "" {
+		info.Metadata[problemCountKey] = strconv.Itoa(len(e.Problems))
+	}
+	all := []protoadapt.MessageV1{info}
+	if len(e.Violations) > 0 {
+		bad := &errdetails.BadRequest{}
+		for _, v := range e.Violations {
+			bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{Field: v.Field, Description: v.Description})
+		}
+		all = append(all, bad)
+	}
+	if e.RetryAfter > 0 {
+		all = append(all, &errdetails.RetryInfo{RetryDelay: durationpb.New(e.RetryAfter)})
+	}
+	budget := maxDetailBytes
+	for i, p := range e.Problems {
+		budget -= proto.Size(p)
+		if i >= maxProblems || (i > 0 && budget < 0) {
+			break
+		}
+		all = append(all, protoadapt.MessageV1Of(p))
+	}
+	return all
+}
+
+// FromStatus turns the error of a call back into a fault, for clients that match kinds. An error that is no status is returned as it is.
+func FromStatus(err error) error {
+	if err == nil {
+		return nil
+	}
+	s, ok := status.FromError(err)
+	if !ok {
+		return err
+	}
+	kind, known := kindOf[s.Code()]
+	if !known {
+		return err
+	}
+	e := &Error{Kind: kind, Message: s.Message()}
+	for _, d := range s.Details() {
+		switch d := d.(type) {
+		case *errdetails.ErrorInfo:
+			e.Reason, e.Metadata = d.GetReason(), d.GetMetadata()
+		case *errdetails.BadRequest:
+			for _, v := range d.GetFieldViolations() {
+				e.Violations = append(e.Violations, Violation{Field: v.GetField(), Description: v.GetDescription()})
+			}
+		case *errdetails.RetryInfo:
+			e.RetryAfter = d.GetRetryDelay().AsDuration()
+		case *fleetv1.Problem:
+			e.Problems = append(e.Problems, d)
+		}
+	}
+	return e
+}

@@ -1,0 +1,111 @@
+// Package proof puts the reserved route into the bytes that a gateway is given,
+// and reads what that route answers. A gateway that answers with a digest serves
+// the snapshot of that digest: nothing weaker is called proof.
+//
+// The package is pure text work. It asks no gateway, chooses no form for one, and
+// never parses or reorders the snapshot it is handed.
+package proof
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+)
+
+// What marks the reserved route. A request with this host and path, made over
+// loopback, is answered by the gateway itself and never reaches a service.
+const (
+	RouteName = "silverback-proof"
+	Host      = "silverback.internal"
+	Path      = "/.well-known/silverback"
+	Tag       = "silverback"
+
+	// RouteID is the id that Kong itself would give a route of that name.
+	RouteID = "1448fce5-bfeb-5f3b-a2c5-51d464655867"
+)
+
+// Form says how much the reserved route can prove.
+type Form int
+
+const (
+	// None inserts nothing: all there is to compare is the gateway hash.
+	None Form = iota
+	// Route answers the digest, but not which worker answered, and answers
+	// only after global authentication plugins have let the request through.
+	Route
+	// Worker answers the digest, the worker and the number of workers, before
+	// every other plugin. It needs pre-function and a Lua sandbox that is on.
+	Worker
+)
+
+// String returns the word that flags, logs and outcomes use.
+func (f Form) String() string {
+	switch f {
+	case None:
+		return "hash"
+	case Route:
+		return "route"
+	case Worker:
+		return "worker"
+	}
+	return fmt.Sprintf("Form(%d)", int(f))
+}
+
+// ParseForm is the inverse of String.
+func ParseForm(word string) (Form, error) {
+	for _, f := range []Form{None, Route, Worker} {
+		if f.String() == word {
+			return f, nil
+		}
+	}
+	return None, fmt.Errorf("proof %q is not one of worker, route, hash", word)
+}
+
+// Plugins names the plugins that a gateway must offer for a form to work.
+func (f Form) Plugins() []string {
+	switch f {
+	case Route:
+		return []string{"ip-restriction", "request-termination"}
+	case Worker:
+		return []string{"pre-function"}
+	}
+	return nil
+}
+
+// Answer is what the reserved route said. Workers is 0 when the form that
+// answered cannot tell workers apart.
+type Answer struct {
+	Digest  fleet.Digest
+	Worker  int
+	Workers int
+}
+
+// ParseAnswer reads the body of a 200 of the reserved route. A body that names
+// no digest, or a worker outside the count it claims, is an error: whatever
+// answered, it was not the reserved route.
+func ParseAnswer(body []byte) (Answer, error) {
+	var said struct {
+		Digest  string `json:"digest"`
+		Worker  *int   `json:"worker"`
+		Workers int    `json:"workers"`
+	}
+	if err := json.Unmarshal(body, &said); err != nil {
+		return Answer{}, errors.New("the answer is not the reserved route's JSON")
+	}
+	digest, err := fleet.ParseDigest(said.Digest)
+	if err != nil {
+		return Answer{}, fmt.Errorf("the answer names no digest: %w", err)
+	}
+	answer := Answer{Digest: digest, Workers: said.Workers}
+	if said.Worker == nil {
+		answer.Workers = 0
+		return answer, nil
+	}
+	if *said.Worker < 0 || *said.Worker >= said.Workers {
+		return Answer{}, fmt.Errorf("the answer names worker %d of %d", *said.Worker, said.Workers)
+	}
+	answer.Worker = *said.Worker
+	return answer, nil
+}

@@ -1,0 +1,161 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+
+	"buf.build/go/protovalidate"
+	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/auth"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/logging"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+)
+
+// chain is the interceptors of a server, outermost first.
+type chain struct {
+	unary  []grpc.UnaryServerInterceptor
+	stream []grpc.StreamServerInterceptor
+}
+
+// newChain puts metrics, logging, authorization, validation, fault mapping and recovery in their order. Recovery is last, so that
+// the others see a panic as an error.
+func newChain(d ServerDeps) (*chain, error) {
+	validator, err := protovalidate.New()
+	if err != nil {
+		return nil, fmt.Errorf("prepare validation: %w", err)
+	}
+	metrics := grpcprom.NewServerMetrics(grpcprom.WithServerHandlingTimeHistogram())
+	if d.Metrics != nil {
+		d.Metrics.MustRegister(metrics)
+	}
+	logger := logging.LoggerFunc(func(ctx context.Context, level logging.Level, message string, fields ...any) {
+		d.Log.Log(ctx, slog.Level(level), message, fields...) //nolint:sloglint // the middleware has one message for each event
+	})
+	logs := []logging.Option{logging.WithLogOnEvents(logging.FinishCall), logging.WithLevels(levelOf), logging.WithDisableLoggingFields("grpc.component", "grpc.method_type", "grpc.start_time", "protocol")}
+	authorize := func(ctx context.Context) (context.Context, error) {
+		if d.Authorize == nil {
+			return ctx, nil
+		}
+		method, _ := grpc.Method(ctx)
+		ctx, err := d.Authorize(ctx, method)
+		if err != nil {
+			return nil, fault.ToStatus(err).Err()
+		}
+		return ctx, nil
+	}
+	recovered := recovery.WithRecoveryHandlerContext(func(ctx context.Context, p any) error {
+		method, _ := grpc.Method(ctx)
+		// The panic's own text may hold what a request held, so its type and place must do.
+		d.Log.Error("panic", "method", method, "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+		return errPanic
+	})
+	return &chain{
+		unary: []grpc.UnaryServerInterceptor{
+			metrics.UnaryServerInterceptor(), logging.UnaryServerInterceptor(logger, logs...), auth.UnaryServerInterceptor(authorize),
+			validateUnary(validator), mapUnary(d.Log), recovery.UnaryServerInterceptor(recovered),
+		},
+		stream: []grpc.StreamServerInterceptor{
+			metrics.StreamServerInterceptor(), logging.StreamServerInterceptor(logger, logs...), auth.StreamServerInterceptor(authorize),
+			validateStream(validator), mapStream(d.Log), recovery.StreamServerInterceptor(recovered),
+		},
+	}, nil
+}
+
+// errPanic stands for a panic, which was logged where it happened.
+var errPanic = fault.New(fault.Internal, "PANIC", "panic")
+
+// levelOf keeps a quiet fleet quiet: a call is news when it is our fault.
+func levelOf(code codes.Code) logging.Level {
+	switch code {
+	case codes.OK, codes.Canceled, codes.NotFound, codes.AlreadyExists, codes.InvalidArgument, codes.Aborted, codes.FailedPrecondition:
+		return logging.LevelDebug
+	case codes.Internal, codes.Unknown, codes.DataLoss, codes.Unimplemented:
+		return logging.LevelError
+	default:
+		return logging.LevelInfo
+	}
+}
+
+func validateUnary(v protovalidate.Validator) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+		if err := validate(v, request); err != nil {
+			return nil, err
+		}
+		return handle(ctx, request)
+	}
+}
+
+func validateStream(v protovalidate.Validator) grpc.StreamServerInterceptor {
+	return func(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+		return handle(service, &validatedStream{ServerStream: stream, validator: v})
+	}
+}
+
+type validatedStream struct {
+	grpc.ServerStream
+	validator protovalidate.Validator
+}
+
+// RecvMsg receives and validates.
+func (s *validatedStream) RecvMsg(m any) error {
+	if err := s.ServerStream.RecvMsg(m); err != nil {
+		return err
+	}
+	return validate(s.validator, m)
+}
+
+// validate answers broken field rules as BadRequest violations.
+func validate(v protovalidate.Validator, m any) error {
+	message, ok := m.(proto.Message)
+	if !ok {
+		return nil
+	}
+	err := v.Validate(message)
+	var broken *protovalidate.ValidationError
+	if errors.As(err, &broken) {
+		var violations []fault.Violation
+		for _, violation := range broken.Violations {
+			violations = append(violations, fault.Violation{
+				Field: protovalidate.FieldPathString(violation.Proto.GetField()), Description: violation.Proto.GetMessage(),
+			})
+		}
+		return fault.ToStatus(fault.InvalidFields(violations...)).Err()
+	}
+	if err != nil {
+		return fault.ToStatus(err).Err()
+	}
+	return nil
+}
+
+func mapUnary(log *slog.Logger) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+		answer, err := handle(ctx, request)
+		return answer, toStatus(log, info.FullMethod, err)
+	}
+}
+
+func mapStream(log *slog.Logger) grpc.StreamServerInterceptor {
+	return func(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+		return toStatus(log, info.FullMethod, handle(service, stream))
+	}
+}
+
+// toStatus maps an error, and logs the one whose text the caller is not told.
+func toStatus(log *slog.Logger, method string, err error) error {
+	if err == nil {
+		return nil
+	}
+	s := fault.ToStatus(err)
+	if s.Code() == codes.Internal && !errors.Is(err, errPanic) {
+		log.Error("call failed", "method", method, "error", err)
+	}
+	return s.Err()
+}

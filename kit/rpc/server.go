@@ -1,0 +1,180 @@
+// Package rpc is how processes of Silverback talk: gRPC servers and clients, built in one way, with the same
+// interceptors, limits and manners of stopping.
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/pflag"
+	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	"github.com/silverback-gateway/silverback/kit/telemetry"
+)
+
+const (
+	defaultMaxReceive = 4 << 20
+	defaultStopTime   = 10 * time.Second
+	// A peer that vanished without a word is noticed after the sum of both.
+	keepaliveTime    = 20 * time.Second
+	keepaliveTimeout = 8 * time.Second
+	// Agents are many and mostly idle; HTTP/2 needs no more to carry a snapshot.
+	streamWindow = 256 << 10
+)
+
+// ServerConfig says where and how a service listens. The zero value listens nowhere; Listen is required.
+type ServerConfig struct {
+	Listen       string // host:port
+	CertFile     string // PEM; with KeyFile it turns TLS on
+	KeyFile      string
+	ClientCAFile string // PEM; callers must show a certificate that it signed
+	Insecure     bool   // allows a listener beyond loopback without TLS
+	MaxReceive   int    // bytes of one message; 0 is 4 MiB
+	StopTime     time.Duration
+	ReadBuffer   int              // bytes of each connection; 0 is gRPC's 32 KiB, which idle connections hold too
+	Codec        encoding.CodecV2 // instead of proto's, for messages that are encoded already
+}
+
+// AddFlags adds the flags of a server.
+func (c *ServerConfig) AddFlags(flags *pflag.FlagSet, defaultListen string) {
+	flags.StringVar(&c.Listen, "listen", defaultListen, "where to listen for gRPC")
+	flags.StringVar(&c.CertFile, "cert-file", "", "PEM file of this process's certificate; turns TLS on")
+	flags.StringVar(&c.KeyFile, "key-file", "", "PEM file of its key")
+	flags.StringVar(&c.ClientCAFile, "client-ca-file", "", "PEM file of the authority that callers' certificates must be signed by")
+	flags.BoolVar(&c.Insecure, "insecure", false, "allow a listener beyond loopback without TLS")
+}
+
+// Check reports what is wrong with the configuration.
+func (c *ServerConfig) Check() error {
+	var problems []error
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		problems = append(problems, fmt.Errorf("listen address %q: want host:port", c.Listen))
+	}
+	if (c.CertFile == "") != (c.KeyFile == "") {
+		problems = append(problems, errors.New("--cert-file and --key-file go together"))
+	}
+	if c.ClientCAFile != "" && c.CertFile == "" {
+		problems = append(problems, errors.New("--client-ca-file needs --cert-file and --key-file"))
+	}
+	if c.CertFile == "" && !c.Insecure && !telemetry.Loopback(c.Listen) {
+		problems = append(problems, fmt.Errorf("listen address %s is not on loopback and has no TLS: give --cert-file and --key-file, or say --insecure", c.Listen))
+	}
+	return errors.Join(problems...)
+}
+
+// An Authorizer lets a call in, with a context that may say who calls, or refuses it with a fault of kind Denied.
+type Authorizer func(ctx context.Context, method string) (context.Context, error)
+
+// ServerDeps are what a server uses. Authorize may be nil, which lets every call in.
+type ServerDeps struct {
+	Log       *slog.Logger
+	Metrics   prometheus.Registerer
+	Authorize Authorizer
+}
+
+// A Server is a gRPC server with health and reflection. Register services on it before Serve.
+type Server struct {
+	*grpc.Server
+	Health *health.Server
+
+	config   ServerConfig
+	log      *slog.Logger
+	listener net.Listener
+	drain    []func()
+}
+
+// NewServer opens the listener, so that the address is known and connections wait rather than fail until Serve.
+func NewServer(c ServerConfig, d ServerDeps) (*Server, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	if c.MaxReceive == 0 {
+		c.MaxReceive = defaultMaxReceive
+	}
+	if c.StopTime == 0 {
+		c.StopTime = defaultStopTime
+	}
+	creds, err := serverCredentials(c)
+	if err != nil {
+		return nil, err
+	}
+	if c.CertFile == "" && !telemetry.Loopback(c.Listen) {
+		d.Log.Warn("listening beyond loopback without TLS", "listen", c.Listen)
+	}
+	chain, err := newChain(d)
+	if err != nil {
+		return nil, err
+	}
+	options := []grpc.ServerOption{
+		grpc.Creds(creds),
+		grpc.ChainUnaryInterceptor(chain.unary...),
+		grpc.ChainStreamInterceptor(chain.stream...),
+		grpc.MaxRecvMsgSize(c.MaxReceive),
+		grpc.InitialWindowSize(streamWindow),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveTime / 4, PermitWithoutStream: true}),
+	}
+	if telemetry.Tracing() {
+		options = append(options, grpc.StatsHandler(otelgrpc.NewServerHandler())) // it costs every message something, wanted or not
+	}
+	if c.ReadBuffer > 0 {
+		options = append(options, grpc.ReadBufferSize(c.ReadBuffer))
+	}
+	if c.Codec != nil {
+		options = append(options, grpc.ForceServerCodecV2(c.Codec))
+	}
+	l, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", c.Listen, err)
+	}
+	s := &Server{Server: grpc.NewServer(options...), Health: health.NewServer(), config: c, log: d.Log, listener: l}
+	healthv1.RegisterHealthServer(s.Server, s.Health)
+	reflection.Register(s.Server)
+	return s, nil
+}
+
+// Address is where it listens.
+func (s *Server) Address() string { return s.listener.Addr().String() }
+
+// OnDrain adds a step of stopping: it runs after health says NOT_SERVING and before calls are waited for. It must end
+// streams that would go on for ever.
+func (s *Server) OnDrain(step func()) { s.drain = append(s.drain, step) }
+
+// Serve answers calls until ctx ends. It then stops in order: health, the drain steps, calls under way for up to StopTime, the rest.
+func (s *Server) Serve(ctx context.Context) error {
+	failed := make(chan error, 1)
+	go func() { failed <- s.Server.Serve(s.listener) }()
+	s.log.Info("serving", "listen", s.Address())
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve grpc: %w", err)
+	case <-ctx.Done():
+	}
+	s.Health.Shutdown()
+	for _, step := range s.drain {
+		step()
+	}
+	stopped := make(chan struct{})
+	go func() { s.GracefulStop(); close(stopped) }()
+	select {
+	case <-stopped:
+	case <-time.After(s.config.StopTime):
+		s.Stop()
+		<-stopped
+	}
+	if err := <-failed; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+		s.log.Warn("the listener failed while stopping", "error", err)
+	}
+	return context.Cause(ctx)
+}

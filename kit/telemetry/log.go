@@ -1,0 +1,61 @@
+// Package telemetry is how every process tells what it does: logs, metrics, traces, and the HTTP listener for them.
+package telemetry
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// The names of facts in logs. One word per idea, as in the protos.
+const (
+	Node     = "node"
+	Group    = "group"
+	Source   = "source"
+	Revision = "revision"
+	Digest   = "digest"
+	Term     = "term"
+	Decision = "decision"
+	Rollout  = "rollout"
+	Session  = "session"
+	Err      = "error"
+)
+
+// LogConfig says how to log. The zero value is text at level info.
+type LogConfig struct {
+	Format string // text or json
+	Level  string // debug, info, warn or error
+}
+
+// AddFlags adds the flags of a logger.
+func (c *LogConfig) AddFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&c.Format, "log-format", "text", "text or json")
+	flags.StringVar(&c.Level, "log-level", "info", "debug, info, warn or error")
+}
+
+// Check reports what is wrong with the configuration.
+func (c *LogConfig) Check() error {
+	_, err := NewLogger(io.Discard, *c)
+	return err
+}
+
+// NewLogger returns a logger that writes to w.
+func NewLogger(w io.Writer, c LogConfig) (*slog.Logger, error) {
+	var level slog.Level
+	if c.Level != "" {
+		if err := level.UnmarshalText([]byte(strings.ToUpper(c.Level))); err != nil {
+			return nil, fmt.Errorf("log level %q: choose debug, info, warn or error", c.Level)
+		}
+	}
+	options := &slog.HandlerOptions{Level: level}
+	switch c.Format {
+	case "", "text":
+		return slog.New(slog.NewTextHandler(w, options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, options)), nil
+	}
+	return nil, fmt.Errorf("log format %q: choose text or json", c.Format)
+}

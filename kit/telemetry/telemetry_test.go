@@ -1,0 +1,76 @@
+package telemetry_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/silverback-gateway/silverback/kit/telemetry"
+)
+
+func TestHTTP(t *testing.T) {
+	ready := errors.New("no leader seen yet")
+	h, err := telemetry.Listen("127.0.0.1:0", telemetry.NewMetrics(), nil, func() error { return ready })
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- h.Serve(ctx) }()
+	get := func(path string) (int, string) {
+		answer, err := http.Get("http://" + h.Address() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = answer.Body.Close() }()
+		body, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.StatusCode, string(body)
+	}
+	if code, _ := get("/healthz"); code != 200 {
+		t.Errorf("/healthz is %d", code)
+	}
+	if code, body := get("/readyz"); code != 503 || !strings.Contains(body, "no leader") {
+		t.Errorf("/readyz is %d %q", code, body)
+	}
+	if _, body := get("/metrics"); !strings.Contains(body, "silverback_build_info") {
+		t.Error("/metrics has no build info")
+	}
+	if code, _ := get("/debug/pprof/"); code != 200 {
+		t.Errorf("pprof on loopback is %d", code)
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("Serve returned %v", err)
+	}
+}
+
+func TestLoopback(t *testing.T) {
+	for address, want := range map[string]bool{"127.0.0.1:1": true, "[::1]:1": true, "localhost:1": true, "0.0.0.0:1": false, ":1": false, "10.0.0.1:1": false} {
+		if telemetry.Loopback(address) != want {
+			t.Errorf("Loopback(%q) = %v", address, !want)
+		}
+	}
+}
+
+func TestCheckListen(t *testing.T) {
+	if telemetry.CheckListen("127.0.0.1:1", false) != nil || telemetry.CheckListen("0.0.0.0:1", true) != nil {
+		t.Error("a good address is refused")
+	}
+	if telemetry.CheckListen("0.0.0.0:1", false) == nil || telemetry.CheckListen("nowhere", true) == nil {
+		t.Error("a bad address is accepted")
+	}
+}
+
+func TestLoggerRefusesUnknownSettings(t *testing.T) {
+	for _, c := range []telemetry.LogConfig{{Format: "xml"}, {Level: "loud"}} {
+		if _, err := telemetry.NewLogger(io.Discard, c); err == nil {
+			t.Errorf("NewLogger(%+v) accepted it", c)
+		}
+	}
+}
