@@ -1,0 +1,270 @@
+// Package agenttest is an agent without a gateway: it follows its assignment, applies deltas as the contract says, answers as it is
+// told to, and remembers what it saw. It is for tests and benchmarks; it proves nothing.
+package agenttest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/snapshot"
+)
+
+// A Verdict is what the agent says of a snapshot.
+type Verdict int
+
+// The verdicts.
+const (
+	Ack    Verdict = iota
+	Nack           // and the digest is remembered
+	Fail           // the gateway does not answer
+	Silent         // says nothing
+)
+
+// Config says who an agent is and how it answers. Group, Node and Conn are required.
+type Config struct {
+	Group, Node string
+	Conn        func() grpc.ClientConnInterface // asked at each connect
+	Judge       func(canonical []byte, d *distributorv1.Directive) Verdict
+	Problems    []*fleetv1.Problem           // what a Nack says
+	Hold        <-chan struct{}              // no message is received before this is closed
+	Seen        func(*Agent, Seen)           // told of each directive, after it was answered
+	Hello       func(h *distributorv1.Hello) // changes the hello
+}
+
+// Seen is a directive as it arrived.
+type Seen struct {
+	Revision fleet.Revision
+	Digest   fleet.Digest
+	Decision fleet.Decision
+	Term     fleet.Term
+	Base     fleet.Digest // of its delta; empty without one, or without base
+	Delta    bool
+	Parts    int
+	Verdict  Verdict
+	At       time.Time
+	Err      error // why it could not be made into its snapshot
+}
+
+// An Agent runs until its context ends.
+type Agent struct {
+	c Config
+
+	mu       sync.Mutex
+	history  []Seen
+	holds    map[fleet.Digest][]byte
+	serving  Seen
+	decision fleet.Decision
+	refused  map[fleet.Digest]bool
+	bytes    int64
+	opened   int
+	boot     int
+}
+
+// New returns an agent that holds nothing.
+func New(c Config) *Agent {
+	return &Agent{c: c, holds: map[fleet.Digest][]byte{}, refused: map[fleet.Digest]bool{}}
+}
+
+// Run keeps a stream open until ctx ends.
+func (a *Agent) Run(ctx context.Context) error {
+	for {
+		wait, _ := a.follow(ctx)
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(max(wait, 20*time.Millisecond)):
+		}
+	}
+}
+
+func (a *Agent) follow(ctx context.Context) (time.Duration, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := distributorv1.NewDeliveryServiceClient(a.c.Conn()).FollowAssignment(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := stream.Send(&distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Hello{Hello: a.hello()}}); err != nil {
+		return 0, err
+	}
+	if _, err := stream.Header(); err != nil {
+		return 0, err
+	}
+	a.mu.Lock()
+	a.opened++
+	a.mu.Unlock()
+	if a.c.Hold != nil {
+		select {
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		case <-a.c.Hold:
+		}
+	}
+	var directive *distributorv1.Directive
+	var nonce uint64
+	parts := 0
+	for {
+		m, err := stream.Recv()
+		if err != nil {
+			return 0, err
+		}
+		a.mu.Lock()
+		a.bytes += int64(proto.Size(m)) + 5
+		a.mu.Unlock()
+		switch {
+		case m.GetReconnect() != nil:
+			return m.GetReconnect().GetWithin().AsDuration() / 2, nil
+		case m.GetDirective() != nil:
+			directive, nonce, parts = m.GetDirective(), m.GetNonce(), 0
+		case directive == nil || m.GetNonce() != nonce || int(m.GetDeltaPart().GetNumber()) != parts+1:
+			return 0, errors.New("a part that belongs to nothing")
+		default:
+			parts++
+			directive.Delta.Operations = append(directive.Delta.Operations, m.GetDeltaPart().GetOperations()...)
+		}
+		if parts < int(directive.GetPartCount()) {
+			continue
+		}
+		seen, outcome := a.load(directive, nonce, parts)
+		directive = nil
+		if outcome != nil {
+			if err := stream.Send(&distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Outcome{Outcome: outcome}}); err != nil {
+				return 0, err
+			}
+		}
+		if a.c.Seen != nil {
+			a.c.Seen(a, seen)
+		}
+	}
+}
+
+func (a *Agent) hello() *distributorv1.Hello {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.boot++
+	h := &distributorv1.Hello{
+		Group: a.c.Group, Node: a.c.Node, BootId: fmt.Sprint(a.boot), ServingDigest: string(a.serving.Digest), ServingRevision: int64(a.serving.Revision),
+		HeldDigest: string(a.serving.Digest), Decision: int64(a.decision),
+	}
+	for d := range a.refused {
+		h.Refused = append(h.Refused, &distributorv1.Refused{Digest: string(d), Problems: a.c.Problems})
+	}
+	if a.c.Hello != nil {
+		a.c.Hello(h)
+	}
+	return h
+}
+
+// load makes the snapshot of a directive and judges it.
+func (a *Agent) load(d *distributorv1.Directive, nonce uint64, parts int) (Seen, *distributorv1.Outcome) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	seen := Seen{
+		Revision: fleet.Revision(d.GetRevision()), Digest: fleet.Digest(d.GetDigest()), Decision: fleet.Decision(d.GetDecision()), Term: fleet.Term(d.GetTerm()),
+		Base: fleet.Digest(d.GetDelta().GetBaseDigest()), Delta: d.GetDelta() != nil, Parts: parts, At: time.Now(),
+	}
+	outcome := &distributorv1.Outcome{Nonce: nonce, Decision: d.GetDecision(), Digest: d.GetDigest()}
+	fail := func(reason distributorv1.Failure_Reason, text string) {
+		outcome.Verdict = &distributorv1.Outcome_Failure{Failure: &distributorv1.Failure{Reason: reason, Message: text, ServingDigest: string(a.serving.Digest), Attempts: 1}}
+	}
+	defer func() { a.history = append(a.history, seen) }()
+	if seen.Decision < a.decision {
+		seen.Err = errors.New("older than what was followed")
+		fail(distributorv1.Failure_REASON_STALE_DECISION, "older decision")
+		return seen, outcome
+	}
+	a.decision = seen.Decision
+	canonical, err := a.make(d)
+	if err != nil {
+		seen.Err = err
+		fail(distributorv1.Failure_REASON_BAD_DELTA, err.Error())
+		return seen, outcome
+	}
+	if a.c.Judge != nil {
+		seen.Verdict = a.c.Judge(canonical, d)
+	}
+	switch seen.Verdict {
+	case Ack:
+		a.serving = seen
+		// As a real one, it holds what it serves and what came last.
+		a.holds = map[fleet.Digest][]byte{seen.Digest: canonical}
+		outcome.Verdict = &distributorv1.Outcome_Ack{Ack: &distributorv1.Ack{Proof: fleetv1.Proof_PROOF_WORKER}}
+	case Nack:
+		a.refused[seen.Digest] = true
+		outcome.Verdict = &distributorv1.Outcome_Nack{Nack: &distributorv1.Nack{Problems: a.c.Problems, ServingDigest: string(a.serving.Digest)}}
+	case Fail:
+		fail(distributorv1.Failure_REASON_GATEWAY_UNREACHABLE, "the gateway does not answer")
+	case Silent:
+		return seen, nil
+	}
+	return seen, outcome
+}
+
+func (a *Agent) make(d *distributorv1.Directive) ([]byte, error) {
+	if d.GetDelta() == nil {
+		canonical, ok := a.holds[fleet.Digest(d.GetDigest())]
+		if !ok {
+			return nil, errors.New("the snapshot is not held")
+		}
+		return canonical, nil
+	}
+	delta := snapshot.Delta{BaseDigest: fleet.Digest(d.GetDelta().GetBaseDigest()), Digest: fleet.Digest(d.GetDelta().GetDigest()), Size: d.GetDelta().GetSize()}
+	for _, op := range d.GetDelta().GetOperations() {
+		if c := op.GetCopy(); c != nil {
+			delta.Ops = append(delta.Ops, snapshot.Op{Copy: &snapshot.Copy{Offset: c.GetOffset(), Length: c.GetLength()}})
+			continue
+		}
+		x := op.GetData()
+		delta.Ops = append(delta.Ops, snapshot.Op{Data: &snapshot.Data{Zstd: x.GetZstd(), RawLength: x.GetRawLength(), DictOffset: x.GetDictOffset(), DictLength: x.GetDictLength()}})
+	}
+	base, ok := a.holds[delta.BaseDigest]
+	if delta.BaseDigest != "" && !ok {
+		return nil, errors.New("the base is not held")
+	}
+	return snapshot.Apply(base, delta, fleet.Digest(d.GetDigest()))
+}
+
+// Lose forgets all bytes that the agent holds, but not that it should hold them.
+func (a *Agent) Lose() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	clear(a.holds)
+}
+
+// History returns what arrived, in order.
+func (a *Agent) History() []Seen {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return append([]Seen(nil), a.history...)
+}
+
+// Serving returns the directive that the agent serves by; the zero Seen is none.
+func (a *Agent) Serving() Seen {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.serving
+}
+
+// Received returns the bytes of all messages received, with gRPC's header of each.
+func (a *Agent) Received() int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.bytes
+}
+
+// Opened returns how many streams the distributor has answered.
+func (a *Agent) Opened() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.opened
+}

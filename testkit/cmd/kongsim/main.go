@@ -1,0 +1,72 @@
+// Command kongsim runs one simulated Kong Gateway, for tests that need a process
+// of its own and for trying Silverback without Kong. It listens on loopback only
+// and carries no real traffic.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/silverback-gateway/silverback/testkit/kongtest"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run serves until ctx ends. It returns the exit status: 0 after a clean stop,
+// 1 when the gateway could not start, 2 for wrong flags.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var opts kongtest.Options
+	flags := flag.NewFlagSet("silverback-kongsim", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&opts.Proxy, "proxy", "127.0.0.1:8000", "address of the proxy listener, on loopback")
+	flags.StringVar(&opts.Admin, "admin", "127.0.0.1:8001", "address of the Admin API, on loopback")
+	flags.StringVar(&opts.Status, "status", "127.0.0.1:8007", "address of the Status API, on loopback")
+	flags.IntVar(&opts.Workers, "workers", 1, "number of simulated nginx workers")
+	flags.StringVar(&opts.DeclarativeConfig, "declarative-config", "", "file to which every start and every SIGHUP returns")
+	flags.StringVar(&opts.Prefix, "prefix", "", "existing directory that keeps the configuration when the process ends")
+	flags.StringVar(&opts.RouterFlavor, "router-flavor", "traditional_compatible", "traditional_compatible, traditional or expressions")
+	flags.StringVar(&opts.UntrustedLua, "untrusted-lua", "sandbox", "sandbox, on or off")
+	flags.StringVar(&opts.SchemaDir, "schemas", "", "directory with entities/*.json and plugins/*.json to serve under /schemas")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
+		return 2
+	}
+	if flags.NArg() > 0 {
+		_, _ = fmt.Fprintf(stderr, "silverback-kongsim: unexpected argument %q\n", flags.Arg(0))
+		return 2
+	}
+	if opts.Workers < 1 {
+		_, _ = fmt.Fprintln(stderr, "silverback-kongsim: -workers wants a number from 1")
+		return 2
+	}
+	_, _ = fmt.Fprintln(stdout, kongtest.Banner())
+	g, err := kongtest.New(opts)
+	if err != nil {
+		_, _ = fmt.Fprintf(stderr, "silverback-kongsim: %v\n", err)
+		return 1
+	}
+	_, _ = fmt.Fprintf(stdout, "proxy %s\nadmin %s\nstatus %s\n", g.ProxyURL(), g.AdminURL(), g.StatusURL())
+	reload := make(chan os.Signal, 1) // one is enough: reloading twice changes nothing
+	signal.Notify(reload, syscall.SIGHUP)
+	defer signal.Stop(reload)
+	for {
+		select {
+		case <-reload:
+			g.Reload()
+		case <-ctx.Done():
+			g.Close()
+			return 0
+		}
+	}
+}

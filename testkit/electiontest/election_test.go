@@ -1,0 +1,127 @@
+// Package electiontest tests kit/election on a real etcd; kit itself does not link a server.
+package electiontest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/silverback-gateway/silverback/kit/election"
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/testkit/etcdtest"
+)
+
+const prefix = "/election/test"
+
+// reign is one leadership as its leader saw it.
+type reign struct {
+	replica string
+	term    fleet.Term
+	fence   etcdkv.Fence
+	ended   <-chan struct{}
+	cause   func() error
+}
+
+// run makes a replica a candidate and tells of each reign.
+func run(ctx context.Context, t *testing.T, client *clientv3.Client, replica string, reigns chan<- reign) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var done sync.WaitGroup
+	done.Go(func() {
+		_ = election.Run(ctx, election.Config{Client: client, Prefix: prefix, Replica: replica}, func(ctx context.Context, term fleet.Term, fence etcdkv.Fence) error {
+			reigns <- reign{replica: replica, term: term, fence: fence, ended: ctx.Done(), cause: func() error { return context.Cause(ctx) }}
+			<-ctx.Done()
+			return context.Cause(ctx)
+		})
+	})
+	return func() { cancel(); done.Wait() }
+}
+
+func next(t *testing.T, reigns <-chan reign) reign {
+	t.Helper()
+	select {
+	case r := <-reigns:
+		return r
+	case <-time.After(20 * time.Second):
+		t.Fatal("nobody leads")
+		return reign{}
+	}
+}
+
+func TestHandOverByResigning(t *testing.T) {
+	server := etcdtest.Start(t)
+	reigns := make(chan reign, 8)
+	stopA := run(t.Context(), t, server.Client(t), "a", reigns)
+	first := next(t, reigns)
+	stopB := run(t.Context(), t, server.Client(t), "b", reigns)
+	defer stopB()
+	began := time.Now()
+	stopA()
+	second := next(t, reigns)
+	t.Logf("handed over in %s", time.Since(began))
+	if first.replica != "a" || second.replica != "b" || second.term <= first.term {
+		t.Errorf("first %s in term %d, then %s in term %d", first.replica, first.term, second.replica, second.term)
+	}
+	leader, err := election.Leader(t.Context(), server.Client(t), prefix)
+	if err != nil || leader != "b" {
+		t.Errorf("Leader is %q, %v", leader, err)
+	}
+	_, err = first.fence.Commit(t.Context(), server.Client(t), nil, clientv3.OpPut("/x", "old"))
+	if !errors.Is(err, fault.Of(fault.StaleTerm)) {
+		t.Errorf("the old leader's write gave %v, want a stale term", err)
+	}
+}
+
+// A leader that cannot reach etcd stops leading by its own clock, before another can be elected.
+func TestCutOffLeaderStopsByItself(t *testing.T) {
+	server := etcdtest.StartCluster(t, 3)
+	cut := server.Cut(t)
+	reigns := make(chan reign, 8)
+	defer run(t.Context(), t, cut.Client(t), "a", reigns)()
+	first := next(t, reigns)
+	defer run(t.Context(), t, server.Client(t), "b", reigns)()
+	cut.Sever()
+	select {
+	case <-first.ended:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the leader leads on without its lease")
+	}
+	if !errors.Is(first.cause(), election.ErrLost) {
+		t.Errorf("the reign ended with %v", first.cause())
+	}
+	select {
+	case r := <-reigns:
+		t.Errorf("%s led before the cut off leader had stopped", r.replica)
+	default:
+	}
+	second := next(t, reigns)
+	if second.replica != "b" || second.term <= first.term {
+		t.Errorf("then %s led in term %d", second.replica, second.term)
+	}
+}
+
+func TestLostLeaseEndsTheReign(t *testing.T) {
+	server := etcdtest.Start(t)
+	client := server.Client(t)
+	reigns := make(chan reign, 8)
+	defer run(t.Context(), t, client, "a", reigns)()
+	first := next(t, reigns)
+	leases, err := client.Leases(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range leases.Leases {
+		if _, err := client.Revoke(t.Context(), l.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-first.ended
+	if again := next(t, reigns); again.term <= first.term {
+		t.Errorf("the next term is %d after %d", again.term, first.term)
+	}
+}

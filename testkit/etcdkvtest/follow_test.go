@@ -1,0 +1,199 @@
+// Package etcdkvtest tests kit/etcdkv on a real etcd; kit itself does not link a server.
+package etcdkvtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/testkit/etcdtest"
+)
+
+const prefix = "/t/"
+
+// recorder is a table that also counts, with a bell.
+type recorder struct {
+	*etcdkv.Table[string]
+	mu     sync.Mutex
+	listed int
+}
+
+func newRecorder() *recorder {
+	return &recorder{Table: etcdkv.NewTable(func(kv etcdkv.KV) (string, error) {
+		if string(kv.Value) == "bad" {
+			return "", errors.New("bad")
+		}
+		return string(kv.Value), nil
+	}, func(string, error) {})}
+}
+
+func (r *recorder) Listed(all []etcdkv.KV, revision int64) {
+	r.mu.Lock()
+	r.listed++
+	r.mu.Unlock()
+	r.Table.Listed(all, revision)
+}
+
+func (r *recorder) lists() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.listed
+}
+
+// await waits until the table is as wanted.
+func (r *recorder) await(t *testing.T, want map[string]string) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for {
+		changed := r.Changes()
+		got, _ := r.All()
+		if maps.Equal(got, want) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-deadline:
+			t.Fatalf("the table is %v, want %v", got, want)
+		}
+	}
+}
+
+func follow(t *testing.T, client *clientv3.Client, r *recorder) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := etcdkv.Follow(ctx, client, prefix, r); !errors.Is(err, context.Canceled) {
+			t.Errorf("Follow returned %v", err)
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
+func put(t *testing.T, client *clientv3.Client, key, value string) {
+	t.Helper()
+	if _, err := client.Put(t.Context(), prefix+key, value); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFollowSeesEveryChange(t *testing.T) {
+	client := etcdtest.Client(t)
+	put(t, client, "a", "1")
+	r := newRecorder()
+	defer follow(t, client, r)()
+	r.await(t, map[string]string{"/t/a": "1"})
+	put(t, client, "b", "2")
+	if _, err := client.Delete(t.Context(), prefix+"a"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, client, "junk", "bad")
+	r.await(t, map[string]string{"/t/b": "2"})
+	// Put and deletion of one key in one batch keep their order.
+	if _, err := client.Txn(t.Context()).Then(clientv3.OpPut(prefix+"c", "x"), clientv3.OpDelete(prefix+"b")).Commit(); err != nil {
+		t.Fatal(err)
+	}
+	put(t, client, "b", "again")
+	r.await(t, map[string]string{"/t/b": "again", "/t/c": "x"})
+	if r.lists() != 1 {
+		t.Errorf("listed %d times, want once", r.lists())
+	}
+}
+
+func TestFollowOutlivesARestartAndACompaction(t *testing.T) {
+	server := etcdtest.Start(t)
+	client := server.Client(t)
+	put(t, client, "gone", "1")
+	put(t, client, "stays", "1")
+	r := newRecorder()
+	defer follow(t, client, r)()
+	r.await(t, map[string]string{"/t/gone": "1", "/t/stays": "1"})
+
+	server.Stop(0)
+	if got, _ := r.All(); len(got) != 2 {
+		t.Fatalf("a dead etcd changed the table to %v", got)
+	}
+	server.Restart(t, 0)
+	put(t, client, "new", "2")
+	r.await(t, map[string]string{"/t/gone": "1", "/t/stays": "1", "/t/new": "2"})
+}
+
+func TestFollowListsAgainWhenTheHistoryIsGone(t *testing.T) {
+	client := etcdtest.Client(t)
+	put(t, client, "gone", "1")
+	put(t, client, "stays", "1")
+	_, old, err := etcdkv.List(t.Context(), client, prefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Delete(t.Context(), prefix+"gone"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, client, "new", "2")
+	etcdtest.Compact(t, client)
+
+	// A handler that believes the old state is told the difference by a new list.
+	r := newRecorder()
+	r.Table.Listed([]etcdkv.KV{{Key: "/t/gone", Value: []byte("1")}, {Key: "/t/stays", Value: []byte("1")}}, old)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = etcdkv.FollowFrom(ctx, client, prefix, old, r) }()
+	defer func() { cancel(); <-done }()
+	r.await(t, map[string]string{"/t/stays": "1", "/t/new": "2"})
+	if r.lists() != 1 {
+		t.Errorf("listed %d times, want once", r.lists())
+	}
+}
+
+func TestListPages(t *testing.T) {
+	client := etcdtest.Client(t)
+	for i := range 25 {
+		var ops []clientv3.Op
+		for j := range 100 {
+			ops = append(ops, clientv3.OpPut(fmt.Sprintf("%s%04d", prefix, i*100+j), "v"))
+		}
+		if _, err := client.Txn(t.Context()).Then(ops...).Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, revision, err := etcdkv.List(t.Context(), client, prefix)
+	if err != nil || len(all) != 2500 || revision == 0 {
+		t.Fatalf("List returned %d items at %d, %v", len(all), revision, err)
+	}
+	if all[2499].Key != "/t/2499" {
+		t.Errorf("the last key is %s", all[2499].Key)
+	}
+}
+
+func TestFence(t *testing.T) {
+	client := etcdtest.Client(t)
+	put(t, client, "leader", "me")
+	answer, err := client.Get(t.Context(), prefix+"leader")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fence := etcdkv.Fence{Key: prefix + "leader", Term: fleet.Term(answer.Kvs[0].CreateRevision)}
+	if _, err := fence.Commit(t.Context(), client, nil, clientv3.OpPut(prefix+"x", "1")); err != nil {
+		t.Fatalf("the leader cannot write: %v", err)
+	}
+	missing := clientv3.Compare(clientv3.ModRevision(prefix+"x"), "=", 0)
+	if _, err := fence.Commit(t.Context(), client, []clientv3.Cmp{missing}, clientv3.OpPut(prefix+"x", "2")); !errors.Is(err, fault.Of(fault.Conflict)) {
+		t.Errorf("a lost race is %v, want a conflict", err)
+	}
+	if _, err := client.Delete(t.Context(), prefix+"leader"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, client, "leader", "other")
+	if _, err := fence.Commit(t.Context(), client, nil, clientv3.OpPut(prefix+"x", "3")); !errors.Is(err, fault.Of(fault.StaleTerm)) {
+		t.Errorf("a deposed leader wrote: %v", err)
+	}
+}

@@ -1,0 +1,169 @@
+// Package etcdtest runs real etcd servers inside a test: one member, or several whose members can be stopped and started.
+// It is for tests; data is not synced to disk.
+package etcdtest
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.uber.org/zap"
+
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
+)
+
+const startTimeout = 60 * time.Second
+
+// A Server is one or several members of one cluster. It ends with its test.
+type Server struct {
+	Endpoints []string // client addresses, host:port
+	members   []*member
+}
+
+type member struct {
+	config *embed.Config
+	etcd   *embed.Etcd
+}
+
+// Start starts a single member.
+func Start(tb testing.TB) *Server { return StartCluster(tb, 1) }
+
+// StartCluster starts a cluster of n members.
+func StartCluster(tb testing.TB, n int) *Server {
+	tb.Helper()
+	s := &Server{}
+	tb.Cleanup(s.close)
+	var initial []string
+	dir := tb.TempDir()
+	for i := range n {
+		c := embed.NewConfig()
+		c.Name = fmt.Sprintf("m%d", i)
+		c.Dir = filepath.Join(dir, c.Name)
+		client, peer := freeURL(tb), freeURL(tb)
+		c.ListenClientUrls, c.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
+		c.ListenPeerUrls, c.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
+		c.TickMs, c.ElectionMs = 50, 500
+		c.UnsafeNoFsync = true
+		c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
+		initial = append(initial, c.Name+"="+peer.String())
+		s.Endpoints = append(s.Endpoints, client.Host)
+		s.members = append(s.members, &member{config: c})
+	}
+	started := make(chan error, n)
+	for _, m := range s.members {
+		m.config.InitialCluster = strings.Join(initial, ",")
+		go func() { started <- m.start() }()
+	}
+	for range n {
+		if err := <-started; err != nil {
+			tb.Fatalf("start etcd: %v", err)
+		}
+	}
+	return s
+}
+
+// Client returns a new client that ends with its test.
+func (s *Server) Client(tb testing.TB) *clientv3.Client {
+	tb.Helper()
+	client, err := etcdkv.Dial(s.Endpoints)
+	if err != nil {
+		tb.Fatalf("connect to etcd: %v", err)
+	}
+	tb.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// Client starts a single member and returns a client of it, for tests that need no more.
+func Client(tb testing.TB) *clientv3.Client {
+	tb.Helper()
+	return Start(tb).Client(tb)
+}
+
+// Stop stops member i; its data stays.
+func (s *Server) Stop(i int) {
+	if m := s.members[i]; m.etcd != nil {
+		m.etcd.Close()
+		m.etcd = nil
+	}
+}
+
+// Restart starts member i again with its data, at its old addresses.
+func (s *Server) Restart(tb testing.TB, i int) {
+	tb.Helper()
+	s.Stop(i)
+	m := s.members[i]
+	c := *m.config
+	c.ClusterState = embed.ClusterStateFlagExisting
+	m.config = &c
+	if err := m.start(); err != nil {
+		tb.Fatalf("restart etcd: %v", err)
+	}
+}
+
+// Compact forgets all history before now, so that a watch from an earlier revision fails.
+func Compact(tb testing.TB, client *clientv3.Client) {
+	tb.Helper()
+	answer, err := client.Get(context.Background(), "x")
+	if err == nil {
+		_, err = client.Compact(context.Background(), answer.Header.Revision, clientv3.WithCompactPhysical())
+	}
+	if err != nil {
+		tb.Fatalf("compact etcd: %v", err)
+	}
+}
+
+func (s *Server) close() {
+	for i := range s.members {
+		s.Stop(i)
+	}
+}
+
+func (m *member) start() error {
+	etcd, err := embed.StartEtcd(m.config)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-etcd.Server.ReadyNotify():
+		m.etcd = etcd
+		return nil
+	case err := <-etcd.Err():
+		etcd.Close()
+		return err
+	case <-time.After(startTimeout):
+		etcd.Close()
+		return fmt.Errorf("not ready after %s", startTimeout)
+	}
+}
+
+// Ports are taken from below the range that outgoing connections get theirs from, or one of those could take a member's port while
+// it is stopped.
+const (
+	firstPort = 15000
+	lastPort  = 31999
+	portTries = 100
+)
+
+// freeURL finds a free loopback port. Another process may take it before etcd does, which the start then reports.
+func freeURL(tb testing.TB) url.URL {
+	tb.Helper()
+	for range portTries {
+		address := fmt.Sprintf("127.0.0.1:%d", firstPort+rand.N(lastPort-firstPort+1))
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			continue
+		}
+		_ = l.Close()
+		return url.URL{Scheme: "http", Host: address}
+	}
+	tb.Fatalf("no free port found in %d tries", portTries)
+	return url.URL{}
+}

@@ -1,0 +1,283 @@
+package kongtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	adminListener = iota
+	statusListener
+	proxyListener
+	listeners
+)
+
+// Gateway is one simulated gateway. Its methods may be called at any time from
+// any goroutine.
+type Gateway struct {
+	opts      Options
+	kinds     *kinds
+	plugins   map[string]bool
+	transport *http.Transport
+	disk      disk
+	faults    faults
+
+	loading  chan struct{} // holds the one right to load
+	requests atomic.Uint64
+	posts    atomic.Int64
+	received atomic.Int64
+	loads    atomic.Int64
+
+	// lifecycle is held while starting and stopping, never while serving.
+	lifecycle sync.Mutex
+	servers   []*http.Server
+	serving   sync.WaitGroup
+
+	// What follows is guarded by mu.
+	mu          sync.Mutex
+	addresses   [listeners]string
+	connections int // of the proxy, ever
+	workers     []*worker
+	current     *loaded
+	running     bool
+	draining    bool
+	unbuilt     bool // a reload failed: readiness is lost (F30)
+	nodeID      string
+	gone        chan struct{} // closed when this run of the process ends
+}
+
+// New starts a gateway. It serves until Close.
+func New(opts Options) (*Gateway, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{
+		opts:      opts,
+		kinds:     newKinds(),
+		plugins:   map[string]bool{},
+		transport: newTransport(),
+		disk:      disk{dir: opts.Prefix},
+		loading:   make(chan struct{}, 1),
+		addresses: [listeners]string{opts.Admin, opts.Status, opts.Proxy},
+	}
+	enabled := opts.Plugins
+	if enabled == nil {
+		enabled = bundledPlugins()
+	}
+	for _, name := range enabled {
+		g.plugins[name] = true
+	}
+	if err := g.start(); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// Run serves until ctx ends, and returns when the gateway has stopped.
+func (g *Gateway) Run(ctx context.Context) error {
+	<-ctx.Done()
+	g.Close()
+	return nil
+}
+
+// Close stops the gateway for good.
+func (g *Gateway) Close() {
+	g.Kill()
+	g.transport.CloseIdleConnections()
+}
+
+// Restart stops the gateway, waiting for requests in flight until ctx ends, and
+// starts it again on the same addresses: with what its prefix held, or with the
+// declarative file when one is set. After Kill or Lose it only starts.
+func (g *Gateway) Restart(ctx context.Context) error {
+	g.stop(ctx)
+	return g.start()
+}
+
+// Kill ends the process as kill -9 does: connections break, nothing is saved.
+func (g *Gateway) Kill() {
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	g.stop(ended)
+}
+
+// Lose kills the gateway and takes its prefix away, as when a container is replaced.
+func (g *Gateway) Lose() error {
+	g.Kill()
+	return g.disk.wipe()
+}
+
+// Reload is kong reload: with a declarative file the gateway returns to it. With
+// an invalid file the old workers serve on, but the node is no longer ready (F30).
+func (g *Gateway) Reload() {
+	if g.opts.DeclarativeConfig == "" {
+		return // the configuration is in LMDB, and stays
+	}
+	l, text, err := g.declared()
+	if err == nil {
+		err = g.install(l, text, g.process())
+	}
+	if err != nil {
+		g.mu.Lock()
+		g.unbuilt = true
+		g.mu.Unlock()
+	}
+}
+
+// start reads what the gateway starts with, then opens the listeners.
+func (g *Gateway) start() error {
+	g.lifecycle.Lock()
+	defer g.lifecycle.Unlock()
+	if len(g.servers) > 0 {
+		return errors.New("the gateway is already running")
+	}
+	l, err := g.boot()
+	if err != nil {
+		return fmt.Errorf("start the simulated gateway: %w", err)
+	}
+	workers := make([]*worker, g.opts.Workers)
+	for i := range workers {
+		workers[i] = &worker{id: i, count: len(workers)}
+		if l != nil {
+			workers[i].router.Store(l.router)
+		}
+	}
+	id := g.opts.NodeID
+	if id == "" {
+		id = randomID()
+	}
+	g.mu.Lock()
+	g.workers, g.current, g.nodeID = workers, l, id
+	g.running, g.draining, g.unbuilt = true, false, false
+	g.gone = make(chan struct{})
+	addresses := g.addresses
+	g.mu.Unlock()
+	if err := g.listen(addresses); err != nil {
+		g.stopLocked(context.Background())
+		return err
+	}
+	return nil
+}
+
+func (g *Gateway) listen(addresses [listeners]string) error {
+	handlers := [listeners]http.HandlerFunc{g.serveAdmin, g.serveStatus, g.serveProxy}
+	for i, address := range addresses {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			return fmt.Errorf("listen for the simulated gateway: %w", err)
+		}
+		g.mu.Lock()
+		g.addresses[i] = l.Addr().String()
+		g.mu.Unlock()
+		srv := &http.Server{
+			Handler:           handlers[i],
+			ReadHeaderTimeout: 30 * time.Second,
+			ErrorLog:          log.New(io.Discard, "", 0),
+		}
+		if i == proxyListener {
+			srv.ConnContext = g.assign
+		}
+		g.servers = append(g.servers, srv)
+		g.serving.Go(func() { _ = srv.Serve(l) }) // ends when stop closes it
+	}
+	return nil
+}
+
+func (g *Gateway) stop(ctx context.Context) {
+	g.lifecycle.Lock()
+	defer g.lifecycle.Unlock()
+	g.stopLocked(ctx)
+}
+
+// stopLocked lets requests in flight end until ctx does. Those left then find
+// their process gone: they neither answer nor load.
+func (g *Gateway) stopLocked(ctx context.Context) {
+	for _, srv := range g.servers {
+		_ = srv.Shutdown(ctx) // what it leaves is closed below
+	}
+	g.mu.Lock()
+	if g.running {
+		g.running = false
+		close(g.gone)
+	}
+	g.mu.Unlock()
+	for _, srv := range g.servers {
+		_ = srv.Close()
+	}
+	g.serving.Wait()
+	g.servers = nil
+}
+
+// AdminURL is where the Admin API listens.
+func (g *Gateway) AdminURL() string { return g.url(adminListener) }
+
+// StatusURL is where the Status API listens.
+func (g *Gateway) StatusURL() string { return g.url(statusListener) }
+
+// ProxyURL is where the proxy listens.
+func (g *Gateway) ProxyURL() string { return g.url(proxyListener) }
+
+func (g *Gateway) url(listener int) string { return "http://" + g.address(listener) }
+
+func (g *Gateway) address(listener int) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.addresses[listener]
+}
+
+// Hash returns the configuration_hash in force.
+func (g *Gateway) Hash() string {
+	if l := g.inForce(); l != nil {
+		return l.hash
+	}
+	return emptyHash
+}
+
+// Config returns the configuration in force as flat declarative JSON. It is
+// what the gateway made of what was posted, not the posted text.
+func (g *Gateway) Config() []byte {
+	doc := map[string]any{"_format_version": "3.0"}
+	if l := g.inForce(); l != nil {
+		for name, list := range l.entities {
+			raws := make([]any, len(list))
+			for i, e := range list {
+				raws[i] = e.raw
+			}
+			doc[name] = raws
+		}
+	}
+	return marshal(doc)
+}
+
+// Posts counts the requests to POST /config, whatever became of them.
+func (g *Gateway) Posts() int { return int(g.posts.Load()) }
+
+// BytesReceived counts the body bytes of those requests.
+func (g *Gateway) BytesReceived() int64 { return g.received.Load() }
+
+// Loads counts the configurations that came into force by POST /config.
+func (g *Gateway) Loads() int { return int(g.loads.Load()) }
+
+func (g *Gateway) inForce() *loaded {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.current
+}
+
+// process names the run that is going on: the channel is closed when it ends.
+func (g *Gateway) process() chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.gone
+}
+
+func (g *Gateway) serverToken() string { return "kong/" + KongVersion + "-silverback-sim" }

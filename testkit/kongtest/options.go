@@ -1,0 +1,132 @@
+package kongtest
+
+import (
+	"fmt"
+	"net"
+	"testing"
+	"time"
+)
+
+// Options say what gateway to simulate. The zero value is a freshly installed
+// DB-less Kong with one worker on free loopback ports.
+type Options struct {
+	// Addresses of the listeners, host:port on loopback. Empty means a free port.
+	Admin, Status, Proxy string
+	// Workers is the number of nginx workers; 0 means 1.
+	Workers int
+	// RouterFlavor is traditional_compatible when empty.
+	RouterFlavor string
+	// UntrustedLua is sandbox when empty; off makes pre-function useless (F41).
+	UntrustedLua string
+	// Plugins lists the enabled plugins; nil means all that Kong bundles.
+	Plugins []string
+	// BodyLimit is nginx_admin_client_max_body_size in bytes: 0 means Kong's
+	// default of 10 MiB, a negative number means no limit.
+	BodyLimit int64
+	// DeclarativeConfig names a file to which every start returns (F30).
+	DeclarativeConfig string
+	// Prefix is a directory for what outlives the process. Without it the
+	// configuration outlives Restart only.
+	Prefix string
+	// SchemaDir holds entities/*.json and plugins/*.json to serve under /schemas.
+	SchemaDir string
+	// Schema judges entities more deeply; nil means structure only.
+	Schema Schema
+	// SwitchDelay is how long after the 201 the first worker turns to the new
+	// configuration; each further worker takes as long again. 0 means 3 ms, a
+	// negative delay means at once.
+	SwitchDelay time.Duration
+	// NodeID fixes what GET / reports; empty means a new one at each start (F31).
+	NodeID string
+}
+
+const (
+	defaultBodyLimit   = 10 << 20
+	defaultSwitchDelay = 3 * time.Millisecond
+	flavorExpressions  = "expressions"
+)
+
+func (o Options) withDefaults() (Options, error) {
+	for name, address := range map[string]*string{"admin": &o.Admin, "status": &o.Status, "proxy": &o.Proxy} {
+		if *address == "" {
+			*address = "127.0.0.1:0"
+		}
+		host, _, err := net.SplitHostPort(*address)
+		if err != nil {
+			return o, fmt.Errorf("%s address: %w", name, err)
+		}
+		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return o, fmt.Errorf("%s address %s is not on loopback: the simulation listens nowhere else", name, *address)
+		}
+	}
+	if o.Workers <= 0 {
+		o.Workers = 1
+	}
+	if o.RouterFlavor == "" {
+		o.RouterFlavor = "traditional_compatible"
+	}
+	switch o.RouterFlavor {
+	case "traditional_compatible", "traditional", flavorExpressions:
+	default:
+		return o, fmt.Errorf("router flavor %q is not one of traditional_compatible, traditional, expressions", o.RouterFlavor)
+	}
+	if o.UntrustedLua == "" {
+		o.UntrustedLua = "sandbox"
+	}
+	switch o.UntrustedLua {
+	case "sandbox", "on", "off":
+	default:
+		return o, fmt.Errorf("untrusted_lua %q is not one of sandbox, on, off", o.UntrustedLua)
+	}
+	if o.BodyLimit == 0 {
+		o.BodyLimit = defaultBodyLimit
+	}
+	switch {
+	case o.SwitchDelay == 0:
+		o.SwitchDelay = defaultSwitchDelay
+	case o.SwitchDelay < 0:
+		o.SwitchDelay = 0
+	}
+	return o, nil
+}
+
+// Option adjusts the gateway that Start starts.
+type Option func(*Options)
+
+// With replaces the options as a whole.
+func With(o Options) Option { return func(to *Options) { *to = o } }
+
+// Workers sets the number of workers.
+func Workers(n int) Option { return func(o *Options) { o.Workers = n } }
+
+// SwitchAfter sets how long workers take to turn to a new configuration; 0
+// means at once.
+func SwitchAfter(d time.Duration) Option {
+	return func(o *Options) {
+		o.SwitchDelay = d
+		if d == 0 {
+			o.SwitchDelay = -1
+		}
+	}
+}
+
+// DeclarativeConfig names the file to which every start returns.
+func DeclarativeConfig(path string) Option {
+	return func(o *Options) { o.DeclarativeConfig = path }
+}
+
+// Start runs a gateway for the length of a test, and fails the test when it
+// does not start.
+func Start(tb testing.TB, opts ...Option) *Gateway {
+	tb.Helper()
+	var o Options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	g, err := New(o)
+	if err != nil {
+		tb.Fatalf("start the simulated gateway: %v", err)
+	}
+	tb.Cleanup(g.Close)
+	return g
+}

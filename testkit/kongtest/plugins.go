@@ -1,0 +1,215 @@
+package kongtest
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// plugin is one that the proxy runs. Every other plugin is accepted, listed by
+// the Admin API and left out of the proxy's work.
+type plugin struct {
+	name     string
+	priority int
+	run      func(w http.ResponseWriter, r *http.Request, t *turn) (done bool)
+}
+
+// turn is what one request means to the worker that has it.
+type turn struct {
+	worker, workers int
+	requestID       string
+	keys            map[string]bool
+}
+
+// running picks the plugins for a route: of each name the one with the nearest
+// scope, the highest priority first.
+func (r *router) running(rt *route) []*plugin {
+	scopes := [][]*plugin{rt.plugins, nil, r.global}
+	if rt.service != nil {
+		scopes[1] = rt.service.plugins
+	}
+	var picked []*plugin
+	for _, scope := range scopes {
+		for _, p := range scope {
+			if !slices.ContainsFunc(picked, func(q *plugin) bool { return q.name == p.name }) {
+				picked = append(picked, p)
+			}
+		}
+	}
+	slices.SortStableFunc(picked, func(a, b *plugin) int { return b.priority - a.priority })
+	return picked
+}
+
+func compilePlugin(n *node, luaAllowed bool) *plugin {
+	config, _ := n.own["config"].(map[string]any)
+	if n.own["enabled"] == false {
+		return nil
+	}
+	switch name := n.text("name"); name {
+	case "pre-function":
+		return &plugin{name: name, priority: 1000000, run: preFunction(config, luaAllowed)}
+	case "key-auth":
+		return &plugin{name: name, priority: 1250, run: keyAuth(config)}
+	case "ip-restriction":
+		return &plugin{name: name, priority: 990, run: ipRestriction(config)}
+	case "request-termination":
+		return &plugin{name: name, priority: 2, run: requestTermination(config)}
+	}
+	return nil
+}
+
+// preFunction runs the functions of the access phase; those of other phases
+// have been compiled and are not run. With untrusted_lua off the client gets
+// an empty reply (F41).
+func preFunction(config map[string]any, allowed bool) func(http.ResponseWriter, *http.Request, *turn) bool {
+	var protos []*lua.FunctionProto
+	for _, source := range words(config["access"]) {
+		if proto, err := compileLua(source); err == nil { // else refused before it came here
+			protos = append(protos, proto)
+		}
+	}
+	return func(w http.ResponseWriter, r *http.Request, t *turn) bool {
+		if !allowed {
+			hangUp(w)
+			return true
+		}
+		host, _ := splitHost(r.Host)
+		c := call{
+			clientIP: clientIP(r), worker: t.worker, workers: t.workers,
+			method: r.Method, host: host, path: r.URL.Path,
+			header: r.Header.Get, query: r.URL.Query().Get,
+		}
+		for _, proto := range protos {
+			left, err := runLua(r.Context(), proto, c)
+			switch {
+			case err != nil:
+				t.fail(w, http.StatusInternalServerError, "An unexpected error occurred")
+				return true
+			case left != nil:
+				t.exit(w, left)
+				return true
+			}
+		}
+		return false
+	}
+}
+
+func keyAuth(config map[string]any) func(http.ResponseWriter, *http.Request, *turn) bool {
+	names := words(config["key_names"])
+	if len(names) == 0 {
+		names = []string{"apikey"}
+	}
+	return func(w http.ResponseWriter, r *http.Request, t *turn) bool {
+		key := ""
+		for _, name := range names {
+			if key == "" {
+				key = r.Header.Get(name)
+			}
+			if key == "" {
+				key = r.URL.Query().Get(name)
+			}
+		}
+		if t.keys[key] {
+			return false
+		}
+		message := "Unauthorized"
+		if key == "" {
+			message = "No API key found in request"
+		}
+		w.Header().Set("WWW-Authenticate", "Key")
+		t.fail(w, http.StatusUnauthorized, message)
+		return true
+	}
+}
+
+func ipRestriction(config map[string]any) func(http.ResponseWriter, *http.Request, *turn) bool {
+	allow, deny := prefixes(config["allow"]), prefixes(config["deny"])
+	status, message := http.StatusForbidden, "IP address not allowed: %s"
+	if number, ok := config["status"].(float64); ok {
+		status = int(number)
+	}
+	said, own := config["message"].(string)
+	return func(w http.ResponseWriter, r *http.Request, t *turn) bool {
+		ip, err := netip.ParseAddr(clientIP(r))
+		within := func(p netip.Prefix) bool { return p.Contains(ip) }
+		if err == nil && !slices.ContainsFunc(deny, within) && (len(allow) == 0 || slices.ContainsFunc(allow, within)) {
+			return false
+		}
+		text := fmt.Sprintf(message, ip)
+		if own {
+			text = said
+		}
+		t.fail(w, status, text)
+		return true
+	}
+}
+
+func prefixes(value any) []netip.Prefix {
+	var list []netip.Prefix
+	for _, word := range words(value) {
+		if ip, err := netip.ParseAddr(word); err == nil {
+			list = append(list, netip.PrefixFrom(ip, ip.BitLen()))
+		} else if p, err := netip.ParsePrefix(word); err == nil {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+func requestTermination(config map[string]any) func(http.ResponseWriter, *http.Request, *turn) bool {
+	status := http.StatusServiceUnavailable
+	if number, ok := config["status_code"].(float64); ok {
+		status = int(number)
+	}
+	body, hasBody := config["body"].(string)
+	contentType, _ := config["content_type"].(string)
+	if contentType == "" {
+		contentType = "application/json; charset=utf-8"
+	}
+	message, _ := config["message"].(string)
+	if message == "" {
+		message = http.StatusText(status)
+	}
+	return func(w http.ResponseWriter, _ *http.Request, t *turn) bool {
+		if !hasBody {
+			t.exit(w, &exit{status: status, body: map[string]any{"message": message}})
+			return true
+		}
+		w.Header().Set("Content-Type", contentType)
+		t.exit(w, &exit{status: status, body: body})
+		return true
+	}
+}
+
+// exit answers as kong.response.exit does: a table becomes JSON.
+func (t *turn) exit(w http.ResponseWriter, e *exit) {
+	w.Header().Set("X-Kong-Response-Latency", "0")
+	switch body := e.body.(type) {
+	case nil:
+		w.WriteHeader(e.status)
+	case string:
+		write(w, e.status, []byte(body))
+	default:
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		write(w, e.status, marshal(body))
+	}
+}
+
+// fail answers as kong.response.error does.
+func (t *turn) fail(w http.ResponseWriter, status int, message string) {
+	w.Header().Set("X-Kong-Response-Latency", "0")
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	write(w, status, fmt.Appendf(nil, "{\n  \"message\":%s,\n  \"request_id\":%q\n}", marshal(message), t.requestID))
+}
+
+func clientIP(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}

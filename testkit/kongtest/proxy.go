@@ -1,0 +1,199 @@
+package kongtest
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// worker is one of Kong's nginx workers: it has its own connections and its own
+// view of the configuration, which lags a little behind the Admin API's.
+type worker struct {
+	id     int
+	count  int // of all workers
+	router atomic.Pointer[router]
+}
+
+type workerKey struct{}
+
+// assign gives a new connection to a worker, in turn. It stays there.
+func (g *Gateway) assign(ctx context.Context, _ net.Conn) context.Context {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.connections++
+	return context.WithValue(ctx, workerKey{}, g.workers[g.connections%len(g.workers)])
+}
+
+func newTransport() *http.Transport {
+	return &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: 60 * time.Second}).DialContext,
+		TLSClientConfig:     &tls.Config{InsecureSkipVerify: true}, // as Kong by default (tls_verify)
+		MaxIdleConnsPerHost: 60,
+		IdleConnTimeout:     60 * time.Second,
+		DisableCompression:  true,
+	}
+}
+
+func (g *Gateway) serveProxy(w http.ResponseWriter, r *http.Request) {
+	g.requests.Add(1)
+	wk := r.Context().Value(workerKey{}).(*worker)
+	t := &turn{worker: wk.id, workers: wk.count, requestID: requestID()}
+	w.Header().Set("Server", g.serverToken())
+	w.Header().Set("X-Kong-Request-Id", t.requestID)
+	rt := wk.router.Load()
+	if rt == nil {
+		t.fail(w, http.StatusNotFound, "no Route matched with those values")
+		return
+	}
+	t.keys = rt.keys
+	rule, matched := rt.match(r)
+	if rule == nil {
+		t.fail(w, http.StatusNotFound, "no Route matched with those values")
+		return
+	}
+	if status := rule.route.https; status != 0 {
+		redirectToHTTPS(w, r, t, status)
+		return
+	}
+	for _, p := range rt.running(rule.route) {
+		if p.run(w, r, t) {
+			return
+		}
+	}
+	if rule.route.service == nil || rule.route.service.disabled {
+		t.fail(w, http.StatusServiceUnavailable, "no Service found with those values")
+		return
+	}
+	g.forward(w, r, t, rt, rule.route, matched)
+}
+
+func redirectToHTTPS(w http.ResponseWriter, r *http.Request, t *turn, status int) {
+	if status == http.StatusUpgradeRequired {
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Upgrade", "TLS/1.2, HTTP/1.1")
+		t.fail(w, status, "Please use HTTPS protocol")
+		return
+	}
+	host, _ := splitHost(r.Host)
+	w.Header().Set("Location", "https://"+host+r.URL.RequestURI())
+	w.WriteHeader(status)
+}
+
+func (g *Gateway) forward(w http.ResponseWriter, r *http.Request, t *turn, rt *router, to *route, matched string) {
+	address := rt.address(to.service)
+	if address == "" {
+		t.fail(w, http.StatusServiceUnavailable, "failure to get a peer from the ring-balancer")
+		return
+	}
+	scheme := to.service.scheme
+	if scheme != "https" {
+		scheme = "http"
+	}
+	prefix := ""
+	if to.stripPath {
+		prefix = matched
+	}
+	target := &url.URL{Scheme: scheme, Host: address, Path: upstreamPath(to.service.path, strings.TrimPrefix(r.URL.Path, prefix)), RawQuery: r.URL.RawQuery}
+	proxy := httputil.ReverseProxy{
+		Transport: g.transport,
+		ErrorLog:  log.New(io.Discard, "", 0),
+		Rewrite: func(p *httputil.ProxyRequest) {
+			p.Out.URL = target
+			p.SetXForwarded()
+			host, port := splitHost(p.In.Host)
+			_, own, _ := net.SplitHostPort(g.address(proxyListener))
+			if port == "" {
+				port = own
+			}
+			p.Out.Host = hostHeader(to, address, scheme, p.In.Host)
+			p.Out.Header.Set("X-Forwarded-Host", host)
+			p.Out.Header.Set("X-Forwarded-Port", port)
+			p.Out.Header.Set("X-Forwarded-Path", p.In.URL.RequestURI())
+			p.Out.Header.Set("X-Real-IP", clientIP(p.In))
+			p.Out.Header.Set("X-Kong-Request-Id", t.requestID)
+			p.Out.Header.Set("Via", "1.1 "+g.serverToken())
+			if prefix != "" {
+				p.Out.Header.Set("X-Forwarded-Prefix", strings.TrimSuffix(prefix, "/"))
+			}
+		},
+		ModifyResponse: func(res *http.Response) error {
+			w.Header().Del("Server") // the upstream's own goes through
+			w.Header().Del("X-Kong-Request-Id")
+			res.Header.Set("X-Kong-Upstream-Latency", "0")
+			res.Header.Set("X-Kong-Proxy-Latency", "0")
+			res.Header.Set("X-Kong-Request-Id", t.requestID)
+			res.Header.Set("Via", "1.1 "+g.serverToken())
+			return nil
+		},
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			var unresolved *net.DNSError
+			if errors.As(err, &unresolved) {
+				t.fail(w, http.StatusServiceUnavailable, "name resolution failed")
+				return
+			}
+			t.fail(w, http.StatusBadGateway, "An invalid response was received from the upstream server")
+		},
+	}
+	proxy.ServeHTTP(w, r)
+}
+
+func hostHeader(to *route, address, scheme, asked string) string {
+	if to.preserveHost {
+		return asked
+	}
+	if host, port, err := net.SplitHostPort(address); err == nil {
+		if scheme == "http" && port == "80" || scheme == "https" && port == "443" {
+			return host
+		}
+	}
+	return address
+}
+
+// upstreamPath joins a service's path and what is left of the request's, by the
+// rules of path_handling v0.
+func upstreamPath(base, rest string) string {
+	switch {
+	case base == "":
+		if strings.HasPrefix(rest, "/") {
+			return rest
+		}
+		return "/" + rest
+	case rest == "":
+		return base
+	case strings.HasSuffix(base, "/") && strings.HasPrefix(rest, "/"):
+		return base + rest[1:]
+	case !strings.HasSuffix(base, "/") && !strings.HasPrefix(rest, "/"):
+		return base + "/" + rest
+	}
+	return base + rest
+}
+
+func requestID() string {
+	id := make([]byte, 16)
+	_, _ = rand.Read(id) // never fails
+	return hex.EncodeToString(id)
+}
+
+// hangUp ends the connection without an answer.
+func hangUp(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err == nil {
+		_ = conn.Close()
+	}
+}
+
+func write(w http.ResponseWriter, status int, body []byte) {
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
