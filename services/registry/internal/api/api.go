@@ -1,0 +1,108 @@
+// Package api answers the rpcs of the registry: it decodes, calls, encodes. It decides nothing.
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
+	"github.com/silverback-gateway/silverback/services/registry/internal/session"
+	"github.com/silverback-gateway/silverback/services/registry/internal/view"
+)
+
+// Ledger is what the rpcs write directly; sessions go through the book.
+type Ledger interface {
+	CreateGroup(ctx context.Context, g roster.Group) (there roster.Group, revision int64, created bool, err error)
+	Group(ctx context.Context, name fleet.GroupID) (*roster.Group, int64, error)
+	UpdateGroup(ctx context.Context, g roster.Group, readAt int64) (int64, error)
+	DeleteGroup(ctx context.Context, name fleet.GroupID) (int64, error)
+	DeleteNode(ctx context.Context, key roster.Key) (int64, error)
+}
+
+// Server implements RegistryService.
+type Server struct {
+	registryv1.UnimplementedRegistryServiceServer
+	Ledger   Ledger
+	View     *view.View
+	Book     *session.Book
+	TTL      time.Duration
+	Renew    time.Duration
+	Draining <-chan struct{} // closed when streams must end, so that callers move to another replica
+}
+
+const (
+	defaultPage = 100
+	maxPage     = 1000
+	readOwn     = 2 * time.Second
+)
+
+// ready refuses calls until the replica knows the fleet: an empty answer would read as an empty fleet.
+func (s *Server) ready() error {
+	select {
+	case <-s.View.Synced():
+		return nil
+	default:
+		return fault.New(fault.Down, "STARTING", "this replica has not read the ledger yet")
+	}
+}
+
+// seen waits a moment until this replica shows what was just written, so that callers read their own writes.
+func (s *Server) seen(ctx context.Context, revision int64) {
+	ctx, cancel := context.WithTimeout(ctx, readOwn)
+	defer cancel()
+	s.View.Await(ctx, revision)
+}
+
+func pageSize(asked int32) int {
+	if asked <= 0 {
+		return defaultPage
+	}
+	return min(int(asked), maxPage)
+}
+
+const pageTokenMark = "1:"
+
+func pageToken(last string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(pageTokenMark + last))
+}
+
+func parsePageToken(token string) (string, error) {
+	if token == "" {
+		return "", nil
+	}
+	text, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(text) < len(pageTokenMark) || string(text[:len(pageTokenMark)]) != pageTokenMark {
+		return "", fault.InvalidFields(fault.Violation{Field: "page_token", Description: "was not made by this service"})
+	}
+	return string(text[len(pageTokenMark):]), nil
+}
+
+// name appends what is wrong with a name.
+func name(bad []fault.Violation, field, what, value string) []fault.Violation {
+	if err := fleet.ValidName(what, value); err != nil {
+		bad = append(bad, fault.Violation{Field: field, Description: err.Error()})
+	}
+	return bad
+}
+
+func invalid(bad []fault.Violation) error {
+	if len(bad) == 0 {
+		return nil
+	}
+	return fault.InvalidFields(bad...)
+}
+
+func down(err error) error {
+	if fault.KindOf(err) != fault.Internal || err == nil {
+		return err
+	}
+	return fault.New(fault.Down, "LEDGER_DOWN", "the ledger does not answer").Because(err)
+}
+
+func (s *Server) interval() *durationpb.Duration { return durationpb.New(s.Renew) }

@@ -1,0 +1,111 @@
+package api
+
+import (
+	"fmt"
+	"strconv"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
+	"github.com/silverback-gateway/silverback/services/registry/internal/view"
+)
+
+// marshal is deterministic, since equal bytes stand for equal content.
+func marshal(m proto.Message) ([]byte, error) {
+	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encode: %w", err)
+	}
+	return text, nil
+}
+
+func groupFrom(g *registryv1.Group) (roster.Group, error) {
+	bad := name(nil, "group.name", "group", g.GetName())
+	if len(g.GetDescription()) > roster.MaxDescription {
+		bad = append(bad, fault.Violation{Field: "group.description", Description: fmt.Sprintf("has %d bytes; at most %d are allowed", len(g.GetDescription()), roster.MaxDescription)})
+	}
+	if _, ok := fleetv1.DriftPolicy_name[int32(g.GetDrift())]; !ok {
+		bad = append(bad, fault.Violation{Field: "group.drift", Description: "is not a known value"})
+	}
+	if p := g.GetPolicy(); p != nil {
+		bad = append(bad, roster.PolicyViolations("group.policy", policyFrom(p))...)
+	}
+	if err := invalid(bad); err != nil {
+		return roster.Group{}, err
+	}
+	policy, err := marshal(g.GetPolicy())
+	return roster.Group{Name: fleet.GroupID(g.GetName()), Description: g.GetDescription(), Policy: policy, Drift: int32(g.GetDrift())}, err
+}
+
+func policyFrom(p *fleetv1.RolloutPolicy) roster.Policy {
+	_, reject := fleetv1.RolloutPolicy_OnReject_name[int32(p.GetOnReject())]
+	_, unhealthy := fleetv1.RolloutPolicy_OnUnhealthy_name[int32(p.GetOnUnhealthy())]
+	out := roster.Policy{
+		MaxLoadingPercent: p.GetMaxLoadingPercent(), MaxFailedPercent: p.GetGates().GetMaxFailedPercent(),
+		Deadline: p.GetDeadline().AsDuration(), DeadlineSet: p.GetDeadline() != nil, UnknownReject: !reject, UnknownUnhealthy: !unhealthy,
+	}
+	for _, w := range p.GetWaves() {
+		_, percent := w.GetSize().(*fleetv1.RolloutPolicy_Wave_Percent)
+		out.Waves = append(out.Waves, roster.Wave{
+			Sized: w.GetSize() != nil, IsPercent: percent, Nodes: w.GetNodes(), Percent: w.GetPercent(), Soak: w.GetSoak().AsDuration(),
+		})
+	}
+	return out
+}
+
+func groupTo(g view.Group) (*registryv1.Group, error) {
+	out := &registryv1.Group{
+		Name: string(g.Name), Description: g.Description, Drift: fleetv1.DriftPolicy(g.Drift),
+		CreateTime: timestamppb.New(g.Created), UpdateTime: timestamppb.New(g.Updated), Etag: etag(g.Revision),
+	}
+	if len(g.Policy) > 0 {
+		out.Policy = &fleetv1.RolloutPolicy{}
+		if err := proto.Unmarshal(g.Policy, out.Policy); err != nil {
+			return nil, fmt.Errorf("read policy of group %s: %w", g.Name, err)
+		}
+	}
+	return out, nil
+}
+
+func etag(revision int64) string { return strconv.FormatInt(revision, 16) }
+
+func nodeTo(m view.Member) (*registryv1.Node, error) {
+	n := m.Current.Node
+	out := &registryv1.Node{
+		Group: string(m.Key.Group), Name: string(m.Key.Node), State: registryv1.Node_State(m.State()), Labels: n.Labels,
+		AgentVersion: n.AgentVersion, ProxyAddress: n.ProxyAddress, AgentAddress: n.AgentAddress,
+		CreateTime: timestamppb.New(n.Created), StateTime: timestamppb.New(m.StateTime()),
+	}
+	if len(n.Capabilities) > 0 {
+		out.Capabilities = &fleetv1.Capabilities{}
+		if err := proto.Unmarshal(n.Capabilities, out.Capabilities); err != nil {
+			return nil, fmt.Errorf("read capabilities of node %s: %w", m.Key.Node, err)
+		}
+	}
+	if report := m.Report(); len(report.Full) > 0 {
+		out.Status = &fleetv1.NodeStatus{}
+		if err := proto.Unmarshal(report.Full, out.Status); err != nil {
+			return nil, fmt.Errorf("read status of node %s: %w", m.Key.Node, err)
+		}
+	}
+	return out, nil
+}
+
+// reportFrom is the zero Report for no status. A status that says nothing is still one, so it is marked by its text.
+func reportFrom(st *fleetv1.NodeStatus) (roster.Report, []fault.Violation, error) {
+	if st == nil {
+		return roster.Report{}, nil, nil
+	}
+	if size := proto.Size(st); size > roster.MaxStatus {
+		return roster.Report{}, []fault.Violation{{Field: "status", Description: fmt.Sprintf("has %d bytes; at most %d are allowed", size, roster.MaxStatus)}}, nil
+	}
+	full, err := marshal(st)
+	return roster.Report{
+		Said: true, Proven: st.GetDigest() != "", Ready: st.GetGatewayReady(), Draining: st.GetDraining(), Conditions: len(st.GetConditions()), Full: full,
+	}, nil, err
+}

@@ -1,0 +1,60 @@
+package api
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
+)
+
+// EnrolNode implements RegistryService.
+func (s *Server) EnrolNode(ctx context.Context, r *registryv1.EnrolNodeRequest) (*registryv1.EnrolNodeResponse, error) {
+	if err := s.ready(); err != nil {
+		return nil, err
+	}
+	key := roster.Key{Group: fleet.GroupID(r.GetGroup()), Node: fleet.NodeID(r.GetNode())}
+	report, bad, err := reportFrom(r.GetStatus())
+	if err != nil {
+		return nil, err
+	}
+	bad = name(name(bad, "group", "group", r.GetGroup()), "node", "node", r.GetNode())
+	bad = append(bad, roster.LabelViolations(r.GetLabels())...)
+	for field, value := range map[string]string{"agent_version": r.GetAgentVersion(), "proxy_address": r.GetProxyAddress(), "agent_address": r.GetAgentAddress(), "boot_id": r.GetBootId()} {
+		if len(value) > roster.MaxAddress {
+			bad = append(bad, fault.Violation{Field: field, Description: fmt.Sprintf("has %d bytes; at most %d are allowed", len(value), roster.MaxAddress)})
+		}
+	}
+	if size := proto.Size(r.GetCapabilities()); size > roster.MaxCapabilities {
+		bad = append(bad, fault.Violation{Field: "capabilities", Description: fmt.Sprintf("has %d bytes; at most %d are allowed", size, roster.MaxCapabilities)})
+	}
+	if err := invalid(bad); err != nil {
+		return nil, err
+	}
+	capabilities, err := marshal(r.GetCapabilities())
+	if err != nil {
+		return nil, err
+	}
+	node := roster.Node{
+		BootID: r.GetBootId(), Labels: r.GetLabels(), Capabilities: capabilities, AgentVersion: r.GetAgentVersion(),
+		ProxyAddress: r.GetProxyAddress(), AgentAddress: r.GetAgentAddress(),
+	}
+	if err := s.Book.Enrol(ctx, key, node, report); err != nil {
+		return nil, err
+	}
+	return &registryv1.EnrolNodeResponse{RenewInterval: s.interval(), SessionTtl: durationpb.New(s.TTL), Drift: s.drift(key.Group)}, nil
+}
+
+// drift is what agents of a group do about drift; never the unspecified value.
+func (s *Server) drift(group fleet.GroupID) fleetv1.DriftPolicy {
+	if g, ok := s.View.Group(group); ok && g.Drift != 0 {
+		return fleetv1.DriftPolicy(g.Drift)
+	}
+	return fleetv1.DriftPolicy_DRIFT_POLICY_HEAL
+}

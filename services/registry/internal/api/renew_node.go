@@ -1,0 +1,31 @@
+package api
+
+import (
+	"context"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
+)
+
+// RenewNode implements RegistryService.
+func (s *Server) RenewNode(ctx context.Context, r *registryv1.RenewNodeRequest) (*registryv1.RenewNodeResponse, error) {
+	if err := s.ready(); err != nil {
+		return nil, err
+	}
+	key := roster.Key{Group: fleet.GroupID(r.GetGroup()), Node: fleet.NodeID(r.GetNode())}
+	report, bad, err := reportFrom(r.GetStatus())
+	if err != nil {
+		return nil, err
+	}
+	bad = name(name(bad, "group", "group", r.GetGroup()), "node", "node", r.GetNode())
+	if err := invalid(bad); err != nil {
+		return nil, err
+	}
+	answer := &registryv1.RenewNodeResponse{RenewInterval: s.interval(), Drift: s.drift(key.Group)}
+	if r.GetLeaving() {
+		return answer, s.Book.Leave(ctx, key, r.GetBootId(), report)
+	}
+	answer.WantStatus, err = s.Book.Renew(ctx, key, r.GetBootId(), report)
+	return answer, err
+}

@@ -1,0 +1,82 @@
+package roster
+
+import (
+	"time"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+)
+
+// Enrol decides what stands after an agent announced itself: its record and its session. before and session are what stands now, nil
+// when there is none. A second agent under a name is refused for as long as the first one's session lasts.
+func Enrol(now time.Time, key Key, before *Node, session *Session, asked Node, opened Session) (Node, Session, error) {
+	if session != nil && session.BootID != asked.BootID {
+		return Node{}, Session{}, fault.New(fault.Exists, "NODE_IN_USE", "another agent holds node %q of group %q and renews", key.Node, key.Group).
+			With("group", string(key.Group)).With("node", string(key.Node))
+	}
+	asked.Created = now
+	if before != nil {
+		asked.Created, asked.Last, asked.Ended = before.Created, before.Last, before.Ended
+		if opened.Report.Empty() && session != nil {
+			opened.Report = session.Report
+		}
+		if len(asked.Capabilities) == 0 {
+			// The gateway could not be asked yet; what was known of it stands.
+			asked.Capabilities = before.Capabilities
+		}
+	}
+	opened.Since = since(now, before, session, asked, opened)
+	return asked, opened, nil
+}
+
+// Renew decides the session of a node that renews. claim says that the agent itself came to this replica; without it the replica only
+// keeps what it has, and must not take a session back that moved to another.
+func Renew(now time.Time, key Key, before *Node, session *Session, next Session, claim bool) (Session, error) {
+	if !MayRenew(before, session, next.BootID) {
+		return Session{}, NotEnrolled(key)
+	}
+	if session != nil && session.Replica != next.Replica && !claim {
+		return Session{}, fault.New(fault.WrongState, "SESSION_MOVED", "the session of node %q moved to another replica", key.Node)
+	}
+	if next.Report.Empty() {
+		if session != nil {
+			next.Report = session.Report
+		} else {
+			next.Report = before.Last
+		}
+	}
+	next.Since = since(now, before, session, *before, next)
+	return next, nil
+}
+
+// MayRenew reports whether the agent of a boot is the one that is enrolled.
+func MayRenew(n *Node, s *Session, bootID string) bool {
+	return n != nil && !n.Left && n.BootID == bootID && (s == nil || s.BootID == bootID)
+}
+
+// End decides the record of a node whose session ends.
+func End(now time.Time, n Node, last Report, left bool) Node {
+	if !last.Empty() {
+		n.Last = last
+	}
+	n.Ended, n.Left = now, left
+	return n
+}
+
+// NotEnrolled is the answer to a renewal that no enrolment precedes.
+func NotEnrolled(key Key) error {
+	return fault.New(fault.Missing, "NODE_NOT_ENROLLED", "node %q of group %q is not enrolled with this boot id; enrol again", key.Node, key.Group).
+		With("group", string(key.Group)).With("node", string(key.Node))
+}
+
+// NoGroup is the answer to a call that names a group that does not exist.
+func NoGroup(key Key) error {
+	return fault.New(fault.Missing, "GROUP_NOT_FOUND", "group %q does not exist", key.Group).With("group", string(key.Group))
+}
+
+// since keeps the time of a state that does not change.
+func since(now time.Time, before *Node, was *Session, after Node, is Session) time.Time {
+	if before != nil && was != nil && StateOf(*before, was) == StateOf(after, &is) {
+		return was.Since
+	}
+	return now
+}

@@ -1,0 +1,108 @@
+package roster
+
+import (
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+)
+
+// Bounds of what a caller may send. They keep a batch of session writes well under etcd's limit.
+const (
+	MaxDescription  = 1024
+	MaxWaves        = 20
+	MaxSoak         = 7 * 24 * time.Hour
+	MaxDeadline     = 7 * 24 * time.Hour
+	MaxLabelKey     = 63
+	MaxLabelValue   = 255
+	MaxAddress      = 255
+	MaxBootID       = 128
+	MaxCapabilities = 64 << 10
+	MaxStatus       = 16 << 10
+)
+
+// A Wave is the size of a wave; exactly one of Nodes and Percent counts, as IsPercent says.
+type Wave struct {
+	Sized     bool
+	IsPercent bool
+	Nodes     int32
+	Percent   int32
+	Soak      time.Duration
+}
+
+// A Policy is what the rules of a rollout policy are about.
+type Policy struct {
+	Waves             []Wave
+	MaxLoadingPercent int32
+	MaxFailedPercent  int32
+	Deadline          time.Duration
+	DeadlineSet       bool
+	UnknownReject     bool // on_reject is none of the known values
+	UnknownUnhealthy  bool
+}
+
+// PolicyViolations returns everything wrong with a policy; path is where it stands in the request.
+func PolicyViolations(path string, p Policy) (bad []fault.Violation) {
+	add := func(field, format string, args ...any) {
+		bad = append(bad, fault.Violation{Field: path + "." + field, Description: fmt.Sprintf(format, args...)})
+	}
+	if len(p.Waves) > MaxWaves {
+		add("waves", "has %d waves; at most %d are allowed", len(p.Waves), MaxWaves)
+	}
+	var nodes, percent int32
+	for i, w := range p.Waves {
+		at := fmt.Sprintf("waves[%d]", i)
+		switch {
+		case !w.Sized:
+			add(at, "give nodes or percent")
+		case w.IsPercent && (w.Percent < 1 || w.Percent > 100):
+			add(at+".percent", "is %d; want 1 to 100", w.Percent)
+		case w.IsPercent && w.Percent <= percent:
+			add(at+".percent", "is %d; waves are cumulative, so it must be more than the %d before", w.Percent, percent)
+		case w.IsPercent:
+			percent = w.Percent
+		case w.Nodes < 1:
+			add(at+".nodes", "is %d; want at least 1", w.Nodes)
+		case w.Nodes <= nodes:
+			add(at+".nodes", "is %d; waves are cumulative, so it must be more than the %d before", w.Nodes, nodes)
+		default:
+			nodes = w.Nodes
+		}
+		if w.Soak < 0 || w.Soak > MaxSoak {
+			add(at+".soak", "is %s; want 0 to %s", w.Soak, MaxSoak)
+		}
+	}
+	if n := len(p.Waves); n > 0 && (!p.Waves[n-1].IsPercent || p.Waves[n-1].Percent != 100) {
+		add(fmt.Sprintf("waves[%d]", n-1), "the last wave must be the whole group: percent 100")
+	}
+	if p.MaxLoadingPercent < 0 || p.MaxLoadingPercent > 100 {
+		add("max_loading_percent", "is %d; want 1 to 100, or 0 for the default", p.MaxLoadingPercent)
+	}
+	if p.MaxFailedPercent < 0 || p.MaxFailedPercent > 100 {
+		add("gates.max_failed_percent", "is %d; want 0 to 100", p.MaxFailedPercent)
+	}
+	if p.DeadlineSet && (p.Deadline <= 0 || p.Deadline > MaxDeadline) {
+		add("deadline", "is %s; want more than 0 and at most %s", p.Deadline, MaxDeadline)
+	}
+	if p.UnknownReject {
+		add("on_reject", "is not a known value")
+	}
+	if p.UnknownUnhealthy {
+		add("on_unhealthy", "is not a known value")
+	}
+	return bad
+}
+
+// LabelViolations returns everything wrong with free labels.
+func LabelViolations(labels map[string]string) (bad []fault.Violation) {
+	if len(labels) > 64 {
+		bad = append(bad, fault.Violation{Field: "labels", Description: fmt.Sprintf("has %d labels; at most 64 are allowed", len(labels))})
+	}
+	for k, v := range labels {
+		if k == "" || len(k) > MaxLabelKey || len(v) > MaxLabelValue || !utf8.ValidString(k) || !utf8.ValidString(v) {
+			bad = append(bad, fault.Violation{Field: "labels", Description: fmt.Sprintf("label %.63q: a key has 1 to %d bytes, a value at most %d", k, MaxLabelKey, MaxLabelValue)})
+		}
+	}
+	return bad
+}

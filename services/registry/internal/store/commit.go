@@ -1,0 +1,196 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	etcdserverpb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
+)
+
+// A batch stays under etcd's 128 operations and 1 MiB.
+const (
+	MaxBatch      = 50 // nodes, each at most two writes
+	maxBatchBytes = 512 << 10
+	maxRounds     = 6
+)
+
+// A Store is the ledger. It is safe for concurrent use.
+type Store struct{ client *clientv3.Client }
+
+// New returns the store on a client, which stays the caller's.
+func New(client *clientv3.Client) *Store { return &Store{client: client} }
+
+// Current is what stands for one node. A revision of 0 is none.
+type Current struct {
+	Group      bool
+	Node       *roster.Node
+	NodeRev    int64
+	Session    *roster.Session
+	SessionRev int64
+}
+
+// A Write is what shall stand. The zero Write changes nothing.
+type Write struct {
+	Node          *roster.Node
+	Session       *roster.Session // bound to the lease of the commit
+	DeleteNode    bool
+	DeleteSession bool
+}
+
+func (w Write) empty() bool { return w == Write{} }
+
+// A Change is a decision about one node. Decide is called with Guess first, and again with what really stands when the guess was
+// wrong; it must be pure.
+type Change struct {
+	Key    roster.Key
+	Guess  Current
+	Decide func(Current) (Write, error)
+}
+
+// A Result is what became of a change.
+type Result struct {
+	Err      error // of Decide, on what really stands
+	Revision int64 // of the write
+	Before   Current
+	Write    Write
+}
+
+// Commit makes the changes, each for itself: one that fails holds up no other. A change is never decided on stale grounds: a write
+// happens only on exactly what Decide saw, and neither an error nor "nothing to do" counts before etcd was asked. The
+// error of Commit says that etcd could not be asked; what then happened is not known. Keys must differ.
+func (s *Store) Commit(ctx context.Context, lease clientv3.LeaseID, changes []Change) ([]Result, error) {
+	results := make([]Result, len(changes))
+	current := make([]Current, len(changes))
+	asked := make([]bool, len(changes))
+	var open []int
+	for i, c := range changes {
+		current[i] = c.Guess
+		open = append(open, i)
+	}
+	for round := 0; len(open) > 0; round++ {
+		var (
+			ops   []clientv3.Op
+			sent  []int
+			later []int
+			size  int
+		)
+		for _, i := range open {
+			if size > maxBatchBytes || len(sent) >= MaxBatch {
+				later = append(later, i)
+				continue
+			}
+			write, err := changes[i].Decide(current[i])
+			if (err != nil || write.empty()) && asked[i] {
+				results[i] = Result{Err: err, Before: current[i]}
+				continue
+			}
+			if asked[i] && round >= maxRounds+len(changes)/MaxBatch {
+				results[i] = Result{Err: fault.New(fault.Conflict, "LOST_RACE", "node %q changes too fast", changes[i].Key.Node)}
+				continue
+			}
+			op, bytes, opErr := s.nested(changes[i].Key, lease, current[i], write, err != nil || write.empty())
+			if opErr != nil {
+				results[i] = Result{Err: opErr}
+				continue
+			}
+			results[i] = Result{Before: current[i], Write: write}
+			ops, sent, size = append(ops, op), append(sent, i), size+bytes
+		}
+		if len(ops) == 0 {
+			open = later
+			continue
+		}
+		answer, err := s.client.Txn(ctx).Then(ops...).Commit()
+		if err != nil {
+			return nil, fmt.Errorf("commit %d sessions: %w", len(ops), err)
+		}
+		open = later
+		for at, i := range sent {
+			inner := answer.Responses[at].GetResponseTxn()
+			if inner.Succeeded {
+				results[i].Revision = answer.Header.Revision
+				continue
+			}
+			if current[i], err = read(inner.Responses); err != nil {
+				results[i] = Result{Err: fmt.Errorf("read node %s: %w", changes[i].Key.Node, err)}
+				continue
+			}
+			asked[i] = true
+			open = append(open, i)
+		}
+	}
+	return results, nil
+}
+
+// nested is a transaction of its own inside the batch: its conditions fail only itself. onlyRead makes them fail for certain.
+func (s *Store) nested(key roster.Key, lease clientv3.LeaseID, cur Current, w Write, onlyRead bool) (clientv3.Op, int, error) {
+	var (
+		then []clientv3.Op
+		size int
+	)
+	conditions := []clientv3.Cmp{
+		clientv3.Compare(clientv3.ModRevision(nodeKey(key)), "=", cur.NodeRev),
+		clientv3.Compare(clientv3.ModRevision(sessionKey(key)), "=", cur.SessionRev),
+	}
+	if cur.Group {
+		conditions = append(conditions, clientv3.Compare(clientv3.CreateRevision(groupKey(key.Group)), ">", 0))
+	}
+	if onlyRead {
+		conditions = append(conditions, clientv3.Compare(clientv3.Version(Prefix), "=", -1))
+		w = Write{}
+	}
+	if w.Node != nil {
+		text, err := encode(*w.Node)
+		if err != nil {
+			return clientv3.Op{}, 0, err
+		}
+		size += len(text)
+		then = append(then, clientv3.OpPut(nodeKey(key), text))
+	}
+	if w.Session != nil {
+		text, err := encode(*w.Session)
+		if err != nil {
+			return clientv3.Op{}, 0, err
+		}
+		size += len(text)
+		then = append(then, clientv3.OpPut(sessionKey(key), text, clientv3.WithLease(lease)))
+	}
+	if w.DeleteNode {
+		then = append(then, clientv3.OpDelete(nodeKey(key)))
+	}
+	if w.DeleteSession {
+		then = append(then, clientv3.OpDelete(sessionKey(key)))
+	}
+	otherwise := []clientv3.Op{clientv3.OpGet(groupKey(key.Group), clientv3.WithCountOnly()), clientv3.OpGet(nodeKey(key)), clientv3.OpGet(sessionKey(key))}
+	return clientv3.OpTxn(conditions, then, otherwise), size, nil
+}
+
+// Current asks etcd what stands for a node.
+func (s *Store) Current(ctx context.Context, key roster.Key) (Current, error) {
+	answer, err := s.client.Txn(ctx).Then(clientv3.OpGet(groupKey(key.Group), clientv3.WithCountOnly()), clientv3.OpGet(nodeKey(key)), clientv3.OpGet(sessionKey(key))).Commit()
+	if err != nil {
+		return Current{}, fmt.Errorf("read node: %w", err)
+	}
+	return read(answer.Responses)
+}
+
+func read(answers []*etcdserverpb.ResponseOp) (cur Current, err error) {
+	cur.Group = answers[0].GetResponseRange().Count > 0
+	for _, kv := range answers[1].GetResponseRange().Kvs {
+		if cur.Node, err = Decode[roster.Node](kv.Value); err != nil {
+			return Current{}, err
+		}
+		cur.NodeRev = kv.ModRevision
+	}
+	for _, kv := range answers[2].GetResponseRange().Kvs {
+		if cur.Session, err = Decode[roster.Session](kv.Value); err != nil {
+			return Current{}, err
+		}
+		cur.SessionRev = kv.ModRevision
+	}
+	return cur, nil
+}

@@ -1,0 +1,63 @@
+// Package store is the registry's ledger in etcd: its keys, its records and its transactions. It decides nothing.
+package store
+
+import (
+	"strings"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
+)
+
+// Every key of the registry.
+const (
+	Prefix        = "/silverback/v1/identity/"
+	groupPrefix   = Prefix + "groups/"
+	nodePrefix    = Prefix + "nodes/"
+	sessionPrefix = Prefix + "sessions/"
+)
+
+func groupKey(g fleet.GroupID) string           { return groupPrefix + string(g) }
+func nodeKey(k roster.Key) string               { return nodePrefix + string(k.Group) + "/" + string(k.Node) }
+func sessionKey(k roster.Key) string            { return sessionPrefix + string(k.Group) + "/" + string(k.Node) }
+func nodesOfGroupPrefix(g fleet.GroupID) string { return nodePrefix + string(g) + "/" }
+
+// Kind is what a key holds.
+type Kind int
+
+// The kinds of keys. Other is a key that this version does not know, and leaves alone.
+const (
+	Other Kind = iota
+	GroupKind
+	NodeKind
+	SessionKind
+)
+
+// Parse tells what a key holds; for a group only Key.Group is set.
+func Parse(key string) (Kind, roster.Key) {
+	for prefix, kind := range map[string]Kind{nodePrefix: NodeKind, sessionPrefix: SessionKind} {
+		if rest, ok := strings.CutPrefix(key, prefix); ok {
+			group, node, ok := strings.Cut(rest, "/")
+			if !ok {
+				return Other, roster.Key{}
+			}
+			return kind, roster.Key{Group: fleet.GroupID(group), Node: fleet.NodeID(node)}
+		}
+	}
+	if name, ok := strings.CutPrefix(key, groupPrefix); ok {
+		return GroupKind, roster.Key{Group: fleet.GroupID(name)}
+	}
+	return Other, roster.Key{}
+}
+
+// KeyOf is the inverse of Parse.
+func KeyOf(kind Kind, key roster.Key) string {
+	switch kind {
+	case GroupKind:
+		return groupKey(key.Group)
+	case NodeKind:
+		return nodeKey(key)
+	case SessionKind:
+		return sessionKey(key)
+	}
+	return ""
+}

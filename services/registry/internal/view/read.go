@@ -1,0 +1,91 @@
+package view
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
+	"github.com/silverback-gateway/silverback/services/registry/internal/store"
+)
+
+// Group returns a group.
+func (v *View) Group(name fleet.GroupID) (Group, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	g, ok := v.groups[name]
+	return g, ok
+}
+
+// Groups returns up to limit groups after a name, by name, and whether there are more.
+func (v *View) Groups(after fleet.GroupID, limit int) ([]Group, bool) {
+	v.mu.RLock()
+	var all []Group
+	for name, g := range v.groups {
+		if name > after {
+			all = append(all, g)
+		}
+	}
+	v.mu.RUnlock()
+	slices.SortFunc(all, func(a, b Group) int { return strings.Compare(string(a.Name), string(b.Name)) })
+	if len(all) > limit {
+		return all[:limit], true
+	}
+	return all, false
+}
+
+// Current returns what stands for a node, as far as this replica knows: a guess for store.Change.
+func (v *View) Current(key roster.Key) store.Current {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	current := v.members[key].Current
+	_, current.Group = v.groups[key.Group]
+	return current
+}
+
+// Members returns the nodes for which keep says yes, by group and name. keep is called under a lock and must not block.
+func (v *View) Members(keep func(Member) bool) []Member {
+	v.mu.RLock()
+	var all []Member
+	for _, m := range v.members {
+		if m.Current.Node != nil && keep(m) {
+			all = append(all, m)
+		}
+	}
+	v.mu.RUnlock()
+	slices.SortFunc(all, func(a, b Member) int {
+		if a.Key.Less(b.Key) {
+			return -1
+		}
+		return 1
+	})
+	return all
+}
+
+// Await waits until the view is complete up to a revision, so that a caller reads what it wrote and a watch never goes back. It
+// reports whether it came so far before ctx ended.
+func (v *View) Await(ctx context.Context, revision int64) bool {
+	ask := time.NewTicker(100 * time.Millisecond)
+	defer ask.Stop()
+	for {
+		v.mu.RLock()
+		done, moved := v.revision >= revision, v.moved
+		v.mu.RUnlock()
+		if done {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-moved:
+		case <-ask.C:
+			// Revisions that changed nothing here are not told unless asked for. The watch of the view requires a leader, and only
+			// a request that does too reaches its stream.
+			_ = v.client.RequestProgress(clientv3.WithRequireLeader(ctx))
+		}
+	}
+}

@@ -1,0 +1,244 @@
+// Package view is a replica's warm copy of the ledger, from which it answers lists and feeds watches. It is never behind
+// without knowing up to which revision it is complete, and it delivers state, not history: a slow watcher skips steps,
+// and holds up nobody.
+package view
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
+	"github.com/silverback-gateway/silverback/services/registry/internal/store"
+)
+
+// historySize is how many changes a watch may have missed and still resume without a full list.
+const historySize = 10_000
+
+// A Group is a group and the revision at which it was written.
+type Group struct {
+	roster.Group
+	Revision int64
+}
+
+// A Member is a node as it stands. Last is what it reported last in a session that ended, when this replica saw that.
+type Member struct {
+	Key     roster.Key
+	Current store.Current
+	Last    roster.Report
+	endedAt time.Time
+}
+
+// State is the state of the member.
+func (m Member) State() roster.State { return roster.StateOf(*m.Current.Node, m.Current.Session) }
+
+// StateTime is when the state began.
+func (m Member) StateTime() time.Time {
+	if m.Current.Session == nil && m.endedAt.After(m.Current.Node.Ended) {
+		return m.endedAt
+	}
+	return roster.StateTime(*m.Current.Node, m.Current.Session)
+}
+
+// Report is what the node reported last.
+func (m Member) Report() roster.Report {
+	switch {
+	case m.Current.Session != nil:
+		return m.Current.Session.Report
+	case !m.Last.Empty():
+		return m.Last
+	}
+	return m.Current.Node.Last
+}
+
+// An Observer is told of every session that begins, changes or ends, in order; before or after is nil when there was or is none. It must not block.
+type Observer interface {
+	SessionChanged(key roster.Key, before, after *roster.Session, revision int64)
+}
+
+type change struct {
+	revision int64
+	key      roster.Key // of a group when Node is empty
+}
+
+// A View is the copy. It is safe for concurrent use.
+type View struct {
+	client   *clientv3.Client
+	log      *slog.Logger
+	observer Observer
+
+	mu       sync.RWMutex
+	groups   map[fleet.GroupID]Group
+	members  map[roster.Key]Member
+	revision int64 // complete up to here
+	base     int64 // the history holds every change after this
+	history  []change
+	watchers map[*Watcher]struct{}
+	synced   chan struct{}
+	moved    chan struct{} // closed when the revision moves
+}
+
+// New returns an empty view; Run fills it.
+func New(client *clientv3.Client, log *slog.Logger, observer Observer) *View {
+	return &View{
+		client: client, log: log, observer: observer,
+		groups: map[fleet.GroupID]Group{}, members: map[roster.Key]Member{}, watchers: map[*Watcher]struct{}{},
+		synced: make(chan struct{}), moved: make(chan struct{}),
+	}
+}
+
+// Run keeps the view up to date until ctx ends.
+func (v *View) Run(ctx context.Context) error { return etcdkv.Follow(ctx, v.client, store.Prefix, v) }
+
+// Synced is closed once the view holds what was there at the start.
+func (v *View) Synced() <-chan struct{} { return v.synced }
+
+// Listed implements etcdkv.Handler. A list after the first becomes the changes it amounts to, so that no watcher need start over.
+func (v *View) Listed(all []etcdkv.KV, revision int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	first := v.base == 0
+	there := make(map[string]bool, len(all))
+	for _, kv := range all {
+		there[kv.Key] = true
+		v.put(kv, revision)
+	}
+	for name := range v.groups {
+		if key := (roster.Key{Group: name}); !there[store.KeyOf(store.GroupKind, key)] {
+			v.remove(store.GroupKind, key, revision)
+		}
+	}
+	for key, m := range v.members {
+		if m.Current.Session != nil && !there[store.KeyOf(store.SessionKind, key)] {
+			v.remove(store.SessionKind, key, revision)
+		}
+		if m.Current.Node != nil && !there[store.KeyOf(store.NodeKind, key)] {
+			v.remove(store.NodeKind, key, revision)
+		}
+	}
+	if first {
+		v.base, v.history = revision, nil
+		close(v.synced)
+	}
+	v.advance(revision)
+}
+
+// Changed implements etcdkv.Handler.
+func (v *View) Changed(put, deleted []etcdkv.KV, revision int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	upTo := int64(0)
+	for _, kv := range put {
+		v.put(kv, kv.ModRevision)
+		upTo = max(upTo, kv.ModRevision)
+	}
+	for _, kv := range deleted {
+		kind, key := store.Parse(kv.Key)
+		v.remove(kind, key, kv.ModRevision)
+		upTo = max(upTo, kv.ModRevision)
+	}
+	if upTo == 0 {
+		upTo = revision // etcd says how far it is without a change
+	}
+	v.advance(upTo)
+}
+
+func (v *View) put(kv etcdkv.KV, revision int64) {
+	kind, key := store.Parse(kv.Key)
+	switch kind {
+	case store.GroupKind:
+		g, err := store.Decode[roster.Group](kv.Value)
+		if err != nil {
+			v.log.Error("record left out", "key", kv.Key, "error", err)
+			return
+		}
+		if v.groups[key.Group].Revision == kv.ModRevision {
+			return
+		}
+		v.groups[key.Group] = Group{Group: *g, Revision: kv.ModRevision}
+	case store.NodeKind:
+		n, err := store.Decode[roster.Node](kv.Value)
+		if err != nil {
+			v.log.Error("record left out", "key", kv.Key, "error", err)
+			return
+		}
+		m := v.members[key]
+		if m.Current.NodeRev == kv.ModRevision {
+			return
+		}
+		m.Key, m.Current.Node, m.Current.NodeRev = key, n, kv.ModRevision
+		v.members[key] = m
+	case store.SessionKind:
+		s, err := store.Decode[roster.Session](kv.Value)
+		if err != nil {
+			v.log.Error("record left out", "key", kv.Key, "error", err)
+			return
+		}
+		m := v.members[key]
+		if m.Current.SessionRev == kv.ModRevision {
+			return
+		}
+		before := m.Current.Session
+		m.Key, m.Current.Session, m.Current.SessionRev = key, s, kv.ModRevision
+		m.Last, m.endedAt = roster.Report{}, time.Time{}
+		v.members[key] = m
+		v.observer.SessionChanged(key, before, s, kv.ModRevision)
+	default:
+		return
+	}
+	v.note(key, revision)
+}
+
+func (v *View) remove(kind store.Kind, key roster.Key, revision int64) {
+	switch kind {
+	case store.GroupKind:
+		delete(v.groups, key.Group)
+	case store.NodeKind, store.SessionKind:
+		m, ok := v.members[key]
+		if !ok {
+			return
+		}
+		if kind == store.NodeKind {
+			m.Current.Node, m.Current.NodeRev = nil, 0
+		} else if before := m.Current.Session; before != nil {
+			m.Last, m.endedAt = before.Report, time.Now()
+			m.Current.Session, m.Current.SessionRev = nil, 0
+			v.observer.SessionChanged(key, before, nil, revision)
+		}
+		v.members[key] = m
+		if m.Current.Node == nil && m.Current.Session == nil {
+			delete(v.members, key)
+		}
+	default:
+		return
+	}
+	v.note(key, revision)
+}
+
+// note remembers a change and tells the watchers.
+func (v *View) note(key roster.Key, revision int64) {
+	if v.base == 0 {
+		return
+	}
+	v.history = append(v.history, change{revision: revision, key: key})
+	if drop := len(v.history) - historySize; drop >= historySize/4 {
+		v.base = v.history[drop-1].revision
+		v.history = append([]change(nil), v.history[drop:]...)
+	}
+	for w := range v.watchers {
+		w.mark(key)
+	}
+}
+
+func (v *View) advance(revision int64) {
+	if revision > v.revision {
+		v.revision = revision
+		close(v.moved)
+		v.moved = make(chan struct{})
+	}
+}

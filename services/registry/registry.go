@@ -1,0 +1,182 @@
+// Package registry is the service that answers who exists, is it alive, and what can it run. Replicas are stateless beside
+// etcd; any of them answers any call.
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/run"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	"github.com/silverback-gateway/silverback/services/registry/internal/api"
+	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
+	"github.com/silverback-gateway/silverback/services/registry/internal/session"
+	"github.com/silverback-gateway/silverback/services/registry/internal/store"
+	"github.com/silverback-gateway/silverback/services/registry/internal/view"
+)
+
+// Config says how the service behaves. The zero value is the default, without a default group.
+type Config struct {
+	Replica         string        // unique among replicas; empty is made from host and process
+	SessionTTL      time.Duration // 0 is 15s
+	RenewInterval   time.Duration // 0 is a third of SessionTTL
+	DefaultGroup    string        // created when absent; empty is none
+	ForgetGoneAfter time.Duration // 0 is 24h
+}
+
+// Check reports all that is wrong.
+func (c Config) Check() error {
+	c = c.filled()
+	var problems []error
+	if c.SessionTTL < time.Second {
+		problems = append(problems, fmt.Errorf("session-ttl is %s; etcd leases last at least 1s", c.SessionTTL))
+	}
+	if c.RenewInterval <= 0 || 2*c.RenewInterval > c.SessionTTL {
+		problems = append(problems, fmt.Errorf("renew-interval is %s; want at most half of session-ttl (%s), so that one lost renewal does no harm", c.RenewInterval, c.SessionTTL))
+	}
+	if c.ForgetGoneAfter < 0 {
+		problems = append(problems, errors.New("forget-gone-after is negative"))
+	}
+	if c.DefaultGroup != "" {
+		problems = append(problems, fleet.ValidName("group", c.DefaultGroup))
+	}
+	return errors.Join(problems...)
+}
+
+func (c Config) filled() Config {
+	if c.SessionTTL == 0 {
+		c.SessionTTL = 15 * time.Second
+	}
+	if c.RenewInterval == 0 {
+		c.RenewInterval = c.SessionTTL / 3
+	}
+	if c.ForgetGoneAfter == 0 {
+		c.ForgetGoneAfter = 24 * time.Hour
+	}
+	if c.Replica == "" {
+		host, _ := os.Hostname()
+		c.Replica = fmt.Sprintf("%s-%d-%08x", host, os.Getpid(), rand.Uint32())
+	}
+	return c
+}
+
+// Deps is what the service uses. All are required; Etcd stays the caller's.
+type Deps struct {
+	Etcd    *clientv3.Client
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
+}
+
+// A Service is one replica.
+type Service struct {
+	config Config
+	log    *slog.Logger
+	store  *store.Store
+	view   *view.View
+	book   *session.Book
+	api    *api.Server
+	drain  func()
+}
+
+// observer breaks the circle of view and book: the view tells the book, and the book guesses by the view.
+type observer struct{ book *session.Book }
+
+func (o *observer) SessionChanged(key roster.Key, before, after *roster.Session, revision int64) {
+	o.book.SessionChanged(key, before, after, revision)
+}
+
+// New returns a replica. It does nothing before Run.
+func New(c Config, d Deps) (*Service, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	c = c.filled()
+	o := &observer{}
+	s := &Service{config: c, log: d.Log, store: store.New(d.Etcd), view: view.New(d.Etcd, d.Log, o)}
+	s.book = session.New(session.Config{Replica: c.Replica, TTL: c.SessionTTL, Log: d.Log, Metrics: session.NewMetrics(d.Metrics)}, s.store, d.Etcd, s.view.Current)
+	o.book = s.book
+	draining := make(chan struct{})
+	s.drain = sync.OnceFunc(func() { close(draining) })
+	s.api = &api.Server{Ledger: s.store, View: s.view, Book: s.book, TTL: c.SessionTTL, Renew: c.RenewInterval, Draining: draining}
+	d.Metrics.MustRegister(&collector{view: s.view, book: s.book})
+	return s, nil
+}
+
+// Register adds the service to a server.
+func (s *Service) Register(r grpc.ServiceRegistrar) {
+	registryv1.RegisterRegistryServiceServer(r, s.api)
+}
+
+// Drain ends all watches, so that a graceful stop need not wait for them. Their callers resume at another replica.
+func (s *Service) Drain() { s.drain() }
+
+// Ready says whether the replica knows the fleet; the error says why not.
+func (s *Service) Ready() error {
+	select {
+	case <-s.view.Synced():
+		return nil
+	default:
+		return errors.New("the ledger was not read yet")
+	}
+}
+
+// Run keeps the replica going until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	defer s.drain()
+	return run.All(ctx, s.view.Run, s.book.Run, s.tend)
+}
+
+const tendInterval = time.Minute
+
+// tend creates the default group, and forgets nodes that said goodbye long ago.
+func (s *Service) tend(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-s.view.Synced():
+	}
+	exists := s.config.DefaultGroup == ""
+	for {
+		wait := min(tendInterval, max(s.config.ForgetGoneAfter/10, 10*time.Millisecond))
+		if !exists {
+			now := time.Now()
+			_, _, _, err := s.store.CreateGroup(ctx, roster.Group{Name: fleet.GroupID(s.config.DefaultGroup), Created: now, Updated: now})
+			if exists = err == nil; !exists {
+				wait = time.Second
+				s.log.Warn("default group not created yet", "error", err)
+			}
+		}
+		s.forget(ctx, time.Now())
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(wait/2 + rand.N(wait)):
+		}
+	}
+}
+
+func (s *Service) forget(ctx context.Context, now time.Time) {
+	old := func(n *roster.Node, open *roster.Session) bool {
+		return n != nil && roster.Forgettable(*n, open, now, s.config.ForgetGoneAfter)
+	}
+	var changes []store.Change
+	for _, m := range s.view.Members(func(m view.Member) bool { return old(m.Current.Node, m.Current.Session) }) {
+		changes = append(changes, store.Change{Key: m.Key, Guess: m.Current, Decide: func(c store.Current) (store.Write, error) {
+			return store.Write{DeleteNode: old(c.Node, c.Session)}, nil
+		}})
+	}
+	if _, err := s.store.Commit(ctx, clientv3.NoLease, changes); err != nil && ctx.Err() == nil {
+		s.log.Warn("gone nodes not forgotten yet", "error", err)
+	}
+}

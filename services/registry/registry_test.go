@@ -1,0 +1,237 @@
+package registry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kit/run"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	"github.com/silverback-gateway/silverback/services/registry"
+	"github.com/silverback-gateway/silverback/testkit/etcdtest"
+)
+
+const patience = 20 * time.Second
+
+type replica struct {
+	registryv1.RegistryServiceClient
+	stop func()
+}
+
+// start runs a replica over loopback, with the chain of interceptors it has in production.
+func start(t *testing.T, etcd *clientv3.Client, c registry.Config) *replica {
+	t.Helper()
+	if c.SessionTTL == 0 {
+		c.SessionTTL, c.RenewInterval = 2*time.Second, 300*time.Millisecond
+	}
+	log := slog.New(slog.DiscardHandler)
+	svc, err := registry.New(c, registry.Deps{Etcd: etcd, Log: log, Metrics: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := rpc.NewServer(rpc.ServerConfig{Listen: "127.0.0.1:0"}, rpc.ServerDeps{Log: log, Metrics: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	svc.Register(server)
+	server.OnDrain(svc.Drain)
+	conn, err := rpc.Dial(rpc.ClientConfig{Addresses: []string{server.Address()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = run.All(ctx, server.Serve, svc.Run) }()
+	r := &replica{RegistryServiceClient: registryv1.NewRegistryServiceClient(conn)}
+	r.stop = sync.OnceFunc(func() { cancel(); <-done; _ = conn.Close() })
+	t.Cleanup(r.stop)
+	eventually(t, "the replica is ready", func() bool {
+		_, err := r.ListGroups(t.Context(), &registryv1.ListGroupsRequest{})
+		return err == nil
+	})
+	return r
+}
+
+// eventually asks again and again; it is for what has no event to wait on.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(patience)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+func (r *replica) group(t *testing.T, name string) {
+	t.Helper()
+	if _, err := r.CreateGroup(t.Context(), &registryv1.CreateGroupRequest{Group: &registryv1.Group{Name: name}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func serving() *fleetv1.NodeStatus {
+	return &fleetv1.NodeStatus{Revision: 7, Digest: "sha256:x", GatewayReady: true}
+}
+
+func (r *replica) enrol(node, boot string, st *fleetv1.NodeStatus) error {
+	_, err := r.EnrolNode(context.Background(), &registryv1.EnrolNodeRequest{Group: "g", Node: node, BootId: boot, Status: st})
+	return fault.FromStatus(err)
+}
+
+func (r *replica) renew(node, boot string, st *fleetv1.NodeStatus) (*registryv1.RenewNodeResponse, error) {
+	a, err := r.RenewNode(context.Background(), &registryv1.RenewNodeRequest{Group: "g", Node: node, BootId: boot, Status: st})
+	return a, fault.FromStatus(err)
+}
+
+func (r *replica) node(t *testing.T, name string) *registryv1.Node {
+	t.Helper()
+	a, err := r.GetNode(t.Context(), &registryv1.GetNodeRequest{Group: "g", Node: name})
+	if err != nil {
+		return nil
+	}
+	return a.GetNode()
+}
+
+func (r *replica) awaitState(t *testing.T, name string, want registryv1.Node_State) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%s is %s", name, want), func() bool { return r.node(t, name).GetState() == want })
+}
+
+func TestLifeOfANode(t *testing.T) {
+	r := start(t, etcdtest.Client(t), registry.Config{})
+	if err := r.enrol("a", "1", nil); !errors.Is(err, fault.Of(fault.Missing)) {
+		t.Fatalf("a misspelt group was born: %v", err)
+	}
+	r.group(t, "g")
+	if err := r.enrol("a", "1", nil); err != nil {
+		t.Fatal(err)
+	}
+	r.awaitState(t, "a", registryv1.Node_STATE_JOINING)
+	if err := r.enrol("a", "2", nil); !errors.Is(err, fault.Of(fault.Exists)) {
+		t.Errorf("a second agent under the name was answered %v", err)
+	}
+	if a, err := r.renew("a", "1", nil); err != nil || !a.GetWantStatus() {
+		t.Errorf("renewal without any status: %v, %v", a, err)
+	}
+	if _, err := r.renew("a", "1", serving()); err != nil {
+		t.Fatal(err)
+	}
+	r.awaitState(t, "a", registryv1.Node_STATE_READY)
+	r.awaitState(t, "a", registryv1.Node_STATE_UNREACHABLE)
+	if got := r.node(t, "a").GetStatus().GetRevision(); got != 7 {
+		t.Errorf("an unreachable node shows revision %d, want what it ran last", got)
+	}
+	if err := r.enrol("a", "2", serving()); err != nil {
+		t.Fatalf("the name is not free after the session's time: %v", err)
+	}
+	if _, err := r.renew("a", "1", nil); !errors.Is(err, fault.Of(fault.Missing)) {
+		t.Errorf("the old agent's renewal was answered %v", err)
+	}
+	if _, err := r.RenewNode(t.Context(), &registryv1.RenewNodeRequest{Group: "g", Node: "a", BootId: "2", Leaving: true}); err != nil {
+		t.Fatal(err)
+	}
+	r.awaitState(t, "a", registryv1.Node_STATE_GONE)
+	if _, err := r.DeleteGroup(t.Context(), &registryv1.DeleteGroupRequest{Name: "g"}); !errors.Is(fault.FromStatus(err), fault.Of(fault.WrongState)) {
+		t.Errorf("deleting a group with nodes was answered %v", err)
+	}
+	if _, err := r.DeleteNode(t.Context(), &registryv1.DeleteNodeRequest{Group: "g", Node: "a"}); err != nil || r.node(t, "a") != nil {
+		t.Errorf("a deleted node is still there, %v", err)
+	}
+	if _, err := r.DeleteGroup(t.Context(), &registryv1.DeleteGroupRequest{Name: "g"}); err != nil {
+		t.Error(err)
+	}
+}
+
+func leases(t *testing.T, etcd *clientv3.Client) int {
+	t.Helper()
+	a, err := etcd.Leases(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(a.Leases)
+}
+
+func TestAKilledReplicaMakesNoNodeFlap(t *testing.T) {
+	server := etcdtest.Start(t)
+	a, b := start(t, server.Client(t), registry.Config{}), start(t, server.Client(t), registry.Config{})
+	a.group(t, "g")
+	for i := range 20 {
+		if err := a.enrol(fmt.Sprintf("n%d", i), "1", serving()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := leases(t, server.Client(t)); n != 2 {
+		t.Errorf("%d leases for 20 nodes on 2 replicas, want 2", n)
+	}
+	events := watch(t, b, "")
+	a.stop()
+	// Renewals go to the other replica for longer than the dead one's lease lasts.
+	tick := time.NewTicker(300 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); <-tick.C {
+		for i := range 20 {
+			if _, err := b.renew(fmt.Sprintf("n%d", i), "1", nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, n := range events.seen() {
+		if n.GetState() != registryv1.Node_STATE_READY {
+			t.Errorf("%s flapped: %s", n.GetName(), n.GetState())
+		}
+	}
+	if n := leases(t, server.Client(t)); n != 1 {
+		t.Errorf("%d leases after one replica died, want 1", n)
+	}
+}
+
+func TestALostLeaseIsRegained(t *testing.T) {
+	etcd := etcdtest.Client(t)
+	r := start(t, etcd, registry.Config{SessionTTL: 60 * time.Second, RenewInterval: time.Second})
+	r.group(t, "g")
+	if err := r.enrol("a", "1", serving()); err != nil {
+		t.Fatal(err)
+	}
+	before, err := etcd.Leases(t.Context())
+	if err != nil || len(before.Leases) != 1 {
+		t.Fatalf("leases %v, %v", before, err)
+	}
+	if _, err := etcd.Revoke(t.Context(), before.Leases[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the session is back under another lease", func() bool {
+		now, err := etcd.Get(t.Context(), "/silverback/v1/identity/sessions/g/a")
+		return err == nil && len(now.Kvs) == 1 && now.Kvs[0].Lease != int64(before.Leases[0].ID)
+	})
+	r.awaitState(t, "a", registryv1.Node_STATE_READY)
+}
+
+func TestBadRequestsNameTheirFields(t *testing.T) {
+	r := start(t, etcdtest.Client(t), registry.Config{})
+	_, err := r.CreateGroup(t.Context(), &registryv1.CreateGroupRequest{Group: &registryv1.Group{Name: "No", Policy: &fleetv1.RolloutPolicy{
+		Waves: []*fleetv1.RolloutPolicy_Wave{{Size: &fleetv1.RolloutPolicy_Wave_Percent{Percent: 101}}}, Deadline: durationpb.New(-1),
+	}}})
+	var bad *fault.Error
+	if !errors.As(fault.FromStatus(err), &bad) || len(bad.Violations) != 4 {
+		t.Fatalf("got %v", err)
+	}
+	if bad.Violations[0].Field != "group.name" || bad.Violations[1].Field != "group.policy.waves[0].percent" {
+		t.Errorf("violations %+v", bad.Violations)
+	}
+}
