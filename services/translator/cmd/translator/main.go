@@ -1,0 +1,91 @@
+// Command translator is the translator's binary, silverback-translator.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/silverback-gateway/silverback/kit/conf"
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
+	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kit/run"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	"github.com/silverback-gateway/silverback/services/translator"
+)
+
+type settings struct {
+	server     rpc.ServerConfig
+	httpListen string
+	etcd       []string
+	registry   rpc.ClientConfig
+	log        telemetry.LogConfig
+}
+
+func load(args []string) (settings, error) {
+	var s settings
+	set := conf.New("silverback-translator", "Turns submitted configurations into immutable, validated snapshots.")
+	s.server.AddFlags(set.Flags, "127.0.0.1:7441")
+	s.server.MaxReceive = translator.MaxReceive
+	set.Flags.StringVar(&s.httpListen, "http-listen", "127.0.0.1:7451", "where to listen for /metrics, /healthz and /readyz")
+	set.Flags.StringSliceVar(&s.etcd, "etcd-endpoints", []string{"127.0.0.1:2379"}, "addresses of etcd")
+	set.Flags.StringSliceVar(&s.registry.Addresses, "registry", []string{"127.0.0.1:7440"}, "addresses of the registry's replicas")
+	s.registry.TLS.AddFlags(set.Flags)
+	s.log.AddFlags(set.Flags)
+	set.Check(s.server.Check)
+	set.Check(s.log.Check)
+	set.Check(func() error { return telemetry.CheckListen(s.httpListen, s.server.Insecure) })
+	set.Check(func() error { return s.registry.Check("registry") })
+	err := set.Load(args, os.LookupEnv, os.Stdout)
+	return s, err
+}
+
+func main() {
+	run.Main(func(ctx context.Context) error {
+		s, err := load(os.Args[1:])
+		if errors.Is(err, conf.ErrDone) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return serve(ctx, s)
+	})
+}
+
+func serve(ctx context.Context, s settings) error {
+	log, err := telemetry.NewLogger(os.Stderr, s.log)
+	if err != nil {
+		return err
+	}
+	flush, err := telemetry.StartTracing(ctx, "silverback-translator")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = flush(context.WithoutCancel(ctx)) }()
+	metrics := telemetry.NewMetrics()
+	etcd, err := etcdkv.Dial(s.etcd)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = etcd.Close() }()
+	registry, err := rpc.Dial(s.registry)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = registry.Close() }()
+
+	service := translator.New(translator.Config{}, translator.Deps{Etcd: etcd, Registry: registryv1.NewRegistryServiceClient(registry), Log: log, Metrics: metrics})
+	server, err := rpc.NewServer(s.server, rpc.ServerDeps{Log: log, Metrics: metrics})
+	if err != nil {
+		return err
+	}
+	service.Register(server)
+	server.OnDrain(service.Drain)
+	http, err := telemetry.Listen(s.httpListen, metrics, nil, service.Ready)
+	if err != nil {
+		return err
+	}
+	return run.All(ctx, server.Serve, service.Run, http.Serve)
+}

@@ -1,0 +1,36 @@
+package api
+
+import (
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+)
+
+const snapshotPiece = 1 << 20
+
+// GetSnapshot implements the rpc of that name.
+func (s *Server) GetSnapshot(r *translatorv1.GetSnapshotRequest, stream translatorv1.TranslatorService_GetSnapshotServer) error {
+	found, err := s.Desk.Revision(stream.Context(), fleet.GroupID(r.GetGroup()), fleet.Revision(r.GetRevision()))
+	if err != nil {
+		return err
+	}
+	canonical, err := s.Desk.Canonical(stream.Context(), found)
+	if err != nil {
+		return err
+	}
+	content, err := s.inFormat(canonical, r.GetFormat())
+	if err != nil {
+		return err
+	}
+	piece := &translatorv1.GetSnapshotResponse{Revision: revision(found)}
+	for {
+		size := min(len(content), snapshotPiece)
+		piece.Content = content[:size]
+		if err := stream.Send(piece); err != nil {
+			return err
+		}
+		if content = content[size:]; len(content) == 0 {
+			return nil
+		}
+		piece = &translatorv1.GetSnapshotResponse{}
+	}
+}

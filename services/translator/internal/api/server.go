@@ -1,0 +1,103 @@
+// Package api decodes the translator's calls, hands them to the desk, and encodes the answers. It decides nothing.
+package api
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+	"github.com/silverback-gateway/silverback/services/translator/internal/desired"
+)
+
+// lister is the part of the ledger that only lists need.
+type lister interface {
+	Revisions(ctx context.Context, g fleet.GroupID, before fleet.Revision, limit int) ([]*desired.Revision, error)
+	Sources(ctx context.Context, only fleet.GroupID, after string, limit int) (sources []desired.Source, next string, err error)
+}
+
+// heads tells the newest revision of every group.
+type heads interface {
+	// Newest returns the heads that were written after an etcd revision, and the revision up to which that is complete.
+	Newest(group fleet.GroupID, after int64) (revisions []*desired.Revision, at int64)
+	// Changes returns a channel that is closed at the next change.
+	Changes() <-chan struct{}
+	// Synced is closed once everything that was there at the start is known.
+	Synced() <-chan struct{}
+}
+
+// Server implements the TranslatorService.
+type Server struct {
+	translatorv1.UnimplementedTranslatorServiceServer
+
+	Desk  *desired.Desk
+	Lists lister
+	Heads heads
+	Drain <-chan struct{} // closed when watches shall end, so that clients go elsewhere
+}
+
+func documents(in []*translatorv1.Document) []compile.Document {
+	out := make([]compile.Document, len(in))
+	for i, d := range in {
+		out[i] = compile.Document{Name: d.GetName(), Content: d.GetContent()}
+	}
+	return out
+}
+
+func sourceOf(name string) fleet.SourceID {
+	if name == "" {
+		return desired.DefaultSource
+	}
+	return fleet.SourceID(name)
+}
+
+// authorOf says who calls. Callers are not authenticated yet.
+func authorOf(context.Context) string { return "anonymous" }
+
+func problems(in []compile.Problem) []*fleetv1.Problem {
+	var out []*fleetv1.Problem
+	for _, p := range in {
+		out = append(out, desired.WireProblem(p))
+	}
+	return out
+}
+
+func summary(s desired.Summary) *translatorv1.ChangeSummary {
+	return &translatorv1.ChangeSummary{Added: s.Added, Changed: s.Changed, Removed: s.Removed}
+}
+
+func revision(r *desired.Revision) *translatorv1.Revision {
+	if r == nil {
+		return nil
+	}
+	m := &translatorv1.Revision{
+		Group: string(r.Group), Number: int64(r.Number), Digest: string(r.Digest), SizeBytes: r.Size, Entities: r.Entities, Source: string(r.Source),
+		Author: r.Author, Message: r.Message, CreateTime: timestamppb.New(r.CreateTime), Changes: summary(r.Changes), RequestId: r.RequestID,
+	}
+	for _, s := range r.Sources {
+		m.Sources = append(m.Sources, &translatorv1.SourceRef{Name: string(s.Name), Digest: string(s.Fragment), EntityCount: s.Entities})
+	}
+	return m
+}
+
+func source(s desired.Source) *translatorv1.Source {
+	return &translatorv1.Source{
+		Group: string(s.Group), Name: string(s.Name), Digest: string(s.Fragment), EntityCount: s.Entities, Documents: s.Documents,
+		Revision: int64(s.Revision), Author: s.Author, UpdateTime: timestamppb.New(s.UpdateTime),
+	}
+}
+
+const (
+	defaultPage = 100
+	largestPage = 1000
+)
+
+func pageSize(asked int32) int {
+	if asked == 0 {
+		return defaultPage
+	}
+	return min(int(asked), largestPage)
+}

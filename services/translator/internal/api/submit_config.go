@@ -1,0 +1,24 @@
+package api
+
+import (
+	"context"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+	"github.com/silverback-gateway/silverback/services/translator/internal/desired"
+)
+
+// SubmitConfig implements the rpc of that name.
+func (s *Server) SubmitConfig(ctx context.Context, r *translatorv1.SubmitConfigRequest) (*translatorv1.SubmitConfigResponse, error) {
+	out, err := s.Desk.Submit(ctx, desired.Submission{
+		Group: fleet.GroupID(r.GetGroup()), Source: sourceOf(r.GetSource()), Documents: documents(r.GetDocuments()),
+		Expected: fleet.Revision(r.GetExpectedRevision()), RequestID: r.GetRequestId(), Message: r.GetMessage(), Author: authorOf(ctx),
+		ValidateOnly: r.GetValidateOnly(), AllowShrink: r.GetAllowShrink(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &translatorv1.SubmitConfigResponse{
+		Revision: revision(out.Revision), Unchanged: out.Unchanged, Changes: summary(out.Changes), Warnings: problems(out.Warnings),
+	}, nil
+}

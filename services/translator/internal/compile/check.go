@@ -1,0 +1,207 @@
+package compile
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/silverback-gateway/silverback/kit/proof"
+	"github.com/silverback-gateway/silverback/services/translator/internal/document"
+)
+
+// What the control plane keeps for its own proof of serving.
+const (
+	reservedName = proof.RouteName
+	reservedHost = proof.Host
+)
+
+// view gives the checks of whole entities a look at their members.
+type view []document.Key
+
+func (v view) get(name string) *document.Node {
+	for _, k := range v {
+		if k.Name == name && k.Value.Kind != document.Null {
+			return k.Value
+		}
+	}
+	return nil
+}
+
+func (v view) text(name string) string {
+	if n := v.get(name); n != nil {
+		return n.Text
+	}
+	return ""
+}
+
+func (v view) texts(name string) []string {
+	var out []string
+	if n := v.get(name); n != nil {
+		for _, e := range n.Items {
+			out = append(out, e.Text)
+		}
+	}
+	return out
+}
+
+// check looks at an entity as a whole, once its fields are known to be sound.
+func (p *parser) check(s subject, n *document.Node, keys []document.Key) {
+	v := view(keys)
+	switch s.kind.Name {
+	case "services":
+		p.checkService(s, v)
+	case "routes":
+		p.checkRoute(s, n, v)
+	case "upstreams":
+		p.checkUpstream(s, n, v)
+	case "basicauth_credentials", "oauth2_credentials":
+		if p.header.hashed != nil {
+			p.problem(s, n.Pos, "", Unsupported, "_transform: false is not supported together with passwords; leave it out and give the passwords in plain text")
+		}
+	case "cloned_plugins":
+		if ref := v.get("ref"); ref != nil && !knownPlugin(ref.Text) {
+			p.problem(s, ref.Pos, "ref", DanglingReference, "there is no plugin %s to clone%s", quote(ref.Text), didYouMean(ref.Text, pluginNames()))
+		}
+	}
+}
+
+func isStream(protocol string) bool {
+	return slices.Contains([]string{"tcp", "tls", "udp", "tls_passthrough"}, protocol)
+}
+
+func (p *parser) checkService(s subject, v view) {
+	protocol := v.text("protocol")
+	if path := v.get("path"); path != nil && isStream(protocol) {
+		p.problem(s, path.Pos, "path", BadValue, "a service of the protocol %s has no path", protocol)
+	}
+	if protocol != "https" && protocol != "tls" && protocol != "wss" && protocol != "grpcs" && protocol != "tls_passthrough" {
+		for _, name := range []string{"client_certificate", "tls_verify", "tls_verify_depth", "ca_certificates"} {
+			if f := v.get(name); f != nil {
+				p.problem(s, f.Pos, name, BadValue, "the field needs a protocol with TLS")
+			}
+		}
+	}
+}
+
+func (p *parser) checkUpstream(s subject, n *document.Node, v view) {
+	need := func(input, field string) {
+		if v.get(field) == nil {
+			p.problem(s, n.Pos, field, MissingField, "%s: %s needs this field", input, v.text(input))
+		}
+	}
+	for _, in := range []struct{ input, prefix string }{{"hash_on", "hash_on_"}, {"hash_fallback", "hash_fallback_"}} {
+		switch v.text(in.input) {
+		case "header":
+			need(in.input, in.prefix+"header")
+		case "query_arg":
+			need(in.input, in.prefix+"query_arg")
+		case "uri_capture":
+			need(in.input, in.prefix+"uri_capture")
+		case "cookie":
+			need(in.input, "hash_on_cookie")
+		}
+	}
+}
+
+func (p *parser) checkRoute(s subject, n *document.Node, v view) {
+	for i, host := range v.texts("hosts") {
+		if name, _, _ := strings.Cut(host, ":"); strings.EqualFold(strings.TrimSuffix(name, "."), reservedHost) {
+			p.problem(s, v.get("hosts").Items[i].Pos, "hosts", BadValue, "the host %s is reserved", reservedHost)
+		}
+	}
+	if strings.Contains(v.text("expression"), reservedHost) {
+		p.problem(s, v.get("expression").Pos, "expression", BadValue, "the host %s is reserved", reservedHost)
+	}
+	if headers := v.get("headers"); headers != nil {
+		for _, h := range headers.Keys {
+			switch {
+			case strings.EqualFold(h.Name, "host"):
+				p.problem(s, h.Pos, "headers", BadValue, "match the Host header with the field hosts")
+			case h.Name == "" || strings.ContainsFunc(h.Name, func(c rune) bool { return c <= ' ' || c == ':' || c >= 0x7f }):
+				p.problem(s, h.Pos, "headers", BadValue, "not the name of a header")
+			}
+		}
+	}
+	if code := v.get("https_redirect_status_code"); code != nil && !slices.Contains([]string{"426", "301", "302", "307", "308"}, code.Text) {
+		p.problem(s, code.Pos, "https_redirect_status_code", BadValue, "must be one of 426, 301, 302, 307, 308")
+	}
+	classic := []string{"hosts", "paths", "methods", "headers", "snis", "sources", "destinations"}
+	if v.get("expression") != nil {
+		for _, name := range classic {
+			if f := v.get(name); f != nil {
+				p.problem(s, f.Pos, name, BadValue, "an expression excludes the field; keep one of the two")
+			}
+		}
+		return
+	}
+	p.checkProtocols(s, n, v)
+}
+
+// checkProtocols checks what a route may and must match on, by its protocols.
+func (p *parser) checkProtocols(s subject, n *document.Node, v view) {
+	protocols := v.texts("protocols")
+	if v.get("protocols") == nil {
+		protocols = []string{"http", "https"}
+	}
+	families := map[string]string{
+		"http": "http", "https": "http", "ws": "ws", "wss": "ws", "grpc": "grpc", "grpcs": "grpc",
+		"tcp": "stream", "tls": "stream", "udp": "stream", "tls_passthrough": "passthrough",
+	}
+	has := func(protocol string) bool { return slices.Contains(protocols, protocol) }
+	for _, protocol := range protocols[min(1, len(protocols)):] {
+		if families[protocol] != families[protocols[0]] {
+			p.problem(s, v.get("protocols").Pos, "protocols", BadValue, "%s and %s cannot be mixed in one route", protocols[0], protocol)
+			return
+		}
+	}
+	if len(protocols) == 0 {
+		p.problem(s, v.get("protocols").Pos, "protocols", BadValue, "must not be empty")
+		return
+	}
+	forbid := func(why string, names ...string) {
+		for _, name := range names {
+			if f := v.get(name); f != nil && (f.Kind != document.List || len(f.Items) > 0) {
+				p.problem(s, f.Pos, name, BadValue, "the field cannot be set %s", why)
+			}
+		}
+	}
+	need := func(names ...string) {
+		for _, name := range names {
+			if f := v.get(name); f != nil && (len(f.Items) > 0 || len(f.Keys) > 0) {
+				return
+			}
+		}
+		p.problem(s, n.Pos, "", MissingField, "a route of the protocol %s needs at least one of %s", protocols[0], strings.Join(names, ", "))
+	}
+	switch families[protocols[0]] {
+	case "stream", "passthrough":
+		forbid("with the protocols tcp, tls, udp and tls_passthrough", "hosts", "paths", "methods", "headers")
+		if has("tls_passthrough") {
+			if len(v.texts("snis")) == 0 {
+				p.problem(s, n.Pos, "snis", MissingField, "a route of the protocol tls_passthrough needs snis")
+			}
+			return
+		}
+		if !has("tls") {
+			forbid("without the protocol tls", "snis")
+		}
+		need("sources", "destinations", "snis")
+	case "grpc":
+		if strip := v.get("strip_path"); strip != nil && strip.Text == "true" {
+			p.problem(s, strip.Pos, "strip_path", BadValue, "a route of the protocol grpc cannot strip the path")
+		}
+		forbid("with the protocols grpc and grpcs", "methods", "sources", "destinations")
+		if !has("grpcs") {
+			forbid("without the protocol grpcs", "snis")
+		}
+		need("hosts", "headers", "paths", "snis")
+	default:
+		forbid("with the protocols http and https", "sources", "destinations")
+		criteria := []string{"hosts", "methods", "headers", "paths"}
+		if has("https") || has("wss") {
+			need(append(criteria, "snis")...)
+			return
+		}
+		forbid("without the protocol https", "snis")
+		need(criteria...)
+	}
+}

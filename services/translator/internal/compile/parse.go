@@ -1,0 +1,172 @@
+package compile
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/silverback-gateway/silverback/services/translator/internal/document"
+	"github.com/silverback-gateway/silverback/services/translator/internal/entity"
+)
+
+// Limits bound what one source may ask for.
+type Limits struct {
+	Bytes    int // of all documents together
+	Entities int
+	Document document.Limits
+}
+
+// DefaultLimits fit the largest snapshot that Silverback delivers.
+func DefaultLimits() Limits {
+	return Limits{Bytes: 64 << 20, Entities: 1_000_000, Document: document.DefaultLimits()}
+}
+
+// Compiler holds the table of kinds. It is immutable and safe for concurrent use.
+type Compiler struct {
+	table  *entity.Table
+	limits Limits
+}
+
+// New returns a compiler.
+func New(limits Limits) *Compiler {
+	return &Compiler{table: entity.NewTable(), limits: limits}
+}
+
+// Parse reads the documents of one source. When there is any problem, the
+// fragment is nil and all problems are told, in the order of their places.
+// No documents at all is a problem too: it must never mean "delete everything".
+func (c *Compiler) Parse(documents []Document) (*Fragment, []Problem) {
+	p := &parser{table: c.table, limits: c.limits, fragment: &Fragment{}}
+	p.run(documents)
+	if len(p.problems) > 0 {
+		return nil, finish(p.problems)
+	}
+	p.fragment.Warnings = finish(p.warnings)
+	return p.fragment, nil
+}
+
+// parser is the state of one Parse.
+type parser struct {
+	table    *entity.Table
+	limits   Limits
+	fragment *Fragment
+	problems []Problem
+	warnings []Problem
+
+	current  int // index of the document
+	document *document.Document
+	header   header
+	seen     merged
+	buf      []byte
+}
+
+func (p *parser) run(documents []Document) {
+	total := 0
+	for _, d := range documents {
+		p.fragment.Documents = append(p.fragment.Documents, d.Name)
+		total += len(d.Content)
+		if total > p.limits.Bytes {
+			p.problems = append(p.problems, Problem{Document: d.Name, Class: Limit,
+				Message: fmt.Sprintf("the documents hold more than %d bytes, which is the limit", p.limits.Bytes)})
+			return
+		}
+	}
+	if len(documents) == 0 {
+		p.problems = append(p.problems, Problem{Class: Empty, Message: "no document was given"})
+		return
+	}
+	for i, d := range documents {
+		p.current = i
+		p.read(d)
+	}
+}
+
+func (p *parser) read(d Document) {
+	if p.leftover(d) {
+		return
+	}
+	doc, fault := document.Read(d.Name, d.Content, p.limits.Document)
+	if fault != nil {
+		p.problems = append(p.problems, Problem{
+			Document: d.Name, Line: fault.Line, Column: fault.Column, Class: Class(fault.Class), Message: fault.Message,
+		})
+		return
+	}
+	p.document = doc
+	for _, root := range doc.Roots {
+		p.root(root)
+	}
+}
+
+// leftover refuses templates that the client should have replaced. They are
+// looked for in the text, as that is where they are replaced.
+func (p *parser) leftover(d Document) bool {
+	found := false
+	for at := 0; ; {
+		i := bytes.Index(d.Content[at:], []byte("${{"))
+		if i < 0 {
+			return found
+		}
+		found = true
+		at += i
+		line := 1 + bytes.Count(d.Content[:at], []byte("\n"))
+		p.problems = append(p.problems, Problem{
+			Document: d.Name, Line: line, Column: at - bytes.LastIndexByte(d.Content[:at], '\n'), Class: Env,
+			Message: `a template ${{ env "DECK_..." }} was not replaced; set the variable where the command line runs, its name must begin with DECK_`,
+		})
+		if at += 3; len(p.problems) > 10*maxProblems {
+			return true
+		}
+	}
+}
+
+// subject is the entity that problems are about.
+type subject struct {
+	kind *entity.Kind
+	name string
+	id   string
+}
+
+func (p *parser) place(at document.Position) place {
+	line, column := p.document.At(at)
+	return place{p.current, line, column}
+}
+
+func (p *parser) problem(s subject, at document.Position, field string, class Class, format string, args ...any) {
+	if len(p.problems) > 100*maxProblems {
+		return
+	}
+	p.problems = append(p.problems, p.make(s, at, field, class, format, args...))
+}
+
+func (p *parser) warn(s subject, at document.Position, field string, class Class, format string, args ...any) {
+	p.warnings = append(p.warnings, p.make(s, at, field, class, format, args...))
+}
+
+func (p *parser) make(s subject, at document.Position, field string, class Class, format string, args ...any) Problem {
+	place := p.place(at)
+	problem := Problem{
+		Document: p.fragment.Documents[p.current], Line: place.line, Column: place.column,
+		Name: s.name, ID: s.id, Field: field, Class: class, Message: fmt.Sprintf(format, args...),
+	}
+	if s.kind != nil {
+		problem.Kind = s.kind.Singular
+	}
+	return problem
+}
+
+// wrongType tells of a value of another type, with the remedy if one is obvious.
+func (p *parser) wrongType(s subject, n *document.Node, field, want string) {
+	remedy := ""
+	switch {
+	case want == "a string" && (n.Kind == document.Int || n.Kind == document.Float || n.Kind == document.Bool):
+		remedy = "; put it in quotes"
+	case want == "a boolean" && n.Kind == document.String:
+		remedy = "; write true or false, without quotes"
+	case (want == "an integer" || want == "a number") && n.Kind == document.String:
+		remedy = "; write the number in decimal, without quotes"
+	case strings.HasPrefix(want, "a list") && n.Kind != document.Map:
+		remedy = "; begin each element with a dash"
+	}
+	p.problem(s, n.Pos, field, WrongType, "expected %s, not %s%s", want, n.Kind, remedy)
+}

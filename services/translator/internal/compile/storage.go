@@ -1,0 +1,219 @@
+package compile
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+)
+
+// fragmentVersion is the first byte of a stored fragment. It grows when the form,
+// or what the compiler makes of the same documents, changes in a way that the
+// stored form cannot express.
+const fragmentVersion = 1
+
+// ErrFragment is the error of a stored fragment that cannot be read: damaged, or
+// of another version. Its documents must be parsed again.
+var ErrFragment = errors.New("unreadable fragment")
+
+// Marshal returns the stored form of a fragment: the same for the same fragment,
+// on every machine. It holds secrets, as the entities do.
+func (f *Fragment) Marshal() []byte {
+	size := 64
+	for i := range f.items {
+		size += 64 + len(f.items[i].body) + 48*len(f.items[i].refs)
+	}
+	e := &encoder{out: make([]byte, 0, size)}
+	e.out = append(e.out, fragmentVersion)
+	e.count(len(f.Documents))
+	for _, d := range f.Documents {
+		e.text(d)
+	}
+	e.count(len(f.Warnings))
+	for _, w := range f.Warnings {
+		for _, s := range []string{w.Document, w.Kind, w.Name, w.ID, w.Field, string(w.Class), w.Message} {
+			e.text(s)
+		}
+		e.count(w.Line)
+		e.count(w.Column)
+	}
+	e.count(len(f.items))
+	for i := range f.items {
+		e.item(&f.items[i])
+	}
+	return binary.BigEndian.AppendUint32(e.out, crc32.Checksum(e.out, crc32.MakeTable(crc32.Castagnoli)))
+}
+
+type encoder struct{ out []byte }
+
+func (e *encoder) count(n int) { e.out = binary.AppendUvarint(e.out, uint64(n)) }
+
+func (e *encoder) text(s string) {
+	e.count(len(s))
+	e.out = append(e.out, s...)
+}
+
+func (e *encoder) place(p place) {
+	e.count(p.document)
+	e.count(p.line)
+	e.count(p.column)
+}
+
+func (e *encoder) item(it *item) {
+	e.text(it.kind.Name)
+	e.text(it.id)
+	e.text(it.name)
+	e.place(it.place)
+	e.text(it.body)
+	e.count(len(it.splices))
+	for _, s := range it.splices {
+		bare := 0
+		if s.bare {
+			bare = 1
+		}
+		e.count(s.at)
+		e.count((s.ref+1)<<1 | bare)
+	}
+	e.count(len(it.refs))
+	for i := range it.refs {
+		r := &it.refs[i]
+		e.text(r.field)
+		e.text(r.path)
+		e.text(r.target)
+		e.text(r.id)
+		e.text(r.name)
+		e.text(r.other)
+		e.count(r.local + 1)
+		e.place(r.place)
+	}
+	e.count(len(it.keys))
+	for _, k := range it.keys {
+		e.text(k)
+	}
+	e.count(len(it.unique))
+	for _, u := range it.unique {
+		e.text(u.field)
+		e.text(u.value)
+	}
+}
+
+// Unmarshal reads what Marshal made. Whatever else is given to it is ErrFragment.
+func (c *Compiler) Unmarshal(stored []byte) (*Fragment, error) {
+	if len(stored) < 5 || stored[0] != fragmentVersion {
+		return nil, fmt.Errorf("%w: it has another version", ErrFragment)
+	}
+	body, tail := stored[:len(stored)-4], stored[len(stored)-4:]
+	if crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)) != binary.BigEndian.Uint32(tail) {
+		return nil, fmt.Errorf("%w: the checksum is another", ErrFragment)
+	}
+	d := &decoder{rest: string(body[1:])}
+	f := &Fragment{}
+	for range d.count() {
+		f.Documents = append(f.Documents, d.text())
+	}
+	for range d.count() {
+		var w Problem
+		var class string
+		for _, s := range []*string{&w.Document, &w.Kind, &w.Name, &w.ID, &w.Field, &class, &w.Message} {
+			*s = d.text()
+		}
+		w.Class, w.Line, w.Column = Class(class), d.number(), d.number()
+		f.Warnings = append(f.Warnings, w)
+	}
+	n := d.count()
+	f.items = make([]item, n)
+	for i := range f.items {
+		if d.bad {
+			break
+		}
+		c.item(d, &f.items[i], len(f.Documents), n)
+	}
+	if d.bad || d.rest != "" {
+		return nil, fmt.Errorf("%w: it is cut short or malformed", ErrFragment)
+	}
+	return f, nil
+}
+
+// decoder reads a stored fragment; strings share its memory.
+type decoder struct {
+	rest string
+	bad  bool
+}
+
+func (d *decoder) number() int {
+	var v uint64
+	for i := 0; i < len(d.rest) && i < 8; i++ {
+		c := d.rest[i]
+		v |= uint64(c&0x7f) << (7 * i)
+		if c < 0x80 {
+			d.rest = d.rest[i+1:]
+			return int(v)
+		}
+	}
+	d.bad, d.rest = true, ""
+	return 0
+}
+
+// count reads how many things follow; each takes a byte at least.
+func (d *decoder) count() int {
+	n := d.number()
+	if n > len(d.rest) {
+		d.bad, d.rest = true, ""
+		return 0
+	}
+	return n
+}
+
+func (d *decoder) text() string {
+	n := d.count()
+	s := d.rest[:n]
+	d.rest = d.rest[n:]
+	return s
+}
+
+func (d *decoder) place(documents int) place {
+	p := place{d.number(), d.number(), d.number()}
+	if p.document >= documents {
+		d.bad = true
+	}
+	return p
+}
+
+func (c *Compiler) item(d *decoder, it *item, documents, items int) {
+	if it.kind = c.table.Kind(d.text()); it.kind == nil {
+		d.bad = true
+		return
+	}
+	it.id, it.name, it.place, it.body = d.text(), d.text(), d.place(documents), d.text()
+	it.splices = make([]splice, d.count())
+	last := 0
+	for i := range it.splices {
+		at, ref := d.number(), d.number()
+		it.splices[i] = splice{at: at, ref: ref>>1 - 1, bare: ref&1 == 1}
+		d.bad = d.bad || at < last || at > len(it.body)
+		last = at
+	}
+	it.refs = make([]reference, d.count())
+	for i := range it.refs {
+		r := &it.refs[i]
+		r.field, r.path, r.target, r.id, r.name, r.other = d.text(), d.text(), d.text(), d.text(), d.text(), d.text()
+		r.local, r.place = d.number()-1, d.place(documents)
+		d.bad = d.bad || r.local >= items || c.table.Kind(r.target) == nil
+	}
+	for _, s := range it.splices {
+		d.bad = d.bad || s.ref >= len(it.refs)
+	}
+	if n := d.count(); n > 0 {
+		it.keys = make([]string, n)
+		for i := range it.keys {
+			it.keys[i] = d.text()
+		}
+	}
+	d.bad = d.bad || len(it.keys) != len(it.kind.IDFields)
+	if n := d.count(); n > 0 {
+		it.unique = make([]uniqueValue, n)
+		for i := range it.unique {
+			it.unique[i] = uniqueValue{d.text(), d.text()}
+		}
+	}
+}

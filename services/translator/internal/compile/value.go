@@ -1,0 +1,237 @@
+package compile
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/silverback-gateway/silverback/services/translator/internal/document"
+	"github.com/silverback-gateway/silverback/services/translator/internal/entity"
+)
+
+// value checks a value against its field and appends it in canonical form.
+func (p *parser) value(s subject, f *entity.Field, n *document.Node, path string, dst []byte) []byte {
+	bad := func() []byte {
+		want := f.Type.String()
+		p.wrongType(s, n, path, want)
+		return append(dst, "null"...)
+	}
+	switch f.Type {
+	case entity.String:
+		if n.Kind != document.String {
+			return bad()
+		}
+		p.text(s, f, n, path)
+		return document.AppendString(dst, n.Text)
+	case entity.Integer, entity.Number:
+		if n.Kind != document.Int && (n.Kind != document.Float || f.Type == entity.Integer) {
+			return bad()
+		}
+		if f.Ranged {
+			if v, err := strconv.ParseFloat(n.Text, 64); err != nil || v < float64(f.Min) || v > float64(f.Max) {
+				p.problem(s, n.Pos, path, BadValue, "must be from %d to %d", f.Min, f.Max)
+			}
+		}
+		return append(dst, n.Text...)
+	case entity.Boolean:
+		if n.Kind != document.Bool {
+			return bad()
+		}
+		return append(dst, n.Text...)
+	case entity.List:
+		if n.Kind != document.List {
+			return bad()
+		}
+		dst = append(dst, '[')
+		for i, e := range n.Items {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = p.value(s, f.Elem, e, path+"["+strconv.Itoa(i)+"]", dst)
+		}
+		return append(dst, ']')
+	case entity.Record:
+		if n.Kind != document.Map {
+			return bad()
+		}
+		return p.record(s, f, n, path, dst)
+	case entity.Map:
+		if n.Kind != document.Map {
+			return bad()
+		}
+		dst = append(dst, '{')
+		for i, k := range document.Sorted(n.Keys) {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(document.AppendString(dst, k.Name), ':')
+			dst = p.value(s, f.Elem, k.Value, path+"."+printable(k.Name), dst)
+		}
+		return append(dst, '}')
+	case entity.Object:
+		if n.Kind != document.Map {
+			return bad()
+		}
+	}
+	return document.Append(dst, n)
+}
+
+func (p *parser) record(s subject, f *entity.Field, n *document.Node, path string, dst []byte) []byte {
+	dst = append(dst, '{')
+	first := true
+	for _, k := range document.Sorted(n.Keys) {
+		i := slices.IndexFunc(f.Fields, func(have entity.Field) bool { return have.Name == k.Name })
+		if i < 0 {
+			var names []string
+			for _, have := range f.Fields {
+				names = append(names, have.Name)
+			}
+			p.problem(s, k.Pos, path+"."+printable(k.Name), UnknownField, "unknown field%s", didYouMean(k.Name, names))
+			continue
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		dst = append(document.AppendString(dst, k.Name), ':')
+		if k.Value.Kind == document.Null {
+			dst = append(dst, "null"...)
+			continue
+		}
+		dst = p.value(s, &f.Fields[i], k.Value, path+"."+k.Name, dst)
+	}
+	for i := range f.Fields {
+		if f.Fields[i].Required && n.Get(f.Fields[i].Name) == nil {
+			p.problem(s, n.Pos, path+"."+f.Fields[i].Name, MissingField, "the field is required")
+		}
+	}
+	return append(dst, '}')
+}
+
+// placeholder is how shells and build tools write what is to be replaced.
+var placeholder = regexp.MustCompile(`\$\{[A-Za-z_][A-Za-z0-9_]*\}`)
+
+func (p *parser) text(s subject, f *entity.Field, n *document.Node, path string) {
+	if strings.IndexByte(n.Text, 0) >= 0 {
+		p.problem(s, n.Pos, path, Encoding, "a NUL within a string")
+	}
+	if len(f.OneOf) > 0 && !slices.Contains(f.OneOf, n.Text) && !strings.HasPrefix(n.Text, "{vault://") {
+		p.problem(s, n.Pos, path, BadValue, "must be one of %s%s", strings.Join(f.OneOf, ", "), didYouMean(n.Text, f.OneOf))
+	}
+	if f.Check != nil {
+		why := f.Check(n.Text)
+		if why != "" && placeholder.MatchString(n.Text) && f.Check(placeholder.ReplaceAllString(n.Text, "x")) == "" {
+			p.warn(s, n.Pos, path, Env, "a placeholder like ${NAME} was not replaced; gateways will hardly take the value as it is")
+		} else if why != "" {
+			p.problem(s, n.Pos, path, BadValue, "%s", why)
+		}
+	}
+}
+
+// serviceURL expands the shorthand url into protocol, host, port and path, as
+// Kong does.
+func (p *parser) serviceURL(s subject, n *document.Node, keys []document.Key) []document.Key {
+	url := n.Get("url")
+	if url == nil {
+		return keys
+	}
+	keys = slices.DeleteFunc(slices.Clone(keys), func(k document.Key) bool { return k.Name == "url" })
+	if url.Kind == document.Null {
+		return keys
+	}
+	if url.Kind != document.String {
+		p.wrongType(s, url, "url", "a string")
+		return keys
+	}
+	fields, why := splitURL(url.Text)
+	if why != "" {
+		p.problem(s, url.Pos, "url", BadValue, "%s", why)
+	}
+	for _, f := range fields {
+		i := slices.IndexFunc(keys, func(k document.Key) bool { return k.Name == f.name })
+		if i >= 0 && keys[i].Value.Kind != document.Null {
+			if keys[i].Value.Text != f.text {
+				p.problem(s, keys[i].Pos, f.name, BadValue, "the field says something else than url; keep one of the two")
+			}
+			continue
+		}
+		kind := document.String
+		if f.name == "port" {
+			kind = document.Int
+		}
+		k := document.Key{Name: f.name, Pos: url.Pos, Value: &document.Node{Kind: kind, Text: f.text, Pos: url.Pos}}
+		if i >= 0 {
+			keys[i] = k
+		} else {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+type urlField struct{ name, text string }
+
+func splitURL(url string) ([]urlField, string) {
+	scheme, rest, ok := strings.Cut(url, "://")
+	if !ok || scheme == "" {
+		return []urlField{{"host", "invalid"}}, "not a URL, such as http://example.com:8080/path"
+	}
+	fields := []urlField{{"protocol", strings.ToLower(scheme)}}
+	authority, path := rest, ""
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		authority, path = rest[:i], rest[i:]
+	}
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		authority = authority[i+1:]
+	}
+	host, port := authority, ""
+	if i := strings.LastIndexByte(authority, ':'); i >= 0 && !strings.HasSuffix(authority, "]") {
+		host, port = authority[:i], authority[i+1:]
+	}
+	if port != "" {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil || len(port) > 1 && port[0] == '0' {
+			return fields, "the port of the URL is not a number from 0 to 65535"
+		}
+	} else if scheme == "https" {
+		port = "443"
+	} else {
+		port = "80"
+	}
+	if host == "" {
+		return append(fields, urlField{"host", "invalid"}), "the URL has no host"
+	}
+	fields = append(fields, urlField{"host", host}, urlField{"port", port})
+	if i := strings.IndexAny(path, "?#"); i >= 0 {
+		path = path[:i]
+	}
+	if path != "" {
+		fields = append(fields, urlField{"path", path})
+	}
+	return fields, ""
+}
+
+// paths writes the paths of a route, those of the old formats converted.
+func (p *parser) paths(s subject, n *document.Node, dst []byte) []byte {
+	dst = append(dst, '[')
+	for i, e := range n.Items {
+		field := fmt.Sprintf("paths[%d]", i)
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if e.Kind != document.String {
+			p.wrongType(s, e, field, "a string")
+			continue
+		}
+		path := e.Text
+		if p.header.migrate {
+			path = migratePath(path)
+		}
+		if why := checkPath(path); why != "" {
+			p.problem(s, e.Pos, field, BadValue, "%s", why)
+		}
+		dst = document.AppendString(dst, path)
+	}
+	return append(dst, ']')
+}

@@ -1,0 +1,58 @@
+package desired
+
+import (
+	"container/list"
+	"sync"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+)
+
+// cachedBytes bounds the cache by the stored size of fragments; in memory a fragment takes about twice that.
+const cachedBytes = 128 << 20
+
+// fragmentCache keeps the fragments that were used last, so that a submission need not read the group's other sources again.
+type fragmentCache struct {
+	mu    sync.Mutex
+	order *list.List // of *cached, the last used first
+	byKey map[fleet.Digest]*list.Element
+	bytes int
+}
+
+type cached struct {
+	digest   fleet.Digest
+	fragment *compile.Fragment
+	size     int
+}
+
+func newFragmentCache() *fragmentCache {
+	return &fragmentCache{order: list.New(), byKey: map[fleet.Digest]*list.Element{}}
+}
+
+func (c *fragmentCache) get(digest fleet.Digest) (*compile.Fragment, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.byKey[digest]
+	if !ok {
+		return nil, false
+	}
+	c.order.MoveToFront(e)
+	return e.Value.(*cached).fragment, true
+}
+
+func (c *fragmentCache) put(digest fleet.Digest, f *compile.Fragment, size int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.byKey[digest]; ok {
+		c.order.MoveToFront(e)
+		return
+	}
+	c.byKey[digest] = c.order.PushFront(&cached{digest: digest, fragment: f, size: size})
+	c.bytes += size
+	for c.bytes > cachedBytes && c.order.Len() > 1 {
+		last := c.order.Back()
+		old := c.order.Remove(last).(*cached)
+		delete(c.byKey, old.digest)
+		c.bytes -= old.size
+	}
+}

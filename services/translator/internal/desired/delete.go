@@ -1,0 +1,73 @@
+package desired
+
+import (
+	"context"
+	"slices"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+)
+
+// Deletion asks for the end of a source.
+type Deletion struct {
+	Group       fleet.GroupID
+	Source      fleet.SourceID
+	Expected    fleet.Revision
+	RequestID   string
+	Message     string
+	Author      string
+	AllowShrink bool
+}
+
+// Delete removes a source and its entities.
+func (d *Desk) Delete(ctx context.Context, del Deletion) (Outcome, error) {
+	if err := validNames(del.Group, del.Source); err != nil {
+		return Outcome{}, err
+	}
+	print := fingerprint(Submission{Group: del.Group, Source: del.Source, Expected: del.Expected, AllowShrink: del.AllowShrink})
+	answered := func() (Outcome, bool, error) { return d.answered(ctx, del.Group, del.RequestID, print) }
+	if out, done, err := answered(); done || err != nil {
+		return out, err
+	}
+	return d.race(ctx, answered, func(ctx context.Context) (Outcome, bool, error) {
+		state, err := d.Ledger.Read(ctx, del.Group)
+		if err != nil {
+			return Outcome{}, false, err
+		}
+		if sourceNamed(state.Sources, del.Source) == nil {
+			return Outcome{}, false, fault.New(fault.Missing, "NO_SUCH_SOURCE", "group %q has no source %q", del.Group, del.Source)
+		}
+		if err := expected(state.Head, del.Expected); err != nil {
+			return Outcome{}, false, err
+		}
+		fragments, err := d.fragmentsOf(ctx, state.Sources, del.Source)
+		if err != nil {
+			return Outcome{}, false, err
+		}
+		m, err := d.merge(fragments, "")
+		if err != nil {
+			return Outcome{}, false, err
+		}
+		left := slices.DeleteFunc(slices.Clone(state.Sources), func(s Source) bool { return s.Name == del.Source })
+		next, changes, err := d.next(ctx, del.Group, state, m, left, del.AllowShrink)
+		if err != nil {
+			return Outcome{}, false, err
+		}
+		out := Outcome{Revision: next, Changes: changes, Unchanged: next == nil || (state.Head != nil && next.Number == state.Head.Number)}
+		commit := Commit{
+			Group: del.Group, HeadVersion: state.HeadVersion, Head: next, NewRevision: !out.Unchanged, Delete: del.Source,
+			RequestID: del.RequestID, Request: Request{Fingerprint: print, Unchanged: out.Unchanged, Changes: changes},
+		}
+		if next != nil {
+			commit.Request.Revision = next.Number
+		}
+		if !out.Unchanged {
+			next.Source, next.Author, next.Message, next.RequestID = del.Source, del.Author, del.Message, del.RequestID
+			if err := d.store(ctx, m, "", nil, true); err != nil {
+				return Outcome{}, false, err
+			}
+		}
+		won, err := d.commit(ctx, commit)
+		return out, won, err
+	})
+}

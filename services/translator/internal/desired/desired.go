@@ -1,0 +1,135 @@
+// Package desired keeps what the groups of a fleet should run: it merges sources, decides what a submission changes,
+// and commits revisions. It knows no etcd keys and no proto messages.
+package desired
+
+import (
+	"context"
+	"time"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+)
+
+// DefaultSource is the source of a submission that names none.
+const DefaultSource fleet.SourceID = "default"
+
+// Revision is a number in the history of a group. Immutable once committed.
+type Revision struct {
+	Group      fleet.GroupID
+	Number     fleet.Revision
+	Digest     fleet.Digest
+	Size       int64            // bytes
+	Entities   map[string]int64 // by kind, plural
+	Sources    []SourceRef
+	Source     fleet.SourceID // whose submission made it
+	Author     string
+	Message    string
+	CreateTime time.Time
+	Changes    Summary
+	RequestID  string
+}
+
+// EntityCount is how many entities the revision has.
+func (r *Revision) EntityCount() (all int64) {
+	for _, n := range r.Entities {
+		all += n
+	}
+	return all
+}
+
+// SourceRef is a source as part of a revision.
+type SourceRef struct {
+	Name     fleet.SourceID
+	Fragment fleet.Digest // of its stored form
+	Entities int64
+}
+
+// Source is a named part of a group's configuration, as it is now.
+type Source struct {
+	Group      fleet.GroupID
+	Name       fleet.SourceID
+	Fragment   fleet.Digest
+	Entities   int64
+	Documents  []string
+	Revision   fleet.Revision // by which it got this content
+	Author     string
+	UpdateTime time.Time
+}
+
+// Summary is how many entities a change touches.
+type Summary struct {
+	Added, Changed, Removed int64
+}
+
+// None reports that nothing changes.
+func (s Summary) None() bool { return s == Summary{} }
+
+// State is a group at one moment, read in one transaction.
+type State struct {
+	Head        *Revision // nil before the first submission
+	Sources     []Source  // by name
+	HeadVersion int64     // what a commit must find unchanged; 0 is not there
+}
+
+// Request is the answer that was given to a request_id.
+type Request struct {
+	Fingerprint string // of the submission
+	Revision    fleet.Revision
+	Unchanged   bool
+	Changes     Summary
+}
+
+// Commit is one atomic change of a group.
+type Commit struct {
+	Group       fleet.GroupID
+	HeadVersion int64     // as read
+	Head        *Revision // the new head; the old one again when only a source's origins change; nil leaves a group without any
+	NewRevision bool      // Head is to be added to the history
+	Put         *Source   // the source to write, or nil
+	Delete      fleet.SourceID
+	RequestID   string // empty records nothing
+	Request     Request
+}
+
+// ledger is where the state is kept.
+type ledger interface {
+	// Read returns a group as it is now. A group that nothing was submitted to is an empty state.
+	Read(ctx context.Context, group fleet.GroupID) (State, error)
+	// Commit makes a change, or reports false when the group changed since it was read, or the request was answered.
+	Commit(ctx context.Context, c Commit) (bool, error)
+	// Request returns what a request_id was answered with.
+	Request(ctx context.Context, group fleet.GroupID, id string) (Request, bool, error)
+	// Revision returns one revision, or nil.
+	Revision(ctx context.Context, group fleet.GroupID, number fleet.Revision) (*Revision, error)
+	// PutFragment stores the stored form of a fragment under its digest.
+	PutFragment(ctx context.Context, digest fleet.Digest, stored []byte) error
+	// Fragment returns it.
+	Fragment(ctx context.Context, digest fleet.Digest) ([]byte, error)
+}
+
+// groups knows which groups exist.
+type groups interface {
+	// Exists reports whether the registry has the group. An error means that it cannot be known now.
+	Exists(ctx context.Context, group fleet.GroupID) (bool, error)
+}
+
+// Submission is a source as somebody submits it.
+type Submission struct {
+	Group        fleet.GroupID
+	Source       fleet.SourceID
+	Documents    []compile.Document
+	Expected     fleet.Revision // 0 is any
+	RequestID    string
+	Message      string
+	Author       string
+	ValidateOnly bool
+	AllowShrink  bool
+}
+
+// Outcome is what became of a submission.
+type Outcome struct {
+	Revision  *Revision
+	Unchanged bool
+	Changes   Summary
+	Warnings  []compile.Problem
+}

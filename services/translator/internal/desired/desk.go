@@ -1,0 +1,195 @@
+package desired
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/silverback-gateway/silverback/kit/content"
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/snapshot"
+	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+)
+
+// MaxInput is how many bytes the documents of one submission may have.
+const MaxInput = snapshot.MaxSize
+
+const (
+	// inputUnderWay bounds what is compiled at once: a YAML document needs many times its size while it is read.
+	inputUnderWay = 128 << 20
+	patience      = 10 * time.Second
+)
+
+// Deps are what a Desk works with.
+type Deps struct {
+	Ledger   ledger
+	Content  *content.Store
+	Groups   groups
+	Compiler *compile.Compiler
+	Log      *slog.Logger
+	Now      func() time.Time
+	Metrics  *Metrics
+}
+
+// A Desk takes submissions. It is safe for concurrent use, by several replicas at once.
+type Desk struct {
+	Deps
+	fragments *fragmentCache
+	room      *semaphore.Weighted
+}
+
+// NewDesk returns a desk.
+func NewDesk(d Deps) *Desk {
+	return &Desk{Deps: d, fragments: newFragmentCache(), room: semaphore.NewWeighted(inputUnderWay)}
+}
+
+// merged is a whole group, compiled and sealed.
+type merged struct {
+	snapshot *snapshot.Snapshot
+	result   *compile.Result
+	warnings []compile.Problem
+}
+
+// admit checks the size of an input and waits for room to compile it.
+func (d *Desk) admit(ctx context.Context, documents []compile.Document) (release func(), err error) {
+	var size int64
+	for _, doc := range documents {
+		size += int64(len(doc.Content))
+	}
+	if size > MaxInput {
+		return nil, tooLarge("INPUT_TOO_LARGE", fmt.Sprintf("the documents have %d bytes; at most %d are allowed", size, MaxInput))
+	}
+	waitCtx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	weight := max(size, 1)
+	if err := d.room.Acquire(waitCtx, weight); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		busy := fault.New(fault.Busy, "COMPILERS_BUSY", "too many large submissions at once; try again")
+		busy.RetryAfter = time.Second
+		return nil, busy
+	}
+	return func() { d.room.Release(weight) }, nil
+}
+
+// parse reads documents; bad ones are a fault with every problem.
+func (d *Desk) parse(documents []compile.Document) (*compile.Fragment, error) {
+	began := time.Now()
+	fragment, problems := d.Compiler.Parse(documents)
+	d.Metrics.stage("parse", began)
+	if len(problems) > 0 {
+		return nil, refused(problems)
+	}
+	return fragment, nil
+}
+
+// merge compiles a group's fragments into a snapshot.
+func (d *Desk) merge(fragments map[fleet.SourceID]*compile.Fragment, submitted fleet.SourceID) (*merged, error) {
+	began := time.Now()
+	input := make(map[compile.SourceID]*compile.Fragment, len(fragments))
+	m := &merged{}
+	for name, f := range fragments {
+		input[name] = f
+	}
+	result, problems := d.Compiler.Merge(input)
+	d.Metrics.stage("merge", began)
+	if len(problems) > 0 {
+		return nil, refused(withoutSource(problems, submitted))
+	}
+	began = time.Now()
+	sealed, err := snapshot.Seal(result.Entities)
+	d.Metrics.stage("seal", began)
+	var over *snapshot.TooLargeError
+	if errors.As(err, &over) {
+		return nil, tooLarge("SNAPSHOT_TOO_LARGE", fmt.Sprintf("the group's configuration would have %d bytes; at most %d are allowed", over.Size, over.Limit))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("seal snapshot: %w", err)
+	}
+	m.snapshot, m.result = sealed, result
+	// Warnings about other sources are for those who submit them.
+	m.warnings = withoutSource(slices.DeleteFunc(slices.Clone(result.Warnings), func(w compile.Problem) bool {
+		return w.Source != "" && w.Source != submitted
+	}), submitted)
+	return m, nil
+}
+
+// fragmentsOf returns the fragments of a group's sources, without one.
+func (d *Desk) fragmentsOf(ctx context.Context, sources []Source, without fleet.SourceID) (map[fleet.SourceID]*compile.Fragment, error) {
+	fragments := map[fleet.SourceID]*compile.Fragment{}
+	for _, s := range sources {
+		if s.Name == without {
+			continue
+		}
+		f, err := d.fragment(ctx, s.Fragment)
+		if err != nil {
+			return nil, fmt.Errorf("read source %s: %w", s.Name, err)
+		}
+		fragments[s.Name] = f
+	}
+	return fragments, nil
+}
+
+func (d *Desk) fragment(ctx context.Context, digest fleet.Digest) (*compile.Fragment, error) {
+	if f, ok := d.fragments.get(digest); ok {
+		return f, nil
+	}
+	stored, err := d.Ledger.Fragment(ctx, digest)
+	if err != nil {
+		return nil, err
+	}
+	f, err := d.Compiler.Unmarshal(stored)
+	if err != nil {
+		return nil, err
+	}
+	d.fragments.put(digest, f, len(stored))
+	return f, nil
+}
+
+// before returns the canonical bytes of a revision that something is compared with; nil is an empty group.
+func (d *Desk) before(ctx context.Context, r *Revision) ([]byte, error) {
+	if r == nil {
+		return nil, nil
+	}
+	canonical, err := d.Content.Read(ctx, r.Digest)
+	if err != nil {
+		return nil, fmt.Errorf("read revision %d: %w", r.Number, err)
+	}
+	return canonical, nil
+}
+
+// summarize counts what a new snapshot changes against a revision's.
+func (d *Desk) summarize(ctx context.Context, r *Revision, now *snapshot.Snapshot) (Summary, error) {
+	if r != nil && r.Digest == now.Digest() {
+		return Summary{}, nil
+	}
+	defer d.Metrics.stage("compare", time.Now())
+	before, err := d.before(ctx, r)
+	if err != nil {
+		return Summary{}, err
+	}
+	added, changed, removed, err := snapshot.Summarize(before, now.Canonical())
+	if err != nil {
+		return Summary{}, fmt.Errorf("compare snapshots: %w", err)
+	}
+	return Summary{Added: int64(added), Changed: int64(changed), Removed: int64(removed)}, nil
+}
+
+// mustExist refuses a group that the registry does not have.
+func (d *Desk) mustExist(ctx context.Context, group fleet.GroupID) error {
+	ok, err := d.Groups.Exists(ctx, group)
+	if err != nil {
+		return fault.New(fault.Down, "REGISTRY_DOWN", "cannot learn from the registry whether group %q exists", group).Because(err)
+	}
+	if !ok {
+		return fault.New(fault.Missing, "NO_SUCH_GROUP", "there is no group %q; create it with: silverback create group %s", group, group)
+	}
+	return nil
+}

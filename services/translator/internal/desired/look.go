@@ -1,0 +1,199 @@
+package desired
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/silverback-gateway/silverback/kit/content"
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/snapshot"
+	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+)
+
+// Validate compiles documents, merged with the other sources of a group when one is named, and commits nothing. Refused documents are a
+// fault of kind Invalid.
+func (d *Desk) Validate(ctx context.Context, group fleet.GroupID, source fleet.SourceID, documents []compile.Document) (*snapshot.Snapshot, []compile.Problem, error) {
+	release, err := d.admit(ctx, documents)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer release()
+	fragment, err := d.parse(documents)
+	if err != nil {
+		return nil, nil, err
+	}
+	fragments := map[fleet.SourceID]*compile.Fragment{}
+	if group != "" {
+		if err := validNames(group, source); err != nil {
+			return nil, nil, err
+		}
+		if err := d.mustExist(ctx, group); err != nil {
+			return nil, nil, err
+		}
+		state, err := d.Ledger.Read(ctx, group)
+		if err != nil {
+			return nil, nil, err
+		}
+		if fragments, err = d.fragmentsOf(ctx, state.Sources, source); err != nil {
+			return nil, nil, err
+		}
+	}
+	fragments[source] = fragment
+	m, err := d.merge(fragments, source)
+	if err != nil {
+		return nil, nil, err
+	}
+	return m.snapshot, m.warnings, nil
+}
+
+// Difference is what a submission would change.
+type Difference struct {
+	Changes []snapshot.Change
+	Summary Summary
+	Against fleet.Revision // 0 is an empty group
+	Digest  fleet.Digest   // that the group would have
+}
+
+// Diff compares what documents would make of a group with one of its revisions; 0 is the newest.
+func (d *Desk) Diff(ctx context.Context, group fleet.GroupID, source fleet.SourceID, documents []compile.Document, against fleet.Revision) (Difference, error) {
+	now, _, err := d.Validate(ctx, group, source, documents)
+	if err != nil {
+		return Difference{}, err
+	}
+	var head *Revision
+	if against > 0 {
+		head, err = d.Revision(ctx, group, against)
+	} else {
+		var state State
+		state, err = d.Ledger.Read(ctx, group)
+		head = state.Head
+	}
+	if err != nil {
+		return Difference{}, err
+	}
+	diff := Difference{Digest: now.Digest()}
+	if head != nil {
+		diff.Against = head.Number
+	}
+	if diff.Summary, err = d.summarize(ctx, head, now); err != nil || diff.Summary.None() {
+		return diff, err
+	}
+	before, err := d.before(ctx, head)
+	if err != nil {
+		return Difference{}, err
+	}
+	if diff.Changes, err = snapshot.Compare(before, now.Canonical()); err != nil {
+		return Difference{}, fmt.Errorf("compare snapshots: %w", err)
+	}
+	return diff, nil
+}
+
+// Revision returns a revision; 0 is the newest. One that is not there is a fault of kind Missing.
+func (d *Desk) Revision(ctx context.Context, group fleet.GroupID, number fleet.Revision) (*Revision, error) {
+	var r *Revision
+	if number == 0 {
+		state, err := d.Ledger.Read(ctx, group)
+		if err != nil {
+			return nil, err
+		}
+		if r = state.Head; r == nil {
+			return nil, fault.New(fault.Missing, "NO_REVISION", "nothing was submitted to group %q yet", group)
+		}
+		return r, nil
+	}
+	r, err := d.Ledger.Revision(ctx, group, number)
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		return nil, fault.New(fault.Missing, "NO_SUCH_REVISION", "group %q has no revision %d, or keeps it no longer", group, number)
+	}
+	return r, nil
+}
+
+// Canonical returns the canonical bytes of a revision. They are shared: nobody may modify them.
+func (d *Desk) Canonical(ctx context.Context, r *Revision) ([]byte, error) {
+	canonical, err := d.Content.Read(ctx, r.Digest)
+	if errors.Is(err, content.ErrMissing) {
+		return nil, fault.New(fault.Missing, "NO_CONTENT", "the content of revision %d is kept no longer", r.Number).Because(err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read revision %d: %w", r.Number, err)
+	}
+	return canonical, nil
+}
+
+// Render writes canonical bytes as YAML for people.
+func (d *Desk) Render(canonical []byte) ([]byte, error) {
+	text, err := d.Compiler.Humanize(canonical)
+	if err != nil {
+		return nil, fmt.Errorf("render: %w", err)
+	}
+	return text, nil
+}
+
+// EntityRef names an entity of a revision: by id, or by name where that is unique in its kind.
+type EntityRef struct {
+	Kind string // in the singular
+	ID   string
+	Name string
+}
+
+// Located is where an entity comes from.
+type Located struct {
+	Ref    EntityRef
+	Origin compile.Origin
+}
+
+// Locate finds where entities of a revision come from. What is not found is left out. The newest revision is looked for in the sources
+// as they are now: comments may have moved lines since, which makes no revision.
+func (d *Desk) Locate(ctx context.Context, r *Revision, wanted []EntityRef) ([]Located, error) {
+	state, err := d.Ledger.Read(ctx, r.Group)
+	if err != nil {
+		return nil, err
+	}
+	sources := state.Sources
+	if state.Head == nil || state.Head.Number != r.Number {
+		sources = make([]Source, len(r.Sources))
+		for i, ref := range r.Sources {
+			sources[i] = Source{Name: ref.Name, Fragment: ref.Fragment}
+		}
+	}
+	fragments, err := d.fragmentsOf(ctx, sources, "")
+	if err != nil {
+		return nil, err
+	}
+	m, err := d.merge(fragments, "")
+	if err != nil {
+		return nil, err
+	}
+	byID := map[string]int{}
+	byName := map[[2]string]int{}
+	for i, e := range m.result.Entities {
+		origin := m.result.Origins[i]
+		byID[e.ID] = i
+		byName[[2]string{origin.Kind, origin.Name}] = i
+	}
+	var found []Located
+	for _, w := range wanted {
+		i, ok := byID[w.ID]
+		if !ok && w.Name != "" {
+			i, ok = byName[[2]string{w.Kind, w.Name}]
+		}
+		if ok {
+			found = append(found, Located{Ref: w, Origin: m.result.Origins[i]})
+		}
+	}
+	return found, nil
+}
+
+// Source returns a source as it is now, or nil.
+func (d *Desk) Source(ctx context.Context, group fleet.GroupID, name fleet.SourceID) (*Source, error) {
+	state, err := d.Ledger.Read(ctx, group)
+	if err != nil {
+		return nil, err
+	}
+	return sourceNamed(state.Sources, name), nil
+}

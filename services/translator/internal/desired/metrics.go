@@ -1,0 +1,59 @@
+package desired
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+)
+
+// Metrics are what a Desk tells. A nil Metrics tells nothing.
+type Metrics struct {
+	submits *prometheus.CounterVec
+	took    *prometheus.HistogramVec
+	stages  *prometheus.HistogramVec
+	races   prometheus.Counter
+}
+
+// NewMetrics registers the metrics of a Desk.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	buckets := prometheus.ExponentialBuckets(0.001, 2.5, 12) // 1 ms to 24 s
+	m := &Metrics{
+		submits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "silverback_translator_submits_total", Help: "Submissions by what became of them."}, []string{"outcome"}),
+		took:    prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "silverback_translator_submit_seconds", Help: "Time from a submission's arrival to its answer.", Buckets: buckets}, []string{"outcome"}),
+		stages:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "silverback_translator_stage_seconds", Help: "Time of one stage: parse, merge, seal, compare, store or commit. A lost race repeats all but the first.", Buckets: buckets}, []string{"stage"}),
+		races:   prometheus.NewCounter(prometheus.CounterOpts{Name: "silverback_translator_lost_races_total", Help: "Commits that found the group changed and were merged again."}),
+	}
+	r.MustRegister(m.submits, m.took, m.stages, m.races)
+	return m
+}
+
+func (m *Metrics) stage(name string, began time.Time) {
+	if m != nil {
+		m.stages.WithLabelValues(name).Observe(time.Since(began).Seconds())
+	}
+}
+
+func (m *Metrics) lostRace() {
+	if m != nil {
+		m.races.Inc()
+	}
+}
+
+func (m *Metrics) submitted(out Outcome, err error, began time.Time) {
+	if m == nil {
+		return
+	}
+	outcome := "committed"
+	switch {
+	case err != nil && fault.KindOf(err) == fault.Invalid:
+		outcome = "refused"
+	case err != nil:
+		outcome = "failed"
+	case out.Unchanged:
+		outcome = "unchanged"
+	}
+	m.submits.WithLabelValues(outcome).Inc()
+	m.took.WithLabelValues(outcome).Observe(time.Since(began).Seconds())
+}

@@ -1,0 +1,288 @@
+package desired
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+)
+
+// maxRaces bounds how often a commit that lost its race is tried on the new head. Each loss is somebody else's commit,
+// so this many in a row mean a storm of submissions.
+const maxRaces = 50
+
+// Submit makes documents the content of a source. It returns only after the commit is durable; a failure has changed nothing.
+func (d *Desk) Submit(ctx context.Context, s Submission) (Outcome, error) {
+	began := time.Now()
+	out, err := d.submit(ctx, s)
+	d.Metrics.submitted(out, err, began)
+	return out, err
+}
+
+func (d *Desk) submit(ctx context.Context, s Submission) (Outcome, error) {
+	if err := validNames(s.Group, s.Source); err != nil {
+		return Outcome{}, err
+	}
+	if err := d.mustExist(ctx, s.Group); err != nil {
+		return Outcome{}, err
+	}
+	print := fingerprint(s)
+	if out, done, err := d.answered(ctx, s.Group, s.RequestID, print); done || err != nil {
+		return out, err
+	}
+	release, err := d.admit(ctx, s.Documents)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer release()
+	fragment, err := d.parse(s.Documents)
+	if err != nil {
+		return Outcome{}, err
+	}
+	stored := fragment.Marshal()
+	digest := fleet.DigestOf(stored)
+	d.fragments.put(digest, fragment, len(stored))
+
+	answered := func() (Outcome, bool, error) { return d.answered(ctx, s.Group, s.RequestID, print) }
+	return d.race(ctx, answered, func(ctx context.Context) (Outcome, bool, error) {
+		state, err := d.Ledger.Read(ctx, s.Group)
+		if err != nil {
+			return Outcome{}, false, err
+		}
+		if err := expected(state.Head, s.Expected); err != nil {
+			return Outcome{}, false, err
+		}
+		fragments, err := d.fragmentsOf(ctx, state.Sources, s.Source)
+		if err != nil {
+			return Outcome{}, false, err
+		}
+		fragments[s.Source] = fragment
+		m, err := d.merge(fragments, s.Source)
+		if err != nil {
+			return Outcome{}, false, err
+		}
+		source := Source{
+			Group: s.Group, Name: s.Source, Fragment: digest, Entities: int64(fragment.Len()), Documents: fragment.Documents,
+			Author: s.Author, UpdateTime: d.Now(),
+		}
+		next, changes, err := d.next(ctx, s.Group, state, m, withSource(state.Sources, source), s.AllowShrink)
+		if err != nil {
+			return Outcome{}, false, err
+		}
+		out := Outcome{Revision: next, Changes: changes, Unchanged: next == nil || (state.Head != nil && next.Number == state.Head.Number), Warnings: m.warnings}
+		if s.ValidateOnly {
+			out.Revision = state.Head
+			return out, true, nil
+		}
+		commit := Commit{Group: s.Group, HeadVersion: state.HeadVersion, Head: next, RequestID: s.RequestID, Request: Request{Fingerprint: print, Unchanged: out.Unchanged, Changes: changes}}
+		if !out.Unchanged {
+			commit.NewRevision = true
+			next.Source, next.Author, next.Message, next.RequestID = s.Source, s.Author, s.Message, s.RequestID
+		}
+		if next != nil {
+			commit.Request.Revision, source.Revision = next.Number, next.Number
+		}
+		commit.Put = &source
+		if old := sourceNamed(state.Sources, s.Source); old != nil && old.Fragment == digest {
+			if out.Unchanged && s.RequestID == "" {
+				return out, true, nil // nothing at all is different
+			}
+			commit.Put = nil
+			if !out.Unchanged {
+				commit.Put = &source
+			}
+		}
+		if err := d.store(ctx, m, digest, stored, commit.NewRevision); err != nil {
+			return Outcome{}, false, err
+		}
+		won, err := d.commit(ctx, commit)
+		return out, won, err
+	})
+}
+
+func (d *Desk) commit(ctx context.Context, c Commit) (bool, error) {
+	defer d.Metrics.stage("commit", time.Now())
+	return d.Ledger.Commit(ctx, c)
+}
+
+// store writes what a commit will name. A process that dies after it leaves content that nobody names, and nothing else.
+func (d *Desk) store(ctx context.Context, m *merged, digest fleet.Digest, fragment []byte, newSnapshot bool) error {
+	began := time.Now()
+	defer d.Metrics.stage("store", began)
+	group, ctx := errgroup.WithContext(ctx)
+	if fragment != nil {
+		group.Go(func() error {
+			if err := d.Ledger.PutFragment(ctx, digest, fragment); err != nil {
+				return fmt.Errorf("store source: %w", err)
+			}
+			return nil
+		})
+	}
+	if newSnapshot {
+		group.Go(func() error {
+			if err := d.Content.Put(ctx, m.snapshot); err != nil {
+				return fmt.Errorf("store snapshot: %w", err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// next is the head after a merge: a new revision when the snapshot is another one, else the present head. It is nil for a group that never
+// had an entity and gets none.
+func (d *Desk) next(ctx context.Context, group fleet.GroupID, state State, m *merged, sources []Source, allowShrink bool) (*Revision, Summary, error) {
+	changes, err := d.summarize(ctx, state.Head, m.snapshot)
+	if err != nil {
+		return nil, changes, err
+	}
+	if state.Head == nil && len(m.result.Entities) == 0 {
+		return nil, changes, nil
+	}
+	head := &Revision{}
+	if state.Head != nil {
+		*head = *state.Head
+		if head.Digest == m.snapshot.Digest() {
+			return head, changes, nil
+		}
+		if err := guardShrink(state.Head, changes, allowShrink); err != nil {
+			return nil, changes, err
+		}
+	}
+	return &Revision{
+		Group: group, Number: head.Number + 1, Digest: m.snapshot.Digest(), Size: m.snapshot.Size(),
+		Entities: counts(m.result.Counts), Sources: refs(sources), CreateTime: d.Now(), Changes: changes,
+	}, changes, nil
+}
+
+// guardShrink refuses a change that takes more than half of a group away (promise 5: absence is never deletion).
+func guardShrink(head *Revision, changes Summary, allowed bool) error {
+	before := head.EntityCount()
+	if allowed || changes.Removed*2 <= before {
+		return nil
+	}
+	return fault.New(fault.WrongState, "CONFIG_SHRINK",
+		"this would remove %d of the group's %d entities; if that is meant, ask again with allow_shrink (--allow-shrink on the command line)", changes.Removed, before)
+}
+
+// race repeats an attempt on the new head for as long as others are faster. The faster one may have been the same request, sent again by
+// a client that lost its connection: then its answer stands.
+func (d *Desk) race(ctx context.Context, answered func() (Outcome, bool, error), attempt func(context.Context) (Outcome, bool, error)) (Outcome, error) {
+	for range maxRaces {
+		out, won, err := attempt(ctx)
+		if err != nil || won {
+			return out, err
+		}
+		d.Metrics.lostRace()
+		select {
+		case <-ctx.Done():
+			return Outcome{}, ctx.Err()
+		case <-time.After(rand.N(20 * time.Millisecond)):
+		}
+		if out, done, err := answered(); done || err != nil {
+			return out, err
+		}
+	}
+	busy := fault.New(fault.Busy, "TOO_MANY_SUBMISSIONS", "others submit to this group faster than this submission can be merged; try again")
+	busy.RetryAfter = time.Second
+	return Outcome{}, busy
+}
+
+// answered finds the first answer to a request_id.
+func (d *Desk) answered(ctx context.Context, group fleet.GroupID, id, print string) (Outcome, bool, error) {
+	if id == "" {
+		return Outcome{}, false, nil
+	}
+	request, found, err := d.Ledger.Request(ctx, group, id)
+	if err != nil || !found {
+		return Outcome{}, false, err
+	}
+	if request.Fingerprint != print {
+		return Outcome{}, false, fault.New(fault.Conflict, "REQUEST_ID_REUSED", "request_id %q was used for another submission", id)
+	}
+	out := Outcome{Unchanged: request.Unchanged, Changes: request.Changes}
+	if request.Revision > 0 {
+		if out.Revision, err = d.Ledger.Revision(ctx, group, request.Revision); err != nil {
+			return Outcome{}, false, err
+		}
+	}
+	return out, true, nil
+}
+
+// fingerprint tells submissions apart. The message is left out: a retry may word it otherwise.
+func fingerprint(s Submission) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q %d %t %t %d\n", s.Group, s.Source, s.Expected, s.ValidateOnly, s.AllowShrink, len(s.Documents))
+	for _, doc := range s.Documents {
+		fmt.Fprintf(h, "%q %d\n", doc.Name, len(doc.Content))
+		h.Write(doc.Content)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func expected(head *Revision, want fleet.Revision) error {
+	var have fleet.Revision
+	if head != nil {
+		have = head.Number
+	}
+	if want == 0 || want == have {
+		return nil
+	}
+	return fault.New(fault.WrongState, "STALE_REVISION", "the group is at revision %d, not %d", have, want).With("current_revision", fmt.Sprint(have))
+}
+
+func validNames(group fleet.GroupID, source fleet.SourceID) error {
+	var violations []fault.Violation
+	if err := fleet.ValidName("group", string(group)); err != nil {
+		violations = append(violations, fault.Violation{Field: "group", Description: err.Error()})
+	}
+	if err := fleet.ValidName("source", string(source)); err != nil {
+		violations = append(violations, fault.Violation{Field: "source", Description: err.Error()})
+	}
+	if len(violations) > 0 {
+		return fault.InvalidFields(violations...)
+	}
+	return nil
+}
+
+func sourceNamed(sources []Source, name fleet.SourceID) *Source {
+	for i := range sources {
+		if sources[i].Name == name {
+			return &sources[i]
+		}
+	}
+	return nil
+}
+
+// withSource returns the sources with one replaced or added, by name.
+func withSource(sources []Source, s Source) []Source {
+	all := slices.DeleteFunc(slices.Clone(sources), func(o Source) bool { return o.Name == s.Name })
+	all = append(all, s)
+	slices.SortFunc(all, func(a, b Source) int { return strings.Compare(string(a.Name), string(b.Name)) })
+	return all
+}
+
+func refs(sources []Source) []SourceRef {
+	all := make([]SourceRef, len(sources))
+	for i, s := range sources {
+		all[i] = SourceRef{Name: s.Name, Fragment: s.Fragment, Entities: s.Entities}
+	}
+	return all
+}
+
+func counts(by map[string]int) map[string]int64 {
+	all := make(map[string]int64, len(by))
+	for kind, n := range by {
+		all[kind] = int64(n)
+	}
+	return all
+}

@@ -1,0 +1,181 @@
+// Package document reads JSON and YAML into one small tree in which every value
+// knows where it stands. It refuses whatever two readers could understand in two
+// ways: repeated keys, numbers that are octal to one YAML and decimal to another,
+// language tags, invalid UTF-8. It expands aliases and merge keys within bounds,
+// and knows nothing about Kong.
+package document
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"unicode/utf8"
+)
+
+// Kind says what a node is.
+type Kind uint8
+
+// The kinds of nodes.
+const (
+	Null Kind = iota
+	Bool
+	Int   // a number without fraction and exponent
+	Float // any other number
+	String
+	List
+	Map
+)
+
+// String names the kind as an error would.
+func (k Kind) String() string {
+	return [...]string{"null", "a boolean", "an integer", "a number", "a string", "a list", "a map"}[k]
+}
+
+// Position is a place in a document: a line and a column for YAML, a byte offset
+// for JSON. Only the document it came from can read it.
+type Position uint64
+
+// Node is one value. Text holds the value of a string, and of a number or a
+// boolean its literal in canonical form. Maps keep their keys in the order of the
+// document, each once.
+type Node struct {
+	Kind  Kind
+	Text  string
+	Pos   Position
+	Items []*Node // of a list
+	Keys  []Key   // of a map
+}
+
+// Key is a member of a map.
+type Key struct {
+	Name  string
+	Pos   Position
+	Value *Node
+}
+
+// Get returns the member of that name, or nil.
+func (n *Node) Get(name string) *Node {
+	for i := range n.Keys {
+		if n.Keys[i].Name == name {
+			return n.Keys[i].Value
+		}
+	}
+	return nil
+}
+
+// Limits bound the work that a document may cause.
+type Limits struct {
+	Depth int // nesting of lists and maps
+	Nodes int // values after expansion of aliases
+	Grown int // bytes of text after expansion of aliases
+}
+
+// DefaultLimits are far above what a Kong configuration of 64 MiB needs.
+func DefaultLimits() Limits { return Limits{Depth: 100, Nodes: 16 << 20, Grown: 256 << 20} }
+
+// Fault classes; a closed set.
+const (
+	Syntax    = "syntax"
+	Encoding  = "encoding"
+	Limit     = "limit"
+	Type      = "wrong-type"
+	Duplicate = "duplicate"
+	Empty     = "empty"
+)
+
+// Fault says why a document cannot be read. Its message never repeats a value.
+type Fault struct {
+	Class   string
+	Line    int // from 1; 0 when unknown
+	Column  int
+	Message string
+}
+
+func (f *Fault) Error() string { return fmt.Sprintf("line %d: %s", f.Line, f.Message) }
+
+// Document is a read document: the trees of its stream, in order. Null documents
+// are left out.
+type Document struct {
+	Roots []*Node
+	text  []byte
+	json  bool
+	lines []int
+}
+
+// At returns line and column, from 1, of a position in the document.
+func (d *Document) At(p Position) (line, column int) {
+	if !d.json {
+		return int(p >> 32), int(p & 0xffffffff)
+	}
+	if d.lines == nil {
+		d.lines = []int{0}
+		for i, c := range d.text {
+			if c == '\n' {
+				d.lines = append(d.lines, i+1)
+			}
+		}
+	}
+	at := int(p)
+	i := sort.SearchInts(d.lines, at+1) - 1
+	return i + 1, at - d.lines[i] + 1
+}
+
+// Read reads a document. It is JSON when the name ends in .json or when the text
+// begins with a brace; everything else, and a text with a brace that is not JSON
+// and not called so, is YAML.
+func Read(name string, text []byte, limits Limits) (*Document, *Fault) {
+	text, fault := decodeText(text)
+	if fault != nil {
+		return nil, fault
+	}
+	trimmed := strings.TrimLeft(string(text[:min(len(text), 512)]), " \t\r\n")
+	named := strings.HasSuffix(strings.ToLower(name), ".json")
+	if named || strings.HasPrefix(trimmed, "{") || strings.HasPrefix(trimmed, "[") {
+		doc, fault := readJSON(text, limits)
+		if fault == nil || named || fault.Class != Syntax {
+			return doc, fault
+		}
+	}
+	return readYAML(text, limits)
+}
+
+// decodeText checks the encoding and drops a byte order mark.
+func decodeText(text []byte) ([]byte, *Fault) {
+	if len(text) >= 2 && (text[0] == 0xff && text[1] == 0xfe || text[0] == 0xfe && text[1] == 0xff) {
+		return nil, &Fault{Class: Encoding, Line: 1, Message: "the document is UTF-16; save it as UTF-8"}
+	}
+	if len(text) >= 3 && text[0] == 0xef && text[1] == 0xbb && text[2] == 0xbf {
+		text = text[3:]
+	}
+	if len(text) >= 2 && text[0] == 0x1f && text[1] == 0x8b {
+		return nil, &Fault{Class: Syntax, Line: 1, Message: "the document is compressed; send plain text"}
+	}
+	if !utf8.Valid(text) {
+		return nil, &Fault{Class: Encoding, Line: lineOfInvalid(text), Message: "the document is not valid UTF-8"}
+	}
+	for i, c := range text {
+		if c < 0x20 && c != '\n' && c != '\t' && c != '\r' || c == 0x7f {
+			return nil, &Fault{Class: Encoding, Line: 1 + strings.Count(string(text[:i]), "\n"),
+				Message: fmt.Sprintf("the control character 0x%02x is not allowed", c)}
+		}
+	}
+	if len(strings.TrimSpace(string(text[:min(len(text), 4096)]))) == 0 && len(strings.TrimSpace(string(text))) == 0 {
+		return nil, &Fault{Class: Empty, Line: 1, Message: "the document is empty"}
+	}
+	return text, nil
+}
+
+func lineOfInvalid(text []byte) int {
+	line := 1
+	for len(text) > 0 {
+		r, size := utf8.DecodeRune(text)
+		if r == utf8.RuneError && size <= 1 {
+			break
+		}
+		if r == '\n' {
+			line++
+		}
+		text = text[size:]
+	}
+	return line
+}

@@ -1,0 +1,176 @@
+package document
+
+import (
+	"bytes"
+	"regexp"
+	"runtime"
+	"sync"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// The YAML library is slow and works on one core. A configuration is mostly long lists right under the root, and the entries of such a
+// list can be read side by side: an entry that is complete by itself means the same alone and in its place. The rest, the frame, is read with
+// the lists left blank, so that lines keep their numbers. Whatever is not that plain is read as a whole; so is a text in which
+// any part fails, for a quote that is left open in one part may be closed in the next.
+
+// splitFrom is the size from which splitting pays.
+const splitFrom = 256 << 10
+
+// entries are whole entries of one list.
+type entries struct {
+	text    []byte
+	line    int // of the text's first line, from 1
+	section int // line of the key whose value the list is
+}
+
+// header is a key at the root with nothing behind it.
+var header = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*:[ \t]*(#[^\r\n]*)?\r?\n?$`)
+
+// split cuts a text into its frame and parts of about a size; no parts when the text is not plain enough.
+func split(text []byte, size int) (frame []byte, parts []entries) {
+	if otherBreaks(text) {
+		return nil, nil
+	}
+	var (
+		section, indent, line int
+		open                  *entries // the part that grows
+		start, at             int
+	)
+	flush := func() {
+		if open != nil {
+			open.text = text[start:at]
+			parts = append(parts, *open)
+			open = nil
+		}
+	}
+	for at < len(text) {
+		end := len(text)
+		if i := bytes.IndexByte(text[at:], '\n'); i >= 0 {
+			end = at + i + 1
+		}
+		content := text[at:end]
+		line++
+		bare := bytes.TrimLeft(content, " ")
+		depth := len(content) - len(bare)
+		entry := bytes.HasPrefix(bare, []byte("- "))
+		switch bare = bytes.TrimRight(bare, " \t\r\n"); {
+		case len(bare) == 0 || bare[0] == '#':
+			// Belongs to what is around it.
+		case depth == 0 && !entry:
+			flush()
+			if bytes.HasPrefix(bare, []byte("---")) || bytes.HasPrefix(bare, []byte("...")) || bare[0] == '%' || bare[0] == '-' {
+				return nil, nil
+			}
+			section, indent = 0, -1
+			if header.Match(content) {
+				section = line
+			}
+		case section == 0:
+		case indent < 0 && !entry:
+			section = 0 // a map, or a value on lines of its own
+		case indent < 0:
+			indent = depth
+			open, start = &entries{line: line, section: section}, at
+		case depth < indent || depth == indent && !entry:
+			return nil, nil
+		case depth == indent && at-start >= size:
+			flush()
+			open, start = &entries{line: line, section: section}, at
+		}
+		if open == nil {
+			frame = append(frame, content...)
+		} else {
+			frame = append(frame, '\n')
+		}
+		at = end
+	}
+	flush()
+	return frame, parts
+}
+
+// otherBreaks reports whether a text has line breaks of YAML that are neither LF nor CRLF.
+func otherBreaks(text []byte) bool {
+	if bytes.Count(text, []byte("\r")) != bytes.Count(text, []byte("\r\n")) {
+		return true
+	}
+	for _, mark := range []string{"\u0085", "\u2028", "\u2029"} {
+		if bytes.Contains(text, []byte(mark)) {
+			return true
+		}
+	}
+	return false
+}
+
+// decodeSplit reads a text in parts. It reports false when the text must be read as a whole.
+func decodeSplit(text []byte) (*yaml.Node, bool) {
+	workers := runtime.GOMAXPROCS(0)
+	if len(text) < splitFrom || workers < 2 {
+		return nil, false
+	}
+	return decodeParts(text, max(len(text)/(4*workers), splitFrom/8), workers)
+}
+
+func decodeParts(text []byte, size, workers int) (*yaml.Node, bool) {
+	frame, parts := split(text, size)
+	if len(parts) < 2 {
+		return nil, false
+	}
+	root, ok := decodeOne(frame)
+	if !ok || root.Kind != yaml.MappingNode {
+		return nil, false
+	}
+	lists := make([]*yaml.Node, len(parts))
+	var group sync.WaitGroup
+	slots := make(chan struct{}, workers)
+	for i, part := range parts {
+		group.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			if list, ok := decodeOne(part.text); ok && list.Kind == yaml.SequenceNode && list.Style&yaml.FlowStyle == 0 {
+				moveDown(list, part.line-1)
+				lists[i] = list
+			}
+		})
+	}
+	group.Wait()
+	sections := map[int]*yaml.Node{} // by the line of their keys
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		if value := root.Content[i+1]; value.Kind == yaml.ScalarNode && value.Value == "" && value.Anchor == "" && value.ShortTag() == "!!null" && value.Style == 0 {
+			sections[root.Content[i].Line] = value
+		}
+	}
+	for i, part := range parts {
+		value, list := sections[part.section], lists[i]
+		switch {
+		case value == nil || list == nil:
+			return nil, false
+		case value.Kind == yaml.ScalarNode:
+			*value = *list
+		default:
+			value.Content = append(value.Content, list.Content...)
+		}
+	}
+	return root, true
+}
+
+// decodeOne reads a text that must hold one document.
+func decodeOne(text []byte) (*yaml.Node, bool) {
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	var document yaml.Node
+	if decode(decoder, &document) != nil || document.Kind != yaml.DocumentNode || len(document.Content) != 1 {
+		return nil, false
+	}
+	if decode(decoder, &yaml.Node{}) == nil {
+		return nil, false
+	}
+	return document.Content[0], true
+}
+
+// moveDown adds lines above a tree. It follows no aliases: what they stand for is in the same tree.
+func moveDown(n *yaml.Node, lines int) {
+	n.Line += lines
+	for _, child := range n.Content {
+		moveDown(child, lines)
+	}
+}

@@ -1,0 +1,229 @@
+package entity
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Tag checks a tag.
+func Tag(s string) string {
+	if s == "" {
+		return "a tag must not be empty"
+	}
+	for _, c := range s {
+		if c == ',' || c == '/' || c < ' ' || c == 0x7f {
+			return "a tag is of printable characters other than comma and slash"
+		}
+	}
+	return ""
+}
+
+// Name checks the name of an entity.
+func Name(s string) string {
+	if s == "" {
+		return "must not be empty"
+	}
+	for _, c := range s {
+		if c >= utf8.RuneSelf || alphanumeric(byte(c)) || strings.ContainsRune(".-_~", c) {
+			continue
+		}
+		return "a name is of letters, digits, and the characters . - _ ~"
+	}
+	return ""
+}
+
+func alphanumeric(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}
+
+// NotEmpty checks a string that must say something.
+func NotEmpty(s string) string {
+	if s == "" {
+		return "must not be empty"
+	}
+	return ""
+}
+
+// UUID checks an id.
+func UUID(s string) string {
+	bad := len(s) != 36
+	for i := 0; i < len(s) && !bad; i++ {
+		c := s[i] | 0x20
+		switch i {
+		case 8, 13, 18, 23:
+			bad = s[i] != '-'
+		default:
+			bad = !(c >= '0' && c <= '9' && s[i] == c || c >= 'a' && c <= 'f')
+		}
+	}
+	if bad {
+		return "expected a UUID, such as 7a1f3c52-5d0e-4a6b-9c3d-2f1e0b9a8c7d"
+	}
+	return ""
+}
+
+// hostName checks a host name without wildcard and without port.
+func hostName(s string) bool {
+	if s == "" || len(s) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(strings.TrimSuffix(s, "."), ".") {
+		if label == "" || len(label) > 63 {
+			return false
+		}
+		for i := range len(label) {
+			if c := label[i]; !alphanumeric(c) && c != '_' && (c != '-' || i == 0 || i == len(label)-1) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func address(s string) bool {
+	s = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
+	_, err := netip.ParseAddr(s)
+	return err == nil
+}
+
+// Host checks the host of a service.
+func Host(s string) string {
+	switch {
+	case s == "":
+		return "must not be empty"
+	case strings.HasPrefix(s, "{vault://"):
+		return ""
+	case address(s) || hostName(s):
+		return ""
+	case strings.Contains(s, ":"):
+		return "must be a host without a port; use the field port"
+	}
+	return "not a host name"
+}
+
+// RouteHost checks a host that a route matches: a wildcard may stand for the
+// leftmost or the rightmost label, and a port may follow.
+func RouteHost(s string) string {
+	if s == "" {
+		return "must not be empty"
+	}
+	host := s
+	if i := strings.LastIndexByte(s, ':'); i >= 0 && !address(s) {
+		port, err := strconv.Atoi(s[i+1:])
+		if err != nil || port < 1 || port > 65535 {
+			return "the port is not a number from 1 to 65535"
+		}
+		host = s[:i]
+	}
+	if strings.Count(host, "*") > 1 {
+		return "at most one wildcard is allowed"
+	}
+	plain := host
+	if rest, ok := strings.CutPrefix(host, "*."); ok {
+		plain = rest
+	} else if rest, ok := strings.CutSuffix(host, ".*"); ok {
+		plain = rest
+	}
+	if strings.Contains(plain, "*") {
+		return "a wildcard must be the leftmost or the rightmost label"
+	}
+	if !address(plain) && !hostName(plain) {
+		return "not a host name"
+	}
+	return ""
+}
+
+// SNI checks a server name, which may begin or end with a wildcard.
+func SNI(s string) string {
+	if s == "*" {
+		return ""
+	}
+	if strings.Contains(s, ":") {
+		return "must not have a port"
+	}
+	if address(s) {
+		return "must not be an address"
+	}
+	return RouteHost(s)
+}
+
+// UpstreamName checks the name of an upstream, which is a virtual host name.
+func UpstreamName(s string) string {
+	if strings.HasPrefix(s, "{vault://") {
+		return ""
+	}
+	if address(s) {
+		return "must be a host name, not an address"
+	}
+	if !hostName(s) {
+		return "must be a host name"
+	}
+	return ""
+}
+
+// Target checks the address of a target: a host or an address, with a port or without.
+func Target(s string) string {
+	const bad = "must be a host or an address, with a port or without"
+	if strings.HasPrefix(s, "{vault://") || address(s) {
+		return ""
+	}
+	host := s
+	if i := strings.LastIndexByte(s, ':'); i >= 0 {
+		port, err := strconv.Atoi(s[i+1:])
+		if err != nil || port < 0 || port > 65535 {
+			return bad
+		}
+		host = s[:i]
+	}
+	if !address(host) && !hostName(host) {
+		return bad
+	}
+	return ""
+}
+
+// Method checks an HTTP method.
+func Method(s string) string {
+	for i := range len(s) {
+		if s[i] < 'A' || s[i] > 'Z' {
+			return "a method is of upper-case letters"
+		}
+	}
+	return NotEmpty(s)
+}
+
+// AbsolutePath checks the path of a service.
+func AbsolutePath(s string) string {
+	switch {
+	case !strings.HasPrefix(s, "/"):
+		return "must start with /"
+	case strings.Contains(s, "//"):
+		return "must not have empty segments"
+	}
+	return ""
+}
+
+// VaultPrefix checks the prefix by which references name a vault.
+func VaultPrefix(s string) string {
+	if s == "env" {
+		return "the prefix env is reserved"
+	}
+	bad := len(s) < 2 || s[0] < 'a' || s[0] > 'z' || s[len(s)-1] == '-'
+	for i := range len(s) {
+		bad = bad || !(s[i] >= 'a' && s[i] <= 'z' || s[i] >= '0' && s[i] <= '9' || s[i] == '-')
+	}
+	if bad {
+		return "a prefix is of two or more lower-case letters, digits and dashes, and begins with a letter"
+	}
+	return ""
+}
+
+// PEM checks that a text looks like PEM, or refers to a vault.
+func PEM(s string) string {
+	s = strings.TrimSpace(s)
+	if strings.HasPrefix(s, "{vault://") || strings.HasPrefix(s, "-----BEGIN ") && strings.Contains(s, "-----END ") {
+		return ""
+	}
+	return "must be PEM text or a {vault://...} reference"
+}

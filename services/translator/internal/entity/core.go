@@ -1,0 +1,169 @@
+package entity
+
+func hashInputs() option {
+	return oneOf("none", "consumer", "ip", "header", "cookie", "path", "query_arg", "uri_capture")
+}
+
+func endpoints(name string) Field {
+	f := list(name, record("", str("ip"), integer("port", between(0, 65535))))
+	return f
+}
+
+func health() Field {
+	statuses := func() Field { return list("http_statuses", integer("", between(100, 999))) }
+	count := func(name string) Field { return integer(name, between(0, 255)) }
+	interval := func() Field { return number("interval", between(0, 65535)) }
+	return record("healthchecks",
+		record("passive",
+			str("type", oneOf("tcp", "http", "https", "grpc", "grpcs")),
+			record("healthy", statuses(), count("successes")),
+			record("unhealthy", statuses(), count("timeouts"), count("http_failures"), count("tcp_failures")),
+		),
+		record("active",
+			str("type", oneOf("tcp", "http", "https", "grpc", "grpcs")),
+			mapOf("headers", list("", str(""))),
+			record("healthy", statuses(), count("successes"), interval()),
+			record("unhealthy", statuses(), interval(), count("timeouts"), count("http_failures"), count("tcp_failures")),
+			number("timeout", between(0, 65535)),
+			integer("concurrency", between(1, 1<<31-1)),
+			str("http_path", check(AbsolutePath)),
+			str("https_sni", check(SNI)),
+			boolean("https_verify_certificate"),
+		),
+		number("threshold", between(0, 100)),
+	)
+}
+
+func pluginFields() []Field {
+	partials := Field{Name: "partials", Type: Refs, Ref: "partials", Extra: true}
+	return []Field{
+		str("name", required, check(NotEmpty)), str("instance_name", unique, check(Name)),
+		ref("route", "routes"), ref("service", "services"), ref("consumer", "consumers"),
+		ref("consumer_group", "consumer_groups", extra),
+		object("config"), protocols("protocols"), boolean("enabled", def),
+		object("ordering", extra), partials, str("condition", extra), ref("model", "ai_models", extra),
+	}
+}
+
+func coreKinds() []Kind {
+	plugins := func(ref string) Child { return Child{Key: "plugins", Kind: "plugins", Ref: ref} }
+	chains := func(ref string) Child { return Child{Key: "filter_chains", Kind: "filter_chains", Ref: ref} }
+	return []Kind{
+		{
+			Name: "services", Singular: "service", NameField: "name", IDRule: ByName, IDFields: []string{"name"},
+			Children: []Child{{Key: "routes", Kind: "routes", Ref: "service"}, plugins("service"), chains("service"),
+				{Key: "degraphql_routes", Kind: "degraphql_routes", Ref: "service"}},
+			Fields: []Field{
+				str("name", unique, check(Name)), integer("retries", between(0, 32767), def),
+				str("protocol", oneOf("grpc", "grpcs", "http", "https", "tcp", "tls", "tls_passthrough", "udp", "ws", "wss"), def),
+				str("host", required, check(Host)), integer("port", between(0, 65535), def), str("path", check(AbsolutePath)),
+				timeout("connect_timeout"), timeout("write_timeout"), timeout("read_timeout"),
+				ref("client_certificate", "certificates"), boolean("tls_verify"), integer("tls_verify_depth", between(0, 64)),
+				list("ca_certificates", str("", check(UUID))), boolean("enabled", def),
+				object("tls_sans", extra),
+			},
+		},
+		{
+			Name: "routes", Singular: "route", NameField: "name", IDRule: ByName, IDFields: []string{"name"},
+			Children: []Child{plugins("route"), chains("route")},
+			Fields: []Field{
+				str("name", unique, check(Name)), protocols("protocols"),
+				integer("https_redirect_status_code", def), boolean("strip_path", def), boolean("preserve_host", def),
+				boolean("request_buffering", def), boolean("response_buffering", def), ref("service", "services"),
+				list("snis", str("", check(SNI))), endpoints("sources"), endpoints("destinations"),
+				list("methods", str("", check(Method))), list("hosts", str("", check(RouteHost))), list("paths", str("")),
+				mapOf("headers", list("", str(""))), integer("regex_priority", def), str("path_handling", oneOf("v0", "v1"), def),
+				str("expression", extra), integer("priority", between(0, 1<<46-1), extra),
+			},
+		},
+		{
+			Name: "consumers", Singular: "consumer", NameField: "username", IDRule: ByName, IDFields: []string{"username"},
+			OneOf: []string{"username", "custom_id"},
+			Children: []Child{
+				plugins("consumer"),
+				{Key: "keyauth_credentials", Kind: "keyauth_credentials", Ref: "consumer"},
+				{Key: "basicauth_credentials", Kind: "basicauth_credentials", Ref: "consumer"},
+				{Key: "hmacauth_credentials", Kind: "hmacauth_credentials", Ref: "consumer"},
+				{Key: "jwt_secrets", Kind: "jwt_secrets", Ref: "consumer"},
+				{Key: "acls", Kind: "acls", Ref: "consumer"},
+				{Key: "oauth2_credentials", Kind: "oauth2_credentials", Ref: "consumer"},
+				{Key: "mtls_auth_credentials", Kind: "mtls_auth_credentials", Ref: "consumer"},
+			},
+			Fields: []Field{str("username", unique, check(NotEmpty)), str("custom_id", unique, check(NotEmpty))},
+		},
+		{
+			Name: "plugins", Singular: "plugin", NameField: "name", IDRule: ByCacheKey,
+			IDFields: []string{"name", "route", "service", "consumer"},
+			Scope:    []string{"name", "route", "service", "consumer", "consumer_group", "model"},
+			Fields:   pluginFields(),
+		},
+		{
+			Name: "upstreams", Singular: "upstream", NameField: "name", IDRule: ByName, IDFields: []string{"name"},
+			Children: []Child{{Key: "targets", Kind: "targets", Ref: "upstream"}},
+			Fields: []Field{
+				str("name", required, unique, check(UpstreamName)),
+				str("algorithm", oneOf("consistent-hashing", "least-connections", "round-robin", "latency", "sticky-sessions"), def),
+				str("hash_on", hashInputs(), def), str("hash_fallback", hashInputs(), def),
+				str("hash_on_header"), str("hash_fallback_header"), str("hash_on_cookie"),
+				str("hash_on_cookie_path", check(AbsolutePath), def),
+				str("hash_on_query_arg", check(NotEmpty)), str("hash_fallback_query_arg", check(NotEmpty)),
+				str("hash_on_uri_capture", check(NotEmpty)), str("hash_fallback_uri_capture", check(NotEmpty)),
+				integer("slots", between(10, 1<<16), def), health(), str("host_header"),
+				ref("client_certificate", "certificates"), boolean("use_srv_name", def),
+				str("sticky_sessions_cookie", extra), str("sticky_sessions_cookie_path", extra),
+			},
+		},
+		{
+			Name: "targets", Singular: "target", NameField: "target", IDRule: ByCacheKey,
+			IDFields: []string{"upstream", "target"}, Scope: []string{"upstream", "target"},
+			Fields: []Field{
+				ref("upstream", "upstreams", required), str("target", required, check(Target)),
+				integer("weight", between(0, 65535), def), boolean("failover", extra),
+			},
+		},
+		{
+			Name: "certificates", Singular: "certificate", IDRule: Invented,
+			Children: []Child{{Key: "snis", Kind: "snis", Ref: "certificate"}},
+			Fields: []Field{
+				str("cert", required, secret, check(PEM)), str("key", required, secret, check(PEM)),
+				str("cert_alt", secret, check(PEM)), str("key_alt", secret, check(PEM)),
+			},
+		},
+		{
+			Name: "snis", Singular: "sni", NameField: "name", IDRule: ByName, IDFields: []string{"name"},
+			Fields: []Field{str("name", required, unique, check(SNI)), ref("certificate", "certificates", required)},
+		},
+		{
+			Name: "ca_certificates", Singular: "ca_certificate", IDRule: Invented,
+			Fields: []Field{str("cert", required, secret, check(PEM)), str("cert_digest", unique)},
+		},
+		{
+			Name: "vaults", Singular: "vault", NameField: "prefix", IDRule: ByCacheKey, IDFields: []string{"prefix"},
+			Fields: []Field{
+				str("prefix", required, unique, check(VaultPrefix)), str("name", required, check(NotEmpty)),
+				str("description"), object("config"),
+			},
+		},
+		{
+			Name: "key_sets", Singular: "key_set", NameField: "name", IDRule: ByName, IDFields: []string{"name"},
+			Children: []Child{{Key: "keys", Kind: "keys", Ref: "set"}},
+			Fields:   []Field{str("name", unique)},
+		},
+		{
+			Name: "keys", Singular: "key", NameField: "name", IDRule: ByCacheKey, IDFields: []string{"kid", "set"},
+			Scope: []string{"kid", "set"}, OneOf: []string{"jwk", "pem"},
+			Fields: []Field{
+				ref("set", "key_sets"), str("name", unique), str("kid", required), str("jwk", secret),
+				record("pem", str("private_key", secret), str("public_key", secret)),
+			},
+		},
+		{
+			Name: "filter_chains", Singular: "filter_chain", NameField: "name", IDRule: ByCacheKey,
+			IDFields: []string{"route", "service"}, Scope: []string{"route", "service"}, OneOf: []string{"route", "service"},
+			Fields: []Field{
+				str("name", unique), boolean("enabled", def), ref("route", "routes"), ref("service", "services"),
+				list("filters", record("", str("name", required), boolean("enabled"), field("config", Any)), required),
+			},
+		},
+	}
+}

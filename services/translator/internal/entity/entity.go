@@ -1,0 +1,185 @@
+// Package entity is the table of the kinds of objects that a Kong configuration
+// may hold: their fields, what they refer to, what must be unique, and which
+// deterministic id Kong gives them. It is written from the facts of Kong 3.9 and,
+// where the open-source edition has no such kind, from the shape that files use.
+// It checks nothing itself and knows nothing of files.
+package entity
+
+import "slices"
+
+// Type is the type of a field.
+type Type uint8
+
+// The types of fields.
+const (
+	String Type = iota + 1
+	Integer
+	Number
+	Boolean
+	Ref    // a reference to an entity of the kind Field.Ref
+	List   // of Elem
+	Record // of Fields
+	Map    // from strings to Elem
+	Object // a map whose content is checked elsewhere, such as a plugin's config
+	Any    // whatever JSON can hold
+	Refs   // a list of maps that each refer to an entity of the kind Field.Ref
+)
+
+// String names the type as an error would.
+func (t Type) String() string {
+	return [...]string{"", "a string", "an integer", "a number", "a boolean", "a reference", "a list", "a map", "a map", "a map", "a value", "a list"}[t]
+}
+
+// Field is one field of a kind or of a record.
+type Field struct {
+	Name     string
+	Type     Type
+	Elem     *Field
+	Fields   []Field // of a record, sorted by name
+	Ref      string
+	Required bool
+	Unique   bool
+	Secret   bool // its value never stands in a message
+	Default  bool // Kong has a default, so that an explicit null says something
+	Extra    bool // not in the open-source edition under the default router flavor
+	OneOf    []string
+	Ranged   bool
+	Min, Max int64
+	Check    func(string) string // says what is wrong with a string; empty when nothing is
+}
+
+// Child says that entities may be nested in another under a key.
+type Child struct {
+	Key  string // in the parent
+	Kind string
+	Ref  string // the child's field that refers to the parent
+}
+
+// IDRule says how Kong derives the id of an entity that has none.
+type IDRule uint8
+
+// The rules. Each gives a UUIDv5 in the namespace of the kind.
+const (
+	// Invented: Kong would give a random id; ours comes from the content.
+	Invented IDRule = iota
+	// ByName: the value of IDFields[0].
+	ByName
+	// ByCacheKey: the kind, a star for the workspace and the values of IDFields,
+	// references as ids, joined by colons.
+	ByCacheKey
+)
+
+// Kind is one kind of entity.
+type Kind struct {
+	Name       string // Kong's plural, such as "routes"
+	Singular   string
+	Fields     []Field // sorted by name, without id
+	Children   []Child
+	NameField  string // by which people call it; empty when it has none, or it is a secret
+	IDRule     IDRule
+	IDFields   []string
+	Scope      []string // fields that together are unique, references as ids
+	OneOf      []string // at least one of these must be given
+	Invents    []string // fields that Kong would fill with a random secret
+	Enterprise bool     // not in the open-source edition
+	index      map[string]int
+}
+
+// Field returns the field of that name, or nil.
+func (k *Kind) Field(name string) *Field {
+	if i, ok := k.index[name]; ok {
+		return &k.Fields[i]
+	}
+	return nil
+}
+
+// Child returns what is nested under that key, or nil.
+func (k *Kind) Child(key string) *Child {
+	for i := range k.Children {
+		if k.Children[i].Key == key {
+			return &k.Children[i]
+		}
+	}
+	return nil
+}
+
+// Table holds the kinds. It is immutable and safe for concurrent use.
+type Table struct {
+	kinds  []*Kind // in the order in which ids are given: referred before referring
+	byName map[string]*Kind
+	rank   map[string]int
+}
+
+// Kinds returns all kinds, those that are referred to before those that refer.
+func (t *Table) Kinds() []*Kind { return t.kinds }
+
+// Kind returns the kind of that plural name, or nil.
+func (t *Table) Kind(name string) *Kind { return t.byName[name] }
+
+// Rank returns the position of a kind in Kinds.
+func (t *Table) Rank(name string) int { return t.rank[name] }
+
+// NewTable makes the table.
+func NewTable() *Table {
+	t := &Table{byName: map[string]*Kind{}, rank: map[string]int{}}
+	for _, kinds := range [][]Kind{coreKinds(), credentialKinds(), enterpriseKinds()} {
+		for i := range kinds {
+			t.add(&kinds[i])
+		}
+	}
+	slices.SortStableFunc(t.kinds, func(a, b *Kind) int { return depth(a) - depth(b) })
+	for i, k := range t.kinds {
+		t.rank[k.Name] = i
+	}
+	return t
+}
+
+// depth is how far a kind stands from kinds that refer to nothing.
+func depth(k *Kind) int {
+	d := 0
+	for _, f := range k.Fields {
+		switch f.Ref {
+		case "":
+		case "services", "upstreams":
+			d = max(d, 2)
+		case "routes":
+			d = max(d, 3)
+		case "plugins":
+			d = max(d, 4)
+		default:
+			d = max(d, 1)
+		}
+	}
+	return d
+}
+
+func (t *Table) add(k *Kind) {
+	for _, f := range []Field{
+		{Name: "created_at", Type: Number},
+		{Name: "updated_at", Type: Number},
+		tags(),
+	} {
+		if !slices.ContainsFunc(k.Fields, func(have Field) bool { return have.Name == f.Name }) {
+			k.Fields = append(k.Fields, f)
+		}
+	}
+	sortFields(k.Fields)
+	k.index = make(map[string]int, len(k.Fields))
+	for i, f := range k.Fields {
+		k.index[f.Name] = i
+	}
+	t.kinds = append(t.kinds, k)
+	t.byName[k.Name] = k
+}
+
+func sortFields(fields []Field) {
+	slices.SortFunc(fields, func(a, b Field) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	for i := range fields {
+		sortFields(fields[i].Fields)
+	}
+}

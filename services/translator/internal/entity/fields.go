@@ -1,0 +1,61 @@
+package entity
+
+// The makers of fields below keep the table readable: a name, a type, and options.
+
+type option func(*Field)
+
+func field(name string, t Type, options ...option) Field {
+	f := Field{Name: name, Type: t}
+	for _, o := range options {
+		o(&f)
+	}
+	return f
+}
+
+func str(name string, options ...option) Field     { return field(name, String, options...) }
+func integer(name string, options ...option) Field { return field(name, Integer, options...) }
+func number(name string, options ...option) Field  { return field(name, Number, options...) }
+func boolean(name string, options ...option) Field { return field(name, Boolean, options...) }
+func object(name string, options ...option) Field  { return field(name, Object, options...) }
+
+func ref(name, kind string, options ...option) Field {
+	f := field(name, Ref, options...)
+	f.Ref = kind
+	return f
+}
+
+func list(name string, elem Field, options ...option) Field {
+	f := field(name, List, options...)
+	f.Elem = &elem
+	return f
+}
+
+func record(name string, fields ...Field) Field {
+	return Field{Name: name, Type: Record, Fields: fields}
+}
+
+func mapOf(name string, elem Field) Field {
+	return Field{Name: name, Type: Map, Elem: &elem}
+}
+
+func required(f *Field) { f.Required = true }
+func unique(f *Field)   { f.Unique = true }
+func secret(f *Field)   { f.Secret = true }
+func def(f *Field)      { f.Default = true }
+func extra(f *Field)    { f.Extra = true }
+
+func oneOf(values ...string) option { return func(f *Field) { f.OneOf = values } }
+
+func between(low, high int64) option {
+	return func(f *Field) { f.Ranged, f.Min, f.Max = true, low, high }
+}
+
+func check(c func(string) string) option { return func(f *Field) { f.Check = c } }
+
+func tags() Field { return list("tags", str("", check(Tag))) }
+
+func protocols(name string) Field {
+	return list(name, str("", oneOf("grpc", "grpcs", "http", "https", "tcp", "tls", "tls_passthrough", "udp", "ws", "wss")), def)
+}
+
+func timeout(name string) Field { return integer(name, between(1, 1<<31-2), def) }

@@ -1,0 +1,102 @@
+package translator_test
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/rpc"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+)
+
+// registry is a small registry: it knows groups, and lists them again to its watchers whenever one is added or removed.
+type registry struct {
+	registryv1.UnimplementedRegistryServiceServer
+	address string
+	stop    func()
+	done    chan struct{}
+
+	mu      sync.Mutex
+	groups  map[string]bool
+	asked   int // calls of GetGroup
+	changed chan struct{}
+}
+
+func startRegistry(tb testing.TB, groups ...string) *registry {
+	tb.Helper()
+	r := &registry{groups: map[string]bool{}, changed: make(chan struct{}), done: make(chan struct{})}
+	for _, g := range groups {
+		r.groups[g] = true
+	}
+	server, err := rpc.NewServer(rpc.ServerConfig{Listen: "127.0.0.1:0"}, rpc.ServerDeps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	registryv1.RegisterRegistryServiceServer(server, r)
+	server.OnDrain(func() { close(r.done) })
+	r.address = server.Address()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = server.Serve(ctx) }()
+	r.stop = sync.OnceFunc(func() { cancel(); <-ended })
+	tb.Cleanup(r.stop)
+	return r
+}
+
+func (r *registry) set(group string, there bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.groups, group)
+	if there {
+		r.groups[group] = true
+	}
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+func (r *registry) timesAsked() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.asked
+}
+
+// GetGroup answers as the real one does.
+func (r *registry) GetGroup(_ context.Context, q *registryv1.GetGroupRequest) (*registryv1.GetGroupResponse, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked++
+	if !r.groups[q.GetName()] {
+		return nil, fault.New(fault.Missing, "NO_SUCH_GROUP", "there is no group %q", q.GetName())
+	}
+	return &registryv1.GetGroupResponse{Group: &registryv1.Group{Name: q.GetName()}}, nil
+}
+
+// WatchGroups lists everything at each change, which the protocol allows.
+func (r *registry) WatchGroups(_ *registryv1.WatchGroupsRequest, stream registryv1.RegistryService_WatchGroupsServer) error {
+	for {
+		r.mu.Lock()
+		events := []*registryv1.WatchGroupsResponse{{Event: &registryv1.WatchGroupsResponse_Listing_{Listing: &registryv1.WatchGroupsResponse_Listing{}}}}
+		for g := range r.groups {
+			events = append(events, &registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Upserted{Upserted: &registryv1.Group{Name: g}}})
+		}
+		changed := r.changed
+		r.mu.Unlock()
+		events = append(events, &registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Synced_{Synced: &registryv1.WatchGroupsResponse_Synced{ResumeToken: "1"}}})
+		for _, e := range events {
+			if err := stream.Send(e); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-changed:
+		case <-stream.Context().Done():
+			return stream.Context().Err()
+		case <-r.done:
+			return fault.New(fault.Down, "DRAINING", "stopping")
+		}
+	}
+}

@@ -1,0 +1,90 @@
+// Package translator is the service that says what a configuration means: it turns submitted sources into immutable
+// snapshots and keeps their history. It delivers nothing and knows no gateway.
+package translator
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
+
+	"github.com/silverback-gateway/silverback/kit/content"
+	"github.com/silverback-gateway/silverback/kit/run"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+	"github.com/silverback-gateway/silverback/services/translator/internal/api"
+	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+	"github.com/silverback-gateway/silverback/services/translator/internal/desired"
+	"github.com/silverback-gateway/silverback/services/translator/internal/groups"
+	"github.com/silverback-gateway/silverback/services/translator/internal/store"
+)
+
+// MaxReceive is the gRPC limit that a translator's server needs: a little over the largest submission, so that the refusal of a
+// larger one is the translator's, with its own words.
+const MaxReceive = desired.MaxInput + 8<<20
+
+// Config is what a translator can be told. The zero value is right.
+type Config struct{}
+
+// Deps are what a translator works with. All are required.
+type Deps struct {
+	Etcd     *clientv3.Client
+	Registry registryv1.RegistryServiceClient
+	Log      *slog.Logger
+	Metrics  prometheus.Registerer
+}
+
+// A Translator is one replica of the service.
+type Translator struct {
+	deps   Deps
+	heads  *store.Heads
+	groups *groups.Groups
+	server *api.Server
+	drain  chan struct{}
+	once   sync.Once
+}
+
+// New returns a replica. It does nothing before Run.
+func New(_ Config, d Deps) *Translator {
+	ledger := store.NewLedger(d.Etcd)
+	t := &Translator{
+		deps: d, drain: make(chan struct{}), groups: groups.New(d.Registry, d.Log),
+		heads: store.NewHeads(func(key string, err error) {
+			d.Log.Error("a head cannot be read and is left out", "key", key, "error", err)
+		}),
+	}
+	desk := desired.NewDesk(desired.Deps{
+		Ledger: ledger, Content: content.New(store.Patient(d.Etcd), content.DefaultCacheBytes), Groups: t.groups, Compiler: compile.New(compile.DefaultLimits()),
+		Log: d.Log, Now: time.Now, Metrics: desired.NewMetrics(d.Metrics),
+	})
+	t.server = &api.Server{Desk: desk, Lists: ledger, Heads: newest{t.heads}, Drain: t.drain}
+	return t
+}
+
+// Register adds the service to a gRPC server.
+func (t *Translator) Register(r grpc.ServiceRegistrar) {
+	translatorv1.RegisterTranslatorServiceServer(r, t.server)
+}
+
+// Drain ends the watches, so that a server can stop and clients go to another replica.
+func (t *Translator) Drain() { t.once.Do(func() { close(t.drain) }) }
+
+// Ready says whether the replica has read the ledger; the error says why not.
+func (t *Translator) Ready() error {
+	select {
+	case <-t.heads.Synced():
+		return nil
+	default:
+		return errors.New("the ledger was not read yet")
+	}
+}
+
+// Run keeps the replica's copies up to date until ctx ends.
+func (t *Translator) Run(ctx context.Context) error {
+	return run.All(ctx, t.groups.Run, func(ctx context.Context) error { return store.FollowHeads(ctx, t.deps.Etcd, t.heads) })
+}
