@@ -1,0 +1,173 @@
+// Package distributor answers who should run what, and what they said. Replicas elect a leader, which opens a rollout for every
+// new revision and decides assignments; every replica streams them to the agents connected to it. The package owns the
+// ledgers decided and observed, and opens no other.
+package distributor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/pflag"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc/encoding"
+
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+
+	"github.com/silverback-gateway/silverback/kit/content"
+	"github.com/silverback-gateway/silverback/kit/election"
+	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kit/run"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/api"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/intake"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/stream"
+)
+
+// Config says how a replica behaves. The zero value is useful.
+type Config struct {
+	ReplicaID       string        // what others see as the leader's name; empty: host, process and chance
+	ElectionTTL     time.Duration // how long a killed leader is missed; 0: election.DefaultTTL
+	FrameBytes      int           // how many bytes of encoded deltas are kept; 0: 128 MiB
+	ReconnectSpread time.Duration // over which agents come back when this replica stops; 0: DefaultReconnectSpread
+}
+
+// DefaultReconnectSpread suits a few thousand agents.
+const DefaultReconnectSpread = 2 * time.Second
+
+// AddFlags adds the flags of a replica.
+func (c *Config) AddFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&c.ReplicaID, "replica-id", "", "name of this replica, unique among all; made up when empty")
+	flags.DurationVar(&c.ElectionTTL, "election-ttl", election.DefaultTTL, "how long a killed leader is missed before another is elected")
+	flags.IntVar(&c.FrameBytes, "frame-cache-bytes", stream.DefaultFrameBytes, "how many bytes of encoded differences are kept for other agents")
+	flags.DurationVar(&c.ReconnectSpread, "reconnect-spread", DefaultReconnectSpread, "over which agents open their streams elsewhere when this replica stops")
+}
+
+// Check reports what is wrong with the configuration.
+func (c *Config) Check() error {
+	var problems []error
+	if c.ElectionTTL != 0 && c.ElectionTTL < 2*time.Second {
+		problems = append(problems, fmt.Errorf("--election-ttl %s: etcd allows no less than 2s", c.ElectionTTL))
+	}
+	if c.FrameBytes < 0 {
+		problems = append(problems, fmt.Errorf("--frame-cache-bytes %d: want 0 or more", c.FrameBytes))
+	}
+	if c.ReconnectSpread < 0 {
+		problems = append(problems, fmt.Errorf("--reconnect-spread %s: want 0s or more", c.ReconnectSpread))
+	}
+	for _, r := range c.ReplicaID {
+		if r == '/' || r <= ' ' || r == 0x7f {
+			problems = append(problems, fmt.Errorf("--replica-id %q: it is part of a key, and may hold neither / nor blanks", c.ReplicaID))
+			break
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// Deps are what a distributor uses. All are required.
+type Deps struct {
+	Etcd       *clientv3.Client
+	Translator translatorv1.TranslatorServiceClient
+	Registry   registryv1.RegistryServiceClient
+	Log        *slog.Logger
+	Metrics    prometheus.Registerer
+}
+
+// A Distributor is one replica.
+type Distributor struct {
+	config   Config
+	deps     Deps
+	view     *store.View
+	world    *intake.World
+	hub      *stream.Hub
+	intake   *intake.Intake
+	election *election.Metrics
+	draining chan struct{}
+	drained  sync.Once
+}
+
+// New returns a replica that does nothing before Run.
+func New(c Config, d Deps) (*Distributor, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	if c.ReplicaID == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			host = "unknown"
+		}
+		c.ReplicaID = fmt.Sprintf("%s-%d-%06x", host, os.Getpid(), rand.N(1<<24))
+	}
+	if c.ReconnectSpread == 0 {
+		c.ReconnectSpread = DefaultReconnectSpread
+	}
+	d.Log = d.Log.With("replica", c.ReplicaID)
+	view := store.NewView(d.Log)
+	world := intake.NewWorld(d.Translator, d.Registry, d.Log)
+	return &Distributor{
+		config: c, deps: d, view: view, world: world, draining: make(chan struct{}), election: election.NewMetrics(d.Metrics),
+		hub: stream.NewHub(stream.Deps{
+			View: view, Content: content.New(d.Etcd, 0), Tallies: store.NewTallies(d.Etcd, c.ReplicaID), FrameBytes: c.FrameBytes,
+			Spread: c.ReconnectSpread, Log: d.Log, Metrics: stream.NewMetrics(d.Metrics),
+		}),
+		intake: intake.New(intake.Deps{
+			Etcd: d.Etcd, View: view, World: world, Translator: d.Translator, Log: d.Log, Metrics: intake.NewMetrics(d.Metrics),
+		}),
+	}, nil
+}
+
+// ReadBuffer is what a server should read a connection with: agents are many, and say little.
+const ReadBuffer = 4 << 10
+
+// Codec is what the server must be built with: it sends bytes that many streams share.
+func Codec() encoding.CodecV2 { return stream.NewCodec() }
+
+// Register adds the services to a server that was built with Codec. When the server drains, agents are asked to open their
+// streams elsewhere.
+func (d *Distributor) Register(s *rpc.Server) {
+	distributorv1.RegisterDeliveryServiceServer(s, &api.DeliveryService{Follow: d.hub.Follow})
+	distributorv1.RegisterRolloutServiceServer(s, &api.RolloutService{Ledger: ledger{d}, Draining: d.draining})
+	s.OnDrain(d.drain)
+}
+
+func (d *Distributor) drain() {
+	d.drained.Do(func() { close(d.draining) })
+	d.hub.Drain()
+}
+
+// Run follows, delivers and campaigns until ctx ends; a leader resigns first. Delivery goes on for as long as the server serves.
+func (d *Distributor) Run(ctx context.Context) error {
+	return run.All(ctx,
+		func(ctx context.Context) error { return d.view.Run(ctx, d.deps.Etcd) },
+		d.world.Run,
+		d.hub.Run,
+		func(ctx context.Context) error {
+			return election.Run(ctx, election.Config{
+				Client: d.deps.Etcd, Prefix: store.ElectionPrefix, Replica: d.config.ReplicaID, TTL: d.config.ElectionTTL, Log: d.deps.Log, Metrics: d.election,
+			}, d.intake.Lead)
+		},
+	)
+}
+
+// Ready says whether this replica can serve; the error says what it waits for.
+func (d *Distributor) Ready() error {
+	select {
+	case <-d.view.Synced():
+	default:
+		return errors.New("the ledger is not read yet")
+	}
+	return nil
+}
+
+// Leader returns the replica id of the present leader; empty when there is none.
+func (d *Distributor) Leader(ctx context.Context) (string, error) {
+	return election.Leader(ctx, d.deps.Etcd, store.ElectionPrefix)
+}

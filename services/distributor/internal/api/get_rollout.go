@@ -1,0 +1,24 @@
+package api
+
+import (
+	"context"
+
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/wire"
+)
+
+// GetRollout returns a rollout.
+func (s *RolloutService) GetRollout(ctx context.Context, request *distributorv1.GetRolloutRequest) (*distributorv1.GetRolloutResponse, error) {
+	if err := s.Ledger.Ready(ctx); err != nil {
+		return nil, err
+	}
+	for _, r := range s.Ledger.Rollouts(fleet.GroupID(request.GetGroup())) {
+		if (request.GetId() == "" || request.GetId() == string(r.ID)) && (request.GetRevision() == 0 || request.GetRevision() == int64(r.Candidate.Revision)) {
+			return &distributorv1.GetRolloutResponse{Rollout: wire.Rollout(r.Rollout, r.Now)}, nil
+		}
+	}
+	return nil, fault.New(fault.Missing, "ROLLOUT_NOT_FOUND", "group %q has no such rollout", request.GetGroup()).With("group", request.GetGroup())
+}

@@ -1,0 +1,160 @@
+package intake
+
+import (
+	"context"
+	"log/slog"
+
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/follow"
+	"github.com/silverback-gateway/silverback/kit/run"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/wire"
+)
+
+type nodeKey struct {
+	group fleet.GroupID
+	node  fleet.NodeID
+}
+
+// World is what the other services know, kept warm on every replica, so that a new leader decides at once.
+type World struct {
+	revisions *follow.Table[fleet.GroupID, rollout.Target]
+	groups    *follow.Table[fleet.GroupID, rollout.Policy]
+	nodes     *follow.Table[nodeKey, rollout.Node]
+}
+
+// NewWorld returns an empty world.
+func NewWorld(translator translatorv1.TranslatorServiceClient, registry registryv1.RegistryServiceClient, log *slog.Logger) *World {
+	lost := func(what string) func(error) {
+		return func(err error) { log.Warn("watch broke; what is known stays", "watch", what, telemetry.Err, err) }
+	}
+	return &World{
+		revisions: follow.NewTable(revisions(translator), lost("revisions")),
+		groups:    follow.NewTable(groups(registry), lost("groups")),
+		nodes:     follow.NewTable(nodes(registry), lost("nodes")),
+	}
+}
+
+// Run keeps the world up to date until ctx ends.
+func (w *World) Run(ctx context.Context) error {
+	return run.All(ctx, w.revisions.Run, w.groups.Run, w.nodes.Run)
+}
+
+// Wait returns once the world is complete, or with the cause of ctx.
+func (w *World) Wait(ctx context.Context) error {
+	for _, synced := range []<-chan struct{}{w.revisions.Synced(), w.groups.Synced(), w.nodes.Synced()} {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-synced:
+		}
+	}
+	return nil
+}
+
+// Nodes returns the known nodes of each group.
+func (w *World) Nodes() map[fleet.GroupID][]rollout.Node {
+	all := map[fleet.GroupID][]rollout.Node{}
+	w.nodes.Each(func(k nodeKey, n rollout.Node) { all[k.group] = append(all[k.group], n) })
+	return all
+}
+
+// NodesOf returns the known nodes of one group.
+func (w *World) NodesOf(group fleet.GroupID) (all []rollout.Node) {
+	w.nodes.Each(func(k nodeKey, n rollout.Node) {
+		if k.group == group {
+			all = append(all, n)
+		}
+	})
+	return all
+}
+
+func revisions(client translatorv1.TranslatorServiceClient) follow.Open[fleet.GroupID, rollout.Target] {
+	type event = follow.Event[fleet.GroupID, rollout.Target]
+	return func(ctx context.Context, resume string) (func() (event, error), error) {
+		stream, err := client.WatchRevisions(ctx, &translatorv1.WatchRevisionsRequest{ResumeToken: resume})
+		if err != nil {
+			return nil, err
+		}
+		return func() (event, error) {
+			m, err := stream.Recv()
+			switch e := m.GetEvent().(type) {
+			case *translatorv1.WatchRevisionsResponse_Listing_:
+				return event{Listing: true}, err
+			case *translatorv1.WatchRevisionsResponse_Revision:
+				r := e.Revision
+				return event{Put: &follow.Pair[fleet.GroupID, rollout.Target]{Key: fleet.GroupID(r.GetGroup()), Value: rollout.Target{
+					Revision: fleet.Revision(r.GetNumber()), Digest: fleet.Digest(r.GetDigest()), CreateTime: r.GetCreateTime().AsTime(),
+				}}}, err
+			case *translatorv1.WatchRevisionsResponse_Synced_:
+				return event{Synced: &e.Synced.ResumeToken}, err
+			}
+			return event{}, err
+		}, nil
+	}
+}
+
+func groups(client registryv1.RegistryServiceClient) follow.Open[fleet.GroupID, rollout.Policy] {
+	type event = follow.Event[fleet.GroupID, rollout.Policy]
+	return func(ctx context.Context, resume string) (func() (event, error), error) {
+		stream, err := client.WatchGroups(ctx, &registryv1.WatchGroupsRequest{ResumeToken: resume})
+		if err != nil {
+			return nil, err
+		}
+		return func() (event, error) {
+			m, err := stream.Recv()
+			switch e := m.GetEvent().(type) {
+			case *registryv1.WatchGroupsResponse_Listing_:
+				return event{Listing: true}, err
+			case *registryv1.WatchGroupsResponse_Upserted:
+				return event{Put: &follow.Pair[fleet.GroupID, rollout.Policy]{Key: fleet.GroupID(e.Upserted.GetName()), Value: wire.Policy(e.Upserted.GetPolicy())}}, err
+			case *registryv1.WatchGroupsResponse_Deleted:
+				return event{Deleted: new(fleet.GroupID(e.Deleted))}, err
+			case *registryv1.WatchGroupsResponse_Synced_:
+				return event{Synced: &e.Synced.ResumeToken}, err
+			}
+			return event{}, err
+		}, nil
+	}
+}
+
+func nodes(client registryv1.RegistryServiceClient) follow.Open[nodeKey, rollout.Node] {
+	type event = follow.Event[nodeKey, rollout.Node]
+	return func(ctx context.Context, resume string) (func() (event, error), error) {
+		stream, err := client.WatchNodes(ctx, &registryv1.WatchNodesRequest{ResumeToken: resume})
+		if err != nil {
+			return nil, err
+		}
+		return func() (event, error) {
+			m, err := stream.Recv()
+			switch e := m.GetEvent().(type) {
+			case *registryv1.WatchNodesResponse_Listing_:
+				return event{Listing: true}, err
+			case *registryv1.WatchNodesResponse_Upserted:
+				n := e.Upserted
+				key := nodeKey{fleet.GroupID(n.GetGroup()), fleet.NodeID(n.GetName())}
+				return event{Put: &follow.Pair[nodeKey, rollout.Node]{Key: key, Value: rollout.Node{
+					Position: fleet.Position(key.group, key.node), Online: online(n.GetState()),
+				}}}, err
+			case *registryv1.WatchNodesResponse_Deleted_:
+				return event{Deleted: &nodeKey{fleet.GroupID(e.Deleted.GetGroup()), fleet.NodeID(e.Deleted.GetNode())}}, err
+			case *registryv1.WatchNodesResponse_Synced_:
+				return event{Synced: &e.Synced.ResumeToken}, err
+			}
+			return event{}, err
+		}, nil
+	}
+}
+
+// online reports whether a node in this state is in contact, and so follows its group.
+func online(s registryv1.Node_State) bool {
+	switch s {
+	case registryv1.Node_STATE_JOINING, registryv1.Node_STATE_READY, registryv1.Node_STATE_DEGRADED, registryv1.Node_STATE_DRAINING:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,220 @@
+// Package intake is where revisions, the roster and outcomes come together: it asks the plan, and writes what the plan
+// decides. Only the leader leads; every replica keeps the world warm.
+package intake
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
+)
+
+const (
+	// gather is how long changes are collected before the plan is asked.
+	gather = 5 * time.Millisecond
+	// idle is how often the plan is asked although nothing happened.
+	idle         = 10 * time.Second
+	writeTimeout = 5 * time.Second
+	firstBackoff = 100 * time.Millisecond
+	lastBackoff  = 5 * time.Second
+)
+
+// Deps are what an intake uses.
+type Deps struct {
+	Etcd       *clientv3.Client
+	View       *store.View
+	World      *World
+	Translator translatorv1.TranslatorServiceClient
+	Log        *slog.Logger
+	Metrics    *Metrics
+}
+
+// An Intake advances the rollouts of all groups while it leads.
+type Intake struct{ Deps }
+
+// New returns an intake.
+func New(d Deps) *Intake { return &Intake{d} }
+
+// leadership is one term.
+type leadership struct {
+	*Intake
+	fence etcdkv.Fence
+	done  sync.WaitGroup
+	bell  chan struct{} // capacity 1: a group was acted on
+
+	mu    sync.Mutex
+	state map[fleet.GroupID]*groupState
+	over  error // why the term is over
+}
+
+// groupState is what a term remembers of a group. The world stands in the ledger; nothing here is missed by a successor.
+type groupState struct {
+	busy    bool
+	after   int64 // the etcd revision that the view must have reached
+	backoff time.Duration
+	notBy   time.Time
+}
+
+// Lead advances rollouts for as long as this replica is leader. The lease ends ctx; the fence guards every write, for a
+// paused leader cannot know that it was replaced. It goes on where the leader before stopped.
+func (in *Intake) Lead(ctx context.Context, term fleet.Term, fence etcdkv.Fence) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-in.View.Synced():
+	}
+	if err := in.World.Wait(ctx); err != nil {
+		return err
+	}
+	l := &leadership{Intake: in, fence: fence, bell: make(chan struct{}, 1), state: map[fleet.GroupID]*groupState{}}
+	defer in.Metrics.ended()
+	defer l.done.Wait()
+	sub := in.View.Subscribe()
+	defer sub.Close()
+	in.Log.Info("deciding", telemetry.Term, term)
+	for {
+		// Taken before reading, or a change in between would be missed.
+		revisions, groups, nodes := in.World.revisions.Changes(), in.World.groups.Changes(), in.World.nodes.Changes()
+		sub.Take()
+		wait, err := l.step(ctx, time.Now())
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-l.bell:
+		case <-sub.Bell():
+		case <-revisions:
+		case <-groups:
+		case <-nodes:
+		case <-time.After(wait):
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(gather):
+		}
+	}
+}
+
+// step asks the plan for every group, and says when to ask again.
+func (l *leadership) step(ctx context.Context, now time.Time) (time.Duration, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over != nil {
+		return 0, l.over
+	}
+	wait := idle
+	newest, policies, nodes := l.World.revisions.All(), l.World.groups.All(), l.World.Nodes()
+	applied := l.View.Applied()
+	for id, target := range newest {
+		s := l.state[id]
+		if s == nil {
+			s = &groupState{}
+			l.state[id] = s
+		}
+		if s.busy || s.after > applied {
+			continue // the bell or the view will ring
+		}
+		if left := s.notBy.Sub(now); left > 0 {
+			wait = min(wait, left)
+			continue
+		}
+		policy, known := policies[id]
+		was := l.View.Group(id)
+		input := inputOf(id, was, nodes[id])
+		input.Newest, input.Policy = target, policy
+		if !known && (was.Newest() == nil || !was.Newest().State.Open()) {
+			// A group that the registry does not have gets no new rollout; an open one goes on.
+			continue
+		}
+		d := rollout.Plan(now, input)
+		if d.Wait > 0 {
+			wait = min(wait, d.Wait)
+		}
+		if d.IsZero() {
+			continue
+		}
+		s.busy = true
+		l.done.Go(func() { l.act(ctx, id, s, was, d) })
+	}
+	l.Metrics.groups(newest, l.View)
+	return wait, nil
+}
+
+// inputOf is what the ledger and the roster say about a group.
+func inputOf(id fleet.GroupID, g store.Group, nodes []rollout.Node) rollout.Input {
+	in := rollout.Input{Group: id, Assignment: g.Assignment, Nodes: nodes}
+	if newest := g.Newest(); newest != nil {
+		in.Rollout, in.Tallies = &newest.Rollout, g.Tallies(newest.ID)
+	}
+	return in
+}
+
+// Progress counts the newest rollout of a group; any replica can.
+func (w *World) Progress(id fleet.GroupID, g store.Group, nodes []rollout.Node) rollout.Progress {
+	return rollout.Count(inputOf(id, g, nodes))
+}
+
+// act writes what was decided for one group. It runs beside the other groups: none waits for another.
+func (l *leadership) act(ctx context.Context, id fleet.GroupID, s *groupState, was store.Group, d rollout.Decision) {
+	if d.Rollout != nil && d.Rollout.State == rollout.Halted && len(d.Rollout.Refusals) > 0 {
+		d.Rollout.Refusals = l.locate(ctx, d.Rollout)
+	}
+	writeCtx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	revision, err := store.Decide(writeCtx, l.Etcd, l.fence, id, was, d)
+	if err == nil {
+		l.tell(id, d)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.busy = false
+	switch {
+	case err == nil:
+		s.after, s.backoff, s.notBy = revision, 0, time.Time{}
+	case errors.Is(err, fault.Of(fault.StaleTerm)):
+		l.over = err
+	default:
+		s.backoff = min(max(2*s.backoff, firstBackoff), lastBackoff)
+		s.notBy = time.Now().Add(s.backoff)
+		if !errors.Is(err, fault.Of(fault.Conflict)) && ctx.Err() == nil {
+			l.Log.Warn("decision not written; trying again", telemetry.Group, id, telemetry.Err, err)
+		}
+	}
+	select {
+	case l.bell <- struct{}{}:
+	default:
+	}
+}
+
+// tell logs a decision.
+func (l *leadership) tell(id fleet.GroupID, d rollout.Decision) {
+	if d.Rollout == nil {
+		return
+	}
+	r := d.Rollout
+	attributes := []any{telemetry.Group, id, telemetry.Rollout, r.ID, telemetry.Revision, r.Candidate.Revision, "rollout_state", r.State, "wave", r.Wave, telemetry.Term, l.fence.Term}
+	switch r.State {
+	case rollout.Halted:
+		l.Log.Warn("rollout halted", append(attributes, "reason", r.Reason)...)
+	case rollout.Completed:
+		l.Log.Info("rollout completed", attributes...)
+	default:
+		l.Log.Info("rollout advanced", attributes...)
+	}
+	l.Metrics.decided(r.State)
+}

@@ -1,0 +1,79 @@
+package rollout
+
+import "time"
+
+// A Policy says how a group moves. Its zero value is the default.
+type Policy struct {
+	Waves            []Wave        `json:"waves,omitempty"`
+	MaxLoading       int           `json:"max_loading_percent,omitempty"` // 0: the default
+	OnReject         int32         `json:"on_reject,omitempty"`
+	OnUnhealthy      int32         `json:"on_unhealthy,omitempty"`
+	Deadline         time.Duration `json:"deadline,omitempty"` // 0: DefaultDeadline
+	MaxFailedPercent int           `json:"max_failed_percent,omitempty"`
+}
+
+// A Wave is a part of the group that moves together, the waves before it included.
+type Wave struct {
+	Nodes   int           `json:"nodes,omitempty"`
+	Percent int           `json:"percent,omitempty"`
+	Soak    time.Duration `json:"soak,omitempty"`
+}
+
+// DefaultDeadline is how long a wave may take.
+const DefaultDeadline = 10 * time.Minute
+
+// failureGrace is how long too many failures must last, with every other node having answered, before they halt a
+// rollout. Agents try again meanwhile: a gateway that restarts must not cost the fleet its rollout.
+const failureGrace = 15 * time.Second
+
+// Below smallFleet nodes all may load at once by default; from there on a quarter.
+const (
+	smallFleet           = 20
+	defaultLoadingShare  = 25
+	wholeGroup           = 100
+	defaultFirstWaveSize = 1
+)
+
+func (p Policy) waves() []Wave {
+	if len(p.Waves) == 0 {
+		return []Wave{{Nodes: defaultFirstWaveSize}, {Percent: wholeGroup}}
+	}
+	return p.Waves
+}
+
+// WaveCount returns how many waves there are.
+func (p Policy) WaveCount() int { return len(p.waves()) }
+
+func (p Policy) deadline() time.Duration {
+	if p.Deadline <= 0 {
+		return DefaultDeadline
+	}
+	return p.Deadline
+}
+
+// maxLoading returns how many of n nodes may load at once: at least one, or nothing would ever move.
+func (p Policy) maxLoading(n int) int {
+	share := p.MaxLoading
+	if share <= 0 {
+		share = wholeGroup
+		if n >= smallFleet {
+			share = defaultLoadingShare
+		}
+	}
+	return max(1, n*share/100)
+}
+
+// size returns how many of n nodes are in the first k waves. The last wave is everybody, whatever it says.
+func (p Policy) size(k, n int) int {
+	waves := p.waves()
+	if k >= len(waves) {
+		return n
+	}
+	w := waves[k-1]
+	if w.Nodes > 0 {
+		return min(w.Nodes, n)
+	}
+	return min((n*w.Percent+99)/100, n)
+}
+
+func (p Policy) soak(k int) time.Duration { return p.waves()[k-1].Soak }

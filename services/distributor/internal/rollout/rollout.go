@@ -1,0 +1,169 @@
+// Package rollout decides how a group moves from its stable revision to a candidate. It is pure: it reads no clock, keeps
+// nothing and touches no store. It refuses to know how a decision is stored or how a directive travels.
+package rollout
+
+import (
+	"time"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+)
+
+// A Target is a revision and its snapshot. The zero Target is none.
+type Target struct {
+	Revision fleet.Revision `json:"revision,omitempty"`
+	Digest   fleet.Digest   `json:"digest,omitempty"`
+	// CreateTime is when the revision was committed, from which propagation is measured.
+	CreateTime time.Time `json:"create_time,omitzero"`
+}
+
+// IsZero is true for no target.
+func (t Target) IsZero() bool { return t.Revision == 0 }
+
+// Same reports whether two targets are the same revision and content.
+func (t Target) Same(other Target) bool {
+	return t.Revision == other.Revision && t.Digest == other.Digest
+}
+
+// An Assignment says what every node of a group should run. It stays small however many nodes there are: a threshold in
+// the group's hash order splits them.
+type Assignment struct {
+	Stable    Target          `json:"stable,omitzero"`
+	Candidate Target          `json:"candidate,omitzero"`
+	Rollout   fleet.RolloutID `json:"rollout,omitempty"` // empty: none is open
+	Threshold uint64          `json:"threshold,omitempty"`
+	Held      []Hold          `json:"held,omitempty"` // superseded candidates, the newest first
+	Term      fleet.Term      `json:"term"`
+	Decision  fleet.Decision  `json:"-"` // the etcd revision at which it was written
+}
+
+// Includes reports whether a node at a position is in the waves so far.
+func (a Assignment) Includes(position uint64) bool {
+	return !a.Candidate.IsZero() && position < a.Threshold
+}
+
+// A Hold keeps nodes at a candidate that was superseded before it was complete, until a wave of its successor takes them
+// on. Without it they would fall back to stable in between, and load twice.
+type Hold struct {
+	Target    Target `json:"target"`
+	Threshold uint64 `json:"threshold"`
+}
+
+// maxHolds bounds an assignment in a storm of revisions; nodes of still older candidates fall back to stable.
+const maxHolds = 8
+
+// Target returns what a node at a position should run; the zero Target is nothing new.
+func (a Assignment) Target(position uint64) Target {
+	if a.Includes(position) {
+		return a.Candidate
+	}
+	for _, h := range a.Held {
+		if position < h.Threshold {
+			return h.Target
+		}
+	}
+	return a.Stable
+}
+
+// hold returns what a successor of this assignment's candidate must hold: the candidate where its waves have come to, and what was held
+// beyond them.
+func (a Assignment) hold() []Hold {
+	var held []Hold
+	if !a.Candidate.IsZero() && a.Threshold > 0 {
+		held = append(held, Hold{Target: a.Candidate, Threshold: a.Threshold})
+	}
+	for _, h := range a.Held {
+		if h.Threshold > a.Threshold && len(held) < maxHolds {
+			held = append(held, h)
+		}
+	}
+	return held
+}
+
+// A State says how far a rollout has come.
+type State string
+
+// The states.
+const (
+	Waiting     State = "waiting"     // no node is online; it begins with the first
+	Progressing State = "progressing" // nodes are moving
+	Soaking     State = "soaking"     // a wave is complete and watched before the next
+	Completed   State = "completed"   // every online node serves the candidate
+	Halted      State = "halted"      // stopped for good
+	Superseded  State = "superseded"  // a newer revision took its place
+)
+
+// Open reports whether a rollout in this state still decides anything.
+func (s State) Open() bool { return s == Waiting || s == Progressing || s == Soaking }
+
+// A Rollout is the move of a group from its stable revision to a candidate.
+type Rollout struct {
+	Group      fleet.GroupID   `json:"group"`
+	ID         fleet.RolloutID `json:"id"`
+	Stable     Target          `json:"stable,omitzero"`
+	Candidate  Target          `json:"candidate"`
+	State      State           `json:"state"`
+	Policy     Policy          `json:"policy"`
+	Wave       int             `json:"wave"` // from 1; 0 before the first
+	Reason     string          `json:"reason,omitempty"`
+	Refusals   []Refusal       `json:"refusals,omitempty"`
+	Progress   Progress        `json:"progress"`
+	CreateTime time.Time       `json:"create_time"`
+	WaveTime   time.Time       `json:"wave_time,omitzero"`    // when the wave began
+	SettleTime time.Time       `json:"settle_time,omitzero"`  // when the soak began
+	FailTime   time.Time       `json:"failing_time,omitzero"` // since when too many nodes fail
+	EndTime    time.Time       `json:"end_time,omitzero"`
+	Term       fleet.Term      `json:"term"`
+}
+
+// Progress counts the nodes of a rollout by where they are.
+type Progress struct {
+	Online  int `json:"online"`
+	InWave  int `json:"in_wave"`
+	Serving int `json:"serving"`
+	Refused int `json:"refused"`
+	Failed  int `json:"failed"`
+	Loading int `json:"loading"`
+	Offline int `json:"offline"`
+}
+
+// A Refusal is a gateway's no to a snapshot.
+type Refusal struct {
+	Node    fleet.NodeID `json:"node"`
+	Problem Problem      `json:"problem"`
+}
+
+// A Problem names what a gateway refused, and whose it is when that is known. It holds no values.
+type Problem struct {
+	Source   string `json:"source,omitempty"`
+	Document string `json:"document,omitempty"`
+	Line     int32  `json:"line,omitempty"`
+	Column   int32  `json:"column,omitempty"`
+	Kind     string `json:"kind,omitempty"`
+	Name     string `json:"name,omitempty"`
+	ID       string `json:"id,omitempty"`
+	Field    string `json:"field,omitempty"`
+	Class    int32  `json:"class,omitempty"`
+	Message  string `json:"message,omitempty"`
+}
+
+// MaxRefusals bounds what a rollout remembers of the refusals it saw.
+const MaxRefusals = 16
+
+// A Node is a member of the group as the registry knows it.
+type Node struct {
+	Position uint64
+	Online   bool
+}
+
+// A Tally is what one replica counted of its own sessions. Its numbers are as of the assignment with that decision.
+type Tally struct {
+	Decision  fleet.Decision `json:"decision"`
+	Threshold uint64         `json:"threshold"`
+	Connected int            `json:"connected"` // sessions in the waves so far
+	Serving   int            `json:"serving"`
+	Loading   int            `json:"loading"`
+	Refused   int            `json:"refused"`
+	Failed    int            `json:"failed"`
+	Refusals  []Refusal      `json:"refusals,omitempty"`
+	Failure   string         `json:"failure,omitempty"` // one of the failures, in words
+}

@@ -1,0 +1,77 @@
+// Package store is the distributor's ledger in etcd: what was decided, fenced by the leader's term, and what replicas observed.
+// It alone knows the keys. It decides nothing.
+package store
+
+import (
+	"context"
+	"fmt"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
+)
+
+// keptRollouts is how many rollouts of a group are kept, the newest among them.
+const keptRollouts = 20
+
+// Decide writes a decision in one transaction and returns the etcd revision of it. It fails with a fault of kind StaleTerm when
+// the term is over, and of kind Conflict when the group is not any more as it was when the decision was made.
+func Decide(ctx context.Context, kv clientv3.KV, fence etcdkv.Fence, id fleet.GroupID, was Group, d rollout.Decision) (int64, error) {
+	var (
+		conditions []clientv3.Cmp
+		writes     []clientv3.Op
+	)
+	decision := int64(0)
+	if was.Assignment != nil {
+		decision = int64(was.Assignment.Decision)
+	}
+	conditions = append(conditions, clientv3.Compare(clientv3.ModRevision(assignmentKey(id)), "=", decision))
+	known := map[fleet.RolloutID]int64{}
+	for _, r := range was.Rollouts {
+		known[r.ID] = r.modRevision
+	}
+	for _, r := range []*rollout.Rollout{d.Ended, d.Rollout} {
+		if r == nil {
+			continue
+		}
+		stamped := *r
+		stamped.Term = fence.Term
+		text, err := encode(stamped)
+		if err != nil {
+			return 0, err
+		}
+		key := rolloutKey(id, r.ID)
+		conditions = append(conditions, clientv3.Compare(clientv3.ModRevision(key), "=", known[r.ID]))
+		writes = append(writes, clientv3.OpPut(key, text))
+	}
+	if d.Assignment != nil {
+		stamped := *d.Assignment
+		stamped.Term = fence.Term
+		text, err := encode(stamped)
+		if err != nil {
+			return 0, err
+		}
+		writes = append(writes, clientv3.OpPut(assignmentKey(id), text))
+	}
+	writes = append(writes, trims(id, was, d)...)
+	revision, err := fence.Commit(ctx, kv, conditions, writes...)
+	if err != nil {
+		return 0, fmt.Errorf("decide for group %s: %w", id, err)
+	}
+	return revision, nil
+}
+
+// trims deletes the rollouts that are one too many once a new one is written.
+func trims(id fleet.GroupID, was Group, d rollout.Decision) (deletes []clientv3.Op) {
+	if d.Rollout == nil || was.Newest() != nil && was.Newest().ID >= d.Rollout.ID {
+		return nil
+	}
+	for i := 0; i <= len(was.Rollouts)-keptRollouts; i++ {
+		if r := was.Rollouts[i]; d.Ended == nil || d.Ended.ID != r.ID {
+			deletes = append(deletes, clientv3.OpDelete(rolloutKey(id, r.ID)))
+		}
+	}
+	return deletes
+}

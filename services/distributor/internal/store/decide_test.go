@@ -1,0 +1,102 @@
+package store
+
+import (
+	"errors"
+	"log/slog"
+	"testing"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
+	"github.com/silverback-gateway/silverback/testkit/etcdtest"
+)
+
+func elect(t *testing.T, etcd *clientv3.Client, key string) etcdkv.Fence {
+	t.Helper()
+	answer, err := etcd.Put(t.Context(), key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return etcdkv.Fence{Key: key, Term: fleet.Term(answer.Header.Revision)}
+}
+
+// read returns what the ledger holds of a group now.
+func read(t *testing.T, etcd *clientv3.Client, id fleet.GroupID) Group {
+	t.Helper()
+	v := NewView(slog.New(slog.DiscardHandler))
+	all, at, err := etcdkv.List(t.Context(), etcd, decidedPrefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	part{v, decidedPrefix}.Listed(all, at)
+	return v.Group(id)
+}
+
+func TestDecideIsFencedAndCompared(t *testing.T) {
+	etcd := etcdtest.Client(t)
+	fence := elect(t, etcd, ElectionPrefix+"/one")
+	d := rollout.Decision{
+		Rollout:    &rollout.Rollout{Group: "g", ID: "00000001", State: rollout.Progressing},
+		Assignment: &rollout.Assignment{Candidate: rollout.Target{Revision: 1}, Rollout: "00000001", Threshold: fleet.MaxPosition},
+	}
+	at, err := Decide(t.Context(), etcd, fence, "g", Group{}, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := read(t, etcd, "g")
+	if int64(now.Assignment.Decision) != at || now.Assignment.Term != fence.Term || now.Assignment.Threshold != fleet.MaxPosition || now.Newest().ID != "00000001" {
+		t.Errorf("the ledger holds %+v", now)
+	}
+	if _, err := Decide(t.Context(), etcd, fence, "g", Group{}, d); !errors.Is(err, fault.Of(fault.Conflict)) {
+		t.Errorf("a decision on what is no longer so gave %v", err)
+	}
+	if _, err := etcd.Delete(t.Context(), fence.Key); err != nil {
+		t.Fatal(err)
+	}
+	elect(t, etcd, fence.Key) // the same key in a later term
+	if _, err := Decide(t.Context(), etcd, fence, "g", now, d); !errors.Is(err, fault.Of(fault.StaleTerm)) {
+		t.Errorf("a decision in an older term gave %v", err)
+	}
+}
+
+func TestOldRolloutsAreTrimmed(t *testing.T) {
+	etcd := etcdtest.Client(t)
+	fence := elect(t, etcd, ElectionPrefix+"/one")
+	for i := range fleet.Revision(25) {
+		was := read(t, etcd, "g")
+		in := rollout.Input{Group: "g", Newest: rollout.Target{Revision: i + 1, Digest: "sha256:x"}, Assignment: was.Assignment}
+		if was.Newest() != nil {
+			in.Rollout = &was.Newest().Rollout
+		}
+		if _, err := Decide(t.Context(), etcd, fence, "g", was, rollout.Plan(in.Newest.CreateTime, in)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := read(t, etcd, "g")
+	if len(now.Rollouts) != keptRollouts || now.Newest().ID != "00000025" || now.Rollouts[0].ID != "00000006" {
+		t.Errorf("%d are kept, from %s to %s", len(now.Rollouts), now.Rollouts[0].ID, now.Newest().ID)
+	}
+}
+
+func TestBadRecordHoldsUpNobody(t *testing.T) {
+	etcd := etcdtest.Client(t)
+	fence := elect(t, etcd, ElectionPrefix+"/one")
+	for _, text := range []string{"{", `{"v":99,"value":{}}`} {
+		if _, err := etcd.Put(t.Context(), assignmentKey("bad"), text); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Decide(t.Context(), etcd, fence, "good", read(t, etcd, "good"), rollout.Decision{Assignment: &rollout.Assignment{}}); err != nil {
+			t.Fatal(err)
+		}
+		if read(t, etcd, "good").Assignment == nil || read(t, etcd, "bad").Assignment != nil {
+			t.Error("the bad record was not left out alone")
+		}
+		// What cannot be read is not overwritten either.
+		if _, err := Decide(t.Context(), etcd, fence, "bad", read(t, etcd, "bad"), rollout.Decision{Assignment: &rollout.Assignment{}}); !errors.Is(err, fault.Of(fault.Conflict)) {
+			t.Errorf("an unreadable record was overwritten: %v", err)
+		}
+	}
+}

@@ -1,0 +1,37 @@
+package store
+
+import (
+	"strings"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+)
+
+// The ledger of the distributor. Nobody else opens it.
+const (
+	decidedPrefix    = "/silverback/v1/decided/"
+	rolloutsPrefix   = decidedPrefix + "rollouts/"
+	assignmentPrefix = decidedPrefix + "assignments/"
+	tallyPrefix      = "/silverback/v1/observed/tallies/"
+	// ElectionPrefix is where replicas elect their leader.
+	ElectionPrefix = "/silverback/v1/election/distributor"
+)
+
+func rolloutKey(group fleet.GroupID, id fleet.RolloutID) string {
+	return rolloutsPrefix + string(group) + "/" + string(id)
+}
+
+func assignmentKey(group fleet.GroupID) string { return assignmentPrefix + string(group) }
+
+func tallyKey(group fleet.GroupID, id fleet.RolloutID, replica string) string {
+	return tallyPrefix + string(group) + "/" + string(id) + "/" + replica
+}
+
+// parts splits what follows a prefix; ok only if there are as many parts as wanted, none empty.
+func parts(key, prefix string, want int) ([]string, bool) {
+	rest, ok := strings.CutPrefix(key, prefix)
+	all := strings.Split(rest, "/")
+	for _, part := range all {
+		ok = ok && part != ""
+	}
+	return all, ok && len(all) == want
+}

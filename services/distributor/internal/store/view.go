@@ -1,0 +1,241 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/run"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
+)
+
+// A Group is what the ledger holds of a group. Its parts are shared and must not be modified.
+type Group struct {
+	Assignment *rollout.Assignment // nil: nothing was decided
+	Rollouts   []*Rollout          // the oldest first
+	tallies    map[string]talliedBy
+}
+
+type talliedBy struct {
+	rollout fleet.RolloutID
+	tally   rollout.Tally
+}
+
+// Newest returns the newest rollout, or nil.
+func (g Group) Newest() *Rollout {
+	if len(g.Rollouts) == 0 {
+		return nil
+	}
+	return g.Rollouts[len(g.Rollouts)-1]
+}
+
+// Tallies returns what the replicas counted for a rollout.
+func (g Group) Tallies(id fleet.RolloutID) (all []rollout.Tally) {
+	for _, key := range slices.Sorted(maps.Keys(g.tallies)) {
+		if t := g.tallies[key]; t.rollout == id {
+			all = append(all, t.tally)
+		}
+	}
+	return all
+}
+
+func (g Group) isEmpty() bool {
+	return g.Assignment == nil && len(g.Rollouts) == 0 && len(g.tallies) == 0
+}
+
+// A View is a warm copy of the ledger, by group. It is safe for concurrent use.
+type View struct {
+	log *slog.Logger
+
+	mu      sync.RWMutex
+	groups  map[fleet.GroupID]Group
+	subs    map[*Subscription]struct{}
+	listed  map[string]bool
+	synced  chan struct{}
+	applied int64 // the etcd revision up to which decided/ is complete
+}
+
+// NewView returns an empty view.
+func NewView(log *slog.Logger) *View {
+	return &View{log: log, groups: map[fleet.GroupID]Group{}, subs: map[*Subscription]struct{}{}, listed: map[string]bool{}, synced: make(chan struct{})}
+}
+
+// Run keeps the view up to date until ctx ends.
+func (v *View) Run(ctx context.Context, client *clientv3.Client) error {
+	return run.All(ctx,
+		func(ctx context.Context) error {
+			return etcdkv.Follow(ctx, client, decidedPrefix, part{v, decidedPrefix})
+		},
+		func(ctx context.Context) error { return etcdkv.Follow(ctx, client, tallyPrefix, part{v, tallyPrefix}) },
+	)
+}
+
+// Synced is closed once the view holds everything there was at the start.
+func (v *View) Synced() <-chan struct{} { return v.synced }
+
+// Group returns what there is of a group; the zero Group is nothing.
+func (v *View) Group(id fleet.GroupID) Group {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.groups[id]
+}
+
+// Groups returns the groups that have anything, by name.
+func (v *View) Groups() []fleet.GroupID {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return slices.Sorted(maps.Keys(v.groups))
+}
+
+// Applied returns the etcd revision up to which decisions are in the view.
+func (v *View) Applied() int64 {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.applied
+}
+
+// part is the handler of one prefix.
+type part struct {
+	view   *View
+	prefix string
+}
+
+// Listed implements etcdkv.Handler.
+func (p part) Listed(all []etcdkv.KV, revision int64) {
+	v := p.view
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for id, g := range v.groups {
+		if p.prefix == decidedPrefix {
+			g.Assignment, g.Rollouts = nil, nil
+		} else {
+			g.tallies = nil
+		}
+		v.set(id, g)
+	}
+	for _, kv := range all {
+		v.put(kv)
+	}
+	p.at(revision)
+	if v.listed[p.prefix] = true; v.listed[decidedPrefix] && v.listed[tallyPrefix] {
+		select {
+		case <-v.synced:
+		default:
+			close(v.synced)
+		}
+	}
+}
+
+// Changed implements etcdkv.Handler.
+func (p part) Changed(put, deleted []etcdkv.KV, revision int64) {
+	v := p.view
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, kv := range put {
+		v.put(kv)
+	}
+	for _, kv := range deleted {
+		v.remove(kv.Key)
+	}
+	p.at(revision)
+}
+
+func (p part) at(revision int64) {
+	if p.prefix == decidedPrefix {
+		p.view.applied = max(p.view.applied, revision)
+	}
+}
+
+// set stores a group and tells who subscribed. The caller holds the lock.
+func (v *View) set(id fleet.GroupID, g Group) {
+	if g.isEmpty() {
+		delete(v.groups, id)
+	} else {
+		v.groups[id] = g
+	}
+	for s := range v.subs {
+		s.ring(id)
+	}
+}
+
+func (v *View) put(kv etcdkv.KV) {
+	if err := v.decode(kv); err != nil {
+		// One bad record holds up nobody; what was known of it stays.
+		v.log.Error("record left out", "key", kv.Key, telemetry.Err, err)
+	}
+}
+
+func (v *View) decode(kv etcdkv.KV) error {
+	if names, ok := parts(kv.Key, assignmentPrefix, 1); ok {
+		a, err := decode[rollout.Assignment](kv.Value)
+		if err != nil {
+			return err
+		}
+		a.Decision = fleet.Decision(kv.ModRevision)
+		g := v.groups[fleet.GroupID(names[0])]
+		g.Assignment = &a
+		v.set(fleet.GroupID(names[0]), g)
+		return nil
+	}
+	if names, ok := parts(kv.Key, rolloutsPrefix, 2); ok {
+		r, err := decode[rollout.Rollout](kv.Value)
+		if err != nil {
+			return err
+		}
+		g := v.groups[fleet.GroupID(names[0])]
+		g.Rollouts = withRollout(g.Rollouts, &Rollout{Rollout: r, modRevision: kv.ModRevision})
+		v.set(fleet.GroupID(names[0]), g)
+		return nil
+	}
+	if names, ok := parts(kv.Key, tallyPrefix, 3); ok {
+		t, err := decode[rollout.Tally](kv.Value)
+		if err != nil {
+			return err
+		}
+		g := v.groups[fleet.GroupID(names[0])]
+		tallies := maps.Clone(g.tallies)
+		if tallies == nil {
+			tallies = map[string]talliedBy{}
+		}
+		tallies[kv.Key] = talliedBy{fleet.RolloutID(names[1]), t}
+		g.tallies = tallies
+		v.set(fleet.GroupID(names[0]), g)
+	}
+	return nil
+}
+
+func (v *View) remove(key string) {
+	if names, ok := parts(key, assignmentPrefix, 1); ok {
+		g := v.groups[fleet.GroupID(names[0])]
+		g.Assignment = nil
+		v.set(fleet.GroupID(names[0]), g)
+	} else if names, ok := parts(key, rolloutsPrefix, 2); ok {
+		g := v.groups[fleet.GroupID(names[0])]
+		g.Rollouts = slices.DeleteFunc(slices.Clone(g.Rollouts), func(r *Rollout) bool { return string(r.ID) == names[1] })
+		v.set(fleet.GroupID(names[0]), g)
+	} else if names, ok := parts(key, tallyPrefix, 3); ok {
+		g := v.groups[fleet.GroupID(names[0])]
+		g.tallies = maps.Clone(g.tallies)
+		delete(g.tallies, key)
+		v.set(fleet.GroupID(names[0]), g)
+	}
+}
+
+// withRollout returns a new slice with a rollout put or replaced: readers keep the old one.
+func withRollout(all []*Rollout, r *Rollout) []*Rollout {
+	all = slices.Clone(all)
+	at, found := slices.BinarySearchFunc(all, r.ID, func(x *Rollout, id fleet.RolloutID) int { return cmp.Compare(x.ID, id) })
+	if found {
+		all[at] = r
+		return all
+	}
+	return slices.Insert(all, at, r)
+}

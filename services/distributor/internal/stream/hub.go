@@ -1,0 +1,270 @@
+// Package stream carries assignments to agents and their verdicts back. Every replica streams to the agents connected to it,
+// leader or not. It decides nothing: who runs what stands in the assignment.
+package stream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+
+	"github.com/silverback-gateway/silverback/kit/content"
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/run"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
+)
+
+// helloTimeout is how long a stream may be open without saying whose it is.
+const helloTimeout = 10 * time.Second
+
+// Deps are what a hub uses.
+type Deps struct {
+	View       *store.View
+	Content    *content.Store
+	Tallies    *store.Tallies
+	FrameBytes int           // how much is kept encoded; 0 is DefaultFrameBytes
+	Spread     time.Duration // over which agents come back when this replica stops
+	Log        *slog.Logger
+	Metrics    *Metrics
+}
+
+// A Hub holds the sessions of one replica.
+type Hub struct {
+	view    *store.View
+	frames  *frames
+	tallies *store.Tallies
+	spread  time.Duration
+	log     *slog.Logger
+	metrics *Metrics
+	bell    chan struct{} // capacity 1: a tally is to be counted anew
+
+	mu      sync.Mutex
+	groups  map[fleet.GroupID]*group
+	closing bool
+}
+
+// A group is the sessions of one group on this replica.
+type group struct {
+	id    fleet.GroupID
+	users int // sessions, from before they are in the group until after they left it; guarded by Hub.mu
+
+	mu         sync.Mutex
+	assignment *rollout.Assignment
+	sessions   map[fleet.NodeID]*session
+	dirty      bool // its tally may be another now
+	written    writtenTally
+	lease      int // how often written was forgotten with a lease
+	budget     budget
+}
+
+// NewHub returns a hub without sessions.
+func NewHub(d Deps) *Hub {
+	return &Hub{
+		view: d.View, frames: newFrames(d.Content, d.FrameBytes, d.Metrics), tallies: d.Tallies, spread: d.Spread, log: d.Log, metrics: d.Metrics,
+		bell: make(chan struct{}, 1), groups: map[fleet.GroupID]*group{},
+	}
+}
+
+// Run passes on assignments and writes tallies until ctx ends.
+func (h *Hub) Run(ctx context.Context) error {
+	return run.All(ctx, h.follow, h.tally, func(ctx context.Context) error { return h.tallies.Run(ctx, h.rewrite) })
+}
+
+// follow passes assignments on to the sessions.
+func (h *Hub) follow(ctx context.Context) error {
+	sub := h.view.Subscribe()
+	defer sub.Close()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-sub.Bell():
+		}
+		for _, id := range sub.Take() {
+			h.mu.Lock()
+			g := h.groups[id]
+			h.mu.Unlock()
+			if g != nil {
+				h.assign(g)
+			}
+		}
+	}
+}
+
+// assign brings the sessions of a group to the newest assignment. What is not there, or is older, changes nothing.
+func (h *Hub) assign(g *group) {
+	a := h.view.Group(g.id).Assignment
+	g.mu.Lock()
+	if a == nil || g.assignment != nil && a.Decision <= g.assignment.Decision {
+		g.mu.Unlock()
+		return
+	}
+	g.assignment = a
+	for _, s := range g.sessions {
+		s.offer(a, false)
+	}
+	g.mu.Unlock()
+	h.recount(g)
+}
+
+// Follow serves one agent's stream to its end.
+func (h *Hub) Follow(stream serverStream) error {
+	first, joined, broken := make(chan *distributorv1.Hello, 1), make(chan *session, 1), make(chan error, 1)
+	// The reader ends with the stream's context, which gRPC ends when this handler returns.
+	go func() { broken <- h.read(stream, first, joined) }()
+	var hello *distributorv1.Hello
+	select {
+	case err := <-broken:
+		return endOf(err)
+	case <-time.After(helloTimeout):
+		return fault.New(fault.Invalid, "NO_HELLO", "no hello within %s", helloTimeout)
+	case hello = <-first:
+	}
+	s, err := h.join(hello)
+	if err != nil {
+		return err
+	}
+	defer h.leave(s)
+	joined <- s
+	// An agent that is to change nothing learns that it is connected.
+	if err := stream.SendHeader(nil); err != nil {
+		return err
+	}
+	return endOf(s.write(stream, broken))
+}
+
+// endOf takes it that an agent may end its stream whenever it likes.
+func endOf(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+func (h *Hub) read(stream serverStream, first chan<- *distributorv1.Hello, joined <-chan *session) error {
+	m, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	if m.GetHello() == nil {
+		return fault.New(fault.Invalid, "NO_HELLO", "the first message must be a hello")
+	}
+	first <- m.GetHello()
+	select {
+	case <-stream.Context().Done():
+		return context.Cause(stream.Context())
+	case s := <-joined:
+		return s.read(stream)
+	}
+}
+
+// join opens a session. An older one of the same node ends.
+func (h *Hub) join(hello *distributorv1.Hello) (*session, error) {
+	var violations []fault.Violation
+	if err := fleet.ValidName("group", hello.GetGroup()); err != nil {
+		violations = append(violations, fault.Violation{Field: "hello.group", Description: err.Error()})
+	}
+	if err := fleet.ValidName("node", hello.GetNode()); err != nil {
+		violations = append(violations, fault.Violation{Field: "hello.node", Description: err.Error()})
+	}
+	if len(violations) > 0 {
+		return nil, fault.InvalidFields(violations...)
+	}
+	h.mu.Lock()
+	if h.closing {
+		h.mu.Unlock()
+		return nil, fault.New(fault.Down, "STOPPING", "this replica is stopping")
+	}
+	id := fleet.GroupID(hello.GetGroup())
+	g := h.groups[id]
+	if g == nil {
+		g = &group{id: id, sessions: map[fleet.NodeID]*session{}}
+		h.groups[id] = g
+	}
+	g.users++
+	h.mu.Unlock()
+	s := newSession(h, g, hello)
+	g.mu.Lock()
+	if a := h.view.Group(id).Assignment; a != nil && (g.assignment == nil || a.Decision > g.assignment.Decision) {
+		g.assignment = a
+		for _, other := range g.sessions {
+			other.offer(a, false)
+		}
+	}
+	older := g.sessions[s.node]
+	g.sessions[s.node] = s
+	if g.assignment != nil {
+		s.offer(g.assignment, true)
+	}
+	g.mu.Unlock()
+	if older != nil {
+		older.close(fault.New(fault.Conflict, "NEWER_STREAM", "node %s opened a newer stream", s.node))
+	}
+	h.metrics.sessions.Inc()
+	h.recount(g)
+	// Drain may have run between the two locks.
+	h.mu.Lock()
+	closing := h.closing
+	h.mu.Unlock()
+	if closing {
+		s.close(nil)
+	}
+	return s, nil
+}
+
+func (h *Hub) leave(s *session) {
+	s.group.mu.Lock()
+	if s.group.sessions[s.node] == s {
+		delete(s.group.sessions, s.node)
+	}
+	s.group.mu.Unlock()
+	h.metrics.sessions.Dec()
+	h.mu.Lock()
+	s.group.users--
+	h.mu.Unlock()
+	h.recount(s.group)
+}
+
+// forget drops a group that nobody is in, once its tally is gone too: any name that a hello may have makes one.
+func (h *Hub) forget(g *group) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.users == 0 && !g.dirty && g.written.rollout == "" {
+		delete(h.groups, g.id)
+	}
+}
+
+// Drain asks every agent to open its stream elsewhere, and lets no new one in.
+func (h *Hub) Drain() {
+	for _, g := range h.close() {
+		g.mu.Lock()
+		for _, s := range g.sessions {
+			s.close(nil)
+		}
+		g.mu.Unlock()
+	}
+}
+
+func (h *Hub) close() []*group {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closing = true
+	return h.all()
+}
+
+// all returns the groups; the caller holds the lock.
+func (h *Hub) all() []*group {
+	all := make([]*group, 0, len(h.groups))
+	for _, g := range h.groups {
+		all = append(all, g)
+	}
+	return all
+}

@@ -1,0 +1,132 @@
+package stream
+
+import (
+	"strings"
+	"time"
+
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/wire"
+)
+
+// The stages of propagation.
+const (
+	stageSent    = "sent"
+	stageLoaded  = "loaded"
+	stageServing = "serving"
+)
+
+// receive takes the agent's verdict on a directive.
+func (s *session) receive(o *distributorv1.Outcome) error {
+	s.mu.Lock()
+	known := o.GetNonce() > 0 && o.GetNonce() <= s.nonce
+	last := s.last
+	newest := o.GetNonce() == s.nonce && fleet.Digest(o.GetDigest()) == last.Digest
+	s.mu.Unlock()
+	digest := fleet.Digest(o.GetDigest())
+	switch v := o.GetVerdict().(type) {
+	case *distributorv1.Outcome_Ack:
+		if !known {
+			return nil
+		}
+		s.acked(digest)
+		s.hub.metrics.outcomes.WithLabelValues("ack", reasonOf(v.Ack.GetProof().String(), "PROOF_")).Inc()
+		if newest && !last.joined && !last.again {
+			s.hub.observe(stageLoaded, last.CreateTime, v.Ack.GetProofTime().AsDuration())
+			s.hub.observe(stageServing, last.CreateTime, 0)
+		}
+	case *distributorv1.Outcome_Nack:
+		if !known {
+			return nil
+		}
+		s.nacked(digest, v.Nack)
+		s.hub.metrics.outcomes.WithLabelValues("nack", "refused_by_gateway").Inc()
+	case *distributorv1.Outcome_Failure:
+		if !known {
+			return nil
+		}
+		s.failed(digest, newest, v.Failure)
+		if newest && v.Failure.GetReason() == distributorv1.Failure_REASON_STALE_DECISION {
+			s.stale(last.decision)
+		}
+		s.hub.metrics.outcomes.WithLabelValues("failure", reasonOf(v.Failure.GetReason().String(), "REASON_")).Inc()
+	default:
+		return fault.New(fault.Invalid, "NO_VERDICT", "the outcome has no verdict")
+	}
+	s.hub.recount(s.group)
+	return nil
+}
+
+// reasonOf makes a label of the name of an enum value.
+func reasonOf(name, prefix string) string {
+	return strings.ToLower(strings.TrimPrefix(name, prefix))
+}
+
+func (s *session) acked(digest fleet.Digest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.serving, s.held = digest, digest
+	s.failing, s.failure, s.badDelta = "", "", 0
+	delete(s.refused, digest)
+}
+
+func (s *session) nacked(digest fleet.Digest, n *distributorv1.Nack) {
+	var problems []rollout.Problem
+	for _, p := range n.GetProblems() {
+		problems = append(problems, wire.Problem(p))
+	}
+	s.mu.Lock()
+	s.refuse(digest, problems)
+	s.serving = fleet.Digest(n.GetServingDigest())
+	s.failing, s.failure = "", ""
+	s.mu.Unlock()
+	s.hub.log.Info("gateway refused a snapshot", telemetry.Group, s.group.id, telemetry.Node, s.node, telemetry.Digest, digest.Short(), "problems", len(problems))
+}
+
+func (s *session) failed(digest fleet.Digest, newest bool, f *distributorv1.Failure) {
+	reason := f.GetReason()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.serving = fleet.Digest(f.GetServingDigest())
+	switch reason {
+	case distributorv1.Failure_REASON_STALE_DECISION:
+		// The caller sees to it.
+		return
+	case distributorv1.Failure_REASON_BAD_DELTA:
+		s.held = ""
+		s.badDelta++
+		// The whole snapshot is sent once, at once. Should that fail too, it counts as a failure of the node.
+		if newest && s.badDelta == 1 {
+			again := s.last
+			again.again = true
+			s.box.putAgain(&again)
+			return
+		}
+	}
+	s.failing, s.failure = digest, string(s.node)+": "+f.GetMessage()
+}
+
+// stale forgets a directive that the agent refused for its age, or the same target decided anew would be no news. This replica
+// is behind; when what the agent follows has arrived here meanwhile, it is told now, and else when it arrives.
+func (s *session) stale(refused fleet.Decision) {
+	s.group.mu.Lock()
+	defer s.group.mu.Unlock()
+	s.mu.Lock()
+	s.assigned, s.last.Target = rollout.Target{}, rollout.Target{}
+	s.mu.Unlock()
+	if a := s.group.assignment; a != nil && a.Decision > refused {
+		s.offer(a, false)
+	}
+}
+
+// observe measures how long ago a revision was made, less a time.
+func (h *Hub) observe(stage string, created time.Time, less time.Duration) {
+	if created.IsZero() {
+		return
+	}
+	h.metrics.propagation.WithLabelValues(stage).Observe(max(0, time.Since(created)-less).Seconds())
+}

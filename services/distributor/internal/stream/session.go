@@ -1,0 +1,237 @@
+package stream
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/wire"
+)
+
+// maxRefused bounds what is remembered of a node's refusals; the contract allows an agent as many.
+const maxRefused = 16
+
+// A directive that cannot be sent now, because its content cannot be read, is tried again after these waits.
+const (
+	firstRetry = 200 * time.Millisecond
+	lastRetry  = 5 * time.Second
+)
+
+type serverStream = grpc.BidiStreamingServer[distributorv1.FollowAssignmentRequest, distributorv1.FollowAssignmentResponse]
+
+// A session is one agent's stream. Its handler's goroutine writes, a second one reads, and no lock is held while
+// either waits for the node.
+type session struct {
+	hub      *Hub
+	group    *group
+	node     fleet.NodeID
+	position uint64
+	box      *mailbox
+	end      chan error // capacity 1: why to end the stream; nil asks the agent to go elsewhere
+	nonce    uint64     // written by the writer alone, under mu
+
+	mu       sync.Mutex
+	assigned rollout.Target // what the mailbox was given last
+	last     directive      // what the node was told last, or said that it runs
+	held     fleet.Digest   // a difference can be made against it
+	serving  fleet.Digest
+	failing  fleet.Digest
+	failure  string
+	badDelta int // in a row
+	refused  map[fleet.Digest][]rollout.Problem
+}
+
+func newSession(h *Hub, g *group, hello *distributorv1.Hello) *session {
+	s := &session{
+		hub: h, group: g, node: fleet.NodeID(hello.GetNode()), position: fleet.Position(g.id, fleet.NodeID(hello.GetNode())),
+		box: newMailbox(), end: make(chan error, 1), held: fleet.Digest(hello.GetHeldDigest()), serving: fleet.Digest(hello.GetServingDigest()),
+		last: directive{Target: rollout.Target{Revision: fleet.Revision(hello.GetServingRevision()), Digest: fleet.Digest(hello.GetServingDigest())}},
+	}
+	for _, r := range hello.GetRefused() {
+		var problems []rollout.Problem
+		for _, p := range r.GetProblems() {
+			problems = append(problems, wire.Problem(p))
+		}
+		s.refuse(fleet.Digest(r.GetDigest()), problems)
+	}
+	return s
+}
+
+// refuse remembers a digest that the gateway refused. The caller holds the lock, or is the only one yet.
+func (s *session) refuse(digest fleet.Digest, problems []rollout.Problem) {
+	if s.refused == nil {
+		s.refused = map[fleet.Digest][]rollout.Problem{}
+	}
+	if len(s.refused) >= maxRefused {
+		for old := range s.refused {
+			delete(s.refused, old)
+			break
+		}
+	}
+	s.refused[digest] = slices.Clone(problems[:min(len(problems), rollout.MaxRefusals)])
+}
+
+// offer tells the session of an assignment. When that changes nothing for its node it does not even wake up.
+func (s *session) offer(a *rollout.Assignment, joined bool) {
+	t := a.Target(s.position)
+	s.mu.Lock()
+	same := t.Same(s.assigned)
+	s.assigned = t
+	s.mu.Unlock()
+	if same || t.IsZero() {
+		return
+	}
+	if s.box.put(&directive{Target: t, decision: a.Decision, term: a.Term, joined: joined}) {
+		s.hub.metrics.replaced.Inc()
+	}
+}
+
+// close asks the writer to end the stream.
+func (s *session) close(why error) {
+	select {
+	case s.end <- why:
+	default:
+	}
+}
+
+// write sends what the mailbox holds until the stream ends or the session is closed.
+func (s *session) write(stream serverStream, broken <-chan error) error {
+	ctx := stream.Context()
+	var retry <-chan time.Time
+	wait := firstRetry
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case err := <-broken:
+			return err
+		case why := <-s.end:
+			if why == nil {
+				_ = stream.Send(&distributorv1.FollowAssignmentResponse{Message: &distributorv1.FollowAssignmentResponse_Reconnect{
+					Reconnect: &distributorv1.Reconnect{Within: durationpb.New(s.hub.spread)},
+				}})
+			}
+			return why
+		case <-s.box.bell:
+		case <-retry:
+		}
+		retry = nil
+		d := s.box.take()
+		if d == nil {
+			continue
+		}
+		delta, err := s.prepare(ctx, d)
+		if err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			s.hub.log.Warn("directive cannot be sent yet", telemetry.Group, s.group.id, telemetry.Node, s.node, telemetry.Revision, d.Revision, telemetry.Err, err)
+			s.box.putBack(d)
+			retry = time.After(wait)
+			wait = min(2*wait, lastRetry)
+			continue
+		}
+		wait = firstRetry
+		if err := s.send(stream, d, delta); err != nil {
+			return err
+		}
+	}
+}
+
+// prepare fetches what the directive needs beside itself; nil when the node holds the snapshot, or is not to be told.
+func (s *session) prepare(ctx context.Context, d *directive) (*encodedDelta, error) {
+	s.mu.Lock()
+	held := s.held
+	skip := s.needless(d)
+	s.mu.Unlock()
+	if skip || held == d.Digest {
+		return nil, nil
+	}
+	return s.hub.frames.get(ctx, held, d.Digest)
+}
+
+// needless reports whether a directive would tell the node nothing: it runs that revision, or its gateway refused that
+// content before. A decision that moves nothing for this node is no news either. The caller holds the lock.
+func (s *session) needless(d *directive) bool {
+	_, refused := s.refused[d.Digest]
+	return refused || !d.again && d.Same(s.last.Target)
+}
+
+func (s *session) send(stream serverStream, d *directive, delta *encodedDelta) error {
+	s.mu.Lock()
+	if s.needless(d) {
+		s.last.Target = d.Target
+		s.mu.Unlock()
+		s.hub.recount(s.group)
+		return nil
+	}
+	s.nonce++
+	nonce := s.nonce
+	s.last = *d
+	s.mu.Unlock()
+	message := &distributorv1.Directive{Revision: int64(d.Revision), Digest: string(d.Digest), Decision: int64(d.decision), Term: int64(d.term)}
+	kind, shared := kindNone, []byte(nil)
+	var parts [][]byte
+	if delta != nil {
+		kind, shared, parts = kindDelta, delta.first, delta.parts
+		if delta.full {
+			kind = kindFull
+		}
+	}
+	message.PartCount = int32(len(parts))
+	first, err := directiveFrame(nonce, message, shared)
+	if err != nil {
+		return err
+	}
+	sent := first.size()
+	if err := stream.SendMsg(first); err != nil {
+		return err
+	}
+	for _, part := range parts {
+		if s.box.waiting() {
+			// Something newer is to go; the agent drops the rest of this one. Should what is newer be the same again, it has to be sent.
+			s.mu.Lock()
+			s.last.Target = rollout.Target{}
+			s.mu.Unlock()
+			break
+		}
+		f := partFrame(nonce, part)
+		if err := stream.SendMsg(f); err != nil {
+			return err
+		}
+		sent += f.size()
+	}
+	s.hub.metrics.sentBytes.WithLabelValues(kind).Add(float64(sent))
+	if !d.joined && !d.again {
+		s.hub.observe(stageSent, d.CreateTime, 0)
+	}
+	s.hub.recount(s.group)
+	return nil
+}
+
+// read takes what the agent says until the stream ends.
+func (s *session) read(stream serverStream) error {
+	for {
+		m, err := stream.Recv()
+		if err != nil {
+			return err
+		}
+		outcome := m.GetOutcome()
+		if outcome == nil {
+			return fault.New(fault.Invalid, "UNEXPECTED_MESSAGE", "only the first message may be a hello, and every other must be an outcome")
+		}
+		if err := s.receive(outcome); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package stream
+
+import (
+	"cmp"
+	"context"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
+)
+
+const (
+	// gather is how long outcomes are collected before they are counted.
+	gather = 10 * time.Millisecond
+	// A tally is written this often at most, but for a few that may follow at once.
+	tallyInterval = 250 * time.Millisecond
+	tallyBurst    = 4
+	tallyTimeout  = 2 * time.Second
+)
+
+// writtenTally is what the ledger holds of this replica's count.
+type writtenTally struct {
+	rollout fleet.RolloutID
+	tally   rollout.Tally
+}
+
+// A budget allows a few writes at once and one in each interval thereafter.
+type budget struct {
+	used float64
+	at   time.Time
+}
+
+// take spends one, or says how long to wait for it.
+func (b *budget) take(now time.Time) (wait time.Duration) {
+	b.used = max(0, b.used-float64(now.Sub(b.at))/float64(tallyInterval))
+	b.at = now
+	if b.used > tallyBurst-1 {
+		return time.Duration((b.used - (tallyBurst - 1)) * float64(tallyInterval))
+	}
+	b.used++
+	return 0
+}
+
+// recount says that a group's tally may be another now.
+func (h *Hub) recount(g *group) {
+	g.mu.Lock()
+	g.dirty = true
+	g.mu.Unlock()
+	h.ring()
+}
+
+func (h *Hub) ring() {
+	select {
+	case h.bell <- struct{}{}:
+	default:
+	}
+}
+
+// rewrite forgets what was written: the lease that carried it is gone.
+func (h *Hub) rewrite() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, g := range h.groups {
+		g.mu.Lock()
+		g.written, g.dirty = writtenTally{}, true
+		g.lease++
+		g.mu.Unlock()
+	}
+	h.ring()
+}
+
+// tally writes what changed.
+func (h *Hub) tally(ctx context.Context) error {
+	var again <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-h.bell:
+		case <-again:
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(gather):
+		}
+		h.mu.Lock()
+		groups := h.all()
+		h.mu.Unlock()
+		wait := time.Duration(0)
+		for _, g := range groups {
+			if w := h.writeTally(ctx, g); w > 0 && (wait == 0 || w < wait) {
+				wait = w
+			}
+			h.forget(g)
+		}
+		again = nil
+		if wait > 0 {
+			again = time.After(wait)
+		}
+	}
+}
+
+// writeTally brings the ledger to what is counted now. It returns when to try again, 0 when all is written.
+func (h *Hub) writeTally(ctx context.Context, g *group) time.Duration {
+	g.mu.Lock()
+	if !g.dirty {
+		g.mu.Unlock()
+		return 0
+	}
+	id, t := g.count()
+	was := g.written
+	if was.rollout == id && reflect.DeepEqual(was.tally, t) {
+		g.dirty = false
+		g.mu.Unlock()
+		return 0
+	}
+	if wait := g.budget.take(time.Now()); wait > 0 {
+		g.mu.Unlock()
+		return wait
+	}
+	g.dirty = false
+	lease := g.lease
+	g.mu.Unlock()
+
+	ctx, cancel := context.WithTimeout(ctx, tallyTimeout)
+	defer cancel()
+	known := was
+	var err error
+	if was.rollout != "" && was.rollout != id {
+		err = h.tallies.Delete(ctx, g.id, was.rollout)
+	}
+	if err == nil && id != "" {
+		h.metrics.tallyWrites.Inc()
+		// A write that fails may have happened all the same; one that nobody remembers would never be deleted.
+		known = writtenTally{rollout: id}
+		err = h.tallies.Put(ctx, g.id, id, t)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case err != nil:
+		h.log.Debug("tally not written", telemetry.Group, g.id, telemetry.Err, err)
+		g.dirty, g.written = true, known
+		return tallyInterval
+	case g.lease != lease:
+		return tallyInterval // it went with its lease, which made the group dirty again
+	}
+	g.written = writtenTally{id, t}
+	return 0
+}
+
+// count counts the sessions of a group for the open rollout; without one, or without sessions, there is nothing to say. The
+// caller holds the lock.
+func (g *group) count() (fleet.RolloutID, rollout.Tally) {
+	if g.assignment == nil || g.assignment.Rollout == "" || len(g.sessions) == 0 {
+		return "", rollout.Tally{}
+	}
+	a := *g.assignment
+	t := rollout.Tally{Decision: a.Decision, Threshold: a.Threshold}
+	for _, s := range g.sessions {
+		if a.Includes(s.position) {
+			s.countInto(&t, a.Candidate.Digest)
+		}
+	}
+	// The same sessions give the same tally, or it would be written again and again.
+	slices.SortStableFunc(t.Refusals, func(x, y rollout.Refusal) int { return cmp.Compare(x.Node, y.Node) })
+	t.Refusals = t.Refusals[:min(len(t.Refusals), rollout.MaxRefusals)]
+	return a.Rollout, t
+}
+
+func (s *session) countInto(t *rollout.Tally, candidate fleet.Digest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t.Connected++
+	problems, refused := s.refused[candidate]
+	switch {
+	case refused:
+		t.Refused++
+		if len(problems) == 0 {
+			problems = []rollout.Problem{{Message: "the gateway gave no reason"}}
+		}
+		for _, p := range problems {
+			t.Refusals = append(t.Refusals, rollout.Refusal{Node: s.node, Problem: p})
+		}
+	case s.serving == candidate:
+		t.Serving++
+	case s.failing == candidate:
+		t.Failed++
+		if t.Failure == "" || s.failure < t.Failure {
+			t.Failure = s.failure
+		}
+	default:
+		t.Loading++
+	}
+}

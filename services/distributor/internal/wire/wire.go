@@ -1,0 +1,117 @@
+// Package wire turns the messages of the contract into the types that decisions are made of, and back. It holds no rules.
+package wire
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
+)
+
+// Policy reads a policy; nil is the default.
+func Policy(p *fleetv1.RolloutPolicy) rollout.Policy {
+	policy := rollout.Policy{
+		MaxLoading: int(p.GetMaxLoadingPercent()), OnReject: int32(p.GetOnReject()), OnUnhealthy: int32(p.GetOnUnhealthy()),
+		Deadline: p.GetDeadline().AsDuration(), MaxFailedPercent: int(p.GetGates().GetMaxFailedPercent()),
+	}
+	for _, w := range p.GetWaves() {
+		policy.Waves = append(policy.Waves, rollout.Wave{Nodes: int(w.GetNodes()), Percent: int(w.GetPercent()), Soak: w.GetSoak().AsDuration()})
+	}
+	return policy
+}
+
+func policyMessage(p rollout.Policy) *fleetv1.RolloutPolicy {
+	m := &fleetv1.RolloutPolicy{
+		MaxLoadingPercent: int32(p.MaxLoading), OnReject: fleetv1.RolloutPolicy_OnReject(p.OnReject), OnUnhealthy: fleetv1.RolloutPolicy_OnUnhealthy(p.OnUnhealthy),
+		Gates: &fleetv1.Gates{MaxFailedPercent: int32(p.MaxFailedPercent)},
+	}
+	if p.Deadline > 0 {
+		m.Deadline = durationpb.New(p.Deadline)
+	}
+	for _, w := range p.Waves {
+		wave := &fleetv1.RolloutPolicy_Wave{}
+		if w.Nodes > 0 {
+			wave.Size = &fleetv1.RolloutPolicy_Wave_Nodes{Nodes: int32(w.Nodes)}
+		} else {
+			wave.Size = &fleetv1.RolloutPolicy_Wave_Percent{Percent: int32(w.Percent)}
+		}
+		if w.Soak > 0 {
+			wave.Soak = durationpb.New(w.Soak)
+		}
+		m.Waves = append(m.Waves, wave)
+	}
+	return m
+}
+
+// Problem reads what an agent says that its gateway refused. Only what a gateway can know is taken from it.
+func Problem(p *fleetv1.Problem) rollout.Problem {
+	return rollout.Problem{
+		Kind: p.GetKind(), Name: p.GetName(), ID: p.GetId(), Field: p.GetField(),
+		Class: int32(fleetv1.Problem_CLASS_REFUSED_BY_GATEWAY), Message: p.GetMessage(),
+	}
+}
+
+func problemMessage(p rollout.Problem) *fleetv1.Problem {
+	return &fleetv1.Problem{
+		Source: p.Source, Document: p.Document, Line: p.Line, Column: p.Column, Kind: p.Kind, Name: p.Name, Id: p.ID, Field: p.Field,
+		Class: fleetv1.Problem_Class(p.Class), Message: p.Message,
+	}
+}
+
+// Assignment writes an assignment.
+func Assignment(group fleet.GroupID, a rollout.Assignment) *distributorv1.Assignment {
+	return &distributorv1.Assignment{
+		Group: string(group), StableRevision: int64(a.Stable.Revision), StableDigest: string(a.Stable.Digest),
+		CandidateRevision: int64(a.Candidate.Revision), CandidateDigest: string(a.Candidate.Digest), Rollout: string(a.Rollout),
+		Decision: int64(a.Decision), Term: int64(a.Term),
+	}
+}
+
+// Rollout writes a rollout with a progress.
+func Rollout(r rollout.Rollout, p rollout.Progress) *distributorv1.Rollout {
+	m := &distributorv1.Rollout{
+		Group: string(r.Group), Id: string(r.ID), StableRevision: int64(r.Stable.Revision), StableDigest: string(r.Stable.Digest),
+		CandidateRevision: int64(r.Candidate.Revision), CandidateDigest: string(r.Candidate.Digest), State: stateMessage(r.State),
+		Policy: policyMessage(r.Policy), Wave: int32(r.Wave), WaveCount: int32(r.Policy.WaveCount()), Reason: r.Reason,
+		Progress: &distributorv1.Progress{
+			Online: int64(p.Online), InWave: int64(p.InWave), Serving: int64(p.Serving), Refused: int64(p.Refused), Failed: int64(p.Failed),
+			Loading: int64(p.Loading), Offline: int64(p.Offline),
+		},
+		CreateTime: timeMessage(r.CreateTime), WaveTime: timeMessage(r.WaveTime), EndTime: timeMessage(r.EndTime), Term: int64(r.Term),
+	}
+	for _, x := range r.Refusals {
+		m.Refusals = append(m.Refusals, &distributorv1.Refusal{Node: string(x.Node), Problem: problemMessage(x.Problem)})
+	}
+	return m
+}
+
+func timeMessage(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}
+
+func stateMessage(s rollout.State) distributorv1.Rollout_State {
+	switch s {
+	case rollout.Waiting:
+		return distributorv1.Rollout_STATE_WAITING
+	case rollout.Progressing:
+		return distributorv1.Rollout_STATE_PROGRESSING
+	case rollout.Soaking:
+		return distributorv1.Rollout_STATE_SOAKING
+	case rollout.Completed:
+		return distributorv1.Rollout_STATE_COMPLETED
+	case rollout.Halted:
+		return distributorv1.Rollout_STATE_HALTED
+	case rollout.Superseded:
+		return distributorv1.Rollout_STATE_SUPERSEDED
+	}
+	return distributorv1.Rollout_STATE_UNSPECIFIED
+}

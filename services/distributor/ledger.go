@@ -1,0 +1,54 @@
+package distributor
+
+import (
+	"context"
+	"slices"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/api"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
+)
+
+// ledger is what the api sees of the store and of the world.
+type ledger struct{ d *Distributor }
+
+// Ready implements api.Ledger. The roster is not waited for: without the registry counts are what streams tell.
+func (l ledger) Ready(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-l.d.view.Synced():
+		return nil
+	}
+}
+
+// Groups implements api.Ledger.
+func (l ledger) Groups() []fleet.GroupID { return l.d.view.Groups() }
+
+// Rollouts implements api.Ledger.
+func (l ledger) Rollouts(id fleet.GroupID) []api.Counted {
+	g := l.d.view.Group(id)
+	all := make([]api.Counted, 0, len(g.Rollouts))
+	for i, r := range slices.Backward(g.Rollouts) {
+		c := api.Counted{Rollout: r.Rollout, Now: r.Progress}
+		if i == len(g.Rollouts)-1 && r.State.Open() {
+			c.Now = l.d.world.Progress(id, g, l.d.world.NodesOf(id))
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// Assignment implements api.Ledger.
+func (l ledger) Assignment(id fleet.GroupID) (rollout.Assignment, bool) {
+	if a := l.d.view.Group(id).Assignment; a != nil {
+		return *a, true
+	}
+	return rollout.Assignment{}, false
+}
+
+// Changes implements api.Ledger.
+func (l ledger) Changes() (<-chan struct{}, func() []fleet.GroupID, func()) {
+	sub := l.d.view.Subscribe()
+	return sub.Bell(), sub.Take, sub.Close
+}

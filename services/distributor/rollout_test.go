@@ -1,0 +1,252 @@
+package distributor_test
+
+import (
+	"sync/atomic"
+	"testing"
+
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/testkit/agenttest"
+)
+
+const (
+	waiting     = distributorv1.Rollout_STATE_WAITING
+	progressing = distributorv1.Rollout_STATE_PROGRESSING
+	completed   = distributorv1.Rollout_STATE_COMPLETED
+	halted      = distributorv1.Rollout_STATE_HALTED
+	superseded  = distributorv1.Rollout_STATE_SUPERSEDED
+)
+
+func TestWavesFill(t *testing.T) {
+	p := newPlane(t)
+	one, two := p.replica("one"), p.replica("two")
+	agents := append(p.agents(3, one), p.agent(agenttest.Config{Node: "n3"}, two), p.agent(agenttest.Config{Node: "n4"}, two))
+	digest := p.revise("")
+	r := two.reaches(t, 1, completed)
+	if r.GetProgress().GetServing() != 5 || r.GetWave() != 2 || r.GetTerm() == 0 || r.GetEndTime() == nil {
+		t.Errorf("rollout is %v", r)
+	}
+	firstAt, others := first("g", 5), 0
+	for i, a := range agents {
+		if a.Serving().Digest != digest {
+			t.Errorf("agent %d serves %q", i, a.Serving().Digest)
+		}
+		if h := a.History(); len(h) != 1 {
+			t.Errorf("agent %d was told %d times: %+v", i, len(h), h)
+		}
+		if agents[nodeNumber(firstAt)].Serving().At.Before(a.Serving().At) {
+			others++
+		}
+	}
+	if others != 4 {
+		t.Errorf("%d agents came after the first wave, want 4", others)
+	}
+	// The other replica follows etcd on its own: it may hear of the end after the first one said so.
+	eventually(t, "the other replica has revision 1 as stable and no candidate", func() bool {
+		answer, err := one.GetAssignment(t.Context(), &distributorv1.GetAssignmentRequest{Group: "g"})
+		return err == nil && answer.GetAssignment().GetStableRevision() == 1 && answer.GetAssignment().GetCandidateRevision() == 0
+	})
+}
+
+func nodeNumber(name string) int { return int(name[1] - '0') }
+
+func TestFirstRefusalHaltsAndStableStays(t *testing.T) {
+	p := newPlane(t)
+	r := p.replica("one")
+	var bad atomic.Value
+	bad.Store("")
+	judge := func(_ []byte, d *distributorv1.Directive) agenttest.Verdict {
+		if d.GetDigest() == bad.Load() {
+			return agenttest.Nack
+		}
+		return agenttest.Ack
+	}
+	p.world.Origins = []*translatorv1.LocateEntitiesResponse_Origin{{
+		Entity: &translatorv1.EntityRef{Kind: "route", Name: "route-000000"}, Source: "team-a", Document: "team-a.yaml", Line: 14,
+	}}
+	var agents []*agenttest.Agent
+	for _, node := range []string{"n0", "n1", "n2"} {
+		agents = append(agents, p.agent(agenttest.Config{Node: node, Judge: judge, Problems: refusedRoute}, r))
+	}
+	good := p.revise("")
+	r.reaches(t, 1, completed)
+	worse := p.snapshot(20, "-bad")
+	bad.Store(string(worse))
+	p.world.Revise("g", worse)
+	ended := r.reaches(t, 2, halted)
+	if len(ended.GetRefusals()) != 1 || ended.GetRefusals()[0].GetNode() != first("g", 3) {
+		t.Fatalf("refusals are %v", ended.GetRefusals())
+	}
+	problem := ended.GetRefusals()[0].GetProblem()
+	if problem.GetSource() != "team-a" || problem.GetDocument() != "team-a.yaml" || problem.GetLine() != 14 || problem.GetClass() != fleetv1.Problem_CLASS_REFUSED_BY_GATEWAY {
+		t.Errorf("problem is %v", problem)
+	}
+	tried := agents[nodeNumber(first("g", 3))]
+	eventually(t, "the node of wave one is back at stable", func() bool { h := tried.History(); return h[len(h)-1].Digest == good && len(h) == 3 })
+	for i, a := range agents {
+		if a.Serving().Digest != good {
+			t.Errorf("agent %d serves %q", i, a.Serving().Digest)
+		}
+		if a != tried && len(a.History()) != 1 {
+			t.Errorf("agent %d was told of the candidate: %+v", i, a.History())
+		}
+	}
+	// Who joins later gets what is stable.
+	late := p.agent(agenttest.Config{Node: "late", Judge: judge}, r)
+	eventually(t, "the late node serves stable", func() bool { return late.Serving().Digest == good })
+	if h := late.History(); len(h) != 1 {
+		t.Errorf("the late node was told %+v", h)
+	}
+	// The next revision goes its way.
+	p.revise("-fixed")
+	r.reaches(t, 3, completed)
+	if late.Serving().Revision != 3 {
+		t.Errorf("the late node serves %+v", late.Serving())
+	}
+}
+
+func TestNewerRevisionSupersedes(t *testing.T) {
+	p := newPlane(t)
+	r := p.replica("one")
+	var silent atomic.Bool
+	for _, node := range []string{"n0", "n1"} {
+		p.agent(agenttest.Config{Node: node, Judge: func([]byte, *distributorv1.Directive) agenttest.Verdict {
+			if silent.Load() {
+				return agenttest.Silent
+			}
+			return agenttest.Ack
+		}}, r)
+	}
+	p.revise("")
+	r.reaches(t, 1, completed)
+	silent.Store(true)
+	p.revise("-two")
+	r.reaches(t, 2, progressing)
+	silent.Store(false)
+	p.revise("-three")
+	last := r.reaches(t, 3, completed)
+	if was := r.rollout(2); was.GetState() != superseded || last.GetStableRevision() != 1 || last.GetId() <= was.GetId() {
+		t.Errorf("rollouts are %v, then %v", was, last)
+	}
+}
+
+func TestSameContentMovesNoBytes(t *testing.T) {
+	p := newPlane(t)
+	r := p.replica("one")
+	agents := p.agents(2, r)
+	digest := p.revise("")
+	r.reaches(t, 1, completed)
+	p.world.Revise("g", digest)
+	r.reaches(t, 2, completed)
+	for _, a := range agents {
+		eventually(t, "the agent knows the new number", func() bool { return a.Serving().Revision == 2 })
+		if h := a.History(); h[1].Delta {
+			t.Errorf("bytes were sent: %+v", h[1])
+		}
+	}
+}
+
+func TestOfflineNodesHoldNothing(t *testing.T) {
+	p := newPlane(t)
+	r := p.replica("one")
+	p.world.Node("g", "gone", registryv1.Node_STATE_UNREACHABLE)
+	p.revise("")
+	r.reaches(t, 1, waiting)
+	p.agents(2, r)
+	done := r.reaches(t, 1, completed)
+	if done.GetProgress().GetOffline() != 1 {
+		t.Errorf("progress is %v", done.GetProgress())
+	}
+}
+
+func TestNoMoreLoadThanAllowed(t *testing.T) {
+	p := newPlane(t)
+	p.world.Group("g", &fleetv1.RolloutPolicy{MaxLoadingPercent: 25})
+	r := p.replica("one")
+	var told, most atomic.Int64
+	release := make(chan struct{})
+	for i := range 8 {
+		p.agent(agenttest.Config{Node: "n" + string(rune('0'+i)), Judge: func([]byte, *distributorv1.Directive) agenttest.Verdict {
+			now := told.Add(1)
+			for {
+				if was := most.Load(); now <= was || most.CompareAndSwap(was, now) {
+					break
+				}
+			}
+			<-release
+			told.Add(-1)
+			return agenttest.Ack
+		}}, r)
+	}
+	p.revise("")
+	for range 8 {
+		release <- struct{}{}
+	}
+	r.reaches(t, 1, completed)
+	if most.Load() > 2 {
+		t.Errorf("%d nodes loaded at once, 2 may", most.Load())
+	}
+}
+
+func TestOneGroupDoesNotStallAnother(t *testing.T) {
+	p := newPlane(t)
+	r := p.replica("one")
+	p.world.Group("h", nil)
+	p.agent(agenttest.Config{Node: "stuck", Group: "h", Judge: func([]byte, *distributorv1.Directive) agenttest.Verdict { return agenttest.Silent }}, r)
+	p.agents(1, r)
+	p.world.Revise("h", fleet.Digest("sha256:"+"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff")) // content that is not there
+	p.revise("")
+	r.reaches(t, 1, completed)
+}
+
+func TestListAndWatch(t *testing.T) {
+	p := newPlane(t)
+	r := p.replica("one")
+	p.agents(1, r)
+	for _, other := range []string{"-a", "-b", "-c"} {
+		p.revise(other)
+		eventually(t, other, func() bool {
+			l, err := r.ListRollouts(t.Context(), &distributorv1.ListRolloutsRequest{Group: "g"})
+			return err == nil && len(l.GetRollouts()) > 0 && l.GetRollouts()[0].GetState() == completed && l.GetRollouts()[0].GetCandidateDigest() != "" &&
+				l.GetRollouts()[0].GetCandidateRevision() == int64(other[1]-'a'+1)
+		})
+	}
+	var seen []int64
+	token := ""
+	for {
+		l, err := r.ListRollouts(t.Context(), &distributorv1.ListRolloutsRequest{PageSize: 2, PageToken: token})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range l.GetRollouts() {
+			seen = append(seen, x.GetCandidateRevision())
+		}
+		if token = l.GetNextPageToken(); token == "" {
+			break
+		}
+	}
+	if len(seen) != 3 || seen[0] != 3 || seen[2] != 1 {
+		t.Errorf("listed %v", seen)
+	}
+	stream, err := r.WatchRollouts(t.Context(), &distributorv1.WatchRolloutsRequest{Group: "g"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := stream.Recv()
+	if err != nil || m.GetRollout().GetCandidateRevision() != 3 {
+		t.Fatalf("first is %v, %v", m, err)
+	}
+	if m, err = stream.Recv(); err != nil || m.GetSynced() == nil {
+		t.Fatalf("second is %v, %v", m, err)
+	}
+	p.revise("-d")
+	for m.GetRollout().GetState() != completed || m.GetRollout().GetCandidateRevision() != 4 {
+		if m, err = stream.Recv(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
