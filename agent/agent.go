@@ -1,0 +1,218 @@
+// Package agent runs beside one Kong gateway: it follows what the node's group decided, loads it into Kong, proves that
+// Kong serves it, and keeps the last known good for the day when everything else is gone. It never leaves a gateway
+// empty, and never decides what a group should run.
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+
+	"github.com/silverback-gateway/silverback/agent/internal/apply"
+	"github.com/silverback-gateway/silverback/agent/internal/board"
+	"github.com/silverback-gateway/silverback/agent/internal/gateway"
+	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
+	"github.com/silverback-gateway/silverback/agent/internal/upstream"
+	"github.com/silverback-gateway/silverback/kit/build"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kit/run"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
+)
+
+// Deps are what an agent uses. Every field may be left out.
+type Deps struct {
+	Log     *slog.Logger
+	Metrics *prometheus.Registry // one per agent, for their names are the same
+	// DialRegistry and DialDistributor open a connection in place of the addresses of the Config. The agent closes what it
+	// was given, and dials the distributor anew for each stream.
+	DialRegistry    func() (*grpc.ClientConn, error)
+	DialDistributor func() (*grpc.ClientConn, error)
+}
+
+// View is one moment of an agent.
+type View = board.View
+
+// Condition is something about a node that an operator should know.
+type Condition = board.Condition
+
+// Agent is one agent. It shares nothing with others in the same process.
+type Agent struct {
+	log      *slog.Logger
+	gateway  *gateway.Gateway
+	store    *lastgood.Store
+	board    *board.Board
+	applier  *apply.Applier
+	follower *upstream.Follower
+	member   *upstream.Member
+	http     *telemetry.HTTP
+}
+
+// New takes the state directory, reads what it holds, and opens the HTTP listener. It asks neither the gateway nor the
+// control plane. An agent that is not Run must be closed.
+func New(c Config, d Deps) (_ *Agent, err error) {
+	c = c.WithDefaults()
+	if d.DialRegistry == nil {
+		d.DialRegistry = dial(c.Registry, c)
+	} else {
+		c.Registry = []string{"given:0"}
+	}
+	if d.DialDistributor == nil {
+		d.DialDistributor = dial(c.Distributor, c)
+	} else {
+		c.Distributor = []string{"given:0"}
+	}
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	if d.Metrics == nil {
+		d.Metrics = telemetry.NewMetrics()
+	}
+	if c.Version == "" {
+		c.Version = build.Version
+	}
+	log := d.Log.With(telemetry.Group, c.Group, telemetry.Node, c.Node)
+	form, err := c.form()
+	if err != nil {
+		return nil, err
+	}
+	meters, err := newMetrics(d.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	kong, err := gateway.New(gateway.Options{
+		Admin: c.KongAdmin, Proxy: c.KongProxy, Status: c.KongStatus, Token: c.KongToken,
+		LoadTimeout: c.LoadTimeout, ProofTimeout: c.ProofTimeout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	store, err := lastgood.Open(c.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	identity := upstream.Identity{
+		Group: fleet.GroupID(c.Group), Node: fleet.NodeID(c.Node), BootID: rand.Text(), Version: c.Version,
+		Labels: c.Labels, ProxyAddress: c.ProxyAddress,
+	}
+	a := &Agent{
+		log: log, gateway: kong, store: store,
+		board: board.New(View{Group: c.Group, Node: c.Node, BootID: identity.BootID, Phase: "waiting"}),
+	}
+	if c.HTTPListen != "" {
+		if a.http, err = telemetry.Listen(c.HTTPListen, d.Metrics, nil, a.ready); err != nil {
+			_ = store.Close()
+			return nil, err
+		}
+		a.http.HandleFunc("GET /status", a.serveStatus)
+		identity.HTTPAddress = a.http.Address()
+	}
+	a.follower = &upstream.Follower{
+		Identity: identity, Dial: d.DialDistributor, Store: store, Board: a.board, Log: log,
+		Received: func(bytes int) { meters.received.Add(float64(bytes)) },
+	}
+	a.applier = apply.New(apply.Deps{
+		Gateway: kong, Store: store, Boot: lastgood.BootFile(c.BootFile), Board: a.board, Reporter: a.follower, Meters: meters,
+		Log: log, Form: form, Interval: c.DriftInterval,
+	})
+	a.follower.Mailbox, a.follower.Refused = a.applier.Mailbox, a.applier.Refused
+	a.member = &upstream.Member{
+		Identity: identity, Dial: d.DialRegistry, Board: a.board, Log: log,
+		Capabilities: a.applier.Capabilities, Form: form, SetPolicy: a.applier.SetPolicy,
+	}
+	return a, nil
+}
+
+func dial(addresses []string, c Config) func() (*grpc.ClientConn, error) {
+	return func() (*grpc.ClientConn, error) {
+		return rpc.Dial(rpc.ClientConfig{Addresses: addresses, TLS: c.TLS})
+	}
+}
+
+// Run works until ctx ends, and gives the state directory back. The gateway serves on.
+func (a *Agent) Run(ctx context.Context) error {
+	defer a.close()
+	a.log.Info("agent started", "boot_id", a.board.View().BootID)
+	loops := []run.Loop{a.applier.Run, a.follower.Run, a.member.Run}
+	if a.http != nil {
+		loops = append(loops, a.http.Serve)
+	}
+	return run.All(ctx, loops...)
+}
+
+// Close ends an agent that was never Run.
+func (a *Agent) Close() error {
+	if a.http != nil {
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = a.http.Serve(ended)
+	}
+	a.close()
+	return nil
+}
+
+func (a *Agent) close() {
+	a.gateway.Close()
+	_ = a.store.Close()
+}
+
+// Status returns what the agent knows now. It may be called from anywhere.
+func (a *Agent) Status() View { return a.board.View() }
+
+// HTTPAddress is where the HTTP listener is; empty when there is none.
+func (a *Agent) HTTPAddress() string {
+	if a.http == nil {
+		return ""
+	}
+	return a.http.Address()
+}
+
+// ready is what load balancers ask.
+func (a *Agent) ready() error {
+	v := a.board.View()
+	var missing []string
+	if !v.GatewayReady {
+		missing = append(missing, "the gateway is not ready")
+	}
+	if !v.Proven {
+		missing = append(missing, "no snapshot is proven to be served")
+	}
+	if v.Draining {
+		missing = append(missing, "draining")
+	}
+	if len(missing) > 0 {
+		return errors.New(strings.Join(missing, "; "))
+	}
+	return nil
+}
+
+func (a *Agent) serveStatus(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	_ = enc.Encode(a.board.View()) // a client that went away
+}
+
+// ReadToken returns the content of a token file without the space around it.
+func ReadToken(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read the token of the Admin API: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
+}

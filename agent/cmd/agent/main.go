@@ -1,0 +1,78 @@
+// Command silverback-agent runs beside one Kong gateway.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime/debug"
+
+	"github.com/silverback-gateway/silverback/agent"
+	"github.com/silverback-gateway/silverback/kit/build"
+	"github.com/silverback-gateway/silverback/kit/conf"
+	"github.com/silverback-gateway/silverback/kit/run"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
+)
+
+func main() { run.Main(program) }
+
+func program(ctx context.Context) error {
+	var c agent.Config
+	var logs telemetry.LogConfig
+	var tokenFile string
+	set := conf.New("silverback-agent", "Runs beside one Kong gateway: loads what its group decided and proves that Kong serves it.")
+	f := set.Flags
+	f.StringVar(&c.Group, "group", "", "group that the node belongs to")
+	f.StringVar(&c.Node, "node", "", "name of the node, unique in its group (default: the host's name)")
+	f.StringToStringVar(&c.Labels, "label", nil, "label of the node, such as zone=a; may be given several times")
+	f.StringSliceVar(&c.Registry, "registry", []string{"127.0.0.1:7440"}, "addresses of the registry's replicas, host:port")
+	f.StringSliceVar(&c.Distributor, "distributor", []string{"127.0.0.1:7442"}, "addresses of the distributor's replicas, host:port")
+	c.TLS.AddFlags(f)
+	f.StringVar(&c.KongAdmin, "kong-admin", "http://127.0.0.1:8001", "URL of Kong's Admin API")
+	f.StringVar(&c.KongProxy, "kong-proxy", "http://127.0.0.1:8000", "URL of Kong's proxy, over loopback")
+	f.StringVar(&c.KongStatus, "kong-status", "http://127.0.0.1:8007", "URL of Kong's Status API; empty when it has none, then its readiness is not known")
+	f.StringVar(&tokenFile, "kong-token-file", "", "file with the token for the Admin API")
+	f.StringVar(&c.StateDir, "state-dir", "/var/lib/silverback-agent", "directory for the last known good configuration")
+	f.StringVar(&c.BootFile, "boot-file", "", "file that Kong's declarative_config names, kept at the last known good; empty: none is written")
+	f.StringVar(&c.Proof, "proof", "auto", "what an ack rests on: worker, route or hash; auto is the best that the gateway allows")
+	f.StringVar(&c.HTTPListen, "http-listen", "127.0.0.1:7453", "address for /metrics, /healthz, /readyz and /status; empty: none")
+	f.BoolVar(&c.Insecure, "insecure", false, "allow --http-listen beyond loopback")
+	f.StringVar(&c.ProxyAddress, "proxy-address", "", "where the gateway's proxy is reached from outside, for people and exports (default: host and port of --kong-proxy)")
+	f.DurationVar(&c.DriftInterval, "drift-interval", agent.DefaultDriftInterval, "how often the gateway is looked at")
+	f.DurationVar(&c.LoadTimeout, "load-timeout", agent.DefaultLoadTimeout, "how long one load may take")
+	f.DurationVar(&c.ProofTimeout, "proof-timeout", agent.DefaultProofTimeout, "how long one proof may take")
+	logs.AddFlags(f)
+	set.Check(logs.Check)
+	set.Check(func() error { return c.Check() })
+	if err := set.Load(os.Args[1:], os.LookupEnv, os.Stdout); errors.Is(err, conf.ErrDone) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	log, err := telemetry.NewLogger(os.Stderr, logs)
+	if err != nil {
+		return err
+	}
+	flush, err := telemetry.StartTracing(ctx, "silverback-agent")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = flush(context.WithoutCancel(ctx)) }()
+	if c.KongToken, err = agent.ReadToken(tokenFile); err != nil {
+		return err
+	}
+	if _, set := os.LookupEnv("GOGC"); !set {
+		// A load passes several copies of a configuration through memory, seldom; memory counts for more than the time
+		// that collecting takes.
+		debug.SetGCPercent(40)
+	}
+	if _, set := os.LookupEnv("GOMEMLIMIT"); !set {
+		debug.SetMemoryLimit(16 << 20) // soft: a larger configuration takes more, and time
+	}
+	c.Version = build.Version
+	a, err := agent.New(c, agent.Deps{Log: log, Metrics: telemetry.NewMetrics()})
+	if err != nil {
+		return err
+	}
+	return a.Run(ctx)
+}

@@ -1,0 +1,174 @@
+package agent_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/silverback-gateway/silverback/agent"
+	"github.com/silverback-gateway/silverback/agent/internal/planetest"
+	"github.com/silverback-gateway/silverback/kit/snapshot"
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+	"github.com/silverback-gateway/silverback/testkit/kongtest"
+)
+
+const patience = 20 * time.Second
+
+// node is one agent beside one simulated gateway.
+type node struct {
+	t      *testing.T
+	plane  *planetest.Plane
+	kong   *kongtest.Gateway
+	config agent.Config
+
+	agent *agent.Agent
+	stop  func()
+	nonce uint64
+}
+
+// newNode starts a gateway, but no agent yet.
+func newNode(t *testing.T, opts ...kongtest.Option) *node {
+	n := &node{t: t, plane: planetest.Start(t), kong: kongtest.Start(t, opts...)}
+	dir := t.TempDir()
+	n.config = agent.Config{
+		Group: "default", Node: "n1", KongAdmin: n.kong.AdminURL(), KongProxy: n.kong.ProxyURL(), KongStatus: n.kong.StatusURL(),
+		StateDir: filepath.Join(dir, "state"), BootFile: filepath.Join(dir, "kong.json"), HTTPListen: "127.0.0.1:0",
+		DriftInterval: 20 * time.Millisecond, LoadTimeout: 5 * time.Second, ProofTimeout: 5 * time.Second,
+	}
+	return n
+}
+
+// start runs the agent and waits for nothing.
+func (n *node) start() {
+	n.t.Helper()
+	a, err := agent.New(n.config, agent.Deps{
+		Log: slog.New(slog.NewTextHandler(n.t.Output(), nil)), Metrics: prometheus.NewRegistry(),
+		DialRegistry: n.plane.Dial, DialDistributor: n.plane.Dial,
+	})
+	if err != nil {
+		n.t.Fatalf("new agent: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = a.Run(ctx)
+	}()
+	n.agent = a
+	n.stop = func() {
+		cancel()
+		<-done
+	}
+	n.t.Cleanup(n.stop)
+}
+
+// started runs the agent and waits for its hello.
+func (n *node) started() *distributorv1.Hello {
+	n.t.Helper()
+	n.start()
+	return n.hello()
+}
+
+func (n *node) hello() *distributorv1.Hello {
+	n.t.Helper()
+	select {
+	case h := <-n.plane.Hellos:
+		return h
+	case <-time.After(patience):
+		n.t.Fatal("no hello")
+		return nil
+	}
+}
+
+// direct sends a directive, cut into parts of at most 64 KiB.
+func (n *node) direct(revision, decision int64, base, to *snapshot.Snapshot) {
+	n.t.Helper()
+	n.nonce++
+	for _, m := range planetest.Directive(n.t, n.nonce, revision, decision, base, to, 64<<10) {
+		n.plane.Send(n.t, m)
+	}
+}
+
+func (n *node) outcome() *distributorv1.Outcome {
+	n.t.Helper()
+	select {
+	case o := <-n.plane.Outcomes:
+		return o
+	case <-time.After(patience):
+		n.t.Fatalf("no outcome; the agent says %+v", n.agent.Status())
+		return nil
+	}
+}
+
+// acked sends a directive and wants an ack.
+func (n *node) acked(revision, decision int64, base, to *snapshot.Snapshot) *distributorv1.Ack {
+	n.t.Helper()
+	n.direct(revision, decision, base, to)
+	o := n.outcome()
+	if o.GetAck() == nil {
+		n.t.Fatalf("outcome %v, want an ack", o)
+	}
+	return o.GetAck()
+}
+
+// until waits for something to become true. There is no event for what a gateway does on its own.
+func (n *node) until(what string, is func() bool) {
+	n.t.Helper()
+	deadline := time.After(patience)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !is() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			n.t.Fatalf("not in time: %s; the agent says %+v", what, n.agent.Status())
+		}
+	}
+}
+
+// proxied asks the gateway's proxy for a path.
+func (n *node) proxied(path string) int {
+	return status(n.kong.ProxyURL() + path)
+}
+
+func status(url string) int {
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get(url)
+	if err != nil {
+		return 0
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode
+}
+
+func (n *node) condition(kind string) string {
+	for _, c := range n.agent.Status().Conditions {
+		if c.Type == kind {
+			return c.Message
+		}
+	}
+	return ""
+}
+
+func newAgent(n *node) (*agent.Agent, error) {
+	return agent.New(n.config, agent.Deps{DialRegistry: n.plane.Dial, DialDistributor: n.plane.Dial})
+}
+
+// outcomeOfProcess is outcome for an agent whose state the test cannot ask for.
+func (n *node) outcomeOfProcess() *distributorv1.Outcome {
+	n.t.Helper()
+	select {
+	case o := <-n.plane.Outcomes:
+		return o
+	case <-time.After(patience):
+		n.t.Fatal("no outcome")
+		return nil
+	}
+}

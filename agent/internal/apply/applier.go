@@ -1,0 +1,315 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/silverback-gateway/silverback/agent/internal/board"
+	"github.com/silverback-gateway/silverback/agent/internal/drift"
+	"github.com/silverback-gateway/silverback/agent/internal/gateway"
+	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
+	"github.com/silverback-gateway/silverback/agent/internal/verdict"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/proof"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
+)
+
+// kong is what an applier needs of a gateway.
+type kong interface {
+	Look(ctx context.Context) (gateway.Sighting, error)
+	Capabilities(ctx context.Context) (gateway.Capabilities, error)
+	Load(ctx context.Context, posted []byte) error
+	Prove(ctx context.Context, digest fleet.Digest, hash fleet.GatewayHash, form proof.Form, workers int) error
+}
+
+// reporter takes answers to where the directives came from, and opens the stream anew. It must not block.
+type reporter interface {
+	Report(Answer)
+	Reopen()
+}
+
+// Meters is told what an owner may count.
+type Meters interface {
+	Loaded(took time.Duration)
+	Proven(took time.Duration)
+	Drifted()
+	Answered(outcome string)
+	Serving(revision fleet.Revision)
+}
+
+// Deps are what an applier works with.
+type Deps struct {
+	Gateway  kong
+	Store    *lastgood.Store
+	Boot     lastgood.BootFile
+	Board    *board.Board
+	Reporter reporter
+	Meters   Meters
+	Log      *slog.Logger
+	Form     *proof.Form   // nil: the best that the gateway allows
+	Interval time.Duration // between looks at the gateway
+}
+
+// Applier is the loop around Decide. Its Run may be called once; Mailbox and SetPolicy may be used from anywhere.
+type Applier struct {
+	Deps
+	Mailbox *Mailbox
+
+	policy  atomic.Int32
+	caps    atomic.Pointer[gateway.Capabilities]
+	refused atomic.Pointer[[]lastgood.Refused]
+
+	// What follows belongs to Run.
+	state State
+	hand  Directive // taken from the mailbox last, until its bytes are on disk
+	disk  string    // what is wrong with the disk; empty when nothing is
+	boot  string    // what is wrong with the boot file
+}
+
+// New returns an applier that has read what the disk holds. It has not looked at the gateway.
+func New(d Deps) *Applier {
+	a := &Applier{Deps: d, Mailbox: NewMailbox()}
+	memory, err := d.Store.Recall()
+	if err != nil {
+		a.disk = err.Error()
+	}
+	good, _ := d.Store.LastGood()
+	a.state = Start(memory, good)
+	a.show()
+	return a
+}
+
+// Refused returns the digests that the gateway turned down; not to be modified.
+func (a *Applier) Refused() []lastgood.Refused { return *a.refused.Load() }
+
+// SetPolicy says what to do about drift from the next look on.
+func (a *Applier) SetPolicy(p drift.Policy) { a.policy.Store(int32(p)) }
+
+// Capabilities returns what the gateway said last that it is; false before it said so.
+func (a *Applier) Capabilities() (gateway.Capabilities, bool) {
+	if c := a.caps.Load(); c != nil {
+		return *c, true
+	}
+	return gateway.Capabilities{}, false
+}
+
+// awayInterval is how often a gateway that does not answer is looked at: who comes back empty is healed quickly.
+const awayInterval = 250 * time.Millisecond
+
+// Run works until ctx ends. A load that is under way then is cut off; the gateway keeps the old configuration or has the
+// new one, and the next run of the agent finds out which.
+func (a *Applier) Run(ctx context.Context) error {
+	a.mendBootFile()
+	look := time.NewTimer(0)
+	defer look.Stop()
+	retry := time.NewTimer(time.Hour)
+	defer retry.Stop()
+	for {
+		wake := time.Hour
+		if at := a.state.NextWake(); !at.IsZero() {
+			wake = time.Until(at)
+		}
+		retry.Reset(wake)
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-a.Mailbox.Bell():
+			if d, ok := a.Mailbox.Take(); ok {
+				a.hand = d
+				d.Canonical = nil // only the hand holds the bytes, and lets go of them early
+				a.handle(ctx, Received{d})
+				a.hand = Directive{}
+			}
+			a.hurry(look)
+		case <-retry.C:
+			a.handle(ctx, Tick{})
+			a.hurry(look)
+		case <-look.C:
+			s, err := a.Gateway.Look(ctx)
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			a.handle(ctx, Seen{Sighting: s, Err: err, Policy: drift.Policy(a.policy.Load())})
+			look.Reset(a.pause())
+		}
+	}
+}
+
+// hurry looks at once at a gateway that was not ready: what was just done may have made it so.
+func (a *Applier) hurry(look *time.Timer) {
+	if a.state.Reachable && !a.state.Ready {
+		look.Reset(0)
+	}
+}
+
+// pause spreads the looks of agents that were started together.
+func (a *Applier) pause() time.Duration {
+	interval := a.Interval
+	if !a.state.Reachable {
+		interval = min(interval, awayInterval)
+	}
+	return interval - time.Duration(rand.Int64N(int64(interval)/10+1))
+}
+
+// handle decides and does, until nothing more follows.
+func (a *Applier) handle(ctx context.Context, first Event) {
+	queue := []Event{first}
+	for len(queue) > 0 && ctx.Err() == nil {
+		var actions []Action
+		a.state, actions = Decide(a.state, Moment{time.Now(), rand.Float64()}, queue[0])
+		queue = queue[1:]
+		a.show()
+		for _, action := range actions {
+			if e := a.do(ctx, action); e != nil {
+				queue = append(queue, e)
+			}
+		}
+		a.show()
+	}
+}
+
+// do carries out one action; an event comes back when there is news.
+func (a *Applier) do(ctx context.Context, action Action) Event {
+	switch act := action.(type) {
+	case Load:
+		a.Board.Update(func(v *board.View) { v.Phase = "loading" })
+		e := a.load(ctx, act)
+		if ctx.Err() != nil {
+			return nil // cut off by our own end: that says nothing about the gateway
+		}
+		return e
+	case Restore:
+		e := a.restore(ctx, act.Snapshot)
+		if ctx.Err() != nil {
+			return nil
+		}
+		return e
+	case Verify:
+		e := a.verify(ctx, act.Leaving)
+		if ctx.Err() != nil {
+			return nil
+		}
+		return e
+	case Inspect:
+		if c, err := a.inspect(ctx); err == nil {
+			return Judged{c.Fingerprint()}
+		}
+	case Remember:
+		if err := a.Store.Remember(a.state.Memory); err != nil {
+			a.disk = err.Error()
+		} else {
+			a.disk = ""
+		}
+	case Drifted:
+		a.Meters.Drifted()
+		a.Log.Warn("gateway runs something else", "finding", act.Finding.String(), "healing", act.Healing)
+	case Reopen:
+		a.Reporter.Reopen()
+	case Answer:
+		a.answer(act)
+	}
+	return nil
+}
+
+func (a *Applier) answer(act Answer) {
+	log := a.Log.With(telemetry.Revision, act.Snapshot.Revision, telemetry.Digest, act.Snapshot.Digest.Short(), telemetry.Decision, act.Snapshot.Decision)
+	switch {
+	case act.Ack != nil:
+		a.Meters.Answered("ack")
+		log.Info("snapshot serving", "proof", act.Ack.Proof.String(), "load_time", act.Ack.LoadTime, "proof_time", act.Ack.ProofTime)
+	case act.Refusal != nil:
+		a.Meters.Answered("nack")
+		log.Warn("snapshot refused by the gateway", "reason", act.Refusal.Error())
+	default:
+		a.Meters.Answered("failure")
+		log.Warn("snapshot not loaded", "reason", act.Failure.Reason.String(), "message", act.Failure.Message, "attempts", act.Failure.Attempts)
+	}
+	a.Reporter.Report(act)
+}
+
+// show puts the state on the board.
+func (a *Applier) show() {
+	s, now := a.state, time.Now()
+	a.refused.Store(&s.Memory.Refused)
+	c, known := a.Capabilities()
+	a.Board.Update(func(v *board.View) {
+		v.Revision, v.Digest, v.Proven = int64(s.Serving.Revision), string(s.Serving.Digest), s.Proven
+		v.Proof = ""
+		if s.Serving.Digest != "" {
+			v.Proof = s.Ack.Proof.String()
+		}
+		v.Decision, v.Term = int64(s.Memory.Decision), int64(s.Memory.Term)
+		v.WantedRevision, v.WantedDigest = int64(s.Wanted.Revision), string(s.Wanted.Digest)
+		v.GatewayReachable, v.GatewayReady = s.Reachable, s.Ready
+		v.Loads, v.Drifts = s.Loads, s.Drifts
+		if s.Ack.LoadTime > 0 {
+			v.LoadTime = s.Ack.LoadTime
+		}
+		v.ProofTime, v.Problems = s.Ack.ProofTime, s.Problems
+		if known {
+			v.KongVersion = c.KongVersion
+		}
+		v.Phase = phase(s)
+	})
+	for kind, message := range a.conditions() {
+		if message == "" {
+			a.Board.Clear(kind)
+		} else {
+			a.Board.Raise(kind, message, now)
+		}
+	}
+	a.Meters.Serving(s.Serving.Revision)
+}
+
+func phase(s State) string {
+	switch {
+	case len(s.Problems) > 0:
+		return "refused"
+	case !s.RetryAt.IsZero():
+		return "failing"
+	case s.Proven:
+		return "serving"
+	}
+	return "waiting"
+}
+
+// conditions says of every condition of the applier what is to be said; empty when it does not hold.
+func (a *Applier) conditions() map[string]string {
+	s := a.state
+	c := map[string]string{
+		"GatewayUnreachable": "", "GatewayNotReady": "", "GatewayLost": "", "Drift": "", "SnapshotRefused": "",
+		"LoadFailing": "", "RestoreFailing": s.RestoreErr, "StateDirectory": a.disk, "BootFile": a.boot,
+		"LastKnownGoodDamaged": a.Store.Damage(),
+	}
+	switch {
+	case s.Looked && !s.Reachable:
+		c["GatewayUnreachable"] = "the gateway does not answer"
+	case s.Looked && !s.Ready:
+		c["GatewayNotReady"] = "the gateway says that it is not ready: " + s.Unready
+	}
+	switch s.Finding {
+	case drift.Lost:
+		c["GatewayLost"] = "the gateway lost its configuration"
+	case drift.Drifted:
+		c["Drift"] = "the gateway runs a configuration that the agent did not give it"
+	}
+	if len(s.Problems) > 0 {
+		c["SnapshotRefused"] = (&verdict.Refusal{Problems: s.Problems}).Error()
+	}
+	if s.Failure.Reason != 0 {
+		c["LoadFailing"] = s.Failure.Error()
+	}
+	return c
+}
+
+func diskFailure(err error) *verdict.Failure {
+	if errors.Is(err, lastgood.ErrCorrupt) || errors.Is(err, fs.ErrNotExist) {
+		return &verdict.Failure{Reason: verdict.BadDelta, Message: "the bytes of the snapshot are gone from the disk, or damaged"}
+	}
+	return &verdict.Failure{Reason: verdict.Disk, Message: "the state directory cannot be written: " + err.Error()}
+}

@@ -1,0 +1,247 @@
+package apply
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/silverback-gateway/silverback/agent/internal/drift"
+	"github.com/silverback-gateway/silverback/agent/internal/gateway"
+	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
+	"github.com/silverback-gateway/silverback/agent/internal/verdict"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/proof"
+)
+
+var (
+	noon   = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	moment = Moment{Now: noon, Chance: 0.5}
+
+	snapA   = lastgood.Snapshot{Digest: "a", Revision: 1, Decision: 10, Term: 5}
+	snapB   = lastgood.Snapshot{Digest: "b", Revision: 2, Decision: 20, Term: 5}
+	leftA   = []Leaving{{snapA, "hash-a"}}
+	ticket  = Ticket{1, 7}
+	workers = proof.Worker
+	refused = []verdict.Problem{{Kind: "route", Message: "no"}}
+)
+
+// serving is an agent whose gateway serves A.
+func serving() State {
+	return State{
+		Memory: lastgood.Memory{Decision: 10, Term: 5, Serving: snapA}, Good: snapA, Wanted: snapA, Serving: snapA, Proven: true,
+		Ack: verdict.Ack{Proof: workers}, Left: leftA, Looked: true, Reachable: true, Ready: true, Workers: "1 ", Found: "hash-a",
+	}
+}
+
+func with(s State, change func(*State)) State {
+	change(&s)
+	return s
+}
+
+func received(s lastgood.Snapshot) Received {
+	return Received{Directive{Ticket: ticket, Snapshot: s, Arrived: noon}}
+}
+
+func sighting(hash fleet.GatewayHash, policy drift.Policy) Seen {
+	return Seen{Sighting: gateway.Sighting{Hash: hash, Workers: "1 ", Ready: true}, Policy: policy}
+}
+
+func TestDecideActions(t *testing.T) {
+	loading := with(serving(), func(s *State) { s.Wanted, s.Ticket, s.Memory.Decision = snapB, ticket, 20 })
+	retrying := with(loading, func(s *State) {
+		s.RetryAt, s.Attempts, s.Failure = noon.Add(time.Second), 1, verdict.Failure{Reason: verdict.Unreachable}
+	})
+	refusedB := with(serving(), func(s *State) { s.Memory.Refused = []lastgood.Refused{{Digest: "b", Problems: refused}} })
+	older := lastgood.Snapshot{Digest: "b", Revision: 9, Decision: 9}
+	newerA := lastgood.Snapshot{Digest: "a", Revision: 3, Decision: 30, Term: 5}
+	suspect := &verdict.Failure{Reason: verdict.GatewayError, Suspect: true}
+	fresh := Start(lastgood.Memory{}, snapA)
+	damage := &verdict.Failure{Reason: verdict.BadDelta}
+	tests := []struct {
+		name  string
+		state State
+		event Event
+		want  []string
+	}{
+		{"a new digest is loaded", serving(), received(snapB), []string{"remember", "load b"}},
+		{"an older decision is refused and the gateway is left alone", serving(), received(older), []string{"failure stale_decision"}},
+		{"an older decision is stale even when its bytes are damaged", serving(), Received{Directive{Snapshot: older, Damage: damage}}, []string{"failure stale_decision"}},
+		{"damaged bytes are a failure", serving(), Received{Directive{Ticket: ticket, Snapshot: snapB, Damage: damage}}, []string{"failure bad_delta"}},
+		{"what is served is acked without touching the gateway", serving(), received(newerA), []string{"remember", "remember", "ack"}},
+		{"the same decision again is acked again", serving(), received(snapA), []string{"remember", "ack"}},
+		{"what was served but may not be any more is loaded", with(serving(), func(s *State) { s.Proven = false }), received(newerA), []string{"remember", "load a"}},
+		{"what is served but was not saved is loaded", with(serving(), func(s *State) { s.Good = snapB }), received(newerA), []string{"remember", "load a"}},
+		{"what was refused is refused without a post", refusedB, received(snapB), []string{"remember", "nack"}},
+		{"the same directive on a new stream does not shorten a wait", retrying, received(snapB), nil},
+		{"another directive ends a wait", retrying, received(newerA), []string{"remember", "remember", "ack"}},
+
+		{"an ack is remembered and answered", loading, Ended{Snapshot: snapB, Hash: "hash-b"}, []string{"remember", "ack"}},
+		{"a refusal is remembered and answered", loading, Ended{Snapshot: snapB, Err: &verdict.Refusal{Problems: refused}}, []string{"remember", "nack"}},
+		{"a failure is answered", loading, Ended{Snapshot: snapB, Err: &verdict.Failure{Reason: verdict.Timeout}}, []string{"failure timeout"}},
+		{"an error of unknown kind is a failure", loading, Ended{Snapshot: snapB, Err: errors.New("x")}, []string{"failure gateway_error"}},
+		{"an abandoned load is not answered", loading, Ended{Snapshot: snapB, Abandoned: true}, nil},
+		{"a suspicious error once is a failure", loading, Ended{Snapshot: snapB, Err: suspect, Healthy: true}, []string{"failure gateway_error"}},
+		{"a suspicious error twice of a healthy gateway is a refusal", with(loading, func(s *State) { s.Suspects = 1 }),
+			Ended{Snapshot: snapB, Err: suspect, Healthy: true}, []string{"remember", "nack"}},
+		{"a suspicious error twice of a sick gateway is a failure", with(loading, func(s *State) { s.Suspects = 1 }),
+			Ended{Snapshot: snapB, Err: suspect}, []string{"failure gateway_error"}},
+
+		{"a retry that is due is made", with(retrying, func(s *State) { s.RetryAt = noon }), Tick{}, []string{"load b"}},
+		{"a retry that is not due waits", retrying, Tick{}, nil},
+		{"without a retry nothing happens", serving(), Tick{}, nil},
+
+		{"all is well", serving(), sighting("hash-a", drift.Heal), nil},
+		{"drift is healed", serving(), sighting("x", drift.Heal), []string{"drifted healing", "restore a"}},
+		{"drift is reported", serving(), sighting("x", drift.Report), []string{"drifted"}},
+		{"the same drift is counted once", with(serving(), func(s *State) { s.Finding, s.Found = drift.Drifted, "x" }), sighting("x", drift.Report), nil},
+		{"a lost configuration is restored whatever the policy", serving(), sighting(fleet.NoGatewayHash, drift.Report), []string{"drifted healing", "restore a"}},
+		{"a restore that failed is not repeated at once", with(serving(), func(s *State) { s.RestoreAt = noon.Add(1) }), sighting("x", drift.Heal), []string{"drifted healing"}},
+		{"lost before anything was good: the wanted is loaded", with(retrying, func(s *State) { s.Good = lastgood.Snapshot{} }),
+			sighting(fleet.NoGatewayHash, drift.Heal), []string{"drifted healing", "load b"}},
+		{"the first look restores what the disk holds", fresh, sighting(fleet.NoGatewayHash, drift.Heal), []string{"inspect", "restore a"}},
+		{"the first look with an empty disk changes nothing", Start(lastgood.Memory{}, lastgood.Snapshot{}), sighting("x", drift.Heal), []string{"inspect"}},
+		{"other workers are proven anew", with(serving(), func(s *State) { s.Workers = "9 " }), sighting("hash-a", drift.Heal), []string{"inspect", "verify a"}},
+		{"an absent gateway is left alone", serving(), Seen{Err: errors.New("away")}, nil},
+		{"another judge forgets refusals", with(refusedB, func(s *State) { s.Memory.Judge = "old" }), Judged{"new"}, []string{"remember", "reopen"}},
+		{"the same judge does not", with(refusedB, func(s *State) { s.Memory.Judge = "old" }), Judged{"old"}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, actions := Decide(tt.state, moment, tt.event)
+			var got []string
+			for _, a := range actions {
+				got = append(got, word(a))
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+		})
+	}
+}
+
+func word(a Action) string {
+	switch a := a.(type) {
+	case Load:
+		return "load " + string(a.Snapshot.Digest)
+	case Restore:
+		return "restore " + string(a.Snapshot.Digest)
+	case Verify:
+		return "verify " + string(a.Leaving.Snapshot.Digest)
+	case Inspect:
+		return "inspect"
+	case Remember:
+		return "remember"
+	case Reopen:
+		return "reopen"
+	case Drifted:
+		if a.Healing {
+			return "drifted healing"
+		}
+		return "drifted"
+	case Answer:
+		switch {
+		case a.Ack != nil:
+			return "ack"
+		case a.Refusal != nil:
+			return "nack"
+		}
+		return "failure " + a.Failure.Reason.String()
+	}
+	return "?"
+}
+
+func TestDecideState(t *testing.T) {
+	s, _ := Decide(serving(), moment, received(snapB))
+	if s.Memory.Decision != 20 || s.Wanted != snapB || !s.Proven {
+		t.Errorf("while loading: %+v", s)
+	}
+	failed, _ := Decide(s, moment, Ended{Snapshot: snapB, Hash: "hash-b", Err: &verdict.Failure{Reason: verdict.Timeout, Uncertain: true}})
+	if failed.Proven || failed.serves() != "" || len(failed.Left) != 2 || failed.Good != snapA {
+		t.Errorf("after a timeout the gateway may run either: %+v", failed)
+	}
+	// Whichever it turns out to be, it is not drift.
+	for _, hash := range []fleet.GatewayHash{"hash-a", "hash-b"} {
+		seen, _ := Decide(failed, moment, sighting(hash, drift.Heal))
+		if seen.Drifts != 0 || len(seen.Left) != 1 || seen.Left[0].Hash != hash {
+			t.Errorf("found %s: %+v", hash, seen)
+		}
+	}
+	if len(failed.Left) != 2 || len(serving().Left) != 1 {
+		t.Error("a decision changed the state it was given")
+	}
+	busy, _ := Decide(s, moment, Ended{Snapshot: snapB, Err: &verdict.Failure{Reason: verdict.Busy, RetryAfter: 10 * time.Second}})
+	if got := busy.RetryAt.Sub(noon); got != 10*time.Second || !busy.Proven {
+		t.Errorf("a busy gateway is asked again after %v", got)
+	}
+	unproven, _ := Decide(s, moment, Ended{Snapshot: snapB, Hash: "hash-b", Err: &verdict.Failure{Reason: verdict.NotProven}})
+	if unproven.Proven || unproven.Good != snapA {
+		t.Errorf("unproven: %+v", unproven)
+	}
+	same, actions := Decide(unproven, moment, sighting("hash-b", drift.Heal))
+	if len(actions) != 0 || same.Drifts != 0 {
+		t.Errorf("what waits for its retry is not verified, nor drift: %v", actions)
+	}
+	refusal, _ := Decide(s, moment, Ended{Snapshot: snapB, Err: &verdict.Refusal{Problems: refused}})
+	if !refusal.Proven || refusal.serves() != "a" || !refusal.RetryAt.IsZero() || len(refusal.Memory.Refused) != 1 {
+		t.Errorf("after a refusal the old one serves on: %+v", refusal)
+	}
+	unsaved, _ := Decide(s, moment, Ended{Snapshot: snapB, Hash: "hash-b", Served: true, Err: &verdict.Failure{Reason: verdict.Disk}})
+	if unsaved.serves() != "b" || unsaved.Good != snapA || unsaved.RetryAt.IsZero() {
+		t.Errorf("served but not saved: %+v", unsaved)
+	}
+	away, _ := Decide(unsaved, moment, Seen{Err: errors.New("away")})
+	if away.Proven || away.Reachable {
+		t.Errorf("away: %+v", away)
+	}
+	failedAway := with(away, func(s *State) { s.Failure.Reason = verdict.Unreachable })
+	if back, _ := Decide(failedAway, moment, sighting("hash-b", drift.Heal)); !back.RetryAt.Equal(noon) {
+		t.Errorf("a gateway that is back is tried at once, not at %v", back.RetryAt)
+	}
+}
+
+func TestRefusedAreBounded(t *testing.T) {
+	s := serving()
+	for i := range 40 {
+		s, _ = Decide(s, moment, Ended{Snapshot: lastgood.Snapshot{Digest: fleet.Digest(rune('A' + i))}, Err: &verdict.Refusal{Problems: refused}})
+	}
+	if n := len(s.Memory.Refused); n != lastgood.MaxRefused {
+		t.Errorf("%d are remembered", n)
+	}
+	if _, is := s.refused(fleet.Digest(rune('A' + 39))); !is {
+		t.Error("the newest is forgotten")
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	for attempts := 1; attempts < 100; attempts++ {
+		low, high := backoff(attempts, 0), backoff(attempts, 0.999)
+		if low < firstRetry/2 || high > lastRetry || low > high {
+			t.Errorf("attempt %d: %v to %v", attempts, low, high)
+		}
+	}
+	if backoff(1, 0.999) > time.Second || backoff(50, 0) < lastRetry/2 {
+		t.Error("the ends are wrong")
+	}
+}
+
+func TestMailbox(t *testing.T) {
+	m := NewMailbox()
+	m.Put(Directive{Snapshot: snapA})
+	m.Put(Directive{Snapshot: snapB})
+	if !m.Superseded(snapA) || m.Superseded(snapB) {
+		t.Error("superseded is wrong")
+	}
+	<-m.Bell()
+	if d, ok := m.Take(); !ok || d.Snapshot != snapB {
+		t.Errorf("took %+v", d)
+	}
+	if _, ok := m.Take(); ok {
+		t.Error("taken twice")
+	}
+	m.Put(Directive{Snapshot: snapA})
+	if m.Superseded(snapB) {
+		t.Error("an older decision supersedes")
+	}
+}

@@ -1,0 +1,215 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/silverback-gateway/silverback/agent/internal/gateway"
+	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
+	"github.com/silverback-gateway/silverback/agent/internal/verdict"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/proof"
+)
+
+// load takes the steps of a directive: candidate to disk, post, prove, save. It is abandoned between steps only, and no
+// later than before the post.
+func (a *Applier) load(ctx context.Context, act Load) Ended {
+	began := act.Arrived
+	if began.IsZero() {
+		began = time.Now()
+	}
+	e := Ended{Snapshot: act.Snapshot}
+	var received []byte
+	if a.hand.Snapshot.Digest == act.Snapshot.Digest {
+		received, a.hand = a.hand.Canonical, Directive{}
+	}
+	canonical, err := a.Store.WriteCandidate(act.Snapshot, received)
+	if err != nil {
+		e.Err = diskFailure(err)
+		return e
+	}
+	if a.Mailbox.Superseded(act.Snapshot) {
+		e.Abandoned = true
+		return e
+	}
+	p, err := a.prepare(ctx, act.Snapshot.Digest, canonical)
+	if err != nil {
+		e.Err = err
+		return e
+	}
+	e.Hash = p.hash
+	if err := a.Gateway.Load(ctx, p.posted); err != nil {
+		e.Err = err
+		_, lookErr := a.Gateway.Look(ctx)
+		e.Healthy = lookErr == nil
+		return e
+	}
+	loaded := time.Now()
+	e.Ack = verdict.Ack{Proof: p.form, LoadTime: loaded.Sub(began)}
+	a.Meters.Loaded(e.Ack.LoadTime)
+	if err := a.prove(ctx, act.Snapshot.Digest, p); err != nil {
+		e.Err = err
+		return e
+	}
+	e.Ack.ProofTime = time.Since(loaded)
+	a.Meters.Proven(e.Ack.ProofTime)
+	e.Served = true
+	// Last known good first: the boot file can be made of it, not the other way round.
+	if err := a.Store.Promote(act.Snapshot); err != nil {
+		e.Err = diskFailure(err)
+		return e
+	}
+	if err := a.writeBootFile(p); err != nil {
+		e.Err = &verdict.Failure{Reason: verdict.Disk, Message: err.Error()}
+	}
+	return e
+}
+
+// prepared is what to post to this gateway for a snapshot.
+type prepared struct {
+	posted  []byte
+	hash    fleet.GatewayHash
+	form    proof.Form
+	options proof.Options
+	workers int
+}
+
+func (a *Applier) prepare(ctx context.Context, digest fleet.Digest, canonical []byte) (prepared, error) {
+	c, known := a.Capabilities()
+	if !known {
+		var err error
+		if c, err = a.inspect(ctx); err != nil {
+			return prepared{}, &verdict.Failure{Reason: verdict.Unreachable, Message: "the Admin API does not say what the gateway is"}
+		}
+	}
+	form := c.Best()
+	if a.Form != nil {
+		form = *a.Form
+	}
+	p, err := insert(digest, canonical, form, c.Options())
+	p.workers = c.Workers
+	if err == nil && c.BodyLimit > 0 && int64(len(p.posted)) > c.BodyLimit {
+		// Kong would answer 413 and close the connection while it is being written to (fact F17).
+		err = &verdict.Refusal{Problems: []verdict.Problem{{Message: fmt.Sprintf(
+			"the configuration of %d bytes is over the gateway's limit of %d for a request; raise nginx_admin_client_max_body_size", len(p.posted), c.BodyLimit)}}}
+	}
+	return p, err
+}
+
+const emptyConfiguration = "{\"_format_version\":\"3.0\"}\n"
+
+func insert(digest fleet.Digest, canonical []byte, form proof.Form, options proof.Options) (prepared, error) {
+	posted, err := proof.Insert(canonical, digest, form, options)
+	if err != nil {
+		return prepared{}, &verdict.Refusal{Problems: []verdict.Problem{{Message: "the snapshot is not in canonical form"}}}
+	}
+	p := prepared{posted: posted, hash: fleet.GatewayHashOf(posted), form: form, options: options}
+	if string(posted) == emptyConfiguration {
+		p.hash = fleet.NoGatewayHash // without the reserved route, empty looks like lost (fact F5)
+	}
+	return p, nil
+}
+
+func (a *Applier) prove(ctx context.Context, digest fleet.Digest, p prepared) error {
+	return a.Gateway.Prove(ctx, digest, p.hash, p.form, p.workers)
+}
+
+func (a *Applier) inspect(ctx context.Context) (gateway.Capabilities, error) {
+	c, err := a.Gateway.Capabilities(ctx)
+	if err != nil {
+		return c, err
+	}
+	if was := a.caps.Swap(&c); was == nil || was.Fingerprint() != c.Fingerprint() || was.Workers != c.Workers {
+		a.Log.Info("gateway inspected", "kong_version", c.KongVersion, "workers", c.Workers, "router_flavor", c.RouterFlavor, "best_proof", c.Best().String())
+	}
+	return c, nil
+}
+
+// restore gives the gateway the last known good, unless it runs it.
+func (a *Applier) restore(ctx context.Context, snapshot lastgood.Snapshot) Restored {
+	e := Restored{Snapshot: snapshot}
+	canonical, err := a.Store.Bytes(snapshot.Digest)
+	if err != nil {
+		if before, ok := a.Store.LastGood(); ok && before.Digest != snapshot.Digest {
+			return a.restore(ctx, before) // found damaged just now
+		}
+		e.Err = diskFailure(err)
+		return e
+	}
+	p, err := a.prepare(ctx, snapshot.Digest, canonical)
+	if err != nil {
+		e.Err = err
+		return e
+	}
+	e.Hash = p.hash
+	if err := a.writeBootFile(p); err != nil {
+		a.Log.Warn("boot file not written", "error", err)
+	}
+	began := time.Now()
+	if s, err := a.Gateway.Look(ctx); err != nil || s.Hash != p.hash {
+		if err := a.Gateway.Load(ctx, p.posted); err != nil {
+			e.Err = err
+			return e
+		}
+		a.Meters.Loaded(time.Since(began))
+		a.Log.Info("gateway given its last known good configuration", "revision", snapshot.Revision, "digest", snapshot.Digest.Short())
+	}
+	loaded := time.Now()
+	if err := a.prove(ctx, snapshot.Digest, p); err != nil {
+		e.Err = err
+		return e
+	}
+	e.Ack = verdict.Ack{Proof: p.form, ProofTime: time.Since(loaded)}
+	a.Meters.Proven(e.Ack.ProofTime)
+	return e
+}
+
+// verify proves what the gateway runs already.
+func (a *Applier) verify(ctx context.Context, l Leaving) Verified {
+	e := Verified{Snapshot: l.Snapshot}
+	c, known := a.Capabilities()
+	if !known {
+		e.Err = errors.New("the gateway does not say what it is")
+		return e
+	}
+	form := c.Best()
+	if a.Form != nil {
+		form = *a.Form
+	}
+	began := time.Now()
+	e.Err = a.Gateway.Prove(ctx, l.Snapshot.Digest, l.Hash, form, c.Workers)
+	e.Ack = verdict.Ack{Proof: form, ProofTime: time.Since(began)}
+	return e
+}
+
+func (a *Applier) writeBootFile(p prepared) error {
+	if err := a.Boot.Write(p.posted); err != nil {
+		a.boot = err.Error()
+		return err
+	}
+	a.boot = ""
+	a.state.Memory.Form, a.state.Memory.Expressions = p.form.String(), p.options.Expressions
+	return nil
+}
+
+// mendBootFile makes the boot file of the last known good, before the gateway answers: it may be waiting for that file.
+func (a *Applier) mendBootFile() {
+	good := a.state.Good
+	form, err := proof.ParseForm(a.state.Memory.Form)
+	if a.Boot == "" || good.Digest == "" || err != nil {
+		return
+	}
+	canonical, err := a.Store.Bytes(good.Digest)
+	if err != nil {
+		return // a condition says so already
+	}
+	p, err := insert(good.Digest, canonical, form, proof.Options{Expressions: a.state.Memory.Expressions})
+	if err == nil {
+		err = a.writeBootFile(p)
+	}
+	if err != nil {
+		a.Log.Warn("boot file not mended", "error", err)
+	}
+}

@@ -1,0 +1,165 @@
+package apply
+
+import (
+	"slices"
+	"time"
+
+	"github.com/silverback-gateway/silverback/agent/internal/drift"
+	"github.com/silverback-gateway/silverback/agent/internal/gateway"
+	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
+	"github.com/silverback-gateway/silverback/agent/internal/verdict"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+)
+
+// State is all that decisions rest on. It is a value: Decide returns a new one.
+type State struct {
+	Memory lastgood.Memory   // what survives a restart
+	Good   lastgood.Snapshot // the last known good on disk; zero when there is none
+
+	Wanted   lastgood.Snapshot // what the newest directive asks for; zero before the first
+	Ticket   Ticket
+	Arrived  time.Time
+	Attempts int             // failed loads of Wanted
+	Suspects int             // of them, in a row, such as may be the configuration's fault (fact F14)
+	RetryAt  time.Time       // when Wanted is loaded again; zero: not at all
+	Failure  verdict.Failure // the last of Wanted; zero when it did not fail
+	Problems []verdict.Problem
+
+	Serving lastgood.Snapshot // what was proven last
+	Proven  bool              // and nothing happened since that could have changed it
+	Ack     verdict.Ack
+	Loads   int64
+
+	Left []Leaving // what the gateway should be found with: several while it is not known, none before the first load
+
+	Looked    bool // the gateway was looked at
+	Reachable bool
+	Ready     bool
+	Unready   string
+	Workers   string
+	Finding   drift.Finding
+	Found     fleet.GatewayHash
+	Drifts    int64
+
+	Restores   int       // failed ones in a row
+	RestoreAt  time.Time // not before
+	RestoreErr string
+}
+
+// Leaving is what a load leaves in a gateway.
+type Leaving struct {
+	Snapshot lastgood.Snapshot
+	Hash     fleet.GatewayHash
+}
+
+// Start returns the state of an agent that just started with what its disk holds.
+func Start(memory lastgood.Memory, good lastgood.Snapshot) State {
+	if memory.Serving.Digest == good.Digest {
+		good = memory.Serving
+	}
+	return State{Memory: memory, Good: good}
+}
+
+// NextWake is when Decide wants to be asked again with a Tick; zero: not of its own.
+func (s State) NextWake() time.Time { return s.RetryAt }
+
+func (s State) refused(digest fleet.Digest) ([]verdict.Problem, bool) {
+	at := slices.IndexFunc(s.Memory.Refused, func(r lastgood.Refused) bool { return r.Digest == digest })
+	if at < 0 {
+		return nil, false
+	}
+	return s.Memory.Refused[at].Problems, true
+}
+
+// An Event is something that happened. The set is closed.
+type Event interface{ event() }
+
+type (
+	// Received: a directive was taken from the mailbox.
+	Received struct{ Directive Directive }
+	// Ended: a load is over. Err is nil, a *verdict.Refusal or a *verdict.Failure.
+	Ended struct {
+		Snapshot  lastgood.Snapshot
+		Hash      fleet.GatewayHash // of the posted bytes; empty when it did not come to that
+		Ack       verdict.Ack
+		Err       error
+		Served    bool // it was proven, though saving it failed
+		Healthy   bool // the gateway answers well otherwise; asked after an error only
+		Abandoned bool // something newer is waiting; nothing was posted
+	}
+	// Restored: giving the last known good back is over.
+	Restored struct {
+		Snapshot lastgood.Snapshot
+		Hash     fleet.GatewayHash
+		Ack      verdict.Ack
+		Err      error
+	}
+	// Verified: proving what the gateway already runs is over.
+	Verified struct {
+		Snapshot lastgood.Snapshot
+		Ack      verdict.Ack
+		Err      error
+	}
+	// Seen: the gateway was looked at.
+	Seen struct {
+		Sighting gateway.Sighting
+		Err      error
+		Policy   drift.Policy
+	}
+	// Judged: the gateway said what it is; the fingerprint changes when it may judge differently.
+	Judged struct{ Fingerprint string }
+	// Tick: NextWake has come.
+	Tick struct{}
+)
+
+func (Received) event() {}
+func (Ended) event()    {}
+func (Restored) event() {}
+func (Verified) event() {}
+func (Seen) event()     {}
+func (Judged) event()   {}
+func (Tick) event()     {}
+
+// An Action is something to do. The set is closed.
+type Action interface{ action() }
+
+type (
+	// Load asks to post and prove a snapshot, and to save it; it ends in Ended.
+	Load struct {
+		Snapshot lastgood.Snapshot
+		Arrived  time.Time // zero on a retry: then the load time counts from its own start
+	}
+	// Restore asks to bring the gateway back to the last known good; it ends in Restored.
+	Restore struct{ Snapshot lastgood.Snapshot }
+	// Verify asks to prove what the gateway runs already; it ends in Verified.
+	Verify struct{ Leaving Leaving }
+	// Inspect asks what the gateway is; it ends in Judged, when it answers.
+	Inspect struct{}
+	// Answer sends an outcome: exactly one of its three verdicts is set.
+	Answer struct {
+		Ticket   Ticket
+		Snapshot lastgood.Snapshot
+		Ack      *verdict.Ack
+		Refusal  *verdict.Refusal
+		Failure  *verdict.Failure
+		Serving  fleet.Digest // what the gateway serves instead
+	}
+	// Reopen asks for a new hello: what the control plane was told of refusals holds no more.
+	Reopen struct{}
+	// Remember writes State.Memory to disk.
+	Remember struct{}
+	// Drifted counts a drift and logs it.
+	Drifted struct {
+		Finding drift.Finding
+		Healing bool
+	}
+)
+
+func (Load) action()     {}
+func (Restore) action()  {}
+func (Verify) action()   {}
+func (Inspect) action()  {}
+func (Answer) action()   {}
+func (Reopen) action()   {}
+func (Remember) action() {}
+func (Drifted) action()  {}

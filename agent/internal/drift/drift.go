@@ -1,0 +1,51 @@
+// Package drift compares what a gateway runs with what its agent left there. It is pure; asking the gateway and putting
+// things right is the applier's.
+package drift
+
+import (
+	"slices"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+)
+
+// Policy says what to do when a gateway runs something else.
+type Policy int
+
+// The policies of a group.
+const (
+	Heal   Policy = iota // put back what should run
+	Report               // say so, and leave the gateway as it is
+)
+
+// Finding is what a comparison came to.
+type Finding int
+
+// The findings.
+const (
+	Same    Finding = iota // the gateway runs what was left there
+	Unknown                // nothing was left there, so nothing can be said
+	Lost                   // the gateway runs nothing (fact F1)
+	Drifted                // the gateway runs what somebody else gave it
+)
+
+// String returns the word that logs use.
+func (f Finding) String() string { return [...]string{"same", "unknown", "lost", "drifted"}[f] }
+
+// Judge compares. Left are the hashes that the agent's last load may have left: more than one while it is not known whether
+// the gateway took a configuration, none when the agent never loaded one. The reserved route makes an empty configuration
+// different from a lost one; without it (left holds zeros) zeros are the same, not lost (fact F5).
+func Judge(left []fleet.GatewayHash, found fleet.GatewayHash) Finding {
+	switch {
+	case slices.Contains(left, found):
+		return Same
+	case len(left) == 0:
+		return Unknown
+	case found == fleet.NoGatewayHash:
+		return Lost
+	}
+	return Drifted
+}
+
+// Restores reports whether the finding is to be put right. A gateway that lost its configuration serves nobody: giving it
+// back is no matter of policy.
+func (p Policy) Restores(f Finding) bool { return f == Lost || f == Drifted && p == Heal }

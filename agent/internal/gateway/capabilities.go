@@ -1,0 +1,131 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/silverback-gateway/silverback/kit/proof"
+)
+
+// Capabilities is what a gateway says about itself in GET / (fact F41).
+type Capabilities struct {
+	KongVersion  string
+	Edition      string
+	Workers      int // 0: not said
+	RouterFlavor string
+	Plugins      map[string]string // name to version
+	UntrustedLua string
+	BodyLimit    int64 // in bytes; 0 is no limit
+	BootFile     string
+}
+
+// defaultBodyLimit is Kong's, for where it is not visible (fact F17).
+const defaultBodyLimit = 10 << 20
+
+// Capabilities asks the gateway what it is.
+func (g *Gateway) Capabilities(ctx context.Context) (Capabilities, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	text, err := g.admin.RootJSON(ctx)
+	if err != nil {
+		return Capabilities{}, fmt.Errorf("read what the gateway is: %w", bare(err))
+	}
+	return parseRoot(text)
+}
+
+func parseRoot(text []byte) (Capabilities, error) {
+	var said struct {
+		Version string `json:"version"`
+		Edition string `json:"edition"`
+		PIDs    struct {
+			Workers []json.Number `json:"workers"`
+		} `json:"pids"`
+		Plugins struct {
+			Available map[string]json.RawMessage `json:"available_on_server"`
+		} `json:"plugins"`
+		Configuration struct {
+			RouterFlavor string          `json:"router_flavor"`
+			UntrustedLua string          `json:"untrusted_lua"`
+			BodyLimit    json.RawMessage `json:"nginx_admin_client_max_body_size"`
+			BootFile     string          `json:"declarative_config"`
+			Processes    json.RawMessage `json:"nginx_worker_processes"`
+		} `json:"configuration"`
+	}
+	if err := json.Unmarshal(text, &said); err != nil || said.Version == "" {
+		return Capabilities{}, fmt.Errorf("read what the gateway is: the answer is not Kong's")
+	}
+	c := Capabilities{
+		KongVersion: said.Version, Edition: said.Edition, Workers: len(said.PIDs.Workers),
+		RouterFlavor: said.Configuration.RouterFlavor, UntrustedLua: said.Configuration.UntrustedLua,
+		BootFile: said.Configuration.BootFile, Plugins: map[string]string{}, BodyLimit: defaultBodyLimit,
+	}
+	if c.Workers == 0 {
+		c.Workers, _ = strconv.Atoi(strings.Trim(string(said.Configuration.Processes), `"`))
+	}
+	for name, raw := range said.Plugins.Available {
+		var about struct {
+			Version string `json:"version"`
+		}
+		_ = json.Unmarshal(raw, &about) // older versions say true here
+		c.Plugins[name] = about.Version
+	}
+	if limit, ok := parseSize(strings.Trim(string(said.Configuration.BodyLimit), `"`)); ok {
+		c.BodyLimit = limit
+	}
+	return c, nil
+}
+
+// parseSize reads nginx's sizes.
+func parseSize(text string) (int64, bool) {
+	unit := int64(1)
+	switch {
+	case text == "" || text == "null":
+		return 0, false
+	case strings.ContainsAny(text[len(text)-1:], "kK"):
+		unit = 1 << 10
+	case strings.ContainsAny(text[len(text)-1:], "mM"):
+		unit = 1 << 20
+	case strings.ContainsAny(text[len(text)-1:], "gG"):
+		unit = 1 << 30
+	}
+	if unit > 1 {
+		text = text[:len(text)-1]
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n * unit, err == nil && n >= 0
+}
+
+// Best returns the strongest form of proof that the gateway allows. An untrusted_lua of off makes pre-function answer
+// nothing at all (fact F41).
+func (c Capabilities) Best() proof.Form {
+	for _, form := range []proof.Form{proof.Worker, proof.Route} {
+		if form == proof.Worker && c.UntrustedLua == "off" {
+			continue
+		}
+		if !slices.ContainsFunc(form.Plugins(), func(name string) bool { _, there := c.Plugins[name]; return !there }) {
+			return form
+		}
+	}
+	return proof.None
+}
+
+// Options returns how the reserved route must be written for this gateway (fact F42).
+func (c Capabilities) Options() proof.Options {
+	return proof.Options{Expressions: c.RouterFlavor == "expressions"}
+}
+
+// Fingerprint changes when the gateway may judge configurations differently than before.
+func (c Capabilities) Fingerprint() string {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s\x00%s\x00%s\x00%s\x00%d", c.KongVersion, c.Edition, c.RouterFlavor, c.UntrustedLua, c.BodyLimit)
+	for _, name := range slices.Sorted(maps.Keys(c.Plugins)) {
+		fmt.Fprintf(h, "\x00%s %s", name, c.Plugins[name])
+	}
+	return strconv.FormatUint(h.Sum64(), 16)
+}

@@ -1,0 +1,140 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/silverback-gateway/silverback/agent/internal/verdict"
+)
+
+// Load posts a configuration. Nil means that the gateway took it, or ran it already (304): that is loaded, not yet
+// serving (fact F26). Every other end is a *verdict.Refusal or a *verdict.Failure.
+func (g *Gateway) Load(ctx context.Context, posted []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, g.opts.LoadTimeout)
+	defer cancel()
+	err := g.post(ctx, posted, true)
+	var refusal *verdict.Refusal
+	if !errors.As(err, &refusal) || !vague(refusal.Problems) {
+		return err
+	}
+	// Flattening loses some reasons, dangling references by id among them. What was refused changes nothing (fact F9),
+	// so it can be asked again for them.
+	var plain *verdict.Refusal
+	if errors.As(g.post(ctx, posted, false), &plain) && !vague(plain.Problems) {
+		return plain
+	}
+	return err
+}
+
+// vague says that no problem names an object, a field or a key.
+func vague(problems []verdict.Problem) bool {
+	for _, p := range problems {
+		if p.Kind != "" || p.Field != "" {
+			return false
+		}
+	}
+	return true
+}
+
+func (g *Gateway) post(ctx context.Context, posted []byte, flatten bool) error {
+	// Post the snapshot as text: only then is Kong's hash the MD5 of these very bytes (facts F2 and F3).
+	at := g.opts.Admin + "/config?check_hash=1"
+	if flatten {
+		at += "&flatten_errors=1"
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, at, bytes.NewReader(posted))
+	if err != nil {
+		return &verdict.Failure{Reason: verdict.GatewayError, Message: "the Admin API's URL cannot be posted to"}
+	}
+	req.Header.Set("Content-Type", "text/yaml")
+	resp, err := g.admin.DoRAW(ctx, req)
+	if err != nil {
+		return unanswered(err)
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusCreated:
+		// The body is nine times the request and holds every secret (fact F8). Closing it unread ends the connection,
+		// which is cheaper.
+		return nil
+	case http.StatusNotModified:
+		drain(resp.Body)
+		return nil
+	}
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // half an answer is judged by its status
+	return judge(resp, body, len(posted))
+}
+
+// judge reads an answer that is not a success.
+func judge(resp *http.Response, body []byte, size int) error {
+	isJSON := strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json")
+	said := ""
+	if isJSON {
+		said = messageOf(body)
+	}
+	refuse := func(format string, args ...any) error {
+		return &verdict.Refusal{Problems: []verdict.Problem{{Message: fmt.Sprintf(format, args...)}}}
+	}
+	switch resp.StatusCode {
+	case http.StatusBadRequest:
+		if !isJSON {
+			// From nginx, before Kong saw the configuration.
+			return &verdict.Failure{Reason: verdict.GatewayError, Message: "the gateway answered 400 with a page that is not Kong's"}
+		}
+		return &verdict.Refusal{Problems: decode(body)}
+	case http.StatusRequestEntityTooLarge:
+		if isJSON {
+			return refuse("the configuration of %d bytes does not fit into the gateway's LMDB; consider raising lmdb_map_size", size)
+		}
+		return refuse("the configuration of %d bytes is over the gateway's limit for a request; raise nginx_admin_client_max_body_size", size)
+	case http.StatusUnsupportedMediaType:
+		return &verdict.Failure{Reason: verdict.GatewayError, Message: "the gateway does not take text/yaml (415): it is not a Kong that is known to work"}
+	case http.StatusTooManyRequests:
+		return &verdict.Failure{Reason: verdict.Busy, Message: "the gateway is loading already", RetryAfter: retryAfter(resp.Header.Get("Retry-After"))}
+	case http.StatusInternalServerError:
+		return &verdict.Failure{
+			Reason: verdict.GatewayError, Message: "the gateway answered 500",
+			Suspect: strings.HasPrefix(said, "An unexpected error occurred"),
+		}
+	case http.StatusMethodNotAllowed, http.StatusNotFound:
+		return &verdict.Failure{Reason: verdict.GatewayError, Message: fmt.Sprintf("the gateway answered %d: it is no DB-less Kong, or this is not its Admin API", resp.StatusCode)}
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return &verdict.Failure{Reason: verdict.GatewayError, Message: fmt.Sprintf("the Admin API answered %d: it wants another token", resp.StatusCode)}
+	}
+	return &verdict.Failure{Reason: verdict.GatewayError, Message: fmt.Sprintf("the gateway answered %d", resp.StatusCode)}
+}
+
+// maxRetryAfter keeps a misreading of the header from stopping a node.
+const maxRetryAfter = 2 * time.Minute
+
+func retryAfter(text string) time.Duration {
+	seconds, err := strconv.Atoi(strings.TrimSpace(text))
+	if err != nil || seconds < 0 {
+		return 0
+	}
+	return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+}
+
+// unanswered says what it means that no answer came.
+func unanswered(err error) error {
+	var timeout net.Error
+	var dial *net.OpError
+	switch {
+	case errors.As(err, &dial) && dial.Op == "dial":
+		return &verdict.Failure{Reason: verdict.Unreachable, Message: "the Admin API cannot be reached: " + dial.Err.Error()}
+	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout():
+		return &verdict.Failure{Reason: verdict.Timeout, Message: "the gateway did not answer in time", Uncertain: true}
+	case errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return &verdict.Failure{Reason: verdict.Unreachable, Message: "the gateway broke the connection", Uncertain: true}
+	}
+	return &verdict.Failure{Reason: verdict.Unreachable, Message: "no answer from the Admin API", Uncertain: true}
+}

@@ -1,0 +1,212 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/silverback-gateway/silverback/agent/internal/verdict"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/proof"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func serve(t *testing.T, h http.HandlerFunc) *Gateway {
+	srv := httptest.NewServer(h)
+	t.Cleanup(srv.Close)
+	g, err := New(Options{Admin: srv.URL + "/", Proxy: srv.URL, Token: "t0ken", LoadTimeout: 5 * time.Second, ProofTimeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(g.Close)
+	return g
+}
+
+const jsonType, htmlType = "application/json; charset=utf-8", "text/html; charset=UTF-8"
+
+func TestEveryAnswerHasItsHandling(t *testing.T) {
+	tests := []struct {
+		name      string
+		code      int
+		kind      string
+		body      string
+		header    string // Retry-After
+		refused   string // a part of the first problem; empty: not a refusal
+		reason    verdict.Reason
+		suspect   bool
+		wait      time.Duration
+		succeeded bool
+	}{
+		{name: "created", code: 201, kind: jsonType, body: `{"services":{`, succeeded: true},
+		{name: "not modified", code: 304, succeeded: true},
+		{name: "refused", code: 400, kind: jsonType, body: `{"fields":{"x":"unknown field"},"flattened_errors":{}}`, refused: "unknown field"},
+		{name: "a bad request of nginx", code: 400, kind: htmlType, body: "<html>", reason: verdict.GatewayError},
+		{name: "over the limit of a request", code: 413, kind: htmlType, body: "<html>", refused: "nginx_admin_client_max_body_size"},
+		{name: "over the size of the map", code: 413, kind: jsonType, body: `{"message":"Configuration does not fit in LMDB database"}`, refused: "lmdb_map_size"},
+		{name: "a type it does not take", code: 415, kind: htmlType, body: "<html>", reason: verdict.GatewayError},
+		{name: "busy", code: 429, kind: jsonType, body: `{"message":"Currently loading previous configuration"}`, header: "10", reason: verdict.Busy, wait: 10 * time.Second},
+		{name: "busy with a header that is no number", code: 429, kind: jsonType, header: "soon", reason: verdict.Busy},
+		{name: "an error that may be the configuration's", code: 500, kind: jsonType, body: `{"message":"An unexpected error occurred"}`, reason: verdict.GatewayError, suspect: true},
+		{name: "another error", code: 500, kind: htmlType, body: "<html>", reason: verdict.GatewayError},
+		{name: "away behind a proxy", code: 502, kind: htmlType, body: "<html>", reason: verdict.GatewayError},
+		{name: "wants another token", code: 401, kind: jsonType, reason: verdict.GatewayError},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Content-Type") != "text/yaml" || r.URL.Query().Get("check_hash") != "1" || r.Header.Get("Kong-Admin-Token") != "t0ken" || r.URL.Path != "/config" {
+					t.Errorf("request %s %v", r.URL, r.Header)
+				}
+				w.Header().Set("Content-Type", tt.kind)
+				if tt.header != "" {
+					w.Header().Set("Retry-After", tt.header)
+				}
+				w.WriteHeader(tt.code)
+				_, _ = w.Write([]byte(tt.body))
+			})
+			err := g.Load(t.Context(), []byte("{}"))
+			var refusal *verdict.Refusal
+			var failure *verdict.Failure
+			switch {
+			case tt.succeeded:
+				if err != nil {
+					t.Errorf("got %v", err)
+				}
+			case tt.refused != "":
+				if !errors.As(err, &refusal) || !strings.Contains(refusal.Problems[0].Message, tt.refused) {
+					t.Errorf("got %v, want a refusal with %q", err, tt.refused)
+				}
+			default:
+				if !errors.As(err, &failure) || failure.Reason != tt.reason || failure.Suspect != tt.suspect || failure.RetryAfter != tt.wait {
+					t.Errorf("got %#v", err)
+				}
+			}
+		})
+	}
+}
+
+func TestReasonsThatFlatteningLosesAreAskedForAgain(t *testing.T) {
+	g := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", jsonType)
+		w.WriteHeader(http.StatusBadRequest)
+		body := `{"fields":{"routes":{"r":["invalid reference 'service: x' (no such entry in 'services')"]}},"message":"m"}`
+		if r.URL.Query().Get("flatten_errors") == "1" {
+			body = `{"fields":{},"flattened_errors":{},"message":"declarative config is invalid: {}"}`
+		}
+		_, _ = w.Write([]byte(body))
+	})
+	var refusal *verdict.Refusal
+	if err := g.Load(t.Context(), nil); !errors.As(err, &refusal) || refusal.Problems[0].Kind != "route" || refusal.Problems[0].Name != "r" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestNoAnswer(t *testing.T) {
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	away := "http://" + closed.Addr().String()
+	_ = closed.Close()
+	g, err := New(Options{Admin: away, Proxy: away, LoadTimeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failure *verdict.Failure
+	if err := g.Load(t.Context(), nil); !errors.As(err, &failure) || failure.Reason != verdict.Unreachable || failure.Uncertain {
+		t.Errorf("refused connection: %#v", err)
+	}
+	g = serve(t, func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) })
+	if err := g.Load(t.Context(), nil); !errors.As(err, &failure) || failure.Reason != verdict.Unreachable || !failure.Uncertain {
+		t.Errorf("broken connection: %#v", err)
+	}
+	release := make(chan struct{})
+	g = serve(t, func(http.ResponseWriter, *http.Request) { <-release })
+	defer close(release)
+	g.opts.LoadTimeout = 20 * time.Millisecond
+	if err := g.Load(t.Context(), nil); !errors.As(err, &failure) || failure.Reason != verdict.Timeout || !failure.Uncertain {
+		t.Errorf("timeout: %#v", err)
+	}
+}
+
+func TestCapabilities(t *testing.T) {
+	root := func(untrusted, plugins string) string {
+		return fmt.Sprintf(`{"version":"3.9.3","edition":"community","pids":{"workers":[1,2]},"plugins":{"available_on_server":{%s}},
+			"configuration":{"router_flavor":"expressions","untrusted_lua":%q,"nginx_admin_client_max_body_size":"20m"}}`, plugins, untrusted)
+	}
+	const all = `"pre-function":{"version":"3.9.3"},"request-termination":{"version":"3.9.3"},"ip-restriction":true`
+	for _, tt := range []struct {
+		body string
+		want proof.Form
+	}{
+		{root("sandbox", all), proof.Worker},
+		{root("off", all), proof.Route},
+		{root("on", `"key-auth":true`), proof.None},
+	} {
+		c, err := parseRoot([]byte(tt.body))
+		if err != nil || c.Best() != tt.want || c.Workers != 2 || c.BodyLimit != 20<<20 || !c.Options().Expressions {
+			t.Errorf("%s: %+v, %v, %v", tt.body, c, c.Best(), err)
+		}
+	}
+	if _, err := parseRoot([]byte(`<html>`)); err == nil {
+		t.Error("a page is no gateway")
+	}
+	a, _ := parseRoot([]byte(root("on", all)))
+	b, _ := parseRoot([]byte(root("on", `"key-auth":true`)))
+	if a.Fingerprint() == b.Fingerprint() {
+		t.Error("other plugins may judge differently")
+	}
+}
+
+func TestWitness(t *testing.T) {
+	const digest, other fleet.Digest = "new", "old"
+	at := func(d fleet.Digest, worker, workers int) proof.Answer {
+		return proof.Answer{Digest: d, Worker: worker, Workers: workers}
+	}
+	w := newWitness(digest, proof.Worker, 2)
+	for i, step := range []struct {
+		answer proof.Answer
+		proven bool
+	}{
+		{at(other, 0, 2), false}, {at(digest, 0, 2), false}, {at(digest, 0, 2), false}, {at(other, 0, 2), false}, {at(digest, 1, 2), false},
+		{at(digest, 0, 2), true},
+	} {
+		if got, _ := w.take(step.answer, nil); got != step.proven {
+			t.Errorf("step %d: %v", i, got)
+		}
+	}
+	w = newWitness(digest, proof.Worker, 1)
+	w.take(at(digest, 0, 2), nil)
+	if got, _ := w.take(at(digest, 0, 3), nil); got {
+		t.Error("a worker of another set counted")
+	}
+	w = newWitness(digest, proof.Route, 1)
+	for range 7 {
+		if got, _ := w.take(at(digest, 0, 0), nil); got {
+			t.Fatal("too few answers")
+		}
+	}
+	w.take(proof.Answer{}, errors.New("none"))
+	if got, _ := w.take(at(digest, 0, 0), nil); got {
+		t.Error("answers with a hole count as in a row")
+	}
+}
+
+func TestProveEndsWithItsTime(t *testing.T) {
+	g := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
+	g.opts.ProofTimeout = 20 * time.Millisecond
+	var failure *verdict.Failure
+	err := g.Prove(context.Background(), "d", "h", proof.Worker, 1)
+	if !errors.As(err, &failure) || failure.Reason != verdict.NotProven || !strings.Contains(failure.Message, "404") {
+		t.Errorf("got %v", err)
+	}
+}

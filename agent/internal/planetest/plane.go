@@ -1,0 +1,208 @@
+// Package planetest is a small control plane for tests of an agent: a registry and a distributor of one group on one
+// loopback address, which do as the test says and remember what agents told them. It decides nothing.
+package planetest
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+)
+
+// Plane is the control plane. Its methods may be called from any goroutine.
+type Plane struct {
+	registryv1.UnimplementedRegistryServiceServer
+	distributorv1.UnimplementedDeliveryServiceServer
+
+	address string
+	server  *grpc.Server
+
+	mu       sync.Mutex
+	policy   fleetv1.DriftPolicy
+	owner    string // boot id that holds the name
+	taken    bool   // by an agent that is not there
+	enrolled []*registryv1.EnrolNodeRequest
+	statuses []*fleetv1.NodeStatus
+	left     int
+	stream   chan *distributorv1.FollowAssignmentResponse // of the open stream
+
+	// Hellos and Outcomes are what arrived, in order.
+	Hellos   chan *distributorv1.Hello
+	Outcomes chan *distributorv1.Outcome
+}
+
+// Start runs a control plane for the length of a test.
+func Start(t testing.TB) *Plane {
+	t.Helper()
+	p := &Plane{Hellos: make(chan *distributorv1.Hello, 100), Outcomes: make(chan *distributorv1.Outcome, 100)}
+	p.Serve(t)
+	t.Cleanup(p.Stop)
+	return p
+}
+
+// Serve listens, on the address of before when there was one.
+func (p *Plane) Serve(t testing.TB) {
+	t.Helper()
+	address := p.Address()
+	if address == "" {
+		address = "127.0.0.1:0"
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatalf("listen: %v", err)
+	}
+	p.mu.Lock()
+	p.address = l.Addr().String()
+	p.mu.Unlock()
+	p.server = grpc.NewServer()
+	registryv1.RegisterRegistryServiceServer(p.server, p)
+	distributorv1.RegisterDeliveryServiceServer(p.server, p)
+	server := p.server
+	go func() { _ = server.Serve(l) }()
+}
+
+// Stop breaks every connection.
+func (p *Plane) Stop() { p.server.Stop() }
+
+// Address is where the plane listens.
+func (p *Plane) Address() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.address
+}
+
+// Dial connects to the plane.
+func (p *Plane) Dial() (*grpc.ClientConn, error) {
+	return grpc.NewClient(p.Address(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+}
+
+// Send sends a message on the stream that is open, and fails the test when none takes it.
+func (p *Plane) Send(t testing.TB, m *distributorv1.FollowAssignmentResponse) {
+	t.Helper()
+	p.mu.Lock()
+	stream := p.stream
+	p.mu.Unlock()
+	select {
+	case stream <- m:
+	case <-time.After(10 * time.Second):
+		t.Fatal("no stream takes the message")
+	}
+}
+
+// SetPolicy answers renewals with a policy.
+func (p *Plane) SetPolicy(policy fleetv1.DriftPolicy) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.policy = policy
+}
+
+// TakeName makes the plane refuse enrolments, as while another agent renews, or ends that.
+func (p *Plane) TakeName(taken bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.taken = taken
+}
+
+// Forget makes the plane forget its nodes, as when a session ran out.
+func (p *Plane) Forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.owner = ""
+}
+
+// Enrolments returns what was enrolled so far.
+func (p *Plane) Enrolments() []*registryv1.EnrolNodeRequest {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]*registryv1.EnrolNodeRequest(nil), p.enrolled...)
+}
+
+// Goodbyes counts the agents that said they were leaving.
+func (p *Plane) Goodbyes() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.left
+}
+
+// LastStatus returns the newest report; nil before the first.
+func (p *Plane) LastStatus() *fleetv1.NodeStatus {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.statuses) == 0 {
+		return nil
+	}
+	return p.statuses[len(p.statuses)-1]
+}
+
+// EnrolNode implements the registry.
+func (p *Plane) EnrolNode(_ context.Context, r *registryv1.EnrolNodeRequest) (*registryv1.EnrolNodeResponse, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.taken {
+		return nil, status.Error(codes.AlreadyExists, "another agent renews")
+	}
+	p.owner = r.GetBootId()
+	p.enrolled = append(p.enrolled, r)
+	p.statuses = append(p.statuses, r.GetStatus())
+	return &registryv1.EnrolNodeResponse{RenewInterval: durationpb.New(50 * time.Millisecond), SessionTtl: durationpb.New(time.Second), Drift: p.policy}, nil
+}
+
+// RenewNode implements the registry.
+func (p *Plane) RenewNode(_ context.Context, r *registryv1.RenewNodeRequest) (*registryv1.RenewNodeResponse, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.owner != r.GetBootId() {
+		return nil, status.Error(codes.NotFound, "not enrolled")
+	}
+	if r.GetStatus() != nil {
+		p.statuses = append(p.statuses, r.GetStatus())
+	}
+	if r.GetLeaving() {
+		p.owner = ""
+		p.left++
+	}
+	return &registryv1.RenewNodeResponse{RenewInterval: durationpb.New(50 * time.Millisecond), Drift: p.policy}, nil
+}
+
+// FollowAssignment implements the distributor.
+func (p *Plane) FollowAssignment(stream grpc.BidiStreamingServer[distributorv1.FollowAssignmentRequest, distributorv1.FollowAssignmentResponse]) error {
+	first, err := stream.Recv()
+	if err != nil || first.GetHello() == nil {
+		return status.Error(codes.InvalidArgument, "want a hello")
+	}
+	out := make(chan *distributorv1.FollowAssignmentResponse)
+	p.mu.Lock()
+	p.stream = out
+	p.mu.Unlock()
+	p.Hellos <- first.GetHello()
+	go func() {
+		for {
+			m, err := stream.Recv()
+			if err != nil {
+				return
+			}
+			p.Outcomes <- m.GetOutcome()
+		}
+	}()
+	for {
+		select {
+		case <-stream.Context().Done():
+			return nil
+		case m := <-out:
+			if err := stream.Send(m); err != nil {
+				return err
+			}
+		}
+	}
+}

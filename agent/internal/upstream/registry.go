@@ -1,0 +1,225 @@
+package upstream
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+
+	"github.com/silverback-gateway/silverback/agent/internal/board"
+	"github.com/silverback-gateway/silverback/agent/internal/drift"
+	"github.com/silverback-gateway/silverback/agent/internal/gateway"
+	"github.com/silverback-gateway/silverback/kit/proof"
+)
+
+// Member keeps a node enrolled at a registry.
+type Member struct {
+	Identity Identity
+	Dial     Dial
+	Board    *board.Board
+	Log      *slog.Logger
+	// Capabilities says what the gateway is; false while it did not answer.
+	Capabilities func() (gateway.Capabilities, bool)
+	Form         *proof.Form // nil: the best that the gateway allows
+	SetPolicy    func(drift.Policy)
+}
+
+const (
+	callTimeout = 5 * time.Second
+	// hurry is within what time news is told; spread, so that a fleet that moves together does not call together.
+	hurry = time.Second
+	// defaultRenewal is for a registry that does not say.
+	defaultRenewal = 5 * time.Second
+	leaveTimeout   = 2 * time.Second
+)
+
+// The conditions of a member.
+const (
+	nameTaken           = "NodeNameTaken"
+	groupMissing        = "GroupMissing"
+	registryUnreachable = "RegistryUnreachable"
+)
+
+// Run keeps the node enrolled until ctx ends, and says goodbye then.
+func (m *Member) Run(ctx context.Context) error {
+	conn, err := m.Dial()
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	s := &session{Member: m, client: registryv1.NewRegistryServiceClient(conn), since: time.Now()}
+	for {
+		wait := s.step(ctx)
+		if ctx.Err() != nil {
+			s.leave(ctx)
+			return context.Cause(ctx)
+		}
+		s.rest(ctx, wait)
+	}
+}
+
+// session is what one run of a member remembers.
+type session struct {
+	*Member
+	client   registryv1.RegistryServiceClient
+	enrolled bool
+	failures int
+	since    time.Time // of the last success
+	interval time.Duration
+	told     *fleetv1.NodeStatus
+	judge    string // fingerprint of the capabilities that were told
+}
+
+// step calls once, and says how long to rest.
+func (s *session) step(ctx context.Context) time.Duration {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	c, known := s.Capabilities()
+	judge := ""
+	if known {
+		judge = c.Fingerprint()
+	}
+	var err error
+	if s.enrolled && judge == s.judge {
+		err = s.renew(ctx)
+	} else if err = s.enrol(ctx, c, known); err == nil {
+		s.judge = judge
+	}
+	if err == nil {
+		s.failures, s.since = 0, time.Now()
+		for _, kind := range []string{nameTaken, groupMissing, registryUnreachable} {
+			s.Board.Clear(kind)
+		}
+		return s.interval - rand.N(s.interval/5+1)
+	}
+	s.failures++
+	code := status.Code(err)
+	switch {
+	case code == codes.NotFound && s.enrolled:
+		s.lose()
+		return rand.N(firstWait) // enrol again
+	case code == codes.NotFound:
+		s.Board.Raise(groupMissing, "the registry does not know the group "+string(s.Identity.Group), time.Now())
+	case code == codes.AlreadyExists:
+		s.lose()
+		s.Board.Raise(nameTaken, "another agent is enrolled under the name "+string(s.Identity.Node)+": give each agent of a group its own --node", time.Now())
+	case time.Since(s.since) > patience:
+		s.Board.Raise(registryUnreachable, "the registry cannot be reached: "+reason(err), time.Now())
+	}
+	s.Log.Debug("call to the registry failed", "error", err)
+	return jittered(s.failures, firstWait, lastWait)
+}
+
+func (s *session) enrol(ctx context.Context, c gateway.Capabilities, known bool) error {
+	view := s.Board.View()
+	req := &registryv1.EnrolNodeRequest{
+		Group: string(s.Identity.Group), Node: string(s.Identity.Node), BootId: s.Identity.BootID, Labels: s.Identity.Labels,
+		AgentVersion: s.Identity.Version, ProxyAddress: s.Identity.ProxyAddress, AgentAddress: s.Identity.HTTPAddress, Status: nodeStatus(view),
+	}
+	if known {
+		best := c.Best()
+		if s.Form != nil {
+			best = *s.Form
+		}
+		req.Capabilities = capabilities(c, best)
+	}
+	resp, err := s.client.EnrolNode(ctx, req)
+	if err != nil {
+		return err
+	}
+	s.enrolled, s.told = true, req.GetStatus()
+	s.take(resp.GetRenewInterval().AsDuration(), resp.GetDrift())
+	s.Board.Update(func(v *board.View) { v.Enrolled = true })
+	return nil
+}
+
+func (s *session) renew(ctx context.Context) error {
+	req := &registryv1.RenewNodeRequest{Group: string(s.Identity.Group), Node: string(s.Identity.Node), BootId: s.Identity.BootID}
+	current := nodeStatus(s.Board.View())
+	if s.told == nil || !proto.Equal(current, s.told) {
+		req.Status = current
+	}
+	resp, err := s.client.RenewNode(ctx, req)
+	if err != nil {
+		s.told = nil // another replica may answer next
+		return err
+	}
+	s.told = current
+	if resp.GetWantStatus() {
+		s.told = nil
+	}
+	s.take(resp.GetRenewInterval().AsDuration(), resp.GetDrift())
+	return nil
+}
+
+func (s *session) take(interval time.Duration, policy fleetv1.DriftPolicy) {
+	if interval <= 0 {
+		interval = defaultRenewal
+	}
+	s.interval = interval
+	if s.told == nil {
+		s.interval = min(interval, hurry)
+	}
+	s.SetPolicy(policyOf(policy))
+}
+
+func (s *session) lose() {
+	s.enrolled, s.told = false, nil
+	s.Board.Update(func(v *board.View) { v.Enrolled = false })
+}
+
+// rest waits, but less when there is news that operators wait for.
+func (s *session) rest(ctx context.Context, wait time.Duration) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	end := time.Now().Add(wait)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+			return
+		case <-s.Board.Changed():
+			soon := rand.N(hurry)
+			if s.failures == 0 && s.news() && time.Until(end) > soon {
+				end = time.Now().Add(soon)
+				timer.Reset(soon)
+			}
+		}
+	}
+}
+
+// news says whether something changed that the registry should not learn at the next renewal only.
+func (s *session) news() bool {
+	if !s.enrolled {
+		return false
+	}
+	c, known := s.Capabilities()
+	if known && c.Fingerprint() != s.judge {
+		return true
+	}
+	return s.told == nil || !proto.Equal(nodeStatus(s.Board.View()), s.told)
+}
+
+// leave says goodbye, so that the node is not missed and its name is free.
+func (s *session) leave(ctx context.Context) {
+	if !s.enrolled {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+	defer cancel()
+	_, err := s.client.RenewNode(ctx, &registryv1.RenewNodeRequest{
+		Group: string(s.Identity.Group), Node: string(s.Identity.Node), BootId: s.Identity.BootID, Leaving: true,
+	}, grpc.WaitForReady(false))
+	if err != nil {
+		s.Log.Debug("goodbye to the registry failed", "error", err)
+	}
+}

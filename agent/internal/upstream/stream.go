@@ -1,0 +1,301 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+
+	"github.com/silverback-gateway/silverback/agent/internal/apply"
+	"github.com/silverback-gateway/silverback/agent/internal/board"
+	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
+	"github.com/silverback-gateway/silverback/agent/internal/verdict"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+)
+
+// Identity is who the agent is.
+type Identity struct {
+	Group        fleet.GroupID
+	Node         fleet.NodeID
+	BootID       string
+	Version      string
+	Labels       map[string]string
+	ProxyAddress string
+	HTTPAddress  string
+}
+
+// Dial opens a connection to one replica of a service; another call may reach another replica.
+type Dial func() (*grpc.ClientConn, error)
+
+// Follower keeps a stream to a distributor. It is the only one who puts into the mailbox.
+type Follower struct {
+	Identity Identity
+	Dial     Dial
+	Store    *lastgood.Store
+	Mailbox  *apply.Mailbox
+	Board    *board.Board
+	Log      *slog.Logger
+	Received func(bytes int) // told the size of each message on the wire
+	Refused  func() []lastgood.Refused
+
+	stream atomic.Uint64
+
+	mu      sync.Mutex
+	answers []apply.Answer // of the stream that is open
+	bell    chan struct{}  // capacity 1
+	reopen  chan struct{}  // capacity 1
+	once    sync.Once
+}
+
+func (f *Follower) init() {
+	f.once.Do(func() { f.bell, f.reopen = make(chan struct{}, 1), make(chan struct{}, 1) })
+}
+
+// Reopen ends the stream that is open, so that the next one begins with a new hello. It never blocks.
+func (f *Follower) Reopen() {
+	f.init()
+	select {
+	case f.reopen <- struct{}{}:
+	default:
+	}
+}
+
+// maxAnswers bounds what waits for a stream that does not take it; the oldest is dropped, for a newer outcome supersedes it.
+const maxAnswers = 16
+
+// Report sends an outcome when the stream that asked for it is still open. It never blocks.
+func (f *Follower) Report(a apply.Answer) {
+	f.init()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if a.Ticket.Stream == 0 || a.Ticket.Stream != f.stream.Load() {
+		return // the next hello says what came of it
+	}
+	f.answers = append(f.answers, a)
+	f.answers = f.answers[max(0, len(f.answers)-maxAnswers):]
+	select {
+	case f.bell <- struct{}{}:
+	default:
+	}
+}
+
+func (f *Follower) take() []apply.Answer {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := f.answers
+	f.answers = nil
+	return all
+}
+
+// Reconnects wait from firstWait to lastWait, doubled at each failure, of which a random part is waited.
+const (
+	firstWait = 100 * time.Millisecond
+	lastWait  = 3 * time.Second
+	// settled is how long a stream must have lasted for the next failure to count as the first.
+	settled = 5 * time.Second
+	// patience is how long the control plane may be away before that is a condition.
+	patience = 10 * time.Second
+)
+
+// Run keeps a stream open until ctx ends.
+func (f *Follower) Run(ctx context.Context) error {
+	f.init()
+	failures, since := 0, time.Now()
+	for {
+		began := time.Now()
+		opened, wait, err := f.follow(ctx)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if opened {
+			since = time.Now()
+		}
+		f.Board.Update(func(v *board.View) { v.Connected = false })
+		if opened && time.Since(began) > settled || wait > 0 {
+			failures = 0
+		}
+		if wait == 0 {
+			failures++
+			wait = jittered(failures, firstWait, lastWait)
+			f.Log.Debug("stream to the distributor ended", "error", err, "retry_after", wait)
+		}
+		if time.Since(since) > patience {
+			f.Board.Raise("DistributorUnreachable", "no stream to a distributor: "+reason(err), time.Now())
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(wait):
+		}
+	}
+}
+
+// reason is what may be shown of an error of a call.
+func reason(err error) string {
+	if s, ok := status.FromError(err); ok && s.Code() != codes.OK {
+		return s.Code().String() + ": " + s.Message()
+	}
+	return "the connection ended"
+}
+
+func jittered(failures int, first, last time.Duration) time.Duration {
+	full := last
+	if failures < 16 {
+		full = min(first<<(failures-1), last)
+	}
+	return full/2 + rand.N(full/2+1)
+}
+
+// follow opens one stream and serves it to its end. Opened says that the distributor spoke; wait is when to come back if
+// it asked the agent to go elsewhere.
+func (f *Follower) follow(ctx context.Context) (opened bool, wait time.Duration, err error) {
+	conn, err := f.Dial()
+	if err != nil {
+		return false, 0, err
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := distributorv1.NewDeliveryServiceClient(conn).FollowAssignment(ctx)
+	if err != nil {
+		return false, 0, err
+	}
+	id := f.stream.Add(1)
+	f.take() // what was meant for an older stream
+	if err := stream.Send(&distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Hello{Hello: f.hello()}}); err != nil && !errors.Is(err, io.EOF) {
+		return false, 0, err
+	}
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		defer cancel()
+		f.send(ctx, stream)
+	})
+	defer sending.Wait()
+	defer cancel() // before waiting
+	if _, err := stream.Header(); err == nil {
+		f.connected()
+	}
+	var coming *assembly
+	for {
+		m, err := stream.Recv()
+		if err != nil {
+			return opened, 0, err
+		}
+		opened = true
+		f.connected()
+		f.received(proto.Size(m) + frameHeader)
+		switch x := m.GetMessage().(type) {
+		case *distributorv1.FollowAssignmentResponse_Reconnect:
+			within := max(x.Reconnect.GetWithin().AsDuration(), time.Millisecond)
+			return true, rand.N(within) + time.Millisecond, nil
+		case *distributorv1.FollowAssignmentResponse_Directive:
+			coming, err = begin(m.GetNonce(), x.Directive)
+		case *distributorv1.FollowAssignmentResponse_DeltaPart:
+			if coming == nil {
+				continue // the rest of a directive that was given up
+			}
+			err = coming.add(m.GetNonce(), x.DeltaPart)
+		default:
+			continue // a message of a later version
+		}
+		if err != nil || coming.complete() {
+			f.deliver(id, coming, err)
+			coming = nil
+		}
+	}
+}
+
+// frameHeader is what gRPC puts before each message.
+const frameHeader = 5
+
+func (f *Follower) received(bytes int) {
+	f.Received(bytes)
+	f.Board.Update(func(v *board.View) { v.ReceivedBytes += int64(bytes) })
+}
+
+func (f *Follower) connected() {
+	if f.Board.View().Connected {
+		return
+	}
+	f.Board.Update(func(v *board.View) { v.Connected = true })
+	f.Board.Clear("DistributorUnreachable")
+}
+
+// deliver makes the snapshot of a directive and puts it into the mailbox.
+func (f *Follower) deliver(stream uint64, a *assembly, err error) {
+	d := apply.Directive{
+		Ticket: apply.Ticket{Stream: stream, Nonce: a.nonce},
+		Snapshot: lastgood.Snapshot{
+			Digest: fleet.Digest(a.directive.GetDigest()), Revision: fleet.Revision(a.directive.GetRevision()),
+			Decision: fleet.Decision(a.directive.GetDecision()), Term: fleet.Term(a.directive.GetTerm()),
+		},
+		Arrived: time.Now(),
+	}
+	stale := d.Snapshot.Decision < fleet.Decision(f.Board.View().Decision)
+	switch {
+	case err != nil, stale: // nothing is made of what will be refused
+	case a.directive.GetDelta() == nil:
+		// The distributor takes it that the agent holds the snapshot.
+		_, err = f.Store.Bytes(d.Snapshot.Digest)
+	default:
+		var canonical []byte
+		if canonical, err = a.make(f.Store.Bytes); err == nil {
+			d.Canonical = canonical
+			f.Store.Receive(d.Snapshot.Digest, canonical)
+		}
+	}
+	if err != nil {
+		f.Log.Warn("directive cannot be made into its snapshot", "revision", d.Snapshot.Revision, "error", err)
+		d.Damage = &verdict.Failure{Reason: verdict.BadDelta, Message: "the snapshot cannot be made of what was sent: " + err.Error()}
+	}
+	if !f.Mailbox.Put(d) {
+		f.Report(apply.Answer{Ticket: d.Ticket, Snapshot: d.Snapshot, Failure: &verdict.Failure{
+			Reason: verdict.StaleDecision, Message: "a newer decision is waiting already",
+		}})
+	}
+}
+
+// send passes answers on until ctx ends, the stream does, or another one is asked for.
+func (f *Follower) send(ctx context.Context, stream grpc.BidiStreamingClient[distributorv1.FollowAssignmentRequest, distributorv1.FollowAssignmentResponse]) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.reopen:
+			return
+		case <-f.bell:
+		}
+		for _, a := range f.take() {
+			m := &distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Outcome{Outcome: outcome(a)}}
+			if stream.Send(m) != nil {
+				return // Recv learns why
+			}
+		}
+	}
+}
+
+func (f *Follower) hello() *distributorv1.Hello {
+	v := f.Board.View()
+	h := &distributorv1.Hello{
+		Group: string(f.Identity.Group), Node: string(f.Identity.Node), BootId: f.Identity.BootID, AgentVersion: f.Identity.Version,
+		HeldDigest: string(f.Store.Held()), Decision: v.Decision,
+	}
+	if v.Proven {
+		h.ServingDigest, h.ServingRevision = v.Digest, v.Revision
+	}
+	for _, r := range f.Refused() {
+		h.Refused = append(h.Refused, &distributorv1.Refused{Digest: string(r.Digest), Problems: problems(r.Problems)})
+	}
+	return h
+}

@@ -1,0 +1,61 @@
+package upstream
+
+import (
+	"testing"
+
+	"github.com/silverback-gateway/silverback/agent/internal/apply"
+	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
+	"github.com/silverback-gateway/silverback/agent/internal/verdict"
+)
+
+func TestAnswersStayOnTheirStream(t *testing.T) {
+	f := &Follower{}
+	f.stream.Store(2)
+	for _, stream := range []uint64{0, 1, 2} {
+		f.Report(apply.Answer{Ticket: apply.Ticket{Stream: stream, Nonce: 9}, Ack: &verdict.Ack{}})
+	}
+	if got := f.take(); len(got) != 1 || got[0].Ticket.Stream != 2 {
+		t.Errorf("the stream takes %+v", got)
+	}
+}
+
+func TestAnswersThatNobodyTakesAreBounded(t *testing.T) {
+	f := &Follower{}
+	f.stream.Store(1)
+	for nonce := range uint64(100) {
+		f.Report(apply.Answer{Ticket: apply.Ticket{Stream: 1, Nonce: nonce}})
+	}
+	if got := f.take(); len(got) != maxAnswers || got[maxAnswers-1].Ticket.Nonce != 99 {
+		t.Errorf("%d answers wait", len(got))
+	}
+}
+
+func TestOutcomes(t *testing.T) {
+	snapshot := lastgood.Snapshot{Digest: "d", Decision: 4}
+	for name, a := range map[string]apply.Answer{
+		"ack":     {Snapshot: snapshot, Ack: &verdict.Ack{}},
+		"nack":    {Snapshot: snapshot, Refusal: &verdict.Refusal{Problems: []verdict.Problem{{Kind: "route"}}}, Serving: "old"},
+		"failure": {Snapshot: snapshot, Failure: &verdict.Failure{Reason: verdict.Busy, Attempts: 3}, Serving: "old"},
+	} {
+		o := outcome(a)
+		if o.GetDigest() != "d" || o.GetDecision() != 4 || o.GetVerdict() == nil {
+			t.Errorf("%s: %v", name, o)
+		}
+		if (o.GetAck() != nil) != (name == "ack") || (o.GetNack() != nil) != (name == "nack") || (o.GetFailure() != nil) != (name == "failure") {
+			t.Errorf("%s: %v", name, o)
+		}
+	}
+	for r := verdict.Unreachable; r <= verdict.StaleDecision; r++ {
+		if reasonOf(r) == 0 {
+			t.Errorf("%v has no reason on the wire", r)
+		}
+	}
+}
+
+func TestReconnectsWaitWithinBounds(t *testing.T) {
+	for failures := 1; failures < 100; failures++ {
+		if w := jittered(failures, firstWait, lastWait); w < firstWait/2 || w > lastWait {
+			t.Errorf("failure %d waits %v", failures, w)
+		}
+	}
+}

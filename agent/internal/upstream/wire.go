@@ -1,0 +1,110 @@
+package upstream
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+
+	"github.com/silverback-gateway/silverback/agent/internal/apply"
+	"github.com/silverback-gateway/silverback/agent/internal/board"
+	"github.com/silverback-gateway/silverback/agent/internal/drift"
+	"github.com/silverback-gateway/silverback/agent/internal/gateway"
+	"github.com/silverback-gateway/silverback/agent/internal/verdict"
+	"github.com/silverback-gateway/silverback/kit/proof"
+)
+
+func outcome(a apply.Answer) *distributorv1.Outcome {
+	o := &distributorv1.Outcome{Nonce: a.Ticket.Nonce, Decision: int64(a.Snapshot.Decision), Digest: string(a.Snapshot.Digest)}
+	switch {
+	case a.Ack != nil:
+		o.Verdict = &distributorv1.Outcome_Ack{Ack: &distributorv1.Ack{
+			Proof: proofOf(a.Ack.Proof), LoadTime: durationpb.New(a.Ack.LoadTime), ProofTime: durationpb.New(a.Ack.ProofTime),
+		}}
+	case a.Refusal != nil:
+		o.Verdict = &distributorv1.Outcome_Nack{Nack: &distributorv1.Nack{Problems: problems(a.Refusal.Problems), ServingDigest: string(a.Serving)}}
+	default:
+		o.Verdict = &distributorv1.Outcome_Failure{Failure: &distributorv1.Failure{
+			Reason: reasonOf(a.Failure.Reason), Message: a.Failure.Message, ServingDigest: string(a.Serving), Attempts: int32(a.Failure.Attempts),
+		}}
+	}
+	return o
+}
+
+func problems(from []verdict.Problem) []*fleetv1.Problem {
+	var all []*fleetv1.Problem
+	for _, p := range from {
+		all = append(all, &fleetv1.Problem{
+			Kind: p.Kind, Name: p.Name, Id: p.ID, Field: p.Field, Message: p.Message, Class: fleetv1.Problem_CLASS_REFUSED_BY_GATEWAY,
+		})
+	}
+	return all
+}
+
+func proofOf(form proof.Form) fleetv1.Proof {
+	switch form {
+	case proof.Worker:
+		return fleetv1.Proof_PROOF_WORKER
+	case proof.Route:
+		return fleetv1.Proof_PROOF_ROUTE
+	}
+	return fleetv1.Proof_PROOF_HASH
+}
+
+func reasonOf(r verdict.Reason) distributorv1.Failure_Reason {
+	switch r {
+	case verdict.Unreachable:
+		return distributorv1.Failure_REASON_GATEWAY_UNREACHABLE
+	case verdict.Timeout:
+		return distributorv1.Failure_REASON_TIMEOUT
+	case verdict.Busy:
+		return distributorv1.Failure_REASON_GATEWAY_BUSY
+	case verdict.GatewayError:
+		return distributorv1.Failure_REASON_GATEWAY_ERROR
+	case verdict.NotProven:
+		return distributorv1.Failure_REASON_NOT_PROVEN
+	case verdict.Disk:
+		return distributorv1.Failure_REASON_DISK
+	case verdict.BadDelta:
+		return distributorv1.Failure_REASON_BAD_DELTA
+	case verdict.StaleDecision:
+		return distributorv1.Failure_REASON_STALE_DECISION
+	}
+	return distributorv1.Failure_REASON_UNSPECIFIED
+}
+
+func nodeStatus(v board.View) *fleetv1.NodeStatus {
+	s := &fleetv1.NodeStatus{
+		Decision: v.Decision, GatewayReady: v.GatewayReady, Draining: v.Draining,
+		LoadTime: durationpb.New(v.LoadTime.Round(time.Microsecond)), ProofTime: durationpb.New(v.ProofTime.Round(time.Microsecond)),
+		Loads: v.Loads, Drifts: v.Drifts,
+	}
+	// What a gateway was proven to serve once, and now may not, is not what it serves.
+	if v.Proven {
+		s.Revision, s.Digest = v.Revision, v.Digest
+		if form, err := proof.ParseForm(v.Proof); err == nil {
+			s.Proof = proofOf(form)
+		}
+	}
+	for _, c := range v.Conditions {
+		s.Conditions = append(s.Conditions, &fleetv1.Condition{Type: c.Type, Message: c.Message, Since: timestamppb.New(c.Since)})
+	}
+	return s
+}
+
+func capabilities(c gateway.Capabilities, best proof.Form) *fleetv1.Capabilities {
+	return &fleetv1.Capabilities{
+		KongVersion: c.KongVersion, Edition: c.Edition, Workers: int32(c.Workers), RouterFlavor: c.RouterFlavor,
+		Plugins: c.Plugins, Proof: proofOf(best), BodyLimitBytes: c.BodyLimit,
+	}
+}
+
+func policyOf(p fleetv1.DriftPolicy) drift.Policy {
+	if p == fleetv1.DriftPolicy_DRIFT_POLICY_REPORT {
+		return drift.Report
+	}
+	return drift.Heal
+}

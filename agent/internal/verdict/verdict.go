@@ -1,0 +1,93 @@
+// Package verdict holds what an agent can say about one directive: an ack, a refusal or a failure. The three never
+// mix: a refusal is Kong's judgement of the configuration, a failure is everything else. It holds no content of a
+// configuration.
+package verdict
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/silverback-gateway/silverback/kit/proof"
+)
+
+// Problem is one reason why Kong refused a configuration. It names the object and the field, never a value.
+type Problem struct {
+	Kind    string `json:"kind,omitempty"`  // singular, such as "route"
+	Name    string `json:"name,omitempty"`  // of the entity
+	ID      string `json:"id,omitempty"`    // of the entity
+	Field   string `json:"field,omitempty"` // positions count from 0, such as paths[0]
+	Message string `json:"message"`
+}
+
+// MaxProblems bounds what one refusal reports.
+const MaxProblems = 16
+
+// Ack says that the snapshot was seen serving.
+type Ack struct {
+	Proof     proof.Form
+	LoadTime  time.Duration // zero when the gateway ran it already
+	ProofTime time.Duration
+}
+
+// Refusal is the error of a load that Kong turned down. The same bytes will be turned down again.
+type Refusal struct {
+	Problems []Problem // at least one, at most MaxProblems
+}
+
+// Error names the first object.
+func (r *Refusal) Error() string {
+	if len(r.Problems) == 0 {
+		return "the gateway refused the configuration"
+	}
+	p := r.Problems[0]
+	text := p.Message
+	if p.Field != "" {
+		text = p.Field + ": " + text
+	}
+	if p.Kind != "" {
+		text = fmt.Sprintf("%s %q: %s", p.Kind, p.Name, text)
+	}
+	if n := len(r.Problems) - 1; n > 0 {
+		text += fmt.Sprintf(" (and %d more)", n)
+	}
+	return "the gateway refused the configuration: " + text
+}
+
+// Reason says what kind of failure it was.
+type Reason int
+
+// The reasons, as the outcome on the wire has them.
+const (
+	Unreachable   Reason = iota + 1 // the Admin API cannot be reached
+	Timeout                         // no answer in time; the gateway may have loaded it all the same
+	Busy                            // loading already, and asked to come back
+	GatewayError                    // an error that is not known to be the configuration's
+	NotProven                       // loaded, but not every worker was seen serving it
+	Disk                            // the agent's disk does not take it
+	BadDelta                        // the delta does not give the announced snapshot
+	StaleDecision                   // older than one that was followed
+)
+
+// String returns the word that metrics and logs use.
+func (r Reason) String() string {
+	words := [...]string{"unknown", "gateway_unreachable", "timeout", "gateway_busy", "gateway_error", "not_proven", "disk", "bad_delta", "stale_decision"}
+	if r < 0 || int(r) >= len(words) {
+		r = 0
+	}
+	return words[r]
+}
+
+// Failure is the error of a load that could not be made. Trying again may help.
+type Failure struct {
+	Reason     Reason
+	Message    string        // for people, free of secrets
+	RetryAfter time.Duration // the gateway asked for it; 0 is not said
+	// Suspect marks an error that Kong also answers when the configuration is at fault (fact F14).
+	Suspect bool
+	// Uncertain marks that the gateway may run the posted bytes all the same.
+	Uncertain bool
+	Attempts  int
+}
+
+// Error returns the reason and the message.
+func (f *Failure) Error() string { return f.Reason.String() + ": " + f.Message }

@@ -1,0 +1,313 @@
+package agent_test
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/silverback-gateway/silverback/agent/internal/planetest"
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+	"github.com/silverback-gateway/silverback/testkit/kongtest"
+)
+
+// post gives the gateway a configuration behind the agent's back.
+func (n *node) post(text string) {
+	n.t.Helper()
+	resp, err := http.Post(n.kong.AdminURL()+"/config", "text/yaml", strings.NewReader(text))
+	if err != nil || resp.StatusCode != http.StatusCreated {
+		n.t.Fatalf("post behind the agent's back: %v", err)
+	}
+	_ = resp.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+}
+
+const foreign = `{"_format_version":"3.0","services":[{"name":"foreign","host":"127.0.0.1"}]}`
+
+func TestLostConfigurationIsRestored(t *testing.T) {
+	n := newNode(t)
+	n.started()
+	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	hash := n.kong.Hash()
+	if err := n.kong.Lose(); err != nil {
+		t.Fatal(err)
+	}
+	n.until("the agent misses the gateway", func() bool {
+		return n.condition("GatewayUnreachable") != "" && status("http://"+n.agent.HTTPAddress()+"/readyz") == http.StatusServiceUnavailable
+	})
+	n.plane.Stop() // the control plane is no help
+	n.plane.SetPolicy(fleetv1.DriftPolicy_DRIFT_POLICY_REPORT)
+	if err := n.kong.Restart(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	n.until("the gateway serves again", func() bool {
+		return n.proxied("/a") == http.StatusOK && n.kong.Hash() == hash && status("http://"+n.agent.HTTPAddress()+"/readyz") == http.StatusOK
+	})
+	if v := n.agent.Status(); v.Drifts == 0 || v.Revision != 1 {
+		t.Errorf("status %+v", v)
+	}
+}
+
+func TestGatewayRestartIsProvenAnewWithoutAPost(t *testing.T) {
+	n := newNode(t)
+	n.started()
+	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	posts := n.kong.Posts()
+	n.kong.Kill()
+	n.until("the agent misses the gateway", func() bool { return !n.agent.Status().GatewayReachable })
+	if err := n.kong.Restart(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	n.until("proven again", func() bool { return n.agent.Status().Serving() })
+	if n.kong.Posts() != posts {
+		t.Error("a configuration that was there was posted again")
+	}
+}
+
+func TestBootsWithTheControlPlaneDead(t *testing.T) {
+	n := newNode(t)
+	n.started()
+	n.acked(7, 10, nil, planetest.Routes(t, "a"))
+	n.stop()
+	n.plane.Stop()
+	if err := n.kong.Lose(); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.kong.Restart(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	n.start()
+	n.until("the gateway serves", func() bool { return n.agent.Status().Serving() && n.proxied("/a") == http.StatusOK })
+	if v := n.agent.Status(); v.Revision != 7 || v.Connected || v.Enrolled {
+		t.Errorf("status %+v", v)
+	}
+	n.plane.Serve(t)
+	if h := n.hello(); h.GetServingRevision() != 7 || h.GetDecision() != 10 {
+		t.Errorf("when the control plane is back: hello %v", h)
+	}
+}
+
+func TestOldContentUnderANewRevisionOutlivesARestart(t *testing.T) {
+	n := newNode(t)
+	n.started()
+	first := planetest.Routes(t, "a")
+	n.acked(1, 10, nil, first)
+	n.acked(5, 20, first, first)
+	n.stop()
+	n.start()
+	n.until("serving", func() bool { return n.agent.Status().Serving() })
+	if v := n.agent.Status(); v.Revision != 5 || v.Decision != 20 {
+		t.Errorf("status %+v", v)
+	}
+}
+
+func TestControlPlaneAwayChangesNothing(t *testing.T) {
+	n := newNode(t)
+	n.started()
+	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	posts := n.kong.Posts()
+	n.plane.Stop()
+	n.until("the agent knows", func() bool { return !n.agent.Status().Connected })
+	n.plane.Serve(t)
+	if h := n.hello(); h.GetServingDigest() == "" || n.kong.Posts() != posts || n.proxied("/a") != http.StatusOK {
+		t.Errorf("hello %v", h)
+	}
+}
+
+func TestDriftIsHealed(t *testing.T) {
+	n := newNode(t)
+	n.started()
+	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	hash := n.kong.Hash()
+	n.post(foreign)
+	n.until("healed", func() bool { return n.kong.Hash() == hash && n.agent.Status().Serving() })
+	if v := n.agent.Status(); v.Drifts != 1 {
+		t.Errorf("%d drifts", v.Drifts)
+	}
+	n.until("the registry knows", func() bool { return n.plane.LastStatus().GetDrifts() == 1 })
+}
+
+func TestDriftIsOnlyReported(t *testing.T) {
+	n := newNode(t)
+	n.plane.SetPolicy(fleetv1.DriftPolicy_DRIFT_POLICY_REPORT)
+	n.started()
+	n.until("enrolled", func() bool { return n.agent.Status().Enrolled })
+	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	n.post(foreign)
+	hash := n.kong.Hash()
+	n.until("the registry knows", func() bool {
+		for _, c := range n.plane.LastStatus().GetConditions() {
+			if c.GetType() == "Drift" {
+				return true
+			}
+		}
+		return false
+	})
+	if n.kong.Hash() != hash || n.agent.Status().Drifts != 1 {
+		t.Errorf("the gateway was touched, or %d drifts counted", n.agent.Status().Drifts)
+	}
+	n.plane.SetPolicy(fleetv1.DriftPolicy_DRIFT_POLICY_HEAL)
+	n.until("healed once the policy says so", func() bool { return n.kong.Hash() != hash && n.condition("Drift") == "" })
+}
+
+func TestDamagedLastKnownGoodFallsBack(t *testing.T) {
+	n := newNode(t)
+	n.started()
+	first, second := planetest.Routes(t, "a"), planetest.Routes(t, "b")
+	n.acked(1, 10, nil, first)
+	n.acked(2, 11, first, second)
+	n.stop()
+	n.plane.Stop()
+	path := filepath.Join(n.config.StateDir, "last-known-good")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[len(content)/2] ^= 1
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.kong.Lose(); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.kong.Restart(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	n.start()
+	n.until("the generation before serves", func() bool { return n.agent.Status().Serving() && n.proxied("/a") == http.StatusOK })
+	if n.condition("LastKnownGoodDamaged") == "" || n.agent.Status().Revision != 1 {
+		t.Errorf("status %+v", n.agent.Status())
+	}
+	n.plane.Serve(t)
+	n.hello()
+	n.acked(3, 12, first, second)
+	if n.condition("LastKnownGoodDamaged") != "" {
+		t.Error("the condition stays after a good one was saved")
+	}
+}
+
+func TestGatewayRestartsIntoTheBootFile(t *testing.T) {
+	boot := filepath.Join(t.TempDir(), "kong.json")
+	if err := os.WriteFile(boot, []byte("{\"_format_version\":\"3.0\"}\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	n := newNode(t, kongtest.DeclarativeConfig(boot))
+	n.config.BootFile = boot
+	n.started()
+	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	hash := n.kong.Hash()
+	n.stop()
+	if err := n.kong.Restart(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if n.kong.Hash() != hash || n.proxied("/a") != http.StatusOK {
+		t.Error("without an agent the gateway did not return to the last known good")
+	}
+	// A gateway that waits for a good boot file gets one, before it answers.
+	n.kong.Kill()
+	if err := os.WriteFile(boot, []byte("{broken"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	n.start()
+	n.until("the boot file is mended", func() bool {
+		text, err := os.ReadFile(boot)
+		return err == nil && strings.Contains(string(text), "silverback-proof")
+	})
+	if err := n.kong.Restart(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	n.until("served and proven", func() bool { return n.agent.Status().Serving() })
+}
+
+func TestUnreachableGatewayIsAFailureThenAnAck(t *testing.T) {
+	n := newNode(t)
+	n.kong.Kill()
+	n.started()
+	n.direct(1, 10, nil, planetest.Routes(t, "a"))
+	if o := n.outcome(); o.GetFailure().GetReason() != distributorv1.Failure_REASON_GATEWAY_UNREACHABLE {
+		t.Fatalf("outcome %v", o)
+	}
+	if err := n.kong.Restart(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if o := n.outcome(); o.GetAck() != nil {
+			break
+		}
+	}
+}
+
+func TestServerErrorTwiceIsARefusal(t *testing.T) {
+	n := newNode(t)
+	n.started()
+	n.kong.FailNext(http.StatusInternalServerError, 2)
+	n.direct(1, 10, nil, planetest.Routes(t, "a"))
+	if o := n.outcome(); o.GetFailure().GetReason() != distributorv1.Failure_REASON_GATEWAY_ERROR {
+		t.Fatalf("outcome %v", o)
+	}
+	if o := n.outcome(); o.GetNack() == nil {
+		t.Fatalf("the second time: %v", o)
+	}
+}
+
+func TestNameTakenIsACondition(t *testing.T) {
+	n := newNode(t)
+	n.plane.TakeName(true)
+	n.started()
+	n.until("the condition", func() bool { return strings.Contains(n.condition("NodeNameTaken"), "n1") })
+	n.acked(1, 10, nil, planetest.Routes(t, "a")) // delivery goes on
+	n.plane.TakeName(false)
+	n.until("enrolled", func() bool { return n.agent.Status().Enrolled && n.condition("NodeNameTaken") == "" })
+	n.plane.Forget()
+	count := len(n.plane.Enrolments())
+	n.until("enrolled again", func() bool { return len(n.plane.Enrolments()) > count })
+}
+
+func TestProofForms(t *testing.T) {
+	tests := []struct {
+		name string
+		opts kongtest.Options
+		want fleetv1.Proof
+	}{
+		{"untrusted Lua off takes the route form", kongtest.Options{UntrustedLua: "off", Workers: 2}, fleetv1.Proof_PROOF_ROUTE},
+		{"no plugins leave the hash", kongtest.Options{Plugins: []string{"key-auth", "request-termination"}}, fleetv1.Proof_PROOF_HASH},
+		{"expressions", kongtest.Options{RouterFlavor: "expressions", Workers: 2}, fleetv1.Proof_PROOF_WORKER},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			n := newNode(t, kongtest.With(tt.opts))
+			n.started()
+			if ack := n.acked(1, 10, nil, planetest.Routes(t, "a")); ack.GetProof() != tt.want {
+				t.Errorf("the ack rests on %v", ack.GetProof())
+			}
+			n.acked(2, 11, nil, planetest.Routes(t))
+		})
+	}
+}
+
+func TestAnotherGatewayIsAskedAgain(t *testing.T) {
+	n := newNode(t)
+	n.started()
+	n.kong.RefuseRoute("a")
+	bad := planetest.Routes(t, "a")
+	n.direct(1, 10, nil, bad)
+	if o := n.outcome(); o.GetNack() == nil {
+		t.Fatalf("outcome %v", o)
+	}
+	n.kong.Kill()
+	n.until("the agent misses the gateway", func() bool { return !n.agent.Status().GatewayReachable })
+	other := kongtest.Start(t, kongtest.With(kongtest.Options{
+		Admin: strings.TrimPrefix(n.config.KongAdmin, "http://"), Status: strings.TrimPrefix(n.config.KongStatus, "http://"),
+		Proxy: strings.TrimPrefix(n.config.KongProxy, "http://"), BodyLimit: 20 << 20,
+	}))
+	if h := n.hello(); len(h.GetRefused()) != 0 {
+		t.Errorf("it says hello with %v", h.GetRefused())
+	}
+	n.acked(1, 10, nil, bad)
+	if other.Loads() != 1 {
+		t.Error("not loaded")
+	}
+}
