@@ -1,0 +1,142 @@
+// Package app is what every command of the command line shares: its streams, the services it talks to, and how it
+// ends.
+package app
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"google.golang.org/grpc"
+
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+)
+
+// Exit codes of the command line.
+const (
+	ExitDone       = 0 // done as asked
+	ExitError      = 1 // could not be done: usage, connection, a service's refusal
+	ExitDifference = 2 // a difference, an invalid input, or not converged
+)
+
+// An Exit is an error that chooses the exit code. Err may be nil when everything was printed already.
+type Exit struct {
+	Code int
+	Err  error
+}
+
+// Error returns the text of the cause.
+func (e *Exit) Error() string {
+	if e.Err == nil {
+		return ""
+	}
+	return e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *Exit) Unwrap() error { return e.Err }
+
+// Code returns the exit code for an error of a command.
+func Code(err error) int {
+	if err == nil {
+		return ExitDone
+	}
+	var exit *Exit
+	if errors.As(err, &exit) {
+		return exit.Code
+	}
+	if isInvalidInput(err) {
+		return ExitDifference
+	}
+	return ExitError
+}
+
+// App holds what commands need from the outside. It is made once by the binary, or by a test.
+type App struct {
+	In        io.Reader
+	Out       io.Writer
+	Err       io.Writer
+	LookupEnv func(string) (string, bool)
+	Now       func() time.Time
+	Terminal  bool // Out and Err are a terminal: live progress and colour are welcome
+	Flags     Flags
+
+	conns map[string]*grpc.ClientConn // by service; one command runs at a time
+}
+
+// Flags are the flags that every command takes.
+type Flags struct {
+	Registry    []string
+	Translator  []string
+	Distributor []string
+	CAFile      string
+	CertFile    string
+	KeyFile     string
+	Timeout     time.Duration
+	Output      show.Format
+}
+
+// New returns an App on the process's own streams.
+func New() *App {
+	return &App{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, LookupEnv: os.LookupEnv, Now: time.Now,
+		Terminal: isTerminal(os.Stdout) && isTerminal(os.Stderr) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
+	}
+}
+
+func isTerminal(file *os.File) bool {
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// AddFlags adds the flags that every command takes.
+func (a *App) AddFlags(flags *pflag.FlagSet) {
+	f := &a.Flags
+	f.Output = show.Table
+	flags.StringSliceVar(&f.Registry, "registry", []string{"127.0.0.1:7440"}, "addresses of the registry's replicas")
+	flags.StringSliceVar(&f.Translator, "translator", []string{"127.0.0.1:7441"}, "addresses of the translator's replicas")
+	flags.StringSliceVar(&f.Distributor, "distributor", []string{"127.0.0.1:7442"}, "addresses of the distributor's replicas")
+	flags.StringVar(&f.CAFile, "ca-file", "", "PEM file of the authority that signs the services; without it the connection is plain")
+	flags.StringVar(&f.CertFile, "cert-file", "", "PEM file of the certificate that says who you are")
+	flags.StringVar(&f.KeyFile, "key-file", "", "PEM file of its key")
+	flags.DurationVar(&f.Timeout, "timeout", 30*time.Second, "how long one call to a service may take")
+}
+
+// FlagsFromEnv gives flags that were not on the command line the value of their environment twin: --registry has
+// SILVERBACK_REGISTRY.
+func (a *App) FlagsFromEnv(cmd *cobra.Command) error {
+	var problems []error
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
+		if flag.Changed {
+			return
+		}
+		if value, ok := a.LookupEnv(envName(flag.Name)); ok {
+			if err := cmd.Flags().Set(flag.Name, value); err != nil {
+				problems = append(problems, errors.New(envName(flag.Name)+": "+err.Error()))
+			}
+		}
+	})
+	return errors.Join(problems...)
+}
+
+func envName(flag string) string {
+	name := []byte("SILVERBACK_" + flag)
+	for i, c := range name {
+		switch {
+		case c == '-':
+			name[i] = '_'
+		case c >= 'a' && c <= 'z':
+			name[i] = c - 'a' + 'A'
+		}
+	}
+	return string(name)
+}
+
+// Call bounds one call by --timeout.
+func (a *App) Call(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, a.Flags.Timeout)
+}

@@ -1,0 +1,39 @@
+package app
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Args checks the number of arguments, and says what is wanted when it is another one. Counts are the numbers that are
+// fine; without any it is one.
+func Args(want string, counts ...int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(counts) == 0 && len(args) == 1 {
+			return nil
+		}
+		for _, n := range counts {
+			if len(args) == n {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s wants %s; see %s --help", cmd.CommandPath(), want, cmd.CommandPath())
+	}
+}
+
+// Below runs a command that only has others below it: it prints its help, or says which one may have been meant.
+func Below(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	meant := ""
+	if cmd.SuggestionsMinimumDistance <= 0 {
+		cmd.SuggestionsMinimumDistance = 2 // cobra's own default, which only its own message sets
+	}
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		meant = "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return fmt.Errorf("unknown command %q%s; see %s --help", cmd.CommandPath()+" "+args[0], meant, cmd.CommandPath())
+}

@@ -1,0 +1,68 @@
+package app
+
+import (
+	"fmt"
+	"net"
+
+	"google.golang.org/grpc"
+
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+)
+
+// RegistryClient returns a client of the registry. It does not connect before the first call.
+func (a *App) RegistryClient() (registryv1.RegistryServiceClient, error) {
+	conn, err := a.dial("registry", a.Flags.Registry)
+	if err != nil {
+		return nil, err
+	}
+	return registryv1.NewRegistryServiceClient(conn), nil
+}
+
+// TranslatorClient returns a client of the translator. It does not connect before the first call.
+func (a *App) TranslatorClient() (translatorv1.TranslatorServiceClient, error) {
+	conn, err := a.dial("translator", a.Flags.Translator)
+	if err != nil {
+		return nil, err
+	}
+	return translatorv1.NewTranslatorServiceClient(conn), nil
+}
+
+// RolloutClient returns a client of the distributor. It does not connect before the first call.
+func (a *App) RolloutClient() (distributorv1.RolloutServiceClient, error) {
+	conn, err := a.dial("distributor", a.Flags.Distributor)
+	if err != nil {
+		return nil, err
+	}
+	return distributorv1.NewRolloutServiceClient(conn), nil
+}
+
+// dial opens a connection to the replicas of a service; it lives until Close.
+func (a *App) dial(service string, addresses []string) (*grpc.ClientConn, error) {
+	if conn, ok := a.conns[service]; ok {
+		return conn, nil
+	}
+	for _, address := range addresses {
+		if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
+			return nil, fmt.Errorf("--%s %q: want host:port", service, address)
+		}
+	}
+	conn, err := connect(addresses, a.Flags)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the %s: %w", service, err)
+	}
+	if a.conns == nil {
+		a.conns = map[string]*grpc.ClientConn{}
+	}
+	a.conns[service] = conn
+	return conn, nil
+}
+
+// Close ends the connections.
+func (a *App) Close() {
+	for _, conn := range a.conns {
+		_ = conn.Close()
+	}
+	a.conns = nil
+}

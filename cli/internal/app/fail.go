@@ -1,0 +1,113 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/silverback-gateway/silverback/cli/internal/input"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+)
+
+// Report prints an error for people: every problem of a refused configuration on a line of its own, the remedy
+// of a service that cannot be reached, or the message alone.
+func (a *App) Report(w io.Writer, err error) {
+	var exit *Exit
+	if errors.As(err, &exit) && exit.Err == nil {
+		return
+	}
+	s, ok := grpcStatus(err)
+	if !ok {
+		fmt.Fprintf(w, "error: %s\n", show.Clean(err.Error()))
+		return
+	}
+	problems, violations, total := details(s)
+	for _, p := range problems {
+		fmt.Fprintln(w, show.Problem(p))
+	}
+	for _, v := range violations {
+		fmt.Fprintf(w, "error: %s: %s\n", v.GetField(), show.Clean(v.GetDescription()))
+	}
+	switch {
+	case len(violations) > 0: // the message only repeats them
+	case len(problems) > 0:
+		more := ""
+		if hidden := total - int64(len(problems)); hidden > 0 {
+			more = fmt.Sprintf(" (%d more are not shown)", hidden)
+		}
+		fmt.Fprintf(w, "refused: %s%s; nothing was changed\n", show.Count(total, "problem", "problems"), more)
+	case s.Code() == codes.Unavailable:
+		fmt.Fprintf(w, "error: %s\nIs it running? The addresses are set by --registry, --translator and --distributor, or SILVERBACK_REGISTRY and so on.\n", show.Clean(plainMessage(s)))
+	case s.Code() == codes.DeadlineExceeded:
+		fmt.Fprintf(w, "error: no answer within %s; --timeout allows more\n", a.Flags.Timeout)
+	default:
+		fmt.Fprintf(w, "error: %s\n", show.Clean(s.Message()))
+	}
+}
+
+func grpcStatus(err error) (*status.Status, bool) {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return status.New(codes.DeadlineExceeded, ""), true
+	}
+	s, ok := status.FromError(err)
+	return s, ok && s != nil
+}
+
+// details takes the problems and violations out of a status, and how many problems there were before the wire's limit.
+func details(s *status.Status) (problems []*fleetv1.Problem, violations []*errdetails.BadRequest_FieldViolation, total int64) {
+	for _, d := range s.Details() {
+		switch d := d.(type) {
+		case *fleetv1.Problem:
+			problems = append(problems, d)
+		case *errdetails.BadRequest:
+			violations = append(violations, d.GetFieldViolations()...)
+		case *errdetails.ErrorInfo:
+			if _, err := fmt.Sscan(d.GetMetadata()["problem_count"], &total); err != nil {
+				total = 0
+			}
+		}
+	}
+	return problems, violations, max(total, int64(len(problems)))
+}
+
+// isInvalidInput says that the input is at fault, which is exit code 2.
+func isInvalidInput(err error) bool {
+	var template *input.TemplateError
+	if errors.As(err, &template) {
+		return true
+	}
+	s, ok := grpcStatus(err)
+	return ok && s.Code() == codes.InvalidArgument
+}
+
+// Reason returns the stable reason of a service's error, such as CONFIG_SHRINK, or "".
+func Reason(err error) string {
+	s, ok := grpcStatus(err)
+	if !ok {
+		return ""
+	}
+	for _, d := range s.Details() {
+		if info, ok := d.(*errdetails.ErrorInfo); ok && strings.HasPrefix(info.GetDomain(), "silverback") {
+			return info.GetReason()
+		}
+	}
+	return ""
+}
+
+// plainMessage takes off what the transport wraps around a message when it gave up trying again.
+func plainMessage(s *status.Status) string {
+	message := s.Message()
+	for _, wrapper := range []string{"desc = \"transport: ", "desc = "} {
+		if i := strings.LastIndex(message, wrapper); i >= 0 {
+			message = message[i+len(wrapper):]
+		}
+	}
+	return strings.Trim(message, "\"")
+}

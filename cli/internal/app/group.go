@@ -1,0 +1,45 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+)
+
+// CheckGroup returns an error when the registry says that there is no such group. Nothing found in a group is often a
+// misspelt name. A registry that does not answer proves nothing, and is no error here.
+func (a *App) CheckGroup(ctx context.Context, group string) error {
+	if group == "" {
+		return nil
+	}
+	registry, err := a.RegistryClient()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := a.Call(ctx)
+	defer cancel()
+	if _, err := registry.GetGroup(ctx, &registryv1.GetGroupRequest{Name: group}); status.Code(err) == codes.NotFound {
+		return fmt.Errorf("there is no group %q; silverback get groups lists them", group)
+	}
+	return nil
+}
+
+// Explain replaces the error of a command that found nothing, when that is because its --group does not exist.
+func (a *App) Explain(ctx context.Context, cmd *cobra.Command, err error) error {
+	if s, ok := grpcStatus(err); !ok || s.Code() != codes.NotFound {
+		return err
+	}
+	flag := cmd.Flags().Lookup("group")
+	if flag == nil {
+		return err
+	}
+	if missing := a.CheckGroup(ctx, flag.Value.String()); missing != nil {
+		return missing
+	}
+	return err
+}

@@ -1,0 +1,87 @@
+// Package command puts the commands of the command line together.
+package command
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/resource"
+	"github.com/silverback-gateway/silverback/cli/internal/rollout"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/cli/internal/submit"
+)
+
+// Run runs the command line and returns its exit code.
+func Run(ctx context.Context, a *app.App, version string, args []string) int {
+	defer a.Close()
+	root := Root(a, version)
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil {
+		err = a.Explain(ctx, cmd, err)
+		a.Report(a.Err, err)
+	}
+	return app.Code(err)
+}
+
+// Root is the whole command line.
+func Root(a *app.App, version string) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "silverback",
+		Short: "Submit configurations to fleets of Kong gateways, and see them served",
+		Long: `Silverback delivers configuration to fleets of Kong gateways in waves, and proves what every gateway serves.
+
+Every flag has an environment twin: --registry has SILVERBACK_REGISTRY.
+Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.`,
+		Version:           version,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		Args:              cobra.ArbitraryArgs,
+		RunE:              app.Below,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.FlagsFromEnv(cmd) },
+	}
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
+	root.SetVersionTemplate("silverback {{.Version}}\n")
+	a.AddFlags(root.PersistentFlags())
+	root.PersistentFlags().VarP(&a.Flags.Output, "output", "o", "how to print: table, json or yaml")
+	must(root.RegisterFlagCompletionFunc("output", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return show.Formats, cobra.ShellCompDirectiveNoFileComp
+	}))
+	root.AddGroup(
+		&cobra.Group{ID: "submit", Title: "Configurations:"},
+		&cobra.Group{ID: "look", Title: "The fleet:"},
+		&cobra.Group{ID: "change", Title: "Groups and nodes:"},
+	)
+	addTo(root, "submit", submit.Apply(a), submit.Diff(a), submit.Validate(a), submit.Render(a), submit.Dump(a))
+	addTo(root, "look", resource.Status(a), resource.Get(a), resource.Describe(a), rollout.Command(a), rollout.StatusAlias(a))
+	addTo(root, "change",
+		parent("create", "Create a group", resource.CreateGroup(a)),
+		parent("update", "Change the policy of a group", resource.UpdateGroup(a)),
+		parent("delete", "Delete a source, a node or a group", submit.DeleteSource(a), resource.DeleteNode(a), resource.DeleteGroup(a)))
+	completeNames(a, root)
+	return root
+}
+
+func addTo(root *cobra.Command, group string, commands ...*cobra.Command) {
+	for _, c := range commands {
+		c.GroupID = group
+		root.AddCommand(c)
+	}
+}
+
+// parent is a command that only has others below it.
+func parent(name, short string, below ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{Use: name, Short: short, RunE: app.Below}
+	cmd.AddCommand(below...)
+	return cmd
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}

@@ -1,0 +1,145 @@
+package resource
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/rollout"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+)
+
+// Describe is the command that shows everything about one thing.
+func Describe(a *app.App) *cobra.Command {
+	var group string
+	describers := map[string]func(ctx context.Context, a *app.App, group, name string) error{
+		"node": describeNode, "rollout": describeRollout, "revision": describeRevision,
+	}
+	names := slices.Sorted(maps.Keys(describers))
+	cmd := &cobra.Command{
+		Use:       "describe node|rollout|revision NAME [-g GROUP]",
+		Short:     "Show everything about a node, a rollout or a revision",
+		Args:      app.Args("a kind ("+strings.Join(names, ", ")+") and a name", 2),
+		ValidArgs: names,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			describe, ok := describers[strings.TrimSuffix(args[0], "s")]
+			if !ok {
+				return fmt.Errorf("unknown kind %q: choose one of %s", args[0], strings.Join(names, ", "))
+			}
+			ctx, cancel := a.Call(cmd.Context())
+			defer cancel()
+			return describe(ctx, a, group, args[1])
+		},
+	}
+	cmd.Flags().StringVarP(&group, "group", "g", "", "the group; a node may be named without it when its name is unique")
+	return cmd
+}
+
+func describeNode(ctx context.Context, a *app.App, group, name string) error {
+	registry, err := a.RegistryClient()
+	if err != nil {
+		return err
+	}
+	answer, err := registry.GetNode(ctx, &registryv1.GetNodeRequest{Group: group, Node: name})
+	if err != nil {
+		return err
+	}
+	if a.Flags.Output != show.Table {
+		return show.Message(a.Out, a.Flags.Output, answer)
+	}
+	printNode(a.Out, a, answer.GetNode())
+	return nil
+}
+
+func printNode(w io.Writer, a *app.App, n *registryv1.Node) {
+	s, c := n.GetStatus(), n.GetCapabilities()
+	fmt.Fprintf(w, "Node:        %s of group %s\n", n.GetName(), n.GetGroup())
+	fmt.Fprintf(w, "State:       %s for %s\n", show.Enum(n.GetState(), "STATE_"), show.Age(a.Now(), n.GetStateTime()))
+	if s.GetDigest() == "" {
+		fmt.Fprintf(w, "Serves:      nothing that was proven\n")
+	} else {
+		fmt.Fprintf(w, "Serves:      revision %d (%s), proof by %s\n", s.GetRevision(), show.Digest(s.GetDigest()), show.Enum(s.GetProof(), "PROOF_"))
+		load := show.Span(s.GetLoadTime()) + " to load"
+		if s.GetLoads() == 0 {
+			load = "none, the gateway served it already"
+		}
+		fmt.Fprintf(w, "Last load:   %s, %s to prove\n", load, show.Span(s.GetProofTime()))
+	}
+	fmt.Fprintf(w, "Counted:     %s, %s, since the agent started\n", show.Count(s.GetLoads(), "load", "loads"), show.Count(s.GetDrifts(), "drift", "drifts"))
+	fmt.Fprintf(w, "Gateway:     Kong %s %s, %s, router %s, %s\n", c.GetKongVersion(), c.GetEdition(),
+		show.Count(int64(c.GetWorkers()), "worker", "workers"), c.GetRouterFlavor(), show.Count(int64(len(c.GetPlugins())), "plugin", "plugins"))
+	fmt.Fprintf(w, "Proxy:       %s\n", n.GetProxyAddress())
+	fmt.Fprintf(w, "Agent:       %s, version %s\n", n.GetAgentAddress(), n.GetAgentVersion())
+	for _, label := range slices.Sorted(maps.Keys(n.GetLabels())) {
+		fmt.Fprintf(w, "Label:       %s=%s\n", show.Clean(label), show.Clean(n.GetLabels()[label]))
+	}
+	fmt.Fprintf(w, "Enrolled:    %s\n", show.Time(n.GetCreateTime()))
+	for _, condition := range s.GetConditions() {
+		fmt.Fprintf(w, "Condition:   %s for %s: %s\n", show.Clean(condition.GetType()), show.Age(a.Now(), condition.GetSince()), show.Clean(condition.GetMessage()))
+	}
+}
+
+func describeRollout(ctx context.Context, a *app.App, group, name string) error {
+	if group == "" {
+		return fmt.Errorf("describe rollout needs -g GROUP")
+	}
+	client, err := a.RolloutClient()
+	if err != nil {
+		return err
+	}
+	answer, err := client.GetRollout(ctx, &distributorv1.GetRolloutRequest{Group: group, Id: name})
+	if err != nil {
+		return err
+	}
+	if a.Flags.Output != show.Table {
+		return show.Message(a.Out, a.Flags.Output, answer)
+	}
+	rollout.Describe(a.Out, a, answer.GetRollout())
+	return nil
+}
+
+func describeRevision(ctx context.Context, a *app.App, group, name string) error {
+	number, err := strconv.ParseInt(name, 10, 64)
+	if group == "" || err != nil || number < 1 {
+		return fmt.Errorf("describe revision needs -g GROUP and the number of a revision")
+	}
+	translator, err := a.TranslatorClient()
+	if err != nil {
+		return err
+	}
+	answer, err := translator.GetRevision(ctx, &translatorv1.GetRevisionRequest{Group: group, Revision: number})
+	if err != nil {
+		return err
+	}
+	if a.Flags.Output != show.Table {
+		return show.Message(a.Out, a.Flags.Output, answer)
+	}
+	r := answer.GetRevision()
+	w := a.Out
+	fmt.Fprintf(w, "Revision:   %d of group %s\n", r.GetNumber(), r.GetGroup())
+	fmt.Fprintf(w, "Digest:     %s\n", r.GetDigest())
+	fmt.Fprintf(w, "Size:       %s, %s\n", show.Bytes(r.GetSizeBytes()), show.Count(entityCount(r), "entity", "entities"))
+	for _, k := range slices.Sorted(maps.Keys(r.GetEntities())) {
+		fmt.Fprintf(w, "            %d %s\n", r.GetEntities()[k], k)
+	}
+	c := r.GetChanges()
+	fmt.Fprintf(w, "Changes:    %d added, %d changed, %d removed\n", c.GetAdded(), c.GetChanged(), c.GetRemoved())
+	fmt.Fprintf(w, "Submitted:  %s by %s as source %q\n", show.Time(r.GetCreateTime()), show.Clean(r.GetAuthor()), r.GetSource())
+	if r.GetMessage() != "" {
+		fmt.Fprintf(w, "Message:    %s\n", show.Clean(r.GetMessage()))
+	}
+	for _, s := range r.GetSources() {
+		fmt.Fprintf(w, "Source:     %s, %s\n", s.GetName(), show.Count(s.GetEntityCount(), "entity", "entities"))
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package resource
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+)
+
+func listGroups(ctx context.Context, a *app.App, q query) error {
+	groups, err := allGroups(ctx, a)
+	if err != nil {
+		return err
+	}
+	if groups, err = named("group", first(q.name, q.group), groups, (*registryv1.Group).GetName); err != nil {
+		return err
+	}
+	grid := &show.Grid{Header: []string{"GROUP", "WAVES", "ON REJECT", "DRIFT", "AGE", "DESCRIPTION"}}
+	for _, g := range groups {
+		grid.Add(groupRow(a, g)...)
+	}
+	return printList(ctx, a, q, &registryv1.ListGroupsResponse{Groups: groups}, grid)
+}
+
+func groupRow(a *app.App, g *registryv1.Group) []string {
+	return []string{
+		g.GetName(), waves(g.GetPolicy()), orDefault(show.Enum(g.GetPolicy().GetOnReject(), "ON_REJECT_"), "halt"),
+		orDefault(show.Enum(g.GetDrift(), "DRIFT_POLICY_"), "heal"), show.Age(a.Now(), g.GetCreateTime()), show.Clean(show.First(g.GetDescription())),
+	}
+}
+
+func allGroups(ctx context.Context, a *app.App) ([]*registryv1.Group, error) {
+	registry, err := a.RegistryClient()
+	if err != nil {
+		return nil, err
+	}
+	return pages(ctx, func(ctx context.Context, token string) ([]*registryv1.Group, string, error) {
+		page, err := registry.ListGroups(ctx, &registryv1.ListGroupsRequest{PageSize: pageSize, PageToken: token})
+		return page.GetGroups(), page.GetNextPageToken(), err
+	})
+}
+
+// waves prints the waves of a policy as --waves takes them: 1, 10%:30s, 100%.
+func waves(p *fleetv1.RolloutPolicy) string {
+	if len(p.GetWaves()) == 0 {
+		return "1, 100%"
+	}
+	text := ""
+	for i, w := range p.GetWaves() {
+		if i > 0 {
+			text += ", "
+		}
+		if w.GetNodes() > 0 {
+			text += fmt.Sprint(w.GetNodes())
+		} else {
+			text += fmt.Sprintf("%d%%", w.GetPercent())
+		}
+		if soak := w.GetSoak().AsDuration(); soak > 0 {
+			text += ":" + soak.String()
+		}
+	}
+	return text
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+func orDefault(value, otherwise string) string { return first(value, otherwise) }
+
+// GroupNames lists the groups by name, for completion.
+func GroupNames(ctx context.Context, a *app.App) ([]string, error) {
+	groups, err := allGroups(ctx, a)
+	names := make([]string, 0, len(groups))
+	for _, g := range groups {
+		names = append(names, g.GetName())
+	}
+	return names, err
+}

@@ -1,0 +1,247 @@
+package resource
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+)
+
+// groupFlags are what an operator may say of a group.
+type groupFlags struct {
+	description string
+	waves       []string
+	maxLoading  int32
+	deadline    time.Duration
+	maxFailed   int32
+	drift       string
+}
+
+func (f *groupFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.description, "description", "", "a sentence for people")
+	flags.StringSliceVar(&f.waves, "waves", nil, "the waves of a rollout: numbers of nodes or shares, each with a soak if wanted, as in 1,10%:30s,100%")
+	flags.Int32Var(&f.maxLoading, "max-loading", 0, "the share of the group, in percent, that may load at once")
+	flags.DurationVar(&f.deadline, "deadline", 0, "how long a wave may take before the rollout halts")
+	flags.Int32Var(&f.maxFailed, "max-failed", 0, "the share of a wave, in percent, that may fail to load")
+	flags.StringVar(&f.drift, "drift", "", "what agents do about drift: heal or report")
+}
+
+// given says whether anything was said of the group on the command line.
+func (f *groupFlags) given(cmd *cobra.Command) bool {
+	for _, name := range []string{"description", "waves", "max-loading", "deadline", "max-failed", "drift"} {
+		if cmd.Flags().Changed(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// put writes what was said on the command line into a group, and leaves the rest.
+func (f *groupFlags) put(cmd *cobra.Command, g *registryv1.Group) error {
+	if g.Policy == nil {
+		g.Policy = &fleetv1.RolloutPolicy{}
+	}
+	changed := cmd.Flags().Changed
+	var problems []error
+	if changed("description") {
+		g.Description = f.description
+	}
+	if changed("waves") {
+		waves, err := parseWaves(f.waves)
+		problems = append(problems, err)
+		g.Policy.Waves = waves
+	}
+	if changed("max-loading") {
+		g.Policy.MaxLoadingPercent = f.maxLoading
+	}
+	if changed("deadline") {
+		g.Policy.Deadline = durationpb.New(f.deadline)
+	}
+	if changed("max-failed") {
+		g.Policy.Gates = &fleetv1.Gates{MaxFailedPercent: f.maxFailed}
+	}
+	if changed("drift") {
+		value, ok := fleetv1.DriftPolicy_value["DRIFT_POLICY_"+strings.ToUpper(f.drift)]
+		if !ok {
+			problems = append(problems, fmt.Errorf("--drift %q: choose heal or report", f.drift))
+		}
+		g.Drift = fleetv1.DriftPolicy(value)
+	}
+	return errors.Join(problems...)
+}
+
+// parseWaves reads waves: 1 is a number of nodes, 10% a share, and :30s after either is how long it is watched.
+func parseWaves(texts []string) ([]*fleetv1.RolloutPolicy_Wave, error) {
+	var waves []*fleetv1.RolloutPolicy_Wave
+	for _, text := range texts {
+		size, soak, soaks := strings.Cut(strings.TrimSpace(text), ":")
+		wave := &fleetv1.RolloutPolicy_Wave{}
+		number, isShare := strings.CutSuffix(size, "%")
+		n, err := strconv.ParseInt(number, 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("--waves %q: want a number of nodes or a share, such as 1 or 10%%, with a soak if wanted, such as 10%%:30s", text)
+		}
+		if isShare {
+			wave.Size = &fleetv1.RolloutPolicy_Wave_Percent{Percent: int32(n)}
+		} else {
+			wave.Size = &fleetv1.RolloutPolicy_Wave_Nodes{Nodes: int32(n)}
+		}
+		if soaks {
+			d, err := time.ParseDuration(soak)
+			if err != nil {
+				return nil, fmt.Errorf("--waves %q: %q is not a duration such as 30s", text, soak)
+			}
+			wave.Soak = durationpb.New(d)
+		}
+		waves = append(waves, wave)
+	}
+	return waves, nil
+}
+
+// CreateGroup is the command that makes a group.
+func CreateGroup(a *app.App) *cobra.Command {
+	var f groupFlags
+	cmd := &cobra.Command{
+		Use:     "group NAME",
+		Short:   "Create a group of gateways",
+		Example: "  silverback create group edge --waves 1,10%:30s,100% --description 'public gateways'",
+		Args:    app.Args("the name of one group"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			g := &registryv1.Group{Name: args[0]}
+			if err := f.put(cmd, g); err != nil {
+				return err
+			}
+			registry, err := a.RegistryClient()
+			if err != nil {
+				return err
+			}
+			ctx, cancel := a.Call(cmd.Context())
+			defer cancel()
+			answer, err := registry.CreateGroup(ctx, &registryv1.CreateGroupRequest{Group: g, RequestId: uuid.NewString()})
+			if err != nil {
+				return err
+			}
+			if a.Flags.Output != show.Table {
+				return show.Message(a.Out, a.Flags.Output, answer)
+			}
+			fmt.Fprintf(a.Out, "group %q created: waves %s\n", g.GetName(), waves(answer.GetGroup().GetPolicy()))
+			return nil
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+// UpdateGroup is the command that changes what an operator may change of a group.
+func UpdateGroup(a *app.App) *cobra.Command {
+	var f groupFlags
+	cmd := &cobra.Command{
+		Use:     "group NAME",
+		Short:   "Change the policy of a group; flags that are not given stay as they are",
+		Example: "  silverback update group default --waves 1,100% --drift report",
+		Args:    app.Args("the name of one group"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !f.given(cmd) {
+				return errors.New("nothing to change: say what with a flag, such as --waves; silverback update group --help lists them")
+			}
+			registry, err := a.RegistryClient()
+			if err != nil {
+				return err
+			}
+			ctx, cancel := a.Call(cmd.Context())
+			defer cancel()
+			for {
+				current, err := registry.GetGroup(ctx, &registryv1.GetGroupRequest{Name: args[0]})
+				if err != nil {
+					return err
+				}
+				g := current.GetGroup()
+				if err := f.put(cmd, g); err != nil {
+					return err
+				}
+				answer, err := registry.UpdateGroup(ctx, &registryv1.UpdateGroupRequest{Group: g, RequestId: uuid.NewString()})
+				if status.Code(err) == codes.Aborted {
+					continue // somebody else changed the group in between: put our change on theirs
+				}
+				if err != nil {
+					return err
+				}
+				if a.Flags.Output != show.Table {
+					return show.Message(a.Out, a.Flags.Output, answer)
+				}
+				fmt.Fprintf(a.Out, "group %q updated: waves %s\n", g.GetName(), waves(answer.GetGroup().GetPolicy()))
+				return nil
+			}
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+// DeleteGroup is the command that ends a group.
+func DeleteGroup(a *app.App) *cobra.Command {
+	return &cobra.Command{
+		Use:   "group NAME",
+		Short: "Delete a group that has no nodes",
+		Args:  app.Args("the name of one group"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			registry, err := a.RegistryClient()
+			if err != nil {
+				return err
+			}
+			ctx, cancel := a.Call(cmd.Context())
+			defer cancel()
+			// To delete what is gone is no error to the service; to a person it is a misspelt name.
+			if _, err := registry.GetGroup(ctx, &registryv1.GetGroupRequest{Name: args[0]}); err != nil {
+				return err
+			}
+			if _, err := registry.DeleteGroup(ctx, &registryv1.DeleteGroupRequest{Name: args[0], RequestId: uuid.NewString()}); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.Out, "group %q deleted\n", args[0])
+			return nil
+		},
+	}
+}
+
+// DeleteNode is the command that forgets a node.
+func DeleteNode(a *app.App) *cobra.Command {
+	var group string
+	cmd := &cobra.Command{
+		Use:   "node NAME -g GROUP",
+		Short: "Forget a node; an agent that still runs enrols again",
+		Args:  app.Args("the name of one node"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			registry, err := a.RegistryClient()
+			if err != nil {
+				return err
+			}
+			ctx, cancel := a.Call(cmd.Context())
+			defer cancel()
+			if _, err := registry.GetNode(ctx, &registryv1.GetNodeRequest{Group: group, Node: args[0]}); err != nil {
+				return err
+			}
+			if _, err := registry.DeleteNode(ctx, &registryv1.DeleteNodeRequest{Group: group, Node: args[0], RequestId: uuid.NewString()}); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.Out, "node %q of group %q forgotten\n", args[0], group)
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&group, "group", "g", "", "the group of the node")
+	app.MustMark(cmd, "group")
+	return cmd
+}

@@ -1,0 +1,94 @@
+package resource
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/rollout"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+)
+
+func listSources(ctx context.Context, a *app.App, q query) error {
+	translator, err := a.TranslatorClient()
+	if err != nil {
+		return err
+	}
+	sources, err := pages(ctx, func(ctx context.Context, token string) ([]*translatorv1.Source, string, error) {
+		page, err := translator.ListSources(ctx, &translatorv1.ListSourcesRequest{Group: q.group, PageSize: pageSize, PageToken: token})
+		return page.GetSources(), page.GetNextPageToken(), err
+	})
+	if err != nil {
+		return err
+	}
+	if sources, err = named("source", q.name, sources, (*translatorv1.Source).GetName); err != nil {
+		return err
+	}
+	grid := &show.Grid{Header: []string{"GROUP", "SOURCE", "ENTITIES", "DOCUMENTS", "REVISION", "AUTHOR", "AGE"}}
+	for _, s := range sources {
+		grid.Add(s.GetGroup(), s.GetName(), fmt.Sprint(s.GetEntityCount()), fmt.Sprint(len(s.GetDocuments())), positive(s.GetRevision()),
+			show.Clean(s.GetAuthor()), show.Age(a.Now(), s.GetUpdateTime()))
+	}
+	return printList(ctx, a, q, &translatorv1.ListSourcesResponse{Sources: sources}, grid)
+}
+
+var revisionHeader = []string{"GROUP", "REVISION", "DIGEST", "ENTITIES", "SIZE", "ADDED", "CHANGED", "REMOVED", "SOURCE", "AUTHOR", "AGE", "MESSAGE"}
+
+func listRevisions(ctx context.Context, a *app.App, q query) error {
+	translator, err := a.TranslatorClient()
+	if err != nil {
+		return err
+	}
+	revisions, err := pages(ctx, func(ctx context.Context, token string) ([]*translatorv1.Revision, string, error) {
+		page, err := translator.ListRevisions(ctx, &translatorv1.ListRevisionsRequest{Group: q.group, PageSize: pageSize, PageToken: token})
+		return page.GetRevisions(), page.GetNextPageToken(), err
+	})
+	if err != nil {
+		return err
+	}
+	if revisions, err = named("revision", q.name, revisions, func(r *translatorv1.Revision) string { return strconv.FormatInt(r.GetNumber(), 10) }); err != nil {
+		return err
+	}
+	grid := &show.Grid{Header: revisionHeader}
+	for _, r := range revisions {
+		grid.Add(revisionRow(a, r)...)
+	}
+	return printList(ctx, a, q, &translatorv1.ListRevisionsResponse{Revisions: revisions}, grid)
+}
+
+func revisionRow(a *app.App, r *translatorv1.Revision) []string {
+	c := r.GetChanges()
+	return []string{
+		r.GetGroup(), fmt.Sprint(r.GetNumber()), show.Digest(r.GetDigest()), fmt.Sprint(entityCount(r)), show.Bytes(r.GetSizeBytes()),
+		fmt.Sprint(c.GetAdded()), fmt.Sprint(c.GetChanged()), fmt.Sprint(c.GetRemoved()), r.GetSource(), show.Clean(r.GetAuthor()),
+		show.Age(a.Now(), r.GetCreateTime()), show.Clean(show.First(r.GetMessage())),
+	}
+}
+
+func entityCount(r *translatorv1.Revision) (all int64) {
+	for _, n := range r.GetEntities() {
+		all += n
+	}
+	return all
+}
+
+func listRollouts(ctx context.Context, a *app.App, q query) error {
+	client, err := a.RolloutClient()
+	if err != nil {
+		return err
+	}
+	rollouts, err := pages(ctx, func(ctx context.Context, token string) ([]*distributorv1.Rollout, string, error) {
+		page, err := client.ListRollouts(ctx, &distributorv1.ListRolloutsRequest{Group: q.group, PageSize: pageSize, PageToken: token})
+		return page.GetRollouts(), page.GetNextPageToken(), err
+	})
+	if err != nil {
+		return err
+	}
+	if rollouts, err = named("rollout", q.name, rollouts, (*distributorv1.Rollout).GetId); err != nil {
+		return err
+	}
+	return printList(ctx, a, q, &distributorv1.ListRolloutsResponse{Rollouts: rollouts}, rollout.Table(a, rollouts))
+}

@@ -1,0 +1,69 @@
+package resource
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+)
+
+var nodeHeader = []string{"GROUP", "NODE", "STATE", "REVISION", "DIGEST", "PROOF", "KONG", "WORKERS", "LOAD", "PROVEN AFTER", "CONDITIONS", "SINCE"}
+
+func listNodes(ctx context.Context, a *app.App, q query) error {
+	nodes, err := allNodes(ctx, a, q.group)
+	if err != nil {
+		return err
+	}
+	if nodes, err = named("node", q.name, nodes, (*registryv1.Node).GetName); err != nil {
+		return err
+	}
+	grid := &show.Grid{Header: nodeHeader}
+	for _, n := range nodes {
+		grid.Add(nodeRow(a, n)...)
+	}
+	return printList(ctx, a, q, &registryv1.ListNodesResponse{Nodes: nodes}, grid)
+}
+
+func nodeRow(a *app.App, n *registryv1.Node) []string {
+	s, c := n.GetStatus(), n.GetCapabilities()
+	conditions := ""
+	for i, condition := range s.GetConditions() {
+		if i > 0 {
+			conditions += ","
+		}
+		conditions += show.Clean(condition.GetType())
+	}
+	load, proof := show.Span(s.GetLoadTime()), show.Span(s.GetProofTime())
+	if s.GetLoads() == 0 { // it found the gateway serving already, or was not asked yet
+		load = ""
+	}
+	if s.GetProof() == fleetv1.Proof_PROOF_UNSPECIFIED {
+		proof = ""
+	}
+	return []string{
+		n.GetGroup(), n.GetName(), show.Enum(n.GetState(), "STATE_"), positive(s.GetRevision()), show.Digest(s.GetDigest()),
+		show.Enum(s.GetProof(), "PROOF_"), c.GetKongVersion(), positive(int64(c.GetWorkers())), load, proof,
+		conditions, show.Age(a.Now(), n.GetStateTime()),
+	}
+}
+
+func positive(n int64) string {
+	if n <= 0 {
+		return ""
+	}
+	return fmt.Sprint(n)
+}
+
+func allNodes(ctx context.Context, a *app.App, group string) ([]*registryv1.Node, error) {
+	registry, err := a.RegistryClient()
+	if err != nil {
+		return nil, err
+	}
+	return pages(ctx, func(ctx context.Context, token string) ([]*registryv1.Node, string, error) {
+		page, err := registry.ListNodes(ctx, &registryv1.ListNodesRequest{Group: group, PageSize: pageSize, PageToken: token})
+		return page.GetNodes(), page.GetNextPageToken(), err
+	})
+}

@@ -1,0 +1,45 @@
+package resource
+
+import (
+	"encoding/json"
+	"errors"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+)
+
+// A report is the status of one group for programs: what the command concluded, and the services' answers that it did from.
+type report struct {
+	Group    json.RawMessage `json:"group"`
+	InSync   bool            `json:"in_sync"`
+	Known    int             `json:"known"`
+	Online   int             `json:"online"`
+	Serving  int             `json:"serving"`  // online nodes that serve the newest revision
+	Revision json.RawMessage `json:"revision"` // null when nothing was submitted
+	Rollout  json.RawMessage `json:"rollout"`  // null when nothing was decided
+}
+
+func reportOf(s groupStatus) (report, error) {
+	online, serving := s.counts()
+	r := report{InSync: s.inSync(), Known: len(s.nodes), Online: online, Serving: serving}
+	var problems [3]error
+	r.Group, problems[0] = show.Raw(s.group)
+	r.Revision, problems[1] = show.Raw(s.revision)
+	r.Rollout, problems[2] = show.Raw(s.rollout)
+	return r, errors.Join(problems[:]...)
+}
+
+// printReports prints the status of all groups as one document.
+func printReports(a *app.App, all []groupStatus) error {
+	document := struct {
+		Groups []report `json:"groups"`
+	}{Groups: []report{}}
+	for _, s := range all {
+		r, err := reportOf(s)
+		if err != nil {
+			return err
+		}
+		document.Groups = append(document.Groups, r)
+	}
+	return show.Value(a.Out, a.Flags.Output, document)
+}

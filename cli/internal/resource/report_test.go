@@ -1,0 +1,60 @@
+package resource
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+)
+
+func TestStatusIsOneDocument(t *testing.T) {
+	var b bytes.Buffer
+	a := &app.App{Out: &b, Flags: app.Flags{Output: show.JSON}}
+	err := printStatus(a, []groupStatus{
+		{
+			group: &registryv1.Group{Name: "default"}, revision: &translatorv1.Revision{Number: 4, Digest: "d"},
+			nodes: []*registryv1.Node{
+				{State: registryv1.Node_STATE_READY, Status: &fleetv1.NodeStatus{Digest: "d"}},
+				{State: registryv1.Node_STATE_DEGRADED},
+				{State: registryv1.Node_STATE_UNREACHABLE},
+			},
+		},
+		{group: &registryv1.Group{Name: "edge"}},
+		{group: &registryv1.Group{Name: "dark"}, revision: &translatorv1.Revision{Number: 1}, nodes: []*registryv1.Node{{State: registryv1.Node_STATE_UNREACHABLE}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Groups []struct {
+			Group    struct{ Name string }
+			InSync   bool `json:"in_sync"`
+			Known    int
+			Online   int
+			Serving  int
+			Revision *struct{ Number string }
+			Rollout  *struct{}
+		}
+	}
+	if err := json.Unmarshal(b.Bytes(), &got); err != nil {
+		t.Fatalf("%v in\n%s", err, b.String())
+	}
+	if len(got.Groups) != 3 {
+		t.Fatalf("%d groups in\n%s", len(got.Groups), b.String())
+	}
+	first, second, third := got.Groups[0], got.Groups[1], got.Groups[2]
+	if first.Group.Name != "default" || first.InSync || first.Known != 3 || first.Online != 2 || first.Serving != 1 || first.Revision.Number != "4" {
+		t.Errorf("%+v", first)
+	}
+	if second.Group.Name != "edge" || !second.InSync || second.Revision != nil || second.Rollout != nil {
+		t.Errorf("%+v", second)
+	}
+	if third.InSync || third.Known != 1 || third.Online != 0 {
+		t.Errorf("a group without a gateway online: %+v", third)
+	}
+}

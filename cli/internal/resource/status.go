@@ -1,0 +1,190 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/rollout"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+)
+
+// worstShown is how many troubled nodes the status names; get nodes shows them all.
+const worstShown = 10
+
+// groupStatus is all that the status knows of one group.
+type groupStatus struct {
+	group    *registryv1.Group
+	nodes    []*registryv1.Node
+	revision *translatorv1.Revision // nil when nothing was submitted
+	rollout  *distributorv1.Rollout // nil when nothing was decided
+}
+
+// Status is the command that says on one screen whether the fleet is in sync and what is moving.
+func Status(a *app.App) *cobra.Command {
+	var group string
+	cmd := &cobra.Command{
+		Use:   "status [-g GROUP]",
+		Short: "Show on one screen whether the fleet is in sync, and what is moving",
+		Long: `Shows for every group, or one, the newest revision, its rollout, and how many gateways serve it.
+
+Exit codes: 0 every online gateway serves its group's newest revision; 1 error; 2 not, not yet, or none is online.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := a.Call(cmd.Context())
+			defer cancel()
+			all, err := gather(ctx, a, group)
+			if err != nil {
+				return err
+			}
+			if err := printStatus(a, all); err != nil {
+				return err
+			}
+			for _, s := range all {
+				if !s.inSync() {
+					return &app.Exit{Code: app.ExitDifference}
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&group, "group", "g", "", "only this group")
+	return cmd
+}
+
+func gather(ctx context.Context, a *app.App, only string) ([]groupStatus, error) {
+	groups, err := allGroups(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	if groups, err = named("group", only, groups, (*registryv1.Group).GetName); err != nil {
+		return nil, err
+	}
+	translator, err := a.TranslatorClient()
+	if err != nil {
+		return nil, err
+	}
+	rollouts, err := a.RolloutClient()
+	if err != nil {
+		return nil, err
+	}
+	var all []groupStatus
+	for _, g := range groups {
+		s := groupStatus{group: g}
+		if s.nodes, err = allNodes(ctx, a, g.GetName()); err != nil {
+			return nil, err
+		}
+		revision, err := translator.GetRevision(ctx, &translatorv1.GetRevisionRequest{Group: g.GetName()})
+		if err != nil && status.Code(err) != codes.NotFound {
+			return nil, err
+		}
+		s.revision = revision.GetRevision()
+		r, err := rollouts.GetRollout(ctx, &distributorv1.GetRolloutRequest{Group: g.GetName()})
+		if err != nil && status.Code(err) != codes.NotFound {
+			return nil, err
+		}
+		s.rollout = r.GetRollout()
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// online nodes are in contact.
+func online(n *registryv1.Node) bool {
+	switch n.GetState() {
+	case registryv1.Node_STATE_JOINING, registryv1.Node_STATE_READY, registryv1.Node_STATE_DEGRADED, registryv1.Node_STATE_DRAINING:
+		return true
+	}
+	return false
+}
+
+func (s groupStatus) counts() (onlineNodes, serving int) {
+	for _, n := range s.nodes {
+		if !online(n) {
+			continue
+		}
+		onlineNodes++
+		if s.revision != nil && n.GetStatus().GetDigest() == s.revision.GetDigest() {
+			serving++
+		}
+	}
+	return onlineNodes, serving
+}
+
+// inSync says that all gateways serve the newest revision. A revision that nobody is there to serve is served by none.
+func (s groupStatus) inSync() bool {
+	onlineNodes, serving := s.counts()
+	return s.revision == nil || onlineNodes > 0 && serving == onlineNodes
+}
+
+func printStatus(a *app.App, all []groupStatus) error {
+	if a.Flags.Output != show.Table {
+		return printReports(a, all)
+	}
+	var problems []error
+	for i, s := range all {
+		if i > 0 {
+			fmt.Fprintln(a.Out)
+		}
+		problems = append(problems, s.print(a))
+	}
+	return errors.Join(problems...)
+}
+
+func (s groupStatus) print(a *app.App) error {
+	onlineNodes, serving := s.counts()
+	verdict := a.Colour(app.Green, "in sync")
+	switch {
+	case s.revision == nil:
+		verdict = "nothing submitted yet"
+	case onlineNodes == 0:
+		verdict = a.Colour(app.Yellow, "no gateway online")
+	case serving < onlineNodes:
+		verdict = a.Colour(app.Yellow, "not in sync")
+	}
+	fmt.Fprintf(a.Out, "GROUP %s: %s\n", s.group.GetName(), verdict)
+	fmt.Fprintf(a.Out, "  gateways  %d known, %d online, %d serving the newest revision\n", len(s.nodes), onlineNodes, serving)
+	if s.revision != nil {
+		fmt.Fprintf(a.Out, "  revision  %d (%s), %s, %s ago by %s\n", s.revision.GetNumber(), show.Digest(s.revision.GetDigest()),
+			show.Count(entityCount(s.revision), "entity", "entities"), show.Age(a.Now(), s.revision.GetCreateTime()), show.Clean(s.revision.GetAuthor()))
+	}
+	if s.rollout != nil {
+		fmt.Fprintf(a.Out, "  rollout   %s\n", rollout.Line(s.rollout))
+		if s.rollout.GetReason() != "" {
+			fmt.Fprintf(a.Out, "            %s\n", show.Clean(s.rollout.GetReason()))
+		}
+	}
+	return s.printTroubled(a)
+}
+
+// printTroubled names the nodes that somebody should look at.
+func (s groupStatus) printTroubled(a *app.App) error {
+	troubled := slices.DeleteFunc(slices.Clone(s.nodes), func(n *registryv1.Node) bool { return n.GetState() == registryv1.Node_STATE_READY })
+	if len(troubled) == 0 {
+		return nil
+	}
+	grid := &show.Grid{Header: []string{"  NODE", "STATE", "REVISION", "CONDITION"}}
+	for _, n := range troubled[:min(len(troubled), worstShown)] {
+		condition := ""
+		if c := n.GetStatus().GetConditions(); len(c) > 0 {
+			condition = show.Clean(c[0].GetType() + ": " + show.First(c[0].GetMessage()))
+		}
+		grid.Add("  "+n.GetName(), show.Enum(n.GetState(), "STATE_"), positive(n.GetStatus().GetRevision()), condition)
+	}
+	if err := grid.Write(a.Out); err != nil {
+		return err
+	}
+	if hidden := len(troubled) - worstShown; hidden > 0 {
+		fmt.Fprintf(a.Out, "  … and %d more; see silverback get nodes -g %s\n", hidden, s.group.GetName())
+	}
+	return nil
+}

@@ -1,0 +1,153 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/rollout"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+)
+
+// lines prints what changes, a row each, or a message each with -o json.
+type lines struct {
+	a     *app.App
+	table show.Stream
+}
+
+func newLines(a *app.App, header []string) *lines {
+	return &lines{a: a, table: show.Stream{Header: header}}
+}
+
+func (l *lines) print(m proto.Message, row []string) error {
+	if l.a.Flags.Output == show.YAML { // else the keys of all messages were one map
+		if _, err := io.WriteString(l.a.Out, "---\n"); err != nil {
+			return fmt.Errorf("write: %w", err)
+		}
+	}
+	if l.a.Flags.Output != show.Table {
+		return show.Message(l.a.Out, l.a.Flags.Output, m)
+	}
+	return l.table.Write(l.a.Out, row...)
+}
+
+// keep follows a stream, and opens it again when the replica that served it went away, from where it was.
+func keep[T any](ctx context.Context, open func(token string) (grpc.ServerStreamingClient[T], error), take func(*T) (token string, err error)) error {
+	for token := ""; ; {
+		err := follow(open, take, &token)
+		switch {
+		case ctx.Err() != nil:
+			return nil //nolint:nilerr // interrupted, which is how a watch ends
+		case err != nil && status.Code(err) != codes.Unavailable && status.Code(err) != codes.Aborted:
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+func follow[T any](open func(token string) (grpc.ServerStreamingClient[T], error), take func(*T) (string, error), token *string) error {
+	stream, err := open(*token)
+	if err != nil {
+		return err
+	}
+	for {
+		m, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		next, err := take(m)
+		if err != nil {
+			return err
+		}
+		*token = first(next, *token)
+	}
+}
+
+func watchGroups(ctx context.Context, a *app.App, q query) error {
+	registry, err := a.RegistryClient()
+	if err != nil {
+		return err
+	}
+	out := newLines(a, []string{"GROUP", "WAVES", "ON REJECT", "DRIFT", "AGE", "DESCRIPTION"})
+	return keep(ctx, func(token string) (grpc.ServerStreamingClient[registryv1.WatchGroupsResponse], error) {
+		return registry.WatchGroups(ctx, &registryv1.WatchGroupsRequest{ResumeToken: token})
+	}, func(m *registryv1.WatchGroupsResponse) (string, error) {
+		if g := m.GetUpserted(); g != nil && (q.name == "" || q.name == g.GetName()) {
+			return "", out.print(g, groupRow(a, g))
+		}
+		if name := m.GetDeleted(); name != "" && (q.name == "" || q.name == name) {
+			return "", out.print(m, []string{name, "deleted"})
+		}
+		return m.GetSynced().GetResumeToken(), nil
+	})
+}
+
+func watchNodes(ctx context.Context, a *app.App, q query) error {
+	registry, err := a.RegistryClient()
+	if err != nil {
+		return err
+	}
+	out := newLines(a, nodeHeader)
+	return keep(ctx, func(token string) (grpc.ServerStreamingClient[registryv1.WatchNodesResponse], error) {
+		return registry.WatchNodes(ctx, &registryv1.WatchNodesRequest{Group: q.group, ResumeToken: token})
+	}, func(m *registryv1.WatchNodesResponse) (string, error) {
+		if n := m.GetUpserted(); n != nil && (q.name == "" || q.name == n.GetName()) {
+			return "", out.print(n, nodeRow(a, n))
+		}
+		if d := m.GetDeleted(); d != nil && (q.name == "" || q.name == d.GetNode()) {
+			return "", out.print(m, []string{d.GetGroup(), d.GetNode(), "deleted"})
+		}
+		return m.GetSynced().GetResumeToken(), nil
+	})
+}
+
+func watchRevisions(ctx context.Context, a *app.App, q query) error {
+	translator, err := a.TranslatorClient()
+	if err != nil {
+		return err
+	}
+	out := newLines(a, revisionHeader)
+	return keep(ctx, func(token string) (grpc.ServerStreamingClient[translatorv1.WatchRevisionsResponse], error) {
+		return translator.WatchRevisions(ctx, &translatorv1.WatchRevisionsRequest{Group: q.group, ResumeToken: token})
+	}, func(m *translatorv1.WatchRevisionsResponse) (string, error) {
+		if r := m.GetRevision(); r != nil {
+			return "", out.print(r, revisionRow(a, r))
+		}
+		return m.GetSynced().GetResumeToken(), nil
+	})
+}
+
+func watchRollouts(ctx context.Context, a *app.App, q query) error {
+	client, err := a.RolloutClient()
+	if err != nil {
+		return err
+	}
+	out := newLines(a, rollout.Table(a, nil).Header)
+	return keep(ctx, func(string) (grpc.ServerStreamingClient[distributorv1.WatchRolloutsResponse], error) {
+		return client.WatchRollouts(ctx, &distributorv1.WatchRolloutsRequest{Group: q.group})
+	}, func(m *distributorv1.WatchRolloutsResponse) (string, error) {
+		r := m.GetRollout()
+		if r == nil || (q.name != "" && q.name != r.GetId()) {
+			return "", nil
+		}
+		return "", out.print(r, rollout.Table(a, []*distributorv1.Rollout{r}).Rows[0])
+	})
+}

@@ -1,0 +1,51 @@
+package rollout
+
+import (
+	"context"
+	"time"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+)
+
+const (
+	agreeTime  = 3 * time.Second
+	agreePause = 100 * time.Millisecond
+	agreePage  = 1000
+)
+
+// agree waits a little until the registry has heard from the agents what the distributor knows already, so that a
+// status after apply --wait says the same. The rollout is complete without it: a registry that is away, a large group, or a node that fell
+// silent end the waiting, not the command.
+func agree(ctx context.Context, a *app.App, group, digest string) {
+	registry, err := a.RegistryClient()
+	if err != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, agreeTime)
+	defer cancel()
+	for {
+		page, err := registry.ListNodes(ctx, &registryv1.ListNodesRequest{Group: group, PageSize: agreePage})
+		if err != nil || page.GetNextPageToken() != "" || allServe(page.GetNodes(), digest) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(agreePause):
+		}
+	}
+}
+
+func allServe(nodes []*registryv1.Node, digest string) bool {
+	for _, n := range nodes {
+		switch n.GetState() {
+		case registryv1.Node_STATE_UNREACHABLE, registryv1.Node_STATE_GONE:
+		default:
+			if n.GetStatus().GetDigest() != digest {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,158 @@
+package rollout
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+)
+
+// Command is the command that looks at rollouts.
+func Command(a *app.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rollout",
+		Short: "Look at the rollouts of a group",
+		RunE:  app.Below,
+	}
+	cmd.AddCommand(statusCommand(a), historyCommand(a))
+	return cmd
+}
+
+// StatusAlias is rollout status under the name of one word.
+func StatusAlias(a *app.App) *cobra.Command {
+	cmd := statusCommand(a)
+	cmd.Use = "rollout-status -g GROUP"
+	cmd.Hidden = true
+	return cmd
+}
+
+func statusCommand(a *app.App) *cobra.Command {
+	var group, id string
+	cmd := &cobra.Command{
+		Use:   "status -g GROUP",
+		Short: "Show where the newest rollout of a group stands",
+		Long: `Shows where the newest rollout of a group stands.
+
+Exit codes: 0 every online gateway serves the newest revision; 1 error; 2 not, or not yet.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := a.RolloutClient()
+			if err != nil {
+				return err
+			}
+			ctx, cancel := a.Call(cmd.Context())
+			defer cancel()
+			answer, err := client.GetRollout(ctx, &distributorv1.GetRolloutRequest{Group: group, Id: id})
+			if err != nil {
+				return err
+			}
+			if a.Flags.Output != show.Table {
+				err = show.Message(a.Out, a.Flags.Output, answer)
+			} else {
+				Describe(a.Out, a, answer.GetRollout())
+			}
+			if err == nil && answer.GetRollout().GetState() != distributorv1.Rollout_STATE_COMPLETED {
+				return &app.Exit{Code: app.ExitDifference}
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVarP(&group, "group", "g", "", "the group of gateways")
+	cmd.Flags().StringVar(&id, "id", "", "this rollout instead of the newest")
+	app.MustMark(cmd, "group")
+	return cmd
+}
+
+func historyCommand(a *app.App) *cobra.Command {
+	var group string
+	cmd := &cobra.Command{
+		Use:   "history -g GROUP",
+		Short: "List the rollouts of a group, the newest first",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client, err := a.RolloutClient()
+			if err != nil {
+				return err
+			}
+			ctx, cancel := a.Call(cmd.Context())
+			defer cancel()
+			answer := &distributorv1.ListRolloutsResponse{}
+			for {
+				page, err := client.ListRollouts(ctx, &distributorv1.ListRolloutsRequest{Group: group, PageToken: answer.GetNextPageToken()})
+				if err != nil {
+					return err
+				}
+				answer.Rollouts = append(answer.Rollouts, page.GetRollouts()...)
+				if answer.NextPageToken = page.GetNextPageToken(); answer.NextPageToken == "" {
+					break
+				}
+			}
+			if len(answer.GetRollouts()) == 0 {
+				if err := a.CheckGroup(ctx, group); err != nil {
+					return err
+				}
+			}
+			if a.Flags.Output != show.Table {
+				return show.Message(a.Out, a.Flags.Output, answer)
+			}
+			return Table(a, answer.GetRollouts()).Write(a.Out)
+		},
+	}
+	cmd.Flags().StringVarP(&group, "group", "g", "", "the group of gateways")
+	app.MustMark(cmd, "group")
+	return cmd
+}
+
+// Table lays rollouts out for people.
+func Table(a *app.App, rollouts []*distributorv1.Rollout) *show.Grid {
+	grid := &show.Grid{Header: []string{"GROUP", "ID", "FROM", "TO", "STATE", "WAVE", "SERVING", "REFUSED", "AGE", "REASON"}}
+	for _, r := range rollouts {
+		n := r.GetProgress()
+		grid.Add(r.GetGroup(), r.GetId(), number(r.GetStableRevision()), number(r.GetCandidateRevision()), stateOf(r),
+			fmt.Sprintf("%d/%d", r.GetWave(), r.GetWaveCount()), fmt.Sprintf("%d/%d", n.GetServing(), n.GetOnline()), number(n.GetRefused()),
+			show.Age(a.Now(), r.GetCreateTime()), show.Clean(show.First(r.GetReason())))
+	}
+	return grid
+}
+
+func number(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint(n)
+}
+
+// Describe prints everything about a rollout.
+func Describe(w io.Writer, a *app.App, r *distributorv1.Rollout) {
+	n := r.GetProgress()
+	fmt.Fprintf(w, "Rollout:    %s of group %s\n", r.GetId(), r.GetGroup())
+	fmt.Fprintf(w, "From:       %s\n", revisionOf(r.GetStableRevision(), r.GetStableDigest()))
+	fmt.Fprintf(w, "To:         %s\n", revisionOf(r.GetCandidateRevision(), r.GetCandidateDigest()))
+	state := stateOf(r)
+	if r.GetReason() != "" {
+		state += ": " + show.Clean(r.GetReason())
+	}
+	fmt.Fprintf(w, "State:      %s\n", state)
+	fmt.Fprintf(w, "Wave:       %d of %d\n", r.GetWave(), r.GetWaveCount())
+	fmt.Fprintf(w, "Gateways:   %d online, %d in the waves so far, %d serving, %d loading, %d failed, %d refused, %d offline\n",
+		n.GetOnline(), n.GetInWave(), n.GetServing(), n.GetLoading(), n.GetFailed(), n.GetRefused(), n.GetOffline())
+	fmt.Fprintf(w, "Began:      %s (%s ago)\n", show.Time(r.GetCreateTime()), show.Age(a.Now(), r.GetCreateTime()))
+	if r.GetEndTime() != nil {
+		fmt.Fprintf(w, "Ended:      %s, after %s\n", show.Time(r.GetEndTime()), r.GetEndTime().AsTime().Sub(r.GetCreateTime().AsTime()).Round(1e6))
+	}
+	if len(r.GetRefusals()) > 0 {
+		fmt.Fprintln(w, "Refusals:")
+		printRefusals(w, r)
+	}
+}
+
+func revisionOf(revision int64, digest string) string {
+	if revision == 0 {
+		return "nothing"
+	}
+	return fmt.Sprintf("revision %d (%s)", revision, show.Digest(digest))
+}

@@ -1,0 +1,131 @@
+// Package rollout is the part of the command line that looks at rollouts: it waits for them, shows them and their history.
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+)
+
+// redial is how long to rest before asking another replica, when the one that was watched went away.
+const redial = 300 * time.Millisecond
+
+// Wait watches a group's rollouts until every online gateway serves the revision or a later one. It exits with 2 when
+// the rollout is halted or rolled back, or when the time is over.
+func Wait(ctx context.Context, a *app.App, group string, revision *translatorv1.Revision, timeout time.Duration) error {
+	distributor, err := a.RolloutClient()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	progress := newProgress(a)
+	defer progress.end()
+	for {
+		verdict, err := watchOnce(ctx, distributor, group, revision, progress)
+		switch {
+		case verdict != nil:
+			progress.end()
+			if verdict.served {
+				agree(ctx, a, group, verdict.rollout.GetCandidateDigest())
+			}
+			return verdict.tell(a)
+		case ctx.Err() != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
+			progress.end()
+			return &app.Exit{Code: app.ExitDifference, Err: fmt.Errorf("not converged: not every gateway serves revision %d after %s; 'silverback rollout status -g %s' shows where it stands", revision.GetNumber(), timeout, group)}
+		case ctx.Err() != nil:
+			progress.end()
+			return &app.Exit{Code: app.ExitDifference, Err: fmt.Errorf("interrupted: revision %d is committed and its rollout goes on without this command; 'silverback rollout status -g %s' shows where it stands", revision.GetNumber(), group)}
+		case err != nil && !passing(err):
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(redial):
+		}
+	}
+}
+
+// watchOnce follows one stream until a verdict or its end.
+func watchOnce(ctx context.Context, client distributorv1.RolloutServiceClient, group string, revision *translatorv1.Revision, p *progress) (*verdict, error) {
+	stream, err := client.WatchRollouts(ctx, &distributorv1.WatchRolloutsRequest{Group: group})
+	if err != nil {
+		return nil, err
+	}
+	for {
+		answer, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		r := answer.GetRollout()
+		if r == nil {
+			continue
+		}
+		if r.GetCandidateRevision() >= revision.GetNumber() {
+			p.show(r)
+		}
+		if v := judge(r, revision); v != nil {
+			return v, nil
+		}
+	}
+}
+
+// passing errors are those of a replica that went away: another one will answer.
+func passing(err error) bool {
+	switch status.Code(err) {
+	case codes.Unavailable, codes.Aborted, codes.Canceled, codes.DeadlineExceeded, codes.NotFound:
+		return true
+	}
+	return false
+}
+
+// A verdict ends a wait.
+type verdict struct {
+	served  bool
+	rollout *distributorv1.Rollout
+}
+
+// judge says whether a rollout, as it is now, settles the fate of a revision; nil is not yet. A rollout of a later revision
+// settles it too, since that revision holds what this one brought unless somebody replaced it.
+func judge(r *distributorv1.Rollout, revision *translatorv1.Revision) *verdict {
+	if r.GetCandidateRevision() < revision.GetNumber() {
+		return nil
+	}
+	switch r.GetState() {
+	case distributorv1.Rollout_STATE_COMPLETED:
+		return &verdict{served: true, rollout: r}
+	case distributorv1.Rollout_STATE_HALTED, distributorv1.Rollout_STATE_ROLLED_BACK:
+		return &verdict{rollout: r}
+	}
+	return nil
+}
+
+func (v *verdict) tell(a *app.App) error {
+	r := v.rollout
+	if v.served {
+		fmt.Fprintln(a.Err, a.Colour(app.Green, fmt.Sprintf("revision %d is served by every online gateway of %s (%d)", r.GetCandidateRevision(), r.GetGroup(), r.GetProgress().GetServing())))
+		return nil
+	}
+	printRefusals(a.Err, r)
+	return &app.Exit{Code: app.ExitDifference, Err: fmt.Errorf("rollout of revision %d %s: %s", r.GetCandidateRevision(), stateOf(r), fallback(r))}
+}
+
+// fallback says what the gateways serve instead.
+func fallback(r *distributorv1.Rollout) string {
+	if r.GetStableRevision() == 0 {
+		return r.GetReason() + "; there is no earlier revision to serve"
+	}
+	return fmt.Sprintf("%s; the gateways serve revision %d", r.GetReason(), r.GetStableRevision())
+}

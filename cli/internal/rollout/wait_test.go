@@ -1,0 +1,126 @@
+package rollout
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+)
+
+type state = distributorv1.Rollout_State
+
+const (
+	progressing = distributorv1.Rollout_STATE_PROGRESSING
+	completed   = distributorv1.Rollout_STATE_COMPLETED
+	halted      = distributorv1.Rollout_STATE_HALTED
+	superseded  = distributorv1.Rollout_STATE_SUPERSEDED
+)
+
+func moving(candidate int64, s state) *distributorv1.Rollout {
+	return &distributorv1.Rollout{
+		Group: "edge", Id: "r", StableRevision: candidate - 1, CandidateRevision: candidate, State: s, Wave: 1, WaveCount: 2,
+		Progress: &distributorv1.Progress{Online: 3, InWave: 1, Serving: 1},
+	}
+}
+
+// watches plays one list of rollouts for each stream, then ends it as a replica that stops does.
+type watches struct {
+	distributorv1.UnimplementedRolloutServiceServer
+	streams chan []*distributorv1.Rollout
+}
+
+func (w *watches) WatchRollouts(_ *distributorv1.WatchRolloutsRequest, s distributorv1.RolloutService_WatchRolloutsServer) error {
+	select {
+	case rollouts := <-w.streams:
+		for _, r := range rollouts {
+			if err := s.Send(&distributorv1.WatchRolloutsResponse{Event: &distributorv1.WatchRolloutsResponse_Rollout{Rollout: r}}); err != nil {
+				return err
+			}
+		}
+		return nil
+	case <-s.Context().Done():
+		return s.Context().Err()
+	}
+}
+
+func waitFor(t *testing.T, revision int64, timeout time.Duration, streams ...[]*distributorv1.Rollout) (string, error) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	w := &watches{streams: make(chan []*distributorv1.Rollout, len(streams))}
+	for _, s := range streams {
+		w.streams <- s
+	}
+	distributorv1.RegisterRolloutServiceServer(server, w)
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(server.Stop)
+	var out bytes.Buffer
+	a := &app.App{Err: &out, Out: &out, Now: time.Now}
+	a.Flags.Distributor = []string{l.Addr().String()}
+	t.Cleanup(a.Close)
+	err = Wait(context.Background(), a, "edge", &translatorv1.Revision{Group: "edge", Number: revision}, timeout)
+	return out.String(), err
+}
+
+func TestWaitEndsWhenTheFleetServes(t *testing.T) {
+	out, err := waitFor(t, 7, time.Minute, []*distributorv1.Rollout{moving(6, completed), moving(7, progressing), moving(7, completed)})
+	if err != nil || !strings.Contains(out, "revision 7 is served by every online gateway of edge") {
+		t.Errorf("Wait printed %q and returned %v", out, err)
+	}
+	if strings.Contains(out, "revision 6") {
+		t.Errorf("an older rollout was shown: %q", out)
+	}
+}
+
+func TestWaitGoesToAnotherReplica(t *testing.T) {
+	_, err := waitFor(t, 7, time.Minute, []*distributorv1.Rollout{moving(7, progressing)}, nil, []*distributorv1.Rollout{moving(7, completed)})
+	if err != nil {
+		t.Errorf("Wait returned %v", err)
+	}
+}
+
+func TestWaitFollowsANewerRevision(t *testing.T) {
+	_, err := waitFor(t, 7, time.Minute, []*distributorv1.Rollout{moving(7, superseded), moving(8, progressing), moving(8, completed)})
+	if err != nil {
+		t.Errorf("Wait returned %v", err)
+	}
+}
+
+func TestWaitTellsWhoRefused(t *testing.T) {
+	r := moving(7, halted)
+	r.Reason = "1 gateway refused it"
+	r.Refusals = []*distributorv1.Refusal{{Node: "gw-2", Problem: &fleetv1.Problem{
+		Source: "team-a", Document: "a.yaml", Line: 14, Kind: "route", Name: "orders", Field: "paths[0]", Message: "invalid regex\x1b[31m",
+	}}}
+	out, err := waitFor(t, 7, time.Minute, []*distributorv1.Rollout{r})
+	if app.Code(err) != app.ExitDifference || !strings.Contains(err.Error(), "the gateways serve revision 6") {
+		t.Errorf("Wait returned %v with exit code %d", err, app.Code(err))
+	}
+	if want := "a.yaml:14 (source \"team-a\"): route \"orders\": paths[0]: invalid regex"; !strings.Contains(out, want) || !strings.Contains(out, "gw-2") {
+		t.Errorf("printed %q, want %q", out, want)
+	}
+	if strings.Contains(out, "\x1b") {
+		t.Error("a gateway's text reached the terminal with its control characters")
+	}
+}
+
+func TestWaitGivesUp(t *testing.T) {
+	_, err := waitFor(t, 7, 100*time.Millisecond)
+	var exit *app.Exit
+	if !errors.As(err, &exit) || exit.Code != app.ExitDifference || !strings.Contains(err.Error(), "not converged") {
+		t.Errorf("Wait returned %v", err)
+	}
+}

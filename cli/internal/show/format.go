@@ -1,0 +1,115 @@
+// Package show prints what the services answer: tables for people, JSON and YAML for programs, progress for those
+// who wait. It asks nobody anything.
+package show
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+)
+
+// A Format is what -o chooses.
+type Format string
+
+// The formats of -o.
+const (
+	Table Format = "table"
+	JSON  Format = "json"
+	YAML  Format = "yaml"
+)
+
+// Formats lists what -o takes, for help and completion.
+var Formats = []string{string(Table), string(JSON), string(YAML)}
+
+// Set parses the value of -o.
+func (f *Format) Set(value string) error {
+	switch Format(value) {
+	case Table, JSON, YAML:
+		*f = Format(value)
+		return nil
+	}
+	return fmt.Errorf("choose one of %s", strings.Join(Formats, ", "))
+}
+
+// String returns the format's name.
+func (f *Format) String() string { return string(*f) }
+
+// Type names the flag's value in help.
+func (f *Format) Type() string { return "format" }
+
+// Message prints a message as JSON or YAML with the field names of the proto files. Fields that are not set are left out.
+func Message(w io.Writer, f Format, m proto.Message) error {
+	text, err := Raw(m)
+	if err != nil {
+		return err
+	}
+	return write(w, f, text)
+}
+
+// Raw encodes a message as a part of something larger. A message that is not there is null.
+func Raw(m proto.Message) (json.RawMessage, error) {
+	if !m.ProtoReflect().IsValid() {
+		return json.RawMessage("null"), nil
+	}
+	text, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encode answer: %w", err)
+	}
+	return text, nil
+}
+
+// Value prints what a command put together itself, as encoding/json sees it.
+func Value(w io.Writer, f Format, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	return write(w, f, text)
+}
+
+func write(w io.Writer, f Format, text []byte) error {
+	// protojson varies its white space on purpose; the output shall not.
+	var b bytes.Buffer
+	if err := json.Indent(&b, text, "", "  "); err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	if f == YAML {
+		return writeYAML(w, b.Bytes())
+	}
+	b.WriteByte('\n')
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// writeYAML prints JSON, which is YAML in flow style, in block style with the order kept.
+func writeYAML(w io.Writer, text []byte) error {
+	var node yaml.Node
+	if err := yaml.Unmarshal(text, &node); err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	blockStyle(&node)
+	enc := yaml.NewEncoder(w)
+	enc.SetIndent(2)
+	if err := enc.Encode(&node); err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	return enc.Close()
+}
+
+func blockStyle(node *yaml.Node) {
+	if len(node.Content) > 0 {
+		node.Style &^= yaml.FlowStyle
+	}
+	if node.Kind == yaml.ScalarNode && node.Style&yaml.DoubleQuotedStyle != 0 && node.Tag == "!!str" {
+		node.Style = 0 // the encoder quotes again where it must
+	}
+	for _, child := range node.Content {
+		blockStyle(child)
+	}
+}

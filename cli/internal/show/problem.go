@@ -1,0 +1,66 @@
+package show
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+)
+
+// Problem prints where and what: team-a.yaml:14: route "orders": paths[0]: …
+func Problem(p *fleetv1.Problem) string {
+	var parts []string
+	if place := placeOf(p.GetSource(), p.GetDocument(), p.GetLine()); place != "" {
+		parts = append(parts, place)
+	}
+	if object := Object(p.GetKind(), p.GetName(), p.GetId()); object != "" {
+		parts = append(parts, object)
+	}
+	if p.GetField() != "" {
+		parts = append(parts, p.GetField())
+	}
+	parts = append(parts, p.GetMessage())
+	line := strings.Join(parts, ": ")
+	if o := p.GetOther(); o != nil && !strings.Contains(p.GetMessage(), placeOf("", o.GetDocument(), o.GetLine())) {
+		line += fmt.Sprintf(" (also at %s)", placeOf(o.GetSource(), o.GetDocument(), o.GetLine()))
+	}
+	return Clean(line)
+}
+
+func placeOf(source, document string, line int32) string {
+	place := document
+	if line > 0 {
+		place = fmt.Sprintf("%s:%d", document, line)
+	}
+	switch {
+	case source == "":
+		return place
+	case place == "":
+		return fmt.Sprintf("source %q", source)
+	}
+	return fmt.Sprintf("%s (source %q)", place, source)
+}
+
+// Object names an entity: route "orders", or by its id when it has no name.
+func Object(kind, name, id string) string {
+	switch {
+	case kind == "":
+		return ""
+	case name != "":
+		return fmt.Sprintf("%s %q", kind, name)
+	case id != "":
+		return fmt.Sprintf("%s %s", kind, id)
+	}
+	return kind
+}
+
+// Clean makes a text from elsewhere safe for a terminal: control characters cannot move the cursor or colour the screen.
+func Clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && unicode.IsControl(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
+}

@@ -1,0 +1,94 @@
+package submit
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/rollout"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+)
+
+// Apply is the command that submits a source.
+func Apply(a *app.App) *cobra.Command {
+	var (
+		to          target
+		message     string
+		expected    int64
+		dryRun      bool
+		allowShrink bool
+		wait        bool
+		waitTimeout time.Duration
+	)
+	cmd := &cobra.Command{
+		Use:   "apply -g GROUP FILE|FOLDER|-...",
+		Short: "Submit a configuration, and with --wait see it served by every gateway",
+		Long: `Makes the files the whole content of a source and commits the merge of the group's sources as a new revision.
+Entities that the source had before and the files no longer hold are removed. When nothing changes, no revision is made.
+
+Exit codes: 0 done; 1 error; 2 an invalid input, or with --wait not served by every online gateway.`,
+		Example: `  silverback apply -g default kong.yaml
+  silverback apply -g edge -s team-a -m "open /orders" --wait team-a/
+  kustomize build . | silverback apply -g default -`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, ask, err := prepare(cmd.Context(), a, args)
+			if err != nil {
+				return err
+			}
+			defer ask.end()
+			answer, err := ask.translator.SubmitConfig(ctx, &translatorv1.SubmitConfigRequest{
+				Group: to.group, Source: to.source, Documents: ask.documents, ExpectedRevision: expected, RequestId: uuid.NewString(),
+				Message: message, ValidateOnly: dryRun, AllowShrink: allowShrink,
+			})
+			if err != nil {
+				return err
+			}
+			for _, w := range answer.GetWarnings() {
+				fmt.Fprintf(a.Err, "warning: %s\n", show.Problem(w))
+			}
+			if a.Flags.Output != show.Table {
+				if err := show.Message(a.Out, a.Flags.Output, answer); err != nil {
+					return err
+				}
+			} else {
+				fmt.Fprintln(a.Out, sayApplied(answer, dryRun))
+			}
+			if !wait || dryRun || answer.GetRevision() == nil {
+				return nil
+			}
+			return rollout.Wait(cmd.Context(), a, to.group, answer.GetRevision(), waitTimeout)
+		},
+	}
+	to.addFlags(cmd, true)
+	cmd.Flags().StringVarP(&message, "message", "m", "", "why, for the history")
+	cmd.Flags().Int64Var(&expected, "expected-revision", 0, "only if the group's newest revision has this number")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "do everything but the commit")
+	cmd.Flags().BoolVar(&allowShrink, "allow-shrink", false, "allow the group to lose more than half of its entities")
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait until every online gateway of the group serves it")
+	cmd.Flags().DurationVar(&waitTimeout, "wait-timeout", 10*time.Minute, "how long --wait waits")
+	return cmd
+}
+
+// sayApplied tells in one line what became of a submission.
+func sayApplied(answer *translatorv1.SubmitConfigResponse, dryRun bool) string {
+	changes := Summary(answer.GetChanges())
+	revision := answer.GetRevision()
+	switch {
+	case answer.GetUnchanged() && revision == nil:
+		return "unchanged: nothing was ever submitted, and nothing is in it"
+	case answer.GetUnchanged():
+		return fmt.Sprintf("unchanged: %s stays at revision %d (%s)", revision.GetGroup(), revision.GetNumber(), show.Digest(revision.GetDigest()))
+	case dryRun:
+		return fmt.Sprintf("dry run: %s; nothing was committed", changes)
+	}
+	return fmt.Sprintf("%s: revision %d committed (%s): %s", revision.GetGroup(), revision.GetNumber(), show.Digest(revision.GetDigest()), changes)
+}
+
+// Summary prints how much changes: 2 added, 1 changed, 0 removed.
+func Summary(c *translatorv1.ChangeSummary) string {
+	return fmt.Sprintf("%d added, %d changed, %d removed", c.GetAdded(), c.GetChanged(), c.GetRemoved())
+}

@@ -1,0 +1,53 @@
+package submit
+
+import (
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+)
+
+// DeleteSource is the command that ends a source.
+func DeleteSource(a *app.App) *cobra.Command {
+	var (
+		group, message string
+		allowShrink    bool
+	)
+	cmd := &cobra.Command{
+		Use:   "source NAME -g GROUP",
+		Short: "Remove a source and its entities from its group, in a new revision",
+		Args:  app.Args("the name of one source"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			translator, err := a.TranslatorClient()
+			if err != nil {
+				return err
+			}
+			ctx, cancel := a.Call(cmd.Context())
+			defer cancel()
+			answer, err := translator.DeleteSource(ctx, &translatorv1.DeleteSourceRequest{
+				Group: group, Source: args[0], RequestId: uuid.NewString(), Message: message, AllowShrink: allowShrink,
+			})
+			if err != nil {
+				return err
+			}
+			if a.Flags.Output != show.Table {
+				return show.Message(a.Out, a.Flags.Output, answer)
+			}
+			if answer.GetUnchanged() {
+				fmt.Fprintf(a.Out, "source %q deleted; it held no entities, revision %d stays\n", args[0], answer.GetRevision().GetNumber())
+				return nil
+			}
+			fmt.Fprintf(a.Out, "source %q deleted: revision %d committed: %s\n", args[0], answer.GetRevision().GetNumber(), Summary(answer.GetRevision().GetChanges()))
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&group, "group", "g", "", "the group of the source")
+	cmd.Flags().StringVarP(&message, "message", "m", "", "why, for the history")
+	cmd.Flags().BoolVar(&allowShrink, "allow-shrink", false, "allow the group to lose more than half of its entities")
+	app.MustMark(cmd, "group")
+	return cmd
+}
