@@ -1,0 +1,213 @@
+// Package plane runs the control plane inside the process: two registries, two translators and three distributors, each as its
+// binary runs it.
+package plane
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
+
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
+	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kit/run"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+	"github.com/silverback-gateway/silverback/services/distributor"
+	"github.com/silverback-gateway/silverback/services/registry"
+	"github.com/silverback-gateway/silverback/services/translator"
+)
+
+// Config says what the plane runs on.
+type Config struct {
+	Etcd      string // endpoint
+	Group     string // created at the start
+	FreePorts bool
+	Log       *slog.Logger
+}
+
+// The first replica of a service has the service's usual port, the next ones follow by three. HTTP is ten above.
+const (
+	registryPort    = 7440
+	translatorPort  = 7441
+	distributorPort = 7442
+	nextReplica     = 3
+	httpAbove       = 10
+
+	registries   = 2
+	translators  = 2
+	distributors = 3
+)
+
+// service is what the replicas of all services have in common.
+type service interface {
+	Run(ctx context.Context) error
+	Ready() error
+}
+
+type replica struct {
+	name    string
+	service service
+	server  *rpc.Server
+	http    *telemetry.HTTP
+	close   []func()
+}
+
+// A Plane is all replicas of all services.
+type Plane struct {
+	config   Config
+	replicas []*replica
+	at       map[string][]string // addresses by service
+}
+
+// New opens every listener; Run serves.
+func New(c Config) (_ *Plane, err error) {
+	p := &Plane{config: c, at: map[string][]string{}}
+	defer func() {
+		if err != nil {
+			p.Close()
+		}
+	}()
+	for i := range registries {
+		err := p.add("registry", i, registryPort, rpc.ServerConfig{}, func(d deps) (service, error) {
+			return registry.New(registry.Config{DefaultGroup: c.Group, Replica: d.name, SessionTTL: 9 * time.Second, RenewInterval: 2 * time.Second},
+				registry.Deps{Etcd: d.etcd, Log: d.log, Metrics: d.metrics})
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	for i := range translators {
+		err := p.add("translator", i, translatorPort, rpc.ServerConfig{MaxReceive: translator.MaxReceive}, func(d deps) (service, error) {
+			conn, err := d.dial(p.Registry())
+			if err != nil {
+				return nil, err
+			}
+			return translator.New(translator.Config{}, translator.Deps{Etcd: d.etcd, Registry: registryv1.NewRegistryServiceClient(conn), Log: d.log, Metrics: d.metrics}), nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	for i := range distributors {
+		err := p.add("distributor", i, distributorPort, rpc.ServerConfig{Codec: distributor.Codec(), ReadBuffer: distributor.ReadBuffer}, func(d deps) (service, error) {
+			toRegistry, err := d.dial(p.Registry())
+			if err != nil {
+				return nil, err
+			}
+			toTranslator, err := d.dial(p.Translator())
+			if err != nil {
+				return nil, err
+			}
+			return distributor.New(distributor.Config{ReplicaID: d.name, ReconnectSpread: 200 * time.Millisecond}, distributor.Deps{
+				Etcd: d.etcd, Registry: registryv1.NewRegistryServiceClient(toRegistry), Translator: translatorv1.NewTranslatorServiceClient(toTranslator),
+				Log: d.log, Metrics: d.metrics,
+			})
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// deps are what the constructor of a replica is given. What it opens ends with the replica.
+type deps struct {
+	name    string
+	etcd    *clientv3.Client
+	log     *slog.Logger
+	metrics *prometheus.Registry
+	replica *replica
+}
+
+func (d deps) dial(addresses []string) (*grpc.ClientConn, error) {
+	conn, err := rpc.Dial(rpc.ClientConfig{Addresses: addresses})
+	if err == nil {
+		d.replica.close = append(d.replica.close, func() { _ = conn.Close() })
+	}
+	return conn, err
+}
+
+func (p *Plane) add(kind string, i, port int, c rpc.ServerConfig, build func(deps) (service, error)) error {
+	r := &replica{name: fmt.Sprintf("%s-%d", kind, i+1)}
+	p.replicas = append(p.replicas, r)
+	log := p.config.Log.With("replica", r.name)
+	metrics := telemetry.NewMetrics()
+	etcd, err := etcdkv.Dial([]string{p.config.Etcd})
+	if err != nil {
+		return fmt.Errorf("start %s: %w", r.name, err)
+	}
+	r.close = append(r.close, func() { _ = etcd.Close() })
+	if r.service, err = build(deps{name: r.name, etcd: etcd, log: log, metrics: metrics, replica: r}); err != nil {
+		return fmt.Errorf("start %s: %w", r.name, err)
+	}
+	c.Listen, c.StopTime = p.address(port+nextReplica*i), 3*time.Second
+	if r.server, err = rpc.NewServer(c, rpc.ServerDeps{Log: log, Metrics: metrics}); err != nil {
+		return fmt.Errorf("start %s: %w", r.name, err)
+	}
+	r.close = append(r.close, r.server.Stop)
+	switch s := r.service.(type) {
+	case *distributor.Distributor:
+		s.Register(r.server)
+	case interface {
+		Register(grpc.ServiceRegistrar)
+		Drain()
+	}:
+		s.Register(r.server)
+		r.server.OnDrain(s.Drain)
+	}
+	if r.http, err = telemetry.Listen(p.address(port+nextReplica*i+httpAbove), metrics, nil, r.service.Ready); err != nil {
+		return fmt.Errorf("start %s: %w", r.name, err)
+	}
+	p.at[kind] = append(p.at[kind], r.server.Address())
+	return nil
+}
+
+func (p *Plane) address(port int) string {
+	if p.config.FreePorts {
+		port = 0
+	}
+	return fmt.Sprintf("127.0.0.1:%d", port)
+}
+
+// Run runs every replica until ctx ends.
+func (p *Plane) Run(ctx context.Context) error {
+	var loops []run.Loop
+	for _, r := range p.replicas {
+		loops = append(loops, r.server.Serve, r.service.Run, r.http.Serve)
+	}
+	return run.All(ctx, loops...)
+}
+
+// Close frees what the replicas hold.
+func (p *Plane) Close() {
+	for _, r := range p.replicas {
+		for i := len(r.close) - 1; i >= 0; i-- {
+			r.close[i]()
+		}
+		r.close = nil
+	}
+}
+
+// Registry returns the addresses of the registry's replicas.
+func (p *Plane) Registry() []string { return p.at["registry"] }
+
+// Translator returns the addresses of the translator's replicas.
+func (p *Plane) Translator() []string { return p.at["translator"] }
+
+// Distributor returns the addresses of the distributor's replicas.
+func (p *Plane) Distributor() []string { return p.at["distributor"] }
+
+// Metrics returns the addresses of the HTTP listeners by replica.
+func (p *Plane) Metrics() map[string]string {
+	all := map[string]string{}
+	for _, r := range p.replicas {
+		all[r.name] = r.http.Address()
+	}
+	return all
+}

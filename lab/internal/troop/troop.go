@@ -1,0 +1,165 @@
+// Package troop runs gateways and the agents beside them: simulated ones inside the process, or agents for gateways that run
+// already.
+package troop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/silverback-gateway/silverback/agent"
+	"github.com/silverback-gateway/silverback/kit/run"
+	"github.com/silverback-gateway/silverback/testkit/kongtest"
+)
+
+// Config says what the troop is.
+type Config struct {
+	Group       string
+	Simulated   int
+	Workers     int
+	Real        []Kong // in place of simulated ones
+	Dir         string
+	FreePorts   bool
+	Registry    []string
+	Distributor []string
+	Log         *slog.Logger
+}
+
+// Kong is a gateway that runs already.
+type Kong struct {
+	Admin, Proxy, Status string // URLs
+}
+
+// A Member is one gateway and its agent.
+type Member struct {
+	Name      string
+	Kong      Kong
+	Simulated *kongtest.Gateway // nil for a gateway that ran already
+	Agent     *agent.Agent
+	HTTP      string // address of the agent's listener
+}
+
+// The ports of gateway n, from 1.
+const (
+	proxyPort  = 7600
+	adminPort  = 7700
+	statusPort = 7800
+	agentPort  = 7900
+
+	// MaxGateways is how many fit the ports.
+	MaxGateways = 99
+)
+
+// A Troop is all members.
+type Troop struct{ members []Member }
+
+// New starts the gateways and makes the agents.
+func New(c Config) (_ *Troop, err error) {
+	t := &Troop{}
+	defer func() {
+		if err != nil {
+			t.Close()
+		}
+	}()
+	n := len(c.Real)
+	if n == 0 {
+		n = c.Simulated
+	}
+	if n > MaxGateways && !c.FreePorts {
+		return nil, fmt.Errorf("%d gateways are too many: at most %d fit the ports", n, MaxGateways)
+	}
+	for i := range n {
+		m, err := newMember(c, i)
+		t.members = append(t.members, m)
+		if err != nil {
+			return nil, fmt.Errorf("start gateway %s: %w", m.Name, err)
+		}
+	}
+	return t, nil
+}
+
+func newMember(c Config, i int) (m Member, err error) {
+	m.Name = fmt.Sprintf("gw-%d", i+1)
+	dir := filepath.Join(c.Dir, m.Name)
+	boot := filepath.Join(dir, "kong.yaml")
+	address := func(base int) string {
+		if c.FreePorts {
+			return "127.0.0.1:0"
+		}
+		return fmt.Sprintf("127.0.0.1:%d", base+i+1)
+	}
+	if len(c.Real) > 0 {
+		m.Kong, boot = c.Real[i], ""
+	} else {
+		if err := firstBootFile(boot); err != nil {
+			return m, err
+		}
+		m.Simulated, err = kongtest.New(kongtest.Options{
+			Proxy: address(proxyPort), Admin: address(adminPort), Status: address(statusPort), Workers: c.Workers, DeclarativeConfig: boot,
+		})
+		if err != nil {
+			return m, err
+		}
+		m.Kong = Kong{Admin: m.Simulated.AdminURL(), Proxy: m.Simulated.ProxyURL(), Status: m.Simulated.StatusURL()}
+	}
+	m.HTTP = address(agentPort)
+	m.Agent, err = agent.New(agent.Config{
+		Group: c.Group, Node: m.Name, Registry: c.Registry, Distributor: c.Distributor, KongAdmin: m.Kong.Admin, KongProxy: m.Kong.Proxy,
+		KongStatus: m.Kong.Status, StateDir: filepath.Join(dir, "agent"), BootFile: boot, HTTPListen: m.HTTP,
+	}, agent.Deps{Log: c.Log})
+	if err == nil {
+		m.HTTP = m.Agent.HTTPAddress()
+	}
+	return m, err
+}
+
+// firstBootFile gives a gateway that never ran something to start from: Kong does not start without the file that its declarative_config
+// names. One that is there is the last known good and stays.
+func firstBootFile(name string) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return fmt.Errorf("make the gateway's folder: %w", err)
+	}
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("write the first boot file: %w", err)
+	}
+	_, err = file.WriteString("{\"_format_version\":\"3.0\"}\n")
+	return errors.Join(err, file.Close())
+}
+
+// Run runs the agents until ctx ends, and then the gateways no longer.
+func (t *Troop) Run(ctx context.Context) error {
+	if len(t.members) == 0 {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	var loops []run.Loop
+	for _, m := range t.members {
+		loops = append(loops, func(ctx context.Context) error {
+			if err := m.Agent.Run(ctx); ctx.Err() == nil {
+				return fmt.Errorf("agent %s: %w", m.Name, err)
+			}
+			return context.Cause(ctx)
+		})
+	}
+	return run.All(ctx, loops...)
+}
+
+// Close stops the simulated gateways.
+func (t *Troop) Close() {
+	for _, m := range t.members {
+		if m.Simulated != nil {
+			m.Simulated.Close()
+		}
+	}
+}
+
+// Members returns the gateways and their agents, in order.
+func (t *Troop) Members() []Member { return t.members }
