@@ -1,0 +1,202 @@
+package process
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// StartTime is how long a process may take until it is ready.
+const StartTime = 30 * time.Second
+
+// Group is the group that a fleet's gateways belong to.
+const Group = "default"
+
+// Config says what a fleet is.
+type Config struct {
+	Registries, Translators, Distributors, Gateways int
+
+	DistributorFlags []string // of every distributor
+}
+
+// A Fleet is all processes, and the addresses at which they stay.
+type Fleet struct {
+	Registries, Translators, Distributors []*Service
+	Gateways                              []*Gateway
+
+	tb       testing.TB
+	binaries Binaries
+	dir      string
+}
+
+// A Service is one replica.
+type Service struct {
+	*Process
+	Kind string // registry, translator or distributor
+	GRPC string // host:port
+	HTTP string // host:port
+}
+
+// A Gateway is a simulated Kong and the agent beside it.
+type Gateway struct {
+	Name  string
+	Kong  *Process
+	Agent *Process
+
+	Proxy, Admin, Status string // URLs
+	HTTP                 string // host:port of the agent
+	BootFile             string
+}
+
+// AgentView is what an agent says of itself.
+type AgentView struct {
+	Revision       int64  `json:"revision"`
+	WantedRevision int64  `json:"wanted_revision"`
+	Decision       int64  `json:"decision"`
+	Term           int64  `json:"term"`
+	ReceivedBytes  int64  `json:"received_bytes"`
+	Loads          int64  `json:"loads"`
+	Digest         string `json:"digest"`
+	Phase          string `json:"phase"`
+	Proven         bool   `json:"proven"`
+	Connected      bool   `json:"connected"`
+	Enrolled       bool   `json:"enrolled"`
+}
+
+// StartFleet starts a fleet on an etcd, and returns when every service is ready and every agent is known.
+func StartFleet(tb testing.TB, binaries Binaries, etcd []string, c Config) *Fleet {
+	tb.Helper()
+	f := &Fleet{tb: tb, binaries: binaries, dir: tb.TempDir()}
+	etcdFlag := "--etcd-endpoints=" + strings.Join(etcd, ",")
+	for i := range c.Registries {
+		f.Registries = append(f.Registries, f.service("registry", i, etcdFlag, "--default-group="+Group, "--session-ttl=6s", "--renew-interval=1s"))
+	}
+	toRegistry := "--registry=" + strings.Join(addresses(f.Registries), ",")
+	for i := range c.Translators {
+		f.Translators = append(f.Translators, f.service("translator", i, etcdFlag, toRegistry))
+	}
+	toTranslator := "--translator=" + strings.Join(addresses(f.Translators), ",")
+	for i := range c.Distributors {
+		f.Distributors = append(f.Distributors, f.service("distributor", i, append([]string{etcdFlag, toRegistry, toTranslator}, c.DistributorFlags...)...))
+	}
+	for _, s := range f.Services() {
+		s.WaitReady()
+	}
+	for range c.Gateways {
+		f.AddGateway()
+	}
+	return f
+}
+
+func (f *Fleet) service(kind string, i int, flags ...string) *Service {
+	f.tb.Helper()
+	s := &Service{Kind: kind, GRPC: Address(f.tb), HTTP: Address(f.tb)}
+	args := append([]string{"--listen=" + s.GRPC, "--http-listen=" + s.HTTP}, flags...)
+	s.Process = Start(f.tb, fmt.Sprintf("%s-%d", kind, i+1), f.binaries.Path(kind), args...)
+	return s
+}
+
+// AddGateway starts one more gateway with its agent, and returns when the agent is known to the services.
+func (f *Fleet) AddGateway() *Gateway {
+	f.tb.Helper()
+	name := fmt.Sprintf("gw-%d", len(f.Gateways)+1)
+	dir := filepath.Join(f.dir, name)
+	g := &Gateway{
+		Name: name, Proxy: "http://" + Address(f.tb), Admin: "http://" + Address(f.tb), Status: "http://" + Address(f.tb),
+		HTTP: Address(f.tb), BootFile: filepath.Join(dir, "kong.yaml"),
+	}
+	// Kong does not start without the file that its declarative_config names.
+	err := os.MkdirAll(dir, 0o700)
+	if err == nil {
+		err = os.WriteFile(g.BootFile, []byte("{\"_format_version\":\"3.0\"}\n"), 0o600)
+	}
+	if err != nil {
+		f.tb.Fatal(err)
+	}
+	host := func(url string) string { return strings.TrimPrefix(url, "http://") }
+	g.Kong = Start(f.tb, "kong-"+name, f.binaries.Path("kongsim"), "-proxy="+host(g.Proxy), "-admin="+host(g.Admin), "-status="+host(g.Status),
+		"-workers=2", "-declarative-config="+g.BootFile)
+	Eventually(f.tb, StartTime, name+" answers", g.KongReady)
+	g.Agent = Start(f.tb, "agent-"+name, f.binaries.Path("agent"), "--group="+Group, "--node="+name, "--kong-admin="+g.Admin, "--kong-proxy="+g.Proxy,
+		"--kong-status="+g.Status, "--registry="+strings.Join(addresses(f.Registries), ","), "--distributor="+strings.Join(addresses(f.Distributors), ","),
+		"--state-dir="+filepath.Join(dir, "agent"), "--boot-file="+g.BootFile, "--http-listen="+g.HTTP, "--drift-interval=500ms")
+	f.Gateways = append(f.Gateways, g)
+	g.WaitJoined(f.tb)
+	return g
+}
+
+// Services returns all replicas of all services.
+func (f *Fleet) Services() []*Service {
+	return append(append(append([]*Service(nil), f.Registries...), f.Translators...), f.Distributors...)
+}
+
+// CLI returns the command line of this fleet, with the addresses of every replica.
+func (f *Fleet) CLI() CLI {
+	return CLI{
+		Path: f.binaries.Path("silverback"), Registry: addresses(f.Registries), Translator: addresses(f.Translators), Distributor: addresses(f.Distributors),
+	}
+}
+
+func addresses(services []*Service) []string {
+	var all []string
+	for _, s := range services {
+		all = append(all, s.GRPC)
+	}
+	return all
+}
+
+// WaitReady waits until the replica says that it is ready.
+func (s *Service) WaitReady() {
+	s.tb.Helper()
+	Eventually(s.tb, StartTime, s.Name+" is ready", func() error { return Ready("http://" + s.HTTP + "/readyz") })
+}
+
+// KongReady is nil when the gateway's Admin API answers.
+func (g *Gateway) KongReady() error { return Ready(g.Admin + "/status") }
+
+// WaitJoined waits until the agent has enrolled and follows its assignment.
+func (g *Gateway) WaitJoined(tb testing.TB) {
+	tb.Helper()
+	Eventually(tb, StartTime, g.Name+" has joined", func() error {
+		v, err := g.View()
+		if err == nil && (!v.Connected || !v.Enrolled) {
+			err = fmt.Errorf("connected: %v, enrolled: %v", v.Connected, v.Enrolled)
+		}
+		return err
+	})
+}
+
+// View asks the agent how it is.
+func (g *Gateway) View() (AgentView, error) {
+	status, body, err := Get("http://" + g.HTTP + "/status")
+	if err != nil {
+		return AgentView{}, err
+	}
+	if status != 200 {
+		return AgentView{}, fmt.Errorf("the agent answers %d", status)
+	}
+	var v AgentView
+	if err := json.Unmarshal(body, &v); err != nil {
+		return AgentView{}, fmt.Errorf("read the agent's status: %w", err)
+	}
+	return v, nil
+}
+
+// Serves is nil when the agent has proven that the gateway serves a revision.
+func (g *Gateway) Serves(revision int64) error {
+	v, err := g.View()
+	if err == nil && (v.Revision != revision || !v.Proven) {
+		err = fmt.Errorf("%s: revision %d, proven: %v, phase %s, wanted %d", g.Name, v.Revision, v.Proven, v.Phase, v.WantedRevision)
+	}
+	return err
+}
+
+// Route asks the gateway's proxy for a path and returns the status and the body.
+func (g *Gateway) Route(path string) (int, string, error) {
+	status, body, err := Get(g.Proxy + path)
+	return status, string(body), err
+}
