@@ -279,7 +279,10 @@ type NodeStatus struct {
 	// Loads that ended in an ack since the agent started.
 	Loads int64 `protobuf:"varint,10,opt,name=loads,proto3" json:"loads,omitempty"`
 	// Times the gateway was found to run something else since the agent started.
-	Drifts        int64 `protobuf:"varint,11,opt,name=drifts,proto3" json:"drifts,omitempty"`
+	Drifts int64 `protobuf:"varint,11,opt,name=drifts,proto3" json:"drifts,omitempty"`
+	// How the gateway fares with its traffic, rounded, so that a steady node reports
+	// nothing new; unset when nothing was sampled yet.
+	Health        *Health `protobuf:"bytes,12,opt,name=health,proto3" json:"health,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -391,6 +394,214 @@ func (x *NodeStatus) GetDrifts() int64 {
 	return 0
 }
 
+func (x *NodeStatus) GetHealth() *Health {
+	if x != nil {
+		return x.Health
+	}
+	return nil
+}
+
+// How a gateway fared over a window of time. Figures of requests come from Kong's
+// Prometheus plugin, and are unset without it.
+type Health struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How much time the figures cover.
+	Window *durationpb.Duration `protobuf:"bytes,1,opt,name=window,proto3" json:"window,omitempty"`
+	// Requests that clients made.
+	Requests *int64 `protobuf:"varint,2,opt,name=requests,proto3,oneof" json:"requests,omitempty"`
+	// Of them, those that ended in a status from 500 up.
+	ServerErrors *int64 `protobuf:"varint,3,opt,name=server_errors,json=serverErrors,proto3,oneof" json:"server_errors,omitempty"`
+	// Half of the requests took at most so long, as Kong's buckets tell.
+	LatencyP50 *durationpb.Duration `protobuf:"bytes,4,opt,name=latency_p50,json=latencyP50,proto3" json:"latency_p50,omitempty"`
+	// 99 of 100 requests took at most so long, as Kong's buckets tell.
+	LatencyP99 *durationpb.Duration `protobuf:"bytes,5,opt,name=latency_p99,json=latencyP99,proto3" json:"latency_p99,omitempty"`
+	// Open client connections when the window ended.
+	Connections *int64 `protobuf:"varint,6,opt,name=connections,proto3,oneof" json:"connections,omitempty"`
+	// Memory of the workers' Lua VMs, in bytes, when the window ended.
+	MemoryBytes int64 `protobuf:"varint,7,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
+	// Times that worker processes were seen to be new since the agent started.
+	WorkerRestarts int64 `protobuf:"varint,8,opt,name=worker_restarts,json=workerRestarts,proto3" json:"worker_restarts,omitempty"`
+	// What came of the group's probes, in their order.
+	Probes        []*ProbeResult `protobuf:"bytes,9,rep,name=probes,proto3" json:"probes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Health) Reset() {
+	*x = Health{}
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Health) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Health) ProtoMessage() {}
+
+func (x *Health) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Health.ProtoReflect.Descriptor instead.
+func (*Health) Descriptor() ([]byte, []int) {
+	return file_silverback_fleet_v1_node_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Health) GetWindow() *durationpb.Duration {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
+func (x *Health) GetRequests() int64 {
+	if x != nil && x.Requests != nil {
+		return *x.Requests
+	}
+	return 0
+}
+
+func (x *Health) GetServerErrors() int64 {
+	if x != nil && x.ServerErrors != nil {
+		return *x.ServerErrors
+	}
+	return 0
+}
+
+func (x *Health) GetLatencyP50() *durationpb.Duration {
+	if x != nil {
+		return x.LatencyP50
+	}
+	return nil
+}
+
+func (x *Health) GetLatencyP99() *durationpb.Duration {
+	if x != nil {
+		return x.LatencyP99
+	}
+	return nil
+}
+
+func (x *Health) GetConnections() int64 {
+	if x != nil && x.Connections != nil {
+		return *x.Connections
+	}
+	return 0
+}
+
+func (x *Health) GetMemoryBytes() int64 {
+	if x != nil {
+		return x.MemoryBytes
+	}
+	return 0
+}
+
+func (x *Health) GetWorkerRestarts() int64 {
+	if x != nil {
+		return x.WorkerRestarts
+	}
+	return 0
+}
+
+func (x *Health) GetProbes() []*ProbeResult {
+	if x != nil {
+		return x.Probes
+	}
+	return nil
+}
+
+// What came of one probe within a window.
+type ProbeResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The path, as in the probe.
+	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// The Host header, as in the probe.
+	Host string `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"`
+	// How often it was sent.
+	Sent int32 `protobuf:"varint,3,opt,name=sent,proto3" json:"sent,omitempty"`
+	// Of them, how many had another answer than the good one, or none in time.
+	Failed int32 `protobuf:"varint,4,opt,name=failed,proto3" json:"failed,omitempty"`
+	// What was wrong with the last that failed, such as "status 503"; free of secrets.
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProbeResult) Reset() {
+	*x = ProbeResult{}
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProbeResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProbeResult) ProtoMessage() {}
+
+func (x *ProbeResult) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProbeResult.ProtoReflect.Descriptor instead.
+func (*ProbeResult) Descriptor() ([]byte, []int) {
+	return file_silverback_fleet_v1_node_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ProbeResult) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *ProbeResult) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *ProbeResult) GetSent() int32 {
+	if x != nil {
+		return x.Sent
+	}
+	return 0
+}
+
+func (x *ProbeResult) GetFailed() int32 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *ProbeResult) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_silverback_fleet_v1_node_proto protoreflect.FileDescriptor
 
 const file_silverback_fleet_v1_node_proto_rawDesc = "" +
@@ -411,7 +622,7 @@ const file_silverback_fleet_v1_node_proto_rawDesc = "" +
 	"\tCondition\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x120\n" +
-	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xaf\x03\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xe4\x03\n" +
 	"\n" +
 	"NodeStatus\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12\x16\n" +
@@ -428,7 +639,29 @@ const file_silverback_fleet_v1_node_proto_rawDesc = "" +
 	"\x05proof\x18\t \x01(\x0e2\x1a.silverback.fleet.v1.ProofR\x05proof\x12\x14\n" +
 	"\x05loads\x18\n" +
 	" \x01(\x03R\x05loads\x12\x16\n" +
-	"\x06drifts\x18\v \x01(\x03R\x06drifts*Q\n" +
+	"\x06drifts\x18\v \x01(\x03R\x06drifts\x123\n" +
+	"\x06health\x18\f \x01(\v2\x1b.silverback.fleet.v1.HealthR\x06health\"\xda\x03\n" +
+	"\x06Health\x121\n" +
+	"\x06window\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x06window\x12\x1f\n" +
+	"\brequests\x18\x02 \x01(\x03H\x00R\brequests\x88\x01\x01\x12(\n" +
+	"\rserver_errors\x18\x03 \x01(\x03H\x01R\fserverErrors\x88\x01\x01\x12:\n" +
+	"\vlatency_p50\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"latencyP50\x12:\n" +
+	"\vlatency_p99\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"latencyP99\x12%\n" +
+	"\vconnections\x18\x06 \x01(\x03H\x02R\vconnections\x88\x01\x01\x12!\n" +
+	"\fmemory_bytes\x18\a \x01(\x03R\vmemoryBytes\x12'\n" +
+	"\x0fworker_restarts\x18\b \x01(\x03R\x0eworkerRestarts\x128\n" +
+	"\x06probes\x18\t \x03(\v2 .silverback.fleet.v1.ProbeResultR\x06probesB\v\n" +
+	"\t_requestsB\x10\n" +
+	"\x0e_server_errorsB\x0e\n" +
+	"\f_connections\"y\n" +
+	"\vProbeResult\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x12\n" +
+	"\x04host\x18\x02 \x01(\tR\x04host\x12\x12\n" +
+	"\x04sent\x18\x03 \x01(\x05R\x04sent\x12\x16\n" +
+	"\x06failed\x18\x04 \x01(\x05R\x06failed\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason*Q\n" +
 	"\x05Proof\x12\x15\n" +
 	"\x11PROOF_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fPROOF_WORKER\x10\x01\x12\x0f\n" +
@@ -450,29 +683,36 @@ func file_silverback_fleet_v1_node_proto_rawDescGZIP() []byte {
 }
 
 var file_silverback_fleet_v1_node_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_silverback_fleet_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_silverback_fleet_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_silverback_fleet_v1_node_proto_goTypes = []any{
 	(Proof)(0),                    // 0: silverback.fleet.v1.Proof
 	(*Capabilities)(nil),          // 1: silverback.fleet.v1.Capabilities
 	(*Condition)(nil),             // 2: silverback.fleet.v1.Condition
 	(*NodeStatus)(nil),            // 3: silverback.fleet.v1.NodeStatus
-	nil,                           // 4: silverback.fleet.v1.Capabilities.PluginsEntry
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 6: google.protobuf.Duration
+	(*Health)(nil),                // 4: silverback.fleet.v1.Health
+	(*ProbeResult)(nil),           // 5: silverback.fleet.v1.ProbeResult
+	nil,                           // 6: silverback.fleet.v1.Capabilities.PluginsEntry
+	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 8: google.protobuf.Duration
 }
 var file_silverback_fleet_v1_node_proto_depIdxs = []int32{
-	4, // 0: silverback.fleet.v1.Capabilities.plugins:type_name -> silverback.fleet.v1.Capabilities.PluginsEntry
-	0, // 1: silverback.fleet.v1.Capabilities.proof:type_name -> silverback.fleet.v1.Proof
-	5, // 2: silverback.fleet.v1.Condition.since:type_name -> google.protobuf.Timestamp
-	2, // 3: silverback.fleet.v1.NodeStatus.conditions:type_name -> silverback.fleet.v1.Condition
-	6, // 4: silverback.fleet.v1.NodeStatus.load_time:type_name -> google.protobuf.Duration
-	6, // 5: silverback.fleet.v1.NodeStatus.proof_time:type_name -> google.protobuf.Duration
-	0, // 6: silverback.fleet.v1.NodeStatus.proof:type_name -> silverback.fleet.v1.Proof
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	6,  // 0: silverback.fleet.v1.Capabilities.plugins:type_name -> silverback.fleet.v1.Capabilities.PluginsEntry
+	0,  // 1: silverback.fleet.v1.Capabilities.proof:type_name -> silverback.fleet.v1.Proof
+	7,  // 2: silverback.fleet.v1.Condition.since:type_name -> google.protobuf.Timestamp
+	2,  // 3: silverback.fleet.v1.NodeStatus.conditions:type_name -> silverback.fleet.v1.Condition
+	8,  // 4: silverback.fleet.v1.NodeStatus.load_time:type_name -> google.protobuf.Duration
+	8,  // 5: silverback.fleet.v1.NodeStatus.proof_time:type_name -> google.protobuf.Duration
+	0,  // 6: silverback.fleet.v1.NodeStatus.proof:type_name -> silverback.fleet.v1.Proof
+	4,  // 7: silverback.fleet.v1.NodeStatus.health:type_name -> silverback.fleet.v1.Health
+	8,  // 8: silverback.fleet.v1.Health.window:type_name -> google.protobuf.Duration
+	8,  // 9: silverback.fleet.v1.Health.latency_p50:type_name -> google.protobuf.Duration
+	8,  // 10: silverback.fleet.v1.Health.latency_p99:type_name -> google.protobuf.Duration
+	5,  // 11: silverback.fleet.v1.Health.probes:type_name -> silverback.fleet.v1.ProbeResult
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_silverback_fleet_v1_node_proto_init() }
@@ -480,13 +720,14 @@ func file_silverback_fleet_v1_node_proto_init() {
 	if File_silverback_fleet_v1_node_proto != nil {
 		return
 	}
+	file_silverback_fleet_v1_node_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_fleet_v1_node_proto_rawDesc), len(file_silverback_fleet_v1_node_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

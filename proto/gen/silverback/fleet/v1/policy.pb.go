@@ -282,8 +282,11 @@ type Gates struct {
 	// The share of a wave's nodes, in percent, that may fail to load before the
 	// rollout halts. Failures are not refusals: a refusal always halts or pins.
 	MaxFailedPercent int32 `protobuf:"varint,1,opt,name=max_failed_percent,json=maxFailedPercent,proto3" json:"max_failed_percent,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Questions that every agent of the group asks through its own gateway, all the
+	// time; at most 16.
+	Probes        []*Probe `protobuf:"bytes,2,rep,name=probes,proto3" json:"probes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Gates) Reset() {
@@ -323,6 +326,117 @@ func (x *Gates) GetMaxFailedPercent() int32 {
 	return 0
 }
 
+func (x *Gates) GetProbes() []*Probe {
+	if x != nil {
+		return x.Probes
+	}
+	return nil
+}
+
+// A request that an agent sends through its gateway's proxy, as a client would,
+// to see whether what lies behind it answers.
+type Probe struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The path, with a query when one is needed; begins with '/'.
+	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// The status of a good answer; 0 is 200.
+	Expect int32 `protobuf:"varint,2,opt,name=expect,proto3" json:"expect,omitempty"`
+	// The Host header; empty is the proxy's own address.
+	Host string `protobuf:"bytes,3,opt,name=host,proto3" json:"host,omitempty"`
+	// Further headers. They are kept with the group and shown with it: not the place
+	// for secrets.
+	Headers map[string]string `protobuf:"bytes,4,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How often it is sent; unset is five seconds.
+	Interval *durationpb.Duration `protobuf:"bytes,5,opt,name=interval,proto3" json:"interval,omitempty"`
+	// How long an answer may take; unset is two seconds.
+	Timeout *durationpb.Duration `protobuf:"bytes,6,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// True when a failing probe also takes the node out of load balancing. Left out,
+	// it is only reported: an application that fails everywhere should not empty the
+	// load balancer too.
+	Readiness     bool `protobuf:"varint,7,opt,name=readiness,proto3" json:"readiness,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Probe) Reset() {
+	*x = Probe{}
+	mi := &file_silverback_fleet_v1_policy_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Probe) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Probe) ProtoMessage() {}
+
+func (x *Probe) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_fleet_v1_policy_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Probe.ProtoReflect.Descriptor instead.
+func (*Probe) Descriptor() ([]byte, []int) {
+	return file_silverback_fleet_v1_policy_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Probe) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Probe) GetExpect() int32 {
+	if x != nil {
+		return x.Expect
+	}
+	return 0
+}
+
+func (x *Probe) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *Probe) GetHeaders() map[string]string {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+func (x *Probe) GetInterval() *durationpb.Duration {
+	if x != nil {
+		return x.Interval
+	}
+	return nil
+}
+
+func (x *Probe) GetTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.Timeout
+	}
+	return nil
+}
+
+func (x *Probe) GetReadiness() bool {
+	if x != nil {
+		return x.Readiness
+	}
+	return false
+}
+
 // A part of the group that is moved together. Waves are cumulative: each holds
 // the nodes of the one before.
 type RolloutPolicy_Wave struct {
@@ -342,7 +456,7 @@ type RolloutPolicy_Wave struct {
 
 func (x *RolloutPolicy_Wave) Reset() {
 	*x = RolloutPolicy_Wave{}
-	mi := &file_silverback_fleet_v1_policy_proto_msgTypes[2]
+	mi := &file_silverback_fleet_v1_policy_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -354,7 +468,7 @@ func (x *RolloutPolicy_Wave) String() string {
 func (*RolloutPolicy_Wave) ProtoMessage() {}
 
 func (x *RolloutPolicy_Wave) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_fleet_v1_policy_proto_msgTypes[2]
+	mi := &file_silverback_fleet_v1_policy_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -444,9 +558,21 @@ const file_silverback_fleet_v1_policy_proto_rawDesc = "" +
 	"\vOnUnhealthy\x12\x1c\n" +
 	"\x18ON_UNHEALTHY_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ON_UNHEALTHY_HALT\x10\x01\x12\x19\n" +
-	"\x15ON_UNHEALTHY_ROLLBACK\x10\x02\"5\n" +
+	"\x15ON_UNHEALTHY_ROLLBACK\x10\x02\"i\n" +
 	"\x05Gates\x12,\n" +
-	"\x12max_failed_percent\x18\x01 \x01(\x05R\x10maxFailedPercent*[\n" +
+	"\x12max_failed_percent\x18\x01 \x01(\x05R\x10maxFailedPercent\x122\n" +
+	"\x06probes\x18\x02 \x03(\v2\x1a.silverback.fleet.v1.ProbeR\x06probes\"\xd0\x02\n" +
+	"\x05Probe\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x16\n" +
+	"\x06expect\x18\x02 \x01(\x05R\x06expect\x12\x12\n" +
+	"\x04host\x18\x03 \x01(\tR\x04host\x12A\n" +
+	"\aheaders\x18\x04 \x03(\v2'.silverback.fleet.v1.Probe.HeadersEntryR\aheaders\x125\n" +
+	"\binterval\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\binterval\x123\n" +
+	"\atimeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12\x1c\n" +
+	"\treadiness\x18\a \x01(\bR\treadiness\x1a:\n" +
+	"\fHeadersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*[\n" +
 	"\vDriftPolicy\x12\x1c\n" +
 	"\x18DRIFT_POLICY_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11DRIFT_POLICY_HEAL\x10\x01\x12\x17\n" +
@@ -466,28 +592,34 @@ func file_silverback_fleet_v1_policy_proto_rawDescGZIP() []byte {
 }
 
 var file_silverback_fleet_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_silverback_fleet_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_silverback_fleet_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_silverback_fleet_v1_policy_proto_goTypes = []any{
 	(DriftPolicy)(0),               // 0: silverback.fleet.v1.DriftPolicy
 	(RolloutPolicy_OnReject)(0),    // 1: silverback.fleet.v1.RolloutPolicy.OnReject
 	(RolloutPolicy_OnUnhealthy)(0), // 2: silverback.fleet.v1.RolloutPolicy.OnUnhealthy
 	(*RolloutPolicy)(nil),          // 3: silverback.fleet.v1.RolloutPolicy
 	(*Gates)(nil),                  // 4: silverback.fleet.v1.Gates
-	(*RolloutPolicy_Wave)(nil),     // 5: silverback.fleet.v1.RolloutPolicy.Wave
-	(*durationpb.Duration)(nil),    // 6: google.protobuf.Duration
+	(*Probe)(nil),                  // 5: silverback.fleet.v1.Probe
+	(*RolloutPolicy_Wave)(nil),     // 6: silverback.fleet.v1.RolloutPolicy.Wave
+	nil,                            // 7: silverback.fleet.v1.Probe.HeadersEntry
+	(*durationpb.Duration)(nil),    // 8: google.protobuf.Duration
 }
 var file_silverback_fleet_v1_policy_proto_depIdxs = []int32{
-	5, // 0: silverback.fleet.v1.RolloutPolicy.waves:type_name -> silverback.fleet.v1.RolloutPolicy.Wave
-	1, // 1: silverback.fleet.v1.RolloutPolicy.on_reject:type_name -> silverback.fleet.v1.RolloutPolicy.OnReject
-	2, // 2: silverback.fleet.v1.RolloutPolicy.on_unhealthy:type_name -> silverback.fleet.v1.RolloutPolicy.OnUnhealthy
-	6, // 3: silverback.fleet.v1.RolloutPolicy.deadline:type_name -> google.protobuf.Duration
-	4, // 4: silverback.fleet.v1.RolloutPolicy.gates:type_name -> silverback.fleet.v1.Gates
-	6, // 5: silverback.fleet.v1.RolloutPolicy.Wave.soak:type_name -> google.protobuf.Duration
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	6,  // 0: silverback.fleet.v1.RolloutPolicy.waves:type_name -> silverback.fleet.v1.RolloutPolicy.Wave
+	1,  // 1: silverback.fleet.v1.RolloutPolicy.on_reject:type_name -> silverback.fleet.v1.RolloutPolicy.OnReject
+	2,  // 2: silverback.fleet.v1.RolloutPolicy.on_unhealthy:type_name -> silverback.fleet.v1.RolloutPolicy.OnUnhealthy
+	8,  // 3: silverback.fleet.v1.RolloutPolicy.deadline:type_name -> google.protobuf.Duration
+	4,  // 4: silverback.fleet.v1.RolloutPolicy.gates:type_name -> silverback.fleet.v1.Gates
+	5,  // 5: silverback.fleet.v1.Gates.probes:type_name -> silverback.fleet.v1.Probe
+	7,  // 6: silverback.fleet.v1.Probe.headers:type_name -> silverback.fleet.v1.Probe.HeadersEntry
+	8,  // 7: silverback.fleet.v1.Probe.interval:type_name -> google.protobuf.Duration
+	8,  // 8: silverback.fleet.v1.Probe.timeout:type_name -> google.protobuf.Duration
+	8,  // 9: silverback.fleet.v1.RolloutPolicy.Wave.soak:type_name -> google.protobuf.Duration
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_silverback_fleet_v1_policy_proto_init() }
@@ -495,7 +627,7 @@ func file_silverback_fleet_v1_policy_proto_init() {
 	if File_silverback_fleet_v1_policy_proto != nil {
 		return
 	}
-	file_silverback_fleet_v1_policy_proto_msgTypes[2].OneofWrappers = []any{
+	file_silverback_fleet_v1_policy_proto_msgTypes[3].OneofWrappers = []any{
 		(*RolloutPolicy_Wave_Nodes)(nil),
 		(*RolloutPolicy_Wave_Percent)(nil),
 	}
@@ -505,7 +637,7 @@ func file_silverback_fleet_v1_policy_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_fleet_v1_policy_proto_rawDesc), len(file_silverback_fleet_v1_policy_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   3,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

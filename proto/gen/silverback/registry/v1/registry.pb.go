@@ -112,7 +112,10 @@ type Group struct {
 	// When the group was changed last. Set by the server.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// Changes with every change of the group. Set by the server.
-	Etag          string `protobuf:"bytes,7,opt,name=etag,proto3" json:"etag,omitempty"`
+	Etag string `protobuf:"bytes,7,opt,name=etag,proto3" json:"etag,omitempty"`
+	// The bundles of schemas that the group's nodes have, sorted; a node that is gone
+	// does not count. Set by the server.
+	SchemaDigests []string `protobuf:"bytes,8,rep,name=schema_digests,json=schemaDigests,proto3" json:"schema_digests,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -196,6 +199,13 @@ func (x *Group) GetEtag() string {
 	return ""
 }
 
+func (x *Group) GetSchemaDigests() []string {
+	if x != nil {
+		return x.SchemaDigests
+	}
+	return nil
+}
+
 // One Kong gateway and the agent beside it.
 type Node struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -221,7 +231,9 @@ type Node struct {
 	// When the node was enrolled first.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// When the state changed last.
-	StateTime     *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=state_time,json=stateTime,proto3" json:"state_time,omitempty"`
+	StateTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=state_time,json=stateTime,proto3" json:"state_time,omitempty"`
+	// Set while an operator has the node out of load balancing. Set by DrainNode.
+	Drain         *Drain `protobuf:"bytes,12,opt,name=drain,proto3" json:"drain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -333,6 +345,69 @@ func (x *Node) GetStateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Node) GetDrain() *Drain {
+	if x != nil {
+		return x.Drain
+	}
+	return nil
+}
+
+// An operator's word that a node is to stay out of load balancing. It outlives
+// restarts of the agent and of the registry.
+type Drain struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Why, in the operator's words.
+	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Since when.
+	Since         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Drain) Reset() {
+	*x = Drain{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Drain) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Drain) ProtoMessage() {}
+
+func (x *Drain) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Drain.ProtoReflect.Descriptor instead.
+func (*Drain) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Drain) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Drain) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
 // Asks for a new group.
 type CreateGroupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -346,7 +421,7 @@ type CreateGroupRequest struct {
 
 func (x *CreateGroupRequest) Reset() {
 	*x = CreateGroupRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[2]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -358,7 +433,7 @@ func (x *CreateGroupRequest) String() string {
 func (*CreateGroupRequest) ProtoMessage() {}
 
 func (x *CreateGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[2]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -371,7 +446,7 @@ func (x *CreateGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGroupRequest.ProtoReflect.Descriptor instead.
 func (*CreateGroupRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{2}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *CreateGroupRequest) GetGroup() *Group {
@@ -399,7 +474,7 @@ type CreateGroupResponse struct {
 
 func (x *CreateGroupResponse) Reset() {
 	*x = CreateGroupResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[3]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -411,7 +486,7 @@ func (x *CreateGroupResponse) String() string {
 func (*CreateGroupResponse) ProtoMessage() {}
 
 func (x *CreateGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[3]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -424,7 +499,7 @@ func (x *CreateGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGroupResponse.ProtoReflect.Descriptor instead.
 func (*CreateGroupResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{3}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *CreateGroupResponse) GetGroup() *Group {
@@ -445,7 +520,7 @@ type GetGroupRequest struct {
 
 func (x *GetGroupRequest) Reset() {
 	*x = GetGroupRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[4]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -457,7 +532,7 @@ func (x *GetGroupRequest) String() string {
 func (*GetGroupRequest) ProtoMessage() {}
 
 func (x *GetGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[4]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -470,7 +545,7 @@ func (x *GetGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGroupRequest.ProtoReflect.Descriptor instead.
 func (*GetGroupRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{4}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetGroupRequest) GetName() string {
@@ -491,7 +566,7 @@ type GetGroupResponse struct {
 
 func (x *GetGroupResponse) Reset() {
 	*x = GetGroupResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[5]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -503,7 +578,7 @@ func (x *GetGroupResponse) String() string {
 func (*GetGroupResponse) ProtoMessage() {}
 
 func (x *GetGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[5]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -516,7 +591,7 @@ func (x *GetGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGroupResponse.ProtoReflect.Descriptor instead.
 func (*GetGroupResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{5}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetGroupResponse) GetGroup() *Group {
@@ -539,7 +614,7 @@ type ListGroupsRequest struct {
 
 func (x *ListGroupsRequest) Reset() {
 	*x = ListGroupsRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[6]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -551,7 +626,7 @@ func (x *ListGroupsRequest) String() string {
 func (*ListGroupsRequest) ProtoMessage() {}
 
 func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[6]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -564,7 +639,7 @@ func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsRequest.ProtoReflect.Descriptor instead.
 func (*ListGroupsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{6}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListGroupsRequest) GetPageSize() int32 {
@@ -594,7 +669,7 @@ type ListGroupsResponse struct {
 
 func (x *ListGroupsResponse) Reset() {
 	*x = ListGroupsResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[7]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -606,7 +681,7 @@ func (x *ListGroupsResponse) String() string {
 func (*ListGroupsResponse) ProtoMessage() {}
 
 func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[7]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -619,7 +694,7 @@ func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsResponse.ProtoReflect.Descriptor instead.
 func (*ListGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{7}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListGroupsResponse) GetGroups() []*Group {
@@ -649,7 +724,7 @@ type UpdateGroupRequest struct {
 
 func (x *UpdateGroupRequest) Reset() {
 	*x = UpdateGroupRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[8]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -661,7 +736,7 @@ func (x *UpdateGroupRequest) String() string {
 func (*UpdateGroupRequest) ProtoMessage() {}
 
 func (x *UpdateGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[8]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -674,7 +749,7 @@ func (x *UpdateGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateGroupRequest.ProtoReflect.Descriptor instead.
 func (*UpdateGroupRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{8}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *UpdateGroupRequest) GetGroup() *Group {
@@ -702,7 +777,7 @@ type UpdateGroupResponse struct {
 
 func (x *UpdateGroupResponse) Reset() {
 	*x = UpdateGroupResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[9]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -714,7 +789,7 @@ func (x *UpdateGroupResponse) String() string {
 func (*UpdateGroupResponse) ProtoMessage() {}
 
 func (x *UpdateGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[9]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -727,7 +802,7 @@ func (x *UpdateGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateGroupResponse.ProtoReflect.Descriptor instead.
 func (*UpdateGroupResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{9}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *UpdateGroupResponse) GetGroup() *Group {
@@ -750,7 +825,7 @@ type DeleteGroupRequest struct {
 
 func (x *DeleteGroupRequest) Reset() {
 	*x = DeleteGroupRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[10]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -762,7 +837,7 @@ func (x *DeleteGroupRequest) String() string {
 func (*DeleteGroupRequest) ProtoMessage() {}
 
 func (x *DeleteGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[10]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -775,7 +850,7 @@ func (x *DeleteGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteGroupRequest.ProtoReflect.Descriptor instead.
 func (*DeleteGroupRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{10}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DeleteGroupRequest) GetName() string {
@@ -801,7 +876,7 @@ type DeleteGroupResponse struct {
 
 func (x *DeleteGroupResponse) Reset() {
 	*x = DeleteGroupResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[11]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -813,7 +888,7 @@ func (x *DeleteGroupResponse) String() string {
 func (*DeleteGroupResponse) ProtoMessage() {}
 
 func (x *DeleteGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[11]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -826,7 +901,7 @@ func (x *DeleteGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteGroupResponse.ProtoReflect.Descriptor instead.
 func (*DeleteGroupResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{11}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{12}
 }
 
 // Asks for the groups and their changes.
@@ -840,7 +915,7 @@ type WatchGroupsRequest struct {
 
 func (x *WatchGroupsRequest) Reset() {
 	*x = WatchGroupsRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[12]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -852,7 +927,7 @@ func (x *WatchGroupsRequest) String() string {
 func (*WatchGroupsRequest) ProtoMessage() {}
 
 func (x *WatchGroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[12]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -865,7 +940,7 @@ func (x *WatchGroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchGroupsRequest.ProtoReflect.Descriptor instead.
 func (*WatchGroupsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{12}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *WatchGroupsRequest) GetResumeToken() string {
@@ -895,7 +970,7 @@ type WatchGroupsResponse struct {
 
 func (x *WatchGroupsResponse) Reset() {
 	*x = WatchGroupsResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[13]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -907,7 +982,7 @@ func (x *WatchGroupsResponse) String() string {
 func (*WatchGroupsResponse) ProtoMessage() {}
 
 func (x *WatchGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[13]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -920,7 +995,7 @@ func (x *WatchGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchGroupsResponse.ProtoReflect.Descriptor instead.
 func (*WatchGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{13}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *WatchGroupsResponse) GetEvent() isWatchGroupsResponse_Event {
@@ -1026,7 +1101,7 @@ type EnrolNodeRequest struct {
 
 func (x *EnrolNodeRequest) Reset() {
 	*x = EnrolNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[14]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1038,7 +1113,7 @@ func (x *EnrolNodeRequest) String() string {
 func (*EnrolNodeRequest) ProtoMessage() {}
 
 func (x *EnrolNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[14]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1051,7 +1126,7 @@ func (x *EnrolNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolNodeRequest.ProtoReflect.Descriptor instead.
 func (*EnrolNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{14}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *EnrolNodeRequest) GetGroup() string {
@@ -1125,14 +1200,21 @@ type EnrolNodeResponse struct {
 	// Without a renewal for so long the node counts as unreachable.
 	SessionTtl *durationpb.Duration `protobuf:"bytes,2,opt,name=session_ttl,json=sessionTtl,proto3" json:"session_ttl,omitempty"`
 	// What to do about drift.
-	Drift         v1.DriftPolicy `protobuf:"varint,3,opt,name=drift,proto3,enum=silverback.fleet.v1.DriftPolicy" json:"drift,omitempty"`
+	Drift v1.DriftPolicy `protobuf:"varint,3,opt,name=drift,proto3,enum=silverback.fleet.v1.DriftPolicy" json:"drift,omitempty"`
+	// True when the node is to stay out of load balancing.
+	Draining bool `protobuf:"varint,4,opt,name=draining,proto3" json:"draining,omitempty"`
+	// What to ask through the gateway, and how often.
+	Probes []*v1.Probe `protobuf:"bytes,5,rep,name=probes,proto3" json:"probes,omitempty"`
+	// True when the registry lacks the schemas that the capabilities name: the agent
+	// then uploads them.
+	WantSchemas   bool `protobuf:"varint,6,opt,name=want_schemas,json=wantSchemas,proto3" json:"want_schemas,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EnrolNodeResponse) Reset() {
 	*x = EnrolNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[15]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1144,7 +1226,7 @@ func (x *EnrolNodeResponse) String() string {
 func (*EnrolNodeResponse) ProtoMessage() {}
 
 func (x *EnrolNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[15]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1157,7 +1239,7 @@ func (x *EnrolNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolNodeResponse.ProtoReflect.Descriptor instead.
 func (*EnrolNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{15}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *EnrolNodeResponse) GetRenewInterval() *durationpb.Duration {
@@ -1181,6 +1263,27 @@ func (x *EnrolNodeResponse) GetDrift() v1.DriftPolicy {
 	return v1.DriftPolicy(0)
 }
 
+func (x *EnrolNodeResponse) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
+}
+
+func (x *EnrolNodeResponse) GetProbes() []*v1.Probe {
+	if x != nil {
+		return x.Probes
+	}
+	return nil
+}
+
+func (x *EnrolNodeResponse) GetWantSchemas() bool {
+	if x != nil {
+		return x.WantSchemas
+	}
+	return false
+}
+
 // Keeps a session.
 type RenewNodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1202,7 +1305,7 @@ type RenewNodeRequest struct {
 
 func (x *RenewNodeRequest) Reset() {
 	*x = RenewNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[16]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1214,7 +1317,7 @@ func (x *RenewNodeRequest) String() string {
 func (*RenewNodeRequest) ProtoMessage() {}
 
 func (x *RenewNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[16]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1227,7 +1330,7 @@ func (x *RenewNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewNodeRequest.ProtoReflect.Descriptor instead.
 func (*RenewNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{16}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RenewNodeRequest) GetGroup() string {
@@ -1274,14 +1377,21 @@ type RenewNodeResponse struct {
 	Drift v1.DriftPolicy `protobuf:"varint,2,opt,name=drift,proto3,enum=silverback.fleet.v1.DriftPolicy" json:"drift,omitempty"`
 	// True when this replica has no status of the node: the next renewal should
 	// carry one.
-	WantStatus    bool `protobuf:"varint,3,opt,name=want_status,json=wantStatus,proto3" json:"want_status,omitempty"`
+	WantStatus bool `protobuf:"varint,3,opt,name=want_status,json=wantStatus,proto3" json:"want_status,omitempty"`
+	// True when the node is to stay out of load balancing.
+	Draining bool `protobuf:"varint,4,opt,name=draining,proto3" json:"draining,omitempty"`
+	// What to ask through the gateway, and how often.
+	Probes []*v1.Probe `protobuf:"bytes,5,rep,name=probes,proto3" json:"probes,omitempty"`
+	// True when the registry lacks the schemas that the capabilities name: the agent
+	// then uploads them.
+	WantSchemas   bool `protobuf:"varint,6,opt,name=want_schemas,json=wantSchemas,proto3" json:"want_schemas,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RenewNodeResponse) Reset() {
 	*x = RenewNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[17]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1293,7 +1403,7 @@ func (x *RenewNodeResponse) String() string {
 func (*RenewNodeResponse) ProtoMessage() {}
 
 func (x *RenewNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[17]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1306,7 +1416,7 @@ func (x *RenewNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewNodeResponse.ProtoReflect.Descriptor instead.
 func (*RenewNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{17}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RenewNodeResponse) GetRenewInterval() *durationpb.Duration {
@@ -1330,6 +1440,27 @@ func (x *RenewNodeResponse) GetWantStatus() bool {
 	return false
 }
 
+func (x *RenewNodeResponse) GetDraining() bool {
+	if x != nil {
+		return x.Draining
+	}
+	return false
+}
+
+func (x *RenewNodeResponse) GetProbes() []*v1.Probe {
+	if x != nil {
+		return x.Probes
+	}
+	return nil
+}
+
+func (x *RenewNodeResponse) GetWantSchemas() bool {
+	if x != nil {
+		return x.WantSchemas
+	}
+	return false
+}
+
 // Asks for one node.
 type GetNodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1343,7 +1474,7 @@ type GetNodeRequest struct {
 
 func (x *GetNodeRequest) Reset() {
 	*x = GetNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[18]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1355,7 +1486,7 @@ func (x *GetNodeRequest) String() string {
 func (*GetNodeRequest) ProtoMessage() {}
 
 func (x *GetNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[18]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1368,7 +1499,7 @@ func (x *GetNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNodeRequest.ProtoReflect.Descriptor instead.
 func (*GetNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{18}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetNodeRequest) GetGroup() string {
@@ -1396,7 +1527,7 @@ type GetNodeResponse struct {
 
 func (x *GetNodeResponse) Reset() {
 	*x = GetNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[19]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1408,7 +1539,7 @@ func (x *GetNodeResponse) String() string {
 func (*GetNodeResponse) ProtoMessage() {}
 
 func (x *GetNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[19]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1421,7 +1552,7 @@ func (x *GetNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNodeResponse.ProtoReflect.Descriptor instead.
 func (*GetNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{19}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetNodeResponse) GetNode() *Node {
@@ -1446,7 +1577,7 @@ type ListNodesRequest struct {
 
 func (x *ListNodesRequest) Reset() {
 	*x = ListNodesRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[20]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1458,7 +1589,7 @@ func (x *ListNodesRequest) String() string {
 func (*ListNodesRequest) ProtoMessage() {}
 
 func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[20]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1471,7 +1602,7 @@ func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListNodesRequest.ProtoReflect.Descriptor instead.
 func (*ListNodesRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{20}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListNodesRequest) GetGroup() string {
@@ -1508,7 +1639,7 @@ type ListNodesResponse struct {
 
 func (x *ListNodesResponse) Reset() {
 	*x = ListNodesResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[21]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1520,7 +1651,7 @@ func (x *ListNodesResponse) String() string {
 func (*ListNodesResponse) ProtoMessage() {}
 
 func (x *ListNodesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[21]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1533,7 +1664,7 @@ func (x *ListNodesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListNodesResponse.ProtoReflect.Descriptor instead.
 func (*ListNodesResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{21}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListNodesResponse) GetNodes() []*Node {
@@ -1565,7 +1696,7 @@ type DeleteNodeRequest struct {
 
 func (x *DeleteNodeRequest) Reset() {
 	*x = DeleteNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[22]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1577,7 +1708,7 @@ func (x *DeleteNodeRequest) String() string {
 func (*DeleteNodeRequest) ProtoMessage() {}
 
 func (x *DeleteNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[22]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1590,7 +1721,7 @@ func (x *DeleteNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteNodeRequest.ProtoReflect.Descriptor instead.
 func (*DeleteNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{22}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DeleteNodeRequest) GetGroup() string {
@@ -1623,7 +1754,7 @@ type DeleteNodeResponse struct {
 
 func (x *DeleteNodeResponse) Reset() {
 	*x = DeleteNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[23]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1635,7 +1766,7 @@ func (x *DeleteNodeResponse) String() string {
 func (*DeleteNodeResponse) ProtoMessage() {}
 
 func (x *DeleteNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[23]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1648,7 +1779,7 @@ func (x *DeleteNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteNodeResponse.ProtoReflect.Descriptor instead.
 func (*DeleteNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{23}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{24}
 }
 
 // Asks for nodes and their changes.
@@ -1664,7 +1795,7 @@ type WatchNodesRequest struct {
 
 func (x *WatchNodesRequest) Reset() {
 	*x = WatchNodesRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[24]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1676,7 +1807,7 @@ func (x *WatchNodesRequest) String() string {
 func (*WatchNodesRequest) ProtoMessage() {}
 
 func (x *WatchNodesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[24]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1689,7 +1820,7 @@ func (x *WatchNodesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchNodesRequest.ProtoReflect.Descriptor instead.
 func (*WatchNodesRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{24}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *WatchNodesRequest) GetGroup() string {
@@ -1724,7 +1855,7 @@ type WatchNodesResponse struct {
 
 func (x *WatchNodesResponse) Reset() {
 	*x = WatchNodesResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[25]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1736,7 +1867,7 @@ func (x *WatchNodesResponse) String() string {
 func (*WatchNodesResponse) ProtoMessage() {}
 
 func (x *WatchNodesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[25]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1749,7 +1880,7 @@ func (x *WatchNodesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchNodesResponse.ProtoReflect.Descriptor instead.
 func (*WatchNodesResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{25}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *WatchNodesResponse) GetEvent() isWatchNodesResponse_Event {
@@ -1827,6 +1958,438 @@ func (*WatchNodesResponse_Deleted_) isWatchNodesResponse_Event() {}
 
 func (*WatchNodesResponse_Synced_) isWatchNodesResponse_Event() {}
 
+// Asks to take a node out of load balancing.
+type DrainNodeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// The node.
+	Node string `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	// Why, for people; at most 512 bytes.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Makes a retry safe; at most 64 characters.
+	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainNodeRequest) Reset() {
+	*x = DrainNodeRequest{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainNodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainNodeRequest) ProtoMessage() {}
+
+func (x *DrainNodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainNodeRequest.ProtoReflect.Descriptor instead.
+func (*DrainNodeRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *DrainNodeRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *DrainNodeRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *DrainNodeRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *DrainNodeRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// The node was told, or will be at its next renewal; its state is DRAINING once its
+// agent says so.
+type DrainNodeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The node.
+	Node          *Node `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainNodeResponse) Reset() {
+	*x = DrainNodeResponse{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainNodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainNodeResponse) ProtoMessage() {}
+
+func (x *DrainNodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainNodeResponse.ProtoReflect.Descriptor instead.
+func (*DrainNodeResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *DrainNodeResponse) GetNode() *Node {
+	if x != nil {
+		return x.Node
+	}
+	return nil
+}
+
+// Asks to give a node back to load balancing.
+type UndrainNodeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// The node.
+	Node string `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	// Makes a retry safe; at most 64 characters.
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndrainNodeRequest) Reset() {
+	*x = UndrainNodeRequest{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndrainNodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndrainNodeRequest) ProtoMessage() {}
+
+func (x *UndrainNodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndrainNodeRequest.ProtoReflect.Descriptor instead.
+func (*UndrainNodeRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *UndrainNodeRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *UndrainNodeRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *UndrainNodeRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// The node was told, or will be at its next renewal.
+type UndrainNodeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The node.
+	Node          *Node `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndrainNodeResponse) Reset() {
+	*x = UndrainNodeResponse{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndrainNodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndrainNodeResponse) ProtoMessage() {}
+
+func (x *UndrainNodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndrainNodeResponse.ProtoReflect.Descriptor instead.
+func (*UndrainNodeResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *UndrainNodeResponse) GetNode() *Node {
+	if x != nil {
+		return x.Node
+	}
+	return nil
+}
+
+// Carries a bundle of schemas.
+type UploadSchemasRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group of the node that has them.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// The node that has them.
+	Node string `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	// The digest of the bundle's canonical bytes, as in the capabilities.
+	Digest string `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
+	// The canonical bytes, as one zstd frame; at most 768 KiB.
+	Zstd          []byte `protobuf:"bytes,4,opt,name=zstd,proto3" json:"zstd,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UploadSchemasRequest) Reset() {
+	*x = UploadSchemasRequest{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UploadSchemasRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UploadSchemasRequest) ProtoMessage() {}
+
+func (x *UploadSchemasRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UploadSchemasRequest.ProtoReflect.Descriptor instead.
+func (*UploadSchemasRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *UploadSchemasRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *UploadSchemasRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *UploadSchemasRequest) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *UploadSchemasRequest) GetZstd() []byte {
+	if x != nil {
+		return x.Zstd
+	}
+	return nil
+}
+
+// The bundle is stored.
+type UploadSchemasResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UploadSchemasResponse) Reset() {
+	*x = UploadSchemasResponse{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UploadSchemasResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UploadSchemasResponse) ProtoMessage() {}
+
+func (x *UploadSchemasResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UploadSchemasResponse.ProtoReflect.Descriptor instead.
+func (*UploadSchemasResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{32}
+}
+
+// Asks for a bundle of schemas.
+type GetSchemasRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The digest of the bundle's canonical bytes.
+	Digest        string `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSchemasRequest) Reset() {
+	*x = GetSchemasRequest{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSchemasRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSchemasRequest) ProtoMessage() {}
+
+func (x *GetSchemasRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSchemasRequest.ProtoReflect.Descriptor instead.
+func (*GetSchemasRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *GetSchemasRequest) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+// A bundle of schemas.
+type GetSchemasResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The canonical bytes, as one zstd frame.
+	Zstd          []byte `protobuf:"bytes,1,opt,name=zstd,proto3" json:"zstd,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSchemasResponse) Reset() {
+	*x = GetSchemasResponse{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSchemasResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSchemasResponse) ProtoMessage() {}
+
+func (x *GetSchemasResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSchemasResponse.ProtoReflect.Descriptor instead.
+func (*GetSchemasResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *GetSchemasResponse) GetZstd() []byte {
+	if x != nil {
+		return x.Zstd
+	}
+	return nil
+}
+
 // Announces a full list.
 type WatchGroupsResponse_Listing struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1836,7 +2399,7 @@ type WatchGroupsResponse_Listing struct {
 
 func (x *WatchGroupsResponse_Listing) Reset() {
 	*x = WatchGroupsResponse_Listing{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[27]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1848,7 +2411,7 @@ func (x *WatchGroupsResponse_Listing) String() string {
 func (*WatchGroupsResponse_Listing) ProtoMessage() {}
 
 func (x *WatchGroupsResponse_Listing) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[27]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1861,7 +2424,7 @@ func (x *WatchGroupsResponse_Listing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchGroupsResponse_Listing.ProtoReflect.Descriptor instead.
 func (*WatchGroupsResponse_Listing) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{13, 0}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{14, 0}
 }
 
 // Everything up to here was sent.
@@ -1875,7 +2438,7 @@ type WatchGroupsResponse_Synced struct {
 
 func (x *WatchGroupsResponse_Synced) Reset() {
 	*x = WatchGroupsResponse_Synced{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[28]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1887,7 +2450,7 @@ func (x *WatchGroupsResponse_Synced) String() string {
 func (*WatchGroupsResponse_Synced) ProtoMessage() {}
 
 func (x *WatchGroupsResponse_Synced) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[28]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1900,7 +2463,7 @@ func (x *WatchGroupsResponse_Synced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchGroupsResponse_Synced.ProtoReflect.Descriptor instead.
 func (*WatchGroupsResponse_Synced) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{13, 1}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{14, 1}
 }
 
 func (x *WatchGroupsResponse_Synced) GetResumeToken() string {
@@ -1919,7 +2482,7 @@ type WatchNodesResponse_Listing struct {
 
 func (x *WatchNodesResponse_Listing) Reset() {
 	*x = WatchNodesResponse_Listing{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[30]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1931,7 +2494,7 @@ func (x *WatchNodesResponse_Listing) String() string {
 func (*WatchNodesResponse_Listing) ProtoMessage() {}
 
 func (x *WatchNodesResponse_Listing) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[30]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1944,7 +2507,7 @@ func (x *WatchNodesResponse_Listing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchNodesResponse_Listing.ProtoReflect.Descriptor instead.
 func (*WatchNodesResponse_Listing) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{25, 0}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{26, 0}
 }
 
 // Everything up to here was sent.
@@ -1958,7 +2521,7 @@ type WatchNodesResponse_Synced struct {
 
 func (x *WatchNodesResponse_Synced) Reset() {
 	*x = WatchNodesResponse_Synced{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[31]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1970,7 +2533,7 @@ func (x *WatchNodesResponse_Synced) String() string {
 func (*WatchNodesResponse_Synced) ProtoMessage() {}
 
 func (x *WatchNodesResponse_Synced) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[31]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1983,7 +2546,7 @@ func (x *WatchNodesResponse_Synced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchNodesResponse_Synced.ProtoReflect.Descriptor instead.
 func (*WatchNodesResponse_Synced) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{25, 1}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{26, 1}
 }
 
 func (x *WatchNodesResponse_Synced) GetResumeToken() string {
@@ -2006,7 +2569,7 @@ type WatchNodesResponse_Deleted struct {
 
 func (x *WatchNodesResponse_Deleted) Reset() {
 	*x = WatchNodesResponse_Deleted{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[32]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2018,7 +2581,7 @@ func (x *WatchNodesResponse_Deleted) String() string {
 func (*WatchNodesResponse_Deleted) ProtoMessage() {}
 
 func (x *WatchNodesResponse_Deleted) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[32]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2031,7 +2594,7 @@ func (x *WatchNodesResponse_Deleted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchNodesResponse_Deleted.ProtoReflect.Descriptor instead.
 func (*WatchNodesResponse_Deleted) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{25, 2}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{26, 2}
 }
 
 func (x *WatchNodesResponse_Deleted) GetGroup() string {
@@ -2052,7 +2615,7 @@ var File_silverback_registry_v1_registry_proto protoreflect.FileDescriptor
 
 const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\n" +
-	"%silverback/registry/v1/registry.proto\x12\x16silverback.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1esilverback/fleet/v1/node.proto\x1a silverback/fleet/v1/policy.proto\"\xbf\x02\n" +
+	"%silverback/registry/v1/registry.proto\x12\x16silverback.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1esilverback/fleet/v1/node.proto\x1a silverback/fleet/v1/policy.proto\"\xe6\x02\n" +
 	"\x05Group\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12:\n" +
 	"\x06policy\x18\x02 \x01(\v2\".silverback.fleet.v1.RolloutPolicyR\x06policy\x126\n" +
@@ -2062,7 +2625,8 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\x12\x12\n" +
-	"\x04etag\x18\a \x01(\tR\x04etag\"\xe2\x05\n" +
+	"\x04etag\x18\a \x01(\tR\x04etag\x12%\n" +
+	"\x0eschema_digests\x18\b \x03(\tR\rschemaDigests\"\x97\x06\n" +
 	"\x04Node\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x128\n" +
@@ -2077,7 +2641,8 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x129\n" +
 	"\n" +
-	"state_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tstateTime\x1a9\n" +
+	"state_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tstateTime\x123\n" +
+	"\x05drain\x18\f \x01(\v2\x1d.silverback.registry.v1.DrainR\x05drain\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x91\x01\n" +
@@ -2089,7 +2654,10 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\x11STATE_UNREACHABLE\x10\x04\x12\x12\n" +
 	"\x0eSTATE_DRAINING\x10\x05\x12\x0e\n" +
 	"\n" +
-	"STATE_GONE\x10\x06\"y\n" +
+	"STATE_GONE\x10\x06\"Q\n" +
+	"\x05Drain\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x120\n" +
+	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"y\n" +
 	"\x12CreateGroupRequest\x12;\n" +
 	"\x05group\x18\x01 \x01(\v2\x1d.silverback.registry.v1.GroupB\x06\xbaH\x03\xc8\x01\x01R\x05group\x12&\n" +
 	"\n" +
@@ -2141,23 +2709,29 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\ragent_address\x18\t \x01(\tR\fagentAddress\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc9\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xbc\x02\n" +
 	"\x11EnrolNodeResponse\x12@\n" +
 	"\x0erenew_interval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\rrenewInterval\x12:\n" +
 	"\vsession_ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"sessionTtl\x126\n" +
-	"\x05drift\x18\x03 \x01(\x0e2 .silverback.fleet.v1.DriftPolicyR\x05drift\"\xc3\x01\n" +
+	"\x05drift\x18\x03 \x01(\x0e2 .silverback.fleet.v1.DriftPolicyR\x05drift\x12\x1a\n" +
+	"\bdraining\x18\x04 \x01(\bR\bdraining\x122\n" +
+	"\x06probes\x18\x05 \x03(\v2\x1a.silverback.fleet.v1.ProbeR\x06probes\x12!\n" +
+	"\fwant_schemas\x18\x06 \x01(\bR\vwantSchemas\"\xc3\x01\n" +
 	"\x10RenewNodeRequest\x12\x1d\n" +
 	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1b\n" +
 	"\x04node\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04node\x12 \n" +
 	"\aboot_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06bootId\x127\n" +
 	"\x06status\x18\x04 \x01(\v2\x1f.silverback.fleet.v1.NodeStatusR\x06status\x12\x18\n" +
-	"\aleaving\x18\x05 \x01(\bR\aleaving\"\xae\x01\n" +
+	"\aleaving\x18\x05 \x01(\bR\aleaving\"\xa1\x02\n" +
 	"\x11RenewNodeResponse\x12@\n" +
 	"\x0erenew_interval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\rrenewInterval\x126\n" +
 	"\x05drift\x18\x02 \x01(\x0e2 .silverback.fleet.v1.DriftPolicyR\x05drift\x12\x1f\n" +
 	"\vwant_status\x18\x03 \x01(\bR\n" +
-	"wantStatus\"C\n" +
+	"wantStatus\x12\x1a\n" +
+	"\bdraining\x18\x04 \x01(\bR\bdraining\x122\n" +
+	"\x06probes\x18\x05 \x03(\v2\x1a.silverback.fleet.v1.ProbeR\x06probes\x12!\n" +
+	"\fwant_schemas\x18\x06 \x01(\bR\vwantSchemas\"C\n" +
 	"\x0eGetNodeRequest\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x1b\n" +
 	"\x04node\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04node\"C\n" +
@@ -2191,7 +2765,32 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\aDeleted\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04nodeB\a\n" +
-	"\x05event2\xc5\t\n" +
+	"\x05event\"\x98\x01\n" +
+	"\x10DrainNodeRequest\x12\x1d\n" +
+	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1b\n" +
+	"\x04node\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04node\x12 \n" +
+	"\x06reason\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\x04R\x06reason\x12&\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"E\n" +
+	"\x11DrainNodeResponse\x120\n" +
+	"\x04node\x18\x01 \x01(\v2\x1c.silverback.registry.v1.NodeR\x04node\"x\n" +
+	"\x12UndrainNodeRequest\x12\x1d\n" +
+	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1b\n" +
+	"\x04node\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04node\x12&\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"G\n" +
+	"\x13UndrainNodeResponse\x120\n" +
+	"\x04node\x18\x01 \x01(\v2\x1c.silverback.registry.v1.NodeR\x04node\"\x94\x01\n" +
+	"\x14UploadSchemasRequest\x12\x1d\n" +
+	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1b\n" +
+	"\x04node\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04node\x12\x1f\n" +
+	"\x06digest\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06digest\x12\x1f\n" +
+	"\x04zstd\x18\x04 \x01(\fB\v\xbaH\bz\x06\x10\x01\x18\x80\x800R\x04zstd\"\x17\n" +
+	"\x15UploadSchemasResponse\"4\n" +
+	"\x11GetSchemasRequest\x12\x1f\n" +
+	"\x06digest\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06digest\"(\n" +
+	"\x12GetSchemasResponse\x12\x12\n" +
+	"\x04zstd\x18\x01 \x01(\fR\x04zstd2\xe2\f\n" +
 	"\x0fRegistryService\x12f\n" +
 	"\vCreateGroup\x12*.silverback.registry.v1.CreateGroupRequest\x1a+.silverback.registry.v1.CreateGroupResponse\x12]\n" +
 	"\bGetGroup\x12'.silverback.registry.v1.GetGroupRequest\x1a(.silverback.registry.v1.GetGroupResponse\x12c\n" +
@@ -2207,7 +2806,12 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\n" +
 	"DeleteNode\x12).silverback.registry.v1.DeleteNodeRequest\x1a*.silverback.registry.v1.DeleteNodeResponse\x12e\n" +
 	"\n" +
-	"WatchNodes\x12).silverback.registry.v1.WatchNodesRequest\x1a*.silverback.registry.v1.WatchNodesResponse0\x01B\xfb\x01\n" +
+	"WatchNodes\x12).silverback.registry.v1.WatchNodesRequest\x1a*.silverback.registry.v1.WatchNodesResponse0\x01\x12`\n" +
+	"\tDrainNode\x12(.silverback.registry.v1.DrainNodeRequest\x1a).silverback.registry.v1.DrainNodeResponse\x12f\n" +
+	"\vUndrainNode\x12*.silverback.registry.v1.UndrainNodeRequest\x1a+.silverback.registry.v1.UndrainNodeResponse\x12l\n" +
+	"\rUploadSchemas\x12,.silverback.registry.v1.UploadSchemasRequest\x1a-.silverback.registry.v1.UploadSchemasResponse\x12c\n" +
+	"\n" +
+	"GetSchemas\x12).silverback.registry.v1.GetSchemasRequest\x1a*.silverback.registry.v1.GetSchemasResponseB\xfb\x01\n" +
 	"\x1acom.silverback.registry.v1B\rRegistryProtoP\x01ZTgithub.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1;registryv1\xa2\x02\x03SRX\xaa\x02\x16Silverback.Registry.V1\xca\x02\x16Silverback\\Registry\\V1\xe2\x02\"Silverback\\Registry\\V1\\GPBMetadata\xea\x02\x18Silverback::Registry::V1b\x06proto3"
 
 var (
@@ -2223,113 +2827,137 @@ func file_silverback_registry_v1_registry_proto_rawDescGZIP() []byte {
 }
 
 var file_silverback_registry_v1_registry_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_silverback_registry_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_silverback_registry_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_silverback_registry_v1_registry_proto_goTypes = []any{
 	(Node_State)(0),                     // 0: silverback.registry.v1.Node.State
 	(*Group)(nil),                       // 1: silverback.registry.v1.Group
 	(*Node)(nil),                        // 2: silverback.registry.v1.Node
-	(*CreateGroupRequest)(nil),          // 3: silverback.registry.v1.CreateGroupRequest
-	(*CreateGroupResponse)(nil),         // 4: silverback.registry.v1.CreateGroupResponse
-	(*GetGroupRequest)(nil),             // 5: silverback.registry.v1.GetGroupRequest
-	(*GetGroupResponse)(nil),            // 6: silverback.registry.v1.GetGroupResponse
-	(*ListGroupsRequest)(nil),           // 7: silverback.registry.v1.ListGroupsRequest
-	(*ListGroupsResponse)(nil),          // 8: silverback.registry.v1.ListGroupsResponse
-	(*UpdateGroupRequest)(nil),          // 9: silverback.registry.v1.UpdateGroupRequest
-	(*UpdateGroupResponse)(nil),         // 10: silverback.registry.v1.UpdateGroupResponse
-	(*DeleteGroupRequest)(nil),          // 11: silverback.registry.v1.DeleteGroupRequest
-	(*DeleteGroupResponse)(nil),         // 12: silverback.registry.v1.DeleteGroupResponse
-	(*WatchGroupsRequest)(nil),          // 13: silverback.registry.v1.WatchGroupsRequest
-	(*WatchGroupsResponse)(nil),         // 14: silverback.registry.v1.WatchGroupsResponse
-	(*EnrolNodeRequest)(nil),            // 15: silverback.registry.v1.EnrolNodeRequest
-	(*EnrolNodeResponse)(nil),           // 16: silverback.registry.v1.EnrolNodeResponse
-	(*RenewNodeRequest)(nil),            // 17: silverback.registry.v1.RenewNodeRequest
-	(*RenewNodeResponse)(nil),           // 18: silverback.registry.v1.RenewNodeResponse
-	(*GetNodeRequest)(nil),              // 19: silverback.registry.v1.GetNodeRequest
-	(*GetNodeResponse)(nil),             // 20: silverback.registry.v1.GetNodeResponse
-	(*ListNodesRequest)(nil),            // 21: silverback.registry.v1.ListNodesRequest
-	(*ListNodesResponse)(nil),           // 22: silverback.registry.v1.ListNodesResponse
-	(*DeleteNodeRequest)(nil),           // 23: silverback.registry.v1.DeleteNodeRequest
-	(*DeleteNodeResponse)(nil),          // 24: silverback.registry.v1.DeleteNodeResponse
-	(*WatchNodesRequest)(nil),           // 25: silverback.registry.v1.WatchNodesRequest
-	(*WatchNodesResponse)(nil),          // 26: silverback.registry.v1.WatchNodesResponse
-	nil,                                 // 27: silverback.registry.v1.Node.LabelsEntry
-	(*WatchGroupsResponse_Listing)(nil), // 28: silverback.registry.v1.WatchGroupsResponse.Listing
-	(*WatchGroupsResponse_Synced)(nil),  // 29: silverback.registry.v1.WatchGroupsResponse.Synced
-	nil,                                 // 30: silverback.registry.v1.EnrolNodeRequest.LabelsEntry
-	(*WatchNodesResponse_Listing)(nil),  // 31: silverback.registry.v1.WatchNodesResponse.Listing
-	(*WatchNodesResponse_Synced)(nil),   // 32: silverback.registry.v1.WatchNodesResponse.Synced
-	(*WatchNodesResponse_Deleted)(nil),  // 33: silverback.registry.v1.WatchNodesResponse.Deleted
-	(*v1.RolloutPolicy)(nil),            // 34: silverback.fleet.v1.RolloutPolicy
-	(v1.DriftPolicy)(0),                 // 35: silverback.fleet.v1.DriftPolicy
-	(*timestamppb.Timestamp)(nil),       // 36: google.protobuf.Timestamp
-	(*v1.Capabilities)(nil),             // 37: silverback.fleet.v1.Capabilities
-	(*v1.NodeStatus)(nil),               // 38: silverback.fleet.v1.NodeStatus
-	(*durationpb.Duration)(nil),         // 39: google.protobuf.Duration
+	(*Drain)(nil),                       // 3: silverback.registry.v1.Drain
+	(*CreateGroupRequest)(nil),          // 4: silverback.registry.v1.CreateGroupRequest
+	(*CreateGroupResponse)(nil),         // 5: silverback.registry.v1.CreateGroupResponse
+	(*GetGroupRequest)(nil),             // 6: silverback.registry.v1.GetGroupRequest
+	(*GetGroupResponse)(nil),            // 7: silverback.registry.v1.GetGroupResponse
+	(*ListGroupsRequest)(nil),           // 8: silverback.registry.v1.ListGroupsRequest
+	(*ListGroupsResponse)(nil),          // 9: silverback.registry.v1.ListGroupsResponse
+	(*UpdateGroupRequest)(nil),          // 10: silverback.registry.v1.UpdateGroupRequest
+	(*UpdateGroupResponse)(nil),         // 11: silverback.registry.v1.UpdateGroupResponse
+	(*DeleteGroupRequest)(nil),          // 12: silverback.registry.v1.DeleteGroupRequest
+	(*DeleteGroupResponse)(nil),         // 13: silverback.registry.v1.DeleteGroupResponse
+	(*WatchGroupsRequest)(nil),          // 14: silverback.registry.v1.WatchGroupsRequest
+	(*WatchGroupsResponse)(nil),         // 15: silverback.registry.v1.WatchGroupsResponse
+	(*EnrolNodeRequest)(nil),            // 16: silverback.registry.v1.EnrolNodeRequest
+	(*EnrolNodeResponse)(nil),           // 17: silverback.registry.v1.EnrolNodeResponse
+	(*RenewNodeRequest)(nil),            // 18: silverback.registry.v1.RenewNodeRequest
+	(*RenewNodeResponse)(nil),           // 19: silverback.registry.v1.RenewNodeResponse
+	(*GetNodeRequest)(nil),              // 20: silverback.registry.v1.GetNodeRequest
+	(*GetNodeResponse)(nil),             // 21: silverback.registry.v1.GetNodeResponse
+	(*ListNodesRequest)(nil),            // 22: silverback.registry.v1.ListNodesRequest
+	(*ListNodesResponse)(nil),           // 23: silverback.registry.v1.ListNodesResponse
+	(*DeleteNodeRequest)(nil),           // 24: silverback.registry.v1.DeleteNodeRequest
+	(*DeleteNodeResponse)(nil),          // 25: silverback.registry.v1.DeleteNodeResponse
+	(*WatchNodesRequest)(nil),           // 26: silverback.registry.v1.WatchNodesRequest
+	(*WatchNodesResponse)(nil),          // 27: silverback.registry.v1.WatchNodesResponse
+	(*DrainNodeRequest)(nil),            // 28: silverback.registry.v1.DrainNodeRequest
+	(*DrainNodeResponse)(nil),           // 29: silverback.registry.v1.DrainNodeResponse
+	(*UndrainNodeRequest)(nil),          // 30: silverback.registry.v1.UndrainNodeRequest
+	(*UndrainNodeResponse)(nil),         // 31: silverback.registry.v1.UndrainNodeResponse
+	(*UploadSchemasRequest)(nil),        // 32: silverback.registry.v1.UploadSchemasRequest
+	(*UploadSchemasResponse)(nil),       // 33: silverback.registry.v1.UploadSchemasResponse
+	(*GetSchemasRequest)(nil),           // 34: silverback.registry.v1.GetSchemasRequest
+	(*GetSchemasResponse)(nil),          // 35: silverback.registry.v1.GetSchemasResponse
+	nil,                                 // 36: silverback.registry.v1.Node.LabelsEntry
+	(*WatchGroupsResponse_Listing)(nil), // 37: silverback.registry.v1.WatchGroupsResponse.Listing
+	(*WatchGroupsResponse_Synced)(nil),  // 38: silverback.registry.v1.WatchGroupsResponse.Synced
+	nil,                                 // 39: silverback.registry.v1.EnrolNodeRequest.LabelsEntry
+	(*WatchNodesResponse_Listing)(nil),  // 40: silverback.registry.v1.WatchNodesResponse.Listing
+	(*WatchNodesResponse_Synced)(nil),   // 41: silverback.registry.v1.WatchNodesResponse.Synced
+	(*WatchNodesResponse_Deleted)(nil),  // 42: silverback.registry.v1.WatchNodesResponse.Deleted
+	(*v1.RolloutPolicy)(nil),            // 43: silverback.fleet.v1.RolloutPolicy
+	(v1.DriftPolicy)(0),                 // 44: silverback.fleet.v1.DriftPolicy
+	(*timestamppb.Timestamp)(nil),       // 45: google.protobuf.Timestamp
+	(*v1.Capabilities)(nil),             // 46: silverback.fleet.v1.Capabilities
+	(*v1.NodeStatus)(nil),               // 47: silverback.fleet.v1.NodeStatus
+	(*durationpb.Duration)(nil),         // 48: google.protobuf.Duration
+	(*v1.Probe)(nil),                    // 49: silverback.fleet.v1.Probe
 }
 var file_silverback_registry_v1_registry_proto_depIdxs = []int32{
-	34, // 0: silverback.registry.v1.Group.policy:type_name -> silverback.fleet.v1.RolloutPolicy
-	35, // 1: silverback.registry.v1.Group.drift:type_name -> silverback.fleet.v1.DriftPolicy
-	36, // 2: silverback.registry.v1.Group.create_time:type_name -> google.protobuf.Timestamp
-	36, // 3: silverback.registry.v1.Group.update_time:type_name -> google.protobuf.Timestamp
+	43, // 0: silverback.registry.v1.Group.policy:type_name -> silverback.fleet.v1.RolloutPolicy
+	44, // 1: silverback.registry.v1.Group.drift:type_name -> silverback.fleet.v1.DriftPolicy
+	45, // 2: silverback.registry.v1.Group.create_time:type_name -> google.protobuf.Timestamp
+	45, // 3: silverback.registry.v1.Group.update_time:type_name -> google.protobuf.Timestamp
 	0,  // 4: silverback.registry.v1.Node.state:type_name -> silverback.registry.v1.Node.State
-	27, // 5: silverback.registry.v1.Node.labels:type_name -> silverback.registry.v1.Node.LabelsEntry
-	37, // 6: silverback.registry.v1.Node.capabilities:type_name -> silverback.fleet.v1.Capabilities
-	38, // 7: silverback.registry.v1.Node.status:type_name -> silverback.fleet.v1.NodeStatus
-	36, // 8: silverback.registry.v1.Node.create_time:type_name -> google.protobuf.Timestamp
-	36, // 9: silverback.registry.v1.Node.state_time:type_name -> google.protobuf.Timestamp
-	1,  // 10: silverback.registry.v1.CreateGroupRequest.group:type_name -> silverback.registry.v1.Group
-	1,  // 11: silverback.registry.v1.CreateGroupResponse.group:type_name -> silverback.registry.v1.Group
-	1,  // 12: silverback.registry.v1.GetGroupResponse.group:type_name -> silverback.registry.v1.Group
-	1,  // 13: silverback.registry.v1.ListGroupsResponse.groups:type_name -> silverback.registry.v1.Group
-	1,  // 14: silverback.registry.v1.UpdateGroupRequest.group:type_name -> silverback.registry.v1.Group
-	1,  // 15: silverback.registry.v1.UpdateGroupResponse.group:type_name -> silverback.registry.v1.Group
-	28, // 16: silverback.registry.v1.WatchGroupsResponse.listing:type_name -> silverback.registry.v1.WatchGroupsResponse.Listing
-	1,  // 17: silverback.registry.v1.WatchGroupsResponse.upserted:type_name -> silverback.registry.v1.Group
-	29, // 18: silverback.registry.v1.WatchGroupsResponse.synced:type_name -> silverback.registry.v1.WatchGroupsResponse.Synced
-	30, // 19: silverback.registry.v1.EnrolNodeRequest.labels:type_name -> silverback.registry.v1.EnrolNodeRequest.LabelsEntry
-	37, // 20: silverback.registry.v1.EnrolNodeRequest.capabilities:type_name -> silverback.fleet.v1.Capabilities
-	38, // 21: silverback.registry.v1.EnrolNodeRequest.status:type_name -> silverback.fleet.v1.NodeStatus
-	39, // 22: silverback.registry.v1.EnrolNodeResponse.renew_interval:type_name -> google.protobuf.Duration
-	39, // 23: silverback.registry.v1.EnrolNodeResponse.session_ttl:type_name -> google.protobuf.Duration
-	35, // 24: silverback.registry.v1.EnrolNodeResponse.drift:type_name -> silverback.fleet.v1.DriftPolicy
-	38, // 25: silverback.registry.v1.RenewNodeRequest.status:type_name -> silverback.fleet.v1.NodeStatus
-	39, // 26: silverback.registry.v1.RenewNodeResponse.renew_interval:type_name -> google.protobuf.Duration
-	35, // 27: silverback.registry.v1.RenewNodeResponse.drift:type_name -> silverback.fleet.v1.DriftPolicy
-	2,  // 28: silverback.registry.v1.GetNodeResponse.node:type_name -> silverback.registry.v1.Node
-	2,  // 29: silverback.registry.v1.ListNodesResponse.nodes:type_name -> silverback.registry.v1.Node
-	31, // 30: silverback.registry.v1.WatchNodesResponse.listing:type_name -> silverback.registry.v1.WatchNodesResponse.Listing
-	2,  // 31: silverback.registry.v1.WatchNodesResponse.upserted:type_name -> silverback.registry.v1.Node
-	33, // 32: silverback.registry.v1.WatchNodesResponse.deleted:type_name -> silverback.registry.v1.WatchNodesResponse.Deleted
-	32, // 33: silverback.registry.v1.WatchNodesResponse.synced:type_name -> silverback.registry.v1.WatchNodesResponse.Synced
-	3,  // 34: silverback.registry.v1.RegistryService.CreateGroup:input_type -> silverback.registry.v1.CreateGroupRequest
-	5,  // 35: silverback.registry.v1.RegistryService.GetGroup:input_type -> silverback.registry.v1.GetGroupRequest
-	7,  // 36: silverback.registry.v1.RegistryService.ListGroups:input_type -> silverback.registry.v1.ListGroupsRequest
-	9,  // 37: silverback.registry.v1.RegistryService.UpdateGroup:input_type -> silverback.registry.v1.UpdateGroupRequest
-	11, // 38: silverback.registry.v1.RegistryService.DeleteGroup:input_type -> silverback.registry.v1.DeleteGroupRequest
-	13, // 39: silverback.registry.v1.RegistryService.WatchGroups:input_type -> silverback.registry.v1.WatchGroupsRequest
-	15, // 40: silverback.registry.v1.RegistryService.EnrolNode:input_type -> silverback.registry.v1.EnrolNodeRequest
-	17, // 41: silverback.registry.v1.RegistryService.RenewNode:input_type -> silverback.registry.v1.RenewNodeRequest
-	19, // 42: silverback.registry.v1.RegistryService.GetNode:input_type -> silverback.registry.v1.GetNodeRequest
-	21, // 43: silverback.registry.v1.RegistryService.ListNodes:input_type -> silverback.registry.v1.ListNodesRequest
-	23, // 44: silverback.registry.v1.RegistryService.DeleteNode:input_type -> silverback.registry.v1.DeleteNodeRequest
-	25, // 45: silverback.registry.v1.RegistryService.WatchNodes:input_type -> silverback.registry.v1.WatchNodesRequest
-	4,  // 46: silverback.registry.v1.RegistryService.CreateGroup:output_type -> silverback.registry.v1.CreateGroupResponse
-	6,  // 47: silverback.registry.v1.RegistryService.GetGroup:output_type -> silverback.registry.v1.GetGroupResponse
-	8,  // 48: silverback.registry.v1.RegistryService.ListGroups:output_type -> silverback.registry.v1.ListGroupsResponse
-	10, // 49: silverback.registry.v1.RegistryService.UpdateGroup:output_type -> silverback.registry.v1.UpdateGroupResponse
-	12, // 50: silverback.registry.v1.RegistryService.DeleteGroup:output_type -> silverback.registry.v1.DeleteGroupResponse
-	14, // 51: silverback.registry.v1.RegistryService.WatchGroups:output_type -> silverback.registry.v1.WatchGroupsResponse
-	16, // 52: silverback.registry.v1.RegistryService.EnrolNode:output_type -> silverback.registry.v1.EnrolNodeResponse
-	18, // 53: silverback.registry.v1.RegistryService.RenewNode:output_type -> silverback.registry.v1.RenewNodeResponse
-	20, // 54: silverback.registry.v1.RegistryService.GetNode:output_type -> silverback.registry.v1.GetNodeResponse
-	22, // 55: silverback.registry.v1.RegistryService.ListNodes:output_type -> silverback.registry.v1.ListNodesResponse
-	24, // 56: silverback.registry.v1.RegistryService.DeleteNode:output_type -> silverback.registry.v1.DeleteNodeResponse
-	26, // 57: silverback.registry.v1.RegistryService.WatchNodes:output_type -> silverback.registry.v1.WatchNodesResponse
-	46, // [46:58] is the sub-list for method output_type
-	34, // [34:46] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	36, // 5: silverback.registry.v1.Node.labels:type_name -> silverback.registry.v1.Node.LabelsEntry
+	46, // 6: silverback.registry.v1.Node.capabilities:type_name -> silverback.fleet.v1.Capabilities
+	47, // 7: silverback.registry.v1.Node.status:type_name -> silverback.fleet.v1.NodeStatus
+	45, // 8: silverback.registry.v1.Node.create_time:type_name -> google.protobuf.Timestamp
+	45, // 9: silverback.registry.v1.Node.state_time:type_name -> google.protobuf.Timestamp
+	3,  // 10: silverback.registry.v1.Node.drain:type_name -> silverback.registry.v1.Drain
+	45, // 11: silverback.registry.v1.Drain.since:type_name -> google.protobuf.Timestamp
+	1,  // 12: silverback.registry.v1.CreateGroupRequest.group:type_name -> silverback.registry.v1.Group
+	1,  // 13: silverback.registry.v1.CreateGroupResponse.group:type_name -> silverback.registry.v1.Group
+	1,  // 14: silverback.registry.v1.GetGroupResponse.group:type_name -> silverback.registry.v1.Group
+	1,  // 15: silverback.registry.v1.ListGroupsResponse.groups:type_name -> silverback.registry.v1.Group
+	1,  // 16: silverback.registry.v1.UpdateGroupRequest.group:type_name -> silverback.registry.v1.Group
+	1,  // 17: silverback.registry.v1.UpdateGroupResponse.group:type_name -> silverback.registry.v1.Group
+	37, // 18: silverback.registry.v1.WatchGroupsResponse.listing:type_name -> silverback.registry.v1.WatchGroupsResponse.Listing
+	1,  // 19: silverback.registry.v1.WatchGroupsResponse.upserted:type_name -> silverback.registry.v1.Group
+	38, // 20: silverback.registry.v1.WatchGroupsResponse.synced:type_name -> silverback.registry.v1.WatchGroupsResponse.Synced
+	39, // 21: silverback.registry.v1.EnrolNodeRequest.labels:type_name -> silverback.registry.v1.EnrolNodeRequest.LabelsEntry
+	46, // 22: silverback.registry.v1.EnrolNodeRequest.capabilities:type_name -> silverback.fleet.v1.Capabilities
+	47, // 23: silverback.registry.v1.EnrolNodeRequest.status:type_name -> silverback.fleet.v1.NodeStatus
+	48, // 24: silverback.registry.v1.EnrolNodeResponse.renew_interval:type_name -> google.protobuf.Duration
+	48, // 25: silverback.registry.v1.EnrolNodeResponse.session_ttl:type_name -> google.protobuf.Duration
+	44, // 26: silverback.registry.v1.EnrolNodeResponse.drift:type_name -> silverback.fleet.v1.DriftPolicy
+	49, // 27: silverback.registry.v1.EnrolNodeResponse.probes:type_name -> silverback.fleet.v1.Probe
+	47, // 28: silverback.registry.v1.RenewNodeRequest.status:type_name -> silverback.fleet.v1.NodeStatus
+	48, // 29: silverback.registry.v1.RenewNodeResponse.renew_interval:type_name -> google.protobuf.Duration
+	44, // 30: silverback.registry.v1.RenewNodeResponse.drift:type_name -> silverback.fleet.v1.DriftPolicy
+	49, // 31: silverback.registry.v1.RenewNodeResponse.probes:type_name -> silverback.fleet.v1.Probe
+	2,  // 32: silverback.registry.v1.GetNodeResponse.node:type_name -> silverback.registry.v1.Node
+	2,  // 33: silverback.registry.v1.ListNodesResponse.nodes:type_name -> silverback.registry.v1.Node
+	40, // 34: silverback.registry.v1.WatchNodesResponse.listing:type_name -> silverback.registry.v1.WatchNodesResponse.Listing
+	2,  // 35: silverback.registry.v1.WatchNodesResponse.upserted:type_name -> silverback.registry.v1.Node
+	42, // 36: silverback.registry.v1.WatchNodesResponse.deleted:type_name -> silverback.registry.v1.WatchNodesResponse.Deleted
+	41, // 37: silverback.registry.v1.WatchNodesResponse.synced:type_name -> silverback.registry.v1.WatchNodesResponse.Synced
+	2,  // 38: silverback.registry.v1.DrainNodeResponse.node:type_name -> silverback.registry.v1.Node
+	2,  // 39: silverback.registry.v1.UndrainNodeResponse.node:type_name -> silverback.registry.v1.Node
+	4,  // 40: silverback.registry.v1.RegistryService.CreateGroup:input_type -> silverback.registry.v1.CreateGroupRequest
+	6,  // 41: silverback.registry.v1.RegistryService.GetGroup:input_type -> silverback.registry.v1.GetGroupRequest
+	8,  // 42: silverback.registry.v1.RegistryService.ListGroups:input_type -> silverback.registry.v1.ListGroupsRequest
+	10, // 43: silverback.registry.v1.RegistryService.UpdateGroup:input_type -> silverback.registry.v1.UpdateGroupRequest
+	12, // 44: silverback.registry.v1.RegistryService.DeleteGroup:input_type -> silverback.registry.v1.DeleteGroupRequest
+	14, // 45: silverback.registry.v1.RegistryService.WatchGroups:input_type -> silverback.registry.v1.WatchGroupsRequest
+	16, // 46: silverback.registry.v1.RegistryService.EnrolNode:input_type -> silverback.registry.v1.EnrolNodeRequest
+	18, // 47: silverback.registry.v1.RegistryService.RenewNode:input_type -> silverback.registry.v1.RenewNodeRequest
+	20, // 48: silverback.registry.v1.RegistryService.GetNode:input_type -> silverback.registry.v1.GetNodeRequest
+	22, // 49: silverback.registry.v1.RegistryService.ListNodes:input_type -> silverback.registry.v1.ListNodesRequest
+	24, // 50: silverback.registry.v1.RegistryService.DeleteNode:input_type -> silverback.registry.v1.DeleteNodeRequest
+	26, // 51: silverback.registry.v1.RegistryService.WatchNodes:input_type -> silverback.registry.v1.WatchNodesRequest
+	28, // 52: silverback.registry.v1.RegistryService.DrainNode:input_type -> silverback.registry.v1.DrainNodeRequest
+	30, // 53: silverback.registry.v1.RegistryService.UndrainNode:input_type -> silverback.registry.v1.UndrainNodeRequest
+	32, // 54: silverback.registry.v1.RegistryService.UploadSchemas:input_type -> silverback.registry.v1.UploadSchemasRequest
+	34, // 55: silverback.registry.v1.RegistryService.GetSchemas:input_type -> silverback.registry.v1.GetSchemasRequest
+	5,  // 56: silverback.registry.v1.RegistryService.CreateGroup:output_type -> silverback.registry.v1.CreateGroupResponse
+	7,  // 57: silverback.registry.v1.RegistryService.GetGroup:output_type -> silverback.registry.v1.GetGroupResponse
+	9,  // 58: silverback.registry.v1.RegistryService.ListGroups:output_type -> silverback.registry.v1.ListGroupsResponse
+	11, // 59: silverback.registry.v1.RegistryService.UpdateGroup:output_type -> silverback.registry.v1.UpdateGroupResponse
+	13, // 60: silverback.registry.v1.RegistryService.DeleteGroup:output_type -> silverback.registry.v1.DeleteGroupResponse
+	15, // 61: silverback.registry.v1.RegistryService.WatchGroups:output_type -> silverback.registry.v1.WatchGroupsResponse
+	17, // 62: silverback.registry.v1.RegistryService.EnrolNode:output_type -> silverback.registry.v1.EnrolNodeResponse
+	19, // 63: silverback.registry.v1.RegistryService.RenewNode:output_type -> silverback.registry.v1.RenewNodeResponse
+	21, // 64: silverback.registry.v1.RegistryService.GetNode:output_type -> silverback.registry.v1.GetNodeResponse
+	23, // 65: silverback.registry.v1.RegistryService.ListNodes:output_type -> silverback.registry.v1.ListNodesResponse
+	25, // 66: silverback.registry.v1.RegistryService.DeleteNode:output_type -> silverback.registry.v1.DeleteNodeResponse
+	27, // 67: silverback.registry.v1.RegistryService.WatchNodes:output_type -> silverback.registry.v1.WatchNodesResponse
+	29, // 68: silverback.registry.v1.RegistryService.DrainNode:output_type -> silverback.registry.v1.DrainNodeResponse
+	31, // 69: silverback.registry.v1.RegistryService.UndrainNode:output_type -> silverback.registry.v1.UndrainNodeResponse
+	33, // 70: silverback.registry.v1.RegistryService.UploadSchemas:output_type -> silverback.registry.v1.UploadSchemasResponse
+	35, // 71: silverback.registry.v1.RegistryService.GetSchemas:output_type -> silverback.registry.v1.GetSchemasResponse
+	56, // [56:72] is the sub-list for method output_type
+	40, // [40:56] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_silverback_registry_v1_registry_proto_init() }
@@ -2337,13 +2965,13 @@ func file_silverback_registry_v1_registry_proto_init() {
 	if File_silverback_registry_v1_registry_proto != nil {
 		return
 	}
-	file_silverback_registry_v1_registry_proto_msgTypes[13].OneofWrappers = []any{
+	file_silverback_registry_v1_registry_proto_msgTypes[14].OneofWrappers = []any{
 		(*WatchGroupsResponse_Listing_)(nil),
 		(*WatchGroupsResponse_Upserted)(nil),
 		(*WatchGroupsResponse_Deleted)(nil),
 		(*WatchGroupsResponse_Synced_)(nil),
 	}
-	file_silverback_registry_v1_registry_proto_msgTypes[25].OneofWrappers = []any{
+	file_silverback_registry_v1_registry_proto_msgTypes[26].OneofWrappers = []any{
 		(*WatchNodesResponse_Listing_)(nil),
 		(*WatchNodesResponse_Upserted)(nil),
 		(*WatchNodesResponse_Deleted_)(nil),
@@ -2355,7 +2983,7 @@ func file_silverback_registry_v1_registry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_registry_v1_registry_proto_rawDesc), len(file_silverback_registry_v1_registry_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   33,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

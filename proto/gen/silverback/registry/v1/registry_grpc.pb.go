@@ -21,18 +21,22 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RegistryService_CreateGroup_FullMethodName = "/silverback.registry.v1.RegistryService/CreateGroup"
-	RegistryService_GetGroup_FullMethodName    = "/silverback.registry.v1.RegistryService/GetGroup"
-	RegistryService_ListGroups_FullMethodName  = "/silverback.registry.v1.RegistryService/ListGroups"
-	RegistryService_UpdateGroup_FullMethodName = "/silverback.registry.v1.RegistryService/UpdateGroup"
-	RegistryService_DeleteGroup_FullMethodName = "/silverback.registry.v1.RegistryService/DeleteGroup"
-	RegistryService_WatchGroups_FullMethodName = "/silverback.registry.v1.RegistryService/WatchGroups"
-	RegistryService_EnrolNode_FullMethodName   = "/silverback.registry.v1.RegistryService/EnrolNode"
-	RegistryService_RenewNode_FullMethodName   = "/silverback.registry.v1.RegistryService/RenewNode"
-	RegistryService_GetNode_FullMethodName     = "/silverback.registry.v1.RegistryService/GetNode"
-	RegistryService_ListNodes_FullMethodName   = "/silverback.registry.v1.RegistryService/ListNodes"
-	RegistryService_DeleteNode_FullMethodName  = "/silverback.registry.v1.RegistryService/DeleteNode"
-	RegistryService_WatchNodes_FullMethodName  = "/silverback.registry.v1.RegistryService/WatchNodes"
+	RegistryService_CreateGroup_FullMethodName   = "/silverback.registry.v1.RegistryService/CreateGroup"
+	RegistryService_GetGroup_FullMethodName      = "/silverback.registry.v1.RegistryService/GetGroup"
+	RegistryService_ListGroups_FullMethodName    = "/silverback.registry.v1.RegistryService/ListGroups"
+	RegistryService_UpdateGroup_FullMethodName   = "/silverback.registry.v1.RegistryService/UpdateGroup"
+	RegistryService_DeleteGroup_FullMethodName   = "/silverback.registry.v1.RegistryService/DeleteGroup"
+	RegistryService_WatchGroups_FullMethodName   = "/silverback.registry.v1.RegistryService/WatchGroups"
+	RegistryService_EnrolNode_FullMethodName     = "/silverback.registry.v1.RegistryService/EnrolNode"
+	RegistryService_RenewNode_FullMethodName     = "/silverback.registry.v1.RegistryService/RenewNode"
+	RegistryService_GetNode_FullMethodName       = "/silverback.registry.v1.RegistryService/GetNode"
+	RegistryService_ListNodes_FullMethodName     = "/silverback.registry.v1.RegistryService/ListNodes"
+	RegistryService_DeleteNode_FullMethodName    = "/silverback.registry.v1.RegistryService/DeleteNode"
+	RegistryService_WatchNodes_FullMethodName    = "/silverback.registry.v1.RegistryService/WatchNodes"
+	RegistryService_DrainNode_FullMethodName     = "/silverback.registry.v1.RegistryService/DrainNode"
+	RegistryService_UndrainNode_FullMethodName   = "/silverback.registry.v1.RegistryService/UndrainNode"
+	RegistryService_UploadSchemas_FullMethodName = "/silverback.registry.v1.RegistryService/UploadSchemas"
+	RegistryService_GetSchemas_FullMethodName    = "/silverback.registry.v1.RegistryService/GetSchemas"
 )
 
 // RegistryServiceClient is the client API for RegistryService service.
@@ -72,6 +76,19 @@ type RegistryServiceClient interface {
 	DeleteNode(ctx context.Context, in *DeleteNodeRequest, opts ...grpc.CallOption) (*DeleteNodeResponse, error)
 	// Streams the nodes, then every change. See WatchNodesResponse.
 	WatchNodes(ctx context.Context, in *WatchNodesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchNodesResponse], error)
+	// Takes a node out of load balancing: its agent stops saying that it is ready, and
+	// the gateway serves on. Draining a draining node changes its reason. NOT_FOUND
+	// when the node is not enrolled.
+	DrainNode(ctx context.Context, in *DrainNodeRequest, opts ...grpc.CallOption) (*DrainNodeResponse, error)
+	// Gives a node back to load balancing. A node that is not draining stays as it is.
+	// NOT_FOUND when the node is not enrolled.
+	UndrainNode(ctx context.Context, in *UndrainNodeRequest, opts ...grpc.CallOption) (*UndrainNodeResponse, error)
+	// Stores the schemas of a kind of gateway: one Kong version with one set of
+	// plugins. Called by an agent that was asked to (want_schemas). Storing what is
+	// there already succeeds. INVALID_ARGUMENT when the bytes are not a bundle with that digest.
+	UploadSchemas(ctx context.Context, in *UploadSchemasRequest, opts ...grpc.CallOption) (*UploadSchemasResponse, error)
+	// Returns a bundle of schemas, or NOT_FOUND.
+	GetSchemas(ctx context.Context, in *GetSchemasRequest, opts ...grpc.CallOption) (*GetSchemasResponse, error)
 }
 
 type registryServiceClient struct {
@@ -220,6 +237,46 @@ func (c *registryServiceClient) WatchNodes(ctx context.Context, in *WatchNodesRe
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type RegistryService_WatchNodesClient = grpc.ServerStreamingClient[WatchNodesResponse]
 
+func (c *registryServiceClient) DrainNode(ctx context.Context, in *DrainNodeRequest, opts ...grpc.CallOption) (*DrainNodeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DrainNodeResponse)
+	err := c.cc.Invoke(ctx, RegistryService_DrainNode_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) UndrainNode(ctx context.Context, in *UndrainNodeRequest, opts ...grpc.CallOption) (*UndrainNodeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UndrainNodeResponse)
+	err := c.cc.Invoke(ctx, RegistryService_UndrainNode_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) UploadSchemas(ctx context.Context, in *UploadSchemasRequest, opts ...grpc.CallOption) (*UploadSchemasResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UploadSchemasResponse)
+	err := c.cc.Invoke(ctx, RegistryService_UploadSchemas_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) GetSchemas(ctx context.Context, in *GetSchemasRequest, opts ...grpc.CallOption) (*GetSchemasResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetSchemasResponse)
+	err := c.cc.Invoke(ctx, RegistryService_GetSchemas_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RegistryServiceServer is the server API for RegistryService service.
 // All implementations must embed UnimplementedRegistryServiceServer
 // for forward compatibility.
@@ -257,6 +314,19 @@ type RegistryServiceServer interface {
 	DeleteNode(context.Context, *DeleteNodeRequest) (*DeleteNodeResponse, error)
 	// Streams the nodes, then every change. See WatchNodesResponse.
 	WatchNodes(*WatchNodesRequest, grpc.ServerStreamingServer[WatchNodesResponse]) error
+	// Takes a node out of load balancing: its agent stops saying that it is ready, and
+	// the gateway serves on. Draining a draining node changes its reason. NOT_FOUND
+	// when the node is not enrolled.
+	DrainNode(context.Context, *DrainNodeRequest) (*DrainNodeResponse, error)
+	// Gives a node back to load balancing. A node that is not draining stays as it is.
+	// NOT_FOUND when the node is not enrolled.
+	UndrainNode(context.Context, *UndrainNodeRequest) (*UndrainNodeResponse, error)
+	// Stores the schemas of a kind of gateway: one Kong version with one set of
+	// plugins. Called by an agent that was asked to (want_schemas). Storing what is
+	// there already succeeds. INVALID_ARGUMENT when the bytes are not a bundle with that digest.
+	UploadSchemas(context.Context, *UploadSchemasRequest) (*UploadSchemasResponse, error)
+	// Returns a bundle of schemas, or NOT_FOUND.
+	GetSchemas(context.Context, *GetSchemasRequest) (*GetSchemasResponse, error)
 	mustEmbedUnimplementedRegistryServiceServer()
 }
 
@@ -302,6 +372,18 @@ func (UnimplementedRegistryServiceServer) DeleteNode(context.Context, *DeleteNod
 }
 func (UnimplementedRegistryServiceServer) WatchNodes(*WatchNodesRequest, grpc.ServerStreamingServer[WatchNodesResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchNodes not implemented")
+}
+func (UnimplementedRegistryServiceServer) DrainNode(context.Context, *DrainNodeRequest) (*DrainNodeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DrainNode not implemented")
+}
+func (UnimplementedRegistryServiceServer) UndrainNode(context.Context, *UndrainNodeRequest) (*UndrainNodeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UndrainNode not implemented")
+}
+func (UnimplementedRegistryServiceServer) UploadSchemas(context.Context, *UploadSchemasRequest) (*UploadSchemasResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UploadSchemas not implemented")
+}
+func (UnimplementedRegistryServiceServer) GetSchemas(context.Context, *GetSchemasRequest) (*GetSchemasResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetSchemas not implemented")
 }
 func (UnimplementedRegistryServiceServer) mustEmbedUnimplementedRegistryServiceServer() {}
 func (UnimplementedRegistryServiceServer) testEmbeddedByValue()                         {}
@@ -526,6 +608,78 @@ func _RegistryService_WatchNodes_Handler(srv interface{}, stream grpc.ServerStre
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type RegistryService_WatchNodesServer = grpc.ServerStreamingServer[WatchNodesResponse]
 
+func _RegistryService_DrainNode_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DrainNodeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).DrainNode(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_DrainNode_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).DrainNode(ctx, req.(*DrainNodeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_UndrainNode_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UndrainNodeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).UndrainNode(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_UndrainNode_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).UndrainNode(ctx, req.(*UndrainNodeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_UploadSchemas_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UploadSchemasRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).UploadSchemas(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_UploadSchemas_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).UploadSchemas(ctx, req.(*UploadSchemasRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_GetSchemas_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSchemasRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).GetSchemas(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_GetSchemas_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).GetSchemas(ctx, req.(*GetSchemasRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RegistryService_ServiceDesc is the grpc.ServiceDesc for RegistryService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -572,6 +726,22 @@ var RegistryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteNode",
 			Handler:    _RegistryService_DeleteNode_Handler,
+		},
+		{
+			MethodName: "DrainNode",
+			Handler:    _RegistryService_DrainNode_Handler,
+		},
+		{
+			MethodName: "UndrainNode",
+			Handler:    _RegistryService_UndrainNode_Handler,
+		},
+		{
+			MethodName: "UploadSchemas",
+			Handler:    _RegistryService_UploadSchemas_Handler,
+		},
+		{
+			MethodName: "GetSchemas",
+			Handler:    _RegistryService_GetSchemas_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
