@@ -20,6 +20,7 @@ type Capabilities struct {
 	Workers      int // 0: not said
 	RouterFlavor string
 	Plugins      map[string]string // name to version
+	Vaults       []string          // the enabled ones, sorted; empty: not said
 	UntrustedLua string
 	BodyLimit    int64 // in bytes; 0 is no limit
 	BootFile     string
@@ -55,6 +56,7 @@ func parseRoot(text []byte) (Capabilities, error) {
 			BodyLimit    json.RawMessage `json:"nginx_admin_client_max_body_size"`
 			BootFile     string          `json:"declarative_config"`
 			Processes    json.RawMessage `json:"nginx_worker_processes"`
+			Vaults       json.RawMessage `json:"loaded_vaults"`
 		} `json:"configuration"`
 	}
 	if err := json.Unmarshal(text, &said); err != nil || said.Version == "" {
@@ -75,6 +77,9 @@ func parseRoot(text []byte) (Capabilities, error) {
 		_ = json.Unmarshal(raw, &about) // older versions say true here
 		c.Plugins[name] = about.Version
 	}
+	var vaults map[string]json.RawMessage
+	_ = json.Unmarshal(said.Configuration.Vaults, &vaults) // a list when there are none
+	c.Vaults = slices.Sorted(maps.Keys(vaults))
 	if limit, ok := parseSize(strings.Trim(string(said.Configuration.BodyLimit), `"`)); ok {
 		c.BodyLimit = limit
 	}

@@ -1,0 +1,114 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Schemas is what a gateway says about the shape of the entities, plugins and vaults that it knows: the bodies of
+// GET /schemas/..., by name. The bodies are JSON as it was sent, whose order of keys differs from one start of the
+// gateway to the next. They hold nothing that anybody posted.
+type Schemas struct {
+	Entities map[string]json.RawMessage // by plural kind, such as "routes"
+	Plugins  map[string]json.RawMessage
+	Vaults   map[string]json.RawMessage
+}
+
+// entityKinds are the kinds that are asked for. A gateway that lacks one answers 404.
+var entityKinds = []string{
+	"acls", "acme_storage", "basicauth_credentials", "ca_certificates", "certificates", "clustering_data_planes",
+	"consumer_groups", "consumers", "filter_chains", "hmacauth_credentials", "jwt_secrets", "key_sets",
+	"keyauth_credentials", "keys", "mtls_auth_credentials", "oauth2_authorization_codes", "oauth2_credentials",
+	"oauth2_tokens", "parameters", "plugins", "ratelimiting_metrics", "routes", "services", "sessions", "snis", "tags",
+	"targets", "upstreams", "vaults", "workspaces",
+}
+
+const (
+	maxSchema  = 1 << 20  // bytes of one schema; Kong's largest has about 100 KB
+	maxSchemas = 16 << 20 // bytes of all
+)
+
+// Schemas asks the gateway for all of its schemas, one after the other: about 80 requests, each as patient as a look.
+// What the gateway does not know is left out; any other failure is an error, and then nothing is returned. It ends
+// early with ctx.
+func (g *Gateway) Schemas(ctx context.Context) (Schemas, error) {
+	c, err := g.Capabilities(ctx)
+	if err != nil {
+		return Schemas{}, err
+	}
+	vaults := c.Vaults
+	if len(vaults) == 0 {
+		vaults = []string{"env"} // the one that no gateway lacks
+	}
+	s := Schemas{Entities: map[string]json.RawMessage{}, Plugins: map[string]json.RawMessage{}, Vaults: map[string]json.RawMessage{}}
+	total := 0
+	for _, part := range []struct {
+		path  string
+		names []string
+		into  map[string]json.RawMessage
+	}{
+		{"/schemas/", entityKinds, s.Entities},
+		{"/schemas/plugins/", slices.Sorted(maps.Keys(c.Plugins)), s.Plugins},
+		{"/schemas/vaults/", vaults, s.Vaults},
+	} {
+		for _, name := range part.names {
+			text, err := g.schema(ctx, part.path+url.PathEscape(name))
+			if err != nil {
+				return Schemas{}, fmt.Errorf("read the schema %s%s: %w", part.path, name, err)
+			}
+			if text == nil {
+				continue
+			}
+			if total += len(text); total > maxSchemas {
+				return Schemas{}, fmt.Errorf("read the schemas: they take more than %d bytes", maxSchemas)
+			}
+			part.into[name] = text
+		}
+	}
+	if len(s.Entities) == 0 {
+		return Schemas{}, errors.New("read the schemas: the gateway shows none")
+	}
+	return s, nil
+}
+
+// schema returns nothing for what the gateway does not know.
+func (g *Gateway) schema(ctx context.Context, path string) (json.RawMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, g.opts.Admin+path, nil)
+	if err != nil {
+		return nil, errors.New("the Admin API's URL cannot be asked")
+	}
+	resp, err := g.client.Do(req)
+	if err != nil {
+		return nil, bare(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	defer drain(resp.Body)
+	switch {
+	case resp.StatusCode == http.StatusNotFound:
+		return nil, nil
+	case resp.StatusCode != http.StatusOK:
+		return nil, fmt.Errorf("the gateway answered %d", resp.StatusCode)
+	case !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json"):
+		return nil, errors.New("the answer is not JSON")
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxSchema+1))
+	switch {
+	case err != nil:
+		return nil, errors.New("the gateway broke off its answer")
+	case len(text) > maxSchema:
+		return nil, fmt.Errorf("it takes more than %d bytes", maxSchema)
+	case !json.Valid(text):
+		return nil, errors.New("the answer is not JSON")
+	}
+	return text, nil
+}
