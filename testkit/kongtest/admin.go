@@ -24,6 +24,8 @@ func (g *Gateway) serveAdmin(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case path == "":
 		g.onlyGet(w, r, g.getRoot)
+	case path == "/metrics":
+		g.onlyGet(w, r, g.getMetrics)
 	case path == "/status":
 		g.onlyGet(w, r, g.getStatus)
 	case path == "/config":

@@ -18,13 +18,17 @@
 //     "expressions"; services, upstreams with weights, strip_path,
 //     preserve_host; the plugins pre-function (its Lua is run), key-auth,
 //     ip-restriction and request-termination.
+//   - GET /metrics as the prometheus plugin writes it: requests, bandwidth (of
+//     bodies only) and latencies of proxied requests as far as a plugin asks for
+//     them, connections, workers' memory (a constant) and the node. Requests that
+//     no route took are not counted.
 //   - Restarts: the configuration survives in the prefix, or returns to the
 //     declarative file when one is set.
 //
 // Not simulated: the schemas of plugins and the deeper rules of entities, unless
 // a Schema is given; defaults in what Kong returns; the migration of paths from
 // the format versions 1.1 and 2.1; every other plugin, which is accepted and then
-// has no effect; TLS, HTTP/2, gRPC and stream listeners; SNIs; health checks and
+// has no effect; metrics of upstreams' health, shared dictionaries and AI; TLS, HTTP/2, gRPC and stream listeners; SNIs; health checks and
 // hashing of upstreams; consumers beyond their API keys; databases and hybrid
 // mode; write access to entities. PCRE and Rust regular expressions are read as
 // Go's.

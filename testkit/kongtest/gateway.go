@@ -29,6 +29,8 @@ type Gateway struct {
 	transport *http.Transport
 	disk      disk
 	faults    faults
+	meter     meter
+	connected connected
 
 	loading  chan struct{} // holds the one right to load
 	requests atomic.Uint64
@@ -161,6 +163,7 @@ func (g *Gateway) start() error {
 	g.gone = make(chan struct{})
 	addresses := g.addresses
 	g.mu.Unlock()
+	g.meter.reset()
 	if err := g.listen(addresses); err != nil {
 		g.stopLocked(context.Background())
 		return err
@@ -182,6 +185,7 @@ func (g *Gateway) listen(addresses [listeners]string) error {
 			Handler:           handlers[i],
 			ReadHeaderTimeout: 30 * time.Second,
 			ErrorLog:          log.New(io.Discard, "", 0),
+			ConnState:         g.connected.note,
 		}
 		if i == proxyListener {
 			srv.ConnContext = g.assign

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"time"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -23,6 +24,10 @@ type turn struct {
 	worker, workers int
 	requestID       string
 	keys            map[string]bool
+	owners          map[string]string
+	consumer        string        // the username, once a key was recognised
+	byService       bool          // the answer is the upstream's
+	upstream        time.Duration // until the upstream's headers
 }
 
 // running picks the plugins for a route: of each name the one with the nearest
@@ -114,6 +119,7 @@ func keyAuth(config map[string]any) func(http.ResponseWriter, *http.Request, *tu
 			}
 		}
 		if t.keys[key] {
+			t.consumer = t.owners[key]
 			return false
 		}
 		message := "Unauthorized"

@@ -56,11 +56,16 @@ func (g *Gateway) serveProxy(w http.ResponseWriter, r *http.Request) {
 		t.fail(w, http.StatusNotFound, "no Route matched with those values")
 		return
 	}
-	t.keys = rt.keys
+	t.keys, t.owners = rt.keys, rt.owners
 	rule, matched := rt.match(r)
 	if rule == nil {
 		t.fail(w, http.StatusNotFound, "no Route matched with those values")
 		return
+	}
+	if what := rt.metering(rule.route); what != nil {
+		rec := &recorder{ResponseWriter: w}
+		w = rec
+		defer g.meterRequest(what, rule.route, r, t, rec, time.Now())
 	}
 	if status := rule.route.https; status != 0 {
 		redirectToHTTPS(w, r, t, status)
@@ -76,6 +81,20 @@ func (g *Gateway) serveProxy(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.forward(w, r, t, rt, rule.route, matched)
+}
+
+func (g *Gateway) meterRequest(what *metering, to *route, r *http.Request, t *turn, rec *recorder, began time.Time) {
+	if rec.status == 0 {
+		return // the connection was closed without an answer
+	}
+	s := served{
+		route: to.name, consumer: t.consumer, status: rec.status, received: max(r.ContentLength, 0), sent: rec.sent,
+		byService: t.byService, took: time.Since(began), upstream: t.upstream,
+	}
+	if to.service != nil {
+		s.service = to.service.name
+	}
+	g.meter.note(what, s)
 }
 
 func redirectToHTTPS(w http.ResponseWriter, r *http.Request, t *turn, status int) {
@@ -105,6 +124,7 @@ func (g *Gateway) forward(w http.ResponseWriter, r *http.Request, t *turn, rt *r
 		prefix = matched
 	}
 	target := &url.URL{Scheme: scheme, Host: address, Path: upstreamPath(to.service.path, strings.TrimPrefix(r.URL.Path, prefix)), RawQuery: r.URL.RawQuery}
+	asked := time.Now()
 	proxy := httputil.ReverseProxy{
 		Transport: g.transport,
 		ErrorLog:  log.New(io.Discard, "", 0),
@@ -128,6 +148,7 @@ func (g *Gateway) forward(w http.ResponseWriter, r *http.Request, t *turn, rt *r
 			}
 		},
 		ModifyResponse: func(res *http.Response) error {
+			t.byService, t.upstream = true, time.Since(asked)
 			w.Header().Del("Server") // the upstream's own goes through
 			w.Header().Del("X-Kong-Request-Id")
 			res.Header.Set("X-Kong-Upstream-Latency", "0")

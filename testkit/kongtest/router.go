@@ -14,8 +14,10 @@ import (
 type router struct {
 	rules     []rule // best first
 	upstreams map[string]*upstream
-	keys      map[string]bool // of key-auth
+	keys      map[string]bool   // of key-auth
+	owners    map[string]string // of keys: the consumers' usernames
 	global    []*plugin
+	metered   *metering // by a global prometheus plugin
 }
 
 // rule is one way into a route: a route with several paths has several, for a
@@ -31,6 +33,7 @@ type rule struct {
 
 type route struct {
 	id           string
+	name         string // the id when there is none, as metrics have it
 	methods      []string
 	hosts        []string
 	headers      map[string][]string
@@ -39,19 +42,27 @@ type route struct {
 	preserveHost bool
 	service      *service
 	plugins      []*plugin
+	metering     *metering
 }
 
 type service struct {
 	scheme, host, path string
+	name               string // the host when there is none, as metrics have it
 	port               int
 	disabled           bool
 	plugins            []*plugin
+	metering           *metering
 }
 
 func compileRouter(set *population, flavor string, lua bool) *router {
-	r := &router{upstreams: compileUpstreams(set), keys: map[string]bool{}}
+	r := &router{upstreams: compileUpstreams(set), keys: map[string]bool{}, owners: map[string]string{}}
+	usernames := map[string]string{}
+	for _, n := range set.byKind["consumers"] {
+		usernames[n.id] = n.text("username")
+	}
 	for _, n := range set.byKind["keyauth_credentials"] {
 		r.keys[n.text("key")] = true
+		r.owners[n.text("key")] = usernames[set.target(n, "consumer")]
 	}
 	services := map[string]*service{}
 	for _, n := range set.byKind["services"] {
@@ -65,6 +76,18 @@ func compileRouter(set *population, flavor string, lua bool) *router {
 		r.addRules(n, rt, flavor)
 	}
 	for _, n := range set.byKind["plugins"] {
+		if m := compileMetering(n); m != nil {
+			switch route, service := set.target(n, "route"), set.target(n, "service"); {
+			case set.target(n, "consumer") != "":
+			case routes[route] != nil:
+				routes[route].metering = m
+			case services[service] != nil:
+				services[service].metering = m
+			default:
+				r.metered = m
+			}
+			continue
+		}
 		p := compilePlugin(n, lua)
 		if p == nil {
 			continue
@@ -100,12 +123,14 @@ func compileService(n *node) *service {
 	if port, ok := e["port"].(float64); ok {
 		s.port = int(port)
 	}
+	s.name = cmp.Or(n.text("name"), s.host)
 	return s
 }
 
 func compileRoute(n *node) *route {
 	rt := &route{
 		id:           n.id,
+		name:         cmp.Or(n.text("name"), n.id),
 		methods:      words(n.own["methods"]),
 		hosts:        words(n.own["hosts"]),
 		stripPath:    n.own["strip_path"] != false,

@@ -19,6 +19,8 @@ func (g *Gateway) serveStatus(w http.ResponseWriter, r *http.Request) {
 	header.Set("Access-Control-Allow-Origin", "*")
 	header.Set("X-Kong-Admin-Latency", "0")
 	switch strings.TrimSuffix(r.URL.Path, "/") {
+	case "/metrics":
+		g.onlyGet(w, r, g.getMetrics)
 	case "/status":
 		g.onlyGet(w, r, g.getStatus)
 	case "/status/ready":
@@ -51,17 +53,17 @@ func (g *Gateway) getStatus(w http.ResponseWriter, r *http.Request) {
 	amount := func(bytes float64) string { return fmt.Sprintf("%.2f %s", bytes/divisor, suffix) }
 	vms := make([]any, g.opts.Workers)
 	for i := range vms {
-		vms[i] = map[string]any{"pid": os.Getpid() + 1 + i, "http_allocated_gc": amount(50 << 20)}
+		vms[i] = map[string]any{"pid": os.Getpid() + 1 + i, "http_allocated_gc": amount(luaMemory)}
 	}
 	dict := map[string]any{"allocated_slabs": amount(1 << 20), "capacity": amount(128 << 20)}
-	requests := g.requests.Load()
+	requests, accepted, active := g.requests.Load(), g.connected.accepted.Load(), g.connected.active.Load()
 	answer(w, http.StatusOK, map[string]any{
 		"database":           map[string]any{"reachable": true},
 		"configuration_hash": g.Hash(),
 		"memory":             map[string]any{"workers_lua_vms": vms, "lua_shared_dicts": map[string]any{"kong": dict, "kong_db_cache": dict, "kong_core_db_cache": dict}},
 		"server": map[string]any{
-			"connections_accepted": requests, "connections_handled": requests, "connections_active": 1,
-			"connections_reading": 0, "connections_waiting": 0, "connections_writing": 1, "total_requests": requests,
+			"connections_accepted": accepted, "connections_handled": accepted, "connections_active": active,
+			"connections_reading": 0, "connections_waiting": 0, "connections_writing": active, "total_requests": requests,
 		},
 	})
 }
@@ -122,6 +124,7 @@ func (g *Gateway) getRoot(w http.ResponseWriter, _ *http.Request) {
 		"database": "off", "role": "traditional", "router_flavor": g.opts.RouterFlavor, "untrusted_lua": g.opts.UntrustedLua,
 		"nginx_worker_processes": workers, "nginx_main_worker_processes": workers, "worker_consistency": "eventual", "worker_state_update_frequency": 5,
 		"nginx_admin_client_max_body_size": limit, "plugins": plugins, "loaded_plugins": loadedPlugins,
+		"vaults": []string{"bundled"}, "loaded_vaults": map[string]bool{"env": true},
 		"prefix": "/usr/local/kong", "lmdb_environment_path": "dbless.lmdb", "lmdb_map_size": "2048m", "lmdb_validation_tag": "3.9",
 		"admin_listen":  []string{g.address(adminListener)},
 		"status_listen": []string{g.address(statusListener)},
