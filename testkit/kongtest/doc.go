@@ -3,7 +3,8 @@
 // It is not Kong. It answers on an Admin, a Status and a proxy listener as a
 // DB-less Kong 3.9.3 was recorded to answer, as far as an agent beside a gateway
 // can tell the difference, and it says in its Server header and in its banner
-// that it is a simulation. It listens on loopback only.
+// that it is a simulation. It listens on loopback and on unix sockets only, in
+// plain HTTP or in TLS.
 //
 // Simulated:
 //   - GET /, /status, /status/ready, draining; configuration hashes as Kong
@@ -28,7 +29,9 @@
 // Not simulated: the schemas of plugins and the deeper rules of entities, unless
 // a Schema is given; defaults in what Kong returns; the migration of paths from
 // the format versions 1.1 and 2.1; every other plugin, which is accepted and then
-// has no effect; metrics of upstreams' health, shared dictionaries and AI; TLS, HTTP/2, gRPC and stream listeners; SNIs; health checks and
+// has no effect; metrics of upstreams' health, shared dictionaries and AI; gRPC and stream listeners; certificates and SNIs of a
+// configuration (a TLS listener shows what its options say); a listener for
+// plain HTTP beside one for TLS; health checks and
 // hashing of upstreams; consumers beyond their API keys; databases and hybrid
 // mode; write access to entities. PCRE and Rust regular expressions are read as
 // Go's.

@@ -2,12 +2,17 @@ package kongtest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"net"
 	"net/http"
+	"os"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -174,12 +179,14 @@ func (g *Gateway) start() error {
 func (g *Gateway) listen(addresses [listeners]string) error {
 	handlers := [listeners]http.HandlerFunc{g.serveAdmin, g.serveStatus, g.serveProxy}
 	for i, address := range addresses {
-		l, err := net.Listen("tcp", address)
+		l, err := open(address)
 		if err != nil {
 			return fmt.Errorf("listen for the simulated gateway: %w", err)
 		}
 		g.mu.Lock()
-		g.addresses[i] = l.Addr().String()
+		if _, is := l.(*net.TCPListener); is {
+			g.addresses[i] = l.Addr().String() // which port it became
+		}
 		g.mu.Unlock()
 		srv := &http.Server{
 			Handler:           handlers[i],
@@ -191,9 +198,33 @@ func (g *Gateway) listen(addresses [listeners]string) error {
 			srv.ConnContext = g.assign
 		}
 		g.servers = append(g.servers, srv)
+		if config := g.tls(i); config != nil {
+			srv.TLSConfig = config.Clone()
+			srv.Protocols = new(http.Protocols)
+			srv.Protocols.SetHTTP1(true)
+			srv.Protocols.SetHTTP2(slices.Contains(config.NextProtos, "h2"))
+			g.serving.Go(func() { _ = srv.ServeTLS(l, "", "") })
+			continue
+		}
 		g.serving.Go(func() { _ = srv.Serve(l) }) // ends when stop closes it
 	}
 	return nil
+}
+
+// open takes the place of a socket file that a killed process left behind.
+func open(address string) (net.Listener, error) {
+	path, is := strings.CutPrefix(address, unixPrefix)
+	if !is {
+		return net.Listen("tcp", address)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return net.Listen("unix", path)
+}
+
+func (g *Gateway) tls(listener int) *tls.Config {
+	return [listeners]*tls.Config{g.opts.AdminTLS, g.opts.StatusTLS, g.opts.ProxyTLS}[listener]
 }
 
 func (g *Gateway) stop(ctx context.Context) {
@@ -230,7 +261,17 @@ func (g *Gateway) StatusURL() string { return g.url(statusListener) }
 // ProxyURL is where the proxy listens.
 func (g *Gateway) ProxyURL() string { return g.url(proxyListener) }
 
-func (g *Gateway) url(listener int) string { return "http://" + g.address(listener) }
+// url is unix:// and the path for a socket.
+func (g *Gateway) url(listener int) string {
+	address := g.address(listener)
+	if path, is := strings.CutPrefix(address, unixPrefix); is {
+		return "unix://" + path
+	}
+	if g.tls(listener) != nil {
+		return "https://" + address
+	}
+	return "http://" + address
+}
 
 func (g *Gateway) address(listener int) string {
 	g.mu.Lock()

@@ -1,8 +1,10 @@
 package kongtest
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
 )
@@ -10,8 +12,13 @@ import (
 // Options say what gateway to simulate. The zero value is a freshly installed
 // DB-less Kong with one worker on free loopback ports.
 type Options struct {
-	// Addresses of the listeners, host:port on loopback. Empty means a free port.
+	// Addresses of the listeners: host:port on loopback, or unix: and the path of
+	// a socket. Empty means a free port.
 	Admin, Status, Proxy string
+	// AdminTLS, StatusTLS and ProxyTLS make a listener speak TLS and nothing else;
+	// nil is plain HTTP. HTTP/2 is spoken where NextProtos offers it, and clients
+	// are asked for a certificate as ClientAuth says. See Authority.
+	AdminTLS, StatusTLS, ProxyTLS *tls.Config
 	// Workers is the number of nginx workers; 0 means 1.
 	Workers int
 	// RouterFlavor is traditional_compatible when empty.
@@ -41,6 +48,7 @@ type Options struct {
 }
 
 const (
+	unixPrefix         = "unix:"
 	defaultBodyLimit   = 10 << 20
 	defaultSwitchDelay = 3 * time.Millisecond
 	flavorExpressions  = "expressions"
@@ -50,6 +58,12 @@ func (o Options) withDefaults() (Options, error) {
 	for name, address := range map[string]*string{"admin": &o.Admin, "status": &o.Status, "proxy": &o.Proxy} {
 		if *address == "" {
 			*address = "127.0.0.1:0"
+		}
+		if path, is := strings.CutPrefix(*address, unixPrefix); is {
+			if !strings.HasPrefix(path, "/") {
+				return o, fmt.Errorf("%s address %s: want the absolute path of a socket", name, *address)
+			}
+			continue
 		}
 		host, _, err := net.SplitHostPort(*address)
 		if err != nil {

@@ -215,7 +215,7 @@ func (t *turn) fail(w http.ResponseWriter, status int, message string) {
 func clientIP(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
-		return r.RemoteAddr
+		return "unix:" // as nginx calls whoever comes through a socket
 	}
 	return host
 }

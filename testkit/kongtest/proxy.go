@@ -67,7 +67,7 @@ func (g *Gateway) serveProxy(w http.ResponseWriter, r *http.Request) {
 		w = rec
 		defer g.meterRequest(what, rule.route, r, t, rec, time.Now())
 	}
-	if status := rule.route.https; status != 0 {
+	if status := rule.route.https; status != 0 && r.TLS == nil {
 		redirectToHTTPS(w, r, t, status)
 		return
 	}
@@ -209,9 +209,10 @@ func requestID() string {
 // hangUp ends the connection without an answer.
 func hangUp(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
-	if err == nil {
-		_ = conn.Close()
+	if err != nil {
+		panic(http.ErrAbortHandler) // a stream of HTTP/2 has no connection of its own
 	}
+	_ = conn.Close()
 }
 
 func write(w http.ResponseWriter, status int, body []byte) {
