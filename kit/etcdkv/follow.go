@@ -112,13 +112,17 @@ func reached(answer clientv3.WatchResponse) int64 {
 	return answer.Header.Revision
 }
 
-// inOrder hands on events one by one.
+// inOrder hands on events one by one. What a transaction did is complete with its last event only.
 func inOrder(events []*clientv3.Event, h Handler) {
-	for _, e := range events {
+	for i, e := range events {
+		complete := e.Kv.ModRevision
+		if i+1 < len(events) && events[i+1].Kv.ModRevision == complete {
+			complete--
+		}
 		if e.Type == clientv3.EventTypeDelete {
-			h.Changed(nil, []KV{{Key: string(e.Kv.Key), ModRevision: e.Kv.ModRevision}}, e.Kv.ModRevision)
+			h.Changed(nil, []KV{{Key: string(e.Kv.Key), ModRevision: e.Kv.ModRevision}}, complete)
 		} else {
-			h.Changed([]KV{fromEtcd(e.Kv.Key, e.Kv.Value, e.Kv.CreateRevision, e.Kv.ModRevision, e.Kv.Lease)}, nil, e.Kv.ModRevision)
+			h.Changed([]KV{fromEtcd(e.Kv.Key, e.Kv.Value, e.Kv.CreateRevision, e.Kv.ModRevision, e.Kv.Lease)}, nil, complete)
 		}
 	}
 }
