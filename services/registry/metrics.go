@@ -27,11 +27,16 @@ func watchersDesc() *prometheus.Desc {
 	return prometheus.NewDesc("silverback_registry_watchers", "Watches that are open on this replica.", nil, nil)
 }
 
+func bundlesDesc() *prometheus.Desc {
+	return prometheus.NewDesc("silverback_registry_schema_bundles", "Bundles of schemas that are stored.", nil, nil)
+}
+
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
 	to <- nodesDesc()
 	to <- sessionsDesc()
 	to <- watchersDesc()
+	to <- bundlesDesc()
 }
 
 // Collect implements prometheus.Collector.
@@ -50,4 +55,5 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	}
 	to <- prometheus.MustNewConstMetric(sessionsDesc(), prometheus.GaugeValue, float64(c.book.Count()))
 	to <- prometheus.MustNewConstMetric(watchersDesc(), prometheus.GaugeValue, float64(c.view.Watchers()))
+	to <- prometheus.MustNewConstMetric(bundlesDesc(), prometheus.GaugeValue, float64(c.view.Bundles()))
 }

@@ -21,6 +21,7 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	"github.com/silverback-gateway/silverback/services/registry/internal/api"
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
+	"github.com/silverback-gateway/silverback/services/registry/internal/schemas"
 	"github.com/silverback-gateway/silverback/services/registry/internal/session"
 	"github.com/silverback-gateway/silverback/services/registry/internal/store"
 	"github.com/silverback-gateway/silverback/services/registry/internal/view"
@@ -33,6 +34,8 @@ type Config struct {
 	RenewInterval   time.Duration // 0 is a third of SessionTTL
 	DefaultGroup    string        // created when absent; empty is none
 	ForgetGoneAfter time.Duration // 0 is 24h
+	// ForgetSchemasAfter is how long a bundle of schemas is kept that no node names; 0 is 1h.
+	ForgetSchemasAfter time.Duration
 }
 
 // Check reports all that is wrong.
@@ -47,6 +50,9 @@ func (c Config) Check() error {
 	}
 	if c.ForgetGoneAfter < 0 {
 		problems = append(problems, errors.New("forget-gone-after is negative"))
+	}
+	if c.ForgetSchemasAfter < 0 {
+		problems = append(problems, errors.New("forget-schemas-after is negative"))
 	}
 	if c.DefaultGroup != "" {
 		problems = append(problems, fleet.ValidName("group", c.DefaultGroup))
@@ -63,6 +69,9 @@ func (c Config) filled() Config {
 	}
 	if c.ForgetGoneAfter == 0 {
 		c.ForgetGoneAfter = 24 * time.Hour
+	}
+	if c.ForgetSchemasAfter == 0 {
+		c.ForgetSchemasAfter = time.Hour
 	}
 	if c.Replica == "" {
 		host, _ := os.Hostname()
@@ -85,6 +94,7 @@ type Service struct {
 	store  *store.Store
 	view   *view.View
 	book   *session.Book
+	keeper *schemas.Keeper
 	api    *api.Server
 	drain  func()
 }
@@ -106,9 +116,10 @@ func New(c Config, d Deps) (*Service, error) {
 	s := &Service{config: c, log: d.Log, store: store.New(d.Etcd), view: view.New(d.Etcd, d.Log, o)}
 	s.book = session.New(session.Config{Replica: c.Replica, TTL: c.SessionTTL, Log: d.Log, Metrics: session.NewMetrics(d.Metrics)}, s.store, d.Etcd, s.view.Current)
 	o.book = s.book
+	s.keeper = schemas.New(schemas.Config{Ledger: s.store, View: s.view, Log: d.Log, Metrics: schemas.NewMetrics(d.Metrics), ForgetAfter: c.ForgetSchemasAfter})
 	draining := make(chan struct{})
 	s.drain = sync.OnceFunc(func() { close(draining) })
-	s.api = &api.Server{Ledger: s.store, View: s.view, Book: s.book, TTL: c.SessionTTL, Renew: c.RenewInterval, Draining: draining}
+	s.api = &api.Server{Ledger: s.store, View: s.view, Book: s.book, Schemas: s.keeper, TTL: c.SessionTTL, Renew: c.RenewInterval, Draining: draining}
 	d.Metrics.MustRegister(&collector{view: s.view, book: s.book})
 	return s, nil
 }
@@ -139,7 +150,7 @@ func (s *Service) Run(ctx context.Context) error {
 
 const tendInterval = time.Minute
 
-// tend creates the default group, and forgets nodes that said goodbye long ago.
+// tend creates the default group, forgets nodes that said goodbye long ago, and schemas that no node has had for long.
 func (s *Service) tend(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
@@ -148,7 +159,7 @@ func (s *Service) tend(ctx context.Context) error {
 	}
 	exists := s.config.DefaultGroup == ""
 	for {
-		wait := min(tendInterval, max(s.config.ForgetGoneAfter/10, 10*time.Millisecond))
+		wait := min(tendInterval, max(min(s.config.ForgetGoneAfter, s.config.ForgetSchemasAfter)/10, 10*time.Millisecond))
 		if !exists {
 			now := time.Now()
 			_, _, _, err := s.store.CreateGroup(ctx, roster.Group{Name: fleet.GroupID(s.config.DefaultGroup), Created: now, Updated: now})
@@ -158,6 +169,7 @@ func (s *Service) tend(ctx context.Context) error {
 			}
 		}
 		s.forget(ctx, time.Now())
+		s.keeper.Collect(ctx, time.Now())
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)

@@ -12,6 +12,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
+	"github.com/silverback-gateway/silverback/services/registry/internal/schemas"
 	"github.com/silverback-gateway/silverback/services/registry/internal/session"
 	"github.com/silverback-gateway/silverback/services/registry/internal/view"
 )
@@ -31,6 +32,7 @@ type Server struct {
 	Ledger   Ledger
 	View     *view.View
 	Book     *session.Book
+	Schemas  *schemas.Keeper
 	TTL      time.Duration
 	Renew    time.Duration
 	Draining <-chan struct{} // closed when streams must end, so that callers move to another replica

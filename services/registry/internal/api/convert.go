@@ -62,6 +62,7 @@ func groupTo(g view.Group) (*registryv1.Group, error) {
 	out := &registryv1.Group{
 		Name: string(g.Name), Description: g.Description, Drift: fleetv1.DriftPolicy(g.Drift),
 		CreateTime: timestamppb.New(g.Created), UpdateTime: timestamppb.New(g.Updated), Etag: etag(g.Revision),
+		SchemaDigests: g.Schemas,
 	}
 	if len(g.Policy) > 0 {
 		out.Policy = &fleetv1.RolloutPolicy{}

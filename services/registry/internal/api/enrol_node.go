@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -34,6 +35,11 @@ func (s *Server) EnrolNode(ctx context.Context, r *registryv1.EnrolNodeRequest) 
 	if size := proto.Size(r.GetCapabilities()); size > roster.MaxCapabilities {
 		bad = append(bad, fault.Violation{Field: "capabilities", Description: fmt.Sprintf("has %d bytes; at most %d are allowed", size, roster.MaxCapabilities)})
 	}
+	if digest := r.GetCapabilities().GetSchemaDigest(); digest != "" {
+		if _, err := fleet.ParseDigest(digest); err != nil {
+			bad = append(bad, fault.Violation{Field: "capabilities.schema_digest", Description: err.Error()})
+		}
+	}
 	if err := invalid(bad); err != nil {
 		return nil, err
 	}
@@ -43,12 +49,21 @@ func (s *Server) EnrolNode(ctx context.Context, r *registryv1.EnrolNodeRequest) 
 	}
 	node := roster.Node{
 		BootID: r.GetBootId(), Labels: r.GetLabels(), Capabilities: capabilities, AgentVersion: r.GetAgentVersion(),
-		ProxyAddress: r.GetProxyAddress(), AgentAddress: r.GetAgentAddress(),
+		ProxyAddress: r.GetProxyAddress(), AgentAddress: r.GetAgentAddress(), Schemas: r.GetCapabilities().GetSchemaDigest(),
 	}
 	if err := s.Book.Enrol(ctx, key, node, report); err != nil {
 		return nil, err
 	}
-	return &registryv1.EnrolNodeResponse{RenewInterval: s.interval(), SessionTtl: durationpb.New(s.TTL), Drift: s.drift(key.Group)}, nil
+	return &registryv1.EnrolNodeResponse{RenewInterval: s.interval(), SessionTtl: durationpb.New(s.TTL), Drift: s.drift(key.Group),
+		WantSchemas: s.wantSchemas(key, node.Schemas)}, nil
+}
+
+// wantSchemas says whether a node should upload the bundle of schemas that it names; when it names none now, the one that is known of it.
+func (s *Server) wantSchemas(key roster.Key, named string) bool {
+	if n := s.View.Current(key).Node; named == "" && n != nil {
+		named = n.Schemas
+	}
+	return s.Schemas.Want(named, time.Now())
 }
 
 // drift is what agents of a group do about drift; never the unspecified value.

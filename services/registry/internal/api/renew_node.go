@@ -26,6 +26,8 @@ func (s *Server) RenewNode(ctx context.Context, r *registryv1.RenewNodeRequest) 
 	if r.GetLeaving() {
 		return answer, s.Book.Leave(ctx, key, r.GetBootId(), report)
 	}
-	answer.WantStatus, err = s.Book.Renew(ctx, key, r.GetBootId(), report)
+	if answer.WantStatus, err = s.Book.Renew(ctx, key, r.GetBootId(), report); err == nil {
+		answer.WantSchemas = s.wantSchemas(key, "")
+	}
 	return answer, err
 }

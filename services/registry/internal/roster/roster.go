@@ -63,6 +63,7 @@ type Node struct {
 	BootID       string            `json:"boot_id"`
 	Labels       map[string]string `json:"labels,omitempty"`
 	Capabilities []byte            `json:"capabilities,omitempty"`
+	Schemas      string            `json:"schemas,omitempty"` // digest of the bundle that the capabilities name
 	AgentVersion string            `json:"agent_version,omitempty"`
 	ProxyAddress string            `json:"proxy_address,omitempty"`
 	AgentAddress string            `json:"agent_address,omitempty"`

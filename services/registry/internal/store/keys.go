@@ -14,6 +14,7 @@ const (
 	groupPrefix   = Prefix + "groups/"
 	nodePrefix    = Prefix + "nodes/"
 	sessionPrefix = Prefix + "sessions/"
+	schemaPrefix  = Prefix + "schemas/"
 )
 
 func groupKey(g fleet.GroupID) string           { return groupPrefix + string(g) }
@@ -48,6 +49,12 @@ func Parse(key string) (Kind, roster.Key) {
 	}
 	return Other, roster.Key{}
 }
+
+// ParseSchemas tells which bundle of schemas a key holds; false for any other key.
+func ParseSchemas(key string) (digest string, ok bool) { return strings.CutPrefix(key, schemaPrefix) }
+
+// SchemaKey is the inverse of ParseSchemas.
+func SchemaKey(digest string) string { return schemaPrefix + digest }
 
 // KeyOf is the inverse of Parse.
 func KeyOf(kind Kind, key roster.Key) string {

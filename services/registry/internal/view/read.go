@@ -17,16 +17,16 @@ import (
 func (v *View) Group(name fleet.GroupID) (Group, bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	g, ok := v.groups[name]
-	return g, ok
+	return v.group(name)
 }
 
 // Groups returns up to limit groups after a name, by name, and whether there are more.
 func (v *View) Groups(after fleet.GroupID, limit int) ([]Group, bool) {
 	v.mu.RLock()
 	var all []Group
-	for name, g := range v.groups {
+	for name := range v.groups {
 		if name > after {
+			g, _ := v.group(name)
 			all = append(all, g)
 		}
 	}

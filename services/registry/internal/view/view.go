@@ -20,10 +20,11 @@ import (
 // historySize is how many changes a watch may have missed and still resume without a full list.
 const historySize = 10_000
 
-// A Group is a group and the revision at which it was written.
+// A Group is a group, the revision at which it was written, and the bundles of schemas that its nodes name, sorted.
 type Group struct {
 	roster.Group
 	Revision int64
+	Schemas  []string
 }
 
 // A Member is a node as it stands. Last is what it reported last in a session that ended, when this replica saw that.
@@ -75,8 +76,10 @@ type View struct {
 	mu       sync.RWMutex
 	groups   map[fleet.GroupID]Group
 	members  map[roster.Key]Member
-	revision int64 // complete up to here
-	base     int64 // the history holds every change after this
+	named    map[fleet.GroupID]map[string]int // how many nodes name a bundle of schemas
+	bundles  map[string]int64                 // those that are stored, and at which revision
+	revision int64                            // complete up to here
+	base     int64                            // the history holds every change after this
 	history  []change
 	watchers map[*Watcher]struct{}
 	synced   chan struct{}
@@ -88,6 +91,7 @@ func New(client *clientv3.Client, log *slog.Logger, observer Observer) *View {
 	return &View{
 		client: client, log: log, observer: observer,
 		groups: map[fleet.GroupID]Group{}, members: map[roster.Key]Member{}, watchers: map[*Watcher]struct{}{},
+		named: map[fleet.GroupID]map[string]int{}, bundles: map[string]int64{},
 		synced: make(chan struct{}), moved: make(chan struct{}),
 	}
 }
@@ -107,6 +111,11 @@ func (v *View) Listed(all []etcdkv.KV, revision int64) {
 	for _, kv := range all {
 		there[kv.Key] = true
 		v.put(kv, revision)
+	}
+	for digest := range v.bundles {
+		if !there[store.SchemaKey(digest)] {
+			delete(v.bundles, digest)
+		}
 	}
 	for name := range v.groups {
 		if key := (roster.Key{Group: name}); !there[store.KeyOf(store.GroupKind, key)] {
@@ -132,23 +141,26 @@ func (v *View) Listed(all []etcdkv.KV, revision int64) {
 func (v *View) Changed(put, deleted []etcdkv.KV, revision int64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	upTo := int64(0)
 	for _, kv := range put {
 		v.put(kv, kv.ModRevision)
-		upTo = max(upTo, kv.ModRevision)
 	}
 	for _, kv := range deleted {
+		if digest, ok := store.ParseSchemas(kv.Key); ok {
+			delete(v.bundles, digest)
+			continue
+		}
 		kind, key := store.Parse(kv.Key)
 		v.remove(kind, key, kv.ModRevision)
-		upTo = max(upTo, kv.ModRevision)
 	}
-	if upTo == 0 {
-		upTo = revision // etcd says how far it is without a change
-	}
-	v.advance(upTo)
+	// Not the revision of the last change: when more changes of the same transaction follow, what is here is not complete up to it.
+	v.advance(revision)
 }
 
 func (v *View) put(kv etcdkv.KV, revision int64) {
+	if digest, ok := store.ParseSchemas(kv.Key); ok {
+		v.bundles[digest] = kv.ModRevision
+		return
+	}
 	kind, key := store.Parse(kv.Key)
 	switch kind {
 	case store.GroupKind:
@@ -171,8 +183,10 @@ func (v *View) put(kv etcdkv.KV, revision int64) {
 		if m.Current.NodeRev == kv.ModRevision {
 			return
 		}
+		named := m.schemas()
 		m.Key, m.Current.Node, m.Current.NodeRev = key, n, kv.ModRevision
 		v.members[key] = m
+		v.rename(key.Group, named, m.schemas(), revision)
 	case store.SessionKind:
 		s, err := store.Decode[roster.Session](kv.Value)
 		if err != nil {
@@ -183,10 +197,11 @@ func (v *View) put(kv etcdkv.KV, revision int64) {
 		if m.Current.SessionRev == kv.ModRevision {
 			return
 		}
-		before := m.Current.Session
+		before, named := m.Current.Session, m.schemas()
 		m.Key, m.Current.Session, m.Current.SessionRev = key, s, kv.ModRevision
 		m.Last, m.endedAt = roster.Report{}, time.Time{}
 		v.members[key] = m
+		v.rename(key.Group, named, m.schemas(), revision)
 		v.observer.SessionChanged(key, before, s, kv.ModRevision)
 	default:
 		return
@@ -203,6 +218,7 @@ func (v *View) remove(kind store.Kind, key roster.Key, revision int64) {
 		if !ok {
 			return
 		}
+		named := m.schemas()
 		if kind == store.NodeKind {
 			m.Current.Node, m.Current.NodeRev = nil, 0
 		} else if before := m.Current.Session; before != nil {
@@ -211,6 +227,7 @@ func (v *View) remove(kind store.Kind, key roster.Key, revision int64) {
 			v.observer.SessionChanged(key, before, nil, revision)
 		}
 		v.members[key] = m
+		v.rename(key.Group, named, m.schemas(), revision)
 		if m.Current.Node == nil && m.Current.Session == nil {
 			delete(v.members, key)
 		}

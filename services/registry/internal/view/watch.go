@@ -124,7 +124,8 @@ func (v *View) begin(w *Watcher, from int64, resumable bool) Batch {
 	}
 	batch := Batch{Full: true, Token: v.token()}
 	if w.filter.Groups {
-		for _, g := range v.groups {
+		for name := range v.groups {
+			g, _ := v.group(name)
 			batch.Groups = append(batch.Groups, g)
 		}
 		return batch
@@ -152,7 +153,7 @@ func (v *View) collect(w *Watcher) Batch {
 	batch := Batch{Token: v.token()}
 	for key := range dirty {
 		if key.Node == "" {
-			if g, ok := v.groups[key.Group]; ok {
+			if g, ok := v.group(key.Group); ok {
 				batch.Groups = append(batch.Groups, g)
 				continue
 			}

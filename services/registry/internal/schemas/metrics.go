@@ -1,0 +1,24 @@
+package schemas
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Metrics are what a keeper tells.
+type Metrics struct {
+	uploads   *prometheus.CounterVec
+	collected prometheus.Counter
+}
+
+// NewMetrics registers the metrics of a keeper.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		uploads:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "silverback_registry_schema_uploads_total", Help: "Uploads of schema bundles by what became of them."}, []string{"outcome"}),
+		collected: prometheus.NewCounter(prometheus.CounterOpts{Name: "silverback_registry_schema_bundles_collected_total", Help: "Schema bundles deleted because no node had named them for a while."}),
+	}
+	for _, outcome := range []string{"stored", "refused"} {
+		m.uploads.WithLabelValues(outcome)
+	}
+	r.MustRegister(m.uploads, m.collected)
+	return m
+}
+
+func (m *Metrics) upload(outcome string) { m.uploads.WithLabelValues(outcome).Inc() }

@@ -1,0 +1,180 @@
+// Package schemas keeps the bundles of schemas that agents upload: it says which agent is to upload one, what is fit to be stored,
+// and when one that nobody names may go. Bundles are immutable, so that any replica may store or delete any of them; one
+// that is missed is asked for again.
+package schemas
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
+	"github.com/silverback-gateway/silverback/services/registry/internal/store"
+)
+
+const (
+	// MaxBundles is how many bundles are kept: a fleet has as many as it has versions of Kong with different sets of plugins.
+	MaxBundles = 64
+	// patience is how long one agent may take to upload what it was asked for, before another one is asked.
+	patience = 10 * time.Second
+)
+
+// Ledger is where bundles are stored.
+type Ledger interface {
+	Current(ctx context.Context, key roster.Key) (store.Current, error)
+	PutSchemas(ctx context.Context, digest string, zstd []byte) (revision int64, err error)
+	Schemas(ctx context.Context, digest string) ([]byte, error)
+	DeleteSchemas(ctx context.Context, digest string, storedAt, readUpTo int64) (bool, error)
+}
+
+// View is what this replica knows of the ledger.
+type View interface {
+	Current(key roster.Key) store.Current
+	Stored(digest string) bool
+	Bundles() int
+	Unnamed() (bundles map[string]int64, revision int64)
+}
+
+// Config says what a Keeper works with. All fields are required.
+type Config struct {
+	Ledger  Ledger
+	View    View
+	Log     *slog.Logger
+	Metrics *Metrics
+	// ForgetAfter is how long a bundle is kept that no node names.
+	ForgetAfter time.Duration
+}
+
+// A Keeper keeps the bundles. It is safe for concurrent use.
+type Keeper struct {
+	Config
+	verifying chan struct{} // capacity 1: a bundle takes memory while it is looked at
+
+	mu      sync.Mutex
+	asked   map[string]time.Time // when an agent of this replica was asked for a bundle last
+	unnamed map[string]time.Time // since when no node is known to name a bundle
+}
+
+// New returns a keeper.
+func New(c Config) *Keeper {
+	return &Keeper{Config: c, verifying: make(chan struct{}, 1), asked: map[string]time.Time{}, unnamed: map[string]time.Time{}}
+}
+
+// Want says whether a node that names a bundle, and is spoken to now, should upload it. One node is asked at a time, since a whole
+// fleet may name the same new bundle at once.
+func (k *Keeper) Want(digest string, now time.Time) bool {
+	if digest == "" || k.View.Stored(digest) {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for other, at := range k.asked {
+		if now.Sub(at) >= patience {
+			delete(k.asked, other)
+		}
+	}
+	if _, waiting := k.asked[digest]; waiting {
+		return false
+	}
+	k.asked[digest] = now
+	return true
+}
+
+// Upload stores a bundle as it travelled from a node that names it, and returns the revision at which it stands. A fault of kind
+// Invalid says that the bytes are not that bundle, of kind Busy that there are too many.
+func (k *Keeper) Upload(ctx context.Context, key roster.Key, digest string, zstd []byte) (int64, error) {
+	if err := k.named(ctx, key, digest); err != nil {
+		return 0, err
+	}
+	select {
+	case k.verifying <- struct{}{}:
+		defer func() { <-k.verifying }()
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	if err := verify(digest, zstd); err != nil {
+		k.Metrics.upload("refused")
+		return 0, err
+	}
+	if !k.View.Stored(digest) && k.View.Bundles() >= MaxBundles {
+		k.Metrics.upload("refused")
+		return 0, fault.New(fault.Busy, "TOO_MANY_SCHEMAS", "%d bundles of schemas are stored already, which is the limit; one that no node names is forgotten after %s",
+			MaxBundles, k.ForgetAfter)
+	}
+	revision, err := k.Ledger.PutSchemas(ctx, digest, zstd)
+	if err == nil {
+		k.Metrics.upload("stored")
+	}
+	return revision, err
+}
+
+// named makes sure that an enrolled node names the bundle; a no is never given on what this replica merely believes.
+func (k *Keeper) named(ctx context.Context, key roster.Key, digest string) error {
+	cur := k.View.Current(key)
+	if roster.SchemasOf(cur.Node, cur.Session) == digest {
+		return nil
+	}
+	cur, err := k.Ledger.Current(ctx, key)
+	switch {
+	case err != nil:
+		return err
+	case cur.Node == nil:
+		return roster.NotEnrolled(key)
+	case roster.SchemasOf(cur.Node, cur.Session) != digest:
+		return fault.New(fault.WrongState, "SCHEMAS_NOT_NAMED", "node %q of group %q does not name these schemas in its capabilities", key.Node, key.Group)
+	}
+	return nil
+}
+
+// Bundle returns a bundle as it travels, or a fault of kind Missing.
+func (k *Keeper) Bundle(ctx context.Context, digest string) ([]byte, error) {
+	zstd, err := k.Ledger.Schemas(ctx, digest)
+	if err != nil {
+		return nil, err
+	}
+	if zstd == nil {
+		return nil, fault.New(fault.Missing, "SCHEMAS_NOT_FOUND", "no schemas with the digest %q are stored", digest)
+	}
+	return zstd, nil
+}
+
+// Collect deletes the bundles that no node has named for a while, as this replica saw it. The ledger has the last word: a bundle
+// stays when any node was written since this replica read the nodes.
+func (k *Keeper) Collect(ctx context.Context, now time.Time) {
+	bundles, upTo := k.View.Unnamed()
+	for digest, storedAt := range k.idle(bundles, now) {
+		gone, err := k.Ledger.DeleteSchemas(ctx, digest, storedAt, upTo)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			k.Log.Warn("schemas that no node has not deleted yet", "error", err)
+		case gone:
+			k.Metrics.collected.Inc()
+			k.Log.Info("schemas that no node has deleted", "schemas", digest)
+		}
+	}
+}
+
+// idle remembers since when bundles are unnamed, and returns those that are for long enough.
+func (k *Keeper) idle(unnamed map[string]int64, now time.Time) map[string]int64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for digest := range k.unnamed {
+		if _, still := unnamed[digest]; !still {
+			delete(k.unnamed, digest)
+		}
+	}
+	due := map[string]int64{}
+	for digest, storedAt := range unnamed {
+		since, known := k.unnamed[digest]
+		if !known {
+			k.unnamed[digest] = now
+			since = now
+		}
+		if now.Sub(since) >= k.ForgetAfter {
+			due[digest] = storedAt
+		}
+	}
+	return due
+}

@@ -1,0 +1,49 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// PutSchemas stores a bundle of schemas as it travels, unless one of that digest is there: bundles never change. It returns the
+// revision at which the bundle stands.
+func (s *Store) PutSchemas(ctx context.Context, digest string, zstd []byte) (int64, error) {
+	key := SchemaKey(digest)
+	answer, err := s.client.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).
+		Then(clientv3.OpPut(key, string(zstd))).Else(clientv3.OpGet(key, clientv3.WithKeysOnly())).Commit()
+	if err != nil {
+		return 0, fmt.Errorf("store schemas: %w", err)
+	}
+	if answer.Succeeded {
+		return answer.Header.Revision, nil
+	}
+	return answer.Responses[0].GetResponseRange().Kvs[0].ModRevision, nil
+}
+
+// Schemas reads a bundle of schemas; nil when it is not there.
+func (s *Store) Schemas(ctx context.Context, digest string) ([]byte, error) {
+	answer, err := s.client.Get(ctx, SchemaKey(digest))
+	if err != nil {
+		return nil, fmt.Errorf("read schemas: %w", err)
+	}
+	if len(answer.Kvs) == 0 {
+		return nil, nil
+	}
+	return answer.Kvs[0].Value, nil
+}
+
+// DeleteSchemas deletes a bundle that was stored at a revision, on the ground that no node named it when the ledger was read up to
+// another. It reports false and does nothing when any node was written since: it may name the bundle now.
+func (s *Store) DeleteSchemas(ctx context.Context, digest string, storedAt, readUpTo int64) (bool, error) {
+	key := SchemaKey(digest)
+	answer, err := s.client.Txn(ctx).If(
+		clientv3.Compare(clientv3.ModRevision(key), "=", storedAt),
+		clientv3.Compare(clientv3.ModRevision(nodePrefix), "<", readUpTo+1).WithPrefix(),
+	).Then(clientv3.OpDelete(key)).Commit()
+	if err != nil {
+		return false, fmt.Errorf("delete schemas: %w", err)
+	}
+	return answer.Succeeded, nil
+}
