@@ -348,7 +348,8 @@ type Probe struct {
 	Headers map[string]string `protobuf:"bytes,4,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// How often it is sent; unset is five seconds.
 	Interval *durationpb.Duration `protobuf:"bytes,5,opt,name=interval,proto3" json:"interval,omitempty"`
-	// How long an answer may take; unset is two seconds.
+	// How long an answer may take; unset is two seconds, or half of the interval when
+	// that is less.
 	Timeout *durationpb.Duration `protobuf:"bytes,6,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	// True when a failing probe also takes the node out of load balancing. Left out,
 	// it is only reported: an application that fails everywhere should not empty the

@@ -1207,7 +1207,12 @@ type EnrolNodeResponse struct {
 	Probes []*v1.Probe `protobuf:"bytes,5,rep,name=probes,proto3" json:"probes,omitempty"`
 	// True when the registry lacks the schemas that the capabilities name: the agent
 	// then uploads them.
-	WantSchemas   bool `protobuf:"varint,6,opt,name=want_schemas,json=wantSchemas,proto3" json:"want_schemas,omitempty"`
+	WantSchemas bool `protobuf:"varint,6,opt,name=want_schemas,json=wantSchemas,proto3" json:"want_schemas,omitempty"`
+	// Why and since when the node is to stay out of load balancing; unset when it is not.
+	Drain *Drain `protobuf:"bytes,7,opt,name=drain,proto3" json:"drain,omitempty"`
+	// Grows with every DrainNode and UndrainNode of the node; see RenewNodeResponse. An
+	// enrolment is decided on the ledger, so its answer always counts.
+	DrainOrder    int64 `protobuf:"varint,8,opt,name=drain_order,json=drainOrder,proto3" json:"drain_order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1282,6 +1287,20 @@ func (x *EnrolNodeResponse) GetWantSchemas() bool {
 		return x.WantSchemas
 	}
 	return false
+}
+
+func (x *EnrolNodeResponse) GetDrain() *Drain {
+	if x != nil {
+		return x.Drain
+	}
+	return nil
+}
+
+func (x *EnrolNodeResponse) GetDrainOrder() int64 {
+	if x != nil {
+		return x.DrainOrder
+	}
+	return 0
 }
 
 // Keeps a session.
@@ -1384,7 +1403,12 @@ type RenewNodeResponse struct {
 	Probes []*v1.Probe `protobuf:"bytes,5,rep,name=probes,proto3" json:"probes,omitempty"`
 	// True when the registry lacks the schemas that the capabilities name: the agent
 	// then uploads them.
-	WantSchemas   bool `protobuf:"varint,6,opt,name=want_schemas,json=wantSchemas,proto3" json:"want_schemas,omitempty"`
+	WantSchemas bool `protobuf:"varint,6,opt,name=want_schemas,json=wantSchemas,proto3" json:"want_schemas,omitempty"`
+	// Why and since when the node is to stay out of load balancing; unset when it is not.
+	Drain *Drain `protobuf:"bytes,7,opt,name=drain,proto3" json:"drain,omitempty"`
+	// Grows with every DrainNode and UndrainNode of the node. A replica that is behind
+	// answers with an older one, and its word about draining counts for nothing then.
+	DrainOrder    int64 `protobuf:"varint,8,opt,name=drain_order,json=drainOrder,proto3" json:"drain_order,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1459,6 +1483,20 @@ func (x *RenewNodeResponse) GetWantSchemas() bool {
 		return x.WantSchemas
 	}
 	return false
+}
+
+func (x *RenewNodeResponse) GetDrain() *Drain {
+	if x != nil {
+		return x.Drain
+	}
+	return nil
+}
+
+func (x *RenewNodeResponse) GetDrainOrder() int64 {
+	if x != nil {
+		return x.DrainOrder
+	}
+	return 0
 }
 
 // Asks for one node.
@@ -2709,7 +2747,7 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\ragent_address\x18\t \x01(\tR\fagentAddress\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xbc\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x92\x03\n" +
 	"\x11EnrolNodeResponse\x12@\n" +
 	"\x0erenew_interval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\rrenewInterval\x12:\n" +
 	"\vsession_ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\n" +
@@ -2717,13 +2755,16 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\x05drift\x18\x03 \x01(\x0e2 .silverback.fleet.v1.DriftPolicyR\x05drift\x12\x1a\n" +
 	"\bdraining\x18\x04 \x01(\bR\bdraining\x122\n" +
 	"\x06probes\x18\x05 \x03(\v2\x1a.silverback.fleet.v1.ProbeR\x06probes\x12!\n" +
-	"\fwant_schemas\x18\x06 \x01(\bR\vwantSchemas\"\xc3\x01\n" +
+	"\fwant_schemas\x18\x06 \x01(\bR\vwantSchemas\x123\n" +
+	"\x05drain\x18\a \x01(\v2\x1d.silverback.registry.v1.DrainR\x05drain\x12\x1f\n" +
+	"\vdrain_order\x18\b \x01(\x03R\n" +
+	"drainOrder\"\xc3\x01\n" +
 	"\x10RenewNodeRequest\x12\x1d\n" +
 	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1b\n" +
 	"\x04node\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04node\x12 \n" +
 	"\aboot_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06bootId\x127\n" +
 	"\x06status\x18\x04 \x01(\v2\x1f.silverback.fleet.v1.NodeStatusR\x06status\x12\x18\n" +
-	"\aleaving\x18\x05 \x01(\bR\aleaving\"\xa1\x02\n" +
+	"\aleaving\x18\x05 \x01(\bR\aleaving\"\xf7\x02\n" +
 	"\x11RenewNodeResponse\x12@\n" +
 	"\x0erenew_interval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\rrenewInterval\x126\n" +
 	"\x05drift\x18\x02 \x01(\x0e2 .silverback.fleet.v1.DriftPolicyR\x05drift\x12\x1f\n" +
@@ -2731,7 +2772,10 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"wantStatus\x12\x1a\n" +
 	"\bdraining\x18\x04 \x01(\bR\bdraining\x122\n" +
 	"\x06probes\x18\x05 \x03(\v2\x1a.silverback.fleet.v1.ProbeR\x06probes\x12!\n" +
-	"\fwant_schemas\x18\x06 \x01(\bR\vwantSchemas\"C\n" +
+	"\fwant_schemas\x18\x06 \x01(\bR\vwantSchemas\x123\n" +
+	"\x05drain\x18\a \x01(\v2\x1d.silverback.registry.v1.DrainR\x05drain\x12\x1f\n" +
+	"\vdrain_order\x18\b \x01(\x03R\n" +
+	"drainOrder\"C\n" +
 	"\x0eGetNodeRequest\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x1b\n" +
 	"\x04node\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04node\"C\n" +
@@ -2909,55 +2953,57 @@ var file_silverback_registry_v1_registry_proto_depIdxs = []int32{
 	48, // 25: silverback.registry.v1.EnrolNodeResponse.session_ttl:type_name -> google.protobuf.Duration
 	44, // 26: silverback.registry.v1.EnrolNodeResponse.drift:type_name -> silverback.fleet.v1.DriftPolicy
 	49, // 27: silverback.registry.v1.EnrolNodeResponse.probes:type_name -> silverback.fleet.v1.Probe
-	47, // 28: silverback.registry.v1.RenewNodeRequest.status:type_name -> silverback.fleet.v1.NodeStatus
-	48, // 29: silverback.registry.v1.RenewNodeResponse.renew_interval:type_name -> google.protobuf.Duration
-	44, // 30: silverback.registry.v1.RenewNodeResponse.drift:type_name -> silverback.fleet.v1.DriftPolicy
-	49, // 31: silverback.registry.v1.RenewNodeResponse.probes:type_name -> silverback.fleet.v1.Probe
-	2,  // 32: silverback.registry.v1.GetNodeResponse.node:type_name -> silverback.registry.v1.Node
-	2,  // 33: silverback.registry.v1.ListNodesResponse.nodes:type_name -> silverback.registry.v1.Node
-	40, // 34: silverback.registry.v1.WatchNodesResponse.listing:type_name -> silverback.registry.v1.WatchNodesResponse.Listing
-	2,  // 35: silverback.registry.v1.WatchNodesResponse.upserted:type_name -> silverback.registry.v1.Node
-	42, // 36: silverback.registry.v1.WatchNodesResponse.deleted:type_name -> silverback.registry.v1.WatchNodesResponse.Deleted
-	41, // 37: silverback.registry.v1.WatchNodesResponse.synced:type_name -> silverback.registry.v1.WatchNodesResponse.Synced
-	2,  // 38: silverback.registry.v1.DrainNodeResponse.node:type_name -> silverback.registry.v1.Node
-	2,  // 39: silverback.registry.v1.UndrainNodeResponse.node:type_name -> silverback.registry.v1.Node
-	4,  // 40: silverback.registry.v1.RegistryService.CreateGroup:input_type -> silverback.registry.v1.CreateGroupRequest
-	6,  // 41: silverback.registry.v1.RegistryService.GetGroup:input_type -> silverback.registry.v1.GetGroupRequest
-	8,  // 42: silverback.registry.v1.RegistryService.ListGroups:input_type -> silverback.registry.v1.ListGroupsRequest
-	10, // 43: silverback.registry.v1.RegistryService.UpdateGroup:input_type -> silverback.registry.v1.UpdateGroupRequest
-	12, // 44: silverback.registry.v1.RegistryService.DeleteGroup:input_type -> silverback.registry.v1.DeleteGroupRequest
-	14, // 45: silverback.registry.v1.RegistryService.WatchGroups:input_type -> silverback.registry.v1.WatchGroupsRequest
-	16, // 46: silverback.registry.v1.RegistryService.EnrolNode:input_type -> silverback.registry.v1.EnrolNodeRequest
-	18, // 47: silverback.registry.v1.RegistryService.RenewNode:input_type -> silverback.registry.v1.RenewNodeRequest
-	20, // 48: silverback.registry.v1.RegistryService.GetNode:input_type -> silverback.registry.v1.GetNodeRequest
-	22, // 49: silverback.registry.v1.RegistryService.ListNodes:input_type -> silverback.registry.v1.ListNodesRequest
-	24, // 50: silverback.registry.v1.RegistryService.DeleteNode:input_type -> silverback.registry.v1.DeleteNodeRequest
-	26, // 51: silverback.registry.v1.RegistryService.WatchNodes:input_type -> silverback.registry.v1.WatchNodesRequest
-	28, // 52: silverback.registry.v1.RegistryService.DrainNode:input_type -> silverback.registry.v1.DrainNodeRequest
-	30, // 53: silverback.registry.v1.RegistryService.UndrainNode:input_type -> silverback.registry.v1.UndrainNodeRequest
-	32, // 54: silverback.registry.v1.RegistryService.UploadSchemas:input_type -> silverback.registry.v1.UploadSchemasRequest
-	34, // 55: silverback.registry.v1.RegistryService.GetSchemas:input_type -> silverback.registry.v1.GetSchemasRequest
-	5,  // 56: silverback.registry.v1.RegistryService.CreateGroup:output_type -> silverback.registry.v1.CreateGroupResponse
-	7,  // 57: silverback.registry.v1.RegistryService.GetGroup:output_type -> silverback.registry.v1.GetGroupResponse
-	9,  // 58: silverback.registry.v1.RegistryService.ListGroups:output_type -> silverback.registry.v1.ListGroupsResponse
-	11, // 59: silverback.registry.v1.RegistryService.UpdateGroup:output_type -> silverback.registry.v1.UpdateGroupResponse
-	13, // 60: silverback.registry.v1.RegistryService.DeleteGroup:output_type -> silverback.registry.v1.DeleteGroupResponse
-	15, // 61: silverback.registry.v1.RegistryService.WatchGroups:output_type -> silverback.registry.v1.WatchGroupsResponse
-	17, // 62: silverback.registry.v1.RegistryService.EnrolNode:output_type -> silverback.registry.v1.EnrolNodeResponse
-	19, // 63: silverback.registry.v1.RegistryService.RenewNode:output_type -> silverback.registry.v1.RenewNodeResponse
-	21, // 64: silverback.registry.v1.RegistryService.GetNode:output_type -> silverback.registry.v1.GetNodeResponse
-	23, // 65: silverback.registry.v1.RegistryService.ListNodes:output_type -> silverback.registry.v1.ListNodesResponse
-	25, // 66: silverback.registry.v1.RegistryService.DeleteNode:output_type -> silverback.registry.v1.DeleteNodeResponse
-	27, // 67: silverback.registry.v1.RegistryService.WatchNodes:output_type -> silverback.registry.v1.WatchNodesResponse
-	29, // 68: silverback.registry.v1.RegistryService.DrainNode:output_type -> silverback.registry.v1.DrainNodeResponse
-	31, // 69: silverback.registry.v1.RegistryService.UndrainNode:output_type -> silverback.registry.v1.UndrainNodeResponse
-	33, // 70: silverback.registry.v1.RegistryService.UploadSchemas:output_type -> silverback.registry.v1.UploadSchemasResponse
-	35, // 71: silverback.registry.v1.RegistryService.GetSchemas:output_type -> silverback.registry.v1.GetSchemasResponse
-	56, // [56:72] is the sub-list for method output_type
-	40, // [40:56] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	3,  // 28: silverback.registry.v1.EnrolNodeResponse.drain:type_name -> silverback.registry.v1.Drain
+	47, // 29: silverback.registry.v1.RenewNodeRequest.status:type_name -> silverback.fleet.v1.NodeStatus
+	48, // 30: silverback.registry.v1.RenewNodeResponse.renew_interval:type_name -> google.protobuf.Duration
+	44, // 31: silverback.registry.v1.RenewNodeResponse.drift:type_name -> silverback.fleet.v1.DriftPolicy
+	49, // 32: silverback.registry.v1.RenewNodeResponse.probes:type_name -> silverback.fleet.v1.Probe
+	3,  // 33: silverback.registry.v1.RenewNodeResponse.drain:type_name -> silverback.registry.v1.Drain
+	2,  // 34: silverback.registry.v1.GetNodeResponse.node:type_name -> silverback.registry.v1.Node
+	2,  // 35: silverback.registry.v1.ListNodesResponse.nodes:type_name -> silverback.registry.v1.Node
+	40, // 36: silverback.registry.v1.WatchNodesResponse.listing:type_name -> silverback.registry.v1.WatchNodesResponse.Listing
+	2,  // 37: silverback.registry.v1.WatchNodesResponse.upserted:type_name -> silverback.registry.v1.Node
+	42, // 38: silverback.registry.v1.WatchNodesResponse.deleted:type_name -> silverback.registry.v1.WatchNodesResponse.Deleted
+	41, // 39: silverback.registry.v1.WatchNodesResponse.synced:type_name -> silverback.registry.v1.WatchNodesResponse.Synced
+	2,  // 40: silverback.registry.v1.DrainNodeResponse.node:type_name -> silverback.registry.v1.Node
+	2,  // 41: silverback.registry.v1.UndrainNodeResponse.node:type_name -> silverback.registry.v1.Node
+	4,  // 42: silverback.registry.v1.RegistryService.CreateGroup:input_type -> silverback.registry.v1.CreateGroupRequest
+	6,  // 43: silverback.registry.v1.RegistryService.GetGroup:input_type -> silverback.registry.v1.GetGroupRequest
+	8,  // 44: silverback.registry.v1.RegistryService.ListGroups:input_type -> silverback.registry.v1.ListGroupsRequest
+	10, // 45: silverback.registry.v1.RegistryService.UpdateGroup:input_type -> silverback.registry.v1.UpdateGroupRequest
+	12, // 46: silverback.registry.v1.RegistryService.DeleteGroup:input_type -> silverback.registry.v1.DeleteGroupRequest
+	14, // 47: silverback.registry.v1.RegistryService.WatchGroups:input_type -> silverback.registry.v1.WatchGroupsRequest
+	16, // 48: silverback.registry.v1.RegistryService.EnrolNode:input_type -> silverback.registry.v1.EnrolNodeRequest
+	18, // 49: silverback.registry.v1.RegistryService.RenewNode:input_type -> silverback.registry.v1.RenewNodeRequest
+	20, // 50: silverback.registry.v1.RegistryService.GetNode:input_type -> silverback.registry.v1.GetNodeRequest
+	22, // 51: silverback.registry.v1.RegistryService.ListNodes:input_type -> silverback.registry.v1.ListNodesRequest
+	24, // 52: silverback.registry.v1.RegistryService.DeleteNode:input_type -> silverback.registry.v1.DeleteNodeRequest
+	26, // 53: silverback.registry.v1.RegistryService.WatchNodes:input_type -> silverback.registry.v1.WatchNodesRequest
+	28, // 54: silverback.registry.v1.RegistryService.DrainNode:input_type -> silverback.registry.v1.DrainNodeRequest
+	30, // 55: silverback.registry.v1.RegistryService.UndrainNode:input_type -> silverback.registry.v1.UndrainNodeRequest
+	32, // 56: silverback.registry.v1.RegistryService.UploadSchemas:input_type -> silverback.registry.v1.UploadSchemasRequest
+	34, // 57: silverback.registry.v1.RegistryService.GetSchemas:input_type -> silverback.registry.v1.GetSchemasRequest
+	5,  // 58: silverback.registry.v1.RegistryService.CreateGroup:output_type -> silverback.registry.v1.CreateGroupResponse
+	7,  // 59: silverback.registry.v1.RegistryService.GetGroup:output_type -> silverback.registry.v1.GetGroupResponse
+	9,  // 60: silverback.registry.v1.RegistryService.ListGroups:output_type -> silverback.registry.v1.ListGroupsResponse
+	11, // 61: silverback.registry.v1.RegistryService.UpdateGroup:output_type -> silverback.registry.v1.UpdateGroupResponse
+	13, // 62: silverback.registry.v1.RegistryService.DeleteGroup:output_type -> silverback.registry.v1.DeleteGroupResponse
+	15, // 63: silverback.registry.v1.RegistryService.WatchGroups:output_type -> silverback.registry.v1.WatchGroupsResponse
+	17, // 64: silverback.registry.v1.RegistryService.EnrolNode:output_type -> silverback.registry.v1.EnrolNodeResponse
+	19, // 65: silverback.registry.v1.RegistryService.RenewNode:output_type -> silverback.registry.v1.RenewNodeResponse
+	21, // 66: silverback.registry.v1.RegistryService.GetNode:output_type -> silverback.registry.v1.GetNodeResponse
+	23, // 67: silverback.registry.v1.RegistryService.ListNodes:output_type -> silverback.registry.v1.ListNodesResponse
+	25, // 68: silverback.registry.v1.RegistryService.DeleteNode:output_type -> silverback.registry.v1.DeleteNodeResponse
+	27, // 69: silverback.registry.v1.RegistryService.WatchNodes:output_type -> silverback.registry.v1.WatchNodesResponse
+	29, // 70: silverback.registry.v1.RegistryService.DrainNode:output_type -> silverback.registry.v1.DrainNodeResponse
+	31, // 71: silverback.registry.v1.RegistryService.UndrainNode:output_type -> silverback.registry.v1.UndrainNodeResponse
+	33, // 72: silverback.registry.v1.RegistryService.UploadSchemas:output_type -> silverback.registry.v1.UploadSchemasResponse
+	35, // 73: silverback.registry.v1.RegistryService.GetSchemas:output_type -> silverback.registry.v1.GetSchemasResponse
+	58, // [58:74] is the sub-list for method output_type
+	42, // [42:58] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_silverback_registry_v1_registry_proto_init() }
