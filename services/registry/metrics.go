@@ -1,7 +1,12 @@
 package registry
 
 import (
+	"strconv"
+
 	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/protobuf/proto"
+
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
@@ -16,7 +21,11 @@ type collector struct {
 }
 
 func nodesDesc() *prometheus.Desc {
-	return prometheus.NewDesc("silverback_registry_nodes", "Nodes by group and state.", []string{"group", "state"}, nil)
+	return prometheus.NewDesc("silverback_nodes", "Nodes by group and state.", []string{"group", "state"}, nil)
+}
+
+func revisionNodesDesc() *prometheus.Desc {
+	return prometheus.NewDesc("silverback_revision_nodes", "Nodes in contact, by the revision that they were proven to serve; 0 is none.", []string{"group", "revision"}, nil)
 }
 
 func sessionsDesc() *prometheus.Desc {
@@ -34,6 +43,7 @@ func bundlesDesc() *prometheus.Desc {
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
 	to <- nodesDesc()
+	to <- revisionNodesDesc()
 	to <- sessionsDesc()
 	to <- watchersDesc()
 	to <- bundlesDesc()
@@ -41,19 +51,40 @@ func (c *collector) Describe(to chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(to chan<- prometheus.Metric) {
-	counts := map[fleet.GroupID]map[roster.State]int{}
+	states, revisions := map[fleet.GroupID]map[roster.State]int{}, map[fleet.GroupID]map[int64]int{}
 	for _, m := range c.view.Members(func(view.Member) bool { return true }) {
-		if counts[m.Key.Group] == nil {
-			counts[m.Key.Group] = map[roster.State]int{}
+		count(states, m.Key.Group, m.State())
+		if m.Current.Session != nil {
+			count(revisions, m.Key.Group, revisionOf(m.Report()))
 		}
-		counts[m.Key.Group][m.State()]++
 	}
-	for group, states := range counts {
+	for group, counted := range states {
 		for state, name := range roster.States() {
-			to <- prometheus.MustNewConstMetric(nodesDesc(), prometheus.GaugeValue, float64(states[state]), string(group), name)
+			to <- prometheus.MustNewConstMetric(nodesDesc(), prometheus.GaugeValue, float64(counted[state]), string(group), name)
+		}
+	}
+	for group, counted := range revisions {
+		for revision, n := range counted {
+			to <- prometheus.MustNewConstMetric(revisionNodesDesc(), prometheus.GaugeValue, float64(n), string(group), strconv.FormatInt(revision, 10))
 		}
 	}
 	to <- prometheus.MustNewConstMetric(sessionsDesc(), prometheus.GaugeValue, float64(c.book.Count()))
 	to <- prometheus.MustNewConstMetric(watchersDesc(), prometheus.GaugeValue, float64(c.view.Watchers()))
 	to <- prometheus.MustNewConstMetric(bundlesDesc(), prometheus.GaugeValue, float64(c.view.Bundles()))
+}
+
+func count[K comparable](all map[fleet.GroupID]map[K]int, group fleet.GroupID, key K) {
+	if all[group] == nil {
+		all[group] = map[K]int{}
+	}
+	all[group][key]++
+}
+
+// revisionOf reads the revision out of what an agent said; 0 when it said none, or nothing that can be read.
+func revisionOf(r roster.Report) int64 {
+	var said fleetv1.NodeStatus
+	if err := proto.Unmarshal(r.Full, &said); err != nil {
+		return 0
+	}
+	return said.GetRevision()
 }
