@@ -119,6 +119,7 @@ func New(c Config, d Deps) (_ *Agent, err error) {
 		a.http.HandleFunc("GET /status", a.serveStatus)
 		identity.HTTPAddress = a.http.Address()
 	}
+	meters.ready(d.Metrics, a.ready)
 	a.follower = &upstream.Follower{
 		Identity: identity, Dial: d.DialDistributor, Store: store, Board: a.board, Log: log,
 		Received: func(bytes int) { meters.received.Add(float64(bytes)) },

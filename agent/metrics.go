@@ -51,6 +51,18 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
+// ready adds what load balancers are told, for who has no load balancer to ask.
+func (m *metrics) ready(r prometheus.Registerer, probe func() error) {
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "silverback_agent_ready", Help: "1 while /readyz says that the gateway may be given traffic, else 0.",
+	}, func() float64 {
+		if probe() != nil {
+			return 0
+		}
+		return 1
+	}))
+}
+
 func (m *metrics) Loaded(took time.Duration)       { m.load.Observe(took.Seconds()) }
 func (m *metrics) Proven(took time.Duration)       { m.proof.Observe(took.Seconds()) }
 func (m *metrics) Drifted()                        { m.drifts.Inc() }
