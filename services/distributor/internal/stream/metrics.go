@@ -1,6 +1,11 @@
 package stream
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+)
 
 // Metrics are what the streams tell.
 type Metrics struct {
@@ -36,6 +41,21 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	for _, kind := range []string{kindFull, kindDelta, kindNone} {
 		m.sentBytes.WithLabelValues(kind)
 	}
+	// Present from the start, so that the first one is seen to happen.
+	m.outcomes.WithLabelValues("nack", refusedByGateway)
+	for n, name := range fleetv1.Proof_name {
+		if n != 0 {
+			m.outcomes.WithLabelValues("ack", reasonOf(name, "PROOF_"))
+		}
+	}
+	for n, name := range distributorv1.Failure_Reason_name {
+		if n != 0 {
+			m.outcomes.WithLabelValues("failure", reasonOf(name, "REASON_"))
+		}
+	}
+	for _, stage := range []string{stageSent, stageLoaded, stageServing} {
+		m.propagation.WithLabelValues(stage)
+	}
 	r.MustRegister(m.propagation, m.outcomes, m.replaced, m.sessions, m.sentBytes, m.frameHits, m.frameEncodings, m.frameEvictions, m.frameBytes, m.tallyWrites)
 	return m
 }
@@ -46,3 +66,6 @@ const (
 	kindDelta = "delta"
 	kindNone  = "none"
 )
+
+// refusedByGateway is the one reason of a nack.
+const refusedByGateway = "refused_by_gateway"

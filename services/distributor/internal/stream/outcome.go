@@ -44,7 +44,7 @@ func (s *session) receive(o *distributorv1.Outcome) error {
 			return nil
 		}
 		s.nacked(digest, v.Nack)
-		s.hub.metrics.outcomes.WithLabelValues("nack", "refused_by_gateway").Inc()
+		s.hub.metrics.outcomes.WithLabelValues("nack", refusedByGateway).Inc()
 	case *distributorv1.Outcome_Failure:
 		if !known {
 			return nil

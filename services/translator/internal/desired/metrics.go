@@ -25,6 +25,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		stages:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "silverback_translator_stage_seconds", Help: "Time of one stage: parse, merge, seal, compare, store or commit. A lost race repeats all but the first.", Buckets: buckets}, []string{"stage"}),
 		races:   prometheus.NewCounter(prometheus.CounterOpts{Name: "silverback_translator_lost_races_total", Help: "Commits that found the group changed and were merged again."}),
 	}
+	for _, outcome := range []string{"committed", "unchanged", "refused", "failed"} {
+		m.submits.WithLabelValues(outcome) // present from the start, so that the first one is seen to happen
+		m.took.WithLabelValues(outcome)
+	}
 	r.MustRegister(m.submits, m.took, m.stages, m.races)
 	return m
 }
