@@ -111,8 +111,8 @@ func New(c Config, d Deps) (_ *Agent, err error) {
 		log: log, gateway: kong, store: store,
 		board: board.New(View{Group: c.Group, Node: c.Node, BootID: identity.BootID, Phase: "waiting"}),
 	}
-	if c.HTTPListen != "" {
-		if a.http, err = telemetry.Listen(c.HTTPListen, d.Metrics, nil, a.ready); err != nil {
+	if c.HTTP.Listen != "" {
+		if a.http, err = telemetry.Listen(c.HTTP, d.Metrics, nil, a.ready); err != nil {
 			_ = store.Close()
 			return nil, err
 		}

@@ -18,21 +18,20 @@ import (
 // everything else has a default.
 type Config struct {
 	Group        string
-	Node         string            // default: the host's name
-	Labels       map[string]string // free labels of the node
-	Registry     []string          // host:port of every registry replica
-	Distributor  []string          // host:port of every distributor replica
-	TLS          rpc.ClientTLS     // towards both
-	KongAdmin    string            // URL of Kong's Admin API
-	KongProxy    string            // URL of Kong's proxy; loopback, for the reserved route answers no other
-	KongStatus   string            // URL of Kong's Status API; empty: readiness is not known
-	KongToken    string            // sent to the Admin API as Kong-Admin-Token; a secret
-	StateDir     string            // for last known good; one agent each
-	BootFile     string            // what Kong's declarative_config names; empty: none is written
-	Proof        string            // auto, worker, route or hash; empty is auto
-	HTTPListen   string            // empty: no listener
-	Insecure     bool              // allows HTTPListen beyond loopback
-	ProxyAddress string            // what the registry is told; default: the host and port of KongProxy
+	Node         string               // default: the host's name
+	Labels       map[string]string    // free labels of the node
+	Registry     []string             // host:port of every registry replica
+	Distributor  []string             // host:port of every distributor replica
+	TLS          rpc.ClientTLS        // towards both
+	KongAdmin    string               // URL of Kong's Admin API
+	KongProxy    string               // URL of Kong's proxy; loopback, for the reserved route answers no other
+	KongStatus   string               // URL of Kong's Status API; empty: readiness is not known
+	KongToken    string               // sent to the Admin API as Kong-Admin-Token; a secret
+	StateDir     string               // for last known good; one agent each
+	BootFile     string               // what Kong's declarative_config names; empty: none is written
+	Proof        string               // auto, worker, route or hash; empty is auto
+	HTTP         telemetry.HTTPConfig // without an address there is no listener
+	ProxyAddress string               // what the registry is told; default: the host and port of KongProxy
 
 	DriftInterval time.Duration // default 2s
 	LoadTimeout   time.Duration // default 60s
@@ -103,9 +102,10 @@ func (c Config) Check() error {
 	if _, err := c.form(); err != nil {
 		problems = append(problems, err)
 	}
-	if c.HTTPListen != "" && !c.Insecure && !telemetry.Loopback(c.HTTPListen) {
-		problems = append(problems, fmt.Errorf("http-listen: %s can be reached from other machines; add --insecure if that is meant", c.HTTPListen))
+	if c.HTTP.Listen != "" {
+		problems = append(problems, c.HTTP.Check())
 	}
+	problems = append(problems, c.TLS.Check())
 	return errors.Join(problems...)
 }
 

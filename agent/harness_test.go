@@ -14,6 +14,7 @@ import (
 	"github.com/silverback-gateway/silverback/agent"
 	"github.com/silverback-gateway/silverback/agent/internal/planetest"
 	"github.com/silverback-gateway/silverback/kit/snapshot"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 )
@@ -38,7 +39,7 @@ func newNode(t *testing.T, opts ...kongtest.Option) *node {
 	dir := t.TempDir()
 	n.config = agent.Config{
 		Group: "default", Node: "n1", KongAdmin: n.kong.AdminURL(), KongProxy: n.kong.ProxyURL(), KongStatus: n.kong.StatusURL(),
-		StateDir: filepath.Join(dir, "state"), BootFile: filepath.Join(dir, "kong.json"), HTTPListen: "127.0.0.1:0",
+		StateDir: filepath.Join(dir, "state"), BootFile: filepath.Join(dir, "kong.json"), HTTP: telemetry.HTTPConfig{Listen: "127.0.0.1:0"},
 		DriftInterval: 20 * time.Millisecond, LoadTimeout: 5 * time.Second, ProofTimeout: 5 * time.Second,
 	}
 	return n

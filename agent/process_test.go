@@ -22,7 +22,7 @@ func (n *node) startProcess() *exec.Cmd {
 	c := n.config
 	cmd := exec.Command(binary, "--group", c.Group, "--node", c.Node, "--registry", n.plane.Address(), "--distributor", n.plane.Address(),
 		"--kong-admin", c.KongAdmin, "--kong-proxy", c.KongProxy, "--kong-status", c.KongStatus, "--state-dir", c.StateDir,
-		"--boot-file", c.BootFile, "--http-listen", c.HTTPListen, "--log-level", "warn")
+		"--boot-file", c.BootFile, "--http-listen", c.HTTP.Listen, "--log-level", "warn")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		n.t.Fatal(err)

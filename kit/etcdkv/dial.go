@@ -1,13 +1,19 @@
 package etcdkv
 
 import (
+	"errors"
 	"fmt"
+	"net"
+	"strings"
 	"time"
 
+	"github.com/spf13/pflag"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+
+	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 )
 
 const (
@@ -19,14 +25,58 @@ const (
 	longestPause = 2 * time.Second
 )
 
+// Config says how to reach etcd.
+type Config struct {
+	Endpoints []string       // host:port of every member
+	TLS       tlsfiles.Files // without a CA connections are plain
+}
+
+// AddFlags adds the flags of a client of etcd.
+func (c *Config) AddFlags(flags *pflag.FlagSet) {
+	flags.StringSliceVar(&c.Endpoints, "etcd-endpoints", []string{"127.0.0.1:2379"}, "members of etcd, host:port")
+	flags.StringVar(&c.TLS.CA, "etcd-ca-file", "", "PEM file of the authority that signs etcd's members; without it connections to etcd are plain")
+	flags.StringVar(&c.TLS.Cert, "etcd-cert-file", "", "PEM file of the certificate that this process shows to etcd")
+	flags.StringVar(&c.TLS.Key, "etcd-key-file", "", "PEM file of its key")
+}
+
+// Check reports what is wrong with the configuration.
+func (c *Config) Check() error {
+	var problems []error
+	if len(c.Endpoints) == 0 {
+		problems = append(problems, errors.New("--etcd-endpoints: no member is given"))
+	}
+	for _, e := range c.Endpoints {
+		if _, _, err := net.SplitHostPort(e); err != nil || strings.Contains(e, "/") {
+			problems = append(problems, fmt.Errorf("--etcd-endpoints: %q: want host:port", e))
+		}
+	}
+	if c.TLS.CA == "" && (c.TLS.Cert != "" || c.TLS.Key != "") {
+		problems = append(problems, errors.New("--etcd-cert-file needs --etcd-ca-file, the authority of etcd's members"))
+	}
+	problems = append(problems, c.TLS.Check("etcd-cert-file", "etcd-key-file", "etcd-ca-file"))
+	return errors.Join(problems...)
+}
+
+// TLSFiles names the files with the certificates that the client rests on; names are empty where there is none.
+func (c *Config) TLSFiles() []string { return []string{c.TLS.Cert, c.TLS.CA} }
+
 // Dial returns a client of etcd. It connects with the first call, and again soon after etcd was away.
-func Dial(endpoints []string) (*clientv3.Client, error) {
+func Dial(c Config) (*clientv3.Client, error) {
+	options := []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
+		Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.3, MaxDelay: longestPause},
+		MinConnectTimeout: probeTimeout,
+	})}
+	if c.TLS.CA != "" {
+		source, err := tlsfiles.Client(c.TLS, nil)
+		if err != nil {
+			return nil, fmt.Errorf("the files of TLS with etcd: %w", err)
+		}
+		// In place of the client's own TLS setting, which does not follow the files.
+		options = append(options, grpc.WithTransportCredentials(source.ClientCredentials()))
+	}
 	client, err := clientv3.New(clientv3.Config{
-		Endpoints: endpoints, DialTimeout: connectTime, DialKeepAliveTime: probeTime, DialKeepAliveTimeout: probeTimeout, Logger: zap.NewNop(),
-		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.3, MaxDelay: longestPause},
-			MinConnectTimeout: probeTimeout,
-		})},
+		Endpoints: c.Endpoints, DialTimeout: connectTime, DialKeepAliveTime: probeTime, DialKeepAliveTimeout: probeTimeout, Logger: zap.NewNop(),
+		DialOptions: options,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("connect to etcd: %w", err)

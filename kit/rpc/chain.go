@@ -27,7 +27,7 @@ type chain struct {
 
 // newChain puts metrics, logging, authorization, validation, fault mapping and recovery in their order. Recovery is last, so that
 // the others see a panic as an error.
-func newChain(d ServerDeps) (*chain, error) {
+func newChain(d ServerDeps, access Access) (*chain, error) {
 	validator, err := protovalidate.New()
 	if err != nil {
 		return nil, fmt.Errorf("prepare validation: %w", err)
@@ -41,11 +41,11 @@ func newChain(d ServerDeps) (*chain, error) {
 	})
 	logs := []logging.Option{logging.WithLogOnEvents(logging.FinishCall), logging.WithLevels(levelOf), logging.WithDisableLoggingFields("grpc.component", "grpc.method_type", "grpc.start_time", "protocol")}
 	authorize := func(ctx context.Context) (context.Context, error) {
-		if d.Authorize == nil {
+		if access == nil {
 			return ctx, nil
 		}
 		method, _ := grpc.Method(ctx)
-		ctx, err := d.Authorize(ctx, method)
+		ctx, err := access.Call(ctx, method)
 		if err != nil {
 			return nil, fault.ToStatus(err).Err()
 		}
@@ -60,11 +60,11 @@ func newChain(d ServerDeps) (*chain, error) {
 	return &chain{
 		unary: []grpc.UnaryServerInterceptor{
 			metrics.UnaryServerInterceptor(), logging.UnaryServerInterceptor(logger, logs...), auth.UnaryServerInterceptor(authorize),
-			validateUnary(validator), mapUnary(d.Log), recovery.UnaryServerInterceptor(recovered),
+			judgeUnary(access, validator), mapUnary(d.Log), recovery.UnaryServerInterceptor(recovered),
 		},
 		stream: []grpc.StreamServerInterceptor{
 			metrics.StreamServerInterceptor(), logging.StreamServerInterceptor(logger, logs...), auth.StreamServerInterceptor(authorize),
-			validateStream(validator), mapStream(d.Log), recovery.StreamServerInterceptor(recovered),
+			judgeStream(access, validator), mapStream(d.Log), recovery.StreamServerInterceptor(recovered),
 		},
 	}, nil
 }
@@ -84,32 +84,43 @@ func levelOf(code codes.Code) logging.Level {
 	}
 }
 
-func validateUnary(v protovalidate.Validator) grpc.UnaryServerInterceptor {
+func judgeUnary(access Access, v protovalidate.Validator) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-		if err := validate(v, request); err != nil {
+		if err := judge(ctx, access, v, request); err != nil {
 			return nil, err
 		}
 		return handle(ctx, request)
 	}
 }
 
-func validateStream(v protovalidate.Validator) grpc.StreamServerInterceptor {
+func judgeStream(access Access, v protovalidate.Validator) grpc.StreamServerInterceptor {
 	return func(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-		return handle(service, &validatedStream{ServerStream: stream, validator: v})
+		return handle(service, &judgedStream{ServerStream: stream, access: access, validator: v})
 	}
 }
 
-type validatedStream struct {
+type judgedStream struct {
 	grpc.ServerStream
+	access    Access
 	validator protovalidate.Validator
 }
 
-// RecvMsg receives and validates.
-func (s *validatedStream) RecvMsg(m any) error {
+// RecvMsg receives and judges.
+func (s *judgedStream) RecvMsg(m any) error {
 	if err := s.ServerStream.RecvMsg(m); err != nil {
 		return err
 	}
-	return validate(s.validator, m)
+	return judge(s.Context(), s.access, s.validator, m)
+}
+
+// judge asks whether a caller may say this, then whether it is well formed.
+func judge(ctx context.Context, access Access, v protovalidate.Validator, m any) error {
+	if access != nil {
+		if err := access.Message(ctx, m); err != nil {
+			return fault.ToStatus(err).Err()
+		}
+	}
+	return validate(v, m)
 }
 
 // validate answers broken field rules as BadRequest violations.

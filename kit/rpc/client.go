@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -12,13 +11,12 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/resolver/manual"
 
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 )
 
 // clientPolicy tries replicas in a random order, so that a fleet spreads, and repeats a call that found nobody there. Mutations
@@ -58,6 +56,21 @@ func (c *ClientTLS) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.CAFile, "ca-file", "", "PEM file of the authority that signs the services this process calls; without it they are called in plain text")
 	flags.StringVar(&c.CertFile, "client-cert-file", "", "PEM file of the certificate that this process shows to services")
 	flags.StringVar(&c.KeyFile, "client-key-file", "", "PEM file of its key")
+}
+
+// Check reports what is wrong with the files, in the words of the flags of AddFlags.
+func (c *ClientTLS) Check() error {
+	if c.CAFile == "" && (c.CertFile != "" || c.KeyFile != "") {
+		return errors.New("--client-cert-file needs --ca-file, the authority of the services")
+	}
+	return c.files().Check("client-cert-file", "client-key-file", "ca-file")
+}
+
+// TLSFiles names the files with the certificates that the client rests on; names are empty where there is none.
+func (c *ClientTLS) TLSFiles() []string { return []string{c.CertFile, c.CAFile} }
+
+func (c *ClientTLS) files() tlsfiles.Files {
+	return tlsfiles.Files{Cert: c.CertFile, Key: c.KeyFile, CA: c.CAFile}
 }
 
 // Check reports what is wrong with the configuration of a client of the named service.
@@ -123,26 +136,4 @@ func Dial(c ClientConfig, more ...grpc.DialOption) (*grpc.ClientConn, error) {
 		return nil, fmt.Errorf("dial %s: %w", strings.Join(c.Addresses, ", "), err)
 	}
 	return conn, nil
-}
-
-func clientCredentials(c ClientTLS) (credentials.TransportCredentials, error) {
-	if c.CAFile == "" {
-		if c.CertFile != "" || c.KeyFile != "" {
-			return nil, errors.New("a client certificate needs the authority of the services too")
-		}
-		return insecure.NewCredentials(), nil
-	}
-	pool, err := readCA(c.CAFile)
-	if err != nil {
-		return nil, err
-	}
-	config := &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13}
-	if c.CertFile != "" {
-		cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("read client certificate: %w", err)
-		}
-		config.Certificates = []tls.Certificate{cert}
-	}
-	return credentials.NewTLS(config), nil
 }

@@ -20,7 +20,9 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
+	"github.com/silverback-gateway/silverback/kit/identity"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 )
 
 const (
@@ -38,7 +40,8 @@ type ServerConfig struct {
 	Listen       string // host:port
 	CertFile     string // PEM; with KeyFile it turns TLS on
 	KeyFile      string
-	ClientCAFile string // PEM; callers must show a certificate that it signed
+	ClientCAFile string // PEM; callers must show a certificate that it signed, which says who they are and thereby what they may do
+	TrustDomain  string // of callers' certificates; empty is identity.DefaultTrustDomain
 	Insecure     bool   // allows a listener beyond loopback without TLS
 	MaxReceive   int    // bytes of one message; 0 is 4 MiB
 	StopTime     time.Duration
@@ -52,7 +55,8 @@ func (c *ServerConfig) AddFlags(flags *pflag.FlagSet, defaultListen string) {
 	flags.StringVar(&c.CertFile, "cert-file", "", "PEM file of this process's certificate; turns TLS on")
 	flags.StringVar(&c.KeyFile, "key-file", "", "PEM file of its key")
 	flags.StringVar(&c.ClientCAFile, "client-ca-file", "", "PEM file of the authority that callers' certificates must be signed by")
-	flags.BoolVar(&c.Insecure, "insecure", false, "allow a listener beyond loopback without TLS")
+	flags.StringVar(&c.TrustDomain, "trust-domain", identity.DefaultTrustDomain, "trust domain in the URIs of callers' certificates, spiffe://<trust domain>/...")
+	flags.BoolVar(&c.Insecure, "insecure", false, "allow listeners beyond loopback that do not tell callers apart: without TLS, or without --client-ca-file")
 }
 
 // Check reports what is wrong with the configuration.
@@ -61,26 +65,47 @@ func (c *ServerConfig) Check() error {
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		problems = append(problems, fmt.Errorf("listen address %q: want host:port", c.Listen))
 	}
-	if (c.CertFile == "") != (c.KeyFile == "") {
-		problems = append(problems, errors.New("--cert-file and --key-file go together"))
-	}
+	problems = append(problems, c.files().Check("cert-file", "key-file", "client-ca-file"))
 	if c.ClientCAFile != "" && c.CertFile == "" {
 		problems = append(problems, errors.New("--client-ca-file needs --cert-file and --key-file"))
 	}
-	if c.CertFile == "" && !c.Insecure && !telemetry.Loopback(c.Listen) {
-		problems = append(problems, fmt.Errorf("listen address %s is not on loopback and has no TLS: give --cert-file and --key-file, or say --insecure", c.Listen))
+	if open := c.open(); open != "" && !c.Insecure {
+		problems = append(problems, fmt.Errorf("listen address %s is not on loopback and %s, or say --insecure", c.Listen, open))
 	}
 	return errors.Join(problems...)
 }
 
-// An Authorizer lets a call in, with a context that may say who calls, or refuses it with a fault of kind Denied.
-type Authorizer func(ctx context.Context, method string) (context.Context, error)
+func (c *ServerConfig) files() tlsfiles.Files {
+	return tlsfiles.Files{Cert: c.CertFile, Key: c.KeyFile, CA: c.ClientCAFile}
+}
 
-// ServerDeps are what a server uses. Authorize may be nil, which lets every call in.
+// TLSFiles names the files with the certificates that the listener rests on; names are empty where there is none.
+func (c *ServerConfig) TLSFiles() []string { return []string{c.CertFile, c.ClientCAFile} }
+
+// open says what lets strangers in from other machines, with the remedy; empty when nothing does.
+func (c *ServerConfig) open() string {
+	switch {
+	case telemetry.Loopback(c.Listen):
+		return ""
+	case c.CertFile == "":
+		return "has no TLS: give --cert-file, --key-file and --client-ca-file"
+	case c.ClientCAFile == "":
+		return "takes calls from everybody: give --client-ca-file"
+	}
+	return ""
+}
+
+// Access decides who may call. Call lets a call in, with a context that says who calls; Message sees every message of a caller before
+// its handler. Both refuse with a fault of kind Denied.
+type Access interface {
+	Call(ctx context.Context, method string) (context.Context, error)
+	Message(ctx context.Context, message any) error
+}
+
+// ServerDeps are what a server uses.
 type ServerDeps struct {
-	Log       *slog.Logger
-	Metrics   prometheus.Registerer
-	Authorize Authorizer
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
 }
 
 // A Server is a gRPC server with health and reflection. Register services on it before Serve.
@@ -105,14 +130,22 @@ func NewServer(c ServerConfig, d ServerDeps) (*Server, error) {
 	if c.StopTime == 0 {
 		c.StopTime = defaultStopTime
 	}
-	creds, err := serverCredentials(c)
+	creds, err := serverCredentials(c, d.Log)
 	if err != nil {
 		return nil, err
 	}
-	if c.CertFile == "" && !telemetry.Loopback(c.Listen) {
-		d.Log.Warn("listening beyond loopback without TLS", "listen", c.Listen)
+	if c.open() != "" {
+		d.Log.Warn("listening beyond loopback without telling callers apart", "listen", c.Listen)
 	}
-	chain, err := newChain(d)
+	var access Access
+	if c.ClientCAFile != "" {
+		domain := c.TrustDomain
+		if domain == "" {
+			domain = identity.DefaultTrustDomain
+		}
+		access = identity.Access{TrustDomain: domain}
+	}
+	chain, err := newChain(d, access)
 	if err != nil {
 		return nil, err
 	}

@@ -1,41 +1,37 @@
 package rpc
 
 import (
-	"crypto/tls"
-	"crypto/x509"
+	"errors"
 	"fmt"
-	"os"
+	"log/slog"
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 )
 
-func serverCredentials(c ServerConfig) (credentials.TransportCredentials, error) {
+func serverCredentials(c ServerConfig, log *slog.Logger) (credentials.TransportCredentials, error) {
 	if c.CertFile == "" {
 		return insecure.NewCredentials(), nil
 	}
-	cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+	source, err := tlsfiles.Server(c.files(), log, "h2")
 	if err != nil {
-		return nil, fmt.Errorf("read certificate: %w", err)
+		return nil, fmt.Errorf("the files of the listener's TLS: %w", err)
 	}
-	config := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13}
-	if c.ClientCAFile != "" {
-		if config.ClientCAs, err = readCA(c.ClientCAFile); err != nil {
-			return nil, err
-		}
-		config.ClientAuth = tls.RequireAndVerifyClientCert
-	}
-	return credentials.NewTLS(config), nil
+	return source.ServerCredentials(), nil
 }
 
-func readCA(file string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(file)
+func clientCredentials(c ClientTLS) (credentials.TransportCredentials, error) {
+	if c.CAFile == "" {
+		if c.CertFile != "" || c.KeyFile != "" {
+			return nil, errors.New("a client certificate needs the authority of the services too")
+		}
+		return insecure.NewCredentials(), nil
+	}
+	source, err := tlsfiles.Client(c.files(), nil)
 	if err != nil {
-		return nil, fmt.Errorf("read authority: %w", err)
+		return nil, fmt.Errorf("the files of the client's TLS: %w", err)
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("read authority: %s holds no certificate in PEM form", file)
-	}
-	return pool, nil
+	return source.ClientCredentials(), nil
 }

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/pflag"
+
+	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 )
 
 const shutdownTime = 3 * time.Second
@@ -25,11 +29,54 @@ type HTTP struct {
 	listener net.Listener
 }
 
+// HTTPConfig says where and how the listener listens.
+type HTTPConfig struct {
+	Listen   string // host:port
+	CertFile string // PEM; with KeyFile it turns TLS on
+	KeyFile  string
+	Insecure bool // allows a listener beyond loopback without TLS
+}
+
+// AddFlags adds the flags of the listener.
+func (c *HTTPConfig) AddFlags(flags *pflag.FlagSet, defaultListen, what string) {
+	flags.StringVar(&c.Listen, "http-listen", defaultListen, "where to listen for "+what)
+	flags.StringVar(&c.CertFile, "http-cert-file", "", "PEM file of the certificate of --http-listen; turns TLS on there")
+	flags.StringVar(&c.KeyFile, "http-key-file", "", "PEM file of its key")
+	flags.BoolVar(&c.Insecure, "http-insecure", false, "allow --http-listen beyond loopback without TLS: it tells health and metrics to whoever asks")
+}
+
+// Check reports what is wrong with the configuration.
+func (c *HTTPConfig) Check() error {
+	var problems []error
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		problems = append(problems, fmt.Errorf("http listen address %q: want host:port", c.Listen))
+	}
+	problems = append(problems, c.files().Check("http-cert-file", "http-key-file", ""))
+	if c.CertFile == "" && !c.Insecure && !Loopback(c.Listen) {
+		problems = append(problems, fmt.Errorf(
+			"http listen address %s can be reached from other machines and has no TLS: give --http-cert-file and --http-key-file, or say --http-insecure", c.Listen))
+	}
+	return errors.Join(problems...)
+}
+
+func (c *HTTPConfig) files() tlsfiles.Files { return tlsfiles.Files{Cert: c.CertFile, Key: c.KeyFile} }
+
+// TLSFiles names the files with the certificates that the listener rests on; names are empty where there is none.
+func (c *HTTPConfig) TLSFiles() []string { return []string{c.CertFile} }
+
 // Listen opens the listener. A nil probe always says yes.
-func Listen(address string, metrics prometheus.Gatherer, healthy, ready Probe) (*HTTP, error) {
-	l, err := net.Listen("tcp", address)
+func Listen(c HTTPConfig, metrics prometheus.Gatherer, healthy, ready Probe) (*HTTP, error) {
+	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("listen for http on %s: %w", address, err)
+		return nil, fmt.Errorf("listen for http on %s: %w", c.Listen, err)
+	}
+	if c.CertFile != "" {
+		source, err := tlsfiles.Server(c.files(), nil, "h2", "http/1.1")
+		if err != nil {
+			_ = l.Close()
+			return nil, fmt.Errorf("the files of the http listener's TLS: %w", err)
+		}
+		l = tls.NewListener(l, source.ServerConfig())
 	}
 	h := &HTTP{ServeMux: http.NewServeMux(), listener: l}
 	h.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
@@ -43,17 +90,6 @@ func Listen(address string, metrics prometheus.Gatherer, healthy, ready Probe) (
 		h.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	}
 	return h, nil
-}
-
-// CheckListen refuses an address beyond loopback unless that is said to be meant: the listener has no TLS, and tells whoever asks.
-func CheckListen(address string, insecure bool) error {
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		return fmt.Errorf("http listen address %q: want host:port", address)
-	}
-	if !insecure && !Loopback(address) {
-		return fmt.Errorf("http listen address %s can be reached from other machines; add --insecure if that is meant", address)
-	}
-	return nil
 }
 
 // Address is where it listens.

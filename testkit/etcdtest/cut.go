@@ -40,7 +40,7 @@ func (s *Server) Cut(tb testing.TB) *Cut {
 // Client returns a client whose every byte goes this way.
 func (c *Cut) Client(tb testing.TB) *clientv3.Client {
 	tb.Helper()
-	client, err := etcdkv.Dial(c.endpoints)
+	client, err := etcdkv.Dial(etcdkv.Config{Endpoints: c.endpoints})
 	if err != nil {
 		tb.Fatalf("connect to etcd: %v", err)
 	}

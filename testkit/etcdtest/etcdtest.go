@@ -73,7 +73,7 @@ func StartCluster(tb testing.TB, n int) *Server {
 // Client returns a new client that ends with its test.
 func (s *Server) Client(tb testing.TB) *clientv3.Client {
 	tb.Helper()
-	client, err := etcdkv.Dial(s.Endpoints)
+	client, err := etcdkv.Dial(etcdkv.Config{Endpoints: s.Endpoints})
 	if err != nil {
 		tb.Fatalf("connect to etcd: %v", err)
 	}

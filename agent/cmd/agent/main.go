@@ -6,12 +6,14 @@ import (
 	"errors"
 	"os"
 	"runtime/debug"
+	"slices"
 
 	"github.com/silverback-gateway/silverback/agent"
 	"github.com/silverback-gateway/silverback/kit/build"
 	"github.com/silverback-gateway/silverback/kit/conf"
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 )
 
 func main() { run.Main(program) }
@@ -35,8 +37,7 @@ func program(ctx context.Context) error {
 	f.StringVar(&c.StateDir, "state-dir", "/var/lib/silverback-agent", "directory for the last known good configuration")
 	f.StringVar(&c.BootFile, "boot-file", "", "file that Kong's declarative_config names, kept at the last known good; empty: none is written")
 	f.StringVar(&c.Proof, "proof", "auto", "what an ack rests on: worker, route or hash; auto is the best that the gateway allows")
-	f.StringVar(&c.HTTPListen, "http-listen", "127.0.0.1:7453", "address for /metrics, /healthz, /readyz and /status; empty: none")
-	f.BoolVar(&c.Insecure, "insecure", false, "allow --http-listen beyond loopback")
+	c.HTTP.AddFlags(f, "127.0.0.1:7453", "/metrics, /healthz, /readyz and /status; empty: nowhere")
 	f.StringVar(&c.ProxyAddress, "proxy-address", "", "where the gateway's proxy is reached from outside, for people and exports (default: host and port of --kong-proxy)")
 	f.DurationVar(&c.DriftInterval, "drift-interval", agent.DefaultDriftInterval, "how often the gateway is looked at")
 	f.DurationVar(&c.LoadTimeout, "load-timeout", agent.DefaultLoadTimeout, "how long one load may take")
@@ -70,7 +71,9 @@ func program(ctx context.Context) error {
 		debug.SetMemoryLimit(16 << 20) // soft: a larger configuration takes more, and time
 	}
 	c.Version = build.Version
-	a, err := agent.New(c, agent.Deps{Log: log, Metrics: telemetry.NewMetrics()})
+	metrics := telemetry.NewMetrics()
+	metrics.MustRegister(tlsfiles.Expiry(slices.Concat(c.TLS.TLSFiles(), c.HTTP.TLSFiles())...))
+	a, err := agent.New(c, agent.Deps{Log: log, Metrics: metrics})
 	if err != nil {
 		return err
 	}

@@ -138,7 +138,7 @@ func (p *Plane) add(kind string, i, port int, c rpc.ServerConfig, build func(dep
 	p.replicas = append(p.replicas, r)
 	log := p.config.Log.With("replica", r.name)
 	metrics := telemetry.NewMetrics()
-	etcd, err := etcdkv.Dial([]string{p.config.Etcd})
+	etcd, err := etcdkv.Dial(etcdkv.Config{Endpoints: []string{p.config.Etcd}})
 	if err != nil {
 		return fmt.Errorf("start %s: %w", r.name, err)
 	}
@@ -161,7 +161,7 @@ func (p *Plane) add(kind string, i, port int, c rpc.ServerConfig, build func(dep
 		s.Register(r.server)
 		r.server.OnDrain(s.Drain)
 	}
-	if r.http, err = telemetry.Listen(p.address(port+nextReplica*i+httpAbove), metrics, nil, r.service.Ready); err != nil {
+	if r.http, err = telemetry.Listen(telemetry.HTTPConfig{Listen: p.address(port + nextReplica*i + httpAbove)}, metrics, nil, r.service.Ready); err != nil {
 		return fmt.Errorf("start %s: %w", r.name, err)
 	}
 	p.at[kind] = append(p.at[kind], r.server.Address())

@@ -13,6 +13,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/agent"
 	"github.com/silverback-gateway/silverback/kit/run"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 )
 
@@ -109,7 +110,7 @@ func newMember(c Config, i int) (m Member, err error) {
 	m.HTTP = address(agentPort)
 	m.Agent, err = agent.New(agent.Config{
 		Group: c.Group, Node: m.Name, Registry: c.Registry, Distributor: c.Distributor, KongAdmin: m.Kong.Admin, KongProxy: m.Kong.Proxy,
-		KongStatus: m.Kong.Status, StateDir: filepath.Join(dir, "agent"), BootFile: boot, HTTPListen: m.HTTP,
+		KongStatus: m.Kong.Status, StateDir: filepath.Join(dir, "agent"), BootFile: boot, HTTP: telemetry.HTTPConfig{Listen: m.HTTP},
 	}, agent.Deps{Log: c.Log})
 	if err == nil {
 		m.HTTP = m.Agent.HTTPAddress()

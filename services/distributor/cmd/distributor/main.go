@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
@@ -14,14 +15,15 @@ import (
 	"github.com/silverback-gateway/silverback/kit/rpc"
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 	"github.com/silverback-gateway/silverback/services/distributor"
 )
 
 type settings struct {
 	distributor distributor.Config
 	server      rpc.ServerConfig
-	httpListen  string
-	etcd        []string
+	http        telemetry.HTTPConfig
+	etcd        etcdkv.Config
 	registry    rpc.ClientConfig
 	translator  rpc.ClientConfig
 	tls         rpc.ClientTLS
@@ -32,8 +34,8 @@ func load(args []string) (settings, error) {
 	var s settings
 	set := conf.New("silverback-distributor", "Moves gateways to new revisions in waves, and proves that they arrive.")
 	s.server.AddFlags(set.Flags, "127.0.0.1:7442")
-	set.Flags.StringVar(&s.httpListen, "http-listen", "127.0.0.1:7452", "where to listen for /metrics, /healthz and /readyz")
-	set.Flags.StringSliceVar(&s.etcd, "etcd-endpoints", []string{"127.0.0.1:2379"}, "addresses of etcd")
+	s.http.AddFlags(set.Flags, "127.0.0.1:7452", "/metrics, /healthz and /readyz")
+	s.etcd.AddFlags(set.Flags)
 	set.Flags.StringSliceVar(&s.registry.Addresses, "registry", []string{"127.0.0.1:7440"}, "addresses of the registry's replicas")
 	set.Flags.StringSliceVar(&s.translator.Addresses, "translator", []string{"127.0.0.1:7441"}, "addresses of the translator's replicas")
 	s.tls.AddFlags(set.Flags)
@@ -41,7 +43,9 @@ func load(args []string) (settings, error) {
 	s.log.AddFlags(set.Flags)
 	set.Check(s.server.Check)
 	set.Check(s.log.Check)
-	set.Check(func() error { return telemetry.CheckListen(s.httpListen, s.server.Insecure) })
+	set.Check(s.http.Check)
+	set.Check(s.etcd.Check)
+	set.Check(s.tls.Check)
 	set.Check(s.distributor.Check)
 	set.Check(func() error { return s.registry.Check("registry") })
 	set.Check(func() error { return s.translator.Check("translator") })
@@ -75,6 +79,7 @@ func serve(ctx context.Context, s settings) error {
 	}
 	defer func() { _ = flush(context.WithoutCancel(ctx)) }()
 	metrics := telemetry.NewMetrics()
+	metrics.MustRegister(tlsfiles.Expiry(slices.Concat(s.server.TLSFiles(), s.http.TLSFiles(), s.etcd.TLSFiles(), s.tls.TLSFiles())...))
 	etcd, err := etcdkv.Dial(s.etcd)
 	if err != nil {
 		return err
@@ -102,7 +107,7 @@ func serve(ctx context.Context, s settings) error {
 		return err
 	}
 	service.Register(server)
-	http, err := telemetry.Listen(s.httpListen, metrics, nil, service.Ready)
+	http, err := telemetry.Listen(s.http, metrics, nil, service.Ready)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/silverback-gateway/silverback/kit/conf"
@@ -12,6 +13,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/rpc"
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 	"github.com/silverback-gateway/silverback/services/registry"
 )
 
@@ -22,13 +24,13 @@ func program(ctx context.Context) error {
 		service    registry.Config
 		server     rpc.ServerConfig
 		logs       telemetry.LogConfig
-		endpoints  []string
-		httpListen string
+		etcdConfig etcdkv.Config
+		httpConfig telemetry.HTTPConfig
 	)
 	set := conf.New("silverback-registry", "Tracks the groups of a fleet and their nodes.")
 	server.AddFlags(set.Flags, "127.0.0.1:7440")
-	set.Flags.StringVar(&httpListen, "http-listen", "127.0.0.1:7450", "where to listen for /metrics, /healthz and /readyz")
-	set.Flags.StringSliceVar(&endpoints, "etcd-endpoints", []string{"127.0.0.1:2379"}, "members of etcd, host:port")
+	httpConfig.AddFlags(set.Flags, "127.0.0.1:7450", "/metrics, /healthz and /readyz")
+	etcdConfig.AddFlags(set.Flags)
 	set.Flags.StringVar(&service.Replica, "replica-id", "", "unique among replicas; empty is made from host and process")
 	set.Flags.DurationVar(&service.SessionTTL, "session-ttl", 15*time.Second, "a node without a renewal for so long is unreachable")
 	set.Flags.DurationVar(&service.RenewInterval, "renew-interval", 5*time.Second, "how often agents renew")
@@ -38,7 +40,8 @@ func program(ctx context.Context) error {
 	set.Check(server.Check)
 	set.Check(func() error { return service.Check() }) // a method value would keep the settings of now
 	set.Check(logs.Check)
-	set.Check(func() error { return telemetry.CheckListen(httpListen, server.Insecure) })
+	set.Check(httpConfig.Check)
+	set.Check(etcdConfig.Check)
 	if err := set.Load(os.Args[1:], os.LookupEnv, os.Stdout); err != nil {
 		if errors.Is(err, conf.ErrDone) {
 			return nil
@@ -56,8 +59,9 @@ func program(ctx context.Context) error {
 	}
 	defer func() { _ = flush(context.WithoutCancel(ctx)) }()
 	metrics := telemetry.NewMetrics()
+	metrics.MustRegister(tlsfiles.Expiry(slices.Concat(server.TLSFiles(), httpConfig.TLSFiles(), etcdConfig.TLSFiles())...))
 
-	etcd, err := etcdkv.Dial(endpoints)
+	etcd, err := etcdkv.Dial(etcdConfig)
 	if err != nil {
 		return err
 	}
@@ -73,7 +77,7 @@ func program(ctx context.Context) error {
 	}
 	svc.Register(grpcServer)
 	grpcServer.OnDrain(svc.Drain)
-	http, err := telemetry.Listen(httpListen, metrics, nil, svc.Ready)
+	http, err := telemetry.Listen(httpConfig, metrics, nil, svc.Ready)
 	if err != nil {
 		return err
 	}

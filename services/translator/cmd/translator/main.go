@@ -5,22 +5,24 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 
 	"github.com/silverback-gateway/silverback/kit/conf"
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/rpc"
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	"github.com/silverback-gateway/silverback/services/translator"
 )
 
 type settings struct {
-	server     rpc.ServerConfig
-	httpListen string
-	etcd       []string
-	registry   rpc.ClientConfig
-	log        telemetry.LogConfig
+	server   rpc.ServerConfig
+	http     telemetry.HTTPConfig
+	etcd     etcdkv.Config
+	registry rpc.ClientConfig
+	log      telemetry.LogConfig
 }
 
 func load(args []string) (settings, error) {
@@ -28,14 +30,16 @@ func load(args []string) (settings, error) {
 	set := conf.New("silverback-translator", "Turns submitted configurations into immutable, validated snapshots.")
 	s.server.AddFlags(set.Flags, "127.0.0.1:7441")
 	s.server.MaxReceive = translator.MaxReceive
-	set.Flags.StringVar(&s.httpListen, "http-listen", "127.0.0.1:7451", "where to listen for /metrics, /healthz and /readyz")
-	set.Flags.StringSliceVar(&s.etcd, "etcd-endpoints", []string{"127.0.0.1:2379"}, "addresses of etcd")
+	s.http.AddFlags(set.Flags, "127.0.0.1:7451", "/metrics, /healthz and /readyz")
+	s.etcd.AddFlags(set.Flags)
 	set.Flags.StringSliceVar(&s.registry.Addresses, "registry", []string{"127.0.0.1:7440"}, "addresses of the registry's replicas")
 	s.registry.TLS.AddFlags(set.Flags)
 	s.log.AddFlags(set.Flags)
 	set.Check(s.server.Check)
 	set.Check(s.log.Check)
-	set.Check(func() error { return telemetry.CheckListen(s.httpListen, s.server.Insecure) })
+	set.Check(s.http.Check)
+	set.Check(s.etcd.Check)
+	set.Check(s.registry.TLS.Check)
 	set.Check(func() error { return s.registry.Check("registry") })
 	err := set.Load(args, os.LookupEnv, os.Stdout)
 	return s, err
@@ -65,6 +69,7 @@ func serve(ctx context.Context, s settings) error {
 	}
 	defer func() { _ = flush(context.WithoutCancel(ctx)) }()
 	metrics := telemetry.NewMetrics()
+	metrics.MustRegister(tlsfiles.Expiry(slices.Concat(s.server.TLSFiles(), s.http.TLSFiles(), s.etcd.TLSFiles(), s.registry.TLS.TLSFiles())...))
 	etcd, err := etcdkv.Dial(s.etcd)
 	if err != nil {
 		return err
@@ -83,7 +88,7 @@ func serve(ctx context.Context, s settings) error {
 	}
 	service.Register(server)
 	server.OnDrain(service.Drain)
-	http, err := telemetry.Listen(s.httpListen, metrics, nil, service.Ready)
+	http, err := telemetry.Listen(s.http, metrics, nil, service.Ready)
 	if err != nil {
 		return err
 	}

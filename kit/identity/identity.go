@@ -1,0 +1,168 @@
+// Package identity says who calls, and what callers may do. Who calls is told by the URI in the certificate that the
+// caller's TLS connection was opened with, in the form of SPIFFE; what each may do is one table, and what is not in it is
+// denied.
+package identity
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+)
+
+// DefaultTrustDomain is the trust domain of certificates when nothing else is said.
+const DefaultTrustDomain = "silverback"
+
+// Kind is what sort of caller somebody is.
+type Kind int
+
+// The kinds of callers. The zero value is nobody.
+const (
+	Nobody  Kind = iota
+	Node         // an agent, by its node
+	Service      // a part of the control plane
+	User         // a person or a program that submits and looks
+)
+
+// Role is what a user may do; each may do what those before it may.
+type Role int
+
+// The roles of users.
+const (
+	NoRole    Role = iota
+	Viewer         // looks at the fleet; no configuration, for that holds secrets
+	Submitter      // submits configurations, and reads them
+	Operator       // moves nodes and rollouts
+	Admin          // makes, changes and deletes groups and nodes
+)
+
+var roles = [...]string{Viewer: "viewer", Submitter: "submitter", Operator: "operator", Admin: "admin"}
+
+// String returns the role's word in a certificate.
+func (r Role) String() string {
+	if r <= NoRole || int(r) >= len(roles) {
+		return "none"
+	}
+	return roles[r]
+}
+
+// ParseRole reads the word of a role.
+func ParseRole(word string) (Role, error) {
+	for r, name := range roles {
+		if name != "" && name == word {
+			return Role(r), nil
+		}
+	}
+	return NoRole, fmt.Errorf("role %q is not one of viewer, submitter, operator, admin", word)
+}
+
+// Identity is who somebody is. It is comparable; the zero value is nobody.
+type Identity struct {
+	Kind  Kind
+	Group string // of a node
+	Name  string // of the node, the service or the user
+	Role  Role   // of a user
+}
+
+// String names the identity for logs and errors.
+func (i Identity) String() string {
+	switch i.Kind {
+	case Node:
+		return "node " + i.Group + "/" + i.Name
+	case Service:
+		return "service " + i.Name
+	case User:
+		return "user " + i.Name + " (" + i.Role.String() + ")"
+	}
+	return "nobody"
+}
+
+// URI returns the identity as it stands in a certificate:
+//
+//	spiffe://<trust domain>/node/<group>/<node>
+//	spiffe://<trust domain>/service/<name>
+//	spiffe://<trust domain>/user/<name>/<role>
+func (i Identity) URI(trustDomain string) *url.URL {
+	path := ""
+	switch i.Kind {
+	case Node:
+		path = "/node/" + i.Group + "/" + i.Name
+	case Service:
+		path = "/service/" + i.Name
+	case User:
+		path = "/user/" + i.Name + "/" + i.Role.String()
+	}
+	return &url.URL{Scheme: "spiffe", Host: trustDomain, Path: path}
+}
+
+// Parse reads an identity from the URI of a certificate.
+func Parse(trustDomain string, uri *url.URL) (Identity, error) {
+	if uri.Scheme != "spiffe" || uri.Host != trustDomain {
+		return Identity{}, fmt.Errorf("the certificate's URI %s is not in the trust domain spiffe://%s", uri, trustDomain)
+	}
+	wrong := fmt.Errorf("the certificate's URI %s has none of the forms /node/<group>/<node>, /service/<name>, /user/<name>/<role>", uri)
+	parts := strings.Split(strings.TrimPrefix(uri.Path, "/"), "/")
+	if uri.RawQuery != "" || uri.Fragment != "" || uri.User != nil || !strings.HasPrefix(uri.Path, "/") || len(parts) < 2 {
+		return Identity{}, wrong
+	}
+	for _, part := range parts {
+		if part == "" {
+			return Identity{}, wrong
+		}
+	}
+	switch {
+	case parts[0] == "node" && len(parts) == 3:
+		if err := errors.Join(fleet.ValidName("group", parts[1]), fleet.ValidName("node", parts[2])); err != nil {
+			return Identity{}, fmt.Errorf("the certificate's URI %s: %w", uri, err)
+		}
+		return Identity{Kind: Node, Group: parts[1], Name: parts[2]}, nil
+	case parts[0] == "service" && len(parts) == 2:
+		return Identity{Kind: Service, Name: parts[1]}, nil
+	case parts[0] == "user" && len(parts) == 3:
+		role, err := ParseRole(parts[2])
+		if err != nil {
+			return Identity{}, fmt.Errorf("the certificate's URI %s: %w", uri, err)
+		}
+		return Identity{Kind: User, Name: parts[1], Role: role}, nil
+	}
+	return Identity{}, wrong
+}
+
+// FromCertificate reads the identity of a verified certificate, which must have exactly one URI, as an X.509-SVID has.
+func FromCertificate(trustDomain string, cert *x509.Certificate) (Identity, error) {
+	if len(cert.URIs) != 1 {
+		return Identity{}, fmt.Errorf("the certificate has %d URIs; exactly one must say who the caller is", len(cert.URIs))
+	}
+	return Parse(trustDomain, cert.URIs[0])
+}
+
+// errNoCertificate: the connection says nothing about its caller.
+var errNoCertificate = errors.New("the connection shows no certificate")
+
+// fromPeer reads who opened the connection of a call.
+func fromPeer(ctx context.Context, trustDomain string) (Identity, error) {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return Identity{}, errNoCertificate
+	}
+	info, ok := p.AuthInfo.(credentials.TLSInfo)
+	if !ok || len(info.State.VerifiedChains) == 0 || len(info.State.VerifiedChains[0]) == 0 {
+		return Identity{}, errNoCertificate
+	}
+	return FromCertificate(trustDomain, info.State.VerifiedChains[0][0])
+}
+
+type callerKey struct{}
+
+// Caller returns who makes a call; nobody where callers are not told apart.
+func Caller(ctx context.Context) Identity {
+	i, _ := ctx.Value(callerKey{}).(Identity)
+	return i
+}

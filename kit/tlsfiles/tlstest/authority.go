@@ -1,0 +1,103 @@
+// Package tlstest makes authorities and certificates for tests.
+package tlstest
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/silverback-gateway/silverback/kit/tlsfiles"
+)
+
+// Authority signs certificates. It belongs to one test.
+type Authority struct {
+	tb   testing.TB
+	dir  string
+	key  *ecdsa.PrivateKey
+	cert *x509.Certificate
+	File string // the PEM file of its certificate
+}
+
+// New makes an authority in a folder of the test.
+func New(tb testing.TB) *Authority {
+	tb.Helper()
+	a := &Authority{tb: tb, dir: tb.TempDir()}
+	a.key = newKey(tb)
+	template := &x509.Certificate{
+		SerialNumber: serial(tb), Subject: pkix.Name{CommonName: "test authority"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &a.key.PublicKey, a.key)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if a.cert, err = x509.ParseCertificate(der); err != nil {
+		tb.Fatal(err)
+	}
+	a.File = filepath.Join(a.dir, "ca.crt")
+	a.write(a.File, "CERTIFICATE", der)
+	return a
+}
+
+// Issue makes a certificate for 127.0.0.1 and localhost, with the URIs, in files of the name. Issuing it again replaces the
+// files, each at once, as whoever rotates certificates does.
+func (a *Authority) Issue(name string, uris ...*url.URL) tlsfiles.Files {
+	a.tb.Helper()
+	key := newKey(a.tb)
+	template := &x509.Certificate{
+		SerialNumber: serial(a.tb), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"}, URIs: uris,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
+	if err != nil {
+		a.tb.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		a.tb.Fatal(err)
+	}
+	f := tlsfiles.Files{Cert: filepath.Join(a.dir, name+".crt"), Key: filepath.Join(a.dir, name+".key"), CA: a.File}
+	a.write(f.Key, "PRIVATE KEY", keyDER)
+	a.write(f.Cert, "CERTIFICATE", der)
+	return f
+}
+
+func (a *Authority) write(file, kind string, der []byte) {
+	a.tb.Helper()
+	next := file + ".next"
+	if err := os.WriteFile(next, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+		a.tb.Fatal(err)
+	}
+	if err := os.Rename(next, file); err != nil {
+		a.tb.Fatal(err)
+	}
+}
+
+func newKey(tb testing.TB) *ecdsa.PrivateKey {
+	tb.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return key
+}
+
+func serial(tb testing.TB) *big.Int {
+	tb.Helper()
+	n, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return n
+}
