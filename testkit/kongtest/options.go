@@ -15,6 +15,9 @@ type Options struct {
 	// Addresses of the listeners: host:port on loopback, or unix: and the path of
 	// a socket. Empty means a free port.
 	Admin, Status, Proxy string
+	// OpenProxy lets the proxy listen beyond loopback, where other containers or
+	// machines reach it. The other listeners never do.
+	OpenProxy bool
 	// AdminTLS, StatusTLS and ProxyTLS make a listener speak TLS and nothing else;
 	// nil is plain HTTP. HTTP/2 is spoken where NextProtos offers it, and clients
 	// are asked for a certificate as ClientAuth says. See Authority.
@@ -68,6 +71,9 @@ func (o Options) withDefaults() (Options, error) {
 		host, _, err := net.SplitHostPort(*address)
 		if err != nil {
 			return o, fmt.Errorf("%s address: %w", name, err)
+		}
+		if name == "proxy" && o.OpenProxy {
+			continue
 		}
 		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 			return o, fmt.Errorf("%s address %s is not on loopback: the simulation listens nowhere else", name, *address)

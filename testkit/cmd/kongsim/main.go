@@ -1,6 +1,6 @@
 // Command kongsim runs one simulated Kong Gateway, for tests that need a process
-// of its own and for trying Silverback without Kong. It listens on loopback only
-// and carries no real traffic.
+// of its own and for trying Silverback without Kong. It listens on loopback, but
+// for a proxy that was told otherwise, and carries no real traffic.
 package main
 
 import (
@@ -29,6 +29,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("silverback-kongsim", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&opts.Proxy, "proxy", "127.0.0.1:8000", "address of the proxy listener, on loopback")
+	flags.BoolVar(&opts.OpenProxy, "insecure-proxy", false, "allow -proxy beyond loopback, for labs in containers")
 	flags.StringVar(&opts.Admin, "admin", "127.0.0.1:8001", "address of the Admin API, on loopback")
 	flags.StringVar(&opts.Status, "status", "127.0.0.1:8007", "address of the Status API, on loopback")
 	flags.IntVar(&opts.Workers, "workers", 1, "number of simulated nginx workers")
