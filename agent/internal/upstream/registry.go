@@ -30,6 +30,15 @@ type Member struct {
 	Capabilities func() (gateway.Capabilities, bool)
 	Form         *proof.Form // nil: the best that the gateway allows
 	SetPolicy    func(drift.Policy)
+	Schemas      schemas // nil: of schemas nothing is said
+}
+
+// schemas knows by which schemas the gateway judges configurations.
+type schemas interface {
+	// Digest returns the digest of their bundle, empty when there is none, and whether that is worth telling yet.
+	Digest(judge string) (digest string, settled bool)
+	// Wanted says that the registry wants the bundle. It never blocks.
+	Wanted(upload func(ctx context.Context, digest string, zstd []byte) error)
 }
 
 const (
@@ -75,22 +84,18 @@ type session struct {
 	since    time.Time // of the last success
 	interval time.Duration
 	told     *fleetv1.NodeStatus
-	judge    string // fingerprint of the capabilities that were told
+	judge    string // fingerprint of the capabilities that were told, and the digest of the schemas
 }
 
 // step calls once, and says how long to rest.
 func (s *session) step(ctx context.Context) time.Duration {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	c, known := s.Capabilities()
-	judge := ""
-	if known {
-		judge = c.Fingerprint()
-	}
+	c, digest, judge := s.capabilities()
 	var err error
-	if s.enrolled && judge == s.judge {
+	if s.enrolled && (judge == s.judge || judge == "") {
 		err = s.renew(ctx)
-	} else if err = s.enrol(ctx, c, known); err == nil {
+	} else if err = s.enrol(ctx, c, digest, judge != ""); err == nil {
 		s.judge = judge
 	}
 	if err == nil {
@@ -118,7 +123,25 @@ func (s *session) step(ctx context.Context) time.Duration {
 	return jittered(s.failures, firstWait, lastWait)
 }
 
-func (s *session) enrol(ctx context.Context, c gateway.Capabilities, known bool) error {
+// capabilities returns what the gateway is, the digest of its schemas, and a fingerprint of both; an empty one says that they are not known
+// yet. A gateway that has just become another one is not told of before its schemas were tried to be read.
+func (s *session) capabilities() (c gateway.Capabilities, digest, judge string) {
+	c, known := s.Capabilities()
+	if !known {
+		return c, "", ""
+	}
+	judge = c.Fingerprint()
+	if s.Schemas == nil {
+		return c, "", judge
+	}
+	digest, settled := s.Schemas.Digest(judge)
+	if !settled {
+		return c, "", ""
+	}
+	return c, digest, judge + " " + digest
+}
+
+func (s *session) enrol(ctx context.Context, c gateway.Capabilities, digest string, known bool) error {
 	view := s.Board.View()
 	req := &registryv1.EnrolNodeRequest{
 		Group: string(s.Identity.Group), Node: string(s.Identity.Node), BootId: s.Identity.BootID, Labels: s.Identity.Labels,
@@ -130,6 +153,7 @@ func (s *session) enrol(ctx context.Context, c gateway.Capabilities, known bool)
 			best = *s.Form
 		}
 		req.Capabilities = capabilities(c, best)
+		req.Capabilities.SchemaDigest = digest
 	}
 	resp, err := s.client.EnrolNode(ctx, req)
 	if err != nil {
@@ -137,6 +161,7 @@ func (s *session) enrol(ctx context.Context, c gateway.Capabilities, known bool)
 	}
 	s.enrolled, s.told = true, req.GetStatus()
 	s.take(resp.GetRenewInterval().AsDuration(), resp.GetDrift())
+	s.give(resp.GetWantSchemas())
 	s.Board.Update(func(v *board.View) { v.Enrolled = true })
 	return nil
 }
@@ -157,7 +182,21 @@ func (s *session) renew(ctx context.Context) error {
 		s.told = nil
 	}
 	s.take(resp.GetRenewInterval().AsDuration(), resp.GetDrift())
+	s.give(resp.GetWantSchemas())
 	return nil
+}
+
+// give has the schemas uploaded, in their own time, when the registry wants them.
+func (s *session) give(wanted bool) {
+	if !wanted || s.Schemas == nil {
+		return
+	}
+	s.Schemas.Wanted(func(ctx context.Context, digest string, zstd []byte) error {
+		_, err := s.client.UploadSchemas(ctx, &registryv1.UploadSchemasRequest{
+			Group: string(s.Identity.Group), Node: string(s.Identity.Node), Digest: digest, Zstd: zstd,
+		})
+		return err
+	})
 }
 
 func (s *session) take(interval time.Duration, policy fleetv1.DriftPolicy) {
@@ -202,8 +241,7 @@ func (s *session) news() bool {
 	if !s.enrolled {
 		return false
 	}
-	c, known := s.Capabilities()
-	if known && c.Fingerprint() != s.judge {
+	if _, _, judge := s.capabilities(); judge != "" && judge != s.judge {
 		return true
 	}
 	return s.told == nil || !proto.Equal(nodeStatus(s.Board.View()), s.told)
