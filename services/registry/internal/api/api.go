@@ -24,6 +24,7 @@ type Ledger interface {
 	UpdateGroup(ctx context.Context, g roster.Group, readAt int64) (int64, error)
 	DeleteGroup(ctx context.Context, name fleet.GroupID) (int64, error)
 	DeleteNode(ctx context.Context, key roster.Key) (int64, error)
+	ChangeNode(ctx context.Context, key roster.Key, decide func(roster.Node) (roster.Node, bool)) (int64, error)
 }
 
 // Server implements RegistryService.
@@ -36,6 +37,8 @@ type Server struct {
 	TTL      time.Duration
 	Renew    time.Duration
 	Draining <-chan struct{} // closed when streams must end, so that callers move to another replica
+
+	cache probeCache
 }
 
 const (

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/silverback-gateway/silverback/kit/fault"
@@ -38,7 +39,7 @@ func groupFrom(g *registryv1.Group) (roster.Group, error) {
 	if err := invalid(bad); err != nil {
 		return roster.Group{}, err
 	}
-	policy, err := marshal(g.GetPolicy())
+	policy, err := marshal(normalPolicy(g.GetPolicy()))
 	return roster.Group{Name: fleet.GroupID(g.GetName()), Description: g.GetDescription(), Policy: policy, Drift: int32(g.GetDrift())}, err
 }
 
@@ -55,7 +56,39 @@ func policyFrom(p *fleetv1.RolloutPolicy) roster.Policy {
 			Sized: w.GetSize() != nil, IsPercent: percent, Nodes: w.GetNodes(), Percent: w.GetPercent(), Soak: w.GetSoak().AsDuration(),
 		})
 	}
+	for _, probe := range p.GetGates().GetProbes() {
+		out.Probes = append(out.Probes, probeFrom(probe))
+	}
 	return out
+}
+
+func probeFrom(p *fleetv1.Probe) roster.Probe {
+	out := roster.Probe{Path: p.GetPath(), Expect: p.GetExpect(), Host: p.GetHost(), Headers: p.GetHeaders()}
+	// A duration of nothing is not one that was left out.
+	if p.GetInterval() != nil {
+		d := p.GetInterval().AsDuration()
+		out.Interval = &d
+	}
+	if p.GetTimeout() != nil {
+		d := p.GetTimeout().AsDuration()
+		out.Timeout = &d
+	}
+	return out
+}
+
+// normalPolicy writes into a policy what its probes leave out, so that the same policy has the same bytes however it was put, and
+// agents and people read what holds. The policy of the caller stays as it is.
+func normalPolicy(p *fleetv1.RolloutPolicy) *fleetv1.RolloutPolicy {
+	if len(p.GetGates().GetProbes()) == 0 {
+		return p
+	}
+	p = proto.CloneOf(p)
+	for _, probe := range p.GetGates().GetProbes() {
+		n := probeFrom(probe).Normal()
+		probe.Expect, probe.Host, probe.Headers = n.Expect, n.Host, n.Headers
+		probe.Interval, probe.Timeout = durationpb.New(*n.Interval), durationpb.New(*n.Timeout)
+	}
+	return p
 }
 
 func groupTo(g view.Group) (*registryv1.Group, error) {
@@ -80,7 +113,7 @@ func nodeTo(m view.Member) (*registryv1.Node, error) {
 	out := &registryv1.Node{
 		Group: string(m.Key.Group), Name: string(m.Key.Node), State: registryv1.Node_State(m.State()), Labels: n.Labels,
 		AgentVersion: n.AgentVersion, ProxyAddress: n.ProxyAddress, AgentAddress: n.AgentAddress,
-		CreateTime: timestamppb.New(n.Created), StateTime: timestamppb.New(m.StateTime()),
+		CreateTime: timestamppb.New(n.Created), StateTime: timestamppb.New(m.StateTime()), Drain: drainTo(n),
 	}
 	if len(n.Capabilities) > 0 {
 		out.Capabilities = &fleetv1.Capabilities{}

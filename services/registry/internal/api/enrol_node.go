@@ -51,11 +51,13 @@ func (s *Server) EnrolNode(ctx context.Context, r *registryv1.EnrolNodeRequest) 
 		BootID: r.GetBootId(), Labels: r.GetLabels(), Capabilities: capabilities, AgentVersion: r.GetAgentVersion(),
 		ProxyAddress: r.GetProxyAddress(), AgentAddress: r.GetAgentAddress(), Schemas: r.GetCapabilities().GetSchemaDigest(),
 	}
-	if err := s.Book.Enrol(ctx, key, node, report); err != nil {
+	written, err := s.Book.Enrol(ctx, key, node, report)
+	if err != nil {
 		return nil, err
 	}
 	return &registryv1.EnrolNodeResponse{RenewInterval: s.interval(), SessionTtl: durationpb.New(s.TTL), Drift: s.drift(key.Group),
-		WantSchemas: s.wantSchemas(key, node.Schemas)}, nil
+		WantSchemas: s.wantSchemas(key, node.Schemas), Probes: s.probes(key.Group),
+		Draining: written.Drain != nil, Drain: drainTo(written), DrainOrder: written.DrainOrder}, nil
 }
 
 // wantSchemas says whether a node should upload the bundle of schemas that it names; when it names none now, the one that is known of it.

@@ -16,6 +16,8 @@ func Enrol(now time.Time, key Key, before *Node, session *Session, asked Node, o
 	asked.Created = now
 	if before != nil {
 		asked.Created, asked.Last, asked.Ended = before.Created, before.Last, before.Ended
+		// An operator's word outlives whatever becomes of the agent.
+		asked.Drain, asked.DrainOrder, asked.DrainRequests = before.Drain, before.DrainOrder, before.DrainRequests
 		if opened.Report.Empty() && session != nil {
 			opened.Report = session.Report
 		}
@@ -65,6 +67,12 @@ func End(now time.Time, n Node, last Report, left bool) Node {
 // NotEnrolled is the answer to a renewal that no enrolment precedes.
 func NotEnrolled(key Key) error {
 	return fault.New(fault.Missing, "NODE_NOT_ENROLLED", "node %q of group %q is not enrolled with this boot id; enrol again", key.Node, key.Group).
+		With("group", string(key.Group)).With("node", string(key.Node))
+}
+
+// NoNode is the answer to a call that names a node that does not exist.
+func NoNode(key Key) error {
+	return fault.New(fault.Missing, "NODE_NOT_FOUND", "node %q of group %q does not exist", key.Node, key.Group).
 		With("group", string(key.Group)).With("node", string(key.Node))
 }
 

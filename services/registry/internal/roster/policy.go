@@ -20,6 +20,7 @@ const (
 	MaxBootID       = 128
 	MaxCapabilities = 64 << 10
 	MaxStatus       = 16 << 10
+	MaxDrainReason  = 512
 )
 
 // A Wave is the size of a wave; exactly one of Nodes and Percent counts, as IsPercent says.
@@ -40,6 +41,7 @@ type Policy struct {
 	DeadlineSet       bool
 	UnknownReject     bool // on_reject is none of the known values
 	UnknownUnhealthy  bool
+	Probes            []Probe
 }
 
 // PolicyViolations returns everything wrong with a policy; path is where it stands in the request.
@@ -91,7 +93,7 @@ func PolicyViolations(path string, p Policy) (bad []fault.Violation) {
 	if p.UnknownUnhealthy {
 		add("on_unhealthy", "is not a known value")
 	}
-	return bad
+	return append(bad, probeViolations(path+".gates.probes", p.Probes)...)
 }
 
 // LabelViolations returns everything wrong with free labels.

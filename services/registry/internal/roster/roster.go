@@ -58,7 +58,8 @@ func (r Report) same(o Report) bool {
 // Same reports whether two reports say the same.
 func (r Report) Same(o Report) bool { return r.same(o) && bytes.Equal(r.Full, o.Full) }
 
-// A Node is the durable record of a node. It is written when the node enrols and when a session ends, never at a renewal.
+// A Node is the durable record of a node. It is written when the node enrols, is drained or undrained, and when a session ends, never
+// at a renewal.
 type Node struct {
 	BootID       string            `json:"boot_id"`
 	Labels       map[string]string `json:"labels,omitempty"`
@@ -71,6 +72,10 @@ type Node struct {
 	Last         Report            `json:"last"`           // what the node ran when its last session ended
 	Ended        time.Time         `json:"ended,omitzero"` // when that was
 	Left         bool              `json:"left,omitempty"` // the node said goodbye
+
+	Drain         *Drain   `json:"drain,omitempty"`          // nil when the node is not drained
+	DrainOrder    int64    `json:"drain_order,omitempty"`    // grows with every drain and undrain
+	DrainRequests []string `json:"drain_requests,omitempty"` // the last that were carried out
 }
 
 // A Session is a node in contact. It is bound to the lease of the replica that holds it.

@@ -56,7 +56,13 @@ type entry struct {
 	ending    bool         // the session is to be deleted
 	leaving   bool         // and its node said goodbye
 	committed bool         // the session was written once
-	waiting   []chan error // told at the next outcome
+	waiting   []chan settled // told at the next outcome
+}
+
+// settled is what became of an enrolment or a goodbye.
+type settled struct {
+	node *roster.Node // the record as written; nil when none was
+	err  error
 }
 
 type ended struct {
@@ -81,14 +87,14 @@ func (b *Book) Count() int {
 	return len(b.entries)
 }
 
-// Enrol opens a session and returns once it and the record are committed.
-func (b *Book) Enrol(ctx context.Context, key roster.Key, node roster.Node, report roster.Report) error {
+// Enrol opens a session and returns the record once both are committed.
+func (b *Book) Enrol(ctx context.Context, key roster.Key, node roster.Node, report roster.Report) (*roster.Node, error) {
 	b.mu.Lock()
 	e := b.entries[key]
 	if e != nil && e.session.BootID != node.BootID && !e.ending {
 		b.mu.Unlock()
 		_, _, err := roster.Enrol(time.Now(), key, nil, &e.session, node, roster.Session{})
-		return err
+		return nil, err
 	}
 	if e == nil || e.session.BootID != node.BootID {
 		e = &entry{session: roster.Session{BootID: node.BootID, Replica: b.Replica}}
@@ -169,7 +175,8 @@ func (b *Book) Leave(ctx context.Context, key roster.Key, bootID string, report 
 	done := b.wait(e)
 	b.enqueue(key, e)
 	b.mu.Unlock()
-	return await(ctx, done)
+	_, err := await(ctx, done)
+	return err
 }
 
 // enrolled makes sure that the agent of a boot is enrolled; a no is never given on what this replica merely believes.
@@ -208,8 +215,8 @@ func (b *Book) SessionChanged(key roster.Key, before, after *roster.Session, rev
 	}
 }
 
-func (b *Book) wait(e *entry) chan error {
-	done := make(chan error, 1)
+func (b *Book) wait(e *entry) chan settled {
+	done := make(chan settled, 1)
 	e.waiting = append(e.waiting, done)
 	return done
 }
@@ -230,11 +237,11 @@ func (b *Book) push(key roster.Key) {
 	}
 }
 
-func await(ctx context.Context, done chan error) error {
+func await(ctx context.Context, done chan settled) (*roster.Node, error) {
 	select {
-	case err := <-done:
-		return err
+	case s := <-done:
+		return s.node, s.err
 	case <-ctx.Done():
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 }

@@ -109,7 +109,7 @@ func (b *Book) settle(jobs []job, results []store.Result) {
 			continue // a later job tells those who wait
 		}
 		for _, done := range e.waiting {
-			done <- result.Err
+			done <- settled{node: result.Write.Node, err: result.Err}
 		}
 		e.waiting = nil
 		switch {
@@ -138,7 +138,7 @@ func (b *Book) putBack(jobs []job, cause error) {
 	for _, j := range jobs {
 		if j.entry != nil && !errors.Is(cause, rpctypes.ErrLeaseNotFound) {
 			for _, done := range j.entry.waiting {
-				done <- fault.New(fault.Down, "LEDGER_DOWN", "the ledger does not answer").Because(cause)
+				done <- settled{err: fault.New(fault.Down, "LEDGER_DOWN", "the ledger does not answer").Because(cause)}
 			}
 			j.entry.waiting = nil
 		}

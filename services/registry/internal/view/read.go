@@ -47,6 +47,14 @@ func (v *View) Current(key roster.Key) store.Current {
 	return current
 }
 
+// Member returns a node.
+func (v *View) Member(key roster.Key) (Member, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	m := v.members[key]
+	return m, m.Current.Node != nil
+}
+
 // Members returns the nodes for which keep says yes, by group and name. keep is called under a lock and must not block.
 func (v *View) Members(keep func(Member) bool) []Member {
 	v.mu.RLock()
