@@ -60,9 +60,10 @@ type Applier struct {
 	Deps
 	Mailbox *Mailbox
 
-	policy  atomic.Int32
-	caps    atomic.Pointer[gateway.Capabilities]
-	refused atomic.Pointer[[]lastgood.Refused]
+	policy    atomic.Int32
+	caps      atomic.Pointer[gateway.Capabilities]
+	inspected atomic.Int64
+	refused   atomic.Pointer[[]lastgood.Refused]
 
 	// What follows belongs to Run.
 	state State
@@ -97,6 +98,9 @@ func (a *Applier) Capabilities() (gateway.Capabilities, bool) {
 	}
 	return gateway.Capabilities{}, false
 }
+
+// Inspections counts how often the gateway said what it is: whenever it may have been started anew.
+func (a *Applier) Inspections() int64 { return a.inspected.Load() }
 
 // awayInterval is how often a gateway that does not answer is looked at: who comes back empty is healed quickly.
 const awayInterval = 250 * time.Millisecond

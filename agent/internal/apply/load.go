@@ -121,6 +121,7 @@ func (a *Applier) inspect(ctx context.Context) (gateway.Capabilities, error) {
 	if err != nil {
 		return c, err
 	}
+	a.inspected.Add(1)
 	if was := a.caps.Swap(&c); was == nil || was.Fingerprint() != c.Fingerprint() || was.Workers != c.Workers {
 		a.Log.Info("gateway inspected", "kong_version", c.KongVersion, "workers", c.Workers, "router_flavor", c.RouterFlavor, "best_proof", c.Best().String())
 	}
