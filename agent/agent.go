@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -93,7 +92,7 @@ func New(c Config, d Deps) (_ *Agent, err error) {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	kong, err := gateway.New(gateway.Options{
-		Admin: c.KongAdmin, Proxy: c.KongProxy, Status: c.KongStatus, Token: c.KongToken,
+		Admin: c.KongAdmin, Proxy: c.KongProxy, Status: c.KongStatus, TLS: c.KongTLS, TokenFile: c.KongTokenFile,
 		LoadTimeout: c.LoadTimeout, ProofTimeout: c.ProofTimeout,
 	})
 	if err != nil {
@@ -204,16 +203,4 @@ func (a *Agent) serveStatus(w http.ResponseWriter, _ *http.Request) {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	_ = enc.Encode(a.board.View()) // a client that went away
-}
-
-// ReadToken returns the content of a token file without the space around it.
-func ReadToken(path string) (string, error) {
-	if path == "" {
-		return "", nil
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("read the token of the Admin API: %w", err)
-	}
-	return strings.TrimSpace(string(text)), nil
 }

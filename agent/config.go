@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/proof"
 	"github.com/silverback-gateway/silverback/kit/rpc"
@@ -17,16 +18,19 @@ import (
 // Config is the configuration of one agent. Group, the three lists of addresses and URLs, and StateDir are required;
 // everything else has a default.
 type Config struct {
-	Group        string
-	Node         string               // default: the host's name
-	Labels       map[string]string    // free labels of the node
-	Registry     []string             // host:port of every registry replica
-	Distributor  []string             // host:port of every distributor replica
-	TLS          rpc.ClientTLS        // towards both
-	KongAdmin    string               // URL of Kong's Admin API
-	KongProxy    string               // URL of Kong's proxy; loopback, for the reserved route answers no other
-	KongStatus   string               // URL of Kong's Status API; empty: readiness is not known
-	KongToken    string               // sent to the Admin API as Kong-Admin-Token; a secret
+	Group       string
+	Node        string            // default: the host's name
+	Labels      map[string]string // free labels of the node
+	Registry    []string          // host:port of every registry replica
+	Distributor []string          // host:port of every distributor replica
+	TLS         rpc.ClientTLS     // towards both
+	KongAdmin   string            // Kong's Admin API: http://host:port, https://host:port or unix:///path/to.sock
+	KongProxy   string            // Kong's proxy, likewise; loopback or a socket, for the reserved route answers no other
+	KongStatus  string            // Kong's Status API, likewise; empty: readiness is not known
+	KongTLS     KongTLS           // for those of the Admin and Status API that speak TLS
+	// KongTokenFile holds what is sent to the Admin API as Kong-Admin-Token; it is read for each request. Empty: nothing is sent.
+	KongTokenFile string
+
 	StateDir     string               // for last known good; one agent each
 	BootFile     string               // what Kong's declarative_config names; empty: none is written
 	Proof        string               // auto, worker, route or hash; empty is auto
@@ -38,6 +42,9 @@ type Config struct {
 	ProofTimeout  time.Duration // default 15s
 	Version       string        // of the agent, as it is reported
 }
+
+// KongTLS names what the agent asks Kong's Admin and Status API with. The files are read for each connection.
+type KongTLS = gateway.TLSFiles
 
 // Defaults of a configuration.
 const (
@@ -61,12 +68,12 @@ func (c Config) WithDefaults() Config {
 		set *time.Duration
 		to  time.Duration
 	}{{&c.DriftInterval, DefaultDriftInterval}, {&c.LoadTimeout, DefaultLoadTimeout}, {&c.ProofTimeout, DefaultProofTimeout}} {
-		if *d.set <= 0 {
+		if *d.set == 0 {
 			*d.set = d.to
 		}
 	}
 	if u, err := url.Parse(c.KongProxy); err == nil && c.ProxyAddress == "" {
-		c.ProxyAddress = u.Host
+		c.ProxyAddress = u.Host // none for a socket
 	}
 	return c
 }
@@ -86,14 +93,13 @@ func (c Config) Check() error {
 	for service, addresses := range map[string][]string{"registry": c.Registry, "distributor": c.Distributor} {
 		problems = append(problems, (&rpc.ClientConfig{Addresses: addresses}).Check(service))
 	}
-	for name, at := range map[string]string{"kong-admin": c.KongAdmin, "kong-proxy": c.KongProxy, "kong-status": c.KongStatus} {
-		if name == "kong-status" && at == "" {
-			continue
-		}
-		u, err := url.Parse(at)
-		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			// Not the URL itself, which can hold a password.
-			problems = append(problems, fmt.Errorf("%s: want http://host:port or https://host:port", name))
+	problems = append(problems, c.checkKong()...)
+	for _, d := range []struct {
+		flag string
+		set  time.Duration
+	}{{"drift-interval", c.DriftInterval}, {"load-timeout", c.LoadTimeout}, {"proof-timeout", c.ProofTimeout}} {
+		if d.set < 0 {
+			problems = append(problems, fmt.Errorf("--%s: want more than 0, not %s", d.flag, d.set))
 		}
 	}
 	if c.StateDir == "" {
@@ -107,6 +113,41 @@ func (c Config) Check() error {
 	}
 	problems = append(problems, c.TLS.Check())
 	return errors.Join(problems...)
+}
+
+// checkKong never repeats a URL, which can hold a password.
+func (c Config) checkKong() (problems []error) {
+	secure := false
+	for _, at := range []struct{ flag, url string }{{"kong-admin", c.KongAdmin}, {"kong-status", c.KongStatus}, {"kong-proxy", c.KongProxy}} {
+		if at.flag == "kong-status" && at.url == "" {
+			continue
+		}
+		l, err := gateway.ParseListener(at.url)
+		switch {
+		case err != nil:
+			problems = append(problems, fmt.Errorf("--%s: %w", at.flag, err))
+		case at.flag != "kong-proxy":
+			secure = secure || l.Secure()
+		case !l.Local() && c.Proof != proof.None.String():
+			problems = append(problems, errors.New("--kong-proxy: want a loopback address or a socket: the reserved route, by which the agent proves what the gateway serves, answers no other machine"))
+		}
+	}
+	files := c.KongTLS
+	if files != (KongTLS{}) && !secure {
+		problems = append(problems, errors.New("--kong-admin-ca, --kong-admin-cert, --kong-admin-key, --kong-admin-server-name: neither --kong-admin nor --kong-status is https"))
+	}
+	if err := files.CheckCA(); err != nil {
+		problems = append(problems, fmt.Errorf("--kong-admin-ca: %w", err))
+	}
+	if err := files.CheckPair(); err != nil {
+		problems = append(problems, fmt.Errorf("--kong-admin-cert, --kong-admin-key: %w", err))
+	}
+	if c.KongTokenFile != "" {
+		if _, err := gateway.ReadToken(c.KongTokenFile); err != nil {
+			problems = append(problems, fmt.Errorf("--kong-token-file: %w", err))
+		}
+	}
+	return problems
 }
 
 // form returns the proof that was asked for; nil is the best that the gateway allows.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
@@ -30,16 +31,18 @@ const (
 )
 
 // answering is the Lua of the worker form. It speaks as an unknown route to
-// whoever does not ask from the gateway's own machine.
+// whoever does not ask from the gateway's own machine; unix: is what nginx calls
+// a client behind a socket.
 const answering = `local ip = kong.client.get_ip() ` +
-	`if ip ~= '127.0.0.1' and ip ~= '::1' then ` +
+	`if ip ~= '127.0.0.1' and ip ~= '::1' and ip ~= 'unix:' then ` +
 	`return kong.response.exit(404, { message = 'no Route matched with those values' }) end ` +
 	`return kong.response.exit(200, { digest = '%s', worker = ngx.worker.id(), workers = ngx.worker.count() })`
 
 // Insert returns the bytes to post for a snapshot: its canonical bytes with the
 // reserved route as the first line of "routes", or the canonical bytes
 // themselves (not a copy) for None. The result is a function of the arguments
-// alone. Bytes that are not laid out canonically are refused.
+// alone. Bytes that are not laid out canonically are refused, and a snapshot that
+// holds what the reserved route needs for itself with a *Collision.
 func Insert(canonical []byte, digest fleet.Digest, form Form, opts Options) ([]byte, error) {
 	if form == None {
 		return canonical, nil
@@ -47,6 +50,9 @@ func Insert(canonical []byte, digest fleet.Digest, form Form, opts Options) ([]b
 	// The digest becomes part of Lua source: nothing but hex may come along.
 	if _, err := fleet.ParseDigest(string(digest)); err != nil {
 		return nil, fmt.Errorf("insert reserved route: %w", err)
+	}
+	if err := collision(canonical); err != nil {
+		return nil, err
 	}
 	line, err := routeLine(digest, form, opts)
 	if err != nil {
@@ -99,16 +105,18 @@ func place(canonical []byte) (at int, before, after string, err error) {
 }
 
 type route struct {
-	Expression              string   `json:"expression,omitempty"`
-	Hosts                   []string `json:"hosts,omitempty"`
-	HTTPSRedirectStatusCode int      `json:"https_redirect_status_code"`
-	ID                      string   `json:"id"`
-	Name                    string   `json:"name"`
-	Paths                   []string `json:"paths,omitempty"`
-	Plugins                 []plugin `json:"plugins"`
-	Priority                int64    `json:"priority,omitempty"`
-	Protocols               []string `json:"protocols"`
-	Tags                    []string `json:"tags"`
+	Expression              string              `json:"expression,omitempty"`
+	Headers                 map[string][]string `json:"headers,omitempty"`
+	Hosts                   []string            `json:"hosts,omitempty"`
+	HTTPSRedirectStatusCode int                 `json:"https_redirect_status_code"`
+	ID                      string              `json:"id"`
+	Methods                 []string            `json:"methods,omitempty"`
+	Name                    string              `json:"name"`
+	Paths                   []string            `json:"paths,omitempty"`
+	Plugins                 []plugin            `json:"plugins"`
+	Priority                int64               `json:"priority,omitempty"`
+	Protocols               []string            `json:"protocols"`
+	Tags                    []string            `json:"tags"`
 }
 
 type plugin struct {
@@ -145,7 +153,10 @@ func routeLine(digest fleet.Digest, form Form, opts Options) ([]byte, error) {
 		r.Expression = fmt.Sprintf("http.host == %q && http.path == %q", Host, Path)
 		r.Priority = topPriority
 	} else {
+		// The traditional routers prefer whoever names more kinds of criteria: a
+		// user's route for *.internal, / and GET would win over host and path alone.
 		r.Hosts, r.Paths = []string{Host}, []string{Path}
+		r.Methods, r.Headers = []string{http.MethodGet}, map[string][]string{Header: {HeaderValue}}
 	}
 	switch form {
 	case Worker:

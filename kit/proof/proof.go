@@ -14,13 +14,16 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// What marks the reserved route. A request with this host and path, made over
-// loopback, is answered by the gateway itself and never reaches a service.
+// What marks the reserved route. A GET with this host, path and header, made over
+// loopback or a socket, is answered by the gateway itself and never reaches a
+// service.
 const (
-	RouteName = "silverback-proof"
-	Host      = "silverback.internal"
-	Path      = "/.well-known/silverback"
-	Tag       = "silverback"
+	RouteName   = "silverback-proof"
+	Host        = "silverback.internal"
+	Path        = "/.well-known/silverback"
+	Header      = "X-Silverback"
+	HeaderValue = "proof"
+	Tag         = "silverback"
 
 	// RouteID is the id that Kong itself would give a route of that name.
 	RouteID = "1448fce5-bfeb-5f3b-a2c5-51d464655867"

@@ -5,7 +5,9 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -126,8 +128,47 @@ func TestExpressionsFlavorGetsTheHighestPriority(t *testing.T) {
 	if _, has := route["hosts"]; has {
 		t.Error("an expression route must not carry hosts")
 	}
-	if _, has := route["paths"]; has {
-		t.Error("an expression route must not carry paths")
+	for _, field := range []string{"paths", "methods", "headers"} {
+		if _, has := route[field]; has {
+			t.Errorf("an expression route must not carry %s", field)
+		}
+	}
+}
+
+func TestReservedNamesAndIDs(t *testing.T) {
+	line := func(kind, entity string) string {
+		return "{\"_format_version\":\"3.0\",\n\"consumers\":[\n{\"id\":\"c\",\"username\":\"" + proof.RouteName + "\"}\n],\n\"" + kind + "\":[\n" + entity + ",\n{\"id\":\"z\"}\n]}\n"
+	}
+	other := `"id":"00000000-0000-4000-8000-000000000001"`
+	preFunction := regexp.MustCompile(`"plugins":\[\{[^\]]*\],?[^}]*\},"id":"([^"]+)"`)
+	posted, err := proof.Insert([]byte("{\"_format_version\":\"3.0\"}\n"), digest, proof.Worker, proof.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pluginID := preFunction.FindSubmatch(posted)
+	if pluginID == nil {
+		t.Fatalf("no plugin with an id in %s", posted)
+	}
+	cases := []struct{ name, kind, entity, field string }{
+		{"a route of that name", "routes", `{` + other + `,"name":"silverback-proof"}`, "name"},
+		{"a route of that id", "routes", `{"id":"` + proof.RouteID + `","name":"r"}`, "id"},
+		{"a plugin of such an id", "plugins", `{"id":"` + string(pluginID[1]) + `","name":"cors"}`, "id"},
+		{"a plugin on the reserved route", "plugins", `{` + other + `,"name":"key-auth","route":{"id":"` + proof.RouteID + `"}}`, "route"},
+		{"a service of that name", "services", `{` + other + `,"name":"silverback-proof"}`, ""},
+		{"a tag of that name", "routes", `{` + other + `,"name":"r","tags":["silverback-proof"]}`, ""},
+		{"a plugin that mentions it", "plugins", `{"config":{"access":["-- silverback-proof"]},` + other + `,"name":"pre-function"}`, ""},
+	}
+	for _, form := range []proof.Form{proof.Worker, proof.Route} {
+		for _, c := range cases {
+			_, err := proof.Insert([]byte(line(c.kind, c.entity)), digest, form, proof.Options{})
+			var collision *proof.Collision
+			if errors.As(err, &collision) != (c.field != "") || collision != nil && (collision.Field != c.field || collision.Kind+"s" != c.kind) {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		}
+	}
+	if _, err := proof.Insert([]byte(line("routes", cases[0].entity)), digest, proof.None, proof.Options{}); err != nil {
+		t.Errorf("without a reserved route there is nothing to collide with: %v", err)
 	}
 }
 

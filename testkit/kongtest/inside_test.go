@@ -31,6 +31,7 @@ func TestTheReservedRouteAnswersLoopbackOnly(t *testing.T) {
 		for client, want := range map[string]int{"127.0.0.1:9": 200, "[::1]:9": 200, "10.1.2.3:9": 404, "[2001:db8::1]:9": 404} {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, proof.Path, nil)
 			r.Host, r.RemoteAddr = proof.Host, client
+			r.Header.Set(proof.Header, proof.HeaderValue)
 			rule, _ := l.router.match(r)
 			if rule == nil {
 				t.Fatal("no route matched")

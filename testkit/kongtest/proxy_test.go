@@ -157,7 +157,7 @@ const onlyKeyAuth = "{\"_format_version\":\"3.0\",\n\"plugins\":[\n{\"id\":\"333
 
 func askProof(t *testing.T, g *kongtest.Gateway) reply {
 	t.Helper()
-	return get(t, g.ProxyURL()+proof.Path, "Host", proof.Host)
+	return get(t, g.ProxyURL()+proof.Path, "Host", proof.Host, proof.Header, proof.HeaderValue)
 }
 
 func TestF39_TheReservedRouteNamesEveryWorker(t *testing.T) {
@@ -193,6 +193,7 @@ func TestF39_AKeptConnectionStaysWithItsWorker(t *testing.T) {
 			t.Fatal(err)
 		}
 		req.Host = proof.Host
+		req.Header.Set(proof.Header, proof.HeaderValue)
 		res, err := (&http.Client{Transport: transport}).Do(req)
 		if err != nil {
 			t.Fatal(err)
@@ -225,7 +226,7 @@ func TestF41_WithoutLuaTheReplyIsEmpty(t *testing.T) {
 	g := kongtest.Start(t, kongtest.SwitchAfter(0), func(o *kongtest.Options) { o.UntrustedLua = "off" })
 	mustPost(t, g, proofText(t, "{\"_format_version\":\"3.0\"}\n", proof.Worker, proof.Options{}))
 	expect(t, get(t, g.StatusURL()+"/status/ready"), 200, "ready")
-	if got, err := try(t, http.MethodGet, g.ProxyURL()+proof.Path, "", "Host", proof.Host); err == nil {
+	if got, err := try(t, http.MethodGet, g.ProxyURL()+proof.Path, "", "Host", proof.Host, proof.Header, proof.HeaderValue); err == nil {
 		t.Errorf("got %d %s", got.status, got.body)
 	}
 	expect(t, get(t, g.ProxyURL()+"/other"), 404, "")
@@ -241,6 +242,25 @@ func TestF42_ExpressionsNeedTheHighestPriority(t *testing.T) {
 		t.Error(err)
 	}
 	expect(t, get(t, g.ProxyURL()+"/x"), 200, "greedy")
+}
+
+func TestF42_TheReservedRouteWinsOverRoutesForItsHost(t *testing.T) {
+	greedy := "{\"_format_version\":\"3.0\",\n\"routes\":[\n" + strings.Join([]string{
+		route("catch-all", `"paths":["/"]`),
+		route("host", `"hosts":["silverback.internal"],"paths":["/"]`),
+		route("host-and-method", `"hosts":["silverback.internal"],"methods":["GET"],"paths":["/"]`),
+		route("wildcard", `"hosts":["*.internal"],"methods":["GET","HEAD"],"paths":["/.well-known"]`),
+		route("regex", `"hosts":["*.internal"],"methods":["GET"],"paths":["~/.*"],"regex_priority":1000`),
+	}, ",\n") + "\n]}\n"
+	for _, flavor := range []string{"traditional_compatible", "traditional"} {
+		g := kongtest.Start(t, kongtest.SwitchAfter(0), func(o *kongtest.Options) { o.RouterFlavor = flavor })
+		mustPost(t, g, proofText(t, greedy, proof.Worker, proof.Options{}))
+		if answer, err := proof.ParseAnswer(askProof(t, g).body); err != nil || answer.Digest != digest {
+			t.Errorf("%s: %+v, %v", flavor, answer, err)
+		}
+		expect(t, get(t, g.ProxyURL()+"/else", "Host", proof.Host), 200, "host-and-method")
+		expect(t, get(t, g.ProxyURL()+proof.Path, "Host", proof.Host), 200, "host-and-method")
+	}
 }
 
 func TestLuaIsConfined(t *testing.T) {

@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -21,7 +22,6 @@ func main() { run.Main(program) }
 func program(ctx context.Context) error {
 	var c agent.Config
 	var logs telemetry.LogConfig
-	var tokenFile string
 	set := conf.New("silverback-agent", "Runs beside one Kong gateway: loads what its group decided and proves that Kong serves it.")
 	f := set.Flags
 	f.StringVar(&c.Group, "group", "", "group that the node belongs to")
@@ -30,10 +30,14 @@ func program(ctx context.Context) error {
 	f.StringSliceVar(&c.Registry, "registry", []string{"127.0.0.1:7440"}, "addresses of the registry's replicas, host:port")
 	f.StringSliceVar(&c.Distributor, "distributor", []string{"127.0.0.1:7442"}, "addresses of the distributor's replicas, host:port")
 	c.TLS.AddFlags(f)
-	f.StringVar(&c.KongAdmin, "kong-admin", "http://127.0.0.1:8001", "URL of Kong's Admin API")
-	f.StringVar(&c.KongProxy, "kong-proxy", "http://127.0.0.1:8000", "URL of Kong's proxy, over loopback")
-	f.StringVar(&c.KongStatus, "kong-status", "http://127.0.0.1:8007", "URL of Kong's Status API; empty when it has none, then its readiness is not known")
-	f.StringVar(&tokenFile, "kong-token-file", "", "file with the token for the Admin API")
+	f.StringVar(&c.KongAdmin, "kong-admin", "http://127.0.0.1:8001", "Kong's Admin API: http://host:port, https://host:port or unix:///path/to.sock")
+	f.StringVar(&c.KongProxy, "kong-proxy", "http://127.0.0.1:8000", "Kong's proxy, likewise; over loopback or a socket")
+	f.StringVar(&c.KongStatus, "kong-status", "http://127.0.0.1:8007", "Kong's Status API, likewise; empty when it has none, then its readiness is not known")
+	f.StringVar(&c.KongTLS.CA, "kong-admin-ca", "", "file with the authorities of the certificates of the Admin and the Status API (default: the system's)")
+	f.StringVar(&c.KongTLS.Cert, "kong-admin-cert", "", "file with the agent's certificate for the Admin and the Status API")
+	f.StringVar(&c.KongTLS.Key, "kong-admin-key", "", "file with that certificate's key")
+	f.StringVar(&c.KongTLS.ServerName, "kong-admin-server-name", "", "name that the certificates of the Admin and the Status API must be for (default: the host of the URL)")
+	f.StringVar(&c.KongTokenFile, "kong-token-file", "", "file with the token for the Admin API")
 	f.StringVar(&c.StateDir, "state-dir", "/var/lib/silverback-agent", "directory for the last known good configuration")
 	f.StringVar(&c.BootFile, "boot-file", "", "file that Kong's declarative_config names, kept at the last known good; empty: none is written")
 	f.StringVar(&c.Proof, "proof", "auto", "what an ack rests on: worker, route or hash; auto is the best that the gateway allows")
@@ -45,6 +49,16 @@ func program(ctx context.Context) error {
 	logs.AddFlags(f)
 	set.Check(logs.Check)
 	set.Check(func() error { return c.Check() })
+	set.Check(func() error {
+		// To a Config zero means its default; to who writes it, it means never.
+		var problems []error
+		for _, name := range []string{"drift-interval", "load-timeout", "proof-timeout"} {
+			if d, err := f.GetDuration(name); err == nil && d == 0 {
+				problems = append(problems, fmt.Errorf("%s: want more than 0", set.From(name)))
+			}
+		}
+		return errors.Join(problems...)
+	})
 	if err := set.Load(os.Args[1:], os.LookupEnv, os.Stdout); errors.Is(err, conf.ErrDone) {
 		return nil
 	} else if err != nil {
@@ -59,9 +73,6 @@ func program(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = flush(context.WithoutCancel(ctx)) }()
-	if c.KongToken, err = agent.ReadToken(tokenFile); err != nil {
-		return err
-	}
 	if _, set := os.LookupEnv("GOGC"); !set {
 		// A load passes several copies of a configuration through memory, seldom; memory counts for more than the time
 		// that collecting takes.
@@ -72,7 +83,7 @@ func program(ctx context.Context) error {
 	}
 	c.Version = build.Version
 	metrics := telemetry.NewMetrics()
-	metrics.MustRegister(tlsfiles.Expiry(slices.Concat(c.TLS.TLSFiles(), c.HTTP.TLSFiles())...))
+	metrics.MustRegister(tlsfiles.Expiry(slices.Concat(c.TLS.TLSFiles(), c.HTTP.TLSFiles(), []string{c.KongTLS.CA, c.KongTLS.Cert})...))
 	a, err := agent.New(c, agent.Deps{Log: log, Metrics: metrics})
 	if err != nil {
 		return err

@@ -33,7 +33,7 @@ const defaultBodyLimit = 10 << 20
 func (g *Gateway) Capabilities(ctx context.Context) (Capabilities, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	text, err := g.admin.RootJSON(ctx)
+	text, err := g.kong.RootJSON(ctx)
 	if err != nil {
 		return Capabilities{}, fmt.Errorf("read what the gateway is: %w", bare(err))
 	}

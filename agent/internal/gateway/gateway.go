@@ -1,5 +1,6 @@
 // Package gateway speaks with one Kong: it reads what the gateway is and runs, posts a configuration, and proves that
-// every worker serves it. It decides nothing and keeps nothing; a caller posts one configuration at a time (fact F28).
+// every worker serves it. It decides nothing and keeps no configuration. It posts one at a time, however many callers
+// there are (fact F28).
 //
 // No error of this package holds content of a configuration: Kong repeats whole entities, private keys included, in its
 // answers (facts F8 and F12), so these are read selectively or not at all.
@@ -20,84 +21,81 @@ import (
 	"github.com/kong/go-kong/kong"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/proof"
 )
 
 // Options say where a gateway listens and how patient to be with it.
 type Options struct {
-	Admin, Proxy, Status string        // URLs; an empty Status asks the Admin API, which knows no readiness
-	Token                string        // sent as Kong-Admin-Token when not empty
+	Admin, Proxy, Status string        // see ParseListener; an empty Status asks the Admin API, which knows no readiness
+	TLS                  TLSFiles      // for Admin and Status
+	TokenFile            string        // what it holds is sent to the Admin API as Kong-Admin-Token; empty: nothing
 	LoadTimeout          time.Duration // for one POST, from its first byte to the answer
 	ProofTimeout         time.Duration // for one proof
 }
 
 // Gateway is one Kong. It is safe for concurrent use.
 type Gateway struct {
-	opts   Options
-	admin  *kong.Client
-	client *http.Client // of the Admin and Status API
-	fresh  *http.Client // of the proxy: a connection for each request
+	opts    Options
+	kong    *kong.Client
+	admin   api
+	status  api           // of readiness; without a base when there is none
+	proxy   api           // a connection for each request
+	loading chan struct{} // holds the one right to post
+}
+
+// api is one listener and who asks it.
+type api struct {
+	base   string
+	client *http.Client
 }
 
 // readTimeout bounds every read of the Admin and Status API. A gateway on one worker answers late while it loads.
 const readTimeout = 3 * time.Second
 
-// New makes no connection.
+// New makes no connection. Its errors do not repeat URLs, which can hold passwords.
 func New(opts Options) (*Gateway, error) {
-	for name, at := range map[string]string{"admin": opts.Admin, "proxy": opts.Proxy} {
-		u, err := url.Parse(at)
-		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-			return nil, fmt.Errorf("%s URL %q: want http://host:port or https://host:port", name, at)
-		}
-	}
-	g := &Gateway{opts: opts}
-	g.opts.Admin = strings.TrimSuffix(opts.Admin, "/")
-	g.opts.Proxy = strings.TrimSuffix(opts.Proxy, "/")
-	g.opts.Status = strings.TrimSuffix(opts.Status, "/")
-	var transport http.RoundTripper = &http.Transport{MaxIdleConns: 2, MaxIdleConnsPerHost: 1, IdleConnTimeout: 30 * time.Second}
-	if opts.Token != "" {
-		transport = withToken{transport, opts.Token}
-	}
-	g.client = &http.Client{Transport: transport, CheckRedirect: noRedirect}
-	g.fresh = &http.Client{
-		Transport: &http.Transport{
-			DisableKeepAlives: true, // another connection, perhaps another worker
-			// The proof rests on the digest in the answer, not on whose certificate the gateway shows its customers.
-			TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
-		},
-		CheckRedirect: noRedirect,
-	}
-	admin, err := kong.NewClient(&g.opts.Admin, g.client)
+	g := &Gateway{opts: opts, loading: make(chan struct{}, 1)}
+	admin, err := ParseListener(opts.Admin)
 	if err != nil {
-		return nil, fmt.Errorf("client of the Admin API: %w", err)
+		return nil, fmt.Errorf("admin URL: %w", err)
 	}
-	g.admin = admin
+	g.admin = api{admin.base, &http.Client{Transport: admin.control(opts.TLS), CheckRedirect: noRedirect}}
+	if opts.TokenFile != "" {
+		g.admin.client.Transport = &withToken{Transport: admin.control(opts.TLS), file: opts.TokenFile}
+	}
+	if opts.Status != "" {
+		status, err := ParseListener(opts.Status)
+		if err != nil {
+			return nil, fmt.Errorf("status URL: %w", err)
+		}
+		g.status = api{status.base, &http.Client{Transport: status.control(opts.TLS), CheckRedirect: noRedirect}}
+	}
+	proxy, err := ParseListener(opts.Proxy)
+	if err != nil {
+		return nil, fmt.Errorf("proxy URL: %w", err)
+	}
+	fresh := proxy.transport()
+	fresh.DisableKeepAlives = true // another connection, perhaps another worker
+	// The proof rests on the digest in the answer, not on whose certificate the gateway shows its customers. Asking for
+	// the reserved host's certificate gets the default one.
+	fresh.TLSClientConfig = &tls.Config{InsecureSkipVerify: true, ServerName: proof.Host}
+	g.proxy = api{proxy.base, &http.Client{Transport: fresh, CheckRedirect: noRedirect}}
+	if g.kong, err = kong.NewClient(&g.admin.base, g.admin.client); err != nil {
+		return nil, errors.New("client of the Admin API: the URL cannot be used")
+	}
 	return g, nil
 }
 
 // Close drops idle connections.
 func (g *Gateway) Close() {
-	g.client.CloseIdleConnections()
-	g.fresh.CloseIdleConnections()
+	for _, a := range []api{g.admin, g.status, g.proxy} {
+		if a.client != nil {
+			a.client.CloseIdleConnections()
+		}
+	}
 }
 
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-
-type withToken struct {
-	next  http.RoundTripper
-	token string
-}
-
-func (w withToken) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.Header.Set("Kong-Admin-Token", w.token)
-	return w.next.RoundTrip(r)
-}
-
-func (w withToken) CloseIdleConnections() {
-	if c, ok := w.next.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
-}
 
 // Sighting is what a gateway runs at one moment.
 type Sighting struct {
@@ -112,9 +110,9 @@ func (g *Gateway) Look(ctx context.Context) (Sighting, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	// go-kong's Status leaves out the workers.
-	base := g.opts.Status
-	if base == "" {
-		base = g.opts.Admin
+	from := g.status
+	if from.base == "" {
+		from = g.admin
 	}
 	var said struct {
 		Hash   string `json:"configuration_hash"`
@@ -124,7 +122,7 @@ func (g *Gateway) Look(ctx context.Context) (Sighting, error) {
 			} `json:"workers_lua_vms"`
 		} `json:"memory"`
 	}
-	code, err := g.get(ctx, base+"/status", &said)
+	code, err := from.get(ctx, "/status", &said)
 	if err != nil {
 		return Sighting{}, err
 	}
@@ -135,13 +133,13 @@ func (g *Gateway) Look(ctx context.Context) (Sighting, error) {
 	for _, w := range said.Memory.Workers {
 		s.Workers += w.PID.String() + " "
 	}
-	if g.opts.Status == "" {
+	if g.status.base == "" {
 		return s, nil
 	}
 	var ready struct {
 		Message string `json:"message"`
 	}
-	code, err = g.get(ctx, g.opts.Status+"/status/ready", &ready)
+	code, err = from.get(ctx, "/status/ready", &ready)
 	if err != nil {
 		return Sighting{}, err
 	}
@@ -153,12 +151,12 @@ func (g *Gateway) Look(ctx context.Context) (Sighting, error) {
 const maxAnswer = 4 << 20
 
 // get reads JSON; a body that is none is left unread, for nginx answers some errors in HTML (fact F35).
-func (g *Gateway) get(ctx context.Context, at string, into any) (int, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
+func (a api) get(ctx context.Context, path string, into any) (int, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+path, nil)
 	if err != nil {
-		return 0, err
+		return 0, errors.New("the URL cannot be asked")
 	}
-	resp, err := g.client.Do(req)
+	resp, err := a.client.Do(req)
 	if err != nil {
 		return 0, bare(err)
 	}
@@ -166,7 +164,7 @@ func (g *Gateway) get(ctx context.Context, at string, into any) (int, error) {
 	defer drain(resp.Body)
 	if strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") {
 		if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(into); err != nil {
-			return resp.StatusCode, fmt.Errorf("GET %s: the answer is not the expected JSON", req.URL.Path)
+			return resp.StatusCode, fmt.Errorf("GET %s: the answer is not the expected JSON", path)
 		}
 	}
 	return resp.StatusCode, nil

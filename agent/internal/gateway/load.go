@@ -19,6 +19,13 @@ import (
 // Load posts a configuration. Nil means that the gateway took it, or ran it already (304): that is loaded, not yet
 // serving (fact F26). Every other end is a *verdict.Refusal or a *verdict.Failure.
 func (g *Gateway) Load(ctx context.Context, posted []byte) error {
+	// Of concurrent posts the last to end would win, or some be turned away.
+	select {
+	case g.loading <- struct{}{}:
+		defer func() { <-g.loading }()
+	case <-ctx.Done():
+		return &verdict.Failure{Reason: verdict.Busy, Message: "another load is under way"}
+	}
 	ctx, cancel := context.WithTimeout(ctx, g.opts.LoadTimeout)
 	defer cancel()
 	err := g.post(ctx, posted, true)
@@ -45,9 +52,13 @@ func vague(problems []verdict.Problem) bool {
 	return true
 }
 
+// askFirst is from which size on the gateway is asked whether it takes that much. One that does not would answer 413 and
+// close the connection while it is being written to, and the answer would be lost (fact F17).
+const askFirst = 1 << 20
+
 func (g *Gateway) post(ctx context.Context, posted []byte, flatten bool) error {
 	// Post the snapshot as text: only then is Kong's hash the MD5 of these very bytes (facts F2 and F3).
-	at := g.opts.Admin + "/config?check_hash=1"
+	at := g.admin.base + "/config?check_hash=1"
 	if flatten {
 		at += "&flatten_errors=1"
 	}
@@ -56,7 +67,10 @@ func (g *Gateway) post(ctx context.Context, posted []byte, flatten bool) error {
 		return &verdict.Failure{Reason: verdict.GatewayError, Message: "the Admin API's URL cannot be posted to"}
 	}
 	req.Header.Set("Content-Type", "text/yaml")
-	resp, err := g.admin.DoRAW(ctx, req)
+	if len(posted) > askFirst {
+		req.Header.Set("Expect", "100-continue")
+	}
+	resp, err := g.kong.DoRAW(ctx, req)
 	if err != nil {
 		return unanswered(err)
 	}
@@ -99,7 +113,7 @@ func judge(resp *http.Response, body []byte, size int) error {
 	case http.StatusUnsupportedMediaType:
 		return &verdict.Failure{Reason: verdict.GatewayError, Message: "the gateway does not take text/yaml (415): it is not a Kong that is known to work"}
 	case http.StatusTooManyRequests:
-		return &verdict.Failure{Reason: verdict.Busy, Message: "the gateway is loading already", RetryAfter: retryAfter(resp.Header.Get("Retry-After"))}
+		return &verdict.Failure{Reason: verdict.Busy, Message: "the gateway is loading already", RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
 	case http.StatusInternalServerError:
 		return &verdict.Failure{
 			Reason: verdict.GatewayError, Message: "the gateway answered 500",
@@ -116,19 +130,29 @@ func judge(resp *http.Response, body []byte, size int) error {
 // maxRetryAfter keeps a misreading of the header from stopping a node.
 const maxRetryAfter = 2 * time.Minute
 
-func retryAfter(text string) time.Duration {
-	seconds, err := strconv.Atoi(strings.TrimSpace(text))
-	if err != nil || seconds < 0 {
-		return 0
+// retryAfter reads seconds, as Kong says them, or a date, as what stands before a gateway may.
+func retryAfter(text string, now time.Time) time.Duration {
+	text = strings.TrimSpace(text)
+	wait := time.Duration(0)
+	if seconds, err := strconv.ParseInt(text, 10, 32); err == nil {
+		wait = time.Duration(seconds) * time.Second
+	} else if date, err := http.ParseTime(text); err == nil {
+		wait = date.Sub(now)
 	}
-	return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+	return min(max(wait, 0), maxRetryAfter)
 }
 
 // unanswered says what it means that no answer came.
 func unanswered(err error) error {
 	var timeout net.Error
 	var dial *net.OpError
+	var untrusted *tlsError
 	switch {
+	case errors.As(err, &untrusted):
+		return &verdict.Failure{Reason: verdict.Unreachable, Message: "TLS with the Admin API fails: " + untrusted.Error()}
+	case errors.As(err, &dial) && dial.Op == "remote error":
+		// The gateway judges the agent's certificate once the handshake is over.
+		return &verdict.Failure{Reason: verdict.Unreachable, Message: "the Admin API does not take the agent's certificate: " + dial.Err.Error()}
 	case errors.As(err, &dial) && dial.Op == "dial":
 		return &verdict.Failure{Reason: verdict.Unreachable, Message: "the Admin API cannot be reached: " + dial.Err.Error()}
 	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout():

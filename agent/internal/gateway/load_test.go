@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +25,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func serve(t *testing.T, h http.HandlerFunc) *Gateway {
 	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
-	g, err := New(Options{Admin: srv.URL + "/", Proxy: srv.URL, Token: "t0ken", LoadTimeout: 5 * time.Second, ProofTimeout: time.Second})
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte("t0ken\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g, err := New(Options{Admin: srv.URL + "/", Proxy: srv.URL, TokenFile: token, LoadTimeout: 5 * time.Second, ProofTimeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +209,7 @@ func TestWitness(t *testing.T) {
 
 func TestProveEndsWithItsTime(t *testing.T) {
 	g := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
-	g.opts.ProofTimeout = 20 * time.Millisecond
+	g.opts.ProofTimeout = 500 * time.Millisecond
 	var failure *verdict.Failure
 	err := g.Prove(context.Background(), "d", "h", proof.Worker, 1)
 	if !errors.As(err, &failure) || failure.Reason != verdict.NotProven || !strings.Contains(failure.Message, "404") {

@@ -131,12 +131,13 @@ func (g *Gateway) seenHash(ctx context.Context, hash fleet.GatewayHash, w *witne
 func (g *Gateway) ask(ctx context.Context) (proof.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, g.opts.Proxy+proof.Path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, g.proxy.base+proof.Path, nil)
 	if err != nil {
 		return proof.Answer{}, errors.New("the proxy's URL cannot be asked")
 	}
 	req.Host = proof.Host
-	resp, err := g.fresh.Do(req)
+	req.Header.Set(proof.Header, proof.HeaderValue)
+	resp, err := g.proxy.client.Do(req)
 	if err != nil {
 		return proof.Answer{}, errors.New("the proxy does not answer")
 	}

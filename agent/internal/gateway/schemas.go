@@ -83,11 +83,11 @@ func (g *Gateway) Schemas(ctx context.Context) (Schemas, error) {
 func (g *Gateway) schema(ctx context.Context, path string) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, g.opts.Admin+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, g.admin.base+path, nil)
 	if err != nil {
 		return nil, errors.New("the Admin API's URL cannot be asked")
 	}
-	resp, err := g.client.Do(req)
+	resp, err := g.admin.client.Do(req)
 	if err != nil {
 		return nil, bare(err)
 	}
