@@ -102,6 +102,12 @@ const emptyConfiguration = "{\"_format_version\":\"3.0\"}\n"
 
 func insert(digest fleet.Digest, canonical []byte, form proof.Form, options proof.Options) (prepared, error) {
 	posted, err := proof.Insert(canonical, digest, form, options)
+	var taken *proof.Collision
+	if errors.As(err, &taken) {
+		return prepared{}, &verdict.Refusal{Problems: []verdict.Problem{{
+			Kind: taken.Kind, Name: taken.Name, ID: taken.ID, Field: taken.Field, Message: "reserved for the agent's proof of serving",
+		}}}
+	}
 	if err != nil {
 		return prepared{}, &verdict.Refusal{Problems: []verdict.Problem{{Message: "the snapshot is not in canonical form"}}}
 	}

@@ -31,6 +31,9 @@ var entityKinds = []string{
 	"targets", "upstreams", "vaults", "workspaces",
 }
 
+// ErrNoSchemas is the error of Schemas for a gateway that answers, and knows not one schema.
+var ErrNoSchemas = errors.New("read the schemas: the gateway shows none")
+
 const (
 	maxSchema  = 1 << 20  // bytes of one schema; Kong's largest has about 100 KB
 	maxSchemas = 16 << 20 // bytes of all
@@ -74,7 +77,7 @@ func (g *Gateway) Schemas(ctx context.Context) (Schemas, error) {
 		}
 	}
 	if len(s.Entities) == 0 {
-		return Schemas{}, errors.New("read the schemas: the gateway shows none")
+		return Schemas{}, ErrNoSchemas
 	}
 	return s, nil
 }
