@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/certs"
 	"github.com/silverback-gateway/silverback/cli/internal/resource"
 	"github.com/silverback-gateway/silverback/cli/internal/rollout"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
@@ -59,6 +60,7 @@ Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.
 	addTo(root, "submit", submit.Apply(a), submit.Diff(a), submit.Validate(a), submit.Render(a), submit.Dump(a))
 	addTo(root, "look", resource.Status(a), resource.Get(a), resource.Describe(a), rollout.Command(a), rollout.StatusAlias(a))
 	addTo(root, "change",
+		certs.Command(a),
 		parent("create", "Create a group", resource.CreateGroup(a)),
 		parent("update", "Change the policy of a group", resource.UpdateGroup(a)),
 		parent("delete", "Delete a source, a node or a group", submit.DeleteSource(a), resource.DeleteNode(a), resource.DeleteGroup(a)))

@@ -1,0 +1,82 @@
+// Package certs is the command that makes a small authority and certificates for labs.
+package certs
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/kit/identity"
+)
+
+// Command is the command.
+func Command(a *app.App) *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:   "certs --dir FOLDER [--service NAME=HOST,...]... [--node GROUP/NODE]... [--user NAME=ROLE]...",
+		Short: "Make a small authority and certificates for a lab",
+		Long: `Makes an authority and certificates that say who everybody is, for labs; a production fleet has an authority of its own.
+
+It writes ca.crt, ca.key, and a certificate and a key for each identity: service-registry.crt, node-default-kong-1.crt, user-ann.crt, server-etcd-1.crt
+and the .key beside it. Run again, it keeps what is still good and makes anew what ends within a third of its life, or is to be for somebody else.`,
+		Example: `  silverback certs --dir certs --service registry=registry-1,localhost --service translator=translator-1 \
+    --service distributor=distributor-1 --node default/kong-1 --user ann=admin --server etcd-1=etcd-1,127.0.0.1`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			wanted, err := o.parse()
+			if err != nil {
+				return err
+			}
+			made, err := issue(o.dir, wanted, o.life(), a.Now())
+			if err != nil {
+				return err
+			}
+			return report(a.Out, a.Flags.Output, made)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.dir, "dir", "", "folder for the files; made when it is not there")
+	flags.StringVar(&o.trustDomain, "trust-domain", identity.DefaultTrustDomain, "trust domain of the identities, spiffe://<trust domain>/...")
+	flags.StringArrayVar(&o.services, "service", nil, "a service and the hosts that its replicas answer at: registry=registry-1,registry-2")
+	flags.StringArrayVar(&o.nodes, "node", nil, "a node, for its agent: GROUP/NODE; agent HTTP listeners with TLS add hosts: GROUP/NODE=HOST,...")
+	flags.StringArrayVar(&o.users, "user", nil, "a user and its role, viewer, submitter, operator or admin: ann=admin")
+	flags.StringArrayVar(&o.servers, "server", nil, "another server without an identity, such as a member of etcd: etcd-1=etcd-1,127.0.0.1")
+	flags.IntVar(&o.days, "days", 365, "how long certificates are good")
+	flags.IntVar(&o.caDays, "ca-days", 3650, "how long the authority is good")
+	app.MustMark(cmd, "dir")
+	return cmd
+}
+
+// made is one line of what was done.
+type made struct {
+	File    string    `json:"file"`
+	URI     string    `json:"uri,omitempty"`
+	Hosts   []string  `json:"hosts,omitempty"`
+	Expires time.Time `json:"expires"`
+	Made    bool      `json:"made"` // false: what was there is still good
+}
+
+func report(w io.Writer, format show.Format, rows []made) error {
+	if format != show.Table {
+		enc := json.NewEncoder(w) // JSON is YAML too
+		enc.SetIndent("", "  ")
+		return enc.Encode(map[string]any{"certificates": rows})
+	}
+	grid := show.Grid{Header: []string{"FILE", "IDENTITY", "EXPIRES", ""}}
+	for _, r := range rows {
+		what := "kept"
+		if r.Made {
+			what = "made"
+		}
+		grid.Add(r.File, r.URI, r.Expires.UTC().Format(time.DateOnly), what)
+	}
+	if err := grid.Write(w); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return nil
+}
