@@ -31,7 +31,7 @@ var entityKinds = []string{
 	"targets", "upstreams", "vaults", "workspaces",
 }
 
-// ErrNoSchemas is the error of Schemas for a gateway that answers, and knows not one schema.
+// ErrNoSchemas is the error of Schemas for a gateway that answers, and knows no schema of routes: none at all.
 var ErrNoSchemas = errors.New("read the schemas: the gateway shows none")
 
 const (
@@ -50,6 +50,12 @@ func (g *Gateway) Schemas(ctx context.Context) (Schemas, error) {
 	vaults := c.Vaults
 	if len(vaults) == 0 {
 		vaults = []string{"env"} // the one that no gateway lacks
+	}
+	// Every Kong has routes: without their schema the other requests are not worth making.
+	if text, err := g.schema(ctx, "/schemas/routes"); err != nil {
+		return Schemas{}, fmt.Errorf("read the schema /schemas/routes: %w", err)
+	} else if text == nil {
+		return Schemas{}, ErrNoSchemas
 	}
 	s := Schemas{Entities: map[string]json.RawMessage{}, Plugins: map[string]json.RawMessage{}, Vaults: map[string]json.RawMessage{}}
 	total := 0
@@ -75,9 +81,6 @@ func (g *Gateway) Schemas(ctx context.Context) (Schemas, error) {
 			}
 			part.into[name] = text
 		}
-	}
-	if len(s.Entities) == 0 {
-		return Schemas{}, ErrNoSchemas
 	}
 	return s, nil
 }
