@@ -29,6 +29,7 @@ const (
 type Config struct {
 	Endpoints []string       // host:port of every member
 	TLS       tlsfiles.Files // without a CA connections are plain
+	Metrics   *Metrics       // nil: nothing is told
 }
 
 // AddFlags adds the flags of a client of etcd.
@@ -66,6 +67,9 @@ func Dial(c Config) (*clientv3.Client, error) {
 		Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.3, MaxDelay: longestPause},
 		MinConnectTimeout: probeTimeout,
 	})}
+	if c.Metrics != nil {
+		options = append(options, c.Metrics.dialOption())
+	}
 	if c.TLS.CA != "" {
 		source, err := tlsfiles.Client(c.TLS, nil)
 		if err != nil {

@@ -14,8 +14,10 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/silverback-gateway/silverback/agent"
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/rpc"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 	"github.com/silverback-gateway/silverback/services/distributor"
 	"github.com/silverback-gateway/silverback/services/registry"
 	"github.com/silverback-gateway/silverback/services/translator"
@@ -34,6 +36,10 @@ func registries(t *testing.T) map[string]*prometheus.Registry {
 	all := map[string]*prometheus.Registry{}
 	for _, name := range []string{"registry", "translator", "distributor", "agent"} {
 		all[name] = telemetry.NewMetrics()
+		all[name].MustRegister(tlsfiles.Expiry())
+		if name != "agent" {
+			etcdkv.NewMetrics(all[name])
+		}
 	}
 	if _, err := registry.New(registry.Config{}, registry.Deps{Etcd: etcd, Log: log, Metrics: all["registry"]}); err != nil {
 		t.Fatal(err)

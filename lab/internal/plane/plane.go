@@ -138,7 +138,7 @@ func (p *Plane) add(kind string, i, port int, c rpc.ServerConfig, build func(dep
 	p.replicas = append(p.replicas, r)
 	log := p.config.Log.With("replica", r.name)
 	metrics := telemetry.NewMetrics()
-	etcd, err := etcdkv.Dial(etcdkv.Config{Endpoints: []string{p.config.Etcd}})
+	etcd, err := etcdkv.Dial(etcdkv.Config{Endpoints: []string{p.config.Etcd}, Metrics: etcdkv.NewMetrics(metrics)})
 	if err != nil {
 		return fmt.Errorf("start %s: %w", r.name, err)
 	}

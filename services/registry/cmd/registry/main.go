@@ -61,6 +61,7 @@ func program(ctx context.Context) error {
 	metrics := telemetry.NewMetrics()
 	metrics.MustRegister(tlsfiles.Expiry(slices.Concat(server.TLSFiles(), httpConfig.TLSFiles(), etcdConfig.TLSFiles())...))
 
+	etcdConfig.Metrics = etcdkv.NewMetrics(metrics)
 	etcd, err := etcdkv.Dial(etcdConfig)
 	if err != nil {
 		return err

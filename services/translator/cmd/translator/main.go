@@ -70,6 +70,7 @@ func serve(ctx context.Context, s settings) error {
 	defer func() { _ = flush(context.WithoutCancel(ctx)) }()
 	metrics := telemetry.NewMetrics()
 	metrics.MustRegister(tlsfiles.Expiry(slices.Concat(s.server.TLSFiles(), s.http.TLSFiles(), s.etcd.TLSFiles(), s.registry.TLS.TLSFiles())...))
+	s.etcd.Metrics = etcdkv.NewMetrics(metrics)
 	etcd, err := etcdkv.Dial(s.etcd)
 	if err != nil {
 		return err
