@@ -21,6 +21,10 @@ type Config struct {
 	Registries, Translators, Distributors, Gateways int
 
 	DistributorFlags []string // of every distributor
+
+	// Certs is a folder of certificates by silverback certs: of the three services for 127.0.0.1, of the nodes gw-1 to gw-n of the
+	// group, and of the user admin. With it all parts speak TLS, to etcd too, and tell callers apart.
+	Certs string
 }
 
 // A Fleet is all processes, and the addresses at which they stay.
@@ -31,6 +35,7 @@ type Fleet struct {
 	tb       testing.TB
 	binaries Binaries
 	dir      string
+	certs    string
 }
 
 // A Service is one replica.
@@ -70,7 +75,7 @@ type AgentView struct {
 // StartFleet starts a fleet on an etcd, and returns when every service is ready and every agent is known.
 func StartFleet(tb testing.TB, binaries Binaries, etcd []string, c Config) *Fleet {
 	tb.Helper()
-	f := &Fleet{tb: tb, binaries: binaries, dir: tb.TempDir()}
+	f := &Fleet{tb: tb, binaries: binaries, dir: tb.TempDir(), certs: c.Certs}
 	etcdFlag := "--etcd-endpoints=" + strings.Join(etcd, ",")
 	for i := range c.Registries {
 		f.Registries = append(f.Registries, f.service("registry", i, etcdFlag, "--default-group="+Group, "--session-ttl=6s", "--renew-interval=1s"))
@@ -96,8 +101,23 @@ func (f *Fleet) service(kind string, i int, flags ...string) *Service {
 	f.tb.Helper()
 	s := &Service{Kind: kind, GRPC: Address(f.tb), HTTP: Address(f.tb)}
 	args := append([]string{"--listen=" + s.GRPC, "--http-listen=" + s.HTTP}, flags...)
+	if f.certs != "" {
+		name := "service-" + kind
+		args = append(args, "--cert-file="+f.cert(name+".crt"), "--key-file="+f.cert(name+".key"), "--client-ca-file="+f.cert("ca.crt"),
+			"--etcd-ca-file="+f.cert("ca.crt"), "--etcd-cert-file="+f.cert(name+".crt"), "--etcd-key-file="+f.cert(name+".key"))
+		if kind != "registry" { // it calls nobody
+			args = append(args, f.client(name)...)
+		}
+	}
 	s.Process = Start(f.tb, fmt.Sprintf("%s-%d", kind, i+1), f.binaries.Path(kind), args...)
 	return s
+}
+
+func (f *Fleet) cert(file string) string { return filepath.Join(f.certs, file) }
+
+// client returns the flags of a client of the services.
+func (f *Fleet) client(name string) []string {
+	return []string{"--ca-file=" + f.cert("ca.crt"), "--client-cert-file=" + f.cert(name+".crt"), "--client-key-file=" + f.cert(name+".key")}
 }
 
 // AddGateway starts one more gateway with its agent, and returns when the agent is known to the services.
@@ -121,9 +141,15 @@ func (f *Fleet) AddGateway() *Gateway {
 	g.Kong = Start(f.tb, "kong-"+name, f.binaries.Path("kongsim"), "-proxy="+host(g.Proxy), "-admin="+host(g.Admin), "-status="+host(g.Status),
 		"-workers=2", "-declarative-config="+g.BootFile)
 	Eventually(f.tb, StartTime, name+" answers", g.KongReady)
-	g.Agent = Start(f.tb, "agent-"+name, f.binaries.Path("agent"), "--group="+Group, "--node="+name, "--kong-admin="+g.Admin, "--kong-proxy="+g.Proxy,
-		"--kong-status="+g.Status, "--registry="+strings.Join(addresses(f.Registries), ","), "--distributor="+strings.Join(addresses(f.Distributors), ","),
-		"--state-dir="+filepath.Join(dir, "agent"), "--boot-file="+g.BootFile, "--http-listen="+g.HTTP, "--drift-interval=500ms")
+	args := []string{
+		"--group=" + Group, "--node=" + name, "--kong-admin=" + g.Admin, "--kong-proxy=" + g.Proxy,
+		"--kong-status=" + g.Status, "--registry=" + strings.Join(addresses(f.Registries), ","), "--distributor=" + strings.Join(addresses(f.Distributors), ","),
+		"--state-dir=" + filepath.Join(dir, "agent"), "--boot-file=" + g.BootFile, "--http-listen=" + g.HTTP, "--drift-interval=500ms",
+	}
+	if f.certs != "" {
+		args = append(args, f.client("node-"+Group+"-"+name)...)
+	}
+	g.Agent = Start(f.tb, "agent-"+name, f.binaries.Path("agent"), args...)
 	f.Gateways = append(f.Gateways, g)
 	g.WaitJoined(f.tb)
 	return g
@@ -136,8 +162,19 @@ func (f *Fleet) Services() []*Service {
 
 // CLI returns the command line of this fleet, with the addresses of every replica.
 func (f *Fleet) CLI() CLI {
-	return CLI{
+	c := CLI{
 		Path: f.binaries.Path("silverback"), Registry: addresses(f.Registries), Translator: addresses(f.Translators), Distributor: addresses(f.Distributors),
+	}
+	if f.certs != "" {
+		c.Env = f.User("admin")
+	}
+	return c
+}
+
+// User returns the environment with which the command line is a user of a fleet with certificates.
+func (f *Fleet) User(name string) []string {
+	return []string{
+		"SILVERBACK_CA_FILE=" + f.cert("ca.crt"), "SILVERBACK_CERT_FILE=" + f.cert("user-"+name+".crt"), "SILVERBACK_KEY_FILE=" + f.cert("user-"+name+".key"),
 	}
 }
 

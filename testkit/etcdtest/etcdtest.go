@@ -13,11 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/client/pkg/v3/transport"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
 
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
+	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 )
 
 const startTimeout = 60 * time.Second
@@ -26,6 +28,17 @@ const startTimeout = 60 * time.Second
 type Server struct {
 	Endpoints []string // client addresses, host:port
 	members   []*member
+}
+
+// StartSecure starts a single member that speaks TLS with the files, and wants its clients to show a certificate of their CA.
+func StartSecure(tb testing.TB, f tlsfiles.Files) *Server {
+	tb.Helper()
+	return start(tb, 1, func(c *embed.Config) {
+		c.ClientTLSInfo = transport.TLSInfo{CertFile: f.Cert, KeyFile: f.Key, TrustedCAFile: f.CA, ClientCertAuth: true}
+		for _, urls := range [][]url.URL{c.ListenClientUrls, c.AdvertiseClientUrls} {
+			urls[0].Scheme = "https"
+		}
+	})
 }
 
 type member struct {
@@ -38,6 +51,11 @@ func Start(tb testing.TB) *Server { return StartCluster(tb, 1) }
 
 // StartCluster starts a cluster of n members.
 func StartCluster(tb testing.TB, n int) *Server {
+	tb.Helper()
+	return start(tb, n, func(*embed.Config) {})
+}
+
+func start(tb testing.TB, n int, adjust func(*embed.Config)) *Server {
 	tb.Helper()
 	s := &Server{}
 	tb.Cleanup(s.close)
@@ -53,6 +71,7 @@ func StartCluster(tb testing.TB, n int) *Server {
 		c.TickMs, c.ElectionMs = 50, 500
 		c.UnsafeNoFsync = true
 		c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
+		adjust(c)
 		initial = append(initial, c.Name+"="+peer.String())
 		s.Endpoints = append(s.Endpoints, client.Host)
 		s.members = append(s.members, &member{config: c})

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/identity"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
@@ -54,8 +55,13 @@ func sourceOf(name string) fleet.SourceID {
 	return fleet.SourceID(name)
 }
 
-// authorOf says who calls. Callers are not authenticated yet.
-func authorOf(context.Context) string { return "anonymous" }
+// authorOf says who calls, as far as callers are told apart.
+func authorOf(ctx context.Context) string {
+	if who := identity.Caller(ctx); who.Kind != identity.Nobody {
+		return who.Name
+	}
+	return "anonymous"
+}
 
 func problems(in []compile.Problem) []*fleetv1.Problem {
 	var out []*fleetv1.Problem
