@@ -58,6 +58,8 @@ type Gateway struct {
 	draining    bool
 	unbuilt     bool // a reload failed: readiness is lost (F30)
 	nodeID      string
+	version     string
+	generations int // of worker processes, ever
 	gone        chan struct{} // closed when this run of the process ends
 }
 
@@ -73,6 +75,7 @@ func New(opts Options) (*Gateway, error) {
 		plugins:   map[string]bool{},
 		transport: newTransport(),
 		disk:      disk{dir: opts.Prefix},
+		version:   KongVersion,
 		loading:   make(chan struct{}, 1),
 		addresses: [listeners]string{opts.Admin, opts.Status, opts.Proxy},
 	}
@@ -123,21 +126,49 @@ func (g *Gateway) Lose() error {
 	return g.disk.wipe()
 }
 
+// Upgrade stops the gateway and starts it as another version, which changes what
+// it says of itself and nothing else. What the prefix holds is dropped with the
+// major or minor version, as LMDB's content is (F29).
+func (g *Gateway) Upgrade(ctx context.Context, version string) error {
+	g.stop(ctx)
+	g.mu.Lock()
+	before := g.version
+	g.version = version
+	g.mu.Unlock()
+	if minor(before) != minor(version) {
+		if err := g.disk.wipe(); err != nil {
+			return err
+		}
+	}
+	return g.start()
+}
+
+// minor is a version without its last number.
+func minor(version string) string {
+	if at := strings.LastIndexByte(version, '.'); at >= 0 {
+		return version[:at]
+	}
+	return version
+}
+
 // Reload is kong reload: with a declarative file the gateway returns to it. With
 // an invalid file the old workers serve on, but the node is no longer ready (F30).
 func (g *Gateway) Reload() {
-	if g.opts.DeclarativeConfig == "" {
-		return // the configuration is in LMDB, and stays
+	var err error
+	if g.opts.DeclarativeConfig != "" { // else the configuration is in LMDB, and stays
+		var l *loaded
+		var text []byte
+		if l, text, err = g.declared(); err == nil {
+			err = g.install(l, text, g.process())
+		}
 	}
-	l, text, err := g.declared()
-	if err == nil {
-		err = g.install(l, text, g.process())
-	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if err != nil {
-		g.mu.Lock()
 		g.unbuilt = true
-		g.mu.Unlock()
+		return
 	}
+	g.generations++
 }
 
 // start reads what the gateway starts with, then opens the listeners.
@@ -164,6 +195,7 @@ func (g *Gateway) start() error {
 	}
 	g.mu.Lock()
 	g.workers, g.current, g.nodeID = workers, l, id
+	g.generations++
 	g.running, g.draining, g.unbuilt = true, false, false
 	g.gone = make(chan struct{})
 	addresses := g.addresses
@@ -325,4 +357,22 @@ func (g *Gateway) process() chan struct{} {
 	return g.gone
 }
 
-func (g *Gateway) serverToken() string { return "kong/" + KongVersion + "-silverback-sim" }
+func (g *Gateway) serverToken() string { return "kong/" + g.kongVersion() + "-silverback-sim" }
+
+// pids names the processes as Kong does: the workers' change with each start and
+// each reload. They are made up.
+func (g *Gateway) pids() []int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	pids := make([]int, g.opts.Workers)
+	for i := range pids {
+		pids[i] = os.Getpid() + g.generations*len(pids) + i
+	}
+	return pids
+}
+
+func (g *Gateway) kongVersion() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.version
+}

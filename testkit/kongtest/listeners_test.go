@@ -98,3 +98,17 @@ func TestListenersOnSockets(t *testing.T) {
 		t.Error("a relative path was taken")
 	}
 }
+
+func TestF29_AnotherMinorVersionDropsThePrefix(t *testing.T) {
+	for version, kept := range map[string]bool{"3.9.4": true, "3.10.0": false, "4.9.3": false} {
+		g := kongtest.Start(t, kongtest.With(kongtest.Options{Prefix: t.TempDir()}))
+		mustPost(t, g, terminating("a"))
+		if err := g.Upgrade(t.Context(), version); err != nil {
+			t.Fatal(err)
+		}
+		if got := hashOf(t, g.StatusURL()); (got != zeros) != kept {
+			t.Errorf("%s: hash %s", version, got)
+		}
+		contains(t, get(t, g.AdminURL()).body, `"version":"`+version+`"`)
+	}
+}

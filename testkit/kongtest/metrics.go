@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -203,7 +202,7 @@ func (g *Gateway) getMetrics(w http.ResponseWriter, _ *http.Request) {
 	g.mu.Unlock()
 	x.family("kong_datastore_reachable", "Datastore reachable from Kong, 0 is unreachable", "gauge", "kong_datastore_reachable 1")
 	x.family("kong_node_info", "Kong Node metadata information", "gauge",
-		fmt.Sprintf("kong_node_info{%s} 1", labels("node_id", node, "version", KongVersion)))
+		fmt.Sprintf("kong_node_info{%s} 1", labels("node_id", node, "version", g.kongVersion())))
 	x.family("kong_nginx_metric_errors_total", "Number of nginx-lua-prometheus errors", "counter", "kong_nginx_metric_errors_total 0")
 	x.family("kong_nginx_requests_total", "Number of requests total", "gauge",
 		fmt.Sprintf("kong_nginx_requests_total{%s} %d", labels("node_id", node, "subsystem", "http"), g.requests.Load()))
@@ -217,9 +216,9 @@ func (g *Gateway) getMetrics(w http.ResponseWriter, _ *http.Request) {
 	}
 	x.family("kong_nginx_connections_total", "Number of connections by subsystem", "gauge", lines...)
 	lines = nil
-	for i := range g.opts.Workers {
+	for _, pid := range g.pids() {
 		lines = append(lines, fmt.Sprintf("kong_memory_workers_lua_vms_bytes{%s} %d",
-			labels("node_id", node, "pid", fmt.Sprint(os.Getpid()+1+i), "kong_subsystem", "http"), luaMemory))
+			labels("node_id", node, "pid", fmt.Sprint(pid), "kong_subsystem", "http"), luaMemory))
 	}
 	x.family("kong_memory_workers_lua_vms_bytes", "Allocated bytes in worker Lua VM", "gauge", lines...)
 	g.meter.expose(x)

@@ -52,8 +52,8 @@ func (g *Gateway) getStatus(w http.ResponseWriter, r *http.Request) {
 	}
 	amount := func(bytes float64) string { return fmt.Sprintf("%.2f %s", bytes/divisor, suffix) }
 	vms := make([]any, g.opts.Workers)
-	for i := range vms {
-		vms[i] = map[string]any{"pid": os.Getpid() + 1 + i, "http_allocated_gc": amount(luaMemory)}
+	for i, pid := range g.pids() {
+		vms[i] = map[string]any{"pid": pid, "http_allocated_gc": amount(luaMemory)}
 	}
 	dict := map[string]any{"allocated_slabs": amount(1 << 20), "capacity": amount(128 << 20)}
 	requests, accepted, active := g.requests.Load(), g.connected.accepted.Load(), g.connected.active.Load()
@@ -105,10 +105,11 @@ func (g *Gateway) postReady(w http.ResponseWriter, r *http.Request) {
 }
 
 func (g *Gateway) getRoot(w http.ResponseWriter, _ *http.Request) {
+	version := g.kongVersion()
 	available := map[string]any{}
 	loadedPlugins := map[string]bool{}
 	for name := range g.plugins {
-		available[name] = map[string]any{"version": KongVersion, "priority": pluginPriorities()[name]}
+		available[name] = map[string]any{"version": version, "priority": pluginPriorities()[name]}
 		loadedPlugins[name] = true
 	}
 	plugins := any([]string{"bundled"})
@@ -125,7 +126,7 @@ func (g *Gateway) getRoot(w http.ResponseWriter, _ *http.Request) {
 		"nginx_worker_processes": workers, "nginx_main_worker_processes": workers, "worker_consistency": "eventual", "worker_state_update_frequency": 5,
 		"nginx_admin_client_max_body_size": limit, "plugins": plugins, "loaded_plugins": loadedPlugins,
 		"vaults": []string{"bundled"}, "loaded_vaults": map[string]bool{"env": true},
-		"prefix": "/usr/local/kong", "lmdb_environment_path": "dbless.lmdb", "lmdb_map_size": "2048m", "lmdb_validation_tag": "3.9",
+		"prefix": "/usr/local/kong", "lmdb_environment_path": "dbless.lmdb", "lmdb_map_size": "2048m", "lmdb_validation_tag": minor(version),
 		"admin_listen":  []string{g.address(adminListener)},
 		"status_listen": []string{g.address(statusListener)},
 		"proxy_listen":  []string{g.address(proxyListener)},
@@ -136,15 +137,11 @@ func (g *Gateway) getRoot(w http.ResponseWriter, _ *http.Request) {
 	g.mu.Lock()
 	id, inForce := g.nodeID, g.current
 	g.mu.Unlock()
-	pids := make([]int, g.opts.Workers)
-	for i := range pids {
-		pids[i] = os.Getpid() + 1 + i
-	}
 	answer(w, http.StatusOK, map[string]any{
-		"version": KongVersion, "edition": "community", "lua_version": "LuaJIT 2.1.0-20231117", "hostname": "kong-node",
+		"version": version, "edition": "community", "lua_version": "LuaJIT 2.1.0-20231117", "hostname": "kong-node",
 		"tagline": Banner(), "node_id": id, "configuration": configuration,
 		"plugins": map[string]any{"available_on_server": available, "enabled_in_cluster": pluginsInUse(inForce)},
-		"pids":    map[string]any{"master": os.Getpid(), "workers": pids},
+		"pids":    map[string]any{"master": os.Getpid(), "workers": g.pids()},
 		"timers":  map[string]any{"pending": 1, "running": 1},
 	})
 }
