@@ -54,7 +54,7 @@ func vague(problems []verdict.Problem) bool {
 
 // askFirst is from which size on the gateway is asked whether it takes that much. One that does not would answer 413 and
 // close the connection while it is being written to, and the answer would be lost (fact F17).
-const askFirst = 1 << 20
+const askFirst = 64 << 10
 
 func (g *Gateway) post(ctx context.Context, posted []byte, flatten bool) error {
 	// Post the snapshot as text: only then is Kong's hash the MD5 of these very bytes (facts F2 and F3).
