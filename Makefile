@@ -59,6 +59,11 @@ test: ## run the tests of every module (TEST_FLAGS=-v ...)
 lab: bin/silverback-lab bin/silverback ## run a whole fleet in one process (LAB_FLAGS=...)
 	bin/silverback-lab $(LAB_FLAGS)
 
+# Needs a Docker engine only for the last step; pulls nothing. What can be set stands at the top of the script.
+.PHONY: images
+images: ## build an image of every binary (PLATFORMS=linux/amd64 ...)
+	VERSION="$(VERSION)" GO="$(GO)" deploy/images/build $(IMAGES)
+
 .PHONY: clean
 clean: ## remove what the other targets made
 	rm -rf bin .lab
@@ -129,7 +134,7 @@ generate: bin/buf bin/protoc-gen-go bin/protoc-gen-go-grpc ## write proto/gen an
 
 .PHONY: tidy
 tidy: ## go mod tidy in every module, without the workspace
-	@for m in $(MODULES) tools; do \
+	@for m in $(MODULES) tools deploy/images; do \
 		echo "tidy $$m"; (cd $$m && GOWORK=off $(GO) mod tidy) || exit 1; \
 	done
 
