@@ -17,6 +17,16 @@ type Condition struct {
 	Since   time.Time `json:"since"`
 }
 
+// Event is something that happened on the node and may be over: a load, a refusal, a drift that was healed.
+type Event struct {
+	Time    time.Time `json:"time"`
+	Type    string    `json:"type"`    // stable, CamelCase
+	Message string    `json:"message"` // free of secrets
+}
+
+// MaxEvents is how many events are kept; the oldest is dropped.
+const MaxEvents = 32
+
 // View is one moment of an agent.
 type View struct {
 	Group             string            `json:"group"`
@@ -35,6 +45,8 @@ type View struct {
 	GatewayReady      bool              `json:"gateway_ready"`
 	KongVersion       string            `json:"kong_version,omitempty"`
 	Draining          bool              `json:"draining"`
+	DrainReason       string            `json:"drain_reason,omitempty"`
+	DrainSince        time.Time         `json:"drain_since,omitzero"`
 	Connected         bool              `json:"connected"` // to a distributor
 	Enrolled          bool              `json:"enrolled"`  // at a registry
 	LoadTime          time.Duration     `json:"load_time_ns"`
@@ -44,11 +56,81 @@ type View struct {
 	ReceivedBytes     int64             `json:"received_bytes"`
 	Problems          []verdict.Problem `json:"problems,omitempty"` // of the last refusal, while it stands
 	Conditions        []Condition       `json:"conditions"`
-	CapabilitiesCount int64             `json:"-"` // changes when the capabilities were read anew and differ
+	Probes            []Probe           `json:"probes,omitempty"`
+	Health            *Health           `json:"health,omitempty"` // as sampled last; nil before
+	Told              *Health           `json:"-"`                // what the registry is to know of it
+	Events            []Event           `json:"events"` // oldest first, at most MaxEvents
+	CapabilitiesCount int64             `json:"-"`      // changes when the capabilities were read anew and differ
+}
+
+// Probe is how one of the group's probes stands. It is never changed, only replaced.
+type Probe struct {
+	Path      string    `json:"path"`
+	Host      string    `json:"host,omitempty"`
+	Readiness bool      `json:"readiness"` // a failing one takes the node out of load balancing
+	Asked     bool      `json:"asked"`     // there was a result
+	Failing   bool      `json:"failing"`
+	Reason    string    `json:"reason,omitempty"` // of the last bad result
+	Since     time.Time `json:"since,omitzero"`   // the probe fails, or is good
+}
+
+// Name is how messages call the probe: its path, and its host when it has one.
+func (p Probe) Name() string {
+	if p.Host == "" {
+		return p.Path
+	}
+	return p.Path + " of " + p.Host
+}
+
+// Health is how the gateway fares with its traffic. It is never changed, only replaced. Nil figures are not known.
+type Health struct {
+	Window         time.Duration  `json:"window_ns"`
+	Requests       *int64         `json:"requests,omitempty"`
+	ServerErrors   *int64         `json:"server_errors,omitempty"`
+	LatencyP50     *time.Duration `json:"latency_p50_ns,omitempty"`
+	LatencyP99     *time.Duration `json:"latency_p99_ns,omitempty"`
+	Connections    *int64         `json:"connections,omitempty"`
+	MemoryBytes    int64          `json:"memory_bytes"`
+	WorkerRestarts int64          `json:"worker_restarts"`
+	Probes         []ProbeResult  `json:"probes,omitempty"`
+}
+
+// ProbeResult is what came of one probe within the window.
+type ProbeResult struct {
+	Path    string `json:"path"`
+	Host    string `json:"host,omitempty"`
+	Sent    int    `json:"sent"`
+	Failed  int    `json:"failed"`
+	Reason  string `json:"reason,omitempty"` // of the last that failed within the window
+	Failing bool   `json:"failing"`          // after damping
+}
+
+// Unready says why load balancers should send no traffic; nothing when they may. A probe that was not asked yet holds nobody back.
+func (v View) Unready() []string {
+	var reasons []string
+	if !v.GatewayReady {
+		reasons = append(reasons, "the gateway is not ready")
+	}
+	if !v.Proven {
+		reasons = append(reasons, "no snapshot is proven to be served")
+	}
+	if v.Draining {
+		reason := "draining"
+		if v.DrainReason != "" {
+			reason += ": " + v.DrainReason
+		}
+		reasons = append(reasons, reason)
+	}
+	for _, p := range v.Probes {
+		if p.Readiness && p.Asked && p.Failing {
+			reasons = append(reasons, "probe "+p.Name()+" fails: "+p.Reason)
+		}
+	}
+	return reasons
 }
 
 // Serving reports whether load balancers may send traffic.
-func (v View) Serving() bool { return v.GatewayReady && v.Proven && !v.Draining }
+func (v View) Serving() bool { return len(v.Unready()) == 0 }
 
 // Board is safe for concurrent use.
 type Board struct {
@@ -62,6 +144,9 @@ func New(view View) *Board {
 	if view.Conditions == nil {
 		view.Conditions = []Condition{}
 	}
+	if view.Events == nil {
+		view.Events = []Event{}
+	}
 	return &Board{view: view, changed: make(chan struct{}, 1)}
 }
 
@@ -72,6 +157,7 @@ func (b *Board) View() View {
 	v := b.view
 	v.Conditions = slices.Clone(v.Conditions)
 	v.Problems = slices.Clone(v.Problems)
+	v.Events = slices.Clone(v.Events)
 	return v
 }
 
@@ -88,6 +174,16 @@ func (b *Board) Update(change func(*View)) {
 
 // Changed rings when something changed since it rang last. It is for one listener.
 func (b *Board) Changed() <-chan struct{} { return b.changed }
+
+// Note adds an event.
+func (b *Board) Note(kind, message string, now time.Time) {
+	b.Update(func(v *View) {
+		if over := len(v.Events) + 1 - MaxEvents; over > 0 {
+			v.Events = slices.Delete(v.Events, 0, over)
+		}
+		v.Events = append(v.Events, Event{Time: now, Type: kind, Message: message})
+	})
+}
 
 // Raise shows a condition, or changes its message; it keeps since when.
 func (b *Board) Raise(kind, message string, now time.Time) {

@@ -1,0 +1,107 @@
+package health
+
+import (
+	"testing"
+	"time"
+
+	"github.com/silverback-gateway/silverback/agent/internal/board"
+)
+
+func TestStreaks(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		results string // + is good, - is not
+		want    string // what is thought after each
+	}{
+		{"the first result is taken at its word, when it is good", "+", "+"},
+		{"the first result is taken at its word, when it is not", "-", "-"},
+		{"two failures are damped, the third counts", "+---", "+++-"},
+		{"failures that are not in a row do not count", "+--+--+-", "++++++++"},
+		{"one good answer is damped, the second counts", "-++", "--+"},
+		{"good answers that are not in a row do not count", "-+-+-", "-----"},
+		{"there and back", "+---++---", "+++--+++-"},
+	} {
+		s, got := Streak{}, ""
+		for _, r := range c.results {
+			s = s.After(r == '+')
+			got += map[bool]string{true: "-", false: "+"}[s.Failing]
+		}
+		if got != c.want || !s.Asked {
+			t.Errorf("%s: %s came to %s, want %s", c.name, c.results, got, c.want)
+		}
+	}
+	if (Streak{}).Failing {
+		t.Error("a probe that was never asked fails")
+	}
+}
+
+func TestDue(t *testing.T) {
+	start := time.Unix(1000, 0)
+	base := board.Health{Requests: new(int64(1000)), ServerErrors: new(int64(0)), MemoryBytes: 50 << 20, Probes: []board.ProbeResult{{Path: "/a", Sent: 6}}}
+	with := func(change func(*board.Health)) *board.Health {
+		h := base
+		h.Probes = append([]board.ProbeResult(nil), base.Probes...)
+		change(&h)
+		return &h
+	}
+	more := with(func(h *board.Health) { h.Requests = new(int64(2000)) })
+	told := Telling{At: start, Health: &base}
+	for _, c := range []struct {
+		name      string
+		told      Telling
+		current   *board.Health
+		after     time.Duration
+		loaded    time.Duration // after start; 0 is never
+		windowEnd bool
+		want      bool
+	}{
+		{"nothing was sampled", Telling{}, nil, time.Hour, 0, true, false},
+		{"the first is told", Telling{}, &base, 0, 0, false, true},
+		{"the same is not told", told, with(func(*board.Health) {}), time.Hour, 0, true, false},
+		{"a change waits its time", told, more, 29 * time.Second, 0, true, false},
+		{"a change is told in its time", told, more, 30 * time.Second, 0, true, true},
+		{"a change is told at the end of a window", told, more, time.Hour, 0, false, false},
+		{"after a load a change does not wait", told, more, 11 * time.Second, time.Second, true, true},
+		{"long after a load it does", told, more, 29 * time.Second, -11 * time.Minute, true, false},
+		{"memory that breathes is no change", told, with(func(h *board.Health) { h.MemoryBytes = 57 << 20 }), time.Hour, 0, true, false},
+		{"memory that grows is", told, with(func(h *board.Health) { h.MemoryBytes = 80 << 20 }), time.Hour, 0, true, true},
+		{"a few requests more are no change", told, with(func(h *board.Health) { h.Requests = new(int64(1100)) }), time.Hour, 0, true, false},
+		{"one error is", told, with(func(h *board.Health) { h.ServerErrors = new(int64(1)) }), time.Hour, 0, true, true},
+		{"figures that are gone are", told, with(func(h *board.Health) { h.Requests = nil }), time.Hour, 0, true, true},
+		{"new workers are", told, with(func(h *board.Health) { h.WorkerRestarts = 1 }), time.Hour, 0, true, true},
+		{"one probe more in the window is not", told, with(func(h *board.Health) { h.Probes[0].Sent = 7 }), time.Hour, 0, true, false},
+		{"a failed probe is", told, with(func(h *board.Health) { h.Probes[0].Failed, h.Probes[0].Reason = 1, "timeout" }), time.Hour, 0, true, true},
+		{"a probe that came to fail is told at once", told, with(func(h *board.Health) { h.Probes[0].Failing = true }), 0, 0, false, true},
+		{"another probe is told at once", told, with(func(h *board.Health) { h.Probes[0].Path = "/b" }), 0, 0, false, true},
+		{"a probe less is told at once", told, with(func(h *board.Health) { h.Probes = nil }), 0, 0, false, true},
+	} {
+		loaded := time.Time{}
+		if c.loaded != 0 {
+			loaded = start.Add(c.loaded)
+		}
+		if got := Due(start.Add(c.after), c.told, c.current, loaded, c.windowEnd); got != c.want {
+			t.Errorf("%s: got %v", c.name, got)
+		}
+	}
+}
+
+func TestRound(t *testing.T) {
+	for n, want := range map[int64]int64{0: 0, 7: 7, 42: 42, 123: 120, 125: 130, 999: 1000, 51_234_567: 51_000_000} {
+		if got := Round(n); got != want {
+			t.Errorf("%d is rounded to %d, want %d", n, got, want)
+		}
+	}
+	if got := Round(1234 * time.Microsecond); got != 1200*time.Microsecond {
+		t.Errorf("1.234ms is rounded to %v", got)
+	}
+}
+
+func TestASlowGatewayIsAskedLessOften(t *testing.T) {
+	for took, want := range map[time.Duration]time.Duration{
+		10 * time.Millisecond: 10 * time.Second, time.Second: 50 * time.Second, 5 * time.Second: 2 * time.Minute,
+	} {
+		if got := nextSample(10*time.Second, took); got != want {
+			t.Errorf("after %v it rests %v, want %v", took, got, want)
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package health
+
+import (
+	"math"
+	"time"
+
+	"github.com/silverback-gateway/silverback/agent/internal/board"
+)
+
+const (
+	// tellEvery is the least time between two reports of figures that change, and watchful how long after a load each change counts: then
+	// somebody decides on them.
+	tellEvery = 30 * time.Second
+	watchful  = 10 * time.Minute
+)
+
+// A Telling is when and what the registry was told last; the zero Telling is nothing yet.
+type Telling struct {
+	At     time.Time
+	Health *board.Health
+}
+
+// Due decides whether the registry should be told how the gateway fares: at once when a probe came to fail or to be good; at each end of a
+// window in the ten minutes after a load, and else every 30 s, when what it would read is not what it read. loaded is when the last
+// load ended, zero when there was none. windowEnd says that figures were just sampled.
+func Due(now time.Time, told Telling, current *board.Health, loaded time.Time, windowEnd bool) bool {
+	switch {
+	case current == nil:
+		return false
+	case told.Health == nil, flipped(told.Health.Probes, current.Probes):
+		return true
+	case !windowEnd || same(told.Health, current):
+		return false
+	}
+	return !loaded.IsZero() && now.Sub(loaded) < watchful || now.Sub(told.At) >= tellEvery
+}
+
+// flipped says that other probes fail, or are good, or that there are other probes.
+func flipped(told, current []board.ProbeResult) bool {
+	if len(told) != len(current) {
+		return true
+	}
+	for i := range current {
+		if told[i].Path != current[i].Path || told[i].Host != current[i].Host || told[i].Failing != current[i].Failing {
+			return true
+		}
+	}
+	return false
+}
+
+// Two figures say the same when they differ by at most a share, or by little. A gateway's memory and connections breathe, and a few probes
+// more or less fall into a window: a steady node has nothing to report.
+const (
+	nearShare      = 0.25
+	nearRequests   = 5
+	nearFailures   = 2 // of a probe; the first and the last count
+	nearLatency    = 25 * time.Millisecond // Kong's first bucket
+	nearConnection = 5
+	nearMemory     = 8 << 20
+)
+
+func same(a, b *board.Health) bool {
+	if a.WorkerRestarts != b.WorkerRestarts || !near(a.MemoryBytes, b.MemoryBytes, nearMemory) ||
+		!nearOptional(a.Requests, b.Requests, nearRequests) || !nearOptional(a.Connections, b.Connections, nearConnection) ||
+		!nearOptional(a.LatencyP50, b.LatencyP50, nearLatency) || !nearOptional(a.LatencyP99, b.LatencyP99, nearLatency) ||
+		// Errors are what rollouts are judged by: any change counts.
+		!nearOptional(a.ServerErrors, b.ServerErrors, 0) {
+		return false
+	}
+	for i := range b.Probes {
+		x, y := a.Probes[i], b.Probes[i]
+		if (x.Failed == 0) != (y.Failed == 0) || !near(x.Failed, y.Failed, nearFailures) || !near(x.Sent, y.Sent, nearRequests) || x.Reason != y.Reason {
+			return false
+		}
+	}
+	return true
+}
+
+type figure interface{ ~int | ~int64 }
+
+func nearOptional[T figure](a, b *T, little T) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return near(*a, *b, little)
+}
+
+func near[T figure](a, b, little T) bool {
+	difference := max(a, b) - min(a, b)
+	if difference <= little {
+		return true
+	}
+	return little > 0 && float64(difference) <= nearShare*float64(max(a, b))
+}
+
+// Round returns a figure to two significant digits.
+func Round[T figure](n T) T {
+	if n == 0 {
+		return 0
+	}
+	unit := math.Pow(10, max(0, math.Floor(math.Log10(math.Abs(float64(n))))-1))
+	return T(math.Round(float64(n)/unit) * unit)
+}

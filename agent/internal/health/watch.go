@@ -1,0 +1,388 @@
+// Package health watches how a gateway fares: it sends the group's probes through the gateway's proxy, samples what Kong counts, and shows both on the board,
+// for load balancers and for the registry. It never touches the gateway's configuration, and never reads the body of an answer.
+package health
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/silverback-gateway/silverback/agent/internal/board"
+	"github.com/silverback-gateway/silverback/agent/internal/gateway"
+)
+
+// A Probe is one question that is asked again and again. A good answer has the expected status.
+type Probe struct {
+	Path      string
+	Host      string
+	Headers   map[string]string
+	Expect    int
+	Interval  time.Duration
+	Timeout   time.Duration
+	Readiness bool
+}
+
+func (p Probe) same(o Probe) bool {
+	return p.Path == o.Path && p.Host == o.Host && p.Expect == o.Expect && p.Interval == o.Interval && p.Timeout == o.Timeout &&
+		p.Readiness == o.Readiness && maps.Equal(p.Headers, o.Headers)
+}
+
+// filled bounds what a registry of another version may leave out.
+func (p Probe) filled() Probe {
+	if p.Expect == 0 {
+		p.Expect = 200
+	}
+	if p.Interval <= 0 {
+		p.Interval = 5 * time.Second
+	}
+	p.Interval = max(p.Interval, time.Second)
+	if p.Timeout <= 0 || p.Timeout >= p.Interval {
+		p.Timeout = min(2*time.Second, p.Interval/2)
+	}
+	return p
+}
+
+// kong is what a watch asks of a gateway.
+type kong interface {
+	Ask(ctx context.Context, q gateway.Question) (status int, err error)
+	Vitals(ctx context.Context) (gateway.Vitals, error)
+	Metrics(ctx context.Context, read func(io.Reader) error) (bool, error)
+}
+
+// Meters is told what an owner may count.
+type Meters interface {
+	Probed(good bool)
+	// Fares is told of each sample; the share of server errors is 0 without requests.
+	Fares(h board.Health, failing int)
+}
+
+// Deps are what a watch works with.
+type Deps struct {
+	Gateway kong
+	Board   *board.Board
+	Meters  Meters
+	Log     *slog.Logger
+	Sample  time.Duration // between samples; 0 is 10 s
+}
+
+const (
+	defaultSample = 10 * time.Second
+	windowSamples = 3
+	sampleTimeout = 5 * time.Second
+	// A gateway of many routes takes long to say what it counted: it is asked so much less often that it spends at most a fiftieth of the time on it.
+	sampleShare = 50
+	lastSample  = 2 * time.Minute
+	// withoutMetrics is how often a gateway that exports none is asked whether it does now, in samples.
+	withoutMetrics = 6
+	// firstAsk is within what time a new probe is sent first.
+	firstAsk = time.Second
+)
+
+// The condition of a watch.
+const probeFailing = "ProbeFailing"
+
+// A Watch is the loops around the pure rest of this package. Run may be called once; SetProbes may be called from anywhere.
+type Watch struct {
+	Deps
+	bell chan struct{} // capacity 1: other probes
+
+	mu      sync.Mutex
+	wanted  []Probe
+	asked   []*asking // in the order of the probes
+	traffic *traffic
+	told    Telling
+	loads   int64 // as seen last
+	loaded  time.Time
+}
+
+// asking is one probe and what came of it.
+type asking struct {
+	probe   Probe
+	stop    context.CancelFunc
+	streak  Streak
+	since   time.Time // the streak fails, or is good
+	reason  string    // of the last failure
+	results []result
+}
+
+type result struct {
+	at     time.Time
+	reason string // empty when it was good
+}
+
+// traffic is what the samples came to.
+type traffic struct {
+	last    Sample // zero before the first, and after a time without
+	steps   []Step // the newest last
+	workers string
+	health  board.Health
+}
+
+// New returns a watch that asks nothing before Run.
+func New(d Deps) *Watch {
+	if d.Sample <= 0 {
+		d.Sample = defaultSample
+	}
+	return &Watch{Deps: d, bell: make(chan struct{}, 1), traffic: &traffic{}}
+}
+
+// SetProbes says what to ask from now on. A probe that stays keeps its results. It never blocks.
+func (w *Watch) SetProbes(probes []Probe) {
+	filled := make([]Probe, 0, len(probes))
+	for _, p := range probes {
+		filled = append(filled, p.filled())
+	}
+	w.mu.Lock()
+	same := slices.EqualFunc(w.wanted, filled, Probe.same)
+	w.wanted = filled
+	w.mu.Unlock()
+	if same {
+		return
+	}
+	select {
+	case w.bell <- struct{}{}:
+	default:
+	}
+}
+
+// Run watches until ctx ends.
+func (w *Watch) Run(ctx context.Context) error {
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // before waiting
+	sample := time.NewTimer(rand.N(w.Sample))
+	defer sample.Stop()
+	absent := 0
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-w.bell:
+			w.change(ctx, &asking)
+		case <-sample.C:
+			began := time.Now()
+			w.sample(ctx, &absent)
+			sample.Reset(nextSample(w.Sample, time.Since(began)) - rand.N(w.Sample/10+1))
+		}
+	}
+}
+
+// nextSample is how long to rest after a sample that took so long.
+func nextSample(every, took time.Duration) time.Duration {
+	return max(every, min(sampleShare*took, lastSample))
+}
+
+// change asks what is wanted now, and no longer what is not.
+func (w *Watch) change(ctx context.Context, group *sync.WaitGroup) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var next []*asking
+	for _, p := range w.wanted {
+		at := slices.IndexFunc(w.asked, func(a *asking) bool { return a.probe.same(p) })
+		if at >= 0 {
+			next = append(next, w.asked[at])
+			w.asked = slices.Delete(w.asked, at, at+1)
+			continue
+		}
+		own, stop := context.WithCancel(ctx)
+		a := &asking{probe: p, stop: stop}
+		next = append(next, a)
+		group.Go(func() { w.keepAsking(own, a) })
+	}
+	for _, gone := range w.asked {
+		gone.stop()
+	}
+	w.asked = next
+	w.show(time.Now(), false)
+}
+
+// keepAsking sends one probe until ctx ends, beginning when the gateway was proven to serve something: what it answers before is no news.
+func (w *Watch) keepAsking(ctx context.Context, a *asking) {
+	wait := rand.N(min(a.probe.Interval, firstAsk))
+	for began := false; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		if began = began || w.Board.View().Proven; !began {
+			wait = min(a.probe.Interval, firstAsk)
+			continue
+		}
+		reason := w.ask(ctx, a.probe)
+		if ctx.Err() != nil {
+			return
+		}
+		w.note(a, time.Now(), reason)
+		wait = a.probe.Interval - rand.N(a.probe.Interval/10+1)
+	}
+}
+
+// ask sends a probe; the reason is empty when its answer is good, and never holds anything of the answer but its status.
+func (w *Watch) ask(ctx context.Context, p Probe) string {
+	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
+	defer cancel()
+	status, err := w.Gateway.Ask(ctx, gateway.Question{Path: p.Path, Host: p.Host, Headers: p.Headers})
+	switch {
+	case ctx.Err() != nil:
+		return "timeout"
+	case err != nil:
+		return "no answer"
+	case status != p.Expect:
+		return fmt.Sprintf("status %d", status)
+	}
+	return ""
+}
+
+// note takes a result into account.
+func (w *Watch) note(a *asking, now time.Time, reason string) {
+	w.Meters.Probed(reason == "")
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !slices.Contains(w.asked, a) {
+		return // nobody wants it any more
+	}
+	before := a.streak
+	a.streak = before.After(reason == "")
+	if !before.Asked || before.Failing != a.streak.Failing {
+		a.since = now
+		w.Log.Info("probe came to another end", "probe", a.view().Name(), "failing", a.streak.Failing, "reason", reason)
+	}
+	if reason != "" {
+		a.reason = reason
+	}
+	a.results = append(a.results, result{at: now, reason: reason})
+	if before.Asked != a.streak.Asked || before.Failing != a.streak.Failing {
+		w.show(now, false)
+	}
+}
+
+func (a *asking) view() board.Probe {
+	v := board.Probe{Path: a.probe.Path, Host: a.probe.Host, Readiness: a.probe.Readiness, Asked: a.streak.Asked, Failing: a.streak.Failing, Since: a.since}
+	if v.Failing {
+		v.Reason = a.reason
+	}
+	return v
+}
+
+// within drops results that left the window, and sums the others up.
+func (a *asking) within(now time.Time, window time.Duration) board.ProbeResult {
+	a.results = slices.DeleteFunc(a.results, func(r result) bool { return now.Sub(r.at) > window })
+	out := board.ProbeResult{Path: a.probe.Path, Host: a.probe.Host, Sent: len(a.results), Failing: a.streak.Failing}
+	for _, r := range a.results {
+		if r.reason != "" {
+			out.Failed++
+			out.Reason = r.reason
+		}
+	}
+	return out
+}
+
+// sample asks the gateway what it counted. A gateway that does not answer leaves what was known, and a gap in the window.
+func (w *Watch) sample(ctx context.Context, absent *int) {
+	ctx, cancel := context.WithTimeout(ctx, sampleTimeout)
+	defer cancel()
+	vitals, err := w.Gateway.Vitals(ctx)
+	if err != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.traffic.last, w.traffic.steps = Sample{}, nil
+		return
+	}
+	s := Sample{At: time.Now()}
+	if *absent == 0 {
+		found, err := w.Gateway.Metrics(ctx, func(from io.Reader) (err error) {
+			s, err = ReadSample(from)
+			return err
+		})
+		s.At = time.Now()
+		if err != nil {
+			w.Log.Debug("the gateway's metrics were not read", "error", err)
+		}
+		if err != nil || !found {
+			s, *absent = Sample{At: s.At}, withoutMetrics
+		}
+	}
+	*absent = max(0, *absent-1)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.traffic.take(s, vitals, w.Sample)
+	w.show(s.At, true)
+}
+
+// take adds a sample to the window.
+func (t *traffic) take(s Sample, v gateway.Vitals, every time.Duration) {
+	if !t.last.At.IsZero() {
+		t.steps = append(t.steps, Between(t.last, s))
+		t.steps = t.steps[max(0, len(t.steps)-windowSamples):]
+	}
+	t.last = s
+	if t.workers != "" && t.workers != v.Workers {
+		t.health.WorkerRestarts++
+	}
+	t.workers = v.Workers
+	h := board.Health{WorkerRestarts: t.health.WorkerRestarts, MemoryBytes: Round(v.Memory), Connections: new(Round(v.Connections)), Window: windowSamples * every}
+	if len(t.steps) > 0 {
+		all := Join(t.steps)
+		h.Window = all.To.Sub(all.From).Round(every)
+		if all.Counted {
+			h.Requests, h.ServerErrors = new(Round(int64(all.Requests))), new(Round(int64(all.Errors)))
+		}
+		if d, ok := all.Quantile(0.5); ok {
+			h.LatencyP50 = new(Round(d))
+		}
+		if d, ok := all.Quantile(0.99); ok {
+			h.LatencyP99 = new(Round(d))
+		}
+	}
+	t.health = h
+}
+
+// show puts everything on the board, and decides what of it the registry is told. w.mu is held.
+func (w *Watch) show(now time.Time, windowEnd bool) {
+	h := w.traffic.health
+	window := windowSamples * w.Sample
+	var probes []board.Probe
+	failing, message := 0, ""
+	for _, a := range w.asked {
+		v := a.view()
+		probes = append(probes, v)
+		// A probe that is asked seldom is judged by more than one answer, if there are more.
+		h.Probes = append(h.Probes, a.within(now, max(window, 3*a.probe.Interval)))
+		if v.Failing {
+			failing++
+			if message != "" {
+				message += "; "
+			}
+			message += v.Name() + ": " + v.Reason
+		}
+	}
+	current := &h
+	switch {
+	case h.Window == 0 && len(probes) == 0:
+		current = nil // nothing was sampled, nor asked
+	case h.Window == 0:
+		h.Window = window
+	}
+	if view := w.Board.View(); view.Loads != w.loads {
+		w.loads, w.loaded = view.Loads, now
+	}
+	if Due(now, w.told, current, w.loaded, windowEnd) {
+		w.told = Telling{At: now, Health: current}
+	}
+	told := w.told.Health
+	w.Board.Update(func(v *board.View) { v.Probes, v.Health, v.Told = probes, current, told })
+	if message == "" {
+		w.Board.Clear(probeFailing)
+	} else {
+		w.Board.Raise(probeFailing, message, now)
+	}
+	w.Meters.Fares(h, failing)
+}

@@ -1,0 +1,293 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/silverback-gateway/silverback/agent/internal/board"
+	"github.com/silverback-gateway/silverback/agent/internal/gateway"
+)
+
+// fakeKong answers as it is told to.
+type fakeKong struct {
+	mu       sync.Mutex
+	answers  map[string]int // status by host and path; 0 never comes
+	asked    map[string]int
+	vitals   func() (gateway.Vitals, error)
+	exported string // empty: none
+}
+
+func (k *fakeKong) set(name string, status int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.answers[name] = status
+}
+
+func (k *fakeKong) times(name string) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.asked[name]
+}
+
+func (k *fakeKong) Ask(ctx context.Context, q gateway.Question) (int, error) {
+	k.mu.Lock()
+	status := k.answers[q.Host+q.Path]
+	k.asked[q.Host+q.Path]++
+	k.mu.Unlock()
+	if status == 0 {
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}
+	if status < 0 {
+		return 0, errors.New("connection refused")
+	}
+	return status, nil
+}
+
+func (k *fakeKong) Vitals(context.Context) (gateway.Vitals, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.vitals()
+}
+
+func (k *fakeKong) Metrics(_ context.Context, read func(io.Reader) error) (bool, error) {
+	k.mu.Lock()
+	text := k.exported
+	k.mu.Unlock()
+	if text == "" {
+		return false, nil
+	}
+	return true, read(strings.NewReader(text))
+}
+
+type meters struct{}
+
+func (meters) Probed(bool)             {}
+func (meters) Fares(board.Health, int) {}
+
+// bench runs a watch in a bubble of its own time.
+type bench struct {
+	*Watch
+	kong  *fakeKong
+	board *board.Board
+}
+
+func inBubble(t *testing.T, test func(t *testing.T, b *bench)) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bench{board: board.New(board.View{Proven: true, GatewayReady: true}), kong: &fakeKong{
+			answers: map[string]int{}, asked: map[string]int{},
+			vitals: func() (gateway.Vitals, error) {
+				return gateway.Vitals{Workers: "1 ", Memory: 47<<20 + rand.N(int64(8<<20)), Connections: 1 + rand.N(int64(3))}, nil
+			},
+		}}
+		b.Watch = New(Deps{Gateway: b.kong, Board: b.board, Meters: meters{}, Log: slog.New(slog.DiscardHandler)})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); _ = b.Run(ctx) }()
+		test(t, b)
+		cancel()
+		<-done
+	})
+}
+
+// pass lets time go by.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+// sampled waits until the gateway was sampled once more.
+func (b *bench) sampled() *board.Health {
+	before := b.board.View().Health
+	for b.board.View().Health == before {
+		pass(100 * time.Millisecond)
+	}
+	return b.board.View().Health
+}
+
+func (b *bench) condition() string {
+	for _, c := range b.board.View().Conditions {
+		if c.Type == probeFailing {
+			return c.Message
+		}
+	}
+	return ""
+}
+
+func TestAProbeThatFailsIsSeenAndDamped(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.kong.set("shop/health", http.StatusOK)
+		b.SetProbes([]Probe{{Path: "/health", Host: "shop", Readiness: true, Interval: time.Second}})
+		pass(5 * time.Second)
+		if v := b.board.View(); !v.Serving() || len(v.Probes) != 1 || !v.Probes[0].Asked {
+			t.Fatalf("a good probe: %+v", v)
+		}
+		told := b.board.View().Told
+		if told == nil || len(told.Probes) != 1 || told.Probes[0].Failing {
+			t.Fatalf("the registry is told %+v", told)
+		}
+		b.kong.set("shop/health", http.StatusServiceUnavailable)
+		pass(1100 * time.Millisecond)
+		if v := b.board.View(); !v.Serving() {
+			t.Error("one failure took the node out")
+		}
+		pass(3 * time.Second)
+		v := b.board.View()
+		if v.Serving() || b.condition() != "/health of shop: status 503" {
+			t.Errorf("after three failures: %q, condition %q", v.Unready(), b.condition())
+		}
+		if !v.Told.Probes[0].Failing {
+			t.Error("the registry is not told at once")
+		}
+		b.kong.set("shop/health", 0)
+		pass(15 * time.Second)
+		if b.condition() != "/health of shop: timeout" {
+			t.Errorf("a gateway that hangs: %q", b.condition())
+		}
+		b.kong.set("shop/health", http.StatusOK)
+		pass(5 * time.Second)
+		if v := b.board.View(); !v.Serving() || b.condition() != "" {
+			t.Errorf("after it recovered: %q, condition %q", v.Unready(), b.condition())
+		}
+	})
+}
+
+func TestTheFirstResultOfAProbeCounts(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.board.Update(func(v *board.View) { v.Proven = false })
+		b.kong.set("/health", -1)
+		b.SetProbes([]Probe{{Path: "/health", Readiness: true}})
+		pass(time.Minute)
+		if n := b.kong.times("/health"); n > 0 {
+			t.Errorf("asked %d times before anything was proven", n)
+		}
+		b.board.Update(func(v *board.View) { v.Proven = true })
+		if v := b.board.View(); !v.Serving() {
+			t.Errorf("a probe that was never asked holds the node back: %q", v.Unready())
+		}
+		pass(2 * time.Second)
+		if v := b.board.View(); v.Serving() || b.condition() != "/health: no answer" {
+			t.Errorf("after the first failure: %q, condition %q", v.Unready(), b.condition())
+		}
+	})
+}
+
+func TestProbesThatChange(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.kong.set("/a", http.StatusOK)
+		b.kong.set("/b", http.StatusNotFound)
+		b.SetProbes([]Probe{{Path: "/a"}, {Path: "/b"}})
+		pass(time.Minute)
+		if b.condition() != "/b: status 404" || !b.board.View().Serving() {
+			t.Errorf("condition %q, unready %q", b.condition(), b.board.View().Unready())
+		}
+		before := b.kong.times("/a")
+		b.SetProbes([]Probe{{Path: "/a"}})
+		pass(time.Second)
+		gone := b.kong.times("/b")
+		pass(time.Minute)
+		if b.kong.times("/b") != gone || b.condition() != "" || len(b.board.View().Probes) != 1 {
+			t.Errorf("the probe that is gone was asked on, condition %q, probes %+v", b.condition(), b.board.View().Probes)
+		}
+		if n := b.kong.times("/a") - before; n < 10 || n > 15 {
+			t.Errorf("the probe that stays was asked %d times in a minute", n)
+		}
+		b.SetProbes([]Probe{{Path: "/a", Expect: http.StatusNoContent}})
+		pass(2 * time.Second)
+		if b.condition() != "/a: status 200" {
+			t.Errorf("with another expectation: %q", b.condition())
+		}
+	})
+}
+
+func export(requests, errors int) string {
+	return fmt.Sprintf("kong_http_requests_total{code=\"200\"} %d\nkong_http_requests_total{code=\"503\"} %d\n"+
+		"kong_request_latency_ms_bucket{le=\"25\"} %d\nkong_request_latency_ms_bucket{le=\"+Inf\"} %d\n", requests-errors, errors, requests, requests)
+}
+
+func (k *fakeKong) export(text string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.exported = text
+}
+
+func TestTrafficIsSampled(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.kong.export(export(1000, 10))
+		if h := b.sampled(); h == nil || h.Requests != nil || h.MemoryBytes == 0 {
+			t.Errorf("one sample tells %+v", h)
+		}
+		b.kong.export(export(1300, 40))
+		h := b.sampled()
+		if h == nil || h.Requests == nil || *h.Requests != 300 || *h.ServerErrors != 30 || *h.LatencyP50 < 12*time.Millisecond || *h.LatencyP50 > 13*time.Millisecond {
+			t.Fatalf("the window tells %+v", h)
+		}
+		pass(time.Minute)
+		if h := b.sampled(); *h.Requests != 0 || *h.ServerErrors != 0 || h.Window != 30*time.Second {
+			t.Errorf("after the window passed: %d requests in %v", *h.Requests, h.Window)
+		}
+		b.kong.export(export(20, 1)) // restarted
+		if h := b.sampled(); *h.Requests != 20 {
+			t.Errorf("after a restart %d requests", *h.Requests)
+		}
+		b.kong.export("")
+		if h := b.sampled(); h.Requests != nil {
+			t.Errorf("without the plugin %d requests", *h.Requests)
+		}
+	})
+}
+
+func TestWorkersThatRestartAreCounted(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		set := func(workers string, err error) {
+			b.kong.mu.Lock()
+			defer b.kong.mu.Unlock()
+			b.kong.vitals = func() (gateway.Vitals, error) { return gateway.Vitals{Workers: workers, Memory: 50 << 20}, err }
+		}
+		set("1 2 ", nil)
+		b.sampled()
+		set("1 3 ", nil)
+		b.sampled()
+		set("", errors.New("away"))
+		pass(time.Minute)
+		set("7 8 ", nil)
+		if h := b.sampled(); h.WorkerRestarts != 2 {
+			t.Errorf("counted %d restarts", h.WorkerRestarts)
+		}
+	})
+}
+
+// An idle gateway breathes: its memory and connections change all the time. That is no news.
+func TestAnIdleNodeTellsNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		n := 0
+		b.kong.set("/health", http.StatusOK)
+		b.SetProbes([]Probe{{Path: "/health"}})
+		idle := func(times int) {
+			for range times {
+				n += 2 // the probes themselves
+				b.kong.export(export(n, 0))
+				pass(10 * time.Second)
+			}
+		}
+		idle(12)
+		told := b.board.View().Told
+		idle(360)
+		if now := b.board.View().Told; now == nil || now != told {
+			t.Errorf("in an hour of idleness %+v became %+v", told, now)
+		}
+		if b.kong.times("/health") < 600 {
+			t.Errorf("asked %d times", b.kong.times("/health"))
+		}
+	})
+}
