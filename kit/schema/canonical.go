@@ -1,0 +1,130 @@
+package schema
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"slices"
+)
+
+type object = map[string]any
+
+// maxDepth is how deep a schema may nest; Kong's deepest has about 20 levels.
+const maxDepth = 64
+
+// parse reads one JSON value, numbers as written.
+func parse(text []byte) (any, error) {
+	if err := depth(text); err != nil {
+		return nil, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	var value any
+	if err := dec.Decode(&value); err != nil {
+		return nil, errors.New("not JSON") // the decoder's words may repeat the text
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("more than one JSON value")
+	}
+	return value, nil
+}
+
+// depth bounds the nesting before anything is allocated for it.
+func depth(text []byte) error {
+	level, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			if level++; level > maxDepth {
+				return errors.New("nested too deeply")
+			}
+		case c == '}' || c == ']':
+			level--
+		}
+	}
+	return nil
+}
+
+// unordered are the lists of scalars whose order says nothing, and that Kong makes
+// from tables without order.
+var unordered = map[string]bool{"one_of": true, "not_one_of": true}
+
+// tidy drops what people read and sorts what has no order, in place.
+func tidy(value any) {
+	switch value := value.(type) {
+	case object:
+		if text, ok := value["description"].(string); ok && text != "" {
+			delete(value, "description") // a field of that name is an object
+		}
+		for name, item := range value {
+			if list, ok := item.([]any); ok && (unordered[name] || name == "default" && value["type"] == "set") {
+				sortScalars(list)
+			}
+			tidy(item)
+		}
+	case []any:
+		for _, item := range value {
+			tidy(item)
+		}
+	}
+}
+
+func sortScalars(list []any) {
+	for _, item := range list {
+		switch item.(type) {
+		case string, json.Number, bool:
+		default:
+			return
+		}
+	}
+	slices.SortStableFunc(list, func(a, b any) int { return bytes.Compare(appendCanonical(nil, a), appendCanonical(nil, b)) })
+}
+
+func appendCanonical(out []byte, value any) []byte {
+	switch value := value.(type) {
+	case object:
+		out = append(out, '{')
+		for i, name := range slices.Sorted(maps.Keys(value)) {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			out = append(appendText(out, name), ':')
+			out = appendCanonical(out, value[name])
+		}
+		return append(out, '}')
+	case []any:
+		out = append(out, '[')
+		for i, item := range value {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			out = appendCanonical(out, item)
+		}
+		return append(out, ']')
+	case json.Number:
+		return append(out, value...)
+	case string:
+		return appendText(out, value)
+	case bool:
+		if value {
+			return append(out, "true"...)
+		}
+		return append(out, "false"...)
+	}
+	return append(out, "null"...)
+}
+
+func appendText(out []byte, text string) []byte {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(text) // a string never fails
+	return append(out, bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...)
+}

@@ -1,0 +1,322 @@
+package schema
+
+import (
+	"math"
+	"slices"
+	"strings"
+)
+
+// maxErrors is how many errors of one entity are told.
+const maxErrors = 100
+
+// Check says what the gateway would refuse in an entity; nothing means that this
+// package knows of no reason. The order is that of the paths, entity-level errors
+// first. It is quick: a route takes some microseconds.
+//
+// Kind is singular, as in Kong's flattened errors: "route", "plugin",
+// "keyauth_credential". A plugin's configuration is checked by the schema of its
+// name, a vault's likewise; a name that the bundle lacks is an error. A kind that
+// the bundle does not know gives no errors, see Knows.
+//
+// The entity is one object of a declarative configuration, without what is nested
+// in it as entities of their own (a service's routes, a certificate's snis), and
+// Check neither changes nor keeps it. Values are nil, bool, string, float64, int,
+// int64, json.Number, []any and map[string]any; others are of the wrong type. A
+// field that is null counts as absent. A reference is a string (a name or an id)
+// or a map with the id (F13); that of a nested entity to its parent must be there,
+// whatever it says. Fields that Kong takes but no schema names, _comment and
+// _ignore (F19), are no matter of it, and url of a service is read as Kong does.
+//
+// As in POST /config, a plugin may be scoped to a consumer even where its schema
+// says it cannot (F21); see CheckStrict.
+func (b *Bundle) Check(kind string, entity map[string]any) []FieldError {
+	return b.check(kind, entity, false)
+}
+
+// CheckStrict is Check with what POST /schemas/{kind}/validate refuses beyond
+// POST /config (F23): scopes that a plugin's schema excludes, and references that
+// are not given by id.
+func (b *Bundle) CheckStrict(kind string, entity map[string]any) []FieldError {
+	return b.check(kind, entity, true)
+}
+
+func (b *Bundle) check(kind string, entity object, strict bool) []FieldError {
+	r := b.kinds[kind]
+	if r == nil {
+		return nil
+	}
+	c := checker{strict: strict}
+	c.path = c.steps[:0]
+	name, _ := entity["name"].(string)
+	switch {
+	case name == "":
+	case kind == "plugin":
+		if sub := b.plugins[name]; sub != nil {
+			r = sub
+		} else {
+			c.at("name", Unsupported, "the gateway does not have this plugin enabled")
+		}
+	case kind == "vault":
+		if sub := b.vaults[name]; sub != nil {
+			r = sub
+		} else {
+			c.at("name", Unsupported, "the gateway does not have this kind of vault")
+		}
+	}
+	c.record(r, entity)
+	slices.SortStableFunc(c.errs, func(a, b FieldError) int { return a.Path.compare(b.Path) })
+	return c.errs
+}
+
+// checker collects errors. Path leads to where it is; errors hold copies.
+type checker struct {
+	errs   []FieldError
+	path   Path
+	steps  [12]Step
+	strict bool
+}
+
+func (c *checker) add(rule Rule, message string) {
+	if len(c.errs) < maxErrors {
+		c.errs = append(c.errs, FieldError{Path: slices.Clone(c.path), Rule: rule, Message: message})
+	}
+}
+
+// at adds an error about a field of the record where the checker is, unless that
+// field has one already: Kong tells one a field.
+func (c *checker) at(name string, rule Rule, message string) {
+	c.atPath([]string{name}, rule, message)
+}
+
+func (c *checker) atPath(names []string, rule Rule, message string) {
+	n := len(c.path)
+	for _, name := range names {
+		c.path = append(c.path, Step{Name: name})
+	}
+	if !c.wrong(c.path) {
+		c.add(rule, message)
+	}
+	c.path = c.path[:n]
+}
+
+// wrong reports whether there is an error at or below a path.
+func (c *checker) wrong(path Path) bool {
+	return slices.ContainsFunc(c.errs, func(e FieldError) bool { return e.Path.under(path) })
+}
+
+// invalid reports whether a field of the record where the checker is has an error.
+func (c *checker) invalid(names []string) bool {
+	if len(c.errs) == 0 {
+		return false
+	}
+	n := len(c.path)
+	for _, name := range names {
+		c.path = append(c.path, Step{Name: name})
+	}
+	is := c.wrong(c.path)
+	c.path = c.path[:n]
+	return is
+}
+
+func (c *checker) into(s Step, f *field, value any) {
+	c.path = append(c.path, s)
+	c.value(f, value)
+	c.path = c.path[:len(c.path)-1]
+}
+
+func (c *checker) record(r *record, values object) {
+	for name, value := range values {
+		if f := r.fields[name]; f != nil {
+			if value != nil {
+				c.into(Step{Name: name}, f, value)
+			}
+			continue
+		}
+		if s := r.short[name]; s != nil {
+			c.into(Step{Name: name}, s.field, value)
+			continue
+		}
+		if r.entity && (name == "_comment" || name == "_ignore") {
+			continue
+		}
+		c.at(name, UnknownField, "unknown field")
+	}
+	for _, f := range r.order {
+		if values[f.name] != nil {
+			continue
+		}
+		switch {
+		case f.notNull:
+			c.at(f.name, MissingField, "value must not be null")
+		case f.hasDefault || f.auto || !f.required:
+		case f.rec != nil:
+			if !r.aliased(f.name, values) {
+				c.path = append(c.path, Step{Name: f.name})
+				c.record(f.rec, nil)
+				c.path = c.path[:len(c.path)-1]
+			}
+		case r.aliased(f.name, values):
+		default:
+			c.at(f.name, MissingField, "required field missing")
+		}
+	}
+	for _, check := range r.checks {
+		check(c, r, values)
+	}
+}
+
+// aliased reports whether a shorthand stands for a field or for a part of it.
+func (r *record) aliased(name string, values object) bool {
+	return slices.ContainsFunc(r.aliases, func(s *shorthand) bool { return s.into[0] == name && values[s.field.name] != nil })
+}
+
+func (c *checker) value(f *field, v any) {
+	if v == nil {
+		switch {
+		case f.notNull:
+			c.add(MissingField, "value must not be null")
+		case f.required:
+			c.add(MissingField, "required field missing")
+		}
+		return
+	}
+	if f.isNull && (f.typ != typeForeign || c.strict) {
+		c.add(BadValue, "value must be null")
+		return
+	}
+	if f.referenceable && isReference(v) {
+		return
+	}
+	switch f.typ {
+	case typeForeign:
+		c.foreign(v)
+		return
+	case typeRecord:
+		values, ok := table(v)
+		if !ok {
+			c.add(WrongType, expected[typeRecord])
+			return
+		}
+		if f.rec != nil {
+			c.record(f.rec, values)
+		}
+	case typeMap:
+		values, ok := table(v)
+		if !ok {
+			c.add(WrongType, expected[typeMap])
+			return
+		}
+		v = values
+		c.each(f, values)
+	case typeArray, typeSet:
+		list, ok := v.([]any)
+		if values, isMap := v.(object); isMap && len(values) == 0 {
+			list, ok = []any{}, true
+		}
+		if !ok {
+			c.add(WrongType, expected[f.typ])
+			return
+		}
+		v = list
+		if f.elements != nil {
+			for i, item := range list {
+				c.into(Step{Position: i}, f.elements, item)
+			}
+		}
+	default:
+		if !isType(f.typ, v) {
+			c.add(WrongType, expected[f.typ])
+			return
+		}
+	}
+	c.rules(f, v)
+}
+
+func (c *checker) rules(f *field, v any) {
+	for i := range f.rules {
+		r := &f.rules[i]
+		switch {
+		case r.custom != nil:
+			if text, ok := v.(string); ok {
+				if message := r.custom(text); message != "" {
+					c.add(r.rule, message)
+					return
+				}
+			}
+		case r.broken(v):
+			c.add(r.rule, r.message)
+			return
+		}
+	}
+}
+
+// each checks a map. What is wrong with a key is told of the map, for Kong does.
+func (c *checker) each(f *field, values object) {
+	for name, value := range values {
+		c.path = append(c.path, Step{Name: name, Key: true})
+		if f.keys != nil {
+			c.value(f.keys, name)
+		}
+		if f.values != nil && !c.wrong(c.path) {
+			c.value(f.values, value)
+		}
+		c.path = c.path[:len(c.path)-1]
+	}
+}
+
+// foreign checks the form of a reference.
+func (c *checker) foreign(v any) {
+	switch ref := v.(type) {
+	case string:
+		if c.strict {
+			c.add(WrongType, "expected a reference by id")
+		}
+	case object:
+		id, ok := ref["id"].(string)
+		c.path = append(c.path, Step{Name: "id"})
+		switch {
+		case !ok:
+			c.add(MissingField, "missing primary key")
+		case !isUUID(id):
+			c.add(BadValue, "expected a valid UUID")
+		}
+		c.path = c.path[:len(c.path)-1]
+	default:
+		c.add(WrongType, "expected a reference")
+	}
+}
+
+// table reads a Lua table with names: an empty list is one as well.
+func table(v any) (object, bool) {
+	switch v := v.(type) {
+	case object:
+		return v, true
+	case []any:
+		return nil, len(v) == 0
+	}
+	return nil, false
+}
+
+func isType(t kindOf, v any) bool {
+	switch t {
+	case typeString:
+		_, ok := v.(string)
+		return ok
+	case typeBoolean:
+		_, ok := v.(bool)
+		return ok
+	case typeNumber:
+		_, ok := number(v)
+		return ok
+	case typeInteger:
+		n, ok := number(v)
+		return ok && n == math.Trunc(n) && !math.IsInf(n, 0)
+	}
+	return true
+}
+
+// isReference tells a reference to a vault, whose value only the gateway knows.
+func isReference(v any) bool {
+	s, ok := v.(string)
+	return ok && strings.HasPrefix(s, "{vault://") && strings.HasSuffix(s, "}") && len(s) > len("{vault://}")
+}

@@ -1,0 +1,175 @@
+package schema
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/asn1"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"strings"
+)
+
+// What is PEM is looked at only as far as Go's parsers surely agree with OpenSSL:
+// curves, signatures and encryptions that Go does not know are let through.
+
+// blocks returns the PEM blocks of a text, and whether it has any.
+func blocks(s string) []*pem.Block {
+	var list []*pem.Block
+	for rest := []byte(s); ; {
+		var b *pem.Block
+		if b, rest = pem.Decode(rest); b == nil {
+			return list
+		}
+		list = append(list, b)
+	}
+}
+
+func isASN1(der []byte) bool {
+	var raw asn1.RawValue
+	_, err := asn1.Unmarshal(der, &raw)
+	return err == nil && raw.Tag == asn1.TagSequence
+}
+
+func certificate(s string) string {
+	for _, b := range blocks(s) {
+		if strings.HasSuffix(b.Type, "CERTIFICATE") && isASN1(b.Bytes) {
+			return ""
+		}
+	}
+	return "invalid certificate: want PEM"
+}
+
+func privateKey(s string) string {
+	for _, b := range blocks(s) {
+		if strings.HasSuffix(b.Type, "PRIVATE KEY") && isASN1(b.Bytes) || b.Type == "EC PARAMETERS" {
+			return ""
+		}
+	}
+	return "invalid key: want PEM of a private key"
+}
+
+func anyKey(s string) string {
+	for _, b := range blocks(s) {
+		if strings.HasSuffix(b.Type, "KEY") || b.Type == "EC PARAMETERS" {
+			return ""
+		}
+	}
+	if isASN1([]byte(s)) {
+		return ""
+	}
+	return "invalid key: want PEM"
+}
+
+// pairs refuses a certificate with the key of another.
+func pairs(certField, keyField string) entityCheck {
+	return func(c *checker, _ *record, values object) {
+		cert, okCert := values[certField].(string)
+		key, okKey := values[keyField].(string)
+		if !okCert || !okKey || isReference(cert) || isReference(key) {
+			return
+		}
+		public, private := publicOf(cert), privateOf(key)
+		if public == nil || private == nil {
+			return
+		}
+		if same, ok := public.(interface{ Equal(crypto.PublicKey) bool }); ok && !same.Equal(private.Public()) {
+			c.add(BadValue, "certificate does not match key")
+		}
+	}
+}
+
+func publicOf(s string) crypto.PublicKey {
+	for _, b := range blocks(s) {
+		if cert, err := x509.ParseCertificate(b.Bytes); err == nil {
+			return cert.PublicKey
+		}
+	}
+	return nil
+}
+
+func privateOf(s string) crypto.Signer {
+	for _, b := range blocks(s) {
+		if key, err := x509.ParsePKCS8PrivateKey(b.Bytes); err == nil {
+			signer, _ := key.(crypto.Signer)
+			return signer
+		}
+		if key, err := x509.ParsePKCS1PrivateKey(b.Bytes); err == nil {
+			return key
+		}
+		if key, err := x509.ParseECPrivateKey(b.Bytes); err == nil {
+			return key
+		}
+	}
+	return nil
+}
+
+// authority checks that a CA certificate is one, and one only.
+func authority(c *checker, _ *record, values object) {
+	text, ok := values["cert"].(string)
+	if !ok || isReference(text) {
+		return
+	}
+	list := blocks(text)
+	if len(list) > 1 {
+		c.add(BadValue, "please submit only one certificate at a time")
+		return
+	}
+	for _, b := range list {
+		cert, err := x509.ParseCertificate(b.Bytes)
+		if err != nil {
+			return
+		}
+		if !cert.IsCA {
+			c.add(BadValue, `certificate does not appear to be a CA because it is missing the "CA" basic constraint`)
+		}
+	}
+}
+
+// keyPair checks the PEM texts of a key.
+func keyPair(c *checker, _ *record, values object) {
+	for _, f := range []struct{ name, said string }{{"public_key", "public key"}, {"private_key", "private key"}} {
+		text, ok := values[f.name].(string)
+		if !ok || text == "" || isReference(text) {
+			continue
+		}
+		if anyKey(text) != "" {
+			c.add(BadValue, "could not load "+f.said)
+			return
+		}
+	}
+}
+
+// jsonWebKey checks the form of a JWK. Symmetric ones are refused (F22).
+func jsonWebKey(c *checker, _ *record, values object) {
+	text, ok := values["jwk"].(string)
+	if !ok || isReference(text) {
+		return
+	}
+	var key map[string]any
+	dec := json.NewDecoder(bytes.NewReader([]byte(text)))
+	if err := dec.Decode(&key); err != nil {
+		c.add(BadValue, "could not json decode jwk string")
+		return
+	}
+	if kid, has := key["kid"]; !has || kid != values["kid"] {
+		c.add(BadValue, "kid in jwk.kid must be equal to keys.kid")
+		return
+	}
+	members := map[string][]string{"RSA": {"n", "e"}, "EC": {"crv", "x", "y"}, "OKP": {"crv", "x"}}
+	kty, _ := key["kty"].(string)
+	names, known := members[kty]
+	for _, name := range names {
+		value, ok := key[name].(string)
+		if !ok || value == "" {
+			known = false
+		}
+		if _, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(value, "=")); err != nil && name != "crv" {
+			known = false
+		}
+	}
+	if !known {
+		c.add(BadValue, "could not load JWK, likely not a valid key")
+	}
+}

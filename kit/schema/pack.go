@@ -1,0 +1,39 @@
+package schema
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// The codecs start no goroutine and are safe for concurrent use.
+var (
+	packer = sync.OnceValue(func() *zstd.Encoder {
+		e, err := zstd.NewWriter(nil, zstd.WithEncoderCRC(false))
+		if err != nil {
+			panic(err) // the options are constant
+		}
+		return e
+	})
+	unpacker = sync.OnceValue(func() *zstd.Decoder {
+		d, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(MaxSize), zstd.WithDecoderLowmem(true))
+		if err != nil {
+			panic(err) // the options are constant
+		}
+		return d
+	})
+)
+
+// Pack returns a bundle's canonical bytes as one zstd frame.
+func Pack(b *Bundle) []byte { return packer().EncodeAll(b.canonical, nil) }
+
+// Unpack reads what Pack made, as strictly as Decode. It never allocates more than
+// a few times MaxSize, whatever the frame says of itself. The error is an ErrBundle.
+func Unpack(frame []byte) (*Bundle, error) {
+	canonical, err := unpacker().DecodeAll(frame, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: not a zstd frame of at most %d bytes", ErrBundle, MaxSize)
+	}
+	return Decode(canonical)
+}

@@ -1,0 +1,403 @@
+package schema
+
+import "errors"
+
+// pattern is a Lua pattern. It matches bytes, as LuaJIT does in the C locale.
+type pattern struct {
+	text     string
+	anchored bool
+}
+
+// Bounds against patterns and subjects made to take for ever: patterns come from
+// gateways, subjects from anybody.
+const (
+	maxPattern   = 512
+	maxSubject   = 64 << 10
+	maxCaptures  = 32
+	patternSteps = 1 << 20
+	patternDepth = 2000
+)
+
+var errPattern = errors.New("malformed pattern")
+
+// parsePattern checks the form of a pattern, so that matching cannot fail later.
+func parsePattern(text string) (*pattern, error) {
+	if len(text) > maxPattern {
+		return nil, errPattern
+	}
+	p := &pattern{text: text}
+	if text != "" && text[0] == '^' {
+		p.anchored = true
+	}
+	open, captures := 0, 0
+	for i := p.start(); i < len(text); {
+		switch {
+		case text[i] == '(':
+			if captures++; captures > maxCaptures {
+				return nil, errPattern
+			}
+			if i+1 < len(text) && text[i+1] == ')' {
+				i += 2
+				continue
+			}
+			open++
+			i++
+		case text[i] == ')':
+			if open--; open < 0 {
+				return nil, errPattern
+			}
+			i++
+		case text[i] == '%' && i+1 < len(text) && text[i+1] == 'b':
+			if i+3 >= len(text) {
+				return nil, errPattern
+			}
+			i += 4
+		case text[i] == '%' && i+1 < len(text) && text[i+1] == 'f':
+			if i += 2; i >= len(text) || text[i] != '[' {
+				return nil, errPattern
+			}
+			end := p.classEnd(i)
+			if end < 0 {
+				return nil, errPattern
+			}
+			i = end
+		case text[i] == '%' && i+1 < len(text) && text[i+1] >= '0' && text[i+1] <= '9':
+			if n := int(text[i+1] - '0'); n == 0 || n > captures {
+				return nil, errPattern
+			}
+			i += 2
+		default:
+			end := p.classEnd(i)
+			if end < 0 {
+				return nil, errPattern
+			}
+			if i = end; i < len(text) && (text[i] == '*' || text[i] == '+' || text[i] == '-' || text[i] == '?') {
+				i++
+			}
+		}
+	}
+	if open != 0 {
+		return nil, errPattern
+	}
+	return p, nil
+}
+
+func (p *pattern) start() int {
+	if p.anchored {
+		return 1
+	}
+	return 0
+}
+
+// classEnd returns where the single character class that begins at i ends, or -1.
+func (p *pattern) classEnd(i int) int {
+	switch p.text[i] {
+	case '%':
+		if i+1 >= len(p.text) {
+			return -1
+		}
+		return i + 2
+	case '[':
+		j := i + 1
+		if j < len(p.text) && p.text[j] == '^' {
+			j++
+		}
+		for first := true; ; first = false {
+			if j >= len(p.text) {
+				return -1
+			}
+			c := p.text[j]
+			j++
+			if c == '%' {
+				if j >= len(p.text) {
+					return -1
+				}
+				j++
+			} else if c == ']' && !first {
+				return j
+			}
+		}
+	}
+	return i + 1
+}
+
+// find reports whether the pattern matches somewhere in s. When that cannot be
+// told within bounds, it says what the caller gives as doubt.
+func (p *pattern) find(s string, doubt bool) bool {
+	if len(s) > maxSubject {
+		return doubt
+	}
+	m := matcher{p: p, s: s, steps: patternSteps}
+	for at := 0; at <= len(s); at++ {
+		m.level = 0
+		if m.match(at, p.start(), 0) >= 0 {
+			return true
+		}
+		if m.steps <= 0 {
+			return doubt
+		}
+		if p.anchored {
+			break
+		}
+	}
+	return false
+}
+
+type capture struct{ at, size int }
+
+const (
+	captureOpen     = -1
+	capturePosition = -2
+)
+
+type matcher struct {
+	p        *pattern
+	s        string
+	steps    int
+	level    int
+	captures [maxCaptures]capture
+}
+
+// match returns where a match of the pattern from pi ends that begins at si, or -1.
+func (m *matcher) match(si, pi, depth int) int {
+	text := m.p.text
+	if depth > patternDepth {
+		m.steps = 0
+	}
+	for {
+		if m.steps--; m.steps <= 0 {
+			return -1
+		}
+		if pi == len(text) {
+			return si
+		}
+		switch {
+		case text[pi] == '(':
+			return m.open(si, pi, depth)
+		case text[pi] == ')':
+			return m.shut(si, pi, depth)
+		case text[pi] == '$' && pi+1 == len(text):
+			if si == len(m.s) {
+				return si
+			}
+			return -1
+		case text[pi] == '%' && pi+1 < len(text) && text[pi+1] == 'b':
+			if si = m.balanced(si, text[pi+2], text[pi+3]); si < 0 {
+				return -1
+			}
+			pi += 4
+			continue
+		case text[pi] == '%' && pi+1 < len(text) && text[pi+1] == 'f':
+			end := m.p.classEnd(pi + 2)
+			var before, after byte
+			if si > 0 {
+				before = m.s[si-1]
+			}
+			if si < len(m.s) {
+				after = m.s[si]
+			}
+			if m.inSet(before, pi+2, end-1) || !m.inSet(after, pi+2, end-1) {
+				return -1
+			}
+			pi = end
+			continue
+		case text[pi] == '%' && pi+1 < len(text) && text[pi+1] >= '0' && text[pi+1] <= '9':
+			if si = m.again(si, int(text[pi+1]-'1')); si < 0 {
+				return -1
+			}
+			pi += 2
+			continue
+		}
+		end := m.p.classEnd(pi)
+		here := si < len(m.s) && m.single(m.s[si], pi, end)
+		var suffix byte
+		if end < len(text) {
+			suffix = text[end]
+		}
+		switch suffix {
+		case '?':
+			if here {
+				if r := m.match(si+1, end+1, depth+1); r >= 0 {
+					return r
+				}
+			}
+			pi = end + 1
+		case '*', '+':
+			n := 0
+			for si+n < len(m.s) && m.single(m.s[si+n], pi, end) {
+				n++
+				m.steps--
+			}
+			least := 0
+			if suffix == '+' {
+				least = 1
+			}
+			for ; n >= least; n-- {
+				if r := m.match(si+n, end+1, depth+1); r >= 0 {
+					return r
+				}
+				if m.steps <= 0 {
+					return -1
+				}
+			}
+			return -1
+		case '-':
+			for {
+				if r := m.match(si, end+1, depth+1); r >= 0 {
+					return r
+				}
+				if m.steps <= 0 || si >= len(m.s) || !m.single(m.s[si], pi, end) {
+					return -1
+				}
+				si++
+			}
+		default:
+			if !here {
+				return -1
+			}
+			si, pi = si+1, end
+		}
+	}
+}
+
+func (m *matcher) open(si, pi, depth int) int {
+	size, next := captureOpen, pi+1
+	if next < len(m.p.text) && m.p.text[next] == ')' {
+		size, next = capturePosition, next+1
+	}
+	if m.level >= maxCaptures {
+		return -1
+	}
+	m.captures[m.level] = capture{at: si, size: size}
+	m.level++
+	r := m.match(si, next, depth+1)
+	if r < 0 {
+		m.level--
+	}
+	return r
+}
+
+func (m *matcher) shut(si, pi, depth int) int {
+	for l := m.level - 1; l >= 0; l-- {
+		if m.captures[l].size != captureOpen {
+			continue
+		}
+		m.captures[l].size = si - m.captures[l].at
+		r := m.match(si, pi+1, depth+1)
+		if r < 0 {
+			m.captures[l].size = captureOpen
+		}
+		return r
+	}
+	return -1
+}
+
+func (m *matcher) again(si, index int) int {
+	if index >= m.level || m.captures[index].size < 0 {
+		return -1
+	}
+	word := m.s[m.captures[index].at:][:m.captures[index].size]
+	if len(m.s)-si < len(word) || m.s[si:si+len(word)] != word {
+		return -1
+	}
+	return si + len(word)
+}
+
+func (m *matcher) balanced(si int, open, shut byte) int {
+	if si >= len(m.s) || m.s[si] != open {
+		return -1
+	}
+	depth := 1
+	for i := si + 1; i < len(m.s); i++ {
+		m.steps--
+		switch m.s[i] {
+		case shut:
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		case open:
+			depth++
+		}
+	}
+	return -1
+}
+
+func (m *matcher) single(c byte, pi, end int) bool {
+	switch m.p.text[pi] {
+	case '.':
+		return true
+	case '%':
+		return inClass(c, m.p.text[pi+1])
+	case '[':
+		return m.inSet(c, pi, end-1)
+	}
+	return m.p.text[pi] == c
+}
+
+// inSet reports whether c is in the set that begins at pi with a bracket and whose
+// closing bracket is at last.
+func (m *matcher) inSet(c byte, pi, last int) bool {
+	text, within := m.p.text, true
+	i := pi + 1
+	if text[i] == '^' {
+		within = false
+		i++
+	}
+	for ; i < last; i++ {
+		switch {
+		case text[i] == '%':
+			i++
+			if inClass(c, text[i]) {
+				return within
+			}
+		case i+2 < last && text[i+1] == '-':
+			if text[i] <= c && c <= text[i+2] {
+				return within
+			}
+			i += 2
+		case text[i] == c:
+			return within
+		}
+	}
+	return !within
+}
+
+func inClass(c, class byte) bool {
+	var in bool
+	switch class | 0x20 {
+	case 'a':
+		in = isLetter(c)
+	case 'd':
+		in = isDigit(c)
+	case 'l':
+		in = c >= 'a' && c <= 'z'
+	case 'u':
+		in = c >= 'A' && c <= 'Z'
+	case 's':
+		in = c == ' ' || c >= '\t' && c <= '\r'
+	case 'c':
+		in = c < ' ' || c == 0x7f
+	case 'p':
+		in = c > ' ' && c < 0x7f && !isLetter(c) && !isDigit(c)
+	case 'w':
+		in = isLetter(c) || isDigit(c)
+	case 'x':
+		in = isHex(c)
+	case 'g':
+		in = c > ' ' && c < 0x7f
+	case 'z':
+		in = c == 0
+	default:
+		return class == c
+	}
+	if class < 'a' { // an upper-case class is everything else
+		return !in
+	}
+	return in
+}
+
+func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func isHex(c byte) bool { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'f' }

@@ -1,0 +1,130 @@
+package schema
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// families are the protocols that a route may combine. Each allows and needs its
+// own fields to match on.
+var families = map[string]string{
+	"http": "http", "https": "http", "grpc": "grpc", "grpcs": "grpc", "ws": "ws", "wss": "ws",
+	"tcp": "stream", "tls": "stream", "udp": "stream", "tls_passthrough": "passthrough",
+}
+
+// routeProtocols refuses what the protocols of a route leave no room for, and
+// demands that it matches on something. Kong has a subschema for each family.
+func routeProtocols(c *checker, r *record, values object) {
+	if c.retold("protocols", "unknown type: want one of the protocols of a route") || c.invalid([]string{"protocols"}) {
+		return
+	}
+	list, _ := r.get(values, []string{"protocols"}).([]any)
+	if len(list) == 0 {
+		return
+	}
+	has := func(protocol string) bool { return slices.Contains(list, any(protocol)) }
+	first, _ := list[0].(string)
+	filled := func(name string) bool { return !empty(values[name]) }
+	forbid := func(when string, names ...string) {
+		for _, name := range names {
+			if values[name] != nil && (name != "strip_path" || values[name] == true) {
+				c.at(name, BadValue, "cannot set '"+name+"' when 'protocols' is "+when)
+			}
+		}
+	}
+	need := func(when string, names ...string) {
+		if filled("expression") {
+			return
+		}
+		if !slices.ContainsFunc(names, filled) {
+			var fields []fieldRef
+			for _, name := range names {
+				fields = append(fields, refTo(name))
+			}
+			c.add(MissingField, "must set "+sayOneOf(fields)+" when 'protocols' is "+when)
+		}
+	}
+	switch families[first] {
+	case "http":
+		forbid("'http' or 'https'", "sources", "destinations")
+		if has("https") {
+			need("'https'", "methods", "hosts", "headers", "paths", "snis")
+		} else {
+			need("'http'", "methods", "hosts", "headers", "paths")
+		}
+	case "grpc":
+		forbid("'grpc' or 'grpcs'", "strip_path", "methods", "sources", "destinations")
+		if has("grpcs") {
+			need("'grpcs'", "hosts", "headers", "paths", "snis")
+		} else {
+			need("'grpc'", "hosts", "headers", "paths")
+		}
+	case "stream":
+		forbid("'tcp', 'tls', 'tls_passthrough' or 'udp'", "methods", "hosts", "paths", "headers")
+		need("'tcp', 'tls' or 'udp'", "sources", "destinations", "snis")
+	case "passthrough":
+		forbid("'tcp', 'tls', 'tls_passthrough' or 'udp'", "methods", "hosts", "paths", "headers")
+		need("'tls_passthrough'", "snis")
+	}
+}
+
+// sayOneOf names fields as Kong puts them into its sentences.
+func sayOneOf(fields []fieldRef) string {
+	if len(fields) == 1 {
+		return quoted(fields)
+	}
+	return "one of " + quoted(fields)
+}
+
+// retold moves errors about elements of a list to the list, as Kong tells them
+// where it chooses a subschema by the list.
+func (c *checker) retold(name, message string) bool {
+	depth := len(c.path)
+	found := false
+	c.errs = slices.DeleteFunc(c.errs, func(e FieldError) bool {
+		is := len(e.Path) > depth+1 && e.Path[depth].Name == name && e.Rule == BadValue
+		found = found || is
+		return is
+	})
+	if found {
+		c.at(name, BadValue, message)
+	}
+	return found
+}
+
+// routeExpression is what the flavors that compile routes to expressions refuse:
+// regular expressions beyond their engine, and expressions beside what they replace.
+func routeExpression(c *checker, _ *record, values object) {
+	if !empty(values["expression"]) {
+		for _, name := range []string{"methods", "hosts", "paths", "headers", "snis", "sources", "destinations"} {
+			if !empty(values[name]) {
+				c.add(BadValue, "Router Expression failed validation: cannot set 'expression' together with '"+name+"'")
+				return
+			}
+		}
+		return
+	}
+	paths, _ := values["paths"].([]any)
+	for i, item := range paths {
+		text, _ := item.(string)
+		if pattern, is := strings.CutPrefix(text, "~"); is {
+			if why := routerRefuses(pattern); why != "" {
+				c.add(BadValue, "Router Expression failed validation: paths["+strconv.Itoa(i)+"]: "+why)
+			}
+		}
+	}
+	headers, _ := values["headers"].(object)
+	for _, item := range headers {
+		list, _ := item.([]any)
+		if len(list) != 1 {
+			continue
+		}
+		text, _ := list[0].(string)
+		if pattern, is := strings.CutPrefix(text, "~*"); is {
+			if why := routerRefuses(pattern); why != "" {
+				c.add(BadValue, "Router Expression failed validation: headers: "+why)
+			}
+		}
+	}
+}

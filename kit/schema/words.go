@@ -1,0 +1,347 @@
+package schema
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// The checks of single words. Each says what is wrong, without the word itself,
+// or nothing.
+
+func tag(s string) string {
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == ',' || r == '/' }) {
+		return "invalid tag: want printable characters other than comma and slash"
+	}
+	return ""
+}
+
+func name(s string) string {
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool {
+		return r < utf8.RuneSelf && !isLetter(byte(r)) && !isDigit(byte(r)) && !strings.ContainsRune(".-_~", r)
+	}) {
+		return "invalid value: the only accepted ascii characters are alphanumerics or ., -, _, and ~"
+	}
+	return ""
+}
+
+func headerName(s string) string {
+	for i := range len(s) {
+		if c := s[i]; !isLetter(c) && !isDigit(c) && c != '-' && c != '_' {
+			return "bad header name, allowed characters are A-Z, a-z, 0-9, '_', and '-'"
+		}
+	}
+	return ""
+}
+
+// isAddress also takes what Kong takes for an address with a wrong number in it.
+func isAddress(s string) bool {
+	s = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
+	_, err := netip.ParseAddr(s)
+	return err == nil
+}
+
+// isHostName is as generous as Kong: underscores, a leading dash and a trailing
+// dot are fine.
+func isHostName(s string) bool {
+	if s == "" {
+		return false
+	}
+	for label := range strings.SplitSeq(strings.TrimSuffix(s, "."), ".") {
+		if label == "" || label[len(label)-1] == '-' {
+			return false
+		}
+		for i := range len(label) {
+			if c := label[i]; !isLetter(c) && !isDigit(c) && c != '-' && c != '_' {
+				return false
+			}
+		}
+	}
+	return !looksLikeIPv4(s)
+}
+
+// looksLikeIPv4 tells four numbers; as a host they are an address or wrong.
+func looksLikeIPv4(s string) bool {
+	parts := strings.Split(s, ".")
+	if len(parts) != 4 {
+		return false
+	}
+	for _, p := range parts {
+		if p == "" || strings.ContainsFunc(p, func(r rune) bool { return r < '0' || r > '9' }) {
+			return false
+		}
+	}
+	return true
+}
+
+// splitPort cuts a port off a host; an IPv6 address has one only after brackets.
+func splitPort(s string) (host, port string, has bool) {
+	i := strings.LastIndexByte(s, ':')
+	if i < 0 || isAddress(s) || strings.Count(s, ":") > 1 && !strings.HasSuffix(s[:i], "]") {
+		return s, "", false
+	}
+	return s[:i], s[i+1:], true
+}
+
+func isPort(s string, least int) bool {
+	n, err := strconv.Atoi(s)
+	return err == nil && n >= least && n <= 65535 && !strings.ContainsAny(s, "+-")
+}
+
+func host(s string) string {
+	switch _, _, has := splitPort(s); {
+	case isAddress(s) || isHostName(s):
+		return ""
+	case has:
+		return "must not have a port, and must be a host name or an address"
+	}
+	return "invalid value: want a host name or an address"
+}
+
+// hostWithPort takes hosts with a wildcard label: the schema has looked at that.
+func hostWithPort(s string) string {
+	host, port, has := splitPort(s)
+	if has && !isPort(port, 1) {
+		return "invalid port number"
+	}
+	plain := strings.TrimSuffix(strings.TrimPrefix(host, "*."), ".*")
+	if !isAddress(plain) && !isHostName(plain) {
+		return "invalid hostname: want a host name or an address, with a port or without"
+	}
+	return ""
+}
+
+func wildcardSNI(s string) string {
+	if s == "*" {
+		return ""
+	}
+	plain := s
+	switch stars := strings.Count(s, "*"); {
+	case stars > 1:
+		return "only one wildcard must be specified"
+	case stars == 1:
+		var left, right bool
+		plain, left = strings.CutPrefix(s, "*.")
+		if !left {
+			plain, right = strings.CutSuffix(s, ".*")
+		}
+		if !left && !right {
+			return "wildcard must be leftmost or rightmost character"
+		}
+	}
+	switch _, _, has := splitPort(plain); {
+	case isAddress(plain):
+		return "must not be an IP"
+	case has:
+		return "must not have a port"
+	case !isHostName(plain):
+		return "invalid value: want a host name"
+	}
+	return ""
+}
+
+func upstreamName(s string) string {
+	switch _, _, has := splitPort(s); {
+	case isAddress(s):
+		return "Invalid name; no ip addresses allowed"
+	case has:
+		return "Invalid name; no port allowed"
+	case !isHostName(s):
+		return "Invalid name; must be a valid hostname"
+	}
+	return ""
+}
+
+func target(s string) string {
+	host, port, has := splitPort(s)
+	if has && !isPort(port, 0) || !isAddress(host) && !isHostName(host) {
+		return "Invalid target; not a valid hostname or ip address"
+	}
+	return ""
+}
+
+func network(s string) string {
+	if _, err := netip.ParseAddr(s); err == nil {
+		return ""
+	}
+	if _, err := netip.ParsePrefix(s); err == nil {
+		return ""
+	}
+	return "invalid ip or cidr range"
+}
+
+func url(s string) string {
+	switch _, host, ok := splitURL(s); {
+	case host == "":
+		return "missing host in url"
+	case !ok:
+		return "missing scheme in url"
+	}
+	return ""
+}
+
+func redirectURI(s string) string {
+	_, host, ok := splitURL(s)
+	switch {
+	case !ok || host == "":
+		return "cannot parse the URI: want a scheme and a host"
+	case strings.Contains(s, "#"):
+		return "a fragment is not allowed"
+	}
+	return ""
+}
+
+// splitURL finds scheme and host as generously as Kong's parser, which takes
+// anything after the scheme.
+func splitURL(s string) (scheme, host string, ok bool) {
+	scheme, rest, ok := strings.Cut(s, "://")
+	if !ok {
+		rest, ok = strings.CutPrefix(s, "//")
+		if !ok {
+			return "", "", false
+		}
+		scheme = ""
+	}
+	host = rest[:len(rest)-len(strings.TrimLeftFunc(rest, func(r rune) bool { return r != '/' && r != '?' && r != '#' }))]
+	return scheme, host, scheme != ""
+}
+
+// path checks a plain path, which the schema knows to begin with a slash.
+func path(s string) string {
+	for i := range len(s) {
+		if c := s[i]; !isLetter(c) && !isDigit(c) && strings.IndexByte("/.-_~%:@!$&'()*+,;=", c) < 0 {
+			return "invalid path: characters outside of the reserved list of RFC 3986 found"
+		}
+	}
+	return escapes(s)
+}
+
+func escapes(s string) string {
+	for i := range len(s) {
+		if s[i] == '%' && (i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2])) {
+			return "invalid url-encoded value: a percent sign must begin an escape of two hexadecimal digits"
+		}
+	}
+	return ""
+}
+
+// routePath checks a path that routes match: plain ones must be normalized, for
+// otherwise no request would ever match; those with a tilde must be regular
+// expressions.
+func routePath(s string) string {
+	if message := escapes(s); message != "" {
+		return message
+	}
+	if pattern, is := strings.CutPrefix(s, "~"); is {
+		if !validPCRE(pattern) {
+			return "invalid regex"
+		}
+		return ""
+	}
+	if normal(s) != s {
+		return "non-normalized path: write it without dot segments and without escapes of characters that need none"
+	}
+	return ""
+}
+
+// normal resolves dot segments and the escapes of all but reserved characters.
+func normal(s string) string {
+	const reserved = "!#$%&'()*+,/:;=?@[]"
+	if strings.IndexByte(s, '%') >= 0 {
+		var b strings.Builder
+		for i := 0; i < len(s); i++ {
+			if s[i] != '%' || i+2 >= len(s) {
+				b.WriteByte(s[i])
+				continue
+			}
+			n, err := strconv.ParseUint(s[i+1:i+3], 16, 8)
+			if err != nil {
+				b.WriteByte(s[i])
+				continue
+			}
+			if strings.IndexByte(reserved, byte(n)) >= 0 {
+				b.WriteString(strings.ToUpper(s[i : i+3]))
+			} else {
+				b.WriteByte(byte(n))
+			}
+			i += 2
+		}
+		s = b.String()
+	}
+	if !strings.Contains(s, "/.") {
+		return s
+	}
+	segments := strings.Split(s, "/")
+	out := make([]string, 0, len(segments))
+	for i, segment := range segments {
+		last := i == len(segments)-1
+		if segment != "." && segment != ".." {
+			out = append(out, segment)
+			continue
+		}
+		if segment == ".." && len(out) > 1 {
+			out = out[:len(out)-1]
+		}
+		if last {
+			out = append(out, "")
+		}
+	}
+	return strings.Join(out, "/")
+}
+
+// addURL makes a service's url stand for the fields that it is short for.
+func addURL(r *record) {
+	add := func(into string) *shorthand {
+		s := &shorthand{field: &field{name: "url", typ: typeString}, into: []string{into}}
+		r.aliases = append(r.aliases, s)
+		return s
+	}
+	if r.fields["url"] != nil || r.fields["host"] == nil {
+		return
+	}
+	r.short["url"] = add("host")
+	r.checks = append(r.checks, serviceURL(r))
+}
+
+// serviceURL checks the parts of a url by the rules of the fields they fill.
+func serviceURL(r *record) entityCheck {
+	rulesOf := func(c *checker, name string, value any) {
+		if f := r.fields[name]; f != nil && value != "" {
+			c.into(Step{Name: name}, f, value)
+		}
+	}
+	return func(c *checker, _ *record, values object) {
+		raw, ok := values["url"].(string)
+		if !ok || c.invalid([]string{"url"}) {
+			return
+		}
+		scheme, host, has := splitURL(raw)
+		if !has || host == "" {
+			c.at("host", MissingField, "required field missing: want a url with a scheme and a host")
+			if rest, _, _ := strings.Cut(raw, "?"); !strings.HasPrefix(rest, "/") && !has {
+				c.at("path", BadValue, "should start with: /")
+			}
+			return
+		}
+		rulesOf(c, "protocol", scheme)
+		_, rest, _ := strings.Cut(raw, "://")
+		if rest = rest[len(host):]; rest != "" {
+			if rest, _, _ = strings.Cut(rest, "?"); values["path"] == nil {
+				rulesOf(c, "path", rest)
+			}
+		}
+		if at := strings.LastIndexByte(host, '@'); at >= 0 {
+			host = host[at+1:]
+		}
+		name, port, hasPort := splitPort(host)
+		if values["host"] == nil {
+			rulesOf(c, "host", strings.TrimSuffix(strings.TrimPrefix(name, "["), "]"))
+		}
+		if hasPort && values["port"] == nil {
+			if n, err := strconv.Atoi(port); err == nil {
+				rulesOf(c, "port", n)
+			}
+		}
+	}
+}
