@@ -14,6 +14,7 @@ type Metrics struct {
 	took    *prometheus.HistogramVec
 	stages  *prometheus.HistogramVec
 	races   prometheus.Counter
+	checks  *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics of a Desk.
@@ -22,20 +23,35 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		submits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "silverback_translator_submits_total", Help: "Submissions by what became of them."}, []string{"outcome"}),
 		took:    prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "silverback_translator_submit_seconds", Help: "Time from a submission's arrival to its answer.", Buckets: buckets}, []string{"outcome"}),
-		stages:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "silverback_translator_stage_seconds", Help: "Time of one stage: parse, merge, seal, compare, store or commit. A lost race repeats all but the first.", Buckets: buckets}, []string{"stage"}),
+		stages:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "silverback_translator_stage_seconds", Help: "Time of one stage: parse, merge, seal, judge, compare, store or commit. A lost race repeats all but the first.", Buckets: buckets}, []string{"stage"}),
 		races:   prometheus.NewCounter(prometheus.CounterOpts{Name: "silverback_translator_lost_races_total", Help: "Commits that found the group changed and were merged again."}),
 	}
 	for _, outcome := range []string{"committed", "unchanged", "refused", "failed"} {
 		m.submits.WithLabelValues(outcome) // present from the start, so that the first one is seen to happen
 		m.took.WithLabelValues(outcome)
 	}
-	r.MustRegister(m.submits, m.took, m.stages, m.races)
+	m.checks = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "silverback_translator_schema_checks_total", Help: "Checks of configurations by the schemas of their group's gateways, by what became of them.",
+	}, []string{"outcome"})
+	for _, outcome := range []string{"passed", "refused", "incomplete", "unchecked"} {
+		m.checks.WithLabelValues(outcome)
+	}
+	for _, stage := range []string{"parse", "merge", "seal", "compare", "store", "commit"} {
+		m.stages.WithLabelValues(stage)
+	}
+	r.MustRegister(m.submits, m.took, m.stages, m.races, m.checks)
 	return m
 }
 
 func (m *Metrics) stage(name string, began time.Time) {
 	if m != nil {
 		m.stages.WithLabelValues(name).Observe(time.Since(began).Seconds())
+	}
+}
+
+func (m *Metrics) judged(outcome string) {
+	if m != nil {
+		m.checks.WithLabelValues(outcome).Inc()
 	}
 }
 
