@@ -152,6 +152,13 @@ e2e: build ## end to end, with the lab and with real processes
 chaos: build ## faults under load, judged afterwards (SEED=...)
 	SILVERBACK_CHAOS_SEED=$(SEED) $(GO) test -count=1 -timeout 30m $(TEST_FLAGS) ./test/chaos/...
 
+.PHONY: alerts-test
+alerts-test: ## the alert rules' cases and the dashboards' metrics, with promtool too where it is installed
+	$(GO) test -count=1 $(TEST_FLAGS) ./test/observability/...
+	@if command -v promtool >/dev/null; then \
+		cd deploy/observability && promtool check config --syntax-only prometheus.yaml && promtool test rules alerts_test.yaml; \
+	else echo "alerts-test: no promtool here; Prometheus's own engine has judged the rules"; fi
+
 .PHONY: bench
 bench: ## measure the budgets (BENCH_FLAGS=...)
 	$(GO) run ./test/cmd/bench $(BENCH_FLAGS)
