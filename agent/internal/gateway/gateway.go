@@ -41,6 +41,7 @@ type Gateway struct {
 	status  api           // of readiness; without a base when there is none
 	proxy   api           // a connection for each request
 	loading chan struct{} // holds the one right to post
+	broken  chan struct{} // capacity 1: a kept connection has ended
 }
 
 // api is one listener and who asks it.
@@ -54,21 +55,25 @@ const readTimeout = 3 * time.Second
 
 // New makes no connection. Its errors do not repeat URLs, which can hold passwords.
 func New(opts Options) (*Gateway, error) {
-	g := &Gateway{opts: opts, loading: make(chan struct{}, 1)}
+	g := &Gateway{opts: opts, loading: make(chan struct{}, 1), broken: make(chan struct{}, 1)}
 	admin, err := ParseListener(opts.Admin)
 	if err != nil {
 		return nil, fmt.Errorf("admin URL: %w", err)
 	}
-	g.admin = api{admin.base, &http.Client{Transport: admin.control(opts.TLS), CheckRedirect: noRedirect}}
+	adminTransport := admin.control(opts.TLS)
+	if opts.Status == "" {
+		g.watched(adminTransport)
+	}
+	g.admin = api{admin.base, &http.Client{Transport: adminTransport, CheckRedirect: noRedirect}}
 	if opts.TokenFile != "" {
-		g.admin.client.Transport = &withToken{Transport: admin.control(opts.TLS), file: opts.TokenFile}
+		g.admin.client.Transport = &withToken{Transport: adminTransport, file: opts.TokenFile}
 	}
 	if opts.Status != "" {
 		status, err := ParseListener(opts.Status)
 		if err != nil {
 			return nil, fmt.Errorf("status URL: %w", err)
 		}
-		g.status = api{status.base, &http.Client{Transport: status.control(opts.TLS), CheckRedirect: noRedirect}}
+		g.status = api{status.base, &http.Client{Transport: g.watched(status.control(opts.TLS)), CheckRedirect: noRedirect}}
 	}
 	proxy, err := ParseListener(opts.Proxy)
 	if err != nil {
