@@ -3,12 +3,21 @@ package schemas
 import (
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/schema"
 )
 
-// verify makes sure that bytes are the bundle that a digest names, in canonical form. Until the form is settled, nothing is.
-func verify(digest string, _ []byte) error {
-	if _, err := fleet.ParseDigest(digest); err != nil {
+// verify makes sure that bytes are the bundle that a digest names, in canonical form and within bounds.
+func verify(digest string, zstd []byte) error {
+	want, err := fleet.ParseDigest(digest)
+	if err != nil {
 		return fault.InvalidFields(fault.Violation{Field: "digest", Description: err.Error()})
 	}
-	return fault.New(fault.Invalid, "INVALID_SCHEMAS", "the bytes are not a bundle of schemas")
+	b, err := schema.Unpack(zstd)
+	if err != nil {
+		return fault.New(fault.Invalid, "INVALID_SCHEMAS", "%s", err.Error())
+	}
+	if b.Digest() != want {
+		return fault.New(fault.Invalid, "INVALID_SCHEMAS", "the bundle has the digest %s, not %s", b.Digest(), want)
+	}
+	return nil
 }
