@@ -1,19 +1,28 @@
 package registry_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/klauspost/compress/zstd"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/schema"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	"github.com/silverback-gateway/silverback/services/registry"
+	"github.com/silverback-gateway/silverback/services/registry/internal/schemas"
+	"github.com/silverback-gateway/silverback/services/registry/internal/store"
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
-
-	"github.com/silverback-gateway/silverback/kit/fault"
 )
 
 // named is a digest that no bundle has.
@@ -158,5 +167,186 @@ func TestCapabilitiesNameADigestOrNothing(t *testing.T) {
 	})
 	if fault.KindOf(fault.FromStatus(err)) != fault.Invalid {
 		t.Errorf("got %v", err)
+	}
+}
+
+// bundle makes a small bundle; another version makes another one.
+func bundle(t *testing.T, version string) (digest string, zstd []byte) {
+	t.Helper()
+	b, err := schema.New(schema.Texts{KongVersion: version, Entities: map[string]json.RawMessage{
+		"routes": json.RawMessage(`{"fields":[{"name":{"type":"string"}}]}`), "plugins": json.RawMessage(`{"fields":[{"name":{"type":"string"}}]}`),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b.Digest()), schema.Pack(b)
+}
+
+func (r *replica) upload(node, digest string, zstd []byte) error {
+	_, err := r.UploadSchemas(context.Background(), &registryv1.UploadSchemasRequest{Group: "g", Node: node, Digest: digest, Zstd: zstd})
+	return fault.FromStatus(err)
+}
+
+func (r *replica) stored(digest string) ([]byte, error) {
+	a, err := r.GetSchemas(context.Background(), &registryv1.GetSchemasRequest{Digest: digest})
+	return a.GetZstd(), fault.FromStatus(err)
+}
+
+func TestOneNodeIsAskedForSchemasThatAreNotStored(t *testing.T) {
+	server := etcdtest.Start(t)
+	a, b := start(t, server.Client(t), registry.Config{}), start(t, server.Client(t), registry.Config{})
+	a.group(t, "g")
+	digest, zstd := bundle(t, "3.9.3")
+	if !a.enrolWith(t, "n1", digest) {
+		t.Error("the first node is not asked")
+	}
+	if a.enrolWith(t, "n2", digest) {
+		t.Error("the second node is asked while the first one may be at it")
+	}
+	if again, err := a.renew("n1", "1", nil); err != nil || again.GetWantSchemas() {
+		t.Errorf("asked again at once: %v, %v", again, err)
+	}
+	if err := a.upload("n1", digest, zstd); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.upload("n2", digest, zstd); err != nil {
+		t.Errorf("what is there already: %v", err)
+	}
+	got, err := b.stored(digest)
+	if err != nil || !bytes.Equal(got, zstd) {
+		t.Errorf("another replica has %d bytes of %d, %v", len(got), len(zstd), err)
+	}
+	eventually(t, "the other replica knows that they are stored", func() bool { return !b.enrolWith(t, "n3", digest) })
+	if _, err := b.stored(named("a")); !errors.Is(err, fault.Of(fault.Missing)) {
+		t.Errorf("schemas that nobody uploaded: %v", err)
+	}
+}
+
+func TestAnAgentThatDoesNotUploadIsNotTheLastOneAsked(t *testing.T) {
+	now := time.Now()
+	k := schemas.New(schemas.Config{View: emptyView{}})
+	digest := named("a")
+	if !k.Want(digest, now) || k.Want(digest, now.Add(9*time.Second)) || !k.Want(digest, now.Add(11*time.Second)) {
+		t.Error("want: the first is asked, a second one soon after is not, one later is")
+	}
+	if k.Want("", now) {
+		t.Error("a node without a digest is asked")
+	}
+}
+
+type emptyView struct{ schemas.View }
+
+func (emptyView) Stored(string) bool { return false }
+
+func TestUploadsThatAreNotTheirBundleAreRefused(t *testing.T) {
+	etcd := etcdtest.Client(t)
+	r := start(t, etcd, registry.Config{})
+	r.group(t, "g")
+	digest, zstd := bundle(t, "3.9.3")
+	other, otherZstd := bundle(t, "3.4.2")
+	if err := r.upload("n", digest, zstd); !errors.Is(err, fault.Of(fault.Missing)) {
+		t.Errorf("of a node that is not enrolled: %v", err)
+	}
+	r.enrolWith(t, "n", digest)
+	for name, tt := range map[string]struct {
+		digest string
+		zstd   []byte
+		want   fault.Kind
+	}{
+		"another bundle":                {digest, otherZstd, fault.Invalid},
+		"not a bundle":                  {digest, []byte("no zstd"), fault.Invalid},
+		"cut short":                     {digest, zstd[:len(zstd)-3], fault.Invalid},
+		"a bomb":                        {digest, bomb(t), fault.Invalid},
+		"schemas that the node has not": {other, otherZstd, fault.WrongState},
+		"too large to travel":           {digest, make([]byte, 768<<10+1), fault.Invalid},
+	} {
+		if err := r.upload("n", tt.digest, tt.zstd); fault.KindOf(err) != tt.want {
+			t.Errorf("%s: %v, want kind %d", name, err, tt.want)
+		}
+	}
+	left, err := etcd.Get(t.Context(), "/silverback/v1/identity/schemas/", clientv3.WithPrefix())
+	if err != nil || left.Count != 0 {
+		t.Errorf("%d bundles are stored, %v", left.Count, err)
+	}
+}
+
+// bomb is a small frame of very much.
+func bomb(t *testing.T) []byte {
+	t.Helper()
+	w, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.EncodeAll(make([]byte, 256<<20), nil)
+}
+
+func TestSchemasHaveALimit(t *testing.T) {
+	etcd := etcdtest.Client(t)
+	for i := range schemas.MaxBundles {
+		if _, err := etcd.Put(t.Context(), fmt.Sprintf("/silverback/v1/identity/schemas/sha256:%064x", i), "x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := start(t, etcd, registry.Config{})
+	r.group(t, "g")
+	digest, zstd := bundle(t, "3.9.3")
+	r.enrolWith(t, "n", digest)
+	if err := r.upload("n", digest, zstd); !errors.Is(err, fault.Of(fault.Busy)) {
+		t.Errorf("one too many: %v", err)
+	}
+}
+
+func TestSchemasThatNoNodeNamesAreCollected(t *testing.T) {
+	server := etcdtest.Start(t)
+	const after = 300 * time.Millisecond
+	a, b := start(t, server.Client(t), registry.Config{ForgetSchemasAfter: after}), start(t, server.Client(t), registry.Config{ForgetSchemasAfter: after})
+	a.group(t, "g")
+	kept, keptZstd := bundle(t, "3.9.3")
+	gone, goneZstd := bundle(t, "3.4.2")
+	a.enrolWith(t, "stays", kept)
+	a.enrolWith(t, "leaves", gone)
+	for node, upload := range map[string]func() error{
+		"stays": func() error { return a.upload("stays", kept, keptZstd) }, "leaves": func() error { return b.upload("leaves", gone, goneZstd) },
+	} {
+		if err := upload(); err != nil {
+			t.Fatalf("%s: %v", node, err)
+		}
+	}
+	a.leave(t, "leaves")
+	eventually(t, "the bundle of the node that left is deleted", func() bool {
+		_, err := a.stored(gone)
+		return errors.Is(err, fault.Of(fault.Missing))
+	})
+	if _, err := b.stored(kept); err != nil {
+		t.Errorf("a bundle that is named: %v", err)
+	}
+	// Loss heals: the node that comes back is asked for them.
+	eventually(t, "the replica knows that they are gone", func() bool { return b.enrolWith(t, "leaves", gone) })
+	if err := b.upload("leaves", gone, goneZstd); err != nil {
+		t.Error(err)
+	}
+}
+
+// A replica that read the nodes before one of them named a bundle must not delete that bundle.
+func TestABundleThatWasJustNamedIsNotDeleted(t *testing.T) {
+	etcd := etcdtest.Client(t)
+	ledger := store.New(etcd)
+	r := start(t, etcd, registry.Config{})
+	r.group(t, "g")
+	digest, zstd := bundle(t, "3.9.3")
+	storedAt, err := ledger.PutSchemas(t.Context(), digest, zstd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.enrolWith(t, "n", digest)
+	if deleted, err := ledger.DeleteSchemas(t.Context(), digest, storedAt, storedAt); err != nil || deleted {
+		t.Fatalf("deleted %v, %v", deleted, err)
+	}
+	now, err := etcd.Get(t.Context(), "any")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if deleted, err := ledger.DeleteSchemas(t.Context(), digest, storedAt, now.Header.Revision); err != nil || !deleted {
+		t.Errorf("on fresh grounds: deleted %v, %v", deleted, err)
 	}
 }
