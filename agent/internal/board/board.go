@@ -59,8 +59,8 @@ type View struct {
 	Probes            []Probe           `json:"probes,omitempty"`
 	Health            *Health           `json:"health,omitempty"` // as sampled last; nil before
 	Told              *Health           `json:"-"`                // what the registry is to know of it
-	Events            []Event           `json:"events"` // oldest first, at most MaxEvents
-	CapabilitiesCount int64             `json:"-"`      // changes when the capabilities were read anew and differ
+	Events            []Event           `json:"events"`           // oldest first, at most MaxEvents
+	CapabilitiesCount int64             `json:"-"`                // changes when the capabilities were read anew and differ
 }
 
 // Probe is how one of the group's probes stands. It is never changed, only replaced.

@@ -53,7 +53,7 @@ func flipped(told, current []board.ProbeResult) bool {
 const (
 	nearShare      = 0.25
 	nearRequests   = 5
-	nearFailures   = 2 // of a probe; the first and the last count
+	nearFailures   = 2                     // of a probe; the first and the last count
 	nearLatency    = 25 * time.Millisecond // Kong's first bucket
 	nearConnection = 5
 	nearMemory     = 8 << 20

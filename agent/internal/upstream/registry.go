@@ -17,6 +17,7 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/board"
 	"github.com/silverback-gateway/silverback/agent/internal/drift"
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
+	"github.com/silverback-gateway/silverback/agent/internal/health"
 	"github.com/silverback-gateway/silverback/kit/proof"
 )
 
@@ -30,7 +31,9 @@ type Member struct {
 	Capabilities func() (gateway.Capabilities, bool)
 	Form         *proof.Form // nil: the best that the gateway allows
 	SetPolicy    func(drift.Policy)
-	Schemas      schemas // nil: of schemas nothing is said
+	SetProbes    func([]health.Probe) // nil: none are asked
+	Drains       *Drains              // nil: the registry's word about draining is not heard
+	Schemas      schemas              // nil: of schemas nothing is said
 }
 
 // schemas knows by which schemas the gateway judges configurations.
@@ -161,6 +164,7 @@ func (s *session) enrol(ctx context.Context, c gateway.Capabilities, digest stri
 	}
 	s.enrolled, s.told = true, req.GetStatus()
 	s.take(resp.GetRenewInterval().AsDuration(), resp.GetDrift())
+	s.balance(resp, resp.GetProbes(), true)
 	s.give(resp.GetWantSchemas())
 	s.Board.Update(func(v *board.View) { v.Enrolled = true })
 	return nil
@@ -182,8 +186,19 @@ func (s *session) renew(ctx context.Context) error {
 		s.told = nil
 	}
 	s.take(resp.GetRenewInterval().AsDuration(), resp.GetDrift())
+	s.balance(resp, resp.GetProbes(), false)
 	s.give(resp.GetWantSchemas())
 	return nil
+}
+
+// balance takes what the registry says about load balancing.
+func (s *session) balance(t told, probes []*fleetv1.Probe, enrolment bool) {
+	if s.SetProbes != nil {
+		s.SetProbes(probesOf(probes))
+	}
+	if s.Drains != nil {
+		s.Drains.Obey(orderOf(t), enrolment)
+	}
 }
 
 // give has the schemas uploaded, in their own time, when the registry wants them.

@@ -13,6 +13,7 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/board"
 	"github.com/silverback-gateway/silverback/agent/internal/drift"
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
+	"github.com/silverback-gateway/silverback/agent/internal/health"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/proof"
 )
@@ -80,7 +81,7 @@ func nodeStatus(v board.View) *fleetv1.NodeStatus {
 	s := &fleetv1.NodeStatus{
 		Decision: v.Decision, GatewayReady: v.GatewayReady, Draining: v.Draining,
 		LoadTime: durationpb.New(v.LoadTime.Round(time.Microsecond)), ProofTime: durationpb.New(v.ProofTime.Round(time.Microsecond)),
-		Loads: v.Loads, Drifts: v.Drifts,
+		Loads: v.Loads, Drifts: v.Drifts, Health: healthOf(v.Told),
 	}
 	// What a gateway was proven to serve once, and now may not, is not what it serves.
 	if v.Proven {
@@ -93,6 +94,38 @@ func nodeStatus(v board.View) *fleetv1.NodeStatus {
 		s.Conditions = append(s.Conditions, &fleetv1.Condition{Type: c.Type, Message: c.Message, Since: timestamppb.New(c.Since)})
 	}
 	return s
+}
+
+func healthOf(h *board.Health) *fleetv1.Health {
+	if h == nil {
+		return nil
+	}
+	out := &fleetv1.Health{
+		Window: durationpb.New(h.Window), Requests: h.Requests, ServerErrors: h.ServerErrors, LatencyP50: optional(h.LatencyP50), LatencyP99: optional(h.LatencyP99),
+		Connections: h.Connections, MemoryBytes: h.MemoryBytes, WorkerRestarts: h.WorkerRestarts,
+	}
+	for _, p := range h.Probes {
+		out.Probes = append(out.Probes, &fleetv1.ProbeResult{Path: p.Path, Host: p.Host, Sent: int32(p.Sent), Failed: int32(p.Failed), Reason: p.Reason})
+	}
+	return out
+}
+
+func optional(d *time.Duration) *durationpb.Duration {
+	if d == nil {
+		return nil
+	}
+	return durationpb.New(*d)
+}
+
+func probesOf(from []*fleetv1.Probe) []health.Probe {
+	var all []health.Probe
+	for _, p := range from {
+		all = append(all, health.Probe{
+			Path: p.GetPath(), Host: p.GetHost(), Headers: p.GetHeaders(), Expect: int(p.GetExpect()),
+			Interval: p.GetInterval().AsDuration(), Timeout: p.GetTimeout().AsDuration(), Readiness: p.GetReadiness(),
+		})
+	}
+	return all
 }
 
 func capabilities(c gateway.Capabilities, best proof.Form) *fleetv1.Capabilities {

@@ -1,0 +1,50 @@
+package lastgood
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// orderFile holds an operator's word about load balancing. It is a file of its own, for it changes while the agent loads, and must be on disk
+// before a load is over.
+const orderFile = "drain"
+
+// An Order is the last word of an operator about whether the node takes part in load balancing. The zero Order is that it does.
+type Order struct {
+	Draining bool      `json:"draining"`
+	Reason   string    `json:"reason,omitempty"`
+	Since    time.Time `json:"since,omitzero"`
+	Number   int64     `json:"number"` // orders of a node are counted; an older one counts for nothing
+}
+
+// Equal reports whether two orders are the same.
+func (o Order) Equal(other Order) bool {
+	return o.Draining == other.Draining && o.Reason == other.Reason && o.Since.Equal(other.Since) && o.Number == other.Number
+}
+
+// RememberOrder writes an order durably.
+func (s *Store) RememberOrder(o Order) error {
+	if err := s.write(orderFile, o, nil); err != nil {
+		return fmt.Errorf("write the drain order: %w", err)
+	}
+	return nil
+}
+
+// RecallOrder reads the order; the zero Order when there is none. A damaged file is an ErrCorrupt.
+func (s *Store) RecallOrder() (Order, error) {
+	content, err := os.ReadFile(s.path(orderFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Order{}, nil
+	}
+	var o Order
+	if err == nil {
+		_, err = decode(content, &o)
+	}
+	if err != nil {
+		return Order{}, fmt.Errorf("read the drain order: %w", err)
+	}
+	return o, nil
+}

@@ -1,0 +1,119 @@
+package upstream
+
+import (
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+
+	"github.com/silverback-gateway/silverback/agent/internal/board"
+	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
+)
+
+// memory keeps an order for the next run of the agent.
+type memory interface {
+	RememberOrder(lastgood.Order) error
+}
+
+// Drains knows whether the node takes part in load balancing: not while an operator says so, and not while the agent is stopping. It is
+// safe for concurrent use.
+type Drains struct {
+	board  *board.Board
+	memory memory
+
+	mu       sync.Mutex
+	order    lastgood.Order
+	forgot   bool // the order is not on disk
+	stopping time.Time
+}
+
+// drainNotRemembered is the condition that a drain would not outlive the agent.
+const drainNotRemembered = "DrainNotRemembered"
+
+const stoppingReason = "the agent is stopping"
+
+// NewDrains shows the order that was remembered. Damage is why it could not be read; then the node takes part until the registry says otherwise.
+func NewDrains(b *board.Board, m memory, order lastgood.Order, damage error) *Drains {
+	d := &Drains{board: b, memory: m, order: order}
+	d.show()
+	if damage != nil {
+		b.Raise(drainNotRemembered, "whether the node was drained is not known: "+damage.Error(), time.Now())
+	}
+	return d
+}
+
+// Obey takes the registry's word. The answer to an enrolment counts whatever was known; another one only when it is not older. What is obeyed is
+// in force at once, also when the disk does not take it.
+func (d *Drains) Obey(next lastgood.Order, enrolment bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !enrolment && next.Number < d.order.Number {
+		return
+	}
+	if next.Equal(d.order) && !d.forgot {
+		if enrolment {
+			d.board.Clear(drainNotRemembered)
+		}
+		return
+	}
+	changed := !next.Equal(d.order)
+	d.order = next
+	if changed {
+		d.show()
+	}
+	if err := d.memory.RememberOrder(next); err != nil {
+		d.forgot = true
+		d.board.Raise(drainNotRemembered, "the registry's word about draining is in force, and would not outlive the agent: "+err.Error(), time.Now())
+		return
+	}
+	d.forgot = false
+	d.board.Clear(drainNotRemembered)
+}
+
+// Stop takes the node out of load balancing for as long as the agent still runs.
+func (d *Drains) Stop(now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stopping = now
+	d.show()
+}
+
+func (d *Drains) show() {
+	order, stopping := d.order, d.stopping
+	d.board.Update(func(v *board.View) {
+		v.Draining, v.DrainReason, v.DrainSince = order.Draining, order.Reason, order.Since
+		if !order.Draining && !stopping.IsZero() {
+			v.Draining, v.DrainReason, v.DrainSince = true, stoppingReason, stopping
+		}
+	})
+}
+
+// told is what an answer of the registry says about load balancing.
+type told interface {
+	GetDraining() bool
+	GetDrain() *registryv1.Drain
+	GetDrainOrder() int64
+}
+
+func orderOf(t told) lastgood.Order {
+	o := lastgood.Order{Draining: t.GetDraining(), Number: t.GetDrainOrder()}
+	if o.Draining {
+		o.Reason = oneLine(t.GetDrain().GetReason())
+		if t.GetDrain().GetSince() != nil {
+			o.Since = t.GetDrain().GetSince().AsTime()
+		}
+	}
+	return o
+}
+
+// oneLine is a text that fits on one line of /readyz.
+func oneLine(text string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text))
+}
