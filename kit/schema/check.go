@@ -180,7 +180,7 @@ func (c *checker) value(f *field, v any) {
 		}
 		return
 	}
-	if f.isNull && (f.typ != typeForeign || c.strict) {
+	if f.isNull && (!f.scope || c.strict) {
 		c.add(BadValue, "value must be null")
 		return
 	}

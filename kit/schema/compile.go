@@ -48,6 +48,7 @@ type field struct {
 	keys, values  *field
 	rec           *record
 	isNull        bool // eq: null
+	scope         bool // and it is a plugin's scope: the gateway takes it all the same (F21)
 	notNull       bool // ne: null
 	rules         []rule
 }
@@ -147,6 +148,9 @@ func compileSub(kind, name string, base, sub any) (*record, error) {
 		return nil, err
 	}
 	r.entity = true
+	for _, f := range r.order {
+		f.scope = f.isNull && f.typ == typeForeign
+	}
 	compiler{name: kind, raw: raw}.addKnown(r)
 	return r, nil
 }
@@ -293,7 +297,7 @@ func (c compiler) fill(f *field, raw object, path string) error {
 			}
 		}
 	case typeRecord:
-		if !flag("abstract") && !emptyTable(raw["fields"]) {
+		if _, opened := raw["fields"]; opened && !flag("abstract") {
 			f.rec, err = c.record(raw, path)
 		}
 	}

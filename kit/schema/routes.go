@@ -34,7 +34,7 @@ func routeProtocols(c *checker, r *record, values object) {
 		}
 	}
 	need := func(when string, names ...string) {
-		if filled("expression") {
+		if filled("expression") && r.fields["expression"] != nil {
 			return
 		}
 		if !slices.ContainsFunc(names, filled) {

@@ -115,19 +115,3 @@ func TestAKilledPostIsNotLoadedAfterTheRestart(t *testing.T) {
 		t.Error("a post that the killed gateway never answered is in force")
 	}
 }
-
-func TestSchemaIsAsked(t *testing.T) {
-	g := kongtest.Start(t, func(o *kongtest.Options) { o.Schema = noCORS{} })
-	got := post(t, g, `{"_format_version":"3.0","plugins":[{"name":"cors","config":{"max_age":-1}}]}`)
-	expect(t, got, 400, "")
-	contains(t, got.body, `"field":"config.max_age"`)
-}
-
-type noCORS struct{}
-
-func (noCORS) Check(kind string, entity map[string]any) []kongtest.FieldError {
-	if kind == "plugins" && entity["name"] == "cors" {
-		return []kongtest.FieldError{{Field: []any{"config", "max_age"}, Message: "value should not be negative"}}
-	}
-	return nil
-}

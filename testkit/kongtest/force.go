@@ -62,7 +62,7 @@ func (g *Gateway) parse(p posted, faulty bool) (*loaded, error) {
 		}
 	}
 	ld := loader{now: time.Now(), structure: structure{
-		kinds: g.kinds, plugins: g.plugins, flavor: g.opts.RouterFlavor, schema: g.opts.Schema, lua: g.opts.UntrustedLua != "off",
+		kinds: g.kinds, plugins: g.plugins, flavor: g.opts.RouterFlavor, schemas: g.opts.Schemas, lua: g.opts.UntrustedLua != "off",
 	}}
 	if faulty {
 		ld.refuse = g.faults.refusal()

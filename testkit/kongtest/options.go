@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/silverback-gateway/silverback/kit/schema"
 )
 
 // Options say what gateway to simulate. The zero value is a freshly installed
@@ -38,10 +40,12 @@ type Options struct {
 	// Prefix is a directory for what outlives the process. Without it the
 	// configuration outlives Restart only.
 	Prefix string
-	// SchemaDir holds entities/*.json and plugins/*.json to serve under /schemas.
+	// SchemaDir holds entities/*.json, plugins/*.json and vaults/*.json to serve
+	// under /schemas and to check configurations against.
 	SchemaDir string
-	// Schema judges entities more deeply; nil means structure only.
-	Schema Schema
+	// Schemas is what configurations are checked against: SchemaDir's when nil, and
+	// structure and a few rules only when there is no SchemaDir either.
+	Schemas *schema.Bundle
 	// SwitchDelay is how long after the 201 the first worker turns to the new
 	// configuration; each further worker takes as long again. 0 means 3 ms, a
 	// negative delay means at once.
@@ -97,6 +101,12 @@ func (o Options) withDefaults() (Options, error) {
 	case "sandbox", "on", "off":
 	default:
 		return o, fmt.Errorf("untrusted_lua %q is not one of sandbox, on, off", o.UntrustedLua)
+	}
+	if o.SchemaDir != "" && o.Schemas == nil {
+		var err error
+		if o.Schemas, err = LoadSchemas(o.SchemaDir); err != nil {
+			return o, err
+		}
 	}
 	if o.BodyLimit == 0 {
 		o.BodyLimit = defaultBodyLimit

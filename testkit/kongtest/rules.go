@@ -32,7 +32,7 @@ func isAlphanumeric(r rune) bool {
 }
 
 // rules are the checks beyond types that an agent's mistakes are likely to
-// meet. The full set is a Schema's business.
+// meet where there are no schemas. The full set is a matter of kit/schema.
 func (s *structure) rules(n *node, complain func(string, ...any)) {
 	s.commonRules(n, complain)
 	switch n.kind.name {
@@ -254,7 +254,13 @@ func (s *structure) pluginRules(n *node, complain func(string, ...any)) {
 		complain(fmt.Sprintf("plugin '%s' not enabled; add it to the 'plugins' configuration property", name), "name")
 		return
 	}
-	if name != "pre-function" && name != "post-function" {
+	s.luaRules(n, complain)
+}
+
+// luaRules compiles what a configuration brings along. No schema can judge it.
+func (s *structure) luaRules(n *node, complain func(string, ...any)) {
+	name := n.text("name")
+	if n.kind.name != "plugins" || name != "pre-function" && name != "post-function" {
 		return
 	}
 	config, _ := n.own["config"].(map[string]any)

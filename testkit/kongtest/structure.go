@@ -5,29 +5,16 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/silverback-gateway/silverback/kit/schema"
 )
-
-// FieldError is one complaint about an entity. Field holds the steps to the
-// field, names and 1-based positions; no steps mean the entity as a whole.
-type FieldError struct {
-	Field   []any
-	Message string
-}
-
-// Schema judges an entity more deeply than its structure tells: a plugin's
-// configuration, say, against the schema that Kong serves. The gateway asks it
-// about each entity that passed the structural checks. The entity must not be
-// changed or kept.
-type Schema interface {
-	Check(kind string, entity map[string]any) []FieldError
-}
 
 // structure checks documents for shape: known keys, types, what is required.
 type structure struct {
 	kinds   *kinds
 	plugins map[string]bool
 	flavor  string
-	schema  Schema
+	schemas *schema.Bundle // nil: the table of kinds and a few rules are all there is
 	lua     bool
 	refuse  func(kind string, entity map[string]any) string
 }
@@ -103,11 +90,8 @@ func (s *structure) list(k *kind, value any, parent *node, parentField string, e
 
 func (s *structure) entity(n *node, errs tree) error {
 	nested := s.kinds.nested[n.kind.name]
-	sound := true
-	complain := func(message string, field ...any) {
-		sound = false
-		errs.put(message, n.path(field...)...)
-	}
+	judged := s.judged(n)
+	complain := func(message string, field ...any) { errs.put(message, n.path(field...)...) }
 	for name, value := range n.own {
 		if childField, ok := nested[name]; ok {
 			delete(n.own, name)
@@ -123,33 +107,29 @@ func (s *structure) entity(n *node, errs tree) error {
 		}
 		f, known := n.kind.fields[name]
 		switch {
-		case name == "_comment" || name == "_ignore" || name == "url" && n.kind.name == "services":
-		case s.flavor == "expressions" && n.kind.name == "routes" && (name == "expression" || name == "priority"):
-		case !known:
-			complain("unknown field", name)
-		case value == nil:
-		case f.typ == "foreign":
+		case known && f.typ == "foreign" && value != nil:
 			if err := foreign(value, f, complain); err != nil {
 				return err
 			}
-		default:
+		case judged:
+		case name == "_comment" || name == "_ignore" || name == "url" && n.kind.name == "services":
+		case s.flavor == flavorExpressions && n.kind.name == "routes" && (name == "expression" || name == "priority"):
+		case !known:
+			complain("unknown field", name)
+		case value != nil:
 			checkField(f, value, complain)
 		}
 	}
-	for _, name := range n.kind.required {
-		if n.own[name] == nil && n.parentField != name && !(name == "host" && n.own["url"] != nil) {
-			complain("required field missing", name)
-		}
-	}
-	s.rules(n, complain)
-	if s.schema != nil && sound {
-		for _, e := range s.schema.Check(n.kind.name, n.own) {
-			if len(e.Field) == 0 {
-				complain(e.Message, "@entity")
-				continue
+	if judged {
+		s.judge(n, complain)
+		s.luaRules(n, complain)
+	} else {
+		for _, name := range n.kind.required {
+			if n.own[name] == nil && n.parentField != name && !(name == "host" && n.own["url"] != nil) {
+				complain("required field missing", name)
 			}
-			complain(e.Message, e.Field...)
 		}
+		s.rules(n, complain)
 	}
 	if s.refuse != nil {
 		if message := s.refuse(n.kind.name, n.own); message != "" {
