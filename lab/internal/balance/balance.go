@@ -177,7 +177,7 @@ func (b *Balancer) send(r *http.Request) (*http.Response, error) {
 		r.URL.Scheme, r.URL.Host = m.Proxy.Scheme, m.Proxy.Host
 		answer, err := b.sending.RoundTrip(r)
 		if err == nil {
-			answer.Header.Set("X-Lab-Gateway", m.Name)
+			answer.Header.Set("X-Gateway", m.Name)
 			return answer, nil
 		}
 		failed = fmt.Errorf("gateway %s: %w", m.Name, err)

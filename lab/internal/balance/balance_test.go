@@ -61,7 +61,7 @@ func get(t *testing.T, b *balance.Balancer, method string) (int, string) {
 	if w.Code == http.StatusOK && w.Body.String() != "shop.example" {
 		t.Errorf("the gateway saw the host %q", w.Body.String())
 	}
-	return w.Code, w.Header().Get("X-Lab-Gateway")
+	return w.Code, w.Header().Get("X-Gateway")
 }
 
 func TestReadyGatewaysTakeTurns(t *testing.T) {
