@@ -25,6 +25,7 @@ type kong interface {
 	Capabilities(ctx context.Context) (gateway.Capabilities, error)
 	Load(ctx context.Context, posted []byte) error
 	Prove(ctx context.Context, digest fleet.Digest, hash fleet.GatewayHash, form proof.Form, workers int) error
+	Broken() <-chan struct{} // rings when the gateway may have been stopped or started anew
 }
 
 // reporter takes answers to where the directives came from, and opens the stream anew. It must not block.
@@ -53,6 +54,8 @@ type Deps struct {
 	Log      *slog.Logger
 	Form     *proof.Form   // nil: the best that the gateway allows
 	Interval time.Duration // between looks at the gateway
+	// Reached is told each step before it is taken, so that a test can end the process there; nil outside of such tests.
+	Reached func(step string)
 }
 
 // Applier is the loop around Decide. Its Run may be called once; Mailbox and SetPolicy may be used from anywhere.
@@ -66,21 +69,33 @@ type Applier struct {
 	refused   atomic.Pointer[[]lastgood.Refused]
 
 	// What follows belongs to Run.
-	state State
-	hand  Directive // taken from the mailbox last, until its bytes are on disk
-	disk  string    // what is wrong with the disk; empty when nothing is
-	boot  string    // what is wrong with the boot file
+	state   State
+	hand    Directive      // taken from the mailbox last, until its bytes are on disk
+	disk    string         // what is wrong with the disk; empty when nothing is
+	boot    string         // what is wrong with the boot file
+	memory  string         // what was wrong with the memory when it was read
+	stamp   lastgood.Stamp // of the boot file when the agent wrote or read it last
+	lingers map[string]lingerer
+	stirred bool // the gateway is to be looked at at once
+	pace    pace
 }
 
 // New returns an applier that has read what the disk holds. It has not looked at the gateway.
 func New(d Deps) *Applier {
-	a := &Applier{Deps: d, Mailbox: NewMailbox()}
+	a := &Applier{Deps: d, Mailbox: NewMailbox(), lingers: map[string]lingerer{}}
 	memory, err := d.Store.Recall()
 	if err != nil {
+		a.memory = "what the agent remembered cannot be read; refused snapshots may be tried once more: " + err.Error()
+		a.Board.Note("MemoryDamaged", a.memory, time.Now())
+	}
+	if damage := d.Store.Damage(); damage != "" {
+		a.Board.Note("LastKnownGoodDamaged", damage, time.Now())
+	}
+	if err := d.Store.Check(); err != nil {
 		a.disk = err.Error()
 	}
 	good, _ := d.Store.LastGood()
-	a.state = Start(memory, good)
+	a.state = Start(memory, good, unfinished(d.Store, memory))
 	a.show()
 	return a
 }
@@ -102,13 +117,11 @@ func (a *Applier) Capabilities() (gateway.Capabilities, bool) {
 // Inspections counts how often the gateway said what it is: whenever it may have been started anew.
 func (a *Applier) Inspections() int64 { return a.inspected.Load() }
 
-// awayInterval is how often a gateway that does not answer is looked at: who comes back empty is healed quickly.
-const awayInterval = 250 * time.Millisecond
-
 // Run works until ctx ends. A load that is under way then is cut off; the gateway keeps the old configuration or has the
 // new one, and the next run of the agent finds out which.
 func (a *Applier) Run(ctx context.Context) error {
 	a.mendBootFile()
+	a.show()
 	look := time.NewTimer(0)
 	defer look.Stop()
 	retry := time.NewTimer(time.Hour)
@@ -129,35 +142,37 @@ func (a *Applier) Run(ctx context.Context) error {
 				a.handle(ctx, Received{d})
 				a.hand = Directive{}
 			}
+			a.stirred = a.stirred || a.state.Reachable && !a.state.Ready
 			a.hurry(look)
 		case <-retry.C:
 			a.handle(ctx, Tick{})
+			a.stirred = a.stirred || a.state.Reachable && !a.state.Ready
 			a.hurry(look)
+		case <-a.Gateway.Broken():
+			look.Reset(a.pace.rung(time.Now()))
 		case <-look.C:
+			before := a.state
 			s, err := a.Gateway.Look(ctx)
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
+			a.watchBootFile()
+			a.watchDisk()
 			a.handle(ctx, Seen{Sighting: s, Err: err, Policy: drift.Policy(a.policy.Load())})
-			look.Reset(a.pause())
+			news := a.state.Reachable != before.Reachable || a.state.Restarts != before.Restarts || a.state.Found != before.Found
+			look.Reset(a.pace.looked(time.Now(), a.state.Reachable, news, a.Interval, rand.Float64()))
+			a.hurry(look)
 		}
 	}
 }
 
-// hurry looks at once at a gateway that was not ready: what was just done may have made it so.
+// hurry looks at once at a gateway that was not ready, for what was just done may have made it so, and at one that was seen
+// to go away.
 func (a *Applier) hurry(look *time.Timer) {
-	if a.state.Reachable && !a.state.Ready {
+	if a.stirred {
 		look.Reset(0)
 	}
-}
-
-// pause spreads the looks of agents that were started together.
-func (a *Applier) pause() time.Duration {
-	interval := a.Interval
-	if !a.state.Reachable {
-		interval = min(interval, awayInterval)
-	}
-	return interval - time.Duration(rand.Int64N(int64(interval)/10+1))
+	a.stirred = false
 }
 
 // handle decides and does, until nothing more follows.
@@ -165,8 +180,15 @@ func (a *Applier) handle(ctx context.Context, first Event) {
 	queue := []Event{first}
 	for len(queue) > 0 && ctx.Err() == nil {
 		var actions []Action
-		a.state, actions = Decide(a.state, Moment{time.Now(), rand.Float64()}, queue[0])
+		before, now := a.state, time.Now()
+		a.state, actions = Decide(before, Moment{now, rand.Float64()}, queue[0])
 		queue = queue[1:]
+		for _, e := range happened(before, a.state, now) {
+			a.Board.Note(e.Type, e.Message, e.Time)
+			if e.Type == "DriftHealed" {
+				a.linger(e.Type, e.Message)
+			}
+		}
 		a.show()
 		for _, action := range actions {
 			if e := a.do(ctx, action); e != nil {
@@ -204,17 +226,15 @@ func (a *Applier) do(ctx context.Context, action Action) Event {
 			return Judged{c.Fingerprint()}
 		}
 	case Remember:
-		if err := a.Store.Remember(a.state.Memory); err != nil {
-			a.disk = err.Error()
-		} else {
-			a.disk = ""
-		}
+		a.reached("before-remember")
+		a.remember()
 	case Drifted:
 		a.Meters.Drifted()
-		a.Log.Warn("gateway runs something else", "finding", act.Finding.String(), "healing", act.Healing)
+		a.Log.Warn("gateway runs something else", "finding", act.Finding.String(), "healing", act.Healing, "found", string(a.state.Found))
 	case Reopen:
 		a.Reporter.Reopen()
 	case Answer:
+		a.reached("before-answer")
 		a.answer(act)
 	}
 	return nil
@@ -286,9 +306,14 @@ func phase(s State) string {
 func (a *Applier) conditions() map[string]string {
 	s := a.state
 	c := map[string]string{
-		"GatewayUnreachable": "", "GatewayNotReady": "", "GatewayLost": "", "Drift": "", "SnapshotRefused": "",
-		"LoadFailing": "", "RestoreFailing": s.RestoreErr, "StateDirectory": a.disk, "BootFile": a.boot,
-		"LastKnownGoodDamaged": a.Store.Damage(),
+		"GatewayUnreachable": "", "GatewayNotReady": "", "GatewayLost": "", "GatewayBehind": "", "Drift": "", "DriftHealed": "",
+		"SnapshotRefused": "", "LoadFailing": "", "RestoreFailing": s.RestoreErr, "StateDirectory": a.disk, "BootFile": a.boot,
+		"BootFileForeign": "", "LastKnownGoodDamaged": a.Store.Damage(), "MemoryDamaged": a.memory,
+	}
+	for kind, l := range a.lingers {
+		if time.Now().Before(l.until) {
+			c[kind] = l.message
+		}
 	}
 	switch {
 	case s.Looked && !s.Reachable:
@@ -296,11 +321,8 @@ func (a *Applier) conditions() map[string]string {
 	case s.Looked && !s.Ready:
 		c["GatewayNotReady"] = "the gateway says that it is not ready: " + s.Unready
 	}
-	switch s.Finding {
-	case drift.Lost:
-		c["GatewayLost"] = "the gateway lost its configuration"
-	case drift.Drifted:
-		c["Drift"] = "the gateway runs a configuration that the agent did not give it"
+	if kind := kindOf(s.Finding); kind != "" {
+		c[kind] = s.finding()
 	}
 	if len(s.Problems) > 0 {
 		c["SnapshotRefused"] = (&verdict.Refusal{Problems: s.Problems}).Error()
@@ -308,12 +330,23 @@ func (a *Applier) conditions() map[string]string {
 	if s.Failure.Reason != 0 {
 		c["LoadFailing"] = s.Failure.Error()
 	}
+	if s.Failure.Reason == verdict.Disk && a.disk == "" && a.boot == "" {
+		c["StateDirectory"] = s.Failure.Message
+	}
 	return c
 }
 
-func diskFailure(err error) *verdict.Failure {
+// reached tells a test how far the applier is.
+func (a *Applier) reached(step string) {
+	if a.Reached != nil {
+		a.Reached(step)
+	}
+}
+
+func (a *Applier) diskFailure(err error) *verdict.Failure {
 	if errors.Is(err, lastgood.ErrCorrupt) || errors.Is(err, fs.ErrNotExist) {
 		return &verdict.Failure{Reason: verdict.BadDelta, Message: "the bytes of the snapshot are gone from the disk, or damaged"}
 	}
-	return &verdict.Failure{Reason: verdict.Disk, Message: "the state directory cannot be written: " + err.Error()}
+	a.disk = err.Error()
+	return &verdict.Failure{Reason: verdict.Disk, Message: err.Error()}
 }

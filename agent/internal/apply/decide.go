@@ -97,13 +97,15 @@ func (s State) ended(at Moment, e Ended) (State, []Action) {
 		s.Loads++
 		s.Attempts, s.Suspects, s.RetryAt, s.Failure, s.Problems = 0, 0, time.Time{}, verdict.Failure{}, nil
 		s.Good, s.Memory.Serving = e.Snapshot, e.Snapshot
+		s = s.know(e.Hash, e.Snapshot, false)
 		answer.Ack = &e.Ack
 		return s, []Action{Remember{}, answer}
 	}
 	var refusal *verdict.Refusal
 	if errors.As(e.Err, &refusal) {
-		return s.refuse(answer, e.Snapshot.Digest, refusal.Problems)
+		return s.know(e.Hash, e.Snapshot, true).refuse(answer, e.Snapshot.Digest, refusal.Problems)
 	}
+	s = s.know(e.Hash, e.Snapshot, false)
 	failure := failureOf(e.Err)
 	switch {
 	case failure.Reason == verdict.NotProven:
@@ -144,6 +146,10 @@ func (s State) restored(at Moment, e Restored) (State, []Action) {
 		s.Serving, s.Proven, s.Ack, s.Finding = e.Snapshot, true, e.Ack, drift.Same
 		s.Good = e.Snapshot // the generation before, when the newest was found damaged
 		s.Left = []Leaving{{e.Snapshot, e.Hash}}
+		s = s.know(e.Hash, e.Snapshot, false)
+		if e.Posted {
+			s.Healed++
+		}
 		s.Restores, s.RestoreAt, s.RestoreErr = 0, time.Time{}, ""
 		return s, nil
 	}

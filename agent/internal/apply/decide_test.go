@@ -57,7 +57,7 @@ func TestDecideActions(t *testing.T) {
 	older := lastgood.Snapshot{Digest: "b", Revision: 9, Decision: 9}
 	newerA := lastgood.Snapshot{Digest: "a", Revision: 3, Decision: 30, Term: 5}
 	suspect := &verdict.Failure{Reason: verdict.GatewayError, Suspect: true}
-	fresh := Start(lastgood.Memory{}, snapA)
+	fresh := Start(lastgood.Memory{}, snapA, Leaving{})
 	damage := &verdict.Failure{Reason: verdict.BadDelta}
 	tests := []struct {
 		name  string
@@ -101,7 +101,7 @@ func TestDecideActions(t *testing.T) {
 		{"lost before anything was good: the wanted is loaded", with(retrying, func(s *State) { s.Good = lastgood.Snapshot{} }),
 			sighting(fleet.NoGatewayHash, drift.Heal), []string{"drifted healing", "load b"}},
 		{"the first look restores what the disk holds", fresh, sighting(fleet.NoGatewayHash, drift.Heal), []string{"inspect", "restore a"}},
-		{"the first look with an empty disk changes nothing", Start(lastgood.Memory{}, lastgood.Snapshot{}), sighting("x", drift.Heal), []string{"inspect"}},
+		{"the first look with an empty disk changes nothing", Start(lastgood.Memory{}, lastgood.Snapshot{}, Leaving{}), sighting("x", drift.Heal), []string{"inspect"}},
 		{"other workers are proven anew", with(serving(), func(s *State) { s.Workers = "9 " }), sighting("hash-a", drift.Heal), []string{"inspect", "verify a"}},
 		{"an absent gateway is left alone", serving(), Seen{Err: errors.New("away")}, nil},
 		{"another judge forgets refusals", with(refusedB, func(s *State) { s.Memory.Judge = "old" }), Judged{"new"}, []string{"remember", "reopen"}},

@@ -25,11 +25,13 @@ func (a *Applier) load(ctx context.Context, act Load) Ended {
 	if a.hand.Snapshot.Digest == act.Snapshot.Digest {
 		received, a.hand = a.hand.Canonical, Directive{}
 	}
+	a.reached("before-write")
 	canonical, err := a.Store.WriteCandidate(act.Snapshot, received)
 	if err != nil {
-		e.Err = diskFailure(err)
+		e.Err = a.diskFailure(err)
 		return e
 	}
+	a.reached("before-post")
 	if a.Mailbox.Superseded(act.Snapshot) {
 		e.Abandoned = true
 		return e
@@ -46,6 +48,7 @@ func (a *Applier) load(ctx context.Context, act Load) Ended {
 		e.Healthy = lookErr == nil
 		return e
 	}
+	a.reached("before-proof")
 	loaded := time.Now()
 	e.Ack = verdict.Ack{Proof: p.form, LoadTime: loaded.Sub(began)}
 	a.Meters.Loaded(e.Ack.LoadTime)
@@ -56,11 +59,14 @@ func (a *Applier) load(ctx context.Context, act Load) Ended {
 	e.Ack.ProofTime = time.Since(loaded)
 	a.Meters.Proven(e.Ack.ProofTime)
 	e.Served = true
+	a.reached("before-save")
 	// Last known good first: the boot file can be made of it, not the other way round.
 	if err := a.Store.Promote(act.Snapshot); err != nil {
-		e.Err = diskFailure(err)
+		e.Err = a.diskFailure(err)
 		return e
 	}
+	a.memory = ""
+	a.reached("before-boot-file")
 	if err := a.writeBootFile(p); err != nil {
 		e.Err = &verdict.Failure{Reason: verdict.Disk, Message: err.Error()}
 	}
@@ -118,8 +124,25 @@ func insert(digest fleet.Digest, canonical []byte, form proof.Form, options proo
 	return p, nil
 }
 
+// prove gives up as soon as the gateway is seen to be another than the one that was loaded.
 func (a *Applier) prove(ctx context.Context, digest fleet.Digest, p prepared) error {
-	return a.Gateway.Prove(ctx, digest, p.hash, p.form, p.workers)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	proven := make(chan error, 1)
+	go func() { proven <- a.Gateway.Prove(ctx, digest, p.hash, p.form, p.workers) }()
+	for {
+		select {
+		case err := <-proven:
+			return err
+		case <-a.Gateway.Broken():
+			if s, err := a.Gateway.Look(ctx); err != nil || s.Hash != p.hash {
+				cancel()
+				<-proven
+				a.stirred = true
+				return &verdict.Failure{Reason: verdict.NotProven, Message: "the gateway went away while it was asked, or lost what it was given"}
+			}
+		}
+	}
 }
 
 func (a *Applier) inspect(ctx context.Context) (gateway.Capabilities, error) {
@@ -142,7 +165,7 @@ func (a *Applier) restore(ctx context.Context, snapshot lastgood.Snapshot) Resto
 		if before, ok := a.Store.LastGood(); ok && before.Digest != snapshot.Digest {
 			return a.restore(ctx, before) // found damaged just now
 		}
-		e.Err = diskFailure(err)
+		e.Err = a.diskFailure(err)
 		return e
 	}
 	p, err := a.prepare(ctx, snapshot.Digest, canonical)
@@ -160,6 +183,7 @@ func (a *Applier) restore(ctx context.Context, snapshot lastgood.Snapshot) Resto
 			e.Err = err
 			return e
 		}
+		e.Posted = true
 		a.Meters.Loaded(time.Since(began))
 		a.Log.Info("gateway given its last known good configuration", "revision", snapshot.Revision, "digest", snapshot.Digest.Short())
 	}
@@ -186,37 +210,7 @@ func (a *Applier) verify(ctx context.Context, l Leaving) Verified {
 		form = *a.Form
 	}
 	began := time.Now()
-	e.Err = a.Gateway.Prove(ctx, l.Snapshot.Digest, l.Hash, form, c.Workers)
+	e.Err = a.prove(ctx, l.Snapshot.Digest, prepared{hash: l.Hash, form: form, workers: c.Workers})
 	e.Ack = verdict.Ack{Proof: form, ProofTime: time.Since(began)}
 	return e
-}
-
-func (a *Applier) writeBootFile(p prepared) error {
-	if err := a.Boot.Write(p.posted); err != nil {
-		a.boot = err.Error()
-		return err
-	}
-	a.boot = ""
-	a.state.Memory.Form, a.state.Memory.Expressions = p.form.String(), p.options.Expressions
-	return nil
-}
-
-// mendBootFile makes the boot file of the last known good, before the gateway answers: it may be waiting for that file.
-func (a *Applier) mendBootFile() {
-	good := a.state.Good
-	form, err := proof.ParseForm(a.state.Memory.Form)
-	if a.Boot == "" || good.Digest == "" || err != nil {
-		return
-	}
-	canonical, err := a.Store.Bytes(good.Digest)
-	if err != nil {
-		return // a condition says so already
-	}
-	p, err := insert(good.Digest, canonical, form, proof.Options{Expressions: a.state.Memory.Expressions})
-	if err == nil {
-		err = a.writeBootFile(p)
-	}
-	if err != nil {
-		a.Log.Warn("boot file not mended", "error", err)
-	}
 }

@@ -18,21 +18,22 @@ func (s State) seen(at Moment, e Seen) (State, []Action) {
 	}
 	var actions []Action
 	returned := !s.Reachable
-	if returned || s.Workers != e.Sighting.Workers {
+	other := s.Workers != e.Sighting.Workers
+	if returned || other {
 		// A gateway that was not known, or other processes than before: it may be another Kong.
 		s.Proven = false
 		actions = append(actions, Inspect{})
 	}
-	s.Looked, s.Reachable, s.Ready, s.Unready, s.Workers = true, true, e.Sighting.Ready, e.Sighting.Unready, e.Sighting.Workers
-	if returned && s.Failure.Reason == verdict.Unreachable && !s.RetryAt.IsZero() {
-		s.RetryAt = at.Now
+	again := s.Met && (returned || other)
+	if again {
+		s.Restarts++
+	}
+	s.Met, s.Looked, s.Reachable, s.Ready, s.Unready, s.Workers = true, true, true, e.Sighting.Ready, e.Sighting.Unready, e.Sighting.Workers
+	if (returned || again) && (s.Failure.Reason == verdict.Unreachable || s.Failure.Reason == verdict.NotProven) && !s.RetryAt.IsZero() {
+		s.RetryAt = at.Now // what failed was the gateway of before
 	}
 	if len(s.Left) == 0 {
-		// The first look: what the disk holds is what should be found, and whoever finds nothing else to say restores it.
-		if s.Good.Digest == "" || at.Now.Before(s.RestoreAt) {
-			return s, actions
-		}
-		return s, append(actions, Restore{s.Good})
+		return s.first(at, e, actions)
 	}
 	hashes := make([]fleet.GatewayHash, len(s.Left))
 	for i, l := range s.Left {
@@ -40,6 +41,13 @@ func (s State) seen(at Moment, e Seen) (State, []Action) {
 	}
 	was, wasFound := s.Finding, s.Found
 	s.Finding, s.Found = drift.Judge(hashes, e.Sighting.Hash), e.Sighting.Hash
+	if known, ours := s.known(s.Found); s.Finding == drift.Drifted && ours && (again || was == drift.Behind && wasFound == s.Found) {
+		s.Finding = drift.Behind
+		if known.Digest == s.Good.Digest {
+			// It returned to the last known good while something newer was tried.
+			s.Finding, s.Left = drift.Same, []Leaving{{s.Good, s.Found}}
+		}
+	}
 	if s.Finding == drift.Same {
 		s.Left = slices.Clone(slices.DeleteFunc(slices.Clone(s.Left), func(l Leaving) bool { return l.Hash != e.Sighting.Hash }))[:1]
 		s.RestoreErr = ""
@@ -52,8 +60,11 @@ func (s State) seen(at Moment, e Seen) (State, []Action) {
 	s.Proven = false
 	restores := e.Policy.Restores(s.Finding)
 	if was != s.Finding || wasFound != s.Found {
-		s.Drifts++
-		actions = append(actions, Drifted{Finding: s.Finding, Healing: restores})
+		s.FoundAt = at.Now
+		if s.Finding != drift.Behind {
+			s.Drifts++
+			actions = append(actions, Drifted{Finding: s.Finding, Healing: restores})
+		}
 	}
 	switch {
 	case !restores || at.Now.Before(s.RestoreAt):
@@ -64,4 +75,19 @@ func (s State) seen(at Moment, e Seen) (State, []Action) {
 		actions = append(actions, Load{Snapshot: s.Wanted})
 	}
 	return s, actions
+}
+
+// first judges looks while it is not known what should be found: what the disk holds is, and whoever finds nothing else to
+// say restores it. A candidate that the agent before this one died with goes on when the gateway runs it, or when there
+// is nothing else to run; otherwise the control plane is asked for it again.
+func (s State) first(at Moment, e Seen, actions []Action) (State, []Action) {
+	pending := s.Pending
+	if s.Wanted.Digest == "" && pending.Snapshot.Digest != "" && (s.Good.Digest == "" || pending.Hash == e.Sighting.Hash) {
+		s.Pending, s.Wanted = Leaving{}, pending.Snapshot
+		return s, append(actions, Load{Snapshot: pending.Snapshot})
+	}
+	if s.Good.Digest == "" || at.Now.Before(s.RestoreAt) {
+		return s, actions
+	}
+	return s, append(actions, Restore{s.Good})
 }

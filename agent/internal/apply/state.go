@@ -30,16 +30,24 @@ type State struct {
 	Ack     verdict.Ack
 	Loads   int64
 
+	// Pending is the candidate that an earlier run of the agent did not finish with; zero when there is none, or it was
+	// looked for already. Its hash is empty when it cannot be told yet.
+	Pending Leaving
+
 	Left []Leaving // what the gateway should be found with: several while it is not known, none before the first load
 
 	Looked    bool // the gateway was looked at
+	Met       bool // and answered
 	Reachable bool
 	Ready     bool
 	Unready   string
 	Workers   string
 	Finding   drift.Finding
 	Found     fleet.GatewayHash
+	FoundAt   time.Time // when what was found last differed from what was left
 	Drifts    int64
+	Restarts  int64 // times the gateway was seen to have been started anew
+	Healed    int64 // times the last known good was given back
 
 	Restores   int       // failed ones in a row
 	RestoreAt  time.Time // not before
@@ -53,15 +61,39 @@ type Leaving struct {
 }
 
 // Start returns the state of an agent that just started with what its disk holds.
-func Start(memory lastgood.Memory, good lastgood.Snapshot) State {
+func Start(memory lastgood.Memory, good lastgood.Snapshot, pending Leaving) State {
 	if memory.Serving.Digest == good.Digest {
 		good = memory.Serving
 	}
-	return State{Memory: memory, Good: good}
+	s := State{Memory: memory, Good: good, Pending: pending}
+	if _, refused := s.refused(pending.Snapshot.Digest); refused || pending.Snapshot.Decision < memory.Decision {
+		s.Pending = Leaving{} // judged already, or the group has moved on
+	}
+	return s
 }
 
 // NextWake is when Decide wants to be asked again with a Tick; zero: not of its own.
 func (s State) NextWake() time.Time { return s.RetryAt }
+
+// know remembers the hash of what was posted, or would be.
+func (s State) know(hash fleet.GatewayHash, of lastgood.Snapshot, refused bool) State {
+	if hash == "" || hash == fleet.NoGatewayHash {
+		return s
+	}
+	kept := slices.DeleteFunc(slices.Clone(s.Memory.Known), func(k lastgood.Known) bool { return k.Hash == hash })
+	kept = append(kept, lastgood.Known{Hash: hash, Digest: of.Digest, Revision: of.Revision, Refused: refused})
+	s.Memory.Known = kept[max(0, len(kept)-lastgood.MaxKnown):]
+	return s
+}
+
+// known says which of our snapshots runs under a hash.
+func (s State) known(hash fleet.GatewayHash) (lastgood.Known, bool) {
+	at := slices.IndexFunc(s.Memory.Known, func(k lastgood.Known) bool { return k.Hash == hash })
+	if at < 0 {
+		return lastgood.Known{}, false
+	}
+	return s.Memory.Known[at], true
+}
 
 func (s State) refused(digest fleet.Digest) ([]verdict.Problem, bool) {
 	at := slices.IndexFunc(s.Memory.Refused, func(r lastgood.Refused) bool { return r.Digest == digest })
@@ -93,6 +125,7 @@ type (
 		Hash     fleet.GatewayHash
 		Ack      verdict.Ack
 		Err      error
+		Posted   bool // it did not run it already
 	}
 	// Verified: proving what the gateway already runs is over.
 	Verified struct {

@@ -26,10 +26,11 @@ const (
 	Unknown                // nothing was left there, so nothing can be said
 	Lost                   // the gateway runs nothing (fact F1)
 	Drifted                // the gateway runs what somebody else gave it
+	Behind                 // the gateway was started anew, and returned to an older configuration of ours
 )
 
 // String returns the word that logs use.
-func (f Finding) String() string { return [...]string{"same", "unknown", "lost", "drifted"}[f] }
+func (f Finding) String() string { return [...]string{"same", "unknown", "lost", "drifted", "behind"}[f] }
 
 // Judge compares. Left are the hashes that the agent's last load may have left: more than one while it is not known whether
 // the gateway took a configuration, none when the agent never loaded one. The reserved route makes an empty configuration
@@ -46,6 +47,8 @@ func Judge(left []fleet.GatewayHash, found fleet.GatewayHash) Finding {
 	return Drifted
 }
 
-// Restores reports whether the finding is to be put right. A gateway that lost its configuration serves nobody: giving it
-// back is no matter of policy.
-func (p Policy) Restores(f Finding) bool { return f == Lost || f == Drifted && p == Heal }
+// Restores reports whether the finding is to be put right. A gateway that lost its configuration serves nobody, and one
+// that returned to an older one is nobody's wish: giving it back is no matter of policy.
+func (p Policy) Restores(f Finding) bool {
+	return f == Lost || f == Behind || f == Drifted && p == Heal
+}

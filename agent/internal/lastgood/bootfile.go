@@ -6,10 +6,15 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
 // BootFile is the path of the file that Kong's declarative_config names: every start of Kong returns to it (fact F30), so
-// it holds the posted bytes of the last known good. An empty path writes nothing.
+// it holds the posted bytes of the last known good. A symbolic link is followed, and stays. An empty path writes nothing.
 type BootFile string
 
 // Kong may run as another user of the same group.
@@ -20,21 +25,103 @@ func (f BootFile) Write(posted []byte) error {
 	if f == "" {
 		return nil
 	}
+	path, err := f.target()
+	if err != nil {
+		return err
+	}
 	mode := bootMode
-	info, err := os.Stat(string(f))
+	info, err := os.Stat(path)
 	switch {
+	case err == nil && !info.Mode().IsRegular():
+		return fmt.Errorf("%s is not a regular file", f)
 	case err == nil:
 		mode = info.Mode().Perm() // as its owner wants it
 		if info.Size() == int64(len(posted)) {
-			if there, err := os.ReadFile(string(f)); err == nil && bytes.Equal(there, posted) {
+			if there, err := os.ReadFile(path); err == nil && bytes.Equal(there, posted) {
 				return nil
 			}
 		}
 	case !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("write boot file: %w", err)
+		return fmt.Errorf("%s cannot be looked at: %w", f, cause(err))
 	}
-	if err := writeFile(string(f), mode, posted); err != nil {
-		return fmt.Errorf("write boot file: %w", err)
+	if err := writeFile(path, mode, posted); err != nil {
+		return f.unwritable(err)
 	}
 	return nil
+}
+
+// Check says whether the file could be written now, without touching it: that its folder is there and takes files.
+func (f BootFile) Check() error {
+	if f == "" {
+		return nil
+	}
+	path, err := f.target()
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file", f)
+	}
+	if err := probe(filepath.Dir(path)); err != nil {
+		return f.unwritable(err)
+	}
+	return nil
+}
+
+func (f BootFile) unwritable(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return fmt.Errorf("the folder of %s is not there", f)
+	}
+	return fmt.Errorf("%s cannot be written: %w", f, cause(err))
+}
+
+// target follows links, also one to a file that is not there yet.
+func (f BootFile) target() (string, error) {
+	path := string(f)
+	for range 40 { // as many as the system follows
+		next, err := os.Readlink(path)
+		if err != nil {
+			return path, nil // no link, or nothing there
+		}
+		if !filepath.IsAbs(next) {
+			next = filepath.Join(filepath.Dir(path), next)
+		}
+		path = next
+	}
+	return "", fmt.Errorf("%s is a link that leads nowhere", f)
+}
+
+// Hash is what Kong would report after a start from the file (fact F2); empty when there is none.
+func (f BootFile) Hash() (fleet.GatewayHash, error) {
+	if f == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(string(f))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s cannot be read: %w", f, cause(err))
+	}
+	return fleet.GatewayHashOf(text), nil
+}
+
+// Stamp tells one state of a file from another without reading it. The zero value is that of a file that is not there.
+type Stamp struct {
+	size     int64
+	modified time.Time
+	inode    uint64
+}
+
+// Stamp returns that of the file now.
+func (f BootFile) Stamp() Stamp {
+	info, err := os.Stat(string(f))
+	if f == "" || err != nil {
+		return Stamp{}
+	}
+	s := Stamp{size: info.Size(), modified: info.ModTime()}
+	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
+		s.inode = sys.Ino
+	}
+	return s
 }

@@ -10,9 +10,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
@@ -28,7 +30,11 @@ type Snapshot struct {
 // ErrCorrupt marks a file that is there and not what was written.
 var ErrCorrupt = errors.New("the file is damaged")
 
-const magic = "silverback-agent 1 "
+// A file begins with who wrote it and in which version of the format.
+const (
+	author = "silverback-agent "
+	magic  = author + "1 "
+)
 
 // encode frames a header and a body: a first line with the SHA-256 of all that follows, a line of JSON, the body.
 func encode(header any, body []byte) (first, second []byte, err error) {
@@ -47,6 +53,9 @@ func encode(header any, body []byte) (first, second []byte, err error) {
 func decode(content []byte, header any) ([]byte, error) {
 	first, rest, ok := bytes.Cut(content, []byte("\n"))
 	sum, ours := bytes.CutPrefix(first, []byte(magic))
+	if ok && !ours && bytes.HasPrefix(first, []byte(author)) {
+		return nil, fmt.Errorf("%w: another version of the agent wrote it", ErrCorrupt)
+	}
 	if !ok || !ours {
 		return nil, fmt.Errorf("%w: it does not start as ours do", ErrCorrupt)
 	}
@@ -58,6 +67,45 @@ func decode(content []byte, header any) ([]byte, error) {
 		return nil, fmt.Errorf("%w: its header cannot be read", ErrCorrupt)
 	}
 	return body, nil
+}
+
+// readFile reads a file that the agent wrote: never through a link, and nothing but a regular file.
+func readFile(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, fmt.Errorf("%w: it is a symbolic link", ErrCorrupt)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: it is not a regular file", ErrCorrupt)
+	}
+	return io.ReadAll(f)
+}
+
+// cause takes the path off an error: that of a file that is only there while it is written says nothing, and differs each time.
+func cause(err error) error {
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		return path.Err
+	case errors.As(err, &link):
+		return link.Err
+	}
+	return err
+}
+
+// probe says whether a folder takes files.
+func probe(dir string) error {
+	f, err := os.CreateTemp(dir, ".silverback.tmp-*")
+	if err != nil {
+		return err
+	}
+	_ = f.Close()
+	return os.Remove(f.Name())
 }
 
 // writeFile puts a file in its place atomically: whoever reads sees the old content or the new, also after a power cut.

@@ -2,15 +2,15 @@ package lastgood
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
-	"os"
+	"syscall"
 
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// Memory is what an agent must not forget when it restarts.
+// Memory is what an agent must not forget when it restarts. It holds no time: how long to wait is counted anew after a
+// restart, and a clock that was set back or forward means nothing.
 type Memory struct {
 	// Decision is the last that was followed; older ones are refused.
 	Decision fleet.Decision `json:"decision"`
@@ -25,7 +25,23 @@ type Memory struct {
 	// Form and Expressions say how the bytes of the boot file were made, to mend it before the gateway answers.
 	Form        string `json:"form,omitempty"`
 	Expressions bool   `json:"expressions,omitempty"`
+	// Known are hashes of what this agent posted, oldest first, at most MaxKnown: they tell our own older configurations from
+	// somebody else's.
+	Known []Known `json:"known,omitempty"`
+	// Boot is the hash of the boot file as the agent left it; another one is somebody else's.
+	Boot fleet.GatewayHash `json:"boot,omitempty"`
 }
+
+// Known is the hash under which a gateway runs, or would run, a snapshot.
+type Known struct {
+	Hash     fleet.GatewayHash `json:"hash"`
+	Digest   fleet.Digest      `json:"digest"`
+	Revision fleet.Revision    `json:"revision"`
+	Refused  bool              `json:"refused,omitempty"`
+}
+
+// MaxKnown is how many hashes are remembered.
+const MaxKnown = 16
 
 // Refused is a digest that the gateway turned down, and why.
 type Refused struct {
@@ -38,21 +54,21 @@ const MaxRefused = 16
 
 // Remember writes the memory durably.
 func (s *Store) Remember(m Memory) error {
-	if err := s.write(memoryFile, m, nil); err != nil {
-		return fmt.Errorf("write the agent's memory: %w", err)
-	}
-	return nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.write(memoryFile, m, nil)
 }
 
 // Recall reads the memory. A damaged one is an ErrCorrupt, and as much of it as the snapshots on disk still tell.
 func (s *Store) Recall() (Memory, error) {
 	var m Memory
-	content, err := os.ReadFile(s.path(memoryFile))
+	content, err := readFile(s.path(memoryFile))
 	if err == nil {
 		_, err = decode(content, &m)
 	}
 	if err != nil {
 		m = Memory{}
+		s.aside(memoryFile)
 	}
 	s.mu.Lock()
 	for _, known := range []Snapshot{s.current, s.previous} {
@@ -61,8 +77,8 @@ func (s *Store) Recall() (Memory, error) {
 		}
 	}
 	s.mu.Unlock()
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		err = nil
 	}
-	return m, err
+	return m, cause(err)
 }

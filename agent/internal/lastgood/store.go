@@ -6,9 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
@@ -30,9 +32,9 @@ var ErrLocked = errors.New("another agent uses the state directory")
 // Store is a state directory. It is safe for concurrent use; between calls it holds no snapshot in memory but one that
 // was received and not yet written.
 type Store struct {
-	dir  string
-	lock *os.File
-	fail func(step string) error // a failpoint of tests; nil otherwise
+	dir   string
+	locks []*os.File              // empty when the directory could not be taken yet
+	fail  func(step string) error // a failpoint of tests; nil otherwise
 
 	mu       sync.Mutex
 	current  Snapshot // zero when there is none, or none that can be read
@@ -43,35 +45,85 @@ type Store struct {
 	damage   []string
 }
 
-// Open takes the directory for this process, makes it when it is not there, and verifies what it holds. Damaged files
-// are no error: see Damage.
+// Open takes the directory for this process, makes it when it is not there, and verifies what it holds. The only error
+// is ErrLocked. Damaged files are none, see Damage; nor is a directory that cannot be written, or not be had at all: what
+// it holds can be read, and every write tries again, see Check.
 func Open(dir string) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("open state directory: %w", err)
-	}
-	lock, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, privateMode)
-	if err != nil {
-		return nil, fmt.Errorf("open state directory: %w", err)
-	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		_ = lock.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = ErrLocked
-		}
+	s := &Store{dir: dir}
+	if err := s.take(); errors.Is(err, ErrLocked) {
 		return nil, fmt.Errorf("open state directory %s: %w", dir, err)
 	}
-	s := &Store{dir: dir, lock: lock}
 	s.sweep()
 	for name, into := range map[string]*Snapshot{currentFile: &s.current, previousFile: &s.previous, candidateFile: &s.pending} {
 		_, snapshot, err := s.read(name)
 		switch {
 		case err == nil:
 			*into = snapshot
-		case !errors.Is(err, fs.ErrNotExist):
-			s.damage = append(s.damage, fmt.Sprintf("%s: %v", name, err))
+		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
+			s.damage = append(s.damage, fmt.Sprintf("%s: %v", name, cause(err)))
+			s.aside(name)
 		}
 	}
+	slices.Sort(s.damage)
 	return s, nil
+}
+
+// take makes the directory and locks it. The directory itself is locked, for that needs no writing, and the lock file,
+// which agents of before lock.
+func (s *Store) take() error {
+	if len(s.locks) > 0 {
+		return nil
+	}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
+	dir, err := os.Open(s.dir)
+	if err != nil {
+		return err
+	}
+	locks := []*os.File{dir}
+	if file, err := os.OpenFile(s.path(lockFile), os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, privateMode); err == nil {
+		locks = append(locks, file)
+	}
+	for _, lock := range locks {
+		err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = ErrLocked
+		}
+		if err != nil {
+			for _, lock := range locks {
+				_ = lock.Close()
+			}
+			return err
+		}
+	}
+	s.locks = locks
+	return nil
+}
+
+// aside moves away what is no file, so that one can take its place.
+func (s *Store) aside(name string) {
+	if info, err := os.Lstat(s.path(name)); err == nil && info.IsDir() {
+		_ = os.Rename(s.path(name), fmt.Sprintf("%s.aside-%d", s.path(name), time.Now().UnixNano()))
+	}
+}
+
+// Check says whether the directory is had and takes files.
+func (s *Store) Check() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.take()
+	if err == nil {
+		err = probe(s.dir)
+	}
+	if err != nil {
+		return s.unwritable(err)
+	}
+	return nil
+}
+
+func (s *Store) unwritable(err error) error {
+	return fmt.Errorf("the state directory %s cannot be written: %w", s.dir, cause(err))
 }
 
 // sweep removes what an interrupted write left behind.
@@ -85,7 +137,22 @@ func (s *Store) sweep() {
 }
 
 // Close gives the directory back.
-func (s *Store) Close() error { return s.lock.Close() }
+func (s *Store) Close() error {
+	var failed error
+	for _, lock := range s.locks {
+		failed = errors.Join(failed, lock.Close())
+	}
+	return failed
+}
+
+// Watch has a function told each step of a write before it is taken, so that a test can end the process there. It is set
+// before the store is used.
+func (s *Store) Watch(reached func(step string)) {
+	s.fail = func(step string) error {
+		reached(step)
+		return nil
+	}
+}
 
 // Damage says which files could not be read when the directory was opened; empty when all could.
 func (s *Store) Damage() string {
@@ -103,6 +170,14 @@ func (s *Store) LastGood() (Snapshot, bool) {
 		return s.current, true
 	}
 	return s.previous, s.previous.Digest != ""
+}
+
+// Pending names the candidate on disk that was not saved as the last known good: a load of it was interrupted, or failed,
+// or was refused. False when there is none.
+func (s *Store) Pending() (Snapshot, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pending, s.pending.Digest != "" && s.pending.Digest != s.current.Digest
 }
 
 // Held names a snapshot whose bytes can be had from Bytes, for a difference to be made against; empty when there is none.
@@ -147,9 +222,9 @@ func (s *Store) bytes(digest fleet.Digest) ([]byte, error) {
 		if body, found, err = s.read(name); err == nil && found.Digest == digest {
 			return body, nil
 		}
-		if name == currentFile && errors.Is(err, ErrCorrupt) {
+		if name == currentFile && (errors.Is(err, ErrCorrupt) || errors.Is(err, fs.ErrNotExist)) {
 			// From now on the generation before is the last good one.
-			s.damage = append(s.damage, fmt.Sprintf("%s: %v", name, err))
+			s.damage = append(s.damage, fmt.Sprintf("%s: %v", name, cause(err)))
 			s.current = Snapshot{}
 		}
 	}
@@ -170,7 +245,7 @@ func (s *Store) WriteCandidate(snapshot Snapshot, body []byte) ([]byte, error) {
 	// The last known good under another decision needs no second copy.
 	if s.pending != snapshot && s.current.Digest != snapshot.Digest {
 		if err := s.write(candidateFile, snapshot, body); err != nil {
-			return nil, fmt.Errorf("write candidate: %w", err)
+			return nil, err
 		}
 		s.pending = snapshot
 	}
@@ -195,7 +270,7 @@ func (s *Store) Promote(snapshot Snapshot) error {
 	// A damaged file must not take the place of a good one.
 	if s.current.Digest != "" {
 		if err := s.shift(); err != nil {
-			return fmt.Errorf("keep the generation before: %w", err)
+			return s.unwritable(err)
 		}
 		s.previous = s.current
 	}
@@ -203,7 +278,7 @@ func (s *Store) Promote(snapshot Snapshot) error {
 		return err
 	}
 	if err := os.Rename(s.path(candidateFile), s.path(currentFile)); err != nil {
-		return fmt.Errorf("promote candidate: %w", err)
+		return s.unwritable(err)
 	}
 	s.current, s.pending = snapshot, Snapshot{}
 	s.damage = nil
@@ -239,12 +314,18 @@ func (s *Store) write(name string, header any, body []byte) error {
 	if err := s.step("before-write"); err != nil {
 		return err
 	}
-	return writeFile(s.path(name), privateMode, first, second, body)
+	if err := s.take(); err != nil {
+		return s.unwritable(err)
+	}
+	if err := writeFile(s.path(name), privateMode, first, second, body); err != nil {
+		return s.unwritable(err)
+	}
+	return nil
 }
 
 func (s *Store) read(name string) ([]byte, Snapshot, error) {
 	var snapshot Snapshot
-	content, err := os.ReadFile(s.path(name))
+	content, err := readFile(s.path(name))
 	if err != nil {
 		return nil, snapshot, err
 	}

@@ -1,0 +1,139 @@
+package apply
+
+import (
+	"time"
+
+	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/proof"
+)
+
+// lingering is how long a condition stays that says what was put right already.
+const lingering = time.Minute
+
+// writeBootFile puts what was proven where every start of the gateway finds it.
+func (a *Applier) writeBootFile(p prepared) error {
+	a.noticeForeign(p)
+	if err := a.Boot.Write(p.posted); err != nil {
+		a.boot = err.Error()
+		return err
+	}
+	a.boot, a.stamp = "", a.Boot.Stamp()
+	m := &a.state.Memory
+	m.Form, m.Expressions, m.Boot = p.form.String(), p.options.Expressions, fleet.GatewayHashOf(p.posted)
+	return nil
+}
+
+// noticeForeign tells when somebody else wrote the boot file since the agent did.
+func (a *Applier) noticeForeign(p prepared) {
+	if a.Boot == "" || a.state.Memory.Boot == "" || a.Boot.Stamp() == a.stamp {
+		return
+	}
+	found, err := a.Boot.Hash()
+	if _, ours := a.state.known(found); err != nil || ours || found == a.state.Memory.Boot || found == fleet.GatewayHashOf(p.posted) {
+		return // what an interrupted run left is ours too
+	}
+	message := "somebody took the boot file away; it was written again"
+	if found != "" {
+		message = "somebody else wrote the boot file (" + short(found) + "); it was put right"
+	}
+	a.linger("BootFileForeign", message)
+	a.Board.Note("BootFileForeign", message, time.Now())
+	a.Log.Warn("boot file was changed by somebody else", "found", string(found))
+}
+
+// mendBootFile makes the boot file of the last known good, also before the gateway answers: it may be waiting for that file.
+func (a *Applier) mendBootFile() {
+	if a.Boot == "" {
+		return
+	}
+	good := a.state.Good
+	form, err := proof.ParseForm(a.state.Memory.Form)
+	if good.Digest == "" || err != nil {
+		// Nothing to write yet; but whether it could be is known.
+		a.boot, a.stamp = "", a.Boot.Stamp()
+		if err := a.Boot.Check(); err != nil {
+			a.boot = err.Error()
+		}
+		return
+	}
+	canonical, err := a.Store.Bytes(good.Digest)
+	if err != nil {
+		return // a condition says so already
+	}
+	p, err := insert(good.Digest, canonical, form, proof.Options{Expressions: a.state.Memory.Expressions})
+	if err != nil {
+		return
+	}
+	was := a.state.Memory.Boot
+	if err := a.writeBootFile(p); err != nil {
+		a.Log.Warn("boot file not mended", "error", err)
+		return
+	}
+	if a.state.Memory.Boot != was {
+		a.remember()
+	}
+}
+
+// watchBootFile mends the boot file when somebody else touched it, and when it could not be written and now can.
+func (a *Applier) watchBootFile() {
+	switch {
+	case a.Boot == "":
+	case a.boot != "":
+		if err := a.Boot.Check(); err != nil {
+			a.boot = err.Error()
+			return
+		}
+		a.mendBootFile()
+	case a.Boot.Stamp() != a.stamp:
+		a.mendBootFile()
+	}
+}
+
+// watchDisk writes what could not be written, once the directory takes it again.
+func (a *Applier) watchDisk() {
+	if a.disk == "" {
+		return
+	}
+	if err := a.Store.Check(); err != nil {
+		a.disk = err.Error()
+		return
+	}
+	a.remember()
+}
+
+func (a *Applier) remember() {
+	a.disk = ""
+	if err := a.Store.Remember(a.state.Memory); err != nil {
+		a.disk = err.Error()
+	}
+}
+
+// linger shows a condition for a while.
+func (a *Applier) linger(kind, message string) {
+	a.lingers[kind] = lingerer{message, time.Now().Add(lingering)}
+}
+
+type lingerer struct {
+	message string
+	until   time.Time
+}
+
+// unfinished is the candidate of an earlier run, with the hash that the gateway has when it runs it.
+func unfinished(store *lastgood.Store, m lastgood.Memory) Leaving {
+	pending, ok := store.Pending()
+	if !ok {
+		return Leaving{}
+	}
+	l := Leaving{Snapshot: pending}
+	form, err := proof.ParseForm(m.Form)
+	if err != nil {
+		return l
+	}
+	if canonical, err := store.Bytes(pending.Digest); err == nil {
+		if p, err := insert(pending.Digest, canonical, form, proof.Options{Expressions: m.Expressions}); err == nil {
+			l.Hash = p.hash
+		}
+	}
+	return l
+}

@@ -1,0 +1,47 @@
+package apply
+
+import "time"
+
+// How often a gateway is looked at that does not answer, doubled at each look: who comes back is healed quickly.
+const (
+	firstAway = 10 * time.Millisecond
+	lastAway  = 250 * time.Millisecond
+)
+
+// Between looks that a broken connection asked for and that found nothing new, doubled at each: a gateway that ends every
+// connection is no reason to look without pause.
+const (
+	firstCalm = 50 * time.Millisecond
+	lastCalm  = 2 * time.Second
+)
+
+// pace says when to look at the gateway. It reads no clock.
+type pace struct {
+	last    time.Time     // when it was looked
+	ringing bool          // the next look is for a broken connection
+	calm    time.Duration // no sooner than that after the last look
+	away    time.Duration // the last pause while it did not answer
+}
+
+// rung returns how soon to look, now that a connection has ended.
+func (p *pace) rung(now time.Time) time.Duration {
+	p.ringing = true
+	return max(0, p.last.Add(p.calm).Sub(now))
+}
+
+// looked returns how soon to look again. Chance, from 0 up to 1, spreads agents that were started together.
+func (p *pace) looked(now time.Time, reachable, news bool, interval time.Duration, chance float64) time.Duration {
+	switch {
+	case news || !p.ringing:
+		p.calm = 0
+	default:
+		p.calm = min(max(2*p.calm, firstCalm), lastCalm)
+	}
+	p.last, p.ringing = now, false
+	if reachable {
+		p.away = 0
+		return interval - time.Duration(chance*float64(interval)/10)
+	}
+	p.away = min(max(2*p.away, firstAway), lastAway)
+	return min(interval, p.away)
+}
