@@ -31,7 +31,7 @@ var (
 func serving() State {
 	return State{
 		Memory: lastgood.Memory{Decision: 10, Term: 5, Serving: snapA}, Good: snapA, Wanted: snapA, Serving: snapA, Proven: true,
-		Ack: verdict.Ack{Proof: workers}, Left: leftA, Looked: true, Reachable: true, Ready: true, Workers: "1 ", Found: "hash-a",
+		Ack: verdict.Ack{Proof: workers}, Left: leftA, Looked: true, Met: true, Reachable: true, Ready: true, Workers: "1 ", Found: "hash-a",
 	}
 }
 
