@@ -67,7 +67,7 @@ func (m *Metrics) submitted(out Outcome, err error, began time.Time) {
 	}
 	outcome := "committed"
 	switch {
-	case err != nil && fault.KindOf(err) == fault.Invalid:
+	case err != nil && refusals[fault.KindOf(err)]:
 		outcome = "refused"
 	case err != nil:
 		outcome = "failed"
@@ -76,4 +76,9 @@ func (m *Metrics) submitted(out Outcome, err error, began time.Time) {
 	}
 	m.submits.WithLabelValues(outcome).Inc()
 	m.took.WithLabelValues(outcome).Observe(time.Since(began).Seconds())
+}
+
+// refusals are the faults that are the submitter's to correct.
+var refusals = map[fault.Kind]bool{
+	fault.Invalid: true, fault.Missing: true, fault.Exists: true, fault.Conflict: true, fault.WrongState: true, fault.TooLarge: true, fault.Denied: true,
 }
