@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
-	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
@@ -99,7 +98,7 @@ func ask(t *testing.T, engine *promql.Engine, m *memory, expr string, at time.Du
 		// The engine takes its slices back.
 		var kept promql.Vector
 		for _, s := range v {
-			if !math.IsNaN(s.F) || value.IsStaleNaN(s.F) {
+			if !math.IsNaN(s.F) {
 				kept = append(kept, promql.Sample{T: s.T, F: s.F, Metric: s.Metric.Copy()})
 			}
 		}

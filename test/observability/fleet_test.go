@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -21,10 +22,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/promql"
 
+	"github.com/silverback-gateway/silverback/kit/rpc"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 	"github.com/silverback-gateway/silverback/lab"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 	"github.com/silverback-gateway/silverback/test/process"
 )
 
@@ -80,11 +84,16 @@ func scrapeFleet(t *testing.T, l *lab.Lab, into map[string]*promql.Series, when 
 		t.Fatal(err)
 	}
 	keep(into, ofCertificates, when, "job", "silverback-registry", "instance", "tls")
+	for _, s := range into { // a series that was not scraped again is over
+		if s.Floats[len(s.Floats)-1].T != when.Milliseconds() {
+			s.Floats = append(s.Floats, promql.FPoint{T: when.Milliseconds(), F: math.Float64frombits(value.StaleNaN)})
+		}
+	}
 }
 
 // keep adds samples to series, which it knows by their labels.
 func keep(into map[string]*promql.Series, families []*dto.MetricFamily, when time.Duration, target ...string) {
-	put := func(name string, own []*dto.LabelPair, value float64, more ...string) {
+	put := func(name string, own []*dto.LabelPair, sample float64, more ...string) {
 		b := labels.NewBuilder(labels.FromStrings(append(slices.Clone(target), more...)...)).Set(labels.MetricName, name)
 		for _, l := range own {
 			b.Set(l.GetName(), l.GetValue())
@@ -95,7 +104,7 @@ func keep(into map[string]*promql.Series, families []*dto.MetricFamily, when tim
 			s = &promql.Series{Metric: metric}
 			into[metric.String()] = s
 		}
-		s.Floats = append(s.Floats, promql.FPoint{T: when.Milliseconds(), F: value})
+		s.Floats = append(s.Floats, promql.FPoint{T: when.Milliseconds(), F: sample})
 	}
 	put("up", nil, 1)
 	for _, f := range families {
@@ -116,6 +125,27 @@ func keep(into map[string]*promql.Series, families []*dto.MetricFamily, when tim
 			}
 		}
 	}
+}
+
+// submit makes changes that every replica of the translator gets some of, and returns the newest revision.
+func submit(t *testing.T, l *lab.Lab, message string) (newest int64) {
+	t.Helper()
+	conn, err := rpc.Dial(rpc.ClientConfig{Addresses: l.Translator()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	for i := range 4 {
+		document := fmt.Sprintf("_format_version: \"3.0\"\nservices:\n- name: second\n  url: http://127.0.0.1:9\n  routes:\n  - name: second\n    paths: [/%s/%d]\n", message, i)
+		answer, err := translatorv1.NewTranslatorServiceClient(conn).SubmitConfig(t.Context(), &translatorv1.SubmitConfigRequest{
+			Group: lab.Group, Source: "second", Documents: []*translatorv1.Document{{Name: "second.yaml", Content: []byte(document)}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		newest = answer.GetRevision().GetNumber()
+	}
+	return newest
 }
 
 // converged asks every registry what dashboards will be told.
@@ -160,17 +190,22 @@ func certificate(t *testing.T) string {
 	return file
 }
 
-// A fleet that starts and takes a configuration fills every panel: none asks for a label or a value that nobody has.
+// A fleet that takes a change fills every panel: none asks for a label or a value that nobody has.
 func TestAFleetAtWorkFillsTheDashboards(t *testing.T) {
 	l := startLab(t)
-	scraped := map[string]*promql.Series{}
-	scrapeFleet(t, l, scraped, 0)
-	revision, err := l.Seed(t.Context())
+	first, err := l.Seed(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	process.Eventually(t, time.Minute, "every replica of the registry heard that all serve it", func() error { return converged(t, l, revision) })
-	scrapeFleet(t, l, scraped, between)
+	process.Eventually(t, time.Minute, "every replica of the registry heard that all serve it", func() error { return converged(t, l, first) })
+	scraped := map[string]*promql.Series{}
+	scrapeFleet(t, l, scraped, 0)
+	for i, message := range []string{"one", "two"} {
+		revision := submit(t, l, message)
+		process.Eventually(t, time.Minute, "every replica of the registry heard that all serve it", func() error { return converged(t, l, revision) })
+		scrapeFleet(t, l, scraped, time.Duration(i+1)*between)
+	}
+	now := 2 * between
 	var prometheusHas memory
 	for _, key := range slices.Sorted(maps.Keys(scraped)) {
 		prometheusHas = append(prometheusHas, *scraped[key])
@@ -179,7 +214,7 @@ func TestAFleetAtWorkFillsTheDashboards(t *testing.T) {
 	for file, d := range dashboards(t) {
 		for _, p := range d.all() {
 			for _, target := range p.Targets {
-				if got := ask(t, engine, &prometheusHas, plain(target.Expr), between); len(got) == 0 {
+				if got := ask(t, engine, &prometheusHas, plain(target.Expr), now); len(got) == 0 {
 					t.Errorf("%s: the panel %q is empty: %s", file, p.Title, target.Expr)
 				}
 			}
@@ -187,7 +222,7 @@ func TestAFleetAtWorkFillsTheDashboards(t *testing.T) {
 	}
 	// No alert is ripe in a healthy fleet, however long it would have to stand.
 	for name, r := range rules(t) {
-		if got := ask(t, engine, &prometheusHas, r.Expr, between); len(got) > 0 {
+		if got := ask(t, engine, &prometheusHas, r.Expr, now); len(got) > 0 {
 			t.Errorf("%s is about to fire for a healthy fleet: %s", name, got)
 		}
 	}

@@ -10,6 +10,7 @@ require (
 	github.com/prometheus/prometheus v0.313.5
 	github.com/silverback-gateway/silverback/kit v0.0.0
 	github.com/silverback-gateway/silverback/lab v0.0.0
+	github.com/silverback-gateway/silverback/proto v0.0.0
 	github.com/silverback-gateway/silverback/test v0.0.0-00010101000000-000000000000
 	github.com/silverback-gateway/silverback/testkit v0.0.0
 	go.yaml.in/yaml/v3 v3.0.5
@@ -55,7 +56,6 @@ require (
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
 	github.com/silverback-gateway/silverback/agent v0.0.0 // indirect
-	github.com/silverback-gateway/silverback/proto v0.0.0 // indirect
 	github.com/silverback-gateway/silverback/services/distributor v0.0.0 // indirect
 	github.com/silverback-gateway/silverback/services/registry v0.0.0 // indirect
 	github.com/silverback-gateway/silverback/services/translator v0.0.0 // indirect
