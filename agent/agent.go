@@ -18,6 +18,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/agent/internal/apply"
 	"github.com/silverback-gateway/silverback/agent/internal/board"
+	"github.com/silverback-gateway/silverback/agent/internal/bundle"
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
 	"github.com/silverback-gateway/silverback/agent/internal/upstream"
@@ -52,6 +53,7 @@ type Agent struct {
 	board    *board.Board
 	applier  *apply.Applier
 	follower *upstream.Follower
+	bundle   *bundle.Keeper
 	member   *upstream.Member
 	http     *telemetry.HTTP
 }
@@ -128,9 +130,13 @@ func New(c Config, d Deps) (_ *Agent, err error) {
 		Log: log, Form: form, Interval: c.DriftInterval,
 	})
 	a.follower.Mailbox, a.follower.Refused = a.applier.Mailbox, a.applier.Refused
+	a.bundle = bundle.New(bundle.Deps{
+		Schemas: kong.Schemas, Capabilities: a.applier.Capabilities, Inspections: a.applier.Inspections,
+		Changed: func() { a.board.Update(func(*View) {}) }, Log: log,
+	})
 	a.member = &upstream.Member{
 		Identity: identity, Dial: d.DialRegistry, Board: a.board, Log: log,
-		Capabilities: a.applier.Capabilities, Form: form, SetPolicy: a.applier.SetPolicy,
+		Capabilities: a.applier.Capabilities, Form: form, SetPolicy: a.applier.SetPolicy, Schemas: a.bundle,
 	}
 	return a, nil
 }
@@ -145,7 +151,7 @@ func dial(addresses []string, c Config) func() (*grpc.ClientConn, error) {
 func (a *Agent) Run(ctx context.Context) error {
 	defer a.close()
 	a.log.Info("agent started", "boot_id", a.board.View().BootID)
-	loops := []run.Loop{a.applier.Run, a.follower.Run, a.member.Run}
+	loops := []run.Loop{a.applier.Run, a.follower.Run, a.bundle.Run, a.member.Run}
 	if a.http != nil {
 		loops = append(loops, a.http.Serve)
 	}

@@ -35,17 +35,19 @@ type Plane struct {
 	enrolled []*registryv1.EnrolNodeRequest
 	statuses []*fleetv1.NodeStatus
 	left     int
+	wanted   bool
 	stream   chan *distributorv1.FollowAssignmentResponse // of the open stream
 
-	// Hellos and Outcomes are what arrived, in order.
+	// Hellos, Outcomes and Uploads are what arrived, in order.
 	Hellos   chan *distributorv1.Hello
 	Outcomes chan *distributorv1.Outcome
+	Uploads  chan *registryv1.UploadSchemasRequest
 }
 
 // Start runs a control plane for the length of a test.
 func Start(t testing.TB) *Plane {
 	t.Helper()
-	p := &Plane{Hellos: make(chan *distributorv1.Hello, 100), Outcomes: make(chan *distributorv1.Outcome, 100)}
+	p := &Plane{Hellos: make(chan *distributorv1.Hello, 100), Outcomes: make(chan *distributorv1.Outcome, 100), Uploads: make(chan *registryv1.UploadSchemasRequest, 100)}
 	p.Serve(t)
 	t.Cleanup(p.Stop)
 	return p
@@ -107,6 +109,13 @@ func (p *Plane) SetPolicy(policy fleetv1.DriftPolicy) {
 	p.policy = policy
 }
 
+// WantSchemas makes the plane answer that it wants a node's schemas until one is uploaded.
+func (p *Plane) WantSchemas() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wanted = true
+}
+
 // TakeName makes the plane refuse enrolments, as while another agent renews, or ends that.
 func (p *Plane) TakeName(taken bool) {
 	p.mu.Lock()
@@ -155,7 +164,17 @@ func (p *Plane) EnrolNode(_ context.Context, r *registryv1.EnrolNodeRequest) (*r
 	p.owner = r.GetBootId()
 	p.enrolled = append(p.enrolled, r)
 	p.statuses = append(p.statuses, r.GetStatus())
-	return &registryv1.EnrolNodeResponse{RenewInterval: durationpb.New(50 * time.Millisecond), SessionTtl: durationpb.New(time.Second), Drift: p.policy}, nil
+	return &registryv1.EnrolNodeResponse{RenewInterval: durationpb.New(50 * time.Millisecond), SessionTtl: durationpb.New(time.Second), Drift: p.policy,
+		WantSchemas: p.wanted}, nil
+}
+
+// UploadSchemas implements the registry.
+func (p *Plane) UploadSchemas(_ context.Context, r *registryv1.UploadSchemasRequest) (*registryv1.UploadSchemasResponse, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wanted = false
+	p.Uploads <- r
+	return &registryv1.UploadSchemasResponse{}, nil
 }
 
 // RenewNode implements the registry.
@@ -172,7 +191,7 @@ func (p *Plane) RenewNode(_ context.Context, r *registryv1.RenewNodeRequest) (*r
 		p.owner = ""
 		p.left++
 	}
-	return &registryv1.RenewNodeResponse{RenewInterval: durationpb.New(50 * time.Millisecond), Drift: p.policy}, nil
+	return &registryv1.RenewNodeResponse{RenewInterval: durationpb.New(50 * time.Millisecond), Drift: p.policy, WantSchemas: p.wanted}, nil
 }
 
 // FollowAssignment implements the distributor.

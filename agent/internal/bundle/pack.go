@@ -1,0 +1,15 @@
+package bundle
+
+import (
+	"github.com/silverback-gateway/silverback/agent/internal/gateway"
+	"github.com/silverback-gateway/silverback/kit/schema"
+)
+
+// pack brings what a gateway said into the form in which bundles are named and travel.
+func pack(said gateway.Schemas, version string) (digest string, zstd []byte, err error) {
+	b, err := schema.New(schema.Texts{KongVersion: version, Entities: said.Entities, Plugins: said.Plugins, Vaults: said.Vaults})
+	if err != nil {
+		return "", nil, err
+	}
+	return string(b.Digest()), schema.Pack(b), nil
+}
