@@ -82,6 +82,14 @@ func (c *checker) add(rule Rule, message string) {
 	}
 }
 
+// entity adds an error about the record where the checker is.
+func (c *checker) entity(rule Rule, message string) {
+	if n := len(c.errs); n < maxErrors {
+		c.add(rule, message)
+		c.errs[n].Whole = true
+	}
+}
+
 // at adds an error about a field of the record where the checker is, unless that
 // field has one already: Kong tells one a field.
 func (c *checker) at(name string, rule Rule, message string) {

@@ -158,7 +158,7 @@ func count(arg any, k counted) (entityCheck, error) {
 			return
 		}
 		if !k.fine(filled(r, values, fields), len(fields)) {
-			c.add(k.rule, message)
+			c.entity(k.rule, message)
 		}
 	}, nil
 }
@@ -173,7 +173,7 @@ func exclusiveSets(arg any) (entityCheck, error) {
 	message := "these sets are mutually exclusive: (" + quoted(one) + "), (" + quoted(two) + ")"
 	return func(c *checker, r *record, values object) {
 		if filled(r, values, one) > 0 && filled(r, values, two) > 0 {
-			c.add(BadValue, message)
+			c.entity(BadValue, message)
 		}
 	}, nil
 }
@@ -192,7 +192,7 @@ func distinct(arg any) (entityCheck, error) {
 			}
 			for _, g := range fields[:i] {
 				if other := r.get(values, g.path); other != nil && equal(v, other) {
-					c.add(BadValue, message)
+					c.entity(BadValue, message)
 					return
 				}
 			}
@@ -285,7 +285,7 @@ func (c compiler) conditional(arg any, path string) (entityCheck, error) {
 		if e.Rule == MissingField {
 			rule = MissingField
 		}
-		c.add(rule, message)
+		c.entity(rule, message)
 	}, nil
 }
 
@@ -326,11 +326,11 @@ func (c compiler) conditionalOneOf(arg any, path string) (entityCheck, error) {
 		case v == nil || isReference(v) || c.invalid(ref.path):
 		case c.holds(when, v):
 			if filled(r, values, then) == 0 {
-				c.add(MissingField, thenMessage)
+				c.entity(MissingField, thenMessage)
 			}
 		case orElse != nil && c.holds(orElse, v):
 			if filled(r, values, otherwise) == 0 {
-				c.add(MissingField, elseMessage)
+				c.entity(MissingField, elseMessage)
 			}
 		}
 	}, nil

@@ -75,7 +75,7 @@ func pairs(certField, keyField string) entityCheck {
 			return
 		}
 		if same, ok := public.(interface{ Equal(crypto.PublicKey) bool }); ok && !same.Equal(private.Public()) {
-			c.add(BadValue, "certificate does not match key")
+			c.entity(BadValue, "certificate does not match key")
 		}
 	}
 }
@@ -113,7 +113,7 @@ func authority(c *checker, _ *record, values object) {
 	}
 	list := blocks(text)
 	if len(list) > 1 {
-		c.add(BadValue, "please submit only one certificate at a time")
+		c.entity(BadValue, "please submit only one certificate at a time")
 		return
 	}
 	for _, b := range list {
@@ -122,7 +122,7 @@ func authority(c *checker, _ *record, values object) {
 			return
 		}
 		if !cert.IsCA {
-			c.add(BadValue, `certificate does not appear to be a CA because it is missing the "CA" basic constraint`)
+			c.entity(BadValue, `certificate does not appear to be a CA because it is missing the "CA" basic constraint`)
 		}
 	}
 }
@@ -150,11 +150,11 @@ func jsonWebKey(c *checker, _ *record, values object) {
 	var key map[string]any
 	dec := json.NewDecoder(bytes.NewReader([]byte(text)))
 	if err := dec.Decode(&key); err != nil {
-		c.add(BadValue, "could not json decode jwk string")
+		c.entity(BadValue, "could not json decode jwk string")
 		return
 	}
 	if kid, has := key["kid"]; !has || kid != values["kid"] {
-		c.add(BadValue, "kid in jwk.kid must be equal to keys.kid")
+		c.entity(BadValue, "kid in jwk.kid must be equal to keys.kid")
 		return
 	}
 	members := map[string][]string{"RSA": {"n", "e"}, "EC": {"crv", "x", "y"}, "OKP": {"crv", "x"}}
@@ -170,6 +170,6 @@ func jsonWebKey(c *checker, _ *record, values object) {
 		}
 	}
 	if !known {
-		c.add(BadValue, "could not load JWK, likely not a valid key")
+		c.entity(BadValue, "could not load JWK, likely not a valid key")
 	}
 }

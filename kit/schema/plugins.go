@@ -58,7 +58,7 @@ func filters(c *checker, r *record, _ object) {
 	}
 	for _, rule := range name.rules {
 		if rule.rule == Unsupported {
-			c.add(Unsupported, "wasm support is not enabled")
+			c.entity(Unsupported, "wasm support is not enabled")
 			return
 		}
 	}

@@ -98,6 +98,9 @@ type FieldError struct {
 	Path    Path // empty when the entity as a whole is meant
 	Rule    Rule
 	Message string
+	// Whole says that the error is about a record as a whole, not about a field.
+	// Kong tells it among those of the entity, without saying which record.
+	Whole bool
 }
 
 // String writes the error as one line.

@@ -42,7 +42,7 @@ func routeProtocols(c *checker, r *record, values object) {
 			for _, name := range names {
 				fields = append(fields, refTo(name))
 			}
-			c.add(MissingField, "must set "+sayOneOf(fields)+" when 'protocols' is "+when)
+			c.entity(MissingField, "must set "+sayOneOf(fields)+" when 'protocols' is "+when)
 		}
 	}
 	switch families[first] {
@@ -99,7 +99,7 @@ func routeExpression(c *checker, _ *record, values object) {
 	if !empty(values["expression"]) {
 		for _, name := range []string{"methods", "hosts", "paths", "headers", "snis", "sources", "destinations"} {
 			if !empty(values[name]) {
-				c.add(BadValue, "Router Expression failed validation: cannot set 'expression' together with '"+name+"'")
+				c.entity(BadValue, "Router Expression failed validation: cannot set 'expression' together with '"+name+"'")
 				return
 			}
 		}
@@ -110,7 +110,7 @@ func routeExpression(c *checker, _ *record, values object) {
 		text, _ := item.(string)
 		if pattern, is := strings.CutPrefix(text, "~"); is {
 			if why := routerRefuses(pattern); why != "" {
-				c.add(BadValue, "Router Expression failed validation: paths["+strconv.Itoa(i)+"]: "+why)
+				c.entity(BadValue, "Router Expression failed validation: paths["+strconv.Itoa(i)+"]: "+why)
 			}
 		}
 	}
@@ -123,7 +123,7 @@ func routeExpression(c *checker, _ *record, values object) {
 		text, _ := list[0].(string)
 		if pattern, is := strings.CutPrefix(text, "~*"); is {
 			if why := routerRefuses(pattern); why != "" {
-				c.add(BadValue, "Router Expression failed validation: headers: "+why)
+				c.entity(BadValue, "Router Expression failed validation: headers: "+why)
 			}
 		}
 	}

@@ -66,20 +66,17 @@ func (s *structure) judge(n *node, complain func(string, ...any)) {
 	}
 	found := s.schemas.Check(n.kind.singular, n.own)
 	for _, e := range found {
-		complain(e.Message, place(e.Path)...)
+		complain(e.Message, place(e)...)
 	}
 	if len(found) > 0 && n.kind.name == "snis" && n.parentField != "" {
 		complain("required field missing", n.parentField) // only these do not know their parent by then
 	}
 }
 
-// place is a path as Kong's table of errors has it.
-func place(path schema.Path) []any {
-	if len(path) == 0 {
-		return []any{"@entity"}
-	}
+// place is where Kong's table of errors has an error.
+func place(e schema.FieldError) []any {
 	var steps []any
-	for _, s := range path {
+	for _, s := range e.Path {
 		switch {
 		case s.Key: // Kong files what is wrong in a map under the map
 		case s.Name == "":
@@ -87,6 +84,9 @@ func place(path schema.Path) []any {
 		default:
 			steps = append(steps, s.Name)
 		}
+	}
+	if e.Whole {
+		steps = append(steps, "@entity")
 	}
 	return steps
 }
