@@ -104,6 +104,10 @@ func New(c Config, d Deps) (_ *Agent, err error) {
 	if err != nil {
 		return nil, err
 	}
+	reached := failpoint()
+	if reached != nil {
+		store.Watch(func(step string) { reached("store-" + step) })
+	}
 	identity := upstream.Identity{
 		Group: fleet.GroupID(c.Group), Node: fleet.NodeID(c.Node), BootID: rand.Text(), Version: c.Version,
 		Labels: c.Labels, ProxyAddress: c.ProxyAddress,
@@ -127,7 +131,7 @@ func New(c Config, d Deps) (_ *Agent, err error) {
 	}
 	a.applier = apply.New(apply.Deps{
 		Gateway: kong, Store: store, Boot: lastgood.BootFile(c.BootFile), Board: a.board, Reporter: a.follower, Meters: meters,
-		Log: log, Form: form, Interval: c.DriftInterval,
+		Log: log, Form: form, Interval: c.DriftInterval, Reached: reached,
 	})
 	a.follower.Mailbox, a.follower.Refused = a.applier.Mailbox, a.applier.Refused
 	a.bundle = bundle.New(bundle.Deps{

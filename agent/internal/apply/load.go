@@ -44,6 +44,7 @@ func (a *Applier) load(ctx context.Context, act Load) Ended {
 	e.Hash = p.hash
 	if err := a.Gateway.Load(ctx, p.posted); err != nil {
 		e.Err = err
+		a.reached("after-refusal")
 		_, lookErr := a.Gateway.Look(ctx)
 		e.Healthy = lookErr == nil
 		return e

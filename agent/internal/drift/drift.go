@@ -30,7 +30,9 @@ const (
 )
 
 // String returns the word that logs use.
-func (f Finding) String() string { return [...]string{"same", "unknown", "lost", "drifted", "behind"}[f] }
+func (f Finding) String() string {
+	return [...]string{"same", "unknown", "lost", "drifted", "behind"}[f]
+}
 
 // Judge compares. Left are the hashes that the agent's last load may have left: more than one while it is not known whether
 // the gateway took a configuration, none when the agent never loaded one. The reserved route makes an empty configuration
