@@ -10,42 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/silverback-gateway/silverback/kit/schema"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 	"github.com/silverback-gateway/silverback/testkit/shared"
 )
-
-// recordedSchemas are those of the recorded Kong 3.9.3 under a router flavor.
-func recordedSchemas(t *testing.T, flavor string) *schema.Bundle {
-	t.Helper()
-	dir := filepath.Join(shared.Dir(t), "kong-contract", "schemas")
-	texts := schema.Texts{KongVersion: kongtest.KongVersion, Entities: map[string]json.RawMessage{}, Plugins: map[string]json.RawMessage{}, Vaults: map[string]json.RawMessage{}}
-	for folder, into := range map[string]map[string]json.RawMessage{"entities": texts.Entities, "plugins": texts.Plugins, "vaults": texts.Vaults} {
-		files, err := filepath.Glob(filepath.Join(dir, folder, "*.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			into[strings.TrimSuffix(filepath.Base(file), ".json")] = text
-		}
-	}
-	if flavor != "traditional_compatible" {
-		text, err := os.ReadFile(filepath.Join(dir, "router-flavors", flavor+"-routes.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		texts.Entities["routes"] = text
-	}
-	bundle, err := schema.New(texts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return bundle
-}
 
 // documented are the examples of plugins that the recorded gateway refuses though
 // nothing beside them says that they are of a later Kong.
@@ -82,7 +49,7 @@ func filledIn(text []byte) []byte {
 // TestDocumentedPluginConfigs: the examples of Kong's own documentation are valid,
 // unless they are of another Kong than the recorded one.
 func TestDocumentedPluginConfigs(t *testing.T) {
-	bundle := recordedSchemas(t, "traditional_compatible")
+	bundle := shared.Schemas(t)
 	index := recording[struct {
 		Configs []struct {
 			Name, Plugin string
@@ -113,6 +80,22 @@ func TestDocumentedPluginConfigs(t *testing.T) {
 	}
 }
 
+// schemaDir has the recorded schemas of a gateway under a router flavor.
+func schemaDir(t *testing.T, flavor string) string {
+	t.Helper()
+	if flavor == "traditional_compatible" {
+		return shared.SchemaDir(t)
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(shared.SchemaDir(t))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(dir, "router-flavors", flavor+"-routes.json"), filepath.Join(dir, "entities", "routes.json")); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // TestGoldenConfigurations: what an ingress controller pushes to a gateway of the
 // open-source edition is accepted, under its router flavor.
 func TestGoldenConfigurations(t *testing.T) {
@@ -130,7 +113,7 @@ func TestGoldenConfigurations(t *testing.T) {
 		}
 		g := gateways[c.Flavor]
 		if g == nil {
-			g = kongtest.Start(t, kongtest.With(kongtest.Options{RouterFlavor: c.Flavor, Schemas: recordedSchemas(t, c.Flavor)}))
+			g = kongtest.Start(t, kongtest.With(kongtest.Options{RouterFlavor: c.Flavor, SchemaDir: schemaDir(t, c.Flavor)}))
 			gateways[c.Flavor] = g
 		}
 		text, err := os.ReadFile(filepath.Join(dir, c.Expected))

@@ -266,8 +266,7 @@ func replayConfigs(t *testing.T, folder string, pending map[string]string) {
 // are its own: what must agree is which fields of which entities are refused.
 func replayWithSchemas(t *testing.T, folder string, pending map[string]string) {
 	t.Helper()
-	schemas := filepath.Join(shared.Dir(t), "kong-contract", "schemas")
-	replayWith(t, kongtest.Options{SchemaDir: schemas}, folder, pending, agreeingRefusal)
+	replayWith(t, kongtest.Options{SchemaDir: shared.SchemaDir(t)}, folder, pending, agreeingRefusal)
 }
 
 // comparison returns what differs between an answer and the recorded one.

@@ -3,14 +3,12 @@ package compile_test
 import (
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/silverback-gateway/silverback/kit/schema"
 	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
-	"github.com/silverback-gateway/silverback/testkit/kongtest"
 	"github.com/silverback-gateway/silverback/testkit/shared"
 )
 
@@ -37,10 +35,7 @@ var otherGateways = map[string]string{
 // recorded schemas of Kong 3.9.3 accept, unless it is of another Kong. Of files of
 // the other editions, what that Kong does not know is no surprise.
 func TestCorpusAgainstRecordedSchemas(t *testing.T) {
-	bundle, err := kongtest.LoadSchemas(filepath.Join(shared.Dir(t), "kong-contract", "schemas"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	bundle := shared.Schemas(t)
 	dir, lists := corpus(t)
 	c := compile.New(compile.DefaultLimits())
 	checked := 0
