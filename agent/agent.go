@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
@@ -20,6 +21,7 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/board"
 	"github.com/silverback-gateway/silverback/agent/internal/bundle"
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
+	"github.com/silverback-gateway/silverback/agent/internal/health"
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
 	"github.com/silverback-gateway/silverback/agent/internal/upstream"
 	"github.com/silverback-gateway/silverback/kit/build"
@@ -55,6 +57,9 @@ type Agent struct {
 	follower *upstream.Follower
 	bundle   *bundle.Keeper
 	member   *upstream.Member
+	drains   *upstream.Drains
+	watch    *health.Watch
+	grace    time.Duration
 	http     *telemetry.HTTP
 }
 
@@ -114,8 +119,11 @@ func New(c Config, d Deps) (_ *Agent, err error) {
 	}
 	a := &Agent{
 		log: log, gateway: kong, store: store,
-		board: board.New(View{Group: c.Group, Node: c.Node, BootID: identity.BootID, Phase: "waiting"}),
+		board: board.New(View{Group: c.Group, Node: c.Node, BootID: identity.BootID, Phase: "waiting"}), grace: c.DrainGrace,
 	}
+	order, damage := store.RecallOrder()
+	a.drains = upstream.NewDrains(a.board, store, order, damage)
+	a.watch = health.New(health.Deps{Gateway: kong, Board: a.board, Meters: meters, Log: log, Sample: c.SampleInterval})
 	if c.HTTP.Listen != "" {
 		if a.http, err = telemetry.Listen(c.HTTP, d.Metrics, nil, a.ready); err != nil {
 			_ = store.Close()
@@ -125,6 +133,7 @@ func New(c Config, d Deps) (_ *Agent, err error) {
 		identity.HTTPAddress = a.http.Address()
 	}
 	meters.ready(d.Metrics, a.ready)
+	meters.fares(d.Metrics, a.board.View)
 	a.follower = &upstream.Follower{
 		Identity: identity, Dial: d.DialDistributor, Store: store, Board: a.board, Log: log,
 		Received: func(bytes int) { meters.received.Add(float64(bytes)) },
@@ -140,7 +149,7 @@ func New(c Config, d Deps) (_ *Agent, err error) {
 	})
 	a.member = &upstream.Member{
 		Identity: identity, Dial: d.DialRegistry, Board: a.board, Log: log,
-		Capabilities: a.applier.Capabilities, Form: form, SetPolicy: a.applier.SetPolicy, Schemas: a.bundle,
+		Capabilities: a.applier.Capabilities, Form: form, SetPolicy: a.applier.SetPolicy, SetProbes: a.watch.SetProbes, Drains: a.drains, Schemas: a.bundle,
 	}
 	return a, nil
 }
@@ -151,15 +160,38 @@ func dial(addresses []string, c Config) func() (*grpc.ClientConn, error) {
 	}
 }
 
-// Run works until ctx ends, and gives the state directory back. The gateway serves on.
+// Run works until ctx ends, and gives the state directory back. The gateway serves on. With a drain grace the agent first says for that time that the
+// node is draining, and works on meanwhile.
 func (a *Agent) Run(ctx context.Context) error {
 	defer a.close()
 	a.log.Info("agent started", "boot_id", a.board.View().BootID)
-	loops := []run.Loop{a.applier.Run, a.follower.Run, a.bundle.Run, a.member.Run}
+	loops := []run.Loop{a.applier.Run, a.follower.Run, a.bundle.Run, a.member.Run, a.watch.Run}
 	if a.http != nil {
 		loops = append(loops, a.http.Serve)
 	}
-	return run.All(ctx, loops...)
+	// The work ends after the grace, not with ctx.
+	return run.All(context.WithoutCancel(ctx), append(loops, a.leave(ctx))...)
+}
+
+// leave is a loop that ends the others once ctx has ended and the grace is over.
+func (a *Agent) leave(ctx context.Context) run.Loop {
+	return func(work context.Context) error {
+		select {
+		case <-work.Done():
+			return context.Cause(work)
+		case <-ctx.Done():
+		}
+		if a.grace > 0 {
+			a.drains.Stop(time.Now())
+			a.log.Info("draining before the agent stops", "grace", a.grace)
+			select {
+			case <-work.Done():
+				return context.Cause(work)
+			case <-time.After(a.grace):
+			}
+		}
+		return context.Cause(ctx)
+	}
 }
 
 // Close ends an agent that was never Run.
@@ -189,28 +221,24 @@ func (a *Agent) HTTPAddress() string {
 	return a.http.Address()
 }
 
-// ready is what load balancers ask.
+// ready is what load balancers ask; the error has a reason a line.
 func (a *Agent) ready() error {
-	v := a.board.View()
-	var missing []string
-	if !v.GatewayReady {
-		missing = append(missing, "the gateway is not ready")
-	}
-	if !v.Proven {
-		missing = append(missing, "no snapshot is proven to be served")
-	}
-	if v.Draining {
-		missing = append(missing, "draining")
-	}
-	if len(missing) > 0 {
-		return errors.New(strings.Join(missing, "; "))
+	if reasons := a.board.View().Unready(); len(reasons) > 0 {
+		return errors.New(strings.Join(reasons, "\n"))
 	}
 	return nil
 }
 
+// serveStatus answers for people and load balancers.
 func (a *Agent) serveStatus(w http.ResponseWriter, _ *http.Request) {
+	view := a.board.View()
+	unready := view.Unready()
 	w.Header().Set("Content-Type", "application/json")
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
-	_ = enc.Encode(a.board.View()) // a client that went away
+	_ = enc.Encode(struct { // a client that went away
+		Ready   bool     `json:"ready"`
+		Unready []string `json:"unready,omitempty"` // why not
+		View
+	}{len(unready) == 0, unready, view})
 }

@@ -41,6 +41,11 @@ type Config struct {
 	LoadTimeout   time.Duration // default 60s
 	ProofTimeout  time.Duration // default 15s
 	Version       string        // of the agent, as it is reported
+
+	// DrainGrace is for how long an agent that is stopped first says that it is draining; 0 is not at all.
+	DrainGrace time.Duration
+	// SampleInterval is how often the gateway's health is sampled; default 10s.
+	SampleInterval time.Duration
 }
 
 // KongTLS names what the agent asks Kong's Admin and Status API with. The files are read for each connection.
@@ -101,6 +106,9 @@ func (c Config) Check() error {
 		if d.set < 0 {
 			problems = append(problems, fmt.Errorf("--%s: want more than 0, not %s", d.flag, d.set))
 		}
+	}
+	if c.DrainGrace < 0 {
+		problems = append(problems, errors.New("drain-grace: want 0 or more"))
 	}
 	if c.StateDir == "" {
 		problems = append(problems, errors.New("state-dir: a directory is needed"))

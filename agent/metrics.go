@@ -1,10 +1,12 @@
 package agent
 
 import (
+	"math"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/silverback-gateway/silverback/agent/internal/board"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
@@ -16,6 +18,7 @@ type metrics struct {
 	received prometheus.Counter
 	outcomes *prometheus.CounterVec
 	revision prometheus.Gauge
+	probes   *prometheus.CounterVec
 }
 
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
@@ -40,10 +43,16 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Name: "silverback_agent_serving_revision", Help: "The revision that the gateway was proven to serve last; 0 is none.",
 		}),
 	}
+	m.probes = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "silverback_agent_probes_total", Help: "Answers to the group's probes, by result: good or bad.",
+	}, []string{"result"})
+	for _, result := range []string{"good", "bad"} {
+		m.probes.WithLabelValues(result)
+	}
 	for _, outcome := range []string{"ack", "nack", "failure"} {
 		m.outcomes.WithLabelValues(outcome) // present from the start
 	}
-	for _, c := range []prometheus.Collector{m.load, m.proof, m.drifts, m.received, m.outcomes, m.revision} {
+	for _, c := range []prometheus.Collector{m.load, m.proof, m.drifts, m.received, m.outcomes, m.revision, m.probes} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -61,6 +70,70 @@ func (m *metrics) ready(r prometheus.Registerer, probe func() error) {
 		}
 		return 1
 	}))
+}
+
+// fares adds how the gateway fares, as the board shows it when it is asked. What is not known is not a number.
+func (m *metrics) fares(r prometheus.Registerer, view func() board.View) {
+	of := func(known func(board.Health) (float64, bool)) func() float64 {
+		return func() float64 {
+			if h := view().Health; h != nil {
+				if value, ok := known(*h); ok {
+					return value
+				}
+			}
+			return math.NaN()
+		}
+	}
+	gauge := func(name, help string, value func() float64) {
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+	}
+	gauge("silverback_agent_draining", "1 while the node is taken out of load balancing, else 0.", func() float64 {
+		if view().Draining {
+			return 1
+		}
+		return 0
+	})
+	gauge("silverback_agent_probes_failing", "Probes of the group that fail, after damping.", func() float64 {
+		n := 0
+		for _, p := range view().Probes {
+			if p.Failing {
+				n++
+			}
+		}
+		return float64(n)
+	})
+	gauge("silverback_agent_gateway_error_ratio", "Share of the gateway's requests in the last window that ended in a status from 500 up.", of(func(h board.Health) (float64, bool) {
+		if h.Requests == nil || h.ServerErrors == nil || *h.Requests == 0 {
+			return 0, h.Requests != nil
+		}
+		return float64(*h.ServerErrors) / float64(*h.Requests), true
+	}))
+	gauge("silverback_agent_gateway_latency_p99_seconds", "99 of 100 requests of the gateway in the last window took at most so long.", of(func(h board.Health) (float64, bool) {
+		if h.LatencyP99 == nil {
+			return 0, false
+		}
+		return h.LatencyP99.Seconds(), true
+	}))
+	gauge("silverback_agent_gateway_memory_bytes", "Memory of the Lua VMs of the gateway's workers.", of(func(h board.Health) (float64, bool) {
+		return float64(h.MemoryBytes), h.MemoryBytes > 0
+	}))
+	r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "silverback_agent_gateway_worker_restarts_total", Help: "Times that the gateway's workers were seen to be new.",
+	}, func() float64 {
+		if h := view().Health; h != nil {
+			return float64(h.WorkerRestarts)
+		}
+		return 0
+	}))
+}
+
+// Probed implements health.Meters.
+func (m *metrics) Probed(good bool) {
+	if good {
+		m.probes.WithLabelValues("good").Inc()
+		return
+	}
+	m.probes.WithLabelValues("bad").Inc()
 }
 
 func (m *metrics) Loaded(took time.Duration)       { m.load.Observe(took.Seconds()) }

@@ -13,16 +13,17 @@ import (
 )
 
 // startProcess runs the agent as a process of its own.
-func (n *node) startProcess() *exec.Cmd {
+func (n *node) startProcess(more ...string) *exec.Cmd {
 	n.t.Helper()
 	binary := filepath.Join(n.t.TempDir(), "silverback-agent")
 	if out, err := exec.Command("go", "build", "-o", binary, "./cmd/agent").CombinedOutput(); err != nil {
 		n.t.Fatalf("build the agent: %v\n%s", err, out)
 	}
 	c := n.config
-	cmd := exec.Command(binary, "--group", c.Group, "--node", c.Node, "--registry", n.plane.Address(), "--distributor", n.plane.Address(),
+	args := append([]string{"--group", c.Group, "--node", c.Node, "--registry", n.plane.Address(), "--distributor", n.plane.Address(),
 		"--kong-admin", c.KongAdmin, "--kong-proxy", c.KongProxy, "--kong-status", c.KongStatus, "--state-dir", c.StateDir,
-		"--boot-file", c.BootFile, "--http-listen", c.HTTP.Listen, "--log-level", "warn")
+		"--boot-file", c.BootFile, "--http-listen", c.HTTP.Listen, "--log-level", "warn"}, more...)
+	cmd := exec.Command(binary, args...)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		n.t.Fatal(err)

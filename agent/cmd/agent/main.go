@@ -46,6 +46,7 @@ func program(ctx context.Context) error {
 	f.DurationVar(&c.DriftInterval, "drift-interval", agent.DefaultDriftInterval, "how often the gateway is looked at")
 	f.DurationVar(&c.LoadTimeout, "load-timeout", agent.DefaultLoadTimeout, "how long one load may take")
 	f.DurationVar(&c.ProofTimeout, "proof-timeout", agent.DefaultProofTimeout, "how long one proof may take")
+	f.DurationVar(&c.DrainGrace, "drain-grace", 0, "for how long an agent that is asked to stop first says that it is draining, so that load balancers stop sending; 0: not at all")
 	logs.AddFlags(f)
 	set.Check(logs.Check)
 	set.Check(func() error { return c.Check() })

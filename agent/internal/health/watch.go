@@ -58,8 +58,6 @@ type kong interface {
 // Meters is told what an owner may count.
 type Meters interface {
 	Probed(good bool)
-	// Fares is told of each sample; the share of server errors is 0 without requests.
-	Fares(h board.Health, failing int)
 }
 
 // Deps are what a watch works with.
@@ -350,14 +348,13 @@ func (w *Watch) show(now time.Time, windowEnd bool) {
 	h := w.traffic.health
 	window := windowSamples * w.Sample
 	var probes []board.Probe
-	failing, message := 0, ""
+	message := ""
 	for _, a := range w.asked {
 		v := a.view()
 		probes = append(probes, v)
 		// A probe that is asked seldom is judged by more than one answer, if there are more.
 		h.Probes = append(h.Probes, a.within(now, max(window, 3*a.probe.Interval)))
 		if v.Failing {
-			failing++
 			if message != "" {
 				message += "; "
 			}
@@ -384,5 +381,4 @@ func (w *Watch) show(now time.Time, windowEnd bool) {
 	} else {
 		w.Board.Raise(probeFailing, message, now)
 	}
-	w.Meters.Fares(h, failing)
 }

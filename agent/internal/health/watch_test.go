@@ -72,8 +72,7 @@ func (k *fakeKong) Metrics(_ context.Context, read func(io.Reader) error) (bool,
 
 type meters struct{}
 
-func (meters) Probed(bool)             {}
-func (meters) Fares(board.Health, int) {}
+func (meters) Probed(bool) {}
 
 // bench runs a watch in a bubble of its own time.
 type bench struct {

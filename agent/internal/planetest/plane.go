@@ -35,6 +35,10 @@ type Plane struct {
 	enrolled []*registryv1.EnrolNodeRequest
 	statuses []*fleetv1.NodeStatus
 	left     int
+	probes   []*fleetv1.Probe
+	drain    *registryv1.Drain
+	order    int64
+	renewals int
 	wanted   bool
 	stream   chan *distributorv1.FollowAssignmentResponse // of the open stream
 
@@ -116,6 +120,28 @@ func (p *Plane) WantSchemas() {
 	p.wanted = true
 }
 
+// SetProbes answers with the probes of the group.
+func (p *Plane) SetProbes(probes ...*fleetv1.Probe) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.probes = probes
+}
+
+// Drain answers that the node is drained, or is not when it is nil. Each call is a newer order.
+func (p *Plane) Drain(d *registryv1.Drain) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.drain = d
+	p.order++
+}
+
+// Renewals counts the renewals, and the enrolments and renewals that carried a status.
+func (p *Plane) Renewals() (all, withStatus int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.renewals, len(p.statuses)
+}
+
 // TakeName makes the plane refuse enrolments, as while another agent renews, or ends that.
 func (p *Plane) TakeName(taken bool) {
 	p.mu.Lock()
@@ -164,7 +190,7 @@ func (p *Plane) EnrolNode(_ context.Context, r *registryv1.EnrolNodeRequest) (*r
 	p.owner = r.GetBootId()
 	p.enrolled = append(p.enrolled, r)
 	p.statuses = append(p.statuses, r.GetStatus())
-	return &registryv1.EnrolNodeResponse{RenewInterval: durationpb.New(50 * time.Millisecond), SessionTtl: durationpb.New(time.Second), Drift: p.policy,
+	return &registryv1.EnrolNodeResponse{RenewInterval: durationpb.New(50 * time.Millisecond), SessionTtl: durationpb.New(time.Second), Drift: p.policy, Probes: p.probes, Draining: p.drain != nil, Drain: p.drain, DrainOrder: p.order,
 		WantSchemas: p.wanted}, nil
 }
 
@@ -184,6 +210,7 @@ func (p *Plane) RenewNode(_ context.Context, r *registryv1.RenewNodeRequest) (*r
 	if p.owner != r.GetBootId() {
 		return nil, status.Error(codes.NotFound, "not enrolled")
 	}
+	p.renewals++
 	if r.GetStatus() != nil {
 		p.statuses = append(p.statuses, r.GetStatus())
 	}
@@ -191,7 +218,7 @@ func (p *Plane) RenewNode(_ context.Context, r *registryv1.RenewNodeRequest) (*r
 		p.owner = ""
 		p.left++
 	}
-	return &registryv1.RenewNodeResponse{RenewInterval: durationpb.New(50 * time.Millisecond), Drift: p.policy, WantSchemas: p.wanted}, nil
+	return &registryv1.RenewNodeResponse{RenewInterval: durationpb.New(50 * time.Millisecond), Drift: p.policy, Probes: p.probes, Draining: p.drain != nil, Drain: p.drain, DrainOrder: p.order, WantSchemas: p.wanted}, nil
 }
 
 // FollowAssignment implements the distributor.

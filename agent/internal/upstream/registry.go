@@ -243,6 +243,9 @@ func (s *session) rest(ctx context.Context, wait time.Duration) {
 			return
 		case <-s.Board.Changed():
 			soon := rand.N(hurry)
+			if s.told != nil && s.told.GetDraining() != s.Board.View().Draining {
+				soon = 0 // somebody waits for just that, or the agent is about to stop
+			}
 			if s.failures == 0 && s.news() && time.Until(end) > soon {
 				end = time.Now().Add(soon)
 				timer.Reset(soon)

@@ -1,0 +1,207 @@
+package agent_test
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/silverback-gateway/silverback/agent/internal/planetest"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+)
+
+// asked asks an agent as a load balancer would, and returns the status and the text.
+func asked(t *testing.T, address, path string) (int, string) {
+	t.Helper()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get("http://" + address + path)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return resp.StatusCode, strings.TrimSpace(string(text))
+}
+
+// readyz waits until the agent answers a load balancer so.
+func (n *node) readyz(status int, text string) {
+	n.t.Helper()
+	var code int
+	var said string
+	defer func() {
+		if n.t.Failed() {
+			n.t.Logf("/readyz said %d %q last, want %d %q", code, said, status, text)
+		}
+	}()
+	n.until("what load balancers are told", func() bool {
+		code, said = asked(n.t, n.agent.HTTPAddress(), "/readyz")
+		return code == status && said == text
+	})
+}
+
+func drained(reason string) *registryv1.Drain {
+	return &registryv1.Drain{Reason: reason, Since: timestamppb.New(time.Unix(1_700_000_000, 0))}
+}
+
+func TestADrainedNodeServesOnAndFollows(t *testing.T) {
+	n := newNode(t)
+	n.started()
+	first, second := planetest.Routes(t, "a"), planetest.Routes(t, "a", "b")
+	n.acked(1, 10, nil, first)
+	n.readyz(http.StatusOK, "ok")
+	n.plane.Drain(drained("new disk"))
+	n.readyz(http.StatusServiceUnavailable, "draining: new disk")
+	n.until("the registry knows that the agent obeys", func() bool { return n.plane.LastStatus().GetDraining() })
+	n.acked(2, 11, first, second)
+	if n.proxied("/a") != http.StatusOK || n.proxied("/b") != http.StatusOK {
+		t.Error("a drained gateway does not serve")
+	}
+	var said struct {
+		Ready       bool
+		Unready     []string
+		DrainReason string    `json:"drain_reason"`
+		DrainSince  time.Time `json:"drain_since"`
+	}
+	_, text := asked(t, n.agent.HTTPAddress(), "/status")
+	if err := json.Unmarshal([]byte(text), &said); err != nil || said.Ready || len(said.Unready) != 1 || said.DrainReason != "new disk" || said.DrainSince.Unix() != 1_700_000_000 {
+		t.Errorf("/status says %+v, %v", said, err)
+	}
+	if code, _ := asked(t, n.agent.HTTPAddress(), "/healthz"); code != http.StatusOK {
+		t.Errorf("/healthz answers %d: the agent itself is well", code)
+	}
+	n.plane.Drain(nil)
+	n.readyz(http.StatusOK, "ok")
+	n.until("the registry knows that the node is back", func() bool { return !n.plane.LastStatus().GetDraining() })
+}
+
+func TestADrainOutlivesTheAgentAndTheRegistry(t *testing.T) {
+	n := newNode(t)
+	n.started()
+	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	n.plane.Drain(drained("new disk"))
+	n.readyz(http.StatusServiceUnavailable, "draining: new disk")
+	n.stop()
+	n.plane.Stop()
+	n.start()
+	n.until("the gateway is proven to serve", func() bool { v := n.agent.Status(); return v.Proven && v.GatewayReady })
+	n.readyz(http.StatusServiceUnavailable, "draining: new disk")
+	n.plane.Drain(nil)
+	n.plane.Serve(t)
+	n.readyz(http.StatusOK, "ok")
+}
+
+func TestAProbeThatCountsTakesTheNodeOut(t *testing.T) {
+	n := newNode(t)
+	n.plane.SetProbes(
+		&fleetv1.Probe{Path: "/health", Interval: durationpb.New(time.Second), Readiness: true},
+		&fleetv1.Probe{Path: "/missing", Interval: durationpb.New(time.Second)},
+	)
+	n.started()
+	first, second := planetest.Routes(t, "a"), planetest.Routes(t, "a", "health")
+	n.acked(1, 10, nil, first)
+	n.readyz(http.StatusServiceUnavailable, "probe /health fails: status 404")
+	n.until("both are a condition", func() bool {
+		return n.condition("ProbeFailing") == "/health: status 404; /missing: status 404"
+	})
+	n.until("the registry knows", func() bool {
+		probes := n.plane.LastStatus().GetHealth().GetProbes()
+		return len(probes) == 2 && probes[0].GetPath() == "/health" && probes[0].GetFailed() > 0 && probes[0].GetReason() == "status 404"
+	})
+	n.acked(2, 11, first, second)
+	n.readyz(http.StatusOK, "ok")
+	n.until("the other is one still", func() bool { return n.condition("ProbeFailing") == "/missing: status 404" })
+	n.plane.SetProbes()
+	n.until("no probe, no condition", func() bool { return n.condition("ProbeFailing") == "" })
+}
+
+// A renewal without a status costs the registry next to nothing, so a node that nothing happens to sends no other.
+func TestAnIdleNodeReportsNothing(t *testing.T) {
+	n := newNode(t)
+	n.config.SampleInterval = 20 * time.Millisecond
+	n.plane.SetProbes(&fleetv1.Probe{Path: "/a", Interval: durationpb.New(time.Second)})
+	n.started()
+	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	n.until("its health was told", func() bool {
+		s := n.plane.LastStatus()
+		return s.GetHealth().GetMemoryBytes() > 0 && len(s.GetHealth().GetProbes()) == 1 && s.GetHealth().GetProbes()[0].GetSent() > 0 && s.GetGatewayReady()
+	})
+	quiet := func(renewals int) bool {
+		before, told := n.plane.Renewals()
+		n.until("it renews", func() bool { now, _ := n.plane.Renewals(); return now >= before+renewals })
+		_, now := n.plane.Renewals()
+		return now == told
+	}
+	n.until("the first figures are settled", func() bool { return quiet(20) })
+	if !quiet(60) {
+		t.Errorf("an idle node told %v", n.plane.LastStatus())
+	}
+}
+
+func TestAStoppedAgentDrainsFirst(t *testing.T) {
+	n := newNode(t)
+	cmd := n.startProcess("--drain-grace=1h")
+	n.hello()
+	first := planetest.Routes(t, "a")
+	n.direct(1, 10, nil, first)
+	if o := n.outcomeOfProcess(); o.GetAck() == nil {
+		t.Fatalf("outcome %v", o)
+	}
+	address := n.plane.Enrolments()[0].GetAgentAddress()
+	wait := func(what string, is func() bool) {
+		t.Helper()
+		deadline, tick := time.After(patience), time.NewTicker(5*time.Millisecond)
+		defer tick.Stop()
+		for !is() {
+			select {
+			case <-tick.C:
+			case <-deadline:
+				t.Fatalf("not in time: %s", what)
+			}
+		}
+	}
+	wait("ready", func() bool { code, _ := asked(t, address, "/readyz"); return code == http.StatusOK })
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	wait("load balancers are told", func() bool {
+		code, text := asked(t, address, "/readyz")
+		return code == http.StatusServiceUnavailable && text == "draining: the agent is stopping"
+	})
+	wait("the registry is told", func() bool { return n.plane.LastStatus().GetDraining() })
+	n.direct(2, 11, first, planetest.Routes(t, "a", "b"))
+	if o := n.outcomeOfProcess(); o.GetAck() == nil {
+		t.Errorf("while it drains: outcome %v", o)
+	}
+	// It is asked once more, and ends at once.
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Error("an agent that was cut short says that all is well")
+	}
+	if n.proxied("/b") != http.StatusOK {
+		t.Error("the gateway does not serve on")
+	}
+
+	again := n.startProcess("--drain-grace=50ms")
+	n.hello()
+	if err := again.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Wait(); err != nil {
+		t.Errorf("after its grace: %v", err)
+	}
+	if n.plane.Goodbyes() == 0 {
+		t.Error("it left without a goodbye")
+	}
+}
