@@ -1,0 +1,66 @@
+package export
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"slices"
+
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+)
+
+// A member is a node as the exports need it.
+type member struct {
+	group, node string
+	labels      map[string]string
+	ready       bool // takes traffic, as the registry knows it
+	served      bool // has been proven to serve something, and does not drain
+	proxyHost   string
+	proxyPort   string
+	agentHost   string
+	agentPort   string
+}
+
+// membersOf takes from nodes what exports need, by group and name, without those that said goodbye. Problems are nodes that
+// did not say where they are.
+func membersOf(nodes []*registryv1.Node) (members []member, problems []string) {
+	for _, n := range nodes {
+		if n.GetState() == registryv1.Node_STATE_GONE {
+			continue
+		}
+		m := member{group: n.GetGroup(), node: n.GetName(), labels: n.GetLabels(), ready: n.GetState() == registryv1.Node_STATE_READY && n.GetDrain() == nil}
+		m.served = n.GetStatus().GetRevision() > 0 && n.GetState() != registryv1.Node_STATE_DRAINING && n.GetDrain() == nil
+		var err error
+		if m.proxyHost, m.proxyPort, err = net.SplitHostPort(n.GetProxyAddress()); err != nil {
+			problems = append(problems, fmt.Sprintf("node %s of %s does not say where its proxy is; give its agent --proxy-address", m.node, m.group))
+			continue
+		}
+		if m.agentHost, m.agentPort, err = net.SplitHostPort(n.GetAgentAddress()); err != nil {
+			problems = append(problems, fmt.Sprintf("node %s of %s has no HTTP listener that could be asked; give its agent --http-listen", m.node, m.group))
+			continue
+		}
+		// An agent that listens everywhere, or on loopback beside a gateway that does not, is where its gateway is.
+		if ip := net.ParseIP(m.agentHost); m.agentHost == "" || m.agentHost == "localhost" || ip != nil && (ip.IsUnspecified() || ip.IsLoopback()) {
+			m.agentHost = m.proxyHost
+		}
+		members = append(members, m)
+	}
+	slices.SortFunc(members, func(x, y member) int { return cmp.Or(cmp.Compare(x.group, y.group), cmp.Compare(x.node, y.node)) })
+	slices.Sort(problems)
+	return members, problems
+}
+
+// byGroup splits sorted members.
+func byGroup(members []member) (groups [][]member) {
+	for len(members) > 0 {
+		n := slices.IndexFunc(members, func(m member) bool { return m.group != members[0].group })
+		if n < 0 {
+			n = len(members)
+		}
+		groups, members = append(groups, members[:n]), members[n:]
+	}
+	return groups
+}
+
+func (m member) proxy() string { return net.JoinHostPort(m.proxyHost, m.proxyPort) }
+func (m member) agent() string { return net.JoinHostPort(m.agentHost, m.agentPort) }

@@ -1,0 +1,97 @@
+package export
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+const written = "# Written by silverback export %s from the registry's roster; changes by hand are lost.\n"
+
+// target is one entry of Prometheus's file_sd_configs.
+type target struct {
+	Targets []string          `json:"targets"`
+	Labels  map[string]string `json:"labels"`
+}
+
+func renderPrometheus(members []member, scheme string) []byte {
+	targets := []target{}
+	for _, m := range members {
+		labels := map[string]string{"group": m.group, "node": m.node}
+		if scheme != "http" {
+			labels["__scheme__"] = scheme
+		}
+		for name, value := range m.labels {
+			labels["__meta_silverback_label_"+labelName(name)] = value
+		}
+		targets = append(targets, target{Targets: []string{m.agent()}, Labels: labels})
+	}
+	text, err := json.MarshalIndent(targets, "", "  ")
+	if err != nil {
+		panic(err) // strings always marshal
+	}
+	return append(text, '\n')
+}
+
+// labelName makes a name of what a node calls a label: letters, digits and underscores.
+func labelName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}, name)
+}
+
+func renderHAProxy(members []member, checkCA string) []byte {
+	var out bytes.Buffer
+	fmt.Fprintf(&out, written, "haproxy")
+	for _, group := range byGroup(members) {
+		fmt.Fprintf(&out, "\nbackend silverback_%s\n", group[0].group)
+		out.WriteString("    balance roundrobin\n    option httpchk GET /readyz\n    http-check expect status 200\n    option redispatch\n    retries 2\n    default-server inter 1s fall 2 rise 2\n")
+		for _, m := range group {
+			check := "check port " + m.agentPort
+			if m.agentHost != m.proxyHost {
+				check = "check addr " + m.agentHost + " port " + m.agentPort
+			}
+			if checkCA != "" {
+				check += " check-ssl verify required ca-file " + checkCA
+			}
+			fmt.Fprintf(&out, "    server %s %s %s\n", m.node, m.proxy(), check)
+		}
+	}
+	return out.Bytes()
+}
+
+func renderNginx(members []member) []byte {
+	var out bytes.Buffer
+	fmt.Fprintf(&out, written, "nginx")
+	for _, group := range byGroup(members) {
+		name := "silverback_" + group[0].group
+		fmt.Fprintf(&out, "\nupstream %s {\n    zone %s 64k;\n", name, name)
+		listed := pick(group, func(m member) bool { return m.ready })
+		if len(listed) == 0 {
+			if listed = pick(group, func(m member) bool { return m.served }); len(listed) > 0 {
+				out.WriteString("    # No gateway is ready; these once were.\n")
+			}
+		}
+		for _, m := range listed {
+			fmt.Fprintf(&out, "    server %s max_fails=1 fail_timeout=5s; # %s\n", m.proxy(), m.node)
+		}
+		if len(listed) == 0 {
+			out.WriteString("    # No gateway has served anything yet. nginx wants a server in every upstream.\n    server 127.0.0.1:9 down;\n")
+		}
+		out.WriteString("}\n")
+	}
+	return out.Bytes()
+}
+
+func pick(members []member, keep func(member) bool) (picked []member) {
+	for _, m := range members {
+		if keep(m) {
+			picked = append(picked, m)
+		}
+	}
+	return picked
+}
