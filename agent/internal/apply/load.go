@@ -70,8 +70,27 @@ func (a *Applier) load(ctx context.Context, act Load) Ended {
 	a.reached("before-boot-file")
 	if err := a.writeBootFile(p); err != nil {
 		e.Err = &verdict.Failure{Reason: verdict.Disk, Message: err.Error()}
+		return e
+	}
+	// A gateway that was started anew since it was asked returned to the boot file of before.
+	select {
+	case <-a.Gateway.Broken():
+		if a.gone(ctx, p.hash) {
+			e.Served, e.Err = false, errGone
+		}
+	default:
 	}
 	return e
+}
+
+// errGone is the end of a proof that a restart of the gateway made void.
+var errGone = &verdict.Failure{Reason: verdict.NotProven, Message: "the gateway went away while it was asked, or lost what it was given"}
+
+// gone reports whether the gateway does not run a configuration any more; then it is looked at at once.
+func (a *Applier) gone(ctx context.Context, hash fleet.GatewayHash) bool {
+	s, err := a.Gateway.Look(ctx)
+	a.stirred = a.stirred || err != nil || s.Hash != hash
+	return err != nil || s.Hash != hash
 }
 
 // prepared is what to post to this gateway for a snapshot.
@@ -136,11 +155,10 @@ func (a *Applier) prove(ctx context.Context, digest fleet.Digest, p prepared) er
 		case err := <-proven:
 			return err
 		case <-a.Gateway.Broken():
-			if s, err := a.Gateway.Look(ctx); err != nil || s.Hash != p.hash {
+			if a.gone(ctx, p.hash) {
 				cancel()
 				<-proven
-				a.stirred = true
-				return &verdict.Failure{Reason: verdict.NotProven, Message: "the gateway went away while it was asked, or lost what it was given"}
+				return errGone
 			}
 		}
 	}

@@ -1,0 +1,422 @@
+package agent_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/silverback-gateway/silverback/agent/internal/planetest"
+	"github.com/silverback-gateway/silverback/kit/snapshot"
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+)
+
+// build makes a binary for one test.
+func build(t *testing.T, pkg string, flags ...string) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), filepath.Base(pkg))
+	args := append(append([]string{"build", "-buildvcs=false", "-o", binary}, flags...), pkg)
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", pkg, err, out)
+	}
+	return binary
+}
+
+// freeAddress is on a port that the system gives to nobody while a killed process is away.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	for range 200 {
+		address := fmt.Sprintf("127.0.0.1:%d", 11000+rand.IntN(21000))
+		if l, err := net.Listen("tcp", address); err == nil {
+			_ = l.Close()
+			return address
+		}
+	}
+	t.Fatal("no free port")
+	return ""
+}
+
+// child is a process that can be killed and started again.
+type child struct {
+	t    *testing.T
+	name string
+	path string
+	args []string
+	env  []string
+	wrap func(*exec.Cmd)
+	cmd  *exec.Cmd
+	out  lockedBuffer
+}
+
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+func (c *child) start() {
+	c.t.Helper()
+	c.cmd = exec.Command(c.path, c.args...)
+	c.cmd.Stdout, c.cmd.Stderr, c.cmd.Env = &c.out, &c.out, append(os.Environ(), c.env...)
+	if c.wrap != nil {
+		c.wrap(c.cmd)
+	}
+	if err := c.cmd.Start(); err != nil {
+		c.t.Fatalf("start %s: %v", c.name, err)
+	}
+}
+
+// kill is kill -9, and returns when the process is gone.
+func (c *child) kill() {
+	if c.cmd != nil {
+		_ = c.cmd.Process.Kill()
+		_ = c.cmd.Wait()
+		c.cmd = nil
+	}
+}
+
+func newChild(t *testing.T, name, path string, args ...string) *child {
+	c := &child{t: t, name: name, path: path, args: args}
+	t.Cleanup(func() {
+		c.kill()
+		if t.Failed() {
+			text := c.out.String()
+			t.Logf("---- %s ----\n%s", name, text[max(0, len(text)-6000):])
+		}
+	})
+	return c
+}
+
+// counter stands before an Admin API and counts what is posted, by its MD5, which is the hash that the gateway has for it.
+type counter struct {
+	*httptest.Server
+	mu    sync.Mutex
+	posts map[string]int
+	body  map[string][]byte
+}
+
+func newCounter(t *testing.T, admin string) *counter {
+	t.Helper()
+	to, err := url.Parse(admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &counter{posts: map[string]int{}, body: map[string][]byte{}}
+	through := httputil.NewSingleHostReverseProxy(to)
+	through.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }
+	c.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && r.URL.Path == "/config" {
+			text, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(bytes.NewReader(text))
+			sum := md5.Sum(text)
+			c.mu.Lock()
+			c.posts[hex.EncodeToString(sum[:])]++
+			c.body[hex.EncodeToString(sum[:])] = text
+			c.mu.Unlock()
+		}
+		through.ServeHTTP(w, r)
+	}))
+	t.Cleanup(c.Close)
+	return c
+}
+
+// holding counts the posts of bodies that hold a text.
+func (c *counter) holding(text string) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for sum, body := range c.body {
+		if bytes.Contains(body, []byte(text)) {
+			n += c.posts[sum]
+		}
+	}
+	return n
+}
+
+// pair is an agent process beside a gateway process.
+type pair struct {
+	*node
+	gateway, sidecar *child
+	admin            *counter
+	proxy            string
+	status           string // of the gateway
+	points           string // folder of failpoints
+}
+
+// newPair starts both, the gateway with a prefix and a boot file that holds nothing yet.
+func newPair(t *testing.T, agentBinary, kongBinary string, flags ...string) *pair {
+	t.Helper()
+	dir := t.TempDir()
+	proxy, admin, status := freeAddress(t), freeAddress(t), freeAddress(t)
+	boot, prefix, points := filepath.Join(dir, "kong.json"), filepath.Join(dir, "prefix"), filepath.Join(dir, "points")
+	for _, folder := range []string{prefix, points} {
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(boot, []byte("{\"_format_version\":\"3.0\"}\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	p := &pair{
+		node: &node{t: t, plane: planetest.Start(t)}, admin: newCounter(t, "http://"+admin), proxy: "http://" + proxy, status: "http://" + status, points: points,
+	}
+	p.config.StateDir, p.config.BootFile = filepath.Join(dir, "state"), boot
+	p.config.HTTP.Listen = freeAddress(t)
+	p.gateway = newChild(t, "gateway", kongBinary, "-proxy="+proxy, "-admin="+admin, "-status="+status, "-workers=2", "-declarative-config="+boot, "-prefix="+prefix)
+	p.sidecar = newChild(t, "agent", agentBinary, append([]string{
+		"--group=default", "--node=n1", "--registry=" + p.plane.Address(), "--distributor=" + p.plane.Address(), "--kong-admin=" + p.admin.URL,
+		"--kong-proxy=http://" + proxy, "--kong-status=http://" + status, "--state-dir=" + p.config.StateDir, "--boot-file=" + boot,
+		"--http-listen=" + p.config.HTTP.Listen, "--proof-timeout=3s", "--drift-interval=1h",
+	}, flags...)...)
+	p.sidecar.env = []string{"SILVERBACK_FAILPOINTS=" + points}
+	p.gateway.start()
+	p.answers()
+	p.sidecar.start()
+	p.hello()
+	return p
+}
+
+func (p *pair) answers() {
+	p.t.Helper()
+	p.eventually("the gateway answers", func() bool {
+		return status(p.status+"/status") == http.StatusOK && p.route("/") != 0
+	})
+}
+
+// eventually is until for an agent that cannot be asked.
+func (p *pair) eventually(what string, is func() bool) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !is() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			p.t.Fatalf("not in time: %s", what)
+		}
+	}
+}
+
+// route is how the proxy answers, 0 when it does not.
+func (p *pair) route(path string) int { return status(p.proxy + path) }
+
+// ask sends a directive with the whole snapshot.
+func (p *pair) ask(i int, to *snapshot.Snapshot) { p.direct(int64(i), int64(10*i), nil, to) }
+
+// answer waits for the final outcome of the directive sent last.
+func (p *pair) answer() *distributorv1.Outcome {
+	p.t.Helper()
+	for {
+		o := p.outcomeOfProcess()
+		if o.GetNonce() == p.nonce && o.GetFailure() == nil {
+			return o
+		}
+	}
+}
+
+// arm makes the agent stop at a step; reached says that it did.
+func (p *pair) arm(step string) {
+	p.t.Helper()
+	if err := os.WriteFile(filepath.Join(p.points, step), nil, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *pair) reached(step string) {
+	p.t.Helper()
+	p.eventually("the agent reaches "+step, func() bool {
+		return os.Remove(filepath.Join(p.points, step+".reached")) == nil
+	})
+}
+
+func (p *pair) release(step string) {
+	p.t.Helper()
+	if err := os.WriteFile(filepath.Join(p.points, step+".go"), nil, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// watchRoute fails the test when the proxy answers a path with anything but 200. A process that is not there says nothing.
+func (p *pair) watchRoute(path string) (stop func() (served int)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan int)
+	go func() {
+		served := 0
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				done <- served
+				return
+			case <-tick.C:
+			}
+			switch code := p.route(path); code {
+			case http.StatusOK:
+				served++
+			case 0:
+			default:
+				p.t.Errorf("the gateway answers %s with %d: it is empty", path, code)
+				cancel()
+			}
+		}
+	}()
+	return sync.OnceValue(func() int { cancel(); return <-done })
+}
+
+// unknownPlugin is a configuration that every gateway refuses.
+func unknownPlugin(t *testing.T, name string) *snapshot.Snapshot {
+	t.Helper()
+	s, err := snapshot.Seal([]snapshot.Entity{
+		{Kind: "routes", ID: "00000000-0000-4000-8000-000000000001", Key: "base", JSON: []byte(`{"id":"00000000-0000-4000-8000-000000000001","name":"base","paths":["/base"]}`)},
+		{Kind: "plugins", ID: "00000000-0000-4000-9000-000000000001", Key: name, JSON: fmt.Appendf(nil, `{"id":"00000000-0000-4000-9000-000000000001","name":%q}`, name)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestKillAtEveryStep kills the agent, the gateway, or both at each step of a load, of a good and of a refused configuration. The
+// gateway serves the old or the new one at all times, also when it is started again with the agent dead; and once both are
+// back, the agent comes to what the group wants.
+func TestKillAtEveryStep(t *testing.T) {
+	agentBinary, kongBinary := build(t, "./cmd/agent", "-tags=failpoints"), build(t, "github.com/silverback-gateway/silverback/testkit/cmd/kongsim")
+	good := []string{
+		"before-remember", "before-write", "store-before-write", "before-post", "before-proof", "before-save", "store-after-link", "store-before-rename",
+		"store-after-rename", "before-boot-file", "before-answer",
+	}
+	bad := []string{"before-write", "before-post", "after-refusal", "before-answer"}
+	for _, victim := range []string{"agent", "gateway", "both"} {
+		t.Run(victim, func(t *testing.T) {
+			p := newPair(t, agentBinary, kongBinary)
+			i := 1
+			p.ask(i, planetest.Routes(t, "base"))
+			p.answer()
+			stop := p.watchRoute("/base")
+			defer stop()
+			strike := func(step string) {
+				p.reached(step)
+				if victim != "gateway" {
+					p.sidecar.kill()
+				}
+				if victim != "agent" {
+					p.gateway.kill()
+					p.gateway.start()
+					p.answers()
+				}
+				if code := p.route("/base"); code != http.StatusOK {
+					t.Fatalf("killed %s %s: /base answers %d", victim, step, code)
+				}
+				if victim == "gateway" {
+					p.release(step)
+					return
+				}
+				// The gateway alone, with everything else dead.
+				p.gateway.kill()
+				p.gateway.start()
+				p.answers()
+				if code := p.route("/base"); code != http.StatusOK {
+					t.Fatalf("killed %s %s: alone /base answers %d", victim, step, code)
+				}
+				p.sidecar.start()
+				p.hello()
+			}
+			for _, step := range good {
+				i++
+				name := fmt.Sprintf("good-%d", i)
+				to := planetest.Routes(t, "base", name)
+				p.arm(step)
+				p.ask(i, to)
+				strike(step)
+				if victim != "gateway" {
+					p.ask(i, to) // as a distributor does after a hello
+				}
+				if o := p.answer(); o.GetAck() == nil {
+					t.Fatalf("%s: outcome %v", step, o)
+				}
+				if p.route("/"+name) != http.StatusOK {
+					t.Errorf("%s: acked and not served", step)
+				}
+				if text, err := os.ReadFile(p.config.BootFile); err != nil || !bytes.Contains(text, []byte(name)) {
+					t.Errorf("%s: acked, and the boot file is another: %v", step, err)
+				}
+			}
+			for _, step := range bad {
+				i++
+				name := fmt.Sprintf("bad-%d", i)
+				to := unknownPlugin(t, name)
+				p.arm(step)
+				p.ask(i, to)
+				strike(step)
+				if victim != "gateway" {
+					p.ask(i, to)
+				}
+				if o := p.answer(); o.GetNack() == nil {
+					t.Fatalf("%s: outcome %v", step, o)
+				}
+				p.ask(i, to) // again, as after one more hello
+				if o := p.answer(); o.GetNack() == nil {
+					t.Fatalf("%s: outcome %v", step, o)
+				}
+				// Between the answer and the disk an agent that dies cannot know that it had one.
+				want := 1
+				if step == "after-refusal" && victim != "gateway" {
+					want = 2
+				}
+				if n := p.admin.holding(name); n != want {
+					t.Errorf("%s: what was refused was posted %d times, want %d", step, n, want)
+				}
+			}
+			if served := stop(); served == 0 {
+				t.Error("nobody was asked")
+			} else {
+				t.Logf("%d requests, each answered from a configuration that was loaded", served)
+			}
+		})
+	}
+}
+
+// The binary that is shipped has no failpoints.
+func TestFailpointsAreInTestBinariesOnly(t *testing.T) {
+	for tags, want := range map[string]bool{"": false, "-tags=failpoints": true} {
+		var flags []string
+		if tags != "" {
+			flags = append(flags, tags)
+		}
+		text, err := os.ReadFile(build(t, "./cmd/agent", flags...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(string(text), "SILVERBACK_FAILPOINTS"); got != want {
+			t.Errorf("built with %q: failpoints %v", tags, got)
+		}
+	}
+}
