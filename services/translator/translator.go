@@ -5,6 +5,7 @@ package translator
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
 	"github.com/silverback-gateway/silverback/services/translator/internal/desired"
 	"github.com/silverback-gateway/silverback/services/translator/internal/groups"
+	"github.com/silverback-gateway/silverback/services/translator/internal/schemas"
 	"github.com/silverback-gateway/silverback/services/translator/internal/store"
 )
 
@@ -29,7 +31,20 @@ import (
 const MaxReceive = desired.MaxInput + 8<<20
 
 // Config is what a translator can be told. The zero value is right.
-type Config struct{}
+type Config struct {
+	// SchemaCheck says what becomes of what the schemas of a group's gateways refuse: "refuse", the default, "warn" or "off".
+	SchemaCheck string
+}
+
+// Check reports what is wrong.
+func (c Config) Check() error {
+	if _, ok := schemaChecks[c.SchemaCheck]; !ok {
+		return fmt.Errorf("schema-check is %q; want refuse, warn or off", c.SchemaCheck)
+	}
+	return nil
+}
+
+var schemaChecks = map[string]desired.SchemaCheck{"": desired.Refuse, "refuse": desired.Refuse, "warn": desired.Warn, "off": desired.Off}
 
 // Deps are what a translator works with. All are required.
 type Deps struct {
@@ -44,13 +59,14 @@ type Translator struct {
 	deps   Deps
 	heads  *store.Heads
 	groups *groups.Groups
+	shelf  *schemas.Shelf
 	server *api.Server
 	drain  chan struct{}
 	once   sync.Once
 }
 
 // New returns a replica. It does nothing before Run.
-func New(_ Config, d Deps) *Translator {
+func New(c Config, d Deps) *Translator {
 	ledger := store.NewLedger(d.Etcd)
 	t := &Translator{
 		deps: d, drain: make(chan struct{}), groups: groups.New(d.Registry, d.Log),
@@ -58,8 +74,9 @@ func New(_ Config, d Deps) *Translator {
 			d.Log.Error("a head cannot be read and is left out", "key", key, "error", err)
 		}),
 	}
+	t.shelf = schemas.New(d.Registry, t.groups, d.Log)
 	desk := desired.NewDesk(desired.Deps{
-		Ledger: ledger, Content: content.New(store.Patient(d.Etcd), content.DefaultCacheBytes), Groups: t.groups, Compiler: compile.New(compile.DefaultLimits()),
+		Ledger: ledger, Content: content.New(store.Patient(d.Etcd), content.DefaultCacheBytes), Groups: t.groups, Schemas: t.shelf, SchemaCheck: schemaChecks[c.SchemaCheck], Compiler: compile.New(compile.DefaultLimits()),
 		Log: d.Log, Now: time.Now, Metrics: desired.NewMetrics(d.Metrics),
 	})
 	t.server = &api.Server{Desk: desk, Lists: ledger, Heads: newest{t.heads}, Drain: t.drain}
@@ -86,5 +103,5 @@ func (t *Translator) Ready() error {
 
 // Run keeps the replica's copies up to date until ctx ends.
 func (t *Translator) Run(ctx context.Context) error {
-	return run.All(ctx, t.groups.Run, func(ctx context.Context) error { return store.FollowHeads(ctx, t.deps.Etcd, t.heads) })
+	return run.All(ctx, t.groups.Run, t.shelf.Run, func(ctx context.Context) error { return store.FollowHeads(ctx, t.deps.Etcd, t.heads) })
 }

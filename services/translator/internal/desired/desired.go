@@ -8,6 +8,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+	"github.com/silverback-gateway/silverback/services/translator/internal/schemas"
 )
 
 // DefaultSource is the source of a submission that names none.
@@ -111,6 +112,11 @@ type ledger interface {
 type groups interface {
 	// Exists reports whether the registry has the group. An error means that it cannot be known now.
 	Exists(ctx context.Context, group fleet.GroupID) (bool, error)
+}
+
+// panels knows by which schemas the gateways of a group judge configurations.
+type panels interface {
+	Of(ctx context.Context, group fleet.GroupID) schemas.Panel
 }
 
 // Submission is a source as somebody submits it.

@@ -31,16 +31,20 @@ type Deps struct {
 	Ledger   ledger
 	Content  *content.Store
 	Groups   groups
+	Schemas  panels // nil: nothing is checked by schemas
 	Compiler *compile.Compiler
 	Log      *slog.Logger
 	Now      func() time.Time
 	Metrics  *Metrics
+
+	SchemaCheck SchemaCheck
 }
 
 // A Desk takes submissions. It is safe for concurrent use, by several replicas at once.
 type Desk struct {
 	Deps
 	fragments *fragmentCache
+	verdicts  verdicts
 	room      *semaphore.Weighted
 }
 

@@ -24,7 +24,7 @@ func (d *Desk) Validate(ctx context.Context, group fleet.GroupID, source fleet.S
 	if err != nil {
 		return nil, nil, err
 	}
-	fragments := map[fleet.SourceID]*compile.Fragment{}
+	fragments, digests := map[fleet.SourceID]*compile.Fragment{}, map[fleet.SourceID]fleet.Digest{}
 	if group != "" {
 		if err := validNames(group, source); err != nil {
 			return nil, nil, err
@@ -39,11 +39,18 @@ func (d *Desk) Validate(ctx context.Context, group fleet.GroupID, source fleet.S
 		if fragments, err = d.fragmentsOf(ctx, state.Sources, source); err != nil {
 			return nil, nil, err
 		}
+		digests = digestsOf(state.Sources)
+		delete(digests, source)
 	}
 	fragments[source] = fragment
 	m, err := d.merge(fragments, source)
 	if err != nil {
 		return nil, nil, err
+	}
+	if group != "" {
+		if err := d.judge(ctx, group, m, source, documents, digests); err != nil {
+			return nil, nil, err
+		}
 	}
 	return m.snapshot, m.warnings, nil
 }

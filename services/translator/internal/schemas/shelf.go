@@ -1,0 +1,193 @@
+// Package schemas holds the bundles of schemas that the gateways of the fleet judge configurations by: fetched from the registry by
+// digest, compiled once, and kept for as long as any group names them. A registry that is away takes nothing off the shelf.
+package schemas
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+)
+
+const (
+	// fetchTimeout is how long a submission waits for a bundle that is not on the shelf.
+	fetchTimeout = 2 * time.Second
+	// failedFor is how long a bundle that could not be had is not asked for again by submissions.
+	failedFor = 5 * time.Second
+	// What is named and missing is fetched ahead, again and again after firstPause to lastPause.
+	firstPause = time.Second
+	lastPause  = 30 * time.Second
+)
+
+// groups knows which bundles are named.
+type groups interface {
+	// Schemas returns the digests of the bundles of a group.
+	Schemas(ctx context.Context, group fleet.GroupID) []fleet.Digest
+	// AllSchemas returns those of all groups, and a channel that is closed when that may have changed.
+	AllSchemas() (map[fleet.Digest]bool, <-chan struct{})
+}
+
+// A Shelf holds bundles. It is safe for concurrent use.
+type Shelf struct {
+	client registryv1.RegistryServiceClient
+	groups groups
+	log    *slog.Logger
+	flight singleflight.Group
+
+	mu      sync.Mutex
+	bundles map[fleet.Digest]*Bundle
+	failed  map[fleet.Digest]failure
+}
+
+type failure struct {
+	at  time.Time
+	err error
+}
+
+// New returns an empty shelf; Run fills it ahead of submissions.
+func New(client registryv1.RegistryServiceClient, g groups, log *slog.Logger) *Shelf {
+	return &Shelf{client: client, groups: g, log: log, bundles: map[fleet.Digest]*Bundle{}, failed: map[fleet.Digest]failure{}}
+}
+
+// A Panel is who judges the configuration of a group: one judge for each kind of gateway that it has.
+type Panel struct {
+	Judges  []compile.Judge
+	ID      string // the same panels have the same
+	Missing int    // kinds of gateways whose schemas cannot be had now
+}
+
+// Of returns the panel of a group as it is now. It waits for the registry for a moment only.
+func (s *Shelf) Of(ctx context.Context, group fleet.GroupID) Panel {
+	var (
+		p     Panel
+		found []*Bundle
+		names = map[string]int{}
+	)
+	for _, digest := range s.groups.Schemas(ctx, group) {
+		b, err := s.bundle(ctx, digest)
+		if err != nil {
+			p.Missing++
+			continue
+		}
+		found = append(found, b)
+		names[b.name]++
+		p.ID += string(digest) + " "
+	}
+	for _, b := range found {
+		if names[b.name] > 1 {
+			twin := *b
+			twin.name += " with the schemas " + b.bundle.Digest().Short()
+			b = &twin
+		}
+		p.Judges = append(p.Judges, b)
+	}
+	return p
+}
+
+// Run fetches what groups name, and lets go of what none does, until ctx ends.
+func (s *Shelf) Run(ctx context.Context) error {
+	pause := firstPause
+	for {
+		named, changed := s.groups.AllSchemas()
+		missing := 0
+		for _, digest := range s.tidy(named) {
+			if _, err := s.fetch(ctx, digest); err != nil {
+				missing++
+			}
+		}
+		var retry <-chan time.Time
+		if missing == 0 {
+			pause = firstPause
+		} else {
+			retry = time.After(pause/2 + rand.N(pause))
+			pause = min(2*pause, lastPause)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-changed:
+		case <-retry:
+		}
+	}
+}
+
+// tidy lets go of bundles that no group names, and returns the digests that are named and not there.
+func (s *Shelf) tidy(named map[fleet.Digest]bool) (missing []fleet.Digest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for digest := range s.bundles {
+		if !named[digest] {
+			delete(s.bundles, digest)
+		}
+	}
+	for digest := range s.failed {
+		if !named[digest] {
+			delete(s.failed, digest)
+		}
+	}
+	for digest := range named {
+		if s.bundles[digest] == nil {
+			missing = append(missing, digest)
+		}
+	}
+	return missing
+}
+
+// bundle takes a bundle off the shelf, or fetches it. One that could not be had a moment ago is not waited for again.
+func (s *Shelf) bundle(ctx context.Context, digest fleet.Digest) (*Bundle, error) {
+	s.mu.Lock()
+	b, f := s.bundles[digest], s.failed[digest]
+	s.mu.Unlock()
+	switch {
+	case b != nil:
+		return b, nil
+	case f.err != nil && time.Since(f.at) < failedFor:
+		return nil, f.err
+	}
+	return s.fetch(ctx, digest)
+}
+
+func (s *Shelf) fetch(ctx context.Context, digest fleet.Digest) (*Bundle, error) {
+	done := s.flight.DoChan(string(digest), func() (any, error) {
+		b, err := s.ask(context.WithoutCancel(ctx), digest)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if err != nil {
+			if s.failed[digest].err == nil {
+				s.log.Warn("schemas not fetched; submissions are checked without them", "schemas", string(digest), "error", err)
+			}
+			s.failed[digest] = failure{time.Now(), err}
+			return nil, err
+		}
+		s.bundles[digest] = b
+		delete(s.failed, digest)
+		return b, nil
+	})
+	select {
+	case r := <-done:
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		return r.Val.(*Bundle), nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (s *Shelf) ask(ctx context.Context, digest fleet.Digest) (*Bundle, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	answer, err := s.client.GetSchemas(ctx, &registryv1.GetSchemasRequest{Digest: string(digest)})
+	if err != nil {
+		return nil, fmt.Errorf("ask the registry: %w", err)
+	}
+	return open(digest, answer.GetZstd())
+}
