@@ -21,6 +21,7 @@ AGAINST ?= main
 
 LAB_FLAGS   ?=
 BENCH_FLAGS ?=
+DEMO_FLAGS  ?=
 TEST_FLAGS  ?=
 SEED        ?=
 
@@ -33,7 +34,7 @@ help: ## list the targets
 		/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 BINARIES := bin/silverback bin/silverback-registry bin/silverback-translator bin/silverback-distributor \
-	bin/silverback-agent bin/silverback-lab bin/silverback-kongsim
+	bin/silverback-agent bin/silverback-lab bin/silverback-kongsim bin/silverback-lb bin/silverback-echo
 
 .PHONY: build
 build: $(BINARIES) ## build every binary into bin/
@@ -45,6 +46,8 @@ bin/silverback-distributor: package := ./services/distributor/cmd/distributor
 bin/silverback-agent:       package := ./agent/cmd/agent
 bin/silverback-lab:         package := ./lab/cmd/silverback-lab
 bin/silverback-kongsim:     package := ./testkit/cmd/kongsim
+bin/silverback-lb:          package := ./lab/cmd/silverback-lb
+bin/silverback-echo:        package := ./lab/cmd/silverback-echo
 
 # Always asked for: the Go build cache knows better than make what is stale.
 .PHONY: $(BINARIES)
@@ -143,6 +146,18 @@ fmt: bin/golangci-lint ## format every module
 	@for m in $(MODULES); do (cd $$m && $(CURDIR)/bin/golangci-lint fmt) || exit 1; done
 
 ##@ The whole system
+
+.PHONY: lab-demo
+lab-demo: build bin/etcd ## see the promises kept, with plain processes (DEMO_FLAGS=-keep ...)
+	$(GO) run ./test/cmd/demo -bin bin $(DEMO_FLAGS)
+
+.PHONY: compose-demo
+compose-demo: ## the same in containers, without a registry (DEMO_FLAGS=-keep ...)
+	PLATFORMS=linux/$$($(GO) env GOARCH) VERSION="$(VERSION)" GO="$(GO)" deploy/images/build
+	$(GO) run ./test/cmd/demo -compose deploy/compose/compose.offline.yaml $(DEMO_FLAGS)
+
+bin/etcd: deploy/images/go.mod
+	cd deploy/images && GOWORK=off CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -o ../../$@ go.etcd.io/etcd/server/v3
 
 .PHONY: e2e
 e2e: build ## end to end, with the lab and with real processes

@@ -1,0 +1,290 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// processes is a stand of plain processes on loopback, each with its log in one folder.
+type processes struct {
+	bin, dir string
+	parts    []*part // in the order of their start
+	env      []string
+}
+
+// part is one process, which may run or not.
+type part struct {
+	name   string
+	binary string
+	args   []string
+	url    string // what the demo asks it for
+	ready  string // URL that answers 200 when it is up; empty: not waited for
+
+	cmd  *exec.Cmd
+	done chan struct{}
+}
+
+func newProcesses(bin string) (*processes, error) {
+	for _, name := range []string{"silverback", "silverback-registry", "silverback-translator", "silverback-distributor", "silverback-agent", "silverback-kongsim", "silverback-lb", "silverback-echo", "etcd"} {
+		if _, err := os.Stat(filepath.Join(bin, name)); err != nil {
+			return nil, fmt.Errorf("%w; make lab-demo builds it", err)
+		}
+	}
+	bin, err := filepath.Abs(bin)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "silverback-demo-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder: %w", err)
+	}
+	p := &processes{bin: bin, dir: dir}
+	if err := p.plan(); err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, err
+	}
+	return p, nil
+}
+
+// plan says what runs, at free ports.
+func (p *processes) plan() error {
+	var problems []error
+	address := func() string {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			problems = append(problems, err)
+			return ""
+		}
+		defer func() { _ = l.Close() }()
+		return l.Addr().String()
+	}
+	addresses := func(n int) (all []string) {
+		for range n {
+			all = append(all, address())
+		}
+		return all
+	}
+	peers, clientsOf, health := addresses(3), addresses(3), addresses(3)
+	var cluster []string
+	for i, name := range numbered("etcd", 3) {
+		cluster = append(cluster, name+"=http://"+peers[i])
+	}
+	for i, name := range numbered("etcd", 3) {
+		p.add(&part{name: name, binary: "etcd", ready: "http://" + health[i] + "/readyz", args: []string{
+			"--name=" + name, "--data-dir=" + filepath.Join(p.dir, name), "--log-level=warn", "--initial-cluster=" + strings.Join(cluster, ","),
+			"--listen-client-urls=http://" + clientsOf[i], "--advertise-client-urls=http://" + clientsOf[i], "--listen-metrics-urls=http://" + health[i],
+			"--listen-peer-urls=http://" + peers[i], "--initial-advertise-peer-urls=http://" + peers[i], "--unsafe-no-fsync",
+		}})
+	}
+	registries, translators, distributing := addresses(2), addresses(2), addresses(distributors)
+	p.env = []string{
+		"SILVERBACK_ETCD_ENDPOINTS=" + strings.Join(clientsOf, ","), "SILVERBACK_REGISTRY=" + strings.Join(registries, ","),
+		"SILVERBACK_TRANSLATOR=" + strings.Join(translators, ","), "SILVERBACK_DISTRIBUTOR=" + strings.Join(distributing, ","),
+	}
+	service := func(kind string, i int, listen string, more ...string) {
+		http := address()
+		p.add(&part{
+			name: fmt.Sprintf("%s-%d", kind, i+1), binary: "silverback-" + kind, url: "http://" + http, ready: "http://" + http + "/readyz",
+			args: append([]string{"--listen=" + listen, "--http-listen=" + http}, more...),
+		})
+	}
+	for i, listen := range registries {
+		service("registry", i, listen, fmt.Sprintf("--replica-id=registry-%d", i+1))
+	}
+	for i, listen := range translators {
+		service("translator", i, listen)
+	}
+	for i, listen := range distributing {
+		service("distributor", i, listen, fmt.Sprintf("--replica-id=distributor-%d", i+1))
+	}
+	echo, lb := address(), address()
+	p.add(&part{name: "echo", binary: "silverback-echo", url: "http://" + echo, ready: "http://" + echo, args: []string{"--listen=" + echo}})
+	balance := []string{"--listen=" + lb}
+	for _, name := range numbered("kong", gateways) {
+		proxy, admin, status, agent := address(), address(), address(), address()
+		dir := filepath.Join(p.dir, name)
+		boot := filepath.Join(dir, "kong.yaml")
+		// A gateway does not start without the file that it boots from.
+		err := os.MkdirAll(dir, 0o700)
+		if err == nil {
+			err = os.WriteFile(boot, []byte("{\"_format_version\":\"3.0\"}\n"), 0o600)
+		}
+		problems = append(problems, err)
+		p.add(&part{name: name, binary: "silverback-kongsim", url: "http://" + proxy, ready: "http://" + admin + "/status", args: []string{
+			"-proxy=" + proxy, "-admin=" + admin, "-status=" + status, "-workers=2", "-declarative-config=" + boot,
+		}})
+		p.add(&part{name: "agent" + strings.TrimPrefix(name, "kong"), binary: "silverback-agent", ready: "http://" + agent + "/healthz", args: []string{
+			"--group=" + group, "--node=" + name, "--kong-proxy=http://" + proxy, "--kong-admin=http://" + admin, "--kong-status=http://" + status,
+			"--state-dir=" + filepath.Join(dir, "agent"), "--boot-file=" + boot, "--http-listen=" + agent,
+		}})
+		balance = append(balance, fmt.Sprintf("--gateway=%s=http://%s,http://%s/readyz", name, proxy, agent))
+	}
+	p.add(&part{name: "load-balancer", binary: "silverback-lb", url: "http://" + lb, args: balance})
+	return errors.Join(problems...)
+}
+
+func (p *processes) add(one *part) { p.parts = append(p.parts, one) }
+
+func (p *processes) part(name string) (*part, error) {
+	for _, one := range p.parts {
+		if one.name == name {
+			return one, nil
+		}
+	}
+	return nil, fmt.Errorf("no process is called %s", name)
+}
+
+func (p *processes) names() (all []string) {
+	for _, one := range p.parts {
+		all = append(all, one.name)
+	}
+	return all
+}
+
+func (p *processes) Up(ctx context.Context) error { return p.Start(ctx, p.names()...) }
+
+// Start starts processes side by side, for members of etcd wait for each other, and returns when all answer.
+func (p *processes) Start(ctx context.Context, names ...string) error {
+	var started []*part
+	for _, one := range p.parts {
+		if !slices.Contains(names, one.name) {
+			continue
+		}
+		if err := p.launch(one); err != nil {
+			return err
+		}
+		started = append(started, one)
+	}
+	for _, one := range started {
+		if one.ready == "" {
+			continue
+		}
+		if err := eventually(ctx, upTime, one.name+" answers", func() error {
+			status, body, err := get(ctx, one.ready)
+			if err == nil && status != http.StatusOK {
+				err = fmt.Errorf("%d: %s", status, body)
+			}
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *processes) launch(one *part) error {
+	log, err := os.OpenFile(filepath.Join(p.dir, one.name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("open the log of %s: %w", one.name, err)
+	}
+	defer func() { _ = log.Close() }()
+	// Ended by Stop and Kill alone: the fleet is taken down in order also after Ctrl-C.
+	cmd := exec.Command(filepath.Join(p.bin, one.binary), one.args...)
+	cmd.Stdout, cmd.Stderr, cmd.Env = log, log, append(plainEnv(), p.env...)
+	apart(cmd)
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start %s: %w", one.name, err)
+	}
+	done := make(chan struct{})
+	one.cmd, one.done = cmd, done
+	go func() {
+		defer close(done)
+		_ = cmd.Wait()
+	}()
+	return nil
+}
+
+// plainEnv is the environment without what would set flags.
+func plainEnv() []string {
+	return slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "SILVERBACK_") || strings.HasPrefix(e, "DECK_") })
+}
+
+const stopTime = 15 * time.Second
+
+func (p *processes) Stop(_ context.Context, names ...string) error {
+	for _, one := range p.parts {
+		if slices.Contains(names, one.name) && one.cmd != nil {
+			_ = one.cmd.Process.Signal(syscall.SIGTERM)
+		}
+	}
+	var late []string
+	for _, one := range p.parts {
+		if !slices.Contains(names, one.name) || one.cmd == nil {
+			continue
+		}
+		select {
+		case <-one.done:
+		case <-time.After(stopTime):
+			late = append(late, one.name)
+			_ = one.cmd.Process.Kill()
+			<-one.done
+		}
+		one.cmd = nil
+	}
+	if len(late) > 0 {
+		return fmt.Errorf("%s did not stop within %s", strings.Join(late, ", "), stopTime)
+	}
+	return nil
+}
+
+func (p *processes) Kill(_ context.Context, name string) error {
+	one, err := p.part(name)
+	if err != nil {
+		return err
+	}
+	if one.cmd == nil {
+		return fmt.Errorf("%s does not run", name)
+	}
+	_ = one.cmd.Process.Kill()
+	<-one.done
+	one.cmd = nil
+	return nil
+}
+
+func (p *processes) Down(ctx context.Context) error {
+	// Agents first, so that they can say goodbye; then what they need.
+	var agents, rest []string
+	for _, name := range p.names() {
+		if strings.HasPrefix(name, "agent-") {
+			agents = append(agents, name)
+		} else if !strings.HasPrefix(name, "etcd-") {
+			rest = append(rest, name)
+		}
+	}
+	err := errors.Join(p.Stop(ctx, agents...), p.Stop(ctx, rest...), p.Stop(ctx, numbered("etcd", 3)...))
+	return errors.Join(err, os.RemoveAll(p.dir))
+}
+
+func (p *processes) CLI(ctx context.Context, in string, line func(string), args ...string) (int, error) {
+	cmd := exec.CommandContext(ctx, filepath.Join(p.bin, "silverback"), args...)
+	cmd.Env = append(plainEnv(), p.env...)
+	return runCommand(cmd, in, line)
+}
+
+func (p *processes) Shown() string { return "silverback" }
+
+func (p *processes) URL(_ context.Context, name string) (string, error) {
+	one, err := p.part(name)
+	if err != nil {
+		return "", err
+	}
+	return one.url, nil
+}
+
+func (p *processes) Upstream() string {
+	one, err := p.part("echo")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimPrefix(one.url, "http://")
+}
