@@ -69,6 +69,11 @@ func (p *plane) replica(tb testing.TB) *replica { return p.replicaOn(tb, p.etcd.
 // replicaOn runs a replica over loopback, with the chain of interceptors that it has in production.
 func (p *plane) replicaOn(tb testing.TB, etcd *clientv3.Client) *replica {
 	tb.Helper()
+	return p.replicaWith(tb, etcd, translator.Config{})
+}
+
+func (p *plane) replicaWith(tb testing.TB, etcd *clientv3.Client, c translator.Config) *replica {
+	tb.Helper()
 	l := &logs{}
 	log := slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	toRegistry, err := rpc.Dial(rpc.ClientConfig{Addresses: []string{p.registry.address}})
@@ -76,7 +81,7 @@ func (p *plane) replicaOn(tb testing.TB, etcd *clientv3.Client) *replica {
 		tb.Fatal(err)
 	}
 	metrics := prometheus.NewRegistry()
-	service := translator.New(translator.Config{}, translator.Deps{Etcd: etcd, Registry: registryv1.NewRegistryServiceClient(toRegistry), Log: log, Metrics: metrics})
+	service := translator.New(c, translator.Deps{Etcd: etcd, Registry: registryv1.NewRegistryServiceClient(toRegistry), Log: log, Metrics: metrics})
 	server, err := rpc.NewServer(rpc.ServerConfig{Listen: "127.0.0.1:0", MaxReceive: translator.MaxReceive}, rpc.ServerDeps{Log: log, Metrics: metrics})
 	if err != nil {
 		tb.Fatal(err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kit/schema"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
@@ -22,7 +23,10 @@ type registry struct {
 
 	mu      sync.Mutex
 	groups  map[string]bool
-	asked   int // calls of GetGroup
+	named   map[string][]string // digests of the schemas of a group
+	bundles map[string][]byte   // as they travel
+	fetched int                 // calls of GetSchemas
+	asked   int                 // calls of GetGroup
 	changed chan struct{}
 }
 
@@ -72,7 +76,48 @@ func (r *registry) GetGroup(_ context.Context, q *registryv1.GetGroupRequest) (*
 	if !r.groups[q.GetName()] {
 		return nil, fault.New(fault.Missing, "NO_SUCH_GROUP", "there is no group %q", q.GetName())
 	}
-	return &registryv1.GetGroupResponse{Group: &registryv1.Group{Name: q.GetName()}}, nil
+	return &registryv1.GetGroupResponse{Group: &registryv1.Group{Name: q.GetName(), SchemaDigests: r.named[q.GetName()]}}, nil
+}
+
+// name says that a group's gateways have these bundles, of which some may not be stored.
+func (r *registry) name(group string, digests ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.named == nil {
+		r.named = map[string][]string{}
+	}
+	r.named[group] = digests
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// store stores a bundle and returns its digest.
+func (r *registry) store(b *schema.Bundle) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.bundles == nil {
+		r.bundles = map[string][]byte{}
+	}
+	r.bundles[string(b.Digest())] = schema.Pack(b)
+	return string(b.Digest())
+}
+
+// GetSchemas answers as the real one does.
+func (r *registry) GetSchemas(_ context.Context, q *registryv1.GetSchemasRequest) (*registryv1.GetSchemasResponse, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fetched++
+	zstd, ok := r.bundles[q.GetDigest()]
+	if !ok {
+		return nil, fault.New(fault.Missing, "SCHEMAS_NOT_FOUND", "no schemas with the digest %q are stored", q.GetDigest())
+	}
+	return &registryv1.GetSchemasResponse{Zstd: zstd}, nil
+}
+
+func (r *registry) timesFetched() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.fetched
 }
 
 // WatchGroups lists everything at each change, which the protocol allows.
@@ -81,7 +126,7 @@ func (r *registry) WatchGroups(_ *registryv1.WatchGroupsRequest, stream registry
 		r.mu.Lock()
 		events := []*registryv1.WatchGroupsResponse{{Event: &registryv1.WatchGroupsResponse_Listing_{Listing: &registryv1.WatchGroupsResponse_Listing{}}}}
 		for g := range r.groups {
-			events = append(events, &registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Upserted{Upserted: &registryv1.Group{Name: g}}})
+			events = append(events, &registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Upserted{Upserted: &registryv1.Group{Name: g, SchemaDigests: r.named[g]}}})
 		}
 		changed := r.changed
 		r.mu.Unlock()

@@ -36,7 +36,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	for _, outcome := range []string{"passed", "refused", "incomplete", "unchecked"} {
 		m.checks.WithLabelValues(outcome)
 	}
-	for _, stage := range []string{"parse", "merge", "seal", "compare", "store", "commit"} {
+	for _, stage := range []string{"parse", "merge", "seal", "judge", "compare", "store", "commit"} {
 		m.stages.WithLabelValues(stage)
 	}
 	r.MustRegister(m.submits, m.took, m.stages, m.races, m.checks)

@@ -1,0 +1,212 @@
+package translator_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/schema"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+	"github.com/silverback-gateway/silverback/services/translator"
+)
+
+// fields makes a schema of fields, each as Kong writes one.
+func fields(all ...string) json.RawMessage {
+	return json.RawMessage(`{"fields":[{"id":{"type":"string","uuid":true,"auto":true}},` + strings.Join(all, ",") + `]}`)
+}
+
+// kong makes the bundle of a gateway whose limit plugin takes a rate up to a bound.
+func kong(t *testing.T, version string, bound int) *schema.Bundle {
+	t.Helper()
+	const tags, protocols = `{"tags":{"type":"set","elements":{"type":"string"}}}`, `{"protocols":{"type":"set","elements":{"type":"string"}}}`
+	foreign := func(kind string) string {
+		return fmt.Sprintf(`{%q:{"type":"foreign","reference":"%ss"}}`, kind, kind)
+	}
+	plugin := func(config string) []string {
+		return []string{`{"name":{"type":"string","required":true}}`, `{"enabled":{"type":"boolean","default":true}}`, tags, protocols,
+			foreign("route"), foreign("service"), foreign("consumer"), `{"config":` + config + `}`}
+	}
+	b, err := schema.New(schema.Texts{
+		KongVersion: version,
+		Entities: map[string]json.RawMessage{
+			"services": fields(`{"name":{"type":"string"}}`, `{"host":{"type":"string","required":true}}`, `{"port":{"type":"integer","between":[0,65535],"default":80}}`,
+				`{"protocol":{"type":"string","default":"http"}}`, `{"path":{"type":"string"}}`, `{"retries":{"type":"integer","between":[0,32767],"default":5}}`, tags),
+			"plugins": fields(plugin(`{"type":"record","fields":[]}`)...),
+		},
+		Plugins: map[string]json.RawMessage{
+			"limit": fields(plugin(fmt.Sprintf(
+				`{"type":"record","required":true,"fields":[{"rate":{"type":"integer","required":true,"between":[1,%d]}},{"secret":{"type":"string","one_of":["a"]}}]}`, bound))...),
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// limited is a service with a limit plugin, whose config begins at line 7.
+func limited(name, config string) string {
+	return fmt.Sprintf(`_format_version: "3.0"
+services:
+- name: %s
+  url: http://%s.internal
+  plugins:
+  - name: limit
+    config:
+      %s
+`, name, name, config)
+}
+
+func (p *plane) withSchemas(t *testing.T, bundles ...*schema.Bundle) {
+	t.Helper()
+	var digests []string
+	for _, b := range bundles {
+		digests = append(digests, p.registry.store(b))
+	}
+	p.registry.name("g", digests...)
+}
+
+// refusal submits until the replica knows the group's schemas, and returns the refusal.
+func (r *replica) refusal(t *testing.T, q *translatorv1.SubmitConfigRequest) *fault.Error {
+	t.Helper()
+	var refused *fault.Error
+	eventually(t, "the submission is refused", func() bool {
+		_, err := r.submit(&translatorv1.SubmitConfigRequest{Group: q.GetGroup(), Source: q.GetSource(), Documents: q.GetDocuments(), ValidateOnly: true})
+		if err == nil {
+			return false
+		}
+		e := wantFault(t, err, fault.Invalid, "INVALID_CONFIG")
+		refused = &e
+		return true
+	})
+	_, err := r.submit(q)
+	wantFault(t, err, fault.Invalid, "INVALID_CONFIG")
+	return refused
+}
+
+func TestWhatTheGatewaysWouldRefuseIsRefused(t *testing.T) {
+	p := startPlane(t, "g")
+	r := p.replica(t)
+	p.withSchemas(t, kong(t, "3.9.3", 100))
+	e := r.refusal(t, config("g", "team", limited("orders", "rate: 101\n      secret: hunter2")))
+	if len(e.Problems) != 2 {
+		t.Fatalf("problems %v", e.Problems)
+	}
+	first, second := e.Problems[0], e.Problems[1]
+	if first.GetDocument() != "team.yaml" || first.GetLine() != 8 || first.GetKind() != "plugin" || first.GetName() != "limit" ||
+		first.GetField() != "config.rate" || first.GetClass() != fleetv1.Problem_CLASS_BAD_VALUE || first.GetSource() != "" {
+		t.Errorf("first problem: %v", first)
+	}
+	if second.GetLine() != 9 || second.GetField() != "config.secret" || strings.Contains(fmt.Sprint(e, e.Problems), "hunter2") {
+		t.Errorf("second problem: %v", second)
+	}
+	if r.head("g") != nil {
+		t.Error("something was committed")
+	}
+	answer, err := r.ValidateConfig(t.Context(), &translatorv1.ValidateConfigRequest{Group: "g", Documents: document("a.yaml", limited("a", "rate: x"))})
+	if err != nil || len(answer.GetProblems()) != 1 || answer.GetProblems()[0].GetClass() != fleetv1.Problem_CLASS_WRONG_TYPE {
+		t.Errorf("ValidateConfig: %v, %v", answer, err)
+	}
+	if _, err := r.DiffConfig(t.Context(), &translatorv1.DiffConfigRequest{Group: "g", Documents: document("a.yaml", limited("a", "rate: x"))}); fault.KindOf(fault.FromStatus(err)) != fault.Invalid {
+		t.Errorf("DiffConfig: %v", err)
+	}
+	if answer := r.mustSubmit(config("g", "team", limited("orders", "rate: 100"))); answer.GetRevision().GetNumber() != 1 || len(answer.GetWarnings()) > 0 {
+		t.Errorf("what the gateways take: %v", answer)
+	}
+	if n := p.registry.timesFetched(); n != 1 {
+		t.Errorf("the bundle was fetched %d times", n)
+	}
+}
+
+func TestEveryKindOfGatewayOfTheGroupJudges(t *testing.T) {
+	p := startPlane(t, "g", "other")
+	r := p.replica(t)
+	p.withSchemas(t, kong(t, "3.4.2", 10), kong(t, "3.9.3", 100))
+	e := r.refusal(t, config("g", "team", limited("orders", "rate: 50")))
+	if len(e.Problems) != 1 || !strings.Contains(e.Problems[0].GetMessage(), "(Kong 3.4.2 of this group's nodes)") {
+		t.Errorf("refused by one: %v", e.Problems)
+	}
+	e = r.refusal(t, config("g", "team", limited("orders", "rats: 1\n      rate: 1")))
+	if len(e.Problems) != 1 || !strings.Contains(e.Problems[0].GetMessage(), "(Kong 3.4.2, Kong 3.9.3 of") && !strings.Contains(e.Problems[0].GetMessage(), "(Kong 3.9.3, Kong 3.4.2 of") {
+		t.Errorf("refused by both: %v", e.Problems)
+	}
+	r.mustSubmit(config("other", "team", limited("orders", "rate: 5000"))) // its gateways show nothing
+}
+
+func TestAnotherSourceThatTheGatewaysRefuseIsAWarning(t *testing.T) {
+	p := startPlane(t, "g")
+	r := p.replica(t)
+	r.mustSubmit(config("g", "old", limited("orders", "rate: 50")))
+	p.withSchemas(t, kong(t, "3.4.2", 10)) // a gateway that joins the group knows better
+	r.refusal(t, config("g", "team", limited("users", "rate: 51")))
+	for range 2 { // the second is remembered
+		answer := r.mustSubmit(config("g", "team", services("a", "b")))
+		if w := answer.GetWarnings(); len(w) != 1 || w[0].GetSource() != "old" || w[0].GetDocument() != "old.yaml" || w[0].GetField() != "config.rate" {
+			t.Errorf("warnings %v", w)
+		}
+	}
+	// Its owner is told in earnest.
+	r.refusal(t, config("g", "old", limited("orders", "rate: 50")))
+	if answer := r.mustSubmit(config("g", "old", limited("orders", "rate: 5"))); len(answer.GetWarnings()) > 0 {
+		t.Errorf("warnings %v", answer.GetWarnings())
+	}
+}
+
+func TestSchemasThatCannotBeHadAreAWarning(t *testing.T) {
+	p := startPlane(t, "g")
+	r := p.replica(t)
+	bundle := kong(t, "3.9.3", 100)
+	p.registry.name("g", string(bundle.Digest())) // and not stored
+	bad := config("g", "team", limited("orders", "rate: 101"))
+	eventually(t, "the submission is taken with a warning", func() bool {
+		w := r.mustSubmit(bad).GetWarnings()
+		return len(w) == 1 && strings.Contains(w[0].GetMessage(), "1 of the 1 kinds of gateways")
+	})
+	if n := counter(t, r.metrics, "silverback_translator_schema_checks_total", "incomplete"); n < 1 {
+		t.Errorf("%v incomplete checks", n)
+	}
+	p.withSchemas(t, bundle)
+	r.refusal(t, bad)
+	p.registry.stop() // what is on the shelf stays there
+	_, err := r.submit(bad)
+	wantFault(t, err, fault.Invalid, "INVALID_CONFIG")
+}
+
+func TestOperatorsMaySoftenTheCheck(t *testing.T) {
+	p := startPlane(t, "g")
+	p.withSchemas(t, kong(t, "3.9.3", 100))
+	bad := config("g", "team", limited("orders", "rate: 101"))
+	r := p.replicaWith(t, p.etcd.Client(t), translator.Config{SchemaCheck: "warn"})
+	eventually(t, "the submission is taken with a warning", func() bool {
+		w := r.mustSubmit(bad).GetWarnings()
+		return len(w) == 1 && w[0].GetField() == "config.rate" && w[0].GetLine() == 8
+	})
+	off := p.replicaWith(t, p.etcd.Client(t), translator.Config{SchemaCheck: "off"})
+	if w := off.mustSubmit(bad).GetWarnings(); len(w) > 0 {
+		t.Errorf("warnings %v", w)
+	}
+	if (translator.Config{SchemaCheck: "maybe"}).Check() == nil || (translator.Config{}).Check() != nil {
+		t.Error("the setting is not checked")
+	}
+}
+
+func counter(t *testing.T, metrics *prometheus.Registry, name, label string) float64 {
+	t.Helper()
+	families, err := metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == name && m.GetLabel()[0].GetValue() == label {
+				return m.GetCounter().GetValue()
+			}
+		}
+	}
+	return -1
+}
