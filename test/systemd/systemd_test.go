@@ -1,0 +1,124 @@
+package systemd_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/silverback-gateway/silverback/test/process"
+)
+
+var services = []string{"registry", "translator", "distributor"}
+
+func deploy(path ...string) string {
+	return filepath.Join(append([]string{"..", "..", "deploy"}, path...)...)
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// unit returns the values of every setting of a unit.
+func unit(t *testing.T, name string) map[string][]string {
+	t.Helper()
+	all := map[string][]string{}
+	for line := range strings.Lines(read(t, deploy("systemd", name))) {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' || line[0] == '[' {
+			continue
+		}
+		key, value, ok := strings.Cut(line, "=")
+		if !ok {
+			t.Errorf("%s: %q is no setting", name, line)
+		}
+		all[key] = append(all[key], value)
+	}
+	return all
+}
+
+func TestTheServicesAreLockedUpAndCheckedFirst(t *testing.T) {
+	for _, s := range services {
+		u := unit(t, "silverback-"+s+".service")
+		start := fmt.Sprintf("/usr/local/bin/silverback-%s --config /etc/silverback/%s.yaml", s, s)
+		for key, want := range map[string]string{
+			"ExecStart": start, "ExecStartPre": start + " --check", "User": "silverback", "NoNewPrivileges": "yes", "CapabilityBoundingSet": "",
+			"ProtectSystem": "strict", "ProtectHome": "yes", "PrivateTmp": "yes", "PrivateDevices": "yes", "MemoryDenyWriteExecute": "yes",
+			"RestrictNamespaces": "yes", "RestrictSUIDSGID": "yes", "Restart": "always", "StartLimitIntervalSec": "0",
+		} {
+			if got := u[key]; !slices.Equal(got, []string{want}) {
+				t.Errorf("silverback-%s.service has %s=%q, want %q", s, key, got, want)
+			}
+		}
+		if len(u["ReadWritePaths"])+len(u["StateDirectory"]) > 0 {
+			t.Errorf("silverback-%s.service may write, and has nothing to write", s)
+		}
+	}
+}
+
+func TestTheExamplesAreAccepted(t *testing.T) {
+	binaries, err := process.Build("registry", "translator", "distributor", "silverback")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(binaries.Remove)
+	run := func(t *testing.T, name string, args ...string) (string, error) {
+		t.Helper()
+		cmd := exec.CommandContext(context.Background(), binaries.Path(name), args...)
+		cmd.Env = []string{"HOME=" + t.TempDir()}
+		said, err := cmd.CombinedOutput()
+		return string(said), err
+	}
+	// The certificates that docs/install.md makes, in another place.
+	etc := t.TempDir()
+	made := filepath.Join(etc, "made")
+	args := []string{"certs", "--dir", made, "--server", "etcd=cp-1,cp-2,cp-3"}
+	for _, s := range services {
+		args = append(args, "--service", s+"=cp-1,cp-2,cp-3")
+	}
+	if said, err := run(t, "silverback", args...); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	files := map[string]string{"tls/ca.crt": "ca.crt"}
+	for _, s := range services {
+		files["tls/"+s+".crt"], files["tls/"+s+".key"] = "service-"+s+".crt", "service-"+s+".key"
+	}
+	if err := os.Mkdir(filepath.Join(etc, "tls"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, from := range files {
+		if err := os.Rename(filepath.Join(made, from), filepath.Join(etc, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range services {
+		t.Run(s, func(t *testing.T) {
+			text := read(t, deploy("etc", s+".yaml"))
+			check := func(text string) (string, error) {
+				file := filepath.Join(t.TempDir(), s+".yaml")
+				if err := os.WriteFile(file, []byte(strings.ReplaceAll(text, "/etc/silverback/", etc+"/")), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				return run(t, s, "--config", file, "--check")
+			}
+			if said, err := check(text); err != nil {
+				t.Errorf("%v: %s", err, said)
+			}
+			if said, err := check(text + "listen-htpp: here\n"); err == nil {
+				t.Errorf("an unknown setting is accepted: %s", said)
+			}
+			if said, err := check(strings.ReplaceAll(text, "client-ca-file", "# client-ca-file")); err == nil {
+				t.Errorf("the example would be accepted if it let everybody in: %s", said)
+			}
+		})
+	}
+}
