@@ -47,7 +47,7 @@ func each(t *testing.T, check func(t *testing.T, k *target)) {
 	for name, options := range simulated {
 		t.Run(name, func(t *testing.T) { check(t, simulate(t, options)) })
 	}
-	t.Run("real", func(t *testing.T) { check(t, real(t)) })
+	t.Run("real", func(t *testing.T) { check(t, live(t)) })
 }
 
 func simulate(t *testing.T, o kongtest.Options) *target {
@@ -62,8 +62,8 @@ func simulate(t *testing.T, o kongtest.Options) *target {
 	}
 }
 
-// real skips the test when no gateway is given.
-func real(t *testing.T) *target {
+// live is a real gateway; it skips the test when none is given.
+func live(t *testing.T) *target {
 	t.Helper()
 	k := &target{}
 	for name, at := range map[string]*string{
