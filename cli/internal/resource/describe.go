@@ -23,12 +23,12 @@ import (
 func Describe(a *app.App) *cobra.Command {
 	var group string
 	describers := map[string]func(ctx context.Context, a *app.App, group, name string) error{
-		"node": describeNode, "rollout": describeRollout, "revision": describeRevision,
+		"group": describeGroup, "node": describeNode, "source": describeSource, "rollout": describeRollout, "revision": describeRevision,
 	}
 	names := slices.Sorted(maps.Keys(describers))
 	cmd := &cobra.Command{
-		Use:       "describe node|rollout|revision NAME [-g GROUP]",
-		Short:     "Show everything about a node, a rollout or a revision",
+		Use:       "describe group|node|source|rollout|revision NAME [-g GROUP]",
+		Short:     "Show everything about a group, a node, a source, a rollout or a revision",
 		Args:      app.Args("a kind ("+strings.Join(names, ", ")+") and a name", 2),
 		ValidArgs: names,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -65,6 +65,7 @@ func printNode(w io.Writer, a *app.App, n *registryv1.Node) {
 	s, c := n.GetStatus(), n.GetCapabilities()
 	fmt.Fprintf(w, "Node:        %s of group %s\n", n.GetName(), n.GetGroup())
 	fmt.Fprintf(w, "State:       %s for %s\n", show.Enum(n.GetState(), "STATE_"), show.Age(a.Now(), n.GetStateTime()))
+	printDrain(w, a, n)
 	if s.GetDigest() == "" {
 		fmt.Fprintf(w, "Serves:      nothing that was proven\n")
 	} else {
@@ -78,6 +79,10 @@ func printNode(w io.Writer, a *app.App, n *registryv1.Node) {
 	fmt.Fprintf(w, "Counted:     %s, %s, since the agent started\n", show.Count(s.GetLoads(), "load", "loads"), show.Count(s.GetDrifts(), "drift", "drifts"))
 	fmt.Fprintf(w, "Gateway:     Kong %s %s, %s, router %s, %s\n", c.GetKongVersion(), c.GetEdition(),
 		show.Count(int64(c.GetWorkers()), "worker", "workers"), c.GetRouterFlavor(), show.Count(int64(len(c.GetPlugins())), "plugin", "plugins"))
+	if c.GetSchemaDigest() != "" {
+		fmt.Fprintf(w, "Schemas:     %s\n", show.Digest(c.GetSchemaDigest()))
+	}
+	printHealth(w, s.GetHealth())
 	fmt.Fprintf(w, "Proxy:       %s\n", n.GetProxyAddress())
 	fmt.Fprintf(w, "Agent:       %s, version %s\n", n.GetAgentAddress(), n.GetAgentVersion())
 	for _, label := range slices.Sorted(maps.Keys(n.GetLabels())) {

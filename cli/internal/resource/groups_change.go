@@ -27,6 +27,8 @@ type groupFlags struct {
 	deadline    time.Duration
 	maxFailed   int32
 	drift       string
+	probes      []string
+	noProbes    bool
 }
 
 func (f *groupFlags) add(cmd *cobra.Command) {
@@ -37,11 +39,14 @@ func (f *groupFlags) add(cmd *cobra.Command) {
 	flags.DurationVar(&f.deadline, "deadline", 0, "how long a wave may take before the rollout halts")
 	flags.Int32Var(&f.maxFailed, "max-failed", 0, "the share of a wave, in percent, that may fail to load")
 	flags.StringVar(&f.drift, "drift", "", "what agents do about drift: heal or report")
+	flags.StringArrayVar(&f.probes, "probe", nil, "a request that every agent sends through its gateway all the time, as in /health,expect=200,host=shop.example,interval=5s,timeout=2s,header=X-Probe:1,readiness; "+
+		"with readiness a failing one takes the node out of load balancing; several times, in place of all that were there")
+	flags.BoolVar(&f.noProbes, "no-probes", false, "take all probes away")
 }
 
 // given says whether anything was said of the group on the command line.
 func (f *groupFlags) given(cmd *cobra.Command) bool {
-	for _, name := range []string{"description", "waves", "max-loading", "deadline", "max-failed", "drift"} {
+	for _, name := range []string{"description", "waves", "max-loading", "deadline", "max-failed", "drift", "probe", "no-probes"} {
 		if cmd.Flags().Changed(name) {
 			return true
 		}
@@ -71,7 +76,17 @@ func (f *groupFlags) put(cmd *cobra.Command, g *registryv1.Group) error {
 		g.Policy.Deadline = durationpb.New(f.deadline)
 	}
 	if changed("max-failed") {
-		g.Policy.Gates = &fleetv1.Gates{MaxFailedPercent: f.maxFailed}
+		gates(g).MaxFailedPercent = f.maxFailed
+	}
+	switch {
+	case changed("probe") && f.noProbes:
+		problems = append(problems, errors.New("--probe and --no-probes: give one of them"))
+	case changed("probe"):
+		probes, err := parseProbes(f.probes)
+		problems = append(problems, err)
+		gates(g).Probes = probes
+	case f.noProbes:
+		gates(g).Probes = nil
 	}
 	if changed("drift") {
 		value, ok := fleetv1.DriftPolicy_value["DRIFT_POLICY_"+strings.ToUpper(f.drift)]
@@ -81,6 +96,14 @@ func (f *groupFlags) put(cmd *cobra.Command, g *registryv1.Group) error {
 		g.Drift = fleetv1.DriftPolicy(value)
 	}
 	return errors.Join(problems...)
+}
+
+// gates are those of a group with a policy.
+func gates(g *registryv1.Group) *fleetv1.Gates {
+	if g.GetPolicy().GetGates() == nil {
+		g.Policy.Gates = &fleetv1.Gates{}
+	}
+	return g.GetPolicy().GetGates()
 }
 
 // parseWaves reads waves: 1 is a number of nodes, 10% a share, and :30s after either is how long it is watched.
@@ -149,10 +172,11 @@ func CreateGroup(a *app.App) *cobra.Command {
 func UpdateGroup(a *app.App) *cobra.Command {
 	var f groupFlags
 	cmd := &cobra.Command{
-		Use:     "group NAME",
-		Short:   "Change the policy of a group; flags that are not given stay as they are",
-		Example: "  silverback update group default --waves 1,100% --drift report",
-		Args:    app.Args("the name of one group"),
+		Use:   "group NAME",
+		Short: "Change the policy of a group; flags that are not given stay as they are",
+		Example: `  silverback update group default --waves 1,100% --drift report
+  silverback update group default --probe /health,expect=200,readiness --probe /orders,host=shop.example`,
+		Args: app.Args("the name of one group"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !f.given(cmd) {
 				return errors.New("nothing to change: say what with a flag, such as --waves; silverback update group --help lists them")
@@ -208,8 +232,12 @@ func DeleteGroup(a *app.App) *cobra.Command {
 			if _, err := registry.GetGroup(ctx, &registryv1.GetGroupRequest{Name: args[0]}); err != nil {
 				return err
 			}
-			if _, err := registry.DeleteGroup(ctx, &registryv1.DeleteGroupRequest{Name: args[0], RequestId: uuid.NewString()}); err != nil {
+			answer, err := registry.DeleteGroup(ctx, &registryv1.DeleteGroupRequest{Name: args[0], RequestId: uuid.NewString()})
+			if err != nil {
 				return err
+			}
+			if a.Flags.Output != show.Table {
+				return show.Message(a.Out, a.Flags.Output, answer)
 			}
 			fmt.Fprintf(a.Out, "group %q deleted\n", args[0])
 			return nil
@@ -234,8 +262,12 @@ func DeleteNode(a *app.App) *cobra.Command {
 			if _, err := registry.GetNode(ctx, &registryv1.GetNodeRequest{Group: group, Node: args[0]}); err != nil {
 				return err
 			}
-			if _, err := registry.DeleteNode(ctx, &registryv1.DeleteNodeRequest{Group: group, Node: args[0], RequestId: uuid.NewString()}); err != nil {
+			answer, err := registry.DeleteNode(ctx, &registryv1.DeleteNodeRequest{Group: group, Node: args[0], RequestId: uuid.NewString()})
+			if err != nil {
 				return err
+			}
+			if a.Flags.Output != show.Table {
+				return show.Message(a.Out, a.Flags.Output, answer)
 			}
 			fmt.Fprintf(a.Out, "node %q of group %q forgotten\n", args[0], group)
 			return nil

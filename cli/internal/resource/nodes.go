@@ -44,10 +44,19 @@ func nodeRow(a *app.App, n *registryv1.Node) []string {
 		proof = ""
 	}
 	return []string{
-		n.GetGroup(), n.GetName(), show.Enum(n.GetState(), "STATE_"), positive(s.GetRevision()), show.Digest(s.GetDigest()),
+		n.GetGroup(), n.GetName(), nodeState(n), positive(s.GetRevision()), show.Digest(s.GetDigest()),
 		show.Enum(s.GetProof(), "PROOF_"), c.GetKongVersion(), positive(int64(c.GetWorkers())), load, proof,
 		conditions, show.Age(a.Now(), n.GetStateTime()),
 	}
+}
+
+// nodeState is the state of a node, and that it is to be drained when its agent has not said yet that it is.
+func nodeState(n *registryv1.Node) string {
+	state := show.Enum(n.GetState(), "STATE_")
+	if n.GetDrain() != nil && n.GetState() != registryv1.Node_STATE_DRAINING {
+		state += " (to drain)"
+	}
+	return state
 }
 
 func positive(n int64) string {

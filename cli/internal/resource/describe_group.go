@@ -1,0 +1,160 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+)
+
+func describeGroup(ctx context.Context, a *app.App, _, name string) error {
+	registry, err := a.RegistryClient()
+	if err != nil {
+		return err
+	}
+	answer, err := registry.GetGroup(ctx, &registryv1.GetGroupRequest{Name: name})
+	if err != nil {
+		return err
+	}
+	if a.Flags.Output != show.Table {
+		return show.Message(a.Out, a.Flags.Output, answer)
+	}
+	nodes, err := allNodes(ctx, a, name)
+	if err != nil {
+		return err
+	}
+	printGroup(a.Out, answer.GetGroup(), nodes)
+	return nil
+}
+
+func printGroup(w io.Writer, g *registryv1.Group, nodes []*registryv1.Node) {
+	p := g.GetPolicy()
+	fmt.Fprintf(w, "Group:         %s\n", g.GetName())
+	if g.GetDescription() != "" {
+		fmt.Fprintf(w, "Description:   %s\n", show.Clean(g.GetDescription()))
+	}
+	states := map[string]int{}
+	for _, n := range nodes {
+		states[show.Enum(n.GetState(), "STATE_")]++
+	}
+	text := show.Count(int64(len(nodes)), "node", "nodes")
+	for i, state := range slices.Sorted(maps.Keys(states)) {
+		text += map[bool]string{true: ": ", false: ", "}[i == 0] + fmt.Sprintf("%d %s", states[state], state)
+	}
+	fmt.Fprintf(w, "Nodes:         %s\n", text)
+	fmt.Fprintf(w, "Waves:         %s\n", waves(p))
+	loading := "100% below 20 nodes, else 25%"
+	if p.GetMaxLoadingPercent() > 0 {
+		loading = fmt.Sprintf("%d%%", p.GetMaxLoadingPercent())
+	}
+	fmt.Fprintf(w, "Max loading:   %s\n", loading)
+	deadline := "10m"
+	if p.GetDeadline() != nil {
+		deadline = show.Span(p.GetDeadline())
+	}
+	fmt.Fprintf(w, "Deadline:      %s a wave\n", deadline)
+	fmt.Fprintf(w, "Max failed:    %d%% of a wave\n", p.GetGates().GetMaxFailedPercent())
+	fmt.Fprintf(w, "On reject:     %s\n", orDefault(show.Enum(p.GetOnReject(), "ON_REJECT_"), "halt"))
+	fmt.Fprintf(w, "On unhealthy:  %s\n", orDefault(show.Enum(p.GetOnUnhealthy(), "ON_UNHEALTHY_"), "halt"))
+	fmt.Fprintf(w, "Drift:         %s\n", orDefault(show.Enum(g.GetDrift(), "DRIFT_POLICY_"), "heal"))
+	for _, probe := range p.GetGates().GetProbes() {
+		fmt.Fprintf(w, "Probe:         %s\n", show.Clean(probeText(probe)))
+	}
+	for _, digest := range g.GetSchemaDigests() {
+		fmt.Fprintf(w, "Schemas:       %s\n", show.Digest(digest))
+	}
+	fmt.Fprintf(w, "Created:       %s\n", show.Time(g.GetCreateTime()))
+	fmt.Fprintf(w, "Changed:       %s\n", show.Time(g.GetUpdateTime()))
+}
+
+func describeSource(ctx context.Context, a *app.App, group, name string) error {
+	if group == "" {
+		return errors.New("describe source needs -g GROUP")
+	}
+	translator, err := a.TranslatorClient()
+	if err != nil {
+		return err
+	}
+	answer, err := translator.GetSource(ctx, &translatorv1.GetSourceRequest{Group: group, Source: name})
+	if err != nil {
+		return err
+	}
+	if a.Flags.Output != show.Table {
+		return show.Message(a.Out, a.Flags.Output, answer)
+	}
+	s, w := answer.GetSource(), a.Out
+	fmt.Fprintf(w, "Source:     %s of group %s\n", s.GetName(), s.GetGroup())
+	fmt.Fprintf(w, "Digest:     %s\n", s.GetDigest())
+	fmt.Fprintf(w, "Holds:      %s since revision %d\n", show.Count(s.GetEntityCount(), "entity", "entities"), s.GetRevision())
+	fmt.Fprintf(w, "Submitted:  %s by %s\n", show.Time(s.GetUpdateTime()), show.Clean(s.GetAuthor()))
+	for _, document := range s.GetDocuments() {
+		fmt.Fprintf(w, "Document:   %s\n", show.Clean(document))
+	}
+	return nil
+}
+
+// printDrain says whether and why a node is out of load balancing.
+func printDrain(w io.Writer, a *app.App, n *registryv1.Node) {
+	switch d, says := n.GetDrain(), n.GetStatus().GetDraining(); {
+	case d != nil:
+		reason, obeyed := "no reason given", ""
+		if d.GetReason() != "" {
+			reason = show.Clean(d.GetReason())
+		}
+		if !says {
+			obeyed = ", and its agent has not said yet that it obeys"
+		}
+		fmt.Fprintf(w, "Drained:     for %s: %s%s\n", show.Age(a.Now(), d.GetSince()), reason, obeyed)
+	case says && online(n):
+		fmt.Fprintf(w, "Drained:     by its agent, which stops or has not heard yet that the node is given back\n")
+	}
+}
+
+// printHealth prints how a gateway fares. Figures that are not known are left out.
+func printHealth(w io.Writer, h *fleetv1.Health) {
+	if h == nil {
+		return
+	}
+	if h.Requests != nil {
+		fmt.Fprintf(w, "Traffic:     %d requests in %s, %s%s\n", h.GetRequests(), show.Span(h.GetWindow()), errorShare(h), latency(h))
+	}
+	text := show.Bytes(h.GetMemoryBytes()) + " of Lua memory"
+	if h.Connections != nil {
+		text += ", " + show.Count(h.GetConnections(), "connection", "connections")
+	}
+	fmt.Fprintf(w, "Processes:   %s, workers restarted %s\n", text, show.Count(h.GetWorkerRestarts(), "time", "times"))
+	for _, p := range h.GetProbes() {
+		name := p.GetPath()
+		if p.GetHost() != "" {
+			name += " of " + p.GetHost()
+		}
+		result := fmt.Sprintf("%d of %d failed", p.GetFailed(), p.GetSent())
+		if p.GetFailed() > 0 {
+			result += ", last: " + p.GetReason()
+		}
+		fmt.Fprintf(w, "Probe:       %s: %s\n", show.Clean(name), show.Clean(result))
+	}
+}
+
+// errorShare is which share of the requests failed.
+func errorShare(h *fleetv1.Health) string {
+	if h.GetRequests() == 0 || h.GetServerErrors() == 0 {
+		return "no server errors"
+	}
+	return fmt.Sprintf("%.2g%% server errors", 100*float64(h.GetServerErrors())/float64(h.GetRequests()))
+}
+
+func latency(h *fleetv1.Health) string {
+	if h.GetLatencyP50() == nil || h.GetLatencyP99() == nil {
+		return ""
+	}
+	return fmt.Sprintf(", half within %s, 99%% within %s", show.Span(h.GetLatencyP50()), show.Span(h.GetLatencyP99()))
+}
