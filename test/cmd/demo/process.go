@@ -211,30 +211,30 @@ func plainEnv() []string {
 
 const stopTime = 15 * time.Second
 
+// Stop stops processes of one kind side by side, and each kind in its turn: what others need goes last.
 func (p *processes) Stop(_ context.Context, names ...string) error {
-	for _, one := range p.parts {
-		if slices.Contains(names, one.name) && one.cmd != nil {
-			_ = one.cmd.Process.Signal(syscall.SIGTERM)
+	var problems []error
+	for _, kind := range []string{"agent", "distributor", "translator", "registry", "etcd", "load", "kong", "echo"} {
+		var some []*part
+		for _, one := range p.parts {
+			if first, _, _ := strings.Cut(one.name, "-"); first == kind && slices.Contains(names, one.name) && one.cmd != nil {
+				_ = one.cmd.Process.Signal(syscall.SIGTERM)
+				some = append(some, one)
+			}
+		}
+		over := time.After(stopTime)
+		for _, one := range some {
+			select {
+			case <-one.done:
+			case <-over:
+				problems = append(problems, fmt.Errorf("%s did not stop within %s", one.name, stopTime))
+				_ = one.cmd.Process.Kill()
+				<-one.done
+			}
+			one.cmd = nil
 		}
 	}
-	var late []string
-	for _, one := range p.parts {
-		if !slices.Contains(names, one.name) || one.cmd == nil {
-			continue
-		}
-		select {
-		case <-one.done:
-		case <-time.After(stopTime):
-			late = append(late, one.name)
-			_ = one.cmd.Process.Kill()
-			<-one.done
-		}
-		one.cmd = nil
-	}
-	if len(late) > 0 {
-		return fmt.Errorf("%s did not stop within %s", strings.Join(late, ", "), stopTime)
-	}
-	return nil
+	return errors.Join(problems...)
 }
 
 func (p *processes) Kill(_ context.Context, name string) error {
@@ -252,17 +252,7 @@ func (p *processes) Kill(_ context.Context, name string) error {
 }
 
 func (p *processes) Down(ctx context.Context) error {
-	// Agents first, so that they can say goodbye; then what they need.
-	var agents, rest []string
-	for _, name := range p.names() {
-		if strings.HasPrefix(name, "agent-") {
-			agents = append(agents, name)
-		} else if !strings.HasPrefix(name, "etcd-") {
-			rest = append(rest, name)
-		}
-	}
-	err := errors.Join(p.Stop(ctx, agents...), p.Stop(ctx, rest...), p.Stop(ctx, numbered("etcd", 3)...))
-	return errors.Join(err, os.RemoveAll(p.dir))
+	return errors.Join(p.Stop(ctx, p.names()...), os.RemoveAll(p.dir))
 }
 
 func (p *processes) CLI(ctx context.Context, in string, line func(string), args ...string) (int, error) {
