@@ -116,8 +116,9 @@ func build(doc object) (*Bundle, error) {
 		return nil, ErrTooLarge
 	}
 	b.digest = fleet.DigestOf(b.canonical)
+	left := maxWork
 	for name, value := range sections["entities"] {
-		r, err := compileEntity(name, value)
+		r, err := compileEntity(name, value, &left)
 		if err != nil {
 			return nil, fmt.Errorf("%w: entities: %s: %w", ErrBundle, name, err)
 		}
@@ -125,7 +126,7 @@ func build(doc object) (*Bundle, error) {
 	}
 	for section, into := range map[string]map[string]*record{"plugins": b.plugins, "vaults": b.vaults} {
 		for name, value := range sections[section] {
-			r, err := compileSub(section, name, sections["entities"][section], value)
+			r, err := compileSub(section, name, sections["entities"][section], value, &left)
 			if err != nil {
 				return nil, fmt.Errorf("%w: %s: %s: %w", ErrBundle, section, name, err)
 			}

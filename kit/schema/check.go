@@ -49,6 +49,8 @@ func (b *Bundle) check(kind string, entity object, strict bool) []FieldError {
 	c.path = c.steps[:0]
 	name, _ := entity["name"].(string)
 	switch {
+	case kind == "service":
+		entity = expandURL(entity)
 	case name == "":
 	case kind == "plugin":
 		if sub := b.plugins[name]; sub != nil {

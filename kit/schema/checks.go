@@ -221,6 +221,7 @@ func (c compiler) rawField(path []string) object {
 	at := c.raw
 	for _, name := range path {
 		list, _ := at["fields"].([]any)
+		*c.left -= 8 * len(list)
 		at = nil
 		for _, item := range list {
 			one, _ := item.(object)

@@ -85,15 +85,55 @@ type entityCheck func(c *checker, r *record, values object)
 // compiler knows where it is, so that what Kong keeps in functions can be added.
 type compiler struct {
 	name string // entity kind, or plugins/name, or vaults/name
-	raw  object // the whole schema, for conditions on its fields
+	raw  object // the record that is compiled, for conditions on its fields
+	left *int   // of what compiling may cost: conditions compile fields again
 }
 
-func compileEntity(kind string, value any) (*record, error) {
+// maxWork is how much a bundle may cost to compile, in bytes looked at: thirty times
+// as much as a Kong with all its bundled plugins, and less than a second.
+const maxWork = 4 << 20
+
+var errWork = errors.New("too many conditions on too many fields")
+
+// spend counts what is written in a field without the fields in it, which count
+// when their turn comes.
+func (c compiler) spend(raw object) error {
+	for name, value := range raw {
+		switch name {
+		case "fields", "shorthand_fields", "entity_checks", "elements", "keys", "values":
+		default:
+			*c.left -= len(name) + weight(value)
+		}
+	}
+	if *c.left < 0 {
+		return errWork
+	}
+	return nil
+}
+
+func weight(value any) int {
+	sum := 8
+	switch value := value.(type) {
+	case string:
+		sum += len(value)
+	case []any:
+		for _, item := range value {
+			sum += weight(item)
+		}
+	case object:
+		for name, item := range value {
+			sum += len(name) + weight(item)
+		}
+	}
+	return sum
+}
+
+func compileEntity(kind string, value any, left *int) (*record, error) {
 	raw, ok := value.(object)
 	if !ok {
 		return nil, errors.New("not an object")
 	}
-	c := compiler{name: kind, raw: raw}
+	c := compiler{name: kind, raw: raw, left: left}
 	r, err := c.record(raw, "")
 	if err != nil {
 		return nil, err
@@ -105,7 +145,7 @@ func compileEntity(kind string, value any) (*record, error) {
 
 // compileSub joins the schema of an entity that has subschemas with one of them,
 // whose fields take the place of those of the same name.
-func compileSub(kind, name string, base, sub any) (*record, error) {
+func compileSub(kind, name string, base, sub any, left *int) (*record, error) {
 	subRaw, ok := sub.(object)
 	if !ok {
 		return nil, errors.New("not an object")
@@ -142,7 +182,7 @@ func compileSub(kind, name string, base, sub any) (*record, error) {
 	baseChecks, _ := baseRaw["entity_checks"].([]any)
 	subChecks, _ := subRaw["entity_checks"].([]any)
 	raw := object{"fields": fields, "entity_checks": slices.Concat(baseChecks, subChecks)}
-	c := compiler{name: kind + "/" + name, raw: raw}
+	c := compiler{name: kind + "/" + name, raw: raw, left: left}
 	r, err := c.record(raw, "")
 	if err != nil {
 		return nil, err
@@ -192,7 +232,7 @@ func (c compiler) record(raw object, path string) (*record, error) {
 			}
 		}
 	}
-	inner := compiler{name: c.name, raw: raw}
+	inner := compiler{name: c.name, raw: raw, left: c.left}
 	checks, _ := raw["entity_checks"].([]any)
 	for _, item := range checks {
 		one, _ := item.(object)
@@ -264,6 +304,9 @@ func (c compiler) field(name string, spec any, path string) (*field, error) {
 }
 
 func (c compiler) fill(f *field, raw object, path string) error {
+	if err := c.spend(raw); err != nil {
+		return err
+	}
 	typeName, ok := raw["type"].(string)
 	if f.typ, ok = typeNames[typeName]; !ok {
 		if typeName != "" || raw["type"] != nil {

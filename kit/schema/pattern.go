@@ -12,10 +12,11 @@ type pattern struct {
 // gateways, subjects from anybody.
 const (
 	maxPattern   = 512
-	maxSubject   = 64 << 10
 	maxCaptures  = 32
-	patternSteps = 1 << 20
 	patternDepth = 2000
+	// Steps that a match may take: for any subject, and for each of its bytes.
+	leastSteps   = 4096
+	stepsPerByte = 64
 )
 
 var errPattern = errors.New("malformed pattern")
@@ -124,10 +125,7 @@ func (p *pattern) classEnd(i int) int {
 // find reports whether the pattern matches somewhere in s. When that cannot be
 // told within bounds, it says what the caller gives as doubt.
 func (p *pattern) find(s string, doubt bool) bool {
-	if len(s) > maxSubject {
-		return doubt
-	}
-	m := matcher{p: p, s: s, steps: patternSteps}
+	m := matcher{p: p, s: s, steps: leastSteps + stepsPerByte*len(s)}
 	for at := 0; at <= len(s); at++ {
 		m.level = 0
 		if m.match(at, p.start(), 0) >= 0 {

@@ -51,7 +51,7 @@ func (p Path) String() string {
 	var b strings.Builder
 	for _, s := range p {
 		switch {
-		case s.Name == "":
+		case s.Name == "" && !s.Key:
 			b.WriteString("[" + strconv.Itoa(s.Position) + "]")
 			continue
 		case b.Len() > 0:

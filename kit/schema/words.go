@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"maps"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -99,13 +100,13 @@ func host(s string) string {
 	return "invalid value: want a host name or an address"
 }
 
-// hostWithPort takes hosts with a wildcard label: the schema has looked at that.
+// hostWithPort takes hosts with wildcards: the schema has looked at these.
 func hostWithPort(s string) string {
 	host, port, has := splitPort(s)
 	if has && !isPort(port, 1) {
 		return "invalid port number"
 	}
-	plain := strings.TrimSuffix(strings.TrimPrefix(host, "*."), ".*")
+	plain := strings.ReplaceAll(host, "*", "x")
 	if !isAddress(plain) && !isHostName(plain) {
 		return "invalid hostname: want a host name or an address, with a port or without"
 	}
@@ -113,23 +114,13 @@ func hostWithPort(s string) string {
 }
 
 func wildcardSNI(s string) string {
-	if s == "*" {
-		return ""
-	}
-	plain := s
-	switch stars := strings.Count(s, "*"); {
-	case stars > 1:
+	if strings.Count(s, "*") > 1 {
 		return "only one wildcard must be specified"
-	case stars == 1:
-		var left, right bool
-		plain, left = strings.CutPrefix(s, "*.")
-		if !left {
-			plain, right = strings.CutSuffix(s, ".*")
-		}
-		if !left && !right {
-			return "wildcard must be leftmost or rightmost character"
-		}
 	}
+	if at := strings.IndexByte(s, '*'); at > 0 && at < len(s)-1 {
+		return "wildcard must be leftmost or rightmost character"
+	}
+	plain := strings.Replace(s, "*", "x", 1)
 	switch _, _, has := splitPort(plain); {
 	case isAddress(plain):
 		return "must not be an IP"
@@ -290,58 +281,42 @@ func normal(s string) string {
 	return strings.Join(out, "/")
 }
 
-// addURL makes a service's url stand for the fields that it is short for.
+// addURL makes a service's url a field that stands for its host.
 func addURL(r *record) {
-	add := func(into string) *shorthand {
-		s := &shorthand{field: &field{name: "url", typ: typeString}, into: []string{into}}
-		r.aliases = append(r.aliases, s)
-		return s
-	}
 	if r.fields["url"] != nil || r.fields["host"] == nil {
 		return
 	}
-	r.short["url"] = add("host")
-	r.checks = append(r.checks, serviceURL(r))
+	s := &shorthand{field: &field{name: "url", typ: typeString}, into: []string{"host"}}
+	r.short["url"] = s
+	r.aliases = append(r.aliases, s)
 }
 
-// serviceURL checks the parts of a url by the rules of the fields they fill.
-func serviceURL(r *record) entityCheck {
-	rulesOf := func(c *checker, name string, value any) {
-		if f := r.fields[name]; f != nil && value != "" {
-			c.into(Step{Name: name}, f, value)
-		}
+// expandURL writes a service's url as the fields that it is short for. The entity
+// itself is left as it is.
+func expandURL(values object) object {
+	raw, ok := values["url"].(string)
+	if !ok {
+		return values
 	}
-	return func(c *checker, _ *record, values object) {
-		raw, ok := values["url"].(string)
-		if !ok || c.invalid([]string{"url"}) {
-			return
-		}
-		scheme, host, has := splitURL(raw)
-		if !has || host == "" {
-			c.at("host", MissingField, "required field missing: want a url with a scheme and a host")
-			if rest, _, _ := strings.Cut(raw, "?"); !strings.HasPrefix(rest, "/") && !has {
-				c.at("path", BadValue, "should start with: /")
-			}
-			return
-		}
-		rulesOf(c, "protocol", scheme)
-		_, rest, _ := strings.Cut(raw, "://")
-		if rest = rest[len(host):]; rest != "" {
-			if rest, _, _ = strings.Cut(rest, "?"); values["path"] == nil {
-				rulesOf(c, "path", rest)
-			}
-		}
-		if at := strings.LastIndexByte(host, '@'); at >= 0 {
-			host = host[at+1:]
-		}
-		name, port, hasPort := splitPort(host)
-		if values["host"] == nil {
-			rulesOf(c, "host", strings.TrimSuffix(strings.TrimPrefix(name, "["), "]"))
-		}
-		if hasPort && values["port"] == nil {
-			if n, err := strconv.Atoi(port); err == nil {
-				rulesOf(c, "port", n)
-			}
-		}
+	out := maps.Clone(values)
+	delete(out, "url")
+	scheme, authority, ok := splitURL(raw)
+	if !ok || authority == "" {
+		out["path"] = raw // which is what Kong's parser makes of it
+		return out
 	}
+	out["protocol"] = scheme
+	_, rest, _ := strings.Cut(raw, "://")
+	if path, _, _ := strings.Cut(rest[len(authority):], "?"); path != "" {
+		out["path"] = path
+	}
+	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+		authority = authority[at+1:]
+	}
+	host, port, has := splitPort(authority)
+	out["host"] = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if n, err := strconv.Atoi(port); has && err == nil {
+		out["port"] = n
+	}
+	return out
 }

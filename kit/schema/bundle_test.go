@@ -1,0 +1,105 @@
+package schema_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/schema"
+)
+
+// TestEqualSchemasHaveEqualDigests: the order of keys, and of lists without order,
+// differs from one start of Kong to the next.
+func TestEqualSchemasHaveEqualDigests(t *testing.T) {
+	texts := func(text string) schema.Texts {
+		return schema.Texts{KongVersion: "3.9.3", Entities: map[string]json.RawMessage{"things": json.RawMessage(text)}}
+	}
+	one, err := schema.New(texts(`{"fields":[{"a":{"type":"set","elements":{"type":"string","one_of":["x","y"]},"default":["p","q"],"description":"words"}},{"description":{"type":"string"}}],"entity_checks":[]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		text string
+		same bool
+	}{
+		"other order":             {`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}},{"description":{"type":"string"}}]}`, true},
+		"a field less":            {`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}}]}`, false},
+		"another word":            {`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["z","x"],"type":"string"},"type":"set"}},{"description":{"type":"string"}}]}`, false},
+		"fields in another order": {`{"entity_checks":[],"fields":[{"description":{"type":"string"}},{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}}]}`, false},
+	} {
+		other, err := schema.New(texts(c.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (one.Digest() == other.Digest()) != c.same {
+			t.Errorf("%s: %s and %s", name, one.Encode(), other.Encode())
+		}
+	}
+	if one.Digest() != fleet.DigestOf(one.Encode()) || one.KongVersion() != "3.9.3" {
+		t.Error("the digest is not that of the canonical bytes")
+	}
+}
+
+func TestDecodeTakesCanonicalBytesOnly(t *testing.T) {
+	b := bundleOf(t, known)
+	canonical := string(b.Encode())
+	again, err := schema.Decode([]byte(canonical))
+	if err != nil || again.Digest() != b.Digest() {
+		t.Fatalf("%v", err)
+	}
+	if errs := again.Check("service", object(t, `{"host":"h","x":1}`)); len(errs) != 1 {
+		t.Errorf("a decoded bundle checks nothing: %v", errs)
+	}
+	for name, text := range map[string]string{
+		"a space":            " " + canonical,
+		"a line":             canonical + "\n",
+		"more after it":      canonical + "{}",
+		"half of it":         canonical[:len(canonical)/2],
+		"nothing":            "",
+		"null":               "null",
+		"a list":             "[]",
+		"no parts":           "{}",
+		"another part":       strings.Replace(canonical, `"vaults"`, `"more":{},"vaults"`, 1),
+		"a part less":        strings.Replace(canonical, `,"vaults":{}`, "", 1),
+		"a part twice":       strings.Replace(canonical, `"vaults"`, `"vaults":{},"vaults"`, 1),
+		"a version of 3.9":   strings.Replace(canonical, `"3.9.3"`, `3.9`, 1),
+		"a description":      strings.Replace(canonical, `{"type":"boolean"}`, `{"description":"x","type":"boolean"}`, 1),
+		"unsorted":           strings.Replace(canonical, `["grpc","grpcs"`, `["grpcs","grpc"`, 1),
+		"another way to say": strings.Replace(canonical, `"kong_version"`, `"\u006bong_version"`, 1),
+		"too large":          strings.Repeat(" ", schema.MaxSize+1),
+	} {
+		if text == canonical {
+			t.Errorf("%s: the case changes nothing", name)
+		}
+		if _, err := schema.Decode([]byte(text)); !errors.Is(err, schema.ErrBundle) {
+			t.Errorf("%s: got %v, want it refused", name, err)
+		}
+	}
+}
+
+func TestPackAndUnpack(t *testing.T) {
+	b := bundleOf(t, known)
+	again, err := schema.Unpack(schema.Pack(b))
+	if err != nil || again.Digest() != b.Digest() {
+		t.Fatalf("%v", err)
+	}
+	e, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, frame := range map[string][]byte{
+		"nothing":    nil,
+		"no frame":   []byte("not zstd"),
+		"a bomb":     e.EncodeAll(make([]byte, 1<<28), nil),
+		"no bundle":  e.EncodeAll([]byte("{}"), nil),
+		"half of it": schema.Pack(b)[:20],
+	} {
+		if _, err := schema.Unpack(frame); !errors.Is(err, schema.ErrBundle) {
+			t.Errorf("%s: got %v, want it refused", name, err)
+		}
+	}
+}

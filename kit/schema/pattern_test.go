@@ -1,0 +1,77 @@
+package schema
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestPatterns(t *testing.T) {
+	for _, c := range []struct {
+		pattern   string
+		good, bad []string
+	}{
+		{"", []string{"", "a"}, nil},
+		{"^$", []string{""}, []string{"a"}},
+		{"a.c", []string{"abc", "xxa.cx"}, []string{"ac", "ab"}},
+		{"^%u+$", []string{"GET"}, []string{"", "get", "GET "}},
+		{"^[a-z][a-z%d-]-[a-z%d]+$", []string{"my-env", "ab", "a1"}, []string{"a", "My Vault", "-a", "a-", "1a"}},
+		{"^[%a_-][%a%d_-]*$", []string{"A_1", "-x"}, []string{"1-bad", ""}},
+		{"^[^*]*%*?[^*]*$", []string{"a", "*.a", "a.*"}, []string{"*.a.*"}},
+		{"%.%*$", []string{"a.*"}, []string{"a.*b", "*"}},
+		{"^[^:]+:.*$", []string{"a:", "a:b:c"}, []string{":a", "a"}},
+		{"%w*%p*@+%w*%.?%w*", []string{"me@example.com", "@"}, []string{"me"}},
+		{"^[0-9]+-[0-9]+$", []string{"200-299"}, []string{"200", "a-b"}},
+		{"^[^*&%%\\`]+$", []string{"/tmp/x.log"}, []string{"a*b", "a%b", "a`b", `a\b`}},
+		{"%b()", []string{"f(a(b)c)"}, []string{"f(a", ")("}},
+		{"^%f[%w]%w+%f[%W]$", []string{"word"}, []string{" word"}},
+		{"^(a+)%1$", []string{"aa", "aaaa"}, []string{"aaa", ""}},
+		{"^()a()$", []string{"a"}, []string{"b"}},
+		{"[]x]", []string{"]", "x"}, []string{"y"}},
+		{"[^]]", []string{"a"}, []string{"]"}},
+		{"^[a%-z]$", []string{"a", "-", "z"}, []string{"b"}},
+		{"^[%w.-]+$", []string{"a.b-c"}, []string{"a b"}},
+		{"^a-b$", []string{"b", "aab"}, []string{"a"}},
+		{"^a?b$", []string{"b", "ab"}, []string{"aab"}},
+		{"^%S%D%L%A%C%P%W%X%U$", []string{"xaA1 a !a"}, []string{"123456789"}},
+		{"^%s%d%l%a%c%p%x%g%w$", []string{"\t1aB\x01!f~z"}, []string{"abcdefghi"}},
+		{"a$b", []string{"a$b"}, []string{"ab"}},
+		{"^a^b$", []string{"a^b"}, []string{"ab"}},
+		{"%.%.", []string{"a..b"}, []string{"a.b"}},
+	} {
+		p, err := parsePattern(c.pattern)
+		if err != nil {
+			t.Errorf("%q: %v", c.pattern, err)
+			continue
+		}
+		for _, s := range c.good {
+			if !p.find(s, false) {
+				t.Errorf("%q does not match %q", c.pattern, s)
+			}
+		}
+		for _, s := range c.bad {
+			if p.find(s, true) {
+				t.Errorf("%q matches %q", c.pattern, s)
+			}
+		}
+	}
+}
+
+func TestMalformedPatterns(t *testing.T) {
+	for _, text := range []string{"%", "[a", "[%", "[]", "[^", "(", "(a", "a)", "%b", "%bx", "%f", "%fa", "%f[a", "%1", "%0", "(a)%2", strings.Repeat("(", 40), strings.Repeat("a", 1000)} {
+		if _, err := parsePattern(text); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}
+
+// TestPatternsEnd: a pattern that would take for ever ends in doubt.
+func TestPatternsEnd(t *testing.T) {
+	p, err := parsePattern(strings.Repeat(".-", 30) + "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject := strings.Repeat("a", 10_000)
+	if !p.find(subject, true) || p.find(subject, false) {
+		t.Error("doubt is not what the caller said")
+	}
+}
