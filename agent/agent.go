@@ -47,6 +47,9 @@ type View = board.View
 // Condition is something about a node that an operator should know.
 type Condition = board.Condition
 
+// Event is something that happened on a node.
+type Event = board.Event
+
 // Agent is one agent. It shares nothing with others in the same process.
 type Agent struct {
 	log      *slog.Logger

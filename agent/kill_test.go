@@ -26,17 +26,6 @@ import (
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 )
 
-// build makes a binary for one test.
-func build(t *testing.T, pkg string, flags ...string) string {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), filepath.Base(pkg))
-	args := append(append([]string{"build", "-buildvcs=false", "-o", binary}, flags...), pkg)
-	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v\n%s", pkg, err, out)
-	}
-	return binary
-}
-
 // freeAddress is on a port that the system gives to nobody while a killed process is away.
 func freeAddress(t *testing.T) string {
 	t.Helper()
@@ -168,8 +157,17 @@ type pair struct {
 	points           string // folder of failpoints
 }
 
-// newPair starts both, the gateway with a prefix and a boot file that holds nothing yet.
+// newPair starts both, and waits until the agent follows.
 func newPair(t *testing.T, agentBinary, kongBinary string, flags ...string) *pair {
+	t.Helper()
+	p := newStoppedPair(t, agentBinary, kongBinary, flags...)
+	p.sidecar.start()
+	p.hello()
+	return p
+}
+
+// newStoppedPair starts the gateway only, with a prefix and a boot file that holds nothing yet.
+func newStoppedPair(t *testing.T, agentBinary, kongBinary string, flags ...string) *pair {
 	t.Helper()
 	dir := t.TempDir()
 	proxy, admin, status := freeAddress(t), freeAddress(t), freeAddress(t)
@@ -196,8 +194,6 @@ func newPair(t *testing.T, agentBinary, kongBinary string, flags ...string) *pai
 	p.sidecar.env = []string{"SILVERBACK_FAILPOINTS=" + points}
 	p.gateway.start()
 	p.answers()
-	p.sidecar.start()
-	p.hello()
 	return p
 }
 
@@ -308,7 +304,7 @@ func unknownPlugin(t *testing.T, name string) *snapshot.Snapshot {
 // gateway serves the old or the new one at all times, also when it is started again with the agent dead; and once both are
 // back, the agent comes to what the group wants.
 func TestKillAtEveryStep(t *testing.T) {
-	agentBinary, kongBinary := build(t, "./cmd/agent", "-tags=failpoints"), build(t, "github.com/silverback-gateway/silverback/testkit/cmd/kongsim")
+	agentBinary, kongBinary := build(t, agentPackage, "-tags=failpoints"), build(t, kongPackage)
 	good := []string{
 		"before-remember", "before-write", "store-before-write", "before-post", "before-proof", "before-save", "store-after-link", "store-before-rename",
 		"store-after-rename", "before-boot-file", "before-answer",
@@ -411,7 +407,7 @@ func TestFailpointsAreInTestBinariesOnly(t *testing.T) {
 		if tags != "" {
 			flags = append(flags, tags)
 		}
-		text, err := os.ReadFile(build(t, "./cmd/agent", flags...))
+		text, err := os.ReadFile(build(t, agentPackage, flags...))
 		if err != nil {
 			t.Fatal(err)
 		}

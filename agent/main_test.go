@@ -1,9 +1,68 @@
 package agent_test
 
 import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		binaries.remove()
+		os.Exit(code)
+	}))
+}
+
+// binaries are built once for all tests, when the first one asks.
+var binaries built
+
+type built struct {
+	mu   sync.Mutex
+	dir  string
+	path map[string]string
+}
+
+func (b *built) remove() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.dir != "" {
+		_ = os.RemoveAll(b.dir)
+	}
+}
+
+const (
+	agentPackage = "./cmd/agent"
+	kongPackage  = "github.com/silverback-gateway/silverback/testkit/cmd/kongsim"
+)
+
+// build makes a binary.
+func build(t *testing.T, pkg string, flags ...string) string {
+	t.Helper()
+	b := &binaries
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.dir == "" {
+		dir, err := os.MkdirTemp("", "silverback-agent-test-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.dir, b.path = dir, map[string]string{}
+	}
+	key := pkg + " " + strings.Join(flags, " ")
+	if path := b.path[key]; path != "" {
+		return path
+	}
+	path := filepath.Join(b.dir, fmt.Sprintf("%d-%s", len(b.path), filepath.Base(pkg)))
+	args := append(append([]string{"build", "-buildvcs=false", "-o", path}, flags...), pkg)
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", pkg, err, out)
+	}
+	b.path[key] = path
+	return path
+}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -15,10 +14,7 @@ import (
 // startProcess runs the agent as a process of its own.
 func (n *node) startProcess(more ...string) *exec.Cmd {
 	n.t.Helper()
-	binary := filepath.Join(n.t.TempDir(), "silverback-agent")
-	if out, err := exec.Command("go", "build", "-o", binary, "./cmd/agent").CombinedOutput(); err != nil {
-		n.t.Fatalf("build the agent: %v\n%s", err, out)
-	}
+	binary := build(n.t, agentPackage)
 	c := n.config
 	args := append([]string{"--group", c.Group, "--node", c.Node, "--registry", n.plane.Address(), "--distributor", n.plane.Address(),
 		"--kong-admin", c.KongAdmin, "--kong-proxy", c.KongProxy, "--kong-status", c.KongStatus, "--state-dir", c.StateDir,

@@ -13,10 +13,15 @@ const lingering = time.Minute
 
 // writeBootFile puts what was proven where every start of the gateway finds it.
 func (a *Applier) writeBootFile(p prepared) error {
-	a.noticeForeign(p)
+	foreign := a.foreign(p)
 	if err := a.Boot.Write(p.posted); err != nil {
 		a.boot = err.Error()
 		return err
+	}
+	if foreign != "" {
+		a.linger("BootFileForeign", foreign)
+		a.Board.Note("BootFileForeign", foreign, time.Now())
+		a.Log.Warn("boot file put right", "reason", foreign)
 	}
 	a.boot, a.stamp = "", a.Boot.Stamp()
 	m := &a.state.Memory
@@ -24,22 +29,20 @@ func (a *Applier) writeBootFile(p prepared) error {
 	return nil
 }
 
-// noticeForeign tells when somebody else wrote the boot file since the agent did.
-func (a *Applier) noticeForeign(p prepared) {
+// foreign says what somebody else did to the boot file since the agent wrote it; empty when nobody did anything.
+func (a *Applier) foreign(p prepared) string {
 	if a.Boot == "" || a.state.Memory.Boot == "" || a.Boot.Stamp() == a.stamp {
-		return
+		return ""
 	}
 	found, err := a.Boot.Hash()
-	if _, ours := a.state.known(found); err != nil || ours || found == a.state.Memory.Boot || found == fleet.GatewayHashOf(p.posted) {
-		return // what an interrupted run left is ours too
+	_, ours := a.state.known(found)
+	switch {
+	case err != nil, ours, found == a.state.Memory.Boot, found == fleet.GatewayHashOf(p.posted):
+		return "" // what an interrupted run left is ours too
+	case found == "":
+		return "somebody took the boot file away; it was written again"
 	}
-	message := "somebody took the boot file away; it was written again"
-	if found != "" {
-		message = "somebody else wrote the boot file (" + short(found) + "); it was put right"
-	}
-	a.linger("BootFileForeign", message)
-	a.Board.Note("BootFileForeign", message, time.Now())
-	a.Log.Warn("boot file was changed by somebody else", "found", string(found))
+	return "somebody else wrote the boot file (" + short(found) + "); it was put right"
 }
 
 // mendBootFile makes the boot file of the last known good, also before the gateway answers: it may be waiting for that file.
