@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -197,21 +196,19 @@ func TestTakeOverInTheMiddleOfARollout(t *testing.T) {
 	}
 }
 
-func TestGracefulStopHandsOverQuickly(t *testing.T) {
+// A leader that stops gives the term back: the next one need not wait for it to end, which here would take longer than the test.
+func TestGracefulStopHandsOver(t *testing.T) {
 	p := newPlane(t)
+	p.electionTTL = 20 * patience
 	one := p.replica("one")
 	eventually(t, "there is a leader", func() bool { name, _ := one.Leader(t.Context()); return name == "one" })
 	two := p.replica("two")
 	p.agents(1, two)
 	p.revise("")
 	two.reaches(t, 1, completed)
-	began := time.Now()
 	go one.stop()
 	p.revise("-next")
 	two.reaches(t, 2, completed)
-	if took := time.Since(began); took > time.Second {
-		t.Errorf("hand-over took %s", took)
-	}
 }
 
 func TestHelloIsWantedFirstAndOnce(t *testing.T) {

@@ -33,10 +33,11 @@ const patience = 20 * time.Second
 
 // plane is a whole control plane around distributors: real etcd, real gRPC.
 type plane struct {
-	t       testing.TB
-	etcd    *clientv3.Client
-	world   *worldtest.World
-	content *content.Store
+	t           testing.TB
+	etcd        *clientv3.Client
+	world       *worldtest.World
+	content     *content.Store
+	electionTTL time.Duration // of replicas started from now on
 }
 
 type replica struct {
@@ -55,7 +56,7 @@ func newPlane(t testing.TB) *plane {
 
 func newPlaneAt(t testing.TB, etcd *clientv3.Client) *plane {
 	t.Helper()
-	p := &plane{t: t, etcd: etcd, world: worldtest.Start(t), content: content.New(etcd, 0)}
+	p := &plane{t: t, etcd: etcd, world: worldtest.Start(t), content: content.New(etcd, 0), electionTTL: 2 * time.Second}
 	p.world.Group("g", nil)
 	return p
 }
@@ -70,7 +71,7 @@ func (p *plane) replicaAt(id string, etcd *clientv3.Client) *replica {
 	}
 	r := &replica{id: id, metrics: prometheus.NewRegistry()}
 	var err error
-	r.Distributor, err = distributor.New(distributor.Config{ReplicaID: id, ElectionTTL: 2 * time.Second, ReconnectSpread: 50 * time.Millisecond}, distributor.Deps{
+	r.Distributor, err = distributor.New(distributor.Config{ReplicaID: id, ElectionTTL: p.electionTTL, ReconnectSpread: 50 * time.Millisecond}, distributor.Deps{
 		Etcd: etcd, Translator: p.world.Translator(), Registry: p.world.Registry(), Log: log, Metrics: r.metrics,
 	})
 	if err != nil {

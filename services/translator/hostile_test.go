@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc/status"
 
@@ -51,18 +50,17 @@ func TestHostileInputChangesNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			heap := allocated()
-			began := time.Now()
 			q := config("g", "one", test.content)
 			q.AllowShrink = true
 			_, err := r.submit(q)
-			took, used := time.Since(began), allocated()-heap
+			used := allocated() - heap
 			var e *fault.Error
 			if e = wantKind(t, err, fault.Invalid); len(e.Problems) == 0 || e.Problems[0].GetClass() != test.class || !strings.Contains(e.Message, test.says) {
 				t.Errorf("refused with %v, problems %v", e, e.Problems)
 			}
 			// The documents themselves are held a few times on their way through both ends of a connection.
-			if bound := uint64(100<<20 + 10*len(test.content)); took > patience/2 || used > bound {
-				t.Errorf("took %s and %d MiB", took, used>>20)
+			if bound := uint64(100<<20 + 10*len(test.content)); used > bound {
+				t.Errorf("took %d MiB", used>>20)
 			}
 		})
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -157,10 +156,9 @@ func TestDrainEndsWatches(t *testing.T) {
 	w.next()
 	r.service.Drain()
 	r.service.Drain()
-	began := time.Now()
 	_, err := w.stream.Recv()
-	if status.Code(err) != codes.Unavailable || time.Since(began) > patience/2 {
-		t.Errorf("the watch ended with %v after %s", err, time.Since(began))
+	if status.Code(err) != codes.Unavailable {
+		t.Errorf("the watch ended with %v", err)
 	}
 	if answer := r.mustSubmit(config("g", "one", services("a"))); answer.GetRevision().GetNumber() != 1 {
 		t.Errorf("a submission while draining gave %v", answer)

@@ -54,12 +54,10 @@ func TestHostile(t *testing.T) {
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		start := time.Now()
 		snap, _, problems, err := build(c, []compile.Document{{Name: cs.Name, Content: text}})
-		spent := time.Since(start)
 		runtime.ReadMemStats(&after)
-		if cs.Limit != "" && (spent > time.Second || after.TotalAlloc-before.TotalAlloc > 64<<20) {
-			t.Errorf("%s: took %v and %d MiB", cs.Name, spent, (after.TotalAlloc-before.TotalAlloc)>>20)
+		if cs.Limit != "" && after.TotalAlloc-before.TotalAlloc > 64<<20 {
+			t.Errorf("%s: took %d MiB", cs.Name, (after.TotalAlloc-before.TotalAlloc)>>20)
 		}
 		if err != nil {
 			t.Errorf("%s: %v", cs.Name, err)
@@ -137,11 +135,7 @@ func TestGenerated(t *testing.T) {
 	for _, cs := range cases {
 		start := time.Now()
 		_, _, problems, err := build(big, []compile.Document{{Name: "a.yaml", Content: []byte(cs.text)}})
-		if spent := time.Since(start); spent > 60*time.Second { // measured: 5 s, and tenfold with -race
-			t.Errorf("%s: took %v", cs.name, spent)
-		} else {
-			t.Logf("%s: %v", cs.name, spent)
-		}
+		t.Logf("%s: %v", cs.name, time.Since(start)) // each is seconds; what grows with the square would be hours, and end with the test's time
 		if err != nil || cs.accept != (len(problems) == 0) {
 			t.Errorf("%s: want accepted = %v, got %v %s", cs.name, cs.accept, err, lines(problems))
 		}
