@@ -74,8 +74,19 @@ func (b *Bundle) check(kind string, entity object, strict bool) []FieldError {
 type checker struct {
 	errs   []FieldError
 	path   Path
-	steps  [12]Step
+	steps  [8]Step
 	strict bool
+	second *checker // for conditions, whose errors are not the entity's
+}
+
+// try checks a value by itself. What it returns is gone with the next try.
+func (c *checker) try(f *field, v any) []FieldError {
+	if c.second == nil {
+		c.second = &checker{strict: c.strict}
+	}
+	c.second.errs, c.second.path = c.second.errs[:0], c.second.steps[:0]
+	c.second.value(f, v)
+	return c.second.errs
 }
 
 func (c *checker) add(rule Rule, message string) {

@@ -237,12 +237,7 @@ func (c compiler) rawField(path []string) object {
 }
 
 // holds reports whether a value satisfies a condition.
-func (c *checker) holds(f *field, v any) bool {
-	probe := checker{strict: c.strict}
-	probe.path = probe.steps[:0]
-	probe.value(f, v)
-	return len(probe.errs) == 0
-}
+func (c *checker) holds(f *field, v any) bool { return len(c.try(f, v)) == 0 }
 
 func (c compiler) conditional(arg any, path string) (entityCheck, error) {
 	of, _ := arg.(object)
@@ -265,14 +260,11 @@ func (c compiler) conditional(arg any, path string) (entityCheck, error) {
 			return
 		}
 		w := r.get(values, thenRef.path)
-		probe := checker{strict: c.strict}
-		probe.path = probe.steps[:0]
-		probe.value(then, w)
-		if len(probe.errs) == 0 {
+		found := c.try(then, w)
+		if len(found) == 0 {
 			return
 		}
-		slices.SortStableFunc(probe.errs, func(a, b FieldError) int { return a.Path.compare(b.Path) })
-		e := probe.errs[0]
+		e := slices.MinFunc(found, func(a, b FieldError) int { return a.Path.compare(b.Path) })
 		n := len(c.path)
 		for _, name := range thenRef.path {
 			c.path = append(c.path, Step{Name: name})

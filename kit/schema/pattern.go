@@ -153,7 +153,7 @@ type matcher struct {
 	s        string
 	steps    int
 	level    int
-	captures [maxCaptures]capture
+	captures []capture // the first level of them are open or shut
 }
 
 // match returns where a match of the pattern from pi ends that begins at si, or -1.
@@ -263,10 +263,7 @@ func (m *matcher) open(si, pi, depth int) int {
 	if next < len(m.p.text) && m.p.text[next] == ')' {
 		size, next = capturePosition, next+1
 	}
-	if m.level >= maxCaptures {
-		return -1
-	}
-	m.captures[m.level] = capture{at: si, size: size}
+	m.captures = append(m.captures[:m.level], capture{at: si, size: size})
 	m.level++
 	r := m.match(si, next, depth+1)
 	if r < 0 {
