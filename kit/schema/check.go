@@ -227,18 +227,17 @@ func (c *checker) value(f *field, v any) {
 			c.add(WrongType, expected[typeMap])
 			return
 		}
-		v = values
 		c.each(f, values)
 	case typeArray, typeSet:
 		list, ok := v.([]any)
 		if values, isMap := v.(object); isMap && len(values) == 0 {
 			list, ok = []any{}, true
+			v = list
 		}
 		if !ok {
 			c.add(WrongType, expected[f.typ])
 			return
 		}
-		v = list
 		if f.elements != nil {
 			for i, item := range list {
 				c.into(Step{Position: i}, f.elements, item)

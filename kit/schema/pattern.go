@@ -1,11 +1,15 @@
 package schema
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // pattern is a Lua pattern. It matches bytes, as LuaJIT does in the C locale.
 type pattern struct {
 	text     string
 	anchored bool
+	plain    bool // nothing in it is magic, but for the anchor
 }
 
 // Bounds against patterns and subjects made to take for ever: patterns come from
@@ -30,6 +34,7 @@ func parsePattern(text string) (*pattern, error) {
 	if text != "" && text[0] == '^' {
 		p.anchored = true
 	}
+	p.plain = !strings.ContainsAny(text[p.start():], "$()%.[]*+-?")
 	open, captures := 0, 0
 	for i := p.start(); i < len(text); {
 		switch {
@@ -125,6 +130,12 @@ func (p *pattern) classEnd(i int) int {
 // find reports whether the pattern matches somewhere in s. When that cannot be
 // told within bounds, it says what the caller gives as doubt.
 func (p *pattern) find(s string, doubt bool) bool {
+	if p.plain && p.anchored {
+		return strings.HasPrefix(s, p.text[1:])
+	}
+	if p.plain {
+		return strings.Contains(s, p.text)
+	}
 	m := matcher{p: p, s: s, steps: leastSteps + stepsPerByte*len(s)}
 	for at := 0; at <= len(s); at++ {
 		m.level = 0
