@@ -13,7 +13,7 @@ import (
 
 func TestHTTP(t *testing.T) {
 	ready := errors.New("no leader seen yet")
-	h, err := telemetry.Listen("127.0.0.1:0", telemetry.NewMetrics(), nil, func() error { return ready })
+	h, err := telemetry.Listen(telemetry.HTTPConfig{Listen: "127.0.0.1:0"}, telemetry.NewMetrics(), nil, func() error { return ready })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,12 +58,16 @@ func TestLoopback(t *testing.T) {
 	}
 }
 
-func TestCheckListen(t *testing.T) {
-	if telemetry.CheckListen("127.0.0.1:1", false) != nil || telemetry.CheckListen("0.0.0.0:1", true) != nil {
-		t.Error("a good address is refused")
+func TestListenersBeyondLoopbackAreMeant(t *testing.T) {
+	for _, c := range []telemetry.HTTPConfig{{Listen: "127.0.0.1:1"}, {Listen: "0.0.0.0:1", Insecure: true}} {
+		if err := c.Check(); err != nil {
+			t.Errorf("%+v is refused: %v", c, err)
+		}
 	}
-	if telemetry.CheckListen("0.0.0.0:1", false) == nil || telemetry.CheckListen("nowhere", true) == nil {
-		t.Error("a bad address is accepted")
+	for _, c := range []telemetry.HTTPConfig{{Listen: "0.0.0.0:1"}, {Listen: "nowhere"}, {Listen: "127.0.0.1:1", CertFile: "alone.crt"}} {
+		if c.Check() == nil {
+			t.Errorf("%+v is accepted", c)
+		}
 	}
 }
 

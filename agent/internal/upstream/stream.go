@@ -22,6 +22,7 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
 )
 
 // Identity is who the agent is.
@@ -53,6 +54,7 @@ type Follower struct {
 
 	mu      sync.Mutex
 	answers []apply.Answer // of the stream that is open
+	traces  traces         // of its directives
 	bell    chan struct{}  // capacity 1
 	reopen  chan struct{}  // capacity 1
 	once    sync.Once
@@ -173,6 +175,7 @@ func (f *Follower) follow(ctx context.Context) (opened bool, wait time.Duration,
 	}
 	id := f.stream.Add(1)
 	f.take() // what was meant for an older stream
+	f.traces.forget()
 	if err := stream.Send(&distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Hello{Hello: f.hello()}}); err != nil && !errors.Is(err, io.EOF) {
 		return false, 0, err
 	}
@@ -242,6 +245,7 @@ func (f *Follower) deliver(stream uint64, a *assembly, err error) {
 		},
 		Arrived: time.Now(),
 	}
+	f.traces.arrived(d, telemetry.Position(a.directive.GetTraceparent()))
 	stale := d.Snapshot.Decision < fleet.Decision(f.Board.View().Decision)
 	switch {
 	case err != nil, stale: // nothing is made of what will be refused
@@ -277,7 +281,9 @@ func (f *Follower) send(ctx context.Context, stream grpc.BidiStreamingClient[dis
 		case <-f.bell:
 		}
 		for _, a := range f.take() {
-			m := &distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Outcome{Outcome: outcome(a)}}
+			o := outcome(a)
+			o.Traceparent = string(f.traces.answered(a, time.Now(), telemetry.Group, f.Identity.Group, telemetry.Node, f.Identity.Node, telemetry.Revision, a.Snapshot.Revision))
+			m := &distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Outcome{Outcome: o}}
 			if stream.Send(m) != nil {
 				return // Recv learns why
 			}

@@ -6,11 +6,16 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/command"
 	"github.com/silverback-gateway/silverback/kit/build"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
 )
+
+// flushTime is how long a run waits for who takes its trace, when it is done.
+const flushTime = 2 * time.Second
 
 func main() {
 	os.Exit(run())
@@ -19,5 +24,12 @@ func main() {
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if flush, err := telemetry.StartTracing(ctx, "silverback"); err == nil { // else it is not traced
+		defer func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
+			defer cancel()
+			_ = flush(ctx)
+		}()
+	}
 	return command.Run(ctx, app.New(), build.Version, os.Args[1:])
 }

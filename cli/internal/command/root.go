@@ -3,6 +3,8 @@ package command
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/silverback-gateway/silverback/cli/internal/rollout"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
 	"github.com/silverback-gateway/silverback/cli/internal/submit"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
 )
 
 // Run runs the command line and returns its exit code.
@@ -20,12 +23,26 @@ func Run(ctx context.Context, a *app.App, version string, args []string) int {
 	defer a.Close()
 	root := Root(a, version)
 	root.SetArgs(args)
+	name := root.Name()
+	if found, _, err := root.Find(args); err == nil {
+		name = found.CommandPath()
+	}
+	ctx, span := telemetry.StartTrace(ctx, name)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil {
 		err = a.Explain(ctx, cmd, err)
 		a.Report(a.Err, err)
 	}
+	span.End(time.Now(), failureOf(err))
 	return app.Code(err)
+}
+
+// failureOf is what a trace may be told of an error: its text may hold what a file held.
+func failureOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return fmt.Sprintf("exit code %d", app.Code(err))
 }
 
 // Root is the whole command line.

@@ -176,9 +176,10 @@ func (l *leadership) act(ctx context.Context, id fleet.GroupID, s *groupState, w
 	}
 	writeCtx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
+	began := time.Now()
 	revision, err := store.Decide(writeCtx, l.Etcd, l.fence, id, was, d)
 	if err == nil {
-		l.tell(id, d)
+		l.tell(id, d, began)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -201,12 +202,14 @@ func (l *leadership) act(ctx context.Context, id fleet.GroupID, s *groupState, w
 	}
 }
 
-// tell logs a decision.
-func (l *leadership) tell(id fleet.GroupID, d rollout.Decision) {
+// tell logs and traces a decision.
+func (l *leadership) tell(id fleet.GroupID, d rollout.Decision, began time.Time) {
 	if d.Rollout == nil {
 		return
 	}
 	r := d.Rollout
+	r.Candidate.Trace.Start("decide", began, telemetry.Group, id, telemetry.Rollout, r.ID, telemetry.Revision, r.Candidate.Revision,
+		"rollout_state", r.State, "wave", r.Wave, telemetry.Term, l.fence.Term).End(time.Now(), "")
 	attributes := []any{telemetry.Group, id, telemetry.Rollout, r.ID, telemetry.Revision, r.Candidate.Revision, "rollout_state", r.State, "wave", r.Wave, telemetry.Term, l.fence.Term}
 	switch r.State {
 	case rollout.Halted:

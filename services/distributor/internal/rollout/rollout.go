@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
 )
 
 // A Target is a revision and its snapshot. The zero Target is none.
@@ -14,6 +15,8 @@ type Target struct {
 	Digest   fleet.Digest   `json:"digest,omitempty"`
 	// CreateTime is when the revision was committed, from which propagation is measured.
 	CreateTime time.Time `json:"create_time,omitzero"`
+	// Trace is where its submission is in a trace; empty when that was not traced.
+	Trace telemetry.Position `json:"traceparent,omitempty"`
 }
 
 // IsZero is true for no target.

@@ -28,6 +28,10 @@ func (s *session) receive(o *distributorv1.Outcome) error {
 	newest := o.GetNonce() == s.nonce && fleet.Digest(o.GetDigest()) == last.Digest
 	s.mu.Unlock()
 	digest := fleet.Digest(o.GetDigest())
+	if known {
+		span := telemetry.Position(o.GetTraceparent()).Start("count outcome", time.Now(), telemetry.Group, s.group.id, telemetry.Node, s.node)
+		defer func() { span.End(time.Now(), "") }()
+	}
 	switch v := o.GetVerdict().(type) {
 	case *distributorv1.Outcome_Ack:
 		if !known {

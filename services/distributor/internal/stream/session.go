@@ -180,6 +180,12 @@ func (s *session) send(stream serverStream, d *directive, delta *encodedDelta) e
 	s.last = *d
 	s.mu.Unlock()
 	message := &distributorv1.Directive{Revision: int64(d.Revision), Digest: string(d.Digest), Decision: int64(d.decision), Term: int64(d.term)}
+	var span telemetry.Span
+	if !d.joined { // a node that joins later is not what the submission led to
+		span = d.Trace.Start("send directive", time.Now(), telemetry.Group, s.group.id, telemetry.Node, s.node, telemetry.Revision, d.Revision, telemetry.Decision, d.decision)
+		message.Traceparent = string(span.Position())
+	}
+	defer func() { span.End(time.Now(), "") }()
 	kind, shared := kindNone, []byte(nil)
 	var parts [][]byte
 	if delta != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
 	"github.com/silverback-gateway/silverback/services/translator/internal/schemas"
 )
@@ -28,6 +29,7 @@ type Revision struct {
 	CreateTime time.Time
 	Changes    Summary
 	RequestID  string
+	Trace      telemetry.Position // of the submission
 }
 
 // EntityCount is how many entities the revision has.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
 )
 
 // maxRaces bounds how often a commit that lost its race is tried on the new head. Each loss is somebody else's commit,
@@ -92,6 +93,7 @@ func (d *Desk) submit(ctx context.Context, s Submission) (Outcome, error) {
 		if !out.Unchanged {
 			commit.NewRevision = true
 			next.Source, next.Author, next.Message, next.RequestID = s.Source, s.Author, s.Message, s.RequestID
+			next.Trace = telemetry.PositionOf(ctx)
 		}
 		if next != nil {
 			commit.Request.Revision, source.Revision = next.Number, next.Number

@@ -495,7 +495,10 @@ type Directive struct {
 	// part of a large delta; the rest comes in delta parts.
 	Delta *v1.Delta `protobuf:"bytes,5,opt,name=delta,proto3" json:"delta,omitempty"`
 	// How many delta parts follow this message.
-	PartCount     int32 `protobuf:"varint,6,opt,name=part_count,json=partCount,proto3" json:"part_count,omitempty"`
+	PartCount int32 `protobuf:"varint,6,opt,name=part_count,json=partCount,proto3" json:"part_count,omitempty"`
+	// Where this directive is in the trace of the submission, in the form of W3C's
+	// traceparent; empty when that was not traced.
+	Traceparent   string `protobuf:"bytes,7,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -570,6 +573,13 @@ func (x *Directive) GetPartCount() int32 {
 		return x.PartCount
 	}
 	return 0
+}
+
+func (x *Directive) GetTraceparent() string {
+	if x != nil {
+		return x.Traceparent
+	}
+	return ""
 }
 
 // A further part of a delta.
@@ -689,7 +699,9 @@ type Outcome struct {
 	//	*Outcome_Ack
 	//	*Outcome_Nack
 	//	*Outcome_Failure
-	Verdict       isOutcome_Verdict `protobuf_oneof:"verdict"`
+	Verdict isOutcome_Verdict `protobuf_oneof:"verdict"`
+	// Where the work on the directive is in its trace; empty when it was not traced.
+	Traceparent   string `protobuf:"bytes,7,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -777,6 +789,13 @@ func (x *Outcome) GetFailure() *Failure {
 		}
 	}
 	return nil
+}
+
+func (x *Outcome) GetTraceparent() string {
+	if x != nil {
+		return x.Traceparent
+	}
+	return ""
 }
 
 type isOutcome_Verdict interface {
@@ -1025,7 +1044,7 @@ const file_silverback_distributor_v1_delivery_proto_rawDesc = "" +
 	"\ragent_version\x18\t \x01(\tR\fagentVersion\"[\n" +
 	"\aRefused\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x128\n" +
-	"\bproblems\x18\x02 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bproblems\"\xc0\x01\n" +
+	"\bproblems\x18\x02 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bproblems\"\xe2\x01\n" +
 	"\tDirective\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x1a\n" +
@@ -1033,21 +1052,23 @@ const file_silverback_distributor_v1_delivery_proto_rawDesc = "" +
 	"\x04term\x18\x04 \x01(\x03R\x04term\x120\n" +
 	"\x05delta\x18\x05 \x01(\v2\x1a.silverback.fleet.v1.DeltaR\x05delta\x12\x1d\n" +
 	"\n" +
-	"part_count\x18\x06 \x01(\x05R\tpartCount\"i\n" +
+	"part_count\x18\x06 \x01(\x05R\tpartCount\x12 \n" +
+	"\vtraceparent\x18\a \x01(\tR\vtraceparent\"i\n" +
 	"\tDeltaPart\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x12D\n" +
 	"\n" +
 	"operations\x18\x02 \x03(\v2$.silverback.fleet.v1.Delta.OperationR\n" +
 	"operations\">\n" +
 	"\tReconnect\x121\n" +
-	"\x06within\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x06within\"\x89\x02\n" +
+	"\x06within\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x06within\"\xab\x02\n" +
 	"\aOutcome\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\x04R\x05nonce\x12\x1a\n" +
 	"\bdecision\x18\x02 \x01(\x03R\bdecision\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\tR\x06digest\x122\n" +
 	"\x03ack\x18\x04 \x01(\v2\x1e.silverback.distributor.v1.AckH\x00R\x03ack\x125\n" +
 	"\x04nack\x18\x05 \x01(\v2\x1f.silverback.distributor.v1.NackH\x00R\x04nack\x12>\n" +
-	"\afailure\x18\x06 \x01(\v2\".silverback.distributor.v1.FailureH\x00R\afailureB\t\n" +
+	"\afailure\x18\x06 \x01(\v2\".silverback.distributor.v1.FailureH\x00R\afailure\x12 \n" +
+	"\vtraceparent\x18\a \x01(\tR\vtraceparentB\t\n" +
 	"\averdict\"\xa9\x01\n" +
 	"\x03Ack\x120\n" +
 	"\x05proof\x18\x01 \x01(\x0e2\x1a.silverback.fleet.v1.ProofR\x05proof\x126\n" +

@@ -217,7 +217,10 @@ type Revision struct {
 	// What it changed against the revision before.
 	Changes *ChangeSummary `protobuf:"bytes,11,opt,name=changes,proto3" json:"changes,omitempty"`
 	// The request_id of the submission.
-	RequestId     string `protobuf:"bytes,12,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,12,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Where the submission is in its trace, in the form of W3C's traceparent; empty when
+	// it was not traced.
+	Traceparent   string `protobuf:"bytes,13,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -332,6 +335,13 @@ func (x *Revision) GetChanges() *ChangeSummary {
 func (x *Revision) GetRequestId() string {
 	if x != nil {
 		return x.RequestId
+	}
+	return ""
+}
+
+func (x *Revision) GetTraceparent() string {
+	if x != nil {
+		return x.Traceparent
 	}
 	return ""
 }
@@ -2436,7 +2446,7 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\bDocument\x12\x1e\n" +
 	"\x04name\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\bR\x04name\x12\x18\n" +
-	"\acontent\x18\x02 \x01(\fR\acontent\"\xa2\x04\n" +
+	"\acontent\x18\x02 \x01(\fR\acontent\"\xc4\x04\n" +
 	"\bRevision\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x03R\x06number\x12\x16\n" +
@@ -2453,7 +2463,8 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"createTime\x12A\n" +
 	"\achanges\x18\v \x01(\v2'.silverback.translator.v1.ChangeSummaryR\achanges\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\f \x01(\tR\trequestId\x1a;\n" +
+	"request_id\x18\f \x01(\tR\trequestId\x12 \n" +
+	"\vtraceparent\x18\r \x01(\tR\vtraceparent\x1a;\n" +
 	"\rEntitiesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"Z\n" +
