@@ -1,7 +1,6 @@
 package compile
 
 import (
-	"encoding/json"
 	"runtime"
 	"slices"
 	"strconv"
@@ -61,9 +60,9 @@ func (r *Result) judge(i int, judges []Judge) []Problem {
 		refusing [][]string
 		e, from  = &r.Entities[i], &r.Origins[i]
 	)
-	var entity map[string]any
-	if json.Unmarshal(e.JSON, &entity) != nil {
-		return nil // it was written by this package
+	entity, ok := decode(string(e.JSON))
+	if !ok {
+		return nil // it was written by this package, so this does not happen
 	}
 	for _, j := range judges {
 		for _, why := range j.Check(from.Kind, entity) {
