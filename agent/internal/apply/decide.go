@@ -177,6 +177,7 @@ func (s State) verified(e Verified) (State, []Action) {
 }
 
 func (s State) judged(fingerprint string) (State, []Action) {
+	s.Strange = false
 	if s.Memory.Judge == fingerprint {
 		return s, nil
 	}

@@ -97,6 +97,23 @@ func TestAStartWithAnOlderOneIsPutRightUnderEveryPolicy(t *testing.T) {
 	}
 }
 
+func TestAGatewayThatDoesNotSayWhatItIsIsAskedAgain(t *testing.T) {
+	s, actions := Decide(with(serving(), func(s *State) { s.Workers = "0 " }), moment, sighting("hash-a", drift.Heal))
+	if !s.restless() || word(actions[0]) != "inspect" {
+		t.Fatalf("%v", actions)
+	}
+	s, _ = Decide(s, moment, Verified{Snapshot: snapA})
+	s, actions = Decide(s, moment, sighting("hash-a", drift.Heal))
+	if len(actions) != 1 || word(actions[0]) != "inspect" || !s.restless() {
+		t.Errorf("it did not say: then %v", actions)
+	}
+	s, _ = Decide(s, moment, Judged{"same"})
+	s, actions = Decide(s, moment, sighting("hash-a", drift.Heal))
+	if len(actions) != 0 || s.restless() {
+		t.Errorf("it said: then %v", actions)
+	}
+}
+
 func TestAnInterruptedCandidateGoesOn(t *testing.T) {
 	pending := Leaving{snapB, "hash-b"}
 	memory := lastgood.Memory{Decision: 20, Serving: snapA}

@@ -2,7 +2,8 @@ package apply
 
 import "time"
 
-// How often a gateway is looked at that does not answer, doubled at each look: who comes back is healed quickly.
+// How often a gateway is looked at that does not answer, or is not as it should be, doubled at each look: who comes back is
+// healed quickly.
 const (
 	firstAway = 10 * time.Millisecond
 	lastAway  = 250 * time.Millisecond
@@ -20,7 +21,7 @@ type pace struct {
 	last    time.Time     // when it was looked
 	ringing bool          // the next look is for a broken connection
 	calm    time.Duration // no sooner than that after the last look
-	away    time.Duration // the last pause while it did not answer
+	away    time.Duration // the last pause while it was restless
 }
 
 // rung returns how soon to look, now that a connection has ended.
@@ -30,7 +31,7 @@ func (p *pace) rung(now time.Time) time.Duration {
 }
 
 // looked returns how soon to look again. Chance, from 0 up to 1, spreads agents that were started together.
-func (p *pace) looked(now time.Time, reachable, news bool, interval time.Duration, chance float64) time.Duration {
+func (p *pace) looked(now time.Time, restless, news bool, interval time.Duration, chance float64) time.Duration {
 	switch {
 	case news || !p.ringing:
 		p.calm = 0
@@ -38,7 +39,7 @@ func (p *pace) looked(now time.Time, reachable, news bool, interval time.Duratio
 		p.calm = min(max(2*p.calm, firstCalm), lastCalm)
 	}
 	p.last, p.ringing = now, false
-	if reachable {
+	if !restless {
 		p.away = 0
 		return interval - time.Duration(chance*float64(interval)/10)
 	}

@@ -21,7 +21,9 @@ func (s State) seen(at Moment, e Seen) (State, []Action) {
 	other := s.Workers != e.Sighting.Workers
 	if returned || other {
 		// A gateway that was not known, or other processes than before: it may be another Kong.
-		s.Proven = false
+		s.Proven, s.Strange = false, true
+	}
+	if s.Strange {
 		actions = append(actions, Inspect{})
 	}
 	again := s.Met && (returned || other)

@@ -38,6 +38,7 @@ type State struct {
 
 	Looked    bool // the gateway was looked at
 	Met       bool // and answered
+	Strange   bool // it was not asked what it is since it was started
 	Reachable bool
 	Ready     bool
 	Unready   string
@@ -93,6 +94,12 @@ func (s State) known(hash fleet.GatewayHash) (lastgood.Known, bool) {
 		return lastgood.Known{}, false
 	}
 	return s.Memory.Known[at], true
+}
+
+// restless says that the next look cannot wait: the gateway does not answer, or not to all questions, or could not be seen serving what
+// it should.
+func (s State) restless() bool {
+	return !s.Reachable || s.Strange || s.Finding == drift.Same && len(s.Left) > 0 && !s.Proven && s.RetryAt.IsZero()
 }
 
 func (s State) refused(digest fleet.Digest) ([]verdict.Problem, bool) {
