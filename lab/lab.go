@@ -26,6 +26,7 @@ const Group = "default"
 type Config struct {
 	Gateways  int    // simulated gateways; 0 is 3, ignored when Real has some
 	Workers   int    // of each simulated gateway; 0 is 2
+	Schemas   string // folder with the schemas that simulated gateways show and judge by, as recorded; empty: they show none
 	Real      []Kong // gateways that run already
 	Dir       string // for etcd and the agents; required
 	FreePorts bool   // take free ports instead of the usual ones, so that several labs fit on one machine
@@ -85,7 +86,7 @@ func New(ctx context.Context, c Config) (_ *Lab, err error) {
 		specs = append(specs, troop.Kong(k))
 	}
 	l.troop, err = troop.New(troop.Config{
-		Group: Group, Simulated: c.Gateways, Workers: c.Workers, Real: specs, Dir: c.Dir, FreePorts: c.FreePorts,
+		Group: Group, Simulated: c.Gateways, Workers: c.Workers, Schemas: c.Schemas, Real: specs, Dir: c.Dir, FreePorts: c.FreePorts,
 		Registry: l.plane.Registry(), Distributor: l.plane.Distributor(), Log: c.Log,
 	})
 	return l, err

@@ -26,6 +26,7 @@ var example []byte
 type settings struct {
 	gateways int
 	workers  int
+	schemas  string
 	dir      string
 	kongs    []string
 	apply    string
@@ -39,6 +40,7 @@ func load(args []string) (settings, error) {
 	set := conf.New("silverback-lab", "Runs a whole fleet of gateways in one process, to try things.")
 	set.Flags.IntVar(&s.gateways, "gateways", 3, "how many simulated gateways to run")
 	set.Flags.IntVar(&s.workers, "workers", 2, "workers of each simulated gateway")
+	set.Flags.StringVar(&s.schemas, "schemas", "", "folder with entities/*.json, plugins/*.json and vaults/*.json, as a Kong answers under /schemas: the simulated gateways show them and judge by them")
 	set.Flags.StringVar(&s.dir, "dir", "", "folder to keep everything in; empty is a new one that is removed at the end")
 	set.Flags.StringArrayVar(&s.kongs, "kong", nil, "a real gateway in place of simulated ones, as admin=URL,proxy=URL,status=URL; once for each")
 	set.Flags.StringVar(&s.apply, "apply", "", "Kong declarative file to apply at the start, instead of the example; a kept --dir that has a configuration keeps it")
@@ -107,7 +109,7 @@ func program(ctx context.Context) error {
 	}
 	defer func() { _ = logFile.Close() }()
 	c := lab.Config{
-		Gateways: s.gateways, Workers: s.workers, Real: kongs, Dir: s.dir, Document: example, Name: "example.yaml",
+		Gateways: s.gateways, Workers: s.workers, Schemas: s.schemas, Real: kongs, Dir: s.dir, Document: example, Name: "example.yaml",
 		Log: slog.New(slog.NewTextHandler(logFile, nil)),
 	}
 	switch {

@@ -22,6 +22,7 @@ type Config struct {
 	Group       string
 	Simulated   int
 	Workers     int
+	Schemas     string // folder with schemas, for simulated ones
 	Real        []Kong // in place of simulated ones
 	Dir         string
 	FreePorts   bool
@@ -101,6 +102,7 @@ func newMember(c Config, i int) (m Member, err error) {
 		}
 		m.Simulated, err = kongtest.New(kongtest.Options{
 			Proxy: address(proxyPort), Admin: address(adminPort), Status: address(statusPort), Workers: c.Workers, DeclarativeConfig: boot,
+			SchemaDir: c.Schemas,
 		})
 		if err != nil {
 			return m, err

@@ -23,6 +23,7 @@ type settings struct {
 	etcd     etcdkv.Config
 	registry rpc.ClientConfig
 	log      telemetry.LogConfig
+	service  translator.Config
 }
 
 func load(args []string) (settings, error) {
@@ -34,9 +35,11 @@ func load(args []string) (settings, error) {
 	s.etcd.AddFlags(set.Flags)
 	set.Flags.StringSliceVar(&s.registry.Addresses, "registry", []string{"127.0.0.1:7440"}, "addresses of the registry's replicas")
 	s.registry.TLS.AddFlags(set.Flags)
+	set.Flags.StringVar(&s.service.SchemaCheck, "schema-check", "refuse", "what becomes of what the schemas of a group's gateways refuse: refuse, warn or off")
 	s.log.AddFlags(set.Flags)
 	set.Check(s.server.Check)
 	set.Check(s.log.Check)
+	set.Check(func() error { return s.service.Check() }) // a method value would keep the settings of now
 	set.Check(s.http.Check)
 	set.Check(s.etcd.Check)
 	set.Check(s.registry.TLS.Check)
@@ -82,7 +85,7 @@ func serve(ctx context.Context, s settings) error {
 	}
 	defer func() { _ = registry.Close() }()
 
-	service := translator.New(translator.Config{}, translator.Deps{Etcd: etcd, Registry: registryv1.NewRegistryServiceClient(registry), Log: log, Metrics: metrics})
+	service := translator.New(s.service, translator.Deps{Etcd: etcd, Registry: registryv1.NewRegistryServiceClient(registry), Log: log, Metrics: metrics})
 	server, err := rpc.NewServer(s.server, rpc.ServerDeps{Log: log, Metrics: metrics})
 	if err != nil {
 		return err
