@@ -30,6 +30,8 @@ func (g *Gateway) serveAdmin(w http.ResponseWriter, r *http.Request) {
 		g.onlyGet(w, r, g.getStatus)
 	case path == "/config":
 		g.serveConfig(w, r)
+	case strings.HasPrefix(path, "/schemas/") && strings.HasSuffix(path, "/validate") && strings.Count(path, "/") == 3:
+		g.validateEntity(w, r)
 	case path == "/schemas" || strings.HasPrefix(path, "/schemas/"):
 		g.onlyGet(w, r, g.getSchema)
 	case path == "/plugins/enabled":

@@ -27,7 +27,9 @@
 //     declarative file when one is set.
 //
 // Not simulated: the schemas of plugins and the deeper rules of entities, unless
-// a Schema is given; defaults in what Kong returns; the migration of paths from
+// schemas are given (Options.SchemaDir): then configurations are refused about
+// the same fields as by the gateway that the schemas are of, and so are single
+// entities at /schemas/{kind}/validate; defaults in what Kong returns; the migration of paths from
 // the format versions 1.1 and 2.1; every other plugin, which is accepted and then
 // has no effect; metrics of upstreams' health, shared dictionaries and AI; gRPC and stream listeners; certificates and SNIs of a
 // configuration (a TLS listener shows what its options say); a listener for

@@ -10,7 +10,8 @@ import (
 
 // expression is a compiled route expression of the router flavor "expressions".
 // The simulation knows &&, ||, !, parentheses and string comparisons of the
-// host, path, method, protocol and headers; not numbers, addresses or captures.
+// host, path, method, protocol and headers. Ports and SNIs are read and never
+// match: its proxy speaks HTTP alone. Addresses, queries and captures it does not know.
 type expression func(requestFields) bool
 
 type requestFields struct {
@@ -33,7 +34,7 @@ func (f requestFields) get(name string) string {
 	return f.req.Header.Get(header)
 }
 
-var tokenForm = regexp.MustCompile(`^\s*(&&|\|\||==|!=|\^=|=\^|~|!|\(|\)|r#".*?"#|"(?:[^"\\]|\\.)*"|[a-z][a-z0-9_.]*)`)
+var tokenForm = regexp.MustCompile(`^\s*(&&|\|\||==|!=|\^=|=\^|>=|<=|>|<|~|!|[0-9]+|\(|\)|r#".*?"#|"(?:[^"\\]|\\.)*"|[a-z][a-z0-9_.]*)`)
 
 func parseExpression(source string) (expression, error) {
 	var tokens []string
@@ -109,10 +110,20 @@ func (p *expressionParser) one(depth int) (expression, error) {
 		return inner, err
 	case token == "http.host" || token == "http.path" || token == "http.method" || token == "net.protocol" || strings.HasPrefix(token, "http.headers."):
 		return p.comparison(token)
+	case token == "net.src.port" || token == "net.dst.port" || token == "tls.sni":
+		return p.elsewhere()
 	case token != "" && token[0] >= 'a' && token[0] <= 'z':
 		return nil, errors.New("Unknown LHS field") //nolint:staticcheck // Kong's words
 	}
 	return nil, errors.New("expected a predicate")
+}
+
+// elsewhere reads a comparison that no request here can satisfy.
+func (p *expressionParser) elsewhere() (expression, error) {
+	if operator, operand := p.next(), p.next(); !strings.ContainsAny(operator, "=^<>~") || operand == "" {
+		return nil, errors.New("expected rhs")
+	}
+	return func(requestFields) bool { return false }, nil
 }
 
 func (p *expressionParser) comparison(name string) (expression, error) {

@@ -428,6 +428,82 @@ func TestReplayWordsWithoutSchemas(t *testing.T) {
 	})
 }
 
+// TestReplaySchemaValidate replays POST /schemas/{kind}/validate. The words are the
+// simulation's own, the fields are Kong's.
+func TestReplaySchemaValidate(t *testing.T) {
+	g := kongtest.Start(t, kongtest.With(kongtest.Options{SchemaDir: shared.SchemaDir(t)}))
+	list := recording[[]transcript](t, filepath.Join(shared.Dir(t), "kong-contract"), "schema-validate/transcripts.json")
+	for _, tr := range list {
+		got := tr.replay(t, g, tr.Request.Path)
+		if got.status != tr.Response.Status {
+			t.Errorf("%s %s: got %d %s, want %d", tr.Request.Path, *tr.Request.Body, got.status, got.body, tr.Response.Status)
+			continue
+		}
+		want, _ := tr.Response.value(t).(map[string]any)
+		have, _ := parsed(t, got.body).(map[string]any)
+		if want["code"] != have["code"] || want["name"] != have["name"] {
+			t.Errorf("%s: got code %v and name %v, want %v and %v", tr.Request.Path, have["code"], have["name"], want["code"], want["name"])
+		}
+		if diff := cmp.Diff(shape(want["fields"]), shape(have["fields"])); diff != "" {
+			t.Errorf("%s %s: fields differ (-recorded +simulated):\n%s", tr.Request.Path, *tr.Request.Body, diff)
+		}
+		if _, refused := want["fields"]; !refused && want["message"] != have["message"] {
+			t.Errorf("%s: %v, want %v", tr.Request.Path, have["message"], want["message"])
+		}
+	}
+	if len(list) < 50 {
+		t.Errorf("only %d recordings", len(list))
+	}
+}
+
+// TestReplayRouterRegexes: which regular expressions of a path a gateway takes.
+func TestReplayRouterRegexes(t *testing.T) {
+	type trial struct {
+		Name   string
+		Route  map[string]any
+		Status int
+	}
+	g := kongtest.Start(t, kongtest.With(kongtest.Options{SchemaDir: shared.SchemaDir(t)}))
+	list := recording[[]trial](t, filepath.Join(shared.Dir(t), "kong-contract"), "behaviour/accepted-but-not-applied.json")
+	for _, tr := range list {
+		doc := map[string]any{"_format_version": "3.0", "services": []any{map[string]any{"name": "s", "url": "http://127.0.0.1:9900", "routes": []any{tr.Route}}}}
+		text, err := json.Marshal(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ask(t, http.MethodPost, g.AdminURL()+"/config?flatten_errors=1", string(text), "Content-Type", "text/yaml")
+		want := tr.Status
+		if fmt.Sprint(tr.Route["paths"]) == "[~/(a{1000}){1000}]" {
+			want = http.StatusCreated // how large a compiled expression is, only its engine knows
+		}
+		if got.status != want {
+			t.Errorf("%s: %v: got %d %s, want %d", tr.Name, tr.Route, got.status, got.body, want)
+		}
+	}
+	if len(list) < 10 {
+		t.Errorf("only %d recordings", len(list))
+	}
+}
+
+// TestReplayRouterFlavors: what routes the other flavors take.
+func TestReplayRouterFlavors(t *testing.T) {
+	for _, flavor := range []string{"traditional", "expressions"} {
+		g := kongtest.Start(t, kongtest.With(kongtest.Options{RouterFlavor: flavor, SchemaDir: schemaDir(t, flavor)}))
+		for _, tr := range recording[[]transcript](t, filepath.Join(shared.Dir(t), "kong-contract"), "behaviour/router-flavor-"+flavor+".json") {
+			if tr.Request.Method != http.MethodPost {
+				continue
+			}
+			got := tr.replay(t, g, tr.Request.Path)
+			if got.status == http.StatusNotModified && tr.Response.Status == http.StatusCreated {
+				continue
+			}
+			if differs := agreeingRefusal(t, got, tr.Response); differs != "" && tr.Response.Status != http.StatusCreated || got.status != tr.Response.Status {
+				t.Errorf("%s: %s: got %d, want %d:\n%s", flavor, tr.Note, got.status, tr.Response.Status, differs)
+			}
+		}
+	}
+}
+
 // TestReplayLifecycle replays one recorded life of a node, in its order.
 func TestReplayLifecycle(t *testing.T) {
 	dir := filepath.Join(shared.Dir(t), "kong-contract")

@@ -257,7 +257,7 @@ func (s *structure) pluginRules(n *node, complain func(string, ...any)) {
 	s.luaRules(n, complain)
 }
 
-// luaRules compiles what a configuration brings along. No schema can judge it.
+// luaRules compiles the functions in a plugin's configuration.
 func (s *structure) luaRules(n *node, complain func(string, ...any)) {
 	name := n.text("name")
 	if n.kind.name != "plugins" || name != "pre-function" && name != "post-function" {

@@ -73,6 +73,17 @@ func (s *structure) judge(n *node, complain func(string, ...any)) {
 	}
 }
 
+// codeRules compiles what a configuration brings along as code. No schema can
+// judge it.
+func (s *structure) codeRules(n *node, complain func(string, ...any)) {
+	s.luaRules(n, complain)
+	if expression := n.text("expression"); n.kind.name == "routes" && expression != "" && s.flavor == flavorExpressions {
+		if _, err := parseExpression(expression); err != nil {
+			complain("Router Expression failed validation: "+err.Error(), "@entity")
+		}
+	}
+}
+
 // place is where Kong's table of errors has an error.
 func place(e schema.FieldError) []any {
 	var steps []any

@@ -122,7 +122,7 @@ func (s *structure) entity(n *node, errs tree) error {
 	}
 	if judged {
 		s.judge(n, complain)
-		s.luaRules(n, complain)
+		s.codeRules(n, complain)
 	} else {
 		for _, name := range n.kind.required {
 			if n.own[name] == nil && n.parentField != name && !(name == "host" && n.own["url"] != nil) {

@@ -37,7 +37,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&opts.Prefix, "prefix", "", "existing directory that keeps the configuration when the process ends")
 	flags.StringVar(&opts.RouterFlavor, "router-flavor", "traditional_compatible", "traditional_compatible, traditional or expressions")
 	flags.StringVar(&opts.UntrustedLua, "untrusted-lua", "sandbox", "sandbox, on or off")
-	flags.StringVar(&opts.SchemaDir, "schemas", "", "directory with entities/*.json and plugins/*.json to serve under /schemas")
+	flags.StringVar(&opts.SchemaDir, "schemas", "", "directory with entities/*.json, plugins/*.json and vaults/*.json to serve under /schemas and to check configurations against")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
