@@ -553,6 +553,15 @@ func isIdentity(text string, want identity.Identity) bool {
 	return err == nil && got == want
 }
 
+func isUser(text string) bool {
+	uri, err := url.Parse(text)
+	if err != nil {
+		return false
+	}
+	who, err := identity.Parse(identity.DefaultTrustDomain, uri)
+	return err == nil && who.Kind == identity.User
+}
+
 func monitorsFindPorts(f *fleet, wrong func(string, ...any)) {
 	for _, m := range f.monitors {
 		selector, err := meta.LabelSelectorAsSelector(&m.Spec.Selector)
