@@ -96,10 +96,10 @@ func (s State) known(hash fleet.GatewayHash) (lastgood.Known, bool) {
 	return s.Memory.Known[at], true
 }
 
-// restless says that the next look cannot wait: the gateway does not answer, or not to all questions, or could not be seen serving what
-// it should.
+// restless says that the next look cannot wait: the gateway does not answer, or not to all questions, or is not ready, or
+// could not be seen serving what it should.
 func (s State) restless() bool {
-	return !s.Reachable || s.Strange || s.Finding == drift.Same && len(s.Left) > 0 && !s.Proven && s.RetryAt.IsZero()
+	return !s.Reachable || !s.Ready || s.Strange || s.Finding == drift.Same && len(s.Left) > 0 && !s.Proven && s.RetryAt.IsZero()
 }
 
 func (s State) refused(digest fleet.Digest) ([]verdict.Problem, bool) {
