@@ -154,6 +154,7 @@ func New(view View) *Board {
 func (b *Board) View() View {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.settle(time.Now())
 	v := b.view
 	v.Conditions = slices.Clone(v.Conditions)
 	v.Problems = slices.Clone(v.Problems)
