@@ -500,7 +500,11 @@ func TestF28_OfConcurrentPostsOneWinsAndSomeAreToldToComeBack(t *testing.T) {
 		var mu sync.Mutex
 		var all sync.WaitGroup
 		for i := range 8 {
-			text := routes(ending("a", fmt.Sprintf(`"paths":["/f28-%d"]`, i)))
+			many := make([]string, 1000) // so that the posts meet
+			for j := range many {
+				many[j] = fmt.Sprintf(`{"name":"r%d","paths":["/f28-%d/%d"]}`, j, i, j)
+			}
+			text := routes(many...)
 			all.Go(func() {
 				got, err := try(t, http.MethodPost, k.admin+"/config", text, "Content-Type", "text/yaml")
 				mu.Lock()

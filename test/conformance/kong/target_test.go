@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -75,9 +76,17 @@ func live(t *testing.T) *target {
 	}
 	if command := os.Getenv("SILVERBACK_TEST_KONG_RESTART"); command != "" {
 		k.restart = func(t *testing.T) {
-			out, err := exec.CommandContext(t.Context(), "sh", "-c", command).CombinedOutput()
+			// A file, not a pipe: what the command leaves running would keep that open.
+			out, err := os.Create(filepath.Join(t.TempDir(), "restart"))
 			if err != nil {
-				t.Fatalf("restart the gateway with %q: %v\n%s", command, err, out)
+				t.Fatal(err)
+			}
+			defer out.Close()
+			cmd := exec.CommandContext(t.Context(), "sh", "-c", command)
+			cmd.Stdout, cmd.Stderr = out, out
+			if err := cmd.Run(); err != nil {
+				said, _ := os.ReadFile(out.Name())
+				t.Fatalf("restart the gateway with %q: %v\n%s", command, err, said)
 			}
 			eventually(t, "the gateway answers again", func() error {
 				for _, url := range []string{k.admin + "/status", k.status + "/status", k.proxy + "/"} {
