@@ -48,8 +48,9 @@ type Shelf struct {
 }
 
 type failure struct {
-	at  time.Time
-	err error
+	at    time.Time
+	err   error
+	times int
 }
 
 // New returns an empty shelf; Run fills it ahead of submissions.
@@ -161,10 +162,11 @@ func (s *Shelf) fetch(ctx context.Context, digest fleet.Digest) (*Bundle, error)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if err != nil {
-			if s.failed[digest].err == nil {
+			f := failure{time.Now(), err, s.failed[digest].times + 1}
+			if f.times == 2 { // the first time may be before the agent uploaded them
 				s.log.Warn("schemas not fetched; submissions are checked without them", "schemas", string(digest), "error", err)
 			}
-			s.failed[digest] = failure{time.Now(), err}
+			s.failed[digest] = f
 			return nil, err
 		}
 		s.bundles[digest] = b
