@@ -265,7 +265,7 @@ func (p *pair) watchRoute(path string) (stop func() (served int)) {
 	done := make(chan int)
 	go func() {
 		served := 0
-		tick := time.NewTicker(time.Millisecond)
+		tick := time.NewTicker(3 * time.Millisecond)
 		defer tick.Stop()
 		for {
 			select {
