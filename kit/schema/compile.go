@@ -307,12 +307,13 @@ func (c compiler) fill(f *field, raw object, path string) error {
 	if err := c.spend(raw); err != nil {
 		return err
 	}
-	typeName, ok := raw["type"].(string)
-	if f.typ, ok = typeNames[typeName]; !ok {
-		if typeName != "" || raw["type"] != nil {
+	if said, has := raw["type"]; has {
+		name, _ := said.(string)
+		known, ok := typeNames[name]
+		if !ok {
 			return errors.New("unknown type")
 		}
-		f.typ = typeAny
+		f.typ = known
 	}
 	flag := func(name string) bool { is, _ := raw[name].(bool); return is }
 	f.required, f.auto, f.referenceable = flag("required"), flag("auto"), flag("referenceable")
