@@ -135,7 +135,7 @@ func TestEveryMetricIsShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range regexp.MustCompile("(?m)^\\| `(silverback_[a-z_]+)` \\|").FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `(silverback_[a-z0-9_]+)` \\|").FindAllStringSubmatch(string(text), -1) {
 		if !shown[m[1]] && !slices.Contains(notShown, m[1]) {
 			t.Errorf("no dashboard shows %s", m[1])
 		}

@@ -190,6 +190,9 @@ func certificate(t *testing.T) string {
 	return file
 }
 
+// ofTraffic are not known before clients ask the gateways something, and only with Kong's own plugin for it.
+var ofTraffic = []string{"silverback_agent_gateway_error_ratio", "silverback_agent_gateway_latency_p99_seconds"}
+
 // A fleet that takes a change fills every panel: none asks for a label or a value that nobody has.
 func TestAFleetAtWorkFillsTheDashboards(t *testing.T) {
 	l := startLab(t)
@@ -214,6 +217,9 @@ func TestAFleetAtWorkFillsTheDashboards(t *testing.T) {
 	for file, d := range dashboards(t) {
 		for _, p := range d.all() {
 			for _, target := range p.Targets {
+				if slices.ContainsFunc(metricsOf(t, plain(target.Expr)), func(name string) bool { return slices.Contains(ofTraffic, name) }) {
+					continue
+				}
 				if got := ask(t, engine, &prometheusHas, plain(target.Expr), now); len(got) == 0 {
 					t.Errorf("%s: the panel %q is empty: %s", file, p.Title, target.Expr)
 				}
