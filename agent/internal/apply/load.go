@@ -109,6 +109,9 @@ func (a *Applier) prepare(ctx context.Context, digest fleet.Digest, canonical []
 		if c, err = a.inspect(ctx); err != nil {
 			return prepared{}, &verdict.Failure{Reason: verdict.Unreachable, Message: "the Admin API does not say what the gateway is"}
 		}
+		if a.state.Memory.Judge == "" {
+			a.state.Memory.Judge = c.Fingerprint() // should it refuse, that is whose refusal it is
+		}
 	}
 	form := c.Best()
 	if a.Form != nil {
