@@ -85,8 +85,13 @@ func TestF8_TheBodyOf201IsNotWaitedFor(t *testing.T) {
 		w.Header().Set("Content-Type", jsonType)
 		w.WriteHeader(http.StatusCreated)
 		_ = http.NewResponseController(w).Flush()
-		<-r.Context().Done() // ends when the agent closes the connection
+		select {
+		case <-r.Context().Done(): // the agent closed the connection
+		case <-time.After(10 * time.Second):
+			t.Error("the agent waits for the body")
+		}
 	})
+	g.opts.LoadTimeout = time.Minute
 	if err := g.Load(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
