@@ -5,14 +5,17 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/silverback-gateway/silverback/lab"
 	"github.com/silverback-gateway/silverback/test/e2e/labfleet"
 	"github.com/silverback-gateway/silverback/test/process"
+	"github.com/silverback-gateway/silverback/testkit/shared"
 )
 
 var (
@@ -41,13 +44,33 @@ var classesOf = map[string][]string{
 	"yaml-syntax":        {"CLASS_SYNTAX"},
 	"version":            {"CLASS_VERSION"},
 	"env":                {"CLASS_ENV"},
-	"policy":             {},
+	"policy":             {"CLASS_UNSUPPORTED", "CLASS_UNKNOWN_FIELD", "CLASS_WRONG_TYPE", "CLASS_MISSING_FIELD", "CLASS_BAD_VALUE"},
+}
+
+// judged starts a fleet whose gateways show what a real Kong 3.9.3 was recorded to show under /schemas, and judge by it, and returns when
+// the translators do too.
+func judged(t *testing.T) *labfleet.Fleet {
+	t.Helper()
+	fleet := labfleet.Start(t, binaries, lab.Config{Gateways: 2, Schemas: shared.SchemaDir(t)})
+	bad := filepath.Join(t.TempDir(), "bad.yaml")
+	if err := os.WriteFile(bad, []byte("_format_version: \"3.0\"\nplugins:\n- name: no-such-plugin\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	process.Eventually(t, time.Minute, "the translators have the gateways' schemas", func() error {
+		for range 4 { // whichever replica answers
+			if r := fleet.CLI.Run(t, "validate", "-g", lab.Group, bad); r.Code != 2 {
+				return fmt.Errorf("exit code %d: %s", r.Code, r.Stderr)
+			}
+		}
+		return nil
+	})
+	return fleet
 }
 
 // TestCorpus submits every file of the corpus to one fleet, one after the other, and compares what comes of it with the index.
 func TestCorpus(t *testing.T) {
 	files := readIndex(t)
-	fleet := labfleet.Start(t, binaries, lab.Config{Gateways: 2})
+	fleet := judged(t)
 	table := newTable()
 	for _, f := range files {
 		table.add(f.row(), f.Name, strings.ReplaceAll(submit(t, fleet, f), f.dir+"/", ""))
@@ -127,7 +150,7 @@ func count(raw json.RawMessage) int {
 // reason compares the class of a refusal with the one of the index.
 func reason(t *testing.T, cli process.CLI, f file, want string) string {
 	t.Helper()
-	r := cli.Run(t, append([]string{"validate", "-o", "json"}, f.paths()...)...)
+	r := cli.Run(t, append([]string{"validate", "-g", lab.Group, "-o", "json"}, f.paths()...)...)
 	if want == "env" && r.Code == 2 && strings.Contains(r.Stderr, "DECK_") {
 		return "" // the client refuses the template; nothing was sent
 	}

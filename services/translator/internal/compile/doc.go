@@ -8,5 +8,6 @@
 // need not read the others again. Humanize is the way back, for people.
 //
 // The package checks structure, types, references and uniqueness. The content of
-// a plugin's config it takes as it is: only the gateway's schemas know better.
+// a plugin's config it takes as it is: only the gateways' schemas know better, and
+// Judge asks those.
 package compile
