@@ -117,6 +117,14 @@ func (p *Process) Freeze() {
 // Thaw is SIGCONT.
 func (p *Process) Thaw() { p.signal(syscall.SIGCONT) }
 
+// Crash is SIGQUIT: the process ends and prints what each of its goroutines did. It returns when the process is gone.
+func (p *Process) Crash() {
+	p.tb.Helper()
+	p.signal(syscall.SIGQUIT)
+	<-p.gone
+	p.cmd = nil
+}
+
 func (p *Process) signal(s syscall.Signal) {
 	p.tb.Helper()
 	if err := p.cmd.Process.Signal(s); err != nil {
