@@ -25,7 +25,7 @@ import (
 )
 
 // overlays are the folders that are applied whole.
-var overlays = []string{"overlays/lab", "overlays/production"}
+var overlays = []string{"overlays/lab", "overlays/production", "overlays/existing-etcd"}
 
 // root is the folder with go.work.
 func root(tb testing.TB) string {

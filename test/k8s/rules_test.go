@@ -59,8 +59,9 @@ func TestOverlaysKeepTheRules(t *testing.T) {
 
 func TestEveryServiceHasAWorkload(t *testing.T) {
 	for overlay, replicas := range map[string]map[string]int32{
-		"overlays/lab":        {"registry": 1, "translator": 1, "distributor": 1, "gateway": 0, "etcd": 1, "echo": 1},
-		"overlays/production": {"registry": 2, "translator": 2, "distributor": 3, "gateway": 0, "etcd": 3},
+		"overlays/lab":           {"registry": 1, "translator": 1, "distributor": 1, "gateway": 0, "etcd": 1, "echo": 1},
+		"overlays/production":    {"registry": 2, "translator": 2, "distributor": 3, "gateway": 0, "etcd": 3},
+		"overlays/existing-etcd": {"registry": 2, "translator": 2, "distributor": 3, "gateway": 0},
 	} {
 		f := mustFleet(t, overlay)
 		if len(f.workloads) != len(replicas) {
@@ -180,6 +181,14 @@ func probesAskContainers(f *fleet, wrong func(string, ...any)) {
 	}
 }
 
+// etcdClientSecret is given by whoever has an etcd of their own.
+const etcdClientSecret = "silverback-etcd-client-tls"
+
+func (f *fleet) hasEtcd() bool {
+	_, ok := f.workload("etcd")
+	return ok
+}
+
 func volumesAreThere(f *fleet, wrong func(string, ...any)) {
 	for _, w := range f.workloads {
 		unused := map[string]core.Volume{}
@@ -191,7 +200,7 @@ func volumesAreThere(f *fleet, wrong func(string, ...any)) {
 			switch {
 			case v.ConfigMap != nil && f.configs[v.ConfigMap.Name] == nil:
 				wrong("%s: volume %s is of ConfigMap %s, which does not exist", w.name, v.Name, v.ConfigMap.Name)
-			case v.Secret != nil && f.certificates[v.Secret.SecretName] == nil:
+			case v.Secret != nil && f.certificates[v.Secret.SecretName] == nil && !(v.Secret.SecretName == etcdClientSecret && !f.hasEtcd()):
 				wrong("%s: volume %s is of Secret %s, which no Certificate makes", w.name, v.Name, v.Secret.SecretName)
 			case v.Secret != nil && (v.Secret.DefaultMode == nil || *v.Secret.DefaultMode != 0o440):
 				wrong("%s: volume %s holds a key and is not of mode 0440", w.name, v.Name)
@@ -582,7 +591,7 @@ func monitorsFindPorts(f *fleet, wrong func(string, ...any)) {
 			}
 		}
 		for _, job := range []string{"silverback-registry", "silverback-translator", "silverback-distributor", "silverback-etcd"} {
-			if !found[job] {
+			if !found[job] && (job != "silverback-etcd" || f.hasEtcd()) {
 				wrong("ServiceMonitor %s: there is no job %s", m.Name, job)
 			}
 		}
