@@ -21,6 +21,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/promql"
@@ -94,7 +95,7 @@ func scrapeFleet(t *testing.T, l *lab.Lab, into map[string]*promql.Series, when 
 // keep adds samples to series, which it knows by their labels.
 func keep(into map[string]*promql.Series, families []*dto.MetricFamily, when time.Duration, target ...string) {
 	put := func(name string, own []*dto.LabelPair, sample float64, more ...string) {
-		b := labels.NewBuilder(labels.FromStrings(append(slices.Clone(target), more...)...)).Set(labels.MetricName, name)
+		b := labels.NewBuilder(labels.FromStrings(append(slices.Clone(target), more...)...)).Set(model.MetricNameLabel, name)
 		for _, l := range own {
 			b.Set(l.GetName(), l.GetValue())
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/labels"
+
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/template"
 	"go.yaml.in/yaml/v3"
@@ -146,7 +146,7 @@ func TestEveryRuleFiresAndIsSilent(t *testing.T) {
 				scraped.load(t, s.Series, s.Values, time.Duration(c.Interval))
 			}
 			for _, s := range scraped {
-				if name := s.Metric.Get(labels.MetricName); !known[name] {
+				if name := s.Metric.Get(model.MetricNameLabel); !known[name] {
 					t.Errorf("the case gives %s, which no process tells", name)
 				}
 			}
@@ -184,7 +184,7 @@ func firing(t *testing.T, r rule, scraped *memory, every, until time.Duration) (
 		active := map[string]time.Duration{}
 		alerts = nil
 		for _, s := range found {
-			key := s.Metric.DropReserved(func(name string) bool { return name == labels.MetricName }).String()
+			key := s.Metric.DropReserved(func(name string) bool { return name == model.MetricNameLabel }).String()
 			active[key] = now
 			if began, ok := since[key]; ok {
 				active[key] = began
@@ -202,7 +202,7 @@ func firing(t *testing.T, r rule, scraped *memory, every, until time.Duration) (
 func expand(t *testing.T, r rule, s promql.Sample) alert {
 	t.Helper()
 	a := alert{Labels: s.Metric.Map(), Annotations: map[string]string{}}
-	delete(a.Labels, labels.MetricName)
+	delete(a.Labels, model.MetricNameLabel)
 	data := template.AlertTemplateData(a.Labels, nil, "", s)
 	text := func(text string) string {
 		expanded, err := template.NewTemplateExpander(t.Context(), "{{$labels := .Labels}}{{$value := .Value}}"+text, r.Alert, data,

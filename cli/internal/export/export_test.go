@@ -211,7 +211,7 @@ func start(t *testing.T) *registry {
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 	r.stop = server.Stop
-	t.Cleanup(func() { server.Stop(); <-ended })
+	t.Cleanup(func() { server.Stop(); _ = <-ended })
 	return r
 }
 
