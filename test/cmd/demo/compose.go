@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -16,13 +17,16 @@ type compose struct {
 	program []string // docker compose or docker-compose, with the file
 	file    string
 	project string
+
+	mu  sync.Mutex
+	ids map[string]string // of containers, by service
 }
 
 func newCompose(ctx context.Context, file, project string) (*compose, error) {
 	if _, err := os.Stat(file); err != nil {
 		return nil, fmt.Errorf("the compose file: %w", err)
 	}
-	c := &compose{file: file, project: project}
+	c := &compose{file: file, project: project, ids: map[string]string{}}
 	if _, err := must(ctx, "docker", "compose", "version"); err == nil {
 		c.program = []string{"docker", "compose"}
 	} else if _, err := exec.LookPath("docker-compose"); err == nil {
@@ -96,32 +100,75 @@ func (c *compose) name(_ context.Context) (string, error) {
 	return "", errors.New("the compose project has no name: give one with -project")
 }
 
-func (c *compose) Start(ctx context.Context, names ...string) error {
-	_, err := c.do(ctx, append([]string{"start"}, names...)...)
+// container is the id of a service's container. From here on Docker is asked itself, which is quicker.
+func (c *compose) container(ctx context.Context, service string) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if id, ok := c.ids[service]; ok {
+		return id, nil
+	}
+	project, err := c.name(ctx)
+	if err != nil {
+		return "", err
+	}
+	out, err := must(ctx, "docker", "ps", "-aq", "--filter", "label=com.docker.compose.project="+project, "--filter", "label=com.docker.compose.service="+service)
+	if err != nil {
+		return "", err
+	}
+	ids := strings.Fields(out)
+	if len(ids) != 1 {
+		return "", fmt.Errorf("%d containers of %s in project %s", len(ids), service, project)
+	}
+	c.ids[service] = ids[0]
+	return ids[0], nil
+}
+
+// docker runs a command of Docker on the containers of services.
+func (c *compose) docker(ctx context.Context, services []string, args ...string) error {
+	for _, service := range services {
+		id, err := c.container(ctx, service)
+		if err != nil {
+			return err
+		}
+		args = append(args, id)
+	}
+	_, err := must(ctx, "docker", args...)
 	return err
 }
 
+func (c *compose) Start(ctx context.Context, names ...string) error {
+	return c.docker(ctx, names, "start")
+}
+
+// Stop stops each kind in its turn: what others need goes last.
 func (c *compose) Stop(ctx context.Context, names ...string) error {
-	_, err := c.do(ctx, append([]string{"stop", "--timeout", "10"}, names...)...)
-	return err
+	for _, kind := range stopOrder {
+		var some []string
+		for _, name := range names {
+			if first, _, _ := strings.Cut(name, "-"); first == kind {
+				some = append(some, name)
+			}
+		}
+		if len(some) == 0 {
+			continue
+		}
+		if err := c.docker(ctx, some, "stop", "--time", "20"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *compose) Kill(ctx context.Context, name string) error {
-	_, err := c.do(ctx, "kill", "-s", "KILL", name)
-	return err
+	return c.docker(ctx, []string{name}, "kill", "--signal", "KILL")
 }
 
 func (c *compose) CLI(ctx context.Context, in string, line func(string), args ...string) (int, error) {
-	all := append(append(append([]string(nil), c.program...), "run", "--rm", "-T", "cli"), args...)
-	return command(ctx, in, func(l string) {
-		// What compose says of the container is no word of the command line.
-		for _, noise := range []string{"Creating ", " Container ", " Network ", "time="} {
-			if strings.HasPrefix(l, noise) {
-				return
-			}
-		}
-		line(l)
-	}, all[0], all[1:]...)
+	id, err := c.container(ctx, "cli")
+	if err != nil {
+		return -1, err
+	}
+	return command(ctx, in, line, "docker", append([]string{"exec", "-i", id, "/silverback"}, args...)...)
 }
 
 func (c *compose) Shown() string {
@@ -129,7 +176,7 @@ func (c *compose) Shown() string {
 	if c.program[0] == "docker" {
 		shown = "docker compose"
 	}
-	return shown + " -f " + c.file + " run --rm -T cli"
+	return shown + " -f " + c.file + " exec -T cli /silverback"
 }
 
 // inside is the port of a process's listener in its container, and the service that publishes it.
@@ -147,7 +194,11 @@ func inside(name string) (service, port string) {
 
 func (c *compose) URL(ctx context.Context, name string) (string, error) {
 	service, port := inside(name)
-	out, err := c.do(ctx, "port", service, port)
+	id, err := c.container(ctx, service)
+	if err != nil {
+		return "", err
+	}
+	out, err := must(ctx, "docker", "port", id, port)
 	if err != nil {
 		return "", err
 	}

@@ -82,6 +82,9 @@ const (
 	distributors = 3
 )
 
+// stopOrder lists the kinds of processes so that what others need comes last.
+var stopOrder = []string{"agent", "distributor", "translator", "registry", "etcd", "load", "kong", "echo"}
+
 // plane is everything that is no gateway and no agent.
 func plane() []string {
 	var all []string

@@ -214,7 +214,7 @@ const stopTime = 15 * time.Second
 // Stop stops processes of one kind side by side, and each kind in its turn: what others need goes last.
 func (p *processes) Stop(_ context.Context, names ...string) error {
 	var problems []error
-	for _, kind := range []string{"agent", "distributor", "translator", "registry", "etcd", "load", "kong", "echo"} {
+	for _, kind := range stopOrder {
 		var some []*part
 		for _, one := range p.parts {
 			if first, _, _ := strings.Cut(one.name, "-"); first == kind && slices.Contains(names, one.name) && one.cmd != nil {

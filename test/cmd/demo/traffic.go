@@ -25,7 +25,7 @@ type traffic struct {
 
 const (
 	clients     = 4
-	clientPause = 10 * time.Millisecond
+	clientPause = 20 * time.Millisecond
 	requestTime = 10 * time.Second
 )
 
