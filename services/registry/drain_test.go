@@ -38,8 +38,14 @@ func TestADrainIsToldAndKept(t *testing.T) {
 	r := start(t, server.Client(t), registry.Config{})
 	r.group(t, "g")
 	for _, call := range []func() error{
-		func() error { _, err := r.DrainNode(t.Context(), &registryv1.DrainNodeRequest{Group: "g", Node: "a"}); return err },
-		func() error { _, err := r.UndrainNode(t.Context(), &registryv1.UndrainNodeRequest{Group: "g", Node: "a"}); return err },
+		func() error {
+			_, err := r.DrainNode(t.Context(), &registryv1.DrainNodeRequest{Group: "g", Node: "a"})
+			return err
+		},
+		func() error {
+			_, err := r.UndrainNode(t.Context(), &registryv1.UndrainNodeRequest{Group: "g", Node: "a"})
+			return err
+		},
 	} {
 		if err := fault.FromStatus(call()); !errors.Is(err, fault.Of(fault.Missing)) {
 			t.Errorf("an order for a node that is not there was answered %v", err)

@@ -29,8 +29,11 @@ func readyz(t *testing.T, f *labfleet.Fleet, gateway string, status int, text st
 			}
 			defer func() { _ = resp.Body.Close() }()
 			body, err := io.ReadAll(resp.Body)
-			if err != nil || resp.StatusCode != status || strings.TrimSpace(string(body)) != text {
-				return fmt.Errorf("%d %q, %v; want %d %q", resp.StatusCode, body, err, status, text)
+			if err != nil {
+				return err
+			}
+			if resp.StatusCode != status || strings.TrimSpace(string(body)) != text {
+				return fmt.Errorf("%d %q; want %d %q", resp.StatusCode, body, status, text)
 			}
 			return nil
 		})

@@ -29,7 +29,7 @@ func TestAnOrderIsRecalled(t *testing.T) {
 	}
 	_ = s.Close()
 	s = reopen()
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	if o, err := s.RecallOrder(); err != nil || !o.Equal(want) {
 		t.Errorf("got %+v, %v", o, err)
 	}

@@ -50,12 +50,12 @@ type Book struct {
 type entry struct {
 	session   roster.Session
 	renewed   time.Time
-	version   int          // counts what changed, so that a write knows whether it wrote the newest
-	claim     bool         // the node came here; its session is to be taken from another replica
-	enrol     *roster.Node // the record to write with the session
-	ending    bool         // the session is to be deleted
-	leaving   bool         // and its node said goodbye
-	committed bool         // the session was written once
+	version   int            // counts what changed, so that a write knows whether it wrote the newest
+	claim     bool           // the node came here; its session is to be taken from another replica
+	enrol     *roster.Node   // the record to write with the session
+	ending    bool           // the session is to be deleted
+	leaving   bool           // and its node said goodbye
+	committed bool           // the session was written once
 	waiting   []chan settled // told at the next outcome
 }
 
