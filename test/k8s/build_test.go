@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	certmanager "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
@@ -48,9 +49,14 @@ func root(tb testing.TB) string {
 
 func manifests(tb testing.TB) string { return filepath.Join(root(tb), "deploy", "k8s") }
 
+var builds sync.Map // what was built already, by folder
+
 // build returns what `kubectl apply -k` of a folder would apply.
 func build(tb testing.TB, folder string) string {
 	tb.Helper()
+	if text, ok := builds.Load(folder); ok {
+		return text.(string)
+	}
 	result, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(manifests(tb), folder))
 	if err != nil {
 		tb.Fatalf("build %s: %v", folder, err)
@@ -59,6 +65,7 @@ func build(tb testing.TB, folder string) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	builds.Store(folder, string(text))
 	return string(text)
 }
 
