@@ -85,7 +85,7 @@ func (g *Gateway) post(ctx context.Context, posted []byte, flatten bool) error {
 		return nil
 	}
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // half an answer is judged by its status
-	return judge(resp, body, len(posted))
+	return withhold(judge(resp, body, len(posted)), posted)
 }
 
 // judge reads an answer that is not a success.

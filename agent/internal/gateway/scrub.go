@@ -11,6 +11,7 @@ import (
 const (
 	redacted   = "[redacted]"
 	maxMessage = 500
+	ellipsis   = "…" // where a text was clipped
 )
 
 // openKinds hold nothing that is secret; their values may stand in a message. Every other kind, known or not, is
@@ -106,5 +107,5 @@ func clip(text string) string {
 	for cut > 0 && !utf8.RuneStart(text[cut]) {
 		cut--
 	}
-	return text[:cut] + "…"
+	return text[:cut] + ellipsis
 }
