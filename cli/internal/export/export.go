@@ -20,8 +20,8 @@ type options struct {
 	watch bool
 }
 
-// render makes the text of a file. It is pure: the same members give the same bytes.
-type render func(members []member) []byte
+// render makes the text of a file for the members of a group, or of all when it is empty. It is pure: the same members give the same bytes.
+type render func(group string, members []member) []byte
 
 // Command is the parent of the exports.
 func Command(a *app.App) *cobra.Command {
@@ -52,7 +52,7 @@ stand as __meta_silverback_label_NAME, for relabelling.`,
 		},
 	}, func(cmd *cobra.Command) {
 		cmd.Flags().StringVar(&scheme, "scheme", "http", "how agents are scraped: http, or https where they have --http-cert-file")
-	}, func(members []member) []byte { return renderPrometheus(members, scheme) })
+	}, func(_ string, members []member) []byte { return renderPrometheus(members, scheme) })
 }
 
 func haproxy(a *app.App) *cobra.Command {
@@ -64,7 +64,7 @@ the file's to say: HAProxy asks each agent's /readyz, which also says no for a g
 		Example: "  silverback export haproxy -g default --watch --out /etc/haproxy/silverback.cfg",
 	}, func(cmd *cobra.Command) {
 		cmd.Flags().StringVar(&checkCA, "check-ca-file", "", "ask /readyz over TLS, and trust this file on HAProxy's machine; where agents have --http-cert-file")
-	}, func(members []member) []byte { return renderHAProxy(members, checkCA) })
+	}, func(group string, members []member) []byte { return renderHAProxy(group, members, checkCA) })
 }
 
 func nginx(a *app.App) *cobra.Command {
@@ -135,7 +135,7 @@ func put(a *app.App, o options, nodes []*registryv1.Node, text render) error {
 		fmt.Fprintln(a.Err, "left out:", p)
 	}
 	if o.out == "" {
-		if _, err := a.Out.Write(text(members)); err != nil {
+		if _, err := a.Out.Write(text(o.group, members)); err != nil {
 			return fmt.Errorf("write: %w", err)
 		}
 		return nil
@@ -144,7 +144,7 @@ func put(a *app.App, o options, nodes []*registryv1.Node, text render) error {
 		fmt.Fprintf(a.Err, "the roster has no node; %s stays as it is (delete it if that is meant)\n", o.out)
 		return nil
 	}
-	changed, err := replace(o.out, text(members))
+	changed, err := replace(o.out, text(o.group, members))
 	if err != nil {
 		return err
 	}

@@ -53,6 +53,8 @@ func TestTexts(t *testing.T) {
 		{name: "haproxy.cfg", args: []string{"haproxy"}},
 		{name: "haproxy-tls.cfg", args: []string{"haproxy", "-g", "inner", "--check-ca-file", "/etc/haproxy/silverback-ca.crt"}},
 		{name: "nginx.conf", args: []string{"nginx"}},
+		{name: "haproxy-nobody.cfg", args: []string{"haproxy", "-g", "nobody"}},
+		{name: "nginx-nobody.conf", args: []string{"nginx", "-g", "nobody"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := start(t)

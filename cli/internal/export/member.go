@@ -50,16 +50,25 @@ func membersOf(nodes []*registryv1.Node) (members []member, problems []string) {
 	return members, problems
 }
 
-// byGroup splits sorted members.
-func byGroup(members []member) (groups [][]member) {
+// byGroup splits sorted members. A group that was asked for is there without any, since others name what is made of it.
+func byGroup(asked string, members []member) (groups []group) {
+	if asked != "" && len(members) == 0 {
+		return []group{{name: asked}}
+	}
 	for len(members) > 0 {
 		n := slices.IndexFunc(members, func(m member) bool { return m.group != members[0].group })
 		if n < 0 {
 			n = len(members)
 		}
-		groups, members = append(groups, members[:n]), members[n:]
+		groups, members = append(groups, group{members[0].group, members[:n]}), members[n:]
 	}
 	return groups
+}
+
+// A group is the members that take the same traffic.
+type group struct {
+	name    string
+	members []member
 }
 
 func (m member) proxy() string { return net.JoinHostPort(m.proxyHost, m.proxyPort) }

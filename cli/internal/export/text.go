@@ -44,13 +44,13 @@ func labelName(name string) string {
 	}, name)
 }
 
-func renderHAProxy(members []member, checkCA string) []byte {
+func renderHAProxy(asked string, members []member, checkCA string) []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, written, "haproxy")
-	for _, group := range byGroup(members) {
-		fmt.Fprintf(&out, "\nbackend silverback_%s\n", group[0].group)
+	for _, g := range byGroup(asked, members) {
+		fmt.Fprintf(&out, "\nbackend silverback_%s\n", g.name)
 		out.WriteString("    balance roundrobin\n    option httpchk GET /readyz\n    http-check expect status 200\n    option redispatch\n    retries 2\n    default-server inter 1s fall 2 rise 2\n")
-		for _, m := range group {
+		for _, m := range g.members {
 			check := "check port " + m.agentPort
 			if m.agentHost != m.proxyHost {
 				check = "check addr " + m.agentHost + " port " + m.agentPort
@@ -64,15 +64,15 @@ func renderHAProxy(members []member, checkCA string) []byte {
 	return out.Bytes()
 }
 
-func renderNginx(members []member) []byte {
+func renderNginx(asked string, members []member) []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, written, "nginx")
-	for _, group := range byGroup(members) {
-		name := "silverback_" + group[0].group
+	for _, g := range byGroup(asked, members) {
+		name := "silverback_" + g.name
 		fmt.Fprintf(&out, "\nupstream %s {\n    zone %s 64k;\n", name, name)
-		listed := pick(group, func(m member) bool { return m.ready })
+		listed := pick(g.members, func(m member) bool { return m.ready })
 		if len(listed) == 0 {
-			if listed = pick(group, func(m member) bool { return m.served }); len(listed) > 0 {
+			if listed = pick(g.members, func(m member) bool { return m.served }); len(listed) > 0 {
 				out.WriteString("    # No gateway is ready; these once were.\n")
 			}
 		}
