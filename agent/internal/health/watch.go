@@ -256,6 +256,12 @@ func (w *Watch) note(a *asking, now time.Time, reason string) {
 	if reason != "" {
 		a.reason = reason
 	}
+	switch flipped := before.Asked && before.Failing != a.streak.Failing; {
+	case a.streak.Failing && (flipped || !before.Asked):
+		w.Board.Note("ProbeFailing", a.view().Name()+": "+reason, now)
+	case flipped:
+		w.Board.Note("ProbeGood", a.view().Name()+" is good again", now)
+	}
 	a.results = append(a.results, result{at: now, reason: reason})
 	if before.Asked != a.streak.Asked || before.Failing != a.streak.Failing {
 		w.show(now, false)

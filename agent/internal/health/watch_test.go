@@ -155,8 +155,12 @@ func TestAProbeThatFailsIsSeenAndDamped(t *testing.T) {
 		}
 		b.kong.set("shop/health", http.StatusOK)
 		pass(5 * time.Second)
-		if v := b.board.View(); !v.Serving() || b.condition() != "" {
+		v = b.board.View()
+		if !v.Serving() || b.condition() != "" {
 			t.Errorf("after it recovered: %q, condition %q", v.Unready(), b.condition())
+		}
+		if len(v.Events) != 2 || v.Events[0].Type != "ProbeFailing" || v.Events[1].Type != "ProbeGood" {
+			t.Errorf("events %+v", v.Events)
 		}
 	})
 }

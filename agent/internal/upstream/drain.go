@@ -58,10 +58,16 @@ func (d *Drains) Obey(next lastgood.Order, enrolment bool) {
 		}
 		return
 	}
-	changed := !next.Equal(d.order)
+	before := d.order
 	d.order = next
-	if changed {
+	if !next.Equal(before) {
 		d.show()
+	}
+	switch {
+	case next.Draining && !before.Draining:
+		d.board.Note("Drained", strings.TrimSuffix("the node is out of load balancing: "+next.Reason, ": "), time.Now())
+	case before.Draining && !next.Draining:
+		d.board.Note("Undrained", "the node is back in load balancing", time.Now())
 	}
 	if err := d.memory.RememberOrder(next); err != nil {
 		d.forgot = true

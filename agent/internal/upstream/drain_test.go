@@ -39,6 +39,9 @@ func TestAnOrderIsObeyedWhenItIsNotOlder(t *testing.T) {
 		b, m := board.New(board.View{}), &disk{order: drained}
 		d := NewDrains(b, m, drained, nil)
 		d.Obey(c.next, c.enrolment)
+		if noted := len(b.View().Events) > 0; noted == c.want {
+			t.Errorf("%s: events %+v", c.name, b.View().Events)
+		}
 		if got := b.View().Draining; got != c.want || m.order.Draining != c.want {
 			t.Errorf("%s: draining %v, on disk %v", c.name, got, m.order.Draining)
 		}
