@@ -59,7 +59,7 @@ type Gateway struct {
 	unbuilt     bool // a reload failed: readiness is lost (F30)
 	nodeID      string
 	version     string
-	generations int // of worker processes, ever
+	generations int           // of worker processes, ever
 	gone        chan struct{} // closed when this run of the process ends
 }
 
@@ -255,7 +255,11 @@ func open(address string) (net.Listener, error) {
 	return net.Listen("unix", path)
 }
 
+// tls is nothing for a socket.
 func (g *Gateway) tls(listener int) *tls.Config {
+	if strings.HasPrefix([listeners]string{g.opts.Admin, g.opts.Status, g.opts.Proxy}[listener], unixPrefix) {
+		return nil
+	}
 	return [listeners]*tls.Config{g.opts.AdminTLS, g.opts.StatusTLS, g.opts.ProxyTLS}[listener]
 }
 

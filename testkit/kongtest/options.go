@@ -20,8 +20,8 @@ type Options struct {
 	// OpenProxy lets the proxy listen beyond loopback, where other containers or
 	// machines reach it. The other listeners never do.
 	OpenProxy bool
-	// AdminTLS, StatusTLS and ProxyTLS make a listener speak TLS and nothing else;
-	// nil is plain HTTP. HTTP/2 is spoken where NextProtos offers it, and clients
+	// AdminTLS, StatusTLS and ProxyTLS make a listener in TCP speak TLS and nothing
+	// else; nil is plain HTTP. HTTP/2 is spoken where NextProtos offers it, and clients
 	// are asked for a certificate as ClientAuth says. See Authority.
 	AdminTLS, StatusTLS, ProxyTLS *tls.Config
 	// Workers is the number of nginx workers; 0 means 1.

@@ -26,18 +26,22 @@ func main() {
 // 1 when the gateway could not start, 2 for wrong flags.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var opts kongtest.Options
+	var files tlsFiles
 	flags := flag.NewFlagSet("silverback-kongsim", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&opts.Proxy, "proxy", "127.0.0.1:8000", "address of the proxy listener, on loopback")
+	flags.StringVar(&opts.Proxy, "proxy", "127.0.0.1:8000", "address of the proxy listener, on loopback, or unix: and the path of a socket")
 	flags.BoolVar(&opts.OpenProxy, "insecure-proxy", false, "allow -proxy beyond loopback, for labs in containers")
-	flags.StringVar(&opts.Admin, "admin", "127.0.0.1:8001", "address of the Admin API, on loopback")
-	flags.StringVar(&opts.Status, "status", "127.0.0.1:8007", "address of the Status API, on loopback")
+	flags.StringVar(&opts.Admin, "admin", "127.0.0.1:8001", "address of the Admin API, likewise")
+	flags.StringVar(&opts.Status, "status", "127.0.0.1:8007", "address of the Status API, likewise")
 	flags.IntVar(&opts.Workers, "workers", 1, "number of simulated nginx workers")
 	flags.StringVar(&opts.DeclarativeConfig, "declarative-config", "", "file to which every start and every SIGHUP returns")
 	flags.StringVar(&opts.Prefix, "prefix", "", "existing directory that keeps the configuration when the process ends")
 	flags.StringVar(&opts.RouterFlavor, "router-flavor", "traditional_compatible", "traditional_compatible, traditional or expressions")
 	flags.StringVar(&opts.UntrustedLua, "untrusted-lua", "sandbox", "sandbox, on or off")
 	flags.StringVar(&opts.SchemaDir, "schemas", "", "directory with entities/*.json, plugins/*.json and vaults/*.json to serve under /schemas and to check configurations against")
+	flags.StringVar(&files.cert, "cert-file", "", "certificate in PEM form with which every listener in TCP speaks TLS")
+	flags.StringVar(&files.key, "key-file", "", "that certificate's key")
+	flags.StringVar(&files.clientCA, "client-ca-file", "", "authorities of whom the Admin and the Status API want a client's certificate")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
@@ -50,6 +54,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if opts.Workers < 1 {
 		_, _ = fmt.Fprintln(stderr, "silverback-kongsim: -workers wants a number from 1")
 		return 2
+	}
+	if err := files.apply(&opts); err != nil {
+		_, _ = fmt.Fprintf(stderr, "silverback-kongsim: %v\n", err)
+		return 1
 	}
 	_, _ = fmt.Fprintln(stdout, kongtest.Banner())
 	g, err := kongtest.New(opts)
