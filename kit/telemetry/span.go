@@ -14,35 +14,35 @@ import (
 
 const (
 	tracer      = "github.com/silverback-gateway/silverback"
-	traceParent = "traceparent"
+	traceHeader = "traceparent"
 )
 
-// A Position is a place in a trace, in the form of W3C's traceparent, so that a trace can go on where no call connects two
+// A TraceParent is a place in a trace, in the form of W3C's header of that name, so that a trace can go on where no call connects two
 // processes: through a record in etcd, or a message on a stream that is older than it. Empty is no trace, and what is recorded below
 // it is recorded nowhere and costs nothing.
-type Position string
+type TraceParent string
 
-// PositionOf returns where a context is; empty when nothing is traced.
-func PositionOf(ctx context.Context) Position {
+// TraceParentOf returns where a context is; empty when nothing is traced.
+func TraceParentOf(ctx context.Context) TraceParent {
 	if !trace.SpanContextFromContext(ctx).IsValid() {
 		return ""
 	}
 	carrier := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, carrier)
-	return Position(carrier[traceParent])
+	return TraceParent(carrier[traceHeader])
 }
 
-// below makes a context at a position, which another process may have given: what is no position is none.
-func (p Position) below() context.Context {
-	return propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{traceParent: string(p)})
+// below makes a context at a place, which another process may have given: what is no place is none.
+func (p TraceParent) below() context.Context {
+	return propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{traceHeader: string(p)})
 }
 
 // A Span is a stretch of work in a trace. The zero Span is of no trace.
 type Span struct{ span trace.Span }
 
-// Start begins a span below a position, as of a moment that may be past. Facts are names and values in turn, as logs have
+// Start begins a span below a place, as of a moment that may be past. Facts are names and values in turn, as logs have
 // them; they must hold no secrets.
-func (p Position) Start(name string, began time.Time, facts ...any) Span {
+func (p TraceParent) Start(name string, began time.Time, facts ...any) Span {
 	if p == "" {
 		return Span{}
 	}
@@ -60,12 +60,12 @@ func StartTrace(ctx context.Context, name string, facts ...any) (context.Context
 	return ctx, Span{span}
 }
 
-// Position is the place below this span.
-func (s Span) Position() Position {
+// TraceParent is the place below this span.
+func (s Span) TraceParent() TraceParent {
 	if s.span == nil {
 		return ""
 	}
-	return PositionOf(trace.ContextWithSpan(context.Background(), s.span))
+	return TraceParentOf(trace.ContextWithSpan(context.Background(), s.span))
 }
 
 // End ends the span at a moment. A failure is said in words that hold no secrets; empty is none.

@@ -12,7 +12,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 )
 
-func TestATraceGoesOnFromAPosition(t *testing.T) {
+func TestATraceGoesOnFromARecord(t *testing.T) {
 	recorded := tracetest.NewSpanRecorder()
 	before := otel.GetTracerProvider()
 	otel.SetTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorded)))
@@ -20,9 +20,9 @@ func TestATraceGoesOnFromAPosition(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
 
 	ctx, asked := telemetry.StartTrace(t.Context(), "apply")
-	position := telemetry.PositionOf(ctx) // as it stands in a record
+	parent := telemetry.TraceParentOf(ctx) // as it stands in a record
 	began := time.Now().Add(-time.Minute)
-	loaded := position.Start("load", began, telemetry.Node, "gw-1")
+	loaded := parent.Start("load", began, telemetry.Node, "gw-1")
 	loaded.End(began.Add(time.Second), "timeout")
 	asked.End(time.Now(), "")
 	spans := recorded.Ended()
@@ -39,8 +39,8 @@ func TestATraceGoesOnFromAPosition(t *testing.T) {
 	if a := load.Attributes(); len(a) != 1 || a[0].Key != "silverback.node" || a[0].Value.AsString() != "gw-1" {
 		t.Errorf("the facts are %v", a)
 	}
-	if loaded.Position() == "" || loaded.Position() == position {
-		t.Errorf("the position below %q is %q", position, loaded.Position())
+	if loaded.TraceParent() == "" || loaded.TraceParent() == parent {
+		t.Errorf("the place below %q is %q", parent, loaded.TraceParent())
 	}
 }
 
@@ -49,16 +49,16 @@ func TestNothingIsRecordedBelowNothing(t *testing.T) {
 	before := otel.GetTracerProvider()
 	otel.SetTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorded)))
 	t.Cleanup(func() { otel.SetTracerProvider(before) })
-	if p := telemetry.PositionOf(t.Context()); p != "" {
+	if p := telemetry.TraceParentOf(t.Context()); p != "" {
 		t.Errorf("a context without a trace is at %q", p)
 	}
-	none := telemetry.Position("").Start("load", time.Now())
+	none := telemetry.TraceParent("").Start("load", time.Now())
 	none.End(time.Now(), "")
-	if none.Position() != "" || len(recorded.Started()) > 0 {
-		t.Errorf("%d spans, at %q", len(recorded.Started()), none.Position())
+	if none.TraceParent() != "" || len(recorded.Started()) > 0 {
+		t.Errorf("%d spans, at %q", len(recorded.Started()), none.TraceParent())
 	}
-	// A position that somebody else garbled begins a trace of its own rather than doing harm.
-	telemetry.Position("00-nonsense").Start("load", time.Now()).End(time.Now(), "")
+	// A parent that somebody else garbled begins a trace of its own rather than doing harm.
+	telemetry.TraceParent("00-nonsense").Start("load", time.Now()).End(time.Now(), "")
 	if n := len(recorded.Ended()); n != 1 || recorded.Ended()[0].Parent().IsValid() {
 		t.Errorf("%d spans", n)
 	}

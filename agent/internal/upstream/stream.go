@@ -245,7 +245,7 @@ func (f *Follower) deliver(stream uint64, a *assembly, err error) {
 		},
 		Arrived: time.Now(),
 	}
-	f.traces.arrived(d, telemetry.Position(a.directive.GetTraceparent()))
+	f.traces.arrived(d, telemetry.TraceParent(a.directive.GetTraceparent()))
 	stale := d.Snapshot.Decision < fleet.Decision(f.Board.View().Decision)
 	switch {
 	case err != nil, stale: // nothing is made of what will be refused

@@ -16,8 +16,8 @@ type traces struct {
 }
 
 type traced struct {
-	position telemetry.Position
-	arrived  time.Time
+	parent  telemetry.TraceParent
+	arrived time.Time
 }
 
 func (t *traces) forget() {
@@ -26,8 +26,8 @@ func (t *traces) forget() {
 	t.open = nil
 }
 
-func (t *traces) arrived(d apply.Directive, position telemetry.Position) {
-	if position == "" {
+func (t *traces) arrived(d apply.Directive, parent telemetry.TraceParent) {
+	if parent == "" {
 		return
 	}
 	t.mu.Lock()
@@ -35,11 +35,11 @@ func (t *traces) arrived(d apply.Directive, position telemetry.Position) {
 	if t.open == nil || len(t.open) >= maxAnswers { // those that were overtaken are never answered
 		t.open = map[apply.Ticket]traced{}
 	}
-	t.open[d.Ticket] = traced{position: position, arrived: d.Arrived}
+	t.open[d.Ticket] = traced{parent: parent, arrived: d.Arrived}
 }
 
 // answered records what came of a directive, and returns where that is in its trace.
-func (t *traces) answered(a apply.Answer, now time.Time, facts ...any) telemetry.Position {
+func (t *traces) answered(a apply.Answer, now time.Time, facts ...any) telemetry.TraceParent {
 	t.mu.Lock()
 	of, ok := t.open[a.Ticket]
 	if ok && a.Failure == nil { // after a failure another answer follows
@@ -49,20 +49,20 @@ func (t *traces) answered(a apply.Answer, now time.Time, facts ...any) telemetry
 	if !ok {
 		return ""
 	}
-	span := of.position.Start("apply", of.arrived, facts...)
+	span := of.parent.Start("apply", of.arrived, facts...)
 	failure := ""
 	switch {
 	case a.Ack != nil:
 		loaded := of.arrived.Add(a.Ack.LoadTime)
 		if a.Ack.LoadTime > 0 { // else the gateway ran it already
-			span.Position().Start("load", of.arrived, facts...).End(loaded, "")
+			span.TraceParent().Start("load", of.arrived, facts...).End(loaded, "")
 		}
-		span.Position().Start("prove", loaded, append(facts, "proof", a.Ack.Proof)...).End(loaded.Add(a.Ack.ProofTime), "")
+		span.TraceParent().Start("prove", loaded, append(facts, "proof", a.Ack.Proof)...).End(loaded.Add(a.Ack.ProofTime), "")
 	case a.Refusal != nil:
 		failure = "refused by the gateway"
 	case a.Failure != nil:
 		failure = a.Failure.Reason.String()
 	}
 	span.End(now, failure)
-	return span.Position()
+	return span.TraceParent()
 }

@@ -89,7 +89,7 @@ func revisions(client translatorv1.TranslatorServiceClient) follow.Open[fleet.Gr
 				r := e.Revision
 				return event{Put: &follow.Pair[fleet.GroupID, rollout.Target]{Key: fleet.GroupID(r.GetGroup()), Value: rollout.Target{
 					Revision: fleet.Revision(r.GetNumber()), Digest: fleet.Digest(r.GetDigest()), CreateTime: r.GetCreateTime().AsTime(),
-					Trace: telemetry.Position(r.GetTraceparent()),
+					Trace: telemetry.TraceParent(r.GetTraceparent()),
 				}}}, err
 			case *translatorv1.WatchRevisionsResponse_Synced_:
 				return event{Synced: &e.Synced.ResumeToken}, err

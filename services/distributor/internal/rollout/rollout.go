@@ -16,7 +16,7 @@ type Target struct {
 	// CreateTime is when the revision was committed, from which propagation is measured.
 	CreateTime time.Time `json:"create_time,omitzero"`
 	// Trace is where its submission is in a trace; empty when that was not traced.
-	Trace telemetry.Position `json:"traceparent,omitempty"`
+	Trace telemetry.TraceParent `json:"traceparent,omitempty"`
 }
 
 // IsZero is true for no target.

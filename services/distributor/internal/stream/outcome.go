@@ -29,7 +29,7 @@ func (s *session) receive(o *distributorv1.Outcome) error {
 	s.mu.Unlock()
 	digest := fleet.Digest(o.GetDigest())
 	if known {
-		span := telemetry.Position(o.GetTraceparent()).Start("count outcome", time.Now(), telemetry.Group, s.group.id, telemetry.Node, s.node)
+		span := telemetry.TraceParent(o.GetTraceparent()).Start("count outcome", time.Now(), telemetry.Group, s.group.id, telemetry.Node, s.node)
 		defer func() { span.End(time.Now(), "") }()
 	}
 	switch v := o.GetVerdict().(type) {

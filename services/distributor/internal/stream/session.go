@@ -183,7 +183,7 @@ func (s *session) send(stream serverStream, d *directive, delta *encodedDelta) e
 	var span telemetry.Span
 	if !d.joined { // a node that joins later is not what the submission led to
 		span = d.Trace.Start("send directive", time.Now(), telemetry.Group, s.group.id, telemetry.Node, s.node, telemetry.Revision, d.Revision, telemetry.Decision, d.decision)
-		message.Traceparent = string(span.Position())
+		message.Traceparent = string(span.TraceParent())
 	}
 	defer func() { span.End(time.Now(), "") }()
 	kind, shared := kindNone, []byte(nil)

@@ -29,7 +29,7 @@ type Revision struct {
 	CreateTime time.Time
 	Changes    Summary
 	RequestID  string
-	Trace      telemetry.Position // of the submission
+	Trace      telemetry.TraceParent // of the submission
 }
 
 // EntityCount is how many entities the revision has.

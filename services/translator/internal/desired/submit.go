@@ -93,7 +93,7 @@ func (d *Desk) submit(ctx context.Context, s Submission) (Outcome, error) {
 		if !out.Unchanged {
 			commit.NewRevision = true
 			next.Source, next.Author, next.Message, next.RequestID = s.Source, s.Author, s.Message, s.RequestID
-			next.Trace = telemetry.PositionOf(ctx)
+			next.Trace = telemetry.TraceParentOf(ctx)
 		}
 		if next != nil {
 			commit.Request.Revision, source.Revision = next.Number, next.Number

@@ -63,7 +63,7 @@ func decodeRevision(key string, value []byte) (*desired.Revision, error) {
 	r := &desired.Revision{
 		Group: fleet.GroupID(record.Group), Number: fleet.Revision(record.Number), Digest: fleet.Digest(record.Digest), Size: record.Size, Entities: record.Entities,
 		Source: fleet.SourceID(record.Source), Author: record.Author, Message: record.Message, CreateTime: record.CreateTime, Changes: record.Changes, RequestID: record.RequestID,
-		Trace: telemetry.Position(record.Trace),
+		Trace: telemetry.TraceParent(record.Trace),
 	}
 	for _, s := range record.Sources {
 		r.Sources = append(r.Sources, desired.SourceRef{Name: fleet.SourceID(s.Name), Fragment: fleet.Digest(s.Fragment), Entities: s.Entities})
