@@ -3,6 +3,8 @@ package compile_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -65,6 +67,47 @@ func TestCorpusAgainstRecordedSchemas(t *testing.T) {
 		}
 	}
 	if checked < 1000 {
+		t.Errorf("only %d entities were checked", checked)
+	}
+}
+
+// TestGeneratedAgainstRecordedSchemas: what a converter makes of OpenAPI documents
+// is valid, but for plugins that the recorded gateway does not have.
+func TestGeneratedAgainstRecordedSchemas(t *testing.T) {
+	bundle := shared.Schemas(t)
+	dir := filepath.Join(shared.Dir(t), "corpus", "openapi")
+	raw, err := os.ReadFile(filepath.Join(dir, "cases.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var index struct{ Cases []corpusCase }
+	if err := json.Unmarshal(raw, &index); err != nil {
+		t.Fatal(err)
+	}
+	c := compile.New(compile.DefaultLimits())
+	checked := 0
+	for _, cs := range index.Cases {
+		if cs.Expected == "" {
+			continue
+		}
+		_, result, problems, err := build(c, load(t, dir, []string{cs.Expected}))
+		if err != nil || problems != nil {
+			continue // names that are there twice, and consumers of another file
+		}
+		for _, e := range result.Entities {
+			var entity map[string]any
+			if err := json.Unmarshal(e.JSON, &entity); err != nil {
+				t.Fatal(err)
+			}
+			checked++
+			for _, why := range bundle.Check(strings.TrimSuffix(e.Kind, "s"), entity) {
+				if why.Rule != schema.Unsupported {
+					t.Errorf("%s: %s %v is refused: [%s] %s", cs.Name, e.Kind, entity["name"], why.Rule, why)
+				}
+			}
+		}
+	}
+	if checked < 100 {
 		t.Errorf("only %d entities were checked", checked)
 	}
 }
