@@ -98,8 +98,8 @@ type Capabilities struct {
 	// The largest configuration that the gateway's Admin API takes, in bytes; 0 is no limit,
 	// and a limit that is not visible is left at Kong's default.
 	BodyLimitBytes int64 `protobuf:"varint,7,opt,name=body_limit_bytes,json=bodyLimitBytes,proto3" json:"body_limit_bytes,omitempty"`
-	// The digest of the bundle of entity and plugin schemas; empty until the
-	// agent has uploaded one.
+	// The digest of the bundle of entity and plugin schemas; empty when the gateway
+	// shows none, or they could not be read yet.
 	SchemaDigest  string `protobuf:"bytes,8,opt,name=schema_digest,json=schemaDigest,proto3" json:"schema_digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
