@@ -13,8 +13,8 @@ ROOT    := github.com/silverback-gateway/silverback
 MODULES := $(shell awk '{ for (i = 1; i <= NF; i++) if ($$i ~ /^\.\//) print substr($$i, 3) }' go.work)
 VERSION  = $(shell git describe --always --dirty 2>/dev/null || echo dev)
 
-# Suites that start fleets have targets of their own: e2e and chaos.
-PACKAGES = $$($(GO) list work | grep -vE '^$(ROOT)/test/(e2e|chaos)(/|$$)')
+# Suites that start fleets have targets of their own: e2e, chaos and compose-test.
+PACKAGES = $$($(GO) list work | grep -vE '^$(ROOT)/test/(e2e|chaos|compose)(/|$$)')
 
 # The branch that a change of the contract must not break.
 AGAINST ?= main
@@ -155,6 +155,10 @@ lab-demo: build bin/etcd ## see the promises kept, with plain processes (DEMO_FL
 compose-demo: ## the same in containers, without a registry (DEMO_FLAGS=-keep ...)
 	PLATFORMS=linux/$$($(GO) env GOARCH) VERSION="$(VERSION)" GO="$(GO)" deploy/images/build
 	$(GO) run ./test/cmd/demo -compose deploy/compose/compose.offline.yaml $(DEMO_FLAGS)
+
+.PHONY: compose-test
+compose-test: ## the compose files, and the demo in containers where a Docker engine answers
+	$(GO) test -count=1 -timeout 20m $(TEST_FLAGS) ./test/compose/...
 
 bin/etcd: deploy/images/go.mod
 	cd deploy/images && GOWORK=off CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -o ../../$@ go.etcd.io/etcd/server/v3

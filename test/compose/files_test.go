@@ -1,0 +1,184 @@
+package compose_test
+
+import (
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+const folder = "../../deploy/compose/"
+
+type file struct {
+	Services map[string]service        `yaml:"services"`
+	Volumes  map[string]map[string]any `yaml:"volumes"`
+}
+
+type service struct {
+	Image       string               `yaml:"image"`
+	Command     any                  `yaml:"command"`
+	Environment map[string]string    `yaml:"environment"`
+	Ports       []string             `yaml:"ports"`
+	Volumes     []string             `yaml:"volumes"`
+	NetworkMode string               `yaml:"network_mode"`
+	DependsOn   map[string]condition `yaml:"depends_on"`
+	Restart     string               `yaml:"restart"`
+	MemLimit    string               `yaml:"mem_limit"`
+	CPUs        float64              `yaml:"cpus"`
+	Healthcheck map[string]any       `yaml:"healthcheck"`
+	Networks    []string             `yaml:"networks"`
+}
+
+type condition struct {
+	Condition string `yaml:"condition"`
+}
+
+func read(t *testing.T, name string) file {
+	t.Helper()
+	text, err := os.ReadFile(folder + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f file
+	if err := yaml.Unmarshal(text, &f); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	if len(f.Services) < 20 {
+		t.Fatalf("%s has %d services only", name, len(f.Services))
+	}
+	return f
+}
+
+var names = []string{"compose.yaml", "compose.offline.yaml"}
+
+func TestBothFilesRunTheSameSilverback(t *testing.T) {
+	real, offline := read(t, names[0]), read(t, names[1])
+	same := 0
+	for name, s := range real.Services {
+		if !strings.HasPrefix(s.Image, "silverback-gateway/") {
+			continue
+		}
+		same++
+		if !reflect.DeepEqual(s, offline.Services[name]) {
+			t.Errorf("%s differs:\n%+v\n%+v", name, s, offline.Services[name])
+		}
+	}
+	if same < 15 {
+		t.Errorf("%d services were compared", same)
+	}
+}
+
+// A tag that says which version, as far as the publisher says it.
+var exact = regexp.MustCompile(`:v?\d+\.\d+\.\d+$`)
+
+func TestEveryImageIsKnown(t *testing.T) {
+	for _, name := range names {
+		for service, s := range read(t, name).Services {
+			own := strings.HasPrefix(s.Image, "silverback-gateway/silverback") && strings.HasSuffix(s.Image, ":${SILVERBACK_TAG:-dev}")
+			if !own && (name == "compose.offline.yaml" || !exact.MatchString(s.Image)) {
+				t.Errorf("%s: %s: image %q", name, service, s.Image)
+			}
+		}
+	}
+}
+
+func TestServicesAreBoundedAndRestarted(t *testing.T) {
+	once := []string{"certs", "boot"}
+	silent := []string{"gateway-1", "gateway-2", "gateway-3", "cli", "load-balancer"} // hold something, or are asked by others
+	for _, name := range names {
+		f := read(t, name)
+		for service, s := range f.Services {
+			for _, p := range s.Ports {
+				if !strings.HasPrefix(p, "127.0.0.1:") {
+					t.Errorf("%s: %s publishes %q beyond this machine", name, service, p)
+				}
+			}
+			if slices.Contains(once, service) {
+				if s.Restart != "no" {
+					t.Errorf("%s: %s runs once, and restarts %q", name, service, s.Restart)
+				}
+				continue
+			}
+			if s.Restart != "unless-stopped" || s.MemLimit == "" || s.CPUs <= 0 || s.CPUs > 1 {
+				t.Errorf("%s: %s: restart %q, memory %q, processors %v", name, service, s.Restart, s.MemLimit, s.CPUs)
+			}
+			if len(s.Healthcheck) == 0 && !slices.Contains(silent, service) {
+				t.Errorf("%s: %s has no healthcheck", name, service)
+			}
+			for other := range s.DependsOn {
+				if _, ok := f.Services[other]; !ok {
+					t.Errorf("%s: %s waits for %s, which is not there", name, service, other)
+				}
+			}
+			for _, v := range s.Volumes {
+				source, _, _ := strings.Cut(v, ":")
+				if _, ok := f.Volumes[source]; !ok && !strings.HasPrefix(source, ".") {
+					t.Errorf("%s: %s mounts %s, which is not there", name, service, source)
+				}
+			}
+		}
+	}
+}
+
+func TestTheAdminAPIStaysOnLoopback(t *testing.T) {
+	for _, name := range names {
+		f := read(t, name)
+		for _, number := range []string{"1", "2", "3"} {
+			kong, agent := f.Services["kong-"+number], f.Services["agent-"+number]
+			if shared := "service:gateway-" + number; kong.NetworkMode != shared || agent.NetworkMode != shared {
+				t.Errorf("%s: gateway %s: networks %q and %q", name, number, kong.NetworkMode, agent.NetworkMode)
+			}
+			admin := kong.Environment["KONG_ADMIN_LISTEN"]
+			if list, ok := kong.Command.([]any); ok {
+				for _, arg := range list {
+					if text, is := arg.(string); is && strings.HasPrefix(text, "-admin=") {
+						admin = strings.TrimPrefix(text, "-admin=")
+					}
+				}
+			}
+			if admin != "127.0.0.1:8001" {
+				t.Errorf("%s: kong-%s: the Admin API listens on %q", name, number, admin)
+			}
+			if boot := "boot-" + number + ":/var/lib/silverback"; !slices.Contains(kong.Volumes, boot+":ro") || !slices.Contains(agent.Volumes, boot) {
+				t.Errorf("%s: gateway %s does not boot from what its agent writes: %v, %v", name, number, kong.Volumes, agent.Volumes)
+			}
+			if slices.Contains(agent.Networks, "ledger") || slices.Contains(f.Services["gateway-"+number].Networks, "ledger") {
+				t.Errorf("%s: gateway %s reaches etcd", name, number)
+			}
+		}
+	}
+}
+
+func TestEverybodyShowsACertificate(t *testing.T) {
+	for _, name := range names {
+		for service, s := range read(t, name).Services {
+			kind, _, _ := strings.Cut(service, "-")
+			var wanted []string
+			switch kind {
+			case "registry":
+				wanted = []string{"CERT", "KEY", "CLIENT_CA", "ETCD_CA", "ETCD_CERT", "ETCD_KEY"}
+			case "translator", "distributor":
+				wanted = []string{"CERT", "KEY", "CLIENT_CA", "ETCD_CA", "ETCD_CERT", "ETCD_KEY", "CA", "CLIENT_CERT", "CLIENT_KEY"}
+			case "agent":
+				wanted = []string{"CA", "CLIENT_CERT", "CLIENT_KEY"}
+			case "cli":
+				wanted = []string{"CA", "CERT", "KEY"}
+			}
+			for _, w := range wanted {
+				if !strings.HasPrefix(s.Environment["SILVERBACK_"+w+"_FILE"], "/certs/") {
+					t.Errorf("%s: %s has no SILVERBACK_%s_FILE", name, service, w)
+				}
+			}
+			if s.Environment["SILVERBACK_INSECURE"] != "" {
+				t.Errorf("%s: %s does not tell callers apart", name, service)
+			}
+			if kind == "etcd" && (s.Environment["ETCD_CLIENT_CERT_AUTH"] != "true" || s.Environment["ETCD_PEER_CLIENT_CERT_AUTH"] != "true") {
+				t.Errorf("%s: %s lets strangers in", name, service)
+			}
+		}
+	}
+}
