@@ -7,26 +7,25 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// The codecs start no goroutine and are safe for concurrent use.
-var (
-	packer = sync.OnceValue(func() *zstd.Encoder {
-		e, err := zstd.NewWriter(nil, zstd.WithEncoderCRC(false))
-		if err != nil {
-			panic(err) // the options are constant
-		}
-		return e
-	})
-	unpacker = sync.OnceValue(func() *zstd.Decoder {
-		d, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(MaxSize), zstd.WithDecoderLowmem(true))
-		if err != nil {
-			panic(err) // the options are constant
-		}
-		return d
-	})
-)
+// It starts no goroutine and is safe for concurrent use.
+var unpacker = sync.OnceValue(func() *zstd.Decoder {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(MaxSize), zstd.WithDecoderLowmem(true))
+	if err != nil {
+		panic(err) // the options are constant
+	}
+	return d
+})
 
-// Pack returns a bundle's canonical bytes as one zstd frame.
-func Pack(b *Bundle) []byte { return packer().EncodeAll(b.canonical, nil) }
+// Pack returns a bundle's canonical bytes as one zstd frame. Its encoder ends with it: an agent packs once in a long while, and
+// has no memory to spare until then.
+func Pack(b *Bundle) []byte {
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderCRC(false), zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true))
+	if err != nil {
+		panic(err) // the options are constant
+	}
+	defer func() { _ = e.Close() }()
+	return e.EncodeAll(b.canonical, nil)
+}
 
 // Unpack reads what Pack made, as strictly as Decode. It never allocates more than
 // a few times MaxSize, whatever the frame says of itself. The error is an ErrBundle.
