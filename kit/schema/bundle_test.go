@@ -3,6 +3,7 @@ package schema_test
 import (
 	"encoding/json"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -91,10 +92,17 @@ func TestPackAndUnpack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	bomb := e.EncodeAll(make([]byte, 1<<28), nil)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = schema.Unpack(bomb)
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; err == nil || took > 16*schema.MaxSize {
+		t.Errorf("a bomb: %v, and it took %d bytes", err, took)
+	}
 	for name, frame := range map[string][]byte{
 		"nothing":    nil,
 		"no frame":   []byte("not zstd"),
-		"a bomb":     e.EncodeAll(make([]byte, 1<<28), nil),
 		"no bundle":  e.EncodeAll([]byte("{}"), nil),
 		"half of it": schema.Pack(b)[:20],
 	} {

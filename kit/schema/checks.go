@@ -256,7 +256,7 @@ func (c compiler) conditional(arg any, path string) (entityCheck, error) {
 	message = cmpOr(message, "failed conditional validation given value of field '"+ifName+"'")
 	return func(c *checker, r *record, values object) {
 		v := r.get(values, ifRef.path)
-		if v == nil || isReference(v) || c.invalid(ifRef.path) || !c.holds(when, v) {
+		if v == nil || isReference(v) || !c.holds(when, v) {
 			return
 		}
 		w := r.get(values, thenRef.path)

@@ -199,7 +199,9 @@ func TestEntityChecks(t *testing.T) {
 		}},
 		{"mutually_required", `{"mutually_required":["a","b"]}`, []string{`{}`, `{"a":"1","b":"2"}`}, map[string]string{`{"a":"1"}`: "missing-field  @entity"}},
 		{"mutually_exclusive_sets", `{"mutually_exclusive_sets":{"set1":["a"],"set2":["b","c"]}}`, []string{`{"b":"1","c":"1"}`, `{"a":"1"}`}, map[string]string{`{"a":"1","c":"2"}`: "bad-value  @entity"}},
-		{"distinct", `{"distinct":["a","b","c"]}`, []string{`{}`, `{"a":"1","b":"2"}`}, map[string]string{`{"a":"1","c":"1"}`: "bad-value  @entity"}},
+		{"distinct", `{"distinct":["a","b","c"]}`, []string{`{}`, `{"a":"1","b":"2"}`}, map[string]string{
+			`{"a":"1","c":"1"}`: "bad-value  @entity", `{"a":1,"c":1}`: "wrong-type a a; wrong-type c c",
+		}},
 		{"conditional requires", `{"conditional":{"if_field":"a","if_match":{"match":"^on$"},"then_field":"b","then_match":{"required":true}}}`,
 			[]string{`{}`, `{"a":"off"}`, `{"a":"on","b":"x"}`}, map[string]string{`{"a":"on"}`: "missing-field  @entity; missing-field b b"}},
 		{"conditional forbids", `{"conditional":{"if_field":"a","if_match":{"one_of":["on"]},"then_field":"b","then_match":{"eq":null}}}`,
