@@ -160,7 +160,7 @@ func (a *Applier) Run(ctx context.Context) error {
 			a.watchDisk()
 			a.handle(ctx, Seen{Sighting: s, Err: err, Policy: drift.Policy(a.policy.Load())})
 			news := a.state.Reachable != before.Reachable || a.state.Restarts != before.Restarts || a.state.Found != before.Found
-			wait := a.pace.looked(time.Now(), a.state.restless(), news, a.Interval, rand.Float64())
+			wait := a.pace.looked(time.Now(), a.state.patience(), news, a.Interval, rand.Float64())
 			if at := a.state.RestoreAt; !at.IsZero() {
 				wait = min(wait, max(time.Until(at), firstCalm))
 			}

@@ -99,17 +99,17 @@ func TestAStartWithAnOlderOneIsPutRightUnderEveryPolicy(t *testing.T) {
 
 func TestAGatewayThatDoesNotSayWhatItIsIsAskedAgain(t *testing.T) {
 	s, actions := Decide(with(serving(), func(s *State) { s.Workers = "0 " }), moment, sighting("hash-a", drift.Heal))
-	if !s.restless() || word(actions[0]) != "inspect" {
+	if s.patience() == 0 || word(actions[0]) != "inspect" {
 		t.Fatalf("%v", actions)
 	}
 	s, _ = Decide(s, moment, Verified{Snapshot: snapA})
 	s, actions = Decide(s, moment, sighting("hash-a", drift.Heal))
-	if len(actions) != 1 || word(actions[0]) != "inspect" || !s.restless() {
+	if len(actions) != 1 || word(actions[0]) != "inspect" || s.patience() == 0 {
 		t.Errorf("it did not say: then %v", actions)
 	}
 	s, _ = Decide(s, moment, Judged{"same"})
 	s, actions = Decide(s, moment, sighting("hash-a", drift.Heal))
-	if len(actions) != 0 || s.restless() {
+	if len(actions) != 0 || s.patience() != 0 {
 		t.Errorf("it said: then %v", actions)
 	}
 }

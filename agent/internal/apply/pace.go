@@ -5,8 +5,9 @@ import "time"
 // How often a gateway is looked at that does not answer, or is not as it should be, doubled at each look: who comes back is
 // healed quickly.
 const (
-	firstAway = 10 * time.Millisecond
-	lastAway  = 250 * time.Millisecond
+	firstAway   = 10 * time.Millisecond
+	lastAway    = 250 * time.Millisecond
+	lastUnready = time.Second
 )
 
 // Between looks that a broken connection asked for and that found nothing new, doubled at each: a gateway that ends every
@@ -30,8 +31,8 @@ func (p *pace) rung(now time.Time) time.Duration {
 	return max(0, p.last.Add(p.calm).Sub(now))
 }
 
-// looked returns how soon to look again. Chance, from 0 up to 1, spreads agents that were started together.
-func (p *pace) looked(now time.Time, restless, news bool, interval time.Duration, chance float64) time.Duration {
+// looked returns how soon to look again; see State.patience. Chance, from 0 up to 1, spreads agents that were started together.
+func (p *pace) looked(now time.Time, patience time.Duration, news bool, interval time.Duration, chance float64) time.Duration {
 	switch {
 	case news || !p.ringing:
 		p.calm = 0
@@ -39,10 +40,13 @@ func (p *pace) looked(now time.Time, restless, news bool, interval time.Duration
 		p.calm = min(max(2*p.calm, firstCalm), lastCalm)
 	}
 	p.last, p.ringing = now, false
-	if !restless {
+	if news {
+		p.away = 0
+	}
+	if patience == 0 {
 		p.away = 0
 		return interval - time.Duration(chance*float64(interval)/10)
 	}
-	p.away = min(max(2*p.away, firstAway), lastAway)
+	p.away = min(max(2*p.away, firstAway), patience)
 	return min(interval, p.away)
 }

@@ -9,18 +9,24 @@ func TestPaceOfAGatewayThatIsAway(t *testing.T) {
 	var p pace
 	var waited []time.Duration
 	for range 8 {
-		waited = append(waited, p.looked(noon, true, false, time.Hour, 0))
+		waited = append(waited, p.looked(noon, lastAway, false, time.Hour, 0))
 	}
 	if waited[0] != firstAway || waited[1] != 2*firstAway || waited[7] != lastAway {
 		t.Errorf("while it is away it is looked at after %v", waited)
 	}
-	if got := p.looked(noon, false, true, time.Hour, 0); got != time.Hour {
+	if got := p.looked(noon, 0, true, time.Hour, 0); got != time.Hour {
 		t.Errorf("once it is back, after %v", got)
 	}
-	if got := p.looked(noon, true, true, time.Hour, 0); got != firstAway {
+	if got := p.looked(noon, lastAway, true, time.Hour, 0); got != firstAway {
 		t.Errorf("when it goes away again, after %v", got)
 	}
-	if got := p.looked(noon, true, false, time.Millisecond, 0); got != time.Millisecond {
+	for range 8 {
+		p.looked(noon, lastAway, false, time.Hour, 0)
+	}
+	if got := p.looked(noon, lastUnready, true, time.Hour, 0); got != firstAway {
+		t.Errorf("when it is back and not ready yet, after %v", got)
+	}
+	if got := p.looked(noon, lastAway, false, time.Millisecond, 0); got != time.Millisecond {
 		t.Errorf("a shorter interval is not kept: %v", got)
 	}
 }
@@ -34,19 +40,19 @@ func TestPaceOfBrokenConnections(t *testing.T) {
 	// A gateway that ends every connection is not looked at without pause.
 	looks := 0
 	for now.Before(noon.Add(time.Minute)) {
-		p.looked(now, false, false, time.Hour, 0)
+		p.looked(now, 0, false, time.Hour, 0)
 		looks++
 		now = now.Add(p.rung(now) + time.Millisecond)
 	}
 	if looks > 40 {
 		t.Errorf("%d looks in a minute", looks)
 	}
-	p.looked(now, false, true, time.Hour, 0) // news
+	p.looked(now, 0, true, time.Hour, 0) // news
 	if got := p.rung(now); got != 0 {
 		t.Errorf("after news the next is looked into after %v", got)
 	}
-	p.looked(now, false, false, time.Hour, 0)
-	p.looked(now, false, false, time.Hour, 0) // of its own, an hour later: the connection lasted
+	p.looked(now, 0, false, time.Hour, 0)
+	p.looked(now, 0, false, time.Hour, 0) // of its own, an hour later: the connection lasted
 	if got := p.rung(now); got != 0 {
 		t.Errorf("after a quiet time it is looked into after %v", got)
 	}

@@ -96,10 +96,16 @@ func (s State) known(hash fleet.GatewayHash) (lastgood.Known, bool) {
 	return s.Memory.Known[at], true
 }
 
-// restless says that the next look cannot wait: the gateway does not answer, or not to all questions, or is not ready, or
-// could not be seen serving what it should.
-func (s State) restless() bool {
-	return !s.Reachable || !s.Ready || s.Strange || s.Finding == drift.Same && len(s.Left) > 0 && !s.Proven && s.RetryAt.IsZero()
+// patience is how long the next look may wait at most; zero: as long as it does when all is well. It is short while the gateway does not
+// answer, and a little longer while it does not answer all questions, is not ready, or could not be seen serving what it should.
+func (s State) patience() time.Duration {
+	switch {
+	case !s.Reachable:
+		return lastAway
+	case !s.Ready || s.Strange || s.Finding == drift.Same && len(s.Left) > 0 && !s.Proven && s.RetryAt.IsZero():
+		return lastUnready
+	}
+	return 0
 }
 
 func (s State) refused(digest fleet.Digest) ([]verdict.Problem, bool) {
