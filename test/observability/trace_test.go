@@ -164,7 +164,8 @@ func TestOneTraceFromApplyToTheProof(t *testing.T) {
 		if strings.Contains(s.text, secret) {
 			t.Errorf("%s: %s tells a secret", s.process, s.name)
 		}
-		if s.ended < s.began || s.failure != "" {
+		// A watch that the command ends when it has seen enough is cut off; what led to the proof is not.
+		if want[s.path(trace)] > 0 && (s.ended < s.began || s.failure != "") {
 			t.Errorf("%s: %s took from %d to %d and ended with %q", s.process, s.name, s.began, s.ended, s.failure)
 		}
 	}
