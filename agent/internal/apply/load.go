@@ -151,11 +151,15 @@ func insert(digest fleet.Digest, canonical []byte, form proof.Form, options proo
 func (a *Applier) prove(ctx context.Context, digest fleet.Digest, p prepared) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	proven := make(chan error, 1)
-	go func() { proven <- a.Gateway.Prove(ctx, digest, p.hash, p.form, p.workers) }()
+	var err error
+	proven := make(chan struct{})
+	go func() {
+		defer close(proven)
+		err = a.Gateway.Prove(ctx, digest, p.hash, p.form, p.workers)
+	}()
 	for {
 		select {
-		case err := <-proven:
+		case <-proven:
 			return err
 		case <-a.Gateway.Broken():
 			if a.gone(ctx, p.hash) {

@@ -34,7 +34,7 @@ func TestWithhold(t *testing.T) {
 		}
 	}
 	failure := &verdict.Failure{Reason: verdict.Busy}
-	if got := withhold(failure, []byte(posted)); got != failure || withhold(nil, []byte(posted)) != nil {
+	if got := withhold(failure, []byte(posted)); !errors.Is(got, failure) || withhold(nil, []byte(posted)) != nil {
 		t.Error("what is no refusal was changed")
 	}
 	for _, broken := range []string{"", "[]", `{"a":`, `{"a":[{"b":`, `{"a":{"b":1}}`, strings.Repeat("[", 10000)} {

@@ -79,16 +79,19 @@ func (f BootFile) unwritable(err error) error {
 func (f BootFile) target() (string, error) {
 	path := string(f)
 	for range 40 { // as many as the system follows
-		next, err := os.Readlink(path)
-		if err != nil {
-			return path, nil // no link, or nothing there
+		next, none := os.Readlink(path)
+		if none != nil { // no link, or nothing there
+			break
 		}
 		if !filepath.IsAbs(next) {
 			next = filepath.Join(filepath.Dir(path), next)
 		}
 		path = next
 	}
-	return "", fmt.Errorf("%s is a link that leads nowhere", f)
+	if _, again := os.Readlink(path); again == nil {
+		return "", fmt.Errorf("%s is a link that leads nowhere", f)
+	}
+	return path, nil
 }
 
 // Hash is what Kong would report after a start from the file (fact F2); empty when there is none.
