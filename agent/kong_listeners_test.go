@@ -3,6 +3,9 @@ package agent_test
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,6 +40,21 @@ func TestAGatewayThatSpeaksNothingButTLS(t *testing.T) {
 		t.Errorf("ack %v", ack)
 	}
 	n.acked(2, 11, first, planetest.Routes(t, "a", "b"))
+	resp, err := http.Get("http://" + n.agent.HTTPAddress() + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	var proofs int
+	for line := range strings.Lines(string(page)) {
+		if _, err := fmt.Sscanf(line, "silverback_agent_proof_seconds_count %d", &proofs); err == nil {
+			break
+		}
+	}
+	if err != nil || proofs < 2 {
+		t.Errorf("%d proofs were measured, %v", proofs, err)
+	}
 }
 
 func TestAGatewayBehindSockets(t *testing.T) {
