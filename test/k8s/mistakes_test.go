@@ -69,6 +69,8 @@ func TestRulesFindMistakes(t *testing.T) {
 		{"a monitor of a port that is not there", production, "    port: http\n  jobLabel", "    port: metrics\n  jobLabel", "has no port metrics"},
 		{"a node by another name", lab, "fieldPath: metadata.name\n        - name: SILVERBACK_GROUP", "fieldPath: metadata.uid\n        - name: SILVERBACK_GROUP", "SILVERBACK_NODE is not"},
 		{"a variable before it is known", production, "- name: ETCD_NAME\n", "- name: ETCD_LATER\n", "not known yet"},
+		{"a seccomp profile that is none", lab, "type: RuntimeDefault", "type: Unconfined", "would not be admitted: seccompProfile"},
+		{"a Pod on its host's network", lab, "enableServiceLinks: false", "hostNetwork: true\n      enableServiceLinks: false", "would not be admitted: host namespaces"},
 		{"a second boot file", lab, "mountPath: /var/lib/silverback\n", "mountPath: /var/lib/kong\n", "boot file is not shared"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -24,7 +24,7 @@ type rule func(f *fleet, wrong func(format string, args ...any))
 var rules = []rule{
 	selectorsMeetPods, portsExist, probesAskContainers, volumesAreThere, accountsHaveNoRights, containersArePoor, imagesAreExact, resourcesAreNamed,
 	budgetsHoldOne, policiesCoverPods, scalersHaveTargets, stopsHaveTime, spreadsAreOfThePod, certificatesAreIssued, monitorsFindPorts, nodesAreNamed,
-	variablesAreKnown,
+	variablesAreKnown, podsAreRestricted,
 }
 
 // judge returns what is wrong with a built overlay; an error when it cannot be read.
