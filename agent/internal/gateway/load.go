@@ -28,15 +28,14 @@ func (g *Gateway) Load(ctx context.Context, posted []byte) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, g.opts.LoadTimeout)
 	defer cancel()
-	err := g.post(ctx, posted, true)
-	var refusal *verdict.Refusal
-	if !errors.As(err, &refusal) || !vague(refusal.Problems) {
+	lacking, err := g.post(ctx, posted, true)
+	if !lacking {
 		return err
 	}
 	// Flattening loses some reasons, dangling references by id among them. What was refused changes nothing (fact F9),
 	// so it can be asked again for them.
 	var plain *verdict.Refusal
-	if errors.As(g.post(ctx, posted, false), &plain) && !vague(plain.Problems) {
+	if lacking, again := g.post(ctx, posted, false); !lacking && errors.As(again, &plain) {
 		return plain
 	}
 	return err
@@ -56,7 +55,8 @@ func vague(problems []verdict.Problem) bool {
 // close the connection while it is being written to, and the answer would be lost (fact F17).
 const askFirst = 64 << 10
 
-func (g *Gateway) post(ctx context.Context, posted []byte, flatten bool) error {
+// post makes one request. A refusal is lacking when Kong gave no reason that names anything.
+func (g *Gateway) post(ctx context.Context, posted []byte, flatten bool) (lacking bool, err error) {
 	// Post the snapshot as text: only then is Kong's hash the MD5 of these very bytes (facts F2 and F3).
 	at := g.admin.base + "/config?check_hash=1"
 	if flatten {
@@ -64,7 +64,7 @@ func (g *Gateway) post(ctx context.Context, posted []byte, flatten bool) error {
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, at, bytes.NewReader(posted))
 	if err != nil {
-		return &verdict.Failure{Reason: verdict.GatewayError, Message: "the Admin API's URL cannot be posted to"}
+		return false, &verdict.Failure{Reason: verdict.GatewayError, Message: "the Admin API's URL cannot be posted to"}
 	}
 	req.Header.Set("Content-Type", "text/yaml")
 	if len(posted) > askFirst {
@@ -72,20 +72,25 @@ func (g *Gateway) post(ctx context.Context, posted []byte, flatten bool) error {
 	}
 	resp, err := g.kong.DoRAW(ctx, req)
 	if err != nil {
-		return unanswered(err)
+		return false, unanswered(err)
 	}
 	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusCreated:
 		// The body is nine times the request and holds every secret (fact F8). Closing it unread ends the connection,
 		// which is cheaper.
-		return nil
+		return false, nil
 	case http.StatusNotModified:
 		drain(resp.Body)
-		return nil
+		return false, nil
 	}
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // half an answer is judged by its status
-	return withhold(judge(resp, body, len(posted)), posted)
+	err = judge(resp, body, len(posted))
+	var refusal *verdict.Refusal
+	if resp.StatusCode != http.StatusBadRequest || !errors.As(err, &refusal) {
+		return false, err // in the agent's words
+	}
+	return vague(refusal.Problems), withhold(err, posted)
 }
 
 // judge reads an answer that is not a success.
