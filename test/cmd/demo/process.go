@@ -160,7 +160,7 @@ func (p *processes) Start(ctx context.Context, names ...string) error {
 		if !slices.Contains(names, one.name) {
 			continue
 		}
-		if err := p.launch(one); err != nil {
+		if err := p.launch(ctx, one); err != nil {
 			return err
 		}
 		started = append(started, one)
@@ -182,14 +182,14 @@ func (p *processes) Start(ctx context.Context, names ...string) error {
 	return nil
 }
 
-func (p *processes) launch(one *part) error {
+func (p *processes) launch(ctx context.Context, one *part) error {
 	log, err := os.OpenFile(filepath.Join(p.dir, one.name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the log of %s: %w", one.name, err)
 	}
 	defer func() { _ = log.Close() }()
 	// Ended by Stop and Kill alone: the fleet is taken down in order also after Ctrl-C.
-	cmd := exec.Command(filepath.Join(p.bin, one.binary), one.args...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(p.bin, one.binary), one.args...)
 	cmd.Stdout, cmd.Stderr, cmd.Env = log, log, append(plainEnv(), p.env...)
 	apart(cmd)
 	if err := cmd.Start(); err != nil {
