@@ -129,28 +129,41 @@ func TestAGatewayWithoutSchemasIsANodeWithoutADigest(t *testing.T) {
 	}
 }
 
-func TestSchemasThatCannotBeReadHoldUpNothing(t *testing.T) {
-	n := newNode(t)
+// behind puts a listener before the gateway's Admin API that answers for schemas itself.
+func (n *node) behind(schemas http.HandlerFunc) {
+	n.t.Helper()
 	kong, err := url.Parse(n.kong.AdminURL())
 	if err != nil {
-		t.Fatal(err)
+		n.t.Fatal(err)
 	}
-	var broken atomic.Bool
-	broken.Store(true)
 	through := httputil.NewSingleHostReverseProxy(kong)
 	admin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case !strings.HasPrefix(r.URL.Path, "/schemas/"):
-			through.ServeHTTP(w, r)
-		case broken.Load():
-			w.WriteHeader(http.StatusBadGateway)
-		default:
-			w.Header().Set("Content-Type", "application/json")
-			_, _ = io.WriteString(w, routesSchema)
+		if strings.HasPrefix(r.URL.Path, "/schemas/") {
+			schemas(w, r)
+			return
 		}
+		through.ServeHTTP(w, r)
 	}))
-	t.Cleanup(admin.Close)
+	n.t.Cleanup(admin.Close)
 	n.config.KongAdmin = admin.URL
+}
+
+func showRoutes(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, routesSchema)
+}
+
+func TestSchemasThatCannotBeReadHoldUpNothing(t *testing.T) {
+	n := newNode(t)
+	var broken atomic.Bool
+	broken.Store(true)
+	n.behind(func(w http.ResponseWriter, _ *http.Request) {
+		if broken.Load() {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		showRoutes(w)
+	})
 	n.started()
 	n.until("the gateway is told of", func() bool { return n.capabilities() != nil })
 	n.acked(1, 10, nil, planetest.Routes(t, "a"))
@@ -159,4 +172,37 @@ func TestSchemasThatCannotBeReadHoldUpNothing(t *testing.T) {
 	}
 	broken.Store(false)
 	n.until("the digest is told", func() bool { return n.digest() != "" })
+}
+
+// A group would lose its schemas for a moment at each restart of an agent, and submissions their check.
+func TestSchemasAreTriedBeforeTheGatewayIsToldOf(t *testing.T) {
+	n := newNode(t)
+	asked, show := make(chan struct{}, 1000), make(chan struct{})
+	n.behind(func(w http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		select {
+		case <-show:
+			showRoutes(w)
+		case <-r.Context().Done():
+		}
+	})
+	n.started()
+	select {
+	case <-asked:
+	case <-time.After(patience):
+		t.Fatal("no schema was asked for")
+	}
+	from, _ := n.plane.Renewals()
+	n.until("the node was renewed a few times", func() bool {
+		now, _ := n.plane.Renewals()
+		return now >= from+2
+	})
+	if c := n.capabilities(); c != nil {
+		t.Errorf("told of %v", c)
+	}
+	close(show)
+	n.until("the gateway is told of", func() bool { return n.capabilities() != nil })
+	if n.capabilities().GetSchemaDigest() == "" {
+		t.Error("first without the digest")
+	}
 }
