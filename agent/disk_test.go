@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -356,7 +357,9 @@ func TestASecondAgentEnds(t *testing.T) {
 	agentBinary, kongBinary := build(t, agentPackage), build(t, kongPackage)
 	p := newPair(t, agentBinary, kongBinary)
 	args := append(slices.Clone(p.sidecar.args), "--node=n2", "--http-listen=127.0.0.1:0")
-	out, err := exec.Command(agentBinary, args...).CombinedOutput()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, agentBinary, args...).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "another agent uses the state directory") || !strings.Contains(string(out), p.config.StateDir) {
 		t.Errorf("%v: %s", err, out)
 	}
