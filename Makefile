@@ -1,6 +1,7 @@
 # Silverback. `make` alone lists the targets.
 #
-# Modules are read from go.work. Tools are pinned in tools/go.mod, outside the workspace, and built into bin/
+# Modules are read from go.work. Those of APART stand outside the workspace: their tests need much that nothing else needs (the types of Kubernetes,
+# Prometheus's engine), and must not move the versions that the binaries are built with. Tools are pinned in tools/go.mod, outside the workspace, and built into bin/
 # only by the targets that need them: `make build`, `make test` and `make lab` want Go and make, nothing else.
 
 SHELL := /bin/sh
@@ -11,6 +12,7 @@ MAKEFLAGS += --no-print-directory
 GO      ?= go
 ROOT    := github.com/silverback-gateway/silverback
 MODULES := $(shell awk '{ for (i = 1; i <= NF; i++) if ($$i ~ /^\.\//) print substr($$i, 3) }' go.work)
+APART   := test/k8s test/observability
 VERSION  = $(shell git describe --always --dirty 2>/dev/null || echo dev)
 
 # Suites that start fleets have targets of their own: e2e, chaos and compose-test.
@@ -74,25 +76,26 @@ clean: ## remove what the other targets made
 ##@ Before review
 
 .PHONY: check
-check: format lint vet proto-lint breaking race ## everything a change must pass; needs a C compiler for the race detector
+check: format lint vet proto-lint breaking race deploy-test ## everything a change must pass; needs a C compiler for the race detector
 
 .PHONY: format
 format: bin/golangci-lint ## fail on files that are not formatted
-	@failed=; for m in $(MODULES); do \
+	@failed=; for m in $(MODULES) $(APART); do \
 		(cd $$m && $(CURDIR)/bin/golangci-lint fmt --diff) || failed="$$failed $$m"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "not formatted (make fmt does it):$$failed" >&2; exit 1; fi
 
 .PHONY: lint
 lint: bin/golangci-lint ## lint every module, import rules included
-	@failed=; for m in $(MODULES); do \
-		echo "lint $$m"; (cd $$m && $(CURDIR)/bin/golangci-lint run ./...) || failed="$$failed $$m"; \
+	@failed=; for m in $(MODULES) $(APART); do \
+		echo "lint $$m"; (cd $$m && GOWORK=off $(CURDIR)/bin/golangci-lint run ./...) || failed="$$failed $$m"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "lint failed in:$$failed" >&2; exit 1; fi
 
 .PHONY: vet
 vet: ## go vet, every module
 	$(GO) vet work
+	@for m in $(APART); do (cd $$m && GOWORK=off $(GO) vet ./...) || exit 1; done
 
 .PHONY: proto-lint
 proto-lint: bin/buf ## lint the .proto files
@@ -119,13 +122,20 @@ breaking: bin/buf ## compare the .proto files with AGAINST (default: main)
 race: ## the tests of every module under the race detector
 	$(GO) test -race -count=1 $(TEST_FLAGS) $(PACKAGES)
 
+.PHONY: deploy-test
+deploy-test: ## the Kubernetes manifests, the alert rules and the dashboards
+	@for m in $(APART); do echo "test $$m"; (cd $$m && GOWORK=off $(GO) test -count=1 -timeout 20m $(TEST_FLAGS) ./...) || exit 1; done
+	@if command -v promtool >/dev/null; then \
+		cd deploy/observability && promtool check config --syntax-only prometheus.yaml && promtool test rules alerts_test.yaml; \
+	else echo "deploy-test: no promtool here; Prometheus's own engine has judged the rules"; fi
+
 .PHONY: verify
 verify: generate tidy ## generated code, go.mod and go.sum are as the index has them, and modules build alone
 	@git diff --exit-code -- proto/gen '*go.mod' '*go.sum' || { \
 		echo "verify: the files above differ from the index; stage them if they are meant" >&2; exit 1; }
 	@new=$$(git ls-files --others --exclude-standard -- proto/gen '*go.mod' '*go.sum'); \
 	if [ -n "$$new" ]; then echo "verify: not in git:" >&2; echo "$$new" >&2; exit 1; fi
-	@for m in $(MODULES); do \
+	@for m in $(MODULES) $(APART); do \
 		echo "build $$m alone"; (cd $$m && GOWORK=off $(GO) build -buildvcs=false ./...) || exit 1; \
 	done
 
@@ -137,13 +147,13 @@ generate: bin/buf bin/protoc-gen-go bin/protoc-gen-go-grpc ## write proto/gen an
 
 .PHONY: tidy
 tidy: ## go mod tidy in every module, without the workspace
-	@for m in $(MODULES) tools deploy/images; do \
+	@for m in $(MODULES) $(APART) tools deploy/images; do \
 		echo "tidy $$m"; (cd $$m && GOWORK=off $(GO) mod tidy) || exit 1; \
 	done
 
 .PHONY: fmt
 fmt: bin/golangci-lint ## format every module
-	@for m in $(MODULES); do (cd $$m && $(CURDIR)/bin/golangci-lint fmt) || exit 1; done
+	@for m in $(MODULES) $(APART); do (cd $$m && $(CURDIR)/bin/golangci-lint fmt) || exit 1; done
 
 ##@ The whole system
 
@@ -170,13 +180,6 @@ e2e: build ## end to end, with the lab and with real processes
 .PHONY: chaos
 chaos: build ## faults under load, judged afterwards (SEED=...)
 	SILVERBACK_CHAOS_SEED=$(SEED) $(GO) test -count=1 -timeout 30m $(TEST_FLAGS) ./test/chaos/...
-
-.PHONY: alerts-test
-alerts-test: ## the alert rules' cases and the dashboards' metrics, with promtool too where it is installed
-	$(GO) test -count=1 $(TEST_FLAGS) ./test/observability/...
-	@if command -v promtool >/dev/null; then \
-		cd deploy/observability && promtool check config --syntax-only prometheus.yaml && promtool test rules alerts_test.yaml; \
-	else echo "alerts-test: no promtool here; Prometheus's own engine has judged the rules"; fi
 
 .PHONY: bench
 bench: ## measure the budgets (BENCH_FLAGS=...)
