@@ -310,7 +310,7 @@ func phase(s State) string {
 func (a *Applier) conditions() map[string]string {
 	s := a.state
 	c := map[string]string{
-		"GatewayUnreachable": "", "GatewayNotReady": "", "GatewayLost": "", "GatewayBehind": "", "Drift": "", "DriftHealed": "",
+		"GatewayUnreachable": "", "GatewayNotReady": "", "GatewayLost": "", "GatewayBehind": "", "GatewayVersionChanged": "", "Drift": "", "DriftHealed": "",
 		"SnapshotRefused": "", "LoadFailing": "", "RestoreFailing": s.RestoreErr, "StateDirectory": a.disk, "BootFile": a.boot,
 		"BootFileForeign": "", "LastKnownGoodDamaged": a.Store.Damage(), "MemoryDamaged": a.memory,
 	}

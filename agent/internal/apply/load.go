@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
@@ -177,10 +178,24 @@ func (a *Applier) inspect(ctx context.Context) (gateway.Capabilities, error) {
 		return c, err
 	}
 	a.inspected.Add(1)
+	if was := a.state.Memory.Kong; was != "" && release(was) != release(c.KongVersion) {
+		// Kong dropped what it kept, and may judge the last known good differently (fact F29).
+		message := fmt.Sprintf("Kong %s runs here now, and was %s before: it starts without a configuration, and may refuse what the one before took", c.KongVersion, was)
+		a.linger("GatewayVersionChanged", message)
+		a.Board.Note("GatewayVersionChanged", message, time.Now())
+		a.Log.Warn("gateway is another version", "kong_version", c.KongVersion, "before", was)
+	}
+	a.state.Memory.Kong = c.KongVersion
 	if was := a.caps.Swap(&c); was == nil || was.Fingerprint() != c.Fingerprint() || was.Workers != c.Workers {
 		a.Log.Info("gateway inspected", "kong_version", c.KongVersion, "workers", c.Workers, "router_flavor", c.RouterFlavor, "best_proof", c.Best().String())
 	}
 	return c, nil
+}
+
+// release is the major and minor number of a version.
+func release(version string) string {
+	parts := strings.SplitN(version, ".", 3)
+	return strings.Join(parts[:min(2, len(parts))], ".")
 }
 
 // restore gives the gateway the last known good, unless it runs it.

@@ -19,6 +19,8 @@ type Memory struct {
 	Refused []Refused `json:"refused,omitempty"`
 	// Judge identifies the gateway that refused them; another one may judge differently.
 	Judge string `json:"judge,omitempty"`
+	// Kong is the version of the gateway that was seen last.
+	Kong string `json:"kong,omitempty"`
 	// Serving is what was proven last. It differs from the last known good on disk in its revision only, when an old
 	// content came back under a new one.
 	Serving Snapshot `json:"serving"`
