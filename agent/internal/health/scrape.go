@@ -12,6 +12,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"github.com/silverback-gateway/silverback/kit/proof"
 )
 
 // What is read of Kong's metrics, as 3.9 names them, and how much at most. A gateway counts each route by itself, so their number has no bound of
@@ -25,6 +27,9 @@ const (
 	batchSize  = 64 << 10
 )
 
+// ours marks what the agent's own proofs of serving were counted as.
+var ours = []byte(`route="` + proof.RouteName + `"`)
+
 // ErrTooLarge says that a gateway has more metrics than are read.
 var ErrTooLarge = errors.New("the gateway's metrics are larger than is read of them")
 
@@ -37,7 +42,7 @@ func ReadSample(from io.Reader) (Sample, error) {
 	var batch bytes.Buffer
 	for lines.Scan() {
 		line := lines.Bytes()
-		if !named(line, requestsMetric) && !named(line, bucketMetric) {
+		if !named(line, requestsMetric) && !named(line, bucketMetric) || bytes.Contains(line, ours) {
 			continue
 		}
 		batch.Write(line)

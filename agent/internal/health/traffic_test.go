@@ -20,6 +20,8 @@ const exported = `# HELP kong_http_requests_total HTTP status codes per consumer
 kong_http_requests_total{service="s",route="a \"b\" {c}",code="200",source="service",workspace="default",consumer=""} 90
 kong_http_requests_total{service="s",route="a",code="502",source="kong",workspace="default",consumer=""} 7
 kong_http_requests_total{service="s",route="b",code="500",source="service",workspace="default",consumer="u"} 3
+kong_http_requests_total{service="",route="silverback-proof",code="200",source="exit",workspace="default",consumer=""} 4000
+kong_request_latency_ms_bucket{service="",route="silverback-proof",workspace="default",le="25"} 4000
 kong_kong_latency_ms_bucket{service="s",route="a",workspace="default",le="1"} 77
 kong_request_latency_ms_bucket{service="s",route="a",workspace="default",le="25"} 40
 kong_request_latency_ms_bucket{service="s",route="a",workspace="default",le="50"} 50
