@@ -46,6 +46,9 @@ func (v view) texts(name string) []string {
 // check looks at an entity as a whole, once its fields are known to be sound.
 func (p *parser) check(s subject, n *document.Node, keys []document.Key) {
 	v := view(keys)
+	if id := v.get("id"); id != nil && proof.Reserved(s.kind.Name, strings.ToLower(id.Text), "") {
+		p.problem(s, id.Pos, "id", BadValue, "the id %s is reserved", quote(id.Text))
+	}
 	switch s.kind.Name {
 	case "services":
 		p.checkService(s, v)
