@@ -50,7 +50,7 @@ func startCollector(t *testing.T) *collector {
 	tracecollector.RegisterTraceServiceServer(server, c)
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
-	t.Cleanup(func() { server.Stop(); _ = <-ended })
+	t.Cleanup(func() { server.Stop(); <-ended })
 	return c
 }
 

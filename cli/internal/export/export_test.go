@@ -213,7 +213,7 @@ func start(t *testing.T) *registry {
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 	r.stop = server.Stop
-	t.Cleanup(func() { server.Stop(); _ = <-ended })
+	t.Cleanup(func() { server.Stop(); <-ended })
 	return r
 }
 

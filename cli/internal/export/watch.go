@@ -32,7 +32,7 @@ func watch(ctx context.Context, a *app.App, o options, text render) error {
 	ended := make(chan error, 1)
 	following, stop := context.WithCancel(ctx)
 	go func() { ended <- table.Run(following) }()
-	defer func() { stop(); _ = <-ended }()
+	defer func() { stop(); <-ended }()
 	select {
 	case <-ctx.Done():
 		return nil

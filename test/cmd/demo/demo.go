@@ -145,8 +145,12 @@ services:
 %[3]s`, d.stand.Upstream(), version, more)
 }
 
+// refusedPlugin has a mistake in its Lua, which only a gateway sees: what the schemas of the gateways can tell is refused before, at the
+// submission.
 const refusedPlugin = `    plugins:
-    - name: request-interminable
+    - name: pre-function
+      config:
+        access: ["kong.response.exit(200"]
 `
 
 func (d *demo) up(ctx context.Context) error {
@@ -242,7 +246,7 @@ func (d *demo) served(ctx context.Context, text string) error {
 func (d *demo) broken(ctx context.Context) error {
 	before := d.traffic.now()
 	r, err := d.cli(ctx, d.shop(2, refusedPlugin), nil, "apply", "-g", group, "--wait", "-m", "a typing error", "-")
-	if err = errors.Join(err, r.want(2, "wave 1 of 2 (halted): 0/1 serving, 1 refused", "request-interminable", "refused by kong-")); err != nil {
+	if err = errors.Join(err, r.want(2, "wave 1 of 2 (halted): 0/1 serving, 1 refused", `plugin "pre-function"`, "refused by kong-")); err != nil {
 		return err
 	}
 	if err := d.served(ctx, "orders-v1"); err != nil {
