@@ -48,8 +48,8 @@ func startCollector(t *testing.T) *collector {
 	c := &collector{address: l.Addr().String()}
 	server := grpc.NewServer()
 	tracecollector.RegisterTraceServiceServer(server, c)
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l) }()
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = server.Serve(l) }() // that it ended early shows in who asks it
 	t.Cleanup(func() { server.Stop(); <-ended })
 	return c
 }

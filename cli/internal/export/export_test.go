@@ -210,8 +210,8 @@ func start(t *testing.T) *registry {
 	r := &registry{address: l.Addr().String(), events: make(chan *registryv1.WatchNodesResponse)}
 	server := grpc.NewServer()
 	registryv1.RegisterRegistryServiceServer(server, r)
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l) }()
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = server.Serve(l) }() // that it ended early shows in who asks it
 	r.stop = server.Stop
 	t.Cleanup(func() { server.Stop(); <-ended })
 	return r

@@ -29,9 +29,9 @@ func watch(ctx context.Context, a *app.App, o options, text render) error {
 		}
 		quiet = true
 	})
-	ended := make(chan error, 1)
+	ended := make(chan struct{})
 	following, stop := context.WithCancel(ctx)
-	go func() { ended <- table.Run(following) }()
+	go func() { defer close(ended); _ = table.Run(following) }() // it ends with its context only, and has said what went wrong
 	defer func() { stop(); <-ended }()
 	select {
 	case <-ctx.Done():
