@@ -269,7 +269,7 @@ func (s *structure) luaRules(n *node, complain func(string, ...any)) {
 		for i, source := range sources {
 			if text, ok := source.(string); ok {
 				if _, err := compileLua(text); err != nil {
-					complain(fmt.Sprintf("error parsing %s: %v", name, err), "config", phase, i+1)
+					complain(fmt.Sprintf("error parsing %s: %s", name, strings.TrimSpace(err.Error())), "config", phase, i+1)
 				}
 			}
 		}
