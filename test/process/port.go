@@ -17,13 +17,21 @@ const (
 // Address returns a loopback address whose port nobody uses.
 func Address(tb testing.TB) string {
 	tb.Helper()
+	address, err := FreeAddress()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return address
+}
+
+// FreeAddress is Address for what is not a test.
+func FreeAddress() (string, error) {
 	for range 200 {
 		address := fmt.Sprintf("127.0.0.1:%d", lowestPort+rand.IntN(highestPort-lowestPort))
 		if l, err := net.Listen("tcp", address); err == nil {
 			_ = l.Close()
-			return address
+			return address, nil
 		}
 	}
-	tb.Fatal("no free port")
-	return ""
+	return "", fmt.Errorf("no free port from %d to %d on loopback", lowestPort, highestPort)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/silverback-gateway/silverback/test/process"
 )
 
 // processes is a stand of plain processes on loopback, each with its log in one folder.
@@ -59,14 +60,15 @@ func newProcesses(bin string) (*processes, error) {
 // plan says what runs, at free ports.
 func (p *processes) plan() error {
 	var problems []error
+	taken := map[string]bool{}
 	address := func() string {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			problems = append(problems, err)
-			return ""
+		free, err := process.FreeAddress()
+		for err == nil && taken[free] {
+			free, err = process.FreeAddress()
 		}
-		defer func() { _ = l.Close() }()
-		return l.Addr().String()
+		taken[free] = true
+		problems = append(problems, err)
+		return free
 	}
 	addresses := func(n int) (all []string) {
 		for range n {
@@ -170,6 +172,11 @@ func (p *processes) Start(ctx context.Context, names ...string) error {
 			continue
 		}
 		if err := eventually(ctx, upTime, one.name+" answers", func() error {
+			select {
+			case <-one.done:
+				return fatal{fmt.Errorf("%s ended:\n%s", one.name, p.lastLines(one))}
+			default:
+			}
 			status, body, err := get(ctx, one.ready)
 			if err == nil && status != http.StatusOK {
 				err = fmt.Errorf("%d: %s", status, body)
@@ -180,6 +187,16 @@ func (p *processes) Start(ctx context.Context, names ...string) error {
 		}
 	}
 	return nil
+}
+
+// lastLines is the end of a process's log.
+func (p *processes) lastLines(one *part) string {
+	text, err := os.ReadFile(filepath.Join(p.dir, one.name+".log"))
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.Join(lines[max(0, len(lines)-5):], "\n")
 }
 
 func (p *processes) launch(ctx context.Context, one *part) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -139,15 +140,18 @@ func get(ctx context.Context, url string) (status int, body string, err error) {
 	return answer.StatusCode, string(text), err
 }
 
-// eventually asks again and again until the answer is nil.
+// fatal is an error that waiting will not mend.
+type fatal struct{ error }
+
+// eventually asks again and again until the answer is nil, or a fatal error.
 func eventually(ctx context.Context, within time.Duration, what string, ask func() error) error {
 	over := time.After(within)
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
 	for {
 		err := ask()
-		if err == nil {
-			return nil
+		if err == nil || errors.As(err, &fatal{}) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
