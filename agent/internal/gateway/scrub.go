@@ -72,34 +72,29 @@ func collect(values []string, value any) []string {
 	return values
 }
 
-// scrub returns a message without the values of the entity, in one line and bounded. Kong's fixed phrases, which quote names of fields, stay.
+// scrub returns a message without the values of the entity. Kong's fixed phrases, which quote names of fields, stay.
 func (s scrubber) scrub(field, message string) string {
-	// In one line last: a value may be several, and would not be found any more.
-	return clip(strings.Join(strings.Fields(s.hide(field, message)), " "))
-}
-
-func (s scrubber) hide(field, message string) string {
 	if !s.secretKind {
-		return message
+		return clip(message)
 	}
 	switch {
 	case strings.HasPrefix(message, "expected one of"), message == "unknown field", message == "required field missing":
-		return message
+		return clip(message)
 	case s.kind == "plugin" && field == "name":
-		return message
+		return clip(message)
 	case strings.Contains(message, "of these fields must"), strings.HasPrefix(message, "failed conditional validation given value of field"):
-		return message
+		return clip(message)
 	}
 	if strings.Contains(message, "with primary key set to") {
-		return message // an id
+		return clip(message) // an id
 	}
 	if setTo.MatchString(message) {
-		return setTo.ReplaceAllString(message, "set to "+redacted+" already")
+		return clip(setTo.ReplaceAllString(message, "set to "+redacted+" already"))
 	}
 	for _, v := range s.values {
 		message = strings.ReplaceAll(message, v, redacted)
 	}
-	return quoted.ReplaceAllString(message, redacted)
+	return clip(quoted.ReplaceAllString(message, redacted))
 }
 
 // clip bounds a text of Kong's and makes it fit a message.

@@ -13,7 +13,7 @@ import (
 const shortest = 6
 
 // withhold takes out of a refusal whatever the posted configuration holds in entities that may hold secrets. Kong's answers are
-// scrubbed by their form already; this does not trust the form. Other errors are returned as they are.
+// scrubbed by their form already; this does not trust the form. Messages come out in one line. Other errors are returned as they are.
 func withhold(err error, posted []byte) error {
 	var refusal *verdict.Refusal
 	if !errors.As(err, &refusal) {
@@ -34,6 +34,11 @@ func withhold(err error, posted []byte) error {
 			}
 		}
 	})
+	// In one line only now: a value may be several, and would not have been found any more.
+	for i := range refusal.Problems {
+		p := &refusal.Problems[i]
+		p.Message = strings.Join(strings.Fields(p.Message), " ")
+	}
 	return err
 }
 

@@ -23,6 +23,7 @@ func TestWithhold(t *testing.T) {
 		{"nothing secret", "paths must begin with /orders", "paths must begin with /orders"},
 		{"a key in the middle", "cannot use s3cret-key here", "cannot use [redacted] here"},
 		{"over lines", "found " + key + " there", "found [redacted] there"},
+		{"in one line", "error parsing:\n\tnear EOF\r\n  ", "error parsing: near EOF"},
 		{"cut off", "found " + key[:40] + ellipsis, "found [redacted]"},
 		{"cut off, and more after it", "found " + key[:40] + ellipsis + ", and why", "found [redacted], and why"},
 		{"cut off elsewhere", "found nothing" + ellipsis, "found nothing" + ellipsis},
