@@ -1,3 +1,5 @@
+// Package rpc is how processes of Silverback call: gRPC clients, built in one way, with the same limits and the same manner of
+// finding another replica. Servers are in kit/rpcserver.
 package rpc
 
 import (
@@ -17,6 +19,15 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
+)
+
+// DefaultMaxReceive is how many bytes of one message a client or a server takes that does not say otherwise.
+const DefaultMaxReceive = 4 << 20
+
+// Clients and servers ask alike whether the other side is there: one that vanished without a word is noticed after the sum of both.
+const (
+	KeepaliveTime    = 20 * time.Second
+	KeepaliveTimeout = 8 * time.Second
 )
 
 // clientPolicy tries replicas in a random order, so that a fleet spreads, and repeats a call that found nobody there. Mutations
@@ -93,12 +104,12 @@ func Dial(c ClientConfig, more ...grpc.DialOption) (*grpc.ClientConn, error) {
 	if len(c.Addresses) == 0 {
 		return nil, errors.New("dial: no address is given")
 	}
-	creds, err := clientCredentials(c.TLS)
+	creds, err := transportCredentials(c.TLS)
 	if err != nil {
 		return nil, err
 	}
 	if c.MaxReceive == 0 {
-		c.MaxReceive = defaultMaxReceive
+		c.MaxReceive = DefaultMaxReceive
 	}
 	// A name becomes all its addresses, which is how Kubernetes names the replicas of a headless service.
 	target := "dns:///" + strings.Join(c.Addresses, ",")
@@ -108,7 +119,7 @@ func Dial(c ClientConfig, more ...grpc.DialOption) (*grpc.ClientConn, error) {
 		grpc.WithInitialWindowSize(clientWindow),
 		grpc.WithInitialConnWindowSize(clientWindow),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(c.MaxReceive), grpc.MaxRetryRPCBufferSize(maxRetryBuffer)),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout, PermitWithoutStream: true}),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: KeepaliveTime, Timeout: KeepaliveTimeout, PermitWithoutStream: true}),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.3, MaxDelay: 3 * time.Second},
 			MinConnectTimeout: 3 * time.Second,

@@ -11,12 +11,22 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
+// registry answers with the name that it was asked for.
+type registry struct {
+	registryv1.UnimplementedRegistryServiceServer
+}
+
+func (registry) GetGroup(_ context.Context, r *registryv1.GetGroupRequest) (*registryv1.GetGroupResponse, error) {
+	return &registryv1.GetGroupResponse{Group: &registryv1.Group{Name: r.GetName()}}, nil
+}
+
 // TestALargeCallIsRepeated breaks the connection in the middle of a call of a megabyte. The next connection must get the whole call.
 func TestALargeCallIsRepeated(t *testing.T) {
-	s, err := rpc.NewServer(rpc.ServerConfig{Listen: "127.0.0.1:0"}, rpc.ServerDeps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+	s, err := rpcserver.New(rpcserver.Config{Listen: "127.0.0.1:0"}, rpcserver.Deps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}

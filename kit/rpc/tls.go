@@ -3,7 +3,6 @@ package rpc
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
@@ -11,18 +10,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 )
 
-func serverCredentials(c ServerConfig, log *slog.Logger) (credentials.TransportCredentials, error) {
-	if c.CertFile == "" {
-		return insecure.NewCredentials(), nil
-	}
-	source, err := tlsfiles.Server(c.files(), log, "h2")
-	if err != nil {
-		return nil, fmt.Errorf("the files of the listener's TLS: %w", err)
-	}
-	return source.ServerCredentials(), nil
-}
-
-func clientCredentials(c ClientTLS) (credentials.TransportCredentials, error) {
+func transportCredentials(c ClientTLS) (credentials.TransportCredentials, error) {
 	if c.CAFile == "" {
 		if c.CertFile != "" || c.KeyFile != "" {
 			return nil, errors.New("a client certificate needs the authority of the services too")

@@ -24,7 +24,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/content"
 	"github.com/silverback-gateway/silverback/kit/election"
-	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/api"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/intake"
@@ -132,7 +132,7 @@ func Codec() encoding.CodecV2 { return stream.NewCodec() }
 
 // Register adds the services to a server that was built with Codec. When the server drains, agents are asked to open their
 // streams elsewhere.
-func (d *Distributor) Register(s *rpc.Server) {
+func (d *Distributor) Register(s *rpcserver.Server) {
 	distributorv1.RegisterDeliveryServiceServer(s, &api.DeliveryService{Follow: d.hub.Follow})
 	distributorv1.RegisterRolloutServiceServer(s, &api.RolloutService{Ledger: ledger{d}, Draining: d.draining})
 	s.OnDrain(d.drain)

@@ -21,6 +21,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/content"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/kit/snapshot"
 	"github.com/silverback-gateway/silverback/services/distributor"
@@ -77,7 +78,7 @@ func (p *plane) replicaAt(id string, etcd *clientv3.Client) *replica {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	server, err := rpc.NewServer(rpc.ServerConfig{Listen: "127.0.0.1:0", Codec: distributor.Codec()}, rpc.ServerDeps{Log: log, Metrics: r.metrics})
+	server, err := rpcserver.New(rpcserver.Config{Listen: "127.0.0.1:0", Codec: distributor.Codec()}, rpcserver.Deps{Log: log, Metrics: r.metrics})
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	"github.com/silverback-gateway/silverback/kit/run"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
@@ -82,7 +83,7 @@ func (p *plane) replicaWith(tb testing.TB, etcd *clientv3.Client, c translator.C
 	}
 	metrics := prometheus.NewRegistry()
 	service := translator.New(c, translator.Deps{Etcd: etcd, Registry: registryv1.NewRegistryServiceClient(toRegistry), Log: log, Metrics: metrics})
-	server, err := rpc.NewServer(rpc.ServerConfig{Listen: "127.0.0.1:0", MaxReceive: translator.MaxReceive}, rpc.ServerDeps{Log: log, Metrics: metrics})
+	server, err := rpcserver.New(rpcserver.Config{Listen: "127.0.0.1:0", MaxReceive: translator.MaxReceive}, rpcserver.Deps{Log: log, Metrics: metrics})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/agent"
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
-	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 	"github.com/silverback-gateway/silverback/services/distributor"
@@ -49,7 +49,7 @@ func registries(t *testing.T) map[string]*prometheus.Registry {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"registry", "translator", "distributor"} {
-		server, err := rpc.NewServer(rpc.ServerConfig{Listen: "127.0.0.1:0"}, rpc.ServerDeps{Log: log, Metrics: all[name]})
+		server, err := rpcserver.New(rpcserver.Config{Listen: "127.0.0.1:0"}, rpcserver.Deps{Log: log, Metrics: all[name]})
 		if err != nil {
 			t.Fatal(err)
 		}

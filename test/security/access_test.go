@@ -23,6 +23,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/identity"
 	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles/tlstest"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
@@ -142,9 +143,9 @@ func certificateOf(name string) []*url.URL {
 // serve runs a server with every service and nobody behind it.
 func serve(t *testing.T, f tlsfiles.Files) string {
 	t.Helper()
-	s, err := rpc.NewServer(
-		rpc.ServerConfig{Listen: "127.0.0.1:0", CertFile: f.Cert, KeyFile: f.Key, ClientCAFile: f.CA, StopTime: time.Second},
-		rpc.ServerDeps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+	s, err := rpcserver.New(
+		rpcserver.Config{Listen: "127.0.0.1:0", CertFile: f.Cert, KeyFile: f.Key, ClientCAFile: f.CA, StopTime: time.Second},
+		rpcserver.Deps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}

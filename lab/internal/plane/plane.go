@@ -14,6 +14,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
@@ -53,7 +54,7 @@ type service interface {
 type replica struct {
 	name    string
 	service service
-	server  *rpc.Server
+	server  *rpcserver.Server
 	http    *telemetry.HTTP
 	close   []func()
 }
@@ -74,7 +75,7 @@ func New(c Config) (_ *Plane, err error) {
 		}
 	}()
 	for i := range registries {
-		err := p.add("registry", i, registryPort, rpc.ServerConfig{}, func(d deps) (service, error) {
+		err := p.add("registry", i, registryPort, rpcserver.Config{}, func(d deps) (service, error) {
 			return registry.New(registry.Config{DefaultGroup: c.Group, Replica: d.name, SessionTTL: 9 * time.Second, RenewInterval: 2 * time.Second},
 				registry.Deps{Etcd: d.etcd, Log: d.log, Metrics: d.metrics})
 		})
@@ -83,7 +84,7 @@ func New(c Config) (_ *Plane, err error) {
 		}
 	}
 	for i := range translators {
-		err := p.add("translator", i, translatorPort, rpc.ServerConfig{MaxReceive: translator.MaxReceive}, func(d deps) (service, error) {
+		err := p.add("translator", i, translatorPort, rpcserver.Config{MaxReceive: translator.MaxReceive}, func(d deps) (service, error) {
 			conn, err := d.dial(p.Registry())
 			if err != nil {
 				return nil, err
@@ -95,7 +96,7 @@ func New(c Config) (_ *Plane, err error) {
 		}
 	}
 	for i := range distributors {
-		err := p.add("distributor", i, distributorPort, rpc.ServerConfig{Codec: distributor.Codec(), ReadBuffer: distributor.ReadBuffer}, func(d deps) (service, error) {
+		err := p.add("distributor", i, distributorPort, rpcserver.Config{Codec: distributor.Codec(), ReadBuffer: distributor.ReadBuffer}, func(d deps) (service, error) {
 			toRegistry, err := d.dial(p.Registry())
 			if err != nil {
 				return nil, err
@@ -133,7 +134,7 @@ func (d deps) dial(addresses []string) (*grpc.ClientConn, error) {
 	return conn, err
 }
 
-func (p *Plane) add(kind string, i, port int, c rpc.ServerConfig, build func(deps) (service, error)) error {
+func (p *Plane) add(kind string, i, port int, c rpcserver.Config, build func(deps) (service, error)) error {
 	r := &replica{name: fmt.Sprintf("%s-%d", kind, i+1)}
 	p.replicas = append(p.replicas, r)
 	log := p.config.Log.With("replica", r.name)
@@ -147,7 +148,7 @@ func (p *Plane) add(kind string, i, port int, c rpc.ServerConfig, build func(dep
 		return fmt.Errorf("start %s: %w", r.name, err)
 	}
 	c.Listen, c.StopTime = p.address(port+nextReplica*i), 3*time.Second
-	if r.server, err = rpc.NewServer(c, rpc.ServerDeps{Log: log, Metrics: metrics}); err != nil {
+	if r.server, err = rpcserver.New(c, rpcserver.Deps{Log: log, Metrics: metrics}); err != nil {
 		return fmt.Errorf("start %s: %w", r.name, err)
 	}
 	r.close = append(r.close, r.server.Stop)

@@ -13,6 +13,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/conf"
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
@@ -21,7 +22,7 @@ import (
 
 type settings struct {
 	distributor distributor.Config
-	server      rpc.ServerConfig
+	server      rpcserver.Config
 	http        telemetry.HTTPConfig
 	etcd        etcdkv.Config
 	registry    rpc.ClientConfig
@@ -103,7 +104,7 @@ func serve(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	server, err := rpc.NewServer(s.server, rpc.ServerDeps{Log: log, Metrics: metrics})
+	server, err := rpcserver.New(s.server, rpcserver.Deps{Log: log, Metrics: metrics})
 	if err != nil {
 		return err
 	}

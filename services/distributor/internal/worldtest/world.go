@@ -19,6 +19,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kit/rpcserver"
 )
 
 // World is a registry and a translator in one server.
@@ -41,7 +42,7 @@ type World struct {
 func Start(tb testing.TB) *World {
 	tb.Helper()
 	w := &World{stop: make(chan struct{}), bell: make(chan struct{}), groups: map[string]*registryv1.Group{}, nodes: map[string]*registryv1.Node{}, revisions: map[string]*translatorv1.Revision{}}
-	server, err := rpc.NewServer(rpc.ServerConfig{Listen: "127.0.0.1:0"}, rpc.ServerDeps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+	server, err := rpcserver.New(rpcserver.Config{Listen: "127.0.0.1:0"}, rpcserver.Deps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/conf"
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
-	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
@@ -22,7 +22,7 @@ func main() { run.Main(program) }
 func program(ctx context.Context) error {
 	var (
 		service    registry.Config
-		server     rpc.ServerConfig
+		server     rpcserver.Config
 		logs       telemetry.LogConfig
 		etcdConfig etcdkv.Config
 		httpConfig telemetry.HTTPConfig
@@ -72,7 +72,7 @@ func program(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	grpcServer, err := rpc.NewServer(server, rpc.ServerDeps{Log: log, Metrics: metrics})
+	grpcServer, err := rpcserver.New(server, rpcserver.Deps{Log: log, Metrics: metrics})
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/conf"
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
@@ -18,7 +19,7 @@ import (
 )
 
 type settings struct {
-	server   rpc.ServerConfig
+	server   rpcserver.Config
 	http     telemetry.HTTPConfig
 	etcd     etcdkv.Config
 	registry rpc.ClientConfig
@@ -86,7 +87,7 @@ func serve(ctx context.Context, s settings) error {
 	defer func() { _ = registry.Close() }()
 
 	service := translator.New(s.service, translator.Deps{Etcd: etcd, Registry: registryv1.NewRegistryServiceClient(registry), Log: log, Metrics: metrics})
-	server, err := rpc.NewServer(s.server, rpc.ServerDeps{Log: log, Metrics: metrics})
+	server, err := rpcserver.New(s.server, rpcserver.Deps{Log: log, Metrics: metrics})
 	if err != nil {
 		return err
 	}

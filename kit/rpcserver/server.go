@@ -1,6 +1,6 @@
-// Package rpc is how processes of Silverback talk: gRPC servers and clients, built in one way, with the same
-// interceptors, limits and manners of stopping.
-package rpc
+// Package rpcserver is how services of Silverback answer: gRPC servers, built in one way, with the same interceptors, limits and
+// manners of stopping. It stands apart from kit/rpc, for who only calls must not carry what only a server needs.
+package rpcserver
 
 import (
 	"context"
@@ -21,22 +21,19 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/silverback-gateway/silverback/kit/identity"
+	"github.com/silverback-gateway/silverback/kit/rpc"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 )
 
 const (
-	defaultMaxReceive = 4 << 20
-	defaultStopTime   = 10 * time.Second
-	// A peer that vanished without a word is noticed after the sum of both.
-	keepaliveTime    = 20 * time.Second
-	keepaliveTimeout = 8 * time.Second
+	defaultStopTime = 10 * time.Second
 	// Agents are many and mostly idle; HTTP/2 needs no more to carry a snapshot.
 	streamWindow = 256 << 10
 )
 
-// ServerConfig says where and how a service listens. The zero value listens nowhere; Listen is required.
-type ServerConfig struct {
+// Config says where and how a service listens. The zero value listens nowhere; Listen is required.
+type Config struct {
 	Listen       string // host:port
 	CertFile     string // PEM; with KeyFile it turns TLS on
 	KeyFile      string
@@ -50,7 +47,7 @@ type ServerConfig struct {
 }
 
 // AddFlags adds the flags of a server.
-func (c *ServerConfig) AddFlags(flags *pflag.FlagSet, defaultListen string) {
+func (c *Config) AddFlags(flags *pflag.FlagSet, defaultListen string) {
 	flags.StringVar(&c.Listen, "listen", defaultListen, "where to listen for gRPC")
 	flags.StringVar(&c.CertFile, "cert-file", "", "PEM file of this process's certificate; turns TLS on")
 	flags.StringVar(&c.KeyFile, "key-file", "", "PEM file of its key")
@@ -60,7 +57,7 @@ func (c *ServerConfig) AddFlags(flags *pflag.FlagSet, defaultListen string) {
 }
 
 // Check reports what is wrong with the configuration.
-func (c *ServerConfig) Check() error {
+func (c *Config) Check() error {
 	var problems []error
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		problems = append(problems, fmt.Errorf("listen address %q: want host:port", c.Listen))
@@ -75,15 +72,15 @@ func (c *ServerConfig) Check() error {
 	return errors.Join(problems...)
 }
 
-func (c *ServerConfig) files() tlsfiles.Files {
+func (c *Config) files() tlsfiles.Files {
 	return tlsfiles.Files{Cert: c.CertFile, Key: c.KeyFile, CA: c.ClientCAFile}
 }
 
 // TLSFiles names the files with the certificates that the listener rests on; names are empty where there is none.
-func (c *ServerConfig) TLSFiles() []string { return []string{c.CertFile, c.ClientCAFile} }
+func (c *Config) TLSFiles() []string { return []string{c.CertFile, c.ClientCAFile} }
 
 // open says what lets strangers in from other machines, with the remedy; empty when nothing does.
-func (c *ServerConfig) open() string {
+func (c *Config) open() string {
 	switch {
 	case telemetry.Loopback(c.Listen):
 		return ""
@@ -102,8 +99,8 @@ type Access interface {
 	Message(ctx context.Context, message any) error
 }
 
-// ServerDeps are what a server uses.
-type ServerDeps struct {
+// Deps are what a server uses.
+type Deps struct {
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
 }
@@ -113,24 +110,24 @@ type Server struct {
 	*grpc.Server
 	Health *health.Server
 
-	config   ServerConfig
+	config   Config
 	log      *slog.Logger
 	listener net.Listener
 	drain    []func()
 }
 
-// NewServer opens the listener, so that the address is known and connections wait rather than fail until Serve.
-func NewServer(c ServerConfig, d ServerDeps) (*Server, error) {
+// New opens the listener, so that the address is known and connections wait rather than fail until Serve.
+func New(c Config, d Deps) (*Server, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
 	if c.MaxReceive == 0 {
-		c.MaxReceive = defaultMaxReceive
+		c.MaxReceive = rpc.DefaultMaxReceive
 	}
 	if c.StopTime == 0 {
 		c.StopTime = defaultStopTime
 	}
-	creds, err := serverCredentials(c, d.Log)
+	creds, err := transportCredentials(c, d.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -155,8 +152,8 @@ func NewServer(c ServerConfig, d ServerDeps) (*Server, error) {
 		grpc.ChainStreamInterceptor(chain.stream...),
 		grpc.MaxRecvMsgSize(c.MaxReceive),
 		grpc.InitialWindowSize(streamWindow),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveTime / 4, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: rpc.KeepaliveTime, Timeout: rpc.KeepaliveTimeout}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: rpc.KeepaliveTime / 4, PermitWithoutStream: true}),
 	}
 	if telemetry.Tracing() {
 		options = append(options, grpc.StatsHandler(otelgrpc.NewServerHandler())) // it costs every message something, wanted or not

@@ -1,4 +1,4 @@
-package rpc_test
+package rpcserver_test
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
@@ -39,11 +40,11 @@ func (registry) WatchGroups(_ *registryv1.WatchGroupsRequest, s registryv1.Regis
 	return s.Context().Err()
 }
 
-func start(t *testing.T, c rpc.ServerConfig) (client registryv1.RegistryServiceClient, health healthv1.HealthClient, logs *bytes.Buffer, stop func()) {
+func start(t *testing.T, c rpcserver.Config) (client registryv1.RegistryServiceClient, health healthv1.HealthClient, logs *bytes.Buffer, stop func()) {
 	t.Helper()
 	logs = &bytes.Buffer{}
 	c.Listen = "127.0.0.1:0"
-	s, err := rpc.NewServer(c, rpc.ServerDeps{Log: slog.New(slog.NewTextHandler(logs, nil)), Metrics: prometheus.NewRegistry()})
+	s, err := rpcserver.New(c, rpcserver.Deps{Log: slog.New(slog.NewTextHandler(logs, nil)), Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +62,7 @@ func start(t *testing.T, c rpc.ServerConfig) (client registryv1.RegistryServiceC
 }
 
 func TestFaultsTravel(t *testing.T) {
-	client, _, logs, stop := start(t, rpc.ServerConfig{})
+	client, _, logs, stop := start(t, rpcserver.Config{})
 	for name, want := range map[string]fault.Kind{"missing": fault.Missing, "": fault.Invalid} {
 		_, err := client.GetGroup(t.Context(), &registryv1.GetGroupRequest{Name: name})
 		var got *fault.Error
@@ -86,7 +87,7 @@ func TestFaultsTravel(t *testing.T) {
 }
 
 func TestAMessageOverTheLimitNamesIt(t *testing.T) {
-	client, _, _, stop := start(t, rpc.ServerConfig{MaxReceive: 1000})
+	client, _, _, stop := start(t, rpcserver.Config{MaxReceive: 1000})
 	defer stop()
 	_, err := client.GetGroup(t.Context(), &registryv1.GetGroupRequest{Name: strings.Repeat("x", 2000)})
 	if err == nil || !strings.Contains(err.Error(), "1000") {
@@ -95,7 +96,7 @@ func TestAMessageOverTheLimitNamesIt(t *testing.T) {
 }
 
 func TestStopDoesNotWaitForEver(t *testing.T) {
-	client, health, _, stop := start(t, rpc.ServerConfig{StopTime: 50 * time.Millisecond})
+	client, health, _, stop := start(t, rpcserver.Config{StopTime: 50 * time.Millisecond})
 	if answer, err := health.Check(t.Context(), &healthv1.HealthCheckRequest{}); err != nil || answer.GetStatus() != healthv1.HealthCheckResponse_SERVING {
 		t.Fatalf("health is %v, %v", answer, err)
 	}
@@ -110,7 +111,7 @@ func TestStopDoesNotWaitForEver(t *testing.T) {
 }
 
 func TestListenersBeyondLoopbackNeedTLSOrAWord(t *testing.T) {
-	c := rpc.ServerConfig{Listen: "0.0.0.0:0"}
+	c := rpcserver.Config{Listen: "0.0.0.0:0"}
 	if err := c.Check(); err == nil || !strings.Contains(err.Error(), "--insecure") {
 		t.Errorf("Check() = %v", err)
 	}

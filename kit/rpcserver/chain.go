@@ -1,4 +1,4 @@
-package rpc
+package rpcserver
 
 import (
 	"context"
@@ -27,7 +27,7 @@ type chain struct {
 
 // newChain puts metrics, logging, authorization, validation, fault mapping and recovery in their order. Recovery is last, so that
 // the others see a panic as an error.
-func newChain(d ServerDeps, access Access) (*chain, error) {
+func newChain(d Deps, access Access) (*chain, error) {
 	validator, err := protovalidate.New()
 	if err != nil {
 		return nil, fmt.Errorf("prepare validation: %w", err)

@@ -1,4 +1,4 @@
-package rpc_test
+package rpcserver_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/identity"
 	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles/tlstest"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
@@ -27,9 +28,9 @@ func viewer(name string) identity.Identity {
 // secured starts a server that tells its callers apart, and returns its address.
 func secured(t *testing.T, f tlsfiles.Files) string {
 	t.Helper()
-	s, err := rpc.NewServer(
-		rpc.ServerConfig{Listen: "127.0.0.1:0", CertFile: f.Cert, KeyFile: f.Key, ClientCAFile: f.CA, StopTime: time.Second},
-		rpc.ServerDeps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+	s, err := rpcserver.New(
+		rpcserver.Config{Listen: "127.0.0.1:0", CertFile: f.Cert, KeyFile: f.Key, ClientCAFile: f.CA, StopTime: time.Second},
+		rpcserver.Deps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,19 +145,19 @@ func TestWhoCallsIsKnownByCertificate(t *testing.T) {
 func TestListenersThatLetStrangersInMustBeMeant(t *testing.T) {
 	f := tlstest.New(t).Issue("server")
 	for name, c := range map[string]struct {
-		config rpc.ServerConfig
+		config rpcserver.Config
 		says   string
 	}{
-		"loopback":                  {rpc.ServerConfig{Listen: "127.0.0.1:1"}, ""},
-		"no TLS":                    {rpc.ServerConfig{Listen: "0.0.0.0:1"}, "has no TLS"},
-		"no TLS, meant":             {rpc.ServerConfig{Listen: "0.0.0.0:1", Insecure: true}, ""},
-		"TLS for everybody":         {rpc.ServerConfig{Listen: "0.0.0.0:1", CertFile: f.Cert, KeyFile: f.Key}, "--client-ca-file"},
-		"callers are told apart":    {rpc.ServerConfig{Listen: "0.0.0.0:1", CertFile: f.Cert, KeyFile: f.Key, ClientCAFile: f.CA}, ""},
-		"a certificate only":        {rpc.ServerConfig{Listen: "127.0.0.1:1", CertFile: f.Cert}, "go together"},
-		"files that are not there":  {rpc.ServerConfig{Listen: "127.0.0.1:1", CertFile: "no.crt", KeyFile: "no.key"}, "no.crt"},
-		"an authority without TLS":  {rpc.ServerConfig{Listen: "127.0.0.1:1", ClientCAFile: f.CA}, "needs --cert-file"},
-		"a key of another purpose":  {rpc.ServerConfig{Listen: "127.0.0.1:1", CertFile: f.Cert, KeyFile: f.Cert}, "--key-file"},
-		"an authority that is none": {rpc.ServerConfig{Listen: "127.0.0.1:1", CertFile: f.Cert, KeyFile: f.Key, ClientCAFile: f.Key}, "--client-ca-file"},
+		"loopback":                  {rpcserver.Config{Listen: "127.0.0.1:1"}, ""},
+		"no TLS":                    {rpcserver.Config{Listen: "0.0.0.0:1"}, "has no TLS"},
+		"no TLS, meant":             {rpcserver.Config{Listen: "0.0.0.0:1", Insecure: true}, ""},
+		"TLS for everybody":         {rpcserver.Config{Listen: "0.0.0.0:1", CertFile: f.Cert, KeyFile: f.Key}, "--client-ca-file"},
+		"callers are told apart":    {rpcserver.Config{Listen: "0.0.0.0:1", CertFile: f.Cert, KeyFile: f.Key, ClientCAFile: f.CA}, ""},
+		"a certificate only":        {rpcserver.Config{Listen: "127.0.0.1:1", CertFile: f.Cert}, "go together"},
+		"files that are not there":  {rpcserver.Config{Listen: "127.0.0.1:1", CertFile: "no.crt", KeyFile: "no.key"}, "no.crt"},
+		"an authority without TLS":  {rpcserver.Config{Listen: "127.0.0.1:1", ClientCAFile: f.CA}, "needs --cert-file"},
+		"a key of another purpose":  {rpcserver.Config{Listen: "127.0.0.1:1", CertFile: f.Cert, KeyFile: f.Cert}, "--key-file"},
+		"an authority that is none": {rpcserver.Config{Listen: "127.0.0.1:1", CertFile: f.Cert, KeyFile: f.Key, ClientCAFile: f.Key}, "--client-ca-file"},
 	} {
 		err := c.config.Check()
 		if (c.says == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), c.says) {
