@@ -64,6 +64,8 @@ type Agent struct {
 	watch    *health.Watch
 	grace    time.Duration
 	http     *telemetry.HTTP
+
+	metricsTurn chan struct{}
 }
 
 // New takes the state directory, reads what it holds, and opens the HTTP listener. It asks neither the gateway nor the
@@ -123,6 +125,7 @@ func New(c Config, d Deps) (_ *Agent, err error) {
 	a := &Agent{
 		log: log, gateway: kong, store: store,
 		board: board.New(View{Group: c.Group, Node: c.Node, BootID: identity.BootID, Phase: "waiting"}), grace: c.DrainGrace,
+		metricsTurn: make(chan struct{}, 1), // held by whoever asks
 	}
 	order, damage := store.RecallOrder()
 	a.drains = upstream.NewDrains(a.board, store, order, damage)
@@ -133,6 +136,7 @@ func New(c Config, d Deps) (_ *Agent, err error) {
 			return nil, err
 		}
 		a.http.HandleFunc("GET /status", a.serveStatus)
+		a.http.HandleFunc("GET /gateway/metrics", a.serveGatewayMetrics)
 		identity.HTTPAddress = a.http.Address()
 	}
 	meters.ready(d.Metrics, a.ready)
