@@ -3,15 +3,40 @@ package rollout
 import (
 	"cmp"
 	"slices"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// counts is what is known of the nodes of a rollout.
+// counts is what is known of the nodes of a rollout, each of them counted once.
 type counts struct {
 	Progress
-	expected int  // nodes in the waves that must answer: the most that anybody knows of
-	current  bool // every tally was counted under the present assignment
+	current  bool     // every tally was counted under the present assignment, and says which nodes it counted
+	online   []uint64 // where the online nodes are, in order
+	astray   int      // offline nodes that load: they hold no wave, but take the place of others that may load
 	refusals []Refusal
 	failure  string
+}
+
+// A word is what tallies say of one node, a bit for each state. No bit: no replica holds a stream of it.
+type word uint8
+
+const (
+	saysServing word = 1 << iota
+	saysLoading
+	saysFailed
+	saysRefused
+)
+
+// agreed is what counts when tallies differ. A node that moved between replicas may be in two of them for a while, and which
+// one is the older nobody knows: it is waited for until they agree. But a refusal is a refusal, whoever heard it.
+func (w word) agreed() word {
+	switch {
+	case w&saysRefused != 0:
+		return saysRefused
+	case w == saysServing, w == saysFailed:
+		return w
+	}
+	return saysLoading
 }
 
 // Count returns the progress of the newest rollout: live while it is open, as it was kept when it has ended.
@@ -25,54 +50,134 @@ func Count(in Input) Progress {
 	return count(in, *in.Assignment).Progress
 }
 
+// count joins what the tallies say with the roster. In the wave is every online node that the assignment includes, whether
+// or not a replica holds its stream, and every node whose stream is counted though the roster has not heard of it. What a tally says
+// of an offline node is left out, unless that is a refusal.
 func count(in Input, a Assignment) counts {
-	c := counts{current: true}
-	for _, n := range in.Nodes {
-		switch {
-		case !n.Online:
-			c.Offline++
-		case a.Includes(n.Position):
-			c.Online++
-			c.InWave++
-		default:
-			c.Online++
-		}
-	}
-	connected := 0
+	online, offline := places(in.Nodes)
+	c := counts{current: true, online: online}
+	words, others := make([]word, len(online)), map[uint64]word{}
+	unnamed := 0
 	for _, t := range in.Tallies {
-		if t.Decision != a.Decision {
-			c.current = false
+		c.current = c.current && t.Decision == a.Decision && t.named()
+		hear(words, online, others, t.Nodes.Serving, saysServing)
+		hear(words, online, others, t.Nodes.Loading, saysLoading)
+		hear(words, online, others, t.Nodes.Failed, saysFailed)
+		hear(words, online, others, t.Nodes.Refused, saysRefused)
+		if !t.named() {
+			// Its counts are of nobody knows which nodes, and so none of them serves; but who refused stands there by name.
+			hear(words, online, others, t.refusers(in.Group), saysRefused)
+			unnamed = max(unnamed, t.Refused)
 		}
-		connected += t.Connected
-		c.Serving += t.Serving
-		c.Refused += t.Refused
-		c.Failed += t.Failed
 		if c.failure == "" {
 			c.failure = t.Failure
 		}
-		c.refusals = append(c.refusals, t.Refusals...)
 	}
-	// The same fleet gives the same record, whichever replica's tally came first.
-	slices.SortStableFunc(c.refusals, func(x, y Refusal) int { return cmp.Compare(x.Node, y.Node) })
-	c.refusals = c.refusals[:min(len(c.refusals), MaxRefusals)]
-	// A node that the registry has not heard of may hold a stream, and one that it has may not: neither is forgotten.
-	c.expected = max(c.InWave, connected)
-	c.InWave, c.Online = c.expected, max(c.Online, c.expected)
-	c.Loading = max(0, c.InWave-c.Serving-c.Refused-c.Failed)
+	c.Online, c.Offline = len(online), len(offline)
+	for i, position := range online {
+		if words[i] != 0 || a.Includes(position) {
+			c.add(words[i])
+		}
+	}
+	for position, w := range others {
+		if _, known := slices.BinarySearch(offline, position); known {
+			if w.agreed() == saysLoading {
+				c.astray++
+			}
+			if w.agreed() != saysRefused {
+				continue
+			}
+			c.Offline--
+		}
+		c.Online++
+		c.add(w)
+	}
+	c.Refused = max(c.Refused, unnamed)
+	c.refusals = refusals(in.Tallies)
 	return c
 }
 
+// add counts a node that is in the wave.
+func (c *counts) add(w word) {
+	c.InWave++
+	switch w.agreed() {
+	case saysServing:
+		c.Serving++
+	case saysFailed:
+		c.Failed++
+	case saysRefused:
+		c.Refused++
+	default:
+		c.Loading++
+	}
+}
+
+// hear adds what is said of the nodes at positions: to the words of the online ones, which are in the same order, or to those of others.
+func hear(words []word, online []uint64, others map[uint64]word, positions Positions, w word) {
+	i := 0
+	for _, position := range positions {
+		for i < len(online) && online[i] < position {
+			i++
+		}
+		if i < len(online) && online[i] == position {
+			words[i] |= w
+		} else {
+			others[position] |= w
+		}
+	}
+}
+
+// refusers are the nodes whose refusals a tally tells.
+func (t Tally) refusers(group fleet.GroupID) (all Positions) {
+	for _, r := range t.Refusals {
+		all = append(all, fleet.Position(group, r.Node))
+	}
+	slices.Sort(all)
+	return all
+}
+
+// refusals returns what the tallies tell of refusals: of each node what one of them says, for another may say it again. The same fleet
+// gives the same record, whichever replica's tally came first.
+func refusals(tallies []Tally) (all []Refusal) {
+	teller := map[fleet.NodeID]int{}
+	for i, t := range tallies {
+		for _, r := range t.Refusals {
+			if first, told := teller[r.Node]; told && first != i {
+				continue
+			}
+			teller[r.Node] = i
+			all = append(all, r)
+		}
+	}
+	slices.SortStableFunc(all, func(x, y Refusal) int { return cmp.Compare(x.Node, y.Node) })
+	return all[:min(len(all), MaxRefusals)]
+}
+
 // tolerated is how many nodes of the wave may fail.
-func (c counts) tolerated(r Rollout) int { return c.expected * r.Policy.MaxFailedPercent / 100 }
+func (c counts) tolerated(r Rollout) int { return c.InWave * r.Policy.MaxFailedPercent / 100 }
 
 // settled reports whether the wave is complete: all that it should include is included, and all of these serve, but for
 // the failures that the policy allows. At least one node must serve.
-func (c counts) settled(r Rollout, a Assignment, online []uint64) bool {
-	if c.Serving == 0 || c.Serving+min(c.Failed, c.tolerated(r)) < c.expected {
+func (c counts) settled(r Rollout, a Assignment) bool {
+	if !c.current || c.Serving == 0 || c.Serving+min(c.Failed, c.tolerated(r)) < c.InWave {
 		return false
 	}
 	if r.Wave == r.Policy.WaveCount() {
-		return a.Threshold == ^uint64(0)
+		return a.Threshold == fleet.MaxPosition
 	}
-	return within(online, a.Threshold) >= r.Policy.size(r.Wave, len(online))
+	return within(c.online, a.Threshold) >= r.Policy.size(r.Wave, len(c.online))
+}
+
+// places returns where the online and the offline nodes are, each in order. Nodes at the same place are one.
+func places(nodes []Node) (online, offline []uint64) {
+	for _, n := range nodes {
+		if n.Online {
+			online = append(online, n.Position)
+		} else {
+			offline = append(offline, n.Position)
+		}
+	}
+	slices.Sort(online)
+	slices.Sort(offline)
+	return slices.Compact(online), slices.Compact(offline)
 }

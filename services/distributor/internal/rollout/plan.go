@@ -103,8 +103,7 @@ func advance(now time.Time, in Input, r Rollout, a Assignment) Decision {
 	if d, over := refused(now, r, c); over {
 		return d
 	}
-	online := onlinePositions(in.Nodes)
-	if len(online) == 0 && c.expected == 0 {
+	if c.Online == 0 {
 		r.State, r.FailTime = Waiting, time.Time{}
 		return changed(before, r, nil, 0)
 	}
@@ -112,7 +111,7 @@ func advance(now time.Time, in Input, r Rollout, a Assignment) Decision {
 		// The clock of a wave starts with its first node.
 		r.State, r.WaveTime, r.Wave = Progressing, now, max(r.Wave, 1)
 	}
-	for c.current && c.settled(r, a, online) {
+	for c.settled(r, a) {
 		if r.Wave == r.Policy.WaveCount() {
 			r.State, r.EndTime = Completed, now
 			return Decision{Rollout: &r, Assignment: &Assignment{Stable: r.Candidate}}
@@ -128,13 +127,13 @@ func advance(now time.Time, in Input, r Rollout, a Assignment) Decision {
 		r.Wave++
 		r.State, r.WaveTime, r.FailTime, r.SettleTime = Progressing, now, time.Time{}, time.Time{}
 	}
-	if r.State == Soaking && c.current {
-		// A node came that does not serve yet: it is waited for again, and watched anew. The wave has its time again.
+	if r.State == Soaking {
+		// A node came that does not serve yet, or nobody knows: it is waited for again, and watched anew. The wave has its time again.
 		r.State, r.WaveTime, r.SettleTime = Progressing, now, time.Time{}
 	}
 	if left := r.Policy.deadline() - now.Sub(r.WaveTime); left <= 0 {
-		return halt(now, r, fmt.Sprintf("wave %d did not end within %s: %d of %d nodes serve the candidate%s",
-			r.Wave, r.Policy.deadline(), c.Serving, c.expected, because(c.failure)))
+		return halt(now, r, fmt.Sprintf("wave %d did not end within %s: %d of %d nodes serve the candidate%s%s",
+			r.Wave, r.Policy.deadline(), c.Serving, c.InWave, c.unsaid(), because(c.failure)))
 	}
 	if d, over := failed(now, &r, c); over {
 		return d
@@ -143,10 +142,11 @@ func advance(now time.Time, in Input, r Rollout, a Assignment) Decision {
 	if !r.FailTime.IsZero() {
 		wait = min(wait, failureGrace-now.Sub(r.FailTime))
 	}
-	if threshold := raise(r, a, online, c); threshold > a.Threshold {
+	if threshold := raise(r, a, c); threshold > a.Threshold {
+		more := within(c.online, threshold) - within(c.online, a.Threshold)
 		a.Threshold = threshold
-		r.Progress.InWave = within(online, threshold)
-		r.Progress.Loading = max(0, r.Progress.InWave-c.Serving-c.Refused-c.Failed)
+		r.Progress.InWave += more
+		r.Progress.Loading += more
 		return changed(before, r, &a, wait)
 	}
 	return changed(before, r, nil, wait)
@@ -180,7 +180,7 @@ func refused(now time.Time, r Rollout, c counts) (Decision, bool) {
 // failed halts when more nodes fail than the policy allows, once there is nobody else to wait for and the agents had
 // time to try again.
 func failed(now time.Time, r *Rollout, c counts) (Decision, bool) {
-	if c.Failed == 0 || c.Failed <= c.tolerated(*r) || c.Serving+c.Failed < c.expected {
+	if c.Failed == 0 || c.Failed <= c.tolerated(*r) || c.Serving+c.Failed < c.InWave {
 		r.FailTime = time.Time{}
 		return Decision{}, false
 	}
@@ -190,7 +190,15 @@ func failed(now time.Time, r *Rollout, c counts) (Decision, bool) {
 	if now.Sub(r.FailTime) < failureGrace {
 		return Decision{}, false
 	}
-	return halt(now, *r, fmt.Sprintf("%d of %d nodes in wave %d could not load the candidate%s", c.Failed, c.expected, r.Wave, because(c.failure))), true
+	return halt(now, *r, fmt.Sprintf("%d of %d nodes in wave %d could not load the candidate%s", c.Failed, c.InWave, r.Wave, because(c.failure))), true
+}
+
+// unsaid tells what is missing when counts do not decide.
+func (c counts) unsaid() string {
+	if c.current {
+		return ""
+	}
+	return ", and not every replica says which of its nodes serve it now"
 }
 
 func because(failure string) string {
@@ -207,12 +215,12 @@ func halt(now time.Time, r Rollout, reason string) Decision {
 }
 
 // raise returns the threshold that includes as many nodes of the wave as may load now.
-func raise(r Rollout, a Assignment, online []uint64, c counts) uint64 {
-	want := r.Policy.size(r.Wave, len(online))
+func raise(r Rollout, a Assignment, c counts) uint64 {
+	want := r.Policy.size(r.Wave, len(c.online))
 	last := r.Wave == r.Policy.WaveCount()
-	have := within(online, a.Threshold)
-	limit := r.Policy.maxLoading(len(online))
-	free := limit - max(0, max(c.expected, have)-c.Serving-min(c.Failed, c.tolerated(r)))
+	have := within(c.online, a.Threshold)
+	limit := r.Policy.maxLoading(len(c.online))
+	free := limit - c.astray - (c.InWave - c.Serving - min(c.Failed, c.tolerated(r)))
 	// Small steps would cost a write and a recount each.
 	if free <= 0 || have > 0 && free < limit/4 && have+free < want {
 		return a.Threshold
@@ -224,22 +232,11 @@ func raise(r Rollout, a Assignment, online []uint64, c counts) uint64 {
 	case next <= have || next == 0:
 		return a.Threshold
 	}
-	return max(a.Threshold, online[next-1]+1)
+	return max(a.Threshold, c.online[next-1]+1)
 }
 
 // within counts positions under a threshold; positions are sorted.
 func within(positions []uint64, threshold uint64) int {
 	at, _ := slices.BinarySearch(positions, threshold)
 	return at
-}
-
-func onlinePositions(nodes []Node) []uint64 {
-	var positions []uint64
-	for _, n := range nodes {
-		if n.Online {
-			positions = append(positions, n.Position)
-		}
-	}
-	slices.Sort(positions)
-	return positions
 }

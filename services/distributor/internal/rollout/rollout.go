@@ -3,6 +3,7 @@
 package rollout
 
 import (
+	"reflect"
 	"time"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
@@ -162,11 +163,27 @@ type Node struct {
 type Tally struct {
 	Decision  fleet.Decision `json:"decision"`
 	Threshold uint64         `json:"threshold"`
-	Connected int            `json:"connected"` // sessions in the waves so far
-	Serving   int            `json:"serving"`
-	Loading   int            `json:"loading"`
-	Refused   int            `json:"refused"`
-	Failed    int            `json:"failed"`
-	Refusals  []Refusal      `json:"refusals,omitempty"`
-	Failure   string         `json:"failure,omitempty"` // one of the failures, in words
+	// How many sessions are in the waves so far, and where they are: for eyes, and for a leader of an older version.
+	Connected int `json:"connected"`
+	Serving   int `json:"serving"`
+	Loading   int `json:"loading"`
+	Refused   int `json:"refused"`
+	Failed    int `json:"failed"`
+	// Which sessions these are, for a node may be in several tallies: a replica that was killed leaves its own behind for a
+	// while, and its agents are counted elsewhere meanwhile.
+	Nodes    Nodes     `json:"nodes,omitzero"`
+	Refusals []Refusal `json:"refusals,omitempty"`
+	Failure  string    `json:"failure,omitempty"` // one of the failures, in words
+}
+
+// named reports whether a tally names every session that it counted.
+func (t Tally) named() bool {
+	return len(t.Nodes.Serving)+len(t.Nodes.Loading)+len(t.Nodes.Refused)+len(t.Nodes.Failed) == t.Connected
+}
+
+// Equal reports whether two tallies say the same.
+func (t Tally) Equal(other Tally) bool {
+	same := t.Nodes.equal(other.Nodes)
+	t.Nodes, other.Nodes = Nodes{}, Nodes{} // by reflection ten thousand places take long
+	return same && reflect.DeepEqual(t, other)
 }

@@ -168,7 +168,7 @@ func (v *View) set(id fleet.GroupID, g Group) {
 
 func (v *View) put(kv etcdkv.KV) {
 	if err := v.decode(kv); err != nil {
-		// One bad record holds up nobody; what was known of it stays.
+		// One bad record holds up nobody; what was decided before stays.
 		v.log.Error("record left out", "key", kv.Key, telemetry.Err, err)
 	}
 }
@@ -198,7 +198,8 @@ func (v *View) decode(kv etcdkv.KV) error {
 	if names, ok := parts(kv.Key, tallyPrefix, 3); ok {
 		t, err := decode[rollout.Tally](kv.Value)
 		if err != nil {
-			return err
+			// That replica counts something, and nobody knows what: a tally of no decision settles no wave.
+			t = rollout.Tally{}
 		}
 		g := v.groups[fleet.GroupID(names[0])]
 		tallies := maps.Clone(g.tallies)
@@ -208,6 +209,7 @@ func (v *View) decode(kv etcdkv.KV) error {
 		tallies[kv.Key] = talliedBy{fleet.RolloutID(names[1]), t}
 		g.tallies = tallies
 		v.set(fleet.GroupID(names[0]), g)
+		return err
 	}
 	return nil
 }

@@ -57,7 +57,8 @@ type group struct {
 	mu         sync.Mutex
 	assignment *rollout.Assignment
 	sessions   map[fleet.NodeID]*session
-	dirty      bool // its tally may be another now
+	ordered    []*session // the same in the group's hash order; nil: to be made anew
+	dirty      bool       // its tally may be another now
 	written    writtenTally
 	lease      int // how often written was forgotten with a lease
 	budget     budget
@@ -198,7 +199,7 @@ func (h *Hub) join(hello *distributorv1.Hello) (*session, error) {
 		}
 	}
 	older := g.sessions[s.node]
-	g.sessions[s.node] = s
+	g.sessions[s.node], g.ordered = s, nil
 	if g.assignment != nil {
 		s.offer(g.assignment, true)
 	}
@@ -222,6 +223,7 @@ func (h *Hub) leave(s *session) {
 	s.group.mu.Lock()
 	if s.group.sessions[s.node] == s {
 		delete(s.group.sessions, s.node)
+		s.group.ordered = nil
 	}
 	s.group.mu.Unlock()
 	h.metrics.sessions.Dec()

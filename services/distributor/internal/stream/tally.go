@@ -3,7 +3,7 @@ package stream
 import (
 	"cmp"
 	"context"
-	"reflect"
+	"maps"
 	"slices"
 	"time"
 
@@ -33,16 +33,18 @@ type budget struct {
 	at   time.Time
 }
 
-// take spends one, or says how long to wait for it.
-func (b *budget) take(now time.Time) (wait time.Duration) {
+// wait says how long to wait until one may be spent.
+func (b *budget) wait(now time.Time) time.Duration {
 	b.used = max(0, b.used-float64(now.Sub(b.at))/float64(tallyInterval))
 	b.at = now
 	if b.used > tallyBurst-1 {
 		return time.Duration((b.used - (tallyBurst - 1)) * float64(tallyInterval))
 	}
-	b.used++
 	return 0
 }
+
+// spend spends one.
+func (b *budget) spend() { b.used++ }
 
 // recount says that a group's tally may be another now.
 func (h *Hub) recount(g *group) {
@@ -111,18 +113,19 @@ func (h *Hub) writeTally(ctx context.Context, g *group) time.Duration {
 		g.mu.Unlock()
 		return 0
 	}
-	id, t := g.count()
-	was := g.written
-	if was.rollout == id && reflect.DeepEqual(was.tally, t) {
-		g.dirty = false
-		g.mu.Unlock()
-		return 0
-	}
-	if wait := g.budget.take(time.Now()); wait > 0 {
+	// What cannot be written yet is not counted either: outcomes come by the thousand.
+	if wait := g.budget.wait(time.Now()); wait > 0 {
 		g.mu.Unlock()
 		return wait
 	}
+	id, t := g.count()
+	was := g.written
 	g.dirty = false
+	if was.rollout == id && was.tally.Equal(t) {
+		g.mu.Unlock()
+		return 0
+	}
+	g.budget.spend()
 	lease := g.lease
 	g.mu.Unlock()
 
@@ -161,15 +164,24 @@ func (g *group) count() (fleet.RolloutID, rollout.Tally) {
 	}
 	a := *g.assignment
 	t := rollout.Tally{Decision: a.Decision, Threshold: a.Threshold}
-	for _, s := range g.sessions {
-		if a.Includes(s.position) {
-			s.countInto(&t, a.Candidate.Digest)
+	for _, s := range g.inOrder() {
+		if !a.Includes(s.position) {
+			break // nor any of those behind it
 		}
+		s.countInto(&t, a.Candidate.Digest)
 	}
 	// The same sessions give the same tally, or it would be written again and again.
 	slices.SortStableFunc(t.Refusals, func(x, y rollout.Refusal) int { return cmp.Compare(x.Node, y.Node) })
 	t.Refusals = t.Refusals[:min(len(t.Refusals), rollout.MaxRefusals)]
 	return a.Rollout, t
+}
+
+// inOrder returns the sessions in the hash order of the group. The caller holds the lock.
+func (g *group) inOrder() []*session {
+	if g.ordered == nil {
+		g.ordered = slices.SortedFunc(maps.Values(g.sessions), func(x, y *session) int { return cmp.Compare(x.position, y.position) })
+	}
+	return g.ordered
 }
 
 func (s *session) countInto(t *rollout.Tally, candidate fleet.Digest) {
@@ -180,6 +192,7 @@ func (s *session) countInto(t *rollout.Tally, candidate fleet.Digest) {
 	switch {
 	case refused:
 		t.Refused++
+		t.Nodes.Refused = append(t.Nodes.Refused, s.position)
 		if len(problems) == 0 {
 			problems = []rollout.Problem{{Message: "the gateway gave no reason"}}
 		}
@@ -188,12 +201,15 @@ func (s *session) countInto(t *rollout.Tally, candidate fleet.Digest) {
 		}
 	case s.serving == candidate:
 		t.Serving++
+		t.Nodes.Serving = append(t.Nodes.Serving, s.position)
 	case s.failing == candidate:
 		t.Failed++
+		t.Nodes.Failed = append(t.Nodes.Failed, s.position)
 		if t.Failure == "" || s.failure < t.Failure {
 			t.Failure = s.failure
 		}
 	default:
 		t.Loading++
+		t.Nodes.Loading = append(t.Nodes.Loading, s.position)
 	}
 }
