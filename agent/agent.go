@@ -105,7 +105,7 @@ func New(c Config, d Deps) (_ *Agent, err error) {
 	}
 	kong, err := gateway.New(gateway.Options{
 		Admin: c.KongAdmin, Proxy: c.KongProxy, Status: c.KongStatus, TLS: c.KongTLS, TokenFile: c.KongTokenFile,
-		LoadTimeout: c.LoadTimeout, ProofTimeout: c.ProofTimeout,
+		LoadTimeout: c.LoadTimeout, ProofTimeout: c.ProofTimeout, Log: log,
 	})
 	if err != nil {
 		return nil, err

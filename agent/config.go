@@ -48,8 +48,8 @@ type Config struct {
 	SampleInterval time.Duration
 }
 
-// KongTLS names what the agent asks Kong's Admin and Status API with. The files are read for each connection.
-type KongTLS = gateway.TLSFiles
+// KongTLS names what the agent asks Kong's Admin and Status API with. The files may be renewed at any time.
+type KongTLS = gateway.TLS
 
 // Defaults of a configuration.
 const (
@@ -140,16 +140,10 @@ func (c Config) checkKong() (problems []error) {
 			problems = append(problems, errors.New("--kong-proxy: want a loopback address or a socket: the reserved route, by which the agent proves what the gateway serves, answers no other machine"))
 		}
 	}
-	files := c.KongTLS
-	if files != (KongTLS{}) && !secure {
+	if c.KongTLS != (KongTLS{}) && !secure {
 		problems = append(problems, errors.New("--kong-admin-ca, --kong-admin-cert, --kong-admin-key, --kong-admin-server-name: neither --kong-admin nor --kong-status is https"))
 	}
-	if err := files.CheckCA(); err != nil {
-		problems = append(problems, fmt.Errorf("--kong-admin-ca: %w", err))
-	}
-	if err := files.CheckPair(); err != nil {
-		problems = append(problems, fmt.Errorf("--kong-admin-cert, --kong-admin-key: %w", err))
-	}
+	problems = append(problems, c.KongTLS.Check("kong-admin-cert", "kong-admin-key", "kong-admin-ca"))
 	if c.KongTokenFile != "" {
 		if _, err := gateway.ReadToken(c.KongTokenFile); err != nil {
 			problems = append(problems, fmt.Errorf("--kong-token-file: %w", err))

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/agent"
-	"github.com/silverback-gateway/silverback/testkit/kongtest"
+	"github.com/silverback-gateway/silverback/kit/tlsfiles/tlstest"
 )
 
 func TestWhatIsWrongWithTheWayToKong(t *testing.T) {
@@ -21,11 +21,10 @@ func TestWhatIsWrongWithTheWayToKong(t *testing.T) {
 		}
 		return at
 	}
-	authority := kongtest.NewAuthority(t)
-	certPEM, keyPEM := authority.Issue("agent")
-	_, otherKey := authority.Issue("other")
-	ca, cert, key := write("ca", authority.PEM), write("cert", certPEM), write("key", keyPEM)
-	mismatch, text, empty, token := write("other", otherKey), write("text", []byte("one\ntwo")), write("empty", nil), write("token", []byte("s3cret\n"))
+	authority := tlstest.New(t)
+	files, mismatch := authority.Issue("agent"), authority.Issue("other").Key
+	ca, cert := files.CA, files.Cert
+	text, empty, token := write("text", []byte("one\ntwo")), write("empty", nil), write("token", []byte("s3cret\n"))
 	const secure = "https://127.0.0.1:8444"
 	for name, tt := range map[string]struct {
 		change func(c *agent.Config)
@@ -35,7 +34,7 @@ func TestWhatIsWrongWithTheWayToKong(t *testing.T) {
 		"sockets":   {func(c *agent.Config) { c.KongAdmin, c.KongProxy, c.KongStatus = "unix:///a", "unix:///p", "unix:///s" }, ""},
 		"no status": {func(c *agent.Config) { c.KongStatus = "" }, ""},
 		"all of TLS": {func(c *agent.Config) {
-			c.KongAdmin, c.KongTLS = secure, agent.KongTLS{CA: ca, Cert: cert, Key: key, ServerName: "kong"}
+			c.KongAdmin, c.KongTLS = secure, agent.KongTLS{Files: files, ServerName: "kong"}
 		}, ""},
 		"TLS for status only":          {func(c *agent.Config) { c.KongStatus, c.KongTLS.CA = secure, ca }, ""},
 		"a token":                      {func(c *agent.Config) { c.KongTokenFile = token }, ""},
@@ -45,10 +44,10 @@ func TestWhatIsWrongWithTheWayToKong(t *testing.T) {
 		"a proxy by name":              {func(c *agent.Config) { c.KongProxy = "https://kong:8443" }, "--kong-proxy: want a loopback address"},
 		"a proxy that is not asked":    {func(c *agent.Config) { c.KongProxy, c.Proof = "http://10.0.0.1:8000", "hash" }, ""},
 		"authorities without TLS":      {func(c *agent.Config) { c.KongTLS.CA = ca }, "neither --kong-admin nor --kong-status is https"},
-		"authorities that are not":     {func(c *agent.Config) { c.KongAdmin, c.KongTLS.CA = secure, text }, "--kong-admin-ca: "},
-		"authorities that are nowhere": {func(c *agent.Config) { c.KongAdmin, c.KongTLS.CA = secure, ca+"x" }, "--kong-admin-ca: "},
-		"a certificate without key":    {func(c *agent.Config) { c.KongAdmin, c.KongTLS.Cert = secure, cert }, "--kong-admin-cert, --kong-admin-key: "},
-		"a key of another certificate": {func(c *agent.Config) { c.KongAdmin, c.KongTLS.Cert, c.KongTLS.Key = secure, cert, mismatch }, "--kong-admin-cert, --kong-admin-key: "},
+		"authorities that are not":     {func(c *agent.Config) { c.KongAdmin, c.KongTLS.CA = secure, text }, "--kong-admin-ca: " + text},
+		"authorities that are nowhere": {func(c *agent.Config) { c.KongAdmin, c.KongTLS.CA = secure, ca+"x" }, "--kong-admin-ca: open " + ca + "x"},
+		"a certificate without key":    {func(c *agent.Config) { c.KongAdmin, c.KongTLS.Cert = secure, cert }, "--kong-admin-cert and --kong-admin-key go together"},
+		"a key of another certificate": {func(c *agent.Config) { c.KongAdmin, c.KongTLS.Cert, c.KongTLS.Key = secure, cert, mismatch }, "--kong-admin-cert and --kong-admin-key: " + cert + " with the key " + mismatch},
 		"a token of two lines":         {func(c *agent.Config) { c.KongTokenFile = text }, "--kong-token-file: "},
 		"a token file without a token": {func(c *agent.Config) { c.KongTokenFile = empty }, "--kong-token-file: "},
 		"a token file that is nowhere": {func(c *agent.Config) { c.KongTokenFile = token + "x" }, "--kong-token-file: "},

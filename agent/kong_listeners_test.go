@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,25 +14,19 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/planetest"
 	"github.com/silverback-gateway/silverback/kit/proof"
 	"github.com/silverback-gateway/silverback/kit/snapshot"
+	"github.com/silverback-gateway/silverback/kit/tlsfiles/tlstest"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 )
 
 // The whole way of a directive with every listener in TLS: the agent shows a certificate, and the proxy's own is for its customers only.
 func TestAGatewayThatSpeaksNothingButTLS(t *testing.T) {
-	authority := kongtest.NewAuthority(t)
+	authority := tlstest.New(t)
 	control, proxy := authority.Server("127.0.0.1"), authority.Server("api.example.com")
 	control.ClientAuth, control.ClientCAs = tls.RequireAndVerifyClientCert, authority.Pool()
 	proxy.NextProtos = []string{"h2", "http/1.1"}
 	n := newNode(t, kongtest.With(kongtest.Options{AdminTLS: control, StatusTLS: control, ProxyTLS: proxy, Workers: 3}))
-	dir := t.TempDir()
-	n.config.KongTLS = agent.KongTLS{CA: filepath.Join(dir, "ca"), Cert: filepath.Join(dir, "cert"), Key: filepath.Join(dir, "key")}
-	certPEM, keyPEM := authority.Issue("agent")
-	for name, text := range map[string][]byte{n.config.KongTLS.CA: authority.PEM, n.config.KongTLS.Cert: certPEM, n.config.KongTLS.Key: keyPEM} {
-		if err := os.WriteFile(name, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	n.config.KongTLS = agent.KongTLS{Files: authority.Issue("agent")}
 	n.started()
 	first := planetest.Routes(t, "a")
 	if ack := n.acked(1, 10, nil, first); ack.GetProof() != fleetv1.Proof_PROOF_WORKER || ack.GetProofTime().AsDuration() <= 0 {

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -31,17 +32,47 @@ func (f Files) Check(certFlag, keyFlag, caFlag string) error {
 	switch {
 	case (f.Cert == "") != (f.Key == ""):
 		problems = append(problems, fmt.Errorf("--%s and --%s go together", certFlag, keyFlag))
-	case f.Cert != "":
-		if _, err := tls.LoadX509KeyPair(f.Cert, f.Key); err != nil {
+	default:
+		if _, err := f.pair(); err != nil {
 			problems = append(problems, fmt.Errorf("--%s and --%s: %w", certFlag, keyFlag, err))
 		}
 	}
-	if f.CA != "" {
-		if _, err := readAuthorities(f.CA); err != nil {
-			problems = append(problems, fmt.Errorf("--%s: %w", caFlag, err))
-		}
+	if _, err := f.authorities(); err != nil {
+		problems = append(problems, fmt.Errorf("--%s: %w", caFlag, err))
 	}
 	return errors.Join(problems...)
+}
+
+// pair reads the certificate and its key; none when neither is named.
+func (f Files) pair() ([]tls.Certificate, error) {
+	switch {
+	case f.Cert == "" && f.Key == "":
+		return nil, nil
+	case f.Cert == "" || f.Key == "":
+		return nil, errors.New("a certificate and its key go together")
+	}
+	pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
+	var unread *fs.PathError
+	if err != nil && !errors.As(err, &unread) { // which names its file
+		return nil, fmt.Errorf("%s with the key %s: %w", f.Cert, f.Key, err)
+	}
+	return []tls.Certificate{pair}, err
+}
+
+// authorities returns nil for those of the machine.
+func (f Files) authorities() (*x509.CertPool, error) {
+	if f.CA == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(f.CA)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM form", f.CA)
+	}
+	return pool, nil
 }
 
 // lookInterval bounds how often the files are looked at, however many handshakes there are.
@@ -120,34 +151,15 @@ func (s *Source) stamp() [3]stamp {
 }
 
 func (s *Source) read() (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS13}
-	if s.files.Cert != "" {
-		cert, err := tls.LoadX509KeyPair(s.files.Cert, s.files.Key)
-		if err != nil {
-			return nil, fmt.Errorf("read certificate: %w", err)
-		}
-		c.Certificates = []tls.Certificate{cert}
-	}
-	if s.files.CA != "" {
-		pool, err := readAuthorities(s.files.CA)
-		if err != nil {
-			return nil, fmt.Errorf("read authority: %w", err)
-		}
-		c.RootCAs = pool
-	}
-	return s.build(c), nil
-}
-
-func readAuthorities(file string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(file)
+	certificates, err := s.files.pair()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read certificate: %w", err)
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM form", file)
+	authorities, err := s.files.authorities()
+	if err != nil {
+		return nil, fmt.Errorf("read authority: %w", err)
 	}
-	return pool, nil
+	return s.build(&tls.Config{MinVersion: tls.VersionTLS13, Certificates: certificates, RootCAs: authorities}), nil
 }
 
 // Config returns what the files hold. It must not be modified.

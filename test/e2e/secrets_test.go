@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -25,6 +26,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"github.com/silverback-gateway/silverback/kit/tlsfiles/tlstest"
 	"github.com/silverback-gateway/silverback/test/process"
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
@@ -254,7 +256,15 @@ func leaks(text string, secrets []string) (found []string) {
 // TestNoSecretLeavesTheNode has a gateway refuse configurations in every way, repeating secrets as Kong does and worse, and looks for them in
 // all that any process writes, answers, stores or exports, and in what an agent that crashes prints.
 func TestNoSecretLeavesTheNode(t *testing.T) {
-	certPEM, keyPEM := kongtest.NewAuthority(t).Issue("shop.example")
+	issued := tlstest.New(t).IssueFor("shop", "shop.example")
+	certPEM, err := os.ReadFile(issued.Cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyPEM, err := os.ReadFile(issued.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
 	secrets := []string{mark}
 	for line := range strings.Lines(string(keyPEM)) {
 		if line = strings.TrimSpace(line); !strings.HasPrefix(line, "-") && line != "" {

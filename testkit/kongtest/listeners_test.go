@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/silverback-gateway/silverback/kit/tlsfiles/tlstest"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 )
 
@@ -31,7 +32,7 @@ func over(t *testing.T, transport *http.Transport, url string) (*http.Response, 
 }
 
 func TestListenersWithTLS(t *testing.T) {
-	authority, stranger := kongtest.NewAuthority(t), kongtest.NewAuthority(t)
+	authority, stranger := tlstest.New(t), tlstest.New(t)
 	admin, proxy := authority.Server("kong.test"), authority.Server("api.example.com")
 	admin.ClientAuth, admin.ClientCAs = tls.RequireAndVerifyClientCert, authority.Pool()
 	proxy.NextProtos = []string{"h2", "http/1.1"}
@@ -39,22 +40,17 @@ func TestListenersWithTLS(t *testing.T) {
 	if !strings.HasPrefix(g.AdminURL(), "https://") || !strings.HasPrefix(g.StatusURL(), "http://") {
 		t.Errorf("admin %s, status %s", g.AdminURL(), g.StatusURL())
 	}
-	client := func(by *kongtest.Authority) *tls.Config {
+	client := func(by *tlstest.Authority) *tls.Config {
 		c := &tls.Config{RootCAs: authority.Pool(), ServerName: "kong.test", MinVersion: tls.VersionTLS12}
 		if by != nil {
-			certPEM, keyPEM := by.Issue("agent")
-			pair, err := tls.X509KeyPair(certPEM, keyPEM)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.Certificates = []tls.Certificate{pair}
+			c.Certificates = by.Server("agent").Certificates
 		}
 		return c
 	}
 	if _, body, err := over(t, &http.Transport{TLSClientConfig: client(authority)}, g.AdminURL()+"/status"); err != nil || !strings.Contains(body, zeros) {
 		t.Errorf("with a certificate: %v %s", err, body)
 	}
-	for name, by := range map[string]*kongtest.Authority{"no certificate": nil, "a stranger's certificate": stranger} {
+	for name, by := range map[string]*tlstest.Authority{"no certificate": nil, "a stranger's certificate": stranger} {
 		if _, body, err := over(t, &http.Transport{TLSClientConfig: client(by)}, g.AdminURL()+"/status"); err == nil {
 			t.Errorf("%s: answered %s", name, body)
 		}

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -22,15 +23,17 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/proof"
+	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 )
 
 // Options say where a gateway listens and how patient to be with it.
 type Options struct {
 	Admin, Proxy, Status string        // see ParseListener; an empty Status asks the Admin API, which knows no readiness
-	TLS                  TLSFiles      // for Admin and Status
+	TLS                  TLS           // for Admin and Status
 	TokenFile            string        // what it holds is sent to the Admin API as Kong-Admin-Token; empty: nothing
 	LoadTimeout          time.Duration // for one POST, from its first byte to the answer
 	ProofTimeout         time.Duration // for one proof
+	Log                  *slog.Logger  // of files of TLS that were renewed; nil: nowhere
 }
 
 // Gateway is one Kong. It is safe for concurrent use.
@@ -53,14 +56,26 @@ type api struct {
 // readTimeout bounds every read of the Admin and Status API. A gateway on one worker answers late while it loads.
 const readTimeout = 3 * time.Second
 
-// New makes no connection. Its errors do not repeat URLs, which can hold passwords.
+// New reads the files of TLS and makes no connection. Its errors do not repeat URLs, which can hold passwords.
 func New(opts Options) (*Gateway, error) {
 	g := &Gateway{opts: opts, loading: make(chan struct{}, 1), broken: make(chan struct{}, 1)}
 	admin, err := ParseListener(opts.Admin)
 	if err != nil {
 		return nil, fmt.Errorf("admin URL: %w", err)
 	}
-	adminTransport := admin.control(opts.TLS)
+	var status Listener
+	if opts.Status != "" {
+		if status, err = ParseListener(opts.Status); err != nil {
+			return nil, fmt.Errorf("status URL: %w", err)
+		}
+	}
+	secure := &tlsDialer{serverName: opts.TLS.ServerName}
+	if admin.Secure() || status.Secure() {
+		if secure.source, err = tlsfiles.Client(opts.TLS.Files, opts.Log); err != nil {
+			return nil, fmt.Errorf("the files of TLS with the Admin and the Status API: %w", err)
+		}
+	}
+	adminTransport := admin.control(secure)
 	if opts.Status == "" {
 		g.watched(adminTransport)
 	}
@@ -69,11 +84,7 @@ func New(opts Options) (*Gateway, error) {
 		g.admin.client.Transport = &withToken{Transport: adminTransport, file: opts.TokenFile}
 	}
 	if opts.Status != "" {
-		status, err := ParseListener(opts.Status)
-		if err != nil {
-			return nil, fmt.Errorf("status URL: %w", err)
-		}
-		g.status = api{status.base, &http.Client{Transport: g.watched(status.control(opts.TLS)), CheckRedirect: noRedirect}}
+		g.status = api{status.base, &http.Client{Transport: g.watched(status.control(secure)), CheckRedirect: noRedirect}}
 	}
 	proxy, err := ParseListener(opts.Proxy)
 	if err != nil {

@@ -60,13 +60,13 @@ func (l Listener) transport() *http.Transport {
 	return t
 }
 
-// control is the transport to the Admin or Status API.
-func (l Listener) control(files TLSFiles) *http.Transport {
+// control is the transport to the Admin or Status API. Without TLS the dialer is not used.
+func (l Listener) control(secure *tlsDialer) *http.Transport {
 	t := l.transport()
 	t.MaxIdleConns, t.MaxIdleConnsPerHost, t.IdleConnTimeout = 2, 1, 30*time.Second
 	t.ExpectContinueTimeout = time.Second
 	if l.secure {
-		t.DialTLSContext = (&tlsDialer{files: files}).dial
+		t.DialTLSContext = secure.dial
 	}
 	return t
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/proof"
+	"github.com/silverback-gateway/silverback/kit/tlsfiles"
+	"github.com/silverback-gateway/silverback/kit/tlsfiles/tlstest"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 )
 
@@ -109,27 +112,8 @@ func TestEverythingOverSockets(t *testing.T) {
 	}
 }
 
-// files writes what an authority issued for the agent and returns it as options.
-func files(t *testing.T, a *kongtest.Authority) TLSFiles {
-	t.Helper()
-	dir := t.TempDir()
-	f := TLSFiles{CA: filepath.Join(dir, "ca.pem"), Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}
-	renew(t, a, f)
-	return f
-}
-
-func renew(t *testing.T, a *kongtest.Authority, f TLSFiles) {
-	t.Helper()
-	certPEM, keyPEM := a.Issue("agent")
-	for name, text := range map[string][]byte{f.CA: a.PEM, f.Cert: certPEM, f.Key: keyPEM} {
-		if err := os.WriteFile(name, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // secureKong asks clients of its Admin and Status API for a certificate of the authority.
-func secureKong(t *testing.T, a *kongtest.Authority, o kongtest.Options) *kongtest.Gateway {
+func secureKong(t *testing.T, a *tlstest.Authority, o kongtest.Options) *kongtest.Gateway {
 	t.Helper()
 	o.AdminTLS = a.Server("127.0.0.1", "kong.test")
 	o.AdminTLS.ClientAuth, o.AdminTLS.ClientCAs = tls.RequireAndVerifyClientCert, a.Pool()
@@ -139,9 +123,9 @@ func secureKong(t *testing.T, a *kongtest.Authority, o kongtest.Options) *kongte
 	return kongtest.Start(t, kongtest.With(o))
 }
 
-func secureGateway(t *testing.T, kong *kongtest.Gateway, f TLSFiles) *Gateway {
+func secureGateway(t *testing.T, kong *kongtest.Gateway, files TLS) *Gateway {
 	t.Helper()
-	g, err := New(Options{Admin: kong.AdminURL(), Status: kong.StatusURL(), Proxy: kong.ProxyURL(), TLS: f, LoadTimeout: time.Minute, ProofTimeout: time.Minute})
+	g, err := New(Options{Admin: kong.AdminURL(), Status: kong.StatusURL(), Proxy: kong.ProxyURL(), TLS: files, LoadTimeout: time.Minute, ProofTimeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,35 +134,42 @@ func secureGateway(t *testing.T, kong *kongtest.Gateway, f TLSFiles) *Gateway {
 }
 
 func TestEverythingOverTLS(t *testing.T) {
-	a := kongtest.NewAuthority(t)
+	a := tlstest.New(t)
 	for _, form := range []proof.Form{proof.Worker, proof.Route, proof.None} {
 		kong := secureKong(t, a, kongtest.Options{Workers: 3})
-		f := files(t, a)
-		works(t, secureGateway(t, kong, f), "1", proof.Worker)
-		f.ServerName = "kong.test"
-		works(t, secureGateway(t, kong, f), "2", form)
+		files := TLS{Files: a.IssueFor("agent", "agent")}
+		works(t, secureGateway(t, kong, files), "1", proof.Worker)
+		files.ServerName = "kong.test"
+		works(t, secureGateway(t, kong, files), "2", form)
 	}
+}
+
+// Silverback's own listeners speak TLS 1.3 only; what a gateway speaks is its operator's choice.
+func TestAGatewayOfTLS12(t *testing.T) {
+	a := tlstest.New(t)
+	config := a.Server("127.0.0.1")
+	config.MaxVersion = tls.VersionTLS12
+	kong := kongtest.Start(t, kongtest.With(kongtest.Options{AdminTLS: config, StatusTLS: config}))
+	works(t, secureGateway(t, kong, TLS{Files: tlsfiles.Files{CA: a.File}}), "1", proof.Worker)
 }
 
 // A load is refused by the handshake, not by the gateway: nothing was posted, and the message says what to mend.
 func TestTLSThatDoesNotFit(t *testing.T) {
-	a, stranger := kongtest.NewAuthority(t), kongtest.NewAuthority(t)
+	a, stranger := tlstest.New(t), tlstest.New(t)
 	kong := secureKong(t, a, kongtest.Options{})
-	good := files(t, a)
-	other := files(t, stranger)
+	good, other := a.IssueFor("agent", "agent"), stranger.IssueFor("agent", "agent")
 	for name, tt := range map[string]struct {
-		files TLSFiles
+		files tlsfiles.Files
+		of    string // the server's name
 		want  string
 	}{
-		"no certificate":            {TLSFiles{CA: good.CA}, "certificate"},
-		"a stranger's certificate":  {TLSFiles{CA: good.CA, Cert: other.Cert, Key: other.Key}, "certificate"},
-		"another authority":         {TLSFiles{CA: other.CA, Cert: good.Cert, Key: good.Key}, "unknown authority"},
-		"the system's authorities":  {TLSFiles{Cert: good.Cert, Key: good.Key}, "unknown authority"},
-		"another name":              {TLSFiles{CA: good.CA, Cert: good.Cert, Key: good.Key, ServerName: "else.test"}, "else.test"},
-		"a file that is not there":  {TLSFiles{CA: good.CA + "x"}, "no such file"},
-		"a key without certificate": {TLSFiles{Key: good.Key}, "go together"},
+		"no certificate":           {tlsfiles.Files{CA: good.CA}, "", "certificate"},
+		"a stranger's certificate": {tlsfiles.Files{CA: good.CA, Cert: other.Cert, Key: other.Key}, "", "certificate"},
+		"another authority":        {tlsfiles.Files{CA: other.CA, Cert: good.Cert, Key: good.Key}, "", "unknown authority"},
+		"the system's authorities": {tlsfiles.Files{Cert: good.Cert, Key: good.Key}, "", "unknown authority"},
+		"another name":             {good, "else.test", "else.test"},
 	} {
-		g := secureGateway(t, kong, tt.files)
+		g := secureGateway(t, kong, TLS{Files: tt.files, ServerName: tt.of})
 		var failure *verdict.Failure
 		err := g.Load(t.Context(), []byte(emptySnapshot))
 		if !errors.As(err, &failure) || failure.Reason != verdict.Unreachable || failure.Uncertain || !strings.Contains(failure.Message, tt.want) {
@@ -190,29 +181,113 @@ func TestTLSThatDoesNotFit(t *testing.T) {
 	}
 }
 
+func TestFilesThatCannotBeUsedAreNamed(t *testing.T) {
+	good := tlstest.New(t).IssueFor("agent", "agent")
+	other := tlstest.New(t).IssueFor("agent", "agent")
+	for name, tt := range map[string]struct {
+		files tlsfiles.Files
+		want  []string
+	}{
+		"authorities that are nowhere": {tlsfiles.Files{CA: good.CA + "x"}, []string{good.CA + "x", "no such file"}},
+		"authorities that are none":    {tlsfiles.Files{CA: good.Key}, []string{good.Key, "no certificate"}},
+		"a key of another certificate": {tlsfiles.Files{Cert: good.Cert, Key: other.Key}, []string{good.Cert, other.Key, "does not match"}},
+		"a key without certificate":    {tlsfiles.Files{Key: good.Key}, []string{"go together"}},
+	} {
+		_, err := New(Options{Admin: "https://127.0.0.1:1", Proxy: "http://127.0.0.1:1", TLS: TLS{Files: tt.files}})
+		for _, want := range tt.want {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: got %v, want %q", name, err, want)
+			}
+		}
+	}
+}
+
 func TestRenewedFilesAreReadAgain(t *testing.T) {
-	first, second := kongtest.NewAuthority(t), kongtest.NewAuthority(t)
-	kong := secureKong(t, first, kongtest.Options{})
-	f := files(t, first)
-	g := secureGateway(t, kong, f)
+	first, second := tlstest.New(t), tlstest.New(t)
+	kong, other := secureKong(t, first, kongtest.Options{}), secureKong(t, second, kongtest.Options{})
+	dir := t.TempDir()
+	files := tlsfiles.Files{CA: filepath.Join(dir, "ca"), Cert: filepath.Join(dir, "cert"), Key: filepath.Join(dir, "key")}
+	put := func(text, file string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	renew := func(by *tlstest.Authority) {
+		issued := by.IssueFor("agent", "agent")
+		for from, to := range map[string]string{issued.CA: files.CA, issued.Cert: files.Cert, issued.Key: files.Key} {
+			text, err := os.ReadFile(from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(string(text), to)
+		}
+	}
+	renew(first)
+	logs := &logged{}
+	open := func(kong *kongtest.Gateway) *Gateway {
+		g, err := New(Options{
+			Admin: kong.AdminURL(), Status: kong.StatusURL(), Proxy: kong.ProxyURL(), TLS: TLS{Files: files}, LoadTimeout: time.Minute, ProofTimeout: time.Minute,
+			Log: slog.New(slog.NewTextHandler(logs, nil)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(g.Close)
+		return g
+	}
+	g := open(kong)
 	works(t, g, "1", proof.Worker)
-
-	renew(t, second, f)
-	g.Close() // what is open stays good; only new connections need the new files
-	if _, err := g.Look(t.Context()); err == nil {
-		t.Error("the old authority is still trusted")
-	}
-	other := secureKong(t, second, kongtest.Options{})
-	works(t, secureGateway(t, other, f), "2", proof.Worker)
-
+	renew(second)
+	until(t, "the old authority is trusted no more", func() bool {
+		g.Close() // what is open stays good; only new connections need the new files
+		_, err := g.Look(t.Context())
+		return err != nil
+	})
+	g = open(other)
+	works(t, g, "2", proof.Worker)
 	// A file that is half written does not end what works.
-	h := secureGateway(t, other, f)
-	works(t, h, "3", proof.Worker)
-	if err := os.WriteFile(f.Key, []byte("-----BEGIN"), 0o600); err != nil {
-		t.Fatal(err)
+	put("-----BEGIN", files.Key)
+	until(t, "the log names the file", func() bool {
+		g.Close()
+		if _, err := g.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(logs.String(), "cannot be used") && strings.Contains(logs.String(), files.Key)
+	})
+	works(t, g, "3", proof.Worker)
+}
+
+// logged is a log that is read while it is written.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(text []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(text)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// until waits for something to become true of which there is no event: files are looked at once a second at most.
+func until(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	deadline := time.After(time.Minute)
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for !is() {
+		select {
+		case <-again.C:
+		case <-deadline:
+			t.Fatalf("not in a minute: %s", what)
+		}
 	}
-	h.Close()
-	works(t, h, "4", proof.Worker)
 }
 
 func TestTheTokenIsReadForEachRequest(t *testing.T) {
@@ -265,7 +340,7 @@ func TestTheTokenIsReadForEachRequest(t *testing.T) {
 
 // Were HTTP/2 spoken, or a connection kept, every answer would come from one worker.
 func TestProofUsesAConnectionForEachQuestion(t *testing.T) {
-	a := kongtest.NewAuthority(t)
+	a := tlstest.New(t)
 	kong := secureKong(t, a, kongtest.Options{Workers: 8})
-	works(t, secureGateway(t, kong, files(t, a)), "1", proof.Worker)
+	works(t, secureGateway(t, kong, TLS{Files: a.IssueFor("agent", "agent")}), "1", proof.Worker)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -53,11 +54,46 @@ func New(tb testing.TB) *Authority {
 // files, each at once, as whoever rotates certificates does.
 func (a *Authority) Issue(name string, uris ...*url.URL) tlsfiles.Files {
 	a.tb.Helper()
+	return a.issue(name, []string{"127.0.0.1", "localhost"}, uris)
+}
+
+// IssueFor is Issue for other hosts: names and addresses.
+func (a *Authority) IssueFor(name string, hosts ...string) tlsfiles.Files {
+	a.tb.Helper()
+	return a.issue(name, hosts, nil)
+}
+
+// Server returns the configuration of a listener with a certificate for the hosts.
+func (a *Authority) Server(hosts ...string) *tls.Config {
+	a.tb.Helper()
+	f := a.IssueFor("listener", hosts...)
+	pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
+	if err != nil {
+		a.tb.Fatal(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+}
+
+// Pool holds the authority alone.
+func (a *Authority) Pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(a.cert)
+	return pool
+}
+
+func (a *Authority) issue(name string, hosts []string, uris []*url.URL) tlsfiles.Files {
+	a.tb.Helper()
 	key := newKey(a.tb)
 	template := &x509.Certificate{
 		SerialNumber: serial(a.tb), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"}, URIs: uris,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, URIs: uris,
+	}
+	for _, host := range hosts {
+		if ip := net.ParseIP(host); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, host)
+		}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
 	if err != nil {

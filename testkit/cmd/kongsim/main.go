@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 )
 
@@ -26,7 +27,7 @@ func main() {
 // 1 when the gateway could not start, 2 for wrong flags.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var opts kongtest.Options
-	var files tlsFiles
+	var files tlsfiles.Files
 	flags := flag.NewFlagSet("silverback-kongsim", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&opts.Proxy, "proxy", "127.0.0.1:8000", "address of the proxy listener, on loopback, or unix: and the path of a socket")
@@ -39,9 +40,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&opts.RouterFlavor, "router-flavor", "traditional_compatible", "traditional_compatible, traditional or expressions")
 	flags.StringVar(&opts.UntrustedLua, "untrusted-lua", "sandbox", "sandbox, on or off")
 	flags.StringVar(&opts.SchemaDir, "schemas", "", "directory with entities/*.json, plugins/*.json and vaults/*.json to serve under /schemas and to check configurations against")
-	flags.StringVar(&files.cert, "cert-file", "", "certificate in PEM form with which every listener in TCP speaks TLS")
-	flags.StringVar(&files.key, "key-file", "", "that certificate's key")
-	flags.StringVar(&files.clientCA, "client-ca-file", "", "authorities of whom the Admin and the Status API want a client's certificate")
+	flags.StringVar(&files.Cert, "cert-file", "", "certificate in PEM form with which every listener in TCP speaks TLS")
+	flags.StringVar(&files.Key, "key-file", "", "that certificate's key")
+	flags.StringVar(&files.CA, "client-ca-file", "", "authorities of whom the Admin and the Status API want a client's certificate")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
@@ -55,7 +56,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		_, _ = fmt.Fprintln(stderr, "silverback-kongsim: -workers wants a number from 1")
 		return 2
 	}
-	if err := files.apply(&opts); err != nil {
+	if err := secure(&opts, files); err != nil {
 		_, _ = fmt.Fprintf(stderr, "silverback-kongsim: %v\n", err)
 		return 1
 	}

@@ -1,42 +1,32 @@
 package main
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 
+	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 )
 
-type tlsFiles struct{ cert, key, clientCA string }
-
-// apply leaves the listeners alone when there is no certificate.
-func (f tlsFiles) apply(opts *kongtest.Options) error {
-	if f == (tlsFiles{}) {
+// secure leaves the listeners alone when there is no certificate. The authorities are those of clients of the Admin and the Status API.
+func secure(opts *kongtest.Options, files tlsfiles.Files) error {
+	if files == (tlsfiles.Files{}) {
 		return nil
 	}
-	if f.cert == "" || f.key == "" {
-		return errors.New("-cert-file and -key-file go together, and -client-ca-file with them")
+	if err := files.Check("cert-file", "key-file", "client-ca-file"); err != nil {
+		return err
 	}
-	pair, err := tls.LoadX509KeyPair(f.cert, f.key)
+	if files.Cert == "" {
+		return errors.New("--client-ca-file needs --cert-file and --key-file")
+	}
+	control, err := tlsfiles.Server(files, nil)
 	if err != nil {
-		return fmt.Errorf("-cert-file, -key-file: %w", err)
+		return fmt.Errorf("the files of the Admin and the Status API: %w", err)
 	}
-	proxy := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
-	control := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-	if f.clientCA != "" {
-		text, err := os.ReadFile(f.clientCA)
-		if err != nil {
-			return fmt.Errorf("-client-ca-file: %w", err)
-		}
-		control.ClientCAs = x509.NewCertPool()
-		if !control.ClientCAs.AppendCertsFromPEM(text) {
-			return fmt.Errorf("-client-ca-file: %s holds no certificate in PEM form", f.clientCA)
-		}
-		control.ClientAuth = tls.RequireAndVerifyClientCert
+	proxy, err := tlsfiles.Server(tlsfiles.Files{Cert: files.Cert, Key: files.Key}, nil, "h2", "http/1.1")
+	if err != nil {
+		return fmt.Errorf("the files of the proxy: %w", err)
 	}
-	opts.AdminTLS, opts.StatusTLS, opts.ProxyTLS = control, control, proxy
+	opts.AdminTLS, opts.StatusTLS, opts.ProxyTLS = control.ServerConfig(), control.ServerConfig(), proxy.ServerConfig()
 	return nil
 }

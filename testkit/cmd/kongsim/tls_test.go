@@ -5,25 +5,17 @@ import (
 	"crypto/tls"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"testing"
 
+	"github.com/silverback-gateway/silverback/kit/tlsfiles/tlstest"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 )
 
 func TestTLSFiles(t *testing.T) {
-	dir := t.TempDir()
-	authority := kongtest.NewAuthority(t)
-	certPEM, keyPEM := authority.Issue("127.0.0.1")
-	f := tlsFiles{cert: filepath.Join(dir, "cert"), key: filepath.Join(dir, "key"), clientCA: filepath.Join(dir, "ca")}
-	for name, text := range map[string][]byte{f.cert: certPEM, f.key: keyPEM, f.clientCA: authority.PEM} {
-		if err := os.WriteFile(name, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	authority := tlstest.New(t)
+	f := authority.Issue("kong")
 	var o kongtest.Options
-	if err := f.apply(&o); err != nil {
+	if err := secure(&o, f); err != nil {
 		t.Fatal(err)
 	}
 	g := kongtest.Start(t, kongtest.With(o))
@@ -45,10 +37,10 @@ func TestTLSFiles(t *testing.T) {
 	if err := ask(g.AdminURL()); err == nil {
 		t.Error("the Admin API answers who shows no certificate")
 	}
-	if err := ask(g.AdminURL(), o.AdminTLS.Certificates...); err != nil {
+	if err := ask(g.AdminURL(), authority.Server("client").Certificates...); err != nil {
 		t.Errorf("the Admin API: %v", err)
 	}
-	for _, args := range [][]string{{"--cert-file=" + f.cert}, {"--client-ca-file=" + f.clientCA}, {"--cert-file=" + f.cert, "--key-file=" + f.cert}} {
+	for _, args := range [][]string{{"--cert-file=" + f.Cert}, {"--client-ca-file=" + f.CA}, {"--cert-file=" + f.Cert, "--key-file=" + f.Cert}} {
 		var stderr bytes.Buffer
 		if got := run(t.Context(), args, io.Discard, &stderr); got != 1 || stderr.Len() == 0 {
 			t.Errorf("%s: exit status %d, said %q", args, got, stderr.String())
