@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // ErrSignal is the cause of the context that Main gives, once the process was asked to stop.
@@ -64,4 +65,22 @@ func All(ctx context.Context, loops ...Loop) error {
 	}
 	group.Wait()
 	return first
+}
+
+// FarewellTime is how long what a process says last may take: a leadership is resigned, a lease given back. Each of them would come by
+// itself a little later, so none is worth more of a wait for who does not answer.
+const FarewellTime = time.Second
+
+// ErrFarewell is the cause of a context of Farewell whose time is over.
+var ErrFarewell = errors.New("no answer in the time that a farewell has")
+
+// Farewell returns a context for what is said after the end of ctx. It has the values of ctx and ends FarewellTime after it, so that
+// farewells that follow one another share that time.
+func Farewell(ctx context.Context) (context.Context, context.CancelFunc) {
+	farewell, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	forget := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(FarewellTime, func() { end(ErrFarewell) })
+		context.AfterFunc(farewell, func() { timer.Stop() })
+	})
+	return farewell, func() { forget(); end(context.Canceled) }
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/silverback-gateway/silverback/kit/run"
 )
@@ -31,4 +33,34 @@ func TestAllEndsWithItsContext(t *testing.T) {
 	if err := run.All(ctx, wait, wait); !errors.Is(err, asked) {
 		t.Errorf("All returned %v", err)
 	}
+}
+
+func TestFarewellsShareOneTimeAfterTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		farewell, done := run.Farewell(ctx)
+		defer done()
+		time.Sleep(time.Hour)
+		if farewell.Err() != nil {
+			t.Fatal("the farewell is over before what it follows")
+		}
+		cancel()
+		began := time.Now()
+		<-farewell.Done()
+		if took := time.Since(began); took != run.FarewellTime || !errors.Is(context.Cause(farewell), run.ErrFarewell) {
+			t.Errorf("the farewell ended after %s with %v", took, context.Cause(farewell))
+		}
+	})
+}
+
+func TestAFarewellThatWasSaidEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		farewell, done := run.Farewell(ctx)
+		cancel()
+		done()
+		if !errors.Is(farewell.Err(), context.Canceled) || errors.Is(context.Cause(farewell), run.ErrFarewell) {
+			t.Errorf("it ended with %v", context.Cause(farewell))
+		}
+	})
 }
