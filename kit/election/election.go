@@ -16,6 +16,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/run"
 )
 
 // DefaultTTL is how long a killed leader is missed before another is elected. etcd's floor is about two seconds.
@@ -55,7 +56,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 type Lead func(ctx context.Context, term fleet.Term, fence etcdkv.Fence) error
 
 // Run campaigns and leads, again and again, until ctx ends; it then resigns, so that another replica leads within
-// milliseconds, and returns the cause of ctx.
+// milliseconds, and returns the cause of ctx. An etcd that does not answer holds it up no longer than a farewell may take.
 func Run(ctx context.Context, c Config, lead Lead) error {
 	if c.TTL == 0 {
 		c.TTL = DefaultTTL
@@ -85,14 +86,16 @@ func (c Config) once(ctx context.Context, lead Lead) error {
 		return err
 	}
 	leaseCtx, endTrust := keepTrust(ctx, c.Client, lease, c.TTL)
+	farewell, said := run.Farewell(leaseCtx)
 	defer func() {
 		endTrust()
-		// The lease must not outlive the leadership; ctx is over, so this has a deadline of its own.
-		revokeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		_, _ = c.Client.Revoke(revokeCtx, lease)
+		defer said()
+		_, _ = c.Client.Revoke(farewell, lease) // the lease must not outlive the leadership
 	}()
-	session, err := concurrency.NewSession(c.Client, concurrency.WithLease(lease), concurrency.WithContext(leaseCtx))
+	// A campaign that is ended resigns with the context of its client, which only the end of the process would end.
+	client := clientv3.NewCtxClient(farewell)
+	client.KV, client.Lease, client.Watcher = c.Client.KV, c.Client.Lease, c.Client.Watcher
+	session, err := concurrency.NewSession(client, concurrency.WithLease(lease), concurrency.WithContext(leaseCtx))
 	if err != nil {
 		return fmt.Errorf("open session: %w", err)
 	}

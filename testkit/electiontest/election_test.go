@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	processrun "github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
 
@@ -123,5 +125,67 @@ func TestLostLeaseEndsTheReign(t *testing.T) {
 	<-first.ended
 	if again := next(t, reigns); again.term <= first.term {
 		t.Errorf("the next term is %d after %d", again.term, first.term)
+	}
+}
+
+// deaf holds what is asked of it after it fell silent until whoever asks gives up, and tells of each such transaction.
+type deaf struct {
+	clientv3.KV
+	silent atomic.Bool
+	asked  chan context.Context
+}
+
+func (d *deaf) Txn(ctx context.Context) clientv3.Txn {
+	if !d.silent.Load() {
+		return d.KV.Txn(ctx)
+	}
+	return deafTxn{d, ctx}
+}
+
+type deafTxn struct {
+	*deaf
+	ctx context.Context
+}
+
+func (t deafTxn) If(...clientv3.Cmp) clientv3.Txn  { return t }
+func (t deafTxn) Then(...clientv3.Op) clientv3.Txn { return t }
+func (t deafTxn) Else(...clientv3.Op) clientv3.Txn { return t }
+
+func (t deafTxn) Commit() (*clientv3.TxnResponse, error) {
+	t.asked <- t.ctx
+	<-t.ctx.Done()
+	return nil, context.Cause(t.ctx)
+}
+
+// Who waits to lead resigns as who leads does, and must not wait for an etcd that went before it.
+func TestACandidateDoesNotWaitForADeadEtcdToResign(t *testing.T) {
+	server := etcdtest.Start(t)
+	reigns := make(chan reign, 8)
+	defer run(t.Context(), t, server.Client(t), "a", reigns)()
+	next(t, reigns)
+	client := server.Client(t)
+	kv := &deaf{KV: client.KV, asked: make(chan context.Context, 1)}
+	client.KV = kv
+	stopB := run(t.Context(), t, client, "b", reigns)
+	for candidates := int64(0); candidates < 2; {
+		answer, err := client.Get(t.Context(), prefix, clientv3.WithPrefix(), clientv3.WithCountOnly())
+		if err != nil {
+			t.Fatal(err)
+		}
+		candidates = answer.Count
+	}
+	kv.silent.Store(true)
+	server.Stop(0)
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); stopB() }()
+	resigned := <-kv.asked
+	select {
+	case <-resigned.Done():
+		<-stopped
+	case <-time.After(20 * time.Second):
+		t.Fatal("to resign has no end of its own")
+	}
+	if !errors.Is(context.Cause(resigned), processrun.ErrFarewell) {
+		t.Errorf("to resign was given up with %v", context.Cause(resigned))
 	}
 }
