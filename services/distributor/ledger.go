@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/api"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
@@ -12,11 +13,14 @@ import (
 // ledger is what the api sees of the store and of the world.
 type ledger struct{ d *Distributor }
 
-// Ready implements api.Ledger. The roster is not waited for: without the registry counts are what streams tell.
+// Ready implements api.Ledger. The roster is not waited for: without the registry counts are what streams tell. Who waits when this
+// replica stops goes to another.
 func (l ledger) Ready(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	case <-l.d.draining:
+		return fault.New(fault.Down, "STOPPING", "this replica is stopping")
 	case <-l.d.view.Synced():
 		return nil
 	}

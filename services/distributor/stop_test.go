@@ -1,0 +1,40 @@
+package distributor_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc"
+
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/testkit/etcdtest"
+)
+
+// A stop waits for the calls under way. One that waits for a ledger that does not answer must not be waited for.
+func TestAStopAnswersWhoWaitsForTheLedger(t *testing.T) {
+	server := etcdtest.Start(t)
+	p := newPlaneAt(t, server.Client(t))
+	server.Stop(0)
+	r := p.replica("a")
+	conn, err := rpc.Dial(rpc.ClientConfig{Addresses: []string{strings.TrimPrefix(r.conn.Target(), "dns:///")}}, grpc.WithDisableRetry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	answered := make(chan error, 1)
+	go func() {
+		_, err := distributorv1.NewRolloutServiceClient(conn).GetRollout(context.Background(), &distributorv1.GetRolloutRequest{Group: "g", Revision: 1})
+		answered <- err
+	}()
+	eventually(t, "the call is under way", func() bool { return r.counter(t, "grpc_server_started_total") > 0 })
+	r.stop()
+	var f *fault.Error
+	if err := fault.FromStatus(<-answered); !errors.As(err, &f) || f.Reason != "STOPPING" {
+		t.Errorf("the call was answered with %v", err)
+	}
+}
