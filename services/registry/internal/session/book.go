@@ -45,6 +45,7 @@ type Book struct {
 	lease   clientv3.LeaseID
 	granted chan struct{} // closed while there is a lease
 	lost    chan struct{} // capacity 1: the writer found the lease gone
+	stopped chan struct{} // closed when nobody writes any more
 }
 
 type entry struct {
@@ -76,7 +77,7 @@ func New(c Config, ledger Ledger, leases clientv3.Lease, guess func(roster.Key) 
 	return &Book{
 		Config: c, ledger: ledger, leases: leases, guess: guess,
 		entries: map[roster.Key]*entry{}, queued: map[roster.Key]bool{}, ended: map[roster.Key]ended{},
-		bell: make(chan struct{}, 1), granted: make(chan struct{}), lost: make(chan struct{}, 1),
+		bell: make(chan struct{}, 1), granted: make(chan struct{}), lost: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
 }
 
@@ -107,7 +108,7 @@ func (b *Book) Enrol(ctx context.Context, key roster.Key, node roster.Node, repo
 	done := b.wait(e)
 	b.enqueue(key, e)
 	b.mu.Unlock()
-	return await(ctx, done)
+	return b.await(ctx, done)
 }
 
 // Renew keeps a session, or takes it over from another replica. It returns whether the next renewal should carry a status. report is
@@ -175,7 +176,7 @@ func (b *Book) Leave(ctx context.Context, key roster.Key, bootID string, report 
 	done := b.wait(e)
 	b.enqueue(key, e)
 	b.mu.Unlock()
-	_, err := await(ctx, done)
+	_, err := b.await(ctx, done)
 	return err
 }
 
@@ -237,11 +238,20 @@ func (b *Book) push(key roster.Key) {
 	}
 }
 
-func await(ctx context.Context, done chan settled) (*roster.Node, error) {
+// await returns what became of an enrolment or a goodbye. One that the replica's end found unwritten may have been written all the same,
+// and may be made again elsewhere.
+func (b *Book) await(ctx context.Context, done chan settled) (*roster.Node, error) {
 	select {
 	case s := <-done:
 		return s.node, s.err
+	case <-b.stopped:
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+	select {
+	case s := <-done: // it was settled just before
+		return s.node, s.err
+	default:
+		return nil, fault.New(fault.Down, "STOPPING", "this replica is stopping")
 	}
 }

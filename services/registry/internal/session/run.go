@@ -10,8 +10,10 @@ import (
 )
 
 // Run keeps the lease, writes sessions and ends those that are not renewed, until ctx ends. The lease is left to run out: nodes renew at
-// another replica before it does, and so none of them flaps when this one is stopped.
+// another replica before it does, and so none of them flaps when this one is stopped. Who waits for a write then is told to go there too.
+// A book runs once.
 func (b *Book) Run(ctx context.Context) error {
+	defer close(b.stopped)
 	return run.All(ctx, b.hold, b.write, b.expire)
 }
 
