@@ -241,7 +241,7 @@ func TestRenewedFilesAreReadAgain(t *testing.T) {
 	until(t, "the old authority is trusted no more", func() bool {
 		g.Close() // what is open stays good; only new connections need the new files
 		_, err := g.Look(t.Context())
-		return err != nil
+		return err != nil && strings.Contains(err.Error(), "unknown authority")
 	})
 	g = open(other)
 	works(t, g, "2", proof.Worker)

@@ -25,9 +25,9 @@ const (
 	pollTime  = 5 * time.Millisecond
 )
 
-// Build builds binaries into a folder, named after the last part of their package's path, such as services/registry/cmd/registry.
+// Build builds binaries as they are shipped into a folder, named after the last part of their package's path, such as services/registry/cmd/registry.
 func Build(ctx context.Context, dir string, packages ...string) error {
-	args := []string{"build", "-buildvcs=false", "-trimpath", "-o", dir + string(filepath.Separator)}
+	args := []string{"build", "-buildvcs=false", "-trimpath", "-tags", "grpcnotrace", "-o", dir + string(filepath.Separator)}
 	for _, p := range packages {
 		args = append(args, module+p)
 	}
