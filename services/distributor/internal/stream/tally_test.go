@@ -10,6 +10,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
 )
 
 func TestTallyNamesTheSessionsInTheWave(t *testing.T) {
@@ -105,5 +106,20 @@ func TestBudget(t *testing.T) {
 	b.spend()
 	if wait := b.wait(now); wait != tallyInterval {
 		t.Errorf("the next waits %s", wait)
+	}
+}
+
+func TestTallyWaitsForItsBudget(t *testing.T) {
+	s := oneSession()
+	g := s.group
+	s.decide(&rollout.Assignment{Candidate: one, Rollout: "00000001", Threshold: fleet.MaxPosition, Decision: 1})
+	s.hub.tallies = store.NewTallies(nil, "r") // has no lease: nothing can be written
+	g.dirty = true
+	if s.hub.writeTally(t.Context(), g); g.budget.used != 1 {
+		t.Errorf("an attempt cost %v", g.budget.used)
+	}
+	g.budget = budget{used: tallyBurst, at: time.Now().Add(time.Hour)}
+	if wait := s.hub.writeTally(t.Context(), g); wait <= tallyInterval || !g.dirty {
+		t.Errorf("without budget it is to be tried again after %s, dirty: %t", wait, g.dirty)
 	}
 }
