@@ -64,13 +64,9 @@ func (s *Store) Remember(m Memory) error {
 // Recall reads the memory. A damaged one is an ErrCorrupt, and as much of it as the snapshots on disk still tell.
 func (s *Store) Recall() (Memory, error) {
 	var m Memory
-	content, err := readFile(s.path(memoryFile))
-	if err == nil {
-		_, err = decode(content, &m)
-	}
+	err := s.recall(memoryFile, &m)
 	if err != nil {
 		m = Memory{}
-		s.aside(memoryFile)
 	}
 	s.mu.Lock()
 	for _, known := range []Snapshot{s.current, s.previous} {
@@ -79,8 +75,19 @@ func (s *Store) Recall() (Memory, error) {
 		}
 	}
 	s.mu.Unlock()
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		err = nil
+	return m, err
+}
+
+// recall reads a file without a body; one that is not there leaves the header as it is.
+func (s *Store) recall(name string, header any) error {
+	content, err := readFile(s.path(name))
+	if err == nil {
+		_, err = decode(content, header)
 	}
-	return m, cause(err)
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return nil
+	}
+	s.aside(name)
+	return cause(err)
 }

@@ -1,10 +1,7 @@
 package lastgood
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"time"
 )
 
@@ -27,22 +24,18 @@ func (o Order) Equal(other Order) bool {
 
 // RememberOrder writes an order durably.
 func (s *Store) RememberOrder(o Order) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err := s.write(orderFile, o, nil); err != nil {
 		return fmt.Errorf("write the drain order: %w", err)
 	}
 	return nil
 }
 
-// RecallOrder reads the order; the zero Order when there is none. A damaged file is an ErrCorrupt.
+// RecallOrder reads the order; the zero Order when there is none. A damaged file is an ErrCorrupt, and no longer in the way of the next.
 func (s *Store) RecallOrder() (Order, error) {
-	content, err := os.ReadFile(s.path(orderFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return Order{}, nil
-	}
 	var o Order
-	if err == nil {
-		_, err = decode(content, &o)
-	}
+	err := s.recall(orderFile, &o)
 	if err != nil {
 		return Order{}, fmt.Errorf("read the drain order: %w", err)
 	}
