@@ -179,7 +179,7 @@ func (a *Applier) hurry(look *time.Timer) {
 	a.stirred = false
 }
 
-// handle decides and does, until nothing more follows.
+// handle decides and does, until nothing more follows, or ctx ends: what was cut off by our own end says nothing about the gateway.
 func (a *Applier) handle(ctx context.Context, first Event) {
 	queue := []Event{first}
 	for len(queue) > 0 && ctx.Err() == nil {
@@ -195,7 +195,7 @@ func (a *Applier) handle(ctx context.Context, first Event) {
 		}
 		a.show()
 		for _, action := range actions {
-			if e := a.do(ctx, action); e != nil {
+			if e := a.do(ctx, action); e != nil && ctx.Err() == nil {
 				queue = append(queue, e)
 			}
 		}
@@ -208,23 +208,11 @@ func (a *Applier) do(ctx context.Context, action Action) Event {
 	switch act := action.(type) {
 	case Load:
 		a.Board.Update(func(v *board.View) { v.Phase = "loading" })
-		e := a.load(ctx, act)
-		if ctx.Err() != nil {
-			return nil // cut off by our own end: that says nothing about the gateway
-		}
-		return e
+		return a.load(ctx, act)
 	case Restore:
-		e := a.restore(ctx, act.Snapshot)
-		if ctx.Err() != nil {
-			return nil
-		}
-		return e
+		return a.restore(ctx, act.Snapshot)
 	case Verify:
-		e := a.verify(ctx, act.Leaving)
-		if ctx.Err() != nil {
-			return nil
-		}
-		return e
+		return a.verify(ctx, act.Leaving)
 	case Inspect:
 		if c, err := a.inspect(ctx); err == nil {
 			return Judged{c.Fingerprint()}

@@ -114,11 +114,7 @@ func (a *Applier) prepare(ctx context.Context, digest fleet.Digest, canonical []
 			a.state.Memory.Judge = c.Fingerprint() // should it refuse, that is whose refusal it is
 		}
 	}
-	form := c.Best()
-	if a.Form != nil {
-		form = *a.Form
-	}
-	p, err := insert(digest, canonical, form, c.Options())
+	p, err := insert(digest, canonical, c.Form(a.Form), c.Options())
 	p.workers = c.Workers
 	if err == nil && c.BodyLimit > 0 && int64(len(p.posted)) > c.BodyLimit {
 		// Kong would answer 413 and close the connection while it is being written to (fact F17).
@@ -246,10 +242,7 @@ func (a *Applier) verify(ctx context.Context, l Leaving) Verified {
 		e.Err = errors.New("the gateway does not say what it is")
 		return e
 	}
-	form := c.Best()
-	if a.Form != nil {
-		form = *a.Form
-	}
+	form := c.Form(a.Form)
 	began := time.Now()
 	e.Err = a.prove(ctx, l.Snapshot.Digest, prepared{hash: l.Hash, form: form, workers: c.Workers})
 	e.Ack = verdict.Ack{Proof: form, ProofTime: time.Since(began)}

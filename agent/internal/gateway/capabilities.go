@@ -120,6 +120,14 @@ func (c Capabilities) Best() proof.Form {
 	return proof.None
 }
 
+// Form returns the form of proof that is wanted, nil being the best that the gateway allows.
+func (c Capabilities) Form(wanted *proof.Form) proof.Form {
+	if wanted != nil {
+		return *wanted
+	}
+	return c.Best()
+}
+
 // Options returns how the reserved route must be written for this gateway (fact F42).
 func (c Capabilities) Options() proof.Options {
 	return proof.Options{Expressions: c.RouterFlavor == "expressions"}

@@ -41,11 +41,7 @@ func decode(body []byte) []verdict.Problem {
 		Flattened json.RawMessage `json:"flattened_errors"`
 	}
 	if err := json.Unmarshal(body, &said); err != nil {
-		var onlyMessage struct {
-			Message string `json:"message"`
-		}
-		_ = json.Unmarshal(body, &onlyMessage)
-		said.Message = onlyMessage.Message
+		said.Message = messageOf(body)
 	}
 	var problems []verdict.Problem
 	// An object when there are none, an array otherwise.

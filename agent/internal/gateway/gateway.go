@@ -126,10 +126,7 @@ func (g *Gateway) Look(ctx context.Context) (Sighting, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	// go-kong's Status leaves out the workers.
-	from := g.status
-	if from.base == "" {
-		from = g.admin
-	}
+	from := g.control()
 	var said struct {
 		Hash   string `json:"configuration_hash"`
 		Memory struct {
@@ -166,15 +163,24 @@ func (g *Gateway) Look(ctx context.Context) (Sighting, error) {
 // maxAnswer bounds what is read of any answer.
 const maxAnswer = 4 << 20
 
-// get reads JSON; a body that is none is left unread, for nginx answers some errors in HTML (fact F35).
-func (a api) get(ctx context.Context, path string, into any) (int, error) {
+// open asks for a path; the caller closes the body.
+func (a api) open(ctx context.Context, path string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+path, nil)
 	if err != nil {
-		return 0, errors.New("the URL cannot be asked")
+		return nil, errors.New("the URL cannot be asked")
 	}
 	resp, err := a.client.Do(req)
 	if err != nil {
-		return 0, bare(err)
+		return nil, bare(err)
+	}
+	return resp, nil
+}
+
+// get reads JSON; a body that is none is left unread, for nginx answers some errors in HTML (fact F35).
+func (a api) get(ctx context.Context, path string, into any) (int, error) {
+	resp, err := a.open(ctx, path)
+	if err != nil {
+		return 0, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	defer drain(resp.Body)

@@ -89,13 +89,9 @@ func (g *Gateway) Schemas(ctx context.Context) (Schemas, error) {
 func (g *Gateway) schema(ctx context.Context, path string) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, g.admin.base+path, nil)
+	resp, err := g.admin.open(ctx, path)
 	if err != nil {
-		return nil, errors.New("the Admin API's URL cannot be asked")
-	}
-	resp, err := g.admin.client.Do(req)
-	if err != nil {
-		return nil, bare(err)
+		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	defer drain(resp.Body)

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -77,14 +76,9 @@ func parseBytes(text string) int64 {
 // Metrics hands what the gateway exports for Prometheus to read. It reports false when the gateway exports nothing: its prometheus plugin is not
 // enabled.
 func (g *Gateway) Metrics(ctx context.Context, read func(io.Reader) error) (bool, error) {
-	from := g.control()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from.base+"/metrics", nil)
+	resp, err := g.control().open(ctx, "/metrics")
 	if err != nil {
-		return false, errors.New("the URL cannot be asked")
-	}
-	resp, err := from.client.Do(req)
-	if err != nil {
-		return false, bare(err)
+		return false, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	switch {

@@ -151,11 +151,7 @@ func (s *session) enrol(ctx context.Context, c gateway.Capabilities, digest stri
 		AgentVersion: s.Identity.Version, ProxyAddress: s.Identity.ProxyAddress, AgentAddress: s.Identity.HTTPAddress, Status: nodeStatus(view),
 	}
 	if known {
-		best := c.Best()
-		if s.Form != nil {
-			best = *s.Form
-		}
-		req.Capabilities = capabilities(c, best)
+		req.Capabilities = capabilities(c, c.Form(s.Form))
 		req.Capabilities.SchemaDigest = digest
 	}
 	resp, err := s.client.EnrolNode(ctx, req)
