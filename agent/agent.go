@@ -71,28 +71,8 @@ type Agent struct {
 // New takes the state directory, reads what it holds, and opens the HTTP listener. It asks neither the gateway nor the
 // control plane. An agent that is not Run must be closed.
 func New(c Config, d Deps) (_ *Agent, err error) {
-	c = c.WithDefaults()
-	if d.DialRegistry == nil {
-		d.DialRegistry = dial(c.Registry, c)
-	} else {
-		c.Registry = []string{"given:0"}
-	}
-	if d.DialDistributor == nil {
-		d.DialDistributor = dial(c.Distributor, c)
-	} else {
-		c.Distributor = []string{"given:0"}
-	}
-	if err := c.Check(); err != nil {
+	if c, d, err = complete(c, d); err != nil {
 		return nil, err
-	}
-	if d.Log == nil {
-		d.Log = slog.New(slog.DiscardHandler)
-	}
-	if d.Metrics == nil {
-		d.Metrics = telemetry.NewMetrics()
-	}
-	if c.Version == "" {
-		c.Version = build.Version
 	}
 	log := d.Log.With(telemetry.Group, c.Group, telemetry.Node, c.Node)
 	form, err := c.form()
@@ -159,6 +139,34 @@ func New(c Config, d Deps) (_ *Agent, err error) {
 		Capabilities: a.applier.Capabilities, Form: form, SetPolicy: a.applier.SetPolicy, SetProbes: a.watch.SetProbes, Drains: a.drains, Schemas: a.bundle,
 	}
 	return a, nil
+}
+
+// complete fills what was left out, and checks the whole.
+func complete(c Config, d Deps) (Config, Deps, error) {
+	c = c.WithDefaults()
+	if d.DialRegistry == nil {
+		d.DialRegistry = dial(c.Registry, c)
+	} else {
+		c.Registry = []string{"given:0"}
+	}
+	if d.DialDistributor == nil {
+		d.DialDistributor = dial(c.Distributor, c)
+	} else {
+		c.Distributor = []string{"given:0"}
+	}
+	if err := c.Check(); err != nil {
+		return c, d, err
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	if d.Metrics == nil {
+		d.Metrics = telemetry.NewMetrics()
+	}
+	if c.Version == "" {
+		c.Version = build.Version
+	}
+	return c, d, nil
 }
 
 func dial(addresses []string, c Config) func() (*grpc.ClientConn, error) {

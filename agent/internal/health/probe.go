@@ -1,0 +1,150 @@
+package health
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/silverback-gateway/silverback/agent/internal/board"
+	"github.com/silverback-gateway/silverback/agent/internal/gateway"
+)
+
+// A Probe is one question that is asked again and again. A good answer has the expected status.
+type Probe struct {
+	Path      string
+	Host      string
+	Headers   map[string]string
+	Expect    int
+	Interval  time.Duration
+	Timeout   time.Duration
+	Readiness bool
+}
+
+func (p Probe) same(o Probe) bool {
+	return p.Path == o.Path && p.Host == o.Host && p.Expect == o.Expect && p.Interval == o.Interval && p.Timeout == o.Timeout &&
+		p.Readiness == o.Readiness && maps.Equal(p.Headers, o.Headers)
+}
+
+// filled bounds what a registry of another version may leave out.
+func (p Probe) filled() Probe {
+	if p.Expect == 0 {
+		p.Expect = 200
+	}
+	if p.Interval <= 0 {
+		p.Interval = 5 * time.Second
+	}
+	p.Interval = max(p.Interval, time.Second)
+	if p.Timeout <= 0 || p.Timeout >= p.Interval {
+		p.Timeout = min(2*time.Second, p.Interval/2)
+	}
+	return p
+}
+
+// firstAsk is within what time a new probe is sent first.
+const firstAsk = time.Second
+
+// asking is one probe and what came of it.
+type asking struct {
+	probe   Probe
+	stop    context.CancelFunc
+	streak  Streak
+	since   time.Time // the streak fails, or is good
+	reason  string    // of the last failure
+	results []result
+}
+
+type result struct {
+	at     time.Time
+	reason string // empty when it was good
+}
+
+// keepAsking sends one probe until ctx ends, beginning when the gateway was proven to serve something: what it answers before is no news.
+func (w *Watch) keepAsking(ctx context.Context, a *asking) {
+	wait := rand.N(min(a.probe.Interval, firstAsk))
+	for began := false; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		if began = began || w.Board.View().Proven; !began {
+			wait = min(a.probe.Interval, firstAsk)
+			continue
+		}
+		reason := w.ask(ctx, a.probe)
+		if ctx.Err() != nil {
+			return
+		}
+		w.note(a, time.Now(), reason)
+		wait = a.probe.Interval - rand.N(a.probe.Interval/10+1)
+	}
+}
+
+// ask sends a probe; the reason is empty when its answer is good, and never holds anything of the answer but its status.
+func (w *Watch) ask(ctx context.Context, p Probe) string {
+	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
+	defer cancel()
+	status, err := w.Gateway.Ask(ctx, gateway.Question{Path: p.Path, Host: p.Host, Headers: p.Headers})
+	switch {
+	case ctx.Err() != nil:
+		return "timeout"
+	case err != nil:
+		return "no answer"
+	case status != p.Expect:
+		return fmt.Sprintf("status %d", status)
+	}
+	return ""
+}
+
+// note takes a result into account.
+func (w *Watch) note(a *asking, now time.Time, reason string) {
+	w.Meters.Probed(reason == "")
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !slices.Contains(w.asked, a) {
+		return // nobody wants it any more
+	}
+	before := a.streak
+	a.streak = before.After(reason == "")
+	if !before.Asked || before.Failing != a.streak.Failing {
+		a.since = now
+		w.Log.Info("probe came to another end", "probe", a.view().Name(), "failing", a.streak.Failing, "reason", reason)
+	}
+	if reason != "" {
+		a.reason = reason
+	}
+	switch flipped := before.Asked && before.Failing != a.streak.Failing; {
+	case a.streak.Failing && (flipped || !before.Asked):
+		w.Board.Note("ProbeFailing", a.view().Name()+": "+reason, now)
+	case flipped:
+		w.Board.Note("ProbeGood", a.view().Name()+" is good again", now)
+	}
+	a.results = append(a.results, result{at: now, reason: reason})
+	if before.Asked != a.streak.Asked || before.Failing != a.streak.Failing {
+		w.show(now, false)
+	}
+}
+
+func (a *asking) view() board.Probe {
+	v := board.Probe{Path: a.probe.Path, Host: a.probe.Host, Readiness: a.probe.Readiness, Asked: a.streak.Asked, Failing: a.streak.Failing, Since: a.since}
+	if v.Failing {
+		v.Reason = a.reason
+	}
+	return v
+}
+
+// within drops results that left the window, and sums the others up.
+func (a *asking) within(now time.Time, window time.Duration) board.ProbeResult {
+	a.results = slices.DeleteFunc(a.results, func(r result) bool { return now.Sub(r.at) > window })
+	out := board.ProbeResult{Path: a.probe.Path, Host: a.probe.Host, Sent: len(a.results), Failing: a.streak.Failing}
+	for _, r := range a.results {
+		if r.reason != "" {
+			out.Failed++
+			out.Reason = r.reason
+		}
+	}
+	return out
+}
