@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
@@ -58,9 +60,9 @@ func StartCluster(tb testing.TB, n int) *Server {
 func start(tb testing.TB, n int, adjust func(*embed.Config)) *Server {
 	tb.Helper()
 	s := &Server{}
-	tb.Cleanup(s.close)
 	var initial []string
-	dir := tb.TempDir()
+	dir := tb.TempDir() // before the cleanup, and so removed after it: a member that misses its files ends the process
+	tb.Cleanup(s.close)
 	for i := range n {
 		c := embed.NewConfig()
 		c.Name = fmt.Sprintf("m%d", i)
@@ -70,7 +72,7 @@ func start(tb testing.TB, n int, adjust func(*embed.Config)) *Server {
 		c.ListenPeerUrls, c.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
 		c.TickMs, c.ElectionMs = 50, 500
 		c.UnsafeNoFsync = true
-		c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
+		c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(lastWords())
 		adjust(c)
 		initial = append(initial, c.Name+"="+peer.String())
 		s.Endpoints = append(s.Endpoints, client.Host)
@@ -161,6 +163,11 @@ func (m *member) start() error {
 		etcd.Close()
 		return fmt.Errorf("not ready after %s", startTimeout)
 	}
+}
+
+// lastWords is a log of nothing but what ends the process, which etcd does on its own when it cannot go on.
+func lastWords() *zap.Logger {
+	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig()), zapcore.Lock(os.Stderr), zap.FatalLevel))
 }
 
 // Ports are taken from below the range that outgoing connections get theirs from, or one of those could take a member's port while

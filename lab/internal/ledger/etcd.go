@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"sync"
 	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 )
 
 const startTime = time.Minute
@@ -33,7 +35,9 @@ func Start(ctx context.Context, dir, address string) (*Etcd, error) {
 	c.InitialCluster = c.InitialClusterFromName(c.Name)
 	c.QuotaBackendBytes = 4 << 30
 	c.AutoCompactionMode, c.AutoCompactionRetention = "periodic", "10m"
-	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
+	// Nothing but what ends the process, which etcd does on its own when it cannot go on.
+	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.New(zapcore.NewCore(
+		zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig()), zapcore.Lock(os.Stderr), zap.FatalLevel)))
 	etcd, err := embed.StartEtcd(c)
 	if err != nil {
 		return nil, fmt.Errorf("start etcd on %s: %w", address, err)
