@@ -5,8 +5,6 @@ package etcdtest
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -22,6 +20,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
+	"github.com/silverback-gateway/silverback/testkit/port"
 )
 
 const startTimeout = 60 * time.Second
@@ -170,26 +169,8 @@ func lastWords() *zap.Logger {
 	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig()), zapcore.Lock(os.Stderr), zap.FatalLevel))
 }
 
-// Ports are taken from below the range that outgoing connections get theirs from, or one of those could take a member's port while
-// it is stopped.
-const (
-	firstPort = 15000
-	lastPort  = 31999
-	portTries = 100
-)
-
-// freeURL finds a free loopback port. Another process may take it before etcd does, which the start then reports.
+// freeURL is on a port that stays this member's while it is stopped.
 func freeURL(tb testing.TB) url.URL {
 	tb.Helper()
-	for range portTries {
-		address := fmt.Sprintf("127.0.0.1:%d", firstPort+rand.N(lastPort-firstPort+1))
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			continue
-		}
-		_ = l.Close()
-		return url.URL{Scheme: "http", Host: address}
-	}
-	tb.Fatalf("no free port found in %d tries", portTries)
-	return url.URL{}
+	return url.URL{Scheme: "http", Host: port.Address(tb)}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/kit/schema"
+	"github.com/silverback-gateway/silverback/testkit/port"
 )
 
 // Options say what gateway to simulate. The zero value is a freshly installed
@@ -152,6 +153,12 @@ func Start(tb testing.TB, opts ...Option) *Gateway {
 	var o Options
 	for _, opt := range opts {
 		opt(&o)
+	}
+	// What is killed must find its ports free again.
+	for _, address := range []*string{&o.Admin, &o.Status, &o.Proxy} {
+		if *address == "" {
+			*address = port.Address(tb)
+		}
 	}
 	g, err := New(o)
 	if err != nil {

@@ -1,0 +1,60 @@
+// Package port finds loopback addresses for listeners that are started after they were named: processes, and servers that a test
+// stops and starts again. A server that is started once should listen on port 0 instead.
+package port
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"testing"
+)
+
+// Ports below what Linux gives to outgoing connections. One of those would be taken by a stranger while a killed process is away; and a
+// client that keeps dialling a dead loopback port in that range at last reaches itself.
+const (
+	lowest  = 11000
+	highest = 32000
+	tries   = 200
+)
+
+// Free returns a loopback address whose port nobody uses, and that is given to nobody else who asks here, in any process, while this
+// process lives.
+func Free() (string, error) {
+	for range tries {
+		address := fmt.Sprintf("127.0.0.1:%d", lowest+rand.IntN(highest-lowest))
+		if hold(address) != nil {
+			return address, nil
+		}
+	}
+	return "", fmt.Errorf("no free port from %d to %d on loopback", lowest, highest)
+}
+
+// Address is Free until the test ends.
+func Address(tb testing.TB) string {
+	tb.Helper()
+	for range tries {
+		address := fmt.Sprintf("127.0.0.1:%d", lowest+rand.IntN(highest-lowest))
+		if held := hold(address); held != nil {
+			tb.Cleanup(func() { _ = held.Close() })
+			return address
+		}
+	}
+	tb.Fatalf("no free port from %d to %d on loopback", lowest, highest)
+	return ""
+}
+
+// hold marks an address as taken. Between the look at a port and the start of its listener others look too, so the mark is the UDP port
+// of the same number, which this project has no other use for: only one can have it, and it goes with the process.
+func hold(address string) net.PacketConn {
+	held, err := net.ListenPacket("udp4", address)
+	if err != nil {
+		return nil
+	}
+	l, err := net.Listen("tcp4", address)
+	if err != nil {
+		_ = held.Close()
+		return nil
+	}
+	_ = l.Close()
+	return held
+}
