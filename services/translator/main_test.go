@@ -3,7 +3,7 @@ package translator_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/silverback-gateway/silverback/testkit/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }

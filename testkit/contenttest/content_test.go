@@ -10,15 +10,15 @@ import (
 	"testing"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/goleak"
 
 	"github.com/silverback-gateway/silverback/kit/content"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/snapshot"
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
+	"github.com/silverback-gateway/silverback/testkit/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // counting is a real etcd that counts the transactions it is asked for.
 type counting struct {

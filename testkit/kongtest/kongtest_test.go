@@ -11,12 +11,11 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
+	"github.com/silverback-gateway/silverback/testkit/leak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // reply is an answer read to its end.
 type reply struct {
