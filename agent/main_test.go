@@ -9,15 +9,10 @@ import (
 	"sync"
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/silverback-gateway/silverback/testkit/leak"
 )
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		binaries.remove()
-		os.Exit(code)
-	}))
-}
+func TestMain(m *testing.M) { leak.Main(m, binaries.remove) }
 
 // binaries are built once for all tests, when the first one asks.
 var binaries built

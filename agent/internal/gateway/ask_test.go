@@ -15,7 +15,7 @@ func asked(t *testing.T, start func(http.Handler) *httptest.Server, handler http
 	t.Helper()
 	server := start(handler)
 	t.Cleanup(server.Close)
-	g, err := New(Options{Admin: server.URL, Proxy: server.URL, Status: server.URL, LoadTimeout: time.Second, ProofTimeout: time.Second})
+	g, err := New(Options{Admin: server.URL, Proxy: server.URL, Status: server.URL, LoadTimeout: time.Minute, ProofTimeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

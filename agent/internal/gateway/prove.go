@@ -29,10 +29,14 @@ func (g *Gateway) Prove(ctx context.Context, digest fleet.Digest, hash fleet.Gat
 	pause := minPause
 	for {
 		var proven, progress bool
+		last := w.last
 		if form == proof.None {
 			proven = g.seenHash(ctx, hash, w)
 		} else {
 			proven, progress = w.take(g.ask(ctx))
+		}
+		if !proven && ctx.Err() != nil {
+			w.last = last // the end of the time cut the question off: what it lacks says nothing of the gateway
 		}
 		if proven {
 			return nil
