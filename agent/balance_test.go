@@ -103,8 +103,8 @@ func TestADrainOutlivesTheAgentAndTheRegistry(t *testing.T) {
 func TestAProbeThatCountsTakesTheNodeOut(t *testing.T) {
 	n := newNode(t)
 	n.plane.SetProbes(
-		&fleetv1.Probe{Path: "/health", Interval: durationpb.New(time.Second), Readiness: true},
-		&fleetv1.Probe{Path: "/missing", Interval: durationpb.New(time.Second)},
+		&fleetv1.Probe{Path: "/health", Interval: durationpb.New(time.Second), Timeout: durationpb.New(patience), Readiness: true},
+		&fleetv1.Probe{Path: "/missing", Interval: durationpb.New(time.Second), Timeout: durationpb.New(patience)},
 	)
 	n.started()
 	first, second := planetest.Routes(t, "a"), planetest.Routes(t, "a", "health")
@@ -128,7 +128,8 @@ func TestAProbeThatCountsTakesTheNodeOut(t *testing.T) {
 func TestAnIdleNodeReportsNothing(t *testing.T) {
 	n := newNode(t)
 	n.config.SampleInterval = 20 * time.Millisecond
-	n.plane.SetProbes(&fleetv1.Probe{Path: "/a", Interval: durationpb.New(time.Second)})
+	// A probe that comes too late is news.
+	n.plane.SetProbes(&fleetv1.Probe{Path: "/a", Interval: durationpb.New(time.Second), Timeout: durationpb.New(patience)})
 	n.started()
 	n.acked(1, 10, nil, planetest.Routes(t, "a"))
 	n.until("its health was told", func() bool {
@@ -156,28 +157,18 @@ func TestAStoppedAgentDrainsFirst(t *testing.T) {
 	if o := n.outcomeOfProcess(); o.GetAck() == nil {
 		t.Fatalf("outcome %v", o)
 	}
+	// It answers the distributor whether or not it has enrolled with the registry yet.
+	n.eventually("enrolled", func() bool { return len(n.plane.Enrolments()) > 0 })
 	address := n.plane.Enrolments()[0].GetAgentAddress()
-	wait := func(what string, is func() bool) {
-		t.Helper()
-		deadline, tick := time.After(patience), time.NewTicker(5*time.Millisecond)
-		defer tick.Stop()
-		for !is() {
-			select {
-			case <-tick.C:
-			case <-deadline:
-				t.Fatalf("not in time: %s", what)
-			}
-		}
-	}
-	wait("ready", func() bool { code, _ := asked(t, address, "/readyz"); return code == http.StatusOK })
+	n.eventually("ready", func() bool { code, _ := asked(t, address, "/readyz"); return code == http.StatusOK })
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	wait("load balancers are told", func() bool {
+	n.eventually("load balancers are told", func() bool {
 		code, text := asked(t, address, "/readyz")
 		return code == http.StatusServiceUnavailable && text == "draining: the agent is stopping"
 	})
-	wait("the registry is told", func() bool { return n.plane.LastStatus().GetDraining() })
+	n.eventually("the registry is told", func() bool { return n.plane.LastStatus().GetDraining() })
 	n.direct(2, 11, first, planetest.Routes(t, "a", "b"))
 	if o := n.outcomeOfProcess(); o.GetAck() == nil {
 		t.Errorf("while it drains: outcome %v", o)
@@ -193,8 +184,10 @@ func TestAStoppedAgentDrainsFirst(t *testing.T) {
 		t.Error("the gateway does not serve on")
 	}
 
+	before, _ := n.plane.Renewals()
 	again := n.startProcess("--drain-grace=50ms")
 	n.hello()
+	n.eventually("it renews", func() bool { now, _ := n.plane.Renewals(); return now > before }) // who has not enrolled says no goodbye
 	if err := again.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

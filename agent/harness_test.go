@@ -17,9 +17,10 @@ import (
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
+	"github.com/silverback-gateway/silverback/testkit/port"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // node is one agent beside one simulated gateway.
 type node struct {
@@ -35,12 +36,12 @@ type node struct {
 
 // newNode starts a gateway, but no agent yet.
 func newNode(t *testing.T, opts ...kongtest.Option) *node {
-	n := &node{t: t, plane: planetest.Start(t), kong: kongtest.Start(t, opts...)}
+	n := &node{t: t, plane: planetest.Start(t, port.Address(t)), kong: kongtest.Start(t, opts...)}
 	dir := t.TempDir()
 	n.config = agent.Config{
 		Group: "default", Node: "n1", KongAdmin: n.kong.AdminURL(), KongProxy: n.kong.ProxyURL(), KongStatus: n.kong.StatusURL(),
 		StateDir: filepath.Join(dir, "state"), BootFile: filepath.Join(dir, "kong.json"), HTTP: telemetry.HTTPConfig{Listen: "127.0.0.1:0"},
-		DriftInterval: 20 * time.Millisecond, LoadTimeout: 5 * time.Second, ProofTimeout: 5 * time.Second,
+		DriftInterval: 20 * time.Millisecond, LoadTimeout: patience, ProofTimeout: patience,
 	}
 	return n
 }
@@ -129,6 +130,21 @@ func (n *node) until(what string, is func() bool) {
 		case <-tick.C:
 		case <-deadline:
 			n.t.Fatalf("not in time: %s; the agent says %+v", what, n.agent.Status())
+		}
+	}
+}
+
+// eventually is until for an agent whose state the test cannot ask for.
+func (n *node) eventually(what string, is func() bool) {
+	n.t.Helper()
+	deadline := time.After(patience)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !is() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			n.t.Fatalf("not in time: %s", what)
 		}
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -24,21 +22,8 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/planetest"
 	"github.com/silverback-gateway/silverback/kit/snapshot"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+	"github.com/silverback-gateway/silverback/testkit/port"
 )
-
-// freeAddress is on a port that the system gives to nobody while a killed process is away.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for range 200 {
-		address := fmt.Sprintf("127.0.0.1:%d", 11000+rand.IntN(21000))
-		if l, err := net.Listen("tcp", address); err == nil {
-			_ = l.Close()
-			return address
-		}
-	}
-	t.Fatal("no free port")
-	return ""
-}
 
 // child is a process that can be killed and started again.
 type child struct {
@@ -170,7 +155,7 @@ func newPair(t *testing.T, agentBinary, kongBinary string, flags ...string) *pai
 func newStoppedPair(t *testing.T, agentBinary, kongBinary string, flags ...string) *pair {
 	t.Helper()
 	dir := t.TempDir()
-	proxy, admin, status := freeAddress(t), freeAddress(t), freeAddress(t)
+	proxy, admin, status := port.Address(t), port.Address(t), port.Address(t)
 	boot, prefix, points := filepath.Join(dir, "kong.json"), filepath.Join(dir, "prefix"), filepath.Join(dir, "points")
 	for _, folder := range []string{prefix, points} {
 		if err := os.Mkdir(folder, 0o700); err != nil {
@@ -181,10 +166,10 @@ func newStoppedPair(t *testing.T, agentBinary, kongBinary string, flags ...strin
 		t.Fatal(err)
 	}
 	p := &pair{
-		node: &node{t: t, plane: planetest.Start(t)}, admin: newCounter(t, "http://"+admin), proxy: "http://" + proxy, status: "http://" + status, points: points,
+		node: &node{t: t, plane: planetest.Start(t, port.Address(t))}, admin: newCounter(t, "http://"+admin), proxy: "http://" + proxy, status: "http://" + status, points: points,
 	}
 	p.config.StateDir, p.config.BootFile = filepath.Join(dir, "state"), boot
-	p.config.HTTP.Listen = freeAddress(t)
+	p.config.HTTP.Listen = port.Address(t)
 	p.gateway = newChild(t, "gateway", kongBinary, "-proxy="+proxy, "-admin="+admin, "-status="+status, "-workers=2", "-declarative-config="+boot, "-prefix="+prefix)
 	p.sidecar = newChild(t, "agent", agentBinary, append([]string{
 		"--group=default", "--node=n1", "--registry=" + p.plane.Address(), "--distributor=" + p.plane.Address(), "--kong-admin=" + p.admin.URL,
@@ -202,22 +187,6 @@ func (p *pair) answers() {
 	p.eventually("the gateway answers", func() bool {
 		return status(p.status+"/status") == http.StatusOK && p.route("/") != 0
 	})
-}
-
-// eventually is until for an agent that cannot be asked.
-func (p *pair) eventually(what string, is func() bool) {
-	p.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !is() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			p.t.Fatalf("not in time: %s", what)
-		}
-	}
 }
 
 // route is how the proxy answers, 0 when it does not.

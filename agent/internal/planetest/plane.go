@@ -25,7 +25,7 @@ type Plane struct {
 	registryv1.UnimplementedRegistryServiceServer
 	distributorv1.UnimplementedDeliveryServiceServer
 
-	address string
+	address string // stays while the plane is stopped
 	server  *grpc.Server
 
 	mu       sync.Mutex
@@ -48,29 +48,25 @@ type Plane struct {
 	Uploads  chan *registryv1.UploadSchemasRequest
 }
 
-// Start runs a control plane for the length of a test.
-func Start(t testing.TB) *Plane {
+// Start runs a control plane at an address, for the length of a test.
+func Start(t testing.TB, address string) *Plane {
 	t.Helper()
-	p := &Plane{Hellos: make(chan *distributorv1.Hello, 100), Outcomes: make(chan *distributorv1.Outcome, 100), Uploads: make(chan *registryv1.UploadSchemasRequest, 100)}
+	p := &Plane{
+		address: address,
+		Hellos:  make(chan *distributorv1.Hello, 100), Outcomes: make(chan *distributorv1.Outcome, 100), Uploads: make(chan *registryv1.UploadSchemasRequest, 100),
+	}
 	p.Serve(t)
 	t.Cleanup(p.Stop)
 	return p
 }
 
-// Serve listens, on the address of before when there was one.
+// Serve listens, at the address of before.
 func (p *Plane) Serve(t testing.TB) {
 	t.Helper()
-	address := p.Address()
-	if address == "" {
-		address = "127.0.0.1:0"
-	}
-	l, err := net.Listen("tcp", address)
+	l, err := net.Listen("tcp", p.address)
 	if err != nil {
 		t.Fatalf("listen: %v", err)
 	}
-	p.mu.Lock()
-	p.address = l.Addr().String()
-	p.mu.Unlock()
 	p.server = grpc.NewServer()
 	registryv1.RegisterRegistryServiceServer(p.server, p)
 	distributorv1.RegisterDeliveryServiceServer(p.server, p)
@@ -82,11 +78,7 @@ func (p *Plane) Serve(t testing.TB) {
 func (p *Plane) Stop() { p.server.Stop() }
 
 // Address is where the plane listens.
-func (p *Plane) Address() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.address
-}
+func (p *Plane) Address() string { return p.address }
 
 // Dial connects to the plane.
 func (p *Plane) Dial() (*grpc.ClientConn, error) {
@@ -101,7 +93,7 @@ func (p *Plane) Send(t testing.TB, m *distributorv1.FollowAssignmentResponse) {
 	p.mu.Unlock()
 	select {
 	case stream <- m:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("no stream takes the message")
 	}
 }
