@@ -107,7 +107,7 @@ func (w *groupWatch) lastToken() string {
 
 func TestAGroupNamesTheSchemasOfItsNodes(t *testing.T) {
 	server := etcdtest.Start(t)
-	a, b := start(t, server.Client(t), registry.Config{}), start(t, server.Client(t), registry.Config{})
+	a, b := start(t, server.Client(t), mortal), start(t, server.Client(t), mortal)
 	a.group(t, "g")
 	w := watchGroup(t, b, "")
 	w.await(t)
