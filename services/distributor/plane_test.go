@@ -30,7 +30,7 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // plane is a whole control plane around distributors: real etcd, real gRPC.
 type plane struct {
@@ -57,7 +57,7 @@ func newPlane(t testing.TB) *plane {
 
 func newPlaneAt(t testing.TB, etcd *clientv3.Client) *plane {
 	t.Helper()
-	p := &plane{t: t, etcd: etcd, world: worldtest.Start(t), content: content.New(etcd, 0), electionTTL: 2 * time.Second}
+	p := &plane{t: t, etcd: etcd, world: worldtest.Start(t), content: content.New(etcd, 0), electionTTL: 6 * time.Second}
 	p.world.Group("g", nil)
 	return p
 }

@@ -112,10 +112,10 @@ func TestFirstRefusalHaltsAndStableStays(t *testing.T) {
 func TestNewerRevisionSupersedes(t *testing.T) {
 	p := newPlane(t)
 	r := p.replica("one")
-	var silent atomic.Bool
+	second := p.snapshot(20, "-two")
 	for _, node := range []string{"n0", "n1"} {
-		p.agent(agenttest.Config{Node: node, Judge: func([]byte, *distributorv1.Directive) agenttest.Verdict {
-			if silent.Load() {
+		p.agent(agenttest.Config{Node: node, Judge: func(_ []byte, d *distributorv1.Directive) agenttest.Verdict {
+			if d.GetDigest() == string(second) {
 				return agenttest.Silent
 			}
 			return agenttest.Ack
@@ -123,10 +123,8 @@ func TestNewerRevisionSupersedes(t *testing.T) {
 	}
 	p.revise("")
 	r.reaches(t, 1, completed)
-	silent.Store(true)
-	p.revise("-two")
+	p.world.Revise("g", second)
 	r.reaches(t, 2, progressing)
-	silent.Store(false)
 	p.revise("-three")
 	last := r.reaches(t, 3, completed)
 	if was := r.rollout(2); was.GetState() != superseded || last.GetStableRevision() != 1 || last.GetId() <= was.GetId() {
