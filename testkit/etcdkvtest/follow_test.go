@@ -52,7 +52,7 @@ func (r *recorder) lists() int {
 // await waits until the table is as wanted.
 func (r *recorder) await(t *testing.T, want map[string]string) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		changed := r.Changes()
 		got, _ := r.All()
