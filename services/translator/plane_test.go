@@ -24,7 +24,7 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // plane is what replicas of the translator share.
 type plane struct {

@@ -11,7 +11,7 @@ import (
 )
 
 // StartTime is how long a process may take until it is ready.
-const StartTime = 30 * time.Second
+const StartTime = time.Minute
 
 // Group is the group that a fleet's gateways belong to.
 const Group = "default"

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	stopTime = 20 * time.Second
+	stopTime = time.Minute
 	logLines = 80 // of each process that a failed test prints
 )
 

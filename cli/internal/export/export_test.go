@@ -269,7 +269,7 @@ func newApp(r *registry) (a *app.App, out, said *bytes.Buffer) {
 	out, said = &bytes.Buffer{}, &bytes.Buffer{}
 	return &app.App{
 		Out: out, Err: said, LookupEnv: func(string) (string, bool) { return "", false }, Now: time.Now,
-		Flags: app.Flags{Registry: []string{r.address}, Timeout: 5 * time.Second},
+		Flags: app.Flags{Registry: []string{r.address}, Timeout: time.Minute},
 	}, out, said
 }
 
