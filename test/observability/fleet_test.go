@@ -30,6 +30,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 	"github.com/silverback-gateway/silverback/lab"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+	"github.com/silverback-gateway/silverback/test/dashboards"
 	"github.com/silverback-gateway/silverback/test/process"
 )
 
@@ -71,7 +72,7 @@ func scrapeFleet(t *testing.T, l *lab.Lab, into map[string]*promql.Series, when 
 	for _, m := range l.Gateways() {
 		address := m.HTTP
 		keep(into, scrape(t, "http://"+address+"/metrics"), when, "job", "silverback-agent", "instance", address, "group", lab.Group, "node", m.Name)
-		keep(into, scrape(t, m.Simulated.StatusURL()+"/metrics"), when, "job", "kong", "instance", m.Simulated.StatusURL())
+		keep(into, scrape(t, "http://"+address+"/gateway/metrics"), when, "job", "kong", "instance", address, "group", lab.Group, "node", m.Name)
 	}
 	ofEtcd, err := prometheus.DefaultGatherer.Gather() // the lab's etcd is in this process
 	if err != nil {
@@ -217,14 +218,14 @@ func TestAFleetAtWorkFillsTheDashboards(t *testing.T) {
 		prometheusHas = append(prometheusHas, *scraped[key])
 	}
 	engine := newEngine()
-	for file, d := range dashboards(t) {
-		for _, p := range d.all() {
+	for _, d := range read(t) {
+		for _, p := range d.Panels() {
 			for _, target := range p.Targets {
-				if slices.ContainsFunc(metricsOf(t, plain(target.Expr)), func(name string) bool { return slices.Contains(sampled, name) }) {
+				if slices.ContainsFunc(metricsOf(t, dashboards.Plain(target.Expr)), func(name string) bool { return slices.Contains(sampled, name) }) {
 					continue
 				}
-				if got := ask(t, engine, &prometheusHas, plain(target.Expr), now); len(got) == 0 {
-					t.Errorf("%s: the panel %q is empty: %s", file, p.Title, target.Expr)
+				if got := ask(t, engine, &prometheusHas, dashboards.Plain(target.Expr), now); len(got) == 0 {
+					t.Errorf("%s: the panel %q is empty: %s", d.File, p.Title, target.Expr)
 				}
 			}
 		}

@@ -48,6 +48,7 @@ func (d *demo) run(ctx context.Context) error {
 		{"Drain a gateway", d.drain},
 		{"Stop the whole control plane and etcd, and restart a gateway: it serves what it served", d.alone},
 		{"Bring everything back", d.back},
+		{"Look at the dashboards", d.watched},
 	} {
 		d.title(s.title)
 		if err := s.do(ctx); err != nil {
@@ -133,7 +134,7 @@ func (r result) want(code int, texts ...string) error {
 	return nil
 }
 
-// shop is a configuration whose orders the upstream answers, under a version that can be seen.
+// shop is a configuration whose orders the upstream answers, under a version that can be seen. Gateways count their requests.
 func (d *demo) shop(version int, more string) string {
 	return fmt.Sprintf(`_format_version: "3.0"
 services:
@@ -142,7 +143,10 @@ services:
   routes:
   - name: orders
     paths: [/orders]
-%[3]s`, d.stand.Upstream(), version, more)
+%[3]splugins:
+- name: prometheus
+  config: {status_code_metrics: true, latency_metrics: true}
+`, d.stand.Upstream(), version, more)
 }
 
 // refusedPlugin has a mistake in its Lua, which only a gateway sees: what the schemas of the gateways can tell is refused before, at the

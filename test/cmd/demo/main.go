@@ -30,10 +30,12 @@ type stand interface {
 	CLI(ctx context.Context, in string, line func(string), args ...string) (code int, err error)
 	// Shown is how a person runs the command line here.
 	Shown() string
-	// URL is where one listener of a process is reached: the load balancer, a gateway's proxy or a distributor's metrics.
+	// URL is where one listener of a process is reached: the load balancer, a gateway's proxy, a distributor's metrics or Prometheus.
 	URL(ctx context.Context, name string) (string, error)
 	// Upstream is where gateways reach the upstream, host:port.
 	Upstream() string
+	// Watched says that a Prometheus scrapes the fleet.
+	Watched() bool
 }
 
 func program(ctx context.Context) error {

@@ -295,3 +295,6 @@ func (p *processes) Upstream() string {
 	}
 	return strings.TrimPrefix(one.url, "http://")
 }
+
+// Watched is false: a Prometheus is more than a demo of processes should need to build.
+func (p *processes) Watched() bool { return false }
