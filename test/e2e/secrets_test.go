@@ -27,6 +27,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/silverback-gateway/silverback/kit/tlsfiles/tlstest"
+	"github.com/silverback-gateway/silverback/test/e2e/suite"
 	"github.com/silverback-gateway/silverback/test/process"
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
@@ -282,7 +283,7 @@ func TestNoSecretLeavesTheNode(t *testing.T) {
 	etcd := etcdtest.Start(t)
 	p := startOne(t, etcd, kong, admin.URL)
 	submit := func(n int, more ...string) process.Result {
-		return p.cli.Run(t, append([]string{"apply", "-g", "default", write(t, "kong.yaml", secretive(string(certPEM), string(keyPEM), n))}, more...)...)
+		return p.cli.Run(t, append([]string{"apply", "-g", "default", suite.Write(t, "kong.yaml", secretive(string(certPEM), string(keyPEM), n))}, more...)...)
 	}
 	outputs := map[string]string{}
 	keep := func(from string, r process.Result) { outputs[from] += r.Stdout + r.Stderr }

@@ -70,6 +70,7 @@ type AgentView struct {
 	Proven         bool   `json:"proven"`
 	Connected      bool   `json:"connected"`
 	Enrolled       bool   `json:"enrolled"`
+	Probes         []any  `json:"probes"`
 }
 
 // StartFleet starts a fleet on an etcd, and returns when every service is ready and every agent is known.
