@@ -1,0 +1,184 @@
+package etcdkv
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+const (
+	askEvery   = 5 * time.Second // while etcd answers
+	askAgain   = time.Second     // while it does not
+	askTimeout = 2 * time.Second
+	// tolerated is for how long questions may go unanswered before anybody is told: a member that goes leaves its work to the others in less.
+	tolerated = 3 * time.Second
+	// Reminders come after pauses that double.
+	firstPause = time.Minute
+	lastPause  = time.Hour
+)
+
+// A Contact asks etcd whether it answers, also for a service that has nothing else to ask it, and tells the log when it stops to answer,
+// now and then while it is silent, and when it answers again. It decides nothing: what a service knows stays, however long etcd is away.
+type Contact struct {
+	client *clientv3.Client
+	key    string
+	log    *slog.Logger
+
+	mu    sync.Mutex
+	state silence
+}
+
+// NewContact returns a contact, which does nothing before Run. The key is what is read: one that the service may read and that need not
+// be there.
+func NewContact(client *clientv3.Client, key string, log *slog.Logger) *Contact {
+	return &Contact{client: client, key: key, log: log}
+}
+
+// Run asks until ctx ends, and returns its cause.
+func (c *Contact) Run(ctx context.Context) error {
+	c.set(silence{since: time.Now(), never: true})
+	for {
+		err := c.ask(ctx)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		was := c.get()
+		now, news := was.heard(time.Now(), err)
+		c.set(now)
+		c.tell(news, was, now)
+		wait := askEvery
+		if err != nil {
+			wait = askAgain
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(wait):
+		}
+	}
+}
+
+// Silence says since when and why etcd does not answer; empty while it does, and during a silence too short to speak of.
+func (c *Contact) Silence() string {
+	s := c.get()
+	if s.told.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("etcd at %s has not answered for %s: %s", strings.Join(c.client.Endpoints(), ", "), since(s.since), s.reason)
+}
+
+// Unread says that a ledger is not read yet, and why when that is known.
+func (c *Contact) Unread() error {
+	if s := c.Silence(); s != "" {
+		return fmt.Errorf("the ledger is not read yet: %s", s)
+	}
+	return fmt.Errorf("the ledger is not read yet")
+}
+
+// ask makes one attempt, past the client's own retries: these hide what stands in the way until the time is over. It is not answered by a
+// member without a majority.
+func (c *Contact) ask(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	_, err := etcdserverpb.NewKVClient(c.client.ActiveConnection()).Range(ctx, &etcdserverpb.RangeRequest{Key: []byte(c.key), CountOnly: true})
+	return err
+}
+
+func (c *Contact) tell(n news, was, now silence) {
+	endpoints := strings.Join(c.client.Endpoints(), ",")
+	switch {
+	case n == lost && now.never:
+		c.log.Warn("etcd does not answer yet; this replica is not ready before, and asks every second", "endpoints", endpoints, "silent", since(now.since), "error", now.reason)
+	case n == lost:
+		c.log.Warn("etcd does not answer; what is known stays, and this replica asks every second", "endpoints", endpoints, "silent", since(now.since), "error", now.reason)
+	case n == still:
+		c.log.Warn("etcd still does not answer", "endpoints", endpoints, "silent", since(now.since), "error", now.reason, "next_reminder", now.pause)
+	case n == back && was.never:
+		c.log.Info("etcd answers", "endpoints", endpoints, "silent", since(was.since))
+	case n == back:
+		c.log.Info("etcd answers again", "endpoints", endpoints, "silent", since(was.since))
+	}
+}
+
+func (c *Contact) get() silence {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state
+}
+
+func (c *Contact) set(s silence) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state = s
+}
+
+func since(t time.Time) time.Duration { return time.Since(t).Round(100 * time.Millisecond) }
+
+// silence is the time without an answer.
+type silence struct {
+	since  time.Time // the last answer, or the start
+	never  bool      // there was no answer since the start
+	failed time.Time // the first question without an answer; zero is none
+	told   time.Time // when the log was told last; zero is not yet
+	pause  time.Duration
+	reason string
+}
+
+// news is what the log is to be told.
+type news int
+
+const (
+	nothing news = iota
+	lost         // etcd does not answer
+	still        // nor does it now
+	back         // it answers again
+)
+
+// heard is what follows from the end of one question.
+func (s silence) heard(now time.Time, err error) (silence, news) {
+	if err == nil {
+		if s.told.IsZero() {
+			return silence{since: now}, nothing
+		}
+		return silence{since: now}, back
+	}
+	if s.failed.IsZero() {
+		s.failed = now
+	}
+	s.reason = reasonOf(err)
+	switch {
+	case s.told.IsZero() && now.Sub(s.failed) >= tolerated:
+		s.told, s.pause = now, firstPause
+		return s, lost
+	case !s.told.IsZero() && now.Sub(s.told) >= s.pause:
+		s.told, s.pause = now, min(2*s.pause, lastPause)
+		return s, still
+	}
+	return s, nothing
+}
+
+// reasonOf says why there was no answer, without what gRPC wraps around it.
+func reasonOf(err error) string {
+	s := status.Convert(err)
+	reason := s.Message()
+	for _, wrapper := range []string{`desc = "`, "transport: ", "Error while dialing: "} {
+		if _, inside, wrapped := strings.Cut(reason, wrapper); wrapped {
+			reason = strings.TrimSuffix(inside, `"`)
+		}
+	}
+	if s.Code() != codes.DeadlineExceeded {
+		return reason
+	}
+	if reason == s.Message() {
+		return fmt.Sprintf("no answer within %s", askTimeout)
+	}
+	return fmt.Sprintf("no answer within %s: %s", askTimeout, reason)
+}
