@@ -26,6 +26,8 @@ type Probe func() error
 // listens on loopback. Handlers may be added before Serve.
 type HTTP struct {
 	*http.ServeMux
+	// Remark, when set, may say what whoever asks /readyz of a process that is ready should know all the same; empty is nothing.
+	Remark   func() string
 	listener net.Listener
 }
 
@@ -80,8 +82,13 @@ func Listen(c HTTPConfig, metrics prometheus.Gatherer, healthy, ready Probe) (*H
 	}
 	h := &HTTP{ServeMux: http.NewServeMux(), listener: l}
 	h.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
-	h.HandleFunc("GET /healthz", answer(healthy))
-	h.HandleFunc("GET /readyz", answer(ready))
+	h.HandleFunc("GET /healthz", answer(healthy, nil))
+	h.HandleFunc("GET /readyz", answer(ready, func() string {
+		if h.Remark == nil {
+			return ""
+		}
+		return h.Remark()
+	}))
 	if Loopback(l.Addr().String()) {
 		h.HandleFunc("/debug/pprof/", pprof.Index)
 		h.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
@@ -129,7 +136,7 @@ func Loopback(address string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-func answer(probe Probe) http.HandlerFunc {
+func answer(probe Probe, remark func() string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		if probe != nil {
 			if err := probe(); err != nil {
@@ -138,5 +145,11 @@ func answer(probe Probe) http.HandlerFunc {
 			}
 		}
 		fmt.Fprintln(w, "ok")
+		if remark == nil {
+			return
+		}
+		if text := remark(); text != "" {
+			fmt.Fprintln(w, text)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -48,6 +49,26 @@ func TestHTTP(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("Serve returned %v", err)
 	}
+}
+
+func TestAReadyProcessMayRemarkSomething(t *testing.T) {
+	h, err := telemetry.Listen(telemetry.HTTPConfig{Listen: "127.0.0.1:0"}, telemetry.NewMetrics(), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	remark := ""
+	h.Remark = func() string { return remark }
+	for _, want := range []string{"ok\n", "ok\nnobody answers\n"} {
+		answer := httptest.NewRecorder()
+		h.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+		if got := answer.Body.String(); answer.Code != http.StatusOK || got != want {
+			t.Errorf("/readyz is %d %q, want %q", answer.Code, got, want)
+		}
+		remark = "nobody answers"
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_ = h.Serve(ctx) // closes the listener
 }
 
 func TestLoopback(t *testing.T) {
