@@ -24,6 +24,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/content"
 	"github.com/silverback-gateway/silverback/kit/election"
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/api"
@@ -90,6 +91,7 @@ type Distributor struct {
 	hub      *stream.Hub
 	intake   *intake.Intake
 	election *election.Metrics
+	contact  *etcdkv.Contact
 	draining chan struct{}
 	drained  sync.Once
 }
@@ -113,7 +115,7 @@ func New(c Config, d Deps) (*Distributor, error) {
 	view := store.NewView(d.Log)
 	world := intake.NewWorld(d.Translator, d.Registry, d.Log)
 	return &Distributor{
-		config: c, deps: d, view: view, world: world, draining: make(chan struct{}), election: election.NewMetrics(d.Metrics),
+		config: c, deps: d, view: view, world: world, draining: make(chan struct{}), election: election.NewMetrics(d.Metrics), contact: etcdkv.NewContact(d.Etcd, store.ElectionPrefix, d.Log),
 		hub: stream.NewHub(stream.Deps{
 			View: view, Content: content.New(d.Etcd, 0), Tallies: store.NewTallies(d.Etcd, c.ReplicaID), FrameBytes: c.FrameBytes,
 			Spread: c.ReconnectSpread, Log: d.Log, Metrics: stream.NewMetrics(d.Metrics),
@@ -147,6 +149,7 @@ func (d *Distributor) drain() {
 func (d *Distributor) Run(ctx context.Context) error {
 	return run.All(ctx,
 		func(ctx context.Context) error { return d.view.Run(ctx, d.deps.Etcd) },
+		d.contact.Run,
 		d.world.Run,
 		d.hub.Run,
 		func(ctx context.Context) error {
@@ -162,10 +165,13 @@ func (d *Distributor) Ready() error {
 	select {
 	case <-d.view.Synced():
 	default:
-		return errors.New("the ledger is not read yet")
+		return d.contact.Unread()
 	}
 	return nil
 }
+
+// Remark says what who asks should know although the replica is ready: that etcd does not answer. Empty is nothing.
+func (d *Distributor) Remark() string { return d.contact.Silence() }
 
 // Leader returns the replica id of the present leader; empty when there is none.
 func (d *Distributor) Leader(ctx context.Context) (string, error) {

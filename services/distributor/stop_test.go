@@ -38,3 +38,22 @@ func TestAStopAnswersWhoWaitsForTheLedger(t *testing.T) {
 		t.Errorf("the call was answered with %v", err)
 	}
 }
+
+// Nobody waits for a replica without knowing what it waits for.
+func TestAReplicaSaysThatItsEtcdIsAway(t *testing.T) {
+	server := etcdtest.Start(t)
+	p := newPlaneAt(t, server.Client(t))
+	server.Stop(0)
+	r := p.replica("a")
+	eventually(t, "it says what it waits for", func() bool {
+		err := r.Ready()
+		return err != nil && strings.Contains(err.Error(), "etcd at "+server.Endpoints[0]+" has not answered")
+	})
+	server.Restart(t, 0)
+	eventually(t, "it is ready", func() bool { return r.Ready() == nil && r.Remark() == "" })
+	server.Stop(0)
+	eventually(t, "it remarks that etcd is away", func() bool { return strings.Contains(r.Remark(), server.Endpoints[0]) })
+	if err := r.Ready(); err != nil {
+		t.Errorf("it is not ready any more: %v", err)
+	}
+}

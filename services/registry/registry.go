@@ -16,6 +16,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
 
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/run"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
@@ -89,14 +90,15 @@ type Deps struct {
 
 // A Service is one replica.
 type Service struct {
-	config Config
-	log    *slog.Logger
-	store  *store.Store
-	view   *view.View
-	book   *session.Book
-	keeper *schemas.Keeper
-	api    *api.Server
-	drain  func()
+	config  Config
+	log     *slog.Logger
+	contact *etcdkv.Contact
+	store   *store.Store
+	view    *view.View
+	book    *session.Book
+	keeper  *schemas.Keeper
+	api     *api.Server
+	drain   func()
 }
 
 // observer breaks the circle of view and book: the view tells the book, and the book guesses by the view.
@@ -113,7 +115,7 @@ func New(c Config, d Deps) (*Service, error) {
 	}
 	c = c.filled()
 	o := &observer{}
-	s := &Service{config: c, log: d.Log, store: store.New(d.Etcd), view: view.New(d.Etcd, d.Log, o)}
+	s := &Service{config: c, log: d.Log, contact: etcdkv.NewContact(d.Etcd, store.Prefix, d.Log), store: store.New(d.Etcd), view: view.New(d.Etcd, d.Log, o)}
 	s.book = session.New(session.Config{Replica: c.Replica, TTL: c.SessionTTL, Log: d.Log, Metrics: session.NewMetrics(d.Metrics)}, s.store, d.Etcd, s.view.Current)
 	o.book = s.book
 	s.keeper = schemas.New(schemas.Config{Ledger: s.store, View: s.view, Log: d.Log, Metrics: schemas.NewMetrics(d.Metrics), ForgetAfter: c.ForgetSchemasAfter})
@@ -138,14 +140,17 @@ func (s *Service) Ready() error {
 	case <-s.view.Synced():
 		return nil
 	default:
-		return errors.New("the ledger was not read yet")
+		return s.contact.Unread()
 	}
 }
+
+// Remark says what who asks should know although the replica is ready: that etcd does not answer. Empty is nothing.
+func (s *Service) Remark() string { return s.contact.Silence() }
 
 // Run keeps the replica going until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	defer s.drain()
-	return run.All(ctx, s.view.Run, s.book.Run, s.tend)
+	return run.All(ctx, s.contact.Run, s.view.Run, s.book.Run, s.tend)
 }
 
 const tendInterval = time.Minute

@@ -4,7 +4,6 @@ package translator
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -15,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/silverback-gateway/silverback/kit/content"
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/run"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
@@ -56,20 +56,21 @@ type Deps struct {
 
 // A Translator is one replica of the service.
 type Translator struct {
-	deps   Deps
-	heads  *store.Heads
-	groups *groups.Groups
-	shelf  *schemas.Shelf
-	server *api.Server
-	drain  chan struct{}
-	once   sync.Once
+	deps    Deps
+	contact *etcdkv.Contact
+	heads   *store.Heads
+	groups  *groups.Groups
+	shelf   *schemas.Shelf
+	server  *api.Server
+	drain   chan struct{}
+	once    sync.Once
 }
 
 // New returns a replica. It does nothing before Run.
 func New(c Config, d Deps) *Translator {
 	ledger := store.NewLedger(d.Etcd)
 	t := &Translator{
-		deps: d, drain: make(chan struct{}), groups: groups.New(d.Registry, d.Log),
+		deps: d, drain: make(chan struct{}), groups: groups.New(d.Registry, d.Log), contact: store.NewContact(d.Etcd, d.Log),
 		heads: store.NewHeads(func(key string, err error) {
 			d.Log.Error("a head cannot be read and is left out", "key", key, "error", err)
 		}),
@@ -97,11 +98,14 @@ func (t *Translator) Ready() error {
 	case <-t.heads.Synced():
 		return nil
 	default:
-		return errors.New("the ledger was not read yet")
+		return t.contact.Unread()
 	}
 }
 
+// Remark says what who asks should know although the replica is ready: that etcd does not answer. Empty is nothing.
+func (t *Translator) Remark() string { return t.contact.Silence() }
+
 // Run keeps the replica's copies up to date until ctx ends.
 func (t *Translator) Run(ctx context.Context) error {
-	return run.All(ctx, t.groups.Run, t.shelf.Run, func(ctx context.Context) error { return store.FollowHeads(ctx, t.deps.Etcd, t.heads) })
+	return run.All(ctx, t.contact.Run, t.groups.Run, t.shelf.Run, func(ctx context.Context) error { return store.FollowHeads(ctx, t.deps.Etcd, t.heads) })
 }

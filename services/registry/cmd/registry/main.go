@@ -82,5 +82,6 @@ func program(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	http.Remark = svc.Remark
 	return run.All(ctx, grpcServer.Serve, http.Serve, svc.Run)
 }

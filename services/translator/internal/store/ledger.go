@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -218,4 +219,9 @@ func NewHeads(onBad func(key string, err error)) *Heads {
 // FollowHeads keeps a table of heads up to date until ctx ends.
 func FollowHeads(ctx context.Context, client *clientv3.Client, heads *Heads) error {
 	return heads.Run(ctx, client, headsPrefix)
+}
+
+// NewContact returns what tells whether the ledger's etcd answers.
+func NewContact(client *clientv3.Client, log *slog.Logger) *etcdkv.Contact {
+	return etcdkv.NewContact(client, headsPrefix, log)
 }
