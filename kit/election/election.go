@@ -83,7 +83,9 @@ func Run(ctx context.Context, c Config, lead Lead) error {
 func (c Config) once(ctx context.Context, lead Lead) error {
 	lease, err := c.grant(ctx)
 	if err != nil {
-		return err
+		// No leadership ended by it, and it comes every few seconds for as long as etcd is away.
+		c.Log.Debug("no lease to campaign with; trying again", "error", err)
+		return nil
 	}
 	leaseCtx, endTrust := keepTrust(ctx, c.Client, lease, c.TTL)
 	farewell, said := run.Farewell(leaseCtx)

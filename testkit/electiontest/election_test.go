@@ -4,6 +4,8 @@ package electiontest
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -207,4 +209,35 @@ func TestACandidateDoesNotWaitForADeadEtcdToResign(t *testing.T) {
 	if !errors.Is(context.Cause(resigned), processrun.ErrFarewell) {
 		t.Errorf("to resign was given up with %v", context.Cause(resigned))
 	}
+}
+
+// firstLine keeps the first line of a log.
+type firstLine chan string
+
+func (l firstLine) Write(p []byte) (int, error) {
+	select {
+	case l <- string(p):
+	default:
+	}
+	return len(p), nil
+}
+
+// A replica that never led has no leadership to lose: while etcd is away it has nothing to say every few seconds.
+func TestACampaignWithoutEtcdIsNoNews(t *testing.T) {
+	server := etcdtest.Start(t)
+	client := server.Client(t)
+	server.Stop(0)
+	lines := make(firstLine, 1) // the first line is looked at
+	log := slog.New(slog.NewTextHandler(lines, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = election.Run(ctx, election.Config{Client: client, Prefix: prefix, Replica: "a", Log: log}, nil)
+	}()
+	if line := <-lines; !strings.Contains(line, "level=DEBUG") {
+		t.Errorf("the log says %s", line)
+	}
+	cancel()
+	<-done
 }
