@@ -15,10 +15,12 @@ import (
 const (
 	// gather is how long outcomes are collected before they are counted.
 	gather = 10 * time.Millisecond
-	// A tally is written this often at most, but for a few that may follow at once.
+	// A small tally is written this often at most, but for a few that may follow at once; one of 10,000 nodes every 0.9 s.
 	tallyInterval = 250 * time.Millisecond
 	tallyBurst    = 4
 	tallyTimeout  = 2 * time.Second
+	// A tally of so many nodes costs as much again as one of none: etcd keeps each for as long as it keeps its history.
+	nodesPerWrite = 4000
 )
 
 // writtenTally is what the ledger holds of this replica's count.
@@ -43,8 +45,8 @@ func (b *budget) wait(now time.Time) time.Duration {
 	return 0
 }
 
-// spend spends one.
-func (b *budget) spend() { b.used++ }
+// spend pays for a tally of so many nodes.
+func (b *budget) spend(nodes int) { b.used += 1 + float64(nodes)/nodesPerWrite }
 
 // recount says that a group's tally may be another now.
 func (h *Hub) recount(g *group) {
@@ -125,7 +127,7 @@ func (h *Hub) writeTally(ctx context.Context, g *group) time.Duration {
 		g.mu.Unlock()
 		return 0
 	}
-	g.budget.spend()
+	g.budget.spend(t.Connected)
 	lease := g.lease
 	g.mu.Unlock()
 

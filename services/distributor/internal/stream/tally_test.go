@@ -95,7 +95,7 @@ func TestBudget(t *testing.T) {
 		if i == 0 && b.wait(now) != 0 {
 			t.Error("to ask costs something")
 		}
-		b.spend()
+		b.spend(0)
 	}
 	if wait := b.wait(now); wait != tallyInterval {
 		t.Errorf("one too many waits %s", wait)
@@ -103,9 +103,14 @@ func TestBudget(t *testing.T) {
 	if now = now.Add(tallyInterval); b.wait(now) != 0 {
 		t.Error("it does not fill up again")
 	}
-	b.spend()
+	b.spend(0)
 	if wait := b.wait(now); wait != tallyInterval {
 		t.Errorf("the next waits %s", wait)
+	}
+	now = now.Add(tallyInterval)
+	b.spend(3 * nodesPerWrite)
+	if wait := b.wait(now); wait != 4*tallyInterval {
+		t.Errorf("after a large one the next waits %s", wait)
 	}
 }
 
@@ -115,7 +120,7 @@ func TestTallyWaitsForItsBudget(t *testing.T) {
 	s.decide(&rollout.Assignment{Candidate: one, Rollout: "00000001", Threshold: fleet.MaxPosition, Decision: 1})
 	s.hub.tallies = store.NewTallies(nil, "r") // has no lease: nothing can be written
 	g.dirty = true
-	if s.hub.writeTally(t.Context(), g); g.budget.used != 1 {
+	if s.hub.writeTally(t.Context(), g); g.budget.used != 1+1.0/nodesPerWrite {
 		t.Errorf("an attempt cost %v", g.budget.used)
 	}
 	g.budget = budget{used: tallyBurst, at: time.Now().Add(time.Hour)}
