@@ -24,10 +24,24 @@ func (a *App) CheckGroup(ctx context.Context, group string) error {
 	ctx, cancel := a.Call(ctx)
 	defer cancel()
 	if _, err := registry.GetGroup(ctx, &registryv1.GetGroupRequest{Name: group}); status.Code(err) == codes.NotFound {
-		return fmt.Errorf("there is no group %q; silverback get groups lists them", group)
+		return &missingGroup{name: group, answer: err}
 	}
 	return nil
 }
+
+// missingGroup is the registry's answer about a group, with a remedy.
+type missingGroup struct {
+	name   string
+	answer error
+}
+
+// Error says it for people.
+func (e *missingGroup) Error() string {
+	return fmt.Sprintf("there is no group %q; silverback get groups lists them", e.name)
+}
+
+// Unwrap returns the registry's answer.
+func (e *missingGroup) Unwrap() error { return e.answer }
 
 // Explain replaces the error of a command that found nothing, when that is because its --group does not exist.
 func (a *App) Explain(ctx context.Context, cmd *cobra.Command, err error) error {

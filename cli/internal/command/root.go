@@ -4,6 +4,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,6 +22,8 @@ import (
 // Run runs the command line and returns its exit code.
 func Run(ctx context.Context, a *app.App, version string, args []string) int {
 	defer a.Close()
+	out := &counted{Writer: a.Out}
+	a.Out = out
 	root := Root(a, version)
 	root.SetArgs(args)
 	name := root.Name()
@@ -32,9 +35,27 @@ func Run(ctx context.Context, a *app.App, version string, args []string) int {
 	if err != nil {
 		err = a.Explain(ctx, cmd, err)
 		a.Report(a.Err, err)
+		if out.bytes == 0 { // else it would follow the answer of the same command
+			if failed := a.PrintRefusal(a.Out, err); failed != nil {
+				a.Report(a.Err, failed)
+			}
+		}
 	}
 	span.End(time.Now(), failureOf(err))
 	return app.Code(err)
+}
+
+// counted knows how much was written.
+type counted struct {
+	io.Writer
+	bytes int
+}
+
+// Write implements io.Writer.
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	c.bytes += n
+	return n, err
 }
 
 // failureOf is what a trace may be told of an error: its text may hold what a file held.
