@@ -3,6 +3,7 @@
 package port
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -46,7 +47,7 @@ func Address(tb testing.TB) string {
 // hold marks an address as taken. Between the look at a port and the start of its listener others look too, so the mark is the UDP port
 // of the same number, which this project has no other use for: only one can have it, and it goes with the process.
 func hold(address string) net.PacketConn {
-	held, err := net.ListenPacket("udp4", address)
+	held, err := new(net.ListenConfig).ListenPacket(context.Background(), "udp4", address)
 	if err != nil {
 		return nil
 	}
