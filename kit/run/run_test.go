@@ -40,7 +40,7 @@ func TestFarewellsShareOneTimeAfterTheEnd(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		farewell, done := run.Farewell(ctx)
 		defer done()
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		if farewell.Err() != nil {
 			t.Fatal("the farewell is over before what it follows")
 		}
