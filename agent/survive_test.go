@@ -261,8 +261,8 @@ func TestNameTakenIsACondition(t *testing.T) {
 	n.acked(1, 10, nil, planetest.Routes(t, "a")) // delivery goes on
 	n.plane.TakeName(false)
 	n.until("enrolled", func() bool { return n.agent.Status().Enrolled && n.condition("NodeNameTaken") == "" })
-	n.plane.Forget()
 	count := len(n.plane.Enrolments())
+	n.plane.Forget()
 	n.until("enrolled again", func() bool { return len(n.plane.Enrolments()) > count })
 }
 
