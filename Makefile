@@ -59,7 +59,7 @@ $(BINARIES):
 
 .PHONY: test
 test: ## run the tests of every module (TEST_FLAGS=-v ...)
-	$(GO) test $(TEST_FLAGS) $(PACKAGES)
+	$(GO) test -timeout 30m $(TEST_FLAGS) $(PACKAGES)
 
 .PHONY: lab
 lab: bin/silverback-lab bin/silverback ## run a whole fleet in one process (LAB_FLAGS=...)
@@ -121,7 +121,7 @@ breaking: bin/buf ## compare the .proto files with AGAINST (default: main)
 
 .PHONY: race
 race: ## the tests of every module under the race detector
-	$(GO) test -race -count=1 $(TEST_FLAGS) $(PACKAGES)
+	$(GO) test -race -count=1 -timeout 30m $(TEST_FLAGS) $(PACKAGES)
 
 .PHONY: deploy-test
 deploy-test: ## the Kubernetes manifests, the alert rules and the dashboards
