@@ -44,9 +44,8 @@ func TestAReplicaSaysThatItsEtcdIsAway(t *testing.T) {
 		t.Errorf("it is not ready any more: %v", err)
 	}
 	for _, line := range []string{`msg="etcd does not answer yet`, `msg="etcd answers"`, `msg="etcd does not answer; `} {
-		if strings.Count(l.String(), line) != 1 {
-			t.Errorf("no single line with %s in\n%s", line, l)
-		}
+		// The log is told after who asks.
+		eventually(t, "the log has one line with "+line, func() bool { return strings.Count(l.String(), line) == 1 })
 	}
 	cancel(asked)
 	if err := <-ended; !errors.Is(err, asked) {
