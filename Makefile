@@ -168,8 +168,8 @@ compose-demo: ## the same in containers, without a registry (DEMO_FLAGS=-keep ..
 	$(GO) run ./test/cmd/demo -compose deploy/compose/compose.offline.yaml $(DEMO_FLAGS)
 
 .PHONY: compose-test
-compose-test: ## the compose files, and the demo in containers where a Docker engine answers
-	$(GO) test -count=1 -timeout 20m $(TEST_FLAGS) ./test/compose/...
+compose-test: ## the compose files; where a Docker engine answers also the demo and the end-to-end suite in containers
+	$(GO) test -count=1 -timeout 40m $(TEST_FLAGS) ./test/compose/...
 
 bin/etcd: deploy/images/go.mod
 	cd deploy/images && GOWORK=off CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -o ../../$@ go.etcd.io/etcd/server/v3

@@ -182,3 +182,56 @@ func TestEverybodyShowsACertificate(t *testing.T) {
 		}
 	}
 }
+
+func TestPrometheusScrapesTheSameJobsEverywhere(t *testing.T) {
+	jobs := func(path string) map[string]string {
+		t.Helper()
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var f struct {
+			Jobs []struct {
+				Name string `yaml:"job_name"`
+				Path string `yaml:"metrics_path"`
+			} `yaml:"scrape_configs"`
+		}
+		if err := yaml.Unmarshal(text, &f); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		all := map[string]string{}
+		for _, j := range f.Jobs {
+			all[j.Name] = j.Path
+		}
+		return all
+	}
+	compose, elsewhere := jobs(folder+"prometheus.yaml"), jobs("../../deploy/observability/prometheus.yaml")
+	if !reflect.DeepEqual(compose, elsewhere) || len(compose) < 6 {
+		t.Errorf("jobs in compose: %v; elsewhere: %v", compose, elsewhere)
+	}
+}
+
+// TestTheSameVersionsArePulledAndBuilt: what compose.yaml pulls is what the offline file was tried with.
+func TestTheSameVersionsArePulledAndBuilt(t *testing.T) {
+	services := read(t, names[0]).Services
+	version := func(file, module string) string {
+		t.Helper()
+		text, err := os.ReadFile("../../deploy/images/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := regexp.MustCompile(`(?m)^\s(?:require )?` + regexp.QuoteMeta(module) + ` v(\S+)`).FindSubmatch(text)
+		if m == nil {
+			t.Fatalf("%s does not name %s", file, module)
+		}
+		return string(m[1])
+	}
+	if want := ":v" + version("go.mod", "go.etcd.io/etcd/server/v3"); !strings.HasSuffix(services["etcd-1"].Image, want) {
+		t.Errorf("compose.yaml pulls %s, built is %s", services["etcd-1"].Image, want)
+	}
+	// Prometheus 3.13.5 is the module's v0.313.5.
+	minor, patch, _ := strings.Cut(strings.TrimPrefix(version("prometheus/go.mod", "github.com/prometheus/prometheus"), "0.3"), ".")
+	if want := ":v3." + strings.TrimLeft(minor, "0") + "." + patch; !strings.HasSuffix(services["prometheus"].Image, want) {
+		t.Errorf("compose.yaml pulls %s, built is %s", services["prometheus"].Image, want)
+	}
+}

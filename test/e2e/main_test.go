@@ -26,10 +26,8 @@ func TestMain(m *testing.M) {
 
 // TestTheSuiteOnALab runs what every fleet must do on labs.
 func TestTheSuiteOnALab(t *testing.T) {
-	suite.Run(t, func(t *testing.T) *suite.Fleet {
-		f := labfleet.Start(t, binaries, lab.Config{})
-		return &suite.Fleet{Group: lab.Group, CLI: f.CLI, Upstream: f.Echo(), Gateways: outside(f)}
-	})
+	f := labfleet.Start(t, binaries, lab.Config{})
+	suite.Run(t, &suite.Fleet{Group: lab.Group, CLI: f.CLI, Upstream: f.Echo(), Gateways: outside(f)})
 }
 
 // outside is what is seen of a lab's gateways from outside.

@@ -199,13 +199,16 @@ func (g *Gateway) KongReady() error { return Ready(g.Admin + "/status") }
 // WaitJoined waits until the agent has enrolled and follows its assignment.
 func (g *Gateway) WaitJoined(tb testing.TB) {
 	tb.Helper()
-	Eventually(tb, StartTime, g.Name+" has joined", func() error {
-		v, err := g.View()
-		if err == nil && (!v.Connected || !v.Enrolled) {
-			err = fmt.Errorf("connected: %v, enrolled: %v", v.Connected, v.Enrolled)
-		}
-		return err
-	})
+	Eventually(tb, StartTime, g.Name+" has joined", g.Joined)
+}
+
+// Joined is nil when the agent has enrolled and follows its assignment.
+func (g *Gateway) Joined() error {
+	v, err := g.View()
+	if err == nil && (!v.Connected || !v.Enrolled) {
+		err = fmt.Errorf("connected: %v, enrolled: %v", v.Connected, v.Enrolled)
+	}
+	return err
 }
 
 // View asks the agent how it is.

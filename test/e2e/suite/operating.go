@@ -14,18 +14,6 @@ import (
 	"github.com/silverback-gateway/silverback/test/process"
 )
 
-// operating is what operators do with a fleet that serves.
-func operating(t *testing.T, f *Fleet) {
-	Want(t, f.CLI.Run(t, "status"), 0, "nothing submitted yet")
-	f.do(t, 1, nil, "rollout", "status") // nothing was ever decided
-	f.apply(t, 0, nil, Write(t, "shop.yaml", Shop(f.Upstream, "orders")))
-	t.Run("ANodeIsDrainedAndGivenBack", func(t *testing.T) { aNodeIsDrained(t, f) })
-	t.Run("ProbesOfAGroup", func(t *testing.T) { probesOfAGroup(t, f) })
-	t.Run("EveryCommandPrintsJSON", func(t *testing.T) { everyCommandPrintsJSON(t, f) })
-	t.Run("BadFiles", func(t *testing.T) { badFiles(t, f) })
-	t.Run("DeletesArePrintedForPrograms", func(t *testing.T) { deletesArePrinted(t, f) })
-}
-
 // readyz waits until a gateway's agent answers a load balancer so.
 func readyz(t *testing.T, g *process.Gateway, status int, text string) {
 	t.Helper()

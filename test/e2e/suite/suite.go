@@ -25,24 +25,27 @@ type Fleet struct {
 	Gateways []*process.Gateway
 }
 
-// Run runs the suite, each test on a fleet of its own that start starts, and that ends with the test.
-func Run(t *testing.T, start func(t *testing.T) *Fleet) {
+// Run runs the suite on a fleet, as one long day of it: each test begins with what the one before has left.
+func Run(t *testing.T, f *Fleet) {
+	if len(f.Gateways) < 3 {
+		t.Fatalf("the fleet has %d gateways", len(f.Gateways))
+	}
 	for _, tt := range []struct {
 		name string
 		test func(*testing.T, *Fleet)
 	}{
-		{"TheMainJob", theMainJob},
+		{"TheMainJob", theMainJob}, // first: it counts revisions from 1
 		{"AGatewayRefuses", aGatewayRefuses},
-		{"Operating", operating},
+		{"ANodeIsDrainedAndGivenBack", aNodeIsDrained},
+		{"ProbesOfAGroup", probesOfAGroup},
+		{"EveryCommandPrintsJSON", everyCommandPrintsJSON},
+		{"BadFiles", badFiles},
 		{"OneRouteOfTenThousand", oneRouteOfTenThousand},
+		{"DeletesArePrintedForPrograms", deletesArePrinted}, // last: a node is deleted
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			f := start(t)
-			if len(f.Gateways) < 3 {
-				t.Fatalf("the fleet has %d gateways", len(f.Gateways))
-			}
-			tt.test(t, f)
-		})
+		if !t.Run(tt.name, func(t *testing.T) { tt.test(t, f) }) {
+			t.Fatal("what follows would begin with something else than it thinks")
+		}
 	}
 }
 
