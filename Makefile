@@ -148,7 +148,7 @@ generate: bin/buf bin/protoc-gen-go bin/protoc-gen-go-grpc ## write proto/gen an
 
 .PHONY: tidy
 tidy: ## go mod tidy in every module, without the workspace
-	@for m in $(MODULES) $(APART) tools deploy/images; do \
+	@for m in $(MODULES) $(APART) tools deploy/images deploy/images/prometheus; do \
 		echo "tidy $$m"; (cd $$m && GOWORK=off $(GO) mod tidy) || exit 1; \
 	done
 
