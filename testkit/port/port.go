@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"sync"
 	"testing"
 )
 
@@ -18,30 +19,45 @@ const (
 	tries   = 200
 )
 
+// kept are the marks of Free. A mark that nobody holds on to is closed with the next garbage, and its port given again.
+var (
+	mu   sync.Mutex
+	kept []net.PacketConn
+)
+
 // Free returns a loopback address whose port nobody uses, and that is given to nobody else who asks here, in any process, while this
 // process lives.
 func Free() (string, error) {
-	for range tries {
-		address := fmt.Sprintf("127.0.0.1:%d", lowest+rand.IntN(highest-lowest))
-		if hold(address) != nil {
-			return address, nil
-		}
+	address, held, err := take()
+	if err != nil {
+		return "", err
 	}
-	return "", fmt.Errorf("no free port from %d to %d on loopback", lowest, highest)
+	mu.Lock()
+	defer mu.Unlock()
+	kept = append(kept, held)
+	return address, nil
 }
 
 // Address is Free until the test ends.
 func Address(tb testing.TB) string {
 	tb.Helper()
+	address, held, err := take()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = held.Close() })
+	return address
+}
+
+// take finds an address, and marks it.
+func take() (string, net.PacketConn, error) {
 	for range tries {
 		address := fmt.Sprintf("127.0.0.1:%d", lowest+rand.IntN(highest-lowest))
 		if held := hold(address); held != nil {
-			tb.Cleanup(func() { _ = held.Close() })
-			return address
+			return address, held, nil
 		}
 	}
-	tb.Fatalf("no free port from %d to %d on loopback", lowest, highest)
-	return ""
+	return "", nil, fmt.Errorf("no free port from %d to %d on loopback", lowest, highest)
 }
 
 // hold marks an address as taken. Between the look at a port and the start of its listener others look too, so the mark is the UDP port

@@ -2,6 +2,7 @@ package port
 
 import (
 	"net"
+	"runtime"
 	"testing"
 )
 
@@ -28,6 +29,9 @@ func TestAnAddressIsGivenOnce(t *testing.T) {
 	forever, err := Free()
 	if err != nil {
 		t.Fatal(err)
+	}
+	for range 10 {
+		runtime.GC() // closes what nobody holds on to
 	}
 	if again := hold(forever); again != nil {
 		_ = again.Close()
