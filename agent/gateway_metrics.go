@@ -27,6 +27,8 @@ func (a *Agent) serveGatewayMetrics(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "somebody else is asking for the gateway's metrics", http.StatusServiceUnavailable)
 		return
 	}
+	// Who asks and does not read must not keep the turn. An error says that there is no such deadline to be had.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(metricsTime))
 	begun := false
 	found, err := a.gateway.Metrics(ctx, func(from io.Reader) error {
 		begun = true

@@ -2,10 +2,14 @@ package agent_test
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // The gateway's own page comes through the agent as it is, and never half of it.
@@ -65,4 +69,77 @@ func TestAGatewayWithoutThePluginHasNoMetrics(t *testing.T) {
 	if code := status("http://" + n.agent.HTTPAddress() + "/gateway/metrics"); code != http.StatusNotFound {
 		t.Errorf("%d is answered", code)
 	}
+}
+
+// The page is dear to a gateway of many routes: whoever asks for it waits until the one before has it.
+func TestAGatewayIsAskedForItsMetricsOnceAtATime(t *testing.T) {
+	var asked, together atomic.Int32
+	second := make(chan struct{}, 8)
+	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/metrics" {
+			http.NotFound(w, r)
+			return
+		}
+		if asked.Add(1) > 1 {
+			together.Store(1)
+			second <- struct{}{}
+		}
+		defer asked.Add(-1)
+		select {
+		case <-second:
+		case <-time.After(100 * time.Millisecond): // long enough for another to come, were it let through
+		}
+		_, _ = io.WriteString(w, "kong_nginx_requests_total 1\n")
+	}))
+	t.Cleanup(gateway.Close)
+	n := newNode(t)
+	n.config.KongStatus = gateway.URL
+	n.started()
+	url := "http://" + n.agent.HTTPAddress() + "/gateway/metrics"
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() { status(url) })
+	}
+	all.Wait()
+	if together.Load() != 0 {
+		t.Error("the gateway was asked by two at once")
+	}
+}
+
+// Who asks and never reads must not keep the page from everybody else.
+func TestWhoDoesNotReadTheMetricsLosesTheTurn(t *testing.T) {
+	t.Parallel() // it waits for as long as one answer may take
+	var pages atomic.Int32
+	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/metrics" {
+			http.NotFound(w, r)
+			return
+		}
+		lines := 1
+		if pages.Add(1) == 1 {
+			lines = 1 << 20 // more than all buffers on the way hold
+		}
+		page := strings.Repeat("kong_nginx_requests_total 1\n", 1<<10)
+		for range max(1, lines>>10) {
+			if _, err := io.WriteString(w, page); err != nil {
+				return
+			}
+		}
+	}))
+	t.Cleanup(gateway.Close)
+	n := newNode(t)
+	n.config.KongStatus = gateway.URL
+	n.started()
+	conn, err := net.Dial("tcp", n.agent.HTTPAddress())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, "GET /gateway/metrics HTTP/1.1\r\nHost: agent\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	n.until("the gateway is asked", func() bool { return pages.Load() > 0 })
+	n.until("another gets the page", func() bool {
+		return status("http://"+n.agent.HTTPAddress()+"/gateway/metrics") == http.StatusOK
+	})
 }
