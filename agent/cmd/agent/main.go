@@ -41,7 +41,7 @@ func program(ctx context.Context) error {
 	f.StringVar(&c.StateDir, "state-dir", "/var/lib/silverback-agent", "directory for the last known good configuration")
 	f.StringVar(&c.BootFile, "boot-file", "", "file that Kong's declarative_config names, kept at the last known good; empty: none is written")
 	f.StringVar(&c.Proof, "proof", "auto", "what an ack rests on: worker, route or hash; auto is the best that the gateway allows")
-	c.HTTP.AddFlags(f, "127.0.0.1:7453", "/metrics, /healthz, /readyz and /status; empty: nowhere")
+	c.HTTP.AddFlags(f, "127.0.0.1:7453", "/metrics, /healthz, /readyz, /status and /gateway/metrics; empty: nowhere")
 	f.StringVar(&c.ProxyAddress, "proxy-address", "", "where the gateway's proxy is reached from outside, for people and exports (default: host and port of --kong-proxy)")
 	f.DurationVar(&c.DriftInterval, "drift-interval", agent.DefaultDriftInterval, "how often the gateway is looked at")
 	f.DurationVar(&c.LoadTimeout, "load-timeout", agent.DefaultLoadTimeout, "how long one load may take")
