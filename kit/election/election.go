@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/client/v3/concurrency"
+	"google.golang.org/grpc/codes"
 
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fleet"
@@ -64,13 +66,26 @@ func Run(ctx context.Context, c Config, lead Lead) error {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	refusal := "" // why etcd grants no lease, as the log was told
 	for {
-		err := c.once(ctx, lead)
+		lease, err := c.grant(ctx)
+		switch {
+		case err == nil:
+			refusal = ""
+			if err := c.once(ctx, lease, lead); err != nil && ctx.Err() == nil {
+				c.Log.Warn("leadership ended", "error", err)
+			}
+		case ctx.Err() != nil:
+		case !answered(err):
+			// No leadership ended by it, and it comes every few seconds for as long as etcd is away, which others tell.
+			c.Log.Debug("no lease to campaign with; trying again", "error", err)
+		case err.Error() != refusal:
+			// This nobody else tells: an etcd without space still answers who reads.
+			c.Log.Warn("etcd grants no lease to campaign with; trying again", "error", err)
+			refusal = err.Error()
+		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
-		}
-		if err != nil {
-			c.Log.Warn("leadership ended", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -80,13 +95,7 @@ func Run(ctx context.Context, c Config, lead Lead) error {
 }
 
 // once is one lease: campaign, lead, resign.
-func (c Config) once(ctx context.Context, lead Lead) error {
-	lease, err := c.grant(ctx)
-	if err != nil {
-		// No leadership ended by it, and it comes every few seconds for as long as etcd is away.
-		c.Log.Debug("no lease to campaign with; trying again", "error", err)
-		return nil
-	}
+func (c Config) once(ctx context.Context, lease clientv3.LeaseID, lead Lead) error {
 	leaseCtx, endTrust := keepTrust(ctx, c.Client, lease, c.TTL)
 	farewell, said := run.Farewell(leaseCtx)
 	defer func() {
@@ -115,6 +124,12 @@ func (c Config) once(ctx context.Context, lead Lead) error {
 	}
 	defer c.Log.Info("no longer leading", "term", term)
 	return lead(leaseCtx, term, etcdkv.Fence{Key: election.Key(), Term: term})
+}
+
+// answered reports whether an error is what etcd itself said, and not that it cannot be reached or has no majority.
+func answered(err error) bool {
+	var said rpctypes.EtcdError
+	return errors.As(err, &said) && said.Code() != codes.Unavailable && said.Code() != codes.DeadlineExceeded
 }
 
 func (c Config) grant(ctx context.Context) (clientv3.LeaseID, error) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/silverback-gateway/silverback/kit/election"
@@ -240,4 +241,82 @@ func TestACampaignWithoutEtcdIsNoNews(t *testing.T) {
 	}
 	cancel()
 	<-done
+}
+
+// An etcd without space answers who reads, and so nothing else tells why nobody leads. It is told once, for it comes several times a second.
+func TestALeaseThatEtcdRefusesIsTold(t *testing.T) {
+	server := etcdtest.Start(t)
+	client := server.Client(t)
+	alarm(t, client, etcdserverpb.AlarmRequest_ACTIVATE)
+	asked := make(chan struct{}, 3) // so many are waited for
+	client.Lease = grants{client.Lease, asked}
+	all := newReigns()
+	log := &record{}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = election.Run(ctx, election.Config{Client: client, Prefix: prefix, Replica: "a", Log: slog.New(slog.NewTextHandler(log, nil))},
+			func(ctx context.Context, term fleet.Term, fence etcdkv.Fence) error {
+				all.begin(ctx, reign{replica: "a", term: term, fence: fence})
+				<-ctx.Done()
+				return context.Cause(ctx)
+			})
+	}()
+	defer func() { cancel(); <-done }()
+	for range cap(asked) {
+		<-asked
+	}
+	alarm(t, client, etcdserverpb.AlarmRequest_DEACTIVATE)
+	next(t, all)
+	const line = `msg="etcd grants no lease to campaign with; trying again"`
+	if text := log.text(); strings.Count(text, line) != 1 || !strings.Contains(text, "level=WARN "+line) || !strings.Contains(text, "space exceeded") {
+		t.Errorf("the log says\n%s", text)
+	}
+}
+
+// grants tells of the first leases that are asked for.
+type grants struct {
+	clientv3.Lease
+	asked chan struct{}
+}
+
+func (g grants) Grant(ctx context.Context, ttl int64) (*clientv3.LeaseGrantResponse, error) {
+	select {
+	case g.asked <- struct{}{}:
+	default:
+	}
+	return g.Lease.Grant(ctx, ttl)
+}
+
+// alarm tells an etcd that it has no space, or that it has some again.
+func alarm(t *testing.T, client *clientv3.Client, action etcdserverpb.AlarmRequest_AlarmAction) {
+	t.Helper()
+	members, err := client.MemberList(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := etcdserverpb.NewMaintenanceClient(client.ActiveConnection()).Alarm(t.Context(), &etcdserverpb.AlarmRequest{
+		Action: action, MemberID: members.Members[0].ID, Alarm: etcdserverpb.AlarmType_NOSPACE,
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// record keeps what is logged.
+type record struct {
+	mu  sync.Mutex
+	all strings.Builder
+}
+
+func (r *record) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.all.Write(p)
+}
+
+func (r *record) text() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.all.String()
 }
