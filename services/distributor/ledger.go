@@ -14,8 +14,13 @@ import (
 type ledger struct{ d *Distributor }
 
 // Ready implements api.Ledger. The roster is not waited for: without the registry counts are what streams tell. Who waits when this
-// replica stops goes to another.
+// replica stops goes to another; who need not wait is answered all the same.
 func (l ledger) Ready(ctx context.Context) error {
+	select {
+	case <-l.d.view.Synced():
+		return nil
+	default:
+	}
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)

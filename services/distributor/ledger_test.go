@@ -1,0 +1,27 @@
+package distributor
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+
+	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
+	"github.com/silverback-gateway/silverback/testkit/etcdtest"
+)
+
+// A call that came before the replica was asked to stop, and needs nothing that is not there, is answered.
+func TestAReplicaThatStopsAnswersFromWhatItHasRead(t *testing.T) {
+	d := &Distributor{view: store.NewView(slog.New(slog.DiscardHandler)), draining: make(chan struct{})}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	client := etcdtest.Client(t)
+	go func() { defer close(ended); _ = d.view.Run(ctx, client) }()
+	defer func() { cancel(); <-ended }()
+	<-d.view.Synced()
+	close(d.draining)
+	for range 100 {
+		if err := (ledger{d}).Ready(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
