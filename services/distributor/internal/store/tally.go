@@ -11,6 +11,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
 
@@ -99,9 +100,9 @@ func (t *Tallies) grant(ctx context.Context) error {
 
 func (t *Tallies) giveUp(ctx context.Context) {
 	if lease := t.current(); lease != 0 {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		_, _ = t.client.Revoke(ctx, lease)
+		farewell, said := run.Farewell(ctx)
+		defer said()
+		_, _ = t.client.Revoke(farewell, lease)
 	}
 }
 

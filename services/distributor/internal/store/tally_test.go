@@ -1,10 +1,15 @@
 package store
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"testing"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
+	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
@@ -22,7 +27,7 @@ func TestTallyThatCannotBeReadIsOfNoDecision(t *testing.T) {
 	}
 	v := NewView(slog.New(slog.DiscardHandler))
 	p := part{v, tallyPrefix}
-	held := func() []rollout.Tally {
+	read := func() []rollout.Tally {
 		all, at, err := etcdkv.List(t.Context(), etcd, tallyPrefix)
 		if err != nil {
 			t.Fatal(err)
@@ -30,7 +35,7 @@ func TestTallyThatCannotBeReadIsOfNoDecision(t *testing.T) {
 		p.Changed(all, nil, at)
 		return v.Group("g").Tallies("00000001")
 	}
-	if got := held(); len(got) != 1 || !got[0].Equal(good) {
+	if got := read(); len(got) != 1 || !got[0].Equal(good) {
 		t.Fatalf("the ledger holds %+v", got)
 	}
 	for _, text := range []string{
@@ -41,8 +46,62 @@ func TestTallyThatCannotBeReadIsOfNoDecision(t *testing.T) {
 		if _, err := etcd.Put(t.Context(), tallyKey("g", "00000001", "r"), text); err != nil {
 			t.Fatal(err)
 		}
-		if got := held(); len(got) != 1 || !got[0].Equal(rollout.Tally{}) {
+		if got := read(); len(got) != 1 || !got[0].Equal(rollout.Tally{}) {
 			t.Errorf("%s gave %+v", text, got)
 		}
+	}
+}
+
+// held runs tallies until they have a lease, and returns what stops them.
+func held(t *testing.T, tallies *Tallies) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	leased, ended := make(chan struct{}, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = tallies.Run(ctx, func() {
+			select {
+			case leased <- struct{}{}:
+			default:
+			}
+		})
+	}()
+	<-leased
+	return func() { cancel(); <-ended }
+}
+
+// A replica that stops in order holds no wave with what it counted.
+func TestTalliesGoWithAReplicaThatStops(t *testing.T) {
+	etcd := etcdtest.Client(t)
+	tallies := NewTallies(etcd, "r")
+	stop := held(t, tallies)
+	if err := tallies.Put(t.Context(), "g", "00000001", rollout.Tally{}); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	if left, _, err := etcdkv.List(t.Context(), etcd, tallyPrefix); err != nil || len(left) > 0 {
+		t.Errorf("it left %v behind, %v", left, err)
+	}
+}
+
+// deaf takes no lease back, and tells why whoever offers one gave up.
+type deaf struct {
+	clientv3.Lease
+	gaveUp chan error
+}
+
+func (d deaf) Revoke(ctx context.Context, _ clientv3.LeaseID) (*clientv3.LeaseRevokeResponse, error) {
+	<-ctx.Done()
+	d.gaveUp <- context.Cause(ctx)
+	return nil, ctx.Err()
+}
+
+func TestTalliesDoNotWaitForADeadEtcd(t *testing.T) {
+	etcd := etcdtest.Client(t)
+	gaveUp := make(chan error, 1)
+	etcd.Lease = deaf{etcd.Lease, gaveUp}
+	held(t, NewTallies(etcd, "r"))()
+	if err := <-gaveUp; !errors.Is(err, run.ErrFarewell) {
+		t.Errorf("it gave up with %v", err)
 	}
 }
