@@ -1,6 +1,12 @@
 package app
 
-import "github.com/spf13/cobra"
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
 
 // MustMark marks a flag of a command as required. It panics when the command has no such flag, which is a mistake of the
 // program and shows at its start.
@@ -8,4 +14,25 @@ func MustMark(cmd *cobra.Command, flag string) {
 	if err := cmd.MarkFlagRequired(flag); err != nil {
 		panic(err)
 	}
+}
+
+// CheckRequired says which required flags a command lacks, and what they are. It looks after FlagsFromEnv.
+func CheckRequired(cmd *cobra.Command) error {
+	var problems []error
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
+		if marks := flag.Annotations[cobra.BashCompOneRequiredFlag]; flag.Changed || len(marks) == 0 || marks[0] != "true" {
+			return
+		}
+		name := "--" + flag.Name
+		if flag.Shorthand != "" {
+			name = "-" + flag.Shorthand + " or " + name
+		}
+		problems = append(problems, fmt.Errorf("%s needs %s, %s; or %s", cmd.CommandPath(), name, flag.Usage, envName(flag.Name)))
+	})
+	return errors.Join(problems...)
+}
+
+// FlagError is the error of a flag that cannot be read.
+func FlagError(cmd *cobra.Command, err error) error {
+	return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 }

@@ -75,16 +75,22 @@ func Root(a *app.App, version string) *cobra.Command {
 
 Every flag has an environment twin: --registry has SILVERBACK_REGISTRY.
 Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.`,
-		Version:           version,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		Args:              cobra.ArbitraryArgs,
-		RunE:              app.Below,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.FlagsFromEnv(cmd) },
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE:          app.Below,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.FlagsFromEnv(cmd); err != nil {
+				return err
+			}
+			return app.CheckRequired(cmd)
+		},
 	}
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
+	root.SetFlagErrorFunc(app.FlagError)
 	root.SetVersionTemplate("silverback {{.Version}}\n")
 	a.AddFlags(root.PersistentFlags())
 	root.PersistentFlags().VarP(&a.Flags.Output, "output", "o", "how to print: table, json or yaml")
