@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"google.golang.org/grpc"
 
 	"github.com/silverback-gateway/silverback/cli/internal/show"
 )
@@ -65,7 +64,7 @@ type App struct {
 	Terminal  bool // Out and Err are a terminal: live progress and colour are welcome
 	Flags     Flags
 
-	conns map[string]*grpc.ClientConn // by service; one command runs at a time
+	services map[string]*service // by name; one command runs at a time
 }
 
 // Flags are the flags that every command takes.

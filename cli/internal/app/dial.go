@@ -39,30 +39,31 @@ func (a *App) RolloutClient() (distributorv1.RolloutServiceClient, error) {
 }
 
 // dial opens a connection to the replicas of a service; it lives until Close.
-func (a *App) dial(service string, addresses []string) (*grpc.ClientConn, error) {
-	if conn, ok := a.conns[service]; ok {
-		return conn, nil
+func (a *App) dial(name string, addresses []string) (grpc.ClientConnInterface, error) {
+	if s, ok := a.services[name]; ok {
+		return s, nil
 	}
 	for _, address := range addresses {
 		if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
-			return nil, fmt.Errorf("--%s %q: want host:port", service, address)
+			return nil, fmt.Errorf("--%s %q: want host:port", name, address)
 		}
 	}
 	conn, err := connect(addresses, a.Flags)
 	if err != nil {
-		return nil, fmt.Errorf("connect to the %s: %w", service, err)
+		return nil, fmt.Errorf("connect to the %s: %w", name, err)
 	}
-	if a.conns == nil {
-		a.conns = map[string]*grpc.ClientConn{}
+	if a.services == nil {
+		a.services = map[string]*service{}
 	}
-	a.conns[service] = conn
-	return conn, nil
+	s := &service{name: name, addresses: addresses, conn: conn}
+	a.services[name] = s
+	return s, nil
 }
 
 // Close ends the connections.
 func (a *App) Close() {
-	for _, conn := range a.conns {
-		_ = conn.Close()
+	for _, s := range a.services {
+		_ = s.conn.Close()
 	}
-	a.conns = nil
+	a.services = nil
 }

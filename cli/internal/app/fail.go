@@ -44,12 +44,30 @@ func (a *App) Report(w io.Writer, err error) {
 		}
 		fmt.Fprintf(w, "refused: %s%s; nothing was changed\n", show.Count(total, "problem", "problems"), more)
 	case s.Code() == codes.Unavailable:
-		fmt.Fprintf(w, "error: %s\nIs it running? The addresses are set by --registry, --translator and --distributor, or SILVERBACK_REGISTRY and so on.\n", show.Clean(plainMessage(s)))
+		fmt.Fprintf(w, "error: %s\n", show.Clean(a.away(err, s)))
 	case s.Code() == codes.DeadlineExceeded:
-		fmt.Fprintf(w, "error: no answer within %s; --timeout allows more\n", a.Flags.Timeout)
+		from := ""
+		if of := callee(err); of != nil {
+			from = " from the " + of.name
+		}
+		fmt.Fprintf(w, "error: no answer%s within %s; --timeout allows more\n", from, a.Flags.Timeout)
 	default:
 		fmt.Fprintf(w, "error: %s\n", show.Clean(s.Message()))
 	}
+}
+
+// away says why nobody could do what was asked: no replica of the service was reached, or one was and says why it cannot.
+func (a *App) away(err error, s *status.Status) string {
+	of, message := callee(err), plainMessage(s)
+	switch {
+	case of == nil:
+		return message
+	case Reason(err) == "":
+		return of.absence(message, a.Flags)
+	case Reason(err) == "STORE_DOWN" || Reason(err) == "LEDGER_DOWN":
+		return fmt.Sprintf("the %s answers: %s\nIt keeps everything in etcd: look there first. Gateways serve on without it.", of.name, message)
+	}
+	return fmt.Sprintf("the %s answers: %s", of.name, message)
 }
 
 func grpcStatus(err error) (*status.Status, bool) {
@@ -104,10 +122,16 @@ func Reason(err error) string {
 // plainMessage takes off what the transport wraps around a message when it gave up trying again.
 func plainMessage(s *status.Status) string {
 	message := s.Message()
+	if s.Code() != codes.Unavailable {
+		return message // only such a call is tried again
+	}
 	for _, wrapper := range []string{"desc = \"transport: ", "desc = "} {
 		if i := strings.LastIndex(message, wrapper); i >= 0 {
 			message = message[i+len(wrapper):]
 		}
 	}
-	return strings.Trim(message, "\"")
+	if message == "name resolver error: produced zero addresses" {
+		return "the name has no address"
+	}
+	return strings.TrimPrefix(strings.Trim(message, "\""), "Error while dialing: ")
 }

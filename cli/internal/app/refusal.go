@@ -47,7 +47,7 @@ func (a *App) PrintRefusal(w io.Writer, err error) error {
 	if !ok {
 		return nil
 	}
-	r := refusal{Error: failure{Code: code.Code(s.Code()).String(), Reason: Reason(s.Err()), Message: s.Message()}}
+	r := refusal{Error: failure{Code: code.Code(s.Code()).String(), Reason: Reason(s.Err()), Message: plainMessage(s)}}
 	problems, violations, total := details(s)
 	for _, p := range problems {
 		text, err := show.Raw(p)

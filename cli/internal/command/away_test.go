@@ -1,0 +1,110 @@
+package command_test
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/command"
+	"github.com/silverback-gateway/silverback/kit/fault"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+)
+
+// A service that nobody reached is named, with its addresses and with the flag that sets them.
+func TestAServiceThatIsAwayIsNamed(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string][]string{
+		"registry":    {"get", "groups", "--registry", "127.0.0.1:1"},
+		"translator":  {"get", "sources"},
+		"distributor": {"get", "rollouts", "--distributor", "127.0.0.1:1"},
+	} {
+		code, out, errs := run("127.0.0.1:1", args...)
+		want := "error: the " + name + " does not answer at 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused\n" +
+			"Is it running? Its addresses are set by --" + name + " or SILVERBACK_" + strings.ToUpper(name) + ".\n"
+		if code != app.ExitError || out != "" || errs != want {
+			t.Errorf("%v ended with %d, %q and\n%swant\n%s", args, code, out, errs, want)
+		}
+	}
+}
+
+// A stream that breaks is as much a service's as a call.
+func TestAStreamThatIsAwayIsNamed(t *testing.T) {
+	t.Parallel()
+	if _, _, errs := run("127.0.0.1:1", "dump", "-g", "g"); !strings.Contains(errs, "the translator does not answer at 127.0.0.1:1") {
+		t.Errorf("dump says %q", errs)
+	}
+}
+
+// A service that answers that it cannot is running, and nobody should look for its address.
+func TestAServiceWithoutEtcdIsNotTakenForAway(t *testing.T) {
+	t.Parallel()
+	address := serveRefuser(t, fault.New(fault.Down, "STORE_DOWN", "the store does not answer; try again"))
+	_, _, errs := run(address, "delete", "source", "s", "-g", "g")
+	if want := "error: the translator answers: the store does not answer; try again\nIt keeps everything in etcd: look there first. Gateways serve on without it.\n"; errs != want {
+		t.Errorf("says\n%swant\n%s", errs, want)
+	}
+	address = serveRefuser(t, fault.New(fault.Down, "STOPPING", "this replica is stopping"))
+	if _, _, errs := run(address, "delete", "source", "s", "-g", "g"); errs != "error: the translator answers: this replica is stopping\n" {
+		t.Errorf("says %q", errs)
+	}
+}
+
+type silent struct {
+	registryv1.UnimplementedRegistryServiceServer
+}
+
+func (silent) ListGroups(ctx context.Context, _ *registryv1.ListGroupsRequest) (*registryv1.ListGroupsResponse, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestWhoTookTooLongIsNamed(t *testing.T) {
+	t.Parallel()
+	address := serve(t, func(s *grpc.Server) { registryv1.RegisterRegistryServiceServer(s, silent{}) })
+	_, _, errs := run("127.0.0.1:1", "get", "groups", "--registry", address, "--timeout", "100ms")
+	if errs != "error: no answer from the registry within 100ms; --timeout allows more\n" {
+		t.Errorf("says %q", errs)
+	}
+}
+
+// The remedy of a connection that is secured differently is not to look whether somebody runs.
+func TestTheRemedyOfAnotherSecurity(t *testing.T) {
+	t.Parallel()
+	plain := serve(t, func(s *grpc.Server) {
+		translatorv1.RegisterTranslatorServiceServer(s, translatorv1.UnimplementedTranslatorServiceServer{})
+	})
+	dir := t.TempDir()
+	var discard bytes.Buffer
+	a := &app.App{Out: &discard, Err: &discard, LookupEnv: func(string) (string, bool) { return "", false }, Now: time.Now}
+	if code := command.Run(context.Background(), a, "test", []string{"certs", "--dir", dir, "--user", "ann=admin"}); code != app.ExitDone {
+		t.Fatal(discard.String())
+	}
+	_, _, errs := run(plain, "get", "sources", "--ca-file", dir+"/ca.crt")
+	if !strings.Contains(errs, "Does --ca-file hold the authority") || strings.Contains(errs, "Is it running?") {
+		t.Errorf("says %q", errs)
+	}
+}
+
+// What a command lacks is said with the flag, what it is, and where else it may stand.
+func TestFlagsThatAreWrong(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"apply", "kong.yaml"}, "error: silverback apply needs -g or --group, the group of gateways; or SILVERBACK_GROUP\n"},
+		{[]string{"certs"}, "error: silverback certs needs --dir, folder for the files; made when it is not there; or SILVERBACK_DIR\n"},
+		{[]string{"apply", "-g", "g", "--wiat", "kong.yaml"}, "error: unknown flag: --wiat; see silverback apply --help\n"},
+		{[]string{"get", "nodes", "-o", "xml"}, "error: invalid argument \"xml\" for \"-o, --output\" flag: choose one of table, json, yaml; see silverback get --help\n"},
+	} {
+		if code, out, errs := run("127.0.0.1:1", tt.args...); code != app.ExitError || out != "" || errs != tt.want {
+			t.Errorf("%v ended with %d, %q and\n%swant\n%s", tt.args, code, out, errs, tt.want)
+		}
+	}
+}
