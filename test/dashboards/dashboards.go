@@ -36,11 +36,14 @@ type Panel struct {
 	} `json:"targets"`
 }
 
-// Read reads the dashboards in a folder, in the order of their files' names.
+// Read reads the dashboards in a folder, in the order of their files' names. A folder without any is an error.
 func Read(folder string) ([]Dashboard, error) {
 	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
 	if err != nil {
 		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("no dashboards in %s", folder)
 	}
 	var all []Dashboard
 	for _, file := range files {
