@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 
@@ -20,5 +21,12 @@ func (s *RolloutService) GetRollout(ctx context.Context, request *distributorv1.
 			return &distributorv1.GetRolloutResponse{Rollout: wire.Rollout(r.Rollout, r.Now)}, nil
 		}
 	}
-	return nil, fault.New(fault.Missing, "ROLLOUT_NOT_FOUND", "group %q has no such rollout", request.GetGroup()).With("group", request.GetGroup())
+	which := "rollout yet"
+	if request.GetId() != "" {
+		which = fmt.Sprintf("rollout %q", request.GetId())
+	}
+	if request.GetRevision() != 0 {
+		which += fmt.Sprintf(" to revision %d", request.GetRevision())
+	}
+	return nil, fault.New(fault.Missing, "ROLLOUT_NOT_FOUND", "group %q has no %s", request.GetGroup(), which).With("group", request.GetGroup())
 }
