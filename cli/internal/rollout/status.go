@@ -3,6 +3,7 @@ package rollout
 import (
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -46,7 +47,7 @@ Exit codes: 0 every online gateway serves the newest revision; 1 error; 2 not, o
 			}
 			ctx, cancel := a.Call(cmd.Context())
 			defer cancel()
-			answer, err := client.GetRollout(ctx, &distributorv1.GetRolloutRequest{Group: group, Id: id})
+			answer, err := client.GetRollout(ctx, &distributorv1.GetRolloutRequest{Group: group, Id: ID(id)})
 			if err != nil {
 				return err
 			}
@@ -65,6 +66,14 @@ Exit codes: 0 every online gateway serves the newest revision; 1 error; 2 not, o
 	cmd.Flags().StringVar(&id, "id", "", "this rollout instead of the newest")
 	app.MustMark(cmd, "group")
 	return cmd
+}
+
+// ID is the id of a rollout, of which people may leave out the zeros in front.
+func ID(given string) string {
+	if n, err := strconv.ParseUint(given, 10, 32); err == nil {
+		return fmt.Sprintf("%08d", n)
+	}
+	return given
 }
 
 func historyCommand(a *app.App) *cobra.Command {

@@ -30,8 +30,15 @@ func Wait(ctx context.Context, a *app.App, group string, revision *translatorv1.
 	defer cancel()
 	progress := newProgress(a)
 	defer progress.end()
+	var away error // why no distributor was reached, when none was since the last word of one
 	for {
-		verdict, err := watchOnce(ctx, distributor, group, revision, progress)
+		verdict, heard, err := watchOnce(ctx, distributor, group, revision, progress)
+		switch {
+		case heard:
+			away = nil
+		case status.Code(err) == codes.Unavailable:
+			away = err
+		}
 		switch {
 		case verdict != nil:
 			progress.end()
@@ -41,7 +48,7 @@ func Wait(ctx context.Context, a *app.App, group string, revision *translatorv1.
 			return verdict.tell(a)
 		case ctx.Err() != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
 			progress.end()
-			return &app.Exit{Code: app.ExitDifference, Err: fmt.Errorf("not converged: not every gateway serves revision %d after %s; 'silverback rollout status -g %s' shows where it stands", revision.GetNumber(), timeout, group)}
+			return &app.Exit{Code: app.ExitDifference, Err: gaveUp(group, revision.GetNumber(), timeout, away)}
 		case ctx.Err() != nil:
 			progress.end()
 			return &app.Exit{Code: app.ExitDifference, Err: fmt.Errorf("interrupted: revision %d is committed and its rollout goes on without this command; 'silverback rollout status -g %s' shows where it stands", revision.GetNumber(), group)}
@@ -55,20 +62,29 @@ func Wait(ctx context.Context, a *app.App, group string, revision *translatorv1.
 	}
 }
 
-// watchOnce follows one stream until a verdict or its end.
-func watchOnce(ctx context.Context, client distributorv1.RolloutServiceClient, group string, revision *translatorv1.Revision, p *progress) (*verdict, error) {
+// gaveUp says what is known at the end of the time. Who heard of no distributor says so: the rollout may be over.
+func gaveUp(group string, revision int64, after time.Duration, away error) error {
+	if away != nil {
+		return fmt.Errorf("not converged: revision %d is committed, and no distributor answers who serves it, after %s: %v", revision, after, away) //nolint:errorlint // the outcome is the wait's, not the call's
+	}
+	return fmt.Errorf("not converged: not every gateway serves revision %d after %s; 'silverback rollout status -g %s' shows where it stands", revision, after, group)
+}
+
+// watchOnce follows one stream until a verdict or its end, and says whether it heard anything.
+func watchOnce(ctx context.Context, client distributorv1.RolloutServiceClient, group string, revision *translatorv1.Revision, p *progress) (v *verdict, heard bool, err error) {
 	stream, err := client.WatchRollouts(ctx, &distributorv1.WatchRolloutsRequest{Group: group})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	for {
 		answer, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
-			return nil, nil
+			return nil, true, nil
 		}
 		if err != nil {
-			return nil, err
+			return nil, heard, err
 		}
+		heard = true
 		r := answer.GetRollout()
 		if r == nil {
 			continue
@@ -77,7 +93,7 @@ func watchOnce(ctx context.Context, client distributorv1.RolloutServiceClient, g
 			p.show(r)
 		}
 		if v := judge(r, revision); v != nil {
-			return v, nil
+			return v, true, nil
 		}
 	}
 }

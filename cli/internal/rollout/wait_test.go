@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
@@ -122,5 +124,15 @@ func TestWaitGivesUp(t *testing.T) {
 	var exit *app.Exit
 	if !errors.As(err, &exit) || exit.Code != app.ExitDifference || !strings.Contains(err.Error(), "not converged") {
 		t.Errorf("Wait returned %v", err)
+	}
+}
+
+func TestWhoGivesUpSaysWhatItHeard(t *testing.T) {
+	if got, want := gaveUp("edge", 7, time.Minute, nil).Error(), "not converged: not every gateway serves revision 7 after 1m0s; 'silverback rollout status -g edge' shows where it stands"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	err := gaveUp("edge", 7, time.Minute, status.Error(codes.Unavailable, "connection refused"))
+	if want := "no distributor answers who serves it, after 1m0s: "; !strings.Contains(err.Error(), want) || status.Code(err) == codes.Unavailable {
+		t.Errorf("got %q as %s", err, status.Code(err))
 	}
 }
