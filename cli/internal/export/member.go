@@ -39,15 +39,30 @@ func membersOf(nodes []*registryv1.Node) (members []member, problems []string) {
 			problems = append(problems, fmt.Sprintf("node %s of %s has no HTTP listener that could be asked; give its agent --http-listen", m.node, m.group))
 			continue
 		}
-		// An agent that listens everywhere, or on loopback beside a gateway that does not, is where its gateway is.
-		if ip := net.ParseIP(m.agentHost); m.agentHost == "" || m.agentHost == "localhost" || ip != nil && (ip.IsUnspecified() || ip.IsLoopback()) {
-			m.agentHost = m.proxyHost
-		}
+		m.agentHost = agentHost(m.agentHost, m.proxyHost)
 		members = append(members, m)
 	}
 	slices.SortFunc(members, func(x, y member) int { return cmp.Or(cmp.Compare(x.group, y.group), cmp.Compare(x.node, y.node)) })
 	slices.Sort(problems)
 	return members, problems
+}
+
+// agentHost is where an agent is asked. One that listens everywhere, or on loopback beside a gateway that does not, is where its gateway is.
+func agentHost(listens, proxyHost string) string {
+	if ip := net.ParseIP(listens); listens == "" || listens == "localhost" || ip != nil && (ip.IsUnspecified() || ip.IsLoopback()) {
+		return proxyHost
+	}
+	return listens
+}
+
+// AgentAddress is where the agent of a node is asked, as far as the node says.
+func AgentAddress(n *registryv1.Node) string {
+	host, port, err := net.SplitHostPort(n.GetAgentAddress())
+	proxyHost, _, proxyErr := net.SplitHostPort(n.GetProxyAddress())
+	if err != nil || proxyErr != nil {
+		return n.GetAgentAddress()
+	}
+	return net.JoinHostPort(agentHost(host, proxyHost), port)
 }
 
 // byGroup splits sorted members. A group that was asked for is there without any, since others name what is made of it.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/export"
 	"github.com/silverback-gateway/silverback/cli/internal/rollout"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
@@ -84,7 +85,7 @@ func printNode(w io.Writer, a *app.App, n *registryv1.Node) {
 	}
 	printHealth(w, s.GetHealth())
 	fmt.Fprintf(w, "Proxy:       %s\n", n.GetProxyAddress())
-	fmt.Fprintf(w, "Agent:       %s, version %s\n", n.GetAgentAddress(), n.GetAgentVersion())
+	fmt.Fprintf(w, "Agent:       %s, version %s\n", export.AgentAddress(n), n.GetAgentVersion())
 	for _, label := range slices.Sorted(maps.Keys(n.GetLabels())) {
 		fmt.Fprintf(w, "Label:       %s=%s\n", show.Clean(label), show.Clean(n.GetLabels()[label]))
 	}
@@ -102,7 +103,7 @@ func describeRollout(ctx context.Context, a *app.App, group, name string) error 
 	if err != nil {
 		return err
 	}
-	answer, err := client.GetRollout(ctx, &distributorv1.GetRolloutRequest{Group: group, Id: name})
+	answer, err := client.GetRollout(ctx, &distributorv1.GetRolloutRequest{Group: group, Id: rollout.ID(name)})
 	if err != nil {
 		return err
 	}
