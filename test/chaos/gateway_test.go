@@ -3,6 +3,7 @@ package chaos_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -68,7 +69,7 @@ func TestAnAgentDiesWhileItLoads(t *testing.T) {
 }
 
 // TestEverythingIsDead kills the control plane, etcd and the agents. The gateways serve on, also from a cold start; and when all is
-// back, so is the fleet.
+// back, so is the fleet. Then etcd goes alone.
 func TestEverythingIsDead(t *testing.T) {
 	etcd := etcdtest.Start(t)
 	f := process.StartFleet(t, binaries, etcd.Endpoints, process.Config{
@@ -121,6 +122,19 @@ func TestEverythingIsDead(t *testing.T) {
 		t.Errorf("the next apply: %+v", r)
 	}
 	serving(t, f, 2, 2)
+
+	// Once more etcd alone: who asks a service is told, and that it is ready all the same.
+	etcd.Stop(0)
+	remark := "ok\netcd at " + etcd.Endpoints[0] + " has not answered for "
+	for _, s := range f.Services() {
+		process.Eventually(t, process.StartTime, s.Name+" says that etcd is away", func() error {
+			status, body, err := process.Get("http://" + s.HTTP + "/readyz")
+			if err == nil && (status != http.StatusOK || !strings.HasPrefix(string(body), remark)) {
+				err = fmt.Errorf("it says %d %q", status, body)
+			}
+			return err
+		})
+	}
 }
 
 // TestAnEtcdMemberIsLost stops each member of three in turn, and applies with the two that are left.
