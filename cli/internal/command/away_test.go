@@ -12,6 +12,7 @@ import (
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/command"
 	"github.com/silverback-gateway/silverback/kit/fault"
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
@@ -106,5 +107,61 @@ func TestFlagsThatAreWrong(t *testing.T) {
 		if code, out, errs := run("127.0.0.1:1", tt.args...); code != app.ExitError || out != "" || errs != tt.want {
 			t.Errorf("%v ended with %d, %q and\n%swant\n%s", tt.args, code, out, errs, tt.want)
 		}
+	}
+}
+
+// twoGroups is a registry of two groups without nodes.
+type twoGroups struct {
+	registryv1.UnimplementedRegistryServiceServer
+}
+
+func (twoGroups) ListGroups(context.Context, *registryv1.ListGroupsRequest) (*registryv1.ListGroupsResponse, error) {
+	return &registryv1.ListGroupsResponse{Groups: []*registryv1.Group{{Name: "default"}, {Name: "edge"}}}, nil
+}
+
+func (twoGroups) ListNodes(context.Context, *registryv1.ListNodesRequest) (*registryv1.ListNodesResponse, error) {
+	return &registryv1.ListNodesResponse{}, nil
+}
+
+// decided is a distributor with the same rollout for every group.
+type decided struct {
+	distributorv1.UnimplementedRolloutServiceServer
+}
+
+func (decided) GetRollout(context.Context, *distributorv1.GetRolloutRequest) (*distributorv1.GetRolloutResponse, error) {
+	return &distributorv1.GetRolloutResponse{Rollout: &distributorv1.Rollout{CandidateRevision: 7, State: distributorv1.Rollout_STATE_COMPLETED, Wave: 2, WaveCount: 2}}, nil
+}
+
+func (r refuser) GetRevision(context.Context, *translatorv1.GetRevisionRequest) (*translatorv1.GetRevisionResponse, error) {
+	return nil, fault.ToStatus(r.with).Err()
+}
+
+// The first command of who looks for a failure says what is known without those that failed.
+func TestStatusShowsWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	registry := serve(t, func(s *grpc.Server) { registryv1.RegisterRegistryServiceServer(s, twoGroups{}) })
+	distributor := serve(t, func(s *grpc.Server) { distributorv1.RegisterRolloutServiceServer(s, decided{}) })
+	down := serveRefuser(t, fault.New(fault.Down, "STORE_DOWN", "the store does not answer; try again"))
+	code, out, errs := run(down, "status", "--registry", registry, "--distributor", distributor)
+	const unknown = `: not known
+  gateways  0 known, 0 online
+  revision  not known: the translator cannot say
+  rollout   revision 7: wave 2 of 2 (completed): 0/0 serving
+`
+	if want := "GROUP default" + unknown + "\nGROUP edge" + unknown; code != app.ExitError || out != want {
+		t.Errorf("status ended with %d and\n%swant\n%s", code, out, want)
+	}
+	if strings.Count(errs, "the translator answers: the store does not answer") != 1 {
+		t.Errorf("says %q", errs)
+	}
+	if code, out, _ := run(down, "status", "-o", "json", "--registry", registry, "--distributor", distributor); code != app.ExitError || strings.Contains(out, `"groups"`) || !strings.Contains(out, "STORE_DOWN") {
+		t.Errorf("status for programs ended with %d and\n%s", code, out)
+	}
+
+	missing := serveRefuser(t, fault.New(fault.Missing, "NO_REVISION", "nothing was submitted"))
+	code, out, errs = run(missing, "status", "-g", "edge", "--registry", registry, "--distributor", "127.0.0.1:1")
+	want := "GROUP edge: nothing submitted yet\n  gateways  0 known, 0 online, 0 serving the newest revision\n  rollout   not known: the distributor cannot say\n"
+	if code != app.ExitError || out != want || !strings.Contains(errs, "the distributor does not answer at 127.0.0.1:1") {
+		t.Errorf("status without a distributor ended with %d, %q and\n%swant\n%s", code, errs, out, want)
 	}
 }

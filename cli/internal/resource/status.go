@@ -27,6 +27,8 @@ type groupStatus struct {
 	nodes    []*registryv1.Node
 	revision *translatorv1.Revision // nil when nothing was submitted
 	rollout  *distributorv1.Rollout // nil when nothing was decided
+
+	noRevision, noRollout bool // who knows it did not answer
 }
 
 // Status is the command that says on one screen whether the fleet is in sync and what is moving.
@@ -35,19 +37,29 @@ func Status(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [-g GROUP]",
 		Short: "Show on one screen whether the fleet is in sync, and what is moving",
-		Long: `Shows for every group, or one, the newest revision, its rollout, and how many gateways serve it.
+		Long: `Shows for every group, or one, the newest revision, its rollout, and how many gateways serve it. When the translator or the distributor does not
+answer, people are shown what is known without it, and why the rest is not; programs get the error alone.
 
 Exit codes: 0 every online gateway serves its group's newest revision; 1 error; 2 not, not yet, or none is online.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := a.Call(cmd.Context())
 			defer cancel()
-			all, err := gather(ctx, a, group)
+			all, away, err := gather(ctx, a, group)
+			if err == nil && len(away) > 0 && a.Flags.Output != show.Table {
+				err = away[0]
+			}
 			if err != nil {
 				return err
 			}
 			if err := printStatus(a, all); err != nil {
 				return err
+			}
+			for _, err := range away {
+				a.Report(a.Err, err)
+			}
+			if len(away) > 0 {
+				return &app.Exit{Code: app.ExitError}
 			}
 			for _, s := range all {
 				if !s.inSync() {
@@ -61,41 +73,81 @@ Exit codes: 0 every online gateway serves its group's newest revision; 1 error; 
 	return cmd
 }
 
-func gather(ctx context.Context, a *app.App, only string) ([]groupStatus, error) {
+// gather asks the services. Away is why the translator or the distributor did not answer; who did not is not asked for the next group.
+func gather(ctx context.Context, a *app.App, only string) (all []groupStatus, away []error, err error) {
 	groups, err := allGroups(ctx, a)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if groups, err = named("group", only, groups, (*registryv1.Group).GetName); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	translator, err := a.TranslatorClient()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	rollouts, err := a.RolloutClient()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var all []groupStatus
 	for _, g := range groups {
 		s := groupStatus{group: g}
 		if s.nodes, err = allNodes(ctx, a, g.GetName()); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		revision, err := translator.GetRevision(ctx, &translatorv1.GetRevisionRequest{Group: g.GetName()})
-		if err != nil && status.Code(err) != codes.NotFound {
-			return nil, err
-		}
-		s.revision = revision.GetRevision()
-		r, err := rollouts.GetRollout(ctx, &distributorv1.GetRolloutRequest{Group: g.GetName()})
-		if err != nil && status.Code(err) != codes.NotFound {
-			return nil, err
-		}
-		s.rollout = r.GetRollout()
 		all = append(all, s)
 	}
-	return all, nil
+	askRollout := func(s *groupStatus) error {
+		answer, err := rollouts.GetRollout(ctx, &distributorv1.GetRolloutRequest{Group: s.group.GetName()})
+		s.rollout = answer.GetRollout()
+		return err
+	}
+	askRevision := func(s *groupStatus) error {
+		answer, err := translator.GetRevision(ctx, &translatorv1.GetRevisionRequest{Group: s.group.GetName()})
+		s.revision = answer.GetRevision()
+		return err
+	}
+	// The translator comes last: without etcd it takes long to say that it cannot answer.
+	for _, part := range []struct {
+		ask   func(*groupStatus) error
+		leave func(*groupStatus)
+	}{
+		{askRollout, func(s *groupStatus) { s.noRollout = true }},
+		{askRevision, func(s *groupStatus) { s.noRevision = true }},
+	} {
+		silent, err := askAll(all, part.ask, part.leave)
+		if err != nil {
+			return nil, nil, err
+		}
+		if silent != nil {
+			away = append(away, silent)
+		}
+	}
+	return all, away, nil
+}
+
+// askAll asks a service about every group. Who does not answer is not asked for the next group, and leave is called for those that lack it.
+func askAll(all []groupStatus, ask func(*groupStatus) error, leave func(*groupStatus)) (silent, err error) {
+	for i := range all {
+		if silent == nil {
+			err := ask(&all[i])
+			if err == nil || status.Code(err) == codes.NotFound {
+				continue
+			}
+			if !absent(err) {
+				return nil, err
+			}
+			silent = err
+		}
+		leave(&all[i])
+	}
+	return silent, nil
+}
+
+// absent says that a call got no answer, or that one which cannot be given now.
+func absent(err error) bool {
+	code := status.Code(err)
+	return code == codes.Unavailable || code == codes.DeadlineExceeded
 }
 
 // online nodes are in contact.
@@ -144,6 +196,8 @@ func (s groupStatus) print(a *app.App) error {
 	onlineNodes, serving := s.counts()
 	verdict := a.Colour(app.Green, "in sync")
 	switch {
+	case s.noRevision:
+		verdict = a.Colour(app.Yellow, "not known")
 	case s.revision == nil:
 		verdict = "nothing submitted yet"
 	case onlineNodes == 0:
@@ -152,12 +206,22 @@ func (s groupStatus) print(a *app.App) error {
 		verdict = a.Colour(app.Yellow, "not in sync")
 	}
 	fmt.Fprintf(a.Out, "GROUP %s: %s\n", s.group.GetName(), verdict)
-	fmt.Fprintf(a.Out, "  gateways  %d known, %d online, %d serving the newest revision\n", len(s.nodes), onlineNodes, serving)
-	if s.revision != nil {
+	fmt.Fprintf(a.Out, "  gateways  %d known, %d online", len(s.nodes), onlineNodes)
+	if !s.noRevision {
+		fmt.Fprintf(a.Out, ", %d serving the newest revision", serving)
+	}
+	fmt.Fprintln(a.Out)
+	switch {
+	case s.noRevision:
+		fmt.Fprintln(a.Out, "  revision  not known: the translator cannot say")
+	case s.revision != nil:
 		fmt.Fprintf(a.Out, "  revision  %d (%s), %s, %s ago by %s\n", s.revision.GetNumber(), show.Digest(s.revision.GetDigest()),
 			show.Count(entityCount(s.revision), "entity", "entities"), show.Age(a.Now(), s.revision.GetCreateTime()), show.Clean(s.revision.GetAuthor()))
 	}
-	if s.rollout != nil {
+	switch {
+	case s.noRollout:
+		fmt.Fprintln(a.Out, "  rollout   not known: the distributor cannot say")
+	case s.rollout != nil:
 		fmt.Fprintf(a.Out, "  rollout   %s\n", rollout.Line(s.rollout))
 		if s.rollout.GetReason() != "" {
 			fmt.Fprintf(a.Out, "            %s\n", show.Clean(s.rollout.GetReason()))
