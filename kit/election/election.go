@@ -11,10 +11,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/client/v3/concurrency"
-	"google.golang.org/grpc/codes"
 
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fleet"
@@ -76,7 +74,7 @@ func Run(ctx context.Context, c Config, lead Lead) error {
 				c.Log.Warn("leadership ended", "error", err)
 			}
 		case ctx.Err() != nil:
-		case !answered(err):
+		case !etcdkv.Refused(err):
 			// No leadership ended by it, and it comes every few seconds for as long as etcd is away, which others tell.
 			c.Log.Debug("no lease to campaign with; trying again", "error", err)
 		case err.Error() != refusal:
@@ -124,12 +122,6 @@ func (c Config) once(ctx context.Context, lease clientv3.LeaseID, lead Lead) err
 	}
 	defer c.Log.Info("no longer leading", "term", term)
 	return lead(leaseCtx, term, etcdkv.Fence{Key: election.Key(), Term: term})
-}
-
-// answered reports whether an error is what etcd itself said, and not that it cannot be reached or has no majority.
-func answered(err error) bool {
-	var said rpctypes.EtcdError
-	return errors.As(err, &said) && said.Code() != codes.Unavailable && said.Code() != codes.DeadlineExceeded
 }
 
 func (c Config) grant(ctx context.Context) (clientv3.LeaseID, error) {

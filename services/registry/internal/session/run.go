@@ -6,6 +6,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/run"
 )
 
@@ -20,11 +21,14 @@ func (b *Book) Run(ctx context.Context) error {
 // hold keeps one lease, and gets a new one when it is lost.
 func (b *Book) hold(ctx context.Context) error {
 	seconds := max(1, int64((b.TTL+time.Second-1)/time.Second))
+	refusal := "" // why etcd grants no lease, as the log was told
 	for {
 		grantCtx, cancel := context.WithTimeout(ctx, commitTimeout)
 		lease, err := b.leases.Grant(grantCtx, seconds)
 		cancel()
-		if err == nil {
+		switch {
+		case err == nil:
+			refusal = ""
 			b.gain(lease.ID)
 			b.keepAlive(ctx, lease.ID)
 			b.lose()
@@ -32,6 +36,9 @@ func (b *Book) hold(ctx context.Context) error {
 				b.Metrics.leasesLost.Inc()
 				b.Log.Warn("session lease lost; getting another")
 			}
+		case etcdkv.Refused(err) && err.Error() != refusal:
+			b.Log.Warn("etcd grants no lease for sessions; trying again", "error", err)
+			refusal = err.Error()
 		}
 		if err := pause(ctx, retryPause); err != nil {
 			return err
