@@ -138,8 +138,11 @@ func parseWaves(texts []string) ([]*fleetv1.RolloutPolicy_Wave, error) {
 func CreateGroup(a *app.App) *cobra.Command {
 	var f groupFlags
 	cmd := &cobra.Command{
-		Use:     "group NAME",
-		Short:   "Create a group of gateways",
+		Use:   "group NAME",
+		Short: "Create a group of gateways",
+		Long: `Creates a group of gateways. What no flag says is so: a rollout moves one gateway, and then all; a wave may take 10 minutes, and none of its gateways
+may fail to load; below 20 gateways all may load at once, else a quarter of them; agents heal drift. silverback describe group shows it.
+To create the same group again is no error.`,
 		Example: "  silverback create group edge --waves 1,10%:30s,100% --description 'public gateways'",
 		Args:    app.Args("the name of one group"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -220,6 +223,7 @@ func DeleteGroup(a *app.App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "group NAME",
 		Short: "Delete a group that has no nodes",
+		Long:  `Deletes a group that has no nodes. Its sources and revisions stay, and are there again when a group of that name is created.`,
 		Args:  app.Args("the name of one group"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			registry, err := a.RegistryClient()
