@@ -165,3 +165,40 @@ func TestStatusShowsWhatIsKnown(t *testing.T) {
 		t.Errorf("status without a distributor ended with %d, %q and\n%swant\n%s", code, errs, out, want)
 	}
 }
+
+// timed is a distributor, or a translator, that tells until when it may answer; the distributor takes its time.
+type timed struct {
+	distributorv1.UnimplementedRolloutServiceServer
+	translatorv1.UnimplementedTranslatorServiceServer
+	until chan time.Time
+}
+
+const longAnswer = 200 * time.Millisecond
+
+func (s timed) GetRollout(ctx context.Context, _ *distributorv1.GetRolloutRequest) (*distributorv1.GetRolloutResponse, error) {
+	until, _ := ctx.Deadline()
+	s.until <- until
+	<-time.After(longAnswer)
+	return nil, fault.ToStatus(fault.New(fault.Missing, "ROLLOUT_NOT_FOUND", "there is none")).Err()
+}
+
+func (s timed) GetRevision(ctx context.Context, _ *translatorv1.GetRevisionRequest) (*translatorv1.GetRevisionResponse, error) {
+	until, _ := ctx.Deadline()
+	s.until <- until
+	return nil, fault.ToStatus(fault.New(fault.Missing, "NO_REVISION", "nothing was submitted")).Err()
+}
+
+// A distributor that uses up its time must not leave the translator none, or both seem to be away.
+func TestStatusGivesEachServiceATimeOfItsOwn(t *testing.T) {
+	t.Parallel()
+	services := timed{until: make(chan time.Time, 2)}
+	registry := serve(t, func(s *grpc.Server) { registryv1.RegisterRegistryServiceServer(s, twoGroups{}) })
+	address := serve(t, func(s *grpc.Server) {
+		distributorv1.RegisterRolloutServiceServer(s, services)
+		translatorv1.RegisterTranslatorServiceServer(s, services)
+	})
+	run(address, "status", "-g", "edge", "--registry", registry, "--distributor", address, "--timeout", "1m")
+	if distributor, translator := <-services.until, <-services.until; translator.Sub(distributor) < longAnswer/2 {
+		t.Errorf("the distributor may answer until %s, and the translator until %s", distributor, translator)
+	}
+}

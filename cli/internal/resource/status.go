@@ -43,9 +43,7 @@ answer, people are shown what is known without it, and why the rest is not; prog
 Exit codes: 0 every online gateway serves its group's newest revision; 1 error; 2 not, not yet, or none is online.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, cancel := a.Call(cmd.Context())
-			defer cancel()
-			all, away, err := gather(ctx, a, group)
+			all, away, err := gather(cmd.Context(), a, group)
 			if err == nil && len(away) > 0 && a.Flags.Output != show.Table {
 				err = away[0]
 			}
@@ -73,13 +71,11 @@ Exit codes: 0 every online gateway serves its group's newest revision; 1 error; 
 	return cmd
 }
 
-// gather asks the services. Away is why the translator or the distributor did not answer; who did not is not asked for the next group.
+// gather asks the services, each in a time of its own: who keeps silent must not make the next one seem silent too. Away is why the translator
+// or the distributor did not answer; who did not is not asked for the next group.
 func gather(ctx context.Context, a *app.App, only string) (all []groupStatus, away []error, err error) {
-	groups, err := allGroups(ctx, a)
+	all, err = known(ctx, a, only)
 	if err != nil {
-		return nil, nil, err
-	}
-	if groups, err = named("group", only, groups, (*registryv1.Group).GetName); err != nil {
 		return nil, nil, err
 	}
 	translator, err := a.TranslatorClient()
@@ -90,32 +86,27 @@ func gather(ctx context.Context, a *app.App, only string) (all []groupStatus, aw
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, g := range groups {
-		s := groupStatus{group: g}
-		if s.nodes, err = allNodes(ctx, a, g.GetName()); err != nil {
-			return nil, nil, err
-		}
-		all = append(all, s)
-	}
-	askRollout := func(s *groupStatus) error {
+	askRollout := func(ctx context.Context, s *groupStatus) error {
 		answer, err := rollouts.GetRollout(ctx, &distributorv1.GetRolloutRequest{Group: s.group.GetName()})
 		s.rollout = answer.GetRollout()
 		return err
 	}
-	askRevision := func(s *groupStatus) error {
+	askRevision := func(ctx context.Context, s *groupStatus) error {
 		answer, err := translator.GetRevision(ctx, &translatorv1.GetRevisionRequest{Group: s.group.GetName()})
 		s.revision = answer.GetRevision()
 		return err
 	}
 	// The translator comes last: without etcd it takes long to say that it cannot answer.
 	for _, part := range []struct {
-		ask   func(*groupStatus) error
+		ask   func(context.Context, *groupStatus) error
 		leave func(*groupStatus)
 	}{
 		{askRollout, func(s *groupStatus) { s.noRollout = true }},
 		{askRevision, func(s *groupStatus) { s.noRevision = true }},
 	} {
-		silent, err := askAll(all, part.ask, part.leave)
+		call, cancel := a.Call(ctx)
+		silent, err := askAll(all, func(s *groupStatus) error { return part.ask(call, s) }, part.leave)
+		cancel()
 		if err != nil {
 			return nil, nil, err
 		}
@@ -124,6 +115,27 @@ func gather(ctx context.Context, a *app.App, only string) (all []groupStatus, aw
 		}
 	}
 	return all, away, nil
+}
+
+// known is what the registry says of the groups.
+func known(ctx context.Context, a *app.App, only string) (all []groupStatus, err error) {
+	ctx, cancel := a.Call(ctx)
+	defer cancel()
+	groups, err := allGroups(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	if groups, err = named("group", only, groups, (*registryv1.Group).GetName); err != nil {
+		return nil, err
+	}
+	for _, g := range groups {
+		s := groupStatus{group: g}
+		if s.nodes, err = allNodes(ctx, a, g.GetName()); err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, nil
 }
 
 // askAll asks a service about every group. Who does not answer is not asked for the next group, and leave is called for those that lack it.
