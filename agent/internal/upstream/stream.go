@@ -22,6 +22,7 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/rpc"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 )
 
@@ -146,7 +147,7 @@ func (f *Follower) Run(ctx context.Context) error {
 // reason is what may be shown of an error of a call.
 func reason(err error) string {
 	if s, ok := status.FromError(err); ok && s.Code() != codes.OK {
-		return s.Code().String() + ": " + s.Message()
+		return s.Code().String() + ": " + rpc.Message(s)
 	}
 	return "the connection ended"
 }

@@ -8,6 +8,8 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
+
+	"github.com/silverback-gateway/silverback/kit/rpc"
 )
 
 // service is a connection to the replicas of a service, whose errors know whose they are.
@@ -56,7 +58,7 @@ type callError struct {
 }
 
 // Error says it for people.
-func (e *callError) Error() string { return plainMessage(e.GRPCStatus()) }
+func (e *callError) Error() string { return rpc.Message(e.GRPCStatus()) }
 
 // Unwrap returns gRPC's error.
 func (e *callError) Unwrap() error { return e.err }

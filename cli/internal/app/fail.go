@@ -13,6 +13,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/cli/internal/input"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/kit/rpc"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 )
 
@@ -58,7 +59,7 @@ func (a *App) Report(w io.Writer, err error) {
 
 // away says why nobody could do what was asked: no replica of the service was reached, or one was and says why it cannot.
 func (a *App) away(err error, s *status.Status) string {
-	of, message := callee(err), plainMessage(s)
+	of, message := callee(err), rpc.Message(s)
 	switch {
 	case of == nil:
 		return message
@@ -117,21 +118,4 @@ func Reason(err error) string {
 		}
 	}
 	return ""
-}
-
-// plainMessage takes off what the transport wraps around a message when it gave up trying again.
-func plainMessage(s *status.Status) string {
-	message := s.Message()
-	if s.Code() != codes.Unavailable {
-		return message // only such a call is tried again
-	}
-	for _, wrapper := range []string{"desc = \"transport: ", "desc = "} {
-		if i := strings.LastIndex(message, wrapper); i >= 0 {
-			message = message[i+len(wrapper):]
-		}
-	}
-	if message == "name resolver error: produced zero addresses" {
-		return "the name has no address"
-	}
-	return strings.TrimPrefix(strings.Trim(message, "\""), "Error while dialing: ")
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/cli/internal/input"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/kit/rpc"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 )
 
@@ -47,7 +48,7 @@ func (a *App) PrintRefusal(w io.Writer, err error) error {
 	if !ok {
 		return nil
 	}
-	r := refusal{Error: failure{Code: code.Code(s.Code()).String(), Reason: Reason(s.Err()), Message: plainMessage(s)}}
+	r := refusal{Error: failure{Code: code.Code(s.Code()).String(), Reason: Reason(s.Err()), Message: rpc.Message(s)}}
 	problems, violations, total := details(s)
 	for _, p := range problems {
 		text, err := show.Raw(p)
