@@ -115,7 +115,7 @@ func New(c Config, d Deps) (*Distributor, error) {
 	view := store.NewView(d.Log)
 	world := intake.NewWorld(d.Translator, d.Registry, d.Log)
 	return &Distributor{
-		config: c, deps: d, view: view, world: world, draining: make(chan struct{}), election: election.NewMetrics(d.Metrics), contact: etcdkv.NewContact(d.Etcd, store.ElectionPrefix, d.Log),
+		config: c, deps: d, view: view, world: world, draining: make(chan struct{}), election: election.NewMetrics(d.Metrics), contact: etcdkv.NewContact(d.Etcd, store.ElectionPrefix+"/", d.Log),
 		hub: stream.NewHub(stream.Deps{
 			View: view, Content: content.New(d.Etcd, 0), Tallies: store.NewTallies(d.Etcd, c.ReplicaID), FrameBytes: c.FrameBytes,
 			Spread: c.ReconnectSpread, Log: d.Log, Metrics: stream.NewMetrics(d.Metrics),
