@@ -22,6 +22,29 @@ func TestAGroupThatTheRegistryDoesNotHaveIsRefused(t *testing.T) {
 	}
 }
 
+// What is still stored of a deleted group is history: nothing changes it any more.
+func TestADeletedGroupTakesNoChanges(t *testing.T) {
+	p := startPlane(t, "g")
+	r := p.replica(t)
+	r.mustSubmit(config("g", "one", services("a")))
+	p.registry.set("g", false)
+	eventually(t, "the replica hears that the group is gone", func() bool {
+		_, err := r.ValidateConfig(t.Context(), &translatorv1.ValidateConfigRequest{Group: "g", Documents: document("a.yaml", services("a"))})
+		return fault.KindOf(fault.FromStatus(err)) == fault.Missing
+	})
+	_, err := r.submit(config("g", "one", services("a", "b")))
+	wantFault(t, err, fault.Missing, "NO_SUCH_GROUP")
+	_, err = r.DeleteSource(t.Context(), &translatorv1.DeleteSourceRequest{Group: "g", Source: "one", AllowShrink: true})
+	wantFault(t, err, fault.Missing, "NO_SUCH_GROUP")
+	if head := r.head("g"); head.GetNumber() != 1 {
+		t.Errorf("the group is at %v", head)
+	}
+	p.registry.set("g", true)
+	if _, err := r.DeleteSource(t.Context(), &translatorv1.DeleteSourceRequest{Group: "g", Source: "one", AllowShrink: true}); err != nil {
+		t.Errorf("the group is there again: %v", err)
+	}
+}
+
 func TestKnownGroupsOutliveTheRegistry(t *testing.T) {
 	p := startPlane(t, "g")
 	r := p.replica(t)

@@ -19,9 +19,12 @@ type Deletion struct {
 	AllowShrink bool
 }
 
-// Delete removes a source and its entities.
+// Delete removes a source and its entities. A group that the registry does not have is not changed, whatever is still stored of it.
 func (d *Desk) Delete(ctx context.Context, del Deletion) (Outcome, error) {
 	if err := validNames(del.Group, del.Source); err != nil {
+		return Outcome{}, err
+	}
+	if err := d.mustExist(ctx, del.Group); err != nil {
 		return Outcome{}, err
 	}
 	print := fingerprint(Submission{Group: del.Group, Source: del.Source, Expected: del.Expected, AllowShrink: del.AllowShrink})

@@ -57,7 +57,7 @@ type TranslatorServiceClient interface {
 	// declarative YAML. Needs no group and changes nothing.
 	RenderConfig(ctx context.Context, in *RenderConfigRequest, opts ...grpc.CallOption) (*RenderConfigResponse, error)
 	// Removes a source and its entities from its group, in a new revision. NOT_FOUND when the
-	// group has no such source.
+	// group does not exist, or has no such source.
 	DeleteSource(ctx context.Context, in *DeleteSourceRequest, opts ...grpc.CallOption) (*DeleteSourceResponse, error)
 	// Returns a source, or NOT_FOUND.
 	GetSource(ctx context.Context, in *GetSourceRequest, opts ...grpc.CallOption) (*GetSourceResponse, error)
@@ -244,7 +244,7 @@ type TranslatorServiceServer interface {
 	// declarative YAML. Needs no group and changes nothing.
 	RenderConfig(context.Context, *RenderConfigRequest) (*RenderConfigResponse, error)
 	// Removes a source and its entities from its group, in a new revision. NOT_FOUND when the
-	// group has no such source.
+	// group does not exist, or has no such source.
 	DeleteSource(context.Context, *DeleteSourceRequest) (*DeleteSourceResponse, error)
 	// Returns a source, or NOT_FOUND.
 	GetSource(context.Context, *GetSourceRequest) (*GetSourceResponse, error)
