@@ -34,6 +34,7 @@ type workload struct {
 	pod      core.PodTemplateSpec
 	claims   []core.PersistentVolumeClaim
 	service  string // of a StatefulSet
+	strategy apps.DeploymentStrategy
 }
 
 func (w workload) tier() string { return w.pod.Labels[tierLabel] }
@@ -96,7 +97,9 @@ func newFleet(objects []runtime.Object) (*fleet, error) {
 		case *core.Namespace:
 			f.namespace = o.Name
 		case *apps.Deployment:
-			f.workloads = append(f.workloads, workload{name: o.Name, labels: o.Labels, selector: o.Spec.Selector, replicas: o.Spec.Replicas, pod: o.Spec.Template})
+			f.workloads = append(f.workloads, workload{
+				name: o.Name, labels: o.Labels, selector: o.Spec.Selector, replicas: o.Spec.Replicas, pod: o.Spec.Template, strategy: o.Spec.Strategy,
+			})
 		case *apps.StatefulSet:
 			f.workloads = append(f.workloads, workload{
 				name: o.Name, labels: o.Labels, selector: o.Spec.Selector, replicas: o.Spec.Replicas, pod: o.Spec.Template, claims: o.Spec.VolumeClaimTemplates,

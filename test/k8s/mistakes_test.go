@@ -71,6 +71,8 @@ func TestRulesFindMistakes(t *testing.T) {
 		{"a variable before it is known", production, "- name: ETCD_NAME\n", "- name: ETCD_LATER\n", "not known yet"},
 		{"a seccomp profile that is none", lab, "type: RuntimeDefault", "type: Unconfined", "would not be admitted: seccompProfile"},
 		{"a Pod on its host's network", lab, "enableServiceLinks: false", "hostNetwork: true\n      enableServiceLinks: false", "would not be admitted: host namespaces"},
+		{"a strategy without a type", lab, "maxUnavailable: 0\n    type: RollingUpdate\n", "maxUnavailable: 0\n", "strategy has no type"},
+		{"a relabeling without an action", production, "action: replace\n      ", "", "has no action"},
 		{"a second boot file", lab, "mountPath: /var/lib/silverback\n", "mountPath: /var/lib/kong\n", "boot file is not shared"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	certmanager "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
+	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	core "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -24,7 +25,7 @@ type rule func(f *fleet, wrong func(format string, args ...any))
 var rules = []rule{
 	selectorsMeetPods, portsExist, probesAskContainers, volumesAreThere, accountsHaveNoRights, containersArePoor, imagesAreExact, resourcesAreNamed,
 	budgetsHoldOne, policiesCoverPods, scalersHaveTargets, stopsHaveTime, spreadsAreOfThePod, certificatesAreIssued, monitorsFindPorts, nodesAreNamed,
-	variablesAreKnown, podsAreRestricted,
+	variablesAreKnown, podsAreRestricted, defaultsAreWritten,
 }
 
 // judge returns what is wrong with a built overlay; an error when it cannot be read.
@@ -665,6 +666,32 @@ func variablesAreKnown(f *fleet, wrong func(string, ...any)) {
 				}
 				known[e.Name] = true
 			}
+		}
+	}
+}
+
+// defaultsAreWritten holds fields that a server fills in and that stay a difference when they are left to it: every apply would send them again.
+func defaultsAreWritten(f *fleet, wrong func(string, ...any)) {
+	for _, w := range f.workloads {
+		if w.strategy.RollingUpdate != nil && w.strategy.Type == "" {
+			wrong("%s: its strategy has no type", w.name)
+		}
+	}
+	relabelings := func(name string, all []monitoring.RelabelConfig) {
+		for _, r := range all {
+			if r.Action == "" {
+				wrong("%s: the relabeling to %s has no action", name, r.TargetLabel)
+			}
+		}
+	}
+	for _, m := range f.monitors {
+		for _, e := range m.Spec.Endpoints {
+			relabelings(m.Name, e.RelabelConfigs)
+		}
+	}
+	for _, m := range f.podMonitors {
+		for _, e := range m.Spec.PodMetricsEndpoints {
+			relabelings(m.Name, e.RelabelConfigs)
 		}
 	}
 }
