@@ -1,0 +1,87 @@
+package k8s_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+)
+
+// examples finds the kustomizations that README.md shows, indented or not.
+var examples = regexp.MustCompile("(?ms)^( *)```yaml\n(.*?)^ *```$")
+
+// example returns one of them by what its first line says.
+func example(tb testing.TB, first string) string {
+	tb.Helper()
+	text, err := os.ReadFile(filepath.Join(manifests(tb), "README.md"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, m := range examples.FindAllStringSubmatch(string(text), -1) {
+		block := strings.ReplaceAll("\n"+m[2], "\n"+m[1], "\n")[1:]
+		if strings.HasPrefix(block, "# "+first+"\n") {
+			return block
+		}
+	}
+	tb.Fatalf("README.md shows no %s", first)
+	return ""
+}
+
+// A newcomer's overlay, as README.md shows it, with a second group as it shows that. The groups have gateways of their own: a Service, a budget
+// or an autoscaler that took the Pods of both would send requests to the other's routes, keep machines from being drained, and stop scaling.
+func TestGroupsStandApart(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Symlink(root(t), filepath.Join(dir, "silverback")); err != nil {
+		t.Fatal(err)
+	}
+	tls, err := os.ReadFile(filepath.Join(manifests(t), "overlays", "production", "gateway.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"own/kustomization.yaml":      strings.Replace(example(t, "kustomization.yaml"), "overlays/production\n", "overlays/production\n  - edge\n", 1),
+		"own/edge/kustomization.yaml": example(t, "edge/kustomization.yaml"),
+		"own/edge/gateway.yaml":       strings.Replace(string(tls), "/node/default/", "/node/edge/", 1),
+	} {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	result, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(dir, "own"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := result.AsYaml()
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := decode(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := newFleet(objects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []rule{selectorsMeetPods, portsExist, volumesAreThere, accountsHaveNoRights, imagesAreExact, budgetsHoldOne, spreadsAreOfThePod, certificatesAreIssued} {
+		r(f, t.Errorf)
+	}
+	if w, ok := f.workload("gateway-edge"); !ok || w.pod.Labels["silverback-gateway/group"] != "edge" {
+		t.Errorf("the second group has gateways: %v, with labels %v", ok, w.pod.Labels)
+	}
+	targets := map[string]bool{}
+	for _, s := range f.scalers {
+		targets[s.Spec.ScaleTargetRef.Name] = true
+	}
+	if len(f.scalers) != 2 || !targets["silverback-gateway"] || !targets["silverback-gateway-edge"] {
+		t.Errorf("autoscalers of %v, want one for each group", targets)
+	}
+}
