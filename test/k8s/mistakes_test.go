@@ -73,6 +73,7 @@ func TestRulesFindMistakes(t *testing.T) {
 		{"a Pod on its host's network", lab, "enableServiceLinks: false", "hostNetwork: true\n      enableServiceLinks: false", "would not be admitted: host namespaces"},
 		{"a strategy without a type", lab, "maxUnavailable: 0\n    type: RollingUpdate\n", "maxUnavailable: 0\n", "strategy has no type"},
 		{"a relabeling without an action", production, "action: replace\n      ", "", "has no action"},
+		{"an agent that starts first", production, "name: boot-file", "name: boot", "starts before the boot file is there"},
 		{"a second boot file", lab, "mountPath: /var/lib/silverback\n", "mountPath: /var/lib/kong\n", "boot file is not shared"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -634,6 +634,9 @@ func nodesAreNamed(f *fleet, wrong func(string, ...any)) {
 			wrong("%s: %s is not %s of the Pod", w.name, name, path)
 		}
 	}
+	if first := w.pod.Spec.InitContainers[0].Name; first != "boot-file" {
+		wrong("%s: %s starts before the boot file is there", w.name, first)
+	}
 	// Kong's boot file is the one that the agent writes, and it may not write it itself.
 	boot := map[string]core.VolumeMount{}
 	for _, c := range w.containers() {
