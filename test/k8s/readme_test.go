@@ -14,7 +14,7 @@ import (
 // examples finds the kustomizations that README.md shows, indented or not.
 var examples = regexp.MustCompile("(?ms)^( *)```yaml\n(.*?)^ *```$")
 
-// example returns one of them by what its first line says.
+// example returns one of them by its first line.
 func example(tb testing.TB, first string) string {
 	tb.Helper()
 	text, err := os.ReadFile(filepath.Join(manifests(tb), "README.md"))
@@ -23,17 +23,17 @@ func example(tb testing.TB, first string) string {
 	}
 	for _, m := range examples.FindAllStringSubmatch(string(text), -1) {
 		block := strings.ReplaceAll("\n"+m[2], "\n"+m[1], "\n")[1:]
-		if strings.HasPrefix(block, "# "+first+"\n") {
+		if strings.HasPrefix(block, first+"\n") {
 			return block
 		}
 	}
-	tb.Fatalf("README.md shows no %s", first)
+	tb.Fatalf("README.md has no example that begins with %q", first)
 	return ""
 }
 
-// A newcomer's overlay, as README.md shows it, with a second group as it shows that. The groups have gateways of their own: a Service, a budget
+// A newcomer's overlay, as README.md shows it, with a changed setting and a second group as it shows those. The groups have gateways of their own: a Service, a budget
 // or an autoscaler that took the Pods of both would send requests to the other's routes, keep machines from being drained, and stop scaling.
-func TestGroupsStandApart(t *testing.T) {
+func TestOwnOverlaysWork(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Symlink(root(t), filepath.Join(dir, "silverback")); err != nil {
 		t.Fatal(err)
@@ -42,9 +42,15 @@ func TestGroupsStandApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	settings, err := os.ReadFile(filepath.Join(manifests(t), "base", "distributor", "distributor.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := strings.Replace(example(t, "# kustomization.yaml"), "overlays/production\n", "overlays/production\n  - edge\n", 1)
 	for name, text := range map[string]string{
-		"own/kustomization.yaml":      strings.Replace(example(t, "kustomization.yaml"), "overlays/production\n", "overlays/production\n  - edge\n", 1),
-		"own/edge/kustomization.yaml": example(t, "edge/kustomization.yaml"),
+		"own/kustomization.yaml":      own + example(t, "configMapGenerator:"),
+		"own/distributor.yaml":        string(settings) + "log-level: debug\n",
+		"own/edge/kustomization.yaml": example(t, "# edge/kustomization.yaml"),
 		"own/edge/gateway.yaml":       strings.Replace(string(tls), "/node/default/", "/node/edge/", 1),
 	} {
 		file := filepath.Join(dir, name)
@@ -83,5 +89,14 @@ func TestGroupsStandApart(t *testing.T) {
 	}
 	if len(f.scalers) != 2 || !targets["silverback-gateway"] || !targets["silverback-gateway-edge"] {
 		t.Errorf("autoscalers of %v, want one for each group", targets)
+	}
+	changed := 0
+	for _, c := range f.configs {
+		if strings.Contains(c.Data["distributor.yaml"], "log-level: debug") {
+			changed++
+		}
+	}
+	if changed != 1 || len(f.configs) != 5 { // of three services and two groups
+		t.Errorf("%d of %d ConfigMaps have the changed setting, want 1 of 5", changed, len(f.configs))
 	}
 }
