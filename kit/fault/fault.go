@@ -90,6 +90,14 @@ func (e *Error) Because(cause error) *Error {
 	return e
 }
 
+// LedgerDown is the reason of NoLedger.
+const LedgerDown = "LEDGER_DOWN"
+
+// NoLedger is the fault of a service whose etcd does not answer.
+func NoLedger(cause error) *Error {
+	return New(Down, LedgerDown, "the ledger does not answer; try again").Because(cause)
+}
+
 // InvalidFields is the fault of a request with bad fields.
 func InvalidFields(violations ...Violation) *Error {
 	e := New(Invalid, "INVALID_REQUEST", "the request has %d invalid field(s)", len(violations))

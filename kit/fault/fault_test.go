@@ -76,11 +76,15 @@ type storeError struct{ code codes.Code }
 func (e storeError) Error() string    { return "etcdserver: password=hunter2" }
 func (e storeError) Code() codes.Code { return e.code }
 
-func TestAStoreThatIsAwayIsWorthAnotherTry(t *testing.T) {
+func TestALedgerThatIsAwayIsWorthAnotherTry(t *testing.T) {
 	for code, want := range map[codes.Code]codes.Code{codes.Unavailable: codes.Unavailable, codes.InvalidArgument: codes.Internal} {
 		s := fault.ToStatus(fmt.Errorf("commit: %w", storeError{code}))
 		if s.Code() != want || strings.Contains(s.Message(), "hunter2") {
 			t.Errorf("%s gave %v", code, s)
+		}
+		var got *fault.Error
+		if errors.As(fault.FromStatus(s.Err()), &got) && (got.Reason == fault.LedgerDown) != (want == codes.Unavailable) {
+			t.Errorf("%s gave the reason %q", code, got.Reason)
 		}
 	}
 }

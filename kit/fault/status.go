@@ -60,7 +60,7 @@ func ToStatus(err error) *status.Status {
 		// An error of etcd's client is no status, but has its code.
 		var coded interface{ Code() codes.Code }
 		if errors.As(err, &coded) && coded.Code() == codes.Unavailable {
-			return ToStatus(New(Down, "STORE_DOWN", "the store cannot be reached now; try again"))
+			return ToStatus(NoLedger(err))
 		}
 		return status.New(codes.Internal, "internal error")
 	}

@@ -19,7 +19,7 @@ func TestMessagesForPeople(t *testing.T) {
 			`max retries exhausted: failed after 5 attempts: rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial tcp: lookup registry-2: no such host"`,
 			"dial tcp: lookup registry-2: no such host",
 		},
-		{codes.Unavailable, "max retries exhausted: failed after 5 attempts: rpc error: code = Unavailable desc = the store does not answer; try again", "the store does not answer; try again"},
+		{codes.Unavailable, "max retries exhausted: failed after 5 attempts: rpc error: code = Unavailable desc = the ledger does not answer; try again", "the ledger does not answer; try again"},
 		{codes.Unavailable, `connection error: desc = "transport: authentication handshake failed: tls: bad certificate"`, "authentication handshake failed: tls: bad certificate"},
 		{codes.Unavailable, "name resolver error: produced zero addresses", "the name has no address"},
 		{codes.Unavailable, "this replica is stopping", "this replica is stopping"},

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/silverback-gateway/silverback/kit/fault"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	"github.com/silverback-gateway/silverback/services/registry"
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
@@ -40,4 +43,65 @@ func TestAReplicaSaysThatItsEtcdIsAway(t *testing.T) {
 	if err := <-ended; !errors.Is(err, asked) {
 		t.Errorf("it ended with %v", err)
 	}
+}
+
+// Who has something written must hear that the ledger is away before the time of the call is over: then nobody would know what is.
+func TestAWriteWithoutEtcdIsToldWhatIsAway(t *testing.T) {
+	way := etcdtest.Start(t).Cut(t)
+	r := start(t, way.Client(t), registry.Config{})
+	r.group(t, "g")
+	if err := r.enrol("a", "1", serving()); err != nil {
+		t.Fatal(err)
+	}
+	way.Sever()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	group := &registryv1.Group{Name: "h"}
+	var all sync.WaitGroup
+	for name, write := range map[string]func() error{
+		"CreateGroup": func() error {
+			_, err := r.CreateGroup(ctx, &registryv1.CreateGroupRequest{Group: group})
+			return err
+		},
+		"UpdateGroup": func() error {
+			_, err := r.UpdateGroup(ctx, &registryv1.UpdateGroupRequest{Group: group})
+			return err
+		},
+		"DeleteGroup": func() error {
+			_, err := r.DeleteGroup(ctx, &registryv1.DeleteGroupRequest{Name: "h"})
+			return err
+		},
+		"DrainNode": func() error {
+			_, err := r.DrainNode(ctx, &registryv1.DrainNodeRequest{Group: "g", Node: "a"})
+			return err
+		},
+		"UndrainNode": func() error {
+			_, err := r.UndrainNode(ctx, &registryv1.UndrainNodeRequest{Group: "g", Node: "a"})
+			return err
+		},
+		"DeleteNode": func() error {
+			_, err := r.DeleteNode(ctx, &registryv1.DeleteNodeRequest{Group: "g", Node: "a"})
+			return err
+		},
+		"GetSchemas": func() error {
+			_, err := r.GetSchemas(ctx, &registryv1.GetSchemasRequest{Digest: "sha256:" + strings.Repeat("0", 64)})
+			return err
+		},
+	} {
+		all.Go(func() {
+			var got *fault.Error
+			if err := write(); !errors.As(fault.FromStatus(err), &got) || got.Kind != fault.Down || got.Reason != fault.LedgerDown {
+				t.Errorf("%s was answered %v", name, err)
+			}
+		})
+	}
+	all.Wait()
+	if a, err := r.ListNodes(t.Context(), &registryv1.ListNodesRequest{}); err != nil || len(a.GetNodes()) != 1 {
+		t.Errorf("what is known is %v, %v", a, err)
+	}
+	way.Mend()
+	eventually(t, "writes are done again", func() bool {
+		_, err := r.CreateGroup(t.Context(), &registryv1.CreateGroupRequest{Group: group})
+		return err == nil
+	})
 }

@@ -179,7 +179,7 @@ func TestAClientThatCancelsHalfWayChangesNothing(t *testing.T) {
 	}
 }
 
-func TestAStoreThatIsAwayIsUnavailable(t *testing.T) {
+func TestALedgerThatIsAwayIsUnavailable(t *testing.T) {
 	p := startPlane(t, "g")
 	gone := &commits{before: func(context.Context) error {
 		return rpctypes.ErrNoLeader
@@ -190,7 +190,7 @@ func TestAStoreThatIsAwayIsUnavailable(t *testing.T) {
 	}
 }
 
-func TestAReplicaThatIsCutOffFromTheStoreLetsItsCallersGo(t *testing.T) {
+func TestAReplicaThatIsCutOffFromTheLedgerLetsItsCallersGo(t *testing.T) {
 	p := startPlane(t, "g")
 	way := p.etcd.Cut(t)
 	cut, well := p.replicaOn(t, way.Client(t)), p.replica(t)
@@ -198,7 +198,7 @@ func TestAReplicaThatIsCutOffFromTheStoreLetsItsCallersGo(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	_, err := cut.SubmitConfig(ctx, withID(config("g", "one", services("a")), "r"))
-	wantFault(t, err, fault.Down, "STORE_DOWN")
+	wantFault(t, err, fault.Down, "LEDGER_DOWN")
 	if answer := well.mustSubmit(withID(config("g", "one", services("a")), "r")); answer.GetUnchanged() {
 		t.Errorf("the other replica gave %v", answer)
 	}

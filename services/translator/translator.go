@@ -77,7 +77,7 @@ func New(c Config, d Deps) *Translator {
 	}
 	t.shelf = schemas.New(d.Registry, t.groups, d.Log)
 	desk := desired.NewDesk(desired.Deps{
-		Ledger: ledger, Content: content.New(store.Patient(d.Etcd), content.DefaultCacheBytes), Groups: t.groups, Schemas: t.shelf, SchemaCheck: schemaChecks[c.SchemaCheck], Compiler: compile.New(compile.DefaultLimits()),
+		Ledger: ledger, Content: content.New(etcdkv.Patient(d.Etcd), content.DefaultCacheBytes), Groups: t.groups, Schemas: t.shelf, SchemaCheck: schemaChecks[c.SchemaCheck], Compiler: compile.New(compile.DefaultLimits()),
 		Log: d.Log, Now: time.Now, Metrics: desired.NewMetrics(d.Metrics),
 	})
 	t.server = &api.Server{Desk: desk, Lists: ledger, Heads: newest{t.heads}, Drain: t.drain}

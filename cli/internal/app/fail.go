@@ -13,6 +13,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/cli/internal/input"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/rpc"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 )
@@ -65,7 +66,7 @@ func (a *App) away(err error, s *status.Status) string {
 		return message
 	case Reason(err) == "":
 		return of.absence(message, a.Flags)
-	case Reason(err) == "STORE_DOWN" || Reason(err) == "LEDGER_DOWN":
+	case Reason(err) == fault.LedgerDown:
 		return fmt.Sprintf("the %s answers: %s\nIt keeps everything in etcd: look there first. Gateways serve on without it.", of.name, message)
 	}
 	return fmt.Sprintf("the %s answers: %s", of.name, message)

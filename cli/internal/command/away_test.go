@@ -3,6 +3,7 @@ package command_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -45,9 +46,9 @@ func TestAStreamThatIsAwayIsNamed(t *testing.T) {
 // A service that answers that it cannot is running, and nobody should look for its address.
 func TestAServiceWithoutEtcdIsNotTakenForAway(t *testing.T) {
 	t.Parallel()
-	address := serveRefuser(t, fault.New(fault.Down, "STORE_DOWN", "the store does not answer; try again"))
+	address := serveRefuser(t, fault.NoLedger(errors.New("no leader")))
 	_, _, errs := run(address, "delete", "source", "s", "-g", "g")
-	if want := "error: the translator answers: the store does not answer; try again\nIt keeps everything in etcd: look there first. Gateways serve on without it.\n"; errs != want {
+	if want := "error: the translator answers: the ledger does not answer; try again\nIt keeps everything in etcd: look there first. Gateways serve on without it.\n"; errs != want {
 		t.Errorf("says\n%swant\n%s", errs, want)
 	}
 	address = serveRefuser(t, fault.New(fault.Down, "STOPPING", "this replica is stopping"))
@@ -141,7 +142,7 @@ func TestStatusShowsWhatIsKnown(t *testing.T) {
 	t.Parallel()
 	registry := serve(t, func(s *grpc.Server) { registryv1.RegisterRegistryServiceServer(s, twoGroups{}) })
 	distributor := serve(t, func(s *grpc.Server) { distributorv1.RegisterRolloutServiceServer(s, decided{}) })
-	down := serveRefuser(t, fault.New(fault.Down, "STORE_DOWN", "the store does not answer; try again"))
+	down := serveRefuser(t, fault.NoLedger(errors.New("no leader")))
 	code, out, errs := run(down, "status", "--registry", registry, "--distributor", distributor)
 	const unknown = `: not known
   gateways  0 known, 0 online
@@ -151,10 +152,10 @@ func TestStatusShowsWhatIsKnown(t *testing.T) {
 	if want := "GROUP default" + unknown + "\nGROUP edge" + unknown; code != app.ExitError || out != want {
 		t.Errorf("status ended with %d and\n%swant\n%s", code, out, want)
 	}
-	if strings.Count(errs, "the translator answers: the store does not answer") != 1 {
+	if strings.Count(errs, "the translator answers: the ledger does not answer") != 1 {
 		t.Errorf("says %q", errs)
 	}
-	if code, out, _ := run(down, "status", "-o", "json", "--registry", registry, "--distributor", distributor); code != app.ExitError || strings.Contains(out, `"groups"`) || !strings.Contains(out, "STORE_DOWN") {
+	if code, out, _ := run(down, "status", "-o", "json", "--registry", registry, "--distributor", distributor); code != app.ExitError || strings.Contains(out, `"groups"`) || !strings.Contains(out, "LEDGER_DOWN") {
 		t.Errorf("status for programs ended with %d and\n%s", code, out)
 	}
 

@@ -107,7 +107,7 @@ func down(err error) error {
 	if fault.KindOf(err) != fault.Internal || err == nil {
 		return err
 	}
-	return fault.New(fault.Down, "LEDGER_DOWN", "the ledger does not answer").Because(err)
+	return fault.NoLedger(err)
 }
 
 func (s *Server) interval() *durationpb.Duration { return durationpb.New(s.Renew) }

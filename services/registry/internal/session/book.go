@@ -188,7 +188,7 @@ func (b *Book) enrolled(ctx context.Context, key roster.Key, bootID string) (sto
 	}
 	current, err := b.ledger.Current(ctx, key)
 	if err != nil {
-		return store.Current{}, fault.New(fault.Down, "LEDGER_DOWN", "the ledger does not answer").Because(err)
+		return store.Current{}, fault.NoLedger(err)
 	}
 	if !roster.MayRenew(current.Node, current.Session, bootID) {
 		return store.Current{}, roster.NotEnrolled(key)

@@ -138,7 +138,7 @@ func (b *Book) putBack(jobs []job, cause error) {
 	for _, j := range jobs {
 		if j.entry != nil && !errors.Is(cause, rpctypes.ErrLeaseNotFound) {
 			for _, done := range j.entry.waiting {
-				done <- settled{err: fault.New(fault.Down, "LEDGER_DOWN", "the ledger does not answer").Because(cause)}
+				done <- settled{err: fault.NoLedger(cause)}
 			}
 			j.entry.waiting = nil
 		}

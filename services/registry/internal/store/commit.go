@@ -7,6 +7,7 @@ import (
 	etcdserverpb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 )
@@ -19,10 +20,10 @@ const (
 )
 
 // A Store is the ledger. It is safe for concurrent use.
-type Store struct{ client *clientv3.Client }
+type Store struct{ kv clientv3.KV }
 
-// New returns the store on a client, which stays the caller's.
-func New(client *clientv3.Client) *Store { return &Store{client: client} }
+// New returns the store on a client, which stays the caller's. A request that etcd leaves unanswered ends with fault.NoLedger.
+func New(kv clientv3.KV) *Store { return &Store{kv: etcdkv.Patient(kv)} }
 
 // Current is what stands for one node. A revision of 0 is none.
 type Current struct {
@@ -104,7 +105,7 @@ func (s *Store) Commit(ctx context.Context, lease clientv3.LeaseID, changes []Ch
 			open = later
 			continue
 		}
-		answer, err := s.client.Txn(ctx).Then(ops...).Commit()
+		answer, err := s.kv.Txn(ctx).Then(ops...).Commit()
 		if err != nil {
 			return nil, fmt.Errorf("commit %d sessions: %w", len(ops), err)
 		}
@@ -171,7 +172,7 @@ func (s *Store) nested(key roster.Key, lease clientv3.LeaseID, cur Current, w Wr
 
 // Current asks etcd what stands for a node.
 func (s *Store) Current(ctx context.Context, key roster.Key) (Current, error) {
-	answer, err := s.client.Txn(ctx).Then(clientv3.OpGet(groupKey(key.Group), clientv3.WithCountOnly()), clientv3.OpGet(nodeKey(key)), clientv3.OpGet(sessionKey(key))).Commit()
+	answer, err := s.kv.Txn(ctx).Then(clientv3.OpGet(groupKey(key.Group), clientv3.WithCountOnly()), clientv3.OpGet(nodeKey(key)), clientv3.OpGet(sessionKey(key))).Commit()
 	if err != nil {
 		return Current{}, fmt.Errorf("read node: %w", err)
 	}

@@ -18,7 +18,7 @@ func (s *Store) CreateGroup(ctx context.Context, g roster.Group) (roster.Group, 
 		return roster.Group{}, 0, false, err
 	}
 	key := groupKey(g.Name)
-	answer, err := s.client.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).Then(clientv3.OpPut(key, text)).Else(clientv3.OpGet(key)).Commit()
+	answer, err := s.kv.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).Then(clientv3.OpPut(key, text)).Else(clientv3.OpGet(key)).Commit()
 	if err != nil {
 		return roster.Group{}, 0, false, fmt.Errorf("create group %s: %w", g.Name, err)
 	}
@@ -35,7 +35,7 @@ func (s *Store) CreateGroup(ctx context.Context, g roster.Group) (roster.Group, 
 
 // Group reads a group and its revision; nil when there is none.
 func (s *Store) Group(ctx context.Context, name fleet.GroupID) (*roster.Group, int64, error) {
-	answer, err := s.client.Get(ctx, groupKey(name))
+	answer, err := s.kv.Get(ctx, groupKey(name))
 	if err != nil {
 		return nil, 0, fmt.Errorf("read group %s: %w", name, err)
 	}
@@ -56,7 +56,7 @@ func (s *Store) UpdateGroup(ctx context.Context, g roster.Group, readAt int64) (
 		return 0, err
 	}
 	key := groupKey(g.Name)
-	answer, err := s.client.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(key), "=", readAt)).Then(clientv3.OpPut(key, text)).Commit()
+	answer, err := s.kv.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(key), "=", readAt)).Then(clientv3.OpPut(key, text)).Commit()
 	if err != nil {
 		return 0, fmt.Errorf("update group %s: %w", g.Name, err)
 	}
@@ -69,7 +69,7 @@ func (s *Store) UpdateGroup(ctx context.Context, g roster.Group, readAt int64) (
 // DeleteGroup deletes a group that has no nodes; a node that enrols at the same moment wins or is refused, never orphaned.
 func (s *Store) DeleteGroup(ctx context.Context, name fleet.GroupID) (int64, error) {
 	nodes := nodesOfGroupPrefix(name)
-	answer, err := s.client.Txn(ctx).
+	answer, err := s.kv.Txn(ctx).
 		If(clientv3.Compare(clientv3.CreateRevision(nodes), "=", 0).WithPrefix()).
 		Then(clientv3.OpDelete(groupKey(name))).
 		Else(clientv3.OpGet(nodes, clientv3.WithPrefix(), clientv3.WithCountOnly())).Commit()
@@ -88,7 +88,7 @@ func (s *Store) DeleteGroup(ctx context.Context, name fleet.GroupID) (int64, err
 
 // DeleteNode forgets a node and its session.
 func (s *Store) DeleteNode(ctx context.Context, key roster.Key) (int64, error) {
-	answer, err := s.client.Txn(ctx).Then(clientv3.OpDelete(nodeKey(key)), clientv3.OpDelete(sessionKey(key))).Commit()
+	answer, err := s.kv.Txn(ctx).Then(clientv3.OpDelete(nodeKey(key)), clientv3.OpDelete(sessionKey(key))).Commit()
 	if err != nil {
 		return 0, fmt.Errorf("delete node %s: %w", key.Node, err)
 	}

@@ -11,7 +11,7 @@ import (
 // revision at which the bundle stands.
 func (s *Store) PutSchemas(ctx context.Context, digest string, zstd []byte) (int64, error) {
 	key := SchemaKey(digest)
-	answer, err := s.client.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).
+	answer, err := s.kv.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).
 		Then(clientv3.OpPut(key, string(zstd))).Else(clientv3.OpGet(key, clientv3.WithKeysOnly())).Commit()
 	if err != nil {
 		return 0, fmt.Errorf("store schemas: %w", err)
@@ -24,7 +24,7 @@ func (s *Store) PutSchemas(ctx context.Context, digest string, zstd []byte) (int
 
 // Schemas reads a bundle of schemas; nil when it is not there.
 func (s *Store) Schemas(ctx context.Context, digest string) ([]byte, error) {
-	answer, err := s.client.Get(ctx, SchemaKey(digest))
+	answer, err := s.kv.Get(ctx, SchemaKey(digest))
 	if err != nil {
 		return nil, fmt.Errorf("read schemas: %w", err)
 	}
@@ -38,7 +38,7 @@ func (s *Store) Schemas(ctx context.Context, digest string) ([]byte, error) {
 // another. It reports false and does nothing when any node was written since: it may name the bundle now.
 func (s *Store) DeleteSchemas(ctx context.Context, digest string, storedAt, readUpTo int64) (bool, error) {
 	key := SchemaKey(digest)
-	answer, err := s.client.Txn(ctx).If(
+	answer, err := s.kv.Txn(ctx).If(
 		clientv3.Compare(clientv3.ModRevision(key), "=", storedAt),
 		clientv3.Compare(clientv3.ModRevision(nodePrefix), "<", readUpTo+1).WithPrefix(),
 	).Then(clientv3.OpDelete(key)).Commit()

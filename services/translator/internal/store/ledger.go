@@ -25,7 +25,7 @@ type Ledger struct {
 
 // NewLedger returns a ledger.
 func NewLedger(client *clientv3.Client) *Ledger {
-	return &Ledger{kv: Patient(client), requests: &requestLease{client: client}}
+	return &Ledger{kv: etcdkv.Patient(client), requests: &requestLease{client: client}}
 }
 
 // Read returns a group as it is at one etcd revision.

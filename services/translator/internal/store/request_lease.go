@@ -7,6 +7,8 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
 )
 
 // Requests are remembered for a day at least. All requests that a replica answers within an hour share one lease, which is never
@@ -32,11 +34,12 @@ func (r *requestLease) get(ctx context.Context) (clientv3.LeaseID, error) {
 		return lease, nil
 	}
 	// No lock is held across the call: two leases in place of one do no harm.
-	bounded, cancel := context.WithTimeout(ctx, requestPatience)
-	defer cancel()
-	granted, err := r.client.Grant(bounded, int64((requestMemory+leaseShared)/time.Second))
-	if err != nil {
-		return 0, fmt.Errorf("grant lease for requests: %w", outOfPatience(ctx, bounded, err))
+	var granted *clientv3.LeaseGrantResponse
+	if err := etcdkv.WithPatience(ctx, func(ctx context.Context) (err error) {
+		granted, err = r.client.Grant(ctx, int64((requestMemory+leaseShared)/time.Second))
+		return err
+	}); err != nil {
+		return 0, fmt.Errorf("grant lease for requests: %w", err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,4 +1,4 @@
-package store
+package etcdkv
 
 import (
 	"context"
@@ -10,31 +10,43 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fault"
 )
 
-// requestPatience bounds one request to etcd. A replica that is cut off from etcd gets no answer at all, not even a refusal; its callers
-// must not wait with it, since another replica may be well.
-const requestPatience = 5 * time.Second
+// patience bounds one request to etcd that a caller waits for. A replica that is cut off from etcd gets no answer at all, not even a refusal;
+// its callers must not wait with it, since another replica may be well, and who has no etcd at all should hear that, not run out of time.
+const patience = 5 * time.Second
 
-// Patient returns a KV whose requests end after a while with a fault of kind Down. A write that ended so may have been done.
+// WithPatience asks etcd something, and gives up after a while with the fault that the ledger does not answer. A write that ended so may
+// have been done.
+func WithPatience(ctx context.Context, ask func(context.Context) error) error {
+	bounded, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return outOfPatience(ctx, bounded, ask(bounded))
+}
+
+// Patient returns a KV that makes each request WithPatience.
 func Patient(kv clientv3.KV) clientv3.KV { return patientKV{kv} }
 
 type patientKV struct{ clientv3.KV }
 
 func (p patientKV) Get(ctx context.Context, key string, opts ...clientv3.OpOption) (*clientv3.GetResponse, error) {
-	bounded, cancel := context.WithTimeout(ctx, requestPatience)
-	defer cancel()
-	answer, err := p.KV.Get(bounded, key, opts...)
-	return answer, outOfPatience(ctx, bounded, err)
+	var answer *clientv3.GetResponse
+	err := WithPatience(ctx, func(ctx context.Context) (err error) {
+		answer, err = p.KV.Get(ctx, key, opts...)
+		return err
+	})
+	return answer, err
 }
 
 func (p patientKV) Put(ctx context.Context, key, value string, opts ...clientv3.OpOption) (*clientv3.PutResponse, error) {
-	bounded, cancel := context.WithTimeout(ctx, requestPatience)
-	defer cancel()
-	answer, err := p.KV.Put(bounded, key, value, opts...)
-	return answer, outOfPatience(ctx, bounded, err)
+	var answer *clientv3.PutResponse
+	err := WithPatience(ctx, func(ctx context.Context) (err error) {
+		answer, err = p.KV.Put(ctx, key, value, opts...)
+		return err
+	})
+	return answer, err
 }
 
 func (p patientKV) Txn(ctx context.Context) clientv3.Txn {
-	bounded, cancel := context.WithTimeout(ctx, requestPatience)
+	bounded, cancel := context.WithTimeout(ctx, patience)
 	return &patientTxn{Txn: p.KV.Txn(bounded), outOfPatience: func(err error) error {
 		defer cancel()
 		return outOfPatience(ctx, bounded, err)
@@ -70,5 +82,5 @@ func outOfPatience(caller, bounded context.Context, err error) error {
 	if err == nil || caller.Err() != nil || !errors.Is(bounded.Err(), context.DeadlineExceeded) {
 		return err
 	}
-	return fault.New(fault.Down, "STORE_DOWN", "the store does not answer; try again").Because(err)
+	return fault.NoLedger(err)
 }
