@@ -31,7 +31,8 @@ const (
 )
 
 // clientPolicy tries replicas in a random order, so that a fleet spreads, and repeats a call that found nobody there. Mutations
-// carry a request_id, or are the same when made twice, so a repeated one does no harm.
+// carry a request_id, or are the same when made twice, so a repeated one does no harm. A server that waited for its ledger in vain says
+// that the call is not to be repeated; see kit/rpcserver.
 const clientPolicy = `{
   "loadBalancingConfig": [{"pick_first": {"shuffleAddressList": true}}],
   "methodConfig": [{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"time"
 
 	"buf.build/go/protovalidate"
 	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
@@ -14,6 +15,7 @@ import (
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/silverback-gateway/silverback/kit/fault"
@@ -148,25 +150,39 @@ func validate(v protovalidate.Validator, m any) error {
 
 func mapUnary(log *slog.Logger) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+		began := time.Now()
 		answer, err := handle(ctx, request)
-		return answer, toStatus(log, info.FullMethod, err)
+		if err == nil {
+			return answer, nil
+		}
+		s := toStatus(log, info.FullMethod, err)
+		if final(s, time.Since(began)) {
+			_ = grpc.SetTrailer(ctx, stay) // fails when there is no call to answer any more
+		}
+		return answer, s.Err()
 	}
 }
 
 func mapStream(log *slog.Logger) grpc.StreamServerInterceptor {
 	return func(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-		return toStatus(log, info.FullMethod, handle(service, stream))
+		began := time.Now()
+		err := handle(service, stream)
+		if err == nil {
+			return nil
+		}
+		s := toStatus(log, info.FullMethod, err)
+		if final(s, time.Since(began)) {
+			stream.SetTrailer(stay)
+		}
+		return s.Err()
 	}
 }
 
 // toStatus maps an error, and logs the one whose text the caller is not told.
-func toStatus(log *slog.Logger, method string, err error) error {
-	if err == nil {
-		return nil
-	}
+func toStatus(log *slog.Logger, method string, err error) *status.Status {
 	s := fault.ToStatus(err)
 	if s.Code() == codes.Internal && !errors.Is(err, errPanic) {
 		log.Error("call failed", "method", method, "error", err)
 	}
-	return s.Err()
+	return s
 }
