@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"errors"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -23,4 +24,14 @@ func Message(s *status.Status) string {
 		return "the name has no address"
 	}
 	return message
+}
+
+// Why is what the error of a call says to people, as in a log: the Message of its status, without what was wrapped around it; of an error
+// that has none, its text.
+func Why(err error) string {
+	var answered interface{ GRPCStatus() *status.Status }
+	if errors.As(err, &answered) {
+		return Message(answered.GRPCStatus())
+	}
+	return err.Error()
 }

@@ -1,6 +1,8 @@
 package rpc_test
 
 import (
+	"errors"
+	"fmt"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -27,6 +29,18 @@ func TestMessagesForPeople(t *testing.T) {
 	} {
 		if got := rpc.Message(status.New(tt.code, tt.got)); got != tt.want {
 			t.Errorf("%s is said as %q, want %q", tt.got, got, tt.want)
+		}
+	}
+}
+
+func TestWhyACallFailed(t *testing.T) {
+	for want, err := range map[string]error{
+		"the ledger does not answer; try again": fmt.Errorf("watch groups: %w", status.Error(codes.Unavailable, "max retries exhausted: failed after 5 attempts: rpc error: code = Unavailable desc = the ledger does not answer; try again")),
+		"internal error":                        fmt.Errorf("watch groups: %w", status.Error(codes.Internal, "internal error")),
+		"no call was made":                      errors.New("no call was made"),
+	} {
+		if got := rpc.Why(err); got != want {
+			t.Errorf("%v is said as %q, want %q", err, got, want)
 		}
 	}
 }

@@ -74,10 +74,11 @@ func newChain(d Deps, access Access) (*chain, error) {
 // errPanic stands for a panic, which was logged where it happened.
 var errPanic = fault.New(fault.Internal, "PANIC", "panic")
 
-// levelOf keeps a quiet fleet quiet: a call is news when it is our fault.
+// levelOf keeps a quiet fleet quiet: a call is news when it is our fault. That a replica cannot answer now is told to the caller at every
+// try; why it cannot is news once, and told by what it waits for.
 func levelOf(code codes.Code) logging.Level {
 	switch code {
-	case codes.OK, codes.Canceled, codes.NotFound, codes.AlreadyExists, codes.InvalidArgument, codes.Aborted, codes.FailedPrecondition:
+	case codes.OK, codes.Canceled, codes.NotFound, codes.AlreadyExists, codes.InvalidArgument, codes.Aborted, codes.FailedPrecondition, codes.Unavailable:
 		return logging.LevelDebug
 	case codes.Internal, codes.Unknown, codes.DataLoss, codes.Unimplemented:
 		return logging.LevelError

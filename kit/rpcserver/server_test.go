@@ -31,6 +31,8 @@ func (registry) GetGroup(_ context.Context, r *registryv1.GetGroupRequest) (*reg
 		return nil, errors.New("password=hunter2")
 	case "missing":
 		return nil, fault.New(fault.Missing, "NO_SUCH_GROUP", "there is no group %q", r.GetName())
+	case "starting":
+		return nil, fault.New(fault.Down, "STARTING", "this replica has not read the ledger yet")
 	}
 	return &registryv1.GetGroupResponse{Group: &registryv1.Group{Name: r.GetName()}}, nil
 }
@@ -83,6 +85,20 @@ func TestFaultsTravel(t *testing.T) {
 	stop()
 	if strings.Contains(logs.String(), "hunter2\"") && strings.Contains(logs.String(), "panic: password") {
 		t.Error("the log holds a panic's text")
+	}
+}
+
+// A client tries five times, and a fleet is many clients: the log says nothing of any of it.
+func TestALogDoesNotRepeatThatAReplicaCannotAnswerNow(t *testing.T) {
+	client, _, logs, stop := start(t, rpcserver.Config{})
+	_, err := client.GetGroup(t.Context(), &registryv1.GetGroupRequest{Name: "starting"})
+	if !errors.Is(fault.FromStatus(err), fault.Of(fault.Down)) {
+		t.Errorf("got %v", err)
+	}
+	_, _ = client.GetGroup(t.Context(), &registryv1.GetGroupRequest{Name: "internal"})
+	stop()
+	if text := logs.String(); strings.Contains(text, "STARTING") || strings.Contains(text, "has not read") || strings.Count(text, "finished call") != 1 {
+		t.Errorf("the log says\n%s", text)
 	}
 }
 

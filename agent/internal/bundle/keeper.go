@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
+	"github.com/silverback-gateway/silverback/kit/rpc"
 )
 
 // Upload carries a bundle to a registry.
@@ -181,7 +182,7 @@ func (k *Keeper) send(ctx context.Context, upload Upload, digest string, zstd []
 		k.Log.Info("schemas of the gateway uploaded", "schemas", digest, "bytes", len(zstd))
 		k.settle(time.Time{})
 	case code == codes.InvalidArgument, code == codes.ResourceExhausted, code == codes.Unimplemented:
-		k.Log.Warn("schemas of the gateway refused by the registry", "schemas", digest, "error", err)
+		k.Log.Warn("schemas of the gateway refused by the registry", "schemas", digest, "error", rpc.Why(err))
 		k.settle(time.Now().Add(refusedPause))
 	default:
 		// It asks again, this agent or another.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/follow"
+	"github.com/silverback-gateway/silverback/kit/rpc"
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
@@ -30,7 +31,7 @@ type World struct {
 // NewWorld returns an empty world.
 func NewWorld(translator translatorv1.TranslatorServiceClient, registry registryv1.RegistryServiceClient, log *slog.Logger) *World {
 	lost := func(what string) func(error) {
-		return func(err error) { log.Warn("watch broke; what is known stays", "watch", what, telemetry.Err, err) }
+		return func(err error) { log.Warn("watch broke; what is known stays", "watch", what, telemetry.Err, rpc.Why(err)) }
 	}
 	return &World{
 		revisions: follow.NewTable(revisions(translator), lost("revisions")),

@@ -7,6 +7,7 @@ import (
 
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 
+	"github.com/silverback-gateway/silverback/kit/rpc"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
@@ -31,7 +32,7 @@ func (l *leadership) locate(ctx context.Context, r *rollout.Rollout) []rollout.R
 	defer cancel()
 	answer, err := l.Translator.LocateEntities(ctx, request)
 	if err != nil {
-		l.Log.Warn("refused objects not located", telemetry.Group, r.Group, telemetry.Revision, r.Candidate.Revision, telemetry.Err, err)
+		l.Log.Warn("refused objects not located", telemetry.Group, r.Group, telemetry.Revision, r.Candidate.Revision, telemetry.Err, rpc.Why(err))
 		return refusals
 	}
 	for i := range refusals {

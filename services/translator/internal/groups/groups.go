@@ -12,6 +12,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/follow"
+	"github.com/silverback-gateway/silverback/kit/rpc"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
@@ -25,7 +26,7 @@ type Groups struct {
 func New(client registryv1.RegistryServiceClient, log *slog.Logger) *Groups {
 	g := &Groups{client: client}
 	g.table = follow.NewTable(g.open, func(err error) {
-		log.Warn("watch of the registry's groups broke; the known groups stand", "error", err)
+		log.Warn("watch of the registry's groups broke; the known groups stand", "error", rpc.Why(err))
 	})
 	return g
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/rpc"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
 )
@@ -164,7 +165,7 @@ func (s *Shelf) fetch(ctx context.Context, digest fleet.Digest) (*Bundle, error)
 		if err != nil {
 			f := failure{time.Now(), err, s.failed[digest].times + 1}
 			if f.times == 2 { // the first time may be before the agent uploaded them
-				s.log.Warn("schemas not fetched; submissions are checked without them", "schemas", string(digest), "error", err)
+				s.log.Warn("schemas not fetched; submissions are checked without them", "schemas", string(digest), "error", rpc.Why(err))
 			}
 			s.failed[digest] = f
 			return nil, err
