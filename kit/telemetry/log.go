@@ -42,7 +42,7 @@ func (c *LogConfig) Check() error {
 	return err
 }
 
-// NewLogger returns a logger that writes to w.
+// NewLogger returns a logger that writes to w. Both formats say the same: durations are such as 5.1s.
 func NewLogger(w io.Writer, c LogConfig) (*slog.Logger, error) {
 	var level slog.Level
 	if c.Level != "" {
@@ -55,7 +55,16 @@ func NewLogger(w io.Writer, c LogConfig) (*slog.Logger, error) {
 	case "", "text":
 		return slog.New(slog.NewTextHandler(w, options)), nil
 	case "json":
+		options.ReplaceAttr = readable
 		return slog.New(slog.NewJSONHandler(w, options)), nil
 	}
 	return nil, fmt.Errorf("log format %q: choose text or json", c.Format)
+}
+
+// readable writes durations as text logs do, such as "5.1s": slog's JSON has bare nanoseconds, which do not say what they are.
+func readable(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
