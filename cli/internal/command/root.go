@@ -109,6 +109,7 @@ Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.
 		parent("create", "Create a group", resource.CreateGroup(a)),
 		parent("update", "Change the policy of a group", resource.UpdateGroup(a)),
 		parent("delete", "Delete a source, a node or a group", submit.DeleteSource(a), resource.DeleteNode(a), resource.DeleteGroup(a)))
+	root.AddCommand(versionCommand(a, version))
 	completeNames(a, root)
 	return root
 }
