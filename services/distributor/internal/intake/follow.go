@@ -31,7 +31,9 @@ type World struct {
 // NewWorld returns an empty world.
 func NewWorld(translator translatorv1.TranslatorServiceClient, registry registryv1.RegistryServiceClient, log *slog.Logger) *World {
 	lost := func(what string) func(error) {
-		return func(err error) { log.Warn("watch broke; what is known stays", "watch", what, telemetry.Err, rpc.Why(err)) }
+		return func(err error) {
+			log.Warn("watch broke; what is known stays", "watch", what, telemetry.Err, rpc.Why(err))
+		}
 	}
 	return &World{
 		revisions: follow.NewTable(revisions(translator), lost("revisions")),

@@ -34,8 +34,8 @@ func TestTheLogSaysWhyTheOtherServicesAreNotHeard(t *testing.T) {
 	logged := make(lines, 1)
 	w := intake.NewWorld(translatorv1.NewTranslatorServiceClient(conn), registryv1.NewRegistryServiceClient(conn), slog.New(slog.NewTextHandler(logged, nil)))
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- w.Run(ctx) }()
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = w.Run(ctx) }()
 	defer func() { cancel(); <-ended }()
 	select {
 	case line := <-logged:

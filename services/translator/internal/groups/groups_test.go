@@ -33,8 +33,8 @@ func TestTheLogSaysWhyTheRegistryIsNotHeard(t *testing.T) {
 	logged := make(lines, 1)
 	g := groups.New(registryv1.NewRegistryServiceClient(conn), slog.New(slog.NewTextHandler(logged, nil)))
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- g.Run(ctx) }()
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = g.Run(ctx) }()
 	defer func() { cancel(); <-ended }()
 	select {
 	case line := <-logged:
