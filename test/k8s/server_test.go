@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -17,7 +18,7 @@ import (
 )
 
 // A real API server takes every object, and keeps none: server-side apply as a dry run, which validates and defaults as the
-// real thing does. Namespaced objects are tried in the namespace `default`, for a dry run makes no namespace of their own.
+// real thing does, and has nothing to warn of. Namespaced objects are tried in the namespace `default`, for a dry run makes no namespace of their own.
 func TestServerTakesTheOverlays(t *testing.T) {
 	if os.Getenv("KUBECONFIG") == "" {
 		t.Skip("KUBECONFIG names no cluster whose API server could be asked")
@@ -27,6 +28,8 @@ func TestServerTakesTheOverlays(t *testing.T) {
 		t.Fatal(err)
 	}
 	config.QPS, config.Burst = 50, 100
+	heard := &warnings{}
+	config.WarningHandler = heard
 	finder, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +76,31 @@ func TestServerTakesTheOverlays(t *testing.T) {
 				if _, err := target.Apply(t.Context(), object.GetName(), object, options); err != nil {
 					t.Errorf("%s %s: %v", kind.Kind, object.GetName(), err)
 				}
+				for _, text := range heard.take() {
+					t.Errorf("%s %s: the server warns: %s", kind.Kind, object.GetName(), text)
+				}
 			}
 		})
 	}
+}
+
+// warnings keeps what a server says beside an answer: a variable that is there twice, an API that will go.
+type warnings struct {
+	mu    sync.Mutex
+	texts []string
+}
+
+func (w *warnings) HandleWarningHeader(_ int, _, text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.texts = append(w.texts, text)
+}
+
+// take returns what was heard since it was asked last.
+func (w *warnings) take() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	texts := w.texts
+	w.texts = nil
+	return texts
 }
