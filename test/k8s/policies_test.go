@@ -3,6 +3,7 @@ package k8s_test
 import (
 	"slices"
 
+	core "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -22,6 +23,15 @@ var calls = map[[3]string]bool{
 	{"etcd", "etcd", "client"}:            true,
 	{"etcd", "etcd", "peer"}:              true,
 	{"gateway", "echo", "http"}:           true,
+	{"client", "registry", "grpc"}:        true,
+	{"client", "translator", "grpc"}:      true,
+	{"client", "distributor", "grpc"}:     true,
+}
+
+// client stands for the Pods that run the command line, which no overlay has.
+var client = workload{
+	name: "silverback-client",
+	pod:  core.PodTemplateSpec{ObjectMeta: meta.ObjectMeta{Labels: map[string]string{"silverback-gateway/client": "true"}}},
 }
 
 func policiesCoverPods(f *fleet, wrong func(string, ...any)) {
@@ -29,6 +39,10 @@ func policiesCoverPods(f *fleet, wrong func(string, ...any)) {
 	for _, p := range f.policies {
 		if len(p.Spec.PodSelector.MatchLabels)+len(p.Spec.PodSelector.MatchExpressions) == 0 {
 			deniesAll = len(p.Spec.Ingress)+len(p.Spec.Egress) == 0 && len(p.Spec.PolicyTypes) == 2
+			continue
+		}
+		if p.Name == client.name {
+			peersExist(f, p, wrong)
 			continue
 		}
 		if found := f.selected(&p.Spec.PodSelector); len(found) != 1 || found[0].name != p.Name || len(p.Spec.PolicyTypes) != 2 {
@@ -44,7 +58,10 @@ func policiesCoverPods(f *fleet, wrong func(string, ...any)) {
 			wrong("%s has no NetworkPolicy", w.name)
 		}
 	}
-	for _, from := range f.workloads {
+	for _, from := range append([]workload{client}, f.workloads...) {
+		if from.tier() != "lab" && !leaves(f, from, workload{}, 53) {
+			wrong("%s may not ask for addresses", from.name)
+		}
 		for _, to := range f.workloads {
 			for _, c := range to.containers() {
 				for _, port := range c.Ports {
@@ -111,7 +128,7 @@ func hasPort(ports []networking.NetworkPolicyPort, want intstr.IntOrString) bool
 func leaves(f *fleet, from, to workload, port int32) bool {
 	for _, p := range f.policies {
 		for _, r := range p.Spec.Egress {
-			if len(f.selected(&p.Spec.PodSelector)) > 0 && p.Name == from.name && picks(r.To, to) && hasPort(r.Ports, intstr.FromInt32(port)) {
+			if picks([]networking.NetworkPolicyPeer{{PodSelector: &p.Spec.PodSelector}}, from) && p.Name == from.name && picks(r.To, to) && hasPort(r.Ports, intstr.FromInt32(port)) {
 				return true
 			}
 		}
