@@ -90,12 +90,18 @@ func (e *Error) Because(cause error) *Error {
 	return e
 }
 
-// LedgerDown is the reason of NoLedger.
-const LedgerDown = "LEDGER_DOWN"
+var noLedger = New(Down, "LEDGER_DOWN", "the ledger does not answer; try again")
 
 // NoLedger is the fault of a service whose etcd does not answer.
 func NoLedger(cause error) *Error {
-	return New(Down, LedgerDown, "the ledger does not answer; try again").Because(cause)
+	e := *noLedger
+	return e.Because(cause)
+}
+
+// IsNoLedger reports whether an error is NoLedger, or the status of a call that was answered with it.
+func IsNoLedger(err error) bool {
+	var e *Error
+	return errors.As(FromStatus(err), &e) && e.Kind == noLedger.Kind && e.Reason == noLedger.Reason
 }
 
 // InvalidFields is the fault of a request with bad fields.

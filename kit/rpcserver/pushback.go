@@ -3,7 +3,6 @@ package rpcserver
 import (
 	"time"
 
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -20,9 +19,5 @@ var stay = metadata.Pairs("grpc-retry-pushback-ms", "-1")
 // that waited for the ledger in vain is asked no second time; the caller knows soon, and decides. The same answer given at once, as while
 // the members of etcd elect a leader, is worth another try, and so is every replica that starts or stops: it sends its clients to others.
 func final(s *status.Status, took time.Duration) bool {
-	if s.Code() != codes.Unavailable || took < longWait {
-		return false
-	}
-	e, ok := fault.FromStatus(s.Err()).(*fault.Error) //nolint:errorlint // it is what FromStatus just made
-	return ok && e.Reason == fault.LedgerDown
+	return took >= longWait && fault.IsNoLedger(s.Err())
 }

@@ -24,7 +24,7 @@ func TestOnlyALongWaitForTheLedgerIsFinal(t *testing.T) {
 		{"starting", fault.ToStatus(fault.New(fault.Down, "STARTING", "not yet")), 5 * time.Second, false},
 		{"stopping", fault.ToStatus(fault.New(fault.Down, "STOPPING", "stops")), 5 * time.Second, false},
 		{"nobody knows why", status.New(codes.Unavailable, "gone"), 5 * time.Second, false},
-		{"another code", fault.ToStatus(fault.New(fault.Missing, fault.LedgerDown, "odd")), 5 * time.Second, false},
+		{"another code", fault.ToStatus(fault.New(fault.Missing, "LEDGER_DOWN", "odd")), 5 * time.Second, false},
 	} {
 		if got := final(tt.s, tt.took); got != tt.want {
 			t.Errorf("%s: %t", tt.name, got)

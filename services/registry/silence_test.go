@@ -89,8 +89,7 @@ func TestAWriteWithoutEtcdIsToldWhatIsAway(t *testing.T) {
 		},
 	} {
 		all.Go(func() {
-			var got *fault.Error
-			if err := write(); !errors.As(fault.FromStatus(err), &got) || got.Kind != fault.Down || got.Reason != fault.LedgerDown {
+			if err := write(); !fault.IsNoLedger(err) {
 				t.Errorf("%s was answered %v", name, err)
 			}
 		})

@@ -66,7 +66,7 @@ func (a *App) away(err error, s *status.Status) string {
 		return message
 	case Reason(err) == "":
 		return of.absence(message, a.Flags)
-	case Reason(err) == fault.LedgerDown:
+	case fault.IsNoLedger(err):
 		return fmt.Sprintf("the %s answers: %s\nIt keeps everything in etcd: look there first. Gateways serve on without it.", of.name, message)
 	}
 	return fmt.Sprintf("the %s answers: %s", of.name, message)
