@@ -32,7 +32,7 @@ func TestF30_WithADeclarativeFileEveryStartReturnsToIt(t *testing.T) {
 		k.restartable(t)
 		text, err := os.ReadFile(file)
 		if err != nil {
-			t.Skipf("the gateway's declarative_config cannot be read from here: %v", err)
+			k.lacks(t, "the gateway's declarative_config cannot be read from here: %v", err)
 		}
 		other := routes(ending("posted", `"paths":["/posted"]`))
 		k.load(t, other)
@@ -57,7 +57,7 @@ func TestF30_WithADeclarativeFileEveryStartReturnsToIt(t *testing.T) {
 		k := live(t)
 		file := k.root(t).Configuration.Declarative
 		if file == "" {
-			t.Skip("the gateway was started without declarative_config")
+			k.lacks(t, "the gateway was started without declarative_config")
 		}
 		returns(t, k, file)
 	})

@@ -32,6 +32,7 @@ const (
 type target struct {
 	admin, status, proxy string             // URLs
 	restart              func(t *testing.T) // nil: it cannot be restarted
+	real                 bool
 }
 
 // simulated are the ways in which the simulated gateway is tested.
@@ -66,7 +67,7 @@ func simulate(t *testing.T, o kongtest.Options) *target {
 // live is a real gateway; it skips the test when none is given.
 func live(t *testing.T) *target {
 	t.Helper()
-	k := &target{}
+	k := &target{real: true}
 	for name, at := range map[string]*string{
 		"SILVERBACK_TEST_KONG_ADMIN": &k.admin, "SILVERBACK_TEST_KONG_STATUS": &k.status, "SILVERBACK_TEST_KONG_PROXY": &k.proxy,
 	} {
@@ -110,11 +111,20 @@ func live(t *testing.T) *target {
 	return k
 }
 
+// lacks skips the test for what a real gateway may be without, by how it was set up. The simulated one has everything.
+func (k *target) lacks(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if !k.real {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
 // restartable skips the test when the gateway cannot be restarted.
 func (k *target) restartable(t *testing.T) {
 	t.Helper()
 	if k.restart == nil {
-		t.Skip("the gateway cannot be restarted: SILVERBACK_TEST_KONG_RESTART is not set (see docs/kong.md)")
+		k.lacks(t, "the gateway cannot be restarted: SILVERBACK_TEST_KONG_RESTART is not set (see docs/kong.md)")
 	}
 }
 
