@@ -1,38 +1,28 @@
 package etcdtest
 
 import (
-	"context"
-	"io"
-	"net"
-	"sync"
 	"testing"
-	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
+	"github.com/silverback-gateway/silverback/testkit/cut"
 )
 
 // A Cut is a way to a server that can be severed: a client behind it then reaches nothing, and gets no reset either.
 type Cut struct {
-	endpoints []string
-	mu        sync.Mutex
-	severed   bool
-	conns     map[net.Conn]bool
+	Endpoints []string // client addresses, host:port
+	links     []*cut.Link
 }
 
 // Cut returns a new way to the server.
 func (s *Server) Cut(tb testing.TB) *Cut {
 	tb.Helper()
-	c := &Cut{conns: map[net.Conn]bool{}}
+	c := &Cut{}
 	for _, target := range s.Endpoints {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			tb.Fatalf("listen: %v", err)
-		}
-		c.endpoints = append(c.endpoints, l.Addr().String())
-		go c.accept(l, target)
-		tb.Cleanup(func() { _ = l.Close(); c.closeAll() })
+		link := cut.New(tb, target)
+		c.links = append(c.links, link)
+		c.Endpoints = append(c.Endpoints, link.Address)
 	}
 	return c
 }
@@ -40,7 +30,7 @@ func (s *Server) Cut(tb testing.TB) *Cut {
 // Client returns a client whose every byte goes this way.
 func (c *Cut) Client(tb testing.TB) *clientv3.Client {
 	tb.Helper()
-	client, err := etcdkv.Dial(etcdkv.Config{Endpoints: c.endpoints})
+	client, err := etcdkv.Dial(etcdkv.Config{Endpoints: c.Endpoints})
 	if err != nil {
 		tb.Fatalf("connect to etcd: %v", err)
 	}
@@ -48,80 +38,24 @@ func (c *Cut) Client(tb testing.TB) *clientv3.Client {
 	return client
 }
 
-// Sever stops all bytes in both directions.
-func (c *Cut) Sever() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.severed = true
+// Sever stops all bytes in the given direction, or in both when none is given.
+func (c *Cut) Sever(directions ...cut.Direction) {
+	d := cut.Both
+	if len(directions) > 0 {
+		d = 0
+	}
+	for _, each := range directions {
+		d |= each
+	}
+	for _, link := range c.links {
+		link.Cut(d)
+	}
 }
 
-// Mend lets new connections through again and ends the ones that were severed.
+// Mend lets bytes through again and ends the connections that were severed.
 func (c *Cut) Mend() {
-	c.mu.Lock()
-	c.severed = false
-	c.mu.Unlock()
-	c.closeAll()
-}
-
-func (c *Cut) isSevered() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.severed
-}
-
-func (c *Cut) track(conns ...net.Conn) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, conn := range conns {
-		c.conns[conn] = true
+	for _, link := range c.links {
+		link.Reset()
+		link.Heal()
 	}
-}
-
-func (c *Cut) closeAll() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for conn := range c.conns {
-		_ = conn.Close()
-	}
-	clear(c.conns)
-}
-
-func (c *Cut) accept(l net.Listener, target string) {
-	dialer := net.Dialer{Timeout: 5 * time.Second}
-	for {
-		near, err := l.Accept()
-		if err != nil {
-			return
-		}
-		far, err := dialer.DialContext(context.Background(), "tcp", target)
-		if err != nil {
-			_ = near.Close()
-			continue
-		}
-		c.track(near, far)
-		go c.pipe(near, far)
-		go c.pipe(far, near)
-	}
-}
-
-// pipe copies until severed; from then on it swallows what comes.
-func (c *Cut) pipe(from, to net.Conn) {
-	buffer := make([]byte, 32<<10)
-	for {
-		n, err := from.Read(buffer)
-		if n > 0 && !c.isSevered() {
-			if _, err := to.Write(buffer[:n]); err != nil {
-				break
-			}
-		}
-		if err != nil {
-			break
-		}
-	}
-	if !c.isSevered() {
-		_ = from.Close()
-		_ = to.Close()
-		return
-	}
-	_, _ = io.Copy(io.Discard, from)
 }

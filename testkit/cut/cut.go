@@ -1,0 +1,187 @@
+// Package cut is a network link that a test can cut, one way or both, slow down, or reset. It forwards TCP on loopback, so it needs
+// no privileges. It does not drop single packets: TCP repeats those, and what a program sees of loss is delay.
+package cut
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A Direction is a way that bytes take. Directions may be combined.
+type Direction uint8
+
+// The directions, as the client sees them.
+const (
+	ToServer Direction = 1 << iota
+	ToClient
+	Both = ToServer | ToClient
+)
+
+const dialTimeout = 5 * time.Second
+
+// A Link forwards connections to one server. It is safe for concurrent use, and ends with its test.
+type Link struct {
+	// Address is where clients connect, host:port.
+	Address string
+
+	target string
+
+	mu      sync.Mutex
+	cut     Direction
+	delay   time.Duration
+	changed chan struct{} // closed and replaced at each change
+	conns   map[net.Conn]struct{}
+	closed  bool
+}
+
+// New returns a link to a server at host:port. The server need not be there yet.
+func New(tb testing.TB, target string) *Link {
+	tb.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatalf("listen for a link to %s: %v", target, err)
+	}
+	l := &Link{Address: listener.Addr().String(), target: target, changed: make(chan struct{}), conns: map[net.Conn]struct{}{}}
+	var pipes sync.WaitGroup
+	pipes.Go(func() { l.accept(listener, &pipes) })
+	tb.Cleanup(func() {
+		_ = listener.Close()
+		l.set(func() { l.closed = true })
+		l.Reset()
+		pipes.Wait()
+	})
+	return l
+}
+
+// Cut stops bytes in these directions, in addition to those that are cut already. They are not lost: like the packets of a cut network
+// they arrive after Heal, unless an end gives up before. A connection that is made meanwhile is accepted and stays silent.
+func (l *Link) Cut(d Direction) { l.set(func() { l.cut |= d }) }
+
+// Heal lets bytes through again, at once and without delay.
+func (l *Link) Heal() { l.set(func() { l.cut, l.delay = 0, 0 }) }
+
+// Delay holds each piece of data back for a time, in both directions.
+func (l *Link) Delay(d time.Duration) { l.set(func() { l.delay = d }) }
+
+// Reset ends every connection of the moment. Both ends see a reset.
+func (l *Link) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for conn := range l.conns {
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0)
+		}
+		_ = conn.Close()
+	}
+	clear(l.conns)
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+func (l *Link) set(change func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change()
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+func (l *Link) accept(listener net.Listener, pipes *sync.WaitGroup) {
+	for {
+		near, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		pipes.Go(func() { l.connect(near, pipes) })
+	}
+}
+
+// connect waits for a way to the server before it dials: a cut link reaches nobody.
+func (l *Link) connect(near net.Conn, pipes *sync.WaitGroup) {
+	if !l.track(near) || !l.pass(near, ToServer) {
+		_ = near.Close()
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	defer cancel()
+	far, err := (&net.Dialer{}).DialContext(ctx, "tcp", l.target)
+	if err != nil || !l.track(far) {
+		l.drop(near)
+		if err == nil {
+			_ = far.Close()
+		}
+		return
+	}
+	pipes.Go(func() { l.pipe(near, far, ToServer) })
+	l.pipe(far, near, ToClient)
+}
+
+// track remembers a connection; false when the link has ended.
+func (l *Link) track(conn net.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		l.conns[conn] = struct{}{}
+	}
+	return !l.closed
+}
+
+func (l *Link) drop(conns ...net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, conn := range conns {
+		_ = conn.Close()
+		delete(l.conns, conn)
+	}
+}
+
+// pass waits until a direction is open and its delay is over; false when the connection was reset meanwhile.
+func (l *Link) pass(conn net.Conn, d Direction) bool {
+	var waited <-chan time.Time
+	for {
+		l.mu.Lock()
+		_, alive := l.conns[conn]
+		blocked, delay, changed := l.cut&d != 0, l.delay, l.changed
+		l.mu.Unlock()
+		switch {
+		case !alive:
+			return false
+		case blocked:
+			<-changed
+			continue
+		case delay == 0:
+			return true
+		case waited == nil:
+			waited = time.After(delay)
+		}
+		select {
+		case <-waited:
+			return true
+		case <-changed:
+		}
+	}
+}
+
+func (l *Link) pipe(from, to net.Conn, d Direction) {
+	defer l.drop(from, to)
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buffer)
+		if n > 0 {
+			if !l.pass(from, d) {
+				return
+			}
+			if _, err := to.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			// The end of a connection travels like its bytes.
+			l.pass(from, d)
+			return
+		}
+	}
+}
