@@ -1,13 +1,18 @@
 package process
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/silverback-gateway/silverback/testkit/cut"
 )
 
 // StartTime is how long a process may take until it is ready.
@@ -21,6 +26,10 @@ type Config struct {
 	Registries, Translators, Distributors, Gateways int
 
 	DistributorFlags []string // of every distributor
+	AgentFlags       []string // of every agent
+
+	// Links puts a link that can be cut between each service and etcd, and between each agent and what it dials.
+	Links bool
 
 	// Certs is a folder of certificates by silverback certs: of the three services for 127.0.0.1, of the nodes gw-1 to gw-n of the
 	// group, and of the user admin. With it all parts speak TLS, to etcd too, and tell callers apart.
@@ -36,6 +45,7 @@ type Fleet struct {
 	binaries Binaries
 	dir      string
 	certs    string
+	config   Config
 }
 
 // A Service is one replica.
@@ -44,6 +54,8 @@ type Service struct {
 	Kind string // registry, translator or distributor
 	GRPC string // host:port
 	HTTP string // host:port
+
+	ToEtcd []*cut.Link // one for each member; none without Config.Links
 }
 
 // A Gateway is a simulated Kong and the agent beside it.
@@ -55,6 +67,43 @@ type Gateway struct {
 	Proxy, Admin, Status string // URLs
 	HTTP                 string // host:port of the agent
 	BootFile             string
+	Control              string // URL at which the simulated gateway takes faults
+
+	// The agent's ways out, one for each replica; none without Config.Links.
+	ToRegistry, ToDistributor, ToAdmin []*cut.Link
+}
+
+// Faults is what is wrong with a simulated gateway. The zero value ends all faults.
+type Faults struct {
+	Hang         bool   `json:"hang"`
+	WorkersStuck bool   `json:"workers_stuck"`
+	RefuseRoute  string `json:"refuse_route"`
+	SlowMillis   int    `json:"slow_ms"`
+	FailNext     int    `json:"fail_next"`
+}
+
+// SetFaults replaces what is wrong with the simulated gateway. It fails when that process does not run.
+func (g *Gateway) SetFaults(f Faults) error {
+	body, err := json.Marshal(f)
+	if err != nil {
+		return fmt.Errorf("encode faults: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPut, g.Control+"/faults", bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("make the request for faults: %w", err)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Do(request)
+	if err != nil {
+		return fmt.Errorf("set faults of %s: %w", g.Name, err)
+	}
+	_ = answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("set faults of %s: %s", g.Name, answer.Status)
+	}
+	return nil
 }
 
 // AgentView is what an agent says of itself.
@@ -76,18 +125,17 @@ type AgentView struct {
 // StartFleet starts a fleet on an etcd, and returns when every service is ready and every agent is known.
 func StartFleet(tb testing.TB, binaries Binaries, etcd []string, c Config) *Fleet {
 	tb.Helper()
-	f := &Fleet{tb: tb, binaries: binaries, dir: tb.TempDir(), certs: c.Certs}
-	etcdFlag := "--etcd-endpoints=" + strings.Join(etcd, ",")
+	f := &Fleet{tb: tb, binaries: binaries, dir: tb.TempDir(), certs: c.Certs, config: c}
 	for i := range c.Registries {
-		f.Registries = append(f.Registries, f.service("registry", i, etcdFlag, "--default-group="+Group, "--session-ttl=6s", "--renew-interval=1s"))
+		f.Registries = append(f.Registries, f.service("registry", i, etcd, "--default-group="+Group, "--session-ttl=6s", "--renew-interval=1s"))
 	}
 	toRegistry := "--registry=" + strings.Join(addresses(f.Registries), ",")
 	for i := range c.Translators {
-		f.Translators = append(f.Translators, f.service("translator", i, etcdFlag, toRegistry))
+		f.Translators = append(f.Translators, f.service("translator", i, etcd, toRegistry))
 	}
 	toTranslator := "--translator=" + strings.Join(addresses(f.Translators), ",")
 	for i := range c.Distributors {
-		f.Distributors = append(f.Distributors, f.service("distributor", i, append([]string{etcdFlag, toRegistry, toTranslator}, c.DistributorFlags...)...))
+		f.Distributors = append(f.Distributors, f.service("distributor", i, etcd, append([]string{toRegistry, toTranslator}, c.DistributorFlags...)...))
 	}
 	for _, s := range f.Services() {
 		s.WaitReady()
@@ -98,10 +146,11 @@ func StartFleet(tb testing.TB, binaries Binaries, etcd []string, c Config) *Flee
 	return f
 }
 
-func (f *Fleet) service(kind string, i int, flags ...string) *Service {
+func (f *Fleet) service(kind string, i int, etcd []string, flags ...string) *Service {
 	f.tb.Helper()
 	s := &Service{Kind: kind, GRPC: Address(f.tb), HTTP: Address(f.tb)}
-	args := append([]string{"--listen=" + s.GRPC, "--http-listen=" + s.HTTP}, flags...)
+	s.ToEtcd, etcd = f.links(etcd)
+	args := append([]string{"--listen=" + s.GRPC, "--http-listen=" + s.HTTP, "--etcd-endpoints=" + strings.Join(etcd, ",")}, flags...)
 	if f.certs != "" {
 		name := "service-" + kind
 		args = append(args, "--cert-file="+f.cert(name+".crt"), "--key-file="+f.cert(name+".key"), "--client-ca-file="+f.cert("ca.crt"),
@@ -112,6 +161,18 @@ func (f *Fleet) service(kind string, i int, flags ...string) *Service {
 	}
 	s.Process = Start(f.tb, fmt.Sprintf("%s-%d", kind, i+1), f.binaries.Path(kind), args...)
 	return s
+}
+
+// links returns a link to each address, and where the links are; without Config.Links no link, and the addresses.
+func (f *Fleet) links(to []string) (links []*cut.Link, at []string) {
+	if !f.config.Links {
+		return nil, to
+	}
+	for _, address := range to {
+		link := cut.New(f.tb, address)
+		links, at = append(links, link), append(at, link.Address)
+	}
+	return links, at
 }
 
 func (f *Fleet) cert(file string) string { return filepath.Join(f.certs, file) }
@@ -128,7 +189,7 @@ func (f *Fleet) AddGateway() *Gateway {
 	dir := filepath.Join(f.dir, name)
 	g := &Gateway{
 		Name: name, Proxy: "http://" + Address(f.tb), Admin: "http://" + Address(f.tb), Status: "http://" + Address(f.tb),
-		HTTP: Address(f.tb), BootFile: filepath.Join(dir, "kong.yaml"),
+		HTTP: Address(f.tb), BootFile: filepath.Join(dir, "kong.yaml"), Control: "http://" + Address(f.tb),
 	}
 	// Kong does not start without the file that its declarative_config names.
 	err := os.MkdirAll(dir, 0o700)
@@ -140,13 +201,18 @@ func (f *Fleet) AddGateway() *Gateway {
 	}
 	host := func(url string) string { return strings.TrimPrefix(url, "http://") }
 	g.Kong = Start(f.tb, "kong-"+name, f.binaries.Path("kongsim"), "-proxy="+host(g.Proxy), "-admin="+host(g.Admin), "-status="+host(g.Status),
-		"-workers=2", "-declarative-config="+g.BootFile)
+		"-workers=2", "-declarative-config="+g.BootFile, "-control="+host(g.Control))
 	Eventually(f.tb, StartTime, name+" answers", g.KongReady)
+	var registries, distributors, admin []string
+	g.ToRegistry, registries = f.links(addresses(f.Registries))
+	g.ToDistributor, distributors = f.links(addresses(f.Distributors))
+	g.ToAdmin, admin = f.links([]string{host(g.Admin)})
 	args := []string{
-		"--group=" + Group, "--node=" + name, "--kong-admin=" + g.Admin, "--kong-proxy=" + g.Proxy,
-		"--kong-status=" + g.Status, "--registry=" + strings.Join(addresses(f.Registries), ","), "--distributor=" + strings.Join(addresses(f.Distributors), ","),
+		"--group=" + Group, "--node=" + name, "--kong-admin=http://" + admin[0], "--kong-proxy=" + g.Proxy,
+		"--kong-status=" + g.Status, "--registry=" + strings.Join(registries, ","), "--distributor=" + strings.Join(distributors, ","),
 		"--state-dir=" + filepath.Join(dir, "agent"), "--boot-file=" + g.BootFile, "--http-listen=" + g.HTTP, "--drift-interval=500ms",
 	}
+	args = append(args, f.config.AgentFlags...)
 	if f.certs != "" {
 		args = append(args, f.client("node-"+Group+"-"+name)...)
 	}

@@ -28,6 +28,7 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var opts kongtest.Options
 	var files tlsfiles.Files
+	var faults string
 	flags := flag.NewFlagSet("silverback-kongsim", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&opts.Proxy, "proxy", "127.0.0.1:8000", "address of the proxy listener, on loopback, or unix: and the path of a socket")
@@ -43,6 +44,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&files.Cert, "cert-file", "", "certificate in PEM form with which every listener in TCP speaks TLS")
 	flags.StringVar(&files.Key, "key-file", "", "that certificate's key")
 	flags.StringVar(&files.CA, "client-ca-file", "", "authorities of whom the Admin and the Status API want a client's certificate")
+	flags.StringVar(&faults, "control", "", "address on loopback at which PUT /faults makes things go wrong, for tests; empty is none")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
@@ -65,6 +67,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		_, _ = fmt.Fprintf(stderr, "silverback-kongsim: %v\n", err)
 		return 1
+	}
+	if faults != "" {
+		server, err := control(faults, g)
+		if err != nil {
+			g.Close()
+			_, _ = fmt.Fprintf(stderr, "silverback-kongsim: %v\n", err)
+			return 1
+		}
+		defer func() { _ = server.Close() }()
 	}
 	_, _ = fmt.Fprintf(stdout, "proxy %s\nadmin %s\nstatus %s\n", g.ProxyURL(), g.AdminURL(), g.StatusURL())
 	reload := make(chan os.Signal, 1) // one is enough: reloading twice changes nothing
