@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -79,6 +80,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if u, err := url.Parse(c.KongProxy); err == nil && c.ProxyAddress == "" {
 		c.ProxyAddress = u.Host // none for a socket
+		if port, ok := map[string]string{"http": "80", "https": "443"}[u.Scheme]; ok && u.Port() == "" && u.Hostname() != "" {
+			c.ProxyAddress = net.JoinHostPort(u.Hostname(), port)
+		}
 	}
 	return c
 }
@@ -94,6 +98,11 @@ func (c Config) Check() error {
 	}
 	if err := fleet.ValidName("node", c.Node); err != nil {
 		problems = append(problems, err)
+	}
+	if c.ProxyAddress != "" {
+		if _, err := fleet.ParseAddress(c.ProxyAddress); err != nil {
+			problems = append(problems, fmt.Errorf("--proxy-address %q (by default that of --kong-proxy): %w", c.ProxyAddress, err))
+		}
 	}
 	for service, addresses := range map[string][]string{"registry": c.Registry, "distributor": c.Distributor} {
 		problems = append(problems, (&rpc.ClientConfig{Addresses: addresses}).Check(service))

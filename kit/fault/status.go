@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/silverback-gateway/silverback/kit/clean"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 )
 
@@ -20,6 +21,7 @@ import (
 const (
 	maxProblems     = 100
 	maxDetailBytes  = 5 << 10
+	maxMessage      = 2 << 10
 	problemCountKey = "problem_count"
 )
 
@@ -67,9 +69,11 @@ func ToStatus(err error) *status.Status {
 	if e.Kind == Internal {
 		return status.New(codes.Internal, "internal error")
 	}
-	s, detailErr := status.New(codeOf[e.Kind], e.Message).WithDetails(e.details()...)
+	// A refusal names what was refused, and whoever sent that may have meant it for the terminal of who reads the refusal.
+	message := clean.Text(e.Message, maxMessage)
+	s, detailErr := status.New(codeOf[e.Kind], message).WithDetails(e.details()...)
 	if detailErr != nil {
-		return status.New(codeOf[e.Kind], e.Message)
+		return status.New(codeOf[e.Kind], message)
 	}
 	return s
 }
@@ -86,7 +90,7 @@ func (e *Error) details() []protoadapt.MessageV1 {
 	if len(e.Violations) > 0 {
 		bad := &errdetails.BadRequest{}
 		for _, v := range e.Violations {
-			bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{Field: v.Field, Description: v.Description})
+			bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{Field: clean.Line(v.Field, clean.MaxWord), Description: clean.Text(v.Description, clean.MaxMessage)})
 		}
 		all = append(all, bad)
 	}

@@ -9,11 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
 
+	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
@@ -102,25 +104,39 @@ func (i Identity) URI(trustDomain string) *url.URL {
 	return &url.URL{Scheme: "spiffe", Host: trustDomain, Path: path}
 }
 
+// maxURI bounds the URI of a certificate, in bytes.
+const maxURI = 512
+
+// namePattern is what each part of an identity's path is made of.
+var namePattern = regexp.MustCompile(`^[-A-Za-z0-9._@+]+$`)
+
 // Parse reads an identity from the URI of a certificate.
 func Parse(trustDomain string, uri *url.URL) (Identity, error) {
-	if uri.Scheme != "spiffe" || uri.Host != trustDomain {
-		return Identity{}, fmt.Errorf("the certificate's URI %s is not in the trust domain spiffe://%s", uri, trustDomain)
+	shown := clean.Line(uri.String(), maxURI)
+	if len(shown) != len(uri.String()) {
+		return Identity{}, fmt.Errorf("the certificate's URI %s has %d bytes; at most %d are allowed", shown, len(uri.String()), maxURI)
 	}
-	wrong := fmt.Errorf("the certificate's URI %s has none of the forms /node/<group>/<node>, /service/<name>, /user/<name>/<role>", uri)
+	if uri.Scheme != "spiffe" || uri.Host != trustDomain {
+		return Identity{}, fmt.Errorf("the certificate's URI %s is not in the trust domain spiffe://%s", shown, trustDomain)
+	}
+	// An encoded separator would make one name of two, and other characters that need encoding have no place in a name.
+	if strings.Contains(uri.EscapedPath(), "%") {
+		return Identity{}, fmt.Errorf("the certificate's URI %s has a percent-encoded character; use letters, digits and . - _ @ + only", shown)
+	}
+	wrong := fmt.Errorf("the certificate's URI %s has none of the forms /node/<group>/<node>, /service/<name>, /user/<name>/<role>", shown)
 	parts := strings.Split(strings.TrimPrefix(uri.Path, "/"), "/")
-	if uri.RawQuery != "" || uri.Fragment != "" || uri.User != nil || !strings.HasPrefix(uri.Path, "/") || len(parts) < 2 {
+	if uri.RawQuery != "" || uri.ForceQuery || uri.Fragment != "" || uri.User != nil || !strings.HasPrefix(uri.Path, "/") || len(parts) < 2 {
 		return Identity{}, wrong
 	}
 	for _, part := range parts {
-		if part == "" {
+		if !namePattern.MatchString(part) || strings.Trim(part, ".") == "" {
 			return Identity{}, wrong
 		}
 	}
 	switch {
 	case parts[0] == "node" && len(parts) == 3:
 		if err := errors.Join(fleet.ValidName("group", parts[1]), fleet.ValidName("node", parts[2])); err != nil {
-			return Identity{}, fmt.Errorf("the certificate's URI %s: %w", uri, err)
+			return Identity{}, fmt.Errorf("the certificate's URI %s: %w", shown, err)
 		}
 		return Identity{Kind: Node, Group: parts[1], Name: parts[2]}, nil
 	case parts[0] == "service" && len(parts) == 2:
@@ -128,7 +144,7 @@ func Parse(trustDomain string, uri *url.URL) (Identity, error) {
 	case parts[0] == "user" && len(parts) == 3:
 		role, err := ParseRole(parts[2])
 		if err != nil {
-			return Identity{}, fmt.Errorf("the certificate's URI %s: %w", uri, err)
+			return Identity{}, fmt.Errorf("the certificate's URI %s: %w", shown, err)
 		}
 		return Identity{Kind: User, Name: parts[1], Role: role}, nil
 	}

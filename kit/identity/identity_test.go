@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
+	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/kit/identity"
 )
 
@@ -33,26 +34,36 @@ func TestURIsAreReadAsTheyAreWritten(t *testing.T) {
 
 func TestOtherURIsAreNobody(t *testing.T) {
 	for text, says := range map[string]string{
-		"spiffe://elsewhere/user/ann/admin":         "trust domain",
-		"https://silverback/user/ann/admin":         "trust domain",
-		"spiffe://silverback.evil/user/ann/admin":   "trust domain",
-		"spiffe://silverback":                       "none of the forms",
-		"spiffe://silverback/user/ann":              "none of the forms",
-		"spiffe://silverback/user/ann/root":         "role",
-		"spiffe://silverback/user/ann/admin/":       "none of the forms",
-		"spiffe://silverback/user//admin":           "none of the forms",
-		"spiffe://silverback/user/ann/admin?x=1":    "none of the forms",
-		"spiffe://silverback/node/g/a/b":            "none of the forms",
-		"spiffe://silverback/node/UPPER/n":          "group",
-		"spiffe://silverback/service/registry/more": "none of the forms",
-		"spiffe://silverback/operator/ann":          "none of the forms",
-		"spiffe://ann@silverback/service/registry":  "none of the forms",
+		"spiffe://elsewhere/user/ann/admin":                                "trust domain",
+		"https://silverback/user/ann/admin":                                "trust domain",
+		"spiffe://silverback.evil/user/ann/admin":                          "trust domain",
+		"spiffe://silverback":                                              "none of the forms",
+		"spiffe://silverback/user/ann":                                     "none of the forms",
+		"spiffe://silverback/user/ann/root":                                "role",
+		"spiffe://silverback/user/ann/admin/":                              "none of the forms",
+		"spiffe://silverback/user//admin":                                  "none of the forms",
+		"spiffe://silverback/user/ann/admin?x=1":                           "none of the forms",
+		"spiffe://silverback/node/g/a/b":                                   "none of the forms",
+		"spiffe://silverback/node/UPPER/n":                                 "group",
+		"spiffe://silverback/service/registry/more":                        "none of the forms",
+		"spiffe://silverback/operator/ann":                                 "none of the forms",
+		"spiffe://ann@silverback/service/registry":                         "none of the forms",
+		"spiffe://silverback/user/ann/admin?":                              "none of the forms",
+		"spiffe://silverback/user%2Feve/admin":                             "percent-encoded",
+		"spiffe://silverback/user/eve%2Fadmin":                             "percent-encoded",
+		"spiffe://silverback/user/eve%0Aadmin/admin":                       "percent-encoded",
+		"spiffe://silverback/user/eve%1B[2J/viewer":                        "percent-encoded",
+		"spiffe://silverback/node/default%2Fkong-1":                        "percent-encoded",
+		"spiffe://silverback/user/\u202eeve/viewer":                        "percent-encoded",
+		"spiffe://silverback/user/../admin":                                "none of the forms",
+		"spiffe://silverback/user/a;b/admin":                               "none of the forms",
+		"spiffe://silverback/user/" + strings.Repeat("a", 8000) + "/admin": "8031 bytes",
 	} {
 		uri, err := url.Parse(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if who, err := identity.Parse("silverback", uri); err == nil || !strings.Contains(err.Error(), says) {
+		if who, err := identity.Parse("silverback", uri); err == nil || !strings.Contains(err.Error(), says) || len(err.Error()) > 600 || strings.ContainsFunc(err.Error(), clean.Unsafe) {
 			t.Errorf("%s was read as %v, %v; want %q", text, who, err, says)
 		}
 	}

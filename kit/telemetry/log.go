@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/silverback-gateway/silverback/kit/clean"
 )
 
 // The names of facts in logs. One word per idea, as in the protos.
@@ -50,19 +52,36 @@ func NewLogger(w io.Writer, c LogConfig) (*slog.Logger, error) {
 			return nil, fmt.Errorf("log level %q: choose debug, info, warn or error", c.Level)
 		}
 	}
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: fit}
 	switch c.Format {
 	case "", "text":
 		return slog.New(slog.NewTextHandler(w, options)), nil
 	case "json":
-		options.ReplaceAttr = readable
+		options.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr { return readable(fit(groups, a)) }
 		return slog.New(slog.NewJSONHandler(w, options)), nil
 	}
 	return nil, fmt.Errorf("log format %q: choose text or json", c.Format)
 }
 
+// maxFact bounds one fact of a log line; stacks of panics are the longest.
+const maxFact = 16 << 10
+
+// fit keeps what others say from forging lines, moving the cursor of who reads them, and filling disks.
+func fit(_ []string, a slog.Attr) slog.Attr {
+	switch a.Value.Kind() {
+	case slog.KindString:
+		a.Value = slog.StringValue(clean.Text(a.Value.String(), maxFact))
+	case slog.KindAny:
+		switch v := a.Value.Any().(type) {
+		case error:
+			a.Value = slog.StringValue(clean.Text(v.Error(), maxFact))
+		}
+	}
+	return a
+}
+
 // readable writes durations as text logs do, such as "5.1s": slog's JSON has bare nanoseconds, which do not say what they are.
-func readable(_ []string, a slog.Attr) slog.Attr {
+func readable(a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
 		a.Value = slog.StringValue(a.Value.Duration().String())
 	}

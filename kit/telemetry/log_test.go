@@ -2,11 +2,13 @@ package telemetry_test
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 )
 
@@ -25,6 +27,22 @@ func TestDurationsAreReadableInEveryFormat(t *testing.T) {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("%s has no %s: %s", format, want, out.String())
 			}
+		}
+	}
+}
+
+func TestNoFactForgesALine(t *testing.T) {
+	const hostile = "x\x1b[2J\u202e\u009b\u2028level=ERROR"
+	for _, format := range []string{"text", "json"} {
+		var out bytes.Buffer
+		log, err := telemetry.NewLogger(&out, telemetry.LogConfig{Format: format})
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.With("with", hostile).Info("call", "node", hostile+"\nforged", telemetry.Err, errors.New(hostile), slog.Group("g", "in", hostile), "long", strings.Repeat("y", 1<<20))
+		line := strings.TrimSuffix(out.String(), "\n")
+		if strings.ContainsFunc(line, clean.Unsafe) || !strings.Contains(line, "forged") || len(line) > 20<<10 {
+			t.Errorf("%s: %.2000q", format, line)
 		}
 	}
 }

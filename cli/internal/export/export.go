@@ -6,12 +6,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 
 	"github.com/spf13/cobra"
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
+
+// filePattern is a path that is one word for HAProxy, whatever it makes of quotes, blanks and variables.
+var filePattern = regexp.MustCompile(`^[-A-Za-z0-9_./]*$`)
 
 // options are what the commands have in common.
 type options struct {
@@ -61,6 +66,12 @@ func haproxy(a *app.App) *cobra.Command {
 		Use: "haproxy", Short: "Write a backend for HAProxy, with health checks on the agents' /readyz",
 		Long: `Writes a backend for each group with every gateway but those whose agents said goodbye. Which of them takes traffic is not
 the file's to say: HAProxy asks each agent's /readyz, which also says no for a gateway that drains.`,
+		PreRunE: func(*cobra.Command, []string) error {
+			if !filePattern.MatchString(checkCA) {
+				return fmt.Errorf("--check-ca-file %q: it is written into HAProxy's file, so use letters, digits, and / . _ - only", checkCA)
+			}
+			return nil
+		},
 		Example: "  silverback export haproxy -g default --watch --out /etc/haproxy/silverback.cfg",
 	}, func(cmd *cobra.Command) {
 		cmd.Flags().StringVar(&checkCA, "check-ca-file", "", "ask /readyz over TLS, and trust this file on HAProxy's machine; where agents have --http-cert-file")
@@ -82,6 +93,11 @@ func subcommand(a *app.App, cmd *cobra.Command, flags func(*cobra.Command), text
 	var o options
 	cmd.Args = cobra.NoArgs
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if o.group != "" {
+			if err := fleet.ValidName("group", o.group); err != nil {
+				return fmt.Errorf("--group: %w", err)
+			}
+		}
 		if o.watch {
 			if o.out == "" {
 				return errors.New("--watch rewrites a file; name it with --out")

@@ -2,44 +2,39 @@ package export
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
 
+	"github.com/silverback-gateway/silverback/kit/clean"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// A member is a node as the exports need it.
+// A member is a node as the exports need it. Every word that goes into a file is here, and was checked when the member was made: a node wrote it,
+// and in the configuration of a load balancer it must be no more than a name or an address.
 type member struct {
-	group, node string
+	group, node string // names of the fleet, fleet.ValidName
 	labels      map[string]string
 	ready       bool // takes traffic, as the registry knows it
 	served      bool // has been proven to serve something, and does not drain
-	proxyHost   string
-	proxyPort   string
-	agentHost   string
-	agentPort   string
+	proxy       fleet.Address
+	agent       fleet.Address
 }
 
-// membersOf takes from nodes what exports need, by group and name, without those that said goodbye. Problems are nodes that
-// did not say where they are.
+// membersOf takes from nodes what exports need, by group and name, without those that said goodbye. Problems are nodes that are left out: those that
+// did not say where they are, or said something that is no address.
 func membersOf(nodes []*registryv1.Node) (members []member, problems []string) {
 	for _, n := range nodes {
 		if n.GetState() == registryv1.Node_STATE_GONE {
 			continue
 		}
-		m := member{group: n.GetGroup(), node: n.GetName(), labels: n.GetLabels(), ready: n.GetState() == registryv1.Node_STATE_READY && n.GetDrain() == nil}
-		m.served = n.GetStatus().GetRevision() > 0 && n.GetState() != registryv1.Node_STATE_DRAINING && n.GetDrain() == nil
-		var err error
-		if m.proxyHost, m.proxyPort, err = net.SplitHostPort(n.GetProxyAddress()); err != nil {
-			problems = append(problems, fmt.Sprintf("node %s of %s does not say where its proxy is; give its agent --proxy-address", m.node, m.group))
+		m, err := memberOf(n)
+		if err != nil {
+			problems = append(problems, clean.Line(err.Error(), clean.MaxMessage))
 			continue
 		}
-		if m.agentHost, m.agentPort, err = net.SplitHostPort(n.GetAgentAddress()); err != nil {
-			problems = append(problems, fmt.Sprintf("node %s of %s has no HTTP listener that could be asked; give its agent --http-listen", m.node, m.group))
-			continue
-		}
-		m.agentHost = agentHost(m.agentHost, m.proxyHost)
 		members = append(members, m)
 	}
 	slices.SortFunc(members, func(x, y member) int { return cmp.Or(cmp.Compare(x.group, y.group), cmp.Compare(x.node, y.node)) })
@@ -47,22 +42,45 @@ func membersOf(nodes []*registryv1.Node) (members []member, problems []string) {
 	return members, problems
 }
 
-// agentHost is where an agent is asked. One that listens everywhere, or on loopback beside a gateway that does not, is where its gateway is.
-func agentHost(listens, proxyHost string) string {
-	if ip := net.ParseIP(listens); listens == "" || listens == "localhost" || ip != nil && (ip.IsUnspecified() || ip.IsLoopback()) {
-		return proxyHost
+func memberOf(n *registryv1.Node) (member, error) {
+	m := member{group: n.GetGroup(), node: n.GetName(), labels: n.GetLabels(), ready: n.GetState() == registryv1.Node_STATE_READY && n.GetDrain() == nil}
+	m.served = n.GetStatus().GetRevision() > 0 && n.GetState() != registryv1.Node_STATE_DRAINING && n.GetDrain() == nil
+	if err := errors.Join(fleet.ValidName("group", m.group), fleet.ValidName("node", m.node)); err != nil {
+		return m, err
+	}
+	var err error
+	switch m.proxy, err = fleet.ParseAddress(n.GetProxyAddress()); {
+	case n.GetProxyAddress() == "":
+		return m, fmt.Errorf("node %s of %s does not say where its proxy is; give its agent --proxy-address", m.node, m.group)
+	case err != nil:
+		return m, fmt.Errorf("node %s of %s says that its proxy is at %q: %w; give its agent another --proxy-address", m.node, m.group, n.GetProxyAddress(), err)
+	}
+	switch m.agent, err = fleet.ParseAddress(n.GetAgentAddress()); {
+	case n.GetAgentAddress() == "":
+		return m, fmt.Errorf("node %s of %s has no HTTP listener that could be asked; give its agent --http-listen", m.node, m.group)
+	case err != nil:
+		return m, fmt.Errorf("node %s of %s says that its HTTP listener is at %q: %w; give its agent another --http-listen", m.node, m.group, n.GetAgentAddress(), err)
+	}
+	m.agent = agentAt(m.agent, m.proxy)
+	return m, nil
+}
+
+// agentAt is where an agent is asked. One that listens everywhere, or on loopback beside a gateway that does not, is where its gateway is.
+func agentAt(listens, proxy fleet.Address) fleet.Address {
+	if ip := net.ParseIP(listens.Host()); listens.Host() == "localhost" || ip != nil && (ip.IsUnspecified() || ip.IsLoopback()) {
+		return listens.At(proxy)
 	}
 	return listens
 }
 
 // AgentAddress is where the agent of a node is asked, as far as the node says.
 func AgentAddress(n *registryv1.Node) string {
-	host, port, err := net.SplitHostPort(n.GetAgentAddress())
-	proxyHost, _, proxyErr := net.SplitHostPort(n.GetProxyAddress())
+	agent, err := fleet.ParseAddress(n.GetAgentAddress())
+	proxy, proxyErr := fleet.ParseAddress(n.GetProxyAddress())
 	if err != nil || proxyErr != nil {
 		return n.GetAgentAddress()
 	}
-	return net.JoinHostPort(agentHost(host, proxyHost), port)
+	return agentAt(agent, proxy).String()
 }
 
 // byGroup splits sorted members. A group that was asked for is there without any, since others name what is made of it.
@@ -85,6 +103,3 @@ type group struct {
 	name    string
 	members []member
 }
-
-func (m member) proxy() string { return net.JoinHostPort(m.proxyHost, m.proxyPort) }
-func (m member) agent() string { return net.JoinHostPort(m.agentHost, m.agentPort) }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/silverback-gateway/silverback/kit/clean"
 )
 
 const written = "# Written by silverback export %s from the registry's roster; changes by hand are lost.\n"
@@ -23,9 +25,9 @@ func renderPrometheus(members []member, scheme string) []byte {
 			labels["__scheme__"] = scheme
 		}
 		for name, value := range m.labels {
-			labels["__meta_silverback_label_"+labelName(name)] = value
+			labels["__meta_silverback_label_"+labelName(name)] = clean.Line(value, clean.MaxWord)
 		}
-		targets = append(targets, target{Targets: []string{m.agent()}, Labels: labels})
+		targets = append(targets, target{Targets: []string{m.agent.String()}, Labels: labels})
 	}
 	text, err := json.MarshalIndent(targets, "", "  ")
 	if err != nil {
@@ -51,14 +53,14 @@ func renderHAProxy(asked string, members []member, checkCA string) []byte {
 		fmt.Fprintf(&out, "\nbackend silverback_%s\n", g.name)
 		out.WriteString("    balance roundrobin\n    option httpchk GET /readyz\n    http-check expect status 200\n    option redispatch\n    retries 2\n    default-server inter 1s fall 2 rise 2\n")
 		for _, m := range g.members {
-			check := "check port " + m.agentPort
-			if m.agentHost != m.proxyHost {
-				check = "check addr " + m.agentHost + " port " + m.agentPort
+			check := "check port " + m.agent.Port()
+			if m.agent.Host() != m.proxy.Host() {
+				check = "check addr " + m.agent.Host() + " port " + m.agent.Port()
 			}
 			if checkCA != "" {
 				check += " check-ssl verify required ca-file " + checkCA
 			}
-			fmt.Fprintf(&out, "    server %s %s %s\n", m.node, m.proxy(), check)
+			fmt.Fprintf(&out, "    server %s %s %s\n", m.node, m.proxy, check)
 		}
 	}
 	return out.Bytes()
@@ -77,7 +79,7 @@ func renderNginx(asked string, members []member) []byte {
 			}
 		}
 		for _, m := range listed {
-			fmt.Fprintf(&out, "    server %s max_fails=1 fail_timeout=5s; # %s\n", m.proxy(), m.node)
+			fmt.Fprintf(&out, "    server %s max_fails=1 fail_timeout=5s; # %s\n", m.proxy, m.node)
 		}
 		if len(listed) == 0 {
 			out.WriteString("    # No gateway has served anything yet. nginx wants a server in every upstream.\n    server 127.0.0.1:9 down;\n")

@@ -64,34 +64,34 @@ func describeNode(ctx context.Context, a *app.App, group, name string) error {
 
 func printNode(w io.Writer, a *app.App, n *registryv1.Node) {
 	s, c := n.GetStatus(), n.GetCapabilities()
-	fmt.Fprintf(w, "Node:        %s of group %s\n", n.GetName(), n.GetGroup())
-	fmt.Fprintf(w, "State:       %s for %s\n", show.Enum(n.GetState(), "STATE_"), show.Age(a.Now(), n.GetStateTime()))
+	show.Printf(w, "Node:        %s of group %s\n", n.GetName(), n.GetGroup())
+	show.Printf(w, "State:       %s for %s\n", show.Enum(n.GetState(), "STATE_"), show.Age(a.Now(), n.GetStateTime()))
 	printDrain(w, a, n)
 	if s.GetDigest() == "" {
-		fmt.Fprintf(w, "Serves:      nothing that was proven\n")
+		show.Printf(w, "Serves:      nothing that was proven\n")
 	} else {
-		fmt.Fprintf(w, "Serves:      revision %d (%s), proof by %s\n", s.GetRevision(), show.Digest(s.GetDigest()), show.Enum(s.GetProof(), "PROOF_"))
+		show.Printf(w, "Serves:      revision %d (%s), proof by %s\n", s.GetRevision(), show.Digest(s.GetDigest()), show.Enum(s.GetProof(), "PROOF_"))
 		load := show.Span(s.GetLoadTime()) + " to load"
 		if s.GetLoads() == 0 {
 			load = "none, the gateway served it already"
 		}
-		fmt.Fprintf(w, "Last load:   %s, %s to prove\n", load, show.Span(s.GetProofTime()))
+		show.Printf(w, "Last load:   %s, %s to prove\n", load, show.Span(s.GetProofTime()))
 	}
-	fmt.Fprintf(w, "Counted:     %s, %s, since the agent started\n", show.Count(s.GetLoads(), "load", "loads"), show.Count(s.GetDrifts(), "drift", "drifts"))
-	fmt.Fprintf(w, "Gateway:     Kong %s %s, %s, router %s, %s\n", c.GetKongVersion(), c.GetEdition(),
+	show.Printf(w, "Counted:     %s, %s, since the agent started\n", show.Count(s.GetLoads(), "load", "loads"), show.Count(s.GetDrifts(), "drift", "drifts"))
+	show.Printf(w, "Gateway:     Kong %s %s, %s, router %s, %s\n", c.GetKongVersion(), c.GetEdition(),
 		show.Count(int64(c.GetWorkers()), "worker", "workers"), c.GetRouterFlavor(), show.Count(int64(len(c.GetPlugins())), "plugin", "plugins"))
 	if c.GetSchemaDigest() != "" {
-		fmt.Fprintf(w, "Schemas:     %s\n", show.Digest(c.GetSchemaDigest()))
+		show.Printf(w, "Schemas:     %s\n", show.Digest(c.GetSchemaDigest()))
 	}
 	printHealth(w, s.GetHealth())
-	fmt.Fprintf(w, "Proxy:       %s\n", n.GetProxyAddress())
-	fmt.Fprintf(w, "Agent:       %s, version %s\n", export.AgentAddress(n), n.GetAgentVersion())
+	show.Printf(w, "Proxy:       %s\n", n.GetProxyAddress())
+	show.Printf(w, "Agent:       %s, version %s\n", export.AgentAddress(n), n.GetAgentVersion())
 	for _, label := range slices.Sorted(maps.Keys(n.GetLabels())) {
-		fmt.Fprintf(w, "Label:       %s=%s\n", show.Clean(label), show.Clean(n.GetLabels()[label]))
+		show.Printf(w, "Label:       %s=%s\n", label, n.GetLabels()[label])
 	}
-	fmt.Fprintf(w, "Enrolled:    %s\n", show.Time(n.GetCreateTime()))
+	show.Printf(w, "Enrolled:    %s\n", show.Time(n.GetCreateTime()))
 	for _, condition := range s.GetConditions() {
-		fmt.Fprintf(w, "Condition:   %s for %s: %s\n", show.Clean(condition.GetType()), show.Age(a.Now(), condition.GetSince()), show.Clean(condition.GetMessage()))
+		show.Printf(w, "Condition:   %s for %s: %s\n", condition.GetType(), show.Age(a.Now(), condition.GetSince()), condition.GetMessage())
 	}
 }
 
@@ -132,20 +132,20 @@ func describeRevision(ctx context.Context, a *app.App, group, name string) error
 	}
 	r := answer.GetRevision()
 	w := a.Out
-	fmt.Fprintf(w, "Revision:   %d of group %s\n", r.GetNumber(), r.GetGroup())
-	fmt.Fprintf(w, "Digest:     %s\n", r.GetDigest())
-	fmt.Fprintf(w, "Size:       %s, %s\n", show.Bytes(r.GetSizeBytes()), show.Count(entityCount(r), "entity", "entities"))
+	show.Printf(w, "Revision:   %d of group %s\n", r.GetNumber(), r.GetGroup())
+	show.Printf(w, "Digest:     %s\n", r.GetDigest())
+	show.Printf(w, "Size:       %s, %s\n", show.Bytes(r.GetSizeBytes()), show.Count(entityCount(r), "entity", "entities"))
 	for _, k := range slices.Sorted(maps.Keys(r.GetEntities())) {
-		fmt.Fprintf(w, "            %d %s\n", r.GetEntities()[k], k)
+		show.Printf(w, "            %d %s\n", r.GetEntities()[k], k)
 	}
 	c := r.GetChanges()
-	fmt.Fprintf(w, "Changes:    %d added, %d changed, %d removed\n", c.GetAdded(), c.GetChanged(), c.GetRemoved())
-	fmt.Fprintf(w, "Submitted:  %s by %s as source %q\n", show.Time(r.GetCreateTime()), show.Clean(r.GetAuthor()), r.GetSource())
+	show.Printf(w, "Changes:    %d added, %d changed, %d removed\n", c.GetAdded(), c.GetChanged(), c.GetRemoved())
+	show.Printf(w, "Submitted:  %s by %s as source %q\n", show.Time(r.GetCreateTime()), r.GetAuthor(), r.GetSource())
 	if r.GetMessage() != "" {
-		fmt.Fprintf(w, "Message:    %s\n", show.Clean(r.GetMessage()))
+		show.Printf(w, "Message:    %s\n", r.GetMessage())
 	}
 	for _, s := range r.GetSources() {
-		fmt.Fprintf(w, "Source:     %s, %s\n", s.GetName(), show.Count(s.GetEntityCount(), "entity", "entities"))
+		show.Printf(w, "Source:     %s, %s\n", s.GetName(), show.Count(s.GetEntityCount(), "entity", "entities"))
 	}
 	return nil
 }

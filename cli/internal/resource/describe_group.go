@@ -37,9 +37,9 @@ func describeGroup(ctx context.Context, a *app.App, _, name string) error {
 
 func printGroup(w io.Writer, g *registryv1.Group, nodes []*registryv1.Node) {
 	p := g.GetPolicy()
-	fmt.Fprintf(w, "Group:         %s\n", g.GetName())
+	show.Printf(w, "Group:         %s\n", g.GetName())
 	if g.GetDescription() != "" {
-		fmt.Fprintf(w, "Description:   %s\n", show.Clean(g.GetDescription()))
+		show.Printf(w, "Description:   %s\n", g.GetDescription())
 	}
 	states := map[string]int{}
 	for _, n := range nodes {
@@ -49,30 +49,30 @@ func printGroup(w io.Writer, g *registryv1.Group, nodes []*registryv1.Node) {
 	for i, state := range slices.Sorted(maps.Keys(states)) {
 		text += map[bool]string{true: ": ", false: ", "}[i == 0] + fmt.Sprintf("%d %s", states[state], state)
 	}
-	fmt.Fprintf(w, "Nodes:         %s\n", text)
-	fmt.Fprintf(w, "Waves:         %s\n", waves(p))
+	show.Printf(w, "Nodes:         %s\n", text)
+	show.Printf(w, "Waves:         %s\n", waves(p))
 	loading := "100% below 20 nodes, else 25%"
 	if p.GetMaxLoadingPercent() > 0 {
 		loading = fmt.Sprintf("%d%%", p.GetMaxLoadingPercent())
 	}
-	fmt.Fprintf(w, "Max loading:   %s\n", loading)
+	show.Printf(w, "Max loading:   %s\n", loading)
 	deadline := "10m"
 	if p.GetDeadline() != nil {
 		deadline = show.Span(p.GetDeadline())
 	}
-	fmt.Fprintf(w, "Deadline:      %s a wave\n", deadline)
-	fmt.Fprintf(w, "Max failed:    %d%% of a wave\n", p.GetGates().GetMaxFailedPercent())
-	fmt.Fprintf(w, "On reject:     %s\n", orDefault(show.Enum(p.GetOnReject(), "ON_REJECT_"), "halt"))
-	fmt.Fprintf(w, "On unhealthy:  %s\n", orDefault(show.Enum(p.GetOnUnhealthy(), "ON_UNHEALTHY_"), "halt"))
-	fmt.Fprintf(w, "Drift:         %s\n", orDefault(show.Enum(g.GetDrift(), "DRIFT_POLICY_"), "heal"))
+	show.Printf(w, "Deadline:      %s a wave\n", deadline)
+	show.Printf(w, "Max failed:    %d%% of a wave\n", p.GetGates().GetMaxFailedPercent())
+	show.Printf(w, "On reject:     %s\n", orDefault(show.Enum(p.GetOnReject(), "ON_REJECT_"), "halt"))
+	show.Printf(w, "On unhealthy:  %s\n", orDefault(show.Enum(p.GetOnUnhealthy(), "ON_UNHEALTHY_"), "halt"))
+	show.Printf(w, "Drift:         %s\n", orDefault(show.Enum(g.GetDrift(), "DRIFT_POLICY_"), "heal"))
 	for _, probe := range p.GetGates().GetProbes() {
-		fmt.Fprintf(w, "Probe:         %s\n", show.Clean(probeText(probe)))
+		show.Printf(w, "Probe:         %s\n", probeText(probe))
 	}
 	for _, digest := range g.GetSchemaDigests() {
-		fmt.Fprintf(w, "Schemas:       %s\n", show.Digest(digest))
+		show.Printf(w, "Schemas:       %s\n", show.Digest(digest))
 	}
-	fmt.Fprintf(w, "Created:       %s\n", show.Time(g.GetCreateTime()))
-	fmt.Fprintf(w, "Changed:       %s\n", show.Time(g.GetUpdateTime()))
+	show.Printf(w, "Created:       %s\n", show.Time(g.GetCreateTime()))
+	show.Printf(w, "Changed:       %s\n", show.Time(g.GetUpdateTime()))
 }
 
 func describeSource(ctx context.Context, a *app.App, group, name string) error {
@@ -91,12 +91,12 @@ func describeSource(ctx context.Context, a *app.App, group, name string) error {
 		return show.Message(a.Out, a.Flags.Output, answer)
 	}
 	s, w := answer.GetSource(), a.Out
-	fmt.Fprintf(w, "Source:     %s of group %s\n", s.GetName(), s.GetGroup())
-	fmt.Fprintf(w, "Digest:     %s\n", s.GetDigest())
-	fmt.Fprintf(w, "Holds:      %s since revision %d\n", show.Count(s.GetEntityCount(), "entity", "entities"), s.GetRevision())
-	fmt.Fprintf(w, "Submitted:  %s by %s\n", show.Time(s.GetUpdateTime()), show.Clean(s.GetAuthor()))
+	show.Printf(w, "Source:     %s of group %s\n", s.GetName(), s.GetGroup())
+	show.Printf(w, "Digest:     %s\n", s.GetDigest())
+	show.Printf(w, "Holds:      %s since revision %d\n", show.Count(s.GetEntityCount(), "entity", "entities"), s.GetRevision())
+	show.Printf(w, "Submitted:  %s by %s\n", show.Time(s.GetUpdateTime()), s.GetAuthor())
 	for _, document := range s.GetDocuments() {
-		fmt.Fprintf(w, "Document:   %s\n", show.Clean(document))
+		show.Printf(w, "Document:   %s\n", document)
 	}
 	return nil
 }
@@ -112,9 +112,9 @@ func printDrain(w io.Writer, a *app.App, n *registryv1.Node) {
 		if !says {
 			obeyed = ", and its agent has not said yet that it obeys"
 		}
-		fmt.Fprintf(w, "Drained:     for %s: %s%s\n", show.Age(a.Now(), d.GetSince()), reason, obeyed)
+		show.Printf(w, "Drained:     for %s: %s%s\n", show.Age(a.Now(), d.GetSince()), reason, obeyed)
 	case says && online(n):
-		fmt.Fprintf(w, "Drained:     by its agent, which stops or has not heard yet that the node is given back\n")
+		show.Printf(w, "Drained:     by its agent, which stops or has not heard yet that the node is given back\n")
 	}
 }
 
@@ -124,13 +124,13 @@ func printHealth(w io.Writer, h *fleetv1.Health) {
 		return
 	}
 	if h.Requests != nil {
-		fmt.Fprintf(w, "Traffic:     %d requests in %s, %s%s\n", h.GetRequests(), show.Span(h.GetWindow()), errorShare(h), latency(h))
+		show.Printf(w, "Traffic:     %d requests in %s, %s%s\n", h.GetRequests(), show.Span(h.GetWindow()), errorShare(h), latency(h))
 	}
 	text := show.Bytes(h.GetMemoryBytes()) + " of Lua memory"
 	if h.Connections != nil {
 		text += ", " + show.Count(h.GetConnections(), "connection", "connections")
 	}
-	fmt.Fprintf(w, "Processes:   %s, workers restarted %s\n", text, show.Count(h.GetWorkerRestarts(), "time", "times"))
+	show.Printf(w, "Processes:   %s, workers restarted %s\n", text, show.Count(h.GetWorkerRestarts(), "time", "times"))
 	for _, p := range h.GetProbes() {
 		name := p.GetPath()
 		if p.GetHost() != "" {
@@ -140,7 +140,7 @@ func printHealth(w io.Writer, h *fleetv1.Health) {
 		if p.GetFailed() > 0 {
 			result += ", last: " + p.GetReason()
 		}
-		fmt.Fprintf(w, "Probe:       %s: %s\n", show.Clean(name), show.Clean(result))
+		show.Printf(w, "Probe:       %s: %s\n", name, result)
 	}
 }
 

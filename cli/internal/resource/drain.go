@@ -120,7 +120,7 @@ func (o *order) give(ctx context.Context, a *app.App, name string, w words,
 	var unheard error
 	if !o.noWait {
 		if !obeys(n, w.draining) {
-			fmt.Fprintf(a.Err, "node %q of group %q is %s; waiting for its agent, which hears of it when it renews\n", name, group, w.given)
+			show.Printf(a.Err, "node %q of group %q is %s; waiting for its agent, which hears of it when it renews\n", name, group, w.given)
 		}
 		if n, unheard = o.await(ctx, registry, n, w.draining); unheard == nil {
 			said = w.obeyed
@@ -131,7 +131,7 @@ func (o *order) give(ctx context.Context, a *app.App, name string, w words,
 			return err
 		}
 	} else if unheard == nil {
-		fmt.Fprintf(a.Out, "node %q of group %q is %s\n", name, group, said)
+		show.Printf(a.Out, "node %q of group %q is %s\n", name, group, said)
 	}
 	if unheard != nil {
 		return &app.Exit{Code: app.ExitDifference, Err: fmt.Errorf("node %q of group %q is %s, and the order stands, but %w", name, group, w.given, unheard)}

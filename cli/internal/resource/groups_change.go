@@ -163,7 +163,7 @@ To create the same group again is no error.`,
 			if a.Flags.Output != show.Table {
 				return show.Message(a.Out, a.Flags.Output, answer)
 			}
-			fmt.Fprintf(a.Out, "group %q created: waves %s\n", g.GetName(), waves(answer.GetGroup().GetPolicy()))
+			show.Printf(a.Out, "group %q created: waves %s\n", g.GetName(), waves(answer.GetGroup().GetPolicy()))
 			return nil
 		},
 	}
@@ -209,7 +209,7 @@ func UpdateGroup(a *app.App) *cobra.Command {
 				if a.Flags.Output != show.Table {
 					return show.Message(a.Out, a.Flags.Output, answer)
 				}
-				fmt.Fprintf(a.Out, "group %q updated: waves %s\n", g.GetName(), waves(answer.GetGroup().GetPolicy()))
+				show.Printf(a.Out, "group %q updated: waves %s\n", g.GetName(), waves(answer.GetGroup().GetPolicy()))
 				return nil
 			}
 		},
@@ -243,7 +243,7 @@ func DeleteGroup(a *app.App) *cobra.Command {
 			if a.Flags.Output != show.Table {
 				return show.Message(a.Out, a.Flags.Output, answer)
 			}
-			fmt.Fprintf(a.Out, "group %q deleted\n", args[0])
+			show.Printf(a.Out, "group %q deleted\n", args[0])
 			return nil
 		},
 	}
@@ -273,7 +273,7 @@ func DeleteNode(a *app.App) *cobra.Command {
 			if a.Flags.Output != show.Table {
 				return show.Message(a.Out, a.Flags.Output, answer)
 			}
-			fmt.Fprintf(a.Out, "node %q of group %q forgotten\n", args[0], group)
+			show.Printf(a.Out, "node %q of group %q forgotten\n", args[0], group)
 			return nil
 		},
 	}

@@ -91,6 +91,6 @@ func stateOf(r *distributorv1.Rollout) string { return show.Enum(r.GetState(), "
 
 func printRefusals(w io.Writer, r *distributorv1.Rollout) {
 	for _, refusal := range r.GetRefusals() {
-		fmt.Fprintf(w, "%s (refused by %s)\n", show.Problem(refusal.GetProblem()), refusal.GetNode())
+		show.Printf(w, "%s (refused by %s)\n", show.Problem(refusal.GetProblem()), refusal.GetNode())
 	}
 }

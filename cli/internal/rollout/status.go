@@ -138,20 +138,20 @@ func number(n int64) string {
 // Describe prints everything about a rollout.
 func Describe(w io.Writer, a *app.App, r *distributorv1.Rollout) {
 	n := r.GetProgress()
-	fmt.Fprintf(w, "Rollout:    %s of group %s\n", r.GetId(), r.GetGroup())
-	fmt.Fprintf(w, "From:       %s\n", revisionOf(r.GetStableRevision(), r.GetStableDigest()))
-	fmt.Fprintf(w, "To:         %s\n", revisionOf(r.GetCandidateRevision(), r.GetCandidateDigest()))
+	show.Printf(w, "Rollout:    %s of group %s\n", r.GetId(), r.GetGroup())
+	show.Printf(w, "From:       %s\n", revisionOf(r.GetStableRevision(), r.GetStableDigest()))
+	show.Printf(w, "To:         %s\n", revisionOf(r.GetCandidateRevision(), r.GetCandidateDigest()))
 	state := stateOf(r)
 	if r.GetReason() != "" {
 		state += ": " + show.Clean(r.GetReason())
 	}
-	fmt.Fprintf(w, "State:      %s\n", state)
-	fmt.Fprintf(w, "Wave:       %d of %d\n", r.GetWave(), r.GetWaveCount())
-	fmt.Fprintf(w, "Gateways:   %d online, %d in the waves so far, %d serving, %d loading, %d failed, %d refused, %d offline\n",
+	show.Printf(w, "State:      %s\n", state)
+	show.Printf(w, "Wave:       %d of %d\n", r.GetWave(), r.GetWaveCount())
+	show.Printf(w, "Gateways:   %d online, %d in the waves so far, %d serving, %d loading, %d failed, %d refused, %d offline\n",
 		n.GetOnline(), n.GetInWave(), n.GetServing(), n.GetLoading(), n.GetFailed(), n.GetRefused(), n.GetOffline())
-	fmt.Fprintf(w, "Began:      %s (%s ago)\n", show.Time(r.GetCreateTime()), show.Age(a.Now(), r.GetCreateTime()))
+	show.Printf(w, "Began:      %s (%s ago)\n", show.Time(r.GetCreateTime()), show.Age(a.Now(), r.GetCreateTime()))
 	if r.GetEndTime() != nil {
-		fmt.Fprintf(w, "Ended:      %s, after %s\n", show.Time(r.GetEndTime()), r.GetEndTime().AsTime().Sub(r.GetCreateTime().AsTime()).Round(1e6))
+		show.Printf(w, "Ended:      %s, after %s\n", show.Time(r.GetEndTime()), r.GetEndTime().AsTime().Sub(r.GetCreateTime().AsTime()).Round(1e6))
 	}
 	if len(r.GetRefusals()) > 0 {
 		fmt.Fprintln(w, "Refusals:")

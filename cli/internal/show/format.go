@@ -5,13 +5,17 @@ package show
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/silverback-gateway/silverback/kit/clean"
 )
 
 // A Format is what -o chooses.
@@ -83,23 +87,26 @@ func write(w io.Writer, f Format, text []byte) error {
 		return writeYAML(w, b.Bytes())
 	}
 	b.WriteByte('\n')
-	_, err := w.Write(b.Bytes())
+	_, err := w.Write(clean.JSON(b.Bytes()))
 	return err
 }
 
 // writeYAML prints JSON, which is YAML in flow style, in block style with the order kept.
 func writeYAML(w io.Writer, text []byte) error {
 	var node yaml.Node
-	if err := yaml.Unmarshal(text, &node); err != nil {
+	if err := yaml.Unmarshal(clean.JSON(text), &node); err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
 	blockStyle(&node)
-	enc := yaml.NewEncoder(w)
+	var b strings.Builder
+	enc := yaml.NewEncoder(&b)
 	enc.SetIndent(2)
-	if err := enc.Encode(&node); err != nil {
+	if err := errors.Join(enc.Encode(&node), enc.Close()); err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
-	return enc.Close()
+	// The encoder writes some characters as they are which a terminal obeys. JSON says exactly what they were.
+	_, err := io.WriteString(w, clean.Text(b.String(), math.MaxInt))
+	return err
 }
 
 func blockStyle(node *yaml.Node) {

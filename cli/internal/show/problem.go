@@ -2,9 +2,10 @@ package show
 
 import (
 	"fmt"
+	"io"
 	"strings"
-	"unicode"
 
+	"github.com/silverback-gateway/silverback/kit/clean"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 )
 
@@ -55,12 +56,24 @@ func Object(kind, name, id string) string {
 	return kind
 }
 
-// Clean makes a text from elsewhere safe for a terminal: control characters cannot move the cursor or colour the screen.
-func Clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && r != '\t' && unicode.IsControl(r) {
-			return unicode.ReplacementChar
+// maxText bounds what is printed of one text from elsewhere.
+const maxText = 64 << 10
+
+// Clean makes a text from elsewhere safe for a terminal: it cannot move the cursor, colour the screen or turn the direction of what follows.
+func Clean(text string) string { return clean.Text(text, maxText) }
+
+// within keeps the lines of a text apart from those around it, or a message could add a field to what is printed.
+func within(text string) string { return strings.ReplaceAll(Clean(text), "\n", "\n             ") }
+
+// Printf prints to a terminal what came from elsewhere: texts and errors among the arguments are cleaned, and their further lines indented. What writes escapes of its own uses fmt.
+func Printf(w io.Writer, format string, args ...any) {
+	for i, arg := range args {
+		switch v := arg.(type) {
+		case string:
+			args[i] = within(v)
+		case error:
+			args[i] = within(v.Error())
 		}
-		return r
-	}, text)
+	}
+	fmt.Fprintf(w, format, args...)
 }

@@ -2,6 +2,7 @@ package show_test
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/kit/clean"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
@@ -93,5 +95,47 @@ func TestPeopleForms(t *testing.T) {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+const hostile = "ok\x1b[2J\u202e\u009b\u200bname"
+
+func TestNothingFromElsewhereReachesTheTerminalAsItIs(t *testing.T) {
+	for what, write := range map[string]func(w *bytes.Buffer) error{
+		"table": func(w *bytes.Buffer) error {
+			g := show.Grid{Header: []string{"A", "B"}}
+			g.Add(hostile, "x\ny\tz")
+			return g.Write(w)
+		},
+		"stream": func(w *bytes.Buffer) error {
+			s := show.Stream{Header: []string{"A", "B"}}
+			return s.Write(w, hostile, "x\ny\tz")
+		},
+		"fields": func(w *bytes.Buffer) error {
+			show.Printf(w, "Version: %s (%v)\n", hostile, errors.New(hostile))
+			return nil
+		},
+		"json": func(w *bytes.Buffer) error { return show.Message(w, show.JSON, &fleetv1.Condition{Message: hostile}) },
+		"yaml": func(w *bytes.Buffer) error { return show.Message(w, show.YAML, &fleetv1.Condition{Message: hostile}) },
+		"problem": func(w *bytes.Buffer) error {
+			w.WriteString(show.Problem(&fleetv1.Problem{Name: hostile, Kind: "route", Message: hostile}))
+			return nil
+		},
+	} {
+		var b bytes.Buffer
+		if err := write(&b); err != nil {
+			t.Fatal(err)
+		}
+		if strings.ContainsFunc(b.String(), func(r rune) bool { return r != '\n' && clean.Unsafe(r) }) || !strings.Contains(b.String(), "name") {
+			t.Errorf("%s: %q", what, b.String())
+		}
+		if lines := strings.Count(b.String(), "\n"); (what == "table" || what == "stream") && lines != 2 {
+			t.Errorf("%s: a cell made %d lines", what, lines)
+		}
+	}
+	var b bytes.Buffer
+	show.Printf(&b, "Message: %s\n", "one\nState: ready")
+	if strings.Contains(b.String(), "\nState") {
+		t.Errorf("a message forged a field: %q", b.String())
 	}
 }

@@ -3,8 +3,11 @@ package show
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/silverback-gateway/silverback/kit/clean"
 )
 
 // minWidth is room for most cells, so that columns seldom have to move.
@@ -19,7 +22,10 @@ type Stream struct {
 
 // Write prints a row, and before the first one the header.
 func (s *Stream) Write(w io.Writer, cells ...string) error {
-	text := ""
+	text, cells := "", slices.Clone(cells)
+	for i, cell := range cells {
+		cells[i] = clean.Line(cell, maxText)
+	}
 	if s.widths == nil {
 		s.widths = make([]int, len(s.Header))
 		for i := range s.widths {

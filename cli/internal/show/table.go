@@ -9,6 +9,8 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/silverback-gateway/silverback/kit/clean"
 )
 
 // A Grid is a table: a header, then rows of as many cells.
@@ -26,6 +28,7 @@ func (g *Grid) Write(w io.Writer) error {
 	fmt.Fprintln(tw, strings.Join(g.Header, "\t"))
 	for _, row := range g.Rows {
 		for i, cell := range row {
+			row[i] = clean.Line(cell, maxText)
 			if cell == "" {
 				row[i] = "-"
 			}

@@ -6,6 +6,7 @@ import (
 
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 
+	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
@@ -111,7 +112,7 @@ func (s *session) failed(digest fleet.Digest, newest bool, f *distributorv1.Fail
 			return
 		}
 	}
-	s.failing, s.failure = digest, string(s.node)+": "+f.GetMessage()
+	s.failing, s.failure = digest, string(s.node)+": "+clean.Line(f.GetMessage(), clean.MaxMessage)
 }
 
 // stale forgets a directive that the agent refused for its age, or the same target decided anew would be no news. This replica

@@ -10,6 +10,7 @@ import (
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 
+	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
@@ -52,8 +53,9 @@ func policyMessage(p rollout.Policy) *fleetv1.RolloutPolicy {
 // Problem reads what an agent says that its gateway refused. Only what a gateway can know is taken from it.
 func Problem(p *fleetv1.Problem) rollout.Problem {
 	return rollout.Problem{
-		Kind: p.GetKind(), Name: p.GetName(), ID: p.GetId(), Field: p.GetField(),
-		Class: int32(fleetv1.Problem_CLASS_REFUSED_BY_GATEWAY), Message: p.GetMessage(),
+		Kind: clean.Line(p.GetKind(), clean.MaxWord), Name: clean.Line(p.GetName(), clean.MaxMessage), ID: clean.Line(p.GetId(), clean.MaxWord),
+		Field: clean.Line(p.GetField(), clean.MaxMessage),
+		Class: int32(fleetv1.Problem_CLASS_REFUSED_BY_GATEWAY), Message: clean.Line(p.GetMessage(), clean.MaxMessage),
 	}
 }
 

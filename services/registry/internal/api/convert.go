@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
@@ -138,6 +139,7 @@ func reportFrom(st *fleetv1.NodeStatus) (roster.Report, []fault.Violation, error
 	if size := proto.Size(st); size > roster.MaxStatus {
 		return roster.Report{}, []fault.Violation{{Field: "status", Description: fmt.Sprintf("has %d bytes; at most %d are allowed", size, roster.MaxStatus)}}, nil
 	}
+	clean.Message(st, clean.MaxMessage) // before it is kept: whoever shows it shows what a node wrote
 	full, err := marshal(st)
 	return roster.Report{
 		Said: true, Proven: st.GetDigest() != "", Ready: st.GetGatewayReady(), Draining: st.GetDraining(), Conditions: len(st.GetConditions()), Full: full,

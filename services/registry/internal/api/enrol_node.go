@@ -3,11 +3,14 @@ package api
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
@@ -32,6 +35,17 @@ func (s *Server) EnrolNode(ctx context.Context, r *registryv1.EnrolNodeRequest) 
 			bad = append(bad, fault.Violation{Field: field, Description: fmt.Sprintf("has %d bytes; at most %d are allowed", len(value), roster.MaxAddress)})
 		}
 	}
+	// It is compared with every renewal, so it is not cleaned.
+	if boot := r.GetBootId(); strings.ContainsFunc(boot, clean.Unsafe) || !utf8.ValidString(boot) {
+		bad = append(bad, fault.Violation{Field: "boot_id", Description: "has a control character"})
+	}
+	for field, value := range map[string]string{"proxy_address": r.GetProxyAddress(), "agent_address": r.GetAgentAddress()} {
+		if value != "" && len(value) <= roster.MaxAddress {
+			if _, err := fleet.ParseAddress(value); err != nil {
+				bad = append(bad, fault.Violation{Field: field, Description: fmt.Sprintf("%.64q: %s", value, err)})
+			}
+		}
+	}
 	if size := proto.Size(r.GetCapabilities()); size > roster.MaxCapabilities {
 		bad = append(bad, fault.Violation{Field: "capabilities", Description: fmt.Sprintf("has %d bytes; at most %d are allowed", size, roster.MaxCapabilities)})
 	}
@@ -43,6 +57,7 @@ func (s *Server) EnrolNode(ctx context.Context, r *registryv1.EnrolNodeRequest) 
 	if err := invalid(bad); err != nil {
 		return nil, err
 	}
+	clean.Message(r, clean.MaxWord)
 	capabilities, err := marshal(r.GetCapabilities())
 	if err != nil {
 		return nil, err

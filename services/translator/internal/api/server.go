@@ -55,6 +55,9 @@ func sourceOf(name string) fleet.SourceID {
 	return fleet.SourceID(name)
 }
 
+// maxNote bounds what a caller says about a change, in bytes; the contract bounds its characters.
+const maxNote = 16 << 10
+
 // authorOf says who calls, as far as callers are told apart.
 func authorOf(ctx context.Context) string {
 	if who := identity.Caller(ctx); who.Kind != identity.Nobody {

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 
+	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 	"github.com/silverback-gateway/silverback/services/translator/internal/desired"
@@ -12,7 +13,7 @@ import (
 func (s *Server) SubmitConfig(ctx context.Context, r *translatorv1.SubmitConfigRequest) (*translatorv1.SubmitConfigResponse, error) {
 	out, err := s.Desk.Submit(ctx, desired.Submission{
 		Group: fleet.GroupID(r.GetGroup()), Source: sourceOf(r.GetSource()), Documents: documents(r.GetDocuments()),
-		Expected: fleet.Revision(r.GetExpectedRevision()), RequestID: r.GetRequestId(), Message: r.GetMessage(), Author: authorOf(ctx),
+		Expected: fleet.Revision(r.GetExpectedRevision()), RequestID: r.GetRequestId(), Message: clean.Text(r.GetMessage(), maxNote), Author: authorOf(ctx),
 		ValidateOnly: r.GetValidateOnly(), AllowShrink: r.GetAllowShrink(),
 	})
 	if err != nil {
