@@ -20,8 +20,10 @@ type (
 	Revision int64
 	// Term is the fencing token of a leadership: the create revision of the leader's election key. A larger term wins.
 	Term int64
-	// Decision is the etcd revision at which a leader wrote an assignment; it orders directives.
+	// Decision is the etcd revision at which a leader wrote an assignment; it orders directives of one epoch.
 	Decision int64
+	// Epoch is the number of the ledger's life, raised by a recovery; it orders directives before the decision does. 0 is the first.
+	Epoch int64
 )
 
 // MaxPosition is the end of the hash order: a threshold of MaxPosition includes every node.

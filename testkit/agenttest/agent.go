@@ -45,6 +45,7 @@ type Config struct {
 type Seen struct {
 	Revision fleet.Revision
 	Digest   fleet.Digest
+	Epoch    fleet.Epoch
 	Decision fleet.Decision
 	Term     fleet.Term
 	Base     fleet.Digest // of its delta; empty without one, or without base
@@ -63,7 +64,7 @@ type Agent struct {
 	history  []Seen
 	holds    map[fleet.Digest][]byte
 	serving  Seen
-	decision fleet.Decision
+	followed fleet.Stamp
 	refused  map[fleet.Digest]bool
 	bytes    int64
 	opened   int
@@ -154,7 +155,7 @@ func (a *Agent) hello() *distributorv1.Hello {
 	a.boot++
 	h := &distributorv1.Hello{
 		Group: a.c.Group, Node: a.c.Node, BootId: fmt.Sprint(a.boot), ServingDigest: string(a.serving.Digest), ServingRevision: int64(a.serving.Revision),
-		HeldDigest: string(a.serving.Digest), Decision: int64(a.decision),
+		HeldDigest: string(a.serving.Digest), Epoch: int64(a.followed.Epoch), Decision: int64(a.followed.Decision),
 	}
 	for d := range a.refused {
 		h.Refused = append(h.Refused, &distributorv1.Refused{Digest: string(d), Problems: a.c.Problems})
@@ -170,7 +171,8 @@ func (a *Agent) load(d *distributorv1.Directive, nonce uint64, parts int) (Seen,
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	seen := Seen{
-		Revision: fleet.Revision(d.GetRevision()), Digest: fleet.Digest(d.GetDigest()), Decision: fleet.Decision(d.GetDecision()), Term: fleet.Term(d.GetTerm()),
+		Revision: fleet.Revision(d.GetRevision()), Digest: fleet.Digest(d.GetDigest()), Term: fleet.Term(d.GetTerm()),
+		Epoch: fleet.Epoch(d.GetEpoch()), Decision: fleet.Decision(d.GetDecision()),
 		Base: fleet.Digest(d.GetDelta().GetBaseDigest()), Delta: d.GetDelta() != nil, Parts: parts, At: time.Now(),
 	}
 	outcome := &distributorv1.Outcome{Nonce: nonce, Decision: d.GetDecision(), Digest: d.GetDigest()}
@@ -178,12 +180,13 @@ func (a *Agent) load(d *distributorv1.Directive, nonce uint64, parts int) (Seen,
 		outcome.Verdict = &distributorv1.Outcome_Failure{Failure: &distributorv1.Failure{Reason: reason, Message: text, ServingDigest: string(a.serving.Digest), Attempts: 1}}
 	}
 	defer func() { a.history = append(a.history, seen) }()
-	if seen.Decision < a.decision {
+	stamp := fleet.Stamp{Epoch: seen.Epoch, Decision: seen.Decision}
+	if a.followed.After(stamp) {
 		seen.Err = errors.New("older than what was followed")
 		fail(distributorv1.Failure_REASON_STALE_DECISION, "older decision")
 		return seen, outcome
 	}
-	a.decision = seen.Decision
+	a.followed = stamp
 	canonical, err := a.make(d)
 	if err != nil {
 		seen.Err = err

@@ -259,7 +259,7 @@ func (a *Applier) show() {
 		if s.Serving.Digest != "" {
 			v.Proof = s.Ack.Proof.String()
 		}
-		v.Decision, v.Term = int64(s.Memory.Decision), int64(s.Memory.Term)
+		v.Epoch, v.Decision, v.Term = int64(s.Memory.Epoch), int64(s.Memory.Decision), int64(s.Memory.Term)
 		v.WantedRevision, v.WantedDigest = int64(s.Wanted.Revision), string(s.Wanted.Digest)
 		v.GatewayReachable, v.GatewayReady = s.Reachable, s.Ready
 		v.Loads, v.Drifts = s.Loads, s.Drifts
@@ -300,7 +300,7 @@ func (a *Applier) conditions() map[string]string {
 	c := map[string]string{
 		"GatewayUnreachable": "", "GatewayNotReady": "", "GatewayLost": "", "GatewayBehind": "", "GatewayVersionChanged": "", "Drift": "", "DriftHealed": "",
 		"SnapshotRefused": "", "LoadFailing": "", "RestoreFailing": s.RestoreErr, "StateDirectory": a.disk, "BootFile": a.boot,
-		"BootFileForeign": "", "LastKnownGoodDamaged": a.Store.Damage(), "MemoryDamaged": a.memory,
+		"BootFileForeign": "", "DecisionStale": "", "LastKnownGoodDamaged": a.Store.Damage(), "MemoryDamaged": a.memory,
 	}
 	for kind, l := range a.lingers {
 		if time.Now().Before(l.until) {
@@ -321,6 +321,9 @@ func (a *Applier) conditions() map[string]string {
 	}
 	if s.Failure.Reason != 0 {
 		c["LoadFailing"] = s.Failure.Error()
+	}
+	if s.Stale != nil {
+		c["DecisionStale"] = s.Stale.String() + "; when the ledger (etcd) was restored or lost, silverback recover has it followed again"
 	}
 	if s.Failure.Reason == verdict.Disk && a.disk == "" && a.boot == "" {
 		c["StateDirectory"] = s.Failure.Message

@@ -49,18 +49,20 @@ func Decide(s State, at Moment, event Event) (State, []Action) {
 
 func (s State) received(d Directive) (State, []Action) {
 	answer := Answer{Ticket: d.Ticket, Snapshot: d.Snapshot, Serving: s.serves()}
-	if d.Snapshot.Decision < s.Memory.Decision {
-		// A deposed leader, or a replica that lags behind: the group has moved on.
-		answer.Failure = &verdict.Failure{Reason: verdict.StaleDecision, Message: "a newer decision was followed already"}
+	if s.Memory.Stamp().After(d.Snapshot.Stamp()) {
+		// A deposed leader, or a replica that lags behind: the group has moved on. Or the ledger went back in time.
+		s.Stale = &Stale{Followed: s.Memory.Stamp(), Offered: d.Snapshot.Stamp()}
+		answer.Failure = &verdict.Failure{Reason: verdict.StaleDecision, Message: s.Stale.String()}
 		return s, []Action{answer}
 	}
+	s.Stale = nil
 	if d.Damage != nil {
 		answer.Failure = d.Damage
 		return s, []Action{answer}
 	}
 	var actions []Action
-	if s.Memory.Decision != d.Snapshot.Decision {
-		s.Memory.Decision, s.Memory.Term = d.Snapshot.Decision, d.Snapshot.Term
+	if s.Memory.Stamp() != d.Snapshot.Stamp() {
+		s.Memory = s.Memory.Follow(d.Snapshot)
 		actions = append(actions, Remember{})
 	}
 	again := s.Wanted.Digest == d.Snapshot.Digest

@@ -68,6 +68,11 @@ func TestDecideActions(t *testing.T) {
 		{"a new digest is loaded", serving(), received(snapB), []string{"remember", "load b"}},
 		{"an older decision is refused and the gateway is left alone", serving(), received(older), []string{"failure stale_decision"}},
 		{"an older decision is stale even when its bytes are damaged", serving(), Received{Directive{Snapshot: older, Damage: damage}}, []string{"failure stale_decision"}},
+		{"an older epoch is refused whatever its decision", with(serving(), func(s *State) { s.Memory.Epoch = 2 }),
+			received(lastgood.Snapshot{Digest: "b", Revision: 9, Epoch: 1, Decision: 99}), []string{"failure stale_decision"}},
+		{"a newer epoch is followed whatever its decision", with(serving(), func(s *State) { s.Memory.Epoch = 2 }),
+			received(lastgood.Snapshot{Digest: "b", Revision: 1, Epoch: 3, Decision: 1}), []string{"remember", "load b"}},
+		{"what is served is acked anew in a newer epoch", serving(), received(lastgood.Snapshot{Digest: "a", Revision: 1, Epoch: 1, Decision: 3}), []string{"remember", "remember", "ack"}},
 		{"damaged bytes are a failure", serving(), Received{Directive{Ticket: ticket, Snapshot: snapB, Damage: damage}}, []string{"failure bad_delta"}},
 		{"what is served is acked without touching the gateway", serving(), received(newerA), []string{"remember", "remember", "ack"}},
 		{"the same decision again is acked again", serving(), received(snapA), []string{"remember", "ack"}},
@@ -243,5 +248,30 @@ func TestMailbox(t *testing.T) {
 	m.Put(Directive{Snapshot: snapA})
 	if m.Superseded(snapB) {
 		t.Error("an older decision supersedes")
+	}
+}
+
+func TestAStaleDecisionIsToldUntilANewerOneIsFollowed(t *testing.T) {
+	s := with(serving(), func(s *State) { s.Memory.Epoch = 1 })
+	s, _ = Decide(s, moment, received(lastgood.Snapshot{Digest: "b", Revision: 2, Decision: 99}))
+	want := Stale{Followed: fleet.Stamp{Epoch: 1, Decision: 10}, Offered: fleet.Stamp{Decision: 99}}
+	if s.Stale == nil || *s.Stale != want || s.Memory.Stamp() != want.Followed || s.Wanted != snapA {
+		t.Fatalf("after an older decision: stale %v, memory %v, wanted %v", s.Stale, s.Memory.Stamp(), s.Wanted)
+	}
+	s, _ = Decide(s, moment, received(lastgood.Snapshot{Digest: "b", Revision: 2, Epoch: 2, Decision: 3}))
+	if s.Stale != nil || s.Memory.Stamp() != (fleet.Stamp{Epoch: 2, Decision: 3}) {
+		t.Errorf("after a newer one: stale %v, memory %v", s.Stale, s.Memory.Stamp())
+	}
+}
+
+// What waits in the mailbox is ordered as decisions are: a straggler of an older epoch does not take the place of what is newer.
+func TestMailboxOrdersByEpochFirst(t *testing.T) {
+	m := NewMailbox()
+	newer := lastgood.Snapshot{Digest: "b", Epoch: 1, Decision: 1}
+	if older := (lastgood.Snapshot{Digest: "a", Decision: 9}); !m.Put(Directive{Snapshot: newer}) || m.Put(Directive{Snapshot: older}) || !m.Superseded(older) {
+		t.Error("an older epoch was preferred for its larger decision")
+	}
+	if d, ok := m.Take(); !ok || d.Snapshot != newer {
+		t.Errorf("%v waits", d)
 	}
 }

@@ -39,6 +39,9 @@ func happened(before, after State, now time.Time) []board.Event {
 	if len(after.Problems) > 0 && len(before.Problems) == 0 {
 		note("SnapshotRefused", "revision %d: %s", after.Wanted.Revision, (&verdict.Refusal{Problems: after.Problems}).Error())
 	}
+	if after.Stale != nil && (before.Stale == nil || *before.Stale != *after.Stale) {
+		note("DecisionStale", "%s", after.Stale)
+	}
 	if after.Attempts > 0 && after.Attempts != before.Attempts {
 		note("LoadFailed", "revision %d, attempt %d: %s", after.Wanted.Revision, after.Attempts, after.Failure.Error())
 	}

@@ -41,7 +41,7 @@ func NewMailbox() *Mailbox { return &Mailbox{bell: make(chan struct{}, 1)} }
 // Put never blocks; the newest directive wins. False says that what is waiting is newer: it stays.
 func (m *Mailbox) Put(d Directive) bool {
 	m.mu.Lock()
-	if m.next != nil && m.next.Damage == nil && m.next.Snapshot.Decision > d.Snapshot.Decision {
+	if m.next != nil && m.next.Damage == nil && m.next.Snapshot.Stamp().After(d.Snapshot.Stamp()) {
 		m.mu.Unlock()
 		return false
 	}
@@ -73,5 +73,5 @@ func (m *Mailbox) Take() (Directive, bool) {
 func (m *Mailbox) Superseded(by lastgood.Snapshot) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.next != nil && m.next.Damage == nil && m.next.Snapshot.Decision >= by.Decision && m.next.Snapshot.Digest != by.Digest
+	return m.next != nil && m.next.Damage == nil && !by.Stamp().After(m.next.Snapshot.Stamp()) && m.next.Snapshot.Digest != by.Digest
 }

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -24,6 +25,8 @@ type State struct {
 	RetryAt  time.Time       // when Wanted is loaded again; zero: not at all
 	Failure  verdict.Failure // the last of Wanted; zero when it did not fail
 	Problems []verdict.Problem
+
+	Stale *Stale // the newest directive, when it was refused for its age; nil when it was not
 
 	Serving lastgood.Snapshot // what was proven last
 	Proven  bool              // and nothing happened since that could have changed it
@@ -55,6 +58,14 @@ type State struct {
 	RestoreErr string
 }
 
+// Stale is a directive that is older than one that was followed.
+type Stale struct{ Followed, Offered fleet.Stamp }
+
+// String says both, for people.
+func (s Stale) String() string {
+	return fmt.Sprintf("the control plane offers %s, and this node follows %s, which is newer", s.Offered, s.Followed)
+}
+
 // Leaving is what a load leaves in a gateway.
 type Leaving struct {
 	Snapshot lastgood.Snapshot
@@ -67,7 +78,7 @@ func Start(memory lastgood.Memory, good lastgood.Snapshot, pending Leaving) Stat
 		good = memory.Serving
 	}
 	s := State{Memory: memory, Good: good, Pending: pending}
-	if _, refused := s.refused(pending.Snapshot.Digest); refused || pending.Snapshot.Decision < memory.Decision {
+	if _, refused := s.refused(pending.Snapshot.Digest); refused || memory.Stamp().After(pending.Snapshot.Stamp()) {
 		s.Pending = Leaving{} // judged already, or the group has moved on
 	}
 	return s

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
 // Condition is something that an operator should know.
@@ -37,6 +38,7 @@ type View struct {
 	Digest            string            `json:"digest"`
 	Proven            bool              `json:"proven"` // that digest is served now, as far as is known
 	Proof             string            `json:"proof,omitempty"`
+	Epoch             int64             `json:"epoch"`
 	Decision          int64             `json:"decision"`
 	Term              int64             `json:"term"`
 	WantedRevision    int64             `json:"wanted_revision"`
@@ -61,6 +63,11 @@ type View struct {
 	Told              *Health           `json:"-"`                // what the registry is to know of it
 	Events            []Event           `json:"events"`           // oldest first, at most MaxEvents
 	CapabilitiesCount int64             `json:"-"`                // changes when the capabilities were read anew and differ
+}
+
+// Stamp is the place of the last decision that was followed among all decisions.
+func (v View) Stamp() fleet.Stamp {
+	return fleet.Stamp{Epoch: fleet.Epoch(v.Epoch), Decision: fleet.Decision(v.Decision)}
 }
 
 // Probe is how one of the group's probes stands. It is never changed, only replaced.

@@ -23,9 +23,13 @@ import (
 type Snapshot struct {
 	Digest   fleet.Digest   `json:"digest"`
 	Revision fleet.Revision `json:"revision"`
+	Epoch    fleet.Epoch    `json:"epoch,omitempty"`
 	Decision fleet.Decision `json:"decision"`
 	Term     fleet.Term     `json:"term"`
 }
+
+// Stamp is the place of the decision that asked for the snapshot among all decisions.
+func (s Snapshot) Stamp() fleet.Stamp { return fleet.Stamp{Epoch: s.Epoch, Decision: s.Decision} }
 
 // ErrCorrupt marks a file that is there and not what was written.
 var ErrCorrupt = errors.New("the file is damaged")

@@ -12,7 +12,8 @@ import (
 // Memory is what an agent must not forget when it restarts. It holds no time: how long to wait is counted anew after a
 // restart, and a clock that was set back or forward means nothing.
 type Memory struct {
-	// Decision is the last that was followed; older ones are refused.
+	// Epoch and Decision are of the last decision that was followed; older ones are refused. A file of before epochs is of epoch 0.
+	Epoch    fleet.Epoch    `json:"epoch,omitempty"`
 	Decision fleet.Decision `json:"decision"`
 	Term     fleet.Term     `json:"term"`
 	// Refused are digests that the gateway turned down, oldest first, at most MaxRefused.
@@ -32,6 +33,15 @@ type Memory struct {
 	Known []Known `json:"known,omitempty"`
 	// Boot is the hash of the boot file as the agent left it; another one is somebody else's.
 	Boot fleet.GatewayHash `json:"boot,omitempty"`
+}
+
+// Stamp is the place of the last decision that was followed among all decisions.
+func (m Memory) Stamp() fleet.Stamp { return fleet.Stamp{Epoch: m.Epoch, Decision: m.Decision} }
+
+// Follow returns the memory of an agent that follows the decision of a snapshot.
+func (m Memory) Follow(s Snapshot) Memory {
+	m.Epoch, m.Decision, m.Term = s.Epoch, s.Decision, s.Term
+	return m
 }
 
 // Known is the hash under which a gateway runs, or would run, a snapshot.
@@ -70,8 +80,8 @@ func (s *Store) Recall() (Memory, error) {
 	}
 	s.mu.Lock()
 	for _, known := range []Snapshot{s.current, s.previous} {
-		if known.Decision > m.Decision {
-			m.Decision, m.Term = known.Decision, known.Term
+		if known.Stamp().After(m.Stamp()) {
+			m = m.Follow(known)
 		}
 	}
 	s.mu.Unlock()

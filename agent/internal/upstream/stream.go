@@ -242,12 +242,12 @@ func (f *Follower) deliver(stream uint64, a *assembly, err error) {
 		Ticket: apply.Ticket{Stream: stream, Nonce: a.nonce},
 		Snapshot: lastgood.Snapshot{
 			Digest: fleet.Digest(a.directive.GetDigest()), Revision: fleet.Revision(a.directive.GetRevision()),
-			Decision: fleet.Decision(a.directive.GetDecision()), Term: fleet.Term(a.directive.GetTerm()),
+			Epoch: fleet.Epoch(a.directive.GetEpoch()), Decision: fleet.Decision(a.directive.GetDecision()), Term: fleet.Term(a.directive.GetTerm()),
 		},
 		Arrived: time.Now(),
 	}
 	f.traces.arrived(d, telemetry.TraceParent(a.directive.GetTraceparent()))
-	stale := d.Snapshot.Decision < fleet.Decision(f.Board.View().Decision)
+	stale := f.Board.View().Stamp().After(d.Snapshot.Stamp())
 	switch {
 	case err != nil, stale: // nothing is made of what will be refused
 	case a.directive.GetDelta() == nil:
@@ -296,7 +296,7 @@ func (f *Follower) hello() *distributorv1.Hello {
 	v := f.Board.View()
 	h := &distributorv1.Hello{
 		Group: string(f.Identity.Group), Node: string(f.Identity.Node), BootId: f.Identity.BootID, AgentVersion: f.Identity.Version,
-		HeldDigest: string(f.Store.Held()), Decision: v.Decision,
+		HeldDigest: string(f.Store.Held()), Epoch: v.Epoch, Decision: v.Decision,
 	}
 	if v.Proven {
 		h.ServingDigest, h.ServingRevision = v.Digest, v.Revision

@@ -79,7 +79,7 @@ func reasonOf(r verdict.Reason) distributorv1.Failure_Reason {
 
 func nodeStatus(v board.View) *fleetv1.NodeStatus {
 	s := &fleetv1.NodeStatus{
-		Decision: v.Decision, GatewayReady: v.GatewayReady, Draining: v.Draining,
+		Epoch: v.Epoch, Decision: v.Decision, GatewayReady: v.GatewayReady, Draining: v.Draining,
 		LoadTime: durationpb.New(v.LoadTime.Round(time.Microsecond)), ProofTime: durationpb.New(v.ProofTime.Round(time.Microsecond)),
 		Loads: v.Loads, Drifts: v.Drifts, Health: healthOf(v.Told),
 	}

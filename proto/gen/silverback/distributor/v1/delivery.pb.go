@@ -46,7 +46,7 @@ const (
 	Failure_REASON_DISK Failure_Reason = 6
 	// The delta does not give the announced snapshot; the agent wants it whole.
 	Failure_REASON_BAD_DELTA Failure_Reason = 7
-	// The decision is older than one that was followed.
+	// The decision is older than one that was followed, in its epoch or by its epoch.
 	Failure_REASON_STALE_DECISION Failure_Reason = 8
 )
 
@@ -320,13 +320,15 @@ type Hello struct {
 	// The snapshot whose bytes the agent holds, to receive a difference against; empty when
 	// it holds none.
 	HeldDigest string `protobuf:"bytes,6,opt,name=held_digest,json=heldDigest,proto3" json:"held_digest,omitempty"`
-	// The last decision that the agent followed; it refuses older ones.
+	// The last decision that the agent followed, in the epoch below; it refuses older ones.
 	Decision int64 `protobuf:"varint,7,opt,name=decision,proto3" json:"decision,omitempty"`
 	// Digests that this gateway refused before, at most 16, with the reasons. They are
 	// not loaded again.
 	Refused []*Refused `protobuf:"bytes,8,rep,name=refused,proto3" json:"refused,omitempty"`
 	// The version of the agent.
-	AgentVersion  string `protobuf:"bytes,9,opt,name=agent_version,json=agentVersion,proto3" json:"agent_version,omitempty"`
+	AgentVersion string `protobuf:"bytes,9,opt,name=agent_version,json=agentVersion,proto3" json:"agent_version,omitempty"`
+	// The epoch of that decision; see Directive.epoch.
+	Epoch         int64 `protobuf:"varint,10,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -424,6 +426,13 @@ func (x *Hello) GetAgentVersion() string {
 	return ""
 }
 
+func (x *Hello) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
 // A digest that a gateway refused.
 type Refused struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -486,7 +495,7 @@ type Directive struct {
 	Revision int64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Its digest.
 	Digest string `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
-	// Orders directives: the store revision at which the leader decided. An agent refuses one that is
+	// Orders directives of one epoch: the store revision at which the leader decided. An agent refuses one that is
 	// smaller than the last it followed.
 	Decision int64 `protobuf:"varint,3,opt,name=decision,proto3" json:"decision,omitempty"`
 	// The term of the leader that decided.
@@ -498,7 +507,11 @@ type Directive struct {
 	PartCount int32 `protobuf:"varint,6,opt,name=part_count,json=partCount,proto3" json:"part_count,omitempty"`
 	// Where this directive is in the trace of the submission, in the form of W3C's
 	// traceparent; empty when that was not traced.
-	Traceparent   string `protobuf:"bytes,7,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	Traceparent string `protobuf:"bytes,7,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	// The epoch of the decision: a number of the ledger that only a recovery raises. It orders directives before the
+	// decision does: an agent refuses a smaller epoch than the last it followed, whatever the decision. 0 is the first epoch, and what
+	// a distributor says that knows none.
+	Epoch         int64 `protobuf:"varint,8,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -580,6 +593,13 @@ func (x *Directive) GetTraceparent() string {
 		return x.Traceparent
 	}
 	return ""
+}
+
+func (x *Directive) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
 }
 
 // A further part of a delta.
@@ -1030,7 +1050,7 @@ const file_silverback_distributor_v1_delivery_proto_rawDesc = "" +
 	"\n" +
 	"delta_part\x18\x03 \x01(\v2$.silverback.distributor.v1.DeltaPartH\x00R\tdeltaPart\x12D\n" +
 	"\treconnect\x18\x04 \x01(\v2$.silverback.distributor.v1.ReconnectH\x00R\treconnectB\t\n" +
-	"\amessage\"\xce\x02\n" +
+	"\amessage\"\xe4\x02\n" +
 	"\x05Hello\x12\x1d\n" +
 	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1b\n" +
 	"\x04node\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04node\x12\x17\n" +
@@ -1041,10 +1061,12 @@ const file_silverback_distributor_v1_delivery_proto_rawDesc = "" +
 	"heldDigest\x12\x1a\n" +
 	"\bdecision\x18\a \x01(\x03R\bdecision\x12<\n" +
 	"\arefused\x18\b \x03(\v2\".silverback.distributor.v1.RefusedR\arefused\x12#\n" +
-	"\ragent_version\x18\t \x01(\tR\fagentVersion\"[\n" +
+	"\ragent_version\x18\t \x01(\tR\fagentVersion\x12\x14\n" +
+	"\x05epoch\x18\n" +
+	" \x01(\x03R\x05epoch\"[\n" +
 	"\aRefused\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x128\n" +
-	"\bproblems\x18\x02 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bproblems\"\xe2\x01\n" +
+	"\bproblems\x18\x02 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bproblems\"\xf8\x01\n" +
 	"\tDirective\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x1a\n" +
@@ -1053,7 +1075,8 @@ const file_silverback_distributor_v1_delivery_proto_rawDesc = "" +
 	"\x05delta\x18\x05 \x01(\v2\x1a.silverback.fleet.v1.DeltaR\x05delta\x12\x1d\n" +
 	"\n" +
 	"part_count\x18\x06 \x01(\x05R\tpartCount\x12 \n" +
-	"\vtraceparent\x18\a \x01(\tR\vtraceparent\"i\n" +
+	"\vtraceparent\x18\a \x01(\tR\vtraceparent\x12\x14\n" +
+	"\x05epoch\x18\b \x01(\x03R\x05epoch\"i\n" +
 	"\tDeltaPart\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x12D\n" +
 	"\n" +

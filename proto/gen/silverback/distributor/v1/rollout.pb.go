@@ -462,10 +462,12 @@ type Assignment struct {
 	CandidateDigest string `protobuf:"bytes,5,opt,name=candidate_digest,json=candidateDigest,proto3" json:"candidate_digest,omitempty"`
 	// The rollout that moves the candidate; empty when none does.
 	Rollout string `protobuf:"bytes,6,opt,name=rollout,proto3" json:"rollout,omitempty"`
-	// Orders directives: the store revision at which it was written.
+	// Orders directives of one epoch: the store revision at which it was written.
 	Decision int64 `protobuf:"varint,7,opt,name=decision,proto3" json:"decision,omitempty"`
 	// The term of the leader that decided.
-	Term          int64 `protobuf:"varint,8,opt,name=term,proto3" json:"term,omitempty"`
+	Term int64 `protobuf:"varint,8,opt,name=term,proto3" json:"term,omitempty"`
+	// The epoch of the ledger when it was written; see Directive.epoch.
+	Epoch         int64 `protobuf:"varint,9,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -552,6 +554,13 @@ func (x *Assignment) GetDecision() int64 {
 func (x *Assignment) GetTerm() int64 {
 	if x != nil {
 		return x.Term
+	}
+	return 0
+}
+
+func (x *Assignment) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
 	}
 	return 0
 }
@@ -1203,7 +1212,7 @@ const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"\aoffline\x18\a \x01(\x03R\aoffline\"U\n" +
 	"\aRefusal\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x126\n" +
-	"\aproblem\x18\x02 \x01(\v2\x1c.silverback.fleet.v1.ProblemR\aproblem\"\x94\x02\n" +
+	"\aproblem\x18\x02 \x01(\v2\x1c.silverback.fleet.v1.ProblemR\aproblem\"\xaa\x02\n" +
 	"\n" +
 	"Assignment\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12'\n" +
@@ -1213,7 +1222,8 @@ const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"\x10candidate_digest\x18\x05 \x01(\tR\x0fcandidateDigest\x12\x18\n" +
 	"\arollout\x18\x06 \x01(\tR\arollout\x12\x1a\n" +
 	"\bdecision\x18\a \x01(\x03R\bdecision\x12\x12\n" +
-	"\x04term\x18\b \x01(\x03R\x04term\"g\n" +
+	"\x04term\x18\b \x01(\x03R\x04term\x12\x14\n" +
+	"\x05epoch\x18\t \x01(\x03R\x05epoch\"g\n" +
 	"\x11GetRolloutRequest\x12\x1d\n" +
 	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12#\n" +

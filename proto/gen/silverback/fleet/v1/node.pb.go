@@ -282,7 +282,9 @@ type NodeStatus struct {
 	Drifts int64 `protobuf:"varint,11,opt,name=drifts,proto3" json:"drifts,omitempty"`
 	// How the gateway fares with its traffic, rounded, so that a steady node reports
 	// nothing new; unset when nothing was sampled yet.
-	Health        *Health `protobuf:"bytes,12,opt,name=health,proto3" json:"health,omitempty"`
+	Health *Health `protobuf:"bytes,12,opt,name=health,proto3" json:"health,omitempty"`
+	// The epoch of the decision that the agent followed last; see Directive.epoch.
+	Epoch         int64 `protobuf:"varint,13,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -399,6 +401,13 @@ func (x *NodeStatus) GetHealth() *Health {
 		return x.Health
 	}
 	return nil
+}
+
+func (x *NodeStatus) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
 }
 
 // How a gateway fared over a window of time. Figures of requests come from Kong's
@@ -622,7 +631,7 @@ const file_silverback_fleet_v1_node_proto_rawDesc = "" +
 	"\tCondition\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x120\n" +
-	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xe4\x03\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xfa\x03\n" +
 	"\n" +
 	"NodeStatus\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12\x16\n" +
@@ -640,7 +649,8 @@ const file_silverback_fleet_v1_node_proto_rawDesc = "" +
 	"\x05loads\x18\n" +
 	" \x01(\x03R\x05loads\x12\x16\n" +
 	"\x06drifts\x18\v \x01(\x03R\x06drifts\x123\n" +
-	"\x06health\x18\f \x01(\v2\x1b.silverback.fleet.v1.HealthR\x06health\"\xda\x03\n" +
+	"\x06health\x18\f \x01(\v2\x1b.silverback.fleet.v1.HealthR\x06health\x12\x14\n" +
+	"\x05epoch\x18\r \x01(\x03R\x05epoch\"\xda\x03\n" +
 	"\x06Health\x121\n" +
 	"\x06window\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x06window\x12\x1f\n" +
 	"\brequests\x18\x02 \x01(\x03H\x00R\brequests\x88\x01\x01\x12(\n" +
