@@ -21,15 +21,16 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fault"
 )
 
-// chain is the interceptors of a server, outermost first.
+// chain is the interceptors of a server, outermost first: those of a unary call before and after its request is read.
 type chain struct {
+	before []grpc.UnaryServerInterceptor
 	unary  []grpc.UnaryServerInterceptor
 	stream []grpc.StreamServerInterceptor
 }
 
-// newChain puts metrics, logging, authorization, validation, fault mapping and recovery in their order. Recovery is last, so that
-// the others see a panic as an error.
-func newChain(d Deps, access Access) (*chain, error) {
+// newChain puts metrics, logging, authorization, the count of calls, validation, fault mapping and recovery in their order. Recovery is
+// last, so that the others see a panic as an error.
+func newChain(d Deps, access Access, door *door) (*chain, error) {
 	validator, err := protovalidate.New()
 	if err != nil {
 		return nil, fmt.Errorf("prepare validation: %w", err)
@@ -60,12 +61,14 @@ func newChain(d Deps, access Access) (*chain, error) {
 		return errPanic
 	})
 	return &chain{
+		before: []grpc.UnaryServerInterceptor{
+			metrics.UnaryServerInterceptor(), logging.UnaryServerInterceptor(logger, logs...), auth.UnaryServerInterceptor(authorize), countUnary(door),
+		},
 		unary: []grpc.UnaryServerInterceptor{
-			metrics.UnaryServerInterceptor(), logging.UnaryServerInterceptor(logger, logs...), auth.UnaryServerInterceptor(authorize),
 			judgeUnary(access, validator), mapUnary(d.Log), recovery.UnaryServerInterceptor(recovered),
 		},
 		stream: []grpc.StreamServerInterceptor{
-			metrics.StreamServerInterceptor(), logging.StreamServerInterceptor(logger, logs...), auth.StreamServerInterceptor(authorize),
+			metrics.StreamServerInterceptor(), logging.StreamServerInterceptor(logger, logs...), auth.StreamServerInterceptor(authorize), countStream(door),
 			judgeStream(access, validator), mapStream(d.Log), recovery.StreamServerInterceptor(recovered),
 		},
 	}, nil
@@ -87,6 +90,41 @@ func levelOf(code codes.Code) logging.Level {
 	}
 }
 
+// countUnary refuses a call that is one too many, or compressed, before its request is read.
+func countUnary(d *door) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+		leave, err := count(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
+		return handle(ctx, request)
+	}
+}
+
+// countStream does the same for a stream, before its first message.
+func countStream(d *door) grpc.StreamServerInterceptor {
+	return func(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+		leave, err := count(stream.Context(), d)
+		if err != nil {
+			return err
+		}
+		defer leave()
+		return handle(service, stream)
+	}
+}
+
+func count(ctx context.Context, d *door) (leave func(), err error) {
+	if err := plain(ctx); err != nil {
+		return nil, err
+	}
+	leave, err = d.enter(ctx)
+	if err != nil {
+		return nil, fault.ToStatus(err).Err()
+	}
+	return leave, nil
+}
+
 func judgeUnary(access Access, v protovalidate.Validator) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 		if err := judge(ctx, access, v, request); err != nil {
@@ -97,8 +135,8 @@ func judgeUnary(access Access, v protovalidate.Validator) grpc.UnaryServerInterc
 }
 
 func judgeStream(access Access, v protovalidate.Validator) grpc.StreamServerInterceptor {
-	return func(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-		return handle(service, &judgedStream{ServerStream: stream, access: access, validator: v})
+	return func(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+		return handle(service, &judgedStream{ServerStream: stream, access: access, validator: v, hurry: !info.IsClientStream})
 	}
 }
 
@@ -106,11 +144,17 @@ type judgedStream struct {
 	grpc.ServerStream
 	access    Access
 	validator protovalidate.Validator
+	hurry     bool // the client sends one message, and then listens
 }
 
 // RecvMsg receives and judges.
 func (s *judgedStream) RecvMsg(m any) error {
-	if err := s.ServerStream.RecvMsg(m); err != nil {
+	receive := func() error { return s.ServerStream.RecvMsg(m) }
+	if s.hurry {
+		whole := receive
+		receive = func() error { return receiveWithin(s.Context(), receiveTime, whole) }
+	}
+	if err := receive(); err != nil {
 		return err
 	}
 	return judge(s.Context(), s.access, s.validator, m)

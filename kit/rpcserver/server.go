@@ -13,8 +13,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
+	"golang.org/x/sync/semaphore"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/encoding"
+	_ "google.golang.org/grpc/encoding/proto" // the codec of all messages
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -28,8 +30,6 @@ import (
 
 const (
 	defaultStopTime = 10 * time.Second
-	// Agents are many and mostly idle; HTTP/2 needs no more to carry a snapshot.
-	streamWindow = 256 << 10
 )
 
 // Config says where and how a service listens. The zero value listens nowhere; Listen is required.
@@ -40,10 +40,14 @@ type Config struct {
 	ClientCAFile string // PEM; callers must show a certificate that it signed, which says who they are and thereby what they may do
 	TrustDomain  string // of callers' certificates; empty is identity.DefaultTrustDomain
 	Insecure     bool   // allows a listener beyond loopback without TLS
-	MaxReceive   int    // bytes of one message; 0 is 4 MiB
+	MaxReceive   int    // bytes of one message; 0 is 1 MiB
+	Large        Large  // the methods that take more
 	StopTime     time.Duration
-	ReadBuffer   int              // bytes of each connection; 0 is gRPC's 32 KiB, which idle connections hold too
-	Codec        encoding.CodecV2 // instead of proto's, for messages that are encoded already
+	// ConnectionAge is how long a connection is used, give or take a tenth; 0 is an hour. New calls then go to a new one, and what is still
+	// under way, such as a stream, is ended after another twelfth.
+	ConnectionAge time.Duration
+	ReadBuffer    int              // bytes of each connection; 0 is gRPC's 32 KiB, which idle connections hold too
+	Codec         encoding.CodecV2 // instead of proto's, for messages that are encoded already
 }
 
 // AddFlags adds the flags of a server.
@@ -114,6 +118,10 @@ type Server struct {
 	log      *slog.Logger
 	listener net.Listener
 	drain    []func()
+
+	outer grpc.UnaryServerInterceptor // what a unary call passes before its request is read
+	codec encoding.CodecV2
+	room  *semaphore.Weighted // bytes of large requests under way
 }
 
 // New opens the listener, so that the address is known and connections wait rather than fail until Serve.
@@ -122,10 +130,16 @@ func New(c Config, d Deps) (*Server, error) {
 		return nil, err
 	}
 	if c.MaxReceive == 0 {
-		c.MaxReceive = rpc.DefaultMaxReceive
+		c.MaxReceive = defaultMaxReceive
 	}
 	if c.StopTime == 0 {
 		c.StopTime = defaultStopTime
+	}
+	if c.Large.Patience == 0 {
+		c.Large.Patience = defaultPatience
+	}
+	if c.ConnectionAge == 0 {
+		c.ConnectionAge = defaultAge
 	}
 	creds, err := transportCredentials(c, d.Log)
 	if err != nil {
@@ -134,25 +148,36 @@ func New(c Config, d Deps) (*Server, error) {
 	if c.open() != "" {
 		d.Log.Warn("listening beyond loopback without telling callers apart", "listen", c.Listen)
 	}
+	domain := c.TrustDomain
+	if domain == "" {
+		domain = identity.DefaultTrustDomain
+	}
 	var access Access
 	if c.ClientCAFile != "" {
-		domain := c.TrustDomain
-		if domain == "" {
-			domain = identity.DefaultTrustDomain
-		}
 		access = identity.Access{TrustDomain: domain}
 	}
-	chain, err := newChain(d, access)
+	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", c.Listen, err)
+	}
+	door := newDoor(l, domain, d.Log)
+	chain, err := newChain(d, access, door)
+	if err != nil {
+		_ = l.Close()
 		return nil, err
 	}
 	options := []grpc.ServerOption{
-		grpc.Creds(creds),
+		grpc.Creds(doorCredentials{creds}),
 		grpc.ChainUnaryInterceptor(chain.unary...),
 		grpc.ChainStreamInterceptor(chain.stream...),
 		grpc.MaxRecvMsgSize(c.MaxReceive),
+		grpc.MaxHeaderListSize(maxHeaderBytes),
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.ConnectionTimeout(handshakeTime),
 		grpc.InitialWindowSize(streamWindow),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: rpc.KeepaliveTime, Timeout: rpc.KeepaliveTimeout}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			Time: rpc.KeepaliveTime, Timeout: rpc.KeepaliveTimeout, MaxConnectionAge: c.ConnectionAge, MaxConnectionAgeGrace: c.ConnectionAge / 12,
+		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: rpc.KeepaliveTime / 4, PermitWithoutStream: true}),
 	}
 	if telemetry.Tracing() {
@@ -164,13 +189,15 @@ func New(c Config, d Deps) (*Server, error) {
 	if c.Codec != nil {
 		options = append(options, grpc.ForceServerCodecV2(c.Codec))
 	}
-	l, err := net.Listen("tcp", c.Listen)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", c.Listen, err)
+	s := &Server{
+		Server: grpc.NewServer(options...), Health: health.NewServer(), config: c, log: d.Log, listener: door,
+		outer: chainUnary(chain.before), codec: c.Codec, room: semaphore.NewWeighted(c.Large.AtOnce),
 	}
-	s := &Server{Server: grpc.NewServer(options...), Health: health.NewServer(), config: c, log: d.Log, listener: l}
-	healthv1.RegisterHealthServer(s.Server, s.Health)
-	reflection.Register(s.Server)
+	if s.codec == nil {
+		s.codec = encoding.GetCodecV2("proto")
+	}
+	healthv1.RegisterHealthServer(s, s.Health)
+	reflection.Register(s)
 	return s, nil
 }
 

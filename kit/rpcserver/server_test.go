@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/rpc"
@@ -38,6 +40,7 @@ func (registry) GetGroup(_ context.Context, r *registryv1.GetGroupRequest) (*reg
 }
 
 func (registry) WatchGroups(_ *registryv1.WatchGroupsRequest, s registryv1.RegistryService_WatchGroupsServer) error {
+	_ = s.SendHeader(nil) // so that no client tries again by itself
 	<-s.Context().Done()
 	return s.Context().Err()
 }
@@ -123,6 +126,22 @@ func TestStopDoesNotWaitForEver(t *testing.T) {
 	stop()
 	if _, err := watch.Recv(); err == nil {
 		t.Error("the stream outlived its server")
+	}
+}
+
+// A stream ends with the connection that has lasted its time; what is called next goes over a new one.
+func TestAConnectionLastsItsTime(t *testing.T) {
+	client, _, _, stop := start(t, rpcserver.Config{ConnectionAge: 500 * time.Millisecond})
+	defer stop()
+	watch, err := client.WatchGroups(t.Context(), &registryv1.WatchGroupsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := watch.Recv(); status.Code(err) != codes.Unavailable {
+		t.Errorf("the stream ended with %v", err)
+	}
+	if _, err := client.GetGroup(t.Context(), &registryv1.GetGroupRequest{Name: "g"}); err != nil {
+		t.Errorf("a call after it: %v", err)
 	}
 }
 

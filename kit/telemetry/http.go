@@ -13,11 +13,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/pflag"
+	"golang.org/x/net/netutil"
 
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 )
 
-const shutdownTime = 3 * time.Second
+const (
+	shutdownTime   = 3 * time.Second
+	maxConnections = 1000 // at once; more wait
+	maxHeaderBytes = 16 << 10
+	maxScrapes     = 8               // of /metrics at once
+	answerTime     = 2 * time.Minute // for reading the longest profile
+)
 
 // Probe says whether a process is well; the error says why not and is shown to whoever asks.
 type Probe func() error
@@ -72,6 +79,7 @@ func Listen(c HTTPConfig, metrics prometheus.Gatherer, healthy, ready Probe) (*H
 	if err != nil {
 		return nil, fmt.Errorf("listen for http on %s: %w", c.Listen, err)
 	}
+	l = netutil.LimitListener(l, maxConnections)
 	if c.CertFile != "" {
 		source, err := tlsfiles.Server(c.files(), nil, "h2", "http/1.1")
 		if err != nil {
@@ -81,7 +89,7 @@ func Listen(c HTTPConfig, metrics prometheus.Gatherer, healthy, ready Probe) (*H
 		l = tls.NewListener(l, source.ServerConfig())
 	}
 	h := &HTTP{ServeMux: http.NewServeMux(), listener: l}
-	h.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	h.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
 	h.HandleFunc("GET /healthz", answer(healthy, nil))
 	h.HandleFunc("GET /readyz", answer(ready, func() string {
 		if h.Remark == nil {
@@ -104,7 +112,9 @@ func (h *HTTP) Address() string { return h.listener.Addr().String() }
 
 // Serve answers until ctx ends.
 func (h *HTTP) Serve(ctx context.Context) error {
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+	server := &http.Server{
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: answerTime, IdleTimeout: time.Minute, MaxHeaderBytes: maxHeaderBytes,
+	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(h.listener) }()
 	select {

@@ -42,6 +42,14 @@ func TestHTTP(t *testing.T) {
 	if _, body := get("/metrics"); !strings.Contains(body, "silverback_build_info") {
 		t.Error("/metrics has no build info")
 	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+h.Address()+"/healthz", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("X-Large", strings.Repeat("x", 32<<10))
+	if answer, err := http.DefaultClient.Do(request); err != nil || answer.Body.Close() != nil || answer.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("32 KiB of headers are answered %v, %v", answer, err)
+	}
 	if code, _ := get("/debug/pprof/"); code != 200 {
 		t.Errorf("pprof on loopback is %d", code)
 	}

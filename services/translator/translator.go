@@ -15,6 +15,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/content"
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
+	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	"github.com/silverback-gateway/silverback/kit/run"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
@@ -26,9 +27,16 @@ import (
 	"github.com/silverback-gateway/silverback/services/translator/internal/store"
 )
 
-// MaxReceive is the gRPC limit that a translator's server needs: a little over the largest submission, so that the refusal of a
-// larger one is the translator's, with its own words.
-const MaxReceive = desired.MaxInput + 8<<20
+// Large is what a translator's server needs to know of its methods: those that carry documents take a little over the largest submission,
+// so that the refusal of a larger one is the translator's, with its own words.
+var Large = rpcserver.Large{
+	Methods: []string{
+		translatorv1.TranslatorService_SubmitConfig_FullMethodName, translatorv1.TranslatorService_ValidateConfig_FullMethodName,
+		translatorv1.TranslatorService_DiffConfig_FullMethodName, translatorv1.TranslatorService_RenderConfig_FullMethodName,
+	},
+	Receive: desired.MaxInput + 8<<20,
+	AtOnce:  2 * desired.MaxInput,
+}
 
 // Config is what a translator can be told. The zero value is right.
 type Config struct {

@@ -29,6 +29,7 @@ import (
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+	"github.com/silverback-gateway/silverback/services/translator"
 )
 
 // Who calls, in the order of the columns.
@@ -143,8 +144,10 @@ func certificateOf(name string) []*url.URL {
 // serve runs a server with every service and nobody behind it.
 func serve(t *testing.T, f tlsfiles.Files) string {
 	t.Helper()
+	large := translator.Large
+	large.Patience = 100 * time.Millisecond
 	s, err := rpcserver.New(
-		rpcserver.Config{Listen: "127.0.0.1:0", CertFile: f.Cert, KeyFile: f.Key, ClientCAFile: f.CA, StopTime: time.Second},
+		rpcserver.Config{Listen: "127.0.0.1:0", CertFile: f.Cert, KeyFile: f.Key, ClientCAFile: f.CA, StopTime: time.Second, Large: large},
 		rpcserver.Deps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)

@@ -54,13 +54,19 @@ func New(tb testing.TB) *Authority {
 // files, each at once, as whoever rotates certificates does.
 func (a *Authority) Issue(name string, uris ...*url.URL) tlsfiles.Files {
 	a.tb.Helper()
-	return a.issue(name, []string{"127.0.0.1", "localhost"}, uris)
+	return a.issue(name, time.Now().Add(time.Hour), []string{"127.0.0.1", "localhost"}, uris)
+}
+
+// IssueUntil is Issue for a certificate that expires at a time.
+func (a *Authority) IssueUntil(expiry time.Time, name string, uris ...*url.URL) tlsfiles.Files {
+	a.tb.Helper()
+	return a.issue(name, expiry, []string{"127.0.0.1", "localhost"}, uris)
 }
 
 // IssueFor is Issue for other hosts: names and addresses.
 func (a *Authority) IssueFor(name string, hosts ...string) tlsfiles.Files {
 	a.tb.Helper()
-	return a.issue(name, hosts, nil)
+	return a.issue(name, time.Now().Add(time.Hour), hosts, nil)
 }
 
 // Server returns the configuration of a listener with a certificate for the hosts.
@@ -81,11 +87,11 @@ func (a *Authority) Pool() *x509.CertPool {
 	return pool
 }
 
-func (a *Authority) issue(name string, hosts []string, uris []*url.URL) tlsfiles.Files {
+func (a *Authority) issue(name string, expiry time.Time, hosts []string, uris []*url.URL) tlsfiles.Files {
 	a.tb.Helper()
 	key := newKey(a.tb)
 	template := &x509.Certificate{
-		SerialNumber: serial(a.tb), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: serial(a.tb), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: expiry,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, URIs: uris,
 	}
 	for _, host := range hosts {

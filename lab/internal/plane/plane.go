@@ -84,7 +84,7 @@ func New(c Config) (_ *Plane, err error) {
 		}
 	}
 	for i := range translators {
-		err := p.add("translator", i, translatorPort, rpcserver.Config{MaxReceive: translator.MaxReceive}, func(d deps) (service, error) {
+		err := p.add("translator", i, translatorPort, rpcserver.Config{Large: translator.Large}, func(d deps) (service, error) {
 			conn, err := d.dial(p.Registry())
 			if err != nil {
 				return nil, err

@@ -31,7 +31,7 @@ func load(args []string) (settings, error) {
 	var s settings
 	set := conf.New("silverback-translator", "Turns submitted configurations into immutable, validated snapshots.")
 	s.server.AddFlags(set.Flags, "127.0.0.1:7441")
-	s.server.MaxReceive = translator.MaxReceive
+	s.server.Large = translator.Large
 	s.http.AddFlags(set.Flags, "127.0.0.1:7451", "/metrics, /healthz and /readyz")
 	s.etcd.AddFlags(set.Flags)
 	set.Flags.StringSliceVar(&s.registry.Addresses, "registry", []string{"127.0.0.1:7440"}, "addresses of the registry's replicas")

@@ -1,0 +1,222 @@
+package rpcserver
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/credentials"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/identity"
+)
+
+// A door counts the connections and calls of a server, and who has them. It is the listener and the credentials of the server at once:
+// a connection is counted from when it is accepted, for somebody from when its certificate is known, and until it is closed.
+type door struct {
+	net.Listener
+	log         *slog.Logger
+	trustDomain string
+	now         func() time.Time
+	connections int           // at most so many at once
+	shaking     chan struct{} // holds one for each connection that has not shown who it is
+	closed      chan struct{}
+	close       sync.Once
+
+	mu       sync.Mutex
+	open     int
+	holds    map[string]share // what each identity has now
+	lastTold time.Time        // when the log was told of a refusal last
+}
+
+func newDoor(l net.Listener, trustDomain string, log *slog.Logger) *door {
+	return &door{
+		Listener: l, log: log, trustDomain: trustDomain, now: time.Now, connections: maxConnections,
+		shaking: make(chan struct{}, maxHandshakes), closed: make(chan struct{}), holds: map[string]share{},
+	}
+}
+
+// Accept waits while too many connections have yet to show who they are; a connection that is one too many is closed at once.
+func (d *door) Accept() (net.Conn, error) {
+	for {
+		select {
+		case d.shaking <- struct{}{}:
+		case <-d.closed:
+			return nil, net.ErrClosed
+		}
+		conn, err := d.Listener.Accept()
+		if err != nil {
+			<-d.shaking
+			return nil, err
+		}
+		d.mu.Lock()
+		full := d.open >= d.connections
+		if !full {
+			d.open++
+		}
+		d.mu.Unlock()
+		if !full {
+			return &guarded{Conn: conn, door: d}, nil
+		}
+		_ = conn.Close()
+		<-d.shaking
+		d.refuse("this replica has as many connections as it takes", "limit", d.connections)
+	}
+}
+
+// Close closes the listener.
+func (d *door) Close() error {
+	d.close.Do(func() { close(d.closed) })
+	return d.Listener.Close()
+}
+
+// refuse tells the log of it, once a minute at most: who is refused tries again.
+func (d *door) refuse(message string, facts ...any) {
+	d.mu.Lock()
+	now := d.now()
+	tell := now.Sub(d.lastTold) >= time.Minute
+	if tell {
+		d.lastTold = now
+	}
+	d.mu.Unlock()
+	if tell {
+		d.log.Warn("connection refused", append([]any{"why", message}, facts...)...)
+	}
+}
+
+// take adds to what an identity holds, unless that is all it may.
+func (d *door) take(who identity.Identity, more share) bool {
+	key, limit := who.String(), shareOf(who.Kind)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	h := d.holds[key]
+	h.connections, h.calls = h.connections+more.connections, h.calls+more.calls
+	if h.connections > limit.connections || h.calls > limit.calls {
+		return false
+	}
+	d.holds[key] = h
+	return true
+}
+
+// giveBack undoes a take.
+func (d *door) giveBack(who identity.Identity, less share) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	key := who.String()
+	h := d.holds[key]
+	h.connections, h.calls = h.connections-less.connections, h.calls-less.calls
+	if h == (share{}) {
+		delete(d.holds, key)
+		return
+	}
+	d.holds[key] = h
+}
+
+// enter counts a call of a caller until leave; a fault of kind Busy says that there are too many. Callers that are not told apart are
+// bounded by their connections.
+func (d *door) enter(ctx context.Context) (leave func(), err error) {
+	who := identity.Caller(ctx)
+	if who.Kind == identity.Nobody {
+		return func() {}, nil
+	}
+	if !d.take(who, share{calls: 1}) {
+		return nil, fault.New(fault.Busy, "TOO_MANY_CALLS", "%s has %d calls under way at this replica, which is the limit", who, shareOf(who.Kind).calls)
+	}
+	return func() { d.giveBack(who, share{calls: 1}) }, nil
+}
+
+// guarded is a connection that is counted.
+type guarded struct {
+	net.Conn
+	door  *door
+	known sync.Once
+	once  sync.Once
+
+	mu     sync.Mutex
+	ended  bool
+	holder *identity.Identity // who it is counted for
+	expiry *time.Timer        // ends it with its certificate
+}
+
+// shown is called when it is known who the connection is, or never will be.
+func (g *guarded) shown() { g.known.Do(func() { <-g.door.shaking }) }
+
+// admit counts the connection for the identity of its certificate, and ends it when that expires.
+func (g *guarded) admit(info credentials.AuthInfo) error {
+	tls, ok := info.(credentials.TLSInfo)
+	if !ok || len(tls.State.PeerCertificates) == 0 {
+		return nil // callers are not told apart here
+	}
+	certificate := tls.State.PeerCertificates[0]
+	who, err := identity.FromCertificate(g.door.trustDomain, certificate)
+	if err != nil {
+		who = identity.Identity{} // it is told at its first call
+	}
+	if !g.door.take(who, share{connections: 1}) {
+		limit := shareOf(who.Kind).connections
+		g.door.refuse("its certificate has as many connections to this replica as one may have", "caller", who.String(), "limit", limit)
+		return fmt.Errorf("%s has %d connections to this replica, which is the limit", who, limit)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ended {
+		g.door.giveBack(who, share{connections: 1})
+		return net.ErrClosed
+	}
+	g.holder = &who
+	g.expiry = time.AfterFunc(certificate.NotAfter.Sub(g.door.now()), func() { _ = g.Close() })
+	return nil
+}
+
+// Close closes the connection and counts it no more.
+func (g *guarded) Close() error {
+	g.once.Do(func() {
+		g.shown()
+		g.mu.Lock()
+		g.ended = true
+		holder := g.holder
+		if g.expiry != nil {
+			g.expiry.Stop()
+		}
+		g.mu.Unlock()
+		if holder != nil {
+			g.door.giveBack(*holder, share{connections: 1})
+		}
+		g.door.mu.Lock()
+		g.door.open--
+		g.door.mu.Unlock()
+	})
+	return g.Conn.Close()
+}
+
+// doorCredentials admit a connection after its handshake.
+type doorCredentials struct {
+	credentials.TransportCredentials
+}
+
+// ServerHandshake implements credentials.TransportCredentials.
+func (c doorCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	conn, info, err := c.TransportCredentials.ServerHandshake(raw)
+	g, ok := raw.(*guarded)
+	if !ok {
+		return conn, info, err
+	}
+	g.shown()
+	if err != nil {
+		_ = g.Close()
+		return nil, nil, err
+	}
+	if err := g.admit(info); err != nil {
+		_ = g.Close()
+		return nil, nil, err
+	}
+	return conn, info, nil
+}
+
+// Clone implements credentials.TransportCredentials.
+func (c doorCredentials) Clone() credentials.TransportCredentials {
+	return doorCredentials{c.TransportCredentials.Clone()}
+}
