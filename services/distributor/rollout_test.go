@@ -1,6 +1,7 @@
 package distributor_test
 
 import (
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -145,6 +146,41 @@ func TestSameContentMovesNoBytes(t *testing.T) {
 		if h := a.History(); h[1].Delta {
 			t.Errorf("bytes were sent: %+v", h[1])
 		}
+	}
+}
+
+// A node that is given a second content while its gateway hangs says nothing of what it will serve, even if it served the first one before, which comes back.
+func TestAnOldProofDoesNotCount(t *testing.T) {
+	p := newPlane(t)
+	r := p.replica("one")
+	var hangs atomic.Bool
+	hanging := first("g", 2) // the first wave
+	agents := map[string]*agenttest.Agent{}
+	for _, node := range []string{"n0", "n1"} {
+		agents[node] = p.agent(agenttest.Config{Node: node, Judge: func([]byte, *distributorv1.Directive) agenttest.Verdict {
+			if node == hanging && hangs.Load() {
+				return agenttest.Silent
+			}
+			return agenttest.Ack
+		}}, r)
+	}
+	p.revise("")
+	r.reaches(t, 1, completed)
+	hangs.Store(true)
+	p.revise("-other")
+	r.reaches(t, 2, progressing)
+	eventually(t, "the gateway hangs", func() bool { return r.rollout(2).GetProgress().GetLoading() == 1 })
+	p.revise("")
+	eventually(t, "the hanging gateway is told of the third", func() bool { return len(agents[hanging].History()) == 3 })
+	id := r.rollout(3).GetId()
+	var text string
+	eventually(t, "the third is counted", func() bool {
+		var key string
+		key, text = p.tally("one")
+		return strings.Contains(key, "/"+id+"/")
+	})
+	if !strings.Contains(text, `"loading":1`) || !strings.Contains(text, `"serving":0`) {
+		t.Errorf("the tally is %s", text)
 	}
 }
 

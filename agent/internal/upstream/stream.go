@@ -298,7 +298,8 @@ func (f *Follower) hello() *distributorv1.Hello {
 		Group: string(f.Identity.Group), Node: string(f.Identity.Node), BootId: f.Identity.BootID, AgentVersion: f.Identity.Version,
 		HeldDigest: string(f.Store.Held()), Epoch: v.Epoch, Decision: v.Decision,
 	}
-	if v.Proven {
+	// While a load is under way nobody knows what the gateway will serve: the load may take effect although what was proven before is served still.
+	if v.Proven && v.Phase != "loading" {
 		h.ServingDigest, h.ServingRevision = v.Digest, v.Revision
 	}
 	for _, r := range f.Refused() {

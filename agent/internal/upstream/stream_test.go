@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/silverback-gateway/silverback/agent/internal/apply"
+	"github.com/silverback-gateway/silverback/agent/internal/board"
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 )
@@ -56,6 +57,22 @@ func TestReconnectsWaitWithinBounds(t *testing.T) {
 	for failures := 1; failures < 100; failures++ {
 		if w := jittered(failures, firstWait, lastWait); w < firstWait/2 || w > lastWait {
 			t.Errorf("failure %d waits %v", failures, w)
+		}
+	}
+}
+
+func TestAHelloClaimsNothingWhileALoadIsUnderWay(t *testing.T) {
+	store, err := lastgood.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for phase, want := range map[string]string{"serving": "sha256:a", "loading": ""} {
+		f := &Follower{
+			Store: store, Refused: func() []lastgood.Refused { return nil },
+			Board: board.New(board.View{Phase: phase, Proven: true, Digest: "sha256:a", Revision: 3}),
+		}
+		if h := f.hello(); h.GetServingDigest() != want || (h.GetServingRevision() != 0) != (want != "") {
+			t.Errorf("while %s the agent claims to serve %q, revision %d", phase, h.GetServingDigest(), h.GetServingRevision())
 		}
 	}
 }

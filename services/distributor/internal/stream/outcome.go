@@ -38,7 +38,7 @@ func (s *session) receive(o *distributorv1.Outcome) error {
 		if !known {
 			return nil
 		}
-		s.acked(digest)
+		s.acked(digest, newest)
 		s.hub.metrics.outcomes.WithLabelValues("ack", reasonOf(v.Ack.GetProof().String(), "PROOF_")).Inc()
 		if newest && !last.joined && !last.again {
 			s.hub.observe(stageLoaded, last.CreateTime, v.Ack.GetProofTime().AsDuration())
@@ -48,7 +48,7 @@ func (s *session) receive(o *distributorv1.Outcome) error {
 		if !known {
 			return nil
 		}
-		s.nacked(digest, v.Nack)
+		s.nacked(digest, newest, v.Nack)
 		s.hub.metrics.outcomes.WithLabelValues("nack", refusedByGateway).Inc()
 	case *distributorv1.Outcome_Failure:
 		if !known {
@@ -71,23 +71,27 @@ func reasonOf(name, prefix string) string {
 	return strings.ToLower(strings.TrimPrefix(name, prefix))
 }
 
-func (s *session) acked(digest fleet.Digest) {
+// acked takes it that the gateway serves a digest. Newest is false when a later directive was sent meanwhile: then that one's answer says what is served.
+func (s *session) acked(digest fleet.Digest, newest bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.serving, s.held = digest, digest
-	s.failing, s.failure, s.badDelta = "", "", 0
+	s.held, s.badDelta = digest, 0
 	delete(s.refused, digest)
+	if newest {
+		s.serving, s.failing, s.failure = digest, "", ""
+	}
 }
 
-func (s *session) nacked(digest fleet.Digest, n *distributorv1.Nack) {
+func (s *session) nacked(digest fleet.Digest, newest bool, n *distributorv1.Nack) {
 	var problems []rollout.Problem
 	for _, p := range n.GetProblems() {
 		problems = append(problems, wire.Problem(p))
 	}
 	s.mu.Lock()
 	s.refuse(digest, problems)
-	s.serving = fleet.Digest(n.GetServingDigest())
-	s.failing, s.failure = "", ""
+	if newest {
+		s.serving, s.failing, s.failure = fleet.Digest(n.GetServingDigest()), "", ""
+	}
 	s.mu.Unlock()
 	s.hub.log.Info("gateway refused a snapshot", telemetry.Group, s.group.id, telemetry.Node, s.node, telemetry.Digest, digest.Short(), "problems", len(problems))
 }
@@ -96,7 +100,9 @@ func (s *session) failed(digest fleet.Digest, newest bool, f *distributorv1.Fail
 	reason := f.GetReason()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.serving = fleet.Digest(f.GetServingDigest())
+	if newest {
+		s.serving = fleet.Digest(f.GetServingDigest())
+	}
 	switch reason {
 	case distributorv1.Failure_REASON_STALE_DECISION:
 		// The caller sees to it.
@@ -111,6 +117,9 @@ func (s *session) failed(digest fleet.Digest, newest bool, f *distributorv1.Fail
 			s.box.putAgain(&again)
 			return
 		}
+	}
+	if !newest {
+		return
 	}
 	s.failing, s.failure = digest, string(s.node)+": "+clean.Line(f.GetMessage(), clean.MaxMessage)
 }

@@ -44,8 +44,8 @@ type session struct {
 	assigned rollout.Target // what the mailbox was given last
 	last     directive      // what the node was told last, or said that it runs
 	held     fleet.Digest   // a difference can be made against it
-	serving  fleet.Digest
-	failing  fleet.Digest
+	serving  fleet.Digest   // proven by the answer to the newest directive, or by a hello that none followed; empty while an answer is due
+	failing  fleet.Digest   // likewise
 	failure  string
 	badDelta int // in a row
 	refused  map[fleet.Digest][]rollout.Problem
@@ -178,6 +178,8 @@ func (s *session) send(stream serverStream, d *directive, delta *encodedDelta) e
 	s.nonce++
 	nonce := s.nonce
 	s.last = *d
+	// What was proven before says nothing of what the gateway serves from now on: even the same content may be behind a load that is under way.
+	s.serving, s.failing, s.failure = "", "", ""
 	s.mu.Unlock()
 	message := &distributorv1.Directive{Revision: int64(d.Revision), Digest: string(d.Digest), Decision: int64(d.decision), Term: int64(d.term)}
 	var span telemetry.Span

@@ -30,9 +30,9 @@ func TestTallyNamesTheSessionsInTheWave(t *testing.T) {
 		s := join(fmt.Sprint("n", i), func(s *session) {
 			switch i % 4 {
 			case 0:
-				s.acked(one.Digest)
+				s.acked(one.Digest, true)
 			case 2:
-				s.nacked(one.Digest, &distributorv1.Nack{})
+				s.nacked(one.Digest, true, &distributorv1.Nack{})
 			case 3:
 				s.failed(one.Digest, true, &distributorv1.Failure{})
 			}

@@ -313,7 +313,8 @@ type Hello struct {
 	Node string `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
 	// Made new at each start of the agent.
 	BootId string `protobuf:"bytes,3,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
-	// The digest that the gateway was proven to serve; empty when none.
+	// The digest that the gateway was proven to serve; empty when none, and while a load is
+	// under way: it may take effect yet.
 	ServingDigest string `protobuf:"bytes,4,opt,name=serving_digest,json=servingDigest,proto3" json:"serving_digest,omitempty"`
 	// The revision of that digest.
 	ServingRevision int64 `protobuf:"varint,5,opt,name=serving_revision,json=servingRevision,proto3" json:"serving_revision,omitempty"`
