@@ -102,6 +102,9 @@ func New(c Config, d Deps) (_ *Agent, err error) {
 		Group: fleet.GroupID(c.Group), Node: fleet.NodeID(c.Node), BootID: rand.Text(), Version: c.Version,
 		Labels: c.Labels, ProxyAddress: c.ProxyAddress,
 	}
+	if identity.Succeeds, err = store.Succeed(identity.BootID); err != nil {
+		log.Warn("the next run of this agent will have to wait for the session of this one to end", telemetry.Err, err)
+	}
 	a := &Agent{
 		log: log, gateway: kong, store: store,
 		board: board.New(View{Group: c.Group, Node: c.Node, BootID: identity.BootID, Phase: "waiting"}), grace: c.DrainGrace,

@@ -93,6 +93,12 @@ func (m *metrics) fares(r prometheus.Registerer, view func() board.View) {
 		}
 		return 0
 	})
+	gauge("silverback_agent_name_taken", "1 while another agent is enrolled under the node's name, else 0.", func() float64 {
+		if view().NameTaken {
+			return 1
+		}
+		return 0
+	})
 	gauge("silverback_agent_probes_failing", "Probes of the group that fail, after damping.", func() float64 {
 		n := 0
 		for _, p := range view().Probes {

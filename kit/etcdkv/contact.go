@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	askEvery   = 5 * time.Second // while etcd answers
+	askEvery   = 2 * time.Second // while etcd answers
 	askAgain   = time.Second     // while it does not
 	askTimeout = 2 * time.Second
 	// tolerated is for how long questions may go unanswered before anybody is told: a member that goes leaves its work to the others in less.
@@ -31,6 +31,7 @@ type Contact struct {
 	client *clientv3.Client
 	key    string
 	log    *slog.Logger
+	change func(silent bool)
 
 	mu    sync.Mutex
 	state silence
@@ -39,8 +40,11 @@ type Contact struct {
 // NewContact returns a contact, which does nothing before Run. The key is what is read: one that the service may read and that need not
 // be there.
 func NewContact(client *clientv3.Client, key string, log *slog.Logger) *Contact {
-	return &Contact{client: client, key: key, log: log}
+	return &Contact{client: client, key: key, log: log, change: func(bool) {}}
 }
+
+// OnChange has a function called when etcd is found silent, and when it answers again. Call it before Run. The function must not block.
+func (c *Contact) OnChange(f func(silent bool)) { c.change = f }
 
 // Run asks until ctx ends, and returns its cause.
 func (c *Contact) Run(ctx context.Context) error {
@@ -54,6 +58,13 @@ func (c *Contact) Run(ctx context.Context) error {
 		now, news := was.heard(time.Now(), err)
 		c.set(now)
 		c.tell(news, was, now)
+		switch news {
+		case lost:
+			c.change(true)
+		case back:
+			c.change(false)
+		case nothing, still:
+		}
 		wait := askEvery
 		if err != nil {
 			wait = askAgain

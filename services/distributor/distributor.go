@@ -25,6 +25,8 @@ import (
 	"github.com/silverback-gateway/silverback/kit/content"
 	"github.com/silverback-gateway/silverback/kit/election"
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/api"
@@ -92,6 +94,7 @@ type Distributor struct {
 	intake   *intake.Intake
 	election *election.Metrics
 	contact  *etcdkv.Contact
+	outage   *outage
 	draining chan struct{}
 	drained  sync.Once
 }
@@ -113,17 +116,20 @@ func New(c Config, d Deps) (*Distributor, error) {
 	}
 	d.Log = d.Log.With("replica", c.ReplicaID)
 	view := store.NewView(d.Log)
-	world := intake.NewWorld(d.Translator, d.Registry, d.Log)
-	return &Distributor{
-		config: c, deps: d, view: view, world: world, draining: make(chan struct{}), election: election.NewMetrics(d.Metrics), contact: etcdkv.NewContact(d.Etcd, store.ElectionPrefix+"/", d.Log),
-		hub: stream.NewHub(stream.Deps{
-			View: view, Content: content.New(d.Etcd, 0), Tallies: store.NewTallies(d.Etcd, c.ReplicaID), FrameBytes: c.FrameBytes,
-			Spread: c.ReconnectSpread, Log: d.Log, Metrics: stream.NewMetrics(d.Metrics),
-		}),
-		intake: intake.New(intake.Deps{
-			Etcd: d.Etcd, View: view, World: world, Translator: d.Translator, Log: d.Log, Metrics: intake.NewMetrics(d.Metrics),
-		}),
-	}, nil
+	r := &Distributor{
+		config: c, deps: d, view: view, draining: make(chan struct{}), election: election.NewMetrics(d.Metrics), outage: newOutage(),
+		contact: etcdkv.NewContact(d.Etcd, store.ElectionPrefix+"/", d.Log),
+	}
+	r.world = intake.NewWorld(d.Translator, d.Registry, func(group fleet.GroupID, node fleet.NodeID, boot string) { r.hub.Enrolled(group, node, boot) }, d.Log)
+	r.hub = stream.NewHub(stream.Deps{
+		View: view, Content: content.New(d.Etcd, 0), Tallies: store.NewTallies(d.Etcd, c.ReplicaID), Roster: r.world, FrameBytes: c.FrameBytes,
+		Spread: c.ReconnectSpread, Log: d.Log, Metrics: stream.NewMetrics(d.Metrics),
+	})
+	r.intake = intake.New(intake.Deps{
+		Etcd: d.Etcd, View: view, World: r.world, Translator: d.Translator, Log: d.Log, Metrics: intake.NewMetrics(d.Metrics),
+	})
+	r.contact.OnChange(r.silent)
+	return r, nil
 }
 
 // ReadBuffer is what a server should read a connection with: agents are many, and say little.
@@ -160,18 +166,31 @@ func (d *Distributor) Run(ctx context.Context) error {
 	)
 }
 
-// Ready says whether this replica can serve; the error says what it waits for.
+// silent is called when etcd stops to answer this replica, and when it answers again. A replica that hears no decisions must not keep agents from one
+// that does: it sends them away, and takes no calls.
+func (d *Distributor) silent(is bool) {
+	if is {
+		why := fault.NoLedger(errors.New(d.contact.Silence()))
+		d.outage.begin(why)
+		d.hub.Suspend(why)
+		return
+	}
+	d.outage.end()
+	d.hub.Resume()
+}
+
+// Ready says whether this replica can serve; the error says what it waits for. A replica without etcd cannot: it does not hear what was decided.
 func (d *Distributor) Ready() error {
 	select {
 	case <-d.view.Synced():
 	default:
 		return d.contact.Unread()
 	}
+	if s := d.contact.Silence(); s != "" {
+		return errors.New(s)
+	}
 	return nil
 }
-
-// Remark says what who asks should know although the replica is ready: that etcd does not answer. Empty is nothing.
-func (d *Distributor) Remark() string { return d.contact.Silence() }
 
 // Leader returns the replica id of the present leader; empty when there is none.
 func (d *Distributor) Leader(ctx context.Context) (string, error) {

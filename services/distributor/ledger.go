@@ -16,6 +16,10 @@ type ledger struct{ d *Distributor }
 // Ready implements api.Ledger. The roster is not waited for: without the registry counts are what streams tell. Who waits when this
 // replica stops goes to another; who need not wait is answered all the same.
 func (l ledger) Ready(ctx context.Context) error {
+	lost, why := l.d.outage.state()
+	if why != nil {
+		return why
+	}
 	select {
 	case <-l.d.view.Synced():
 		return nil
@@ -26,9 +30,18 @@ func (l ledger) Ready(ctx context.Context) error {
 		return context.Cause(ctx)
 	case <-l.d.draining:
 		return fault.New(fault.Down, "STOPPING", "this replica is stopping")
+	case <-lost:
+		_, why := l.d.outage.state()
+		return why
 	case <-l.d.view.Synced():
 		return nil
 	}
+}
+
+// Lost implements api.Ledger.
+func (l ledger) Lost() <-chan struct{} {
+	lost, _ := l.d.outage.state()
+	return lost
 }
 
 // Groups implements api.Ledger.

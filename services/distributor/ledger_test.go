@@ -11,7 +11,7 @@ import (
 
 // A call that came before the replica was asked to stop, and needs nothing that is not there, is answered.
 func TestAReplicaThatStopsAnswersFromWhatItHasRead(t *testing.T) {
-	d := &Distributor{view: store.NewView(slog.New(slog.DiscardHandler)), draining: make(chan struct{})}
+	d := &Distributor{view: store.NewView(slog.New(slog.DiscardHandler)), draining: make(chan struct{}), outage: newOutage()}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	client := etcdtest.Client(t)

@@ -49,8 +49,9 @@ type View struct {
 	Draining          bool              `json:"draining"`
 	DrainReason       string            `json:"drain_reason,omitempty"`
 	DrainSince        time.Time         `json:"drain_since,omitzero"`
-	Connected         bool              `json:"connected"` // to a distributor
-	Enrolled          bool              `json:"enrolled"`  // at a registry
+	Connected         bool              `json:"connected"`  // to a distributor
+	NameTaken         bool              `json:"name_taken"` // another agent is enrolled under the node's name
+	Enrolled          bool              `json:"enrolled"`   // at a registry
 	LoadTime          time.Duration     `json:"load_time_ns"`
 	ProofTime         time.Duration     `json:"proof_time_ns"`
 	Loads             int64             `json:"loads"`
@@ -120,6 +121,9 @@ func (v View) Unready() []string {
 	}
 	if !v.Proven {
 		reasons = append(reasons, "no snapshot is proven to be served")
+	}
+	if v.NameTaken {
+		reasons = append(reasons, "another agent is enrolled under the node's name")
 	}
 	if v.Draining {
 		reason := "draining"

@@ -20,6 +20,7 @@ func TestUnready(t *testing.T) {
 	}{
 		{"all is well", well, nil},
 		{"the gateway says no", with(func(v *View) { v.GatewayReady = false }), []string{"the gateway is not ready"}},
+		{"another agent has the name", with(func(v *View) { v.NameTaken = true }), []string{"another agent is enrolled under the node's name"}},
 		{"nothing was proven", with(func(v *View) { v.Proven = false }), []string{"no snapshot is proven to be served"}},
 		{"drained without a word", with(func(v *View) { v.Draining = true }), []string{"draining"}},
 		{"drained for a reason", with(func(v *View) { v.Draining, v.DrainReason = true, "new disk" }), []string{"draining: new disk"}},

@@ -19,6 +19,7 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/agent/internal/health"
 	"github.com/silverback-gateway/silverback/kit/proof"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
 )
 
 // Member keeps a node enrolled at a registry.
@@ -102,6 +103,7 @@ func (s *session) step(ctx context.Context) time.Duration {
 		s.judge = judge
 	}
 	if err == nil {
+		s.taken(false)
 		s.failures, s.since = 0, time.Now()
 		for _, kind := range []string{nameTaken, groupMissing, registryUnreachable} {
 			s.Board.Clear(kind)
@@ -118,12 +120,28 @@ func (s *session) step(ctx context.Context) time.Duration {
 		s.Board.Raise(groupMissing, "the registry does not know the group "+string(s.Identity.Group), time.Now())
 	case code == codes.AlreadyExists:
 		s.lose()
+		s.taken(true)
 		s.Board.Raise(nameTaken, "another agent is enrolled under the name "+string(s.Identity.Node)+": give each agent of a group its own --node", time.Now())
 	case time.Since(s.since) > patience:
 		s.Board.Raise(registryUnreachable, "the registry cannot be reached: "+reason(err), time.Now())
 	}
 	s.Log.Debug("call to the registry failed", "error", err)
-	return jittered(s.failures, firstWait, lastWait)
+	return jittered(s.failures, firstWait)
+}
+
+// taken notes whether another agent has the node's name. While it has, this one takes no directives and its gateway gets no traffic: which of the two
+// gateways is meant nobody knows.
+func (s *session) taken(is bool) {
+	if is == s.Board.View().NameTaken {
+		return
+	}
+	s.Board.Update(func(v *board.View) { v.NameTaken = is })
+	if is {
+		s.Log.Warn("another agent is enrolled under this node's name; this one is not ready until it has a name of its own (--node), or the other one is gone",
+			telemetry.Group, s.Identity.Group, telemetry.Node, s.Identity.Node)
+	} else {
+		s.Log.Info("the node's name is this agent's again", telemetry.Group, s.Identity.Group, telemetry.Node, s.Identity.Node)
+	}
 }
 
 // capabilities returns what the gateway is, the digest of its schemas, and a fingerprint of both; an empty one says that they are not known
@@ -147,7 +165,7 @@ func (s *session) capabilities() (c gateway.Capabilities, digest, judge string) 
 func (s *session) enrol(ctx context.Context, c gateway.Capabilities, digest string, known bool) error {
 	view := s.Board.View()
 	req := &registryv1.EnrolNodeRequest{
-		Group: string(s.Identity.Group), Node: string(s.Identity.Node), BootId: s.Identity.BootID, Labels: s.Identity.Labels,
+		Group: string(s.Identity.Group), Node: string(s.Identity.Node), BootId: s.Identity.BootID, SucceedsBootId: s.Identity.Succeeds, Labels: s.Identity.Labels,
 		AgentVersion: s.Identity.Version, ProxyAddress: s.Identity.ProxyAddress, AgentAddress: s.Identity.HTTPAddress, Status: nodeStatus(view),
 	}
 	if known {

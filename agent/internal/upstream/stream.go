@@ -31,6 +31,7 @@ type Identity struct {
 	Group        fleet.GroupID
 	Node         fleet.NodeID
 	BootID       string
+	Succeeds     string // the boot id of the run before
 	Version      string
 	Labels       map[string]string
 	ProxyAddress string
@@ -116,6 +117,14 @@ func (f *Follower) Run(ctx context.Context) error {
 	f.init()
 	failures, since := 0, time.Now()
 	for {
+		// Which of two agents of one name is meant nobody knows, so the second one takes no directives.
+		for f.Board.View().NameTaken {
+			select {
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case <-time.After(jittered(1, lastWait)):
+			}
+		}
 		began := time.Now()
 		opened, wait, err := f.follow(ctx)
 		if ctx.Err() != nil {
@@ -130,7 +139,7 @@ func (f *Follower) Run(ctx context.Context) error {
 		}
 		if wait == 0 {
 			failures++
-			wait = jittered(failures, firstWait, lastWait)
+			wait = jittered(failures, firstWait)
 			f.Log.Debug("stream to the distributor ended", "error", err, "retry_after", wait)
 		}
 		if time.Since(since) > patience {
@@ -152,10 +161,10 @@ func reason(err error) string {
 	return "the connection ended"
 }
 
-func jittered(failures int, first, last time.Duration) time.Duration {
-	full := last
+func jittered(failures int, first time.Duration) time.Duration {
+	full := lastWait
 	if failures < 16 {
-		full = min(first<<(failures-1), last)
+		full = min(first<<(failures-1), lastWait)
 	}
 	return full/2 + rand.N(full/2+1)
 }

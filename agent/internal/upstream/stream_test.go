@@ -55,7 +55,7 @@ func TestOutcomes(t *testing.T) {
 
 func TestReconnectsWaitWithinBounds(t *testing.T) {
 	for failures := 1; failures < 100; failures++ {
-		if w := jittered(failures, firstWait, lastWait); w < firstWait/2 || w > lastWait {
+		if w := jittered(failures, firstWait); w < firstWait/2 || w > lastWait {
 			t.Errorf("failure %d waits %v", failures, w)
 		}
 	}

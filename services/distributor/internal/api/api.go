@@ -23,6 +23,8 @@ type Counted struct {
 type Ledger interface {
 	// Ready returns once the ledger holds everything there was at the start, or with an error.
 	Ready(ctx context.Context) error
+	// Lost returns a channel that is closed when the ledger does not answer this replica any more: what it shows may be old then.
+	Lost() <-chan struct{}
 	// Groups returns the groups that have a rollout or an assignment, by name.
 	Groups() []fleet.GroupID
 	// Rollouts returns the rollouts of a group, the newest first.

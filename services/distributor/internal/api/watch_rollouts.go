@@ -27,6 +27,7 @@ func (s *RolloutService) WatchRollouts(request *distributorv1.WatchRolloutsReque
 	if err := s.Ledger.Ready(ctx); err != nil {
 		return err
 	}
+	lost := s.Ledger.Lost()
 	bell, take, end := s.Ledger.Changes()
 	defer end()
 	roster := time.NewTicker(watchRoster)
@@ -61,6 +62,8 @@ func (s *RolloutService) WatchRollouts(request *distributorv1.WatchRolloutsReque
 			return context.Cause(ctx)
 		case <-s.Draining:
 			return fault.New(fault.Down, "STOPPING", "this replica is stopping")
+		case <-lost:
+			return fault.NoLedger(nil)
 		case <-bell:
 			if err := show(take()); err != nil {
 				return err

@@ -25,11 +25,18 @@ type nodeKey struct {
 type World struct {
 	revisions *follow.Table[fleet.GroupID, rollout.Target]
 	groups    *follow.Table[fleet.GroupID, rollout.Policy]
-	nodes     *follow.Table[nodeKey, rollout.Node]
+	nodes     *follow.Table[nodeKey, member]
+}
+
+// A member is a node as the registry knows it.
+type member struct {
+	rollout.Node
+	boot string // of the agent that is enrolled; empty from a registry of an older version
 }
 
 // NewWorld returns an empty world.
-func NewWorld(translator translatorv1.TranslatorServiceClient, registry registryv1.RegistryServiceClient, log *slog.Logger) *World {
+// Enrolled, which must not block, is told of every node in contact that the registry tells of, and of the boot id of its agent.
+func NewWorld(translator translatorv1.TranslatorServiceClient, registry registryv1.RegistryServiceClient, enrolled func(fleet.GroupID, fleet.NodeID, string), log *slog.Logger) *World {
 	lost := func(what string) func(error) {
 		return func(err error) {
 			log.Warn("watch broke; what is known stays", "watch", what, telemetry.Err, rpc.Why(err))
@@ -38,7 +45,7 @@ func NewWorld(translator translatorv1.TranslatorServiceClient, registry registry
 	return &World{
 		revisions: follow.NewTable(revisions(translator), lost("revisions")),
 		groups:    follow.NewTable(groups(registry), lost("groups")),
-		nodes:     follow.NewTable(nodes(registry), lost("nodes")),
+		nodes:     follow.NewTable(nodes(registry, enrolled), lost("nodes")),
 	}
 }
 
@@ -62,18 +69,29 @@ func (w *World) Wait(ctx context.Context) error {
 // Nodes returns the known nodes of each group.
 func (w *World) Nodes() map[fleet.GroupID][]rollout.Node {
 	all := map[fleet.GroupID][]rollout.Node{}
-	w.nodes.Each(func(k nodeKey, n rollout.Node) { all[k.group] = append(all[k.group], n) })
+	w.nodes.Each(func(k nodeKey, n member) { all[k.group] = append(all[k.group], n.Node) })
 	return all
 }
 
 // NodesOf returns the known nodes of one group.
 func (w *World) NodesOf(group fleet.GroupID) (all []rollout.Node) {
-	w.nodes.Each(func(k nodeKey, n rollout.Node) {
+	w.nodes.Each(func(k nodeKey, n member) {
 		if k.group == group {
-			all = append(all, n)
+			all = append(all, n.Node)
 		}
 	})
 	return all
+}
+
+// Holder returns the boot id of the agent that holds a node's name, and a channel that is closed when that may have changed. Empty is that anybody may:
+// the node is not in contact, is not known, or the registry cannot be heard, which must not cut off an agent that was restarted.
+func (w *World) Holder(group fleet.GroupID, node fleet.NodeID) (boot string, changed <-chan struct{}) {
+	changed = w.nodes.Changes()
+	n, known := w.nodes.Get(nodeKey{group, node})
+	if !known || !n.Online || !w.nodes.Current() {
+		return "", changed
+	}
+	return n.boot, changed
 }
 
 func revisions(client translatorv1.TranslatorServiceClient) follow.Open[fleet.GroupID, rollout.Target] {
@@ -126,8 +144,8 @@ func groups(client registryv1.RegistryServiceClient) follow.Open[fleet.GroupID, 
 	}
 }
 
-func nodes(client registryv1.RegistryServiceClient) follow.Open[nodeKey, rollout.Node] {
-	type event = follow.Event[nodeKey, rollout.Node]
+func nodes(client registryv1.RegistryServiceClient, enrolled func(fleet.GroupID, fleet.NodeID, string)) follow.Open[nodeKey, member] {
+	type event = follow.Event[nodeKey, member]
 	return func(ctx context.Context, resume string) (func() (event, error), error) {
 		stream, err := client.WatchNodes(ctx, &registryv1.WatchNodesRequest{ResumeToken: resume})
 		if err != nil {
@@ -141,8 +159,11 @@ func nodes(client registryv1.RegistryServiceClient) follow.Open[nodeKey, rollout
 			case *registryv1.WatchNodesResponse_Upserted:
 				n := e.Upserted
 				key := nodeKey{fleet.GroupID(n.GetGroup()), fleet.NodeID(n.GetName())}
-				return event{Put: &follow.Pair[nodeKey, rollout.Node]{Key: key, Value: rollout.Node{
-					Position: fleet.Position(key.group, key.node), Online: online(n.GetState()),
+				if online(n.GetState()) && n.GetBootId() != "" {
+					enrolled(key.group, key.node, n.GetBootId())
+				}
+				return event{Put: &follow.Pair[nodeKey, member]{Key: key, Value: member{
+					Node: rollout.Node{Position: fleet.Position(key.group, key.node), Online: online(n.GetState())}, boot: n.GetBootId(),
 				}}}, err
 			case *registryv1.WatchNodesResponse_Deleted_:
 				return event{Deleted: &nodeKey{fleet.GroupID(e.Deleted.GetGroup()), fleet.NodeID(e.Deleted.GetNode())}}, err

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/rpc"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
@@ -32,7 +33,7 @@ func TestTheLogSaysWhyTheOtherServicesAreNotHeard(t *testing.T) {
 	}
 	defer func() { _ = conn.Close() }()
 	logged := make(lines, 1)
-	w := intake.NewWorld(translatorv1.NewTranslatorServiceClient(conn), registryv1.NewRegistryServiceClient(conn), slog.New(slog.NewTextHandler(logged, nil)))
+	w := intake.NewWorld(translatorv1.NewTranslatorServiceClient(conn), registryv1.NewRegistryServiceClient(conn), func(fleet.GroupID, fleet.NodeID, string) {}, slog.New(slog.NewTextHandler(logged, nil)))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = w.Run(ctx) }()

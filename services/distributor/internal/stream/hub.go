@@ -20,25 +20,41 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
 )
 
-// helloTimeout is how long a stream may be open without saying whose it is.
-const helloTimeout = 10 * time.Second
+const (
+	// helloTimeout is how long a stream may be open without saying whose it is.
+	helloTimeout = 10 * time.Second
+	// enrolTimeout is how long an agent that has just enrolled may be ahead of what the registry's watch tells.
+	enrolTimeout = 2 * time.Second
+)
+
+// A roster knows which agent holds a node's name; an empty boot id is that anybody may.
+type roster interface {
+	Holder(group fleet.GroupID, node fleet.NodeID) (boot string, changed <-chan struct{})
+}
 
 // Deps are what a hub uses.
 type Deps struct {
 	View       *store.View
 	Content    *content.Store
 	Tallies    *store.Tallies
+	Roster     roster        // nil: any agent holds any name
 	FrameBytes int           // how much is kept encoded; 0 is DefaultFrameBytes
 	Spread     time.Duration // over which agents come back when this replica stops
 	Log        *slog.Logger
 	Metrics    *Metrics
 }
 
+// anybody is the roster of tests that have none.
+type anybody struct{}
+
+func (anybody) Holder(fleet.GroupID, fleet.NodeID) (string, <-chan struct{}) { return "", nil }
+
 // A Hub holds the sessions of one replica.
 type Hub struct {
 	view    *store.View
 	frames  *frames
 	tallies *store.Tallies
+	roster  roster
 	spread  time.Duration
 	log     *slog.Logger
 	metrics *Metrics
@@ -47,6 +63,7 @@ type Hub struct {
 	mu      sync.Mutex
 	groups  map[fleet.GroupID]*group
 	closing bool
+	away    error // why no stream is taken for the time being; nil when they are
 }
 
 // A group is the sessions of one group on this replica.
@@ -66,8 +83,11 @@ type group struct {
 
 // NewHub returns a hub without sessions.
 func NewHub(d Deps) *Hub {
+	if d.Roster == nil {
+		d.Roster = anybody{}
+	}
 	return &Hub{
-		view: d.View, frames: newFrames(d.Content, d.FrameBytes, d.Metrics), tallies: d.Tallies, spread: d.Spread, log: d.Log, metrics: d.Metrics,
+		view: d.View, frames: newFrames(d.Content, d.FrameBytes, d.Metrics), tallies: d.Tallies, roster: d.Roster, spread: d.Spread, log: d.Log, metrics: d.Metrics,
 		bell: make(chan struct{}, 1), groups: map[fleet.GroupID]*group{},
 	}
 }
@@ -127,6 +147,9 @@ func (h *Hub) Follow(stream serverStream) error {
 		return fault.New(fault.Invalid, "NO_HELLO", "no hello within %s", helloTimeout)
 	case hello = <-first:
 	}
+	if err := h.admit(stream.Context(), hello); err != nil {
+		return err
+	}
 	s, err := h.join(hello)
 	if err != nil {
 		return err
@@ -165,6 +188,48 @@ func (h *Hub) read(stream serverStream, first chan<- *distributorv1.Hello, joine
 	}
 }
 
+// admit lets the agent in that holds the node's name, and no other: two agents under one name would push each other off, and neither
+// would come to serve. An agent that enrolled a moment ago may be ahead of the registry's watch.
+func (h *Hub) admit(ctx context.Context, hello *distributorv1.Hello) error {
+	over := time.After(enrolTimeout)
+	for {
+		holder, changed := h.roster.Holder(fleet.GroupID(hello.GetGroup()), fleet.NodeID(hello.GetNode()))
+		if holder == "" || holder == hello.GetBootId() {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-changed:
+		case <-over:
+			h.metrics.taken.Inc()
+			return taken(hello.GetGroup(), hello.GetNode())
+		}
+	}
+}
+
+func taken(group, node string) error {
+	return fault.New(fault.WrongState, "NODE_TAKEN", "another agent is enrolled as node %q of group %q: give each agent of a group a name of its own", node, group).
+		With("group", group).With("node", node)
+}
+
+// Enrolled says which agent holds a node's name from now on. The stream of another one ends.
+func (h *Hub) Enrolled(group fleet.GroupID, node fleet.NodeID, boot string) {
+	h.mu.Lock()
+	g := h.groups[group]
+	h.mu.Unlock()
+	if g == nil {
+		return
+	}
+	g.mu.Lock()
+	s := g.sessions[node]
+	g.mu.Unlock()
+	if s != nil && s.boot != boot {
+		h.metrics.taken.Inc()
+		s.close(taken(string(group), string(node)))
+	}
+}
+
 // join opens a session. An older one of the same node ends.
 func (h *Hub) join(hello *distributorv1.Hello) (*session, error) {
 	var violations []fault.Violation
@@ -181,6 +246,10 @@ func (h *Hub) join(hello *distributorv1.Hello) (*session, error) {
 	if h.closing {
 		h.mu.Unlock()
 		return nil, fault.New(fault.Down, "STOPPING", "this replica is stopping")
+	}
+	if away := h.away; away != nil {
+		h.mu.Unlock()
+		return nil, away
 	}
 	id := fleet.GroupID(hello.GetGroup())
 	g := h.groups[id]
@@ -209,9 +278,9 @@ func (h *Hub) join(hello *distributorv1.Hello) (*session, error) {
 	}
 	h.metrics.sessions.Inc()
 	h.recount(g)
-	// Drain may have run between the two locks.
+	// Drain or Suspend may have run between the two locks.
 	h.mu.Lock()
-	closing := h.closing
+	closing := h.closing || h.away != nil
 	h.mu.Unlock()
 	if closing {
 		s.close(nil)
@@ -245,21 +314,30 @@ func (h *Hub) forget(g *group) {
 }
 
 // Drain asks every agent to open its stream elsewhere, and lets no new one in.
-func (h *Hub) Drain() {
-	for _, g := range h.close() {
+func (h *Hub) Drain() { h.sendAway(func() { h.closing = true }) }
+
+// Suspend asks every agent to open its stream elsewhere, and refuses new ones with why until Resume. Agents keep what they have meanwhile.
+func (h *Hub) Suspend(why error) { h.sendAway(func() { h.away = why }) }
+
+// Resume takes streams again.
+func (h *Hub) Resume() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.away = nil
+}
+
+func (h *Hub) sendAway(change func()) {
+	h.mu.Lock()
+	change()
+	groups := h.all()
+	h.mu.Unlock()
+	for _, g := range groups {
 		g.mu.Lock()
 		for _, s := range g.sessions {
 			s.close(nil)
 		}
 		g.mu.Unlock()
 	}
-}
-
-func (h *Hub) close() []*group {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.closing = true
-	return h.all()
 }
 
 // all returns the groups; the caller holds the lock.

@@ -19,6 +19,7 @@ type Metrics struct {
 	frameEvictions prometheus.Counter
 	frameBytes     prometheus.Gauge
 	tallyWrites    prometheus.Counter
+	taken          prometheus.Counter
 }
 
 // NewMetrics registers the metrics of the streams.
@@ -37,6 +38,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		frameEvictions: prometheus.NewCounter(prometheus.CounterOpts{Name: "silverback_distributor_frame_evictions_total", Help: "Encoded deltas that made room for others."}),
 		frameBytes:     prometheus.NewGauge(prometheus.GaugeOpts{Name: "silverback_distributor_frame_bytes", Help: "Bytes of encoded deltas kept."}),
 		tallyWrites:    prometheus.NewCounter(prometheus.CounterOpts{Name: "silverback_distributor_tally_writes_total", Help: "Tallies written by this replica."}),
+		taken:          prometheus.NewCounter(prometheus.CounterOpts{Name: "silverback_distributor_names_taken_total", Help: "Streams refused or ended because another agent holds the node's name."}),
 	}
 	for _, kind := range []string{kindFull, kindDelta, kindNone} {
 		m.sentBytes.WithLabelValues(kind)
@@ -56,7 +58,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	for _, stage := range []string{stageSent, stageLoaded, stageServing} {
 		m.propagation.WithLabelValues(stage)
 	}
-	r.MustRegister(m.propagation, m.outcomes, m.replaced, m.sessions, m.sentBytes, m.frameHits, m.frameEncodings, m.frameEvictions, m.frameBytes, m.tallyWrites)
+	r.MustRegister(m.propagation, m.outcomes, m.replaced, m.sessions, m.sentBytes, m.frameHits, m.frameEncodings, m.frameEvictions, m.frameBytes, m.tallyWrites, m.taken)
 	return m
 }
 

@@ -35,6 +35,7 @@ type session struct {
 	hub      *Hub
 	group    *group
 	node     fleet.NodeID
+	boot     string // of its agent
 	position uint64
 	box      *mailbox
 	end      chan error // capacity 1: why to end the stream; nil asks the agent to go elsewhere
@@ -53,7 +54,7 @@ type session struct {
 
 func newSession(h *Hub, g *group, hello *distributorv1.Hello) *session {
 	s := &session{
-		hub: h, group: g, node: fleet.NodeID(hello.GetNode()), position: fleet.Position(g.id, fleet.NodeID(hello.GetNode())),
+		hub: h, group: g, node: fleet.NodeID(hello.GetNode()), boot: hello.GetBootId(), position: fleet.Position(g.id, fleet.NodeID(hello.GetNode())),
 		box: newMailbox(), end: make(chan error, 1), held: fleet.Digest(hello.GetHeldDigest()), serving: fleet.Digest(hello.GetServingDigest()),
 		last: directive{Target: rollout.Target{Revision: fleet.Revision(hello.GetServingRevision()), Digest: fleet.Digest(hello.GetServingDigest())}},
 	}

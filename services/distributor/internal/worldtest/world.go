@@ -87,6 +87,13 @@ func (w *World) Node(group, name string, state registryv1.Node_State) {
 	w.change(func() { w.nodes[group+"/"+name] = &registryv1.Node{Group: group, Name: name, State: state} })
 }
 
+// Enrol makes a node known as in contact, with the boot id of its agent.
+func (w *World) Enrol(group, name, boot string) {
+	w.change(func() {
+		w.nodes[group+"/"+name] = &registryv1.Node{Group: group, Name: name, State: registryv1.Node_STATE_READY, BootId: boot}
+	})
+}
+
 // Revise makes the next revision of a group.
 func (w *World) Revise(group string, digest fleet.Digest) (number int64) {
 	w.change(func() {

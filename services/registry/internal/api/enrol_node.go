@@ -30,7 +30,7 @@ func (s *Server) EnrolNode(ctx context.Context, r *registryv1.EnrolNodeRequest) 
 	}
 	bad = name(name(bad, "group", "group", r.GetGroup()), "node", "node", r.GetNode())
 	bad = append(bad, roster.LabelViolations(r.GetLabels())...)
-	for field, value := range map[string]string{"agent_version": r.GetAgentVersion(), "proxy_address": r.GetProxyAddress(), "agent_address": r.GetAgentAddress(), "boot_id": r.GetBootId()} {
+	for field, value := range map[string]string{"agent_version": r.GetAgentVersion(), "proxy_address": r.GetProxyAddress(), "agent_address": r.GetAgentAddress(), "boot_id": r.GetBootId(), "succeeds_boot_id": r.GetSucceedsBootId()} {
 		if len(value) > roster.MaxAddress {
 			bad = append(bad, fault.Violation{Field: field, Description: fmt.Sprintf("has %d bytes; at most %d are allowed", len(value), roster.MaxAddress)})
 		}
@@ -63,7 +63,7 @@ func (s *Server) EnrolNode(ctx context.Context, r *registryv1.EnrolNodeRequest) 
 		return nil, err
 	}
 	node := roster.Node{
-		BootID: r.GetBootId(), Labels: r.GetLabels(), Capabilities: capabilities, AgentVersion: r.GetAgentVersion(),
+		BootID: r.GetBootId(), Succeeds: r.GetSucceedsBootId(), Labels: r.GetLabels(), Capabilities: capabilities, AgentVersion: r.GetAgentVersion(),
 		ProxyAddress: r.GetProxyAddress(), AgentAddress: r.GetAgentAddress(), Schemas: r.GetCapabilities().GetSchemaDigest(),
 	}
 	written, err := s.Book.Enrol(ctx, key, node, report)

@@ -7,9 +7,9 @@ import (
 )
 
 // Enrol decides what stands after an agent announced itself: its record and its session. before and session are what stands now, nil
-// when there is none. A second agent under a name is refused for as long as the first one's session lasts.
+// when there is none. A second agent under a name is refused for as long as the first one's session lasts; the next run of the same agent is none.
 func Enrol(now time.Time, key Key, before *Node, session *Session, asked Node, opened Session) (Node, Session, error) {
-	if session != nil && session.BootID != asked.BootID {
+	if session != nil && Taken(*session, asked) {
 		return Node{}, Session{}, fault.New(fault.Exists, "NODE_IN_USE", "another agent holds node %q of group %q and renews", key.Node, key.Group).
 			With("group", string(key.Group)).With("node", string(key.Node))
 	}
@@ -28,6 +28,11 @@ func Enrol(now time.Time, key Key, before *Node, session *Session, asked Node, o
 	}
 	opened.Since = since(now, before, session, asked, opened)
 	return asked, opened, nil
+}
+
+// Taken reports whether a session is that of another agent than the one that asks.
+func Taken(s Session, asked Node) bool {
+	return s.BootID != asked.BootID && (asked.Succeeds == "" || s.BootID != asked.Succeeds)
 }
 
 // Renew decides the session of a node that renews. claim says that the agent itself came to this replica; without it the replica only

@@ -62,6 +62,7 @@ func (r Report) Same(o Report) bool { return r.same(o) && bytes.Equal(r.Full, o.
 // at a renewal.
 type Node struct {
 	BootID       string            `json:"boot_id"`
+	Succeeds     string            `json:"-"` // of an enrolment: the boot id of the agent's last run, from which it takes over
 	Labels       map[string]string `json:"labels,omitempty"`
 	Capabilities []byte            `json:"capabilities,omitempty"`
 	Schemas      string            `json:"schemas,omitempty"` // digest of the bundle that the capabilities name

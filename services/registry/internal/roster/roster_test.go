@@ -97,3 +97,25 @@ func TestPolicyViolations(t *testing.T) {
 		}
 	}
 }
+
+// The next run of an agent is no second one: it names the run that it succeeds.
+func TestARestartTakesTheNameOver(t *testing.T) {
+	key := roster.Key{Group: "g", Node: "n"}
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	before, session := &roster.Node{BootID: "one"}, &roster.Session{BootID: "one"}
+	for _, tt := range []struct {
+		boot, succeeds string
+		taken          bool
+	}{
+		{boot: "one"}, {boot: "two", succeeds: "one"}, {boot: "two", taken: true}, {boot: "two", succeeds: "zero", taken: true},
+	} {
+		node, _, err := roster.Enrol(now, key, before, session, roster.Node{BootID: tt.boot, Succeeds: tt.succeeds}, roster.Session{BootID: tt.boot})
+		if taken := errors.Is(err, fault.Of(fault.Exists)); taken != tt.taken || !taken && node.BootID != tt.boot {
+			t.Errorf("boot %q, which succeeds %q: %v", tt.boot, tt.succeeds, err)
+		}
+	}
+	// The one that was succeeded does not get the name back while the other renews.
+	if _, _, err := roster.Enrol(now, key, before, &roster.Session{BootID: "two"}, roster.Node{BootID: "one", Succeeds: "zero"}, roster.Session{BootID: "one"}); !errors.Is(err, fault.Of(fault.Exists)) {
+		t.Errorf("the run before took the name back: %v", err)
+	}
+}

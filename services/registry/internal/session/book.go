@@ -92,7 +92,7 @@ func (b *Book) Count() int {
 func (b *Book) Enrol(ctx context.Context, key roster.Key, node roster.Node, report roster.Report) (*roster.Node, error) {
 	b.mu.Lock()
 	e := b.entries[key]
-	if e != nil && e.session.BootID != node.BootID && !e.ending {
+	if e != nil && roster.Taken(e.session, node) && !e.ending {
 		b.mu.Unlock()
 		_, _, err := roster.Enrol(time.Now(), key, nil, &e.session, node, roster.Session{})
 		return nil, err

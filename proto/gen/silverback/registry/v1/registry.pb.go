@@ -233,7 +233,9 @@ type Node struct {
 	// When the state changed last.
 	StateTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=state_time,json=stateTime,proto3" json:"state_time,omitempty"`
 	// Set while an operator has the node out of load balancing. Set by DrainNode.
-	Drain         *Drain `protobuf:"bytes,12,opt,name=drain,proto3" json:"drain,omitempty"`
+	Drain *Drain `protobuf:"bytes,12,opt,name=drain,proto3" json:"drain,omitempty"`
+	// The boot id of the agent that is enrolled; only that agent is given directives.
+	BootId        string `protobuf:"bytes,13,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -350,6 +352,13 @@ func (x *Node) GetDrain() *Drain {
 		return x.Drain
 	}
 	return nil
+}
+
+func (x *Node) GetBootId() string {
+	if x != nil {
+		return x.BootId
+	}
+	return ""
 }
 
 // An operator's word that a node is to stay out of load balancing. It outlives
@@ -1094,9 +1103,13 @@ type EnrolNodeRequest struct {
 	// Where the gateway's proxy listens.
 	ProxyAddress string `protobuf:"bytes,8,opt,name=proxy_address,json=proxyAddress,proto3" json:"proxy_address,omitempty"`
 	// Where the agent's own HTTP listener is.
-	AgentAddress  string `protobuf:"bytes,9,opt,name=agent_address,json=agentAddress,proto3" json:"agent_address,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	AgentAddress string `protobuf:"bytes,9,opt,name=agent_address,json=agentAddress,proto3" json:"agent_address,omitempty"`
+	// The boot id that the agent had when it ran last on the same state directory; empty
+	// when there is none. It takes over from an agent of that boot id at once: a restart
+	// is no second agent.
+	SucceedsBootId string `protobuf:"bytes,10,opt,name=succeeds_boot_id,json=succeedsBootId,proto3" json:"succeeds_boot_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *EnrolNodeRequest) Reset() {
@@ -1188,6 +1201,13 @@ func (x *EnrolNodeRequest) GetProxyAddress() string {
 func (x *EnrolNodeRequest) GetAgentAddress() string {
 	if x != nil {
 		return x.AgentAddress
+	}
+	return ""
+}
+
+func (x *EnrolNodeRequest) GetSucceedsBootId() string {
+	if x != nil {
+		return x.SucceedsBootId
 	}
 	return ""
 }
@@ -2664,7 +2684,7 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\vupdate_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\x12\x12\n" +
 	"\x04etag\x18\a \x01(\tR\x04etag\x12%\n" +
-	"\x0eschema_digests\x18\b \x03(\tR\rschemaDigests\"\x97\x06\n" +
+	"\x0eschema_digests\x18\b \x03(\tR\rschemaDigests\"\xb0\x06\n" +
 	"\x04Node\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x128\n" +
@@ -2680,7 +2700,8 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"createTime\x129\n" +
 	"\n" +
 	"state_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tstateTime\x123\n" +
-	"\x05drain\x18\f \x01(\v2\x1d.silverback.registry.v1.DrainR\x05drain\x1a9\n" +
+	"\x05drain\x18\f \x01(\v2\x1d.silverback.registry.v1.DrainR\x05drain\x12\x17\n" +
+	"\aboot_id\x18\r \x01(\tR\x06bootId\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x91\x01\n" +
@@ -2734,7 +2755,7 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\aListing\x1a+\n" +
 	"\x06Synced\x12!\n" +
 	"\fresume_token\x18\x01 \x01(\tR\vresumeTokenB\a\n" +
-	"\x05event\"\xf2\x03\n" +
+	"\x05event\"\x9c\x04\n" +
 	"\x10EnrolNodeRequest\x12\x1d\n" +
 	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1b\n" +
 	"\x04node\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04node\x12 \n" +
@@ -2744,7 +2765,9 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\x06status\x18\x06 \x01(\v2\x1f.silverback.fleet.v1.NodeStatusR\x06status\x12#\n" +
 	"\ragent_version\x18\a \x01(\tR\fagentVersion\x12#\n" +
 	"\rproxy_address\x18\b \x01(\tR\fproxyAddress\x12#\n" +
-	"\ragent_address\x18\t \x01(\tR\fagentAddress\x1a9\n" +
+	"\ragent_address\x18\t \x01(\tR\fagentAddress\x12(\n" +
+	"\x10succeeds_boot_id\x18\n" +
+	" \x01(\tR\x0esucceedsBootId\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x92\x03\n" +
