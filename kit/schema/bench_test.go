@@ -13,10 +13,10 @@ func BenchmarkCheck(b *testing.B) {
 	service := object(b, `{"name":"service-1","host":"h1.example.com","port":8080,"protocol":"http","path":"/a","tags":["team-1","generated"]}`)
 	b.ReportAllocs()
 	for b.Loop() {
-		if errs := of.Check("route", route); len(errs) > 0 {
+		if errs := verdict(b, of, "route", route); len(errs) > 0 {
 			b.Fatal(errs)
 		}
-		if errs := of.Check("service", service); len(errs) > 0 {
+		if errs := verdict(b, of, "service", service); len(errs) > 0 {
 			b.Fatal(errs)
 		}
 	}

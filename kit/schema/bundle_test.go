@@ -52,7 +52,7 @@ func TestDecodeTakesCanonicalBytesOnly(t *testing.T) {
 	if err != nil || again.Digest() != b.Digest() {
 		t.Fatalf("%v", err)
 	}
-	if errs := again.Check("service", object(t, `{"host":"h","x":1}`)); len(errs) != 1 {
+	if errs := verdict(t, again, "service", object(t, `{"host":"h","x":1}`)); len(errs) != 1 {
 		t.Errorf("a decoded bundle checks nothing: %v", errs)
 	}
 	for name, text := range map[string]string{

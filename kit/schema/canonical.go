@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 )
 
 type object = map[string]any
@@ -84,7 +85,18 @@ func sortScalars(list []any) {
 			return
 		}
 	}
-	slices.SortStableFunc(list, func(a, b any) int { return bytes.Compare(appendCanonical(nil, a), appendCanonical(nil, b)) })
+	type written struct {
+		text  string
+		value any
+	}
+	all := make([]written, len(list))
+	for i, item := range list {
+		all[i] = written{string(appendCanonical(nil, item)), item}
+	}
+	slices.SortStableFunc(all, func(a, b written) int { return strings.Compare(a.text, b.text) })
+	for i := range all {
+		list[i] = all[i].value
+	}
 }
 
 func appendCanonical(out []byte, value any) []byte {

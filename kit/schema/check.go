@@ -1,17 +1,23 @@
 package schema
 
 import (
+	"context"
 	"math"
 	"slices"
 	"strings"
 )
+
+// perByte is what a byte costs that is parsed: as a key, an address or, at worst, a regular expression.
+const perByte = 8
 
 // maxErrors is how many errors of one entity are told.
 const maxErrors = 100
 
 // Check says what the gateway would refuse in an entity; nothing means that this
 // package knows of no reason. The order is that of the paths, entity-level errors
-// first. It is quick: a route takes some microseconds.
+// first. It is quick: a route takes some microseconds. The error is ErrBudget when the
+// budget does not suffice, or the cause of ctx, whose end ends the check within
+// milliseconds; either says nothing about the entity.
 //
 // Kind is singular, as in Kong's flattened errors: "route", "plugin",
 // "keyauth_credential". A plugin's configuration is checked by the schema of its
@@ -29,23 +35,23 @@ const maxErrors = 100
 //
 // As in POST /config, a plugin may be scoped to a consumer even where its schema
 // says it cannot (F21); see CheckStrict.
-func (b *Bundle) Check(kind string, entity map[string]any) []FieldError {
-	return b.check(kind, entity, false)
+func (b *Bundle) Check(ctx context.Context, budget *Budget, kind string, entity map[string]any) ([]FieldError, error) {
+	return b.check(ctx, budget, kind, entity, false)
 }
 
 // CheckStrict is Check with what POST /schemas/{kind}/validate refuses beyond
 // POST /config (F23): scopes that a plugin's schema excludes, and references that
 // are not given by id.
-func (b *Bundle) CheckStrict(kind string, entity map[string]any) []FieldError {
-	return b.check(kind, entity, true)
+func (b *Bundle) CheckStrict(ctx context.Context, budget *Budget, kind string, entity map[string]any) ([]FieldError, error) {
+	return b.check(ctx, budget, kind, entity, true)
 }
 
-func (b *Bundle) check(kind string, entity object, strict bool) []FieldError {
+func (b *Bundle) check(ctx context.Context, budget *Budget, kind string, entity object, strict bool) ([]FieldError, error) {
 	r := b.kinds[kind]
 	if r == nil {
-		return nil
+		return nil, nil
 	}
-	c := checker{strict: strict}
+	c := checker{strict: strict, purse: &purse{ctx: ctx, budget: budget}}
 	c.path = c.steps[:0]
 	name, _ := entity["name"].(string)
 	switch {
@@ -66,9 +72,15 @@ func (b *Bundle) check(kind string, entity object, strict bool) []FieldError {
 		}
 	}
 	c.record(r, entity)
+	if err := c.purse.close(); err != nil {
+		return nil, err
+	}
 	slices.SortStableFunc(c.errs, func(a, b FieldError) int { return a.Path.compare(b.Path) })
-	return c.errs
+	return c.errs, nil
 }
+
+// spend takes steps of the budget; false ends the check.
+func (c *checker) spend(steps int) bool { return c.purse.spend(steps) }
 
 // checker collects errors. Path leads to where it is; errors hold copies.
 type checker struct {
@@ -76,13 +88,14 @@ type checker struct {
 	path   Path
 	steps  [8]Step
 	strict bool
+	purse  *purse
 	second *checker // for conditions, whose errors are not the entity's
 }
 
 // try checks a value by itself. What it returns is gone with the next try.
 func (c *checker) try(f *field, v any) []FieldError {
 	if c.second == nil {
-		c.second = &checker{strict: c.strict}
+		c.second = &checker{strict: c.strict, purse: c.purse}
 	}
 	c.second.errs, c.second.path = c.second.errs[:0], c.second.steps[:0]
 	c.second.value(f, v)
@@ -122,6 +135,7 @@ func (c *checker) atPath(names []string, rule Rule, message string) {
 
 // wrong reports whether there is an error at or below a path.
 func (c *checker) wrong(path Path) bool {
+	c.spend(len(c.errs))
 	return slices.ContainsFunc(c.errs, func(e FieldError) bool { return e.Path.under(path) })
 }
 
@@ -146,7 +160,13 @@ func (c *checker) into(s Step, f *field, value any) {
 }
 
 func (c *checker) record(r *record, values object) {
+	if !c.spend(r.cost) {
+		return
+	}
 	for name, value := range values {
+		if !c.spend(1 + len(name)/32) {
+			return
+		}
 		if f := r.fields[name]; f != nil {
 			if value != nil {
 				c.into(Step{Name: name}, f, value)
@@ -166,32 +186,42 @@ func (c *checker) record(r *record, values object) {
 		if values[f.name] != nil {
 			continue
 		}
+		if c.purse.err != nil {
+			return
+		}
 		switch {
 		case f.notNull:
 			c.at(f.name, MissingField, "value must not be null")
 		case f.hasDefault || f.auto || !f.required:
 		case f.rec != nil:
-			if !r.aliased(f.name, values) {
+			if !c.aliased(r, f.name, values) {
 				c.path = append(c.path, Step{Name: f.name})
 				c.record(f.rec, nil)
 				c.path = c.path[:len(c.path)-1]
 			}
-		case r.aliased(f.name, values):
+		case c.aliased(r, f.name, values):
 		default:
 			c.at(f.name, MissingField, "required field missing")
 		}
 	}
 	for _, check := range r.checks {
+		if !c.spend(1) {
+			return
+		}
 		check(c, r, values)
 	}
 }
 
 // aliased reports whether a shorthand stands for a field or for a part of it.
-func (r *record) aliased(name string, values object) bool {
+func (c *checker) aliased(r *record, name string, values object) bool {
+	c.spend(len(r.aliases))
 	return slices.ContainsFunc(r.aliases, func(s *shorthand) bool { return s.into[0] == name && values[s.field.name] != nil })
 }
 
 func (c *checker) value(f *field, v any) {
+	if !c.spend(1) {
+		return
+	}
 	if v == nil {
 		switch {
 		case f.notNull:
@@ -240,6 +270,9 @@ func (c *checker) value(f *field, v any) {
 		}
 		if f.elements != nil {
 			for i, item := range list {
+				if !c.spend(1) {
+					return
+				}
 				c.into(Step{Position: i}, f.elements, item)
 			}
 		}
@@ -255,15 +288,21 @@ func (c *checker) value(f *field, v any) {
 func (c *checker) rules(f *field, v any) {
 	for i := range f.rules {
 		r := &f.rules[i]
+		if !c.spend(1) {
+			return
+		}
 		switch {
 		case r.custom != nil:
 			if text, ok := v.(string); ok {
+				if !c.spend(perByte * len(text)) {
+					return
+				}
 				if message := r.custom(text); message != "" {
 					c.add(r.rule, message)
 					return
 				}
 			}
-		case r.broken(v):
+		case r.broken(c, v):
 			c.add(r.rule, r.message)
 			return
 		}
@@ -273,6 +312,9 @@ func (c *checker) rules(f *field, v any) {
 // each checks a map. What is wrong with a key is told of the map, for Kong does.
 func (c *checker) each(f *field, values object) {
 	for name, value := range values {
+		if !c.spend(1 + len(name)/32) {
+			return
+		}
 		c.path = append(c.path, Step{Name: name, Key: true})
 		if f.keys != nil {
 			c.value(f.keys, name)

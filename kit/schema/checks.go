@@ -15,12 +15,16 @@ type fieldRef struct {
 
 func refTo(said string) fieldRef { return fieldRef{said: said, path: strings.Split(said, ".")} }
 
+// maxPath is how many steps a path has at most: no schema nests deeper.
+const maxPath = maxDepth
+
 // get returns the value of a field as the gateway would see it: with defaults,
 // and with what a shorthand says.
-func (r *record) get(values object, path []string) any {
-	if v := r.find(values, path); v != nil {
+func (c *checker) get(r *record, values object, path []string) any {
+	if v := c.find(r, values, path); v != nil {
 		return v
 	}
+	c.spend(len(r.aliases))
 	for _, s := range r.aliases {
 		if slices.Equal(s.into, path) {
 			return values[s.field.name]
@@ -29,7 +33,10 @@ func (r *record) get(values object, path []string) any {
 	return nil
 }
 
-func (r *record) find(values object, path []string) any {
+func (c *checker) find(r *record, values object, path []string) any {
+	if !c.spend(1 + len(path[0])/32) {
+		return nil
+	}
 	f := r.fields[path[0]]
 	v := values[path[0]]
 	if len(path) == 1 {
@@ -49,11 +56,12 @@ func (r *record) find(values object, path []string) any {
 	if v == nil {
 		if def, is := f.def.(object); is {
 			inner = def
-		} else if !f.required && !r.aliased(f.name, values) {
+		} else if !f.required && !c.aliased(r, f.name, values) {
 			return nil
 		}
 	}
-	if found := f.rec.get(inner, path[1:]); found != nil {
+	if found := c.get(f.rec, inner, path[1:]); found != nil {
+		c.spend(len(r.aliases))
 		for _, s := range r.aliases { // what the shorthand says comes before a default
 			if slices.Equal(s.into, path) && values[s.field.name] != nil && inner[path[1]] == nil {
 				return values[s.field.name]
@@ -98,15 +106,18 @@ func refs(value any) ([]fieldRef, error) {
 		if !ok || name == "" {
 			return nil, errors.New("names fields by something else than text")
 		}
+		if strings.Count(name, ".") >= maxPath {
+			return nil, errors.New("names a field that is nested too deeply")
+		}
 		out = append(out, refTo(name))
 	}
 	return out, nil
 }
 
-func filled(r *record, values object, fields []fieldRef) int {
+func (c *checker) filled(r *record, values object, fields []fieldRef) int {
 	n := 0
 	for _, f := range fields {
-		if !empty(r.get(values, f.path)) {
+		if !empty(c.get(r, values, f.path)) {
 			n++
 		}
 	}
@@ -116,6 +127,9 @@ func filled(r *record, values object, fields []fieldRef) int {
 // check compiles one of Kong's named checks of whole records. One that is not
 // known here is skipped: a newer Kong has more, and judges itself.
 func (c compiler) check(name string, arg any, path string) (entityCheck, error) {
+	if err := c.take(workItem + weight(arg)); err != nil {
+		return nil, err
+	}
 	switch name {
 	case "at_least_one_of":
 		return count(arg, counted{MissingField, "at least one of these fields must be non-empty: ", true, func(n, _ int) bool { return n > 0 }})
@@ -157,7 +171,7 @@ func count(arg any, k counted) (entityCheck, error) {
 		if !k.invalid && slices.ContainsFunc(fields, func(f fieldRef) bool { return c.invalid(f.path) }) {
 			return
 		}
-		if !k.fine(filled(r, values, fields), len(fields)) {
+		if !k.fine(c.filled(r, values, fields), len(fields)) {
 			c.entity(k.rule, message)
 		}
 	}, nil
@@ -172,7 +186,7 @@ func exclusiveSets(arg any) (entityCheck, error) {
 	}
 	message := "these sets are mutually exclusive: (" + quoted(one) + "), (" + quoted(two) + ")"
 	return func(c *checker, r *record, values object) {
-		if filled(r, values, one) > 0 && filled(r, values, two) > 0 {
+		if c.filled(r, values, one) > 0 && c.filled(r, values, two) > 0 {
 			c.entity(BadValue, message)
 		}
 	}, nil
@@ -186,12 +200,16 @@ func distinct(arg any) (entityCheck, error) {
 	message := "values of these fields must be distinct: " + quoted(fields)
 	return func(c *checker, r *record, values object) {
 		for i, f := range fields {
-			v := r.get(values, f.path)
+			v := c.get(r, values, f.path)
 			if v == nil || c.invalid(f.path) {
 				continue
 			}
 			for _, g := range fields[:i] {
-				if other := r.get(values, g.path); other != nil && equal(v, other) {
+				size, _ := length(v)
+				if !c.spend(1 + size/64) {
+					return
+				}
+				if other := c.get(r, values, g.path); other != nil && equal(v, other) {
 					c.entity(BadValue, message)
 					return
 				}
@@ -221,7 +239,7 @@ func (c compiler) rawField(path []string) object {
 	at := c.raw
 	for _, name := range path {
 		list, _ := at["fields"].([]any)
-		*c.left -= 8 * len(list)
+		*c.left -= workItem * len(list)
 		at = nil
 		for _, item := range list {
 			one, _ := item.(object)
@@ -246,6 +264,9 @@ func (c compiler) conditional(arg any, path string) (entityCheck, error) {
 	if !okIf || !okThen || ifName == "" || thenName == "" {
 		return nil, errors.New("names no fields")
 	}
+	if _, err := refs([]any{ifName, thenName}); err != nil {
+		return nil, err
+	}
 	when, err1 := c.merged(of["if_match"], path, ifName)
 	then, err2 := c.merged(of["then_match"], path, thenName)
 	if err := errors.Join(err1, err2); err != nil {
@@ -255,11 +276,11 @@ func (c compiler) conditional(arg any, path string) (entityCheck, error) {
 	message, _ := of["then_err"].(string)
 	message = cmpOr(message, "failed conditional validation given value of field '"+ifName+"'")
 	return func(c *checker, r *record, values object) {
-		v := r.get(values, ifRef.path)
+		v := c.get(r, values, ifRef.path)
 		if v == nil || isReference(v) || !c.holds(when, v) {
 			return
 		}
-		w := r.get(values, thenRef.path)
+		w := c.get(r, values, thenRef.path)
 		found := c.try(then, w)
 		if len(found) == 0 {
 			return
@@ -288,6 +309,9 @@ func (c compiler) conditionalOneOf(arg any, path string) (entityCheck, error) {
 	if !ok || ifName == "" {
 		return nil, errors.New("names no field")
 	}
+	if _, err := refs([]any{ifName}); err != nil {
+		return nil, err
+	}
 	when, err1 := c.merged(of["if_match"], path, ifName)
 	then, err2 := refs(of["then_at_least_one_of"])
 	if err := errors.Join(err1, err2); err != nil {
@@ -314,15 +338,15 @@ func (c compiler) conditionalOneOf(arg any, path string) (entityCheck, error) {
 	thenMessage, elseMessage := say("then_err", then), say("else_then_err", otherwise)
 	ref := refTo(ifName)
 	return func(c *checker, r *record, values object) {
-		v := r.get(values, ref.path)
+		v := c.get(r, values, ref.path)
 		switch {
 		case v == nil || isReference(v) || c.invalid(ref.path):
 		case c.holds(when, v):
-			if filled(r, values, then) == 0 {
+			if c.filled(r, values, then) == 0 {
 				c.entity(MissingField, thenMessage)
 			}
 		case orElse != nil && c.holds(orElse, v):
-			if filled(r, values, otherwise) == 0 {
+			if c.filled(r, values, otherwise) == 0 {
 				c.entity(MissingField, elseMessage)
 			}
 		}
@@ -356,7 +380,7 @@ func (c compiler) custom(arg any, path string) (entityCheck, error) {
 			if c.invalid(f.path) && !withInvalid {
 				return
 			}
-			there = there || r.get(values, f.path) != nil
+			there = there || c.get(r, values, f.path) != nil
 		}
 		if there {
 			known(c, r, values)

@@ -56,7 +56,7 @@ type field struct {
 // rule looks at a value of the right type. Names of the broken rule and its
 // message are known beforehand.
 type rule struct {
-	broken  func(value any) bool
+	broken  func(c *checker, value any) bool
 	rule    Rule
 	message string
 	// custom is used instead of broken where the message depends on what is wrong.
@@ -70,6 +70,7 @@ type record struct {
 	short   map[string]*shorthand
 	aliases []*shorthand
 	checks  []entityCheck
+	cost    int  // of looking for each of the fields, in steps
 	entity  bool // has the fields that no schema names, such as _comment
 }
 
@@ -89,9 +90,9 @@ type compiler struct {
 	left *int   // of what compiling may cost: conditions compile fields again
 }
 
-// maxWork is how much a bundle may cost to compile, in bytes looked at: thirty times
-// as much as a Kong with all its bundled plugins, and less than a second.
-const maxWork = 4 << 20
+// maxWork is how much a bundle may cost to compile, in bytes looked at: ten times
+// as much as a Kong with all its bundled plugins, and a fraction of a second.
+const maxWork = 2 << 20
 
 var errWork = errors.New("too many conditions on too many fields")
 
@@ -105,7 +106,14 @@ func (c compiler) spend(raw object) error {
 			*c.left -= len(name) + weight(value)
 		}
 	}
-	if *c.left < 0 {
+	return c.take(0)
+}
+
+// workItem is what anything in a list costs, whatever it is.
+const workItem = 16
+
+func (c compiler) take(work int) error {
+	if *c.left -= work; *c.left < 0 {
 		return errWork
 	}
 	return nil
@@ -153,6 +161,12 @@ func compileSub(kind, name string, base, sub any, left *int) (*record, error) {
 	baseRaw, _ := base.(object)
 	over := map[string]any{}
 	subFields, _ := subRaw["fields"].([]any)
+	baseFields, _ := baseRaw["fields"].([]any)
+	baseChecks, _ := baseRaw["entity_checks"].([]any)
+	subChecks, _ := subRaw["entity_checks"].([]any)
+	if *left -= workItem * (1 + 2*len(subFields) + len(baseFields) + len(baseChecks) + len(subChecks)); *left < 0 {
+		return nil, errWork
+	}
 	for _, item := range subFields {
 		one, _ := item.(object)
 		for field, spec := range one {
@@ -160,7 +174,6 @@ func compileSub(kind, name string, base, sub any, left *int) (*record, error) {
 		}
 	}
 	var fields []any
-	baseFields, _ := baseRaw["fields"].([]any)
 	for _, item := range baseFields {
 		one, _ := item.(object)
 		for field, spec := range one {
@@ -179,8 +192,6 @@ func compileSub(kind, name string, base, sub any, left *int) (*record, error) {
 			}
 		}
 	}
-	baseChecks, _ := baseRaw["entity_checks"].([]any)
-	subChecks, _ := subRaw["entity_checks"].([]any)
 	raw := object{"fields": fields, "entity_checks": slices.Concat(baseChecks, subChecks)}
 	c := compiler{name: kind + "/" + name, raw: raw, left: left}
 	r, err := c.record(raw, "")
@@ -202,6 +213,9 @@ func (c compiler) record(raw object, path string) (*record, error) {
 		return nil, errors.New("fields are not a list")
 	}
 	for _, item := range list {
+		if err := c.take(workItem); err != nil {
+			return nil, err
+		}
 		one, ok := item.(object)
 		if !ok || len(one) != 1 {
 			return nil, errors.New("a field is not an object with its name")
@@ -213,12 +227,16 @@ func (c compiler) record(raw object, path string) (*record, error) {
 			}
 			if r.fields[name] == nil {
 				r.order = append(r.order, f)
+				r.cost += 1 + len(name)/32
 			}
 			r.fields[name] = f
 		}
 	}
 	short, _ := raw["shorthand_fields"].([]any)
 	for _, item := range short {
+		if err := c.take(workItem); err != nil {
+			return nil, err
+		}
 		one, _ := item.(object)
 		for name, spec := range one {
 			f, err := c.field(name, spec, join(path, name))
@@ -235,6 +253,9 @@ func (c compiler) record(raw object, path string) (*record, error) {
 	inner := compiler{name: c.name, raw: raw, left: c.left}
 	checks, _ := raw["entity_checks"].([]any)
 	for _, item := range checks {
+		if err := c.take(workItem); err != nil {
+			return nil, err
+		}
 		one, _ := item.(object)
 		for name, arg := range one {
 			check, err := inner.check(name, arg, path)
@@ -267,6 +288,9 @@ func replacement(spec any) []string {
 		if name, ok := s.(string); ok {
 			path = append(path, name)
 		}
+	}
+	if len(path) > maxPath {
+		return nil
 	}
 	return path
 }
@@ -364,7 +388,7 @@ func (c compiler) part(spec any, path string) (*field, error) {
 // only the first that is broken is told.
 func (c compiler) rules(f *field, raw object, path string) error {
 	own, _ := raw["err"].(string)
-	add := func(rule Rule, message string, broken func(any) bool) {
+	add := func(rule Rule, message string, broken func(*checker, any) bool) {
 		f.rules = append(f.rules, ruleOf(rule, cmpOr(own, message), broken))
 	}
 	if err := c.lengths(f, raw, add); err != nil {
@@ -374,24 +398,25 @@ func (c compiler) rules(f *field, raw object, path string) error {
 		return err
 	}
 	if eq, has := raw["eq"]; has && eq != nil {
-		add(BadValue, "value must be "+said(eq), func(v any) bool { return !equal(v, eq) })
+		add(BadValue, "value must be "+said(eq), func(_ *checker, v any) bool { return !equal(v, eq) })
 	}
 	if ne, has := raw["ne"]; has && ne != nil {
-		add(BadValue, "value must not be "+said(ne), func(v any) bool { return equal(v, ne) })
+		add(BadValue, "value must not be "+said(ne), func(_ *checker, v any) bool { return equal(v, ne) })
 	}
 	if list, ok := scalars(raw["one_of"]); ok {
 		rule := BadValue
 		if len(list) == 0 {
 			rule = Unsupported
 		}
-		add(rule, "expected one of: "+sayList(list), func(v any) bool { return !among(v, list) })
+		add(rule, "expected one of: "+sayList(list), func(c *checker, v any) bool { return !c.among(v, list) })
 	}
 	if list, ok := scalars(raw["not_one_of"]); ok {
-		add(BadValue, "must not be one of: "+sayList(list), func(v any) bool { return among(v, list) })
+		add(BadValue, "must not be one of: "+sayList(list), func(c *checker, v any) bool { return c.among(v, list) })
 	}
 	if want, has := raw["contains"]; has && want != nil {
-		add(BadValue, "expected to contain: "+said(want), func(v any) bool {
+		add(BadValue, "expected to contain: "+said(want), func(c *checker, v any) bool {
 			list, _ := v.([]any)
+			c.spend(len(list))
 			return !slices.ContainsFunc(list, func(item any) bool { return equal(item, want) })
 		})
 	}
@@ -399,13 +424,13 @@ func (c compiler) rules(f *field, raw object, path string) error {
 		return err
 	}
 	if raw["uuid"] == true {
-		add(BadValue, "expected a valid UUID", ofText(func(s string) bool { return !isUUID(s) }))
+		add(BadValue, "expected a valid UUID", ofText(func(_ *checker, s string) bool { return !isUUID(s) }))
 	}
 	if raw["timestamp"] == true {
-		add(BadValue, "expected a valid timestamp", func(v any) bool { n, ok := number(v); return ok && n <= 0 })
+		add(BadValue, "expected a valid timestamp", func(_ *checker, v any) bool { n, ok := number(v); return ok && n <= 0 })
 	}
 	if raw["is_regex"] == true {
-		add(BadValue, "not a valid regex", ofText(func(s string) bool { return !validPCRE(s) }))
+		add(BadValue, "not a valid regex", ofText(func(c *checker, s string) bool { return c.spend(perByte*len(s)) && !validPCRE(s) }))
 	}
 	if sets, ok := raw["mutually_exclusive_subsets"].([]any); ok {
 		c.exclusive(sets, add)
@@ -416,7 +441,7 @@ func (c compiler) rules(f *field, raw object, path string) error {
 	return nil
 }
 
-func ruleOf(r Rule, message string, broken func(any) bool) rule {
+func ruleOf(r Rule, message string, broken func(*checker, any) bool) rule {
 	return rule{broken: broken, rule: r, message: message}
 }
 
@@ -427,7 +452,7 @@ func cmpOr(a, b string) string {
 	return b
 }
 
-type adder func(rule Rule, message string, broken func(any) bool)
+type adder func(rule Rule, message string, broken func(*checker, any) bool)
 
 func (c compiler) lengths(f *field, raw object, add adder) error {
 	bound := func(name string, message string, broken func(have, want int) bool) error {
@@ -439,14 +464,14 @@ func (c compiler) lengths(f *field, raw object, add adder) error {
 		if !ok {
 			return fmt.Errorf("%s is not a number", name)
 		}
-		add(BadValue, fmt.Sprintf(message, int(want)), func(v any) bool {
+		add(BadValue, fmt.Sprintf(message, int(want)), func(_ *checker, v any) bool {
 			have, ok := length(v)
 			return ok && broken(have, int(want))
 		})
 		return nil
 	}
 	if f.typ == typeString && raw["len_min"] == nil {
-		add(BadValue, "length must be at least 1", func(v any) bool { return v == "" })
+		add(BadValue, "length must be at least 1", func(_ *checker, v any) bool { return v == "" })
 	}
 	return errors.Join(
 		bound("len_eq", "length must be %d", func(have, want int) bool { return have != want }),
@@ -465,7 +490,7 @@ func numbers(raw object, add adder) error {
 		if !okLow || !okHigh {
 			return errors.New("between has no numbers")
 		}
-		add(BadValue, fmt.Sprintf("value should be between %s and %s", said(ends[0]), said(ends[1])), func(v any) bool {
+		add(BadValue, fmt.Sprintf("value should be between %s and %s", said(ends[0]), said(ends[1])), func(_ *checker, v any) bool {
 			n, ok := number(v)
 			return !ok || n < low || n > high
 		})
@@ -475,7 +500,7 @@ func numbers(raw object, add adder) error {
 		if !ok {
 			return errors.New("gt is not a number")
 		}
-		add(BadValue, "value must be greater than "+said(value), func(v any) bool {
+		add(BadValue, "value must be greater than "+said(value), func(_ *checker, v any) bool {
 			n, ok := number(v)
 			return !ok || n <= least
 		})
@@ -485,7 +510,7 @@ func numbers(raw object, add adder) error {
 
 func texts(raw object, add adder) error {
 	if prefix, ok := raw["starts_with"].(string); ok {
-		add(BadValue, "should start with: "+prefix, ofText(func(s string) bool { return !strings.HasPrefix(s, prefix) }))
+		add(BadValue, "should start with: "+prefix, ofText(func(_ *checker, s string) bool { return !strings.HasPrefix(s, prefix) }))
 	}
 	one := func(value any, message string, wanted bool) error {
 		text, ok := value.(string)
@@ -496,7 +521,7 @@ func texts(raw object, add adder) error {
 		if err != nil {
 			return err
 		}
-		add(BadValue, message, ofText(func(s string) bool { return p.find(s, wanted) != wanted }))
+		add(BadValue, message, ofText(func(c *checker, s string) bool { return p.find(c.purse, s, wanted) != wanted }))
 		return nil
 	}
 	each := func(name string, wanted bool) error {
@@ -544,8 +569,8 @@ func matchAny(of object, add adder) error {
 		patterns = append(patterns, p)
 	}
 	message, _ := of["err"].(string)
-	add(BadValue, cmpOr(message, "invalid value: want one of the patterns "+sayList(list)), ofText(func(s string) bool {
-		return !slices.ContainsFunc(patterns, func(p *pattern) bool { return p.find(s, true) })
+	add(BadValue, cmpOr(message, "invalid value: want one of the patterns "+sayList(list)), ofText(func(c *checker, s string) bool {
+		return !slices.ContainsFunc(patterns, func(p *pattern) bool { return p.find(c.purse, s, true) })
 	}))
 	return nil
 }
@@ -563,8 +588,9 @@ func (c compiler) exclusive(sets []any, add adder) {
 		}
 		names = append(names, "("+sayList(list)+")")
 	}
-	add(BadValue, "these sets are mutually exclusive: "+strings.Join(names, ", "), func(v any) bool {
+	add(BadValue, "these sets are mutually exclusive: "+strings.Join(names, ", "), func(c *checker, v any) bool {
 		list, _ := v.([]any)
+		c.spend(len(list))
 		seen := 0
 		for _, item := range list {
 			s, _ := item.(string)
@@ -581,10 +607,10 @@ func (c compiler) exclusive(sets []any, add adder) {
 }
 
 // ofText makes a rule about strings; other types are no matter of it.
-func ofText(broken func(string) bool) func(any) bool {
-	return func(v any) bool {
+func ofText(broken func(*checker, string) bool) func(*checker, any) bool {
+	return func(c *checker, v any) bool {
 		s, ok := v.(string)
-		return ok && broken(s)
+		return ok && broken(c, s)
 	}
 }
 
@@ -597,7 +623,8 @@ func scalars(value any) ([]any, bool) {
 	return list, ok
 }
 
-func among(v any, list []any) bool {
+func (c *checker) among(v any, list []any) bool {
+	c.spend(len(list) / 2)
 	return slices.ContainsFunc(list, func(item any) bool { return equal(v, item) })
 }
 

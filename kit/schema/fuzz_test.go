@@ -27,8 +27,8 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		for _, kind := range []string{"thing", "service", "route", "plugin", "vault", "key", "certificate"} {
-			b.Check(kind, value)
-			b.CheckStrict(kind, value)
+			verdict(t, b, kind, value)
+			strictVerdict(t, b, kind, value)
 		}
 	})
 }
@@ -51,7 +51,7 @@ func FuzzCheck(f *testing.F) {
 			return
 		}
 		before, _ := json.Marshal(value)
-		for _, e := range b.Check(kind, value) {
+		for _, e := range verdict(t, b, kind, value) {
 			if e.Rule.String() == "" || e.Message == "" {
 				t.Errorf("an error without a rule or a message: %+v", e)
 			}

@@ -14,6 +14,12 @@ import (
 // What is PEM is looked at only as far as Go's parsers surely agree with OpenSSL:
 // curves, signatures and encryptions that Go does not know are let through.
 
+// What it costs to read one beside its bytes: a private key is arithmetic.
+const (
+	perCertificate = 4_000
+	perKey         = 20_000
+)
+
 // blocks returns the PEM blocks of a text, and whether it has any.
 func blocks(s string) []*pem.Block {
 	var list []*pem.Block
@@ -70,6 +76,9 @@ func pairs(certField, keyField string) entityCheck {
 		if !okCert || !okKey || isReference(cert) || isReference(key) {
 			return
 		}
+		if !c.spend(perKey + perByte*(len(cert)+len(key))) {
+			return
+		}
 		public, private := publicOf(cert), privateOf(key)
 		if public == nil || private == nil {
 			return
@@ -111,6 +120,9 @@ func authority(c *checker, _ *record, values object) {
 	if !ok || isReference(text) {
 		return
 	}
+	if !c.spend(perCertificate + perByte*len(text)) {
+		return
+	}
 	list := blocks(text)
 	if len(list) > 1 {
 		c.entity(BadValue, "please submit only one certificate at a time")
@@ -134,6 +146,9 @@ func keyPair(c *checker, _ *record, values object) {
 		if !ok || text == "" || isReference(text) {
 			continue
 		}
+		if !c.spend(perByte * len(text)) {
+			return
+		}
 		if anyKey(text) != "" {
 			c.add(BadValue, "could not load "+f.said)
 			return
@@ -145,6 +160,9 @@ func keyPair(c *checker, _ *record, values object) {
 func jsonWebKey(c *checker, _ *record, values object) {
 	text, ok := values["jwk"].(string)
 	if !ok || isReference(text) {
+		return
+	}
+	if !c.spend(perByte * len(text)) {
 		return
 	}
 	var key map[string]any

@@ -101,13 +101,13 @@ func TestWhatNoSchemaSays(t *testing.T) {
 		{"plugin", `{"name":"oauth2","config":%s}`, "config", []string{`{"enable_implicit_grant":true}`}, []string{`{}`, `{"enable_implicit_grant":false}`}},
 	} {
 		for _, value := range c.good {
-			if errs := b.Check(c.kind, object(t, strings.ReplaceAll(c.form, "%s", value))); len(errs) > 0 {
+			if errs := verdict(t, b, c.kind, object(t, strings.ReplaceAll(c.form, "%s", value))); len(errs) > 0 {
 				t.Errorf("%s %s: refused: %v", c.kind, strings.ReplaceAll(c.form, "%s", value), errs)
 			}
 		}
 		for _, value := range c.bad {
 			var where string
-			for _, e := range b.Check(c.kind, object(t, strings.ReplaceAll(c.form, "%s", value))) {
+			for _, e := range verdict(t, b, c.kind, object(t, strings.ReplaceAll(c.form, "%s", value))) {
 				if e.Whole {
 					where += "@"
 					continue
@@ -144,7 +144,7 @@ func TestRouteProtocols(t *testing.T) {
 		`{"protocols":["tls_passthrough"],"destinations":[{"ip":"1.2.3.4"}]}`: "missing-field  @entity",
 		`{"protocols":[],"paths":["/a"]}`:                                     "",
 	} {
-		if got := strings.Join(told(b.Check("route", object(t, entity))), "; "); got != want {
+		if got := strings.Join(told(verdict(t, b, "route", object(t, entity))), "; "); got != want {
 			t.Errorf("%s: got %q, want %q", entity, got, want)
 		}
 	}
@@ -160,7 +160,7 @@ func TestRouteExpressions(t *testing.T) {
 		`{"expression":"x","paths":["/a"]}`: "bad-value  @entity",
 		`{}`:                                "missing-field  @entity",
 	} {
-		if got := strings.Join(told(b.Check("route", object(t, entity))), "; "); got != want {
+		if got := strings.Join(told(verdict(t, b, "route", object(t, entity))), "; "); got != want {
 			t.Errorf("%s: got %q, want %q", entity, got, want)
 		}
 	}
@@ -183,7 +183,7 @@ func TestServiceURL(t *testing.T) {
 		`{"url":null}`:                               "missing-field host host",
 		`{"url":"not-a-url","host":"h","path":"/x"}`: "bad-value path path",
 	} {
-		if got := strings.Join(told(b.Check("service", object(t, entity))), "; "); got != want {
+		if got := strings.Join(told(verdict(t, b, "service", object(t, entity))), "; "); got != want {
 			t.Errorf("%s: got %q, want %q", entity, got, want)
 		}
 	}
@@ -237,7 +237,7 @@ func TestCertificatesAndKeys(t *testing.T) {
 		{"PEM that is none, and a JWK", "key", map[string]any{"kid": "1", "jwk": "{", "pem": map[string]any{"public_key": "x"}}, "bad-value pem pem"},
 		{"PEM and a JWK", "key", map[string]any{"kid": "1", "jwk": jwk, "pem": map[string]any{"private_key": leafKey}}, "bad-value  @entity"},
 	} {
-		errs := b.Check(c.kind, c.entity)
+		errs := verdict(t, b, c.kind, c.entity)
 		if got := strings.Join(told(errs), "; "); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}

@@ -19,8 +19,8 @@ const (
 	maxCaptures  = 32
 	patternDepth = 2000
 	// Steps that a match may take: for any subject, and for each of its bytes.
-	leastSteps   = 4096
-	stepsPerByte = 64
+	leastSteps   = 16 << 10
+	stepsPerByte = 256
 )
 
 var errPattern = errors.New("malformed pattern")
@@ -128,15 +128,19 @@ func (p *pattern) classEnd(i int) int {
 }
 
 // find reports whether the pattern matches somewhere in s. When that cannot be
-// told within bounds, it says what the caller gives as doubt.
-func (p *pattern) find(s string, doubt bool) bool {
+// told within bounds, it says what the caller gives as doubt. Every step is of the
+// purse as well.
+func (p *pattern) find(purse *purse, s string, doubt bool) bool {
+	if !purse.spend(1 + len(s)/32) {
+		return doubt
+	}
 	if p.plain && p.anchored {
 		return strings.HasPrefix(s, p.text[1:])
 	}
 	if p.plain {
 		return strings.Contains(s, p.text)
 	}
-	m := matcher{p: p, s: s, steps: leastSteps + stepsPerByte*len(s)}
+	m := matcher{p: p, s: s, purse: purse, steps: leastSteps + stepsPerByte*len(s)}
 	for at := 0; at <= len(s); at++ {
 		m.level = 0
 		if m.match(at, p.start(), 0) >= 0 {
@@ -162,10 +166,22 @@ const (
 type matcher struct {
 	p        *pattern
 	s        string
+	purse    *purse
 	steps    int
 	level    int
 	captures []capture // the first level of them are open or shut
 }
+
+// step takes steps, and reports whether there are any left.
+func (m *matcher) step(n int) bool {
+	if m.steps -= n; m.steps > 0 && !m.purse.spend(n) {
+		m.steps = 0
+	}
+	return m.steps > 0
+}
+
+// weightOf is what it costs to compare one byte with the class from pi to end.
+func weightOf(pi, end int) int { return 1 + (end-pi)/4 }
 
 // match returns where a match of the pattern from pi ends that begins at si, or -1.
 func (m *matcher) match(si, pi, depth int) int {
@@ -174,7 +190,7 @@ func (m *matcher) match(si, pi, depth int) int {
 		m.steps = 0
 	}
 	for {
-		if m.steps--; m.steps <= 0 {
+		if !m.step(1) {
 			return -1
 		}
 		if pi == len(text) {
@@ -198,6 +214,9 @@ func (m *matcher) match(si, pi, depth int) int {
 			continue
 		case text[pi] == '%' && pi+1 < len(text) && text[pi+1] == 'f':
 			end := m.p.classEnd(pi + 2)
+			if !m.step(2 * weightOf(pi, end)) {
+				return -1
+			}
 			var before, after byte
 			if si > 0 {
 				before = m.s[si-1]
@@ -218,6 +237,10 @@ func (m *matcher) match(si, pi, depth int) int {
 			continue
 		}
 		end := m.p.classEnd(pi)
+		weight := weightOf(pi, end)
+		if !m.step(weight) {
+			return -1
+		}
 		here := si < len(m.s) && m.single(m.s[si], pi, end)
 		var suffix byte
 		if end < len(text) {
@@ -235,7 +258,9 @@ func (m *matcher) match(si, pi, depth int) int {
 			n := 0
 			for si+n < len(m.s) && m.single(m.s[si+n], pi, end) {
 				n++
-				m.steps--
+				if !m.step(weight) {
+					return -1
+				}
 			}
 			least := 0
 			if suffix == '+' {
@@ -255,7 +280,7 @@ func (m *matcher) match(si, pi, depth int) int {
 				if r := m.match(si, end+1, depth+1); r >= 0 {
 					return r
 				}
-				if m.steps <= 0 || si >= len(m.s) || !m.single(m.s[si], pi, end) {
+				if !m.step(weight) || si >= len(m.s) || !m.single(m.s[si], pi, end) {
 					return -1
 				}
 				si++
@@ -303,7 +328,7 @@ func (m *matcher) again(si, index int) int {
 		return -1
 	}
 	word := m.s[m.captures[index].at:][:m.captures[index].size]
-	if len(m.s)-si < len(word) || m.s[si:si+len(word)] != word {
+	if !m.step(1+len(word)/32) || len(m.s)-si < len(word) || m.s[si:si+len(word)] != word {
 		return -1
 	}
 	return si + len(word)
@@ -315,7 +340,9 @@ func (m *matcher) balanced(si int, open, shut byte) int {
 	}
 	depth := 1
 	for i := si + 1; i < len(m.s); i++ {
-		m.steps--
+		if !m.step(1) {
+			return -1
+		}
 		switch m.s[i] {
 		case shut:
 			if depth--; depth == 0 {

@@ -5,6 +5,8 @@ import (
 	"testing"
 )
 
+func plenty(t *testing.T) *purse { return &purse{ctx: t.Context(), budget: NewBudget(1 << 40)} }
+
 func TestPatterns(t *testing.T) {
 	for _, c := range []struct {
 		pattern   string
@@ -44,12 +46,12 @@ func TestPatterns(t *testing.T) {
 			continue
 		}
 		for _, s := range c.good {
-			if !p.find(s, false) {
+			if !p.find(plenty(t), s, false) {
 				t.Errorf("%q does not match %q", c.pattern, s)
 			}
 		}
 		for _, s := range c.bad {
-			if p.find(s, true) {
+			if p.find(plenty(t), s, true) {
 				t.Errorf("%q matches %q", c.pattern, s)
 			}
 		}
@@ -71,7 +73,7 @@ func TestPatternsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	subject := strings.Repeat("a", 10_000)
-	if !p.find(subject, true) || p.find(subject, false) {
+	if !p.find(plenty(t), subject, true) || p.find(plenty(t), subject, false) {
 		t.Error("doubt is not what the caller said")
 	}
 }

@@ -6,7 +6,7 @@ package schema
 func oauth2Flow(c *checker, r *record, values object) {
 	flows := []string{"enable_authorization_code", "enable_implicit_grant", "enable_client_credentials", "enable_password_grant"}
 	for _, flow := range flows {
-		if r.get(values, []string{flow}) == true {
+		if c.get(r, values, []string{flow}) == true {
 			return
 		}
 	}

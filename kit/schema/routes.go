@@ -19,7 +19,7 @@ func routeProtocols(c *checker, r *record, values object) {
 	if c.retold("protocols", "unknown type: want one of the protocols of a route") || c.invalid([]string{"protocols"}) {
 		return
 	}
-	list, _ := r.get(values, []string{"protocols"}).([]any)
+	list, _ := c.get(r, values, []string{"protocols"}).([]any)
 	if len(list) == 0 {
 		return
 	}
@@ -108,7 +108,7 @@ func routeExpression(c *checker, _ *record, values object) {
 	paths, _ := values["paths"].([]any)
 	for i, item := range paths {
 		text, _ := item.(string)
-		if pattern, is := strings.CutPrefix(text, "~"); is {
+		if pattern, is := strings.CutPrefix(text, "~"); is && c.spend(1+len(pattern)) {
 			if why := routerRefuses(pattern); why != "" {
 				c.entity(BadValue, "Router Expression failed validation: paths["+strconv.Itoa(i)+"]: "+why)
 			}
@@ -121,7 +121,7 @@ func routeExpression(c *checker, _ *record, values object) {
 			continue
 		}
 		text, _ := list[0].(string)
-		if pattern, is := strings.CutPrefix(text, "~*"); is {
+		if pattern, is := strings.CutPrefix(text, "~*"); is && c.spend(1+len(pattern)) {
 			if why := routerRefuses(pattern); why != "" {
 				c.entity(BadValue, "Router Expression failed validation: headers: "+why)
 			}

@@ -31,6 +31,25 @@ func bundleOf(t testing.TB, texts schema.Texts) *schema.Bundle {
 	return b
 }
 
+// verdict is what a bundle says of an entity, with as much time as it takes.
+func verdict(t testing.TB, b *schema.Bundle, kind string, entity map[string]any) []schema.FieldError {
+	t.Helper()
+	errs, err := b.Check(t.Context(), schema.NewBudget(1<<40), kind, entity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return errs
+}
+
+func strictVerdict(t testing.TB, b *schema.Bundle, kind string, entity map[string]any) []schema.FieldError {
+	t.Helper()
+	errs, err := b.CheckStrict(t.Context(), schema.NewBudget(1<<40), kind, entity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return errs
+}
+
 // told writes errors as lines: rule, path as Kong has it, path as we have it.
 func told(errs []schema.FieldError) []string {
 	var lines []string
@@ -134,12 +153,12 @@ func TestFieldRules(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := bundle(t, `{"f":`+c.field+`}`, "")
 			for _, value := range c.good {
-				if errs := b.Check("thing", object(t, `{"f":`+value+`}`)); len(errs) > 0 {
+				if errs := verdict(t, b, "thing", object(t, `{"f":`+value+`}`)); len(errs) > 0 {
 					t.Errorf("%s is refused: %v", value, errs)
 				}
 			}
 			for value, want := range c.bad {
-				errs := b.Check("thing", object(t, `{"f":`+value+`}`))
+				errs := verdict(t, b, "thing", object(t, `{"f":`+value+`}`))
 				if got := strings.Join(told(errs), "; "); got != want {
 					t.Errorf("%s: got %q, want %q", value, got, want)
 				}
@@ -156,7 +175,7 @@ func TestMessagesNameWhatIsAllowed(t *testing.T) {
 		`{"type":"string","match_none":[{"pattern":"e","err":"without e"}]}`: "f: without e",
 		`{"type":"integer"}`:                                                 "f: expected an integer",
 	} {
-		errs := bundle(t, `{"f":`+field+`}`, "").Check("thing", map[string]any{"f": "secret"})
+		errs := verdict(t, bundle(t, `{"f":`+field+`}`, ""), "thing", map[string]any{"f": "secret"})
 		if len(errs) != 1 || errs[0].String() != want {
 			t.Errorf("%s: got %v, want %q", field, errs, want)
 		}
@@ -169,12 +188,12 @@ func TestMessagesNameWhatIsAllowed(t *testing.T) {
 func TestNumbersComeInAnyForm(t *testing.T) {
 	b := bundle(t, `{"f":{"type":"integer","between":[1,3]}}`, "")
 	for _, v := range []any{2, int64(2), 2.0, json.Number("2"), json.Number("2e0"), uint64(2), float32(2), int32(2)} {
-		if errs := b.Check("thing", map[string]any{"f": v}); len(errs) > 0 {
+		if errs := verdict(t, b, "thing", map[string]any{"f": v}); len(errs) > 0 {
 			t.Errorf("%T %v is refused: %v", v, v, errs)
 		}
 	}
 	for _, v := range []any{4, json.Number("4"), json.Number("2.5"), json.Number("1e999"), "2", struct{}{}, []string{"a"}} {
-		if errs := b.Check("thing", map[string]any{"f": v}); len(errs) != 1 {
+		if errs := verdict(t, b, "thing", map[string]any{"f": v}); len(errs) != 1 {
 			t.Errorf("%T %v is accepted", v, v)
 		}
 	}
@@ -225,12 +244,12 @@ func TestEntityChecks(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := bundle(t, abc, c.check)
 			for _, entity := range c.good {
-				if errs := b.Check("thing", object(t, entity)); len(errs) > 0 {
+				if errs := verdict(t, b, "thing", object(t, entity)); len(errs) > 0 {
 					t.Errorf("%s is refused: %v", entity, errs)
 				}
 			}
 			for entity, want := range c.bad {
-				if got := strings.Join(told(b.Check("thing", object(t, entity))), "; "); got != want {
+				if got := strings.Join(told(verdict(t, b, "thing", object(t, entity))), "; "); got != want {
 					t.Errorf("%s: got %q, want %q", entity, got, want)
 				}
 			}
@@ -243,7 +262,7 @@ func TestConditionsSpeakTheSchemasWords(t *testing.T) {
 		`{"conditional":{"if_field":"a","if_match":{"eq":"1"},"then_field":"b","then_match":{"eq":"2"},"then_err":"a wants b"}},
 		{"conditional_at_least_one_of":{"if_field":"a","if_match":{"eq":"3"},"then_at_least_one_of":["b","c"],"then_err":"must set %s for it"}}`)
 	for entity, want := range map[string]string{`{"a":"1","b":"x"}`: "a wants b", `{"a":"3"}`: "must set one of 'b', 'c' for it"} {
-		if errs := b.Check("thing", object(t, entity)); len(errs) == 0 || errs[0].Message != want {
+		if errs := verdict(t, b, "thing", object(t, entity)); len(errs) == 0 || errs[0].Message != want {
 			t.Errorf("%s: got %v, want %q", entity, errs, want)
 		}
 	}
@@ -251,7 +270,7 @@ func TestConditionsSpeakTheSchemasWords(t *testing.T) {
 
 func TestChecksOfNestedRecordsAreOfTheirPlace(t *testing.T) {
 	b := bundle(t, `{"sources":{"type":"set","elements":{"type":"record","fields":[{"ip":{"type":"string"}},{"port":{"type":"integer"}}],"entity_checks":[{"at_least_one_of":["ip","port"]}]}}}`, "")
-	errs := b.Check("thing", object(t, `{"sources":[{"ip":"1.2.3.4"},{}]}`))
+	errs := verdict(t, b, "thing", object(t, `{"sources":[{"ip":"1.2.3.4"},{}]}`))
 	if diff := cmp.Diff([]string{"missing-field sources.2 sources[1]@entity"}, told(errs)); diff != "" {
 		t.Error(diff)
 	}
@@ -273,7 +292,7 @@ func TestShorthands(t *testing.T) {
 		`{"config":{"redis_hots":"h"}}`:                                     "unknown-field config.redis_hots config.redis_hots",
 		`{"config":{"policy":"redis","redis_host":"h","redis":{"port":1}}}`: "",
 	} {
-		if got := strings.Join(told(b.Check("thing", object(t, entity))), "; "); got != want {
+		if got := strings.Join(told(verdict(t, b, "thing", object(t, entity))), "; "); got != want {
 			t.Errorf("%s: got %q, want %q", entity, got, want)
 		}
 	}
@@ -286,11 +305,11 @@ func TestUnknownThings(t *testing.T) {
 		`{"g":null}`:                        "unknown-field g g",
 		`{"_comment":"x","_ignore":[true]}`: "",
 	} {
-		if got := strings.Join(told(b.Check("thing", object(t, entity))), "; "); got != want {
+		if got := strings.Join(told(verdict(t, b, "thing", object(t, entity))), "; "); got != want {
 			t.Errorf("%s: got %q, want %q", entity, got, want)
 		}
 	}
-	if errs := b.Check("stranger", object(t, `{"g":1}`)); len(errs) > 0 || b.Knows("stranger") || !b.Knows("thing") {
+	if errs := verdict(t, b, "stranger", object(t, `{"g":1}`)); len(errs) > 0 || b.Knows("stranger") || !b.Knows("thing") {
 		t.Errorf("a kind that nobody asked about: %v", errs)
 	}
 	if !b.HasField("thing", "f") || b.HasField("thing", "g") || b.HasField("stranger", "f") {
@@ -324,13 +343,13 @@ func TestPluginsAndVaults(t *testing.T) {
 		{"no such vault", "vault", `{"name":"hcv","prefix":"my"}`, "unsupported name name", "="},
 	} {
 		entity := object(t, c.entity)
-		if got := strings.Join(told(b.Check(c.kind, entity)), "; "); got != c.want {
+		if got := strings.Join(told(verdict(t, b, c.kind, entity)), "; "); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
 		if c.strict == "=" {
 			c.strict = c.want
 		}
-		if got := strings.Join(told(b.CheckStrict(c.kind, entity)), "; "); got != c.strict {
+		if got := strings.Join(told(strictVerdict(t, b, c.kind, entity)), "; "); got != c.strict {
 			t.Errorf("%s, strictly: got %q, want %q", c.name, got, c.strict)
 		}
 	}
@@ -343,7 +362,7 @@ func TestCheckLeavesTheEntityAlone(t *testing.T) {
 	b := bundleOf(t, known)
 	const text = `{"name":"a","url":"https://h:1/p","_comment":"x"}`
 	entity := object(t, text)
-	b.Check("service", entity)
+	verdict(t, b, "service", entity)
 	if diff := cmp.Diff(object(t, text), entity); diff != "" {
 		t.Error(diff)
 	}

@@ -175,6 +175,34 @@ func TestSchemasThatCannotBeHadAreAWarning(t *testing.T) {
 	wantFault(t, err, fault.Invalid, "INVALID_CONFIG")
 }
 
+// expensive are schemas of a few hundred bytes that make a check cost hours.
+func expensive(t *testing.T) *schema.Bundle {
+	t.Helper()
+	b, err := schema.New(schema.Texts{KongVersion: "3.9.3", Entities: map[string]json.RawMessage{
+		"services": fields(`{"tags":{"type":"set","elements":{"type":"string","match":".-.-.-.-.-.-.-x"}}}`, `{"host":{"type":"string","one_of":["never"]}}`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestSchemasThatCostTooMuchAreAWarning: who wrote them cannot hold up, nor refuse, what others submit.
+func TestSchemasThatCostTooMuchAreAWarning(t *testing.T) {
+	p := startPlane(t, "g")
+	r := p.replica(t)
+	hostile := expensive(t)
+	p.withSchemas(t, hostile, kong(t, "3.4.2", 10))
+	text := "_format_version: \"3.0\"\nservices:\n"
+	for i := range 200 {
+		text += fmt.Sprintf("- {name: s%d, host: h, tags: [%s]}\n", i, strings.Repeat("a", 2000))
+	}
+	eventually(t, "the submission is taken with a warning", func() bool {
+		w := r.mustSubmit(config("g", "team", text)).GetWarnings()
+		return len(w) == 1 && strings.Contains(w[0].GetMessage(), hostile.Digest().Short()) && strings.Contains(w[0].GetMessage(), "costs more than it may")
+	})
+	r.refusal(t, config("g", "team", limited("orders", "rate: 11"))) // the others still judge
+}
+
 func TestOperatorsMaySoftenTheCheck(t *testing.T) {
 	p := startPlane(t, "g")
 	p.withSchemas(t, kong(t, "3.9.3", 100))

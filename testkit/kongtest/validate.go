@@ -1,13 +1,17 @@
 package kongtest
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"math"
 	"mime"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/silverback-gateway/silverback/kit/schema"
 )
 
 // validateEntity answers POST /schemas/{kind}/validate (F23): one entity is
@@ -47,7 +51,7 @@ func (g *Gateway) validate(n *node) tree {
 		s.pluginRules(n, complain)
 		return errs
 	}
-	for _, e := range g.opts.Schemas.CheckStrict(n.kind.singular, n.own) {
+	for _, e := range own(g.opts.Schemas.CheckStrict(context.Background(), schema.NewBudget(math.MaxInt64), n.kind.singular, n.own)) {
 		complain(e.Message, place(e)...)
 	}
 	s.codeRules(n, complain)

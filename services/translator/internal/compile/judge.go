@@ -1,6 +1,8 @@
 package compile
 
 import (
+	"context"
+	"errors"
 	"runtime"
 	"slices"
 	"strconv"
@@ -15,76 +17,135 @@ type Judge interface {
 	// Name is how people call the kind of gateway, such as "Kong 3.9.3".
 	Name() string
 	// Check returns why the gateway would refuse an entity of a kind, in the singular. The messages hold no values. It keeps and changes
-	// nothing of the entity.
-	Check(kind string, entity map[string]any) []schema.FieldError
+	// nothing of the entity. The error is schema.ErrBudget, or the cause of ctx.
+	Check(ctx context.Context, budget *schema.Budget, kind string, entity map[string]any) ([]schema.FieldError, error)
+}
+
+// A Verdict is what judges say of a source.
+type Verdict struct {
+	Problems []Problem
+	Over     []int // the judges whose checks cost more than they may; nothing of what these say counts
 }
 
 // alone is how many entities are checked without help.
 const alone = 64
 
+// finding is a problem that one judge found.
+type finding struct {
+	entity, judge int
+	problem       Problem
+}
+
 // Judge puts the entities of one source before every judge. The problems stand where their entities begin; see Locate. With several
-// judges, the messages name those that refuse.
-func (r *Result) Judge(source SourceID, judges []Judge) []Problem {
+// judges, the messages name those that refuse. Each judge has a budget of its own, by what there is to check. The error is the cause of
+// ctx, whose end ends it within milliseconds.
+func (r *Result) Judge(ctx context.Context, source SourceID, judges []Judge) (Verdict, error) {
 	if len(judges) == 0 {
-		return nil
+		return Verdict{}, nil
 	}
 	var mine []int
+	bytes := 0
 	for i := range r.Origins {
 		if r.Origins[i].Source == source {
 			mine = append(mine, i)
+			bytes += len(r.Entities[i].JSON)
 		}
 	}
+	budgets := make([]*schema.Budget, len(judges))
+	for j := range budgets {
+		budgets[j] = schema.BudgetFor(len(mine), bytes)
+	}
 	workers := min(runtime.GOMAXPROCS(0), 1+len(mine)/alone)
-	found := make([][]Problem, workers)
+	found, failed := make([][]finding, workers), make([]error, workers)
 	var all sync.WaitGroup
 	for w := range workers {
 		all.Go(func() {
 			// Neighbours share what a processor has at hand.
 			for _, i := range mine[len(mine)*w/workers : len(mine)*(w+1)/workers] {
-				if found[w] = append(found[w], r.judge(i, judges)...); len(found[w]) > 100*maxProblems {
+				var more []finding
+				if more, failed[w] = r.judge(ctx, i, judges, budgets); failed[w] != nil {
+					return
+				}
+				if found[w] = append(found[w], more...); len(found[w]) > 100*maxProblems {
 					return
 				}
 			}
 		})
 	}
 	all.Wait()
-	if problems := slices.Concat(found...); len(problems) > 0 {
-		return finish(problems)
+	if err := errors.Join(failed...); err != nil {
+		return Verdict{}, context.Cause(ctx)
 	}
-	return nil
+	return verdictOf(slices.Concat(found...), judges, budgets), nil
 }
 
-func (r *Result) judge(i int, judges []Judge) []Problem {
+// judge puts one entity before the judges whose budgets suffice. The error is the end of ctx.
+func (r *Result) judge(ctx context.Context, i int, judges []Judge, budgets []*schema.Budget) ([]finding, error) {
 	var (
-		problems []Problem
-		refusing [][]string
-		e, from  = &r.Entities[i], &r.Origins[i]
+		found   []finding
+		e, from = &r.Entities[i], &r.Origins[i]
 	)
 	entity, ok := decode(string(e.JSON))
 	if !ok {
-		return nil // it was written by this package, so this does not happen
+		return nil, nil // it was written by this package, so this does not happen
 	}
-	for _, j := range judges {
-		for _, why := range j.Check(from.Kind, entity) {
-			p := Problem{
+	for j, judge := range judges {
+		if budgets[j].Over() {
+			continue
+		}
+		why, err := judge.Check(ctx, budgets[j], from.Kind, entity)
+		if err != nil && !errors.Is(err, schema.ErrBudget) {
+			return nil, err
+		}
+		for _, why := range why {
+			found = append(found, finding{i, j, Problem{
 				Source: from.Source, Document: from.Document, Line: from.Line, Column: from.Column, Kind: from.Kind, Name: from.Name,
 				ID: e.ID, Field: fieldOf(why.Path), Class: classOf(why.Rule), Message: why.Message,
-			}
-			at := slices.IndexFunc(problems, func(have Problem) bool {
-				return have.Field == p.Field && have.Class == p.Class && have.Message == p.Message
-			})
-			if at < 0 {
-				problems, refusing, at = append(problems, p), append(refusing, nil), len(problems)
-			}
-			refusing[at] = append(refusing[at], j.Name())
+			}})
 		}
+	}
+	return found, nil
+}
+
+// verdictOf leaves out what judges over their budgets found, and makes one problem of what several say. Findings stand by entity.
+func verdictOf(found []finding, judges []Judge, budgets []*schema.Budget) Verdict {
+	var (
+		v        Verdict
+		refusing [][]string
+		first    int // of the problems of the present entity
+		last     = -1
+	)
+	for j := range judges {
+		if budgets[j].Over() {
+			v.Over = append(v.Over, j)
+		}
+	}
+	for _, f := range found {
+		if budgets[f.judge].Over() {
+			continue
+		}
+		if f.entity != last {
+			first, last = len(v.Problems), f.entity
+		}
+		p := f.problem
+		at := slices.IndexFunc(v.Problems[first:], func(have Problem) bool {
+			return have.Field == p.Field && have.Class == p.Class && have.Message == p.Message
+		})
+		if at += first; at < first {
+			at = len(v.Problems)
+			v.Problems, refusing = append(v.Problems, p), append(refusing, nil)
+		}
+		refusing[at] = append(refusing[at], judges[f.judge].Name())
 	}
 	if len(judges) > 1 {
-		for at := range problems {
-			problems[at].Message += " (" + strings.Join(slices.Compact(refusing[at]), ", ") + " of this group's nodes)"
+		for at := range v.Problems {
+			v.Problems[at].Message += " (" + strings.Join(slices.Compact(refusing[at]), ", ") + " of this group's nodes)"
 		}
 	}
-	return problems
+	if len(v.Problems) > 0 {
+		v.Problems = finish(v.Problems)
+	}
+	return v
 }
 
 // fieldOf writes a path as problems have it, without control characters.

@@ -53,7 +53,7 @@ func TestCorpusAgainstRecordedSchemas(t *testing.T) {
 				t.Fatal(err)
 			}
 			checked++
-			for _, why := range bundle.Check(strings.TrimSuffix(e.Kind, "s"), entity) {
+			for _, why := range saidOf(t, bundle, strings.TrimSuffix(e.Kind, "s"), entity) {
 				if cs.edition() == "oss" || why.Rule != schema.Unsupported && why.Rule != schema.UnknownField {
 					refused = append(refused, fmt.Sprintf("  [%s] %s %v: %s", why.Rule, e.Kind, entity["name"], why))
 				}
@@ -100,7 +100,7 @@ func TestGeneratedAgainstRecordedSchemas(t *testing.T) {
 				t.Fatal(err)
 			}
 			checked++
-			for _, why := range bundle.Check(strings.TrimSuffix(e.Kind, "s"), entity) {
+			for _, why := range saidOf(t, bundle, strings.TrimSuffix(e.Kind, "s"), entity) {
 				if why.Rule != schema.Unsupported {
 					t.Errorf("%s: %s %v is refused: [%s] %s", cs.Name, e.Kind, entity["name"], why.Rule, why)
 				}
@@ -110,4 +110,13 @@ func TestGeneratedAgainstRecordedSchemas(t *testing.T) {
 	if checked < 100 {
 		t.Errorf("only %d entities were checked", checked)
 	}
+}
+
+func saidOf(t *testing.T, b *schema.Bundle, kind string, entity map[string]any) []schema.FieldError {
+	t.Helper()
+	found, err := b.Check(t.Context(), schema.NewBudget(1<<40), kind, entity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }

@@ -47,9 +47,16 @@ func (d *Desk) judge(ctx context.Context, group fleet.GroupID, m *merged, submit
 	for i := range m.result.Origins {
 		sources[m.result.Origins[i].Source] = true
 	}
-	foreign := 0
+	foreign, over := 0, map[int]bool{}
 	for _, source := range slices.Sorted(maps.Keys(sources)) {
-		problems := d.verdict(m.result, source, panel.Judges, verdictKey{digests[source], panel.ID})
+		v, err := d.verdict(ctx, m.result, source, panel.Judges, verdictKey{digests[source], panel.ID})
+		if err != nil {
+			return fmt.Errorf("check by schemas: %w", err)
+		}
+		for _, j := range v.Over {
+			over[j] = true
+		}
+		problems := slices.Clone(v.Problems)
 		switch {
 		case len(problems) == 0:
 		case source == submitted:
@@ -68,23 +75,27 @@ func (d *Desk) judge(ctx context.Context, group fleet.GroupID, m *merged, submit
 			}
 		}
 	}
+	for _, j := range slices.Sorted(maps.Keys(over)) {
+		outcome = "incomplete"
+		m.warnings = append(m.warnings, compile.Problem{Message: fmt.Sprintf(
+			"%s: a check by them costs more than it may; the configuration was checked without them", panel.Names[j])})
+	}
 	if foreign > maxForeign {
 		m.warnings = append(m.warnings, compile.Problem{Message: fmt.Sprintf("the group's gateways refuse %d more entities or fields of other sources", foreign-maxForeign)})
 	}
 	return nil
 }
 
-// verdict judges one source, or remembers how that ended: neither a fragment nor a bundle ever changes.
-func (d *Desk) verdict(r *compile.Result, source fleet.SourceID, judges []compile.Judge, key verdictKey) []compile.Problem {
-	if key.fragment == "" {
-		return r.Judge(source, judges)
+// verdict judges one source, or remembers how that ended: neither a fragment nor a bundle ever changes. The error is the end of ctx.
+func (d *Desk) verdict(ctx context.Context, r *compile.Result, source fleet.SourceID, judges []compile.Judge, key verdictKey) (compile.Verdict, error) {
+	if v, known := d.verdicts.get(key); known {
+		return v, nil
 	}
-	problems, known := d.verdicts.get(key)
-	if !known {
-		problems = r.Judge(source, judges)
-		d.verdicts.put(key, problems)
+	v, err := r.Judge(ctx, source, judges)
+	if err == nil && key.fragment != "" {
+		d.verdicts.put(key, v)
 	}
-	return slices.Clone(problems)
+	return v, err
 }
 
 type verdictKey struct {
@@ -97,23 +108,23 @@ const maxVerdicts = 4096
 
 type verdicts struct {
 	mu  sync.Mutex
-	all map[verdictKey][]compile.Problem
+	all map[verdictKey]compile.Verdict
 }
 
-func (v *verdicts) get(key verdictKey) ([]compile.Problem, bool) {
+func (v *verdicts) get(key verdictKey) (compile.Verdict, bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	problems, known := v.all[key]
-	return problems, known
+	verdict, known := v.all[key]
+	return verdict, known
 }
 
-func (v *verdicts) put(key verdictKey, problems []compile.Problem) {
+func (v *verdicts) put(key verdictKey, verdict compile.Verdict) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.all == nil || len(v.all) >= maxVerdicts {
-		v.all = map[verdictKey][]compile.Problem{}
+		v.all = map[verdictKey]compile.Verdict{}
 	}
-	v.all[key] = problems
+	v.all[key] = verdict
 }
 
 func digestsOf(sources []Source) map[fleet.SourceID]fleet.Digest {

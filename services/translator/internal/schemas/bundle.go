@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
@@ -28,6 +29,6 @@ func open(digest fleet.Digest, zstd []byte) (*Bundle, error) {
 func (b *Bundle) Name() string { return b.name }
 
 // Check returns why such a gateway would refuse an entity of a kind, in the singular. What the gateway was not asked about passes.
-func (b *Bundle) Check(kind string, entity map[string]any) []schema.FieldError {
-	return b.bundle.Check(kind, entity)
+func (b *Bundle) Check(ctx context.Context, budget *schema.Budget, kind string, entity map[string]any) ([]schema.FieldError, error) {
+	return b.bundle.Check(ctx, budget, kind, entity)
 }

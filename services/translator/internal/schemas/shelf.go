@@ -62,8 +62,9 @@ func New(client registryv1.RegistryServiceClient, g groups, log *slog.Logger) *S
 // A Panel is who judges the configuration of a group: one judge for each kind of gateway that it has.
 type Panel struct {
 	Judges  []compile.Judge
-	ID      string // the same panels have the same
-	Missing int    // kinds of gateways whose schemas cannot be had now
+	Names   []string // of the judges' schemas, for people
+	ID      string   // the same panels have the same
+	Missing int      // kinds of gateways whose schemas cannot be had now
 }
 
 // Of returns the panel of a group as it is now. It waits for the registry for a moment only.
@@ -90,6 +91,7 @@ func (s *Shelf) Of(ctx context.Context, group fleet.GroupID) Panel {
 			b = &twin
 		}
 		p.Judges = append(p.Judges, b)
+		p.Names = append(p.Names, "the schemas "+b.bundle.Digest().Short()+" of "+b.name)
 	}
 	return p
 }
