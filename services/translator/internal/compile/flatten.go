@@ -68,6 +68,7 @@ func (p *parser) entity(kind *entity.Kind, n *document.Node, in *nest) {
 		p.check(s, n, keys)
 	}
 	it.body = string(p.buf)
+	it.own()
 	p.fragment.items[index] = it
 
 	for _, k := range keys {

@@ -107,7 +107,7 @@ func (c *Compiler) Unmarshal(stored []byte) (*Fragment, error) {
 		return nil, fmt.Errorf("%w: the checksum is another", ErrFragment)
 	}
 	d := &decoder{rest: string(body[1:])}
-	f := &Fragment{}
+	f := &Fragment{shared: len(body)}
 	for range d.count() {
 		f.Documents = append(f.Documents, d.text())
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
 )
 
-// cachedBytes bounds the cache by the stored size of fragments; in memory a fragment takes about twice that.
-const cachedBytes = 128 << 20
+// cachedBytes bounds the cache by what fragments hold in memory: about two and a half times their stored size.
+const cachedBytes = 64 << 20
 
 // fragmentCache keeps the fragments that were used last, so that a submission need not read the group's other sources again.
 type fragmentCache struct {
@@ -40,7 +40,12 @@ func (c *fragmentCache) get(digest fleet.Digest) (*compile.Fragment, bool) {
 	return e.Value.(*cached).fragment, true
 }
 
-func (c *fragmentCache) put(digest fleet.Digest, f *compile.Fragment, size int) {
+// put keeps a fragment. One that would leave room for little else is not kept.
+func (c *fragmentCache) put(digest fleet.Digest, f *compile.Fragment) {
+	size := f.Bytes()
+	if size > cachedBytes/2 {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e, ok := c.byKey[digest]; ok {
@@ -49,7 +54,7 @@ func (c *fragmentCache) put(digest fleet.Digest, f *compile.Fragment, size int) 
 	}
 	c.byKey[digest] = c.order.PushFront(&cached{digest: digest, fragment: f, size: size})
 	c.bytes += size
-	for c.bytes > cachedBytes && c.order.Len() > 1 {
+	for c.bytes > cachedBytes {
 		last := c.order.Back()
 		old := c.order.Remove(last).(*cached)
 		delete(c.byKey, old.digest)

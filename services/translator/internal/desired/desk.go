@@ -153,7 +153,7 @@ func (d *Desk) fragment(ctx context.Context, digest fleet.Digest) (*compile.Frag
 	if err != nil {
 		return nil, err
 	}
-	d.fragments.put(digest, f, len(stored))
+	d.fragments.put(digest, f)
 	return f, nil
 }
 

@@ -103,12 +103,16 @@ type verdictKey struct {
 	panel    string
 }
 
-// maxVerdicts bounds what is remembered; then all of it is forgotten.
-const maxVerdicts = 4096
+// What is remembered is bounded in number and by the problems, of which a verdict has up to 101; then all of it is forgotten.
+const (
+	maxVerdicts     = 4096
+	maxVerdictBytes = 4 << 20
+)
 
 type verdicts struct {
-	mu  sync.Mutex
-	all map[verdictKey]compile.Verdict
+	mu    sync.Mutex
+	all   map[verdictKey]compile.Verdict
+	bytes int
 }
 
 func (v *verdicts) get(key verdictKey) (compile.Verdict, bool) {
@@ -121,10 +125,12 @@ func (v *verdicts) get(key verdictKey) (compile.Verdict, bool) {
 func (v *verdicts) put(key verdictKey, verdict compile.Verdict) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.all == nil || len(v.all) >= maxVerdicts {
-		v.all = map[verdictKey]compile.Verdict{}
+	bytes := compile.ProblemBytes(verdict.Problems)
+	if v.all == nil || len(v.all) >= maxVerdicts || v.bytes+bytes > maxVerdictBytes {
+		v.all, v.bytes = map[verdictKey]compile.Verdict{}, 0
 	}
 	v.all[key] = verdict
+	v.bytes += bytes
 }
 
 func digestsOf(sources []Source) map[fleet.SourceID]fleet.Digest {

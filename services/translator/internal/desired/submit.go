@@ -51,7 +51,7 @@ func (d *Desk) submit(ctx context.Context, s Submission) (Outcome, error) {
 	}
 	stored := fragment.Marshal()
 	digest := fleet.DigestOf(stored)
-	d.fragments.put(digest, fragment, len(stored))
+	d.fragments.put(digest, fragment)
 
 	answered := func() (Outcome, bool, error) { return d.answered(ctx, s.Group, s.RequestID, print) }
 	return d.race(ctx, answered, func(ctx context.Context) (Outcome, bool, error) {
