@@ -16,21 +16,21 @@ func (p *parser) customEntities(key document.Key) {
 		}
 		return
 	}
-	for i, e := range n.Items {
+	p.each(n, func(i int, e *document.Node) bool {
 		at := fmt.Sprintf("custom_entities[%d]", i)
 		if e.Kind != document.Map {
 			p.wrongType(subject{}, e, at, "a map")
-			continue
+			return true
 		}
 		name, fields := e.Get("type"), e.Get("fields")
 		if name == nil || name.Kind != document.String {
 			p.problem(subject{}, e.Pos, at+".type", MissingField, "the type is required, as a string")
-			continue
+			return true
 		}
 		kind := p.table.Kind(name.Text)
 		if kind == nil {
 			p.problem(subject{}, name.Pos, at+".type", Unsupported, "custom entities of the type %s are not supported", quote(name.Text))
-			continue
+			return true
 		}
 		flat := &document.Node{Kind: document.Map, Pos: e.Pos}
 		for _, k := range e.Keys {
@@ -52,8 +52,9 @@ func (p *parser) customEntities(key document.Key) {
 			}
 		} else if fields != nil && fields.Kind != document.Null {
 			p.wrongType(subject{kind: kind}, fields, at+".fields", "a map")
-			continue
+			return true
 		}
 		p.entity(kind, flat, nil)
-	}
+		return true
+	})
 }

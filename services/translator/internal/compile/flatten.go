@@ -26,20 +26,21 @@ func (p *parser) list(kind *entity.Kind, n *document.Node, key string, in *nest)
 		p.wrongType(subject{kind: kind}, n, key, "a list of entities")
 		return
 	}
-	for i, e := range n.Items {
+	p.each(n, func(i int, e *document.Node) bool {
 		if len(p.fragment.items) >= p.limits.Entities {
 			p.problem(subject{}, e.Pos, "", Limit, "more than %d entities", p.limits.Entities)
-			return
+			return false
 		}
 		if kind.Name == "snis" && in != nil && e.Kind == document.String {
 			e = &document.Node{Kind: document.Map, Pos: e.Pos, Keys: []document.Key{{Name: "name", Pos: e.Pos, Value: e}}}
 		}
 		if e.Kind != document.Map {
 			p.wrongType(subject{kind: kind}, e, fmt.Sprintf("%s[%d]", key, i), "a map")
-			continue
+			return true
 		}
 		p.entity(kind, e, in)
-	}
+		return true
+	})
 }
 
 // entity reads one entity and what is nested in it.

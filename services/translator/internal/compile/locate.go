@@ -20,7 +20,7 @@ func (c *Compiler) Locate(documents []Document, problems []Problem) {
 		if len(mine) == 0 {
 			continue
 		}
-		doc, fault := document.Read(d.Name, d.Content, c.limits.Document)
+		doc, fault := document.Open(d.Name, d.Content, c.limits.Document)
 		if fault != nil {
 			continue // it was read before, so this does not happen
 		}
@@ -29,17 +29,27 @@ func (c *Compiler) Locate(documents []Document, problems []Problem) {
 			at := [2]int{p.Line, p.Column}
 			l.wanted[at] = append(l.wanted[at], p)
 		}
-		for _, root := range doc.Roots {
-			l.root = root
-			l.walk(root)
+		if fault := l.roots(); fault != nil {
+			if l.doc, fault = doc.Whole(fault); fault == nil {
+				_ = l.roots() // nothing of it was left to be read
+			}
 		}
 	}
 }
 
 type locator struct {
 	doc    *document.Document
+	fault  *document.Fault
 	root   *document.Node
 	wanted map[[2]int][]*Problem // by the place of the entity
+}
+
+func (l *locator) roots() *document.Fault {
+	for _, root := range l.doc.Roots {
+		l.root = root
+		l.walk(root)
+	}
+	return l.fault
 }
 
 // walk finds the entities that problems are about.
@@ -52,8 +62,14 @@ func (l *locator) walk(n *document.Node) {
 		}
 		delete(l.wanted, at)
 	}
-	for _, e := range n.Items {
-		l.walk(e)
+	if n.Kind == document.List && l.fault == nil {
+		fault := l.doc.Each(n, func(_ int, e *document.Node) bool {
+			l.walk(e)
+			return len(l.wanted) > 0
+		})
+		if fault != nil {
+			l.fault = fault
+		}
 	}
 	for _, k := range n.Keys {
 		l.walk(k.Value)

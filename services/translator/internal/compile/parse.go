@@ -38,6 +38,11 @@ func New(limits Limits) *Compiler {
 func (c *Compiler) Parse(documents []Document) (*Fragment, []Problem) {
 	p := &parser{table: c.table, limits: c.limits, fragment: &Fragment{}}
 	p.run(documents)
+	if p.full() {
+		return nil, append(finish(p.problems)[:maxProblems:maxProblems], Problem{
+			Class: p.problems[maxProblems].Class, Message: fmt.Sprintf("there are more problems; after the first %d no more were looked for", maxProblems),
+		})
+	}
 	if len(p.problems) > 0 {
 		return nil, finish(p.problems)
 	}
@@ -50,14 +55,21 @@ type parser struct {
 	table    *entity.Table
 	limits   Limits
 	fragment *Fragment
-	problems []Problem
-	warnings []Problem
+	state
 
 	current  int // index of the document
 	document *document.Document
+	fault    *document.Fault // why the document cannot be read after all
 	header   header
-	seen     merged
 	buf      []byte
+}
+
+// state is what reading a document adds to.
+type state struct {
+	problems []Problem
+	warnings []Problem
+	seen     merged
+	items    int // of the fragment; kept by who may rewind
 }
 
 func (p *parser) run(documents []Document) {
@@ -76,6 +88,9 @@ func (p *parser) run(documents []Document) {
 		return
 	}
 	for i, d := range documents {
+		if p.full() {
+			return
+		}
 		p.current = i
 		p.read(d)
 	}
@@ -85,17 +100,51 @@ func (p *parser) read(d Document) {
 	if p.leftover(d) {
 		return
 	}
-	doc, fault := document.Read(d.Name, d.Content, p.limits.Document)
+	before := p.state
+	before.items = len(p.fragment.items)
+	doc, fault := document.Open(d.Name, d.Content, p.limits.Document)
+	if fault == nil {
+		fault = p.roots(doc)
+	}
+	if fault != nil && doc != nil {
+		// What was compiled counts for nothing: the document is another one as a whole, or none.
+		p.rewind(before)
+		if doc, fault = doc.Whole(fault); fault == nil {
+			fault = p.roots(doc)
+		}
+	}
 	if fault != nil {
 		p.problems = append(p.problems, Problem{
 			Document: d.Name, Line: fault.Line, Column: fault.Column, Class: Class(fault.Class), Message: fault.Message,
 		})
-		return
 	}
-	p.document = doc
+}
+
+// roots reads what a document holds. A fault says that it cannot be read after all.
+func (p *parser) roots(doc *document.Document) *document.Fault {
+	p.document, p.fault = doc, nil
 	for _, root := range doc.Roots {
 		p.root(root)
 	}
+	return p.fault
+}
+
+// each passes the elements of a list, until f wants no more or there are problems enough.
+func (p *parser) each(list *document.Node, f func(i int, e *document.Node) bool) {
+	if p.fault != nil {
+		return
+	}
+	p.fault = p.document.Each(list, func(i int, e *document.Node) bool { return !p.full() && f(i, e) })
+}
+
+// full reports whether there are more problems than are told: then no more are looked for.
+func (p *parser) full() bool { return len(p.problems) > maxProblems }
+
+// rewind forgets what was read since.
+func (p *parser) rewind(to state) {
+	clear(p.fragment.items[to.items:])
+	p.fragment.items = p.fragment.items[:to.items]
+	p.state = to
 }
 
 // leftover refuses templates that the client should have replaced. They are
@@ -114,7 +163,7 @@ func (p *parser) leftover(d Document) bool {
 			Document: d.Name, Line: line, Column: at - bytes.LastIndexByte(d.Content[:at], '\n'), Class: Env,
 			Message: `a template ${{ env "DECK_..." }} was not replaced; set the variable where the command line runs, its name must begin with DECK_`,
 		})
-		if at += 3; len(p.problems) > 10*maxProblems {
+		if at += 3; p.full() {
 			return true
 		}
 	}
@@ -133,7 +182,7 @@ func (p *parser) place(at document.Position) place {
 }
 
 func (p *parser) problem(s subject, at document.Position, field string, class Class, format string, args ...any) {
-	if len(p.problems) > 100*maxProblems {
+	if len(p.problems) > 10*maxProblems { // of one entity
 		return
 	}
 	p.problems = append(p.problems, p.make(s, at, field, class, format, args...))

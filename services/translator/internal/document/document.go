@@ -68,10 +68,16 @@ type Limits struct {
 	Depth int // nesting of lists and maps
 	Nodes int // values after expansion of aliases
 	Grown int // bytes of text after expansion of aliases
+	// Live bounds the values that are in memory together, and Memory the bytes that a text of YAML may take which is read at once: all of a
+	// document, or one of its entries where Each reads them one by one.
+	Live   int
+	Memory int
 }
 
 // DefaultLimits are far above what a Kong configuration of 64 MiB needs.
-func DefaultLimits() Limits { return Limits{Depth: 100, Nodes: 16 << 20, Grown: 256 << 20} }
+func DefaultLimits() Limits {
+	return Limits{Depth: 100, Nodes: 16 << 20, Grown: 256 << 20, Live: 2 << 20, Memory: 384 << 20}
+}
 
 // Fault classes; a closed set.
 const (
@@ -96,10 +102,12 @@ func (f *Fault) Error() string { return fmt.Sprintf("line %d: %s", f.Line, f.Mes
 // Document is a read document: the trees of its stream, in order. Null documents
 // are left out.
 type Document struct {
-	Roots []*Node
-	text  []byte
-	json  bool
-	lines []int
+	Roots  []*Node
+	text   []byte
+	json   bool
+	lines  []int
+	limits Limits
+	left   map[*Node]leave // lists that were left unread
 }
 
 // At returns line and column, from 1, of a position in the document.
@@ -124,15 +132,22 @@ func (d *Document) At(p Position) (line, column int) {
 // begins with a brace; everything else, and a text with a brace that is not JSON
 // and not called so, is YAML.
 func Read(name string, text []byte, limits Limits) (*Document, *Fault) {
+	return read(name, text, limits, false)
+}
+
+func read(name string, text []byte, limits Limits, leaveLists bool) (*Document, *Fault) {
 	text, fault := decodeText(text)
 	if fault != nil {
 		return nil, fault
 	}
-	trimmed := strings.TrimLeft(string(text[:min(len(text), 512)]), " \t\r\n")
-	named := strings.HasSuffix(strings.ToLower(name), ".json")
-	if named || strings.HasPrefix(trimmed, "{") || strings.HasPrefix(trimmed, "[") {
-		doc, fault := readJSON(text, limits)
-		if fault == nil || named || fault.Class != Syntax {
+	if looksLikeJSON(name, text) {
+		doc, fault := readJSON(text, limits, leaveLists)
+		if fault == nil || isJSON(name) || fault.Class != Syntax {
+			return doc, fault
+		}
+	}
+	if leaveLists {
+		if doc, fault := openYAML(text, partSize, limits); doc != nil || fault != nil {
 			return doc, fault
 		}
 	}

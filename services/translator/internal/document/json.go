@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // jsonReader reads JSON in one pass. Strings without escapes share the memory of
@@ -14,13 +15,21 @@ type jsonReader struct {
 	at     int
 	limits Limits
 	nodes  int
-	slab   []Node
+	live   int // values in memory
+	slab   slab
 	fault  *Fault
+	left   map[*Node]leave // where lists right under the root are to be left; nil: they are read
 }
 
-func readJSON(text []byte, limits Limits) (*Document, *Fault) {
-	doc := &Document{text: text, json: true}
-	r := &jsonReader{text: string(text), limits: limits}
+// readJSON reads a text. Lists that are left are read all the same, and dropped entry by entry, so that the first fault of the text is told
+// whatever is left.
+func readJSON(text []byte, limits Limits, leaveLists bool) (*Document, *Fault) {
+	doc := &Document{text: text, json: true, limits: limits}
+	r := &jsonReader{text: unsafe.String(unsafe.SliceData(text), len(text)), limits: limits}
+	if leaveLists {
+		doc.left = map[*Node]leave{}
+		r.left = doc.left
+	}
 	root := r.value(0)
 	if root != nil {
 		r.space()
@@ -60,11 +69,7 @@ func (r *jsonReader) space() {
 }
 
 func (r *jsonReader) node(kind Kind, at int) *Node {
-	if len(r.slab) == 0 {
-		r.slab = make([]Node, 256)
-	}
-	n := &r.slab[0]
-	r.slab = r.slab[1:]
+	n := r.slab.next()
 	n.Kind, n.Pos = kind, Position(at)
 	return n
 }
@@ -76,6 +81,9 @@ func (r *jsonReader) value(depth int) *Node {
 	}
 	if r.nodes++; r.nodes > r.limits.Nodes {
 		return r.fail(Limit, r.at, fmt.Sprintf("more than %d values", r.limits.Nodes))
+	}
+	if r.live++; r.live > r.limits.Live {
+		return r.fail(Limit, r.at, fmt.Sprintf("more than %d values in one entry of a list, or outside the lists of the top level", r.limits.Live))
 	}
 	at := r.at
 	switch c := r.text[at]; {
@@ -143,7 +151,12 @@ func (r *jsonReader) object(depth int) *Node {
 			return r.fail(Syntax, r.at, "a colon is missing")
 		}
 		r.at++
-		value := r.value(depth)
+		var value *Node
+		if depth == 1 && r.left != nil && !strings.HasPrefix(name, "_") && r.listNext() {
+			value = r.leaveList()
+		} else {
+			value = r.value(depth)
+		}
 		if value == nil {
 			return nil
 		}
@@ -172,31 +185,69 @@ func (r *jsonReader) array(depth int) *Node {
 		return nil
 	}
 	n := r.node(List, r.at)
+	if !r.elements(depth, func(e *Node) bool { n.Items = append(n.Items, e); return true }) {
+		return nil
+	}
+	return n
+}
+
+// elements passes on the elements of the list at the cursor. It reports false when they cannot be read, or are wanted no more.
+func (r *jsonReader) elements(depth int, f func(*Node) bool) bool {
 	r.at++
 	r.space()
 	if r.at < len(r.text) && r.text[r.at] == ']' {
 		r.at++
-		return n
+		return true
 	}
 	for {
 		value := r.value(depth)
-		if value == nil {
-			return nil
+		if value == nil || !f(value) {
+			return false
 		}
-		n.Items = append(n.Items, value)
 		r.space()
 		if r.at >= len(r.text) {
-			return r.fail(Syntax, r.at, "the JSON ends within a list")
+			r.fail(Syntax, r.at, "the JSON ends within a list")
+			return false
 		}
 		c := r.text[r.at]
 		r.at++
 		if c == ']' {
-			return n
+			return true
 		}
 		if c != ',' {
-			return r.fail(Syntax, r.at-1, "a comma or a closing bracket is missing")
+			r.fail(Syntax, r.at-1, "a comma or a closing bracket is missing")
+			return false
 		}
 	}
+}
+
+// listNext reports whether a list is next.
+func (r *jsonReader) listNext() bool {
+	r.space()
+	return r.at < len(r.text) && r.text[r.at] == '['
+}
+
+// leaveList checks the list at the cursor, and leaves it to Each.
+func (r *jsonReader) leaveList() *Node {
+	if r.nodes++; r.nodes > r.limits.Nodes {
+		return r.fail(Limit, r.at, fmt.Sprintf("more than %d values", r.limits.Nodes))
+	}
+	start, live := r.at, r.live
+	n := r.node(List, start)
+	if !r.elements(2, func(*Node) bool { r.live, r.slab = live, slab{}; return true }) {
+		return nil
+	}
+	text, limits := r.text, r.limits
+	r.left[n] = func(f func(int, *Node) bool) *Fault {
+		again, i := &jsonReader{text: text, at: start, limits: limits}, -1
+		again.elements(2, func(e *Node) bool {
+			i++
+			again.live, again.slab = 0, slab{}
+			return f(i, e)
+		})
+		return again.fault
+	}
+	return n
 }
 
 func (r *jsonReader) number() *Node {

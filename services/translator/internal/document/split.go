@@ -3,8 +3,6 @@ package document
 import (
 	"bytes"
 	"regexp"
-	"runtime"
-	"sync"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -22,10 +20,11 @@ type entries struct {
 	text    []byte
 	line    int // of the text's first line, from 1
 	section int // line of the key whose value the list is
+	indent  int // of the dashes
 }
 
-// header is a key at the root with nothing behind it.
-var header = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*:[ \t]*(#[^\r\n]*)?\r?\n?$`)
+// header is a key at the root with nothing behind it. One that begins with an underscore says something of the others, and stays in the frame.
+var header = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*:[ \t]*(#[^\r\n]*)?\r?\n?$`)
 
 // split cuts a text into its frame and parts of about a size; no parts when the text is not plain enough.
 func split(text []byte, size int) (frame []byte, parts []entries) {
@@ -44,6 +43,7 @@ func split(text []byte, size int) (frame []byte, parts []entries) {
 			open = nil
 		}
 	}
+	began := false
 	for at < len(text) {
 		end := len(text)
 		if i := bytes.IndexByte(text[at:], '\n'); i >= 0 {
@@ -57,12 +57,14 @@ func split(text []byte, size int) (frame []byte, parts []entries) {
 		switch bare = bytes.TrimRight(bare, " \t\r\n"); {
 		case len(bare) == 0 || bare[0] == '#':
 			// Belongs to what is around it.
+		case !began && string(bare) == "---":
+			began = true // the mark of a document that is the only one
 		case depth == 0 && !entry:
 			flush()
 			if bytes.HasPrefix(bare, []byte("---")) || bytes.HasPrefix(bare, []byte("...")) || bare[0] == '%' || bare[0] == '-' {
 				return nil, nil
 			}
-			section, indent = 0, -1
+			section, indent, began = 0, -1, true
 			if header.Match(content) {
 				section = line
 			}
@@ -71,12 +73,12 @@ func split(text []byte, size int) (frame []byte, parts []entries) {
 			section = 0 // a map, or a value on lines of its own
 		case indent < 0:
 			indent = depth
-			open, start = &entries{line: line, section: section}, at
+			open, start = &entries{line: line, section: section, indent: indent}, at
 		case depth < indent || depth == indent && !entry:
 			return nil, nil
 		case depth == indent && at-start >= size:
 			flush()
-			open, start = &entries{line: line, section: section}, at
+			open, start = &entries{line: line, section: section, indent: indent}, at
 		}
 		if open == nil {
 			frame = append(frame, content...)
@@ -100,58 +102,6 @@ func otherBreaks(text []byte) bool {
 		}
 	}
 	return false
-}
-
-// decodeSplit reads a text in parts. It reports false when the text must be read as a whole.
-func decodeSplit(text []byte) (*yaml.Node, bool) {
-	workers := runtime.GOMAXPROCS(0)
-	if len(text) < splitFrom || workers < 2 {
-		return nil, false
-	}
-	return decodeParts(text, max(len(text)/(4*workers), splitFrom/8), workers)
-}
-
-func decodeParts(text []byte, size, workers int) (*yaml.Node, bool) {
-	frame, parts := split(text, size)
-	if len(parts) < 2 {
-		return nil, false
-	}
-	root, ok := decodeOne(frame)
-	if !ok || root.Kind != yaml.MappingNode {
-		return nil, false
-	}
-	lists := make([]*yaml.Node, len(parts))
-	var group sync.WaitGroup
-	slots := make(chan struct{}, workers)
-	for i, part := range parts {
-		group.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			if list, ok := decodeOne(part.text); ok && list.Kind == yaml.SequenceNode && list.Style&yaml.FlowStyle == 0 {
-				moveDown(list, part.line-1)
-				lists[i] = list
-			}
-		})
-	}
-	group.Wait()
-	sections := map[int]*yaml.Node{} // by the line of their keys
-	for i := 0; i+1 < len(root.Content); i += 2 {
-		if value := root.Content[i+1]; value.Kind == yaml.ScalarNode && value.Value == "" && value.Anchor == "" && value.ShortTag() == "!!null" && value.Style == 0 {
-			sections[root.Content[i].Line] = value
-		}
-	}
-	for i, part := range parts {
-		value, list := sections[part.section], lists[i]
-		switch {
-		case value == nil || list == nil:
-			return nil, false
-		case value.Kind == yaml.ScalarNode:
-			*value = *list
-		default:
-			value.Content = append(value.Content, list.Content...)
-		}
-	}
-	return root, true
 }
 
 // decodeOne reads a text that must hold one document.

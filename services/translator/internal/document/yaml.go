@@ -31,7 +31,7 @@ type yamlReader struct {
 	text    int // bytes of text that they added
 	deepest int
 	anchors map[*yaml.Node]anchored
-	slab    []Node
+	slab    slab
 }
 
 // anchored is a value that an alias may stand for, and what it costs.
@@ -41,16 +41,11 @@ type anchored struct {
 }
 
 func readYAML(text []byte, limits Limits) (*Document, *Fault) {
+	if estimate(text) > limits.Memory {
+		return nil, tooMuchAtOnce(1, limits.Memory)
+	}
 	doc := &Document{}
 	r := &yamlReader{limits: limits, anchors: map[*yaml.Node]anchored{}}
-	if whole, ok := decodeSplit(text); ok {
-		root, fault := r.convert(whole, 0)
-		if fault != nil {
-			return nil, fault
-		}
-		doc.Roots = append(doc.Roots, root)
-		return doc, nil
-	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	for count := 0; ; count++ {
 		var parsed yaml.Node
@@ -113,11 +108,7 @@ func yamlFault(err error, text []byte) *Fault {
 }
 
 func (r *yamlReader) node(kind Kind, y *yaml.Node) *Node {
-	if len(r.slab) == 0 {
-		r.slab = make([]Node, 256)
-	}
-	n := &r.slab[0]
-	r.slab = r.slab[1:]
+	n := r.slab.next()
 	n.Kind, n.Pos = kind, position(y)
 	return n
 }
