@@ -64,6 +64,8 @@ var rules = map[string]Rule{
 	distributorv1.RolloutService_WatchRollouts_FullMethodName:     {Least: Viewer},
 	distributorv1.RolloutService_GetAssignment_FullMethodName:     {Least: Viewer},
 	distributorv1.RolloutService_ListAssignments_FullMethodName:   {Least: Viewer},
+	distributorv1.RolloutService_GetLedger_FullMethodName:         {Least: Viewer},
+	distributorv1.RolloutService_RecoverLedger_FullMethodName:     {Least: Operator},
 }
 
 // Allows reports whether the rule lets a caller in; a node is let in for itself only, see Access.Message.

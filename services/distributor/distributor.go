@@ -31,6 +31,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/api"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/intake"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/recovery"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/stream"
 )
@@ -92,6 +93,7 @@ type Distributor struct {
 	world    *intake.World
 	hub      *stream.Hub
 	intake   *intake.Intake
+	recovery recovery.Keeper
 	election *election.Metrics
 	contact  *etcdkv.Contact
 	outage   *outage
@@ -124,10 +126,12 @@ func New(c Config, d Deps) (*Distributor, error) {
 	r.hub = stream.NewHub(stream.Deps{
 		View: view, Content: content.New(d.Etcd, 0), Tallies: store.NewTallies(d.Etcd, c.ReplicaID), Roster: r.world, FrameBytes: c.FrameBytes,
 		Spread: c.ReconnectSpread, Log: d.Log, Metrics: stream.NewMetrics(d.Metrics),
+		Ledger: func(ctx context.Context) (store.Ledger, error) { return store.ReadLedger(ctx, d.Etcd) },
 	})
 	r.intake = intake.New(intake.Deps{
 		Etcd: d.Etcd, View: view, World: r.world, Translator: d.Translator, Log: d.Log, Metrics: intake.NewMetrics(d.Metrics),
 	})
+	r.recovery = recovery.Keeper{Deps: recovery.Deps{Etcd: d.Etcd, Nodes: r.followed, Log: d.Log}}
 	r.contact.OnChange(r.silent)
 	return r, nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/api"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/recovery"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
 
@@ -67,6 +68,36 @@ func (l ledger) Assignment(id fleet.GroupID) (rollout.Assignment, bool) {
 		return *a, true
 	}
 	return rollout.Assignment{}, false
+}
+
+// State implements api.Ledger.
+func (l ledger) State(ctx context.Context) (recovery.State, error) { return l.d.recovery.State(ctx) }
+
+// Recover implements api.Ledger.
+func (l ledger) Recover(ctx context.Context, o recovery.Order) (recovery.State, error) {
+	return l.d.recovery.Recover(ctx, o)
+}
+
+// followed joins what nodes told the registry with what they told this replica, which is newer or the same.
+func (d *Distributor) followed() (all []recovery.Node, complete bool) {
+	told := d.hub.Followed()
+	known, complete := d.world.Followed()
+	for _, n := range known {
+		if here, ok := told[n.Group][n.Node]; ok {
+			n.Online = true
+			if here.After(n.Followed) {
+				n.Followed = here
+			}
+			delete(told[n.Group], n.Node)
+		}
+		all = append(all, n)
+	}
+	for group, nodes := range told {
+		for node, stamp := range nodes {
+			all = append(all, recovery.Node{Group: group, Node: node, Online: true, Followed: stamp})
+		}
+	}
+	return all, complete
 }
 
 // Changes implements api.Ledger.

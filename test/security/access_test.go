@@ -73,6 +73,8 @@ var matrix = map[string][]string{
 	"RolloutService/WatchRollouts":     {"viewer", "submitter", "operator", "admin"},
 	"RolloutService/GetAssignment":     {"viewer", "submitter", "operator", "admin"},
 	"RolloutService/ListAssignments":   {"viewer", "submitter", "operator", "admin"},
+	"RolloutService/GetLedger":         {"viewer", "submitter", "operator", "admin"},
+	"RolloutService/RecoverLedger":     {"operator", "admin"},
 }
 
 func TestEveryRPCAsEveryCaller(t *testing.T) {

@@ -118,10 +118,15 @@ func (s *Server) Stop(i int) {
 // Restart starts member i again with its data, at its old addresses.
 func (s *Server) Restart(tb testing.TB, i int) {
 	tb.Helper()
+	s.restart(tb, i, embed.ClusterStateFlagExisting)
+}
+
+func (s *Server) restart(tb testing.TB, i int, state string) {
+	tb.Helper()
 	s.Stop(i)
 	m := s.members[i]
 	c := *m.config
-	c.ClusterState = embed.ClusterStateFlagExisting
+	c.ClusterState = state
 	m.config = &c
 	if err := m.start(); err != nil {
 		tb.Fatalf("restart etcd: %v", err)
@@ -138,6 +143,34 @@ func Compact(tb testing.TB, client *clientv3.Client) {
 	if err != nil {
 		tb.Fatalf("compact etcd: %v", err)
 	}
+}
+
+// Backup returns a copy of what the only member has, to be given to Restore later. The member is stopped for it and started again.
+func (s *Server) Backup(tb testing.TB) string {
+	tb.Helper()
+	dir := tb.TempDir()
+	s.Stop(0)
+	if err := os.CopyFS(dir, os.DirFS(s.members[0].config.Dir)); err != nil {
+		tb.Fatalf("back up etcd: %v", err)
+	}
+	s.Restart(tb, 0)
+	return dir
+}
+
+// Restore has the only member go back in time, to a backup; an empty one is none, and nothing is left.
+func (s *Server) Restore(tb testing.TB, backup string) {
+	tb.Helper()
+	s.Stop(0)
+	state := embed.ClusterStateFlagNew
+	err := os.RemoveAll(s.members[0].config.Dir)
+	if err == nil && backup != "" {
+		state = embed.ClusterStateFlagExisting
+		err = os.CopyFS(s.members[0].config.Dir, os.DirFS(backup))
+	}
+	if err != nil {
+		tb.Fatalf("restore etcd: %v", err)
+	}
+	s.restart(tb, 0, state)
 }
 
 func (s *Server) close() {

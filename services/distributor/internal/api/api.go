@@ -10,6 +10,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/recovery"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
 
@@ -31,6 +32,10 @@ type Ledger interface {
 	Rollouts(group fleet.GroupID) []Counted
 	// Assignment returns the assignment of a group.
 	Assignment(group fleet.GroupID) (rollout.Assignment, bool)
+	// State returns the epoch of the ledger as it is now, and which nodes are ahead of it.
+	State(ctx context.Context) (recovery.State, error)
+	// Recover begins another epoch, and returns the state thereafter.
+	Recover(ctx context.Context, o recovery.Order) (recovery.State, error)
 	// Changes returns a channel that receives when a group may have changed, how to take those groups, and how to end it.
 	Changes() (bell <-chan struct{}, take func() []fleet.GroupID, end func())
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/rpc"
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/recovery"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/wire"
 )
@@ -94,6 +95,19 @@ func (w *World) Holder(group fleet.GroupID, node fleet.NodeID) (boot string, cha
 	return n.boot, changed
 }
 
+// Followed returns the last decisions that nodes follow, as they told the registry. Complete says that it has told all of them.
+func (w *World) Followed() (all []recovery.Node, complete bool) {
+	select {
+	case <-w.nodes.Synced():
+		complete = true
+	default:
+	}
+	w.nodes.Each(func(k nodeKey, n member) {
+		all = append(all, recovery.Node{Group: k.group, Node: k.node, Online: n.Online, Followed: n.Followed})
+	})
+	return all, complete
+}
+
 func revisions(client translatorv1.TranslatorServiceClient) follow.Open[fleet.GroupID, rollout.Target] {
 	type event = follow.Event[fleet.GroupID, rollout.Target]
 	return func(ctx context.Context, resume string) (func() (event, error), error) {
@@ -163,7 +177,10 @@ func nodes(client registryv1.RegistryServiceClient, enrolled func(fleet.GroupID,
 					enrolled(key.group, key.node, n.GetBootId())
 				}
 				return event{Put: &follow.Pair[nodeKey, member]{Key: key, Value: member{
-					Node: rollout.Node{Position: fleet.Position(key.group, key.node), Online: online(n.GetState())}, boot: n.GetBootId(),
+					Node: rollout.Node{
+						Name: key.node, Position: fleet.Position(key.group, key.node), Online: online(n.GetState()),
+						Followed: fleet.Stamp{Epoch: fleet.Epoch(n.GetStatus().GetEpoch()), Decision: fleet.Decision(n.GetStatus().GetDecision())},
+					}, boot: n.GetBootId(),
 				}}}, err
 			case *registryv1.WatchNodesResponse_Deleted_:
 				return event{Deleted: &nodeKey{fleet.GroupID(e.Deleted.GetGroup()), fleet.NodeID(e.Deleted.GetNode())}}, err

@@ -157,7 +157,7 @@ func (l *leadership) step(ctx context.Context, now time.Time) (time.Duration, er
 
 // inputOf is what the ledger and the roster say about a group.
 func inputOf(id fleet.GroupID, g store.Group, nodes []rollout.Node) rollout.Input {
-	in := rollout.Input{Group: id, Assignment: g.Assignment, Nodes: nodes}
+	in := rollout.Input{Group: id, Epoch: g.Recovery.Epoch, Assignment: g.Assignment, Nodes: nodes}
 	if newest := g.Newest(); newest != nil {
 		in.Rollout, in.Tallies = &newest.Rollout, g.Tallies(newest.ID)
 	}

@@ -11,6 +11,7 @@ import (
 // Input is everything a decision rests on.
 type Input struct {
 	Group      fleet.GroupID
+	Epoch      fleet.Epoch // of the ledger
 	Newest     Target      // the newest revision of the group; zero when it has none
 	Policy     Policy      // for a rollout that begins; one that runs keeps its own
 	Assignment *Assignment // nil before the first
@@ -31,11 +32,21 @@ type Decision struct {
 func (d Decision) IsZero() bool { return d.Ended == nil && d.Rollout == nil && d.Assignment == nil }
 
 // Plan decides the next step of a group. Wait says when to ask again at the latest although nothing happened; 0 is
-// never. What it was given is not modified.
+// never. What it was given is not modified. While nodes are ahead of the ledger it decides nothing for the group.
 func Plan(now time.Time, in Input) Decision {
+	if ahead := in.ahead(); len(ahead) > 0 {
+		return hold(now, in, ahead)
+	}
+	return recovered(in, plan(now, in.released(), in.held()))
+}
+
+// plan is Plan without a look at the ledger's past. Held says that the rollout waited for the ledger until now.
+func plan(now time.Time, in Input, held bool) Decision {
 	switch {
 	case !in.Newest.IsZero() && in.Newest.Revision > handled(in):
 		return begin(now, in)
+	case held && (in.Assignment == nil || in.Assignment.Rollout != in.Rollout.ID):
+		return launch(now, in, *in.Rollout) // it was held before it began
 	case in.Rollout == nil || !in.Rollout.State.Open() || in.Assignment == nil:
 		return Decision{}
 	}
@@ -82,7 +93,17 @@ func begin(now time.Time, in Input) Decision {
 		r.Policy.Waves, r.Policy.MaxLoading = []Wave{{Percent: wholeGroup}}, wholeGroup
 		r.Reason = "the content is that of the stable revision"
 	}
-	a = Assignment{Stable: a.Stable, Candidate: in.Newest, Rollout: r.ID, Held: a.hold()}
+	next := launch(now, in, r)
+	next.Ended = d.Ended
+	return next
+}
+
+// launch gives a rollout its assignment.
+func launch(now time.Time, in Input, r Rollout) Decision {
+	a := Assignment{Stable: r.Stable, Candidate: r.Candidate, Rollout: r.ID}
+	if in.Assignment != nil {
+		a.Held = in.Assignment.hold()
+	}
 	in.Tallies = nil // they count another rollout
 	next := advance(now, in, r, a)
 	if next.Rollout == nil {
@@ -91,7 +112,6 @@ func begin(now time.Time, in Input) Decision {
 	if next.Assignment == nil {
 		next.Assignment = &a
 	}
-	next.Ended = d.Ended
 	return next
 }
 

@@ -37,7 +37,13 @@ type Assignment struct {
 	Threshold uint64          `json:"threshold,omitempty"`
 	Held      []Hold          `json:"held,omitempty"` // superseded candidates, the newest first
 	Term      fleet.Term      `json:"term"`
-	Decision  fleet.Decision  `json:"-"` // the etcd revision at which it was written
+	Epoch     fleet.Epoch     `json:"epoch,omitempty"` // of the ledger, when it was written
+	Decision  fleet.Decision  `json:"-"`               // the etcd revision at which it was written
+}
+
+// Stamp is its place among all decisions.
+func (a Assignment) Stamp() fleet.Stamp {
+	return fleet.Stamp{Epoch: a.Epoch, Decision: a.Decision}
 }
 
 // Includes reports whether a node at a position is in the waves so far.
@@ -88,7 +94,7 @@ type State string
 
 // The states.
 const (
-	Waiting     State = "waiting"     // no node is online; it begins with the first
+	Waiting     State = "waiting"     // no node is online, and it begins with the first; or nodes are ahead of the ledger
 	Progressing State = "progressing" // nodes are moving
 	Soaking     State = "soaking"     // a wave is complete and watched before the next
 	Completed   State = "completed"   // every online node serves the candidate
@@ -117,6 +123,8 @@ type Rollout struct {
 	FailTime   time.Time       `json:"failing_time,omitzero"` // since when too many nodes fail
 	EndTime    time.Time       `json:"end_time,omitzero"`
 	Term       fleet.Term      `json:"term"`
+	Ahead      int             `json:"ahead,omitempty"`     // how many nodes are ahead of the ledger, for which it waits
+	AheadTime  time.Time       `json:"ahead_time,omitzero"` // when that was written
 }
 
 // Progress counts the nodes of a rollout by where they are.
@@ -155,8 +163,10 @@ const MaxRefusals = 16
 
 // A Node is a member of the group as the registry knows it.
 type Node struct {
+	Name     fleet.NodeID
 	Position uint64
 	Online   bool
+	Followed fleet.Stamp // the last decision that it followed, as it says
 }
 
 // A Tally is what one replica counted of its own sessions. Its numbers are as of the assignment with that decision.

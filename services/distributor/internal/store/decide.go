@@ -16,8 +16,8 @@ import (
 // keptRollouts is how many rollouts of a group are kept, the newest among them.
 const keptRollouts = 20
 
-// Decide writes a decision in one transaction and returns the etcd revision of it. It fails with a fault of kind StaleTerm when
-// the term is over, and of kind Conflict when the group is not any more as it was when the decision was made.
+// Decide writes a decision, stamped with the term and the epoch, in one transaction and returns the etcd revision of it. It fails with a fault of kind StaleTerm when
+// the term is over, and of kind Conflict when the group, or the epoch, is not any more as it was when the decision was made.
 func Decide(ctx context.Context, kv clientv3.KV, fence etcdkv.Fence, id fleet.GroupID, was Group, d rollout.Decision) (int64, error) {
 	var (
 		conditions []clientv3.Cmp
@@ -27,7 +27,10 @@ func Decide(ctx context.Context, kv clientv3.KV, fence etcdkv.Fence, id fleet.Gr
 	if was.Assignment != nil {
 		decision = int64(was.Assignment.Decision)
 	}
-	conditions = append(conditions, clientv3.Compare(clientv3.ModRevision(assignmentKey(id)), "=", decision))
+	conditions = append(conditions,
+		clientv3.Compare(clientv3.ModRevision(assignmentKey(id)), "=", decision),
+		// A decision of an epoch that is over would be followed by nobody, and undo the recovery for its group.
+		clientv3.Compare(clientv3.ModRevision(epochKey), "=", was.Recovery.modRevision))
 	known := map[fleet.RolloutID]int64{}
 	for _, r := range was.Rollouts {
 		known[r.ID] = r.modRevision
@@ -48,7 +51,7 @@ func Decide(ctx context.Context, kv clientv3.KV, fence etcdkv.Fence, id fleet.Gr
 	}
 	if d.Assignment != nil {
 		stamped := *d.Assignment
-		stamped.Term = fence.Term
+		stamped.Term, stamped.Epoch = fence.Term, was.Recovery.Epoch
 		text, err := encode(stamped)
 		if err != nil {
 			return 0, err

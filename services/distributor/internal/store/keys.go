@@ -11,6 +11,7 @@ const (
 	decidedPrefix    = "/silverback/v1/decided/"
 	rolloutsPrefix   = decidedPrefix + "rollouts/"
 	assignmentPrefix = decidedPrefix + "assignments/"
+	epochKey         = decidedPrefix + "epoch"
 	tallyPrefix      = "/silverback/v1/observed/tallies/"
 	// ElectionPrefix is where replicas elect their leader.
 	ElectionPrefix = "/silverback/v1/election/distributor"

@@ -21,6 +21,7 @@ import (
 type Group struct {
 	Assignment *rollout.Assignment // nil: nothing was decided
 	Rollouts   []*Rollout          // the oldest first
+	Recovery   Recovery            // how the present epoch of the ledger began
 	tallies    map[string]talliedBy
 }
 
@@ -61,6 +62,8 @@ type View struct {
 	listed  map[string]bool
 	synced  chan struct{}
 	applied int64 // the etcd revision up to which decided/ is complete
+
+	recovery Recovery
 }
 
 // NewView returns an empty view.
@@ -85,7 +88,9 @@ func (v *View) Synced() <-chan struct{} { return v.synced }
 func (v *View) Group(id fleet.GroupID) Group {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return v.groups[id]
+	g := v.groups[id]
+	g.Recovery = v.recovery
+	return g
 }
 
 // Groups returns the groups that have anything, by name.
@@ -120,6 +125,9 @@ func (p part) Listed(all []etcdkv.KV, revision int64) {
 			g.tallies = nil
 		}
 		v.set(id, g)
+	}
+	if p.prefix == decidedPrefix {
+		v.recovery = Recovery{} // unless the list has another
 	}
 	for _, kv := range all {
 		v.put(kv)
@@ -173,7 +181,28 @@ func (v *View) put(kv etcdkv.KV) {
 	}
 }
 
+// recover takes the record of the epoch, which concerns every group. The caller holds the lock.
+func (v *View) recover(r Recovery) {
+	if v.recovery.modRevision == r.modRevision {
+		return
+	}
+	v.recovery = r
+	for id := range v.groups {
+		for s := range v.subs {
+			s.ring(id)
+		}
+	}
+}
+
 func (v *View) decode(kv etcdkv.KV) error {
+	if kv.Key == epochKey {
+		r, err := decode[Recovery](kv.Value)
+		if err == nil {
+			r.modRevision = kv.ModRevision
+			v.recover(r)
+		}
+		return err
+	}
 	if names, ok := parts(kv.Key, assignmentPrefix, 1); ok {
 		a, err := decode[rollout.Assignment](kv.Value)
 		if err != nil {
@@ -215,7 +244,9 @@ func (v *View) decode(kv etcdkv.KV) error {
 }
 
 func (v *View) remove(key string) {
-	if names, ok := parts(key, assignmentPrefix, 1); ok {
+	if key == epochKey {
+		v.recover(Recovery{})
+	} else if names, ok := parts(key, assignmentPrefix, 1); ok {
 		g := v.groups[fleet.GroupID(names[0])]
 		g.Assignment = nil
 		v.set(fleet.GroupID(names[0]), g)

@@ -8,6 +8,7 @@ import (
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/snapshot"
 )
 
@@ -63,7 +64,7 @@ func TestFramesAreTheMessagesOfTheContract(t *testing.T) {
 
 func TestMailboxHoldsTheNewest(t *testing.T) {
 	m := newMailbox()
-	old, newer := &directive{decision: 1}, &directive{decision: 2}
+	old, newer := &directive{stamp: fleet.Stamp{Decision: 1}}, &directive{stamp: fleet.Stamp{Decision: 2}}
 	if m.put(old) || !m.put(newer) {
 		t.Error("the second put must replace, the first must not")
 	}

@@ -37,9 +37,10 @@ type Deps struct {
 	View       *store.View
 	Content    *content.Store
 	Tallies    *store.Tallies
-	Roster     roster        // nil: any agent holds any name
-	FrameBytes int           // how much is kept encoded; 0 is DefaultFrameBytes
-	Spread     time.Duration // over which agents come back when this replica stops
+	Roster     roster                                      // nil: any agent holds any name
+	Ledger     func(context.Context) (store.Ledger, error) // reads the ledger as it is in etcd now
+	FrameBytes int                                         // how much is kept encoded; 0 is DefaultFrameBytes
+	Spread     time.Duration                               // over which agents come back when this replica stops
 	Log        *slog.Logger
 	Metrics    *Metrics
 }
@@ -59,6 +60,8 @@ type Hub struct {
 	log     *slog.Logger
 	metrics *Metrics
 	bell    chan struct{} // capacity 1: a tally is to be counted anew
+	doubt   chan struct{} // capacity 1: etcd is to be asked whether nodes are ahead of it
+	ledger  func(context.Context) (store.Ledger, error)
 
 	mu      sync.Mutex
 	groups  map[fleet.GroupID]*group
@@ -79,6 +82,8 @@ type group struct {
 	written    writtenTally
 	lease      int // how often written was forgotten with a lease
 	budget     budget
+	suspected  bool // nodes may be ahead of the ledger
+	ahead      int  // so many are
 }
 
 // NewHub returns a hub without sessions.
@@ -88,13 +93,13 @@ func NewHub(d Deps) *Hub {
 	}
 	return &Hub{
 		view: d.View, frames: newFrames(d.Content, d.FrameBytes, d.Metrics), tallies: d.Tallies, roster: d.Roster, spread: d.Spread, log: d.Log, metrics: d.Metrics,
-		bell: make(chan struct{}, 1), groups: map[fleet.GroupID]*group{},
+		bell: make(chan struct{}, 1), doubt: make(chan struct{}, 1), ledger: d.Ledger, groups: map[fleet.GroupID]*group{},
 	}
 }
 
 // Run passes on assignments and writes tallies until ctx ends.
 func (h *Hub) Run(ctx context.Context) error {
-	return run.All(ctx, h.follow, h.tally, func(ctx context.Context) error { return h.tallies.Run(ctx, h.rewrite) })
+	return run.All(ctx, h.follow, h.tally, h.confirm, func(ctx context.Context) error { return h.tallies.Run(ctx, h.rewrite) })
 }
 
 // follow passes assignments on to the sessions.
@@ -122,11 +127,17 @@ func (h *Hub) follow(ctx context.Context) error {
 func (h *Hub) assign(g *group) {
 	a := h.view.Group(g.id).Assignment
 	g.mu.Lock()
-	if a == nil || g.assignment != nil && a.Decision <= g.assignment.Decision {
+	if a == nil || g.assignment != nil && !a.Stamp().After(g.assignment.Stamp()) {
+		if g.ahead > 0 {
+			h.suspect(g) // the epoch may be another
+		}
 		g.mu.Unlock()
 		return
 	}
 	g.assignment = a
+	if g.ahead > 0 {
+		h.suspect(g)
+	}
 	for _, s := range g.sessions {
 		s.offer(a, false)
 	}
@@ -261,11 +272,14 @@ func (h *Hub) join(hello *distributorv1.Hello) (*session, error) {
 	h.mu.Unlock()
 	s := newSession(h, g, hello)
 	g.mu.Lock()
-	if a := h.view.Group(id).Assignment; a != nil && (g.assignment == nil || a.Decision > g.assignment.Decision) {
+	if a := h.view.Group(id).Assignment; a != nil && (g.assignment == nil || a.Stamp().After(g.assignment.Stamp())) {
 		g.assignment = a
 		for _, other := range g.sessions {
 			other.offer(a, false)
 		}
+	}
+	if held := h.view.Group(id); rollout.IsAhead(s.followed, rollout.Newest(held.Recovery.Epoch, held.Assignment)) {
+		h.suspect(g)
 	}
 	older := g.sessions[s.node]
 	g.sessions[s.node], g.ordered = s, nil
@@ -293,6 +307,9 @@ func (h *Hub) leave(s *session) {
 	if s.group.sessions[s.node] == s {
 		delete(s.group.sessions, s.node)
 		s.group.ordered = nil
+	}
+	if s.group.ahead > 0 {
+		h.suspect(s.group)
 	}
 	s.group.mu.Unlock()
 	h.metrics.sessions.Dec()

@@ -10,10 +10,10 @@ import (
 // A directive is what one node should run.
 type directive struct {
 	rollout.Target
-	decision fleet.Decision
-	term     fleet.Term
-	joined   bool // it greets a session: how long ago its revision was made says nothing about propagation
-	again    bool // sent before, and to be sent once more
+	stamp  fleet.Stamp
+	term   fleet.Term
+	joined bool // it greets a session: how long ago its revision was made says nothing about propagation
+	again  bool // sent before, and to be sent once more
 }
 
 // A mailbox holds the one directive that a node has yet to receive. A slow node skips revisions; it never makes the fleet

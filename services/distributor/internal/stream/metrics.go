@@ -20,6 +20,7 @@ type Metrics struct {
 	frameBytes     prometheus.Gauge
 	tallyWrites    prometheus.Counter
 	taken          prometheus.Counter
+	ahead          prometheus.Gauge
 }
 
 // NewMetrics registers the metrics of the streams.
@@ -39,6 +40,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		frameBytes:     prometheus.NewGauge(prometheus.GaugeOpts{Name: "silverback_distributor_frame_bytes", Help: "Bytes of encoded deltas kept."}),
 		tallyWrites:    prometheus.NewCounter(prometheus.CounterOpts{Name: "silverback_distributor_tally_writes_total", Help: "Tallies written by this replica."}),
 		taken:          prometheus.NewCounter(prometheus.CounterOpts{Name: "silverback_distributor_names_taken_total", Help: "Streams refused or ended because another agent holds the node's name."}),
+		ahead: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "silverback_distributor_nodes_ahead", Help: "Agents connected to this replica that follow a decision that the ledger does not have: it was restored or lost.",
+		}),
 	}
 	for _, kind := range []string{kindFull, kindDelta, kindNone} {
 		m.sentBytes.WithLabelValues(kind)
@@ -58,7 +62,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	for _, stage := range []string{stageSent, stageLoaded, stageServing} {
 		m.propagation.WithLabelValues(stage)
 	}
-	r.MustRegister(m.propagation, m.outcomes, m.replaced, m.sessions, m.sentBytes, m.frameHits, m.frameEncodings, m.frameEvictions, m.frameBytes, m.tallyWrites, m.taken)
+	r.MustRegister(m.propagation, m.outcomes, m.replaced, m.sessions, m.sentBytes, m.frameHits, m.frameEncodings, m.frameEvictions, m.frameBytes, m.tallyWrites, m.taken, m.ahead)
 	return m
 }
 

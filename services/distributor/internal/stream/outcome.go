@@ -56,11 +56,14 @@ func (s *session) receive(o *distributorv1.Outcome) error {
 		}
 		s.failed(digest, newest, v.Failure)
 		if newest && v.Failure.GetReason() == distributorv1.Failure_REASON_STALE_DECISION {
-			s.stale(last.decision)
+			s.refusedAsOlder(last.stamp)
 		}
 		s.hub.metrics.outcomes.WithLabelValues("failure", reasonOf(v.Failure.GetReason().String(), "REASON_")).Inc()
 	default:
 		return fault.New(fault.Invalid, "NO_VERDICT", "the outcome has no verdict")
+	}
+	if newest && o.GetFailure().GetReason() != distributorv1.Failure_REASON_STALE_DECISION {
+		s.follows(last.stamp)
 	}
 	s.hub.recount(s.group)
 	return nil
@@ -124,15 +127,18 @@ func (s *session) failed(digest fleet.Digest, newest bool, f *distributorv1.Fail
 	s.failing, s.failure = digest, string(s.node)+": "+clean.Line(f.GetMessage(), clean.MaxMessage)
 }
 
-// stale forgets a directive that the agent refused for its age, or the same target decided anew would be no news. This replica
+// refusedAsOlder forgets a directive that the agent refused for its age, or the same target decided anew would be no news. This replica
 // is behind; when what the agent follows has arrived here meanwhile, it is told now, and else when it arrives.
-func (s *session) stale(refused fleet.Decision) {
+//
+// When it does not, the ledger may have gone back in time, which etcd is asked.
+func (s *session) refusedAsOlder(refused fleet.Stamp) {
 	s.group.mu.Lock()
 	defer s.group.mu.Unlock()
 	s.mu.Lock()
-	s.assigned, s.last.Target = rollout.Target{}, rollout.Target{}
+	s.assigned, s.last.Target, s.stale = rollout.Target{}, rollout.Target{}, refused
 	s.mu.Unlock()
-	if a := s.group.assignment; a != nil && a.Decision > refused {
+	s.hub.suspect(s.group)
+	if a := s.group.assignment; a != nil && a.Stamp().After(refused) {
 		s.offer(a, false)
 	}
 }

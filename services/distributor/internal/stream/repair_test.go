@@ -85,7 +85,7 @@ func TestDirectiveThatWasBrokenOffIsSentWhenItIsWantedAgain(t *testing.T) {
 		s.decide(stable(two, 2))
 		s.decide(stable(one, 3))
 	})
-	if d := s.deliver(t, nil, nothing); d == nil || d.decision != 3 {
+	if d := s.deliver(t, nil, nothing); d == nil || d.stamp.Decision != 3 {
 		t.Errorf("the node was then told %+v, and has half a snapshot", d)
 	}
 }
@@ -110,7 +110,7 @@ func TestTargetOfAStaleDirectiveIsSentWithTheDecisionThatTheAgentFollows(t *test
 			t.Fatalf("the node was told %+v again", d)
 		}
 		s.decide(stable(one, 2))
-		if d := s.deliver(t, nil, nothing); d == nil || d.decision != 2 {
+		if d := s.deliver(t, nil, nothing); d == nil || d.stamp.Decision != 2 {
 			t.Errorf("the node was then told %+v", d)
 		}
 	})
@@ -120,7 +120,7 @@ func TestTargetOfAStaleDirectiveIsSentWithTheDecisionThatTheAgentFollows(t *test
 		d := s.deliver(t, nil, nothing)
 		s.decide(stable(one, 2))
 		s.fails(t, d, distributorv1.Failure_REASON_STALE_DECISION)
-		if d := s.deliver(t, nil, nothing); d == nil || d.decision != 2 {
+		if d := s.deliver(t, nil, nothing); d == nil || d.stamp.Decision != 2 {
 			t.Errorf("the node was then told %+v", d)
 		}
 	})

@@ -43,7 +43,10 @@ type session struct {
 
 	mu       sync.Mutex
 	assigned rollout.Target // what the mailbox was given last
-	last     directive      // what the node was told last, or said that it runs
+	last     directive      // what the node was told last, or said that it runs; its stamp is what it followed last, or refused as older
+	followed fleet.Stamp    // the last decision that the node is known to follow
+	stale    fleet.Stamp    // the decision that the node refused as older than that; zero when it did not
+	behind   string         // why the ledger is behind the node, once etcd confirmed it; empty while it is not
 	held     fleet.Digest   // a difference can be made against it
 	serving  fleet.Digest   // proven by the answer to the newest directive, or by a hello that none followed; empty while an answer is due
 	failing  fleet.Digest   // likewise
@@ -56,8 +59,9 @@ func newSession(h *Hub, g *group, hello *distributorv1.Hello) *session {
 	s := &session{
 		hub: h, group: g, node: fleet.NodeID(hello.GetNode()), boot: hello.GetBootId(), position: fleet.Position(g.id, fleet.NodeID(hello.GetNode())),
 		box: newMailbox(), end: make(chan error, 1), held: fleet.Digest(hello.GetHeldDigest()), serving: fleet.Digest(hello.GetServingDigest()),
-		last: directive{Target: rollout.Target{Revision: fleet.Revision(hello.GetServingRevision()), Digest: fleet.Digest(hello.GetServingDigest())}},
+		followed: fleet.Stamp{Epoch: fleet.Epoch(hello.GetEpoch()), Decision: fleet.Decision(hello.GetDecision())},
 	}
+	s.last = directive{Target: rollout.Target{Revision: fleet.Revision(hello.GetServingRevision()), Digest: fleet.Digest(hello.GetServingDigest())}, stamp: s.followed}
 	for _, r := range hello.GetRefused() {
 		var problems []rollout.Problem
 		for _, p := range r.GetProblems() {
@@ -86,13 +90,14 @@ func (s *session) refuse(digest fleet.Digest, problems []rollout.Problem) {
 func (s *session) offer(a *rollout.Assignment, joined bool) {
 	t := a.Target(s.position)
 	s.mu.Lock()
-	same := t.Same(s.assigned)
+	// In another epoch the same is told once more, so that nodes take nothing from the one before any longer.
+	same := t.Same(s.assigned) && a.Epoch <= s.last.stamp.Epoch
 	s.assigned = t
 	s.mu.Unlock()
 	if same || t.IsZero() {
 		return
 	}
-	if s.box.put(&directive{Target: t, decision: a.Decision, term: a.Term, joined: joined}) {
+	if s.box.put(&directive{Target: t, stamp: a.Stamp(), term: a.Term, joined: joined}) {
 		s.hub.metrics.replaced.Inc()
 	}
 }
@@ -165,7 +170,7 @@ func (s *session) prepare(ctx context.Context, d *directive) (*encodedDelta, err
 // content before. A decision that moves nothing for this node is no news either. The caller holds the lock.
 func (s *session) needless(d *directive) bool {
 	_, refused := s.refused[d.Digest]
-	return refused || !d.again && d.Same(s.last.Target)
+	return refused || !d.again && d.Same(s.last.Target) && d.stamp.Epoch <= s.last.stamp.Epoch
 }
 
 func (s *session) send(stream serverStream, d *directive, delta *encodedDelta) error {
@@ -182,10 +187,12 @@ func (s *session) send(stream serverStream, d *directive, delta *encodedDelta) e
 	// What was proven before says nothing of what the gateway serves from now on: even the same content may be behind a load that is under way.
 	s.serving, s.failing, s.failure = "", "", ""
 	s.mu.Unlock()
-	message := &distributorv1.Directive{Revision: int64(d.Revision), Digest: string(d.Digest), Decision: int64(d.decision), Term: int64(d.term)}
+	message := &distributorv1.Directive{
+		Revision: int64(d.Revision), Digest: string(d.Digest), Epoch: int64(d.stamp.Epoch), Decision: int64(d.stamp.Decision), Term: int64(d.term),
+	}
 	var span telemetry.Span
 	if !d.joined { // a node that joins later is not what the submission led to
-		span = d.Trace.Start("send directive", time.Now(), telemetry.Group, s.group.id, telemetry.Node, s.node, telemetry.Revision, d.Revision, telemetry.Decision, d.decision)
+		span = d.Trace.Start("send directive", time.Now(), telemetry.Group, s.group.id, telemetry.Node, s.node, telemetry.Revision, d.Revision, telemetry.Decision, d.stamp.Decision)
 		message.Traceparent = string(span.TraceParent())
 	}
 	defer func() { span.End(time.Now(), "") }()

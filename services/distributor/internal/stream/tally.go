@@ -201,6 +201,13 @@ func (s *session) countInto(t *rollout.Tally, candidate fleet.Digest) {
 		for _, p := range problems {
 			t.Refusals = append(t.Refusals, rollout.Refusal{Node: s.node, Problem: p})
 		}
+	case s.behind != "":
+		// It follows what the ledger lost, and takes the candidate for older than that.
+		t.Failed++
+		t.Nodes.Failed = append(t.Nodes.Failed, s.position)
+		if t.Failure == "" || s.behind < t.Failure {
+			t.Failure = s.behind
+		}
 	case s.serving == candidate:
 		t.Serving++
 		t.Nodes.Serving = append(t.Nodes.Serving, s.position)

@@ -71,7 +71,7 @@ func Assignment(group fleet.GroupID, a rollout.Assignment) *distributorv1.Assign
 	return &distributorv1.Assignment{
 		Group: string(group), StableRevision: int64(a.Stable.Revision), StableDigest: string(a.Stable.Digest),
 		CandidateRevision: int64(a.Candidate.Revision), CandidateDigest: string(a.Candidate.Digest), Rollout: string(a.Rollout),
-		Decision: int64(a.Decision), Term: int64(a.Term),
+		Decision: int64(a.Decision), Term: int64(a.Term), Epoch: int64(a.Epoch),
 	}
 }
 

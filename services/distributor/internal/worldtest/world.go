@@ -94,6 +94,17 @@ func (w *World) Enrol(group, name, boot string) {
 	})
 }
 
+// Follows has a known node say which decision it follows.
+func (w *World) Follows(group, name string, followed fleet.Stamp) {
+	w.change(func() {
+		if n := w.nodes[group+"/"+name]; n != nil {
+			n = proto.CloneOf(n)
+			n.Status = &fleetv1.NodeStatus{Epoch: int64(followed.Epoch), Decision: int64(followed.Decision)}
+			w.nodes[group+"/"+name] = n
+		}
+	})
+}
+
 // Revise makes the next revision of a group.
 func (w *World) Revise(group string, digest fleet.Digest) (number int64) {
 	w.change(func() {
@@ -104,6 +115,13 @@ func (w *World) Revise(group string, digest fleet.Digest) (number int64) {
 		w.revisions[group] = &translatorv1.Revision{Group: group, Number: number, Digest: string(digest), CreateTime: timestamppb.Now()}
 	})
 	return number
+}
+
+// Back has the newest revision of a group be another one, as after a restore.
+func (w *World) Back(group string, number int64, digest fleet.Digest) {
+	w.change(func() {
+		w.revisions[group] = &translatorv1.Revision{Group: group, Number: number, Digest: string(digest), CreateTime: timestamppb.Now()}
+	})
 }
 
 // LocateEntities implements the translator.

@@ -30,7 +30,8 @@ type Rollout_State int32
 const (
 	// Not known.
 	Rollout_STATE_UNSPECIFIED Rollout_State = 0
-	// No node of the group is online; the rollout begins with the first.
+	// No node of the group is online, and the rollout begins with the first; or nodes are ahead of the ledger, and it goes on
+	// after a recovery: then the reason says so.
 	Rollout_STATE_WAITING Rollout_State = 1
 	// Nodes are moving.
 	Rollout_STATE_PROGRESSING Rollout_State = 2
@@ -1129,6 +1130,299 @@ func (x *ListAssignmentsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// What orders the decisions of a ledger.
+type Ledger struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The epoch: 0 is the first, and a recovery raises it.
+	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Who raised it last; empty in the first epoch.
+	Author string `protobuf:"bytes,2,opt,name=author,proto3" json:"author,omitempty"`
+	// Why, in the operator's words.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// When.
+	RecoverTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=recover_time,json=recoverTime,proto3" json:"recover_time,omitempty"`
+	// How many nodes are ahead of the ledger.
+	AheadCount int64 `protobuf:"varint,5,opt,name=ahead_count,json=aheadCount,proto3" json:"ahead_count,omitempty"`
+	// Of these, at most 100, those in contact first, by group and name.
+	Ahead []*Ledger_AheadNode `protobuf:"bytes,6,rep,name=ahead,proto3" json:"ahead,omitempty"`
+	// The epoch that a recovery would raise it to now.
+	NextEpoch     int64 `protobuf:"varint,7,opt,name=next_epoch,json=nextEpoch,proto3" json:"next_epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ledger) Reset() {
+	*x = Ledger{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ledger) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ledger) ProtoMessage() {}
+
+func (x *Ledger) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ledger.ProtoReflect.Descriptor instead.
+func (*Ledger) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Ledger) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Ledger) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
+func (x *Ledger) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Ledger) GetRecoverTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RecoverTime
+	}
+	return nil
+}
+
+func (x *Ledger) GetAheadCount() int64 {
+	if x != nil {
+		return x.AheadCount
+	}
+	return 0
+}
+
+func (x *Ledger) GetAhead() []*Ledger_AheadNode {
+	if x != nil {
+		return x.Ahead
+	}
+	return nil
+}
+
+func (x *Ledger) GetNextEpoch() int64 {
+	if x != nil {
+		return x.NextEpoch
+	}
+	return 0
+}
+
+// Asks for the state of the ledger.
+type GetLedgerRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetLedgerRequest) Reset() {
+	*x = GetLedgerRequest{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetLedgerRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetLedgerRequest) ProtoMessage() {}
+
+func (x *GetLedgerRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetLedgerRequest.ProtoReflect.Descriptor instead.
+func (*GetLedgerRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{15}
+}
+
+// The state of the ledger.
+type GetLedgerResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ledger.
+	Ledger        *Ledger `protobuf:"bytes,1,opt,name=ledger,proto3" json:"ledger,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetLedgerResponse) Reset() {
+	*x = GetLedgerResponse{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetLedgerResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetLedgerResponse) ProtoMessage() {}
+
+func (x *GetLedgerResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetLedgerResponse.ProtoReflect.Descriptor instead.
+func (*GetLedgerResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *GetLedgerResponse) GetLedger() *Ledger {
+	if x != nil {
+		return x.Ledger
+	}
+	return nil
+}
+
+// Asks for a new epoch.
+type RecoverLedgerRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Why, in words; it is kept with the epoch.
+	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Raises the epoch although no node is ahead of the ledger.
+	Force bool `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
+	// Makes a retry safe; at most 64 characters. The request that made the present epoch is answered again.
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecoverLedgerRequest) Reset() {
+	*x = RecoverLedgerRequest{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecoverLedgerRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecoverLedgerRequest) ProtoMessage() {}
+
+func (x *RecoverLedgerRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecoverLedgerRequest.ProtoReflect.Descriptor instead.
+func (*RecoverLedgerRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *RecoverLedgerRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *RecoverLedgerRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+func (x *RecoverLedgerRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// The ledger in its new epoch.
+type RecoverLedgerResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ledger; no node is ahead of it any more.
+	Ledger        *Ledger `protobuf:"bytes,1,opt,name=ledger,proto3" json:"ledger,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecoverLedgerResponse) Reset() {
+	*x = RecoverLedgerResponse{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecoverLedgerResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecoverLedgerResponse) ProtoMessage() {}
+
+func (x *RecoverLedgerResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecoverLedgerResponse.ProtoReflect.Descriptor instead.
+func (*RecoverLedgerResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *RecoverLedgerResponse) GetLedger() *Ledger {
+	if x != nil {
+		return x.Ledger
+	}
+	return nil
+}
+
 // Everything there was when the stream began has been sent.
 type WatchRolloutsResponse_Synced struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1138,7 +1432,7 @@ type WatchRolloutsResponse_Synced struct {
 
 func (x *WatchRolloutsResponse_Synced) Reset() {
 	*x = WatchRolloutsResponse_Synced{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[14]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1150,7 +1444,7 @@ func (x *WatchRolloutsResponse_Synced) String() string {
 func (*WatchRolloutsResponse_Synced) ProtoMessage() {}
 
 func (x *WatchRolloutsResponse_Synced) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[14]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1164,6 +1458,97 @@ func (x *WatchRolloutsResponse_Synced) ProtoReflect() protoreflect.Message {
 // Deprecated: Use WatchRolloutsResponse_Synced.ProtoReflect.Descriptor instead.
 func (*WatchRolloutsResponse_Synced) Descriptor() ([]byte, []int) {
 	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{9, 0}
+}
+
+// A node that follows a decision that the ledger does not have.
+type Ledger_AheadNode struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// The node.
+	Node string `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	// Whether it is in contact; while it is, no rollout of its group moves.
+	Online bool `protobuf:"varint,3,opt,name=online,proto3" json:"online,omitempty"`
+	// The epoch of the decision that it follows.
+	FollowedEpoch int64 `protobuf:"varint,4,opt,name=followed_epoch,json=followedEpoch,proto3" json:"followed_epoch,omitempty"`
+	// The decision that it follows.
+	FollowedDecision int64 `protobuf:"varint,5,opt,name=followed_decision,json=followedDecision,proto3" json:"followed_decision,omitempty"`
+	// The last decision of its group that the ledger has, in the epoch of the ledger; 0 when it has none.
+	Decision      int64 `protobuf:"varint,6,opt,name=decision,proto3" json:"decision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ledger_AheadNode) Reset() {
+	*x = Ledger_AheadNode{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ledger_AheadNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ledger_AheadNode) ProtoMessage() {}
+
+func (x *Ledger_AheadNode) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ledger_AheadNode.ProtoReflect.Descriptor instead.
+func (*Ledger_AheadNode) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{14, 0}
+}
+
+func (x *Ledger_AheadNode) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *Ledger_AheadNode) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Ledger_AheadNode) GetOnline() bool {
+	if x != nil {
+		return x.Online
+	}
+	return false
+}
+
+func (x *Ledger_AheadNode) GetFollowedEpoch() int64 {
+	if x != nil {
+		return x.FollowedEpoch
+	}
+	return 0
+}
+
+func (x *Ledger_AheadNode) GetFollowedDecision() int64 {
+	if x != nil {
+		return x.FollowedDecision
+	}
+	return 0
+}
+
+func (x *Ledger_AheadNode) GetDecision() int64 {
+	if x != nil {
+		return x.Decision
+	}
+	return 0
 }
 
 var File_silverback_distributor_v1_rollout_proto protoreflect.FileDescriptor
@@ -1257,14 +1642,44 @@ const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"\x8a\x01\n" +
 	"\x17ListAssignmentsResponse\x12G\n" +
 	"\vassignments\x18\x01 \x03(\v2%.silverback.distributor.v1.AssignmentR\vassignments\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xd0\x04\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xd0\x03\n" +
+	"\x06Ledger\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x16\n" +
+	"\x06author\x18\x02 \x01(\tR\x06author\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12=\n" +
+	"\frecover_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\vrecoverTime\x12\x1f\n" +
+	"\vahead_count\x18\x05 \x01(\x03R\n" +
+	"aheadCount\x12A\n" +
+	"\x05ahead\x18\x06 \x03(\v2+.silverback.distributor.v1.Ledger.AheadNodeR\x05ahead\x12\x1d\n" +
+	"\n" +
+	"next_epoch\x18\a \x01(\x03R\tnextEpoch\x1a\xbd\x01\n" +
+	"\tAheadNode\x12\x14\n" +
+	"\x05group\x18\x01 \x01(\tR\x05group\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\x12\x16\n" +
+	"\x06online\x18\x03 \x01(\bR\x06online\x12%\n" +
+	"\x0efollowed_epoch\x18\x04 \x01(\x03R\rfollowedEpoch\x12+\n" +
+	"\x11followed_decision\x18\x05 \x01(\x03R\x10followedDecision\x12\x1a\n" +
+	"\bdecision\x18\x06 \x01(\x03R\bdecision\"\x12\n" +
+	"\x10GetLedgerRequest\"N\n" +
+	"\x11GetLedgerResponse\x129\n" +
+	"\x06ledger\x18\x01 \x01(\v2!.silverback.distributor.v1.LedgerR\x06ledger\"x\n" +
+	"\x14RecoverLedgerRequest\x12\"\n" +
+	"\x06reason\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x04R\x06reason\x12\x14\n" +
+	"\x05force\x18\x02 \x01(\bR\x05force\x12&\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"R\n" +
+	"\x15RecoverLedgerResponse\x129\n" +
+	"\x06ledger\x18\x01 \x01(\v2!.silverback.distributor.v1.LedgerR\x06ledger2\xac\x06\n" +
 	"\x0eRolloutService\x12i\n" +
 	"\n" +
 	"GetRollout\x12,.silverback.distributor.v1.GetRolloutRequest\x1a-.silverback.distributor.v1.GetRolloutResponse\x12o\n" +
 	"\fListRollouts\x12..silverback.distributor.v1.ListRolloutsRequest\x1a/.silverback.distributor.v1.ListRolloutsResponse\x12t\n" +
 	"\rWatchRollouts\x12/.silverback.distributor.v1.WatchRolloutsRequest\x1a0.silverback.distributor.v1.WatchRolloutsResponse0\x01\x12r\n" +
 	"\rGetAssignment\x12/.silverback.distributor.v1.GetAssignmentRequest\x1a0.silverback.distributor.v1.GetAssignmentResponse\x12x\n" +
-	"\x0fListAssignments\x121.silverback.distributor.v1.ListAssignmentsRequest\x1a2.silverback.distributor.v1.ListAssignmentsResponseB\x8f\x02\n" +
+	"\x0fListAssignments\x121.silverback.distributor.v1.ListAssignmentsRequest\x1a2.silverback.distributor.v1.ListAssignmentsResponse\x12f\n" +
+	"\tGetLedger\x12+.silverback.distributor.v1.GetLedgerRequest\x1a,.silverback.distributor.v1.GetLedgerResponse\x12r\n" +
+	"\rRecoverLedger\x12/.silverback.distributor.v1.RecoverLedgerRequest\x1a0.silverback.distributor.v1.RecoverLedgerResponseB\x8f\x02\n" +
 	"\x1dcom.silverback.distributor.v1B\fRolloutProtoP\x01ZZgithub.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1;distributorv1\xa2\x02\x03SDX\xaa\x02\x19Silverback.Distributor.V1\xca\x02\x19Silverback\\Distributor\\V1\xe2\x02%Silverback\\Distributor\\V1\\GPBMetadata\xea\x02\x1bSilverback::Distributor::V1b\x06proto3"
 
 var (
@@ -1280,7 +1695,7 @@ func file_silverback_distributor_v1_rollout_proto_rawDescGZIP() []byte {
 }
 
 var file_silverback_distributor_v1_rollout_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_silverback_distributor_v1_rollout_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_silverback_distributor_v1_rollout_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_silverback_distributor_v1_rollout_proto_goTypes = []any{
 	(Rollout_State)(0),                   // 0: silverback.distributor.v1.Rollout.State
 	(*Rollout)(nil),                      // 1: silverback.distributor.v1.Rollout
@@ -1297,41 +1712,55 @@ var file_silverback_distributor_v1_rollout_proto_goTypes = []any{
 	(*GetAssignmentResponse)(nil),        // 12: silverback.distributor.v1.GetAssignmentResponse
 	(*ListAssignmentsRequest)(nil),       // 13: silverback.distributor.v1.ListAssignmentsRequest
 	(*ListAssignmentsResponse)(nil),      // 14: silverback.distributor.v1.ListAssignmentsResponse
-	(*WatchRolloutsResponse_Synced)(nil), // 15: silverback.distributor.v1.WatchRolloutsResponse.Synced
-	(*v1.RolloutPolicy)(nil),             // 16: silverback.fleet.v1.RolloutPolicy
-	(*timestamppb.Timestamp)(nil),        // 17: google.protobuf.Timestamp
-	(*v1.Problem)(nil),                   // 18: silverback.fleet.v1.Problem
+	(*Ledger)(nil),                       // 15: silverback.distributor.v1.Ledger
+	(*GetLedgerRequest)(nil),             // 16: silverback.distributor.v1.GetLedgerRequest
+	(*GetLedgerResponse)(nil),            // 17: silverback.distributor.v1.GetLedgerResponse
+	(*RecoverLedgerRequest)(nil),         // 18: silverback.distributor.v1.RecoverLedgerRequest
+	(*RecoverLedgerResponse)(nil),        // 19: silverback.distributor.v1.RecoverLedgerResponse
+	(*WatchRolloutsResponse_Synced)(nil), // 20: silverback.distributor.v1.WatchRolloutsResponse.Synced
+	(*Ledger_AheadNode)(nil),             // 21: silverback.distributor.v1.Ledger.AheadNode
+	(*v1.RolloutPolicy)(nil),             // 22: silverback.fleet.v1.RolloutPolicy
+	(*timestamppb.Timestamp)(nil),        // 23: google.protobuf.Timestamp
+	(*v1.Problem)(nil),                   // 24: silverback.fleet.v1.Problem
 }
 var file_silverback_distributor_v1_rollout_proto_depIdxs = []int32{
 	0,  // 0: silverback.distributor.v1.Rollout.state:type_name -> silverback.distributor.v1.Rollout.State
-	16, // 1: silverback.distributor.v1.Rollout.policy:type_name -> silverback.fleet.v1.RolloutPolicy
+	22, // 1: silverback.distributor.v1.Rollout.policy:type_name -> silverback.fleet.v1.RolloutPolicy
 	3,  // 2: silverback.distributor.v1.Rollout.refusals:type_name -> silverback.distributor.v1.Refusal
 	2,  // 3: silverback.distributor.v1.Rollout.progress:type_name -> silverback.distributor.v1.Progress
-	17, // 4: silverback.distributor.v1.Rollout.create_time:type_name -> google.protobuf.Timestamp
-	17, // 5: silverback.distributor.v1.Rollout.wave_time:type_name -> google.protobuf.Timestamp
-	17, // 6: silverback.distributor.v1.Rollout.end_time:type_name -> google.protobuf.Timestamp
-	18, // 7: silverback.distributor.v1.Refusal.problem:type_name -> silverback.fleet.v1.Problem
+	23, // 4: silverback.distributor.v1.Rollout.create_time:type_name -> google.protobuf.Timestamp
+	23, // 5: silverback.distributor.v1.Rollout.wave_time:type_name -> google.protobuf.Timestamp
+	23, // 6: silverback.distributor.v1.Rollout.end_time:type_name -> google.protobuf.Timestamp
+	24, // 7: silverback.distributor.v1.Refusal.problem:type_name -> silverback.fleet.v1.Problem
 	1,  // 8: silverback.distributor.v1.GetRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
 	1,  // 9: silverback.distributor.v1.ListRolloutsResponse.rollouts:type_name -> silverback.distributor.v1.Rollout
 	1,  // 10: silverback.distributor.v1.WatchRolloutsResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	15, // 11: silverback.distributor.v1.WatchRolloutsResponse.synced:type_name -> silverback.distributor.v1.WatchRolloutsResponse.Synced
+	20, // 11: silverback.distributor.v1.WatchRolloutsResponse.synced:type_name -> silverback.distributor.v1.WatchRolloutsResponse.Synced
 	4,  // 12: silverback.distributor.v1.GetAssignmentResponse.assignment:type_name -> silverback.distributor.v1.Assignment
 	4,  // 13: silverback.distributor.v1.ListAssignmentsResponse.assignments:type_name -> silverback.distributor.v1.Assignment
-	5,  // 14: silverback.distributor.v1.RolloutService.GetRollout:input_type -> silverback.distributor.v1.GetRolloutRequest
-	7,  // 15: silverback.distributor.v1.RolloutService.ListRollouts:input_type -> silverback.distributor.v1.ListRolloutsRequest
-	9,  // 16: silverback.distributor.v1.RolloutService.WatchRollouts:input_type -> silverback.distributor.v1.WatchRolloutsRequest
-	11, // 17: silverback.distributor.v1.RolloutService.GetAssignment:input_type -> silverback.distributor.v1.GetAssignmentRequest
-	13, // 18: silverback.distributor.v1.RolloutService.ListAssignments:input_type -> silverback.distributor.v1.ListAssignmentsRequest
-	6,  // 19: silverback.distributor.v1.RolloutService.GetRollout:output_type -> silverback.distributor.v1.GetRolloutResponse
-	8,  // 20: silverback.distributor.v1.RolloutService.ListRollouts:output_type -> silverback.distributor.v1.ListRolloutsResponse
-	10, // 21: silverback.distributor.v1.RolloutService.WatchRollouts:output_type -> silverback.distributor.v1.WatchRolloutsResponse
-	12, // 22: silverback.distributor.v1.RolloutService.GetAssignment:output_type -> silverback.distributor.v1.GetAssignmentResponse
-	14, // 23: silverback.distributor.v1.RolloutService.ListAssignments:output_type -> silverback.distributor.v1.ListAssignmentsResponse
-	19, // [19:24] is the sub-list for method output_type
-	14, // [14:19] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	23, // 14: silverback.distributor.v1.Ledger.recover_time:type_name -> google.protobuf.Timestamp
+	21, // 15: silverback.distributor.v1.Ledger.ahead:type_name -> silverback.distributor.v1.Ledger.AheadNode
+	15, // 16: silverback.distributor.v1.GetLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
+	15, // 17: silverback.distributor.v1.RecoverLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
+	5,  // 18: silverback.distributor.v1.RolloutService.GetRollout:input_type -> silverback.distributor.v1.GetRolloutRequest
+	7,  // 19: silverback.distributor.v1.RolloutService.ListRollouts:input_type -> silverback.distributor.v1.ListRolloutsRequest
+	9,  // 20: silverback.distributor.v1.RolloutService.WatchRollouts:input_type -> silverback.distributor.v1.WatchRolloutsRequest
+	11, // 21: silverback.distributor.v1.RolloutService.GetAssignment:input_type -> silverback.distributor.v1.GetAssignmentRequest
+	13, // 22: silverback.distributor.v1.RolloutService.ListAssignments:input_type -> silverback.distributor.v1.ListAssignmentsRequest
+	16, // 23: silverback.distributor.v1.RolloutService.GetLedger:input_type -> silverback.distributor.v1.GetLedgerRequest
+	18, // 24: silverback.distributor.v1.RolloutService.RecoverLedger:input_type -> silverback.distributor.v1.RecoverLedgerRequest
+	6,  // 25: silverback.distributor.v1.RolloutService.GetRollout:output_type -> silverback.distributor.v1.GetRolloutResponse
+	8,  // 26: silverback.distributor.v1.RolloutService.ListRollouts:output_type -> silverback.distributor.v1.ListRolloutsResponse
+	10, // 27: silverback.distributor.v1.RolloutService.WatchRollouts:output_type -> silverback.distributor.v1.WatchRolloutsResponse
+	12, // 28: silverback.distributor.v1.RolloutService.GetAssignment:output_type -> silverback.distributor.v1.GetAssignmentResponse
+	14, // 29: silverback.distributor.v1.RolloutService.ListAssignments:output_type -> silverback.distributor.v1.ListAssignmentsResponse
+	17, // 30: silverback.distributor.v1.RolloutService.GetLedger:output_type -> silverback.distributor.v1.GetLedgerResponse
+	19, // 31: silverback.distributor.v1.RolloutService.RecoverLedger:output_type -> silverback.distributor.v1.RecoverLedgerResponse
+	25, // [25:32] is the sub-list for method output_type
+	18, // [18:25] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_silverback_distributor_v1_rollout_proto_init() }
@@ -1349,7 +1778,7 @@ func file_silverback_distributor_v1_rollout_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_distributor_v1_rollout_proto_rawDesc), len(file_silverback_distributor_v1_rollout_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   15,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,6 +24,8 @@ const (
 	RolloutService_WatchRollouts_FullMethodName   = "/silverback.distributor.v1.RolloutService/WatchRollouts"
 	RolloutService_GetAssignment_FullMethodName   = "/silverback.distributor.v1.RolloutService/GetAssignment"
 	RolloutService_ListAssignments_FullMethodName = "/silverback.distributor.v1.RolloutService/ListAssignments"
+	RolloutService_GetLedger_FullMethodName       = "/silverback.distributor.v1.RolloutService/GetLedger"
+	RolloutService_RecoverLedger_FullMethodName   = "/silverback.distributor.v1.RolloutService/RecoverLedger"
 )
 
 // RolloutServiceClient is the client API for RolloutService service.
@@ -43,6 +45,13 @@ type RolloutServiceClient interface {
 	GetAssignment(ctx context.Context, in *GetAssignmentRequest, opts ...grpc.CallOption) (*GetAssignmentResponse, error)
 	// Lists the assignments of all groups, by group.
 	ListAssignments(ctx context.Context, in *ListAssignmentsRequest, opts ...grpc.CallOption) (*ListAssignmentsResponse, error)
+	// Says in which epoch the ledger is, and which nodes are ahead of it: they follow decisions that it does not have, and refuse
+	// its own as older. That is so after it was lost, or restored as it was before.
+	GetLedger(ctx context.Context, in *GetLedgerRequest, opts ...grpc.CallOption) (*GetLedgerResponse, error)
+	// Raises the epoch of the ledger above its own and above every epoch that a node is known to follow, so that all nodes follow it from now
+	// on, back to the revisions that it has. FAILED_PRECONDITION when no node is ahead, unless it is forced; UNAVAILABLE while the
+	// registry has not said yet what nodes follow. A recovery that was repeated only makes the number larger.
+	RecoverLedger(ctx context.Context, in *RecoverLedgerRequest, opts ...grpc.CallOption) (*RecoverLedgerResponse, error)
 }
 
 type rolloutServiceClient struct {
@@ -112,6 +121,26 @@ func (c *rolloutServiceClient) ListAssignments(ctx context.Context, in *ListAssi
 	return out, nil
 }
 
+func (c *rolloutServiceClient) GetLedger(ctx context.Context, in *GetLedgerRequest, opts ...grpc.CallOption) (*GetLedgerResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetLedgerResponse)
+	err := c.cc.Invoke(ctx, RolloutService_GetLedger_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *rolloutServiceClient) RecoverLedger(ctx context.Context, in *RecoverLedgerRequest, opts ...grpc.CallOption) (*RecoverLedgerResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RecoverLedgerResponse)
+	err := c.cc.Invoke(ctx, RolloutService_RecoverLedger_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RolloutServiceServer is the server API for RolloutService service.
 // All implementations must embed UnimplementedRolloutServiceServer
 // for forward compatibility.
@@ -129,6 +158,13 @@ type RolloutServiceServer interface {
 	GetAssignment(context.Context, *GetAssignmentRequest) (*GetAssignmentResponse, error)
 	// Lists the assignments of all groups, by group.
 	ListAssignments(context.Context, *ListAssignmentsRequest) (*ListAssignmentsResponse, error)
+	// Says in which epoch the ledger is, and which nodes are ahead of it: they follow decisions that it does not have, and refuse
+	// its own as older. That is so after it was lost, or restored as it was before.
+	GetLedger(context.Context, *GetLedgerRequest) (*GetLedgerResponse, error)
+	// Raises the epoch of the ledger above its own and above every epoch that a node is known to follow, so that all nodes follow it from now
+	// on, back to the revisions that it has. FAILED_PRECONDITION when no node is ahead, unless it is forced; UNAVAILABLE while the
+	// registry has not said yet what nodes follow. A recovery that was repeated only makes the number larger.
+	RecoverLedger(context.Context, *RecoverLedgerRequest) (*RecoverLedgerResponse, error)
 	mustEmbedUnimplementedRolloutServiceServer()
 }
 
@@ -153,6 +189,12 @@ func (UnimplementedRolloutServiceServer) GetAssignment(context.Context, *GetAssi
 }
 func (UnimplementedRolloutServiceServer) ListAssignments(context.Context, *ListAssignmentsRequest) (*ListAssignmentsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAssignments not implemented")
+}
+func (UnimplementedRolloutServiceServer) GetLedger(context.Context, *GetLedgerRequest) (*GetLedgerResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetLedger not implemented")
+}
+func (UnimplementedRolloutServiceServer) RecoverLedger(context.Context, *RecoverLedgerRequest) (*RecoverLedgerResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RecoverLedger not implemented")
 }
 func (UnimplementedRolloutServiceServer) mustEmbedUnimplementedRolloutServiceServer() {}
 func (UnimplementedRolloutServiceServer) testEmbeddedByValue()                        {}
@@ -258,6 +300,42 @@ func _RolloutService_ListAssignments_Handler(srv interface{}, ctx context.Contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RolloutService_GetLedger_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetLedgerRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RolloutServiceServer).GetLedger(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RolloutService_GetLedger_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RolloutServiceServer).GetLedger(ctx, req.(*GetLedgerRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RolloutService_RecoverLedger_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RecoverLedgerRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RolloutServiceServer).RecoverLedger(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RolloutService_RecoverLedger_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RolloutServiceServer).RecoverLedger(ctx, req.(*RecoverLedgerRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RolloutService_ServiceDesc is the grpc.ServiceDesc for RolloutService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -280,6 +358,14 @@ var RolloutService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListAssignments",
 			Handler:    _RolloutService_ListAssignments_Handler,
+		},
+		{
+			MethodName: "GetLedger",
+			Handler:    _RolloutService_GetLedger_Handler,
+		},
+		{
+			MethodName: "RecoverLedger",
+			Handler:    _RolloutService_RecoverLedger_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

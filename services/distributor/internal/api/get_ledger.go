@@ -1,0 +1,40 @@
+package api
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+
+	"github.com/silverback-gateway/silverback/services/distributor/internal/recovery"
+)
+
+// GetLedger returns the epoch of the ledger, and the nodes that are ahead of it.
+func (s *RolloutService) GetLedger(ctx context.Context, _ *distributorv1.GetLedgerRequest) (*distributorv1.GetLedgerResponse, error) {
+	state, err := s.Ledger.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &distributorv1.GetLedgerResponse{Ledger: ledgerMessage(state)}, nil
+}
+
+// maxAhead bounds an answer; the contract names it.
+const maxAhead = 100
+
+func ledgerMessage(s recovery.State) *distributorv1.Ledger {
+	r := s.Recovery
+	m := &distributorv1.Ledger{
+		Epoch: int64(r.Epoch), Author: r.Author, Reason: r.Reason, AheadCount: int64(len(s.Ahead)), NextEpoch: int64(s.Next),
+	}
+	if !r.Time.IsZero() {
+		m.RecoverTime = timestamppb.New(r.Time)
+	}
+	for _, a := range s.Ahead[:min(len(s.Ahead), maxAhead)] {
+		m.Ahead = append(m.Ahead, &distributorv1.Ledger_AheadNode{
+			Group: string(a.Group), Node: string(a.Node.Node), Online: a.Online,
+			FollowedEpoch: int64(a.Followed.Epoch), FollowedDecision: int64(a.Followed.Decision), Decision: int64(a.Newest.Decision),
+		})
+	}
+	return m
+}

@@ -1,0 +1,140 @@
+// Package recovery has nodes follow a ledger again that went back in time, because its etcd was restored or lost. It tells which nodes are
+// ahead of the ledger, and begins another epoch on an operator's word. It never does so on its own: what the ledger lost is
+// what gateways serve, and only a person can say that they shall give it up.
+package recovery
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
+)
+
+// A Node is one whose last decision is known.
+type Node struct {
+	Group    fleet.GroupID
+	Node     fleet.NodeID
+	Online   bool
+	Followed fleet.Stamp
+}
+
+// An Ahead is a node that follows a decision that the ledger does not have.
+type Ahead struct {
+	Node
+	Newest fleet.Stamp // the last decision of its group that the ledger has
+}
+
+// A State is what there is to know of a ledger's epoch.
+type State struct {
+	Recovery store.Recovery
+	Ahead    []Ahead     // those in contact first, by group and name
+	Next     fleet.Epoch // what a recovery would raise the epoch to
+}
+
+// Assess compares what nodes follow with what the ledger has. It is pure.
+func Assess(ledger store.Ledger, nodes []Node) State {
+	s := State{Recovery: ledger.Recovery, Next: ledger.Recovery.Epoch}
+	for _, n := range nodes {
+		if !n.Followed.Believable() {
+			continue
+		}
+		s.Next = max(s.Next, n.Followed.Epoch)
+		if newest := ledger.Newest(n.Group); rollout.IsAhead(n.Followed, newest) {
+			s.Ahead = append(s.Ahead, Ahead{Node: n, Newest: newest})
+		}
+	}
+	s.Next++
+	slices.SortFunc(s.Ahead, func(x, y Ahead) int {
+		online := 0
+		if x.Online != y.Online {
+			if online = 1; x.Online {
+				online = -1
+			}
+		}
+		return cmp.Or(online, cmp.Compare(x.Group, y.Group), cmp.Compare(x.Node.Node, y.Node.Node))
+	})
+	return s
+}
+
+// Deps are what a keeper uses.
+type Deps struct {
+	Etcd clientv3.KV
+	// Nodes returns the nodes whose last decision is known to this replica. Complete says that the registry has told its own.
+	Nodes func() (nodes []Node, complete bool)
+	Log   *slog.Logger
+}
+
+// A Keeper tells the state of a ledger and recovers it.
+type Keeper struct{ Deps }
+
+// attempts are how often a recovery is tried against others at the same time.
+const attempts = 5
+
+// State returns the state of the ledger as it is in etcd now.
+func (k Keeper) State(ctx context.Context) (State, error) {
+	nodes, _ := k.Nodes() // before the ledger, which then has what they follow
+	ledger, err := store.ReadLedger(ctx, k.Etcd)
+	if err != nil {
+		return State{}, noLedger(err)
+	}
+	return Assess(ledger, nodes), nil
+}
+
+// An Order is an operator's word.
+type Order struct {
+	Reason    string
+	Author    string
+	RequestID string
+	Force     bool // although no node is ahead
+}
+
+// Recover raises the epoch and returns the state thereafter. The leader then writes every assignment anew.
+func (k Keeper) Recover(ctx context.Context, o Order) (State, error) {
+	for attempt := 1; ; attempt++ {
+		nodes, complete := k.Nodes()
+		if !complete {
+			return State{}, fault.New(fault.Down, "REGISTRY_DOWN", "the registry has not said yet which decisions its nodes follow: the epoch must be above them all; try again")
+		}
+		ledger, err := store.ReadLedger(ctx, k.Etcd)
+		if err != nil {
+			return State{}, noLedger(err)
+		}
+		now := Assess(ledger, nodes)
+		if o.RequestID != "" && now.Recovery.RequestID == o.RequestID {
+			return now, nil // the first answer was lost
+		}
+		if len(now.Ahead) == 0 && !o.Force {
+			return State{}, fault.New(fault.WrongState, "LEDGER_NOT_BEHIND", "no node is ahead of the ledger, which is in epoch %d: there is nothing to recover from", now.Recovery.Epoch)
+		}
+		next := store.Recovery{Epoch: now.Next, Author: o.Author, Reason: o.Reason, Time: time.Now().UTC(), RequestID: o.RequestID}
+		err = store.Recover(ctx, k.Etcd, now.Recovery, next)
+		switch {
+		case err == nil:
+			k.Log.Warn("ledger recovered: nodes follow it from now on, back to the revisions that it has", "epoch", next.Epoch, "before", now.Recovery.Epoch,
+				"nodes_ahead", len(now.Ahead), "author", o.Author, "reason", o.Reason)
+			ledger.Recovery = next
+			return Assess(ledger, nodes), nil
+		case !errors.Is(err, fault.Of(fault.Conflict)):
+			return State{}, noLedger(err)
+		case attempt == attempts:
+			return State{}, err
+		}
+	}
+}
+
+// noLedger tells a ledger that is away from one that says no.
+func noLedger(err error) error {
+	if fault.KindOf(err) != fault.Internal {
+		return err
+	}
+	return fault.NoLedger(err)
+}

@@ -1,0 +1,82 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
+)
+
+// A Recovery is how the present epoch of the ledger began. The zero Recovery is the first epoch, which nobody began.
+type Recovery struct {
+	Epoch     fleet.Epoch `json:"epoch"`
+	Author    string      `json:"author"`
+	Reason    string      `json:"reason"`
+	Time      time.Time   `json:"time"`
+	RequestID string      `json:"request_id,omitempty"`
+
+	modRevision int64
+}
+
+// A Ledger is what orders its decisions, as it is in etcd at one moment.
+type Ledger struct {
+	Recovery    Recovery
+	Assignments map[fleet.GroupID]rollout.Assignment
+}
+
+// Newest returns the last decision of a group that the ledger has.
+func (l Ledger) Newest(id fleet.GroupID) fleet.Stamp {
+	if a, ok := l.Assignments[id]; ok {
+		return rollout.Newest(l.Recovery.Epoch, &a)
+	}
+	return rollout.Newest(l.Recovery.Epoch, nil)
+}
+
+// ReadLedger asks etcd itself: a view may lag behind what nodes follow already.
+func ReadLedger(ctx context.Context, kv clientv3.KV) (Ledger, error) {
+	l := Ledger{Assignments: map[fleet.GroupID]rollout.Assignment{}}
+	answer, err := kv.Txn(ctx).Then(clientv3.OpGet(epochKey), clientv3.OpGet(assignmentPrefix, clientv3.WithPrefix())).Commit()
+	if err != nil {
+		return l, fmt.Errorf("read the ledger: %w", err)
+	}
+	for _, item := range answer.Responses[0].GetResponseRange().GetKvs() {
+		if l.Recovery, err = decode[Recovery](item.Value); err != nil {
+			return l, fault.New(fault.WrongState, "LEDGER_UNREADABLE", "the key %s holds no epoch that this version can read", epochKey).Because(err)
+		}
+		l.Recovery.modRevision = item.ModRevision
+	}
+	for _, item := range answer.Responses[1].GetResponseRange().GetKvs() {
+		names, ok := parts(string(item.Key), assignmentPrefix, 1)
+		if !ok {
+			continue
+		}
+		// What cannot be read is left out, as views do, and has no decision that is known.
+		if a, err := decode[rollout.Assignment](item.Value); err == nil {
+			a.Decision = fleet.Decision(item.ModRevision)
+			l.Assignments[fleet.GroupID(names[0])] = a
+		}
+	}
+	return l, nil
+}
+
+// Recover begins another epoch, in one transaction. It fails with a fault of kind Conflict when the epoch is not any more as it was. It
+// needs no leader: every decision compares the epoch that it was made in.
+func Recover(ctx context.Context, kv clientv3.KV, was, next Recovery) error {
+	text, err := encode(next)
+	if err != nil {
+		return err
+	}
+	answer, err := kv.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(epochKey), "=", was.modRevision)).Then(clientv3.OpPut(epochKey, text)).Commit()
+	if err != nil {
+		return fmt.Errorf("write epoch %d: %w", next.Epoch, err)
+	}
+	if !answer.Succeeded {
+		return fault.New(fault.Conflict, "EPOCH_CHANGED", "somebody else recovered the ledger meanwhile")
+	}
+	return nil
+}

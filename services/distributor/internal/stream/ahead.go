@@ -1,0 +1,160 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
+)
+
+const (
+	ledgerTimeout = 2 * time.Second
+	// askAgain is how long etcd is left alone when it did not say what the ledger has.
+	askAgain = time.Second
+)
+
+// suspect has etcd asked whether nodes of a group are ahead of the ledger: this replica's own view may only be late. The caller holds the
+// lock of the group.
+func (h *Hub) suspect(g *group) {
+	g.suspected = true
+	select {
+	case h.doubt <- struct{}{}:
+	default:
+	}
+}
+
+// confirm asks etcd about the groups that are suspected. One question answers for all of them, however many agents come back at once.
+func (h *Hub) confirm(ctx context.Context) error {
+	var again <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-h.doubt:
+		case <-again:
+		}
+		again = nil
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(gather):
+		}
+		h.mu.Lock()
+		groups := h.all()
+		h.mu.Unlock()
+		if err := h.confirmAll(ctx, groups); err != nil {
+			h.log.Debug("the ledger cannot be asked what it has", telemetry.Err, err)
+			again = time.After(askAgain)
+		}
+		ahead := 0
+		for _, g := range groups {
+			g.mu.Lock()
+			ahead += g.ahead
+			g.mu.Unlock()
+		}
+		h.metrics.ahead.Set(float64(ahead))
+	}
+}
+
+func (h *Hub) confirmAll(ctx context.Context, groups []*group) error {
+	var suspects []*group
+	for _, g := range groups {
+		g.mu.Lock()
+		if g.suspected {
+			suspects = append(suspects, g)
+		}
+		g.suspected = false
+		g.mu.Unlock()
+	}
+	if len(suspects) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
+	defer cancel()
+	ledger, err := h.ledger(ctx)
+	for _, g := range suspects {
+		if err == nil {
+			h.judge(g, ledger)
+			continue
+		}
+		g.mu.Lock()
+		g.suspected = true
+		g.mu.Unlock()
+	}
+	return err
+}
+
+// judge says of each session whether the ledger is behind its node.
+func (h *Hub) judge(g *group, ledger store.Ledger) {
+	newest := ledger.Newest(g.id)
+	assigned, decided := ledger.Assignments[g.id]
+	decided = decided && assigned.Epoch == ledger.Recovery.Epoch
+	g.mu.Lock()
+	was := g.ahead
+	g.ahead = 0
+	var first fleet.NodeID
+	var followed fleet.Stamp
+	for _, s := range g.sessions {
+		s.mu.Lock()
+		switch {
+		case rollout.IsAhead(s.followed, newest):
+			s.behind = fmt.Sprintf("%s follows %s, and the ledger is at %s: it was restored or lost; %s", s.node, s.followed, newest, rollout.Remedy)
+			if g.ahead++; first == "" || s.node < first {
+				first, followed = s.node, s.followed
+			}
+		case decided && s.stale == assigned.Stamp():
+			// It says so, and not why: an agent of a version that knows no epochs follows no recovery.
+			s.behind = fmt.Sprintf("%s refuses %s as older than what it follows; an agent that knows no epochs must be upgraded", s.node, s.stale)
+		default:
+			s.behind = ""
+		}
+		s.mu.Unlock()
+	}
+	ahead := g.ahead
+	g.mu.Unlock()
+	switch {
+	case ahead > 0 && was == 0:
+		h.log.Warn("nodes are ahead of the ledger: it was restored or lost, and they refuse what it decides", "remedy", rollout.Remedy, telemetry.Group, g.id,
+			"nodes", ahead, telemetry.Node, first, "followed", followed.String(), "ledger", newest.String())
+	case ahead == 0 && was > 0:
+		h.log.Info("no node is ahead of the ledger any more", telemetry.Group, g.id, "ledger", newest.String())
+	}
+	h.recount(g)
+}
+
+// follows notes that the node answered a decision with anything but that it is too old.
+func (s *session) follows(stamp fleet.Stamp) {
+	s.group.mu.Lock()
+	defer s.group.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.followed, s.stale = stamp, fleet.Stamp{}
+	if s.behind != "" {
+		s.behind = ""
+		s.hub.suspect(s.group)
+	}
+}
+
+// Followed returns what the nodes with a stream on this replica say that they follow.
+func (h *Hub) Followed() map[fleet.GroupID]map[fleet.NodeID]fleet.Stamp {
+	h.mu.Lock()
+	groups := h.all()
+	h.mu.Unlock()
+	all := map[fleet.GroupID]map[fleet.NodeID]fleet.Stamp{}
+	for _, g := range groups {
+		nodes := map[fleet.NodeID]fleet.Stamp{}
+		g.mu.Lock()
+		for id, s := range g.sessions {
+			s.mu.Lock()
+			nodes[id] = s.followed
+			s.mu.Unlock()
+		}
+		g.mu.Unlock()
+		all[g.id] = nodes
+	}
+	return all
+}
