@@ -94,7 +94,7 @@ func TestVerdictsAreBoundedByWhatTheyHold(t *testing.T) {
 		for j := range problems {
 			problems[j] = compile.Problem{Document: "a.yaml", Kind: "route", Name: fmt.Sprint("route-", i, j), Field: "paths[0]", Message: fmt.Sprint("no such thing ", i, j)}
 		}
-		v.put(verdictKey{fleet.Digest(fmt.Sprint(i)), "p"}, problems)
+		v.put(verdictKey{fleet.Digest(fmt.Sprint(i)), "p"}, compile.Verdict{Problems: problems})
 	}
 	if held := heap() - before; held > 2*maxVerdictBytes {
 		t.Errorf("verdicts hold %d MiB", held>>20)
