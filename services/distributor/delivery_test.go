@@ -78,7 +78,8 @@ func TestSlowAgentDelaysNobody(t *testing.T) {
 	defer func() { cancel(); <-done }()
 	eventually(t, "the slow one is connected", func() bool { return slow.Opened() > 0 })
 	agents := p.agents(3, r)
-	// The registry does not know the slow node, yet it has a stream: it holds the rollout, not the others.
+	// The registry knows that it has its troubles: it holds up neither the others nor the rollouts.
+	p.world.Sick("g", "slow", "LoadFailing")
 	for i := range 5 {
 		p.world.Revise("g", p.snapshot(20_000, strings.Repeat("x", i)))
 		eventually(t, "the others serve", func() bool {
@@ -89,10 +90,13 @@ func TestSlowAgentDelaysNobody(t *testing.T) {
 			}
 			return true
 		})
+		left := r.reaches(t, int64(i+1), completed)
+		if got := left.GetLeftOut(); len(got) != 1 || got[0].GetNode() != "slow" || got[0].GetReason() != "LoadFailing" || left.GetProgress().GetLeftOut() != 1 {
+			t.Errorf("left out are %v", got)
+		}
 	}
 	close(hold)
 	eventually(t, "the slow one serves the newest", func() bool { return slow.Serving().Revision == 5 })
-	r.reaches(t, 5, completed)
 }
 
 func TestBadDeltaIsAnsweredWithTheWhole(t *testing.T) {

@@ -4,6 +4,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
@@ -16,6 +19,7 @@ import (
 
 const (
 	waiting     = distributorv1.Rollout_STATE_WAITING
+	soaking     = distributorv1.Rollout_STATE_SOAKING
 	progressing = distributorv1.Rollout_STATE_PROGRESSING
 	completed   = distributorv1.Rollout_STATE_COMPLETED
 	halted      = distributorv1.Rollout_STATE_HALTED
@@ -110,26 +114,29 @@ func TestFirstRefusalHaltsAndStableStays(t *testing.T) {
 	}
 }
 
-func TestNewerRevisionSupersedes(t *testing.T) {
+func TestNewerRevisionTakesOverAtTheGate(t *testing.T) {
 	p := newPlane(t)
+	p.world.Group("g", &fleetv1.RolloutPolicy{Waves: []*fleetv1.RolloutPolicy_Wave{
+		{Size: &fleetv1.RolloutPolicy_Wave_Nodes{Nodes: 1}, Soak: durationpb.New(500 * time.Millisecond)}, {Size: &fleetv1.RolloutPolicy_Wave_Percent{Percent: 100}},
+	}})
 	r := p.replica("one")
-	second := p.snapshot(20, "-two")
-	for _, node := range []string{"n0", "n1"} {
-		p.agent(agenttest.Config{Node: node, Judge: func(_ []byte, d *distributorv1.Directive) agenttest.Verdict {
-			if d.GetDigest() == string(second) {
-				return agenttest.Silent
-			}
-			return agenttest.Ack
-		}}, r)
-	}
+	agents := p.agents(2, r)
 	p.revise("")
 	r.reaches(t, 1, completed)
-	p.world.Revise("g", second)
-	r.reaches(t, 2, progressing)
+	p.revise("-two")
+	r.reaches(t, 2, soaking)
 	p.revise("-three")
 	last := r.reaches(t, 3, completed)
 	if was := r.rollout(2); was.GetState() != superseded || last.GetStableRevision() != 1 || last.GetId() <= was.GetId() {
 		t.Errorf("rollouts are %v, then %v", was, last)
+	}
+	// Each of them runs what it was given for as long as the waves said: nobody was sent back in between.
+	for i, a := range agents {
+		for _, h := range a.History()[1:] {
+			if h.Revision == 1 {
+				t.Errorf("agent %d was sent back: %+v", i, a.History())
+			}
+		}
 	}
 }
 

@@ -37,7 +37,7 @@ func (f *groupFlags) add(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.waves, "waves", nil, "the waves of a rollout: numbers of nodes or shares, each with a soak if wanted, as in 1,10%:30s,100%")
 	flags.Int32Var(&f.maxLoading, "max-loading", 0, "the share of the group, in percent, that may load at once")
 	flags.DurationVar(&f.deadline, "deadline", 0, "how long a wave may take before the rollout halts")
-	flags.Int32Var(&f.maxFailed, "max-failed", 0, "the share of a wave, in percent, that may fail to load")
+	flags.Int32Var(&f.maxFailed, "max-failed", 0, "the share of a wave, in percent, that may fail to load, or never answer")
 	flags.StringVar(&f.drift, "drift", "", "what agents do about drift: heal or report")
 	flags.StringArrayVar(&f.probes, "probe", nil, "a request that every agent sends through its gateway all the time, as in /health,expect=200,host=shop.example,interval=5s,timeout=2s,header=X-Probe:1,readiness; "+
 		"with readiness a failing one takes the node out of load balancing; several times, in place of all that were there")

@@ -66,7 +66,7 @@ func Line(r *distributorv1.Rollout) string {
 	for _, extra := range []struct {
 		n    int64
 		word string
-	}{{n.GetLoading(), "loading"}, {n.GetFailed(), "failed, trying again"}, {n.GetRefused(), "refused"}, {n.GetOffline(), "offline"}} {
+	}{{n.GetLoading(), "loading"}, {n.GetFailed(), "failed, trying again"}, {n.GetRefused(), "refused"}, {n.GetLeftOut(), "left out"}, {n.GetOffline(), "offline"}} {
 		if extra.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", extra.n, extra.word))
 		}
@@ -93,4 +93,16 @@ func printRefusals(w io.Writer, r *distributorv1.Rollout) {
 	for _, refusal := range r.GetRefusals() {
 		show.Printf(w, "%s (refused by %s)\n", show.Problem(refusal.GetProblem()), refusal.GetNode())
 	}
+}
+
+// leftOut names the nodes that a rollout does not wait for: 1 left out: gw-5 (GatewayUnreachable).
+func leftOut(r *distributorv1.Rollout) string {
+	var names []string
+	for _, x := range r.GetLeftOut() {
+		names = append(names, fmt.Sprintf("%s (%s)", show.Clean(x.GetNode()), show.Clean(x.GetReason())))
+	}
+	if more := r.GetProgress().GetLeftOut() - int64(len(names)); more > 0 && len(names) > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Sprintf("%d left out: %s", r.GetProgress().GetLeftOut(), strings.Join(names, ", "))
 }

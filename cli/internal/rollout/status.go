@@ -147,11 +147,17 @@ func Describe(w io.Writer, a *app.App, r *distributorv1.Rollout) {
 	}
 	show.Printf(w, "State:      %s\n", state)
 	show.Printf(w, "Wave:       %d of %d\n", r.GetWave(), r.GetWaveCount())
-	show.Printf(w, "Gateways:   %d online, %d in the waves so far, %d serving, %d loading, %d failed, %d refused, %d offline\n",
-		n.GetOnline(), n.GetInWave(), n.GetServing(), n.GetLoading(), n.GetFailed(), n.GetRefused(), n.GetOffline())
+	show.Printf(w, "Gateways:   %d online, %d in the waves so far, %d serving, %d loading, %d failed, %d refused, %d left out, %d offline\n",
+		n.GetOnline(), n.GetInWave(), n.GetServing(), n.GetLoading(), n.GetFailed(), n.GetRefused(), n.GetLeftOut(), n.GetOffline())
 	show.Printf(w, "Began:      %s (%s ago)\n", show.Time(r.GetCreateTime()), show.Age(a.Now(), r.GetCreateTime()))
 	if r.GetEndTime() != nil {
 		show.Printf(w, "Ended:      %s, after %s\n", show.Time(r.GetEndTime()), r.GetEndTime().AsTime().Sub(r.GetCreateTime().AsTime()).Round(1e6))
+	}
+	if len(r.GetFallbackRevisions()) > 0 {
+		fmt.Fprintf(w, "Instead:    the gateways serve %s\n", instead(r))
+	}
+	for _, x := range r.GetLeftOut() {
+		fmt.Fprintf(w, "Left out:   %s (%s)\n", show.Clean(x.GetNode()), show.Clean(x.GetReason()))
 	}
 	if len(r.GetRefusals()) > 0 {
 		fmt.Fprintln(w, "Refusals:")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -131,7 +132,11 @@ func judge(r *distributorv1.Rollout, revision *translatorv1.Revision) *verdict {
 func (v *verdict) tell(a *app.App) error {
 	r := v.rollout
 	if v.served {
-		fmt.Fprintln(a.Err, a.Colour(app.Green, fmt.Sprintf("revision %d is served by every online gateway of %s (%d)", r.GetCandidateRevision(), r.GetGroup(), r.GetProgress().GetServing())))
+		line := fmt.Sprintf("revision %d is served by every online gateway of %s (%d)", r.GetCandidateRevision(), r.GetGroup(), r.GetProgress().GetServing())
+		if r.GetProgress().GetLeftOut() > 0 {
+			line = fmt.Sprintf("revision %d is served by every gateway of %s that could be expected to (%d); %s", r.GetCandidateRevision(), r.GetGroup(), r.GetProgress().GetServing(), leftOut(r))
+		}
+		fmt.Fprintln(a.Err, a.Colour(app.Green, line))
 		return nil
 	}
 	printRefusals(a.Err, r)
@@ -140,8 +145,27 @@ func (v *verdict) tell(a *app.App) error {
 
 // fallback says what the gateways serve instead.
 func fallback(r *distributorv1.Rollout) string {
-	if r.GetStableRevision() == 0 {
-		return r.GetReason() + "; there is no earlier revision to serve"
+	if revisions := instead(r); revisions != "" {
+		return fmt.Sprintf("%s; the gateways serve %s", r.GetReason(), revisions)
 	}
-	return fmt.Sprintf("%s; the gateways serve revision %d", r.GetReason(), r.GetStableRevision())
+	return r.GetReason() + "; there is no earlier revision to serve"
+}
+
+// instead names the revisions that gateways serve after a halt; empty when there are none. A distributor of an older version knows of the stable one alone.
+func instead(r *distributorv1.Rollout) string {
+	revisions := r.GetFallbackRevisions()
+	if len(revisions) == 0 && r.GetStableRevision() > 0 {
+		revisions = []int64{r.GetStableRevision()}
+	}
+	var all []string
+	for _, revision := range revisions {
+		all = append(all, fmt.Sprint(revision))
+	}
+	switch len(all) {
+	case 0:
+		return ""
+	case 1:
+		return "revision " + all[0]
+	}
+	return "what each of them had before: one of the revisions " + strings.Join(all, ", ")
 }

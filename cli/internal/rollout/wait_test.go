@@ -119,6 +119,41 @@ func TestWaitTellsWhoRefused(t *testing.T) {
 	}
 }
 
+func TestWaitNamesWhoIsLeftOut(t *testing.T) {
+	r := moving(7, completed)
+	r.Progress = &distributorv1.Progress{Online: 5, InWave: 4, Serving: 4, LeftOut: 1}
+	r.LeftOut = []*distributorv1.LeftOut{{Node: "gw-5", Reason: "LoadFailing\x1b[31m"}}
+	out, err := waitFor(t, 7, time.Minute, []*distributorv1.Rollout{r})
+	if err != nil {
+		t.Errorf("Wait returned %v", err)
+	}
+	for _, want := range []string{"4/4 serving, 1 left out", "(4); 1 left out: gw-5 (LoadFailing"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("printed %q, want %q", out, want)
+		}
+	}
+	if strings.Contains(out, "\x1b") || strings.Contains(out, "every online gateway") {
+		t.Errorf("printed %q", out)
+	}
+}
+
+func TestWaitSaysWhatServesAfterAHalt(t *testing.T) {
+	for _, tt := range []struct {
+		fallback []int64
+		want     string
+	}{
+		{nil, "the gateways serve revision 6"},
+		{[]int64{4}, "the gateways serve revision 4"},
+		{[]int64{5, 4}, "the gateways serve what each of them had before: one of the revisions 5, 4"},
+	} {
+		r := moving(7, halted)
+		r.FallbackRevisions = tt.fallback
+		if _, err := waitFor(t, 7, time.Minute, []*distributorv1.Rollout{r}); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("Wait returned %v, want %q", err, tt.want)
+		}
+	}
+}
+
 func TestWaitGivesUp(t *testing.T) {
 	_, err := waitFor(t, 7, 100*time.Millisecond)
 	var exit *app.Exit

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 
@@ -178,7 +179,7 @@ func nodes(client registryv1.RegistryServiceClient, enrolled func(fleet.GroupID,
 				}
 				return event{Put: &follow.Pair[nodeKey, member]{Key: key, Value: member{
 					Node: rollout.Node{
-						Name: key.node, Position: fleet.Position(key.group, key.node), Online: online(n.GetState()),
+						Name: key.node, Position: fleet.Position(key.group, key.node), Online: online(n.GetState()), Sick: sick(n.GetStatus()),
 						Followed: fleet.Stamp{Epoch: fleet.Epoch(n.GetStatus().GetEpoch()), Decision: fleet.Decision(n.GetStatus().GetDecision())},
 					}, boot: n.GetBootId(),
 				}}}, err
@@ -199,4 +200,20 @@ func online(s registryv1.Node_State) bool {
 		return true
 	}
 	return false
+}
+
+// sick names the condition for which a node cannot be expected to serve anything new; empty when it can. Conditions that do not keep a gateway from
+// loading, such as a failing probe, do not count, nor does a snapshot that it refused. A gateway that was never told anything may still be starting.
+func sick(status *fleetv1.NodeStatus) string {
+	for _, c := range status.GetConditions() {
+		switch kind := c.GetType(); kind {
+		case "StateDirectory":
+			return kind
+		case "GatewayUnreachable", "GatewayNotReady", "GatewayLost", "LoadFailing", "RestoreFailing", "DistributorUnreachable":
+			if status.GetDecision() > 0 {
+				return kind
+			}
+		}
+	}
+	return ""
 }

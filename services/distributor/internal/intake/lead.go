@@ -59,12 +59,14 @@ type leadership struct {
 	over  error // why the term is over
 }
 
-// groupState is what a term remembers of a group. The world stands in the ledger; nothing here is missed by a successor.
+// groupState is what a term remembers of a group. The world stands in the ledger; a successor misses nothing but since when
+// things are as they are, and measures that anew by its own clock.
 type groupState struct {
 	busy    bool
 	after   int64 // the etcd revision that the view must have reached
 	backoff time.Duration
 	notBy   time.Time
+	watch   rollout.Stopwatch
 }
 
 // Lead advances rollouts for as long as this replica is leader. The lease ends ctx; the fence guards every write, for a
@@ -141,6 +143,7 @@ func (l *leadership) step(ctx context.Context, now time.Time) (time.Duration, er
 			// A group that the registry does not have gets no new rollout; an open one goes on.
 			continue
 		}
+		input.Ages = s.watch.Measure(now, input.Rollout, rollout.Count(input).Serving)
 		d := rollout.Plan(now, input)
 		if d.Wait > 0 {
 			wait = min(wait, d.Wait)

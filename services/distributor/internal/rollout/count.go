@@ -10,9 +10,13 @@ import (
 // counts is what is known of the nodes of a rollout, each of them counted once.
 type counts struct {
 	Progress
-	current  bool     // every tally was counted under the present assignment, and says which nodes it counted
-	online   []uint64 // where the online nodes are, in order
-	astray   int      // offline nodes that load: they hold no wave, but take the place of others that may load
+	current  bool      // every tally was counted under the present assignment, and says which nodes it counted
+	online   []uint64  // where the online nodes are, in order
+	fit      []uint64  // of these, the ones by which waves are measured: neither left out nor sick before the candidate comes to them
+	failing  Positions // in the wave, and failing
+	silent   Positions // in the wave, without an answer
+	absent   Positions // left out, and not serving
+	astray   int       // offline nodes that load: they hold no wave, but take the place of others that may load
 	refusals []Refusal
 	failure  string
 }
@@ -47,15 +51,19 @@ func Count(in Input) Progress {
 	if !in.Rollout.State.Open() || in.Assignment == nil || in.Assignment.Rollout != in.Rollout.ID {
 		return in.Rollout.Progress
 	}
-	return count(in, *in.Assignment).Progress
+	return count(in, *in.Rollout, *in.Assignment).Progress
 }
 
 // count joins what the tallies say with the roster. In the wave is every online node that the assignment includes, whether
 // or not a replica holds its stream, and every node whose stream is counted though the roster has not heard of it. What a tally says
-// of an offline node is left out, unless that is a refusal.
-func count(in Input, a Assignment) counts {
+// of an offline node is left out, unless that is a refusal. A node that is left out counts only when it serves or refuses.
+func count(in Input, r Rollout, a Assignment) counts {
 	online, offline := places(in.Nodes)
 	c := counts{current: true, online: online}
+	leftOut := r.LeftOut
+	if c.fit = fit(in.Nodes, online, r, a); len(c.fit) == 0 {
+		c.fit, leftOut = online, nil // they are all there is
+	}
 	words, others := make([]word, len(online)), map[uint64]word{}
 	unnamed := 0
 	for _, t := range in.Tallies {
@@ -75,8 +83,13 @@ func count(in Input, a Assignment) counts {
 	}
 	c.Online, c.Offline = len(online), len(offline)
 	for i, position := range online {
-		if words[i] != 0 || a.Includes(position) {
-			c.add(words[i])
+		switch w := words[i].agreed(); {
+		case words[i] == 0 && !a.Includes(position):
+		case leftOut.has(position) && w != saysServing && w != saysRefused:
+			c.LeftOut++
+			c.absent = append(c.absent, position)
+		default:
+			c.add(position, w)
 		}
 	}
 	for position, w := range others {
@@ -90,26 +103,60 @@ func count(in Input, a Assignment) counts {
 			c.Offline--
 		}
 		c.Online++
-		c.add(w)
+		c.add(position, w.agreed())
 	}
+	slices.Sort(c.failing)
+	slices.Sort(c.silent)
 	c.Refused = max(c.Refused, unnamed)
 	c.refusals = refusals(in.Tallies)
 	return c
 }
 
 // add counts a node that is in the wave.
-func (c *counts) add(w word) {
+func (c *counts) add(position uint64, agreed word) {
 	c.InWave++
-	switch w.agreed() {
+	switch agreed {
 	case saysServing:
 		c.Serving++
 	case saysFailed:
 		c.Failed++
+		c.failing = append(c.failing, position)
 	case saysRefused:
 		c.Refused++
 	default:
 		c.Loading++
+		c.silent = append(c.silent, position)
 	}
+}
+
+// fit returns the online nodes by which waves are measured.
+func fit(nodes []Node, online []uint64, r Rollout, a Assignment) []uint64 {
+	sick := sickOf(nodes, r)
+	if len(sick) == 0 && len(r.LeftOut) == 0 {
+		return online
+	}
+	all := make([]uint64, 0, len(online))
+	for _, position := range online {
+		if _, unwell := sick[position]; r.LeftOut.has(position) || unwell && !a.Includes(position) {
+			continue
+		}
+		all = append(all, position)
+	}
+	return all
+}
+
+// sickOf returns the nodes that cannot be expected to serve anything new, with the reason.
+func sickOf(nodes []Node, r Rollout) map[uint64]Absentee {
+	sick := map[uint64]Absentee{}
+	for _, n := range nodes {
+		switch {
+		case n.Sick != "":
+			sick[n.Position] = Absentee{Node: n.Name, Position: n.Position, Reason: n.Sick}
+		case r.Suspects.has(n.Position):
+			sick[n.Position] = Absentee{Node: n.Name, Position: n.Position, Reason: "did not serve the revision before"}
+		}
+	}
+	return sick
 }
 
 // hear adds what is said of the nodes at positions: to the words of the online ones, which are in the same order, or to those of others.
@@ -156,16 +203,42 @@ func refusals(tallies []Tally) (all []Refusal) {
 // tolerated is how many nodes of the wave may fail.
 func (c counts) tolerated(r Rollout) int { return c.InWave * r.Policy.MaxFailedPercent / 100 }
 
+// proven reports whether the candidate may stay where it is although the rollout is not complete: more than half of the nodes that it reached
+// serve it; that one refused it was seen before. When none of them is online the waves before speak for it.
+func (c counts) proven(r Rollout) bool {
+	if c.InWave == 0 {
+		return r.Wave > 1
+	}
+	return 2*c.Serving > c.InWave
+}
+
+// held is how many nodes keep the wave from being complete.
+func (c counts) held() int { return c.InWave - c.Serving }
+
+// troubled reports whether nodes that fail or never answer are all that the wave waits for: too many that fail, or no more in all than may.
+func (c counts) troubled(r Rollout) bool {
+	tolerated := c.tolerated(r)
+	return c.Failed > tolerated && c.Loading == 0 || c.Loading > 0 && c.held() <= tolerated
+}
+
+// excused is how many nodes of the wave need not serve.
+func (c counts) excused(r Rollout, waited bool) int {
+	if waited {
+		return min(c.held(), c.tolerated(r))
+	}
+	return min(c.Failed, c.tolerated(r))
+}
+
 // settled reports whether the wave is complete: all that it should include is included, and all of these serve, but for
-// the failures that the policy allows. At least one node must serve.
-func (c counts) settled(r Rollout, a Assignment) bool {
-	if !c.current || c.Serving == 0 || c.Serving+min(c.Failed, c.tolerated(r)) < c.InWave {
+// the failures that the policy allows. At least one node must serve. A node that never answers has failed once the others have waited for it.
+func (c counts) settled(r Rollout, a Assignment, waited bool) bool {
+	if !c.current || c.Serving == 0 || c.Serving+c.excused(r, waited) < c.InWave {
 		return false
 	}
 	if r.Wave == r.Policy.WaveCount() {
 		return a.Threshold == fleet.MaxPosition
 	}
-	return within(c.online, a.Threshold) >= r.Policy.size(r.Wave, len(c.online))
+	return within(c.fit, a.Threshold) >= r.Policy.size(r.Wave, len(c.fit))
 }
 
 // places returns where the online and the offline nodes are, each in order. Nodes at the same place are one.

@@ -100,7 +100,7 @@ func TestOfflineNodesThatLoadTakeThePlaceOfOthers(t *testing.T) {
 	in := open(8)
 	in.Rollout.Policy.MaxLoading = 25 // of eight
 	in = apply(in, Plan(start, tallied(in, Tally{Connected: 1, Serving: 1})))
-	if got := within(count(in, *in.Assignment).online, in.Assignment.Threshold); got != 3 {
+	if got := within(count(in, *in.Rollout, *in.Assignment).online, in.Assignment.Threshold); got != 3 {
 		t.Fatalf("%d nodes are in the wave, want 3", got)
 	}
 	in.Nodes[1].Online, in.Nodes[2].Online = false, false
@@ -133,7 +133,8 @@ func TestRefusalsAreToldOnceAndInOrder(t *testing.T) {
 func TestDeadlineSaysThatCountsDoNotDecide(t *testing.T) {
 	in := tallied(open(1), Tally{Connected: 1, Serving: 1})
 	in.Tallies[0].Nodes = Nodes{}
-	d := Plan(start.Add(DefaultDeadline), in)
+	in.Ages.Wave = DefaultDeadline
+	d := Plan(start, in)
 	const want = "wave 1 did not end within 10m0s: 0 of 1 nodes serve the candidate, and not every replica says which of its nodes serve it now"
 	if d.Rollout == nil || d.Rollout.State != Halted || d.Rollout.Reason != want {
 		t.Errorf("rollout is %+v", d.Rollout)

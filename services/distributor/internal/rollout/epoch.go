@@ -55,7 +55,7 @@ func hold(now time.Time, in Input, ahead []Node) Decision {
 	switch {
 	case !in.Newest.IsZero() && in.Newest.Revision > handled(in):
 		// It says why it does not begin, and has no assignment; released begins it.
-		begun := begin(now, in)
+		begun := begin(now, in, taking{})
 		d.Ended, r = begun.Ended, *begun.Rollout
 		r.State, r.Wave, r.WaveTime = Waiting, 0, time.Time{}
 	case in.Rollout == nil || !in.Rollout.State.Open():

@@ -16,6 +16,7 @@ type Input struct {
 	Policy     Policy      // for a rollout that begins; one that runs keeps its own
 	Assignment *Assignment // nil before the first
 	Rollout    *Rollout    // the newest; nil before the first
+	Ages       Ages        // of the newest rollout, as this leader measured them
 	Nodes      []Node      // all known nodes, in any order
 	Tallies    []Tally     // of the newest rollout, one for each replica that has sessions
 }
@@ -32,7 +33,8 @@ type Decision struct {
 func (d Decision) IsZero() bool { return d.Ended == nil && d.Rollout == nil && d.Assignment == nil }
 
 // Plan decides the next step of a group. Wait says when to ask again at the latest although nothing happened; 0 is
-// never. What it was given is not modified. While nodes are ahead of the ledger it decides nothing for the group.
+// never. What it was given is not modified. Now is written into records, and no decision rests on it. While nodes are ahead of the ledger it decides
+// nothing for the group.
 func Plan(now time.Time, in Input) Decision {
 	if ahead := in.ahead(); len(ahead) > 0 {
 		return hold(now, in, ahead)
@@ -42,15 +44,21 @@ func Plan(now time.Time, in Input) Decision {
 
 // plan is Plan without a look at the ledger's past. Held says that the rollout waited for the ledger until now.
 func plan(now time.Time, in Input, held bool) Decision {
-	switch {
-	case !in.Newest.IsZero() && in.Newest.Revision > handled(in):
-		return begin(now, in)
-	case held && (in.Assignment == nil || in.Assignment.Rollout != in.Rollout.ID):
-		return launch(now, in, *in.Rollout) // it was held before it began
-	case in.Rollout == nil || !in.Rollout.State.Open() || in.Assignment == nil:
-		return Decision{}
+	open := in.Rollout != nil && in.Rollout.State.Open()
+	begun := in.Assignment != nil && (!held || in.Assignment.Rollout == in.Rollout.ID)
+	switch newer := !in.Newest.IsZero() && in.Newest.Revision > handled(in); {
+	case open && begun:
+		return advance(now, in, *in.Rollout, *in.Assignment, newer)
+	case newer:
+		return begin(now, in, taking{})
+	case open && held: // before it began
+		a := Assignment{Stable: in.Rollout.Stable, Candidate: in.Rollout.Candidate, Rollout: in.Rollout.ID}
+		if in.Assignment != nil {
+			a.Held = in.Assignment.left(false)
+		}
+		return launch(now, in, *in.Rollout, a)
 	}
-	return advance(now, in, *in.Rollout, *in.Assignment)
+	return Decision{}
 }
 
 // handled is the newest revision that was decided on.
@@ -64,48 +72,48 @@ func handled(in Input) (r fleet.Revision) {
 	return r
 }
 
+// taking says how a rollout takes the place of an open one.
+type taking struct {
+	atGate    bool // as Rollout.TookOver
+	withdrawn bool // the open one's candidate is taken back
+}
+
 // begin opens a rollout for the newest revision; what was open is superseded and hands on its stable revision.
-func begin(now time.Time, in Input) Decision {
+func begin(now time.Time, in Input, how taking) Decision {
 	var d Decision
 	var a Assignment
 	if in.Assignment != nil {
 		a = *in.Assignment
 	}
-	underWay := !a.Candidate.IsZero()
 	number := 1
+	r := Rollout{Group: in.Group, Stable: a.Stable, Candidate: in.Newest, State: Waiting, Policy: in.Policy, TookOver: how.atGate, CreateTime: now}
 	if in.Rollout != nil {
 		_, _ = fmt.Sscanf(string(in.Rollout.ID), "%d", &number)
 		number++
+		r.Suspects = in.Rollout.Unserved
 		if in.Rollout.State.Open() {
-			old := *in.Rollout
-			old.Progress = Count(in)
-			old.State, old.EndTime = Superseded, now
+			c := count(in, *in.Rollout, a)
+			old := ended(now, *in.Rollout, a, Superseded, c, stuck(in, *in.Rollout, a, c))
 			old.Reason = fmt.Sprintf("revision %d took its place", in.Newest.Revision)
-			d.Ended = &old
+			d.Ended, r.Suspects = &old, old.Unserved
 		}
 	}
-	r := Rollout{
-		Group: in.Group, ID: fleet.RolloutID(fmt.Sprintf("%08d", number)), Stable: a.Stable, Candidate: in.Newest,
-		State: Waiting, Policy: in.Policy, CreateTime: now,
-	}
-	if a.Stable.Digest == in.Newest.Digest && !underWay {
+	r.ID = fleet.RolloutID(fmt.Sprintf("%08d", number))
+	a = Assignment{Stable: a.Stable, Candidate: in.Newest, Rollout: r.ID, Held: a.left(how.withdrawn)}
+	if a.without().runs(in.Newest.Digest, fleet.MaxPosition) {
 		// The group is to run that content already: only the name moves, which needs no waves. It is complete when the nodes have said so.
 		r.Policy.Waves, r.Policy.MaxLoading = []Wave{{Percent: wholeGroup}}, wholeGroup
-		r.Reason = "the content is that of the stable revision"
+		r.Reason = "the content is what the group runs already"
 	}
-	next := launch(now, in, r)
+	next := launch(now, in, r, a)
 	next.Ended = d.Ended
 	return next
 }
 
 // launch gives a rollout its assignment.
-func launch(now time.Time, in Input, r Rollout) Decision {
-	a := Assignment{Stable: r.Stable, Candidate: r.Candidate, Rollout: r.ID}
-	if in.Assignment != nil {
-		a.Held = in.Assignment.hold()
-	}
-	in.Tallies = nil // they count another rollout
-	next := advance(now, in, r, a)
+func launch(now time.Time, in Input, r Rollout, a Assignment) Decision {
+	in.Tallies, in.Ages = nil, Ages{} // they are of another rollout
+	next := advance(now, in, r, a, false)
 	if next.Rollout == nil {
 		next.Rollout = &r
 	}
@@ -115,13 +123,40 @@ func launch(now time.Time, in Input, r Rollout) Decision {
 	return next
 }
 
-// advance takes an open rollout as far as it goes now.
-func advance(now time.Time, in Input, r Rollout, a Assignment) Decision {
-	before := r
-	c := count(in, a)
+// supersedes reports whether the newest revision takes the place of a rollout under way, other than at a gate, and how: nobody has the candidate yet, or it is
+// taken back, or it gets no further. Everything else is waited for, or frequent changes would never come beyond the first wave.
+func supersedes(in Input, r Rollout, a Assignment, c counts) (taking, bool) {
+	how := taking{withdrawn: !c.proven(r)}
+	room := len(a.left(how.withdrawn)) <= maxHolds
+	switch {
+	case a.Threshold == 0:
+		return taking{atGate: r.TookOver, withdrawn: true}, true
+	case a.Stable.Digest == in.Newest.Digest, a.without().runs(in.Newest.Digest, a.Threshold):
+		return taking{withdrawn: true}, true
+	case c.InWave == 0 && c.LeftOut == 0:
+		how.atGate = r.TookOver
+		return how, room
+	}
+	return how, room && stuck(in, r, a, c)
+}
+
+// stuck reports whether a rollout gets no further by itself.
+func stuck(in Input, r Rollout, a Assignment, c counts) bool {
+	return c.Failed > c.tolerated(r) && c.Loading == 0 || in.Ages.Idle >= stuckAfter && r.State == Progressing && !c.settled(r, a, false)
+}
+
+// advance takes an open rollout as far as it goes now. Newer is true when a newer revision waits for its end.
+func advance(now time.Time, in Input, r Rollout, a Assignment, newer bool) Decision {
+	before, ages := r, in.Ages
+	c := count(in, r, a)
 	r.Progress = c.Progress
-	if d, over := refused(now, r, c); over {
-		return d
+	if c.Refused > 0 {
+		return refused(now, r, a, c)
+	}
+	if newer {
+		if how, ok := supersedes(in, r, a, c); ok {
+			return begin(now, in, how)
+		}
 	}
 	if c.Online == 0 {
 		r.State, r.FailTime = Waiting, time.Time{}
@@ -129,41 +164,55 @@ func advance(now time.Time, in Input, r Rollout, a Assignment) Decision {
 	}
 	if r.State == Waiting {
 		// The clock of a wave starts with its first node.
-		r.State, r.WaveTime, r.Wave = Progressing, now, max(r.Wave, 1)
+		r.State, r.WaveTime, r.Wave, ages.Wave = Progressing, now, max(r.Wave, 1), 0
 	}
-	for c.settled(r, a) {
+	switch {
+	case !c.troubled(r):
+		r.FailTime, ages.Fail = time.Time{}, 0
+	case r.FailTime.IsZero():
+		r.FailTime, ages.Fail = now, 0
+	}
+	for c.settled(r, a, ages.Fail >= failureGrace) {
 		if r.Wave == r.Policy.WaveCount() {
-			r.State, r.EndTime = Completed, now
+			r = ended(now, r, a, Completed, c, true)
 			return Decision{Rollout: &r, Assignment: &Assignment{Stable: r.Candidate}}
 		}
 		if soak := r.Policy.soak(r.Wave); soak > 0 {
 			if r.State != Soaking {
-				r.State, r.SettleTime, r.FailTime = Soaking, now, time.Time{}
+				r.State, r.SettleTime, ages.Settle = Soaking, now, 0
 			}
-			if left := soak - now.Sub(r.SettleTime); left > 0 {
+			if left := soak - ages.Settle; left > 0 {
 				return changed(before, r, nil, left)
 			}
 		}
+		if newer && !r.TookOver && len(a.left(false)) <= maxHolds {
+			return begin(now, in, taking{atGate: true})
+		}
 		r.Wave++
 		r.State, r.WaveTime, r.FailTime, r.SettleTime = Progressing, now, time.Time{}, time.Time{}
+		ages = Ages{}
 	}
 	if r.State == Soaking {
 		// A node came that does not serve yet, or nobody knows: it is waited for again, and watched anew. The wave has its time again.
-		r.State, r.WaveTime, r.SettleTime = Progressing, now, time.Time{}
+		r.State, r.WaveTime, r.SettleTime, ages.Wave = Progressing, now, time.Time{}, 0
 	}
-	if left := r.Policy.deadline() - now.Sub(r.WaveTime); left <= 0 {
-		return halt(now, r, fmt.Sprintf("wave %d did not end within %s: %d of %d nodes serve the candidate%s%s",
+	wait := r.Policy.deadline() - ages.Wave
+	if wait <= 0 {
+		return unhealthy(now, r, a, c, fmt.Sprintf("wave %d did not end within %s: %d of %d nodes serve the candidate%s%s",
 			r.Wave, r.Policy.deadline(), c.Serving, c.InWave, c.unsaid(), because(c.failure)))
 	}
-	if d, over := failed(now, &r, c); over {
-		return d
-	}
-	wait := r.Policy.deadline() - now.Sub(r.WaveTime)
 	if !r.FailTime.IsZero() {
-		wait = min(wait, failureGrace-now.Sub(r.FailTime))
+		if ages.Fail >= failureGrace && c.Failed > c.tolerated(r) {
+			return unhealthy(now, r, a, c, fmt.Sprintf("%d of %d nodes in wave %d could not load the candidate%s", c.Failed, c.InWave, r.Wave, because(c.failure)))
+		}
+		wait = min(wait, max(failureGrace-ages.Fail, 0))
 	}
-	if threshold := raise(r, a, c); threshold > a.Threshold {
-		more := within(c.online, threshold) - within(c.online, a.Threshold)
+	if newer {
+		wait = min(wait, max(stuckAfter-ages.Idle, time.Second))
+	}
+	if threshold := raise(r, a, c, ages.Fail >= failureGrace); threshold > a.Threshold {
+		r.leaveOut(in.Nodes, c, a.Threshold, threshold)
+		more := within(c.fit, threshold) - within(c.fit, a.Threshold)
 		a.Threshold = threshold
 		r.Progress.InWave += more
 		r.Progress.Loading += more
@@ -172,21 +221,60 @@ func advance(now time.Time, in Input, r Rollout, a Assignment) Decision {
 	return changed(before, r, nil, wait)
 }
 
+// leaveOut takes the sick nodes between two thresholds out of the verdict: what is wrong with them was so before the candidate came to them.
+func (r *Rollout) leaveOut(nodes []Node, c counts, from, to uint64) {
+	sick := sickOf(nodes, *r)
+	if len(sick) == 0 || len(c.fit) == len(c.online) {
+		return
+	}
+	var more Positions
+	for _, position := range c.online {
+		who, unwell := sick[position]
+		if !unwell || position < from || position >= to && to != fleet.MaxPosition || r.LeftOut.has(position) {
+			continue
+		}
+		more = append(more, position)
+		if len(r.Absentees) < MaxAbsentees {
+			r.Absentees = append(slices.Clip(r.Absentees), who)
+		}
+	}
+	r.LeftOut = r.LeftOut.merge(more)
+	r.Progress.LeftOut += len(more)
+}
+
+// ended is a rollout in its last state. The nodes that failed did not come to serve it, nor did those that were left out; those that said nothing count among
+// them when they had their time. Who was suspected and not reached still is.
+func ended(now time.Time, r Rollout, a Assignment, state State, c counts, hadTime bool) Rollout {
+	r.State, r.EndTime, r.Progress = state, now, c.Progress
+	r.Unserved = c.failing.merge(c.absent)
+	if hadTime {
+		r.Unserved = r.Unserved.merge(c.silent)
+	}
+	if a.Threshold != fleet.MaxPosition {
+		r.Unserved = r.Unserved.merge(r.Suspects[within(r.Suspects, a.Threshold):])
+	}
+	var absentees []Absentee
+	for _, who := range r.Absentees {
+		if c.absent.has(who.Position) {
+			absentees = append(absentees, who)
+		}
+	}
+	r.Suspects, r.LeftOut, r.Absentees = nil, nil, absentees
+	return r
+}
+
 // changed leaves out a rollout that differs in its counts alone: those live in the tallies until the end.
 func changed(before, r Rollout, a *Assignment, wait time.Duration) Decision {
 	d := Decision{Assignment: a, Wait: max(wait, 0)}
-	if a != nil || before.State != r.State || before.Wave != r.Wave || before.FailTime != r.FailTime || before.WaveTime != r.WaveTime {
+	if a != nil || before.State != r.State || before.Wave != r.Wave || !before.FailTime.Equal(r.FailTime) || !before.WaveTime.Equal(r.WaveTime) ||
+		!before.SettleTime.Equal(r.SettleTime) || len(before.LeftOut) != len(r.LeftOut) {
 		d.Rollout = &r
 	}
 	return d
 }
 
-// refused halts on the first refusal in a wave.
-func refused(now time.Time, r Rollout, c counts) (Decision, bool) {
-	if c.Refused == 0 {
-		return Decision{}, false
-	}
-	r.Refusals = c.refusals
+// refused halts on the first refusal in a wave. The candidate is taken back from every node that it had reached.
+func refused(now time.Time, r Rollout, a Assignment, c counts) Decision {
 	reason := fmt.Sprintf("%d node(s) refused the candidate", c.Refused)
 	if len(c.refusals) > 0 {
 		reason = fmt.Sprintf("node %s refused the candidate", c.refusals[0].Node)
@@ -194,23 +282,25 @@ func refused(now time.Time, r Rollout, c counts) (Decision, bool) {
 			reason = fmt.Sprintf("node %s and %d more refused the candidate", c.refusals[0].Node, c.Refused-1)
 		}
 	}
-	return halt(now, r, reason), true
+	r.Refusals = c.refusals
+	return halt(ended(now, r, a, Halted, c, false), a, true, reason)
 }
 
-// failed halts when more nodes fail than the policy allows, once there is nobody else to wait for and the agents had
-// time to try again.
-func failed(now time.Time, r *Rollout, c counts) (Decision, bool) {
-	if c.Failed == 0 || c.Failed <= c.tolerated(*r) || c.Serving+c.Failed < c.InWave {
-		r.FailTime = time.Time{}
-		return Decision{}, false
+// unhealthy halts a rollout that nobody refused. Where most of the nodes that the candidate had reached serve it, it is good, and those that
+// do not are sick: it stays where it is, and goes no further. Else it is taken back.
+func unhealthy(now time.Time, r Rollout, a Assignment, c counts, reason string) Decision {
+	withdrawn := !c.proven(r)
+	if !withdrawn {
+		reason += fmt.Sprintf("; the %d that serve it keep it", c.Serving)
 	}
-	if r.FailTime.IsZero() {
-		r.FailTime = now
-	}
-	if now.Sub(r.FailTime) < failureGrace {
-		return Decision{}, false
-	}
-	return halt(now, *r, fmt.Sprintf("%d of %d nodes in wave %d could not load the candidate%s", c.Failed, c.InWave, r.Wave, because(c.failure))), true
+	return halt(ended(now, r, a, Halted, c, true), a, withdrawn, reason)
+}
+
+// halt writes what a halted rollout leaves: nodes that the candidate had not reached keep what they run.
+func halt(r Rollout, a Assignment, withdrawn bool, reason string) Decision {
+	next := Assignment{Stable: a.Stable, Held: a.left(withdrawn)}
+	r.Reason, r.Fallback = reason, next.revisions()
+	return Decision{Rollout: &r, Assignment: &next}
 }
 
 // unsaid tells what is missing when counts do not decide.
@@ -228,19 +318,13 @@ func because(failure string) string {
 	return ": " + failure
 }
 
-// halt ends a rollout and takes the candidate back. Without a stable revision the assignment then says nothing.
-func halt(now time.Time, r Rollout, reason string) Decision {
-	r.State, r.EndTime, r.Reason = Halted, now, reason
-	return Decision{Rollout: &r, Assignment: &Assignment{Stable: r.Stable}}
-}
-
 // raise returns the threshold that includes as many nodes of the wave as may load now.
-func raise(r Rollout, a Assignment, c counts) uint64 {
-	want := r.Policy.size(r.Wave, len(c.online))
+func raise(r Rollout, a Assignment, c counts, waited bool) uint64 {
+	want := r.Policy.size(r.Wave, len(c.fit))
 	last := r.Wave == r.Policy.WaveCount()
-	have := within(c.online, a.Threshold)
-	limit := r.Policy.maxLoading(len(c.online))
-	free := limit - c.astray - (c.InWave - c.Serving - min(c.Failed, c.tolerated(r)))
+	have := within(c.fit, a.Threshold)
+	limit := r.Policy.maxLoading(len(c.fit))
+	free := limit - c.astray - (c.held() - c.excused(r, waited))
 	// Small steps would cost a write and a recount each.
 	if free <= 0 || have > 0 && free < limit/4 && have+free < want {
 		return a.Threshold
@@ -252,7 +336,7 @@ func raise(r Rollout, a Assignment, c counts) uint64 {
 	case next <= have || next == 0:
 		return a.Threshold
 	}
-	return max(a.Threshold, c.online[next-1]+1)
+	return max(a.Threshold, c.fit[next-1]+1)
 }
 
 // within counts positions under a threshold; positions are sorted.

@@ -26,6 +26,9 @@ const DefaultDeadline = 10 * time.Minute
 // rollout. Agents try again meanwhile: a gateway that restarts must not cost the fleet its rollout.
 const failureGrace = 15 * time.Second
 
+// stuckAfter is how long a rollout under way goes without one more node that serves before a newer revision may take its place.
+const stuckAfter = 30 * time.Second
+
 // Below smallFleet nodes all may load at once by default; from there on a quarter.
 const (
 	smallFleet           = 20

@@ -15,6 +15,22 @@ type Positions []uint64
 // bytesEach is what a place takes, but for a few: the hash order of ten thousand nodes has gaps of 51 bits.
 const bytesEach = 8
 
+// has reports whether a place is among them. They must be in order.
+func (p Positions) has(position uint64) bool {
+	_, found := slices.BinarySearch(p, position)
+	return found
+}
+
+// merge returns the places of both, in order.
+func (p Positions) merge(other Positions) Positions {
+	if len(other) == 0 {
+		return p
+	}
+	all := slices.Concat(p, other)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // MarshalText implements encoding.TextMarshaler. Positions that are out of order are an error.
 func (p Positions) MarshalText() ([]byte, error) {
 	gaps := make([]byte, 0, len(p)*bytesEach)

@@ -51,15 +51,17 @@ func (a Assignment) Includes(position uint64) bool {
 	return !a.Candidate.IsZero() && position < a.Threshold
 }
 
-// A Hold keeps nodes at a candidate that was superseded before it was complete, until a wave of its successor takes them
-// on. Without it they would fall back to stable in between, and load twice.
+// A Hold keeps nodes at a candidate that did not complete: one that was superseded, until a wave of its successor takes them on, or one that was
+// proven on most of the nodes that it reached before it was halted. Holds outlive the rollouts after them until one completes, so that a halt
+// gives each node back what it had before.
 type Hold struct {
 	Target    Target `json:"target"`
 	Threshold uint64 `json:"threshold"`
 }
 
-// maxHolds bounds an assignment in a storm of revisions; nodes of still older candidates fall back to stable.
-const maxHolds = 8
+// maxHolds bounds an assignment. A rollout that would need one more is not superseded: no hold is ever given up, for that would send nodes back.
+// A halt may leave one beyond them for the same reason.
+const maxHolds = 32
 
 // Target returns what a node at a position should run; the zero Target is nothing new.
 func (a Assignment) Target(position uint64) Target {
@@ -74,20 +76,48 @@ func (a Assignment) Target(position uint64) Target {
 	return a.Stable
 }
 
-// hold returns what a successor of this assignment's candidate must hold: the candidate where its waves have come to, and what was held
-// beyond them.
-func (a Assignment) hold() []Hold {
-	var held []Hold
-	if !a.Candidate.IsZero() && a.Threshold > 0 {
-		held = append(held, Hold{Target: a.Candidate, Threshold: a.Threshold})
+// left returns what is held once the candidate is none any more: as before it when it is withdrawn, and otherwise with the
+// candidate where its waves have come to. Holds that it covers are of no use any more.
+func (a Assignment) left(withdrawn bool) []Hold {
+	if withdrawn || a.Candidate.IsZero() || a.Threshold == 0 {
+		return a.Held
 	}
+	held := []Hold{{Target: a.Candidate, Threshold: a.Threshold}}
 	for _, h := range a.Held {
-		if h.Threshold > a.Threshold && len(held) < maxHolds {
+		if h.Threshold > a.Threshold {
 			held = append(held, h)
 		}
 	}
 	return held
 }
+
+// runs reports whether every node below a threshold is to run that content, the candidate apart.
+func (a Assignment) runs(digest fleet.Digest, threshold uint64) bool {
+	for _, h := range a.Held {
+		if h.Target.Digest != digest {
+			return false
+		}
+		if h.Threshold >= threshold {
+			return true
+		}
+	}
+	return a.Stable.Digest == digest
+}
+
+// revisions are what nodes are to run, the candidate apart; those of the first nodes in the hash order come first.
+func (a Assignment) revisions() (all []fleet.Revision) {
+	for _, h := range a.Held {
+		all = append(all, h.Target.Revision)
+	}
+	covered := len(a.Held) > 0 && a.Held[len(a.Held)-1].Threshold == fleet.MaxPosition
+	if !a.Stable.IsZero() && !covered {
+		all = append(all, a.Stable.Revision)
+	}
+	return all
+}
+
+// without returns the assignment without its candidate: each node that the candidate had reached has what it had before, and every other keeps what it has.
+func (a Assignment) without() Assignment { return Assignment{Stable: a.Stable, Held: a.Held} }
 
 // A State says how far a rollout has come.
 type State string
@@ -107,25 +137,50 @@ func (s State) Open() bool { return s == Waiting || s == Progressing || s == Soa
 
 // A Rollout is the move of a group from its stable revision to a candidate.
 type Rollout struct {
-	Group      fleet.GroupID   `json:"group"`
-	ID         fleet.RolloutID `json:"id"`
-	Stable     Target          `json:"stable,omitzero"`
-	Candidate  Target          `json:"candidate"`
-	State      State           `json:"state"`
-	Policy     Policy          `json:"policy"`
-	Wave       int             `json:"wave"` // from 1; 0 before the first
-	Reason     string          `json:"reason,omitempty"`
-	Refusals   []Refusal       `json:"refusals,omitempty"`
-	Progress   Progress        `json:"progress"`
-	CreateTime time.Time       `json:"create_time"`
-	WaveTime   time.Time       `json:"wave_time,omitzero"`    // when the wave began
-	SettleTime time.Time       `json:"settle_time,omitzero"`  // when the soak began
-	FailTime   time.Time       `json:"failing_time,omitzero"` // since when too many nodes fail
-	EndTime    time.Time       `json:"end_time,omitzero"`
-	Term       fleet.Term      `json:"term"`
-	Ahead      int             `json:"ahead,omitempty"`     // how many nodes are ahead of the ledger, for which it waits
-	AheadTime  time.Time       `json:"ahead_time,omitzero"` // when that was written
+	Group     fleet.GroupID   `json:"group"`
+	ID        fleet.RolloutID `json:"id"`
+	Stable    Target          `json:"stable,omitzero"`
+	Candidate Target          `json:"candidate"`
+	State     State           `json:"state"`
+	Policy    Policy          `json:"policy"`
+	Wave      int             `json:"wave"` // from 1; 0 before the first
+	Reason    string          `json:"reason,omitempty"`
+	Refusals  []Refusal       `json:"refusals,omitempty"`
+	Progress  Progress        `json:"progress"`
+	// Fallback is what the nodes of the group are to run after a halt, those of the first nodes in the hash order first.
+	Fallback []fleet.Revision `json:"fallback,omitempty"`
+	// TookOver is true when it took the place of another one at a gate. It goes to its own end then.
+	TookOver bool `json:"took_over,omitempty"`
+	// LeftOut is where the nodes are that were sick before the candidate reached them, and Absentees names some of them for people: at the end those that
+	// still do not serve it.
+	LeftOut   Positions  `json:"left_out,omitempty"`
+	Absentees []Absentee `json:"absentees,omitempty"`
+	// Suspects is where the nodes are that did not come to serve the candidate of the rollout before. They count as sick until they are reached.
+	Suspects Positions `json:"suspects,omitempty"`
+	// Unserved is where the nodes are that did not come to serve the candidate although they had their time. The next rollout leaves them out.
+	Unserved Positions `json:"unserved,omitempty"`
+
+	// Times are by the clock of the leader that wrote them, and are for people. What they measure is measured by Stopwatch; that they change says when to
+	// begin anew.
+	CreateTime time.Time  `json:"create_time"`
+	WaveTime   time.Time  `json:"wave_time,omitzero"`    // when the wave began
+	SettleTime time.Time  `json:"settle_time,omitzero"`  // when the soak began
+	FailTime   time.Time  `json:"failing_time,omitzero"` // since when too many nodes fail
+	EndTime    time.Time  `json:"end_time,omitzero"`
+	Term       fleet.Term `json:"term"`
+	Ahead      int        `json:"ahead,omitempty"`     // how many nodes are ahead of the ledger, for which it waits
+	AheadTime  time.Time  `json:"ahead_time,omitzero"` // when that was written
 }
+
+// An Absentee is a node that a rollout leaves out of its verdict.
+type Absentee struct {
+	Node     fleet.NodeID `json:"node"`
+	Position uint64       `json:"position"`
+	Reason   string       `json:"reason"`
+}
+
+// MaxAbsentees bounds how many of the nodes that are left out are named.
+const MaxAbsentees = 16
 
 // Progress counts the nodes of a rollout by where they are.
 type Progress struct {
@@ -136,6 +191,7 @@ type Progress struct {
 	Failed  int `json:"failed"`
 	Loading int `json:"loading"`
 	Offline int `json:"offline"`
+	LeftOut int `json:"left_out,omitempty"` // of the online ones; not in the wave
 }
 
 // A Refusal is a gateway's no to a snapshot.
@@ -165,7 +221,8 @@ const MaxRefusals = 16
 type Node struct {
 	Name     fleet.NodeID
 	Position uint64
-	Online   bool
+	Online   bool        // it can be told what to run
+	Sick     string      // why it cannot be expected to serve anything new, in words; empty when it can
 	Followed fleet.Stamp // the last decision that it followed, as it says
 }
 

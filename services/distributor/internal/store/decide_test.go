@@ -71,7 +71,8 @@ func TestOldRolloutsAreTrimmed(t *testing.T) {
 		if was.Newest() != nil {
 			in.Rollout = &was.Newest().Rollout
 		}
-		if _, err := Decide(t.Context(), etcd, fence, "g", was, rollout.Plan(in.Newest.CreateTime, in)); err != nil {
+		d := rollout.Plan(in.Newest.CreateTime, in)
+		if _, err := Decide(t.Context(), etcd, fence, "g", was, d); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -83,9 +83,15 @@ func Rollout(r rollout.Rollout, p rollout.Progress) *distributorv1.Rollout {
 		Policy: policyMessage(r.Policy), Wave: int32(r.Wave), WaveCount: int32(r.Policy.WaveCount()), Reason: r.Reason,
 		Progress: &distributorv1.Progress{
 			Online: int64(p.Online), InWave: int64(p.InWave), Serving: int64(p.Serving), Refused: int64(p.Refused), Failed: int64(p.Failed),
-			Loading: int64(p.Loading), Offline: int64(p.Offline),
+			Loading: int64(p.Loading), Offline: int64(p.Offline), LeftOut: int64(p.LeftOut),
 		},
 		CreateTime: timeMessage(r.CreateTime), WaveTime: timeMessage(r.WaveTime), EndTime: timeMessage(r.EndTime), Term: int64(r.Term),
+	}
+	for _, revision := range r.Fallback {
+		m.FallbackRevisions = append(m.FallbackRevisions, int64(revision))
+	}
+	for _, x := range r.Absentees {
+		m.LeftOut = append(m.LeftOut, &distributorv1.LeftOut{Node: string(x.Node), Reason: x.Reason})
 	}
 	for _, x := range r.Refusals {
 		m.Refusals = append(m.Refusals, &distributorv1.Refusal{Node: string(x.Node), Problem: problemMessage(x.Problem)})

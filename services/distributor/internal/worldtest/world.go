@@ -105,6 +105,17 @@ func (w *World) Follows(group, name string, followed fleet.Stamp) {
 	})
 }
 
+// Sick makes a node known that complains of conditions, as an agent does that was told something before.
+func (w *World) Sick(group, name string, conditions ...string) {
+	status := &fleetv1.NodeStatus{Decision: 1}
+	for _, c := range conditions {
+		status.Conditions = append(status.Conditions, &fleetv1.Condition{Type: c})
+	}
+	w.change(func() {
+		w.nodes[group+"/"+name] = &registryv1.Node{Group: group, Name: name, State: registryv1.Node_STATE_DEGRADED, Status: status}
+	})
+}
+
 // Revise makes the next revision of a group.
 func (w *World) Revise(group string, digest fleet.Digest) (number int64) {
 	w.change(func() {

@@ -37,10 +37,12 @@ const (
 	Rollout_STATE_PROGRESSING Rollout_State = 2
 	// A wave is complete and watched before the next.
 	Rollout_STATE_SOAKING Rollout_State = 3
-	// Every online node serves the candidate: it is the stable revision now.
+	// Every online node serves the candidate, but for those that were left out and for the
+	// failures that the policy allows: it is the stable revision now.
 	Rollout_STATE_COMPLETED Rollout_State = 4
-	// Stopped: no further node gets the candidate, and those that join get the stable
-	// revision.
+	// Stopped: no further node gets the candidate. Nodes that it had not reached keep what
+	// they run; the others return to what they had before it, or keep it when more than
+	// half of them serve it and none refused it.
 	Rollout_STATE_HALTED Rollout_State = 5
 	// A newer revision took its place.
 	Rollout_STATE_SUPERSEDED Rollout_State = 6
@@ -110,7 +112,7 @@ type Rollout struct {
 	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
 	// The id, unique in the group; ids of later rollouts sort after those of earlier ones.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	// The revision the group falls back to; 0 when there is none yet.
+	// The revision that was complete last; 0 when there is none yet.
 	StableRevision int64 `protobuf:"varint,3,opt,name=stable_revision,json=stableRevision,proto3" json:"stable_revision,omitempty"`
 	// The digest of the stable revision; empty when there is none.
 	StableDigest string `protobuf:"bytes,4,opt,name=stable_digest,json=stableDigest,proto3" json:"stable_digest,omitempty"`
@@ -139,7 +141,14 @@ type Rollout struct {
 	// When it ended; unset while it lives.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// The term of the leader that decided last.
-	Term          int64 `protobuf:"varint,17,opt,name=term,proto3" json:"term,omitempty"`
+	Term int64 `protobuf:"varint,17,opt,name=term,proto3" json:"term,omitempty"`
+	// After a halt: the revisions that the nodes of the group are to serve instead, those of
+	// the first nodes in the hash order first. More than one when rollouts before this one
+	// were not complete either.
+	FallbackRevisions []int64 `protobuf:"varint,20,rep,packed,name=fallback_revisions,json=fallbackRevisions,proto3" json:"fallback_revisions,omitempty"`
+	// Nodes that were left out of the verdict when the rollout came to them, at most 16. Those
+	// that came to serve the candidate all the same are among them until its end.
+	LeftOut       []*LeftOut `protobuf:"bytes,21,rep,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -293,6 +302,76 @@ func (x *Rollout) GetTerm() int64 {
 	return 0
 }
 
+func (x *Rollout) GetFallbackRevisions() []int64 {
+	if x != nil {
+		return x.FallbackRevisions
+	}
+	return nil
+}
+
+func (x *Rollout) GetLeftOut() []*LeftOut {
+	if x != nil {
+		return x.LeftOut
+	}
+	return nil
+}
+
+// A node that a rollout does not wait for: it was sick before the candidate came to it. It
+// gets the candidate as soon as it can take it. A refusal of such a node halts all the same.
+type LeftOut struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The node.
+	Node string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// What was wrong with it, in words.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeftOut) Reset() {
+	*x = LeftOut{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeftOut) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeftOut) ProtoMessage() {}
+
+func (x *LeftOut) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeftOut.ProtoReflect.Descriptor instead.
+func (*LeftOut) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *LeftOut) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *LeftOut) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // How many nodes are where in a rollout.
 type Progress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -309,14 +388,17 @@ type Progress struct {
 	// Nodes that are loading.
 	Loading int64 `protobuf:"varint,6,opt,name=loading,proto3" json:"loading,omitempty"`
 	// Known nodes that are not in contact.
-	Offline       int64 `protobuf:"varint,7,opt,name=offline,proto3" json:"offline,omitempty"`
+	Offline int64 `protobuf:"varint,7,opt,name=offline,proto3" json:"offline,omitempty"`
+	// Nodes in contact that are left out of the verdict and do not serve the candidate. They
+	// are not in the wave.
+	LeftOut       int64 `protobuf:"varint,8,opt,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[1]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -328,7 +410,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[1]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -341,7 +423,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{1}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Progress) GetOnline() int64 {
@@ -393,6 +475,13 @@ func (x *Progress) GetOffline() int64 {
 	return 0
 }
 
+func (x *Progress) GetLeftOut() int64 {
+	if x != nil {
+		return x.LeftOut
+	}
+	return 0
+}
+
 // A gateway's refusal of a snapshot.
 type Refusal struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -406,7 +495,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[2]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -418,7 +507,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[2]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -431,7 +520,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{2}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Refusal) GetNode() string {
@@ -475,7 +564,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[3]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -487,7 +576,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[3]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -500,7 +589,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{3}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Assignment) GetGroup() string {
@@ -581,7 +670,7 @@ type GetRolloutRequest struct {
 
 func (x *GetRolloutRequest) Reset() {
 	*x = GetRolloutRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[4]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -593,7 +682,7 @@ func (x *GetRolloutRequest) String() string {
 func (*GetRolloutRequest) ProtoMessage() {}
 
 func (x *GetRolloutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[4]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -606,7 +695,7 @@ func (x *GetRolloutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRolloutRequest.ProtoReflect.Descriptor instead.
 func (*GetRolloutRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{4}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetRolloutRequest) GetGroup() string {
@@ -641,7 +730,7 @@ type GetRolloutResponse struct {
 
 func (x *GetRolloutResponse) Reset() {
 	*x = GetRolloutResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[5]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -653,7 +742,7 @@ func (x *GetRolloutResponse) String() string {
 func (*GetRolloutResponse) ProtoMessage() {}
 
 func (x *GetRolloutResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[5]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -666,7 +755,7 @@ func (x *GetRolloutResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRolloutResponse.ProtoReflect.Descriptor instead.
 func (*GetRolloutResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{5}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetRolloutResponse) GetRollout() *Rollout {
@@ -691,7 +780,7 @@ type ListRolloutsRequest struct {
 
 func (x *ListRolloutsRequest) Reset() {
 	*x = ListRolloutsRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[6]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -703,7 +792,7 @@ func (x *ListRolloutsRequest) String() string {
 func (*ListRolloutsRequest) ProtoMessage() {}
 
 func (x *ListRolloutsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[6]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -716,7 +805,7 @@ func (x *ListRolloutsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRolloutsRequest.ProtoReflect.Descriptor instead.
 func (*ListRolloutsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{6}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListRolloutsRequest) GetGroup() string {
@@ -753,7 +842,7 @@ type ListRolloutsResponse struct {
 
 func (x *ListRolloutsResponse) Reset() {
 	*x = ListRolloutsResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[7]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -765,7 +854,7 @@ func (x *ListRolloutsResponse) String() string {
 func (*ListRolloutsResponse) ProtoMessage() {}
 
 func (x *ListRolloutsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[7]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -778,7 +867,7 @@ func (x *ListRolloutsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRolloutsResponse.ProtoReflect.Descriptor instead.
 func (*ListRolloutsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{7}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListRolloutsResponse) GetRollouts() []*Rollout {
@@ -806,7 +895,7 @@ type WatchRolloutsRequest struct {
 
 func (x *WatchRolloutsRequest) Reset() {
 	*x = WatchRolloutsRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[8]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -818,7 +907,7 @@ func (x *WatchRolloutsRequest) String() string {
 func (*WatchRolloutsRequest) ProtoMessage() {}
 
 func (x *WatchRolloutsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[8]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -831,7 +920,7 @@ func (x *WatchRolloutsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRolloutsRequest.ProtoReflect.Descriptor instead.
 func (*WatchRolloutsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{8}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *WatchRolloutsRequest) GetGroup() string {
@@ -857,7 +946,7 @@ type WatchRolloutsResponse struct {
 
 func (x *WatchRolloutsResponse) Reset() {
 	*x = WatchRolloutsResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[9]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -869,7 +958,7 @@ func (x *WatchRolloutsResponse) String() string {
 func (*WatchRolloutsResponse) ProtoMessage() {}
 
 func (x *WatchRolloutsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[9]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -882,7 +971,7 @@ func (x *WatchRolloutsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRolloutsResponse.ProtoReflect.Descriptor instead.
 func (*WatchRolloutsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{9}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *WatchRolloutsResponse) GetEvent() isWatchRolloutsResponse_Event {
@@ -939,7 +1028,7 @@ type GetAssignmentRequest struct {
 
 func (x *GetAssignmentRequest) Reset() {
 	*x = GetAssignmentRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[10]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -951,7 +1040,7 @@ func (x *GetAssignmentRequest) String() string {
 func (*GetAssignmentRequest) ProtoMessage() {}
 
 func (x *GetAssignmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[10]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -964,7 +1053,7 @@ func (x *GetAssignmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAssignmentRequest.ProtoReflect.Descriptor instead.
 func (*GetAssignmentRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{10}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetAssignmentRequest) GetGroup() string {
@@ -985,7 +1074,7 @@ type GetAssignmentResponse struct {
 
 func (x *GetAssignmentResponse) Reset() {
 	*x = GetAssignmentResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[11]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -997,7 +1086,7 @@ func (x *GetAssignmentResponse) String() string {
 func (*GetAssignmentResponse) ProtoMessage() {}
 
 func (x *GetAssignmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[11]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1010,7 +1099,7 @@ func (x *GetAssignmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAssignmentResponse.ProtoReflect.Descriptor instead.
 func (*GetAssignmentResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{11}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetAssignmentResponse) GetAssignment() *Assignment {
@@ -1033,7 +1122,7 @@ type ListAssignmentsRequest struct {
 
 func (x *ListAssignmentsRequest) Reset() {
 	*x = ListAssignmentsRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[12]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1045,7 +1134,7 @@ func (x *ListAssignmentsRequest) String() string {
 func (*ListAssignmentsRequest) ProtoMessage() {}
 
 func (x *ListAssignmentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[12]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1058,7 +1147,7 @@ func (x *ListAssignmentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAssignmentsRequest.ProtoReflect.Descriptor instead.
 func (*ListAssignmentsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{12}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListAssignmentsRequest) GetPageSize() int32 {
@@ -1088,7 +1177,7 @@ type ListAssignmentsResponse struct {
 
 func (x *ListAssignmentsResponse) Reset() {
 	*x = ListAssignmentsResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[13]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1100,7 +1189,7 @@ func (x *ListAssignmentsResponse) String() string {
 func (*ListAssignmentsResponse) ProtoMessage() {}
 
 func (x *ListAssignmentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[13]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1113,7 +1202,7 @@ func (x *ListAssignmentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAssignmentsResponse.ProtoReflect.Descriptor instead.
 func (*ListAssignmentsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{13}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListAssignmentsResponse) GetAssignments() []*Assignment {
@@ -1153,7 +1242,7 @@ type Ledger struct {
 
 func (x *Ledger) Reset() {
 	*x = Ledger{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[14]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1165,7 +1254,7 @@ func (x *Ledger) String() string {
 func (*Ledger) ProtoMessage() {}
 
 func (x *Ledger) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[14]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1178,7 +1267,7 @@ func (x *Ledger) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ledger.ProtoReflect.Descriptor instead.
 func (*Ledger) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{14}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Ledger) GetEpoch() int64 {
@@ -1239,7 +1328,7 @@ type GetLedgerRequest struct {
 
 func (x *GetLedgerRequest) Reset() {
 	*x = GetLedgerRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[15]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1251,7 +1340,7 @@ func (x *GetLedgerRequest) String() string {
 func (*GetLedgerRequest) ProtoMessage() {}
 
 func (x *GetLedgerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[15]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1264,7 +1353,7 @@ func (x *GetLedgerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLedgerRequest.ProtoReflect.Descriptor instead.
 func (*GetLedgerRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{15}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{16}
 }
 
 // The state of the ledger.
@@ -1278,7 +1367,7 @@ type GetLedgerResponse struct {
 
 func (x *GetLedgerResponse) Reset() {
 	*x = GetLedgerResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[16]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1290,7 +1379,7 @@ func (x *GetLedgerResponse) String() string {
 func (*GetLedgerResponse) ProtoMessage() {}
 
 func (x *GetLedgerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[16]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1303,7 +1392,7 @@ func (x *GetLedgerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLedgerResponse.ProtoReflect.Descriptor instead.
 func (*GetLedgerResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{16}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetLedgerResponse) GetLedger() *Ledger {
@@ -1328,7 +1417,7 @@ type RecoverLedgerRequest struct {
 
 func (x *RecoverLedgerRequest) Reset() {
 	*x = RecoverLedgerRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[17]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1340,7 +1429,7 @@ func (x *RecoverLedgerRequest) String() string {
 func (*RecoverLedgerRequest) ProtoMessage() {}
 
 func (x *RecoverLedgerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[17]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1353,7 +1442,7 @@ func (x *RecoverLedgerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecoverLedgerRequest.ProtoReflect.Descriptor instead.
 func (*RecoverLedgerRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{17}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RecoverLedgerRequest) GetReason() string {
@@ -1388,7 +1477,7 @@ type RecoverLedgerResponse struct {
 
 func (x *RecoverLedgerResponse) Reset() {
 	*x = RecoverLedgerResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[18]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1400,7 +1489,7 @@ func (x *RecoverLedgerResponse) String() string {
 func (*RecoverLedgerResponse) ProtoMessage() {}
 
 func (x *RecoverLedgerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[18]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1413,7 +1502,7 @@ func (x *RecoverLedgerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecoverLedgerResponse.ProtoReflect.Descriptor instead.
 func (*RecoverLedgerResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{18}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RecoverLedgerResponse) GetLedger() *Ledger {
@@ -1432,7 +1521,7 @@ type WatchRolloutsResponse_Synced struct {
 
 func (x *WatchRolloutsResponse_Synced) Reset() {
 	*x = WatchRolloutsResponse_Synced{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[19]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1444,7 +1533,7 @@ func (x *WatchRolloutsResponse_Synced) String() string {
 func (*WatchRolloutsResponse_Synced) ProtoMessage() {}
 
 func (x *WatchRolloutsResponse_Synced) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[19]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1457,7 +1546,7 @@ func (x *WatchRolloutsResponse_Synced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRolloutsResponse_Synced.ProtoReflect.Descriptor instead.
 func (*WatchRolloutsResponse_Synced) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{9, 0}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{10, 0}
 }
 
 // A node that follows a decision that the ledger does not have.
@@ -1481,7 +1570,7 @@ type Ledger_AheadNode struct {
 
 func (x *Ledger_AheadNode) Reset() {
 	*x = Ledger_AheadNode{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[20]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1493,7 +1582,7 @@ func (x *Ledger_AheadNode) String() string {
 func (*Ledger_AheadNode) ProtoMessage() {}
 
 func (x *Ledger_AheadNode) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[20]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1506,7 +1595,7 @@ func (x *Ledger_AheadNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ledger_AheadNode.ProtoReflect.Descriptor instead.
 func (*Ledger_AheadNode) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{14, 0}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{15, 0}
 }
 
 func (x *Ledger_AheadNode) GetGroup() string {
@@ -1555,7 +1644,7 @@ var File_silverback_distributor_v1_rollout_proto protoreflect.FileDescriptor
 
 const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"\n" +
-	"'silverback/distributor/v1/rollout.proto\x12\x19silverback.distributor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a silverback/fleet/v1/policy.proto\x1a!silverback/fleet/v1/problem.proto\"\xa4\a\n" +
+	"'silverback/distributor/v1/rollout.proto\x12\x19silverback.distributor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a silverback/fleet/v1/policy.proto\x1a!silverback/fleet/v1/problem.proto\"\x92\b\n" +
 	"\aRollout\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12'\n" +
@@ -1576,7 +1665,9 @@ const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"createTime\x127\n" +
 	"\twave_time\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\bwaveTime\x125\n" +
 	"\bend_time\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12\x12\n" +
-	"\x04term\x18\x11 \x01(\x03R\x04term\"\xc1\x01\n" +
+	"\x04term\x18\x11 \x01(\x03R\x04term\x12-\n" +
+	"\x12fallback_revisions\x18\x14 \x03(\x03R\x11fallbackRevisions\x12=\n" +
+	"\bleft_out\x18\x15 \x03(\v2\".silverback.distributor.v1.LeftOutR\aleftOut\"\xc1\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSTATE_WAITING\x10\x01\x12\x15\n" +
@@ -1586,7 +1677,10 @@ const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"\fSTATE_HALTED\x10\x05\x12\x14\n" +
 	"\x10STATE_SUPERSEDED\x10\x06\x12\x10\n" +
 	"\fSTATE_PAUSED\x10\a\x12\x15\n" +
-	"\x11STATE_ROLLED_BACK\x10\b\"\xbb\x01\n" +
+	"\x11STATE_ROLLED_BACK\x10\b\"5\n" +
+	"\aLeftOut\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xd6\x01\n" +
 	"\bProgress\x12\x16\n" +
 	"\x06online\x18\x01 \x01(\x03R\x06online\x12\x17\n" +
 	"\ain_wave\x18\x02 \x01(\x03R\x06inWave\x12\x18\n" +
@@ -1594,7 +1688,8 @@ const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"\arefused\x18\x04 \x01(\x03R\arefused\x12\x16\n" +
 	"\x06failed\x18\x05 \x01(\x03R\x06failed\x12\x18\n" +
 	"\aloading\x18\x06 \x01(\x03R\aloading\x12\x18\n" +
-	"\aoffline\x18\a \x01(\x03R\aoffline\"U\n" +
+	"\aoffline\x18\a \x01(\x03R\aoffline\x12\x19\n" +
+	"\bleft_out\x18\b \x01(\x03R\aleftOut\"U\n" +
 	"\aRefusal\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x126\n" +
 	"\aproblem\x18\x02 \x01(\v2\x1c.silverback.fleet.v1.ProblemR\aproblem\"\xaa\x02\n" +
@@ -1695,72 +1790,74 @@ func file_silverback_distributor_v1_rollout_proto_rawDescGZIP() []byte {
 }
 
 var file_silverback_distributor_v1_rollout_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_silverback_distributor_v1_rollout_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_silverback_distributor_v1_rollout_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_silverback_distributor_v1_rollout_proto_goTypes = []any{
 	(Rollout_State)(0),                   // 0: silverback.distributor.v1.Rollout.State
 	(*Rollout)(nil),                      // 1: silverback.distributor.v1.Rollout
-	(*Progress)(nil),                     // 2: silverback.distributor.v1.Progress
-	(*Refusal)(nil),                      // 3: silverback.distributor.v1.Refusal
-	(*Assignment)(nil),                   // 4: silverback.distributor.v1.Assignment
-	(*GetRolloutRequest)(nil),            // 5: silverback.distributor.v1.GetRolloutRequest
-	(*GetRolloutResponse)(nil),           // 6: silverback.distributor.v1.GetRolloutResponse
-	(*ListRolloutsRequest)(nil),          // 7: silverback.distributor.v1.ListRolloutsRequest
-	(*ListRolloutsResponse)(nil),         // 8: silverback.distributor.v1.ListRolloutsResponse
-	(*WatchRolloutsRequest)(nil),         // 9: silverback.distributor.v1.WatchRolloutsRequest
-	(*WatchRolloutsResponse)(nil),        // 10: silverback.distributor.v1.WatchRolloutsResponse
-	(*GetAssignmentRequest)(nil),         // 11: silverback.distributor.v1.GetAssignmentRequest
-	(*GetAssignmentResponse)(nil),        // 12: silverback.distributor.v1.GetAssignmentResponse
-	(*ListAssignmentsRequest)(nil),       // 13: silverback.distributor.v1.ListAssignmentsRequest
-	(*ListAssignmentsResponse)(nil),      // 14: silverback.distributor.v1.ListAssignmentsResponse
-	(*Ledger)(nil),                       // 15: silverback.distributor.v1.Ledger
-	(*GetLedgerRequest)(nil),             // 16: silverback.distributor.v1.GetLedgerRequest
-	(*GetLedgerResponse)(nil),            // 17: silverback.distributor.v1.GetLedgerResponse
-	(*RecoverLedgerRequest)(nil),         // 18: silverback.distributor.v1.RecoverLedgerRequest
-	(*RecoverLedgerResponse)(nil),        // 19: silverback.distributor.v1.RecoverLedgerResponse
-	(*WatchRolloutsResponse_Synced)(nil), // 20: silverback.distributor.v1.WatchRolloutsResponse.Synced
-	(*Ledger_AheadNode)(nil),             // 21: silverback.distributor.v1.Ledger.AheadNode
-	(*v1.RolloutPolicy)(nil),             // 22: silverback.fleet.v1.RolloutPolicy
-	(*timestamppb.Timestamp)(nil),        // 23: google.protobuf.Timestamp
-	(*v1.Problem)(nil),                   // 24: silverback.fleet.v1.Problem
+	(*LeftOut)(nil),                      // 2: silverback.distributor.v1.LeftOut
+	(*Progress)(nil),                     // 3: silverback.distributor.v1.Progress
+	(*Refusal)(nil),                      // 4: silverback.distributor.v1.Refusal
+	(*Assignment)(nil),                   // 5: silverback.distributor.v1.Assignment
+	(*GetRolloutRequest)(nil),            // 6: silverback.distributor.v1.GetRolloutRequest
+	(*GetRolloutResponse)(nil),           // 7: silverback.distributor.v1.GetRolloutResponse
+	(*ListRolloutsRequest)(nil),          // 8: silverback.distributor.v1.ListRolloutsRequest
+	(*ListRolloutsResponse)(nil),         // 9: silverback.distributor.v1.ListRolloutsResponse
+	(*WatchRolloutsRequest)(nil),         // 10: silverback.distributor.v1.WatchRolloutsRequest
+	(*WatchRolloutsResponse)(nil),        // 11: silverback.distributor.v1.WatchRolloutsResponse
+	(*GetAssignmentRequest)(nil),         // 12: silverback.distributor.v1.GetAssignmentRequest
+	(*GetAssignmentResponse)(nil),        // 13: silverback.distributor.v1.GetAssignmentResponse
+	(*ListAssignmentsRequest)(nil),       // 14: silverback.distributor.v1.ListAssignmentsRequest
+	(*ListAssignmentsResponse)(nil),      // 15: silverback.distributor.v1.ListAssignmentsResponse
+	(*Ledger)(nil),                       // 16: silverback.distributor.v1.Ledger
+	(*GetLedgerRequest)(nil),             // 17: silverback.distributor.v1.GetLedgerRequest
+	(*GetLedgerResponse)(nil),            // 18: silverback.distributor.v1.GetLedgerResponse
+	(*RecoverLedgerRequest)(nil),         // 19: silverback.distributor.v1.RecoverLedgerRequest
+	(*RecoverLedgerResponse)(nil),        // 20: silverback.distributor.v1.RecoverLedgerResponse
+	(*WatchRolloutsResponse_Synced)(nil), // 21: silverback.distributor.v1.WatchRolloutsResponse.Synced
+	(*Ledger_AheadNode)(nil),             // 22: silverback.distributor.v1.Ledger.AheadNode
+	(*v1.RolloutPolicy)(nil),             // 23: silverback.fleet.v1.RolloutPolicy
+	(*timestamppb.Timestamp)(nil),        // 24: google.protobuf.Timestamp
+	(*v1.Problem)(nil),                   // 25: silverback.fleet.v1.Problem
 }
 var file_silverback_distributor_v1_rollout_proto_depIdxs = []int32{
 	0,  // 0: silverback.distributor.v1.Rollout.state:type_name -> silverback.distributor.v1.Rollout.State
-	22, // 1: silverback.distributor.v1.Rollout.policy:type_name -> silverback.fleet.v1.RolloutPolicy
-	3,  // 2: silverback.distributor.v1.Rollout.refusals:type_name -> silverback.distributor.v1.Refusal
-	2,  // 3: silverback.distributor.v1.Rollout.progress:type_name -> silverback.distributor.v1.Progress
-	23, // 4: silverback.distributor.v1.Rollout.create_time:type_name -> google.protobuf.Timestamp
-	23, // 5: silverback.distributor.v1.Rollout.wave_time:type_name -> google.protobuf.Timestamp
-	23, // 6: silverback.distributor.v1.Rollout.end_time:type_name -> google.protobuf.Timestamp
-	24, // 7: silverback.distributor.v1.Refusal.problem:type_name -> silverback.fleet.v1.Problem
-	1,  // 8: silverback.distributor.v1.GetRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	1,  // 9: silverback.distributor.v1.ListRolloutsResponse.rollouts:type_name -> silverback.distributor.v1.Rollout
-	1,  // 10: silverback.distributor.v1.WatchRolloutsResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	20, // 11: silverback.distributor.v1.WatchRolloutsResponse.synced:type_name -> silverback.distributor.v1.WatchRolloutsResponse.Synced
-	4,  // 12: silverback.distributor.v1.GetAssignmentResponse.assignment:type_name -> silverback.distributor.v1.Assignment
-	4,  // 13: silverback.distributor.v1.ListAssignmentsResponse.assignments:type_name -> silverback.distributor.v1.Assignment
-	23, // 14: silverback.distributor.v1.Ledger.recover_time:type_name -> google.protobuf.Timestamp
-	21, // 15: silverback.distributor.v1.Ledger.ahead:type_name -> silverback.distributor.v1.Ledger.AheadNode
-	15, // 16: silverback.distributor.v1.GetLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
-	15, // 17: silverback.distributor.v1.RecoverLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
-	5,  // 18: silverback.distributor.v1.RolloutService.GetRollout:input_type -> silverback.distributor.v1.GetRolloutRequest
-	7,  // 19: silverback.distributor.v1.RolloutService.ListRollouts:input_type -> silverback.distributor.v1.ListRolloutsRequest
-	9,  // 20: silverback.distributor.v1.RolloutService.WatchRollouts:input_type -> silverback.distributor.v1.WatchRolloutsRequest
-	11, // 21: silverback.distributor.v1.RolloutService.GetAssignment:input_type -> silverback.distributor.v1.GetAssignmentRequest
-	13, // 22: silverback.distributor.v1.RolloutService.ListAssignments:input_type -> silverback.distributor.v1.ListAssignmentsRequest
-	16, // 23: silverback.distributor.v1.RolloutService.GetLedger:input_type -> silverback.distributor.v1.GetLedgerRequest
-	18, // 24: silverback.distributor.v1.RolloutService.RecoverLedger:input_type -> silverback.distributor.v1.RecoverLedgerRequest
-	6,  // 25: silverback.distributor.v1.RolloutService.GetRollout:output_type -> silverback.distributor.v1.GetRolloutResponse
-	8,  // 26: silverback.distributor.v1.RolloutService.ListRollouts:output_type -> silverback.distributor.v1.ListRolloutsResponse
-	10, // 27: silverback.distributor.v1.RolloutService.WatchRollouts:output_type -> silverback.distributor.v1.WatchRolloutsResponse
-	12, // 28: silverback.distributor.v1.RolloutService.GetAssignment:output_type -> silverback.distributor.v1.GetAssignmentResponse
-	14, // 29: silverback.distributor.v1.RolloutService.ListAssignments:output_type -> silverback.distributor.v1.ListAssignmentsResponse
-	17, // 30: silverback.distributor.v1.RolloutService.GetLedger:output_type -> silverback.distributor.v1.GetLedgerResponse
-	19, // 31: silverback.distributor.v1.RolloutService.RecoverLedger:output_type -> silverback.distributor.v1.RecoverLedgerResponse
-	25, // [25:32] is the sub-list for method output_type
-	18, // [18:25] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	23, // 1: silverback.distributor.v1.Rollout.policy:type_name -> silverback.fleet.v1.RolloutPolicy
+	4,  // 2: silverback.distributor.v1.Rollout.refusals:type_name -> silverback.distributor.v1.Refusal
+	3,  // 3: silverback.distributor.v1.Rollout.progress:type_name -> silverback.distributor.v1.Progress
+	24, // 4: silverback.distributor.v1.Rollout.create_time:type_name -> google.protobuf.Timestamp
+	24, // 5: silverback.distributor.v1.Rollout.wave_time:type_name -> google.protobuf.Timestamp
+	24, // 6: silverback.distributor.v1.Rollout.end_time:type_name -> google.protobuf.Timestamp
+	2,  // 7: silverback.distributor.v1.Rollout.left_out:type_name -> silverback.distributor.v1.LeftOut
+	25, // 8: silverback.distributor.v1.Refusal.problem:type_name -> silverback.fleet.v1.Problem
+	1,  // 9: silverback.distributor.v1.GetRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	1,  // 10: silverback.distributor.v1.ListRolloutsResponse.rollouts:type_name -> silverback.distributor.v1.Rollout
+	1,  // 11: silverback.distributor.v1.WatchRolloutsResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	21, // 12: silverback.distributor.v1.WatchRolloutsResponse.synced:type_name -> silverback.distributor.v1.WatchRolloutsResponse.Synced
+	5,  // 13: silverback.distributor.v1.GetAssignmentResponse.assignment:type_name -> silverback.distributor.v1.Assignment
+	5,  // 14: silverback.distributor.v1.ListAssignmentsResponse.assignments:type_name -> silverback.distributor.v1.Assignment
+	24, // 15: silverback.distributor.v1.Ledger.recover_time:type_name -> google.protobuf.Timestamp
+	22, // 16: silverback.distributor.v1.Ledger.ahead:type_name -> silverback.distributor.v1.Ledger.AheadNode
+	16, // 17: silverback.distributor.v1.GetLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
+	16, // 18: silverback.distributor.v1.RecoverLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
+	6,  // 19: silverback.distributor.v1.RolloutService.GetRollout:input_type -> silverback.distributor.v1.GetRolloutRequest
+	8,  // 20: silverback.distributor.v1.RolloutService.ListRollouts:input_type -> silverback.distributor.v1.ListRolloutsRequest
+	10, // 21: silverback.distributor.v1.RolloutService.WatchRollouts:input_type -> silverback.distributor.v1.WatchRolloutsRequest
+	12, // 22: silverback.distributor.v1.RolloutService.GetAssignment:input_type -> silverback.distributor.v1.GetAssignmentRequest
+	14, // 23: silverback.distributor.v1.RolloutService.ListAssignments:input_type -> silverback.distributor.v1.ListAssignmentsRequest
+	17, // 24: silverback.distributor.v1.RolloutService.GetLedger:input_type -> silverback.distributor.v1.GetLedgerRequest
+	19, // 25: silverback.distributor.v1.RolloutService.RecoverLedger:input_type -> silverback.distributor.v1.RecoverLedgerRequest
+	7,  // 26: silverback.distributor.v1.RolloutService.GetRollout:output_type -> silverback.distributor.v1.GetRolloutResponse
+	9,  // 27: silverback.distributor.v1.RolloutService.ListRollouts:output_type -> silverback.distributor.v1.ListRolloutsResponse
+	11, // 28: silverback.distributor.v1.RolloutService.WatchRollouts:output_type -> silverback.distributor.v1.WatchRolloutsResponse
+	13, // 29: silverback.distributor.v1.RolloutService.GetAssignment:output_type -> silverback.distributor.v1.GetAssignmentResponse
+	15, // 30: silverback.distributor.v1.RolloutService.ListAssignments:output_type -> silverback.distributor.v1.ListAssignmentsResponse
+	18, // 31: silverback.distributor.v1.RolloutService.GetLedger:output_type -> silverback.distributor.v1.GetLedgerResponse
+	20, // 32: silverback.distributor.v1.RolloutService.RecoverLedger:output_type -> silverback.distributor.v1.RecoverLedgerResponse
+	26, // [26:33] is the sub-list for method output_type
+	19, // [19:26] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_silverback_distributor_v1_rollout_proto_init() }
@@ -1768,7 +1865,7 @@ func file_silverback_distributor_v1_rollout_proto_init() {
 	if File_silverback_distributor_v1_rollout_proto != nil {
 		return
 	}
-	file_silverback_distributor_v1_rollout_proto_msgTypes[9].OneofWrappers = []any{
+	file_silverback_distributor_v1_rollout_proto_msgTypes[10].OneofWrappers = []any{
 		(*WatchRolloutsResponse_Rollout)(nil),
 		(*WatchRolloutsResponse_Synced_)(nil),
 	}
@@ -1778,7 +1875,7 @@ func file_silverback_distributor_v1_rollout_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_distributor_v1_rollout_proto_rawDesc), len(file_silverback_distributor_v1_rollout_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   21,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
