@@ -204,6 +204,23 @@ func TestOfflineNodesHoldNothing(t *testing.T) {
 	}
 }
 
+// An agent that is cut off from the distributors renews at the registry, and tells it so.
+func TestANodeThatCannotBeToldHoldsNothing(t *testing.T) {
+	p := newPlane(t)
+	r := p.replica("one")
+	p.agents(2, r)
+	p.world.Node("g", "cut", registryv1.Node_STATE_READY)
+	p.revise("")
+	eventually(t, "the node is waited for", func() bool {
+		now := r.rollout(1)
+		return now.GetProgress().GetServing() == 2 || now.GetWave() == 1 && now.GetProgress().GetLoading() == 1
+	})
+	p.world.Sick("g", "cut", "DistributorUnreachable")
+	if done := r.reaches(t, 1, completed); done.GetProgress().GetOffline() != 1 {
+		t.Errorf("progress is %v", done.GetProgress())
+	}
+}
+
 func TestNoMoreLoadThanAllowed(t *testing.T) {
 	p := newPlane(t)
 	p.world.Group("g", &fleetv1.RolloutPolicy{MaxLoadingPercent: 25})

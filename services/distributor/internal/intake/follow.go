@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"log/slog"
+	"slices"
 
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
@@ -179,7 +180,7 @@ func nodes(client registryv1.RegistryServiceClient, enrolled func(fleet.GroupID,
 				}
 				return event{Put: &follow.Pair[nodeKey, member]{Key: key, Value: member{
 					Node: rollout.Node{
-						Name: key.node, Position: fleet.Position(key.group, key.node), Online: online(n.GetState()), Sick: sick(n.GetStatus()),
+						Name: key.node, Position: fleet.Position(key.group, key.node), Online: online(n.GetState()) && !cutOff(n.GetStatus()), Sick: sick(n.GetStatus()),
 						Followed: fleet.Stamp{Epoch: fleet.Epoch(n.GetStatus().GetEpoch()), Decision: fleet.Decision(n.GetStatus().GetDecision())},
 					}, boot: n.GetBootId(),
 				}}}, err
@@ -202,6 +203,12 @@ func online(s registryv1.Node_State) bool {
 	return false
 }
 
+// cutOff reports whether a node's agent has had no stream to a distributor for longer than a replica takes to stop. It renews at the registry, but cannot be
+// told anything, so that it is like an offline node to a rollout.
+func cutOff(status *fleetv1.NodeStatus) bool {
+	return slices.ContainsFunc(status.GetConditions(), func(c *fleetv1.Condition) bool { return c.GetType() == "DistributorUnreachable" })
+}
+
 // sick names the condition for which a node cannot be expected to serve anything new; empty when it can. Conditions that do not keep a gateway from
 // loading, such as a failing probe, do not count, nor does a snapshot that it refused. A gateway that was never told anything may still be starting.
 func sick(status *fleetv1.NodeStatus) string {
@@ -209,7 +216,7 @@ func sick(status *fleetv1.NodeStatus) string {
 		switch kind := c.GetType(); kind {
 		case "StateDirectory":
 			return kind
-		case "GatewayUnreachable", "GatewayNotReady", "GatewayLost", "LoadFailing", "RestoreFailing", "DistributorUnreachable":
+		case "GatewayUnreachable", "GatewayNotReady", "GatewayLost", "LoadFailing", "RestoreFailing":
 			if status.GetDecision() > 0 {
 				return kind
 			}
