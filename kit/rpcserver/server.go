@@ -30,6 +30,8 @@ import (
 
 const (
 	defaultStopTime = 10 * time.Second
+	// lastTime is how long handlers have whose context has ended. One that does not heed it must not hold up the end of the process.
+	lastTime = 2 * time.Second
 )
 
 // Config says where and how a service listens. The zero value listens nowhere; Listen is required.
@@ -208,7 +210,8 @@ func (s *Server) Address() string { return s.listener.Addr().String() }
 // streams that would go on for ever.
 func (s *Server) OnDrain(step func()) { s.drain = append(s.drain, step) }
 
-// Serve answers calls until ctx ends. It then stops in order: health, the drain steps, calls under way for up to StopTime, the rest.
+// Serve answers calls until ctx ends. It then stops in order: health, the drain steps, calls under way for up to StopTime, the rest, of
+// which it waits 2 s for those whose handlers do not heed the end of their context.
 func (s *Server) Serve(ctx context.Context) error {
 	failed := make(chan error, 1)
 	go func() { failed <- s.Server.Serve(s.listener) }()
@@ -228,7 +231,11 @@ func (s *Server) Serve(ctx context.Context) error {
 	case <-stopped:
 	case <-time.After(s.config.StopTime):
 		s.Stop()
-		<-stopped
+		select {
+		case <-stopped:
+		case <-time.After(lastTime):
+			s.log.Error("calls that do not end are left behind; the process ends without them")
+		}
 	}
 	if err := <-failed; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		s.log.Warn("the listener failed while stopping", "error", err)

@@ -20,6 +20,9 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
+// deaf is told that a call began that heeds nothing, and lets it end.
+var deaf = make(chan struct{})
+
 // registry answers GetGroup as its name says.
 type registry struct {
 	registryv1.UnimplementedRegistryServiceServer
@@ -33,6 +36,9 @@ func (registry) GetGroup(_ context.Context, r *registryv1.GetGroupRequest) (*reg
 		return nil, errors.New("password=hunter2")
 	case "missing":
 		return nil, fault.New(fault.Missing, "NO_SUCH_GROUP", "there is no group %q", r.GetName())
+	case "deaf":
+		deaf <- struct{}{}
+		<-deaf // whatever becomes of the call
 	case "starting":
 		return nil, fault.New(fault.Down, "STARTING", "this replica has not read the ledger yet")
 	}
@@ -142,6 +148,29 @@ func TestAConnectionLastsItsTime(t *testing.T) {
 	}
 	if _, err := client.GetGroup(t.Context(), &registryv1.GetGroupRequest{Name: "g"}); err != nil {
 		t.Errorf("a call after it: %v", err)
+	}
+}
+
+// TestAHandlerThatHeedsNothingDoesNotHoldUpTheStop, as one that computes for a long time would.
+func TestAHandlerThatHeedsNothingDoesNotHoldUpTheStop(t *testing.T) {
+	client, _, _, stop := start(t, rpcserver.Config{StopTime: 50 * time.Millisecond})
+	answered := make(chan error, 1)
+	go func() {
+		_, err := client.GetGroup(t.Context(), &registryv1.GetGroupRequest{Name: "deaf"})
+		answered <- err
+	}()
+	<-deaf
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); stop() }()
+	select {
+	case <-stopped:
+	case <-time.After(20 * time.Second):
+		t.Error("the server waits for a call that does not end")
+	}
+	deaf <- struct{}{}
+	<-stopped
+	if err := <-answered; err == nil {
+		t.Error("the call was answered")
 	}
 }
 
