@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -47,6 +48,15 @@ const NoGatewayHash GatewayHash = "00000000000000000000000000000000"
 func GatewayHashOf(posted []byte) GatewayHash {
 	sum := md5.Sum(posted)
 	return GatewayHash(hex.EncodeToString(sum[:]))
+}
+
+// GatewayHashFrom is GatewayHashOf for bytes that are read.
+func GatewayHashFrom(r io.Reader) (GatewayHash, error) {
+	h := md5.New()
+	if _, err := io.Copy(h, r); err != nil {
+		return "", err
+	}
+	return GatewayHash(hex.EncodeToString(h.Sum(nil))), nil
 }
 
 func lowerHex(s string) bool {

@@ -99,14 +99,22 @@ func (f BootFile) Hash() (fleet.GatewayHash, error) {
 	if f == "" {
 		return "", nil
 	}
-	text, err := os.ReadFile(string(f))
+	file, err := os.OpenFile(string(f), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
 	if err != nil {
 		return "", fmt.Errorf("%s cannot be read: %w", f, cause(err))
 	}
-	return fleet.GatewayHashOf(text), nil
+	defer func() { _ = file.Close() }()
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return "", fmt.Errorf("%s is not a regular file", f)
+	}
+	hash, err := fleet.GatewayHashFrom(file) // of any length: it may be somebody else's
+	if err != nil {
+		return "", fmt.Errorf("%s cannot be read: %w", f, cause(err))
+	}
+	return hash, nil
 }
 
 // Stamp tells one state of a file from another without reading it. The zero value is that of a file that is not there.

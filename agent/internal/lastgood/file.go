@@ -17,6 +17,7 @@ import (
 	"syscall"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/snapshot"
 )
 
 // Snapshot names a snapshot and how the node came to it.
@@ -30,6 +31,9 @@ type Snapshot struct {
 
 // Stamp is the place of the decision that asked for the snapshot among all decisions.
 func (s Snapshot) Stamp() fleet.Stamp { return fleet.Stamp{Epoch: s.Epoch, Decision: s.Decision} }
+
+// maxFile is how large a file of the agent can be: a snapshot, and what is said of it.
+const maxFile = snapshot.MaxSize + 16<<20
 
 // ErrCorrupt marks a file that is there and not what was written.
 var ErrCorrupt = errors.New("the file is damaged")
@@ -83,10 +87,18 @@ func readFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%w: it is not a regular file", ErrCorrupt)
 	}
-	return io.ReadAll(f)
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("%w: it has more than %d bytes", ErrCorrupt, maxFile)
+	}
+	content := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, content); err != nil {
+		return nil, err
+	}
+	return content, nil
 }
 
 // cause takes the path off an error: that of a file that is only there while it is written says nothing, and differs each time.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
@@ -222,6 +223,36 @@ func TestMemory(t *testing.T) {
 	}
 	if got, err := s.Recall(); !errors.Is(err, ErrCorrupt) || got.Decision != 40 {
 		t.Errorf("a damaged memory gives %+v, %v; want the decision of the last known good", got, err)
+	}
+}
+
+// TestFilesThatAreTooLargeAreNotRead: what is on the disk is not trusted to be what was written, and must not fill the memory.
+func TestFilesThatAreTooLargeAreNotRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 256<<20); err != nil { // it takes no room
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := readFile(path)
+	runtime.ReadMemStats(&after)
+	if !errors.Is(err, ErrCorrupt) {
+		t.Errorf("got %v", err)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
+		t.Errorf("it took %d bytes", took)
+	}
+	runtime.ReadMemStats(&before)
+	_, err = BootFile(path).Hash() // somebody else's boot file may be of any length
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; err != nil || took > 1<<20 {
+		t.Errorf("hashing the boot file took %d bytes: %v", took, err)
+	}
+	if _, err := BootFile(t.TempDir()).Hash(); err == nil {
+		t.Error("a folder has a hash")
 	}
 }
 

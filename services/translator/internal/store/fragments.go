@@ -10,14 +10,20 @@ import (
 	"github.com/klauspost/compress/zstd"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/snapshot"
 )
 
 // pieceSize keeps an etcd request well under its limit of 1.5 MiB, and of 1 MiB by the design.
 const pieceSize = 768 << 10
 
-// maxFragment bounds what a stored fragment may unpack to: its origins make it larger than the snapshot.
-const maxFragment = 512 << 20
+const (
+	// maxFragment bounds what a stored fragment may unpack to: its origins make it larger than the snapshot, of which a line has 60 bytes
+	// at least, by some 150 bytes an entity.
+	maxFragment = 4 * snapshot.MaxSize
+	maxPieces   = maxFragment/pieceSize + 1
+)
 
 var errDamaged = errors.New("the stored source is damaged")
 
@@ -26,15 +32,44 @@ var codec = sync.OnceValues(func() (*zstd.Encoder, *zstd.Decoder) {
 	if err != nil {
 		panic(err) // the options are constant
 	}
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxFragment))
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxFragment), zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderLowmem(true), zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		panic(err)
 	}
 	return enc, dec
 })
 
+// unpacking lets one fragment at a time be unpacked: until its digest is known, it may be anything.
+var unpacking sync.Mutex
+
+// unsaid is how much a frame holds at most that does not say how much it holds: the encoder leaves it out below 256 bytes.
+const unsaid = 256
+
+// unpack returns the fragment in a frame, if it has its digest. It allocates what the frame says that it holds, which is at most maxFragment.
+func unpack(packed []byte, digest fleet.Digest) ([]byte, error) {
+	var h zstd.Header
+	if err := h.Decode(packed); err != nil || h.FrameContentSize > maxFragment {
+		return nil, fmt.Errorf("%w: %s is not one frame of at most %d bytes", errDamaged, digest.Short(), maxFragment)
+	}
+	unpacking.Lock()
+	defer unpacking.Unlock()
+	size := uint64(unsaid)
+	if h.HasFCS {
+		size = h.FrameContentSize
+	}
+	_, dec := codec()
+	stored, err := dec.DecodeAll(packed, make([]byte, 0, size))
+	if err != nil || fleet.DigestOf(stored) != digest {
+		return nil, fmt.Errorf("%w: %s does not have its digest", errDamaged, digest.Short())
+	}
+	return stored, nil
+}
+
 // PutFragment stores a fragment, its head last, so that a head that can be read has all its pieces. It may be repeated.
 func (l *Ledger) PutFragment(ctx context.Context, digest fleet.Digest, stored []byte) error {
+	if len(stored) > maxFragment {
+		return fault.New(fault.TooLarge, "INPUT_TOO_LARGE", "the source takes %d bytes in the ledger; at most %d are allowed: split it into several sources", len(stored), maxFragment)
+	}
 	there, err := l.kv.Get(ctx, fragmentKey(digest), clientv3.WithCountOnly())
 	if err != nil {
 		return fmt.Errorf("look for source content: %w", err)
@@ -68,7 +103,7 @@ func (l *Ledger) Fragment(ctx context.Context, digest fleet.Digest) ([]byte, err
 		return nil, fmt.Errorf("%w: %s is not there", errDamaged, digest.Short())
 	}
 	n, err := strconv.Atoi(string(head.Kvs[0].Value))
-	if err != nil {
+	if err != nil || n < 1 || n > maxPieces {
 		return nil, fmt.Errorf("%w: %s has a bad head", errDamaged, digest.Short())
 	}
 	var packed []byte
@@ -82,10 +117,5 @@ func (l *Ledger) Fragment(ctx context.Context, digest fleet.Digest) ([]byte, err
 		}
 		packed = append(packed, piece.Kvs[0].Value...)
 	}
-	_, dec := codec()
-	stored, err := dec.DecodeAll(packed, nil)
-	if err != nil || fleet.DigestOf(stored) != digest {
-		return nil, fmt.Errorf("%w: %s does not have its digest", errDamaged, digest.Short())
-	}
-	return stored, nil
+	return unpack(packed, digest)
 }
