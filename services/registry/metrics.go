@@ -70,7 +70,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	}
 	to <- prometheus.MustNewConstMetric(sessionsDesc(), prometheus.GaugeValue, float64(c.book.Count()))
 	to <- prometheus.MustNewConstMetric(watchersDesc(), prometheus.GaugeValue, float64(c.view.Watchers()))
-	to <- prometheus.MustNewConstMetric(bundlesDesc(), prometheus.GaugeValue, float64(c.view.Bundles()))
+	to <- prometheus.MustNewConstMetric(bundlesDesc(), prometheus.GaugeValue, float64(len(c.view.Bundles())))
 }
 
 func count[K comparable](all map[fleet.GroupID]map[K]int, group fleet.GroupID, key K) {

@@ -16,10 +16,12 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/schema"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	"github.com/silverback-gateway/silverback/services/registry"
+	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 	"github.com/silverback-gateway/silverback/services/registry/internal/schemas"
 	"github.com/silverback-gateway/silverback/services/registry/internal/store"
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
@@ -280,19 +282,120 @@ func bomb(t *testing.T) []byte {
 	return w.EncodeAll(make([]byte, 256<<20), nil)
 }
 
+// TestSchemasHaveALimit, which is of the fleet, and shared by its groups: one that took all the room takes no more, and others still
+// get theirs.
 func TestSchemasHaveALimit(t *testing.T) {
 	etcd := etcdtest.Client(t)
+	ledger := store.New(etcd)
 	for i := range schemas.MaxBundles {
-		if _, err := etcd.Put(t.Context(), fmt.Sprintf("/silverback/v1/identity/schemas/sha256:%064x", i), "x"); err != nil {
+		by := roster.Key{Group: "g", Node: fleet.NodeID(fmt.Sprintf("n%d", i))}
+		if _, err := ledger.PutSchemas(t.Context(), fmt.Sprintf("sha256:%064x", i), []byte("x"), by); err != nil {
 			t.Fatal(err)
 		}
 	}
 	r := start(t, etcd, registry.Config{})
 	r.group(t, "g")
+	r.group(t, "other")
 	digest, zstd := bundle(t, "3.9.3")
 	r.enrolWith(t, "n", digest)
 	if err := r.upload("n", digest, zstd); !errors.Is(err, fault.Of(fault.Busy)) {
 		t.Errorf("one too many: %v", err)
+	}
+	if _, err := r.EnrolNode(t.Context(), &registryv1.EnrolNodeRequest{
+		Group: "other", Node: "n", BootId: "1", Capabilities: &fleetv1.Capabilities{KongVersion: "3.9.3", SchemaDigest: digest},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.UploadSchemas(t.Context(), &registryv1.UploadSchemasRequest{Group: "other", Node: "n", Digest: digest, Zstd: zstd}); err != nil {
+		t.Errorf("another group gets no room: %v", err)
+	}
+}
+
+// TestOneNodeCannotTakeTheRoomOfTheFleet: a node that names one bundle after the other keeps the last.
+func TestOneNodeCannotTakeTheRoomOfTheFleet(t *testing.T) {
+	etcd := etcdtest.Client(t)
+	r := start(t, etcd, registry.Config{})
+	r.group(t, "g")
+	first, zstd := bundle(t, "first")
+	r.enrolWith(t, "honest", first)
+	if err := r.upload("honest", first, zstd); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 * schemas.MaxOfNode {
+		digest, zstd := bundle(t, fmt.Sprintf("%d", i))
+		r.enrolWith(t, "hostile", digest)
+		if err := r.upload("hostile", digest, zstd); err != nil {
+			t.Fatalf("bundle %d: %v", i, err)
+		}
+	}
+	left, err := etcd.Get(t.Context(), "/silverback/v1/identity/schemas/", clientv3.WithPrefix(), clientv3.WithCountOnly())
+	if err != nil || left.Count > 1+schemas.MaxOfNode {
+		t.Errorf("%d bundles are stored, %v", left.Count, err)
+	}
+	if _, err := r.stored(first); err != nil {
+		t.Errorf("the bundle of another node: %v", err)
+	}
+	uploads, err := etcd.Get(t.Context(), "/silverback/v1/identity/uploads/", clientv3.WithPrefix(), clientv3.WithCountOnly())
+	if err != nil || uploads.Count != left.Count {
+		t.Errorf("%d records of uploads beside %d bundles, %v", uploads.Count, left.Count, err)
+	}
+}
+
+// backing is what is said of a bundle of the group g; nil when nothing is, or the replica does not know the group yet.
+func (r *replica) backing(t *testing.T, digest string) *registryv1.SchemaBacking {
+	t.Helper()
+	got, _ := r.GetGroup(t.Context(), &registryv1.GetGroupRequest{Name: "g"})
+	for _, b := range got.GetGroup().GetSchemaBacking() {
+		if b.GetDigest() == digest {
+			return b
+		}
+	}
+	return nil
+}
+
+func TestABundleCountsWhenMostNodesStandBehindIt(t *testing.T) {
+	server := etcdtest.Start(t)
+	a, b := start(t, server.Client(t), registry.Config{}), start(t, server.Client(t), registry.Config{})
+	a.group(t, "g")
+	good, bad := named("a"), named("b")
+	counts := func(what, digest string, want bool, nodes ...string) {
+		t.Helper()
+		eventually(t, what, func() bool {
+			got := b.backing(t, digest)
+			return got.GetCounts() == want && slices.Equal(got.GetNodeNames(), nodes) && int(got.GetNodes()) == len(nodes)
+		})
+	}
+	a.enrolWith(t, "n1", good)
+	counts("one node is the whole group", good, true, "n1")
+	a.enrolWith(t, "n2", bad)
+	counts("one of two does not count", bad, false, "n2")
+	counts("neither does the other", good, false, "n1")
+	a.enrolWith(t, "n3", good)
+	counts("two of three count", good, true, "n1", "n3")
+	counts("the third does not", bad, false, "n2")
+	// A version of its own makes no majority.
+	if _, err := a.EnrolNode(t.Context(), &registryv1.EnrolNodeRequest{
+		Group: "g", Node: "n2", BootId: "1", Capabilities: &fleetv1.Capabilities{KongVersion: "9.9.9", SchemaDigest: bad},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	counts("one node speaks for a version of its own", bad, false, "n2")
+	// An operator's word does, on every replica, and can be taken back.
+	update := func(trusted ...string) {
+		t.Helper()
+		if _, err := a.UpdateGroup(t.Context(), &registryv1.UpdateGroupRequest{Group: &registryv1.Group{Name: "g", TrustedSchemas: trusted}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	update(bad)
+	counts("an operator trusts it", bad, true, "n2")
+	update()
+	counts("and no more", bad, false, "n2")
+	for _, wrong := range [][]string{{"sha256:1"}, {named("c")}, nil} {
+		_, err := a.UpdateGroup(t.Context(), &registryv1.UpdateGroupRequest{Group: &registryv1.Group{Name: "g", TrustedSchemas: wrong}})
+		if bad := len(wrong) > 0 && wrong[0] == "sha256:1"; bad != (fault.KindOf(fault.FromStatus(err)) == fault.Invalid) {
+			t.Errorf("trusting %q: %v", wrong, err)
+		}
 	}
 }
 
@@ -334,7 +437,7 @@ func TestABundleThatWasJustNamedIsNotDeleted(t *testing.T) {
 	r := start(t, etcd, registry.Config{})
 	r.group(t, "g")
 	digest, zstd := bundle(t, "3.9.3")
-	storedAt, err := ledger.PutSchemas(t.Context(), digest, zstd)
+	storedAt, err := ledger.PutSchemas(t.Context(), digest, zstd, roster.Key{Group: "g", Node: "n"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,9 +24,10 @@ type registry struct {
 	mu      sync.Mutex
 	groups  map[string]bool
 	named   map[string][]string // digests of the schemas of a group
-	bundles map[string][]byte   // as they travel
-	fetched int                 // calls of GetSchemas
-	asked   int                 // calls of GetGroup
+	backing map[string][]*registryv1.SchemaBacking
+	bundles map[string][]byte // as they travel
+	fetched int               // calls of GetSchemas
+	asked   int               // calls of GetGroup
 	changed chan struct{}
 }
 
@@ -76,7 +77,7 @@ func (r *registry) GetGroup(_ context.Context, q *registryv1.GetGroupRequest) (*
 	if !r.groups[q.GetName()] {
 		return nil, fault.New(fault.Missing, "NO_SUCH_GROUP", "there is no group %q", q.GetName())
 	}
-	return &registryv1.GetGroupResponse{Group: &registryv1.Group{Name: q.GetName(), SchemaDigests: r.named[q.GetName()]}}, nil
+	return &registryv1.GetGroupResponse{Group: r.group(q.GetName())}, nil
 }
 
 // name says that a group's gateways have these bundles, of which some may not be stored.
@@ -89,6 +90,26 @@ func (r *registry) name(group string, digests ...string) {
 	r.named[group] = digests
 	close(r.changed)
 	r.changed = make(chan struct{})
+}
+
+// back says who stands behind the bundles of a group.
+func (r *registry) back(group string, all ...*registryv1.SchemaBacking) {
+	r.mu.Lock()
+	if r.backing == nil {
+		r.backing = map[string][]*registryv1.SchemaBacking{}
+	}
+	r.backing[group] = all
+	r.mu.Unlock()
+	var digests []string
+	for _, b := range all {
+		digests = append(digests, b.GetDigest())
+	}
+	r.name(group, digests...)
+}
+
+// group is a group as it is told. r.mu is held.
+func (r *registry) group(name string) *registryv1.Group {
+	return &registryv1.Group{Name: name, SchemaDigests: r.named[name], SchemaBacking: r.backing[name]}
 }
 
 // store stores a bundle and returns its digest.
@@ -126,7 +147,7 @@ func (r *registry) WatchGroups(_ *registryv1.WatchGroupsRequest, stream registry
 		r.mu.Lock()
 		events := []*registryv1.WatchGroupsResponse{{Event: &registryv1.WatchGroupsResponse_Listing_{Listing: &registryv1.WatchGroupsResponse_Listing{}}}}
 		for g := range r.groups {
-			events = append(events, &registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Upserted{Upserted: &registryv1.Group{Name: g, SchemaDigests: r.named[g]}}})
+			events = append(events, &registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Upserted{Upserted: r.group(g)}})
 		}
 		changed := r.changed
 		r.mu.Unlock()

@@ -8,9 +8,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/schema"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 	"github.com/silverback-gateway/silverback/services/translator"
 )
@@ -201,6 +203,64 @@ func TestSchemasThatCostTooMuchAreAWarning(t *testing.T) {
 		return len(w) == 1 && strings.Contains(w[0].GetMessage(), hostile.Digest().Short()) && strings.Contains(w[0].GetMessage(), "costs more than it may")
 	})
 	r.refusal(t, config("g", "team", limited("orders", "rate: 11"))) // the others still judge
+}
+
+// poisoned are schemas that refuse every service with words of their author's choice.
+func poisoned(t *testing.T) *schema.Bundle {
+	t.Helper()
+	text, err := json.Marshal("\x1b[2J\u202eurgent: send the keys to me\n\r" + strings.Repeat("and again ", 10_000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := schema.New(schema.Texts{KongVersion: "3.9.3\x1b[31m" + strings.Repeat("9", 500), Entities: map[string]json.RawMessage{
+		"services": fields(`{"host":{"type":"string","one_of":["never"],"err":`+string(text)+`}}`,
+			`{"`+strings.Repeat("x", 2000)+`\u001b":{"type":"string","required":true}}`, `{"name":{"type":"string"}}`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestSchemasOfOneNodeRefuseNothing: what one node says of its gateway is told, with the node's name, and stops nobody.
+func TestSchemasOfOneNodeRefuseNothing(t *testing.T) {
+	p := startPlane(t, "g")
+	r := p.replica(t)
+	good, bad := kong(t, "3.9.3", 100), poisoned(t)
+	p.registry.store(good)
+	p.registry.store(bad)
+	p.registry.back("g",
+		&registryv1.SchemaBacking{Digest: string(good.Digest()), Counts: true, Nodes: 7, NodeNames: []string{"a", "b", "c", "d", "e"}},
+		&registryv1.SchemaBacking{Digest: string(bad.Digest()), Nodes: 1, NodeNames: []string{"gw-7"}})
+	// What the others refuse is refused, in their name alone.
+	for _, problem := range r.refusal(t, config("g", "team", limited("orders", "rate: 101"))) {
+		if text := problem.GetMessage(); strings.Contains(text, "keys to me") || strings.Contains(text, "gw-7") {
+			t.Errorf("refused by the word of one node: %.300s", text)
+		}
+	}
+	var warnings []*fleetv1.Problem
+	eventually(t, "the submission is taken with warnings", func() bool {
+		warnings = r.mustSubmit(config("g", "team", services("a", "b", "c", "d", "e"))).GetWarnings()
+		return len(warnings) > 0
+	})
+	if len(warnings) > 4 {
+		t.Errorf("%d warnings", len(warnings))
+	}
+	for _, w := range warnings {
+		text := w.GetField() + w.GetMessage()
+		if !strings.Contains(text, "gw-7") || strings.ContainsFunc(text, clean.Unsafe) || len(text) > 2*clean.MaxMessage {
+			t.Errorf("a warning has %d bytes: %.300q", len(text), text)
+		}
+	}
+	if n := counter(t, r.metrics, "silverback_translator_schema_checks_total", "doubted"); n < 1 {
+		t.Errorf("%v doubted checks", n)
+	}
+	// An operator's word is the other way to count.
+	p.registry.back("g", &registryv1.SchemaBacking{Digest: string(bad.Digest()), Counts: true, Nodes: 1, NodeNames: []string{"gw-7"}})
+	for _, problem := range r.refusal(t, config("g", "team", services("a"))) {
+		if text := problem.GetField() + problem.GetMessage(); strings.ContainsFunc(text, clean.Unsafe) || len(text) > 2*clean.MaxMessage {
+			t.Errorf("a problem has %d bytes: %.300q", len(text), text)
+		}
+	}
 }
 
 func TestOperatorsMaySoftenTheCheck(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
@@ -69,10 +70,28 @@ func printGroup(w io.Writer, g *registryv1.Group, nodes []*registryv1.Node) {
 		show.Printf(w, "Probe:         %s\n", probeText(probe))
 	}
 	for _, digest := range g.GetSchemaDigests() {
-		show.Printf(w, "Schemas:       %s\n", show.Digest(digest))
+		show.Printf(w, "Schemas:       %s%s\n", show.Digest(digest), backing(g, digest))
 	}
 	show.Printf(w, "Created:       %s\n", show.Time(g.GetCreateTime()))
 	show.Printf(w, "Changed:       %s\n", show.Time(g.GetUpdateTime()))
+}
+
+// backing says who stands behind a bundle of schemas; nothing when the registry does not say it.
+func backing(g *registryv1.Group, digest string) string {
+	for _, b := range g.GetSchemaBacking() {
+		if b.GetDigest() != digest {
+			continue
+		}
+		text := ", of " + show.Count(int64(b.GetNodes()), "node", "nodes")
+		switch trusted := slices.Contains(g.GetTrustedSchemas(), digest); {
+		case trusted:
+			return text + ", trusted"
+		case b.GetCounts():
+			return text
+		}
+		return text + " (" + strings.Join(b.GetNodeNames(), ", ") + "): too few to refuse anything"
+	}
+	return ""
 }
 
 func describeSource(ctx context.Context, a *app.App, group, name string) error {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
@@ -29,6 +30,7 @@ type groupFlags struct {
 	drift       string
 	probes      []string
 	noProbes    bool
+	trusted     []string
 }
 
 func (f *groupFlags) add(cmd *cobra.Command) {
@@ -42,11 +44,13 @@ func (f *groupFlags) add(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.probes, "probe", nil, "a request that every agent sends through its gateway all the time, as in /health,expect=200,host=shop.example,interval=5s,timeout=2s,header=X-Probe:1,readiness; "+
 		"with readiness a failing one takes the node out of load balancing; several times, in place of all that were there")
 	flags.BoolVar(&f.noProbes, "no-probes", false, "take all probes away")
+	flags.StringSliceVar(&f.trusted, "trust-schemas", nil, "digests of bundles of schemas that may refuse a submission however few nodes name them, in place of all that were there; "+
+		"the first digits are enough for one that the group has; an empty value takes all away")
 }
 
 // given says whether anything was said of the group on the command line.
 func (f *groupFlags) given(cmd *cobra.Command) bool {
-	for _, name := range []string{"description", "waves", "max-loading", "deadline", "max-failed", "drift", "probe", "no-probes"} {
+	for _, name := range []string{"description", "waves", "max-loading", "deadline", "max-failed", "drift", "probe", "no-probes", "trust-schemas"} {
 		if cmd.Flags().Changed(name) {
 			return true
 		}
@@ -88,6 +92,11 @@ func (f *groupFlags) put(cmd *cobra.Command, g *registryv1.Group) error {
 	case f.noProbes:
 		gates(g).Probes = nil
 	}
+	if changed("trust-schemas") {
+		trusted, err := trustedSchemas(f.trusted, g.GetSchemaDigests())
+		problems = append(problems, err)
+		g.TrustedSchemas = trusted
+	}
 	if changed("drift") {
 		value, ok := fleetv1.DriftPolicy_value["DRIFT_POLICY_"+strings.ToUpper(f.drift)]
 		if !ok {
@@ -96,6 +105,28 @@ func (f *groupFlags) put(cmd *cobra.Command, g *registryv1.Group) error {
 		g.Drift = fleetv1.DriftPolicy(value)
 	}
 	return errors.Join(problems...)
+}
+
+// trustedSchemas completes digests by those of a group.
+func trustedSchemas(said, known []string) ([]string, error) {
+	var all []string
+	for _, word := range said {
+		if _, err := fleet.ParseDigest(word); err == nil {
+			all = append(all, word)
+			continue
+		}
+		var found []string
+		for _, digest := range known {
+			if word != "" && strings.HasPrefix(strings.TrimPrefix(digest, "sha256:"), strings.TrimPrefix(word, "sha256:")) {
+				found = append(found, digest)
+			}
+		}
+		if len(found) != 1 {
+			return nil, fmt.Errorf("--trust-schemas %q: %d bundles of the group begin so; silverback describe group shows them", word, len(found))
+		}
+		all = append(all, found[0])
+	}
+	return all, nil
 }
 
 // gates are those of a group with a policy.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"google.golang.org/protobuf/proto"
@@ -37,11 +38,21 @@ func groupFrom(g *registryv1.Group) (roster.Group, error) {
 	if p := g.GetPolicy(); p != nil {
 		bad = append(bad, roster.PolicyViolations("group.policy", policyFrom(p))...)
 	}
+	trusted := slices.Compact(slices.Sorted(slices.Values(g.GetTrustedSchemas())))
+	if len(trusted) > roster.MaxTrusted {
+		bad = append(bad, fault.Violation{Field: "group.trusted_schemas", Description: fmt.Sprintf("has %d digests; at most %d are allowed", len(trusted), roster.MaxTrusted)})
+	}
+	for _, digest := range trusted {
+		if _, err := fleet.ParseDigest(digest); err != nil {
+			bad = append(bad, fault.Violation{Field: "group.trusted_schemas", Description: clean.Line(err.Error(), clean.MaxWord)})
+			break
+		}
+	}
 	if err := invalid(bad); err != nil {
 		return roster.Group{}, err
 	}
 	policy, err := marshal(normalPolicy(g.GetPolicy()))
-	return roster.Group{Name: fleet.GroupID(g.GetName()), Description: g.GetDescription(), Policy: policy, Drift: int32(g.GetDrift())}, err
+	return roster.Group{Name: fleet.GroupID(g.GetName()), Description: g.GetDescription(), Policy: policy, Drift: int32(g.GetDrift()), Trusted: trusted}, err
 }
 
 func policyFrom(p *fleetv1.RolloutPolicy) roster.Policy {
@@ -96,7 +107,14 @@ func groupTo(g view.Group) (*registryv1.Group, error) {
 	out := &registryv1.Group{
 		Name: string(g.Name), Description: g.Description, Drift: fleetv1.DriftPolicy(g.Drift),
 		CreateTime: timestamppb.New(g.Created), UpdateTime: timestamppb.New(g.Updated), Etag: etag(g.Revision),
-		SchemaDigests: g.Schemas,
+		TrustedSchemas: g.Trusted,
+	}
+	for _, b := range g.Schemas {
+		backing := &registryv1.SchemaBacking{Digest: b.Digest, Counts: b.Counts, Nodes: int32(b.Nodes)}
+		for _, name := range b.Names {
+			backing.NodeNames = append(backing.NodeNames, string(name))
+		}
+		out.SchemaDigests, out.SchemaBacking = append(out.SchemaDigests, b.Digest), append(out.SchemaBacking, backing)
 	}
 	if len(g.Policy) > 0 {
 		out.Policy = &fleetv1.RolloutPolicy{}

@@ -25,6 +25,6 @@ func (s *Server) CreateGroup(ctx context.Context, r *registryv1.CreateGroupReque
 		return nil, fault.New(fault.Exists, "GROUP_EXISTS", "group %q exists with other content", g.Name).With("group", string(g.Name))
 	}
 	s.seen(ctx, revision)
-	out, err := groupTo(view.Group{Group: there, Revision: revision, Schemas: s.View.Schemas(there.Name)})
+	out, err := groupTo(view.Group{Group: there, Revision: revision, Schemas: s.View.Schemas(there.Name, there.Trusted)})
 	return &registryv1.CreateGroupResponse{Group: out}, err
 }

@@ -64,7 +64,8 @@ func (s *Server) EnrolNode(ctx context.Context, r *registryv1.EnrolNodeRequest) 
 	}
 	node := roster.Node{
 		BootID: r.GetBootId(), Succeeds: r.GetSucceedsBootId(), Labels: r.GetLabels(), Capabilities: capabilities, AgentVersion: r.GetAgentVersion(),
-		ProxyAddress: r.GetProxyAddress(), AgentAddress: r.GetAgentAddress(), Schemas: r.GetCapabilities().GetSchemaDigest(),
+		ProxyAddress: r.GetProxyAddress(), AgentAddress: r.GetAgentAddress(),
+		KongVersion: r.GetCapabilities().GetKongVersion(), Schemas: r.GetCapabilities().GetSchemaDigest(),
 	}
 	written, err := s.Book.Enrol(ctx, key, node, report)
 	if err != nil {

@@ -25,7 +25,7 @@ func (s *Server) UpdateGroup(ctx context.Context, r *registryv1.UpdateGroupReque
 	}
 	// A repeated request finds its own work done, whatever its etag.
 	if before.SameContent(next) {
-		out, err := groupTo(view.Group{Group: *before, Revision: revision, Schemas: s.View.Schemas(next.Name)})
+		out, err := groupTo(view.Group{Group: *before, Revision: revision, Schemas: s.View.Schemas(next.Name, next.Trusted)})
 		return &registryv1.UpdateGroupResponse{Group: out}, err
 	}
 	if tag := r.GetGroup().GetEtag(); tag != "" && tag != etag(revision) {
@@ -36,6 +36,6 @@ func (s *Server) UpdateGroup(ctx context.Context, r *registryv1.UpdateGroupReque
 		return nil, down(err)
 	}
 	s.seen(ctx, revision)
-	out, err := groupTo(view.Group{Group: next, Revision: revision, Schemas: s.View.Schemas(next.Name)})
+	out, err := groupTo(view.Group{Group: next, Revision: revision, Schemas: s.View.Schemas(next.Name, next.Trusted)})
 	return &registryv1.UpdateGroupResponse{Group: out}, err
 }

@@ -23,7 +23,7 @@ func Enrol(now time.Time, key Key, before *Node, session *Session, asked Node, o
 		}
 		if len(asked.Capabilities) == 0 {
 			// The gateway could not be asked yet; what was known of it stands.
-			asked.Capabilities, asked.Schemas = before.Capabilities, before.Schemas
+			asked.Capabilities, asked.KongVersion, asked.Schemas = before.Capabilities, before.KongVersion, before.Schemas
 		}
 	}
 	opened.Since = since(now, before, session, asked, opened)

@@ -4,6 +4,7 @@ package roster
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
@@ -11,8 +12,8 @@ import (
 
 // A Key names a node in the fleet.
 type Key struct {
-	Group fleet.GroupID
-	Node  fleet.NodeID
+	Group fleet.GroupID `json:"group"`
+	Node  fleet.NodeID  `json:"node"`
 }
 
 // Less orders keys by group, then by node.
@@ -29,13 +30,15 @@ type Group struct {
 	Description string        `json:"description,omitempty"`
 	Policy      []byte        `json:"policy,omitempty"`
 	Drift       int32         `json:"drift,omitempty"`
+	Trusted     []string      `json:"trusted_schemas,omitempty"` // digests of bundles of schemas, sorted
 	Created     time.Time     `json:"created"`
 	Updated     time.Time     `json:"updated"`
 }
 
 // SameContent reports whether two groups say the same, whenever they were written.
 func (g Group) SameContent(other Group) bool {
-	return g.Name == other.Name && g.Description == other.Description && g.Drift == other.Drift && bytes.Equal(g.Policy, other.Policy)
+	return g.Name == other.Name && g.Description == other.Description && g.Drift == other.Drift && bytes.Equal(g.Policy, other.Policy) &&
+		slices.Equal(g.Trusted, other.Trusted)
 }
 
 // A Report is what an agent said last about its node: what the rules need to know, and all of it, opaque. The zero Report says nothing.
@@ -65,6 +68,7 @@ type Node struct {
 	Succeeds     string            `json:"-"` // of an enrolment: the boot id of the agent's last run, from which it takes over
 	Labels       map[string]string `json:"labels,omitempty"`
 	Capabilities []byte            `json:"capabilities,omitempty"`
+	KongVersion  string            `json:"kong_version,omitempty"`
 	Schemas      string            `json:"schemas,omitempty"` // digest of the bundle that the capabilities name
 	AgentVersion string            `json:"agent_version,omitempty"`
 	ProxyAddress string            `json:"proxy_address,omitempty"`

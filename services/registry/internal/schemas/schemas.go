@@ -10,13 +10,17 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 	"github.com/silverback-gateway/silverback/services/registry/internal/store"
 )
 
 const (
-	// MaxBundles is how many bundles are kept: a fleet has as many as it has versions of Kong with different sets of plugins.
+	// MaxBundles is how many bundles are kept: a fleet has as many as it has versions of Kong with different sets of plugins. Beyond it
+	// only groups that have less than their share may store more.
 	MaxBundles = 64
+	// MaxOfNode is how many bundles are kept that one node uploaded. Those that no node names any more make room for a new one.
+	MaxOfNode = 4
 	// patience is how long one agent may take to upload what it was asked for, before another one is asked.
 	patience = 10 * time.Second
 )
@@ -24,7 +28,7 @@ const (
 // Ledger is where bundles are stored.
 type Ledger interface {
 	Current(ctx context.Context, key roster.Key) (store.Current, error)
-	PutSchemas(ctx context.Context, digest string, zstd []byte) (revision int64, err error)
+	PutSchemas(ctx context.Context, digest string, zstd []byte, uploader roster.Key) (revision int64, err error)
 	Schemas(ctx context.Context, digest string) ([]byte, error)
 	DeleteSchemas(ctx context.Context, digest string, storedAt, readUpTo int64) (bool, error)
 }
@@ -33,7 +37,7 @@ type Ledger interface {
 type View interface {
 	Current(key roster.Key) store.Current
 	Stored(digest string) bool
-	Bundles() int
+	Bundles() map[string]roster.Key
 	Unnamed() (bundles map[string]int64, revision int64)
 }
 
@@ -98,16 +102,61 @@ func (k *Keeper) Upload(ctx context.Context, key roster.Key, digest string, zstd
 		k.Metrics.upload("refused")
 		return 0, err
 	}
-	if !k.View.Stored(digest) && k.View.Bundles() >= MaxBundles {
-		k.Metrics.upload("refused")
-		return 0, fault.New(fault.Busy, "TOO_MANY_SCHEMAS", "%d bundles of schemas are stored already, which is the limit; one that no node names is forgotten after %s",
-			MaxBundles, k.ForgetAfter)
+	if !k.View.Stored(digest) {
+		if err := k.makeRoom(ctx, key); err != nil {
+			k.Metrics.upload("refused")
+			return 0, err
+		}
 	}
-	revision, err := k.Ledger.PutSchemas(ctx, digest, zstd)
+	revision, err := k.Ledger.PutSchemas(ctx, digest, zstd, key)
 	if err == nil {
 		k.Metrics.upload("stored")
 	}
 	return revision, err
+}
+
+// makeRoom deletes the bundles that a node uploaded and nobody names any more, and says whether it may store another one.
+func (k *Keeper) makeRoom(ctx context.Context, key roster.Key) error {
+	stored := k.View.Bundles()
+	unnamed, upTo := k.View.Unnamed()
+	for digest, by := range stored {
+		storedAt, idle := unnamed[digest]
+		if by != key || !idle {
+			continue
+		}
+		gone, err := k.Ledger.DeleteSchemas(ctx, digest, storedAt, upTo)
+		if err != nil {
+			return err
+		}
+		if gone {
+			delete(stored, digest)
+			k.Metrics.collected.Inc()
+		}
+	}
+	return room(stored, key, k.ForgetAfter)
+}
+
+// room says whether a node may store one more bundle beside those that are stored, each with its uploader: it has less than MaxOfNode, and
+// when all MaxBundles are there, its group has less than its share. So a node cannot take the room of a fleet, nor a group that of others.
+func room(stored map[string]roster.Key, key roster.Key, forget time.Duration) error {
+	node, groups := 0, map[fleet.GroupID]int{}
+	for _, by := range stored {
+		groups[by.Group]++
+		if by == key {
+			node++
+		}
+	}
+	own := groups[key.Group]
+	groups[key.Group]++ // it has a share, if it has any yet or not
+	switch {
+	case node >= MaxOfNode:
+		return fault.New(fault.Busy, "TOO_MANY_SCHEMAS", "%d bundles of schemas that node %q of group %q uploaded are stored already, which is the limit of a node; one that no node names is forgotten after %s",
+			node, key.Node, key.Group, forget)
+	case len(stored) >= MaxBundles && own >= max(1, MaxBundles/len(groups)):
+		return fault.New(fault.Busy, "TOO_MANY_SCHEMAS", "%d bundles of schemas are stored already, which is the limit, %d of them by group %q; one that no node names is forgotten after %s",
+			len(stored), own, key.Group, forget)
+	}
+	return nil
 }
 
 // named makes sure that an enrolled node names the bundle; a no is never given on what this replica merely believes.

@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/schema"
@@ -14,7 +15,7 @@ func verify(digest string, zstd []byte) error {
 	}
 	b, err := schema.Unpack(zstd)
 	if err != nil {
-		return fault.New(fault.Invalid, "INVALID_SCHEMAS", "%s", err.Error())
+		return fault.New(fault.Invalid, "INVALID_SCHEMAS", "%s", clean.Line(err.Error(), clean.MaxMessage))
 	}
 	if b.Digest() != want {
 		return fault.New(fault.Invalid, "INVALID_SCHEMAS", "the bundle has the digest %s, not %s", b.Digest(), want)

@@ -15,6 +15,7 @@ const (
 	nodePrefix    = Prefix + "nodes/"
 	sessionPrefix = Prefix + "sessions/"
 	schemaPrefix  = Prefix + "schemas/"
+	uploadPrefix  = Prefix + "uploads/"
 )
 
 func groupKey(g fleet.GroupID) string           { return groupPrefix + string(g) }
@@ -55,6 +56,12 @@ func ParseSchemas(key string) (digest string, ok bool) { return strings.CutPrefi
 
 // SchemaKey is the inverse of ParseSchemas.
 func SchemaKey(digest string) string { return schemaPrefix + digest }
+
+// ParseUploader tells of which bundle of schemas a key holds who uploaded it; false for any other key.
+func ParseUploader(key string) (digest string, ok bool) { return strings.CutPrefix(key, uploadPrefix) }
+
+// UploaderKey is the inverse of ParseUploader.
+func UploaderKey(digest string) string { return uploadPrefix + digest }
 
 // KeyOf is the inverse of Parse.
 func KeyOf(kind Kind, key roster.Key) string {

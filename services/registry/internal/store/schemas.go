@@ -5,14 +5,20 @@ import (
 	"fmt"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 )
 
 // PutSchemas stores a bundle of schemas as it travels, unless one of that digest is there: bundles never change. It returns the
-// revision at which the bundle stands.
-func (s *Store) PutSchemas(ctx context.Context, digest string, zstd []byte) (int64, error) {
+// revision at which the bundle stands. The node that brought it stands beside it.
+func (s *Store) PutSchemas(ctx context.Context, digest string, zstd []byte, uploader roster.Key) (int64, error) {
 	key := SchemaKey(digest)
+	by, err := encode(uploader)
+	if err != nil {
+		return 0, err
+	}
 	answer, err := s.kv.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).
-		Then(clientv3.OpPut(key, string(zstd))).Else(clientv3.OpGet(key, clientv3.WithKeysOnly())).Commit()
+		Then(clientv3.OpPut(key, string(zstd)), clientv3.OpPut(UploaderKey(digest), by)).Else(clientv3.OpGet(key, clientv3.WithKeysOnly())).Commit()
 	if err != nil {
 		return 0, fmt.Errorf("store schemas: %w", err)
 	}
@@ -41,7 +47,7 @@ func (s *Store) DeleteSchemas(ctx context.Context, digest string, storedAt, read
 	answer, err := s.kv.Txn(ctx).If(
 		clientv3.Compare(clientv3.ModRevision(key), "=", storedAt),
 		clientv3.Compare(clientv3.ModRevision(nodePrefix), "<", readUpTo+1).WithPrefix(),
-	).Then(clientv3.OpDelete(key)).Commit()
+	).Then(clientv3.OpDelete(key), clientv3.OpDelete(UploaderKey(digest))).Commit()
 	if err != nil {
 		return false, fmt.Errorf("delete schemas: %w", err)
 	}

@@ -8,50 +8,110 @@ import (
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 )
 
-func (m Member) schemas() string { return roster.SchemasOf(m.Current.Node, m.Current.Session) }
+// maxNames is how many of the nodes behind a bundle are named.
+const maxNames = 5
 
-// rename counts that a node of a group names another bundle of schemas than before; empty is none. When the group's bundles change
+// Schemas is a bundle of schemas as a group has it.
+type Schemas struct {
+	Digest string
+	Counts bool // what it refuses is refused
+	Nodes  int  // how many name it
+	Names  []fleet.NodeID
+}
+
+// standing is which nodes of a group name which bundle of schemas.
+type standing struct {
+	backing roster.Backing
+	behind  map[string]map[fleet.NodeID]struct{}
+}
+
+// vote is what a node says of its gateway; nil when it says nothing, or is not there.
+func (m Member) vote() *roster.Vote {
+	if v, ok := roster.VoteOf(m.Current.Node, m.Current.Session); ok {
+		return &v
+	}
+	return nil
+}
+
+// recount counts that a node says something else than before; nil is nothing. When the group's bundles, or who stands behind them, change
 // by it, that is a change of the group: whoever watches groups, or resumes from before the revision, is told.
-func (v *View) rename(group fleet.GroupID, before, after string, revision int64) {
-	if before == after {
+func (v *View) recount(key roster.Key, before, after *roster.Vote, revision int64) {
+	if before == after || before != nil && after != nil && *before == *after {
 		return
 	}
-	counts := v.named[group]
-	if counts == nil {
-		counts = map[string]int{}
-		v.named[group] = counts
+	s := v.standing[key.Group]
+	if s == nil {
+		s = &standing{behind: map[string]map[fleet.NodeID]struct{}{}}
+		v.standing[key.Group] = s
 	}
-	changed := false
-	if after != "" {
-		counts[after]++
-		changed = counts[after] == 1
+	backed, told := s.backing.Backed(), false
+	if before != nil {
+		s.backing.Add(*before, -1)
+		told = s.leave(before.Schemas, key.Node)
 	}
-	if before != "" {
-		if counts[before]--; counts[before] == 0 {
-			delete(counts, before)
-			changed = true
-		}
+	if after != nil {
+		s.backing.Add(*after, 1)
+		told = s.join(after.Schemas, key.Node) || told
 	}
-	if len(counts) == 0 {
-		delete(v.named, group)
+	if s.backing.Empty() {
+		delete(v.standing, key.Group)
 	}
-	if changed {
-		v.note(roster.Key{Group: group}, revision)
+	if told || !maps.Equal(backed, s.backing.Backed()) {
+		v.note(roster.Key{Group: key.Group}, revision)
 	}
+}
+
+// leave and join report whether the names that are told of a bundle may have changed.
+func (s *standing) leave(digest string, node fleet.NodeID) bool {
+	if digest == "" {
+		return false
+	}
+	few := len(s.behind[digest]) <= maxNames
+	delete(s.behind[digest], node)
+	if len(s.behind[digest]) == 0 {
+		delete(s.behind, digest)
+	}
+	return few
+}
+
+func (s *standing) join(digest string, node fleet.NodeID) bool {
+	if digest == "" {
+		return false
+	}
+	if s.behind[digest] == nil {
+		s.behind[digest] = map[fleet.NodeID]struct{}{}
+	}
+	s.behind[digest][node] = struct{}{}
+	return len(s.behind[digest]) <= maxNames
 }
 
 // group returns a group with the bundles that its nodes name. v.mu is held.
 func (v *View) group(name fleet.GroupID) (Group, bool) {
 	g, ok := v.groups[name]
-	g.Schemas = slices.Sorted(maps.Keys(v.named[name]))
+	g.Schemas = v.schemas(name, g.Trusted)
 	return g, ok
 }
 
-// Schemas returns the bundles of schemas that the nodes of a group name, sorted.
-func (v *View) Schemas(group fleet.GroupID) []string {
+func (v *View) schemas(group fleet.GroupID, trusted []string) []Schemas {
+	s := v.standing[group]
+	if s == nil {
+		return nil
+	}
+	var all []Schemas
+	for _, digest := range s.backing.Digests() {
+		names := slices.Sorted(maps.Keys(s.behind[digest]))
+		all = append(all, Schemas{
+			Digest: digest, Counts: s.backing.Counts(digest) || slices.Contains(trusted, digest), Nodes: len(names), Names: names[:min(len(names), maxNames)],
+		})
+	}
+	return all
+}
+
+// Schemas returns the bundles of schemas that the nodes of a group name, sorted, when an operator trusts some of them.
+func (v *View) Schemas(group fleet.GroupID, trusted []string) []Schemas {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return slices.Sorted(maps.Keys(v.named[group]))
+	return v.schemas(group, trusted)
 }
 
 // Stored reports whether a bundle of schemas is stored, as far as this replica knows.
@@ -62,11 +122,15 @@ func (v *View) Stored(digest string) bool {
 	return ok
 }
 
-// Bundles counts the bundles that are stored.
-func (v *View) Bundles() int {
+// Bundles returns the bundles that are stored, with the nodes that uploaded them; a key without a node is one that nobody knows of.
+func (v *View) Bundles() map[string]roster.Key {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return len(v.bundles)
+	all := make(map[string]roster.Key, len(v.bundles))
+	for digest := range v.bundles {
+		all[digest] = v.uploaders[digest]
+	}
+	return all
 }
 
 // Unnamed returns the bundles of schemas that no node names, each with the revision at which it was stored, and the revision up to
@@ -75,8 +139,8 @@ func (v *View) Unnamed() (bundles map[string]int64, revision int64) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	bundles = maps.Clone(v.bundles)
-	for _, counts := range v.named {
-		for digest := range counts {
+	for _, s := range v.standing {
+		for digest := range s.behind {
 			delete(bundles, digest)
 		}
 	}

@@ -24,7 +24,7 @@ const historySize = 10_000
 type Group struct {
 	roster.Group
 	Revision int64
-	Schemas  []string
+	Schemas  []Schemas
 }
 
 // A Member is a node as it stands. Last is what it reported last in a session that ended, when this replica saw that.
@@ -73,17 +73,18 @@ type View struct {
 	log      *slog.Logger
 	observer Observer
 
-	mu       sync.RWMutex
-	groups   map[fleet.GroupID]Group
-	members  map[roster.Key]Member
-	named    map[fleet.GroupID]map[string]int // how many nodes name a bundle of schemas
-	bundles  map[string]int64                 // those that are stored, and at which revision
-	revision int64                            // complete up to here
-	base     int64                            // the history holds every change after this
-	history  []change
-	watchers map[*Watcher]struct{}
-	synced   chan struct{}
-	moved    chan struct{} // closed when the revision moves
+	mu        sync.RWMutex
+	groups    map[fleet.GroupID]Group
+	members   map[roster.Key]Member
+	standing  map[fleet.GroupID]*standing // who names which bundle of schemas
+	bundles   map[string]int64            // those that are stored, and at which revision
+	uploaders map[string]roster.Key       // of bundles
+	revision  int64                       // complete up to here
+	base      int64                       // the history holds every change after this
+	history   []change
+	watchers  map[*Watcher]struct{}
+	synced    chan struct{}
+	moved     chan struct{} // closed when the revision moves
 }
 
 // New returns an empty view; Run fills it.
@@ -91,7 +92,7 @@ func New(client *clientv3.Client, log *slog.Logger, observer Observer) *View {
 	return &View{
 		client: client, log: log, observer: observer,
 		groups: map[fleet.GroupID]Group{}, members: map[roster.Key]Member{}, watchers: map[*Watcher]struct{}{},
-		named: map[fleet.GroupID]map[string]int{}, bundles: map[string]int64{},
+		standing: map[fleet.GroupID]*standing{}, bundles: map[string]int64{}, uploaders: map[string]roster.Key{},
 		synced: make(chan struct{}), moved: make(chan struct{}),
 	}
 }
@@ -115,6 +116,11 @@ func (v *View) Listed(all []etcdkv.KV, revision int64) {
 	for digest := range v.bundles {
 		if !there[store.SchemaKey(digest)] {
 			delete(v.bundles, digest)
+		}
+	}
+	for digest := range v.uploaders {
+		if !there[store.UploaderKey(digest)] {
+			delete(v.uploaders, digest)
 		}
 	}
 	for name := range v.groups {
@@ -149,6 +155,10 @@ func (v *View) Changed(put, deleted []etcdkv.KV, revision int64) {
 			delete(v.bundles, digest)
 			continue
 		}
+		if digest, ok := store.ParseUploader(kv.Key); ok {
+			delete(v.uploaders, digest)
+			continue
+		}
 		kind, key := store.Parse(kv.Key)
 		v.remove(kind, key, kv.ModRevision)
 	}
@@ -159,6 +169,14 @@ func (v *View) Changed(put, deleted []etcdkv.KV, revision int64) {
 func (v *View) put(kv etcdkv.KV, revision int64) {
 	if digest, ok := store.ParseSchemas(kv.Key); ok {
 		v.bundles[digest] = kv.ModRevision
+		return
+	}
+	if digest, ok := store.ParseUploader(kv.Key); ok {
+		if key, err := store.Decode[roster.Key](kv.Value); err != nil {
+			v.log.Error("record left out", "key", kv.Key, "error", err)
+		} else {
+			v.uploaders[digest] = *key
+		}
 		return
 	}
 	kind, key := store.Parse(kv.Key)
@@ -183,10 +201,10 @@ func (v *View) put(kv etcdkv.KV, revision int64) {
 		if m.Current.NodeRev == kv.ModRevision {
 			return
 		}
-		named := m.schemas()
+		said := m.vote()
 		m.Key, m.Current.Node, m.Current.NodeRev = key, n, kv.ModRevision
 		v.members[key] = m
-		v.rename(key.Group, named, m.schemas(), revision)
+		v.recount(key, said, m.vote(), revision)
 	case store.SessionKind:
 		s, err := store.Decode[roster.Session](kv.Value)
 		if err != nil {
@@ -197,11 +215,11 @@ func (v *View) put(kv etcdkv.KV, revision int64) {
 		if m.Current.SessionRev == kv.ModRevision {
 			return
 		}
-		before, named := m.Current.Session, m.schemas()
+		before, said := m.Current.Session, m.vote()
 		m.Key, m.Current.Session, m.Current.SessionRev = key, s, kv.ModRevision
 		m.Last, m.endedAt = roster.Report{}, time.Time{}
 		v.members[key] = m
-		v.rename(key.Group, named, m.schemas(), revision)
+		v.recount(key, said, m.vote(), revision)
 		v.observer.SessionChanged(key, before, s, kv.ModRevision)
 	default:
 		return
@@ -218,7 +236,7 @@ func (v *View) remove(kind store.Kind, key roster.Key, revision int64) {
 		if !ok {
 			return
 		}
-		named := m.schemas()
+		said := m.vote()
 		if kind == store.NodeKind {
 			m.Current.Node, m.Current.NodeRev = nil, 0
 		} else if before := m.Current.Session; before != nil {
@@ -227,7 +245,7 @@ func (v *View) remove(kind store.Kind, key roster.Key, revision int64) {
 			v.observer.SessionChanged(key, before, nil, revision)
 		}
 		v.members[key] = m
-		v.rename(key.Group, named, m.schemas(), revision)
+		v.recount(key, said, m.vote(), revision)
 		if m.Current.Node == nil && m.Current.Session == nil {
 			delete(v.members, key)
 		}

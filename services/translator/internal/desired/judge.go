@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+	"github.com/silverback-gateway/silverback/services/translator/internal/schemas"
 )
 
 // SchemaCheck says what becomes of what the schemas of a group's gateways refuse.
@@ -25,9 +27,16 @@ const (
 // maxForeign bounds how many problems of other sources a submitter is warned of.
 const maxForeign = 10
 
+// Bounds of what is made of schemas that too few nodes stand behind: how many bundles are asked, and how many problems of each are told.
+const (
+	maxOthers     = 4
+	maxFromOthers = 3
+)
+
 // judge puts a merged group before the schemas of its gateways. What they refuse of the submitted source is a fault. What they refuse of
-// another source is a warning: its owner submitted it when it was good, and nobody else can mend it. documents are those of the submitted
-// source; digests are those of the fragments, as far as they are known.
+// another source is a warning: its owner submitted it when it was good, and nobody else can mend it. So is what schemas refuse that too
+// few nodes stand behind, or one node could refuse for the whole group. documents are those of the submitted source; digests are those of
+// the fragments, as far as they are known.
 func (d *Desk) judge(ctx context.Context, group fleet.GroupID, m *merged, submitted fleet.SourceID, documents []compile.Document, digests map[fleet.SourceID]fleet.Digest) error {
 	if d.Schemas == nil || d.SchemaCheck == Off {
 		return nil
@@ -36,10 +45,13 @@ func (d *Desk) judge(ctx context.Context, group fleet.GroupID, m *merged, submit
 	defer d.Metrics.stage("judge", time.Now())
 	outcome := "passed"
 	defer func() { d.Metrics.judged(outcome) }()
-	if panel.Missing > 0 {
+	warn := func(format string, args ...any) {
+		m.warnings = append(m.warnings, compile.Problem{Message: fmt.Sprintf(format, args...)})
+	}
+	if len(panel.Missing) > 0 {
 		outcome = "incomplete"
-		m.warnings = append(m.warnings, compile.Problem{Message: fmt.Sprintf(
-			"the schemas of %d of the %d kinds of gateways in this group cannot be had now; the configuration was checked without them", panel.Missing, panel.Missing+len(panel.Judges))})
+		warn("the schemas of %d of the %d kinds of gateways in this group cannot be had now; the configuration was checked without them: %s",
+			len(panel.Missing), panel.Kinds(), someOf(panel.Missing))
 	} else if len(panel.Judges) == 0 {
 		outcome = "unchecked"
 	}
@@ -47,9 +59,13 @@ func (d *Desk) judge(ctx context.Context, group fleet.GroupID, m *merged, submit
 	for i := range m.result.Origins {
 		sources[m.result.Origins[i].Source] = true
 	}
+	judges := make([]compile.Judge, len(panel.Judges))
+	for i, j := range panel.Judges {
+		judges[i] = j.Judge
+	}
 	foreign, over := 0, map[int]bool{}
 	for _, source := range slices.Sorted(maps.Keys(sources)) {
-		v, err := d.verdict(ctx, m.result, source, panel.Judges, verdictKey{digests[source], panel.ID})
+		v, err := d.verdict(ctx, m.result, source, judges, verdictKey{digests[source], panel.ID})
 		if err != nil {
 			return fmt.Errorf("check by schemas: %w", err)
 		}
@@ -77,13 +93,60 @@ func (d *Desk) judge(ctx context.Context, group fleet.GroupID, m *merged, submit
 	}
 	for _, j := range slices.Sorted(maps.Keys(over)) {
 		outcome = "incomplete"
-		m.warnings = append(m.warnings, compile.Problem{Message: fmt.Sprintf(
-			"%s: a check by them costs more than it may; the configuration was checked without them", panel.Names[j])})
+		warn(tooExpensive, panel.Judges[j].Who)
 	}
 	if foreign > maxForeign {
-		m.warnings = append(m.warnings, compile.Problem{Message: fmt.Sprintf("the group's gateways refuse %d more entities or fields of other sources", foreign-maxForeign)})
+		warn("the group's gateways refuse %d more entities or fields of other sources", foreign-maxForeign)
+	}
+	doubts, err := d.doubts(ctx, m.result, submitted, digests[submitted], panel.Others)
+	if err != nil {
+		return fmt.Errorf("check by schemas: %w", err)
+	}
+	if len(doubts) > 0 {
+		if outcome == "passed" || outcome == "unchecked" {
+			outcome = "doubted"
+		}
+		d.Compiler.Locate(documents, doubts)
+		m.warnings = append(m.warnings, withoutSource(doubts, submitted)...)
 	}
 	return nil
+}
+
+const tooExpensive = "%s: a check by them costs more than it may; the configuration was checked without them"
+
+// doubts says what schemas refuse of the submitted source that too few nodes stand behind. Each is asked alone, so that its words are not
+// taken for those of others.
+func (d *Desk) doubts(ctx context.Context, r *compile.Result, submitted fleet.SourceID, fragment fleet.Digest, others []schemas.Judge) ([]compile.Problem, error) {
+	var all []compile.Problem
+	for i, j := range others {
+		if i == maxOthers {
+			return append(all, compile.Problem{Message: fmt.Sprintf("the schemas of %d more kinds of gateways were not asked: too few nodes stand behind them", len(others)-i)}), nil
+		}
+		v, err := d.verdict(ctx, r, submitted, []compile.Judge{j.Judge}, verdictKey{fragment, "alone " + string(j.Digest)})
+		if err != nil {
+			return nil, err
+		}
+		if len(v.Over) > 0 {
+			all = append(all, compile.Problem{Message: fmt.Sprintf(tooExpensive, j.Who)})
+		}
+		for n, p := range v.Problems {
+			if n == maxFromOthers {
+				all = append(all, compile.Problem{Message: fmt.Sprintf("%s: they refuse %d more entities or fields; nothing was refused for it", j.Who, len(v.Problems)-n)})
+				break
+			}
+			p.Message += " (so say " + j.Who + "; too few nodes stand behind them to refuse for it)"
+			all = append(all, p)
+		}
+	}
+	return all, nil
+}
+
+// someOf names the first few.
+func someOf(all []string) string {
+	if more := len(all) - maxOthers; more > 0 {
+		return strings.Join(all[:maxOthers], "; ") + fmt.Sprintf("; and %d more", more)
+	}
+	return strings.Join(all, "; ")
 }
 
 // verdict judges one source, or remembers how that ended: neither a fragment nor a bundle ever changes. The error is the end of ctx.

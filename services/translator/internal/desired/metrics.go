@@ -33,7 +33,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	m.checks = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "silverback_translator_schema_checks_total", Help: "Checks of configurations by the schemas of their group's gateways, by what became of them.",
 	}, []string{"outcome"})
-	for _, outcome := range []string{"passed", "refused", "incomplete", "unchecked"} {
+	for _, outcome := range []string{"passed", "refused", "doubted", "incomplete", "unchecked"} {
 		m.checks.WithLabelValues(outcome)
 	}
 	for _, stage := range []string{"parse", "merge", "seal", "judge", "compare", "store", "commit"} {

@@ -16,10 +16,18 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
+// Schemas is a bundle of schemas that a group's gateways have, and who stands behind it.
+type Schemas struct {
+	Digest fleet.Digest
+	Counts bool     // what it refuses is refused; else it is only told
+	Nodes  int      // how many nodes name it; 0 is not known
+	Names  []string // of some of them
+}
+
 // Groups is a warm copy of the registry's groups. Run keeps it up to date.
 type Groups struct {
 	client registryv1.RegistryServiceClient
-	table  *follow.Table[fleet.GroupID, []fleet.Digest]
+	table  *follow.Table[fleet.GroupID, []Schemas]
 }
 
 // New returns an empty copy.
@@ -50,9 +58,9 @@ func (g *Groups) Exists(ctx context.Context, group fleet.GroupID) (bool, error) 
 	return true, nil
 }
 
-// Schemas returns the digests of the bundles of schemas that a group's gateways have. It asks the registry about a group that it does
+// Schemas returns the bundles of schemas that a group's gateways have. It asks the registry about a group that it does
 // not know; of a group that it cannot learn about there are none.
-func (g *Groups) Schemas(ctx context.Context, group fleet.GroupID) []fleet.Digest {
+func (g *Groups) Schemas(ctx context.Context, group fleet.GroupID) []Schemas {
 	if known, ok := g.table.Get(group); ok {
 		return known
 	}
@@ -60,35 +68,42 @@ func (g *Groups) Schemas(ctx context.Context, group fleet.GroupID) []fleet.Diges
 	if err != nil {
 		return nil
 	}
-	return digests(answer.GetGroup())
+	return schemasOf(answer.GetGroup())
 }
 
 // AllSchemas returns the digests of the bundles that any known group's gateways have, and a channel that is closed when that may have changed.
 func (g *Groups) AllSchemas() (map[fleet.Digest]bool, <-chan struct{}) {
 	changed := g.table.Changes()
 	all := map[fleet.Digest]bool{}
-	g.table.Each(func(_ fleet.GroupID, known []fleet.Digest) {
-		for _, d := range known {
-			all[d] = true
+	g.table.Each(func(_ fleet.GroupID, known []Schemas) {
+		for _, b := range known {
+			all[b.Digest] = true
 		}
 	})
 	return all, changed
 }
 
-func digests(g *registryv1.Group) []fleet.Digest {
-	var all []fleet.Digest
-	for _, d := range g.GetSchemaDigests() {
-		all = append(all, fleet.Digest(d))
+func schemasOf(g *registryv1.Group) []Schemas {
+	if len(g.GetSchemaBacking()) == 0 { // a registry of before, which does not say who stands behind them
+		var all []Schemas
+		for _, d := range g.GetSchemaDigests() {
+			all = append(all, Schemas{Digest: fleet.Digest(d), Counts: true})
+		}
+		return all
+	}
+	var all []Schemas
+	for _, b := range g.GetSchemaBacking() {
+		all = append(all, Schemas{Digest: fleet.Digest(b.GetDigest()), Counts: b.GetCounts(), Nodes: int(b.GetNodes()), Names: b.GetNodeNames()})
 	}
 	return all
 }
 
-func (g *Groups) open(ctx context.Context, resume string) (func() (follow.Event[fleet.GroupID, []fleet.Digest], error), error) {
+func (g *Groups) open(ctx context.Context, resume string) (func() (follow.Event[fleet.GroupID, []Schemas], error), error) {
 	stream, err := g.client.WatchGroups(ctx, &registryv1.WatchGroupsRequest{ResumeToken: resume})
 	if err != nil {
 		return nil, fmt.Errorf("watch groups: %w", err)
 	}
-	return func() (e follow.Event[fleet.GroupID, []fleet.Digest], err error) {
+	return func() (e follow.Event[fleet.GroupID, []Schemas], err error) {
 		m, err := stream.Recv()
 		if err != nil {
 			return e, fmt.Errorf("watch groups: %w", err)
@@ -97,7 +112,7 @@ func (g *Groups) open(ctx context.Context, resume string) (func() (follow.Event[
 		case *registryv1.WatchGroupsResponse_Listing_:
 			e.Listing = true
 		case *registryv1.WatchGroupsResponse_Upserted:
-			e.Put = &follow.Pair[fleet.GroupID, []fleet.Digest]{Key: fleet.GroupID(event.Upserted.GetName()), Value: digests(event.Upserted)}
+			e.Put = &follow.Pair[fleet.GroupID, []Schemas]{Key: fleet.GroupID(event.Upserted.GetName()), Value: schemasOf(event.Upserted)}
 		case *registryv1.WatchGroupsResponse_Deleted:
 			id := fleet.GroupID(event.Deleted)
 			e.Deleted = &id

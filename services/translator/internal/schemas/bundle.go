@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/schema"
 )
@@ -17,18 +18,37 @@ type Bundle struct {
 func open(digest fleet.Digest, zstd []byte) (*Bundle, error) {
 	b, err := schema.Unpack(zstd)
 	if err != nil {
-		return nil, fmt.Errorf("read schemas: %w", err)
+		return nil, fmt.Errorf("read schemas: %s", clean.Line(err.Error(), clean.MaxMessage))
 	}
 	if b.Digest() != digest {
 		return nil, fmt.Errorf("read schemas: the registry sent those of %s for %s", b.Digest(), digest)
 	}
-	return &Bundle{bundle: b, name: "Kong " + b.KongVersion()}, nil
+	return &Bundle{bundle: b, name: "Kong " + clean.Line(b.KongVersion(), maxVersion)}, nil
 }
+
+// maxVersion is how much is told of what a bundle says that Kong's version is.
+const maxVersion = 32
 
 // Name is how people call the kind of gateway.
 func (b *Bundle) Name() string { return b.name }
 
 // Check returns why such a gateway would refuse an entity of a kind, in the singular. What the gateway was not asked about passes.
 func (b *Bundle) Check(ctx context.Context, budget *schema.Budget, kind string, entity map[string]any) ([]schema.FieldError, error) {
-	return b.bundle.Check(ctx, budget, kind, entity)
+	found, err := b.bundle.Check(ctx, budget, kind, entity)
+	for i := range found {
+		// A bundle is written by a node.
+		found[i].Message = clean.Line(found[i].Message, clean.MaxMessage)
+		for at, step := range found[i].Path {
+			found[i].Path[at].Name = short(step.Name)
+		}
+	}
+	return found, err
+}
+
+// short bounds a name, and leaves it as it is else, so that it is found in the document.
+func short(name string) string {
+	if len(name) > clean.MaxWord {
+		return clean.Line(name, clean.MaxWord)
+	}
+	return name
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/rpc"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+	named "github.com/silverback-gateway/silverback/services/translator/internal/groups"
 )
 
 const (
@@ -30,8 +32,8 @@ const (
 
 // groups knows which bundles are named.
 type groups interface {
-	// Schemas returns the digests of the bundles of a group.
-	Schemas(ctx context.Context, group fleet.GroupID) []fleet.Digest
+	// Schemas returns the bundles of a group.
+	Schemas(ctx context.Context, group fleet.GroupID) []named.Schemas
 	// AllSchemas returns those of all groups, and a channel that is closed when that may have changed.
 	AllSchemas() (map[fleet.Digest]bool, <-chan struct{})
 }
@@ -61,39 +63,62 @@ func New(client registryv1.RegistryServiceClient, g groups, log *slog.Logger) *S
 
 // A Panel is who judges the configuration of a group: one judge for each kind of gateway that it has.
 type Panel struct {
-	Judges  []compile.Judge
-	Names   []string // of the judges' schemas, for people
-	ID      string   // the same panels have the same
-	Missing int      // kinds of gateways whose schemas cannot be had now
+	Judges  []Judge // what they refuse is refused
+	Others  []Judge // too few nodes stand behind them: what they refuse is told
+	ID      string  // of the judges; the same panels have the same
+	Missing []string
 }
+
+// A Judge is a bundle as the nodes of a group have it.
+type Judge struct {
+	compile.Judge
+	Digest fleet.Digest
+	Who    string // which bundle of whom it is, for people
+}
+
+// Kinds is how many kinds of gateways the group has.
+func (p Panel) Kinds() int { return len(p.Judges) + len(p.Others) + len(p.Missing) }
 
 // Of returns the panel of a group as it is now. It waits for the registry for a moment only.
 func (s *Shelf) Of(ctx context.Context, group fleet.GroupID) Panel {
-	var (
-		p     Panel
-		found []*Bundle
-		names = map[string]int{}
-	)
-	for _, digest := range s.groups.Schemas(ctx, group) {
-		b, err := s.bundle(ctx, digest)
+	var p Panel
+	names := map[string]int{}
+	for _, n := range s.groups.Schemas(ctx, group) {
+		b, err := s.bundle(ctx, n.Digest)
 		if err != nil {
-			p.Missing++
+			p.Missing = append(p.Missing, "the schemas "+n.Digest.Short()+behind(n))
 			continue
 		}
-		found = append(found, b)
-		names[b.name]++
-		p.ID += string(digest) + " "
-	}
-	for _, b := range found {
-		if names[b.name] > 1 {
-			twin := *b
-			twin.name += " with the schemas " + b.bundle.Digest().Short()
-			b = &twin
+		j := Judge{b, n.Digest, "the schemas " + n.Digest.Short() + " of " + b.name + behind(n)}
+		if !n.Counts {
+			p.Others = append(p.Others, j)
+			continue
 		}
-		p.Judges = append(p.Judges, b)
-		p.Names = append(p.Names, "the schemas "+b.bundle.Digest().Short()+" of "+b.name)
+		p.Judges = append(p.Judges, j)
+		names[b.name]++
+		p.ID += string(n.Digest) + " "
+	}
+	for i, j := range p.Judges {
+		if name := j.Name(); names[name] > 1 {
+			twin := *j.Judge.(*Bundle)
+			twin.name += " with the schemas " + j.Digest.Short()
+			p.Judges[i].Judge = &twin
+		}
 	}
 	return p
+}
+
+// behind says which nodes have a bundle.
+func behind(n named.Schemas) string {
+	switch {
+	case len(n.Names) == 0:
+		return ""
+	case n.Nodes == 1:
+		return ", which only node " + n.Names[0] + " names"
+	case n.Nodes > len(n.Names):
+		return fmt.Sprintf(", which %d nodes name: %s, ...", n.Nodes, strings.Join(n.Names, ", "))
+	}
+	return ", which the nodes " + strings.Join(n.Names, ", ") + " name"
 }
 
 // Run fetches what groups name, and lets go of what none does, until ctx ends.

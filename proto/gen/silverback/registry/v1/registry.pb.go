@@ -93,7 +93,7 @@ func (x Node_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Node_State.Descriptor instead.
 func (Node_State) EnumDescriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{1, 0}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{2, 0}
 }
 
 // Gateways that run the same configuration.
@@ -116,8 +116,14 @@ type Group struct {
 	// The bundles of schemas that the group's nodes have, sorted; a node that is gone
 	// does not count. Set by the server.
 	SchemaDigests []string `protobuf:"bytes,8,rep,name=schema_digests,json=schemaDigests,proto3" json:"schema_digests,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Who stands behind each of schema_digests, in their order. Set by the server; a
+	// registry of before this field leaves it empty, and then every bundle counts.
+	SchemaBacking []*SchemaBacking `protobuf:"bytes,9,rep,name=schema_backing,json=schemaBacking,proto3" json:"schema_backing,omitempty"`
+	// Digests of bundles of schemas that count whoever names them, by an operator's
+	// word; at most 16. One that no node names does nothing.
+	TrustedSchemas []string `protobuf:"bytes,10,rep,name=trusted_schemas,json=trustedSchemas,proto3" json:"trusted_schemas,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Group) Reset() {
@@ -206,6 +212,95 @@ func (x *Group) GetSchemaDigests() []string {
 	return nil
 }
 
+func (x *Group) GetSchemaBacking() []*SchemaBacking {
+	if x != nil {
+		return x.SchemaBacking
+	}
+	return nil
+}
+
+func (x *Group) GetTrustedSchemas() []string {
+	if x != nil {
+		return x.TrustedSchemas
+	}
+	return nil
+}
+
+// Who stands behind a bundle of schemas.
+type SchemaBacking struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The digest of the bundle.
+	Digest string `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
+	// True when what the bundle refuses is refused: more than half of the group's nodes
+	// with the same Kong version name it, at least two or the only node of the group, or
+	// an operator trusts it. What another bundle refuses is a warning.
+	Counts bool `protobuf:"varint,2,opt,name=counts,proto3" json:"counts,omitempty"`
+	// How many nodes name it.
+	Nodes int32 `protobuf:"varint,3,opt,name=nodes,proto3" json:"nodes,omitempty"`
+	// The names of those nodes, sorted; the first five.
+	NodeNames     []string `protobuf:"bytes,4,rep,name=node_names,json=nodeNames,proto3" json:"node_names,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SchemaBacking) Reset() {
+	*x = SchemaBacking{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SchemaBacking) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SchemaBacking) ProtoMessage() {}
+
+func (x *SchemaBacking) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SchemaBacking.ProtoReflect.Descriptor instead.
+func (*SchemaBacking) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *SchemaBacking) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *SchemaBacking) GetCounts() bool {
+	if x != nil {
+		return x.Counts
+	}
+	return false
+}
+
+func (x *SchemaBacking) GetNodes() int32 {
+	if x != nil {
+		return x.Nodes
+	}
+	return 0
+}
+
+func (x *SchemaBacking) GetNodeNames() []string {
+	if x != nil {
+		return x.NodeNames
+	}
+	return nil
+}
+
 // One Kong gateway and the agent beside it.
 type Node struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -242,7 +337,7 @@ type Node struct {
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[1]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -254,7 +349,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[1]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -267,7 +362,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{1}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Node) GetGroup() string {
@@ -375,7 +470,7 @@ type Drain struct {
 
 func (x *Drain) Reset() {
 	*x = Drain{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[2]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -387,7 +482,7 @@ func (x *Drain) String() string {
 func (*Drain) ProtoMessage() {}
 
 func (x *Drain) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[2]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -400,7 +495,7 @@ func (x *Drain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drain.ProtoReflect.Descriptor instead.
 func (*Drain) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{2}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Drain) GetReason() string {
@@ -430,7 +525,7 @@ type CreateGroupRequest struct {
 
 func (x *CreateGroupRequest) Reset() {
 	*x = CreateGroupRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[3]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -442,7 +537,7 @@ func (x *CreateGroupRequest) String() string {
 func (*CreateGroupRequest) ProtoMessage() {}
 
 func (x *CreateGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[3]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -455,7 +550,7 @@ func (x *CreateGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGroupRequest.ProtoReflect.Descriptor instead.
 func (*CreateGroupRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{3}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *CreateGroupRequest) GetGroup() *Group {
@@ -483,7 +578,7 @@ type CreateGroupResponse struct {
 
 func (x *CreateGroupResponse) Reset() {
 	*x = CreateGroupResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[4]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -495,7 +590,7 @@ func (x *CreateGroupResponse) String() string {
 func (*CreateGroupResponse) ProtoMessage() {}
 
 func (x *CreateGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[4]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -508,7 +603,7 @@ func (x *CreateGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGroupResponse.ProtoReflect.Descriptor instead.
 func (*CreateGroupResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{4}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CreateGroupResponse) GetGroup() *Group {
@@ -529,7 +624,7 @@ type GetGroupRequest struct {
 
 func (x *GetGroupRequest) Reset() {
 	*x = GetGroupRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[5]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -541,7 +636,7 @@ func (x *GetGroupRequest) String() string {
 func (*GetGroupRequest) ProtoMessage() {}
 
 func (x *GetGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[5]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -554,7 +649,7 @@ func (x *GetGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGroupRequest.ProtoReflect.Descriptor instead.
 func (*GetGroupRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{5}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetGroupRequest) GetName() string {
@@ -575,7 +670,7 @@ type GetGroupResponse struct {
 
 func (x *GetGroupResponse) Reset() {
 	*x = GetGroupResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[6]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -587,7 +682,7 @@ func (x *GetGroupResponse) String() string {
 func (*GetGroupResponse) ProtoMessage() {}
 
 func (x *GetGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[6]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -600,7 +695,7 @@ func (x *GetGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGroupResponse.ProtoReflect.Descriptor instead.
 func (*GetGroupResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{6}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetGroupResponse) GetGroup() *Group {
@@ -623,7 +718,7 @@ type ListGroupsRequest struct {
 
 func (x *ListGroupsRequest) Reset() {
 	*x = ListGroupsRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[7]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -635,7 +730,7 @@ func (x *ListGroupsRequest) String() string {
 func (*ListGroupsRequest) ProtoMessage() {}
 
 func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[7]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -648,7 +743,7 @@ func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsRequest.ProtoReflect.Descriptor instead.
 func (*ListGroupsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{7}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListGroupsRequest) GetPageSize() int32 {
@@ -678,7 +773,7 @@ type ListGroupsResponse struct {
 
 func (x *ListGroupsResponse) Reset() {
 	*x = ListGroupsResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[8]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -690,7 +785,7 @@ func (x *ListGroupsResponse) String() string {
 func (*ListGroupsResponse) ProtoMessage() {}
 
 func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[8]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -703,7 +798,7 @@ func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsResponse.ProtoReflect.Descriptor instead.
 func (*ListGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{8}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListGroupsResponse) GetGroups() []*Group {
@@ -723,7 +818,7 @@ func (x *ListGroupsResponse) GetNextPageToken() string {
 // Asks for a change of a group.
 type UpdateGroupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The group as it shall be: policy, drift and description are taken.
+	// The group as it shall be: policy, drift, description and trusted schemas are taken.
 	Group *Group `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
 	// Makes a retry safe; at most 64 characters.
 	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -733,7 +828,7 @@ type UpdateGroupRequest struct {
 
 func (x *UpdateGroupRequest) Reset() {
 	*x = UpdateGroupRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[9]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -745,7 +840,7 @@ func (x *UpdateGroupRequest) String() string {
 func (*UpdateGroupRequest) ProtoMessage() {}
 
 func (x *UpdateGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[9]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -758,7 +853,7 @@ func (x *UpdateGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateGroupRequest.ProtoReflect.Descriptor instead.
 func (*UpdateGroupRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{9}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *UpdateGroupRequest) GetGroup() *Group {
@@ -786,7 +881,7 @@ type UpdateGroupResponse struct {
 
 func (x *UpdateGroupResponse) Reset() {
 	*x = UpdateGroupResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[10]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -798,7 +893,7 @@ func (x *UpdateGroupResponse) String() string {
 func (*UpdateGroupResponse) ProtoMessage() {}
 
 func (x *UpdateGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[10]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -811,7 +906,7 @@ func (x *UpdateGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateGroupResponse.ProtoReflect.Descriptor instead.
 func (*UpdateGroupResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{10}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *UpdateGroupResponse) GetGroup() *Group {
@@ -834,7 +929,7 @@ type DeleteGroupRequest struct {
 
 func (x *DeleteGroupRequest) Reset() {
 	*x = DeleteGroupRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[11]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -846,7 +941,7 @@ func (x *DeleteGroupRequest) String() string {
 func (*DeleteGroupRequest) ProtoMessage() {}
 
 func (x *DeleteGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[11]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -859,7 +954,7 @@ func (x *DeleteGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteGroupRequest.ProtoReflect.Descriptor instead.
 func (*DeleteGroupRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{11}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DeleteGroupRequest) GetName() string {
@@ -885,7 +980,7 @@ type DeleteGroupResponse struct {
 
 func (x *DeleteGroupResponse) Reset() {
 	*x = DeleteGroupResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[12]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -897,7 +992,7 @@ func (x *DeleteGroupResponse) String() string {
 func (*DeleteGroupResponse) ProtoMessage() {}
 
 func (x *DeleteGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[12]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -910,7 +1005,7 @@ func (x *DeleteGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteGroupResponse.ProtoReflect.Descriptor instead.
 func (*DeleteGroupResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{12}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{13}
 }
 
 // Asks for the groups and their changes.
@@ -924,7 +1019,7 @@ type WatchGroupsRequest struct {
 
 func (x *WatchGroupsRequest) Reset() {
 	*x = WatchGroupsRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[13]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -936,7 +1031,7 @@ func (x *WatchGroupsRequest) String() string {
 func (*WatchGroupsRequest) ProtoMessage() {}
 
 func (x *WatchGroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[13]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -949,7 +1044,7 @@ func (x *WatchGroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchGroupsRequest.ProtoReflect.Descriptor instead.
 func (*WatchGroupsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{13}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *WatchGroupsRequest) GetResumeToken() string {
@@ -979,7 +1074,7 @@ type WatchGroupsResponse struct {
 
 func (x *WatchGroupsResponse) Reset() {
 	*x = WatchGroupsResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[14]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -991,7 +1086,7 @@ func (x *WatchGroupsResponse) String() string {
 func (*WatchGroupsResponse) ProtoMessage() {}
 
 func (x *WatchGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[14]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1004,7 +1099,7 @@ func (x *WatchGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchGroupsResponse.ProtoReflect.Descriptor instead.
 func (*WatchGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{14}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *WatchGroupsResponse) GetEvent() isWatchGroupsResponse_Event {
@@ -1114,7 +1209,7 @@ type EnrolNodeRequest struct {
 
 func (x *EnrolNodeRequest) Reset() {
 	*x = EnrolNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[15]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1126,7 +1221,7 @@ func (x *EnrolNodeRequest) String() string {
 func (*EnrolNodeRequest) ProtoMessage() {}
 
 func (x *EnrolNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[15]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1139,7 +1234,7 @@ func (x *EnrolNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolNodeRequest.ProtoReflect.Descriptor instead.
 func (*EnrolNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{15}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *EnrolNodeRequest) GetGroup() string {
@@ -1239,7 +1334,7 @@ type EnrolNodeResponse struct {
 
 func (x *EnrolNodeResponse) Reset() {
 	*x = EnrolNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[16]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1251,7 +1346,7 @@ func (x *EnrolNodeResponse) String() string {
 func (*EnrolNodeResponse) ProtoMessage() {}
 
 func (x *EnrolNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[16]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1264,7 +1359,7 @@ func (x *EnrolNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolNodeResponse.ProtoReflect.Descriptor instead.
 func (*EnrolNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{16}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *EnrolNodeResponse) GetRenewInterval() *durationpb.Duration {
@@ -1344,7 +1439,7 @@ type RenewNodeRequest struct {
 
 func (x *RenewNodeRequest) Reset() {
 	*x = RenewNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[17]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1356,7 +1451,7 @@ func (x *RenewNodeRequest) String() string {
 func (*RenewNodeRequest) ProtoMessage() {}
 
 func (x *RenewNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[17]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1369,7 +1464,7 @@ func (x *RenewNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewNodeRequest.ProtoReflect.Descriptor instead.
 func (*RenewNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{17}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RenewNodeRequest) GetGroup() string {
@@ -1435,7 +1530,7 @@ type RenewNodeResponse struct {
 
 func (x *RenewNodeResponse) Reset() {
 	*x = RenewNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[18]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1447,7 +1542,7 @@ func (x *RenewNodeResponse) String() string {
 func (*RenewNodeResponse) ProtoMessage() {}
 
 func (x *RenewNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[18]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1460,7 +1555,7 @@ func (x *RenewNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewNodeResponse.ProtoReflect.Descriptor instead.
 func (*RenewNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{18}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RenewNodeResponse) GetRenewInterval() *durationpb.Duration {
@@ -1532,7 +1627,7 @@ type GetNodeRequest struct {
 
 func (x *GetNodeRequest) Reset() {
 	*x = GetNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[19]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1544,7 +1639,7 @@ func (x *GetNodeRequest) String() string {
 func (*GetNodeRequest) ProtoMessage() {}
 
 func (x *GetNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[19]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1557,7 +1652,7 @@ func (x *GetNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNodeRequest.ProtoReflect.Descriptor instead.
 func (*GetNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{19}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetNodeRequest) GetGroup() string {
@@ -1585,7 +1680,7 @@ type GetNodeResponse struct {
 
 func (x *GetNodeResponse) Reset() {
 	*x = GetNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[20]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1597,7 +1692,7 @@ func (x *GetNodeResponse) String() string {
 func (*GetNodeResponse) ProtoMessage() {}
 
 func (x *GetNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[20]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1610,7 +1705,7 @@ func (x *GetNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNodeResponse.ProtoReflect.Descriptor instead.
 func (*GetNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{20}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetNodeResponse) GetNode() *Node {
@@ -1635,7 +1730,7 @@ type ListNodesRequest struct {
 
 func (x *ListNodesRequest) Reset() {
 	*x = ListNodesRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[21]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1647,7 +1742,7 @@ func (x *ListNodesRequest) String() string {
 func (*ListNodesRequest) ProtoMessage() {}
 
 func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[21]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1660,7 +1755,7 @@ func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListNodesRequest.ProtoReflect.Descriptor instead.
 func (*ListNodesRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{21}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListNodesRequest) GetGroup() string {
@@ -1697,7 +1792,7 @@ type ListNodesResponse struct {
 
 func (x *ListNodesResponse) Reset() {
 	*x = ListNodesResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[22]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1709,7 +1804,7 @@ func (x *ListNodesResponse) String() string {
 func (*ListNodesResponse) ProtoMessage() {}
 
 func (x *ListNodesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[22]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1722,7 +1817,7 @@ func (x *ListNodesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListNodesResponse.ProtoReflect.Descriptor instead.
 func (*ListNodesResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{22}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListNodesResponse) GetNodes() []*Node {
@@ -1754,7 +1849,7 @@ type DeleteNodeRequest struct {
 
 func (x *DeleteNodeRequest) Reset() {
 	*x = DeleteNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[23]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1766,7 +1861,7 @@ func (x *DeleteNodeRequest) String() string {
 func (*DeleteNodeRequest) ProtoMessage() {}
 
 func (x *DeleteNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[23]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1779,7 +1874,7 @@ func (x *DeleteNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteNodeRequest.ProtoReflect.Descriptor instead.
 func (*DeleteNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{23}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DeleteNodeRequest) GetGroup() string {
@@ -1812,7 +1907,7 @@ type DeleteNodeResponse struct {
 
 func (x *DeleteNodeResponse) Reset() {
 	*x = DeleteNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[24]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1824,7 +1919,7 @@ func (x *DeleteNodeResponse) String() string {
 func (*DeleteNodeResponse) ProtoMessage() {}
 
 func (x *DeleteNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[24]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1837,7 +1932,7 @@ func (x *DeleteNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteNodeResponse.ProtoReflect.Descriptor instead.
 func (*DeleteNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{24}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{25}
 }
 
 // Asks for nodes and their changes.
@@ -1853,7 +1948,7 @@ type WatchNodesRequest struct {
 
 func (x *WatchNodesRequest) Reset() {
 	*x = WatchNodesRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[25]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1865,7 +1960,7 @@ func (x *WatchNodesRequest) String() string {
 func (*WatchNodesRequest) ProtoMessage() {}
 
 func (x *WatchNodesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[25]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1878,7 +1973,7 @@ func (x *WatchNodesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchNodesRequest.ProtoReflect.Descriptor instead.
 func (*WatchNodesRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{25}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *WatchNodesRequest) GetGroup() string {
@@ -1913,7 +2008,7 @@ type WatchNodesResponse struct {
 
 func (x *WatchNodesResponse) Reset() {
 	*x = WatchNodesResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[26]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1925,7 +2020,7 @@ func (x *WatchNodesResponse) String() string {
 func (*WatchNodesResponse) ProtoMessage() {}
 
 func (x *WatchNodesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[26]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1938,7 +2033,7 @@ func (x *WatchNodesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchNodesResponse.ProtoReflect.Descriptor instead.
 func (*WatchNodesResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{26}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *WatchNodesResponse) GetEvent() isWatchNodesResponse_Event {
@@ -2033,7 +2128,7 @@ type DrainNodeRequest struct {
 
 func (x *DrainNodeRequest) Reset() {
 	*x = DrainNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[27]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2045,7 +2140,7 @@ func (x *DrainNodeRequest) String() string {
 func (*DrainNodeRequest) ProtoMessage() {}
 
 func (x *DrainNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[27]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2058,7 +2153,7 @@ func (x *DrainNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainNodeRequest.ProtoReflect.Descriptor instead.
 func (*DrainNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{27}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *DrainNodeRequest) GetGroup() string {
@@ -2101,7 +2196,7 @@ type DrainNodeResponse struct {
 
 func (x *DrainNodeResponse) Reset() {
 	*x = DrainNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[28]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2113,7 +2208,7 @@ func (x *DrainNodeResponse) String() string {
 func (*DrainNodeResponse) ProtoMessage() {}
 
 func (x *DrainNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[28]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2126,7 +2221,7 @@ func (x *DrainNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainNodeResponse.ProtoReflect.Descriptor instead.
 func (*DrainNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{28}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DrainNodeResponse) GetNode() *Node {
@@ -2151,7 +2246,7 @@ type UndrainNodeRequest struct {
 
 func (x *UndrainNodeRequest) Reset() {
 	*x = UndrainNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[29]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2163,7 +2258,7 @@ func (x *UndrainNodeRequest) String() string {
 func (*UndrainNodeRequest) ProtoMessage() {}
 
 func (x *UndrainNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[29]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2176,7 +2271,7 @@ func (x *UndrainNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndrainNodeRequest.ProtoReflect.Descriptor instead.
 func (*UndrainNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{29}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *UndrainNodeRequest) GetGroup() string {
@@ -2211,7 +2306,7 @@ type UndrainNodeResponse struct {
 
 func (x *UndrainNodeResponse) Reset() {
 	*x = UndrainNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[30]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2223,7 +2318,7 @@ func (x *UndrainNodeResponse) String() string {
 func (*UndrainNodeResponse) ProtoMessage() {}
 
 func (x *UndrainNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[30]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2236,7 +2331,7 @@ func (x *UndrainNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndrainNodeResponse.ProtoReflect.Descriptor instead.
 func (*UndrainNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{30}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *UndrainNodeResponse) GetNode() *Node {
@@ -2263,7 +2358,7 @@ type UploadSchemasRequest struct {
 
 func (x *UploadSchemasRequest) Reset() {
 	*x = UploadSchemasRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[31]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2275,7 +2370,7 @@ func (x *UploadSchemasRequest) String() string {
 func (*UploadSchemasRequest) ProtoMessage() {}
 
 func (x *UploadSchemasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[31]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2288,7 +2383,7 @@ func (x *UploadSchemasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadSchemasRequest.ProtoReflect.Descriptor instead.
 func (*UploadSchemasRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{31}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *UploadSchemasRequest) GetGroup() string {
@@ -2328,7 +2423,7 @@ type UploadSchemasResponse struct {
 
 func (x *UploadSchemasResponse) Reset() {
 	*x = UploadSchemasResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[32]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2340,7 +2435,7 @@ func (x *UploadSchemasResponse) String() string {
 func (*UploadSchemasResponse) ProtoMessage() {}
 
 func (x *UploadSchemasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[32]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2353,7 +2448,7 @@ func (x *UploadSchemasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadSchemasResponse.ProtoReflect.Descriptor instead.
 func (*UploadSchemasResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{32}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{33}
 }
 
 // Asks for a bundle of schemas.
@@ -2367,7 +2462,7 @@ type GetSchemasRequest struct {
 
 func (x *GetSchemasRequest) Reset() {
 	*x = GetSchemasRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[33]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2379,7 +2474,7 @@ func (x *GetSchemasRequest) String() string {
 func (*GetSchemasRequest) ProtoMessage() {}
 
 func (x *GetSchemasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[33]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2392,7 +2487,7 @@ func (x *GetSchemasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSchemasRequest.ProtoReflect.Descriptor instead.
 func (*GetSchemasRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{33}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *GetSchemasRequest) GetDigest() string {
@@ -2413,7 +2508,7 @@ type GetSchemasResponse struct {
 
 func (x *GetSchemasResponse) Reset() {
 	*x = GetSchemasResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[34]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2425,7 +2520,7 @@ func (x *GetSchemasResponse) String() string {
 func (*GetSchemasResponse) ProtoMessage() {}
 
 func (x *GetSchemasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[34]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2438,7 +2533,7 @@ func (x *GetSchemasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSchemasResponse.ProtoReflect.Descriptor instead.
 func (*GetSchemasResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{34}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *GetSchemasResponse) GetZstd() []byte {
@@ -2457,7 +2552,7 @@ type WatchGroupsResponse_Listing struct {
 
 func (x *WatchGroupsResponse_Listing) Reset() {
 	*x = WatchGroupsResponse_Listing{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[36]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2469,7 +2564,7 @@ func (x *WatchGroupsResponse_Listing) String() string {
 func (*WatchGroupsResponse_Listing) ProtoMessage() {}
 
 func (x *WatchGroupsResponse_Listing) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[36]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2482,7 +2577,7 @@ func (x *WatchGroupsResponse_Listing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchGroupsResponse_Listing.ProtoReflect.Descriptor instead.
 func (*WatchGroupsResponse_Listing) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{14, 0}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{15, 0}
 }
 
 // Everything up to here was sent.
@@ -2496,7 +2591,7 @@ type WatchGroupsResponse_Synced struct {
 
 func (x *WatchGroupsResponse_Synced) Reset() {
 	*x = WatchGroupsResponse_Synced{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[37]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2508,7 +2603,7 @@ func (x *WatchGroupsResponse_Synced) String() string {
 func (*WatchGroupsResponse_Synced) ProtoMessage() {}
 
 func (x *WatchGroupsResponse_Synced) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[37]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2521,7 +2616,7 @@ func (x *WatchGroupsResponse_Synced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchGroupsResponse_Synced.ProtoReflect.Descriptor instead.
 func (*WatchGroupsResponse_Synced) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{14, 1}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{15, 1}
 }
 
 func (x *WatchGroupsResponse_Synced) GetResumeToken() string {
@@ -2540,7 +2635,7 @@ type WatchNodesResponse_Listing struct {
 
 func (x *WatchNodesResponse_Listing) Reset() {
 	*x = WatchNodesResponse_Listing{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[39]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2552,7 +2647,7 @@ func (x *WatchNodesResponse_Listing) String() string {
 func (*WatchNodesResponse_Listing) ProtoMessage() {}
 
 func (x *WatchNodesResponse_Listing) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[39]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2565,7 +2660,7 @@ func (x *WatchNodesResponse_Listing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchNodesResponse_Listing.ProtoReflect.Descriptor instead.
 func (*WatchNodesResponse_Listing) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{26, 0}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{27, 0}
 }
 
 // Everything up to here was sent.
@@ -2579,7 +2674,7 @@ type WatchNodesResponse_Synced struct {
 
 func (x *WatchNodesResponse_Synced) Reset() {
 	*x = WatchNodesResponse_Synced{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[40]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2591,7 +2686,7 @@ func (x *WatchNodesResponse_Synced) String() string {
 func (*WatchNodesResponse_Synced) ProtoMessage() {}
 
 func (x *WatchNodesResponse_Synced) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[40]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2604,7 +2699,7 @@ func (x *WatchNodesResponse_Synced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchNodesResponse_Synced.ProtoReflect.Descriptor instead.
 func (*WatchNodesResponse_Synced) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{26, 1}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{27, 1}
 }
 
 func (x *WatchNodesResponse_Synced) GetResumeToken() string {
@@ -2627,7 +2722,7 @@ type WatchNodesResponse_Deleted struct {
 
 func (x *WatchNodesResponse_Deleted) Reset() {
 	*x = WatchNodesResponse_Deleted{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[41]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2639,7 +2734,7 @@ func (x *WatchNodesResponse_Deleted) String() string {
 func (*WatchNodesResponse_Deleted) ProtoMessage() {}
 
 func (x *WatchNodesResponse_Deleted) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[41]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2652,7 +2747,7 @@ func (x *WatchNodesResponse_Deleted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchNodesResponse_Deleted.ProtoReflect.Descriptor instead.
 func (*WatchNodesResponse_Deleted) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{26, 2}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{27, 2}
 }
 
 func (x *WatchNodesResponse_Deleted) GetGroup() string {
@@ -2673,7 +2768,7 @@ var File_silverback_registry_v1_registry_proto protoreflect.FileDescriptor
 
 const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\n" +
-	"%silverback/registry/v1/registry.proto\x12\x16silverback.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1esilverback/fleet/v1/node.proto\x1a silverback/fleet/v1/policy.proto\"\xe6\x02\n" +
+	"%silverback/registry/v1/registry.proto\x12\x16silverback.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1esilverback/fleet/v1/node.proto\x1a silverback/fleet/v1/policy.proto\"\xdd\x03\n" +
 	"\x05Group\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12:\n" +
 	"\x06policy\x18\x02 \x01(\v2\".silverback.fleet.v1.RolloutPolicyR\x06policy\x126\n" +
@@ -2684,7 +2779,16 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\vupdate_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\x12\x12\n" +
 	"\x04etag\x18\a \x01(\tR\x04etag\x12%\n" +
-	"\x0eschema_digests\x18\b \x03(\tR\rschemaDigests\"\xb0\x06\n" +
+	"\x0eschema_digests\x18\b \x03(\tR\rschemaDigests\x12L\n" +
+	"\x0eschema_backing\x18\t \x03(\v2%.silverback.registry.v1.SchemaBackingR\rschemaBacking\x12'\n" +
+	"\x0ftrusted_schemas\x18\n" +
+	" \x03(\tR\x0etrustedSchemas\"t\n" +
+	"\rSchemaBacking\x12\x16\n" +
+	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x16\n" +
+	"\x06counts\x18\x02 \x01(\bR\x06counts\x12\x14\n" +
+	"\x05nodes\x18\x03 \x01(\x05R\x05nodes\x12\x1d\n" +
+	"\n" +
+	"node_names\x18\x04 \x03(\tR\tnodeNames\"\xb0\x06\n" +
 	"\x04Node\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x128\n" +
@@ -2894,139 +2998,141 @@ func file_silverback_registry_v1_registry_proto_rawDescGZIP() []byte {
 }
 
 var file_silverback_registry_v1_registry_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_silverback_registry_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_silverback_registry_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_silverback_registry_v1_registry_proto_goTypes = []any{
 	(Node_State)(0),                     // 0: silverback.registry.v1.Node.State
 	(*Group)(nil),                       // 1: silverback.registry.v1.Group
-	(*Node)(nil),                        // 2: silverback.registry.v1.Node
-	(*Drain)(nil),                       // 3: silverback.registry.v1.Drain
-	(*CreateGroupRequest)(nil),          // 4: silverback.registry.v1.CreateGroupRequest
-	(*CreateGroupResponse)(nil),         // 5: silverback.registry.v1.CreateGroupResponse
-	(*GetGroupRequest)(nil),             // 6: silverback.registry.v1.GetGroupRequest
-	(*GetGroupResponse)(nil),            // 7: silverback.registry.v1.GetGroupResponse
-	(*ListGroupsRequest)(nil),           // 8: silverback.registry.v1.ListGroupsRequest
-	(*ListGroupsResponse)(nil),          // 9: silverback.registry.v1.ListGroupsResponse
-	(*UpdateGroupRequest)(nil),          // 10: silverback.registry.v1.UpdateGroupRequest
-	(*UpdateGroupResponse)(nil),         // 11: silverback.registry.v1.UpdateGroupResponse
-	(*DeleteGroupRequest)(nil),          // 12: silverback.registry.v1.DeleteGroupRequest
-	(*DeleteGroupResponse)(nil),         // 13: silverback.registry.v1.DeleteGroupResponse
-	(*WatchGroupsRequest)(nil),          // 14: silverback.registry.v1.WatchGroupsRequest
-	(*WatchGroupsResponse)(nil),         // 15: silverback.registry.v1.WatchGroupsResponse
-	(*EnrolNodeRequest)(nil),            // 16: silverback.registry.v1.EnrolNodeRequest
-	(*EnrolNodeResponse)(nil),           // 17: silverback.registry.v1.EnrolNodeResponse
-	(*RenewNodeRequest)(nil),            // 18: silverback.registry.v1.RenewNodeRequest
-	(*RenewNodeResponse)(nil),           // 19: silverback.registry.v1.RenewNodeResponse
-	(*GetNodeRequest)(nil),              // 20: silverback.registry.v1.GetNodeRequest
-	(*GetNodeResponse)(nil),             // 21: silverback.registry.v1.GetNodeResponse
-	(*ListNodesRequest)(nil),            // 22: silverback.registry.v1.ListNodesRequest
-	(*ListNodesResponse)(nil),           // 23: silverback.registry.v1.ListNodesResponse
-	(*DeleteNodeRequest)(nil),           // 24: silverback.registry.v1.DeleteNodeRequest
-	(*DeleteNodeResponse)(nil),          // 25: silverback.registry.v1.DeleteNodeResponse
-	(*WatchNodesRequest)(nil),           // 26: silverback.registry.v1.WatchNodesRequest
-	(*WatchNodesResponse)(nil),          // 27: silverback.registry.v1.WatchNodesResponse
-	(*DrainNodeRequest)(nil),            // 28: silverback.registry.v1.DrainNodeRequest
-	(*DrainNodeResponse)(nil),           // 29: silverback.registry.v1.DrainNodeResponse
-	(*UndrainNodeRequest)(nil),          // 30: silverback.registry.v1.UndrainNodeRequest
-	(*UndrainNodeResponse)(nil),         // 31: silverback.registry.v1.UndrainNodeResponse
-	(*UploadSchemasRequest)(nil),        // 32: silverback.registry.v1.UploadSchemasRequest
-	(*UploadSchemasResponse)(nil),       // 33: silverback.registry.v1.UploadSchemasResponse
-	(*GetSchemasRequest)(nil),           // 34: silverback.registry.v1.GetSchemasRequest
-	(*GetSchemasResponse)(nil),          // 35: silverback.registry.v1.GetSchemasResponse
-	nil,                                 // 36: silverback.registry.v1.Node.LabelsEntry
-	(*WatchGroupsResponse_Listing)(nil), // 37: silverback.registry.v1.WatchGroupsResponse.Listing
-	(*WatchGroupsResponse_Synced)(nil),  // 38: silverback.registry.v1.WatchGroupsResponse.Synced
-	nil,                                 // 39: silverback.registry.v1.EnrolNodeRequest.LabelsEntry
-	(*WatchNodesResponse_Listing)(nil),  // 40: silverback.registry.v1.WatchNodesResponse.Listing
-	(*WatchNodesResponse_Synced)(nil),   // 41: silverback.registry.v1.WatchNodesResponse.Synced
-	(*WatchNodesResponse_Deleted)(nil),  // 42: silverback.registry.v1.WatchNodesResponse.Deleted
-	(*v1.RolloutPolicy)(nil),            // 43: silverback.fleet.v1.RolloutPolicy
-	(v1.DriftPolicy)(0),                 // 44: silverback.fleet.v1.DriftPolicy
-	(*timestamppb.Timestamp)(nil),       // 45: google.protobuf.Timestamp
-	(*v1.Capabilities)(nil),             // 46: silverback.fleet.v1.Capabilities
-	(*v1.NodeStatus)(nil),               // 47: silverback.fleet.v1.NodeStatus
-	(*durationpb.Duration)(nil),         // 48: google.protobuf.Duration
-	(*v1.Probe)(nil),                    // 49: silverback.fleet.v1.Probe
+	(*SchemaBacking)(nil),               // 2: silverback.registry.v1.SchemaBacking
+	(*Node)(nil),                        // 3: silverback.registry.v1.Node
+	(*Drain)(nil),                       // 4: silverback.registry.v1.Drain
+	(*CreateGroupRequest)(nil),          // 5: silverback.registry.v1.CreateGroupRequest
+	(*CreateGroupResponse)(nil),         // 6: silverback.registry.v1.CreateGroupResponse
+	(*GetGroupRequest)(nil),             // 7: silverback.registry.v1.GetGroupRequest
+	(*GetGroupResponse)(nil),            // 8: silverback.registry.v1.GetGroupResponse
+	(*ListGroupsRequest)(nil),           // 9: silverback.registry.v1.ListGroupsRequest
+	(*ListGroupsResponse)(nil),          // 10: silverback.registry.v1.ListGroupsResponse
+	(*UpdateGroupRequest)(nil),          // 11: silverback.registry.v1.UpdateGroupRequest
+	(*UpdateGroupResponse)(nil),         // 12: silverback.registry.v1.UpdateGroupResponse
+	(*DeleteGroupRequest)(nil),          // 13: silverback.registry.v1.DeleteGroupRequest
+	(*DeleteGroupResponse)(nil),         // 14: silverback.registry.v1.DeleteGroupResponse
+	(*WatchGroupsRequest)(nil),          // 15: silverback.registry.v1.WatchGroupsRequest
+	(*WatchGroupsResponse)(nil),         // 16: silverback.registry.v1.WatchGroupsResponse
+	(*EnrolNodeRequest)(nil),            // 17: silverback.registry.v1.EnrolNodeRequest
+	(*EnrolNodeResponse)(nil),           // 18: silverback.registry.v1.EnrolNodeResponse
+	(*RenewNodeRequest)(nil),            // 19: silverback.registry.v1.RenewNodeRequest
+	(*RenewNodeResponse)(nil),           // 20: silverback.registry.v1.RenewNodeResponse
+	(*GetNodeRequest)(nil),              // 21: silverback.registry.v1.GetNodeRequest
+	(*GetNodeResponse)(nil),             // 22: silverback.registry.v1.GetNodeResponse
+	(*ListNodesRequest)(nil),            // 23: silverback.registry.v1.ListNodesRequest
+	(*ListNodesResponse)(nil),           // 24: silverback.registry.v1.ListNodesResponse
+	(*DeleteNodeRequest)(nil),           // 25: silverback.registry.v1.DeleteNodeRequest
+	(*DeleteNodeResponse)(nil),          // 26: silverback.registry.v1.DeleteNodeResponse
+	(*WatchNodesRequest)(nil),           // 27: silverback.registry.v1.WatchNodesRequest
+	(*WatchNodesResponse)(nil),          // 28: silverback.registry.v1.WatchNodesResponse
+	(*DrainNodeRequest)(nil),            // 29: silverback.registry.v1.DrainNodeRequest
+	(*DrainNodeResponse)(nil),           // 30: silverback.registry.v1.DrainNodeResponse
+	(*UndrainNodeRequest)(nil),          // 31: silverback.registry.v1.UndrainNodeRequest
+	(*UndrainNodeResponse)(nil),         // 32: silverback.registry.v1.UndrainNodeResponse
+	(*UploadSchemasRequest)(nil),        // 33: silverback.registry.v1.UploadSchemasRequest
+	(*UploadSchemasResponse)(nil),       // 34: silverback.registry.v1.UploadSchemasResponse
+	(*GetSchemasRequest)(nil),           // 35: silverback.registry.v1.GetSchemasRequest
+	(*GetSchemasResponse)(nil),          // 36: silverback.registry.v1.GetSchemasResponse
+	nil,                                 // 37: silverback.registry.v1.Node.LabelsEntry
+	(*WatchGroupsResponse_Listing)(nil), // 38: silverback.registry.v1.WatchGroupsResponse.Listing
+	(*WatchGroupsResponse_Synced)(nil),  // 39: silverback.registry.v1.WatchGroupsResponse.Synced
+	nil,                                 // 40: silverback.registry.v1.EnrolNodeRequest.LabelsEntry
+	(*WatchNodesResponse_Listing)(nil),  // 41: silverback.registry.v1.WatchNodesResponse.Listing
+	(*WatchNodesResponse_Synced)(nil),   // 42: silverback.registry.v1.WatchNodesResponse.Synced
+	(*WatchNodesResponse_Deleted)(nil),  // 43: silverback.registry.v1.WatchNodesResponse.Deleted
+	(*v1.RolloutPolicy)(nil),            // 44: silverback.fleet.v1.RolloutPolicy
+	(v1.DriftPolicy)(0),                 // 45: silverback.fleet.v1.DriftPolicy
+	(*timestamppb.Timestamp)(nil),       // 46: google.protobuf.Timestamp
+	(*v1.Capabilities)(nil),             // 47: silverback.fleet.v1.Capabilities
+	(*v1.NodeStatus)(nil),               // 48: silverback.fleet.v1.NodeStatus
+	(*durationpb.Duration)(nil),         // 49: google.protobuf.Duration
+	(*v1.Probe)(nil),                    // 50: silverback.fleet.v1.Probe
 }
 var file_silverback_registry_v1_registry_proto_depIdxs = []int32{
-	43, // 0: silverback.registry.v1.Group.policy:type_name -> silverback.fleet.v1.RolloutPolicy
-	44, // 1: silverback.registry.v1.Group.drift:type_name -> silverback.fleet.v1.DriftPolicy
-	45, // 2: silverback.registry.v1.Group.create_time:type_name -> google.protobuf.Timestamp
-	45, // 3: silverback.registry.v1.Group.update_time:type_name -> google.protobuf.Timestamp
-	0,  // 4: silverback.registry.v1.Node.state:type_name -> silverback.registry.v1.Node.State
-	36, // 5: silverback.registry.v1.Node.labels:type_name -> silverback.registry.v1.Node.LabelsEntry
-	46, // 6: silverback.registry.v1.Node.capabilities:type_name -> silverback.fleet.v1.Capabilities
-	47, // 7: silverback.registry.v1.Node.status:type_name -> silverback.fleet.v1.NodeStatus
-	45, // 8: silverback.registry.v1.Node.create_time:type_name -> google.protobuf.Timestamp
-	45, // 9: silverback.registry.v1.Node.state_time:type_name -> google.protobuf.Timestamp
-	3,  // 10: silverback.registry.v1.Node.drain:type_name -> silverback.registry.v1.Drain
-	45, // 11: silverback.registry.v1.Drain.since:type_name -> google.protobuf.Timestamp
-	1,  // 12: silverback.registry.v1.CreateGroupRequest.group:type_name -> silverback.registry.v1.Group
-	1,  // 13: silverback.registry.v1.CreateGroupResponse.group:type_name -> silverback.registry.v1.Group
-	1,  // 14: silverback.registry.v1.GetGroupResponse.group:type_name -> silverback.registry.v1.Group
-	1,  // 15: silverback.registry.v1.ListGroupsResponse.groups:type_name -> silverback.registry.v1.Group
-	1,  // 16: silverback.registry.v1.UpdateGroupRequest.group:type_name -> silverback.registry.v1.Group
-	1,  // 17: silverback.registry.v1.UpdateGroupResponse.group:type_name -> silverback.registry.v1.Group
-	37, // 18: silverback.registry.v1.WatchGroupsResponse.listing:type_name -> silverback.registry.v1.WatchGroupsResponse.Listing
-	1,  // 19: silverback.registry.v1.WatchGroupsResponse.upserted:type_name -> silverback.registry.v1.Group
-	38, // 20: silverback.registry.v1.WatchGroupsResponse.synced:type_name -> silverback.registry.v1.WatchGroupsResponse.Synced
-	39, // 21: silverback.registry.v1.EnrolNodeRequest.labels:type_name -> silverback.registry.v1.EnrolNodeRequest.LabelsEntry
-	46, // 22: silverback.registry.v1.EnrolNodeRequest.capabilities:type_name -> silverback.fleet.v1.Capabilities
-	47, // 23: silverback.registry.v1.EnrolNodeRequest.status:type_name -> silverback.fleet.v1.NodeStatus
-	48, // 24: silverback.registry.v1.EnrolNodeResponse.renew_interval:type_name -> google.protobuf.Duration
-	48, // 25: silverback.registry.v1.EnrolNodeResponse.session_ttl:type_name -> google.protobuf.Duration
-	44, // 26: silverback.registry.v1.EnrolNodeResponse.drift:type_name -> silverback.fleet.v1.DriftPolicy
-	49, // 27: silverback.registry.v1.EnrolNodeResponse.probes:type_name -> silverback.fleet.v1.Probe
-	3,  // 28: silverback.registry.v1.EnrolNodeResponse.drain:type_name -> silverback.registry.v1.Drain
-	47, // 29: silverback.registry.v1.RenewNodeRequest.status:type_name -> silverback.fleet.v1.NodeStatus
-	48, // 30: silverback.registry.v1.RenewNodeResponse.renew_interval:type_name -> google.protobuf.Duration
-	44, // 31: silverback.registry.v1.RenewNodeResponse.drift:type_name -> silverback.fleet.v1.DriftPolicy
-	49, // 32: silverback.registry.v1.RenewNodeResponse.probes:type_name -> silverback.fleet.v1.Probe
-	3,  // 33: silverback.registry.v1.RenewNodeResponse.drain:type_name -> silverback.registry.v1.Drain
-	2,  // 34: silverback.registry.v1.GetNodeResponse.node:type_name -> silverback.registry.v1.Node
-	2,  // 35: silverback.registry.v1.ListNodesResponse.nodes:type_name -> silverback.registry.v1.Node
-	40, // 36: silverback.registry.v1.WatchNodesResponse.listing:type_name -> silverback.registry.v1.WatchNodesResponse.Listing
-	2,  // 37: silverback.registry.v1.WatchNodesResponse.upserted:type_name -> silverback.registry.v1.Node
-	42, // 38: silverback.registry.v1.WatchNodesResponse.deleted:type_name -> silverback.registry.v1.WatchNodesResponse.Deleted
-	41, // 39: silverback.registry.v1.WatchNodesResponse.synced:type_name -> silverback.registry.v1.WatchNodesResponse.Synced
-	2,  // 40: silverback.registry.v1.DrainNodeResponse.node:type_name -> silverback.registry.v1.Node
-	2,  // 41: silverback.registry.v1.UndrainNodeResponse.node:type_name -> silverback.registry.v1.Node
-	4,  // 42: silverback.registry.v1.RegistryService.CreateGroup:input_type -> silverback.registry.v1.CreateGroupRequest
-	6,  // 43: silverback.registry.v1.RegistryService.GetGroup:input_type -> silverback.registry.v1.GetGroupRequest
-	8,  // 44: silverback.registry.v1.RegistryService.ListGroups:input_type -> silverback.registry.v1.ListGroupsRequest
-	10, // 45: silverback.registry.v1.RegistryService.UpdateGroup:input_type -> silverback.registry.v1.UpdateGroupRequest
-	12, // 46: silverback.registry.v1.RegistryService.DeleteGroup:input_type -> silverback.registry.v1.DeleteGroupRequest
-	14, // 47: silverback.registry.v1.RegistryService.WatchGroups:input_type -> silverback.registry.v1.WatchGroupsRequest
-	16, // 48: silverback.registry.v1.RegistryService.EnrolNode:input_type -> silverback.registry.v1.EnrolNodeRequest
-	18, // 49: silverback.registry.v1.RegistryService.RenewNode:input_type -> silverback.registry.v1.RenewNodeRequest
-	20, // 50: silverback.registry.v1.RegistryService.GetNode:input_type -> silverback.registry.v1.GetNodeRequest
-	22, // 51: silverback.registry.v1.RegistryService.ListNodes:input_type -> silverback.registry.v1.ListNodesRequest
-	24, // 52: silverback.registry.v1.RegistryService.DeleteNode:input_type -> silverback.registry.v1.DeleteNodeRequest
-	26, // 53: silverback.registry.v1.RegistryService.WatchNodes:input_type -> silverback.registry.v1.WatchNodesRequest
-	28, // 54: silverback.registry.v1.RegistryService.DrainNode:input_type -> silverback.registry.v1.DrainNodeRequest
-	30, // 55: silverback.registry.v1.RegistryService.UndrainNode:input_type -> silverback.registry.v1.UndrainNodeRequest
-	32, // 56: silverback.registry.v1.RegistryService.UploadSchemas:input_type -> silverback.registry.v1.UploadSchemasRequest
-	34, // 57: silverback.registry.v1.RegistryService.GetSchemas:input_type -> silverback.registry.v1.GetSchemasRequest
-	5,  // 58: silverback.registry.v1.RegistryService.CreateGroup:output_type -> silverback.registry.v1.CreateGroupResponse
-	7,  // 59: silverback.registry.v1.RegistryService.GetGroup:output_type -> silverback.registry.v1.GetGroupResponse
-	9,  // 60: silverback.registry.v1.RegistryService.ListGroups:output_type -> silverback.registry.v1.ListGroupsResponse
-	11, // 61: silverback.registry.v1.RegistryService.UpdateGroup:output_type -> silverback.registry.v1.UpdateGroupResponse
-	13, // 62: silverback.registry.v1.RegistryService.DeleteGroup:output_type -> silverback.registry.v1.DeleteGroupResponse
-	15, // 63: silverback.registry.v1.RegistryService.WatchGroups:output_type -> silverback.registry.v1.WatchGroupsResponse
-	17, // 64: silverback.registry.v1.RegistryService.EnrolNode:output_type -> silverback.registry.v1.EnrolNodeResponse
-	19, // 65: silverback.registry.v1.RegistryService.RenewNode:output_type -> silverback.registry.v1.RenewNodeResponse
-	21, // 66: silverback.registry.v1.RegistryService.GetNode:output_type -> silverback.registry.v1.GetNodeResponse
-	23, // 67: silverback.registry.v1.RegistryService.ListNodes:output_type -> silverback.registry.v1.ListNodesResponse
-	25, // 68: silverback.registry.v1.RegistryService.DeleteNode:output_type -> silverback.registry.v1.DeleteNodeResponse
-	27, // 69: silverback.registry.v1.RegistryService.WatchNodes:output_type -> silverback.registry.v1.WatchNodesResponse
-	29, // 70: silverback.registry.v1.RegistryService.DrainNode:output_type -> silverback.registry.v1.DrainNodeResponse
-	31, // 71: silverback.registry.v1.RegistryService.UndrainNode:output_type -> silverback.registry.v1.UndrainNodeResponse
-	33, // 72: silverback.registry.v1.RegistryService.UploadSchemas:output_type -> silverback.registry.v1.UploadSchemasResponse
-	35, // 73: silverback.registry.v1.RegistryService.GetSchemas:output_type -> silverback.registry.v1.GetSchemasResponse
-	58, // [58:74] is the sub-list for method output_type
-	42, // [42:58] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	44, // 0: silverback.registry.v1.Group.policy:type_name -> silverback.fleet.v1.RolloutPolicy
+	45, // 1: silverback.registry.v1.Group.drift:type_name -> silverback.fleet.v1.DriftPolicy
+	46, // 2: silverback.registry.v1.Group.create_time:type_name -> google.protobuf.Timestamp
+	46, // 3: silverback.registry.v1.Group.update_time:type_name -> google.protobuf.Timestamp
+	2,  // 4: silverback.registry.v1.Group.schema_backing:type_name -> silverback.registry.v1.SchemaBacking
+	0,  // 5: silverback.registry.v1.Node.state:type_name -> silverback.registry.v1.Node.State
+	37, // 6: silverback.registry.v1.Node.labels:type_name -> silverback.registry.v1.Node.LabelsEntry
+	47, // 7: silverback.registry.v1.Node.capabilities:type_name -> silverback.fleet.v1.Capabilities
+	48, // 8: silverback.registry.v1.Node.status:type_name -> silverback.fleet.v1.NodeStatus
+	46, // 9: silverback.registry.v1.Node.create_time:type_name -> google.protobuf.Timestamp
+	46, // 10: silverback.registry.v1.Node.state_time:type_name -> google.protobuf.Timestamp
+	4,  // 11: silverback.registry.v1.Node.drain:type_name -> silverback.registry.v1.Drain
+	46, // 12: silverback.registry.v1.Drain.since:type_name -> google.protobuf.Timestamp
+	1,  // 13: silverback.registry.v1.CreateGroupRequest.group:type_name -> silverback.registry.v1.Group
+	1,  // 14: silverback.registry.v1.CreateGroupResponse.group:type_name -> silverback.registry.v1.Group
+	1,  // 15: silverback.registry.v1.GetGroupResponse.group:type_name -> silverback.registry.v1.Group
+	1,  // 16: silverback.registry.v1.ListGroupsResponse.groups:type_name -> silverback.registry.v1.Group
+	1,  // 17: silverback.registry.v1.UpdateGroupRequest.group:type_name -> silverback.registry.v1.Group
+	1,  // 18: silverback.registry.v1.UpdateGroupResponse.group:type_name -> silverback.registry.v1.Group
+	38, // 19: silverback.registry.v1.WatchGroupsResponse.listing:type_name -> silverback.registry.v1.WatchGroupsResponse.Listing
+	1,  // 20: silverback.registry.v1.WatchGroupsResponse.upserted:type_name -> silverback.registry.v1.Group
+	39, // 21: silverback.registry.v1.WatchGroupsResponse.synced:type_name -> silverback.registry.v1.WatchGroupsResponse.Synced
+	40, // 22: silverback.registry.v1.EnrolNodeRequest.labels:type_name -> silverback.registry.v1.EnrolNodeRequest.LabelsEntry
+	47, // 23: silverback.registry.v1.EnrolNodeRequest.capabilities:type_name -> silverback.fleet.v1.Capabilities
+	48, // 24: silverback.registry.v1.EnrolNodeRequest.status:type_name -> silverback.fleet.v1.NodeStatus
+	49, // 25: silverback.registry.v1.EnrolNodeResponse.renew_interval:type_name -> google.protobuf.Duration
+	49, // 26: silverback.registry.v1.EnrolNodeResponse.session_ttl:type_name -> google.protobuf.Duration
+	45, // 27: silverback.registry.v1.EnrolNodeResponse.drift:type_name -> silverback.fleet.v1.DriftPolicy
+	50, // 28: silverback.registry.v1.EnrolNodeResponse.probes:type_name -> silverback.fleet.v1.Probe
+	4,  // 29: silverback.registry.v1.EnrolNodeResponse.drain:type_name -> silverback.registry.v1.Drain
+	48, // 30: silverback.registry.v1.RenewNodeRequest.status:type_name -> silverback.fleet.v1.NodeStatus
+	49, // 31: silverback.registry.v1.RenewNodeResponse.renew_interval:type_name -> google.protobuf.Duration
+	45, // 32: silverback.registry.v1.RenewNodeResponse.drift:type_name -> silverback.fleet.v1.DriftPolicy
+	50, // 33: silverback.registry.v1.RenewNodeResponse.probes:type_name -> silverback.fleet.v1.Probe
+	4,  // 34: silverback.registry.v1.RenewNodeResponse.drain:type_name -> silverback.registry.v1.Drain
+	3,  // 35: silverback.registry.v1.GetNodeResponse.node:type_name -> silverback.registry.v1.Node
+	3,  // 36: silverback.registry.v1.ListNodesResponse.nodes:type_name -> silverback.registry.v1.Node
+	41, // 37: silverback.registry.v1.WatchNodesResponse.listing:type_name -> silverback.registry.v1.WatchNodesResponse.Listing
+	3,  // 38: silverback.registry.v1.WatchNodesResponse.upserted:type_name -> silverback.registry.v1.Node
+	43, // 39: silverback.registry.v1.WatchNodesResponse.deleted:type_name -> silverback.registry.v1.WatchNodesResponse.Deleted
+	42, // 40: silverback.registry.v1.WatchNodesResponse.synced:type_name -> silverback.registry.v1.WatchNodesResponse.Synced
+	3,  // 41: silverback.registry.v1.DrainNodeResponse.node:type_name -> silverback.registry.v1.Node
+	3,  // 42: silverback.registry.v1.UndrainNodeResponse.node:type_name -> silverback.registry.v1.Node
+	5,  // 43: silverback.registry.v1.RegistryService.CreateGroup:input_type -> silverback.registry.v1.CreateGroupRequest
+	7,  // 44: silverback.registry.v1.RegistryService.GetGroup:input_type -> silverback.registry.v1.GetGroupRequest
+	9,  // 45: silverback.registry.v1.RegistryService.ListGroups:input_type -> silverback.registry.v1.ListGroupsRequest
+	11, // 46: silverback.registry.v1.RegistryService.UpdateGroup:input_type -> silverback.registry.v1.UpdateGroupRequest
+	13, // 47: silverback.registry.v1.RegistryService.DeleteGroup:input_type -> silverback.registry.v1.DeleteGroupRequest
+	15, // 48: silverback.registry.v1.RegistryService.WatchGroups:input_type -> silverback.registry.v1.WatchGroupsRequest
+	17, // 49: silverback.registry.v1.RegistryService.EnrolNode:input_type -> silverback.registry.v1.EnrolNodeRequest
+	19, // 50: silverback.registry.v1.RegistryService.RenewNode:input_type -> silverback.registry.v1.RenewNodeRequest
+	21, // 51: silverback.registry.v1.RegistryService.GetNode:input_type -> silverback.registry.v1.GetNodeRequest
+	23, // 52: silverback.registry.v1.RegistryService.ListNodes:input_type -> silverback.registry.v1.ListNodesRequest
+	25, // 53: silverback.registry.v1.RegistryService.DeleteNode:input_type -> silverback.registry.v1.DeleteNodeRequest
+	27, // 54: silverback.registry.v1.RegistryService.WatchNodes:input_type -> silverback.registry.v1.WatchNodesRequest
+	29, // 55: silverback.registry.v1.RegistryService.DrainNode:input_type -> silverback.registry.v1.DrainNodeRequest
+	31, // 56: silverback.registry.v1.RegistryService.UndrainNode:input_type -> silverback.registry.v1.UndrainNodeRequest
+	33, // 57: silverback.registry.v1.RegistryService.UploadSchemas:input_type -> silverback.registry.v1.UploadSchemasRequest
+	35, // 58: silverback.registry.v1.RegistryService.GetSchemas:input_type -> silverback.registry.v1.GetSchemasRequest
+	6,  // 59: silverback.registry.v1.RegistryService.CreateGroup:output_type -> silverback.registry.v1.CreateGroupResponse
+	8,  // 60: silverback.registry.v1.RegistryService.GetGroup:output_type -> silverback.registry.v1.GetGroupResponse
+	10, // 61: silverback.registry.v1.RegistryService.ListGroups:output_type -> silverback.registry.v1.ListGroupsResponse
+	12, // 62: silverback.registry.v1.RegistryService.UpdateGroup:output_type -> silverback.registry.v1.UpdateGroupResponse
+	14, // 63: silverback.registry.v1.RegistryService.DeleteGroup:output_type -> silverback.registry.v1.DeleteGroupResponse
+	16, // 64: silverback.registry.v1.RegistryService.WatchGroups:output_type -> silverback.registry.v1.WatchGroupsResponse
+	18, // 65: silverback.registry.v1.RegistryService.EnrolNode:output_type -> silverback.registry.v1.EnrolNodeResponse
+	20, // 66: silverback.registry.v1.RegistryService.RenewNode:output_type -> silverback.registry.v1.RenewNodeResponse
+	22, // 67: silverback.registry.v1.RegistryService.GetNode:output_type -> silverback.registry.v1.GetNodeResponse
+	24, // 68: silverback.registry.v1.RegistryService.ListNodes:output_type -> silverback.registry.v1.ListNodesResponse
+	26, // 69: silverback.registry.v1.RegistryService.DeleteNode:output_type -> silverback.registry.v1.DeleteNodeResponse
+	28, // 70: silverback.registry.v1.RegistryService.WatchNodes:output_type -> silverback.registry.v1.WatchNodesResponse
+	30, // 71: silverback.registry.v1.RegistryService.DrainNode:output_type -> silverback.registry.v1.DrainNodeResponse
+	32, // 72: silverback.registry.v1.RegistryService.UndrainNode:output_type -> silverback.registry.v1.UndrainNodeResponse
+	34, // 73: silverback.registry.v1.RegistryService.UploadSchemas:output_type -> silverback.registry.v1.UploadSchemasResponse
+	36, // 74: silverback.registry.v1.RegistryService.GetSchemas:output_type -> silverback.registry.v1.GetSchemasResponse
+	59, // [59:75] is the sub-list for method output_type
+	43, // [43:59] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_silverback_registry_v1_registry_proto_init() }
@@ -3034,13 +3140,13 @@ func file_silverback_registry_v1_registry_proto_init() {
 	if File_silverback_registry_v1_registry_proto != nil {
 		return
 	}
-	file_silverback_registry_v1_registry_proto_msgTypes[14].OneofWrappers = []any{
+	file_silverback_registry_v1_registry_proto_msgTypes[15].OneofWrappers = []any{
 		(*WatchGroupsResponse_Listing_)(nil),
 		(*WatchGroupsResponse_Upserted)(nil),
 		(*WatchGroupsResponse_Deleted)(nil),
 		(*WatchGroupsResponse_Synced_)(nil),
 	}
-	file_silverback_registry_v1_registry_proto_msgTypes[26].OneofWrappers = []any{
+	file_silverback_registry_v1_registry_proto_msgTypes[27].OneofWrappers = []any{
 		(*WatchNodesResponse_Listing_)(nil),
 		(*WatchNodesResponse_Upserted)(nil),
 		(*WatchNodesResponse_Deleted_)(nil),
@@ -3052,7 +3158,7 @@ func file_silverback_registry_v1_registry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_registry_v1_registry_proto_rawDesc), len(file_silverback_registry_v1_registry_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   42,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
