@@ -25,7 +25,9 @@ LAB_FLAGS   ?=
 BENCH_FLAGS ?=
 DEMO_FLAGS  ?=
 TEST_FLAGS  ?=
+MUTANTS_FLAGS ?=
 SEED        ?=
+SEEDS       ?=
 
 ##@ Everyday
 
@@ -179,8 +181,12 @@ e2e: build ## end to end, with the lab and with real processes
 	$(GO) test -count=1 -timeout 20m $(TEST_FLAGS) ./test/e2e/...
 
 .PHONY: chaos
-chaos: build ## faults under load, judged afterwards (SEED=...)
-	SILVERBACK_CHAOS_SEED=$(SEED) $(GO) test -count=1 -timeout 30m $(TEST_FLAGS) ./test/chaos/...
+chaos: build ## faults under load, judged afterwards (SEED=... SEEDS=200)
+	SILVERBACK_CHAOS_SEED=$(SEED) CHAOS_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 75m $(TEST_FLAGS) ./test/chaos/...
+
+.PHONY: mutants
+mutants: ## break critical lines one at a time; fails when no test notices one (MUTANTS_FLAGS=...)
+	$(GO) run ./test/cmd/mutants $(MUTANTS_FLAGS)
 
 .PHONY: bench
 bench: ## measure the budgets (BENCH_FLAGS=...)

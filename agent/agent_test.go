@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/silverback-gateway/silverback/agent/internal/planetest"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
@@ -86,6 +87,41 @@ func TestNotProvenInTimeIsAFailureThenAnAck(t *testing.T) {
 	n.kong.WorkersStuck(false)
 	if o := n.outcome(); o.GetAck() == nil || o.GetNonce() != 1 {
 		t.Errorf("after the workers turned: %v", o)
+	}
+}
+
+// What the gateway would boot with, and what the agent would restore, is what was proven: a snapshot that loads and is not served changes neither.
+func TestNothingIsKeptBeforeItIsProven(t *testing.T) {
+	n := newNode(t)
+	n.config.ProofTimeout = 100 * time.Millisecond
+	n.started()
+	first, second := planetest.Routes(t, "a"), planetest.Routes(t, "a", "b")
+	n.acked(1, 10, nil, first)
+	kept := func() (all [2]string) {
+		for i, path := range []string{n.config.BootFile, filepath.Join(n.config.StateDir, "last-known-good")} {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all[i] = string(text)
+		}
+		return all
+	}
+	before := kept()
+	n.kong.WorkersStuck(true)
+	n.direct(2, 11, first, second)
+	if o := n.outcome(); o.GetFailure().GetReason() != distributorv1.Failure_REASON_NOT_PROVEN {
+		t.Fatalf("outcome %v", o)
+	}
+	if after := kept(); after != before {
+		t.Errorf("boot file kept: %v, last known good kept: %v", after[0] == before[0], after[1] == before[1])
+	}
+	n.kong.WorkersStuck(false)
+	if o := n.outcome(); o.GetAck() == nil {
+		t.Fatalf("after the workers turned: %v", o)
+	}
+	if after := kept(); after[0] == before[0] || after[1] == before[1] {
+		t.Error("what was proven is not kept")
 	}
 }
 

@@ -53,6 +53,17 @@ func TestDecideIsFencedAndCompared(t *testing.T) {
 	if _, err := Decide(t.Context(), etcd, fence, "g", Group{}, d); !errors.Is(err, fault.Of(fault.Conflict)) {
 		t.Errorf("a decision on what is no longer so gave %v", err)
 	}
+	// Each record is compared by itself: another assignment counts although the rollout is as it was, and the other way round.
+	moved := rollout.Decision{Assignment: d.Assignment}
+	if _, err := Decide(t.Context(), etcd, fence, "g", now, moved); err != nil {
+		t.Fatal(err)
+	}
+	for _, late := range []rollout.Decision{moved, {Rollout: d.Rollout}} {
+		if _, err := Decide(t.Context(), etcd, fence, "g", now, late); !errors.Is(err, fault.Of(fault.Conflict)) {
+			t.Errorf("a decision on an assignment that was written anew gave %v", err)
+		}
+	}
+	now = read(t, etcd, "g")
 	if _, err := etcd.Delete(t.Context(), fence.Key); err != nil {
 		t.Fatal(err)
 	}

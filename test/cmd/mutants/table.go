@@ -1,0 +1,161 @@
+package main
+
+const (
+	distributor = "./services/distributor"
+	rollouts    = distributor + "/internal/rollout"
+	streams     = distributor + "/internal/stream"
+)
+
+// table is every mutation. Each is a promise of the design made false by one line.
+var table = []mutation{
+	{
+		name: "a deposed leader's write is not fenced", file: "kit/etcdkv/fence.go",
+		old: `cmps := append([]clientv3.Cmp{f.Compare()}, conditions...)`, new: `cmps := append([]clientv3.Cmp{}, conditions...)`,
+		pkg: distributor + "/internal/store", run: "Term|Fence|Leader|Decide",
+	},
+	{
+		name: "an assignment is overwritten unread", file: "services/distributor/internal/store/decide.go",
+		old: `clientv3.Compare(clientv3.ModRevision(assignmentKey(id)), "=", decision),`, new: `clientv3.Compare(clientv3.ModRevision(assignmentKey(id)), ">", decision-1<<40),`,
+		pkg: distributor + "/internal/store", run: "Decide|Conflict|Race",
+	},
+	{
+		name: "a decision is written in an epoch that is over", file: "services/distributor/internal/store/decide.go",
+		old: `clientv3.Compare(clientv3.ModRevision(epochKey), "=", was.Recovery.modRevision))`, new: `)`,
+		pkg: distributor + "/...", run: "Epoch|Recover",
+	},
+	{
+		name: "an agent follows an older decision", file: "agent/internal/apply/decide.go",
+		old: `if s.Memory.Stamp().After(d.Snapshot.Stamp()) {`, new: `if false {`,
+		pkg: "./agent/internal/apply", run: "Older|Stale|Epoch|Decide|Received",
+	},
+	{
+		name: "an epoch does not order decisions", file: "kit/fleet/stamp.go",
+		old: `func (s Stamp) After(other Stamp) bool { return s.Compare(other) > 0 }`, new: `func (s Stamp) After(other Stamp) bool { return s.Decision > other.Decision }`,
+		pkg: "./kit/fleet", run: "Stamp|After|Epoch",
+	},
+	{
+		name: "one worker of several is proof", file: "agent/internal/gateway/prove.go",
+		old: `return len(w.seen) >= w.count, w.idle < 8*w.count`, new: `return len(w.seen) >= 1, w.idle < 8*w.count`,
+		pkg: "./agent/internal/gateway", run: "TestWhatProves",
+	},
+	{
+		name: "another digest is proof", file: "agent/internal/gateway/prove.go",
+		old: `case a.Digest != w.digest:`, new: `case false:`,
+		pkg: "./agent/internal/gateway", run: "TestWhatProves",
+	},
+	{
+		name: "what is loaded counts as proven", file: "agent/internal/apply/load.go",
+		old: `if err := a.prove(ctx, act.Snapshot.Digest, p); err != nil {`, new: `if err := a.prove(ctx, act.Snapshot.Digest, p); err != nil && ctx.Err() != nil {`,
+		pkg: "./agent", run: "TestNothingIsKeptBeforeItIsProven",
+	},
+	{
+		name: "the boot file is written before the proof", file: "agent/internal/apply/load.go",
+		old: `a.reached("before-proof")`, new: `_ = a.writeBootFile(p)`,
+		pkg: "./agent", run: "TestNothingIsKeptBeforeItIsProven",
+	},
+	{
+		name: "the last known good is kept before the proof", file: "agent/internal/apply/load.go",
+		old: `a.reached("before-proof")`, new: `_ = a.Store.Promote(act.Snapshot)`,
+		pkg: "./agent", run: "TestNothingIsKeptBeforeItIsProven",
+	},
+	{
+		name: "a refused snapshot is posted again", file: "agent/internal/apply/decide.go",
+		old: `if problems, is := s.refused(d.Snapshot.Digest); is {`, new: `if problems, is := s.refused(d.Snapshot.Digest); is && false {`,
+		pkg: "./agent", run: "TestRefusalNamesTheObjectAndIsNotPostedAgain",
+	},
+	{
+		name: "a halt drops what nodes were held at", file: "services/distributor/internal/rollout/plan.go",
+		old: `next := Assignment{Stable: a.Stable, Held: a.left(withdrawn)}`, new: `next := Assignment{Stable: a.Stable}`,
+		pkg: rollouts, run: "TestProperties|TestAHalt|TestSuperseded",
+	},
+	{
+		name: "a refused candidate is held", file: "services/distributor/internal/rollout/plan.go",
+		old: `return halt(ended(now, r, a, Halted, c, false), a, true, reason)`, new: `return halt(ended(now, r, a, Halted, c, false), a, false, reason)`,
+		pkg: rollouts, run: "TestAHalt|TestSuperseded|TestNextStep|TestProperties",
+	},
+	{
+		name: "sick nodes count", file: "services/distributor/internal/rollout/plan.go",
+		old: `r.leaveOut(in.Nodes, c, a.Threshold, threshold)`, new: ``,
+		pkg: rollouts, run: "TestSick|TestAHalt|TestProperties",
+	},
+	{
+		name: "every rollout is superseded at its gate", file: "services/distributor/internal/rollout/plan.go",
+		old: `if newer && !r.TookOver`, new: `if newer`,
+		pkg: rollouts, run: "TestNextStep|TestABurst",
+	},
+	{
+		name: "another leader's clock ends a phase", file: "services/distributor/internal/rollout/stopwatch.go",
+		old: `return now.Sub(m.seen)`, new: `return now.Sub(of)`,
+		pkg: rollouts, run: "TestAForeignClock",
+	},
+	{
+		name: "a tally of an older decision settles a wave", file: "services/distributor/internal/rollout/count.go",
+		old: `c.current = c.current && t.Decision == a.Decision && t.named()`, new: `c.current = c.current && t.named()`,
+		pkg: rollouts, run: "TestNextStep",
+	},
+	{
+		name: "a node counts twice", file: "services/distributor/internal/rollout/count.go",
+		old: `return slices.Compact(online), slices.Compact(offline)`, new: `return append(online, online...), offline`,
+		pkg: rollouts, run: "TestCount|TestNextStep|TestFirstStep",
+	},
+	{
+		name: "an old proof counts", file: "services/distributor/internal/stream/session.go",
+		old: `s.serving, s.failing, s.failure = "", "", ""`, new: ``,
+		pkg: distributor, run: "TestAnOldProofDoesNotCount",
+	},
+	{
+		name: "a second agent is let in", file: "services/distributor/internal/stream/hub.go",
+		old: `if holder == "" || holder == hello.GetBootId() {`, new: `if holder != "none" {`,
+		pkg: distributor, run: "TestOnlyTheEnrolledAgentIsServed",
+	},
+	{
+		name: "a replica without etcd keeps its agents", file: "services/distributor/distributor.go",
+		old: `d.hub.Suspend(why)`, new: ``,
+		pkg: distributor, run: "TestAReplicaWithoutEtcdSendsItsAgentsAway",
+	},
+	{
+		name: "a node that cannot be told holds a wave", file: "services/distributor/internal/intake/follow.go",
+		old: `online(n.GetState()) && !cutOff(n.GetStatus())`, new: `online(n.GetState())`,
+		pkg: distributor, run: "TestANodeThatCannotBeToldHoldsNothing",
+	},
+	{
+		name: "a restart is taken for a twin", file: "services/registry/internal/roster/membership.go",
+		old: `(asked.Succeeds == "" || s.BootID != asked.Succeeds)`, new: `true`,
+		pkg: "./services/registry/internal/roster", run: "TestARestartTakesTheNameOver",
+	},
+	{
+		name: "a head is overwritten unread", file: "services/translator/internal/store/ledger.go",
+		old: `clientv3.Compare(clientv3.ModRevision(headKey(c.Group)), "=", c.HeadVersion)`, new: `clientv3.Compare(clientv3.Version(headKey(c.Group)), ">", -1)`,
+		pkg: "./services/translator/...", run: "Commit|Race|Concurrent|Submit",
+	},
+	{
+		name: "a shrink is let through", file: "services/translator/internal/desired/submit.go",
+		old: `if allowed || changes.Removed*2 <= before {`, new: `if true {`,
+		pkg: "./services/translator/...", run: "Shrink",
+	},
+	{
+		name: "an address is taken as it is", file: "kit/fleet/address.go",
+		old: `if len(host) > maxHost || !hostPattern.MatchString(host) || numeric == nil || strings.EqualFold(host, "unix") {`, new: `if len(host) > maxHost {`,
+		pkg: "./kit/fleet", run: "Address",
+	},
+	{
+		name: "escapes reach a terminal", file: "kit/clean/clean.go",
+		old: `return unicode.ReplacementChar`, new: `return r`,
+		pkg: "./kit/clean", run: "Test",
+	},
+	{
+		name: "checks cost what they like", file: "kit/schema/budget.go",
+		old: `return p.left >= 0 || p.draw()`, new: `return true`,
+		pkg: "./kit/schema", run: "Budget|Cost|Hostile",
+	},
+	{
+		name: "an identity may hold a hidden slash", file: "kit/identity/identity.go",
+		old: `if strings.Contains(uri.EscapedPath(), "%") {`, new: `if false {`,
+		pkg: "./kit/identity", run: "Test",
+	},
+	{
+		name: "compressed requests are taken", file: "kit/rpcserver/receive.go",
+		old: `if c := w.RecvCompress(); c != "" && c != encoding.Identity {`, new: `if c := w.RecvCompress(); c == "none" {`,
+		pkg: "./test/security", run: "TestRightsComeBeforeTheBody|Compress",
+	},
+}
