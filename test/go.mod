@@ -3,6 +3,7 @@ module github.com/silverback-gateway/silverback/test
 go 1.26.0
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/prometheus/client_golang v1.25.0
 	github.com/prometheus/common v0.72.0
 	github.com/silverback-gateway/silverback/agent v0.0.0

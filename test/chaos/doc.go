@@ -2,5 +2,6 @@
 // acknowledged is lost, an apply that waits ends well, a deposed leader decides nothing, and no gateway is ever empty.
 //
 // What is killed when is drawn from a seed, which every run prints: SEED=… draws the same again, as far as processes can be made to do the
-// same again. CHAOS_ROUNDS=n goes through all replicas and moments n times.
+// same again. CHAOS_ROUNDS=n goes through all replicas and moments n times, CHAOS_SEEDS=n plays
+// n seeds. README.md says what is played, and what it found.
 package chaos

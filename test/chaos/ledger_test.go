@@ -44,24 +44,70 @@ func decisions(t *testing.T, etcd *etcdtest.Server) {
 		}
 		for _, e := range answer.Events {
 			if string(e.Kv.Key) == endKey {
-				n, problems := judge(all)
-				for _, p := range problems {
-					t.Error(p)
-				}
-				t.Logf("%d decisions, each by the leader of its moment: %v", n, len(problems) == 0)
-				if n == 0 {
-					t.Error("no decision was found in etcd")
-				}
+				report(t, all)
 				return
 			}
-			w := change{key: string(e.Kv.Key), value: e.Kv.Value, created: e.Kv.CreateRevision}
-			if e.Type == clientv3.EventTypeDelete {
-				w.created = 0
-			}
-			all = append(all, w)
+			all = append(all, changeOf(e))
 		}
 	}
 	t.Fatal("the history of etcd has no end")
+}
+
+// watchLedger collects every write to etcd from now on, whatever is compacted later. What it returns judges them.
+func watchLedger(t *testing.T, etcd *etcdtest.Server) (judged func(*testing.T)) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	client := etcd.Client(t)
+	done := make(chan struct{})
+	var all []change
+	var broke error
+	go func() {
+		defer close(done)
+		for answer := range client.Watch(ctx, ledgerPrefix, clientv3.WithPrefix(), clientv3.WithRev(1)) {
+			if broke = answer.Err(); broke != nil {
+				return
+			}
+			for _, e := range answer.Events {
+				if string(e.Kv.Key) == endKey {
+					return
+				}
+				all = append(all, changeOf(e))
+			}
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	return func(t *testing.T) {
+		t.Helper()
+		if _, err := client.Put(ctx, endKey, ""); err != nil {
+			t.Fatal(err)
+		}
+		<-done
+		if broke != nil {
+			t.Fatalf("the history of etcd is not whole: %v", broke)
+		}
+		report(t, all)
+	}
+}
+
+func changeOf(e *clientv3.Event) change {
+	w := change{key: string(e.Kv.Key), value: e.Kv.Value, created: e.Kv.CreateRevision}
+	if e.Type == clientv3.EventTypeDelete {
+		w.created = 0
+	}
+	return w
+}
+
+// report fails the test when a decision was not that of the leader of its moment.
+func report(t *testing.T, all []change) {
+	t.Helper()
+	n, problems := judge(all)
+	for _, p := range problems {
+		t.Error(p)
+	}
+	t.Logf("%d decisions, each by the leader of its moment: %v", n, len(problems) == 0)
+	if n == 0 {
+		t.Error("no decision was found in etcd")
+	}
 }
 
 // judge returns how many decisions there are, and those that were not the leader's. The leader is who holds the oldest key of the election, and its

@@ -32,19 +32,27 @@ const convergeTime = 45 * time.Second
 // draw returns the source of all chance, by the seed of the environment or by a new one.
 func draw(t *testing.T) *rand.Rand {
 	t.Helper()
-	seed := rand.Uint64N(1 << 32)
-	for _, name := range []string{"SILVERBACK_CHAOS_SEED", "SEED"} {
-		if text := os.Getenv(name); text != "" {
-			given, err := strconv.ParseUint(text, 10, 64)
-			if err != nil {
-				t.Fatalf("%s=%q: %v", name, text, err)
-			}
-			seed = given
-			break
-		}
+	seed, given := givenSeed(t)
+	if !given {
+		seed = rand.Uint64N(1 << 32)
 	}
 	t.Logf("SEED=%d", seed)
 	return rand.New(rand.NewPCG(seed, 0))
+}
+
+// givenSeed returns the seed of the environment, when there is one.
+func givenSeed(t *testing.T) (seed uint64, given bool) {
+	t.Helper()
+	for _, name := range []string{"SILVERBACK_CHAOS_SEED", "SEED"} {
+		if text := os.Getenv(name); text != "" {
+			seed, err := strconv.ParseUint(text, 10, 64)
+			if err != nil {
+				t.Fatalf("%s=%q: %v", name, text, err)
+			}
+			return seed, true
+		}
+	}
+	return 0, false
 }
 
 // rounds is how often to go through all that a test has.

@@ -27,6 +27,7 @@ type Config struct {
 
 	DistributorFlags []string // of every distributor
 	AgentFlags       []string // of every agent
+	GatewayFlags     []string // of every simulated gateway
 
 	// Links puts a link that can be cut between each service and etcd, and between each agent and what it dials.
 	Links bool
@@ -46,6 +47,7 @@ type Fleet struct {
 	dir      string
 	certs    string
 	config   Config
+	twins    int
 }
 
 // A Service is one replica.
@@ -110,6 +112,7 @@ func (g *Gateway) SetFaults(f Faults) error {
 type AgentView struct {
 	Revision       int64  `json:"revision"`
 	WantedRevision int64  `json:"wanted_revision"`
+	Epoch          int64  `json:"epoch"`
 	Decision       int64  `json:"decision"`
 	Term           int64  `json:"term"`
 	ReceivedBytes  int64  `json:"received_bytes"`
@@ -186,7 +189,23 @@ func (f *Fleet) client(name string) []string {
 func (f *Fleet) AddGateway() *Gateway {
 	f.tb.Helper()
 	name := fmt.Sprintf("gw-%d", len(f.Gateways)+1)
-	dir := filepath.Join(f.dir, name)
+	g := f.gateway(name, name)
+	f.Gateways = append(f.Gateways, g)
+	g.WaitJoined(f.tb)
+	return g
+}
+
+// Twin starts another gateway whose agent calls itself as that of the first does, as a copied machine would. It is not among Fleet.Gateways.
+func (f *Fleet) Twin(of *Gateway) *Gateway {
+	f.tb.Helper()
+	f.twins++
+	return f.gateway(of.Name, fmt.Sprintf("%s-twin-%d", of.Name, f.twins))
+}
+
+// gateway starts a simulated Kong and its agent, which is a node of that name, with their files in a folder.
+func (f *Fleet) gateway(name, folder string) *Gateway {
+	f.tb.Helper()
+	dir := filepath.Join(f.dir, folder)
 	g := &Gateway{
 		Name: name, Proxy: "http://" + Address(f.tb), Admin: "http://" + Address(f.tb), Status: "http://" + Address(f.tb),
 		HTTP: Address(f.tb), BootFile: filepath.Join(dir, "kong.yaml"), Control: "http://" + Address(f.tb),
@@ -200,8 +219,11 @@ func (f *Fleet) AddGateway() *Gateway {
 		f.tb.Fatal(err)
 	}
 	host := func(url string) string { return strings.TrimPrefix(url, "http://") }
-	g.Kong = Start(f.tb, "kong-"+name, f.binaries.Path("kongsim"), "-proxy="+host(g.Proxy), "-admin="+host(g.Admin), "-status="+host(g.Status),
-		"-workers=2", "-declarative-config="+g.BootFile, "-control="+host(g.Control))
+	kong := append([]string{
+		"-proxy=" + host(g.Proxy), "-admin=" + host(g.Admin), "-status=" + host(g.Status), "-workers=2", "-declarative-config=" + g.BootFile,
+		"-control=" + host(g.Control),
+	}, f.config.GatewayFlags...)
+	g.Kong = Start(f.tb, "kong-"+folder, f.binaries.Path("kongsim"), kong...)
 	Eventually(f.tb, StartTime, name+" answers", g.KongReady)
 	var registries, distributors, admin []string
 	g.ToRegistry, registries = f.links(addresses(f.Registries))
@@ -216,9 +238,7 @@ func (f *Fleet) AddGateway() *Gateway {
 	if f.certs != "" {
 		args = append(args, f.client("node-"+Group+"-"+name)...)
 	}
-	g.Agent = Start(f.tb, "agent-"+name, f.binaries.Path("agent"), args...)
-	f.Gateways = append(f.Gateways, g)
-	g.WaitJoined(f.tb)
+	g.Agent = Start(f.tb, "agent-"+folder, f.binaries.Path("agent"), args...)
 	return g
 }
 

@@ -28,7 +28,7 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var opts kongtest.Options
 	var files tlsfiles.Files
-	var faults string
+	var faults, refuse string
 	flags := flag.NewFlagSet("silverback-kongsim", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&opts.Proxy, "proxy", "127.0.0.1:8000", "address of the proxy listener, on loopback, or unix: and the path of a socket")
@@ -45,6 +45,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&files.Key, "key-file", "", "that certificate's key")
 	flags.StringVar(&files.CA, "client-ca-file", "", "authorities of whom the Admin and the Status API want a client's certificate")
 	flags.StringVar(&faults, "control", "", "address on loopback at which PUT /faults makes things go wrong, for tests; empty is none")
+	flags.StringVar(&refuse, "refuse-route", "", "name of a route with which every configuration is refused, for tests; PUT /faults replaces it")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
@@ -67,6 +68,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		_, _ = fmt.Fprintf(stderr, "silverback-kongsim: %v\n", err)
 		return 1
+	}
+	if refuse != "" {
+		g.RefuseRoute(refuse)
 	}
 	if faults != "" {
 		server, err := control(faults, g)
