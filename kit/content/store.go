@@ -130,7 +130,13 @@ func (s *Store) delta(ctx context.Context, from, to fleet.Digest) (snapshot.Delt
 	if err != nil {
 		return snapshot.Delta{}, err
 	}
-	return snapshot.EncodeDelta(base, target, func(sum snapshot.Sum) ([]byte, error) { return only(found, chunkKey(sum)) })
+	return snapshot.EncodeDelta(base, target, func(sum snapshot.Sum) ([]byte, error) {
+		frame, err := only(found, chunkKey(sum))
+		if err != nil {
+			return nil, fmt.Errorf("chunk %s: %w", sum, err)
+		}
+		return frame, nil
+	})
 }
 
 // shared runs do once for all who ask for the same name at the same time. A

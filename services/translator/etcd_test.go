@@ -56,6 +56,11 @@ func (t *heldTxn) Then(ops ...clientv3.Op) clientv3.Txn {
 	return t
 }
 
+func (t *heldTxn) Else(ops ...clientv3.Op) clientv3.Txn {
+	t.Txn = t.Txn.Else(ops...)
+	return t
+}
+
 func (t *heldTxn) Commit() (*clientv3.TxnResponse, error) {
 	if !t.commit {
 		return t.Txn.Commit()

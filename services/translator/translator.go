@@ -76,7 +76,7 @@ type Translator struct {
 
 // New returns a replica. It does nothing before Run.
 func New(c Config, d Deps) *Translator {
-	ledger := store.NewLedger(d.Etcd)
+	ledger := store.NewLedger(d.Etcd, d.Log)
 	t := &Translator{
 		deps: d, drain: make(chan struct{}), groups: groups.New(d.Registry, d.Log), contact: store.NewContact(d.Etcd, d.Log),
 		heads: store.NewHeads(func(key string, err error) {

@@ -43,7 +43,7 @@ func (d *Desk) Delete(ctx context.Context, del Deletion) (Outcome, error) {
 		if err := expected(state.Head, del.Expected); err != nil {
 			return Outcome{}, false, err
 		}
-		fragments, err := d.fragmentsOf(ctx, state.Sources, del.Source)
+		fragments, err := d.fragmentsOf(ctx, del.Group, state.Sources, del.Source)
 		if err != nil {
 			return Outcome{}, false, err
 		}

@@ -125,20 +125,33 @@ func (d *Desk) merge(fragments map[fleet.SourceID]*compile.Fragment, submitted f
 	return m, nil
 }
 
-// fragmentsOf returns the fragments of a group's sources, without one.
-func (d *Desk) fragmentsOf(ctx context.Context, sources []Source, without fleet.SourceID) (map[fleet.SourceID]*compile.Fragment, error) {
-	fragments := map[fleet.SourceID]*compile.Fragment{}
+// fragmentsOf returns the fragments of a group's sources, without one. Those whose content is gone are a fault.
+func (d *Desk) fragmentsOf(ctx context.Context, group fleet.GroupID, sources []Source, without fleet.SourceID) (map[fleet.SourceID]*compile.Fragment, error) {
+	fragments, lost, why, err := d.fragmentsLeft(ctx, sources, without)
+	if err == nil && len(lost) > 0 {
+		err = lostSources(group, lost, why)
+	}
+	return fragments, err
+}
+
+// fragmentsLeft returns the fragments of sources, without one, and names those whose content is gone.
+func (d *Desk) fragmentsLeft(ctx context.Context, sources []Source, without fleet.SourceID) (fragments map[fleet.SourceID]*compile.Fragment, lost []fleet.SourceID, why, err error) {
+	fragments = map[fleet.SourceID]*compile.Fragment{}
 	for _, s := range sources {
 		if s.Name == without {
 			continue
 		}
 		f, err := d.fragment(ctx, s.Fragment)
-		if err != nil {
-			return nil, fmt.Errorf("read source %s: %w", s.Name, err)
+		switch {
+		case errors.Is(err, ErrLost):
+			lost, why = append(lost, s.Name), err
+		case err != nil:
+			return nil, nil, nil, fmt.Errorf("read source %s: %w", s.Name, err)
+		default:
+			fragments[s.Name] = f
 		}
-		fragments[s.Name] = f
 	}
-	return fragments, nil
+	return fragments, lost, why, nil
 }
 
 func (d *Desk) fragment(ctx context.Context, digest fleet.Digest) (*compile.Fragment, error) {
@@ -162,11 +175,7 @@ func (d *Desk) before(ctx context.Context, r *Revision) ([]byte, error) {
 	if r == nil {
 		return nil, nil
 	}
-	canonical, err := d.Content.Read(ctx, r.Digest)
-	if err != nil {
-		return nil, fmt.Errorf("read revision %d: %w", r.Number, err)
-	}
-	return canonical, nil
+	return d.contentOf(ctx, r)
 }
 
 // summarize counts what a new snapshot changes against a revision's.

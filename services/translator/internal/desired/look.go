@@ -2,10 +2,8 @@ package desired
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
-	"github.com/silverback-gateway/silverback/kit/content"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/snapshot"
@@ -36,7 +34,7 @@ func (d *Desk) Validate(ctx context.Context, group fleet.GroupID, source fleet.S
 		if err != nil {
 			return nil, nil, err
 		}
-		if fragments, err = d.fragmentsOf(ctx, state.Sources, source); err != nil {
+		if fragments, err = d.fragmentsOf(ctx, group, state.Sources, source); err != nil {
 			return nil, nil, err
 		}
 		digests = digestsOf(state.Sources)
@@ -122,14 +120,7 @@ func (d *Desk) Revision(ctx context.Context, group fleet.GroupID, number fleet.R
 
 // Canonical returns the canonical bytes of a revision. They are shared: nobody may modify them.
 func (d *Desk) Canonical(ctx context.Context, r *Revision) ([]byte, error) {
-	canonical, err := d.Content.Read(ctx, r.Digest)
-	if errors.Is(err, content.ErrMissing) {
-		return nil, fault.New(fault.Missing, "NO_CONTENT", "the content of revision %d is kept no longer", r.Number).Because(err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read revision %d: %w", r.Number, err)
-	}
-	return canonical, nil
+	return d.contentOf(ctx, r)
 }
 
 // Render writes canonical bytes as YAML for people.
@@ -168,7 +159,7 @@ func (d *Desk) Locate(ctx context.Context, r *Revision, wanted []EntityRef) ([]L
 			sources[i] = Source{Name: ref.Name, Fragment: ref.Fragment}
 		}
 	}
-	fragments, err := d.fragmentsOf(ctx, sources, "")
+	fragments, err := d.fragmentsOf(ctx, r.Group, sources, "")
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
 )
 
 // maxRaces bounds how often a commit that lost its race is tried on the new head. Each loss is somebody else's commit,
@@ -62,7 +63,10 @@ func (d *Desk) submit(ctx context.Context, s Submission) (Outcome, error) {
 		if err := expected(state.Head, s.Expected); err != nil {
 			return Outcome{}, false, err
 		}
-		fragments, err := d.fragmentsOf(ctx, state.Sources, s.Source)
+		fragments, lost, why, err := d.fragmentsLeft(ctx, state.Sources, s.Source)
+		if err == nil && len(lost) > 0 && !s.AllowShrink {
+			err = lostSources(s.Group, lost, why)
+		}
 		if err != nil {
 			return Outcome{}, false, err
 		}
@@ -70,6 +74,9 @@ func (d *Desk) submit(ctx context.Context, s Submission) (Outcome, error) {
 		m, err := d.merge(fragments, s.Source)
 		if err != nil {
 			return Outcome{}, false, err
+		}
+		for _, name := range lost {
+			m.warnings = append(m.warnings, compile.Problem{Source: name, Message: "the stored content of this source is gone and the group is without its entities; submit it again"})
 		}
 		digests := digestsOf(state.Sources)
 		digests[s.Source] = digest
@@ -101,14 +108,15 @@ func (d *Desk) submit(ctx context.Context, s Submission) (Outcome, error) {
 		commit.Put = &source
 		if old := sourceNamed(state.Sources, s.Source); old != nil && old.Fragment == digest {
 			if out.Unchanged && s.RequestID == "" {
-				return out, true, nil // nothing at all is different
+				// Nothing at all is different; but what the ledger names must be there.
+				return out, true, d.ensure(ctx, m, digest, stored, next != nil)
 			}
 			commit.Put = nil
 			if !out.Unchanged {
 				commit.Put = &source
 			}
 		}
-		if err := d.store(ctx, m, digest, stored, commit.NewRevision); err != nil {
+		if err := d.store(ctx, m, digest, stored, next != nil); err != nil {
 			return Outcome{}, false, err
 		}
 		won, err := d.commit(ctx, commit)
@@ -121,10 +129,15 @@ func (d *Desk) commit(ctx context.Context, c Commit) (bool, error) {
 	return d.Ledger.Commit(ctx, c)
 }
 
-// store writes what a commit will name. A process that dies after it leaves content that nobody names, and nothing else.
-func (d *Desk) store(ctx context.Context, m *merged, digest fleet.Digest, fragment []byte, newSnapshot bool) error {
-	began := time.Now()
-	defer d.Metrics.stage("store", began)
+// store writes what a commit will name, as far as it is not there. A process that dies after it leaves content that nobody names, and
+// nothing else.
+func (d *Desk) store(ctx context.Context, m *merged, digest fleet.Digest, fragment []byte, snapshot bool) error {
+	defer d.Metrics.stage("store", time.Now())
+	return d.ensure(ctx, m, digest, fragment, snapshot)
+}
+
+// ensure writes what is not there of a fragment and a snapshot: also what a commit named before may be gone.
+func (d *Desk) ensure(ctx context.Context, m *merged, digest fleet.Digest, fragment []byte, snapshot bool) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if fragment != nil {
 		group.Go(func() error {
@@ -134,7 +147,7 @@ func (d *Desk) store(ctx context.Context, m *merged, digest fleet.Digest, fragme
 			return nil
 		})
 	}
-	if newSnapshot {
+	if snapshot {
 		group.Go(func() error {
 			if err := d.Content.Put(ctx, m.snapshot); err != nil {
 				return fmt.Errorf("store snapshot: %w", err)
@@ -149,6 +162,9 @@ func (d *Desk) store(ctx context.Context, m *merged, digest fleet.Digest, fragme
 // had an entity and gets none.
 func (d *Desk) next(ctx context.Context, group fleet.GroupID, state State, m *merged, sources []Source, allowShrink bool) (*Revision, Summary, error) {
 	changes, err := d.summarize(ctx, state.Head, m.snapshot)
+	if lostContent(err) && allowShrink {
+		changes, err = d.summarize(ctx, nil, m.snapshot) // the caller's word: nothing can be compared with
+	}
 	if err != nil {
 		return nil, changes, err
 	}

@@ -8,11 +8,11 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
-	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/snapshot"
+	"github.com/silverback-gateway/silverback/services/translator/internal/desired"
 )
 
 // pieceSize keeps an etcd request well under its limit of 1.5 MiB, and of 1 MiB by the design.
@@ -24,8 +24,6 @@ const (
 	maxFragment = 4 * snapshot.MaxSize
 	maxPieces   = maxFragment/pieceSize + 1
 )
-
-var errDamaged = errors.New("the stored source is damaged")
 
 var codec = sync.OnceValues(func() (*zstd.Encoder, *zstd.Decoder) {
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest))
@@ -49,7 +47,7 @@ const unsaid = 256
 func unpack(packed []byte, digest fleet.Digest) ([]byte, error) {
 	var h zstd.Header
 	if err := h.Decode(packed); err != nil || h.FrameContentSize > maxFragment {
-		return nil, fmt.Errorf("%w: %s is not one frame of at most %d bytes", errDamaged, digest.Short(), maxFragment)
+		return nil, fmt.Errorf("%w: %s is not one frame of at most %d bytes", desired.ErrLost, digest.Short(), maxFragment)
 	}
 	unpacking.Lock()
 	defer unpacking.Unlock()
@@ -60,22 +58,23 @@ func unpack(packed []byte, digest fleet.Digest) ([]byte, error) {
 	_, dec := codec()
 	stored, err := dec.DecodeAll(packed, make([]byte, 0, size))
 	if err != nil || fleet.DigestOf(stored) != digest {
-		return nil, fmt.Errorf("%w: %s does not have its digest", errDamaged, digest.Short())
+		return nil, fmt.Errorf("%w: %s does not have its digest", desired.ErrLost, digest.Short())
 	}
 	return stored, nil
 }
 
-// PutFragment stores a fragment, its head last, so that a head that can be read has all its pieces. It may be repeated.
+// PutFragment stores a fragment, its head last, so that a head that can be read has all its pieces. It may be repeated. One
+// that is there is read: pieces of it may be gone or damaged, and this is the way to get them back.
 func (l *Ledger) PutFragment(ctx context.Context, digest fleet.Digest, stored []byte) error {
 	if len(stored) > maxFragment {
 		return fault.New(fault.TooLarge, "INPUT_TOO_LARGE", "the source takes %d bytes in the ledger; at most %d are allowed: split it into several sources", len(stored), maxFragment)
 	}
-	there, err := l.kv.Get(ctx, fragmentKey(digest), clientv3.WithCountOnly())
-	if err != nil {
-		return fmt.Errorf("look for source content: %w", err)
-	}
-	if there.Count > 0 {
+	_, err := l.Fragment(ctx, digest)
+	if err == nil {
 		return nil
+	}
+	if !errors.Is(err, desired.ErrLost) {
+		return fmt.Errorf("look for source content: %w", err)
 	}
 	enc, _ := codec()
 	packed := enc.EncodeAll(stored, nil)
@@ -100,11 +99,11 @@ func (l *Ledger) Fragment(ctx context.Context, digest fleet.Digest) ([]byte, err
 		return nil, fmt.Errorf("get source content: %w", err)
 	}
 	if len(head.Kvs) == 0 {
-		return nil, fmt.Errorf("%w: %s is not there", errDamaged, digest.Short())
+		return nil, fmt.Errorf("%w: %s is not there", desired.ErrLost, fragmentKey(digest))
 	}
 	n, err := strconv.Atoi(string(head.Kvs[0].Value))
 	if err != nil || n < 1 || n > maxPieces {
-		return nil, fmt.Errorf("%w: %s has a bad head", errDamaged, digest.Short())
+		return nil, fmt.Errorf("%w: %s is not a number of pieces", desired.ErrLost, fragmentKey(digest))
 	}
 	var packed []byte
 	for i := range n {
@@ -113,7 +112,7 @@ func (l *Ledger) Fragment(ctx context.Context, digest fleet.Digest) ([]byte, err
 			return nil, fmt.Errorf("get source content: %w", err)
 		}
 		if len(piece.Kvs) == 0 {
-			return nil, fmt.Errorf("%w: %s lacks a piece", errDamaged, digest.Short())
+			return nil, fmt.Errorf("%w: %s is not there", desired.ErrLost, fragmentPiece(digest, i))
 		}
 		packed = append(packed, piece.Kvs[0].Value...)
 	}

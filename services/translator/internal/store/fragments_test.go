@@ -11,6 +11,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/translator/internal/desired"
 )
 
 // TestABombIsNotUnpacked: a stored fragment that claims to be huge, or does not say how large it is, costs nothing.
@@ -46,7 +47,7 @@ func TestABombIsNotUnpacked(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		_, err := unpack(packed, fleet.DigestOf([]byte("what was stored")))
 		runtime.ReadMemStats(&after)
-		if !errors.Is(err, errDamaged) {
+		if !errors.Is(err, desired.ErrLost) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if took := after.TotalAlloc - before.TotalAlloc; took > 8<<20 {

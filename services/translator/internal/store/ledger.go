@@ -13,6 +13,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
+	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/services/translator/internal/desired"
 )
@@ -21,15 +22,34 @@ import (
 type Ledger struct {
 	kv       clientv3.KV
 	requests *requestLease
+	log      *slog.Logger
 }
 
 // NewLedger returns a ledger.
-func NewLedger(client *clientv3.Client) *Ledger {
-	return &Ledger{kv: etcdkv.Patient(client), requests: &requestLease{client: client}}
+func NewLedger(client *clientv3.Client, log *slog.Logger) *Ledger {
+	return &Ledger{kv: etcdkv.Patient(client), requests: &requestLease{client: client}, log: log}
 }
 
-// Read returns a group as it is at one etcd revision.
+// Read returns a group as it is at one etcd revision. A head or a source's record that somebody deleted by hand is written again first: the
+// revisions name all that they held.
 func (l *Ledger) Read(ctx context.Context, g fleet.GroupID) (desired.State, error) {
+	for range maxMends {
+		state, err := l.read(ctx, g)
+		if err != nil {
+			return desired.State{}, err
+		}
+		lost, err := l.lost(ctx, g, state)
+		if err != nil || lost == nil {
+			return state, err
+		}
+		if err := l.mend(ctx, *lost); err != nil {
+			return desired.State{}, err
+		}
+	}
+	return desired.State{}, fault.New(fault.Conflict, "LOST_RACE", "the records of group %q change while they are restored; try again", g)
+}
+
+func (l *Ledger) read(ctx context.Context, g fleet.GroupID) (desired.State, error) {
 	answer, err := l.kv.Txn(ctx).Then(clientv3.OpGet(headKey(g)), clientv3.OpGet(groupSources(g), clientv3.WithPrefix())).Commit()
 	if err != nil {
 		return desired.State{}, fmt.Errorf("read group %s: %w", g, err)
@@ -76,6 +96,8 @@ func (l *Ledger) Commit(ctx context.Context, c desired.Commit) (bool, error) {
 	}
 	if c.NewRevision {
 		ops = append(ops, clientv3.OpPut(revisionKey(c.Group, c.Head.Number), string(head)))
+		// A revision is immutable, whatever became of the head.
+		conditions = append(conditions, clientv3.Compare(clientv3.CreateRevision(revisionKey(c.Group, c.Head.Number)), "=", 0))
 	}
 	if c.Put != nil {
 		source, err := encodeSource(c.Put)
@@ -99,7 +121,7 @@ func (l *Ledger) Commit(ctx context.Context, c desired.Commit) (bool, error) {
 		ops = append(ops, op)
 		conditions = append(conditions, clientv3.Compare(clientv3.CreateRevision(requestKey(c.Group, c.RequestID)), "=", 0))
 	}
-	answer, err := l.kv.Txn(ctx).If(conditions...).Then(ops...).Commit()
+	answer, err := l.kv.Txn(ctx).If(conditions...).Then(ops...).Else(clientv3.OpGet(headKey(c.Group), clientv3.WithKeysOnly())).Commit()
 	if errors.Is(err, rpctypes.ErrLeaseNotFound) {
 		// Nothing was written. The caller tries again, as after a lost race, and gets a new lease.
 		l.requests.forget(lease)
@@ -107,6 +129,13 @@ func (l *Ledger) Commit(ctx context.Context, c desired.Commit) (bool, error) {
 	}
 	if err != nil {
 		return false, fmt.Errorf("commit to group %s: %w", c.Group, err)
+	}
+	if !answer.Succeeded && c.NewRevision {
+		for _, kv := range answer.Responses[0].GetResponseRange().Kvs {
+			if kv.ModRevision == c.HeadVersion {
+				return false, l.catchUp(ctx, c.Group, c.HeadVersion, c.Head.Number)
+			}
+		}
 	}
 	return answer.Succeeded, nil
 }

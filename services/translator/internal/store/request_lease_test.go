@@ -1,6 +1,7 @@
 package store
 
 import (
+	"log/slog"
 	"testing"
 
 	"github.com/silverback-gateway/silverback/services/translator/internal/desired"
@@ -10,7 +11,7 @@ import (
 // An etcd that was restored from a backup knows no lease that is younger.
 func TestRequestLeaseThatEtcdDoesNotKnowIsReplaced(t *testing.T) {
 	etcd := etcdtest.Client(t)
-	l := NewLedger(etcd)
+	l := NewLedger(etcd, slog.New(slog.DiscardHandler))
 	lease, err := l.requests.get(t.Context())
 	if err != nil {
 		t.Fatal(err)

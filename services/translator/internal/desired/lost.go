@@ -1,0 +1,89 @@
+package desired
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/silverback-gateway/silverback/kit/content"
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+)
+
+// ErrLost is the error of stored content of a source that is not there, or is not what its digest says.
+var ErrLost = errors.New("stored content of a source is lost")
+
+// contentMissing is the reason of every fault about content that the ledger names and does not have.
+const contentMissing = "CONTENT_MISSING"
+
+// lostSources is the fault of a group some of whose sources have no content any more.
+func lostSources(group fleet.GroupID, names []fleet.SourceID, cause error) error {
+	list := make([]string, len(names))
+	for i, n := range names {
+		list[i] = string(n)
+	}
+	all := strings.Join(list, ", ")
+	return fault.New(fault.WrongState, contentMissing,
+		"the stored content of these sources of group %q is gone: %s (%v); submit each of them again, which writes it anew; "+
+			"when several are gone, submit each with allow_shrink (--allow-shrink), which leaves out those that are still to come",
+		group, all, cause).With("sources", all).Because(cause)
+}
+
+// lostRevision is the fault of a revision whose content is gone and cannot be made again from its sources.
+func lostRevision(r *Revision, missing, cause error) error {
+	return fault.New(fault.WrongState, contentMissing,
+		"the content of revision %d of group %q is gone (%v) and cannot be made again from its sources (%v); submit the sources as they were then, "+
+			"which writes it anew, or submit new ones with allow_shrink (--allow-shrink), which takes the group for empty before",
+		r.Number, r.Group, missing, cause).With("revision", fmt.Sprint(r.Number)).Because(missing)
+}
+
+// contentOf returns the canonical bytes of a revision. Content that is gone is made again from the stored sources and written anew; where
+// that cannot be, the fault names what is missing and the way out. The bytes are shared: nobody may modify them.
+func (d *Desk) contentOf(ctx context.Context, r *Revision) ([]byte, error) {
+	canonical, missing := d.Content.Read(ctx, r.Digest)
+	if missing == nil {
+		return canonical, nil
+	}
+	if !errors.Is(missing, content.ErrMissing) {
+		return nil, fmt.Errorf("read revision %d: %w", r.Number, missing)
+	}
+	m, err := d.again(ctx, r)
+	if err != nil {
+		if ctx.Err() != nil || errors.Is(err, fault.Of(fault.Down)) {
+			return nil, err
+		}
+		return nil, lostRevision(r, missing, err)
+	}
+	if err := d.Content.Put(ctx, m.snapshot); err != nil {
+		return nil, fmt.Errorf("restore revision %d: %w", r.Number, err)
+	}
+	d.Log.Warn("the content of a revision was gone and is written anew from its sources", "group", r.Group, "revision", r.Number, "missing", missing)
+	return m.snapshot.Canonical(), nil
+}
+
+// again compiles a revision from its sources once more.
+func (d *Desk) again(ctx context.Context, r *Revision) (*merged, error) {
+	fragments := map[fleet.SourceID]*compile.Fragment{}
+	for _, ref := range r.Sources {
+		f, err := d.fragment(ctx, ref.Fragment)
+		if err != nil {
+			return nil, fmt.Errorf("source %s: %w", ref.Name, err)
+		}
+		fragments[ref.Name] = f
+	}
+	m, err := d.merge(fragments, "")
+	if err != nil {
+		return nil, err
+	}
+	if m.snapshot.Digest() != r.Digest {
+		return nil, errors.New("this version compiles them to other content")
+	}
+	return m, nil
+}
+
+func lostContent(err error) bool {
+	var e *fault.Error
+	return errors.As(err, &e) && e.Reason == contentMissing
+}
