@@ -79,7 +79,7 @@ func TestSlowAgentDelaysNobody(t *testing.T) {
 	eventually(t, "the slow one is connected", func() bool { return slow.Opened() > 0 })
 	agents := p.agents(3, r)
 	// The registry knows that it has its troubles: it holds up neither the others nor the rollouts.
-	p.world.Sick("g", "slow", "LoadFailing")
+	p.world.Sick("g", "slow", "StateDirectory")
 	for i := range 5 {
 		p.world.Revise("g", p.snapshot(20_000, strings.Repeat("x", i)))
 		eventually(t, "the others serve", func() bool {
@@ -91,7 +91,7 @@ func TestSlowAgentDelaysNobody(t *testing.T) {
 			return true
 		})
 		left := r.reaches(t, int64(i+1), completed)
-		if got := left.GetLeftOut(); len(got) != 1 || got[0].GetNode() != "slow" || got[0].GetReason() != "LoadFailing" || left.GetProgress().GetLeftOut() != 1 {
+		if got := left.GetLeftOut(); len(got) != 1 || got[0].GetNode() != "slow" || got[0].GetReason() != "StateDirectory" || left.GetProgress().GetLeftOut() != 1 {
 			t.Errorf("left out are %v", got)
 		}
 	}

@@ -131,7 +131,7 @@ func New(c Config, d Deps) (*Distributor, error) {
 	r.intake = intake.New(intake.Deps{
 		Etcd: d.Etcd, View: view, World: r.world, Translator: d.Translator, Log: d.Log, Metrics: intake.NewMetrics(d.Metrics),
 	})
-	r.recovery = recovery.Keeper{Deps: recovery.Deps{Etcd: d.Etcd, Nodes: r.followed, Log: d.Log}}
+	r.recovery = recovery.Keeper{Deps: recovery.Deps{Etcd: d.Etcd, View: view.Ledger, Nodes: r.followed, Log: d.Log}}
 	r.contact.OnChange(r.silent)
 	return r, nil
 }

@@ -62,6 +62,7 @@ type App struct {
 	LookupEnv func(string) (string, bool)
 	Now       func() time.Time
 	Terminal  bool // Out and Err are a terminal: live progress and colour are welcome
+	Asks      bool // In and Err are a terminal: a question finds somebody
 	Flags     Flags
 
 	services map[string]*service // by name; one command runs at a time
@@ -84,6 +85,7 @@ func New() *App {
 	return &App{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, LookupEnv: os.LookupEnv, Now: time.Now,
 		Terminal: isTerminal(os.Stdout) && isTerminal(os.Stderr) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
+		Asks:     isTerminal(os.Stdin) && isTerminal(os.Stderr),
 	}
 }
 

@@ -77,6 +77,9 @@ func printNode(w io.Writer, a *app.App, n *registryv1.Node) {
 		}
 		show.Printf(w, "Last load:   %s, %s to prove\n", load, show.Span(s.GetProofTime()))
 	}
+	if s.GetDecision() > 0 {
+		show.Printf(w, "Follows:     %s\n", stamp(s.GetEpoch(), s.GetDecision()))
+	}
 	show.Printf(w, "Counted:     %s, %s, since the agent started\n", show.Count(s.GetLoads(), "load", "loads"), show.Count(s.GetDrifts(), "drift", "drifts"))
 	show.Printf(w, "Gateway:     Kong %s %s, %s, router %s, %s\n", c.GetKongVersion(), c.GetEdition(),
 		show.Count(int64(c.GetWorkers()), "worker", "workers"), c.GetRouterFlavor(), show.Count(int64(len(c.GetPlugins())), "plugin", "plugins"))

@@ -6,6 +6,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 )
 
 // A report is the status of one group for programs: what the command concluded, and the services' answers that it did from.
@@ -30,10 +31,15 @@ func reportOf(s groupStatus) (report, error) {
 }
 
 // printReports prints the status of all groups as one document.
-func printReports(a *app.App, all []groupStatus) error {
+func printReports(a *app.App, all []groupStatus, ledger *distributorv1.Ledger) error {
+	raw, err := show.Raw(ledger)
+	if err != nil {
+		return err
+	}
 	document := struct {
-		Groups []report `json:"groups"`
-	}{Groups: []report{}}
+		Groups []report        `json:"groups"`
+		Ledger json.RawMessage `json:"ledger"` // null when the distributor does not say
+	}{Groups: []report{}, Ledger: raw}
 	for _, s := range all {
 		r, err := reportOf(s)
 		if err != nil {

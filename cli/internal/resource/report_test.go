@@ -26,7 +26,7 @@ func TestStatusIsOneDocument(t *testing.T) {
 		},
 		{group: &registryv1.Group{Name: "edge"}},
 		{group: &registryv1.Group{Name: "dark"}, revision: &translatorv1.Revision{Number: 1}, nodes: []*registryv1.Node{{State: registryv1.Node_STATE_UNREACHABLE}}},
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

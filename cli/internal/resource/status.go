@@ -50,7 +50,8 @@ Exit codes: 0 every online gateway serves its group's newest revision; 1 error; 
 			if err != nil {
 				return err
 			}
-			if err := printStatus(a, all); err != nil {
+			ledger := ledgerOf(cmd.Context(), a, all, group)
+			if err := printStatus(a, all, ledger); err != nil {
 				return err
 			}
 			for _, err := range away {
@@ -60,7 +61,7 @@ Exit codes: 0 every online gateway serves its group's newest revision; 1 error; 
 				return &app.Exit{Code: app.ExitError}
 			}
 			for _, s := range all {
-				if !s.inSync() {
+				if !s.inSync() || ledger.GetAheadCount() > 0 {
 					return &app.Exit{Code: app.ExitDifference}
 				}
 			}
@@ -190,9 +191,29 @@ func (s groupStatus) inSync() bool {
 	return s.revision == nil || onlineNodes > 0 && serving == onlineNodes
 }
 
-func printStatus(a *app.App, all []groupStatus) error {
+// ledgerOf asks whether nodes are ahead of the ledger; nil when nobody says. Who keeps silent was told of already, and an older distributor
+// does not know.
+func ledgerOf(ctx context.Context, a *app.App, all []groupStatus, group string) *distributorv1.Ledger {
+	client, err := a.RolloutClient()
+	if err != nil || slices.ContainsFunc(all, func(s groupStatus) bool { return s.noRollout }) {
+		return nil
+	}
+	ctx, cancel := a.Call(ctx)
+	defer cancel()
+	answer, err := client.GetLedger(ctx, &distributorv1.GetLedgerRequest{Group: group})
+	if err != nil {
+		return nil
+	}
+	return answer.GetLedger()
+}
+
+func printStatus(a *app.App, all []groupStatus, ledger *distributorv1.Ledger) error {
 	if a.Flags.Output != show.Table {
-		return printReports(a, all)
+		return printReports(a, all, ledger)
+	}
+	if ledger.GetAheadCount() > 0 {
+		fmt.Fprintln(a.Out, a.Colour(app.Red, ledgerLine(ledger)+" See silverback recover."))
+		fmt.Fprintln(a.Out)
 	}
 	var problems []error
 	for i, s := range all {

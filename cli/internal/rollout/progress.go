@@ -21,6 +21,7 @@ type progress struct {
 	last  string
 	wave  int32
 	drawn bool
+	why   string // what the rollout waits for, when somebody must do something about it
 }
 
 func newProgress(a *app.App) *progress {
@@ -29,11 +30,17 @@ func newProgress(a *app.App) *progress {
 
 func (p *progress) show(r *distributorv1.Rollout) {
 	line := Line(r)
+	p.why = ""
+	if r.GetState() == distributorv1.Rollout_STATE_WAITING && r.GetReason() != "" {
+		p.why = show.Clean(r.GetReason())
+		line += ": " + p.why
+	}
 	if line == p.last {
 		return
 	}
 	p.last = line
-	if !p.live {
+	if !p.live || p.why != "" { // a reason is longer than a line
+		p.end()
 		fmt.Fprintln(p.w, line)
 		return
 	}
@@ -58,6 +65,9 @@ func Line(r *distributorv1.Rollout) string {
 	head := fmt.Sprintf("revision %d", r.GetCandidateRevision())
 	switch r.GetState() {
 	case distributorv1.Rollout_STATE_WAITING:
+		if r.GetReason() != "" {
+			return head + ": waiting"
+		}
 		return head + ": waiting for a gateway of the group to come online"
 	case distributorv1.Rollout_STATE_SUPERSEDED:
 		return head + ": superseded by a newer revision"

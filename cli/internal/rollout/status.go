@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strconv"
@@ -56,16 +57,32 @@ Exit codes: 0 every online gateway serves the newest revision; 1 error; 2 not, o
 			} else {
 				Describe(a.Out, a, answer.GetRollout())
 			}
-			if err == nil && answer.GetRollout().GetState() != distributorv1.Rollout_STATE_COMPLETED {
+			if err != nil {
+				return err
+			}
+			ahead := warnAhead(ctx, a, client, group)
+			if ahead || answer.GetRollout().GetState() != distributorv1.Rollout_STATE_COMPLETED {
 				return &app.Exit{Code: app.ExitDifference}
 			}
-			return err
+			return nil
 		},
 	}
 	cmd.Flags().StringVarP(&group, "group", "g", "", "the group of gateways")
 	cmd.Flags().StringVar(&id, "id", "", "this rollout instead of the newest")
 	app.MustMark(cmd, "group")
 	return cmd
+}
+
+// warnAhead says when nodes of the group are ahead of the ledger: what was decided then reaches none of them. An older distributor does not know.
+func warnAhead(ctx context.Context, a *app.App, client distributorv1.RolloutServiceClient, group string) bool {
+	answer, err := client.GetLedger(ctx, &distributorv1.GetLedgerRequest{Group: group})
+	n := answer.GetLedger().GetAheadCount()
+	if err != nil || n == 0 {
+		return false
+	}
+	fmt.Fprintln(a.Err, a.Colour(app.Red, fmt.Sprintf("The ledger was restored or lost: what it decides is refused by %s of the group, ahead of it. See silverback recover.",
+		show.Count(n, "gateway", "gateways"))))
+	return true
 }
 
 // ID is the id of a rollout, of which people may leave out the zeros in front.

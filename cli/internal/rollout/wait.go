@@ -49,7 +49,7 @@ func Wait(ctx context.Context, a *app.App, group string, revision *translatorv1.
 			return verdict.tell(a)
 		case ctx.Err() != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
 			progress.end()
-			return &app.Exit{Code: app.ExitDifference, Err: gaveUp(group, revision.GetNumber(), timeout, away)}
+			return &app.Exit{Code: app.ExitDifference, Err: gaveUp(group, revision.GetNumber(), timeout, away, progress.why)}
 		case ctx.Err() != nil:
 			progress.end()
 			return &app.Exit{Code: app.ExitDifference, Err: fmt.Errorf("interrupted: revision %d is committed and its rollout goes on without this command; 'silverback rollout status -g %s' shows where it stands", revision.GetNumber(), group)}
@@ -63,8 +63,11 @@ func Wait(ctx context.Context, a *app.App, group string, revision *translatorv1.
 	}
 }
 
-// gaveUp says what is known at the end of the time. Who heard of no distributor says so: the rollout may be over.
-func gaveUp(group string, revision int64, after time.Duration, away error) error {
+// gaveUp says what is known at the end of the time, also why the rollout waits when it says so. Who heard of no distributor says so: the rollout may be over.
+func gaveUp(group string, revision int64, after time.Duration, away error, why string) error {
+	if away == nil && why != "" {
+		return fmt.Errorf("not converged: revision %d is committed, and its rollout waits after %s: %s", revision, after, why)
+	}
 	if away != nil {
 		return fmt.Errorf("not converged: revision %d is committed, and no distributor answers who serves it, after %s: %v", revision, after, away) //nolint:errorlint // the outcome is the wait's, not the call's
 	}

@@ -163,11 +163,29 @@ func TestWaitGivesUp(t *testing.T) {
 }
 
 func TestWhoGivesUpSaysWhatItHeard(t *testing.T) {
-	if got, want := gaveUp("edge", 7, time.Minute, nil).Error(), "not converged: not every gateway serves revision 7 after 1m0s; 'silverback rollout status -g edge' shows where it stands"; got != want {
+	if got, want := gaveUp("edge", 7, time.Minute, nil, "").Error(), "not converged: not every gateway serves revision 7 after 1m0s; 'silverback rollout status -g edge' shows where it stands"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	err := gaveUp("edge", 7, time.Minute, status.Error(codes.Unavailable, "connection refused"))
+	err := gaveUp("edge", 7, time.Minute, status.Error(codes.Unavailable, "connection refused"), "")
 	if want := "no distributor answers who serves it, after 1m0s: "; !strings.Contains(err.Error(), want) || status.Code(err) == codes.Unavailable {
 		t.Errorf("got %q as %s", err, status.Code(err))
+	}
+}
+
+// What an operator must do about a rollout that waits is said at once, not at the end of the time, and again there.
+func TestWaitSaysWhatTheRolloutWaitsFor(t *testing.T) {
+	held := moving(7, distributorv1.Rollout_STATE_WAITING)
+	held.Reason = "gw-1: ahead of the ledger; silverback recover"
+	out, err := waitFor(t, 7, 100*time.Millisecond, []*distributorv1.Rollout{held})
+	if want := "revision 7: waiting: gw-1: ahead of the ledger; silverback recover\n"; out != want {
+		t.Errorf("it said %q, want %q", out, want)
+	}
+	var exit *app.Exit
+	if !errors.As(err, &exit) || exit.Code != app.ExitDifference || !strings.HasSuffix(err.Error(), "its rollout waits after 100ms: gw-1: ahead of the ledger; silverback recover") {
+		t.Errorf("it ended with %v", err)
+	}
+	out, err = waitFor(t, 7, time.Minute, []*distributorv1.Rollout{held, moving(7, progressing), moving(7, completed)})
+	if err != nil || !strings.Contains(out, "waiting: gw-1") || !strings.Contains(out, "is served by every online gateway") {
+		t.Errorf("after a recovery it said %q, %v", out, err)
 	}
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -11,10 +12,16 @@ import (
 )
 
 // GetLedger returns the epoch of the ledger, and the nodes that are ahead of it.
-func (s *RolloutService) GetLedger(ctx context.Context, _ *distributorv1.GetLedgerRequest) (*distributorv1.GetLedgerResponse, error) {
+func (s *RolloutService) GetLedger(ctx context.Context, r *distributorv1.GetLedgerRequest) (*distributorv1.GetLedgerResponse, error) {
+	if err := s.Ledger.Ready(ctx); err != nil {
+		return nil, err
+	}
 	state, err := s.Ledger.State(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if r.GetGroup() != "" {
+		state.Ahead = slices.DeleteFunc(state.Ahead, func(a recovery.Ahead) bool { return string(a.Group) != r.GetGroup() })
 	}
 	return &distributorv1.GetLedgerResponse{Ledger: ledgerMessage(state)}, nil
 }

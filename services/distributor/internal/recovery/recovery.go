@@ -68,6 +68,8 @@ func Assess(ledger store.Ledger, nodes []Node) State {
 // Deps are what a keeper uses.
 type Deps struct {
 	Etcd clientv3.KV
+	// View returns the ledger as far as this replica knows it.
+	View func() store.Ledger
 	// Nodes returns the nodes whose last decision is known to this replica. Complete says that the registry has told its own.
 	Nodes func() (nodes []Node, complete bool)
 	Log   *slog.Logger
@@ -79,9 +81,12 @@ type Keeper struct{ Deps }
 // attempts are how often a recovery is tried against others at the same time.
 const attempts = 5
 
-// State returns the state of the ledger as it is in etcd now.
+// State returns the state of the ledger. Etcd is asked only when nodes are ahead of what this replica knows, for that may be late.
 func (k Keeper) State(ctx context.Context) (State, error) {
 	nodes, _ := k.Nodes() // before the ledger, which then has what they follow
+	if s := Assess(k.View(), nodes); len(s.Ahead) == 0 {
+		return s, nil
+	}
 	ledger, err := store.ReadLedger(ctx, k.Etcd)
 	if err != nil {
 		return State{}, noLedger(err)

@@ -59,7 +59,8 @@ func TestAssess(t *testing.T) {
 }
 
 func keeper(etcd clientv3.KV, complete bool, nodes ...Node) Keeper {
-	return Keeper{Deps{Etcd: etcd, Nodes: func() ([]Node, bool) { return nodes, complete }, Log: slog.New(slog.DiscardHandler)}}
+	late := func() store.Ledger { return store.Ledger{} }
+	return Keeper{Deps{Etcd: etcd, View: late, Nodes: func() ([]Node, bool) { return nodes, complete }, Log: slog.New(slog.DiscardHandler)}}
 }
 
 func TestRecover(t *testing.T) {

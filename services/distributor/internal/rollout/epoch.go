@@ -52,9 +52,9 @@ func (in Input) ahead() (all []Node) {
 func hold(now time.Time, in Input, ahead []Node) Decision {
 	var d Decision
 	r := Rollout{}
-	switch {
-	case !in.Newest.IsZero() && in.Newest.Revision > handled(in):
-		// It says why it does not begin, and has no assignment; released begins it.
+	switch newer := !in.Newest.IsZero() && in.Newest.Revision > handled(in); {
+	case newer && !in.underWay():
+		// It says why it does not begin, and has no assignment before it may.
 		begun := begin(now, in, taking{})
 		d.Ended, r = begun.Ended, *begun.Rollout
 		r.State, r.Wave, r.WaveTime = Waiting, 0, time.Time{}
@@ -106,6 +106,11 @@ func why(ahead []Node, newest fleet.Stamp) string {
 // held reports whether the rollout waits for the ledger.
 func (in Input) held() bool {
 	return in.Rollout != nil && in.Rollout.State.Open() && in.Rollout.Ahead > 0
+}
+
+// underWay reports whether a rollout is open that has its assignment: a newer revision waits for it, as ever.
+func (in Input) underWay() bool {
+	return in.Rollout != nil && in.Rollout.State.Open() && in.Assignment != nil && (!in.held() || in.Assignment.Rollout == in.Rollout.ID)
 }
 
 // released is the input without what a hold left in the rollout.

@@ -77,6 +77,13 @@ func TestNothingIsDecidedWhileNodesAreAhead(t *testing.T) {
 			t.Errorf("decided %+v", d)
 		}
 	})
+	t.Run("nor is it superseded meanwhile", func(t *testing.T) {
+		in := following(tallied(open(3), Tally{Connected: 1}), 0, 500)
+		in.Newest = Target{Revision: 3, Digest: "sha256:three"}
+		if d := Plan(start, in); d.Ended != nil || d.Assignment != nil || d.Rollout == nil || d.Rollout.Candidate != two || d.Rollout.Ahead != 3 {
+			t.Errorf("decided %+v", d)
+		}
+	})
 	t.Run("but a group that has nothing new is left alone", func(t *testing.T) {
 		if d := Plan(start, following(Input{Newest: one, Nodes: nodes(3, 0), Assignment: &Assignment{Stable: one, Decision: 5}}, 0, 500)); !d.IsZero() {
 			t.Errorf("decided %+v", d)

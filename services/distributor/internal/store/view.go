@@ -100,6 +100,19 @@ func (v *View) Groups() []fleet.GroupID {
 	return slices.Sorted(maps.Keys(v.groups))
 }
 
+// Ledger returns what orders decisions, as far as the view knows.
+func (v *View) Ledger() Ledger {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	l := Ledger{Recovery: v.recovery, Assignments: map[fleet.GroupID]rollout.Assignment{}}
+	for id, g := range v.groups {
+		if g.Assignment != nil {
+			l.Assignments[id] = *g.Assignment
+		}
+	}
+	return l
+}
+
 // Applied returns the etcd revision up to which decisions are in the view.
 func (v *View) Applied() int64 {
 	v.mu.RLock()

@@ -105,9 +105,9 @@ func (w *World) Follows(group, name string, followed fleet.Stamp) {
 	})
 }
 
-// Sick makes a node known that complains of conditions, as an agent does that was told something before.
+// Sick makes a node known that complains of conditions. It was told nothing yet: another one would be ahead of an empty ledger.
 func (w *World) Sick(group, name string, conditions ...string) {
-	status := &fleetv1.NodeStatus{Decision: 1}
+	status := &fleetv1.NodeStatus{}
 	for _, c := range conditions {
 		status.Conditions = append(status.Conditions, &fleetv1.Condition{Type: c})
 	}

@@ -1321,7 +1321,9 @@ func (x *Ledger) GetNextEpoch() int64 {
 
 // Asks for the state of the ledger.
 type GetLedgerRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only nodes of this group; empty is all.
+	Group         string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1354,6 +1356,13 @@ func (x *GetLedgerRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use GetLedgerRequest.ProtoReflect.Descriptor instead.
 func (*GetLedgerRequest) Descriptor() ([]byte, []int) {
 	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *GetLedgerRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
 }
 
 // The state of the ledger.
@@ -1754,8 +1763,9 @@ const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"\x06online\x18\x03 \x01(\bR\x06online\x12%\n" +
 	"\x0efollowed_epoch\x18\x04 \x01(\x03R\rfollowedEpoch\x12+\n" +
 	"\x11followed_decision\x18\x05 \x01(\x03R\x10followedDecision\x12\x1a\n" +
-	"\bdecision\x18\x06 \x01(\x03R\bdecision\"\x12\n" +
-	"\x10GetLedgerRequest\"N\n" +
+	"\bdecision\x18\x06 \x01(\x03R\bdecision\"(\n" +
+	"\x10GetLedgerRequest\x12\x14\n" +
+	"\x05group\x18\x01 \x01(\tR\x05group\"N\n" +
 	"\x11GetLedgerResponse\x129\n" +
 	"\x06ledger\x18\x01 \x01(\v2!.silverback.distributor.v1.LedgerR\x06ledger\"x\n" +
 	"\x14RecoverLedgerRequest\x12\"\n" +
