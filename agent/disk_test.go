@@ -282,6 +282,22 @@ func TestDiskThatTakesNoMore(t *testing.T) {
 	}
 }
 
+// TestAFullDiskIsToldBeforeAnythingIsToBeWritten is of a disk that took all there was so far, and would not take much more.
+func TestAFullDiskIsToldBeforeAnythingIsToBeWritten(t *testing.T) {
+	p := newStoppedPair(t, build(t, agentPackage), build(t, kongPackage), "--drift-interval=200ms")
+	if err := os.Mkdir(p.config.StateDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p.sidecar.wrap = limitedFiles(40)
+	p.sidecar.start()
+	p.hello()
+	p.ask(1, planetest.Routes(t, "base"))
+	if o := p.answer(); o.GetAck() == nil {
+		t.Errorf("outcome %v", o)
+	}
+	p.eventually("the condition", func() bool { return strings.Contains(p.conditionOfProcess("StateDirectory"), "file too large") })
+}
+
 // TestReadOnlyStateDirectory runs an agent on a directory that it may read and not write, as a user who has no way around that.
 func TestReadOnlyStateDirectory(t *testing.T) {
 	agentBinary, kongBinary := build(t, agentPackage), build(t, kongPackage)

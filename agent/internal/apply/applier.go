@@ -72,6 +72,7 @@ type Applier struct {
 	state   State
 	hand    Directive      // taken from the mailbox last, until its bytes are on disk
 	disk    string         // what is wrong with the disk; empty when nothing is
+	tried   time.Time      // when the disk was tried last
 	boot    string         // what is wrong with the boot file
 	memory  string         // what was wrong with the memory when it was read
 	stamp   lastgood.Stamp // of the boot file when the agent wrote or read it last

@@ -93,16 +93,25 @@ func (a *Applier) watchBootFile() {
 	}
 }
 
-// watchDisk writes what could not be written, once the directory takes it again.
+// diskInterval is how often a directory that took everything so far is tried: the control plane is to know of a full disk before it
+// has something to write to it, for what a node complains of beforehand is not the fault of a revision.
+const diskInterval = 10 * time.Second
+
+// watchDisk tries the directory, and writes what could not be written, once it takes it again.
 func (a *Applier) watchDisk() {
-	if a.disk == "" {
+	now := time.Now()
+	if a.disk == "" && now.Sub(a.tried) < diskInterval {
 		return
 	}
+	a.tried = now
+	failed := a.disk != ""
 	if err := a.Store.Check(); err != nil {
 		a.disk = err.Error()
 		return
 	}
-	a.remember()
+	if failed {
+		a.remember()
+	}
 }
 
 func (a *Applier) remember() {

@@ -114,14 +114,17 @@ func cause(err error) error {
 	return err
 }
 
+// probeBytes is how much a folder must take to count as one that can be written: a full disk takes names, and nothing more.
+const probeBytes = 64 << 10
+
 // probe says whether a folder takes files.
 func probe(dir string) error {
 	f, err := os.CreateTemp(dir, ".silverback.tmp-*")
 	if err != nil {
 		return err
 	}
-	_ = f.Close()
-	return os.Remove(f.Name())
+	_, err = f.Write(make([]byte, probeBytes))
+	return errors.Join(err, f.Close(), os.Remove(f.Name()))
 }
 
 // writeFile puts a file in its place atomically: whoever reads sees the old content or the new, also after a power cut.

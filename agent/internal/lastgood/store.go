@@ -108,7 +108,7 @@ func (s *Store) aside(name string) {
 	}
 }
 
-// Check says whether the directory is had and takes files.
+// Check says whether the directory is had and takes files. It writes one and removes it.
 func (s *Store) Check() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
