@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
@@ -13,6 +14,7 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 
+	"github.com/silverback-gateway/silverback/kit/content"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/testkit/agenttest"
 )
@@ -306,6 +308,34 @@ func TestListAndWatch(t *testing.T) {
 	for m.GetRollout().GetState() != completed || m.GetRollout().GetCandidateRevision() != 4 {
 		if m, err = stream.Recv(); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// Content that is gone is told in the rollout, and once it is back the nodes get it.
+func TestContentThatIsGoneIsToldInTheRollout(t *testing.T) {
+	p := newPlane(t)
+	r := p.replica("one")
+	p.world.Group("g", &fleetv1.RolloutPolicy{Deadline: durationpb.New(3 * time.Second)})
+	agents := p.agents(2, r)
+	p.revise("")
+	r.reaches(t, 1, completed)
+	digest := p.snapshot(20, "x")
+	if _, err := p.etcd.Delete(t.Context(), "/silverback/v1/content/chunks/", clientv3.WithPrefix()); err != nil {
+		t.Fatal(err)
+	}
+	p.world.Revise("g", digest)
+	said := r.reaches(t, 2, halted).GetReason()
+	if !strings.Contains(said, "CONTENT_MISSING") || !strings.Contains(said, "revision 2") || !strings.Contains(said, "chunk ") {
+		t.Errorf("the rollout halted: %s", said)
+	}
+	p.content = content.New(p.etcd, 0)
+	p.snapshot(20, "x")
+	p.world.Revise("g", digest)
+	r.reaches(t, 3, completed)
+	for i, a := range agents {
+		if a.Serving().Digest != digest {
+			t.Errorf("agent %d serves %q", i, a.Serving().Digest)
 		}
 	}
 }

@@ -2,6 +2,8 @@ package stream
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -11,6 +13,7 @@ import (
 
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 
+	"github.com/silverback-gateway/silverback/kit/content"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
@@ -142,6 +145,7 @@ func (s *session) write(stream serverStream, broken <-chan error) error {
 				return context.Cause(ctx)
 			}
 			s.hub.log.Warn("directive cannot be sent yet", telemetry.Group, s.group.id, telemetry.Node, s.node, telemetry.Revision, d.Revision, telemetry.Err, err)
+			s.unsendable(d, err)
 			s.box.putBack(d)
 			retry = time.After(wait)
 			wait = min(2*wait, lastRetry)
@@ -152,6 +156,17 @@ func (s *session) write(stream serverStream, broken <-chan error) error {
 			return err
 		}
 	}
+}
+
+// unsendable takes note of a directive whose content is gone: for the rollout its node failed, with the reason, until the content is back.
+func (s *session) unsendable(d *directive, err error) {
+	if !errors.Is(err, content.ErrMissing) {
+		return // etcd does not answer, or the like: that passes
+	}
+	s.mu.Lock()
+	s.failing, s.failure = d.Digest, fmt.Sprintf("CONTENT_MISSING: the stored content of revision %d is gone (%v); submit a source of the group again, which writes it anew", d.Revision, err)
+	s.mu.Unlock()
+	s.hub.recount(s.group)
 }
 
 // prepare fetches what the directive needs beside itself; nil when the node holds the snapshot, or is not to be told.
