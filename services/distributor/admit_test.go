@@ -61,6 +61,9 @@ func TestOnlyTheEnrolledAgentIsServed(t *testing.T) {
 	p := newPlane(t)
 	r := p.replica("one")
 	p.world.Enrol("g", "n", "first")
+	// A replica that has not heard the registry yet lets anybody in.
+	p.revise("")
+	eventually(t, "the replica knows the node", func() bool { return r.rollout(1).GetProgress().GetOnline() == 1 })
 	connected := func(n float64) func() bool {
 		return func() bool { return r.counter(t, "silverback_distributor_sessions") == n }
 	}
