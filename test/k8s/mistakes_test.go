@@ -44,7 +44,7 @@ func TestRulesFindMistakes(t *testing.T) {
 		{"a writable root", lab, "readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false", "write to its image"},
 		{"a capability", lab, "drop:\n            - ALL", "drop:\n            - NET_RAW", "keeps capabilities"},
 		{"a floating image", production, "silverback-translator:0.1.0", "silverback-translator:latest", "no exact version"},
-		{"a half version of Kong", production, "image: kong:3.9.1", "image: kong:3.9", "no exact version"},
+		{"a half version of Kong", production, "image: kong:3.9.3", "image: kong:3.9", "no exact version"},
 		{"an image of a lab in production", production, "silverback-agent:0.1.0", "silverback-agent:dev", "no exact version"},
 		{"no limit", lab, "limits:\n            memory: 512Mi", "limits:\n            cpu: 1", "limit of memory"},
 		{"a soft limit over the hard one", lab, "value: 460MiB", "value: 600MiB", "not below the limit"},
