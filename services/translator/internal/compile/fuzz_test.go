@@ -3,7 +3,12 @@ package compile_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -79,10 +84,81 @@ func FuzzUnmarshal(f *testing.F) {
 			f.Add(stored[:len(stored)-crc32.Size])
 		}
 	}
-	f.Fuzz(func(_ *testing.T, stored []byte) {
-		stored = binary.BigEndian.AppendUint32(bytes.Clone(stored), crc32.Checksum(stored, crc32.MakeTable(crc32.Castagnoli)))
-		if fragment, err := c.Unmarshal(stored); err == nil {
-			c.Merge(map[compile.SourceID]*compile.Fragment{"a": fragment})
+	for _, stored := range astray(f, c) {
+		f.Add(stored)
+	}
+	f.Fuzz(func(_ *testing.T, stored []byte) { _ = unmarshalAndMerge(c, stored) }) // an error is fine, a panic is not
+}
+
+func unmarshalAndMerge(c *compile.Compiler, stored []byte) error {
+	stored = binary.BigEndian.AppendUint32(bytes.Clone(stored), crc32.Checksum(stored, crc32.MakeTable(crc32.Castagnoli)))
+	fragment, err := c.Unmarshal(stored)
+	if err == nil {
+		c.Merge(map[compile.SourceID]*compile.Fragment{"a": fragment})
+	}
+	return err
+}
+
+// astray are stored fragments, without their checksums, of a service with a route with a plugin, in which the plugin says that its route is
+// an item that is none, or that comes after it.
+func astray(tb testing.TB, c *compile.Compiler) map[string][]byte {
+	tb.Helper()
+	fragment, problems := c.Parse([]compile.Document{{Name: "a.yaml", Content: []byte(seeds[0])}})
+	if len(problems) > 0 {
+		tb.Fatal(lines(problems))
+	}
+	stored := fragment.Marshal()
+	stored = stored[:len(stored)-crc32.Size]
+	form := func(target string, local byte) []byte { return append([]byte(target), 0, 0, 0, local) } // no id, no name, nothing else
+	all := map[string][]byte{}
+	for name, change := range map[string]struct{ from, to []byte }{
+		"the route of a plugin is the service": {form("routes", 2), form("routes", 1)},
+		"the route of a plugin is itself":      {form("routes", 2), form("routes", 3)},
+		"the service of a route is itself":     {form("services", 1), form("services", 2)},
+		"the service of a route comes later":   {form("services", 1), form("services", 3)},
+	} {
+		if bytes.Count(stored, change.from) != 1 {
+			tb.Fatalf("%s: the fragment has another form", name)
 		}
-	})
+		all[name] = bytes.Replace(stored, change.from, change.to, 1)
+	}
+	return all
+}
+
+// TestReferencesOfAStoredFragmentLeadSomewhere, and backwards, for so they are resolved.
+func TestReferencesOfAStoredFragmentLeadSomewhere(t *testing.T) {
+	c := compile.New(compile.DefaultLimits())
+	for name, stored := range astray(t, c) {
+		if err := unmarshalAndMerge(c, stored); !errors.Is(err, compile.ErrFragment) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// An input that a fuzzer found, where it is at hand.
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "..", "shared", "cases", "fuzz-unmarshal-f1ad28e5569cbdf1"))
+	if err != nil {
+		return
+	}
+	_, quoted, _ := strings.Cut(strings.TrimSuffix(strings.TrimSpace(string(text)), ")"), "[]byte(")
+	stored, err := strconv.Unquote(quoted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unmarshalAndMerge(c, []byte(stored)); !errors.Is(err, compile.ErrFragment) {
+		t.Errorf("the found input: %v", err)
+	}
+}
+
+// TestAFewBytesAskForLittle: a stored fragment says how much follows; that is not believed beyond what its bytes can hold.
+func TestAFewBytesAskForLittle(t *testing.T) {
+	c := compile.New(compile.DefaultLimits())
+	stored := []byte{1, 0, 0}
+	stored = binary.AppendUvarint(stored, 4<<20) // items
+	stored = append(stored, make([]byte, 4<<20)...)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := unmarshalAndMerge(c, stored)
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, compile.ErrFragment) || took > 64<<20 {
+		t.Errorf("%v, and it took %d bytes", err, took)
+	}
 }

@@ -108,10 +108,10 @@ func (c *Compiler) Unmarshal(stored []byte) (*Fragment, error) {
 	}
 	d := &decoder{rest: string(body[1:])}
 	f := &Fragment{shared: len(body)}
-	for range d.count() {
+	for range d.count(1) {
 		f.Documents = append(f.Documents, d.text())
 	}
-	for range d.count() {
+	for range d.count(leastWarning) {
 		var w Problem
 		var class string
 		for _, s := range []*string{&w.Document, &w.Kind, &w.Name, &w.ID, &w.Field, &class, &w.Message} {
@@ -120,7 +120,7 @@ func (c *Compiler) Unmarshal(stored []byte) (*Fragment, error) {
 		w.Class, w.Line, w.Column = Class(class), d.number(), d.number()
 		f.Warnings = append(f.Warnings, w)
 	}
-	n := d.count()
+	n := d.count(leastItem)
 	f.items = make([]item, n)
 	for i := range f.items {
 		if d.bad {
@@ -128,11 +128,36 @@ func (c *Compiler) Unmarshal(stored []byte) (*Fragment, error) {
 		}
 		c.item(d, &f.items[i], len(f.Documents), n)
 	}
+	d.bad = d.bad || !c.ordered(f.items)
 	if d.bad || d.rest != "" {
 		return nil, fmt.Errorf("%w: it is cut short or malformed", ErrFragment)
 	}
 	return f, nil
 }
+
+// ordered reports whether each reference leads to a kind that Merge resolves before the one that refers to it, and those to items of the
+// fragment to such an item. Merge relies on it.
+func (c *Compiler) ordered(items []item) bool {
+	for i := range items {
+		own := c.table.Rank(items[i].kind.Name)
+		for r := range items[i].refs {
+			ref := &items[i].refs[r]
+			if c.table.Rank(ref.target) >= own || ref.local >= 0 && items[ref.local].kind.Name != ref.target {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// What takes how many bytes at least, so that a few bytes cannot ask for much memory: a text takes one for its length, and so does a number.
+const (
+	leastWarning   = 9
+	leastItem      = 12
+	leastSplice    = 2
+	leastReference = 10
+	leastUnique    = 2
+)
 
 // decoder reads a stored fragment; strings share its memory.
 type decoder struct {
@@ -154,10 +179,10 @@ func (d *decoder) number() int {
 	return 0
 }
 
-// count reads how many things follow; each takes a byte at least.
-func (d *decoder) count() int {
+// count reads how many things follow, each of which takes so many bytes at least.
+func (d *decoder) count(least int) int {
 	n := d.number()
-	if n > len(d.rest) {
+	if n > len(d.rest)/least {
 		d.bad, d.rest = true, ""
 		return 0
 	}
@@ -165,7 +190,7 @@ func (d *decoder) count() int {
 }
 
 func (d *decoder) text() string {
-	n := d.count()
+	n := d.count(1)
 	s := d.rest[:n]
 	d.rest = d.rest[n:]
 	return s
@@ -185,7 +210,7 @@ func (c *Compiler) item(d *decoder, it *item, documents, items int) {
 		return
 	}
 	it.id, it.name, it.place, it.body = d.text(), d.text(), d.place(documents), d.text()
-	it.splices = make([]splice, d.count())
+	it.splices = make([]splice, d.count(leastSplice))
 	last := 0
 	for i := range it.splices {
 		at, ref := d.number(), d.number()
@@ -193,7 +218,7 @@ func (c *Compiler) item(d *decoder, it *item, documents, items int) {
 		d.bad = d.bad || at < last || at > len(it.body)
 		last = at
 	}
-	it.refs = make([]reference, d.count())
+	it.refs = make([]reference, d.count(leastReference))
 	for i := range it.refs {
 		r := &it.refs[i]
 		r.field, r.path, r.target, r.id, r.name, r.other = d.text(), d.text(), d.text(), d.text(), d.text(), d.text()
@@ -203,14 +228,14 @@ func (c *Compiler) item(d *decoder, it *item, documents, items int) {
 	for _, s := range it.splices {
 		d.bad = d.bad || s.ref >= len(it.refs)
 	}
-	if n := d.count(); n > 0 {
+	if n := d.count(1); n > 0 {
 		it.keys = make([]string, n)
 		for i := range it.keys {
 			it.keys[i] = d.text()
 		}
 	}
 	d.bad = d.bad || len(it.keys) != len(it.kind.IDFields)
-	if n := d.count(); n > 0 {
+	if n := d.count(leastUnique); n > 0 {
 		it.unique = make([]uniqueValue, n)
 		for i := range it.unique {
 			it.unique[i] = uniqueValue{d.text(), d.text()}
