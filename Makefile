@@ -28,6 +28,7 @@ TEST_FLAGS  ?=
 MUTANTS_FLAGS ?=
 SEED        ?=
 SEEDS       ?=
+FUZZTIME    ?= 10s
 
 ##@ Everyday
 
@@ -124,6 +125,15 @@ breaking: bin/buf ## compare the .proto files with AGAINST (default: main)
 .PHONY: race
 race: ## the tests of every module under the race detector
 	$(GO) test -race -count=1 -timeout 30m $(TEST_FLAGS) $(PACKAGES)
+
+# The list is what the tests have. An input that fails is left in testdata/fuzz of its package, where go test runs it from then on.
+.PHONY: fuzz
+fuzz: ## run every fuzz target in turn, each for FUZZTIME (10s)
+	@failed=; for target in $$(grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' $(MODULES) | sed 's|/[^/:]*:[0-9]*:func |:|' | sort -u); do \
+		dir=$${target%%:*}; name=$${target##*:}; echo "fuzz $$name of $$dir"; \
+		$(GO) test "./$$dir" -run '^$$' -fuzz "^$$name\$$" -fuzztime "$(FUZZTIME)" -fuzzminimizetime 10x || failed="$$failed $$target"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "fuzz: failed:$$failed" >&2; exit 1; fi
 
 .PHONY: deploy-test
 deploy-test: ## the Kubernetes manifests, the alert rules and the dashboards

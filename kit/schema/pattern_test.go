@@ -77,3 +77,42 @@ func TestPatternsEnd(t *testing.T) {
 		t.Error("doubt is not what the caller said")
 	}
 }
+
+// FuzzPattern: what is taken as a pattern matches without falling over, and ends within its steps, whatever it is matched with. With steps
+// enough it says the same whatever the doubt.
+func FuzzPattern(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"^[%a_-][%a%d_-]*$", "A_1"}, {".-.-.-.-x", "aaaaaaaaaaaaaaaa"}, {"(a-)%1-%1", "aaaa"}, {"%b()", "f(a(b)c)"}, {"^%f[%w]%w+%f[%W]$", "word"},
+		{"[]x]", "]"}, {"^()a()$", "a"}, {"[a%-z]-[^%s]?$", "a-"}, {"((((", ""}, {"%", ""}, {"[%", ""}, {"(((a*)*)*)*b", "aaaaaaaaaaaaaaaaaaaaaaaa"},
+	} {
+		f.Add(seed[0], seed[1])
+	}
+	f.Fuzz(func(t *testing.T, text, subject string) {
+		p, err := parsePattern(text)
+		if err != nil {
+			return
+		}
+		bound := leastSteps + stepsPerByte*len(subject)
+		const grains = 2 * maxPattern // one step may go over by what it costs itself
+		matched := map[bool]bool{}
+		for _, doubt := range []bool{true, false} {
+			large := plenty(t)
+			matched[doubt] = p.find(large, subject, doubt)
+			if err := large.close(); err != nil {
+				t.Fatal(err)
+			}
+			used := 1<<40 - int(large.budget.Left())
+			if used > bound+len(subject)+grains {
+				t.Fatalf("%q takes %d steps with %q, bound is %d", text, used, subject, bound)
+			}
+			if used < bound/2 && doubt == false && matched[true] != matched[false] {
+				t.Fatalf("%q: with doubt %v, without %v, after %d of %d steps", text, matched[true], matched[false], used, bound)
+			}
+			small := &purse{ctx: t.Context(), budget: NewBudget(grain)}
+			p.find(small, subject, doubt)
+			if used > 2*grain && small.err == nil {
+				t.Fatalf("%q with %q took %d steps, and a budget of %d sufficed", text, subject, used, grain)
+			}
+		}
+	})
+}

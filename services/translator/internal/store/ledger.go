@@ -203,12 +203,8 @@ func (l *Ledger) Sources(ctx context.Context, only fleet.GroupID, after string, 
 	if only != "" {
 		prefix = groupSources(only)
 	}
-	// A token of another group's list must not lead out of this one's.
-	from := max(prefix, sourcesPrefix+after+"\x00")
-	if after == "" {
-		from = prefix
-	}
-	answer, err := l.kv.Get(ctx, from, clientv3.WithRange(clientv3.GetPrefixRangeEnd(prefix)), clientv3.WithLimit(int64(limit)))
+	from, to := sourcesAfter(prefix, after)
+	answer, err := l.kv.Get(ctx, from, clientv3.WithRange(to), clientv3.WithLimit(int64(limit)))
 	if err != nil {
 		return nil, "", fmt.Errorf("list sources: %w", err)
 	}
@@ -225,6 +221,15 @@ func (l *Ledger) Sources(ctx context.Context, only fleet.GroupID, after string, 
 		next = string(last.Group) + "/" + string(last.Name)
 	}
 	return sources, next, nil
+}
+
+// sourcesAfter is the range of keys that comes after a token. One of another group's list must not lead out of this one's.
+func sourcesAfter(prefix, token string) (from, to string) {
+	to = clientv3.GetPrefixRangeEnd(prefix)
+	if token == "" {
+		return prefix, to
+	}
+	return min(max(prefix, sourcesPrefix+token+"\x00"), to), to
 }
 
 // Heads is a warm copy of the newest revision of every group, by key.
