@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
 
+	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/rpc"
 )
 
@@ -16,12 +17,35 @@ import (
 type service struct {
 	name      string
 	addresses []string
+	flags     Flags
 	conn      *grpc.ClientConn
+	turn      int // how often another replica was looked for
 }
 
-// Invoke implements grpc.ClientConnInterface.
+// Invoke implements grpc.ClientConnInterface. A replica of the distributor that etcd does not answer refuses every call at once: the others are asked.
+// The other services wait for the ledger themselves, and are not asked again.
 func (s *service) Invoke(ctx context.Context, method string, request, answer any, options ...grpc.CallOption) error {
-	return s.mark(s.conn.Invoke(ctx, method, request, answer, options...))
+	err := s.conn.Invoke(ctx, method, request, answer, options...)
+	for tries := 0; s.name == distributor && tries < len(s.addresses) && fault.IsNoLedger(err) && ctx.Err() == nil; tries++ {
+		if moveErr := s.elsewhere(); moveErr != nil {
+			break
+		}
+		err = s.conn.Invoke(ctx, method, request, answer, options...)
+	}
+	return s.mark(err)
+}
+
+// elsewhere connects anew: to the next of the addresses, or, where one address stands for several replicas, to whichever of them answers. A connection
+// that lives is kept by gRPC, however its replica answers.
+func (s *service) elsewhere() error {
+	conn, err := connect(s.addresses[s.turn%len(s.addresses):][:1], s.flags)
+	if err != nil {
+		return err
+	}
+	s.turn++
+	_ = s.conn.Close()
+	s.conn = conn
+	return nil
 }
 
 // NewStream implements grpc.ClientConnInterface.

@@ -11,6 +11,8 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
+const distributor = "distributor"
+
 // RegistryClient returns a client of the registry. It does not connect before the first call.
 func (a *App) RegistryClient() (registryv1.RegistryServiceClient, error) {
 	conn, err := a.dial("registry", a.Flags.Registry)
@@ -31,11 +33,19 @@ func (a *App) TranslatorClient() (translatorv1.TranslatorServiceClient, error) {
 
 // RolloutClient returns a client of the distributor. It does not connect before the first call.
 func (a *App) RolloutClient() (distributorv1.RolloutServiceClient, error) {
-	conn, err := a.dial("distributor", a.Flags.Distributor)
+	conn, err := a.dial(distributor, a.Flags.Distributor)
 	if err != nil {
 		return nil, err
 	}
 	return distributorv1.NewRolloutServiceClient(conn), nil
+}
+
+// NextDistributor has the next call of a rollout client go to another replica of the distributor. It ends the calls that run.
+func (a *App) NextDistributor() error {
+	if s := a.services[distributor]; s != nil {
+		return s.elsewhere()
+	}
+	return nil
 }
 
 // dial opens a connection to the replicas of a service; it lives until Close.
@@ -55,7 +65,7 @@ func (a *App) dial(name string, addresses []string) (grpc.ClientConnInterface, e
 	if a.services == nil {
 		a.services = map[string]*service{}
 	}
-	s := &service{name: name, addresses: addresses, conn: conn}
+	s := &service{name: name, addresses: addresses, flags: a.Flags, conn: conn}
 	a.services[name] = s
 	return s, nil
 }

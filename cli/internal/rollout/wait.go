@@ -20,14 +20,18 @@ import (
 // redial is how long to rest before asking another replica, when the one that was watched went away.
 const redial = 300 * time.Millisecond
 
+// lastAsk is how long the replicas have to answer before a wait gives up.
+const lastAsk = 3 * time.Second
+
 // Wait watches a group's rollouts until every online gateway serves the revision or a later one. It exits with 2 when
-// the rollout is halted or rolled back, or when the time is over.
-func Wait(ctx context.Context, a *app.App, group string, revision *translatorv1.Revision, timeout time.Duration) error {
+// the rollout is halted or rolled back, or when the time is over; before that it asks every replica, since the one that it watched may be
+// behind.
+func Wait(parent context.Context, a *app.App, group string, revision *translatorv1.Revision, timeout time.Duration) error {
 	distributor, err := a.RolloutClient()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(parent, timeout)
 	defer cancel()
 	progress := newProgress(a)
 	defer progress.end()
@@ -40,14 +44,18 @@ func Wait(ctx context.Context, a *app.App, group string, revision *translatorv1.
 		case status.Code(err) == codes.Unavailable:
 			away = err
 		}
+		over := ctx.Err() != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded)
+		if verdict == nil && over {
+			verdict = askAll(parent, a, distributor, group, revision)
+		}
 		switch {
 		case verdict != nil:
 			progress.end()
 			if verdict.served {
-				agree(ctx, a, group, verdict.rollout.GetCandidateDigest())
+				agree(parent, a, group, verdict.rollout.GetCandidateDigest())
 			}
 			return verdict.tell(a)
-		case ctx.Err() != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
+		case over:
 			progress.end()
 			return &app.Exit{Code: app.ExitDifference, Err: gaveUp(group, revision.GetNumber(), timeout, away, progress.why)}
 		case ctx.Err() != nil:
@@ -60,7 +68,35 @@ func Wait(ctx context.Context, a *app.App, group string, revision *translatorv1.
 		case <-ctx.Done():
 		case <-time.After(redial):
 		}
+		if err := a.NextDistributor(); err != nil {
+			return err
+		}
 	}
+}
+
+// askAll asks the replicas of the distributor one after another what became of a revision, and returns the first verdict. Who serves it outweighs a halt, which
+// a replica that is behind may still tell of.
+func askAll(ctx context.Context, a *app.App, client distributorv1.RolloutServiceClient, group string, revision *translatorv1.Revision) (last *verdict) {
+	ctx, cancel := context.WithTimeout(ctx, lastAsk)
+	defer cancel()
+	each := lastAsk / time.Duration(len(a.Flags.Distributor))
+	for range a.Flags.Distributor {
+		if err := a.NextDistributor(); err != nil {
+			return last
+		}
+		call, done := context.WithTimeout(ctx, each)
+		answer, err := client.GetRollout(call, &distributorv1.GetRolloutRequest{Group: group})
+		done()
+		if err != nil {
+			continue
+		}
+		if v := judge(answer.GetRollout(), revision); v != nil {
+			if last = v; v.served {
+				break
+			}
+		}
+	}
+	return last
 }
 
 // gaveUp says what is known at the end of the time, also why the rollout waits when it says so. Who heard of no distributor says so: the rollout may be over.
