@@ -36,7 +36,7 @@ var rules = map[string]Rule{
 	registryv1.RegistryService_ListGroups_FullMethodName:    {Least: Viewer, Services: []string{TranslatorService, DistributorService}},
 	registryv1.RegistryService_WatchGroups_FullMethodName:   {Least: Viewer, Services: []string{TranslatorService, DistributorService}},
 	registryv1.RegistryService_GetNode_FullMethodName:       {Least: Viewer, Services: []string{DistributorService}},
-	registryv1.RegistryService_ListNodes_FullMethodName:     {Least: Viewer, Services: []string{DistributorService}},
+	registryv1.RegistryService_ListNodes_FullMethodName:     {Least: Viewer, Services: []string{TranslatorService, DistributorService}},
 	registryv1.RegistryService_WatchNodes_FullMethodName:    {Least: Viewer, Services: []string{DistributorService}},
 	registryv1.RegistryService_EnrolNode_FullMethodName:     {Nodes: true},
 	registryv1.RegistryService_RenewNode_FullMethodName:     {Nodes: true},

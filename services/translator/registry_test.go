@@ -2,7 +2,9 @@ package translator_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -11,7 +13,9 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	"github.com/silverback-gateway/silverback/kit/schema"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
 // registry is a small registry: it knows groups, and lists them again to its watchers whenever one is added or removed.
@@ -29,6 +33,36 @@ type registry struct {
 	fetched int               // calls of GetSchemas
 	asked   int               // calls of GetGroup
 	changed chan struct{}
+	nodes   []*registryv1.Node
+}
+
+// serves says that so many gateways of a group serve a revision.
+func (r *registry) serves(group string, nodes int, revision *translatorv1.Revision) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for range nodes {
+		r.nodes = append(r.nodes, &registryv1.Node{
+			Group: group, Name: fmt.Sprint(len(r.nodes)), State: registryv1.Node_STATE_READY, Status: &fleetv1.NodeStatus{Revision: revision.GetNumber(), Digest: revision.GetDigest()},
+		})
+	}
+}
+
+// ListNodes answers as the real one does, in pages of two.
+func (r *registry) ListNodes(_ context.Context, q *registryv1.ListNodesRequest) (*registryv1.ListNodesResponse, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	after, _ := strconv.Atoi(q.GetPageToken())
+	answer := &registryv1.ListNodesResponse{}
+	for i := after; i < len(r.nodes); i++ {
+		if len(answer.Nodes) == 2 {
+			answer.NextPageToken = strconv.Itoa(i)
+			break
+		}
+		if r.nodes[i].GetGroup() == q.GetGroup() {
+			answer.Nodes = append(answer.Nodes, r.nodes[i])
+		}
+	}
+	return answer, nil
 }
 
 func startRegistry(tb testing.TB, groups ...string) *registry {

@@ -45,7 +45,7 @@ var matrix = map[string][]string{
 	"RegistryService/ListGroups":    {"translator", "distributor", "viewer", "submitter", "operator", "admin"},
 	"RegistryService/WatchGroups":   {"translator", "distributor", "viewer", "submitter", "operator", "admin"},
 	"RegistryService/GetNode":       {"distributor", "viewer", "submitter", "operator", "admin"},
-	"RegistryService/ListNodes":     {"distributor", "viewer", "submitter", "operator", "admin"},
+	"RegistryService/ListNodes":     {"translator", "distributor", "viewer", "submitter", "operator", "admin"},
 	"RegistryService/WatchNodes":    {"distributor", "viewer", "submitter", "operator", "admin"},
 	"RegistryService/EnrolNode":     {"node"},
 	"RegistryService/RenewNode":     {"node"},

@@ -67,7 +67,7 @@ Exit codes: 0 done; 1 error; 2 an invalid input, or with --wait not served by ev
 	cmd.Flags().StringVarP(&message, "message", "m", "", "why, for the history")
 	cmd.Flags().Int64Var(&expected, "expected-revision", 0, "only if the group's newest revision has this number")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "do everything but the commit")
-	cmd.Flags().BoolVar(&allowShrink, "allow-shrink", false, "allow the group to lose more than half of its entities")
+	cmd.Flags().BoolVar(&allowShrink, "allow-shrink", false, "allow the group or the source to lose more than half of its entities")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until every online gateway of the group serves it")
 	cmd.Flags().DurationVar(&waitTimeout, "wait-timeout", 10*time.Minute, "how long --wait waits")
 	return cmd

@@ -37,6 +37,9 @@ Exit codes: 0 compared; 1 error; 2 an invalid input, or with --non-zero-exit-cod
 			if err != nil {
 				return err
 			}
+			for _, w := range answer.GetWarnings() {
+				fmt.Fprintf(a.Err, "warning: %s\n", show.Problem(w))
+			}
 			if a.Flags.Output != show.Table {
 				err = show.Message(a.Out, a.Flags.Output, answer)
 			} else {

@@ -21,7 +21,7 @@ func (s *Server) DiffConfig(ctx context.Context, r *translatorv1.DiffConfigReque
 	if err != nil {
 		return nil, err
 	}
-	answer := &translatorv1.DiffConfigResponse{Summary: summary(diff.Summary), Revision: int64(diff.Against), Digest: string(diff.Digest)}
+	answer := &translatorv1.DiffConfigResponse{Summary: summary(diff.Summary), Revision: int64(diff.Against), Digest: string(diff.Digest), Warnings: problems(diff.Warnings)}
 	for _, c := range diff.Changes[:min(len(diff.Changes), maxChanges)] {
 		answer.Changes = append(answer.Changes, &translatorv1.Change{
 			Operation: operations[c.Op], Kind: s.Desk.Compiler.Singular(c.Kind), Name: c.Name, Id: c.ID, Fields: c.Fields,

@@ -52,7 +52,7 @@ func (d *Desk) Delete(ctx context.Context, del Deletion) (Outcome, error) {
 			return Outcome{}, false, err
 		}
 		left := slices.DeleteFunc(slices.Clone(state.Sources), func(s Source) bool { return s.Name == del.Source })
-		next, changes, err := d.next(ctx, del.Group, state, m, left, del.AllowShrink)
+		next, changes, err := d.next(ctx, del.Group, state, m, left, nil, del.AllowShrink)
 		if err != nil {
 			return Outcome{}, false, err
 		}

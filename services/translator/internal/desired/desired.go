@@ -9,6 +9,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+	serving "github.com/silverback-gateway/silverback/services/translator/internal/groups"
 	"github.com/silverback-gateway/silverback/services/translator/internal/schemas"
 )
 
@@ -114,6 +115,8 @@ type ledger interface {
 type groups interface {
 	// Exists reports whether the registry has the group. An error means that it cannot be known now.
 	Exists(ctx context.Context, group fleet.GroupID) (bool, error)
+	// Served returns what the gateways of a group in contact were proven to serve. An error means that it cannot be known now.
+	Served(ctx context.Context, group fleet.GroupID) ([]serving.Served, error)
 }
 
 // panels knows by which schemas the gateways of a group judge configurations.

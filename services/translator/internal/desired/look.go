@@ -22,6 +22,7 @@ func (d *Desk) Validate(ctx context.Context, group fleet.GroupID, source fleet.S
 	if err != nil {
 		return nil, nil, err
 	}
+	var state State
 	fragments, digests := map[fleet.SourceID]*compile.Fragment{}, map[fleet.SourceID]fleet.Digest{}
 	if group != "" {
 		if err := validNames(group, source); err != nil {
@@ -30,8 +31,7 @@ func (d *Desk) Validate(ctx context.Context, group fleet.GroupID, source fleet.S
 		if err := d.mustExist(ctx, group); err != nil {
 			return nil, nil, err
 		}
-		state, err := d.Ledger.Read(ctx, group)
-		if err != nil {
+		if state, err = d.Ledger.Read(ctx, group); err != nil {
 			return nil, nil, err
 		}
 		if fragments, err = d.fragmentsOf(ctx, group, state.Sources, source); err != nil {
@@ -49,6 +49,13 @@ func (d *Desk) Validate(ctx context.Context, group fleet.GroupID, source fleet.S
 		if err := d.judge(ctx, group, m, source, documents, digests); err != nil {
 			return nil, nil, err
 		}
+		proposed := Source{Group: group, Name: source, Entities: int64(fragment.Len())}
+		_, _, err := d.next(ctx, group, state, m, withSource(state.Sources, proposed), &proposed, false)
+		if w, ok := warned(err); ok {
+			m.warnings = append(m.warnings, w)
+		} else if err != nil {
+			return nil, nil, err
+		}
 	}
 	return m.snapshot, m.warnings, nil
 }
@@ -59,11 +66,13 @@ type Difference struct {
 	Summary Summary
 	Against fleet.Revision // 0 is an empty group
 	Digest  fleet.Digest   // that the group would have
+
+	Warnings []compile.Problem
 }
 
 // Diff compares what documents would make of a group with one of its revisions; 0 is the newest.
 func (d *Desk) Diff(ctx context.Context, group fleet.GroupID, source fleet.SourceID, documents []compile.Document, against fleet.Revision) (Difference, error) {
-	now, _, err := d.Validate(ctx, group, source, documents)
+	now, warnings, err := d.Validate(ctx, group, source, documents)
 	if err != nil {
 		return Difference{}, err
 	}
@@ -78,7 +87,7 @@ func (d *Desk) Diff(ctx context.Context, group fleet.GroupID, source fleet.Sourc
 	if err != nil {
 		return Difference{}, err
 	}
-	diff := Difference{Digest: now.Digest()}
+	diff := Difference{Digest: now.Digest(), Warnings: warnings}
 	if head != nil {
 		diff.Against = head.Number
 	}

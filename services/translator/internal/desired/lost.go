@@ -15,9 +15,6 @@ import (
 // ErrLost is the error of stored content of a source that is not there, or is not what its digest says.
 var ErrLost = errors.New("stored content of a source is lost")
 
-// contentMissing is the reason of every fault about content that the ledger names and does not have.
-const contentMissing = "CONTENT_MISSING"
-
 // lostSources is the fault of a group some of whose sources have no content any more.
 func lostSources(group fleet.GroupID, names []fleet.SourceID, cause error) error {
 	list := make([]string, len(names))
@@ -25,17 +22,15 @@ func lostSources(group fleet.GroupID, names []fleet.SourceID, cause error) error
 		list[i] = string(n)
 	}
 	all := strings.Join(list, ", ")
-	return fault.New(fault.WrongState, contentMissing,
-		"the stored content of these sources of group %q is gone: %s (%v); submit each of them again, which writes it anew; "+
-			"when several are gone, submit each with allow_shrink (--allow-shrink), which leaves out those that are still to come",
+	return fault.New(fault.WrongState, "CONTENT_MISSING", "the stored content of these sources of group %q is gone: %s (%v); submit each of them again, which writes it anew; "+
+		"when several are gone, submit each with allow_shrink (--allow-shrink), which leaves out those that are still to come",
 		group, all, cause).With("sources", all).Because(cause)
 }
 
 // lostRevision is the fault of a revision whose content is gone and cannot be made again from its sources.
 func lostRevision(r *Revision, missing, cause error) error {
-	return fault.New(fault.WrongState, contentMissing,
-		"the content of revision %d of group %q is gone (%v) and cannot be made again from its sources (%v); submit the sources as they were then, "+
-			"which writes it anew, or submit new ones with allow_shrink (--allow-shrink), which takes the group for empty before",
+	return fault.New(fault.WrongState, "CONTENT_MISSING", "the content of revision %d of group %q is gone (%v) and cannot be made again from its sources (%v); submit the sources as they were then, "+
+		"which writes it anew, or submit new ones with allow_shrink (--allow-shrink), which takes the group for empty before",
 		r.Number, r.Group, missing, cause).With("revision", fmt.Sprint(r.Number)).Because(missing)
 }
 
@@ -85,5 +80,5 @@ func (d *Desk) again(ctx context.Context, r *Revision) (*merged, error) {
 
 func lostContent(err error) bool {
 	var e *fault.Error
-	return errors.As(err, &e) && e.Reason == contentMissing
+	return errors.As(err, &e) && e.Reason == "CONTENT_MISSING"
 }

@@ -87,7 +87,11 @@ func (d *Desk) submit(ctx context.Context, s Submission) (Outcome, error) {
 			Group: s.Group, Name: s.Source, Fragment: digest, Entities: int64(fragment.Len()), Documents: fragment.Documents,
 			Author: s.Author, UpdateTime: d.Now(),
 		}
-		next, changes, err := d.next(ctx, s.Group, state, m, withSource(state.Sources, source), s.AllowShrink)
+		next, changes, err := d.next(ctx, s.Group, state, m, withSource(state.Sources, source), &source, s.AllowShrink)
+		if w, ok := warned(err); ok && s.ValidateOnly {
+			m.warnings = append(m.warnings, w)
+			next, changes, err = d.next(ctx, s.Group, state, m, withSource(state.Sources, source), &source, true)
+		}
 		if err != nil {
 			return Outcome{}, false, err
 		}
@@ -160,7 +164,7 @@ func (d *Desk) ensure(ctx context.Context, m *merged, digest fleet.Digest, fragm
 
 // next is the head after a merge: a new revision when the snapshot is another one, else the present head. It is nil for a group that never
 // had an entity and gets none.
-func (d *Desk) next(ctx context.Context, group fleet.GroupID, state State, m *merged, sources []Source, allowShrink bool) (*Revision, Summary, error) {
+func (d *Desk) next(ctx context.Context, group fleet.GroupID, state State, m *merged, sources []Source, source *Source, allowShrink bool) (*Revision, Summary, error) {
 	changes, err := d.summarize(ctx, state.Head, m.snapshot)
 	if lostContent(err) && allowShrink {
 		changes, err = d.summarize(ctx, nil, m.snapshot) // the caller's word: nothing can be compared with
@@ -177,24 +181,16 @@ func (d *Desk) next(ctx context.Context, group fleet.GroupID, state State, m *me
 		if head.Digest == m.snapshot.Digest() {
 			return head, changes, nil
 		}
-		if err := guardShrink(state.Head, changes, allowShrink); err != nil {
-			return nil, changes, err
+		if !allowShrink {
+			if err := d.guard(ctx, state, m, changes.Removed, source); err != nil {
+				return nil, changes, err
+			}
 		}
 	}
 	return &Revision{
 		Group: group, Number: head.Number + 1, Digest: m.snapshot.Digest(), Size: m.snapshot.Size(),
 		Entities: counts(m.result.Counts), Sources: refs(sources), CreateTime: d.Now(), Changes: changes,
 	}, changes, nil
-}
-
-// guardShrink refuses a change that takes more than half of a group away (promise 5: absence is never deletion).
-func guardShrink(head *Revision, changes Summary, allowed bool) error {
-	before := head.EntityCount()
-	if allowed || changes.Removed*2 <= before {
-		return nil
-	}
-	return fault.New(fault.WrongState, "CONFIG_SHRINK",
-		"this would remove %d of the group's %d entities; if that is meant, ask again with allow_shrink (--allow-shrink on the command line)", changes.Removed, before)
 }
 
 // race repeats an attempt on the new head for as long as others are faster. The faster one may have been the same request, sent again by

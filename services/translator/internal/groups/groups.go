@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -122,4 +123,45 @@ func (g *Groups) open(ctx context.Context, resume string) (func() (follow.Event[
 		}
 		return e, nil
 	}, nil
+}
+
+// Served is what gateways of a group were proven to serve.
+type Served struct {
+	Revision fleet.Revision
+	Digest   fleet.Digest
+	Nodes    int
+}
+
+// A group's nodes are asked for in pages, and within a bounded time: what is asked stands in the way of a submission.
+const (
+	servedPage    = 1000
+	servedTimeout = 3 * time.Second
+)
+
+// Served returns what the gateways of a group in contact were proven to serve, as the registry knows it.
+func (g *Groups) Served(ctx context.Context, group fleet.GroupID) ([]Served, error) {
+	ctx, cancel := context.WithTimeout(ctx, servedTimeout)
+	defer cancel()
+	counts := map[Served]int{}
+	for token := ""; ; {
+		page, err := g.client.ListNodes(ctx, &registryv1.ListNodesRequest{Group: string(group), PageSize: servedPage, PageToken: token})
+		if err != nil {
+			return nil, fmt.Errorf("ask the registry for nodes: %w", err)
+		}
+		for _, n := range page.GetNodes() {
+			inContact := n.GetState() != registryv1.Node_STATE_UNREACHABLE && n.GetState() != registryv1.Node_STATE_GONE
+			if s := n.GetStatus(); inContact && s.GetDigest() != "" {
+				counts[Served{Revision: fleet.Revision(s.GetRevision()), Digest: fleet.Digest(s.GetDigest())}]++
+			}
+		}
+		if token = page.GetNextPageToken(); token == "" {
+			break
+		}
+	}
+	var all []Served
+	for s, n := range counts {
+		s.Nodes = n
+		all = append(all, s)
+	}
+	return all, nil
 }

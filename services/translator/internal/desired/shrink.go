@@ -1,0 +1,128 @@
+package desired
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/snapshot"
+	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+	serving "github.com/silverback-gateway/silverback/services/translator/internal/groups"
+)
+
+const (
+	// maxMeasured bounds how many revisions a submission is measured against; those that most gateways serve come first.
+	maxMeasured = 8
+	// smallSource is from how many entities on a source is guarded against losing more than half; one with fewer only against losing all.
+	smallSource = 5
+	// namedLosses is how many of the entities that would go a refusal names.
+	namedLosses = 5
+)
+
+// guard refuses a change that takes more than half away, of the group or of the source that is submitted (promise 5: absence is never
+// deletion). It measures what gateways would lose: against each revision that one of them serves, and against the newest only when one
+// serves it or nothing is known of them. source is nil for a deletion, which is meant.
+func (d *Desk) guard(ctx context.Context, state State, m *merged, removed int64, source *Source) error {
+	if state.Head == nil || removed == 0 {
+		return nil
+	}
+	for _, base := range d.measured(ctx, state.Head) {
+		if base.Digest == m.snapshot.Digest() {
+			continue
+		}
+		before, err := d.contentOf(ctx, base)
+		if err != nil {
+			if base == state.Head || ctx.Err() != nil {
+				return err
+			}
+			continue // an old revision that nothing is known of any more
+		}
+		_, _, gone, err := snapshot.Summarize(before, m.snapshot.Canonical())
+		if err != nil {
+			return fmt.Errorf("compare snapshots: %w", err)
+		}
+		if all := base.EntityCount(); int64(gone)*2 > all {
+			return shrink(base, before, m, fmt.Sprintf("remove %d of the group's %d entities", gone, all)).
+				With("removed", fmt.Sprint(gone)).With("entities", fmt.Sprint(all))
+		}
+		if source == nil {
+			continue
+		}
+		had := base.entitiesOf(source.Name)
+		if base.Number == state.Head.Number {
+			if old := sourceNamed(state.Sources, source.Name); old != nil {
+				had = old.Entities
+			}
+		}
+		if source.Entities == 0 && had > 0 || had >= smallSource && source.Entities*2 < had {
+			return shrink(base, before, m, fmt.Sprintf("leave source %q with %d of its %d entities", source.Name, source.Entities, had)).
+				With("source", string(source.Name)).With("removed", fmt.Sprint(had-source.Entities)).With("entities", fmt.Sprint(had))
+		}
+	}
+	return nil
+}
+
+// measured returns the revisions that a change is measured against. What the registry tells is at most as old as its nodes' last renewal.
+func (d *Desk) measured(ctx context.Context, head *Revision) []*Revision {
+	served, err := d.Groups.Served(ctx, head.Group)
+	if err != nil {
+		return []*Revision{head}
+	}
+	slices.SortFunc(served, func(a, b serving.Served) int { return b.Nodes - a.Nodes })
+	var all []*Revision
+	for _, s := range served[:min(len(served), maxMeasured)] {
+		if s.Digest == head.Digest {
+			all = append(all, head)
+			continue
+		}
+		// A node's word about its revision counts as far as the ledger agrees.
+		if r, err := d.Ledger.Revision(ctx, head.Group, s.Revision); err == nil && r != nil && r.Digest == s.Digest {
+			all = append(all, r)
+		}
+	}
+	if len(all) == 0 {
+		return []*Revision{head}
+	}
+	return all
+}
+
+func (r *Revision) entitiesOf(source fleet.SourceID) int64 {
+	for _, ref := range r.Sources {
+		if ref.Name == source {
+			return ref.Entities
+		}
+	}
+	return 0
+}
+
+func shrink(base *Revision, before []byte, m *merged, what string) *fault.Error {
+	var names []string
+	changes, err := snapshot.Compare(before, m.snapshot.Canonical())
+	for _, c := range changes {
+		if err != nil || c.Op != snapshot.Removed {
+			continue
+		}
+		name := c.Name
+		if name == "" {
+			name = c.ID
+		}
+		if names = append(names, strings.TrimSuffix(c.Kind, "s")+" "+name); len(names) == namedLosses {
+			break
+		}
+	}
+	return fault.New(fault.WrongState, "CONFIG_SHRINK", "this would %s, as revision %d has them (such as %s); if that is meant, ask again with allow_shrink (--allow-shrink on the command line)",
+		what, base.Number, strings.Join(names, ", "))
+}
+
+// warned turns what a commit would be refused for, and another word would allow, into a warning.
+func warned(err error) (compile.Problem, bool) {
+	var e *fault.Error
+	if !errors.As(err, &e) || e.Reason != "CONFIG_SHRINK" && !lostContent(err) {
+		return compile.Problem{}, false
+	}
+	return compile.Problem{Message: "a submission of this is refused: " + e.Message}, true
+}
