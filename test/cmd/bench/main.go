@@ -47,7 +47,7 @@ type suite struct {
 
 func suites() []suite {
 	return []suite{
-		{"submit", measureSubmit}, {"fan-out", measureFanOut}, {"full snapshot", measureFull},
+		{"submit", measureSubmit}, {"memory", measureMemory}, {"fan-out", measureFanOut}, {"full snapshot", measureFull},
 		{"idle and reconnect", measureIdle}, {"hand-over", measureHandOver}, {"agent", measureAgent},
 	}
 }

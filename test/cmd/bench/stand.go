@@ -40,12 +40,14 @@ type stand struct {
 	etcd       *clientv3.Client
 	registry   registryv1.RegistryServiceClient
 	translator translatorv1.TranslatorServiceClient
+	process    *process.Process // the translator's
+	env        []string         // of its processes
 	close      []func()
 }
 
-func (b *bench) stand(ctx context.Context) (_ *stand, err error) {
+func (b *bench) stand(ctx context.Context, env ...string) (_ *stand, err error) {
 	b.stands++
-	s := &stand{bench: b, dir: filepath.Join(b.dir, fmt.Sprintf("stand-%d", b.stands))}
+	s := &stand{bench: b, env: env, dir: filepath.Join(b.dir, fmt.Sprintf("stand-%d", b.stands))}
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -63,7 +65,7 @@ func (b *bench) stand(ctx context.Context) (_ *stand, err error) {
 	if s.registryAt, _, err = s.run(ctx, "registry", "registry", "--session-ttl=30m", "--renew-interval=10m"); err != nil {
 		return nil, err
 	}
-	if s.transAt, _, err = s.run(ctx, "translator", "translator", "--registry="+s.registryAt); err != nil {
+	if s.transAt, s.process, err = s.run(ctx, "translator", "translator", "--registry="+s.registryAt); err != nil {
 		return nil, err
 	}
 	toRegistry, err := s.dial(s.registryAt)
@@ -97,7 +99,7 @@ func (s *stand) run(ctx context.Context, binary, name string, args ...string) (a
 		return "", nil, err
 	}
 	args = append([]string{"--listen=" + address, "--http-listen=" + http, "--etcd-endpoints=" + s.endpoint, "--log-level=warn"}, args...)
-	if p, err = process.Start(ctx, s.bench.binary(binary), fmt.Sprintf("%s-%d", name, s.bench.stands), http, args...); err != nil {
+	if p, err = process.StartIn(ctx, s.env, s.bench.binary(binary), fmt.Sprintf("%s-%d", name, s.bench.stands), http, args...); err != nil {
 		return "", nil, err
 	}
 	s.close = append(s.close, p.Stop)

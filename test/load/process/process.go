@@ -58,6 +58,11 @@ type Process struct {
 
 // Start starts a binary whose output goes to a file beside it.
 func Start(ctx context.Context, binary, name, httpAddress string, args ...string) (*Process, error) {
+	return StartIn(ctx, nil, binary, name, httpAddress, args...)
+}
+
+// StartIn is Start with more environment variables.
+func StartIn(ctx context.Context, env []string, binary, name, httpAddress string, args ...string) (*Process, error) {
 	p := &Process{Name: name, HTTP: httpAddress, log: filepath.Join(filepath.Dir(binary), name+".log"), done: make(chan struct{})}
 	out, err := os.Create(p.log)
 	if err != nil {
@@ -65,7 +70,7 @@ func Start(ctx context.Context, binary, name, httpAddress string, args ...string
 	}
 	defer func() { _ = out.Close() }()
 	p.cmd = exec.CommandContext(ctx, binary, args...)
-	p.cmd.Stdout, p.cmd.Stderr = out, out
+	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Env = out, out, append(os.Environ(), env...)
 	// Nothing outlives the measurement, however that ends.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
