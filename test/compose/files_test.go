@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -120,6 +121,38 @@ func TestServicesAreBoundedAndRestarted(t *testing.T) {
 					t.Errorf("%s: %s mounts %s, which is not there", name, service, source)
 				}
 			}
+		}
+	}
+}
+
+// The runtime of the services knows of their limit: a soft limit that is a tenth below.
+func TestServicesCollectBeforeTheyAreKilled(t *testing.T) {
+	bytes := func(text string) float64 {
+		units := map[string]float64{"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+		text = strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(text), "b"), "i")
+		if text == "" {
+			return 0
+		}
+		n, err := strconv.ParseFloat(text[:len(text)-1], 64)
+		if err != nil {
+			t.Fatalf("%q is no size", text)
+		}
+		return n * units[text[len(text)-1:]]
+	}
+	for _, name := range names {
+		found := 0
+		for service, s := range read(t, name).Services {
+			kind, _, _ := strings.Cut(service, "-")
+			if !slices.Contains([]string{"registry", "translator", "distributor"}, kind) {
+				continue
+			}
+			found++
+			if share := bytes(s.Environment["GOMEMLIMIT"]) / bytes(s.MemLimit); share < 0.85 || share > 0.95 {
+				t.Errorf("%s: %s: GOMEMLIMIT is %q of %q", name, service, s.Environment["GOMEMLIMIT"], s.MemLimit)
+			}
+		}
+		if found != 7 {
+			t.Errorf("%s: %d services were looked at", name, found)
 		}
 	}
 }

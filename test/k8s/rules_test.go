@@ -352,14 +352,19 @@ func resourcesAreNamed(f *fleet, wrong func(string, ...any)) {
 			if c.Resources.Requests.Cpu().IsZero() || c.Resources.Requests.Memory().IsZero() || c.Resources.Limits.Memory().IsZero() {
 				wrong("%s/%s: wants requests of cpu and memory, and a limit of memory", w.name, c.Name)
 			}
+			told := false
 			for _, e := range c.Env {
 				if e.Name != "GOMEMLIMIT" {
 					continue
 				}
+				told = true
 				soft, err := resource.ParseQuantity(strings.TrimSuffix(e.Value, "B"))
 				if err != nil || soft.Cmp(*c.Resources.Limits.Memory()) >= 0 {
 					wrong("%s/%s: GOMEMLIMIT %s is not below the limit", w.name, c.Name, e.Value)
 				}
+			}
+			if service := slices.Contains([]string{"registry", "translator", "distributor"}, c.Name); service && !told {
+				wrong("%s/%s: wants GOMEMLIMIT, a tenth below its limit", w.name, c.Name)
 			}
 		}
 	}

@@ -59,6 +59,10 @@ func TestTheServicesAreLockedUpAndCheckedFirst(t *testing.T) {
 				t.Errorf("silverback-%s.service has %s=%q, want %q", s, key, got, want)
 			}
 		}
+		soft := map[string]string{"512M": "GOMEMLIMIT=460MiB", "1G": "GOMEMLIMIT=920MiB"}
+		if hard := u["MemoryMax"]; len(hard) != 1 || soft[hard[0]] == "" || !slices.Contains(u["Environment"], soft[hard[0]]) {
+			t.Errorf("silverback-%s.service: MemoryMax=%q, Environment=%q: want a limit, and GOMEMLIMIT a tenth below", s, hard, u["Environment"])
+		}
 		if len(u["ReadWritePaths"])+len(u["StateDirectory"]) > 0 {
 			t.Errorf("silverback-%s.service may write, and has nothing to write", s)
 		}

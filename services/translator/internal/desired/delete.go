@@ -32,6 +32,11 @@ func (d *Desk) Delete(ctx context.Context, del Deletion) (Outcome, error) {
 	if out, done, err := answered(); done || err != nil {
 		return out, err
 	}
+	release, err := d.admit(ctx, del.Group, nil)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer release()
 	return d.race(ctx, answered, func(ctx context.Context) (Outcome, bool, error) {
 		state, err := d.Ledger.Read(ctx, del.Group)
 		if err != nil {

@@ -20,11 +20,8 @@ import (
 // MaxInput is how many bytes the documents of one submission may have.
 const MaxInput = snapshot.MaxSize
 
-const (
-	// inputUnderWay bounds what is compiled at once: a YAML document needs many times its size while it is read.
-	inputUnderWay = 128 << 20
-	patience      = 10 * time.Second
-)
+// patience is how long a call waits for others to be done.
+const patience = 10 * time.Second
 
 // Deps are what a Desk works with.
 type Deps struct {
@@ -38,6 +35,8 @@ type Deps struct {
 	Metrics  *Metrics
 
 	SchemaCheck SchemaCheck
+	// Memory is how many bytes the process may take, after which its calls wait for each other; 0 is what GOMEMLIMIT says.
+	Memory int64
 }
 
 // A Desk takes submissions. It is safe for concurrent use, by several replicas at once.
@@ -45,12 +44,14 @@ type Desk struct {
 	Deps
 	fragments *fragmentCache
 	verdicts  verdicts
+	memory    int64 // that calls may take together
 	room      *semaphore.Weighted
 }
 
 // NewDesk returns a desk.
 func NewDesk(d Deps) *Desk {
-	return &Desk{Deps: d, fragments: newFragmentCache(), room: semaphore.NewWeighted(inputUnderWay)}
+	memory := forCalls(d.Memory)
+	return &Desk{Deps: d, fragments: newFragmentCache(), memory: memory, room: semaphore.NewWeighted(memory)}
 }
 
 // merged is a whole group, compiled and sealed.
@@ -60,8 +61,8 @@ type merged struct {
 	warnings []compile.Problem
 }
 
-// admit checks the size of an input and waits for room to compile it.
-func (d *Desk) admit(ctx context.Context, documents []compile.Document) (release func(), err error) {
+// admit checks the size of an input and waits for room to compile it, and the group that it becomes part of.
+func (d *Desk) admit(ctx context.Context, group fleet.GroupID, documents []compile.Document) (release func(), err error) {
 	var size int64
 	for _, doc := range documents {
 		size += int64(len(doc.Content))
@@ -69,10 +70,23 @@ func (d *Desk) admit(ctx context.Context, documents []compile.Document) (release
 	if size > MaxInput {
 		return nil, tooLarge("INPUT_TOO_LARGE", fmt.Sprintf("the documents have %d bytes; at most %d are allowed", size, MaxInput))
 	}
+	var head *Revision
+	if group != "" {
+		state, err := d.Ledger.Read(ctx, group)
+		if err != nil {
+			return nil, err
+		}
+		head = state.Head
+	}
+	return d.reserve(ctx, costOf(documents)+costOfGroup(head))
+}
+
+// reserve waits until calls under way leave so much memory. What takes more than there is waits until it is alone.
+func (d *Desk) reserve(ctx context.Context, memory int64) (release func(), err error) {
+	memory = min(memory, d.memory)
 	waitCtx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	weight := max(size, 1)
-	if err := d.room.Acquire(waitCtx, weight); err != nil {
+	if err := d.room.Acquire(waitCtx, memory); err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -80,7 +94,7 @@ func (d *Desk) admit(ctx context.Context, documents []compile.Document) (release
 		busy.RetryAfter = time.Second
 		return nil, busy
 	}
-	return func() { d.room.Release(weight) }, nil
+	return func() { d.room.Release(memory) }, nil
 }
 
 // parse reads documents; bad ones are a fault with every problem.

@@ -13,7 +13,12 @@ import (
 // Validate compiles documents, merged with the other sources of a group when one is named, and commits nothing. Refused documents are a
 // fault of kind Invalid.
 func (d *Desk) Validate(ctx context.Context, group fleet.GroupID, source fleet.SourceID, documents []compile.Document) (*snapshot.Snapshot, []compile.Problem, error) {
-	release, err := d.admit(ctx, documents)
+	if group != "" {
+		if err := validNames(group, source); err != nil {
+			return nil, nil, err
+		}
+	}
+	release, err := d.admit(ctx, group, documents)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -25,9 +30,6 @@ func (d *Desk) Validate(ctx context.Context, group fleet.GroupID, source fleet.S
 	var state State
 	fragments, digests := map[fleet.SourceID]*compile.Fragment{}, map[fleet.SourceID]fleet.Digest{}
 	if group != "" {
-		if err := validNames(group, source); err != nil {
-			return nil, nil, err
-		}
 		if err := d.mustExist(ctx, group); err != nil {
 			return nil, nil, err
 		}
@@ -168,6 +170,11 @@ func (d *Desk) Locate(ctx context.Context, r *Revision, wanted []EntityRef) ([]L
 			sources[i] = Source{Name: ref.Name, Fragment: ref.Fragment}
 		}
 	}
+	release, err := d.reserve(ctx, costOfGroup(r))
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	fragments, err := d.fragmentsOf(ctx, r.Group, sources, "")
 	if err != nil {
 		return nil, err

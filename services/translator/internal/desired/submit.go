@@ -41,7 +41,7 @@ func (d *Desk) submit(ctx context.Context, s Submission) (Outcome, error) {
 	if out, done, err := d.answered(ctx, s.Group, s.RequestID, print); done || err != nil {
 		return out, err
 	}
-	release, err := d.admit(ctx, s.Documents)
+	release, err := d.admit(ctx, s.Group, s.Documents)
 	if err != nil {
 		return Outcome{}, err
 	}
