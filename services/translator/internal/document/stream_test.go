@@ -75,6 +75,18 @@ func TestEntriesAreReadOneByOne(t *testing.T) {
 	}
 }
 
+// A text of many lines is read in parts too, although what is left of it without its lists has as many.
+func TestManyLinesAreReadInParts(t *testing.T) {
+	text := "a:\n" + strings.Repeat("- x\n", 1_500_000) + "b: 1\n"
+	doc, fault := document.Open("a.yaml", []byte(text), document.DefaultLimits())
+	if fault != nil {
+		t.Fatal(fault)
+	}
+	if a := doc.Roots[0].Get("a"); a.Kind != document.List || len(a.Items) != 0 {
+		t.Errorf("%d entries were read at once", len(a.Items))
+	}
+}
+
 // TestWhatCannotBeReadInPiecesIsBounded: a text that would take more than there is for it is refused before it is read.
 func TestWhatCannotBeReadInPiecesIsBounded(t *testing.T) {
 	dense := strings.Repeat("1, ", 5_000_000)
