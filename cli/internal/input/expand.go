@@ -36,7 +36,8 @@ func (e *TemplateError) Error() string {
 // toInt, toFloat, toBool and indent N, and refuses every other.
 //
 // Unlike decK it keeps a value one value: inside quotes it is escaped, as a bare scalar it is quoted when it would
-// change the structure of the document, and a value of several lines needs indent or quotes.
+// change the structure of the document, and a value of several lines needs indent or quotes. In a block of text it stands as it is. What is in
+// a comment of YAML is left alone.
 func Expand(name string, text []byte, lookup LookupEnv) ([]byte, error) {
 	first := bytes.Index(text, []byte("${{"))
 	if first < 0 {
@@ -44,15 +45,27 @@ func Expand(name string, text []byte, lookup LookupEnv) ([]byte, error) {
 	}
 	var out bytes.Buffer
 	out.Grow(len(text) + len(text)/8)
-	rest := 0
+	rest, parts := 0, layoutOf(text)
 	for at := first; at >= 0; {
 		out.Write(text[rest:at])
+		if parts.comment(at) {
+			out.WriteString("${{")
+			rest = at + len("${{")
+			if at = bytes.Index(text[rest:], []byte("${{")); at >= 0 {
+				at += rest
+			}
+			continue
+		}
 		end, tmpl, err := parseTemplate(text[at:])
 		if err == nil {
 			var value string
 			value, err = tmpl.evaluate(lookup)
 			if err == nil {
-				value, err = fit(value, tmpl, surroundings(text, at, at+end))
+				where := surroundings(text, at, at+end)
+				if parts.block(at) {
+					where = blockOf(text, at)
+				}
+				value, err = fit(value, tmpl, where)
 			}
 			out.WriteString(value)
 		}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // place is where a template stands in its line.
@@ -14,6 +16,8 @@ const (
 	wholeScalar               // the whole of a plain scalar
 	doubleQuoted              // inside "…"
 	singleQuoted              // inside '…'
+	inBlock                   // in a block of text
+	blockStart                // there, with nothing before it in its line
 )
 
 // surroundings looks at the line around text[from:to]. It reads quotes as YAML and JSON do, which is all that a
@@ -36,6 +40,14 @@ func surroundings(text []byte, from, to int) place {
 		return wholeScalar
 	}
 	return bare
+}
+
+// blockOf says where in a block of text a template stands.
+func blockOf(text []byte, from int) place {
+	if len(bytes.TrimSpace(text[bytes.LastIndexByte(text[:from], '\n')+1:from])) == 0 {
+		return blockStart
+	}
+	return inBlock
 }
 
 // openQuote returns the quote that is open at the end of a line's beginning, or 0. A quote inside an earlier
@@ -86,6 +98,18 @@ func fit(value string, t template, at place) (string, error) {
 			return "", fmt.Errorf("the value of environment variable %s has several lines; put the template in double quotes, or use indent in a block", t.variable)
 		}
 		return strings.ReplaceAll(value, "'", "''"), nil
+	}
+	if at == inBlock || at == blockStart {
+		switch {
+		case strings.ContainsAny(value, "\n\r"):
+			return "", fmt.Errorf("the value of environment variable %s has several lines; in a block of text it needs the number of spaces that the text begins with, as in ${{ env %q | indent 8 }}",
+				t.variable, t.variable)
+		case strings.ContainsFunc(value, func(r rune) bool { return r != '\t' && !unicode.IsPrint(r) }) || !utf8.ValidString(value):
+			return "", fmt.Errorf("the value of environment variable %s has characters that cannot stand in a block of text; write the text in double quotes instead", t.variable)
+		case at == blockStart && strings.TrimLeft(value, " \t") != value:
+			return "", fmt.Errorf("the value of environment variable %s begins with a space, which would change the indentation of the block of text; write the text in double quotes instead", t.variable)
+		}
+		return value, nil
 	}
 	if plain(value) {
 		return value, nil
