@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -186,6 +188,26 @@ func TestLimits(t *testing.T) {
 	} {
 		if _, problems := c.Parse([]compile.Document{{Name: "a.yaml", Content: []byte(text)}}); len(problems) != 1 || problems[0].Class != compile.Limit {
 			t.Errorf("%s: got %v", name, problems)
+		}
+	}
+}
+
+// TestAWrongURLIsOneProblem, whatever else the service says.
+func TestAWrongURLIsOneProblem(t *testing.T) {
+	c := compile.New(compile.DefaultLimits())
+	texts := map[string]string{}
+	for _, url := range []string{"http://$HOST:$PORT/x", "http://h:99999", "h:80", "http:///x", "//h", "''", "5", "[a]"} {
+		for name, more := range map[string]string{"alone": "", "with a host": ", host: h.example", "with a port": ", port: 8080", "with no host": ", host: null"} {
+			texts[url+" "+name] = "_format_version: \"3.0\"\nservices:\n- {name: s, url: " + url + more + "}\n"
+		}
+	}
+	if text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "..", "shared", "cases", "31-badurl.yaml")); err == nil {
+		texts["reported"] = string(text)
+	}
+	for name, text := range texts {
+		_, _, problems, err := build(c, []compile.Document{{Name: "a.yaml", Content: []byte(text)}})
+		if err != nil || len(problems) != 1 || problems[0].Field != "url" {
+			t.Errorf("%s: %v\n%s", name, err, lines(problems))
 		}
 	}
 }

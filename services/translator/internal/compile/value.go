@@ -143,11 +143,12 @@ func (p *parser) serviceURL(s subject, n *document.Node, keys []document.Key) []
 	}
 	if url.Kind != document.String {
 		p.wrongType(s, url, "url", "a string")
-		return keys
+		return withHost(keys, url)
 	}
 	fields, why := splitURL(url.Text)
 	if why != "" {
 		p.problem(s, url.Pos, "url", BadValue, "%s", why)
+		return withHost(keys, url)
 	}
 	for _, f := range fields {
 		i := slices.IndexFunc(keys, func(k document.Key) bool { return k.Name == f.name })
@@ -171,12 +172,21 @@ func (p *parser) serviceURL(s subject, n *document.Node, keys []document.Key) []
 	return keys
 }
 
+// withHost gives a service whose url is wrong some host, unless it has one: that none can be read from the url is not a problem of its own.
+func withHost(keys []document.Key, url *document.Node) []document.Key {
+	keys = slices.DeleteFunc(keys, func(k document.Key) bool { return k.Name == "host" && k.Value.Kind == document.Null })
+	if slices.ContainsFunc(keys, func(k document.Key) bool { return k.Name == "host" }) {
+		return keys
+	}
+	return append(keys, document.Key{Name: "host", Pos: url.Pos, Value: &document.Node{Kind: document.String, Text: "invalid", Pos: url.Pos}})
+}
+
 type urlField struct{ name, text string }
 
 func splitURL(url string) ([]urlField, string) {
 	scheme, rest, ok := strings.Cut(url, "://")
 	if !ok || scheme == "" {
-		return []urlField{{"host", "invalid"}}, "not a URL, such as http://example.com:8080/path"
+		return nil, "not a URL, such as http://example.com:8080/path"
 	}
 	fields := []urlField{{"protocol", strings.ToLower(scheme)}}
 	authority, path := rest, ""
@@ -192,7 +202,7 @@ func splitURL(url string) ([]urlField, string) {
 	}
 	if port != "" {
 		if _, err := strconv.ParseUint(port, 10, 16); err != nil || len(port) > 1 && port[0] == '0' {
-			return fields, "the port of the URL is not a number from 0 to 65535"
+			return nil, "the port of the URL is not a number from 0 to 65535"
 		}
 	} else if scheme == "https" {
 		port = "443"
@@ -200,7 +210,7 @@ func splitURL(url string) ([]urlField, string) {
 		port = "80"
 	}
 	if host == "" {
-		return append(fields, urlField{"host", "invalid"}), "the URL has no host"
+		return nil, "the URL has no host"
 	}
 	fields = append(fields, urlField{"host", host}, urlField{"port", port})
 	if i := strings.IndexAny(path, "?#"); i >= 0 {
