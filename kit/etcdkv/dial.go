@@ -58,6 +58,19 @@ func (c *Config) Check() error {
 	return errors.Join(problems...)
 }
 
+// CheckApart reports when etcd would trust the authority that signs the certificates of this process's callers: each gateway and each user could then
+// read every configuration in etcd and write what gateways run. callers is the file with that authority; empty is none.
+func (c *Config) CheckApart(callers string) error {
+	if c.TLS.CA == "" || callers == "" {
+		return nil
+	}
+	if err := tlsfiles.Apart(callers, c.TLS.CA); err != nil {
+		return fmt.Errorf("--client-ca-file and --etcd-ca-file: %w: etcd would let every gateway and user read and write all there is; "+
+			"give etcd an authority of its own, such as silverback certs --etcd makes", err)
+	}
+	return nil
+}
+
 // TLSFiles names the files with the certificates that the client rests on; names are empty where there is none.
 func (c *Config) TLSFiles() []string { return []string{c.TLS.Cert, c.TLS.CA} }
 

@@ -157,7 +157,7 @@ func (f *Fleet) service(kind string, i int, etcd []string, flags ...string) *Ser
 	if f.certs != "" {
 		name := "service-" + kind
 		args = append(args, "--cert-file="+f.cert(name+".crt"), "--key-file="+f.cert(name+".key"), "--client-ca-file="+f.cert("ca.crt"),
-			"--etcd-ca-file="+f.cert("ca.crt"), "--etcd-cert-file="+f.cert(name+".crt"), "--etcd-key-file="+f.cert(name+".key"))
+			"--etcd-ca-file="+f.cert("etcd-ca.crt"), "--etcd-cert-file="+f.cert("etcd-client-"+kind+".crt"), "--etcd-key-file="+f.cert("etcd-client-"+kind+".key"))
 		if kind != "registry" { // it calls nobody
 			args = append(args, f.client(name)...)
 		}

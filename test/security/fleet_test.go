@@ -13,7 +13,7 @@ import (
 )
 
 // TestAFleetThatTellsCallersApart runs every part as a process with the certificates that silverback certs makes: the main job is
-// done, those who may not are refused by name, a node's certificate is of no use for another node, and certificates that are
+// done on an etcd that lets each service reach its own part only, those who may not are refused by name, a node's certificate is of no use for another node, and certificates that are
 // replaced under way end nothing.
 func TestAFleetThatTellsCallersApart(t *testing.T) {
 	binaries, err := process.Build()
@@ -28,7 +28,7 @@ func TestAFleetThatTellsCallersApart(t *testing.T) {
 		r := process.CLI{Path: binaries.Path("silverback")}.Run(t, append([]string{
 			"certs", "--dir", certs, "--service", "registry=" + local, "--service", "translator=" + local, "--service", "distributor=" + local,
 			"--node", process.Group + "/gw-1", "--node", process.Group + "/gw-2", "--user", "admin=admin", "--user", "viv=viewer", "--user", "sam=submitter",
-			"--server", "etcd=" + local,
+			"--etcd", local,
 		}, more...)...)
 		if r.Code != 0 {
 			t.Fatalf("silverback certs: %s", r.Stderr)
@@ -36,7 +36,8 @@ func TestAFleetThatTellsCallersApart(t *testing.T) {
 	}
 	issue()
 	file := func(name string) string { return filepath.Join(certs, name) }
-	etcd := etcdtest.StartSecure(t, tlsfiles.Files{Cert: file("server-etcd.crt"), Key: file("server-etcd.key"), CA: file("ca.crt")})
+	etcd := etcdtest.StartSecure(t, tlsfiles.Files{Cert: file("etcd-member.crt"), Key: file("etcd-member.key"), CA: file("etcd-ca.crt")})
+	authorize(t, etcd.Endpoints, file)
 	f := process.StartFleet(t, binaries, etcd.Endpoints, process.Config{Registries: 1, Translators: 1, Distributors: 2, Gateways: 2, Certs: certs})
 
 	config := filepath.Join(t.TempDir(), "shop.yaml")
@@ -68,6 +69,8 @@ func TestAFleetThatTellsCallersApart(t *testing.T) {
 			t.Error(err)
 		}
 	}
+
+	strangers(t, etcd.Endpoints, file)
 
 	// A node's certificate, used for another node.
 	stolen := process.Start(t, "stolen", binaries.Path("agent"), "--group="+process.Group, "--node=gw-2", "--kong-admin="+f.Gateways[0].Admin, "--kong-proxy="+f.Gateways[0].Proxy,

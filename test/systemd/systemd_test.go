@@ -85,15 +85,16 @@ func TestTheExamplesAreAccepted(t *testing.T) {
 	// The certificates that docs/install.md makes, in another place.
 	etc := t.TempDir()
 	made := filepath.Join(etc, "made")
-	args := []string{"certs", "--dir", made, "--server", "etcd=cp-1,cp-2,cp-3"}
+	args := []string{"certs", "--dir", made, "--etcd", "cp-1,cp-2,cp-3"}
 	for _, s := range services {
 		args = append(args, "--service", s+"=cp-1,cp-2,cp-3")
 	}
 	if said, err := run(t, "silverback", args...); err != nil {
 		t.Fatalf("%v: %s", err, said)
 	}
-	files := map[string]string{"tls/ca.crt": "ca.crt"}
+	files := map[string]string{"tls/ca.crt": "ca.crt", "tls/etcd-ca.crt": "etcd-ca.crt"}
 	for _, s := range services {
+		files["tls/etcd-"+s+".crt"], files["tls/etcd-"+s+".key"] = "etcd-client-"+s+".crt", "etcd-client-"+s+".key"
 		files["tls/"+s+".crt"], files["tls/"+s+".key"] = "service-"+s+".crt", "service-"+s+".key"
 	}
 	if err := os.Mkdir(filepath.Join(etc, "tls"), 0o700); err != nil {
@@ -119,6 +120,9 @@ func TestTheExamplesAreAccepted(t *testing.T) {
 			}
 			if said, err := check(text + "listen-htpp: here\n"); err == nil {
 				t.Errorf("an unknown setting is accepted: %s", said)
+			}
+			if said, err := check(strings.ReplaceAll(text, "/etcd-ca.crt", "/ca.crt")); err == nil || !strings.Contains(said, "give etcd an authority of its own") {
+				t.Errorf("one authority for callers and etcd is accepted: %v %s", err, said)
 			}
 			if said, err := check(strings.ReplaceAll(text, "client-ca-file", "# client-ca-file")); err == nil {
 				t.Errorf("the example would be accepted if it let everybody in: %s", said)

@@ -18,14 +18,15 @@ import (
 func Command(a *app.App) *cobra.Command {
 	var o options
 	cmd := &cobra.Command{
-		Use:   "certs --dir FOLDER [--service NAME=HOST,...]... [--node GROUP/NODE]... [--user NAME=ROLE]...",
+		Use:   "certs --dir FOLDER [--service NAME=HOST,...]... [--node GROUP/NODE]... [--user NAME=ROLE]... [--etcd HOST,...]",
 		Short: "Make a small authority and certificates for a lab",
 		Long: `Makes an authority and certificates that say who everybody is, for labs; a production fleet has an authority of its own.
 
-It writes ca.crt, ca.key, and a certificate and a key for each identity: service-registry.crt, node-default-kong-1.crt, user-ann.crt, server-etcd-1.crt
-and the .key beside it. Run again, it keeps what is still good and makes anew what ends within a third of its life, or is to be for somebody else.`,
+It writes ca.crt, ca.key, and a certificate and a key for each identity: service-registry.crt, node-default-kong-1.crt, user-ann.crt
+and the .key beside it. With --etcd it also writes etcd-ca.crt, etcd-ca.key, and signed by that second authority etcd-member.crt, etcd-client-root.crt and
+etcd-client-registry.crt and so on for each service: etcd must not trust an authority that gives certificates to gateways and users. Run again, it keeps what is still good and makes anew what ends within a third of its life, or is to be for somebody else.`,
 		Example: `  silverback certs --dir certs --service registry=registry-1,localhost --service translator=translator-1 \
-    --service distributor=distributor-1 --node default/kong-1 --user ann=admin --server etcd-1=etcd-1,127.0.0.1`,
+    --service distributor=distributor-1 --node default/kong-1 --user ann=admin --etcd etcd-1,127.0.0.1`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			wanted, err := o.parse()
@@ -45,7 +46,8 @@ and the .key beside it. Run again, it keeps what is still good and makes anew wh
 	flags.StringArrayVar(&o.services, "service", nil, "a service and the hosts that its replicas answer at: registry=registry-1,registry-2")
 	flags.StringArrayVar(&o.nodes, "node", nil, "a node, for its agent: GROUP/NODE; agent HTTP listeners with TLS add hosts: GROUP/NODE=HOST,...")
 	flags.StringArrayVar(&o.users, "user", nil, "a user and its role, viewer, submitter, operator or admin: ann=admin")
-	flags.StringArrayVar(&o.servers, "server", nil, "another server without an identity, such as a member of etcd: etcd-1=etcd-1,127.0.0.1")
+	flags.StringArrayVar(&o.servers, "server", nil, "another server without an identity, such as a web server: web=web-1,127.0.0.1")
+	flags.StringSliceVar(&o.etcd, "etcd", nil, "hosts of etcd's members; makes an authority of its own for etcd, and the services' certificates for it")
 	flags.IntVar(&o.days, "days", 365, "how long certificates are good")
 	flags.IntVar(&o.caDays, "ca-days", 3650, "how long the authority is good")
 	app.MustMark(cmd, "dir")

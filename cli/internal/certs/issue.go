@@ -35,13 +35,20 @@ func issue(dir string, list []wanted, l life, now time.Time) ([]made, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the folder for the certificates: %w", err)
 	}
-	ca, row, err := openAuthority(dir, l.authority, now)
-	if err != nil {
-		return nil, err
+	var rows []made
+	authorities := map[string]*authority{}
+	for _, by := range []string{callersAuthority, etcdAuthority} {
+		if by != callersAuthority && !slices.ContainsFunc(list, func(w wanted) bool { return w.by == by }) {
+			continue
+		}
+		ca, row, err := openAuthority(dir, by, l.authority, now)
+		if err != nil {
+			return rows, err
+		}
+		authorities[by], rows = ca, append(rows, row)
 	}
-	rows := []made{row}
 	for _, w := range list {
-		row, err := ca.ensure(dir, w, l.leaf, now)
+		row, err := authorities[w.by].ensure(dir, w, l.leaf, now)
 		if err != nil {
 			return rows, fmt.Errorf("%s: %w", w.name, err)
 		}
@@ -50,16 +57,18 @@ func issue(dir string, list []wanted, l life, now time.Time) ([]made, error) {
 	return rows, nil
 }
 
+var subjects = map[string]string{callersAuthority: "Silverback lab authority", etcdAuthority: "Silverback lab authority of etcd"}
+
 // openAuthority reads the authority of a folder, or makes it when there is none. One that is there is never replaced: all that it
 // signed would be worth nothing.
-func openAuthority(dir string, life time.Duration, now time.Time) (*authority, made, error) {
-	certFile, keyFile := filepath.Join(dir, "ca.crt"), filepath.Join(dir, "ca.key")
+func openAuthority(dir, name string, life time.Duration, now time.Time) (*authority, made, error) {
+	certFile, keyFile := filepath.Join(dir, name+".crt"), filepath.Join(dir, name+".key")
 	row := made{File: certFile}
 	_, noCert := os.Stat(certFile)
 	_, noKey := os.Stat(keyFile)
 	if errors.Is(noCert, fs.ErrNotExist) {
 		// A key without a certificate is what a run that died in between left.
-		ca, err := newAuthority(certFile, keyFile, life, now)
+		ca, err := newAuthority(certFile, keyFile, subjects[name], life, now)
 		if err != nil {
 			return nil, row, err
 		}
@@ -78,13 +87,13 @@ func openAuthority(dir string, life time.Duration, now time.Time) (*authority, m
 		return nil, row, fmt.Errorf("%s is not the certificate of an authority", certFile)
 	}
 	if !now.Before(pair.Leaf.NotAfter) {
-		return nil, row, fmt.Errorf("the authority of %s ended on %s: take ca.crt and ca.key away to begin anew", certFile, pair.Leaf.NotAfter.UTC().Format(time.DateOnly))
+		return nil, row, fmt.Errorf("the authority of %s ended on %s: take it and its key away to begin anew", certFile, pair.Leaf.NotAfter.UTC().Format(time.DateOnly))
 	}
 	row.Expires = pair.Leaf.NotAfter
 	return &authority{cert: pair.Leaf, key: key}, row, nil
 }
 
-func newAuthority(certFile, keyFile string, life time.Duration, now time.Time) (*authority, error) {
+func newAuthority(certFile, keyFile, subject string, life time.Duration, now time.Time) (*authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("make a key: %w", err)
@@ -94,7 +103,7 @@ func newAuthority(certFile, keyFile string, life time.Duration, now time.Time) (
 		return nil, err
 	}
 	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: "Silverback lab authority"}, NotBefore: now.Add(-backdate), NotAfter: now.Add(life),
+		SerialNumber: serial, Subject: pkix.Name{CommonName: subject}, NotBefore: now.Add(-backdate), NotAfter: now.Add(life),
 		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
 	cert, err := write(certFile, keyFile, template, template, key, key)
@@ -124,7 +133,7 @@ func (ca *authority) ensure(dir string, w wanted, life time.Duration, now time.T
 		return row, err
 	}
 	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: w.name}, NotBefore: now.Add(-backdate), NotAfter: earlier(now.Add(life), ca.cert.NotAfter),
+		SerialNumber: serial, Subject: pkix.Name{CommonName: w.common}, NotBefore: now.Add(-backdate), NotAfter: earlier(now.Add(life), ca.cert.NotAfter),
 		KeyUsage: x509.KeyUsageDigitalSignature,
 	}
 	if w.client {
@@ -157,7 +166,7 @@ func (ca *authority) good(cert *x509.Certificate, w wanted, now time.Time) bool 
 		want = append(want, w.uri.String())
 	}
 	life := cert.NotAfter.Sub(cert.NotBefore)
-	return cert.CheckSignatureFrom(ca.cert) == nil && slices.Equal(uris, want) && slices.Equal(cert.DNSNames, dns) &&
+	return cert.CheckSignatureFrom(ca.cert) == nil && cert.Subject.CommonName == w.common && slices.Equal(uris, want) && slices.Equal(cert.DNSNames, dns) &&
 		slices.EqualFunc(cert.IPAddresses, ips, net.IP.Equal) && cert.NotAfter.Sub(now) > life/3
 }
 

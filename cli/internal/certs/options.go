@@ -15,12 +15,15 @@ import (
 type options struct {
 	dir, trustDomain                string
 	services, nodes, users, servers []string
+	etcd                            []string // hosts of etcd's members
 	days, caDays                    int
 }
 
 // wanted is one certificate that is to be there.
 type wanted struct {
 	name   string   // of the files, without their ends
+	common string   // the subject's common name, by which etcd knows its users
+	by     string   // the authority, by the name of its files
 	uri    *url.URL // nil: without an identity
 	hosts  []string // names and addresses that it is for, as a server
 	client bool     // it may open connections
@@ -41,7 +44,7 @@ func (o *options) parse() ([]wanted, error) {
 	var problems []error
 	wrong := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	add := func(flag, name string, id identity.Identity, hosts []string) {
-		w := wanted{name: name, hosts: hosts, client: true}
+		w := wanted{name: name, common: name, by: callersAuthority, hosts: hosts, client: true}
 		if id.Kind != identity.Nobody {
 			w.uri = id.URI(o.trustDomain)
 			if _, err := identity.Parse(o.trustDomain, w.uri); err != nil {
@@ -102,8 +105,26 @@ func (o *options) parse() ([]wanted, error) {
 		}
 		add("server", "server-"+name, identity.Identity{}, hosts)
 	}
+	if len(o.etcd) > 0 {
+		add := func(name, common string, hosts []string) {
+			list = append(list, wanted{name: "etcd-" + name, common: common, by: etcdAuthority, hosts: hosts, client: true})
+		}
+		add("member", "etcd-member", o.etcd)
+		add("client-root", "root", nil)
+		for _, text := range o.services {
+			if name, _, ok := split(text); ok {
+				add("client-"+name, name, nil)
+			}
+		}
+	}
 	return list, errors.Join(problems...)
 }
+
+// The authorities, by the names of their files. etcd trusts its own alone: whoever it lets in may read every configuration.
+const (
+	callersAuthority = "ca"
+	etcdAuthority    = "etcd-ca"
+)
 
 // split reads NAME=HOST,HOST.
 func split(text string) (name string, hosts []string, ok bool) {

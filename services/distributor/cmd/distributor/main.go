@@ -46,6 +46,7 @@ func load(args []string) (settings, error) {
 	set.Check(s.log.Check)
 	set.Check(s.http.Check)
 	set.Check(s.etcd.Check)
+	set.Check(func() error { return s.etcd.CheckApart(s.server.ClientCAFile) })
 	set.Check(s.tls.Check)
 	set.Check(s.distributor.Check)
 	set.Check(func() error { return s.registry.Check("registry") })

@@ -42,6 +42,7 @@ func program(ctx context.Context) error {
 	set.Check(logs.Check)
 	set.Check(httpConfig.Check)
 	set.Check(etcdConfig.Check)
+	set.Check(func() error { return etcdConfig.CheckApart(server.ClientCAFile) })
 	if err := set.Load(os.Args[1:], os.LookupEnv, os.Stdout); err != nil {
 		if errors.Is(err, conf.ErrDone) {
 			return nil

@@ -43,6 +43,7 @@ func load(args []string) (settings, error) {
 	set.Check(func() error { return s.service.Check() }) // a method value would keep the settings of now
 	set.Check(s.http.Check)
 	set.Check(s.etcd.Check)
+	set.Check(func() error { return s.etcd.CheckApart(s.server.ClientCAFile) })
 	set.Check(s.registry.TLS.Check)
 	set.Check(func() error { return s.registry.Check("registry") })
 	err := set.Load(args, os.LookupEnv, os.Stdout)
