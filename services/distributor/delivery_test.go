@@ -21,6 +21,26 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
 
+// A node names what it holds. What another group runs is not a base for its difference: that would tell it of that group's content.
+func TestADifferenceIsAgainstTheOwnGroupsContent(t *testing.T) {
+	p := newPlane(t)
+	r := p.replica("one")
+	p.world.Group("h", nil)
+	other := p.snapshot(20, "-of-another-group")
+	p.world.Revise("h", other)
+	p.agent(agenttest.Config{Group: "h", Node: "theirs"}, r)
+	eventually(t, "the other group runs its own", func() bool {
+		answer, err := r.GetAssignment(t.Context(), &distributorv1.GetAssignmentRequest{Group: "h"})
+		return err == nil && answer.GetAssignment().GetStableDigest() == string(other)
+	})
+	p.revise("")
+	a := p.agent(agenttest.Config{Node: "n0", Hello: func(h *distributorv1.Hello) { h.HeldDigest = string(other) }}, r)
+	r.reaches(t, 1, completed)
+	if first := a.History()[0]; !first.Delta || first.Base != "" {
+		t.Errorf("the node was sent a difference against %q", first.Base)
+	}
+}
+
 func TestOneRouteOfTenThousandIsSmallAndEncodedOnce(t *testing.T) {
 	p := newPlane(t)
 	r := p.replica("one")

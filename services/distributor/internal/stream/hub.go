@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -300,6 +301,27 @@ func (h *Hub) join(hello *distributorv1.Hello) (*session, error) {
 		s.close(nil)
 	}
 	return s, nil
+}
+
+// base returns a digest against which a node of a group may be sent a difference, or none: a node names what it holds, and a difference against what another
+// group runs would tell it of that group's content. What a group runs and ran stands in its assignment and its rollouts; who holds something older is sent
+// the whole snapshot.
+func (h *Hub) base(group fleet.GroupID, held fleet.Digest) fleet.Digest {
+	if held == "" {
+		return ""
+	}
+	known := h.view.Group(group)
+	if a := known.Assignment; a != nil {
+		if held == a.Stable.Digest || held == a.Candidate.Digest || slices.ContainsFunc(a.Held, func(h rollout.Hold) bool { return h.Target.Digest == held }) {
+			return held
+		}
+	}
+	for _, r := range known.Rollouts {
+		if held == r.Stable.Digest || held == r.Candidate.Digest {
+			return held
+		}
+	}
+	return ""
 }
 
 func (h *Hub) leave(s *session) {

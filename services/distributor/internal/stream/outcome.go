@@ -78,7 +78,7 @@ func reasonOf(name, prefix string) string {
 func (s *session) acked(digest fleet.Digest, newest bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.held, s.badDelta = digest, 0
+	s.held, s.badDelta = s.hub.base(s.group.id, digest), 0
 	delete(s.refused, digest)
 	if newest {
 		s.serving, s.failing, s.failure = digest, "", ""

@@ -61,7 +61,7 @@ type session struct {
 func newSession(h *Hub, g *group, hello *distributorv1.Hello) *session {
 	s := &session{
 		hub: h, group: g, node: fleet.NodeID(hello.GetNode()), boot: hello.GetBootId(), position: fleet.Position(g.id, fleet.NodeID(hello.GetNode())),
-		box: newMailbox(), end: make(chan error, 1), held: fleet.Digest(hello.GetHeldDigest()), serving: fleet.Digest(hello.GetServingDigest()),
+		box: newMailbox(), end: make(chan error, 1), held: h.base(g.id, fleet.Digest(hello.GetHeldDigest())), serving: fleet.Digest(hello.GetServingDigest()),
 		followed: fleet.Stamp{Epoch: fleet.Epoch(hello.GetEpoch()), Decision: fleet.Decision(hello.GetDecision())},
 	}
 	s.last = directive{Target: rollout.Target{Revision: fleet.Revision(hello.GetServingRevision()), Digest: fleet.Digest(hello.GetServingDigest())}, stamp: s.followed}
