@@ -65,7 +65,7 @@ func newChain(d Deps, access Access, door *door) (*chain, error) {
 			metrics.UnaryServerInterceptor(), logging.UnaryServerInterceptor(logger, logs...), auth.UnaryServerInterceptor(authorize), countUnary(door),
 		},
 		unary: []grpc.UnaryServerInterceptor{
-			judgeUnary(access, validator), mapUnary(d.Log), recovery.UnaryServerInterceptor(recovered),
+			judgeUnary(access, validator), logMutations(d.Log), mapUnary(d.Log), recovery.UnaryServerInterceptor(recovered),
 		},
 		stream: []grpc.StreamServerInterceptor{
 			metrics.StreamServerInterceptor(), logging.StreamServerInterceptor(logger, logs...), auth.StreamServerInterceptor(authorize), countStream(door),
