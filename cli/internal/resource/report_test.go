@@ -3,7 +3,9 @@ package resource
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
@@ -56,5 +58,21 @@ func TestStatusIsOneDocument(t *testing.T) {
 	}
 	if third.InSync || third.Known != 1 || third.Online != 0 {
 		t.Errorf("a group without a gateway online: %+v", third)
+	}
+}
+
+// A node that is well may still be one that somebody should look at: another agent asks for its name.
+func TestStatusNamesANodeWithAConditionWhateverItsState(t *testing.T) {
+	var b bytes.Buffer
+	a := &app.App{Out: &b, Now: time.Now}
+	well := &registryv1.Node{Name: "gw-1", State: registryv1.Node_STATE_READY, Status: &fleetv1.NodeStatus{Digest: "d"}}
+	twice := &registryv1.Node{Name: "gw-2", State: registryv1.Node_STATE_READY, Status: &fleetv1.NodeStatus{
+		Digest: "d", Conditions: []*fleetv1.Condition{{Type: "DuplicateAgent", Message: "it calls from 10.0.0.9"}},
+	}}
+	if err := (groupStatus{nodes: []*registryv1.Node{well, twice}}).printTroubled(a); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.String(); !strings.Contains(got, "gw-2") || !strings.Contains(got, "DuplicateAgent: it calls from 10.0.0.9") || strings.Contains(got, "gw-1") {
+		t.Errorf("printed %q", got)
 	}
 }

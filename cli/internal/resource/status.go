@@ -265,7 +265,9 @@ func (s groupStatus) print(a *app.App) error {
 
 // printTroubled names the nodes that somebody should look at.
 func (s groupStatus) printTroubled(a *app.App) error {
-	troubled := slices.DeleteFunc(slices.Clone(s.nodes), func(n *registryv1.Node) bool { return n.GetState() == registryv1.Node_STATE_READY })
+	troubled := slices.DeleteFunc(slices.Clone(s.nodes), func(n *registryv1.Node) bool {
+		return n.GetState() == registryv1.Node_STATE_READY && len(n.GetStatus().GetConditions()) == 0
+	})
 	if len(troubled) == 0 {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -146,7 +147,29 @@ func nodeTo(m view.Member) (*registryv1.Node, error) {
 			return nil, fmt.Errorf("read status of node %s: %w", m.Key.Node, err)
 		}
 	}
+	if t := n.Duplicate(time.Now()); t != nil {
+		if out.Status == nil {
+			out.Status = &fleetv1.NodeStatus{}
+		}
+		// First, for it casts doubt on what the node says of itself.
+		out.Status.Conditions = slices.Insert(out.Status.Conditions, 0, duplicate(t))
+	}
 	return out, nil
+}
+
+// duplicate is the condition of a node whose name another agent asks for. The agent that is enrolled knows nothing of it, so that the registry tells.
+func duplicate(t *roster.Twin) *fleetv1.Condition {
+	from := "an unknown host"
+	if t.From != "" {
+		from = t.From
+	}
+	if t.Agent != "" {
+		from += ", which listens at " + t.Agent
+	}
+	return &fleetv1.Condition{
+		Type: "DuplicateAgent", Since: timestamppb.New(t.Since),
+		Message: clean.Line(fmt.Sprintf("a second agent under this name is refused: it calls from %s, with boot id %s; give each agent of a group its own --node", from, t.BootID), clean.MaxMessage),
+	}
 }
 
 // reportFrom is the zero Report for no status. A status that says nothing is still one, so it is marked by its text.

@@ -3,10 +3,12 @@ package api
 import (
 	"context"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -69,11 +71,28 @@ func (s *Server) EnrolNode(ctx context.Context, r *registryv1.EnrolNodeRequest) 
 	}
 	written, err := s.Book.Enrol(ctx, key, node, report)
 	if err != nil {
+		if fault.KindOf(err) == fault.Exists {
+			now := time.Now()
+			s.Book.Refused(key, roster.Twin{BootID: node.BootID, From: callerHost(ctx), Agent: node.AgentAddress, Since: now, Last: now})
+		}
 		return nil, err
 	}
 	return &registryv1.EnrolNodeResponse{RenewInterval: s.interval(), SessionTtl: durationpb.New(s.TTL), Drift: s.drift(key.Group),
 		WantSchemas: s.wantSchemas(key, node.Schemas), Probes: s.probes(key.Group),
 		Draining: written.Drain != nil, Drain: drainTo(written), DrainOrder: written.DrainOrder}, nil
+}
+
+// callerHost is the host that a call came from, as this replica sees it; empty when it cannot be told.
+func callerHost(ctx context.Context) string {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return ""
+	}
+	host, _, err := net.SplitHostPort(p.Addr.String())
+	if err != nil {
+		return ""
+	}
+	return host
 }
 
 // wantSchemas says whether a node should upload the bundle of schemas that it names; when it names none now, the one that is known of it.

@@ -18,6 +18,9 @@ func Enrol(now time.Time, key Key, before *Node, session *Session, asked Node, o
 		asked.Created, asked.Last, asked.Ended = before.Created, before.Last, before.Ended
 		// An operator's word outlives whatever becomes of the agent.
 		asked.Drain, asked.DrainOrder, asked.DrainRequests = before.Drain, before.DrainOrder, before.DrainRequests
+		if before.Twin != nil && before.Twin.BootID != asked.BootID {
+			asked.Twin = before.Twin
+		}
 		if opened.Report.Empty() && session != nil {
 			opened.Report = session.Report
 		}

@@ -81,6 +81,8 @@ type Node struct {
 	Drain         *Drain   `json:"drain,omitempty"`          // nil when the node is not drained
 	DrainOrder    int64    `json:"drain_order,omitempty"`    // grows with every drain and undrain
 	DrainRequests []string `json:"drain_requests,omitempty"` // the last that were carried out
+
+	Twin *Twin `json:"twin,omitempty"` // the agent that was refused last under this name; see Duplicate
 }
 
 // A Session is a node in contact. It is bound to the lease of the replica that holds it.

@@ -41,6 +41,7 @@ type Book struct {
 	queue   []roster.Key // what the writer has to do, oldest first
 	queued  map[roster.Key]bool
 	ended   map[roster.Key]ended // sessions of others that ended without a word
+	twins   map[roster.Key]*twin // agents that were refused lately
 	bell    chan struct{}        // capacity 1
 	lease   clientv3.LeaseID
 	granted chan struct{} // closed while there is a lease
@@ -76,7 +77,7 @@ type ended struct {
 func New(c Config, ledger Ledger, leases clientv3.Lease, guess func(roster.Key) store.Current) *Book {
 	return &Book{
 		Config: c, ledger: ledger, leases: leases, guess: guess,
-		entries: map[roster.Key]*entry{}, queued: map[roster.Key]bool{}, ended: map[roster.Key]ended{},
+		entries: map[roster.Key]*entry{}, queued: map[roster.Key]bool{}, ended: map[roster.Key]ended{}, twins: map[roster.Key]*twin{},
 		bell: make(chan struct{}, 1), granted: make(chan struct{}), lost: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
 }

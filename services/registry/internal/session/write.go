@@ -24,6 +24,7 @@ type job struct {
 	entry   *entry
 	version int
 	ended   *ended
+	twin    *twin
 }
 
 // write commits what is queued, in batches, until ctx ends.
@@ -71,12 +72,18 @@ func (b *Book) take() (jobs []job, changes []store.Change) {
 	n := min(len(b.queue), store.MaxBatch)
 	for _, key := range b.queue[:n] {
 		delete(b.queued, key)
+		j, decision := job{key: key}, unchanged
 		if e := b.entries[key]; e != nil {
-			jobs = append(jobs, job{key: key, entry: e, version: e.version})
-			changes = append(changes, store.Change{Key: key, Decide: decide(now, key, *e)})
+			j.entry, j.version, decision = e, e.version, decide(now, key, *e)
 		} else if end, ok := b.ended[key]; ok {
-			jobs = append(jobs, job{key: key, ended: &end})
-			changes = append(changes, store.Change{Key: key, Decide: remember(end)})
+			j.ended, decision = &end, remember(end)
+		}
+		if w := b.twins[key]; w != nil && w.queued {
+			w.queued, j.twin, decision = false, w, met(w.last, decision)
+		}
+		if j.entry != nil || j.ended != nil || j.twin != nil {
+			jobs = append(jobs, j)
+			changes = append(changes, store.Change{Key: key, Decide: decision})
 		}
 	}
 	b.queue = b.queue[n:]
@@ -99,6 +106,12 @@ func (b *Book) settle(jobs []job, results []store.Result) {
 		}
 		if j.ended != nil {
 			delete(b.ended, j.key)
+			continue
+		}
+		if j.entry == nil {
+			if result.Err != nil {
+				b.Log.Warn("a refused agent is not written down", "group", j.key.Group, "node", j.key.Node, "error", result.Err)
+			}
 			continue
 		}
 		e, newest := j.entry, j.entry.version == j.version
@@ -141,6 +154,9 @@ func (b *Book) putBack(jobs []job, cause error) {
 				done <- settled{err: fault.NoLedger(cause)}
 			}
 			j.entry.waiting = nil
+		}
+		if j.twin != nil {
+			j.twin.queued = true
 		}
 		b.push(j.key)
 	}
