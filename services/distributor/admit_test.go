@@ -61,6 +61,11 @@ func TestOnlyTheEnrolledAgentIsServed(t *testing.T) {
 	p := newPlane(t)
 	r := p.replica("one")
 	p.world.Enrol("g", "n", "first")
+	p.revise("") // its rollout counts whom the registry told this replica of
+	eventually(t, "the replica has heard of the node", func() bool {
+		answer, err := r.GetRollout(t.Context(), &distributorv1.GetRolloutRequest{Group: "g"})
+		return err == nil && answer.GetRollout().GetProgress().GetOnline() == 1
+	})
 	// A replica that has not heard the registry yet lets anybody in.
 	p.revise("")
 	eventually(t, "the replica knows the node", func() bool { return r.rollout(1).GetProgress().GetOnline() == 1 })

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -100,7 +101,35 @@ func NewHub(d Deps) *Hub {
 
 // Run passes on assignments and writes tallies until ctx ends.
 func (h *Hub) Run(ctx context.Context) error {
-	return run.All(ctx, h.follow, h.tally, h.confirm, func(ctx context.Context) error { return h.tallies.Run(ctx, h.rewrite) })
+	return run.All(ctx, h.follow, h.tally, h.confirm, h.audit, func(ctx context.Context) error { return h.tallies.Run(ctx, h.rewrite) })
+}
+
+// audit ends the streams of agents that were let in while the registry could not be heard, or before its first list was complete, and whose name is
+// another agent's.
+func (h *Hub) audit(ctx context.Context) error {
+	tick := time.NewTicker(enrolTimeout)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+		h.mu.Lock()
+		groups := h.all()
+		h.mu.Unlock()
+		for _, g := range groups {
+			g.mu.Lock()
+			sessions := maps.Clone(g.sessions)
+			g.mu.Unlock()
+			for node, s := range sessions {
+				if holder, _ := h.roster.Holder(g.id, node); holder != "" && holder != s.boot {
+					h.metrics.taken.Inc()
+					s.close(taken(string(g.id), string(node)))
+				}
+			}
+		}
+	}
 }
 
 // follow passes assignments on to the sessions.
