@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +19,8 @@ const (
 	askEvery   = 2 * time.Second // while etcd answers
 	askAgain   = time.Second     // while it does not
 	askTimeout = 2 * time.Second
+	// lookEvery is how often etcd is asked for its alarms, which costs it a consensus.
+	lookEvery = 15 * time.Second
 	// tolerated is for how long questions may go unanswered before anybody is told: a member that goes leaves its work to the others in less.
 	tolerated = 3 * time.Second
 	// Reminders come after pauses that double.
@@ -35,6 +38,7 @@ type Contact struct {
 
 	mu    sync.Mutex
 	state silence
+	full  bool // etcd's alarm for space is on
 }
 
 // NewContact returns a contact, which does nothing before Run. The key is what is read: one that the service may read and that need not
@@ -49,10 +53,15 @@ func (c *Contact) OnChange(f func(silent bool)) { c.change = f }
 // Run asks until ctx ends, and returns its cause.
 func (c *Contact) Run(ctx context.Context) error {
 	c.set(silence{since: time.Now(), never: true})
+	var looked time.Time
 	for {
 		err := c.ask(ctx)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+		if err == nil && time.Since(looked) >= lookEvery {
+			looked = time.Now()
+			c.look(ctx)
 		}
 		was := c.get()
 		now, news := was.heard(time.Now(), err)
@@ -84,6 +93,40 @@ func (c *Contact) Silence() string {
 		return ""
 	}
 	return fmt.Sprintf("etcd at %s has not answered for %s: %s", strings.Join(c.client.Endpoints(), ", "), since(s.since), s.reason)
+}
+
+// Remark says what who asks should know of etcd: that it does not answer, or has no space. Empty while all is well.
+func (c *Contact) Remark() string {
+	if s := c.Silence(); s != "" {
+		return s
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.full {
+		return "LEDGER_FULL: " + full
+	}
+	return ""
+}
+
+// look asks for etcd's alarms. Without an answer what was known stays.
+func (c *Contact) look(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	answer, err := c.client.AlarmList(ctx)
+	if err != nil {
+		return
+	}
+	is := slices.ContainsFunc(answer.Alarms, func(a *etcdserverpb.AlarmMember) bool { return a.Alarm == etcdserverpb.AlarmType_NOSPACE })
+	c.mu.Lock()
+	was := c.full
+	c.full = is
+	c.mu.Unlock()
+	switch {
+	case is && !was:
+		c.log.Error(full)
+	case was && !is:
+		c.log.Info("etcd has space again")
+	}
 }
 
 // Unread says that a ledger is not read yet, and why when that is known.

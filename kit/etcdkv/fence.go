@@ -30,7 +30,7 @@ func (f Fence) Commit(ctx context.Context, kv clientv3.KV, conditions []clientv3
 	cmps := append([]clientv3.Cmp{f.Compare()}, conditions...)
 	answer, err := kv.Txn(ctx).If(cmps...).Then(writes...).Else(clientv3.OpGet(f.Key)).Commit()
 	if err != nil {
-		return 0, fmt.Errorf("commit in term %d: %w", f.Term, err)
+		return 0, fmt.Errorf("commit in term %d: %w", f.Term, Fault(err))
 	}
 	if answer.Succeeded {
 		return answer.Header.Revision, nil

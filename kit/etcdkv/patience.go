@@ -15,7 +15,7 @@ import (
 const patience = 5 * time.Second
 
 // WithPatience asks etcd something, and gives up after a while with the fault that the ledger does not answer. A write that ended so may
-// have been done.
+// have been done. What etcd refuses is the fault that Fault makes of it.
 func WithPatience(ctx context.Context, ask func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -80,7 +80,7 @@ func (t *patientTxn) Commit() (*clientv3.TxnResponse, error) {
 
 func outOfPatience(caller, bounded context.Context, err error) error {
 	if err == nil || caller.Err() != nil || !errors.Is(bounded.Err(), context.DeadlineExceeded) {
-		return err
+		return Fault(err)
 	}
 	return fault.NoLedger(err)
 }

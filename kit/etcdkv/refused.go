@@ -2,9 +2,12 @@ package etcdkv
 
 import (
 	"errors"
+	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc/codes"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
 )
 
 // Refused reports whether etcd answered a request, and its answer was no: it has no space, or the caller may not. One that cannot be
@@ -12,4 +15,33 @@ import (
 func Refused(err error) bool {
 	var said rpctypes.EtcdError
 	return errors.As(err, &said) && said.Code() != codes.Unavailable && said.Code() != codes.DeadlineExceeded
+}
+
+// full says what etcd's alarm means and how it ends.
+const full = "etcd has no space left and takes no writes; what is served stays. Compact and defragment it or raise its quota, then disarm its alarm: " +
+	"etcdctl compact, etcdctl defrag, etcdctl alarm disarm (runbook ledger-full)"
+
+// Fault is the fault of a service whose etcd answered with an error, or did not answer. What is a fault already, and what is no error of
+// etcd's that a caller can do anything about, is returned as it is.
+func Fault(err error) error {
+	var said rpctypes.EtcdError
+	if err == nil || fault.KindOf(err) != fault.Internal || !errors.As(err, &said) {
+		return err
+	}
+	switch {
+	case errors.Is(said, rpctypes.ErrNoSpace):
+		return fault.New(fault.Full, "LEDGER_FULL", full).Because(err)
+	case errors.Is(said, rpctypes.ErrTooManyRequests):
+		busy := fault.New(fault.Busy, "LEDGER_BUSY", "etcd has too many requests under way; try again").Because(err)
+		busy.RetryAfter = time.Second
+		return busy
+	case errors.Is(said, rpctypes.ErrRequestTooLarge):
+		return fault.New(fault.TooLarge, "LEDGER_REQUEST_TOO_LARGE", "etcd takes no request of this size: its --max-request-bytes must be at least 1572864, which is its default").Because(err)
+	case said.Code() == codes.PermissionDenied, said.Code() == codes.Unauthenticated,
+		errors.Is(said, rpctypes.ErrAuthFailed), errors.Is(said, rpctypes.ErrUserEmpty), errors.Is(said, rpctypes.ErrInvalidAuthToken), errors.Is(said, rpctypes.ErrAuthOldRevision):
+		return fault.New(fault.Down, "LEDGER_DENIED", "etcd refuses this service: check its certificate and the rights of its user in etcd").Because(err)
+	case said.Code() == codes.Unavailable:
+		return fault.NoLedger(err)
+	}
+	return err
 }

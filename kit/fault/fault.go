@@ -30,6 +30,7 @@ const (
 	Busy                   // too much at once; try again later
 	TooLarge               // over a limit that the message names
 	Denied                 // the caller may not do this
+	Full                   // there is no room, and trying again makes none: the message names the remedy
 )
 
 // Error is a fault. Its text is meant for the caller, so it holds no secrets.

@@ -30,7 +30,7 @@ var codeOf = map[Kind]codes.Code{
 	Conflict: codes.Aborted, WrongState: codes.FailedPrecondition, StaleTerm: codes.FailedPrecondition,
 	NotLeader: codes.Unavailable, Down: codes.Unavailable, Busy: codes.ResourceExhausted,
 	// As gRPC itself answers a message that is over its limit.
-	TooLarge: codes.ResourceExhausted, Denied: codes.PermissionDenied,
+	TooLarge: codes.ResourceExhausted, Denied: codes.PermissionDenied, Full: codes.ResourceExhausted,
 }
 
 var kindOf = map[codes.Code]Kind{

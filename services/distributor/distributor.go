@@ -196,6 +196,10 @@ func (d *Distributor) Ready() error {
 	return nil
 }
 
+// Remark says what who asks should know although the replica is ready: that etcd has no space. What was decided is delivered all the same,
+// and agents keep their streams. Empty is nothing.
+func (d *Distributor) Remark() string { return d.contact.Remark() }
+
 // Leader returns the replica id of the present leader; empty when there is none.
 func (d *Distributor) Leader(ctx context.Context) (string, error) {
 	return election.Leader(ctx, d.deps.Etcd, store.ElectionPrefix)

@@ -144,8 +144,9 @@ func (s *Service) Ready() error {
 	}
 }
 
-// Remark says what who asks should know although the replica is ready: that etcd does not answer. Empty is nothing.
-func (s *Service) Remark() string { return s.contact.Silence() }
+// Remark says what who asks should know although the replica is ready: that etcd does not answer, or has no space: what is known
+// is told all the same. Empty is nothing.
+func (s *Service) Remark() string { return s.contact.Remark() }
 
 // Run keeps the replica going until ctx ends.
 func (s *Service) Run(ctx context.Context) error {

@@ -110,8 +110,9 @@ func (t *Translator) Ready() error {
 	}
 }
 
-// Remark says what who asks should know although the replica is ready: that etcd does not answer. Empty is nothing.
-func (t *Translator) Remark() string { return t.contact.Silence() }
+// Remark says what who asks should know although the replica is ready: that etcd does not answer, or has no space: what is known
+// is told all the same. Empty is nothing.
+func (t *Translator) Remark() string { return t.contact.Remark() }
 
 // Run keeps the replica's copies up to date until ctx ends.
 func (t *Translator) Run(ctx context.Context) error {

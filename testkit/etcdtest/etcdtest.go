@@ -4,6 +4,7 @@ package etcdtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"go.etcd.io/etcd/client/pkg/v3/transport"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
@@ -49,6 +51,12 @@ type member struct {
 
 // Start starts a single member.
 func Start(tb testing.TB) *Server { return StartCluster(tb, 1) }
+
+// StartSmall starts a single member that takes so many bytes and no more.
+func StartSmall(tb testing.TB, quota int64) *Server {
+	tb.Helper()
+	return start(tb, 1, func(c *embed.Config) { c.QuotaBackendBytes = quota })
+}
 
 // StartCluster starts a cluster of n members.
 func StartCluster(tb testing.TB, n int) *Server {
@@ -206,4 +214,39 @@ func lastWords() *zap.Logger {
 func freeURL(tb testing.TB) url.URL {
 	tb.Helper()
 	return url.URL{Scheme: "http", Host: port.Address(tb)}
+}
+
+const fillPrefix = "/fill/"
+
+// Fill writes until a member started with StartSmall has no space left and its alarm is on.
+func Fill(tb testing.TB, client *clientv3.Client) {
+	tb.Helper()
+	value := strings.Repeat("x", 512<<10)
+	for i := range 1000 {
+		_, err := client.Put(context.Background(), fmt.Sprintf("%s%d", fillPrefix, i), value)
+		if errors.Is(err, rpctypes.ErrNoSpace) {
+			return
+		}
+		if err != nil {
+			tb.Fatalf("fill etcd: %v", err)
+		}
+	}
+	tb.Fatal("etcd does not get full")
+}
+
+// MakeRoom does what an operator does about a full etcd: delete, compact, defragment, disarm.
+func MakeRoom(tb testing.TB, client *clientv3.Client) {
+	tb.Helper()
+	ctx := context.Background()
+	_, err := client.Delete(ctx, fillPrefix, clientv3.WithPrefix())
+	if err == nil {
+		Compact(tb, client)
+		_, err = client.Defragment(ctx, client.Endpoints()[0])
+	}
+	if err == nil {
+		_, err = client.AlarmDisarm(ctx, &clientv3.AlarmMember{})
+	}
+	if err != nil {
+		tb.Fatalf("make room in etcd: %v", err)
+	}
 }

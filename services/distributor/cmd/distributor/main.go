@@ -114,5 +114,6 @@ func serve(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
+	http.Remark = service.Remark
 	return run.All(ctx, server.Serve, service.Run, http.Serve)
 }

@@ -13,6 +13,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
@@ -138,7 +139,7 @@ func (k Keeper) Recover(ctx context.Context, o Order) (State, error) {
 
 // noLedger tells a ledger that is away from one that says no.
 func noLedger(err error) error {
-	if fault.KindOf(err) != fault.Internal {
+	if err = etcdkv.Fault(err); fault.KindOf(err) != fault.Internal {
 		return err
 	}
 	return fault.NoLedger(err)

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
@@ -106,6 +107,9 @@ func invalid(bad []fault.Violation) error {
 func down(err error) error {
 	if fault.KindOf(err) != fault.Internal || err == nil {
 		return err
+	}
+	if refused := etcdkv.Fault(err); fault.KindOf(refused) != fault.Internal {
+		return refused
 	}
 	return fault.NoLedger(err)
 }

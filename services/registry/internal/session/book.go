@@ -116,6 +116,9 @@ func (b *Book) Enrol(ctx context.Context, key roster.Key, node roster.Node, repo
 // empty when nothing changed.
 func (b *Book) Renew(ctx context.Context, key roster.Key, bootID string, report roster.Report) (wantStatus bool, err error) {
 	b.Metrics.renewals.Inc()
+	if err := b.recorded(ctx, key, bootID); err != nil {
+		return false, err
+	}
 	if want, known, err := b.renewHere(key, bootID, report); known {
 		return want, err
 	}
@@ -135,6 +138,35 @@ func (b *Book) Renew(ctx context.Context, key roster.Key, bootID string, report 
 	b.entries[key] = e
 	b.enqueue(key, e)
 	return report.Empty(), nil
+}
+
+// recorded makes sure that a node whose session is here has its record still: one that was deleted by hand is to be made again by an
+// enrolment. What this replica believes is asked first, and etcd before a no.
+func (b *Book) recorded(ctx context.Context, key roster.Key, bootID string) error {
+	if b.guess(key).Node != nil {
+		return nil
+	}
+	b.mu.Lock()
+	e := b.entries[key]
+	written := e != nil && e.committed && e.enrol == nil && e.session.BootID == bootID
+	b.mu.Unlock()
+	if !written {
+		return nil
+	}
+	current, err := b.ledger.Current(ctx, key)
+	if err != nil {
+		return unwritten(err)
+	}
+	if current.Node != nil {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.entries[key] == e {
+		delete(b.entries, key)
+	}
+	b.Log.Warn("the record of a node is gone; its agent enrols again", "group", key.Group, "node", key.Node)
+	return roster.NotEnrolled(key)
 }
 
 func (b *Book) renewHere(key roster.Key, bootID string, report roster.Report) (want, known bool, err error) {
@@ -189,7 +221,7 @@ func (b *Book) enrolled(ctx context.Context, key roster.Key, bootID string) (sto
 	}
 	current, err := b.ledger.Current(ctx, key)
 	if err != nil {
-		return store.Current{}, fault.NoLedger(err)
+		return store.Current{}, unwritten(err)
 	}
 	if !roster.MayRenew(current.Node, current.Session, bootID) {
 		return store.Current{}, roster.NotEnrolled(key)

@@ -40,9 +40,24 @@ func (b *Book) hold(ctx context.Context) error {
 			b.Log.Warn("etcd grants no lease for sessions; trying again", "error", err)
 			refusal = err.Error()
 		}
+		if err != nil && etcdkv.Refused(err) {
+			b.refuse(unwritten(err))
+		}
 		if err := pause(ctx, retryPause); err != nil {
 			return err
 		}
+	}
+}
+
+// refuse tells those who wait for an enrolment or a goodbye why it cannot be written. What they asked for stays queued.
+func (b *Book) refuse(why error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.entries {
+		for _, done := range e.waiting {
+			done <- settled{err: why}
+		}
+		e.waiting = nil
 	}
 }
 

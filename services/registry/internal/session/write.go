@@ -7,6 +7,7 @@ import (
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 	"github.com/silverback-gateway/silverback/services/registry/internal/store"
@@ -151,7 +152,7 @@ func (b *Book) putBack(jobs []job, cause error) {
 	for _, j := range jobs {
 		if j.entry != nil && !errors.Is(cause, rpctypes.ErrLeaseNotFound) {
 			for _, done := range j.entry.waiting {
-				done <- settled{err: fault.NoLedger(cause)}
+				done <- settled{err: unwritten(cause)}
 			}
 			j.entry.waiting = nil
 		}
@@ -160,6 +161,14 @@ func (b *Book) putBack(jobs []job, cause error) {
 		}
 		b.push(j.key)
 	}
+}
+
+// unwritten is the fault of a session that etcd did not take.
+func unwritten(cause error) error {
+	if refused := etcdkv.Fault(cause); fault.KindOf(refused) != fault.Internal {
+		return refused
+	}
+	return fault.NoLedger(cause)
 }
 
 // decide is the decision about a session of this replica, on what stands in the ledger.
