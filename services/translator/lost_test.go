@@ -199,3 +199,21 @@ func TestALostPieceOfASourceIsWrittenAnew(t *testing.T) {
 		t.Errorf("in the end the group is %v", got)
 	}
 }
+
+// A commit that makes no revision writes the head too, and must not put an older one back over one that came meanwhile.
+func TestACommitWithoutARevisionLosesToOneThatMakesOne(t *testing.T) {
+	p := startPlane(t, "g")
+	quick := p.replica(t)
+	quick.mustSubmit(config("g", "one", services("a")))
+	held := &commits{}
+	slow := p.replicaOn(t, held.client(t, p.etcd))
+	held.before = func(context.Context) error {
+		held.before = nil
+		quick.mustSubmit(config("g", "two", services("b")))
+		return nil
+	}
+	slow.mustSubmit(config("g", "one", "# a comment moves the lines\n"+services("a")))
+	if head := quick.head("g"); head.GetNumber() != 2 || head.GetEntities()["services"] != 2 {
+		t.Errorf("the head is %v", head)
+	}
+}

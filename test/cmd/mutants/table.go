@@ -126,12 +126,17 @@ var table = []mutation{
 	{
 		name: "a head is overwritten unread", file: "services/translator/internal/store/ledger.go",
 		old: `clientv3.Compare(clientv3.ModRevision(headKey(c.Group)), "=", c.HeadVersion)`, new: `clientv3.Compare(clientv3.Version(headKey(c.Group)), ">", -1)`,
-		pkg: "./services/translator/...", run: "Commit|Race|Concurrent|Submit",
+		pkg: "./services/translator", run: "TestACommitWithoutARevision",
 	},
 	{
-		name: "a shrink is let through", file: "services/translator/internal/desired/submit.go",
-		old: `if allowed || changes.Removed*2 <= before {`, new: `if true {`,
-		pkg: "./services/translator/...", run: "Shrink",
+		name: "a shrink is let through", file: "services/translator/internal/desired/shrink.go",
+		old: `if all := base.EntityCount(); int64(gone)*2 > all {`, new: `if all := base.EntityCount(); all < 0 {`,
+		pkg: "./services/translator", run: "TestRemovingMoreThanHalf|TestTheGuardMeasures",
+	},
+	{
+		name: "a revision is written over", file: "services/translator/internal/store/ledger.go",
+		old: `clientv3.Compare(clientv3.CreateRevision(revisionKey(c.Group, c.Head.Number)), "=", 0))`, new: `clientv3.Compare(clientv3.Version(revisionKey(c.Group, c.Head.Number)), ">", -1))`,
+		pkg: "./services/translator", run: "TestAHeadBehindItsHistory",
 	},
 	{
 		name: "an address is taken as it is", file: "kit/fleet/address.go",
