@@ -2,6 +2,7 @@ package etcdkv
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -50,7 +51,8 @@ func NewContact(client *clientv3.Client, key string, log *slog.Logger) *Contact 
 // OnChange has a function called when etcd is found silent, and when it answers again. Call it before Run. The function must not block.
 func (c *Contact) OnChange(f func(silent bool)) { c.change = f }
 
-// Run asks until ctx ends, and returns its cause.
+// Run asks until ctx ends, and returns its cause; or until etcd is found to have gone back in time, and returns ErrWentBack. Watches wait in vain then for
+// revisions that were, and what a service has read is of no use any more.
 func (c *Contact) Run(ctx context.Context) error {
 	c.set(silence{since: time.Now(), never: true})
 	var looked time.Time
@@ -58,6 +60,9 @@ func (c *Contact) Run(ctx context.Context) error {
 		err := c.ask(ctx)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+		if errors.Is(err, ErrWentBack) {
+			return err
 		}
 		if err == nil && time.Since(looked) >= lookEvery {
 			looked = time.Now()

@@ -74,12 +74,15 @@ func (c *Config) CheckApart(callers string) error {
 // TLSFiles names the files with the certificates that the client rests on; names are empty where there is none.
 func (c *Config) TLSFiles() []string { return []string{c.TLS.Cert, c.TLS.CA} }
 
-// Dial returns a client of etcd. It connects with the first call, and again soon after etcd was away.
+// Dial returns a client of etcd. It connects with the first call, and again soon after etcd was away. Reads fail with ErrWentBack from an etcd that
+// has not come as far as the client saw it before.
 func Dial(c Config) (*clientv3.Client, error) {
 	options := []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
 		Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.3, MaxDelay: longestPause},
 		MinConnectTimeout: probeTimeout,
 	})}
+	seen := &lives{}
+	options = append(options, grpc.WithChainUnaryInterceptor(seen.unary), grpc.WithChainStreamInterceptor(seen.stream))
 	if c.Metrics != nil {
 		options = append(options, c.Metrics.dialOption())
 	}

@@ -12,6 +12,7 @@ import (
 
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 
+	"github.com/silverback-gateway/silverback/kit/content"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/testkit/agenttest"
@@ -51,6 +52,8 @@ func (s *shaken) back(backup string, world func()) *replica {
 	s.t.Helper()
 	s.at.Load().stop()
 	s.etcd.Restore(s.t, backup)
+	s.plane.etcd = s.etcd.Client(s.t)
+	s.content = content.New(s.plane.etcd, 0)
 	world()
 	s.at.Store(s.replica("after"))
 	return s.at.Load()

@@ -1,6 +1,7 @@
 package chaos_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -16,6 +17,12 @@ func shake(t *testing.T, f *process.Fleet, etcd *etcdtest.Server, backup string)
 		s.Kill()
 	}
 	etcd.Restore(t, backup)
+	again(t, f)
+}
+
+// again starts all services, and waits until they and the agents are at work.
+func again(t *testing.T, f *process.Fleet) {
+	t.Helper()
 	for _, s := range f.Services() {
 		s.Restart()
 	}
@@ -130,7 +137,20 @@ func TestALostLedgerIsToldAndRecovered(t *testing.T) {
 		t.Fatalf("the first apply: %+v", r)
 	}
 	recovered(t, f, 1, "--force") // so that the epoch is lost too
-	shake(t, f, etcd, "")
+	// Nobody stopped the services: each finds out, and ends, for what it remembers is of before. Whoever watches over it starts it again.
+	etcd.Restore(t, "")
+	for _, s := range f.Services() {
+		process.Eventually(t, convergeTime, s.Name+" ends by itself", func() error {
+			if s.Running() {
+				return errors.New("it runs")
+			}
+			return nil
+		})
+		if !strings.Contains(s.Log(), "etcd went back in time") {
+			t.Errorf("%s ended with %s", s.Name, s.Log())
+		}
+	}
+	again(t, f)
 	tells(t, cli, "2 nodes are ahead of it", "status")
 	if r := cli.Run(t, "apply", "-g", process.Group, file); r.Code != 0 {
 		t.Fatalf("the apply to an empty ledger: %+v", r)

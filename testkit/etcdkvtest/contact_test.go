@@ -2,6 +2,7 @@ package etcdkvtest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -136,4 +137,43 @@ func sum(t *testing.T, r *prometheus.Registry, name string) (all float64) {
 		}
 	}
 	return all
+}
+
+// A service that lives through a restore of its etcd waits in vain for revisions that were. It is told, and must be started anew.
+func TestAnEtcdThatWentBackEndsTheContact(t *testing.T) {
+	t.Parallel()
+	for name, lost := range map[string]bool{"restored": false, "made anew": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := etcdtest.Start(t)
+			backup := ""
+			if !lost {
+				backup = server.Backup(t)
+			}
+			writer := server.Client(t)
+			for range 10 {
+				if _, err := writer.Put(t.Context(), prefix+"x", ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+			metrics := prometheus.NewRegistry()
+			client, err := etcdkv.Dial(etcdkv.Config{Endpoints: server.Endpoints, Metrics: etcdkv.NewMetrics(metrics)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = client.Close() }()
+			ended := make(chan error, 1)
+			go func() { ended <- etcdkv.NewContact(client, prefix, slog.New(slog.DiscardHandler)).Run(t.Context()) }()
+			asked(t, metrics)
+			server.Restore(t, backup)
+			select {
+			case err := <-ended:
+				if !errors.Is(err, etcdkv.ErrWentBack) {
+					t.Errorf("it ended with %v", err)
+				}
+			case <-time.After(60 * time.Second):
+				t.Fatal("it did not end")
+			}
+		})
+	}
 }

@@ -1,0 +1,97 @@
+package etcdkv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc"
+)
+
+// ErrWentBack says that etcd is not the one it was: it was restored as it was before, or made anew.
+var ErrWentBack = errors.New("etcd went back in time, or is another one: it was restored or made anew, and what this process remembers is of before; it must be started anew")
+
+// life is how far which etcd has come; the zero life is not known yet.
+type life struct {
+	cluster  uint64
+	revision int64
+}
+
+// next takes what etcd says now.
+func (l life) next(now life) (life, error) {
+	if l.cluster != 0 && now.cluster != l.cluster {
+		return l, fmt.Errorf("%w (cluster %x, and %x before)", ErrWentBack, now.cluster, l.cluster)
+	}
+	if now.revision < l.revision {
+		return l, fmt.Errorf("%w (revision %d, and %d before)", ErrWentBack, now.revision, l.revision)
+	}
+	return now, nil
+}
+
+// lives remembers how far a client has seen its etcd come, in any answer and in any watch, and fails the reads of one that went back.
+type lives struct {
+	mu   sync.Mutex
+	seen life
+}
+
+func (l *lives) get() life {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.seen
+}
+
+// saw takes the header of an answer. Answers overtake each other: an older one says nothing.
+func (l *lives) saw(answer any) (now life, ok bool) {
+	a, ok := answer.(interface {
+		GetHeader() *etcdserverpb.ResponseHeader
+	})
+	if !ok || a.GetHeader().GetClusterId() == 0 {
+		return life{}, false
+	}
+	now = life{a.GetHeader().GetClusterId(), a.GetHeader().GetRevision()}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if later, err := l.seen.next(now); err == nil {
+		l.seen = later
+	}
+	return now, true
+}
+
+// unary judges reads alone: whichever member answers one has all that was seen before it was asked.
+func (l *lives) unary(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+	before := l.get()
+	if err := invoke(ctx, method, request, reply, conn, options...); err != nil {
+		return err
+	}
+	now, ok := l.saw(reply)
+	if r, reads := request.(*etcdserverpb.RangeRequest); ok && reads && !r.GetSerializable() {
+		if _, err := before.next(now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *lives) stream(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string, open grpc.Streamer, options ...grpc.CallOption) (grpc.ClientStream, error) {
+	s, err := open(ctx, desc, conn, method, options...)
+	if err != nil {
+		return nil, err
+	}
+	return &watched{s, l}, nil
+}
+
+type watched struct {
+	grpc.ClientStream
+	lives *lives
+}
+
+// RecvMsg implements grpc.ClientStream.
+func (w *watched) RecvMsg(m any) error {
+	err := w.ClientStream.RecvMsg(m)
+	if err == nil {
+		w.lives.saw(m)
+	}
+	return err
+}
