@@ -89,6 +89,8 @@ func TestReconnectWithAnUnchangedDigestCostsNothing(t *testing.T) {
 
 func TestSlowAgentDelaysNobody(t *testing.T) {
 	p := newPlane(t)
+	// The registry knows that it has its troubles: it holds up neither the others nor the rollouts.
+	p.world.Sick("g", "slow", "StateDirectory")
 	r := p.replica("one")
 	hold := make(chan struct{})
 	slow := agenttest.New(agenttest.Config{Group: "g", Node: "slow", Hold: hold, Conn: func() grpc.ClientConnInterface { return r.conn }})
@@ -98,8 +100,6 @@ func TestSlowAgentDelaysNobody(t *testing.T) {
 	defer func() { cancel(); <-done }()
 	eventually(t, "the slow one is connected", func() bool { return slow.Opened() > 0 })
 	agents := p.agents(3, r)
-	// The registry knows that it has its troubles: it holds up neither the others nor the rollouts.
-	p.world.Sick("g", "slow", "StateDirectory")
 	for i := range 5 {
 		p.world.Revise("g", p.snapshot(20_000, strings.Repeat("x", i)))
 		eventually(t, "the others serve", func() bool {
