@@ -122,7 +122,7 @@ func New(c Config, d Deps) (*Distributor, error) {
 		config: c, deps: d, view: view, draining: make(chan struct{}), election: election.NewMetrics(d.Metrics), outage: newOutage(),
 		contact: etcdkv.NewContact(d.Etcd, store.ElectionPrefix+"/", d.Log),
 	}
-	r.world = intake.NewWorld(d.Translator, d.Registry, func(group fleet.GroupID, node fleet.NodeID, boot string) { r.hub.Enrolled(group, node, boot) }, d.Log)
+	r.world = intake.NewWorld(d.Translator, d.Registry, sessions{r}, d.Log)
 	r.hub = stream.NewHub(stream.Deps{
 		View: view, Content: content.New(d.Etcd, 0), Tallies: store.NewTallies(d.Etcd, c.ReplicaID), Roster: r.world, FrameBytes: c.FrameBytes,
 		Spread: c.ReconnectSpread, Log: d.Log, Metrics: stream.NewMetrics(d.Metrics),
@@ -203,4 +203,17 @@ func (d *Distributor) Remark() string { return d.contact.Remark() }
 // Leader returns the replica id of the present leader; empty when there is none.
 func (d *Distributor) Leader(ctx context.Context) (string, error) {
 	return election.Leader(ctx, d.deps.Etcd, store.ElectionPrefix)
+}
+
+// sessions are those of the hub, which is made after the world that tells it.
+type sessions struct{ *Distributor }
+
+// Enrolled implements intake.Sessions.
+func (s sessions) Enrolled(group fleet.GroupID, node fleet.NodeID, boot string) {
+	s.hub.Enrolled(group, node, boot)
+}
+
+// Quarantine implements intake.Sessions.
+func (s sessions) Quarantine(group fleet.GroupID, node fleet.NodeID, in bool) {
+	s.hub.Quarantine(group, node, in)
 }

@@ -339,3 +339,34 @@ func TestContentThatIsGoneIsToldInTheRollout(t *testing.T) {
 		}
 	}
 }
+
+// A node in quarantine is told nothing new, and no rollout waits for it. Once it is released it is told what its group runs.
+func TestQuarantine(t *testing.T) {
+	p := newPlane(t)
+	one, two := p.replica("one"), p.replica("two")
+	agents := append(p.agents(2, one), p.agent(agenttest.Config{Node: "n2"}, two))
+	p.revise("")
+	one.reaches(t, 1, completed)
+	for _, a := range agents {
+		eventually(t, "all serve", func() bool { return a.Serving().Revision == 1 })
+	}
+	p.world.Quarantine("g", "n2", true)
+	for _, r := range []*replica{one, two} {
+		eventually(t, "replicas have heard of it", func() bool { return r.counter(t, "silverback_distributor_quarantined_nodes") == 1 })
+	}
+	p.revise("-two")
+	if done := one.reaches(t, 2, completed); done.GetProgress().GetServing() != 2 {
+		t.Errorf("progress is %v", done.GetProgress())
+	}
+	p.revise("-three")
+	one.reaches(t, 3, completed)
+	if h := agents[2].History(); len(h) != 1 {
+		t.Errorf("the node in quarantine was told %+v", h)
+	}
+	p.world.Quarantine("g", "n2", false)
+	eventually(t, "it serves what its group runs", func() bool { return agents[2].Serving().Revision == 3 })
+	p.revise("-four")
+	if done := one.reaches(t, 4, completed); done.GetProgress().GetServing() != 3 {
+		t.Errorf("progress is %v", done.GetProgress())
+	}
+}

@@ -105,7 +105,7 @@ Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.
 	addTo(root, "submit", submit.Apply(a), submit.Diff(a), submit.Validate(a), submit.Render(a), submit.Dump(a))
 	addTo(root, "look", resource.Status(a), resource.Get(a), resource.Describe(a), rollout.Command(a), rollout.StatusAlias(a), export.Command(a))
 	addTo(root, "change",
-		certs.Command(a), resource.DrainNode(a), resource.UndrainNode(a), resource.Recover(a),
+		certs.Command(a), resource.DrainNode(a), resource.UndrainNode(a), resource.QuarantineNode(a), resource.ReleaseNode(a), resource.Recover(a),
 		parent("create", "Create a group", resource.CreateGroup(a)),
 		parent("update", "Change the policy of a group", resource.UpdateGroup(a)),
 		parent("delete", "Delete a source, a node or a group", submit.DeleteSource(a), resource.DeleteNode(a), resource.DeleteGroup(a)))

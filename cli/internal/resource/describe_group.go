@@ -135,6 +135,9 @@ func printDrain(w io.Writer, a *app.App, n *registryv1.Node) {
 	case says && online(n):
 		show.Printf(w, "Drained:     by its agent, which stops or has not heard yet that the node is given back\n")
 	}
+	if q := n.GetQuarantine(); q != nil {
+		show.Printf(w, "Quarantine:  for %s: %s\n", show.Age(a.Now(), q.GetSince()), show.Clean(q.GetReason()))
+	}
 }
 
 // printHealth prints how a gateway fares. Figures that are not known are left out.

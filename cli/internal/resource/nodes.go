@@ -50,11 +50,14 @@ func nodeRow(a *app.App, n *registryv1.Node) []string {
 	}
 }
 
-// nodeState is the state of a node, and that it is to be drained when its agent has not said yet that it is.
+// nodeState is the state of a node, that it is to be drained when its agent has not said yet that it is, and that it is in quarantine.
 func nodeState(n *registryv1.Node) string {
 	state := show.Enum(n.GetState(), "STATE_")
 	if n.GetDrain() != nil && n.GetState() != registryv1.Node_STATE_DRAINING {
 		state += " (to drain)"
+	}
+	if n.GetQuarantine() != nil {
+		state += " (quarantine)"
 	}
 	return state
 }

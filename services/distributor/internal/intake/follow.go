@@ -31,15 +31,24 @@ type World struct {
 	nodes     *follow.Table[nodeKey, member]
 }
 
+// Sessions are those of this replica's agents.
+type Sessions interface {
+	// Enrolled is told of each node in contact, and of the boot id of its agent.
+	Enrolled(group fleet.GroupID, node fleet.NodeID, boot string)
+	// Quarantine is told of each node whether it is in quarantine.
+	Quarantine(group fleet.GroupID, node fleet.NodeID, in bool)
+}
+
 // A member is a node as the registry knows it.
 type member struct {
 	rollout.Node
-	boot string // of the agent that is enrolled; empty from a registry of an older version
+	boot        string // of the agent that is enrolled; empty from a registry of an older version
+	quarantined bool   // by an operator
 }
 
 // NewWorld returns an empty world.
-// Enrolled, which must not block, is told of every node in contact that the registry tells of, and of the boot id of its agent.
-func NewWorld(translator translatorv1.TranslatorServiceClient, registry registryv1.RegistryServiceClient, enrolled func(fleet.GroupID, fleet.NodeID, string), log *slog.Logger) *World {
+// Sessions, which must not block, are told of every node that the registry tells of.
+func NewWorld(translator translatorv1.TranslatorServiceClient, registry registryv1.RegistryServiceClient, sessions Sessions, log *slog.Logger) *World {
 	lost := func(what string) func(error) {
 		return func(err error) {
 			log.Warn("watch broke; what is known stays", "watch", what, telemetry.Err, rpc.Why(err))
@@ -48,7 +57,7 @@ func NewWorld(translator translatorv1.TranslatorServiceClient, registry registry
 	return &World{
 		revisions: follow.NewTable(revisions(translator), lost("revisions")),
 		groups:    follow.NewTable(groups(registry), lost("groups")),
-		nodes:     follow.NewTable(nodes(registry, enrolled), lost("nodes")),
+		nodes:     follow.NewTable(nodes(registry, sessions), lost("nodes")),
 	}
 }
 
@@ -91,7 +100,7 @@ func (w *World) NodesOf(group fleet.GroupID) (all []rollout.Node) {
 func (w *World) Holder(group fleet.GroupID, node fleet.NodeID) (boot string, changed <-chan struct{}) {
 	changed = w.nodes.Changes()
 	n, known := w.nodes.Get(nodeKey{group, node})
-	if !known || !n.Online || !w.nodes.Current() {
+	if !known || !n.Online && !n.quarantined || !w.nodes.Current() {
 		return "", changed
 	}
 	return n.boot, changed
@@ -160,7 +169,7 @@ func groups(client registryv1.RegistryServiceClient) follow.Open[fleet.GroupID, 
 	}
 }
 
-func nodes(client registryv1.RegistryServiceClient, enrolled func(fleet.GroupID, fleet.NodeID, string)) follow.Open[nodeKey, member] {
+func nodes(client registryv1.RegistryServiceClient, sessions Sessions) follow.Open[nodeKey, member] {
 	type event = follow.Event[nodeKey, member]
 	return func(ctx context.Context, resume string) (func() (event, error), error) {
 		stream, err := client.WatchNodes(ctx, &registryv1.WatchNodesRequest{ResumeToken: resume})
@@ -176,16 +185,20 @@ func nodes(client registryv1.RegistryServiceClient, enrolled func(fleet.GroupID,
 				n := e.Upserted
 				key := nodeKey{fleet.GroupID(n.GetGroup()), fleet.NodeID(n.GetName())}
 				if online(n.GetState()) && n.GetBootId() != "" {
-					enrolled(key.group, key.node, n.GetBootId())
+					sessions.Enrolled(key.group, key.node, n.GetBootId())
 				}
+				sessions.Quarantine(key.group, key.node, n.GetQuarantine() != nil)
 				return event{Put: &follow.Pair[nodeKey, member]{Key: key, Value: member{
 					Node: rollout.Node{
-						Name: key.node, Position: fleet.Position(key.group, key.node), Online: online(n.GetState()) && !cutOff(n.GetStatus()), Sick: sick(n.GetStatus()),
+						Name: key.node, Position: fleet.Position(key.group, key.node), Sick: sick(n.GetStatus()),
+						Online:   online(n.GetState()) && !cutOff(n.GetStatus()) && n.GetQuarantine() == nil,
 						Followed: fleet.Stamp{Epoch: fleet.Epoch(n.GetStatus().GetEpoch()), Decision: fleet.Decision(n.GetStatus().GetDecision())},
-					}, boot: n.GetBootId(),
+					}, boot: n.GetBootId(), quarantined: n.GetQuarantine() != nil,
 				}}}, err
 			case *registryv1.WatchNodesResponse_Deleted_:
-				return event{Deleted: &nodeKey{fleet.GroupID(e.Deleted.GetGroup()), fleet.NodeID(e.Deleted.GetNode())}}, err
+				key := nodeKey{fleet.GroupID(e.Deleted.GetGroup()), fleet.NodeID(e.Deleted.GetNode())}
+				sessions.Quarantine(key.group, key.node, false)
+				return event{Deleted: &key}, err
 			case *registryv1.WatchNodesResponse_Synced_:
 				return event{Synced: &e.Synced.ResumeToken}, err
 			}

@@ -26,6 +26,12 @@ func (l lines) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// nobody are the sessions of a replica without agents.
+type nobody struct{}
+
+func (nobody) Enrolled(fleet.GroupID, fleet.NodeID, string) {}
+func (nobody) Quarantine(fleet.GroupID, fleet.NodeID, bool) {}
+
 func TestTheLogSaysWhyTheOtherServicesAreNotHeard(t *testing.T) {
 	conn, err := rpc.Dial(rpc.ClientConfig{Addresses: []string{"127.0.0.1:1"}})
 	if err != nil {
@@ -33,7 +39,7 @@ func TestTheLogSaysWhyTheOtherServicesAreNotHeard(t *testing.T) {
 	}
 	defer func() { _ = conn.Close() }()
 	logged := make(lines, 1)
-	w := intake.NewWorld(translatorv1.NewTranslatorServiceClient(conn), registryv1.NewRegistryServiceClient(conn), func(fleet.GroupID, fleet.NodeID, string) {}, slog.New(slog.NewTextHandler(logged, nil)))
+	w := intake.NewWorld(translatorv1.NewTranslatorServiceClient(conn), registryv1.NewRegistryServiceClient(conn), nobody{}, slog.New(slog.NewTextHandler(logged, nil)))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = w.Run(ctx) }()

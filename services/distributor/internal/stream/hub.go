@@ -69,6 +69,8 @@ type Hub struct {
 	groups  map[fleet.GroupID]*group
 	closing bool
 	away    error // why no stream is taken for the time being; nil when they are
+	// The nodes that are to be told nothing new, by group and name.
+	quarantine map[[2]string]bool
 }
 
 // A group is the sessions of one group on this replica.
@@ -95,7 +97,7 @@ func NewHub(d Deps) *Hub {
 	}
 	return &Hub{
 		view: d.View, frames: newFrames(d.Content, d.FrameBytes, d.Metrics), tallies: d.Tallies, roster: d.Roster, spread: d.Spread, log: d.Log, metrics: d.Metrics,
-		bell: make(chan struct{}, 1), doubt: make(chan struct{}, 1), ledger: d.Ledger, groups: map[fleet.GroupID]*group{},
+		bell: make(chan struct{}, 1), doubt: make(chan struct{}, 1), ledger: d.Ledger, groups: map[fleet.GroupID]*group{}, quarantine: map[[2]string]bool{},
 	}
 }
 
@@ -271,6 +273,48 @@ func (h *Hub) Enrolled(group fleet.GroupID, node fleet.NodeID, boot string) {
 	}
 }
 
+// Quarantine says whether a node is to be told nothing new. Once that is over it is told what it is to run.
+func (h *Hub) Quarantine(group fleet.GroupID, node fleet.NodeID, in bool) {
+	h.mu.Lock()
+	key := [2]string{string(group), string(node)}
+	was := h.quarantine[key]
+	if in {
+		h.quarantine[key] = true
+	} else {
+		delete(h.quarantine, key)
+	}
+	h.metrics.quarantined.Set(float64(len(h.quarantine)))
+	g := h.groups[group]
+	h.mu.Unlock()
+	if g != nil && was != in {
+		g.quarantine(node, in)
+		h.recount(g)
+	}
+}
+
+// quarantine has a node be told nothing new, or what it is to run.
+func (g *group) quarantine(node fleet.NodeID, in bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.sessions[node]
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	s.quarantined, s.assigned = in, rollout.Target{}
+	s.mu.Unlock()
+	if !in && g.assignment != nil {
+		s.offer(g.assignment, true)
+	}
+}
+
+// quarantined reports whether a node is in quarantine.
+func (h *Hub) quarantined(group fleet.GroupID, node fleet.NodeID) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.quarantine[[2]string{string(group), string(node)}]
+}
+
 // join opens a session. An older one of the same node ends.
 func (h *Hub) join(hello *distributorv1.Hello) (*session, error) {
 	var violations []fault.Violation
@@ -301,6 +345,7 @@ func (h *Hub) join(hello *distributorv1.Hello) (*session, error) {
 	g.users++
 	h.mu.Unlock()
 	s := newSession(h, g, hello)
+	s.quarantined = h.quarantined(id, s.node)
 	g.mu.Lock()
 	if a := h.view.Group(id).Assignment; a != nil && (g.assignment == nil || a.Stamp().After(g.assignment.Stamp())) {
 		g.assignment = a
@@ -322,6 +367,9 @@ func (h *Hub) join(hello *distributorv1.Hello) (*session, error) {
 	}
 	h.metrics.sessions.Inc()
 	h.recount(g)
+	if in := h.quarantined(id, s.node); in != s.isQuarantined() { // it changed between the two locks
+		g.quarantine(s.node, in)
+	}
 	// Drain or Suspend may have run between the two locks.
 	h.mu.Lock()
 	closing := h.closing || h.away != nil

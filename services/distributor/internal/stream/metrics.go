@@ -21,6 +21,7 @@ type Metrics struct {
 	tallyWrites    prometheus.Counter
 	taken          prometheus.Counter
 	ahead          prometheus.Gauge
+	quarantined    prometheus.Gauge
 }
 
 // NewMetrics registers the metrics of the streams.
@@ -44,6 +45,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "silverback_distributor_nodes_ahead", Help: "Agents connected to this replica that follow a decision that the ledger does not have: it was restored or lost.",
 		}),
 	}
+	m.quarantined = prometheus.NewGauge(prometheus.GaugeOpts{Name: "silverback_distributor_quarantined_nodes", Help: "Nodes in quarantine, as this replica knows."})
 	for _, kind := range []string{kindFull, kindDelta, kindNone} {
 		m.sentBytes.WithLabelValues(kind)
 	}
@@ -62,7 +64,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	for _, stage := range []string{stageSent, stageLoaded, stageServing} {
 		m.propagation.WithLabelValues(stage)
 	}
-	r.MustRegister(m.propagation, m.outcomes, m.replaced, m.sessions, m.sentBytes, m.frameHits, m.frameEncodings, m.frameEvictions, m.frameBytes, m.tallyWrites, m.taken, m.ahead)
+	r.MustRegister(m.propagation, m.outcomes, m.replaced, m.sessions, m.sentBytes, m.frameHits, m.frameEncodings, m.frameEvictions, m.frameBytes, m.tallyWrites, m.taken, m.ahead, m.quarantined)
 	return m
 }
 

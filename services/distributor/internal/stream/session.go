@@ -56,6 +56,8 @@ type session struct {
 	failure  string
 	badDelta int // in a row
 	refused  map[fleet.Digest][]rollout.Problem
+	// The node is in quarantine: it is told nothing, and does not count.
+	quarantined bool
 }
 
 func newSession(h *Hub, g *group, hello *distributorv1.Hello) *session {
@@ -105,6 +107,12 @@ func (s *session) offer(a *rollout.Assignment, joined bool) {
 	}
 }
 
+func (s *session) isQuarantined() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.quarantined
+}
+
 // close asks the writer to end the stream.
 func (s *session) close(why error) {
 	select {
@@ -136,7 +144,7 @@ func (s *session) write(stream serverStream, broken <-chan error) error {
 		}
 		retry = nil
 		d := s.box.take()
-		if d == nil {
+		if d == nil || s.isQuarantined() { // it is offered once more when that is over
 			continue
 		}
 		delta, err := s.prepare(ctx, d)

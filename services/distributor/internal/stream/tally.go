@@ -189,6 +189,9 @@ func (g *group) inOrder() []*session {
 func (s *session) countInto(t *rollout.Tally, candidate fleet.Digest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.quarantined {
+		return
+	}
 	t.Connected++
 	problems, refused := s.refused[candidate]
 	switch {

@@ -116,6 +116,18 @@ func (w *World) Sick(group, name string, conditions ...string) {
 	})
 }
 
+// Quarantine makes a known node one that is in quarantine, or in none.
+func (w *World) Quarantine(group, name string, in bool) {
+	w.change(func() {
+		n := proto.CloneOf(w.nodes[group+"/"+name])
+		n.Quarantine = nil
+		if in {
+			n.Quarantine = &registryv1.Quarantine{Reason: "for the test"}
+		}
+		w.nodes[group+"/"+name] = n
+	})
+}
+
 // Revise makes the next revision of a group.
 func (w *World) Revise(group string, digest fleet.Digest) (number int64) {
 	w.change(func() {

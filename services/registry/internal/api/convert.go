@@ -133,7 +133,7 @@ func nodeTo(m view.Member) (*registryv1.Node, error) {
 	out := &registryv1.Node{
 		Group: string(m.Key.Group), Name: string(m.Key.Node), State: registryv1.Node_State(m.State()), Labels: n.Labels,
 		AgentVersion: n.AgentVersion, ProxyAddress: n.ProxyAddress, AgentAddress: n.AgentAddress,
-		CreateTime: timestamppb.New(n.Created), StateTime: timestamppb.New(m.StateTime()), Drain: drainTo(n), BootId: n.BootID,
+		CreateTime: timestamppb.New(n.Created), StateTime: timestamppb.New(m.StateTime()), Drain: drainTo(n), Quarantine: quarantineTo(n), BootId: n.BootID,
 	}
 	if len(n.Capabilities) > 0 {
 		out.Capabilities = &fleetv1.Capabilities{}

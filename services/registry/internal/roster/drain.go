@@ -11,7 +11,7 @@ type Drain struct {
 	Since  time.Time `json:"since"`
 }
 
-// maxDrainRequests is how many request ids of drains and undrains a node's record remembers: a client gives up retrying long before
+// maxDrainRequests is how many request ids of operators a node's record remembers: a client gives up retrying long before
 // so many others come in between.
 const maxDrainRequests = 8
 
@@ -41,6 +41,11 @@ func UndrainNode(n Node, request string) (Node, bool) {
 // ordered counts the order and remembers its request.
 func (n Node) ordered(request string) Node {
 	n.DrainOrder++
+	return n.remembering(request)
+}
+
+// remembering keeps the id of a request that was carried out.
+func (n Node) remembering(request string) Node {
 	if request != "" {
 		n.DrainRequests = append(slices.Clone(n.DrainRequests), request)
 		n.DrainRequests = n.DrainRequests[max(0, len(n.DrainRequests)-maxDrainRequests):]

@@ -17,7 +17,7 @@ func Enrol(now time.Time, key Key, before *Node, session *Session, asked Node, o
 	if before != nil {
 		asked.Created, asked.Last, asked.Ended = before.Created, before.Last, before.Ended
 		// An operator's word outlives whatever becomes of the agent.
-		asked.Drain, asked.DrainOrder, asked.DrainRequests = before.Drain, before.DrainOrder, before.DrainRequests
+		asked.Drain, asked.DrainOrder, asked.DrainRequests, asked.Quarantine = before.Drain, before.DrainOrder, before.DrainRequests, before.Quarantine
 		if before.Twin != nil && before.Twin.BootID != asked.BootID {
 			asked.Twin = before.Twin
 		}

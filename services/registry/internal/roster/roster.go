@@ -61,7 +61,7 @@ func (r Report) same(o Report) bool {
 // Same reports whether two reports say the same.
 func (r Report) Same(o Report) bool { return r.same(o) && bytes.Equal(r.Full, o.Full) }
 
-// A Node is the durable record of a node. It is written when the node enrols, is drained or undrained, and when a session ends, never
+// A Node is the durable record of a node. It is written when the node enrols, when an operator gives an order, and when a session ends, never
 // at a renewal.
 type Node struct {
 	BootID       string            `json:"boot_id"`
@@ -80,7 +80,9 @@ type Node struct {
 
 	Drain         *Drain   `json:"drain,omitempty"`          // nil when the node is not drained
 	DrainOrder    int64    `json:"drain_order,omitempty"`    // grows with every drain and undrain
-	DrainRequests []string `json:"drain_requests,omitempty"` // the last that were carried out
+	DrainRequests []string `json:"drain_requests,omitempty"` // the last requests of operators that were carried out, those about quarantine too
+
+	Quarantine *Quarantine `json:"quarantine,omitempty"` // nil when the node is in none
 
 	Twin *Twin `json:"twin,omitempty"` // the agent that was refused last under this name; see Duplicate
 }

@@ -330,7 +330,9 @@ type Node struct {
 	// Set while an operator has the node out of load balancing. Set by DrainNode.
 	Drain *Drain `protobuf:"bytes,12,opt,name=drain,proto3" json:"drain,omitempty"`
 	// The boot id of the agent that is enrolled; only that agent is given directives.
-	BootId        string `protobuf:"bytes,13,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
+	BootId string `protobuf:"bytes,13,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
+	// Set while an operator has rollouts go on without the node. Set by QuarantineNode.
+	Quarantine    *Quarantine `protobuf:"bytes,20,opt,name=quarantine,proto3" json:"quarantine,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -456,6 +458,68 @@ func (x *Node) GetBootId() string {
 	return ""
 }
 
+func (x *Node) GetQuarantine() *Quarantine {
+	if x != nil {
+		return x.Quarantine
+	}
+	return nil
+}
+
+// An operator's word that a node is told nothing new and that no rollout waits for it.
+type Quarantine struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Why, for people.
+	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Since when.
+	Since         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Quarantine) Reset() {
+	*x = Quarantine{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Quarantine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Quarantine) ProtoMessage() {}
+
+func (x *Quarantine) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Quarantine.ProtoReflect.Descriptor instead.
+func (*Quarantine) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Quarantine) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Quarantine) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
 // An operator's word that a node is to stay out of load balancing. It outlives
 // restarts of the agent and of the registry.
 type Drain struct {
@@ -470,7 +534,7 @@ type Drain struct {
 
 func (x *Drain) Reset() {
 	*x = Drain{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[3]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -482,7 +546,7 @@ func (x *Drain) String() string {
 func (*Drain) ProtoMessage() {}
 
 func (x *Drain) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[3]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -495,7 +559,7 @@ func (x *Drain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drain.ProtoReflect.Descriptor instead.
 func (*Drain) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{3}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Drain) GetReason() string {
@@ -525,7 +589,7 @@ type CreateGroupRequest struct {
 
 func (x *CreateGroupRequest) Reset() {
 	*x = CreateGroupRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[4]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -537,7 +601,7 @@ func (x *CreateGroupRequest) String() string {
 func (*CreateGroupRequest) ProtoMessage() {}
 
 func (x *CreateGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[4]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -550,7 +614,7 @@ func (x *CreateGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGroupRequest.ProtoReflect.Descriptor instead.
 func (*CreateGroupRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{4}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CreateGroupRequest) GetGroup() *Group {
@@ -578,7 +642,7 @@ type CreateGroupResponse struct {
 
 func (x *CreateGroupResponse) Reset() {
 	*x = CreateGroupResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[5]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -590,7 +654,7 @@ func (x *CreateGroupResponse) String() string {
 func (*CreateGroupResponse) ProtoMessage() {}
 
 func (x *CreateGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[5]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -603,7 +667,7 @@ func (x *CreateGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGroupResponse.ProtoReflect.Descriptor instead.
 func (*CreateGroupResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{5}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CreateGroupResponse) GetGroup() *Group {
@@ -624,7 +688,7 @@ type GetGroupRequest struct {
 
 func (x *GetGroupRequest) Reset() {
 	*x = GetGroupRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[6]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -636,7 +700,7 @@ func (x *GetGroupRequest) String() string {
 func (*GetGroupRequest) ProtoMessage() {}
 
 func (x *GetGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[6]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -649,7 +713,7 @@ func (x *GetGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGroupRequest.ProtoReflect.Descriptor instead.
 func (*GetGroupRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{6}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetGroupRequest) GetName() string {
@@ -670,7 +734,7 @@ type GetGroupResponse struct {
 
 func (x *GetGroupResponse) Reset() {
 	*x = GetGroupResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[7]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -682,7 +746,7 @@ func (x *GetGroupResponse) String() string {
 func (*GetGroupResponse) ProtoMessage() {}
 
 func (x *GetGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[7]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -695,7 +759,7 @@ func (x *GetGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGroupResponse.ProtoReflect.Descriptor instead.
 func (*GetGroupResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{7}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetGroupResponse) GetGroup() *Group {
@@ -718,7 +782,7 @@ type ListGroupsRequest struct {
 
 func (x *ListGroupsRequest) Reset() {
 	*x = ListGroupsRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[8]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -730,7 +794,7 @@ func (x *ListGroupsRequest) String() string {
 func (*ListGroupsRequest) ProtoMessage() {}
 
 func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[8]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -743,7 +807,7 @@ func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsRequest.ProtoReflect.Descriptor instead.
 func (*ListGroupsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{8}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListGroupsRequest) GetPageSize() int32 {
@@ -773,7 +837,7 @@ type ListGroupsResponse struct {
 
 func (x *ListGroupsResponse) Reset() {
 	*x = ListGroupsResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[9]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -785,7 +849,7 @@ func (x *ListGroupsResponse) String() string {
 func (*ListGroupsResponse) ProtoMessage() {}
 
 func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[9]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -798,7 +862,7 @@ func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsResponse.ProtoReflect.Descriptor instead.
 func (*ListGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{9}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListGroupsResponse) GetGroups() []*Group {
@@ -828,7 +892,7 @@ type UpdateGroupRequest struct {
 
 func (x *UpdateGroupRequest) Reset() {
 	*x = UpdateGroupRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[10]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -840,7 +904,7 @@ func (x *UpdateGroupRequest) String() string {
 func (*UpdateGroupRequest) ProtoMessage() {}
 
 func (x *UpdateGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[10]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -853,7 +917,7 @@ func (x *UpdateGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateGroupRequest.ProtoReflect.Descriptor instead.
 func (*UpdateGroupRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{10}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *UpdateGroupRequest) GetGroup() *Group {
@@ -881,7 +945,7 @@ type UpdateGroupResponse struct {
 
 func (x *UpdateGroupResponse) Reset() {
 	*x = UpdateGroupResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[11]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -893,7 +957,7 @@ func (x *UpdateGroupResponse) String() string {
 func (*UpdateGroupResponse) ProtoMessage() {}
 
 func (x *UpdateGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[11]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -906,7 +970,7 @@ func (x *UpdateGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateGroupResponse.ProtoReflect.Descriptor instead.
 func (*UpdateGroupResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{11}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *UpdateGroupResponse) GetGroup() *Group {
@@ -929,7 +993,7 @@ type DeleteGroupRequest struct {
 
 func (x *DeleteGroupRequest) Reset() {
 	*x = DeleteGroupRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[12]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -941,7 +1005,7 @@ func (x *DeleteGroupRequest) String() string {
 func (*DeleteGroupRequest) ProtoMessage() {}
 
 func (x *DeleteGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[12]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -954,7 +1018,7 @@ func (x *DeleteGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteGroupRequest.ProtoReflect.Descriptor instead.
 func (*DeleteGroupRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{12}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DeleteGroupRequest) GetName() string {
@@ -980,7 +1044,7 @@ type DeleteGroupResponse struct {
 
 func (x *DeleteGroupResponse) Reset() {
 	*x = DeleteGroupResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[13]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -992,7 +1056,7 @@ func (x *DeleteGroupResponse) String() string {
 func (*DeleteGroupResponse) ProtoMessage() {}
 
 func (x *DeleteGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[13]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1005,7 +1069,7 @@ func (x *DeleteGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteGroupResponse.ProtoReflect.Descriptor instead.
 func (*DeleteGroupResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{13}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{14}
 }
 
 // Asks for the groups and their changes.
@@ -1019,7 +1083,7 @@ type WatchGroupsRequest struct {
 
 func (x *WatchGroupsRequest) Reset() {
 	*x = WatchGroupsRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[14]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1031,7 +1095,7 @@ func (x *WatchGroupsRequest) String() string {
 func (*WatchGroupsRequest) ProtoMessage() {}
 
 func (x *WatchGroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[14]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1044,7 +1108,7 @@ func (x *WatchGroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchGroupsRequest.ProtoReflect.Descriptor instead.
 func (*WatchGroupsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{14}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *WatchGroupsRequest) GetResumeToken() string {
@@ -1074,7 +1138,7 @@ type WatchGroupsResponse struct {
 
 func (x *WatchGroupsResponse) Reset() {
 	*x = WatchGroupsResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[15]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1086,7 +1150,7 @@ func (x *WatchGroupsResponse) String() string {
 func (*WatchGroupsResponse) ProtoMessage() {}
 
 func (x *WatchGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[15]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1099,7 +1163,7 @@ func (x *WatchGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchGroupsResponse.ProtoReflect.Descriptor instead.
 func (*WatchGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{15}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *WatchGroupsResponse) GetEvent() isWatchGroupsResponse_Event {
@@ -1209,7 +1273,7 @@ type EnrolNodeRequest struct {
 
 func (x *EnrolNodeRequest) Reset() {
 	*x = EnrolNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[16]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1221,7 +1285,7 @@ func (x *EnrolNodeRequest) String() string {
 func (*EnrolNodeRequest) ProtoMessage() {}
 
 func (x *EnrolNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[16]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1234,7 +1298,7 @@ func (x *EnrolNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolNodeRequest.ProtoReflect.Descriptor instead.
 func (*EnrolNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{16}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *EnrolNodeRequest) GetGroup() string {
@@ -1334,7 +1398,7 @@ type EnrolNodeResponse struct {
 
 func (x *EnrolNodeResponse) Reset() {
 	*x = EnrolNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[17]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1346,7 +1410,7 @@ func (x *EnrolNodeResponse) String() string {
 func (*EnrolNodeResponse) ProtoMessage() {}
 
 func (x *EnrolNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[17]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1359,7 +1423,7 @@ func (x *EnrolNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolNodeResponse.ProtoReflect.Descriptor instead.
 func (*EnrolNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{17}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *EnrolNodeResponse) GetRenewInterval() *durationpb.Duration {
@@ -1439,7 +1503,7 @@ type RenewNodeRequest struct {
 
 func (x *RenewNodeRequest) Reset() {
 	*x = RenewNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[18]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1451,7 +1515,7 @@ func (x *RenewNodeRequest) String() string {
 func (*RenewNodeRequest) ProtoMessage() {}
 
 func (x *RenewNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[18]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1464,7 +1528,7 @@ func (x *RenewNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewNodeRequest.ProtoReflect.Descriptor instead.
 func (*RenewNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{18}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RenewNodeRequest) GetGroup() string {
@@ -1530,7 +1594,7 @@ type RenewNodeResponse struct {
 
 func (x *RenewNodeResponse) Reset() {
 	*x = RenewNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[19]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1542,7 +1606,7 @@ func (x *RenewNodeResponse) String() string {
 func (*RenewNodeResponse) ProtoMessage() {}
 
 func (x *RenewNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[19]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1555,7 +1619,7 @@ func (x *RenewNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewNodeResponse.ProtoReflect.Descriptor instead.
 func (*RenewNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{19}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RenewNodeResponse) GetRenewInterval() *durationpb.Duration {
@@ -1627,7 +1691,7 @@ type GetNodeRequest struct {
 
 func (x *GetNodeRequest) Reset() {
 	*x = GetNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[20]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1639,7 +1703,7 @@ func (x *GetNodeRequest) String() string {
 func (*GetNodeRequest) ProtoMessage() {}
 
 func (x *GetNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[20]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1652,7 +1716,7 @@ func (x *GetNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNodeRequest.ProtoReflect.Descriptor instead.
 func (*GetNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{20}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetNodeRequest) GetGroup() string {
@@ -1680,7 +1744,7 @@ type GetNodeResponse struct {
 
 func (x *GetNodeResponse) Reset() {
 	*x = GetNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[21]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1692,7 +1756,7 @@ func (x *GetNodeResponse) String() string {
 func (*GetNodeResponse) ProtoMessage() {}
 
 func (x *GetNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[21]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1705,7 +1769,7 @@ func (x *GetNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNodeResponse.ProtoReflect.Descriptor instead.
 func (*GetNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{21}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetNodeResponse) GetNode() *Node {
@@ -1730,7 +1794,7 @@ type ListNodesRequest struct {
 
 func (x *ListNodesRequest) Reset() {
 	*x = ListNodesRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[22]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1742,7 +1806,7 @@ func (x *ListNodesRequest) String() string {
 func (*ListNodesRequest) ProtoMessage() {}
 
 func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[22]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1755,7 +1819,7 @@ func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListNodesRequest.ProtoReflect.Descriptor instead.
 func (*ListNodesRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{22}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListNodesRequest) GetGroup() string {
@@ -1792,7 +1856,7 @@ type ListNodesResponse struct {
 
 func (x *ListNodesResponse) Reset() {
 	*x = ListNodesResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[23]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1804,7 +1868,7 @@ func (x *ListNodesResponse) String() string {
 func (*ListNodesResponse) ProtoMessage() {}
 
 func (x *ListNodesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[23]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1817,7 +1881,7 @@ func (x *ListNodesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListNodesResponse.ProtoReflect.Descriptor instead.
 func (*ListNodesResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{23}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListNodesResponse) GetNodes() []*Node {
@@ -1849,7 +1913,7 @@ type DeleteNodeRequest struct {
 
 func (x *DeleteNodeRequest) Reset() {
 	*x = DeleteNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[24]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1861,7 +1925,7 @@ func (x *DeleteNodeRequest) String() string {
 func (*DeleteNodeRequest) ProtoMessage() {}
 
 func (x *DeleteNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[24]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1874,7 +1938,7 @@ func (x *DeleteNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteNodeRequest.ProtoReflect.Descriptor instead.
 func (*DeleteNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{24}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DeleteNodeRequest) GetGroup() string {
@@ -1907,7 +1971,7 @@ type DeleteNodeResponse struct {
 
 func (x *DeleteNodeResponse) Reset() {
 	*x = DeleteNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[25]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1919,7 +1983,7 @@ func (x *DeleteNodeResponse) String() string {
 func (*DeleteNodeResponse) ProtoMessage() {}
 
 func (x *DeleteNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[25]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1932,7 +1996,7 @@ func (x *DeleteNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteNodeResponse.ProtoReflect.Descriptor instead.
 func (*DeleteNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{25}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{26}
 }
 
 // Asks for nodes and their changes.
@@ -1948,7 +2012,7 @@ type WatchNodesRequest struct {
 
 func (x *WatchNodesRequest) Reset() {
 	*x = WatchNodesRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[26]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1960,7 +2024,7 @@ func (x *WatchNodesRequest) String() string {
 func (*WatchNodesRequest) ProtoMessage() {}
 
 func (x *WatchNodesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[26]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1973,7 +2037,7 @@ func (x *WatchNodesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchNodesRequest.ProtoReflect.Descriptor instead.
 func (*WatchNodesRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{26}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *WatchNodesRequest) GetGroup() string {
@@ -2008,7 +2072,7 @@ type WatchNodesResponse struct {
 
 func (x *WatchNodesResponse) Reset() {
 	*x = WatchNodesResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[27]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2020,7 +2084,7 @@ func (x *WatchNodesResponse) String() string {
 func (*WatchNodesResponse) ProtoMessage() {}
 
 func (x *WatchNodesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[27]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2033,7 +2097,7 @@ func (x *WatchNodesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchNodesResponse.ProtoReflect.Descriptor instead.
 func (*WatchNodesResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{27}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *WatchNodesResponse) GetEvent() isWatchNodesResponse_Event {
@@ -2128,7 +2192,7 @@ type DrainNodeRequest struct {
 
 func (x *DrainNodeRequest) Reset() {
 	*x = DrainNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[28]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2140,7 +2204,7 @@ func (x *DrainNodeRequest) String() string {
 func (*DrainNodeRequest) ProtoMessage() {}
 
 func (x *DrainNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[28]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2153,7 +2217,7 @@ func (x *DrainNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainNodeRequest.ProtoReflect.Descriptor instead.
 func (*DrainNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{28}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DrainNodeRequest) GetGroup() string {
@@ -2196,7 +2260,7 @@ type DrainNodeResponse struct {
 
 func (x *DrainNodeResponse) Reset() {
 	*x = DrainNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[29]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2208,7 +2272,7 @@ func (x *DrainNodeResponse) String() string {
 func (*DrainNodeResponse) ProtoMessage() {}
 
 func (x *DrainNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[29]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2221,7 +2285,7 @@ func (x *DrainNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainNodeResponse.ProtoReflect.Descriptor instead.
 func (*DrainNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{29}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DrainNodeResponse) GetNode() *Node {
@@ -2246,7 +2310,7 @@ type UndrainNodeRequest struct {
 
 func (x *UndrainNodeRequest) Reset() {
 	*x = UndrainNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[30]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2258,7 +2322,7 @@ func (x *UndrainNodeRequest) String() string {
 func (*UndrainNodeRequest) ProtoMessage() {}
 
 func (x *UndrainNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[30]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2271,7 +2335,7 @@ func (x *UndrainNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndrainNodeRequest.ProtoReflect.Descriptor instead.
 func (*UndrainNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{30}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *UndrainNodeRequest) GetGroup() string {
@@ -2306,7 +2370,7 @@ type UndrainNodeResponse struct {
 
 func (x *UndrainNodeResponse) Reset() {
 	*x = UndrainNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[31]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2318,7 +2382,7 @@ func (x *UndrainNodeResponse) String() string {
 func (*UndrainNodeResponse) ProtoMessage() {}
 
 func (x *UndrainNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[31]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2331,10 +2395,239 @@ func (x *UndrainNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndrainNodeResponse.ProtoReflect.Descriptor instead.
 func (*UndrainNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{31}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *UndrainNodeResponse) GetNode() *Node {
+	if x != nil {
+		return x.Node
+	}
+	return nil
+}
+
+// Asks to have rollouts go on without a node.
+type QuarantineNodeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// The node.
+	Node string `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	// Why, for people; at most 512 bytes.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Makes a retry safe; at most 64 characters.
+	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuarantineNodeRequest) Reset() {
+	*x = QuarantineNodeRequest{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuarantineNodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuarantineNodeRequest) ProtoMessage() {}
+
+func (x *QuarantineNodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuarantineNodeRequest.ProtoReflect.Descriptor instead.
+func (*QuarantineNodeRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *QuarantineNodeRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *QuarantineNodeRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *QuarantineNodeRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *QuarantineNodeRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// The node is in quarantine.
+type QuarantineNodeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The node.
+	Node          *Node `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuarantineNodeResponse) Reset() {
+	*x = QuarantineNodeResponse{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuarantineNodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuarantineNodeResponse) ProtoMessage() {}
+
+func (x *QuarantineNodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuarantineNodeResponse.ProtoReflect.Descriptor instead.
+func (*QuarantineNodeResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *QuarantineNodeResponse) GetNode() *Node {
+	if x != nil {
+		return x.Node
+	}
+	return nil
+}
+
+// Asks to end a quarantine.
+type ReleaseNodeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// The node.
+	Node string `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	// Makes a retry safe; at most 64 characters.
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReleaseNodeRequest) Reset() {
+	*x = ReleaseNodeRequest{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReleaseNodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReleaseNodeRequest) ProtoMessage() {}
+
+func (x *ReleaseNodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReleaseNodeRequest.ProtoReflect.Descriptor instead.
+func (*ReleaseNodeRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ReleaseNodeRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *ReleaseNodeRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *ReleaseNodeRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// The node is in no quarantine.
+type ReleaseNodeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The node.
+	Node          *Node `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReleaseNodeResponse) Reset() {
+	*x = ReleaseNodeResponse{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReleaseNodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReleaseNodeResponse) ProtoMessage() {}
+
+func (x *ReleaseNodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReleaseNodeResponse.ProtoReflect.Descriptor instead.
+func (*ReleaseNodeResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ReleaseNodeResponse) GetNode() *Node {
 	if x != nil {
 		return x.Node
 	}
@@ -2358,7 +2651,7 @@ type UploadSchemasRequest struct {
 
 func (x *UploadSchemasRequest) Reset() {
 	*x = UploadSchemasRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[32]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2370,7 +2663,7 @@ func (x *UploadSchemasRequest) String() string {
 func (*UploadSchemasRequest) ProtoMessage() {}
 
 func (x *UploadSchemasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[32]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2383,7 +2676,7 @@ func (x *UploadSchemasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadSchemasRequest.ProtoReflect.Descriptor instead.
 func (*UploadSchemasRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{32}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *UploadSchemasRequest) GetGroup() string {
@@ -2423,7 +2716,7 @@ type UploadSchemasResponse struct {
 
 func (x *UploadSchemasResponse) Reset() {
 	*x = UploadSchemasResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[33]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2435,7 +2728,7 @@ func (x *UploadSchemasResponse) String() string {
 func (*UploadSchemasResponse) ProtoMessage() {}
 
 func (x *UploadSchemasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[33]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2448,7 +2741,7 @@ func (x *UploadSchemasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadSchemasResponse.ProtoReflect.Descriptor instead.
 func (*UploadSchemasResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{33}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{38}
 }
 
 // Asks for a bundle of schemas.
@@ -2462,7 +2755,7 @@ type GetSchemasRequest struct {
 
 func (x *GetSchemasRequest) Reset() {
 	*x = GetSchemasRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[34]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2474,7 +2767,7 @@ func (x *GetSchemasRequest) String() string {
 func (*GetSchemasRequest) ProtoMessage() {}
 
 func (x *GetSchemasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[34]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2487,7 +2780,7 @@ func (x *GetSchemasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSchemasRequest.ProtoReflect.Descriptor instead.
 func (*GetSchemasRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{34}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *GetSchemasRequest) GetDigest() string {
@@ -2508,7 +2801,7 @@ type GetSchemasResponse struct {
 
 func (x *GetSchemasResponse) Reset() {
 	*x = GetSchemasResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[35]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2520,7 +2813,7 @@ func (x *GetSchemasResponse) String() string {
 func (*GetSchemasResponse) ProtoMessage() {}
 
 func (x *GetSchemasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[35]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2533,7 +2826,7 @@ func (x *GetSchemasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSchemasResponse.ProtoReflect.Descriptor instead.
 func (*GetSchemasResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{35}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *GetSchemasResponse) GetZstd() []byte {
@@ -2552,7 +2845,7 @@ type WatchGroupsResponse_Listing struct {
 
 func (x *WatchGroupsResponse_Listing) Reset() {
 	*x = WatchGroupsResponse_Listing{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[37]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2564,7 +2857,7 @@ func (x *WatchGroupsResponse_Listing) String() string {
 func (*WatchGroupsResponse_Listing) ProtoMessage() {}
 
 func (x *WatchGroupsResponse_Listing) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[37]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2577,7 +2870,7 @@ func (x *WatchGroupsResponse_Listing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchGroupsResponse_Listing.ProtoReflect.Descriptor instead.
 func (*WatchGroupsResponse_Listing) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{15, 0}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{16, 0}
 }
 
 // Everything up to here was sent.
@@ -2591,7 +2884,7 @@ type WatchGroupsResponse_Synced struct {
 
 func (x *WatchGroupsResponse_Synced) Reset() {
 	*x = WatchGroupsResponse_Synced{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[38]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2603,7 +2896,7 @@ func (x *WatchGroupsResponse_Synced) String() string {
 func (*WatchGroupsResponse_Synced) ProtoMessage() {}
 
 func (x *WatchGroupsResponse_Synced) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[38]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2616,7 +2909,7 @@ func (x *WatchGroupsResponse_Synced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchGroupsResponse_Synced.ProtoReflect.Descriptor instead.
 func (*WatchGroupsResponse_Synced) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{15, 1}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{16, 1}
 }
 
 func (x *WatchGroupsResponse_Synced) GetResumeToken() string {
@@ -2635,7 +2928,7 @@ type WatchNodesResponse_Listing struct {
 
 func (x *WatchNodesResponse_Listing) Reset() {
 	*x = WatchNodesResponse_Listing{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[40]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2647,7 +2940,7 @@ func (x *WatchNodesResponse_Listing) String() string {
 func (*WatchNodesResponse_Listing) ProtoMessage() {}
 
 func (x *WatchNodesResponse_Listing) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[40]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2660,7 +2953,7 @@ func (x *WatchNodesResponse_Listing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchNodesResponse_Listing.ProtoReflect.Descriptor instead.
 func (*WatchNodesResponse_Listing) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{27, 0}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{28, 0}
 }
 
 // Everything up to here was sent.
@@ -2674,7 +2967,7 @@ type WatchNodesResponse_Synced struct {
 
 func (x *WatchNodesResponse_Synced) Reset() {
 	*x = WatchNodesResponse_Synced{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[41]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2686,7 +2979,7 @@ func (x *WatchNodesResponse_Synced) String() string {
 func (*WatchNodesResponse_Synced) ProtoMessage() {}
 
 func (x *WatchNodesResponse_Synced) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[41]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2699,7 +2992,7 @@ func (x *WatchNodesResponse_Synced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchNodesResponse_Synced.ProtoReflect.Descriptor instead.
 func (*WatchNodesResponse_Synced) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{27, 1}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{28, 1}
 }
 
 func (x *WatchNodesResponse_Synced) GetResumeToken() string {
@@ -2722,7 +3015,7 @@ type WatchNodesResponse_Deleted struct {
 
 func (x *WatchNodesResponse_Deleted) Reset() {
 	*x = WatchNodesResponse_Deleted{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[42]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2734,7 +3027,7 @@ func (x *WatchNodesResponse_Deleted) String() string {
 func (*WatchNodesResponse_Deleted) ProtoMessage() {}
 
 func (x *WatchNodesResponse_Deleted) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[42]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2747,7 +3040,7 @@ func (x *WatchNodesResponse_Deleted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchNodesResponse_Deleted.ProtoReflect.Descriptor instead.
 func (*WatchNodesResponse_Deleted) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{27, 2}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{28, 2}
 }
 
 func (x *WatchNodesResponse_Deleted) GetGroup() string {
@@ -2788,7 +3081,7 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\x06counts\x18\x02 \x01(\bR\x06counts\x12\x14\n" +
 	"\x05nodes\x18\x03 \x01(\x05R\x05nodes\x12\x1d\n" +
 	"\n" +
-	"node_names\x18\x04 \x03(\tR\tnodeNames\"\xb0\x06\n" +
+	"node_names\x18\x04 \x03(\tR\tnodeNames\"\xf4\x06\n" +
 	"\x04Node\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x128\n" +
@@ -2805,7 +3098,10 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\n" +
 	"state_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tstateTime\x123\n" +
 	"\x05drain\x18\f \x01(\v2\x1d.silverback.registry.v1.DrainR\x05drain\x12\x17\n" +
-	"\aboot_id\x18\r \x01(\tR\x06bootId\x1a9\n" +
+	"\aboot_id\x18\r \x01(\tR\x06bootId\x12B\n" +
+	"\n" +
+	"quarantine\x18\x14 \x01(\v2\".silverback.registry.v1.QuarantineR\n" +
+	"quarantine\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x91\x01\n" +
@@ -2817,7 +3113,11 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\x11STATE_UNREACHABLE\x10\x04\x12\x12\n" +
 	"\x0eSTATE_DRAINING\x10\x05\x12\x0e\n" +
 	"\n" +
-	"STATE_GONE\x10\x06\"Q\n" +
+	"STATE_GONE\x10\x06\"V\n" +
+	"\n" +
+	"Quarantine\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x120\n" +
+	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"Q\n" +
 	"\x05Drain\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x120\n" +
 	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"y\n" +
@@ -2951,6 +3251,22 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"G\n" +
 	"\x13UndrainNodeResponse\x120\n" +
+	"\x04node\x18\x01 \x01(\v2\x1c.silverback.registry.v1.NodeR\x04node\"\x9f\x01\n" +
+	"\x15QuarantineNodeRequest\x12\x1d\n" +
+	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1b\n" +
+	"\x04node\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04node\x12\"\n" +
+	"\x06reason\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\x04R\x06reason\x12&\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"J\n" +
+	"\x16QuarantineNodeResponse\x120\n" +
+	"\x04node\x18\x01 \x01(\v2\x1c.silverback.registry.v1.NodeR\x04node\"x\n" +
+	"\x12ReleaseNodeRequest\x12\x1d\n" +
+	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1b\n" +
+	"\x04node\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04node\x12&\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"G\n" +
+	"\x13ReleaseNodeResponse\x120\n" +
 	"\x04node\x18\x01 \x01(\v2\x1c.silverback.registry.v1.NodeR\x04node\"\x94\x01\n" +
 	"\x14UploadSchemasRequest\x12\x1d\n" +
 	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1b\n" +
@@ -2961,7 +3277,7 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\x11GetSchemasRequest\x12\x1f\n" +
 	"\x06digest\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06digest\"(\n" +
 	"\x12GetSchemasResponse\x12\x12\n" +
-	"\x04zstd\x18\x01 \x01(\fR\x04zstd2\xe2\f\n" +
+	"\x04zstd\x18\x01 \x01(\fR\x04zstd2\xbb\x0e\n" +
 	"\x0fRegistryService\x12f\n" +
 	"\vCreateGroup\x12*.silverback.registry.v1.CreateGroupRequest\x1a+.silverback.registry.v1.CreateGroupResponse\x12]\n" +
 	"\bGetGroup\x12'.silverback.registry.v1.GetGroupRequest\x1a(.silverback.registry.v1.GetGroupResponse\x12c\n" +
@@ -2979,7 +3295,9 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\n" +
 	"WatchNodes\x12).silverback.registry.v1.WatchNodesRequest\x1a*.silverback.registry.v1.WatchNodesResponse0\x01\x12`\n" +
 	"\tDrainNode\x12(.silverback.registry.v1.DrainNodeRequest\x1a).silverback.registry.v1.DrainNodeResponse\x12f\n" +
-	"\vUndrainNode\x12*.silverback.registry.v1.UndrainNodeRequest\x1a+.silverback.registry.v1.UndrainNodeResponse\x12l\n" +
+	"\vUndrainNode\x12*.silverback.registry.v1.UndrainNodeRequest\x1a+.silverback.registry.v1.UndrainNodeResponse\x12o\n" +
+	"\x0eQuarantineNode\x12-.silverback.registry.v1.QuarantineNodeRequest\x1a..silverback.registry.v1.QuarantineNodeResponse\x12f\n" +
+	"\vReleaseNode\x12*.silverback.registry.v1.ReleaseNodeRequest\x1a+.silverback.registry.v1.ReleaseNodeResponse\x12l\n" +
 	"\rUploadSchemas\x12,.silverback.registry.v1.UploadSchemasRequest\x1a-.silverback.registry.v1.UploadSchemasResponse\x12c\n" +
 	"\n" +
 	"GetSchemas\x12).silverback.registry.v1.GetSchemasRequest\x1a*.silverback.registry.v1.GetSchemasResponseB\xfb\x01\n" +
@@ -2998,141 +3316,154 @@ func file_silverback_registry_v1_registry_proto_rawDescGZIP() []byte {
 }
 
 var file_silverback_registry_v1_registry_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_silverback_registry_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
+var file_silverback_registry_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
 var file_silverback_registry_v1_registry_proto_goTypes = []any{
 	(Node_State)(0),                     // 0: silverback.registry.v1.Node.State
 	(*Group)(nil),                       // 1: silverback.registry.v1.Group
 	(*SchemaBacking)(nil),               // 2: silverback.registry.v1.SchemaBacking
 	(*Node)(nil),                        // 3: silverback.registry.v1.Node
-	(*Drain)(nil),                       // 4: silverback.registry.v1.Drain
-	(*CreateGroupRequest)(nil),          // 5: silverback.registry.v1.CreateGroupRequest
-	(*CreateGroupResponse)(nil),         // 6: silverback.registry.v1.CreateGroupResponse
-	(*GetGroupRequest)(nil),             // 7: silverback.registry.v1.GetGroupRequest
-	(*GetGroupResponse)(nil),            // 8: silverback.registry.v1.GetGroupResponse
-	(*ListGroupsRequest)(nil),           // 9: silverback.registry.v1.ListGroupsRequest
-	(*ListGroupsResponse)(nil),          // 10: silverback.registry.v1.ListGroupsResponse
-	(*UpdateGroupRequest)(nil),          // 11: silverback.registry.v1.UpdateGroupRequest
-	(*UpdateGroupResponse)(nil),         // 12: silverback.registry.v1.UpdateGroupResponse
-	(*DeleteGroupRequest)(nil),          // 13: silverback.registry.v1.DeleteGroupRequest
-	(*DeleteGroupResponse)(nil),         // 14: silverback.registry.v1.DeleteGroupResponse
-	(*WatchGroupsRequest)(nil),          // 15: silverback.registry.v1.WatchGroupsRequest
-	(*WatchGroupsResponse)(nil),         // 16: silverback.registry.v1.WatchGroupsResponse
-	(*EnrolNodeRequest)(nil),            // 17: silverback.registry.v1.EnrolNodeRequest
-	(*EnrolNodeResponse)(nil),           // 18: silverback.registry.v1.EnrolNodeResponse
-	(*RenewNodeRequest)(nil),            // 19: silverback.registry.v1.RenewNodeRequest
-	(*RenewNodeResponse)(nil),           // 20: silverback.registry.v1.RenewNodeResponse
-	(*GetNodeRequest)(nil),              // 21: silverback.registry.v1.GetNodeRequest
-	(*GetNodeResponse)(nil),             // 22: silverback.registry.v1.GetNodeResponse
-	(*ListNodesRequest)(nil),            // 23: silverback.registry.v1.ListNodesRequest
-	(*ListNodesResponse)(nil),           // 24: silverback.registry.v1.ListNodesResponse
-	(*DeleteNodeRequest)(nil),           // 25: silverback.registry.v1.DeleteNodeRequest
-	(*DeleteNodeResponse)(nil),          // 26: silverback.registry.v1.DeleteNodeResponse
-	(*WatchNodesRequest)(nil),           // 27: silverback.registry.v1.WatchNodesRequest
-	(*WatchNodesResponse)(nil),          // 28: silverback.registry.v1.WatchNodesResponse
-	(*DrainNodeRequest)(nil),            // 29: silverback.registry.v1.DrainNodeRequest
-	(*DrainNodeResponse)(nil),           // 30: silverback.registry.v1.DrainNodeResponse
-	(*UndrainNodeRequest)(nil),          // 31: silverback.registry.v1.UndrainNodeRequest
-	(*UndrainNodeResponse)(nil),         // 32: silverback.registry.v1.UndrainNodeResponse
-	(*UploadSchemasRequest)(nil),        // 33: silverback.registry.v1.UploadSchemasRequest
-	(*UploadSchemasResponse)(nil),       // 34: silverback.registry.v1.UploadSchemasResponse
-	(*GetSchemasRequest)(nil),           // 35: silverback.registry.v1.GetSchemasRequest
-	(*GetSchemasResponse)(nil),          // 36: silverback.registry.v1.GetSchemasResponse
-	nil,                                 // 37: silverback.registry.v1.Node.LabelsEntry
-	(*WatchGroupsResponse_Listing)(nil), // 38: silverback.registry.v1.WatchGroupsResponse.Listing
-	(*WatchGroupsResponse_Synced)(nil),  // 39: silverback.registry.v1.WatchGroupsResponse.Synced
-	nil,                                 // 40: silverback.registry.v1.EnrolNodeRequest.LabelsEntry
-	(*WatchNodesResponse_Listing)(nil),  // 41: silverback.registry.v1.WatchNodesResponse.Listing
-	(*WatchNodesResponse_Synced)(nil),   // 42: silverback.registry.v1.WatchNodesResponse.Synced
-	(*WatchNodesResponse_Deleted)(nil),  // 43: silverback.registry.v1.WatchNodesResponse.Deleted
-	(*v1.RolloutPolicy)(nil),            // 44: silverback.fleet.v1.RolloutPolicy
-	(v1.DriftPolicy)(0),                 // 45: silverback.fleet.v1.DriftPolicy
-	(*timestamppb.Timestamp)(nil),       // 46: google.protobuf.Timestamp
-	(*v1.Capabilities)(nil),             // 47: silverback.fleet.v1.Capabilities
-	(*v1.NodeStatus)(nil),               // 48: silverback.fleet.v1.NodeStatus
-	(*durationpb.Duration)(nil),         // 49: google.protobuf.Duration
-	(*v1.Probe)(nil),                    // 50: silverback.fleet.v1.Probe
+	(*Quarantine)(nil),                  // 4: silverback.registry.v1.Quarantine
+	(*Drain)(nil),                       // 5: silverback.registry.v1.Drain
+	(*CreateGroupRequest)(nil),          // 6: silverback.registry.v1.CreateGroupRequest
+	(*CreateGroupResponse)(nil),         // 7: silverback.registry.v1.CreateGroupResponse
+	(*GetGroupRequest)(nil),             // 8: silverback.registry.v1.GetGroupRequest
+	(*GetGroupResponse)(nil),            // 9: silverback.registry.v1.GetGroupResponse
+	(*ListGroupsRequest)(nil),           // 10: silverback.registry.v1.ListGroupsRequest
+	(*ListGroupsResponse)(nil),          // 11: silverback.registry.v1.ListGroupsResponse
+	(*UpdateGroupRequest)(nil),          // 12: silverback.registry.v1.UpdateGroupRequest
+	(*UpdateGroupResponse)(nil),         // 13: silverback.registry.v1.UpdateGroupResponse
+	(*DeleteGroupRequest)(nil),          // 14: silverback.registry.v1.DeleteGroupRequest
+	(*DeleteGroupResponse)(nil),         // 15: silverback.registry.v1.DeleteGroupResponse
+	(*WatchGroupsRequest)(nil),          // 16: silverback.registry.v1.WatchGroupsRequest
+	(*WatchGroupsResponse)(nil),         // 17: silverback.registry.v1.WatchGroupsResponse
+	(*EnrolNodeRequest)(nil),            // 18: silverback.registry.v1.EnrolNodeRequest
+	(*EnrolNodeResponse)(nil),           // 19: silverback.registry.v1.EnrolNodeResponse
+	(*RenewNodeRequest)(nil),            // 20: silverback.registry.v1.RenewNodeRequest
+	(*RenewNodeResponse)(nil),           // 21: silverback.registry.v1.RenewNodeResponse
+	(*GetNodeRequest)(nil),              // 22: silverback.registry.v1.GetNodeRequest
+	(*GetNodeResponse)(nil),             // 23: silverback.registry.v1.GetNodeResponse
+	(*ListNodesRequest)(nil),            // 24: silverback.registry.v1.ListNodesRequest
+	(*ListNodesResponse)(nil),           // 25: silverback.registry.v1.ListNodesResponse
+	(*DeleteNodeRequest)(nil),           // 26: silverback.registry.v1.DeleteNodeRequest
+	(*DeleteNodeResponse)(nil),          // 27: silverback.registry.v1.DeleteNodeResponse
+	(*WatchNodesRequest)(nil),           // 28: silverback.registry.v1.WatchNodesRequest
+	(*WatchNodesResponse)(nil),          // 29: silverback.registry.v1.WatchNodesResponse
+	(*DrainNodeRequest)(nil),            // 30: silverback.registry.v1.DrainNodeRequest
+	(*DrainNodeResponse)(nil),           // 31: silverback.registry.v1.DrainNodeResponse
+	(*UndrainNodeRequest)(nil),          // 32: silverback.registry.v1.UndrainNodeRequest
+	(*UndrainNodeResponse)(nil),         // 33: silverback.registry.v1.UndrainNodeResponse
+	(*QuarantineNodeRequest)(nil),       // 34: silverback.registry.v1.QuarantineNodeRequest
+	(*QuarantineNodeResponse)(nil),      // 35: silverback.registry.v1.QuarantineNodeResponse
+	(*ReleaseNodeRequest)(nil),          // 36: silverback.registry.v1.ReleaseNodeRequest
+	(*ReleaseNodeResponse)(nil),         // 37: silverback.registry.v1.ReleaseNodeResponse
+	(*UploadSchemasRequest)(nil),        // 38: silverback.registry.v1.UploadSchemasRequest
+	(*UploadSchemasResponse)(nil),       // 39: silverback.registry.v1.UploadSchemasResponse
+	(*GetSchemasRequest)(nil),           // 40: silverback.registry.v1.GetSchemasRequest
+	(*GetSchemasResponse)(nil),          // 41: silverback.registry.v1.GetSchemasResponse
+	nil,                                 // 42: silverback.registry.v1.Node.LabelsEntry
+	(*WatchGroupsResponse_Listing)(nil), // 43: silverback.registry.v1.WatchGroupsResponse.Listing
+	(*WatchGroupsResponse_Synced)(nil),  // 44: silverback.registry.v1.WatchGroupsResponse.Synced
+	nil,                                 // 45: silverback.registry.v1.EnrolNodeRequest.LabelsEntry
+	(*WatchNodesResponse_Listing)(nil),  // 46: silverback.registry.v1.WatchNodesResponse.Listing
+	(*WatchNodesResponse_Synced)(nil),   // 47: silverback.registry.v1.WatchNodesResponse.Synced
+	(*WatchNodesResponse_Deleted)(nil),  // 48: silverback.registry.v1.WatchNodesResponse.Deleted
+	(*v1.RolloutPolicy)(nil),            // 49: silverback.fleet.v1.RolloutPolicy
+	(v1.DriftPolicy)(0),                 // 50: silverback.fleet.v1.DriftPolicy
+	(*timestamppb.Timestamp)(nil),       // 51: google.protobuf.Timestamp
+	(*v1.Capabilities)(nil),             // 52: silverback.fleet.v1.Capabilities
+	(*v1.NodeStatus)(nil),               // 53: silverback.fleet.v1.NodeStatus
+	(*durationpb.Duration)(nil),         // 54: google.protobuf.Duration
+	(*v1.Probe)(nil),                    // 55: silverback.fleet.v1.Probe
 }
 var file_silverback_registry_v1_registry_proto_depIdxs = []int32{
-	44, // 0: silverback.registry.v1.Group.policy:type_name -> silverback.fleet.v1.RolloutPolicy
-	45, // 1: silverback.registry.v1.Group.drift:type_name -> silverback.fleet.v1.DriftPolicy
-	46, // 2: silverback.registry.v1.Group.create_time:type_name -> google.protobuf.Timestamp
-	46, // 3: silverback.registry.v1.Group.update_time:type_name -> google.protobuf.Timestamp
+	49, // 0: silverback.registry.v1.Group.policy:type_name -> silverback.fleet.v1.RolloutPolicy
+	50, // 1: silverback.registry.v1.Group.drift:type_name -> silverback.fleet.v1.DriftPolicy
+	51, // 2: silverback.registry.v1.Group.create_time:type_name -> google.protobuf.Timestamp
+	51, // 3: silverback.registry.v1.Group.update_time:type_name -> google.protobuf.Timestamp
 	2,  // 4: silverback.registry.v1.Group.schema_backing:type_name -> silverback.registry.v1.SchemaBacking
 	0,  // 5: silverback.registry.v1.Node.state:type_name -> silverback.registry.v1.Node.State
-	37, // 6: silverback.registry.v1.Node.labels:type_name -> silverback.registry.v1.Node.LabelsEntry
-	47, // 7: silverback.registry.v1.Node.capabilities:type_name -> silverback.fleet.v1.Capabilities
-	48, // 8: silverback.registry.v1.Node.status:type_name -> silverback.fleet.v1.NodeStatus
-	46, // 9: silverback.registry.v1.Node.create_time:type_name -> google.protobuf.Timestamp
-	46, // 10: silverback.registry.v1.Node.state_time:type_name -> google.protobuf.Timestamp
-	4,  // 11: silverback.registry.v1.Node.drain:type_name -> silverback.registry.v1.Drain
-	46, // 12: silverback.registry.v1.Drain.since:type_name -> google.protobuf.Timestamp
-	1,  // 13: silverback.registry.v1.CreateGroupRequest.group:type_name -> silverback.registry.v1.Group
-	1,  // 14: silverback.registry.v1.CreateGroupResponse.group:type_name -> silverback.registry.v1.Group
-	1,  // 15: silverback.registry.v1.GetGroupResponse.group:type_name -> silverback.registry.v1.Group
-	1,  // 16: silverback.registry.v1.ListGroupsResponse.groups:type_name -> silverback.registry.v1.Group
-	1,  // 17: silverback.registry.v1.UpdateGroupRequest.group:type_name -> silverback.registry.v1.Group
-	1,  // 18: silverback.registry.v1.UpdateGroupResponse.group:type_name -> silverback.registry.v1.Group
-	38, // 19: silverback.registry.v1.WatchGroupsResponse.listing:type_name -> silverback.registry.v1.WatchGroupsResponse.Listing
-	1,  // 20: silverback.registry.v1.WatchGroupsResponse.upserted:type_name -> silverback.registry.v1.Group
-	39, // 21: silverback.registry.v1.WatchGroupsResponse.synced:type_name -> silverback.registry.v1.WatchGroupsResponse.Synced
-	40, // 22: silverback.registry.v1.EnrolNodeRequest.labels:type_name -> silverback.registry.v1.EnrolNodeRequest.LabelsEntry
-	47, // 23: silverback.registry.v1.EnrolNodeRequest.capabilities:type_name -> silverback.fleet.v1.Capabilities
-	48, // 24: silverback.registry.v1.EnrolNodeRequest.status:type_name -> silverback.fleet.v1.NodeStatus
-	49, // 25: silverback.registry.v1.EnrolNodeResponse.renew_interval:type_name -> google.protobuf.Duration
-	49, // 26: silverback.registry.v1.EnrolNodeResponse.session_ttl:type_name -> google.protobuf.Duration
-	45, // 27: silverback.registry.v1.EnrolNodeResponse.drift:type_name -> silverback.fleet.v1.DriftPolicy
-	50, // 28: silverback.registry.v1.EnrolNodeResponse.probes:type_name -> silverback.fleet.v1.Probe
-	4,  // 29: silverback.registry.v1.EnrolNodeResponse.drain:type_name -> silverback.registry.v1.Drain
-	48, // 30: silverback.registry.v1.RenewNodeRequest.status:type_name -> silverback.fleet.v1.NodeStatus
-	49, // 31: silverback.registry.v1.RenewNodeResponse.renew_interval:type_name -> google.protobuf.Duration
-	45, // 32: silverback.registry.v1.RenewNodeResponse.drift:type_name -> silverback.fleet.v1.DriftPolicy
-	50, // 33: silverback.registry.v1.RenewNodeResponse.probes:type_name -> silverback.fleet.v1.Probe
-	4,  // 34: silverback.registry.v1.RenewNodeResponse.drain:type_name -> silverback.registry.v1.Drain
-	3,  // 35: silverback.registry.v1.GetNodeResponse.node:type_name -> silverback.registry.v1.Node
-	3,  // 36: silverback.registry.v1.ListNodesResponse.nodes:type_name -> silverback.registry.v1.Node
-	41, // 37: silverback.registry.v1.WatchNodesResponse.listing:type_name -> silverback.registry.v1.WatchNodesResponse.Listing
-	3,  // 38: silverback.registry.v1.WatchNodesResponse.upserted:type_name -> silverback.registry.v1.Node
-	43, // 39: silverback.registry.v1.WatchNodesResponse.deleted:type_name -> silverback.registry.v1.WatchNodesResponse.Deleted
-	42, // 40: silverback.registry.v1.WatchNodesResponse.synced:type_name -> silverback.registry.v1.WatchNodesResponse.Synced
-	3,  // 41: silverback.registry.v1.DrainNodeResponse.node:type_name -> silverback.registry.v1.Node
-	3,  // 42: silverback.registry.v1.UndrainNodeResponse.node:type_name -> silverback.registry.v1.Node
-	5,  // 43: silverback.registry.v1.RegistryService.CreateGroup:input_type -> silverback.registry.v1.CreateGroupRequest
-	7,  // 44: silverback.registry.v1.RegistryService.GetGroup:input_type -> silverback.registry.v1.GetGroupRequest
-	9,  // 45: silverback.registry.v1.RegistryService.ListGroups:input_type -> silverback.registry.v1.ListGroupsRequest
-	11, // 46: silverback.registry.v1.RegistryService.UpdateGroup:input_type -> silverback.registry.v1.UpdateGroupRequest
-	13, // 47: silverback.registry.v1.RegistryService.DeleteGroup:input_type -> silverback.registry.v1.DeleteGroupRequest
-	15, // 48: silverback.registry.v1.RegistryService.WatchGroups:input_type -> silverback.registry.v1.WatchGroupsRequest
-	17, // 49: silverback.registry.v1.RegistryService.EnrolNode:input_type -> silverback.registry.v1.EnrolNodeRequest
-	19, // 50: silverback.registry.v1.RegistryService.RenewNode:input_type -> silverback.registry.v1.RenewNodeRequest
-	21, // 51: silverback.registry.v1.RegistryService.GetNode:input_type -> silverback.registry.v1.GetNodeRequest
-	23, // 52: silverback.registry.v1.RegistryService.ListNodes:input_type -> silverback.registry.v1.ListNodesRequest
-	25, // 53: silverback.registry.v1.RegistryService.DeleteNode:input_type -> silverback.registry.v1.DeleteNodeRequest
-	27, // 54: silverback.registry.v1.RegistryService.WatchNodes:input_type -> silverback.registry.v1.WatchNodesRequest
-	29, // 55: silverback.registry.v1.RegistryService.DrainNode:input_type -> silverback.registry.v1.DrainNodeRequest
-	31, // 56: silverback.registry.v1.RegistryService.UndrainNode:input_type -> silverback.registry.v1.UndrainNodeRequest
-	33, // 57: silverback.registry.v1.RegistryService.UploadSchemas:input_type -> silverback.registry.v1.UploadSchemasRequest
-	35, // 58: silverback.registry.v1.RegistryService.GetSchemas:input_type -> silverback.registry.v1.GetSchemasRequest
-	6,  // 59: silverback.registry.v1.RegistryService.CreateGroup:output_type -> silverback.registry.v1.CreateGroupResponse
-	8,  // 60: silverback.registry.v1.RegistryService.GetGroup:output_type -> silverback.registry.v1.GetGroupResponse
-	10, // 61: silverback.registry.v1.RegistryService.ListGroups:output_type -> silverback.registry.v1.ListGroupsResponse
-	12, // 62: silverback.registry.v1.RegistryService.UpdateGroup:output_type -> silverback.registry.v1.UpdateGroupResponse
-	14, // 63: silverback.registry.v1.RegistryService.DeleteGroup:output_type -> silverback.registry.v1.DeleteGroupResponse
-	16, // 64: silverback.registry.v1.RegistryService.WatchGroups:output_type -> silverback.registry.v1.WatchGroupsResponse
-	18, // 65: silverback.registry.v1.RegistryService.EnrolNode:output_type -> silverback.registry.v1.EnrolNodeResponse
-	20, // 66: silverback.registry.v1.RegistryService.RenewNode:output_type -> silverback.registry.v1.RenewNodeResponse
-	22, // 67: silverback.registry.v1.RegistryService.GetNode:output_type -> silverback.registry.v1.GetNodeResponse
-	24, // 68: silverback.registry.v1.RegistryService.ListNodes:output_type -> silverback.registry.v1.ListNodesResponse
-	26, // 69: silverback.registry.v1.RegistryService.DeleteNode:output_type -> silverback.registry.v1.DeleteNodeResponse
-	28, // 70: silverback.registry.v1.RegistryService.WatchNodes:output_type -> silverback.registry.v1.WatchNodesResponse
-	30, // 71: silverback.registry.v1.RegistryService.DrainNode:output_type -> silverback.registry.v1.DrainNodeResponse
-	32, // 72: silverback.registry.v1.RegistryService.UndrainNode:output_type -> silverback.registry.v1.UndrainNodeResponse
-	34, // 73: silverback.registry.v1.RegistryService.UploadSchemas:output_type -> silverback.registry.v1.UploadSchemasResponse
-	36, // 74: silverback.registry.v1.RegistryService.GetSchemas:output_type -> silverback.registry.v1.GetSchemasResponse
-	59, // [59:75] is the sub-list for method output_type
-	43, // [43:59] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	42, // 6: silverback.registry.v1.Node.labels:type_name -> silverback.registry.v1.Node.LabelsEntry
+	52, // 7: silverback.registry.v1.Node.capabilities:type_name -> silverback.fleet.v1.Capabilities
+	53, // 8: silverback.registry.v1.Node.status:type_name -> silverback.fleet.v1.NodeStatus
+	51, // 9: silverback.registry.v1.Node.create_time:type_name -> google.protobuf.Timestamp
+	51, // 10: silverback.registry.v1.Node.state_time:type_name -> google.protobuf.Timestamp
+	5,  // 11: silverback.registry.v1.Node.drain:type_name -> silverback.registry.v1.Drain
+	4,  // 12: silverback.registry.v1.Node.quarantine:type_name -> silverback.registry.v1.Quarantine
+	51, // 13: silverback.registry.v1.Quarantine.since:type_name -> google.protobuf.Timestamp
+	51, // 14: silverback.registry.v1.Drain.since:type_name -> google.protobuf.Timestamp
+	1,  // 15: silverback.registry.v1.CreateGroupRequest.group:type_name -> silverback.registry.v1.Group
+	1,  // 16: silverback.registry.v1.CreateGroupResponse.group:type_name -> silverback.registry.v1.Group
+	1,  // 17: silverback.registry.v1.GetGroupResponse.group:type_name -> silverback.registry.v1.Group
+	1,  // 18: silverback.registry.v1.ListGroupsResponse.groups:type_name -> silverback.registry.v1.Group
+	1,  // 19: silverback.registry.v1.UpdateGroupRequest.group:type_name -> silverback.registry.v1.Group
+	1,  // 20: silverback.registry.v1.UpdateGroupResponse.group:type_name -> silverback.registry.v1.Group
+	43, // 21: silverback.registry.v1.WatchGroupsResponse.listing:type_name -> silverback.registry.v1.WatchGroupsResponse.Listing
+	1,  // 22: silverback.registry.v1.WatchGroupsResponse.upserted:type_name -> silverback.registry.v1.Group
+	44, // 23: silverback.registry.v1.WatchGroupsResponse.synced:type_name -> silverback.registry.v1.WatchGroupsResponse.Synced
+	45, // 24: silverback.registry.v1.EnrolNodeRequest.labels:type_name -> silverback.registry.v1.EnrolNodeRequest.LabelsEntry
+	52, // 25: silverback.registry.v1.EnrolNodeRequest.capabilities:type_name -> silverback.fleet.v1.Capabilities
+	53, // 26: silverback.registry.v1.EnrolNodeRequest.status:type_name -> silverback.fleet.v1.NodeStatus
+	54, // 27: silverback.registry.v1.EnrolNodeResponse.renew_interval:type_name -> google.protobuf.Duration
+	54, // 28: silverback.registry.v1.EnrolNodeResponse.session_ttl:type_name -> google.protobuf.Duration
+	50, // 29: silverback.registry.v1.EnrolNodeResponse.drift:type_name -> silverback.fleet.v1.DriftPolicy
+	55, // 30: silverback.registry.v1.EnrolNodeResponse.probes:type_name -> silverback.fleet.v1.Probe
+	5,  // 31: silverback.registry.v1.EnrolNodeResponse.drain:type_name -> silverback.registry.v1.Drain
+	53, // 32: silverback.registry.v1.RenewNodeRequest.status:type_name -> silverback.fleet.v1.NodeStatus
+	54, // 33: silverback.registry.v1.RenewNodeResponse.renew_interval:type_name -> google.protobuf.Duration
+	50, // 34: silverback.registry.v1.RenewNodeResponse.drift:type_name -> silverback.fleet.v1.DriftPolicy
+	55, // 35: silverback.registry.v1.RenewNodeResponse.probes:type_name -> silverback.fleet.v1.Probe
+	5,  // 36: silverback.registry.v1.RenewNodeResponse.drain:type_name -> silverback.registry.v1.Drain
+	3,  // 37: silverback.registry.v1.GetNodeResponse.node:type_name -> silverback.registry.v1.Node
+	3,  // 38: silverback.registry.v1.ListNodesResponse.nodes:type_name -> silverback.registry.v1.Node
+	46, // 39: silverback.registry.v1.WatchNodesResponse.listing:type_name -> silverback.registry.v1.WatchNodesResponse.Listing
+	3,  // 40: silverback.registry.v1.WatchNodesResponse.upserted:type_name -> silverback.registry.v1.Node
+	48, // 41: silverback.registry.v1.WatchNodesResponse.deleted:type_name -> silverback.registry.v1.WatchNodesResponse.Deleted
+	47, // 42: silverback.registry.v1.WatchNodesResponse.synced:type_name -> silverback.registry.v1.WatchNodesResponse.Synced
+	3,  // 43: silverback.registry.v1.DrainNodeResponse.node:type_name -> silverback.registry.v1.Node
+	3,  // 44: silverback.registry.v1.UndrainNodeResponse.node:type_name -> silverback.registry.v1.Node
+	3,  // 45: silverback.registry.v1.QuarantineNodeResponse.node:type_name -> silverback.registry.v1.Node
+	3,  // 46: silverback.registry.v1.ReleaseNodeResponse.node:type_name -> silverback.registry.v1.Node
+	6,  // 47: silverback.registry.v1.RegistryService.CreateGroup:input_type -> silverback.registry.v1.CreateGroupRequest
+	8,  // 48: silverback.registry.v1.RegistryService.GetGroup:input_type -> silverback.registry.v1.GetGroupRequest
+	10, // 49: silverback.registry.v1.RegistryService.ListGroups:input_type -> silverback.registry.v1.ListGroupsRequest
+	12, // 50: silverback.registry.v1.RegistryService.UpdateGroup:input_type -> silverback.registry.v1.UpdateGroupRequest
+	14, // 51: silverback.registry.v1.RegistryService.DeleteGroup:input_type -> silverback.registry.v1.DeleteGroupRequest
+	16, // 52: silverback.registry.v1.RegistryService.WatchGroups:input_type -> silverback.registry.v1.WatchGroupsRequest
+	18, // 53: silverback.registry.v1.RegistryService.EnrolNode:input_type -> silverback.registry.v1.EnrolNodeRequest
+	20, // 54: silverback.registry.v1.RegistryService.RenewNode:input_type -> silverback.registry.v1.RenewNodeRequest
+	22, // 55: silverback.registry.v1.RegistryService.GetNode:input_type -> silverback.registry.v1.GetNodeRequest
+	24, // 56: silverback.registry.v1.RegistryService.ListNodes:input_type -> silverback.registry.v1.ListNodesRequest
+	26, // 57: silverback.registry.v1.RegistryService.DeleteNode:input_type -> silverback.registry.v1.DeleteNodeRequest
+	28, // 58: silverback.registry.v1.RegistryService.WatchNodes:input_type -> silverback.registry.v1.WatchNodesRequest
+	30, // 59: silverback.registry.v1.RegistryService.DrainNode:input_type -> silverback.registry.v1.DrainNodeRequest
+	32, // 60: silverback.registry.v1.RegistryService.UndrainNode:input_type -> silverback.registry.v1.UndrainNodeRequest
+	34, // 61: silverback.registry.v1.RegistryService.QuarantineNode:input_type -> silverback.registry.v1.QuarantineNodeRequest
+	36, // 62: silverback.registry.v1.RegistryService.ReleaseNode:input_type -> silverback.registry.v1.ReleaseNodeRequest
+	38, // 63: silverback.registry.v1.RegistryService.UploadSchemas:input_type -> silverback.registry.v1.UploadSchemasRequest
+	40, // 64: silverback.registry.v1.RegistryService.GetSchemas:input_type -> silverback.registry.v1.GetSchemasRequest
+	7,  // 65: silverback.registry.v1.RegistryService.CreateGroup:output_type -> silverback.registry.v1.CreateGroupResponse
+	9,  // 66: silverback.registry.v1.RegistryService.GetGroup:output_type -> silverback.registry.v1.GetGroupResponse
+	11, // 67: silverback.registry.v1.RegistryService.ListGroups:output_type -> silverback.registry.v1.ListGroupsResponse
+	13, // 68: silverback.registry.v1.RegistryService.UpdateGroup:output_type -> silverback.registry.v1.UpdateGroupResponse
+	15, // 69: silverback.registry.v1.RegistryService.DeleteGroup:output_type -> silverback.registry.v1.DeleteGroupResponse
+	17, // 70: silverback.registry.v1.RegistryService.WatchGroups:output_type -> silverback.registry.v1.WatchGroupsResponse
+	19, // 71: silverback.registry.v1.RegistryService.EnrolNode:output_type -> silverback.registry.v1.EnrolNodeResponse
+	21, // 72: silverback.registry.v1.RegistryService.RenewNode:output_type -> silverback.registry.v1.RenewNodeResponse
+	23, // 73: silverback.registry.v1.RegistryService.GetNode:output_type -> silverback.registry.v1.GetNodeResponse
+	25, // 74: silverback.registry.v1.RegistryService.ListNodes:output_type -> silverback.registry.v1.ListNodesResponse
+	27, // 75: silverback.registry.v1.RegistryService.DeleteNode:output_type -> silverback.registry.v1.DeleteNodeResponse
+	29, // 76: silverback.registry.v1.RegistryService.WatchNodes:output_type -> silverback.registry.v1.WatchNodesResponse
+	31, // 77: silverback.registry.v1.RegistryService.DrainNode:output_type -> silverback.registry.v1.DrainNodeResponse
+	33, // 78: silverback.registry.v1.RegistryService.UndrainNode:output_type -> silverback.registry.v1.UndrainNodeResponse
+	35, // 79: silverback.registry.v1.RegistryService.QuarantineNode:output_type -> silverback.registry.v1.QuarantineNodeResponse
+	37, // 80: silverback.registry.v1.RegistryService.ReleaseNode:output_type -> silverback.registry.v1.ReleaseNodeResponse
+	39, // 81: silverback.registry.v1.RegistryService.UploadSchemas:output_type -> silverback.registry.v1.UploadSchemasResponse
+	41, // 82: silverback.registry.v1.RegistryService.GetSchemas:output_type -> silverback.registry.v1.GetSchemasResponse
+	65, // [65:83] is the sub-list for method output_type
+	47, // [47:65] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_silverback_registry_v1_registry_proto_init() }
@@ -3140,13 +3471,13 @@ func file_silverback_registry_v1_registry_proto_init() {
 	if File_silverback_registry_v1_registry_proto != nil {
 		return
 	}
-	file_silverback_registry_v1_registry_proto_msgTypes[15].OneofWrappers = []any{
+	file_silverback_registry_v1_registry_proto_msgTypes[16].OneofWrappers = []any{
 		(*WatchGroupsResponse_Listing_)(nil),
 		(*WatchGroupsResponse_Upserted)(nil),
 		(*WatchGroupsResponse_Deleted)(nil),
 		(*WatchGroupsResponse_Synced_)(nil),
 	}
-	file_silverback_registry_v1_registry_proto_msgTypes[27].OneofWrappers = []any{
+	file_silverback_registry_v1_registry_proto_msgTypes[28].OneofWrappers = []any{
 		(*WatchNodesResponse_Listing_)(nil),
 		(*WatchNodesResponse_Upserted)(nil),
 		(*WatchNodesResponse_Deleted_)(nil),
@@ -3158,7 +3489,7 @@ func file_silverback_registry_v1_registry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_registry_v1_registry_proto_rawDesc), len(file_silverback_registry_v1_registry_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   43,
+			NumMessages:   48,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,22 +21,24 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RegistryService_CreateGroup_FullMethodName   = "/silverback.registry.v1.RegistryService/CreateGroup"
-	RegistryService_GetGroup_FullMethodName      = "/silverback.registry.v1.RegistryService/GetGroup"
-	RegistryService_ListGroups_FullMethodName    = "/silverback.registry.v1.RegistryService/ListGroups"
-	RegistryService_UpdateGroup_FullMethodName   = "/silverback.registry.v1.RegistryService/UpdateGroup"
-	RegistryService_DeleteGroup_FullMethodName   = "/silverback.registry.v1.RegistryService/DeleteGroup"
-	RegistryService_WatchGroups_FullMethodName   = "/silverback.registry.v1.RegistryService/WatchGroups"
-	RegistryService_EnrolNode_FullMethodName     = "/silverback.registry.v1.RegistryService/EnrolNode"
-	RegistryService_RenewNode_FullMethodName     = "/silverback.registry.v1.RegistryService/RenewNode"
-	RegistryService_GetNode_FullMethodName       = "/silverback.registry.v1.RegistryService/GetNode"
-	RegistryService_ListNodes_FullMethodName     = "/silverback.registry.v1.RegistryService/ListNodes"
-	RegistryService_DeleteNode_FullMethodName    = "/silverback.registry.v1.RegistryService/DeleteNode"
-	RegistryService_WatchNodes_FullMethodName    = "/silverback.registry.v1.RegistryService/WatchNodes"
-	RegistryService_DrainNode_FullMethodName     = "/silverback.registry.v1.RegistryService/DrainNode"
-	RegistryService_UndrainNode_FullMethodName   = "/silverback.registry.v1.RegistryService/UndrainNode"
-	RegistryService_UploadSchemas_FullMethodName = "/silverback.registry.v1.RegistryService/UploadSchemas"
-	RegistryService_GetSchemas_FullMethodName    = "/silverback.registry.v1.RegistryService/GetSchemas"
+	RegistryService_CreateGroup_FullMethodName    = "/silverback.registry.v1.RegistryService/CreateGroup"
+	RegistryService_GetGroup_FullMethodName       = "/silverback.registry.v1.RegistryService/GetGroup"
+	RegistryService_ListGroups_FullMethodName     = "/silverback.registry.v1.RegistryService/ListGroups"
+	RegistryService_UpdateGroup_FullMethodName    = "/silverback.registry.v1.RegistryService/UpdateGroup"
+	RegistryService_DeleteGroup_FullMethodName    = "/silverback.registry.v1.RegistryService/DeleteGroup"
+	RegistryService_WatchGroups_FullMethodName    = "/silverback.registry.v1.RegistryService/WatchGroups"
+	RegistryService_EnrolNode_FullMethodName      = "/silverback.registry.v1.RegistryService/EnrolNode"
+	RegistryService_RenewNode_FullMethodName      = "/silverback.registry.v1.RegistryService/RenewNode"
+	RegistryService_GetNode_FullMethodName        = "/silverback.registry.v1.RegistryService/GetNode"
+	RegistryService_ListNodes_FullMethodName      = "/silverback.registry.v1.RegistryService/ListNodes"
+	RegistryService_DeleteNode_FullMethodName     = "/silverback.registry.v1.RegistryService/DeleteNode"
+	RegistryService_WatchNodes_FullMethodName     = "/silverback.registry.v1.RegistryService/WatchNodes"
+	RegistryService_DrainNode_FullMethodName      = "/silverback.registry.v1.RegistryService/DrainNode"
+	RegistryService_UndrainNode_FullMethodName    = "/silverback.registry.v1.RegistryService/UndrainNode"
+	RegistryService_QuarantineNode_FullMethodName = "/silverback.registry.v1.RegistryService/QuarantineNode"
+	RegistryService_ReleaseNode_FullMethodName    = "/silverback.registry.v1.RegistryService/ReleaseNode"
+	RegistryService_UploadSchemas_FullMethodName  = "/silverback.registry.v1.RegistryService/UploadSchemas"
+	RegistryService_GetSchemas_FullMethodName     = "/silverback.registry.v1.RegistryService/GetSchemas"
 )
 
 // RegistryServiceClient is the client API for RegistryService service.
@@ -83,6 +85,13 @@ type RegistryServiceClient interface {
 	// Gives a node back to load balancing. A node that is not draining stays as it is.
 	// NOT_FOUND when the node is not enrolled.
 	UndrainNode(ctx context.Context, in *UndrainNodeRequest, opts ...grpc.CallOption) (*UndrainNodeResponse, error)
+	// Has rollouts go on without a node, whatever it says: it serves what it has, and is
+	// told nothing new. A node that is in quarantine gets another reason. NOT_FOUND when
+	// the node is not enrolled.
+	QuarantineNode(ctx context.Context, in *QuarantineNodeRequest, opts ...grpc.CallOption) (*QuarantineNodeResponse, error)
+	// Ends the quarantine of a node: it is told what its group runs. A node that is in none
+	// stays as it is. NOT_FOUND when the node is not enrolled.
+	ReleaseNode(ctx context.Context, in *ReleaseNodeRequest, opts ...grpc.CallOption) (*ReleaseNodeResponse, error)
 	// Stores the schemas of a kind of gateway: one Kong version with one set of
 	// plugins. Called by an agent that was asked to (want_schemas). Storing what is
 	// there already succeeds. INVALID_ARGUMENT when the bytes are not a bundle with that digest.
@@ -257,6 +266,26 @@ func (c *registryServiceClient) UndrainNode(ctx context.Context, in *UndrainNode
 	return out, nil
 }
 
+func (c *registryServiceClient) QuarantineNode(ctx context.Context, in *QuarantineNodeRequest, opts ...grpc.CallOption) (*QuarantineNodeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(QuarantineNodeResponse)
+	err := c.cc.Invoke(ctx, RegistryService_QuarantineNode_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) ReleaseNode(ctx context.Context, in *ReleaseNodeRequest, opts ...grpc.CallOption) (*ReleaseNodeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReleaseNodeResponse)
+	err := c.cc.Invoke(ctx, RegistryService_ReleaseNode_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *registryServiceClient) UploadSchemas(ctx context.Context, in *UploadSchemasRequest, opts ...grpc.CallOption) (*UploadSchemasResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(UploadSchemasResponse)
@@ -321,6 +350,13 @@ type RegistryServiceServer interface {
 	// Gives a node back to load balancing. A node that is not draining stays as it is.
 	// NOT_FOUND when the node is not enrolled.
 	UndrainNode(context.Context, *UndrainNodeRequest) (*UndrainNodeResponse, error)
+	// Has rollouts go on without a node, whatever it says: it serves what it has, and is
+	// told nothing new. A node that is in quarantine gets another reason. NOT_FOUND when
+	// the node is not enrolled.
+	QuarantineNode(context.Context, *QuarantineNodeRequest) (*QuarantineNodeResponse, error)
+	// Ends the quarantine of a node: it is told what its group runs. A node that is in none
+	// stays as it is. NOT_FOUND when the node is not enrolled.
+	ReleaseNode(context.Context, *ReleaseNodeRequest) (*ReleaseNodeResponse, error)
 	// Stores the schemas of a kind of gateway: one Kong version with one set of
 	// plugins. Called by an agent that was asked to (want_schemas). Storing what is
 	// there already succeeds. INVALID_ARGUMENT when the bytes are not a bundle with that digest.
@@ -378,6 +414,12 @@ func (UnimplementedRegistryServiceServer) DrainNode(context.Context, *DrainNodeR
 }
 func (UnimplementedRegistryServiceServer) UndrainNode(context.Context, *UndrainNodeRequest) (*UndrainNodeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UndrainNode not implemented")
+}
+func (UnimplementedRegistryServiceServer) QuarantineNode(context.Context, *QuarantineNodeRequest) (*QuarantineNodeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method QuarantineNode not implemented")
+}
+func (UnimplementedRegistryServiceServer) ReleaseNode(context.Context, *ReleaseNodeRequest) (*ReleaseNodeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReleaseNode not implemented")
 }
 func (UnimplementedRegistryServiceServer) UploadSchemas(context.Context, *UploadSchemasRequest) (*UploadSchemasResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UploadSchemas not implemented")
@@ -644,6 +686,42 @@ func _RegistryService_UndrainNode_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RegistryService_QuarantineNode_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(QuarantineNodeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).QuarantineNode(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_QuarantineNode_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).QuarantineNode(ctx, req.(*QuarantineNodeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_ReleaseNode_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReleaseNodeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).ReleaseNode(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_ReleaseNode_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).ReleaseNode(ctx, req.(*ReleaseNodeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _RegistryService_UploadSchemas_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(UploadSchemasRequest)
 	if err := dec(in); err != nil {
@@ -734,6 +812,14 @@ var RegistryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UndrainNode",
 			Handler:    _RegistryService_UndrainNode_Handler,
+		},
+		{
+			MethodName: "QuarantineNode",
+			Handler:    _RegistryService_QuarantineNode_Handler,
+		},
+		{
+			MethodName: "ReleaseNode",
+			Handler:    _RegistryService_ReleaseNode_Handler,
 		},
 		{
 			MethodName: "UploadSchemas",
