@@ -463,7 +463,10 @@ func (d *demo) back(ctx context.Context) error {
 	}
 	if err := eventually(ctx, patience, "the fleet is in sync", func() error {
 		r, err := d.quiet(ctx, "", nil, "status", "-g", group)
-		return errors.Join(err, r.want(0, "in sync", "3 known, 3 online, 3 serving"))
+		if err = errors.Join(err, r.want(0, "in sync", "3 known, 3 online, 3 serving")); err == nil && strings.Contains(r.text, "DistributorUnreachable") {
+			err = errors.New("an agent has yet to find a distributor: a rollout would not wait for it")
+		}
+		return err
 	}); err != nil {
 		return err
 	}
