@@ -14,6 +14,7 @@ type directive struct {
 	term   fleet.Term
 	joined bool // it greets a session: how long ago its revision was made says nothing about propagation
 	again  bool // sent before, and to be sent once more
+	offer  int  // counts what the session was offered
 }
 
 // A mailbox holds the one directive that a node has yet to receive. A slow node skips revisions; it never makes the fleet

@@ -46,6 +46,8 @@ type session struct {
 
 	mu       sync.Mutex
 	assigned rollout.Target // what the mailbox was given last
+	offered  int            // how often it was given something
+	handled  int            // the offer that was sent last, or found to be no news
 	last     directive      // what the node was told last, or said that it runs; its stamp is what it followed last, or refused as older
 	followed fleet.Stamp    // the last decision that the node is known to follow
 	stale    fleet.Stamp    // the decision that the node refused as older than that; zero when it did not
@@ -98,11 +100,15 @@ func (s *session) offer(a *rollout.Assignment, joined bool) {
 	// In another epoch the same is told once more, so that nodes take nothing from the one before any longer.
 	same := t.Same(s.assigned) && a.Epoch <= s.last.stamp.Epoch
 	s.assigned = t
+	if !same && !t.IsZero() {
+		s.offered++
+	}
+	offer := s.offered
 	s.mu.Unlock()
 	if same || t.IsZero() {
 		return
 	}
-	if s.box.put(&directive{Target: t, stamp: a.Stamp(), term: a.Term, joined: joined}) {
+	if s.box.put(&directive{Target: t, stamp: a.Stamp(), term: a.Term, joined: joined, offer: offer}) {
 		s.hub.metrics.replaced.Inc()
 	}
 }
@@ -198,6 +204,7 @@ func (s *session) needless(d *directive) bool {
 
 func (s *session) send(stream serverStream, d *directive, delta *encodedDelta) error {
 	s.mu.Lock()
+	s.handled = max(s.handled, d.offer)
 	if s.needless(d) {
 		s.last.Target = d.Target
 		s.mu.Unlock()

@@ -211,7 +211,7 @@ func (s *session) countInto(t *rollout.Tally, candidate fleet.Digest) {
 		if t.Failure == "" || s.behind < t.Failure {
 			t.Failure = s.behind
 		}
-	case s.serving == candidate:
+	case s.serving == candidate && s.handled == s.offered: // what has yet to be sent may change what is served
 		t.Serving++
 		t.Nodes.Serving = append(t.Nodes.Serving, s.position)
 	case s.failing == candidate:
