@@ -160,7 +160,7 @@ type pod struct {
 func newPod(tb testing.TB, f *fleet, w workload, c core.Container) *pod {
 	tb.Helper()
 	dir := tb.TempDir()
-	authority := tlstest.New(tb)
+	authorities := map[string]*tlstest.Authority{} // by the name of the issuer
 	p := &pod{tb: tb, binary: binary(tb, c.Name), env: environment(w, c)}
 	for _, m := range c.VolumeMounts {
 		p.mounts = append(p.mounts, [2]string{m.MountPath, filepath.Join(dir, m.Name)})
@@ -179,7 +179,11 @@ func newPod(tb testing.TB, f *fleet, w workload, c core.Container) *pod {
 					p.write(filepath.Join(folder, name), p.here(text))
 				}
 			case v.Secret != nil, v.CSI != nil:
-				files := authority.Issue(m.Name)
+				issuer := f.issuerOf(v)
+				if authorities[issuer] == nil {
+					authorities[issuer] = tlstest.New(tb)
+				}
+				files := authorities[issuer].Issue(m.Name)
 				for name, from := range map[string]string{"ca.crt": files.CA, "tls.crt": files.Cert, "tls.key": files.Key} {
 					text, err := os.ReadFile(from)
 					if err != nil {
@@ -197,6 +201,20 @@ func newPod(tb testing.TB, f *fleet, w workload, c core.Container) *pod {
 		p.env[name] = p.here(value)
 	}
 	return p
+}
+
+// issuerOf names who signs the certificate that a volume holds: the issuer of the Secret's Certificate, or of the CSI driver's. A Secret
+// that no Certificate fills stands for an issuer of its own.
+func (f *fleet) issuerOf(v core.Volume) string {
+	if v.CSI != nil {
+		return v.CSI.VolumeAttributes["csi.cert-manager.io/issuer-name"]
+	}
+	for _, c := range f.certificates {
+		if c.Spec.SecretName == v.Secret.SecretName {
+			return c.Spec.IssuerRef.Name
+		}
+	}
+	return "secret " + v.Secret.SecretName
 }
 
 // here puts paths of this machine in place of the container's.
