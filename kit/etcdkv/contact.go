@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/codes"
@@ -21,7 +22,7 @@ const (
 	askAgain   = time.Second     // while it does not
 	askTimeout = 2 * time.Second
 	// lookEvery is how often etcd is asked for its alarms, which costs it a consensus.
-	lookEvery = 15 * time.Second
+	lookEvery = 5 * time.Second
 	// tolerated is for how long questions may go unanswered before anybody is told: a member that goes leaves its work to the others in less.
 	tolerated = 3 * time.Second
 	// Reminders come after pauses that double.
@@ -105,12 +106,28 @@ func (c *Contact) Remark() string {
 	if s := c.Silence(); s != "" {
 		return s
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.full {
+	if c.isFull() {
 		return "LEDGER_FULL: " + full
 	}
 	return ""
+}
+
+// Register adds the metric of etcd's alarm.
+func (c *Contact) Register(r prometheus.Registerer) {
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "silverback_etcd_full", Help: "1 while etcd has its alarm for space on and takes no writes.",
+	}, func() float64 {
+		if c.isFull() {
+			return 1
+		}
+		return 0
+	}))
+}
+
+func (c *Contact) isFull() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.full
 }
 
 // look asks for etcd's alarms. Without an answer what was known stays.

@@ -133,6 +133,7 @@ func New(c Config, d Deps) (*Distributor, error) {
 	})
 	r.recovery = recovery.Keeper{Deps: recovery.Deps{Etcd: d.Etcd, View: view.Ledger, Nodes: r.followed, Log: d.Log}}
 	r.contact.OnChange(r.silent)
+	r.contact.Register(d.Metrics)
 	return r, nil
 }
 

@@ -73,6 +73,9 @@ func (l ledger) Assignment(id fleet.GroupID) (rollout.Assignment, bool) {
 // State implements api.Ledger.
 func (l ledger) State(ctx context.Context) (recovery.State, error) { return l.d.recovery.State(ctx) }
 
+// Problem implements api.Ledger.
+func (l ledger) Problem() string { return l.d.contact.Remark() }
+
 // Recover implements api.Ledger.
 func (l ledger) Recover(ctx context.Context, o recovery.Order) (recovery.State, error) {
 	return l.d.recovery.Recover(ctx, o)

@@ -123,6 +123,7 @@ func New(c Config, d Deps) (*Service, error) {
 	s.drain = sync.OnceFunc(func() { close(draining) })
 	s.api = &api.Server{Ledger: s.store, View: s.view, Book: s.book, Schemas: s.keeper, TTL: c.SessionTTL, Renew: c.RenewInterval, Draining: draining}
 	d.Metrics.MustRegister(&collector{view: s.view, book: s.book})
+	s.contact.Register(d.Metrics)
 	return s, nil
 }
 

@@ -88,6 +88,7 @@ func New(c Config, d Deps) *Translator {
 		Ledger: ledger, Content: content.New(etcdkv.Patient(d.Etcd), content.DefaultCacheBytes), Groups: t.groups, Schemas: t.shelf, SchemaCheck: schemaChecks[c.SchemaCheck], Compiler: compile.New(compile.DefaultLimits()),
 		Log: d.Log, Now: time.Now, Metrics: desired.NewMetrics(d.Metrics),
 	})
+	t.contact.Register(d.Metrics)
 	t.server = &api.Server{Desk: desk, Lists: ledger, Heads: newest{t.heads}, Drain: t.drain}
 	return t
 }

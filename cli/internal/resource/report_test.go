@@ -9,6 +9,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
@@ -73,6 +74,31 @@ func TestStatusNamesANodeWithAConditionWhateverItsState(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := b.String(); !strings.Contains(got, "gw-2") || !strings.Contains(got, "DuplicateAgent: it calls from 10.0.0.9") || strings.Contains(got, "gw-1") {
+		t.Errorf("printed %q", got)
+	}
+}
+
+// A node in quarantine gets nothing new, however well it is: nobody should forget it.
+func TestStatusNamesANodeInQuarantine(t *testing.T) {
+	var b bytes.Buffer
+	a := &app.App{Out: &b, Now: time.Now}
+	held := &registryv1.Node{Name: "gw-2", State: registryv1.Node_STATE_READY, Quarantine: &registryv1.Quarantine{Reason: "its disk\x1b is being replaced"}}
+	if err := (groupStatus{nodes: []*registryv1.Node{{Name: "gw-1", State: registryv1.Node_STATE_READY}, held}}).printTroubled(a); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.String(); !strings.Contains(got, "(quarantine)") || !strings.Contains(got, "being replaced") || strings.ContainsAny(got, "\x1b") || strings.Contains(got, "gw-1") {
+		t.Errorf("printed %q", got)
+	}
+}
+
+// While nothing can be written, that is the first thing to know.
+func TestStatusSaysFirstThatTheLedgerIsFull(t *testing.T) {
+	var b bytes.Buffer
+	a := &app.App{Out: &b, Now: time.Now, Flags: app.Flags{Output: show.Table}}
+	if err := printStatus(a, []groupStatus{{group: &registryv1.Group{Name: "edge"}}}, &distributorv1.Ledger{Problem: "LEDGER_FULL: etcd has no space left"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.String(); !strings.HasPrefix(got, "Nothing can be submitted or decided: LEDGER_FULL: etcd has no space left") {
 		t.Errorf("printed %q", got)
 	}
 }

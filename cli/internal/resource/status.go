@@ -211,6 +211,10 @@ func printStatus(a *app.App, all []groupStatus, ledger *distributorv1.Ledger) er
 	if a.Flags.Output != show.Table {
 		return printReports(a, all, ledger)
 	}
+	if ledger.GetProblem() != "" {
+		fmt.Fprintln(a.Out, a.Colour(app.Red, "Nothing can be submitted or decided: "+show.Clean(ledger.GetProblem())))
+		fmt.Fprintln(a.Out)
+	}
 	if ledger.GetAheadCount() > 0 {
 		fmt.Fprintln(a.Out, a.Colour(app.Red, ledgerLine(ledger)+" See silverback recover."))
 		fmt.Fprintln(a.Out)
@@ -266,7 +270,7 @@ func (s groupStatus) print(a *app.App) error {
 // printTroubled names the nodes that somebody should look at.
 func (s groupStatus) printTroubled(a *app.App) error {
 	troubled := slices.DeleteFunc(slices.Clone(s.nodes), func(n *registryv1.Node) bool {
-		return n.GetState() == registryv1.Node_STATE_READY && len(n.GetStatus().GetConditions()) == 0
+		return n.GetState() == registryv1.Node_STATE_READY && len(n.GetStatus().GetConditions()) == 0 && n.GetQuarantine() == nil
 	})
 	if len(troubled) == 0 {
 		return nil
@@ -276,8 +280,10 @@ func (s groupStatus) printTroubled(a *app.App) error {
 		condition := ""
 		if c := n.GetStatus().GetConditions(); len(c) > 0 {
 			condition = show.Clean(c[0].GetType() + ": " + show.First(c[0].GetMessage()))
+		} else if q := n.GetQuarantine(); q != nil {
+			condition = show.Clean(show.First(q.GetReason()))
 		}
-		grid.Add("  "+n.GetName(), show.Enum(n.GetState(), "STATE_"), positive(n.GetStatus().GetRevision()), condition)
+		grid.Add("  "+n.GetName(), nodeState(n), positive(n.GetStatus().GetRevision()), condition)
 	}
 	if err := grid.Write(a.Out); err != nil {
 		return err

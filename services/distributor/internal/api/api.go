@@ -34,6 +34,8 @@ type Ledger interface {
 	Assignment(group fleet.GroupID) (rollout.Assignment, bool)
 	// State returns the epoch of the ledger as it is now, and which nodes are ahead of it.
 	State(ctx context.Context) (recovery.State, error)
+	// Problem says why nothing can be written now; empty when nothing is known to stand in the way.
+	Problem() string
 	// Recover begins another epoch, and returns the state thereafter.
 	Recover(ctx context.Context, o recovery.Order) (recovery.State, error)
 	// Changes returns a channel that receives when a group may have changed, how to take those groups, and how to end it.

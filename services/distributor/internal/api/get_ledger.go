@@ -23,21 +23,22 @@ func (s *RolloutService) GetLedger(ctx context.Context, r *distributorv1.GetLedg
 	if r.GetGroup() != "" {
 		state.Ahead = slices.DeleteFunc(state.Ahead, func(a recovery.Ahead) bool { return string(a.Group) != r.GetGroup() })
 	}
-	return &distributorv1.GetLedgerResponse{Ledger: ledgerMessage(state)}, nil
+	return &distributorv1.GetLedgerResponse{Ledger: s.ledgerMessage(state)}, nil
 }
 
 // maxAhead bounds an answer; the contract names it.
 const maxAhead = 100
 
-func ledgerMessage(s recovery.State) *distributorv1.Ledger {
-	r := s.Recovery
+func (s *RolloutService) ledgerMessage(state recovery.State) *distributorv1.Ledger {
+	r := state.Recovery
 	m := &distributorv1.Ledger{
-		Epoch: int64(r.Epoch), Author: r.Author, Reason: r.Reason, AheadCount: int64(len(s.Ahead)), NextEpoch: int64(s.Next),
+		Epoch: int64(r.Epoch), Author: r.Author, Reason: r.Reason, AheadCount: int64(len(state.Ahead)), NextEpoch: int64(state.Next),
+		Problem: s.Ledger.Problem(),
 	}
 	if !r.Time.IsZero() {
 		m.RecoverTime = timestamppb.New(r.Time)
 	}
-	for _, a := range s.Ahead[:min(len(s.Ahead), maxAhead)] {
+	for _, a := range state.Ahead[:min(len(state.Ahead), maxAhead)] {
 		m.Ahead = append(m.Ahead, &distributorv1.Ledger_AheadNode{
 			Group: string(a.Group), Node: string(a.Node.Node), Online: a.Online,
 			FollowedEpoch: int64(a.Followed.Epoch), FollowedDecision: int64(a.Followed.Decision), Decision: int64(a.Newest.Decision),

@@ -20,7 +20,7 @@ func (s *RolloutService) RecoverLedger(ctx context.Context, r *distributorv1.Rec
 	if err != nil {
 		return nil, err
 	}
-	return &distributorv1.RecoverLedgerResponse{Ledger: ledgerMessage(state)}, nil
+	return &distributorv1.RecoverLedgerResponse{Ledger: s.ledgerMessage(state)}, nil
 }
 
 // authorOf says who calls, as far as callers are told apart.

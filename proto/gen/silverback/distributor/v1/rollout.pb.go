@@ -1235,7 +1235,9 @@ type Ledger struct {
 	// Of these, at most 100, those in contact first, by group and name.
 	Ahead []*Ledger_AheadNode `protobuf:"bytes,6,rep,name=ahead,proto3" json:"ahead,omitempty"`
 	// The epoch that a recovery would raise it to now.
-	NextEpoch     int64 `protobuf:"varint,7,opt,name=next_epoch,json=nextEpoch,proto3" json:"next_epoch,omitempty"`
+	NextEpoch int64 `protobuf:"varint,7,opt,name=next_epoch,json=nextEpoch,proto3" json:"next_epoch,omitempty"`
+	// Why nothing can be written to it now, with the remedy, such as "LEDGER_FULL: ..."; empty when nothing is known to stand in the way.
+	Problem       string `protobuf:"bytes,8,opt,name=problem,proto3" json:"problem,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1317,6 +1319,13 @@ func (x *Ledger) GetNextEpoch() int64 {
 		return x.NextEpoch
 	}
 	return 0
+}
+
+func (x *Ledger) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
 }
 
 // Asks for the state of the ledger.
@@ -1746,7 +1755,7 @@ const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"\x8a\x01\n" +
 	"\x17ListAssignmentsResponse\x12G\n" +
 	"\vassignments\x18\x01 \x03(\v2%.silverback.distributor.v1.AssignmentR\vassignments\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xd0\x03\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xea\x03\n" +
 	"\x06Ledger\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x16\n" +
 	"\x06author\x18\x02 \x01(\tR\x06author\x12\x16\n" +
@@ -1756,7 +1765,8 @@ const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"aheadCount\x12A\n" +
 	"\x05ahead\x18\x06 \x03(\v2+.silverback.distributor.v1.Ledger.AheadNodeR\x05ahead\x12\x1d\n" +
 	"\n" +
-	"next_epoch\x18\a \x01(\x03R\tnextEpoch\x1a\xbd\x01\n" +
+	"next_epoch\x18\a \x01(\x03R\tnextEpoch\x12\x18\n" +
+	"\aproblem\x18\b \x01(\tR\aproblem\x1a\xbd\x01\n" +
 	"\tAheadNode\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x16\n" +
