@@ -42,8 +42,8 @@ type Sessions interface {
 // A member is a node as the registry knows it.
 type member struct {
 	rollout.Node
-	boot        string // of the agent that is enrolled; empty from a registry of an older version
-	quarantined bool   // by an operator
+	boot      string // of the agent that is enrolled; empty from a registry of an older version
+	inContact bool   // its agent renews, whether or not rollouts count it
 }
 
 // NewWorld returns an empty world.
@@ -100,7 +100,7 @@ func (w *World) NodesOf(group fleet.GroupID) (all []rollout.Node) {
 func (w *World) Holder(group fleet.GroupID, node fleet.NodeID) (boot string, changed <-chan struct{}) {
 	changed = w.nodes.Changes()
 	n, known := w.nodes.Get(nodeKey{group, node})
-	if !known || !n.Online && !n.quarantined || !w.nodes.Current() {
+	if !known || !n.inContact || !w.nodes.Current() {
 		return "", changed
 	}
 	return n.boot, changed
@@ -193,7 +193,7 @@ func nodes(client registryv1.RegistryServiceClient, sessions Sessions) follow.Op
 						Name: key.node, Position: fleet.Position(key.group, key.node), Sick: sick(n.GetStatus()),
 						Online:   online(n.GetState()) && !cutOff(n.GetStatus()) && n.GetQuarantine() == nil,
 						Followed: fleet.Stamp{Epoch: fleet.Epoch(n.GetStatus().GetEpoch()), Decision: fleet.Decision(n.GetStatus().GetDecision())},
-					}, boot: n.GetBootId(), quarantined: n.GetQuarantine() != nil,
+					}, boot: n.GetBootId(), inContact: online(n.GetState()),
 				}}}, err
 			case *registryv1.WatchNodesResponse_Deleted_:
 				key := nodeKey{fleet.GroupID(e.Deleted.GetGroup()), fleet.NodeID(e.Deleted.GetNode())}

@@ -112,7 +112,8 @@ func (w *World) Sick(group, name string, conditions ...string) {
 		status.Conditions = append(status.Conditions, &fleetv1.Condition{Type: c})
 	}
 	w.change(func() {
-		w.nodes[group+"/"+name] = &registryv1.Node{Group: group, Name: name, State: registryv1.Node_STATE_DEGRADED, Status: status}
+		boot := w.nodes[group+"/"+name].GetBootId()
+		w.nodes[group+"/"+name] = &registryv1.Node{Group: group, Name: name, State: registryv1.Node_STATE_DEGRADED, Status: status, BootId: boot}
 	})
 }
 
