@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -94,6 +95,64 @@ func TestBootFileOfSomebodyElse(t *testing.T) {
 	n.until("serving", func() bool { return n.agent.Status().Serving() })
 	if n.happened("BootFileForeign") {
 		t.Error("our own file is called foreign")
+	}
+}
+
+func TestBootFileThatOthersMayRead(t *testing.T) {
+	n := newNode(t)
+	widen := func(path string) {
+		t.Helper()
+		if err := os.Chmod(path, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := func(mode fs.FileMode, words ...string) func() bool {
+		return func() bool {
+			info, err := os.Stat(n.config.BootFile)
+			said := n.condition("FileTooOpen")
+			return err == nil && info.Mode().Perm() == mode && n.happened("FileTooOpen") && !slices.ContainsFunc(words, func(w string) bool {
+				return !strings.Contains(said, w)
+			})
+		}
+	}
+	if err := os.WriteFile(n.config.BootFile, []byte("{\"_format_version\":\"3.0\"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	widen(n.config.BootFile)
+	n.started()
+	n.until("narrowed before there is anything to write", told(0o640, n.config.BootFile, "had mode 0644", "has 0640 now"))
+	n.stop()
+
+	n.started()
+	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	if n.condition("FileTooOpen") != "" {
+		t.Error("a file of mode 0640 is called too open")
+	}
+	widen(n.config.BootFile)
+	n.until("narrowed while nothing is loaded", told(0o640, "0644"))
+	n.stop()
+
+	widen(n.config.BootFile)
+	widen(filepath.Join(n.config.StateDir, "last-known-good"))
+	n.started()
+	n.until("narrowed at a start", told(0o640, "the boot file", "0644"))
+	if info, err := os.Stat(filepath.Join(n.config.StateDir, "last-known-good")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the last known good: %v, %v", info.Mode(), err)
+	}
+	n.stop()
+	if want := "level=WARN msg=\"boot file narrowed\""; strings.Count(n.log.String(), want) != 3 ||
+		!strings.Contains(n.log.String(), " old_mode=0644 new_mode=0640") || !strings.Contains(n.log.String(), "msg=\"state directory narrowed\"") {
+		t.Errorf("the log does not say so three times:\n%s", n.log.String())
+	}
+
+	// What an operator made narrower stays so.
+	if err := os.Chmod(n.config.BootFile, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n.started()
+	n.acked(2, 20, nil, planetest.Routes(t, "b"))
+	if info, err := os.Stat(n.config.BootFile); err != nil || info.Mode().Perm() != 0o600 || n.happened("FileTooOpen") {
+		t.Errorf("%v, %v, %q", info.Mode(), err, n.condition("FileTooOpen"))
 	}
 }
 

@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -32,6 +33,7 @@ type node struct {
 	agent *agent.Agent
 	stop  func()
 	nonce uint64
+	log   bytes.Buffer // to be read after stop
 }
 
 // newNode starts a gateway, but no agent yet.
@@ -50,7 +52,7 @@ func newNode(t *testing.T, opts ...kongtest.Option) *node {
 func (n *node) start() {
 	n.t.Helper()
 	a, err := agent.New(n.config, agent.Deps{
-		Log: slog.New(slog.NewTextHandler(n.t.Output(), nil)), Metrics: prometheus.NewRegistry(),
+		Log: slog.New(slog.NewTextHandler(io.MultiWriter(n.t.Output(), &n.log), nil)), Metrics: prometheus.NewRegistry(),
 		DialRegistry: n.plane.Dial, DialDistributor: n.plane.Dial,
 	})
 	if err != nil {

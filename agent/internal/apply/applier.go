@@ -92,6 +92,10 @@ func New(d Deps) *Applier {
 	if damage := d.Store.Damage(); damage != "" {
 		a.Board.Note("LastKnownGoodDamaged", damage, time.Now())
 	}
+	if narrowed := d.Store.Narrowed(); narrowed != "" {
+		a.wasOpen(narrowed + "; nobody but the agent's user can read it now")
+		a.Log.Warn("state directory narrowed", "reason", narrowed)
+	}
 	if err := d.Store.Check(); err != nil {
 		a.disk = err.Error()
 	}
@@ -301,7 +305,7 @@ func (a *Applier) conditions() map[string]string {
 	c := map[string]string{
 		"GatewayUnreachable": "", "GatewayNotReady": "", "GatewayLost": "", "GatewayBehind": "", "GatewayVersionChanged": "", "Drift": "", "DriftHealed": "",
 		"SnapshotRefused": "", "LoadFailing": "", "RestoreFailing": s.RestoreErr, "StateDirectory": a.disk, "BootFile": a.boot,
-		"BootFileForeign": "", "DecisionStale": "", "LastKnownGoodDamaged": a.Store.Damage(), "MemoryDamaged": a.memory,
+		"BootFileForeign": "", "FileTooOpen": "", "DecisionStale": "", "LastKnownGoodDamaged": a.Store.Damage(), "MemoryDamaged": a.memory,
 	}
 	for kind, l := range a.lingers {
 		if time.Now().Before(l.until) {

@@ -1,6 +1,8 @@
 package apply
 
 import (
+	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
@@ -13,7 +15,7 @@ const lingering = time.Minute
 
 // writeBootFile puts what was proven where every start of the gateway finds it.
 func (a *Applier) writeBootFile(p prepared) error {
-	foreign := a.foreign(p)
+	foreign, wide := a.foreign(p), a.Boot.Wide()
 	if err := a.Boot.Write(p.posted); err != nil {
 		a.boot = err.Error()
 		return err
@@ -23,10 +25,36 @@ func (a *Applier) writeBootFile(p prepared) error {
 		a.Board.Note("BootFileForeign", foreign, time.Now())
 		a.Log.Warn("boot file put right", "reason", foreign)
 	}
+	a.narrowed(wide)
 	a.boot, a.stamp = "", a.Boot.Stamp()
 	m := &a.state.Memory
 	m.Form, m.Expressions, m.Boot = p.form.String(), p.options.Expressions, fleet.GatewayHashOf(p.posted)
 	return nil
+}
+
+// narrowBootFile is for a boot file that is not written: whoever wrote it, it may hold secrets.
+func (a *Applier) narrowBootFile() {
+	wide := a.Boot.Wide()
+	if err := a.Boot.Narrow(); err != nil {
+		a.linger("FileTooOpen", err.Error()) // somebody else's file; the first load replaces it
+		return
+	}
+	a.narrowed(wide)
+}
+
+// narrowed tells of a boot file that had a wide mode and has it no more.
+func (a *Applier) narrowed(wide fs.FileMode) {
+	if wide == 0 {
+		return
+	}
+	was, is := fmt.Sprintf("%04o", wide), fmt.Sprintf("%04o", wide&lastgood.BootMode)
+	a.wasOpen(fmt.Sprintf("the boot file %s had mode %s, and has %s now", a.Boot, was, is))
+	a.Log.Warn("boot file narrowed", "path", string(a.Boot), "old_mode", was, "new_mode", is)
+}
+
+func (a *Applier) wasOpen(message string) {
+	a.linger("FileTooOpen", message)
+	a.Board.Note("FileTooOpen", message, time.Now())
 }
 
 // foreign says what somebody else did to the boot file since the agent wrote it; empty when nobody did anything.
@@ -53,6 +81,7 @@ func (a *Applier) mendBootFile() {
 	good := a.state.Good
 	form, err := proof.ParseForm(a.state.Memory.Form)
 	if good.Digest == "" || err != nil {
+		a.narrowBootFile()
 		// Nothing to write yet; but whether it could be is known.
 		a.boot, a.stamp = "", a.Boot.Stamp()
 		if err := a.Boot.Check(); err != nil {
@@ -62,6 +91,7 @@ func (a *Applier) mendBootFile() {
 	}
 	canonical, err := a.Store.Bytes(good.Digest)
 	if err != nil {
+		a.narrowBootFile()
 		return // a condition says so already
 	}
 	p, err := insert(good.Digest, canonical, form, proof.Options{Expressions: a.state.Memory.Expressions})

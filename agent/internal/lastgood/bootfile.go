@@ -17,10 +17,10 @@ import (
 // it holds the posted bytes of the last known good. A symbolic link is followed, and stays. An empty path writes nothing.
 type BootFile string
 
-// Kong may run as another user of the same group.
-const bootMode fs.FileMode = 0o640
+// BootMode is the widest mode of a boot file: it holds secrets, and Kong may run as another user of the same group.
+const BootMode fs.FileMode = 0o640
 
-// Write puts posted bytes in place, unless they are there. Whoever reads sees the old file or the new one.
+// Write puts posted bytes in place, unless they are there under a mode that is not too wide. Whoever reads sees the old file or the new one.
 func (f BootFile) Write(posted []byte) error {
 	if f == "" {
 		return nil
@@ -29,14 +29,14 @@ func (f BootFile) Write(posted []byte) error {
 	if err != nil {
 		return err
 	}
-	mode := bootMode
+	mode := BootMode
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && !info.Mode().IsRegular():
 		return fmt.Errorf("%s is not a regular file", f)
 	case err == nil:
-		mode = info.Mode().Perm() // as its owner wants it
-		if info.Size() == int64(len(posted)) {
+		mode &= info.Mode().Perm() // its owner may want less
+		if info.Mode().Perm() == mode && info.Size() == int64(len(posted)) {
 			if there, err := os.ReadFile(path); err == nil && bytes.Equal(there, posted) {
 				return nil
 			}
@@ -48,6 +48,35 @@ func (f BootFile) Write(posted []byte) error {
 		return f.unwritable(err)
 	}
 	return nil
+}
+
+// Wide is the mode of a file that has more than BootMode; zero when it has not.
+func (f BootFile) Wide() fs.FileMode {
+	info, err := os.Stat(string(f))
+	if f == "" || err != nil || !info.Mode().IsRegular() {
+		return 0
+	}
+	return wide(info, BootMode)
+}
+
+// Narrow takes from the mode what is too much, and leaves the content as it is. Only the owner of a file can.
+func (f BootFile) Narrow() error {
+	mode := f.Wide()
+	if mode == 0 {
+		return nil
+	}
+	if err := os.Chmod(string(f), mode&BootMode); err != nil {
+		return fmt.Errorf("%s has mode %04o, which cannot be narrowed: %w", f, mode, cause(err))
+	}
+	return nil
+}
+
+// wide is the mode of a file that has more than allowed; zero when it has not.
+func wide(info fs.FileInfo, allowed fs.FileMode) fs.FileMode {
+	if mode := info.Mode().Perm(); mode&^allowed != 0 {
+		return mode
+	}
+	return 0
 }
 
 // Check says whether the file could be written now, without touching it: that its folder is there and takes files.
@@ -120,6 +149,7 @@ func (f BootFile) Hash() (fleet.GatewayHash, error) {
 // Stamp tells one state of a file from another without reading it. The zero value is that of a file that is not there.
 type Stamp struct {
 	size     int64
+	mode     fs.FileMode
 	modified time.Time
 	inode    uint64
 }
@@ -130,7 +160,7 @@ func (f BootFile) Stamp() Stamp {
 	if f == "" || err != nil {
 		return Stamp{}
 	}
-	s := Stamp{size: info.Size(), modified: info.ModTime()}
+	s := Stamp{size: info.Size(), mode: info.Mode(), modified: info.ModTime()}
 	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
 		s.inode = sys.Ino
 	}

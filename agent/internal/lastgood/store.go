@@ -43,6 +43,7 @@ type Store struct {
 	received []byte   // newest received, not on disk yet
 	incoming fleet.Digest
 	damage   []string
+	narrowed []string
 }
 
 // Open takes the directory for this process, makes it when it is not there, and verifies what it holds. The only error
@@ -54,6 +55,7 @@ func Open(dir string) (*Store, error) {
 		return nil, fmt.Errorf("open state directory %s: %w", dir, err)
 	}
 	s.sweep()
+	s.narrow()
 	for name, into := range map[string]*Snapshot{currentFile: &s.current, previousFile: &s.previous, candidateFile: &s.pending} {
 		_, snapshot, err := s.read(name)
 		switch {
@@ -100,6 +102,22 @@ func (s *Store) take() error {
 	s.locks = locks
 	return nil
 }
+
+// narrow has the files of before, which somebody may have copied here, be as private as those that are written now.
+func (s *Store) narrow() {
+	for _, name := range []string{lockFile, candidateFile, currentFile, previousFile, memoryFile, orderFile, bootIDFile} {
+		info, err := os.Lstat(s.path(name))
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		if mode := wide(info, privateMode); mode != 0 && os.Chmod(s.path(name), mode&privateMode) == nil {
+			s.narrowed = append(s.narrowed, fmt.Sprintf("%s had mode %04o", s.path(name), mode))
+		}
+	}
+}
+
+// Narrowed says which files others could read when the directory was opened; empty when none. They cannot any more.
+func (s *Store) Narrowed() string { return strings.Join(s.narrowed, "; ") }
 
 // aside moves away what is no file, so that one can take its place.
 func (s *Store) aside(name string) {

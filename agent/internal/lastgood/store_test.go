@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -262,9 +263,6 @@ func TestBootFile(t *testing.T) {
 	if err := f.Write([]byte("a")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(path, 0o604); err != nil {
-		t.Fatal(err)
-	}
 	before, _ := os.Stat(path)
 	if err := f.Write([]byte("a")); err != nil {
 		t.Fatal(err)
@@ -272,14 +270,67 @@ func TestBootFile(t *testing.T) {
 	if after, _ := os.Stat(path); !os.SameFile(before, after) {
 		t.Error("the same content was written again")
 	}
-	if err := f.Write([]byte("b")); err != nil {
-		t.Fatal(err)
-	}
-	text, _ := os.ReadFile(path)
-	if info, _ := os.Stat(path); string(text) != "b" || info.Mode().Perm() != 0o604 {
-		t.Errorf("%q %v", text, info.Mode())
-	}
 	if err := BootFile(filepath.Join(path, "no", "such")).Write(nil); err == nil {
 		t.Error("a path that cannot be")
+	}
+}
+
+// The file is written, found to be there, or only narrowed: it is never wider than 0640 afterwards, and never wider than it was.
+func TestModeOfTheBootFile(t *testing.T) {
+	for before, want := range map[fs.FileMode]fs.FileMode{
+		0o644: 0o640, 0o666: 0o640, 0o777: 0o640, 0o660: 0o640, 0o641: 0o640, 0o604: 0o600, 0o640: 0o640, 0o600: 0o600, 0o440: 0o440,
+	} {
+		for name, do := range map[string]func(BootFile) error{
+			"other content": func(f BootFile) error { return f.Write([]byte("b")) },
+			"the same":      func(f BootFile) error { return f.Write([]byte("a")) },
+			"not written":   BootFile.Narrow,
+		} {
+			f := BootFile(filepath.Join(t.TempDir(), "kong.json"))
+			if err := f.Write([]byte("a")); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(string(f), before); err != nil {
+				t.Fatal(err)
+			}
+			stamp := f.Stamp()
+			if got := f.Wide(); (got != 0) != (before != want) || got != 0 && got != before {
+				t.Errorf("%04o counts as wide: %04o", before, got)
+			}
+			if err := do(f); err != nil {
+				t.Errorf("%s, %04o: %v", name, before, err)
+			}
+			if info, err := os.Stat(string(f)); err != nil || info.Mode().Perm() != want || f.Wide() != 0 {
+				t.Errorf("%s: %04o became %v (%v), want %04o", name, before, info.Mode(), err, want)
+			}
+			if before != want && f.Stamp() == stamp {
+				t.Errorf("%s: the stamp does not tell %04o from %04o", name, before, want)
+			}
+		}
+	}
+	if f := BootFile(""); f.Wide() != 0 || f.Narrow() != nil {
+		t.Error("no boot file has a mode")
+	}
+}
+
+func TestFilesOfTheStateAreNarrowed(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{currentFile, memoryFile} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(filepath.Join(dir, currentFile), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if got, want := s.Narrowed(), filepath.Join(dir, currentFile)+" had mode 0644"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if info, err := os.Stat(filepath.Join(dir, currentFile)); err != nil || info.Mode().Perm() != privateMode {
+		t.Errorf("%v, %v", info.Mode(), err)
 	}
 }
