@@ -140,12 +140,12 @@ var table = []mutation{
 	},
 	{
 		name: "an address is taken as it is", file: "kit/fleet/address.go",
-		old: `if len(host) > maxHost || !hostPattern.MatchString(host) || numeric == nil || strings.EqualFold(host, "unix") {`, new: `if len(host) > maxHost {`,
+		old: `if len(host) > maxHost || !hostPattern.MatchString(host) || numeric == nil || strings.EqualFold(host, "unix") {`, new: `if len(host) > maxHost || numeric == nil {`,
 		pkg: "./kit/fleet", run: "Address",
 	},
 	{
 		name: "escapes reach a terminal", file: "kit/clean/clean.go",
-		old: `return unicode.ReplacementChar`, new: `return r`,
+		old: "case Unsafe(r):\n\t\t\treturn unicode.ReplacementChar", new: "case Unsafe(r):\n\t\t\treturn r",
 		pkg: "./kit/clean", run: "Test",
 	},
 	{
