@@ -91,17 +91,26 @@ func run(ctx context.Context, only string, workers int) error {
 	return nil
 }
 
-var redTest = regexp.MustCompile(`--- FAIL: (\S+)`)
-
-// try runs the tests over the mutation, and returns which of them went red. It fails when none did, and when that is because of the build.
-func try(ctx context.Context, root string, m mutation) (red string, err error) {
-	path := filepath.Join(root, m.file)
+// apply returns the text of the file with the mutation in it.
+func (m mutation) apply(path string) (string, error) {
 	text, err := os.ReadFile(path) //nolint:gosec // the table names it
 	if err != nil {
 		return "", fmt.Errorf("read the file: %w", err)
 	}
 	if n := strings.Count(string(text), m.old); n != 1 {
 		return "", fmt.Errorf("%s holds %q %d times, want once: bring the table up to date", m.file, m.old, n)
+	}
+	return strings.Replace(string(text), m.old, m.new, 1), nil
+}
+
+var redTest = regexp.MustCompile(`--- FAIL: (\S+)`)
+
+// try runs the tests over the mutation, and returns which of them went red. It fails when none did, and when that is because of the build.
+func try(ctx context.Context, root string, m mutation) (red string, err error) {
+	path := filepath.Join(root, m.file)
+	text, err := m.apply(path)
+	if err != nil {
+		return "", err
 	}
 	dir, err := os.MkdirTemp("", "mutant-")
 	if err != nil {
@@ -114,7 +123,7 @@ func try(ctx context.Context, root string, m mutation) (red string, err error) {
 		return "", fmt.Errorf("write the overlay: %w", err)
 	}
 	if err := errors.Join(
-		os.WriteFile(mutant, []byte(strings.Replace(string(text), m.old, m.new, 1)), 0o600),
+		os.WriteFile(mutant, []byte(text), 0o600),
 		os.WriteFile(overlay, replace, 0o600),
 	); err != nil {
 		return "", fmt.Errorf("write the mutation: %w", err)
