@@ -300,12 +300,21 @@ func expandURL(values object) object {
 	}
 	out := maps.Clone(values)
 	delete(out, "url")
+	bare := strings.HasPrefix(raw, "//") // Kong takes one without a scheme
+	if bare {
+		raw = "http:" + raw
+	}
 	scheme, authority, ok := splitURL(raw)
 	if !ok || authority == "" {
 		out["path"] = raw // which is what Kong's parser makes of it
 		return out
 	}
-	out["protocol"] = scheme
+	if !bare {
+		out["protocol"] = scheme
+		if port := map[string]int{"http": 80, "https": 443}[scheme]; port > 0 {
+			out["port"] = port
+		}
+	}
 	_, rest, _ := strings.Cut(raw, "://")
 	if path, _, _ := strings.Cut(rest[len(authority):], "?"); path != "" {
 		out["path"] = path

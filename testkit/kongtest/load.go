@@ -3,6 +3,7 @@ package kongtest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"net/url"
 	"slices"
@@ -118,7 +119,11 @@ func (l *loader) appendFlat(out []byte, n *node, set *population) []byte {
 	}
 	out = append(out, '{')
 	put("id", n.id)
-	for name, value := range n.own {
+	own := n.own
+	if raw, ok := own["url"].(string); ok && n.kind.name == "services" {
+		own = withURL(own, raw)
+	}
+	for name, value := range own {
 		if f := n.kind.fields[name]; name == "id" || name == "_comment" || name == "_ignore" || name == "url" || f.ref != "" {
 			continue
 		}
@@ -127,11 +132,6 @@ func (l *loader) appendFlat(out []byte, n *node, set *population) []byte {
 	for _, f := range n.kind.foreign {
 		if id := set.target(n, f.name); id != "" {
 			put(f.name, map[string]any{"id": id})
-		}
-	}
-	if raw, ok := n.own["url"].(string); ok && n.kind.name == "services" {
-		for name, value := range expandURL(raw) {
-			put(name, value)
 		}
 	}
 	for _, name := range []string{"created_at", "updated_at"} {
@@ -181,14 +181,21 @@ func appendJSON(out []byte, value any) []byte {
 	return append(out, marshal(value)...)
 }
 
-// expandURL is the shorthand "url" of a service.
-func expandURL(raw string) map[string]any {
+// withURL expands the shorthand "url" of a service: what it says comes before what the fields say.
+func withURL(own map[string]any, raw string) map[string]any {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return nil
+		return own
 	}
-	e := map[string]any{"protocol": u.Scheme, "host": u.Hostname(), "port": float64(80)}
-	if u.Scheme == "https" || u.Scheme == "grpcs" || u.Scheme == "tls" {
+	e := maps.Clone(own)
+	e["host"] = u.Hostname()
+	if u.Scheme != "" {
+		e["protocol"] = u.Scheme
+	}
+	switch u.Scheme {
+	case "http":
+		e["port"] = float64(80)
+	case "https":
 		e["port"] = float64(443)
 	}
 	if port, err := strconv.Atoi(u.Port()); err == nil {

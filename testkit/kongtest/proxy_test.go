@@ -82,10 +82,12 @@ func TestTheProxyForwards(t *testing.T) {
 			{"name":"host","paths":["/host"],"preserve_host":true}]},
 		{"name":"based","url":"%s/base","routes":[{"name":"based","paths":["/based"]}]},
 		{"name":"rooted","url":"%s/","routes":[{"name":"rooted","paths":["/rooted"]}]},
+		{"name":"both","url":"%s/both","protocol":"https","host":"nowhere.test","port":1,"path":"/other","routes":[{"name":"both","paths":["/both"]}]},
+		{"name":"part","url":"%s","path":"/part","routes":[{"name":"part","paths":["/part"]}]},
 		{"name":"balanced","host":"pool","routes":[{"name":"balanced","paths":["/balanced"]}]},
 		{"name":"down","url":"http://127.0.0.1:1","routes":[{"name":"down","paths":["/down"]}]}],
 		"upstreams":[{"name":"pool","targets":[{"target":%q}]}],
-		"routes":[{"name":"nowhere","paths":["/nowhere"]}]}`, srv.URL, srv.URL, srv.URL, host))
+		"routes":[{"name":"nowhere","paths":["/nowhere"]}]}`, srv.URL, srv.URL, srv.URL, srv.URL, srv.URL, host))
 	cases := []struct{ path, wantPath, wantHost, wantPrefix string }{
 		{"/strip", "/", host, "/strip"},
 		{"/strip/x", "/x", host, "/strip"},
@@ -96,6 +98,8 @@ func TestTheProxyForwards(t *testing.T) {
 		{"/based/x", "/base/x", host, "/based"},
 		{"/rooted", "/", host, "/rooted"},
 		{"/rooted/x", "/x", host, "/rooted"},
+		{"/both/x", "/both/x", host, "/both"},
+		{"/part/x", "/part/x", host, "/part"},
 		{"/balanced/x", "/x", host, "/balanced"},
 	}
 	for _, c := range cases {

@@ -112,7 +112,7 @@ func compileRouter(set *population, flavor string, lua bool) *router {
 func compileService(n *node) *service {
 	e := n.own
 	if raw, ok := e["url"].(string); ok {
-		e = expandURL(raw)
+		e = withURL(e, raw)
 	}
 	s := &service{scheme: "http", port: 80, disabled: n.own["enabled"] == false}
 	if scheme, ok := e["protocol"].(string); ok {

@@ -85,7 +85,7 @@ func serviceRules(n *node, complain func(string, ...any)) {
 	case err != nil || u.Host == "":
 		complain("should start with: /", "path")
 		complain("required field missing", "host")
-	case !slices.Contains(n.kind.fields["protocol"].oneOf, u.Scheme):
+	case u.Scheme != "" && !slices.Contains(n.kind.fields["protocol"].oneOf, u.Scheme):
 		complain("expected one of: "+strings.Join(n.kind.fields["protocol"].oneOf, ", "), "protocol")
 	}
 }

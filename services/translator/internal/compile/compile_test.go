@@ -196,7 +196,7 @@ func TestLimits(t *testing.T) {
 func TestAWrongURLIsOneProblem(t *testing.T) {
 	c := compile.New(compile.DefaultLimits())
 	texts := map[string]string{}
-	for _, url := range []string{"http://$HOST:$PORT/x", "http://h:99999", "h:80", "http:///x", "//h", "''", "5", "[a]"} {
+	for _, url := range []string{"http://$HOST:$PORT/x", "http://h:99999", "h:80", "http:///x", "//", "''", "5", "[a]"} {
 		for name, more := range map[string]string{"alone": "", "with a host": ", host: h.example", "with a port": ", port: 8080", "with no host": ", host: null"} {
 			texts[url+" "+name] = "_format_version: \"3.0\"\nservices:\n- {name: s, url: " + url + more + "}\n"
 		}

@@ -20,10 +20,22 @@ func (p *parser) prepare(s subject, n *document.Node) []document.Key {
 	if d := p.header.defaults[kind.Singular]; d != nil {
 		keys = overlay(keys, d.Keys)
 	}
+	if kind.Name == "services" {
+		keys = overlay(keys, usual(n))
+	}
 	if len(p.header.tags) > 0 {
 		keys = p.addTags(keys, n)
 	}
 	return document.Sorted(keys)
+}
+
+// usual are the protocol and the port of a service that names none, in every Kong. They are written out, so that a url and a host say the
+// same.
+func usual(n *document.Node) []document.Key {
+	return []document.Key{
+		{Name: "protocol", Pos: n.Pos, Value: &document.Node{Kind: document.String, Text: "http", Pos: n.Pos}},
+		{Name: "port", Pos: n.Pos, Value: &document.Node{Kind: document.Int, Text: "80", Pos: n.Pos}},
+	}
 }
 
 // overlay adds the defaults that are not there, also within maps.

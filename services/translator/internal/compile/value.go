@@ -24,6 +24,9 @@ func (p *parser) value(s subject, f *entity.Field, n *document.Node, path string
 			return bad()
 		}
 		p.text(s, f, n, path)
+		if f.Form != nil {
+			return document.AppendString(dst, f.Form(n.Text))
+		}
 		return document.AppendString(dst, n.Text)
 	case entity.Integer, entity.Number:
 		if n.Kind != document.Int && (n.Kind != document.Float || f.Type == entity.Integer) {
@@ -130,8 +133,8 @@ func (p *parser) text(s subject, f *entity.Field, n *document.Node, path string)
 	}
 }
 
-// serviceURL expands the shorthand url into protocol, host, port and path, as
-// Kong does.
+// serviceURL expands the shorthand url into protocol, host, port and path. What
+// url says comes before what the fields say, as in Kong; what it leaves out, they say.
 func (p *parser) serviceURL(s subject, n *document.Node, keys []document.Key) []document.Key {
 	url := n.Get("url")
 	if url == nil {
@@ -150,24 +153,26 @@ func (p *parser) serviceURL(s subject, n *document.Node, keys []document.Key) []
 		p.problem(s, url.Pos, "url", BadValue, "%s", why)
 		return withHost(keys, url)
 	}
+	var ignored []string
 	for _, f := range fields {
-		i := slices.IndexFunc(keys, func(k document.Key) bool { return k.Name == f.name })
-		if i >= 0 && keys[i].Value.Kind != document.Null {
-			if keys[i].Value.Text != f.text {
-				p.problem(s, keys[i].Pos, f.name, BadValue, "the field says something else than url; keep one of the two")
-			}
-			continue
-		}
 		kind := document.String
 		if f.name == "port" {
 			kind = document.Int
 		}
 		k := document.Key{Name: f.name, Pos: url.Pos, Value: &document.Node{Kind: kind, Text: f.text, Pos: url.Pos}}
-		if i >= 0 {
-			keys[i] = k
-		} else {
+		i := slices.IndexFunc(keys, func(k document.Key) bool { return k.Name == f.name })
+		switch {
+		case i < 0:
 			keys = append(keys, k)
+			continue
+		case keys[i].Value.Kind != document.Null && (keys[i].Value.Kind != kind || keys[i].Value.Text != f.text):
+			ignored = append(ignored, f.name)
 		}
+		keys[i] = k
+	}
+	if len(ignored) > 0 {
+		p.warn(s, url.Pos, "url", Conflict, "the url says something else than %s, and counts: what %s is ignored; leave one of the two out",
+			strings.Join(ignored, ", "), map[bool]string{true: "this field says", false: "these fields say"}[len(ignored) == 1])
 	}
 	return keys
 }
@@ -183,14 +188,20 @@ func withHost(keys []document.Key, url *document.Node) []document.Key {
 
 type urlField struct{ name, text string }
 
+// splitURL reads a URL as Kong's parser does: the fields that it says nothing of are left out.
 func splitURL(url string) ([]urlField, string) {
-	scheme, rest, ok := strings.Cut(url, "://")
-	if !ok || scheme == "" {
-		return nil, "not a URL, such as http://example.com:8080/path"
+	url, _, _ = strings.Cut(url, "#")
+	var fields []urlField
+	rest, ok := strings.CutPrefix(url, "//") // Kong takes one without a scheme
+	if !ok {
+		var scheme string
+		if scheme, rest, ok = strings.Cut(url, "://"); !ok || scheme == "" {
+			return nil, "not a URL, such as http://example.com:8080/path"
+		}
+		fields = append(fields, urlField{"protocol", strings.ToLower(scheme)})
 	}
-	fields := []urlField{{"protocol", strings.ToLower(scheme)}}
 	authority, path := rest, ""
-	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+	if i := strings.IndexAny(rest, "/?;"); i >= 0 {
 		authority, path = rest[:i], rest[i:]
 	}
 	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
@@ -200,20 +211,24 @@ func splitURL(url string) ([]urlField, string) {
 	if i := strings.LastIndexByte(authority, ':'); i >= 0 && !strings.HasSuffix(authority, "]") {
 		host, port = authority[:i], authority[i+1:]
 	}
-	if port != "" {
+	switch {
+	case port != "":
 		if _, err := strconv.ParseUint(port, 10, 16); err != nil || len(port) > 1 && port[0] == '0' {
 			return nil, "the port of the URL is not a number from 0 to 65535"
 		}
-	} else if scheme == "https" {
-		port = "443"
-	} else {
+	case len(fields) > 0 && fields[0].text == "http":
 		port = "80"
+	case len(fields) > 0 && fields[0].text == "https":
+		port = "443"
 	}
 	if host == "" {
 		return nil, "the URL has no host"
 	}
-	fields = append(fields, urlField{"host", host}, urlField{"port", port})
-	if i := strings.IndexAny(path, "?#"); i >= 0 {
+	fields = append(fields, urlField{"host", host})
+	if port != "" {
+		fields = append(fields, urlField{"port", port})
+	}
+	if i := strings.IndexAny(path, "?;"); i >= 0 {
 		path = path[:i]
 	}
 	if path != "" {

@@ -1,6 +1,8 @@
 package entity
 
 import (
+	"bytes"
+	"encoding/pem"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -217,6 +219,29 @@ func VaultPrefix(s string) string {
 		return "a prefix is of two or more lower-case letters, digits and dashes, and begins with a letter"
 	}
 	return ""
+}
+
+// PEMForm returns the one spelling of PEM text: lines of 64 characters, each with a line feed, the last one too, as OpenSSL writes it and
+// YAML's | keeps it. What cannot be read as PEM loses only the blanks around its
+// lines; what is none stays as it is.
+func PEMForm(s string) string {
+	blocks := strings.Count(s, "-----BEGIN ")
+	if blocks == 0 {
+		return s
+	}
+	var tidy strings.Builder
+	for line := range strings.Lines(strings.TrimSpace(s)) {
+		tidy.WriteString(strings.TrimSpace(line) + "\n")
+	}
+	var out bytes.Buffer
+	rest := []byte(tidy.String())
+	for range blocks {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil || pem.Encode(&out, block) != nil {
+			return tidy.String()
+		}
+	}
+	return out.String()
 }
 
 // PEM checks that a text looks like PEM, or refers to a vault.

@@ -125,8 +125,8 @@ func coreKinds() []Kind {
 			Name: "certificates", Singular: "certificate", IDRule: Invented,
 			Children: []Child{{Key: "snis", Kind: "snis", Ref: "certificate"}},
 			Fields: []Field{
-				str("cert", required, secret, check(PEM)), str("key", required, secret, check(PEM)),
-				str("cert_alt", secret, check(PEM)), str("key_alt", secret, check(PEM)),
+				pemText("cert", required, check(PEM)), pemText("key", required, check(PEM)),
+				pemText("cert_alt", check(PEM)), pemText("key_alt", check(PEM)),
 			},
 		},
 		{
@@ -135,7 +135,7 @@ func coreKinds() []Kind {
 		},
 		{
 			Name: "ca_certificates", Singular: "ca_certificate", IDRule: Invented,
-			Fields: []Field{str("cert", required, secret, check(PEM)), str("cert_digest", unique)},
+			Fields: []Field{pemText("cert", required, check(PEM)), str("cert_digest", unique)},
 		},
 		{
 			Name: "vaults", Singular: "vault", NameField: "prefix", IDRule: ByCacheKey, IDFields: []string{"prefix"},
@@ -154,7 +154,7 @@ func coreKinds() []Kind {
 			Scope: []string{"kid", "set"}, OneOf: []string{"jwk", "pem"},
 			Fields: []Field{
 				ref("set", "key_sets"), str("name", unique), str("kid", required), str("jwk", secret),
-				record("pem", str("private_key", secret), str("public_key", secret)),
+				record("pem", pemText("private_key"), pemText("public_key")),
 			},
 		},
 		{

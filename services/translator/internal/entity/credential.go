@@ -23,7 +23,7 @@ func credentialKinds() []Kind {
 		{
 			Name: "jwt_secrets", Singular: "jwt_secret", IDRule: Invented, Invents: []string{"key", "secret"},
 			Fields: []Field{
-				owner(), str("key", unique, secret, check(NotEmpty)), str("secret", secret), str("rsa_public_key", secret),
+				owner(), str("key", unique, secret, check(NotEmpty)), str("secret", secret), pemText("rsa_public_key"),
 				str("algorithm", oneOf("HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512",
 					"PS256", "PS384", "PS512", "EdDSA"), def),
 			},

@@ -46,6 +46,7 @@ type Field struct {
 	Ranged   bool
 	Min, Max int64
 	Check    func(string) string // says what is wrong with a string; empty when nothing is
+	Form     func(string) string // the one spelling of a string that has several
 }
 
 // Child says that entities may be nested in another under a key.

@@ -52,6 +52,13 @@ func between(low, high int64) option {
 
 func check(c func(string) string) option { return func(f *Field) { f.Check = c } }
 
+// pemText is a field for PEM, whose spelling says nothing.
+func pemText(name string, options ...option) Field {
+	f := str(name, append(options, secret)...)
+	f.Form = PEMForm
+	return f
+}
+
 func tags() Field { return list("tags", str("", check(Tag))) }
 
 func protocols(name string) Field {
