@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -37,6 +38,26 @@ func TestTheSameSubmissionAgainMakesNoRevision(t *testing.T) {
 	}
 	if after := keys(t, p.etcd, "/silverback/v1/"); after != before {
 		t.Errorf("%d keys before, %d after", before, after)
+	}
+}
+
+func TestARouteThatNothingMatchesIsAWarning(t *testing.T) {
+	p := startPlane(t, "g")
+	r := p.replica(t)
+	text := services("orders") + "    headers:\n      x-team:\n      - |\n        blue\n"
+	for range 2 { // the second time it comes from what is stored
+		answer := r.mustSubmit(config("g", "team", text))
+		if len(answer.GetWarnings()) != 1 {
+			t.Fatalf("warnings %v", answer.GetWarnings())
+		}
+		w := answer.GetWarnings()[0]
+		at := fmt.Sprintf("%s:%d: %s %s: %s", w.GetDocument(), w.GetLine(), w.GetKind(), w.GetName(), w.GetField())
+		if want := "team.yaml:10: route orders-route: headers.x-team[0]"; at != want {
+			t.Errorf("got %s, want %s", at, want)
+		}
+		if !strings.Contains(w.GetMessage(), "a line feed") || !strings.Contains(w.GetMessage(), "|-") {
+			t.Errorf("it says %q", w.GetMessage())
+		}
 	}
 }
 

@@ -189,6 +189,9 @@ func (p *parser) problem(s subject, at document.Position, field string, class Cl
 }
 
 func (p *parser) warn(s subject, at document.Position, field string, class Class, format string, args ...any) {
+	if len(p.warnings) > 10*maxProblems {
+		return
+	}
 	p.warnings = append(p.warnings, p.make(s, at, field, class, format, args...))
 }
 

@@ -131,6 +131,11 @@ func (p *parser) text(s subject, f *entity.Field, n *document.Node, path string)
 			p.problem(s, n.Pos, path, BadValue, "%s", why)
 		}
 	}
+	if f.Doubt != nil {
+		if why := f.Doubt(n.Text); why != "" {
+			p.warn(s, n.Pos, path, BadValue, "%s", why)
+		}
+	}
 }
 
 // serviceURL expands the shorthand url into protocol, host, port and path. What
@@ -255,6 +260,8 @@ func (p *parser) paths(s subject, n *document.Node, dst []byte) []byte {
 		}
 		if why := checkPath(path); why != "" {
 			p.problem(s, e.Pos, field, BadValue, "%s", why)
+		} else if why := entity.RoutePath(path); why != "" {
+			p.warn(s, e.Pos, field, BadValue, "%s", why)
 		}
 		dst = document.AppendString(dst, path)
 	}

@@ -3,9 +3,12 @@ package entity
 import (
 	"bytes"
 	"encoding/pem"
+	"fmt"
 	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -251,4 +254,55 @@ func PEM(s string) string {
 		return ""
 	}
 	return "must be PEM text or a {vault://...} reference"
+}
+
+// blockRemedy is for who did not mean the character: mostly it is the end of a block of YAML.
+const blockRemedy = "; take it out (in YAML, |- and >- begin a block that does not end in one)"
+
+// RoutePath doubts the path of a route, plain or a regular expression. Gateways take every character, and compare with the path of a
+// request once its escapes are read.
+func RoutePath(s string) string {
+	c, found := control(s, "")
+	if !found || strings.HasPrefix(s, "~") && spread.MatchString(s) {
+		return ""
+	}
+	var escaped strings.Builder
+	for _, b := range []byte(string(c)) {
+		fmt.Fprintf(&escaped, "%%%02X", b)
+	}
+	return "holds " + called(c) + ", which only a request with " + escaped.String() + " in its path has" + blockRemedy
+}
+
+// HeaderValue doubts a value, or the regular expression of one, that a header of requests must have.
+func HeaderValue(s string) string {
+	c, found := control(s, "\t")
+	if !found || strings.HasPrefix(s, "~*") && spread.MatchString(s) {
+		return ""
+	}
+	return "holds " + called(c) + ", which no header of a request may hold, so that it never matches" + blockRemedy
+}
+
+// spread finds the flag of regular expressions by which they are written on several lines.
+var spread = regexp.MustCompile(`\(\?[A-Za-z]*x`)
+
+// control returns the first control character but those allowed.
+func control(s, allowed string) (rune, bool) {
+	for _, c := range s {
+		if unicode.IsControl(c) && !strings.ContainsRune(allowed, c) {
+			return c, true
+		}
+	}
+	return 0, false
+}
+
+func called(c rune) string {
+	switch c {
+	case '\n':
+		return "a line feed"
+	case '\r':
+		return "a carriage return"
+	case '\t':
+		return "a tab"
+	}
+	return fmt.Sprintf("the control character 0x%02x", c)
 }

@@ -72,7 +72,7 @@ func coreKinds() []Kind {
 				boolean("request_buffering", def), boolean("response_buffering", def), ref("service", "services"),
 				list("snis", str("", check(SNI))), endpoints("sources"), endpoints("destinations"),
 				list("methods", str("", check(Method))), list("hosts", str("", check(RouteHost))), list("paths", str("")),
-				mapOf("headers", list("", str(""))), integer("regex_priority", def), str("path_handling", oneOf("v0", "v1"), def),
+				mapOf("headers", list("", str("", doubt(HeaderValue)))), integer("regex_priority", def), str("path_handling", oneOf("v0", "v1"), def),
 				str("expression", extra), integer("priority", between(0, 1<<46-1), extra),
 			},
 		},

@@ -47,6 +47,7 @@ type Field struct {
 	Min, Max int64
 	Check    func(string) string // says what is wrong with a string; empty when nothing is
 	Form     func(string) string // the one spelling of a string that has several
+	Doubt    func(string) string // says what its author can hardly mean, though gateways take it; empty when nothing
 }
 
 // Child says that entities may be nested in another under a key.

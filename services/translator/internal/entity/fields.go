@@ -52,6 +52,8 @@ func between(low, high int64) option {
 
 func check(c func(string) string) option { return func(f *Field) { f.Check = c } }
 
+func doubt(d func(string) string) option { return func(f *Field) { f.Doubt = d } }
+
 // pemText is a field for PEM, whose spelling says nothing.
 func pemText(name string, options ...option) Field {
 	f := str(name, append(options, secret)...)
