@@ -1,7 +1,10 @@
 package compose_test
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -32,6 +35,7 @@ type service struct {
 	CPUs        float64              `yaml:"cpus"`
 	Healthcheck map[string]any       `yaml:"healthcheck"`
 	Networks    []string             `yaml:"networks"`
+	GroupAdd    []string             `yaml:"group_add"`
 }
 
 type condition struct {
@@ -60,7 +64,7 @@ func TestBothFilesRunTheSameSilverback(t *testing.T) {
 	real, offline := read(t, names[0]), read(t, names[1])
 	same := 0
 	for name, s := range real.Services {
-		if !strings.HasPrefix(s.Image, "silverback-gateway/") {
+		if !strings.HasPrefix(s.Image, "silverback-gateway/") || name == "grafana-password" { // Grafana is in one of them only
 			continue
 		}
 		same++
@@ -88,7 +92,7 @@ func TestEveryImageIsKnown(t *testing.T) {
 }
 
 func TestServicesAreBoundedAndRestarted(t *testing.T) {
-	once := []string{"certs", "boot"}
+	once := []string{"certs", "boot", "grafana-password"}
 	silent := []string{"gateway-1", "gateway-2", "gateway-3", "cli", "load-balancer"} // hold something, or are asked by others
 	for _, name := range names {
 		f := read(t, name)
@@ -219,6 +223,105 @@ func TestEverybodyShowsACertificate(t *testing.T) {
 				t.Errorf("%s: %s lets strangers in", name, service)
 			}
 		}
+	}
+}
+
+// secretly finds settings that hold a secret themselves, or name a file that does.
+var secretly = regexp.MustCompile(`(?i)passw(or)?d|secret|token|api_?key|credential`)
+
+// literal says whether a setting, or an argument of a command, holds a secret that everybody can read here.
+func literal(key, value string) bool {
+	name, isFile := strings.CutSuffix(strings.ToUpper(strings.ReplaceAll(key, "-", "_")), "_FILE")
+	return secretly.MatchString(name) && !isFile && value != "" && name != "ETCD_INITIAL_CLUSTER_TOKEN" // which only tells clusters apart
+}
+
+func TestNoSecretStandsInAFile(t *testing.T) {
+	for _, name := range names {
+		for service, s := range read(t, name).Services {
+			for key, value := range s.Environment {
+				if literal(key, value) {
+					t.Errorf("%s: %s: %s is there for everybody to read", name, service, key)
+				}
+			}
+			args, _ := s.Command.([]any)
+			if text, ok := s.Command.(string); ok {
+				for _, word := range strings.Fields(text) {
+					args = append(args, word)
+				}
+			}
+			for _, arg := range args {
+				key, value, _ := strings.Cut(fmt.Sprint(arg), "=")
+				if literal(key, value) && !strings.HasPrefix(value, "/") { // a file
+					t.Errorf("%s: %s: an argument %s is there for everybody to read", name, service, key)
+				}
+			}
+		}
+	}
+	for key, want := range map[string]bool{
+		"GF_SECURITY_ADMIN_PASSWORD": true, "GF_SECURITY_ADMIN_PASSWORD__FILE": false, "--root-token": true, "KONG_PG_PASSWORD": true,
+		"SILVERBACK_KEY_FILE": false,
+	} {
+		if literal(key, "x") != want {
+			t.Errorf("%s counts as a secret: %v", key, !want)
+		}
+	}
+}
+
+// TestGrafanasPasswordIsMadeUp: without one Grafana takes a password that everybody knows.
+func TestGrafanasPasswordIsMadeUp(t *testing.T) {
+	f := read(t, names[0])
+	grafana, maker := f.Services["grafana"], f.Services["grafana-password"]
+	file := grafana.Environment["GF_SECURITY_ADMIN_PASSWORD__FILE"]
+	made := []string{"grafana-password:/password"}
+	if command := fmt.Sprint(maker.Command); command != "[-password="+file+"]" || !slices.Equal(maker.Volumes, made) {
+		t.Errorf("Grafana reads %q, and %s on %v makes it", file, command, maker.Volumes)
+	}
+	if !slices.Contains(grafana.Volumes, "grafana-password:/password:ro") || !slices.Equal(grafana.GroupAdd, []string{"65532"}) {
+		t.Errorf("Grafana cannot read it: %v, groups %v", grafana.Volumes, grafana.GroupAdd)
+	}
+	if grafana.DependsOn["grafana-password"].Condition != "service_completed_successfully" {
+		t.Error("Grafana does not wait for it")
+	}
+	for name, s := range f.Services {
+		for _, v := range s.Volumes {
+			if name != "grafana" && name != "grafana-password" && strings.HasPrefix(v, "grafana-password:") {
+				t.Errorf("%s reads it too", name)
+			}
+		}
+	}
+	if readme, err := os.ReadFile(folder + "README.md"); err != nil || !strings.Contains(string(readme), "exec -T grafana cat "+file) {
+		t.Errorf("README.md does not say how it is read: %v", err)
+	}
+	// As the container does it: once, and for its group to read.
+	pause := filepath.Join(t.TempDir(), "pause")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", pause, "./pause")
+	build.Dir, build.Env = "../../deploy/images", append(os.Environ(), "GOWORK=off")
+	if said, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	all := map[string]bool{}
+	for range 2 {
+		path := filepath.Join(t.TempDir(), "grafana")
+		var first []byte
+		for again := range 2 {
+			said, err := exec.CommandContext(t.Context(), pause, "-password="+path).CombinedOutput()
+			text, readErr := os.ReadFile(path)
+			word := strings.TrimSpace(string(text))
+			if err != nil || readErr != nil || len(word) < 26 || strings.Contains(string(said), word) {
+				t.Fatalf("%v, %v: it says %q, and writes %q", err, readErr, said, text)
+			}
+			if again == 1 && string(text) != string(first) {
+				t.Errorf("a second start makes another one: %q, then %q", first, text)
+			}
+			first = text
+		}
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
+			t.Errorf("%v, %v", info.Mode(), err)
+		}
+		all[string(first)] = true
+	}
+	if len(all) != 2 {
+		t.Errorf("it is always the same: %v", all)
 	}
 }
 
