@@ -160,7 +160,7 @@ var table = []mutation{
 	},
 	{
 		name: "compressed requests are taken", file: "kit/rpcserver/receive.go",
-		old: `if c := w.RecvCompress(); c != "" && c != encoding.Identity {`, new: `if c := w.RecvCompress(); c == "none" {`,
+		old: `if c := w.RecvCompress(); c != "" && c != encoding.Identity {`, new: `if c := w.RecvCompress(); c == encoding.Identity {`,
 		pkg: "./test/security", run: "TestRightsComeBeforeTheBody|Compress",
 	},
 }
