@@ -249,40 +249,10 @@ func UpdateGroup(a *app.App) *cobra.Command {
 	return cmd
 }
 
-// DeleteGroup is the command that ends a group.
-func DeleteGroup(a *app.App) *cobra.Command {
-	return &cobra.Command{
-		Use:   "group NAME",
-		Short: "Delete a group that has no nodes",
-		Long:  `Deletes a group that has no nodes. Its sources and revisions stay, and are there again when a group of that name is created.`,
-		Args:  app.Args("the name of one group"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			registry, err := a.RegistryClient()
-			if err != nil {
-				return err
-			}
-			ctx, cancel := a.Call(cmd.Context())
-			defer cancel()
-			// To delete what is gone is no error to the service; to a person it is a misspelt name.
-			if _, err := registry.GetGroup(ctx, &registryv1.GetGroupRequest{Name: args[0]}); err != nil {
-				return err
-			}
-			answer, err := registry.DeleteGroup(ctx, &registryv1.DeleteGroupRequest{Name: args[0], RequestId: uuid.NewString()})
-			if err != nil {
-				return err
-			}
-			if a.Flags.Output != show.Table {
-				return show.Message(a.Out, a.Flags.Output, answer)
-			}
-			show.Printf(a.Out, "group %q deleted\n", args[0])
-			return nil
-		},
-	}
-}
-
 // DeleteNode is the command that forgets a node.
 func DeleteNode(a *app.App) *cobra.Command {
 	var group string
+	var sure app.Sure
 	cmd := &cobra.Command{
 		Use:   "node NAME -g GROUP",
 		Short: "Forget a node; an agent that still runs enrols again",
@@ -297,6 +267,11 @@ func DeleteNode(a *app.App) *cobra.Command {
 			if _, err := registry.GetNode(ctx, &registryv1.GetNodeRequest{Group: group, Node: args[0]}); err != nil {
 				return err
 			}
+			if on, err := sure.Go(a, fmt.Sprintf("forget node %q of group %q, which enrols again if its agent still runs", args[0], group)); err != nil || !on {
+				return err
+			}
+			ctx, cancelCall := a.Call(cmd.Context())
+			defer cancelCall()
 			answer, err := registry.DeleteNode(ctx, &registryv1.DeleteNodeRequest{Group: group, Node: args[0], RequestId: uuid.NewString()})
 			if err != nil {
 				return err
@@ -309,6 +284,7 @@ func DeleteNode(a *app.App) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&group, "group", "g", "", "the group of the node")
+	sure.AddFlags(cmd)
 	app.MustMark(cmd, "group")
 	return cmd
 }

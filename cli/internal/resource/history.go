@@ -12,15 +12,19 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-func listSources(ctx context.Context, a *app.App, q query) error {
+func allSources(ctx context.Context, a *app.App, group string) ([]*translatorv1.Source, error) {
 	translator, err := a.TranslatorClient()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	sources, err := pages(ctx, func(ctx context.Context, token string) ([]*translatorv1.Source, string, error) {
-		page, err := translator.ListSources(ctx, &translatorv1.ListSourcesRequest{Group: q.group, PageSize: pageSize, PageToken: token})
+	return pages(ctx, func(ctx context.Context, token string) ([]*translatorv1.Source, string, error) {
+		page, err := translator.ListSources(ctx, &translatorv1.ListSourcesRequest{Group: group, PageSize: pageSize, PageToken: token})
 		return page.GetSources(), page.GetNextPageToken(), err
 	})
+}
+
+func listSources(ctx context.Context, a *app.App, q query) error {
+	sources, err := allSources(ctx, a, q.group)
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,7 @@
 package resource
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
-	"io"
-	"strings"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -54,7 +50,7 @@ Exit codes: 0 the ledger is in a new epoch; 1 error, or there is nothing to reco
 				return err
 			}
 			if !yes {
-				if err := confirm(a, "Recover the ledger?"); err != nil {
+				if err := a.Confirm("Recover the ledger?"); err != nil {
 					return err
 				}
 			}
@@ -138,21 +134,4 @@ func stamp(epoch, decision int64) string {
 		return fmt.Sprintf("nothing in epoch %d", epoch)
 	}
 	return fmt.Sprintf("decision %d of epoch %d", decision, epoch)
-}
-
-// confirm asks a person. No answer is no.
-func confirm(a *app.App, question string) error {
-	if !a.Asks {
-		return errors.New("nobody is there to ask: --yes goes on without asking")
-	}
-	fmt.Fprintf(a.Err, "%s [y/N] ", question)
-	line, err := bufio.NewReader(a.In).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read the answer: %w", err)
-	}
-	switch strings.ToLower(strings.TrimSpace(line)) {
-	case "y", "yes":
-		return nil
-	}
-	return errors.New("nothing was done")
 }

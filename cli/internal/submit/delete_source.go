@@ -1,6 +1,7 @@
 package submit
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -16,6 +17,7 @@ func DeleteSource(a *app.App) *cobra.Command {
 	var (
 		group, message string
 		allowShrink    bool
+		sure           app.Sure
 	)
 	cmd := &cobra.Command{
 		Use:   "source NAME -g GROUP",
@@ -24,6 +26,9 @@ func DeleteSource(a *app.App) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			translator, err := a.TranslatorClient()
 			if err != nil {
+				return err
+			}
+			if on, err := askSource(cmd.Context(), a, translator, &sure, group, args[0]); err != nil || !on {
 				return err
 			}
 			ctx, cancel := a.Call(cmd.Context())
@@ -48,6 +53,22 @@ func DeleteSource(a *app.App) *cobra.Command {
 	cmd.Flags().StringVarP(&group, "group", "g", "", "the group of the source")
 	cmd.Flags().StringVarP(&message, "message", "m", "", "why, for the history")
 	cmd.Flags().BoolVar(&allowShrink, "allow-shrink", false, "allow the group to lose more than half of its entities")
+	sure.AddFlags(cmd)
 	app.MustMark(cmd, "group")
 	return cmd
+}
+
+// askSource says what the source holds, when somebody is to know it before.
+func askSource(ctx context.Context, a *app.App, translator translatorv1.TranslatorServiceClient, sure *app.Sure, group, name string) (bool, error) {
+	if !sure.Tells(a) {
+		return true, nil
+	}
+	ctx, cancel := a.Call(ctx)
+	defer cancel()
+	answer, err := translator.GetSource(ctx, &translatorv1.GetSourceRequest{Group: group, Source: name})
+	if err != nil {
+		return false, err
+	}
+	return sure.Go(a, fmt.Sprintf("delete source %q of group %q, and its %s from every gateway of the group", name, group,
+		show.Count(answer.GetSource().GetEntityCount(), "entity", "entities")))
 }

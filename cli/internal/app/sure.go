@@ -1,0 +1,67 @@
+package app
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+)
+
+// Sure is how a command that takes something away makes sure that it is meant.
+type Sure struct {
+	yes    bool
+	dryRun bool
+}
+
+// AddFlags adds its flags to a command.
+func (s *Sure) AddFlags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&s.yes, "yes", false, "do not ask; without a terminal nobody is asked")
+	cmd.Flags().BoolVar(&s.dryRun, "dry-run", false, "say what would happen, and change nothing")
+}
+
+// Tells reports whether Go says anything. Else nothing has to be asked for its words.
+func (s *Sure) Tells(a *App) bool { return s.dryRun || a.Asks && !s.yes }
+
+// Go reports whether to go on. What would be done is told as "delete source ..."; a dry run prints it and ends, and at a terminal a person is asked.
+func (s *Sure) Go(a *App, does ...string) (bool, error) {
+	switch {
+	case s.dryRun && a.Flags.Output != show.Table:
+		return false, show.Value(a.Out, a.Flags.Output, struct {
+			DryRun bool     `json:"dry_run"`
+			Would  []string `json:"would"`
+		}{true, does})
+	case s.dryRun:
+		for _, line := range does {
+			show.Printf(a.Out, "would %s\n", line)
+		}
+		return false, nil
+	case s.yes || !a.Asks:
+		return true, nil
+	}
+	for _, line := range does {
+		show.Printf(a.Err, "This will %s.\n", line)
+	}
+	return true, a.Confirm("Go on?")
+}
+
+// Confirm asks a person. No answer is no.
+func (a *App) Confirm(question string) error {
+	if !a.Asks {
+		return errors.New("nobody is there to ask: --yes goes on without asking")
+	}
+	fmt.Fprintf(a.Err, "%s [y/N] ", question)
+	line, err := bufio.NewReader(a.In).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	switch strings.ToLower(strings.TrimSpace(line)) {
+	case "y", "yes":
+		return nil
+	}
+	return errors.New("nothing was done")
+}

@@ -1,0 +1,144 @@
+package resource
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+)
+
+// namedSources is how many sources a refusal names.
+const namedSources = 5
+
+// DeleteGroup is the command that ends a group.
+func DeleteGroup(a *app.App) *cobra.Command {
+	var purge bool
+	var sure app.Sure
+	cmd := &cobra.Command{
+		Use:   "group NAME [--purge]",
+		Short: "Delete a group that has no nodes and no sources",
+		Long: `Deletes a group that has no nodes and no sources. What is left of a source would belong to the next group of that name, with its secrets: with --purge the
+sources are deleted first. The revisions of before stay in the history, and a group of that name that is created later finds them there.
+At a terminal it says what will be deleted, and asks.`,
+		Example: `  silverback delete group edge --dry-run --purge
+  silverback delete group edge --purge --yes`,
+		Args: app.Args("the name of one group"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			sources, err := deletable(cmd.Context(), a, args[0], purge)
+			if err != nil {
+				return err
+			}
+			if on, err := sure.Go(a, deletions(args[0], sources)...); err != nil || !on {
+				return err
+			}
+			for _, s := range sources {
+				if err := endSource(cmd.Context(), a, s); err != nil {
+					return err
+				}
+			}
+			return endGroup(cmd.Context(), a, args[0])
+		},
+	}
+	cmd.Flags().BoolVar(&purge, "purge", false, "delete the sources of the group first")
+	sure.AddFlags(cmd)
+	return cmd
+}
+
+// deletable returns the sources that go with a group. A group with nodes is refused, before its sources are taken from what gateways serve; so is one with
+// sources that are not to be purged.
+func deletable(ctx context.Context, a *app.App, group string, purge bool) ([]*translatorv1.Source, error) {
+	ctx, cancel := a.Call(ctx)
+	defer cancel()
+	registry, err := a.RegistryClient()
+	if err != nil {
+		return nil, err
+	}
+	// To delete what is gone is no error to the service; to a person it is a misspelt name.
+	if _, err := registry.GetGroup(ctx, &registryv1.GetGroupRequest{Name: group}); err != nil {
+		return nil, err
+	}
+	nodes, err := allNodes(ctx, a, group)
+	if err != nil {
+		return nil, err
+	}
+	if len(nodes) > 0 {
+		return nil, fmt.Errorf("group %q has %s; delete them first: silverback delete node NAME -g %s", group, show.Count(int64(len(nodes)), "node", "nodes"), group)
+	}
+	sources, err := allSources(ctx, a, group)
+	if err == nil && len(sources) > 0 && !purge {
+		err = fmt.Errorf("group %q has %s, which the next group of that name would get with their secrets: %s; delete each with silverback delete source NAME -g %s, or all with --purge",
+			group, show.Count(int64(len(sources)), "source", "sources"), sourceNames(sources), group)
+	}
+	return sources, err
+}
+
+func sourceNames(sources []*translatorv1.Source) string {
+	var names []string
+	for _, s := range sources[:min(len(sources), namedSources)] {
+		names = append(names, s.GetName())
+	}
+	text := strings.Join(names, ", ")
+	if more := len(sources) - namedSources; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// deletions says what the end of a group takes away.
+func deletions(group string, sources []*translatorv1.Source) []string {
+	var does []string
+	for _, s := range sources {
+		does = append(does, fmt.Sprintf("delete source %q of group %q with its %s", s.GetName(), group, show.Count(s.GetEntityCount(), "entity", "entities")))
+	}
+	return append(does, fmt.Sprintf("delete group %q", group))
+}
+
+func endSource(ctx context.Context, a *app.App, s *translatorv1.Source) error {
+	translator, err := a.TranslatorClient()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := a.Call(ctx)
+	defer cancel()
+	if _, err := translator.DeleteSource(ctx, &translatorv1.DeleteSourceRequest{
+		Group: s.GetGroup(), Source: s.GetName(), RequestId: uuid.NewString(), Message: "the group is deleted", AllowShrink: true,
+	}); err != nil {
+		return err
+	}
+	show.Printf(a.Err, "source %q of group %q deleted\n", s.GetName(), s.GetGroup())
+	return nil
+}
+
+// endGroup deletes a group, and says when somebody has submitted a source to it meanwhile.
+func endGroup(ctx context.Context, a *app.App, name string) error {
+	registry, err := a.RegistryClient()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := a.Call(ctx)
+	defer cancel()
+	answer, err := registry.DeleteGroup(ctx, &registryv1.DeleteGroupRequest{Name: name, RequestId: uuid.NewString()})
+	if err != nil {
+		return err
+	}
+	late, err := allSources(ctx, a, name)
+	if err != nil {
+		return fmt.Errorf("group %q is deleted, and whether a source was submitted meanwhile is not known: %w", name, err)
+	}
+	if len(late) > 0 {
+		return fmt.Errorf("group %q is deleted, but meanwhile somebody submitted %s: %s; the next group of that name would get what they hold: create it again, and delete it with --purge",
+			name, show.Count(int64(len(late)), "source", "sources"), sourceNames(late))
+	}
+	if a.Flags.Output != show.Table {
+		return show.Message(a.Out, a.Flags.Output, answer)
+	}
+	show.Printf(a.Out, "group %q deleted\n", name)
+	return nil
+}
