@@ -69,6 +69,60 @@ func TestTheServicesAreLockedUpAndCheckedFirst(t *testing.T) {
 	}
 }
 
+// TestTheReloadsAreLockedUp: they run as root and read what comes from elsewhere, but the check of nginx does all that its start does.
+func TestTheReloadsAreLockedUp(t *testing.T) {
+	for balancer, rights := range map[string][2]string{
+		"haproxy": {"CAP_DAC_READ_SEARCH", "strict"},
+		"nginx":   {"CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_NET_BIND_SERVICE", "full"},
+	} {
+		name := "silverback-" + balancer + "-reload.service"
+		u := unit(t, name)
+		for key, want := range map[string]string{
+			"Type": "oneshot", "ExecStart": "/usr/bin/systemctl reload " + balancer + ".service",
+			"CapabilityBoundingSet": rights[0], "ProtectSystem": rights[1],
+			"NoNewPrivileges": "yes", "AmbientCapabilities": "", "ProtectHome": "read-only", "PrivateTmp": "yes", "PrivateDevices": "yes",
+			"ProtectClock": "yes", "ProtectControlGroups": "yes", "ProtectHostname": "yes", "ProtectKernelLogs": "yes",
+			"ProtectKernelModules": "yes", "ProtectKernelTunables": "yes", "RestrictNamespaces": "yes", "RestrictRealtime": "yes",
+			"RestrictSUIDSGID": "yes", "LockPersonality": "yes", "SystemCallArchitectures": "native", "SystemCallFilter": "@system-service",
+			"RestrictAddressFamilies": "AF_INET AF_INET6 AF_NETLINK AF_UNIX",
+		} {
+			if got := u[key]; !slices.Equal(got, []string{want}) {
+				t.Errorf("%s has %s=%q, want %q", name, key, got, want)
+			}
+		}
+		if check := u["ExecStartPre"]; len(check) != 1 || !strings.HasPrefix(check[0], "/usr/sbin/"+balancer+" ") {
+			t.Errorf("%s checks nothing first: %q", name, check)
+		}
+		// systemd takes a reload from root, over a socket; expressions are compiled to code.
+		for _, key := range []string{"User", "DynamicUser", "PrivateUsers", "MemoryDenyWriteExecute", "ProtectProc", "ProcSubset", "PrivateNetwork"} {
+			if got := u[key]; len(got) > 0 {
+				t.Errorf("%s has %s=%q, and cannot reload with it", name, key, got)
+			}
+		}
+	}
+}
+
+// TestUnitsAreUnderstood asks systemd itself, where it is: what it does not know it only warns of, and then a unit is open.
+func TestUnitsAreUnderstood(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("systemd-analyze is not here")
+	}
+	files, err := filepath.Glob(deploy("systemd", "*.service"))
+	if err != nil || len(files) < 7 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	for _, file := range files {
+		// The exit status also tells of binaries that are not on this machine.
+		said, _ := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", "--recursive-errors=no", file).CombinedOutput()
+		for line := range strings.Lines(string(said)) {
+			if strings.Contains(line, filepath.Base(file)+":") && !strings.Contains(line, "is not executable") {
+				t.Error(line)
+			}
+		}
+	}
+}
+
 func TestTheExamplesAreAccepted(t *testing.T) {
 	binaries, err := process.Build("registry", "translator", "distributor", "silverback")
 	if err != nil {
