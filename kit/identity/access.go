@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
@@ -28,24 +29,30 @@ type Rule struct {
 // rules is the whole of what callers may do, by full method name. A method that is not here is denied to all; health and
 // reflection, which tell nothing of a fleet, are open to everybody who has an identity.
 var rules = map[string]Rule{
-	registryv1.RegistryService_CreateGroup_FullMethodName:    {Least: Admin},
-	registryv1.RegistryService_UpdateGroup_FullMethodName:    {Least: Admin},
-	registryv1.RegistryService_DeleteGroup_FullMethodName:    {Least: Admin},
-	registryv1.RegistryService_DeleteNode_FullMethodName:     {Least: Admin},
-	registryv1.RegistryService_GetGroup_FullMethodName:       {Least: Viewer, Services: []string{TranslatorService, DistributorService}},
-	registryv1.RegistryService_ListGroups_FullMethodName:     {Least: Viewer, Services: []string{TranslatorService, DistributorService}},
-	registryv1.RegistryService_WatchGroups_FullMethodName:    {Least: Viewer, Services: []string{TranslatorService, DistributorService}},
-	registryv1.RegistryService_GetNode_FullMethodName:        {Least: Viewer, Services: []string{DistributorService}},
-	registryv1.RegistryService_ListNodes_FullMethodName:      {Least: Viewer, Services: []string{TranslatorService, DistributorService}},
-	registryv1.RegistryService_WatchNodes_FullMethodName:     {Least: Viewer, Services: []string{DistributorService}},
-	registryv1.RegistryService_EnrolNode_FullMethodName:      {Nodes: true},
-	registryv1.RegistryService_RenewNode_FullMethodName:      {Nodes: true},
-	registryv1.RegistryService_UploadSchemas_FullMethodName:  {Nodes: true},
-	registryv1.RegistryService_GetSchemas_FullMethodName:     {Least: Viewer, Services: []string{TranslatorService}},
-	registryv1.RegistryService_DrainNode_FullMethodName:      {Least: Operator},
-	registryv1.RegistryService_UndrainNode_FullMethodName:    {Least: Operator},
-	registryv1.RegistryService_QuarantineNode_FullMethodName: {Least: Operator},
-	registryv1.RegistryService_ReleaseNode_FullMethodName:    {Least: Operator},
+	registryv1.RegistryService_CreateGroup_FullMethodName:      {Least: Admin},
+	registryv1.RegistryService_UpdateGroup_FullMethodName:      {Least: Admin},
+	registryv1.RegistryService_DeleteGroup_FullMethodName:      {Least: Admin},
+	registryv1.RegistryService_DeleteNode_FullMethodName:       {Least: Admin},
+	registryv1.RegistryService_GetGroup_FullMethodName:         {Least: Viewer, Services: []string{TranslatorService, DistributorService}},
+	registryv1.RegistryService_ListGroups_FullMethodName:       {Least: Viewer, Services: []string{TranslatorService, DistributorService}},
+	registryv1.RegistryService_WatchGroups_FullMethodName:      {Least: Viewer, Services: []string{TranslatorService, DistributorService}},
+	registryv1.RegistryService_GetNode_FullMethodName:          {Least: Viewer, Services: []string{DistributorService}},
+	registryv1.RegistryService_ListNodes_FullMethodName:        {Least: Viewer, Services: []string{TranslatorService, DistributorService}},
+	registryv1.RegistryService_WatchNodes_FullMethodName:       {Least: Viewer, Services: []string{DistributorService}},
+	registryv1.RegistryService_EnrolNode_FullMethodName:        {Nodes: true},
+	registryv1.RegistryService_RenewNode_FullMethodName:        {Nodes: true},
+	registryv1.RegistryService_UploadSchemas_FullMethodName:    {Nodes: true},
+	registryv1.RegistryService_GetSchemas_FullMethodName:       {Least: Viewer, Services: []string{TranslatorService}},
+	registryv1.RegistryService_DrainNode_FullMethodName:        {Least: Operator},
+	registryv1.RegistryService_UndrainNode_FullMethodName:      {Least: Operator},
+	registryv1.RegistryService_QuarantineNode_FullMethodName:   {Least: Operator},
+	registryv1.RegistryService_ReleaseNode_FullMethodName:      {Least: Operator},
+	registryv1.RegistryService_RevokeNode_FullMethodName:       {Least: Operator},
+	registryv1.RegistryService_UnrevokeNode_FullMethodName:     {Least: Operator},
+	registryv1.RegistryService_RevokeUser_FullMethodName:       {Least: Operator},
+	registryv1.RegistryService_UnrevokeUser_FullMethodName:     {Least: Operator},
+	registryv1.RegistryService_ListRevocations_FullMethodName:  {Least: Viewer},
+	registryv1.RegistryService_WatchRevocations_FullMethodName: {Least: Viewer, Services: []string{TranslatorService, DistributorService}},
 
 	translatorv1.TranslatorService_SubmitConfig_FullMethodName:   {Least: Submitter},
 	translatorv1.TranslatorService_ValidateConfig_FullMethodName: {Least: Submitter},
@@ -92,22 +99,49 @@ func RuleOf(method string) (Rule, bool) {
 	return r, ok
 }
 
+// Revocations are the certificates that are kept out although their authority signed them.
+type Revocations interface {
+	// Refuse returns a fault for a certificate that is kept out.
+	Refuse(who Identity, issued time.Time) error
+	// Known reports whether all of them are known here.
+	Known() bool
+}
+
 // Access lets calls in by the table. It is safe for concurrent use.
 type Access struct {
 	TrustDomain string
+	Revocations Revocations // nil: none are known to be
 }
 
 // Call returns the context of a call with its caller, or a fault of kind Denied.
 func (a Access) Call(ctx context.Context, method string) (context.Context, error) {
-	who, err := fromPeer(ctx, a.TrustDomain)
+	who, issued, err := fromPeer(ctx, a.TrustDomain)
 	if err != nil {
 		return nil, fault.New(fault.Denied, "NO_IDENTITY", "who calls is not known: %s", err)
 	}
 	rule, _ := RuleOf(method)
+	if err := a.revoked(who, issued, rule); err != nil {
+		return nil, err
+	}
 	if !rule.Allows(who) {
 		return nil, fault.New(fault.Denied, "NOT_ALLOWED", "%s may not call %s%s", who, method, rule.remedy(who))
 	}
 	return context.WithValue(ctx, callerKey{}, who), nil
+}
+
+// revoked refuses a certificate that is kept out. While it is not known which are, users are let in to look only: what a node may do concerns
+// itself, and gateways must be served with the registry away.
+func (a Access) revoked(who Identity, issued time.Time, rule Rule) error {
+	if a.Revocations == nil {
+		return nil
+	}
+	if err := a.Revocations.Refuse(who, issued); err != nil {
+		return err
+	}
+	if who.Kind == User && rule.Least > Viewer && !a.Revocations.Known() {
+		return fault.New(fault.Down, "REVOCATIONS_UNKNOWN", "this replica has not heard from the registry which certificates are revoked; until then it lets users look only")
+	}
+	return nil
 }
 
 func (r Rule) remedy(who Identity) string {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
@@ -151,6 +152,14 @@ func Parse(trustDomain string, uri *url.URL) (Identity, error) {
 	return Identity{}, wrong
 }
 
+// ValidUser says what is wrong with the name of a user.
+func ValidUser(name string) error {
+	if !namePattern.MatchString(name) || strings.Trim(name, ".") == "" || len(name) > maxURI/2 {
+		return fmt.Errorf("user %q: use at most %d letters, digits and . - _ @ +", clean.Line(name, clean.MaxWord), maxURI/2)
+	}
+	return nil
+}
+
 // FromCertificate reads the identity of a verified certificate, which must have exactly one URI, as an X.509-SVID has.
 func FromCertificate(trustDomain string, cert *x509.Certificate) (Identity, error) {
 	if len(cert.URIs) != 1 {
@@ -162,17 +171,19 @@ func FromCertificate(trustDomain string, cert *x509.Certificate) (Identity, erro
 // errNoCertificate: the connection says nothing about its caller.
 var errNoCertificate = errors.New("the connection shows no certificate")
 
-// fromPeer reads who opened the connection of a call.
-func fromPeer(ctx context.Context, trustDomain string) (Identity, error) {
+// fromPeer reads who opened the connection of a call, and when the certificate was issued.
+func fromPeer(ctx context.Context, trustDomain string) (who Identity, issued time.Time, err error) {
 	p, ok := peer.FromContext(ctx)
 	if !ok {
-		return Identity{}, errNoCertificate
+		return Identity{}, time.Time{}, errNoCertificate
 	}
 	info, ok := p.AuthInfo.(credentials.TLSInfo)
 	if !ok || len(info.State.VerifiedChains) == 0 || len(info.State.VerifiedChains[0]) == 0 {
-		return Identity{}, errNoCertificate
+		return Identity{}, time.Time{}, errNoCertificate
 	}
-	return FromCertificate(trustDomain, info.State.VerifiedChains[0][0])
+	certificate := info.State.VerifiedChains[0][0]
+	who, err = FromCertificate(trustDomain, certificate)
+	return who, certificate.NotBefore, err
 }
 
 type callerKey struct{}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/identity"
+	"github.com/silverback-gateway/silverback/kit/revocation"
 )
 
 // A door counts the connections and calls of a server, and who has them. It is the listener and the credentials of the server at once:
@@ -25,17 +26,65 @@ type door struct {
 	shaking     chan struct{} // holds one for each connection that has not shown who it is
 	closed      chan struct{}
 	close       sync.Once
+	revoked     *revocation.List
 
 	mu       sync.Mutex
 	open     int
+	admitted map[*guarded]*caller
 	holds    map[string]share // what each identity has now
 	lastTold time.Time        // when the log was told of a refusal last
 }
 
-func newDoor(l net.Listener, trustDomain string, log *slog.Logger) *door {
-	return &door{
+func newDoor(l net.Listener, trustDomain string, log *slog.Logger, revoked *revocation.List) *door {
+	d := &door{
 		Listener: l, log: log, trustDomain: trustDomain, now: time.Now, connections: maxConnections,
 		shaking: make(chan struct{}, maxHandshakes), closed: make(chan struct{}), holds: map[string]share{},
+		revoked: revoked, admitted: map[*guarded]*caller{},
+	}
+	revoked.OnChange(d.evict)
+	return d
+}
+
+// A caller is who a connection was opened by, and when the certificate was issued that said so.
+type caller struct {
+	who    identity.Identity
+	issued time.Time
+	out    bool // the certificate is revoked; the connection was opened with it to be told so
+}
+
+// A holder is who a connection or call is counted for. Those with a revoked certificate have a share of their own: whoever stole it must not take
+// that of who has the new one.
+type holder struct {
+	who identity.Identity
+	out bool
+}
+
+// String names the holder.
+func (h holder) String() string {
+	if h.out {
+		return "revoked " + h.who.String()
+	}
+	return h.who.String()
+}
+
+const (
+	// lastAnswer is how long a connection stands after its certificate was revoked: whoever revokes its own still gets the answer.
+	lastAnswer = 250 * time.Millisecond
+	// outTime is how long a connection stands that was opened with a revoked certificate. Its calls are refused; the next connection may be opened
+	// with a new certificate.
+	outTime = 10 * time.Second
+)
+
+// evict ends the connections whose certificates have been revoked, and all that is under way on them.
+func (d *door) evict() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for conn, c := range d.admitted {
+		was := c.out
+		c.out = d.revoked.Holds(c.who, c.issued)
+		if c.out && !was {
+			time.AfterFunc(lastAnswer, func() { _ = conn.Close() })
+		}
 	}
 }
 
@@ -88,10 +137,15 @@ func (d *door) refuse(message string, facts ...any) {
 }
 
 // take adds to what an identity holds, unless that is all it may.
-func (d *door) take(who identity.Identity, more share) bool {
-	key, limit := who.String(), shareOf(who.Kind)
+func (d *door) take(by holder, more share) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.taken(by, more)
+}
+
+// taken is take with the lock held.
+func (d *door) taken(by holder, more share) bool {
+	key, limit := by.String(), shareOf(by.who.Kind)
 	h := d.holds[key]
 	h.connections, h.calls = h.connections+more.connections, h.calls+more.calls
 	if h.connections > limit.connections || h.calls > limit.calls {
@@ -101,11 +155,27 @@ func (d *door) take(who identity.Identity, more share) bool {
 	return true
 }
 
-// giveBack undoes a take.
-func (d *door) giveBack(who identity.Identity, less share) {
+// leave undoes the admission of a connection.
+func (d *door) leave(g *guarded, by holder) {
+	d.mu.Lock()
+	delete(d.admitted, g)
+	d.mu.Unlock()
+	d.giveBack(by, share{connections: 1})
+}
+
+// isOut reports whether a connection is open whose certificate is revoked.
+func (d *door) isOut(g *guarded) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	key := who.String()
+	c, open := d.admitted[g]
+	return open && c.out
+}
+
+// giveBack undoes a take.
+func (d *door) giveBack(by holder, less share) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	key := by.String()
 	h := d.holds[key]
 	h.connections, h.calls = h.connections-less.connections, h.calls-less.calls
 	if h == (share{}) {
@@ -122,10 +192,11 @@ func (d *door) enter(ctx context.Context) (leave func(), err error) {
 	if who.Kind == identity.Nobody {
 		return func() {}, nil
 	}
-	if !d.take(who, share{calls: 1}) {
+	by := holder{who: who}
+	if !d.take(by, share{calls: 1}) {
 		return nil, fault.New(fault.Busy, "TOO_MANY_CALLS", "%s has %d calls under way at this replica, which is the limit", who, shareOf(who.Kind).calls)
 	}
-	return func() { d.giveBack(who, share{calls: 1}) }, nil
+	return func() { d.giveBack(by, share{calls: 1}) }, nil
 }
 
 // guarded is a connection that is counted.
@@ -137,8 +208,8 @@ type guarded struct {
 
 	mu     sync.Mutex
 	ended  bool
-	holder *identity.Identity // who it is counted for
-	expiry *time.Timer        // ends it with its certificate
+	holder *holder     // who it is counted for
+	expiry *time.Timer // ends it with its certificate
 }
 
 // shown is called when it is known who the connection is, or never will be.
@@ -155,19 +226,34 @@ func (g *guarded) admit(info credentials.AuthInfo) error {
 	if err != nil {
 		who = identity.Identity{} // it is told at its first call
 	}
-	if !g.door.take(who, share{connections: 1}) {
+	d := g.door
+	d.mu.Lock()
+	by := holder{who: who, out: d.revoked.Holds(who, certificate.NotBefore)}
+	taken := d.taken(by, share{connections: 1})
+	if taken {
+		d.admitted[g] = &caller{who: who, issued: certificate.NotBefore, out: by.out}
+	}
+	d.mu.Unlock()
+	if !taken {
 		limit := shareOf(who.Kind).connections
-		g.door.refuse("its certificate has as many connections to this replica as one may have", "caller", who.String(), "limit", limit)
-		return fmt.Errorf("%s has %d connections to this replica, which is the limit", who, limit)
+		d.refuse("its certificate has as many connections to this replica as one may have", "caller", by.String(), "limit", limit)
+		return fmt.Errorf("%s has %d connections to this replica, which is the limit", by, limit)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.ended {
-		g.door.giveBack(who, share{connections: 1})
+		d.leave(g, by)
 		return net.ErrClosed
 	}
-	g.holder = &who
-	g.expiry = time.AfterFunc(certificate.NotAfter.Sub(g.door.now()), func() { _ = g.Close() })
+	g.holder = &by
+	g.expiry = time.AfterFunc(certificate.NotAfter.Sub(d.now()), func() { _ = g.Close() })
+	if by.out {
+		time.AfterFunc(outTime, func() {
+			if d.isOut(g) {
+				_ = g.Close()
+			}
+		})
+	}
 	return nil
 }
 
@@ -183,7 +269,7 @@ func (g *guarded) Close() error {
 		}
 		g.mu.Unlock()
 		if holder != nil {
-			g.door.giveBack(*holder, share{connections: 1})
+			g.door.leave(g, *holder)
 		}
 		g.door.mu.Lock()
 		g.door.open--

@@ -23,6 +23,7 @@ import (
 	"google.golang.org/grpc/reflection"
 
 	"github.com/silverback-gateway/silverback/kit/identity"
+	"github.com/silverback-gateway/silverback/kit/revocation"
 	"github.com/silverback-gateway/silverback/kit/rpc"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
@@ -109,6 +110,7 @@ type Access interface {
 type Deps struct {
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
+	Revoked *revocation.List // nil: no certificate is
 }
 
 // A Server is a gRPC server with health and reflection. Register services on it before Serve.
@@ -156,13 +158,17 @@ func New(c Config, d Deps) (*Server, error) {
 	}
 	var access Access
 	if c.ClientCAFile != "" {
-		access = identity.Access{TrustDomain: domain}
+		rights := identity.Access{TrustDomain: domain}
+		if d.Revoked != nil {
+			rights.Revocations = d.Revoked
+		}
+		access = rights
 	}
 	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", c.Listen, err)
 	}
-	door := newDoor(l, domain, d.Log)
+	door := newDoor(l, domain, d.Log, d.Revoked)
 	chain, err := newChain(d, access, door)
 	if err != nil {
 		_ = l.Close()

@@ -18,6 +18,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/revocation"
 	"github.com/silverback-gateway/silverback/kit/run"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	"github.com/silverback-gateway/silverback/services/registry/internal/api"
@@ -98,6 +99,7 @@ type Service struct {
 	book    *session.Book
 	keeper  *schemas.Keeper
 	api     *api.Server
+	revoked *revocation.List
 	drain   func()
 }
 
@@ -115,7 +117,8 @@ func New(c Config, d Deps) (*Service, error) {
 	}
 	c = c.filled()
 	o := &observer{}
-	s := &Service{config: c, log: d.Log, contact: etcdkv.NewContact(d.Etcd, store.Prefix, d.Log), store: store.New(d.Etcd), view: view.New(d.Etcd, d.Log, o)}
+	s := &Service{config: c, log: d.Log, contact: etcdkv.NewContact(d.Etcd, store.Prefix, d.Log), store: store.New(d.Etcd), revoked: revocation.NewList(d.Metrics)}
+	s.view = view.New(d.Etcd, d.Log, o, s.revoked)
 	s.book = session.New(session.Config{Replica: c.Replica, TTL: c.SessionTTL, Log: d.Log, Metrics: session.NewMetrics(d.Metrics)}, s.store, d.Etcd, s.view.Current)
 	o.book = s.book
 	s.keeper = schemas.New(schemas.Config{Ledger: s.store, View: s.view, Log: d.Log, Metrics: schemas.NewMetrics(d.Metrics), ForgetAfter: c.ForgetSchemasAfter})
@@ -131,6 +134,9 @@ func New(c Config, d Deps) (*Service, error) {
 func (s *Service) Register(r grpc.ServiceRegistrar) {
 	registryv1.RegisterRegistryServiceServer(r, s.api)
 }
+
+// Revoked is the certificates that this replica's server has to keep out.
+func (s *Service) Revoked() *revocation.List { return s.revoked }
 
 // Drain ends all watches, so that a graceful stop need not wait for them. Their callers resume at another replica.
 func (s *Service) Drain() { s.drain() }

@@ -3,6 +3,7 @@ package security
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -21,7 +22,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/dynamicpb"
 
+	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/identity"
+	"github.com/silverback-gateway/silverback/kit/revocation"
 	"github.com/silverback-gateway/silverback/kit/rpc"
 	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
@@ -37,24 +40,30 @@ var callers = []string{"anonymous", "nameless", "node", "other node", "registry"
 
 // matrix is who may call what: the columns of those who may, as they stand in docs/security.md. All others are denied.
 var matrix = map[string][]string{
-	"RegistryService/CreateGroup":    {"admin"},
-	"RegistryService/UpdateGroup":    {"admin"},
-	"RegistryService/DeleteGroup":    {"admin"},
-	"RegistryService/DeleteNode":     {"admin"},
-	"RegistryService/GetGroup":       {"translator", "distributor", "viewer", "submitter", "operator", "admin"},
-	"RegistryService/ListGroups":     {"translator", "distributor", "viewer", "submitter", "operator", "admin"},
-	"RegistryService/WatchGroups":    {"translator", "distributor", "viewer", "submitter", "operator", "admin"},
-	"RegistryService/GetNode":        {"distributor", "viewer", "submitter", "operator", "admin"},
-	"RegistryService/ListNodes":      {"translator", "distributor", "viewer", "submitter", "operator", "admin"},
-	"RegistryService/WatchNodes":     {"distributor", "viewer", "submitter", "operator", "admin"},
-	"RegistryService/EnrolNode":      {"node"},
-	"RegistryService/RenewNode":      {"node"},
-	"RegistryService/UploadSchemas":  {"node"},
-	"RegistryService/GetSchemas":     {"translator", "viewer", "submitter", "operator", "admin"},
-	"RegistryService/DrainNode":      {"operator", "admin"},
-	"RegistryService/UndrainNode":    {"operator", "admin"},
-	"RegistryService/QuarantineNode": {"operator", "admin"},
-	"RegistryService/ReleaseNode":    {"operator", "admin"},
+	"RegistryService/CreateGroup":      {"admin"},
+	"RegistryService/UpdateGroup":      {"admin"},
+	"RegistryService/DeleteGroup":      {"admin"},
+	"RegistryService/DeleteNode":       {"admin"},
+	"RegistryService/GetGroup":         {"translator", "distributor", "viewer", "submitter", "operator", "admin"},
+	"RegistryService/ListGroups":       {"translator", "distributor", "viewer", "submitter", "operator", "admin"},
+	"RegistryService/WatchGroups":      {"translator", "distributor", "viewer", "submitter", "operator", "admin"},
+	"RegistryService/GetNode":          {"distributor", "viewer", "submitter", "operator", "admin"},
+	"RegistryService/ListNodes":        {"translator", "distributor", "viewer", "submitter", "operator", "admin"},
+	"RegistryService/WatchNodes":       {"distributor", "viewer", "submitter", "operator", "admin"},
+	"RegistryService/EnrolNode":        {"node"},
+	"RegistryService/RenewNode":        {"node"},
+	"RegistryService/UploadSchemas":    {"node"},
+	"RegistryService/GetSchemas":       {"translator", "viewer", "submitter", "operator", "admin"},
+	"RegistryService/DrainNode":        {"operator", "admin"},
+	"RegistryService/UndrainNode":      {"operator", "admin"},
+	"RegistryService/QuarantineNode":   {"operator", "admin"},
+	"RegistryService/ReleaseNode":      {"operator", "admin"},
+	"RegistryService/RevokeNode":       {"operator", "admin"},
+	"RegistryService/UnrevokeNode":     {"operator", "admin"},
+	"RegistryService/RevokeUser":       {"operator", "admin"},
+	"RegistryService/UnrevokeUser":     {"operator", "admin"},
+	"RegistryService/ListRevocations":  {"viewer", "submitter", "operator", "admin"},
+	"RegistryService/WatchRevocations": {"translator", "distributor", "viewer", "submitter", "operator", "admin"},
 
 	"TranslatorService/SubmitConfig":   {"submitter", "operator", "admin"},
 	"TranslatorService/ValidateConfig": {"submitter", "operator", "admin"},
@@ -124,6 +133,31 @@ func TestEveryRPCAsEveryCaller(t *testing.T) {
 	}
 }
 
+// TestARevokedCertificateIsRefusedByEveryRPC makes every call as callers whose certificates are revoked.
+func TestARevokedCertificateIsRefusedByEveryRPC(t *testing.T) {
+	ca := tlstest.New(t)
+	server := ca.Issue("server", identity.Identity{Kind: identity.Service, Name: identity.RegistryService}.URI(identity.DefaultTrustDomain))
+	list := revocation.NewList(prometheus.NewRegistry())
+	list.Replace(map[revocation.Subject]time.Time{
+		{Kind: identity.Node, Group: "g", Name: "n"}: time.Now(), {Kind: identity.User, Name: "somebody"}: time.Now(),
+	})
+	address := serveBut(t, server, list)
+	for _, name := range []string{"node", "other node", "viewer", "submitter", "operator", "admin"} {
+		f := ca.Issue(strings.ReplaceAll(name, " ", "-"), certificateOf(name)...)
+		conn, err := rpc.Dial(rpc.ClientConfig{Addresses: []string{address}, TLS: rpc.ClientTLS{CAFile: f.CA, CertFile: f.Cert, KeyFile: f.Key}}, grpc.WithDisableRetry())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		for method := range methods {
+			err := fault.FromStatus(ask(t, conn, method))
+			if revoked := errors.Is(err, &fault.Error{Kind: fault.Denied, Reason: "CERTIFICATE_REVOKED"}); revoked != (name != "other node") {
+				t.Errorf("%s as %s got %v", method.FullName(), name, err)
+			}
+		}
+	}
+}
+
 func certificateOf(name string) []*url.URL {
 	i := identity.Identity{Kind: identity.User, Name: "somebody"}
 	switch name {
@@ -148,11 +182,17 @@ func certificateOf(name string) []*url.URL {
 // serve runs a server with every service and nobody behind it.
 func serve(t *testing.T, f tlsfiles.Files) string {
 	t.Helper()
+	return serveBut(t, f, nil)
+}
+
+// serveBut is serve, with certificates that are kept out.
+func serveBut(t *testing.T, f tlsfiles.Files, list *revocation.List) string {
+	t.Helper()
 	large := translator.Large
 	large.Patience = 100 * time.Millisecond
 	s, err := rpcserver.New(
 		rpcserver.Config{Listen: "127.0.0.1:0", CertFile: f.Cert, KeyFile: f.Key, ClientCAFile: f.CA, StopTime: time.Second, Large: large},
-		rpcserver.Deps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+		rpcserver.Deps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(), Revoked: list})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,17 +240,23 @@ func methods(yield func(protoreflect.MethodDescriptor) bool) {
 // call makes a call that is well formed and about node g/n, and returns how it ended.
 func call(t *testing.T, conn *grpc.ClientConn, method protoreflect.MethodDescriptor) codes.Code {
 	t.Helper()
+	return status.Code(ask(t, conn, method))
+}
+
+// ask is call for those who want the whole error.
+func ask(t *testing.T, conn *grpc.ClientConn, method protoreflect.MethodDescriptor) error {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, fmt.Sprintf("/%s/%s", method.Parent().FullName(), method.Name()), grpc.WaitForReady(false))
 	if err != nil {
-		return status.Code(err)
+		return err
 	}
 	request := requestOf(method)
 	_ = stream.SendMsg(request) // how it ended is told by the answer
 	_ = stream.CloseSend()
 	answer := dynamicpb.NewMessage(method.Output())
-	return status.Code(stream.RecvMsg(answer))
+	return stream.RecvMsg(answer)
 }
 
 func requestOf(method protoreflect.MethodDescriptor) proto.Message {

@@ -27,8 +27,8 @@ type authority struct {
 	key  crypto.Signer
 }
 
-// backdate lets certificates be used by machines whose clocks are a little behind.
-const backdate = 5 * time.Minute
+// backdate lets certificates be used by machines whose clocks are a little behind. For as long, on top of its skew, a revocation keeps out new ones.
+const backdate = time.Minute
 
 // issue makes what is wanted and not there, or no longer good, in a folder.
 func issue(dir string, list []wanted, l life, now time.Time) ([]made, error) {

@@ -54,19 +54,27 @@ func New(tb testing.TB) *Authority {
 // files, each at once, as whoever rotates certificates does.
 func (a *Authority) Issue(name string, uris ...*url.URL) tlsfiles.Files {
 	a.tb.Helper()
-	return a.issue(name, time.Now().Add(time.Hour), []string{"127.0.0.1", "localhost"}, uris)
+	return a.issue(name, hourAgo(), time.Now().Add(time.Hour), []string{"127.0.0.1", "localhost"}, uris)
 }
 
 // IssueUntil is Issue for a certificate that expires at a time.
 func (a *Authority) IssueUntil(expiry time.Time, name string, uris ...*url.URL) tlsfiles.Files {
 	a.tb.Helper()
-	return a.issue(name, expiry, []string{"127.0.0.1", "localhost"}, uris)
+	return a.issue(name, hourAgo(), expiry, []string{"127.0.0.1", "localhost"}, uris)
 }
+
+// IssueAt is Issue for a certificate that was issued at a time; all others were an hour ago.
+func (a *Authority) IssueAt(issued time.Time, name string, uris ...*url.URL) tlsfiles.Files {
+	a.tb.Helper()
+	return a.issue(name, issued, time.Now().Add(time.Hour), []string{"127.0.0.1", "localhost"}, uris)
+}
+
+func hourAgo() time.Time { return time.Now().Add(-time.Hour) }
 
 // IssueFor is Issue for other hosts: names and addresses.
 func (a *Authority) IssueFor(name string, hosts ...string) tlsfiles.Files {
 	a.tb.Helper()
-	return a.issue(name, time.Now().Add(time.Hour), hosts, nil)
+	return a.issue(name, hourAgo(), time.Now().Add(time.Hour), hosts, nil)
 }
 
 // Server returns the configuration of a listener with a certificate for the hosts.
@@ -87,11 +95,11 @@ func (a *Authority) Pool() *x509.CertPool {
 	return pool
 }
 
-func (a *Authority) issue(name string, expiry time.Time, hosts []string, uris []*url.URL) tlsfiles.Files {
+func (a *Authority) issue(name string, issued, expiry time.Time, hosts []string, uris []*url.URL) tlsfiles.Files {
 	a.tb.Helper()
 	key := newKey(a.tb)
 	template := &x509.Certificate{
-		SerialNumber: serial(a.tb), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: expiry,
+		SerialNumber: serial(a.tb), Subject: pkix.Name{CommonName: name}, NotBefore: issued, NotAfter: expiry,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, URIs: uris,
 	}
 	for _, host := range hosts {

@@ -73,7 +73,7 @@ func program(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	grpcServer, err := rpcserver.New(server, rpcserver.Deps{Log: log, Metrics: metrics})
+	grpcServer, err := rpcserver.New(server, rpcserver.Deps{Log: log, Metrics: metrics, Revoked: svc.Revoked()})
 	if err != nil {
 		return err
 	}

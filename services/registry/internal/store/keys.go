@@ -16,12 +16,24 @@ const (
 	sessionPrefix = Prefix + "sessions/"
 	schemaPrefix  = Prefix + "schemas/"
 	uploadPrefix  = Prefix + "uploads/"
+
+	revocationPrefix = Prefix + "revocations/"
+	revokedNodes     = revocationPrefix + "nodes/"
+	revokedUsers     = revocationPrefix + "users/"
 )
 
 func groupKey(g fleet.GroupID) string           { return groupPrefix + string(g) }
 func nodeKey(k roster.Key) string               { return nodePrefix + string(k.Group) + "/" + string(k.Node) }
 func sessionKey(k roster.Key) string            { return sessionPrefix + string(k.Group) + "/" + string(k.Node) }
 func nodesOfGroupPrefix(g fleet.GroupID) string { return nodePrefix + string(g) + "/" }
+
+// revocationKey is that of a node, or of a user, who has no group.
+func revocationKey(k roster.Key) string {
+	if k.Group == "" {
+		return revokedUsers + string(k.Node)
+	}
+	return revokedNodes + string(k.Group) + "/" + string(k.Node)
+}
 
 // Kind is what a key holds.
 type Kind int
@@ -32,11 +44,12 @@ const (
 	GroupKind
 	NodeKind
 	SessionKind
+	RevocationKind
 )
 
-// Parse tells what a key holds; for a group only Key.Group is set.
+// Parse tells what a key holds; for a group only Key.Group is set, and for the revocation of a user only Key.Node.
 func Parse(key string) (Kind, roster.Key) {
-	for prefix, kind := range map[string]Kind{nodePrefix: NodeKind, sessionPrefix: SessionKind} {
+	for prefix, kind := range map[string]Kind{nodePrefix: NodeKind, sessionPrefix: SessionKind, revokedNodes: RevocationKind} {
 		if rest, ok := strings.CutPrefix(key, prefix); ok {
 			group, node, ok := strings.Cut(rest, "/")
 			if !ok {
@@ -47,6 +60,9 @@ func Parse(key string) (Kind, roster.Key) {
 	}
 	if name, ok := strings.CutPrefix(key, groupPrefix); ok {
 		return GroupKind, roster.Key{Group: fleet.GroupID(name)}
+	}
+	if name, ok := strings.CutPrefix(key, revokedUsers); ok {
+		return RevocationKind, roster.Key{Node: fleet.NodeID(name)}
 	}
 	return Other, roster.Key{}
 }
@@ -72,6 +88,8 @@ func KeyOf(kind Kind, key roster.Key) string {
 		return nodeKey(key)
 	case SessionKind:
 		return sessionKey(key)
+	case RevocationKind:
+		return revocationKey(key)
 	}
 	return ""
 }

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -72,6 +73,34 @@ func (v *View) Members(keep func(Member) bool) []Member {
 		return 1
 	})
 	return all
+}
+
+// Revocations returns up to limit revocations after one, nodes before users, and whether there are more. The zero key is before all.
+func (v *View) Revocations(after roster.Key, limit int) ([]Revocation, bool) {
+	v.mu.RLock()
+	var all []Revocation
+	for key, r := range v.revocations {
+		if after == (roster.Key{}) || compareRevoked(after, key) < 0 {
+			all = append(all, r)
+		}
+	}
+	v.mu.RUnlock()
+	slices.SortFunc(all, func(a, b Revocation) int { return compareRevoked(a.Key, b.Key) })
+	if len(all) > limit {
+		return all[:limit], true
+	}
+	return all, false
+}
+
+// compareRevoked orders revocations: of users, who have no group, last.
+func compareRevoked(a, b roster.Key) int {
+	if user := a.Group == ""; user != (b.Group == "") {
+		if user {
+			return 1
+		}
+		return -1
+	}
+	return cmp.Or(strings.Compare(string(a.Group), string(b.Group)), strings.Compare(string(a.Node), string(b.Node)))
 }
 
 // Await waits until the view is complete up to a revision, so that a caller reads what it wrote and a watch never goes back. It

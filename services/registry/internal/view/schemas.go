@@ -6,6 +6,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
+	"github.com/silverback-gateway/silverback/services/registry/internal/store"
 )
 
 // maxNames is how many of the nodes behind a bundle are named.
@@ -57,7 +58,7 @@ func (v *View) recount(key roster.Key, before, after *roster.Vote, revision int6
 		delete(v.standing, key.Group)
 	}
 	if told || !maps.Equal(backed, s.backing.Backed()) {
-		v.note(roster.Key{Group: key.Group}, revision)
+		v.note(store.GroupKind, roster.Key{Group: key.Group}, revision)
 	}
 }
 

@@ -13,9 +13,13 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/revocation"
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 	"github.com/silverback-gateway/silverback/services/registry/internal/store"
 )
+
+// never is later than any certificate is issued.
+var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // historySize is how many changes a watch may have missed and still resume without a full list.
 const historySize = 10_000
@@ -62,9 +66,29 @@ type Observer interface {
 	SessionChanged(key roster.Key, before, after *roster.Session, revision int64)
 }
 
+// A Revocation is one that is in force, and the revision at which it was written.
+type Revocation struct {
+	roster.Revocation
+	Key      roster.Key
+	Revision int64
+}
+
+// A Revoked is told of every revocation that is in force, and once all of them were told. It must not block.
+type Revoked interface {
+	Put(who revocation.Subject, until time.Time)
+	Remove(who revocation.Subject)
+	Complete()
+}
+
+// An item is what a watcher may want: a group, a node with its session, or a revocation.
+type item struct {
+	kind store.Kind
+	key  roster.Key
+}
+
 type change struct {
 	revision int64
-	key      roster.Key // of a group when Node is empty
+	item     item
 }
 
 // A View is the copy. It is safe for concurrent use.
@@ -72,26 +96,28 @@ type View struct {
 	client   *clientv3.Client
 	log      *slog.Logger
 	observer Observer
+	revoked  Revoked
 
-	mu        sync.RWMutex
-	groups    map[fleet.GroupID]Group
-	members   map[roster.Key]Member
-	standing  map[fleet.GroupID]*standing // who names which bundle of schemas
-	bundles   map[string]int64            // those that are stored, and at which revision
-	uploaders map[string]roster.Key       // of bundles
-	revision  int64                       // complete up to here
-	base      int64                       // the history holds every change after this
-	history   []change
-	watchers  map[*Watcher]struct{}
-	synced    chan struct{}
-	moved     chan struct{} // closed when the revision moves
+	mu          sync.RWMutex
+	groups      map[fleet.GroupID]Group
+	members     map[roster.Key]Member
+	revocations map[roster.Key]Revocation   // whose certificates are kept out
+	standing    map[fleet.GroupID]*standing // who names which bundle of schemas
+	bundles     map[string]int64            // those that are stored, and at which revision
+	uploaders   map[string]roster.Key       // of bundles
+	revision    int64                       // complete up to here
+	base        int64                       // the history holds every change after this
+	history     []change
+	watchers    map[*Watcher]struct{}
+	synced      chan struct{}
+	moved       chan struct{} // closed when the revision moves
 }
 
 // New returns an empty view; Run fills it.
-func New(client *clientv3.Client, log *slog.Logger, observer Observer) *View {
+func New(client *clientv3.Client, log *slog.Logger, observer Observer, revoked Revoked) *View {
 	return &View{
-		client: client, log: log, observer: observer,
-		groups: map[fleet.GroupID]Group{}, members: map[roster.Key]Member{}, watchers: map[*Watcher]struct{}{},
+		client: client, log: log, observer: observer, revoked: revoked,
+		groups: map[fleet.GroupID]Group{}, members: map[roster.Key]Member{}, revocations: map[roster.Key]Revocation{}, watchers: map[*Watcher]struct{}{},
 		standing: map[fleet.GroupID]*standing{}, bundles: map[string]int64{}, uploaders: map[string]roster.Key{},
 		synced: make(chan struct{}), moved: make(chan struct{}),
 	}
@@ -136,8 +162,14 @@ func (v *View) Listed(all []etcdkv.KV, revision int64) {
 			v.remove(store.NodeKind, key, revision)
 		}
 	}
+	for key := range v.revocations {
+		if !there[store.KeyOf(store.RevocationKind, key)] {
+			v.remove(store.RevocationKind, key, revision)
+		}
+	}
 	if first {
 		v.base, v.history = revision, nil
+		v.revoked.Complete()
 		close(v.synced)
 	}
 	v.advance(revision)
@@ -221,10 +253,22 @@ func (v *View) put(kv etcdkv.KV, revision int64) {
 		v.members[key] = m
 		v.recount(key, said, m.vote(), revision)
 		v.observer.SessionChanged(key, before, s, kv.ModRevision)
+	case store.RevocationKind:
+		r, err := store.Decode[roster.Revocation](kv.Value)
+		if err != nil {
+			// What cannot be read was meant to keep somebody out.
+			v.log.Error("revocation cannot be read; every certificate of its identity is refused", "key", kv.Key, "error", err)
+			r = &roster.Revocation{Until: never}
+		}
+		if v.revocations[key].Revision == kv.ModRevision {
+			return
+		}
+		v.revocations[key] = Revocation{Revocation: *r, Key: key, Revision: kv.ModRevision}
+		v.revoked.Put(key.Revoked(), r.Until)
 	default:
 		return
 	}
-	v.note(key, revision)
+	v.note(kind, key, revision)
 }
 
 func (v *View) remove(kind store.Kind, key roster.Key, revision int64) {
@@ -249,24 +293,31 @@ func (v *View) remove(kind store.Kind, key roster.Key, revision int64) {
 		if m.Current.Node == nil && m.Current.Session == nil {
 			delete(v.members, key)
 		}
+	case store.RevocationKind:
+		delete(v.revocations, key)
+		v.revoked.Remove(key.Revoked())
 	default:
 		return
 	}
-	v.note(key, revision)
+	v.note(kind, key, revision)
 }
 
 // note remembers a change and tells the watchers.
-func (v *View) note(key roster.Key, revision int64) {
+func (v *View) note(kind store.Kind, key roster.Key, revision int64) {
 	if v.base == 0 {
 		return
 	}
-	v.history = append(v.history, change{revision: revision, key: key})
+	what := item{kind: kind, key: key}
+	if kind == store.SessionKind {
+		what.kind = store.NodeKind
+	}
+	v.history = append(v.history, change{revision: revision, item: what})
 	if drop := len(v.history) - historySize; drop >= historySize/4 {
 		v.base = v.history[drop-1].revision
 		v.history = append([]change(nil), v.history[drop:]...)
 	}
 	for w := range v.watchers {
-		w.mark(key)
+		w.mark(what)
 	}
 }
 

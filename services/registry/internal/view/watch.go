@@ -9,6 +9,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
+	"github.com/silverback-gateway/silverback/services/registry/internal/store"
 )
 
 const (
@@ -22,40 +23,45 @@ const (
 
 // A Filter says which changes a watcher wants.
 type Filter struct {
-	Groups bool          // groups instead of nodes
-	Group  fleet.GroupID // only nodes of this group; empty is all
+	Groups      bool          // groups instead of nodes
+	Revocations bool          // revocations instead of nodes
+	Group       fleet.GroupID // only nodes of this group; empty is all
 }
 
-func (f Filter) takes(key roster.Key) bool {
-	if f.Groups {
-		return key.Node == ""
+func (f Filter) takes(what item) bool {
+	switch {
+	case f.Groups:
+		return what.kind == store.GroupKind
+	case f.Revocations:
+		return what.kind == store.RevocationKind
 	}
-	return key.Node != "" && (f.Group == "" || f.Group == key.Group)
+	return what.kind == store.NodeKind && (f.Group == "" || f.Group == what.key.Group)
 }
 
-// A Batch is what changed for a watcher. A key without a group or member was deleted.
+// A Batch is what changed for a watcher. A key without a group, member or revocation was deleted.
 type Batch struct {
-	Full    bool // everything is in it; what is not no longer exists
-	Groups  []Group
-	Members []Member
-	Deleted []roster.Key
-	Token   string // resumes after this batch
+	Full        bool // everything is in it; what is not no longer exists
+	Groups      []Group
+	Members     []Member
+	Revocations []Revocation
+	Deleted     []roster.Key
+	Token       string // resumes after this batch
 }
 
 // A Watcher collects which keys changed; how they stand is read when it is ready to take them.
 type Watcher struct {
 	filter Filter
 	mu     sync.Mutex
-	dirty  map[roster.Key]struct{}
+	dirty  map[item]struct{}
 	bell   chan struct{} // capacity 1: something is waiting, however often it rings
 }
 
-func (w *Watcher) mark(key roster.Key) {
-	if !w.filter.takes(key) {
+func (w *Watcher) mark(what item) {
+	if !w.filter.takes(what) {
 		return
 	}
 	w.mu.Lock()
-	w.dirty[key] = struct{}{}
+	w.dirty[what] = struct{}{}
 	w.mu.Unlock()
 	select {
 	case w.bell <- struct{}{}:
@@ -66,7 +72,7 @@ func (w *Watcher) mark(key roster.Key) {
 // Watch hands batches to send until ctx ends or send fails: first what a watch with this token has not seen, or everything,
 // then changes. A send that takes long delays only its own watcher.
 func (v *View) Watch(ctx context.Context, filter Filter, token string, send func(Batch) error) error {
-	w := &Watcher{filter: filter, dirty: map[roster.Key]struct{}{}, bell: make(chan struct{}, 1)}
+	w := &Watcher{filter: filter, dirty: map[item]struct{}{}, bell: make(chan struct{}, 1)}
 	from, resumable := parseToken(token)
 	if resumable {
 		waitCtx, cancel := context.WithTimeout(ctx, catchUp)
@@ -116,8 +122,8 @@ func (v *View) begin(w *Watcher, from int64, resumable bool) Batch {
 			if c.revision <= from {
 				break
 			}
-			if w.filter.takes(c.key) {
-				w.dirty[c.key] = struct{}{}
+			if w.filter.takes(c.item) {
+				w.dirty[c.item] = struct{}{}
 			}
 		}
 		return v.collect(w)
@@ -130,8 +136,14 @@ func (v *View) begin(w *Watcher, from int64, resumable bool) Batch {
 		}
 		return batch
 	}
+	if w.filter.Revocations {
+		for _, r := range v.revocations {
+			batch.Revocations = append(batch.Revocations, r)
+		}
+		return batch
+	}
 	for key, m := range v.members {
-		if m.Current.Node != nil && w.filter.takes(key) {
+		if m.Current.Node != nil && w.filter.takes(item{store.NodeKind, key}) {
 			batch.Members = append(batch.Members, m)
 		}
 	}
@@ -148,20 +160,32 @@ func (v *View) take(w *Watcher) Batch {
 func (v *View) collect(w *Watcher) Batch {
 	w.mu.Lock()
 	dirty := w.dirty
-	w.dirty = map[roster.Key]struct{}{}
+	w.dirty = map[item]struct{}{}
 	w.mu.Unlock()
 	batch := Batch{Token: v.token()}
-	for key := range dirty {
-		if key.Node == "" {
-			if g, ok := v.group(key.Group); ok {
+	for what := range dirty {
+		key := what.key
+		var there bool
+		switch what.kind {
+		case store.GroupKind:
+			var g Group
+			if g, there = v.group(key.Group); there {
 				batch.Groups = append(batch.Groups, g)
-				continue
 			}
-		} else if m := v.members[key]; m.Current.Node != nil {
-			batch.Members = append(batch.Members, m)
-			continue
+		case store.RevocationKind:
+			var r Revocation
+			if r, there = v.revocations[key]; there {
+				batch.Revocations = append(batch.Revocations, r)
+			}
+		default:
+			m := v.members[key]
+			if there = m.Current.Node != nil; there {
+				batch.Members = append(batch.Members, m)
+			}
 		}
-		batch.Deleted = append(batch.Deleted, key)
+		if !there {
+			batch.Deleted = append(batch.Deleted, key)
+		}
 	}
 	return batch
 }

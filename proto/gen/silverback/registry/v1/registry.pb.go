@@ -96,6 +96,59 @@ func (Node_State) EnumDescriptor() ([]byte, []int) {
 	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{2, 0}
 }
 
+// Whose certificates they are.
+type Revocation_Kind int32
+
+const (
+	// Not known.
+	Revocation_KIND_UNSPECIFIED Revocation_Kind = 0
+	// Of a node.
+	Revocation_KIND_NODE Revocation_Kind = 1
+	// Of a user.
+	Revocation_KIND_USER Revocation_Kind = 2
+)
+
+// Enum value maps for Revocation_Kind.
+var (
+	Revocation_Kind_name = map[int32]string{
+		0: "KIND_UNSPECIFIED",
+		1: "KIND_NODE",
+		2: "KIND_USER",
+	}
+	Revocation_Kind_value = map[string]int32{
+		"KIND_UNSPECIFIED": 0,
+		"KIND_NODE":        1,
+		"KIND_USER":        2,
+	}
+)
+
+func (x Revocation_Kind) Enum() *Revocation_Kind {
+	p := new(Revocation_Kind)
+	*p = x
+	return p
+}
+
+func (x Revocation_Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Revocation_Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_silverback_registry_v1_registry_proto_enumTypes[1].Descriptor()
+}
+
+func (Revocation_Kind) Type() protoreflect.EnumType {
+	return &file_silverback_registry_v1_registry_proto_enumTypes[1]
+}
+
+func (x Revocation_Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Revocation_Kind.Descriptor instead.
+func (Revocation_Kind) EnumDescriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{5, 0}
+}
+
 // Gateways that run the same configuration.
 type Group struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -576,6 +629,107 @@ func (x *Drain) GetSince() *timestamppb.Timestamp {
 	return nil
 }
 
+// An operator's word that the certificates of a node or a user are kept out.
+type Revocation struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whose certificates they are.
+	Kind Revocation_Kind `protobuf:"varint,1,opt,name=kind,proto3,enum=silverback.registry.v1.Revocation_Kind" json:"kind,omitempty"`
+	// The group of the node; empty for a user.
+	Group string `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
+	// The name of the node or the user, as its certificates have it.
+	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// Why, for people.
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// When it was revoked last.
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// Certificates are refused whose time of issue (NotBefore) is not after this. It is a
+	// little after create_time, for clocks differ.
+	IssuedUntil *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=issued_until,json=issuedUntil,proto3" json:"issued_until,omitempty"`
+	// Who revoked it.
+	RevokedBy     string `protobuf:"bytes,7,opt,name=revoked_by,json=revokedBy,proto3" json:"revoked_by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Revocation) Reset() {
+	*x = Revocation{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Revocation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Revocation) ProtoMessage() {}
+
+func (x *Revocation) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Revocation.ProtoReflect.Descriptor instead.
+func (*Revocation) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Revocation) GetKind() Revocation_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return Revocation_KIND_UNSPECIFIED
+}
+
+func (x *Revocation) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *Revocation) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Revocation) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Revocation) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *Revocation) GetIssuedUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.IssuedUntil
+	}
+	return nil
+}
+
+func (x *Revocation) GetRevokedBy() string {
+	if x != nil {
+		return x.RevokedBy
+	}
+	return ""
+}
+
 // Asks for a new group.
 type CreateGroupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -589,7 +743,7 @@ type CreateGroupRequest struct {
 
 func (x *CreateGroupRequest) Reset() {
 	*x = CreateGroupRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[5]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -601,7 +755,7 @@ func (x *CreateGroupRequest) String() string {
 func (*CreateGroupRequest) ProtoMessage() {}
 
 func (x *CreateGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[5]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -614,7 +768,7 @@ func (x *CreateGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGroupRequest.ProtoReflect.Descriptor instead.
 func (*CreateGroupRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{5}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CreateGroupRequest) GetGroup() *Group {
@@ -642,7 +796,7 @@ type CreateGroupResponse struct {
 
 func (x *CreateGroupResponse) Reset() {
 	*x = CreateGroupResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[6]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -654,7 +808,7 @@ func (x *CreateGroupResponse) String() string {
 func (*CreateGroupResponse) ProtoMessage() {}
 
 func (x *CreateGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[6]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -667,7 +821,7 @@ func (x *CreateGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGroupResponse.ProtoReflect.Descriptor instead.
 func (*CreateGroupResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{6}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CreateGroupResponse) GetGroup() *Group {
@@ -688,7 +842,7 @@ type GetGroupRequest struct {
 
 func (x *GetGroupRequest) Reset() {
 	*x = GetGroupRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[7]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -700,7 +854,7 @@ func (x *GetGroupRequest) String() string {
 func (*GetGroupRequest) ProtoMessage() {}
 
 func (x *GetGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[7]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -713,7 +867,7 @@ func (x *GetGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGroupRequest.ProtoReflect.Descriptor instead.
 func (*GetGroupRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{7}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetGroupRequest) GetName() string {
@@ -734,7 +888,7 @@ type GetGroupResponse struct {
 
 func (x *GetGroupResponse) Reset() {
 	*x = GetGroupResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[8]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -746,7 +900,7 @@ func (x *GetGroupResponse) String() string {
 func (*GetGroupResponse) ProtoMessage() {}
 
 func (x *GetGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[8]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -759,7 +913,7 @@ func (x *GetGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetGroupResponse.ProtoReflect.Descriptor instead.
 func (*GetGroupResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{8}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetGroupResponse) GetGroup() *Group {
@@ -782,7 +936,7 @@ type ListGroupsRequest struct {
 
 func (x *ListGroupsRequest) Reset() {
 	*x = ListGroupsRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[9]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -794,7 +948,7 @@ func (x *ListGroupsRequest) String() string {
 func (*ListGroupsRequest) ProtoMessage() {}
 
 func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[9]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -807,7 +961,7 @@ func (x *ListGroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsRequest.ProtoReflect.Descriptor instead.
 func (*ListGroupsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{9}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListGroupsRequest) GetPageSize() int32 {
@@ -837,7 +991,7 @@ type ListGroupsResponse struct {
 
 func (x *ListGroupsResponse) Reset() {
 	*x = ListGroupsResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[10]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -849,7 +1003,7 @@ func (x *ListGroupsResponse) String() string {
 func (*ListGroupsResponse) ProtoMessage() {}
 
 func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[10]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -862,7 +1016,7 @@ func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsResponse.ProtoReflect.Descriptor instead.
 func (*ListGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{10}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListGroupsResponse) GetGroups() []*Group {
@@ -892,7 +1046,7 @@ type UpdateGroupRequest struct {
 
 func (x *UpdateGroupRequest) Reset() {
 	*x = UpdateGroupRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[11]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -904,7 +1058,7 @@ func (x *UpdateGroupRequest) String() string {
 func (*UpdateGroupRequest) ProtoMessage() {}
 
 func (x *UpdateGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[11]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -917,7 +1071,7 @@ func (x *UpdateGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateGroupRequest.ProtoReflect.Descriptor instead.
 func (*UpdateGroupRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{11}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *UpdateGroupRequest) GetGroup() *Group {
@@ -945,7 +1099,7 @@ type UpdateGroupResponse struct {
 
 func (x *UpdateGroupResponse) Reset() {
 	*x = UpdateGroupResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[12]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -957,7 +1111,7 @@ func (x *UpdateGroupResponse) String() string {
 func (*UpdateGroupResponse) ProtoMessage() {}
 
 func (x *UpdateGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[12]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -970,7 +1124,7 @@ func (x *UpdateGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateGroupResponse.ProtoReflect.Descriptor instead.
 func (*UpdateGroupResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{12}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UpdateGroupResponse) GetGroup() *Group {
@@ -993,7 +1147,7 @@ type DeleteGroupRequest struct {
 
 func (x *DeleteGroupRequest) Reset() {
 	*x = DeleteGroupRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[13]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1005,7 +1159,7 @@ func (x *DeleteGroupRequest) String() string {
 func (*DeleteGroupRequest) ProtoMessage() {}
 
 func (x *DeleteGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[13]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1018,7 +1172,7 @@ func (x *DeleteGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteGroupRequest.ProtoReflect.Descriptor instead.
 func (*DeleteGroupRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{13}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DeleteGroupRequest) GetName() string {
@@ -1044,7 +1198,7 @@ type DeleteGroupResponse struct {
 
 func (x *DeleteGroupResponse) Reset() {
 	*x = DeleteGroupResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[14]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1056,7 +1210,7 @@ func (x *DeleteGroupResponse) String() string {
 func (*DeleteGroupResponse) ProtoMessage() {}
 
 func (x *DeleteGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[14]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1069,7 +1223,7 @@ func (x *DeleteGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteGroupResponse.ProtoReflect.Descriptor instead.
 func (*DeleteGroupResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{14}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{15}
 }
 
 // Asks for the groups and their changes.
@@ -1083,7 +1237,7 @@ type WatchGroupsRequest struct {
 
 func (x *WatchGroupsRequest) Reset() {
 	*x = WatchGroupsRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[15]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1095,7 +1249,7 @@ func (x *WatchGroupsRequest) String() string {
 func (*WatchGroupsRequest) ProtoMessage() {}
 
 func (x *WatchGroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[15]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1108,7 +1262,7 @@ func (x *WatchGroupsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchGroupsRequest.ProtoReflect.Descriptor instead.
 func (*WatchGroupsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{15}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *WatchGroupsRequest) GetResumeToken() string {
@@ -1138,7 +1292,7 @@ type WatchGroupsResponse struct {
 
 func (x *WatchGroupsResponse) Reset() {
 	*x = WatchGroupsResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[16]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1150,7 +1304,7 @@ func (x *WatchGroupsResponse) String() string {
 func (*WatchGroupsResponse) ProtoMessage() {}
 
 func (x *WatchGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[16]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1163,7 +1317,7 @@ func (x *WatchGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchGroupsResponse.ProtoReflect.Descriptor instead.
 func (*WatchGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{16}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *WatchGroupsResponse) GetEvent() isWatchGroupsResponse_Event {
@@ -1273,7 +1427,7 @@ type EnrolNodeRequest struct {
 
 func (x *EnrolNodeRequest) Reset() {
 	*x = EnrolNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[17]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1285,7 +1439,7 @@ func (x *EnrolNodeRequest) String() string {
 func (*EnrolNodeRequest) ProtoMessage() {}
 
 func (x *EnrolNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[17]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1298,7 +1452,7 @@ func (x *EnrolNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolNodeRequest.ProtoReflect.Descriptor instead.
 func (*EnrolNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{17}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *EnrolNodeRequest) GetGroup() string {
@@ -1398,7 +1552,7 @@ type EnrolNodeResponse struct {
 
 func (x *EnrolNodeResponse) Reset() {
 	*x = EnrolNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[18]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1410,7 +1564,7 @@ func (x *EnrolNodeResponse) String() string {
 func (*EnrolNodeResponse) ProtoMessage() {}
 
 func (x *EnrolNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[18]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1423,7 +1577,7 @@ func (x *EnrolNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrolNodeResponse.ProtoReflect.Descriptor instead.
 func (*EnrolNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{18}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *EnrolNodeResponse) GetRenewInterval() *durationpb.Duration {
@@ -1503,7 +1657,7 @@ type RenewNodeRequest struct {
 
 func (x *RenewNodeRequest) Reset() {
 	*x = RenewNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[19]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1515,7 +1669,7 @@ func (x *RenewNodeRequest) String() string {
 func (*RenewNodeRequest) ProtoMessage() {}
 
 func (x *RenewNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[19]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1528,7 +1682,7 @@ func (x *RenewNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewNodeRequest.ProtoReflect.Descriptor instead.
 func (*RenewNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{19}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RenewNodeRequest) GetGroup() string {
@@ -1594,7 +1748,7 @@ type RenewNodeResponse struct {
 
 func (x *RenewNodeResponse) Reset() {
 	*x = RenewNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[20]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1606,7 +1760,7 @@ func (x *RenewNodeResponse) String() string {
 func (*RenewNodeResponse) ProtoMessage() {}
 
 func (x *RenewNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[20]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1619,7 +1773,7 @@ func (x *RenewNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewNodeResponse.ProtoReflect.Descriptor instead.
 func (*RenewNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{20}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RenewNodeResponse) GetRenewInterval() *durationpb.Duration {
@@ -1691,7 +1845,7 @@ type GetNodeRequest struct {
 
 func (x *GetNodeRequest) Reset() {
 	*x = GetNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[21]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1703,7 +1857,7 @@ func (x *GetNodeRequest) String() string {
 func (*GetNodeRequest) ProtoMessage() {}
 
 func (x *GetNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[21]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1716,7 +1870,7 @@ func (x *GetNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNodeRequest.ProtoReflect.Descriptor instead.
 func (*GetNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{21}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetNodeRequest) GetGroup() string {
@@ -1744,7 +1898,7 @@ type GetNodeResponse struct {
 
 func (x *GetNodeResponse) Reset() {
 	*x = GetNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[22]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1756,7 +1910,7 @@ func (x *GetNodeResponse) String() string {
 func (*GetNodeResponse) ProtoMessage() {}
 
 func (x *GetNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[22]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1769,7 +1923,7 @@ func (x *GetNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNodeResponse.ProtoReflect.Descriptor instead.
 func (*GetNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{22}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetNodeResponse) GetNode() *Node {
@@ -1794,7 +1948,7 @@ type ListNodesRequest struct {
 
 func (x *ListNodesRequest) Reset() {
 	*x = ListNodesRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[23]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1806,7 +1960,7 @@ func (x *ListNodesRequest) String() string {
 func (*ListNodesRequest) ProtoMessage() {}
 
 func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[23]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1819,7 +1973,7 @@ func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListNodesRequest.ProtoReflect.Descriptor instead.
 func (*ListNodesRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{23}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListNodesRequest) GetGroup() string {
@@ -1856,7 +2010,7 @@ type ListNodesResponse struct {
 
 func (x *ListNodesResponse) Reset() {
 	*x = ListNodesResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[24]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1868,7 +2022,7 @@ func (x *ListNodesResponse) String() string {
 func (*ListNodesResponse) ProtoMessage() {}
 
 func (x *ListNodesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[24]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1881,7 +2035,7 @@ func (x *ListNodesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListNodesResponse.ProtoReflect.Descriptor instead.
 func (*ListNodesResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{24}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListNodesResponse) GetNodes() []*Node {
@@ -1906,14 +2060,16 @@ type DeleteNodeRequest struct {
 	// The node.
 	Node string `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
 	// Makes a retry safe; at most 64 characters.
-	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Only forgets the node: an agent that is still running enrols again.
+	KeepCertificates bool `protobuf:"varint,4,opt,name=keep_certificates,json=keepCertificates,proto3" json:"keep_certificates,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *DeleteNodeRequest) Reset() {
 	*x = DeleteNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[25]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1925,7 +2081,7 @@ func (x *DeleteNodeRequest) String() string {
 func (*DeleteNodeRequest) ProtoMessage() {}
 
 func (x *DeleteNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[25]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1938,7 +2094,7 @@ func (x *DeleteNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteNodeRequest.ProtoReflect.Descriptor instead.
 func (*DeleteNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{25}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DeleteNodeRequest) GetGroup() string {
@@ -1962,16 +2118,26 @@ func (x *DeleteNodeRequest) GetRequestId() string {
 	return ""
 }
 
+func (x *DeleteNodeRequest) GetKeepCertificates() bool {
+	if x != nil {
+		return x.KeepCertificates
+	}
+	return false
+}
+
 // The node is forgotten.
 type DeleteNodeResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What keeps its certificates out; unset when they are kept, and when this registry does
+	// not tell callers apart.
+	Revocation    *Revocation `protobuf:"bytes,1,opt,name=revocation,proto3" json:"revocation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DeleteNodeResponse) Reset() {
 	*x = DeleteNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[26]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1983,7 +2149,7 @@ func (x *DeleteNodeResponse) String() string {
 func (*DeleteNodeResponse) ProtoMessage() {}
 
 func (x *DeleteNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[26]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1996,7 +2162,14 @@ func (x *DeleteNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteNodeResponse.ProtoReflect.Descriptor instead.
 func (*DeleteNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{26}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *DeleteNodeResponse) GetRevocation() *Revocation {
+	if x != nil {
+		return x.Revocation
+	}
+	return nil
 }
 
 // Asks for nodes and their changes.
@@ -2012,7 +2185,7 @@ type WatchNodesRequest struct {
 
 func (x *WatchNodesRequest) Reset() {
 	*x = WatchNodesRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[27]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2024,7 +2197,7 @@ func (x *WatchNodesRequest) String() string {
 func (*WatchNodesRequest) ProtoMessage() {}
 
 func (x *WatchNodesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[27]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2037,7 +2210,7 @@ func (x *WatchNodesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchNodesRequest.ProtoReflect.Descriptor instead.
 func (*WatchNodesRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{27}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *WatchNodesRequest) GetGroup() string {
@@ -2072,7 +2245,7 @@ type WatchNodesResponse struct {
 
 func (x *WatchNodesResponse) Reset() {
 	*x = WatchNodesResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[28]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2084,7 +2257,7 @@ func (x *WatchNodesResponse) String() string {
 func (*WatchNodesResponse) ProtoMessage() {}
 
 func (x *WatchNodesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[28]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2097,7 +2270,7 @@ func (x *WatchNodesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchNodesResponse.ProtoReflect.Descriptor instead.
 func (*WatchNodesResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{28}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *WatchNodesResponse) GetEvent() isWatchNodesResponse_Event {
@@ -2192,7 +2365,7 @@ type DrainNodeRequest struct {
 
 func (x *DrainNodeRequest) Reset() {
 	*x = DrainNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[29]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2204,7 +2377,7 @@ func (x *DrainNodeRequest) String() string {
 func (*DrainNodeRequest) ProtoMessage() {}
 
 func (x *DrainNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[29]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2217,7 +2390,7 @@ func (x *DrainNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainNodeRequest.ProtoReflect.Descriptor instead.
 func (*DrainNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{29}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DrainNodeRequest) GetGroup() string {
@@ -2260,7 +2433,7 @@ type DrainNodeResponse struct {
 
 func (x *DrainNodeResponse) Reset() {
 	*x = DrainNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[30]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2272,7 +2445,7 @@ func (x *DrainNodeResponse) String() string {
 func (*DrainNodeResponse) ProtoMessage() {}
 
 func (x *DrainNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[30]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2285,7 +2458,7 @@ func (x *DrainNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainNodeResponse.ProtoReflect.Descriptor instead.
 func (*DrainNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{30}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *DrainNodeResponse) GetNode() *Node {
@@ -2310,7 +2483,7 @@ type UndrainNodeRequest struct {
 
 func (x *UndrainNodeRequest) Reset() {
 	*x = UndrainNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[31]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2322,7 +2495,7 @@ func (x *UndrainNodeRequest) String() string {
 func (*UndrainNodeRequest) ProtoMessage() {}
 
 func (x *UndrainNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[31]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2335,7 +2508,7 @@ func (x *UndrainNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndrainNodeRequest.ProtoReflect.Descriptor instead.
 func (*UndrainNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{31}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *UndrainNodeRequest) GetGroup() string {
@@ -2370,7 +2543,7 @@ type UndrainNodeResponse struct {
 
 func (x *UndrainNodeResponse) Reset() {
 	*x = UndrainNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[32]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2382,7 +2555,7 @@ func (x *UndrainNodeResponse) String() string {
 func (*UndrainNodeResponse) ProtoMessage() {}
 
 func (x *UndrainNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[32]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2395,7 +2568,7 @@ func (x *UndrainNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndrainNodeResponse.ProtoReflect.Descriptor instead.
 func (*UndrainNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{32}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *UndrainNodeResponse) GetNode() *Node {
@@ -2422,7 +2595,7 @@ type QuarantineNodeRequest struct {
 
 func (x *QuarantineNodeRequest) Reset() {
 	*x = QuarantineNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[33]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2434,7 +2607,7 @@ func (x *QuarantineNodeRequest) String() string {
 func (*QuarantineNodeRequest) ProtoMessage() {}
 
 func (x *QuarantineNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[33]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2447,7 +2620,7 @@ func (x *QuarantineNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuarantineNodeRequest.ProtoReflect.Descriptor instead.
 func (*QuarantineNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{33}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *QuarantineNodeRequest) GetGroup() string {
@@ -2489,7 +2662,7 @@ type QuarantineNodeResponse struct {
 
 func (x *QuarantineNodeResponse) Reset() {
 	*x = QuarantineNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[34]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2501,7 +2674,7 @@ func (x *QuarantineNodeResponse) String() string {
 func (*QuarantineNodeResponse) ProtoMessage() {}
 
 func (x *QuarantineNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[34]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2514,7 +2687,7 @@ func (x *QuarantineNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuarantineNodeResponse.ProtoReflect.Descriptor instead.
 func (*QuarantineNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{34}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *QuarantineNodeResponse) GetNode() *Node {
@@ -2539,7 +2712,7 @@ type ReleaseNodeRequest struct {
 
 func (x *ReleaseNodeRequest) Reset() {
 	*x = ReleaseNodeRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[35]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2551,7 +2724,7 @@ func (x *ReleaseNodeRequest) String() string {
 func (*ReleaseNodeRequest) ProtoMessage() {}
 
 func (x *ReleaseNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[35]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2564,7 +2737,7 @@ func (x *ReleaseNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseNodeRequest.ProtoReflect.Descriptor instead.
 func (*ReleaseNodeRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{35}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ReleaseNodeRequest) GetGroup() string {
@@ -2599,7 +2772,7 @@ type ReleaseNodeResponse struct {
 
 func (x *ReleaseNodeResponse) Reset() {
 	*x = ReleaseNodeResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[36]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2611,7 +2784,7 @@ func (x *ReleaseNodeResponse) String() string {
 func (*ReleaseNodeResponse) ProtoMessage() {}
 
 func (x *ReleaseNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[36]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2624,7 +2797,7 @@ func (x *ReleaseNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseNodeResponse.ProtoReflect.Descriptor instead.
 func (*ReleaseNodeResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{36}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ReleaseNodeResponse) GetNode() *Node {
@@ -2633,6 +2806,714 @@ func (x *ReleaseNodeResponse) GetNode() *Node {
 	}
 	return nil
 }
+
+// Asks to keep a node's certificates out.
+type RevokeNodeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// The node.
+	Node string `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	// Why, for people; at most 512 bytes.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Makes a retry safe; at most 64 characters.
+	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeNodeRequest) Reset() {
+	*x = RevokeNodeRequest{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeNodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeNodeRequest) ProtoMessage() {}
+
+func (x *RevokeNodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeNodeRequest.ProtoReflect.Descriptor instead.
+func (*RevokeNodeRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *RevokeNodeRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *RevokeNodeRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *RevokeNodeRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *RevokeNodeRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// The certificates are kept out; every replica that hears the registry knows within seconds.
+type RevokeNodeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The revocation.
+	Revocation    *Revocation `protobuf:"bytes,1,opt,name=revocation,proto3" json:"revocation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeNodeResponse) Reset() {
+	*x = RevokeNodeResponse{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeNodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeNodeResponse) ProtoMessage() {}
+
+func (x *RevokeNodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeNodeResponse.ProtoReflect.Descriptor instead.
+func (*RevokeNodeResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *RevokeNodeResponse) GetRevocation() *Revocation {
+	if x != nil {
+		return x.Revocation
+	}
+	return nil
+}
+
+// Asks to let a node's certificates in again.
+type UnrevokeNodeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// The node.
+	Node string `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	// Makes a retry safe; at most 64 characters.
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnrevokeNodeRequest) Reset() {
+	*x = UnrevokeNodeRequest{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnrevokeNodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnrevokeNodeRequest) ProtoMessage() {}
+
+func (x *UnrevokeNodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnrevokeNodeRequest.ProtoReflect.Descriptor instead.
+func (*UnrevokeNodeRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *UnrevokeNodeRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *UnrevokeNodeRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *UnrevokeNodeRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// The node's certificates are let in.
+type UnrevokeNodeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnrevokeNodeResponse) Reset() {
+	*x = UnrevokeNodeResponse{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnrevokeNodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnrevokeNodeResponse) ProtoMessage() {}
+
+func (x *UnrevokeNodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnrevokeNodeResponse.ProtoReflect.Descriptor instead.
+func (*UnrevokeNodeResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{41}
+}
+
+// Asks to keep a user's certificates out.
+type RevokeUserRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user, as the certificates have it, without the role.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Why, for people; at most 512 bytes.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Makes a retry safe; at most 64 characters.
+	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Lets callers revoke themselves: somebody else must undo it.
+	AllowSelf     bool `protobuf:"varint,4,opt,name=allow_self,json=allowSelf,proto3" json:"allow_self,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeUserRequest) Reset() {
+	*x = RevokeUserRequest{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeUserRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeUserRequest) ProtoMessage() {}
+
+func (x *RevokeUserRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeUserRequest.ProtoReflect.Descriptor instead.
+func (*RevokeUserRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *RevokeUserRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RevokeUserRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *RevokeUserRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *RevokeUserRequest) GetAllowSelf() bool {
+	if x != nil {
+		return x.AllowSelf
+	}
+	return false
+}
+
+// The certificates are kept out; every replica that hears the registry knows within seconds.
+type RevokeUserResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The revocation.
+	Revocation    *Revocation `protobuf:"bytes,1,opt,name=revocation,proto3" json:"revocation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeUserResponse) Reset() {
+	*x = RevokeUserResponse{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeUserResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeUserResponse) ProtoMessage() {}
+
+func (x *RevokeUserResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeUserResponse.ProtoReflect.Descriptor instead.
+func (*RevokeUserResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *RevokeUserResponse) GetRevocation() *Revocation {
+	if x != nil {
+		return x.Revocation
+	}
+	return nil
+}
+
+// Asks to let a user's certificates in again.
+type UnrevokeUserRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The user.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Makes a retry safe; at most 64 characters.
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnrevokeUserRequest) Reset() {
+	*x = UnrevokeUserRequest{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnrevokeUserRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnrevokeUserRequest) ProtoMessage() {}
+
+func (x *UnrevokeUserRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnrevokeUserRequest.ProtoReflect.Descriptor instead.
+func (*UnrevokeUserRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *UnrevokeUserRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *UnrevokeUserRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// The user's certificates are let in.
+type UnrevokeUserResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnrevokeUserResponse) Reset() {
+	*x = UnrevokeUserResponse{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnrevokeUserResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnrevokeUserResponse) ProtoMessage() {}
+
+func (x *UnrevokeUserResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnrevokeUserResponse.ProtoReflect.Descriptor instead.
+func (*UnrevokeUserResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{45}
+}
+
+// Asks for a page of revocations.
+type ListRevocationsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most so many; 0 is 100, and more than 1000 is 1000.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// From the answer before; empty is the first page.
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRevocationsRequest) Reset() {
+	*x = ListRevocationsRequest{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRevocationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRevocationsRequest) ProtoMessage() {}
+
+func (x *ListRevocationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRevocationsRequest.ProtoReflect.Descriptor instead.
+func (*ListRevocationsRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *ListRevocationsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListRevocationsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// A page of revocations.
+type ListRevocationsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Nodes by group and name, then users by name.
+	Revocations []*Revocation `protobuf:"bytes,1,rep,name=revocations,proto3" json:"revocations,omitempty"`
+	// Asks for the next page; empty on the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRevocationsResponse) Reset() {
+	*x = ListRevocationsResponse{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRevocationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRevocationsResponse) ProtoMessage() {}
+
+func (x *ListRevocationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRevocationsResponse.ProtoReflect.Descriptor instead.
+func (*ListRevocationsResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *ListRevocationsResponse) GetRevocations() []*Revocation {
+	if x != nil {
+		return x.Revocations
+	}
+	return nil
+}
+
+func (x *ListRevocationsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// Asks for the revocations and their changes.
+type WatchRevocationsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// From the last Synced seen; empty starts with a full list.
+	ResumeToken   string `protobuf:"bytes,1,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRevocationsRequest) Reset() {
+	*x = WatchRevocationsRequest{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRevocationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRevocationsRequest) ProtoMessage() {}
+
+func (x *WatchRevocationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRevocationsRequest.ProtoReflect.Descriptor instead.
+func (*WatchRevocationsRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *WatchRevocationsRequest) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+// One step of a watch; formed like WatchGroupsResponse.
+type WatchRevocationsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The step; exactly one is set.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*WatchRevocationsResponse_Listing_
+	//	*WatchRevocationsResponse_Upserted
+	//	*WatchRevocationsResponse_Deleted
+	//	*WatchRevocationsResponse_Synced_
+	Event         isWatchRevocationsResponse_Event `protobuf_oneof:"event"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRevocationsResponse) Reset() {
+	*x = WatchRevocationsResponse{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRevocationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRevocationsResponse) ProtoMessage() {}
+
+func (x *WatchRevocationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRevocationsResponse.ProtoReflect.Descriptor instead.
+func (*WatchRevocationsResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *WatchRevocationsResponse) GetEvent() isWatchRevocationsResponse_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *WatchRevocationsResponse) GetListing() *WatchRevocationsResponse_Listing {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRevocationsResponse_Listing_); ok {
+			return x.Listing
+		}
+	}
+	return nil
+}
+
+func (x *WatchRevocationsResponse) GetUpserted() *Revocation {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRevocationsResponse_Upserted); ok {
+			return x.Upserted
+		}
+	}
+	return nil
+}
+
+func (x *WatchRevocationsResponse) GetDeleted() *Revocation {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRevocationsResponse_Deleted); ok {
+			return x.Deleted
+		}
+	}
+	return nil
+}
+
+func (x *WatchRevocationsResponse) GetSynced() *WatchRevocationsResponse_Synced {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRevocationsResponse_Synced_); ok {
+			return x.Synced
+		}
+	}
+	return nil
+}
+
+type isWatchRevocationsResponse_Event interface {
+	isWatchRevocationsResponse_Event()
+}
+
+type WatchRevocationsResponse_Listing_ struct {
+	// A full list follows.
+	Listing *WatchRevocationsResponse_Listing `protobuf:"bytes,1,opt,name=listing,proto3,oneof"`
+}
+
+type WatchRevocationsResponse_Upserted struct {
+	// A revocation that is, or is now so.
+	Upserted *Revocation `protobuf:"bytes,2,opt,name=upserted,proto3,oneof"`
+}
+
+type WatchRevocationsResponse_Deleted struct {
+	// One that was undone; kind, group and name are set.
+	Deleted *Revocation `protobuf:"bytes,3,opt,name=deleted,proto3,oneof"`
+}
+
+type WatchRevocationsResponse_Synced_ struct {
+	// Everything up to here was sent.
+	Synced *WatchRevocationsResponse_Synced `protobuf:"bytes,4,opt,name=synced,proto3,oneof"`
+}
+
+func (*WatchRevocationsResponse_Listing_) isWatchRevocationsResponse_Event() {}
+
+func (*WatchRevocationsResponse_Upserted) isWatchRevocationsResponse_Event() {}
+
+func (*WatchRevocationsResponse_Deleted) isWatchRevocationsResponse_Event() {}
+
+func (*WatchRevocationsResponse_Synced_) isWatchRevocationsResponse_Event() {}
 
 // Carries a bundle of schemas.
 type UploadSchemasRequest struct {
@@ -2651,7 +3532,7 @@ type UploadSchemasRequest struct {
 
 func (x *UploadSchemasRequest) Reset() {
 	*x = UploadSchemasRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[37]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2663,7 +3544,7 @@ func (x *UploadSchemasRequest) String() string {
 func (*UploadSchemasRequest) ProtoMessage() {}
 
 func (x *UploadSchemasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[37]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2676,7 +3557,7 @@ func (x *UploadSchemasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadSchemasRequest.ProtoReflect.Descriptor instead.
 func (*UploadSchemasRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{37}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *UploadSchemasRequest) GetGroup() string {
@@ -2716,7 +3597,7 @@ type UploadSchemasResponse struct {
 
 func (x *UploadSchemasResponse) Reset() {
 	*x = UploadSchemasResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[38]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2728,7 +3609,7 @@ func (x *UploadSchemasResponse) String() string {
 func (*UploadSchemasResponse) ProtoMessage() {}
 
 func (x *UploadSchemasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[38]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2741,7 +3622,7 @@ func (x *UploadSchemasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadSchemasResponse.ProtoReflect.Descriptor instead.
 func (*UploadSchemasResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{38}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{51}
 }
 
 // Asks for a bundle of schemas.
@@ -2755,7 +3636,7 @@ type GetSchemasRequest struct {
 
 func (x *GetSchemasRequest) Reset() {
 	*x = GetSchemasRequest{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[39]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2767,7 +3648,7 @@ func (x *GetSchemasRequest) String() string {
 func (*GetSchemasRequest) ProtoMessage() {}
 
 func (x *GetSchemasRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[39]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2780,7 +3661,7 @@ func (x *GetSchemasRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSchemasRequest.ProtoReflect.Descriptor instead.
 func (*GetSchemasRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{39}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *GetSchemasRequest) GetDigest() string {
@@ -2801,7 +3682,7 @@ type GetSchemasResponse struct {
 
 func (x *GetSchemasResponse) Reset() {
 	*x = GetSchemasResponse{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[40]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2813,7 +3694,7 @@ func (x *GetSchemasResponse) String() string {
 func (*GetSchemasResponse) ProtoMessage() {}
 
 func (x *GetSchemasResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[40]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2826,7 +3707,7 @@ func (x *GetSchemasResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSchemasResponse.ProtoReflect.Descriptor instead.
 func (*GetSchemasResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{40}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *GetSchemasResponse) GetZstd() []byte {
@@ -2845,7 +3726,7 @@ type WatchGroupsResponse_Listing struct {
 
 func (x *WatchGroupsResponse_Listing) Reset() {
 	*x = WatchGroupsResponse_Listing{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[42]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2857,7 +3738,7 @@ func (x *WatchGroupsResponse_Listing) String() string {
 func (*WatchGroupsResponse_Listing) ProtoMessage() {}
 
 func (x *WatchGroupsResponse_Listing) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[42]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2870,7 +3751,7 @@ func (x *WatchGroupsResponse_Listing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchGroupsResponse_Listing.ProtoReflect.Descriptor instead.
 func (*WatchGroupsResponse_Listing) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{16, 0}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{17, 0}
 }
 
 // Everything up to here was sent.
@@ -2884,7 +3765,7 @@ type WatchGroupsResponse_Synced struct {
 
 func (x *WatchGroupsResponse_Synced) Reset() {
 	*x = WatchGroupsResponse_Synced{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[43]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2896,7 +3777,7 @@ func (x *WatchGroupsResponse_Synced) String() string {
 func (*WatchGroupsResponse_Synced) ProtoMessage() {}
 
 func (x *WatchGroupsResponse_Synced) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[43]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2909,7 +3790,7 @@ func (x *WatchGroupsResponse_Synced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchGroupsResponse_Synced.ProtoReflect.Descriptor instead.
 func (*WatchGroupsResponse_Synced) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{16, 1}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{17, 1}
 }
 
 func (x *WatchGroupsResponse_Synced) GetResumeToken() string {
@@ -2928,7 +3809,7 @@ type WatchNodesResponse_Listing struct {
 
 func (x *WatchNodesResponse_Listing) Reset() {
 	*x = WatchNodesResponse_Listing{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[45]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2940,7 +3821,7 @@ func (x *WatchNodesResponse_Listing) String() string {
 func (*WatchNodesResponse_Listing) ProtoMessage() {}
 
 func (x *WatchNodesResponse_Listing) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[45]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2953,7 +3834,7 @@ func (x *WatchNodesResponse_Listing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchNodesResponse_Listing.ProtoReflect.Descriptor instead.
 func (*WatchNodesResponse_Listing) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{28, 0}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{29, 0}
 }
 
 // Everything up to here was sent.
@@ -2967,7 +3848,7 @@ type WatchNodesResponse_Synced struct {
 
 func (x *WatchNodesResponse_Synced) Reset() {
 	*x = WatchNodesResponse_Synced{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[46]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2979,7 +3860,7 @@ func (x *WatchNodesResponse_Synced) String() string {
 func (*WatchNodesResponse_Synced) ProtoMessage() {}
 
 func (x *WatchNodesResponse_Synced) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[46]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2992,7 +3873,7 @@ func (x *WatchNodesResponse_Synced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchNodesResponse_Synced.ProtoReflect.Descriptor instead.
 func (*WatchNodesResponse_Synced) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{28, 1}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{29, 1}
 }
 
 func (x *WatchNodesResponse_Synced) GetResumeToken() string {
@@ -3015,7 +3896,7 @@ type WatchNodesResponse_Deleted struct {
 
 func (x *WatchNodesResponse_Deleted) Reset() {
 	*x = WatchNodesResponse_Deleted{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[47]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3027,7 +3908,7 @@ func (x *WatchNodesResponse_Deleted) String() string {
 func (*WatchNodesResponse_Deleted) ProtoMessage() {}
 
 func (x *WatchNodesResponse_Deleted) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[47]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3040,7 +3921,7 @@ func (x *WatchNodesResponse_Deleted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchNodesResponse_Deleted.ProtoReflect.Descriptor instead.
 func (*WatchNodesResponse_Deleted) Descriptor() ([]byte, []int) {
-	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{28, 2}
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{29, 2}
 }
 
 func (x *WatchNodesResponse_Deleted) GetGroup() string {
@@ -3053,6 +3934,89 @@ func (x *WatchNodesResponse_Deleted) GetGroup() string {
 func (x *WatchNodesResponse_Deleted) GetNode() string {
 	if x != nil {
 		return x.Node
+	}
+	return ""
+}
+
+// Announces a full list.
+type WatchRevocationsResponse_Listing struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRevocationsResponse_Listing) Reset() {
+	*x = WatchRevocationsResponse_Listing{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRevocationsResponse_Listing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRevocationsResponse_Listing) ProtoMessage() {}
+
+func (x *WatchRevocationsResponse_Listing) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRevocationsResponse_Listing.ProtoReflect.Descriptor instead.
+func (*WatchRevocationsResponse_Listing) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{49, 0}
+}
+
+// Everything up to here was sent.
+type WatchRevocationsResponse_Synced struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Resumes after this point, on any replica.
+	ResumeToken   string `protobuf:"bytes,1,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRevocationsResponse_Synced) Reset() {
+	*x = WatchRevocationsResponse_Synced{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRevocationsResponse_Synced) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRevocationsResponse_Synced) ProtoMessage() {}
+
+func (x *WatchRevocationsResponse_Synced) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRevocationsResponse_Synced.ProtoReflect.Descriptor instead.
+func (*WatchRevocationsResponse_Synced) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{49, 1}
+}
+
+func (x *WatchRevocationsResponse_Synced) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
 	}
 	return ""
 }
@@ -3120,7 +4084,22 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"Q\n" +
 	"\x05Drain\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x120\n" +
-	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"y\n" +
+	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xe2\x02\n" +
+	"\n" +
+	"Revocation\x12;\n" +
+	"\x04kind\x18\x01 \x01(\x0e2'.silverback.registry.v1.Revocation.KindR\x04kind\x12\x14\n" +
+	"\x05group\x18\x02 \x01(\tR\x05group\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12;\n" +
+	"\vcreate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x12=\n" +
+	"\fissued_until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\vissuedUntil\x12\x1d\n" +
+	"\n" +
+	"revoked_by\x18\a \x01(\tR\trevokedBy\":\n" +
+	"\x04Kind\x12\x14\n" +
+	"\x10KIND_UNSPECIFIED\x10\x00\x12\r\n" +
+	"\tKIND_NODE\x10\x01\x12\r\n" +
+	"\tKIND_USER\x10\x02\"y\n" +
 	"\x12CreateGroupRequest\x12;\n" +
 	"\x05group\x18\x01 \x01(\v2\x1d.silverback.registry.v1.GroupB\x06\xbaH\x03\xc8\x01\x01R\x05group\x12&\n" +
 	"\n" +
@@ -3215,13 +4194,17 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"o\n" +
 	"\x11ListNodesResponse\x122\n" +
 	"\x05nodes\x18\x01 \x03(\v2\x1c.silverback.registry.v1.NodeR\x05nodes\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"w\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa4\x01\n" +
 	"\x11DeleteNodeRequest\x12\x1d\n" +
 	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1b\n" +
 	"\x04node\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04node\x12&\n" +
 	"\n" +
-	"request_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"\x14\n" +
-	"\x12DeleteNodeResponse\"L\n" +
+	"request_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\x12+\n" +
+	"\x11keep_certificates\x18\x04 \x01(\bR\x10keepCertificates\"X\n" +
+	"\x12DeleteNodeResponse\x12B\n" +
+	"\n" +
+	"revocation\x18\x01 \x01(\v2\".silverback.registry.v1.RevocationR\n" +
+	"revocation\"L\n" +
 	"\x11WatchNodesRequest\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12!\n" +
 	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\xb3\x03\n" +
@@ -3267,7 +4250,57 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"G\n" +
 	"\x13ReleaseNodeResponse\x120\n" +
-	"\x04node\x18\x01 \x01(\v2\x1c.silverback.registry.v1.NodeR\x04node\"\x94\x01\n" +
+	"\x04node\x18\x01 \x01(\v2\x1c.silverback.registry.v1.NodeR\x04node\"\x99\x01\n" +
+	"\x11RevokeNodeRequest\x12\x1d\n" +
+	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1b\n" +
+	"\x04node\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04node\x12 \n" +
+	"\x06reason\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\x04R\x06reason\x12&\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"X\n" +
+	"\x12RevokeNodeResponse\x12B\n" +
+	"\n" +
+	"revocation\x18\x01 \x01(\v2\".silverback.registry.v1.RevocationR\n" +
+	"revocation\"y\n" +
+	"\x13UnrevokeNodeRequest\x12\x1d\n" +
+	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1b\n" +
+	"\x04node\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04node\x12&\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"\x16\n" +
+	"\x14UnrevokeNodeResponse\"\x99\x01\n" +
+	"\x11RevokeUserRequest\x12\x1b\n" +
+	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12 \n" +
+	"\x06reason\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\x04R\x06reason\x12&\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\x12\x1d\n" +
+	"\n" +
+	"allow_self\x18\x04 \x01(\bR\tallowSelf\"X\n" +
+	"\x12RevokeUserResponse\x12B\n" +
+	"\n" +
+	"revocation\x18\x01 \x01(\v2\".silverback.registry.v1.RevocationR\n" +
+	"revocation\"Z\n" +
+	"\x13UnrevokeUserRequest\x12\x1b\n" +
+	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\x12&\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"\x16\n" +
+	"\x14UnrevokeUserResponse\"]\n" +
+	"\x16ListRevocationsRequest\x12$\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"\x87\x01\n" +
+	"\x17ListRevocationsResponse\x12D\n" +
+	"\vrevocations\x18\x01 \x03(\v2\".silverback.registry.v1.RevocationR\vrevocations\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"<\n" +
+	"\x17WatchRevocationsRequest\x12!\n" +
+	"\fresume_token\x18\x01 \x01(\tR\vresumeToken\"\x86\x03\n" +
+	"\x18WatchRevocationsResponse\x12T\n" +
+	"\alisting\x18\x01 \x01(\v28.silverback.registry.v1.WatchRevocationsResponse.ListingH\x00R\alisting\x12@\n" +
+	"\bupserted\x18\x02 \x01(\v2\".silverback.registry.v1.RevocationH\x00R\bupserted\x12>\n" +
+	"\adeleted\x18\x03 \x01(\v2\".silverback.registry.v1.RevocationH\x00R\adeleted\x12Q\n" +
+	"\x06synced\x18\x04 \x01(\v27.silverback.registry.v1.WatchRevocationsResponse.SyncedH\x00R\x06synced\x1a\t\n" +
+	"\aListing\x1a+\n" +
+	"\x06Synced\x12!\n" +
+	"\fresume_token\x18\x01 \x01(\tR\vresumeTokenB\a\n" +
+	"\x05event\"\x94\x01\n" +
 	"\x14UploadSchemasRequest\x12\x1d\n" +
 	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1b\n" +
 	"\x04node\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04node\x12\x1f\n" +
@@ -3277,7 +4310,7 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\x11GetSchemasRequest\x12\x1f\n" +
 	"\x06digest\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06digest\"(\n" +
 	"\x12GetSchemasResponse\x12\x12\n" +
-	"\x04zstd\x18\x01 \x01(\fR\x04zstd2\xbb\x0e\n" +
+	"\x04zstd\x18\x01 \x01(\fR\x04zstd2\xc8\x13\n" +
 	"\x0fRegistryService\x12f\n" +
 	"\vCreateGroup\x12*.silverback.registry.v1.CreateGroupRequest\x1a+.silverback.registry.v1.CreateGroupResponse\x12]\n" +
 	"\bGetGroup\x12'.silverback.registry.v1.GetGroupRequest\x1a(.silverback.registry.v1.GetGroupResponse\x12c\n" +
@@ -3297,7 +4330,15 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\tDrainNode\x12(.silverback.registry.v1.DrainNodeRequest\x1a).silverback.registry.v1.DrainNodeResponse\x12f\n" +
 	"\vUndrainNode\x12*.silverback.registry.v1.UndrainNodeRequest\x1a+.silverback.registry.v1.UndrainNodeResponse\x12o\n" +
 	"\x0eQuarantineNode\x12-.silverback.registry.v1.QuarantineNodeRequest\x1a..silverback.registry.v1.QuarantineNodeResponse\x12f\n" +
-	"\vReleaseNode\x12*.silverback.registry.v1.ReleaseNodeRequest\x1a+.silverback.registry.v1.ReleaseNodeResponse\x12l\n" +
+	"\vReleaseNode\x12*.silverback.registry.v1.ReleaseNodeRequest\x1a+.silverback.registry.v1.ReleaseNodeResponse\x12c\n" +
+	"\n" +
+	"RevokeNode\x12).silverback.registry.v1.RevokeNodeRequest\x1a*.silverback.registry.v1.RevokeNodeResponse\x12i\n" +
+	"\fUnrevokeNode\x12+.silverback.registry.v1.UnrevokeNodeRequest\x1a,.silverback.registry.v1.UnrevokeNodeResponse\x12c\n" +
+	"\n" +
+	"RevokeUser\x12).silverback.registry.v1.RevokeUserRequest\x1a*.silverback.registry.v1.RevokeUserResponse\x12i\n" +
+	"\fUnrevokeUser\x12+.silverback.registry.v1.UnrevokeUserRequest\x1a,.silverback.registry.v1.UnrevokeUserResponse\x12r\n" +
+	"\x0fListRevocations\x12..silverback.registry.v1.ListRevocationsRequest\x1a/.silverback.registry.v1.ListRevocationsResponse\x12w\n" +
+	"\x10WatchRevocations\x12/.silverback.registry.v1.WatchRevocationsRequest\x1a0.silverback.registry.v1.WatchRevocationsResponse0\x01\x12l\n" +
 	"\rUploadSchemas\x12,.silverback.registry.v1.UploadSchemasRequest\x1a-.silverback.registry.v1.UploadSchemasResponse\x12c\n" +
 	"\n" +
 	"GetSchemas\x12).silverback.registry.v1.GetSchemasRequest\x1a*.silverback.registry.v1.GetSchemasResponseB\xfb\x01\n" +
@@ -3315,155 +4356,194 @@ func file_silverback_registry_v1_registry_proto_rawDescGZIP() []byte {
 	return file_silverback_registry_v1_registry_proto_rawDescData
 }
 
-var file_silverback_registry_v1_registry_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_silverback_registry_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
+var file_silverback_registry_v1_registry_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_silverback_registry_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
 var file_silverback_registry_v1_registry_proto_goTypes = []any{
-	(Node_State)(0),                     // 0: silverback.registry.v1.Node.State
-	(*Group)(nil),                       // 1: silverback.registry.v1.Group
-	(*SchemaBacking)(nil),               // 2: silverback.registry.v1.SchemaBacking
-	(*Node)(nil),                        // 3: silverback.registry.v1.Node
-	(*Quarantine)(nil),                  // 4: silverback.registry.v1.Quarantine
-	(*Drain)(nil),                       // 5: silverback.registry.v1.Drain
-	(*CreateGroupRequest)(nil),          // 6: silverback.registry.v1.CreateGroupRequest
-	(*CreateGroupResponse)(nil),         // 7: silverback.registry.v1.CreateGroupResponse
-	(*GetGroupRequest)(nil),             // 8: silverback.registry.v1.GetGroupRequest
-	(*GetGroupResponse)(nil),            // 9: silverback.registry.v1.GetGroupResponse
-	(*ListGroupsRequest)(nil),           // 10: silverback.registry.v1.ListGroupsRequest
-	(*ListGroupsResponse)(nil),          // 11: silverback.registry.v1.ListGroupsResponse
-	(*UpdateGroupRequest)(nil),          // 12: silverback.registry.v1.UpdateGroupRequest
-	(*UpdateGroupResponse)(nil),         // 13: silverback.registry.v1.UpdateGroupResponse
-	(*DeleteGroupRequest)(nil),          // 14: silverback.registry.v1.DeleteGroupRequest
-	(*DeleteGroupResponse)(nil),         // 15: silverback.registry.v1.DeleteGroupResponse
-	(*WatchGroupsRequest)(nil),          // 16: silverback.registry.v1.WatchGroupsRequest
-	(*WatchGroupsResponse)(nil),         // 17: silverback.registry.v1.WatchGroupsResponse
-	(*EnrolNodeRequest)(nil),            // 18: silverback.registry.v1.EnrolNodeRequest
-	(*EnrolNodeResponse)(nil),           // 19: silverback.registry.v1.EnrolNodeResponse
-	(*RenewNodeRequest)(nil),            // 20: silverback.registry.v1.RenewNodeRequest
-	(*RenewNodeResponse)(nil),           // 21: silverback.registry.v1.RenewNodeResponse
-	(*GetNodeRequest)(nil),              // 22: silverback.registry.v1.GetNodeRequest
-	(*GetNodeResponse)(nil),             // 23: silverback.registry.v1.GetNodeResponse
-	(*ListNodesRequest)(nil),            // 24: silverback.registry.v1.ListNodesRequest
-	(*ListNodesResponse)(nil),           // 25: silverback.registry.v1.ListNodesResponse
-	(*DeleteNodeRequest)(nil),           // 26: silverback.registry.v1.DeleteNodeRequest
-	(*DeleteNodeResponse)(nil),          // 27: silverback.registry.v1.DeleteNodeResponse
-	(*WatchNodesRequest)(nil),           // 28: silverback.registry.v1.WatchNodesRequest
-	(*WatchNodesResponse)(nil),          // 29: silverback.registry.v1.WatchNodesResponse
-	(*DrainNodeRequest)(nil),            // 30: silverback.registry.v1.DrainNodeRequest
-	(*DrainNodeResponse)(nil),           // 31: silverback.registry.v1.DrainNodeResponse
-	(*UndrainNodeRequest)(nil),          // 32: silverback.registry.v1.UndrainNodeRequest
-	(*UndrainNodeResponse)(nil),         // 33: silverback.registry.v1.UndrainNodeResponse
-	(*QuarantineNodeRequest)(nil),       // 34: silverback.registry.v1.QuarantineNodeRequest
-	(*QuarantineNodeResponse)(nil),      // 35: silverback.registry.v1.QuarantineNodeResponse
-	(*ReleaseNodeRequest)(nil),          // 36: silverback.registry.v1.ReleaseNodeRequest
-	(*ReleaseNodeResponse)(nil),         // 37: silverback.registry.v1.ReleaseNodeResponse
-	(*UploadSchemasRequest)(nil),        // 38: silverback.registry.v1.UploadSchemasRequest
-	(*UploadSchemasResponse)(nil),       // 39: silverback.registry.v1.UploadSchemasResponse
-	(*GetSchemasRequest)(nil),           // 40: silverback.registry.v1.GetSchemasRequest
-	(*GetSchemasResponse)(nil),          // 41: silverback.registry.v1.GetSchemasResponse
-	nil,                                 // 42: silverback.registry.v1.Node.LabelsEntry
-	(*WatchGroupsResponse_Listing)(nil), // 43: silverback.registry.v1.WatchGroupsResponse.Listing
-	(*WatchGroupsResponse_Synced)(nil),  // 44: silverback.registry.v1.WatchGroupsResponse.Synced
-	nil,                                 // 45: silverback.registry.v1.EnrolNodeRequest.LabelsEntry
-	(*WatchNodesResponse_Listing)(nil),  // 46: silverback.registry.v1.WatchNodesResponse.Listing
-	(*WatchNodesResponse_Synced)(nil),   // 47: silverback.registry.v1.WatchNodesResponse.Synced
-	(*WatchNodesResponse_Deleted)(nil),  // 48: silverback.registry.v1.WatchNodesResponse.Deleted
-	(*v1.RolloutPolicy)(nil),            // 49: silverback.fleet.v1.RolloutPolicy
-	(v1.DriftPolicy)(0),                 // 50: silverback.fleet.v1.DriftPolicy
-	(*timestamppb.Timestamp)(nil),       // 51: google.protobuf.Timestamp
-	(*v1.Capabilities)(nil),             // 52: silverback.fleet.v1.Capabilities
-	(*v1.NodeStatus)(nil),               // 53: silverback.fleet.v1.NodeStatus
-	(*durationpb.Duration)(nil),         // 54: google.protobuf.Duration
-	(*v1.Probe)(nil),                    // 55: silverback.fleet.v1.Probe
+	(Node_State)(0),                          // 0: silverback.registry.v1.Node.State
+	(Revocation_Kind)(0),                     // 1: silverback.registry.v1.Revocation.Kind
+	(*Group)(nil),                            // 2: silverback.registry.v1.Group
+	(*SchemaBacking)(nil),                    // 3: silverback.registry.v1.SchemaBacking
+	(*Node)(nil),                             // 4: silverback.registry.v1.Node
+	(*Quarantine)(nil),                       // 5: silverback.registry.v1.Quarantine
+	(*Drain)(nil),                            // 6: silverback.registry.v1.Drain
+	(*Revocation)(nil),                       // 7: silverback.registry.v1.Revocation
+	(*CreateGroupRequest)(nil),               // 8: silverback.registry.v1.CreateGroupRequest
+	(*CreateGroupResponse)(nil),              // 9: silverback.registry.v1.CreateGroupResponse
+	(*GetGroupRequest)(nil),                  // 10: silverback.registry.v1.GetGroupRequest
+	(*GetGroupResponse)(nil),                 // 11: silverback.registry.v1.GetGroupResponse
+	(*ListGroupsRequest)(nil),                // 12: silverback.registry.v1.ListGroupsRequest
+	(*ListGroupsResponse)(nil),               // 13: silverback.registry.v1.ListGroupsResponse
+	(*UpdateGroupRequest)(nil),               // 14: silverback.registry.v1.UpdateGroupRequest
+	(*UpdateGroupResponse)(nil),              // 15: silverback.registry.v1.UpdateGroupResponse
+	(*DeleteGroupRequest)(nil),               // 16: silverback.registry.v1.DeleteGroupRequest
+	(*DeleteGroupResponse)(nil),              // 17: silverback.registry.v1.DeleteGroupResponse
+	(*WatchGroupsRequest)(nil),               // 18: silverback.registry.v1.WatchGroupsRequest
+	(*WatchGroupsResponse)(nil),              // 19: silverback.registry.v1.WatchGroupsResponse
+	(*EnrolNodeRequest)(nil),                 // 20: silverback.registry.v1.EnrolNodeRequest
+	(*EnrolNodeResponse)(nil),                // 21: silverback.registry.v1.EnrolNodeResponse
+	(*RenewNodeRequest)(nil),                 // 22: silverback.registry.v1.RenewNodeRequest
+	(*RenewNodeResponse)(nil),                // 23: silverback.registry.v1.RenewNodeResponse
+	(*GetNodeRequest)(nil),                   // 24: silverback.registry.v1.GetNodeRequest
+	(*GetNodeResponse)(nil),                  // 25: silverback.registry.v1.GetNodeResponse
+	(*ListNodesRequest)(nil),                 // 26: silverback.registry.v1.ListNodesRequest
+	(*ListNodesResponse)(nil),                // 27: silverback.registry.v1.ListNodesResponse
+	(*DeleteNodeRequest)(nil),                // 28: silverback.registry.v1.DeleteNodeRequest
+	(*DeleteNodeResponse)(nil),               // 29: silverback.registry.v1.DeleteNodeResponse
+	(*WatchNodesRequest)(nil),                // 30: silverback.registry.v1.WatchNodesRequest
+	(*WatchNodesResponse)(nil),               // 31: silverback.registry.v1.WatchNodesResponse
+	(*DrainNodeRequest)(nil),                 // 32: silverback.registry.v1.DrainNodeRequest
+	(*DrainNodeResponse)(nil),                // 33: silverback.registry.v1.DrainNodeResponse
+	(*UndrainNodeRequest)(nil),               // 34: silverback.registry.v1.UndrainNodeRequest
+	(*UndrainNodeResponse)(nil),              // 35: silverback.registry.v1.UndrainNodeResponse
+	(*QuarantineNodeRequest)(nil),            // 36: silverback.registry.v1.QuarantineNodeRequest
+	(*QuarantineNodeResponse)(nil),           // 37: silverback.registry.v1.QuarantineNodeResponse
+	(*ReleaseNodeRequest)(nil),               // 38: silverback.registry.v1.ReleaseNodeRequest
+	(*ReleaseNodeResponse)(nil),              // 39: silverback.registry.v1.ReleaseNodeResponse
+	(*RevokeNodeRequest)(nil),                // 40: silverback.registry.v1.RevokeNodeRequest
+	(*RevokeNodeResponse)(nil),               // 41: silverback.registry.v1.RevokeNodeResponse
+	(*UnrevokeNodeRequest)(nil),              // 42: silverback.registry.v1.UnrevokeNodeRequest
+	(*UnrevokeNodeResponse)(nil),             // 43: silverback.registry.v1.UnrevokeNodeResponse
+	(*RevokeUserRequest)(nil),                // 44: silverback.registry.v1.RevokeUserRequest
+	(*RevokeUserResponse)(nil),               // 45: silverback.registry.v1.RevokeUserResponse
+	(*UnrevokeUserRequest)(nil),              // 46: silverback.registry.v1.UnrevokeUserRequest
+	(*UnrevokeUserResponse)(nil),             // 47: silverback.registry.v1.UnrevokeUserResponse
+	(*ListRevocationsRequest)(nil),           // 48: silverback.registry.v1.ListRevocationsRequest
+	(*ListRevocationsResponse)(nil),          // 49: silverback.registry.v1.ListRevocationsResponse
+	(*WatchRevocationsRequest)(nil),          // 50: silverback.registry.v1.WatchRevocationsRequest
+	(*WatchRevocationsResponse)(nil),         // 51: silverback.registry.v1.WatchRevocationsResponse
+	(*UploadSchemasRequest)(nil),             // 52: silverback.registry.v1.UploadSchemasRequest
+	(*UploadSchemasResponse)(nil),            // 53: silverback.registry.v1.UploadSchemasResponse
+	(*GetSchemasRequest)(nil),                // 54: silverback.registry.v1.GetSchemasRequest
+	(*GetSchemasResponse)(nil),               // 55: silverback.registry.v1.GetSchemasResponse
+	nil,                                      // 56: silverback.registry.v1.Node.LabelsEntry
+	(*WatchGroupsResponse_Listing)(nil),      // 57: silverback.registry.v1.WatchGroupsResponse.Listing
+	(*WatchGroupsResponse_Synced)(nil),       // 58: silverback.registry.v1.WatchGroupsResponse.Synced
+	nil,                                      // 59: silverback.registry.v1.EnrolNodeRequest.LabelsEntry
+	(*WatchNodesResponse_Listing)(nil),       // 60: silverback.registry.v1.WatchNodesResponse.Listing
+	(*WatchNodesResponse_Synced)(nil),        // 61: silverback.registry.v1.WatchNodesResponse.Synced
+	(*WatchNodesResponse_Deleted)(nil),       // 62: silverback.registry.v1.WatchNodesResponse.Deleted
+	(*WatchRevocationsResponse_Listing)(nil), // 63: silverback.registry.v1.WatchRevocationsResponse.Listing
+	(*WatchRevocationsResponse_Synced)(nil),  // 64: silverback.registry.v1.WatchRevocationsResponse.Synced
+	(*v1.RolloutPolicy)(nil),                 // 65: silverback.fleet.v1.RolloutPolicy
+	(v1.DriftPolicy)(0),                      // 66: silverback.fleet.v1.DriftPolicy
+	(*timestamppb.Timestamp)(nil),            // 67: google.protobuf.Timestamp
+	(*v1.Capabilities)(nil),                  // 68: silverback.fleet.v1.Capabilities
+	(*v1.NodeStatus)(nil),                    // 69: silverback.fleet.v1.NodeStatus
+	(*durationpb.Duration)(nil),              // 70: google.protobuf.Duration
+	(*v1.Probe)(nil),                         // 71: silverback.fleet.v1.Probe
 }
 var file_silverback_registry_v1_registry_proto_depIdxs = []int32{
-	49, // 0: silverback.registry.v1.Group.policy:type_name -> silverback.fleet.v1.RolloutPolicy
-	50, // 1: silverback.registry.v1.Group.drift:type_name -> silverback.fleet.v1.DriftPolicy
-	51, // 2: silverback.registry.v1.Group.create_time:type_name -> google.protobuf.Timestamp
-	51, // 3: silverback.registry.v1.Group.update_time:type_name -> google.protobuf.Timestamp
-	2,  // 4: silverback.registry.v1.Group.schema_backing:type_name -> silverback.registry.v1.SchemaBacking
+	65, // 0: silverback.registry.v1.Group.policy:type_name -> silverback.fleet.v1.RolloutPolicy
+	66, // 1: silverback.registry.v1.Group.drift:type_name -> silverback.fleet.v1.DriftPolicy
+	67, // 2: silverback.registry.v1.Group.create_time:type_name -> google.protobuf.Timestamp
+	67, // 3: silverback.registry.v1.Group.update_time:type_name -> google.protobuf.Timestamp
+	3,  // 4: silverback.registry.v1.Group.schema_backing:type_name -> silverback.registry.v1.SchemaBacking
 	0,  // 5: silverback.registry.v1.Node.state:type_name -> silverback.registry.v1.Node.State
-	42, // 6: silverback.registry.v1.Node.labels:type_name -> silverback.registry.v1.Node.LabelsEntry
-	52, // 7: silverback.registry.v1.Node.capabilities:type_name -> silverback.fleet.v1.Capabilities
-	53, // 8: silverback.registry.v1.Node.status:type_name -> silverback.fleet.v1.NodeStatus
-	51, // 9: silverback.registry.v1.Node.create_time:type_name -> google.protobuf.Timestamp
-	51, // 10: silverback.registry.v1.Node.state_time:type_name -> google.protobuf.Timestamp
-	5,  // 11: silverback.registry.v1.Node.drain:type_name -> silverback.registry.v1.Drain
-	4,  // 12: silverback.registry.v1.Node.quarantine:type_name -> silverback.registry.v1.Quarantine
-	51, // 13: silverback.registry.v1.Quarantine.since:type_name -> google.protobuf.Timestamp
-	51, // 14: silverback.registry.v1.Drain.since:type_name -> google.protobuf.Timestamp
-	1,  // 15: silverback.registry.v1.CreateGroupRequest.group:type_name -> silverback.registry.v1.Group
-	1,  // 16: silverback.registry.v1.CreateGroupResponse.group:type_name -> silverback.registry.v1.Group
-	1,  // 17: silverback.registry.v1.GetGroupResponse.group:type_name -> silverback.registry.v1.Group
-	1,  // 18: silverback.registry.v1.ListGroupsResponse.groups:type_name -> silverback.registry.v1.Group
-	1,  // 19: silverback.registry.v1.UpdateGroupRequest.group:type_name -> silverback.registry.v1.Group
-	1,  // 20: silverback.registry.v1.UpdateGroupResponse.group:type_name -> silverback.registry.v1.Group
-	43, // 21: silverback.registry.v1.WatchGroupsResponse.listing:type_name -> silverback.registry.v1.WatchGroupsResponse.Listing
-	1,  // 22: silverback.registry.v1.WatchGroupsResponse.upserted:type_name -> silverback.registry.v1.Group
-	44, // 23: silverback.registry.v1.WatchGroupsResponse.synced:type_name -> silverback.registry.v1.WatchGroupsResponse.Synced
-	45, // 24: silverback.registry.v1.EnrolNodeRequest.labels:type_name -> silverback.registry.v1.EnrolNodeRequest.LabelsEntry
-	52, // 25: silverback.registry.v1.EnrolNodeRequest.capabilities:type_name -> silverback.fleet.v1.Capabilities
-	53, // 26: silverback.registry.v1.EnrolNodeRequest.status:type_name -> silverback.fleet.v1.NodeStatus
-	54, // 27: silverback.registry.v1.EnrolNodeResponse.renew_interval:type_name -> google.protobuf.Duration
-	54, // 28: silverback.registry.v1.EnrolNodeResponse.session_ttl:type_name -> google.protobuf.Duration
-	50, // 29: silverback.registry.v1.EnrolNodeResponse.drift:type_name -> silverback.fleet.v1.DriftPolicy
-	55, // 30: silverback.registry.v1.EnrolNodeResponse.probes:type_name -> silverback.fleet.v1.Probe
-	5,  // 31: silverback.registry.v1.EnrolNodeResponse.drain:type_name -> silverback.registry.v1.Drain
-	53, // 32: silverback.registry.v1.RenewNodeRequest.status:type_name -> silverback.fleet.v1.NodeStatus
-	54, // 33: silverback.registry.v1.RenewNodeResponse.renew_interval:type_name -> google.protobuf.Duration
-	50, // 34: silverback.registry.v1.RenewNodeResponse.drift:type_name -> silverback.fleet.v1.DriftPolicy
-	55, // 35: silverback.registry.v1.RenewNodeResponse.probes:type_name -> silverback.fleet.v1.Probe
-	5,  // 36: silverback.registry.v1.RenewNodeResponse.drain:type_name -> silverback.registry.v1.Drain
-	3,  // 37: silverback.registry.v1.GetNodeResponse.node:type_name -> silverback.registry.v1.Node
-	3,  // 38: silverback.registry.v1.ListNodesResponse.nodes:type_name -> silverback.registry.v1.Node
-	46, // 39: silverback.registry.v1.WatchNodesResponse.listing:type_name -> silverback.registry.v1.WatchNodesResponse.Listing
-	3,  // 40: silverback.registry.v1.WatchNodesResponse.upserted:type_name -> silverback.registry.v1.Node
-	48, // 41: silverback.registry.v1.WatchNodesResponse.deleted:type_name -> silverback.registry.v1.WatchNodesResponse.Deleted
-	47, // 42: silverback.registry.v1.WatchNodesResponse.synced:type_name -> silverback.registry.v1.WatchNodesResponse.Synced
-	3,  // 43: silverback.registry.v1.DrainNodeResponse.node:type_name -> silverback.registry.v1.Node
-	3,  // 44: silverback.registry.v1.UndrainNodeResponse.node:type_name -> silverback.registry.v1.Node
-	3,  // 45: silverback.registry.v1.QuarantineNodeResponse.node:type_name -> silverback.registry.v1.Node
-	3,  // 46: silverback.registry.v1.ReleaseNodeResponse.node:type_name -> silverback.registry.v1.Node
-	6,  // 47: silverback.registry.v1.RegistryService.CreateGroup:input_type -> silverback.registry.v1.CreateGroupRequest
-	8,  // 48: silverback.registry.v1.RegistryService.GetGroup:input_type -> silverback.registry.v1.GetGroupRequest
-	10, // 49: silverback.registry.v1.RegistryService.ListGroups:input_type -> silverback.registry.v1.ListGroupsRequest
-	12, // 50: silverback.registry.v1.RegistryService.UpdateGroup:input_type -> silverback.registry.v1.UpdateGroupRequest
-	14, // 51: silverback.registry.v1.RegistryService.DeleteGroup:input_type -> silverback.registry.v1.DeleteGroupRequest
-	16, // 52: silverback.registry.v1.RegistryService.WatchGroups:input_type -> silverback.registry.v1.WatchGroupsRequest
-	18, // 53: silverback.registry.v1.RegistryService.EnrolNode:input_type -> silverback.registry.v1.EnrolNodeRequest
-	20, // 54: silverback.registry.v1.RegistryService.RenewNode:input_type -> silverback.registry.v1.RenewNodeRequest
-	22, // 55: silverback.registry.v1.RegistryService.GetNode:input_type -> silverback.registry.v1.GetNodeRequest
-	24, // 56: silverback.registry.v1.RegistryService.ListNodes:input_type -> silverback.registry.v1.ListNodesRequest
-	26, // 57: silverback.registry.v1.RegistryService.DeleteNode:input_type -> silverback.registry.v1.DeleteNodeRequest
-	28, // 58: silverback.registry.v1.RegistryService.WatchNodes:input_type -> silverback.registry.v1.WatchNodesRequest
-	30, // 59: silverback.registry.v1.RegistryService.DrainNode:input_type -> silverback.registry.v1.DrainNodeRequest
-	32, // 60: silverback.registry.v1.RegistryService.UndrainNode:input_type -> silverback.registry.v1.UndrainNodeRequest
-	34, // 61: silverback.registry.v1.RegistryService.QuarantineNode:input_type -> silverback.registry.v1.QuarantineNodeRequest
-	36, // 62: silverback.registry.v1.RegistryService.ReleaseNode:input_type -> silverback.registry.v1.ReleaseNodeRequest
-	38, // 63: silverback.registry.v1.RegistryService.UploadSchemas:input_type -> silverback.registry.v1.UploadSchemasRequest
-	40, // 64: silverback.registry.v1.RegistryService.GetSchemas:input_type -> silverback.registry.v1.GetSchemasRequest
-	7,  // 65: silverback.registry.v1.RegistryService.CreateGroup:output_type -> silverback.registry.v1.CreateGroupResponse
-	9,  // 66: silverback.registry.v1.RegistryService.GetGroup:output_type -> silverback.registry.v1.GetGroupResponse
-	11, // 67: silverback.registry.v1.RegistryService.ListGroups:output_type -> silverback.registry.v1.ListGroupsResponse
-	13, // 68: silverback.registry.v1.RegistryService.UpdateGroup:output_type -> silverback.registry.v1.UpdateGroupResponse
-	15, // 69: silverback.registry.v1.RegistryService.DeleteGroup:output_type -> silverback.registry.v1.DeleteGroupResponse
-	17, // 70: silverback.registry.v1.RegistryService.WatchGroups:output_type -> silverback.registry.v1.WatchGroupsResponse
-	19, // 71: silverback.registry.v1.RegistryService.EnrolNode:output_type -> silverback.registry.v1.EnrolNodeResponse
-	21, // 72: silverback.registry.v1.RegistryService.RenewNode:output_type -> silverback.registry.v1.RenewNodeResponse
-	23, // 73: silverback.registry.v1.RegistryService.GetNode:output_type -> silverback.registry.v1.GetNodeResponse
-	25, // 74: silverback.registry.v1.RegistryService.ListNodes:output_type -> silverback.registry.v1.ListNodesResponse
-	27, // 75: silverback.registry.v1.RegistryService.DeleteNode:output_type -> silverback.registry.v1.DeleteNodeResponse
-	29, // 76: silverback.registry.v1.RegistryService.WatchNodes:output_type -> silverback.registry.v1.WatchNodesResponse
-	31, // 77: silverback.registry.v1.RegistryService.DrainNode:output_type -> silverback.registry.v1.DrainNodeResponse
-	33, // 78: silverback.registry.v1.RegistryService.UndrainNode:output_type -> silverback.registry.v1.UndrainNodeResponse
-	35, // 79: silverback.registry.v1.RegistryService.QuarantineNode:output_type -> silverback.registry.v1.QuarantineNodeResponse
-	37, // 80: silverback.registry.v1.RegistryService.ReleaseNode:output_type -> silverback.registry.v1.ReleaseNodeResponse
-	39, // 81: silverback.registry.v1.RegistryService.UploadSchemas:output_type -> silverback.registry.v1.UploadSchemasResponse
-	41, // 82: silverback.registry.v1.RegistryService.GetSchemas:output_type -> silverback.registry.v1.GetSchemasResponse
-	65, // [65:83] is the sub-list for method output_type
-	47, // [47:65] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	56, // 6: silverback.registry.v1.Node.labels:type_name -> silverback.registry.v1.Node.LabelsEntry
+	68, // 7: silverback.registry.v1.Node.capabilities:type_name -> silverback.fleet.v1.Capabilities
+	69, // 8: silverback.registry.v1.Node.status:type_name -> silverback.fleet.v1.NodeStatus
+	67, // 9: silverback.registry.v1.Node.create_time:type_name -> google.protobuf.Timestamp
+	67, // 10: silverback.registry.v1.Node.state_time:type_name -> google.protobuf.Timestamp
+	6,  // 11: silverback.registry.v1.Node.drain:type_name -> silverback.registry.v1.Drain
+	5,  // 12: silverback.registry.v1.Node.quarantine:type_name -> silverback.registry.v1.Quarantine
+	67, // 13: silverback.registry.v1.Quarantine.since:type_name -> google.protobuf.Timestamp
+	67, // 14: silverback.registry.v1.Drain.since:type_name -> google.protobuf.Timestamp
+	1,  // 15: silverback.registry.v1.Revocation.kind:type_name -> silverback.registry.v1.Revocation.Kind
+	67, // 16: silverback.registry.v1.Revocation.create_time:type_name -> google.protobuf.Timestamp
+	67, // 17: silverback.registry.v1.Revocation.issued_until:type_name -> google.protobuf.Timestamp
+	2,  // 18: silverback.registry.v1.CreateGroupRequest.group:type_name -> silverback.registry.v1.Group
+	2,  // 19: silverback.registry.v1.CreateGroupResponse.group:type_name -> silverback.registry.v1.Group
+	2,  // 20: silverback.registry.v1.GetGroupResponse.group:type_name -> silverback.registry.v1.Group
+	2,  // 21: silverback.registry.v1.ListGroupsResponse.groups:type_name -> silverback.registry.v1.Group
+	2,  // 22: silverback.registry.v1.UpdateGroupRequest.group:type_name -> silverback.registry.v1.Group
+	2,  // 23: silverback.registry.v1.UpdateGroupResponse.group:type_name -> silverback.registry.v1.Group
+	57, // 24: silverback.registry.v1.WatchGroupsResponse.listing:type_name -> silverback.registry.v1.WatchGroupsResponse.Listing
+	2,  // 25: silverback.registry.v1.WatchGroupsResponse.upserted:type_name -> silverback.registry.v1.Group
+	58, // 26: silverback.registry.v1.WatchGroupsResponse.synced:type_name -> silverback.registry.v1.WatchGroupsResponse.Synced
+	59, // 27: silverback.registry.v1.EnrolNodeRequest.labels:type_name -> silverback.registry.v1.EnrolNodeRequest.LabelsEntry
+	68, // 28: silverback.registry.v1.EnrolNodeRequest.capabilities:type_name -> silverback.fleet.v1.Capabilities
+	69, // 29: silverback.registry.v1.EnrolNodeRequest.status:type_name -> silverback.fleet.v1.NodeStatus
+	70, // 30: silverback.registry.v1.EnrolNodeResponse.renew_interval:type_name -> google.protobuf.Duration
+	70, // 31: silverback.registry.v1.EnrolNodeResponse.session_ttl:type_name -> google.protobuf.Duration
+	66, // 32: silverback.registry.v1.EnrolNodeResponse.drift:type_name -> silverback.fleet.v1.DriftPolicy
+	71, // 33: silverback.registry.v1.EnrolNodeResponse.probes:type_name -> silverback.fleet.v1.Probe
+	6,  // 34: silverback.registry.v1.EnrolNodeResponse.drain:type_name -> silverback.registry.v1.Drain
+	69, // 35: silverback.registry.v1.RenewNodeRequest.status:type_name -> silverback.fleet.v1.NodeStatus
+	70, // 36: silverback.registry.v1.RenewNodeResponse.renew_interval:type_name -> google.protobuf.Duration
+	66, // 37: silverback.registry.v1.RenewNodeResponse.drift:type_name -> silverback.fleet.v1.DriftPolicy
+	71, // 38: silverback.registry.v1.RenewNodeResponse.probes:type_name -> silverback.fleet.v1.Probe
+	6,  // 39: silverback.registry.v1.RenewNodeResponse.drain:type_name -> silverback.registry.v1.Drain
+	4,  // 40: silverback.registry.v1.GetNodeResponse.node:type_name -> silverback.registry.v1.Node
+	4,  // 41: silverback.registry.v1.ListNodesResponse.nodes:type_name -> silverback.registry.v1.Node
+	7,  // 42: silverback.registry.v1.DeleteNodeResponse.revocation:type_name -> silverback.registry.v1.Revocation
+	60, // 43: silverback.registry.v1.WatchNodesResponse.listing:type_name -> silverback.registry.v1.WatchNodesResponse.Listing
+	4,  // 44: silverback.registry.v1.WatchNodesResponse.upserted:type_name -> silverback.registry.v1.Node
+	62, // 45: silverback.registry.v1.WatchNodesResponse.deleted:type_name -> silverback.registry.v1.WatchNodesResponse.Deleted
+	61, // 46: silverback.registry.v1.WatchNodesResponse.synced:type_name -> silverback.registry.v1.WatchNodesResponse.Synced
+	4,  // 47: silverback.registry.v1.DrainNodeResponse.node:type_name -> silverback.registry.v1.Node
+	4,  // 48: silverback.registry.v1.UndrainNodeResponse.node:type_name -> silverback.registry.v1.Node
+	4,  // 49: silverback.registry.v1.QuarantineNodeResponse.node:type_name -> silverback.registry.v1.Node
+	4,  // 50: silverback.registry.v1.ReleaseNodeResponse.node:type_name -> silverback.registry.v1.Node
+	7,  // 51: silverback.registry.v1.RevokeNodeResponse.revocation:type_name -> silverback.registry.v1.Revocation
+	7,  // 52: silverback.registry.v1.RevokeUserResponse.revocation:type_name -> silverback.registry.v1.Revocation
+	7,  // 53: silverback.registry.v1.ListRevocationsResponse.revocations:type_name -> silverback.registry.v1.Revocation
+	63, // 54: silverback.registry.v1.WatchRevocationsResponse.listing:type_name -> silverback.registry.v1.WatchRevocationsResponse.Listing
+	7,  // 55: silverback.registry.v1.WatchRevocationsResponse.upserted:type_name -> silverback.registry.v1.Revocation
+	7,  // 56: silverback.registry.v1.WatchRevocationsResponse.deleted:type_name -> silverback.registry.v1.Revocation
+	64, // 57: silverback.registry.v1.WatchRevocationsResponse.synced:type_name -> silverback.registry.v1.WatchRevocationsResponse.Synced
+	8,  // 58: silverback.registry.v1.RegistryService.CreateGroup:input_type -> silverback.registry.v1.CreateGroupRequest
+	10, // 59: silverback.registry.v1.RegistryService.GetGroup:input_type -> silverback.registry.v1.GetGroupRequest
+	12, // 60: silverback.registry.v1.RegistryService.ListGroups:input_type -> silverback.registry.v1.ListGroupsRequest
+	14, // 61: silverback.registry.v1.RegistryService.UpdateGroup:input_type -> silverback.registry.v1.UpdateGroupRequest
+	16, // 62: silverback.registry.v1.RegistryService.DeleteGroup:input_type -> silverback.registry.v1.DeleteGroupRequest
+	18, // 63: silverback.registry.v1.RegistryService.WatchGroups:input_type -> silverback.registry.v1.WatchGroupsRequest
+	20, // 64: silverback.registry.v1.RegistryService.EnrolNode:input_type -> silverback.registry.v1.EnrolNodeRequest
+	22, // 65: silverback.registry.v1.RegistryService.RenewNode:input_type -> silverback.registry.v1.RenewNodeRequest
+	24, // 66: silverback.registry.v1.RegistryService.GetNode:input_type -> silverback.registry.v1.GetNodeRequest
+	26, // 67: silverback.registry.v1.RegistryService.ListNodes:input_type -> silverback.registry.v1.ListNodesRequest
+	28, // 68: silverback.registry.v1.RegistryService.DeleteNode:input_type -> silverback.registry.v1.DeleteNodeRequest
+	30, // 69: silverback.registry.v1.RegistryService.WatchNodes:input_type -> silverback.registry.v1.WatchNodesRequest
+	32, // 70: silverback.registry.v1.RegistryService.DrainNode:input_type -> silverback.registry.v1.DrainNodeRequest
+	34, // 71: silverback.registry.v1.RegistryService.UndrainNode:input_type -> silverback.registry.v1.UndrainNodeRequest
+	36, // 72: silverback.registry.v1.RegistryService.QuarantineNode:input_type -> silverback.registry.v1.QuarantineNodeRequest
+	38, // 73: silverback.registry.v1.RegistryService.ReleaseNode:input_type -> silverback.registry.v1.ReleaseNodeRequest
+	40, // 74: silverback.registry.v1.RegistryService.RevokeNode:input_type -> silverback.registry.v1.RevokeNodeRequest
+	42, // 75: silverback.registry.v1.RegistryService.UnrevokeNode:input_type -> silverback.registry.v1.UnrevokeNodeRequest
+	44, // 76: silverback.registry.v1.RegistryService.RevokeUser:input_type -> silverback.registry.v1.RevokeUserRequest
+	46, // 77: silverback.registry.v1.RegistryService.UnrevokeUser:input_type -> silverback.registry.v1.UnrevokeUserRequest
+	48, // 78: silverback.registry.v1.RegistryService.ListRevocations:input_type -> silverback.registry.v1.ListRevocationsRequest
+	50, // 79: silverback.registry.v1.RegistryService.WatchRevocations:input_type -> silverback.registry.v1.WatchRevocationsRequest
+	52, // 80: silverback.registry.v1.RegistryService.UploadSchemas:input_type -> silverback.registry.v1.UploadSchemasRequest
+	54, // 81: silverback.registry.v1.RegistryService.GetSchemas:input_type -> silverback.registry.v1.GetSchemasRequest
+	9,  // 82: silverback.registry.v1.RegistryService.CreateGroup:output_type -> silverback.registry.v1.CreateGroupResponse
+	11, // 83: silverback.registry.v1.RegistryService.GetGroup:output_type -> silverback.registry.v1.GetGroupResponse
+	13, // 84: silverback.registry.v1.RegistryService.ListGroups:output_type -> silverback.registry.v1.ListGroupsResponse
+	15, // 85: silverback.registry.v1.RegistryService.UpdateGroup:output_type -> silverback.registry.v1.UpdateGroupResponse
+	17, // 86: silverback.registry.v1.RegistryService.DeleteGroup:output_type -> silverback.registry.v1.DeleteGroupResponse
+	19, // 87: silverback.registry.v1.RegistryService.WatchGroups:output_type -> silverback.registry.v1.WatchGroupsResponse
+	21, // 88: silverback.registry.v1.RegistryService.EnrolNode:output_type -> silverback.registry.v1.EnrolNodeResponse
+	23, // 89: silverback.registry.v1.RegistryService.RenewNode:output_type -> silverback.registry.v1.RenewNodeResponse
+	25, // 90: silverback.registry.v1.RegistryService.GetNode:output_type -> silverback.registry.v1.GetNodeResponse
+	27, // 91: silverback.registry.v1.RegistryService.ListNodes:output_type -> silverback.registry.v1.ListNodesResponse
+	29, // 92: silverback.registry.v1.RegistryService.DeleteNode:output_type -> silverback.registry.v1.DeleteNodeResponse
+	31, // 93: silverback.registry.v1.RegistryService.WatchNodes:output_type -> silverback.registry.v1.WatchNodesResponse
+	33, // 94: silverback.registry.v1.RegistryService.DrainNode:output_type -> silverback.registry.v1.DrainNodeResponse
+	35, // 95: silverback.registry.v1.RegistryService.UndrainNode:output_type -> silverback.registry.v1.UndrainNodeResponse
+	37, // 96: silverback.registry.v1.RegistryService.QuarantineNode:output_type -> silverback.registry.v1.QuarantineNodeResponse
+	39, // 97: silverback.registry.v1.RegistryService.ReleaseNode:output_type -> silverback.registry.v1.ReleaseNodeResponse
+	41, // 98: silverback.registry.v1.RegistryService.RevokeNode:output_type -> silverback.registry.v1.RevokeNodeResponse
+	43, // 99: silverback.registry.v1.RegistryService.UnrevokeNode:output_type -> silverback.registry.v1.UnrevokeNodeResponse
+	45, // 100: silverback.registry.v1.RegistryService.RevokeUser:output_type -> silverback.registry.v1.RevokeUserResponse
+	47, // 101: silverback.registry.v1.RegistryService.UnrevokeUser:output_type -> silverback.registry.v1.UnrevokeUserResponse
+	49, // 102: silverback.registry.v1.RegistryService.ListRevocations:output_type -> silverback.registry.v1.ListRevocationsResponse
+	51, // 103: silverback.registry.v1.RegistryService.WatchRevocations:output_type -> silverback.registry.v1.WatchRevocationsResponse
+	53, // 104: silverback.registry.v1.RegistryService.UploadSchemas:output_type -> silverback.registry.v1.UploadSchemasResponse
+	55, // 105: silverback.registry.v1.RegistryService.GetSchemas:output_type -> silverback.registry.v1.GetSchemasResponse
+	82, // [82:106] is the sub-list for method output_type
+	58, // [58:82] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_silverback_registry_v1_registry_proto_init() }
@@ -3471,25 +4551,31 @@ func file_silverback_registry_v1_registry_proto_init() {
 	if File_silverback_registry_v1_registry_proto != nil {
 		return
 	}
-	file_silverback_registry_v1_registry_proto_msgTypes[16].OneofWrappers = []any{
+	file_silverback_registry_v1_registry_proto_msgTypes[17].OneofWrappers = []any{
 		(*WatchGroupsResponse_Listing_)(nil),
 		(*WatchGroupsResponse_Upserted)(nil),
 		(*WatchGroupsResponse_Deleted)(nil),
 		(*WatchGroupsResponse_Synced_)(nil),
 	}
-	file_silverback_registry_v1_registry_proto_msgTypes[28].OneofWrappers = []any{
+	file_silverback_registry_v1_registry_proto_msgTypes[29].OneofWrappers = []any{
 		(*WatchNodesResponse_Listing_)(nil),
 		(*WatchNodesResponse_Upserted)(nil),
 		(*WatchNodesResponse_Deleted_)(nil),
 		(*WatchNodesResponse_Synced_)(nil),
+	}
+	file_silverback_registry_v1_registry_proto_msgTypes[49].OneofWrappers = []any{
+		(*WatchRevocationsResponse_Listing_)(nil),
+		(*WatchRevocationsResponse_Upserted)(nil),
+		(*WatchRevocationsResponse_Deleted)(nil),
+		(*WatchRevocationsResponse_Synced_)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_registry_v1_registry_proto_rawDesc), len(file_silverback_registry_v1_registry_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   48,
+			NumEnums:      2,
+			NumMessages:   63,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

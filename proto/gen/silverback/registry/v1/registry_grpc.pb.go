@@ -21,24 +21,30 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RegistryService_CreateGroup_FullMethodName    = "/silverback.registry.v1.RegistryService/CreateGroup"
-	RegistryService_GetGroup_FullMethodName       = "/silverback.registry.v1.RegistryService/GetGroup"
-	RegistryService_ListGroups_FullMethodName     = "/silverback.registry.v1.RegistryService/ListGroups"
-	RegistryService_UpdateGroup_FullMethodName    = "/silverback.registry.v1.RegistryService/UpdateGroup"
-	RegistryService_DeleteGroup_FullMethodName    = "/silverback.registry.v1.RegistryService/DeleteGroup"
-	RegistryService_WatchGroups_FullMethodName    = "/silverback.registry.v1.RegistryService/WatchGroups"
-	RegistryService_EnrolNode_FullMethodName      = "/silverback.registry.v1.RegistryService/EnrolNode"
-	RegistryService_RenewNode_FullMethodName      = "/silverback.registry.v1.RegistryService/RenewNode"
-	RegistryService_GetNode_FullMethodName        = "/silverback.registry.v1.RegistryService/GetNode"
-	RegistryService_ListNodes_FullMethodName      = "/silverback.registry.v1.RegistryService/ListNodes"
-	RegistryService_DeleteNode_FullMethodName     = "/silverback.registry.v1.RegistryService/DeleteNode"
-	RegistryService_WatchNodes_FullMethodName     = "/silverback.registry.v1.RegistryService/WatchNodes"
-	RegistryService_DrainNode_FullMethodName      = "/silverback.registry.v1.RegistryService/DrainNode"
-	RegistryService_UndrainNode_FullMethodName    = "/silverback.registry.v1.RegistryService/UndrainNode"
-	RegistryService_QuarantineNode_FullMethodName = "/silverback.registry.v1.RegistryService/QuarantineNode"
-	RegistryService_ReleaseNode_FullMethodName    = "/silverback.registry.v1.RegistryService/ReleaseNode"
-	RegistryService_UploadSchemas_FullMethodName  = "/silverback.registry.v1.RegistryService/UploadSchemas"
-	RegistryService_GetSchemas_FullMethodName     = "/silverback.registry.v1.RegistryService/GetSchemas"
+	RegistryService_CreateGroup_FullMethodName      = "/silverback.registry.v1.RegistryService/CreateGroup"
+	RegistryService_GetGroup_FullMethodName         = "/silverback.registry.v1.RegistryService/GetGroup"
+	RegistryService_ListGroups_FullMethodName       = "/silverback.registry.v1.RegistryService/ListGroups"
+	RegistryService_UpdateGroup_FullMethodName      = "/silverback.registry.v1.RegistryService/UpdateGroup"
+	RegistryService_DeleteGroup_FullMethodName      = "/silverback.registry.v1.RegistryService/DeleteGroup"
+	RegistryService_WatchGroups_FullMethodName      = "/silverback.registry.v1.RegistryService/WatchGroups"
+	RegistryService_EnrolNode_FullMethodName        = "/silverback.registry.v1.RegistryService/EnrolNode"
+	RegistryService_RenewNode_FullMethodName        = "/silverback.registry.v1.RegistryService/RenewNode"
+	RegistryService_GetNode_FullMethodName          = "/silverback.registry.v1.RegistryService/GetNode"
+	RegistryService_ListNodes_FullMethodName        = "/silverback.registry.v1.RegistryService/ListNodes"
+	RegistryService_DeleteNode_FullMethodName       = "/silverback.registry.v1.RegistryService/DeleteNode"
+	RegistryService_WatchNodes_FullMethodName       = "/silverback.registry.v1.RegistryService/WatchNodes"
+	RegistryService_DrainNode_FullMethodName        = "/silverback.registry.v1.RegistryService/DrainNode"
+	RegistryService_UndrainNode_FullMethodName      = "/silverback.registry.v1.RegistryService/UndrainNode"
+	RegistryService_QuarantineNode_FullMethodName   = "/silverback.registry.v1.RegistryService/QuarantineNode"
+	RegistryService_ReleaseNode_FullMethodName      = "/silverback.registry.v1.RegistryService/ReleaseNode"
+	RegistryService_RevokeNode_FullMethodName       = "/silverback.registry.v1.RegistryService/RevokeNode"
+	RegistryService_UnrevokeNode_FullMethodName     = "/silverback.registry.v1.RegistryService/UnrevokeNode"
+	RegistryService_RevokeUser_FullMethodName       = "/silverback.registry.v1.RegistryService/RevokeUser"
+	RegistryService_UnrevokeUser_FullMethodName     = "/silverback.registry.v1.RegistryService/UnrevokeUser"
+	RegistryService_ListRevocations_FullMethodName  = "/silverback.registry.v1.RegistryService/ListRevocations"
+	RegistryService_WatchRevocations_FullMethodName = "/silverback.registry.v1.RegistryService/WatchRevocations"
+	RegistryService_UploadSchemas_FullMethodName    = "/silverback.registry.v1.RegistryService/UploadSchemas"
+	RegistryService_GetSchemas_FullMethodName       = "/silverback.registry.v1.RegistryService/GetSchemas"
 )
 
 // RegistryServiceClient is the client API for RegistryService service.
@@ -73,8 +79,11 @@ type RegistryServiceClient interface {
 	GetNode(ctx context.Context, in *GetNodeRequest, opts ...grpc.CallOption) (*GetNodeResponse, error)
 	// Lists nodes by group and name.
 	ListNodes(ctx context.Context, in *ListNodesRequest, opts ...grpc.CallOption) (*ListNodesResponse, error)
-	// Forgets a node. An agent that is still running enrols again. Deleting a node
-	// that is not there succeeds.
+	// Forgets a node, and revokes its certificates as RevokeNode does unless
+	// keep_certificates says otherwise: an agent that is still running is cut off and cannot
+	// enrol again. Deleting a node that is not there
+	// succeeds, and revokes all the same. A registry that does not tell callers apart
+	// revokes nothing: there an agent that is still running enrols again.
 	DeleteNode(ctx context.Context, in *DeleteNodeRequest, opts ...grpc.CallOption) (*DeleteNodeResponse, error)
 	// Streams the nodes, then every change. See WatchNodesResponse.
 	WatchNodes(ctx context.Context, in *WatchNodesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchNodesResponse], error)
@@ -92,6 +101,24 @@ type RegistryServiceClient interface {
 	// Ends the quarantine of a node: it is told what its group runs. A node that is in none
 	// stays as it is. NOT_FOUND when the node is not enrolled.
 	ReleaseNode(ctx context.Context, in *ReleaseNodeRequest, opts ...grpc.CallOption) (*ReleaseNodeResponse, error)
+	// Keeps a node's certificates out of every service, from those that were issued first
+	// to those that are issued now: its streams are cut, and its calls are refused with
+	// CERTIFICATE_REVOKED. One that is issued after issued_until works. The node need not be known.
+	// Revoking it again keeps out what was issued since. RESOURCE_EXHAUSTED when the list
+	// is full; FAILED_PRECONDITION when this registry does not tell callers apart.
+	RevokeNode(ctx context.Context, in *RevokeNodeRequest, opts ...grpc.CallOption) (*RevokeNodeResponse, error)
+	// Ends the revocation of a node: whatever certificate it has works again. A node that is not
+	// revoked stays as it is.
+	UnrevokeNode(ctx context.Context, in *UnrevokeNodeRequest, opts ...grpc.CallOption) (*UnrevokeNodeResponse, error)
+	// Does what RevokeNode does with the certificates of a user, whatever their role.
+	// FAILED_PRECONDITION when the user is the caller, unless allow_self says so.
+	RevokeUser(ctx context.Context, in *RevokeUserRequest, opts ...grpc.CallOption) (*RevokeUserResponse, error)
+	// Ends the revocation of a user.
+	UnrevokeUser(ctx context.Context, in *UnrevokeUserRequest, opts ...grpc.CallOption) (*UnrevokeUserResponse, error)
+	// Lists the revocations in force: nodes by group and name, then users by name.
+	ListRevocations(ctx context.Context, in *ListRevocationsRequest, opts ...grpc.CallOption) (*ListRevocationsResponse, error)
+	// Streams the revocations, then every change. See WatchRevocationsResponse.
+	WatchRevocations(ctx context.Context, in *WatchRevocationsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchRevocationsResponse], error)
 	// Stores the schemas of a kind of gateway: one Kong version with one set of
 	// plugins. Called by an agent that was asked to (want_schemas). Storing what is
 	// there already succeeds. INVALID_ARGUMENT when the bytes are not a bundle with that digest.
@@ -286,6 +313,75 @@ func (c *registryServiceClient) ReleaseNode(ctx context.Context, in *ReleaseNode
 	return out, nil
 }
 
+func (c *registryServiceClient) RevokeNode(ctx context.Context, in *RevokeNodeRequest, opts ...grpc.CallOption) (*RevokeNodeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RevokeNodeResponse)
+	err := c.cc.Invoke(ctx, RegistryService_RevokeNode_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) UnrevokeNode(ctx context.Context, in *UnrevokeNodeRequest, opts ...grpc.CallOption) (*UnrevokeNodeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UnrevokeNodeResponse)
+	err := c.cc.Invoke(ctx, RegistryService_UnrevokeNode_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) RevokeUser(ctx context.Context, in *RevokeUserRequest, opts ...grpc.CallOption) (*RevokeUserResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RevokeUserResponse)
+	err := c.cc.Invoke(ctx, RegistryService_RevokeUser_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) UnrevokeUser(ctx context.Context, in *UnrevokeUserRequest, opts ...grpc.CallOption) (*UnrevokeUserResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UnrevokeUserResponse)
+	err := c.cc.Invoke(ctx, RegistryService_UnrevokeUser_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) ListRevocations(ctx context.Context, in *ListRevocationsRequest, opts ...grpc.CallOption) (*ListRevocationsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListRevocationsResponse)
+	err := c.cc.Invoke(ctx, RegistryService_ListRevocations_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) WatchRevocations(ctx context.Context, in *WatchRevocationsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchRevocationsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &RegistryService_ServiceDesc.Streams[2], RegistryService_WatchRevocations_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchRevocationsRequest, WatchRevocationsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RegistryService_WatchRevocationsClient = grpc.ServerStreamingClient[WatchRevocationsResponse]
+
 func (c *registryServiceClient) UploadSchemas(ctx context.Context, in *UploadSchemasRequest, opts ...grpc.CallOption) (*UploadSchemasResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(UploadSchemasResponse)
@@ -338,8 +434,11 @@ type RegistryServiceServer interface {
 	GetNode(context.Context, *GetNodeRequest) (*GetNodeResponse, error)
 	// Lists nodes by group and name.
 	ListNodes(context.Context, *ListNodesRequest) (*ListNodesResponse, error)
-	// Forgets a node. An agent that is still running enrols again. Deleting a node
-	// that is not there succeeds.
+	// Forgets a node, and revokes its certificates as RevokeNode does unless
+	// keep_certificates says otherwise: an agent that is still running is cut off and cannot
+	// enrol again. Deleting a node that is not there
+	// succeeds, and revokes all the same. A registry that does not tell callers apart
+	// revokes nothing: there an agent that is still running enrols again.
 	DeleteNode(context.Context, *DeleteNodeRequest) (*DeleteNodeResponse, error)
 	// Streams the nodes, then every change. See WatchNodesResponse.
 	WatchNodes(*WatchNodesRequest, grpc.ServerStreamingServer[WatchNodesResponse]) error
@@ -357,6 +456,24 @@ type RegistryServiceServer interface {
 	// Ends the quarantine of a node: it is told what its group runs. A node that is in none
 	// stays as it is. NOT_FOUND when the node is not enrolled.
 	ReleaseNode(context.Context, *ReleaseNodeRequest) (*ReleaseNodeResponse, error)
+	// Keeps a node's certificates out of every service, from those that were issued first
+	// to those that are issued now: its streams are cut, and its calls are refused with
+	// CERTIFICATE_REVOKED. One that is issued after issued_until works. The node need not be known.
+	// Revoking it again keeps out what was issued since. RESOURCE_EXHAUSTED when the list
+	// is full; FAILED_PRECONDITION when this registry does not tell callers apart.
+	RevokeNode(context.Context, *RevokeNodeRequest) (*RevokeNodeResponse, error)
+	// Ends the revocation of a node: whatever certificate it has works again. A node that is not
+	// revoked stays as it is.
+	UnrevokeNode(context.Context, *UnrevokeNodeRequest) (*UnrevokeNodeResponse, error)
+	// Does what RevokeNode does with the certificates of a user, whatever their role.
+	// FAILED_PRECONDITION when the user is the caller, unless allow_self says so.
+	RevokeUser(context.Context, *RevokeUserRequest) (*RevokeUserResponse, error)
+	// Ends the revocation of a user.
+	UnrevokeUser(context.Context, *UnrevokeUserRequest) (*UnrevokeUserResponse, error)
+	// Lists the revocations in force: nodes by group and name, then users by name.
+	ListRevocations(context.Context, *ListRevocationsRequest) (*ListRevocationsResponse, error)
+	// Streams the revocations, then every change. See WatchRevocationsResponse.
+	WatchRevocations(*WatchRevocationsRequest, grpc.ServerStreamingServer[WatchRevocationsResponse]) error
 	// Stores the schemas of a kind of gateway: one Kong version with one set of
 	// plugins. Called by an agent that was asked to (want_schemas). Storing what is
 	// there already succeeds. INVALID_ARGUMENT when the bytes are not a bundle with that digest.
@@ -420,6 +537,24 @@ func (UnimplementedRegistryServiceServer) QuarantineNode(context.Context, *Quara
 }
 func (UnimplementedRegistryServiceServer) ReleaseNode(context.Context, *ReleaseNodeRequest) (*ReleaseNodeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ReleaseNode not implemented")
+}
+func (UnimplementedRegistryServiceServer) RevokeNode(context.Context, *RevokeNodeRequest) (*RevokeNodeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RevokeNode not implemented")
+}
+func (UnimplementedRegistryServiceServer) UnrevokeNode(context.Context, *UnrevokeNodeRequest) (*UnrevokeNodeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UnrevokeNode not implemented")
+}
+func (UnimplementedRegistryServiceServer) RevokeUser(context.Context, *RevokeUserRequest) (*RevokeUserResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RevokeUser not implemented")
+}
+func (UnimplementedRegistryServiceServer) UnrevokeUser(context.Context, *UnrevokeUserRequest) (*UnrevokeUserResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UnrevokeUser not implemented")
+}
+func (UnimplementedRegistryServiceServer) ListRevocations(context.Context, *ListRevocationsRequest) (*ListRevocationsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListRevocations not implemented")
+}
+func (UnimplementedRegistryServiceServer) WatchRevocations(*WatchRevocationsRequest, grpc.ServerStreamingServer[WatchRevocationsResponse]) error {
+	return status.Error(codes.Unimplemented, "method WatchRevocations not implemented")
 }
 func (UnimplementedRegistryServiceServer) UploadSchemas(context.Context, *UploadSchemasRequest) (*UploadSchemasResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UploadSchemas not implemented")
@@ -722,6 +857,107 @@ func _RegistryService_ReleaseNode_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RegistryService_RevokeNode_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RevokeNodeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).RevokeNode(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_RevokeNode_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).RevokeNode(ctx, req.(*RevokeNodeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_UnrevokeNode_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnrevokeNodeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).UnrevokeNode(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_UnrevokeNode_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).UnrevokeNode(ctx, req.(*UnrevokeNodeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_RevokeUser_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RevokeUserRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).RevokeUser(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_RevokeUser_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).RevokeUser(ctx, req.(*RevokeUserRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_UnrevokeUser_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnrevokeUserRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).UnrevokeUser(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_UnrevokeUser_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).UnrevokeUser(ctx, req.(*UnrevokeUserRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_ListRevocations_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListRevocationsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).ListRevocations(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_ListRevocations_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).ListRevocations(ctx, req.(*ListRevocationsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_WatchRevocations_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchRevocationsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(RegistryServiceServer).WatchRevocations(m, &grpc.GenericServerStream[WatchRevocationsRequest, WatchRevocationsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RegistryService_WatchRevocationsServer = grpc.ServerStreamingServer[WatchRevocationsResponse]
+
 func _RegistryService_UploadSchemas_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(UploadSchemasRequest)
 	if err := dec(in); err != nil {
@@ -822,6 +1058,26 @@ var RegistryService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _RegistryService_ReleaseNode_Handler,
 		},
 		{
+			MethodName: "RevokeNode",
+			Handler:    _RegistryService_RevokeNode_Handler,
+		},
+		{
+			MethodName: "UnrevokeNode",
+			Handler:    _RegistryService_UnrevokeNode_Handler,
+		},
+		{
+			MethodName: "RevokeUser",
+			Handler:    _RegistryService_RevokeUser_Handler,
+		},
+		{
+			MethodName: "UnrevokeUser",
+			Handler:    _RegistryService_UnrevokeUser_Handler,
+		},
+		{
+			MethodName: "ListRevocations",
+			Handler:    _RegistryService_ListRevocations_Handler,
+		},
+		{
 			MethodName: "UploadSchemas",
 			Handler:    _RegistryService_UploadSchemas_Handler,
 		},
@@ -839,6 +1095,11 @@ var RegistryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "WatchNodes",
 			Handler:       _RegistryService_WatchNodes_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "WatchRevocations",
+			Handler:       _RegistryService_WatchRevocations_Handler,
 			ServerStreams: true,
 		},
 	},

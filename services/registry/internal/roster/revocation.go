@@ -1,0 +1,58 @@
+package roster
+
+import (
+	"time"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/identity"
+	"github.com/silverback-gateway/silverback/kit/revocation"
+)
+
+// A Revocation is an operator's word that certificates of one identity are kept out.
+type Revocation struct {
+	Reason  string    `json:"reason,omitempty"`
+	By      string    `json:"by"`
+	Since   time.Time `json:"since"`
+	Until   time.Time `json:"until"` // what was issued up to here is refused
+	Request string    `json:"request,omitempty"`
+}
+
+const (
+	// MaxRevocations bounds how many are in force.
+	MaxRevocations = 10_000
+	// MaxRevocationReason bounds why a certificate is kept out.
+	MaxRevocationReason = MaxDrainReason
+)
+
+// RevocationKey is how the key of a revocation is made: a user has no group.
+func RevocationKey(s revocation.Subject) Key {
+	return Key{Group: fleet.GroupID(s.Group), Node: fleet.NodeID(s.Name)}
+}
+
+// Revoked is whose revocation a key is of.
+func (k Key) Revoked() revocation.Subject {
+	if k.Group == "" {
+		return revocation.Subject{Kind: identity.User, Name: string(k.Node)}
+	}
+	return revocation.Subject{Kind: identity.Node, Group: string(k.Group), Name: string(k.Node)}
+}
+
+// Revoke decides the revocation that stands; before is the one of now, and total how many there are. What was kept out before stays out.
+func Revoke(now time.Time, before *Revocation, total int64, asked Revocation) (Revocation, error) {
+	if before != nil && asked.Request != "" && before.Request == asked.Request {
+		return *before, nil
+	}
+	if before == nil && total >= MaxRevocations {
+		return Revocation{}, fault.New(fault.Full, "REVOCATIONS_FULL",
+			"%d revocations are in force, which is the limit: undo those whose certificates have all ended (silverback get revocations, silverback unrevoke)", total)
+	}
+	if asked.Reason == "" && before != nil {
+		asked.Reason = before.Reason
+	}
+	asked.Since, asked.Until = now, now.Add(revocation.Skew)
+	if before != nil && before.Until.After(asked.Until) {
+		asked.Until = before.Until
+	}
+	return asked, nil
+}
