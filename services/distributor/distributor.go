@@ -27,6 +27,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/revocation"
 	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/api"
@@ -97,6 +98,8 @@ type Distributor struct {
 	election *election.Metrics
 	contact  *etcdkv.Contact
 	outage   *outage
+	revoked  *revocation.List
+	out      *revocation.Follower
 	draining chan struct{}
 	drained  sync.Once
 }
@@ -132,10 +135,15 @@ func New(c Config, d Deps) (*Distributor, error) {
 		Etcd: d.Etcd, View: view, World: r.world, Translator: d.Translator, Log: d.Log, Metrics: intake.NewMetrics(d.Metrics),
 	})
 	r.recovery = recovery.Keeper{Deps: recovery.Deps{Etcd: d.Etcd, View: view.Ledger, Nodes: r.followed, Log: d.Log}}
+	r.revoked = revocation.NewList(d.Metrics)
+	r.out = revocation.NewFollower(r.revoked, d.Registry, d.Log)
 	r.contact.OnChange(r.silent)
 	r.contact.Register(d.Metrics)
 	return r, nil
 }
+
+// Revoked is the certificates that this replica's server has to keep out.
+func (d *Distributor) Revoked() *revocation.List { return d.revoked }
 
 // ReadBuffer is what a server should read a connection with: agents are many, and say little.
 const ReadBuffer = 4 << 10
@@ -162,6 +170,7 @@ func (d *Distributor) Run(ctx context.Context) error {
 		func(ctx context.Context) error { return d.view.Run(ctx, d.deps.Etcd) },
 		d.contact.Run,
 		d.world.Run,
+		d.out.Run,
 		d.hub.Run,
 		func(ctx context.Context) error {
 			return election.Run(ctx, election.Config{

@@ -15,6 +15,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/content"
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
+	"github.com/silverback-gateway/silverback/kit/revocation"
 	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	"github.com/silverback-gateway/silverback/kit/run"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
@@ -70,6 +71,8 @@ type Translator struct {
 	groups  *groups.Groups
 	shelf   *schemas.Shelf
 	server  *api.Server
+	revoked *revocation.List
+	out     *revocation.Follower
 	drain   chan struct{}
 	once    sync.Once
 }
@@ -83,6 +86,8 @@ func New(c Config, d Deps) *Translator {
 			d.Log.Error("a head cannot be read and is left out", "key", key, "error", err)
 		}),
 	}
+	t.revoked = revocation.NewList(d.Metrics)
+	t.out = revocation.NewFollower(t.revoked, d.Registry, d.Log)
 	t.shelf = schemas.New(d.Registry, t.groups, d.Log)
 	desk := desired.NewDesk(desired.Deps{
 		Ledger: ledger, Content: content.New(etcdkv.Patient(d.Etcd), content.DefaultCacheBytes), Groups: t.groups, Schemas: t.shelf, SchemaCheck: schemaChecks[c.SchemaCheck], Compiler: compile.New(compile.DefaultLimits()),
@@ -97,6 +102,9 @@ func New(c Config, d Deps) *Translator {
 func (t *Translator) Register(r grpc.ServiceRegistrar) {
 	translatorv1.RegisterTranslatorServiceServer(r, t.server)
 }
+
+// Revoked is the certificates that this replica's server has to keep out.
+func (t *Translator) Revoked() *revocation.List { return t.revoked }
 
 // Drain ends the watches, so that a server can stop and clients go to another replica.
 func (t *Translator) Drain() { t.once.Do(func() { close(t.drain) }) }
@@ -117,5 +125,5 @@ func (t *Translator) Remark() string { return t.contact.Remark() }
 
 // Run keeps the replica's copies up to date until ctx ends.
 func (t *Translator) Run(ctx context.Context) error {
-	return run.All(ctx, t.contact.Run, t.groups.Run, t.shelf.Run, func(ctx context.Context) error { return store.FollowHeads(ctx, t.deps.Etcd, t.heads) })
+	return run.All(ctx, t.contact.Run, t.groups.Run, t.shelf.Run, t.out.Run, func(ctx context.Context) error { return store.FollowHeads(ctx, t.deps.Etcd, t.heads) })
 }

@@ -105,7 +105,7 @@ func serve(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	server, err := rpcserver.New(s.server, rpcserver.Deps{Log: log, Metrics: metrics})
+	server, err := rpcserver.New(s.server, rpcserver.Deps{Log: log, Metrics: metrics, Revoked: service.Revoked()})
 	if err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func serve(ctx context.Context, s settings) error {
 	defer func() { _ = registry.Close() }()
 
 	service := translator.New(s.service, translator.Deps{Etcd: etcd, Registry: registryv1.NewRegistryServiceClient(registry), Log: log, Metrics: metrics})
-	server, err := rpcserver.New(s.server, rpcserver.Deps{Log: log, Metrics: metrics})
+	server, err := rpcserver.New(s.server, rpcserver.Deps{Log: log, Metrics: metrics, Revoked: service.Revoked()})
 	if err != nil {
 		return err
 	}
