@@ -35,6 +35,7 @@ func kinds() []kind {
 		{plural: "sources", aliases: []string{"source"}, list: listSources},
 		{plural: "revisions", aliases: []string{"revision", "rev"}, needsGroup: true, list: listRevisions, watch: watchRevisions},
 		{plural: "rollouts", aliases: []string{"rollout"}, list: listRollouts, watch: watchRollouts},
+		{plural: "revocations", aliases: []string{"revocation"}, list: listRevocations},
 	}
 }
 
@@ -65,7 +66,7 @@ func Get(a *app.App) *cobra.Command {
 	var q query
 	cmd := &cobra.Command{
 		Use:   "get " + strings.Join(plurals(), "|") + " [NAME]",
-		Short: "List groups, nodes, sources, revisions or rollouts",
+		Short: "List groups, nodes, sources, revisions, rollouts or revocations",
 		Example: `  silverback get nodes -g default
   silverback get revisions -g default -o json
   silverback get nodes --watch`,
@@ -88,7 +89,7 @@ func Get(a *app.App) *cobra.Command {
 				return k.list(ctx, a, q)
 			}
 			if k.watch == nil {
-				return fmt.Errorf("get %s cannot watch; watch revisions instead", k.plural)
+				return fmt.Errorf("get %s cannot watch; groups, nodes, revisions and rollouts can be watched", k.plural)
 			}
 			if err := a.CheckGroup(cmd.Context(), q.group); err != nil {
 				return err

@@ -253,10 +253,14 @@ func UpdateGroup(a *app.App) *cobra.Command {
 func DeleteNode(a *app.App) *cobra.Command {
 	var group string
 	var sure app.Sure
+	var keep bool
 	cmd := &cobra.Command{
 		Use:   "node NAME -g GROUP",
-		Short: "Forget a node; an agent that still runs enrols again",
-		Args:  app.Args("the name of one node"),
+		Short: "Forget a node, and revoke its certificates",
+		Long: `Forgets a node, cuts off its agent, and revokes its certificates as silverback revoke node does: without that an agent that still runs would enrol again at once.
+The gateway serves on with what it has. For it to come back under the name, give its agent a certificate that is issued after the time that the command prints, or undo the
+revocation with silverback unrevoke node. A node that said goodbye is forgotten by itself and need not be deleted. With --keep-certificates nothing is revoked, nor is it where callers are not told apart.`,
+		Args: app.Args("the name of one node"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			registry, err := a.RegistryClient()
 			if err != nil {
@@ -267,12 +271,16 @@ func DeleteNode(a *app.App) *cobra.Command {
 			if _, err := registry.GetNode(ctx, &registryv1.GetNodeRequest{Group: group, Node: args[0]}); err != nil {
 				return err
 			}
-			if on, err := sure.Go(a, fmt.Sprintf("forget node %q of group %q, which enrols again if its agent still runs", args[0], group)); err != nil || !on {
+			what := fmt.Sprintf("forget node %q of group %q and revoke its certificates", args[0], group)
+			if keep {
+				what = fmt.Sprintf("forget node %q of group %q, which enrols again if its agent still runs", args[0], group)
+			}
+			if on, err := sure.Go(a, what); err != nil || !on {
 				return err
 			}
 			ctx, cancelCall := a.Call(cmd.Context())
 			defer cancelCall()
-			answer, err := registry.DeleteNode(ctx, &registryv1.DeleteNodeRequest{Group: group, Node: args[0], RequestId: uuid.NewString()})
+			answer, err := registry.DeleteNode(ctx, &registryv1.DeleteNodeRequest{Group: group, Node: args[0], KeepCertificates: keep, RequestId: uuid.NewString()})
 			if err != nil {
 				return err
 			}
@@ -280,11 +288,17 @@ func DeleteNode(a *app.App) *cobra.Command {
 				return show.Message(a.Out, a.Flags.Output, answer)
 			}
 			show.Printf(a.Out, "node %q of group %q forgotten\n", args[0], group)
+			if r := answer.GetRevocation(); r != nil {
+				show.Printf(a.Out, "%s\n", keptOut(r))
+			} else if !keep {
+				show.Printf(a.Err, "note: this fleet does not tell callers apart; an agent that still runs enrols again\n")
+			}
 			return nil
 		},
 	}
 	cmd.Flags().StringVarP(&group, "group", "g", "", "the group of the node")
 	sure.AddFlags(cmd)
+	cmd.Flags().BoolVar(&keep, "keep-certificates", false, "only forget the node: an agent that still runs, or comes back, enrols again")
 	app.MustMark(cmd, "group")
 	return cmd
 }
