@@ -5,10 +5,10 @@ import (
 	"github.com/silverback-gateway/silverback/kit/snapshot"
 )
 
-// Prefixes of all keys of this package.
+// Prefixes of all keys of this package, under the prefix of the client of etcd.
 const (
-	ChunkPrefix    = "/silverback/v1/content/chunks/"
-	ManifestPrefix = "/silverback/v1/content/manifests/"
+	ChunkPrefix    = "content/chunks/"
+	ManifestPrefix = "content/manifests/"
 )
 
 func chunkKey(sum snapshot.Sum) string { return ChunkPrefix + sum.String() }

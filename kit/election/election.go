@@ -28,7 +28,7 @@ var ErrLost = errors.New("leadership lost")
 // Config says who runs for what. Client, Prefix and Replica are required.
 type Config struct {
 	Client  *clientv3.Client
-	Prefix  string // such as /silverback/v1/election/distributor
+	Prefix  string // such as election/distributor, under the prefix of the client
 	Replica string // what others see as the leader's name
 	TTL     time.Duration
 	Log     *slog.Logger

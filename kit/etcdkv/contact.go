@@ -159,12 +159,12 @@ func (c *Contact) Unread() error {
 	return fmt.Errorf("the ledger is not read yet")
 }
 
-// ask makes one attempt, past the client's own retries: these hide what stands in the way until the time is over. It is not answered by a
-// member without a majority.
+// ask makes one attempt, past the client's own retries: these hide what stands in the way until the time is over. It goes past the client's prefix
+// with them. It is not answered by a member without a majority.
 func (c *Contact) ask(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	_, err := etcdserverpb.NewKVClient(c.client.ActiveConnection()).Range(ctx, &etcdserverpb.RangeRequest{Key: []byte(c.key), CountOnly: true})
+	_, err := etcdserverpb.NewKVClient(c.client.ActiveConnection()).Range(ctx, &etcdserverpb.RangeRequest{Key: []byte(Full(c.client, c.key)), CountOnly: true})
 	return err
 }
 

@@ -28,6 +28,7 @@ const (
 // Config says how to reach etcd.
 type Config struct {
 	Endpoints []string       // host:port of every member
+	Prefix    string         // of every key, which callers leave out; empty: keys are as callers name them
 	TLS       tlsfiles.Files // without a CA connections are plain
 	Metrics   *Metrics       // nil: nothing is told
 }
@@ -35,6 +36,7 @@ type Config struct {
 // AddFlags adds the flags of a client of etcd.
 func (c *Config) AddFlags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&c.Endpoints, "etcd-endpoints", []string{"127.0.0.1:2379"}, "members of etcd, host:port")
+	flags.StringVar(&c.Prefix, "etcd-prefix", DefaultPrefix, "what every key in etcd begins with: the same for all services of an installation, another for each installation")
 	flags.StringVar(&c.TLS.CA, "etcd-ca-file", "", "PEM file of the authority that signs etcd's members; without it connections to etcd are plain")
 	flags.StringVar(&c.TLS.Cert, "etcd-cert-file", "", "PEM file of the certificate that this process shows to etcd")
 	flags.StringVar(&c.TLS.Key, "etcd-key-file", "", "PEM file of its key")
@@ -51,6 +53,7 @@ func (c *Config) Check() error {
 			problems = append(problems, fmt.Errorf("--etcd-endpoints: %q: want host:port", e))
 		}
 	}
+	problems = append(problems, checkPrefix(c.Prefix))
 	if c.TLS.CA == "" && (c.TLS.Cert != "" || c.TLS.Key != "") {
 		problems = append(problems, errors.New("--etcd-cert-file needs --etcd-ca-file, the authority of etcd's members"))
 	}
@@ -100,6 +103,9 @@ func Dial(c Config) (*clientv3.Client, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("connect to etcd: %w", err)
+	}
+	if c.Prefix != "" {
+		under(client, c.Prefix)
 	}
 	return client, nil
 }

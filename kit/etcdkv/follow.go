@@ -82,7 +82,7 @@ func followOnce(ctx context.Context, client *clientv3.Client, prefix string, rev
 	events := client.Watch(watchCtx, prefix, clientv3.WithPrefix(), clientv3.WithRev(revision+1), clientv3.WithProgressNotify())
 	for answer := range events {
 		if err := answer.Err(); err != nil {
-			return revision, fmt.Errorf("watch %s: %w", prefix, err)
+			return revision, fmt.Errorf("watch %s: %w", Full(client, prefix), err)
 		}
 		var put, deleted []KV
 		for _, e := range answer.Events {
@@ -147,7 +147,7 @@ func List(ctx context.Context, kv clientv3.KV, prefix string) ([]KV, int64, erro
 		}
 		answer, err := kv.Get(ctx, from, opts...)
 		if err != nil {
-			return nil, 0, fmt.Errorf("list %s: %w", prefix, err)
+			return nil, 0, fmt.Errorf("list %s: %w", Full(kv, prefix), err)
 		}
 		if revision == 0 {
 			revision = answer.Header.Revision

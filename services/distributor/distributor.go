@@ -10,8 +10,11 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
@@ -40,10 +43,16 @@ import (
 // Config says how a replica behaves. The zero value is useful.
 type Config struct {
 	ReplicaID       string        // what others see as the leader's name; empty: host, process and chance
+	ElectionID      string        // one element of a key, the same for all replicas; empty: DefaultElectionID
 	ElectionTTL     time.Duration // how long a killed leader is missed; 0: election.DefaultTTL
 	FrameBytes      int           // how many bytes of encoded deltas are kept; 0: 128 MiB
 	ReconnectSpread time.Duration // over which agents come back when this replica stops; 0: DefaultReconnectSpread
 }
+
+// DefaultElectionID is what replicas elect the leader of.
+const DefaultElectionID = "distributor"
+
+const longestElectionID = 128
 
 // DefaultReconnectSpread suits a few thousand agents.
 const DefaultReconnectSpread = 2 * time.Second
@@ -51,6 +60,7 @@ const DefaultReconnectSpread = 2 * time.Second
 // AddFlags adds the flags of a replica.
 func (c *Config) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.ReplicaID, "replica-id", "", "name of this replica, unique among all; made up when empty")
+	flags.StringVar(&c.ElectionID, "election-id", DefaultElectionID, "election that this replica is a candidate of, under --etcd-prefix: the same for all replicas of an installation")
 	flags.DurationVar(&c.ElectionTTL, "election-ttl", election.DefaultTTL, "how long a killed leader is missed before another is elected")
 	flags.IntVar(&c.FrameBytes, "frame-cache-bytes", stream.DefaultFrameBytes, "how many bytes of encoded differences are kept for other agents")
 	flags.DurationVar(&c.ReconnectSpread, "reconnect-spread", DefaultReconnectSpread, "over which agents open their streams elsewhere when this replica stops")
@@ -68,13 +78,19 @@ func (c *Config) Check() error {
 	if c.ReconnectSpread < 0 {
 		problems = append(problems, fmt.Errorf("--reconnect-spread %s: want 0s or more", c.ReconnectSpread))
 	}
-	for _, r := range c.ReplicaID {
-		if r == '/' || r <= ' ' || r == 0x7f {
-			problems = append(problems, fmt.Errorf("--replica-id %q: it is part of a key, and may hold neither / nor blanks", c.ReplicaID))
-			break
-		}
+	if !element(c.ReplicaID) {
+		problems = append(problems, fmt.Errorf("--replica-id %q: it is part of a key, and may hold neither / nor blanks", c.ReplicaID))
+	}
+	if !element(c.ElectionID) || len(c.ElectionID) > longestElectionID {
+		problems = append(problems, fmt.Errorf("--election-id %q: it is one element of a key: at most %d bytes, no / and no blanks; such as %s",
+			c.ElectionID, longestElectionID, DefaultElectionID))
 	}
 	return errors.Join(problems...)
+}
+
+// element reports whether a text may be one element of a key.
+func element(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r == '/' || unicode.IsSpace(r) || unicode.IsControl(r) })
 }
 
 // Deps are what a distributor uses. All are required.
@@ -116,6 +132,9 @@ func New(c Config, d Deps) (*Distributor, error) {
 		}
 		c.ReplicaID = fmt.Sprintf("%s-%d-%06x", host, os.Getpid(), rand.N(1<<24))
 	}
+	if c.ElectionID == "" {
+		c.ElectionID = DefaultElectionID
+	}
 	if c.ReconnectSpread == 0 {
 		c.ReconnectSpread = DefaultReconnectSpread
 	}
@@ -123,7 +142,7 @@ func New(c Config, d Deps) (*Distributor, error) {
 	view := store.NewView(d.Log)
 	r := &Distributor{
 		config: c, deps: d, view: view, draining: make(chan struct{}), election: election.NewMetrics(d.Metrics), outage: newOutage(),
-		contact: etcdkv.NewContact(d.Etcd, store.ElectionPrefix+"/", d.Log),
+		contact: etcdkv.NewContact(d.Etcd, store.Election(c.ElectionID)+"/", d.Log),
 	}
 	r.world = intake.NewWorld(d.Translator, d.Registry, sessions{r}, d.Log)
 	r.hub = stream.NewHub(stream.Deps{
@@ -174,7 +193,7 @@ func (d *Distributor) Run(ctx context.Context) error {
 		d.hub.Run,
 		func(ctx context.Context) error {
 			return election.Run(ctx, election.Config{
-				Client: d.deps.Etcd, Prefix: store.ElectionPrefix, Replica: d.config.ReplicaID, TTL: d.config.ElectionTTL, Log: d.deps.Log, Metrics: d.election,
+				Client: d.deps.Etcd, Prefix: store.Election(d.config.ElectionID), Replica: d.config.ReplicaID, TTL: d.config.ElectionTTL, Log: d.deps.Log, Metrics: d.election,
 			}, d.intake.Lead)
 		},
 	)
@@ -212,7 +231,7 @@ func (d *Distributor) Remark() string { return d.contact.Remark() }
 
 // Leader returns the replica id of the present leader; empty when there is none.
 func (d *Distributor) Leader(ctx context.Context) (string, error) {
-	return election.Leader(ctx, d.deps.Etcd, store.ElectionPrefix)
+	return election.Leader(ctx, d.deps.Etcd, store.Election(d.config.ElectionID))
 }
 
 // sessions are those of the hub, which is made after the world that tells it.

@@ -321,7 +321,7 @@ func TestContentThatIsGoneIsToldInTheRollout(t *testing.T) {
 	p.revise("")
 	r.reaches(t, 1, completed)
 	digest := p.snapshot(20, "x")
-	if _, err := p.etcd.Delete(t.Context(), "/silverback/v1/content/chunks/", clientv3.WithPrefix()); err != nil {
+	if _, err := p.etcd.Delete(t.Context(), "content/chunks/", clientv3.WithPrefix()); err != nil {
 		t.Fatal(err)
 	}
 	p.world.Revise("g", digest)

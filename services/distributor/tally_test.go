@@ -17,7 +17,7 @@ import (
 
 // tally returns what the ledger holds of a replica's count of group g, and under which key.
 func (p *plane) tally(replica string) (key, text string) {
-	answer, err := p.etcd.Get(p.t.Context(), "/silverback/v1/observed/tallies/g/", clientv3.WithPrefix())
+	answer, err := p.etcd.Get(p.t.Context(), "observed/tallies/g/", clientv3.WithPrefix())
 	if err != nil {
 		p.t.Fatal(err)
 	}

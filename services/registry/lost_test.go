@@ -29,12 +29,12 @@ func TestANodeThatWasDeletedByHandComesBack(t *testing.T) {
 			}
 			one.awaitState(t, "n", registryv1.Node_STATE_READY)
 			for _, kind := range lost {
-				if _, err := etcd.Delete(t.Context(), "/silverback/v1/identity/"+kind+"/", clientv3.WithPrefix()); err != nil {
+				if _, err := etcd.Delete(t.Context(), "identity/"+kind+"/", clientv3.WithPrefix()); err != nil {
 					t.Fatal(err)
 				}
 			}
 			there := func() bool {
-				answer, err := etcd.Get(context.Background(), "/silverback/v1/identity/", clientv3.WithPrefix(), clientv3.WithCountOnly())
+				answer, err := etcd.Get(context.Background(), "identity/", clientv3.WithPrefix(), clientv3.WithCountOnly())
 				return err == nil && answer.Count == 3
 			}
 			eventually(t, "the node is back by what an agent does", func() bool {

@@ -220,7 +220,7 @@ func TestALostLeaseIsRegained(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the session is back under another lease", func() bool {
-		now, err := etcd.Get(t.Context(), "/silverback/v1/identity/sessions/g/a")
+		now, err := etcd.Get(t.Context(), "identity/sessions/g/a")
 		return err == nil && len(now.Kvs) == 1 && now.Kvs[0].Lease != int64(before.Leases[0].ID)
 	})
 	r.awaitState(t, "a", registryv1.Node_STATE_READY)

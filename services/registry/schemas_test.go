@@ -266,7 +266,7 @@ func TestUploadsThatAreNotTheirBundleAreRefused(t *testing.T) {
 			t.Errorf("%s: %v, want kind %d", name, err, tt.want)
 		}
 	}
-	left, err := etcd.Get(t.Context(), "/silverback/v1/identity/schemas/", clientv3.WithPrefix())
+	left, err := etcd.Get(t.Context(), "identity/schemas/", clientv3.WithPrefix())
 	if err != nil || left.Count != 0 {
 		t.Errorf("%d bundles are stored, %v", left.Count, err)
 	}
@@ -333,14 +333,14 @@ func TestOneNodeCannotTakeTheRoomOfTheFleet(t *testing.T) {
 			return err == nil
 		})
 	}
-	left, err := etcd.Get(t.Context(), "/silverback/v1/identity/schemas/", clientv3.WithPrefix(), clientv3.WithCountOnly())
+	left, err := etcd.Get(t.Context(), "identity/schemas/", clientv3.WithPrefix(), clientv3.WithCountOnly())
 	if err != nil || left.Count > 1+schemas.MaxOfNode {
 		t.Errorf("%d bundles are stored, %v", left.Count, err)
 	}
 	if _, err := r.stored(first); err != nil {
 		t.Errorf("the bundle of another node: %v", err)
 	}
-	uploads, err := etcd.Get(t.Context(), "/silverback/v1/identity/uploads/", clientv3.WithPrefix(), clientv3.WithCountOnly())
+	uploads, err := etcd.Get(t.Context(), "identity/uploads/", clientv3.WithPrefix(), clientv3.WithCountOnly())
 	if err != nil || uploads.Count != left.Count {
 		t.Errorf("%d records of uploads beside %d bundles, %v", uploads.Count, left.Count, err)
 	}

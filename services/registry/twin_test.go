@@ -39,7 +39,7 @@ func TestARefusedAgentIsNamedAtItsNode(t *testing.T) {
 		}
 	}
 	// An attempt every second is not a write every second.
-	before, err := etcd.Get(t.Context(), "/silverback/v1/identity/nodes/g/a")
+	before, err := etcd.Get(t.Context(), "identity/nodes/g/a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestARefusedAgentIsNamedAtItsNode(t *testing.T) {
 	if err := here.enrol("c", "1", serving()); err != nil { // it is written after them
 		t.Fatal(err)
 	}
-	after, err := etcd.Get(t.Context(), "/silverback/v1/identity/nodes/g/a")
+	after, err := etcd.Get(t.Context(), "identity/nodes/g/a")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // headPrefix is where every commit to a group writes.
-const headPrefix = "/silverback/v1/desired/heads/"
+const headPrefix = "desired/heads/"
 
 // commits stands around the commits of one etcd client. Only the one transaction by which a group changes is held up;
 // content goes through.

@@ -27,7 +27,7 @@ func TestHostileInputChangesNothing(t *testing.T) {
 	p := startPlane(t, "g")
 	r := p.replica(t)
 	r.mustSubmit(config("g", "one", services("a", "b", "c")))
-	before := keys(t, p.etcd, "/silverback/v1/")
+	before := keys(t, p.etcd, "")
 	junk := make([]byte, 1<<20)
 	for i := range junk {
 		junk[i] = byte(i * 7)
@@ -71,7 +71,7 @@ func TestHostileInputChangesNothing(t *testing.T) {
 	if _, err := r.SubmitConfig(t.Context(), &translatorv1.SubmitConfigRequest{Group: "g"}); err == nil {
 		t.Error("no document at all was taken")
 	}
-	if after := keys(t, p.etcd, "/silverback/v1/"); after != before || r.head("g").GetNumber() != 1 {
+	if after := keys(t, p.etcd, ""); after != before || r.head("g").GetNumber() != 1 {
 		t.Errorf("%d keys before, %d after, head %v", before, after, r.head("g"))
 	}
 }

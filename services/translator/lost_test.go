@@ -12,8 +12,6 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
 
-const ledgerRoot = "/silverback/v1/"
-
 // lose deletes keys by hand, and fails the test when there are none.
 func lose(tb testing.TB, server *etcdtest.Server, prefix string) {
 	tb.Helper()
@@ -41,19 +39,19 @@ func TestALostHeadComesBackFromTheHistory(t *testing.T) {
 	r := p.replica(t)
 	r.mustSubmit(config("g", "team", services("a")))
 	r.mustSubmit(config("g", "team", services("a", "b")))
-	first, head := value(t, p.etcd, ledgerRoot+"desired/revisions/g/0000000000000001"), value(t, p.etcd, ledgerRoot+"desired/heads/g")
-	lose(t, p.etcd, ledgerRoot+"desired/heads/g")
+	first, head := value(t, p.etcd, "desired/revisions/g/0000000000000001"), value(t, p.etcd, "desired/heads/g")
+	lose(t, p.etcd, "desired/heads/g")
 	if n := r.head("g").GetNumber(); n != 2 {
 		t.Errorf("the newest revision is said to be %d", n)
 	}
-	if now := value(t, p.etcd, ledgerRoot+"desired/heads/g"); now != head {
+	if now := value(t, p.etcd, "desired/heads/g"); now != head {
 		t.Errorf("the head is %s, was %s", now, head)
 	}
-	lose(t, p.etcd, ledgerRoot+"desired/heads/g")
+	lose(t, p.etcd, "desired/heads/g")
 	if n := r.mustSubmit(config("g", "team", services("a", "b", "c"))).GetRevision().GetNumber(); n != 3 {
 		t.Errorf("the next submission made revision %d", n)
 	}
-	if now := value(t, p.etcd, ledgerRoot+"desired/revisions/g/0000000000000001"); now != first {
+	if now := value(t, p.etcd, "desired/revisions/g/0000000000000001"); now != first {
 		t.Errorf("revision 1 is %s, was %s", now, first)
 	}
 }
@@ -63,16 +61,16 @@ func TestAHeadBehindItsHistoryMakesNoNumberTwice(t *testing.T) {
 	p := startPlane(t, "g")
 	r := p.replica(t)
 	r.mustSubmit(config("g", "team", services("a")))
-	old := value(t, p.etcd, ledgerRoot+"desired/heads/g")
+	old := value(t, p.etcd, "desired/heads/g")
 	r.mustSubmit(config("g", "team", services("a", "b")))
-	second := value(t, p.etcd, ledgerRoot+"desired/revisions/g/0000000000000002")
-	if _, err := p.etcd.Client(t).Put(t.Context(), ledgerRoot+"desired/heads/g", old); err != nil {
+	second := value(t, p.etcd, "desired/revisions/g/0000000000000002")
+	if _, err := p.etcd.Client(t).Put(t.Context(), "desired/heads/g", old); err != nil {
 		t.Fatal(err)
 	}
 	if n := r.mustSubmit(config("g", "team", services("a", "c"))).GetRevision().GetNumber(); n != 3 {
 		t.Errorf("the next submission made revision %d", n)
 	}
-	if now := value(t, p.etcd, ledgerRoot+"desired/revisions/g/0000000000000002"); now != second {
+	if now := value(t, p.etcd, "desired/revisions/g/0000000000000002"); now != second {
 		t.Errorf("revision 2 is %s, was %s", now, second)
 	}
 }
@@ -82,7 +80,7 @@ func TestALostRecordOfASourceTakesNothingAway(t *testing.T) {
 	r := p.replica(t)
 	r.mustSubmit(config("g", "big", services("a", "b", "c")))
 	r.mustSubmit(config("g", "small", services("d")))
-	lose(t, p.etcd, ledgerRoot+"desired/sources/g/small")
+	lose(t, p.etcd, "desired/sources/g/small")
 	if got := r.mustSubmit(config("g", "big", services("a", "b", "c", "e"))).GetRevision(); got.GetEntities()["services"] != 5 || len(got.GetSources()) != 2 {
 		t.Errorf("the next submission of another source gave %v", got)
 	}
@@ -123,12 +121,12 @@ func TestLostContentIsMadeAgain(t *testing.T) {
 			t.Run(name+", "+what, func(t *testing.T) {
 				p := startPlane(t, "g")
 				p.replica(t).mustSubmit(config("g", "team", services("a", "b")))
-				before := keys(t, p.etcd, ledgerRoot+prefix)
-				lose(t, p.etcd, ledgerRoot+prefix)
+				before := keys(t, p.etcd, prefix)
+				lose(t, p.etcd, prefix)
 				if err := ask(p.replica(t)); err != nil {
 					t.Fatalf("it fails: %v", err)
 				}
-				if after := keys(t, p.etcd, ledgerRoot+prefix); after < before {
+				if after := keys(t, p.etcd, prefix); after < before {
 					t.Errorf("%d keys before, %d after", before, after)
 				}
 				if text := p.replica(t).snapshot("g", 1, translatorv1.RenderConfigRequest_FORMAT_CANONICAL); !strings.Contains(text, "a.internal") {
@@ -146,7 +144,7 @@ func TestLostSourcesAreNamedAndComeBackWithTheirSubmission(t *testing.T) {
 	first.mustSubmit(config("g", "one", services("a", "b")))
 	first.mustSubmit(config("g", "two", services("c", "d")))
 	first.mustSubmit(config("g", "three", services("e", "f")))
-	lose(t, p.etcd, ledgerRoot+"content/")
+	lose(t, p.etcd, "content/")
 	r := p.replica(t) // it remembers nothing
 	_, err := r.submit(config("g", "one", services("a", "b")))
 	if e := wantFault(t, err, fault.WrongState, "CONTENT_MISSING"); e.Metadata["sources"] != "three, two" && e.Metadata["sources"] != "two, three" || !strings.Contains(e.Message, "--allow-shrink") {
@@ -179,7 +177,7 @@ func TestALostPieceOfASourceIsWrittenAnew(t *testing.T) {
 	p.replica(t).mustSubmit(config("g", "one", services("a")))
 	p.replica(t).mustSubmit(config("g", "two", services("b")))
 	client := p.etcd.Client(t)
-	answer, err := client.Get(t.Context(), ledgerRoot+"content/fragments/", clientv3.WithPrefix(), clientv3.WithKeysOnly())
+	answer, err := client.Get(t.Context(), "content/fragments/", clientv3.WithPrefix(), clientv3.WithKeysOnly())
 	if err != nil {
 		t.Fatal(err)
 	}

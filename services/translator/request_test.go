@@ -118,7 +118,7 @@ func TestAProcessThatDiesBeforeItsCommitChangesNothing(t *testing.T) {
 	p := startPlane(t, "g")
 	survivor := p.replica(t)
 	survivor.mustSubmit(config("g", "one", services("a")))
-	before := keys(t, p.etcd, "/silverback/v1/desired/")
+	before := keys(t, p.etcd, "desired/")
 	dying := p.etcd.Cut(t)
 	reached := make(chan struct{})
 	cut := &commits{before: func(ctx context.Context) error {
@@ -136,14 +136,14 @@ func TestAProcessThatDiesBeforeItsCommitChangesNothing(t *testing.T) {
 		failed <- err
 	}()
 	<-reached
-	if n := keys(t, p.etcd, "/silverback/v1/content/manifests/"); n != 2 {
+	if n := keys(t, p.etcd, "content/manifests/"); n != 2 {
 		t.Fatalf("%d manifests: the content was to be there", n)
 	}
 	cancel()
 	if err := <-failed; err == nil {
 		t.Fatal("a submission was acknowledged without a commit")
 	}
-	if after := keys(t, p.etcd, "/silverback/v1/desired/"); after != before || survivor.head("g").GetNumber() != 1 {
+	if after := keys(t, p.etcd, "desired/"); after != before || survivor.head("g").GetNumber() != 1 {
 		t.Fatalf("%d keys before, %d after; head %v", before, after, survivor.head("g"))
 	}
 	answer := survivor.mustSubmit(withID(config("g", "one", services("a", "b")), "r"))
@@ -171,7 +171,7 @@ func TestAClientThatCancelsHalfWayChangesNothing(t *testing.T) {
 	if head := b.head("g"); head != nil {
 		t.Errorf("the head is %v", head)
 	}
-	if n := keys(t, p.etcd, "/silverback/v1/desired/"); n != 0 {
+	if n := keys(t, p.etcd, "desired/"); n != 0 {
 		t.Errorf("%d keys were written", n)
 	}
 	if answer := b.mustSubmit(config("g", "one", services("a"))); answer.GetRevision().GetNumber() != 1 {

@@ -29,14 +29,14 @@ func TestTheSameSubmissionAgainMakesNoRevision(t *testing.T) {
 	if r.GetNumber() != 1 || first.GetUnchanged() || first.GetChanges().GetAdded() != 2 || r.GetEntities()["routes"] != 1 || r.GetSource() != "team" || r.GetAuthor() != "anonymous" {
 		t.Fatalf("first answer %v", first)
 	}
-	before := keys(t, p.etcd, "/silverback/v1/")
+	before := keys(t, p.etcd, "")
 	for _, replica := range []*replica{a, b} {
 		again := replica.mustSubmit(config("g", "team", services("orders")))
 		if !again.GetUnchanged() || again.GetRevision().GetNumber() != 1 || again.GetChanges().GetAdded() != 0 {
 			t.Errorf("the same again gave %v", again)
 		}
 	}
-	if after := keys(t, p.etcd, "/silverback/v1/"); after != before {
+	if after := keys(t, p.etcd, ""); after != before {
 		t.Errorf("%d keys before, %d after", before, after)
 	}
 }

@@ -82,7 +82,7 @@ func New(c Config, d Deps) *Translator {
 	ledger := store.NewLedger(d.Etcd, d.Log)
 	t := &Translator{
 		deps: d, drain: make(chan struct{}), groups: groups.New(d.Registry, d.Log), contact: store.NewContact(d.Etcd, d.Log),
-		heads: store.NewHeads(func(key string, err error) {
+		heads: store.NewHeads(d.Etcd, func(key string, err error) {
 			d.Log.Error("a head cannot be read and is left out", "key", key, "error", err)
 		}),
 	}

@@ -3,6 +3,8 @@ package security
 import (
 	"context"
 	"os"
+	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,13 +16,57 @@ import (
 	"github.com/silverback-gateway/silverback/test/process"
 )
 
-// authorize does to an etcd what deploy/etc/etcd-auth.sh says, by the lines of that file, and turns etcd's questions on.
-func authorize(t *testing.T, endpoints []string, file func(string) string) {
+func shell(t *testing.T, arguments ...string) *exec.Cmd {
+	return exec.CommandContext(t.Context(), "sh", append([]string{"../../deploy/etc/etcd-auth.sh"}, arguments...)...)
+}
+
+// script runs deploy/etc/etcd-auth.sh with an etcdctl that does nothing, and returns what that was asked for, word by word.
+func script(t *testing.T, arguments ...string) (asked [][]string) {
 	t.Helper()
-	script, err := os.ReadFile("../../deploy/etc/etcd-auth.sh")
+	dir := t.TempDir()
+	fake := "#!/bin/sh\necho \"$*\" >>" + dir + "/asked\n"
+	if err := os.WriteFile(dir+"/etcdctl", []byte(fake), 0o700); err != nil { //nolint:gosec // it is run
+		t.Fatal(err)
+	}
+	run := shell(t, arguments...)
+	run.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+	if said, err := run.CombinedOutput(); err != nil {
+		t.Fatalf("etcd-auth.sh: %v: %s", err, said)
+	}
+	text, err := os.ReadFile(dir + "/asked")
 	if err != nil {
 		t.Fatal(err)
 	}
+	for line := range strings.Lines(string(text)) {
+		asked = append(asked, strings.Fields(line))
+	}
+	return asked
+}
+
+// TestEtcdsUsersOfAnotherPrefix holds what the script grants with arguments to what it grants without: the prefix and the names are others, and no more.
+func TestEtcdsUsersOfAnotherPrefix(t *testing.T) {
+	other := strings.NewReplacer("user add root", "user add root", "grant-role root", "grant-role root", // one root is enough
+		"user add ", "user add eu-", "grant-role ", "grant-role eu-", "silverback-", "silverback-eu-", "/silverback/v1/", "/silverback-eu/v1/")
+	var want, got []string
+	for _, words := range script(t) {
+		want = append(want, other.Replace(strings.Join(words, " ")))
+	}
+	for _, words := range script(t, "/silverback-eu/v1/", "eu-") {
+		got = append(got, strings.Join(words, " "))
+	}
+	if !slices.Equal(got, want) || len(got) < 18 {
+		t.Errorf("the script asks for\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	for _, wrong := range []string{"silverback/", "/silverback", "eu"} {
+		if out, err := shell(t, wrong).CombinedOutput(); err == nil || !strings.Contains(string(out), wrong) {
+			t.Errorf("%s is taken: %s", wrong, out)
+		}
+	}
+}
+
+// authorize does to an etcd what deploy/etc/etcd-auth.sh asks for, and turns etcd's questions on.
+func authorize(t *testing.T, endpoints []string, file func(string) string) {
+	t.Helper()
 	root := as(t, endpoints, file, "etcd-client-root")
 	must := func(_ any, err error) {
 		t.Helper()
@@ -39,18 +85,17 @@ func authorize(t *testing.T, endpoints []string, file func(string) string) {
 		must(root.RoleAdd(ctx, "silverback-"+s))
 		user(s, "silverback-"+s)
 	}
-	granted := 0
-	for line := range strings.Lines(string(script)) {
-		// etcdctl role grant-permission ROLE --prefix=true KIND PREFIX
-		words := strings.Fields(line)
-		if len(words) != 7 || words[2] != "grant-permission" || words[4] != "--prefix=true" {
+	granted, asked := 0, script(t)
+	for _, words := range asked {
+		// role grant-permission ROLE --prefix=true KIND PREFIX
+		if len(words) != 6 || words[1] != "grant-permission" || words[3] != "--prefix=true" {
 			continue
 		}
-		kind := map[string]clientv3.PermissionType{"read": clientv3.PermissionType(clientv3.PermRead), "readwrite": clientv3.PermissionType(clientv3.PermReadWrite)}[words[5]]
-		must(root.RoleGrantPermission(ctx, words[3], words[6], clientv3.GetPrefixRangeEnd(words[6]), kind))
+		kind := map[string]clientv3.PermissionType{"read": clientv3.PermissionType(clientv3.PermRead), "readwrite": clientv3.PermissionType(clientv3.PermReadWrite)}[words[4]]
+		must(root.RoleGrantPermission(ctx, words[2], words[5], clientv3.GetPrefixRangeEnd(words[5]), kind))
 		granted++
 	}
-	if granted != 7 || !strings.HasSuffix(string(script), "etcdctl auth enable\n") {
+	if granted != 7 || !slices.Equal(asked[len(asked)-1], []string{"auth", "enable"}) {
 		t.Fatalf("deploy/etc/etcd-auth.sh grants %d permissions", granted)
 	}
 	must(root.AuthEnable(ctx))

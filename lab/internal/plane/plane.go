@@ -139,7 +139,7 @@ func (p *Plane) add(kind string, i, port int, c rpcserver.Config, build func(dep
 	p.replicas = append(p.replicas, r)
 	log := p.config.Log.With("replica", r.name)
 	metrics := telemetry.NewMetrics()
-	etcd, err := etcdkv.Dial(etcdkv.Config{Endpoints: []string{p.config.Etcd}, Metrics: etcdkv.NewMetrics(metrics)})
+	etcd, err := etcdkv.Dial(etcdkv.Config{Endpoints: []string{p.config.Etcd}, Prefix: etcdkv.DefaultPrefix, Metrics: etcdkv.NewMetrics(metrics)})
 	if err != nil {
 		return fmt.Errorf("start %s: %w", r.name, err)
 	}

@@ -96,7 +96,7 @@ func TestRecover(t *testing.T) {
 
 func TestAnEpochThatCannotBeReadIsNotOverwritten(t *testing.T) {
 	etcd := etcdtest.Client(t)
-	if _, err := etcd.Put(t.Context(), "/silverback/v1/decided/epoch", `{"v":99}`); err != nil {
+	if _, err := etcd.Put(t.Context(), "decided/epoch", `{"v":99}`); err != nil {
 		t.Fatal(err)
 	}
 	var refused *fault.Error

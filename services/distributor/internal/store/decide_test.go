@@ -37,7 +37,7 @@ func read(t *testing.T, etcd *clientv3.Client, id fleet.GroupID) Group {
 
 func TestDecideIsFencedAndCompared(t *testing.T) {
 	etcd := etcdtest.Client(t)
-	fence := elect(t, etcd, ElectionPrefix+"/one")
+	fence := elect(t, etcd, Election("distributor")+"/one")
 	d := rollout.Decision{
 		Rollout:    &rollout.Rollout{Group: "g", ID: "00000001", State: rollout.Progressing},
 		Assignment: &rollout.Assignment{Candidate: rollout.Target{Revision: 1}, Rollout: "00000001", Threshold: fleet.MaxPosition},
@@ -75,7 +75,7 @@ func TestDecideIsFencedAndCompared(t *testing.T) {
 
 func TestOldRolloutsAreTrimmed(t *testing.T) {
 	etcd := etcdtest.Client(t)
-	fence := elect(t, etcd, ElectionPrefix+"/one")
+	fence := elect(t, etcd, Election("distributor")+"/one")
 	for i := range fleet.Revision(25) {
 		was := read(t, etcd, "g")
 		in := rollout.Input{Group: "g", Newest: rollout.Target{Revision: i + 1, Digest: "sha256:x"}, Assignment: was.Assignment}
@@ -95,7 +95,7 @@ func TestOldRolloutsAreTrimmed(t *testing.T) {
 
 func TestBadRecordHoldsUpNobody(t *testing.T) {
 	etcd := etcdtest.Client(t)
-	fence := elect(t, etcd, ElectionPrefix+"/one")
+	fence := elect(t, etcd, Election("distributor")+"/one")
 	for _, text := range []string{"{", `{"v":99,"value":{}}`} {
 		if _, err := etcd.Put(t.Context(), assignmentKey("bad"), text); err != nil {
 			t.Fatal(err)

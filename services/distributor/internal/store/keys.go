@@ -6,16 +6,18 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// The ledger of the distributor. Nobody else opens it.
+// The ledger of the distributor, under the prefix of its client of etcd. Nobody else opens it.
 const (
-	decidedPrefix    = "/silverback/v1/decided/"
+	decidedPrefix    = "decided/"
 	rolloutsPrefix   = decidedPrefix + "rollouts/"
 	assignmentPrefix = decidedPrefix + "assignments/"
 	epochKey         = decidedPrefix + "epoch"
-	tallyPrefix      = "/silverback/v1/observed/tallies/"
-	// ElectionPrefix is where replicas elect their leader.
-	ElectionPrefix = "/silverback/v1/election/distributor"
+	tallyPrefix      = "observed/tallies/"
+	electionPrefix   = "election/"
 )
+
+// Election is where the replicas of an election elect their leader.
+func Election(id string) string { return electionPrefix + id }
 
 func rolloutKey(group fleet.GroupID, id fleet.RolloutID) string {
 	return rolloutsPrefix + string(group) + "/" + string(id)

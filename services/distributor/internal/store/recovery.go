@@ -7,6 +7,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
@@ -46,7 +47,7 @@ func ReadLedger(ctx context.Context, kv clientv3.KV) (Ledger, error) {
 	}
 	for _, item := range answer.Responses[0].GetResponseRange().GetKvs() {
 		if l.Recovery, err = decode[Recovery](item.Value); err != nil {
-			return l, fault.New(fault.WrongState, "LEDGER_UNREADABLE", "the key %s holds no epoch that this version can read", epochKey).Because(err)
+			return l, fault.New(fault.WrongState, "LEDGER_UNREADABLE", "the key %s holds no epoch that this version can read", etcdkv.Full(kv, epochKey)).Because(err)
 		}
 		l.Recovery.modRevision = item.ModRevision
 	}

@@ -57,6 +57,7 @@ type View struct {
 	log *slog.Logger
 
 	mu      sync.RWMutex
+	etcd    clientv3.KV // where it is read from; nil before Run
 	groups  map[fleet.GroupID]Group
 	subs    map[*Subscription]struct{}
 	listed  map[string]bool
@@ -73,6 +74,9 @@ func NewView(log *slog.Logger) *View {
 
 // Run keeps the view up to date until ctx ends.
 func (v *View) Run(ctx context.Context, client *clientv3.Client) error {
+	v.mu.Lock()
+	v.etcd = client
+	v.mu.Unlock()
 	return run.All(ctx,
 		func(ctx context.Context) error {
 			return etcdkv.Follow(ctx, client, decidedPrefix, part{v, decidedPrefix})
@@ -190,7 +194,7 @@ func (v *View) set(id fleet.GroupID, g Group) {
 func (v *View) put(kv etcdkv.KV) {
 	if err := v.decode(kv); err != nil {
 		// One bad record holds up nobody; what was decided before stays.
-		v.log.Error("record left out", "key", kv.Key, telemetry.Err, err)
+		v.log.Error("record left out", "key", etcdkv.Full(v.etcd, kv.Key), telemetry.Err, err)
 	}
 }
 

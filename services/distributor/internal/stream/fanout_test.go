@@ -85,11 +85,11 @@ func TestTenThousandSessionsAreTold(t *testing.T) {
 	if err := contents.Put(ctx, snap); err != nil {
 		t.Fatal(err)
 	}
-	answer, err := etcd.Put(ctx, store.ElectionPrefix+"/x", "")
+	answer, err := etcd.Put(ctx, store.Election("distributor")+"/x", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	fence := etcdkv.Fence{Key: store.ElectionPrefix + "/x", Term: fleet.Term(answer.Header.Revision)}
+	fence := etcdkv.Fence{Key: store.Election("distributor") + "/x", Term: fleet.Term(answer.Header.Revision)}
 	assignment := &rollout.Assignment{Stable: rollout.Target{Revision: 1, Digest: snap.Digest()}}
 	if _, err := store.Decide(ctx, etcd, fence, "g", store.Group{}, rollout.Decision{Assignment: assignment}); err != nil {
 		t.Fatal(err)

@@ -134,7 +134,7 @@ func TestTallyOfWhichNobodyKnowsWhetherItWasWrittenIsDeleted(t *testing.T) {
 	g.assignment = &rollout.Assignment{Candidate: one, Rollout: "00000001", Threshold: fleet.MaxPosition, Decision: 1}
 	g.sessions["n"] = newSession(h, g, &distributorv1.Hello{Group: "g", Node: "n"})
 	// The answer was lost on its way: the writer sees an error, the ledger has the tally.
-	const key = "/silverback/v1/observed/tallies/g/00000001/r"
+	const key = "observed/tallies/g/00000001/r"
 	if wait := h.writeTally(t.Context(), g); wait == 0 {
 		t.Fatal("written without a lease")
 	}

@@ -8,9 +8,9 @@ import (
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 )
 
-// Every key of the registry.
+// Every key of the registry, under the prefix of its client of etcd.
 const (
-	Prefix        = "/silverback/v1/identity/"
+	Prefix        = "identity/"
 	groupPrefix   = Prefix + "groups/"
 	nodePrefix    = Prefix + "nodes/"
 	sessionPrefix = Prefix + "sessions/"

@@ -205,7 +205,7 @@ func (v *View) put(kv etcdkv.KV, revision int64) {
 	}
 	if digest, ok := store.ParseUploader(kv.Key); ok {
 		if key, err := store.Decode[roster.Key](kv.Value); err != nil {
-			v.log.Error("record left out", "key", kv.Key, "error", err)
+			v.log.Error("record left out", "key", etcdkv.Full(v.client, kv.Key), "error", err)
 		} else {
 			v.uploaders[digest] = *key
 		}
@@ -216,7 +216,7 @@ func (v *View) put(kv etcdkv.KV, revision int64) {
 	case store.GroupKind:
 		g, err := store.Decode[roster.Group](kv.Value)
 		if err != nil {
-			v.log.Error("record left out", "key", kv.Key, "error", err)
+			v.log.Error("record left out", "key", etcdkv.Full(v.client, kv.Key), "error", err)
 			return
 		}
 		if v.groups[key.Group].Revision == kv.ModRevision {
@@ -226,7 +226,7 @@ func (v *View) put(kv etcdkv.KV, revision int64) {
 	case store.NodeKind:
 		n, err := store.Decode[roster.Node](kv.Value)
 		if err != nil {
-			v.log.Error("record left out", "key", kv.Key, "error", err)
+			v.log.Error("record left out", "key", etcdkv.Full(v.client, kv.Key), "error", err)
 			return
 		}
 		m := v.members[key]
@@ -240,7 +240,7 @@ func (v *View) put(kv etcdkv.KV, revision int64) {
 	case store.SessionKind:
 		s, err := store.Decode[roster.Session](kv.Value)
 		if err != nil {
-			v.log.Error("record left out", "key", kv.Key, "error", err)
+			v.log.Error("record left out", "key", etcdkv.Full(v.client, kv.Key), "error", err)
 			return
 		}
 		m := v.members[key]
@@ -257,7 +257,7 @@ func (v *View) put(kv etcdkv.KV, revision int64) {
 		r, err := store.Decode[roster.Revocation](kv.Value)
 		if err != nil {
 			// What cannot be read was meant to keep somebody out.
-			v.log.Error("revocation cannot be read; every certificate of its identity is refused", "key", kv.Key, "error", err)
+			v.log.Error("revocation cannot be read; every certificate of its identity is refused", "key", etcdkv.Full(v.client, kv.Key), "error", err)
 			r = &roster.Revocation{Until: never}
 		}
 		if v.revocations[key].Revision == kv.ModRevision {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/snapshot"
@@ -99,11 +100,11 @@ func (l *Ledger) Fragment(ctx context.Context, digest fleet.Digest) ([]byte, err
 		return nil, fmt.Errorf("get source content: %w", err)
 	}
 	if len(head.Kvs) == 0 {
-		return nil, fmt.Errorf("%w: %s is not there", desired.ErrLost, fragmentKey(digest))
+		return nil, fmt.Errorf("%w: %s is not there", desired.ErrLost, etcdkv.Full(l.kv, fragmentKey(digest)))
 	}
 	n, err := strconv.Atoi(string(head.Kvs[0].Value))
 	if err != nil || n < 1 || n > maxPieces {
-		return nil, fmt.Errorf("%w: %s is not a number of pieces", desired.ErrLost, fragmentKey(digest))
+		return nil, fmt.Errorf("%w: %s is not a number of pieces", desired.ErrLost, etcdkv.Full(l.kv, fragmentKey(digest)))
 	}
 	var packed []byte
 	for i := range n {
@@ -112,7 +113,7 @@ func (l *Ledger) Fragment(ctx context.Context, digest fleet.Digest) ([]byte, err
 			return nil, fmt.Errorf("get source content: %w", err)
 		}
 		if len(piece.Kvs) == 0 {
-			return nil, fmt.Errorf("%w: %s is not there", desired.ErrLost, fragmentPiece(digest, i))
+			return nil, fmt.Errorf("%w: %s is not there", desired.ErrLost, etcdkv.Full(l.kv, fragmentPiece(digest, i)))
 		}
 		packed = append(packed, piece.Kvs[0].Value...)
 	}

@@ -7,14 +7,13 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// Every key of the translator's ledger. Names hold no slash, see fleet.ValidName.
+// Every key of the translator's ledger, under the prefix of its client of etcd. Names hold no slash, see fleet.ValidName.
 const (
-	root            = "/silverback/v1/"
-	sourcesPrefix   = root + "desired/sources/"
-	revisionsPrefix = root + "desired/revisions/"
-	headsPrefix     = root + "desired/heads/"
-	requestsPrefix  = root + "desired/requests/"
-	fragmentsPrefix = root + "content/fragments/"
+	sourcesPrefix   = "desired/sources/"
+	revisionsPrefix = "desired/revisions/"
+	headsPrefix     = "desired/heads/"
+	requestsPrefix  = "desired/requests/"
+	fragmentsPrefix = "content/fragments/"
 )
 
 func groupSources(g fleet.GroupID) string                { return sourcesPrefix + string(g) + "/" }

@@ -57,7 +57,7 @@ func (l *Ledger) read(ctx context.Context, g fleet.GroupID) (desired.State, erro
 	var state desired.State
 	for _, kv := range answer.Responses[0].GetResponseRange().Kvs {
 		state.HeadVersion = kv.ModRevision
-		if state.Head, err = decodeHead(string(kv.Key), kv.Value); err != nil {
+		if state.Head, err = decodeHead(etcdkv.Full(l.kv, string(kv.Key)), kv.Value); err != nil {
 			return desired.State{}, err
 		}
 	}
@@ -173,7 +173,7 @@ func (l *Ledger) Revision(ctx context.Context, g fleet.GroupID, n fleet.Revision
 	if len(answer.Kvs) == 0 {
 		return nil, nil
 	}
-	return decodeRevision(string(answer.Kvs[0].Key), answer.Kvs[0].Value)
+	return decodeRevision(etcdkv.Full(l.kv, string(answer.Kvs[0].Key)), answer.Kvs[0].Value)
 }
 
 // Revisions returns revisions older than before, or from the newest when before is 0, the newest first.
@@ -188,7 +188,7 @@ func (l *Ledger) Revisions(ctx context.Context, g fleet.GroupID, before fleet.Re
 	}
 	var all []*desired.Revision
 	for _, kv := range answer.Kvs {
-		r, err := decodeRevision(string(kv.Key), kv.Value)
+		r, err := decodeRevision(etcdkv.Full(l.kv, string(kv.Key)), kv.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -242,12 +242,12 @@ type Head struct {
 	Written  int64
 }
 
-// NewHeads returns the table of heads; FollowHeads keeps it up to date.
-func NewHeads(onBad func(key string, err error)) *Heads {
+// NewHeads returns the table of heads in a client's etcd; FollowHeads keeps it up to date. What onBad is told is the key as etcd has it.
+func NewHeads(etcd clientv3.KV, onBad func(key string, err error)) *Heads {
 	return etcdkv.NewTable(func(kv etcdkv.KV) (Head, error) {
-		r, err := decodeHead(kv.Key, kv.Value)
+		r, err := decodeHead(etcdkv.Full(etcd, kv.Key), kv.Value)
 		return Head{Group: groupOfHead(kv.Key), Revision: r, Written: kv.ModRevision}, err
-	}, onBad)
+	}, func(key string, err error) { onBad(etcdkv.Full(etcd, key), err) })
 }
 
 // FollowHeads keeps a table of heads up to date until ctx ends.

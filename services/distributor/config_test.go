@@ -1,0 +1,20 @@
+package distributor_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/silverback-gateway/silverback/services/distributor"
+)
+
+func TestAnElectionIDIsOneElementOfAKey(t *testing.T) {
+	for id, good := range map[string]bool{
+		"": true, distributor.DefaultElectionID: true, "eu-1": true, strings.Repeat("x", 128): true,
+		strings.Repeat("x", 129): false, "a/b": false, "/": false, "a b": false, "a\x00": false, "a\n": false, "a\u0085": false, "a\xff": false,
+	} {
+		err := (&distributor.Config{ElectionID: id}).Check()
+		if good != (err == nil) || !good && (!strings.Contains(err.Error(), "--election-id") || !strings.Contains(err.Error(), "such as distributor")) {
+			t.Errorf("%q gives %v", id, err)
+		}
+	}
+}
