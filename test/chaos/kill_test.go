@@ -91,16 +91,16 @@ func TestKillAnyReplica(t *testing.T) {
 func history(t *testing.T, cli process.CLI, n int) {
 	t.Helper()
 	r := cli.Run(t, "get", "revisions", "-g", process.Group, "-o", "json")
-	var answer struct{ Revisions []struct{ Number string } }
+	var answer struct{ Revisions []struct{ Number int64 } }
 	if err := json.Unmarshal([]byte(r.Stdout), &answer); err != nil {
 		t.Fatalf("get revisions: %v: %+v", err, r)
 	}
-	there := map[string]bool{}
+	there := map[int64]bool{}
 	for _, r := range answer.Revisions {
 		there[r.Number] = true
 	}
 	for i := max(1, n-40); i <= n; i++ { // the older ones may have been collected
-		if !there[fmt.Sprint(i)] {
+		if !there[int64(i)] {
 			t.Errorf("revision %d was acknowledged and is gone", i)
 		}
 	}

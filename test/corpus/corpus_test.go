@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -102,16 +101,15 @@ func submit(t *testing.T, fleet *labfleet.Fleet, f file) string {
 	}
 	var answer struct {
 		Revision struct {
-			Number   string
+			Number   int64
 			Digest   string
-			Entities map[string]string
+			Entities map[string]int64
 		}
 	}
 	if err := json.Unmarshal([]byte(r.Stdout), &answer); err != nil {
 		return fmt.Sprintf("apply -o json printed what is not JSON: %v", err)
 	}
-	number, _ := strconv.ParseInt(answer.Revision.Number, 10, 64)
-	if err := fleet.Serving(number); err != nil {
+	if err := fleet.Serving(answer.Revision.Number); err != nil {
 		return err.Error()
 	}
 	// What the gateway made of it: independent of what the translator says of itself.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"maps"
-	"strconv"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -21,7 +20,7 @@ import (
 // refusal is an error for programs. Its problems stand as in the answer of validate, its violations as in google.rpc.BadRequest.
 type refusal struct {
 	Problems        []json.RawMessage `json:"problems,omitempty"`
-	ProblemCount    string            `json:"problem_count,omitempty"` // as JSON has an int64 of a message
+	ProblemCount    int64             `json:"problem_count,omitempty"`
 	FieldViolations []violation       `json:"field_violations,omitempty"`
 	Error           failure           `json:"error"`
 }
@@ -57,9 +56,7 @@ func (a *App) PrintRefusal(w io.Writer, err error) error {
 		}
 		r.Problems = append(r.Problems, text)
 	}
-	if total > 0 {
-		r.ProblemCount = strconv.FormatInt(total, 10)
-	}
+	r.ProblemCount = total
 	for _, v := range violations {
 		r.FieldViolations = append(r.FieldViolations, violation{Field: v.GetField(), Description: v.GetDescription()})
 	}

@@ -124,7 +124,7 @@ func TestRecoverWithoutNeed(t *testing.T) {
 		t.Errorf("it ended with %d and said %q, recovered %v", code, errs, r.recovered)
 	}
 	code, out, _ := r.run(t, "", "recover", "--reason", "x", "--yes", "--force", "-o", "json")
-	if code != app.ExitDone || len(r.recovered) != 1 || !r.recovered[0].GetForce() || !strings.Contains(out, `"epoch": "4"`) {
+	if code != app.ExitDone || len(r.recovered) != 1 || !r.recovered[0].GetForce() || !strings.Contains(out, `"epoch": 4`) {
 		t.Errorf("it ended with %d and said %q, recovered %v", code, out, r.recovered)
 	}
 }

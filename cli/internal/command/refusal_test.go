@@ -84,7 +84,7 @@ type printed struct {
 		Document, Kind, Name, Field, Class, Message string
 		Line                                        int
 	}
-	ProblemCount    string                                `json:"problem_count" yaml:"problem_count"`
+	ProblemCount    int64                                 `json:"problem_count" yaml:"problem_count"`
 	FieldViolations []struct{ Field, Description string } `json:"field_violations" yaml:"field_violations"`
 	Error           struct {
 		Code, Reason, Message string
@@ -119,7 +119,7 @@ func TestARefusedConfigurationIsPrintedForPrograms(t *testing.T) {
 			if err := decode([]byte(out), &p); err != nil {
 				t.Fatalf("%v printed no %s: %v\n%s", args, format, err, out)
 			}
-			if code != app.ExitDifference || len(p.Problems) != 2 || p.ProblemCount != "2" || p.Error.Code != "INVALID_ARGUMENT" || p.Error.Reason != "INVALID_CONFIG" {
+			if code != app.ExitDifference || len(p.Problems) != 2 || p.ProblemCount != 2 || p.Error.Code != "INVALID_ARGUMENT" || p.Error.Reason != "INVALID_CONFIG" {
 				t.Errorf("%v -o %s ended with %d and\n%s", args, format, code, out)
 			} else if first := p.Problems[0]; first.Line != 7 || first.Kind != "route" || first.Field != "paths[0]" || first.Class != "CLASS_BAD_VALUE" {
 				t.Errorf("the first problem is %+v", first)
@@ -142,7 +142,7 @@ func TestATemplateIsRefusedLikeTheRest(t *testing.T) {
 		if err := json.Unmarshal([]byte(out), &p); err != nil {
 			t.Fatalf("%v printed no JSON: %v\n%s", args, err, out)
 		}
-		if code != app.ExitDifference || len(p.Problems) != 1 || p.Problems[0].Document != path || p.Problems[0].Line != 3 || p.Problems[0].Class != "CLASS_ENV" || p.ProblemCount != "1" {
+		if code != app.ExitDifference || len(p.Problems) != 1 || p.Problems[0].Document != path || p.Problems[0].Line != 3 || p.Problems[0].Class != "CLASS_ENV" || p.ProblemCount != 1 {
 			t.Errorf("%v ended with %d and\n%s", args, code, out)
 		}
 	}

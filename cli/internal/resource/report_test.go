@@ -40,7 +40,7 @@ func TestStatusIsOneDocument(t *testing.T) {
 			Known    int
 			Online   int
 			Serving  int
-			Revision *struct{ Number string }
+			Revision *struct{ Number int64 }
 			Rollout  *struct{}
 		}
 	}
@@ -51,7 +51,7 @@ func TestStatusIsOneDocument(t *testing.T) {
 		t.Fatalf("%d groups in\n%s", len(got.Groups), b.String())
 	}
 	first, second, third := got.Groups[0], got.Groups[1], got.Groups[2]
-	if first.Group.Name != "default" || first.InSync || first.Known != 3 || first.Online != 2 || first.Serving != 1 || first.Revision.Number != "4" {
+	if first.Group.Name != "default" || first.InSync || first.Known != 3 || first.Online != 2 || first.Serving != 1 || first.Revision.Number != 4 {
 		t.Errorf("%+v", first)
 	}
 	if second.Group.Name != "edge" || !second.InSync || second.Revision != nil || second.Rollout != nil {

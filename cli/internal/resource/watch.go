@@ -3,7 +3,6 @@ package resource
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -20,7 +19,7 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// lines prints what changes, a row each, or a message each with -o json.
+// lines prints what changes: a row each, or with -o json a line.
 type lines struct {
 	a     *app.App
 	table show.Stream
@@ -31,13 +30,8 @@ func newLines(a *app.App, header []string) *lines {
 }
 
 func (l *lines) print(m proto.Message, row []string) error {
-	if l.a.Flags.Output == show.YAML { // else the keys of all messages were one map
-		if _, err := io.WriteString(l.a.Out, "---\n"); err != nil {
-			return fmt.Errorf("write: %w", err)
-		}
-	}
 	if l.a.Flags.Output != show.Table {
-		return show.Message(l.a.Out, l.a.Flags.Output, m)
+		return show.One(l.a.Out, l.a.Flags.Output, m)
 	}
 	return l.table.Write(l.a.Out, row...)
 }

@@ -2,23 +2,24 @@ package resource
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
-	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
 func TestLinesAreDocumentsOfTheirOwn(t *testing.T) {
 	for format, want := range map[show.Format]string{
-		show.YAML:  "---\nname: a\n---\nname: b\n",
-		show.JSON:  "{\n  \"name\": \"a\"\n}\n{\n  \"name\": \"b\"\n}\n",
-		show.Table: "GROUP\na\nb\n",
+		show.YAML:  "---\nadded: 1\nchanged: 0\nremoved: 0\n---\nadded: 2\nchanged: 0\nremoved: 0\n",
+		show.JSON:  "{\"added\":1,\"changed\":0,\"removed\":0}\n{\"added\":2,\"changed\":0,\"removed\":0}\n",
+		show.Table: "ADDED\n1\n2\n",
 	} {
 		var b bytes.Buffer
-		l := newLines(&app.App{Out: &b, Flags: app.Flags{Output: format}}, []string{"GROUP"})
-		for _, name := range []string{"a", "b"} {
-			if err := l.print(&registryv1.Group{Name: name}, []string{name}); err != nil {
+		l := newLines(&app.App{Out: &b, Flags: app.Flags{Output: format}}, []string{"ADDED"})
+		for n := range int64(2) {
+			if err := l.print(&translatorv1.ChangeSummary{Added: n + 1}, []string{fmt.Sprint(n + 1)}); err != nil {
 				t.Fatal(err)
 			}
 		}

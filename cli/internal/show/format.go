@@ -47,7 +47,8 @@ func (f *Format) String() string { return string(*f) }
 // Type names the flag's value in help.
 func (f *Format) Type() string { return "format" }
 
-// Message prints a message as JSON or YAML with the field names of the proto files. Fields that are not set are left out.
+// Message prints a message as JSON or YAML with the field names of the proto files. Numbers are numbers, and what is zero, empty or false is there; only
+// messages that are not set, and fields of a choice, are left out.
 func Message(w io.Writer, f Format, m proto.Message) error {
 	text, err := Raw(m)
 	if err != nil {
@@ -61,11 +62,35 @@ func Raw(m proto.Message) (json.RawMessage, error) {
 	if !m.ProtoReflect().IsValid() {
 		return json.RawMessage("null"), nil
 	}
-	text, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
+	text, err := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}.Marshal(m)
+	if err == nil {
+		text, err = numbers(text, m.ProtoReflect().Descriptor())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("encode answer: %w", err)
 	}
 	return text, nil
+}
+
+// One prints a message of many: a document of its own in YAML, and a line in JSON.
+func One(w io.Writer, f Format, m proto.Message) error {
+	text, err := Raw(m)
+	if err != nil {
+		return err
+	}
+	if f == YAML { // else the keys of all messages were one map
+		if _, err := io.WriteString(w, "---\n"); err != nil {
+			return err
+		}
+		return write(w, f, text)
+	}
+	var line bytes.Buffer
+	if err := json.Compact(&line, text); err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	line.WriteByte('\n')
+	_, err = w.Write(clean.JSON(line.Bytes()))
+	return err
 }
 
 // Value prints what a command put together itself, as encoding/json sees it.

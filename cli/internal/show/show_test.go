@@ -7,31 +7,140 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/silverback-gateway/silverback/cli/internal/show"
 	"github.com/silverback-gateway/silverback/kit/clean"
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-func TestMessageKeepsProtoNames(t *testing.T) {
-	m := &translatorv1.Revision{Group: "edge", Number: 7, SizeBytes: 12, Message: "yes: it's \"quoted\""}
-	var b bytes.Buffer
-	if err := show.Message(&b, show.JSON, m); err != nil {
-		t.Fatal(err)
+func TestMessageHasNumbersAndZeros(t *testing.T) {
+	m := &translatorv1.Revision{
+		Group: "edge", Number: 7, Message: "yes: it's \"7\"", Entities: map[string]int64{"routes": 2}, CreateTime: timestamppb.New(time.Unix(0, 0)),
+		Sources: []*translatorv1.SourceRef{{Name: "a", EntityCount: 2}}, Changes: &translatorv1.ChangeSummary{Added: 2},
 	}
-	if want := "{\n  \"group\": \"edge\",\n  \"number\": \"7\",\n  \"size_bytes\": \"12\",\n  \"message\": \"yes: it's \\\"quoted\\\"\"\n}\n"; b.String() != want {
-		t.Errorf("json:\n%s\nwant:\n%s", b.String(), want)
+	for format, want := range map[show.Format]string{
+		show.JSON: `{
+  "group": "edge",
+  "number": 7,
+  "digest": "",
+  "size_bytes": 0,
+  "entities": {
+    "routes": 2
+  },
+  "sources": [
+    {
+      "name": "a",
+      "digest": "",
+      "entity_count": 2
+    }
+  ],
+  "source": "",
+  "author": "",
+  "message": "yes: it's \"7\"",
+  "create_time": "1970-01-01T00:00:00Z",
+  "changes": {
+    "added": 2,
+    "changed": 0,
+    "removed": 0
+  },
+  "request_id": "",
+  "traceparent": ""
+}
+`,
+		show.YAML: `group: edge
+number: 7
+digest: ""
+size_bytes: 0
+entities:
+  routes: 2
+sources:
+  - name: a
+    digest: ""
+    entity_count: 2
+source: ""
+author: ""
+message: 'yes: it''s "7"'
+create_time: "1970-01-01T00:00:00Z"
+changes:
+  added: 2
+  changed: 0
+  removed: 0
+request_id: ""
+traceparent: ""
+`,
+	} {
+		var b bytes.Buffer
+		if err := show.Message(&b, format, m); err != nil {
+			t.Fatal(err)
+		}
+		if b.String() != want {
+			t.Errorf("%s:\n%s\nwant:\n%s", format, b.String(), want)
+		}
 	}
-	b.Reset()
-	if err := show.Message(&b, show.YAML, m); err != nil {
-		t.Fatal(err)
+}
+
+// Whatever a service answers, a program finds no number in quotes: every field of 64 bits that a message has is set, also in lists, maps and messages below.
+func TestNoAnswerHasANumberInQuotes(t *testing.T) {
+	for _, m := range []proto.Message{
+		&registryv1.ListNodesResponse{}, &registryv1.ListGroupsResponse{}, &translatorv1.ListRevisionsResponse{}, &translatorv1.ListSourcesResponse{},
+		&translatorv1.DiffConfigResponse{}, &translatorv1.SubmitConfigResponse{}, &translatorv1.ValidateConfigResponse{},
+		&distributorv1.ListRolloutsResponse{}, &distributorv1.GetLedgerResponse{},
+	} {
+		set := fill(m.ProtoReflect(), 5)
+		text, err := show.Raw(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Count(string(text), "4242"); got != set || strings.Contains(string(text), `"4242"`) {
+			t.Errorf("%T: %d numbers of %d in %s", m, got, set, text)
+		}
 	}
-	if want := "group: edge\nnumber: \"7\"\nsize_bytes: \"12\"\nmessage: 'yes: it''s \"quoted\"'\n"; b.String() != want {
-		t.Errorf("yaml:\n%s\nwant:\n%s", b.String(), want)
+}
+
+// fill sets the 64-bit fields of a message and of those below, and counts them.
+func fill(m protoreflect.Message, depth int) (set int) {
+	const n = 4242
+	if depth == 0 || m.Descriptor().FullName().Parent() == "google.protobuf" {
+		return 0
 	}
+	for i := range m.Descriptor().Fields().Len() {
+		f := m.Descriptor().Fields().Get(i)
+		is64 := func(f protoreflect.FieldDescriptor) bool {
+			return f.Kind() == protoreflect.Int64Kind || f.Kind() == protoreflect.Uint64Kind
+		}
+		value := protoreflect.ValueOfInt64(n)
+		if f.Kind() == protoreflect.Uint64Kind {
+			value = protoreflect.ValueOfUint64(n)
+		}
+		switch {
+		case f.ContainingOneof() != nil: // one of them would hide the other
+		case f.IsMap():
+			if is64(f.MapValue()) {
+				m.Mutable(f).Map().Set(protoreflect.ValueOfString("k").MapKey(), value)
+				set++
+			}
+		case f.IsList() && f.Message() != nil:
+			set += fill(m.Mutable(f).List().AppendMutable().Message(), depth-1)
+		case f.IsList():
+			if is64(f) {
+				m.Mutable(f).List().Append(value)
+				set++
+			}
+		case f.Message() != nil:
+			set += fill(m.Mutable(f).Message(), depth-1)
+		case is64(f):
+			m.Set(f, value)
+			set++
+		}
+	}
+	return set
 }
 
 func TestProblem(t *testing.T) {

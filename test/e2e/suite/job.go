@@ -51,13 +51,19 @@ func theMainJob(t *testing.T, f *Fleet) {
 		f.do(t, 0, says("revision 2", "completed"), "rollout", "status")
 		f.do(t, 0, says("completed"), "rollout", "history")
 		var newest struct {
-			Revision struct{ Number, Digest, Message string }
+			Revision struct {
+				Number          int64
+				Digest, Message string
+			}
 		}
 		Decode(t, f.apply(t, 0, nil, append(message, edited, "-o", "json")...), &newest)
 		var nodes struct {
 			Nodes []struct {
 				Name, State string
-				Status      struct{ Revision, Digest string }
+				Status      struct {
+					Revision int64
+					Digest   string
+				}
 			}
 		}
 		Decode(t, f.do(t, 0, nil, "get", "nodes", "-o", "json"), &nodes)
@@ -65,11 +71,11 @@ func theMainJob(t *testing.T, f *Fleet) {
 			t.Errorf("%d nodes", len(nodes.Nodes))
 		}
 		for _, n := range nodes.Nodes {
-			if n.Status.Digest != newest.Revision.Digest || n.Status.Revision != "2" || n.State != "STATE_READY" {
+			if n.Status.Digest != newest.Revision.Digest || n.Status.Revision != 2 || n.State != "STATE_READY" {
 				t.Errorf("node %+v, newest revision %+v", n, newest)
 			}
 		}
-		if newest.Revision.Number != "2" || newest.Revision.Message != "open the shop" {
+		if newest.Revision.Number != 2 || newest.Revision.Message != "open the shop" {
 			t.Errorf("newest revision %+v", newest)
 		}
 	})

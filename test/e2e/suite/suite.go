@@ -108,7 +108,7 @@ func Routed(tb testing.TB, gateways []*process.Gateway, path string, status int)
 // Revisions counts the revisions of a group.
 func Revisions(tb testing.TB, cli process.CLI, group string) int {
 	tb.Helper()
-	var answer struct{ Revisions []struct{ Number string } }
+	var answer struct{ Revisions []struct{ Number int64 } }
 	Decode(tb, Want(tb, cli.Run(tb, "get", "revisions", "-g", group, "-o", "json"), 0), &answer)
 	return len(answer.Revisions)
 }
