@@ -299,7 +299,9 @@ func (c compiler) conditional(arg any, path string) (entityCheck, error) {
 		if e.Rule == MissingField {
 			rule = MissingField
 		}
-		c.entity(rule, message)
+		if c.entity(rule, message); len(c.errs) > 0 {
+			c.errs[len(c.errs)-1].Follows = true
+		}
 	}, nil
 }
 

@@ -43,25 +43,25 @@ func (v view) texts(name string) []string {
 	return out
 }
 
-// check looks at an entity as a whole, once its fields are known to be sound.
-func (p *parser) check(s subject, n *document.Node, keys []document.Key) {
+// check looks at an entity as a whole. Of bad fields, which have a problem each, nothing is concluded.
+func (p *parser) check(s subject, n *document.Node, keys []document.Key, bad map[string]bool) {
 	v := view(keys)
-	if id := v.get("id"); id != nil && proof.Reserved(s.kind.Name, strings.ToLower(id.Text), "") {
+	if id := v.get("id"); id != nil && proof.Reserved(s.kind.Name, strings.ToLower(id.Text), "") && !bad["id"] {
 		p.problem(s, id.Pos, "id", BadValue, "the id %s is reserved", quote(id.Text))
 	}
 	switch s.kind.Name {
 	case "services":
-		p.checkService(s, v)
+		p.checkService(s, v, bad)
 	case "routes":
-		p.checkRoute(s, n, v)
+		p.checkRoute(s, n, v, bad)
 	case "upstreams":
-		p.checkUpstream(s, n, v)
+		p.checkUpstream(s, n, v, bad)
 	case "basicauth_credentials", "oauth2_credentials":
 		if p.header.hashed != nil {
 			p.problem(s, n.Pos, "", Unsupported, "_transform: false is not supported together with passwords; leave it out and give the passwords in plain text")
 		}
 	case "cloned_plugins":
-		if ref := v.get("ref"); ref != nil && !knownPlugin(ref.Text) {
+		if ref := v.get("ref"); ref != nil && !bad["ref"] && !knownPlugin(ref.Text) {
 			p.problem(s, ref.Pos, "ref", DanglingReference, "there is no plugin %s to clone%s", quote(ref.Text), didYouMean(ref.Text, pluginNames()))
 		}
 	}
@@ -71,7 +71,10 @@ func isStream(protocol string) bool {
 	return slices.Contains([]string{"tcp", "tls", "udp", "tls_passthrough"}, protocol)
 }
 
-func (p *parser) checkService(s subject, v view) {
+func (p *parser) checkService(s subject, v view, bad map[string]bool) {
+	if bad["protocol"] {
+		return
+	}
 	protocol := v.text("protocol")
 	if path := v.get("path"); path != nil && isStream(protocol) {
 		p.problem(s, path.Pos, "path", BadValue, "a service of the protocol %s has no path", protocol)
@@ -85,9 +88,9 @@ func (p *parser) checkService(s subject, v view) {
 	}
 }
 
-func (p *parser) checkUpstream(s subject, n *document.Node, v view) {
+func (p *parser) checkUpstream(s subject, n *document.Node, v view, bad map[string]bool) {
 	need := func(input, field string) {
-		if v.get(field) == nil {
+		if v.get(field) == nil && !bad[input] && !mistyped(s.kind, v, field) {
 			p.problem(s, n.Pos, field, MissingField, "%s: %s needs this field", input, v.text(input))
 		}
 	}
@@ -105,7 +108,7 @@ func (p *parser) checkUpstream(s subject, n *document.Node, v view) {
 	}
 }
 
-func (p *parser) checkRoute(s subject, n *document.Node, v view) {
+func (p *parser) checkRoute(s subject, n *document.Node, v view, bad map[string]bool) {
 	for i, host := range v.texts("hosts") {
 		if name, _, _ := strings.Cut(host, ":"); strings.EqualFold(strings.TrimSuffix(name, "."), reservedHost) {
 			p.problem(s, v.get("hosts").Items[i].Pos, "hosts", BadValue, "the host %s is reserved", reservedHost)
@@ -124,7 +127,7 @@ func (p *parser) checkRoute(s subject, n *document.Node, v view) {
 			}
 		}
 	}
-	if code := v.get("https_redirect_status_code"); code != nil && !slices.Contains([]string{"426", "301", "302", "307", "308"}, code.Text) {
+	if code := v.get("https_redirect_status_code"); code != nil && !bad["https_redirect_status_code"] && !slices.Contains([]string{"426", "301", "302", "307", "308"}, code.Text) {
 		p.problem(s, code.Pos, "https_redirect_status_code", BadValue, "must be one of 426, 301, 302, 307, 308")
 	}
 	classic := []string{"hosts", "paths", "methods", "headers", "snis", "sources", "destinations"}
@@ -136,11 +139,13 @@ func (p *parser) checkRoute(s subject, n *document.Node, v view) {
 		}
 		return
 	}
-	p.checkProtocols(s, n, v)
+	if !bad["protocols"] {
+		p.checkProtocols(s, n, v, bad)
+	}
 }
 
 // checkProtocols checks what a route may and must match on, by its protocols.
-func (p *parser) checkProtocols(s subject, n *document.Node, v view) {
+func (p *parser) checkProtocols(s subject, n *document.Node, v view, bad map[string]bool) {
 	protocols := v.texts("protocols")
 	if v.get("protocols") == nil {
 		protocols = []string{"http", "https"}
@@ -169,9 +174,12 @@ func (p *parser) checkProtocols(s subject, n *document.Node, v view) {
 	}
 	need := func(names ...string) {
 		for _, name := range names {
-			if f := v.get(name); f != nil && (len(f.Items) > 0 || len(f.Keys) > 0) {
+			if f := v.get(name); bad[name] || f != nil && (len(f.Items) > 0 || len(f.Keys) > 0) {
 				return
 			}
+		}
+		if slices.ContainsFunc(names, func(name string) bool { return mistyped(s.kind, v, name) }) {
+			return
 		}
 		p.problem(s, n.Pos, "", MissingField, "a route of the protocol %s needs at least one of %s", protocols[0], strings.Join(names, ", "))
 	}
@@ -179,7 +187,7 @@ func (p *parser) checkProtocols(s subject, n *document.Node, v view) {
 	case "stream", "passthrough":
 		forbid("with the protocols tcp, tls, udp and tls_passthrough", "hosts", "paths", "methods", "headers")
 		if has("tls_passthrough") {
-			if len(v.texts("snis")) == 0 {
+			if len(v.texts("snis")) == 0 && !bad["snis"] && !mistyped(s.kind, v, "snis") {
 				p.problem(s, n.Pos, "snis", MissingField, "a route of the protocol tls_passthrough needs snis")
 			}
 			return
@@ -189,7 +197,7 @@ func (p *parser) checkProtocols(s subject, n *document.Node, v view) {
 		}
 		need("sources", "destinations", "snis")
 	case "grpc":
-		if strip := v.get("strip_path"); strip != nil && strip.Text == "true" {
+		if strip := v.get("strip_path"); strip != nil && strip.Kind == document.Bool && strip.Text == "true" {
 			p.problem(s, strip.Pos, "strip_path", BadValue, "a route of the protocol grpc cannot strip the path")
 		}
 		forbid("with the protocols grpc and grpcs", "methods", "sources", "destinations")

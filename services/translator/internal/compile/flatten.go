@@ -23,11 +23,13 @@ func (p *parser) list(kind *entity.Kind, n *document.Node, key string, in *nest)
 		return
 	case document.List:
 	default:
+		p.miss(kind.Name)
 		p.wrongType(subject{kind: kind}, n, key, "a list of entities")
 		return
 	}
 	p.each(n, func(i int, e *document.Node) bool {
 		if len(p.fragment.items) >= p.limits.Entities {
+			p.miss(everything)
 			p.problem(subject{}, e.Pos, "", Limit, "more than %d entities", p.limits.Entities)
 			return false
 		}
@@ -35,6 +37,7 @@ func (p *parser) list(kind *entity.Kind, n *document.Node, key string, in *nest)
 			e = &document.Node{Kind: document.Map, Pos: e.Pos, Keys: []document.Key{{Name: "name", Pos: e.Pos, Value: e}}}
 		}
 		if e.Kind != document.Map {
+			p.miss(kind.Name)
 			p.wrongType(subject{kind: kind}, e, fmt.Sprintf("%s[%d]", key, i), "a map")
 			return true
 		}
@@ -46,6 +49,7 @@ func (p *parser) list(kind *entity.Kind, n *document.Node, key string, in *nest)
 // entity reads one entity and what is nested in it.
 func (p *parser) entity(kind *entity.Kind, n *document.Node, in *nest) {
 	s := p.subject(kind, n)
+	before := len(p.problems)
 	keys := p.prepare(s, n)
 	if kind.NameField != "" && s.name == "" { // the name may come from defaults
 		for _, k := range keys {
@@ -63,11 +67,10 @@ func (p *parser) entity(kind *entity.Kind, n *document.Node, in *nest) {
 
 	w := writer{p: p, s: s, it: &it, nested: in}
 	p.buf = p.buf[:0]
-	known := p.members(&w, keys)
+	p.members(&w, keys)
 	p.required(s, n, keys, in)
-	if known {
-		p.check(s, n, keys)
-	}
+	p.check(s, n, keys, flawed(p.problems[before:]))
+	p.flaw(&it, index, before, keys)
 	it.body = string(p.buf)
 	it.own()
 	p.fragment.items[index] = it
@@ -107,10 +110,8 @@ type writer struct {
 }
 
 // members writes the members of an entity in the order of their names, with
-// splices where the id and the reference to the parent belong. It reports whether
-// all went well.
-func (p *parser) members(w *writer, keys []document.Key) bool {
-	before := len(p.problems)
+// splices where the id and the reference to the parent belong.
+func (p *parser) members(w *writer, keys []document.Key) {
 	in := w.nested
 	idDone, parentDone := false, in == nil
 	for i := 0; i <= len(keys); i++ {
@@ -137,7 +138,6 @@ func (p *parser) members(w *writer, keys []document.Key) bool {
 		}
 		w.member(keys[i])
 	}
-	return len(p.problems) == before
 }
 
 func (w *writer) member(k document.Key) {
@@ -195,7 +195,7 @@ func (w *writer) member(k document.Key) {
 		p.buf = p.value(s, f, v, f.Name, p.buf)
 	}
 	p.buf = append(p.buf, ',')
-	if v.Kind == document.String {
+	if v.Text != "" { // also of a number: it is no name, but what refers to it means it
 		if i := slices.Index(kind.IDFields, f.Name); i >= 0 {
 			w.it.keys[i] = v.Text
 		}

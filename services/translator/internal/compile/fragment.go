@@ -24,7 +24,9 @@ type Fragment struct {
 	Documents []string  // names, by which items tell where they stand
 	Warnings  []Problem // what the author should know
 	items     []item
-	shared    int // bytes of the one text that all strings are parts of; 0 when each has its own
+	flaws     map[int][]Problem // of items, when problems were found; see Draft
+	unread    map[string]bool   // kinds of which entities could not be read
+	shared    int               // bytes of the one text that all strings are parts of; 0 when each has its own
 }
 
 // Len returns the number of entities.

@@ -36,6 +36,7 @@ var unsupportedKinds = []string{
 func (p *parser) root(root *document.Node) {
 	none := subject{}
 	if root.Kind != document.Map {
+		p.miss(everything)
 		p.problem(none, root.Pos, "", Syntax, "a configuration is a map, not %s", root.Kind)
 		return
 	}
@@ -69,6 +70,9 @@ func (p *parser) root(root *document.Node) {
 			names := []string{"_format_version", "custom_entities"}
 			for _, k := range p.table.Kinds() {
 				names = append(names, k.Name)
+			}
+			if near := nearest(key.Name, names); near != "" {
+				p.miss(near)
 			}
 			p.problem(none, key.Pos, "", UnknownField, "unknown key %s at the top level%s", quote(key.Name), didYouMean(key.Name, names))
 		}
@@ -111,7 +115,6 @@ func (p *parser) major(n *document.Node, major byte) bool {
 	if p.seen.major != major {
 		p.problem(subject{}, n.Pos, "_format_version", Version,
 			"format %c cannot be merged with format %c of another document of this source", major, p.seen.major)
-		return false
 	}
 	return true
 }

@@ -98,9 +98,16 @@ func (r *Result) judge(ctx context.Context, i int, judges []Judge, budgets []*sc
 			return nil, err
 		}
 		for _, why := range why {
+			if why.Follows || follows(why, r.flaws[i]) {
+				continue
+			}
+			id := e.ID
+			if r.vague[i] {
+				id = ""
+			}
 			found = append(found, finding{i, j, Problem{
 				Source: from.Source, Document: from.Document, Line: from.Line, Column: from.Column, Kind: from.Kind, Name: from.Name,
-				ID: e.ID, Field: fieldOf(why.Path), Class: classOf(why.Rule), Message: why.Message,
+				ID: id, Field: fieldOf(why.Path), Class: classOf(why.Rule), Message: why.Message,
 			}})
 		}
 	}

@@ -50,7 +50,7 @@ func TestProblemsEndTheReading(t *testing.T) {
 	text := []byte(strings.ReplaceAll(services(200_000), "url:", "ulr:"))
 	before := allocated()
 	_, problems := c.Parse([]compile.Document{{Name: "a.yaml", Content: text}, {Name: "b.yaml", Content: text}})
-	if len(problems) != 101 || problems[0].Line != 3 || !strings.Contains(problems[0].Message, "host or a url") {
+	if len(problems) != 101 || problems[0].Line != 4 || !strings.Contains(problems[0].Message, `did you mean "url"`) {
 		t.Errorf("%d problems, the first %v", len(problems), problems[0])
 	}
 	if took := allocated() - before; took > 100<<20 {

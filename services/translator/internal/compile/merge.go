@@ -26,18 +26,33 @@ type Result struct {
 	Origins  []Origin          // of the entity at the same position
 	Counts   map[string]int    // by kind, plural
 	Warnings []Problem
+	flaws    map[int][]Problem // of the entity at the position: only in a draft
+	vague    map[int]bool      // whether its id is made up: only in a draft
 }
 
 // Merge joins the fragments of a group's sources. When there is any problem the
 // result is nil. It keeps no part of the fragments but their strings.
 func (c *Compiler) Merge(fragments map[SourceID]*Fragment) (*Result, []Problem) {
-	m := &merger{table: c.table, kinds: map[string]*kindIndex{}}
+	m := c.merger(fragments)
+	if len(m.problems) > 0 {
+		return nil, finish(m.problems)
+	}
+	return m.emit(), nil
+}
+
+// merger returns a merger that has done all but write the result.
+func (c *Compiler) merger(fragments map[SourceID]*Fragment) *merger {
+	m := &merger{table: c.table, kinds: map[string]*kindIndex{}, unread: map[string]bool{}}
 	for _, source := range slices.Sorted(maps.Keys(fragments)) {
 		f := fragments[source]
 		base := len(m.all)
 		for i := range f.items {
 			m.all = append(m.all, resolved{item: &f.items[i], fragment: f, source: source, base: base})
 		}
+		for i, flaws := range f.flaws {
+			m.all[base+i].vague = vague(f.items[i].kind, flaws)
+		}
+		maps.Copy(m.unread, f.unread)
 		for _, w := range f.Warnings {
 			w.Source = source
 			m.warnings = append(m.warnings, w)
@@ -46,12 +61,7 @@ func (c *Compiler) Merge(fragments map[SourceID]*Fragment) (*Result, []Problem) 
 	m.order()
 	m.register()
 	m.resolve()
-	if len(m.problems) > 0 {
-		return nil, finish(m.problems)
-	}
-	result := m.emit()
-	result.Warnings = m.warnings
-	return result, nil
+	return m
 }
 
 // resolved is an item on its way to an entity.
@@ -64,6 +74,7 @@ type resolved struct {
 	id       string
 	seed     string // of an invented id
 	dropped  bool
+	vague    bool // which entity it is, or where it belongs, is open: only in a draft
 }
 
 // kindIndex finds entities of a kind.
@@ -82,6 +93,7 @@ type merger struct {
 	kinds    map[string]*kindIndex
 	problems []Problem
 	warnings []Problem
+	unread   map[string]bool // kinds of which entities could not be read
 }
 
 func (m *merger) index(kind string) *kindIndex {
@@ -125,6 +137,7 @@ func (m *merger) problem(i int, at place, field string, class Class, other int, 
 // places, as either may be the wrong one.
 func (m *merger) clash(first, second int, field, what string) {
 	a, b := &m.all[first], &m.all[second]
+	b.vague = true
 	class, where := Duplicate, ""
 	at := printable(a.fragment.Documents[a.place.document]) + ":" + strconv.Itoa(a.place.line)
 	if a.source != b.source {
@@ -166,18 +179,18 @@ func (m *merger) resolve() {
 	var scope []byte
 	for _, i := range m.ordered {
 		e := &m.all[i]
-		sound := true
 		if len(e.refs) > 0 {
 			e.targets = make([]int, len(e.refs))
 			for r := range e.refs {
 				e.targets[r] = m.find(i, &e.refs[r])
-				sound = sound && e.targets[r] >= 0
+				e.vague = e.vague || e.targets[r] < 0
 			}
 		}
-		if !sound {
+		k := m.index(e.kind.Name)
+		if e.vague {
+			e.id = vagueID(i)
 			continue
 		}
-		k := m.index(e.kind.Name)
 		if len(e.kind.Scope) > 0 {
 			scope = m.scope(e, scope[:0])
 			if first, there := k.scopes[string(scope)]; there {
@@ -194,19 +207,24 @@ func (m *merger) resolve() {
 		if first, there := k.ids[e.id]; there && e.item.id == "" && m.all[first].item.id != "" {
 			m.clash(first, i, "id", "a "+e.kind.Singular+" with the id that this one would get")
 		}
+		if e.vague { // since a clash just now
+			e.id = vagueID(i)
+			continue
+		}
 		k.ids[e.id] = i
 	}
+}
+
+// vagueID returns an id that no other entity has.
+func vagueID(i int) string {
+	return version5(inventedEntities, "vague", "\n", strconv.Itoa(i)).String()
 }
 
 // find returns the position of the entity that a reference means, or -1.
 func (m *merger) find(i int, r *reference) int {
 	e := &m.all[i]
 	if r.local >= 0 {
-		at := e.base + r.local
-		if m.all[at].id == "" {
-			return -1 // dangling itself: told there
-		}
-		return at
+		return e.base + r.local
 	}
 	k := m.index(r.target)
 	if r.id != "" {
@@ -227,6 +245,12 @@ func (m *merger) find(i int, r *reference) int {
 		if at, ok := k.unique["custom_id"][r.other]; ok {
 			return at
 		}
+	}
+	if at, ok := k.given[strings.ToLower(r.name)]; ok { // an id that is none: told there
+		return at
+	}
+	if m.unread[r.target] || m.unread[everything] {
+		return -1
 	}
 	called := r.name
 	if called == "" {
@@ -258,7 +282,7 @@ func (m *merger) names(k *kindIndex, target *entity.Kind) []string {
 func (m *merger) value(e *resolved, field string) string {
 	for r := range e.refs {
 		if e.refs[r].field == field {
-			return m.all[e.targets[r]].id
+			return m.target(e, r)
 		}
 	}
 	if i := slices.Index(e.kind.IDFields, field); i >= 0 {
@@ -329,10 +353,10 @@ func (m *merger) render(e *resolved, dst []byte) []byte {
 				dst = append(append(append(dst, `"id":"`...), e.id...), `",`...)
 			}
 		case s.bare:
-			dst = append(append(append(dst, '"'), m.all[e.targets[s.ref]].id...), '"')
+			dst = append(append(append(dst, '"'), m.target(e, s.ref)...), '"')
 		default:
 			dst = append(append(append(dst, '"'), e.refs[s.ref].field...), `":{"id":"`...)
-			dst = append(append(dst, m.all[e.targets[s.ref]].id...), `"},`...)
+			dst = append(append(dst, m.target(e, s.ref)...), `"},`...)
 		}
 	}
 	dst = append(dst, e.body[from:]...)
@@ -342,10 +366,19 @@ func (m *merger) render(e *resolved, dst []byte) []byte {
 	return append(dst, '}')
 }
 
+// target returns the id that a reference means. One that means nothing has some id: judges look at its form.
+func (m *merger) target(e *resolved, r int) string {
+	if at := e.targets[r]; at >= 0 {
+		return m.all[at].id
+	}
+	return "00000000-0000-4000-8000-000000000000"
+}
+
 // emit writes the entities into one block of memory.
 func (m *merger) emit() *Result {
 	result := &Result{
 		Entities: make([]snapshot.Entity, 0, len(m.all)), Origins: make([]Origin, 0, len(m.all)), Counts: map[string]int{},
+		Warnings: m.warnings, flaws: map[int][]Problem{}, vague: map[int]bool{},
 	}
 	size := 0
 	for i := range m.all {
@@ -371,6 +404,12 @@ func (m *merger) emit() *Result {
 			Kind: e.kind.Singular, Name: e.name,
 		})
 		result.Counts[e.kind.Name]++
+		if flaws := e.fragment.flaws[i-e.base]; flaws != nil {
+			result.flaws[len(result.Entities)-1] = flaws
+		}
+		if e.vague {
+			result.vague[len(result.Entities)-1] = true
+		}
 	}
 	return result
 }

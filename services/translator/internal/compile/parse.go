@@ -3,6 +3,7 @@ package compile
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/silverback-gateway/silverback/services/translator/internal/document"
@@ -36,6 +37,16 @@ func New(limits Limits) *Compiler {
 // fragment is nil and all problems are told, in the order of their places.
 // No documents at all is a problem too: it must never mean "delete everything".
 func (c *Compiler) Parse(documents []Document) (*Fragment, []Problem) {
+	f, problems := c.Read(documents)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return f, nil
+}
+
+// Read is Parse that returns beside problems what could be read, for Draft alone.
+// It is nil when there are more problems than are told.
+func (c *Compiler) Read(documents []Document) (*Fragment, []Problem) {
 	p := &parser{table: c.table, limits: c.limits, fragment: &Fragment{}}
 	p.run(documents)
 	if p.full() {
@@ -43,11 +54,8 @@ func (c *Compiler) Parse(documents []Document) (*Fragment, []Problem) {
 			Class: p.problems[maxProblems].Class, Message: fmt.Sprintf("there are more problems; after the first %d no more were looked for", maxProblems),
 		})
 	}
-	if len(p.problems) > 0 {
-		return nil, finish(p.problems)
-	}
 	p.fragment.Warnings = finish(p.warnings)
-	return p.fragment, nil
+	return p.fragment, finish(p.problems)
 }
 
 // parser is the state of one Parse.
@@ -114,6 +122,7 @@ func (p *parser) read(d Document) {
 		}
 	}
 	if fault != nil {
+		p.miss(everything)
 		p.problems = append(p.problems, Problem{
 			Document: d.Name, Line: fault.Line, Column: fault.Column, Class: Class(fault.Class), Message: fault.Message,
 		})
@@ -144,6 +153,7 @@ func (p *parser) full() bool { return len(p.problems) > maxProblems }
 func (p *parser) rewind(to state) {
 	clear(p.fragment.items[to.items:])
 	p.fragment.items = p.fragment.items[:to.items]
+	maps.DeleteFunc(p.fragment.flaws, func(i int, _ []Problem) bool { return i >= to.items })
 	p.state = to
 }
 
@@ -157,6 +167,7 @@ func (p *parser) leftover(d Document) bool {
 			return found
 		}
 		found = true
+		p.miss(everything)
 		at += i
 		line := 1 + bytes.Count(d.Content[:at], []byte("\n"))
 		p.problems = append(p.problems, Problem{

@@ -89,7 +89,9 @@ func finish(problems []Problem) []Problem {
 		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Document, b.Document), cmp.Compare(a.Line, b.Line),
 			cmp.Compare(a.Column, b.Column), cmp.Compare(a.Field, b.Field), cmp.Compare(a.Class, b.Class), cmp.Compare(a.Message, b.Message))
 	})
-	problems = slices.CompactFunc(problems, func(a, b Problem) bool { return a.String() == b.String() && a.Source == b.Source })
+	problems = slices.CompactFunc(problems, func(a, b Problem) bool {
+		return a.Column == b.Column && a.Source == b.Source && a.String() == b.String()
+	})
 	if more := len(problems) - maxProblems; more > 0 {
 		problems = append(problems[:maxProblems:maxProblems], Problem{
 			Class: problems[maxProblems].Class, Message: fmt.Sprintf("%d more problems are not shown", more),

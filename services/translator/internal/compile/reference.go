@@ -27,6 +27,7 @@ func (w *writer) references(f *entity.Field, v *document.Node) {
 		return
 	}
 	p.buf = append(document.AppendString(p.buf, f.Name), ":["...)
+	written := 0
 	for i, e := range v.Items {
 		path := fmt.Sprintf("%s[%d]", f.Name, i)
 		if e.Kind != document.Map {
@@ -37,7 +38,7 @@ func (w *writer) references(f *entity.Field, v *document.Node) {
 		if !ok {
 			continue
 		}
-		if i > 0 {
+		if written++; written > 1 {
 			p.buf = append(p.buf, ',')
 		}
 		p.buf = append(p.buf, `{"id":`...)

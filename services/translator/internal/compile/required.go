@@ -15,15 +15,15 @@ func (p *parser) required(s subject, n *document.Node, keys []document.Key, in *
 		})
 	}
 	for i := range s.kind.Fields {
-		if f := &s.kind.Fields[i]; f.Required && !has(f.Name) {
+		if f := &s.kind.Fields[i]; f.Required && !has(f.Name) && !mistyped(s.kind, keys, f.Name) {
 			p.problem(s, n.Pos, f.Name, MissingField, "the field is required%s", missingRemedy(s.kind.Name, f.Name))
 		}
 	}
-	if len(s.kind.OneOf) > 0 && !slices.ContainsFunc(s.kind.OneOf, has) {
+	if len(s.kind.OneOf) > 0 && !slices.ContainsFunc(s.kind.OneOf, func(name string) bool { return has(name) || mistyped(s.kind, keys, name) }) {
 		p.problem(s, n.Pos, "", MissingField, "at least one of %s is required", strings.Join(s.kind.OneOf, ", "))
 	}
 	for _, name := range s.kind.Invents {
-		if !has(name) && p.invented(s.kind.Name, name, keys) {
+		if !has(name) && !mistyped(s.kind, keys, name) && p.invented(s.kind.Name, name, keys) {
 			p.problem(s, n.Pos, name, MissingField, "the field is required: a gateway would invent another secret at each load; write it down")
 		}
 	}

@@ -16,7 +16,7 @@ func (p *parser) value(s subject, f *entity.Field, n *document.Node, path string
 	bad := func() []byte {
 		want := f.Type.String()
 		p.wrongType(s, n, path, want)
-		return append(dst, "null"...)
+		return document.Append(dst, n) // so that judges see what is wrong, rather than nothing
 	}
 	switch f.Type {
 	case entity.String:
@@ -106,7 +106,9 @@ func (p *parser) record(s subject, f *entity.Field, n *document.Node, path strin
 		dst = p.value(s, &f.Fields[i], k.Value, path+"."+k.Name, dst)
 	}
 	for i := range f.Fields {
-		if f.Fields[i].Required && n.Get(f.Fields[i].Name) == nil {
+		if f.Fields[i].Required && n.Get(f.Fields[i].Name) == nil && !slices.ContainsFunc(n.Keys, func(k document.Key) bool {
+			return nearest(k.Name, []string{f.Fields[i].Name}) != ""
+		}) {
 			p.problem(s, n.Pos, path+"."+f.Fields[i].Name, MissingField, "the field is required")
 		}
 	}
@@ -252,6 +254,7 @@ func (p *parser) paths(s subject, n *document.Node, dst []byte) []byte {
 		}
 		if e.Kind != document.String {
 			p.wrongType(s, e, field, "a string")
+			dst = document.Append(dst, e)
 			continue
 		}
 		path := e.Text

@@ -97,15 +97,10 @@ func (d *Desk) reserve(ctx context.Context, memory int64) (release func(), err e
 	return func() { d.room.Release(memory) }, nil
 }
 
-// parse reads documents; bad ones are a fault with every problem.
-func (d *Desk) parse(documents []compile.Document) (*compile.Fragment, error) {
-	began := time.Now()
-	fragment, problems := d.Compiler.Parse(documents)
-	d.Metrics.stage("parse", began)
-	if len(problems) > 0 {
-		return nil, refused(problems)
-	}
-	return fragment, nil
+// parse reads documents. With problems the fragment is good for refuse only, or not there.
+func (d *Desk) parse(documents []compile.Document) (*compile.Fragment, []compile.Problem) {
+	defer d.Metrics.stage("parse", time.Now())
+	return d.Compiler.Read(documents)
 }
 
 // merge compiles a group's fragments into a snapshot.

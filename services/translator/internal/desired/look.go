@@ -23,9 +23,9 @@ func (d *Desk) Validate(ctx context.Context, group fleet.GroupID, source fleet.S
 		return nil, nil, err
 	}
 	defer release()
-	fragment, err := d.parse(documents)
-	if err != nil {
-		return nil, nil, err
+	fragment, problems := d.parse(documents)
+	if len(problems) > 0 {
+		return nil, nil, d.refuse(ctx, group, source, documents, fragment, problems)
 	}
 	var state State
 	fragments, digests := map[fleet.SourceID]*compile.Fragment{}, map[fleet.SourceID]fleet.Digest{}
@@ -45,7 +45,7 @@ func (d *Desk) Validate(ctx context.Context, group fleet.GroupID, source fleet.S
 	fragments[source] = fragment
 	m, err := d.merge(fragments, source)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, d.refuseMerge(ctx, group, source, documents, fragments, err)
 	}
 	if group != "" {
 		if err := d.judge(ctx, group, m, source, documents, digests); err != nil {

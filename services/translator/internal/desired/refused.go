@@ -1,7 +1,10 @@
 package desired
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
@@ -42,6 +45,65 @@ func refused(problems []compile.Problem) *fault.Error {
 		e.Problems = append(e.Problems, WireProblem(p))
 	}
 	return e
+}
+
+// refuse tells every problem of documents that cannot be read as they are, also those that the rest of the group and the schemas of its
+// gateways show, so that one answer is enough.
+func (d *Desk) refuse(
+	ctx context.Context, group fleet.GroupID, source fleet.SourceID, documents []compile.Document, fragment *compile.Fragment, problems []compile.Problem,
+) error {
+	if fragment == nil {
+		return refused(problems)
+	}
+	fragments := map[fleet.SourceID]*compile.Fragment{}
+	if group != "" {
+		state, err := d.Ledger.Read(ctx, group)
+		if err != nil {
+			return refused(problems)
+		}
+		var lost []fleet.SourceID
+		if fragments, lost, _, err = d.fragmentsLeft(ctx, state.Sources, source); err != nil || len(lost) > 0 {
+			return refused(problems) // what refers to other sources could seem to be wrong
+		}
+	}
+	fragments[source] = fragment
+	return d.refuseAll(ctx, group, source, documents, fragments, problems)
+}
+
+// refuseMerge adds to the problems of a merge those that the schemas of the group's gateways show.
+func (d *Desk) refuseMerge(
+	ctx context.Context, group fleet.GroupID, source fleet.SourceID, documents []compile.Document,
+	fragments map[fleet.SourceID]*compile.Fragment, err error,
+) error {
+	var f *fault.Error
+	if !errors.As(err, &f) || f.Reason != "INVALID_CONFIG" {
+		return err
+	}
+	return d.refuseAll(ctx, group, source, documents, fragments, nil)
+}
+
+func (d *Desk) refuseAll(
+	ctx context.Context, group fleet.GroupID, source fleet.SourceID, documents []compile.Document,
+	fragments map[fleet.SourceID]*compile.Fragment, problems []compile.Problem,
+) error {
+	draft, more := d.Compiler.Draft(fragments)
+	problems = slices.Concat(problems, withoutSource(more, source))
+	if group != "" && d.Schemas != nil && d.SchemaCheck == Refuse {
+		var judges []compile.Judge
+		for _, j := range d.Schemas.Of(ctx, group).Judges {
+			judges = append(judges, j.Judge)
+		}
+		v, err := draft.Judge(ctx, source, judges)
+		if err != nil {
+			return fmt.Errorf("check by schemas: %w", err)
+		}
+		d.Compiler.Locate(documents, v.Problems)
+		if len(v.Problems) > 0 {
+			d.Metrics.judged("refused")
+		}
+		problems = append(problems, withoutSource(v.Problems, source)...)
+	}
+	return refused(compile.Ordered(problems))
 }
 
 // tooLarge is the fault of a configuration that is over a limit: sending it again will not help.

@@ -46,9 +46,9 @@ func (d *Desk) submit(ctx context.Context, s Submission) (Outcome, error) {
 		return Outcome{}, err
 	}
 	defer release()
-	fragment, err := d.parse(s.Documents)
-	if err != nil {
-		return Outcome{}, err
+	fragment, problems := d.parse(s.Documents)
+	if len(problems) > 0 {
+		return Outcome{}, d.refuse(ctx, s.Group, s.Source, s.Documents, fragment, problems)
 	}
 	stored := fragment.Marshal()
 	digest := fleet.DigestOf(stored)
@@ -73,7 +73,7 @@ func (d *Desk) submit(ctx context.Context, s Submission) (Outcome, error) {
 		fragments[s.Source] = fragment
 		m, err := d.merge(fragments, s.Source)
 		if err != nil {
-			return Outcome{}, false, err
+			return Outcome{}, false, d.refuseMerge(ctx, s.Group, s.Source, s.Documents, fragments, err)
 		}
 		for _, name := range lost {
 			m.warnings = append(m.warnings, compile.Problem{Source: name, Message: "the stored content of this source is gone and the group is without its entities; submit it again"})
