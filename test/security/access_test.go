@@ -1,4 +1,4 @@
-// Package security walks every rpc as every kind of caller, over real TLS.
+// Package security walks every rpc as every kind of caller, and tries every attack that was thought of, over real TLS.
 package security
 
 import (

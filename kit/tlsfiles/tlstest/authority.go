@@ -50,6 +50,20 @@ func New(tb testing.TB) *Authority {
 	return a
 }
 
+// Load is an authority that somebody else made, with its key, to sign more with.
+func Load(tb testing.TB, certFile, keyFile string) *Authority {
+	tb.Helper()
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
+	if !ok {
+		tb.Fatalf("%s holds a %T", keyFile, pair.PrivateKey)
+	}
+	return &Authority{tb: tb, dir: tb.TempDir(), key: key, cert: pair.Leaf, File: certFile}
+}
+
 // Issue makes a certificate for 127.0.0.1 and localhost, with the URIs, in files of the name. Issuing it again replaces the
 // files, each at once, as whoever rotates certificates does.
 func (a *Authority) Issue(name string, uris ...*url.URL) tlsfiles.Files {
