@@ -99,6 +99,12 @@ func (m *metrics) fares(r prometheus.Registerer, view func() board.View) {
 		}
 		return 0
 	})
+	gauge("silverback_agent_certificate_revoked", "1 while the services refuse the node's certificate because it is revoked, else 0.", func() float64 {
+		if len(view().RevokedAt) > 0 {
+			return 1
+		}
+		return 0
+	})
 	gauge("silverback_agent_probes_failing", "Probes of the group that fail, after damping.", func() float64 {
 		n := 0
 		for _, p := range view().Probes {

@@ -266,6 +266,27 @@ func TestNameTakenIsACondition(t *testing.T) {
 	n.until("enrolled again", func() bool { return len(n.plane.Enrolments()) > count })
 }
 
+func TestARevokedCertificateIsACondition(t *testing.T) {
+	n := newNode(t)
+	n.started()
+	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	n.plane.Revoke(true)
+	n.until("both services refuse it", func() bool { return len(n.agent.Status().RevokedAt) == 2 })
+	if s := n.agent.Status(); s.Connected || s.Enrolled || !strings.Contains(n.condition("CertificateRevoked"), "is revoked") {
+		t.Errorf("the agent says %+v", s)
+	}
+	if s := n.agent.Status(); len(s.Unready()) > 0 || s.Revision != 1 {
+		t.Errorf("the gateway is not left alone: %q, revision %d", s.Unready(), s.Revision)
+	}
+	n.plane.Revoke(false)
+	n.hello()
+	n.acked(2, 11, nil, planetest.Routes(t, "a", "b"))
+	n.until("all is well", func() bool {
+		s := n.agent.Status()
+		return s.Enrolled && s.Connected && len(s.RevokedAt) == 0 && n.condition("CertificateRevoked") == ""
+	})
+}
+
 func TestProofForms(t *testing.T) {
 	tests := []struct {
 		name string

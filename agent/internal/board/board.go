@@ -49,9 +49,10 @@ type View struct {
 	Draining          bool              `json:"draining"`
 	DrainReason       string            `json:"drain_reason,omitempty"`
 	DrainSince        time.Time         `json:"drain_since,omitzero"`
-	Connected         bool              `json:"connected"`  // to a distributor
-	NameTaken         bool              `json:"name_taken"` // another agent is enrolled under the node's name
-	Enrolled          bool              `json:"enrolled"`   // at a registry
+	Connected         bool              `json:"connected"`            // to a distributor
+	NameTaken         bool              `json:"name_taken"`           // another agent is enrolled under the node's name
+	Enrolled          bool              `json:"enrolled"`             // at a registry
+	RevokedAt         []string          `json:"revoked_at,omitempty"` // the services that refuse the node's certificate; replaced, never changed
 	LoadTime          time.Duration     `json:"load_time_ns"`
 	ProofTime         time.Duration     `json:"proof_time_ns"`
 	Loads             int64             `json:"loads"`

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/silverback-gateway/silverback/kit/fault"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
@@ -32,6 +33,7 @@ type Plane struct {
 	policy   fleetv1.DriftPolicy
 	owner    string // boot id that holds the name
 	taken    bool   // by an agent that is not there
+	revoked  bool
 	enrolled []*registryv1.EnrolNodeRequest
 	statuses []*fleetv1.NodeStatus
 	left     int
@@ -41,6 +43,7 @@ type Plane struct {
 	renewals int
 	wanted   bool
 	stream   chan *distributorv1.FollowAssignmentResponse // of the open stream
+	cut      context.CancelFunc                           // ends it
 
 	// Hellos, Outcomes and Uploads are what arrived, in order.
 	Hellos   chan *distributorv1.Hello
@@ -141,6 +144,25 @@ func (p *Plane) TakeName(taken bool) {
 	p.taken = taken
 }
 
+// Revoke makes the plane refuse the node's certificate and end its stream, or ends that.
+func (p *Plane) Revoke(is bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.revoked = is
+	if is && p.cut != nil {
+		p.cut()
+		p.cut = nil
+	}
+}
+
+// refusal is what a revoked certificate is answered with; nil for one that is not. The lock is held.
+func (p *Plane) refusal() error {
+	if !p.revoked {
+		return nil
+	}
+	return fault.ToStatus(fault.New(fault.Denied, "CERTIFICATE_REVOKED", "the certificate is revoked")).Err()
+}
+
 // Forget makes the plane forget its nodes, as when a session ran out.
 func (p *Plane) Forget() {
 	p.mu.Lock()
@@ -176,6 +198,9 @@ func (p *Plane) LastStatus() *fleetv1.NodeStatus {
 func (p *Plane) EnrolNode(_ context.Context, r *registryv1.EnrolNodeRequest) (*registryv1.EnrolNodeResponse, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err := p.refusal(); err != nil {
+		return nil, err
+	}
 	if p.taken {
 		return nil, status.Error(codes.AlreadyExists, "another agent renews")
 	}
@@ -199,6 +224,9 @@ func (p *Plane) UploadSchemas(_ context.Context, r *registryv1.UploadSchemasRequ
 func (p *Plane) RenewNode(_ context.Context, r *registryv1.RenewNodeRequest) (*registryv1.RenewNodeResponse, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err := p.refusal(); err != nil {
+		return nil, err
+	}
 	if p.owner != r.GetBootId() {
 		return nil, status.Error(codes.NotFound, "not enrolled")
 	}
@@ -220,9 +248,17 @@ func (p *Plane) FollowAssignment(stream grpc.BidiStreamingServer[distributorv1.F
 		return status.Error(codes.InvalidArgument, "want a hello")
 	}
 	out := make(chan *distributorv1.FollowAssignmentResponse)
+	ctx, cancel := context.WithCancel(stream.Context())
+	defer cancel()
 	p.mu.Lock()
-	p.stream = out
+	refused := p.refusal()
+	if refused == nil {
+		p.stream, p.cut = out, cancel
+	}
 	p.mu.Unlock()
+	if refused != nil {
+		return refused
+	}
 	p.Hellos <- first.GetHello()
 	go func() {
 		for {
@@ -235,7 +271,7 @@ func (p *Plane) FollowAssignment(stream grpc.BidiStreamingServer[distributorv1.F
 	}()
 	for {
 		select {
-		case <-stream.Context().Done():
+		case <-ctx.Done():
 			return nil
 		case m := <-out:
 			if err := stream.Send(m); err != nil {

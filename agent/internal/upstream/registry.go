@@ -104,6 +104,7 @@ func (s *session) step(ctx context.Context) time.Duration {
 	}
 	if err == nil {
 		s.taken(false)
+		noteRevoked(s.Board, s.Log, s.Identity, "registry", nil)
 		s.failures, s.since = 0, time.Now()
 		for _, kind := range []string{nameTaken, groupMissing, registryUnreachable} {
 			s.Board.Clear(kind)
@@ -111,6 +112,10 @@ func (s *session) step(ctx context.Context) time.Duration {
 		return s.interval - rand.N(s.interval/5+1)
 	}
 	s.failures++
+	if noteRevoked(s.Board, s.Log, s.Identity, "registry", err) {
+		s.lose()
+		return afterRefusal()
+	}
 	code := status.Code(err)
 	switch {
 	case code == codes.NotFound && s.enrolled:

@@ -142,7 +142,9 @@ func (f *Follower) Run(ctx context.Context) error {
 			wait = jittered(failures, firstWait)
 			f.Log.Debug("stream to the distributor ended", "error", err, "retry_after", wait)
 		}
-		if time.Since(since) > patience {
+		if noteRevoked(f.Board, f.Log, f.Identity, "distributor", err) {
+			wait = afterRefusal()
+		} else if time.Since(since) > patience {
 			f.Board.Raise("DistributorUnreachable", "no stream to a distributor: "+reason(err), time.Now())
 		}
 		select {
@@ -243,6 +245,7 @@ func (f *Follower) connected() {
 	}
 	f.Board.Update(func(v *board.View) { v.Connected = true })
 	f.Board.Clear("DistributorUnreachable")
+	noteRevoked(f.Board, f.Log, f.Identity, "distributor", nil)
 }
 
 // deliver makes the snapshot of a directive and puts it into the mailbox.

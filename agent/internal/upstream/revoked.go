@@ -1,0 +1,60 @@
+package upstream
+
+import (
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/silverback-gateway/silverback/agent/internal/board"
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
+)
+
+// certificateRevoked is the condition of a node whose certificate an operator revoked.
+const certificateRevoked = "CertificateRevoked"
+
+// revokedWait is how long a refused agent waits at most, half of it at least: only an operator or a new certificate changes the answer.
+const revokedWait = 10 * time.Second
+
+// isRevoked reports whether a call was refused because the node's certificate is revoked.
+func isRevoked(err error) bool {
+	return errors.Is(fault.FromStatus(err), &fault.Error{Kind: fault.Denied, Reason: "CERTIFICATE_REVOKED"})
+}
+
+// noteRevoked notes what a service made of the node's certificate: err is how its call ended, nil when it was let in. The gateway serves on, and what
+// load balancers are told does not change: the certificate opens the control plane, not the gateway.
+func noteRevoked(b *board.Board, log *slog.Logger, who Identity, service string, err error) (refused bool) {
+	refused = isRevoked(err)
+	if !refused && err != nil {
+		return false // it did not look at the certificate, or had another reason
+	}
+	if refused == slices.Contains(b.View().RevokedAt, service) {
+		return refused
+	}
+	var before, now []string
+	b.Update(func(v *board.View) {
+		before = v.RevokedAt
+		now = slices.DeleteFunc(slices.Clone(before), func(s string) bool { return s == service })
+		if refused {
+			now = append(now, service)
+		}
+		v.RevokedAt = now
+	})
+	if refused {
+		b.Raise(certificateRevoked, "the services refuse this node's certificate, and tell it nothing new: "+reason(err), time.Now())
+	}
+	switch {
+	case len(before) == 0:
+		log.Warn("this node's certificate is revoked; the gateway serves on with what it has, and the agent goes on with a new certificate or when an operator undoes it",
+			telemetry.Group, who.Group, telemetry.Node, who.Node, telemetry.Err, reason(err))
+	case len(now) == 0:
+		b.Clear(certificateRevoked)
+		log.Info("this node's certificate is good again", telemetry.Group, who.Group, telemetry.Node, who.Node)
+	}
+	return refused
+}
+
+// afterRefusal is how long to wait before the next try.
+func afterRefusal() time.Duration { return revokedWait/2 + rand.N(revokedWait/2) }
