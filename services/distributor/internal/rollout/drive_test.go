@@ -390,6 +390,48 @@ func TestASilentNodeHoldsUpOneRollout(t *testing.T) {
 	}
 }
 
+// Nodes that the registry has lost, by a deletion in its ledger or because it was cut off from them, keep their streams and what they serve.
+func TestNodesThatNobodyKnowsAnyMoreAreNotSentBack(t *testing.T) {
+	for name, lost := range map[string][]Node{"their records are gone": nil, "they are offline": nodes(0, 3)} {
+		t.Run(name, func(t *testing.T) {
+			d := driven(t, 3, Policy{Waves: []Wave{{Nodes: 1, Soak: time.Minute}, {Percent: 100}}})
+			all := d.in.Nodes
+			d.revise()
+			d.run(time.Second)
+			d.want(2, 1, 1)
+			d.in.Nodes = lost
+			served := slices.Clone(d.runs)
+			for range 3 {
+				d.revise()
+				d.run(time.Second)
+				for i, n := range all {
+					if target := d.in.Assignment.Target(n.Position); target.Revision < served[i].Revision {
+						t.Errorf("node %d served revision %d, and is to run %d", i, served[i].Revision, target.Revision)
+					}
+				}
+			}
+			d.in.Nodes = all
+			d.run(10 * time.Minute)
+			d.want(5, 5, 5)
+		})
+	}
+}
+
+// The same when the last that was heard is that most of them could not be told.
+func TestNodesThatNobodyKnowsAndThatFailAreNotSentBack(t *testing.T) {
+	in := open(3)
+	in.Assignment.Threshold = fleet.MaxPosition
+	in.Rollout.Wave, in.Rollout.State = 2, Progressing
+	in.Tallies = []Tally{{Decision: in.Assignment.Decision, Connected: 3, Serving: 1, Failed: 2, Nodes: Nodes{Serving: Positions{place(1)}, Failed: Positions{place(2), place(3)}}}}
+	in.Newest.Revision++
+	in.Newest.Digest += "newer"
+	in.Nodes = nil
+	d := Plan(start, in)
+	if d.Assignment == nil || d.Assignment.Target(place(1)).Revision != in.Assignment.Candidate.Revision {
+		t.Errorf("the node that serves %v is to run another: %+v", in.Assignment.Candidate, d.Assignment)
+	}
+}
+
 func TestMaxFailedCoversNodesThatNeverAnswer(t *testing.T) {
 	d := driven(t, 5, Policy{MaxFailedPercent: 20})
 	d.hangs[4] = true

@@ -126,7 +126,8 @@ func launch(now time.Time, in Input, r Rollout, a Assignment) Decision {
 // supersedes reports whether the newest revision takes the place of a rollout under way, other than at a gate, and how: nobody has the candidate yet, or it is
 // taken back, or it gets no further. Everything else is waited for, or frequent changes would never come beyond the first wave.
 func supersedes(in Input, r Rollout, a Assignment, c counts) (taking, bool) {
-	how := taking{withdrawn: !c.proven(r)}
+	// Absence takes nothing back: gateways of nodes that the registry has lost serve on, and where none is online no wave takes them on.
+	how := taking{withdrawn: !c.proven(r) && len(c.online) > 0}
 	room := len(a.left(how.withdrawn)) <= maxHolds
 	switch {
 	case a.Threshold == 0:
