@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/intake"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/worldtest"
@@ -21,21 +22,22 @@ func TestANameIsHeldForAsLongAsItsAgentRenews(t *testing.T) {
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = w.Run(ctx) }()
 	defer func() { cancel(); <-ended }()
-	held := func(what, want string) {
+	heldBy := func(what, want string, node fleet.NodeID) {
 		t.Helper()
 		deadline := time.After(time.Minute)
 		for {
-			boot, changed := w.Holder("g", "n")
+			boot, changed := w.Holder("g", node)
 			if boot == want {
 				return
 			}
 			select {
 			case <-changed:
 			case <-deadline:
-				t.Fatalf("%s: the name is held by %q, want %q", what, boot, want)
+				t.Fatalf("%s: the name %s is held by %q, want %q", what, node, boot, want)
 			}
 		}
 	}
+	held := func(what, want string) { t.Helper(); heldBy(what, want, "n") }
 	world.Enrol("g", "n", "first")
 	held("enrolled", "first")
 	world.Node("g", "n", registryv1.Node_STATE_UNREACHABLE)
@@ -44,14 +46,10 @@ func TestANameIsHeldForAsLongAsItsAgentRenews(t *testing.T) {
 	held("enrolled again", "second")
 	world.Sick("g", "n", "DistributorUnreachable")
 	world.Enrol("g", "m", "third") // events come in order: once this one is there the others are
-	for boot := ""; boot != "third"; boot, _ = w.Holder("g", "m") {
-		time.Sleep(time.Millisecond)
-	}
+	heldBy("enrolled", "third", "m")
 	held("cut off from distributors", "second")
 	world.Quarantine("g", "n", true)
 	world.Enrol("g", "m", "fourth")
-	for boot := ""; boot != "fourth"; boot, _ = w.Holder("g", "m") {
-		time.Sleep(time.Millisecond)
-	}
+	heldBy("enrolled again", "fourth", "m")
 	held("in quarantine too", "second")
 }
