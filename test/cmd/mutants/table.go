@@ -163,4 +163,29 @@ var table = []mutation{
 		old: `if c := w.RecvCompress(); c != "" && c != encoding.Identity {`, new: `if c := w.RecvCompress(); c == encoding.Identity {`,
 		pkg: "./test/security", run: "TestRightsComeBeforeTheBody|Compress",
 	},
+	{
+		name: "a ledger that is behind its nodes decides", file: "services/distributor/internal/rollout/plan.go",
+		old: `return hold(now, in, ahead)`, new: `_ = hold`,
+		pkg: rollouts, run: "TestNothingIsDecidedWhileNodesAreAhead",
+	},
+	{
+		name: "a check outlives who asked for it", file: "kit/schema/budget.go",
+		old: `if p.ctx.Err() != nil {`, new: `if false {`,
+		pkg: "./kit/schema", run: "TestACheckEndsWithItsContext",
+	},
+	{
+		name: "schemas of one node refuse", file: "services/translator/internal/schemas/shelf.go",
+		old: `if !n.Counts {`, new: `if false {`,
+		pkg: "./services/translator", run: "TestSchemasOfOneNodeRefuseNothing",
+	},
+	{
+		name: "a minority speaks for a group", file: "services/registry/internal/roster/schemas.go",
+		old: `2*n > b.versions[v.KongVersion] && `, new: ``,
+		pkg: "./services/registry/internal/roster", run: "TestWhoStandsBehindABundle",
+	},
+	{
+		name: "a node stores what it likes", file: "services/registry/internal/schemas/schemas.go",
+		old: `case node >= MaxOfNode:`, new: `case node < 0:`,
+		pkg: "./services/registry/internal/schemas", run: "TestWhoHasRoom",
+	},
 }
