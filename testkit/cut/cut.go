@@ -1,9 +1,10 @@
 // Package cut is a network link that a test can cut, one way or both, slow down, or reset. It forwards TCP on loopback, so it needs
-// no privileges. It does not drop single packets: TCP repeats those, and what a program sees of loss is delay.
+// no privileges. It does not drop single packets: TCP repeats those, and what a program sees of loss is delay, which Lose makes.
 package cut
 
 import (
 	"context"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"testing"
@@ -20,7 +21,10 @@ const (
 	Both = ToServer | ToClient
 )
 
-const dialTimeout = 5 * time.Second
+const (
+	dialTimeout = 5 * time.Second
+	repeatTime  = 200 * time.Millisecond // after which TCP sends again at the soonest what was lost
+)
 
 // A Link forwards connections to one server. It is safe for concurrent use, and ends with its test.
 type Link struct {
@@ -32,6 +36,7 @@ type Link struct {
 	mu      sync.Mutex
 	cut     Direction
 	delay   time.Duration
+	loss    float64
 	changed chan struct{} // closed and replaced at each change
 	conns   map[net.Conn]struct{}
 	closed  bool
@@ -60,11 +65,14 @@ func New(tb testing.TB, target string) *Link {
 // they arrive after Heal, unless an end gives up before. A connection that is made meanwhile is accepted and stays silent.
 func (l *Link) Cut(d Direction) { l.set(func() { l.cut |= d }) }
 
-// Heal lets bytes through again, at once and without delay.
-func (l *Link) Heal() { l.set(func() { l.cut, l.delay = 0, 0 }) }
+// Heal lets bytes through again, at once, without delay or loss.
+func (l *Link) Heal() { l.set(func() { l.cut, l.delay, l.loss = 0, 0, 0 }) }
 
 // Delay holds each piece of data back for a time, in both directions.
 func (l *Link) Delay(d time.Duration) { l.set(func() { l.delay = d }) }
+
+// Lose has each piece of data be lost with a probability, in both directions, and arrive when it was sent again.
+func (l *Link) Lose(probability float64) { l.set(func() { l.loss = probability }) }
 
 // Reset ends every connection of the moment. Both ends see a reset.
 func (l *Link) Reset() {
@@ -141,10 +149,14 @@ func (l *Link) drop(conns ...net.Conn) {
 // pass waits until a direction is open and its delay is over; false when the connection was reset meanwhile.
 func (l *Link) pass(conn net.Conn, d Direction) bool {
 	var waited <-chan time.Time
+	luck := rand.Float64()
 	for {
 		l.mu.Lock()
 		_, alive := l.conns[conn]
 		blocked, delay, changed := l.cut&d != 0, l.delay, l.changed
+		if luck < l.loss {
+			delay += repeatTime
+		}
 		l.mu.Unlock()
 		switch {
 		case !alive:

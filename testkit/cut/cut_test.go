@@ -159,3 +159,23 @@ func TestDelay(t *testing.T) {
 	expectSilence(t, far)
 	expect(t, far, "late")
 }
+
+func TestWhatIsLostArrivesWhenItIsSentAgain(t *testing.T) {
+	address, accepted := server(t)
+	link := cut.New(t, address)
+	client := dial(t, link.Address)
+	send(t, client, "before")
+	far := <-accepted
+	defer func() { _ = far.Close() }()
+	expect(t, far, "before")
+	link.Lose(1)
+	start := time.Now()
+	send(t, client, "lost")
+	expect(t, far, "lost")
+	if took := time.Since(start); took < 200*time.Millisecond {
+		t.Errorf("it arrived after %s", took)
+	}
+	link.Lose(0)
+	send(t, client, "after")
+	expect(t, far, "after")
+}

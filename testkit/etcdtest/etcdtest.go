@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"go.etcd.io/etcd/client/pkg/v3/transport"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -25,7 +26,10 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/port"
 )
 
-const startTimeout = 60 * time.Second
+const (
+	startTimeout = 60 * time.Second
+	retryPause   = 50 * time.Millisecond
+)
 
 // A Server is one or several members of one cluster. It ends with its test.
 type Server struct {
@@ -141,6 +145,58 @@ func (s *Server) restart(tb testing.TB, i int, state string) {
 	}
 }
 
+// Replace does what an operator does about member i when its disk is lost: it takes the member out of the cluster and has a new one with
+// nothing join in its place, at the same addresses. The others must be a majority.
+func (s *Server) Replace(tb testing.TB, i int) {
+	tb.Helper()
+	s.Stop(i)
+	m := s.members[i]
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	client := s.Client(tb)
+	defer func() { _ = client.Close() }()
+	all, err := client.MemberList(ctx)
+	if err != nil {
+		tb.Fatalf("replace a member of etcd: %v", err)
+	}
+	for _, member := range all.Members {
+		if member.Name == m.config.Name {
+			_, err = client.MemberRemove(ctx, member.ID)
+		}
+	}
+	for err == nil {
+		// etcd refuses another change of its members until the others have heard of the last.
+		if _, err = client.MemberAdd(ctx, []string{m.config.AdvertisePeerUrls[0].String()}); !errors.Is(err, rpctypes.ErrUnhealthy) {
+			break
+		}
+		err = ctx.Err()
+		<-time.After(retryPause)
+	}
+	if err == nil {
+		err = os.RemoveAll(m.config.Dir)
+	}
+	if err != nil {
+		tb.Fatalf("replace a member of etcd: %v", err)
+	}
+	s.Restart(tb, i)
+}
+
+// RaiseAlarm has etcd take no writes, as it does by itself when a member has no space left. MakeRoom ends that.
+func RaiseAlarm(tb testing.TB, client *clientv3.Client) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	all, err := client.MemberList(ctx)
+	if err == nil {
+		_, err = etcdserverpb.NewMaintenanceClient(client.ActiveConnection()).Alarm(ctx, &etcdserverpb.AlarmRequest{
+			Action: etcdserverpb.AlarmRequest_ACTIVATE, MemberID: all.Members[0].ID, Alarm: etcdserverpb.AlarmType_NOSPACE,
+		})
+	}
+	if err != nil {
+		tb.Fatalf("raise the alarm of etcd: %v", err)
+	}
+}
+
 // Compact forgets all history before now, so that a watch from an earlier revision fails.
 func Compact(tb testing.TB, client *clientv3.Client) {
 	tb.Helper()
@@ -241,7 +297,11 @@ func MakeRoom(tb testing.TB, client *clientv3.Client) {
 	_, err := client.Delete(ctx, fillPrefix, clientv3.WithPrefix())
 	if err == nil {
 		Compact(tb, client)
-		_, err = client.Defragment(ctx, client.Endpoints()[0])
+	}
+	for _, member := range client.Endpoints() {
+		if err == nil {
+			_, err = client.Defragment(ctx, member)
+		}
 	}
 	if err == nil {
 		_, err = client.AlarmDisarm(ctx, &clientv3.AlarmMember{})

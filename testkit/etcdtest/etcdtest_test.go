@@ -1,8 +1,11 @@
 package etcdtest
 
 import (
+	"errors"
 	"slices"
 	"testing"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 )
 
 // orderly notes in what order things are to be undone.
@@ -28,5 +31,28 @@ func TestTheFolderOutlivesItsMembers(t *testing.T) {
 	folder := slices.Index(o.done, "folder")
 	if folder < 0 || slices.Index(o.done, "cleanup") < folder {
 		t.Errorf("done in the order %q", o.done)
+	}
+}
+
+func TestAMemberIsReplacedAndTheAlarmEnds(t *testing.T) {
+	s := StartCluster(t, 3)
+	client := s.Client(t)
+	put := func(value string) error { _, err := client.Put(t.Context(), "k", value); return err }
+	if err := put("first"); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		s.Replace(t, i)
+	}
+	if answer, err := client.Get(t.Context(), "k"); err != nil || len(answer.Kvs) != 1 {
+		t.Errorf("after all members were replaced: %v, %v", answer, err)
+	}
+	RaiseAlarm(t, client)
+	if err := put("second"); !errors.Is(err, rpctypes.ErrNoSpace) {
+		t.Errorf("with the alarm a write gives %v", err)
+	}
+	MakeRoom(t, client)
+	if err := put("third"); err != nil {
+		t.Error(err)
 	}
 }
