@@ -8,6 +8,12 @@ import (
 // head is how all canonical bytes begin.
 const head = `{"_format_version":"3.0"`
 
+// asIs follows the head of canonical bytes of which Kong must hash nothing.
+const asIs = `,"_transform":false`
+
+// IsAsIs reports whether canonical bytes tell Kong to hash nothing, see SealAsIs.
+func IsAsIs(canonical []byte) bool { return bytes.HasPrefix(canonical, []byte(head+asIs)) }
+
 // Scan walks canonical bytes line by line, without parsing JSON, and calls visit
 // with each entity: its kind, its line (a part of canonical, without comma or
 // line feed) and where that begins. Bytes laid out otherwise end the walk with
@@ -22,6 +28,9 @@ func scan(canonical []byte, visit func(kind string, line []byte, offset, end int
 		return fmt.Errorf("%w: the first line is another", ErrLayout)
 	}
 	at := len(head)
+	if IsAsIs(canonical) {
+		at += len(asIs)
+	}
 	if string(canonical[at:]) == "}\n" {
 		return nil
 	}

@@ -43,8 +43,14 @@ type span struct{ start, end int }
 // an id used twice within a kind (DuplicateError), and an entity that cannot
 // stand on a line or whose JSON has another id (EntityError). It does not parse
 // the JSON: that must have come from Canonicalize or AppendCanonical.
-func Seal(entities []Entity) (*Snapshot, error) {
-	order, size, err := arrange(entities)
+func Seal(entities []Entity) (*Snapshot, error) { return seal(head, entities) }
+
+// SealAsIs is Seal for entities whose passwords are hashed already: the canonical
+// bytes say _transform: false, so that Kong hashes nothing of them.
+func SealAsIs(entities []Entity) (*Snapshot, error) { return seal(head+asIs, entities) }
+
+func seal(head string, entities []Entity) (*Snapshot, error) {
+	order, size, err := arrange(len(head), entities)
 	if err != nil {
 		return nil, fmt.Errorf("seal snapshot: %w", err)
 	}
@@ -170,7 +176,7 @@ func (s *Snapshot) Chunk(sum Sum) ([]byte, error) {
 
 // arrange returns the positions of entities in canonical order and the size of
 // the text that they make.
-func arrange(entities []Entity) (order []int, size int, err error) {
+func arrange(head int, entities []Entity) (order []int, size int, err error) {
 	order = make([]int, len(entities))
 	for i := range entities {
 		order[i] = i
@@ -179,7 +185,7 @@ func arrange(entities []Entity) (order []int, size int, err error) {
 		x, y := &entities[a], &entities[b]
 		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Key, y.Key), cmp.Compare(x.ID, y.ID))
 	})
-	size = len(head) + len("}\n")
+	size = head + len("}\n")
 	seen := make(map[string]struct{})
 	kind := ""
 	for i, at := range order {

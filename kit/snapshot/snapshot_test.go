@@ -320,3 +320,36 @@ func BenchmarkSeal(b *testing.B) {
 		b.SetBytes(s.Size())
 	}
 }
+
+// TestSealAsIs: the first line says that nothing is to be hashed, and all else is as ever.
+func TestSealAsIs(t *testing.T) {
+	entities := []snapshot.Entity{{Kind: "consumers", ID: "1", JSON: []byte(`{"id":"1"}`)}}
+	for _, tc := range []struct {
+		entities []snapshot.Entity
+		want     string
+	}{
+		{entities, "{\"_format_version\":\"3.0\",\"_transform\":false,\n\"consumers\":[\n{\"id\":\"1\"}\n]}\n"},
+		{nil, "{\"_format_version\":\"3.0\",\"_transform\":false}\n"},
+	} {
+		s, err := snapshot.SealAsIs(tc.entities)
+		if err != nil || string(s.Canonical()) != tc.want || !snapshot.IsAsIs(s.Canonical()) {
+			t.Fatalf("got %s, %v, want %s", s.Canonical(), err, tc.want)
+		}
+		opened, err := snapshot.Open(s.Canonical())
+		if err != nil || opened.Digest() != s.Digest() || len(opened.Counts()) != len(s.Counts()) {
+			t.Errorf("%s cannot be opened: %v", s.Canonical(), err)
+		}
+		other, err := snapshot.Seal(tc.entities)
+		if err != nil || other.Digest() == s.Digest() || snapshot.IsAsIs(other.Canonical()) {
+			t.Errorf("sealed to be hashed: %s, %v", other.Canonical(), err)
+		}
+		if changes, err := snapshot.Compare(other.Canonical(), s.Canonical()); err != nil || len(changes) > 0 {
+			t.Errorf("changes %v, %v", changes, err)
+		}
+	}
+	for _, bad := range []string{"{\"_format_version\":\"3.0\",\"_transform\":true}\n", "{\"_format_version\":\"3.0\",\"_transform\":false,\"consumers\":[]}\n"} {
+		if _, err := snapshot.Open([]byte(bad)); err == nil {
+			t.Errorf("%s: opened", bad)
+		}
+	}
+}

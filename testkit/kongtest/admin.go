@@ -263,6 +263,10 @@ func (g *Gateway) answerLoaded(w http.ResponseWriter, l *loaded) {
 				body = append(body, ',')
 			}
 			body = fmt.Appendf(body, "%q:", e.id)
+			if plain := l.plain[e.id]; plain != nil {
+				body = append(body, plain...)
+				continue
+			}
 			body = append(body, e.raw...)
 		}
 		body = append(body, '}')

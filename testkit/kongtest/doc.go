@@ -18,7 +18,7 @@
 //     traditional_compatible flavor, and by simple expressions in the flavor
 //     "expressions"; services, upstreams with weights, strip_path,
 //     preserve_host; the plugins pre-function (its Lua is run), key-auth,
-//     ip-restriction and request-termination.
+//     basic-auth (with the hashes that Kong keeps), ip-restriction and request-termination.
 //   - GET /metrics as the prometheus plugin writes it: requests, bandwidth (of
 //     bodies only) and latencies of proxied requests as far as a plugin asks for
 //     them, connections, workers' memory (a constant) and the node. Requests that
@@ -34,7 +34,7 @@
 // has no effect; metrics of upstreams' health, shared dictionaries and AI; gRPC and stream listeners; certificates and SNIs of a
 // configuration (a TLS listener shows what its options say); a listener for
 // plain HTTP beside one for TLS; health checks and
-// hashing of upstreams; consumers beyond their API keys; databases and hybrid
+// hashing of upstreams; consumers beyond their API keys and passwords; databases and hybrid
 // mode; write access to entities. PCRE and Rust regular expressions are read as
 // Go's.
 package kongtest

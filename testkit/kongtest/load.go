@@ -1,6 +1,8 @@
 package kongtest
 
 import (
+	"crypto/sha1" //nolint:gosec // what Kong keeps of passwords
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -21,6 +23,7 @@ const emptyHash = "00000000000000000000000000000000"
 type loaded struct {
 	hash     string
 	entities map[string][]entity // in the order of posting
+	plain    map[string][]byte   // credentials by id as they were posted, where hashes are kept of them
 	router   *router
 }
 
@@ -76,11 +79,11 @@ func (l *loader) load(doc map[string]any, flatten bool) (*loaded, error) {
 	if len(set.errs) > 0 {
 		return nil, &refused{refusal(set.errs, flatten, roots, true)}
 	}
-	return l.seal(set), nil
+	return l.seal(set, doc["_transform"] != false), nil
 }
 
-func (l *loader) seal(set *population) *loaded {
-	out := &loaded{entities: map[string][]entity{}}
+func (l *loader) seal(set *population, transform bool) *loaded {
+	out := &loaded{entities: map[string][]entity{}, plain: map[string][]byte{}}
 	var text []byte // of all entities of a kind, in one piece: a lab holds many gateways
 	for _, k := range l.kinds.all {
 		nodes := set.byKind[k.name]
@@ -91,6 +94,10 @@ func (l *loader) seal(set *population) *loaded {
 		ends := make([]int, len(nodes))
 		text = text[:0]
 		for i, n := range nodes {
+			if password, ok := n.own["password"].(string); ok && transform && k.name == "basicauth_credentials" {
+				out.plain[n.id] = l.appendFlat(nil, n, set) // what the answer shows
+				n.own["password"] = hashPassword(password, set.target(n, "consumer"))
+			}
 			text = l.appendFlat(text, n, set)
 			list[i] = entity{id: n.id, key: n.text(k.key)}
 			ends[i] = len(text)
@@ -104,6 +111,12 @@ func (l *loader) seal(set *population) *loaded {
 	}
 	out.router = compileRouter(set, l.flavor, l.lua)
 	return out
+}
+
+// hashPassword is what basic-auth keeps of a password.
+func hashPassword(password, consumer string) string {
+	sum := sha1.Sum([]byte(password + consumer)) //nolint:gosec // as Kong does
+	return hex.EncodeToString(sum[:])
 }
 
 // appendFlat writes the entity as Kong keeps it. Defaults are not filled in, but

@@ -25,6 +25,7 @@ type turn struct {
 	requestID       string
 	keys            map[string]bool
 	owners          map[string]string
+	passwords       map[string]login
 	consumer        string        // the username, once a key was recognised
 	byService       bool          // the answer is the upstream's
 	upstream        time.Duration // until the upstream's headers
@@ -59,6 +60,8 @@ func compilePlugin(n *node, luaAllowed bool) *plugin {
 		return &plugin{name: name, priority: 1000000, run: preFunction(config, luaAllowed)}
 	case "key-auth":
 		return &plugin{name: name, priority: 1250, run: keyAuth(config)}
+	case "basic-auth":
+		return &plugin{name: name, priority: 1100, run: basicAuth}
 	case "ip-restriction":
 		return &plugin{name: name, priority: 990, run: ipRestriction(config)}
 	case "request-termination":
@@ -130,6 +133,19 @@ func keyAuth(config map[string]any) func(http.ResponseWriter, *http.Request, *tu
 		t.fail(w, http.StatusUnauthorized, message)
 		return true
 	}
+}
+
+// basicAuth compares hashes, as Kong does: it knows no password.
+func basicAuth(w http.ResponseWriter, r *http.Request, t *turn) bool {
+	username, password, _ := r.BasicAuth()
+	known, found := t.passwords[username]
+	if found && known.hash == hashPassword(password, known.consumer) {
+		t.consumer = known.owner
+		return false
+	}
+	w.Header().Set("WWW-Authenticate", `Basic realm="service"`)
+	t.fail(w, http.StatusUnauthorized, "Unauthorized")
+	return true
 }
 
 func ipRestriction(config map[string]any) func(http.ResponseWriter, *http.Request, *turn) bool {

@@ -56,7 +56,7 @@ func (g *Gateway) serveProxy(w http.ResponseWriter, r *http.Request) {
 		t.fail(w, http.StatusNotFound, "no Route matched with those values")
 		return
 	}
-	t.keys, t.owners = rt.keys, rt.owners
+	t.keys, t.owners, t.passwords = rt.keys, rt.owners, rt.passwords
 	rule, matched := rt.match(r)
 	if rule == nil {
 		t.fail(w, http.StatusNotFound, "no Route matched with those values")

@@ -16,9 +16,13 @@ type router struct {
 	upstreams map[string]*upstream
 	keys      map[string]bool   // of key-auth
 	owners    map[string]string // of keys: the consumers' usernames
+	passwords map[string]login  // of basic-auth, by username
 	global    []*plugin
 	metered   *metering // by a global prometheus plugin
 }
+
+// login is a credential of basic-auth.
+type login struct{ consumer, owner, hash string }
 
 // rule is one way into a route: a route with several paths has several, for a
 // longer path wins whatever else the route lists.
@@ -55,7 +59,7 @@ type service struct {
 }
 
 func compileRouter(set *population, flavor string, lua bool) *router {
-	r := &router{upstreams: compileUpstreams(set), keys: map[string]bool{}, owners: map[string]string{}}
+	r := &router{upstreams: compileUpstreams(set), keys: map[string]bool{}, owners: map[string]string{}, passwords: map[string]login{}}
 	usernames := map[string]string{}
 	for _, n := range set.byKind["consumers"] {
 		usernames[n.id] = n.text("username")
@@ -63,6 +67,10 @@ func compileRouter(set *population, flavor string, lua bool) *router {
 	for _, n := range set.byKind["keyauth_credentials"] {
 		r.keys[n.text("key")] = true
 		r.owners[n.text("key")] = usernames[set.target(n, "consumer")]
+	}
+	for _, n := range set.byKind["basicauth_credentials"] {
+		consumer := set.target(n, "consumer")
+		r.passwords[n.text("username")] = login{consumer, usernames[consumer], n.text("password")}
 	}
 	services := map[string]*service{}
 	for _, n := range set.byKind["services"] {

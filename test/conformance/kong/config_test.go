@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/silverback-gateway/silverback/kit/snapshot"
 )
 
 const nothing = "{\"_format_version\":\"3.0\"}\n"
@@ -150,6 +152,63 @@ func TestF08_TheAnswerRepeatsEverySecret(t *testing.T) {
 		decode(t, get(t, k.admin+"/config"), &export)
 		if export.Config == text || !strings.Contains(export.Config, "conformance-s3cret") || !strings.Contains(export.Config, "_transform: false") {
 			t.Errorf("the export is not Kong's own form: %s", short(export.Config))
+		}
+	})
+}
+
+// TestPasswordsAreHashedUnlessTransformIsFalse: the bytes are those that a translator seals of entities with hashes.
+func TestPasswordsAreHashedUnlessTransformIsFalse(t *testing.T) {
+	const consumer = "0b2e2520-8980-505a-b7a2-769e8dde10c3"
+	const hash = "c4b9e96639197e9a2f0d3641ae84300c27017a90" // of p
+	entities := func(password string) []snapshot.Entity {
+		return []snapshot.Entity{
+			{Kind: "consumers", ID: consumer, JSON: []byte(`{"id":"` + consumer + `","username":"a"}`)},
+			{Kind: "basicauth_credentials", ID: "b8b13216-f8d0-5482-8264-f38e673a5811", JSON: []byte(
+				`{"consumer":{"id":"` + consumer + `"},"id":"b8b13216-f8d0-5482-8264-f38e673a5811","password":"` + password + `","username":"u"}`)},
+			{Kind: "routes", ID: "11111111-1111-4111-8111-111111111111", JSON: []byte(
+				`{"id":"11111111-1111-4111-8111-111111111111","name":"guarded","paths":["/guarded"]}`)},
+			{Kind: "plugins", ID: "22222222-2222-4222-8222-222222222222", JSON: []byte(
+				`{"id":"22222222-2222-4222-8222-222222222222","name":"basic-auth","route":{"id":"11111111-1111-4111-8111-111111111111"}}`)},
+			{Kind: "plugins", ID: "33333333-3333-4333-8333-333333333333", JSON: []byte(
+				`{"config":{"message":"in","status_code":200},"id":"33333333-3333-4333-8333-333333333333","name":"request-termination",` +
+					`"route":{"id":"11111111-1111-4111-8111-111111111111"}}`)},
+		}
+	}
+	each(t, func(t *testing.T, k *target) {
+		for _, tc := range []struct {
+			name     string
+			seal     func([]snapshot.Entity) (*snapshot.Snapshot, error)
+			password string
+			kept     string // "": something else, that nobody logs in with
+		}{
+			{"a plain password", snapshot.Seal, "p", hash},
+			{"a hash that is to stay", snapshot.SealAsIs, hash, hash},
+			{"a hash that is hashed again", snapshot.Seal, hash, ""},
+			{"a plain password that is to stay", snapshot.SealAsIs, "plain-p", ""},
+		} {
+			sealed, err := tc.seal(entities(tc.password))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := k.load(t, string(sealed.Canonical()))
+			if !strings.Contains(string(got.body), `"password":"`+tc.password+`"`) {
+				t.Errorf("%s: the answer does not show what was posted: %s", tc.name, got)
+			}
+			var export struct{ Config string }
+			decode(t, get(t, k.admin+"/config"), &export)
+			if strings.Contains(export.Config, hash) != (tc.kept == hash) {
+				t.Errorf("%s: kept is %s", tc.name, short(export.Config))
+			}
+			want := http.StatusUnauthorized
+			if tc.kept != "" {
+				want = http.StatusOK
+			}
+			eventually(t, tc.name+" takes effect", func() error {
+				if got := ask(t, http.MethodGet, k.proxy+"/guarded", "", "Authorization", "Basic dTpw"); got.code != want { // u:p
+					return fmt.Errorf("got %s, want %d", got, want)
+				}
+				return nil
+			})
 		}
 	})
 }

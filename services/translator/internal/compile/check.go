@@ -56,10 +56,6 @@ func (p *parser) check(s subject, n *document.Node, keys []document.Key, bad map
 		p.checkRoute(s, n, v, bad)
 	case "upstreams":
 		p.checkUpstream(s, n, v, bad)
-	case "basicauth_credentials", "oauth2_credentials":
-		if p.header.hashed != nil {
-			p.problem(s, n.Pos, "", Unsupported, "_transform: false is not supported together with passwords; leave it out and give the passwords in plain text")
-		}
 	case "cloned_plugins":
 		if ref := v.get("ref"); ref != nil && !bad["ref"] && !knownPlugin(ref.Text) {
 			p.problem(s, ref.Pos, "ref", DanglingReference, "there is no plugin %s to clone%s", quote(ref.Text), didYouMean(ref.Text, pluginNames()))

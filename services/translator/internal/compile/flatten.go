@@ -71,6 +71,7 @@ func (p *parser) entity(kind *entity.Kind, n *document.Node, in *nest) {
 	p.required(s, n, keys, in)
 	p.check(s, n, keys, flawed(p.problems[before:]))
 	p.flaw(&it, index, before, keys)
+	it.hashed = p.hashed(s, keys)
 	it.body = string(p.buf)
 	it.own()
 	p.fragment.items[index] = it

@@ -99,6 +99,7 @@ type item struct {
 	refs    []reference
 	keys    []string // values of the kind's IDFields, empty for references
 	unique  []uniqueValue
+	hashed  bool // holds a hash where a gateway would make one
 }
 
 type place struct {

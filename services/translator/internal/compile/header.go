@@ -13,13 +13,14 @@ type header struct {
 	tags     []string
 	defaults map[string]*document.Node // by kind, singular
 	configs  map[string]*document.Node // shared plugin configurations
-	hashed   *document.Node            // passwords are hashes already
+
+	hashed          bool // _transform: false: passwords and secrets are hashes already
+	hashedPasswords bool // those of basic-auth are, by decK's word
 }
 
 // merged is what the documents of a source must agree on.
 type merged struct {
 	major     byte
-	transform string
 	workspace *string
 	plane     *string
 }
@@ -125,17 +126,13 @@ var headerKeys = []string{
 
 func (p *parser) readHeader(root *document.Node) {
 	none := subject{}
-	transform := "true"
 	for _, key := range root.Keys {
 		n := key.Value
 		switch key.Name {
 		case "_transform":
 			switch n.Kind {
 			case document.Bool:
-				transform = n.Text
-				if transform == "false" {
-					p.header.hashed = n
-				}
+				p.header.hashed = n.Text == "false"
 			case document.Null:
 			default:
 				p.wrongType(none, n, key.Name, "a boolean")
@@ -162,10 +159,6 @@ func (p *parser) readHeader(root *document.Node) {
 			}
 		}
 	}
-	if p.seen.transform != "" && p.seen.transform != transform {
-		p.problem(none, root.Pos, "_transform", Conflict, "documents with and without _transform: false cannot be merged")
-	}
-	p.seen.transform = transform
 }
 
 // same refuses documents of one source that name different owners.
@@ -237,10 +230,8 @@ func (p *parser) info(n *document.Node) {
 		case "skip_hash_for_basic_auth":
 			if v.Kind != document.Bool {
 				p.wrongType(none, v, "_info."+key.Name, "a boolean")
-			} else if v.Text == "true" {
-				p.warn(none, key.Pos, "_info."+key.Name, Unsupported,
-					"gateways without a database hash every basic-auth password when they load it; a password that is a hash already will not be recognised")
 			}
+			p.header.hashedPasswords = v.Text == "true"
 		case "include_plugin_definitions":
 		default:
 			p.problem(none, key.Pos, "_info", UnknownField, "unknown field %s%s", quote(key.Name), didYouMean(key.Name, known))

@@ -50,6 +50,9 @@ func (c *Compiler) Humanize(canonical []byte) ([]byte, error) {
 	h.collect(byKind)
 	slices.SortStableFunc(kinds, func(a, b string) int { return rankOf(a) - rankOf(b) })
 	out := []byte("_format_version: \"3.0\"\n")
+	if snapshot.IsAsIs(canonical) {
+		out = append(out, "_transform: false\n"...)
+	}
 	for _, kind := range kinds {
 		k := c.table.Kind(kind)
 		if k == nil {

@@ -26,6 +26,7 @@ type Result struct {
 	Origins  []Origin          // of the entity at the same position
 	Counts   map[string]int    // by kind, plural
 	Warnings []Problem
+	AsIs     bool              // something is hashed already: gateways must not transform it
 	flaws    map[int][]Problem // of the entity at the position: only in a draft
 	vague    map[int]bool      // whether its id is made up: only in a draft
 }
@@ -61,6 +62,7 @@ func (c *Compiler) merger(fragments map[SourceID]*Fragment) *merger {
 	m.order()
 	m.register()
 	m.resolve()
+	m.asIs = m.transform() >= 0
 	return m
 }
 
@@ -94,6 +96,7 @@ type merger struct {
 	problems []Problem
 	warnings []Problem
 	unread   map[string]bool // kinds of which entities could not be read
+	asIs     bool
 }
 
 func (m *merger) index(kind string) *kindIndex {
@@ -378,7 +381,7 @@ func (m *merger) target(e *resolved, r int) string {
 func (m *merger) emit() *Result {
 	result := &Result{
 		Entities: make([]snapshot.Entity, 0, len(m.all)), Origins: make([]Origin, 0, len(m.all)), Counts: map[string]int{},
-		Warnings: m.warnings, flaws: map[int][]Problem{}, vague: map[int]bool{},
+		Warnings: m.warnings, AsIs: m.asIs, flaws: map[int][]Problem{}, vague: map[int]bool{},
 	}
 	size := 0
 	for i := range m.all {

@@ -12,6 +12,9 @@ import (
 // stored form cannot express.
 const fragmentVersion = 1
 
+// withHashes is the version of a fragment with hashes: it goes on with the positions of these items. Others keep the form that they had.
+const withHashes = 2
+
 // ErrFragment is the error of a stored fragment that cannot be read: damaged, or
 // of another version. Its documents must be parsed again.
 var ErrFragment = errors.New("unreadable fragment")
@@ -24,7 +27,17 @@ func (f *Fragment) Marshal() []byte {
 		size += 64 + len(f.items[i].body) + 48*len(f.items[i].refs)
 	}
 	e := &encoder{out: make([]byte, 0, size)}
-	e.out = append(e.out, fragmentVersion)
+	var hashed []int
+	for i := range f.items {
+		if f.items[i].hashed {
+			hashed = append(hashed, i)
+		}
+	}
+	version := byte(fragmentVersion)
+	if len(hashed) > 0 {
+		version = withHashes
+	}
+	e.out = append(e.out, version)
 	e.count(len(f.Documents))
 	for _, d := range f.Documents {
 		e.text(d)
@@ -40,6 +53,12 @@ func (f *Fragment) Marshal() []byte {
 	e.count(len(f.items))
 	for i := range f.items {
 		e.item(&f.items[i])
+	}
+	if version == withHashes {
+		e.count(len(hashed))
+		for _, i := range hashed {
+			e.count(i)
+		}
 	}
 	return binary.BigEndian.AppendUint32(e.out, crc32.Checksum(e.out, crc32.MakeTable(crc32.Castagnoli)))
 }
@@ -99,7 +118,7 @@ func (e *encoder) item(it *item) {
 
 // Unmarshal reads what Marshal made. Whatever else is given to it is ErrFragment.
 func (c *Compiler) Unmarshal(stored []byte) (*Fragment, error) {
-	if len(stored) < 5 || stored[0] != fragmentVersion {
+	if len(stored) < 5 || stored[0] != fragmentVersion && stored[0] != withHashes {
 		return nil, fmt.Errorf("%w: it has another version", ErrFragment)
 	}
 	body, tail := stored[:len(stored)-4], stored[len(stored)-4:]
@@ -127,6 +146,15 @@ func (c *Compiler) Unmarshal(stored []byte) (*Fragment, error) {
 			break
 		}
 		c.item(d, &f.items[i], len(f.Documents), n)
+	}
+	if stored[0] == withHashes {
+		for range d.count(1) {
+			if i := d.number(); i < n {
+				f.items[i].hashed = true
+			} else {
+				d.bad = true
+			}
+		}
 	}
 	d.bad = d.bad || !c.ordered(f.items)
 	if d.bad || d.rest != "" {

@@ -117,7 +117,11 @@ func (d *Desk) merge(fragments map[fleet.SourceID]*compile.Fragment, submitted f
 		return nil, refused(withoutSource(problems, submitted))
 	}
 	began = time.Now()
-	sealed, err := snapshot.Seal(result.Entities)
+	seal := snapshot.Seal
+	if result.AsIs {
+		seal = snapshot.SealAsIs
+	}
+	sealed, err := seal(result.Entities)
 	d.Metrics.stage("seal", began)
 	var over *snapshot.TooLargeError
 	if errors.As(err, &over) {
