@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,7 @@ const Group = "default"
 type Config struct {
 	Registries, Translators, Distributors, Gateways int
 
+	ServiceFlags     []string // of every service, such as --etcd-prefix for one of two fleets on an etcd
 	DistributorFlags []string // of every distributor
 	AgentFlags       []string // of every agent
 	GatewayFlags     []string // of every simulated gateway
@@ -153,7 +155,7 @@ func (f *Fleet) service(kind string, i int, etcd []string, flags ...string) *Ser
 	f.tb.Helper()
 	s := &Service{Kind: kind, GRPC: Address(f.tb), HTTP: Address(f.tb)}
 	s.ToEtcd, etcd = f.links(etcd)
-	args := append([]string{"--listen=" + s.GRPC, "--http-listen=" + s.HTTP, "--etcd-endpoints=" + strings.Join(etcd, ",")}, flags...)
+	args := append([]string{"--listen=" + s.GRPC, "--http-listen=" + s.HTTP, "--etcd-endpoints=" + strings.Join(etcd, ",")}, slices.Concat(f.config.ServiceFlags, flags)...)
 	if f.certs != "" {
 		name := "service-" + kind
 		args = append(args, "--cert-file="+f.cert(name+".crt"), "--key-file="+f.cert(name+".key"), "--client-ca-file="+f.cert("ca.crt"),
