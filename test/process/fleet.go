@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -22,6 +24,11 @@ const StartTime = time.Minute
 // Group is the group that a fleet's gateways belong to.
 const Group = "default"
 
+// diskSize is the size of a small disk: some times what an agent keeps of the configurations of tests.
+const diskSize = 4 << 20
+
+var errNoSmallDisk = errors.New("the fleet was started without small disks")
+
 // Config says what a fleet is.
 type Config struct {
 	Registries, Translators, Distributors, Gateways int
@@ -33,6 +40,10 @@ type Config struct {
 
 	// Links puts a link that can be cut between each service and etcd, and between each agent and what it dials.
 	Links bool
+
+	// SmallDisks gives each gateway and its agent a disk of their own for their files, which can be filled. Where that is not allowed, they
+	// have none, and Gateway.NoDisk says why.
+	SmallDisks bool
 
 	// Certs is a folder of certificates by silverback certs: of the three services for 127.0.0.1, of the nodes gw-1 to gw-n of the
 	// group, and of the user admin. With it all parts speak TLS, to etcd too, and tell callers apart.
@@ -72,6 +83,9 @@ type Gateway struct {
 	HTTP                 string // host:port of the agent
 	BootFile             string
 	Control              string // URL at which the simulated gateway takes faults
+	NoDisk               error  // why the disk cannot be filled; nil with Config.SmallDisks, where it can
+
+	ballast string // the file that fills the disk
 
 	// The agent's ways out, one for each replica; none without Config.Links.
 	ToRegistry, ToDistributor, ToAdmin []*cut.Link
@@ -106,6 +120,22 @@ func (g *Gateway) SetFaults(f Faults) error {
 	_ = answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("set faults of %s: %s", g.Name, answer.Status)
+	}
+	return nil
+}
+
+// FillDisk leaves no byte on the disk of the gateway and its agent, until EmptyDisk.
+func (g *Gateway) FillDisk() error {
+	if g.NoDisk != nil {
+		return g.NoDisk
+	}
+	return fill(g.ballast)
+}
+
+// EmptyDisk ends FillDisk.
+func (g *Gateway) EmptyDisk() error {
+	if err := os.Remove(g.ballast); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("empty the disk of %s: %w", g.Name, err)
 	}
 	return nil
 }
@@ -214,6 +244,11 @@ func (f *Fleet) gateway(name, folder string) *Gateway {
 	}
 	// Kong does not start without the file that its declarative_config names.
 	err := os.MkdirAll(dir, 0o700)
+	if g.ballast, g.NoDisk = filepath.Join(dir, "ballast"), errNoSmallDisk; err == nil && f.config.SmallDisks {
+		if g.NoDisk = smallDisk(dir, diskSize); g.NoDisk == nil {
+			f.tb.Cleanup(func() { unmount(dir) })
+		}
+	}
 	if err == nil {
 		err = os.WriteFile(g.BootFile, []byte("{\"_format_version\":\"3.0\"}\n"), 0o600)
 	}

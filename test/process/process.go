@@ -25,6 +25,7 @@ type Process struct {
 	tb      testing.TB
 	path    string
 	args    []string
+	env     []string // beside what it inherits
 	logFile string
 
 	cmd  *exec.Cmd
@@ -55,7 +56,7 @@ func (p *Process) Restart() {
 	}
 	defer func() { _ = log.Close() }()
 	cmd := exec.CommandContext(context.Background(), p.path, p.args...) // a test ends it by signals, in its own way
-	cmd.Stdout, cmd.Stderr, cmd.Env = log, log, plainEnv()
+	cmd.Stdout, cmd.Stderr, cmd.Env = log, log, plainEnv(p.env...)
 	dieWithParent(cmd)
 	if err := cmd.Start(); err != nil {
 		p.tb.Fatalf("start %s: %v", p.Name, err)
