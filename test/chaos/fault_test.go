@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,6 +23,9 @@ type fault struct {
 	node   string // the gateway, when it is one's
 	begin  func()
 	end    func()
+
+	unable error // why it cannot be made here
+	last   bool  // it ends when the fleet has converged, not before
 }
 
 // An arena is what faults are made in.
@@ -37,6 +42,7 @@ type maker func(a *arena, chance *rand.Rand) fault
 var makers = []maker{
 	killService, freezeService, cutServiceFromEtcd, slowServiceToEtcd, killAgent, freezeAgent, killGateway, killGatewayAndAgent,
 	cutAgentFromRegistry, cutAgentFromDistributors, cutAgentFromGateway, hangGateway, lyingGateway, slowGateway, failingGateway, loseMember, compact, twinAgent,
+	fullEtcd, replaceMember, foreignClocks, fullDisk, lossyServiceToEtcd, lossyAgent,
 }
 
 func pick[T any](chance *rand.Rand, from []T) T { return from[chance.IntN(len(from))] }
@@ -176,6 +182,68 @@ func twinAgent(a *arena, chance *rand.Rand) fault {
 	}}
 }
 
+// fullEtcd has etcd take no writes, and then does what its runbook says.
+func fullEtcd(a *arena, _ *rand.Rand) fault {
+	return fault{name: "etcd is full", victim: "etcd", begin: func() { etcdtest.RaiseAlarm(a.t, a.etcd.Client(a.t)) }, end: func() {
+		etcdtest.MakeRoom(a.t, a.etcd.Client(a.t))
+	}}
+}
+
+// replaceMember loses a member and its disk, and has a new one join with nothing.
+func replaceMember(a *arena, chance *rand.Rand) fault {
+	i := chance.IntN(len(a.etcd.Endpoints))
+	return fault{name: fmt.Sprintf("wipe etcd member %d", i), victim: "etcd", begin: func() { a.etcd.Stop(i) }, end: func() { a.etcd.Replace(a.t, i) }}
+}
+
+// clocks are by how much the wall clocks of leaders are wrong: more and less than a deadline, and than a soak.
+var clocks = []time.Duration{-31 * time.Minute, -11 * time.Minute, 11 * time.Minute, 31 * time.Minute}
+
+// foreignClocks starts every distributor again on a wall clock of its own, so that whoever leads has a wrong one, until the fleet has converged.
+func foreignClocks(a *arena, chance *rand.Rand) fault {
+	foreign := foreignClock(a.t)
+	ahead := map[*process.Service]time.Duration{}
+	var text []string
+	for _, d := range a.fleet.Distributors {
+		ahead[d] = pick(chance, clocks)
+		text = append(text, ahead[d].String())
+	}
+	set := func(wrong bool) {
+		for _, d := range a.fleet.Distributors {
+			if wrong {
+				foreign.Set(d.Process, ahead[d])
+			} else {
+				foreign.Set(d.Process, 0)
+			}
+		}
+	}
+	return fault{name: "distributors on clocks ahead by " + strings.Join(text, ", "), victim: "clocks", last: true, begin: func() { set(true) }, end: func() { set(false) }}
+}
+
+func fullDisk(a *arena, chance *rand.Rand) fault {
+	g := pick(chance, a.fleet.Gateways)
+	return fault{
+		name: "the disk is full", victim: g.Name, node: g.Name, unable: g.NoDisk,
+		begin: func() { a.must(g.FillDisk()) }, end: func() { a.must(g.EmptyDisk()) },
+	}
+}
+
+func lossyServiceToEtcd(a *arena, chance *rand.Rand) fault {
+	s, loss := pick(chance, a.fleet.Services()), 0.05+0.4*chance.Float64()
+	return fault{
+		name: fmt.Sprintf("lose %.0f %% between %s and etcd", 100*loss, s.Name), victim: s.Name,
+		begin: func() { loseAll(s.ToEtcd, loss) }, end: func() { healAll(s.ToEtcd) },
+	}
+}
+
+func lossyAgent(a *arena, chance *rand.Rand) fault {
+	g, loss := pick(chance, a.fleet.Gateways), 0.05+0.4*chance.Float64()
+	links := slices.Concat(g.ToRegistry, g.ToDistributor, g.ToAdmin)
+	return fault{
+		name: fmt.Sprintf("lose %.0f %% between agent and all else", 100*loss), victim: g.Name, node: g.Name,
+		begin: func() { loseAll(links, loss) }, end: func() { healAll(links) },
+	}
+}
+
 func cutAll(links []*cut.Link, d cut.Direction) {
 	for _, l := range links {
 		l.Cut(d)
@@ -185,6 +253,12 @@ func cutAll(links []*cut.Link, d cut.Direction) {
 func delayAll(links []*cut.Link, d time.Duration) {
 	for _, l := range links {
 		l.Delay(d)
+	}
+}
+
+func loseAll(links []*cut.Link, probability float64) {
+	for _, l := range links {
+		l.Lose(probability)
 	}
 }
 

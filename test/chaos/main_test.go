@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,13 +16,32 @@ import (
 
 var binaries process.Binaries // built once, by TestMain
 
+// foreignDistributor is a distributor whose wall clock can be wrong. It is built while the first tests run.
+var foreignDistributor = sync.OnceValues(func() (process.ForeignClock, error) { return binaries.BuildForeign("distributor") })
+
+// foreignClock returns that distributor, once it is built.
+func foreignClock(t *testing.T) process.ForeignClock {
+	t.Helper()
+	clock, err := foreignDistributor()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return clock
+}
+
 func TestMain(m *testing.M) {
+	if code, ran := process.OwnMounts(); ran {
+		os.Exit(code)
+	}
 	var err error
 	if binaries, err = process.Build(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	var building sync.WaitGroup
+	building.Go(func() { _, _ = foreignDistributor() }) // who wants it first is told what is wrong with it
 	code := m.Run()
+	building.Wait()
 	binaries.Remove()
 	os.Exit(code)
 }

@@ -88,6 +88,18 @@ func (r *recorder) mark() int {
 	return len(r.history)
 }
 
+// submissions is how many were accepted so far.
+func (r *recorder) submissions() (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.history {
+		if e.Kind == check.Submitted {
+			n++
+		}
+	}
+	return n
+}
+
 // since returns the history from a mark on, and before it every submission: what revisions hold is not of one moment.
 func (r *recorder) since(mark int) (all []check.Event) {
 	r.mu.Lock()
@@ -98,6 +110,19 @@ func (r *recorder) since(mark int) (all []check.Event) {
 		}
 	}
 	return append(all, r.history[mark:]...)
+}
+
+// looked is what was seen of agents and gateways from a mark on. It leaves the submissions out: numbers of revisions are made again after
+// a restore.
+func (r *recorder) looked(mark int) (all []check.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.history[mark:] {
+		if e.Kind == check.Viewed || e.Kind == check.Answered {
+			all = append(all, e)
+		}
+	}
+	return all
 }
 
 // looks waits until every gateway was asked so often for every writer's route.

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/silverback-gateway/silverback/test/chaos/check"
 	"github.com/silverback-gateway/silverback/test/process"
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
@@ -159,4 +161,54 @@ func TestALostLedgerIsToldAndRecovered(t *testing.T) {
 	unmoved(t, f, 1, 1)
 	recovered(t, f, 2)
 	serving(t, f, 1, 1)
+}
+
+// TestALedgerGoesBackUnderWriters restores etcd to a backup while writers submit, and lets them go on submitting to what was restored: its numbers
+// grow, and nothing of it may reach a gateway before somebody says so.
+func TestALedgerGoesBackUnderWriters(t *testing.T) {
+	etcd := etcdtest.Start(t)
+	f := process.StartFleet(t, binaries, etcd.Endpoints, process.Config{
+		Registries: 1, Translators: 1, Distributors: 2, Gateways: 3, DistributorFlags: []string{"--election-ttl=2s"}, GatewayFlags: []string{"-refuse-route=" + badRoute},
+	})
+	p := newPlay(t, &arena{t: t, fleet: f, etcd: etcd})
+	first := p.rec.mark()
+	backup := etcd.Backup(t)
+	stop := p.writing(300 * time.Millisecond)
+	p.goOn(t, 8)
+	stop()
+	p.converge(t)
+	p.rec.add(check.Event{Kind: check.Settled})
+	p.rec.looks(2)
+	for _, problem := range check.History(p.rec.since(first)) {
+		t.Error(problem)
+	}
+	for _, s := range f.Services() {
+		s.Kill()
+	}
+	still := p.rec.mark()
+	etcd.Restore(t, backup)
+	again(t, f)
+	stop = p.writing(100 * time.Millisecond)
+	p.goOn(t, 40) // until the ledger's numbers are where they were, and beyond
+	stop()
+	tells(t, p.cli, "3 nodes are ahead of it", "status")
+	p.rec.looks(2)
+	for _, problem := range check.Still(p.rec.looked(still)) {
+		t.Error(problem)
+	}
+	recovered(t, f, 1)
+	after := p.rec.mark()
+	stop = p.writing(300 * time.Millisecond)
+	p.goOn(t, 6)
+	stop()
+	// What was submitted before the restore and is not in the backup is lost, which the writers submit again by going on.
+	for _, g := range f.Gateways {
+		for _, w := range p.writers {
+			process.Eventually(t, convergeTime, g.Name+" serves what "+w.name+" submitted last", func() error { return answersWith(g, w) })
+		}
+	}
+	p.rec.looks(2)
+	if problems := check.History(p.rec.looked(after)); len(problems) > 0 {
+		t.Errorf("after the recovery: %v", problems)
+	}
 }

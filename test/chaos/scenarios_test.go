@@ -24,7 +24,7 @@ const sickTime = 40 * time.Second
 func TestScenarios(t *testing.T) {
 	etcd := etcdtest.StartCluster(t, 3)
 	f := process.StartFleet(t, binaries, etcd.Endpoints, process.Config{
-		Registries: 2, Translators: 2, Distributors: 3, Gateways: 4, Links: true, DistributorFlags: []string{"--election-ttl=2s"},
+		Registries: 2, Translators: 2, Distributors: 3, Gateways: 4, Links: true, SmallDisks: true, DistributorFlags: []string{"--election-ttl=2s"},
 		GatewayFlags: []string{"-refuse-route=" + badRoute},
 	})
 	p := newPlay(t, &arena{t: t, fleet: f, etcd: etcd})
@@ -38,6 +38,9 @@ func TestScenarios(t *testing.T) {
 		{"changes come faster than waves", fastChanges},
 		{"a gateway hangs, and what it served comes back", swapUnderAHang},
 		{"two agents have one name", twins},
+		{"the disk of a gateway is full", fullDiskOfOne},
+		{"the ledger is wronged, and is full", wrongedLedger},
+		{"an agent is away for long, under leaders of foreign clocks", foreignLeaders},
 	} {
 		if !t.Run(scenario.name, func(t *testing.T) {
 			p.t, p.rec.tb = t, t

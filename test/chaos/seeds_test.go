@@ -48,7 +48,7 @@ func TestSeeds(t *testing.T) {
 	}
 	etcd := etcdtest.StartCluster(t, 3)
 	f := process.StartFleet(t, binaries, etcd.Endpoints, process.Config{
-		Registries: 2, Translators: 2, Distributors: 3, Gateways: 4, Links: true, DistributorFlags: []string{"--election-ttl=2s"},
+		Registries: 2, Translators: 2, Distributors: 3, Gateways: 4, Links: true, SmallDisks: true, DistributorFlags: []string{"--election-ttl=2s"},
 		GatewayFlags: []string{"-refuse-route=" + badRoute},
 	})
 	a := &arena{t: t, fleet: f, etcd: etcd}
@@ -102,7 +102,7 @@ func (p *play) run(t *testing.T, seed uint64) {
 	head := p.waiter.newest(t.Context())
 	p.ops.reset()
 
-	var script []timed
+	var script, atLast []timed
 	taken := map[string]bool{}
 	for range 1 + chance.IntN(maxFaults) {
 		f := pick(chance, makers)(p.arena, chance)
@@ -110,12 +110,20 @@ func (p *play) run(t *testing.T, seed uint64) {
 			continue
 		}
 		taken[f.victim] = true
+		if f.unable != nil {
+			t.Logf("not made: %s: %v", f.name, f.unable)
+			continue
+		}
 		begin := time.Duration(chance.Int64N(int64(seedTime - holdTime)))
 		end := begin + time.Duration(chance.Int64N(int64(holdTime)))
 		t.Logf("%s %s, from %s to %s", f.name, f.node, begin.Round(time.Millisecond), end.Round(time.Millisecond))
-		script = append(script,
-			timed{begin, func() { p.rec.add(check.Event{Kind: check.Disturbed, Node: f.node, Text: f.name}); f.begin() }},
-			timed{end, func() { f.end(); p.rec.add(check.Event{Kind: check.Disturbed, Node: f.node, Text: f.name, Over: true}) }})
+		over := timed{end, func() { f.end(); p.rec.add(check.Event{Kind: check.Disturbed, Node: f.node, Text: f.name, Over: true}) }}
+		script = append(script, timed{begin, func() { p.rec.add(check.Event{Kind: check.Disturbed, Node: f.node, Text: f.name}); f.begin() }})
+		if f.last {
+			atLast = append(atLast, over)
+		} else {
+			script = append(script, over)
+		}
 	}
 	slices.SortStableFunc(script, func(a, b timed) int { return int(a.at - b.at) })
 
@@ -137,6 +145,10 @@ func (p *play) run(t *testing.T, seed uint64) {
 	}
 	writing.Wait()
 	p.converge(t)
+	for _, over := range atLast {
+		over.do()
+		p.converge(t)
+	}
 	p.rec.add(check.Event{Kind: check.Settled})
 	for _, w := range append(slices.Clone(p.writers), p.waiter, p.spoiler) {
 		p.must(w.repeat(t.Context(), false))

@@ -217,3 +217,57 @@ func (c *checker) end(history []Event) {
 		}
 	}
 }
+
+// Soaked returns every revision that a second node was given less than a time after the first. It is for histories whose first wave is one
+// node, and soaks for longer than that by as much as may be seen late.
+func Soaked(history []Event, least time.Duration) (problems []Problem) {
+	first := map[int64]Event{}
+	told := map[int64]bool{}
+	before := map[string]int64{}
+	for _, e := range history {
+		if e.Kind != Viewed || e.Wanted == 0 {
+			continue
+		}
+		was, known := before[e.Node]
+		before[e.Node] = e.Wanted
+		if !known || was == e.Wanted { // what it had when the history began says nothing of when it was given that
+			continue
+		}
+		one, given := first[e.Wanted]
+		switch {
+		case !given:
+			first[e.Wanted] = e
+		case one.Node != e.Node && e.At-one.At < least && !told[e.Wanted]:
+			told[e.Wanted] = true
+			problems = append(problems, Problem{Promise: 2, At: e.At, Text: fmt.Sprintf(
+				"%s was given revision %d only %s after %s, the first wave", e.Node, e.Wanted, (e.At - one.At).Round(time.Millisecond), one.Node)})
+		}
+	}
+	return problems
+}
+
+// Still returns every change that a history has, while a ledger is behind its nodes: no agent may follow anything else, and no gateway may
+// answer anything else, than when the history began.
+func Still(history []Event) (problems []Problem) {
+	views, answers := map[string]Event{}, map[route]int{}
+	for _, e := range history {
+		switch e.Kind {
+		case Viewed:
+			if e.Decision == 0 {
+				continue
+			}
+			before, known := views[e.Node]
+			if views[e.Node] = e; known && (e.Epoch != before.Epoch || e.Decision != before.Decision || e.Wanted != before.Wanted || e.Revision != before.Revision) {
+				problems = append(problems, Problem{Promise: 4, At: e.At, Text: fmt.Sprintf("%s follows decision %d, to run %d, after decision %d, to run %d",
+					e.Node, e.Decision, e.Wanted, before.Decision, before.Wanted)})
+			}
+		case Answered:
+			r := route{e.Node, e.Writer}
+			before, known := answers[r]
+			if answers[r] = e.Number; known && e.Number != before {
+				problems = append(problems, Problem{Promise: 5, At: e.At, Text: fmt.Sprintf("%s answers number %d of %s after number %d", e.Node, e.Number, e.Writer, before)})
+			}
+		}
+	}
+	return problems
+}

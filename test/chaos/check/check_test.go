@@ -149,3 +149,45 @@ func TestLinear(t *testing.T) {
 		}
 	}
 }
+
+func at(n int, e event) event {
+	e.At = ms(n)
+	return e
+}
+
+func TestSoaked(t *testing.T) {
+	before := []event{viewed("n1", 5, 1, 1), viewed("n2", 5, 1, 1)}
+	for _, tt := range []struct {
+		name    string
+		history []event
+		broken  int
+	}{
+		{name: "the second follows after the soak", history: []event{at(100, viewed("n1", 6, 2, 2)), at(3200, viewed("n2", 7, 2, 2))}},
+		{name: "the second follows at once", history: []event{at(100, viewed("n1", 6, 2, 2)), at(400, viewed("n2", 7, 2, 2)), at(450, viewed("n2", 7, 2, 2))}, broken: 1},
+		{name: "another revision", history: []event{at(100, viewed("n1", 6, 2, 2)), at(400, viewed("n2", 7, 3, 3))}},
+		{name: "a node that is seen for the first time", history: []event{at(100, viewed("n1", 6, 2, 2)), at(400, viewed("n3", 7, 2, 2))}},
+	} {
+		if got := check.Soaked(append(append([]event(nil), before...), tt.history...), time.Second); len(got) != tt.broken {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}
+
+func TestStill(t *testing.T) {
+	before := []event{viewed("n1", 5, 2, 2), answered("n1", "a", 2), {Kind: check.Viewed, Node: "n1"}}
+	for _, tt := range []struct {
+		name string
+		then event
+		want int
+	}{
+		{name: "nothing moves", then: viewed("n1", 5, 2, 2)},
+		{name: "the same answer", then: answered("n1", "a", 2)},
+		{name: "an agent follows another decision", then: viewed("n1", 6, 2, 2), want: 1},
+		{name: "an agent is to run another revision", then: viewed("n1", 5, 2, 1), want: 1},
+		{name: "a gateway answers another number, a newer one too", then: answered("n1", "a", 3), want: 1},
+	} {
+		if got := check.Still(append(append([]event(nil), before...), tt.then)); len(got) != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}
