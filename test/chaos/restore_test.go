@@ -191,11 +191,11 @@ func TestALedgerGoesBackUnderWriters(t *testing.T) {
 	stop = p.writing(100 * time.Millisecond)
 	p.goOn(t, 40) // until the ledger's numbers are where they were, and beyond
 	stop()
-	tells(t, p.cli, "3 nodes are ahead of it", "status")
 	p.rec.looks(2)
 	for _, problem := range check.Still(p.rec.looked(still)) {
 		t.Error(problem)
 	}
+	tells(t, p.cli, "3 nodes are ahead of it", "status")
 	recovered(t, f, 1)
 	after := p.rec.mark()
 	stop = p.writing(300 * time.Millisecond)

@@ -204,7 +204,7 @@ func Compact(tb testing.TB, client *clientv3.Client) {
 	if err == nil {
 		_, err = client.Compact(context.Background(), answer.Header.Revision, clientv3.WithCompactPhysical())
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, rpctypes.ErrCompacted) { // nothing was written since the last time
 		tb.Fatalf("compact etcd: %v", err)
 	}
 }
