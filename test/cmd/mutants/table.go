@@ -74,6 +74,11 @@ var table = []mutation{
 		pkg: rollouts, run: "TestAHalt|TestSuperseded|TestNextStep|TestProperties",
 	},
 	{
+		name: "nodes that nobody knows are sent back", file: "services/distributor/internal/rollout/plan.go",
+		old: `taking{withdrawn: !c.proven(r) && len(c.online) > 0}`, new: `taking{withdrawn: !c.proven(r)}`,
+		pkg: rollouts, run: "TestNodesThatNobodyKnows",
+	},
+	{
 		name: "sick nodes count", file: "services/distributor/internal/rollout/plan.go",
 		old: `r.leaveOut(in.Nodes, c, a.Threshold, threshold)`, new: ``,
 		pkg: rollouts, run: "TestSick|TestAHalt|TestProperties",
