@@ -386,22 +386,28 @@ func (a *target) refuses(t *testing.T) {
 		}
 	}
 	rollouts := distributorv1.NewRolloutServiceClient(dial(t, a.Distributors[0], a.as("user-sam")))
-	revision := a.submit(t)
-	process.Eventually(t, process.StartTime, "the rollout halts", func() error {
-		answer, err := rollouts.ListRollouts(t.Context(), &distributorv1.ListRolloutsRequest{Group: process.Group, PageSize: 1})
-		if err != nil {
-			return err
-		}
-		for _, r := range answer.GetRollouts() {
-			if r.GetCandidateRevision() == revision && r.GetState() == distributorv1.Rollout_STATE_HALTED {
-				return nil
+	ends := func(want distributorv1.Rollout_State) {
+		t.Helper()
+		revision := a.submit(t)
+		process.Eventually(t, process.StartTime, "the rollout is "+want.String(), func() error {
+			answer, err := rollouts.ListRollouts(t.Context(), &distributorv1.ListRolloutsRequest{Group: process.Group, PageSize: 1})
+			if err != nil {
+				return err
 			}
+			for _, r := range answer.GetRollouts() {
+				if r.GetCandidateRevision() == revision && r.GetState() == want {
+					return nil
+				}
+			}
+			return fmt.Errorf("%v", answer.GetRollouts())
+		})
+		if want == distributorv1.Rollout_STATE_COMPLETED {
+			process.Eventually(t, process.StartTime, "the other gateway serves it", func() error { return good.Serves(revision) })
 		}
-		return fmt.Errorf("%v", answer.GetRollouts())
-	})
+	}
+	ends(distributorv1.Rollout_STATE_HALTED)
 	operator("quarantine", bad.Name, "--reason", "it refuses everything")
-	revision = a.submit(t)
-	process.Eventually(t, process.StartTime, "the others go on", func() error { return good.Serves(revision) })
+	ends(distributorv1.Rollout_STATE_COMPLETED)
 	if err := bad.SetFaults(process.Faults{}); err != nil {
 		t.Error(err)
 	}
