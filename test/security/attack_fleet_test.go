@@ -343,7 +343,7 @@ func (a *target) leaves(t *testing.T, registry *process.Service, group, node str
 	if _, err := client.RenewNode(t.Context(), goodbye); err != nil {
 		t.Error(err)
 	}
-	if r := a.CLI().Run(t, "delete", "node", node, "-g", group, "--yes"); r.Code != 0 {
+	if r := a.CLI().Run(t, "delete", "node", node, "-g", group, "--yes", "--keep-certificates"); r.Code != 0 {
 		t.Errorf("delete node %s: %s", node, r.Stderr)
 	}
 }
