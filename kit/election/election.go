@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/client/v3/concurrency"
 
@@ -21,6 +24,8 @@ import (
 
 // DefaultTTL is how long a killed leader is missed before another is elected. etcd's floor is about two seconds.
 const DefaultTTL = 3 * time.Second
+
+const lookAgain = time.Second
 
 // ErrLost is the cause of a leading context whose lease ended.
 var ErrLost = errors.New("leadership lost")
@@ -113,6 +118,9 @@ func (c Config) once(ctx context.Context, lease clientv3.LeaseID, lead Lead) err
 	if err := election.Campaign(leaseCtx, c.Replica); err != nil {
 		return fmt.Errorf("campaign: %w", err)
 	}
+	if err := c.alone(leaseCtx); err != nil {
+		return err
+	}
 	term := fleet.Term(election.Rev())
 	c.Log.Info("leading", "term", term)
 	if c.Metrics != nil {
@@ -122,6 +130,37 @@ func (c Config) once(ctx context.Context, lease clientv3.LeaseID, lead Lead) err
 	}
 	defer c.Log.Info("no longer leading", "term", term)
 	return lead(leaseCtx, term, etcdkv.Fence{Key: election.Key(), Term: term})
+}
+
+// alone waits until no election beside this one has a candidate: replicas of one ledger that are told different elections would be two
+// leaders. Each looks when its own candidacy is written, so of two one sees the other.
+func (c Config) alone(ctx context.Context) error {
+	parent := c.Prefix[:strings.LastIndex(c.Prefix, "/")+1]
+	told := false
+	for parent != "" {
+		answer, err := c.Client.Get(ctx, parent, clientv3.WithPrefix(), clientv3.WithKeysOnly())
+		if err != nil {
+			return fmt.Errorf("look for other elections: %w", err)
+		}
+		other := slices.IndexFunc(answer.Kvs, func(kv *mvccpb.KeyValue) bool {
+			return !strings.HasPrefix(string(kv.Key), c.Prefix+"/")
+		})
+		if other < 0 {
+			break
+		}
+		if !told {
+			told = true
+			c.Log.Error("another election has a candidate on this ledger; this replica does not lead while it is there: "+
+				"all replicas of an installation need the same election, and two installations different prefixes",
+				"election", etcdkv.Full(c.Client, c.Prefix+"/"), "candidate", etcdkv.Full(c.Client, string(answer.Kvs[other].Key)))
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(lookAgain):
+		}
+	}
+	return nil
 }
 
 func (c Config) grant(ctx context.Context) (clientv3.LeaseID, error) {

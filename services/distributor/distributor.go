@@ -60,7 +60,8 @@ const DefaultReconnectSpread = 2 * time.Second
 // AddFlags adds the flags of a replica.
 func (c *Config) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.ReplicaID, "replica-id", "", "name of this replica, unique among all; made up when empty")
-	flags.StringVar(&c.ElectionID, "election-id", DefaultElectionID, "election that this replica is a candidate of, under --etcd-prefix: the same for all replicas of an installation")
+	flags.StringVar(&c.ElectionID, "election-id", DefaultElectionID,
+		"election that this replica is a candidate of, under --etcd-prefix: the same for all replicas of an installation")
 	flags.DurationVar(&c.ElectionTTL, "election-ttl", election.DefaultTTL, "how long a killed leader is missed before another is elected")
 	flags.IntVar(&c.FrameBytes, "frame-cache-bytes", stream.DefaultFrameBytes, "how many bytes of encoded differences are kept for other agents")
 	flags.DurationVar(&c.ReconnectSpread, "reconnect-spread", DefaultReconnectSpread, "over which agents open their streams elsewhere when this replica stops")

@@ -55,7 +55,8 @@ func TestTwoInstallationsInOneEtcd(t *testing.T) {
 
 	fleets := map[string]*process.Fleet{"first": first, "second": second}
 	for name, f := range fleets {
-		config := fmt.Sprintf("_format_version: \"3.0\"\nroutes:\n- name: who\n  paths: [/who]\n  plugins:\n  - {name: request-termination, config: {status_code: 200, message: %s}}\n", name)
+		config := "_format_version: \"3.0\"\nroutes:\n- name: who\n  paths: [/who]\n  plugins:\n" +
+			"  - {name: request-termination, config: {status_code: 200, message: " + name + "}}\n"
 		suite.Want(t, f.CLI().Run(t, "apply", "-g", process.Group, "--wait", suite.Write(t, "kong.yaml", config)), 0, "revision 1 committed")
 	}
 	for name, f := range fleets {

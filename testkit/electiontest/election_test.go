@@ -320,3 +320,45 @@ func (r *record) text() string {
 	defer r.mu.Unlock()
 	return r.all.String()
 }
+
+// Two elections on one ledger have one leader: a replica that was told another one waits, and says why.
+func TestAnElectionBesideHasNoSecondLeader(t *testing.T) {
+	server := etcdtest.Start(t)
+	all, log := newReigns(), &record{}
+	stop := run(t.Context(), t, server.Client(t), "a", all)
+	next(t, all)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		other := election.Config{Client: server.Client(t), Prefix: "/election/other", Replica: "b", Log: slog.New(slog.NewTextHandler(log, nil))}
+		_ = election.Run(ctx, other,
+			func(ctx context.Context, term fleet.Term, fence etcdkv.Fence) error {
+				all.begin(ctx, reign{replica: "b", term: term, fence: fence})
+				<-ctx.Done()
+				return context.Cause(ctx)
+			})
+	}()
+	defer func() { cancel(); <-done }()
+	const line = "another election has a candidate on this ledger"
+	deadline := time.After(patience)
+	for !strings.Contains(log.text(), line) {
+		select {
+		case r := <-all.told:
+			t.Fatalf("%s leads beside another leader: %v", r.replica, r.beside)
+		case <-deadline:
+			t.Fatalf("the log says %s", log.text())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	if text := log.text(); !strings.Contains(text, "election=/election/other/") || !strings.Contains(text, "candidate="+prefix+"/") {
+		t.Errorf("the log says %s", text)
+	}
+	stop()
+	if r := next(t, all); r.replica != "b" || r.beside {
+		t.Errorf("then %s leads, beside the other: %v", r.replica, r.beside)
+	}
+	if text := log.text(); strings.Count(text, line) != 1 {
+		t.Errorf("it is told more than once: %s", text)
+	}
+}

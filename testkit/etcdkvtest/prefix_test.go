@@ -113,7 +113,8 @@ func TestClientsOfTwoPrefixesDoNotSeeEachOther(t *testing.T) {
 	seen.await(t, map[string]string{prefix + "b": "green", prefix + "d": "green"})
 
 	// Leases are of the whole etcd; what they take away is of one prefix.
-	if alive, err := blue.TimeToLive(ctx, lease.ID, clientv3.WithAttachedKeys()); err != nil || len(alive.Keys) != 1 || string(alive.Keys[0]) != prefix+"leased" {
+	alive, err := blue.TimeToLive(ctx, lease.ID, clientv3.WithAttachedKeys())
+	if err != nil || len(alive.Keys) != 1 || string(alive.Keys[0]) != prefix+"leased" {
 		t.Errorf("the lease holds %v, %v", alive, err)
 	}
 	if _, err := blue.Revoke(ctx, lease.ID); err != nil {
@@ -137,7 +138,8 @@ func TestEachPrefixHasALeaderOfTheSameElection(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
 			defer close(ended)
-			_ = election.Run(ctx, election.Config{Client: client, Prefix: "election/x", Replica: prefix}, func(ctx context.Context, _ fleet.Term, fence etcdkv.Fence) error {
+			candidate := election.Config{Client: client, Prefix: "election/x", Replica: prefix}
+			_ = election.Run(ctx, candidate, func(ctx context.Context, _ fleet.Term, fence etcdkv.Fence) error {
 				began <- fence
 				<-ctx.Done()
 				return context.Cause(ctx)
@@ -201,7 +203,8 @@ func TestAContactAsksUnderThePrefix(t *testing.T) {
 		must(admin.UserAddWithOptions(t.Context(), name, "", &clientv3.UserAddOptions{NoPassword: true}))
 		must(admin.UserGrantRole(t.Context(), name, name))
 	}
-	must(admin.RoleGrantPermission(t.Context(), "blue", "/blue/", clientv3.GetPrefixRangeEnd("/blue/"), clientv3.PermissionType(clientv3.PermRead)))
+	read := clientv3.PermissionType(clientv3.PermRead)
+	must(admin.RoleGrantPermission(t.Context(), "blue", "/blue/", clientv3.GetPrefixRangeEnd("/blue/"), read))
 	must(admin.AuthEnable(t.Context()))
 
 	for _, c := range []struct {
