@@ -36,11 +36,11 @@ func headerName(s string) string {
 	return ""
 }
 
-// isAddress also takes what Kong takes for an address with a wrong number in it.
+// isAddress knows no zones, as Kong does not.
 func isAddress(s string) bool {
 	s = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
-	_, err := netip.ParseAddr(s)
-	return err == nil
+	a, err := netip.ParseAddr(s)
+	return err == nil && a.Zone() == ""
 }
 
 // isHostName is as generous as Kong: underscores, a leading dash and a trailing
@@ -62,18 +62,9 @@ func isHostName(s string) bool {
 	return !looksLikeIPv4(s)
 }
 
-// looksLikeIPv4 tells four numbers; as a host they are an address or wrong.
+// looksLikeIPv4 tells digits and dots; as a host they are an address or wrong.
 func looksLikeIPv4(s string) bool {
-	parts := strings.Split(s, ".")
-	if len(parts) != 4 {
-		return false
-	}
-	for _, p := range parts {
-		if p == "" || strings.ContainsFunc(p, func(r rune) bool { return r < '0' || r > '9' }) {
-			return false
-		}
-	}
-	return true
+	return !strings.ContainsFunc(s, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
 }
 
 // splitPort cuts a port off a host; an IPv6 address has one only after brackets.
@@ -103,7 +94,7 @@ func host(s string) string {
 // hostWithPort takes hosts with wildcards: the schema has looked at these.
 func hostWithPort(s string) string {
 	host, port, has := splitPort(s)
-	if has && !isPort(port, 1) {
+	if has && !isPort(port, 0) {
 		return "invalid port number"
 	}
 	plain := strings.ReplaceAll(host, "*", "x")

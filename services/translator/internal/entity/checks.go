@@ -69,28 +69,28 @@ func UUID(s string) string {
 	return ""
 }
 
-// hostName checks a host name without wildcard and without port.
+// hostName checks a host name without wildcard and without port, as generously as Kong.
 func hostName(s string) bool {
 	if s == "" || len(s) > 253 {
 		return false
 	}
 	for label := range strings.SplitSeq(strings.TrimSuffix(s, "."), ".") {
-		if label == "" || len(label) > 63 {
+		if label == "" || label[len(label)-1] == '-' {
 			return false
 		}
 		for i := range len(label) {
-			if c := label[i]; !alphanumeric(c) && c != '_' && (c != '-' || i == 0 || i == len(label)-1) {
+			if c := label[i]; !alphanumeric(c) && c != '_' && c != '-' {
 				return false
 			}
 		}
 	}
-	return true
+	return strings.ContainsFunc(s, func(r rune) bool { return r != '.' && (r < '0' || r > '9') }) // else an address, or wrong
 }
 
 func address(s string) bool {
 	s = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
-	_, err := netip.ParseAddr(s)
-	return err == nil
+	a, err := netip.ParseAddr(s)
+	return err == nil && a.Zone() == ""
 }
 
 // Host checks the host of a service.
@@ -117,8 +117,8 @@ func RouteHost(s string) string {
 	host := s
 	if i := strings.LastIndexByte(s, ':'); i >= 0 && !address(s) {
 		port, err := strconv.Atoi(s[i+1:])
-		if err != nil || port < 1 || port > 65535 {
-			return "the port is not a number from 1 to 65535"
+		if err != nil || port < 0 || port > 65535 {
+			return "the port is not a number from 0 to 65535"
 		}
 		host = s[:i]
 	}
@@ -127,7 +127,7 @@ func RouteHost(s string) string {
 	}
 	plain := host
 	if rest, ok := strings.CutPrefix(host, "*."); ok {
-		plain = rest
+		plain = "x." + rest // Kong takes the wildcard alone
 	} else if rest, ok := strings.CutSuffix(host, ".*"); ok {
 		plain = rest
 	}

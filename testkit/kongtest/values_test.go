@@ -1,0 +1,52 @@
+package kongtest_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/silverback-gateway/silverback/testkit/kongtest"
+	"github.com/silverback-gateway/silverback/testkit/shared"
+)
+
+// otherwise are rules of which some values are judged otherwise than by a real Kong: how many.
+var otherwise = map[string]int{
+	"route.paths.regex": 10, "route.headers": 1, "upstream.hash": 1, "upstream.algorithm": 1,
+	"plugin.request-transformer": 2, "plugin.request-termination": 1,
+}
+
+// TestValues posts single values that a real Kong 3.9.3 was given: the status must be the same.
+func TestValues(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(shared.Dir(t), "kong-contract", "values.json"))
+	if err != nil {
+		t.Skip(err)
+	}
+	var values []struct {
+		Rule   string
+		Value  json.RawMessage
+		Status int
+		Config map[string]json.RawMessage
+	}
+	if err := json.Unmarshal(text, &values); err != nil {
+		t.Fatal(err)
+	}
+	g := kongtest.Start(t, kongtest.SwitchAfter(0), func(o *kongtest.Options) { o.SchemaDir = shared.SchemaDir(t) })
+	alike, other := 0, map[string]int{}
+	for _, v := range values {
+		v.Config["_format_version"] = json.RawMessage(`"3.0"`)
+		doc, err := json.Marshal(v.Config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := post(t, g, string(doc))
+		if got.status == v.Status {
+			alike++
+			continue
+		}
+		if other[v.Rule]++; other[v.Rule] > otherwise[v.Rule] {
+			t.Errorf("%s %.100s: %d, got %d %.200s", v.Rule, v.Value, v.Status, got.status, got.body)
+		}
+	}
+	t.Logf("%d of %d alike", alike, len(values))
+}
