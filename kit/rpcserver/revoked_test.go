@@ -165,3 +165,29 @@ func TestWhoStoleACertificateTakesNoneOfTheNewOnesConnections(t *testing.T) {
 		t.Errorf("the new one got %v", err)
 	}
 }
+
+func TestANewCertificateInTheSameFileIsTaken(t *testing.T) {
+	ca := tlstest.New(t)
+	list := revocation.NewList(prometheus.NewRegistry())
+	now := time.Now()
+	list.Put(revocation.Of(viewer("ann")), now.Add(-time.Minute))
+	address := keeping(t, ca.Issue("server", identity.Identity{Kind: identity.Service, Name: "registry"}.URI("silverback")), list)
+	c := dial(t, address, ca.IssueAt(now.Add(-time.Hour), "ann", viewer("ann").URI("silverback")))
+	if err := look(t, c); !revoked(err) {
+		t.Fatalf("the old certificate got %v", err)
+	}
+	ca.IssueAt(now, "ann", viewer("ann").URI("silverback"))
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(time.Minute); ; {
+		err := look(t, c)
+		if err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("the same client with the new one still gets %v", err)
+		}
+	}
+}
