@@ -3,42 +3,38 @@ package kongtest
 import (
 	"errors"
 	"fmt"
-	"net/http"
+	"net/netip"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
 // expression is a compiled route expression of the router flavor "expressions".
-// The simulation knows &&, ||, !, parentheses and string comparisons of the
-// host, path, method, protocol and headers. Ports and SNIs are read and never
-// match: its proxy speaks HTTP alone. Addresses, queries and captures it does not know.
-type expression func(requestFields) bool
+type expression func(*evaluation) bool
 
-type requestFields struct {
-	req        *http.Request
-	host, path string
+// evaluation is one look at a request. Every comparison with the path that holds
+// is noted, for strip_path takes away what the last one compared with.
+type evaluation struct {
+	asked
+	matched string
 }
 
-func (f requestFields) get(name string) string {
-	switch name {
-	case "http.host":
-		return f.host
-	case "http.path":
-		return f.path
-	case "http.method":
-		return f.req.Method
-	case "net.protocol":
-		return "http"
-	}
-	header := strings.ReplaceAll(strings.TrimPrefix(name, "http.headers."), "_", "-")
-	return f.req.Header.Get(header)
+func (e expression) match(a asked) (matched string, ok bool) {
+	look := &evaluation{asked: a}
+	ok = e(look)
+	return look.matched, ok
 }
 
-var tokenForm = regexp.MustCompile(`^\s*(&&|\|\||==|!=|\^=|=\^|>=|<=|>|<|~|!|[0-9]+|\(|\)|r#".*?"#|"(?:[^"\\]|\\.)*"|[a-z][a-z0-9_.]*)`)
+var (
+	tokenForm = regexp.MustCompile(`^\s*(&&|\|\||==|!=|\^=|=\^|>=|<=|>|<|~|!|\(|\)|r#"(?s:.*?)"#|"(?:[^"\\]|\\.)*"` +
+		`|[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:/[0-9]{1,2})?|(?:[0-9a-fA-F]{1,4})?:[0-9a-fA-F:]+(?:/[0-9]{1,3})?|-?(?:0x[0-9a-fA-F]+|[0-9]+)|[a-zA-Z][a-zA-Z0-9_.]*)`)
+	oldPort   = regexp.MustCompile(`net\.port(\s*[=><!])`)
+	unescaped = strings.NewReplacer(`\"`, `"`, `\\`, `\`, `\n`, "\n", `\r`, "\r", `\t`, "\t")
+)
 
 func parseExpression(source string) (expression, error) {
 	var tokens []string
-	for rest := source; strings.TrimSpace(rest) != ""; {
+	for rest := oldPort.ReplaceAllString(source, "net.dst.port$1"); strings.TrimSpace(rest) != ""; {
 		found := tokenForm.FindStringSubmatch(rest)
 		if found == nil {
 			return nil, fmt.Errorf("cannot read %q", rest)
@@ -47,7 +43,7 @@ func parseExpression(source string) (expression, error) {
 		rest = rest[len(found[0]):]
 	}
 	p := &expressionParser{tokens: tokens}
-	expr, err := p.any(0)
+	expr, err := p.all(0)
 	if err != nil {
 		return nil, err
 	}
@@ -70,26 +66,28 @@ func (p *expressionParser) next() string {
 
 func (p *expressionParser) peek(token string) bool { return len(p.tokens) > 0 && p.tokens[0] == token }
 
-func (p *expressionParser) any(depth int) (expression, error) {
-	left, err := p.all(depth)
-	for err == nil && p.peek("||") {
+// all reads what && joins. In Kong's router || binds stronger than &&: a && b || c
+// is a && (b || c).
+func (p *expressionParser) all(depth int) (expression, error) {
+	left, err := p.any(depth)
+	for err == nil && p.peek("&&") {
 		p.next()
 		var right expression
-		right, err = p.all(depth)
+		right, err = p.any(depth)
 		a, b := left, right
-		left = func(f requestFields) bool { return a(f) || b(f) }
+		left = func(e *evaluation) bool { return a(e) && b(e) }
 	}
 	return left, err
 }
 
-func (p *expressionParser) all(depth int) (expression, error) {
+func (p *expressionParser) any(depth int) (expression, error) {
 	left, err := p.one(depth)
-	for err == nil && p.peek("&&") {
+	for err == nil && p.peek("||") {
 		p.next()
 		var right expression
 		right, err = p.one(depth)
 		a, b := left, right
-		left = func(f requestFields) bool { return a(f) && b(f) }
+		left = func(e *evaluation) bool { return a(e) || b(e) }
 	}
 	return left, err
 }
@@ -99,59 +97,168 @@ func (p *expressionParser) one(depth int) (expression, error) {
 		return nil, errors.New("nested too deep")
 	}
 	switch token := p.next(); {
-	case token == "!":
-		inner, err := p.one(depth + 1)
-		return func(f requestFields) bool { return !inner(f) }, err
+	case token == "!" && p.peek("("):
+		p.next()
+		inner, err := p.parenthesised(depth)
+		return func(e *evaluation) bool { return !inner(e) }, err
 	case token == "(":
-		inner, err := p.any(depth + 1)
-		if err == nil && p.next() != ")" {
-			err = errors.New("expected )")
-		}
-		return inner, err
-	case token == "http.host" || token == "http.path" || token == "http.method" || token == "net.protocol" || strings.HasPrefix(token, "http.headers."):
-		return p.comparison(token)
-	case token == "net.src.port" || token == "net.dst.port" || token == "tls.sni":
-		return p.elsewhere()
-	case token != "" && token[0] >= 'a' && token[0] <= 'z':
-		return nil, errors.New("Unknown LHS field") //nolint:staticcheck // Kong's words
+		return p.parenthesised(depth)
+	case isIdentifier(token):
+		return p.predicate(token, comparison{}, depth)
 	}
 	return nil, errors.New("expected a predicate")
 }
 
-// elsewhere reads a comparison that no request here can satisfy.
-func (p *expressionParser) elsewhere() (expression, error) {
-	if operator, operand := p.next(), p.next(); !strings.ContainsAny(operator, "=^<>~") || operand == "" {
-		return nil, errors.New("expected rhs")
+func (p *expressionParser) parenthesised(depth int) (expression, error) {
+	inner, err := p.all(depth + 1)
+	if err == nil && p.next() != ")" {
+		err = errors.New("expected )")
 	}
-	return func(requestFields) bool { return false }, nil
+	return inner, err
 }
 
-func (p *expressionParser) comparison(name string) (expression, error) {
-	operator, quoted := p.next(), p.next()
-	var want string
-	switch {
-	case strings.HasPrefix(quoted, `r#"`):
-		want = strings.TrimSuffix(strings.TrimPrefix(quoted, `r#"`), `"#`)
-	case strings.HasPrefix(quoted, `"`):
-		want = strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(quoted[1 : len(quoted)-1])
-	default:
+func isIdentifier(token string) bool {
+	return token != "" && (token[0] >= 'a' && token[0] <= 'z' || token[0] >= 'A' && token[0] <= 'Z')
+}
+
+// predicate reads a comparison, with the functions around its field.
+func (p *expressionParser) predicate(name string, c comparison, depth int) (expression, error) {
+	open := 0
+	for p.peek("(") && open <= maxDepth-depth {
+		switch name {
+		case "lower":
+			c.lower = true
+		case "any":
+			c.any = true
+		default:
+			return nil, fmt.Errorf("unknown transformation function: %s", name)
+		}
+		p.next()
+		name, open = p.next(), open+1
+	}
+	for range open {
+		if p.next() != ")" {
+			return nil, errors.New("expected )")
+		}
+	}
+	c.field = fieldNamed(name)
+	operator := p.next()
+	if operator == "not" && p.peek("in") {
+		operator += " " + p.next()
+	}
+	operand := p.next()
+	if operand == "" || isIdentifier(operand) && !strings.HasPrefix(operand, "r#") {
 		return nil, errors.New("expected rhs")
 	}
-	switch operator {
-	case "==":
-		return func(f requestFields) bool { return f.get(name) == want }, nil
-	case "!=":
-		return func(f requestFields) bool { return f.get(name) != want }, nil
-	case "^=":
-		return func(f requestFields) bool { return strings.HasPrefix(f.get(name), want) }, nil
-	case "=^":
-		return func(f requestFields) bool { return strings.HasSuffix(f.get(name), want) }, nil
-	case "~":
-		pattern, err := regexp.Compile(want)
+	if c.field == nil {
+		return nil, errors.New("Unknown LHS field")
+	}
+	c.ofPath = name == "http.path"
+	return c.compile(operator, operand)
+}
+
+// comparison is a predicate while it is read.
+type comparison struct {
+	field      *requestField
+	lower, any bool // of several values all must hold, unless any is asked for
+	ofPath     bool
+}
+
+func (c comparison) compile(operator, operand string) (expression, error) {
+	mismatch := errors.New("Type mismatch between the LHS and RHS values of predicate")
+	var holds func(value string) (matched string, ok bool)
+	noted := false // whether strip_path knows what was matched
+	text, isText := literal(operand)
+	number, notNumber := strconv.ParseInt(operand, 0, 64)
+	prefix, notPrefix := netip.ParsePrefix(operand)
+	address, notAddress := netip.ParseAddr(operand)
+	switch {
+	case operator == "~" && isText && c.field.kind == textField:
+		pattern, err := compileRust(text)
 		if err != nil {
 			return nil, err
 		}
-		return func(f requestFields) bool { return pattern.MatchString(f.get(name)) }, nil
+		noted, holds = true, func(value string) (string, bool) {
+			at := pattern.FindStringIndex(value)
+			if at == nil {
+				return "", false
+			}
+			return value[at[0]:at[1]], true
+		}
+	case operator == "in" || operator == "not in":
+		if c.field.kind != addressField || notPrefix != nil {
+			return nil, errors.New("In/NotIn operators only supports IP in CIDR")
+		}
+		holds = func(value string) (string, bool) {
+			ip, err := netip.ParseAddr(value)
+			return "", err == nil && prefix.Contains(ip) == (operator == "in")
+		}
+	case c.field.kind == textField && isText:
+		compare := map[string]func(string, string) bool{
+			"==": func(a, b string) bool { return a == b }, "!=": func(a, b string) bool { return a != b },
+			"^=": strings.HasPrefix, "=^": strings.HasSuffix, "contains": strings.Contains,
+		}[operator]
+		if compare == nil {
+			return nil, fmt.Errorf("unknown operator %q", operator)
+		}
+		noted = operator == "==" || operator == "^=" || operator == "=^"
+		holds = func(value string) (string, bool) { return text, compare(value, text) }
+	case c.field.kind == numberField && notNumber == nil:
+		compare := numberOperators[operator]
+		if compare == nil {
+			return nil, fmt.Errorf("unknown operator %q", operator)
+		}
+		holds = func(value string) (string, bool) {
+			got, err := strconv.ParseInt(value, 10, 64)
+			return "", err == nil && compare(got, number)
+		}
+	case c.field.kind == addressField && notAddress == nil && (operator == "==" || operator == "!="):
+		holds = func(value string) (string, bool) {
+			ip, err := netip.ParseAddr(value)
+			return "", err == nil && (ip == address) == (operator == "==")
+		}
+	default:
+		return nil, mismatch
 	}
-	return nil, fmt.Errorf("unknown operator %q", operator)
+	if c.lower && c.field.kind != textField {
+		return nil, errors.New("lower-case transformation function only supported with String type fields")
+	}
+	return c.over(holds, noted && c.ofPath), nil
+}
+
+// over asks about each value of the field. A field without values never holds,
+// whatever the operator.
+func (c comparison) over(holds func(string) (string, bool), noted bool) expression {
+	return func(e *evaluation) bool {
+		values := c.field.of(e.asked)
+		for _, value := range values {
+			if c.lower {
+				value = strings.ToLower(value)
+			}
+			matched, ok := holds(value)
+			if ok && noted {
+				e.matched = matched
+			}
+			if ok == c.any {
+				return ok
+			}
+		}
+		return len(values) > 0 && !c.any
+	}
+}
+
+var numberOperators = map[string]func(a, b int64) bool{
+	"==": func(a, b int64) bool { return a == b }, "!=": func(a, b int64) bool { return a != b },
+	">": func(a, b int64) bool { return a > b }, ">=": func(a, b int64) bool { return a >= b },
+	"<": func(a, b int64) bool { return a < b }, "<=": func(a, b int64) bool { return a <= b },
+}
+
+func literal(token string) (string, bool) {
+	switch {
+	case strings.HasPrefix(token, `r#"`):
+		return strings.TrimSuffix(strings.TrimPrefix(token, `r#"`), `"#`), true
+	case strings.HasPrefix(token, `"`):
+		return unescaped.Replace(token[1 : len(token)-1]), true
+	}
+	return "", false
 }

@@ -32,7 +32,7 @@ func TestTheReservedRouteAnswersLoopbackOnly(t *testing.T) {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, proof.Path, nil)
 			r.Host, r.RemoteAddr = proof.Host, client
 			r.Header.Set(proof.Header, proof.HeaderValue)
-			rule, _ := l.router.match(r)
+			rule, _ := l.router.match(askedOf(r))
 			if rule == nil {
 				t.Fatal("no route matched")
 			}

@@ -98,7 +98,10 @@ func (ns namespaces) id(kindName, name string) string {
 		space = uuid5(root, kindName)
 		ns[kindName] = space
 	}
-	u := uuid5(space, name)
+	return formatUUID(uuid5(space, name))
+}
+
+func formatUUID(u []byte) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
 }
 
@@ -117,5 +120,5 @@ func randomID() string {
 	_, _ = rand.Read(u) // never fails
 	u[6] = u[6]&0x0f | 0x40
 	u[8] = u[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
+	return formatUUID(u)
 }

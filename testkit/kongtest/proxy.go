@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -57,7 +56,12 @@ func (g *Gateway) serveProxy(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	t.keys, t.owners, t.passwords = rt.keys, rt.owners, rt.passwords
-	rule, matched := rt.match(r)
+	if target, _, _ := strings.Cut(r.RequestURI, "?"); climbs(target) {
+		t.fail(w, http.StatusBadRequest, "Bad request")
+		return
+	}
+	a := askedOf(r)
+	rule, matched := rt.match(a)
 	if rule == nil {
 		t.fail(w, http.StatusNotFound, "no Route matched with those values")
 		return
@@ -71,16 +75,20 @@ func (g *Gateway) serveProxy(w http.ResponseWriter, r *http.Request) {
 		redirectToHTTPS(w, r, t, status)
 		return
 	}
+	if rule.route.grpc && !strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
+		t.fail(w, http.StatusUnsupportedMediaType, "Non-gRPC request matched gRPC route")
+		return
+	}
 	for _, p := range rt.running(rule.route) {
 		if p.run(w, r, t) {
 			return
 		}
 	}
-	if rule.route.service == nil || rule.route.service.disabled {
+	if rule.route.service == nil {
 		t.fail(w, http.StatusServiceUnavailable, "no Service found with those values")
 		return
 	}
-	g.forward(w, r, t, rt, rule.route, matched)
+	g.forward(w, r, t, rt, rule.route, a, matched)
 }
 
 func (g *Gateway) meterRequest(what *metering, to *route, r *http.Request, t *turn, rec *recorder, began time.Time) {
@@ -109,7 +117,7 @@ func redirectToHTTPS(w http.ResponseWriter, r *http.Request, t *turn, status int
 	w.WriteHeader(status)
 }
 
-func (g *Gateway) forward(w http.ResponseWriter, r *http.Request, t *turn, rt *router, to *route, matched string) {
+func (g *Gateway) forward(w http.ResponseWriter, r *http.Request, t *turn, rt *router, to *route, a asked, matched string) {
 	address := rt.address(to.service)
 	if address == "" {
 		t.fail(w, http.StatusServiceUnavailable, "failure to get a peer from the ring-balancer")
@@ -119,12 +127,11 @@ func (g *Gateway) forward(w http.ResponseWriter, r *http.Request, t *turn, rt *r
 	if scheme != "https" {
 		scheme = "http"
 	}
-	prefix := ""
-	if to.stripPath {
-		prefix = matched
+	if !to.stripPath {
+		matched = ""
 	}
-	target := &url.URL{Scheme: scheme, Host: address, Path: upstreamPath(to.service.path, strings.TrimPrefix(r.URL.Path, prefix)), RawQuery: r.URL.RawQuery}
-	asked := time.Now()
+	target := upstreamURL(scheme, address, upstreamPath(to.service.path, a.path, to.stripPath, len(matched)), a.query)
+	began := time.Now()
 	proxy := httputil.ReverseProxy{
 		Transport: g.transport,
 		ErrorLog:  log.New(io.Discard, "", 0),
@@ -139,16 +146,17 @@ func (g *Gateway) forward(w http.ResponseWriter, r *http.Request, t *turn, rt *r
 			p.Out.Host = hostHeader(to, address, scheme, p.In.Host)
 			p.Out.Header.Set("X-Forwarded-Host", host)
 			p.Out.Header.Set("X-Forwarded-Port", port)
-			p.Out.Header.Set("X-Forwarded-Path", p.In.URL.RequestURI())
+			path, _, _ := strings.Cut(p.In.RequestURI, "?")
+			p.Out.Header.Set("X-Forwarded-Path", path)
 			p.Out.Header.Set("X-Real-IP", clientIP(p.In))
 			p.Out.Header.Set("X-Kong-Request-Id", t.requestID)
 			p.Out.Header.Set("Via", "1.1 "+g.serverToken())
-			if prefix != "" {
-				p.Out.Header.Set("X-Forwarded-Prefix", strings.TrimSuffix(prefix, "/"))
+			if matched != "" && matched != "/" {
+				p.Out.Header.Set("X-Forwarded-Prefix", matched)
 			}
 		},
 		ModifyResponse: func(res *http.Response) error {
-			t.byService, t.upstream = true, time.Since(asked)
+			t.byService, t.upstream = true, time.Since(began)
 			w.Header().Del("Server") // the upstream's own goes through
 			w.Header().Del("X-Kong-Request-Id")
 			res.Header.Set("X-Kong-Upstream-Latency", "0")
@@ -179,25 +187,6 @@ func hostHeader(to *route, address, scheme, asked string) string {
 		}
 	}
 	return address
-}
-
-// upstreamPath joins a service's path and what is left of the request's, by the
-// rules of path_handling v0.
-func upstreamPath(base, rest string) string {
-	switch {
-	case base == "":
-		if strings.HasPrefix(rest, "/") {
-			return rest
-		}
-		return "/" + rest
-	case rest == "":
-		return base
-	case strings.HasSuffix(base, "/") && strings.HasPrefix(rest, "/"):
-		return base + rest[1:]
-	case !strings.HasSuffix(base, "/") && !strings.HasPrefix(rest, "/"):
-		return base + "/" + rest
-	}
-	return base + rest
 }
 
 func requestID() string {

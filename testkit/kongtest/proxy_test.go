@@ -51,7 +51,8 @@ func TestTheProxyRoutes(t *testing.T) {
 		{"GET", "/a/b/c", "", "", "long"},
 		{"GET", "/a/b/17", "", "", "regex"},
 		{"GET", "/z", "api.example.com", "", "host"},
-		{"GET", "/z", "API.example.com:8000", "", "host"},
+		{"GET", "/z", "api.example.com:8000", "", "host"},
+		{"GET", "/z", "API.example.com", "", "wildcard"}, // the host is compared in its case (F45)
 		{"GET", "/a/b", "api.example.com", "", "host-and-path"},
 		{"GET", "/z", "www.example.com", "", "wildcard"},
 		{"GET", "/z", "plain.example.com", "", "plain-beside-wildcard"},
@@ -91,7 +92,7 @@ func TestTheProxyForwards(t *testing.T) {
 	cases := []struct{ path, wantPath, wantHost, wantPrefix string }{
 		{"/strip", "/", host, "/strip"},
 		{"/strip/x", "/x", host, "/strip"},
-		{"/root/x", "/x", host, "/root"},
+		{"/root/x", "/x", host, "/root/"},
 		{"/keep/x", "/keep/x", host, ""},
 		{"/host/x", "/x", "front.test", "/host"},
 		{"/based", "/base", host, "/based"},

@@ -2,8 +2,8 @@ package kongtest
 
 import (
 	"cmp"
-	"net/http"
-	"regexp"
+	"encoding/hex"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +13,7 @@ import (
 // Kong's traditional_compatible flavor. It is immutable.
 type router struct {
 	rules     []rule // best first
+	uses      fields
 	upstreams map[string]*upstream
 	keys      map[string]bool   // of key-auth
 	owners    map[string]string // of keys: the consumers' usernames
@@ -24,24 +25,22 @@ type router struct {
 // login is a credential of basic-auth.
 type login struct{ consumer, owner, hash string }
 
-// rule is one way into a route: a route with several paths has several, for a
-// longer path wins whatever else the route lists.
+// rule is one way into a route: a route whose paths have several priorities has
+// several (groupPaths).
 type rule struct {
 	route    *route
-	top      uint64 // the priority of an expression, which stands above all else
+	id       string // decides between equal priorities
 	priority uint64
-	path     string
-	pattern  *regexp.Regexp // replaces path
-	expr     expression     // replaces everything, in the flavor "expressions"
+	paths    []pathCriterion
+	expr     expression // replaces everything, in the flavor "expressions"
 }
 
 type route struct {
 	id           string
 	name         string // the id when there is none, as metrics have it
-	methods      []string
-	hosts        []string
-	headers      map[string][]string
-	https        int // the status to redirect plain HTTP with, 0 when it is welcome
+	criteria     criteria
+	https        int  // the status to redirect plain HTTP with, 0 when it is welcome
+	grpc         bool // no other requests are welcome
 	stripPath    bool
 	preserveHost bool
 	service      *service
@@ -81,7 +80,10 @@ func compileRouter(set *population, flavor string, lua bool) *router {
 		rt := compileRoute(n)
 		rt.service = services[set.target(n, "service")]
 		routes[n.id] = rt
-		r.addRules(n, rt, flavor)
+		// Routes of other protocols and of disabled services are not in the router.
+		if isHTTPRoute(n) && (rt.service == nil || !rt.service.disabled) {
+			r.addRules(n, rt, flavor)
+		}
 	}
 	for _, n := range set.byKind["plugins"] {
 		if m := compileMetering(n); m != nil {
@@ -112,7 +114,7 @@ func compileRouter(set *population, flavor string, lua bool) *router {
 		}
 	}
 	slices.SortStableFunc(r.rules, func(a, b rule) int {
-		return cmp.Or(cmp.Compare(b.top, a.top), cmp.Compare(b.priority, a.priority))
+		return cmp.Or(cmp.Compare(b.priority, a.priority), cmp.Compare(b.id, a.id))
 	})
 	return r
 }
@@ -139,27 +141,38 @@ func compileRoute(n *node) *route {
 	rt := &route{
 		id:           n.id,
 		name:         cmp.Or(n.text("name"), n.id),
-		methods:      words(n.own["methods"]),
-		hosts:        words(n.own["hosts"]),
 		stripPath:    n.own["strip_path"] != false,
 		preserveHost: n.own["preserve_host"] == true,
 	}
-	for i, host := range rt.hosts {
-		rt.hosts[i] = strings.ToLower(host)
-	}
-	if headers, ok := n.own["headers"].(map[string]any); ok && len(headers) > 0 {
-		rt.headers = map[string][]string{}
-		for name, values := range headers {
-			rt.headers[http.CanonicalHeaderKey(name)] = words(values)
-		}
-	}
-	if protocols := words(n.own["protocols"]); len(protocols) > 0 && !slices.Contains(protocols, "http") {
+	protocols := words(n.own["protocols"])
+	if slices.Contains(protocols, "https") && !slices.Contains(protocols, "http") {
 		rt.https = 426
 		if status, ok := n.own["https_redirect_status_code"].(float64); ok {
 			rt.https = int(status)
 		}
 	}
+	rt.grpc = slices.Contains(protocols, "grpc") || slices.Contains(protocols, "grpcs")
 	return rt
+}
+
+// routedProtocols are those by which the flavor "expressions" chooses; a route of
+// https alone takes plain HTTP too, to redirect it.
+func routedProtocols(n *node) []string {
+	protocols := words(n.own["protocols"])
+	if len(protocols) == 0 || len(protocols) == 1 && protocols[0] == "https" {
+		return nil
+	}
+	for i, protocol := range protocols {
+		protocols[i] = strings.Replace(protocol, "grpc", "http", 1)
+	}
+	return protocols
+}
+
+func isHTTPRoute(n *node) bool {
+	protocols := words(n.own["protocols"])
+	return len(protocols) == 0 || slices.ContainsFunc(protocols, func(p string) bool {
+		return slices.Contains([]string{"http", "https", "grpc", "grpcs"}, p)
+	})
 }
 
 func words(value any) []string {
@@ -174,125 +187,81 @@ func words(value any) []string {
 }
 
 func (r *router) addRules(n *node, rt *route, flavor string) {
-	if source := n.text("expression"); source != "" && flavor == "expressions" {
+	if source := n.text("expression"); source != "" && flavor == flavorExpressions {
 		expr, err := parseExpression(source)
 		if err != nil {
 			return // refused before it came here
 		}
+		rt.criteria.protocols = routedProtocols(n)
+		r.uses.path, r.uses.host = true, true // near enough
 		priority, _ := n.own["priority"].(float64)
-		r.rules = append(r.rules, rule{route: rt, expr: expr, top: uint64(priority)})
+		r.rules = append(r.rules, rule{route: rt, id: n.id, expr: expr, priority: expressionBits | uint64(priority)})
 		return
 	}
-	regexPriority, _ := n.own["regex_priority"].(float64)
-	paths := words(n.own["paths"])
-	if len(paths) == 0 {
-		r.rules = append(r.rules, rule{route: rt, priority: weigh(rt, n, rule{}, 0)})
-		return
+	var ok bool
+	if rt.criteria, ok = criteriaOf(n); !ok {
+		return // refused before it came here
 	}
-	for _, path := range paths {
-		rl := rule{route: rt, path: path}
-		if source, isRegex := strings.CutPrefix(path, "~"); isRegex {
-			pattern, err := regexp.Compile("^(?:" + source + ")")
-			if err != nil {
-				continue // refused before it came here
-			}
-			rl.path, rl.pattern = "", pattern
+	if flavor == flavorExpressions {
+		rt.criteria.protocols = routedProtocols(n)
+	}
+	r.uses.host = r.uses.host || len(rt.criteria.hosts) > 0
+	for _, h := range rt.criteria.headers {
+		if r.uses.headers == nil {
+			r.uses.headers = map[string]bool{}
 		}
-		rl.priority = weigh(rt, n, rl, int(regexPriority))
-		r.rules = append(r.rules, rl)
+		r.uses.headers[h.name] = true
+	}
+	paths := words(n.own["paths"])
+	r.uses.path = r.uses.path || len(paths) > 0
+	groups := groupPaths(paths)
+	if len(groups) < 2 {
+		r.addRule(rule{route: rt, id: n.id, priority: precedenceOf(n, paths).priority(flavor)}, paths)
+		return
+	}
+	for i, group := range groups {
+		r.addRule(rule{route: rt, id: splitID(n.id, i+1), priority: precedenceOf(n, group).priority(flavor)}, group)
 	}
 }
 
-// weigh packs the precedence of a rule in one number, as Kong does: how many
-// kinds of criteria, then hosts without wildcard, then headers, then regex
-// before prefix, then the regex's own priority, then the length of the prefix.
-func weigh(rt *route, n *node, rl rule, regexPriority int) uint64 {
-	var criteria, priority uint64
-	for _, has := range []bool{len(rt.methods) > 0, len(rt.hosts) > 0, len(rt.headers) > 0, rl.path != "" || rl.pattern != nil, len(words(n.own["snis"])) > 0} {
-		if has {
-			criteria++
+func (r *router) addRule(rl rule, paths []string) {
+	for _, path := range paths {
+		criterion, err := pathCriterionOf(path)
+		if err != nil {
+			return // refused before it came here
 		}
+		rl.paths = append(rl.paths, criterion)
 	}
-	priority = criteria << 61
-	if len(rt.hosts) > 0 && !slices.ContainsFunc(rt.hosts, func(h string) bool { return strings.Contains(h, "*") }) {
-		priority |= 1 << 60
-	}
-	priority |= uint64(min(len(rt.headers), 255)) << 52
-	if rl.pattern != nil {
-		priority |= 1<<51 | uint64(max(regexPriority, 0))<<19&(1<<51-1)
-	}
-	return priority | uint64(len(rl.path))&0x7ffff
+	r.rules = append(r.rules, rl)
+}
+
+// splitID names a group of a route's paths. Of two routes of the same priority
+// the one with the larger id comes first, so that names decide and not the order
+// in which routes are listed.
+func splitID(routeID string, group int) string {
+	space, _ := hex.DecodeString("7f145bf90dce4f9198ebdebbce4b9f6b")
+	return formatUUID(uuid5(space, fmt.Sprintf("%s#%d", routeID, group)))
 }
 
 // match returns the rule that takes the request and the part of the path that
 // it matched.
-func (r *router) match(req *http.Request) (*rule, string) {
-	host, port := splitHost(req.Host)
-	path := req.URL.Path
+func (r *router) match(a asked) (*rule, string) {
+	if !r.uses.readable(a) {
+		return nil, ""
+	}
 	for i := range r.rules {
 		rl := &r.rules[i]
 		if rl.expr != nil {
-			if rl.expr(requestFields{req: req, host: host, path: path}) {
-				return rl, ""
+			if matched, ok := rl.expr.match(a); ok && rl.route.criteria.met(a) {
+				return rl, matched
 			}
 			continue
 		}
-		matched := rl.path
-		if rl.pattern != nil {
-			at := rl.pattern.FindStringIndex(path)
-			if at == nil {
-				continue
-			}
-			matched = path[:at[1]]
-		} else if !strings.HasPrefix(path, rl.path) {
-			continue
-		}
-		if rl.route.accepts(req, host, port) {
+		if matched, ok := firstMet(rl.paths, a.path); ok && rl.route.criteria.met(a) {
 			return rl, matched
 		}
 	}
 	return nil, ""
-}
-
-func (rt *route) accepts(req *http.Request, host, port string) bool {
-	if len(rt.methods) > 0 && !slices.Contains(rt.methods, req.Method) {
-		return false
-	}
-	if len(rt.hosts) > 0 && !slices.ContainsFunc(rt.hosts, func(want string) bool { return hostMatches(want, host, port) }) {
-		return false
-	}
-	for name, wanted := range rt.headers {
-		if !slices.ContainsFunc(req.Header.Values(name), func(got string) bool { return headerMatches(wanted, got) }) {
-			return false
-		}
-	}
-	return true
-}
-
-func headerMatches(wanted []string, got string) bool {
-	if len(wanted) == 1 {
-		if pattern, ok := strings.CutPrefix(wanted[0], "~*"); ok {
-			matched, err := regexp.MatchString("(?i)"+pattern, got)
-			return err == nil && matched
-		}
-	}
-	return slices.ContainsFunc(wanted, func(want string) bool { return strings.EqualFold(want, got) })
-}
-
-// hostMatches compares with a host of a route, which may hold one wildcard and
-// a port. A host without a port matches on every port.
-func hostMatches(want, host, port string) bool {
-	wantHost, wantPort := splitHost(want)
-	if wantPort != "" && wantPort != port {
-		return false
-	}
-	if suffix, ok := strings.CutPrefix(wantHost, "*"); ok {
-		return strings.HasSuffix(host, suffix) && len(host) > len(suffix)
-	}
-	if prefix, ok := strings.CutSuffix(wantHost, "*"); ok {
-		return strings.HasPrefix(host, prefix) && len(host) > len(prefix)
-	}
-	return host == wantHost
 }
 
 func splitHost(hostport string) (host, port string) {

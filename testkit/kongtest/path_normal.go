@@ -1,0 +1,86 @@
+package kongtest
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// reserved are the characters whose percent-encoding means something else than
+// the characters themselves (RFC 3986).
+const reserved = "!*'();:@&=+$,/?%#[]"
+
+var percentEncoded = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
+
+// normalPath is the path as routes are matched with it (F45): percent-encoding
+// undone but for reserved characters, whose digits become upper case; then "." and
+// ".." resolved and slashes in a row made one.
+func normalPath(path string) string {
+	path = percentEncoded.ReplaceAllStringFunc(path, func(triplet string) string {
+		char, _ := strconv.ParseUint(triplet[1:], 16, 8) // two hexadecimal digits
+		if strings.IndexByte(reserved, byte(char)) >= 0 {
+			return strings.ToUpper(triplet)
+		}
+		return string([]byte{byte(char)})
+	})
+	var kept []string // each begins with a slash, but perhaps the first
+	for path != "" {
+		switch {
+		case path == "." || path == "..":
+			path = ""
+		case strings.HasPrefix(path, "./"):
+			path = path[2:]
+		case strings.HasPrefix(path, "../"):
+			path = path[3:]
+		case path == "/.":
+			path = "/"
+		case strings.HasPrefix(path, "/./"), strings.HasPrefix(path, "//"):
+			path = path[strings.IndexByte(path[1:], '/')+1:]
+		case path == "/..", strings.HasPrefix(path, "/../"):
+			kept = kept[:max(len(kept)-1, 0)]
+			path = "/" + strings.TrimPrefix(path[3:], "/")
+		default:
+			end := len(path)
+			if slash := strings.IndexByte(path[1:], '/'); slash >= 0 {
+				end = slash + 1
+			}
+			kept = append(kept, path[:end])
+			path = path[end:]
+		}
+	}
+	return strings.Join(kept, "")
+}
+
+// climbs reports whether ".." leaves the root, for which nginx answers 400 before
+// any route is looked for.
+func climbs(path string) bool {
+	depth := 0
+	for segment := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
+		switch strings.NewReplacer("%2e", ".", "%2E", ".").Replace(segment) {
+		case "", ".":
+		case "..":
+			if depth--; depth < 0 {
+				return true
+			}
+		default:
+			depth++
+		}
+	}
+	return false
+}
+
+// escapedPath writes a path as it goes to the upstream: whatever could not stand
+// in a request is percent-encoded, everything else stays.
+func escapedPath(path string) string {
+	var out strings.Builder
+	for i := range len(path) {
+		switch c := path[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte(reserved+"-._~", c) >= 0:
+			out.WriteByte(c)
+		default:
+			fmt.Fprintf(&out, "%%%02X", c)
+		}
+	}
+	return out.String()
+}
