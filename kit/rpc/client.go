@@ -143,7 +143,7 @@ func Dial(c ClientConfig, more ...grpc.DialOption) (*grpc.ClientConn, error) {
 		target = "replicas:///" + c.Addresses[0]
 		options = append(options, grpc.WithResolvers(r))
 	}
-	conn, err := grpc.NewClient(target, append(options, more...)...)
+	conn, err := grpc.NewClient(target, append(append(options, more...), grpc.WithChainUnaryInterceptor(heard))...)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", strings.Join(c.Addresses, ", "), err)
 	}

