@@ -45,6 +45,10 @@ var attacks = []attack{
 		onAFleet, "kit/identity/identity_test.go: TestOtherURIsAreNobody",
 	}},
 	{"a stream outlives the certificate that it was opened with", []string{byHand + "TestAConnectionEndsWithItsCertificate"}},
+	{"somebody uses a certificate that was stolen and revoked, or that of a node that was deleted", []string{
+		"test/security/revocation_fleet_test.go: TestARevocationIsInForceEverywhere",
+		"kit/rpcserver/revoked_test.go: TestARevokedCertificateIsCutOffAndKeptOut", "test/security/access_test.go: TestARevokedCertificateIsRefusedByEveryRPC",
+	}},
 
 	// etcd.
 	{"a gateway, a user or a service as a caller shows etcd its certificate", []string{
