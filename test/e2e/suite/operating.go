@@ -93,6 +93,10 @@ func deletesArePrinted(t *testing.T, f *Fleet) {
 	for _, command := range [][]string{{"delete", "node", f.Gateways[0].Name, "-g", f.Group}, {"delete", "group", "edge"}} {
 		var answer map[string]any
 		Decode(t, Want(t, f.CLI.Run(t, append(command, "-o", "json")...), 0), &answer)
+		// Where callers are told apart a node's certificates are revoked with it.
+		if r, is := answer["revocation"].(map[string]any); is && command[1] == "node" && r["name"] == f.Gateways[0].Name {
+			delete(answer, "revocation")
+		}
 		if len(answer) > 0 {
 			t.Errorf("%v prints %v", command, answer)
 		}
