@@ -14,8 +14,8 @@
 //     entities with paging; refusals of writes; /schemas from a directory.
 //   - Workers: each has its own connections and turns to a new configuration
 //     on its own, a little after the 201.
-//   - The proxy: routes by host, path, method and header in the order of the
-//     traditional_compatible flavor, and by simple expressions in the flavor
+//   - The proxy: routes by host, path, method, header and SNI in the order of the
+//     traditional_compatible flavor (F45), and by expressions in the flavor
 //     "expressions"; services, upstreams with weights, strip_path,
 //     preserve_host; the plugins pre-function (its Lua is run), key-auth,
 //     basic-auth (with the hashes that Kong keeps), ip-restriction and request-termination.
@@ -35,8 +35,11 @@
 // configuration (a TLS listener shows what its options say); a listener for
 // plain HTTP beside one for TLS; health checks and
 // hashing of upstreams; consumers beyond their API keys and passwords; databases and hybrid
-// mode; write access to entities. PCRE and Rust regular expressions are read as
-// Go's.
+// mode; write access to entities. Of the flavor "traditional" only the order of
+// routes is its own. Regular expressions of routes are Rust's, but for differences
+// and intersections of classes, repetitions of more than 1000 and properties of
+// characters that Go does not know. What a router remembers of earlier answers is
+// not simulated.
 package kongtest
 
 import "fmt"

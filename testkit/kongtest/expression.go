@@ -151,7 +151,7 @@ func (p *expressionParser) predicate(name string, c comparison, depth int) (expr
 		return nil, errors.New("expected rhs")
 	}
 	if c.field == nil {
-		return nil, errors.New("Unknown LHS field")
+		return nil, errors.New("Unknown LHS field") //nolint:staticcheck // Kong's words
 	}
 	c.ofPath = name == "http.path"
 	return c.compile(operator, operand)
@@ -165,7 +165,7 @@ type comparison struct {
 }
 
 func (c comparison) compile(operator, operand string) (expression, error) {
-	mismatch := errors.New("Type mismatch between the LHS and RHS values of predicate")
+	mismatch := errors.New("Type mismatch between the LHS and RHS values of predicate") //nolint:staticcheck // Kong's words
 	var holds func(value string) (matched string, ok bool)
 	noted := false // whether strip_path knows what was matched
 	text, isText := literal(operand)

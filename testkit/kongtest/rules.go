@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -99,7 +98,7 @@ func (s *structure) routeRules(n *node, complain func(string, ...any)) {
 		case !strings.HasPrefix(pattern, "/"):
 			complain("should start with: / (fixed path) or ~/ (regex path)", "paths", i+1)
 		case isRegex:
-			if _, err := regexp.Compile(pattern); err != nil {
+			if _, err := compileRust(pattern); err != nil {
 				complain(fmt.Sprintf("invalid regex: '%s' (PCRE returned: pcre2_compile() failed: %s)", pattern, reason(err)), "paths", i+1)
 			}
 		case strings.Contains(path, "//"):

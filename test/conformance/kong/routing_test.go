@@ -3,75 +3,171 @@ package kong_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 )
 
-// Who wins among routes that would all take a request, in the default flavor.
-func TestF45_PlainHostsThenPatternsThenKindsOfCriteria(t *testing.T) {
-	each(t, func(t *testing.T, k *target) {
-		if k.root(t).Configuration.RouterFlavor != "traditional_compatible" {
-			return
-		}
-		k.load(t, routes(
-			ending("prefix-and-method", `"paths":["/a"],"methods":["PUT"]`),
-			ending("pattern", `"paths":["~/a/\\d+"]`),
-			ending("shorter", `"paths":["/b"]`),
-			ending("longer", `"paths":["/b/c"]`),
-			ending("method", `"paths":["/b"],"methods":["PUT"]`),
-			ending("host", `"hosts":["one.test"],"paths":["/"]`),
-			ending("wildcard", `"hosts":["*.test"],"methods":["GET"],"paths":["/"]`),
-		))
-		for _, c := range []struct{ method, path, host, want string }{
-			{"PUT", "/a/12", "", "pattern"},
-			{"PUT", "/a/x", "", "prefix-and-method"},
-			{"GET", "/b/c/d", "", "longer"},
-			{"PUT", "/b/c", "", "method"},
-			{"GET", "/a/12", "one.test", "host"},
-			{"GET", "/a/12", "two.test", "pattern"},
-			{"GET", "/z", "two.test", "wildcard"},
-		} {
-			k.answers(t, c.method, c.path, c.want, "Host", c.host)
-		}
-	})
+// routed is a request and the route that must take it, or nothing for none.
+type routed struct {
+	method, target string
+	header         []string
+	want           string
 }
 
-// What routes are compared with: a normal path, the host as it was written, and each of the values of a header.
-func TestF45_WhatOfARequestIsCompared(t *testing.T) {
-	each(t, func(t *testing.T, k *target) {
-		if k.root(t).Configuration.RouterFlavor != "traditional_compatible" {
-			return
-		}
-		k.load(t, routes(
-			ending("users", `"paths":["/users"]`),
-			ending("x", `"paths":["/x"]`),
-			ending("host", `"hosts":["One.test"],"paths":["/"]`),
-			ending("header", `"headers":{"x-a":["1","2"]},"paths":["/h"]`),
-			ending("root", `"paths":["/"]`),
-		))
-		for _, c := range []struct{ path, host, header, want string }{
-			{"//users", "", "", "users"},
-			{"/%75sers", "", "", "users"},
-			{"/users/./y", "", "", "users"},
-			{"/users/../x", "", "", "x"},
-			{"/users/%2e%2e/x", "", "", "x"},
-			{"/z", "One.test", "", "host"},
-			{"/z", "one.test", "", "root"},
-			{"/h", "", "2", "header"},
-			{"/h", "", "3", "root"},
-		} {
-			k.answers(t, http.MethodGet, c.path, c.want, "Host", c.host, "X-A", c.header)
-		}
-	})
-}
-
-// answers waits until a route takes a request.
-func (k *target) answers(t *testing.T, method, path, route string, header ...string) {
+// routing loads routes and checks which of them take which requests.
+func (k *target) routing(t *testing.T, list []string, cases ...routed) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("%s %s with %q is taken by %s", method, path, header, route), func() error {
-		got, err := try(t, method, k.proxy+path, "", header...)
-		if err == nil && got.message() != route {
-			err = fmt.Errorf("%s", got)
+	if k.root(t).Configuration.RouterFlavor == "traditional" {
+		return // it has an order of its own
+	}
+	marker := "/" + md5Hex(strings.Join(list, ","))
+	k.load(t, routes(append(list, ending("marker", `"hosts":["marker.test"],"paths":["`+marker+`"]`))...))
+	k.served(t, marker, 200, "marker", "Host", "marker.test")
+	for _, c := range cases {
+		if c.want == "" {
+			c.want = "no Route matched with those values"
 		}
-		return err
+		if got := ask(t, c.method, k.proxy+c.target, "", c.header...); got.message() != c.want {
+			t.Errorf("%s %s with %q: %s, want %s", c.method, c.target, c.header, got, c.want)
+		}
+	}
+}
+
+func TestF45_PlainHostsThenRegularExpressionsThenKindsOfCriteria(t *testing.T) {
+	each(t, func(t *testing.T, k *target) {
+		k.routing(t, []string{
+			ending("prefix", `"paths":["/a"]`),
+			ending("long", `"paths":["/a/long"]`),
+			ending("method", `"paths":["/a"],"methods":["PUT"]`),
+			ending("regex", `"paths":["~/a/\\d+"]`),
+			ending("regex-first", `"paths":["~/a/\\d+/first"],"regex_priority":1`),
+			ending("wildcard", `"hosts":["*.one.test"],"methods":["PUT"],"paths":["~/a/\\d+"]`),
+			ending("host", `"hosts":["api.one.test"]`),
+			ending("four", `"hosts":["api.*"],"methods":["PUT"],"paths":["/a"],"headers":{"x-a":["1"]}`),
+		},
+			routed{"GET", "/a/long/x", nil, "long"},
+			routed{"PUT", "/a/long/x", nil, "method"},
+			routed{"PUT", "/a/12", nil, "regex"},
+			routed{"GET", "/a/12/first", nil, "regex-first"},
+			routed{"PUT", "/a/12", []string{"Host", "www.one.test"}, "wildcard"},
+			routed{"PUT", "/a/12", []string{"Host", "api.one.test"}, "host"},
+			routed{"PUT", "/a/12", []string{"Host", "api.one.test", "X-A", "1"}, "four"},
+		)
+	})
+}
+
+func TestF45_OfEqualRoutesTheLargerIDWins(t *testing.T) {
+	each(t, func(t *testing.T, k *target) {
+		small := strings.Replace(ending("small", `"paths":["/a"]`), "{", `{"id":"10000000-0000-4000-8000-000000000000",`, 1)
+		large := strings.Replace(ending("large", `"paths":["/b","/a"]`), "{", `{"id":"f0000000-0000-4000-8000-000000000000",`, 1)
+		for _, list := range [][]string{{small, large}, {large, small}} {
+			k.routing(t, list, routed{"GET", "/a", nil, "large"})
+		}
+	})
+}
+
+func TestF45_PathsAreNormalisedBeforeMatching(t *testing.T) {
+	each(t, func(t *testing.T, k *target) {
+		k.routing(t, []string{
+			ending("plain", `"paths":["/users"]`),
+			ending("deep", `"paths":["/a/b"]`),
+			ending("dot", `"paths":["/a.b"]`),
+			ending("space", `"paths":["/a b"]`),
+			ending("letter", `"paths":["/ü"]`),
+			ending("slash", `"paths":["~/enc%2Fslash$"]`),
+			ending("repeated", `"paths":["~/r++x$"]`),
+			ending("any-case", `"paths":["~/(?i)case$"]`),
+		},
+			routed{"GET", "//users", nil, "plain"},
+			routed{"GET", "/x/%2e%2e/users", nil, "plain"},
+			routed{"GET", "/%75sers", nil, "plain"},
+			routed{"GET", "/users/%2e%2e/x", nil, ""},
+			routed{"GET", "/Users", nil, ""},
+			routed{"GET", "/a/./b", nil, "deep"},
+			routed{"GET", "/a//b", nil, "deep"},
+			routed{"GET", "/a%2Fb", nil, ""},
+			routed{"GET", "/aXb", nil, ""},
+			routed{"GET", "/a.b?/users", nil, "dot"},
+			routed{"GET", "/a%20b", nil, "space"},
+			routed{"GET", "/%c3%bc", nil, "letter"},
+			routed{"GET", "/enc%2fslash", nil, "slash"},
+			routed{"GET", "/rrrx", nil, "repeated"},
+			routed{"GET", "/CASE", nil, "any-case"},
+		)
+	})
+}
+
+func TestF45_HostsAreComparedInTheirCase(t *testing.T) {
+	each(t, func(t *testing.T, k *target) {
+		k.routing(t, []string{
+			ending("lower", `"hosts":["one.test"]`),
+			ending("upper", `"hosts":["ONE.test"]`),
+			ending("port", `"hosts":["port.test:81"]`),
+			ending("left", `"hosts":["*.wild.test"]`),
+			ending("right", `"hosts":["wild.*"]`),
+		},
+			routed{"GET", "/", []string{"Host", "one.test"}, "lower"},
+			routed{"GET", "/", []string{"Host", "ONE.test"}, "upper"},
+			routed{"GET", "/", []string{"Host", "One.test"}, ""},
+			routed{"GET", "/", []string{"Host", "one.test:9"}, "lower"},
+			routed{"GET", "/", []string{"Host", "port.test:81"}, "port"},
+			routed{"GET", "/", []string{"Host", "port.test:82"}, ""},
+			routed{"GET", "/", []string{"Host", "port.test"}, ""},
+			routed{"GET", "/", []string{"Host", "a.b.wild.test"}, "left"},
+			routed{"GET", "/", []string{"Host", "wild.other"}, "right"},
+			routed{"GET", "/", []string{"Host", "wild"}, ""},
+		)
+	})
+}
+
+func TestF45_ValuesOfHeadersAreComparedWithoutCase(t *testing.T) {
+	each(t, func(t *testing.T, k *target) {
+		k.routing(t, []string{
+			ending("list", `"headers":{"x-a":["One","2"]}`),
+			ending("pattern", `"headers":{"x-a":["~*^v\\d+$"]}`),
+			ending("both", `"headers":{"x-a":["2"],"x-b":["z"]}`),
+		},
+			routed{"GET", "/", []string{"X-A", "oNE"}, "list"},
+			routed{"GET", "/", []string{"x-a", "V3"}, "pattern"},
+			routed{"GET", "/", []string{"x-a", "v"}, ""},
+			routed{"GET", "/", []string{"x-a", "2", "x-b", "Z"}, "both"},
+			routed{"GET", "/", []string{"x-a", "2", "x-b", "y"}, "list"},
+			routed{"GET", "/", nil, ""},
+		)
+	})
+}
+
+// TestF45_ThePathToTheUpstream: path_handling v1 is not looked at, what was matched is taken away, and slashes meet as one.
+func TestF45_ThePathToTheUpstream(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `{"message":%q}`, r.Host+" "+r.RequestURI)
+	}))
+	t.Cleanup(srv.Close)
+	at := strings.TrimPrefix(srv.URL, "http://")
+	each(t, func(t *testing.T, k *target) {
+		if k.root(t).Configuration.RouterFlavor == "traditional" {
+			return // it heeds path_handling
+		}
+		text := fmt.Sprintf(`{"_format_version":"3.0","services":[
+			{"name":"bare","url":%[1]q,"routes":[
+				{"name":"strip","paths":["/strip"]},
+				{"name":"keep","paths":["/keep"],"strip_path":false},
+				{"name":"host","paths":["/host"],"preserve_host":true},
+				{"name":"regex","paths":["~/regex/\\d+"]}]},
+			{"name":"based","url":"%[1]s/base","routes":[{"name":"based","paths":["/based"]},{"name":"based-v1","paths":["/v1"],"path_handling":"v1"}]},
+			{"name":"slashed","url":"%[1]s/base/","routes":[{"name":"slashed","paths":["/slashed"]}]}]}`, srv.URL)
+		k.load(t, text)
+		k.served(t, "/strip", 200, at+" /")
+		for target, want := range map[string]string{
+			"/strip/x?q=/y": at + " /x?q=/y", "/strip//x/": at + " /x/", "/strip/%C3%BC": at + " /%C3%BC", "/strip/a%2fb": at + " /a%2Fb", "/strip/%7ea": at + " /~a",
+			"/keep": at + " /keep", "/keep/./x": at + " /keep/x", "/host/x": "front.test:81 /x", "/regex/12/x": at + " /x", "/stripped": at + " /ped",
+			"/based": at + " /base", "/based/": at + " /base/", "/based/x": at + " /base/x", "/basedx": at + " /base/x", "/v1x": at + " /base/x",
+			"/slashed": at + " /base", "/slashed/": at + " /base/", "/slashed/x": at + " /base/x",
+		} {
+			if got := get(t, k.proxy+target, "Host", "front.test:81"); got.message() != want {
+				t.Errorf("%s: %s, want %s", target, got, want)
+			}
+		}
 	})
 }
