@@ -17,6 +17,7 @@ type query struct {
 	group string
 	name  string // empty is all
 	watch bool
+	pick  pick
 }
 
 // kind is one kind of thing that get can show.
@@ -69,6 +70,7 @@ func Get(a *app.App) *cobra.Command {
 		Short: "List groups, nodes, sources, revisions, rollouts or revocations",
 		Example: `  silverback get nodes -g default
   silverback get revisions -g default -o json
+  silverback get nodes -l zone=a --state degraded,unreachable
   silverback get nodes --watch`,
 		Args:      app.Args("a kind ("+strings.Join(plurals(), ", ")+"), and a name if only one is wanted", 1, 2),
 		ValidArgs: plurals(),
@@ -79,6 +81,12 @@ func Get(a *app.App) *cobra.Command {
 			}
 			if len(args) == 2 {
 				q.name = args[1]
+			}
+			if q.pick.given() && k.plural != "nodes" {
+				return fmt.Errorf("-l and --state choose nodes, not %s", k.plural)
+			}
+			if err := q.pick.check(); err != nil {
+				return err
 			}
 			if k.needsGroup && q.group == "" {
 				return fmt.Errorf("get %s needs -g GROUP", k.plural)
@@ -98,6 +106,8 @@ func Get(a *app.App) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&q.group, "group", "g", "", "only this group")
+	q.pick.addLabels(cmd)
+	q.pick.addStates(cmd)
 	cmd.Flags().BoolVarP(&q.watch, "watch", "w", false, "print every change until interrupted")
 	return cmd
 }

@@ -91,7 +91,7 @@ func listRollouts(ctx context.Context, a *app.App, q query) error {
 	if err != nil {
 		return err
 	}
-	if rollouts, err = named("rollout", q.name, rollouts, (*distributorv1.Rollout).GetId); err != nil {
+	if rollouts, err = named("rollout", rollout.ID(q.name), rollouts, (*distributorv1.Rollout).GetId); err != nil {
 		return err
 	}
 	return printList(ctx, a, q, &distributorv1.ListRolloutsResponse{Rollouts: rollouts}, rollout.Table(a, rollouts))

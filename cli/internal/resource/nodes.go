@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
@@ -20,6 +21,7 @@ func listNodes(ctx context.Context, a *app.App, q query) error {
 	if nodes, err = named("node", q.name, nodes, (*registryv1.Node).GetName); err != nil {
 		return err
 	}
+	nodes = slices.DeleteFunc(nodes, func(n *registryv1.Node) bool { return !q.pick.takes(n) })
 	grid := &show.Grid{Header: nodeHeader}
 	for _, n := range nodes {
 		grid.Add(nodeRow(a, n)...)
@@ -74,8 +76,10 @@ func allNodes(ctx context.Context, a *app.App, group string) ([]*registryv1.Node
 	if err != nil {
 		return nil, err
 	}
-	return pages(ctx, func(ctx context.Context, token string) ([]*registryv1.Node, string, error) {
+	nodes, err := pages(ctx, func(ctx context.Context, token string) ([]*registryv1.Node, string, error) {
 		page, err := registry.ListNodes(ctx, &registryv1.ListNodesRequest{Group: group, PageSize: pageSize, PageToken: token})
 		return page.GetNodes(), page.GetNextPageToken(), err
 	})
+	inOrder(nodes)
+	return nodes, err
 }

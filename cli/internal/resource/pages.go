@@ -29,17 +29,21 @@ func pages[T any](ctx context.Context, ask func(ctx context.Context, token strin
 	}
 }
 
-// named keeps the items of a name, and says so when there is none.
+// named keeps the items of a name, which several groups may have, and says so when there is none.
 func named[T any](what, name string, items []T, nameOf func(T) string) ([]T, error) {
 	if name == "" {
 		return items, nil
 	}
+	var found []T
 	for _, item := range items {
 		if nameOf(item) == name {
-			return []T{item}, nil
+			found = append(found, item)
 		}
 	}
-	return nil, fmt.Errorf("there is no %s %q", what, name)
+	if len(found) == 0 {
+		return nil, fmt.Errorf("there is no %s %q", what, name)
+	}
+	return found, nil
 }
 
 // printList prints a whole list: the answer as the services give it, or a table. An empty list of a group that does not

@@ -104,6 +104,9 @@ func watchNodes(ctx context.Context, a *app.App, q query) error {
 		return registry.WatchNodes(ctx, &registryv1.WatchNodesRequest{Group: q.group, ResumeToken: token})
 	}, func(m *registryv1.WatchNodesResponse) (string, error) {
 		if n := m.GetUpserted(); n != nil && (q.name == "" || q.name == n.GetName()) {
+			if !q.pick.takes(n) {
+				return "", nil
+			}
 			return "", out.print(n, nodeRow(a, n))
 		}
 		if d := m.GetDeleted(); d != nil && (q.name == "" || q.name == d.GetNode()) {
@@ -139,7 +142,7 @@ func watchRollouts(ctx context.Context, a *app.App, q query) error {
 		return client.WatchRollouts(ctx, &distributorv1.WatchRolloutsRequest{Group: q.group})
 	}, func(m *distributorv1.WatchRolloutsResponse) (string, error) {
 		r := m.GetRollout()
-		if r == nil || (q.name != "" && q.name != r.GetId()) {
+		if r == nil || (q.name != "" && rollout.ID(q.name) != r.GetId()) {
 			return "", nil
 		}
 		return "", out.print(r, rollout.Table(a, []*distributorv1.Rollout{r}).Rows[0])
