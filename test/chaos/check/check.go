@@ -134,7 +134,9 @@ func (c *checker) viewed(e Event) {
 	if e.Epoch == before.Epoch && e.Term > 0 && e.Term < before.Term {
 		c.broken(4, e, "%s follows term %d after term %d", e.Node, e.Term, before.Term)
 	}
-	if e.Wanted < before.Wanted && e.Wanted > 0 && !c.content.bad(before.Wanted) && e.Epoch == before.Epoch {
+	// A candidate that a disturbed node could not be given may be taken back from it: it runs what it ran.
+	unable := c.touched[e.Node] && before.Revision < before.Wanted && e.Revision == before.Revision
+	if e.Wanted < before.Wanted && e.Wanted > 0 && !c.content.bad(before.Wanted) && e.Epoch == before.Epoch && !unable {
 		c.broken(2, e, "%s is to run revision %d after revision %d, which nobody refused", e.Node, e.Wanted, before.Wanted)
 	}
 	if c.content.bad(e.Wanted) && !slices.Contains(c.wanted[e.Wanted], e.Node) {

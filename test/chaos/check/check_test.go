@@ -50,6 +50,15 @@ func TestHistory(t *testing.T) {
 		}())},
 		{name: "an older term is followed", history: more(ofTerm(3, viewed("n1", 7, 1, 1)), ofTerm(2, viewed("n1", 8, 1, 1))), broken: []int{4}},
 		{name: "a node is sent back from what nobody refused", history: more(viewed("n1", 6, 1, 2), viewed("n1", 7, 1, 1)), broken: []int{2}},
+		{
+			name:    "a disturbed node keeps what it runs, for it could not be given more",
+			history: more(event{Kind: check.Disturbed, Node: "n1"}, viewed("n1", 6, 1, 2), viewed("n1", 7, 1, 1)),
+		},
+		{
+			name:    "a disturbed node is sent back from what it ran",
+			history: more(event{Kind: check.Disturbed, Node: "n1"}, viewed("n1", 6, 2, 2), viewed("n1", 7, 1, 1)),
+			broken:  []int{2},
+		},
 		{name: "a node is sent back from what was refused", history: more(refused("a", 3, 3), viewed("n1", 6, 2, 3), viewed("n1", 7, 2, 2))},
 		{name: "two nodes are given what is refused", history: more(refused("a", 3, 3), viewed("n1", 6, 2, 3), viewed("n2", 6, 2, 3)), broken: []int{2}},
 		{
