@@ -175,7 +175,7 @@ func foreignLeaders(t *testing.T, p *play) {
 func fullDiskOfOne(t *testing.T, p *play) {
 	full := p.fleet.Gateways[3]
 	if full.NoDisk != nil {
-		t.Skipf("no disk to fill: %v", full.NoDisk)
+		t.Fatalf("no disk to fill, which takes a mount namespace of the tests' own: %v", full.NoDisk)
 	}
 	empty := func() { p.must(full.EmptyDisk()) }
 	over := p.disturb(full, "the disk is full", func() { p.must(full.FillDisk()) }, empty)
