@@ -225,11 +225,26 @@ func (p *parser) wrongType(s subject, n *document.Node, field, want string) {
 	case want == "a string" && (n.Kind == document.Int || n.Kind == document.Float || n.Kind == document.Bool):
 		remedy = "; put it in quotes"
 	case want == "a boolean" && n.Kind == document.String:
-		remedy = "; write true or false, without quotes"
+		remedy = "; write " + booleanFor(n.Text)
 	case (want == "an integer" || want == "a number") && n.Kind == document.String:
 		remedy = "; write the number in decimal, without quotes"
 	case strings.HasPrefix(want, "a list") && n.Kind != document.Map:
 		remedy = "; begin each element with a dash"
 	}
 	p.problem(s, n.Pos, field, WrongType, "expected %s, not %s%s", want, n.Kind, remedy)
+}
+
+// booleanFor says what to write in place of a string. The words of YAML 1.1 are meant as booleans, with quotes or without; YAML 1.2, and
+// this program, read them as text.
+func booleanFor(text string) string {
+	var meant string
+	switch strings.ToLower(text) {
+	case "yes", "y", "on":
+		meant = "true"
+	case "no", "n", "off":
+		meant = "false"
+	default:
+		return "true or false, without quotes"
+	}
+	return meant + "; " + strings.ToLower(text) + " is text in YAML 1.2"
 }
