@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"strings"
+	"time"
 )
 
 // What is PEM is looked at only as far as Go's parsers surely agree with OpenSSL:
@@ -114,7 +115,7 @@ func privateOf(s string) crypto.Signer {
 	return nil
 }
 
-// authority checks that a CA certificate is one, and one only.
+// authority checks that a CA certificate is one, one only, and has not expired. Gateways ask their own clocks; here it is this process's.
 func authority(c *checker, _ *record, values object) {
 	text, ok := values["cert"].(string)
 	if !ok || isReference(text) {
@@ -131,6 +132,11 @@ func authority(c *checker, _ *record, values object) {
 	for _, b := range list {
 		cert, err := x509.ParseCertificate(b.Bytes)
 		if err != nil {
+			return
+		}
+		if now := time.Now(); cert.NotAfter.Before(now.Truncate(time.Second)) {
+			c.entity(BadValue, "the certificate expired at "+cert.NotAfter.UTC().Format(time.RFC3339)+", and by the clock here it is "+
+				now.UTC().Format(time.RFC3339))
 			return
 		}
 		if !cert.IsCA {

@@ -191,11 +191,16 @@ func TestServiceURL(t *testing.T) {
 
 func newCertificate(t *testing.T, ca bool) (certPEM, keyPEM string) {
 	t.Helper()
+	return certificateUntil(t, ca, time.Unix(1<<32, 0))
+}
+
+func certificateUntil(t *testing.T, ca bool, end time.Time) (certPEM, keyPEM string) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotAfter: time.Unix(1<<32, 0), BasicConstraintsValid: true, IsCA: ca}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotAfter: end, BasicConstraintsValid: true, IsCA: ca}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -207,10 +212,20 @@ func newCertificate(t *testing.T, ca bool) (certPEM, keyPEM string) {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
 }
 
+// TestAnExpiredAuthorityIsToldWithTheClocksWord: whoever reads it can tell a wrong clock from an old certificate.
+func TestAnExpiredAuthorityIsToldWithTheClocksWord(t *testing.T) {
+	old, _ := certificateUntil(t, true, time.Unix(1<<30, 0))
+	errs := verdict(t, bundleOf(t, known), "ca_certificate", map[string]any{"cert": old})
+	if len(errs) != 1 || !strings.HasPrefix(errs[0].Message, "the certificate expired at 2004-01-10T13:37:04Z, and by the clock here it is 20") {
+		t.Errorf("told as %v", errs)
+	}
+}
+
 func TestCertificatesAndKeys(t *testing.T) {
 	b := bundleOf(t, known)
 	leaf, leafKey := newCertificate(t, false)
 	ca, caKey := newCertificate(t, true)
+	old, _ := certificateUntil(t, true, time.Unix(1<<30, 0))
 	const jwk = `{"kid":"1","kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}`
 	for _, c := range []struct {
 		name, kind string
@@ -225,6 +240,7 @@ func TestCertificatesAndKeys(t *testing.T) {
 		{"the wrong way round", "certificate", map[string]any{"cert": leafKey, "key": leaf}, "bad-value cert cert; bad-value key key"},
 		{"an authority", "ca_certificate", map[string]any{"cert": ca}, ""},
 		{"no authority", "ca_certificate", map[string]any{"cert": leaf}, "bad-value  @entity"},
+		{"an authority that expired", "ca_certificate", map[string]any{"cert": old}, "bad-value  @entity"},
 		{"two authorities", "ca_certificate", map[string]any{"cert": ca + ca}, "bad-value  @entity"},
 		{"no certificate", "ca_certificate", map[string]any{"cert": "x"}, "bad-value cert cert"},
 		{"a JWK", "key", map[string]any{"kid": "1", "jwk": jwk}, ""},

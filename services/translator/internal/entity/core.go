@@ -125,8 +125,8 @@ func coreKinds() []Kind {
 			Name: "certificates", Singular: "certificate", IDRule: Invented,
 			Children: []Child{{Key: "snis", Kind: "snis", Ref: "certificate"}},
 			Fields: []Field{
-				pemText("cert", required, check(PEM)), pemText("key", required, check(PEM)),
-				pemText("cert_alt", check(PEM)), pemText("key_alt", check(PEM)),
+				pemText("cert", required, check(PEM), doubt(Expiry)), pemText("key", required, check(PEM)),
+				pemText("cert_alt", check(PEM), doubt(Expiry)), pemText("key_alt", check(PEM)),
 			},
 		},
 		{
@@ -135,7 +135,7 @@ func coreKinds() []Kind {
 		},
 		{
 			Name: "ca_certificates", Singular: "ca_certificate", IDRule: Invented,
-			Fields: []Field{pemText("cert", required, check(PEM)), str("cert_digest", unique)},
+			Fields: []Field{pemText("cert", required, check(PEM), doubt(Expiry)), str("cert_digest", unique)},
 		},
 		{
 			Name: "vaults", Singular: "vault", NameField: "prefix", IDRule: ByCacheKey, IDFields: []string{"prefix"},
