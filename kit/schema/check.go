@@ -21,8 +21,9 @@ const maxErrors = 100
 //
 // Kind is singular, as in Kong's flattened errors: "route", "plugin",
 // "keyauth_credential". A plugin's configuration is checked by the schema of its
-// name, a vault's likewise; a name that the bundle lacks is an error. A kind that
-// the bundle does not know gives no errors, see Knows.
+// name, a vault's likewise; a name that the bundle lacks is an error, and so is a
+// kind that not every Kong has, see Optional. Any other kind that the bundle does
+// not know gives no errors, see Knows.
 //
 // The entity is one object of a declarative configuration, without what is nested
 // in it as entities of their own (a service's routes, a certificate's snis), and
@@ -49,6 +50,9 @@ func (b *Bundle) CheckStrict(ctx context.Context, budget *Budget, kind string, e
 func (b *Bundle) check(ctx context.Context, budget *Budget, kind string, entity object, strict bool) ([]FieldError, error) {
 	r := b.kinds[kind]
 	if r == nil {
+		if Optional(kind) {
+			return []FieldError{{Rule: Unsupported, Message: "the gateway knows no entities of this kind; take them out", Whole: true}}, nil
+		}
 		return nil, nil
 	}
 	c := checker{strict: strict, purse: &purse{ctx: ctx, budget: budget}}

@@ -312,6 +312,11 @@ func TestUnknownThings(t *testing.T) {
 	if errs := verdict(t, b, "stranger", object(t, `{"g":1}`)); len(errs) > 0 || b.Knows("stranger") || !b.Knows("thing") {
 		t.Errorf("a kind that nobody asked about: %v", errs)
 	}
+	for kind, want := range map[string]string{"consumer_group": "unsupported  @entity", "ai_model": "unsupported  @entity", "acl": "unsupported  @entity", "route": "", "consumer_group_consumer": ""} {
+		if got := strings.Join(told(verdict(t, b, kind, object(t, `{"name":"x"}`))), "; "); got != want {
+			t.Errorf("a kind that the gateway lacks, %s: got %q, want %q", kind, got, want)
+		}
+	}
 	if !b.HasField("thing", "f") || b.HasField("thing", "g") || b.HasField("stranger", "f") {
 		t.Error("HasField is wrong")
 	}

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/silverback-gateway/silverback/kit/schema"
 )
 
 // Schemas is what a gateway says about the shape of the entities, plugins and vaults that it knows: the bodies of
@@ -20,15 +22,6 @@ type Schemas struct {
 	Entities map[string]json.RawMessage // by plural kind, such as "routes"
 	Plugins  map[string]json.RawMessage
 	Vaults   map[string]json.RawMessage
-}
-
-// entityKinds are the kinds that are asked for. A gateway that lacks one answers 404.
-var entityKinds = []string{
-	"acls", "acme_storage", "basicauth_credentials", "ca_certificates", "certificates", "clustering_data_planes",
-	"consumer_groups", "consumers", "filter_chains", "hmacauth_credentials", "jwt_secrets", "key_sets",
-	"keyauth_credentials", "keys", "mtls_auth_credentials", "oauth2_authorization_codes", "oauth2_credentials",
-	"oauth2_tokens", "parameters", "plugins", "ratelimiting_metrics", "routes", "services", "sessions", "snis", "tags",
-	"targets", "upstreams", "vaults", "workspaces",
 }
 
 // ErrNoSchemas is the error of Schemas for a gateway that answers, and knows no schema of routes: none at all.
@@ -64,7 +57,7 @@ func (g *Gateway) Schemas(ctx context.Context) (Schemas, error) {
 		names []string
 		into  map[string]json.RawMessage
 	}{
-		{"/schemas/", entityKinds, s.Entities},
+		{"/schemas/", schema.Kinds(), s.Entities},
 		{"/schemas/plugins/", slices.Sorted(maps.Keys(c.Plugins)), s.Plugins},
 		{"/schemas/vaults/", vaults, s.Vaults},
 	} {

@@ -30,6 +30,9 @@ var otherGateways = map[string]string{
 	"docs-sensitive-data--sensitive-data-2":                                               "a vault of the enterprise edition",
 	"docs-kong2tf--kong2tf-1":                                                             "protocols of the enterprise edition",
 	"gdr-file-valid--filter-chains":                                                       "the recorded gateway has no WebAssembly",
+	"deck-sync-ai-models--kong":                                                           "a kind of a later Kong",
+	"deck-sync-skip-ca-cert--kong":                                                        "an authority that has expired",
+	"deck-sync-skip-ca-cert--kong3x":                                                      "an authority that has expired",
 	"gsa-ingress--kong-config":                                                            "its hosts are placeholders in a syntax of its own",
 }
 
