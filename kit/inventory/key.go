@@ -1,0 +1,192 @@
+package inventory
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/pem"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/silverback-gateway/silverback/kit/clean"
+)
+
+// thing is an entity by its fields: texts, lists of what is here, and maps of it. Nulls are left out. References are the id alone.
+type thing struct {
+	kind   string
+	fields map[string]any
+}
+
+// rule says what an entity of a kind is known by.
+type rule struct {
+	by    []string   // fields that together are one of a kind; references among them stand for what they refer to
+	or    [][]string // where one of those is missing: the first of these of which any field is there
+	shown []string   // the first of these that is there is what people call it
+	owner []string   // references that belong to the name: "rate-limiting of service orders"
+}
+
+// matches are the fields by which a route takes requests.
+var matches = []string{"service", "hosts", "paths", "methods", "headers", "snis", "sources", "destinations", "expression"}
+
+var scope = []string{"route", "service", "consumer", "consumer_group"}
+
+var rules = map[string]rule{
+	"services":        {by: []string{"name"}, or: [][]string{{"host", "port", "path"}}, shown: []string{"name", "host"}},
+	"routes":          {by: []string{"name"}, or: [][]string{matches}, shown: []string{"name"}},
+	"consumers":       {by: []string{"username"}, or: [][]string{{"custom_id"}}, shown: []string{"username", "custom_id"}},
+	"consumer_groups": {by: []string{"name"}, shown: []string{"name"}},
+	"plugins":         {by: append([]string{"name"}, scope...), shown: []string{"name"}, owner: scope},
+	"upstreams":       {by: []string{"name"}, shown: []string{"name"}},
+	"targets":         {by: []string{"upstream", "target"}, shown: []string{"target"}, owner: []string{"upstream"}},
+	"certificates":    {by: []string{"cert"}},
+	"ca_certificates": {by: []string{"cert"}},
+	"snis":            {by: []string{"name"}, shown: []string{"name"}},
+	"vaults":          {by: []string{"prefix"}, shown: []string{"prefix"}},
+	"key_sets":        {by: []string{"name"}, shown: []string{"name"}},
+	"keys":            {by: []string{"kid", "set"}, shown: []string{"name", "kid"}, owner: []string{"set"}},
+	"filter_chains":   {by: []string{"route", "service"}, shown: []string{"name"}, owner: []string{"route", "service"}},
+
+	"keyauth_credentials":   {by: []string{"key"}, owner: []string{"consumer"}},
+	"basicauth_credentials": {by: []string{"username"}, shown: []string{"username"}, owner: []string{"consumer"}},
+	"hmacauth_credentials":  {by: []string{"username"}, shown: []string{"username"}, owner: []string{"consumer"}},
+	"jwt_secrets":           {by: []string{"key"}, owner: []string{"consumer"}},
+	"oauth2_credentials":    {by: []string{"client_id"}, shown: []string{"name"}, owner: []string{"consumer"}},
+	"acls":                  {by: []string{"consumer", "group"}, shown: []string{"group"}, owner: []string{"consumer"}},
+	"mtls_auth_credentials": {by: []string{"consumer", "subject_name", "ca_certificate"}, shown: []string{"subject_name"}, owner: []string{"consumer"}},
+}
+
+// references are the kinds that fields refer to.
+var references = map[string]string{
+	"service": "services", "route": "routes", "consumer": "consumers", "consumer_group": "consumer_groups", "upstream": "upstreams", "certificate": "certificates",
+	"set": "key_sets", "ca_certificate": "ca_certificates",
+}
+
+// parents is how often a reference is followed at most: sni, certificate; plugin, route, service.
+const parents = 3
+
+// namer gives entities their keys.
+type namer struct {
+	byID map[string]thing // by kind and id
+}
+
+func newNamer(all []thing) *namer {
+	n := &namer{byID: make(map[string]thing, len(all))}
+	for _, t := range all {
+		if id := t.text("id"); id != "" {
+			n.byID[t.kind+" "+id] = t
+		}
+	}
+	return n
+}
+
+// key is the same for entities that are the same to people.
+func (n *namer) key(t thing) string {
+	sum := sha256.Sum256([]byte(n.identity(t, parents)))
+	return base64.RawURLEncoding.EncodeToString(sum[:12])
+}
+
+func (n *namer) identity(t thing, depth int) string {
+	r, known := rules[t.kind]
+	if !known {
+		return t.kind + " " + t.text("id")
+	}
+	fields := r.by
+	if len(r.or) > 0 && t.text(r.by[0]) == "" {
+		fields = r.or[0]
+	}
+	var out strings.Builder
+	out.WriteString(t.kind)
+	for _, f := range fields {
+		v, there := t.fields[f]
+		if !there {
+			continue
+		}
+		fmt.Fprintf(&out, "\x00%s\x01", f)
+		switch kind := references[f]; {
+		case kind != "":
+			id := text(v)
+			if parent, there := n.byID[kind+" "+id]; there && depth > 0 {
+				out.WriteString(n.identity(parent, depth-1))
+			} else {
+				out.WriteString(id)
+			}
+		case f == "cert":
+			out.WriteString(certificate(text(v)))
+		default:
+			out.WriteString(spell(v))
+		}
+	}
+	return out.String()
+}
+
+// name is what people call the entity: "route orders", "plugin rate-limiting of service orders", "route without a name, of service orders, /u".
+func (n *namer) name(t thing) string {
+	r := rules[t.kind]
+	said := ""
+	for _, f := range r.shown {
+		if said = t.text(f); said != "" {
+			break
+		}
+	}
+	owner := ""
+	for _, f := range r.owner {
+		if parent, there := n.byID[references[f]+" "+t.text(f)]; there {
+			owner = " of " + Singular(parent.kind) + " " + cmp.Or(n.name(parent), "without a name")
+			break
+		}
+	}
+	if said == "" && t.kind == "routes" {
+		var words []string
+		for _, f := range []string{"methods", "hosts", "paths", "snis", "expression"} {
+			if v, there := t.fields[f]; there {
+				words = append(words, spell(v))
+			}
+		}
+		said = strings.Join(words, " ")
+	}
+	return clean.Line(strings.TrimSpace(said+owner), maxName)
+}
+
+// Singular is what one of a kind is called.
+func Singular(kind string) string { return strings.TrimSuffix(kind, "s") }
+
+// certificate is the same for each way to write the same PEM.
+func certificate(text string) string {
+	if block, _ := pem.Decode([]byte(text)); block != nil {
+		sum := sha256.Sum256(block.Bytes)
+		return hex.EncodeToString(sum[:])
+	}
+	return strings.TrimSpace(text)
+}
+
+func (t thing) text(name string) string { return text(t.fields[name]) }
+
+func text(v any) string {
+	s, _ := v.(string)
+	return s
+}
+
+// spell writes a value so that equal values are equal texts; the order of a list does not count, for none of those that are spelt has one.
+func spell(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case []any:
+		all := make([]string, len(v))
+		for i, e := range v {
+			all[i] = spell(e)
+		}
+		slices.Sort(all)
+		return strings.Join(all, ",")
+	case map[string]any:
+		all := make([]string, 0, len(v))
+		for k, e := range v {
+			all = append(all, k+"="+spell(e))
+		}
+		slices.Sort(all)
+		return strings.Join(all, ";")
+	}
+	return ""
+}
