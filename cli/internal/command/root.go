@@ -12,6 +12,7 @@ import (
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/certs"
 	"github.com/silverback-gateway/silverback/cli/internal/export"
+	"github.com/silverback-gateway/silverback/cli/internal/imports"
 	"github.com/silverback-gateway/silverback/cli/internal/resource"
 	"github.com/silverback-gateway/silverback/cli/internal/rollout"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
@@ -102,7 +103,7 @@ Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.
 		&cobra.Group{ID: "look", Title: "The fleet:"},
 		&cobra.Group{ID: "change", Title: "Groups and nodes:"},
 	)
-	addTo(root, "submit", submit.Apply(a), submit.Diff(a), submit.Validate(a), submit.Render(a), submit.Dump(a))
+	addTo(root, "submit", submit.Apply(a), submit.Diff(a), submit.Validate(a), submit.Render(a), submit.Dump(a), imports.Command(a))
 	addTo(root, "look", resource.Status(a), resource.Get(a), resource.Describe(a), rollout.Command(a), rollout.StatusAlias(a), export.Command(a))
 	addTo(root, "change",
 		certs.Command(a), resource.DrainNode(a), resource.UndrainNode(a), resource.QuarantineNode(a), resource.ReleaseNode(a), resource.Recover(a),

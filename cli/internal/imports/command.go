@@ -1,0 +1,18 @@
+// Package imports makes sources of configurations that gateways serve already: of a node of the fleet, and of Kongs and files outside of it.
+package imports
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+)
+
+// Command is the parent of the commands that import.
+func Command(_ *app.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "import",
+		Short: "Make a source of what a gateway serves already",
+		RunE:  app.Below,
+	}
+	return cmd
+}

@@ -1,0 +1,82 @@
+package imports
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/silverback-gateway/silverback/kit/inventory"
+)
+
+// stamps are fields that Kong keeps for itself, and rewrites at each load (fact F47).
+var stamps = []string{"created_at", "updated_at", "_ignore", "_comment"}
+
+// Document makes a document for a source of a configuration in Kong's flattened form, which is what GET /config answers (fact F8). Everything that has to do with traffic
+// stays: all entities with their ids, those that Kong invented too, and all values, nulls among them, for a null is not a default. Times, and the SNIs that Kong repeats
+// within certificates, are left out, and so is the reserved route of Silverback. Passwords are hashes in that form, and the document says so (_transform: false). The error is
+// an inventory.ErrNotFlattened, and holds no content.
+func Document(flattened []byte) ([]byte, error) {
+	out := bytes.NewBufferString("_format_version: \"3.0\"\n_transform: false\n")
+	last := ""
+	seen := map[string]bool{}
+	_, err := inventory.Entities(flattened, func(kind string, e *yaml.Node) error {
+		if kind != last {
+			if seen[kind] {
+				return fmt.Errorf("%w: %s twice", inventory.ErrNotFlattened, kind)
+			}
+			last, seen[kind] = kind, true
+			fmt.Fprintf(out, "%s:\n", kind)
+		}
+		strip(e)
+		text, err := yaml.Marshal([]*yaml.Node{e})
+		if err != nil {
+			return fmt.Errorf("%w: an entity of %s cannot be written", inventory.ErrNotFlattened, kind)
+		}
+		_, err = out.Write(text)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if last == "" {
+		return nil, ErrEmpty
+	}
+	return out.Bytes(), nil
+}
+
+// ErrEmpty says that there is nothing to import.
+var ErrEmpty = errors.New("the gateway serves nothing: there is nothing to import")
+
+// strip takes the stamps off, puts what people look for first, and writes in block style what Kong may have written in one line.
+func strip(e *yaml.Node) {
+	var first, rest []*yaml.Node
+	for i := 0; i+1 < len(e.Content); i += 2 {
+		name, value := e.Content[i], e.Content[i+1]
+		if slices.Contains(stamps, name.Value) {
+			continue
+		}
+		block(name, value)
+		if slices.Contains([]string{"id", "name", "username"}, strings.ToLower(name.Value)) {
+			first = append(first, name, value)
+		} else {
+			rest = append(rest, name, value)
+		}
+	}
+	e.Style = 0
+	e.Content = append(first, rest...)
+}
+
+// block has YAML's own rules choose the style, but for strings that are quoted: those stay strings.
+func block(nodes ...*yaml.Node) {
+	for _, n := range nodes {
+		if n.Kind == yaml.ScalarNode {
+			continue
+		}
+		n.Style = 0
+		block(n.Content...)
+	}
+}
