@@ -15,7 +15,7 @@ var textChecks = map[string]func(string) string{
 	"services:path":                                          path,
 	"routes:name":                                            name,
 	"routes:hosts[]":                                         hostWithPort,
-	"routes:paths[]":                                         routePath,
+	"routes:paths[]":                                         RoutePath,
 	"routes:headers<k>":                                      headerName,
 	"routes:snis[]":                                          wildcardSNI,
 	"routes:sources[].ip":                                    network,

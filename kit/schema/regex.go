@@ -2,8 +2,11 @@ package schema
 
 import (
 	"errors"
-	"regexp/syntax"
+	"strconv"
 	"strings"
+
+	"github.com/silverback-gateway/silverback/kit/pcre"
+	"github.com/silverback-gateway/silverback/kit/rustregex"
 )
 
 // maxRegex bounds the expressions that are looked at.
@@ -16,63 +19,72 @@ func regexOrStar(s string) string {
 	return ""
 }
 
-// validPCRE tells only expressions that are surely wrong from the rest: PCRE takes
-// more than Go's parser, which judges here.
-func validPCRE(s string) bool {
-	if len(s) > maxRegex || strings.HasPrefix(s, "(*") {
-		return true
+// PathPattern says why PCRE2 refuses the expression of a path that begins with a
+// tilde, as gateways of every flavor do before their router looks at it.
+func PathPattern(path string) string {
+	pattern, is := strings.CutPrefix(path, "~")
+	if !is || len(pattern) > maxRegex {
+		return ""
 	}
-	_, err := syntax.Parse(s, syntax.Perl)
-	var wrong *syntax.Error
-	if !errors.As(err, &wrong) {
-		return true
-	}
-	switch wrong.Code {
-	case syntax.ErrMissingParen, syntax.ErrUnexpectedParen, syntax.ErrMissingBracket, syntax.ErrTrailingBackslash:
-		return false
-	case syntax.ErrMissingRepeatArgument:
-		return strings.Contains(s, "{") // PCRE takes a brace that begins no repetition as it is
-	case syntax.ErrInvalidCharRange:
-		return strings.ContainsAny(s, `\:`)
-	}
-	return true
+	return pcre.Refuses(pattern)
 }
 
-// routerRefuses says what the regular expressions of the default router lack and
-// PCRE has (F22), or nothing.
-func routerRefuses(s string) string {
-	inClass := false
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '\\' && i+1 < len(s):
-			i++
-			switch next := s[i]; {
-			case next >= '1' && next <= '9' && !inClass:
-				return "backreferences are not supported"
-			case isLetter(next) && strings.IndexByte("aftnrvxuUdDsSwWbBAzpP", next) < 0:
-				return "an escape sequence is not recognized"
-			}
-		case inClass:
-			inClass = c != ']'
-		case c == '[':
-			inClass = true
-			if i+1 < len(s) && s[i+1] == '^' {
-				i++
-			}
-			if i+1 < len(s) && s[i+1] == ']' {
-				i++
-			}
-		case c == '(' && i+2 < len(s) && s[i+1] == '?':
-			rest := s[i+2:]
-			for _, group := range []string{"=", "!", "<=", "<!"} {
-				if strings.HasPrefix(rest, group) {
-					return "look-around is not supported"
-				}
-			}
-			if strings.IndexByte(">|#R&+(", rest[0]) >= 0 || isDigit(rest[0]) {
-				return "atomic groups, conditions, comments and recursion are not supported"
-			}
-		}
+// validPCRE is false for expressions that are surely wrong.
+func validPCRE(s string) bool { return len(s) > maxRegex || pcre.Refuses(s) == "" }
+
+// PathRegexp judges a path that begins with a tilde as the routers of the flavors
+// traditional_compatible and expressions do, which compile it with Rust's regex
+// crate (F22): why they refuse it, or why that is not certain. Positions are those
+// in the path. Any other path is fine. The work is that of rustregex.
+func PathRegexp(path string, work *int) (refused, doubt string) {
+	pattern, is := strings.CutPrefix(path, "~")
+	if !is {
+		return "", ""
 	}
-	return ""
+	// Kong anchors it, and writes groups' names in the older way wherever it sees one.
+	return routerRegexp("^"+strings.ReplaceAll(pattern, "?<", "?P<"), work, func(at int) int {
+		inserted := 0
+		for from := 0; ; inserted++ {
+			next := strings.Index(pattern[from:], "?<")
+			if next < 0 || at <= len("^?")+from+next+inserted {
+				return at - inserted
+			}
+			from += next + len("?<")
+		}
+	})
+}
+
+// HeaderRegexp judges the value of a route's header that begins with ~* likewise.
+// Kong puts it into lower case, its escapes too.
+func HeaderRegexp(value string, work *int) (refused, doubt string) {
+	pattern, is := strings.CutPrefix(value, "~*")
+	if !is {
+		return "", ""
+	}
+	return routerRegexp(lower(pattern), work, func(at int) int { return at + len("~*") })
+}
+
+func routerRegexp(pattern string, work *int, place func(int) int) (refused, doubt string) {
+	if len(pattern) > maxRegex {
+		return "", "the regular expression is too long to be judged"
+	}
+	read, err := rustregex.ParseWithin(pattern, work)
+	var wrong *rustregex.Error
+	switch {
+	case errors.As(err, &wrong):
+		return "not a regular expression that the router takes: " + wrong.Message + ", at character " + strconv.Itoa(place(wrong.Offset)+1), ""
+	case read.Doubt() != "":
+		return "", "a gateway may refuse the regular expression: " + read.Doubt()
+	}
+	return "", ""
+}
+
+// lower puts ASCII into lower case, which is what Lua does to bytes.
+func lower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
 }

@@ -3,7 +3,8 @@ package schema
 import (
 	"slices"
 	"strconv"
-	"strings"
+
+	"github.com/silverback-gateway/silverback/kit/rustregex"
 )
 
 // families are the protocols that a route may combine. Each allows and needs its
@@ -105,25 +106,31 @@ func routeExpression(c *checker, _ *record, values object) {
 		}
 		return
 	}
+	work := rustregex.Work
+	judge := func(field string, of func(string, *int) (string, string), value any) bool {
+		text, _ := value.(string)
+		left := work
+		why, _ := of(text, &work)
+		if why != "" {
+			c.entity(BadValue, "Router Expression failed validation: "+field+": "+why)
+		}
+		return c.spend(1 + perByte*(len(text)+left-work))
+	}
 	paths, _ := values["paths"].([]any)
-	for i, item := range paths {
-		text, _ := item.(string)
-		if pattern, is := strings.CutPrefix(text, "~"); is && c.spend(1+len(pattern)) {
-			if why := routerRefuses(pattern); why != "" {
-				c.entity(BadValue, "Router Expression failed validation: paths["+strconv.Itoa(i)+"]: "+why)
-			}
+	for i, path := range paths {
+		if !judge("paths["+strconv.Itoa(i)+"]", PathRegexp, path) {
+			return
 		}
 	}
 	headers, _ := values["headers"].(object)
-	for _, item := range headers {
-		list, _ := item.([]any)
-		if len(list) != 1 {
-			continue
+	for name, item := range headers {
+		list, isList := item.([]any)
+		if isList && len(list) == 0 {
+			c.entity(BadValue, "Router Expression failed validation: headers."+name+": the list of values is empty")
 		}
-		text, _ := list[0].(string)
-		if pattern, is := strings.CutPrefix(text, "~*"); is && c.spend(1+len(pattern)) {
-			if why := routerRefuses(pattern); why != "" {
-				c.entity(BadValue, "Router Expression failed validation: headers: "+why)
+		for _, value := range list {
+			if !judge("headers."+name, HeaderRegexp, value) {
+				return
 			}
 		}
 	}

@@ -191,12 +191,20 @@ func splitURL(s string) (scheme, host string, ok bool) {
 
 // path checks a plain path, which the schema knows to begin with a slash.
 func path(s string) string {
-	for i := range len(s) {
-		if c := s[i]; !isLetter(c) && !isDigit(c) && strings.IndexByte("/.-_~%:@!$&'()*+,;=", c) < 0 {
-			return "invalid path: characters outside of the reserved list of RFC 3986 found"
-		}
+	if !isPath(s) {
+		return "invalid path: characters outside of the reserved list of RFC 3986 found"
 	}
 	return escapes(s)
+}
+
+// isPath reports whether all characters are of those that RFC 3986 has for paths.
+func isPath(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !isLetter(c) && !isDigit(c) && strings.IndexByte("/.-_~%:@!$&'()*+,;=", c) < 0 {
+			return false
+		}
+	}
+	return strings.HasPrefix(s, "/")
 }
 
 func escapes(s string) string {
@@ -208,16 +216,18 @@ func escapes(s string) string {
 	return ""
 }
 
-// routePath checks a path that routes match: plain ones must be normalized, for
+// RoutePath checks a path that routes match: plain ones must be normalized, for
 // otherwise no request would ever match; those with a tilde must be regular
-// expressions.
-func routePath(s string) string {
-	if message := escapes(s); message != "" {
-		return message
+// expressions. Kong looks at escapes only where all else is of RFC 3986.
+func RoutePath(s string) string {
+	if isPath(s) {
+		if message := escapes(s); message != "" {
+			return message
+		}
 	}
-	if pattern, is := strings.CutPrefix(s, "~"); is {
-		if !validPCRE(pattern) {
-			return "invalid regex"
+	if strings.HasPrefix(s, "~") {
+		if why := PathPattern(s); why != "" {
+			return "the regular expression does not compile: " + why
 		}
 		return ""
 	}

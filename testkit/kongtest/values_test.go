@@ -12,7 +12,7 @@ import (
 
 // otherwise are rules of which some values are judged otherwise than by a real Kong: how many.
 var otherwise = map[string]int{
-	"route.paths.regex": 10, "route.headers": 1, "upstream.hash": 1, "upstream.algorithm": 1,
+	"route.headers": 1, "upstream.hash": 1, "upstream.algorithm": 1,
 	"plugin.request-transformer": 2, "plugin.request-termination": 1,
 }
 

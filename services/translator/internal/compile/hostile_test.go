@@ -26,6 +26,7 @@ var left = map[string]string{
 	"unknown-plugin.yaml":                 "the plugins of the group's gateways",
 	"route-bad-expression.yaml":           "a parser of expressions",
 	"route-unknown-field-expression.yaml": "a parser of expressions",
+	"path-lookahead-regex.yaml":           "the flavor of the group's routers",
 	"env-in-quotes.yaml":                  "the client replaces templates",
 	"env-yaml-injection.yaml":             "the client replaces templates",
 }

@@ -1,8 +1,10 @@
 package compile
 
 import (
-	"regexp"
 	"strings"
+
+	"github.com/silverback-gateway/silverback/kit/rustregex"
+	"github.com/silverback-gateway/silverback/kit/schema"
 )
 
 // migratePath converts a path of the formats 1.1 and 2.1 as Kong does: what has
@@ -99,49 +101,30 @@ func mergeSlashes(path string) string {
 	return path
 }
 
-// checkPath says what Kong would refuse in a path; empty when nothing.
-func checkPath(path string) string {
-	if pattern, ok := strings.CutPrefix(path, "~"); ok {
-		if !strings.HasPrefix(pattern, "/") {
-			return "should start with / (a plain path) or ~/ (a regular expression)"
-		}
-		return checkRegex(pattern)
-	}
-	if !strings.HasPrefix(path, "/") {
-		return "should start with / (a plain path) or ~/ (a regular expression)"
-	}
-	if strings.Contains(path, "//") {
-		return "must not have empty segments"
-	}
-	for i := range len(path) {
-		if path[i] == '%' && (i+2 >= len(path) || !isHex(path[i+1]) || !isHex(path[i+2])) {
-			return "a percent sign must begin an escape of two hexadecimal digits"
-		}
-	}
-	if normal := removeDots(unescape(path, false)); normal != path {
-		return "the path is not normalized; write it without unneeded escapes and dot segments"
-	}
-	return ""
-}
-
 // maxRegex bounds the length of a regular expression in a path.
 const maxRegex = 16 << 10
 
-// checkRegex reports what no router takes: look-around, back-references and atomic
-// groups are beyond the engine of the default router, and Go's is close enough to
-// it for the rest. It never runs the expression.
-func checkRegex(pattern string) string {
-	if len(pattern) > maxRegex {
+// checkPath says what gateways of every flavor refuse in a path; empty when nothing.
+// What a router makes of a regular expression is another matter; see doubtRegex.
+func checkPath(path string) string {
+	switch plain, regex := strings.CutPrefix(path, "~"); {
+	case !strings.HasPrefix(plain, "/"):
+		return "should start with / (a plain path) or ~/ (a regular expression)"
+	case strings.Contains(path, "//"):
+		return "must not have empty segments"
+	case regex && len(path) > maxRegex:
 		return "the regular expression is too long"
 	}
-	for _, group := range []string{"(?=", "(?!", "(?<=", "(?<!", "(?>"} {
-		if strings.Contains(pattern, group) {
-			return "look-around and atomic groups are not supported in a path"
-		}
+	return schema.RoutePath(path)
+}
+
+// doubtRegex says why not every gateway takes the regular expression of a path. The
+// judges know the flavors of a group's gateways, and refuse it where they must (F22).
+func doubtRegex(path string) string {
+	work := rustregex.Work / 4
+	refused, doubt := schema.PathRegexp(path, &work)
+	if refused != "" {
+		return "only gateways of the router flavor traditional take this: " + refused
 	}
-	pattern = strings.NewReplacer(`\/`, `/`, `\-`, `-`, `(?<`, `(?P<`, `\_`, `_`, `\:`, `:`, `\#`, `#`, `\&`, `&`, `\~`, `~`).Replace(pattern)
-	if _, err := regexp.Compile(pattern); err != nil {
-		return "the regular expression does not compile"
-	}
-	return ""
+	return doubt
 }

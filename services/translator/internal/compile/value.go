@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -263,7 +264,7 @@ func (p *parser) paths(s subject, n *document.Node, dst []byte) []byte {
 		}
 		if why := checkPath(path); why != "" {
 			p.problem(s, e.Pos, field, BadValue, "%s", why)
-		} else if why := entity.RoutePath(path); why != "" {
+		} else if why := cmp.Or(doubtRegex(path), entity.RoutePath(path)); why != "" {
 			p.warn(s, e.Pos, field, BadValue, "%s", why)
 		}
 		dst = document.AppendString(dst, path)

@@ -16,7 +16,6 @@ var otherwise = map[string]struct {
 	most int
 	why  string
 }{
-	"route.paths.regex":          {10, "expressions are read by another engine"},
 	"route.headers":              {1, "an expression that means any value of a header"},
 	"upstream.hash":              {1, "the name of a cookie"},
 	"jwt":                        {1, "on purpose: a gateway would invent the secret"},

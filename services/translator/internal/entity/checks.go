@@ -10,6 +10,9 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/silverback-gateway/silverback/kit/rustregex"
+	"github.com/silverback-gateway/silverback/kit/schema"
 )
 
 // Tag checks a tag.
@@ -275,6 +278,12 @@ func RoutePath(s string) string {
 
 // HeaderValue doubts a value, or the regular expression of one, that a header of requests must have.
 func HeaderValue(s string) string {
+	work := rustregex.Work / 4
+	if refused, doubt := schema.HeaderRegexp(s, &work); refused != "" {
+		return "only gateways of the router flavor traditional take this: " + refused
+	} else if doubt != "" {
+		return doubt
+	}
 	c, found := control(s, "\t")
 	if !found || strings.HasPrefix(s, "~*") && spread.MatchString(s) {
 		return ""
