@@ -37,6 +37,7 @@ type Bundle struct {
 	version   string
 	canonical []byte
 	digest    fleet.Digest
+	rules     fleet.Digest
 	kinds     map[string]*record // by singular
 	plugins   map[string]*record // whole plugin entities, by the plugin's name
 	vaults    map[string]*record
@@ -64,8 +65,10 @@ func New(texts Texts) (*Bundle, error) {
 	return build(doc)
 }
 
-// Decode reads canonical bytes and refuses any others: equal bundles have equal
-// bytes, and equal digests. The error is an ErrBundle.
+// Decode reads canonical bytes and refuses any others: JSON with sorted keys and
+// without blanks. Those that an older agent wrote may have more in them than New
+// would keep: they stay what they are, and Rules tells which are alike. The error
+// is an ErrBundle.
 func Decode(canonical []byte) (*Bundle, error) {
 	if len(canonical) > MaxSize {
 		return nil, ErrTooLarge
@@ -78,13 +81,14 @@ func Decode(canonical []byte) (*Bundle, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: not an object", ErrBundle)
 	}
+	if string(appendCanonical(nil, doc)) != string(canonical) {
+		return nil, fmt.Errorf("%w: the bytes are not canonical", ErrBundle)
+	}
 	b, err := build(doc)
 	if err != nil {
 		return nil, err
 	}
-	if string(b.canonical) != string(canonical) {
-		return nil, fmt.Errorf("%w: the bytes are not canonical", ErrBundle)
-	}
+	b.canonical, b.digest = canonical, fleet.DigestOf(canonical)
 	return b, nil
 }
 
@@ -116,6 +120,7 @@ func build(doc object) (*Bundle, error) {
 		return nil, ErrTooLarge
 	}
 	b.digest = fleet.DigestOf(b.canonical)
+	b.rules = b.digest
 	left := maxWork
 	for name, value := range sections["entities"] {
 		r, err := compileEntity(name, value, &left)
@@ -140,12 +145,17 @@ func build(doc object) (*Bundle, error) {
 func singular(kind string) string { return strings.TrimSuffix(kind, "s") }
 
 // Encode returns the canonical bytes, which the caller must not change: JSON with
-// sorted keys, without descriptions, and with those lists sorted whose order says
-// nothing, for Kong's own order differs from one start to the next.
+// sorted keys, without descriptions, with those lists sorted whose order says
+// nothing, and without the values that Kong invents for itself: for these differ
+// from one start to the next (F44).
 func (b *Bundle) Encode() []byte { return b.canonical }
 
 // Digest names the bundle by its canonical bytes.
 func (b *Bundle) Digest() fleet.Digest { return b.digest }
+
+// Rules names what the bundle says by its rules alone: bundles of the same rules
+// judge alike, and are one in all but what older agents left in them.
+func (b *Bundle) Rules() fleet.Digest { return b.rules }
 
 // KongVersion returns the version that the gateway said it had.
 func (b *Bundle) KongVersion() string { return b.version }

@@ -30,7 +30,7 @@ func TestEqualSchemasHaveEqualDigests(t *testing.T) {
 		"other order":             {`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}},{"description":{"type":"string"}}]}`, true},
 		"a field less":            {`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}}]}`, false},
 		"another word":            {`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["z","x"],"type":"string"},"type":"set"}},{"description":{"type":"string"}}]}`, false},
-		"fields in another order": {`{"entity_checks":[],"fields":[{"description":{"type":"string"}},{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}}]}`, false},
+		"fields in another order": {`{"entity_checks":[],"fields":[{"description":{"type":"string"}},{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}}]}`, true},
 	} {
 		other, err := schema.New(texts(c.text))
 		if err != nil {
@@ -68,8 +68,7 @@ func TestDecodeTakesCanonicalBytesOnly(t *testing.T) {
 		"a part less":        strings.Replace(canonical, `,"vaults":{}`, "", 1),
 		"a part twice":       strings.Replace(canonical, `"vaults"`, `"vaults":{},"vaults"`, 1),
 		"a version of 3.9":   strings.Replace(canonical, `"3.9.3"`, `3.9`, 1),
-		"a description":      strings.Replace(canonical, `{"type":"boolean"}`, `{"description":"x","type":"boolean"}`, 1),
-		"unsorted":           strings.Replace(canonical, `["grpc","grpcs"`, `["grpcs","grpc"`, 1),
+		"keys unsorted":      `{"kong_version":"3.9.3","entities":{},"plugins":{},"vaults":{}}`,
 		"another way to say": strings.Replace(canonical, `"kong_version"`, `"\u006bong_version"`, 1),
 		"too large":          strings.Repeat(" ", schema.MaxSize+1),
 	} {
@@ -78,6 +77,73 @@ func TestDecodeTakesCanonicalBytesOnly(t *testing.T) {
 		}
 		if _, err := schema.Decode([]byte(text)); !errors.Is(err, schema.ErrBundle) {
 			t.Errorf("%s: got %v, want it refused", name, err)
+		}
+	}
+}
+
+// TestBundlesOfOlderAgents: their bytes and their digests are theirs, and their rules those of others.
+func TestBundlesOfOlderAgents(t *testing.T) {
+	b := bundleOf(t, known)
+	canonical := string(b.Encode())
+	for name, text := range map[string]string{
+		"a description": strings.Replace(canonical, `{"type":"boolean"}`, `{"description":"x","type":"boolean"}`, 1),
+		"unsorted":      strings.Replace(canonical, `["grpc","grpcs"`, `["grpcs","grpc"`, 1),
+	} {
+		old, err := schema.Decode([]byte(text))
+		if err != nil || text == canonical {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if string(old.Encode()) != text || old.Digest() != fleet.DigestOf([]byte(text)) || old.Rules() != b.Rules() || old.Digest() == b.Digest() {
+			t.Errorf("%s: %s with the rules %s", name, old.Digest(), old.Rules())
+		}
+	}
+}
+
+// TestStartsOfOneGatewayAreOneBundle: what F44 says of a real one.
+func TestStartsOfOneGatewayAreOneBundle(t *testing.T) {
+	start := func(secret, first, second string) *schema.Bundle {
+		t.Helper()
+		b, err := schema.New(schema.Texts{
+			KongVersion: "3.9.3",
+			Entities: map[string]json.RawMessage{
+				"plugins": json.RawMessage(`{"fields":[{"name":{"type":"string"}},{"config":{"type":"record"}}]}`),
+				"keys": json.RawMessage(`{"fields":[{"` + first + `":{"type":"string"}},{"` + second + `":{"type":"string"}}],` +
+					`"entity_checks":[{"at_least_one_of":["` + first + `","` + second + `"]},{"mutually_exclusive":["` + second + `","` + first + `"]}]}`),
+			},
+			Plugins: map[string]json.RawMessage{"session": json.RawMessage(`{"fields":[{"config":{"type":"record","required":true,"fields":[` +
+				`{"secret":{"type":"string","required":false,"encrypted":true,"referenceable":true,"default":"` + secret + `"}},` +
+				`{"host":{"type":"string","required":true,"referenceable":true,"default":"localhost"}},` +
+				`{"key":{"type":"string","auto":true}},{"id":{"type":"string","uuid":true,"auto":true}}]}}]}`)},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	b := start("hush-1", "jwk", "pem")
+	if other := start("hush-2", "pem", "jwk"); other.Digest() != b.Digest() {
+		t.Errorf("two starts are two bundles:\n%s\n%s", b.Encode(), other.Encode())
+	}
+	if strings.Contains(string(b.Encode()), "hush") {
+		t.Errorf("a secret is kept: %s", b.Encode())
+	}
+	plugin := object(t, `{"name":"session","config":{}}`)
+	if errs := verdict(t, b, "plugin", plugin); len(errs) > 0 {
+		t.Errorf("what a gateway would take is refused: %v", errs)
+	}
+	for text, want := range map[string]string{
+		`{"name":"session","config":{}}`:                        "config.key config.secret",
+		`{"name":"session"}`:                                    "config.key config.secret",
+		`{"name":"session","config":{"secret":null,"key":"k"}}`: "config.secret",
+		`{"name":"session","config":{"secret":"s","key":"k"}}`:  "",
+		`{"name":"other","config":{}}`:                          "",
+	} {
+		var got []string
+		for _, path := range b.Invented("plugin", object(t, text)) {
+			got = append(got, path.String())
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %v are invented, want %s", text, got, want)
 		}
 	}
 }

@@ -54,27 +54,76 @@ func depth(text []byte) error {
 }
 
 // unordered are the lists of scalars whose order says nothing, and that Kong makes
-// from tables without order.
-var unordered = map[string]bool{"one_of": true, "not_one_of": true}
+// from tables without order (F44).
+var unordered = map[string]bool{
+	"one_of": true, "not_one_of": true, "at_least_one_of": true, "only_one_of": true, "mutually_exclusive": true, "mutually_required": true,
+	"distinct": true, "then_at_least_one_of": true,
+}
 
-// tidy drops what people read and sorts what has no order, in place.
+// named are the lists of fields, each an object whose one key is the field's name.
+var named = map[string]bool{"fields": true, "shorthand_fields": true}
+
+// tidy drops what people read and what differs from one gateway to the next, and
+// sorts what has no order, in place.
 func tidy(value any) {
 	switch value := value.(type) {
 	case object:
 		if text, ok := value["description"].(string); ok && text != "" {
 			delete(value, "description") // a field of that name is an object
 		}
+		forget(value)
 		for name, item := range value {
-			if list, ok := item.([]any); ok && (unordered[name] || name == "default" && value["type"] == "set") {
-				sortScalars(list)
-			}
 			tidy(item)
+			list, ok := item.([]any)
+			switch {
+			case !ok:
+			case unordered[name] || name == "default" && value["type"] == "set":
+				sortScalars(list)
+			case named[name]:
+				sortFields(list)
+			}
 		}
 	case []any:
 		for _, item := range value {
 			tidy(item)
 		}
 	}
+}
+
+// forget drops the default of a field that holds a secret. One that Kong keeps encrypted it invents at each start, for itself: what is
+// left is the mark that it does. One that may come from a vault is no rule of the schema, only a value: the field need not be given.
+func forget(field object) {
+	encrypted, _ := field["encrypted"].(bool)
+	referenceable, _ := field["referenceable"].(bool)
+	if field["default"] == nil || !encrypted && !referenceable {
+		return
+	}
+	if _, isField := field["type"].(string); !isField {
+		return
+	}
+	delete(field, "default")
+	if encrypted {
+		field["auto"] = true
+		return
+	}
+	delete(field, "required")
+}
+
+// sortFields sorts fields by their names.
+func sortFields(list []any) {
+	nameOf := func(item any) string {
+		field, _ := item.(object)
+		for name := range field {
+			return name
+		}
+		return ""
+	}
+	for _, item := range list {
+		if field, ok := item.(object); !ok || len(field) != 1 {
+			return
+		}
+	}
+	slices.SortStableFunc(list, func(a, b any) int { return strings.Compare(nameOf(a), nameOf(b)) })
 }
 
 func sortScalars(list []any) {

@@ -41,6 +41,7 @@ type field struct {
 	typ           kindOf
 	required      bool
 	auto          bool
+	invented      bool // Kong makes up a text of its own where none is given
 	referenceable bool
 	hasDefault    bool
 	def           any
@@ -344,6 +345,7 @@ func (c compiler) fill(f *field, raw object, path string) error {
 	if f.def, f.hasDefault = raw["default"]; f.def == nil {
 		f.hasDefault = false
 	}
+	f.invented = f.auto && f.typ == typeString && !flag("uuid") && !flag("timestamp")
 	eq, hasEq := raw["eq"]
 	ne, hasNe := raw["ne"]
 	f.isNull, f.notNull = hasEq && eq == nil, hasNe && ne == nil

@@ -138,6 +138,54 @@ func TestEveryKindOfGatewayOfTheGroupJudges(t *testing.T) {
 	r.mustSubmit(config("other", "team", limited("orders", "rate: 5000"))) // its gateways show nothing
 }
 
+// TestWhatAGatewayWouldInventIsRefused: each would make up a secret of its own, and another one at each load.
+func TestWhatAGatewayWouldInventIsRefused(t *testing.T) {
+	p := startPlane(t, "g")
+	r := p.replica(t)
+	session, err := schema.New(schema.Texts{
+		KongVersion: "3.9.3",
+		Entities:    map[string]json.RawMessage{"plugins": fields(`{"name":{"type":"string"}}`, `{"config":{"type":"record","fields":[]}}`)},
+		Plugins: map[string]json.RawMessage{"session": fields(`{"name":{"type":"string"}}`, `{"config":{"type":"record","required":true,"fields":[`+
+			`{"secret":{"type":"string","encrypted":true,"referenceable":true,"default":"of-one-start"}}]}}`, `{"route":{"type":"foreign","reference":"routes"}}`,
+			`{"service":{"type":"foreign","reference":"services"}}`)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.withSchemas(t, session)
+	text := strings.Replace(limited("orders", "cookie_name: c"), "limit", "session", 1)
+	problems := r.refusal(t, config("g", "team", strings.Replace(text, "    config:\n      cookie_name: c\n", "", 1)))
+	if len(problems) != 1 || problems[0].GetLine() != 6 || problems[0].GetField() != "config.secret" || problems[0].GetClass() != fleetv1.Problem_CLASS_MISSING_FIELD ||
+		!strings.Contains(problems[0].GetMessage(), "would invent another secret") {
+		t.Errorf("problems %v", problems)
+	}
+	r.mustSubmit(config("g", "team", strings.Replace(text, "cookie_name: c", `secret: "{vault://env/session}"`, 1)))
+}
+
+// TestBundlesOfTheSameRulesJudgeOnce: agents of before name a bundle for each start of their gateways, with what differs from one to the
+// next left in. A refusal does not name them all.
+func TestBundlesOfTheSameRulesJudgeOnce(t *testing.T) {
+	p := startPlane(t, "g")
+	r := p.replica(t)
+	var olds []*schema.Bundle
+	for i := range 60 {
+		text := string(kong(t, "3.9.3", 100).Encode())
+		old, err := schema.Decode([]byte(strings.Replace(text, `{"one_of":["a"]`, fmt.Sprintf(`{"description":"start %d","one_of":["a"]`, i), 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if old.Digest() == kong(t, "3.9.3", 100).Digest() {
+			t.Fatal("nothing differs")
+		}
+		olds = append(olds, old)
+	}
+	p.withSchemas(t, olds...)
+	problems := r.refusal(t, config("g", "team", limited("orders", "rate: 101")))
+	if len(problems) != 1 || strings.Contains(problems[0].GetMessage(), "nodes") {
+		t.Errorf("problems %v", problems)
+	}
+}
+
 func TestAnotherSourceThatTheGatewaysRefuseIsAWarning(t *testing.T) {
 	p := startPlane(t, "g")
 	r := p.replica(t)

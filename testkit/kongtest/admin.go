@@ -307,7 +307,10 @@ func (g *Gateway) getSchema(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	write(w, http.StatusOK, text)
+	g.mu.Lock()
+	start := g.starts
+	g.mu.Unlock()
+	write(w, http.StatusOK, varied(folder+"/"+parts[0], text, start))
 }
 
 func message(text string) map[string]any { return map[string]any{"message": text} }

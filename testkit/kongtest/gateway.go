@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"log"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -60,6 +61,7 @@ type Gateway struct {
 	nodeID      string
 	version     string
 	generations int           // of worker processes, ever
+	starts      uint64        // a number of this start, by which schemas vary (F44)
 	gone        chan struct{} // closed when this run of the process ends
 }
 
@@ -169,6 +171,7 @@ func (g *Gateway) Reload() {
 		return
 	}
 	g.generations++
+	g.starts = rand.Uint64()
 }
 
 // start reads what the gateway starts with, then opens the listeners.
@@ -196,6 +199,7 @@ func (g *Gateway) start() error {
 	g.mu.Lock()
 	g.workers, g.current, g.nodeID = workers, l, id
 	g.generations++
+	g.starts = rand.Uint64()
 	g.running, g.draining, g.unbuilt = true, false, false
 	g.gone = make(chan struct{})
 	addresses := g.addresses

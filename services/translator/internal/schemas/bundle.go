@@ -32,9 +32,14 @@ const maxVersion = 32
 // Name is how people call the kind of gateway.
 func (b *Bundle) Name() string { return b.name }
 
-// Check returns why such a gateway would refuse an entity of a kind, in the singular. What the gateway was not asked about passes.
+// Check returns why such a gateway would refuse an entity of a kind, in the singular, and which secrets it would invent. What the gateway
+// was not asked about passes.
 func (b *Bundle) Check(ctx context.Context, budget *schema.Budget, kind string, entity map[string]any) ([]schema.FieldError, error) {
 	found, err := b.bundle.Check(ctx, budget, kind, entity)
+	for _, path := range b.bundle.Invented(kind, entity) {
+		found = append(found, schema.FieldError{Path: path, Rule: schema.MissingField,
+			Message: "the field is required: a gateway would invent another secret at each load; write it down"})
+	}
 	for i := range found {
 		// A bundle is written by a node.
 		found[i].Message = clean.Line(found[i].Message, clean.MaxMessage)

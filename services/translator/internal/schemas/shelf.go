@@ -82,7 +82,7 @@ func (p Panel) Kinds() int { return len(p.Judges) + len(p.Others) + len(p.Missin
 // Of returns the panel of a group as it is now. It waits for the registry for a moment only.
 func (s *Shelf) Of(ctx context.Context, group fleet.GroupID) Panel {
 	var p Panel
-	names := map[string]int{}
+	names, judging := map[string]int{}, map[fleet.Digest]bool{}
 	for _, n := range s.groups.Schemas(ctx, group) {
 		b, err := s.bundle(ctx, n.Digest)
 		if err != nil {
@@ -93,6 +93,11 @@ func (s *Shelf) Of(ctx context.Context, group fleet.GroupID) Panel {
 		if !n.Counts {
 			p.Others = append(p.Others, j)
 			continue
+		}
+		if rules := b.bundle.Rules(); judging[rules] {
+			continue // bundles of older agents differ where their rules do not
+		} else {
+			judging[rules] = true
 		}
 		p.Judges = append(p.Judges, j)
 		names[b.name]++

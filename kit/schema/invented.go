@@ -1,0 +1,35 @@
+package schema
+
+import "slices"
+
+// Invented returns the fields of a plugin that Kong would make up at each load, each gateway for itself, because they are not given: the
+// secret that signs a session, the key that provisions tokens. They are found by the marks of the schema: auto, and a default that is
+// encrypted. A gateway takes such a plugin, so Check says nothing of it.
+func (b *Bundle) Invented(kind string, entity map[string]any) []Path {
+	name, _ := entity["name"].(string)
+	r := b.plugins[name]
+	if kind != "plugin" || r == nil || r.fields["config"] == nil {
+		return nil
+	}
+	var found []Path
+	config, _ := table(entity["config"])
+	inventedIn(r.fields["config"].rec, config, Path{{Name: "config"}}, &found)
+	slices.SortFunc(found, Path.compare)
+	return found
+}
+
+func inventedIn(r *record, values object, at Path, found *[]Path) {
+	if r == nil {
+		return
+	}
+	for name, f := range r.fields {
+		path := append(slices.Clone(at), Step{Name: name})
+		switch {
+		case f.invented && values[name] == nil:
+			*found = append(*found, path)
+		case f.rec != nil:
+			inner, _ := table(values[name])
+			inventedIn(f.rec, inner, path, found)
+		}
+	}
+}
