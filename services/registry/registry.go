@@ -124,7 +124,8 @@ func New(c Config, d Deps) (*Service, error) {
 	s.keeper = schemas.New(schemas.Config{Ledger: s.store, View: s.view, Log: d.Log, Metrics: schemas.NewMetrics(d.Metrics), ForgetAfter: c.ForgetSchemasAfter})
 	draining := make(chan struct{})
 	s.drain = sync.OnceFunc(func() { close(draining) })
-	s.api = &api.Server{Ledger: s.store, View: s.view, Book: s.book, Schemas: s.keeper, TTL: c.SessionTTL, Renew: c.RenewInterval, Draining: draining}
+	s.api = &api.Server{Ledger: s.store, View: s.view, Book: s.book, Schemas: s.keeper, TTL: c.SessionTTL, Renew: c.RenewInterval, Draining: draining,
+		Unmanaged: store.NewServed(d.Etcd), Looking: make(chan struct{}, 1)}
 	d.Metrics.MustRegister(&collector{view: s.view, book: s.book})
 	s.contact.Register(d.Metrics)
 	return s, nil

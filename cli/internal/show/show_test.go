@@ -51,7 +51,8 @@ func TestMessageHasNumbersAndZeros(t *testing.T) {
     "removed": 0
   },
   "request_id": "",
-  "traceparent": ""
+  "traceparent": "",
+  "replaces_unmanaged": []
 }
 `,
 		show.YAML: `group: edge
@@ -74,6 +75,7 @@ changes:
   removed: 0
 request_id: ""
 traceparent: ""
+replaces_unmanaged: []
 `,
 	} {
 		var b bytes.Buffer

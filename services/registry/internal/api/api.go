@@ -41,6 +41,9 @@ type Server struct {
 	Renew    time.Duration
 	Draining <-chan struct{} // closed when streams must end, so that callers move to another replica
 
+	Unmanaged Unmanaged
+	Looking   chan struct{} // capacity 1
+
 	cache probeCache
 }
 

@@ -184,5 +184,6 @@ func reportFrom(st *fleetv1.NodeStatus) (roster.Report, []fault.Violation, error
 	full, err := marshal(st)
 	return roster.Report{
 		Said: true, Proven: st.GetDigest() != "", Ready: st.GetGatewayReady(), Draining: st.GetDraining(), Conditions: len(st.GetConditions()), Full: full,
+		Unmanaged: st.GetUnmanaged() != nil,
 	}, nil, err
 }

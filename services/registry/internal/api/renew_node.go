@@ -27,6 +27,7 @@ func (s *Server) RenewNode(ctx context.Context, r *registryv1.RenewNodeRequest) 
 		return answer, s.Book.Leave(ctx, key, r.GetBootId(), report)
 	}
 	if answer.WantStatus, err = s.Book.Renew(ctx, key, r.GetBootId(), report); err == nil {
+		answer.WantConfiguration = s.wanted(ctx, key)
 		answer.WantSchemas, answer.Probes = s.wantSchemas(key, ""), s.probes(key.Group)
 		if n := s.View.Current(key).Node; n != nil {
 			answer.Draining, answer.Drain, answer.DrainOrder = n.Drain != nil, drainTo(n), n.DrainOrder

@@ -48,6 +48,7 @@ type Report struct {
 	Ready      bool   `json:"ready,omitempty"`  // the gateway answers
 	Draining   bool   `json:"draining,omitempty"`
 	Conditions int    `json:"conditions,omitempty"`
+	Unmanaged  bool   `json:"unmanaged,omitempty"` // the gateway serves something that no snapshot brought
 	Full       []byte `json:"full,omitempty"`
 }
 
@@ -55,7 +56,7 @@ type Report struct {
 func (r Report) Empty() bool { return !r.Said }
 
 func (r Report) same(o Report) bool {
-	return r.Said == o.Said && r.Proven == o.Proven && r.Ready == o.Ready && r.Draining == o.Draining && r.Conditions == o.Conditions
+	return r.Said == o.Said && r.Proven == o.Proven && r.Ready == o.Ready && r.Draining == o.Draining && r.Unmanaged == o.Unmanaged && r.Conditions == o.Conditions
 }
 
 // Same reports whether two reports say the same.
@@ -107,15 +108,16 @@ const (
 	Unreachable
 	Draining
 	Gone
+	Unmanaged
 )
 
 // States names every state, as metrics have them.
 func States() map[State]string {
-	return map[State]string{Joining: "joining", Ready: "ready", Degraded: "degraded", Unreachable: "unreachable", Draining: "draining", Gone: "gone"}
+	return map[State]string{Joining: "joining", Ready: "ready", Degraded: "degraded", Unreachable: "unreachable", Draining: "draining", Gone: "gone", Unmanaged: "unmanaged"}
 }
 
 // StateOf judges a node by its record and its session, nil when there is none. Draining is an operator's word and
-// outweighs what the node complains about; a complaint outweighs that nothing is proven yet.
+// outweighs what the node complains about; a complaint outweighs that nothing is proven yet. A gateway that serves what no snapshot brought is unmanaged, whatever else it complains about, as long as it serves.
 func StateOf(n Node, s *Session) State {
 	switch {
 	case s == nil && n.Left:
@@ -124,6 +126,8 @@ func StateOf(n Node, s *Session) State {
 		return Unreachable
 	case s.Report.Draining:
 		return Draining
+	case s.Report.Unmanaged && s.Report.Ready:
+		return Unmanaged
 	case s.Report.Conditions > 0:
 		return Degraded
 	case !s.Report.Proven:

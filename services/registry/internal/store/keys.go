@@ -2,6 +2,7 @@
 package store
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
@@ -17,10 +18,24 @@ const (
 	schemaPrefix  = Prefix + "schemas/"
 	uploadPrefix  = Prefix + "uploads/"
 
+	inventoryPrefix     = Prefix + "inventories/"
+	wantedPrefix        = Prefix + "wanted/"
+	configurationPrefix = Prefix + "configurations/"
+
 	revocationPrefix = Prefix + "revocations/"
 	revokedNodes     = revocationPrefix + "nodes/"
 	revokedUsers     = revocationPrefix + "users/"
 )
+
+func inventoryKey(digest string) string { return inventoryPrefix + digest }
+
+// wantedKey holds the word under which somebody waits for what a node's gateway serves.
+func wantedKey(k roster.Key) string { return wantedPrefix + string(k.Group) + "/" + string(k.Node) }
+
+// partKey holds a part of it.
+func partKey(word string, part int32) string {
+	return fmt.Sprintf("%s%s/%04x", configurationPrefix, word, part)
+}
 
 func groupKey(g fleet.GroupID) string           { return groupPrefix + string(g) }
 func nodeKey(k roster.Key) string               { return nodePrefix + string(k.Group) + "/" + string(k.Node) }

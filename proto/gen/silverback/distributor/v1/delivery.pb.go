@@ -48,6 +48,9 @@ const (
 	Failure_REASON_BAD_DELTA Failure_Reason = 7
 	// The decision is older than one that was followed, in its epoch or by its epoch.
 	Failure_REASON_STALE_DECISION Failure_Reason = 8
+	// The gateway serves something that no snapshot brought and that it would lose; it is
+	// left alone, and nobody waits for it.
+	Failure_REASON_UNMANAGED Failure_Reason = 9
 )
 
 // Enum value maps for Failure_Reason.
@@ -62,6 +65,7 @@ var (
 		6: "REASON_DISK",
 		7: "REASON_BAD_DELTA",
 		8: "REASON_STALE_DECISION",
+		9: "REASON_UNMANAGED",
 	}
 	Failure_Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":         0,
@@ -73,6 +77,7 @@ var (
 		"REASON_DISK":                6,
 		"REASON_BAD_DELTA":           7,
 		"REASON_STALE_DECISION":      8,
+		"REASON_UNMANAGED":           9,
 	}
 )
 
@@ -512,9 +517,13 @@ type Directive struct {
 	// The epoch of the decision: a number of the ledger that only a recovery raises. It orders directives before the
 	// decision does: an agent refuses a smaller epoch than the last it followed, whatever the decision. 0 is the first epoch, and what
 	// a distributor says that knows none.
-	Epoch         int64 `protobuf:"varint,8,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Epoch int64 `protobuf:"varint,8,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// What gateways may serve without a snapshot and lose by this revision, by the word of who
+	// submitted it; see Unmanaged.served. Another gateway that serves something not of ours
+	// takes the revision only when it loses nothing by it.
+	ReplacesUnmanaged []string `protobuf:"bytes,9,rep,name=replaces_unmanaged,json=replacesUnmanaged,proto3" json:"replaces_unmanaged,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Directive) Reset() {
@@ -601,6 +610,13 @@ func (x *Directive) GetEpoch() int64 {
 		return x.Epoch
 	}
 	return 0
+}
+
+func (x *Directive) GetReplacesUnmanaged() []string {
+	if x != nil {
+		return x.ReplacesUnmanaged
+	}
+	return nil
 }
 
 // A further part of a delta.
@@ -1067,7 +1083,7 @@ const file_silverback_distributor_v1_delivery_proto_rawDesc = "" +
 	" \x01(\x03R\x05epoch\"[\n" +
 	"\aRefused\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x128\n" +
-	"\bproblems\x18\x02 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bproblems\"\xf8\x01\n" +
+	"\bproblems\x18\x02 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bproblems\"\xa7\x02\n" +
 	"\tDirective\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x1a\n" +
@@ -1077,7 +1093,8 @@ const file_silverback_distributor_v1_delivery_proto_rawDesc = "" +
 	"\n" +
 	"part_count\x18\x06 \x01(\x05R\tpartCount\x12 \n" +
 	"\vtraceparent\x18\a \x01(\tR\vtraceparent\x12\x14\n" +
-	"\x05epoch\x18\b \x01(\x03R\x05epoch\"i\n" +
+	"\x05epoch\x18\b \x01(\x03R\x05epoch\x12-\n" +
+	"\x12replaces_unmanaged\x18\t \x03(\tR\x11replacesUnmanaged\"i\n" +
 	"\tDeltaPart\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x12D\n" +
 	"\n" +
@@ -1101,12 +1118,12 @@ const file_silverback_distributor_v1_delivery_proto_rawDesc = "" +
 	"proof_time\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\tproofTime\"g\n" +
 	"\x04Nack\x128\n" +
 	"\bproblems\x18\x01 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bproblems\x12%\n" +
-	"\x0eserving_digest\x18\x02 \x01(\tR\rservingDigest\"\x8c\x03\n" +
+	"\x0eserving_digest\x18\x02 \x01(\tR\rservingDigest\"\xa2\x03\n" +
 	"\aFailure\x12A\n" +
 	"\x06reason\x18\x01 \x01(\x0e2).silverback.distributor.v1.Failure.ReasonR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12%\n" +
 	"\x0eserving_digest\x18\x03 \x01(\tR\rservingDigest\x12\x1a\n" +
-	"\battempts\x18\x04 \x01(\x05R\battempts\"\xe0\x01\n" +
+	"\battempts\x18\x04 \x01(\x05R\battempts\"\xf6\x01\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aREASON_GATEWAY_UNREACHABLE\x10\x01\x12\x12\n" +
@@ -1116,7 +1133,8 @@ const file_silverback_distributor_v1_delivery_proto_rawDesc = "" +
 	"\x11REASON_NOT_PROVEN\x10\x05\x12\x0f\n" +
 	"\vREASON_DISK\x10\x06\x12\x14\n" +
 	"\x10REASON_BAD_DELTA\x10\a\x12\x19\n" +
-	"\x15REASON_STALE_DECISION\x10\b2\x92\x01\n" +
+	"\x15REASON_STALE_DECISION\x10\b\x12\x14\n" +
+	"\x10REASON_UNMANAGED\x10\t2\x92\x01\n" +
 	"\x0fDeliveryService\x12\x7f\n" +
 	"\x10FollowAssignment\x122.silverback.distributor.v1.FollowAssignmentRequest\x1a3.silverback.distributor.v1.FollowAssignmentResponse(\x010\x01B\x90\x02\n" +
 	"\x1dcom.silverback.distributor.v1B\rDeliveryProtoP\x01ZZgithub.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1;distributorv1\xa2\x02\x03SDX\xaa\x02\x19Silverback.Distributor.V1\xca\x02\x19Silverback\\Distributor\\V1\xe2\x02%Silverback\\Distributor\\V1\\GPBMetadata\xea\x02\x1bSilverback::Distributor::V1b\x06proto3"

@@ -284,7 +284,9 @@ type NodeStatus struct {
 	// nothing new; unset when nothing was sampled yet.
 	Health *Health `protobuf:"bytes,12,opt,name=health,proto3" json:"health,omitempty"`
 	// The epoch of the decision that the agent followed last; see Directive.epoch.
-	Epoch         int64 `protobuf:"varint,13,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Epoch int64 `protobuf:"varint,13,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Set while the gateway serves something that no snapshot brought; it is left alone.
+	Unmanaged     *Unmanaged `protobuf:"bytes,14,opt,name=unmanaged,proto3" json:"unmanaged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -410,6 +412,80 @@ func (x *NodeStatus) GetEpoch() int64 {
 	return 0
 }
 
+func (x *NodeStatus) GetUnmanaged() *Unmanaged {
+	if x != nil {
+		return x.Unmanaged
+	}
+	return nil
+}
+
+// What a gateway serves that no snapshot brought.
+type Unmanaged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names what is served, in Directive.replaces_unmanaged too: the digest of its
+	// inventory, so that gateways that serve the same have the same; or, while that cannot
+	// be read, "md5:" and the hash that the gateway reports.
+	Served string `protobuf:"bytes,1,opt,name=served,proto3" json:"served,omitempty"`
+	// How many entities there are; 0 while they cannot be read.
+	EntityCount int64 `protobuf:"varint,2,opt,name=entity_count,json=entityCount,proto3" json:"entity_count,omitempty"`
+	// Why the gateway is left alone, in words, when a directive would take something away
+	// from it, or when what it serves cannot be read; free of secrets.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Unmanaged) Reset() {
+	*x = Unmanaged{}
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Unmanaged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Unmanaged) ProtoMessage() {}
+
+func (x *Unmanaged) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Unmanaged.ProtoReflect.Descriptor instead.
+func (*Unmanaged) Descriptor() ([]byte, []int) {
+	return file_silverback_fleet_v1_node_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Unmanaged) GetServed() string {
+	if x != nil {
+		return x.Served
+	}
+	return ""
+}
+
+func (x *Unmanaged) GetEntityCount() int64 {
+	if x != nil {
+		return x.EntityCount
+	}
+	return 0
+}
+
+func (x *Unmanaged) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // How a gateway fared over a window of time. Figures of requests come from Kong's
 // Prometheus plugin, and are unset without it.
 type Health struct {
@@ -438,7 +514,7 @@ type Health struct {
 
 func (x *Health) Reset() {
 	*x = Health{}
-	mi := &file_silverback_fleet_v1_node_proto_msgTypes[3]
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -450,7 +526,7 @@ func (x *Health) String() string {
 func (*Health) ProtoMessage() {}
 
 func (x *Health) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_fleet_v1_node_proto_msgTypes[3]
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -463,7 +539,7 @@ func (x *Health) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Health.ProtoReflect.Descriptor instead.
 func (*Health) Descriptor() ([]byte, []int) {
-	return file_silverback_fleet_v1_node_proto_rawDescGZIP(), []int{3}
+	return file_silverback_fleet_v1_node_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Health) GetWindow() *durationpb.Duration {
@@ -548,7 +624,7 @@ type ProbeResult struct {
 
 func (x *ProbeResult) Reset() {
 	*x = ProbeResult{}
-	mi := &file_silverback_fleet_v1_node_proto_msgTypes[4]
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -560,7 +636,7 @@ func (x *ProbeResult) String() string {
 func (*ProbeResult) ProtoMessage() {}
 
 func (x *ProbeResult) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_fleet_v1_node_proto_msgTypes[4]
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -573,7 +649,7 @@ func (x *ProbeResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeResult.ProtoReflect.Descriptor instead.
 func (*ProbeResult) Descriptor() ([]byte, []int) {
-	return file_silverback_fleet_v1_node_proto_rawDescGZIP(), []int{4}
+	return file_silverback_fleet_v1_node_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ProbeResult) GetPath() string {
@@ -631,7 +707,7 @@ const file_silverback_fleet_v1_node_proto_rawDesc = "" +
 	"\tCondition\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x120\n" +
-	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xfa\x03\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xb8\x04\n" +
 	"\n" +
 	"NodeStatus\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12\x16\n" +
@@ -650,7 +726,12 @@ const file_silverback_fleet_v1_node_proto_rawDesc = "" +
 	" \x01(\x03R\x05loads\x12\x16\n" +
 	"\x06drifts\x18\v \x01(\x03R\x06drifts\x123\n" +
 	"\x06health\x18\f \x01(\v2\x1b.silverback.fleet.v1.HealthR\x06health\x12\x14\n" +
-	"\x05epoch\x18\r \x01(\x03R\x05epoch\"\xda\x03\n" +
+	"\x05epoch\x18\r \x01(\x03R\x05epoch\x12<\n" +
+	"\tunmanaged\x18\x0e \x01(\v2\x1e.silverback.fleet.v1.UnmanagedR\tunmanaged\"^\n" +
+	"\tUnmanaged\x12\x16\n" +
+	"\x06served\x18\x01 \x01(\tR\x06served\x12!\n" +
+	"\fentity_count\x18\x02 \x01(\x03R\ventityCount\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xda\x03\n" +
 	"\x06Health\x121\n" +
 	"\x06window\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x06window\x12\x1f\n" +
 	"\brequests\x18\x02 \x01(\x03H\x00R\brequests\x88\x01\x01\x12(\n" +
@@ -693,36 +774,38 @@ func file_silverback_fleet_v1_node_proto_rawDescGZIP() []byte {
 }
 
 var file_silverback_fleet_v1_node_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_silverback_fleet_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_silverback_fleet_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_silverback_fleet_v1_node_proto_goTypes = []any{
 	(Proof)(0),                    // 0: silverback.fleet.v1.Proof
 	(*Capabilities)(nil),          // 1: silverback.fleet.v1.Capabilities
 	(*Condition)(nil),             // 2: silverback.fleet.v1.Condition
 	(*NodeStatus)(nil),            // 3: silverback.fleet.v1.NodeStatus
-	(*Health)(nil),                // 4: silverback.fleet.v1.Health
-	(*ProbeResult)(nil),           // 5: silverback.fleet.v1.ProbeResult
-	nil,                           // 6: silverback.fleet.v1.Capabilities.PluginsEntry
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 8: google.protobuf.Duration
+	(*Unmanaged)(nil),             // 4: silverback.fleet.v1.Unmanaged
+	(*Health)(nil),                // 5: silverback.fleet.v1.Health
+	(*ProbeResult)(nil),           // 6: silverback.fleet.v1.ProbeResult
+	nil,                           // 7: silverback.fleet.v1.Capabilities.PluginsEntry
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 9: google.protobuf.Duration
 }
 var file_silverback_fleet_v1_node_proto_depIdxs = []int32{
-	6,  // 0: silverback.fleet.v1.Capabilities.plugins:type_name -> silverback.fleet.v1.Capabilities.PluginsEntry
+	7,  // 0: silverback.fleet.v1.Capabilities.plugins:type_name -> silverback.fleet.v1.Capabilities.PluginsEntry
 	0,  // 1: silverback.fleet.v1.Capabilities.proof:type_name -> silverback.fleet.v1.Proof
-	7,  // 2: silverback.fleet.v1.Condition.since:type_name -> google.protobuf.Timestamp
+	8,  // 2: silverback.fleet.v1.Condition.since:type_name -> google.protobuf.Timestamp
 	2,  // 3: silverback.fleet.v1.NodeStatus.conditions:type_name -> silverback.fleet.v1.Condition
-	8,  // 4: silverback.fleet.v1.NodeStatus.load_time:type_name -> google.protobuf.Duration
-	8,  // 5: silverback.fleet.v1.NodeStatus.proof_time:type_name -> google.protobuf.Duration
+	9,  // 4: silverback.fleet.v1.NodeStatus.load_time:type_name -> google.protobuf.Duration
+	9,  // 5: silverback.fleet.v1.NodeStatus.proof_time:type_name -> google.protobuf.Duration
 	0,  // 6: silverback.fleet.v1.NodeStatus.proof:type_name -> silverback.fleet.v1.Proof
-	4,  // 7: silverback.fleet.v1.NodeStatus.health:type_name -> silverback.fleet.v1.Health
-	8,  // 8: silverback.fleet.v1.Health.window:type_name -> google.protobuf.Duration
-	8,  // 9: silverback.fleet.v1.Health.latency_p50:type_name -> google.protobuf.Duration
-	8,  // 10: silverback.fleet.v1.Health.latency_p99:type_name -> google.protobuf.Duration
-	5,  // 11: silverback.fleet.v1.Health.probes:type_name -> silverback.fleet.v1.ProbeResult
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	5,  // 7: silverback.fleet.v1.NodeStatus.health:type_name -> silverback.fleet.v1.Health
+	4,  // 8: silverback.fleet.v1.NodeStatus.unmanaged:type_name -> silverback.fleet.v1.Unmanaged
+	9,  // 9: silverback.fleet.v1.Health.window:type_name -> google.protobuf.Duration
+	9,  // 10: silverback.fleet.v1.Health.latency_p50:type_name -> google.protobuf.Duration
+	9,  // 11: silverback.fleet.v1.Health.latency_p99:type_name -> google.protobuf.Duration
+	6,  // 12: silverback.fleet.v1.Health.probes:type_name -> silverback.fleet.v1.ProbeResult
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_silverback_fleet_v1_node_proto_init() }
@@ -730,14 +813,14 @@ func file_silverback_fleet_v1_node_proto_init() {
 	if File_silverback_fleet_v1_node_proto != nil {
 		return
 	}
-	file_silverback_fleet_v1_node_proto_msgTypes[3].OneofWrappers = []any{}
+	file_silverback_fleet_v1_node_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_fleet_v1_node_proto_rawDesc), len(file_silverback_fleet_v1_node_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

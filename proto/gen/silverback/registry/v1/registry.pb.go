@@ -45,6 +45,9 @@ const (
 	Node_STATE_DRAINING Node_State = 5
 	// Said goodbye; forgotten after a while.
 	Node_STATE_GONE Node_State = 6
+	// The gateway serves something that no snapshot brought, and is left alone until a person
+	// decides. Clients before this state read it as not known.
+	Node_STATE_UNMANAGED Node_State = 7
 )
 
 // Enum value maps for Node_State.
@@ -57,6 +60,7 @@ var (
 		4: "STATE_UNREACHABLE",
 		5: "STATE_DRAINING",
 		6: "STATE_GONE",
+		7: "STATE_UNMANAGED",
 	}
 	Node_State_value = map[string]int32{
 		"STATE_UNSPECIFIED": 0,
@@ -66,6 +70,7 @@ var (
 		"STATE_UNREACHABLE": 4,
 		"STATE_DRAINING":    5,
 		"STATE_GONE":        6,
+		"STATE_UNMANAGED":   7,
 	}
 )
 
@@ -1741,9 +1746,12 @@ type RenewNodeResponse struct {
 	Drain *Drain `protobuf:"bytes,7,opt,name=drain,proto3" json:"drain,omitempty"`
 	// Grows with every DrainNode and UndrainNode of the node. A replica that is behind
 	// answers with an older one, and its word about draining counts for nothing then.
-	DrainOrder    int64 `protobuf:"varint,8,opt,name=drain_order,json=drainOrder,proto3" json:"drain_order,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	DrainOrder int64 `protobuf:"varint,8,opt,name=drain_order,json=drainOrder,proto3" json:"drain_order,omitempty"`
+	// Set when somebody waits for what an unmanaged gateway serves: the agent then brings it
+	// with UploadConfiguration, under this word.
+	WantConfiguration string `protobuf:"bytes,9,opt,name=want_configuration,json=wantConfiguration,proto3" json:"want_configuration,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *RenewNodeResponse) Reset() {
@@ -1830,6 +1838,13 @@ func (x *RenewNodeResponse) GetDrainOrder() int64 {
 		return x.DrainOrder
 	}
 	return 0
+}
+
+func (x *RenewNodeResponse) GetWantConfiguration() string {
+	if x != nil {
+		return x.WantConfiguration
+	}
+	return ""
 }
 
 // Asks for one node.
@@ -3717,6 +3732,446 @@ func (x *GetSchemasResponse) GetZstd() []byte {
 	return nil
 }
 
+// Carries what an unmanaged gateway serves, without its content.
+type UploadInventoryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group of the node.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// The node.
+	Node string `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	// The digest of the inventory, as in the node's status.
+	Digest string `protobuf:"bytes,3,opt,name=digest,proto3" json:"digest,omitempty"`
+	// The inventory, as one zstd frame; at most 768 KiB.
+	Zstd          []byte `protobuf:"bytes,4,opt,name=zstd,proto3" json:"zstd,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UploadInventoryRequest) Reset() {
+	*x = UploadInventoryRequest{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UploadInventoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UploadInventoryRequest) ProtoMessage() {}
+
+func (x *UploadInventoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UploadInventoryRequest.ProtoReflect.Descriptor instead.
+func (*UploadInventoryRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *UploadInventoryRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *UploadInventoryRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *UploadInventoryRequest) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *UploadInventoryRequest) GetZstd() []byte {
+	if x != nil {
+		return x.Zstd
+	}
+	return nil
+}
+
+// The inventory is stored.
+type UploadInventoryResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UploadInventoryResponse) Reset() {
+	*x = UploadInventoryResponse{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UploadInventoryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UploadInventoryResponse) ProtoMessage() {}
+
+func (x *UploadInventoryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UploadInventoryResponse.ProtoReflect.Descriptor instead.
+func (*UploadInventoryResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{55}
+}
+
+// Asks for an inventory.
+type GetInventoryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The digest of the inventory.
+	Digest        string `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetInventoryRequest) Reset() {
+	*x = GetInventoryRequest{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetInventoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetInventoryRequest) ProtoMessage() {}
+
+func (x *GetInventoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetInventoryRequest.ProtoReflect.Descriptor instead.
+func (*GetInventoryRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *GetInventoryRequest) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+// An inventory.
+type GetInventoryResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The inventory, as one zstd frame.
+	Zstd          []byte `protobuf:"bytes,1,opt,name=zstd,proto3" json:"zstd,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetInventoryResponse) Reset() {
+	*x = GetInventoryResponse{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetInventoryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetInventoryResponse) ProtoMessage() {}
+
+func (x *GetInventoryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetInventoryResponse.ProtoReflect.Descriptor instead.
+func (*GetInventoryResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *GetInventoryResponse) GetZstd() []byte {
+	if x != nil {
+		return x.Zstd
+	}
+	return nil
+}
+
+// Carries a part of what a gateway serves.
+type UploadConfigurationRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group of the node.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// The node.
+	Node string `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	// The word under which it was asked for.
+	Word string `protobuf:"bytes,3,opt,name=word,proto3" json:"word,omitempty"`
+	// From 0.
+	Part int32 `protobuf:"varint,4,opt,name=part,proto3" json:"part,omitempty"`
+	// How many parts there are.
+	PartCount int32 `protobuf:"varint,5,opt,name=part_count,json=partCount,proto3" json:"part_count,omitempty"`
+	// The next bytes of one zstd frame; at most 512 KiB.
+	Zstd []byte `protobuf:"bytes,6,opt,name=zstd,proto3" json:"zstd,omitempty"`
+	// Why it cannot be had, in words, free of secrets; there is one part then.
+	Failure       string `protobuf:"bytes,7,opt,name=failure,proto3" json:"failure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UploadConfigurationRequest) Reset() {
+	*x = UploadConfigurationRequest{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UploadConfigurationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UploadConfigurationRequest) ProtoMessage() {}
+
+func (x *UploadConfigurationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UploadConfigurationRequest.ProtoReflect.Descriptor instead.
+func (*UploadConfigurationRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *UploadConfigurationRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *UploadConfigurationRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *UploadConfigurationRequest) GetWord() string {
+	if x != nil {
+		return x.Word
+	}
+	return ""
+}
+
+func (x *UploadConfigurationRequest) GetPart() int32 {
+	if x != nil {
+		return x.Part
+	}
+	return 0
+}
+
+func (x *UploadConfigurationRequest) GetPartCount() int32 {
+	if x != nil {
+		return x.PartCount
+	}
+	return 0
+}
+
+func (x *UploadConfigurationRequest) GetZstd() []byte {
+	if x != nil {
+		return x.Zstd
+	}
+	return nil
+}
+
+func (x *UploadConfigurationRequest) GetFailure() string {
+	if x != nil {
+		return x.Failure
+	}
+	return ""
+}
+
+// The part is kept.
+type UploadConfigurationResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UploadConfigurationResponse) Reset() {
+	*x = UploadConfigurationResponse{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UploadConfigurationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UploadConfigurationResponse) ProtoMessage() {}
+
+func (x *UploadConfigurationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UploadConfigurationResponse.ProtoReflect.Descriptor instead.
+func (*UploadConfigurationResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{59}
+}
+
+// Asks what an unmanaged gateway serves.
+type GetNodeConfigurationRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// The node.
+	Node          string `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetNodeConfigurationRequest) Reset() {
+	*x = GetNodeConfigurationRequest{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetNodeConfigurationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetNodeConfigurationRequest) ProtoMessage() {}
+
+func (x *GetNodeConfigurationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetNodeConfigurationRequest.ProtoReflect.Descriptor instead.
+func (*GetNodeConfigurationRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *GetNodeConfigurationRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *GetNodeConfigurationRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+// A piece of what an unmanaged gateway serves.
+type GetNodeConfigurationResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The next bytes of one zstd frame.
+	Zstd          []byte `protobuf:"bytes,1,opt,name=zstd,proto3" json:"zstd,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetNodeConfigurationResponse) Reset() {
+	*x = GetNodeConfigurationResponse{}
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetNodeConfigurationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetNodeConfigurationResponse) ProtoMessage() {}
+
+func (x *GetNodeConfigurationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetNodeConfigurationResponse.ProtoReflect.Descriptor instead.
+func (*GetNodeConfigurationResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_registry_v1_registry_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *GetNodeConfigurationResponse) GetZstd() []byte {
+	if x != nil {
+		return x.Zstd
+	}
+	return nil
+}
+
 // Announces a full list.
 type WatchGroupsResponse_Listing struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3726,7 +4181,7 @@ type WatchGroupsResponse_Listing struct {
 
 func (x *WatchGroupsResponse_Listing) Reset() {
 	*x = WatchGroupsResponse_Listing{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[55]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3738,7 +4193,7 @@ func (x *WatchGroupsResponse_Listing) String() string {
 func (*WatchGroupsResponse_Listing) ProtoMessage() {}
 
 func (x *WatchGroupsResponse_Listing) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[55]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3765,7 +4220,7 @@ type WatchGroupsResponse_Synced struct {
 
 func (x *WatchGroupsResponse_Synced) Reset() {
 	*x = WatchGroupsResponse_Synced{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[56]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3777,7 +4232,7 @@ func (x *WatchGroupsResponse_Synced) String() string {
 func (*WatchGroupsResponse_Synced) ProtoMessage() {}
 
 func (x *WatchGroupsResponse_Synced) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[56]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3809,7 +4264,7 @@ type WatchNodesResponse_Listing struct {
 
 func (x *WatchNodesResponse_Listing) Reset() {
 	*x = WatchNodesResponse_Listing{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[58]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3821,7 +4276,7 @@ func (x *WatchNodesResponse_Listing) String() string {
 func (*WatchNodesResponse_Listing) ProtoMessage() {}
 
 func (x *WatchNodesResponse_Listing) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[58]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3848,7 +4303,7 @@ type WatchNodesResponse_Synced struct {
 
 func (x *WatchNodesResponse_Synced) Reset() {
 	*x = WatchNodesResponse_Synced{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[59]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3860,7 +4315,7 @@ func (x *WatchNodesResponse_Synced) String() string {
 func (*WatchNodesResponse_Synced) ProtoMessage() {}
 
 func (x *WatchNodesResponse_Synced) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[59]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3896,7 +4351,7 @@ type WatchNodesResponse_Deleted struct {
 
 func (x *WatchNodesResponse_Deleted) Reset() {
 	*x = WatchNodesResponse_Deleted{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[60]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3908,7 +4363,7 @@ func (x *WatchNodesResponse_Deleted) String() string {
 func (*WatchNodesResponse_Deleted) ProtoMessage() {}
 
 func (x *WatchNodesResponse_Deleted) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[60]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3947,7 +4402,7 @@ type WatchRevocationsResponse_Listing struct {
 
 func (x *WatchRevocationsResponse_Listing) Reset() {
 	*x = WatchRevocationsResponse_Listing{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[61]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3959,7 +4414,7 @@ func (x *WatchRevocationsResponse_Listing) String() string {
 func (*WatchRevocationsResponse_Listing) ProtoMessage() {}
 
 func (x *WatchRevocationsResponse_Listing) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[61]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3986,7 +4441,7 @@ type WatchRevocationsResponse_Synced struct {
 
 func (x *WatchRevocationsResponse_Synced) Reset() {
 	*x = WatchRevocationsResponse_Synced{}
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[62]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3998,7 +4453,7 @@ func (x *WatchRevocationsResponse_Synced) String() string {
 func (*WatchRevocationsResponse_Synced) ProtoMessage() {}
 
 func (x *WatchRevocationsResponse_Synced) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_registry_v1_registry_proto_msgTypes[62]
+	mi := &file_silverback_registry_v1_registry_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4045,7 +4500,7 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\x06counts\x18\x02 \x01(\bR\x06counts\x12\x14\n" +
 	"\x05nodes\x18\x03 \x01(\x05R\x05nodes\x12\x1d\n" +
 	"\n" +
-	"node_names\x18\x04 \x03(\tR\tnodeNames\"\xf4\x06\n" +
+	"node_names\x18\x04 \x03(\tR\tnodeNames\"\x89\a\n" +
 	"\x04Node\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x128\n" +
@@ -4068,7 +4523,7 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"quarantine\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x91\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa6\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSTATE_JOINING\x10\x01\x12\x0f\n" +
@@ -4077,7 +4532,8 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\x11STATE_UNREACHABLE\x10\x04\x12\x12\n" +
 	"\x0eSTATE_DRAINING\x10\x05\x12\x0e\n" +
 	"\n" +
-	"STATE_GONE\x10\x06\"V\n" +
+	"STATE_GONE\x10\x06\x12\x13\n" +
+	"\x0fSTATE_UNMANAGED\x10\a\"V\n" +
 	"\n" +
 	"Quarantine\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x120\n" +
@@ -4170,7 +4626,7 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\x04node\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04node\x12 \n" +
 	"\aboot_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06bootId\x127\n" +
 	"\x06status\x18\x04 \x01(\v2\x1f.silverback.fleet.v1.NodeStatusR\x06status\x12\x18\n" +
-	"\aleaving\x18\x05 \x01(\bR\aleaving\"\xf7\x02\n" +
+	"\aleaving\x18\x05 \x01(\bR\aleaving\"\xa6\x03\n" +
 	"\x11RenewNodeResponse\x12@\n" +
 	"\x0erenew_interval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\rrenewInterval\x126\n" +
 	"\x05drift\x18\x02 \x01(\x0e2 .silverback.fleet.v1.DriftPolicyR\x05drift\x12\x1f\n" +
@@ -4181,7 +4637,8 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\fwant_schemas\x18\x06 \x01(\bR\vwantSchemas\x123\n" +
 	"\x05drain\x18\a \x01(\v2\x1d.silverback.registry.v1.DrainR\x05drain\x12\x1f\n" +
 	"\vdrain_order\x18\b \x01(\x03R\n" +
-	"drainOrder\"C\n" +
+	"drainOrder\x12-\n" +
+	"\x12want_configuration\x18\t \x01(\tR\x11wantConfiguration\"C\n" +
 	"\x0eGetNodeRequest\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x1b\n" +
 	"\x04node\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04node\"C\n" +
@@ -4310,7 +4767,32 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\x11GetSchemasRequest\x12\x1f\n" +
 	"\x06digest\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06digest\"(\n" +
 	"\x12GetSchemasResponse\x12\x12\n" +
-	"\x04zstd\x18\x01 \x01(\fR\x04zstd2\xc8\x13\n" +
+	"\x04zstd\x18\x01 \x01(\fR\x04zstd\"\x96\x01\n" +
+	"\x16UploadInventoryRequest\x12\x1d\n" +
+	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1b\n" +
+	"\x04node\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04node\x12\x1f\n" +
+	"\x06digest\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06digest\x12\x1f\n" +
+	"\x04zstd\x18\x04 \x01(\fB\v\xbaH\bz\x06\x10\x01\x18\x80\x800R\x04zstd\"\x19\n" +
+	"\x17UploadInventoryResponse\"6\n" +
+	"\x13GetInventoryRequest\x12\x1f\n" +
+	"\x06digest\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06digest\"*\n" +
+	"\x14GetInventoryResponse\x12\x12\n" +
+	"\x04zstd\x18\x01 \x01(\fR\x04zstd\"\x81\x02\n" +
+	"\x1aUploadConfigurationRequest\x12\x1d\n" +
+	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1b\n" +
+	"\x04node\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04node\x12\x1b\n" +
+	"\x04word\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04word\x12\x1d\n" +
+	"\x04part\x18\x04 \x01(\x05B\t\xbaH\x06\x1a\x04\x10@(\x00R\x04part\x12(\n" +
+	"\n" +
+	"part_count\x18\x05 \x01(\x05B\t\xbaH\x06\x1a\x04\x18@(\x01R\tpartCount\x12\x1d\n" +
+	"\x04zstd\x18\x06 \x01(\fB\t\xbaH\x06z\x04\x18\x80\x80 R\x04zstd\x12\"\n" +
+	"\afailure\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x04R\afailure\"\x1d\n" +
+	"\x1bUploadConfigurationResponse\"Y\n" +
+	"\x1bGetNodeConfigurationRequest\x12\x1d\n" +
+	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1b\n" +
+	"\x04node\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04node\"2\n" +
+	"\x1cGetNodeConfigurationResponse\x12\x12\n" +
+	"\x04zstd\x18\x01 \x01(\fR\x04zstd2\xad\x17\n" +
 	"\x0fRegistryService\x12f\n" +
 	"\vCreateGroup\x12*.silverback.registry.v1.CreateGroupRequest\x1a+.silverback.registry.v1.CreateGroupResponse\x12]\n" +
 	"\bGetGroup\x12'.silverback.registry.v1.GetGroupRequest\x1a(.silverback.registry.v1.GetGroupResponse\x12c\n" +
@@ -4341,7 +4823,11 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\x10WatchRevocations\x12/.silverback.registry.v1.WatchRevocationsRequest\x1a0.silverback.registry.v1.WatchRevocationsResponse0\x01\x12l\n" +
 	"\rUploadSchemas\x12,.silverback.registry.v1.UploadSchemasRequest\x1a-.silverback.registry.v1.UploadSchemasResponse\x12c\n" +
 	"\n" +
-	"GetSchemas\x12).silverback.registry.v1.GetSchemasRequest\x1a*.silverback.registry.v1.GetSchemasResponseB\xfb\x01\n" +
+	"GetSchemas\x12).silverback.registry.v1.GetSchemasRequest\x1a*.silverback.registry.v1.GetSchemasResponse\x12r\n" +
+	"\x0fUploadInventory\x12..silverback.registry.v1.UploadInventoryRequest\x1a/.silverback.registry.v1.UploadInventoryResponse\x12i\n" +
+	"\fGetInventory\x12+.silverback.registry.v1.GetInventoryRequest\x1a,.silverback.registry.v1.GetInventoryResponse\x12~\n" +
+	"\x13UploadConfiguration\x122.silverback.registry.v1.UploadConfigurationRequest\x1a3.silverback.registry.v1.UploadConfigurationResponse\x12\x83\x01\n" +
+	"\x14GetNodeConfiguration\x123.silverback.registry.v1.GetNodeConfigurationRequest\x1a4.silverback.registry.v1.GetNodeConfigurationResponse0\x01B\xfb\x01\n" +
 	"\x1acom.silverback.registry.v1B\rRegistryProtoP\x01ZTgithub.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1;registryv1\xa2\x02\x03SRX\xaa\x02\x16Silverback.Registry.V1\xca\x02\x16Silverback\\Registry\\V1\xe2\x02\"Silverback\\Registry\\V1\\GPBMetadata\xea\x02\x18Silverback::Registry::V1b\x06proto3"
 
 var (
@@ -4357,7 +4843,7 @@ func file_silverback_registry_v1_registry_proto_rawDescGZIP() []byte {
 }
 
 var file_silverback_registry_v1_registry_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_silverback_registry_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
+var file_silverback_registry_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 71)
 var file_silverback_registry_v1_registry_proto_goTypes = []any{
 	(Node_State)(0),                          // 0: silverback.registry.v1.Node.State
 	(Revocation_Kind)(0),                     // 1: silverback.registry.v1.Revocation.Kind
@@ -4415,71 +4901,79 @@ var file_silverback_registry_v1_registry_proto_goTypes = []any{
 	(*UploadSchemasResponse)(nil),            // 53: silverback.registry.v1.UploadSchemasResponse
 	(*GetSchemasRequest)(nil),                // 54: silverback.registry.v1.GetSchemasRequest
 	(*GetSchemasResponse)(nil),               // 55: silverback.registry.v1.GetSchemasResponse
-	nil,                                      // 56: silverback.registry.v1.Node.LabelsEntry
-	(*WatchGroupsResponse_Listing)(nil),      // 57: silverback.registry.v1.WatchGroupsResponse.Listing
-	(*WatchGroupsResponse_Synced)(nil),       // 58: silverback.registry.v1.WatchGroupsResponse.Synced
-	nil,                                      // 59: silverback.registry.v1.EnrolNodeRequest.LabelsEntry
-	(*WatchNodesResponse_Listing)(nil),       // 60: silverback.registry.v1.WatchNodesResponse.Listing
-	(*WatchNodesResponse_Synced)(nil),        // 61: silverback.registry.v1.WatchNodesResponse.Synced
-	(*WatchNodesResponse_Deleted)(nil),       // 62: silverback.registry.v1.WatchNodesResponse.Deleted
-	(*WatchRevocationsResponse_Listing)(nil), // 63: silverback.registry.v1.WatchRevocationsResponse.Listing
-	(*WatchRevocationsResponse_Synced)(nil),  // 64: silverback.registry.v1.WatchRevocationsResponse.Synced
-	(*v1.RolloutPolicy)(nil),                 // 65: silverback.fleet.v1.RolloutPolicy
-	(v1.DriftPolicy)(0),                      // 66: silverback.fleet.v1.DriftPolicy
-	(*timestamppb.Timestamp)(nil),            // 67: google.protobuf.Timestamp
-	(*v1.Capabilities)(nil),                  // 68: silverback.fleet.v1.Capabilities
-	(*v1.NodeStatus)(nil),                    // 69: silverback.fleet.v1.NodeStatus
-	(*durationpb.Duration)(nil),              // 70: google.protobuf.Duration
-	(*v1.Probe)(nil),                         // 71: silverback.fleet.v1.Probe
+	(*UploadInventoryRequest)(nil),           // 56: silverback.registry.v1.UploadInventoryRequest
+	(*UploadInventoryResponse)(nil),          // 57: silverback.registry.v1.UploadInventoryResponse
+	(*GetInventoryRequest)(nil),              // 58: silverback.registry.v1.GetInventoryRequest
+	(*GetInventoryResponse)(nil),             // 59: silverback.registry.v1.GetInventoryResponse
+	(*UploadConfigurationRequest)(nil),       // 60: silverback.registry.v1.UploadConfigurationRequest
+	(*UploadConfigurationResponse)(nil),      // 61: silverback.registry.v1.UploadConfigurationResponse
+	(*GetNodeConfigurationRequest)(nil),      // 62: silverback.registry.v1.GetNodeConfigurationRequest
+	(*GetNodeConfigurationResponse)(nil),     // 63: silverback.registry.v1.GetNodeConfigurationResponse
+	nil,                                      // 64: silverback.registry.v1.Node.LabelsEntry
+	(*WatchGroupsResponse_Listing)(nil),      // 65: silverback.registry.v1.WatchGroupsResponse.Listing
+	(*WatchGroupsResponse_Synced)(nil),       // 66: silverback.registry.v1.WatchGroupsResponse.Synced
+	nil,                                      // 67: silverback.registry.v1.EnrolNodeRequest.LabelsEntry
+	(*WatchNodesResponse_Listing)(nil),       // 68: silverback.registry.v1.WatchNodesResponse.Listing
+	(*WatchNodesResponse_Synced)(nil),        // 69: silverback.registry.v1.WatchNodesResponse.Synced
+	(*WatchNodesResponse_Deleted)(nil),       // 70: silverback.registry.v1.WatchNodesResponse.Deleted
+	(*WatchRevocationsResponse_Listing)(nil), // 71: silverback.registry.v1.WatchRevocationsResponse.Listing
+	(*WatchRevocationsResponse_Synced)(nil),  // 72: silverback.registry.v1.WatchRevocationsResponse.Synced
+	(*v1.RolloutPolicy)(nil),                 // 73: silverback.fleet.v1.RolloutPolicy
+	(v1.DriftPolicy)(0),                      // 74: silverback.fleet.v1.DriftPolicy
+	(*timestamppb.Timestamp)(nil),            // 75: google.protobuf.Timestamp
+	(*v1.Capabilities)(nil),                  // 76: silverback.fleet.v1.Capabilities
+	(*v1.NodeStatus)(nil),                    // 77: silverback.fleet.v1.NodeStatus
+	(*durationpb.Duration)(nil),              // 78: google.protobuf.Duration
+	(*v1.Probe)(nil),                         // 79: silverback.fleet.v1.Probe
 }
 var file_silverback_registry_v1_registry_proto_depIdxs = []int32{
-	65, // 0: silverback.registry.v1.Group.policy:type_name -> silverback.fleet.v1.RolloutPolicy
-	66, // 1: silverback.registry.v1.Group.drift:type_name -> silverback.fleet.v1.DriftPolicy
-	67, // 2: silverback.registry.v1.Group.create_time:type_name -> google.protobuf.Timestamp
-	67, // 3: silverback.registry.v1.Group.update_time:type_name -> google.protobuf.Timestamp
+	73, // 0: silverback.registry.v1.Group.policy:type_name -> silverback.fleet.v1.RolloutPolicy
+	74, // 1: silverback.registry.v1.Group.drift:type_name -> silverback.fleet.v1.DriftPolicy
+	75, // 2: silverback.registry.v1.Group.create_time:type_name -> google.protobuf.Timestamp
+	75, // 3: silverback.registry.v1.Group.update_time:type_name -> google.protobuf.Timestamp
 	3,  // 4: silverback.registry.v1.Group.schema_backing:type_name -> silverback.registry.v1.SchemaBacking
 	0,  // 5: silverback.registry.v1.Node.state:type_name -> silverback.registry.v1.Node.State
-	56, // 6: silverback.registry.v1.Node.labels:type_name -> silverback.registry.v1.Node.LabelsEntry
-	68, // 7: silverback.registry.v1.Node.capabilities:type_name -> silverback.fleet.v1.Capabilities
-	69, // 8: silverback.registry.v1.Node.status:type_name -> silverback.fleet.v1.NodeStatus
-	67, // 9: silverback.registry.v1.Node.create_time:type_name -> google.protobuf.Timestamp
-	67, // 10: silverback.registry.v1.Node.state_time:type_name -> google.protobuf.Timestamp
+	64, // 6: silverback.registry.v1.Node.labels:type_name -> silverback.registry.v1.Node.LabelsEntry
+	76, // 7: silverback.registry.v1.Node.capabilities:type_name -> silverback.fleet.v1.Capabilities
+	77, // 8: silverback.registry.v1.Node.status:type_name -> silverback.fleet.v1.NodeStatus
+	75, // 9: silverback.registry.v1.Node.create_time:type_name -> google.protobuf.Timestamp
+	75, // 10: silverback.registry.v1.Node.state_time:type_name -> google.protobuf.Timestamp
 	6,  // 11: silverback.registry.v1.Node.drain:type_name -> silverback.registry.v1.Drain
 	5,  // 12: silverback.registry.v1.Node.quarantine:type_name -> silverback.registry.v1.Quarantine
-	67, // 13: silverback.registry.v1.Quarantine.since:type_name -> google.protobuf.Timestamp
-	67, // 14: silverback.registry.v1.Drain.since:type_name -> google.protobuf.Timestamp
+	75, // 13: silverback.registry.v1.Quarantine.since:type_name -> google.protobuf.Timestamp
+	75, // 14: silverback.registry.v1.Drain.since:type_name -> google.protobuf.Timestamp
 	1,  // 15: silverback.registry.v1.Revocation.kind:type_name -> silverback.registry.v1.Revocation.Kind
-	67, // 16: silverback.registry.v1.Revocation.create_time:type_name -> google.protobuf.Timestamp
-	67, // 17: silverback.registry.v1.Revocation.issued_until:type_name -> google.protobuf.Timestamp
+	75, // 16: silverback.registry.v1.Revocation.create_time:type_name -> google.protobuf.Timestamp
+	75, // 17: silverback.registry.v1.Revocation.issued_until:type_name -> google.protobuf.Timestamp
 	2,  // 18: silverback.registry.v1.CreateGroupRequest.group:type_name -> silverback.registry.v1.Group
 	2,  // 19: silverback.registry.v1.CreateGroupResponse.group:type_name -> silverback.registry.v1.Group
 	2,  // 20: silverback.registry.v1.GetGroupResponse.group:type_name -> silverback.registry.v1.Group
 	2,  // 21: silverback.registry.v1.ListGroupsResponse.groups:type_name -> silverback.registry.v1.Group
 	2,  // 22: silverback.registry.v1.UpdateGroupRequest.group:type_name -> silverback.registry.v1.Group
 	2,  // 23: silverback.registry.v1.UpdateGroupResponse.group:type_name -> silverback.registry.v1.Group
-	57, // 24: silverback.registry.v1.WatchGroupsResponse.listing:type_name -> silverback.registry.v1.WatchGroupsResponse.Listing
+	65, // 24: silverback.registry.v1.WatchGroupsResponse.listing:type_name -> silverback.registry.v1.WatchGroupsResponse.Listing
 	2,  // 25: silverback.registry.v1.WatchGroupsResponse.upserted:type_name -> silverback.registry.v1.Group
-	58, // 26: silverback.registry.v1.WatchGroupsResponse.synced:type_name -> silverback.registry.v1.WatchGroupsResponse.Synced
-	59, // 27: silverback.registry.v1.EnrolNodeRequest.labels:type_name -> silverback.registry.v1.EnrolNodeRequest.LabelsEntry
-	68, // 28: silverback.registry.v1.EnrolNodeRequest.capabilities:type_name -> silverback.fleet.v1.Capabilities
-	69, // 29: silverback.registry.v1.EnrolNodeRequest.status:type_name -> silverback.fleet.v1.NodeStatus
-	70, // 30: silverback.registry.v1.EnrolNodeResponse.renew_interval:type_name -> google.protobuf.Duration
-	70, // 31: silverback.registry.v1.EnrolNodeResponse.session_ttl:type_name -> google.protobuf.Duration
-	66, // 32: silverback.registry.v1.EnrolNodeResponse.drift:type_name -> silverback.fleet.v1.DriftPolicy
-	71, // 33: silverback.registry.v1.EnrolNodeResponse.probes:type_name -> silverback.fleet.v1.Probe
+	66, // 26: silverback.registry.v1.WatchGroupsResponse.synced:type_name -> silverback.registry.v1.WatchGroupsResponse.Synced
+	67, // 27: silverback.registry.v1.EnrolNodeRequest.labels:type_name -> silverback.registry.v1.EnrolNodeRequest.LabelsEntry
+	76, // 28: silverback.registry.v1.EnrolNodeRequest.capabilities:type_name -> silverback.fleet.v1.Capabilities
+	77, // 29: silverback.registry.v1.EnrolNodeRequest.status:type_name -> silverback.fleet.v1.NodeStatus
+	78, // 30: silverback.registry.v1.EnrolNodeResponse.renew_interval:type_name -> google.protobuf.Duration
+	78, // 31: silverback.registry.v1.EnrolNodeResponse.session_ttl:type_name -> google.protobuf.Duration
+	74, // 32: silverback.registry.v1.EnrolNodeResponse.drift:type_name -> silverback.fleet.v1.DriftPolicy
+	79, // 33: silverback.registry.v1.EnrolNodeResponse.probes:type_name -> silverback.fleet.v1.Probe
 	6,  // 34: silverback.registry.v1.EnrolNodeResponse.drain:type_name -> silverback.registry.v1.Drain
-	69, // 35: silverback.registry.v1.RenewNodeRequest.status:type_name -> silverback.fleet.v1.NodeStatus
-	70, // 36: silverback.registry.v1.RenewNodeResponse.renew_interval:type_name -> google.protobuf.Duration
-	66, // 37: silverback.registry.v1.RenewNodeResponse.drift:type_name -> silverback.fleet.v1.DriftPolicy
-	71, // 38: silverback.registry.v1.RenewNodeResponse.probes:type_name -> silverback.fleet.v1.Probe
+	77, // 35: silverback.registry.v1.RenewNodeRequest.status:type_name -> silverback.fleet.v1.NodeStatus
+	78, // 36: silverback.registry.v1.RenewNodeResponse.renew_interval:type_name -> google.protobuf.Duration
+	74, // 37: silverback.registry.v1.RenewNodeResponse.drift:type_name -> silverback.fleet.v1.DriftPolicy
+	79, // 38: silverback.registry.v1.RenewNodeResponse.probes:type_name -> silverback.fleet.v1.Probe
 	6,  // 39: silverback.registry.v1.RenewNodeResponse.drain:type_name -> silverback.registry.v1.Drain
 	4,  // 40: silverback.registry.v1.GetNodeResponse.node:type_name -> silverback.registry.v1.Node
 	4,  // 41: silverback.registry.v1.ListNodesResponse.nodes:type_name -> silverback.registry.v1.Node
 	7,  // 42: silverback.registry.v1.DeleteNodeResponse.revocation:type_name -> silverback.registry.v1.Revocation
-	60, // 43: silverback.registry.v1.WatchNodesResponse.listing:type_name -> silverback.registry.v1.WatchNodesResponse.Listing
+	68, // 43: silverback.registry.v1.WatchNodesResponse.listing:type_name -> silverback.registry.v1.WatchNodesResponse.Listing
 	4,  // 44: silverback.registry.v1.WatchNodesResponse.upserted:type_name -> silverback.registry.v1.Node
-	62, // 45: silverback.registry.v1.WatchNodesResponse.deleted:type_name -> silverback.registry.v1.WatchNodesResponse.Deleted
-	61, // 46: silverback.registry.v1.WatchNodesResponse.synced:type_name -> silverback.registry.v1.WatchNodesResponse.Synced
+	70, // 45: silverback.registry.v1.WatchNodesResponse.deleted:type_name -> silverback.registry.v1.WatchNodesResponse.Deleted
+	69, // 46: silverback.registry.v1.WatchNodesResponse.synced:type_name -> silverback.registry.v1.WatchNodesResponse.Synced
 	4,  // 47: silverback.registry.v1.DrainNodeResponse.node:type_name -> silverback.registry.v1.Node
 	4,  // 48: silverback.registry.v1.UndrainNodeResponse.node:type_name -> silverback.registry.v1.Node
 	4,  // 49: silverback.registry.v1.QuarantineNodeResponse.node:type_name -> silverback.registry.v1.Node
@@ -4487,10 +4981,10 @@ var file_silverback_registry_v1_registry_proto_depIdxs = []int32{
 	7,  // 51: silverback.registry.v1.RevokeNodeResponse.revocation:type_name -> silverback.registry.v1.Revocation
 	7,  // 52: silverback.registry.v1.RevokeUserResponse.revocation:type_name -> silverback.registry.v1.Revocation
 	7,  // 53: silverback.registry.v1.ListRevocationsResponse.revocations:type_name -> silverback.registry.v1.Revocation
-	63, // 54: silverback.registry.v1.WatchRevocationsResponse.listing:type_name -> silverback.registry.v1.WatchRevocationsResponse.Listing
+	71, // 54: silverback.registry.v1.WatchRevocationsResponse.listing:type_name -> silverback.registry.v1.WatchRevocationsResponse.Listing
 	7,  // 55: silverback.registry.v1.WatchRevocationsResponse.upserted:type_name -> silverback.registry.v1.Revocation
 	7,  // 56: silverback.registry.v1.WatchRevocationsResponse.deleted:type_name -> silverback.registry.v1.Revocation
-	64, // 57: silverback.registry.v1.WatchRevocationsResponse.synced:type_name -> silverback.registry.v1.WatchRevocationsResponse.Synced
+	72, // 57: silverback.registry.v1.WatchRevocationsResponse.synced:type_name -> silverback.registry.v1.WatchRevocationsResponse.Synced
 	8,  // 58: silverback.registry.v1.RegistryService.CreateGroup:input_type -> silverback.registry.v1.CreateGroupRequest
 	10, // 59: silverback.registry.v1.RegistryService.GetGroup:input_type -> silverback.registry.v1.GetGroupRequest
 	12, // 60: silverback.registry.v1.RegistryService.ListGroups:input_type -> silverback.registry.v1.ListGroupsRequest
@@ -4515,32 +5009,40 @@ var file_silverback_registry_v1_registry_proto_depIdxs = []int32{
 	50, // 79: silverback.registry.v1.RegistryService.WatchRevocations:input_type -> silverback.registry.v1.WatchRevocationsRequest
 	52, // 80: silverback.registry.v1.RegistryService.UploadSchemas:input_type -> silverback.registry.v1.UploadSchemasRequest
 	54, // 81: silverback.registry.v1.RegistryService.GetSchemas:input_type -> silverback.registry.v1.GetSchemasRequest
-	9,  // 82: silverback.registry.v1.RegistryService.CreateGroup:output_type -> silverback.registry.v1.CreateGroupResponse
-	11, // 83: silverback.registry.v1.RegistryService.GetGroup:output_type -> silverback.registry.v1.GetGroupResponse
-	13, // 84: silverback.registry.v1.RegistryService.ListGroups:output_type -> silverback.registry.v1.ListGroupsResponse
-	15, // 85: silverback.registry.v1.RegistryService.UpdateGroup:output_type -> silverback.registry.v1.UpdateGroupResponse
-	17, // 86: silverback.registry.v1.RegistryService.DeleteGroup:output_type -> silverback.registry.v1.DeleteGroupResponse
-	19, // 87: silverback.registry.v1.RegistryService.WatchGroups:output_type -> silverback.registry.v1.WatchGroupsResponse
-	21, // 88: silverback.registry.v1.RegistryService.EnrolNode:output_type -> silverback.registry.v1.EnrolNodeResponse
-	23, // 89: silverback.registry.v1.RegistryService.RenewNode:output_type -> silverback.registry.v1.RenewNodeResponse
-	25, // 90: silverback.registry.v1.RegistryService.GetNode:output_type -> silverback.registry.v1.GetNodeResponse
-	27, // 91: silverback.registry.v1.RegistryService.ListNodes:output_type -> silverback.registry.v1.ListNodesResponse
-	29, // 92: silverback.registry.v1.RegistryService.DeleteNode:output_type -> silverback.registry.v1.DeleteNodeResponse
-	31, // 93: silverback.registry.v1.RegistryService.WatchNodes:output_type -> silverback.registry.v1.WatchNodesResponse
-	33, // 94: silverback.registry.v1.RegistryService.DrainNode:output_type -> silverback.registry.v1.DrainNodeResponse
-	35, // 95: silverback.registry.v1.RegistryService.UndrainNode:output_type -> silverback.registry.v1.UndrainNodeResponse
-	37, // 96: silverback.registry.v1.RegistryService.QuarantineNode:output_type -> silverback.registry.v1.QuarantineNodeResponse
-	39, // 97: silverback.registry.v1.RegistryService.ReleaseNode:output_type -> silverback.registry.v1.ReleaseNodeResponse
-	41, // 98: silverback.registry.v1.RegistryService.RevokeNode:output_type -> silverback.registry.v1.RevokeNodeResponse
-	43, // 99: silverback.registry.v1.RegistryService.UnrevokeNode:output_type -> silverback.registry.v1.UnrevokeNodeResponse
-	45, // 100: silverback.registry.v1.RegistryService.RevokeUser:output_type -> silverback.registry.v1.RevokeUserResponse
-	47, // 101: silverback.registry.v1.RegistryService.UnrevokeUser:output_type -> silverback.registry.v1.UnrevokeUserResponse
-	49, // 102: silverback.registry.v1.RegistryService.ListRevocations:output_type -> silverback.registry.v1.ListRevocationsResponse
-	51, // 103: silverback.registry.v1.RegistryService.WatchRevocations:output_type -> silverback.registry.v1.WatchRevocationsResponse
-	53, // 104: silverback.registry.v1.RegistryService.UploadSchemas:output_type -> silverback.registry.v1.UploadSchemasResponse
-	55, // 105: silverback.registry.v1.RegistryService.GetSchemas:output_type -> silverback.registry.v1.GetSchemasResponse
-	82, // [82:106] is the sub-list for method output_type
-	58, // [58:82] is the sub-list for method input_type
+	56, // 82: silverback.registry.v1.RegistryService.UploadInventory:input_type -> silverback.registry.v1.UploadInventoryRequest
+	58, // 83: silverback.registry.v1.RegistryService.GetInventory:input_type -> silverback.registry.v1.GetInventoryRequest
+	60, // 84: silverback.registry.v1.RegistryService.UploadConfiguration:input_type -> silverback.registry.v1.UploadConfigurationRequest
+	62, // 85: silverback.registry.v1.RegistryService.GetNodeConfiguration:input_type -> silverback.registry.v1.GetNodeConfigurationRequest
+	9,  // 86: silverback.registry.v1.RegistryService.CreateGroup:output_type -> silverback.registry.v1.CreateGroupResponse
+	11, // 87: silverback.registry.v1.RegistryService.GetGroup:output_type -> silverback.registry.v1.GetGroupResponse
+	13, // 88: silverback.registry.v1.RegistryService.ListGroups:output_type -> silverback.registry.v1.ListGroupsResponse
+	15, // 89: silverback.registry.v1.RegistryService.UpdateGroup:output_type -> silverback.registry.v1.UpdateGroupResponse
+	17, // 90: silverback.registry.v1.RegistryService.DeleteGroup:output_type -> silverback.registry.v1.DeleteGroupResponse
+	19, // 91: silverback.registry.v1.RegistryService.WatchGroups:output_type -> silverback.registry.v1.WatchGroupsResponse
+	21, // 92: silverback.registry.v1.RegistryService.EnrolNode:output_type -> silverback.registry.v1.EnrolNodeResponse
+	23, // 93: silverback.registry.v1.RegistryService.RenewNode:output_type -> silverback.registry.v1.RenewNodeResponse
+	25, // 94: silverback.registry.v1.RegistryService.GetNode:output_type -> silverback.registry.v1.GetNodeResponse
+	27, // 95: silverback.registry.v1.RegistryService.ListNodes:output_type -> silverback.registry.v1.ListNodesResponse
+	29, // 96: silverback.registry.v1.RegistryService.DeleteNode:output_type -> silverback.registry.v1.DeleteNodeResponse
+	31, // 97: silverback.registry.v1.RegistryService.WatchNodes:output_type -> silverback.registry.v1.WatchNodesResponse
+	33, // 98: silverback.registry.v1.RegistryService.DrainNode:output_type -> silverback.registry.v1.DrainNodeResponse
+	35, // 99: silverback.registry.v1.RegistryService.UndrainNode:output_type -> silverback.registry.v1.UndrainNodeResponse
+	37, // 100: silverback.registry.v1.RegistryService.QuarantineNode:output_type -> silverback.registry.v1.QuarantineNodeResponse
+	39, // 101: silverback.registry.v1.RegistryService.ReleaseNode:output_type -> silverback.registry.v1.ReleaseNodeResponse
+	41, // 102: silverback.registry.v1.RegistryService.RevokeNode:output_type -> silverback.registry.v1.RevokeNodeResponse
+	43, // 103: silverback.registry.v1.RegistryService.UnrevokeNode:output_type -> silverback.registry.v1.UnrevokeNodeResponse
+	45, // 104: silverback.registry.v1.RegistryService.RevokeUser:output_type -> silverback.registry.v1.RevokeUserResponse
+	47, // 105: silverback.registry.v1.RegistryService.UnrevokeUser:output_type -> silverback.registry.v1.UnrevokeUserResponse
+	49, // 106: silverback.registry.v1.RegistryService.ListRevocations:output_type -> silverback.registry.v1.ListRevocationsResponse
+	51, // 107: silverback.registry.v1.RegistryService.WatchRevocations:output_type -> silverback.registry.v1.WatchRevocationsResponse
+	53, // 108: silverback.registry.v1.RegistryService.UploadSchemas:output_type -> silverback.registry.v1.UploadSchemasResponse
+	55, // 109: silverback.registry.v1.RegistryService.GetSchemas:output_type -> silverback.registry.v1.GetSchemasResponse
+	57, // 110: silverback.registry.v1.RegistryService.UploadInventory:output_type -> silverback.registry.v1.UploadInventoryResponse
+	59, // 111: silverback.registry.v1.RegistryService.GetInventory:output_type -> silverback.registry.v1.GetInventoryResponse
+	61, // 112: silverback.registry.v1.RegistryService.UploadConfiguration:output_type -> silverback.registry.v1.UploadConfigurationResponse
+	63, // 113: silverback.registry.v1.RegistryService.GetNodeConfiguration:output_type -> silverback.registry.v1.GetNodeConfigurationResponse
+	86, // [86:114] is the sub-list for method output_type
+	58, // [58:86] is the sub-list for method input_type
 	58, // [58:58] is the sub-list for extension type_name
 	58, // [58:58] is the sub-list for extension extendee
 	0,  // [0:58] is the sub-list for field type_name
@@ -4575,7 +5077,7 @@ func file_silverback_registry_v1_registry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_registry_v1_registry_proto_rawDesc), len(file_silverback_registry_v1_registry_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   63,
+			NumMessages:   71,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,30 +21,34 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RegistryService_CreateGroup_FullMethodName      = "/silverback.registry.v1.RegistryService/CreateGroup"
-	RegistryService_GetGroup_FullMethodName         = "/silverback.registry.v1.RegistryService/GetGroup"
-	RegistryService_ListGroups_FullMethodName       = "/silverback.registry.v1.RegistryService/ListGroups"
-	RegistryService_UpdateGroup_FullMethodName      = "/silverback.registry.v1.RegistryService/UpdateGroup"
-	RegistryService_DeleteGroup_FullMethodName      = "/silverback.registry.v1.RegistryService/DeleteGroup"
-	RegistryService_WatchGroups_FullMethodName      = "/silverback.registry.v1.RegistryService/WatchGroups"
-	RegistryService_EnrolNode_FullMethodName        = "/silverback.registry.v1.RegistryService/EnrolNode"
-	RegistryService_RenewNode_FullMethodName        = "/silverback.registry.v1.RegistryService/RenewNode"
-	RegistryService_GetNode_FullMethodName          = "/silverback.registry.v1.RegistryService/GetNode"
-	RegistryService_ListNodes_FullMethodName        = "/silverback.registry.v1.RegistryService/ListNodes"
-	RegistryService_DeleteNode_FullMethodName       = "/silverback.registry.v1.RegistryService/DeleteNode"
-	RegistryService_WatchNodes_FullMethodName       = "/silverback.registry.v1.RegistryService/WatchNodes"
-	RegistryService_DrainNode_FullMethodName        = "/silverback.registry.v1.RegistryService/DrainNode"
-	RegistryService_UndrainNode_FullMethodName      = "/silverback.registry.v1.RegistryService/UndrainNode"
-	RegistryService_QuarantineNode_FullMethodName   = "/silverback.registry.v1.RegistryService/QuarantineNode"
-	RegistryService_ReleaseNode_FullMethodName      = "/silverback.registry.v1.RegistryService/ReleaseNode"
-	RegistryService_RevokeNode_FullMethodName       = "/silverback.registry.v1.RegistryService/RevokeNode"
-	RegistryService_UnrevokeNode_FullMethodName     = "/silverback.registry.v1.RegistryService/UnrevokeNode"
-	RegistryService_RevokeUser_FullMethodName       = "/silverback.registry.v1.RegistryService/RevokeUser"
-	RegistryService_UnrevokeUser_FullMethodName     = "/silverback.registry.v1.RegistryService/UnrevokeUser"
-	RegistryService_ListRevocations_FullMethodName  = "/silverback.registry.v1.RegistryService/ListRevocations"
-	RegistryService_WatchRevocations_FullMethodName = "/silverback.registry.v1.RegistryService/WatchRevocations"
-	RegistryService_UploadSchemas_FullMethodName    = "/silverback.registry.v1.RegistryService/UploadSchemas"
-	RegistryService_GetSchemas_FullMethodName       = "/silverback.registry.v1.RegistryService/GetSchemas"
+	RegistryService_CreateGroup_FullMethodName          = "/silverback.registry.v1.RegistryService/CreateGroup"
+	RegistryService_GetGroup_FullMethodName             = "/silverback.registry.v1.RegistryService/GetGroup"
+	RegistryService_ListGroups_FullMethodName           = "/silverback.registry.v1.RegistryService/ListGroups"
+	RegistryService_UpdateGroup_FullMethodName          = "/silverback.registry.v1.RegistryService/UpdateGroup"
+	RegistryService_DeleteGroup_FullMethodName          = "/silverback.registry.v1.RegistryService/DeleteGroup"
+	RegistryService_WatchGroups_FullMethodName          = "/silverback.registry.v1.RegistryService/WatchGroups"
+	RegistryService_EnrolNode_FullMethodName            = "/silverback.registry.v1.RegistryService/EnrolNode"
+	RegistryService_RenewNode_FullMethodName            = "/silverback.registry.v1.RegistryService/RenewNode"
+	RegistryService_GetNode_FullMethodName              = "/silverback.registry.v1.RegistryService/GetNode"
+	RegistryService_ListNodes_FullMethodName            = "/silverback.registry.v1.RegistryService/ListNodes"
+	RegistryService_DeleteNode_FullMethodName           = "/silverback.registry.v1.RegistryService/DeleteNode"
+	RegistryService_WatchNodes_FullMethodName           = "/silverback.registry.v1.RegistryService/WatchNodes"
+	RegistryService_DrainNode_FullMethodName            = "/silverback.registry.v1.RegistryService/DrainNode"
+	RegistryService_UndrainNode_FullMethodName          = "/silverback.registry.v1.RegistryService/UndrainNode"
+	RegistryService_QuarantineNode_FullMethodName       = "/silverback.registry.v1.RegistryService/QuarantineNode"
+	RegistryService_ReleaseNode_FullMethodName          = "/silverback.registry.v1.RegistryService/ReleaseNode"
+	RegistryService_RevokeNode_FullMethodName           = "/silverback.registry.v1.RegistryService/RevokeNode"
+	RegistryService_UnrevokeNode_FullMethodName         = "/silverback.registry.v1.RegistryService/UnrevokeNode"
+	RegistryService_RevokeUser_FullMethodName           = "/silverback.registry.v1.RegistryService/RevokeUser"
+	RegistryService_UnrevokeUser_FullMethodName         = "/silverback.registry.v1.RegistryService/UnrevokeUser"
+	RegistryService_ListRevocations_FullMethodName      = "/silverback.registry.v1.RegistryService/ListRevocations"
+	RegistryService_WatchRevocations_FullMethodName     = "/silverback.registry.v1.RegistryService/WatchRevocations"
+	RegistryService_UploadSchemas_FullMethodName        = "/silverback.registry.v1.RegistryService/UploadSchemas"
+	RegistryService_GetSchemas_FullMethodName           = "/silverback.registry.v1.RegistryService/GetSchemas"
+	RegistryService_UploadInventory_FullMethodName      = "/silverback.registry.v1.RegistryService/UploadInventory"
+	RegistryService_GetInventory_FullMethodName         = "/silverback.registry.v1.RegistryService/GetInventory"
+	RegistryService_UploadConfiguration_FullMethodName  = "/silverback.registry.v1.RegistryService/UploadConfiguration"
+	RegistryService_GetNodeConfiguration_FullMethodName = "/silverback.registry.v1.RegistryService/GetNodeConfiguration"
 )
 
 // RegistryServiceClient is the client API for RegistryService service.
@@ -125,6 +129,21 @@ type RegistryServiceClient interface {
 	UploadSchemas(ctx context.Context, in *UploadSchemasRequest, opts ...grpc.CallOption) (*UploadSchemasResponse, error)
 	// Returns a bundle of schemas, or NOT_FOUND.
 	GetSchemas(ctx context.Context, in *GetSchemasRequest, opts ...grpc.CallOption) (*GetSchemasResponse, error)
+	// Stores what an unmanaged gateway serves, without its content, for two hours: an agent
+	// calls it when that changes, and every 30 minutes. INVALID_ARGUMENT when the bytes are
+	// not an inventory of that digest.
+	UploadInventory(ctx context.Context, in *UploadInventoryRequest, opts ...grpc.CallOption) (*UploadInventoryResponse, error)
+	// Returns an inventory, or NOT_FOUND.
+	GetInventory(ctx context.Context, in *GetInventoryRequest, opts ...grpc.CallOption) (*GetInventoryResponse, error)
+	// Brings the configuration of an unmanaged gateway, as an agent was asked to
+	// (want_configuration), in parts. It is kept for two minutes at most. FAILED_PRECONDITION when
+	// nobody waits for it.
+	UploadConfiguration(ctx context.Context, in *UploadConfigurationRequest, opts ...grpc.CallOption) (*UploadConfigurationResponse, error)
+	// Asks the agent of an unmanaged node what its gateway serves, and returns it, with all
+	// secrets that are in it: Kong's flattened YAML, zstd, in pieces. It takes as long as until the
+	// agent's next renewal and the gateway's answer. NOT_FOUND when the node is not enrolled, FAILED_PRECONDITION
+	// when it is not unmanaged, UNAVAILABLE when its agent does not bring it in time.
+	GetNodeConfiguration(ctx context.Context, in *GetNodeConfigurationRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GetNodeConfigurationResponse], error)
 }
 
 type registryServiceClient struct {
@@ -402,6 +421,55 @@ func (c *registryServiceClient) GetSchemas(ctx context.Context, in *GetSchemasRe
 	return out, nil
 }
 
+func (c *registryServiceClient) UploadInventory(ctx context.Context, in *UploadInventoryRequest, opts ...grpc.CallOption) (*UploadInventoryResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UploadInventoryResponse)
+	err := c.cc.Invoke(ctx, RegistryService_UploadInventory_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) GetInventory(ctx context.Context, in *GetInventoryRequest, opts ...grpc.CallOption) (*GetInventoryResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetInventoryResponse)
+	err := c.cc.Invoke(ctx, RegistryService_GetInventory_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) UploadConfiguration(ctx context.Context, in *UploadConfigurationRequest, opts ...grpc.CallOption) (*UploadConfigurationResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UploadConfigurationResponse)
+	err := c.cc.Invoke(ctx, RegistryService_UploadConfiguration_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) GetNodeConfiguration(ctx context.Context, in *GetNodeConfigurationRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GetNodeConfigurationResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &RegistryService_ServiceDesc.Streams[3], RegistryService_GetNodeConfiguration_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[GetNodeConfigurationRequest, GetNodeConfigurationResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RegistryService_GetNodeConfigurationClient = grpc.ServerStreamingClient[GetNodeConfigurationResponse]
+
 // RegistryServiceServer is the server API for RegistryService service.
 // All implementations must embed UnimplementedRegistryServiceServer
 // for forward compatibility.
@@ -480,6 +548,21 @@ type RegistryServiceServer interface {
 	UploadSchemas(context.Context, *UploadSchemasRequest) (*UploadSchemasResponse, error)
 	// Returns a bundle of schemas, or NOT_FOUND.
 	GetSchemas(context.Context, *GetSchemasRequest) (*GetSchemasResponse, error)
+	// Stores what an unmanaged gateway serves, without its content, for two hours: an agent
+	// calls it when that changes, and every 30 minutes. INVALID_ARGUMENT when the bytes are
+	// not an inventory of that digest.
+	UploadInventory(context.Context, *UploadInventoryRequest) (*UploadInventoryResponse, error)
+	// Returns an inventory, or NOT_FOUND.
+	GetInventory(context.Context, *GetInventoryRequest) (*GetInventoryResponse, error)
+	// Brings the configuration of an unmanaged gateway, as an agent was asked to
+	// (want_configuration), in parts. It is kept for two minutes at most. FAILED_PRECONDITION when
+	// nobody waits for it.
+	UploadConfiguration(context.Context, *UploadConfigurationRequest) (*UploadConfigurationResponse, error)
+	// Asks the agent of an unmanaged node what its gateway serves, and returns it, with all
+	// secrets that are in it: Kong's flattened YAML, zstd, in pieces. It takes as long as until the
+	// agent's next renewal and the gateway's answer. NOT_FOUND when the node is not enrolled, FAILED_PRECONDITION
+	// when it is not unmanaged, UNAVAILABLE when its agent does not bring it in time.
+	GetNodeConfiguration(*GetNodeConfigurationRequest, grpc.ServerStreamingServer[GetNodeConfigurationResponse]) error
 	mustEmbedUnimplementedRegistryServiceServer()
 }
 
@@ -561,6 +644,18 @@ func (UnimplementedRegistryServiceServer) UploadSchemas(context.Context, *Upload
 }
 func (UnimplementedRegistryServiceServer) GetSchemas(context.Context, *GetSchemasRequest) (*GetSchemasResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetSchemas not implemented")
+}
+func (UnimplementedRegistryServiceServer) UploadInventory(context.Context, *UploadInventoryRequest) (*UploadInventoryResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UploadInventory not implemented")
+}
+func (UnimplementedRegistryServiceServer) GetInventory(context.Context, *GetInventoryRequest) (*GetInventoryResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetInventory not implemented")
+}
+func (UnimplementedRegistryServiceServer) UploadConfiguration(context.Context, *UploadConfigurationRequest) (*UploadConfigurationResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UploadConfiguration not implemented")
+}
+func (UnimplementedRegistryServiceServer) GetNodeConfiguration(*GetNodeConfigurationRequest, grpc.ServerStreamingServer[GetNodeConfigurationResponse]) error {
+	return status.Error(codes.Unimplemented, "method GetNodeConfiguration not implemented")
 }
 func (UnimplementedRegistryServiceServer) mustEmbedUnimplementedRegistryServiceServer() {}
 func (UnimplementedRegistryServiceServer) testEmbeddedByValue()                         {}
@@ -994,6 +1089,71 @@ func _RegistryService_GetSchemas_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RegistryService_UploadInventory_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UploadInventoryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).UploadInventory(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_UploadInventory_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).UploadInventory(ctx, req.(*UploadInventoryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_GetInventory_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetInventoryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).GetInventory(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_GetInventory_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).GetInventory(ctx, req.(*GetInventoryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_UploadConfiguration_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UploadConfigurationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).UploadConfiguration(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_UploadConfiguration_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).UploadConfiguration(ctx, req.(*UploadConfigurationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_GetNodeConfiguration_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(GetNodeConfigurationRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(RegistryServiceServer).GetNodeConfiguration(m, &grpc.GenericServerStream[GetNodeConfigurationRequest, GetNodeConfigurationResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RegistryService_GetNodeConfigurationServer = grpc.ServerStreamingServer[GetNodeConfigurationResponse]
+
 // RegistryService_ServiceDesc is the grpc.ServiceDesc for RegistryService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1085,6 +1245,18 @@ var RegistryService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "GetSchemas",
 			Handler:    _RegistryService_GetSchemas_Handler,
 		},
+		{
+			MethodName: "UploadInventory",
+			Handler:    _RegistryService_UploadInventory_Handler,
+		},
+		{
+			MethodName: "GetInventory",
+			Handler:    _RegistryService_GetInventory_Handler,
+		},
+		{
+			MethodName: "UploadConfiguration",
+			Handler:    _RegistryService_UploadConfiguration_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
@@ -1100,6 +1272,11 @@ var RegistryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "WatchRevocations",
 			Handler:       _RegistryService_WatchRevocations_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "GetNodeConfiguration",
+			Handler:       _RegistryService_GetNodeConfiguration_Handler,
 			ServerStreams: true,
 		},
 	},

@@ -220,9 +220,13 @@ type Revision struct {
 	RequestId string `protobuf:"bytes,12,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Where the submission is in its trace, in the form of W3C's traceparent; empty when
 	// it was not traced.
-	Traceparent   string `protobuf:"bytes,13,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Traceparent string `protobuf:"bytes,13,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	// What gateways served that no snapshot brought and that they may lose by this revision,
+	// as it was meant; see silverback.fleet.v1.Unmanaged.served. Later revisions keep what
+	// nodes still serve.
+	ReplacesUnmanaged []string `protobuf:"bytes,14,rep,name=replaces_unmanaged,json=replacesUnmanaged,proto3" json:"replaces_unmanaged,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Revision) Reset() {
@@ -344,6 +348,13 @@ func (x *Revision) GetTraceparent() string {
 		return x.Traceparent
 	}
 	return ""
+}
+
+func (x *Revision) GetReplacesUnmanaged() []string {
+	if x != nil {
+		return x.ReplacesUnmanaged
+	}
+	return nil
 }
 
 // A source as part of a revision.
@@ -685,9 +696,16 @@ type SubmitConfigRequest struct {
 	ValidateOnly bool `protobuf:"varint,7,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
 	// Allows the group or the source to lose more than half of its entities, as the
 	// group's gateways serve them.
-	AllowShrink   bool `protobuf:"varint,8,opt,name=allow_shrink,json=allowShrink,proto3" json:"allow_shrink,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	AllowShrink bool `protobuf:"varint,8,opt,name=allow_shrink,json=allowShrink,proto3" json:"allow_shrink,omitempty"`
+	// Allows gateways of the group that serve something that no snapshot brought to lose
+	// it by this revision. Else a revision by which one would lose an entity is refused with
+	// FAILED_PRECONDITION, reason UNMANAGED_LOSS, and the names of the entities and nodes.
+	ReplaceUnmanaged bool `protobuf:"varint,9,opt,name=replace_unmanaged,json=replaceUnmanaged,proto3" json:"replace_unmanaged,omitempty"`
+	// Commits although a gateway that serves something that no snapshot brought would lose an
+	// entity: such gateways are left alone, and do not get the revision.
+	LeaveUnmanaged bool `protobuf:"varint,10,opt,name=leave_unmanaged,json=leaveUnmanaged,proto3" json:"leave_unmanaged,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *SubmitConfigRequest) Reset() {
@@ -772,6 +790,20 @@ func (x *SubmitConfigRequest) GetValidateOnly() bool {
 func (x *SubmitConfigRequest) GetAllowShrink() bool {
 	if x != nil {
 		return x.AllowShrink
+	}
+	return false
+}
+
+func (x *SubmitConfigRequest) GetReplaceUnmanaged() bool {
+	if x != nil {
+		return x.ReplaceUnmanaged
+	}
+	return false
+}
+
+func (x *SubmitConfigRequest) GetLeaveUnmanaged() bool {
+	if x != nil {
+		return x.LeaveUnmanaged
 	}
 	return false
 }
@@ -2457,7 +2489,7 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\bDocument\x12\x1e\n" +
 	"\x04name\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\bR\x04name\x12\x18\n" +
-	"\acontent\x18\x02 \x01(\fR\acontent\"\xc4\x04\n" +
+	"\acontent\x18\x02 \x01(\fR\acontent\"\xf3\x04\n" +
 	"\bRevision\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x03R\x06number\x12\x16\n" +
@@ -2475,7 +2507,8 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\achanges\x18\v \x01(\v2'.silverback.translator.v1.ChangeSummaryR\achanges\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\f \x01(\tR\trequestId\x12 \n" +
-	"\vtraceparent\x18\r \x01(\tR\vtraceparent\x1a;\n" +
+	"\vtraceparent\x18\r \x01(\tR\vtraceparent\x12-\n" +
+	"\x12replaces_unmanaged\x18\x0e \x03(\tR\x11replacesUnmanaged\x1a;\n" +
 	"\rEntitiesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"Z\n" +
@@ -2507,7 +2540,7 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\x15OPERATION_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fOPERATION_ADDED\x10\x01\x12\x15\n" +
 	"\x11OPERATION_CHANGED\x10\x02\x12\x15\n" +
-	"\x11OPERATION_REMOVED\x10\x03\"\xe5\x02\n" +
+	"\x11OPERATION_REMOVED\x10\x03\"\xbb\x03\n" +
 	"\x13SubmitConfigRequest\x12\x1d\n" +
 	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12M\n" +
@@ -2517,7 +2550,10 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"request_id\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\x12\"\n" +
 	"\amessage\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\amessage\x12#\n" +
 	"\rvalidate_only\x18\a \x01(\bR\fvalidateOnly\x12!\n" +
-	"\fallow_shrink\x18\b \x01(\bR\vallowShrink\"\xf1\x01\n" +
+	"\fallow_shrink\x18\b \x01(\bR\vallowShrink\x12+\n" +
+	"\x11replace_unmanaged\x18\t \x01(\bR\x10replaceUnmanaged\x12'\n" +
+	"\x0fleave_unmanaged\x18\n" +
+	" \x01(\bR\x0eleaveUnmanaged\"\xf1\x01\n" +
 	"\x14SubmitConfigResponse\x12>\n" +
 	"\brevision\x18\x01 \x01(\v2\".silverback.translator.v1.RevisionR\brevision\x12\x1c\n" +
 	"\tunchanged\x18\x02 \x01(\bR\tunchanged\x12A\n" +
