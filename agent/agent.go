@@ -140,8 +140,20 @@ func New(c Config, d Deps) (_ *Agent, err error) {
 	a.member = &upstream.Member{
 		Identity: identity, Dial: d.DialRegistry, Board: a.board, Log: log,
 		Capabilities: a.applier.Capabilities, Form: form, SetPolicy: a.applier.SetPolicy, SetProbes: a.watch.SetProbes, Drains: a.drains, Schemas: a.bundle,
+		Unmanaged: served{a.applier, kong},
 	}
 	return a, nil
+}
+
+// served is what an unmanaged gateway serves: in short by the applier, and the whole by the gateway.
+type served struct {
+	*apply.Applier
+	gateway *gateway.Gateway
+}
+
+// Configuration asks the gateway.
+func (s served) Configuration(ctx context.Context) ([]byte, error) {
+	return s.gateway.Configuration(ctx)
 }
 
 // complete fills what was left out, and checks the whole.

@@ -25,6 +25,7 @@ type kong interface {
 	Capabilities(ctx context.Context) (gateway.Capabilities, error)
 	Load(ctx context.Context, posted []byte) error
 	Prove(ctx context.Context, digest fleet.Digest, hash fleet.GatewayHash, form proof.Form, workers int) error
+	Configuration(ctx context.Context) ([]byte, error)
 	Broken() <-chan struct{} // rings when the gateway may have been stopped or started anew
 }
 
@@ -67,6 +68,7 @@ type Applier struct {
 	caps      atomic.Pointer[gateway.Capabilities]
 	inspected atomic.Int64
 	refused   atomic.Pointer[[]lastgood.Refused]
+	served    atomic.Pointer[Served]
 
 	// What follows belongs to Run.
 	state   State
@@ -222,6 +224,8 @@ func (a *Applier) do(ctx context.Context, action Action) Event {
 		if c, err := a.inspect(ctx); err == nil {
 			return Judged{c.Fingerprint()}
 		}
+	case Survey:
+		return Surveyed{a.survey(ctx, act.Hash)}
 	case Remember:
 		a.reached("before-remember")
 		a.remember()
@@ -257,6 +261,11 @@ func (a *Applier) answer(act Answer) {
 func (a *Applier) show() {
 	s, now := a.state, time.Now()
 	a.refused.Store(&s.Memory.Refused)
+	if s.unmanaged() && s.Served.Unread == "" {
+		a.served.Store(&s.Served)
+	} else {
+		a.served.Store(nil)
+	}
 	c, known := a.Capabilities()
 	a.Board.Update(func(v *board.View) {
 		v.Revision, v.Digest, v.Proven = int64(s.Serving.Revision), string(s.Serving.Digest), s.Proven
@@ -275,7 +284,7 @@ func (a *Applier) show() {
 		if known {
 			v.KongVersion = c.KongVersion
 		}
-		v.Phase = phase(s)
+		v.Phase, v.Unmanaged = phase(s), s.shown()
 	})
 	for kind, message := range a.conditions() {
 		if message == "" {
@@ -295,6 +304,8 @@ func phase(s State) string {
 		return "failing"
 	case s.Proven:
 		return "serving"
+	case s.unmanaged():
+		return "unmanaged"
 	}
 	return "waiting"
 }

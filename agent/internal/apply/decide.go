@@ -36,6 +36,8 @@ func Decide(s State, at Moment, event Event) (State, []Action) {
 		return s.verified(e)
 	case Seen:
 		return s.seen(at, e)
+	case Surveyed:
+		return s.surveyed(at, e.Served)
 	case Judged:
 		return s.judged(e.Fingerprint)
 	case Tick:
@@ -66,7 +68,7 @@ func (s State) received(d Directive) (State, []Action) {
 		actions = append(actions, Remember{})
 	}
 	again := s.Wanted.Digest == d.Snapshot.Digest
-	s.Wanted, s.Ticket, s.Arrived = d.Snapshot, d.Ticket, d.Arrived
+	s.Wanted, s.Ticket, s.Arrived, s.Replaces, s.Kept = d.Snapshot, d.Ticket, d.Arrived, d.Replaces, ""
 	if problems, is := s.refused(d.Snapshot.Digest); is {
 		s.RetryAt, s.Failure, s.Problems = time.Time{}, verdict.Failure{}, problems
 		answer.Refusal = &verdict.Refusal{Problems: problems}
@@ -94,6 +96,7 @@ func (s State) ended(at Moment, e Ended) (State, []Action) {
 	left := Leaving{e.Snapshot, e.Hash}
 	if e.Err == nil || e.Served {
 		s.Serving, s.Proven, s.Ack, s.Left, s.Finding = e.Snapshot, true, e.Ack, []Leaving{left}, drift.Same
+		s.Served, s.Kept = Served{}, ""
 	}
 	if e.Err == nil {
 		s.Loads++
@@ -107,11 +110,17 @@ func (s State) ended(at Moment, e Ended) (State, []Action) {
 	if errors.As(e.Err, &refusal) {
 		return s.know(e.Hash, e.Snapshot, true).refuse(answer, e.Snapshot.Digest, refusal.Problems)
 	}
-	s = s.know(e.Hash, e.Snapshot, false)
 	failure := failureOf(e.Err)
+	if failure.Reason == verdict.Unmanaged {
+		// Nothing was posted, and trying again does not help: a person decides.
+		s.Attempts, s.Suspects, s.RetryAt, s.Failure, s.Kept = 0, 0, time.Time{}, verdict.Failure{}, failure.Message
+		answer.Failure = &failure
+		return s, []Action{answer}
+	}
+	s = s.know(e.Hash, e.Snapshot, false)
 	switch {
 	case failure.Reason == verdict.NotProven:
-		s.Left, s.Proven = []Leaving{left}, false
+		s.Left, s.Proven, s.Served = []Leaving{left}, false, Served{}
 	case failure.Uncertain:
 		// The next look at the gateway tells which.
 		s.Left, s.Proven = append(slices.Clone(s.Left), left), false

@@ -59,6 +59,7 @@ func TestDecideActions(t *testing.T) {
 	suspect := &verdict.Failure{Reason: verdict.GatewayError, Suspect: true}
 	fresh := Start(lastgood.Memory{}, snapA, Leaving{})
 	damage := &verdict.Failure{Reason: verdict.BadDelta}
+	unmanaged := State{Met: true, Looked: true, Reachable: true, Ready: true, Workers: "1 ", Served: Served{Hash: "foreign"}}
 	tests := []struct {
 		name  string
 		state State
@@ -106,7 +107,18 @@ func TestDecideActions(t *testing.T) {
 		{"lost before anything was good: the wanted is loaded", with(retrying, func(s *State) { s.Good = lastgood.Snapshot{} }),
 			sighting(fleet.NoGatewayHash, drift.Heal), []string{"drifted healing", "load b"}},
 		{"the first look restores what the disk holds", fresh, sighting(fleet.NoGatewayHash, drift.Heal), []string{"inspect", "restore a"}},
-		{"the first look with an empty disk changes nothing", Start(lastgood.Memory{}, lastgood.Snapshot{}, Leaving{}), sighting("x", drift.Heal), []string{"inspect"}},
+		{"the first look with an empty disk changes nothing", Start(lastgood.Memory{}, lastgood.Snapshot{}, Leaving{}), sighting("x", drift.Heal), []string{"inspect", "survey x"}},
+		{"what somebody else gave an unmanaged gateway is read once", with(unmanaged, func(s *State) { s.Workers = "1 " }), sighting("foreign", drift.Heal), nil},
+		{"and again when it is something else", unmanaged, sighting("other", drift.Heal), []string{"survey other"}},
+		{"a directive for an unmanaged gateway is tried, and the load asks first", unmanaged, received(snapA), []string{"remember", "load a"}},
+		{"a load that would take something away is answered and not tried again", unmanaged,
+			Ended{Snapshot: snapA, Err: &verdict.Failure{Reason: verdict.Unmanaged, Message: "would lose"}}, []string{"failure unmanaged"}},
+		{"what was kept away is loaded once the gateway serves nothing", with(unmanaged, func(s *State) { s.Kept, s.Wanted = "would lose", snapA }),
+			sighting(fleet.NoGatewayHash, drift.Heal), []string{"load a"}},
+		{"and tried once it serves something else", with(unmanaged, func(s *State) { s.Kept, s.Wanted, s.Served.Hash = "would lose", snapA, "other" }),
+			Surveyed{Served{Hash: "other"}}, []string{"load a"}},
+		{"a candidate that an unmanaged gateway does not run waits for a directive", Start(lastgood.Memory{}, lastgood.Snapshot{}, Leaving{snapA, "hash-a"}),
+			sighting("x", drift.Heal), []string{"inspect", "survey x"}},
 		{"other workers are proven anew", with(serving(), func(s *State) { s.Workers = "9 " }), sighting("hash-a", drift.Heal), []string{"inspect", "verify a"}},
 		{"an absent gateway is left alone", serving(), Seen{Err: errors.New("away")}, nil},
 		{"another judge forgets refusals", with(refusedB, func(s *State) { s.Memory.Judge = "old" }), Judged{"new"}, []string{"remember", "reopen"}},
@@ -136,6 +148,8 @@ func word(a Action) string {
 		return "verify " + string(a.Leaving.Snapshot.Digest)
 	case Inspect:
 		return "inspect"
+	case Survey:
+		return "survey " + string(a.Hash)
 	case Remember:
 		return "remember"
 	case Reopen:

@@ -42,6 +42,10 @@ func (a *Applier) load(ctx context.Context, act Load) Ended {
 		e.Err = err
 		return e
 	}
+	if err := a.permitted(ctx, canonical); err != nil {
+		e.Err = err
+		return e
+	}
 	e.Hash = p.hash
 	if err := a.Gateway.Load(ctx, p.posted); err != nil {
 		e.Err = err

@@ -22,6 +22,8 @@ type Directive struct {
 	Ticket   Ticket
 	Snapshot lastgood.Snapshot
 	Arrived  time.Time
+	// Replaces names what unmanaged gateways may lose by the snapshot; see board.Unmanaged.
+	Replaces []string
 	Damage   *verdict.Failure // set when the bytes could not be made of what came
 	// Canonical are the bytes; nil when the store has them on disk. They must not be modified.
 	Canonical []byte

@@ -37,6 +37,9 @@ func (s State) seen(at Moment, e Seen) (State, []Action) {
 	if len(s.Left) == 0 {
 		return s.first(at, e, actions)
 	}
+	if e.Sighting.Hash != s.Served.Hash {
+		s.Served = Served{}
+	}
 	hashes := make([]fleet.GatewayHash, len(s.Left))
 	for i, l := range s.Left {
 		hashes[i] = l.Hash
@@ -83,6 +86,15 @@ func (s State) seen(at Moment, e Seen) (State, []Action) {
 // say restores it. A candidate that the agent before this one died with goes on when the gateway runs it, or when there
 // is nothing else to run; otherwise the control plane is asked for it again.
 func (s State) first(at Moment, e Seen, actions []Action) (State, []Action) {
+	if s.foreign(e.Sighting.Hash) {
+		return s.strange(at, e.Sighting.Hash, actions)
+	}
+	s.Served = Served{}
+	if s.Kept != "" {
+		// What was to be kept is gone.
+		s.Kept = ""
+		return s, append(actions, Load{Snapshot: s.Wanted})
+	}
 	pending := s.Pending
 	if s.Wanted.Digest == "" && pending.Snapshot.Digest != "" && (s.Good.Digest == "" || pending.Hash == e.Sighting.Hash) {
 		s.Pending, s.Wanted = Leaving{}, pending.Snapshot

@@ -26,6 +26,10 @@ type State struct {
 	Failure  verdict.Failure // the last of Wanted; zero when it did not fail
 	Problems []verdict.Problem
 
+	Served   Served   // what a gateway that was never given anything serves; zero when it serves nothing, or something of ours
+	Kept     string   // why Wanted is not loaded into an unmanaged gateway; empty when it may be, or was not tried
+	Replaces []string // what the newest directive may take from unmanaged gateways
+
 	Stale *Stale // the newest directive, when it was refused for its age; nil when it was not
 
 	Serving lastgood.Snapshot // what was proven last
@@ -165,6 +169,8 @@ type (
 	}
 	// Judged: the gateway said what it is; the fingerprint changes when it may judge differently.
 	Judged struct{ Fingerprint string }
+	// Surveyed: it was read what the gateway serves.
+	Surveyed struct{ Served Served }
 	// Tick: NextWake has come.
 	Tick struct{}
 )
@@ -175,6 +181,7 @@ func (Restored) event() {}
 func (Verified) event() {}
 func (Seen) event()     {}
 func (Judged) event()   {}
+func (Surveyed) event() {}
 func (Tick) event()     {}
 
 // An Action is something to do. The set is closed.
@@ -192,6 +199,8 @@ type (
 	Verify struct{ Leaving Leaving }
 	// Inspect asks what the gateway is; it ends in Judged, when it answers.
 	Inspect struct{}
+	// Survey asks what a gateway serves that no snapshot brought; it ends in Surveyed.
+	Survey struct{ Hash fleet.GatewayHash }
 	// Answer sends an outcome: exactly one of its three verdicts is set.
 	Answer struct {
 		Ticket   Ticket
@@ -216,6 +225,7 @@ func (Load) action()     {}
 func (Restore) action()  {}
 func (Verify) action()   {}
 func (Inspect) action()  {}
+func (Survey) action()   {}
 func (Answer) action()   {}
 func (Reopen) action()   {}
 func (Remember) action() {}

@@ -33,7 +33,7 @@ type View struct {
 	Group             string            `json:"group"`
 	Node              string            `json:"node"`
 	BootID            string            `json:"boot_id"`
-	Phase             string            `json:"phase"` // waiting, loading, serving, refused or failing
+	Phase             string            `json:"phase"` // waiting, loading, serving, unmanaged, refused or failing
 	Revision          int64             `json:"revision"`
 	Digest            string            `json:"digest"`
 	Proven            bool              `json:"proven"` // that digest is served now, as far as is known
@@ -58,13 +58,21 @@ type View struct {
 	Loads             int64             `json:"loads"`
 	Drifts            int64             `json:"drifts"`
 	ReceivedBytes     int64             `json:"received_bytes"`
-	Problems          []verdict.Problem `json:"problems,omitempty"` // of the last refusal, while it stands
+	Unmanaged         *Unmanaged        `json:"unmanaged,omitempty"` // set while the gateway is left alone; replaced, never changed
+	Problems          []verdict.Problem `json:"problems,omitempty"`  // of the last refusal, while it stands
 	Conditions        []Condition       `json:"conditions"`
 	Probes            []Probe           `json:"probes,omitempty"`
 	Health            *Health           `json:"health,omitempty"` // as sampled last; nil before
 	Told              *Health           `json:"-"`                // what the registry is to know of it
 	Events            []Event           `json:"events"`           // oldest first, at most MaxEvents
 	CapabilitiesCount int64             `json:"-"`                // changes when the capabilities were read anew and differ
+}
+
+// Unmanaged is what a gateway serves that no snapshot brought.
+type Unmanaged struct {
+	Served   string `json:"served"`           // names it: the digest of its inventory, or md5: and the gateway's hash while that cannot be read
+	Entities int64  `json:"entities"`         // 0 while they cannot be read
+	Reason   string `json:"reason,omitempty"` // why a directive was not followed, or it cannot be read
 }
 
 // Stamp is the place of the last decision that was followed among all decisions.
@@ -114,13 +122,13 @@ type ProbeResult struct {
 	Failing bool   `json:"failing"`          // after damping
 }
 
-// Unready says why load balancers should send no traffic; nothing when they may. A probe that was not asked yet holds nobody back.
+// Unready says why load balancers should send no traffic; nothing when they may. An unmanaged gateway serves what it served before. A probe that was not asked yet holds nobody back.
 func (v View) Unready() []string {
 	var reasons []string
 	if !v.GatewayReady {
 		reasons = append(reasons, "the gateway is not ready")
 	}
-	if !v.Proven {
+	if !v.Proven && v.Unmanaged == nil {
 		reasons = append(reasons, "no snapshot is proven to be served")
 	}
 	if v.NameTaken {

@@ -44,6 +44,9 @@ func (f BootFile) Write(posted []byte) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%s cannot be looked at: %w", f, cause(err))
 	}
+	if err := f.keepFirst(path); err != nil {
+		return err
+	}
 	if err := writeFile(path, mode, posted); err != nil {
 		return f.unwritable(err)
 	}

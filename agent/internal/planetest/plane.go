@@ -5,6 +5,7 @@ package planetest
 import (
 	"context"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -41,9 +42,14 @@ type Plane struct {
 	drain    *registryv1.Drain
 	order    int64
 	renewals int
-	wanted   bool
-	stream   chan *distributorv1.FollowAssignmentResponse // of the open stream
-	cut      context.CancelFunc                           // ends it
+
+	inventory         *registryv1.UploadInventoryRequest
+	configuration     []*registryv1.UploadConfigurationRequest
+	wantConfiguration string
+
+	wanted bool
+	stream chan *distributorv1.FollowAssignmentResponse // of the open stream
+	cut    context.CancelFunc                           // ends it
 
 	// Hellos, Outcomes and Uploads are what arrived, in order.
 	Hellos   chan *distributorv1.Hello
@@ -220,6 +226,43 @@ func (p *Plane) UploadSchemas(_ context.Context, r *registryv1.UploadSchemasRequ
 	return &registryv1.UploadSchemasResponse{}, nil
 }
 
+// UploadInventory implements the registry.
+func (p *Plane) UploadInventory(_ context.Context, r *registryv1.UploadInventoryRequest) (*registryv1.UploadInventoryResponse, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.inventory = r
+	return &registryv1.UploadInventoryResponse{}, nil
+}
+
+// UploadConfiguration implements the registry.
+func (p *Plane) UploadConfiguration(_ context.Context, r *registryv1.UploadConfigurationRequest) (*registryv1.UploadConfigurationResponse, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.configuration = append(p.configuration, r)
+	return &registryv1.UploadConfigurationResponse{}, nil
+}
+
+// Inventory is what was uploaded last; nil before.
+func (p *Plane) Inventory() *registryv1.UploadInventoryRequest {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.inventory
+}
+
+// AskConfiguration has renewals ask for what the gateway serves under a word; Configuration is what was brought so far.
+func (p *Plane) AskConfiguration(word string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wantConfiguration = word
+}
+
+// Configuration is the parts that were brought so far.
+func (p *Plane) Configuration() []*registryv1.UploadConfigurationRequest {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.configuration)
+}
+
 // RenewNode implements the registry.
 func (p *Plane) RenewNode(_ context.Context, r *registryv1.RenewNodeRequest) (*registryv1.RenewNodeResponse, error) {
 	p.mu.Lock()
@@ -238,7 +281,7 @@ func (p *Plane) RenewNode(_ context.Context, r *registryv1.RenewNodeRequest) (*r
 		p.owner = ""
 		p.left++
 	}
-	return &registryv1.RenewNodeResponse{RenewInterval: durationpb.New(50 * time.Millisecond), Drift: p.policy, Probes: p.probes, Draining: p.drain != nil, Drain: p.drain, DrainOrder: p.order, WantSchemas: p.wanted}, nil
+	return &registryv1.RenewNodeResponse{RenewInterval: durationpb.New(50 * time.Millisecond), Drift: p.policy, Probes: p.probes, Draining: p.drain != nil, Drain: p.drain, DrainOrder: p.order, WantSchemas: p.wanted, WantConfiguration: p.wantConfiguration}, nil
 }
 
 // FollowAssignment implements the distributor.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -35,6 +36,7 @@ type Member struct {
 	SetProbes    func([]health.Probe) // nil: none are asked
 	Drains       *Drains              // nil: the registry's word about draining is not heard
 	Schemas      schemas              // nil: of schemas nothing is said
+	Unmanaged    unmanaged            // nil: of what somebody else gave the gateway nothing is said
 }
 
 // schemas knows by which schemas the gateway judges configurations.
@@ -69,6 +71,7 @@ func (m *Member) Run(ctx context.Context) error {
 	}
 	defer conn.Close()
 	s := &session{Member: m, client: registryv1.NewRegistryServiceClient(conn), since: time.Now()}
+	defer s.bringing.Wait() // they end with ctx
 	for {
 		wait := s.step(ctx)
 		if ctx.Err() != nil {
@@ -88,12 +91,14 @@ type session struct {
 	since    time.Time // of the last success
 	interval time.Duration
 	told     *fleetv1.NodeStatus
+	brought  brought
+	bringing sync.WaitGroup
 	judge    string // fingerprint of the capabilities that were told, and the digest of the schemas
 }
 
 // step calls once, and says how long to rest.
-func (s *session) step(ctx context.Context) time.Duration {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+func (s *session) step(life context.Context) time.Duration {
+	ctx, cancel := context.WithTimeout(life, callTimeout)
 	defer cancel()
 	c, digest, judge := s.capabilities()
 	var err error
@@ -106,6 +111,8 @@ func (s *session) step(ctx context.Context) time.Duration {
 		s.taken(false)
 		noteRevoked(s.Board, s.Log, s.Identity, "registry", nil)
 		s.failures, s.since = 0, time.Now()
+		s.bringInventory(ctx)
+		s.bringConfiguration(life)
 		for _, kind := range []string{nameTaken, groupMissing, registryUnreachable} {
 			s.Board.Clear(kind)
 		}
@@ -207,6 +214,7 @@ func (s *session) renew(ctx context.Context) error {
 	s.take(resp.GetRenewInterval().AsDuration(), resp.GetDrift())
 	s.balance(resp, resp.GetProbes(), false)
 	s.give(resp.GetWantSchemas())
+	s.brought.wanted = resp.GetWantConfiguration()
 	return nil
 }
 

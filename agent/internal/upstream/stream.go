@@ -256,7 +256,7 @@ func (f *Follower) deliver(stream uint64, a *assembly, err error) {
 			Digest: fleet.Digest(a.directive.GetDigest()), Revision: fleet.Revision(a.directive.GetRevision()),
 			Epoch: fleet.Epoch(a.directive.GetEpoch()), Decision: fleet.Decision(a.directive.GetDecision()), Term: fleet.Term(a.directive.GetTerm()),
 		},
-		Arrived: time.Now(),
+		Arrived: time.Now(), Replaces: a.directive.GetReplacesUnmanaged(),
 	}
 	f.traces.arrived(d, telemetry.TraceParent(a.directive.GetTraceparent()))
 	stale := f.Board.View().Stamp().After(d.Snapshot.Stamp())

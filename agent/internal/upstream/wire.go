@@ -73,6 +73,8 @@ func reasonOf(r verdict.Reason) distributorv1.Failure_Reason {
 		return distributorv1.Failure_REASON_BAD_DELTA
 	case verdict.StaleDecision:
 		return distributorv1.Failure_REASON_STALE_DECISION
+	case verdict.Unmanaged:
+		return distributorv1.Failure_REASON_UNMANAGED
 	}
 	return distributorv1.Failure_REASON_UNSPECIFIED
 }
@@ -82,6 +84,9 @@ func nodeStatus(v board.View) *fleetv1.NodeStatus {
 		Epoch: v.Epoch, Decision: v.Decision, GatewayReady: v.GatewayReady, Draining: v.Draining,
 		LoadTime: durationpb.New(v.LoadTime.Round(time.Microsecond)), ProofTime: durationpb.New(v.ProofTime.Round(time.Microsecond)),
 		Loads: v.Loads, Drifts: v.Drifts, Health: healthOf(v.Told),
+	}
+	if u := v.Unmanaged; u != nil {
+		s.Unmanaged = &fleetv1.Unmanaged{Served: u.Served, EntityCount: u.Entities, Reason: u.Reason}
 	}
 	// What a gateway was proven to serve once, and now may not, is not what it serves.
 	if v.Proven {

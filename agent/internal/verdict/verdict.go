@@ -66,11 +66,12 @@ const (
 	Disk                            // the agent's disk does not take it
 	BadDelta                        // the delta does not give the announced snapshot
 	StaleDecision                   // older than one that was followed
+	Unmanaged                       // the gateway serves what no snapshot brought, and would lose some of it
 )
 
 // String returns the word that metrics and logs use.
 func (r Reason) String() string {
-	words := [...]string{"unknown", "gateway_unreachable", "timeout", "gateway_busy", "gateway_error", "not_proven", "disk", "bad_delta", "stale_decision"}
+	words := [...]string{"unknown", "gateway_unreachable", "timeout", "gateway_busy", "gateway_error", "not_proven", "disk", "bad_delta", "stale_decision", "unmanaged"}
 	if r < 0 || int(r) >= len(words) {
 		r = 0
 	}

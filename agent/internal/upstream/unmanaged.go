@@ -1,0 +1,108 @@
+package upstream
+
+import (
+	"context"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+
+	"github.com/silverback-gateway/silverback/kit/clean"
+	"github.com/silverback-gateway/silverback/kit/inventory"
+)
+
+// unmanaged knows what an unmanaged gateway serves.
+type unmanaged interface {
+	// Inventory says what it serves; false when the gateway is managed, or that is not known.
+	Inventory() (inventory.Inventory, bool)
+	// Configuration asks the gateway for all of it.
+	Configuration(ctx context.Context) ([]byte, error)
+}
+
+const (
+	// inventoryAgain is a quarter of how long a registry keeps an inventory.
+	inventoryAgain = 30 * time.Minute
+	// configurationPart is what one message of a configuration holds, in bytes.
+	configurationPart = 512 << 10
+	bringTimeout      = 2 * time.Minute // as long as a registry waits
+	maxFailure        = 512             // bytes of why a configuration cannot be had
+)
+
+// brought is what the registry was given of an unmanaged gateway.
+type brought struct {
+	digest string
+	at     time.Time
+	wanted string // the word under which a configuration is asked for; empty: none is
+	word   string // under which one was brought last
+}
+
+// bringInventory tells the registry what the gateway serves, when that is news, or was told long ago. A failure is tried again at the next renewal.
+func (s *session) bringInventory(ctx context.Context) {
+	if s.Unmanaged == nil {
+		return
+	}
+	i, is := s.Unmanaged.Inventory()
+	if !is {
+		s.brought.digest = ""
+		return
+	}
+	digest := string(i.Digest())
+	if digest == s.brought.digest && time.Since(s.brought.at) < inventoryAgain {
+		return
+	}
+	packed, err := i.Pack()
+	if err == nil {
+		_, err = s.client.UploadInventory(ctx, &registryv1.UploadInventoryRequest{Group: string(s.Identity.Group), Node: string(s.Identity.Node), Digest: digest, Zstd: packed})
+	}
+	if err != nil && ctx.Err() == nil {
+		s.Log.Warn("what the gateway serves was not told to the registry", "error", err)
+	}
+	if err != nil {
+		return
+	}
+	s.brought.digest, s.brought.at = digest, time.Now()
+}
+
+// bringConfiguration brings what the gateway serves, in its own time, once for each time that somebody asks.
+func (s *session) bringConfiguration(ctx context.Context) {
+	word := s.brought.wanted
+	if word == "" || word == s.brought.word || s.Unmanaged == nil {
+		return
+	}
+	s.brought.word = word
+	client, about := s.client, s.Unmanaged
+	s.bringing.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, bringTimeout)
+		defer cancel()
+		r := &registryv1.UploadConfigurationRequest{Group: string(s.Identity.Group), Node: string(s.Identity.Node), Word: word, PartCount: 1}
+		frame, err := packed(ctx, about)
+		if err != nil {
+			r.Failure = clean.Line(err.Error(), maxFailure)
+		} else {
+			s.Log.Info("what the gateway serves, secrets and all, is given to a user who asked for it")
+			r.PartCount = int32((len(frame) + configurationPart - 1) / configurationPart)
+		}
+		for r.Part = 0; r.Part < r.PartCount; r.Part++ {
+			r.Zstd = frame[min(len(frame), int(r.Part)*configurationPart):min(len(frame), int(r.Part+1)*configurationPart)]
+			if _, err := client.UploadConfiguration(ctx, r); err != nil {
+				s.Log.Warn("what the gateway serves was not brought to the registry", "error", err)
+				return
+			}
+		}
+	})
+}
+
+// packed is the configuration as one zstd frame.
+func packed(ctx context.Context, from unmanaged) ([]byte, error) {
+	text, err := from.Configuration(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = e.Close() }()
+	return e.EncodeAll(text, nil), nil
+}
