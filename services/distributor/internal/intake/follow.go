@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
@@ -135,7 +136,7 @@ func revisions(client translatorv1.TranslatorServiceClient) follow.Open[fleet.Gr
 				r := e.Revision
 				return event{Put: &follow.Pair[fleet.GroupID, rollout.Target]{Key: fleet.GroupID(r.GetGroup()), Value: rollout.Target{
 					Revision: fleet.Revision(r.GetNumber()), Digest: fleet.Digest(r.GetDigest()), CreateTime: r.GetCreateTime().AsTime(),
-					Trace: telemetry.TraceParent(r.GetTraceparent()),
+					Trace: telemetry.TraceParent(r.GetTraceparent()), Replaces: strings.Join(r.GetReplacesUnmanaged(), " "),
 				}}}, err
 			case *translatorv1.WatchRevisionsResponse_Synced_:
 				return event{Synced: &e.Synced.ResumeToken}, err
@@ -210,7 +211,8 @@ func nodes(client registryv1.RegistryServiceClient, sessions Sessions) follow.Op
 // online reports whether a node in this state is in contact, and so follows its group.
 func online(s registryv1.Node_State) bool {
 	switch s {
-	case registryv1.Node_STATE_JOINING, registryv1.Node_STATE_READY, registryv1.Node_STATE_DEGRADED, registryv1.Node_STATE_DRAINING:
+	case registryv1.Node_STATE_JOINING, registryv1.Node_STATE_READY, registryv1.Node_STATE_DEGRADED, registryv1.Node_STATE_DRAINING,
+		registryv1.Node_STATE_UNMANAGED:
 		return true
 	}
 	return false

@@ -17,6 +17,7 @@ type counts struct {
 	silent   Positions // in the wave, without an answer
 	absent   Positions // left out, and not serving
 	astray   int       // offline nodes that load: they hold no wave, but take the place of others that may load
+	kept     Positions // unmanaged, and left alone
 	refusals []Refusal
 	failure  string
 }
@@ -29,6 +30,7 @@ const (
 	saysLoading
 	saysFailed
 	saysRefused
+	saysKept // with saysFailed
 )
 
 // agreed is what counts when tallies differ. A node that moved between replicas may be in two of them for a while, and which
@@ -39,6 +41,8 @@ func (w word) agreed() word {
 		return saysRefused
 	case w == saysServing, w == saysFailed:
 		return w
+	case w == saysFailed|saysKept:
+		return saysKept
 	}
 	return saysLoading
 }
@@ -71,6 +75,7 @@ func count(in Input, r Rollout, a Assignment) counts {
 		hear(words, online, others, t.Nodes.Serving, saysServing)
 		hear(words, online, others, t.Nodes.Loading, saysLoading)
 		hear(words, online, others, t.Nodes.Failed, saysFailed)
+		hear(words, online, others, t.Nodes.Kept, saysKept)
 		hear(words, online, others, t.Nodes.Refused, saysRefused)
 		if !t.named() {
 			// Its counts are of nobody knows which nodes, and so none of them serves; but who refused stands there by name.
@@ -83,6 +88,9 @@ func count(in Input, r Rollout, a Assignment) counts {
 	}
 	c.Online, c.Offline = len(online), len(offline)
 	for i, position := range online {
+		if words[i].agreed() == saysKept {
+			c.kept = append(c.kept, position)
+		}
 		switch w := words[i].agreed(); {
 		case words[i] == 0 && !a.Includes(position):
 		case leftOut.has(position) && w != saysServing && w != saysRefused:
@@ -118,7 +126,7 @@ func (c *counts) add(position uint64, agreed word) {
 	switch agreed {
 	case saysServing:
 		c.Serving++
-	case saysFailed:
+	case saysFailed, saysKept:
 		c.Failed++
 		c.failing = append(c.failing, position)
 	case saysRefused:

@@ -20,6 +20,7 @@ type drive struct {
 	runs  []Target      // what each node was proven with last
 	hangs map[int]bool
 	fails map[int]bool
+	keeps map[int]bool // unmanaged, and would lose something
 	bad   fleet.Digest // the content that gateways refuse
 	began []fleet.Revision
 	ended []Rollout
@@ -27,7 +28,7 @@ type drive struct {
 
 // driven is a group whose nodes all run revision 1.
 func driven(t *testing.T, online int, p Policy) *drive {
-	d := &drive{t: t, now: start, hangs: map[int]bool{}, fails: map[int]bool{}, in: Input{Group: "g", Nodes: nodes(online, 0), Policy: p}, runs: make([]Target, online)}
+	d := &drive{t: t, now: start, hangs: map[int]bool{}, fails: map[int]bool{}, keeps: map[int]bool{}, in: Input{Group: "g", Nodes: nodes(online, 0), Policy: p}, runs: make([]Target, online)}
 	d.revise()
 	for d.in.Assignment == nil || d.in.Assignment.Stable.Revision != 1 {
 		d.run(time.Second)
@@ -84,7 +85,7 @@ func (d *drive) tick() {
 func (d *drive) act(i int, t *Tally, a Assignment) {
 	position := d.in.Nodes[i].Position
 	target := a.Target(position)
-	well := !target.IsZero() && !d.hangs[i] && !d.fails[i] && target.Digest != d.bad
+	well := !target.IsZero() && !d.hangs[i] && !d.fails[i] && !d.keeps[i] && target.Digest != d.bad
 	if well {
 		d.runs[i] = target
 	}
@@ -99,6 +100,9 @@ func (d *drive) act(i int, t *Tally, a Assignment) {
 		into = &t.Nodes.Serving
 	case d.fails[i]:
 		into = &t.Nodes.Failed
+	}
+	if d.keeps[i] {
+		into, t.Nodes.Kept = &t.Nodes.Failed, append(t.Nodes.Kept, position)
 	}
 	*into = append(*into, position)
 }
@@ -387,6 +391,36 @@ func TestASilentNodeHoldsUpOneRollout(t *testing.T) {
 	d.run(time.Minute)
 	if r := d.in.Rollout; r.State != Progressing {
 		t.Errorf("the rollout is %+v", r)
+	}
+}
+
+// An unmanaged gateway that would lose something is left alone, and nobody waits for it, in whichever wave it is.
+func TestUnmanagedNodesHoldUpNothing(t *testing.T) {
+	for i := range 3 {
+		d := driven(t, 3, Policy{Waves: []Wave{{Nodes: 1}, {Percent: 100}}})
+		d.keeps[i] = true
+		d.revise()
+		d.run(time.Second)
+		if r := d.in.Rollout; r.State != Completed || r.Progress.LeftOut != 1 || r.Progress.Serving != 2 || len(r.Absentees) != 1 || r.Absentees[0].Reason != Unmanaged {
+			t.Errorf("node %d: the rollout is %+v", i, r)
+		}
+		d.keeps[i] = false // the next revision takes nothing from it
+		d.hangs[i] = true
+		d.revise()
+		d.run(time.Second)
+		if r := d.in.Rollout; r.State != Progressing {
+			t.Errorf("node %d is not waited for: %+v", i, r)
+		}
+		d.hangs[i] = false
+		d.run(time.Second)
+		d.want(3, 3, 3)
+	}
+	d := driven(t, 2, Policy{})
+	d.keeps[0], d.keeps[1] = true, true
+	d.revise()
+	d.run(time.Minute)
+	if r := d.in.Rollout; r.State != Halted {
+		t.Errorf("with nobody left the rollout is %+v", r)
 	}
 }
 

@@ -150,6 +150,9 @@ func stuck(in Input, r Rollout, a Assignment, c counts) bool {
 func advance(now time.Time, in Input, r Rollout, a Assignment, newer bool) Decision {
 	before, ages := r, in.Ages
 	c := count(in, r, a)
+	if r.leaveAlone(in.Nodes, c.kept) {
+		c = count(in, r, a)
+	}
 	r.Progress = c.Progress
 	if c.Refused > 0 {
 		return refused(now, r, a, c)
@@ -222,6 +225,26 @@ func advance(now time.Time, in Input, r Rollout, a Assignment, newer bool) Decis
 	return changed(before, r, nil, wait)
 }
 
+// Unmanaged is the reason why a node whose gateway serves something that no snapshot brought is left out.
+const Unmanaged = "unmanaged: its gateway would lose what it serves"
+
+// leaveAlone takes the unmanaged nodes out of the verdict whose gateways would lose something by the candidate. It reports whether there are more of them than before.
+func (r *Rollout) leaveAlone(nodes []Node, kept Positions) bool {
+	var more Positions
+	for _, position := range kept {
+		if !r.LeftOut.has(position) {
+			more = append(more, position)
+		}
+	}
+	for _, n := range nodes {
+		if more.has(n.Position) && len(r.Absentees) < MaxAbsentees {
+			r.Absentees = append(slices.Clip(r.Absentees), Absentee{Node: n.Name, Position: n.Position, Reason: Unmanaged})
+		}
+	}
+	r.LeftOut = r.LeftOut.merge(more)
+	return len(more) > 0
+}
+
 // leaveOut takes the sick nodes between two thresholds out of the verdict: what is wrong with them was so before the candidate came to them.
 func (r *Rollout) leaveOut(nodes []Node, c counts, from, to uint64) {
 	sick := sickOf(nodes, *r)
@@ -247,7 +270,8 @@ func (r *Rollout) leaveOut(nodes []Node, c counts, from, to uint64) {
 // them when they had their time. Who was suspected and not reached still is.
 func ended(now time.Time, r Rollout, a Assignment, state State, c counts, hadTime bool) Rollout {
 	r.State, r.EndTime, r.Progress = state, now, c.Progress
-	r.Unserved = c.failing.merge(c.absent)
+	// An unmanaged gateway is well: a later candidate may suit it.
+	r.Unserved = c.failing.merge(c.absent).without(c.kept)
 	if hadTime {
 		r.Unserved = r.Unserved.merge(c.silent)
 	}

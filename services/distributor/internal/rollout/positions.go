@@ -31,6 +31,14 @@ func (p Positions) merge(other Positions) Positions {
 	return slices.Compact(all)
 }
 
+// without returns those that are not among others.
+func (p Positions) without(others Positions) Positions {
+	if len(others) == 0 {
+		return p
+	}
+	return slices.DeleteFunc(slices.Clone(p), others.has)
+}
+
 // MarshalText implements encoding.TextMarshaler. Positions that are out of order are an error.
 func (p Positions) MarshalText() ([]byte, error) {
 	gaps := make([]byte, 0, len(p)*bytesEach)
@@ -71,9 +79,11 @@ type Nodes struct {
 	Loading Positions `json:"loading,omitempty"`
 	Refused Positions `json:"refused,omitempty"`
 	Failed  Positions `json:"failed,omitempty"`
+	// Kept are those of Failed whose gateways are unmanaged and would lose something: they are left alone. A leader of an older version sees failures.
+	Kept Positions `json:"kept,omitempty"`
 }
 
 func (n Nodes) equal(other Nodes) bool {
 	return slices.Equal(n.Serving, other.Serving) && slices.Equal(n.Loading, other.Loading) &&
-		slices.Equal(n.Refused, other.Refused) && slices.Equal(n.Failed, other.Failed)
+		slices.Equal(n.Refused, other.Refused) && slices.Equal(n.Failed, other.Failed) && slices.Equal(n.Kept, other.Kept)
 }

@@ -18,6 +18,8 @@ type Target struct {
 	CreateTime time.Time `json:"create_time,omitzero"`
 	// Trace is where its submission is in a trace; empty when that was not traced.
 	Trace telemetry.TraceParent `json:"traceparent,omitempty"`
+	// Replaces names, with spaces between, what unmanaged gateways may lose by the revision.
+	Replaces string `json:"replaces,omitempty"`
 }
 
 // IsZero is true for no target.

@@ -124,6 +124,7 @@ func (s *session) failed(digest fleet.Digest, newest bool, f *distributorv1.Fail
 	if !newest {
 		return
 	}
+	s.kept = reason == distributorv1.Failure_REASON_UNMANAGED
 	s.failing, s.failure = digest, string(s.node)+": "+clean.Line(f.GetMessage(), clean.MaxMessage)
 }
 

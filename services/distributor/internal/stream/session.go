@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,6 +56,7 @@ type session struct {
 	held     fleet.Digest   // a difference can be made against it
 	serving  fleet.Digest   // proven by the answer to the newest directive, or by a hello that none followed; empty while an answer is due
 	failing  fleet.Digest   // likewise
+	kept     bool           // it fails because the gateway is unmanaged, and would lose something
 	failure  string
 	badDelta int // in a row
 	refused  map[fleet.Digest][]rollout.Problem
@@ -215,10 +217,11 @@ func (s *session) send(stream serverStream, d *directive, delta *encodedDelta) e
 	nonce := s.nonce
 	s.last = *d
 	// What was proven before says nothing of what the gateway serves from now on: even the same content may be behind a load that is under way.
-	s.serving, s.failing, s.failure = "", "", ""
+	s.serving, s.failing, s.failure, s.kept = "", "", "", false
 	s.mu.Unlock()
 	message := &distributorv1.Directive{
 		Revision: int64(d.Revision), Digest: string(d.Digest), Epoch: int64(d.stamp.Epoch), Decision: int64(d.stamp.Decision), Term: int64(d.term),
+		ReplacesUnmanaged: strings.Fields(d.Replaces),
 	}
 	var span telemetry.Span
 	if !d.joined { // a node that joins later is not what the submission led to

@@ -217,6 +217,9 @@ func (s *session) countInto(t *rollout.Tally, candidate fleet.Digest) {
 	case s.failing == candidate:
 		t.Failed++
 		t.Nodes.Failed = append(t.Nodes.Failed, s.position)
+		if s.kept {
+			t.Nodes.Kept = append(t.Nodes.Kept, s.position)
+		}
 		if t.Failure == "" || s.failure < t.Failure {
 			t.Failure = s.failure
 		}
