@@ -42,9 +42,14 @@ func membersOf(nodes []*registryv1.Node) (members []member, problems []string) {
 	return members, problems
 }
 
+// takesTraffic reports whether a node is ready; an unmanaged one serves what it served before.
+func takesTraffic(s registryv1.Node_State) bool {
+	return s == registryv1.Node_STATE_READY || s == registryv1.Node_STATE_UNMANAGED
+}
+
 func memberOf(n *registryv1.Node) (member, error) {
-	m := member{group: n.GetGroup(), node: n.GetName(), labels: n.GetLabels(), ready: n.GetState() == registryv1.Node_STATE_READY && n.GetDrain() == nil}
-	m.served = n.GetStatus().GetRevision() > 0 && n.GetState() != registryv1.Node_STATE_DRAINING && n.GetDrain() == nil
+	m := member{group: n.GetGroup(), node: n.GetName(), labels: n.GetLabels(), ready: takesTraffic(n.GetState()) && n.GetDrain() == nil}
+	m.served = (n.GetStatus().GetRevision() > 0 || n.GetStatus().GetUnmanaged() != nil) && n.GetState() != registryv1.Node_STATE_DRAINING && n.GetDrain() == nil
 	if err := errors.Join(fleet.ValidName("group", m.group), fleet.ValidName("node", m.node)); err != nil {
 		return m, err
 	}

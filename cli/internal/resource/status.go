@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -166,7 +167,8 @@ func absent(err error) bool {
 // online nodes are in contact.
 func online(n *registryv1.Node) bool {
 	switch n.GetState() {
-	case registryv1.Node_STATE_JOINING, registryv1.Node_STATE_READY, registryv1.Node_STATE_DEGRADED, registryv1.Node_STATE_DRAINING:
+	case registryv1.Node_STATE_JOINING, registryv1.Node_STATE_READY, registryv1.Node_STATE_DEGRADED, registryv1.Node_STATE_DRAINING,
+		registryv1.Node_STATE_UNMANAGED:
 		return true
 	}
 	return false
@@ -183,6 +185,16 @@ func (s groupStatus) counts() (onlineNodes, serving int) {
 		}
 	}
 	return onlineNodes, serving
+}
+
+// unmanaged is how many gateways serve something that no revision brought.
+func (s groupStatus) unmanaged() (n int) {
+	for _, node := range s.nodes {
+		if node.GetState() == registryv1.Node_STATE_UNMANAGED {
+			n++
+		}
+	}
+	return n
 }
 
 // inSync says that all gateways serve the newest revision. A revision that nobody is there to serve is served by none.
@@ -247,6 +259,9 @@ func (s groupStatus) print(a *app.App) error {
 	if !s.noRevision {
 		fmt.Fprintf(a.Out, ", %d serving the newest revision", serving)
 	}
+	if n := s.unmanaged(); n > 0 {
+		fmt.Fprintf(a.Out, ", %d unmanaged", n)
+	}
 	fmt.Fprintln(a.Out)
 	switch {
 	case s.noRevision:
@@ -280,6 +295,8 @@ func (s groupStatus) printTroubled(a *app.App) error {
 		condition := ""
 		if c := n.GetStatus().GetConditions(); len(c) > 0 {
 			condition = show.Clean(c[0].GetType() + ": " + show.First(c[0].GetMessage()))
+		} else if u := n.GetStatus().GetUnmanaged(); u != nil {
+			condition = show.Clean(cmp.Or(show.First(u.GetReason()), fmt.Sprintf("serves %s that no revision brought", show.Count(u.GetEntityCount(), "entity", "entities"))))
 		} else if q := n.GetQuarantine(); q != nil {
 			condition = show.Clean(show.First(q.GetReason()))
 		}

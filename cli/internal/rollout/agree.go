@@ -40,7 +40,7 @@ func agree(ctx context.Context, a *app.App, group, digest string) {
 func allServe(nodes []*registryv1.Node, digest string) bool {
 	for _, n := range nodes {
 		switch n.GetState() {
-		case registryv1.Node_STATE_UNREACHABLE, registryv1.Node_STATE_GONE:
+		case registryv1.Node_STATE_UNREACHABLE, registryv1.Node_STATE_GONE, registryv1.Node_STATE_UNMANAGED:
 		default:
 			if n.GetStatus().GetDigest() != digest {
 				return false
