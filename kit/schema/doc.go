@@ -13,6 +13,7 @@
 // and a rule is not certain, nothing is checked: the gateway itself has the last
 // word, and a configuration must not be refused here that it would take.
 //
-// Not checked: the syntax of Lua in a configuration, references to other entities
-// beyond their form, uniqueness, and filters of WebAssembly beyond their names.
+// Not checked: references to other entities beyond their form, uniqueness, filters of
+// WebAssembly beyond their names, and which shared dictionaries of nginx there are:
+// operators can add to them.
 package schema

@@ -11,14 +11,16 @@ import (
 // The checks of single words. Each says what is wrong, without the word itself,
 // or nothing.
 
-func tag(s string) string {
+// Tag checks a tag.
+func Tag(s string) string {
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == ',' || r == '/' }) {
 		return "invalid tag: want printable characters other than comma and slash"
 	}
 	return ""
 }
 
-func name(s string) string {
+// Name checks the name of an entity.
+func Name(s string) string {
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool {
 		return r < utf8.RuneSelf && !isLetter(byte(r)) && !isDigit(byte(r)) && !strings.ContainsRune(".-_~", r)
 	}) {
@@ -36,157 +38,297 @@ func headerName(s string) string {
 	return ""
 }
 
-// isAddress knows no zones, as Kong does not.
-func isAddress(s string) bool {
-	s = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
-	a, err := netip.ParseAddr(s)
-	return err == nil && a.Zone() == ""
+// kindOfHost is what Kong takes a host for, by how it looks.
+type kindOfHost uint8
+
+const (
+	noHost kindOfHost = iota // none of these
+	aName
+	anIPv4
+	anIPv6
+	badPort // a host with a port that is too large
+)
+
+// splitHost reads a host with a port or without, as Kong does: two colons make an
+// IPv6 address, digits and dots an IPv4 address, all else a name. Names may hold
+// underscores, begin with a dash and end in a dot; their length is of no matter.
+func splitHost(s string) (kind kindOfHost, hasPort bool) {
+	bare := strings.ReplaceAll(s, ":", "")
+	switch {
+	case strings.Count(s, ":") > 1:
+		return splitIPv6(s)
+	case bare != "" && strings.Trim(bare, "0123456789.") == "":
+		return splitIPv4(s)
+	}
+	return splitName(s)
 }
 
-// isHostName is as generous as Kong: underscores, a leading dash and a trailing
-// dot are fine.
-func isHostName(s string) bool {
-	if s == "" {
-		return false
-	}
-	for label := range strings.SplitSeq(strings.TrimSuffix(s, "."), ".") {
-		if label == "" || label[len(label)-1] == '-' {
-			return false
+func splitName(s string) (kindOfHost, bool) {
+	name, hasPort := s, false
+	if at := strings.LastIndexByte(s, ':'); at >= 0 && isDigits(s[at+1:]) {
+		if name, hasPort = s[:at], true; !isPort(s[at+1:]) {
+			return badPort, true
 		}
-		for i := range len(label) {
-			if c := label[i]; !isLetter(c) && !isDigit(c) && c != '-' && c != '_' {
-				return false
+	}
+	labels := strings.Split(name, ".")
+	for i, label := range labels {
+		if label == "" && i < len(labels)-1 || strings.HasSuffix(label, "-") || strings.ContainsFunc(label, func(r rune) bool {
+			return r >= utf8.RuneSelf || !isLetter(byte(r)) && !isDigit(byte(r)) && r != '-' && r != '_'
+		}) {
+			return noHost, false
+		}
+	}
+	if name == "" {
+		return noHost, false
+	}
+	return aName, hasPort
+}
+
+func splitIPv4(s string) (kindOfHost, bool) {
+	host, port, hasPort := strings.Cut(s, ":")
+	octets := strings.Split(host, ".")
+	if len(octets) != 4 || hasPort && !isDigits(port) {
+		return noHost, false
+	}
+	for _, octet := range octets {
+		if n, err := strconv.Atoi(octet); err != nil || len(octet) > 3 || n > 255 {
+			return noHost, false
+		}
+	}
+	if hasPort && !isPort(port) {
+		return badPort, true
+	}
+	return anIPv4, hasPort
+}
+
+// splitIPv6 expands the first :: by counting colons, which takes a little more than
+// the standard has.
+func splitIPv6(s string) (kindOfHost, bool) {
+	port := ""
+	if strings.HasPrefix(s, "[") {
+		end := balanced(s)
+		if end > 0 {
+			s, port = s[1:end], s[end+1:]
+		}
+	}
+	if port != "" {
+		switch {
+		case port[0] != ':' || !isDigits(port[1:]):
+			return noHost, false
+		case !isPort(port[1:]):
+			return badPort, true
+		}
+	}
+	if strings.HasPrefix(s, ":") {
+		s = "0" + s
+	}
+	if strings.HasSuffix(s, ":") {
+		s += "0"
+	}
+	s = strings.Replace(s, "::", ":"+strings.Repeat("0:", max(0, 8-strings.Count(s, ":"))), 1)
+	groups := strings.Split(s, ":")
+	for _, group := range groups {
+		if group == "" || len(group) > 4 || strings.ContainsFunc(group, func(r rune) bool { return r >= utf8.RuneSelf || !isHex(byte(r)) }) {
+			return noHost, false
+		}
+	}
+	if len(groups) != 8 {
+		return noHost, false
+	}
+	return anIPv6, port != ""
+}
+
+// balanced returns where the bracket closes that a text begins with, or -1.
+func balanced(s string) int {
+	depth := 0
+	for i := range len(s) {
+		switch s[i] {
+		case '[':
+			depth++
+		case ']':
+			if depth--; depth == 0 {
+				return i
 			}
 		}
 	}
-	return !looksLikeIPv4(s)
+	return -1
 }
 
-// looksLikeIPv4 tells digits and dots; as a host they are an address or wrong.
-func looksLikeIPv4(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
+func isDigits(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// splitPort cuts a port off a host; an IPv6 address has one only after brackets.
-func splitPort(s string) (host, port string, has bool) {
-	i := strings.LastIndexByte(s, ':')
-	if i < 0 || isAddress(s) || strings.Count(s, ":") > 1 && !strings.HasSuffix(s[:i], "]") {
-		return s, "", false
-	}
-	return s[:i], s[i+1:], true
+func isPort(digits string) bool {
+	digits = strings.TrimLeft(digits, "0")
+	n, err := strconv.Atoi("0" + digits)
+	return err == nil && n <= 65535
 }
 
-func isPort(s string, least int) bool {
-	n, err := strconv.Atoi(s)
-	return err == nil && n >= least && n <= 65535 && !strings.ContainsAny(s, "+-")
-}
-
-func host(s string) string {
-	switch _, _, has := splitPort(s); {
-	case isAddress(s) || isHostName(s):
-		return ""
-	case has:
-		return "must not have a port, and must be a host name or an address"
-	}
-	return "invalid value: want a host name or an address"
-}
-
-// hostWithPort takes hosts with wildcards: the schema has looked at these.
-func hostWithPort(s string) string {
-	host, port, has := splitPort(s)
-	if has && !isPort(port, 0) {
-		return "invalid port number"
-	}
-	plain := strings.ReplaceAll(host, "*", "x")
-	if !isAddress(plain) && !isHostName(plain) {
-		return "invalid hostname: want a host name or an address, with a port or without"
+// Host checks a host without a port: a name or an address.
+func Host(s string) string {
+	switch kind, hasPort := splitHost(s); {
+	case kind == noHost:
+		return "invalid value: want a host name or an address"
+	case hasPort:
+		return "must not have a port"
 	}
 	return ""
 }
 
-func wildcardSNI(s string) string {
-	if strings.Count(s, "*") > 1 {
+// HostWithPort checks a host that may have a port.
+func HostWithPort(s string) string {
+	switch kind, _ := splitHost(s); kind {
+	case noHost:
+		return "invalid hostname: want a host name or an address, with a port or without"
+	case badPort:
+		return "invalid port number: want 0 to 65535"
+	}
+	return ""
+}
+
+// RouteHost checks a host that routes match: one wildcard may stand for the leftmost
+// or the rightmost label.
+func RouteHost(s string) string {
+	switch {
+	case strings.Count(s, "*") > 1:
+		return "invalid wildcard: must have at most one wildcard"
+	case strings.Contains(s, "*") && !strings.HasPrefix(s, "*.") && !strings.HasSuffix(s, ".*"):
+		return "invalid wildcard: must be placed at leftmost or rightmost label"
+	}
+	return hostWithWildcards(s)
+}
+
+func hostWithWildcards(s string) string { return HostWithPort(strings.ReplaceAll(s, "*", "abc")) }
+
+func serverName(s string) string {
+	switch kind, hasPort := splitHost(s); {
+	case kind == noHost:
+		return "invalid value: want a host name"
+	case kind == anIPv4, kind == anIPv6:
+		return "must not be an IP"
+	case hasPort:
+		return "must not have a port"
+	}
+	return ""
+}
+
+// WildcardSNI checks a server name that may begin or end in a wildcard.
+func WildcardSNI(s string) string {
+	switch at := strings.IndexByte(s, '*'); {
+	case at > 0 && at < len(s)-1:
+		return "wildcard must be leftmost or rightmost character"
+	case strings.Count(s, "*") > 1:
 		return "only one wildcard must be specified"
 	}
-	if at := strings.IndexByte(s, '*'); at > 0 && at < len(s)-1 {
-		return "wildcard must be leftmost or rightmost character"
-	}
-	plain := strings.Replace(s, "*", "x", 1)
-	switch _, _, has := splitPort(plain); {
-	case isAddress(plain):
-		return "must not be an IP"
-	case has:
-		return "must not have a port"
-	case !isHostName(plain):
-		return "invalid value: want a host name"
-	}
-	return ""
+	return serverName(strings.Replace(s, "*", "wildcard", 1))
 }
 
-func upstreamName(s string) string {
-	switch _, _, has := splitPort(s); {
-	case isAddress(s):
-		return "Invalid name; no ip addresses allowed"
-	case has:
-		return "Invalid name; no port allowed"
-	case !isHostName(s):
+// UpstreamName checks the name of an upstream, which is that of a host.
+func UpstreamName(s string) string {
+	switch kind, hasPort := splitHost(s); {
+	case kind == noHost, kind == badPort:
 		return "Invalid name; must be a valid hostname"
+	case kind != aName:
+		return "Invalid name; no ip addresses allowed"
+	case hasPort:
+		return "Invalid name; no port allowed"
 	}
 	return ""
 }
 
-func target(s string) string {
-	host, port, has := splitPort(s)
-	if has && !isPort(port, 0) || !isAddress(host) && !isHostName(host) {
+// Target checks the address of a target.
+func Target(s string) string {
+	if kind, _ := splitHost(s); kind == noHost || kind == badPort {
 		return "Invalid target; not a valid hostname or ip address"
 	}
 	return ""
 }
 
+// network checks an address or a range of them; IPv6 may stand in brackets.
 func network(s string) string {
-	if _, err := netip.ParseAddr(s); err == nil {
-		return ""
+	address, bits, ranged := strings.Cut(s, "/")
+	if strings.HasPrefix(address, "[") && strings.HasSuffix(address, "]") && strings.Contains(address, ":") {
+		address = address[1 : len(address)-1]
 	}
-	if _, err := netip.ParsePrefix(s); err == nil {
-		return ""
+	a, err := netip.ParseAddr(address)
+	n, errBits := strconv.Atoi(bits)
+	if err != nil || a.Zone() != "" || ranged && (errBits != nil || strconv.Itoa(n) != bits || n < 0 || n > a.BitLen()) {
+		return "invalid ip or cidr range"
 	}
-	return "invalid ip or cidr range"
+	return ""
+}
+
+// CookieName checks a token of RFC 2616.
+func CookieName(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune(`()<>@,;:\"/?={}[]`, r) }) {
+		return "contains one or more invalid characters: control characters, blanks and ()<>@,;:\\\"/?={}[] are not allowed"
+	}
+	return ""
+}
+
+// A parsedURL is what Kong's parser finds in a URL. It takes everything up to the
+// next slash for the host.
+type parsedURL struct {
+	scheme, host, port, path               string
+	hasUser, hasPort, hasHost, hasFragment bool
+}
+
+func parseURL(s string) parsedURL {
+	var u parsedURL
+	if scheme, rest, is := strings.Cut(s, ":"); is && isScheme(scheme) {
+		u.scheme, s = scheme, rest
+	}
+	rest, hasAuthority := strings.CutPrefix(s, "//")
+	authority := ""
+	if hasAuthority {
+		authority, s = rest, ""
+		if at := strings.IndexByte(rest, '/'); at >= 0 {
+			authority, s = rest[:at], rest[at:]
+		}
+	}
+	s, _, u.hasFragment = strings.Cut(s, "#")
+	s, _, _ = strings.Cut(s, "?")
+	u.path, _, _ = strings.Cut(s, ";")
+	if _, after, is := strings.Cut(authority, "@"); is {
+		u.hasUser, authority = true, after
+	}
+	if at := strings.LastIndexByte(authority, ':'); at >= 0 && !strings.Contains(authority[at:], "]") {
+		u.port, u.hasPort, authority = authority[at+1:], true, authority[:at]
+	}
+	if inner, is := strings.CutPrefix(authority, "["); is && strings.HasSuffix(inner, "]") && len(inner) > 1 {
+		authority = strings.TrimSuffix(inner, "]")
+	}
+	u.host, u.hasHost = authority, authority != ""
+	return u
+}
+
+func isScheme(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !isLetter(c) && !isDigit(c) && (i == 0 || strings.IndexByte("+-.", c) < 0) {
+			return false
+		}
+	}
+	return s != ""
 }
 
 func url(s string) string {
-	switch _, host, ok := splitURL(s); {
-	case host == "":
+	switch u := parseURL(s); {
+	case !u.hasHost:
 		return "missing host in url"
-	case !ok:
+	case u.scheme == "":
 		return "missing scheme in url"
 	}
 	return ""
 }
 
 func redirectURI(s string) string {
-	_, host, ok := splitURL(s)
-	switch {
-	case !ok || host == "":
+	switch u := parseURL(s); {
+	case !u.hasHost || u.scheme == "":
 		return "cannot parse the URI: want a scheme and a host"
-	case strings.Contains(s, "#"):
+	case u.hasFragment:
 		return "a fragment is not allowed"
 	}
 	return ""
-}
-
-// splitURL finds scheme and host as generously as Kong's parser, which takes
-// anything after the scheme.
-func splitURL(s string) (scheme, host string, ok bool) {
-	scheme, rest, ok := strings.Cut(s, "://")
-	if !ok {
-		rest, ok = strings.CutPrefix(s, "//")
-		if !ok {
-			return "", "", false
-		}
-		scheme = ""
-	}
-	host = rest[:len(rest)-len(strings.TrimLeftFunc(rest, func(r rune) bool { return r != '/' && r != '?' && r != '#' }))]
-	return scheme, host, scheme != ""
 }
 
 // path checks a plain path, which the schema knows to begin with a slash.
@@ -292,6 +434,61 @@ func addURL(r *record) {
 	r.aliases = append(r.aliases, s)
 }
 
+// A URLField is a field of a service that its url says.
+type URLField struct {
+	Name string
+	// Text of the value; Integer says that it is one and not a string.
+	Text    string
+	Integer bool
+}
+
+// ServiceURL reads the shorthand url of a service as Kong does: what it says nothing
+// of is left out. Values may be wrong: the schema judges them.
+func ServiceURL(raw string) []URLField {
+	u := parseURL(raw)
+	port, number := luaNumber(u.port)
+	scheme := u.scheme
+	if scheme == "" {
+		scheme = "http"
+		if number && port == 443 {
+			scheme = "https"
+		}
+	}
+	fields := []URLField{{Name: "protocol", Text: scheme}}
+	if u.hasHost {
+		fields = append(fields, URLField{Name: "host", Text: u.host})
+	}
+	switch {
+	case number:
+		fields = append(fields, URLField{Name: "port", Text: strconv.FormatFloat(port, 'f', -1, 64), Integer: true})
+	case u.hasPort:
+		fields = append(fields, URLField{Name: "port", Text: u.port})
+	case scheme == "https":
+		fields = append(fields, URLField{Name: "port", Text: "443", Integer: true})
+	default:
+		fields = append(fields, URLField{Name: "port", Text: "80", Integer: true})
+	}
+	if u.path != "" {
+		fields = append(fields, URLField{Name: "path", Text: u.path})
+	}
+	return fields
+}
+
+// luaNumber reads what Lua takes for a number, of which ports are decimal or
+// hexadecimal.
+func luaNumber(s string) (float64, bool) {
+	s = strings.TrimFunc(s, func(r rune) bool { return r == ' ' || r >= '\t' && r <= '\r' })
+	if digits, is := strings.CutPrefix(strings.ToLower(s), "0x"); is {
+		n, err := strconv.ParseUint(digits, 16, 63)
+		return float64(n), err == nil
+	}
+	if s == "" || strings.Trim(s, "0123456789.eE+-") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(s, 64)
+	return n, err == nil
+}
+
 // expandURL writes a service's url as the fields that it is short for. The entity
 // itself is left as it is.
 func expandURL(values object) object {
@@ -301,32 +498,12 @@ func expandURL(values object) object {
 	}
 	out := maps.Clone(values)
 	delete(out, "url")
-	bare := strings.HasPrefix(raw, "//") // Kong takes one without a scheme
-	if bare {
-		raw = "http:" + raw
-	}
-	scheme, authority, ok := splitURL(raw)
-	if !ok || authority == "" {
-		out["path"] = raw // which is what Kong's parser makes of it
-		return out
-	}
-	if !bare {
-		out["protocol"] = scheme
-		if port := map[string]int{"http": 80, "https": 443}[scheme]; port > 0 {
-			out["port"] = port
+	for _, f := range ServiceURL(raw) {
+		out[f.Name] = f.Text
+		if f.Integer {
+			n, _ := luaNumber(f.Text)
+			out[f.Name] = n
 		}
-	}
-	_, rest, _ := strings.Cut(raw, "://")
-	if path, _, _ := strings.Cut(rest[len(authority):], "?"); path != "" {
-		out["path"] = path
-	}
-	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
-		authority = authority[at+1:]
-	}
-	host, port, has := splitPort(authority)
-	out["host"] = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	if n, err := strconv.Atoi(port); has && err == nil {
-		out["port"] = n
 	}
 	return out
 }

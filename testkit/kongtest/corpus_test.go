@@ -27,6 +27,7 @@ var documented = map[string]string{
 	"ai-proxy/claude-code-bedrock":            "a format of a later Kong",
 	"ai-proxy/claude-code-dashscope":          "a format and a provider of a later Kong",
 	"ai-proxy/claude-code-gemini":             "a format of a later Kong",
+	"acme/kong":                               "a storage that needs a database",
 	"ai-proxy/claude-code-openai":             "a format of a later Kong",
 	"ai-proxy/gemini-native-routes":           "a field of a later Kong",
 	"ai-proxy/hugging-face-native-routes":     "a field and a format of a later Kong",
@@ -40,8 +41,13 @@ var placeholder = regexp.MustCompile(`\$\{[^}]*\}`)
 // filledIn puts plausible words in the place of what a reader has to fill in.
 func filledIn(text []byte) []byte {
 	return placeholder.ReplaceAllFunc(text, func(name []byte) []byte {
-		if bytes.Contains(name, []byte("email")) {
+		switch {
+		case bytes.Contains(name, []byte("email")):
 			return []byte("me@example.com")
+		case bytes.Contains(name, []byte("location")):
+			return []byte("https://example.com")
+		case bytes.Contains(name, []byte("access")), bytes.Contains(name, []byte("filter")):
+			return []byte("return example") // Lua
 		}
 		return []byte("example")
 	})

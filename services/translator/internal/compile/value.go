@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/silverback-gateway/silverback/kit/schema"
 	"github.com/silverback-gateway/silverback/services/translator/internal/document"
 	"github.com/silverback-gateway/silverback/services/translator/internal/entity"
 )
@@ -156,33 +157,60 @@ func (p *parser) serviceURL(s subject, n *document.Node, keys []document.Key) []
 		p.wrongType(s, url, "url", "a string")
 		return withHost(keys, url)
 	}
-	fields, why := splitURL(url.Text)
-	if why != "" {
+	fields := schema.ServiceURL(url.Text)
+	if why := wrongURL(fields); why != "" {
 		p.problem(s, url.Pos, "url", BadValue, "%s", why)
 		return withHost(keys, url)
 	}
 	var ignored []string
 	for _, f := range fields {
 		kind := document.String
-		if f.name == "port" {
+		if f.Integer {
 			kind = document.Int
 		}
-		k := document.Key{Name: f.name, Pos: url.Pos, Value: &document.Node{Kind: kind, Text: f.text, Pos: url.Pos}}
-		i := slices.IndexFunc(keys, func(k document.Key) bool { return k.Name == f.name })
+		k := document.Key{Name: f.Name, Pos: url.Pos, Value: &document.Node{Kind: kind, Text: f.Text, Pos: url.Pos}}
+		i := slices.IndexFunc(keys, func(k document.Key) bool { return k.Name == f.Name })
 		switch {
 		case i < 0:
 			keys = append(keys, k)
 			continue
-		case keys[i].Value.Kind != document.Null && (keys[i].Value.Kind != kind || keys[i].Value.Text != f.text):
-			ignored = append(ignored, f.name)
+		case keys[i].Value.Kind != document.Null && (keys[i].Value.Kind != kind || keys[i].Value.Text != f.Text):
+			ignored = append(ignored, f.Name)
 		}
 		keys[i] = k
+	}
+	if i := slices.IndexFunc(keys, func(k document.Key) bool { return k.Name == "path" }); i >= 0 && fields[len(fields)-1].Name != "path" {
+		if keys[i].Value.Kind != document.Null {
+			ignored = append(ignored, "path") // a url without a path leaves none
+		}
+		keys = slices.Delete(keys, i, i+1)
 	}
 	if len(ignored) > 0 {
 		p.warn(s, url.Pos, "url", Conflict, "the url says something else than %s, and counts: what %s is ignored; leave one of the two out",
 			strings.Join(ignored, ", "), map[bool]string{true: "this field says", false: "these fields say"}[len(ignored) == 1])
 	}
 	return keys
+}
+
+// wrongURL says what is wrong with a url as a whole: its protocol and its path have problems of their own.
+func wrongURL(fields []schema.URLField) string {
+	host := false
+	for _, f := range fields {
+		switch f.Name {
+		case "host":
+			if host = true; entity.Host(placeholder.ReplaceAllString(f.Text, "x")) != "" {
+				return "the host of the URL is not a host name or an address"
+			}
+		case "port":
+			if n, err := strconv.ParseUint(f.Text, 10, 16); !f.Integer || err != nil || n > 65535 {
+				return "the port of the URL is not a number from 0 to 65535"
+			}
+		}
+	}
+	if !host {
+		return "the URL has no host; write it like http://example.com:8080/path"
+	}
+	return ""
 }
 
 // withHost gives a service whose url is wrong some host, unless it has one: that none can be read from the url is not a problem of its own.
@@ -192,57 +220,6 @@ func withHost(keys []document.Key, url *document.Node) []document.Key {
 		return keys
 	}
 	return append(keys, document.Key{Name: "host", Pos: url.Pos, Value: &document.Node{Kind: document.String, Text: "invalid", Pos: url.Pos}})
-}
-
-type urlField struct{ name, text string }
-
-// splitURL reads a URL as Kong's parser does: the fields that it says nothing of are left out.
-func splitURL(url string) ([]urlField, string) {
-	url, _, _ = strings.Cut(url, "#")
-	var fields []urlField
-	rest, ok := strings.CutPrefix(url, "//") // Kong takes one without a scheme
-	if !ok {
-		var scheme string
-		if scheme, rest, ok = strings.Cut(url, "://"); !ok || scheme == "" {
-			return nil, "not a URL, such as http://example.com:8080/path"
-		}
-		fields = append(fields, urlField{"protocol", strings.ToLower(scheme)})
-	}
-	authority, path := rest, ""
-	if i := strings.IndexAny(rest, "/?;"); i >= 0 {
-		authority, path = rest[:i], rest[i:]
-	}
-	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
-		authority = authority[i+1:]
-	}
-	host, port := authority, ""
-	if i := strings.LastIndexByte(authority, ':'); i >= 0 && !strings.HasSuffix(authority, "]") {
-		host, port = authority[:i], authority[i+1:]
-	}
-	switch {
-	case port != "":
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil || len(port) > 1 && port[0] == '0' {
-			return nil, "the port of the URL is not a number from 0 to 65535"
-		}
-	case len(fields) > 0 && fields[0].text == "http":
-		port = "80"
-	case len(fields) > 0 && fields[0].text == "https":
-		port = "443"
-	}
-	if host == "" {
-		return nil, "the URL has no host"
-	}
-	fields = append(fields, urlField{"host", host})
-	if port != "" {
-		fields = append(fields, urlField{"port", port})
-	}
-	if i := strings.IndexAny(path, "?;"); i >= 0 {
-		path = path[:i]
-	}
-	if path != "" {
-		fields = append(fields, urlField{"path", path})
-	}
-	return fields, ""
 }
 
 // paths writes the paths of a route, those of the old formats converted.

@@ -1,0 +1,112 @@
+package schema_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/silverback-gateway/silverback/kit/schema"
+)
+
+// recordedBundle is made of the schemas of a real Kong 3.9.3, which stand beside the
+// repository.
+func recordedBundle(t *testing.T) *schema.Bundle {
+	t.Helper()
+	dir := filepath.Join("..", "..", "..", "shared", "kong-contract", "schemas")
+	texts := schema.Texts{KongVersion: "3.9.3", Entities: map[string]json.RawMessage{}, Plugins: map[string]json.RawMessage{}, Vaults: map[string]json.RawMessage{}}
+	for folder, into := range map[string]map[string]json.RawMessage{"entities": texts.Entities, "plugins": texts.Plugins, "vaults": texts.Vaults} {
+		files, _ := filepath.Glob(filepath.Join(dir, folder, "*.json"))
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			name := filepath.Base(file)
+			into[name[:len(name)-len(".json")]] = text
+		}
+	}
+	if len(texts.Plugins) == 0 {
+		t.Skip("the recordings are not here")
+	}
+	bundle, err := schema.New(texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bundle
+}
+
+// TestRulesInPluginsOwnCode: what a real Kong 3.9.3 answered, where its schemas do not
+// say why.
+func TestRulesInPluginsOwnCode(t *testing.T) {
+	b := recordedBundle(t)
+	for _, c := range []struct {
+		plugin         string
+		taken, refused []string
+	}{
+		{
+			"rate-limiting", []string{
+				`{"minute":1,"sync_rate":-1}`, `{"second":1,"minute":1}`, `{"minute":1,"policy":"redis","redis":{"host":"h"},"sync_rate":0.02}`,
+				`{"minute":1,"policy":"redis","redis_host":"h","sync_rate":5}`,
+			},
+			[]string{
+				`{"minute":1,"sync_rate":1}`, `{"minute":1,"policy":"local","sync_rate":0}`, `{"minute":1,"policy":"redis","redis":{"host":"h"},"sync_rate":0.01}`,
+				`{"minute":1,"policy":"redis","redis":{"host":"h"},"sync_rate":-2}`, `{"second":5,"minute":1}`, `{"second":5,"year":1}`,
+			},
+		},
+		{
+			"request-transformer", []string{
+				`{"add":{"querystring":["a:$(headers.x)"]}}`, `{"add":{"headers":["a:$(1+)"]}}`, `{"replace":{"uri":"$(1+)"}}`, `{"add":{"body":["a:$x"]}}`, `{"add":{"body":["a:b:c"]}}`,
+				`{"rename":{"headers":["a:b"]}}`, `{"add":{"body":["a:$(x"]}}`, `{"remove":{"headers":["x-a"]}}`,
+			},
+			[]string{
+				`{"add":{"querystring":["a:$(1+)"]}}`, `{"append":{"body":["a:x$(if)y"]}}`, `{"add":{"headers":["a b:c"]}}`, `{"rename":{"headers":["a:b c"]}}`, `{"add":{"body":["a"]}}`,
+				`{"add":{"body":["a:"]}}`, `{"rename":{"querystring":[":b"]}}`, `{"remove":{"headers":["a b"]}}`, `{"replace":{"body":["a:$()"]}}`, `{"add":{"body":["a:$(x --)"]}}`,
+			},
+		},
+		{"response-transformer", []string{`{"rename":{"headers":["a:b"]}}`, `{"add":{"headers":["a b:c"]}}`}, []string{`{"rename":{"headers":["a:b c"]}}`, `{"rename":{"headers":["a b:c"]}}`}},
+		{
+			"http-log", []string{
+				`{"http_endpoint":"http://u:p@a"}`, `{"http_endpoint":"http://a","headers":{"authorization":"x"}}`, `{"http_endpoint":"http://u@a","headers":{"x":"y"}}`,
+				`{"http_endpoint":"http://a","custom_fields_by_lua":{"a":"return 1"}}`,
+			},
+			[]string{`{"http_endpoint":"http://u:p@a","headers":{"Authorization":"x"}}`, `{"http_endpoint":"http://a","custom_fields_by_lua":{"a":"return (1"}}`, `{"http_endpoint":"http:/a"}`},
+		},
+		{
+			"request-termination", []string{`{"echo":true}`, `{"echo":false,"body":"x"}`, `{"message":"m","echo":true}`, `{"body":"b","content_type":"c"}`},
+			[]string{`{"echo":true,"body":"x"}`, `{"echo":true,"content_type":"c"}`, `{"message":"m","body":"b"}`, `{"content_type":"c"}`},
+		},
+		{"zipkin", []string{`{"static_tags":[{"name":"a","value":"b"},{"name":"b","value":"b"}]}`}, []string{`{"static_tags":[{"name":"a","value":"b"},{"name":"a","value":"c"}]}`, `{"propagation":{"default_format":"b3","clear":["a b"]}}`}},
+		{"aws-lambda", []string{`{"function_name":"f","proxy_url":"http://a:1"}`}, []string{`{"function_name":"f","proxy_url":"https://a"}`, `{"function_name":"f","aws_region":"a b"}`}},
+		{"redirect", []string{`{"location":"https://a/b"}`}, []string{`{"location":"/a"}`}},
+		{"acme", []string{`{"account_email":"a@b.c","domains":["*.a"]}`}, []string{`{"account_email":"a@b.c","storage":"kong"}`, `{"account_email":"a@b.c","storage_config":{"redis":{"extra_options":{"namespace":"kong_acme:cert_key:"}}}}`}},
+		{
+			"ai-proxy", []string{`{"route_type":"llm/v1/chat","logging":{"log_statistics":true},"model":{"provider":"anthropic","options":{"anthropic_version":"1"}}}`},
+			[]string{
+				`{"route_type":"llm/v1/completions","logging":{"log_statistics":true},"model":{"provider":"anthropic","options":{"anthropic_version":"1"}}}`,
+				`{"route_type":"llm/v1/chat","model":{"provider":"openai","options":{"upstream_url":"a"}}}`,
+			},
+		},
+		{"pre-function", []string{`{"access":["return function() end","x = 1LL"]}`}, []string{`{"access":["return ("]}`, `{"log":["x = '\\q'"]}`, `{"rewrite":["${x}"]}`}},
+		{"post-function", []string{`{"log":["goto a; ::a::"]}`}, []string{`{"header_filter":["return 1","end"]}`}},
+		{"cors", []string{`{"origins":["*","(?=a)b"]}`}, []string{`{"origins":["~("]}`, `{"origins":["*.a"]}`}},
+		{"bot-detection", []string{`{"allow":["a++"]}`}, []string{`{"deny":["a**"]}`}},
+	} {
+		judge := func(config string, want bool) {
+			var value map[string]any
+			if err := json.Unmarshal([]byte(config), &value); err != nil {
+				t.Fatal(err)
+			}
+			found, err := b.Check(t.Context(), schema.BudgetFor(1, len(config)), "plugin", map[string]any{"name": c.plugin, "config": value})
+			if err != nil || (len(found) == 0) != want {
+				t.Errorf("%s %s: taken is to be %v, got %v %v", c.plugin, config, want, found, err)
+			}
+		}
+		for _, config := range c.taken {
+			judge(config, true)
+		}
+		for _, config := range c.refused {
+			judge(config, false)
+		}
+	}
+}
