@@ -14,23 +14,37 @@ import (
 // Dump is the command that prints a group's configuration.
 func Dump(a *app.App) *cobra.Command {
 	var (
-		group    string
-		revision int64
+		group, source string
+		revision      int64
+		form          formFlag
 	)
 	cmd := &cobra.Command{
-		Use:   "dump -g GROUP [--revision N]",
-		Short: "Print a group's configuration as Kong declarative YAML, or with -o json as canonical bytes",
-		Long: `Prints the merge of the group's sources. Applied again as the group's only source it changes nothing.
+		Use:   "dump -g GROUP [-s SOURCE] [--revision N]",
+		Short: "Print a group's configuration, or one source of it, for Kong or for decK",
+		Long: `Prints the merge of the group's sources, as it is or as it was in a revision. Applied again as the group's only source it changes nothing.
+With -s it prints what one source held; applied again as that source it changes nothing. A source is printed as it was understood: comments, the order of the
+files, and shorthands such as _info.defaults are not kept.
+` + formHelp + `
+
 The output holds whatever the configuration holds, secrets included.`,
+		Example: `  silverback dump -g default > kong.yaml
+  silverback dump -g default --format deck > deck.yaml
+  silverback dump -g edge -s team-a --revision 41 > team-a.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			format, err := form.form(a.Flags.Output)
+			if err != nil {
+				return err
+			}
 			translator, err := a.TranslatorClient()
 			if err != nil {
 				return err
 			}
 			ctx, cancel := a.Call(cmd.Context())
 			defer cancel()
-			stream, err := translator.GetSnapshot(ctx, &translatorv1.GetSnapshotRequest{Group: group, Revision: revision, Format: formatOf(a.Flags.Output)})
+			stream, err := translator.GetSnapshot(ctx, &translatorv1.GetSnapshotRequest{
+				Group: group, Source: source, Revision: revision, Format: format,
+			})
 			if err != nil {
 				return err
 			}
@@ -49,7 +63,9 @@ The output holds whatever the configuration holds, secrets included.`,
 		},
 	}
 	cmd.Flags().StringVarP(&group, "group", "g", "", "the group of gateways")
+	cmd.Flags().StringVarP(&source, "source", "s", "", "only what this source held")
 	cmd.Flags().Int64Var(&revision, "revision", 0, "this revision instead of the newest")
+	form.add(cmd)
 	app.MustMark(cmd, "group")
 	return cmd
 }

@@ -4,22 +4,30 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
-	"github.com/silverback-gateway/silverback/cli/internal/show"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
 // Render is the command that prints what the translator makes of files.
 func Render(a *app.App) *cobra.Command {
+	var form formFlag
 	cmd := &cobra.Command{
 		Use:   "render FILE|FOLDER|-...",
-		Short: "Print what the translator makes of files: Kong declarative YAML, or with -o json the canonical bytes",
+		Short: "Print what the translator makes of files, for Kong or for decK",
+		Long: `Prints the files as the translator reads them, with shorthands and defaults written out, and changes nothing.
+` + formHelp,
+		Example: `  silverback render team-a/
+  silverback render --format deck kong.yaml > deck.yaml`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			format, err := form.form(a.Flags.Output)
+			if err != nil {
+				return err
+			}
 			ctx, ask, err := prepare(cmd.Context(), a, args)
 			if err != nil {
 				return err
 			}
 			defer ask.end()
-			answer, err := ask.translator.RenderConfig(ctx, &translatorv1.RenderConfigRequest{Documents: ask.documents, Format: formatOf(a.Flags.Output)})
+			answer, err := ask.translator.RenderConfig(ctx, &translatorv1.RenderConfigRequest{Documents: ask.documents, Format: format})
 			if err != nil {
 				return err
 			}
@@ -27,13 +35,6 @@ func Render(a *app.App) *cobra.Command {
 			return err
 		},
 	}
+	form.add(cmd)
 	return cmd
-}
-
-// formatOf maps -o to the form of a configuration: people get YAML, programs the canonical bytes.
-func formatOf(f show.Format) translatorv1.RenderConfigRequest_Format {
-	if f == show.JSON {
-		return translatorv1.RenderConfigRequest_FORMAT_CANONICAL
-	}
-	return translatorv1.RenderConfigRequest_FORMAT_YAML
 }

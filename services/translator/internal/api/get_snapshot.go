@@ -1,8 +1,11 @@
 package api
 
 import (
+	"context"
+
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+	"github.com/silverback-gateway/silverback/services/translator/internal/desired"
 )
 
 const snapshotPiece = 1 << 20
@@ -13,11 +16,7 @@ func (s *Server) GetSnapshot(r *translatorv1.GetSnapshotRequest, stream translat
 	if err != nil {
 		return err
 	}
-	canonical, err := s.Desk.Canonical(stream.Context(), found)
-	if err != nil {
-		return err
-	}
-	content, err := s.inFormat(canonical, r.GetFormat())
+	content, err := s.contentOf(stream.Context(), found, fleet.SourceID(r.GetSource()), r.GetFormat())
 	if err != nil {
 		return err
 	}
@@ -33,4 +32,19 @@ func (s *Server) GetSnapshot(r *translatorv1.GetSnapshotRequest, stream translat
 		}
 		piece = &translatorv1.GetSnapshotResponse{}
 	}
+}
+
+func (s *Server) contentOf(ctx context.Context, r *desired.Revision, source fleet.SourceID, format translatorv1.RenderConfigRequest_Format) ([]byte, error) {
+	if source != "" {
+		part, err := s.Desk.Part(ctx, r, source)
+		if err != nil {
+			return nil, err
+		}
+		return s.inFormat(part, format)
+	}
+	canonical, err := s.Desk.Canonical(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return s.inFormat(desired.Part{Canonical: canonical}, format)
 }

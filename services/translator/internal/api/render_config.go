@@ -4,6 +4,8 @@ import (
 	"context"
 
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+	"github.com/silverback-gateway/silverback/services/translator/internal/desired"
 )
 
 // RenderConfig implements the rpc of that name.
@@ -12,16 +14,19 @@ func (s *Server) RenderConfig(ctx context.Context, r *translatorv1.RenderConfigR
 	if err != nil {
 		return nil, err
 	}
-	content, err := s.inFormat(sealed.Canonical(), r.GetFormat())
+	content, err := s.inFormat(desired.Part{Canonical: sealed.Canonical()}, r.GetFormat())
 	if err != nil {
 		return nil, err
 	}
 	return &translatorv1.RenderConfigResponse{Content: content, Digest: string(sealed.Digest())}, nil
 }
 
-func (s *Server) inFormat(canonical []byte, format translatorv1.RenderConfigRequest_Format) ([]byte, error) {
-	if format == translatorv1.RenderConfigRequest_FORMAT_CANONICAL {
-		return canonical, nil
+func (s *Server) inFormat(part desired.Part, format translatorv1.RenderConfigRequest_Format) ([]byte, error) {
+	switch format {
+	case translatorv1.RenderConfigRequest_FORMAT_CANONICAL:
+		return part.Seal()
+	case translatorv1.RenderConfigRequest_FORMAT_DECK:
+		return s.Desk.Render(part, compile.FormDeck)
 	}
-	return s.Desk.Render(canonical)
+	return s.Desk.Render(part, compile.FormKong)
 }

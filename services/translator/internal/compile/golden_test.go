@@ -31,12 +31,14 @@ func TestGolden(t *testing.T) {
 			if canonical == nil {
 				return
 			}
-			human, err := c.Humanize(canonical)
-			if err != nil {
-				t.Fatal(err)
+			for file, form := range map[string]compile.Form{"want.yaml": compile.FormKong, "want-deck.yaml": compile.FormDeck} {
+				human, err := c.Humanize(canonical, form, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				golden(t, filepath.Join(dir, file), human)
+				roundTrip(t, c, []compile.Document{{Name: file, Content: human}})
 			}
-			golden(t, filepath.Join(dir, "want.yaml"), human)
-			roundTrip(t, c, []compile.Document{{Name: "want.yaml", Content: human}})
 		})
 	}
 }

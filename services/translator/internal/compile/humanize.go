@@ -20,12 +20,23 @@ var customary = []string{
 // first are the fields that people look for first.
 var first = []string{"id", "name", "username", "custom_id", "instance_name", "protocol", "host", "port", "path", "service", "route", "consumer", "consumer_group"}
 
-// Humanize writes canonical bytes as YAML for people: references by name, ids left
-// out where they would be derived again, kinds in their customary order. Compiled
-// again it gives the same canonical bytes. Secrets are in it, as in the snapshot.
-func (c *Compiler) Humanize(canonical []byte) ([]byte, error) {
-	h := &humanizer{table: c.table, names: map[string]string{}, canonical: canonical}
-	byKind := map[string][]*document.Node{}
+// Form is a way to write a configuration for people and other programs.
+type Form uint8
+
+// The forms. Both are read back as the same configuration.
+const (
+	// FormKong is flat, with references as strings: what Kong reads as its declarative_config and by POST /config (fact F13).
+	FormKong Form = iota
+	// FormDeck is nested as decK writes it, with references as decK reads them.
+	FormDeck
+)
+
+// Humanize writes canonical bytes as YAML: references by name, ids left out where Kong and the compiler derive them again, kinds in their
+// customary order. Keep chooses what is written, by kind in the plural and id; nil is everything, and what is not written may still be
+// referred to. Compiled again it gives the same canonical bytes. Secrets are in it, as in the snapshot. ErrForm is a configuration that
+// the form cannot hold.
+func (c *Compiler) Humanize(canonical []byte, form Form, keep func(kind, id string) bool) ([]byte, error) {
+	h := &humanizer{table: c.table, form: form, names: map[string]string{}, byKind: map[string][]*document.Node{}}
 	var kinds []string
 	var fault error
 	err := snapshot.Scan(canonical, func(kind string, line []byte, _ int) {
@@ -36,10 +47,10 @@ func (c *Compiler) Humanize(canonical []byte) ([]byte, error) {
 			}
 			return
 		}
-		if byKind[kind] == nil {
+		if h.byKind[kind] == nil {
 			kinds = append(kinds, kind)
 		}
-		byKind[kind] = append(byKind[kind], doc.Roots[0])
+		h.byKind[kind] = append(h.byKind[kind], doc.Roots[0])
 	})
 	if err == nil {
 		err = fault
@@ -47,20 +58,40 @@ func (c *Compiler) Humanize(canonical []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("humanize snapshot: %w", err)
 	}
-	h.collect(byKind)
-	slices.SortStableFunc(kinds, func(a, b string) int { return rankOf(a) - rankOf(b) })
-	out := []byte("_format_version: \"3.0\"\n")
-	if snapshot.IsAsIs(canonical) {
-		out = append(out, "_transform: false\n"...)
-	}
 	for _, kind := range kinds {
-		k := c.table.Kind(kind)
-		if k == nil {
+		if c.table.Kind(kind) == nil {
 			return nil, fmt.Errorf("humanize snapshot: the kind %s is unknown", quote(kind))
 		}
-		out = append(append(out, kind...), ":\n"...)
-		for _, e := range byKind[kind] {
-			out = h.entity(out, k, e)
+	}
+	h.collect()
+	if keep != nil {
+		for kind, entities := range h.byKind {
+			h.byKind[kind] = slices.DeleteFunc(entities, func(e *document.Node) bool { return !keep(kind, idOf(e)) })
+		}
+	}
+	slices.SortStableFunc(kinds, func(a, b string) int { return rankOf(a) - rankOf(b) })
+	out := []byte("_format_version: \"3.0\"\n")
+	if form == FormDeck {
+		h.nest(kinds)
+		if snapshot.IsAsIs(canonical) {
+			if err := h.deckHashes(); err != nil {
+				return nil, err
+			}
+			out = append(out, "_info:\n  skip_hash_for_basic_auth: true\n"...)
+		}
+	} else if snapshot.IsAsIs(canonical) {
+		out = append(out, "_transform: false\n"...)
+	}
+	last := ""
+	for _, kind := range kinds {
+		if key, entities := h.top(kind); len(entities) > 0 {
+			if key != last { // those in custom_entities come one after the other
+				out = append(append(out, key...), ":\n"...)
+			}
+			last = key
+			for _, e := range entities {
+				out = yamlElement(append(out, '-'), e, 0)
+			}
 		}
 	}
 	return out, nil
@@ -70,19 +101,53 @@ func rankOf(kind string) int {
 	if i := slices.Index(customary, kind); i >= 0 {
 		return i
 	}
+	if slices.Contains(wrapped, kind) { // one after the other, for decK has them under one key
+		return len(customary) + 1
+	}
 	return len(customary)
 }
 
 type humanizer struct {
-	table     *entity.Table
-	canonical []byte
-	names     map[string]string // "kind id" to the name to refer by; absent when there is none
-	derived   map[string]bool   // "kind id" of entities whose id is derived again
+	table   *entity.Table
+	form    Form
+	byKind  map[string][]*document.Node
+	names   map[string]string           // "kind id" to the name to refer by; absent when there is none
+	derived map[string]bool             // "kind id" of entities whose id is derived again, by whoever reads the form
+	nested  map[string][]child          // "kind id" of a parent to what is nested in it
+	inside  map[*document.Node]struct{} // what is nested somewhere
+}
+
+func idOf(e *document.Node) string {
+	if id := e.Get("id"); id != nil {
+		return id.Text
+	}
+	return ""
+}
+
+// top writes the entities of a kind that stand at the top level, and says under which key.
+func (h *humanizer) top(kind string) (key string, entities []*document.Node) {
+	k := h.table.Kind(kind)
+	wraps := h.form == FormDeck && slices.Contains(wrapped, kind)
+	if key = kind; wraps {
+		key = "custom_entities"
+	}
+	for _, e := range h.byKind[kind] {
+		if _, ok := h.inside[e]; ok {
+			continue
+		}
+		written := h.entity(k, e, "")
+		if wraps {
+			written = wrap(kind, written)
+		}
+		entities = append(entities, written)
+	}
+	return key, entities
 }
 
 // collect finds the names to refer by, and which ids can be left out: those that
 // the compiler gives again when no id is written. It asks the compiler itself.
-func (h *humanizer) collect(byKind map[string][]*document.Node) {
+func (h *humanizer) collect() {
+	byKind := h.byKind
 	h.derived = map[string]bool{}
 	for kind, entities := range byKind {
 		k := h.table.Kind(kind)
@@ -129,62 +194,63 @@ func (h *humanizer) collect(byKind map[string][]*document.Node) {
 		h.derived[e.kind.Name+" "+given] = e.id == given
 		e.id = given
 	}
-	// Which of several equal entities gets which id is a matter of their order, so
-	// these keep theirs in writing.
+	// Kong gives random ids to what has no unique field, at each load anew (fact F24), and derives those of plugins, credentials and targets
+	// from how their references are written: these keep theirs in writing. decK gives the latter ids of its own.
 	for i := range m.all {
-		if e := &m.all[i]; e.seed != "" && m.index(e.kind.Name).twins[e.seed] > 1 {
+		if e := &m.all[i]; e.seed != "" || h.form == FormKong && e.kind.IDRule != entity.ByName {
 			delete(h.derived, e.kind.Name+" "+e.id)
 		}
 	}
 }
 
-func (h *humanizer) entity(out []byte, k *entity.Kind, e *document.Node) []byte {
-	keys := slices.Clone(e.Keys)
+// entity returns an entity as it is written, without its reference to the parent that it is nested in, and with what is nested in it.
+func (h *humanizer) entity(k *entity.Kind, e *document.Node, parent string) *document.Node {
+	written := &document.Node{Kind: document.Map}
+	for _, key := range e.Keys {
+		if key.Name == "id" && h.derived[k.Name+" "+key.Value.Text] || key.Name == parent {
+			continue
+		}
+		f := k.Field(key.Name)
+		switch {
+		case f != nil && f.Type == entity.Ref && key.Value.Kind == document.Map:
+			key.Value = h.reference(k.Name, f, key.Value)
+		case f != nil && f.Type == entity.Refs && key.Value.Kind == document.List && h.form == FormDeck:
+			list := *key.Value
+			list.Items = slices.Clone(list.Items)
+			for i, r := range list.Items {
+				list.Items[i] = h.named(f.Ref, r)
+			}
+			key.Value = &list
+		}
+		written.Keys = append(written.Keys, key)
+	}
 	rank := func(name string) int {
 		if i := slices.Index(first, name); i >= 0 {
 			return i
 		}
 		return len(first)
 	}
-	slices.SortStableFunc(keys, func(a, b document.Key) int { return rank(a.Name) - rank(b.Name) })
-	lead := "- "
-	for _, key := range keys {
-		v := key.Value
-		if key.Name == "id" && h.derived[k.Name+" "+v.Text] {
-			continue
-		}
-		if f := k.Field(key.Name); f != nil && f.Type == entity.Ref && v.Kind == document.Map {
-			v = h.reference(f.Ref, v)
-		} else if f != nil && f.Type == entity.Refs && v.Kind == document.List {
-			list := *v
-			list.Items = slices.Clone(v.Items)
-			for i, r := range list.Items {
-				list.Items[i] = h.named(f.Ref, r)
-			}
-			v = &list
-		}
-		out = append(append(out, lead...), yamlKey(key.Name)...)
-		out = yamlValue(append(out, ':'), v, 2)
-		lead = "  "
-	}
-	if lead == "- " {
-		out = append(out, "- {}\n"...)
-	}
-	return out
+	slices.SortStableFunc(written.Keys, func(a, b document.Key) int { return rank(a.Name) - rank(b.Name) })
+	written.Keys = append(written.Keys, h.children(k.Name, idOf(e))...)
+	return written
 }
 
-// reference writes a reference as the name of its entity, or as its id.
-func (h *humanizer) reference(kind string, v *document.Node) *document.Node {
+// reference writes a reference as the form has it: by name where there is one, else by id.
+func (h *humanizer) reference(kind string, f *entity.Field, v *document.Node) *document.Node {
 	id := v.Get("id")
 	if id == nil {
 		return v
 	}
-	if name, ok := h.names[kind+" "+id.Text]; ok {
+	if h.form == FormDeck && deckMap(kind, f.Name) {
+		return h.named(f.Ref, v)
+	}
+	if name, ok := h.names[f.Ref+" "+id.Text]; ok {
 		return &document.Node{Kind: document.String, Text: name}
 	}
 	return &document.Node{Kind: document.String, Text: id.Text}
 }
 
+// named returns a map that refers by name where there is one, else by id, as it was.
 func (h *humanizer) named(kind string, v *document.Node) *document.Node {
 	id := v.Get("id")
 	if id == nil {

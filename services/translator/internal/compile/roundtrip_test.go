@@ -2,6 +2,7 @@ package compile_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,7 +12,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
 )
 
-// roundTrip humanizes what documents compile to and compiles that again.
+// roundTrip humanizes what documents compile to, in every form, and compiles that again.
 func roundTrip(t *testing.T, c *compile.Compiler, docs []compile.Document) {
 	t.Helper()
 	snap, _, problems, err := build(c, docs)
@@ -21,19 +22,24 @@ func roundTrip(t *testing.T, c *compile.Compiler, docs []compile.Document) {
 	if problems != nil {
 		return
 	}
-	human, err := c.Humanize(snap.Canonical())
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, _, problems, err := build(c, []compile.Document{{Name: "dump.yaml", Content: human}})
-	if err != nil || problems != nil {
-		t.Fatalf("what we wrote is refused: %v\n%s\n%s", err, lines(problems), human)
-	}
-	if !bytes.Equal(snap.Canonical(), again.Canonical()) {
-		t.Fatalf("another configuration came back (-want +got):\n%s", cmp.Diff(string(snap.Canonical()), string(again.Canonical())))
-	}
-	if second, err := c.Humanize(again.Canonical()); err != nil || !bytes.Equal(human, second) {
-		t.Fatalf("written twice, it differs: %v", err)
+	for _, form := range []compile.Form{compile.FormKong, compile.FormDeck} {
+		human, err := c.Humanize(snap.Canonical(), form, nil)
+		if errors.Is(err, compile.ErrForm) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, _, problems, err := build(c, []compile.Document{{Name: "dump.yaml", Content: human}})
+		if err != nil || problems != nil {
+			t.Fatalf("what we wrote is refused: %v\n%s\n%s", err, lines(problems), human)
+		}
+		if !bytes.Equal(snap.Canonical(), again.Canonical()) {
+			t.Fatalf("another configuration came back (-want +got):\n%s\n%s", cmp.Diff(string(snap.Canonical()), string(again.Canonical())), human)
+		}
+		if second, err := c.Humanize(again.Canonical(), form, nil); err != nil || !bytes.Equal(human, second) {
+			t.Fatalf("written twice, it differs: %v", err)
+		}
 	}
 }
 

@@ -134,15 +134,6 @@ func (d *Desk) Canonical(ctx context.Context, r *Revision) ([]byte, error) {
 	return d.contentOf(ctx, r)
 }
 
-// Render writes canonical bytes as YAML for people.
-func (d *Desk) Render(canonical []byte) ([]byte, error) {
-	text, err := d.Compiler.Humanize(canonical)
-	if err != nil {
-		return nil, fmt.Errorf("render: %w", err)
-	}
-	return text, nil
-}
-
 // EntityRef names an entity of a revision: by id, or by name where that is unique in its kind.
 type EntityRef struct {
 	Kind string // in the singular
@@ -165,24 +156,13 @@ func (d *Desk) Locate(ctx context.Context, r *Revision, wanted []EntityRef) ([]L
 	}
 	sources := state.Sources
 	if state.Head == nil || state.Head.Number != r.Number {
-		sources = make([]Source, len(r.Sources))
-		for i, ref := range r.Sources {
-			sources[i] = Source{Name: ref.Name, Fragment: ref.Fragment}
-		}
+		sources = sourcesOf(r)
 	}
-	release, err := d.reserve(ctx, costOfGroup(r))
+	m, release, err := d.remerge(ctx, r, sources)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	fragments, err := d.fragmentsOf(ctx, r.Group, sources, "")
-	if err != nil {
-		return nil, err
-	}
-	m, err := d.merge(fragments, "")
-	if err != nil {
-		return nil, err
-	}
 	byID := map[string]int{}
 	byName := map[[2]string]int{}
 	for i, e := range m.result.Entities {

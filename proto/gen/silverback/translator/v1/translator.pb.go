@@ -89,10 +89,14 @@ type RenderConfigRequest_Format int32
 const (
 	// As FORMAT_YAML.
 	RenderConfigRequest_FORMAT_UNSPECIFIED RenderConfigRequest_Format = 0
-	// Kong declarative YAML for people.
+	// Kong declarative YAML for people, flat, with references as strings: what Kong reads as its
+	// declarative_config and by POST /config.
 	RenderConfigRequest_FORMAT_YAML RenderConfigRequest_Format = 1
 	// The canonical bytes.
 	RenderConfigRequest_FORMAT_CANONICAL RenderConfigRequest_Format = 2
+	// YAML as decK reads it: nested, with references as decK has them. FAILED_PRECONDITION when the
+	// configuration holds what decK has no word for.
+	RenderConfigRequest_FORMAT_DECK RenderConfigRequest_Format = 3
 )
 
 // Enum value maps for RenderConfigRequest_Format.
@@ -101,11 +105,13 @@ var (
 		0: "FORMAT_UNSPECIFIED",
 		1: "FORMAT_YAML",
 		2: "FORMAT_CANONICAL",
+		3: "FORMAT_DECK",
 	}
 	RenderConfigRequest_Format_value = map[string]int32{
 		"FORMAT_UNSPECIFIED": 0,
 		"FORMAT_YAML":        1,
 		"FORMAT_CANONICAL":   2,
+		"FORMAT_DECK":        3,
 	}
 )
 
@@ -2040,7 +2046,10 @@ type GetSnapshotRequest struct {
 	// The revision; 0 is the newest.
 	Revision int64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	// In which form.
-	Format        RenderConfigRequest_Format `protobuf:"varint,3,opt,name=format,proto3,enum=silverback.translator.v1.RenderConfigRequest_Format" json:"format,omitempty"`
+	Format RenderConfigRequest_Format `protobuf:"varint,3,opt,name=format,proto3,enum=silverback.translator.v1.RenderConfigRequest_Format" json:"format,omitempty"`
+	// Only the entities of this source, as it was in the revision; empty is all. What they refer to
+	// may be of other sources.
+	Source        string `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2094,6 +2103,13 @@ func (x *GetSnapshotRequest) GetFormat() RenderConfigRequest_Format {
 		return x.Format
 	}
 	return RenderConfigRequest_FORMAT_UNSPECIFIED
+}
+
+func (x *GetSnapshotRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
 }
 
 // A piece of a snapshot.
@@ -2581,14 +2597,15 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\asummary\x18\x02 \x01(\v2'.silverback.translator.v1.ChangeSummaryR\asummary\x12\x1a\n" +
 	"\brevision\x18\x03 \x01(\x03R\brevision\x12\x16\n" +
 	"\x06digest\x18\x04 \x01(\tR\x06digest\x128\n" +
-	"\bwarnings\x18\x05 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bwarnings\"\xfb\x01\n" +
+	"\bwarnings\x18\x05 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bwarnings\"\x8c\x02\n" +
 	"\x13RenderConfigRequest\x12M\n" +
 	"\tdocuments\x18\x01 \x03(\v2\".silverback.translator.v1.DocumentB\v\xbaH\b\x92\x01\x05\b\x01\x10\x90NR\tdocuments\x12L\n" +
-	"\x06format\x18\x02 \x01(\x0e24.silverback.translator.v1.RenderConfigRequest.FormatR\x06format\"G\n" +
+	"\x06format\x18\x02 \x01(\x0e24.silverback.translator.v1.RenderConfigRequest.FormatR\x06format\"X\n" +
 	"\x06Format\x12\x16\n" +
 	"\x12FORMAT_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vFORMAT_YAML\x10\x01\x12\x14\n" +
-	"\x10FORMAT_CANONICAL\x10\x02\"H\n" +
+	"\x10FORMAT_CANONICAL\x10\x02\x12\x0f\n" +
+	"\vFORMAT_DECK\x10\x03\"H\n" +
 	"\x14RenderConfigResponse\x12\x18\n" +
 	"\acontent\x18\x01 \x01(\fR\acontent\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\tR\x06digest\"\xfa\x01\n" +
@@ -2639,11 +2656,12 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\aListing\x1a+\n" +
 	"\x06Synced\x12!\n" +
 	"\fresume_token\x18\x01 \x01(\tR\vresumeTokenB\a\n" +
-	"\x05event\"\xa6\x01\n" +
+	"\x05event\"\xbe\x01\n" +
 	"\x12GetSnapshotRequest\x12\x1d\n" +
 	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12#\n" +
 	"\brevision\x18\x02 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\brevision\x12L\n" +
-	"\x06format\x18\x03 \x01(\x0e24.silverback.translator.v1.RenderConfigRequest.FormatR\x06format\"o\n" +
+	"\x06format\x18\x03 \x01(\x0e24.silverback.translator.v1.RenderConfigRequest.FormatR\x06format\x12\x16\n" +
+	"\x06source\x18\x04 \x01(\tR\x06source\"o\n" +
 	"\x13GetSnapshotResponse\x12>\n" +
 	"\brevision\x18\x01 \x01(\v2\".silverback.translator.v1.RevisionR\brevision\x12\x18\n" +
 	"\acontent\x18\x02 \x01(\fR\acontent\"C\n" +

@@ -69,7 +69,8 @@ type TranslatorServiceClient interface {
 	ListRevisions(ctx context.Context, in *ListRevisionsRequest, opts ...grpc.CallOption) (*ListRevisionsResponse, error)
 	// Streams the newest revision of each group, then every new one. See WatchRevisionsResponse.
 	WatchRevisions(ctx context.Context, in *WatchRevisionsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchRevisionsResponse], error)
-	// Streams a snapshot in pieces of at most 1 MiB. The first piece carries the revision.
+	// Streams a snapshot, or one source's part of it, in pieces of at most 1 MiB. The first piece
+	// carries the revision. NOT_FOUND when there is no such revision, or it has no such source.
 	GetSnapshot(ctx context.Context, in *GetSnapshotRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[GetSnapshotResponse], error)
 	// Finds where entities of a revision come from: source, document and line. An entity that the
 	// revision does not have is left out of the answer.
@@ -256,7 +257,8 @@ type TranslatorServiceServer interface {
 	ListRevisions(context.Context, *ListRevisionsRequest) (*ListRevisionsResponse, error)
 	// Streams the newest revision of each group, then every new one. See WatchRevisionsResponse.
 	WatchRevisions(*WatchRevisionsRequest, grpc.ServerStreamingServer[WatchRevisionsResponse]) error
-	// Streams a snapshot in pieces of at most 1 MiB. The first piece carries the revision.
+	// Streams a snapshot, or one source's part of it, in pieces of at most 1 MiB. The first piece
+	// carries the revision. NOT_FOUND when there is no such revision, or it has no such source.
 	GetSnapshot(*GetSnapshotRequest, grpc.ServerStreamingServer[GetSnapshotResponse]) error
 	// Finds where entities of a revision come from: source, document and line. An entity that the
 	// revision does not have is left out of the answer.
