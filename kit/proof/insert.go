@@ -19,8 +19,10 @@ type Options struct {
 	Expressions bool
 }
 
-// topPriority is the largest that Kong's schema allows an expression (2^46-1).
-const topPriority = 70368744177663
+// TopPriority is the largest priority that Kong's schema allows an expression
+// (2^46-1, F42). It is that of the reserved route: of expressions of the same
+// priority the larger id wins. So whoever accepts entities refuses it in others.
+const TopPriority = 70368744177663
 
 // The plugins are named by ids of our own, so that the posted bytes of one
 // digest are the same on every gateway and at every load.
@@ -151,7 +153,7 @@ func routeLine(digest fleet.Digest, form Form, opts Options) ([]byte, error) {
 	}
 	if opts.Expressions {
 		r.Expression = fmt.Sprintf("http.host == %q && http.path == %q", Host, Path)
-		r.Priority = topPriority
+		r.Priority = TopPriority
 	} else {
 		// The traditional routers prefer whoever names more kinds of criteria: a
 		// user's route for *.internal, / and GET would win over host and path alone.

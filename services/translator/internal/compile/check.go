@@ -2,6 +2,7 @@ package compile
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/silverback-gateway/silverback/kit/proof"
@@ -13,6 +14,9 @@ const (
 	reservedName = proof.RouteName
 	reservedHost = proof.Host
 )
+
+// topPriority is that of the reserved route under the router flavor expressions, as written.
+var topPriority = strconv.Itoa(proof.TopPriority)
 
 // view gives the checks of whole entities a look at their members.
 type view []document.Key
@@ -112,6 +116,10 @@ func (p *parser) checkRoute(s subject, n *document.Node, v view, bad map[string]
 	}
 	if strings.Contains(v.text("expression"), reservedHost) {
 		p.problem(s, v.get("expression").Pos, "expression", BadValue, "the host %s is reserved", reservedHost)
+	}
+	if priority := v.get("priority"); priority != nil && v.get("expression") != nil && !bad["priority"] && priority.Text == topPriority {
+		p.problem(s, priority.Pos, "priority", BadValue,
+			"the priority %s is reserved: the route %s of the control plane has it, by which gateways prove what they serve; take a lower one", topPriority, reservedName)
 	}
 	if headers := v.get("headers"); headers != nil {
 		for _, h := range headers.Keys {
