@@ -24,6 +24,9 @@ func (s *Sure) AddFlags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&s.dryRun, "dry-run", false, "say what would happen, and change nothing")
 }
 
+// DryRun reports whether nothing is to be changed.
+func (s *Sure) DryRun() bool { return s.dryRun }
+
 // Tells reports whether Go says anything. Else nothing has to be asked for its words.
 func (s *Sure) Tells(a *App) bool { return s.dryRun || a.Asks && !s.yes }
 

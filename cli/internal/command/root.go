@@ -114,7 +114,28 @@ Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.
 		parent("delete", "Delete a source, a node or a group", submit.DeleteSource(a), resource.DeleteNode(a), resource.DeleteGroup(a)))
 	root.AddCommand(versionCommand(a, version))
 	completeNames(a, root)
+	suggest(root)
 	return root
+}
+
+// meant are words of other tools, and the commands here that do what is meant.
+var meant = map[string][]string{
+	"apply":    {"submit", "sync", "push", "deploy"},
+	"dump":     {"rollback", "undo"}, // what an earlier revision held, to be applied again
+	"diff":     {"plan", "compare"},
+	"validate": {"lint", "check"},
+	"get":      {"list", "ls"},
+	"describe": {"show", "inspect"},
+	"delete":   {"remove", "rm"},
+	"drain":    {"cordon"},
+	"undrain":  {"uncordon"},
+	"status":   {"ps", "health", "top"},
+}
+
+func suggest(root *cobra.Command) {
+	for _, cmd := range root.Commands() {
+		cmd.SuggestFor = append(cmd.SuggestFor, meant[cmd.Name()]...)
+	}
 }
 
 func addTo(root *cobra.Command, group string, commands ...*cobra.Command) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,22 +19,24 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// DrainNode is the command that takes a node out of load balancing.
+// DrainNode is the command that takes nodes out of load balancing.
 func DrainNode(a *app.App) *cobra.Command {
 	var o order
 	var reason string
 	cmd := &cobra.Command{
-		Use:   "drain NODE [-g GROUP] [--reason WHY]",
+		Use:   "drain " + chosenUse + " [--reason WHY]",
 		Short: "Take a node out of load balancing; its gateway serves on, and follows its group",
-		Long: `Takes a node out of load balancing: its agent answers /readyz with 503, until silverback undrain. The gateway serves on, and gets every configuration.
+		Long: `Takes nodes out of load balancing: their agents answer /readyz with 503, until silverback undrain. The gateways serve on, and get every configuration.
 The order is kept by the registry and by the agent, and outlives the restart of either. An agent hears of it when it renews, about every 5 seconds;
 the command waits until it says that it obeys. How soon load balancers then stop sending is theirs.
-Exit codes: 0 the agent says that it drains; 1 error; 2 the order is given, and the agent has not said so in time.`,
-		Example: "  silverback drain gw-3 -g edge --reason 'new disk'",
-		Args:    app.Args("the name of one node"),
+Several nodes are named, or chosen by their labels; then a person is asked first.
+Exit codes: 0 the agents say that they drain; 1 error; 2 the order is given, and an agent has not said so in time.`,
+		Example: `  silverback drain gw-3 -g edge --reason 'new disk'
+  silverback drain gw-3 gw-4
+  silverback drain -l zone=a --reason 'the zone is being moved' --dry-run`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.give(cmd.Context(), a, args[0], drainWords, func(ctx context.Context, registry registryv1.RegistryServiceClient, group string) (*registryv1.Node, error) {
-				answer, err := registry.DrainNode(ctx, &registryv1.DrainNodeRequest{Group: group, Node: args[0], Reason: reason, RequestId: uuid.NewString()})
+			return o.give(cmd.Context(), a, args, drainWords, func(ctx context.Context, registry registryv1.RegistryServiceClient, n *registryv1.Node) (*registryv1.Node, error) {
+				answer, err := registry.DrainNode(ctx, &registryv1.DrainNodeRequest{Group: n.GetGroup(), Node: n.GetName(), Reason: reason, RequestId: uuid.NewString()})
 				return answer.GetNode(), err
 			})
 		},
@@ -42,17 +46,17 @@ Exit codes: 0 the agent says that it drains; 1 error; 2 the order is given, and 
 	return cmd
 }
 
-// UndrainNode is the command that gives a node back to load balancing.
+// UndrainNode is the command that gives nodes back to load balancing.
 func UndrainNode(a *app.App) *cobra.Command {
 	var o order
 	cmd := &cobra.Command{
-		Use:     "undrain NODE [-g GROUP]",
-		Short:   "Give a drained node back to load balancing",
-		Example: "  silverback undrain gw-3 -g edge",
-		Args:    app.Args("the name of one node"),
+		Use:   "undrain " + chosenUse,
+		Short: "Give a drained node back to load balancing",
+		Example: `  silverback undrain gw-3 -g edge
+  silverback undrain -l zone=a`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.give(cmd.Context(), a, args[0], undrainWords, func(ctx context.Context, registry registryv1.RegistryServiceClient, group string) (*registryv1.Node, error) {
-				answer, err := registry.UndrainNode(ctx, &registryv1.UndrainNodeRequest{Group: group, Node: args[0], RequestId: uuid.NewString()})
+			return o.give(cmd.Context(), a, args, undrainWords, func(ctx context.Context, registry registryv1.RegistryServiceClient, n *registryv1.Node) (*registryv1.Node, error) {
+				answer, err := registry.UndrainNode(ctx, &registryv1.UndrainNodeRequest{Group: n.GetGroup(), Node: n.GetName(), RequestId: uuid.NewString()})
 				return answer.GetNode(), err
 			})
 		},
@@ -61,12 +65,16 @@ func UndrainNode(a *app.App) *cobra.Command {
 	return cmd
 }
 
-// askAgain is how often the registry is asked whether the agent obeys.
-const askAgain = 200 * time.Millisecond
+const (
+	// askAgain is how often the registry is asked whether an agent obeys.
+	askAgain = 200 * time.Millisecond
+	// waitingFor is how many agents are asked about at the same time.
+	waitingFor = 16
+)
 
 // order is what both commands take, and how they wait.
 type order struct {
-	group  string
+	chosen
 	noWait bool
 	wait   time.Duration
 }
@@ -74,69 +82,101 @@ type order struct {
 // words are how an order is spoken of.
 type words struct {
 	draining bool
+	does     string
 	given    string // the node is …
 	obeyed   string // … as its agent says
 	answer   func(*registryv1.Node) proto.Message
 }
 
 var (
-	drainWords = words{true, "to be drained", "draining", func(n *registryv1.Node) proto.Message {
+	drainWords = words{true, "drain", "to be drained", "draining", func(n *registryv1.Node) proto.Message {
 		return &registryv1.DrainNodeResponse{Node: n}
 	}}
-	undrainWords = words{false, "to be given back", "back in load balancing", func(n *registryv1.Node) proto.Message {
+	undrainWords = words{false, "undrain", "to be given back", "back in load balancing", func(n *registryv1.Node) proto.Message {
 		return &registryv1.UndrainNodeResponse{Node: n}
 	}}
 )
 
 func (o *order) add(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&o.group, "group", "g", "", "the group of the node; not needed when its name is unique")
+	o.chosen.add(cmd)
 	cmd.Flags().BoolVar(&o.noWait, "no-wait", false, "give the order, and do not wait for the agent")
 	cmd.Flags().DurationVar(&o.wait, "wait-timeout", time.Minute, "how long to wait for the agent")
 }
 
-// give gives an order, waits for the agent, and says what is so.
-func (o *order) give(ctx context.Context, a *app.App, name string, w words,
-	call func(context.Context, registryv1.RegistryServiceClient, string) (*registryv1.Node, error),
+// give gives an order to each node that is meant, waits for their agents, and says what is so.
+func (o *order) give(ctx context.Context, a *app.App, names []string, w words,
+	call func(context.Context, registryv1.RegistryServiceClient, *registryv1.Node) (*registryv1.Node, error),
 ) error {
 	registry, err := a.RegistryClient()
 	if err != nil {
 		return err
 	}
-	callCtx, cancel := a.Call(ctx)
-	defer cancel()
-	group := o.group
-	if group == "" {
-		known, err := registry.GetNode(callCtx, &registryv1.GetNodeRequest{Node: name})
-		if err != nil {
-			return err
-		}
-		group = known.GetNode().GetGroup()
-	}
-	n, err := call(callCtx, registry, group)
+	nodes, err := o.nodes(ctx, a, names)
 	if err != nil {
 		return err
 	}
-	said := w.given
-	var unheard error
+	if on, err := o.meant(a, names, w.does, nodes); err != nil || !on {
+		return err
+	}
+	nodes, failed := eachNode(ctx, a, nodes, func(ctx context.Context, n *registryv1.Node) (*registryv1.Node, error) {
+		return call(ctx, registry, n)
+	})
+	if len(nodes) == 0 {
+		return failed
+	}
+	unheard := make([]error, len(nodes))
 	if !o.noWait {
-		if !obeys(n, w.draining) {
-			show.Printf(a.Err, "node %q of group %q is %s; waiting for its agent, which hears of it when it renews\n", name, group, w.given)
+		if slow := slices.IndexFunc(nodes, func(n *registryv1.Node) bool { return !obeys(n, w.draining) }); slow >= 0 {
+			who := fmt.Sprintf("node %q of group %q is %s; waiting for its agent, which hears of it when it renews", nodes[slow].GetName(), nodes[slow].GetGroup(), w.given)
+			if len(nodes) > 1 {
+				who = fmt.Sprintf("%d nodes are %s; waiting for their agents, which hear of it when they renew", len(nodes), w.given)
+			}
+			show.Printf(a.Err, "%s\n", who)
 		}
-		if n, unheard = o.await(ctx, registry, n, w.draining); unheard == nil {
-			said = w.obeyed
-		}
+		o.awaitAll(ctx, registry, nodes, unheard, w.draining)
 	}
 	if a.Flags.Output != show.Table {
-		if err := show.Message(a.Out, a.Flags.Output, w.answer(n)); err != nil {
+		if err := o.print(a, names, w.answer(nodes[0]), nodes); err != nil {
 			return err
 		}
-	} else if unheard == nil {
-		show.Printf(a.Out, "node %q of group %q is %s\n", name, group, said)
 	}
-	if unheard != nil {
-		return &app.Exit{Code: app.ExitDifference, Err: fmt.Errorf("node %q of group %q is %s, and the order stands, but %w", name, group, w.given, unheard)}
+	late := false
+	for i, n := range nodes {
+		said := w.obeyed
+		if o.noWait {
+			said = w.given
+		}
+		switch {
+		case unheard[i] != nil:
+			late = true
+			unheard[i] = fmt.Errorf("node %q of group %q is %s, and the order stands, but %w", n.GetName(), n.GetGroup(), w.given, unheard[i])
+		case a.Flags.Output == show.Table:
+			show.Printf(a.Out, "node %q of group %q is %s\n", n.GetName(), n.GetGroup(), said)
+		}
+	}
+	switch {
+	case failed != nil:
+		return errors.Join(failed, errors.Join(unheard...))
+	case late:
+		return &app.Exit{Code: app.ExitDifference, Err: errors.Join(unheard...)}
 	}
 	return nil
+}
+
+// awaitAll waits for the agents of all nodes, a few at a time, each node in its own place.
+func (o *order) awaitAll(ctx context.Context, registry registryv1.RegistryServiceClient, nodes []*registryv1.Node, unheard []error, draining bool) {
+	ctx, cancel := context.WithTimeout(ctx, o.wait)
+	defer cancel()
+	var all sync.WaitGroup
+	places := make(chan struct{}, waitingFor)
+	for i := range nodes {
+		places <- struct{}{}
+		all.Go(func() {
+			defer func() { <-places }()
+			nodes[i], unheard[i] = o.await(ctx, registry, nodes[i], draining)
+		})
+	}
+	all.Wait()
 }
 
 // obeys says whether the agent reports what was ordered.

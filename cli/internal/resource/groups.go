@@ -75,13 +75,3 @@ func first(values ...string) string {
 }
 
 func orDefault(value, otherwise string) string { return first(value, otherwise) }
-
-// GroupNames lists the groups by name, for completion.
-func GroupNames(ctx context.Context, a *app.App) ([]string, error) {
-	groups, err := allGroups(ctx, a)
-	names := make([]string, 0, len(groups))
-	for _, g := range groups {
-		names = append(names, g.GetName())
-	}
-	return names, err
-}

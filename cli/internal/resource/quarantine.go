@@ -12,68 +12,84 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// QuarantineNode is the command that has rollouts go on without a node.
+// QuarantineNode is the command that has rollouts go on without nodes.
 func QuarantineNode(a *app.App) *cobra.Command {
-	var group, reason string
+	var c chosen
+	var reason string
 	cmd := &cobra.Command{
-		Use:   "quarantine NODE --reason WHY [-g GROUP]",
+		Use:   "quarantine " + chosenUse + " --reason WHY",
 		Short: "Have rollouts go on without a node; it serves on, and is told nothing new",
-		Long: `Puts a node into quarantine: no rollout waits for it, whatever it says, and it is told nothing new until silverback release. Its gateway serves on
-with what it has, and load balancers send it traffic as before; silverback drain ends that. The order is kept by the registry, and outlives a restart of the agent.`,
-		Example: "  silverback quarantine gw-3 -g edge --reason 'refuses everything since the upgrade'",
-		Args:    app.Args("the name of one node"),
+		Long: `Puts nodes into quarantine: no rollout waits for them, whatever they say, and they are told nothing new until silverback release. Their gateways serve
+on with what they have, and load balancers send them traffic as before; silverback drain ends that. The order is kept by the registry, and outlives a restart of
+the agent. Several nodes are named, or chosen by their labels; then a person is asked first.`,
+		Example: `  silverback quarantine gw-3 -g edge --reason 'refuses everything since the upgrade'
+  silverback quarantine -l zone=a --reason 'the zone is being moved' --dry-run`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return changeNode(cmd.Context(), a, group, args[0], "in quarantine", func(ctx context.Context, registry registryv1.RegistryServiceClient, group string) (proto.Message, error) {
-				return registry.QuarantineNode(ctx, &registryv1.QuarantineNodeRequest{Group: group, Node: args[0], Reason: reason, RequestId: uuid.NewString()})
-			})
+			return changeNodes(cmd.Context(), a, &c, args, "quarantine", "in quarantine",
+				func(ctx context.Context, registry registryv1.RegistryServiceClient, n *registryv1.Node) (*registryv1.Node, proto.Message, error) {
+					answer, err := registry.QuarantineNode(ctx, &registryv1.QuarantineNodeRequest{Group: n.GetGroup(), Node: n.GetName(), Reason: reason, RequestId: uuid.NewString()})
+					return answer.GetNode(), answer, err
+				})
 		},
 	}
-	cmd.Flags().StringVarP(&group, "group", "g", "", "the group of the node; not needed when its name is unique")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for people")
 	app.MustMark(cmd, "reason")
+	c.add(cmd)
 	return cmd
 }
 
 // ReleaseNode is the command that ends a quarantine.
 func ReleaseNode(a *app.App) *cobra.Command {
-	var group string
+	var c chosen
 	cmd := &cobra.Command{
-		Use:     "release NODE [-g GROUP]",
-		Short:   "End the quarantine of a node: it is given what its group runs, and rollouts wait for it",
-		Example: "  silverback release gw-3 -g edge",
-		Args:    app.Args("the name of one node"),
+		Use:   "release " + chosenUse,
+		Short: "End the quarantine of a node: it is given what its group runs, and rollouts wait for it",
+		Example: `  silverback release gw-3 -g edge
+  silverback release -l zone=a`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return changeNode(cmd.Context(), a, group, args[0], "not in quarantine", func(ctx context.Context, registry registryv1.RegistryServiceClient, group string) (proto.Message, error) {
-				return registry.ReleaseNode(ctx, &registryv1.ReleaseNodeRequest{Group: group, Node: args[0], RequestId: uuid.NewString()})
-			})
+			return changeNodes(cmd.Context(), a, &c, args, "release", "not in quarantine",
+				func(ctx context.Context, registry registryv1.RegistryServiceClient, n *registryv1.Node) (*registryv1.Node, proto.Message, error) {
+					answer, err := registry.ReleaseNode(ctx, &registryv1.ReleaseNodeRequest{Group: n.GetGroup(), Node: n.GetName(), RequestId: uuid.NewString()})
+					return answer.GetNode(), answer, err
+				})
 		},
 	}
-	cmd.Flags().StringVarP(&group, "group", "g", "", "the group of the node; not needed when its name is unique")
+	c.add(cmd)
 	return cmd
 }
 
-// changeNode makes a call about a node, and says what is so.
-func changeNode(ctx context.Context, a *app.App, group, name, now string, call func(context.Context, registryv1.RegistryServiceClient, string) (proto.Message, error)) error {
+// changeNodes makes a call about each node that is meant, and says what is so.
+func changeNodes(ctx context.Context, a *app.App, c *chosen, names []string, does, now string,
+	call func(context.Context, registryv1.RegistryServiceClient, *registryv1.Node) (*registryv1.Node, proto.Message, error),
+) error {
 	registry, err := a.RegistryClient()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := a.Call(ctx)
-	defer cancel()
-	if group == "" {
-		known, err := registry.GetNode(ctx, &registryv1.GetNodeRequest{Node: name})
-		if err != nil {
-			return err
-		}
-		group = known.GetNode().GetGroup()
-	}
-	answer, err := call(ctx, registry, group)
+	nodes, err := c.nodes(ctx, a, names)
 	if err != nil {
 		return err
 	}
-	if a.Flags.Output != show.Table {
-		return show.Message(a.Out, a.Flags.Output, answer)
+	if on, err := c.meant(a, names, does, nodes); err != nil || !on {
+		return err
 	}
-	show.Printf(a.Out, "node %q of group %q is %s\n", name, group, now)
-	return nil
+	var answer proto.Message
+	done, failed := eachNode(ctx, a, nodes, func(ctx context.Context, n *registryv1.Node) (*registryv1.Node, error) {
+		changed, said, err := call(ctx, registry, n)
+		answer = said
+		return changed, err
+	})
+	if len(done) == 0 {
+		return failed
+	}
+	if a.Flags.Output != show.Table {
+		if err := c.print(a, names, answer, done); err != nil {
+			return err
+		}
+		return failed
+	}
+	for _, n := range done {
+		show.Printf(a.Out, "node %q of group %q is %s\n", n.GetName(), n.GetGroup(), now)
+	}
+	return failed
 }

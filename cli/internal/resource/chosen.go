@@ -1,0 +1,129 @@
+package resource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+)
+
+// chosen is which nodes a command is about: those named, or those with labels; and whether it is meant when they are several.
+type chosen struct {
+	group string
+	pick  pick
+	sure  app.Sure
+}
+
+// chosenUse is how the arguments are called.
+const chosenUse = "NODE...|-l SELECTOR [-g GROUP]"
+
+func (c *chosen) add(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&c.group, "group", "g", "", "the group of the nodes; not needed for names that are unique")
+	c.pick.addLabels(cmd)
+	c.sure.AddFlags(cmd)
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0 && len(c.pick.labels) == 0:
+			return fmt.Errorf("%s wants the names of nodes, or their labels with -l; see %s --help", cmd.CommandPath(), cmd.CommandPath())
+		case len(args) > 0 && len(c.pick.labels) > 0:
+			return fmt.Errorf("%s wants names or labels, not both; see %s --help", cmd.CommandPath(), cmd.CommandPath())
+		}
+		return c.pick.check()
+	}
+}
+
+// many reports whether several nodes are meant, or may be.
+func (c *chosen) many(names []string) bool { return len(names) != 1 }
+
+// nodes finds the nodes that are meant, those with labels in their natural order. Each name must be known.
+func (c *chosen) nodes(ctx context.Context, a *app.App, names []string) ([]*registryv1.Node, error) {
+	ctx, cancel := a.Call(ctx)
+	defer cancel()
+	var found []*registryv1.Node
+	if len(names) == 0 {
+		all, err := allNodes(ctx, a, c.group)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range all {
+			if c.pick.takes(n) {
+				found = append(found, n)
+			}
+		}
+		if len(found) == 0 {
+			return nil, fmt.Errorf("no node has the labels %s; silverback get nodes -l shows which have", strings.Join(c.pick.labels, ", "))
+		}
+		return found, nil
+	}
+	registry, err := a.RegistryClient()
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	for _, name := range names {
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		answer, err := registry.GetNode(ctx, &registryv1.GetNodeRequest{Group: c.group, Node: name})
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, answer.GetNode())
+	}
+	return found, nil
+}
+
+// maxNamed is how many nodes a question names.
+const maxNamed = 10
+
+// meant makes sure that what is about to be done to several nodes is meant. One that is named is done as it is said.
+func (c *chosen) meant(a *app.App, names []string, does string, nodes []*registryv1.Node) (bool, error) {
+	if !c.many(names) && !c.sure.DryRun() {
+		return true, nil
+	}
+	lines := make([]string, 0, maxNamed+1)
+	for i, n := range nodes {
+		if i == maxNamed && !c.sure.DryRun() {
+			lines = append(lines, fmt.Sprintf("%s %d more", does, len(nodes)-maxNamed))
+			break
+		}
+		lines = append(lines, fmt.Sprintf("%s node %q of group %q", does, n.GetName(), n.GetGroup()))
+	}
+	return c.sure.Go(a, lines...)
+}
+
+// print shows the nodes to a program: one as the answer of its call, several as a list.
+func (c *chosen) print(a *app.App, names []string, one proto.Message, nodes []*registryv1.Node) error {
+	if !c.many(names) {
+		return show.Message(a.Out, a.Flags.Output, one)
+	}
+	return show.Message(a.Out, a.Flags.Output, &registryv1.ListNodesResponse{Nodes: nodes})
+}
+
+// eachNode does something to node after node, and goes on after one that it cannot be done to. It returns the nodes as they are then.
+func eachNode(ctx context.Context, a *app.App, nodes []*registryv1.Node, do func(context.Context, *registryv1.Node) (*registryv1.Node, error)) ([]*registryv1.Node, error) {
+	var done []*registryv1.Node
+	var failed []error
+	for _, n := range nodes {
+		callCtx, cancel := a.Call(ctx)
+		now, err := do(callCtx, n)
+		cancel()
+		switch {
+		case err == nil:
+			done = append(done, now)
+		case len(nodes) == 1 || ctx.Err() != nil:
+			return done, errors.Join(append(failed, err)...)
+		default:
+			failed = append(failed, fmt.Errorf("node %q of group %q: %w", n.GetName(), n.GetGroup(), err))
+		}
+	}
+	return done, errors.Join(failed...)
+}
