@@ -56,8 +56,9 @@ func normalPath(path string) string {
 // any route is looked for.
 func climbs(path string) bool {
 	depth := 0
+	path = strings.NewReplacer("%2e", ".", "%2E", ".", "%2f", "/", "%2F", "/").Replace(path)
 	for segment := range strings.SplitSeq(strings.TrimPrefix(path, "/"), "/") {
-		switch strings.NewReplacer("%2e", ".", "%2E", ".").Replace(segment) {
+		switch segment {
 		case "", ".":
 		case "..":
 			if depth--; depth < 0 {

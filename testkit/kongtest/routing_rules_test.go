@@ -14,7 +14,8 @@ func TestNormalPaths(t *testing.T) {
 			t.Errorf("%s becomes %s, want %s", path, got, want)
 		}
 	}
-	for path, want := range map[string]bool{"/a/../b": false, "/..": true, "/a/../../b": true, "/%2e%2e/a": true, "//../a": true, "/a/./..": false} {
+	for path, want := range map[string]bool{"/a/../b": false, "/..": true, "/a/../../b": true, "/%2e%2e/a": true, "//../a": true, "/a/./..": false,
+		"/a%2F..%2F..": true, "/%2f../a": true, "/x//../../a": true, "/a/...": false, "/..a": false} {
 		if got := climbs(path); got != want {
 			t.Errorf("%s leaves the root: %v, want %v", path, got, want)
 		}

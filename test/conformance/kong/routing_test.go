@@ -171,3 +171,29 @@ func TestF45_ThePathToTheUpstream(t *testing.T) {
 		}
 	})
 }
+
+// A value with a comma is one value: a list of a route that has its parts does not take it, as often as that is supposed.
+func TestF45_AHeaderIsComparedWhole(t *testing.T) {
+	each(t, func(t *testing.T, k *target) {
+		k.routing(t, []string{ending("either", `"paths":["/a"],"headers":{"x-a":["1","2"]}`)},
+			routed{"GET", "/a", []string{"X-A", "2"}, "either"},
+			routed{"GET", "/a", []string{"X-A", "1,2"}, ""},
+			routed{"GET", "/a", []string{"X-A", "1, 2"}, ""},
+			routed{"GET", "/a", []string{"X-A", "12"}, ""},
+		)
+	})
+}
+
+func TestF45_APathThatLeavesTheRootIs400(t *testing.T) {
+	each(t, func(t *testing.T, k *target) {
+		k.load(t, routes(ending("root", `"paths":["/"]`)))
+		k.served(t, "/", 200, "root")
+		for path, want := range map[string]int{
+			"/..": 400, "//../a": 400, "/%2e%2e/a": 400, "/x//../../a": 400, "/a%2F..%2F..": 400, "/a/..": 200, "/a/...": 200, "/..a": 200, "/a?x=/../..": 200,
+		} {
+			if got := ask(t, http.MethodGet, k.proxy+path, ""); got.code != want {
+				t.Errorf("%s: %s, want %d", path, got, want)
+			}
+		}
+	})
+}
