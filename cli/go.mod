@@ -3,6 +3,7 @@ module github.com/silverback-gateway/silverback/cli
 go 1.26.0
 
 require (
+	github.com/google/go-cmp v0.7.0
 	github.com/google/uuid v1.6.0
 	github.com/silverback-gateway/silverback/kit v0.0.0
 	github.com/silverback-gateway/silverback/proto v0.0.0

@@ -43,6 +43,7 @@ type field struct {
 	auto          bool
 	invented      bool // Kong makes up a text of its own where none is given
 	referenceable bool
+	secret        bool // encrypted or referenceable: its value is shown to nobody
 	hasDefault    bool
 	def           any
 	elements      *field
@@ -342,6 +343,7 @@ func (c compiler) fill(f *field, raw object, path string) error {
 	}
 	flag := func(name string) bool { is, _ := raw[name].(bool); return is }
 	f.required, f.auto, f.referenceable = flag("required"), flag("auto"), flag("referenceable")
+	f.secret = f.referenceable || flag("encrypted")
 	if f.def, f.hasDefault = raw["default"]; f.def == nil {
 		f.hasDefault = false
 	}

@@ -39,13 +39,33 @@ var nameFields = [...]string{"name", "username", "custom_id", "target", "prefix"
 // order of old. Its cost is linear in the bytes, and it parses only the entities
 // that changed. Nil stands for the empty snapshot. Bytes that are not canonical are
 // ErrLayout.
-func Compare(old, now []byte) ([]Change, error) { return compare(old, now, changedFields) }
+func Compare(old, now []byte) ([]Change, error) {
+	pairs, err := Pairs(old, now)
+	if err != nil {
+		return nil, err
+	}
+	var changes []Change
+	for _, p := range pairs {
+		line := p.New
+		if line == nil {
+			line = p.Old
+		}
+		c := Change{Kind: p.Kind, ID: p.ID, Name: NameOf(line), Op: p.Op}
+		if p.Op == Changed {
+			if c.Fields, err = changedFields(p.Old, p.New); err != nil {
+				return nil, fmt.Errorf("compare: %s %s: %w", c.Kind, c.ID, err)
+			}
+		}
+		changes = append(changes, c)
+	}
+	return changes, nil
+}
 
 // Summarize counts what Compare lists. It parses nothing.
 func Summarize(old, now []byte) (added, changed, removed int, err error) {
-	changes, err := compare(old, now, func(_, _ []byte) ([]string, error) { return nil, nil })
-	for _, c := range changes {
-		switch c.Op {
+	pairs, err := Pairs(old, now)
+	for _, p := range pairs {
+		switch p.Op {
 		case Added:
 			added++
 		case Removed:
@@ -57,10 +77,19 @@ func Summarize(old, now []byte) (added, changed, removed int, err error) {
 	return added, changed, removed, err
 }
 
-// differ tells the fields in which two lines differ.
-type differ func(old, now []byte) ([]string, error)
+// Pair is one entity that differs between two snapshots, as lines of their canonical
+// bytes: a part of them, not to be modified. Values are in it, secrets among them.
+type Pair struct {
+	Kind string // the plural
+	ID   string
+	Op   ChangeOp
+	Old  []byte // nil when it is new
+	New  []byte // nil when it is gone
+}
 
-func compare(old, now []byte, fields differ) ([]Change, error) {
+// Pairs lists what Compare lists, in its order, as it stands in the snapshots. It
+// parses nothing.
+func Pairs(old, now []byte) ([]Pair, error) {
 	before, err := sections(old)
 	if err != nil {
 		return nil, fmt.Errorf("compare: old: %w", err)
@@ -72,13 +101,11 @@ func compare(old, now []byte, fields differ) ([]Change, error) {
 	kinds := slices.Collect(maps.Keys(before))
 	kinds = slices.AppendSeq(kinds, maps.Keys(after))
 	slices.Sort(kinds)
-	var changes []Change
+	var pairs []Pair
 	for _, kind := range slices.Compact(kinds) {
-		if changes, err = compareKind(changes, kind, before[kind], after[kind], fields); err != nil {
-			return nil, fmt.Errorf("compare: %w", err)
-		}
+		pairs = appendPairs(pairs, kind, before[kind], after[kind])
 	}
-	return changes, nil
+	return pairs, nil
 }
 
 func sections(canonical []byte) (map[string][][]byte, error) {
@@ -90,9 +117,9 @@ func sections(canonical []byte) (map[string][][]byte, error) {
 	return lines, err
 }
 
-// compareKind joins by id what is left between the lines that two snapshots have
+// appendPairs joins by id what is left between the lines that two snapshots have
 // in common at the start and at the end, which is most often next to nothing.
-func compareKind(changes []Change, kind string, old, now [][]byte, fields differ) ([]Change, error) {
+func appendPairs(pairs []Pair, kind string, old, now [][]byte) []Pair {
 	for len(old) > 0 && len(now) > 0 && bytes.Equal(old[0], now[0]) {
 		old, now = old[1:], now[1:]
 	}
@@ -110,28 +137,18 @@ func compareKind(changes []Change, kind string, old, now [][]byte, fields differ
 		delete(left, string(id))
 		switch {
 		case !known:
-			changes = append(changes, newChange(kind, line, Added))
+			pairs = append(pairs, Pair{Kind: kind, ID: string(id), Op: Added, New: line})
 		case !bytes.Equal(was, line):
-			c := newChange(kind, line, Changed)
-			var err error
-			if c.Fields, err = fields(was, line); err != nil {
-				return nil, fmt.Errorf("%s %s: %w", kind, c.ID, err)
-			}
-			changes = append(changes, c)
+			pairs = append(pairs, Pair{Kind: kind, ID: string(id), Op: Changed, Old: was, New: line})
 		}
 	}
 	for _, line := range old {
 		id, _ := stringField(line, "id")
 		if _, removed := left[string(id)]; removed {
-			changes = append(changes, newChange(kind, line, Removed))
+			pairs = append(pairs, Pair{Kind: kind, ID: string(id), Op: Removed, Old: line})
 		}
 	}
-	return changes, nil
-}
-
-func newChange(kind string, line []byte, op ChangeOp) Change {
-	id, _ := stringField(line, "id")
-	return Change{Kind: kind, ID: string(id), Name: NameOf(line), Op: op}
+	return pairs
 }
 
 // NameOf returns what people call the entity on a line of canonical bytes; empty
@@ -143,6 +160,12 @@ func NameOf(line []byte) string {
 		}
 	}
 	return ""
+}
+
+// IDOf returns the id of the entity on a line of canonical bytes.
+func IDOf(line []byte) string {
+	id, _ := stringField(line, "id")
+	return string(id)
 }
 
 func changedFields(old, now []byte) ([]string, error) {

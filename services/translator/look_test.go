@@ -1,6 +1,8 @@
 package translator_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -178,4 +180,66 @@ func idOf(tb testing.TB, canonical, text string) string {
 	}
 	tb.Fatalf("no line with %s in %s", text, canonical)
 	return ""
+}
+
+// TestADiffTellsValuesAndNoSecrets: what travels is what may be read; between revisions as of documents.
+func TestADiffTellsValuesAndNoSecrets(t *testing.T) {
+	p := startPlane(t, "g")
+	p.withSchemas(t, kong(t, "3.9.3", 100))
+	r := p.replica(t)
+	text := func(rate, password string) string {
+		return limited("orders", "rate: "+rate+"\n      password: "+password)
+	}
+	r.mustSubmit(config("g", "team", text("5", "planted-1")))
+	ask := &translatorv1.DiffConfigRequest{Group: "g", Source: "team", Documents: document("a.yaml", text("7", "planted-2"))}
+	want := []string{
+		`OPERATION_CHANGED plugin limit of service orders: config.password "" "" true`,
+		`OPERATION_CHANGED plugin limit of service orders: config.rate "5" "7" false`,
+	}
+	check := func(what string, answer *translatorv1.DiffConfigResponse, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, c := range answer.GetChanges() {
+			for _, f := range c.GetValues() {
+				got = append(got, fmt.Sprintf("%s %s: %s %q %q %t", c.GetOperation(), c.GetTitle(), f.GetPath(), f.GetOld(), f.GetNew(), f.GetSecret()))
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q", what, got)
+		}
+		if strings.Contains(answer.String(), "planted") {
+			t.Errorf("%s tells a secret: %v", what, answer)
+		}
+	}
+	eventually(t, "the replica knows the schemas", func() bool {
+		answer, err := r.DiffConfig(t.Context(), ask)
+		return err == nil && len(answer.GetWarnings()) == 0
+	})
+	answer, err := r.DiffConfig(t.Context(), ask)
+	check("of documents", answer, err)
+	r.mustSubmit(config("g", "team", text("7", "planted-2")))
+	answer, err = r.DiffConfig(t.Context(), &translatorv1.DiffConfigRequest{Group: "g", ToRevision: 2})
+	check("of a revision", answer, err)
+	if answer.GetRevision() != 1 || answer.GetToRevision() != 2 {
+		t.Errorf("compared %d with %d", answer.GetRevision(), answer.GetToRevision())
+	}
+	answer, err = r.DiffConfig(t.Context(), &translatorv1.DiffConfigRequest{Group: "g", ToRevision: 1, MaxChanges: 1})
+	if err != nil || answer.GetSummary().GetAdded() != 2 || len(answer.GetChanges()) != 1 || answer.GetRevision() != 0 {
+		t.Errorf("the first revision: %v, %v", answer, err)
+	}
+	back, err := r.DiffConfig(t.Context(), &translatorv1.DiffConfigRequest{Group: "g", Revision: 2, ToRevision: 1})
+	if err != nil || back.GetSummary().GetChanged() != 1 || back.GetRevision() != 2 {
+		t.Errorf("backwards: %v, %v", back, err)
+	}
+	_, err = r.DiffConfig(t.Context(), &translatorv1.DiffConfigRequest{Group: "g", ToRevision: 9})
+	wantFault(t, err, fault.Missing, "NO_SUCH_REVISION")
+	_, err = r.DiffConfig(t.Context(), &translatorv1.DiffConfigRequest{Group: "h", ToRevision: 1})
+	wantFault(t, err, fault.Missing, "NO_SUCH_GROUP")
+	for _, bad := range []*translatorv1.DiffConfigRequest{{Group: "g"}, {Group: "g", ToRevision: 1, Documents: ask.GetDocuments()}} {
+		_, err = r.DiffConfig(t.Context(), bad)
+		wantFault(t, err, fault.Invalid, "INVALID_REQUEST")
+	}
 }

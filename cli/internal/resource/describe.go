@@ -6,7 +6,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,7 +16,6 @@ import (
 	"github.com/silverback-gateway/silverback/cli/internal/show"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
-	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
 // Describe is the command that shows everything about one thing.
@@ -114,41 +112,5 @@ func describeRollout(ctx context.Context, a *app.App, group, name string) error 
 		return show.Message(a.Out, a.Flags.Output, answer)
 	}
 	rollout.Describe(a.Out, a, answer.GetRollout())
-	return nil
-}
-
-func describeRevision(ctx context.Context, a *app.App, group, name string) error {
-	number, err := strconv.ParseInt(name, 10, 64)
-	if group == "" || err != nil || number < 1 {
-		return fmt.Errorf("describe revision needs -g GROUP and the number of a revision")
-	}
-	translator, err := a.TranslatorClient()
-	if err != nil {
-		return err
-	}
-	answer, err := translator.GetRevision(ctx, &translatorv1.GetRevisionRequest{Group: group, Revision: number})
-	if err != nil {
-		return err
-	}
-	if a.Flags.Output != show.Table {
-		return show.Message(a.Out, a.Flags.Output, answer)
-	}
-	r := answer.GetRevision()
-	w := a.Out
-	show.Printf(w, "Revision:   %d of group %s\n", r.GetNumber(), r.GetGroup())
-	show.Printf(w, "Digest:     %s\n", r.GetDigest())
-	show.Printf(w, "Size:       %s, %s\n", show.Bytes(r.GetSizeBytes()), show.Count(entityCount(r), "entity", "entities"))
-	for _, k := range slices.Sorted(maps.Keys(r.GetEntities())) {
-		show.Printf(w, "            %d %s\n", r.GetEntities()[k], k)
-	}
-	c := r.GetChanges()
-	show.Printf(w, "Changes:    %d added, %d changed, %d removed\n", c.GetAdded(), c.GetChanged(), c.GetRemoved())
-	show.Printf(w, "Submitted:  %s by %s as source %q\n", show.Time(r.GetCreateTime()), r.GetAuthor(), r.GetSource())
-	if r.GetMessage() != "" {
-		show.Printf(w, "Message:    %s\n", r.GetMessage())
-	}
-	for _, s := range r.GetSources() {
-		show.Printf(w, "Source:     %s, %s\n", s.GetName(), show.Count(s.GetEntityCount(), "entity", "entities"))
-	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package submit
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -8,8 +9,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/changes"
 	"github.com/silverback-gateway/silverback/cli/internal/rollout"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/kit/rpc"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
@@ -55,6 +58,9 @@ Exit codes: 0 done; 1 error; 2 an invalid input, or with --wait not served by ev
 					return err
 				}
 			} else {
+				if !answer.GetUnchanged() {
+					listApplied(ctx, a, ask, to, answer, dryRun)
+				}
 				fmt.Fprintln(a.Out, sayApplied(answer, dryRun))
 			}
 			if !wait || dryRun || answer.GetRevision() == nil {
@@ -73,9 +79,28 @@ Exit codes: 0 done; 1 error; 2 an invalid input, or with --wait not served by ev
 	return cmd
 }
 
+// listApplied shows the first changes of a submission, in the words of diff. What was committed is committed: that nobody tells them is only said.
+func listApplied(ctx context.Context, a *app.App, ask *question, to target, answer *translatorv1.SubmitConfigResponse, dryRun bool) {
+	request := &translatorv1.DiffConfigRequest{Group: to.group, MaxChanges: changes.Few, ToRevision: answer.GetRevision().GetNumber()}
+	all := fmt.Sprintf("silverback diff -g %s --to-revision %d", to.group, request.GetToRevision())
+	if dryRun {
+		request = &translatorv1.DiffConfigRequest{Group: to.group, MaxChanges: changes.Few, Source: to.source, Documents: ask.documents}
+		all = "silverback diff with the same files"
+	}
+	difference, err := ask.translator.DiffConfig(ctx, request)
+	if err != nil {
+		fmt.Fprintf(a.Err, "warning: what changes cannot be shown: %s\n", show.Clean(rpc.Why(err)))
+		return
+	}
+	changes.List(a, difference)
+	if int64(len(difference.GetChanges())) < changes.Count(difference.GetSummary()) {
+		fmt.Fprintf(a.Out, "  all of them: %s\n", all)
+	}
+}
+
 // sayApplied tells in one line what became of a submission.
 func sayApplied(answer *translatorv1.SubmitConfigResponse, dryRun bool) string {
-	changes := Summary(answer.GetChanges())
+	summary := changes.Summary(answer.GetChanges())
 	revision := answer.GetRevision()
 	switch {
 	case answer.GetUnchanged() && revision == nil:
@@ -83,12 +108,7 @@ func sayApplied(answer *translatorv1.SubmitConfigResponse, dryRun bool) string {
 	case answer.GetUnchanged():
 		return fmt.Sprintf("unchanged: %s stays at revision %d (%s)", revision.GetGroup(), revision.GetNumber(), show.Digest(revision.GetDigest()))
 	case dryRun:
-		return fmt.Sprintf("dry run: %s; nothing was committed", changes)
+		return fmt.Sprintf("dry run: %s; nothing was committed", summary)
 	}
-	return fmt.Sprintf("%s: revision %d committed (%s): %s", revision.GetGroup(), revision.GetNumber(), show.Digest(revision.GetDigest()), changes)
-}
-
-// Summary prints how much changes: 2 added, 1 changed, 0 removed.
-func Summary(c *translatorv1.ChangeSummary) string {
-	return fmt.Sprintf("%d added, %d changed, %d removed", c.GetAdded(), c.GetChanged(), c.GetRemoved())
+	return fmt.Sprintf("%s: revision %d committed (%s): %s", revision.GetGroup(), revision.GetNumber(), show.Digest(revision.GetDigest()), summary)
 }

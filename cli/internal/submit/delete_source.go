@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/changes"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
@@ -46,7 +47,7 @@ func DeleteSource(a *app.App) *cobra.Command {
 				fmt.Fprintf(a.Out, "source %q deleted; it held no entities, revision %d stays\n", args[0], answer.GetRevision().GetNumber())
 				return nil
 			}
-			fmt.Fprintf(a.Out, "source %q deleted: revision %d committed: %s\n", args[0], answer.GetRevision().GetNumber(), Summary(answer.GetRevision().GetChanges()))
+			fmt.Fprintf(a.Out, "source %q deleted: revision %d committed: %s\n", args[0], answer.GetRevision().GetNumber(), changes.Summary(answer.GetRevision().GetChanges()))
 			return nil
 		},
 	}

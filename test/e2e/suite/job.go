@@ -14,7 +14,7 @@ func theMainJob(t *testing.T, f *Fleet) {
 
 	Want(t, f.CLI.Run(t, "status"), 0, "nothing submitted yet")
 	f.do(t, 1, nil, "rollout", "status") // nothing was ever decided
-	f.do(t, 2, says(`+ route "orders"`, "2 added, 0 changed, 0 removed"), "diff", "--non-zero-exit-code", file)
+	f.do(t, 2, says("+ route orders of service ", "2 added, 0 changed, 0 removed"), "diff", "--non-zero-exit-code", file)
 	f.apply(t, 0, says("revision 1 committed", "wave 1 of 2", "revision 1 is served by every online gateway of "+f.Group+" "+f.all()), append(message, file)...)
 	if err := f.serving(1); err != nil {
 		t.Errorf("apply --wait ended before: %v", err)
@@ -38,7 +38,7 @@ func theMainJob(t *testing.T, f *Fleet) {
 
 	edited := Write(t, "shop.yaml", Shop(f.Upstream, "orders", "refunds"))
 	t.Run("a changed file is a new revision", func(t *testing.T) {
-		f.do(t, 2, says(`+ route "refunds"`, "1 added, 0 changed, 0 removed"), "diff", "--non-zero-exit-code", edited)
+		f.do(t, 2, says("+ route refunds of service ", "1 added, 0 changed, 0 removed"), "diff", "--non-zero-exit-code", edited)
 		f.apply(t, 0, says("revision 2 committed", "1 added, 0 changed, 0 removed"), append(message, edited)...)
 		Routed(t, f.Gateways, "/orders", http.StatusOK)
 		Routed(t, f.Gateways, "/refunds", http.StatusOK)

@@ -2,7 +2,6 @@ package desired
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
@@ -60,50 +59,6 @@ func (d *Desk) Validate(ctx context.Context, group fleet.GroupID, source fleet.S
 		}
 	}
 	return m.snapshot, m.warnings, nil
-}
-
-// Difference is what a submission would change.
-type Difference struct {
-	Changes []snapshot.Change
-	Summary Summary
-	Against fleet.Revision // 0 is an empty group
-	Digest  fleet.Digest   // that the group would have
-
-	Warnings []compile.Problem
-}
-
-// Diff compares what documents would make of a group with one of its revisions; 0 is the newest.
-func (d *Desk) Diff(ctx context.Context, group fleet.GroupID, source fleet.SourceID, documents []compile.Document, against fleet.Revision) (Difference, error) {
-	now, warnings, err := d.Validate(ctx, group, source, documents)
-	if err != nil {
-		return Difference{}, err
-	}
-	var head *Revision
-	if against > 0 {
-		head, err = d.Revision(ctx, group, against)
-	} else {
-		var state State
-		state, err = d.Ledger.Read(ctx, group)
-		head = state.Head
-	}
-	if err != nil {
-		return Difference{}, err
-	}
-	diff := Difference{Digest: now.Digest(), Warnings: warnings}
-	if head != nil {
-		diff.Against = head.Number
-	}
-	if diff.Summary, err = d.summarize(ctx, head, now); err != nil || diff.Summary.None() {
-		return diff, err
-	}
-	before, err := d.before(ctx, head)
-	if err != nil {
-		return Difference{}, err
-	}
-	if diff.Changes, err = snapshot.Compare(before, now.Canonical()); err != nil {
-		return Difference{}, fmt.Errorf("compare snapshots: %w", err)
-	}
-	return diff, nil
 }
 
 // Revision returns a revision; 0 is the newest. One that is not there is a fault of kind Missing.

@@ -139,7 +139,7 @@ func (x RenderConfigRequest_Format) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RenderConfigRequest_Format.Descriptor instead.
 func (RenderConfigRequest_Format) EnumDescriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{12, 0}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{14, 0}
 }
 
 // One file of a submission.
@@ -600,7 +600,7 @@ func (x *ChangeSummary) GetRemoved() int64 {
 	return 0
 }
 
-// One entity that a change touches. Holds no values, since values may be secrets.
+// One entity that a change touches. Values that may be secret are not in it.
 type Change struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What happens to the entity.
@@ -612,7 +612,17 @@ type Change struct {
 	// The id.
 	Id string `protobuf:"bytes,4,opt,name=id,proto3" json:"id,omitempty"`
 	// The paths of the fields that differ, for a changed entity.
-	Fields        []string `protobuf:"bytes,5,rep,name=fields,proto3" json:"fields,omitempty"`
+	Fields []string `protobuf:"bytes,5,rep,name=fields,proto3" json:"fields,omitempty"`
+	// What people call it, by what it belongs to: "plugin rate-limiting of service orders".
+	// For people only: its words may change.
+	Title string `protobuf:"bytes,6,opt,name=title,proto3" json:"title,omitempty"`
+	// What it belongs to, and what that belongs to, the nearest first.
+	Parents []*NamedEntity `protobuf:"bytes,7,rep,name=parents,proto3" json:"parents,omitempty"`
+	// The fields that differ, with their values; of a new or removed entity those it has,
+	// without its id, its name and what it belongs to.
+	Values []*FieldChange `protobuf:"bytes,8,rep,name=values,proto3" json:"values,omitempty"`
+	// More fields differ than are told.
+	Cut           bool `protobuf:"varint,9,opt,name=cut,proto3" json:"cut,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -682,6 +692,190 @@ func (x *Change) GetFields() []string {
 	return nil
 }
 
+func (x *Change) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *Change) GetParents() []*NamedEntity {
+	if x != nil {
+		return x.Parents
+	}
+	return nil
+}
+
+func (x *Change) GetValues() []*FieldChange {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+func (x *Change) GetCut() bool {
+	if x != nil {
+		return x.Cut
+	}
+	return false
+}
+
+// One entity as others belong to it.
+type NamedEntity struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The kind in the singular.
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	// The natural name; empty when it has none.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// The id.
+	Id string `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
+	// What people call it.
+	Title         string `protobuf:"bytes,4,opt,name=title,proto3" json:"title,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NamedEntity) Reset() {
+	*x = NamedEntity{}
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NamedEntity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NamedEntity) ProtoMessage() {}
+
+func (x *NamedEntity) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NamedEntity.ProtoReflect.Descriptor instead.
+func (*NamedEntity) Descriptor() ([]byte, []int) {
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *NamedEntity) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *NamedEntity) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *NamedEntity) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *NamedEntity) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+// One field that differs.
+type FieldChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where it is, such as "config.minute". A list is one field.
+	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// The value before, as JSON; empty when there was none. Of a reference, what people call the entity.
+	Old string `protobuf:"bytes,2,opt,name=old,proto3" json:"old,omitempty"`
+	// The value after, as JSON; empty when there is none.
+	New string `protobuf:"bytes,3,opt,name=new,proto3" json:"new,omitempty"`
+	// The values are not told: a schema of the group's gateways marks them as encrypted or referenceable,
+	// none describes them, or they look like a secret.
+	Secret bool `protobuf:"varint,4,opt,name=secret,proto3" json:"secret,omitempty"`
+	// The values are not told: one has more than 16 KiB.
+	TooLong       bool `protobuf:"varint,5,opt,name=too_long,json=tooLong,proto3" json:"too_long,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FieldChange) Reset() {
+	*x = FieldChange{}
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FieldChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FieldChange) ProtoMessage() {}
+
+func (x *FieldChange) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FieldChange.ProtoReflect.Descriptor instead.
+func (*FieldChange) Descriptor() ([]byte, []int) {
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *FieldChange) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *FieldChange) GetOld() string {
+	if x != nil {
+		return x.Old
+	}
+	return ""
+}
+
+func (x *FieldChange) GetNew() string {
+	if x != nil {
+		return x.New
+	}
+	return ""
+}
+
+func (x *FieldChange) GetSecret() bool {
+	if x != nil {
+		return x.Secret
+	}
+	return false
+}
+
+func (x *FieldChange) GetTooLong() bool {
+	if x != nil {
+		return x.TooLong
+	}
+	return false
+}
+
 // Submits a source.
 type SubmitConfigRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -716,7 +910,7 @@ type SubmitConfigRequest struct {
 
 func (x *SubmitConfigRequest) Reset() {
 	*x = SubmitConfigRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[6]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -728,7 +922,7 @@ func (x *SubmitConfigRequest) String() string {
 func (*SubmitConfigRequest) ProtoMessage() {}
 
 func (x *SubmitConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[6]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -741,7 +935,7 @@ func (x *SubmitConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitConfigRequest.ProtoReflect.Descriptor instead.
 func (*SubmitConfigRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{6}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SubmitConfigRequest) GetGroup() string {
@@ -833,7 +1027,7 @@ type SubmitConfigResponse struct {
 
 func (x *SubmitConfigResponse) Reset() {
 	*x = SubmitConfigResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[7]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -845,7 +1039,7 @@ func (x *SubmitConfigResponse) String() string {
 func (*SubmitConfigResponse) ProtoMessage() {}
 
 func (x *SubmitConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[7]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -858,7 +1052,7 @@ func (x *SubmitConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitConfigResponse.ProtoReflect.Descriptor instead.
 func (*SubmitConfigResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{7}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SubmitConfigResponse) GetRevision() *Revision {
@@ -904,7 +1098,7 @@ type ValidateConfigRequest struct {
 
 func (x *ValidateConfigRequest) Reset() {
 	*x = ValidateConfigRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[8]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -916,7 +1110,7 @@ func (x *ValidateConfigRequest) String() string {
 func (*ValidateConfigRequest) ProtoMessage() {}
 
 func (x *ValidateConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[8]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -929,7 +1123,7 @@ func (x *ValidateConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateConfigRequest.ProtoReflect.Descriptor instead.
 func (*ValidateConfigRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{8}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ValidateConfigRequest) GetGroup() string {
@@ -970,7 +1164,7 @@ type ValidateConfigResponse struct {
 
 func (x *ValidateConfigResponse) Reset() {
 	*x = ValidateConfigResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[9]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -982,7 +1176,7 @@ func (x *ValidateConfigResponse) String() string {
 func (*ValidateConfigResponse) ProtoMessage() {}
 
 func (x *ValidateConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[9]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -995,7 +1189,7 @@ func (x *ValidateConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateConfigResponse.ProtoReflect.Descriptor instead.
 func (*ValidateConfigResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{9}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ValidateConfigResponse) GetProblems() []*v1.Problem {
@@ -1026,24 +1220,30 @@ func (x *ValidateConfigResponse) GetWarnings() []*v1.Problem {
 	return nil
 }
 
-// Asks for a difference.
+// Asks for a difference: of what documents would make of the group from one of its
+// revisions, or between two revisions.
 type DiffConfigRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The group.
 	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
-	// The source they would be; empty is "default".
+	// The source they would be; empty is "default". Not with to_revision.
 	Source string `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
-	// The documents.
+	// The documents; none with to_revision, and at least one without.
 	Documents []*Document `protobuf:"bytes,3,rep,name=documents,proto3" json:"documents,omitempty"`
-	// Compare with this revision; 0 is the newest.
-	Revision      int64 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Compare with this revision; 0 is the newest. With to_revision 0 is the one before that,
+	// which for revision 1 is the empty group.
+	Revision int64 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Compare with this revision in place of documents; 0 is none.
+	ToRevision int64 `protobuf:"varint,5,opt,name=to_revision,json=toRevision,proto3" json:"to_revision,omitempty"`
+	// How many changes to tell; 0 is 1000, and more than 100000 is 100000.
+	MaxChanges    int32 `protobuf:"varint,6,opt,name=max_changes,json=maxChanges,proto3" json:"max_changes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DiffConfigRequest) Reset() {
 	*x = DiffConfigRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[10]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1055,7 +1255,7 @@ func (x *DiffConfigRequest) String() string {
 func (*DiffConfigRequest) ProtoMessage() {}
 
 func (x *DiffConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[10]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1068,7 +1268,7 @@ func (x *DiffConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiffConfigRequest.ProtoReflect.Descriptor instead.
 func (*DiffConfigRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{10}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DiffConfigRequest) GetGroup() string {
@@ -1099,27 +1299,44 @@ func (x *DiffConfigRequest) GetRevision() int64 {
 	return 0
 }
 
-// What a submission would change.
+func (x *DiffConfigRequest) GetToRevision() int64 {
+	if x != nil {
+		return x.ToRevision
+	}
+	return 0
+}
+
+func (x *DiffConfigRequest) GetMaxChanges() int32 {
+	if x != nil {
+		return x.MaxChanges
+	}
+	return 0
+}
+
+// What a submission would change, or what differs between two revisions.
 type DiffConfigResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// By kind and name; at most 1000.
+	// By kind and name; at most as many as asked for. Values are told up to 32 MiB in all;
+	// changes after that say that they are cut.
 	Changes []*Change `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
 	// How many in all.
 	Summary *ChangeSummary `protobuf:"bytes,2,opt,name=summary,proto3" json:"summary,omitempty"`
-	// The revision compared with; 0 when the group has none.
+	// The revision compared with; 0 is an empty group.
 	Revision int64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
-	// The digest that the group would have.
+	// The digest that the group would have, or has at to_revision.
 	Digest string `protobuf:"bytes,4,opt,name=digest,proto3" json:"digest,omitempty"`
 	// What is worth knowing and stops nothing here; also what SubmitConfig would be
 	// refused for without allow_shrink.
-	Warnings      []*v1.Problem `protobuf:"bytes,5,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	Warnings []*v1.Problem `protobuf:"bytes,5,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// The revision that was compared in place of documents.
+	ToRevision    int64 `protobuf:"varint,6,opt,name=to_revision,json=toRevision,proto3" json:"to_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DiffConfigResponse) Reset() {
 	*x = DiffConfigResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[11]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1131,7 +1348,7 @@ func (x *DiffConfigResponse) String() string {
 func (*DiffConfigResponse) ProtoMessage() {}
 
 func (x *DiffConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[11]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1144,7 +1361,7 @@ func (x *DiffConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiffConfigResponse.ProtoReflect.Descriptor instead.
 func (*DiffConfigResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{11}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DiffConfigResponse) GetChanges() []*Change {
@@ -1182,6 +1399,13 @@ func (x *DiffConfigResponse) GetWarnings() []*v1.Problem {
 	return nil
 }
 
+func (x *DiffConfigResponse) GetToRevision() int64 {
+	if x != nil {
+		return x.ToRevision
+	}
+	return 0
+}
+
 // Asks what the translator makes of documents.
 type RenderConfigRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1195,7 +1419,7 @@ type RenderConfigRequest struct {
 
 func (x *RenderConfigRequest) Reset() {
 	*x = RenderConfigRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[12]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1207,7 +1431,7 @@ func (x *RenderConfigRequest) String() string {
 func (*RenderConfigRequest) ProtoMessage() {}
 
 func (x *RenderConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[12]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1220,7 +1444,7 @@ func (x *RenderConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenderConfigRequest.ProtoReflect.Descriptor instead.
 func (*RenderConfigRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{12}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RenderConfigRequest) GetDocuments() []*Document {
@@ -1250,7 +1474,7 @@ type RenderConfigResponse struct {
 
 func (x *RenderConfigResponse) Reset() {
 	*x = RenderConfigResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[13]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1262,7 +1486,7 @@ func (x *RenderConfigResponse) String() string {
 func (*RenderConfigResponse) ProtoMessage() {}
 
 func (x *RenderConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[13]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1275,7 +1499,7 @@ func (x *RenderConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenderConfigResponse.ProtoReflect.Descriptor instead.
 func (*RenderConfigResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{13}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RenderConfigResponse) GetContent() []byte {
@@ -1313,7 +1537,7 @@ type DeleteSourceRequest struct {
 
 func (x *DeleteSourceRequest) Reset() {
 	*x = DeleteSourceRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[14]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1325,7 +1549,7 @@ func (x *DeleteSourceRequest) String() string {
 func (*DeleteSourceRequest) ProtoMessage() {}
 
 func (x *DeleteSourceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[14]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1338,7 +1562,7 @@ func (x *DeleteSourceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSourceRequest.ProtoReflect.Descriptor instead.
 func (*DeleteSourceRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{14}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DeleteSourceRequest) GetGroup() string {
@@ -1396,7 +1620,7 @@ type DeleteSourceResponse struct {
 
 func (x *DeleteSourceResponse) Reset() {
 	*x = DeleteSourceResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[15]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1408,7 +1632,7 @@ func (x *DeleteSourceResponse) String() string {
 func (*DeleteSourceResponse) ProtoMessage() {}
 
 func (x *DeleteSourceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[15]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1421,7 +1645,7 @@ func (x *DeleteSourceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSourceResponse.ProtoReflect.Descriptor instead.
 func (*DeleteSourceResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{15}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DeleteSourceResponse) GetRevision() *Revision {
@@ -1451,7 +1675,7 @@ type GetSourceRequest struct {
 
 func (x *GetSourceRequest) Reset() {
 	*x = GetSourceRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[16]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1463,7 +1687,7 @@ func (x *GetSourceRequest) String() string {
 func (*GetSourceRequest) ProtoMessage() {}
 
 func (x *GetSourceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[16]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1476,7 +1700,7 @@ func (x *GetSourceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSourceRequest.ProtoReflect.Descriptor instead.
 func (*GetSourceRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{16}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetSourceRequest) GetGroup() string {
@@ -1504,7 +1728,7 @@ type GetSourceResponse struct {
 
 func (x *GetSourceResponse) Reset() {
 	*x = GetSourceResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[17]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1516,7 +1740,7 @@ func (x *GetSourceResponse) String() string {
 func (*GetSourceResponse) ProtoMessage() {}
 
 func (x *GetSourceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[17]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1529,7 +1753,7 @@ func (x *GetSourceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSourceResponse.ProtoReflect.Descriptor instead.
 func (*GetSourceResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{17}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetSourceResponse) GetSource() *Source {
@@ -1554,7 +1778,7 @@ type ListSourcesRequest struct {
 
 func (x *ListSourcesRequest) Reset() {
 	*x = ListSourcesRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[18]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1566,7 +1790,7 @@ func (x *ListSourcesRequest) String() string {
 func (*ListSourcesRequest) ProtoMessage() {}
 
 func (x *ListSourcesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[18]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1579,7 +1803,7 @@ func (x *ListSourcesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSourcesRequest.ProtoReflect.Descriptor instead.
 func (*ListSourcesRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{18}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListSourcesRequest) GetGroup() string {
@@ -1616,7 +1840,7 @@ type ListSourcesResponse struct {
 
 func (x *ListSourcesResponse) Reset() {
 	*x = ListSourcesResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[19]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1628,7 +1852,7 @@ func (x *ListSourcesResponse) String() string {
 func (*ListSourcesResponse) ProtoMessage() {}
 
 func (x *ListSourcesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[19]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1641,7 +1865,7 @@ func (x *ListSourcesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSourcesResponse.ProtoReflect.Descriptor instead.
 func (*ListSourcesResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{19}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListSourcesResponse) GetSources() []*Source {
@@ -1671,7 +1895,7 @@ type GetRevisionRequest struct {
 
 func (x *GetRevisionRequest) Reset() {
 	*x = GetRevisionRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[20]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1683,7 +1907,7 @@ func (x *GetRevisionRequest) String() string {
 func (*GetRevisionRequest) ProtoMessage() {}
 
 func (x *GetRevisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[20]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1696,7 +1920,7 @@ func (x *GetRevisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRevisionRequest.ProtoReflect.Descriptor instead.
 func (*GetRevisionRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{20}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetRevisionRequest) GetGroup() string {
@@ -1724,7 +1948,7 @@ type GetRevisionResponse struct {
 
 func (x *GetRevisionResponse) Reset() {
 	*x = GetRevisionResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[21]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1736,7 +1960,7 @@ func (x *GetRevisionResponse) String() string {
 func (*GetRevisionResponse) ProtoMessage() {}
 
 func (x *GetRevisionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[21]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1749,7 +1973,7 @@ func (x *GetRevisionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRevisionResponse.ProtoReflect.Descriptor instead.
 func (*GetRevisionResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{21}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetRevisionResponse) GetRevision() *Revision {
@@ -1774,7 +1998,7 @@ type ListRevisionsRequest struct {
 
 func (x *ListRevisionsRequest) Reset() {
 	*x = ListRevisionsRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[22]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1786,7 +2010,7 @@ func (x *ListRevisionsRequest) String() string {
 func (*ListRevisionsRequest) ProtoMessage() {}
 
 func (x *ListRevisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[22]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1799,7 +2023,7 @@ func (x *ListRevisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRevisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListRevisionsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{22}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListRevisionsRequest) GetGroup() string {
@@ -1836,7 +2060,7 @@ type ListRevisionsResponse struct {
 
 func (x *ListRevisionsResponse) Reset() {
 	*x = ListRevisionsResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[23]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1848,7 +2072,7 @@ func (x *ListRevisionsResponse) String() string {
 func (*ListRevisionsResponse) ProtoMessage() {}
 
 func (x *ListRevisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[23]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1861,7 +2085,7 @@ func (x *ListRevisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRevisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListRevisionsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{23}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListRevisionsResponse) GetRevisions() []*Revision {
@@ -1891,7 +2115,7 @@ type WatchRevisionsRequest struct {
 
 func (x *WatchRevisionsRequest) Reset() {
 	*x = WatchRevisionsRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[24]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1903,7 +2127,7 @@ func (x *WatchRevisionsRequest) String() string {
 func (*WatchRevisionsRequest) ProtoMessage() {}
 
 func (x *WatchRevisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[24]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1916,7 +2140,7 @@ func (x *WatchRevisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRevisionsRequest.ProtoReflect.Descriptor instead.
 func (*WatchRevisionsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{24}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *WatchRevisionsRequest) GetGroup() string {
@@ -1951,7 +2175,7 @@ type WatchRevisionsResponse struct {
 
 func (x *WatchRevisionsResponse) Reset() {
 	*x = WatchRevisionsResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[25]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1963,7 +2187,7 @@ func (x *WatchRevisionsResponse) String() string {
 func (*WatchRevisionsResponse) ProtoMessage() {}
 
 func (x *WatchRevisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[25]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1976,7 +2200,7 @@ func (x *WatchRevisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRevisionsResponse.ProtoReflect.Descriptor instead.
 func (*WatchRevisionsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{25}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *WatchRevisionsResponse) GetEvent() isWatchRevisionsResponse_Event {
@@ -2056,7 +2280,7 @@ type GetSnapshotRequest struct {
 
 func (x *GetSnapshotRequest) Reset() {
 	*x = GetSnapshotRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[26]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2068,7 +2292,7 @@ func (x *GetSnapshotRequest) String() string {
 func (*GetSnapshotRequest) ProtoMessage() {}
 
 func (x *GetSnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[26]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2081,7 +2305,7 @@ func (x *GetSnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSnapshotRequest.ProtoReflect.Descriptor instead.
 func (*GetSnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{26}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GetSnapshotRequest) GetGroup() string {
@@ -2125,7 +2349,7 @@ type GetSnapshotResponse struct {
 
 func (x *GetSnapshotResponse) Reset() {
 	*x = GetSnapshotResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[27]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2137,7 +2361,7 @@ func (x *GetSnapshotResponse) String() string {
 func (*GetSnapshotResponse) ProtoMessage() {}
 
 func (x *GetSnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[27]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2150,7 +2374,7 @@ func (x *GetSnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSnapshotResponse.ProtoReflect.Descriptor instead.
 func (*GetSnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{27}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetSnapshotResponse) GetRevision() *Revision {
@@ -2182,7 +2406,7 @@ type EntityRef struct {
 
 func (x *EntityRef) Reset() {
 	*x = EntityRef{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[28]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2194,7 +2418,7 @@ func (x *EntityRef) String() string {
 func (*EntityRef) ProtoMessage() {}
 
 func (x *EntityRef) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[28]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2207,7 +2431,7 @@ func (x *EntityRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EntityRef.ProtoReflect.Descriptor instead.
 func (*EntityRef) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{28}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *EntityRef) GetKind() string {
@@ -2246,7 +2470,7 @@ type LocateEntitiesRequest struct {
 
 func (x *LocateEntitiesRequest) Reset() {
 	*x = LocateEntitiesRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[29]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2258,7 +2482,7 @@ func (x *LocateEntitiesRequest) String() string {
 func (*LocateEntitiesRequest) ProtoMessage() {}
 
 func (x *LocateEntitiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[29]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2271,7 +2495,7 @@ func (x *LocateEntitiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocateEntitiesRequest.ProtoReflect.Descriptor instead.
 func (*LocateEntitiesRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{29}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *LocateEntitiesRequest) GetGroup() string {
@@ -2306,7 +2530,7 @@ type LocateEntitiesResponse struct {
 
 func (x *LocateEntitiesResponse) Reset() {
 	*x = LocateEntitiesResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[30]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2318,7 +2542,7 @@ func (x *LocateEntitiesResponse) String() string {
 func (*LocateEntitiesResponse) ProtoMessage() {}
 
 func (x *LocateEntitiesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[30]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2331,7 +2555,7 @@ func (x *LocateEntitiesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocateEntitiesResponse.ProtoReflect.Descriptor instead.
 func (*LocateEntitiesResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{30}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *LocateEntitiesResponse) GetOrigins() []*LocateEntitiesResponse_Origin {
@@ -2350,7 +2574,7 @@ type WatchRevisionsResponse_Listing struct {
 
 func (x *WatchRevisionsResponse_Listing) Reset() {
 	*x = WatchRevisionsResponse_Listing{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[33]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2362,7 +2586,7 @@ func (x *WatchRevisionsResponse_Listing) String() string {
 func (*WatchRevisionsResponse_Listing) ProtoMessage() {}
 
 func (x *WatchRevisionsResponse_Listing) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[33]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2375,7 +2599,7 @@ func (x *WatchRevisionsResponse_Listing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRevisionsResponse_Listing.ProtoReflect.Descriptor instead.
 func (*WatchRevisionsResponse_Listing) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{25, 0}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{27, 0}
 }
 
 // Everything up to here was sent.
@@ -2389,7 +2613,7 @@ type WatchRevisionsResponse_Synced struct {
 
 func (x *WatchRevisionsResponse_Synced) Reset() {
 	*x = WatchRevisionsResponse_Synced{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[34]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2401,7 +2625,7 @@ func (x *WatchRevisionsResponse_Synced) String() string {
 func (*WatchRevisionsResponse_Synced) ProtoMessage() {}
 
 func (x *WatchRevisionsResponse_Synced) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[34]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2414,7 +2638,7 @@ func (x *WatchRevisionsResponse_Synced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRevisionsResponse_Synced.ProtoReflect.Descriptor instead.
 func (*WatchRevisionsResponse_Synced) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{25, 1}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{27, 1}
 }
 
 func (x *WatchRevisionsResponse_Synced) GetResumeToken() string {
@@ -2441,7 +2665,7 @@ type LocateEntitiesResponse_Origin struct {
 
 func (x *LocateEntitiesResponse_Origin) Reset() {
 	*x = LocateEntitiesResponse_Origin{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[35]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2453,7 +2677,7 @@ func (x *LocateEntitiesResponse_Origin) String() string {
 func (*LocateEntitiesResponse_Origin) ProtoMessage() {}
 
 func (x *LocateEntitiesResponse_Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[35]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2466,7 +2690,7 @@ func (x *LocateEntitiesResponse_Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocateEntitiesResponse_Origin.ProtoReflect.Descriptor instead.
 func (*LocateEntitiesResponse_Origin) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{30, 0}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{32, 0}
 }
 
 func (x *LocateEntitiesResponse_Origin) GetEntity() *EntityRef {
@@ -2545,18 +2769,33 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\rChangeSummary\x12\x14\n" +
 	"\x05added\x18\x01 \x01(\x03R\x05added\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\x03R\achanged\x12\x18\n" +
-	"\aremoved\x18\x03 \x01(\x03R\aremoved\"\x8d\x02\n" +
+	"\aremoved\x18\x03 \x01(\x03R\aremoved\"\xb5\x03\n" +
 	"\x06Change\x12H\n" +
 	"\toperation\x18\x01 \x01(\x0e2*.silverback.translator.v1.Change.OperationR\toperation\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02id\x18\x04 \x01(\tR\x02id\x12\x16\n" +
-	"\x06fields\x18\x05 \x03(\tR\x06fields\"i\n" +
+	"\x06fields\x18\x05 \x03(\tR\x06fields\x12\x14\n" +
+	"\x05title\x18\x06 \x01(\tR\x05title\x12?\n" +
+	"\aparents\x18\a \x03(\v2%.silverback.translator.v1.NamedEntityR\aparents\x12=\n" +
+	"\x06values\x18\b \x03(\v2%.silverback.translator.v1.FieldChangeR\x06values\x12\x10\n" +
+	"\x03cut\x18\t \x01(\bR\x03cut\"i\n" +
 	"\tOperation\x12\x19\n" +
 	"\x15OPERATION_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fOPERATION_ADDED\x10\x01\x12\x15\n" +
 	"\x11OPERATION_CHANGED\x10\x02\x12\x15\n" +
-	"\x11OPERATION_REMOVED\x10\x03\"\xbb\x03\n" +
+	"\x11OPERATION_REMOVED\x10\x03\"[\n" +
+	"\vNamedEntity\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x0e\n" +
+	"\x02id\x18\x03 \x01(\tR\x02id\x12\x14\n" +
+	"\x05title\x18\x04 \x01(\tR\x05title\"x\n" +
+	"\vFieldChange\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x10\n" +
+	"\x03old\x18\x02 \x01(\tR\x03old\x12\x10\n" +
+	"\x03new\x18\x03 \x01(\tR\x03new\x12\x16\n" +
+	"\x06secret\x18\x04 \x01(\bR\x06secret\x12\x19\n" +
+	"\btoo_long\x18\x05 \x01(\bR\atooLong\"\xbb\x03\n" +
 	"\x13SubmitConfigRequest\x12\x1d\n" +
 	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12M\n" +
@@ -2586,18 +2825,24 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\bwarnings\x18\x04 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bwarnings\x1a;\n" +
 	"\rEntitiesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xbe\x01\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x90\x02\n" +
 	"\x11DiffConfigRequest\x12\x1d\n" +
 	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x16\n" +
-	"\x06source\x18\x02 \x01(\tR\x06source\x12M\n" +
-	"\tdocuments\x18\x03 \x03(\v2\".silverback.translator.v1.DocumentB\v\xbaH\b\x92\x01\x05\b\x01\x10\x90NR\tdocuments\x12#\n" +
-	"\brevision\x18\x04 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\brevision\"\x81\x02\n" +
+	"\x06source\x18\x02 \x01(\tR\x06source\x12K\n" +
+	"\tdocuments\x18\x03 \x03(\v2\".silverback.translator.v1.DocumentB\t\xbaH\x06\x92\x01\x03\x10\x90NR\tdocuments\x12#\n" +
+	"\brevision\x18\x04 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\brevision\x12(\n" +
+	"\vto_revision\x18\x05 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\n" +
+	"toRevision\x12(\n" +
+	"\vmax_changes\x18\x06 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\n" +
+	"maxChanges\"\xa2\x02\n" +
 	"\x12DiffConfigResponse\x12:\n" +
 	"\achanges\x18\x01 \x03(\v2 .silverback.translator.v1.ChangeR\achanges\x12A\n" +
 	"\asummary\x18\x02 \x01(\v2'.silverback.translator.v1.ChangeSummaryR\asummary\x12\x1a\n" +
 	"\brevision\x18\x03 \x01(\x03R\brevision\x12\x16\n" +
 	"\x06digest\x18\x04 \x01(\tR\x06digest\x128\n" +
-	"\bwarnings\x18\x05 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bwarnings\"\x8c\x02\n" +
+	"\bwarnings\x18\x05 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bwarnings\x12\x1f\n" +
+	"\vto_revision\x18\x06 \x01(\x03R\n" +
+	"toRevision\"\x8c\x02\n" +
 	"\x13RenderConfigRequest\x12M\n" +
 	"\tdocuments\x18\x01 \x03(\v2\".silverback.translator.v1.DocumentB\v\xbaH\b\x92\x01\x05\b\x01\x10\x90NR\tdocuments\x12L\n" +
 	"\x06format\x18\x02 \x01(\x0e24.silverback.translator.v1.RenderConfigRequest.FormatR\x06format\"X\n" +
@@ -2710,7 +2955,7 @@ func file_silverback_translator_v1_translator_proto_rawDescGZIP() []byte {
 }
 
 var file_silverback_translator_v1_translator_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_silverback_translator_v1_translator_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_silverback_translator_v1_translator_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_silverback_translator_v1_translator_proto_goTypes = []any{
 	(Change_Operation)(0),                  // 0: silverback.translator.v1.Change.Operation
 	(RenderConfigRequest_Format)(0),        // 1: silverback.translator.v1.RenderConfigRequest.Format
@@ -2720,102 +2965,106 @@ var file_silverback_translator_v1_translator_proto_goTypes = []any{
 	(*Source)(nil),                         // 5: silverback.translator.v1.Source
 	(*ChangeSummary)(nil),                  // 6: silverback.translator.v1.ChangeSummary
 	(*Change)(nil),                         // 7: silverback.translator.v1.Change
-	(*SubmitConfigRequest)(nil),            // 8: silverback.translator.v1.SubmitConfigRequest
-	(*SubmitConfigResponse)(nil),           // 9: silverback.translator.v1.SubmitConfigResponse
-	(*ValidateConfigRequest)(nil),          // 10: silverback.translator.v1.ValidateConfigRequest
-	(*ValidateConfigResponse)(nil),         // 11: silverback.translator.v1.ValidateConfigResponse
-	(*DiffConfigRequest)(nil),              // 12: silverback.translator.v1.DiffConfigRequest
-	(*DiffConfigResponse)(nil),             // 13: silverback.translator.v1.DiffConfigResponse
-	(*RenderConfigRequest)(nil),            // 14: silverback.translator.v1.RenderConfigRequest
-	(*RenderConfigResponse)(nil),           // 15: silverback.translator.v1.RenderConfigResponse
-	(*DeleteSourceRequest)(nil),            // 16: silverback.translator.v1.DeleteSourceRequest
-	(*DeleteSourceResponse)(nil),           // 17: silverback.translator.v1.DeleteSourceResponse
-	(*GetSourceRequest)(nil),               // 18: silverback.translator.v1.GetSourceRequest
-	(*GetSourceResponse)(nil),              // 19: silverback.translator.v1.GetSourceResponse
-	(*ListSourcesRequest)(nil),             // 20: silverback.translator.v1.ListSourcesRequest
-	(*ListSourcesResponse)(nil),            // 21: silverback.translator.v1.ListSourcesResponse
-	(*GetRevisionRequest)(nil),             // 22: silverback.translator.v1.GetRevisionRequest
-	(*GetRevisionResponse)(nil),            // 23: silverback.translator.v1.GetRevisionResponse
-	(*ListRevisionsRequest)(nil),           // 24: silverback.translator.v1.ListRevisionsRequest
-	(*ListRevisionsResponse)(nil),          // 25: silverback.translator.v1.ListRevisionsResponse
-	(*WatchRevisionsRequest)(nil),          // 26: silverback.translator.v1.WatchRevisionsRequest
-	(*WatchRevisionsResponse)(nil),         // 27: silverback.translator.v1.WatchRevisionsResponse
-	(*GetSnapshotRequest)(nil),             // 28: silverback.translator.v1.GetSnapshotRequest
-	(*GetSnapshotResponse)(nil),            // 29: silverback.translator.v1.GetSnapshotResponse
-	(*EntityRef)(nil),                      // 30: silverback.translator.v1.EntityRef
-	(*LocateEntitiesRequest)(nil),          // 31: silverback.translator.v1.LocateEntitiesRequest
-	(*LocateEntitiesResponse)(nil),         // 32: silverback.translator.v1.LocateEntitiesResponse
-	nil,                                    // 33: silverback.translator.v1.Revision.EntitiesEntry
-	nil,                                    // 34: silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
-	(*WatchRevisionsResponse_Listing)(nil), // 35: silverback.translator.v1.WatchRevisionsResponse.Listing
-	(*WatchRevisionsResponse_Synced)(nil),  // 36: silverback.translator.v1.WatchRevisionsResponse.Synced
-	(*LocateEntitiesResponse_Origin)(nil),  // 37: silverback.translator.v1.LocateEntitiesResponse.Origin
-	(*timestamppb.Timestamp)(nil),          // 38: google.protobuf.Timestamp
-	(*v1.Problem)(nil),                     // 39: silverback.fleet.v1.Problem
+	(*NamedEntity)(nil),                    // 8: silverback.translator.v1.NamedEntity
+	(*FieldChange)(nil),                    // 9: silverback.translator.v1.FieldChange
+	(*SubmitConfigRequest)(nil),            // 10: silverback.translator.v1.SubmitConfigRequest
+	(*SubmitConfigResponse)(nil),           // 11: silverback.translator.v1.SubmitConfigResponse
+	(*ValidateConfigRequest)(nil),          // 12: silverback.translator.v1.ValidateConfigRequest
+	(*ValidateConfigResponse)(nil),         // 13: silverback.translator.v1.ValidateConfigResponse
+	(*DiffConfigRequest)(nil),              // 14: silverback.translator.v1.DiffConfigRequest
+	(*DiffConfigResponse)(nil),             // 15: silverback.translator.v1.DiffConfigResponse
+	(*RenderConfigRequest)(nil),            // 16: silverback.translator.v1.RenderConfigRequest
+	(*RenderConfigResponse)(nil),           // 17: silverback.translator.v1.RenderConfigResponse
+	(*DeleteSourceRequest)(nil),            // 18: silverback.translator.v1.DeleteSourceRequest
+	(*DeleteSourceResponse)(nil),           // 19: silverback.translator.v1.DeleteSourceResponse
+	(*GetSourceRequest)(nil),               // 20: silverback.translator.v1.GetSourceRequest
+	(*GetSourceResponse)(nil),              // 21: silverback.translator.v1.GetSourceResponse
+	(*ListSourcesRequest)(nil),             // 22: silverback.translator.v1.ListSourcesRequest
+	(*ListSourcesResponse)(nil),            // 23: silverback.translator.v1.ListSourcesResponse
+	(*GetRevisionRequest)(nil),             // 24: silverback.translator.v1.GetRevisionRequest
+	(*GetRevisionResponse)(nil),            // 25: silverback.translator.v1.GetRevisionResponse
+	(*ListRevisionsRequest)(nil),           // 26: silverback.translator.v1.ListRevisionsRequest
+	(*ListRevisionsResponse)(nil),          // 27: silverback.translator.v1.ListRevisionsResponse
+	(*WatchRevisionsRequest)(nil),          // 28: silverback.translator.v1.WatchRevisionsRequest
+	(*WatchRevisionsResponse)(nil),         // 29: silverback.translator.v1.WatchRevisionsResponse
+	(*GetSnapshotRequest)(nil),             // 30: silverback.translator.v1.GetSnapshotRequest
+	(*GetSnapshotResponse)(nil),            // 31: silverback.translator.v1.GetSnapshotResponse
+	(*EntityRef)(nil),                      // 32: silverback.translator.v1.EntityRef
+	(*LocateEntitiesRequest)(nil),          // 33: silverback.translator.v1.LocateEntitiesRequest
+	(*LocateEntitiesResponse)(nil),         // 34: silverback.translator.v1.LocateEntitiesResponse
+	nil,                                    // 35: silverback.translator.v1.Revision.EntitiesEntry
+	nil,                                    // 36: silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
+	(*WatchRevisionsResponse_Listing)(nil), // 37: silverback.translator.v1.WatchRevisionsResponse.Listing
+	(*WatchRevisionsResponse_Synced)(nil),  // 38: silverback.translator.v1.WatchRevisionsResponse.Synced
+	(*LocateEntitiesResponse_Origin)(nil),  // 39: silverback.translator.v1.LocateEntitiesResponse.Origin
+	(*timestamppb.Timestamp)(nil),          // 40: google.protobuf.Timestamp
+	(*v1.Problem)(nil),                     // 41: silverback.fleet.v1.Problem
 }
 var file_silverback_translator_v1_translator_proto_depIdxs = []int32{
-	33, // 0: silverback.translator.v1.Revision.entities:type_name -> silverback.translator.v1.Revision.EntitiesEntry
+	35, // 0: silverback.translator.v1.Revision.entities:type_name -> silverback.translator.v1.Revision.EntitiesEntry
 	4,  // 1: silverback.translator.v1.Revision.sources:type_name -> silverback.translator.v1.SourceRef
-	38, // 2: silverback.translator.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
+	40, // 2: silverback.translator.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
 	6,  // 3: silverback.translator.v1.Revision.changes:type_name -> silverback.translator.v1.ChangeSummary
-	38, // 4: silverback.translator.v1.Source.update_time:type_name -> google.protobuf.Timestamp
+	40, // 4: silverback.translator.v1.Source.update_time:type_name -> google.protobuf.Timestamp
 	0,  // 5: silverback.translator.v1.Change.operation:type_name -> silverback.translator.v1.Change.Operation
-	2,  // 6: silverback.translator.v1.SubmitConfigRequest.documents:type_name -> silverback.translator.v1.Document
-	3,  // 7: silverback.translator.v1.SubmitConfigResponse.revision:type_name -> silverback.translator.v1.Revision
-	6,  // 8: silverback.translator.v1.SubmitConfigResponse.changes:type_name -> silverback.translator.v1.ChangeSummary
-	39, // 9: silverback.translator.v1.SubmitConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
-	2,  // 10: silverback.translator.v1.ValidateConfigRequest.documents:type_name -> silverback.translator.v1.Document
-	39, // 11: silverback.translator.v1.ValidateConfigResponse.problems:type_name -> silverback.fleet.v1.Problem
-	34, // 12: silverback.translator.v1.ValidateConfigResponse.entities:type_name -> silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
-	39, // 13: silverback.translator.v1.ValidateConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
-	2,  // 14: silverback.translator.v1.DiffConfigRequest.documents:type_name -> silverback.translator.v1.Document
-	7,  // 15: silverback.translator.v1.DiffConfigResponse.changes:type_name -> silverback.translator.v1.Change
-	6,  // 16: silverback.translator.v1.DiffConfigResponse.summary:type_name -> silverback.translator.v1.ChangeSummary
-	39, // 17: silverback.translator.v1.DiffConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
-	2,  // 18: silverback.translator.v1.RenderConfigRequest.documents:type_name -> silverback.translator.v1.Document
-	1,  // 19: silverback.translator.v1.RenderConfigRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
-	3,  // 20: silverback.translator.v1.DeleteSourceResponse.revision:type_name -> silverback.translator.v1.Revision
-	5,  // 21: silverback.translator.v1.GetSourceResponse.source:type_name -> silverback.translator.v1.Source
-	5,  // 22: silverback.translator.v1.ListSourcesResponse.sources:type_name -> silverback.translator.v1.Source
-	3,  // 23: silverback.translator.v1.GetRevisionResponse.revision:type_name -> silverback.translator.v1.Revision
-	3,  // 24: silverback.translator.v1.ListRevisionsResponse.revisions:type_name -> silverback.translator.v1.Revision
-	35, // 25: silverback.translator.v1.WatchRevisionsResponse.listing:type_name -> silverback.translator.v1.WatchRevisionsResponse.Listing
-	3,  // 26: silverback.translator.v1.WatchRevisionsResponse.revision:type_name -> silverback.translator.v1.Revision
-	36, // 27: silverback.translator.v1.WatchRevisionsResponse.synced:type_name -> silverback.translator.v1.WatchRevisionsResponse.Synced
-	1,  // 28: silverback.translator.v1.GetSnapshotRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
-	3,  // 29: silverback.translator.v1.GetSnapshotResponse.revision:type_name -> silverback.translator.v1.Revision
-	30, // 30: silverback.translator.v1.LocateEntitiesRequest.entities:type_name -> silverback.translator.v1.EntityRef
-	37, // 31: silverback.translator.v1.LocateEntitiesResponse.origins:type_name -> silverback.translator.v1.LocateEntitiesResponse.Origin
-	30, // 32: silverback.translator.v1.LocateEntitiesResponse.Origin.entity:type_name -> silverback.translator.v1.EntityRef
-	8,  // 33: silverback.translator.v1.TranslatorService.SubmitConfig:input_type -> silverback.translator.v1.SubmitConfigRequest
-	10, // 34: silverback.translator.v1.TranslatorService.ValidateConfig:input_type -> silverback.translator.v1.ValidateConfigRequest
-	12, // 35: silverback.translator.v1.TranslatorService.DiffConfig:input_type -> silverback.translator.v1.DiffConfigRequest
-	14, // 36: silverback.translator.v1.TranslatorService.RenderConfig:input_type -> silverback.translator.v1.RenderConfigRequest
-	16, // 37: silverback.translator.v1.TranslatorService.DeleteSource:input_type -> silverback.translator.v1.DeleteSourceRequest
-	18, // 38: silverback.translator.v1.TranslatorService.GetSource:input_type -> silverback.translator.v1.GetSourceRequest
-	20, // 39: silverback.translator.v1.TranslatorService.ListSources:input_type -> silverback.translator.v1.ListSourcesRequest
-	22, // 40: silverback.translator.v1.TranslatorService.GetRevision:input_type -> silverback.translator.v1.GetRevisionRequest
-	24, // 41: silverback.translator.v1.TranslatorService.ListRevisions:input_type -> silverback.translator.v1.ListRevisionsRequest
-	26, // 42: silverback.translator.v1.TranslatorService.WatchRevisions:input_type -> silverback.translator.v1.WatchRevisionsRequest
-	28, // 43: silverback.translator.v1.TranslatorService.GetSnapshot:input_type -> silverback.translator.v1.GetSnapshotRequest
-	31, // 44: silverback.translator.v1.TranslatorService.LocateEntities:input_type -> silverback.translator.v1.LocateEntitiesRequest
-	9,  // 45: silverback.translator.v1.TranslatorService.SubmitConfig:output_type -> silverback.translator.v1.SubmitConfigResponse
-	11, // 46: silverback.translator.v1.TranslatorService.ValidateConfig:output_type -> silverback.translator.v1.ValidateConfigResponse
-	13, // 47: silverback.translator.v1.TranslatorService.DiffConfig:output_type -> silverback.translator.v1.DiffConfigResponse
-	15, // 48: silverback.translator.v1.TranslatorService.RenderConfig:output_type -> silverback.translator.v1.RenderConfigResponse
-	17, // 49: silverback.translator.v1.TranslatorService.DeleteSource:output_type -> silverback.translator.v1.DeleteSourceResponse
-	19, // 50: silverback.translator.v1.TranslatorService.GetSource:output_type -> silverback.translator.v1.GetSourceResponse
-	21, // 51: silverback.translator.v1.TranslatorService.ListSources:output_type -> silverback.translator.v1.ListSourcesResponse
-	23, // 52: silverback.translator.v1.TranslatorService.GetRevision:output_type -> silverback.translator.v1.GetRevisionResponse
-	25, // 53: silverback.translator.v1.TranslatorService.ListRevisions:output_type -> silverback.translator.v1.ListRevisionsResponse
-	27, // 54: silverback.translator.v1.TranslatorService.WatchRevisions:output_type -> silverback.translator.v1.WatchRevisionsResponse
-	29, // 55: silverback.translator.v1.TranslatorService.GetSnapshot:output_type -> silverback.translator.v1.GetSnapshotResponse
-	32, // 56: silverback.translator.v1.TranslatorService.LocateEntities:output_type -> silverback.translator.v1.LocateEntitiesResponse
-	45, // [45:57] is the sub-list for method output_type
-	33, // [33:45] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	8,  // 6: silverback.translator.v1.Change.parents:type_name -> silverback.translator.v1.NamedEntity
+	9,  // 7: silverback.translator.v1.Change.values:type_name -> silverback.translator.v1.FieldChange
+	2,  // 8: silverback.translator.v1.SubmitConfigRequest.documents:type_name -> silverback.translator.v1.Document
+	3,  // 9: silverback.translator.v1.SubmitConfigResponse.revision:type_name -> silverback.translator.v1.Revision
+	6,  // 10: silverback.translator.v1.SubmitConfigResponse.changes:type_name -> silverback.translator.v1.ChangeSummary
+	41, // 11: silverback.translator.v1.SubmitConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	2,  // 12: silverback.translator.v1.ValidateConfigRequest.documents:type_name -> silverback.translator.v1.Document
+	41, // 13: silverback.translator.v1.ValidateConfigResponse.problems:type_name -> silverback.fleet.v1.Problem
+	36, // 14: silverback.translator.v1.ValidateConfigResponse.entities:type_name -> silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
+	41, // 15: silverback.translator.v1.ValidateConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	2,  // 16: silverback.translator.v1.DiffConfigRequest.documents:type_name -> silverback.translator.v1.Document
+	7,  // 17: silverback.translator.v1.DiffConfigResponse.changes:type_name -> silverback.translator.v1.Change
+	6,  // 18: silverback.translator.v1.DiffConfigResponse.summary:type_name -> silverback.translator.v1.ChangeSummary
+	41, // 19: silverback.translator.v1.DiffConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	2,  // 20: silverback.translator.v1.RenderConfigRequest.documents:type_name -> silverback.translator.v1.Document
+	1,  // 21: silverback.translator.v1.RenderConfigRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
+	3,  // 22: silverback.translator.v1.DeleteSourceResponse.revision:type_name -> silverback.translator.v1.Revision
+	5,  // 23: silverback.translator.v1.GetSourceResponse.source:type_name -> silverback.translator.v1.Source
+	5,  // 24: silverback.translator.v1.ListSourcesResponse.sources:type_name -> silverback.translator.v1.Source
+	3,  // 25: silverback.translator.v1.GetRevisionResponse.revision:type_name -> silverback.translator.v1.Revision
+	3,  // 26: silverback.translator.v1.ListRevisionsResponse.revisions:type_name -> silverback.translator.v1.Revision
+	37, // 27: silverback.translator.v1.WatchRevisionsResponse.listing:type_name -> silverback.translator.v1.WatchRevisionsResponse.Listing
+	3,  // 28: silverback.translator.v1.WatchRevisionsResponse.revision:type_name -> silverback.translator.v1.Revision
+	38, // 29: silverback.translator.v1.WatchRevisionsResponse.synced:type_name -> silverback.translator.v1.WatchRevisionsResponse.Synced
+	1,  // 30: silverback.translator.v1.GetSnapshotRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
+	3,  // 31: silverback.translator.v1.GetSnapshotResponse.revision:type_name -> silverback.translator.v1.Revision
+	32, // 32: silverback.translator.v1.LocateEntitiesRequest.entities:type_name -> silverback.translator.v1.EntityRef
+	39, // 33: silverback.translator.v1.LocateEntitiesResponse.origins:type_name -> silverback.translator.v1.LocateEntitiesResponse.Origin
+	32, // 34: silverback.translator.v1.LocateEntitiesResponse.Origin.entity:type_name -> silverback.translator.v1.EntityRef
+	10, // 35: silverback.translator.v1.TranslatorService.SubmitConfig:input_type -> silverback.translator.v1.SubmitConfigRequest
+	12, // 36: silverback.translator.v1.TranslatorService.ValidateConfig:input_type -> silverback.translator.v1.ValidateConfigRequest
+	14, // 37: silverback.translator.v1.TranslatorService.DiffConfig:input_type -> silverback.translator.v1.DiffConfigRequest
+	16, // 38: silverback.translator.v1.TranslatorService.RenderConfig:input_type -> silverback.translator.v1.RenderConfigRequest
+	18, // 39: silverback.translator.v1.TranslatorService.DeleteSource:input_type -> silverback.translator.v1.DeleteSourceRequest
+	20, // 40: silverback.translator.v1.TranslatorService.GetSource:input_type -> silverback.translator.v1.GetSourceRequest
+	22, // 41: silverback.translator.v1.TranslatorService.ListSources:input_type -> silverback.translator.v1.ListSourcesRequest
+	24, // 42: silverback.translator.v1.TranslatorService.GetRevision:input_type -> silverback.translator.v1.GetRevisionRequest
+	26, // 43: silverback.translator.v1.TranslatorService.ListRevisions:input_type -> silverback.translator.v1.ListRevisionsRequest
+	28, // 44: silverback.translator.v1.TranslatorService.WatchRevisions:input_type -> silverback.translator.v1.WatchRevisionsRequest
+	30, // 45: silverback.translator.v1.TranslatorService.GetSnapshot:input_type -> silverback.translator.v1.GetSnapshotRequest
+	33, // 46: silverback.translator.v1.TranslatorService.LocateEntities:input_type -> silverback.translator.v1.LocateEntitiesRequest
+	11, // 47: silverback.translator.v1.TranslatorService.SubmitConfig:output_type -> silverback.translator.v1.SubmitConfigResponse
+	13, // 48: silverback.translator.v1.TranslatorService.ValidateConfig:output_type -> silverback.translator.v1.ValidateConfigResponse
+	15, // 49: silverback.translator.v1.TranslatorService.DiffConfig:output_type -> silverback.translator.v1.DiffConfigResponse
+	17, // 50: silverback.translator.v1.TranslatorService.RenderConfig:output_type -> silverback.translator.v1.RenderConfigResponse
+	19, // 51: silverback.translator.v1.TranslatorService.DeleteSource:output_type -> silverback.translator.v1.DeleteSourceResponse
+	21, // 52: silverback.translator.v1.TranslatorService.GetSource:output_type -> silverback.translator.v1.GetSourceResponse
+	23, // 53: silverback.translator.v1.TranslatorService.ListSources:output_type -> silverback.translator.v1.ListSourcesResponse
+	25, // 54: silverback.translator.v1.TranslatorService.GetRevision:output_type -> silverback.translator.v1.GetRevisionResponse
+	27, // 55: silverback.translator.v1.TranslatorService.ListRevisions:output_type -> silverback.translator.v1.ListRevisionsResponse
+	29, // 56: silverback.translator.v1.TranslatorService.WatchRevisions:output_type -> silverback.translator.v1.WatchRevisionsResponse
+	31, // 57: silverback.translator.v1.TranslatorService.GetSnapshot:output_type -> silverback.translator.v1.GetSnapshotResponse
+	34, // 58: silverback.translator.v1.TranslatorService.LocateEntities:output_type -> silverback.translator.v1.LocateEntitiesResponse
+	47, // [47:59] is the sub-list for method output_type
+	35, // [35:47] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_silverback_translator_v1_translator_proto_init() }
@@ -2823,7 +3072,7 @@ func file_silverback_translator_v1_translator_proto_init() {
 	if File_silverback_translator_v1_translator_proto != nil {
 		return
 	}
-	file_silverback_translator_v1_translator_proto_msgTypes[25].OneofWrappers = []any{
+	file_silverback_translator_v1_translator_proto_msgTypes[27].OneofWrappers = []any{
 		(*WatchRevisionsResponse_Listing_)(nil),
 		(*WatchRevisionsResponse_Revision)(nil),
 		(*WatchRevisionsResponse_Synced_)(nil),
@@ -2834,7 +3083,7 @@ func file_silverback_translator_v1_translator_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_translator_v1_translator_proto_rawDesc), len(file_silverback_translator_v1_translator_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   36,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

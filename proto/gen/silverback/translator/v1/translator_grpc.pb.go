@@ -51,7 +51,8 @@ type TranslatorServiceClient interface {
 	// Checks documents as SubmitConfig would, and changes nothing. A refused document is an
 	// answer here, not an error.
 	ValidateConfig(ctx context.Context, in *ValidateConfigRequest, opts ...grpc.CallOption) (*ValidateConfigResponse, error)
-	// Says what SubmitConfig would change, and changes nothing.
+	// Says what SubmitConfig would change, or what differs between two revisions, entity by
+	// entity and field by field. Secrets are not told. Changes nothing.
 	DiffConfig(ctx context.Context, in *DiffConfigRequest, opts ...grpc.CallOption) (*DiffConfigResponse, error)
 	// Returns what the translator makes of documents alone: canonical bytes, or Kong
 	// declarative YAML. Needs no group and changes nothing.
@@ -239,7 +240,8 @@ type TranslatorServiceServer interface {
 	// Checks documents as SubmitConfig would, and changes nothing. A refused document is an
 	// answer here, not an error.
 	ValidateConfig(context.Context, *ValidateConfigRequest) (*ValidateConfigResponse, error)
-	// Says what SubmitConfig would change, and changes nothing.
+	// Says what SubmitConfig would change, or what differs between two revisions, entity by
+	// entity and field by field. Secrets are not told. Changes nothing.
 	DiffConfig(context.Context, *DiffConfigRequest) (*DiffConfigResponse, error)
 	// Returns what the translator makes of documents alone: canonical bytes, or Kong
 	// declarative YAML. Needs no group and changes nothing.

@@ -1,0 +1,253 @@
+// Package changes prints what differs between two configurations of a group: for people, line by line within the width of a terminal; for
+// programs, as one document whose shape docs/api.md keeps. It asks nobody anything.
+package changes
+
+import (
+	"encoding/json"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/kit/clean"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+)
+
+// Most is how many changes a command asks for: all that a translator tells at once.
+const Most = 100_000
+
+// Few is how many a command shows that has other things to tell.
+const Few = 20
+
+// width is how long a line may be.
+const width = 80
+
+// hidden stands in the place of a value that may be secret.
+const hidden = "(hidden)"
+
+// A Report is a difference for programs.
+type Report struct {
+	Revision   int64             `json:"revision"`    // compared with; 0 is an empty group
+	ToRevision int64             `json:"to_revision"` // 0: what the files would make
+	Digest     string            `json:"digest"`
+	Summary    summary           `json:"summary"`
+	Changes    []change          `json:"changes"`
+	Warnings   []json.RawMessage `json:"warnings"`
+}
+
+type summary struct {
+	Added   int64 `json:"added"`
+	Changed int64 `json:"changed"`
+	Removed int64 `json:"removed"`
+}
+
+type change struct {
+	Operation string   `json:"operation"`
+	Kind      string   `json:"kind"`
+	Name      string   `json:"name"`
+	ID        string   `json:"id"`
+	Title     string   `json:"title"`
+	Parents   []parent `json:"parents"`
+	Fields    []field  `json:"fields"`
+	Cut       bool     `json:"cut"`
+}
+
+type parent struct {
+	Kind  string `json:"kind"`
+	Name  string `json:"name"`
+	ID    string `json:"id"`
+	Title string `json:"title"`
+}
+
+type field struct {
+	Path    string          `json:"path"`
+	Old     json.RawMessage `json:"old,omitempty"`
+	New     json.RawMessage `json:"new,omitempty"`
+	Secret  bool            `json:"secret"`
+	TooLong bool            `json:"too_long"`
+}
+
+// ReportOf turns an answer into a Report.
+func ReportOf(answer *translatorv1.DiffConfigResponse) (Report, error) {
+	s := answer.GetSummary()
+	r := Report{
+		Revision: answer.GetRevision(), ToRevision: answer.GetToRevision(), Digest: answer.GetDigest(),
+		Summary: summary{Added: s.GetAdded(), Changed: s.GetChanged(), Removed: s.GetRemoved()},
+		Changes: make([]change, 0, len(answer.GetChanges())), Warnings: []json.RawMessage{},
+	}
+	for _, c := range answer.GetChanges() {
+		out := change{
+			Operation: c.GetOperation().String(), Kind: c.GetKind(), Name: c.GetName(), ID: c.GetId(), Title: c.GetTitle(), Cut: c.GetCut(),
+			Parents: make([]parent, 0, len(c.GetParents())), Fields: make([]field, 0, len(c.GetValues())),
+		}
+		for _, p := range c.GetParents() {
+			out.Parents = append(out.Parents, parent{Kind: p.GetKind(), Name: p.GetName(), ID: p.GetId(), Title: p.GetTitle()})
+		}
+		for _, f := range c.GetValues() {
+			out.Fields = append(out.Fields, field{Path: f.GetPath(), Old: value(f.GetOld()), New: value(f.GetNew()), Secret: f.GetSecret(), TooLong: f.GetTooLong()})
+		}
+		r.Changes = append(r.Changes, out)
+	}
+	for _, w := range answer.GetWarnings() {
+		text, err := show.Raw(w)
+		if err != nil {
+			return Report{}, err
+		}
+		r.Warnings = append(r.Warnings, text)
+	}
+	return r, nil
+}
+
+// value is a value of the wire as JSON. What is none, is a text.
+func value(text string) json.RawMessage {
+	if text == "" || json.Valid([]byte(text)) {
+		return json.RawMessage(text)
+	}
+	quoted, _ := json.Marshal(text)
+	return quoted
+}
+
+// Print prints an answer as -o asks for.
+func Print(a *app.App, answer *translatorv1.DiffConfigResponse) error {
+	if a.Flags.Output == show.Table {
+		List(a, answer)
+		return nil
+	}
+	r, err := ReportOf(answer)
+	if err != nil {
+		return err
+	}
+	return show.Value(a.Out, a.Flags.Output, r)
+}
+
+// List prints the changes of an answer for people, and how many it does not tell.
+func List(a *app.App, answer *translatorv1.DiffConfigResponse) {
+	for _, c := range answer.GetChanges() {
+		for i, line := range Lines(c) {
+			if i == 0 {
+				line = a.Colour(colourOf(c.GetOperation()), line)
+			}
+			fmt.Fprintln(a.Out, line)
+		}
+	}
+	if more := Count(answer.GetSummary()) - int64(len(answer.GetChanges())); more > 0 {
+		fmt.Fprintf(a.Out, "… and %s more\n", show.Count(more, "entity", "entities"))
+	}
+}
+
+// Count is how many entities a change touches.
+func Count(s *translatorv1.ChangeSummary) int64 {
+	return s.GetAdded() + s.GetChanged() + s.GetRemoved()
+}
+
+// Lines are a change in lines of at most 80 columns: the entity, then each field.
+func Lines(c *translatorv1.Change) []string {
+	title := c.GetTitle()
+	if title == "" { // a translator of an older version
+		title = show.Object(c.GetKind(), c.GetName(), c.GetId())
+	}
+	lines := []string{fit(sign(c.GetOperation())+" "+line(title), width)}
+	if c.GetOperation() == translatorv1.Change_OPERATION_REMOVED {
+		return lines
+	}
+	for _, f := range c.GetValues() {
+		lines = append(lines, fieldLines(c.GetOperation(), f)...)
+	}
+	if len(c.GetValues()) == 0 {
+		for _, path := range c.GetFields() {
+			lines = append(lines, fit("    "+line(path), width))
+		}
+	}
+	if c.GetCut() {
+		lines = append(lines, "    … and more")
+	}
+	return lines
+}
+
+func fieldLines(op translatorv1.Change_Operation, f *translatorv1.FieldChange) []string {
+	const indent = "    "
+	added := op == translatorv1.Change_OPERATION_ADDED
+	head := indent + line(f.GetPath()) + ":"
+	switch {
+	case f.GetSecret() && added:
+		return []string{fit(head+" "+hidden, width)}
+	case f.GetSecret():
+		return []string{fit(head+" changed "+hidden, width)}
+	case f.GetTooLong() && added:
+		return []string{fit(head+" (too long to show)", width)}
+	case f.GetTooLong():
+		return []string{fit(head+" changed (too long to show)", width)}
+	case added:
+		return []string{fit(head+" "+line(f.GetNew()), width)}
+	}
+	old, now := line(orNone(f.GetOld())), line(orNone(f.GetNew()))
+	if one := head + " " + old + " → " + now; utf8.RuneCountInString(one) <= width {
+		return []string{one}
+	}
+	room := width - len(indent) - len("  - ")
+	old, now = around(old, now, room)
+	return []string{fit(head, width), indent + "  - " + old, indent + "  + " + now}
+}
+
+func orNone(text string) string {
+	if text == "" {
+		return "(none)"
+	}
+	return text
+}
+
+// maxLine bounds what is looked at of one text before it is shortened.
+const maxLine = 32 << 10
+
+func line(text string) string { return clean.Line(text, maxLine) }
+
+// fit shortens a text to so many characters.
+func fit(text string, room int) string {
+	if utf8.RuneCountInString(text) <= room {
+		return text
+	}
+	return string([]rune(text)[:room-1]) + "…"
+}
+
+// context is how much of what two long texts have in common stands before their difference.
+const context = 12
+
+// around shortens two texts so that what differs is seen.
+func around(a, b string, room int) (string, string) {
+	x, y := []rune(a), []rune(b)
+	same := 0
+	for same < len(x) && same < len(y) && x[same] == y[same] {
+		same++
+	}
+	if from := same - context; from > 0 && (len(x) > room || len(y) > room) {
+		x, y = append([]rune("…"), x[from:]...), append([]rune("…"), y[from:]...)
+	}
+	return fit(string(x), room), fit(string(y), room)
+}
+
+func sign(op translatorv1.Change_Operation) string {
+	switch op {
+	case translatorv1.Change_OPERATION_ADDED:
+		return "+"
+	case translatorv1.Change_OPERATION_REMOVED:
+		return "-"
+	default:
+		return "~"
+	}
+}
+
+func colourOf(op translatorv1.Change_Operation) app.Colour {
+	switch op {
+	case translatorv1.Change_OPERATION_ADDED:
+		return app.Green
+	case translatorv1.Change_OPERATION_REMOVED:
+		return app.Red
+	default:
+		return app.Yellow
+	}
+}
+
+// Summary prints how much changes: 2 added, 1 changed, 0 removed.
+func Summary(c *translatorv1.ChangeSummary) string {
+	return fmt.Sprintf("%d added, %d changed, %d removed", c.GetAdded(), c.GetChanged(), c.GetRemoved())
+}

@@ -1,0 +1,115 @@
+package resource
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/changes"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/kit/rpc"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+)
+
+// maxLocated is how many entities a translator looks for in one call.
+const maxLocated = 1000
+
+func describeRevision(ctx context.Context, a *app.App, group, name string) error {
+	number, err := strconv.ParseInt(name, 10, 64)
+	if group == "" || err != nil || number < 1 {
+		return fmt.Errorf("describe revision needs -g GROUP and the number of a revision")
+	}
+	translator, err := a.TranslatorClient()
+	if err != nil {
+		return err
+	}
+	answer, err := translator.GetRevision(ctx, &translatorv1.GetRevisionRequest{Group: group, Revision: number})
+	if err != nil {
+		return err
+	}
+	// The one before may be kept no longer, and who may see revisions may not see what they change.
+	difference, why := translator.DiffConfig(ctx, &translatorv1.DiffConfigRequest{Group: group, ToRevision: number, MaxChanges: changes.Most})
+	var files []string
+	if why == nil {
+		files = filesOf(ctx, translator, group, number, difference.GetChanges())
+	}
+	r := answer.GetRevision()
+	if a.Flags.Output != show.Table {
+		return printRevision(a, r, difference, files, why)
+	}
+	w := a.Out
+	show.Printf(w, "Revision:   %d of group %s\n", r.GetNumber(), r.GetGroup())
+	show.Printf(w, "Digest:     %s\n", r.GetDigest())
+	show.Printf(w, "Size:       %s, %s\n", show.Bytes(r.GetSizeBytes()), show.Count(entityCount(r), "entity", "entities"))
+	for _, k := range slices.Sorted(maps.Keys(r.GetEntities())) {
+		show.Printf(w, "            %d %s\n", r.GetEntities()[k], k)
+	}
+	show.Printf(w, "Submitted:  %s by %s as source %q\n", show.Time(r.GetCreateTime()), r.GetAuthor(), r.GetSource())
+	if len(files) > 0 {
+		show.Printf(w, "Files:      %s\n", strings.Join(files, ", "))
+	}
+	if r.GetMessage() != "" {
+		show.Printf(w, "Message:    %s\n", r.GetMessage())
+	}
+	for _, s := range r.GetSources() {
+		show.Printf(w, "Source:     %s, %s\n", s.GetName(), show.Count(s.GetEntityCount(), "entity", "entities"))
+	}
+	show.Printf(w, "Changes:    %s, against the revision before\n", changes.Summary(r.GetChanges()))
+	if why != nil {
+		show.Printf(w, "            not shown: %s\n", rpc.Why(why))
+		return nil
+	}
+	changes.List(a, difference)
+	return nil
+}
+
+// printRevision prints a revision for programs: the translator's answer, and beside it what changed.
+func printRevision(a *app.App, r *translatorv1.Revision, difference *translatorv1.DiffConfigResponse, files []string, why error) error {
+	document := struct {
+		Revision   json.RawMessage `json:"revision"`
+		Files      []string        `json:"files"`      // that the changed entities stand in
+		Difference *changes.Report `json:"difference"` // null when it cannot be told
+	}{Files: []string{}}
+	document.Files = append(document.Files, files...)
+	var err error
+	if document.Revision, err = show.Raw(r); err != nil {
+		return err
+	}
+	if why == nil {
+		report, err := changes.ReportOf(difference)
+		if err != nil {
+			return err
+		}
+		document.Difference = &report
+	}
+	return show.Value(a.Out, a.Flags.Output, document)
+}
+
+// filesOf finds the files that new and changed entities stand in. That nobody can tell is no error: what changed is told without.
+func filesOf(ctx context.Context, translator translatorv1.TranslatorServiceClient, group string, revision int64, all []*translatorv1.Change) []string {
+	request := &translatorv1.LocateEntitiesRequest{Group: group, Revision: revision}
+	for _, c := range all {
+		if c.GetOperation() != translatorv1.Change_OPERATION_REMOVED && len(request.GetEntities()) < maxLocated {
+			request.Entities = append(request.Entities, &translatorv1.EntityRef{Kind: c.GetKind(), Id: c.GetId(), Name: c.GetName()})
+		}
+	}
+	if len(request.GetEntities()) == 0 {
+		return nil
+	}
+	answer, err := translator.LocateEntities(ctx, request)
+	if err != nil {
+		return nil
+	}
+	files := map[string]bool{}
+	for _, o := range answer.GetOrigins() {
+		if o.GetDocument() != "" {
+			files[o.GetDocument()] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(files))
+}

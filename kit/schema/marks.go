@@ -1,0 +1,122 @@
+package schema
+
+import "strings"
+
+// A Mark says what a schema tells of who may see a value.
+type Mark uint8
+
+// The marks. Only Open may be shown.
+const (
+	// Unknown: no schema describes the value.
+	Unknown Mark = iota
+	// Open: the schema describes the value and marks it in no way.
+	Open
+	// Secret: the schema marks the value, or what it is a part of, as encrypted or referenceable.
+	Secret
+)
+
+// A Place is a value within an entity, as a schema describes it. The zero value is a
+// place that no schema describes.
+type Place struct {
+	field  *field
+	record *record
+	secret bool
+}
+
+// Place returns where an entity of a kind, given in the singular, begins. sub is the
+// name of the plugin or the vault, which have schemas of their own.
+func (b *Bundle) Place(kind, sub string) Place {
+	switch kind {
+	case "plugin":
+		return Place{record: b.plugins[sub]}
+	case "vault":
+		return Place{record: b.vaults[sub]}
+	}
+	return Place{record: b.kinds[kind]}
+}
+
+// In returns the place of a field of a record, or of a value of a map.
+func (p Place) In(name string) Place {
+	if p.record != nil {
+		if f := p.record.fields[name]; f != nil {
+			return at(f, p.secret)
+		}
+		if s := p.record.short[name]; s != nil {
+			next := at(s.field, p.secret)
+			if into := p.record.find(s.into); into != nil {
+				next.secret = next.secret || into.secret
+			}
+			return next
+		}
+		return Place{secret: p.secret}
+	}
+	if p.field != nil && p.field.typ == typeMap && p.field.values != nil {
+		secret := p.secret || p.field.keys != nil && p.field.keys.secret
+		return at(p.field.values, secret)
+	}
+	return Place{secret: p.secret}
+}
+
+// Item returns the place of the elements of a list.
+func (p Place) Item() Place {
+	if p.field != nil && (p.field.typ == typeArray || p.field.typ == typeSet) && p.field.elements != nil {
+		return at(p.field.elements, p.secret)
+	}
+	return Place{secret: p.secret}
+}
+
+// Mark tells what a scalar at this place is. A list, a map or a record where the schema
+// wants a scalar is described by nothing, and so is a scalar in the place of those.
+func (p Place) Mark() Mark {
+	switch {
+	case p.secret:
+		return Secret
+	case p.field == nil:
+		return Unknown
+	}
+	switch p.field.typ {
+	case typeString, typeInteger, typeNumber, typeBoolean:
+		return Open
+	}
+	return Unknown
+}
+
+// Marked reports whether the place as a whole holds a secret, whatever is in it.
+func (p Place) Marked() bool { return p.secret }
+
+func at(f *field, secret bool) Place {
+	return Place{field: f, record: f.rec, secret: secret || f.secret}
+}
+
+// find follows a path of record fields.
+func (r *record) find(path []string) *field {
+	var f *field
+	for _, name := range path {
+		if r == nil {
+			return nil
+		}
+		if f = r.fields[name]; f == nil {
+			return nil
+		}
+		r = f.rec
+	}
+	return f
+}
+
+// IsReference reports whether a text is a reference to a vault, which says where a
+// secret is and is none itself.
+func IsReference(text string) bool {
+	return isReference(text) && !strings.ContainsAny(text[1:len(text)-1], "{} \t\r\n")
+}
+
+// Opens reports whether the names within a record or a map may be told: the schema's own,
+// or keys that it describes and does not mark.
+func (p Place) Opens() bool {
+	if p.secret {
+		return false
+	}
+	if p.record != nil {
+		return true
+	}
+	return p.field != nil && p.field.typ == typeMap && p.field.values != nil && (p.field.keys == nil || !p.field.keys.secret)
+}

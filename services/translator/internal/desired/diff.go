@@ -1,0 +1,146 @@
+package desired
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/translator/internal/changes"
+	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+)
+
+// Question asks what differs: of documents as a source of the group, or of a revision, from a revision.
+type Question struct {
+	Group     fleet.GroupID
+	Source    fleet.SourceID
+	Documents []compile.Document // none with To
+	From      fleet.Revision     // 0: the newest; with To the one before that
+	To        fleet.Revision     // 0: Documents
+	Limit     int                // changes to describe
+}
+
+// Difference is what a submission would change, or a revision did.
+type Difference struct {
+	Changes []changes.Change
+	Summary Summary
+	Against fleet.Revision // 0 is an empty group
+	To      fleet.Revision // 0: what documents would make
+	Digest  fleet.Digest   // that the group would have
+
+	Warnings []compile.Problem
+}
+
+// Diff says what differs, in words and values that anybody may read who may ask.
+func (d *Desk) Diff(ctx context.Context, q Question) (Difference, error) {
+	if q.To > 0 {
+		return d.diffRevisions(ctx, q)
+	}
+	if len(q.Documents) == 0 {
+		return Difference{}, fault.InvalidFields(fault.Violation{Field: "documents", Description: "at least one is needed, or to_revision"})
+	}
+	now, warnings, err := d.Validate(ctx, q.Group, q.Source, q.Documents)
+	if err != nil {
+		return Difference{}, err
+	}
+	var head *Revision
+	if q.From > 0 {
+		head, err = d.Revision(ctx, q.Group, q.From)
+	} else {
+		var state State
+		state, err = d.Ledger.Read(ctx, q.Group)
+		head = state.Head
+	}
+	if err != nil {
+		return Difference{}, err
+	}
+	diff := Difference{Digest: now.Digest(), Warnings: warnings}
+	release, err := d.reserve(ctx, costOfGroup(head)+perGroupByte*now.Size())
+	if err != nil {
+		return Difference{}, err
+	}
+	defer release()
+	before, err := d.before(ctx, head)
+	if err != nil {
+		return Difference{}, err
+	}
+	if head != nil {
+		diff.Against = head.Number
+	}
+	return diff, d.describe(ctx, q, &diff, before, now.Canonical())
+}
+
+func (d *Desk) diffRevisions(ctx context.Context, q Question) (Difference, error) {
+	if len(q.Documents) > 0 {
+		return Difference{}, fault.InvalidFields(fault.Violation{Field: "documents", Description: "not with to_revision"})
+	}
+	if err := d.mustExist(ctx, q.Group); err != nil {
+		return Difference{}, err
+	}
+	to, err := d.Revision(ctx, q.Group, q.To)
+	if err != nil {
+		return Difference{}, err
+	}
+	if q.From == 0 {
+		q.From = q.To - 1
+	}
+	var from *Revision
+	if q.From > 0 {
+		if from, err = d.Revision(ctx, q.Group, q.From); err != nil {
+			return Difference{}, err
+		}
+	}
+	release, err := d.reserve(ctx, costOfGroup(from)+costOfGroup(to))
+	if err != nil {
+		return Difference{}, err
+	}
+	defer release()
+	before, err := d.before(ctx, from)
+	if err != nil {
+		return Difference{}, err
+	}
+	now, err := d.before(ctx, to)
+	if err != nil {
+		return Difference{}, err
+	}
+	diff := Difference{Digest: to.Digest, Against: q.From, To: to.Number}
+	return diff, d.describe(ctx, q, &diff, before, now)
+}
+
+// hidden tells why there is little to see.
+const hidden = "no gateway of this group has told its schemas yet: the values of plugins and vaults are hidden, since nothing says which are secrets"
+
+// describe fills in what differs.
+func (d *Desk) describe(ctx context.Context, q Question, diff *Difference, before, now []byte) error {
+	defer d.Metrics.stage("compare", time.Now())
+	var markers []changes.Marker
+	if d.Schemas != nil {
+		for _, j := range d.Schemas.Of(ctx, q.Group).Judges {
+			if m, ok := j.Judge.(changes.Marker); ok {
+				markers = append(markers, m)
+			}
+		}
+	}
+	list, err := changes.Compare(d.Compiler.Kinds(), markers, before, now, q.Limit)
+	if err != nil {
+		return fmt.Errorf("compare snapshots: %w", err)
+	}
+	diff.Changes = list.Changes
+	diff.Summary = Summary{Added: int64(list.Added), Changed: int64(list.Changed), Removed: int64(list.Removed)}
+	if len(markers) == 0 && hides(list.Changes) {
+		diff.Warnings = append(diff.Warnings, compile.Problem{Message: hidden})
+	}
+	return nil
+}
+
+func hides(all []changes.Change) bool {
+	for _, c := range all {
+		for _, f := range c.Fields {
+			if f.Secret && (c.Kind == "plugin" || c.Kind == "vault") {
+				return true
+			}
+		}
+	}
+	return false
+}
