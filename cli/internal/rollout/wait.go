@@ -27,6 +27,11 @@ const lastAsk = 3 * time.Second
 // the rollout is halted or rolled back, or when the time is over; before that it asks every replica, since the one that it watched may be
 // behind.
 func Wait(parent context.Context, a *app.App, group string, revision *translatorv1.Revision, timeout time.Duration) error {
+	return WaitFor(parent, a, group, revision.GetSource(), revision, timeout)
+}
+
+// WaitFor is Wait for who submitted one source: it also ends with 2 when somebody replaces that source before every gateway serves it.
+func WaitFor(parent context.Context, a *app.App, group, source string, revision *translatorv1.Revision, timeout time.Duration) error {
 	distributor, err := a.RolloutClient()
 	if err != nil {
 		return err
@@ -35,9 +40,10 @@ func Wait(parent context.Context, a *app.App, group string, revision *translator
 	defer cancel()
 	progress := newProgress(a)
 	defer progress.end()
+	fate := &fate{app: a, source: source, revision: revision}
 	var away error // why no distributor was reached, when none was since the last word of one
 	for {
-		verdict, heard, err := watchOnce(ctx, distributor, group, revision, progress)
+		verdict, heard, err := watchOnce(ctx, distributor, group, revision, progress, fate)
 		switch {
 		case heard:
 			away = nil
@@ -51,7 +57,13 @@ func Wait(parent context.Context, a *app.App, group string, revision *translator
 		switch {
 		case verdict != nil:
 			progress.end()
+			if verdict.overwritten != nil {
+				return verdict.overwritten
+			}
 			if verdict.served {
+				if err := fate.settled(parent, verdict.rollout.GetCandidateRevision()); err != nil {
+					return err
+				}
 				agree(parent, a, group, verdict.rollout.GetCandidateDigest())
 			}
 			return verdict.tell(a)
@@ -111,7 +123,7 @@ func gaveUp(group string, revision int64, after time.Duration, away error, why s
 }
 
 // watchOnce follows one stream until a verdict or its end, and says whether it heard anything.
-func watchOnce(ctx context.Context, client distributorv1.RolloutServiceClient, group string, revision *translatorv1.Revision, p *progress) (v *verdict, heard bool, err error) {
+func watchOnce(ctx context.Context, client distributorv1.RolloutServiceClient, group string, revision *translatorv1.Revision, p *progress, f *fate) (v *verdict, heard bool, err error) {
 	stream, err := client.WatchRollouts(ctx, &distributorv1.WatchRolloutsRequest{Group: group})
 	if err != nil {
 		return nil, false, err
@@ -132,6 +144,10 @@ func watchOnce(ctx context.Context, client distributorv1.RolloutServiceClient, g
 		if r.GetCandidateRevision() >= revision.GetNumber() {
 			p.show(r)
 		}
+		// Who can be told now need not wait for the end; who cannot is told then.
+		if v := f.early(ctx, r.GetCandidateRevision()); v != nil {
+			return v, true, nil
+		}
 		if v := judge(r, revision); v != nil {
 			return v, true, nil
 		}
@@ -149,8 +165,9 @@ func passing(err error) bool {
 
 // A verdict ends a wait.
 type verdict struct {
-	served  bool
-	rollout *distributorv1.Rollout
+	served      bool
+	overwritten error                  // somebody replaced the source, and this tells who
+	rollout     *distributorv1.Rollout // nil with overwritten
 }
 
 // judge says whether a rollout, as it is now, settles the fate of a revision; nil is not yet. A rollout of a later revision

@@ -94,13 +94,6 @@ func TestWaitGoesToAnotherReplica(t *testing.T) {
 	}
 }
 
-func TestWaitFollowsANewerRevision(t *testing.T) {
-	_, err := waitFor(t, 7, time.Minute, []*distributorv1.Rollout{moving(7, superseded), moving(8, progressing), moving(8, completed)})
-	if err != nil {
-		t.Errorf("Wait returned %v", err)
-	}
-}
-
 func TestWaitTellsWhoRefused(t *testing.T) {
 	r := moving(7, halted)
 	r.Reason = "1 gateway refused it"

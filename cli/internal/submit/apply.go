@@ -33,7 +33,8 @@ func Apply(a *app.App) *cobra.Command {
 		Long: `Makes the files the whole content of a source and commits the merge of the group's sources as a new revision.
 Entities that the source had before and the files no longer hold are removed. When nothing changes, no revision is made.
 
-Exit codes: 0 done; 1 error; 2 an invalid input, or with --wait not served by every online gateway.`,
+Exit codes: 0 done; 1 error; 2 an invalid input, or with --wait not served by every online gateway, or
+somebody replaced the source before it was.`,
 		Example: `  silverback apply -g default kong.yaml
   silverback apply -g edge -s team-a -m "open /orders" --wait team-a/
   kustomize build . | silverback apply -g default -`,
@@ -66,7 +67,7 @@ Exit codes: 0 done; 1 error; 2 an invalid input, or with --wait not served by ev
 			if !wait || dryRun || answer.GetRevision() == nil {
 				return nil
 			}
-			return rollout.Wait(cmd.Context(), a, to.group, answer.GetRevision(), waitTimeout)
+			return rollout.WaitFor(cmd.Context(), a, to.group, to.source, answer.GetRevision(), waitTimeout)
 		},
 	}
 	to.addFlags(cmd, true)
