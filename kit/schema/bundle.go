@@ -38,6 +38,7 @@ type Bundle struct {
 	canonical []byte
 	digest    fleet.Digest
 	rules     fleet.Digest
+	tidied    []byte             // what canonical would be without what an older agent left in it; nil when it is that
 	kinds     map[string]*record // by singular
 	plugins   map[string]*record // whole plugin entities, by the plugin's name
 	vaults    map[string]*record
@@ -88,7 +89,9 @@ func Decode(canonical []byte) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.canonical, b.digest = canonical, fleet.DigestOf(canonical)
+	if b.digest = fleet.DigestOf(canonical); b.digest != b.rules {
+		b.canonical, b.tidied = canonical, b.canonical
+	}
 	return b, nil
 }
 
@@ -156,6 +159,17 @@ func (b *Bundle) Digest() fleet.Digest { return b.digest }
 // Rules names what the bundle says by its rules alone: bundles of the same rules
 // judge alike, and are one in all but what older agents left in them.
 func (b *Bundle) Rules() fleet.Digest { return b.rules }
+
+// Tidied returns the bundle as New would have made it: the same rules, and no values
+// that a gateway invented. Its digest is Rules of both.
+func (b *Bundle) Tidied() *Bundle {
+	if b.tidied == nil {
+		return b
+	}
+	t := *b
+	t.canonical, t.digest, t.tidied = b.tidied, b.rules, nil
+	return &t
+}
 
 // KongVersion returns the version that the gateway said it had.
 func (b *Bundle) KongVersion() string { return b.version }

@@ -184,6 +184,7 @@ func (s *Service) tend(ctx context.Context) error {
 		}
 		s.forget(ctx, time.Now())
 		s.keeper.Collect(ctx, time.Now())
+		s.keeper.Tidy(ctx)
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)

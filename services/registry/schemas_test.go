@@ -184,6 +184,64 @@ func bundle(t *testing.T, version string) (digest string, zstd []byte) {
 	return string(b.Digest()), schema.Pack(b)
 }
 
+// older is a bundle as an agent of before wrote it: with the secret that its gateway invented.
+func older(t *testing.T, secret string) (digest string, frame []byte) {
+	t.Helper()
+	text := fmt.Sprintf(`{"entities":{"plugins":{"fields":[{"name":{"type":"string"}}]}},"kong_version":"3.9.3","plugins":{"session":{"fields":[{"config":`+
+		`{"fields":[{"secret":{"default":%q,"encrypted":true,"type":"string"}}],"type":"record"}}]}},"vaults":{}}`, secret)
+	e, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(fleet.DigestOf([]byte(text))), e.EncodeAll([]byte(text), nil)
+}
+
+// without fails when a stored bundle is not one, or has a secret in it.
+func without(t *testing.T, frame []byte, secret string) {
+	t.Helper()
+	b, err := schema.Unpack(frame)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(b.Encode()), secret) || !strings.Contains(string(b.Encode()), `"auto":true`) {
+		t.Errorf("the stored bundle is %s", b.Encode())
+	}
+}
+
+// TestSecretsOfGatewaysAreNotStored: neither of agents of before, nor what a registry of before stored.
+func TestSecretsOfGatewaysAreNotStored(t *testing.T) {
+	etcd := etcdtest.Client(t)
+	ledger := store.New(etcd)
+	before, beforeZstd := older(t, "hush-1")
+	if _, err := ledger.PutSchemas(t.Context(), before, beforeZstd, roster.Key{Group: "g", Node: "n1"}); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, etcd, registry.Config{})
+	r.group(t, "g")
+	r.enrolWith(t, "n1", before)
+	now, nowZstd := older(t, "hush-2")
+	if now == before || !r.enrolWith(t, "n2", now) {
+		t.Fatal("the second node is not asked for its schemas")
+	}
+	if err := r.upload("n2", now, nowZstd); err != nil {
+		t.Fatal(err)
+	}
+	uploaded, err := r.stored(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	without(t, uploaded, "hush-2")
+	eventually(t, "the bundle that was there is another", func() bool {
+		zstd, err := r.stored(before)
+		return err == nil && !bytes.Equal(zstd, beforeZstd)
+	})
+	stored, err := r.stored(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	without(t, stored, "hush-1")
+}
+
 func (r *replica) upload(node, digest string, zstd []byte) error {
 	_, err := r.UploadSchemas(context.Background(), &registryv1.UploadSchemasRequest{Group: "g", Node: node, Digest: digest, Zstd: zstd})
 	return fault.FromStatus(err)

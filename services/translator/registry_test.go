@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	"github.com/silverback-gateway/silverback/kit/schema"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
@@ -147,14 +148,17 @@ func (r *registry) group(name string) *registryv1.Group {
 }
 
 // store stores a bundle and returns its digest.
-func (r *registry) store(b *schema.Bundle) string {
+func (r *registry) store(b *schema.Bundle) string { return r.storeAs(b.Digest(), b) }
+
+// storeAs stores a bundle under the name that nodes have for it.
+func (r *registry) storeAs(digest fleet.Digest, b *schema.Bundle) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.bundles == nil {
 		r.bundles = map[string][]byte{}
 	}
-	r.bundles[string(b.Digest())] = schema.Pack(b)
-	return string(b.Digest())
+	r.bundles[string(digest)] = schema.Pack(b)
+	return string(digest)
 }
 
 // GetSchemas answers as the real one does.

@@ -168,7 +168,8 @@ func TestWhatAGatewayWouldInventIsRefused(t *testing.T) {
 func TestBundlesOfTheSameRulesJudgeOnce(t *testing.T) {
 	p := startPlane(t, "g")
 	r := p.replica(t)
-	var olds []*schema.Bundle
+	var digests []string
+	var behind []*registryv1.SchemaBacking
 	for i := range 60 {
 		text := string(kong(t, "3.9.3", 100).Encode())
 		old, err := schema.Decode([]byte(strings.Replace(text, `{"one_of":["a"]`, fmt.Sprintf(`{"description":"start %d","one_of":["a"]`, i), 1)))
@@ -178,13 +179,32 @@ func TestBundlesOfTheSameRulesJudgeOnce(t *testing.T) {
 		if old.Digest() == kong(t, "3.9.3", 100).Digest() {
 			t.Fatal("nothing differs")
 		}
-		olds = append(olds, old)
+		left := old
+		if i%2 == 0 { // of these the registry keeps what is left of them
+			left = old.Tidied()
+		}
+		digests = append(digests, p.registry.storeAs(old.Digest(), left))
+		behind = append(behind, &registryv1.SchemaBacking{Digest: string(old.Digest()), Nodes: 1, NodeNames: []string{fmt.Sprint("n", i)}})
 	}
-	p.withSchemas(t, olds...)
+	p.registry.name("g", digests...)
 	problems := r.refusal(t, config("g", "team", limited("orders", "rate: 101")))
 	if len(problems) != 1 || strings.Contains(problems[0].GetMessage(), "nodes") {
 		t.Errorf("problems %v", problems)
 	}
+	// What does not count is told once as well.
+	p.registry.back("g", behind...)
+	eventually(t, "the problem is a warning", func() bool {
+		answer, err := r.submit(&translatorv1.SubmitConfigRequest{
+			Group: "g", Source: "team", Documents: config("g", "team", limited("orders", "rate: 101")).GetDocuments(), ValidateOnly: true,
+		})
+		if err != nil {
+			return false
+		}
+		if len(answer.GetWarnings()) != 1 || !strings.Contains(answer.GetWarnings()[0].GetMessage(), "which 60 nodes name: n0, n1, n2, n3, n4, ...") {
+			t.Fatalf("warnings %v", answer.GetWarnings())
+		}
+		return true
+	})
 }
 
 func TestAnotherSourceThatTheGatewaysRefuseIsAWarning(t *testing.T) {

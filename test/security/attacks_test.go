@@ -85,6 +85,9 @@ var attacks = []attack{
 		onAFleet, "services/translator/internal/compile/judge_test.go: TestJudgingEndsWithItsCall",
 	}},
 	{"schemas unpack to more than they may have", []string{"kit/schema/bundle_test.go: TestPackAndUnpack"}},
+	{"a gateway shows a secret that it invented in its schemas", []string{
+		"services/registry/schemas_test.go: TestSecretsOfGatewaysAreNotStored", "kit/schema/bundle_test.go: TestStartsOfOneGatewayAreOneBundle",
+	}},
 	{"a node uploads schemas until there is room for no others", []string{
 		"services/registry/schemas_test.go: TestOneNodeCannotTakeTheRoomOfTheFleet", "services/registry/schemas_test.go: TestSchemasHaveALimit",
 	}},

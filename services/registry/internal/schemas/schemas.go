@@ -1,5 +1,5 @@
 // Package schemas keeps the bundles of schemas that agents upload: it says which agent is to upload one, what is fit to be stored,
-// and when one that nobody names may go. Bundles are immutable, so that any replica may store or delete any of them; one
+// and when one that nobody names may go. What a bundle says never changes, so that any replica may store or delete any of them; one
 // that is missed is asked for again.
 package schemas
 
@@ -11,6 +11,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/schema"
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 	"github.com/silverback-gateway/silverback/services/registry/internal/store"
 )
@@ -29,7 +30,8 @@ const (
 type Ledger interface {
 	Current(ctx context.Context, key roster.Key) (store.Current, error)
 	PutSchemas(ctx context.Context, digest string, zstd []byte, uploader roster.Key) (revision int64, err error)
-	Schemas(ctx context.Context, digest string) ([]byte, error)
+	Schemas(ctx context.Context, digest string) (zstd []byte, revision int64, err error)
+	TidySchemas(ctx context.Context, digest string, readAt int64, zstd []byte) (bool, error)
 	DeleteSchemas(ctx context.Context, digest string, storedAt, readUpTo int64) (bool, error)
 }
 
@@ -59,11 +61,12 @@ type Keeper struct {
 	mu      sync.Mutex
 	asked   map[string]time.Time // when an agent of this replica was asked for a bundle last
 	unnamed map[string]time.Time // since when no node is known to name a bundle
+	tidied  map[string]bool      // the stored bundles that were looked at: they hold no secrets
 }
 
 // New returns a keeper.
 func New(c Config) *Keeper {
-	return &Keeper{Config: c, verifying: make(chan struct{}, 1), asked: map[string]time.Time{}, unnamed: map[string]time.Time{}}
+	return &Keeper{Config: c, verifying: make(chan struct{}, 1), asked: map[string]time.Time{}, unnamed: map[string]time.Time{}, tidied: map[string]bool{}}
 }
 
 // Want says whether a node that names a bundle, and is spoken to now, should upload it. One node is asked at a time, since a whole
@@ -98,7 +101,8 @@ func (k *Keeper) Upload(ctx context.Context, key roster.Key, digest string, zstd
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
-	if err := verify(digest, zstd); err != nil {
+	zstd, err := verify(digest, zstd)
+	if err != nil {
 		k.Metrics.upload("refused")
 		return 0, err
 	}
@@ -179,7 +183,7 @@ func (k *Keeper) named(ctx context.Context, key roster.Key, digest string) error
 
 // Bundle returns a bundle as it travels, or a fault of kind Missing.
 func (k *Keeper) Bundle(ctx context.Context, digest string) ([]byte, error) {
-	zstd, err := k.Ledger.Schemas(ctx, digest)
+	zstd, _, err := k.Ledger.Schemas(ctx, digest)
 	if err != nil {
 		return nil, err
 	}
@@ -203,6 +207,55 @@ func (k *Keeper) Collect(ctx context.Context, now time.Time) {
 			k.Log.Info("schemas that no node has deleted", "schemas", digest)
 		}
 	}
+}
+
+// Tidy looks once at each bundle that is stored, and takes out what a registry of before let in: the secrets that gateways invented. The
+// bundle keeps the name that nodes have for it.
+func (k *Keeper) Tidy(ctx context.Context) {
+	stored := k.View.Bundles()
+	k.mu.Lock()
+	for digest := range k.tidied {
+		if _, still := stored[digest]; !still {
+			delete(k.tidied, digest)
+		}
+	}
+	for digest := range k.tidied {
+		delete(stored, digest)
+	}
+	k.mu.Unlock()
+	for digest := range stored {
+		if err := k.tidy(ctx, digest); err != nil {
+			if ctx.Err() == nil {
+				k.Log.Warn("schemas of an older agent not tidied yet", "error", err)
+			}
+			return
+		}
+		k.mu.Lock()
+		k.tidied[digest] = true
+		k.mu.Unlock()
+	}
+}
+
+func (k *Keeper) tidy(ctx context.Context, digest string) error {
+	zstd, readAt, err := k.Ledger.Schemas(ctx, digest)
+	if err != nil || zstd == nil {
+		return err
+	}
+	select {
+	case k.verifying <- struct{}{}:
+		defer func() { <-k.verifying }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	b, err := schema.Unpack(zstd)
+	if err != nil || b.Tidied() == b {
+		return nil // what cannot be read is for the translators to tell of
+	}
+	changed, err := k.Ledger.TidySchemas(ctx, digest, readAt, schema.Pack(b.Tidied()))
+	if changed {
+		k.Log.Info("schemas of an older agent tidied", "schemas", digest)
+	}
+	return err
 }
 
 // idle remembers since when bundles are unnamed, and returns those that are for long enough.

@@ -7,18 +7,22 @@ import (
 	"github.com/silverback-gateway/silverback/kit/schema"
 )
 
-// verify makes sure that bytes are the bundle that a digest names, in canonical form and within bounds.
-func verify(digest string, zstd []byte) error {
+// verify makes sure that bytes are the bundle that a digest names, in canonical form and within bounds. It returns what is to be stored:
+// the same bytes, or, of an older agent, the bundle without the secrets that its gateway invented.
+func verify(digest string, zstd []byte) ([]byte, error) {
 	want, err := fleet.ParseDigest(digest)
 	if err != nil {
-		return fault.InvalidFields(fault.Violation{Field: "digest", Description: err.Error()})
+		return nil, fault.InvalidFields(fault.Violation{Field: "digest", Description: err.Error()})
 	}
 	b, err := schema.Unpack(zstd)
 	if err != nil {
-		return fault.New(fault.Invalid, "INVALID_SCHEMAS", "%s", clean.Line(err.Error(), clean.MaxMessage))
+		return nil, fault.New(fault.Invalid, "INVALID_SCHEMAS", "%s", clean.Line(err.Error(), clean.MaxMessage))
 	}
 	if b.Digest() != want {
-		return fault.New(fault.Invalid, "INVALID_SCHEMAS", "the bundle has the digest %s, not %s", b.Digest(), want)
+		return nil, fault.New(fault.Invalid, "INVALID_SCHEMAS", "the bundle has the digest %s, not %s", b.Digest(), want)
 	}
-	return nil
+	if b.Tidied() != b {
+		return schema.Pack(b.Tidied()), nil
+	}
+	return zstd, nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 )
 
-// PutSchemas stores a bundle of schemas as it travels, unless one of that digest is there: bundles never change. It returns the
+// PutSchemas stores a bundle of schemas as it travels, unless one of that digest is there: what a bundle says never changes. It returns the
 // revision at which the bundle stands. The node that brought it stands beside it.
 func (s *Store) PutSchemas(ctx context.Context, digest string, zstd []byte, uploader roster.Key) (int64, error) {
 	key := SchemaKey(digest)
@@ -28,16 +28,27 @@ func (s *Store) PutSchemas(ctx context.Context, digest string, zstd []byte, uplo
 	return answer.Responses[0].GetResponseRange().Kvs[0].ModRevision, nil
 }
 
-// Schemas reads a bundle of schemas; nil when it is not there.
-func (s *Store) Schemas(ctx context.Context, digest string) ([]byte, error) {
+// TidySchemas puts what is left of a bundle in the place of the bundle that was read at a revision; its uploader stays. It reports false
+// and does nothing when another replica did, or the bundle is gone.
+func (s *Store) TidySchemas(ctx context.Context, digest string, readAt int64, zstd []byte) (bool, error) {
+	key := SchemaKey(digest)
+	answer, err := s.kv.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(key), "=", readAt)).Then(clientv3.OpPut(key, string(zstd))).Commit()
+	if err != nil {
+		return false, fmt.Errorf("tidy schemas: %w", err)
+	}
+	return answer.Succeeded, nil
+}
+
+// Schemas reads a bundle of schemas, and the revision at which it was written; nil when it is not there.
+func (s *Store) Schemas(ctx context.Context, digest string) (zstd []byte, revision int64, err error) {
 	answer, err := s.kv.Get(ctx, SchemaKey(digest))
 	if err != nil {
-		return nil, fmt.Errorf("read schemas: %w", err)
+		return nil, 0, fmt.Errorf("read schemas: %w", err)
 	}
 	if len(answer.Kvs) == 0 {
-		return nil, nil
+		return nil, 0, nil
 	}
-	return answer.Kvs[0].Value, nil
+	return answer.Kvs[0].Value, answer.Kvs[0].ModRevision, nil
 }
 
 // DeleteSchemas deletes a bundle that was stored at a revision, on the ground that no node named it when the ledger was read up to

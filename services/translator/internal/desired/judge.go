@@ -122,7 +122,7 @@ func (d *Desk) doubts(ctx context.Context, r *compile.Result, submitted fleet.So
 		if i == maxOthers {
 			return append(all, compile.Problem{Message: fmt.Sprintf("the schemas of %d more kinds of gateways were not asked: too few nodes stand behind them", len(others)-i)}), nil
 		}
-		v, err := d.verdict(ctx, r, submitted, []compile.Judge{j.Judge}, verdictKey{fragment, "alone " + string(j.Digest)})
+		v, err := d.verdict(ctx, r, submitted, []compile.Judge{j.Judge}, verdictKey{fragment, "alone " + string(j.Rules)})
 		if err != nil {
 			return nil, err
 		}

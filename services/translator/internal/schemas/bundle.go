@@ -20,7 +20,8 @@ func open(digest fleet.Digest, zstd []byte) (*Bundle, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read schemas: %s", clean.Line(err.Error(), clean.MaxMessage))
 	}
-	if b.Digest() != digest {
+	// Of a bundle of an older agent the registry gives what it keeps: its rules.
+	if b.Digest() != digest && b.Tidied() != b {
 		return nil, fmt.Errorf("read schemas: the registry sent those of %s for %s", b.Digest(), digest)
 	}
 	return &Bundle{bundle: b, name: "Kong " + clean.Line(b.KongVersion(), maxVersion)}, nil
@@ -38,7 +39,7 @@ func (b *Bundle) Check(ctx context.Context, budget *schema.Budget, kind string, 
 	found, err := b.bundle.Check(ctx, budget, kind, entity)
 	for _, path := range b.bundle.Invented(kind, entity) {
 		found = append(found, schema.FieldError{Path: path, Rule: schema.MissingField,
-			Message: "the field is required: a gateway would invent another secret at each load; write it down"})
+			Message: "the field is required: a gateway would invent another secret at each load; write it down, best as a reference to a vault"})
 	}
 	for i := range found {
 		// A bundle is written by a node.

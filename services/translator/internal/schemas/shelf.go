@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -61,6 +62,9 @@ func New(client registryv1.RegistryServiceClient, g groups, log *slog.Logger) *S
 	return &Shelf{client: client, groups: g, log: log, bundles: map[fleet.Digest]*Bundle{}, failed: map[fleet.Digest]failure{}}
 }
 
+// maxNames is how many nodes are named that are behind the same rules.
+const maxNames = 5
+
 // A Panel is who judges the configuration of a group: one judge for each kind of gateway that it has.
 type Panel struct {
 	Judges  []Judge // what they refuse is refused
@@ -69,44 +73,68 @@ type Panel struct {
 	Missing []string
 }
 
-// A Judge is a bundle as the nodes of a group have it.
+// A Judge is what the bundles of some nodes of a group have in common.
 type Judge struct {
 	compile.Judge
-	Digest fleet.Digest
-	Who    string // which bundle of whom it is, for people
+	Rules fleet.Digest // the digest of the bundle itself, unless older agents wrote it
+	Who   string       // which bundle of whom it is, for people
 }
 
 // Kinds is how many kinds of gateways the group has.
 func (p Panel) Kinds() int { return len(p.Judges) + len(p.Others) + len(p.Missing) }
 
-// Of returns the panel of a group as it is now. It waits for the registry for a moment only.
-func (s *Shelf) Of(ctx context.Context, group fleet.GroupID) Panel {
-	var p Panel
-	names, judging := map[string]int{}, map[fleet.Digest]bool{}
+// A ruleSet is what bundles of the same rules have in common, and who is behind all of them.
+type ruleSet struct {
+	named.Schemas
+	bundle *Bundle
+}
+
+// ruleSets makes one of what a group's bundles have in common: those of older agents differ where their rules do not. It also returns the
+// bundles that cannot be had.
+func (s *Shelf) ruleSets(ctx context.Context, group fleet.GroupID) (sets []*ruleSet, missing []named.Schemas) {
+	of := map[fleet.Digest]*ruleSet{}
 	for _, n := range s.groups.Schemas(ctx, group) {
 		b, err := s.bundle(ctx, n.Digest)
 		if err != nil {
-			p.Missing = append(p.Missing, "the schemas "+n.Digest.Short()+behind(n))
+			missing = append(missing, n)
 			continue
 		}
-		j := Judge{b, n.Digest, "the schemas " + n.Digest.Short() + " of " + b.name + behind(n)}
-		if !n.Counts {
+		same := of[b.bundle.Rules()]
+		if same == nil {
+			same = &ruleSet{n, b}
+			of[b.bundle.Rules()], sets = same, append(sets, same)
+			continue
+		}
+		same.Counts = same.Counts || n.Counts
+		same.Nodes += n.Nodes
+		same.Names = slices.Concat(same.Names, n.Names)
+		same.Names = same.Names[:min(len(same.Names), maxNames)]
+	}
+	return sets, missing
+}
+
+// Of returns the panel of a group as it is now. It waits for the registry for a moment only.
+func (s *Shelf) Of(ctx context.Context, group fleet.GroupID) Panel {
+	var p Panel
+	names := map[string]int{}
+	sets, missing := s.ruleSets(ctx, group)
+	for _, n := range missing {
+		p.Missing = append(p.Missing, "the schemas "+n.Digest.Short()+behind(n))
+	}
+	for _, r := range sets {
+		j := Judge{r.bundle, r.bundle.bundle.Rules(), "the schemas " + r.Digest.Short() + " of " + r.bundle.name + behind(r.Schemas)}
+		if !r.Counts {
 			p.Others = append(p.Others, j)
 			continue
 		}
-		if rules := b.bundle.Rules(); judging[rules] {
-			continue // bundles of older agents differ where their rules do not
-		} else {
-			judging[rules] = true
-		}
 		p.Judges = append(p.Judges, j)
-		names[b.name]++
-		p.ID += string(n.Digest) + " "
+		names[r.bundle.name]++
+		p.ID += string(j.Rules) + " "
 	}
 	for i, j := range p.Judges {
 		if name := j.Name(); names[name] > 1 {
 			twin := *j.Judge.(*Bundle)
-			twin.name += " with the schemas " + j.Digest.Short()
+			twin.name += " with the schemas " + j.Rules.Short()
 			p.Judges[i].Judge = &twin
 		}
 	}
