@@ -31,7 +31,7 @@ func (e *Error) Error() string { return "line " + strconv.Itoa(e.Line) + ": " + 
 
 // Check reads a chunk. The error is an *Error, or nil.
 func Check(text string) error {
-	if len(text) > Longest || strings.HasPrefix(text, "\x1b") { // compiled Lua
+	if len(text) > Longest || strings.HasPrefix(text, "\x1bLJ") { // compiled Lua
 		return nil
 	}
 	plain, err := simplify(text)

@@ -29,20 +29,20 @@ const maxErrors = 100
 // in it as entities of their own (a service's routes, a certificate's snis), and
 // Check neither changes nor keeps it. Values are nil, bool, string, float64, int,
 // int64, json.Number, []any and map[string]any; others are of the wrong type. A
-// field that is null counts as absent. A reference is a string (a name or an id)
+// field that is null counts as absent, but for a required one. A reference is a string (a name or an id)
 // or a map with the id (F13); that of a nested entity to its parent must be there,
 // whatever it says. Fields that Kong takes but no schema names, _comment and
 // _ignore (F19), are no matter of it, and url of a service is read as Kong does.
 //
-// As in POST /config, a plugin may be scoped to a consumer even where its schema
-// says it cannot (F21); see CheckStrict.
+// A plugin cannot have a scope that its schema excludes. Gateways look at it where
+// the plugin names its scope, which it does in a snapshot, and not where it is nested
+// (F21): leave the parent of a nested plugin out to judge as they do.
 func (b *Bundle) Check(ctx context.Context, budget *Budget, kind string, entity map[string]any) ([]FieldError, error) {
 	return b.check(ctx, budget, kind, entity, false)
 }
 
 // CheckStrict is Check with what POST /schemas/{kind}/validate refuses beyond
-// POST /config (F23): scopes that a plugin's schema excludes, and references that
-// are not given by id.
+// POST /config (F23): references that are not given by id.
 func (b *Bundle) CheckStrict(ctx context.Context, budget *Budget, kind string, entity map[string]any) ([]FieldError, error) {
 	return b.check(ctx, budget, kind, entity, true)
 }
@@ -108,7 +108,7 @@ func (c *checker) try(f *field, v any) []FieldError {
 
 func (c *checker) add(rule Rule, message string) {
 	if len(c.errs) < maxErrors {
-		c.errs = append(c.errs, FieldError{Path: slices.Clone(c.path), Rule: rule, Message: message})
+		c.errs = append(c.errs, FieldError{Path: slices.Clone(c.path), Rule: rule, Message: message, Fatal: strings.HasPrefix(message, failsOn)})
 	}
 }
 
@@ -171,14 +171,17 @@ func (c *checker) record(r *record, values object) {
 		if !c.spend(1 + len(name)/32) {
 			return
 		}
-		if f := r.fields[name]; f != nil {
-			if value != nil {
-				c.into(Step{Name: name}, f, value)
-			}
+		f, s := r.fields[name], r.short[name]
+		if s != nil && value != nil && !c.shorthand(name, s, value) {
 			continue
 		}
-		if s := r.short[name]; s != nil {
-			c.into(Step{Name: name}, s.field, value)
+		switch {
+		case f != nil && value != nil:
+			c.into(Step{Name: name}, f, value)
+		case f != nil && f.required && !f.auto:
+			c.at(name, MissingField, "required field missing: leave it out, or give it a value; it cannot be null")
+		}
+		if f != nil || s != nil {
 			continue
 		}
 		if r.entity && (name == "_comment" || name == "_ignore") {
@@ -187,7 +190,7 @@ func (c *checker) record(r *record, values object) {
 		c.at(name, UnknownField, "unknown field")
 	}
 	for _, f := range r.order {
-		if values[f.name] != nil {
+		if value, said := values[f.name]; value != nil || said && f.required && !f.auto {
 			continue
 		}
 		if c.purse.err != nil {
@@ -216,6 +219,17 @@ func (c *checker) record(r *record, values object) {
 	}
 }
 
+// shorthand checks what a shorthand says, before what it stands for. Gateways fail
+// on one of a wrong type.
+func (c *checker) shorthand(name string, s *shorthand, value any) bool {
+	before := len(c.errs)
+	c.into(Step{Name: name}, s.field, value)
+	for i := before; i < len(c.errs); i++ {
+		c.errs[i].Fatal = true
+	}
+	return len(c.errs) == before
+}
+
 // aliased reports whether a shorthand stands for a field or for a part of it.
 func (c *checker) aliased(r *record, name string, values object) bool {
 	c.spend(len(r.aliases))
@@ -235,8 +249,12 @@ func (c *checker) value(f *field, v any) {
 		}
 		return
 	}
-	if f.isNull && (!f.scope || c.strict) {
-		c.add(BadValue, "value must be null")
+	if f.isNull {
+		message := "value must be null"
+		if f.scope {
+			message += ": the plugin cannot have this scope"
+		}
+		c.add(BadValue, message)
 		return
 	}
 	if f.referenceable && isReference(v) {

@@ -246,6 +246,9 @@ func (c compiler) record(raw object, path string) (*record, error) {
 				return nil, err
 			}
 			s := &shorthand{field: f, into: replacement(spec)}
+			if known := shorthands[c.name+":"+join(path, name)]; len(s.into) == 0 && known != nil {
+				s.into = known
+			}
 			r.short[name] = s
 			if len(s.into) > 0 {
 				r.aliases = append(r.aliases, s)

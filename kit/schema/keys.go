@@ -69,6 +69,20 @@ func anyKey(s string) string {
 	return "invalid key: want PEM"
 }
 
+// publicKey reads the key of a JWT credential, where its algorithm is one that Kong
+// looks at it for: those of elliptic curves are not among them.
+func publicKey(c *checker, r *record, values object) {
+	algorithm, _ := c.get(r, values, []string{"algorithm"}).(string)
+	text, ok := values["rsa_public_key"].(string)
+	if ok && !c.invalid([]string{"rsa_public_key"}) && (strings.HasPrefix(algorithm, "RS") || strings.HasPrefix(algorithm, "PS") || algorithm == "EdDSA") && c.spend(1+perByte*len(text)) {
+		if why := anyKey(text); why != "" && !isReference(text) {
+			c.at("rsa_public_key", BadValue, why)
+			c.entity(BadValue, "failed conditional validation given value of field 'algorithm'")
+			c.errs[len(c.errs)-1].Follows = true
+		}
+	}
+}
+
 // pairs refuses a certificate with the key of another.
 func pairs(certField, keyField string) entityCheck {
 	return func(c *checker, _ *record, values object) {

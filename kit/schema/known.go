@@ -40,7 +40,6 @@ var textChecks = map[string]func(string) string{
 	"certificates:key":                                                      privateKey,
 	"certificates:key_alt":                                                  privateKey,
 	"ca_certificates:cert":                                                  certificate,
-	"jwt_secrets:rsa_public_key":                                            anyKey,
 	"oauth2_credentials:redirect_uris[]":                                    redirectURI,
 	"plugins/acme:config.api_uri":                                           url,
 	"plugins/acme:config.domains[]":                                         hostWithWildcards,
@@ -130,11 +129,13 @@ var recordChecks = map[string]entityCheck{
 	"plugins/request-termination:config":             terminationBody,
 	"plugins/http-log:config":                        oneLogin,
 	"plugins/zipkin:config":                          distinctTags,
+	"plugins/acme:config.storage_config.redis":       acmeShorthand,
 }
 
 // wholeChecks look at whole entities of a kind.
 var wholeChecks = map[string]entityCheck{
-	"routes": routeProtocols,
+	"jwt_secrets": publicKey,
+	"routes":      routeProtocols,
 }
 
 // customChecks are the checks that schemas name as custom, by kind and the fields
@@ -151,6 +152,11 @@ var customChecks = map[string]entityCheck{
 	"plugins/ai-response-transformer:route_type,model,logging": countedTokens,
 	"plugins/acme:config.storage":                              acmeStorage,
 	"routes:id,protocols,snis,sources,destinations,methods,hosts,paths,headers,expression,regex_priority,priority": routeExpression,
+}
+
+// shorthands lead to fields where their schema does not say so.
+var shorthands = map[string][]string{
+	"plugins/opentelemetry:config.endpoint": {"traces_endpoint"},
 }
 
 // known returns what is known of a string field beyond its schema, or nil.
@@ -171,7 +177,14 @@ func (c compiler) addKnown(r *record) {
 	if check := wholeChecks[c.name]; check != nil {
 		r.checks = append([]entityCheck{check}, r.checks...)
 	}
-	if c.name == "services" {
+	switch c.name {
+	case "services":
 		addURL(r)
+	case "upstreams": // two fields that Kong also reads as shorthands of themselves
+		for _, name := range []string{"algorithm", "hash_on"} {
+			if r.fields[name] != nil {
+				r.short[name] = &shorthand{field: words(name)}
+			}
+		}
 	}
 }

@@ -87,7 +87,6 @@ func TestWhatNoSchemaSays(t *testing.T) {
 		{"upstream", `{"name":"u","host_header":%s}`, "host_header", []string{`"h:80"`}, []string{`"a b"`}},
 		{"target", `{"upstream":"u","target":%s}`, "target", []string{`"h"`, `"h:80"`, `"h:0"`, `"1.2.3.4:80"`, `"[::1]:80"`, `"::1"`}, []string{`"127.0.0.1:99999"`, `"a b"`, `"h:+1"`}},
 		{"sni", `{"name":%s}`, "name", []string{`"a.test"`, `"*.a.test"`, `"*"`}, []string{`"*.a.*"`, `"a*b"`, `"1.2.3.4"`, `"a:1"`, `"a b"`}},
-		{"jwt_secret", `{"rsa_public_key":%s}`, "rsa_public_key", []string{`"-----BEGIN PUBLIC KEY-----\nMAA=\n-----END PUBLIC KEY-----"`}, []string{`"nope"`}},
 		{"oauth2_credential", `{"redirect_uris":[%s]}`, "redirect_uris.1", []string{`"https://a.test/cb?x=1"`}, []string{`"nope"`, `"https://a/#x"`, `"//a"`}},
 		{"filter_chain", `{"filters":[%s]}`, "filters.1.name@", nil, []string{`{"name":"f"}`}},
 		{"plugin", `{"name":"cors","instance_name":%s}`, "instance_name", []string{`"a"`}, []string{`"a b"`}},

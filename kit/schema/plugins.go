@@ -121,6 +121,13 @@ func acmeStorage(c *checker, r *record, values object) {
 	}
 }
 
+// acmeShorthand: the namespace may be written in an older place.
+func acmeShorthand(c *checker, _ *record, values object) {
+	if text, _ := values["namespace"].(string); acmeNamespace(text) != "" {
+		c.atPath([]string{"extra_options", "namespace"}, BadValue, acmeNamespace(text))
+	}
+}
+
 func acmeNamespace(s string) string {
 	for _, word := range []string{"kong_acme:renew_config:", "kong_acme:renew_last_run", "kong_acme:cert_key:"} {
 		if strings.HasPrefix(s, word) {
@@ -147,11 +154,14 @@ func nameAndValue(s string) (name, value string) {
 // transformed checks a field of a body or a query that request-transformer writes:
 // it has a value, which is a template.
 func transformed(s string) string {
-	name, value := nameAndValue(s)
-	if name == "" || value == "" {
+	switch name, value := nameAndValue(s); {
+	case name == "":
+		return failsOn + "a value has no key: want key:value"
+	case value == "":
 		return "a key has no value: want key:value"
+	default:
+		return template(value)
 	}
-	return template(value)
 }
 
 func transformedHeader(s string) string {
@@ -191,7 +201,7 @@ func template(s string) string {
 	if found == 0 {
 		return ""
 	}
-	if err := luasyntax.Check(chunk.String()); err != nil {
+	if err := luasyntax.Check("return function()\n" + chunk.String() + "end"); err != nil {
 		return "the template is not in supported format: $(...) must hold an expression of Lua"
 	}
 	return ""

@@ -110,3 +110,70 @@ func TestRulesInPluginsOwnCode(t *testing.T) {
 		}
 	}
 }
+
+// TestRulesOfEntitiesInKongsOwnCode: likewise of entities.
+func TestRulesOfEntitiesInKongsOwnCode(t *testing.T) {
+	b := recordedBundle(t)
+	for _, c := range []struct {
+		kind           string
+		taken, refused []string
+	}{
+		{
+			"jwt_secret", []string{`{"consumer":"c","key":"k","algorithm":"HS256","rsa_public_key":"x"}`, `{"consumer":"c","key":"k","algorithm":"ES256","rsa_public_key":"x"}`, `{"consumer":"c","key":"k","rsa_public_key":"x"}`},
+			[]string{`{"consumer":"c","key":"k","algorithm":"RS256","rsa_public_key":"x"}`, `{"consumer":"c","key":"k","algorithm":"PS512"}`, `{"consumer":"c","key":"k","algorithm":"EdDSA","rsa_public_key":"x"}`},
+		},
+		{
+			"service", []string{`{"host":"-a"}`, `{"host":"a."}`, `{"host":"[::1]"}`, `{"url":"//a/b"}`, `{"url":"http://a#b"}`, `{"url":"http://a:0x50"}`, `{"host":"a","protocol":"tls_passthrough","path":"/a"}`, `{"host":"a","id":null}`},
+			[]string{
+				`{"host":"1.2"}`, `{"host":"a-.b"}`, `{"host":"a:80"}`, `{"host":"[::1]:"}`, `{"url":"http://a?x=1"}`, `{"url":"http://a:"}`, `{"url":"HTTP://a"}`, `{"url":""}`, `{"host":"a","port":null}`,
+				`{"host":"a","protocol":"tcp","path":"/a"}`,
+			},
+		},
+		{
+			"route", []string{
+				`{"paths":["~/a%zz"]}`, `{"paths":["/a b%zz"]}`, `{"paths":["~/[a-z&&[^b]]"]}`, `{"paths":["/a"],"headers":{"x":["~*\\W"]}}`, `{"hosts":["*.1"]}`, `{"hosts":["1.2.3.*"]}`, `{"protocols":["https"],"snis":["a*"]}`,
+				`{"protocols":["tcp"],"sources":[{"ip":"1.2.3.4/8"}]}`, `{"protocols":["tcp"],"sources":[{"ip":"fe80::/10"}]}`,
+			},
+			[]string{
+				`{"paths":["/a%zz"]}`, `{"paths":["~/(?=a)"]}`, `{"paths":["~/\\p{IsGreek}"]}`, `{"paths":["~/\\u0041"]}`, `{"paths":["/a"],"headers":{"x":[]}}`, `{"paths":["/a"],"headers":{"x":["~*(?P<n>a)"]}}`,
+				`{"protocols":["tcp"],"sources":[{"ip":"1.2.3.4/0"}]}`, `{"protocols":["tcp"],"sources":[{"ip":"[::1]"}]}`, `{"protocols":["tcp"],"destinations":[{"ip":"fe80::1/10"}]}`,
+				`{"protocols":["tcp"],"destinations":[{"ip":"::ffff:1.2.3.4"}]}`, `{"paths":["/a"],"strip_path":null}`,
+			},
+		},
+		{
+			"upstream", []string{`{"name":"u","hash_on":"cookie","hash_on_cookie":"a"}`, `{"name":"u","hash_on":null}`},
+			[]string{`{"name":"u","hash_on":"cookie","hash_on_cookie":"a b"}`, `{"name":"u","hash_on":"cookie","hash_on_cookie":"ü"}`, `{"name":"1.2.3.4"}`, `{"name":"u","algorithm":""}`, `{"name":"u","healthchecks":null}`},
+		},
+		{"plugin", []string{`{"name":"rate-limiting","consumer":"c","config":{"minute":1}}`, `{"name":"opentelemetry","config":{"endpoint":"http://a"}}`}, []string{`{"name":"key-auth","consumer":"c"}`, `{"name":"acme","service":"s","config":{"account_email":"a@b"}}`, `{"name":"cors","config":null}`}},
+	} {
+		for i, text := range append(c.taken, c.refused...) {
+			var value map[string]any
+			if err := json.Unmarshal([]byte(text), &value); err != nil {
+				t.Fatal(err)
+			}
+			found, err := b.Check(t.Context(), schema.BudgetFor(1, len(text)), c.kind, value)
+			if want := i < len(c.taken); err != nil || (len(found) == 0) != want {
+				t.Errorf("%s %s: taken is to be %v, got %v %v", c.kind, text, want, found, err)
+			}
+		}
+	}
+}
+
+// TestWhatGatewaysFailOn is told apart: they answer 500 to it (F14).
+func TestWhatGatewaysFailOn(t *testing.T) {
+	b := recordedBundle(t)
+	for text, want := range map[string]bool{`{"host":"[::1]:"}`: true, `{"url":5}`: true, `{"url":""}`: true, `{"host":"a:80"}`: false, `{"host":5}`: false} {
+		var value map[string]any
+		if err := json.Unmarshal([]byte(text), &value); err != nil {
+			t.Fatal(err)
+		}
+		found, err := b.Check(t.Context(), schema.BudgetFor(1, len(text)), "service", value)
+		fatal := false
+		for _, e := range found {
+			fatal = fatal || e.Fatal
+		}
+		if err != nil || len(found) == 0 || fatal != want {
+			t.Errorf("%s: fails: %v, want %v (%v %v)", text, fatal, want, found, err)
+		}
+	}
+}

@@ -101,6 +101,8 @@ type FieldError struct {
 	// Whole says that the error is about a record as a whole, not about a field.
 	// Kong tells it among those of the entity, without saying which record.
 	Whole bool
+	// Fatal says that the gateway answers 500 in place of saying this (F14).
+	Fatal bool
 	// Follows says that the error only repeats, of the record, the one about a field.
 	Follows bool
 }

@@ -1,8 +1,10 @@
 package schema
 
 import (
+	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/silverback-gateway/silverback/kit/rustregex"
 )
@@ -116,6 +118,19 @@ func routeExpression(c *checker, _ *record, values object) {
 		}
 		return c.spend(1 + perByte*(len(text)+left-work))
 	}
+	for _, name := range []string{"sources", "destinations"} {
+		list, _ := values[name].([]any)
+		for i, item := range list {
+			one, _ := item.(object)
+			ip, _ := one["ip"].(string)
+			if !c.spend(1) {
+				return
+			}
+			if why := routerAddress(ip); why != "" {
+				c.entity(BadValue, "Router Expression failed validation: "+name+"["+strconv.Itoa(i)+"]: "+why)
+			}
+		}
+	}
 	paths, _ := values["paths"].([]any)
 	for i, path := range paths {
 		if !judge("paths["+strconv.Itoa(i)+"]", PathRegexp, path) {
@@ -134,4 +149,24 @@ func routeExpression(c *checker, _ *record, values object) {
 			}
 		}
 	}
+}
+
+// routerAddress says what the language of the router lacks of addresses and ranges.
+func routerAddress(s string) string {
+	address, bits, ranged := strings.Cut(s, "/")
+	a, err := netip.ParseAddr(address)
+	switch {
+	case strings.HasPrefix(s, "["):
+		return "an address cannot stand in brackets"
+	case err != nil:
+		return ""
+	case a.Is6() && strings.Contains(address, "."):
+		return "an IPv6 address must be written in hexadecimal alone"
+	case !ranged || a.Is4() && bits != "0": // Kong masks these itself
+		return ""
+	}
+	if prefix, err := netip.ParsePrefix(s); err == nil && prefix.Masked().Addr() != a {
+		return "the address of a range must have no bits beyond its prefix"
+	}
+	return ""
 }

@@ -47,6 +47,7 @@ const (
 	anIPv4
 	anIPv6
 	badPort // a host with a port that is too large
+	noPort  // an IPv6 address in brackets and a colon, on which Kong fails
 )
 
 // splitHost reads a host with a port or without, as Kong does: two colons make an
@@ -113,6 +114,8 @@ func splitIPv6(s string) (kindOfHost, bool) {
 	}
 	if port != "" {
 		switch {
+		case port == ":":
+			return noPort, false
 		case port[0] != ':' || !isDigits(port[1:]):
 			return noHost, false
 		case !isPort(port[1:]):
@@ -164,9 +167,17 @@ func isPort(digits string) bool {
 	return err == nil && n <= 65535
 }
 
+// failsOn begins the words about what a gateway answers 500 to, in place of saying
+// what is wrong (F14).
+const failsOn = "a gateway fails on this: "
+
+const noPortMessage = failsOn + "a colon after an address in brackets wants a port"
+
 // Host checks a host without a port: a name or an address.
 func Host(s string) string {
 	switch kind, hasPort := splitHost(s); {
+	case kind == noPort:
+		return noPortMessage
 	case kind == noHost:
 		return "invalid value: want a host name or an address"
 	case hasPort:
@@ -178,6 +189,8 @@ func Host(s string) string {
 // HostWithPort checks a host that may have a port.
 func HostWithPort(s string) string {
 	switch kind, _ := splitHost(s); kind {
+	case noPort:
+		return noPortMessage
 	case noHost:
 		return "invalid hostname: want a host name or an address, with a port or without"
 	case badPort:
@@ -202,6 +215,8 @@ func hostWithWildcards(s string) string { return HostWithPort(strings.ReplaceAll
 
 func serverName(s string) string {
 	switch kind, hasPort := splitHost(s); {
+	case kind == noPort:
+		return noPortMessage
 	case kind == noHost:
 		return "invalid value: want a host name"
 	case kind == anIPv4, kind == anIPv6:
@@ -226,6 +241,8 @@ func WildcardSNI(s string) string {
 // UpstreamName checks the name of an upstream, which is that of a host.
 func UpstreamName(s string) string {
 	switch kind, hasPort := splitHost(s); {
+	case kind == noPort:
+		return noPortMessage
 	case kind == noHost, kind == badPort:
 		return "Invalid name; must be a valid hostname"
 	case kind != aName:
@@ -238,7 +255,10 @@ func UpstreamName(s string) string {
 
 // Target checks the address of a target.
 func Target(s string) string {
-	if kind, _ := splitHost(s); kind == noHost || kind == badPort {
+	switch kind, _ := splitHost(s); kind {
+	case noPort:
+		return noPortMessage
+	case noHost, badPort:
 		return "Invalid target; not a valid hostname or ip address"
 	}
 	return ""
@@ -260,7 +280,7 @@ func network(s string) string {
 
 // CookieName checks a token of RFC 2616.
 func CookieName(s string) string {
-	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune(`()<>@,;:\"/?={}[]`, r) }) {
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`()<>@,;:\"/?={}[]`, r) }) {
 		return "contains one or more invalid characters: control characters, blanks and ()<>@,;:\\\"/?={}[] are not allowed"
 	}
 	return ""
@@ -275,6 +295,7 @@ type parsedURL struct {
 
 func parseURL(s string) parsedURL {
 	var u parsedURL
+	s, _, u.hasFragment = strings.Cut(s, "#")
 	if scheme, rest, is := strings.Cut(s, ":"); is && isScheme(scheme) {
 		u.scheme, s = scheme, rest
 	}
@@ -286,7 +307,6 @@ func parseURL(s string) parsedURL {
 			authority, s = rest[:at], rest[at:]
 		}
 	}
-	s, _, u.hasFragment = strings.Cut(s, "#")
 	s, _, _ = strings.Cut(s, "?")
 	u.path, _, _ = strings.Cut(s, ";")
 	if _, after, is := strings.Cut(authority, "@"); is {
@@ -429,9 +449,14 @@ func addURL(r *record) {
 	if r.fields["url"] != nil || r.fields["host"] == nil {
 		return
 	}
-	s := &shorthand{field: &field{name: "url", typ: typeString}, into: []string{"host"}}
+	s := &shorthand{field: words("url"), into: []string{"host"}}
 	r.short["url"] = s
 	r.aliases = append(r.aliases, s)
+}
+
+// words is a field of text that is not empty.
+func words(name string) *field {
+	return &field{name: name, typ: typeString, rules: []rule{ruleOf(BadValue, "length must be at least 1", ofText(func(_ *checker, s string) bool { return s == "" }))}}
 }
 
 // A URLField is a field of a service that its url says.
@@ -493,7 +518,7 @@ func luaNumber(s string) (float64, bool) {
 // itself is left as it is.
 func expandURL(values object) object {
 	raw, ok := values["url"].(string)
-	if !ok {
+	if !ok || raw == "" {
 		return values
 	}
 	out := maps.Clone(values)

@@ -61,18 +61,23 @@ func (s *structure) judged(n *node) bool {
 
 // judge checks an entity against the schemas. What is nested has its parent for
 // the field that refers to it.
-func (s *structure) judge(n *node, complain func(string, ...any)) {
-	if n.parentField != "" && n.own[n.parentField] == nil {
+// What gateways answer 500 to is errCrash (F14).
+func (s *structure) judge(n *node, complain func(string, ...any)) error {
+	if n.parentField != "" && n.own[n.parentField] == nil && n.kind.name != "plugins" { // of which scopes are not looked at (F21)
 		n.own[n.parentField] = "the parent"
 		defer delete(n.own, n.parentField)
 	}
 	found := own(s.schemas.Check(context.Background(), schema.NewBudget(math.MaxInt64), n.kind.singular, n.own))
 	for _, e := range found {
+		if e.Fatal {
+			return errCrash
+		}
 		complain(e.Message, place(e)...)
 	}
 	if len(found) > 0 && n.kind.name == "snis" && n.parentField != "" {
 		complain("required field missing", n.parentField) // only these do not know their parent by then
 	}
+	return nil
 }
 
 // own is what a gateway finds by its own schemas, for which it takes all the time that they need.
@@ -83,10 +88,8 @@ func own(found []schema.FieldError, err error) []schema.FieldError {
 	return found
 }
 
-// codeRules compiles what a configuration brings along as code. No schema can
-// judge it.
+// codeRules compiles expressions, which no schema can judge.
 func (s *structure) codeRules(n *node, complain func(string, ...any)) {
-	s.luaRules(n, complain)
 	if expression := n.text("expression"); n.kind.name == "routes" && expression != "" && s.flavor == flavorExpressions {
 		if _, err := parseExpression(expression); err != nil {
 			complain("Router Expression failed validation: "+err.Error(), "@entity")

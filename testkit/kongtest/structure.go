@@ -121,7 +121,9 @@ func (s *structure) entity(n *node, errs tree) error {
 		}
 	}
 	if judged {
-		s.judge(n, complain)
+		if err := s.judge(n, complain); err != nil {
+			return err
+		}
 		s.codeRules(n, complain)
 	} else {
 		for _, name := range n.kind.required {

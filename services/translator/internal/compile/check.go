@@ -76,7 +76,7 @@ func (p *parser) checkService(s subject, v view, bad map[string]bool) {
 		return
 	}
 	protocol := v.text("protocol")
-	if path := v.get("path"); path != nil && isStream(protocol) {
+	if path := v.get("path"); path != nil && isStream(protocol) && protocol != "tls_passthrough" {
 		p.problem(s, path.Pos, "path", BadValue, "a service of the protocol %s has no path", protocol)
 	}
 	if protocol != "https" && protocol != "tls" && protocol != "wss" && protocol != "grpcs" && protocol != "tls_passthrough" {

@@ -52,13 +52,13 @@ var everyProblem = []struct{ name, text, want string }{
 	{"unknown references beside values", `routes:
 - {name: r1, service: nosuch, paths: [a], tags: x}
 plugins:
-- {name: cors, consumer: nosuch, enabled: 5}
+- {name: request-size-limiting, consumer: nosuch, enabled: 5}
 `, `
 a.yaml:3 route r1 service dangling-reference
 a.yaml:3 route r1 paths[0] bad-value
 a.yaml:3 route r1 tags wrong-type
-a.yaml:5 plugin cors consumer dangling-reference
-a.yaml:5 plugin cors enabled wrong-type
+a.yaml:5 plugin request-size-limiting consumer dangling-reference
+a.yaml:5 plugin request-size-limiting enabled wrong-type
 `},
 	{"a name that is wrong is still what others refer to", `services:
 - {name: 5, host: h}
@@ -88,12 +88,12 @@ targets:
 routes:
 - {name: r, service: a, paths: [/a]}
 plugins:
-- {name: cors, service: a, consumer: nosuch}
+- {name: request-size-limiting, service: a, consumer: nosuch}
 `, `
 a.yaml:2 service services wrong-type
 a.yaml:3  unknown-field
 a.yaml:4  unknown-field
-a.yaml:11 plugin cors consumer dangling-reference
+a.yaml:11 plugin request-size-limiting consumer dangling-reference
 `},
 	{"duplicates beside values, and nothing of what is nested in them", `services:
 - {name: a, host: h, plugins: [{name: cors}, {name: cors}]}

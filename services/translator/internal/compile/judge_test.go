@@ -34,6 +34,11 @@ var leftToKong = map[string]string{
 	"top-level-credentials-by-username":       "references by name are resolved (F13)",
 }
 
+// stricterJudges are files that a gateway takes as they are, and would refuse as the snapshot that they become.
+var stricterJudges = map[string]string{
+	"plugin-consumer-scope-not-allowed": "scopes are looked at where a plugin names its consumer, as in a snapshot, and not where it is nested (F21)",
+}
+
 // TestRecordedVerdicts puts every recorded configuration before the recorded schemas: what a gateway refused is refused, what it took is
 // taken, but for what is named.
 func TestRecordedVerdicts(t *testing.T) {
@@ -63,7 +68,7 @@ func TestRecordedVerdicts(t *testing.T) {
 			case tr.Response.Status == 201 && !refused:
 				takenAlike++
 			case tr.Response.Status == 201 && refused:
-				if _, known := stricter[name]; !known || !structure {
+				if _, known := stricter[name]; (!known || !structure) && stricterJudges[name] == "" {
 					t.Errorf("%s: a gateway took it, we do not:\n%s", name, lines(problems))
 				}
 			case tr.Response.Status != 201 && !refused && leftToKong[name] == "":
@@ -73,8 +78,8 @@ func TestRecordedVerdicts(t *testing.T) {
 			}
 		}
 	}
-	if refusedAlike != 173 || takenAlike != 52 {
-		t.Errorf("refused as the gateway did: %d, taken as it did: %d; docs/corpus.md says 173 and 52", refusedAlike, takenAlike)
+	if refusedAlike != 173 || takenAlike != 51 {
+		t.Errorf("refused as the gateway did: %d, taken as it did: %d; docs/corpus.md says 173 and 51", refusedAlike, takenAlike)
 	}
 }
 

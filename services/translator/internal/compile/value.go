@@ -46,6 +46,9 @@ func (p *parser) value(s subject, f *entity.Field, n *document.Node, path string
 		}
 		return append(dst, n.Text...)
 	case entity.List:
+		if n.Kind == document.Map && len(n.Keys) == 0 { // the same to Lua
+			return append(dst, "[]"...)
+		}
 		if n.Kind != document.List {
 			return bad()
 		}
