@@ -85,7 +85,7 @@ func New(c Config, d Deps) (_ *Agent, err error) {
 	}
 	kong, err := gateway.New(gateway.Options{
 		Admin: c.KongAdmin, Proxy: c.KongProxy, Status: c.KongStatus, TLS: c.KongTLS, TokenFile: c.KongTokenFile,
-		LoadTimeout: c.LoadTimeout, ProofTimeout: c.ProofTimeout, Log: log,
+		LoadTimeout: c.LoadTimeout, ProofTimeout: c.ProofTimeout, LoadGap: c.LoadGap, Log: log,
 	})
 	if err != nil {
 		return nil, err

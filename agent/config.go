@@ -40,6 +40,7 @@ type Config struct {
 
 	DriftInterval time.Duration // default 2s
 	LoadTimeout   time.Duration // default 60s
+	LoadGap       time.Duration // between the end of a load and the next one; default 1s
 	ProofTimeout  time.Duration // default 15s
 	Version       string        // of the agent, as it is reported
 
@@ -56,6 +57,7 @@ type KongTLS = gateway.TLS
 const (
 	DefaultDriftInterval = 2 * time.Second
 	DefaultLoadTimeout   = time.Minute
+	DefaultLoadGap       = gateway.LoadGap
 	DefaultProofTimeout  = 15 * time.Second
 	proofAuto            = "auto"
 )
@@ -73,7 +75,7 @@ func (c Config) WithDefaults() Config {
 	for _, d := range []struct {
 		set *time.Duration
 		to  time.Duration
-	}{{&c.DriftInterval, DefaultDriftInterval}, {&c.LoadTimeout, DefaultLoadTimeout}, {&c.ProofTimeout, DefaultProofTimeout}} {
+	}{{&c.DriftInterval, DefaultDriftInterval}, {&c.LoadTimeout, DefaultLoadTimeout}, {&c.LoadGap, DefaultLoadGap}, {&c.ProofTimeout, DefaultProofTimeout}} {
 		if *d.set == 0 {
 			*d.set = d.to
 		}
@@ -111,7 +113,7 @@ func (c Config) Check() error {
 	for _, d := range []struct {
 		flag string
 		set  time.Duration
-	}{{"drift-interval", c.DriftInterval}, {"load-timeout", c.LoadTimeout}, {"proof-timeout", c.ProofTimeout}} {
+	}{{"drift-interval", c.DriftInterval}, {"load-timeout", c.LoadTimeout}, {"load-gap", c.LoadGap}, {"proof-timeout", c.ProofTimeout}} {
 		if d.set < 0 {
 			problems = append(problems, fmt.Errorf("--%s: want more than 0, not %s", d.flag, d.set))
 		}

@@ -43,7 +43,7 @@ func newNode(t *testing.T, opts ...kongtest.Option) *node {
 	n.config = agent.Config{
 		Group: "default", Node: "n1", KongAdmin: n.kong.AdminURL(), KongProxy: n.kong.ProxyURL(), KongStatus: n.kong.StatusURL(),
 		StateDir: filepath.Join(dir, "state"), BootFile: filepath.Join(dir, "kong.json"), HTTP: telemetry.HTTPConfig{Listen: "127.0.0.1:0"},
-		DriftInterval: 20 * time.Millisecond, LoadTimeout: patience, ProofTimeout: patience,
+		DriftInterval: 20 * time.Millisecond, LoadTimeout: patience, LoadGap: time.Millisecond, ProofTimeout: patience,
 	}
 	return n
 }

@@ -174,7 +174,7 @@ func newStoppedPair(t *testing.T, agentBinary, kongBinary string, flags ...strin
 	p.sidecar = newChild(t, "agent", agentBinary, append([]string{
 		"--group=default", "--node=n1", "--registry=" + p.plane.Address(), "--distributor=" + p.plane.Address(), "--kong-admin=" + p.admin.URL,
 		"--kong-proxy=http://" + proxy, "--kong-status=http://" + status, "--state-dir=" + p.config.StateDir, "--boot-file=" + boot,
-		"--http-listen=" + p.config.HTTP.Listen, "--proof-timeout=3s", "--drift-interval=1h",
+		"--http-listen=" + p.config.HTTP.Listen, "--proof-timeout=3s", "--load-gap=1ms", "--drift-interval=1h",
 	}, flags...)...)
 	p.sidecar.env = []string{"SILVERBACK_FAILPOINTS=" + points}
 	p.gateway.start()

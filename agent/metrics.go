@@ -2,6 +2,7 @@ package agent
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,6 +16,7 @@ type metrics struct {
 	load     prometheus.Histogram
 	proof    prometheus.Histogram
 	drifts   prometheus.Counter
+	stale    prometheus.Counter
 	received prometheus.Counter
 	outcomes *prometheus.CounterVec
 	revision prometheus.Gauge
@@ -32,6 +34,9 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		}),
 		drifts: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "silverback_agent_drift_total", Help: "Times the gateway was found to run something that the agent did not leave there.",
+		}),
+		stale: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "silverback_agent_stale_routers_total", Help: "Loads after which a worker stayed on the router of before, so that the agent loaded once more.",
 		}),
 		received: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "silverback_agent_received_bytes_total", Help: "Bytes of directives and their parts, as received.",
@@ -52,7 +57,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	for _, outcome := range []string{"ack", "nack", "failure"} {
 		m.outcomes.WithLabelValues(outcome) // present from the start
 	}
-	for _, c := range []prometheus.Collector{m.load, m.proof, m.drifts, m.received, m.outcomes, m.revision, m.probes} {
+	for _, c := range []prometheus.Collector{m.load, m.proof, m.drifts, m.stale, m.received, m.outcomes, m.revision, m.probes} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -95,6 +100,12 @@ func (m *metrics) fares(r prometheus.Registerer, view func() board.View) {
 	})
 	gauge("silverback_agent_name_taken", "1 while another agent is enrolled under the node's name, else 0.", func() float64 {
 		if view().NameTaken {
+			return 1
+		}
+		return 0
+	})
+	gauge("silverback_agent_stray_workers", "1 while workers that a killed master left behind share the gateway's listeners, else 0.", func() float64 {
+		if slices.ContainsFunc(view().Conditions, func(c board.Condition) bool { return c.Type == "StrayWorker" }) {
 			return 1
 		}
 		return 0
@@ -151,5 +162,6 @@ func (m *metrics) Probed(good bool) {
 func (m *metrics) Loaded(took time.Duration)       { m.load.Observe(took.Seconds()) }
 func (m *metrics) Proven(took time.Duration)       { m.proof.Observe(took.Seconds()) }
 func (m *metrics) Drifted()                        { m.drifts.Inc() }
+func (m *metrics) Stale()                          { m.stale.Inc() }
 func (m *metrics) Answered(outcome string)         { m.outcomes.WithLabelValues(outcome).Inc() }
 func (m *metrics) Serving(revision fleet.Revision) { m.revision.Set(float64(revision)) }

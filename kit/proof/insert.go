@@ -38,7 +38,7 @@ const (
 const answering = `local ip = kong.client.get_ip() ` +
 	`if ip ~= '127.0.0.1' and ip ~= '::1' and ip ~= 'unix:' then ` +
 	`return kong.response.exit(404, { message = 'no Route matched with those values' }) end ` +
-	`return kong.response.exit(200, { digest = '%s', worker = ngx.worker.id(), workers = ngx.worker.count() })`
+	`return kong.response.exit(200, { digest = '%s', worker = ngx.worker.id(), workers = ngx.worker.count(), pid = ngx.worker.pid() })`
 
 // Insert returns the bytes to post for a snapshot: its canonical bytes with the
 // reserved route as the first line of "routes", or the canonical bytes

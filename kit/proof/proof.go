@@ -78,11 +78,14 @@ func (f Form) Plugins() []string {
 }
 
 // Answer is what the reserved route said. Workers is 0 when the form that
-// answered cannot tell workers apart.
+// answered cannot tell workers apart. Process is the worker's process id, 0 when
+// it is not said: a worker that was replaced, or that a killed master left
+// behind, has the number of another one but not its process id (fact F48).
 type Answer struct {
 	Digest  fleet.Digest
 	Worker  int
 	Workers int
+	Process int
 }
 
 // ParseAnswer reads the body of a 200 of the reserved route. A body that names
@@ -93,6 +96,7 @@ func ParseAnswer(body []byte) (Answer, error) {
 		Digest  string `json:"digest"`
 		Worker  *int   `json:"worker"`
 		Workers int    `json:"workers"`
+		Process int    `json:"pid"`
 	}
 	if err := json.Unmarshal(body, &said); err != nil {
 		return Answer{}, errors.New("the answer is not the reserved route's JSON")
@@ -109,6 +113,9 @@ func ParseAnswer(body []byte) (Answer, error) {
 	if *said.Worker < 0 || *said.Worker >= said.Workers {
 		return Answer{}, fmt.Errorf("the answer names worker %d of %d", *said.Worker, said.Workers)
 	}
-	answer.Worker = *said.Worker
+	if said.Process < 0 {
+		return Answer{}, fmt.Errorf("the answer names process %d", said.Process)
+	}
+	answer.Worker, answer.Process = *said.Worker, said.Process
 	return answer, nil
 }

@@ -15,6 +15,8 @@ type faults struct {
 	slow    time.Duration
 	hung    chan struct{} // closed when the hanging ends
 	held    bool          // workers do not turn
+	staling int           // loads that leave the workers on the old router
+	hasty   time.Duration // so do loads that follow the last one sooner
 }
 
 // RefuseRoute makes the gateway refuse every configuration with a route of that
@@ -93,6 +95,59 @@ func (g *Gateway) WorkersStuck(stuck bool) {
 			w.router.Store(g.current.router)
 		}
 	}
+}
+
+// LeaveStale has the next n loads leave the workers on the router of before, behind a 201, until the next load (F43).
+func (g *Gateway) LeaveStale(n int) {
+	g.faults.mu.Lock()
+	defer g.faults.mu.Unlock()
+	g.faults.staling = n
+}
+
+// StaleWhenHasty has every load do so that comes sooner after the one before; 0 ends it. A real Kong was seen to with
+// less than 0.3 s between loads (F43).
+func (g *Gateway) StaleWhenHasty(sooner time.Duration) {
+	g.faults.mu.Lock()
+	defer g.faults.mu.Unlock()
+	g.faults.hasty = sooner
+}
+
+// KillMaster is kill -9 of nginx's master alone, and a start: the workers of before stay with what they serve, and share
+// the proxy's connections with the new ones (F48), until EndOrphans or the gateway's next stop.
+func (g *Gateway) KillMaster() {
+	pids := g.pids()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	fresh := make([]*worker, len(g.workers))
+	for i, w := range g.workers {
+		w.orphan = pids[i]
+		fresh[i] = &worker{id: i, count: w.count}
+		if g.current != nil {
+			fresh[i].router.Store(g.current.router)
+		}
+	}
+	g.orphans, g.workers = append(g.orphans, g.workers...), fresh
+	g.generations++
+	close(g.gone)
+	g.gone = make(chan struct{})
+}
+
+// EndOrphans ends the workers that KillMaster left behind.
+func (g *Gateway) EndOrphans() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.orphans = nil
+}
+
+// stale takes how long ago the load before was.
+func (f *faults) stale(since time.Duration) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.staling > 0 {
+		f.staling--
+		return true
+	}
+	return since < f.hasty
 }
 
 func (f *faults) stuck() bool {

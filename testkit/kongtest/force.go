@@ -99,7 +99,9 @@ func (g *Gateway) install(l *loaded, text []byte, run chan struct{}) error {
 	}
 	g.current = l
 	g.unbuilt = false
-	if g.faults.stuck() {
+	since := time.Since(g.installed)
+	g.installed = time.Now()
+	if g.faults.stuck() || g.faults.stale(since) {
 		return nil
 	}
 	for i, w := range g.workers {

@@ -54,6 +54,8 @@ type Gateway struct {
 	addresses   [listeners]string
 	connections int // of the proxy, ever
 	workers     []*worker
+	orphans     []*worker // of masters that were killed: they share the proxy's listener
+	installed   time.Time // when a configuration came into force last
 	current     *loaded
 	running     bool
 	draining    bool
@@ -197,7 +199,7 @@ func (g *Gateway) start() error {
 		id = randomID()
 	}
 	g.mu.Lock()
-	g.workers, g.current, g.nodeID = workers, l, id
+	g.workers, g.orphans, g.current, g.nodeID = workers, nil, l, id
 	g.generations++
 	g.starts = rand.Uint64()
 	g.running, g.draining, g.unbuilt = true, false, false
@@ -377,6 +379,17 @@ func (g *Gateway) pids() []int {
 		pids[i] = os.Getpid() + g.generations*len(pids) + i
 	}
 	return pids
+}
+
+// pidOf is the process id of one worker.
+func (g *Gateway) pidOf(w *worker) int {
+	g.mu.Lock()
+	orphan := w.orphan
+	g.mu.Unlock()
+	if orphan != 0 {
+		return orphan
+	}
+	return g.pids()[w.id]
 }
 
 func (g *Gateway) kongVersion() string {

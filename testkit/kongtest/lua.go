@@ -31,6 +31,7 @@ type exit struct {
 type call struct {
 	clientIP        string
 	worker, workers int
+	pid             int
 	method, host    string
 	path            string
 	header, query   func(name string) string
@@ -142,7 +143,7 @@ func offer(L *lua.LState, c call, left **exit) {
 		},
 	}))
 	L.SetGlobal("ngx", module(map[string]map[string]lua.LGFunction{
-		"worker": {"id": number(c.worker), "count": number(c.workers)},
+		"worker": {"id": number(c.worker), "count": number(c.workers), "pid": number(c.pid)},
 	}))
 }
 

@@ -22,6 +22,7 @@ type plugin struct {
 // turn is what one request means to the worker that has it.
 type turn struct {
 	worker, workers int
+	pid             int
 	requestID       string
 	keys            map[string]bool
 	owners          map[string]string
@@ -87,7 +88,7 @@ func preFunction(config map[string]any, allowed bool) func(http.ResponseWriter, 
 		}
 		host, _ := splitHost(r.Host)
 		c := call{
-			clientIP: clientIP(r), worker: t.worker, workers: t.workers,
+			clientIP: clientIP(r), worker: t.worker, workers: t.workers, pid: t.pid,
 			method: r.Method, host: host, path: r.URL.Path,
 			header: r.Header.Get, query: r.URL.Query().Get,
 		}

@@ -21,6 +21,7 @@ import (
 type worker struct {
 	id     int
 	count  int // of all workers
+	orphan int // its process id when its master was killed (F48); else 0
 	router atomic.Pointer[router]
 }
 
@@ -31,7 +32,11 @@ func (g *Gateway) assign(ctx context.Context, _ net.Conn) context.Context {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.connections++
-	return context.WithValue(ctx, workerKey{}, g.workers[g.connections%len(g.workers)])
+	n := g.connections % (len(g.workers) + len(g.orphans))
+	if n < len(g.workers) {
+		return context.WithValue(ctx, workerKey{}, g.workers[n])
+	}
+	return context.WithValue(ctx, workerKey{}, g.orphans[n-len(g.workers)])
 }
 
 func newTransport() *http.Transport {
@@ -47,7 +52,7 @@ func newTransport() *http.Transport {
 func (g *Gateway) serveProxy(w http.ResponseWriter, r *http.Request) {
 	g.requests.Add(1)
 	wk := r.Context().Value(workerKey{}).(*worker)
-	t := &turn{worker: wk.id, workers: wk.count, requestID: requestID()}
+	t := &turn{worker: wk.id, workers: wk.count, pid: g.pidOf(wk), requestID: requestID()}
 	w.Header().Set("Server", g.serverToken())
 	w.Header().Set("X-Kong-Request-Id", t.requestID)
 	rt := wk.router.Load()

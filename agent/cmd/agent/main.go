@@ -45,6 +45,7 @@ func program(ctx context.Context) error {
 	f.StringVar(&c.ProxyAddress, "proxy-address", "", "where the gateway's proxy is reached from outside, for people and exports (default: host and port of --kong-proxy)")
 	f.DurationVar(&c.DriftInterval, "drift-interval", agent.DefaultDriftInterval, "how often the gateway is looked at")
 	f.DurationVar(&c.LoadTimeout, "load-timeout", agent.DefaultLoadTimeout, "how long one load may take")
+	f.DurationVar(&c.LoadGap, "load-gap", agent.DefaultLoadGap, "how long after a load the next one may begin; with less than 0.3s a worker of Kong can stay on old routes")
 	f.DurationVar(&c.ProofTimeout, "proof-timeout", agent.DefaultProofTimeout, "how long one proof may take")
 	f.DurationVar(&c.DrainGrace, "drain-grace", 0, "for how long an agent that is asked to stop first says that it is draining, so that load balancers stop sending; 0: not at all")
 	logs.AddFlags(f)
@@ -53,7 +54,7 @@ func program(ctx context.Context) error {
 	set.Check(func() error {
 		// To a Config zero means its default; to who writes it, it means never.
 		var problems []error
-		for _, name := range []string{"drift-interval", "load-timeout", "proof-timeout"} {
+		for _, name := range []string{"drift-interval", "load-timeout", "load-gap", "proof-timeout"} {
 			if d, err := f.GetDuration(name); err == nil && d == 0 {
 				problems = append(problems, fmt.Errorf("%s: want more than 0", set.From(name)))
 			}

@@ -23,8 +23,10 @@ import (
 type kong interface {
 	Look(ctx context.Context) (gateway.Sighting, error)
 	Capabilities(ctx context.Context) (gateway.Capabilities, error)
-	Load(ctx context.Context, posted []byte) error
-	Prove(ctx context.Context, digest fleet.Digest, hash fleet.GatewayHash, form proof.Form, workers int) error
+	Load(ctx context.Context, posted []byte, anew bool) error
+	Settle(ctx context.Context) error
+	Prove(ctx context.Context, claim gateway.Claim) (stray string, err error)
+	Glance(ctx context.Context, digest fleet.Digest, form proof.Form) (doubt bool)
 	Configuration(ctx context.Context) ([]byte, error)
 	Broken() <-chan struct{} // rings when the gateway may have been stopped or started anew
 }
@@ -40,6 +42,7 @@ type Meters interface {
 	Loaded(took time.Duration)
 	Proven(took time.Duration)
 	Drifted()
+	Stale()
 	Answered(outcome string)
 	Serving(revision fleet.Revision)
 }
@@ -166,6 +169,7 @@ func (a *Applier) Run(ctx context.Context) error {
 			a.watchBootFile()
 			a.watchDisk()
 			a.handle(ctx, Seen{Sighting: s, Err: err, Policy: drift.Policy(a.policy.Load())})
+			a.glance(ctx, before)
 			news := a.state.Reachable != before.Reachable || a.state.Restarts != before.Restarts || a.state.Found != before.Found
 			wait := a.pace.looked(time.Now(), a.state.patience(), news, a.Interval, rand.Float64())
 			if at := a.state.RestoreAt; !at.IsZero() {
@@ -315,7 +319,7 @@ func (a *Applier) conditions() map[string]string {
 	s := a.state
 	c := map[string]string{
 		"GatewayUnreachable": "", "GatewayNotReady": "", "GatewayLost": "", "GatewayBehind": "", "GatewayVersionChanged": "", "Drift": "", "DriftHealed": "",
-		"SnapshotRefused": "", "LoadFailing": "", "RestoreFailing": s.RestoreErr, "StateDirectory": a.disk, "BootFile": a.boot,
+		"SnapshotRefused": "", "LoadFailing": "", "RestoreFailing": s.RestoreErr, "StrayWorker": "", "StaleRouter": "", "StateDirectory": a.disk, "BootFile": a.boot,
 		"BootFileForeign": "", "FileTooOpen": "", "DecisionStale": "", "LastKnownGoodDamaged": a.Store.Damage(), "MemoryDamaged": a.memory,
 	}
 	for kind, l := range a.lingers {
@@ -338,6 +342,7 @@ func (a *Applier) conditions() map[string]string {
 	if s.Failure.Reason != 0 {
 		c["LoadFailing"] = s.Failure.Error()
 	}
+	s.misled(c)
 	if s.Stale != nil {
 		c["DecisionStale"] = s.Stale.String() + "; when the ledger (etcd) was restored or lost, silverback recover has it followed again"
 	}

@@ -33,11 +33,13 @@ func Decide(s State, at Moment, event Event) (State, []Action) {
 	case Restored:
 		return s.restored(at, e)
 	case Verified:
-		return s.verified(e)
+		return s.verified(at, e)
 	case Seen:
 		return s.seen(at, e)
 	case Surveyed:
 		return s.surveyed(at, e.Served)
+	case Doubted:
+		return s.doubted()
 	case Judged:
 		return s.judged(e.Fingerprint)
 	case Tick:
@@ -95,7 +97,7 @@ func (s State) ended(at Moment, e Ended) (State, []Action) {
 	answer := Answer{Ticket: s.Ticket, Snapshot: e.Snapshot}
 	left := Leaving{e.Snapshot, e.Hash}
 	if e.Err == nil || e.Served {
-		s.Serving, s.Proven, s.Ack, s.Left, s.Finding = e.Snapshot, true, e.Ack, []Leaving{left}, drift.Same
+		s.Serving, s.Proven, s.Ack, s.Left, s.Finding, s.Doubt = e.Snapshot, true, e.Ack, []Leaving{left}, drift.Same, verdict.Failure{}
 		s.Served, s.Kept = Served{}, ""
 	}
 	if e.Err == nil {
@@ -119,7 +121,7 @@ func (s State) ended(at Moment, e Ended) (State, []Action) {
 	}
 	s = s.know(e.Hash, e.Snapshot, false)
 	switch {
-	case failure.Reason == verdict.NotProven:
+	case failure.Reason.Unproven():
 		s.Left, s.Proven, s.Served = []Leaving{left}, false, Served{}
 	case failure.Uncertain:
 		// The next look at the gateway tells which.
@@ -154,7 +156,7 @@ func (s State) refuse(answer Answer, digest fleet.Digest, problems []verdict.Pro
 
 func (s State) restored(at Moment, e Restored) (State, []Action) {
 	if e.Err == nil {
-		s.Serving, s.Proven, s.Ack, s.Finding = e.Snapshot, true, e.Ack, drift.Same
+		s.Serving, s.Proven, s.Ack, s.Finding, s.Doubt = e.Snapshot, true, e.Ack, drift.Same, verdict.Failure{}
 		s.Good = e.Snapshot // the generation before, when the newest was found damaged
 		s.Left = []Leaving{{e.Snapshot, e.Hash}}
 		s = s.know(e.Hash, e.Snapshot, false)
@@ -173,16 +175,21 @@ func (s State) restored(at Moment, e Restored) (State, []Action) {
 	if errors.As(e.Err, &refusal) {
 		wait = lastRetry // the gateway changed; it will hardly change its mind
 	}
-	if failure.Reason == verdict.NotProven {
+	if failure.Reason.Unproven() {
 		s.Left = []Leaving{{e.Snapshot, e.Hash}}
 	}
 	s.RestoreAt = at.Now.Add(wait)
 	return s, nil
 }
 
-func (s State) verified(e Verified) (State, []Action) {
+func (s State) verified(at Moment, e Verified) (State, []Action) {
 	if e.Err == nil {
-		s.Serving, s.Proven, s.Ack = e.Snapshot, true, e.Ack
+		s.Serving, s.Proven, s.Ack, s.Doubt = e.Snapshot, true, e.Ack, verdict.Failure{}
+		return s, nil
+	}
+	s.Proven, s.Doubt = false, failureOf(e.Err)
+	if s.Doubt.Reason == verdict.StaleRouter && e.Snapshot.Digest == s.Good.Digest && !at.Now.Before(s.RestoreAt) {
+		return s, []Action{Restore{s.Good}} // nothing but another load gives the worker its router
 	}
 	return s, nil
 }

@@ -33,6 +33,10 @@ func (a *Applier) load(ctx context.Context, act Load) Ended {
 		return e
 	}
 	a.reached("before-post")
+	if err := a.Gateway.Settle(ctx); err != nil {
+		e.Abandoned = true
+		return e
+	}
 	if a.Mailbox.Superseded(act.Snapshot) {
 		e.Abandoned = true
 		return e
@@ -47,7 +51,7 @@ func (a *Applier) load(ctx context.Context, act Load) Ended {
 		return e
 	}
 	e.Hash = p.hash
-	if err := a.Gateway.Load(ctx, p.posted); err != nil {
+	if err := a.Gateway.Load(ctx, p.posted, false); err != nil {
 		e.Err = err
 		a.reached("after-refusal")
 		_, lookErr := a.Gateway.Look(ctx)
@@ -58,7 +62,7 @@ func (a *Applier) load(ctx context.Context, act Load) Ended {
 	loaded := time.Now()
 	e.Ack = verdict.Ack{Proof: p.form, LoadTime: loaded.Sub(began)}
 	a.Meters.Loaded(e.Ack.LoadTime)
-	if err := a.prove(ctx, act.Snapshot.Digest, p); err != nil {
+	if e.Ack.Stray, err = a.proveLoaded(ctx, act.Snapshot, p, e.Ack.LoadTime); err != nil {
 		e.Err = err
 		return e
 	}
@@ -149,24 +153,26 @@ func insert(digest fleet.Digest, canonical []byte, form proof.Form, options proo
 }
 
 // prove gives up as soon as the gateway is seen to be another than the one that was loaded.
-func (a *Applier) prove(ctx context.Context, digest fleet.Digest, p prepared) error {
+func (a *Applier) prove(ctx context.Context, digest fleet.Digest, p prepared, settle time.Duration) (stray string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var err error
 	proven := make(chan struct{})
 	go func() {
 		defer close(proven)
-		err = a.Gateway.Prove(ctx, digest, p.hash, p.form, p.workers)
+		stray, err = a.Gateway.Prove(ctx, gateway.Claim{Digest: digest, Hash: p.hash, Form: p.form, Workers: p.workers, Settle: settle})
 	}()
 	for {
 		select {
 		case <-proven:
-			return err
+			if err != nil && ctx.Err() == nil && a.gone(ctx, p.hash) {
+				return "", errGone // somebody loaded something else meanwhile: the next look says what
+			}
+			return stray, err
 		case <-a.Gateway.Broken():
 			if a.gone(ctx, p.hash) {
 				cancel()
 				<-proven
-				return errGone
+				return "", errGone
 			}
 		}
 	}
@@ -220,7 +226,7 @@ func (a *Applier) restore(ctx context.Context, snapshot lastgood.Snapshot) Resto
 	}
 	began := time.Now()
 	if s, err := a.Gateway.Look(ctx); err != nil || s.Hash != p.hash {
-		if err := a.Gateway.Load(ctx, p.posted); err != nil {
+		if err := a.Gateway.Load(ctx, p.posted, false); err != nil {
 			e.Err = err
 			return e
 		}
@@ -229,11 +235,12 @@ func (a *Applier) restore(ctx context.Context, snapshot lastgood.Snapshot) Resto
 		a.Log.Info("gateway given its last known good configuration", "revision", snapshot.Revision, "digest", snapshot.Digest.Short())
 	}
 	loaded := time.Now()
-	if err := a.prove(ctx, snapshot.Digest, p); err != nil {
+	stray, err := a.proveLoaded(ctx, snapshot, p, loaded.Sub(began))
+	if err != nil {
 		e.Err = err
 		return e
 	}
-	e.Ack = verdict.Ack{Proof: p.form, ProofTime: time.Since(loaded)}
+	e.Ack = verdict.Ack{Proof: p.form, ProofTime: time.Since(loaded), Stray: stray}
 	a.Meters.Proven(e.Ack.ProofTime)
 	return e
 }
@@ -248,7 +255,7 @@ func (a *Applier) verify(ctx context.Context, l Leaving) Verified {
 	}
 	form := c.Form(a.Form)
 	began := time.Now()
-	e.Err = a.prove(ctx, l.Snapshot.Digest, prepared{hash: l.Hash, form: form, workers: c.Workers})
-	e.Ack = verdict.Ack{Proof: form, ProofTime: time.Since(began)}
+	e.Ack.Stray, e.Err = a.prove(ctx, l.Snapshot.Digest, prepared{hash: l.Hash, form: form, workers: c.Workers}, standing)
+	e.Ack.Proof, e.Ack.ProofTime = form, time.Since(began)
 	return e
 }

@@ -31,7 +31,7 @@ func (s State) seen(at Moment, e Seen) (State, []Action) {
 		s.Restarts++
 	}
 	s.Met, s.Looked, s.Reachable, s.Ready, s.Unready, s.Workers = true, true, true, e.Sighting.Ready, e.Sighting.Unready, e.Sighting.Workers
-	if (returned || again) && (s.Failure.Reason == verdict.Unreachable || s.Failure.Reason == verdict.NotProven) && !s.RetryAt.IsZero() {
+	if (returned || again) && (s.Failure.Reason == verdict.Unreachable || s.Failure.Reason.Unproven()) && !s.RetryAt.IsZero() {
 		s.RetryAt = at.Now // what failed was the gateway of before
 	}
 	if len(s.Left) == 0 {
@@ -62,7 +62,7 @@ func (s State) seen(at Moment, e Seen) (State, []Action) {
 		}
 		return s, actions
 	}
-	s.Proven = false
+	s.Proven, s.Doubt = false, verdict.Failure{}
 	restores := e.Policy.Restores(s.Finding)
 	if was != s.Finding || wasFound != s.Found {
 		s.FoundAt = at.Now

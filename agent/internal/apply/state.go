@@ -36,6 +36,7 @@ type State struct {
 	Proven  bool              // and nothing happened since that could have changed it
 	Ack     verdict.Ack
 	Loads   int64
+	Doubt   verdict.Failure // of the last attempt to prove what the gateway runs already; zero when it did not fail
 
 	// Pending is the candidate that an earlier run of the agent did not finish with; zero when there is none, or it was
 	// looked for already. Its hash is empty when it cannot be told yet.
@@ -171,6 +172,8 @@ type (
 	Judged struct{ Fingerprint string }
 	// Surveyed: it was read what the gateway serves.
 	Surveyed struct{ Served Served }
+	// Doubted: something else than what was proven answered.
+	Doubted struct{}
 	// Tick: NextWake has come.
 	Tick struct{}
 )
@@ -182,6 +185,7 @@ func (Verified) event() {}
 func (Seen) event()     {}
 func (Judged) event()   {}
 func (Surveyed) event() {}
+func (Doubted) event()  {}
 func (Tick) event()     {}
 
 // An Action is something to do. The set is closed.

@@ -48,18 +48,18 @@ func cut(status int, kind, body string) http.HandlerFunc {
 func TestHalfAnswers(t *testing.T) {
 	var refusal *verdict.Refusal
 	var failure *verdict.Failure
-	if err := serve(t, cut(201, jsonType, `{"services":{`)).Load(t.Context(), nil); err != nil {
+	if err := serve(t, cut(201, jsonType, `{"services":{`)).Load(t.Context(), nil, false); err != nil {
 		t.Errorf("a 201 is a success whatever becomes of its body: %v", err)
 	}
-	err := serve(t, cut(400, jsonType, `{"code":14,"fields":{"x":`)).Load(t.Context(), nil)
+	err := serve(t, cut(400, jsonType, `{"code":14,"fields":{"x":`)).Load(t.Context(), nil, false)
 	if !errors.As(err, &refusal) || len(refusal.Problems) == 0 {
 		t.Errorf("a 400 is a refusal, even without its reasons: %v", err)
 	}
-	err = serve(t, cut(500, jsonType, `{"message":"An unexp`)).Load(t.Context(), nil)
+	err = serve(t, cut(500, jsonType, `{"message":"An unexp`)).Load(t.Context(), nil, false)
 	if !errors.As(err, &failure) || failure.Reason != verdict.GatewayError || failure.Suspect {
 		t.Errorf("half a 500 suspects nobody: %#v", err)
 	}
-	err = serve(t, cut(413, htmlType, "<html>")).Load(t.Context(), nil)
+	err = serve(t, cut(413, htmlType, "<html>")).Load(t.Context(), nil, false)
 	if !errors.As(err, &refusal) || !strings.Contains(refusal.Problems[0].Message, "nginx_admin_client_max_body_size") {
 		t.Errorf("half a 413: %v", err)
 	}
@@ -73,7 +73,7 @@ func TestHalfAnswers(t *testing.T) {
 		_ = out.Flush()
 		_ = conn.Close()
 	})
-	if err := headers.Load(t.Context(), nil); !errors.As(err, &failure) || failure.Reason != verdict.Unreachable || !failure.Uncertain {
+	if err := headers.Load(t.Context(), nil, false); !errors.As(err, &failure) || failure.Reason != verdict.Unreachable || !failure.Uncertain {
 		t.Errorf("half a header may be a 201: %#v", err)
 	}
 }
@@ -92,7 +92,7 @@ func TestF8_TheBodyOf201IsNotWaitedFor(t *testing.T) {
 		}
 	})
 	g.opts.LoadTimeout = 2 * time.Minute
-	if err := g.Load(t.Context(), nil); err != nil {
+	if err := g.Load(t.Context(), nil, false); err != nil {
 		t.Fatal(err)
 	}
 	<-served
@@ -113,7 +113,7 @@ func TestF28_OneLoadAtATime(t *testing.T) {
 	errs := make([]error, loads)
 	var all sync.WaitGroup
 	for i := range loads {
-		all.Go(func() { errs[i] = g.Load(t.Context(), []byte(emptySnapshot)) })
+		all.Go(func() { errs[i] = g.Load(t.Context(), []byte(emptySnapshot), false) })
 	}
 	all.Wait()
 	if err := errors.Join(errs...); err != nil || most.Load() != 1 {
@@ -126,7 +126,7 @@ func TestALoadThatWaitsEndsWithItsContext(t *testing.T) {
 	release := kong.Hang()
 	first := make(chan error, 1)
 	posted, _ := bytesWithProof(t, "1", 2)
-	go func() { first <- g.Load(t.Context(), posted) }()
+	go func() { first <- g.Load(t.Context(), posted, false) }()
 	for kong.Posts() == 0 {
 		if _, err := g.Look(t.Context()); err != nil {
 			t.Fatal(err)
@@ -135,7 +135,7 @@ func TestALoadThatWaitsEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var failure *verdict.Failure
-	if err := g.Load(ctx, posted); !errors.As(err, &failure) || failure.Reason != verdict.Busy || failure.Uncertain {
+	if err := g.Load(ctx, posted, false); !errors.As(err, &failure) || failure.Reason != verdict.Busy || failure.Uncertain {
 		t.Errorf("got %#v", err)
 	}
 	release()
@@ -150,7 +150,7 @@ func TestF17_OverTheLimitIsARefusalWhateverTheSize(t *testing.T) {
 		g, kong := against(t, kongtest.Options{BodyLimit: limit})
 		for _, size := range []int64{limit + 1, 2 << 20, 20 << 20} {
 			var refusal *verdict.Refusal
-			err := g.Load(t.Context(), bytes.Repeat([]byte(" "), int(size)))
+			err := g.Load(t.Context(), bytes.Repeat([]byte(" "), int(size)), false)
 			if !errors.As(err, &refusal) || !strings.Contains(refusal.Problems[0].Message, "nginx_admin_client_max_body_size") {
 				t.Errorf("%d bytes over a limit of %d: %#v", size, limit, err)
 			}

@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/kong/go-kong/kong"
@@ -33,6 +34,7 @@ type Options struct {
 	TokenFile            string        // what it holds is sent to the Admin API as Kong-Admin-Token; empty: nothing
 	LoadTimeout          time.Duration // for one POST, from its first byte to the answer
 	ProofTimeout         time.Duration // for one proof
+	LoadGap              time.Duration // between the end of one load and the next (fact F43)
 	Log                  *slog.Logger  // of files of TLS that were renewed; nil: nowhere
 }
 
@@ -41,10 +43,12 @@ type Gateway struct {
 	opts    Options
 	kong    *kong.Client
 	admin   api
-	status  api           // of readiness; without a base when there is none
-	proxy   api           // a connection for each request
-	loading chan struct{} // holds the one right to post
-	broken  chan struct{} // capacity 1: a kept connection has ended
+	status  api                         // of readiness; without a base when there is none
+	proxy   api                         // a connection for each request
+	loading chan struct{}               // holds the one right to post
+	loaded  atomic.Pointer[time.Time]   // when the last load ended
+	holds   atomic.Pointer[map[int]int] // processes by worker, as the last proof met them
+	broken  chan struct{}               // capacity 1: a kept connection has ended
 }
 
 // api is one listener and who asks it.

@@ -44,14 +44,14 @@ func works(t *testing.T, g *Gateway, mark string, form proof.Form) {
 		t.Fatalf("capabilities: %v", err)
 	}
 	posted, digest := bytesWithProof(t, mark, form)
-	if err := g.Load(t.Context(), posted); err != nil {
+	if err := g.Load(t.Context(), posted, false); err != nil {
 		t.Fatalf("load: %v", err)
 	}
 	s, err := g.Look(t.Context())
 	if err != nil || s.Hash != fleet.GatewayHashOf(posted) || !s.Ready {
 		t.Fatalf("look: %+v, %v", s, err)
 	}
-	if err := g.Prove(t.Context(), digest, s.Hash, form, c.Workers); err != nil {
+	if _, err := g.Prove(t.Context(), Claim{Digest: digest, Hash: s.Hash, Form: form, Workers: c.Workers, Settle: time.Minute}); err != nil {
 		t.Fatalf("prove: %v", err)
 	}
 }
@@ -107,7 +107,7 @@ func TestEverythingOverSockets(t *testing.T) {
 	works(t, g, "2", proof.None)
 	kong.Kill()
 	var failure *verdict.Failure
-	if err := g.Load(t.Context(), nil); !errors.As(err, &failure) || failure.Reason != verdict.Unreachable || failure.Uncertain {
+	if err := g.Load(t.Context(), nil, false); !errors.As(err, &failure) || failure.Reason != verdict.Unreachable || failure.Uncertain {
 		t.Errorf("a socket that nobody listens on: %#v", err)
 	}
 }
@@ -171,7 +171,7 @@ func TestTLSThatDoesNotFit(t *testing.T) {
 	} {
 		g := secureGateway(t, kong, TLS{Files: tt.files, ServerName: tt.of})
 		var failure *verdict.Failure
-		err := g.Load(t.Context(), []byte(emptySnapshot))
+		err := g.Load(t.Context(), []byte(emptySnapshot), false)
 		if !errors.As(err, &failure) || failure.Reason != verdict.Unreachable || failure.Uncertain || !strings.Contains(failure.Message, tt.want) {
 			t.Errorf("%s: %#v", name, err)
 		}

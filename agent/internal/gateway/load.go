@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,9 +17,13 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 )
 
-// Load posts a configuration. Nil means that the gateway took it, or ran it already (304): that is loaded, not yet
+// LoadGap is what a gateway wants between two loads: with less a worker can stay on the router of before (fact F43).
+const LoadGap = time.Second
+
+// Load posts a configuration, no sooner than Options.LoadGap after the load before; anew has the gateway load it also
+// when it runs it already. Nil means that the gateway took it, or ran it already (304): that is loaded, not yet
 // serving (fact F26). Every other end is a *verdict.Refusal or a *verdict.Failure.
-func (g *Gateway) Load(ctx context.Context, posted []byte) error {
+func (g *Gateway) Load(ctx context.Context, posted []byte, anew bool) error {
 	// Of concurrent posts the last to end would win, or some be turned away.
 	select {
 	case g.loading <- struct{}{}:
@@ -26,19 +31,40 @@ func (g *Gateway) Load(ctx context.Context, posted []byte) error {
 	case <-ctx.Done():
 		return &verdict.Failure{Reason: verdict.Busy, Message: "another load is under way"}
 	}
+	if err := g.Settle(ctx); err != nil {
+		return &verdict.Failure{Reason: verdict.Busy, Message: "another load has just ended"}
+	}
 	ctx, cancel := context.WithTimeout(ctx, g.opts.LoadTimeout)
 	defer cancel()
-	lacking, err := g.post(ctx, posted, true)
+	defer func() {
+		now := time.Now()
+		g.loaded.Store(&now)
+	}()
+	lacking, err := g.post(ctx, posted, true, anew)
 	if !lacking {
 		return err
 	}
 	// Flattening loses some reasons, dangling references by id among them. What was refused changes nothing (fact F9),
 	// so it can be asked again for them.
 	var plain *verdict.Refusal
-	if lacking, again := g.post(ctx, posted, false); !lacking && errors.As(again, &plain) {
+	if lacking, again := g.post(ctx, posted, false, anew); !lacking && errors.As(again, &plain) {
 		return plain
 	}
 	return err
+}
+
+// Settle waits until Options.LoadGap is over since the last load, so that the next one would not have to.
+func (g *Gateway) Settle(ctx context.Context) error {
+	last := g.loaded.Load()
+	if last == nil {
+		return nil
+	}
+	select {
+	case <-time.After(time.Until(last.Add(g.opts.LoadGap))):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // vague says that no problem names an object, a field or a key.
@@ -56,12 +82,16 @@ func vague(problems []verdict.Problem) bool {
 const askFirst = 64 << 10
 
 // post makes one request. A refusal is lacking when Kong gave no reason that names anything.
-func (g *Gateway) post(ctx context.Context, posted []byte, flatten bool) (lacking bool, err error) {
+func (g *Gateway) post(ctx context.Context, posted []byte, flatten, anew bool) (lacking bool, err error) {
 	// Post the snapshot as text: only then is Kong's hash the MD5 of these very bytes (facts F2 and F3).
-	at := g.admin.base + "/config?check_hash=1"
-	if flatten {
-		at += "&flatten_errors=1"
+	query := url.Values{}
+	if !anew {
+		query.Set("check_hash", "1")
 	}
+	if flatten {
+		query.Set("flatten_errors", "1")
+	}
+	at := g.admin.base + "/config?" + query.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, at, bytes.NewReader(posted))
 	if err != nil {
 		return false, &verdict.Failure{Reason: verdict.GatewayError, Message: "the Admin API's URL cannot be posted to"}

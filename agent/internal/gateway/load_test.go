@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
-	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/proof"
 	"github.com/silverback-gateway/silverback/testkit/leak"
 )
@@ -79,7 +78,7 @@ func TestEveryAnswerHasItsHandling(t *testing.T) {
 				w.WriteHeader(tt.code)
 				_, _ = w.Write([]byte(tt.body))
 			})
-			err := g.Load(t.Context(), []byte("{}"))
+			err := g.Load(t.Context(), []byte("{}"), false)
 			var refusal *verdict.Refusal
 			var failure *verdict.Failure
 			switch {
@@ -111,7 +110,7 @@ func TestReasonsThatFlatteningLosesAreAskedForAgain(t *testing.T) {
 		_, _ = w.Write([]byte(body))
 	})
 	var refusal *verdict.Refusal
-	if err := g.Load(t.Context(), nil); !errors.As(err, &refusal) || refusal.Problems[0].Kind != "route" || refusal.Problems[0].Name != "r" {
+	if err := g.Load(t.Context(), nil, false); !errors.As(err, &refusal) || refusal.Problems[0].Kind != "route" || refusal.Problems[0].Name != "r" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -128,11 +127,11 @@ func TestNoAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	var failure *verdict.Failure
-	if err := g.Load(t.Context(), nil); !errors.As(err, &failure) || failure.Reason != verdict.Unreachable || failure.Uncertain {
+	if err := g.Load(t.Context(), nil, false); !errors.As(err, &failure) || failure.Reason != verdict.Unreachable || failure.Uncertain {
 		t.Errorf("refused connection: %#v", err)
 	}
 	g = serve(t, func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) })
-	if err := g.Load(t.Context(), nil); !errors.As(err, &failure) || failure.Reason != verdict.Unreachable || !failure.Uncertain {
+	if err := g.Load(t.Context(), nil, false); !errors.As(err, &failure) || failure.Reason != verdict.Unreachable || !failure.Uncertain {
 		t.Errorf("broken connection: %#v", err)
 	}
 	release := make(chan struct{})
@@ -140,7 +139,7 @@ func TestNoAnswer(t *testing.T) {
 	defer close(release)
 	// On a busy machine the time may be over before there is a connection, and then nothing is uncertain: it gets longer until there was one.
 	for g.opts.LoadTimeout = 20 * time.Millisecond; g.opts.LoadTimeout < time.Minute; g.opts.LoadTimeout *= 2 {
-		if err = g.Load(t.Context(), nil); errors.As(err, &failure) && failure.Reason == verdict.Timeout {
+		if err = g.Load(t.Context(), nil, false); errors.As(err, &failure) && failure.Reason == verdict.Timeout {
 			break
 		}
 	}
@@ -178,40 +177,6 @@ func TestCapabilities(t *testing.T) {
 	}
 }
 
-func TestWitness(t *testing.T) {
-	const digest, other fleet.Digest = "new", "old"
-	at := func(d fleet.Digest, worker, workers int) proof.Answer {
-		return proof.Answer{Digest: d, Worker: worker, Workers: workers}
-	}
-	w := newWitness(digest, proof.Worker, 2)
-	for i, step := range []struct {
-		answer proof.Answer
-		proven bool
-	}{
-		{at(other, 0, 2), false}, {at(digest, 0, 2), false}, {at(digest, 0, 2), false}, {at(other, 0, 2), false}, {at(digest, 1, 2), false},
-		{at(digest, 0, 2), true},
-	} {
-		if got, _ := w.take(step.answer, nil); got != step.proven {
-			t.Errorf("step %d: %v", i, got)
-		}
-	}
-	w = newWitness(digest, proof.Worker, 1)
-	w.take(at(digest, 0, 2), nil)
-	if got, _ := w.take(at(digest, 0, 3), nil); got {
-		t.Error("a worker of another set counted")
-	}
-	w = newWitness(digest, proof.Route, 1)
-	for range 7 {
-		if got, _ := w.take(at(digest, 0, 0), nil); got {
-			t.Fatal("too few answers")
-		}
-	}
-	w.take(proof.Answer{}, errors.New("none"))
-	if got, _ := w.take(at(digest, 0, 0), nil); got {
-		t.Error("answers with a hole count as in a row")
-	}
-}
-
 func TestProveEndsWithItsTime(t *testing.T) {
 	prove := func(within time.Duration) (asked int32, err error) {
 		var questions atomic.Int32
@@ -223,7 +188,7 @@ func TestProveEndsWithItsTime(t *testing.T) {
 			w.WriteHeader(http.StatusNotFound)
 		})
 		g.opts.ProofTimeout = within
-		err = g.Prove(context.Background(), "d", "h", proof.Worker, 1)
+		_, err = g.Prove(context.Background(), Claim{Digest: "d", Hash: "h", Form: proof.Worker, Workers: 1, Settle: time.Hour})
 		return questions.Load(), err
 	}
 	// A time in which nothing was answered, as on a busy machine, has nothing to tell: it gets longer until there was a second question.

@@ -75,6 +75,10 @@ func reasonOf(r verdict.Reason) distributorv1.Failure_Reason {
 		return distributorv1.Failure_REASON_STALE_DECISION
 	case verdict.Unmanaged:
 		return distributorv1.Failure_REASON_UNMANAGED
+	case verdict.StrayWorker:
+		return distributorv1.Failure_REASON_STRAY_WORKER
+	case verdict.StaleRouter:
+		return distributorv1.Failure_REASON_STALE_ROUTER
 	}
 	return distributorv1.Failure_REASON_UNSPECIFIED
 }

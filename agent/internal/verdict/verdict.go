@@ -27,6 +27,7 @@ type Ack struct {
 	Proof     proof.Form
 	LoadTime  time.Duration // zero when the gateway ran it already
 	ProofTime time.Duration
+	Stray     string // processes that share a worker's place, and serve the snapshot too; empty when there are none
 }
 
 // Refusal is the error of a load that Kong turned down. The same bytes will be turned down again.
@@ -67,16 +68,21 @@ const (
 	BadDelta                        // the delta does not give the announced snapshot
 	StaleDecision                   // older than one that was followed
 	Unmanaged                       // the gateway serves what no snapshot brought, and would lose some of it
+	StrayWorker                     // a process that is not the gateway's any more shares its listener (fact F48)
+	StaleRouter                     // loaded, but a worker stayed on the router of before (fact F43)
 )
 
 // String returns the word that metrics and logs use.
 func (r Reason) String() string {
-	words := [...]string{"unknown", "gateway_unreachable", "timeout", "gateway_busy", "gateway_error", "not_proven", "disk", "bad_delta", "stale_decision", "unmanaged"}
+	words := [...]string{"unknown", "gateway_unreachable", "timeout", "gateway_busy", "gateway_error", "not_proven", "disk", "bad_delta", "stale_decision", "unmanaged", "stray_worker", "stale_router"}
 	if r < 0 || int(r) >= len(words) {
 		r = 0
 	}
 	return words[r]
 }
+
+// Unproven reports whether the gateway took the bytes, and was not seen serving them.
+func (r Reason) Unproven() bool { return r == NotProven || r == StrayWorker || r == StaleRouter }
 
 // Failure is the error of a load that could not be made. Trying again may help.
 type Failure struct {
@@ -87,7 +93,9 @@ type Failure struct {
 	Suspect bool
 	// Uncertain marks that the gateway may run the posted bytes all the same.
 	Uncertain bool
-	Attempts  int
+	// Blind marks a StaleRouter of a gateway of which no answer named any snapshot: another cause is likelier when it stays.
+	Blind    bool
+	Attempts int
 }
 
 // Error returns the reason and the message.

@@ -34,18 +34,38 @@ var table = []mutation{
 		pkg: "./kit/fleet", run: "Stamp|After|Epoch",
 	},
 	{
-		name: "one worker of several is proof", file: "agent/internal/gateway/prove.go",
-		old: `return len(w.seen) >= w.count, w.idle < 8*w.count`, new: `return len(w.seen) >= 1, w.idle < 8*w.count`,
+		name: "one worker of several is proof", file: "agent/internal/gateway/witness.go",
+		old: `return len(w.seen) >= w.count && w.clean >= want,`, new: `return len(w.seen) >= 1 && w.clean >= want,`,
 		pkg: "./agent/internal/gateway", run: "TestWhatProves",
 	},
 	{
-		name: "another digest is proof", file: "agent/internal/gateway/prove.go",
-		old: `case a.Digest != w.digest:`, new: `case false:`,
+		name: "another digest is proof", file: "agent/internal/gateway/witness.go",
+		old: `err == nil && a.Digest != w.digest`, new: `err == nil && a.Digest != w.digest && false`,
 		pkg: "./agent/internal/gateway", run: "TestWhatProves",
+	},
+	{
+		name: "a proof is over before an orphan was met", file: "agent/internal/gateway/witness.go",
+		old: `return len(w.seen) >= w.count && w.clean >= want,`, new: `return len(w.seen) >= w.count && want > 0,`,
+		pkg: "./agent/internal/gateway", run: "TestWhatProves",
+	},
+	{
+		name: "a stale router is not loaded once more", file: "agent/internal/apply/doubt.go",
+		old: `failure.Reason != verdict.StaleRouter {`, new: `failure.Reason >= 0 {`,
+		pkg: "./agent", run: "TestF43_AStaleRouterIsLoadedOnceMore",
+	},
+	{
+		name: "loads follow each other at once", file: "agent/internal/gateway/load.go",
+		old: `time.Until(last.Add(g.opts.LoadGap))`, new: `time.Until(*last)`,
+		pkg: "./agent", run: "TestF43_TheAgentLeavesASecondBetweenLoads",
+	},
+	{
+		name: "nobody asks a proven gateway again", file: "agent/internal/gateway/glance.go",
+		old: `a.Digest != digest || g.unknown(a)`, new: `false && g.unknown(a)`,
+		pkg: "./agent/internal/gateway", run: "TestWhatAGlanceDoubts",
 	},
 	{
 		name: "what is loaded counts as proven", file: "agent/internal/apply/load.go",
-		old: `if err := a.prove(ctx, act.Snapshot.Digest, p); err != nil {`, new: `if err := a.prove(ctx, act.Snapshot.Digest, p); err != nil && ctx.Err() != nil {`,
+		old: `if e.Ack.Stray, err = a.proveLoaded(ctx, act.Snapshot, p, e.Ack.LoadTime); err != nil {`, new: `if e.Ack.Stray, err = a.proveLoaded(ctx, act.Snapshot, p, e.Ack.LoadTime); err != nil && ctx.Err() != nil {`,
 		pkg: "./agent", run: "TestNothingIsKeptBeforeItIsProven",
 	},
 	{

@@ -32,6 +32,7 @@ const (
 type target struct {
 	admin, status, proxy string             // URLs
 	restart              func(t *testing.T) // nil: it cannot be restarted
+	simulation           *kongtest.Gateway  // nil: it is a real one
 	real                 bool
 }
 
@@ -55,7 +56,7 @@ func each(t *testing.T, check func(t *testing.T, k *target)) {
 func simulate(t *testing.T, o kongtest.Options) *target {
 	g := kongtest.Start(t, kongtest.With(o))
 	return &target{
-		admin: g.AdminURL(), status: g.StatusURL(), proxy: g.ProxyURL(),
+		admin: g.AdminURL(), status: g.StatusURL(), proxy: g.ProxyURL(), simulation: g,
 		restart: func(t *testing.T) {
 			if err := g.Restart(t.Context()); err != nil {
 				t.Fatal(err)
@@ -258,9 +259,12 @@ func hashAt(t *testing.T, url string) string {
 
 // root is what GET / says, as far as tests need it.
 type root struct {
-	Version       string
-	NodeID        string `json:"node_id"`
-	PIDs          struct{ Workers []json.Number }
+	Version string
+	NodeID  string `json:"node_id"`
+	PIDs    struct {
+		Master  int
+		Workers []json.Number
+	}
 	Configuration struct {
 		RouterFlavor string          `json:"router_flavor"`
 		UntrustedLua string          `json:"untrusted_lua"`

@@ -51,21 +51,27 @@ const (
 	// The gateway serves something that no snapshot brought and that it would lose; it is
 	// left alone, and nobody waits for it.
 	Failure_REASON_UNMANAGED Failure_Reason = 9
+	// Workers that a killed master of the gateway left behind share its listeners and serve something else.
+	Failure_REASON_STRAY_WORKER Failure_Reason = 10
+	// Loaded, but a worker of the gateway stayed on the router of before, also after another load.
+	Failure_REASON_STALE_ROUTER Failure_Reason = 11
 )
 
 // Enum value maps for Failure_Reason.
 var (
 	Failure_Reason_name = map[int32]string{
-		0: "REASON_UNSPECIFIED",
-		1: "REASON_GATEWAY_UNREACHABLE",
-		2: "REASON_TIMEOUT",
-		3: "REASON_GATEWAY_BUSY",
-		4: "REASON_GATEWAY_ERROR",
-		5: "REASON_NOT_PROVEN",
-		6: "REASON_DISK",
-		7: "REASON_BAD_DELTA",
-		8: "REASON_STALE_DECISION",
-		9: "REASON_UNMANAGED",
+		0:  "REASON_UNSPECIFIED",
+		1:  "REASON_GATEWAY_UNREACHABLE",
+		2:  "REASON_TIMEOUT",
+		3:  "REASON_GATEWAY_BUSY",
+		4:  "REASON_GATEWAY_ERROR",
+		5:  "REASON_NOT_PROVEN",
+		6:  "REASON_DISK",
+		7:  "REASON_BAD_DELTA",
+		8:  "REASON_STALE_DECISION",
+		9:  "REASON_UNMANAGED",
+		10: "REASON_STRAY_WORKER",
+		11: "REASON_STALE_ROUTER",
 	}
 	Failure_Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":         0,
@@ -78,6 +84,8 @@ var (
 		"REASON_BAD_DELTA":           7,
 		"REASON_STALE_DECISION":      8,
 		"REASON_UNMANAGED":           9,
+		"REASON_STRAY_WORKER":        10,
+		"REASON_STALE_ROUTER":        11,
 	}
 )
 
@@ -1118,12 +1126,12 @@ const file_silverback_distributor_v1_delivery_proto_rawDesc = "" +
 	"proof_time\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\tproofTime\"g\n" +
 	"\x04Nack\x128\n" +
 	"\bproblems\x18\x01 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bproblems\x12%\n" +
-	"\x0eserving_digest\x18\x02 \x01(\tR\rservingDigest\"\xa2\x03\n" +
+	"\x0eserving_digest\x18\x02 \x01(\tR\rservingDigest\"\xd4\x03\n" +
 	"\aFailure\x12A\n" +
 	"\x06reason\x18\x01 \x01(\x0e2).silverback.distributor.v1.Failure.ReasonR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12%\n" +
 	"\x0eserving_digest\x18\x03 \x01(\tR\rservingDigest\x12\x1a\n" +
-	"\battempts\x18\x04 \x01(\x05R\battempts\"\xf6\x01\n" +
+	"\battempts\x18\x04 \x01(\x05R\battempts\"\xa8\x02\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aREASON_GATEWAY_UNREACHABLE\x10\x01\x12\x12\n" +
@@ -1134,7 +1142,10 @@ const file_silverback_distributor_v1_delivery_proto_rawDesc = "" +
 	"\vREASON_DISK\x10\x06\x12\x14\n" +
 	"\x10REASON_BAD_DELTA\x10\a\x12\x19\n" +
 	"\x15REASON_STALE_DECISION\x10\b\x12\x14\n" +
-	"\x10REASON_UNMANAGED\x10\t2\x92\x01\n" +
+	"\x10REASON_UNMANAGED\x10\t\x12\x17\n" +
+	"\x13REASON_STRAY_WORKER\x10\n" +
+	"\x12\x17\n" +
+	"\x13REASON_STALE_ROUTER\x10\v2\x92\x01\n" +
 	"\x0fDeliveryService\x12\x7f\n" +
 	"\x10FollowAssignment\x122.silverback.distributor.v1.FollowAssignmentRequest\x1a3.silverback.distributor.v1.FollowAssignmentResponse(\x010\x01B\x90\x02\n" +
 	"\x1dcom.silverback.distributor.v1B\rDeliveryProtoP\x01ZZgithub.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1;distributorv1\xa2\x02\x03SDX\xaa\x02\x19Silverback.Distributor.V1\xca\x02\x19Silverback\\Distributor\\V1\xe2\x02%Silverback\\Distributor\\V1\\GPBMetadata\xea\x02\x1bSilverback::Distributor::V1b\x06proto3"

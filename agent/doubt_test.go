@@ -1,0 +1,67 @@
+package agent_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/silverback-gateway/silverback/agent/internal/planetest"
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+	"github.com/silverback-gateway/silverback/testkit/kongtest"
+)
+
+// A load that leaves the workers on the router of before is known by its proof, and made once more.
+func TestF43_AStaleRouterIsLoadedOnceMore(t *testing.T) {
+	n := newNode(t, kongtest.Workers(2))
+	n.started()
+	first, second := planetest.Routes(t, "a"), planetest.Routes(t, "a", "b")
+	n.acked(1, 10, nil, first)
+	before := n.kong.Loads()
+	n.kong.LeaveStale(1)
+	n.acked(2, 11, first, second)
+	if got := n.kong.Loads() - before; got != 2 {
+		t.Errorf("%d loads, want 2", got)
+	}
+	if n.condition("StaleRouter") == "" {
+		t.Errorf("nothing is said of it: %+v", n.agent.Status().Conditions)
+	}
+}
+
+// The agent leaves a second between loads, so that a gateway whose routers go stale when loads come faster never does.
+func TestF43_TheAgentLeavesASecondBetweenLoads(t *testing.T) {
+	n := newNode(t, kongtest.Workers(2))
+	n.config.LoadGap = 0 // the default
+	n.started()
+	n.kong.StaleWhenHasty(300 * time.Millisecond)
+	a, b := planetest.Routes(t, "a"), planetest.Routes(t, "a", "b")
+	n.acked(1, 10, nil, a)
+	for i := int64(0); i < 4; i += 2 {
+		n.acked(2+i, 11+i, a, b)
+		n.acked(3+i, 12+i, b, a)
+	}
+	if n.kong.Loads() != 5 {
+		t.Errorf("%d loads, want 5", n.kong.Loads())
+	}
+	if n.condition("StaleRouter") != "" {
+		t.Error("a router went stale")
+	}
+}
+
+// Workers that a killed master left behind are met at a look, are no obstacle while they serve the same, and fail the next rollout's proof by name.
+func TestF48_AnOrphanIsAFailedProof(t *testing.T) {
+	n := newNode(t, kongtest.Workers(2))
+	n.started()
+	first, second := planetest.Routes(t, "a"), planetest.Routes(t, "a", "b")
+	n.acked(1, 10, nil, first)
+	n.kong.KillMaster()
+	n.until("the stray is told", func() bool { return n.condition("StrayWorker") != "" })
+	n.until("and what is served is proven all the same", func() bool { return n.agent.Status().Proven })
+	n.direct(2, 11, first, second)
+	if o := n.outcome(); o.GetFailure().GetReason() != distributorv1.Failure_REASON_STRAY_WORKER {
+		t.Fatalf("outcome %v", o)
+	}
+	n.kong.EndOrphans()
+	if o := n.outcome(); o.GetAck() == nil {
+		t.Fatalf("after the orphans ended: %v", o)
+	}
+	n.until("the condition ends", func() bool { return n.condition("StrayWorker") == "" })
+}

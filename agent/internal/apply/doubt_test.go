@@ -1,0 +1,65 @@
+package apply
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/silverback-gateway/silverback/agent/internal/verdict"
+)
+
+func TestADoubtIsProvenAnewAndTakesNothingBackBefore(t *testing.T) {
+	s, actions := Decide(serving(), moment, Doubted{})
+	if !s.Proven || len(actions) != 1 || word(actions[0]) != "verify a" {
+		t.Fatalf("proven %v, %v", s.Proven, actions)
+	}
+	if _, actions := Decide(with(serving(), func(s *State) { s.Proven = false }), moment, Doubted{}); len(actions) != 0 {
+		t.Errorf("what is not proven is doubted: %v", actions)
+	}
+
+	stray := &verdict.Failure{Reason: verdict.StrayWorker, Message: "processes 1 and 2"}
+	s, actions = Decide(s, moment, Verified{Snapshot: snapA, Err: stray})
+	if s.Proven || s.serves() != "" || len(actions) != 0 {
+		t.Errorf("a stray: proven %v, %v", s.Proven, actions)
+	}
+	c := map[string]string{}
+	if s.misled(c); c["StrayWorker"] != "processes 1 and 2" || c["StaleRouter"] != "" {
+		t.Errorf("conditions %v", c)
+	}
+	s, _ = Decide(s, moment, Verified{Snapshot: snapA, Ack: verdict.Ack{Proof: workers}})
+	c = map[string]string{}
+	if s.misled(c); !s.Proven || len(c) != 0 {
+		t.Errorf("after the stray ended: proven %v, conditions %v", s.Proven, c)
+	}
+}
+
+func TestAStrayThatServesTheSameIsToldAndProven(t *testing.T) {
+	s, _ := Decide(serving(), moment, Verified{Snapshot: snapA, Ack: verdict.Ack{Proof: workers, Stray: "processes 1 and 2"}})
+	c := map[string]string{}
+	if s.misled(c); !s.Proven || c["StrayWorker"] == "" {
+		t.Errorf("proven %v, conditions %v", s.Proven, c)
+	}
+}
+
+func TestAStaleRouterIsHealedByALoad(t *testing.T) {
+	stale := Verified{Snapshot: snapA, Err: &verdict.Failure{Reason: verdict.StaleRouter, Message: "old"}}
+	s, actions := Decide(serving(), moment, stale)
+	if s.Proven || len(actions) != 1 || word(actions[0]) != "restore a" {
+		t.Errorf("proven %v, %v", s.Proven, actions)
+	}
+	waiting := with(serving(), func(s *State) { s.RestoreAt = noon.Add(time.Second) })
+	if _, actions := Decide(waiting, moment, stale); len(actions) != 0 {
+		t.Errorf("a restore that failed is not waited after: %v", actions)
+	}
+	if _, actions := Decide(serving(), moment, Verified{Snapshot: snapA, Err: errors.New("away")}); len(actions) != 0 {
+		t.Errorf("%v", actions)
+	}
+}
+
+func TestWorkersHaveLongerToTurnAfterALongLoad(t *testing.T) {
+	for load, want := range map[time.Duration]time.Duration{0: turning, time.Second: turning, 10 * time.Second: 20 * time.Second} {
+		if got := settle(load); got != want {
+			t.Errorf("after %v: %v, want %v", load, got, want)
+		}
+	}
+}
