@@ -99,6 +99,9 @@ func (p *parser) record(s subject, f *entity.Field, n *document.Node, path strin
 			p.problem(s, k.Pos, path+"."+printable(k.Name), UnknownField, "unknown field%s", didYouMean(k.Name, names))
 			continue
 		}
+		if k.Value.Kind == document.Null && f.Fields[i].Nothing {
+			continue
+		}
 		if !first {
 			dst = append(dst, ',')
 		}

@@ -5,7 +5,7 @@ func hashInputs() option {
 }
 
 func endpoints(name string) Field {
-	f := list(name, record("", str("ip"), integer("port", between(0, 65535))))
+	f := list(name, record("", str("ip", nothing), integer("port", between(0, 65535), nothing)))
 	return f
 }
 
@@ -21,13 +21,13 @@ func health() Field {
 		),
 		record("active",
 			str("type", oneOf("tcp", "http", "https", "grpc", "grpcs")),
-			mapOf("headers", list("", str(""))),
+			mapOf("headers", list("", str("")), nothing),
 			record("healthy", statuses(), count("successes"), interval()),
 			record("unhealthy", statuses(), interval(), count("timeouts"), count("http_failures"), count("tcp_failures")),
 			number("timeout", between(0, 65535)),
 			integer("concurrency", between(1, 1<<31-1)),
 			str("http_path", check(AbsolutePath)),
-			str("https_sni", check(SNI)),
+			str("https_sni", check(SNI), nothing),
 			boolean("https_verify_certificate"),
 		),
 		number("threshold", between(0, 100)),
@@ -154,7 +154,7 @@ func coreKinds() []Kind {
 			Scope: []string{"kid", "set"}, OneOf: []string{"jwk", "pem"},
 			Fields: []Field{
 				ref("set", "key_sets"), str("name", unique), str("kid", required), str("jwk", secret),
-				record("pem", pemText("private_key"), pemText("public_key")),
+				record("pem", pemText("private_key", nothing), pemText("public_key", nothing)),
 			},
 		},
 		{

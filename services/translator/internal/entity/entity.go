@@ -41,6 +41,7 @@ type Field struct {
 	Unique   bool
 	Secret   bool // its value never stands in a message
 	Default  bool // Kong has a default, so that an explicit null says something
+	Nothing  bool // an explicit null says the same as no value, also within a record, where most fields have defaults
 	Extra    bool // not in the open-source edition under the default router flavor
 	OneOf    []string
 	Ranged   bool

@@ -34,8 +34,10 @@ func record(name string, fields ...Field) Field {
 	return Field{Name: name, Type: Record, Fields: fields}
 }
 
-func mapOf(name string, elem Field) Field {
-	return Field{Name: name, Type: Map, Elem: &elem}
+func mapOf(name string, elem Field, options ...option) Field {
+	f := field(name, Map, options...)
+	f.Elem = &elem
+	return f
 }
 
 func required(f *Field) { f.Required = true }
@@ -43,6 +45,7 @@ func unique(f *Field)   { f.Unique = true }
 func secret(f *Field)   { f.Secret = true }
 func def(f *Field)      { f.Default = true }
 func extra(f *Field)    { f.Extra = true }
+func nothing(f *Field)  { f.Nothing = true }
 
 func oneOf(values ...string) option { return func(f *Field) { f.OneOf = values } }
 
