@@ -8,11 +8,12 @@ import (
 )
 
 // Command is the parent of the commands that import.
-func Command(_ *app.App) *cobra.Command {
+func Command(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import",
-		Short: "Make a source of what a gateway serves already",
+		Short: "Make a source of what a Kong serves already, or a file says",
 		RunE:  app.Below,
 	}
+	cmd.AddCommand(Kong(a), File(a))
 	return cmd
 }

@@ -51,18 +51,8 @@ somebody replaced the source before it was.`,
 			if err != nil {
 				return err
 			}
-			for _, w := range answer.GetWarnings() {
-				fmt.Fprintf(a.Err, "warning: %s\n", show.Problem(w))
-			}
-			if a.Flags.Output != show.Table {
-				if err := show.Message(a.Out, a.Flags.Output, answer); err != nil {
-					return err
-				}
-			} else {
-				if !answer.GetUnchanged() {
-					listApplied(ctx, a, ask, to, answer, dryRun)
-				}
-				fmt.Fprintln(a.Out, sayApplied(answer, dryRun))
+			if err := tell(a, answer, dryRun, func() { listApplied(ctx, a, ask, to, answer, dryRun) }); err != nil {
+				return err
 			}
 			if !wait || dryRun || answer.GetRevision() == nil {
 				return nil
@@ -78,6 +68,26 @@ somebody replaced the source before it was.`,
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until every online gateway of the group serves it")
 	cmd.Flags().DurationVar(&waitTimeout, "wait-timeout", 10*time.Minute, "how long --wait waits")
 	return cmd
+}
+
+// Print tells what became of a submission, with its warnings.
+func Print(a *app.App, answer *translatorv1.SubmitConfigResponse, dryRun bool) error {
+	return tell(a, answer, dryRun, func() {})
+}
+
+// tell is Print; where something changes, people are given a list of it before.
+func tell(a *app.App, answer *translatorv1.SubmitConfigResponse, dryRun bool, list func()) error {
+	for _, w := range answer.GetWarnings() {
+		fmt.Fprintf(a.Err, "warning: %s\n", show.Problem(w))
+	}
+	if a.Flags.Output != show.Table {
+		return show.Message(a.Out, a.Flags.Output, answer)
+	}
+	if !answer.GetUnchanged() {
+		list()
+	}
+	fmt.Fprintln(a.Out, sayApplied(answer, dryRun))
+	return nil
 }
 
 // listApplied shows the first changes of a submission, in the words of diff. What was committed is committed: that nobody tells them is only said.

@@ -1,0 +1,231 @@
+package imports
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/silverback-gateway/silverback/cli/internal/input"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/kit/inventory"
+	"github.com/silverback-gateway/silverback/kit/tlsfiles"
+)
+
+// Bounds of what an Admin API answers. A flattened configuration is a string of JSON there, whose escapes take room.
+const (
+	maxRoot    = 4 << 20
+	maxConfig  = inventory.MaxText + inventory.MaxText/4
+	maxRefusal = 4 << 10
+	pageSize   = 1000 // the most that Kong gives at once (fact F33)
+)
+
+// admin reads a Kong by its Admin API. It asks with GET alone.
+type admin struct {
+	address    string
+	files      tlsfiles.Files
+	headerFile string
+	token      string // of Kong-Admin-Token
+	save       string
+	timeout    time.Duration // of each request
+
+	url    *url.URL
+	header http.Header
+	client *http.Client
+	budget int64 // bytes of entities that may still be read
+}
+
+// open makes ready to ask. Its errors hold no header.
+func (k *admin) open() error {
+	parsed, err := url.Parse(k.address)
+	if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
+		return errors.New("--admin is not an address such as http://127.0.0.1:8001")
+	}
+	if parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != "" {
+		return errors.New("--admin has more than an address and a path; secrets belong into --admin-header-file")
+	}
+	if parsed.Scheme == "http" && k.files != (tlsfiles.Files{}) {
+		return errors.New("--admin-ca-file, --admin-cert-file and --admin-key-file are for https addresses")
+	}
+	if err := k.files.Check("admin-cert-file", "admin-key-file", "admin-ca-file"); err != nil {
+		return err
+	}
+	source, err := tlsfiles.Client(k.files, nil)
+	if err != nil {
+		return err
+	}
+	trust := source.Config().Clone()
+	trust.MinVersion = tls.VersionTLS12 // what a Kong may be limited to
+	k.url, k.header, k.budget = parsed, http.Header{}, input.MaxBytes
+	if k.headerFile != "" {
+		if k.header, err = readHeaders(k.headerFile); err != nil {
+			return err
+		}
+	}
+	if k.token != "" {
+		k.header.Set("Kong-Admin-Token", k.token)
+	}
+	k.client = &http.Client{
+		Transport: &http.Transport{TLSClientConfig: trust, MaxResponseHeaderBytes: 64 << 10, DisableCompression: true, Proxy: http.ProxyFromEnvironment},
+		// Whoever answers elsewhere must not be given the headers.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return nil
+}
+
+// readHeaders reads lines of a name, a colon and a value.
+func readHeaders(file string) (http.Header, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("--admin-header-file: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	header := http.Header{}
+	lines := bufio.NewScanner(io.LimitReader(f, 64<<10))
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" {
+			continue
+		}
+		name, value, ok := strings.Cut(line, ":")
+		if !ok || strings.ContainsAny(name, " \t") {
+			return nil, fmt.Errorf("--admin-header-file: line %d of %s is not a name, a colon and a value", n, file)
+		}
+		header.Add(name, strings.TrimSpace(value))
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("--admin-header-file: %w", err)
+	}
+	return header, nil
+}
+
+// refusal is an answer other than 200.
+type refusal struct {
+	path string
+	code int
+	said string
+}
+
+// Error says what was asked, and what to do.
+func (r *refusal) Error() string {
+	text := fmt.Sprintf("Kong answers GET %s with %d", r.path, r.code)
+	if r.said != "" {
+		text += ": " + r.said
+	}
+	if r.code == http.StatusUnauthorized || r.code == http.StatusForbidden {
+		text += "; it wants to know who asks: give a token with --admin-header-file or SILVERBACK_ADMIN_TOKEN"
+	}
+	return text
+}
+
+// get reads an answer of at most so many bytes.
+func (k *admin) get(ctx context.Context, path string, query url.Values, limit int64) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, k.timeout)
+	defer cancel()
+	at := k.url.JoinPath(path)
+	at.RawQuery = query.Encode()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("ask Kong: %w", err)
+	}
+	request.Header = k.header.Clone()
+	answer, err := k.client.Do(request)
+	if err != nil {
+		return nil, k.silent(ctx, path, err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode != http.StatusOK {
+		said, _ := io.ReadAll(io.LimitReader(answer.Body, maxRefusal))
+		var message struct{ Message string }
+		_ = json.Unmarshal(said, &message)
+		return nil, &refusal{path: path, code: answer.StatusCode, said: show.Clean(message.Message)}
+	}
+	text, err := io.ReadAll(io.LimitReader(answer.Body, limit+1))
+	if err != nil {
+		return nil, k.silent(ctx, path, err)
+	}
+	if int64(len(text)) > limit {
+		return nil, fmt.Errorf("what Kong answers to GET %s is over the limit of %d bytes", path, limit)
+	}
+	return text, nil
+}
+
+// silent says that there was no answer.
+func (k *admin) silent(ctx context.Context, path string, err error) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("Kong at %s did not answer GET %s within %s; --timeout allows more", k.host(), path, k.timeout)
+	}
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	return fmt.Errorf("Kong at %s does not answer: %w", k.host(), err)
+}
+
+// read returns the configuration of a Kong as a document, and the ending of such a document's name. It tells what it does, for people.
+func (k *admin) read(ctx context.Context, tell func(format string, args ...any)) (document []byte, form string, err error) {
+	text, err := k.get(ctx, "/", nil, maxRoot)
+	if err != nil {
+		return nil, "", err
+	}
+	var root struct {
+		Version       string
+		Configuration struct{ Database string }
+	}
+	if err := json.Unmarshal(text, &root); err != nil || root.Version == "" {
+		return nil, "", fmt.Errorf("%s does not answer as an Admin API of Kong; is it the proxy?", k.host())
+	}
+	version := show.Clean(root.Version)
+	if major, err := strconv.Atoi(strings.SplitN(root.Version, ".", 2)[0]); err != nil || major < 3 {
+		return nil, "", fmt.Errorf("Kong %s at %s is too old, for paths meant something else before 3.0; write a file with its own export, and import that: silverback import file",
+			version, k.host())
+	}
+	if root.Configuration.Database == "off" {
+		tell("reading the configuration of Kong %s at %s, which has no database", version, k.host())
+		document, err = k.flattened(ctx)
+		return document, ".yaml", err
+	}
+	tell("reading the entities of Kong %s at %s one kind after the other, for it has a database", version, k.host())
+	document, err = k.entities(ctx, tell)
+	return document, ".json", err
+}
+
+// flattened reads a Kong without a database (fact F8).
+func (k *admin) flattened(ctx context.Context) ([]byte, error) {
+	text, err := k.get(ctx, "/config", nil, maxConfig)
+	if err != nil {
+		return nil, err
+	}
+	var answer struct{ Config string }
+	if json.Unmarshal(text, &answer) != nil {
+		return nil, errors.New("the answer of Kong to GET /config is not JSON")
+	}
+	document, err := Document([]byte(answer.Config))
+	if err != nil {
+		return nil, fmt.Errorf("what Kong at %s serves: %w", k.host(), err)
+	}
+	return document, nil
+}
+
+// saveSecret writes a file that only its owner reads, and that was not there.
+func saveSecret(name string, text []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("--save: %w", err)
+	}
+	_, err = io.Copy(f, bytes.NewReader(text))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("--save: %w", err)
+	}
+	return nil
+}

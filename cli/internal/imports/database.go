@@ -1,0 +1,140 @@
+package imports
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/silverback-gateway/silverback/kit/inventory"
+)
+
+// lists are where the Admin API of a Kong with a database lists entities, and what a file calls their kind.
+var lists = []struct{ path, kind string }{
+	{"/services", "services"}, {"/routes", "routes"}, {"/upstreams", "upstreams"}, {"/consumers", "consumers"}, {"/plugins", "plugins"},
+	{"/certificates", "certificates"}, {"/snis", "snis"}, {"/ca_certificates", "ca_certificates"}, {"/vaults", "vaults"},
+	{"/key-sets", "key_sets"}, {"/keys", "keys"}, {"/filter-chains", "filter_chains"},
+	{"/key-auths", "keyauth_credentials"}, {"/basic-auths", "basicauth_credentials"}, {"/hmac-auths", "hmacauth_credentials"}, {"/jwts", "jwt_secrets"},
+	{"/acls", "acls"}, {"/oauth2", "oauth2_credentials"},
+}
+
+// others are lists of kinds that are not read; a Kong that has some is refused, for what comes out would not be what it serves.
+var others = []string{"/consumer_groups", "/partials", "/mtls-auths", "/degraphql_routes", "/graphql-rate-limiting-advanced/costs"}
+
+type object = map[string]json.RawMessage
+
+// entities reads a Kong with a database, list by list. What it has no list of it has no entities of.
+func (k *admin) entities(ctx context.Context, tell func(format string, args ...any)) ([]byte, error) {
+	out := bytes.NewBufferString("{\"_format_version\":\"3.0\",\n\"_transform\":false")
+	all := 0
+	add := func(kind string, found []object) error {
+		if len(found) == 0 {
+			return nil
+		}
+		if all += len(found); all > inventory.MaxEntities {
+			return fmt.Errorf("Kong at %s has more than %d entities", k.host(), inventory.MaxEntities)
+		}
+		tell("  %d %s", len(found), kind)
+		return write(out, kind, found)
+	}
+	for _, list := range lists {
+		found, err := k.list(ctx, list.path)
+		if err != nil {
+			return nil, err
+		}
+		if err := add(list.kind, found); err != nil {
+			return nil, err
+		}
+		if list.kind != "upstreams" {
+			continue
+		}
+		var targets []object
+		for _, u := range found {
+			var id string
+			if json.Unmarshal(u["id"], &id) != nil || id == "" {
+				return nil, errors.New("Kong lists an upstream without an id")
+			}
+			of, err := k.list(ctx, "/upstreams/"+url.PathEscape(id)+"/targets")
+			if err != nil {
+				return nil, err
+			}
+			targets = append(targets, of...)
+		}
+		if err := add("targets", targets); err != nil {
+			return nil, err
+		}
+	}
+	for _, path := range others {
+		found, err := k.list(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		if len(found) > 0 {
+			return nil, fmt.Errorf("Kong at %s has entities of GET %s, which this command does not read; write a file with \"deck gateway dump\", and import that: silverback import file",
+				k.host(), path)
+		}
+	}
+	if all == 0 {
+		return nil, fmt.Errorf("Kong at %s: %w", k.host(), ErrEmpty)
+	}
+	out.WriteString("}\n")
+	return out.Bytes(), nil
+}
+
+// list reads all pages of a list; one that Kong does not have is empty.
+func (k *admin) list(ctx context.Context, path string) (all []object, err error) {
+	query := url.Values{"size": {fmt.Sprint(pageSize)}}
+	for {
+		text, err := k.get(ctx, path, query, k.budget)
+		var refused *refusal
+		if errors.As(err, &refused) && refused.code == http.StatusNotFound {
+			return all, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		k.budget -= int64(len(text))
+		var page struct {
+			Data   []object
+			Offset string
+		}
+		if json.Unmarshal(text, &page) != nil {
+			return nil, fmt.Errorf("the answer of Kong to GET %s is not a list", path)
+		}
+		all = append(all, page.Data...)
+		if page.Offset == "" {
+			return all, nil
+		}
+		if len(page.Data) == 0 || page.Offset == query.Get("offset") {
+			return nil, fmt.Errorf("the list of Kong at GET %s does not end", path)
+		}
+		query.Set("offset", page.Offset)
+	}
+}
+
+// write writes the entities of a kind, one a line, so that messages can name the line.
+func write(out *bytes.Buffer, kind string, found []object) error {
+	fmt.Fprintf(out, ",\n%q:[", kind)
+	for i, e := range found {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		for name := range e {
+			if slices.Contains(stamps, name) || kind == "certificates" && name == "snis" { // which are a list of their own
+				delete(e, name)
+			}
+		}
+		line, err := json.Marshal(e)
+		if err != nil {
+			return fmt.Errorf("an entity of %s cannot be written", kind)
+		}
+		out.WriteByte('\n')
+		out.Write(line)
+	}
+	out.WriteString("\n]")
+	return nil
+}

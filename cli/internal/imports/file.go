@@ -1,0 +1,38 @@
+package imports
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/input"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+)
+
+// File is the command that imports files.
+func File(a *app.App) *cobra.Command {
+	var t take
+	cmd := &cobra.Command{
+		Use:   "file FILE|FOLDER|-... -g GROUP [-s SOURCE]",
+		Short: "Make a source of a kong.yml or a file of decK",
+		Long: `Submits files that Kong or decK reads as a new source of the group: a kong.yml, what "kong config db_export" or "deck gateway dump" wrote,
+or several of them that make up one configuration. Names and ids are kept. What cannot be taken is named by file, line and object, with the
+remedy, and then nothing is changed.
+
+It differs from apply in two ways: it takes the place of no source that is there, and unmanaged gateways that would lose an entity by it are
+left as they are. From then on change the source with apply.
+
+Exit codes: 0 done; 1 error; 2 an invalid input, or with --wait not served by every online gateway.`,
+		Example: `  silverback import file kong.yml -g edge --dry-run
+  silverback import file deck/ -g edge -s team-a --wait`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return t.run(cmd.Context(), a, strings.Join(args, ", "), func(context.Context) ([]*translatorv1.Document, error) {
+				return input.Reader{Stdin: a.In, LookupEnv: a.LookupEnv}.Read(args)
+			})
+		},
+	}
+	t.addFlags(cmd)
+	return cmd
+}

@@ -1,0 +1,81 @@
+package imports
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+
+	"github.com/spf13/cobra"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+)
+
+// Kong is the command that imports what a Kong outside of the fleet serves.
+func Kong(a *app.App) *cobra.Command {
+	var (
+		t take
+		k admin
+	)
+	cmd := &cobra.Command{
+		Use:   "kong --admin URL -g GROUP [-s SOURCE]",
+		Short: "Make a source of what a Kong has, with or without a database",
+		Long: `Reads the configuration of a Kong from its Admin API and submits it as a new source of the group. Nothing is written to that Kong. Without a
+database GET /config is read, with one all kinds of entities, one after the other: let nobody change it meanwhile. The path of a workspace may
+follow the address. Names, ids, settings and credentials are kept, and passwords stay the hashes that they are. What cannot be taken is named by
+line and object; --save writes what was read to a file, to look at or to correct and then "import file".
+
+A token for the Admin API comes from a file (--admin-header-file, lines such as "Kong-Admin-Token: ...") or from the environment
+(SILVERBACK_ADMIN_TOKEN, sent as Kong-Admin-Token), never from the command line.
+
+Exit codes: 0 done; 1 error; 2 an invalid configuration, or with --wait not served by every online gateway.`,
+		Example: `  silverback import kong --admin http://127.0.0.1:8001 -g edge --dry-run
+  silverback import kong --admin https://kong.internal:8444/team-a --admin-ca-file ca.pem --admin-header-file token.txt -g edge -s team-a --wait`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			k.timeout = a.Flags.Timeout
+			if token, ok := a.LookupEnv("SILVERBACK_ADMIN_TOKEN"); ok && token != "" {
+				k.token = token
+			}
+			if err := k.open(); err != nil {
+				return err
+			}
+			return t.run(cmd.Context(), a, k.host(), func(ctx context.Context) ([]*translatorv1.Document, error) {
+				text, form, err := k.read(ctx, func(format string, args ...any) { fmt.Fprintf(a.Err, format+"\n", args...) })
+				if err != nil {
+					return nil, err
+				}
+				if k.save != "" {
+					if err := saveSecret(k.save, text); err != nil {
+						return nil, err
+					}
+					fmt.Fprintf(a.Err, "%s holds what was read, secrets included\n", k.save)
+				}
+				name := k.save
+				if name == "" {
+					name = k.host() + form
+				}
+				return []*translatorv1.Document{{Name: name, Content: text}}, nil
+			})
+		},
+	}
+	t.addFlags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&k.address, "admin", "", "the address of Kong's Admin API, such as http://127.0.0.1:8001")
+	f.StringVar(&k.files.CA, "admin-ca-file", "", "PEM file of the authority that signs the Admin API's certificate; without it those of this machine")
+	f.StringVar(&k.files.Cert, "admin-cert-file", "", "PEM file of a certificate for the Admin API")
+	f.StringVar(&k.files.Key, "admin-key-file", "", "PEM file of its key")
+	f.StringVar(&k.headerFile, "admin-header-file", "", "file of headers for the Admin API, one a line, such as a token")
+	f.StringVar(&k.save, "save", "", "also write what was read to this file, which must not be there yet")
+	app.MustMark(cmd, "admin")
+	return cmd
+}
+
+// host is how messages name a Kong: without what may be secret in its address.
+func (k *admin) host() string {
+	if k.url == nil {
+		return "kong"
+	}
+	shown := url.URL{Host: k.url.Host}
+	return shown.Host
+}

@@ -1,0 +1,86 @@
+package imports
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/rollout"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/cli/internal/submit"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+)
+
+// take makes a source of documents that come from outside of the fleet.
+type take struct {
+	group, source, message string
+	dryRun, wait           bool
+	waitTimeout            time.Duration
+}
+
+func (t *take) addFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&t.group, "group", "g", "", "the group of gateways")
+	cmd.Flags().StringVarP(&t.source, "source", "s", submit.DefaultSource, "the source to make; one of that name must not be there yet")
+	cmd.Flags().StringVarP(&t.message, "message", "m", "", "why, for the history")
+	cmd.Flags().BoolVar(&t.dryRun, "dry-run", false, "do everything but the commit")
+	cmd.Flags().BoolVar(&t.wait, "wait", false, "wait until every online gateway of the group serves it, but for those that are left as they are")
+	cmd.Flags().DurationVar(&t.waitTimeout, "wait-timeout", 10*time.Minute, "how long --wait waits")
+	app.MustMark(cmd, "group")
+}
+
+// run submits what read returns. It asks first whether the source is free, so that nothing is read in vain.
+func (t *take) run(ctx context.Context, a *app.App, from string, read func(context.Context) ([]*translatorv1.Document, error)) error {
+	translator, err := a.TranslatorClient()
+	if err != nil {
+		return err
+	}
+	if err := unused(ctx, a, translator, t.group, t.source); err != nil {
+		return err
+	}
+	documents, err := read(ctx)
+	if err != nil {
+		return err
+	}
+	message := t.message
+	if message == "" {
+		message = "import of " + from
+	}
+	calling, cancel := a.Call(ctx)
+	defer cancel()
+	answer, err := translator.SubmitConfig(calling, &translatorv1.SubmitConfigRequest{
+		Group: t.group, Source: t.source, Documents: documents, RequestId: uuid.NewString(), Message: message, ValidateOnly: t.dryRun, LeaveUnmanaged: true,
+	})
+	if err != nil {
+		return err
+	}
+	if err := submit.Print(a, answer, t.dryRun); err != nil {
+		return err
+	}
+	if !t.wait || t.dryRun || answer.GetRevision() == nil {
+		return nil
+	}
+	return rollout.WaitFor(ctx, a, t.group, t.source, answer.GetRevision(), t.waitTimeout)
+}
+
+// unused makes sure that an import takes the place of nothing.
+func unused(ctx context.Context, a *app.App, translator translatorv1.TranslatorServiceClient, group, source string) error {
+	ctx, cancel := a.Call(ctx)
+	defer cancel()
+	answer, err := translator.GetSource(ctx, &translatorv1.GetSourceRequest{Group: group, Source: source})
+	switch {
+	case status.Code(err) == codes.NotFound:
+		return nil
+	case err != nil:
+		return err
+	case answer.GetSource().GetEntityCount() == 0:
+		return nil
+	}
+	return fmt.Errorf("source %s of group %s is there already, with %s, and an import would take its place; give another one with -s",
+		source, group, show.Count(answer.GetSource().GetEntityCount(), "entity", "entities"))
+}
