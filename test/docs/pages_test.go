@@ -208,6 +208,34 @@ func TestEveryFlagIsDocumented(t *testing.T) {
 	compare(t, "configuration.md", documented, code)
 }
 
+// TestEveryRPCIsListed holds the table of services in api.md to the contracts.
+func TestEveryRPCIsListed(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(root(t), "proto", "silverback", "*", "v1", "*.proto"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no contracts: %v", err)
+	}
+	rpc := regexp.MustCompile(`(?m)^  rpc (\w+)\(`)
+	code := map[string]string{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range rpc.FindAllStringSubmatch(string(text), -1) {
+			code[m[1]] = filepath.Base(file)
+		}
+	}
+	var documented []string
+	for _, row := range rows(page(t, "api.md")) {
+		if len(row) == 3 && strings.HasPrefix(row[0], "`silverback.") {
+			for _, list := range names(row[2]) {
+				documented = append(documented, strings.Fields(list)...)
+			}
+		}
+	}
+	compare(t, "api.md", documented, code)
+}
+
 func TestLinksLeadSomewhere(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#:]+)\)`)
 	top := filepath.Join(root(t), "docs")
