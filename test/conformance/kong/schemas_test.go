@@ -1,34 +1,21 @@
 package kong_test
 
 import (
-	"encoding/json"
-	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/silverback-gateway/silverback/kit/schema"
+	"github.com/silverback-gateway/silverback/test/load/bundles"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 )
 
 // schemas reads all that the gateway shows under /schemas.
 func (k *target) schemas(t *testing.T) schema.Texts {
 	t.Helper()
-	texts := schema.Texts{KongVersion: "3.9.3", Entities: map[string]json.RawMessage{}, Plugins: map[string]json.RawMessage{}}
-	read := func(path, name string, into map[string]json.RawMessage) {
-		got, err := try(t, http.MethodGet, k.admin+path+name, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got.code == http.StatusOK {
-			into[name] = json.RawMessage(got.body)
-		}
-	}
-	for _, kind := range schema.Kinds() {
-		read("/schemas/", kind, texts.Entities)
-	}
-	for name := range k.root(t).Plugins.Available {
-		read("/schemas/plugins/", name, texts.Plugins)
+	texts, err := bundles.Read(t.Context(), k.admin)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return texts
 }
