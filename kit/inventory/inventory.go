@@ -2,6 +2,8 @@ package inventory
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,7 +51,8 @@ func (e Entry) String() string {
 // Inventory is a sorted list of what a configuration holds. The zero value is that of an empty one. It is immutable.
 type Inventory struct {
 	Entries []Entry
-	Ours    bool // the configuration has Silverback's reserved route; not a part of what is encoded
+	Content string // of all values but ids and times, so that gateways with the same have the same inventory; empty of a snapshot, which lacks defaults
+	Ours    bool   // the configuration has Silverback's reserved route; not a part of what is encoded
 }
 
 // OfGateway returns the inventory of a configuration as Kong exports it. The error is an ErrNotFlattened or an ErrTooLarge, and holds no content.
@@ -60,14 +63,16 @@ func OfGateway(text []byte) (Inventory, error) {
 			return fmt.Errorf("%w: more than %d entities", ErrTooLarge, MaxEntities)
 		}
 		fields, _ := ofYAML(kind, e).(map[string]any)
-		all = append(all, thing{kind, fields})
+		t := thing{kind: kind, rest: restOf(fields), fields: fields}
+		maps.DeleteFunc(fields, func(name string, _ any) bool { return !wanted[name] })
+		all = append(all, t)
 		return nil
 	})
 	if err != nil {
 		return Inventory{}, err
 	}
 	i := build(all)
-	i.Ours = ours
+	i.Ours, i.Content = ours, contentOf(all)
 	return i, nil
 }
 
@@ -83,12 +88,27 @@ func OfSnapshot(canonical []byte) (Inventory, error) {
 			bad = errors.New("an entity is not JSON")
 			return
 		}
-		all = append(all, thing{kind, ofJSON(e)})
+		all = append(all, thing{kind: kind, fields: ofJSON(e)})
 	})
 	if err = errors.Join(err, bad); err != nil {
 		return Inventory{}, fmt.Errorf("inventory of a snapshot: %w", err)
 	}
 	return build(all), nil
+}
+
+// contentOf is the same for configurations that are the same whatever the ids and the order of their entities.
+func contentOf(all []thing) string {
+	n := newNamer(all)
+	lines := make([]string, len(all))
+	for i, t := range all {
+		lines[i] = n.content(t)
+	}
+	slices.Sort(lines)
+	h := sha256.New()
+	for _, line := range lines {
+		fmt.Fprintf(h, "%q\n", line)
+	}
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }
 
 // build drops what is not needed for keys while it goes.
@@ -167,9 +187,10 @@ func (i Inventory) String() string {
 	return strings.Join(said, ", ")
 }
 
-// Encode returns the one text of the inventory: a line for each kind, then its entities.
+// Encode returns the one text of the inventory: a line for its content, then one for each kind, then its entities.
 func (i Inventory) Encode() []byte {
 	var out bytes.Buffer
+	fmt.Fprintf(&out, "=%s\n", i.Content)
 	kind := ""
 	for _, e := range i.Entries {
 		if e.Kind != kind {
@@ -219,6 +240,10 @@ func Unpack(packed []byte, digest fleet.Digest) (Inventory, error) {
 	kind := ""
 	for line := range strings.Lines(string(raw)) {
 		line = strings.TrimSuffix(line, "\n")
+		if content, is := strings.CutPrefix(line, "="); is && kind == "" {
+			i.Content = content
+			continue
+		}
 		if named, is := strings.CutPrefix(line, ":"); is {
 			kind = named
 			continue
@@ -265,9 +290,6 @@ func ofYAML(kind string, n *yaml.Node) any {
 		fields := map[string]any{}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			name := n.Content[i].Value
-			if kind != "" && !wanted[name] {
-				continue
-			}
 			if v := ofYAML("", n.Content[i+1]); v != nil {
 				fields[name] = reference(kind, name, v)
 			}

@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
+	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,6 +19,7 @@ import (
 type thing struct {
 	kind   string
 	fields map[string]any
+	rest   [sha256.Size]byte // of all that is neither its id, nor a time, nor a reference
 }
 
 // rule says what an entity of a kind is known by.
@@ -60,7 +63,7 @@ var rules = map[string]rule{
 // references are the kinds that fields refer to.
 var references = map[string]string{
 	"service": "services", "route": "routes", "consumer": "consumers", "consumer_group": "consumer_groups", "upstream": "upstreams", "certificate": "certificates",
-	"set": "key_sets", "ca_certificate": "ca_certificates",
+	"client_certificate": "certificates", "set": "key_sets", "ca_certificate": "ca_certificates",
 }
 
 // parents is how often a reference is followed at most: sni, certificate; plugin, route, service.
@@ -119,6 +122,52 @@ func (n *namer) identity(t thing, depth int) string {
 		}
 	}
 	return out.String()
+}
+
+// content is the same for entities that are the same whatever their ids.
+func (n *namer) content(t thing) string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "%s\x00%x", n.identity(t, parents), t.rest)
+	for _, f := range slices.Sorted(maps.Keys(references)) {
+		if id := t.text(f); id != "" {
+			parent, there := n.byID[references[f]+" "+id]
+			if there {
+				id = n.identity(parent, parents)
+			}
+			fmt.Fprintf(&out, "\x00%s\x01%s", f, id)
+		}
+	}
+	return out.String()
+}
+
+// restOf is of the fields of an entity that content does not tell otherwise. The order of lists counts.
+func restOf(fields map[string]any) [sha256.Size]byte {
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if name != "id" && name != "created_at" && name != "updated_at" && references[name] == "" {
+			fmt.Fprintf(h, "%q:", name)
+			write(h, fields[name])
+		}
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+func write(h io.Writer, v any) {
+	switch v := v.(type) {
+	case []any:
+		fmt.Fprintf(h, "[%d", len(v))
+		for _, e := range v {
+			write(h, e)
+		}
+	case map[string]any:
+		fmt.Fprintf(h, "{%d", len(v))
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			fmt.Fprintf(h, "%q:", name)
+			write(h, v[name])
+		}
+	default:
+		fmt.Fprintf(h, "%q", v)
+	}
 }
 
 // name is what people call the entity: "route orders", "plugin rate-limiting of service orders", "route without a name, of service orders, /u".
