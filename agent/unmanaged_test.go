@@ -121,7 +121,7 @@ func TestAnUnmanagedGatewayLosesWhatWasMeant(t *testing.T) {
 	}
 }
 
-func TestAnUnmanagedGatewayThatLosesNothingIsTaken(t *testing.T) {
+func TestNamesAreNotEnoughToTakeAnUnmanagedGateway(t *testing.T) {
 	n := newUnmanaged(t)
 	n.started()
 	var entities []snapshot.Entity
@@ -138,12 +138,20 @@ func TestAnUnmanagedGatewayThatLosesNothingIsTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.acked(1, 10, nil, s)
+	n.direct(1, 9, nil, s)
+	if o := n.outcome(); o.GetFailure().GetReason() != distributorv1.Failure_REASON_UNMANAGED || !strings.Contains(o.GetFailure().GetMessage(), "other content under the same names") {
+		t.Fatalf("outcome %v", o)
+	}
+	n.nonce++
+	n.plane.Send(t, replacing(t, n.nonce, 2, 10, s, n.agent.Status().Unmanaged.Served))
+	if o := n.outcome(); o.GetAck() == nil {
+		t.Fatalf("outcome %v", o)
+	}
 	if n.proxied("/old") != http.StatusOK || n.proxied("/named") != http.StatusOK {
 		t.Error("traffic changed")
 	}
 	// From now on it is ours: what goes is removed.
-	n.acked(2, 11, nil, planetest.Routes(t, "named"))
+	n.acked(3, 11, nil, planetest.Routes(t, "named"))
 	if n.proxied("/old") != http.StatusNotFound {
 		t.Error("a route that is gone is served")
 	}

@@ -2,7 +2,6 @@ package apply
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -111,8 +110,8 @@ func (a *Applier) survey(ctx context.Context, hash fleet.GatewayHash) Served {
 	return s
 }
 
-// permitted says why a snapshot may not be loaded: the gateway was never given anything of ours, and would lose something that it serves, and nobody
-// said that it should. It looks at the gateway now, for it may have been started since it was looked at last.
+// permitted says why a snapshot may not be loaded: the gateway was never given anything of ours, and nobody said that the
+// snapshot may come in place of what it serves. It looks at the gateway now, for it may have been started since it was looked at last.
 func (a *Applier) permitted(ctx context.Context, canonical []byte) error {
 	if a.state.Good.Digest != "" {
 		return nil
@@ -132,7 +131,7 @@ func (a *Applier) permitted(ctx context.Context, canonical []byte) error {
 	return mayReplace(served, canonical, a.state.Replaces)
 }
 
-// mayReplace is nil when a snapshot may take the place of what a gateway serves.
+// mayReplace is nil when a snapshot may take the place of what a gateway serves: that the names are the same is not enough, for what stands behind them may differ.
 func mayReplace(served Served, canonical []byte, replaces []string) error {
 	if served.Inventory.Ours || slices.Contains(replaces, served.Name()) || slices.Contains(replaces, "md5:"+string(served.Hash)) {
 		return nil
@@ -144,8 +143,9 @@ func mayReplace(served Served, canonical []byte, replaces []string) error {
 	if err != nil {
 		return &verdict.Failure{Reason: verdict.BadDelta, Message: "the snapshot cannot be compared with what the gateway serves"}
 	}
+	what := "would get other content under the same names"
 	if lost := served.Inventory.Missing(wanted); len(lost) > 0 {
-		return &verdict.Failure{Reason: verdict.Unmanaged, Message: fmt.Sprintf("the gateway serves what no snapshot brought, and would lose %s", inventory.Say(lost, namedLosses))}
+		what = "would lose " + inventory.Say(lost, namedLosses)
 	}
-	return nil
+	return &verdict.Failure{Reason: verdict.Unmanaged, Message: "the gateway serves what no snapshot brought, and " + what + "; the revision was not meant for it"}
 }
