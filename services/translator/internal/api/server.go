@@ -85,6 +85,7 @@ func revision(r *desired.Revision) *translatorv1.Revision {
 	m := &translatorv1.Revision{
 		Group: string(r.Group), Number: int64(r.Number), Digest: string(r.Digest), SizeBytes: r.Size, Entities: r.Entities, Source: string(r.Source),
 		Author: r.Author, Message: r.Message, CreateTime: timestamppb.New(r.CreateTime), Changes: summary(r.Changes), RequestId: r.RequestID, Traceparent: string(r.Trace),
+		ReplacesUnmanaged: r.Replaces,
 	}
 	for _, s := range r.Sources {
 		m.Sources = append(m.Sources, &translatorv1.SourceRef{Name: string(s.Name), Digest: string(s.Fragment), EntityCount: s.Entities})

@@ -15,6 +15,7 @@ func (s *Server) SubmitConfig(ctx context.Context, r *translatorv1.SubmitConfigR
 		Group: fleet.GroupID(r.GetGroup()), Source: sourceOf(r.GetSource()), Documents: documents(r.GetDocuments()),
 		Expected: fleet.Revision(r.GetExpectedRevision()), RequestID: r.GetRequestId(), Message: clean.Text(r.GetMessage(), maxNote), Author: authorOf(ctx),
 		ValidateOnly: r.GetValidateOnly(), AllowShrink: r.GetAllowShrink(),
+		ReplaceUnmanaged: r.GetReplaceUnmanaged(), LeaveUnmanaged: r.GetLeaveUnmanaged(), ReplaceServed: r.GetReplaceServed(),
 	})
 	if err != nil {
 		return nil, err

@@ -31,6 +31,8 @@ type Revision struct {
 	Changes    Summary
 	RequestID  string
 	Trace      telemetry.TraceParent // of the submission
+	// Replaces names what gateways served that no revision brought and in whose place this one may come, as it was meant; the newest last.
+	Replaces []string
 }
 
 // EntityCount is how many entities the revision has.
@@ -117,6 +119,8 @@ type groups interface {
 	Exists(ctx context.Context, group fleet.GroupID) (bool, error)
 	// Served returns what the gateways of a group in contact were proven to serve. An error means that it cannot be known now.
 	Served(ctx context.Context, group fleet.GroupID) ([]serving.Served, error)
+	// Unmanaged returns what gateways of a group serve that no revision brought. An error means that it cannot be known now.
+	Unmanaged(ctx context.Context, group fleet.GroupID) ([]serving.Unmanaged, error)
 }
 
 // panels knows by which schemas the gateways of a group judge configurations.
@@ -135,6 +139,10 @@ type Submission struct {
 	Author       string
 	ValidateOnly bool
 	AllowShrink  bool
+	// ReplaceUnmanaged says that unmanaged gateways may lose what they serve, LeaveUnmanaged that they are left as they are, but for those that serve what ReplaceServed names.
+	ReplaceUnmanaged bool
+	LeaveUnmanaged   bool
+	ReplaceServed    []string
 }
 
 // Outcome is what became of a submission.

@@ -51,10 +51,13 @@ func (d *Desk) Validate(ctx context.Context, group fleet.GroupID, source fleet.S
 			return nil, nil, err
 		}
 		proposed := Source{Group: group, Name: source, Entities: int64(fragment.Len())}
-		_, _, err := d.next(ctx, group, state, m, withSource(state.Sources, proposed), &proposed, false)
+		next, _, err := d.next(ctx, group, state, m, withSource(state.Sources, proposed), &proposed, false)
 		if w, ok := warned(err); ok {
 			m.warnings = append(m.warnings, w)
 		} else if err != nil {
+			return nil, nil, err
+		}
+		if _, err := d.mind(ctx, Submission{Group: group, ValidateOnly: true}, state.Head, next, m); err != nil {
 			return nil, nil, err
 		}
 	}

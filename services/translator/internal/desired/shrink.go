@@ -121,7 +121,7 @@ func shrink(base *Revision, before []byte, m *merged, what string) *fault.Error 
 // warned turns what a commit would be refused for, and another word would allow, into a warning.
 func warned(err error) (compile.Problem, bool) {
 	var e *fault.Error
-	if !errors.As(err, &e) || e.Reason != "CONFIG_SHRINK" && !lostContent(err) {
+	if !errors.As(err, &e) || e.Reason != "CONFIG_SHRINK" && e.Reason != "UNMANAGED_LOSS" && !lostContent(err) {
 		return compile.Problem{}, false
 	}
 	return compile.Problem{Message: "a submission of this is refused: " + e.Message}, true

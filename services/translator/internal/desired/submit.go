@@ -95,6 +95,9 @@ func (d *Desk) submit(ctx context.Context, s Submission) (Outcome, error) {
 		if err != nil {
 			return Outcome{}, false, err
 		}
+		if next, err = d.mind(ctx, s, state.Head, next, m); err != nil {
+			return Outcome{}, false, err
+		}
 		out := Outcome{Revision: next, Changes: changes, Unchanged: next == nil || (state.Head != nil && next.Number == state.Head.Number), Warnings: m.warnings}
 		if s.ValidateOnly {
 			out.Revision = state.Head
@@ -189,7 +192,7 @@ func (d *Desk) next(ctx context.Context, group fleet.GroupID, state State, m *me
 	}
 	return &Revision{
 		Group: group, Number: head.Number + 1, Digest: m.snapshot.Digest(), Size: m.snapshot.Size(),
-		Entities: counts(m.result.Counts), Sources: refs(sources), CreateTime: d.Now(), Changes: changes,
+		Entities: counts(m.result.Counts), Sources: refs(sources), CreateTime: d.Now(), Changes: changes, Replaces: head.Replaces,
 	}, changes, nil
 }
 
@@ -241,6 +244,9 @@ func (d *Desk) answered(ctx context.Context, group fleet.GroupID, id, print stri
 func fingerprint(s Submission) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q %d %t %t %d\n", s.Group, s.Source, s.Expected, s.ValidateOnly, s.AllowShrink, len(s.Documents))
+	if s.ReplaceUnmanaged || s.LeaveUnmanaged {
+		fmt.Fprintf(h, "%t %t\n", s.ReplaceUnmanaged, s.LeaveUnmanaged)
+	}
 	for _, doc := range s.Documents {
 		fmt.Fprintf(h, "%q %d\n", doc.Name, len(doc.Content))
 		h.Write(doc.Content)

@@ -26,6 +26,7 @@ type revisionRecord struct {
 	Changes    desired.Summary  `json:"changes"`
 	RequestID  string           `json:"request_id,omitempty"`
 	Trace      string           `json:"traceparent,omitempty"`
+	Replaces   []string         `json:"replaces_unmanaged,omitempty"`
 }
 
 type sourceRef struct {
@@ -47,7 +48,7 @@ func encodeRevision(r *desired.Revision) ([]byte, error) {
 	record := revisionRecord{
 		Group: string(r.Group), Number: int64(r.Number), Digest: string(r.Digest), Size: r.Size, Entities: r.Entities,
 		Source: string(r.Source), Author: r.Author, Message: r.Message, CreateTime: r.CreateTime, Changes: r.Changes, RequestID: r.RequestID,
-		Trace: string(r.Trace),
+		Trace: string(r.Trace), Replaces: r.Replaces,
 	}
 	for _, s := range r.Sources {
 		record.Sources = append(record.Sources, sourceRef{Name: string(s.Name), Fragment: string(s.Fragment), Entities: s.Entities})
@@ -63,7 +64,7 @@ func decodeRevision(key string, value []byte) (*desired.Revision, error) {
 	r := &desired.Revision{
 		Group: fleet.GroupID(record.Group), Number: fleet.Revision(record.Number), Digest: fleet.Digest(record.Digest), Size: record.Size, Entities: record.Entities,
 		Source: fleet.SourceID(record.Source), Author: record.Author, Message: record.Message, CreateTime: record.CreateTime, Changes: record.Changes, RequestID: record.RequestID,
-		Trace: telemetry.TraceParent(record.Trace),
+		Trace: telemetry.TraceParent(record.Trace), Replaces: record.Replaces,
 	}
 	for _, s := range record.Sources {
 		r.Sources = append(r.Sources, desired.SourceRef{Name: fleet.SourceID(s.Name), Fragment: fleet.Digest(s.Fragment), Entities: s.Entities})

@@ -526,9 +526,9 @@ type Directive struct {
 	// decision does: an agent refuses a smaller epoch than the last it followed, whatever the decision. 0 is the first epoch, and what
 	// a distributor says that knows none.
 	Epoch int64 `protobuf:"varint,8,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	// What gateways may serve without a snapshot and lose by this revision, by the word of who
-	// submitted it; see Unmanaged.served. Another gateway that serves something not of ours
-	// takes the revision only when it loses nothing by it.
+	// In place of what this revision may come that gateways serve without a snapshot, by the
+	// word of who submitted it; see Unmanaged.served. Another gateway that serves something not
+	// of ours is left alone.
 	ReplacesUnmanaged []string `protobuf:"bytes,9,rep,name=replaces_unmanaged,json=replacesUnmanaged,proto3" json:"replaces_unmanaged,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache

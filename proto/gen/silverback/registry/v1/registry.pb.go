@@ -886,9 +886,12 @@ func (x *GetGroupRequest) GetName() string {
 type GetGroupResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The group.
-	Group         *Group `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Group *Group `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// How many of its nodes, in contact or not, serve something that no snapshot brought, as
+	// they said last; those in quarantine do not count.
+	UnmanagedNodes int32 `protobuf:"varint,2,opt,name=unmanaged_nodes,json=unmanagedNodes,proto3" json:"unmanaged_nodes,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *GetGroupResponse) Reset() {
@@ -926,6 +929,13 @@ func (x *GetGroupResponse) GetGroup() *Group {
 		return x.Group
 	}
 	return nil
+}
+
+func (x *GetGroupResponse) GetUnmanagedNodes() int32 {
+	if x != nil {
+		return x.UnmanagedNodes
+	}
+	return 0
 }
 
 // Asks for a page of groups.
@@ -4563,9 +4573,10 @@ const file_silverback_registry_v1_registry_proto_rawDesc = "" +
 	"\x13CreateGroupResponse\x123\n" +
 	"\x05group\x18\x01 \x01(\v2\x1d.silverback.registry.v1.GroupR\x05group\".\n" +
 	"\x0fGetGroupRequest\x12\x1b\n" +
-	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\"G\n" +
+	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04name\"p\n" +
 	"\x10GetGroupResponse\x123\n" +
-	"\x05group\x18\x01 \x01(\v2\x1d.silverback.registry.v1.GroupR\x05group\"X\n" +
+	"\x05group\x18\x01 \x01(\v2\x1d.silverback.registry.v1.GroupR\x05group\x12'\n" +
+	"\x0funmanaged_nodes\x18\x02 \x01(\x05R\x0eunmanagedNodes\"X\n" +
 	"\x11ListGroupsRequest\x12$\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
 	"\n" +

@@ -227,9 +227,9 @@ type Revision struct {
 	// Where the submission is in its trace, in the form of W3C's traceparent; empty when
 	// it was not traced.
 	Traceparent string `protobuf:"bytes,13,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
-	// What gateways served that no snapshot brought and that they may lose by this revision,
-	// as it was meant; see silverback.fleet.v1.Unmanaged.served. Later revisions keep what
-	// nodes still serve.
+	// What gateways served that no snapshot brought and in whose place this revision may come,
+	// as it was meant; see silverback.fleet.v1.Unmanaged.served. Later revisions keep
+	// it, at most the 256 newest.
 	ReplacesUnmanaged []string `protobuf:"bytes,14,rep,name=replaces_unmanaged,json=replacesUnmanaged,proto3" json:"replaces_unmanaged,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
@@ -901,11 +901,14 @@ type SubmitConfigRequest struct {
 	// it by this revision. Else a revision by which one would lose an entity is refused with
 	// FAILED_PRECONDITION, reason UNMANAGED_LOSS, and the names of the entities and nodes.
 	ReplaceUnmanaged bool `protobuf:"varint,9,opt,name=replace_unmanaged,json=replaceUnmanaged,proto3" json:"replace_unmanaged,omitempty"`
-	// Commits although a gateway that serves something that no snapshot brought would lose an
-	// entity: such gateways are left alone, and do not get the revision.
+	// Leaves all gateways alone that serve something that no snapshot brought, whether they
+	// would lose an entity or not, but for replace_served.
 	LeaveUnmanaged bool `protobuf:"varint,10,opt,name=leave_unmanaged,json=leaveUnmanaged,proto3" json:"leave_unmanaged,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What gateways serve in whose place the revision may come, as Unmanaged.served names it;
+	// the source was made of it.
+	ReplaceServed []string `protobuf:"bytes,11,rep,name=replace_served,json=replaceServed,proto3" json:"replace_served,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SubmitConfigRequest) Reset() {
@@ -1006,6 +1009,13 @@ func (x *SubmitConfigRequest) GetLeaveUnmanaged() bool {
 		return x.LeaveUnmanaged
 	}
 	return false
+}
+
+func (x *SubmitConfigRequest) GetReplaceServed() []string {
+	if x != nil {
+		return x.ReplaceServed
+	}
+	return nil
 }
 
 // What became of a submission.
@@ -2795,7 +2805,7 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\x03old\x18\x02 \x01(\tR\x03old\x12\x10\n" +
 	"\x03new\x18\x03 \x01(\tR\x03new\x12\x16\n" +
 	"\x06secret\x18\x04 \x01(\bR\x06secret\x12\x19\n" +
-	"\btoo_long\x18\x05 \x01(\bR\atooLong\"\xbb\x03\n" +
+	"\btoo_long\x18\x05 \x01(\bR\atooLong\"\xec\x03\n" +
 	"\x13SubmitConfigRequest\x12\x1d\n" +
 	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12M\n" +
@@ -2808,7 +2818,8 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\fallow_shrink\x18\b \x01(\bR\vallowShrink\x12+\n" +
 	"\x11replace_unmanaged\x18\t \x01(\bR\x10replaceUnmanaged\x12'\n" +
 	"\x0fleave_unmanaged\x18\n" +
-	" \x01(\bR\x0eleaveUnmanaged\"\xf1\x01\n" +
+	" \x01(\bR\x0eleaveUnmanaged\x12/\n" +
+	"\x0ereplace_served\x18\v \x03(\tB\b\xbaH\x05\x92\x01\x02\x10\x10R\rreplaceServed\"\xf1\x01\n" +
 	"\x14SubmitConfigResponse\x12>\n" +
 	"\brevision\x18\x01 \x01(\v2\".silverback.translator.v1.RevisionR\brevision\x12\x1c\n" +
 	"\tunchanged\x18\x02 \x01(\bR\tunchanged\x12A\n" +
