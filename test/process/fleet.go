@@ -38,6 +38,9 @@ type Config struct {
 	AgentFlags       []string // of every agent
 	GatewayFlags     []string // of every simulated gateway
 
+	// BootFile is what the gateway of a node has in its boot file before its agent comes; nil is a file without entities.
+	BootFile func(node string) string
+
 	// Links puts a link that can be cut between each service and etcd, and between each agent and what it dials.
 	Links bool
 
@@ -250,7 +253,11 @@ func (f *Fleet) gateway(name, folder string) *Gateway {
 		}
 	}
 	if err == nil {
-		err = os.WriteFile(g.BootFile, []byte("{\"_format_version\":\"3.0\"}\n"), 0o600)
+		first := "{\"_format_version\":\"3.0\"}\n"
+		if f.config.BootFile != nil {
+			first = f.config.BootFile(name)
+		}
+		err = os.WriteFile(g.BootFile, []byte(first), 0o600)
 	}
 	if err != nil {
 		f.tb.Fatal(err)

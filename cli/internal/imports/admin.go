@@ -32,6 +32,7 @@ const (
 
 // admin reads a Kong by its Admin API. It asks with GET alone.
 type admin struct {
+	served     []string // names what the Kong serves, when that was read in its flattened form
 	address    string
 	files      tlsfiles.Files
 	headerFile string
@@ -213,6 +214,9 @@ func (k *admin) flattened(ctx context.Context) ([]byte, error) {
 	document, err := Document([]byte(answer.Config))
 	if err != nil {
 		return nil, fmt.Errorf("what Kong at %s serves: %w", k.host(), err)
+	}
+	if what, err := inventory.OfGateway([]byte(answer.Config)); err == nil {
+		k.served = []string{string(what.Digest())} // it may be a gateway of the group
 	}
 	return document, nil
 }

@@ -14,6 +14,6 @@ func Command(a *app.App) *cobra.Command {
 		Short: "Make a source of what a Kong serves already, or a file says",
 		RunE:  app.Below,
 	}
-	cmd.AddCommand(Kong(a), File(a))
+	cmd.AddCommand(Node(a), Kong(a), File(a))
 	return cmd
 }

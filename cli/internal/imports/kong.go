@@ -45,6 +45,7 @@ Exit codes: 0 done; 1 error; 2 an invalid configuration, or with --wait not serv
 				if err != nil {
 					return nil, err
 				}
+				t.served = k.served
 				if k.save != "" {
 					if err := saveSecret(k.save, text); err != nil {
 						return nil, err

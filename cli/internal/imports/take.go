@@ -22,6 +22,8 @@ type take struct {
 	group, source, message string
 	dryRun, wait           bool
 	waitTimeout            time.Duration
+
+	served []string // by the inventories of gateways that serve just this, which then take the revision; set while it is read
 }
 
 func (t *take) addFlags(cmd *cobra.Command) {
@@ -54,7 +56,8 @@ func (t *take) run(ctx context.Context, a *app.App, from string, read func(conte
 	calling, cancel := a.Call(ctx)
 	defer cancel()
 	answer, err := translator.SubmitConfig(calling, &translatorv1.SubmitConfigRequest{
-		Group: t.group, Source: t.source, Documents: documents, RequestId: uuid.NewString(), Message: message, ValidateOnly: t.dryRun, LeaveUnmanaged: true,
+		Group: t.group, Source: t.source, Documents: documents, RequestId: uuid.NewString(), Message: message, ValidateOnly: t.dryRun,
+		LeaveUnmanaged: true, ReplaceServed: t.served,
 	})
 	if err != nil {
 		return err

@@ -40,8 +40,11 @@ func agree(ctx context.Context, a *app.App, group, digest string) {
 func allServe(nodes []*registryv1.Node, digest string) bool {
 	for _, n := range nodes {
 		switch n.GetState() {
-		case registryv1.Node_STATE_UNREACHABLE, registryv1.Node_STATE_GONE, registryv1.Node_STATE_UNMANAGED:
+		case registryv1.Node_STATE_UNREACHABLE, registryv1.Node_STATE_GONE:
 		default:
+			if n.GetStatus().GetUnmanaged().GetReason() != "" {
+				continue // it said why it is left as it is
+			}
 			if n.GetStatus().GetDigest() != digest {
 				return false
 			}

@@ -24,6 +24,8 @@ func Apply(a *app.App) *cobra.Command {
 		expected    int64
 		dryRun      bool
 		allowShrink bool
+		replace     bool
+		leave       bool
 		wait        bool
 		waitTimeout time.Duration
 	)
@@ -47,6 +49,7 @@ somebody replaced the source before it was.`,
 			answer, err := ask.translator.SubmitConfig(ctx, &translatorv1.SubmitConfigRequest{
 				Group: to.group, Source: to.source, Documents: ask.documents, ExpectedRevision: expected, RequestId: uuid.NewString(),
 				Message: message, ValidateOnly: dryRun, AllowShrink: allowShrink,
+				ReplaceUnmanaged: replace, LeaveUnmanaged: leave,
 			})
 			if err != nil {
 				return err
@@ -65,6 +68,9 @@ somebody replaced the source before it was.`,
 	cmd.Flags().Int64Var(&expected, "expected-revision", 0, "only if the group's newest revision has this number")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "do everything but the commit")
 	cmd.Flags().BoolVar(&allowShrink, "allow-shrink", false, "allow the group or the source to lose more than half of its entities")
+	cmd.Flags().BoolVar(&replace, "replace-unmanaged", false, "let gateways that serve something that no revision brought lose it")
+	cmd.Flags().BoolVar(&leave, "leave-unmanaged", false, "leave gateways as they are that would lose such")
+	cmd.MarkFlagsMutuallyExclusive("replace-unmanaged", "leave-unmanaged")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until every online gateway of the group serves it")
 	cmd.Flags().DurationVar(&waitTimeout, "wait-timeout", 10*time.Minute, "how long --wait waits")
 	return cmd
