@@ -26,6 +26,9 @@ func database(t *testing.T, lists map[string]string) *httptest.Server {
 			fmt.Fprint(w, `{"version":"3.9.3","configuration":{"database":"postgres"}}`)
 		case r.Method != http.MethodGet:
 			t.Errorf("%s %s", r.Method, r.URL)
+		case r.URL.Path == "/team/filter-chains":
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"message":"this endpoint is only available when wasm is enabled"}`)
 		case !ok:
 			w.WriteHeader(http.StatusNotFound)
 			fmt.Fprint(w, `{"message":"Not found"}`)
