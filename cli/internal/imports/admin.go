@@ -126,6 +126,9 @@ func (r *refusal) Error() string {
 	if r.code == http.StatusUnauthorized || r.code == http.StatusForbidden {
 		text += "; it wants to know who asks: give a token with --admin-header-file or SILVERBACK_ADMIN_TOKEN"
 	}
+	if r.code == http.StatusNotFound && r.path == "/" {
+		text += "; is it the proxy? The Admin API has a port of its own, mostly 8001"
+	}
 	return text
 }
 

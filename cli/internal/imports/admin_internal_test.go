@@ -136,6 +136,7 @@ func TestWhatIsNoKong(t *testing.T) {
 	}{
 		"the proxy":      {200, `{"message":"hello"}`, "is it the proxy?"},
 		"an old one":     {200, `{"version":"2.8.4","configuration":{"database":"off"}}`, "import file"},
+		"another port":   {404, `{"message":"no Route matched"}`, "mostly 8001"},
 		"a closed door":  {401, `{"message":"Invalid RBAC credentials\u001b[2J"}`, "SILVERBACK_ADMIN_TOKEN"},
 		"another place":  {302, ``, "with 302"},
 		"a broken one":   {500, `<html>`, "with 500"},

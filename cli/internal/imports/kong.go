@@ -40,7 +40,7 @@ Exit codes: 0 done; 1 error; 2 an invalid configuration, or with --wait not serv
 			if err := k.open(); err != nil {
 				return err
 			}
-			return t.run(cmd.Context(), a, k.host(), func(ctx context.Context) ([]*translatorv1.Document, error) {
+			err := t.run(cmd.Context(), a, k.host(), func(ctx context.Context) ([]*translatorv1.Document, error) {
 				text, form, err := k.read(ctx, func(format string, args ...any) { fmt.Fprintf(a.Err, format+"\n", args...) })
 				if err != nil {
 					return nil, err
@@ -58,6 +58,10 @@ Exit codes: 0 done; 1 error; 2 an invalid configuration, or with --wait not serv
 				}
 				return []*translatorv1.Document{{Name: name, Content: text}}, nil
 			})
+			if app.Reason(err) == "INVALID_CONFIG" && k.save == "" {
+				fmt.Fprintln(a.Err, "the lines below are those of what was read; --save FILE writes it, to be corrected and then imported with import file")
+			}
+			return err
 		},
 	}
 	t.addFlags(cmd)
