@@ -148,6 +148,36 @@ func TestStartsOfOneGatewayAreOneBundle(t *testing.T) {
 	}
 }
 
+// TestWhatIsInventedInRecords: only in those that are there, or that the gateway fills.
+func TestWhatIsInventedInRecords(t *testing.T) {
+	const key = `[{"key":{"type":"string","auto":true}}]`
+	b, err := schema.New(schema.Texts{
+		KongVersion: "3.9.3",
+		Entities:    map[string]json.RawMessage{"plugins": json.RawMessage(`{"fields":[{"name":{"type":"string"}},{"config":{"type":"record"}}]}`)},
+		Plugins: map[string]json.RawMessage{"p": json.RawMessage(`{"fields":[{"config":{"type":"record","required":true,"fields":[` +
+			`{"filled":{"type":"record","required":true,"fields":` + key + `}},{"free":{"type":"record","fields":` + key + `}},` +
+			`{"list":{"type":"array","elements":{"type":"record","fields":` + key + `}}}]}}]}`)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		`{}`:                               "config.filled.key",
+		`{"filled":{"key":"k"},"free":{}}`: "config.free.key",
+		`{"filled":{"key":"k"},"free":{"key":"k"}}`:         "",
+		`{"filled":{"key":"k"},"list":[{"key":"k"},{}]}`:    "config.list[1].key",
+		`{"filled":{"key":"k"},"free":null,"list":"wrong"}`: "",
+	} {
+		var got []string
+		for _, path := range b.Invented("plugin", object(t, `{"name":"p","config":`+text+`}`)) {
+			got = append(got, path.String())
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %v are invented, want %s", text, got, want)
+		}
+	}
+}
+
 func TestPackAndUnpack(t *testing.T) {
 	b := bundleOf(t, known)
 	again, err := schema.Unpack(schema.Pack(b))

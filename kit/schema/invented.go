@@ -18,18 +18,25 @@ func (b *Bundle) Invented(kind string, entity map[string]any) []Path {
 	return found
 }
 
+// inventedIn looks at the fields of a record, and into the records that are there, or that Kong fills with what they need.
 func inventedIn(r *record, values object, at Path, found *[]Path) {
 	if r == nil {
 		return
 	}
 	for name, f := range r.fields {
-		path := append(slices.Clone(at), Step{Name: name})
+		path, value := append(slices.Clone(at), Step{Name: name}), values[name]
 		switch {
-		case f.invented && values[name] == nil:
+		case f.invented && value == nil:
 			*found = append(*found, path)
-		case f.rec != nil:
-			inner, _ := table(values[name])
+		case f.rec != nil && (value != nil || f.required || f.hasDefault):
+			inner, _ := table(value)
 			inventedIn(f.rec, inner, path, found)
+		case f.elements != nil && f.elements.rec != nil:
+			list, _ := value.([]any)
+			for i, item := range list {
+				inner, _ := table(item)
+				inventedIn(f.elements.rec, inner, append(slices.Clone(path), Step{Position: i}), found)
+			}
 		}
 	}
 }

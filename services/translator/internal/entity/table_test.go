@@ -17,6 +17,8 @@ type schemaField struct {
 	Reference string
 	Unique    bool
 	Transient bool
+	Auto      bool
+	UUID      bool
 	OneOf     []any `json:"one_of"`
 	Elements  *schemaField
 	Fields    []map[string]schemaField
@@ -48,6 +50,13 @@ func TestTableAgreesWithGateway(t *testing.T) {
 		}
 		compared++
 		seen := compare(t, kind.Name, kind.Fields, schema.Fields)
+		for _, named := range schema.Fields {
+			for name, f := range named {
+				if f.Auto && f.Type == "string" && !f.UUID && !slices.Contains(kind.Invents, name) {
+					t.Errorf("%s.%s: the gateway invents a secret, the table does not say so", kind.Name, name)
+				}
+			}
+		}
 		for _, f := range kind.Fields {
 			optional := f.Extra || f.Name == "updated_at" || f.Name == "created_at" || f.Name == "tags"
 			if !optional && !slices.Contains(seen, f.Name) {
