@@ -200,8 +200,28 @@ var table = []mutation{
 	},
 	{
 		name: "schemas of one node refuse", file: "services/translator/internal/schemas/shelf.go",
-		old: `if !n.Counts {`, new: `if false {`,
+		old: `if !r.Counts {`, new: `if false {`,
 		pkg: "./services/translator", run: "TestSchemasOfOneNodeRefuseNothing",
+	},
+	{
+		name: "a bundle keeps what a gateway invented", file: "kit/schema/canonical.go",
+		old: `forget(value)`, new: ``,
+		pkg: "./kit/schema", run: "TestStartsOfOneGatewayAreOneBundle",
+	},
+	{
+		name: "the registry stores what an older agent uploads", file: "services/registry/internal/schemas/verify.go",
+		old: `if b.Tidied() != b {`, new: `if false {`,
+		pkg: "./services/registry", run: "TestSecretsOfGatewaysAreNotStored",
+	},
+	{
+		name: "each bundle of the same rules judges", file: "services/translator/internal/schemas/shelf.go",
+		old: `if same == nil {`, new: `if true {`,
+		pkg: "./services/translator", run: "TestBundlesOfTheSameRulesJudgeOnce",
+	},
+	{
+		name: "an expression has the reserved route's priority", file: "services/translator/internal/compile/check.go",
+		old: `priority.Text == topPriority {`, new: `priority.Text == "" {`,
+		pkg: "./services/translator/internal/compile", run: "TestWhatIsReservedIsRefused",
 	},
 	{
 		name: "a minority speaks for a group", file: "services/registry/internal/roster/schemas.go",
