@@ -171,9 +171,15 @@ func (c *checker) record(r *record, values object) {
 		if !c.spend(1 + len(name)/32) {
 			return
 		}
-		f, s := r.fields[name], r.short[name]
-		if s != nil && value != nil && !c.shorthand(name, s, value) {
+		if r.entity && name == "updated_at" { // which gateways write themselves
 			continue
+		}
+		f, s := r.fields[name], r.short[name]
+		if s != nil && value != nil {
+			if !c.shorthand(name, s, value) {
+				continue
+			}
+			c.meant(r, s, value)
 		}
 		switch {
 		case f != nil && value != nil:
@@ -228,6 +234,34 @@ func (c *checker) shorthand(name string, s *shorthand, value any) bool {
 		c.errs[i].Fatal = true
 	}
 	return len(c.errs) == before
+}
+
+// meant checks what a shorthand says by the field that it stands for.
+func (c *checker) meant(r *record, s *shorthand, value any) {
+	target := r.at(s.into)
+	if target == nil || value == "off" && s.field.name == "cookie_samesite" { // an older word for Lax
+		return
+	}
+	n := len(c.path)
+	for _, name := range s.into {
+		c.path = append(c.path, Step{Name: name})
+	}
+	c.value(target, value)
+	c.path = c.path[:n]
+}
+
+// at returns the field of a record by its path, or nil.
+func (r *record) at(path []string) *field {
+	for i, name := range path {
+		f := r.fields[name]
+		if f == nil || i == len(path)-1 {
+			return f
+		}
+		if r = f.rec; r == nil {
+			return nil
+		}
+	}
+	return nil
 }
 
 // aliased reports whether a shorthand stands for a field or for a part of it.

@@ -161,6 +161,15 @@ type counted struct {
 	fine    func(n, of int) bool
 }
 
+// vaulted reports whether one of some fields refers to a vault, of whose value only
+// the gateway knows: then no check of the record runs that looks at it.
+func (c *checker) vaulted(r *record, values object, fields ...fieldRef) bool {
+	return slices.ContainsFunc(fields, func(ref fieldRef) bool {
+		f := r.at(ref.path)
+		return f != nil && f.referenceable && isReference(c.get(r, values, ref.path))
+	})
+}
+
 func count(arg any, k counted) (entityCheck, error) {
 	fields, err := refs(arg)
 	if err != nil {
@@ -168,6 +177,9 @@ func count(arg any, k counted) (entityCheck, error) {
 	}
 	message := k.message + quoted(fields)
 	return func(c *checker, r *record, values object) {
+		if c.vaulted(r, values, fields...) {
+			return
+		}
 		if !k.invalid && slices.ContainsFunc(fields, func(f fieldRef) bool { return c.invalid(f.path) }) {
 			return
 		}
@@ -186,7 +198,7 @@ func exclusiveSets(arg any) (entityCheck, error) {
 	}
 	message := "these sets are mutually exclusive: (" + quoted(one) + "), (" + quoted(two) + ")"
 	return func(c *checker, r *record, values object) {
-		if c.filled(r, values, one) > 0 && c.filled(r, values, two) > 0 {
+		if !c.vaulted(r, values, one...) && !c.vaulted(r, values, two...) && c.filled(r, values, one) > 0 && c.filled(r, values, two) > 0 {
 			c.entity(BadValue, message)
 		}
 	}, nil
@@ -199,6 +211,9 @@ func distinct(arg any) (entityCheck, error) {
 	}
 	message := "values of these fields must be distinct: " + quoted(fields)
 	return func(c *checker, r *record, values object) {
+		if c.vaulted(r, values, fields...) {
+			return
+		}
 		for i, f := range fields {
 			v := c.get(r, values, f.path)
 			if v == nil || c.invalid(f.path) {
@@ -280,6 +295,9 @@ func (c compiler) conditional(arg any, path string) (entityCheck, error) {
 		if v == nil || isReference(v) || !c.holds(when, v) {
 			return
 		}
+		if c.vaulted(r, values, thenRef) {
+			return
+		}
 		w := c.get(r, values, thenRef.path)
 		found := c.try(then, w)
 		if len(found) == 0 {
@@ -342,7 +360,7 @@ func (c compiler) conditionalOneOf(arg any, path string) (entityCheck, error) {
 	return func(c *checker, r *record, values object) {
 		v := c.get(r, values, ref.path)
 		switch {
-		case v == nil || isReference(v) || c.invalid(ref.path):
+		case v == nil || isReference(v) || c.invalid(ref.path) || c.vaulted(r, values, then...) || c.vaulted(r, values, otherwise...):
 		case c.holds(when, v):
 			if c.filled(r, values, then) == 0 {
 				c.entity(MissingField, thenMessage)
@@ -377,6 +395,9 @@ func (c compiler) custom(arg any, path string) (entityCheck, error) {
 	}
 	withMissing, withInvalid := of["run_with_missing_fields"] == true, of["run_with_invalid_fields"] == true
 	return func(c *checker, r *record, values object) {
+		if c.vaulted(r, values, fields...) {
+			return
+		}
 		there := withMissing
 		for _, f := range fields {
 			if c.invalid(f.path) && !withInvalid {

@@ -129,7 +129,6 @@ var recordChecks = map[string]entityCheck{
 	"plugins/request-termination:config":             terminationBody,
 	"plugins/http-log:config":                        oneLogin,
 	"plugins/zipkin:config":                          distinctTags,
-	"plugins/acme:config.storage_config.redis":       acmeShorthand,
 }
 
 // wholeChecks look at whole entities of a kind.
@@ -156,7 +155,8 @@ var customChecks = map[string]entityCheck{
 
 // shorthands lead to fields where their schema does not say so.
 var shorthands = map[string][]string{
-	"plugins/opentelemetry:config.endpoint": {"traces_endpoint"},
+	"plugins/opentelemetry:config.endpoint":  {"traces_endpoint"},
+	"plugins/session:config.cookie_samesite": {"cookie_same_site"},
 }
 
 // known returns what is known of a string field beyond its schema, or nil.

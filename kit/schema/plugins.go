@@ -121,13 +121,6 @@ func acmeStorage(c *checker, r *record, values object) {
 	}
 }
 
-// acmeShorthand: the namespace may be written in an older place.
-func acmeShorthand(c *checker, _ *record, values object) {
-	if text, _ := values["namespace"].(string); acmeNamespace(text) != "" {
-		c.atPath([]string{"extra_options", "namespace"}, BadValue, acmeNamespace(text))
-	}
-}
-
 func acmeNamespace(s string) string {
 	for _, word := range []string{"kong_acme:renew_config:", "kong_acme:renew_last_run", "kong_acme:cert_key:"} {
 		if strings.HasPrefix(s, word) {

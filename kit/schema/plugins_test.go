@@ -78,18 +78,22 @@ func TestRulesInPluginsOwnCode(t *testing.T) {
 		},
 		{"zipkin", []string{`{"static_tags":[{"name":"a","value":"b"},{"name":"b","value":"b"}]}`}, []string{`{"static_tags":[{"name":"a","value":"b"},{"name":"a","value":"c"}]}`, `{"propagation":{"default_format":"b3","clear":["a b"]}}`}},
 		{"aws-lambda", []string{`{"function_name":"f","proxy_url":"http://a:1"}`}, []string{`{"function_name":"f","proxy_url":"https://a"}`, `{"function_name":"f","aws_region":"a b"}`}},
+		{"response-ratelimiting", []string{`{"limits":{"a":{"minute":1}},"redis_host":"h"}`}, []string{`{"limits":{"a":{"minute":1}},"redis_host":"a b"}`, `{"limits":{"a":{"minute":1}},"redis_port":-1}`}},
+		{"session", []string{`{"secret":"s","cookie_samesite":"Lax"}`, `{"secret":"s","cookie_samesite":"off"}`}, []string{`{"secret":"s","cookie_samesite":"x"}`}},
 		{"redirect", []string{`{"location":"https://a/b"}`}, []string{`{"location":"/a"}`}},
 		{"acme", []string{`{"account_email":"a@b.c","domains":["*.a"]}`}, []string{`{"account_email":"a@b.c","storage":"kong"}`, `{"account_email":"a@b.c","storage_config":{"redis":{"extra_options":{"namespace":"kong_acme:cert_key:"}}}}`}},
 		{
-			"ai-proxy", []string{`{"route_type":"llm/v1/chat","logging":{"log_statistics":true},"model":{"provider":"anthropic","options":{"anthropic_version":"1"}}}`},
+			"ai-proxy", []string{`{"route_type":"llm/v1/chat","model":{"provider":"openai"},"auth":{"param_name":"{vault://env/x}"}}`, `{"route_type":"llm/v1/chat","logging":{"log_statistics":true},"model":{"provider":"anthropic","options":{"anthropic_version":"1"}}}`},
 			[]string{
 				`{"route_type":"llm/v1/completions","logging":{"log_statistics":true},"model":{"provider":"anthropic","options":{"anthropic_version":"1"}}}`,
 				`{"route_type":"llm/v1/chat","model":{"provider":"openai","options":{"upstream_url":"a"}}}`,
+				`{"route_type":"llm/v1/chat","model":{"provider":"openai"},"auth":{"param_name":"a"}}`,
 			},
 		},
 		{"pre-function", []string{`{"access":["return function() end","x = 1LL"]}`}, []string{`{"access":["return ("]}`, `{"log":["x = '\\q'"]}`, `{"rewrite":["${x}"]}`}},
 		{"post-function", []string{`{"log":["goto a; ::a::"]}`}, []string{`{"header_filter":["return 1","end"]}`}},
 		{"cors", []string{`{"origins":["*","(?=a)b"]}`}, []string{`{"origins":["~("]}`, `{"origins":["*.a"]}`}},
+		{"key-auth", []string{`{"key_names":["a\n"]}`}, []string{`{"key_names":["a\n\n"]}`, `{"key_names":["\n"]}`, `{"key_names":["a.b"]}`}},
 		{"bot-detection", []string{`{"allow":["a++"]}`}, []string{`{"deny":["a**"]}`}},
 	} {
 		judge := func(config string, want bool) {
@@ -123,8 +127,9 @@ func TestRulesOfEntitiesInKongsOwnCode(t *testing.T) {
 			[]string{`{"consumer":"c","key":"k","algorithm":"RS256","rsa_public_key":"x"}`, `{"consumer":"c","key":"k","algorithm":"PS512"}`, `{"consumer":"c","key":"k","algorithm":"EdDSA","rsa_public_key":"x"}`},
 		},
 		{
-			"service", []string{`{"host":"-a"}`, `{"host":"a."}`, `{"host":"[::1]"}`, `{"url":"//a/b"}`, `{"url":"http://a#b"}`, `{"url":"http://a:0x50"}`, `{"host":"a","protocol":"tls_passthrough","path":"/a"}`, `{"host":"a","id":null}`},
+			"service", []string{`{"host":"-a"}`, `{"host":"a."}`, `{"host":"[::1]"}`, `{"url":"//a/b"}`, `{"url":"http://a#b"}`, `{"url":"http://a:0x50"}`, `{"host":"a","protocol":"tls_passthrough","path":"/a"}`, `{"host":"a","id":null}`, `{"host":"a","updated_at":"x"}`},
 			[]string{
+				`{"host":"a","created_at":"x"}`,
 				`{"host":"1.2"}`, `{"host":"a-.b"}`, `{"host":"a:80"}`, `{"host":"[::1]:"}`, `{"url":"http://a?x=1"}`, `{"url":"http://a:"}`, `{"url":"HTTP://a"}`, `{"url":""}`, `{"host":"a","port":null}`,
 				`{"host":"a","protocol":"tcp","path":"/a"}`,
 			},

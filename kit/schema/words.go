@@ -30,6 +30,10 @@ func Name(s string) string {
 }
 
 func headerName(s string) string {
+	s = strings.TrimSuffix(s, "\n") // which the pattern of Kong's takes
+	if s == "" {
+		return "bad header name: it is empty"
+	}
 	for i := range len(s) {
 		if c := s[i]; !isLetter(c) && !isDigit(c) && c != '-' && c != '_' {
 			return "bad header name, allowed characters are A-Z, a-z, 0-9, '_', and '-'"

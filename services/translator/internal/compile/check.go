@@ -126,6 +126,8 @@ func (p *parser) checkRoute(s subject, n *document.Node, v view, bad map[string]
 			switch {
 			case strings.EqualFold(h.Name, "host"):
 				p.problem(s, h.Pos, "headers", BadValue, "match the Host header with the field hosts")
+			case strings.HasSuffix(h.Name, "\n") && len(h.Name) > 1:
+				p.warn(s, h.Pos, "headers", BadValue, "the name of a header ends in a line feed, which none of a request has, so that it never matches")
 			case h.Name == "" || strings.ContainsFunc(h.Name, func(c rune) bool { return c <= ' ' || c == ':' || c >= 0x7f }):
 				p.problem(s, h.Pos, "headers", BadValue, "not the name of a header")
 			}

@@ -61,6 +61,9 @@ func (p *parser) value(s subject, f *entity.Field, n *document.Node, path string
 		}
 		return append(dst, ']')
 	case entity.Record:
+		if n.Kind == document.List && len(n.Items) == 0 { // the same to Lua
+			return append(dst, "{}"...)
+		}
 		if n.Kind != document.Map {
 			return bad()
 		}

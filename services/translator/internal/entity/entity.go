@@ -159,7 +159,7 @@ func depth(k *Kind) int {
 func (t *Table) add(k *Kind) {
 	for _, f := range []Field{
 		{Name: "created_at", Type: Number},
-		{Name: "updated_at", Type: Number},
+		{Name: "updated_at", Type: Any}, // gateways write it themselves, and look at nothing of it
 		tags(),
 	} {
 		if !slices.ContainsFunc(k.Fields, func(have Field) bool { return have.Name == f.Name }) {
