@@ -248,4 +248,59 @@ var table = []mutation{
 		old: `writes := []clientv3.Op{clientv3.OpPut(at, text)}`, new: `writes := []clientv3.Op{clientv3.OpPut(at+"-", text)}`,
 		pkg: "./services/registry", run: "TestARevocationIsInForce",
 	},
+	{
+		name: "an expression may be nested without end", file: "kit/rustregex/parse.go",
+		old: `maxNesting = 250`, new: `maxNesting = 2500`,
+		pkg: "./kit/rustregex", run: "TestGrammar",
+	},
+	{
+		name: "without the flag u a class of bytes is negated", file: "kit/rustregex/bracket.go",
+		old: `				if !p.flags.unicode {
+					return nil, 0, false, p.fail(notUTF8)
+				}
+				s = s.negate()
+			}
+			return s, height + 1`, new: `				s = s.negate()
+			}
+			return s, height + 1`,
+		pkg: "./kit/rustregex", run: "TestGrammar",
+	},
+	{
+		name: "a quantifier is repeated", file: "kit/pcre/pcre.go",
+		old: `		r.has("+")
+	}
+	r.item = false`, new: `		r.has("+")
+	}
+	r.item = true`,
+		pkg: "./kit/pcre", run: "TestRefuses",
+	},
+	{
+		name: "an invalid escape is taken for Lua", file: "kit/luasyntax/simplify.go",
+		old: `	default:
+		return s.fail(s.line, "an escape sequence of a string is not valid")`, new: `	default:
+		s.at++`,
+		pkg: "./kit/luasyntax", run: "TestRefused",
+	},
+	{
+		name: "the router's own verdict on a path is left out", file: "kit/schema/routes.go",
+		old: `if why != "" {
+			c.entity(BadValue, "Router Expression failed validation: "+field+": "+why)`, new: `if false {
+			c.entity(BadValue, "Router Expression failed validation: "+field+": "+why)`,
+		pkg: "./services/translator/internal/compile", run: "TestValues",
+	},
+	{
+		name: "sync_rate is not looked at", file: "kit/schema/plugins.go",
+		old: `case policy != "redis":`, new: `case policy != "redis" && false:`,
+		pkg: "./kit/schema", run: "TestRulesInPluginsOwnCode",
+	},
+	{
+		name: "a plugin may have a scope that it excludes", file: "kit/schema/check.go",
+		old: `	if f.isNull {`, new: `	if f.isNull && !f.scope {`,
+		pkg: "./kit/schema", run: "TestRulesOfEntities",
+	},
+	{
+		name: "what gateways fail on is like any refusal", file: "testkit/kongtest/schema.go",
+		old: `if e.Fatal {`, new: `if e.Fatal && false {`,
+		pkg: "./testkit/kongtest", run: "TestValues",
+	},
 }
