@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -17,6 +18,10 @@ var errOver = errors.New("the test is over")
 // fleet runs a whole control plane with one agent beside a gateway.
 func fleetOf(t *testing.T, k *target) *lab.Lab {
 	t.Helper()
+	// What an earlier test left there is none of the fleet's, which would leave it alone.
+	if got := k.post(t, nothing); got.code != http.StatusCreated && got.code != http.StatusNotModified {
+		t.Fatalf("empty the gateway: %s", got)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	l, err := lab.New(ctx, lab.Config{Dir: t.TempDir(), FreePorts: true, Real: []lab.Kong{{Admin: k.admin, Proxy: k.proxy, Status: k.status}}})

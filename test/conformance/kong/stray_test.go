@@ -56,8 +56,10 @@ func TestF43_LoadsInQuickSuccessionLeaveWorkersBehindUntilTheNext(t *testing.T) 
 		if !k.usable(t, proof.Worker) {
 			return
 		}
+		k.give(t, canonical("plugins", keyAuth), digest('a'), proof.Worker, k.expressions(t))
+		k.proven(t, digest('a'))
 		if k.simulation != nil {
-			k.simulation.StaleWhenHasty(300 * time.Millisecond)
+			k.simulation.LeaveStale(60)
 		}
 		marks := []byte("ab")
 		behind := 0
