@@ -65,3 +65,18 @@ func TestF48_AnOrphanIsAFailedProof(t *testing.T) {
 	}
 	n.until("the condition ends", func() bool { return n.condition("StrayWorker") == "" })
 }
+
+// A fresh gateway is not ready, and that is no complaint: its node is joining.
+func TestAFreshGatewayIsNoComplaint(t *testing.T) {
+	n := newNode(t)
+	n.started()
+	n.until("the gateway was looked at", func() bool { return n.agent.Status().GatewayReachable })
+	if c := n.agent.Status().Conditions; len(c) > 0 {
+		t.Errorf("it complains: %v", c)
+	}
+	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	if err := n.kong.Lose(); err != nil {
+		t.Fatal(err)
+	}
+	n.until("a gateway that goes away is one", func() bool { return n.condition("GatewayUnreachable") != "" })
+}

@@ -330,7 +330,7 @@ func (a *Applier) conditions() map[string]string {
 	switch {
 	case s.Looked && !s.Reachable:
 		c["GatewayUnreachable"] = "the gateway does not answer"
-	case s.Looked && !s.Ready:
+	case s.Looked && !s.Ready && !s.fresh():
 		c["GatewayNotReady"] = "the gateway says that it is not ready: " + s.Unready
 	}
 	if kind := kindOf(s.Finding); kind != "" {

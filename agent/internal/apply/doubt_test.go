@@ -5,7 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/silverback-gateway/silverback/agent/internal/gateway"
+	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
 func TestADoubtIsProvenAnewAndTakesNothingBackBefore(t *testing.T) {
@@ -61,5 +64,24 @@ func TestWorkersHaveLongerToTurnAfterALongLoad(t *testing.T) {
 		if got := settle(load); got != want {
 			t.Errorf("after %v: %v, want %v", load, got, want)
 		}
+	}
+}
+
+func TestAFreshGatewayIsNotComplainedAbout(t *testing.T) {
+	empty := Seen{Sighting: gateway.Sighting{Hash: fleet.NoGatewayHash, Workers: "1 ", Unready: "no configuration available"}}
+	s, _ := Decide(Start(lastgood.Memory{}, lastgood.Snapshot{}, Leaving{}), moment, empty)
+	if !s.fresh() {
+		t.Errorf("a gateway that was never given anything: %+v", s)
+	}
+	busy := empty
+	busy.Sighting.Hash = "hash-x"
+	if s, _ := Decide(s, moment, busy); s.fresh() {
+		t.Error("it runs something, and is not ready")
+	}
+	if s, _ := Decide(serving(), moment, empty); s.fresh() {
+		t.Error("it lost what it was given")
+	}
+	if s, _ := Decide(s, moment, Ended{Snapshot: snapA, Err: &verdict.Failure{Reason: verdict.GatewayError}}); s.fresh() {
+		t.Error("a load failed")
 	}
 }

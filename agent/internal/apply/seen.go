@@ -31,6 +31,7 @@ func (s State) seen(at Moment, e Seen) (State, []Action) {
 		s.Restarts++
 	}
 	s.Met, s.Looked, s.Reachable, s.Ready, s.Unready, s.Workers = true, true, true, e.Sighting.Ready, e.Sighting.Unready, e.Sighting.Workers
+	s.Empty = e.Sighting.Hash == fleet.NoGatewayHash
 	if (returned || again) && (s.Failure.Reason == verdict.Unreachable || s.Failure.Reason.Unproven()) && !s.RetryAt.IsZero() {
 		s.RetryAt = at.Now // what failed was the gateway of before
 	}
