@@ -36,6 +36,9 @@ type Config struct {
 	RenewInterval   time.Duration // 0 is a third of SessionTTL
 	DefaultGroup    string        // created when absent; empty is none
 	ForgetGoneAfter time.Duration // 0 is 24h
+	// ForgetUnreachableAfter is when a node is forgotten that did not say goodbye, counted by each replica from when it first saw it
+	// unreachable; 0 is never.
+	ForgetUnreachableAfter time.Duration
 	// ForgetSchemasAfter is how long a bundle of schemas is kept that no node names; 0 is 1h.
 	ForgetSchemasAfter time.Duration
 }
@@ -52,6 +55,9 @@ func (c Config) Check() error {
 	}
 	if c.ForgetGoneAfter < 0 {
 		problems = append(problems, errors.New("forget-gone-after is negative"))
+	}
+	if c.ForgetUnreachableAfter < 0 {
+		problems = append(problems, errors.New("forget-unreachable-after is negative"))
 	}
 	if c.ForgetSchemasAfter < 0 {
 		problems = append(problems, errors.New("forget-schemas-after is negative"))
@@ -172,8 +178,13 @@ func (s *Service) tend(ctx context.Context) error {
 	case <-s.view.Synced():
 	}
 	exists := s.config.DefaultGroup == ""
+	absences := map[roster.Key]time.Time{}
+	soonest := min(s.config.ForgetGoneAfter, s.config.ForgetSchemasAfter)
+	if s.config.ForgetUnreachableAfter > 0 {
+		soonest = min(soonest, s.config.ForgetUnreachableAfter)
+	}
 	for {
-		wait := min(tendInterval, max(min(s.config.ForgetGoneAfter, s.config.ForgetSchemasAfter)/10, 10*time.Millisecond))
+		wait := min(tendInterval, max(soonest/10, 10*time.Millisecond))
 		if !exists {
 			now := time.Now()
 			_, _, _, err := s.store.CreateGroup(ctx, roster.Group{Name: fleet.GroupID(s.config.DefaultGroup), Created: now, Updated: now})
@@ -183,6 +194,7 @@ func (s *Service) tend(ctx context.Context) error {
 			}
 		}
 		s.forget(ctx, time.Now())
+		s.forgetLost(ctx, time.Now(), absences)
 		s.keeper.Collect(ctx, time.Now())
 		s.keeper.Tidy(ctx)
 		select {

@@ -149,6 +149,12 @@ func StateTime(n Node, s *Session) time.Time {
 	return n.Ended
 }
 
+// Lost reports whether a node that was never heard to leave may be forgotten: one that is unreachable and was so without a
+// break since an absence began, as whoever asks saw it. An operator's order outlives the node, and so does its record.
+func Lost(n Node, s *Session, absent, now time.Time, after time.Duration) bool {
+	return after > 0 && StateOf(n, s) == Unreachable && n.Drain == nil && n.Quarantine == nil && !n.Ended.After(absent) && !n.Created.After(absent) && now.Sub(absent) >= after
+}
+
 // Forgettable reports whether a node that said goodbye may be forgotten.
 func Forgettable(n Node, s *Session, now time.Time, after time.Duration) bool {
 	return StateOf(n, s) == Gone && now.Sub(n.Ended) >= after
