@@ -30,7 +30,8 @@ var (
 type scrubber struct {
 	secretKind bool
 	kind       string
-	values     []string // of the entity, longest first
+	values     []string        // of the entity, longest first
+	fields     map[string]bool // names that are the schema's: of the entity's fields, and of its configuration's
 }
 
 func newScrubber(kind string, entity json.RawMessage) scrubber {
@@ -42,7 +43,14 @@ func newScrubber(kind string, entity json.RawMessage) scrubber {
 	if json.Unmarshal(entity, &fields) != nil {
 		return s
 	}
+	s.fields = map[string]bool{}
 	for name, value := range fields {
+		s.fields[name] = true
+		if config, ok := value.(map[string]any); ok && name == "config" {
+			for name := range config {
+				s.fields[name] = true
+			}
+		}
 		switch name {
 		case "id", "name", "tags", "instance_name", "protocols", "consumer", "service", "route", "algorithm":
 			continue
@@ -94,7 +102,13 @@ func (s scrubber) scrub(field, message string) string {
 	for _, v := range s.values {
 		message = strings.ReplaceAll(message, v, redacted)
 	}
-	return clip(quoted.ReplaceAllString(message, redacted))
+	message = s.lua(message)
+	return clip(quoted.ReplaceAllStringFunc(message, func(q string) string {
+		if s.known(q[1 : len(q)-1]) {
+			return q
+		}
+		return redacted
+	}))
 }
 
 // clip bounds a text of Kong's and makes it fit a message.
