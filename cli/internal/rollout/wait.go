@@ -14,6 +14,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
@@ -30,8 +31,9 @@ func Wait(parent context.Context, a *app.App, group string, revision *translator
 	return WaitFor(parent, a, group, revision.GetSource(), revision, timeout)
 }
 
-// WaitFor is Wait for who submitted one source: it also ends with 2 when somebody replaces that source before every gateway serves it.
-func WaitFor(parent context.Context, a *app.App, group, source string, revision *translatorv1.Revision, timeout time.Duration) error {
+// WaitFor is Wait for who submitted one source: it also ends with 2 when somebody replaces that source before every gateway serves it. Who has
+// the files moves what gateways refuse of them to the lines of the fields.
+func WaitFor(parent context.Context, a *app.App, group, source string, revision *translatorv1.Revision, timeout time.Duration, place ...func(*fleetv1.Problem)) error {
 	distributor, err := a.RolloutClient()
 	if err != nil {
 		return err
@@ -65,6 +67,13 @@ func WaitFor(parent context.Context, a *app.App, group, source string, revision 
 					return err
 				}
 				agree(parent, a, group, verdict.rollout.GetCandidateDigest())
+			}
+			if verdict.rollout.GetCandidateRevision() == revision.GetNumber() {
+				for _, refusal := range verdict.rollout.GetRefusals() {
+					for _, move := range place {
+						move(refusal.GetProblem())
+					}
+				}
 			}
 			return verdict.tell(a)
 		case over:

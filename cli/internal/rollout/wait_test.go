@@ -182,3 +182,29 @@ func TestWaitSaysWhatTheRolloutWaitsFor(t *testing.T) {
 		t.Errorf("after a recovery it said %q, %v", out, err)
 	}
 }
+
+func TestARefusalIsMovedToItsField(t *testing.T) {
+	r := moving(7, halted)
+	r.Refusals = []*distributorv1.Refusal{{Node: "gw-2", Problem: &fleetv1.Problem{Source: "a", Document: "a.yaml", Line: 3, Kind: "route", Name: "orders", Field: "paths[0]", Message: "no"}}}
+	for _, of := range []int64{7, 8} { // the file of another revision is another
+		r.CandidateRevision = of
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := grpc.NewServer()
+		w := &watches{streams: make(chan []*distributorv1.Rollout, 1)}
+		w.streams <- []*distributorv1.Rollout{r}
+		distributorv1.RegisterRolloutServiceServer(server, w)
+		go func() { _ = server.Serve(l) }()
+		t.Cleanup(server.Stop)
+		var out bytes.Buffer
+		a := &app.App{Err: &out, Out: &out, Now: time.Now}
+		a.Flags.Distributor, a.Flags.Translator = []string{l.Addr().String()}, []string{l.Addr().String()}
+		t.Cleanup(a.Close)
+		_ = WaitFor(t.Context(), a, "edge", "a", &translatorv1.Revision{Group: "edge", Number: 7}, time.Minute, func(p *fleetv1.Problem) { p.Line += 4 })
+		if want := map[int64]string{7: "a.yaml:7", 8: "a.yaml:3"}[of]; !strings.Contains(out.String(), want) {
+			t.Errorf("revision %d: %q", of, out.String())
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/changes"
+	"github.com/silverback-gateway/silverback/cli/internal/place"
 	"github.com/silverback-gateway/silverback/cli/internal/rollout"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
 	"github.com/silverback-gateway/silverback/kit/rpc"
@@ -60,7 +61,7 @@ somebody replaced the source before it was.`,
 			if !wait || dryRun || answer.GetRevision() == nil {
 				return nil
 			}
-			return rollout.WaitFor(cmd.Context(), a, to.group, to.source, answer.GetRevision(), waitTimeout)
+			return rollout.WaitFor(cmd.Context(), a, to.group, to.source, answer.GetRevision(), waitTimeout, place.Fields(to.source, ask.documents))
 		},
 	}
 	to.addFlags(cmd, true)
