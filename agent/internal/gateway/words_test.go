@@ -27,6 +27,7 @@ func TestKongsAndLuasWordsStay(t *testing.T) {
 		{"a token that ends like a chunk", `a = 1 'zq7"]:1:s3cret'`, `[string "a = 1 'zq7..."]:1: '=' expected near ''zq7"]:1:s3cret''`, `[string "..."]: [redacted]`},
 		{"names of fields", "x", `'minute' must be larger than 'config.access'`, `'minute' must be larger than 'config.access'`},
 		{"a value in quotes", "x", `expected no 'v4lue' in 'config'`, `expected no [redacted] in 'config'`},
+		{"a password of signs", "x", `found '!?%$&!' near`, `found [redacted] near`},
 		{"words that no name is made of", "x", `found 'key end local'`, `found [redacted]`},
 	} {
 		if got := newScrubber("plugin", entity(tt.code)).scrub("config.access.1", tt.message); got != tt.want {

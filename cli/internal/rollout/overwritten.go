@@ -63,7 +63,7 @@ func (f *fate) overwritten(ctx context.Context, later int64) (end, unknown error
 	// The first that holds something else; what came after it may be another source's.
 	if page, err := translator.ListRevisions(ctx, &translatorv1.ListRevisionsRequest{Group: f.revision.GetGroup(), PageSize: historyPage}); err == nil {
 		for _, r := range page.GetRevisions() { // the newest first
-			if r.GetNumber() > f.revision.GetNumber() && r.GetNumber() <= later && r.GetSource() == f.source && digestIn(r, f.source) != mine {
+			if r.GetNumber() > f.revision.GetNumber() && r.GetNumber() <= later && digestIn(r, f.source) != mine {
 				by = r
 			}
 		}

@@ -271,19 +271,33 @@ vaults: [{name: env, prefix: vp, config: {prefix: x}}]
 // One kind of gateway that marks a field is enough: it may be the one that knows.
 func TestTheStrictestSchemaDecides(t *testing.T) {
 	lax, err := schema.New(schema.Texts{KongVersion: "3.4.2", Plugins: map[string]json.RawMessage{
-		"rate-limiting": json.RawMessage(`{"fields":[{"config":{"type":"record","fields":[{"redis":{"type":"record","fields":[{"password":{"type":"integer"}}]}},{"new":{"type":"string"}}]}}]}`)},
+		"rate-limiting": json.RawMessage(`{"fields":[{"config":{"type":"record","fields":[{"redis":{"type":"record","fields":[{"password":{"type":"integer"}}]}},{"new":{"type":"string"}},
+			{"whole":{"type":"map","keys":{"type":"string"},"values":{"type":"integer"}}}]}}]}`)},
 		Entities: map[string]json.RawMessage{"plugins": json.RawMessage(`{"fields":[{"name":{"type":"string"}}]}`)}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	now := `_format_version: "3.0"
-plugins: [{name: rate-limiting, config: {redis: {password: 4711}, new: seen}}]
+plugins: [{name: rate-limiting, config: {redis: {password: 4711}, new: seen, whole: {n4me: 4712}}}]
 `
 	for _, markers := range [][]changes.Marker{{lax, kong(t)}, {kong(t), lax}} {
 		got := strings.Join(told(compare(t, markers, "", now)), "\n")
-		if strings.Contains(got, "4711") || !strings.Contains(got, "seen") {
+		if strings.Contains(got, "471") || strings.Contains(got, "n4me") || !strings.Contains(got, "seen") {
 			t.Error(got)
 		}
+	}
+}
+
+func TestEntitiesOfOneTitleAreToldApart(t *testing.T) {
+	list := compare(t, nil, "", `_format_version: "3.0"
+consumers: [{username: a, keyauth_credentials: [{key: planted-1}, {key: planted-2}]}]
+`)
+	titles := map[string]bool{}
+	for _, c := range list.Changes {
+		titles[c.Title] = true
+	}
+	if len(list.Changes) != 3 || len(titles) != 3 || !titles["consumer a"] {
+		t.Errorf("%v", titles)
 	}
 }
 
