@@ -125,7 +125,7 @@ var table = []mutation{
 	},
 	{
 		name: "an old proof counts", file: "services/distributor/internal/stream/session.go",
-		old: `s.serving, s.failing, s.failure = "", "", ""`, new: ``,
+		old: `s.serving, s.failing, s.failure, s.kept = "", "", "", false`, new: ``,
 		pkg: distributor, run: "TestAnOldProofDoesNotCount",
 	},
 	{
@@ -302,5 +302,28 @@ var table = []mutation{
 		name: "what gateways fail on is like any refusal", file: "testkit/kongtest/schema.go",
 		old: `if e.Fatal {`, new: `if e.Fatal && false {`,
 		pkg: "./testkit/kongtest", run: "TestValues",
+		name: "an unmanaged gateway is loaded without a word", file: "agent/internal/apply/load.go",
+		old: `if err := a.permitted(ctx, canonical); err != nil {`, new: `if err := a.permitted(ctx, canonical); err != nil && false {`,
+		pkg: "./agent", run: "TestAnUnmanagedGateway",
+	},
+	{
+		name: "the boot file of before is written over", file: "agent/internal/lastgood/bootfile.go",
+		old: `if err := f.keepFirst(path); err != nil {`, new: `if err := error(nil); err != nil {`,
+		pkg: "./agent", run: "TestAnUnmanagedGatewayLosesWhatWasMeant",
+	},
+	{
+		name: "other content under the same names is the same", file: "kit/inventory/inventory.go",
+		old: `i.Ours, i.Content = ours, contentOf(all)`, new: `i.Ours = ours`,
+		pkg: "./kit/inventory", run: "TestOtherContent",
+	},
+	{
+		name: "rollouts wait for unmanaged gateways", file: "services/distributor/internal/rollout/plan.go",
+		old: `if r.leaveAlone(in.Nodes, c.kept) {`, new: `if false {`,
+		pkg: rollouts, run: "TestUnmanagedNodes",
+	},
+	{
+		name: "a submit takes away what unmanaged gateways serve", file: "services/translator/internal/desired/unmanaged.go",
+		old: `if len(a.losses) == 0 {`, new: `if true {`,
+		pkg: "./services/translator/internal/desired", run: "TestWhatUnmanaged",
 	},
 }
