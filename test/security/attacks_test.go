@@ -36,6 +36,7 @@ var attacks = []attack{
 	{"a caller opens calls and sends their headers only", []string{onAFleet, byHand + "TestHeadersAloneAreBounded"}},
 	{"a caller opens more streams than a connection takes", []string{byHand + "TestHeadersAloneAreBounded"}},
 	{"a node opens connection after connection", []string{byHand + "TestANodeHasAFewConnections"}},
+	{"a node says that it serves what is no inventory, or unpacks to more than it may", []string{"kit/inventory/inventory_test.go: TestPackAndUnpack"}},
 	{"an agent invents groups", []string{"services/distributor/internal/stream/repair_test.go: TestGroupsThatAgentsMadeUpAreForgotten"}},
 
 	// Who somebody is.
