@@ -239,6 +239,21 @@ var table = []mutation{
 		pkg: "./kit/rpcserver", run: "TestARevokedCertificate",
 	},
 	{
+		name: "a source is given back with what others hold", file: "services/translator/internal/desired/part.go",
+		old: `if m.result.Origins[i].Source == source {`, new: `if m.result.Origins[i].Source != "" {`,
+		pkg: "./services/translator", run: "TestASourceIsGivenBack",
+	},
+	{
+		name: "Kong derives ids anew from references by name", file: "services/translator/internal/compile/humanize.go",
+		old: `if e := &m.all[i]; e.seed != "" || h.form == FormKong && e.kind.IDRule != entity.ByName {`, new: `if e := &m.all[i]; e.seed != "" {`,
+		pkg: "./services/translator/internal/compile", run: "TestGolden",
+	},
+	{
+		name: "an import follows a redirect with its token", file: "cli/internal/imports/admin.go",
+		old: `return http.ErrUseLastResponse`, new: `return nil`,
+		pkg: "./cli/internal/imports", run: "TestWhatIsNoKong",
+	},
+	{
 		name: "the streams of a revoked certificate go on", file: "kit/rpcserver/door.go",
 		old: `if c.out && !was {`, new: `if c.out && !was && false {`,
 		pkg: "./kit/rpcserver", run: "TestARevokedCertificate",
