@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/kit/screen"
 )
 
 // Exit codes of the command line.
@@ -61,8 +62,10 @@ type App struct {
 	Err       io.Writer
 	LookupEnv func(string) (string, bool)
 	Now       func() time.Time
-	Terminal  bool // Out and Err are a terminal: live progress and colour are welcome
-	Asks      bool // In and Err are a terminal: a question finds somebody
+	Terminal  bool        // Out and Err are a terminal: live progress is welcome
+	Colours   bool        // and so is colour
+	Size      screen.Size // of the terminal that Out is; nil is none
+	Asks      bool        // In and Err are a terminal: a question finds somebody
 	Flags     Flags
 
 	services map[string]*service // by name; one command runs at a time
@@ -78,20 +81,55 @@ type Flags struct {
 	KeyFile     string
 	Timeout     time.Duration
 	Output      show.Format
+	Wide        bool // -o wide: a table, with all columns
+}
+
+// OutputValue is the value of -o: a format, or wide.
+func (f *Flags) OutputValue() pflag.Value { return (*outputValue)(f) }
+
+type outputValue Flags
+
+// Set parses the value of -o.
+func (v *outputValue) Set(value string) error {
+	if v.Wide = value == show.Wide; v.Wide {
+		v.Output = show.Table
+		return nil
+	}
+	return v.Output.Set(value)
+}
+
+// String returns what -o is.
+func (v *outputValue) String() string {
+	if v.Wide {
+		return show.Wide
+	}
+	return v.Output.String()
+}
+
+// Type names the flag's value in help.
+func (v *outputValue) Type() string { return v.Output.Type() }
+
+// Layout is what a table on Out is laid out for.
+func (a *App) Layout() show.Layout {
+	l := show.Layout{Wide: a.Flags.Wide}
+	if a.Size != nil {
+		l.Width, _ = a.Size()
+	}
+	return l
 }
 
 // New returns an App on the process's own streams.
 func New() *App {
-	return &App{
+	a := &App{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, LookupEnv: os.LookupEnv, Now: time.Now,
-		Terminal: isTerminal(os.Stdout) && isTerminal(os.Stderr) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
-		Asks:     isTerminal(os.Stdin) && isTerminal(os.Stderr),
+		Terminal: screen.Is(os.Stdout) && screen.Is(os.Stderr) && os.Getenv("TERM") != "dumb",
+		Asks:     screen.Is(os.Stdin) && screen.Is(os.Stderr),
 	}
-}
-
-func isTerminal(file *os.File) bool {
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	a.Colours = a.Terminal && os.Getenv("NO_COLOR") == ""
+	if screen.Is(os.Stdout) {
+		a.Size = screen.SizeOf(os.Stdout)
+	}
+	return a
 }
 
 // AddFlags adds the flags that every command takes.

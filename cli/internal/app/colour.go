@@ -13,7 +13,7 @@ const (
 
 // Colour colours a text on a terminal, and leaves it as it is elsewhere and with NO_COLOR.
 func (a *App) Colour(c Colour, text string) string {
-	if !a.Terminal {
+	if !a.Colours {
 		return text
 	}
 	return "\x1b[" + string(c) + "m" + text + "\x1b[0m"

@@ -103,7 +103,7 @@ func TestFlagsThatAreWrong(t *testing.T) {
 		{[]string{"apply", "kong.yaml"}, "error: silverback apply needs -g or --group, the group of gateways; or SILVERBACK_GROUP\n"},
 		{[]string{"certs"}, "error: silverback certs needs --dir, folder for the files; made when it is not there; or SILVERBACK_DIR\n"},
 		{[]string{"apply", "-g", "g", "--wiat", "kong.yaml"}, "error: unknown flag: --wiat; see silverback apply --help\n"},
-		{[]string{"get", "nodes", "-o", "xml"}, "error: invalid argument \"xml\" for \"-o, --output\" flag: choose one of table, json, yaml; see silverback get --help\n"},
+		{[]string{"get", "nodes", "-o", "xml"}, "error: invalid argument \"xml\" for \"-o, --output\" flag: choose one of table, wide, json, yaml; see silverback get --help\n"},
 	} {
 		if code, out, errs := run("127.0.0.1:1", tt.args...); code != app.ExitError || out != "" || errs != tt.want {
 			t.Errorf("%v ended with %d, %q and\n%swant\n%s", tt.args, code, out, errs, tt.want)

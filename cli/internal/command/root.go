@@ -94,7 +94,7 @@ Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.
 	root.SetFlagErrorFunc(app.FlagError)
 	root.SetVersionTemplate("silverback {{.Version}}\n")
 	a.AddFlags(root.PersistentFlags())
-	root.PersistentFlags().VarP(&a.Flags.Output, "output", "o", "how to print: table, json or yaml")
+	root.PersistentFlags().VarP(a.Flags.OutputValue(), "output", "o", "how to print: table, wide (a table with all columns), json or yaml")
 	must(root.RegisterFlagCompletionFunc("output", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return show.Formats, cobra.ShellCompDirectiveNoFileComp
 	}))

@@ -18,17 +18,23 @@ func listGroups(ctx context.Context, a *app.App, q query) error {
 	if groups, err = named("group", first(q.name, q.group), groups, (*registryv1.Group).GetName); err != nil {
 		return err
 	}
-	grid := &show.Grid{Header: []string{"GROUP", "WAVES", "ON REJECT", "DRIFT", "AGE", "DESCRIPTION"}}
+	grid := &show.Grid{Header: groupHeader, More: groupMore}
 	for _, g := range groups {
 		grid.Add(groupRow(a, g)...)
 	}
 	return printList(ctx, a, q, &registryv1.ListGroupsResponse{Groups: groups}, grid)
 }
 
+// groupHeader names the columns of groups, of which only -o wide shows the last groupMore.
+var groupHeader = []string{"GROUP", "WAVES", "AGE", "DESCRIPTION", "ON REJECT", "DRIFT"}
+
+const groupMore = 2
+
 func groupRow(a *app.App, g *registryv1.Group) []string {
 	return []string{
-		g.GetName(), waves(g.GetPolicy()), orDefault(show.Enum(g.GetPolicy().GetOnReject(), "ON_REJECT_"), "halt"),
-		orDefault(show.Enum(g.GetDrift(), "DRIFT_POLICY_"), "heal"), show.Age(a.Now(), g.GetCreateTime()), show.Clean(show.First(g.GetDescription())),
+		g.GetName(), waves(g.GetPolicy()), show.Age(a.Now(), g.GetCreateTime()), show.Clean(show.First(g.GetDescription())),
+		orDefault(show.Enum(g.GetPolicy().GetOnReject(), "ON_REJECT_"), "halt"),
+		orDefault(show.Enum(g.GetDrift(), "DRIFT_POLICY_"), "heal"),
 	}
 }
 

@@ -31,15 +31,18 @@ func listSources(ctx context.Context, a *app.App, q query) error {
 	if sources, err = named("source", q.name, sources, (*translatorv1.Source).GetName); err != nil {
 		return err
 	}
-	grid := &show.Grid{Header: []string{"GROUP", "SOURCE", "ENTITIES", "DOCUMENTS", "REVISION", "AUTHOR", "AGE"}}
+	grid := &show.Grid{Header: []string{"GROUP", "SOURCE", "REVISION", "AGE", "AUTHOR", "ENTITIES", "DOCUMENTS"}, More: 1}
 	for _, s := range sources {
-		grid.Add(s.GetGroup(), s.GetName(), fmt.Sprint(s.GetEntityCount()), fmt.Sprint(len(s.GetDocuments())), positive(s.GetRevision()),
-			show.Clean(s.GetAuthor()), show.Age(a.Now(), s.GetUpdateTime()))
+		grid.Add(s.GetGroup(), s.GetName(), positive(s.GetRevision()), show.Age(a.Now(), s.GetUpdateTime()), show.Clean(s.GetAuthor()),
+			fmt.Sprint(s.GetEntityCount()), fmt.Sprint(len(s.GetDocuments())))
 	}
 	return printList(ctx, a, q, &translatorv1.ListSourcesResponse{Sources: sources}, grid)
 }
 
-var revisionHeader = []string{"GROUP", "REVISION", "DIGEST", "ENTITIES", "SIZE", "ADDED", "CHANGED", "REMOVED", "SOURCE", "AUTHOR", "AGE", "MESSAGE"}
+// revisionHeader names the columns of revisions, of which only -o wide shows the last revisionMore.
+var revisionHeader = []string{"GROUP", "REVISION", "SOURCE", "AGE", "AUTHOR", "MESSAGE", "ADDED", "CHANGED", "REMOVED", "DIGEST", "ENTITIES", "SIZE"}
+
+const revisionMore = 6
 
 func listRevisions(ctx context.Context, a *app.App, q query) error {
 	translator, err := a.TranslatorClient()
@@ -56,7 +59,7 @@ func listRevisions(ctx context.Context, a *app.App, q query) error {
 	if revisions, err = named("revision", q.name, revisions, func(r *translatorv1.Revision) string { return strconv.FormatInt(r.GetNumber(), 10) }); err != nil {
 		return err
 	}
-	grid := &show.Grid{Header: revisionHeader}
+	grid := &show.Grid{Header: revisionHeader, More: revisionMore}
 	for _, r := range revisions {
 		grid.Add(revisionRow(a, r)...)
 	}
@@ -66,9 +69,9 @@ func listRevisions(ctx context.Context, a *app.App, q query) error {
 func revisionRow(a *app.App, r *translatorv1.Revision) []string {
 	c := r.GetChanges()
 	return []string{
-		r.GetGroup(), fmt.Sprint(r.GetNumber()), show.Digest(r.GetDigest()), fmt.Sprint(entityCount(r)), show.Bytes(r.GetSizeBytes()),
-		fmt.Sprint(c.GetAdded()), fmt.Sprint(c.GetChanged()), fmt.Sprint(c.GetRemoved()), r.GetSource(), show.Clean(r.GetAuthor()),
-		show.Age(a.Now(), r.GetCreateTime()), show.Clean(show.First(r.GetMessage())),
+		r.GetGroup(), fmt.Sprint(r.GetNumber()), r.GetSource(), show.Age(a.Now(), r.GetCreateTime()), show.Clean(r.GetAuthor()),
+		show.Clean(show.First(r.GetMessage())), fmt.Sprint(c.GetAdded()), fmt.Sprint(c.GetChanged()), fmt.Sprint(c.GetRemoved()),
+		show.Digest(r.GetDigest()), fmt.Sprint(entityCount(r)), show.Bytes(r.GetSizeBytes()),
 	}
 }
 

@@ -11,7 +11,10 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-var nodeHeader = []string{"GROUP", "NODE", "STATE", "REVISION", "DIGEST", "PROOF", "KONG", "WORKERS", "LOAD", "PROVEN AFTER", "CONDITIONS", "SINCE"}
+// nodeHeader names the columns of nodes, of which only -o wide shows the last nodeMore.
+var nodeHeader = []string{"GROUP", "NODE", "STATE", "REVISION", "PROOF", "SINCE", "CONDITIONS", "DIGEST", "KONG", "WORKERS", "LOAD", "PROVEN AFTER"}
+
+const nodeMore = 5
 
 func listNodes(ctx context.Context, a *app.App, q query) error {
 	nodes, err := allNodes(ctx, a, q.group)
@@ -22,7 +25,7 @@ func listNodes(ctx context.Context, a *app.App, q query) error {
 		return err
 	}
 	nodes = slices.DeleteFunc(nodes, func(n *registryv1.Node) bool { return !q.pick.takes(n) })
-	grid := &show.Grid{Header: nodeHeader}
+	grid := &show.Grid{Header: nodeHeader, More: nodeMore}
 	for _, n := range nodes {
 		grid.Add(nodeRow(a, n)...)
 	}
@@ -46,9 +49,8 @@ func nodeRow(a *app.App, n *registryv1.Node) []string {
 		proof = ""
 	}
 	return []string{
-		n.GetGroup(), n.GetName(), nodeState(n), positive(s.GetRevision()), show.Digest(s.GetDigest()),
-		show.Enum(s.GetProof(), "PROOF_"), c.GetKongVersion(), positive(int64(c.GetWorkers())), load, proof,
-		conditions, show.Age(a.Now(), n.GetStateTime()),
+		n.GetGroup(), n.GetName(), nodeState(n), positive(s.GetRevision()), show.Enum(s.GetProof(), "PROOF_"), show.Age(a.Now(), n.GetStateTime()),
+		conditions, show.Digest(s.GetDigest()), c.GetKongVersion(), positive(int64(c.GetWorkers())), load, proof,
 	}
 }
 

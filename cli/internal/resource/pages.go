@@ -57,5 +57,5 @@ func printList(ctx context.Context, a *app.App, q query, answer proto.Message, g
 	if a.Flags.Output != show.Table {
 		return show.Message(a.Out, a.Flags.Output, answer)
 	}
-	return grid.Write(a.Out)
+	return grid.Draw(a.Out, a.Layout())
 }

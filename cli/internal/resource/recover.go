@@ -82,7 +82,7 @@ func printRecovery(a *app.App, l *distributorv1.Ledger, groups []groupStatus) er
 		grid.Add(n.GetGroup(), n.GetNode(), fmt.Sprint(n.GetOnline()), stamp(n.GetFollowedEpoch(), n.GetFollowedDecision()), stamp(l.GetEpoch(), n.GetDecision()))
 	}
 	if l.GetAheadCount() > 0 {
-		if err := grid.Write(a.Err); err != nil {
+		if err := grid.Draw(a.Err, a.Layout()); err != nil {
 			return err
 		}
 	}

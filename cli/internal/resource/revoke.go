@@ -185,11 +185,11 @@ func listRevocations(ctx context.Context, a *app.App, q query) error {
 	if q.name != "" && len(wanted) == 0 {
 		return fmt.Errorf("there is no revocation of %q", q.name)
 	}
-	grid := &show.Grid{Header: []string{"KIND", "GROUP", "NAME", "ISSUED UP TO", "AGE", "BY", "REASON"}}
+	grid := &show.Grid{Header: []string{"GROUP", "KIND", "NAME", "AGE", "BY", "REASON", "ISSUED UP TO"}, More: 1}
 	for _, r := range wanted {
 		grid.Add(
-			show.Enum(r.GetKind(), "KIND_"), r.GetGroup(), r.GetName(), show.Time(r.GetIssuedUntil()), show.Age(a.Now(), r.GetCreateTime()),
-			r.GetRevokedBy(), show.First(r.GetReason()),
+			r.GetGroup(), show.Enum(r.GetKind(), "KIND_"), r.GetName(), show.Age(a.Now(), r.GetCreateTime()),
+			r.GetRevokedBy(), show.First(r.GetReason()), show.Time(r.GetIssuedUntil()),
 		)
 	}
 	return printList(ctx, a, q, &registryv1.ListRevocationsResponse{Revocations: wanted}, grid)

@@ -302,7 +302,7 @@ func (s groupStatus) printTroubled(a *app.App) error {
 		}
 		grid.Add("  "+n.GetName(), nodeState(n), positive(n.GetStatus().GetRevision()), condition)
 	}
-	if err := grid.Write(a.Out); err != nil {
+	if err := grid.Draw(a.Out, a.Layout()); err != nil {
 		return err
 	}
 	if hidden := len(troubled) - worstShown; hidden > 0 {

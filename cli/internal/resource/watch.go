@@ -25,14 +25,15 @@ type lines struct {
 	table show.Stream
 }
 
-func newLines(a *app.App, header []string) *lines {
-	return &lines{a: a, table: show.Stream{Header: header}}
+func newLines(a *app.App, header []string, more int) *lines {
+	return &lines{a: a, table: show.Stream{Header: header, More: more}}
 }
 
 func (l *lines) print(m proto.Message, row []string) error {
 	if l.a.Flags.Output != show.Table {
 		return show.One(l.a.Out, l.a.Flags.Output, m)
 	}
+	l.table.Layout = l.a.Layout()
 	return l.table.Write(l.a.Out, row...)
 }
 
@@ -80,7 +81,7 @@ func watchGroups(ctx context.Context, a *app.App, q query) error {
 	if err != nil {
 		return err
 	}
-	out := newLines(a, []string{"GROUP", "WAVES", "ON REJECT", "DRIFT", "AGE", "DESCRIPTION"})
+	out := newLines(a, groupHeader, groupMore)
 	return keep(ctx, func(token string) (grpc.ServerStreamingClient[registryv1.WatchGroupsResponse], error) {
 		return registry.WatchGroups(ctx, &registryv1.WatchGroupsRequest{ResumeToken: token})
 	}, func(m *registryv1.WatchGroupsResponse) (string, error) {
@@ -99,7 +100,7 @@ func watchNodes(ctx context.Context, a *app.App, q query) error {
 	if err != nil {
 		return err
 	}
-	out := newLines(a, nodeHeader)
+	out := newLines(a, nodeHeader, nodeMore)
 	return keep(ctx, func(token string) (grpc.ServerStreamingClient[registryv1.WatchNodesResponse], error) {
 		return registry.WatchNodes(ctx, &registryv1.WatchNodesRequest{Group: q.group, ResumeToken: token})
 	}, func(m *registryv1.WatchNodesResponse) (string, error) {
@@ -121,7 +122,7 @@ func watchRevisions(ctx context.Context, a *app.App, q query) error {
 	if err != nil {
 		return err
 	}
-	out := newLines(a, revisionHeader)
+	out := newLines(a, revisionHeader, revisionMore)
 	return keep(ctx, func(token string) (grpc.ServerStreamingClient[translatorv1.WatchRevisionsResponse], error) {
 		return translator.WatchRevisions(ctx, &translatorv1.WatchRevisionsRequest{Group: q.group, ResumeToken: token})
 	}, func(m *translatorv1.WatchRevisionsResponse) (string, error) {
@@ -137,7 +138,8 @@ func watchRollouts(ctx context.Context, a *app.App, q query) error {
 	if err != nil {
 		return err
 	}
-	out := newLines(a, rollout.Table(a, nil).Header)
+	columns := rollout.Table(a, nil)
+	out := newLines(a, columns.Header, columns.More)
 	return keep(ctx, func(string) (grpc.ServerStreamingClient[distributorv1.WatchRolloutsResponse], error) {
 		return client.WatchRollouts(ctx, &distributorv1.WatchRolloutsRequest{Group: q.group})
 	}, func(m *distributorv1.WatchRolloutsResponse) (string, error) {

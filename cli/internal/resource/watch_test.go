@@ -17,7 +17,7 @@ func TestLinesAreDocumentsOfTheirOwn(t *testing.T) {
 		show.Table: "ADDED\n1\n2\n",
 	} {
 		var b bytes.Buffer
-		l := newLines(&app.App{Out: &b, Flags: app.Flags{Output: format}}, []string{"ADDED"})
+		l := newLines(&app.App{Out: &b, Flags: app.Flags{Output: format}}, []string{"ADDED"}, 0)
 		for n := range int64(2) {
 			if err := l.print(&translatorv1.ChangeSummary{Added: n + 1}, []string{fmt.Sprint(n + 1)}); err != nil {
 				t.Fatal(err)

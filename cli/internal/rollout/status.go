@@ -125,7 +125,7 @@ func historyCommand(a *app.App) *cobra.Command {
 			if a.Flags.Output != show.Table {
 				return show.Message(a.Out, a.Flags.Output, answer)
 			}
-			return Table(a, answer.GetRollouts()).Write(a.Out)
+			return Table(a, answer.GetRollouts()).Draw(a.Out, a.Layout())
 		},
 	}
 	cmd.Flags().StringVarP(&group, "group", "g", "", "the group of gateways")
@@ -135,12 +135,12 @@ func historyCommand(a *app.App) *cobra.Command {
 
 // Table lays rollouts out for people.
 func Table(a *app.App, rollouts []*distributorv1.Rollout) *show.Grid {
-	grid := &show.Grid{Header: []string{"GROUP", "ID", "FROM", "TO", "STATE", "WAVE", "SERVING", "REFUSED", "AGE", "REASON"}}
+	grid := &show.Grid{Header: []string{"GROUP", "ID", "STATE", "REVISION", "SERVING", "AGE", "REASON", "WAVE", "FROM", "REFUSED"}, More: 3}
 	for _, r := range rollouts {
 		n := r.GetProgress()
-		grid.Add(r.GetGroup(), r.GetId(), number(r.GetStableRevision()), number(r.GetCandidateRevision()), stateOf(r),
-			fmt.Sprintf("%d/%d", r.GetWave(), r.GetWaveCount()), fmt.Sprintf("%d/%d", n.GetServing(), n.GetOnline()), number(n.GetRefused()),
-			show.Age(a.Now(), r.GetCreateTime()), show.Clean(show.First(r.GetReason())))
+		grid.Add(r.GetGroup(), r.GetId(), stateOf(r), number(r.GetCandidateRevision()), fmt.Sprintf("%d/%d", n.GetServing(), n.GetOnline()),
+			show.Age(a.Now(), r.GetCreateTime()), show.Clean(show.First(r.GetReason())),
+			fmt.Sprintf("%d/%d", r.GetWave(), r.GetWaveCount()), number(r.GetStableRevision()), number(n.GetRefused()))
 	}
 	return grid
 }

@@ -28,8 +28,11 @@ const (
 	YAML  Format = "yaml"
 )
 
+// Wide is what -o takes for a table with all columns.
+const Wide = "wide"
+
 // Formats lists what -o takes, for help and completion.
-var Formats = []string{string(Table), string(JSON), string(YAML)}
+var Formats = []string{string(Table), Wide, string(JSON), string(YAML)}
 
 // Set parses the value of -o.
 func (f *Format) Set(value string) error {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/cli/internal/show"
 	"github.com/silverback-gateway/silverback/kit/clean"
+	"github.com/silverback-gateway/silverback/kit/screen"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
@@ -248,5 +249,41 @@ func TestNothingFromElsewhereReachesTheTerminalAsItIs(t *testing.T) {
 	show.Printf(&b, "Message: %s\n", "one\nState: ready")
 	if strings.Contains(b.String(), "\nState") {
 		t.Errorf("a message forged a field: %q", b.String())
+	}
+}
+
+func TestTablesFitTheTerminal(t *testing.T) {
+	g := show.Grid{Header: []string{"GROUP", "NODE", "STATE", "REASON", "DIGEST"}, More: 1}
+	g.Add("edge", "kong-eu-west-1-blue-000000000000000000000017", "ready", "it is the third of its kind, and a long story", "76cd36626d1a")
+	g.Add("日本", "gw-2", "degraded", "", "76cd36626d1a")
+	for _, tt := range []struct {
+		layout show.Layout
+		want   string
+	}{
+		{show.Layout{}, `GROUP   NODE                                           STATE      REASON
+edge    kong-eu-west-1-blue-000000000000000000000017   ready      it is the third of its kind, and a long story
+日本    gw-2                                           degraded   -
+`},
+		{show.Layout{Width: 60}, `GROUP   NODE                  STATE      REASON
+edge    kong-eu-w…000000017   ready      it is the third of…
+日本    gw-2                  degraded   -
+`},
+		{show.Layout{Width: 20, Wide: true}, `GROUP   NODE   STAT…
+edge    kon…   read…
+日本    gw-2   de…e…
+`},
+	} {
+		var b bytes.Buffer
+		if err := g.Draw(&b, tt.layout); err != nil {
+			t.Fatal(err)
+		}
+		if b.String() != tt.want {
+			t.Errorf("%+v: got\n%s\nwant\n%s", tt.layout, b.String(), tt.want)
+		}
+		for line := range strings.Lines(b.String()) {
+			if w := screen.Width(strings.TrimSuffix(line, "\n")); tt.layout.Width > 0 && w > tt.layout.Width {
+				t.Errorf("%+v: a line takes %d cells: %q", tt.layout, w, line)
+			}
+		}
 	}
 }

@@ -1,61 +1,44 @@
 package show
 
 import (
-	"fmt"
 	"io"
 	"slices"
-	"strings"
-	"unicode/utf8"
-
-	"github.com/silverback-gateway/silverback/kit/clean"
 )
 
 // minWidth is room for most cells, so that columns seldom have to move.
 const minWidth = 6
 
-// A Stream is a table whose rows come one by one: its columns only grow.
+// A Stream is a table whose rows come one by one: its columns only grow, and on a terminal no further than fits.
 type Stream struct {
 	Header []string
+	More   int // how many of the last columns only -o wide shows
+	Layout Layout
 
 	widths []int
 }
 
 // Write prints a row, and before the first one the header.
 func (s *Stream) Write(w io.Writer, cells ...string) error {
-	text, cells := "", slices.Clone(cells)
-	for i, cell := range cells {
-		cells[i] = clean.Line(cell, maxText)
+	columns := len(s.Header)
+	if !s.Layout.Wide {
+		columns -= s.More
 	}
-	if s.widths == nil {
-		s.widths = make([]int, len(s.Header))
-		for i := range s.widths {
-			s.widths[i] = minWidth
-		}
-		s.grow(s.Header)
-		s.grow(cells)
-		text = s.line(s.Header)
+	header, line := s.Header[:columns], slices.Clone(cells[:min(len(cells), columns)])
+	for i, cell := range line {
+		line[i] = text(cell)
 	}
-	s.grow(cells)
-	_, err := fmt.Fprint(w, text, s.line(cells))
+	first := s.widths == nil
+	if first {
+		s.widths = slices.Repeat([]int{minWidth}, columns)
+		grow(s.widths, header)
+	}
+	grow(s.widths, line)
+	widths := slices.Clone(s.widths)
+	fit(widths, header, s.Layout.Width)
+	out := ""
+	if first {
+		out = align(header, widths, s.Layout.Width)
+	}
+	_, err := io.WriteString(w, out+align(line, widths, s.Layout.Width))
 	return err
-}
-
-func (s *Stream) grow(cells []string) {
-	for i, cell := range cells[:min(len(cells), len(s.widths))] {
-		s.widths[i] = max(s.widths[i], utf8.RuneCountInString(cell))
-	}
-}
-
-func (s *Stream) line(cells []string) string {
-	var b strings.Builder
-	for i, cell := range cells {
-		if cell == "" {
-			cell = "-"
-		}
-		b.WriteString(cell)
-		if i < len(cells)-1 && i < len(s.widths) {
-			b.WriteString(strings.Repeat(" ", s.widths[i]-utf8.RuneCountInString(cell)+3))
-		}
-	}
-	return b.String() + "\n"
 }

@@ -1,128 +1,119 @@
 package show
 
 import (
-	"fmt"
 	"io"
+	"slices"
 	"strings"
-	"text/tabwriter"
-	"time"
-
-	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/silverback-gateway/silverback/kit/clean"
+	"github.com/silverback-gateway/silverback/kit/screen"
 )
+
+// A Layout is what a table is laid out for. The zero Layout is for a file or a pipe: nothing is shortened.
+type Layout struct {
+	Width int  // of the terminal in cells; 0 is no terminal
+	Wide  bool // also the columns that only -o wide shows
+}
 
 // A Grid is a table: a header, then rows of as many cells.
 type Grid struct {
 	Header []string
 	Rows   [][]string
+	More   int // how many of the last columns only -o wide shows
 }
 
 // Add appends a row.
 func (g *Grid) Add(cells ...string) { g.Rows = append(g.Rows, cells) }
 
-// Write prints the table with its columns aligned. An empty table prints its header, so that a script sees the columns.
-func (g *Grid) Write(w io.Writer) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(tw, strings.Join(g.Header, "\t"))
+// Write prints the table for a file or a pipe.
+func (g *Grid) Write(w io.Writer) error { return g.Draw(w, Layout{}) }
+
+// Draw prints the table with its columns aligned. An empty table prints its header, so that a script sees the columns. On a terminal no line is wider
+// than that: the longest cells are shortened.
+func (g *Grid) Draw(w io.Writer, l Layout) error {
+	columns := len(g.Header)
+	if !l.Wide {
+		columns -= g.More
+	}
+	lines := [][]string{g.Header[:columns]}
 	for _, row := range g.Rows {
-		for i, cell := range row {
-			row[i] = clean.Line(cell, maxText)
-			if cell == "" {
-				row[i] = "-"
+		line := slices.Clone(row[:min(len(row), columns)])
+		for i, cell := range line {
+			line[i] = text(cell)
+		}
+		lines = append(lines, line)
+	}
+	widths := make([]int, columns)
+	for _, line := range lines {
+		grow(widths, line)
+	}
+	fit(widths, lines[0], l.Width)
+	var b strings.Builder
+	for _, line := range lines {
+		b.WriteString(align(line, widths, l.Width))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// text is a cell as it is shown.
+func text(cell string) string {
+	if cell == "" {
+		return "-"
+	}
+	return clean.Line(cell, maxText)
+}
+
+// Columns stand gap cells apart, and none is made narrower than its title, or than narrow cells when its title is longer.
+const (
+	gap    = 3
+	narrow = 8
+)
+
+func grow(widths []int, cells []string) {
+	for i, cell := range cells[:min(len(cells), len(widths))] {
+		widths[i] = max(widths[i], screen.Width(cell))
+	}
+}
+
+// fit makes the widest columns narrower until they all fit into a width. Where they cannot, the line is cut in the end.
+func fit(widths []int, header []string, width int) {
+	if width <= 0 {
+		return
+	}
+	over := (len(widths) - 1) * gap
+	for _, w := range widths {
+		over += w
+	}
+	for over -= width; over > 0; over-- {
+		widest := -1
+		for i, w := range widths {
+			if w > min(screen.Width(header[i]), narrow) && (widest < 0 || w > widths[widest]) {
+				widest = i
 			}
 		}
-		fmt.Fprintln(tw, strings.Join(row, "\t"))
+		if widest < 0 {
+			return
+		}
+		widths[widest]--
 	}
-	return tw.Flush()
 }
 
-// Age says how long ago a time was, in the two largest units at most: 12s, 5m, 3h, 9d.
-func Age(now time.Time, t *timestamppb.Timestamp) string {
-	if t == nil {
-		return ""
+// align lays out a line. The last cell is followed by nothing.
+func align(cells []string, widths []int, width int) string {
+	var b strings.Builder
+	for i, cell := range cells {
+		if i < len(widths) && screen.Width(cell) > widths[i] {
+			if strings.Contains(cell, " ") {
+				cell = screen.Cut(cell, widths[i])
+			} else {
+				cell = screen.CutMiddle(cell, widths[i])
+			}
+		}
+		b.WriteString(cell)
+		if i < len(cells)-1 && i < len(widths) {
+			b.WriteString(strings.Repeat(" ", max(widths[i]-screen.Width(cell), 0)+gap))
+		}
 	}
-	d := max(now.Sub(t.AsTime()), 0)
-	switch {
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh", int(d.Hours()))
-	}
-	return fmt.Sprintf("%dd", int(d.Hours()/24))
-}
-
-// Time prints a point in time in the reader's zone.
-func Time(t *timestamppb.Timestamp) string {
-	if t == nil {
-		return ""
-	}
-	return t.AsTime().Local().Format("2006-01-02 15:04:05")
-}
-
-// Span prints a measured duration with three digits at most.
-func Span(d *durationpb.Duration) string {
-	if d == nil {
-		return ""
-	}
-	v := d.AsDuration()
-	switch {
-	case v >= 10*time.Second:
-		return v.Round(time.Second).String()
-	case v >= time.Second:
-		return v.Round(10 * time.Millisecond).String()
-	}
-	return v.Round(time.Millisecond).String()
-}
-
-// Digest shortens a digest to what people compare.
-func Digest(digest string) string {
-	const prefix, keep = "sha256:", 12
-	hex, ok := strings.CutPrefix(digest, prefix)
-	if !ok || len(hex) <= keep {
-		return digest
-	}
-	return hex[:keep]
-}
-
-// Bytes prints a size for people, in powers of 1024.
-func Bytes(n int64) string {
-	switch {
-	case n >= 10<<20:
-		return fmt.Sprintf("%d MiB", n>>20)
-	case n >= 1<<20:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	case n >= 1<<10:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	}
-	return fmt.Sprintf("%d B", n)
-}
-
-// Count prints a number with its noun: 1 node, 3 nodes.
-func Count(n int64, singular, plural string) string {
-	if n == 1 {
-		return "1 " + singular
-	}
-	return fmt.Sprintf("%d %s", n, plural)
-}
-
-// First returns the first line of a text, for a cell.
-func First(text string) string {
-	line, _, more := strings.Cut(text, "\n")
-	if more {
-		line += " …"
-	}
-	return line
-}
-
-// Enum prints the value of a proto enum as people write it: STATE_READY is ready.
-func Enum(value fmt.Stringer, prefix string) string {
-	name := strings.TrimPrefix(value.String(), prefix)
-	if name == "UNSPECIFIED" {
-		return ""
-	}
-	return strings.ReplaceAll(strings.ToLower(name), "_", "-")
+	return screen.Cut(b.String(), width) + "\n"
 }
