@@ -55,3 +55,6 @@ func CutMiddle(text string, width int) string {
 	cut := ansi.Truncate(text, width-1-tail, "") + ellipsis + ansi.TruncateLeft(text, all-tail, "")
 	return ansi.Truncate(cut, width, "") // a wide character may stand across the place of a cut
 }
+
+// Wrap breaks a text between words, so that no line is wider than a width in cells. A word that is wider is broken.
+func Wrap(text string, width int) string { return ansi.Wrap(text, width, "") }

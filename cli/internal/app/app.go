@@ -5,6 +5,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -178,4 +179,9 @@ func envName(flag string) string {
 // Call bounds one call by --timeout.
 func (a *App) Call(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, a.Flags.Timeout)
+}
+
+// Line prints a line to Out, and breaks it between words on a terminal that is narrower. What follows stands below the text behind a label of that many cells.
+func (a *App) Line(label int, format string, args ...any) {
+	fmt.Fprintln(a.Out, show.Fold(fmt.Sprintf(format, args...), label, a.Layout().Width))
 }

@@ -111,6 +111,6 @@ func describeRollout(ctx context.Context, a *app.App, group, name string) error 
 	if a.Flags.Output != show.Table {
 		return show.Message(a.Out, a.Flags.Output, answer)
 	}
-	rollout.Describe(a.Out, a, answer.GetRollout())
+	rollout.Describe(a, answer.GetRollout())
 	return nil
 }

@@ -12,9 +12,9 @@ import (
 )
 
 // nodeHeader names the columns of nodes, of which only -o wide shows the last nodeMore.
-var nodeHeader = []string{"GROUP", "NODE", "STATE", "REVISION", "PROOF", "SINCE", "CONDITIONS", "DIGEST", "KONG", "WORKERS", "LOAD", "PROVEN AFTER"}
+var nodeHeader = []string{"GROUP", "NODE", "STATE", "REVISION", "SINCE", "CONDITIONS", "PROOF", "DIGEST", "KONG", "WORKERS", "LOAD", "PROVEN AFTER"}
 
-const nodeMore = 5
+const nodeMore = 6
 
 func listNodes(ctx context.Context, a *app.App, q query) error {
 	nodes, err := allNodes(ctx, a, q.group)
@@ -49,8 +49,8 @@ func nodeRow(a *app.App, n *registryv1.Node) []string {
 		proof = ""
 	}
 	return []string{
-		n.GetGroup(), n.GetName(), nodeState(n), positive(s.GetRevision()), show.Enum(s.GetProof(), "PROOF_"), show.Age(a.Now(), n.GetStateTime()),
-		conditions, show.Digest(s.GetDigest()), c.GetKongVersion(), positive(int64(c.GetWorkers())), load, proof,
+		n.GetGroup(), n.GetName(), nodeState(n), positive(s.GetRevision()), show.Age(a.Now(), n.GetStateTime()), conditions,
+		show.Enum(s.GetProof(), "PROOF_"), show.Digest(s.GetDigest()), c.GetKongVersion(), positive(int64(c.GetWorkers())), load, proof,
 	}
 }
 

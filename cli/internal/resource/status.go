@@ -255,28 +255,28 @@ func (s groupStatus) print(a *app.App) error {
 		verdict = a.Colour(app.Yellow, "not in sync")
 	}
 	fmt.Fprintf(a.Out, "GROUP %s: %s\n", s.group.GetName(), verdict)
-	fmt.Fprintf(a.Out, "  gateways  %d known, %d online", len(s.nodes), onlineNodes)
+	gateways := fmt.Sprintf("%d known, %d online", len(s.nodes), onlineNodes)
 	if !s.noRevision {
-		fmt.Fprintf(a.Out, ", %d serving the newest revision", serving)
+		gateways += fmt.Sprintf(", %d serving the newest revision", serving)
 	}
 	if n := s.unmanaged(); n > 0 {
-		fmt.Fprintf(a.Out, ", %d unmanaged", n)
+		gateways += fmt.Sprintf(", %d unmanaged", n)
 	}
-	fmt.Fprintln(a.Out)
+	a.Line(12, "  gateways  %s", gateways)
 	switch {
 	case s.noRevision:
 		fmt.Fprintln(a.Out, "  revision  not known: the translator cannot say")
 	case s.revision != nil:
-		fmt.Fprintf(a.Out, "  revision  %d (%s), %s, %s ago by %s\n", s.revision.GetNumber(), show.Digest(s.revision.GetDigest()),
+		a.Line(12, "  revision  %d (%s), %s, %s ago by %s", s.revision.GetNumber(), show.Digest(s.revision.GetDigest()),
 			show.Count(entityCount(s.revision), "entity", "entities"), show.Age(a.Now(), s.revision.GetCreateTime()), show.Clean(s.revision.GetAuthor()))
 	}
 	switch {
 	case s.noRollout:
 		fmt.Fprintln(a.Out, "  rollout   not known: the distributor cannot say")
 	case s.rollout != nil:
-		fmt.Fprintf(a.Out, "  rollout   %s\n", rollout.Line(s.rollout))
+		a.Line(12, "  rollout   %s", rollout.Line(s.rollout))
 		if s.rollout.GetReason() != "" {
-			fmt.Fprintf(a.Out, "            %s\n", show.Clean(s.rollout.GetReason()))
+			a.Line(12, "            %s", show.Clean(s.rollout.GetReason()))
 		}
 	}
 	return s.printTroubled(a)

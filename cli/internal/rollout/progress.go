@@ -1,34 +1,88 @@
 package rollout
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/kit/screen"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 )
-
-const barWidth = 24
 
 // progress shows a rollout while it moves, on the error stream: one line that is drawn again and again on a terminal, a line
 // for every change elsewhere.
 type progress struct {
 	w     io.Writer
-	live  bool
+	now   func() time.Time
 	paint func(app.Colour, string) string
-	last  string
-	wave  int32
-	drawn bool
-	why   string // what the rollout waits for, when somebody must do something about it
+	stop  func()
+
+	mu      sync.Mutex // the region is drawn by news, by the clock and by changes of the terminal's size
+	region  *screen.Region
+	size    screen.Size
+	newest  *distributorv1.Rollout
+	soaking time.Time // since when the present wave is seen to soak
+	last    string
+	why     string // what the rollout waits for, when somebody must do something about it
 }
 
 func newProgress(a *app.App) *progress {
-	return &progress{w: a.Err, live: a.Terminal, paint: a.Colour}
+	p := &progress{w: a.Err, now: a.Now, paint: a.Colour, size: a.Size, stop: func() {}}
+	if !a.Terminal || a.Size == nil {
+		return p
+	}
+	p.region = screen.NewRegion(a.Err, a.Size)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		screen.Redraw(ctx, time.Second, p.redraw)
+	}()
+	p.stop = func() {
+		cancel()
+		<-done
+	}
+	return p
+}
+
+func (p *progress) redraw() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.region != nil && p.newest != nil {
+		p.draw()
+	}
+}
+
+func (p *progress) draw() {
+	width, _ := p.size()
+	line := Line(p.newest)
+	if left := soakLeft(p.newest, p.now().Sub(p.soaking)); left > 0 {
+		line = strings.Replace(line, "(soaking)", fmt.Sprintf("(soaking, %s left)", left), 1)
+	}
+	if drawn := p.paint(app.Green, bar(p.newest.GetProgress(), width)) + " " + line; screen.Width(drawn) <= width {
+		line = drawn
+	}
+	_ = p.region.Draw(line) // who cannot be shown it waits all the same
+}
+
+// soakLeft is how long the soak of the present wave lasts on, in whole seconds, when it has been seen for a time; 0 when none does. The leader measures it
+// by its own clock, so it is a second more or less.
+func soakLeft(r *distributorv1.Rollout, seen time.Duration) time.Duration {
+	waves := r.GetPolicy().GetWaves()
+	if wave := int(r.GetWave()); r.GetState() == distributorv1.Rollout_STATE_SOAKING && wave >= 1 && wave <= len(waves) {
+		return max(waves[wave-1].GetSoak().AsDuration()-seen, 0).Round(time.Second)
+	}
+	return 0
 }
 
 func (p *progress) show(r *distributorv1.Rollout) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	line := Line(r)
 	p.why = ""
 	if r.GetState() == distributorv1.Rollout_STATE_WAITING && r.GetReason() != "" {
@@ -39,23 +93,34 @@ func (p *progress) show(r *distributorv1.Rollout) {
 		return
 	}
 	p.last = line
-	if !p.live || p.why != "" { // a reason is longer than a line
-		p.end()
+	before := p.newest
+	if r.GetState() == distributorv1.Rollout_STATE_SOAKING && (before.GetState() != r.GetState() || before.GetWave() != r.GetWave()) {
+		p.soaking = p.now()
+	}
+	p.newest = r
+	switch {
+	case p.region == nil:
 		fmt.Fprintln(p.w, line)
-		return
+	case p.why != "": // a reason is longer than a line
+		p.newest = nil
+		p.region.End()
+		fmt.Fprintln(p.w, line)
+	default:
+		if before != nil && (r.GetWave() != before.GetWave() || r.GetId() != before.GetId()) {
+			p.region.End() // the finished wave stays on the screen
+		}
+		p.draw()
 	}
-	if p.drawn && r.GetWave() != p.wave {
-		fmt.Fprintln(p.w) // the finished wave stays on the screen
-	}
-	p.wave, p.drawn = r.GetWave(), true
-	fmt.Fprintf(p.w, "\r\x1b[2K%s %s", p.paint(app.Green, bar(r.GetProgress())), line)
 }
 
-// end leaves the cursor on a line of its own.
+// end leaves what is drawn, and draws no more.
 func (p *progress) end() {
-	if p.live && p.drawn {
-		fmt.Fprintln(p.w)
-		p.drawn = false
+	p.stop()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.region != nil {
+		p.region.End()
+		p.newest = nil
 	}
 }
 
@@ -85,16 +150,22 @@ func Line(r *distributorv1.Rollout) string {
 	if r.GetState() != distributorv1.Rollout_STATE_PROGRESSING {
 		state = " (" + stateOf(r) + ")"
 	}
+	if n.GetOnline() > n.GetInWave() {
+		parts = append(parts, fmt.Sprintf("%d in all", n.GetOnline()))
+	}
 	return fmt.Sprintf("%s: wave %d of %d%s: %s", head, r.GetWave(), r.GetWaveCount(), state, strings.Join(parts, ", "))
 }
 
-func bar(n *distributorv1.Progress) string {
+// bar fills with the nodes of the wave that serve. It is short where the line beside it needs the room.
+func bar(n *distributorv1.Progress, terminal int) string {
+	const least, most, beside = 8, 24, 80
+	width := min(max(terminal-beside, least), most)
 	full := 0
 	if n.GetInWave() > 0 {
-		full = int(n.GetServing() * barWidth / n.GetInWave())
+		full = int(n.GetServing() * int64(width) / n.GetInWave())
 	}
-	full = min(max(full, 0), barWidth)
-	return strings.Repeat("█", full) + strings.Repeat("░", barWidth-full)
+	full = min(max(full, 0), width)
+	return strings.Repeat("█", full) + strings.Repeat("░", width-full)
 }
 
 func stateOf(r *distributorv1.Rollout) string { return show.Enum(r.GetState(), "STATE_") }

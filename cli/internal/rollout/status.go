@@ -3,7 +3,6 @@ package rollout
 import (
 	"context"
 	"fmt"
-	"io"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -55,7 +54,7 @@ Exit codes: 0 every online gateway serves the newest revision; 1 error; 2 not, o
 			if a.Flags.Output != show.Table {
 				err = show.Message(a.Out, a.Flags.Output, answer)
 			} else {
-				Describe(a.Out, a, answer.GetRollout())
+				Describe(a, answer.GetRollout())
 			}
 			if err != nil {
 				return err
@@ -153,7 +152,8 @@ func number(n int64) string {
 }
 
 // Describe prints everything about a rollout.
-func Describe(w io.Writer, a *app.App, r *distributorv1.Rollout) {
+func Describe(a *app.App, r *distributorv1.Rollout) {
+	w := a.Out
 	n := r.GetProgress()
 	show.Printf(w, "Rollout:    %s of group %s\n", r.GetId(), r.GetGroup())
 	show.Printf(w, "From:       %s\n", revisionOf(r.GetStableRevision(), r.GetStableDigest()))
@@ -162,16 +162,16 @@ func Describe(w io.Writer, a *app.App, r *distributorv1.Rollout) {
 	if r.GetReason() != "" {
 		state += ": " + show.Clean(r.GetReason())
 	}
-	show.Printf(w, "State:      %s\n", state)
+	a.Line(12, "State:      %s", show.Clean(state))
 	show.Printf(w, "Wave:       %d of %d\n", r.GetWave(), r.GetWaveCount())
-	show.Printf(w, "Gateways:   %d online, %d in the waves so far, %d serving, %d loading, %d failed, %d refused, %d left out, %d offline\n",
+	a.Line(12, "Gateways:   %d online, %d in the waves so far, %d serving, %d loading, %d failed, %d refused, %d left out, %d offline",
 		n.GetOnline(), n.GetInWave(), n.GetServing(), n.GetLoading(), n.GetFailed(), n.GetRefused(), n.GetLeftOut(), n.GetOffline())
 	show.Printf(w, "Began:      %s (%s ago)\n", show.Time(r.GetCreateTime()), show.Age(a.Now(), r.GetCreateTime()))
 	if r.GetEndTime() != nil {
 		show.Printf(w, "Ended:      %s, after %s\n", show.Time(r.GetEndTime()), r.GetEndTime().AsTime().Sub(r.GetCreateTime().AsTime()).Round(1e6))
 	}
 	if len(r.GetFallbackRevisions()) > 0 {
-		fmt.Fprintf(w, "Instead:    the gateways serve %s\n", instead(r))
+		a.Line(12, "Instead:    the gateways serve %s", instead(r))
 	}
 	for _, x := range r.GetLeftOut() {
 		fmt.Fprintf(w, "Left out:   %s (%s)\n", show.Clean(x.GetNode()), show.Clean(x.GetReason()))

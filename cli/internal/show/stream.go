@@ -34,11 +34,11 @@ func (s *Stream) Write(w io.Writer, cells ...string) error {
 	}
 	grow(s.widths, line)
 	widths := slices.Clone(s.widths)
-	fit(widths, header, s.Layout.Width)
+	gap := fit(widths, s.Layout.Width)
 	out := ""
 	if first {
-		out = align(header, widths, s.Layout.Width)
+		out = align(header, widths, gap, s.Layout.Width)
 	}
-	_, err := io.WriteString(w, out+align(line, widths, s.Layout.Width))
+	_, err := io.WriteString(w, out+align(line, widths, gap, s.Layout.Width))
 	return err
 }

@@ -47,10 +47,10 @@ func (g *Grid) Draw(w io.Writer, l Layout) error {
 	for _, line := range lines {
 		grow(widths, line)
 	}
-	fit(widths, lines[0], l.Width)
+	gap := fit(widths, l.Width)
 	var b strings.Builder
 	for _, line := range lines {
-		b.WriteString(align(line, widths, l.Width))
+		b.WriteString(align(line, widths, gap, l.Width))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -64,9 +64,10 @@ func text(cell string) string {
 	return clean.Line(cell, maxText)
 }
 
-// Columns stand gap cells apart, and none is made narrower than its title, or than narrow cells when its title is longer.
+// Columns stand apart, closer where they do not fit, and none is shortened below narrow cells.
 const (
-	gap    = 3
+	apart  = 3
+	closer = 2
 	narrow = 8
 )
 
@@ -76,31 +77,33 @@ func grow(widths []int, cells []string) {
 	}
 }
 
-// fit makes the widest columns narrower until they all fit into a width. Where they cannot, the line is cut in the end.
-func fit(widths []int, header []string, width int) {
-	if width <= 0 {
-		return
-	}
-	over := (len(widths) - 1) * gap
+// fit makes the widest columns narrower until they all fit into a width, and returns how many cells they stand apart. Where they cannot fit, the line is
+// cut in the end.
+func fit(widths []int, width int) (gap int) {
+	all := (len(widths) - 1) * apart
 	for _, w := range widths {
-		over += w
+		all += w
 	}
-	for over -= width; over > 0; over-- {
+	if width <= 0 || all <= width {
+		return apart
+	}
+	for over := all - width - (len(widths) - 1); over > 0; over-- {
 		widest := -1
 		for i, w := range widths {
-			if w > min(screen.Width(header[i]), narrow) && (widest < 0 || w > widths[widest]) {
+			if w > narrow && (widest < 0 || w > widths[widest]) {
 				widest = i
 			}
 		}
 		if widest < 0 {
-			return
+			break
 		}
 		widths[widest]--
 	}
+	return closer
 }
 
 // align lays out a line. The last cell is followed by nothing.
-func align(cells []string, widths []int, width int) string {
+func align(cells []string, widths []int, gap, width int) string {
 	var b strings.Builder
 	for i, cell := range cells {
 		if i < len(widths) && screen.Width(cell) > widths[i] {

@@ -7,6 +7,8 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/silverback-gateway/silverback/kit/screen"
 )
 
 // Age says how long ago a time was, in the two largest units at most: 12s, 5m, 3h, 9d.
@@ -96,4 +98,13 @@ func Enum(value fmt.Stringer, prefix string) string {
 		return ""
 	}
 	return strings.ReplaceAll(strings.ToLower(name), "_", "-")
+}
+
+// Fold breaks a line between words where it is wider than a terminal, and has what follows stand below the text behind a label of that many cells. It leaves
+// the line as it is when the width is 0.
+func Fold(line string, label, width int) string {
+	if width <= 2*label || screen.Width(line) <= width {
+		return line
+	}
+	return strings.ReplaceAll(screen.Wrap(line, width-label), "\n", "\n"+strings.Repeat(" ", label))
 }

@@ -93,7 +93,7 @@ func tell(a *app.App, answer *translatorv1.SubmitConfigResponse, dryRun bool, li
 	if !answer.GetUnchanged() {
 		list()
 	}
-	fmt.Fprintln(a.Out, sayApplied(answer, dryRun))
+	a.Line(2, "%s", sayApplied(answer, dryRun))
 	return nil
 }
 
