@@ -15,6 +15,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/conf"
 	"github.com/silverback-gateway/silverback/kit/run"
+	"github.com/silverback-gateway/silverback/kit/screen"
 	"github.com/silverback-gateway/silverback/lab"
 	"github.com/silverback-gateway/silverback/lab/internal/view"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
@@ -143,7 +144,7 @@ func show(ctx context.Context, c lab.Config, logPath string) error {
 		return err
 	}
 	defer watcher.Close()
-	screen := &view.View{Out: os.Stdout, Live: terminal(os.Stdout), Header: header(fleet, logPath), Members: fleet.Gateways(), Rollout: watcher.Line}
+	screen := &view.View{Out: os.Stdout, Size: terminal(os.Stdout), Header: header(fleet, logPath), Members: fleet.Gateways(), Rollout: watcher.Line}
 	err = run.All(ctx, fleet.Run, func(ctx context.Context) error {
 		if _, err := fleet.Seed(ctx); err != nil {
 			return err
@@ -164,7 +165,10 @@ func header(l *lab.Lab, logPath string) string {
 	return b.String()
 }
 
-func terminal(file *os.File) bool {
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
+// terminal is the size of the terminal that a file is; nil when it is none to draw on.
+func terminal(file *os.File) screen.Size {
+	if !screen.Is(file) || os.Getenv("TERM") == "dumb" {
+		return nil
+	}
+	return screen.SizeOf(file)
 }

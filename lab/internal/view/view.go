@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/agent"
+	"github.com/silverback-gateway/silverback/kit/screen"
 	"github.com/silverback-gateway/silverback/lab/internal/troop"
 )
 
@@ -21,7 +22,7 @@ const (
 // View shows the members of a troop.
 type View struct {
 	Out     io.Writer
-	Live    bool // a terminal
+	Size    screen.Size // of the terminal that Out is; nil is none
 	Header  string
 	Members []troop.Member
 	Rollout func(ctx context.Context) string // where the newest rollout stands, in a line
@@ -32,20 +33,22 @@ func (v *View) Run(ctx context.Context) error {
 	tick := time.NewTicker(refresh)
 	defer tick.Stop()
 	fmt.Fprint(v.Out, v.Header)
-	drawn, last := 0, ""
+	last := ""
+	var region *screen.Region
+	if v.Size != nil {
+		region = screen.NewRegion(v.Out, v.Size)
+	}
 	for {
 		lines := v.lines(ctx)
 		text := strings.Join(lines, "\n")
-		if text != last {
-			switch {
-			case v.Live && drawn > 0:
-				fmt.Fprintf(v.Out, "\x1b[%dA\x1b[J%s\n", drawn, text)
-			case v.Live:
-				fmt.Fprintln(v.Out, text)
-			default:
-				v.printNews(last, lines)
+		switch {
+		case region != nil: // also when nothing changed but the terminal's size
+			if err := region.Draw(lines...); err != nil {
+				return err
 			}
-			drawn, last = len(lines), text
+		case text != last:
+			v.printNews(last, lines)
+			last = text
 		}
 		select {
 		case <-ctx.Done():
@@ -67,20 +70,25 @@ func (v *View) printNews(last string, lines []string) {
 
 func (v *View) lines(ctx context.Context) []string {
 	lines := []string{"rollout    " + v.Rollout(ctx)}
-	serving := 0
+	serving, most := 0, rows
+	if v.Size != nil {
+		if _, height := v.Size(); height > 0 {
+			most = max(min(rows, height-4), 1) // beside the rollout, the sum, who is not shown, and the cursor
+		}
+	}
 	var table []string
 	for i, m := range v.Members {
 		s := m.Agent.Status()
 		if s.Serving() {
 			serving++
 		}
-		if i < rows {
+		if i < most {
 			table = append(table, row(m.Name, s))
 		}
 	}
 	lines = append(lines, fmt.Sprintf("gateways   %d of %d serving", serving, len(v.Members)))
 	lines = append(lines, table...)
-	if more := len(v.Members) - rows; more > 0 {
+	if more := len(v.Members) - most; more > 0 {
 		lines = append(lines, fmt.Sprintf("           … and %d more; bin/silverback get nodes lists them all", more))
 	}
 	return lines
