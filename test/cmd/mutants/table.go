@@ -317,6 +317,8 @@ var table = []mutation{
 		name: "what gateways fail on is like any refusal", file: "testkit/kongtest/schema.go",
 		old: `if e.Fatal {`, new: `if e.Fatal && false {`,
 		pkg: "./testkit/kongtest", run: "TestValues",
+	},
+	{
 		name: "an unmanaged gateway is loaded without a word", file: "agent/internal/apply/load.go",
 		old: `if err := a.permitted(ctx, canonical); err != nil {`, new: `if err := a.permitted(ctx, canonical); err != nil && false {`,
 		pkg: "./agent", run: "TestAnUnmanagedGateway",
