@@ -136,7 +136,7 @@ var changing = []struct {
 	with string
 }{
 	{regexp.MustCompile(`(?m)^revision [0-9]+: .*\n`), ""}, // how far it was when it was looked at
-	{regexp.MustCompile(`(?m)^    .*\n`), ""}, // values, of which more are shown once the gateways' schemas are known
+	{regexp.MustCompile(`(?m)^    .*\n`), ""},              // values, of which more are shown once the gateways' schemas are known
 	{regexp.MustCompile(`\b[0-9a-f]{12}\b`), "DIGEST"},
 	{regexp.MustCompile(`\b[0-9]+(\.[0-9]+)?(ms|µs|s|m)\b`), "TIME"},
 	{regexp.MustCompile(`127\.0\.0\.1:[0-9]+`), "ADDRESS"},
