@@ -2,11 +2,14 @@ package command_test
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -151,6 +154,7 @@ func TestScreens(t *testing.T) {
 				"get-nodes":      {"get", "nodes"},
 				"get-rollouts":   {"get", "rollouts"},
 				"rollout-status": {"rollout", "status", "-g", "default"},
+				"rollout-watch":  {"rollout", "status", "-g", "default", "--watch"},
 			} {
 				t.Run(fmt.Sprintf("%s-%d-%d", name, gateways, width), func(t *testing.T) {
 					t.Parallel()
@@ -166,6 +170,74 @@ func TestScreens(t *testing.T) {
 			}
 		}
 	}
+}
+
+// movingFleet serves one node more at each look, and ends the watch at the last one.
+type movingFleet struct {
+	screenFleet
+	looks *atomic.Int64
+	end   context.CancelFunc
+}
+
+func (f movingFleet) ListNodes(ctx context.Context, q *registryv1.ListNodesRequest) (*registryv1.ListNodesResponse, error) {
+	answer, err := f.screenFleet.ListNodes(ctx, q)
+	look := f.looks.Add(1)
+	if look > f.gateways {
+		f.end()
+	}
+	for i, n := range answer.GetNodes() {
+		n.State = registryv1.Node_STATE_READY
+		n.Status.Conditions = nil
+		if n.Status.Revision, n.Status.Digest = 7, screenDigest; int64(i) >= look {
+			n.State, n.Status.Digest = registryv1.Node_STATE_DEGRADED, ""
+		}
+	}
+	return answer, err
+}
+
+// Three looks at a fleet leave one screen on a terminal, and three blocks elsewhere.
+func TestStatusIsWatched(t *testing.T) {
+	t.Parallel()
+	watched := func(t *testing.T, a *app.App, args ...string) {
+		t.Helper()
+		ctx, end := context.WithCancel(t.Context())
+		fleet := movingFleet{screenFleet: screenFleet{gateways: 3}, looks: &atomic.Int64{}, end: end}
+		address := serve(t, func(s *grpc.Server) {
+			registryv1.RegisterRegistryServiceServer(s, fleet)
+			translatorv1.RegisterTranslatorServiceServer(s, fleet)
+			distributorv1.RegisterRolloutServiceServer(s, fleet)
+		})
+		a.In, a.LookupEnv, a.Now = strings.NewReader(""), func(string) (string, bool) { return "", false }, func() time.Time { return screenTime }
+		args = append(args, "--registry", address, "--translator", address, "--distributor", address)
+		if code := command.Run(ctx, a, "test", args); code != app.ExitDone {
+			t.Errorf("%v ended with %d", args, code)
+		}
+	}
+	t.Run("terminal", func(t *testing.T) {
+		t.Parallel()
+		terminal := screentest.New(60, 24)
+		watched(t, &app.App{Out: terminal, Err: terminal, Terminal: true, Size: terminal.Size}, "status", "--watch")
+		golden(t, "status-watch-3-60.txt", terminal.Screen())
+		terminal.Fits(t)
+	})
+	t.Run("elsewhere", func(t *testing.T) {
+		t.Parallel()
+		var out strings.Builder
+		watched(t, &app.App{Out: &out, Err: io.Discard}, "status", "-w")
+		for _, serving := range []string{"1", "2", "3"} {
+			if n := strings.Count(out.String(), ", "+serving+" serving the newest revision"); n != 1 {
+				t.Errorf("%s serving is told %d times in\n%s", serving, n, out.String())
+			}
+		}
+	})
+	t.Run("json", func(t *testing.T) {
+		t.Parallel()
+		var out strings.Builder
+		watched(t, &app.App{Out: &out, Err: io.Discard}, "status", "-w", "-o", "json")
+		if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); len(lines) != 3 || !json.Valid([]byte(lines[2])) {
+			t.Errorf("want three lines of JSON:\n%s", out.String())
+		}
+	})
 }
 
 func golden(t *testing.T, name, got string) {

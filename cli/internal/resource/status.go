@@ -35,6 +35,7 @@ type groupStatus struct {
 // Status is the command that says on one screen whether the fleet is in sync and what is moving.
 func Status(a *app.App) *cobra.Command {
 	var group string
+	var watch bool
 	cmd := &cobra.Command{
 		Use:   "status [-g GROUP]",
 		Short: "Show on one screen whether the fleet is in sync, and what is moving",
@@ -43,34 +44,45 @@ answer, people are shown what is known without it, and why the rest is not; prog
 
 Exit codes: 0 every online gateway serves its group's newest revision; 1 error; 2 not, not yet, or none is online.`,
 		Args: cobra.NoArgs,
+		Example: `  silverback status
+  silverback status -g edge --watch`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			all, away, err := gather(cmd.Context(), a, group)
-			if err == nil && len(away) > 0 && a.Flags.Output != show.Table {
-				err = away[0]
+			if !watch {
+				return look(cmd.Context(), a, group)
 			}
-			if err != nil {
-				return err
-			}
-			ledger := ledgerOf(cmd.Context(), a, all, group)
-			if err := printStatus(a, all, ledger); err != nil {
-				return err
-			}
-			for _, err := range away {
-				a.Report(a.Err, err)
-			}
-			if len(away) > 0 {
-				return &app.Exit{Code: app.ExitError}
-			}
-			for _, s := range all {
-				if !s.inSync() || ledger.GetAheadCount() > 0 {
-					return &app.Exit{Code: app.ExitDifference}
-				}
-			}
-			return nil
+			return a.Watch(cmd.Context(), func(ctx context.Context, a *app.App) (bool, error) { return false, look(ctx, a, group) })
 		},
 	}
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on looking, until it is interrupted; then the exit code is 0")
 	cmd.Flags().StringVarP(&group, "group", "g", "", "only this group")
 	return cmd
+}
+
+// look asks once, and prints what is so.
+func look(ctx context.Context, a *app.App, group string) error {
+	all, away, err := gather(ctx, a, group)
+	if err == nil && len(away) > 0 && a.Flags.Output != show.Table {
+		err = away[0]
+	}
+	if err != nil {
+		return err
+	}
+	ledger := ledgerOf(ctx, a, all, group)
+	if err := printStatus(a, all, ledger); err != nil {
+		return err
+	}
+	for _, err := range away {
+		a.Report(a.Err, err)
+	}
+	if len(away) > 0 {
+		return &app.Exit{Code: app.ExitError}
+	}
+	for _, s := range all {
+		if !s.inSync() || ledger.GetAheadCount() > 0 {
+			return &app.Exit{Code: app.ExitDifference}
+		}
+	}
+	return nil
 }
 
 // gather asks the services, each in a time of its own: who keeps silent must not make the next one seem silent too. Away is why the translator

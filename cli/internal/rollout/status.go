@@ -33,6 +33,7 @@ func StatusAlias(a *app.App) *cobra.Command {
 
 func statusCommand(a *app.App) *cobra.Command {
 	var group, id string
+	var watch bool
 	cmd := &cobra.Command{
 		Use:   "status -g GROUP",
 		Short: "Show where the newest rollout of a group stands",
@@ -40,36 +41,60 @@ func statusCommand(a *app.App) *cobra.Command {
 
 Exit codes: 0 every online gateway serves the newest revision; 1 error; 2 not, or not yet.`,
 		Args: cobra.NoArgs,
+		Example: `  silverback rollout status -g edge
+  silverback rollout status -g edge --watch`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := a.RolloutClient()
-			if err != nil {
+			if !watch {
+				_, err := look(cmd.Context(), a, group, id)
 				return err
 			}
-			ctx, cancel := a.Call(cmd.Context())
-			defer cancel()
-			answer, err := client.GetRollout(ctx, &distributorv1.GetRolloutRequest{Group: group, Id: ID(id)})
-			if err != nil {
-				return err
-			}
-			if a.Flags.Output != show.Table {
-				err = show.Message(a.Out, a.Flags.Output, answer)
-			} else {
-				Describe(a, answer.GetRollout())
-			}
-			if err != nil {
-				return err
-			}
-			ahead := warnAhead(ctx, a, client, group)
-			if ahead || answer.GetRollout().GetState() != distributorv1.Rollout_STATE_COMPLETED {
-				return &app.Exit{Code: app.ExitDifference}
-			}
-			return nil
+			return a.Watch(cmd.Context(), func(ctx context.Context, a *app.App) (bool, error) {
+				r, err := look(ctx, a, group, id)
+				return over(r), err
+			})
 		},
 	}
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on looking, until the rollout ends")
 	cmd.Flags().StringVarP(&group, "group", "g", "", "the group of gateways")
 	cmd.Flags().StringVar(&id, "id", "", "this rollout instead of the newest")
 	app.MustMark(cmd, "group")
 	return cmd
+}
+
+// over says that a rollout will not move any more.
+func over(r *distributorv1.Rollout) bool {
+	switch r.GetState() {
+	case distributorv1.Rollout_STATE_COMPLETED, distributorv1.Rollout_STATE_HALTED, distributorv1.Rollout_STATE_SUPERSEDED, distributorv1.Rollout_STATE_ROLLED_BACK:
+		return true
+	}
+	return false
+}
+
+// look asks once, and prints where the rollout stands.
+func look(ctx context.Context, a *app.App, group, id string) (*distributorv1.Rollout, error) {
+	client, err := a.RolloutClient()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := a.Call(ctx)
+	defer cancel()
+	answer, err := client.GetRollout(ctx, &distributorv1.GetRolloutRequest{Group: group, Id: ID(id)})
+	if err != nil {
+		return nil, err
+	}
+	if a.Flags.Output != show.Table {
+		err = show.Message(a.Out, a.Flags.Output, answer)
+	} else {
+		Describe(a, answer.GetRollout())
+	}
+	if err != nil {
+		return nil, err
+	}
+	ahead := warnAhead(ctx, a, client, group)
+	if ahead || answer.GetRollout().GetState() != distributorv1.Rollout_STATE_COMPLETED {
+		return answer.GetRollout(), &app.Exit{Code: app.ExitDifference}
+	}
+	return answer.GetRollout(), nil
 }
 
 // warnAhead says when nodes of the group are ahead of the ledger: what was decided then reaches none of them. An older distributor does not know.

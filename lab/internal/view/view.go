@@ -69,26 +69,34 @@ func (v *View) printNews(last string, lines []string) {
 }
 
 func (v *View) lines(ctx context.Context) []string {
-	lines := []string{"rollout    " + v.Rollout(ctx)}
-	serving, most := 0, rows
+	height := 0
 	if v.Size != nil {
-		if _, height := v.Size(); height > 0 {
-			most = max(min(rows, height-4), 1) // beside the rollout, the sum, who is not shown, and the cursor
-		}
+		_, height = v.Size()
+	}
+	names, gateways := make([]string, 0, len(v.Members)), make([]agent.View, 0, len(v.Members))
+	for _, m := range v.Members {
+		names, gateways = append(names, m.Name), append(gateways, m.Agent.Status())
+	}
+	return layout(v.Rollout(ctx), names, gateways, height)
+}
+
+// layout shows a fleet in as many lines as a terminal has; 0 is no terminal.
+func layout(rollout string, names []string, gateways []agent.View, height int) []string {
+	serving, most := 0, rows
+	if height > 0 {
+		most = max(min(rows, height-4), 1) // beside the rollout, the sum, who is not shown, and the cursor
 	}
 	var table []string
-	for i, m := range v.Members {
-		s := m.Agent.Status()
-		if s.Serving() {
+	for i, g := range gateways {
+		if g.Serving() {
 			serving++
 		}
 		if i < most {
-			table = append(table, row(m.Name, s))
+			table = append(table, row(names[i], g))
 		}
 	}
-	lines = append(lines, fmt.Sprintf("gateways   %d of %d serving", serving, len(v.Members)))
-	lines = append(lines, table...)
-	if more := len(v.Members) - most; more > 0 {
+	lines := append([]string{"rollout    " + rollout, fmt.Sprintf("gateways   %d of %d serving", serving, len(gateways))}, table...)
+	if more := len(gateways) - most; more > 0 {
 		lines = append(lines, fmt.Sprintf("           … and %d more; bin/silverback get nodes lists them all", more))
 	}
 	return lines
@@ -96,7 +104,10 @@ func (v *View) lines(ctx context.Context) []string {
 
 func row(name string, s agent.View) string {
 	state := s.Phase
-	if s.Serving() {
+	switch {
+	case s.Unmanaged != nil:
+		state = fmt.Sprintf("unmanaged, serves %d entities that no revision brought", s.Unmanaged.Entities)
+	case s.Serving():
 		loaded := "loaded in " + s.LoadTime.Round(time.Millisecond).String()
 		if s.Loads == 0 {
 			loaded = "hot since its start"
