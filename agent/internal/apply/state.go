@@ -91,7 +91,9 @@ func Start(memory lastgood.Memory, good lastgood.Snapshot, pending Leaving) Stat
 }
 
 // fresh reports whether the gateway runs nothing, and was never given anything: that it is not ready yet is nothing to complain about.
-func (s State) fresh() bool { return s.Empty && s.Good.Digest == "" && len(s.Left) == 0 && s.Failure.Reason == 0 }
+func (s State) fresh() bool {
+	return s.Empty && s.Good.Digest == "" && len(s.Left) == 0 && s.Failure.Reason == 0
+}
 
 // NextWake is when Decide wants to be asked again with a Tick; zero: not of its own.
 func (s State) NextWake() time.Time { return s.RetryAt }
