@@ -139,7 +139,7 @@ func New(c Config, d Deps) (_ *Agent, err error) {
 	})
 	a.member = &upstream.Member{
 		Identity: identity, Dial: d.DialRegistry, Board: a.board, Log: log,
-		Capabilities: a.applier.Capabilities, Form: form, SetPolicy: a.applier.SetPolicy, SetProbes: a.watch.SetProbes, Drains: a.drains, Schemas: a.bundle,
+		Capabilities: a.applier.Capabilities, Form: form, LoadTimeout: c.LoadTimeout, SetPolicy: a.applier.SetPolicy, SetProbes: a.watch.SetProbes, Drains: a.drains, Schemas: a.bundle,
 		Unmanaged: served{a.applier, kong},
 	}
 	return a, nil

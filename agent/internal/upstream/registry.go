@@ -32,6 +32,7 @@ type Member struct {
 	// Capabilities says what the gateway is; false while it did not answer.
 	Capabilities func() (gateway.Capabilities, bool)
 	Form         *proof.Form // nil: the best that the gateway allows
+	LoadTimeout  time.Duration
 	SetPolicy    func(drift.Policy)
 	SetProbes    func([]health.Probe) // nil: none are asked
 	Drains       *Drains              // nil: the registry's word about draining is not heard
@@ -181,7 +182,7 @@ func (s *session) enrol(ctx context.Context, c gateway.Capabilities, digest stri
 		AgentVersion: s.Identity.Version, ProxyAddress: s.Identity.ProxyAddress, AgentAddress: s.Identity.HTTPAddress, Status: nodeStatus(view),
 	}
 	if known {
-		req.Capabilities = capabilities(c, c.Form(s.Form))
+		req.Capabilities = capabilities(c, c.Form(s.Form), s.LoadTimeout)
 		req.Capabilities.SchemaDigest = digest
 	}
 	resp, err := s.client.EnrolNode(ctx, req)

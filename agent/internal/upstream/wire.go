@@ -137,10 +137,10 @@ func probesOf(from []*fleetv1.Probe) []health.Probe {
 	return all
 }
 
-func capabilities(c gateway.Capabilities, form proof.Form) *fleetv1.Capabilities {
+func capabilities(c gateway.Capabilities, form proof.Form, loadTimeout time.Duration) *fleetv1.Capabilities {
 	return &fleetv1.Capabilities{
 		KongVersion: c.KongVersion, Edition: c.Edition, Workers: int32(c.Workers), RouterFlavor: c.RouterFlavor,
-		Plugins: c.Plugins, Proof: proofOf(form), BodyLimitBytes: c.BodyLimit,
+		Plugins: c.Plugins, Proof: proofOf(form), BodyLimitBytes: c.BodyLimit, LoadTimeout: durationpb.New(loadTimeout),
 	}
 }
 

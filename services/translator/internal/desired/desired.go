@@ -121,6 +121,8 @@ type groups interface {
 	Served(ctx context.Context, group fleet.GroupID) ([]serving.Served, error)
 	// Unmanaged returns what gateways of a group serve that no revision brought. An error means that it cannot be known now.
 	Unmanaged(ctx context.Context, group fleet.GroupID) ([]serving.Unmanaged, error)
+	// Limits returns what gateways of a group in contact say about the size of configurations that they take.
+	Limits(ctx context.Context, group fleet.GroupID) ([]serving.Limits, error)
 }
 
 // panels knows by which schemas the gateways of a group judge configurations.

@@ -44,6 +44,7 @@ type Desk struct {
 	Deps
 	fragments *fragmentCache
 	verdicts  verdicts
+	limits    limits
 	memory    int64 // that calls may take together
 	room      *semaphore.Weighted
 }

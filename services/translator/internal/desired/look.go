@@ -50,6 +50,9 @@ func (d *Desk) Validate(ctx context.Context, group fleet.GroupID, source fleet.S
 		if err := d.judge(ctx, group, m, source, documents, digests); err != nil {
 			return nil, nil, err
 		}
+		if err := d.fits(ctx, group, state.Head, m, documents); err != nil {
+			return nil, nil, err
+		}
 		proposed := Source{Group: group, Name: source, Entities: int64(fragment.Len())}
 		next, _, err := d.next(ctx, group, state, m, withSource(state.Sources, proposed), &proposed, false)
 		if w, ok := warned(err); ok {

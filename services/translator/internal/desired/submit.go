@@ -83,6 +83,9 @@ func (d *Desk) submit(ctx context.Context, s Submission) (Outcome, error) {
 		if err := d.judge(ctx, s.Group, m, s.Source, s.Documents, digests); err != nil {
 			return Outcome{}, false, err
 		}
+		if err := d.fits(ctx, s.Group, state.Head, m, s.Documents); err != nil {
+			return Outcome{}, false, err
+		}
 		source := Source{
 			Group: s.Group, Name: s.Source, Fragment: digest, Entities: int64(fragment.Len()), Documents: fragment.Documents,
 			Author: s.Author, UpdateTime: d.Now(),

@@ -100,7 +100,10 @@ type Capabilities struct {
 	BodyLimitBytes int64 `protobuf:"varint,7,opt,name=body_limit_bytes,json=bodyLimitBytes,proto3" json:"body_limit_bytes,omitempty"`
 	// The digest of the bundle of entity and plugin schemas; empty when the gateway
 	// shows none, or they could not be read yet.
-	SchemaDigest  string `protobuf:"bytes,8,opt,name=schema_digest,json=schemaDigest,proto3" json:"schema_digest,omitempty"`
+	SchemaDigest string `protobuf:"bytes,8,opt,name=schema_digest,json=schemaDigest,proto3" json:"schema_digest,omitempty"`
+	// How long the agent waits for the gateway to take a configuration; not there when an
+	// agent of before does not say.
+	LoadTimeout   *durationpb.Duration `protobuf:"bytes,9,opt,name=load_timeout,json=loadTimeout,proto3" json:"load_timeout,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -189,6 +192,13 @@ func (x *Capabilities) GetSchemaDigest() string {
 		return x.SchemaDigest
 	}
 	return ""
+}
+
+func (x *Capabilities) GetLoadTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.LoadTimeout
+	}
+	return nil
 }
 
 // Something about a node that an operator should know.
@@ -691,7 +701,7 @@ var File_silverback_fleet_v1_node_proto protoreflect.FileDescriptor
 
 const file_silverback_fleet_v1_node_proto_rawDesc = "" +
 	"\n" +
-	"\x1esilverback/fleet/v1/node.proto\x12\x13silverback.fleet.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x03\n" +
+	"\x1esilverback/fleet/v1/node.proto\x12\x13silverback.fleet.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\x03\n" +
 	"\fCapabilities\x12!\n" +
 	"\fkong_version\x18\x01 \x01(\tR\vkongVersion\x12\x18\n" +
 	"\aedition\x18\x02 \x01(\tR\aedition\x12\x18\n" +
@@ -700,7 +710,8 @@ const file_silverback_fleet_v1_node_proto_rawDesc = "" +
 	"\aplugins\x18\x05 \x03(\v2..silverback.fleet.v1.Capabilities.PluginsEntryR\aplugins\x120\n" +
 	"\x05proof\x18\x06 \x01(\x0e2\x1a.silverback.fleet.v1.ProofR\x05proof\x12(\n" +
 	"\x10body_limit_bytes\x18\a \x01(\x03R\x0ebodyLimitBytes\x12#\n" +
-	"\rschema_digest\x18\b \x01(\tR\fschemaDigest\x1a:\n" +
+	"\rschema_digest\x18\b \x01(\tR\fschemaDigest\x12<\n" +
+	"\fload_timeout\x18\t \x01(\v2\x19.google.protobuf.DurationR\vloadTimeout\x1a:\n" +
 	"\fPluginsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"k\n" +
@@ -784,28 +795,29 @@ var file_silverback_fleet_v1_node_proto_goTypes = []any{
 	(*Health)(nil),                // 5: silverback.fleet.v1.Health
 	(*ProbeResult)(nil),           // 6: silverback.fleet.v1.ProbeResult
 	nil,                           // 7: silverback.fleet.v1.Capabilities.PluginsEntry
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 9: google.protobuf.Duration
+	(*durationpb.Duration)(nil),   // 8: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
 }
 var file_silverback_fleet_v1_node_proto_depIdxs = []int32{
 	7,  // 0: silverback.fleet.v1.Capabilities.plugins:type_name -> silverback.fleet.v1.Capabilities.PluginsEntry
 	0,  // 1: silverback.fleet.v1.Capabilities.proof:type_name -> silverback.fleet.v1.Proof
-	8,  // 2: silverback.fleet.v1.Condition.since:type_name -> google.protobuf.Timestamp
-	2,  // 3: silverback.fleet.v1.NodeStatus.conditions:type_name -> silverback.fleet.v1.Condition
-	9,  // 4: silverback.fleet.v1.NodeStatus.load_time:type_name -> google.protobuf.Duration
-	9,  // 5: silverback.fleet.v1.NodeStatus.proof_time:type_name -> google.protobuf.Duration
-	0,  // 6: silverback.fleet.v1.NodeStatus.proof:type_name -> silverback.fleet.v1.Proof
-	5,  // 7: silverback.fleet.v1.NodeStatus.health:type_name -> silverback.fleet.v1.Health
-	4,  // 8: silverback.fleet.v1.NodeStatus.unmanaged:type_name -> silverback.fleet.v1.Unmanaged
-	9,  // 9: silverback.fleet.v1.Health.window:type_name -> google.protobuf.Duration
-	9,  // 10: silverback.fleet.v1.Health.latency_p50:type_name -> google.protobuf.Duration
-	9,  // 11: silverback.fleet.v1.Health.latency_p99:type_name -> google.protobuf.Duration
-	6,  // 12: silverback.fleet.v1.Health.probes:type_name -> silverback.fleet.v1.ProbeResult
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	8,  // 2: silverback.fleet.v1.Capabilities.load_timeout:type_name -> google.protobuf.Duration
+	9,  // 3: silverback.fleet.v1.Condition.since:type_name -> google.protobuf.Timestamp
+	2,  // 4: silverback.fleet.v1.NodeStatus.conditions:type_name -> silverback.fleet.v1.Condition
+	8,  // 5: silverback.fleet.v1.NodeStatus.load_time:type_name -> google.protobuf.Duration
+	8,  // 6: silverback.fleet.v1.NodeStatus.proof_time:type_name -> google.protobuf.Duration
+	0,  // 7: silverback.fleet.v1.NodeStatus.proof:type_name -> silverback.fleet.v1.Proof
+	5,  // 8: silverback.fleet.v1.NodeStatus.health:type_name -> silverback.fleet.v1.Health
+	4,  // 9: silverback.fleet.v1.NodeStatus.unmanaged:type_name -> silverback.fleet.v1.Unmanaged
+	8,  // 10: silverback.fleet.v1.Health.window:type_name -> google.protobuf.Duration
+	8,  // 11: silverback.fleet.v1.Health.latency_p50:type_name -> google.protobuf.Duration
+	8,  // 12: silverback.fleet.v1.Health.latency_p99:type_name -> google.protobuf.Duration
+	6,  // 13: silverback.fleet.v1.Health.probes:type_name -> silverback.fleet.v1.ProbeResult
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_silverback_fleet_v1_node_proto_init() }

@@ -1,0 +1,147 @@
+package desired
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+	serving "github.com/silverback-gateway/silverback/services/translator/internal/groups"
+)
+
+const (
+	// unasked is up to which size nobody is asked: every gateway takes that much, in a second.
+	unasked = 1 << 20
+	// reserved is what an agent adds to a snapshot before it posts it.
+	reserved = 2 << 10
+	// slow is how long a gateway takes for so many bytes when none of the group was measured with a configuration of comparable size:
+	// half again what 10,000 routes with their services take on two cores (fact F25: up to 2.8 s for 3 MB in canonical form).
+	slow     = 1400 * time.Millisecond
+	slowSize = 1 << 20
+	// comparable: a load of less than a tenth of the size tells of the cost of loading at all, not of the size.
+	comparable = 10
+	// limitsFor is how long what nodes say about sizes is used again.
+	limitsFor = time.Minute
+)
+
+// limits remembers what the nodes of groups said about sizes.
+type limits struct {
+	mu     sync.Mutex
+	groups map[fleet.GroupID]limitsAt
+}
+
+type limitsAt struct {
+	at  time.Time
+	all []serving.Limits
+}
+
+func (l *limits) of(ctx context.Context, from interface {
+	Limits(ctx context.Context, group fleet.GroupID) ([]serving.Limits, error)
+}, group fleet.GroupID, now time.Time,
+) []serving.Limits {
+	l.mu.Lock()
+	known, ok := l.groups[group]
+	l.mu.Unlock()
+	if ok && now.Sub(known.at) < limitsFor {
+		return known.all
+	}
+	all, err := from.Limits(ctx, group)
+	if err != nil {
+		return nil // a registry that is away stops nobody; the agents judge for themselves
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.groups == nil {
+		l.groups = map[fleet.GroupID]limitsAt{}
+	}
+	maps.DeleteFunc(l.groups, func(_ fleet.GroupID, old limitsAt) bool { return now.Sub(old.at) >= limitsFor })
+	l.groups[group] = limitsAt{now, all}
+	return all
+}
+
+// fits refuses a snapshot that no gateway of the group would take for its size, and warns of one that some would not take, or that takes long
+// to load. The size is that of the canonical form, which is up to 40 % more than that of the documents.
+func (d *Desk) fits(ctx context.Context, group fleet.GroupID, head *Revision, m *merged, documents []compile.Document) error {
+	size := int64(len(m.snapshot.Canonical()))
+	if size <= unasked {
+		return nil
+	}
+	all := d.limits.of(ctx, d.Groups, group, d.Now())
+	var submitted int64
+	for _, doc := range documents {
+		submitted += int64(len(doc.Content))
+	}
+	if over, every := overBody(all, size+reserved); len(over) > 0 {
+		message := fmt.Sprintf("the group's configuration has %d bytes in the canonical form that gateways are given (%d bytes were submitted), and %s: raise nginx_admin_client_max_body_size in their kong.conf, or split the group",
+			size, submitted, saidOver(over, len(all)))
+		if every {
+			return tooLarge("SNAPSHOT_OVER_BODY_LIMIT", message)
+		}
+		m.warnings = append(m.warnings, compile.Problem{Message: message})
+	}
+	sizes := map[fleet.Digest]int64{m.snapshot.Digest(): size}
+	if head != nil {
+		sizes[head.Digest] = head.Size
+	}
+	if worst, is := slowest(all, sizes, size); is {
+		m.warnings = append(m.warnings, compile.Problem{Message: worst})
+	}
+	return nil
+}
+
+// overBody returns the nodes whose gateways take less than a size, smallest limit first, and whether they are all that said anything.
+func overBody(all []serving.Limits, size int64) (over []serving.Limits, every bool) {
+	for _, n := range all {
+		if n.Body > 0 && n.Body < size {
+			over = append(over, n)
+		}
+	}
+	slices.SortStableFunc(over, func(a, b serving.Limits) int { return int(min(max(a.Body-b.Body, -1), 1)) })
+	return over, len(over) == len(all)
+}
+
+func saidOver(over []serving.Limits, all int) string {
+	if len(over) == 1 && all == 1 {
+		return fmt.Sprintf("its gateway %s takes at most %d in a request", over[0].Node, over[0].Body)
+	}
+	return fmt.Sprintf("%d of %d gateways take less in a request (such as %s, at most %d)", len(over), all, over[0].Node, over[0].Body)
+}
+
+// slowest warns of the node whose load is forecast to need the largest share of its time, when that is over half of it.
+func slowest(all []serving.Limits, sizes map[fleet.Digest]int64, size int64) (string, bool) {
+	worst, share, many := "", 0.5, 0
+	for _, n := range all {
+		if n.LoadTimeout == 0 {
+			continue
+		}
+		took, of := slow, int64(slowSize)
+		measured := n.LoadTime > 0 && sizes[n.Digest] >= size/comparable && sizes[n.Digest] > 0
+		if measured {
+			took, of = n.LoadTime, sizes[n.Digest]
+		}
+		forecast := time.Duration(float64(took) * float64(size) / float64(of))
+		part := float64(forecast) / float64(n.LoadTimeout)
+		if part <= 0.5 {
+			continue
+		}
+		many++
+		if part <= share {
+			continue
+		}
+		share = part
+		from := "as gateways of its kind do"
+		if measured {
+			from = fmt.Sprintf("by the %s that %d bytes took there", n.LoadTime.Round(time.Millisecond), of)
+		}
+		worst = fmt.Sprintf("%s is forecast to take %s to load %d bytes, %s, and its agent gives a load %s: raise --load-timeout there, or split the group",
+			n.Node, forecast.Round(100*time.Millisecond), size, from, n.LoadTimeout)
+	}
+	if many > 1 {
+		worst += fmt.Sprintf(" (and %d more)", many-1)
+	}
+	return worst, many > 0
+}
