@@ -27,6 +27,8 @@ func TestEqualSchemasHaveEqualDigests(t *testing.T) {
 		text string
 		same bool
 	}{
+		"a least length":          {`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string","len_min":1},"type":"set"}},{"description":{"type":"string","len_min":1}}]}`, true},
+		"another length":          {`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}},{"description":{"type":"string","len_min":0}}]}`, false},
 		"other order":             {`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}},{"description":{"type":"string"}}]}`, true},
 		"a field less":            {`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}}]}`, false},
 		"another word":            {`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["z","x"],"type":"string"},"type":"set"}},{"description":{"type":"string"}}]}`, false},

@@ -72,6 +72,7 @@ func tidy(value any) {
 			delete(value, "description") // a field of that name is an object
 		}
 		forget(value)
+		unmark(value)
 		for name, item := range value {
 			tidy(item)
 			list, ok := item.([]any)
@@ -107,6 +108,14 @@ func forget(field object) {
 		return
 	}
 	delete(field, "required")
+}
+
+// unmark drops what a Kong writes into its schemas when it first looks at a text by them, and shows from then on: the least length that
+// every text has. So what a gateway shows depends on what it has loaded.
+func unmark(field object) {
+	if field["type"] == "string" && field["len_min"] == json.Number("1") {
+		delete(field, "len_min")
+	}
 }
 
 // sortFields sorts fields by their names.
