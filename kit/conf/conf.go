@@ -198,6 +198,7 @@ func flat(value *yaml.Node) (string, error) {
 }
 
 func (s *Set) help(out io.Writer) {
-	fmt.Fprintf(out, "%s\n\nUsage:\n  %s [flags]\n\nEvery flag has an environment twin (--%s is %s) and may stand in the file of --config. A flag wins over the\nenvironment, and that over the file.\n\nFlags:\n%s",
-		s.summary, s.name, "log-level", EnvName("log-level"), s.Flags.FlagUsagesWrapped(100))
+	fmt.Fprintf(out, "%s\n\nUsage:\n  %s [flags]\n\nEvery setting has an environment twin (--%s is %s) and may stand in the file that\n"+
+		"--config names; --check and --version are flags alone. A flag wins over the environment, and that over the file.\n\nFlags:\n%s",
+		s.summary, s.name, "config", EnvName("config"), s.Flags.FlagUsagesWrapped(100))
 }

@@ -70,7 +70,7 @@ somebody replaced the source before it was.`,
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "do everything but the commit")
 	cmd.Flags().BoolVar(&allowShrink, "allow-shrink", false, "allow the group or the source to lose more than half of its entities")
 	cmd.Flags().BoolVar(&replace, "replace-unmanaged", false, "let gateways that serve something that no revision brought lose it")
-	cmd.Flags().BoolVar(&leave, "leave-unmanaged", false, "leave gateways as they are that would lose such")
+	cmd.Flags().BoolVar(&leave, "leave-unmanaged", false, "leave gateways as they are that would lose something that no revision brought")
 	cmd.MarkFlagsMutuallyExclusive("replace-unmanaged", "leave-unmanaged")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until every online gateway of the group serves it")
 	cmd.Flags().DurationVar(&waitTimeout, "wait-timeout", 10*time.Minute, "how long --wait waits")
