@@ -42,7 +42,8 @@ func Status(a *app.App) *cobra.Command {
 		Long: `Shows for every group, or one, the newest revision, its rollout, and how many gateways serve it. When the translator or the distributor does not
 answer, people are shown what is known without it, and why the rest is not; programs get the error alone.
 
-Exit codes: 0 every online gateway serves its group's newest revision; 1 error; 2 not, not yet, or none is online.`,
+Exit codes: 0 every online gateway serves its group's newest revision, or the group has none yet; 1 error; 2 not, not yet, none is online, or
+nodes are ahead of the ledger.`,
 		Args: cobra.NoArgs,
 		Example: `  silverback status
   silverback status -g edge --watch`,

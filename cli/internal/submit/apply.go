@@ -35,6 +35,7 @@ func Apply(a *app.App) *cobra.Command {
 		Short: "Submit a configuration, and with --wait see it served by every gateway",
 		Long: `Makes the files the whole content of a source and commits the merge of the group's sources as a new revision.
 Entities that the source had before and the files no longer hold are removed. When nothing changes, no revision is made.
+People are shown the first 20 entities that change, as silverback diff shows them.
 
 Exit codes: 0 done; 1 error; 2 an invalid input, or with --wait not served by every online gateway, or
 somebody replaced the source before it was.`,
