@@ -58,7 +58,7 @@ func (c *chosen) nodes(ctx context.Context, a *app.App, names []string) ([]*regi
 			}
 		}
 		if len(found) == 0 {
-			return nil, fmt.Errorf("no node has the labels %s; silverback get nodes -l shows which have", strings.Join(c.pick.labels, ", "))
+			return nil, fmt.Errorf("no node has the labels %s; silverback describe node shows those of a node", strings.Join(c.pick.labels, ", "))
 		}
 		return found, nil
 	}
