@@ -8,7 +8,7 @@ import (
 )
 
 // typingError is a plugin whose Lua does not parse, which only a gateway sees: what schemas can tell is refused before, at the submission. Its
-// object begins in the first line.
+// field stands in the fourth line.
 const typingError = "  plugins:\n  - name: pre-function\n    config:\n      access: [\"kong.response.exit(200\"]\n"
 
 // aGatewayRefuses submits what no gateway takes: it must stop at the first wave.
@@ -20,7 +20,7 @@ func aGatewayRefuses(t *testing.T, f *Fleet) {
 	bad := Write(t, "shop.yaml", good+typingError)
 	r := f.apply(t, 2, says(fmt.Sprintf("revision %d committed", n+1), "wave 1 of 2", `plugin "pre-function"`, "syntax error",
 		fmt.Sprintf("rollout of revision %d halted", n+1), fmt.Sprintf("the gateways serve revision %d", n)), bad)
-	place := fmt.Sprintf("%s:%d", bad, strings.Count(good, "\n")+2)
+	place := fmt.Sprintf("%s:%d", bad, strings.Count(good, "\n")+4) // of the field
 	if !strings.Contains(r.Stderr, place) || !strings.Contains(r.Stderr, "(refused by "+strings.TrimRight(f.Gateways[0].Name, "0123456789")) {
 		t.Errorf("the refusal does not name %s and the node:\n%s", place, r.Stderr)
 	}
