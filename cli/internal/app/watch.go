@@ -30,14 +30,17 @@ func (a *App) Watch(ctx context.Context, look func(context.Context, *App) (over 
 	for {
 		var out bytes.Buffer
 		inner := *a
-		inner.Out, inner.Err = &out, &out
+		inner.Out = &out
+		if a.Flags.Output == show.Table { // people see the words on a screen, programs get values alone
+			inner.Err = &out
+		}
 		over, err := look(ctx, &inner)
 		a.services = inner.services
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil && Code(err) != ExitDifference {
-			inner.Report(&out, err)
+			inner.Report(inner.Err, err)
 		}
 		if err := s.show(out.String()); err != nil {
 			return err
@@ -63,6 +66,9 @@ type watched struct {
 
 func (s *watched) show(text string) error {
 	text = strings.TrimRight(text, "\n")
+	if text == "" {
+		return nil // there was nothing but an error
+	}
 	switch {
 	case s.app.Flags.Output == show.JSON:
 		return s.line(text)
@@ -87,7 +93,7 @@ func (s *watched) show(text string) error {
 func (s *watched) line(text string) error {
 	var line bytes.Buffer
 	if err := json.Compact(&line, []byte(text)); err != nil {
-		return nil //nolint:nilerr // it is a word on an error, which the next look may not have
+		return fmt.Errorf("print in a line: %w", err)
 	}
 	if line.String() == s.last {
 		return nil
