@@ -2,6 +2,7 @@ package chaos_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -123,6 +124,22 @@ func burstThenRefusal(t *testing.T, p *play) {
 	process.Eventually(t, convergeTime, "a gateway is given what is refused", func() error {
 		for _, e := range p.rec.since(refused) {
 			if e.Kind == check.Viewed && e.Wanted > 0 && e.Wanted == p.spoiled() {
+				return nil
+			}
+		}
+		// The halt may be quicker than the next look at the gateways.
+		var known struct {
+			Rollouts []struct {
+				Candidate int64 `json:"candidate_revision"`
+				Refusals  []json.RawMessage
+			}
+		}
+		r := p.cli.Run(t, "get", "rollouts", "-g", process.Group, "-o", "json")
+		if err := json.Unmarshal([]byte(r.Stdout), &known); err != nil {
+			return fmt.Errorf("exit code %d: %s", r.Code, r.Stderr)
+		}
+		for _, rollout := range known.Rollouts {
+			if rollout.Candidate == p.spoiled() && len(rollout.Refusals) > 0 {
 				return nil
 			}
 		}
