@@ -24,7 +24,7 @@ func TestF45_RandomRoutesAreTakenAlike(t *testing.T) {
 	real := live(t)
 	flavor := real.root(t).Configuration.RouterFlavor
 	if flavor != "traditional_compatible" {
-		t.Skipf("the real gateway has the router flavor %s: only the order of the default one is simulated for all of these routes", flavor)
+		real.lacks(t, "the real gateway has the router flavor %s: only the order of the default one is simulated for all of these routes", flavor)
 	}
 	sim := simulate(t, kongtest.Options{RouterFlavor: flavor})
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.RequestURI+" "+r.Host) }))
