@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +126,15 @@ func (g *Gateway) SetFaults(f Faults) error {
 		return fmt.Errorf("set faults of %s: %s", g.Name, answer.Status)
 	}
 	return nil
+}
+
+// Posts counts the configurations that the simulated gateway began to receive. It fails when that process does not run.
+func (g *Gateway) Posts() (int64, error) {
+	status, body, err := Get(g.Control + "/posts")
+	if err != nil || status != http.StatusOK {
+		return 0, fmt.Errorf("ask %s for its posts: status %d, %v", g.Name, status, err)
+	}
+	return strconv.ParseInt(strings.TrimSpace(string(body)), 10, 64)
 }
 
 // FillDisk leaves no byte on the disk of the gateway and its agent, until EmptyDisk.

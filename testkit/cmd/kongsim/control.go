@@ -56,6 +56,9 @@ func control(address string, g *kongtest.Gateway) (*http.Server, error) {
 			g.RefuseRoute(f.RefuseRoute)
 		}
 	})
+	mux.HandleFunc("GET /posts", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintln(w, g.Posts())
+	})
 	server := &http.Server{Handler: serial(mux), ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(listener) }()
 	return server, nil

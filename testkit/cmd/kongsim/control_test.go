@@ -37,6 +37,18 @@ func TestFaultsAreAskedFor(t *testing.T) {
 	post := func() int {
 		return ask(http.MethodPost, g.AdminURL()+"/config", "_format_version: \"3.0\"\nroutes:\n- {name: a, paths: [/a]}\n")
 	}
+	count := func() string {
+		answer, err := http.Get("http://" + address + "/posts") //nolint:noctx // ends with the test
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = answer.Body.Close() }()
+		body, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(body))
+	}
 	for _, step := range []struct {
 		faults       string
 		answer, post int
@@ -53,6 +65,9 @@ func TestFaultsAreAskedFor(t *testing.T) {
 		if got := post(); got != step.post && (step.post != 201 || got != 304) {
 			t.Errorf("after %s the gateway answers %d, want %d", step.faults, got, step.post)
 		}
+	}
+	if got := count(); got != "5" {
+		t.Errorf("GET /posts: %s, want the 5 above", got)
 	}
 	var stderr bytes.Buffer
 	if got := run(t.Context(), []string{"-admin=127.0.0.1:0", "-proxy=127.0.0.1:0", "-status=127.0.0.1:0", "-control=0.0.0.0:0"}, io.Discard, &stderr); got != 1 {
