@@ -1,8 +1,8 @@
 # Silverback. `make` alone lists the targets.
 #
-# Modules are read from go.work. Those of APART stand outside the workspace: their tests need much that nothing else needs (the types of Kubernetes,
-# Prometheus's engine), and must not move the versions that the binaries are built with. Tools are pinned in tools/go.mod, outside the workspace, and built into bin/
-# only by the targets that need them: `make build`, `make test` and `make lab` want Go and make, nothing else.
+# One module ships. The modules of APART test it with what nothing else needs (the types of Kubernetes, Prometheus's engine): they stand outside of
+# go.work, so that they cannot move the versions that the binaries are built with. Tools are pinned in tools/go.mod and built into bin/ by the targets
+# that need them: `make build`, `make test` and `make lab` want Go and make, nothing else.
 
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
@@ -11,12 +11,11 @@ MAKEFLAGS += --no-print-directory
 
 GO      ?= go
 ROOT    := github.com/silverback-gateway/silverback
-MODULES := $(shell awk '{ for (i = 1; i <= NF; i++) if ($$i ~ /^\.\//) print substr($$i, 3) }' go.work)
 APART   := test/k8s test/observability
 VERSION  = $(shell git describe --always --dirty 2>/dev/null || echo dev)
 
 # Suites that start fleets have targets of their own: e2e, chaos and compose-test.
-PACKAGES = $$($(GO) list work | grep -vE '^$(ROOT)/test/(e2e|chaos|compose)(/|$$)')
+PACKAGES = $$($(GO) list ./... | grep -vE '^$(ROOT)/test/(e2e|chaos|compose)(/|$$)')
 
 # The branch that a change of the contract must not break.
 AGAINST ?= main
@@ -61,7 +60,7 @@ $(BINARIES):
 	$(GO) build -buildvcs=false -trimpath -tags grpcnotrace -ldflags "-X $(ROOT)/kit/build.Version=$(VERSION)" -o $@ $(package)
 
 .PHONY: test
-test: ## run the tests of every module (TEST_FLAGS=-v ...)
+test: ## run the tests (TEST_FLAGS=-v ...)
 	$(GO) test -timeout 30m $(TEST_FLAGS) $(PACKAGES)
 
 .PHONY: lab
@@ -84,21 +83,18 @@ check: format lint vet proto-lint breaking race deploy-test ## everything a chan
 
 .PHONY: format
 format: bin/golangci-lint ## fail on files that are not formatted
-	@failed=; for m in $(MODULES) $(APART); do \
-		(cd $$m && $(CURDIR)/bin/golangci-lint fmt --diff) || failed="$$failed $$m"; \
-	done; \
-	if [ -n "$$failed" ]; then echo "not formatted (make fmt does it):$$failed" >&2; exit 1; fi
+	@bin/golangci-lint fmt --diff || { echo "not formatted; make fmt does it" >&2; exit 1; }
 
 .PHONY: lint
-lint: bin/golangci-lint ## lint every module, import rules included
-	@failed=; for m in $(MODULES) $(APART); do \
+lint: bin/golangci-lint ## lint the code, import rules included
+	@failed=; for m in . $(APART); do \
 		echo "lint $$m"; (cd $$m && GOWORK=off $(CURDIR)/bin/golangci-lint run ./...) || failed="$$failed $$m"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "lint failed in:$$failed" >&2; exit 1; fi
 
 .PHONY: vet
-vet: ## go vet, every module
-	$(GO) vet work
+vet: ## go vet
+	$(GO) vet ./...
 	@for m in $(APART); do (cd $$m && GOWORK=off $(GO) vet ./...) || exit 1; done
 
 .PHONY: proto-lint
@@ -123,13 +119,13 @@ breaking: bin/buf ## compare the .proto files with AGAINST (default: main)
 	bin/buf breaking --against "$$old/tree"
 
 .PHONY: race
-race: ## the tests of every module under the race detector
+race: ## the tests under the race detector
 	$(GO) test -race -count=1 -timeout 30m $(TEST_FLAGS) $(PACKAGES)
 
 # The list is what the tests have. An input that fails is left in testdata/fuzz of its package, where go test runs it from then on.
 .PHONY: fuzz
 fuzz: ## run every fuzz target in turn, each for FUZZTIME (10s)
-	@failed=; for target in $$(grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' $(MODULES) | sed 's|/[^/:]*:[0-9]*:func |:|' | sort -u); do \
+	@failed=; for target in $$(grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' . | sed 's|/[^/:]*:[0-9]*:func |:|' | sort -u); do \
 		dir=$${target%%:*}; name=$${target##*:}; echo "fuzz $$name of $$dir"; \
 		$(GO) test "./$$dir" -run '^$$' -fuzz "^$$name\$$" -fuzztime "$(FUZZTIME)" -fuzzminimizetime 10x || failed="$$failed $$target"; \
 	done; \
@@ -143,14 +139,11 @@ deploy-test: ## the Kubernetes manifests, the alert rules and the dashboards
 	else echo "deploy-test: no promtool here; Prometheus's own engine has judged the rules"; fi
 
 .PHONY: verify
-verify: generate tidy ## generated code, go.mod and go.sum are as the index has them, and modules build alone
+verify: generate tidy ## generated code, go.mod and go.sum are as the index has them
 	@git diff --exit-code -- proto/gen '*go.mod' '*go.sum' || { \
 		echo "verify: the files above differ from the index; stage them if they are meant" >&2; exit 1; }
 	@new=$$(git ls-files --others --exclude-standard -- proto/gen '*go.mod' '*go.sum'); \
 	if [ -n "$$new" ]; then echo "verify: not in git:" >&2; echo "$$new" >&2; exit 1; fi
-	@for m in $(MODULES) $(APART); do \
-		echo "build $$m alone"; (cd $$m && GOWORK=off $(GO) build -buildvcs=false ./...) || exit 1; \
-	done
 
 ##@ Changing things
 
@@ -159,14 +152,14 @@ generate: bin/buf bin/protoc-gen-go bin/protoc-gen-go-grpc ## write proto/gen an
 	bin/buf generate
 
 .PHONY: tidy
-tidy: ## go mod tidy in every module, without the workspace
-	@for m in $(MODULES) $(APART) tools deploy/images deploy/images/prometheus; do \
+tidy: ## go mod tidy in every module
+	@for m in . $(APART) tools deploy/images deploy/images/prometheus; do \
 		echo "tidy $$m"; (cd $$m && GOWORK=off $(GO) mod tidy) || exit 1; \
 	done
 
 .PHONY: fmt
-fmt: bin/golangci-lint ## format every module
-	@for m in $(MODULES) $(APART); do (cd $$m && $(CURDIR)/bin/golangci-lint fmt) || exit 1; done
+fmt: bin/golangci-lint ## format the code
+	bin/golangci-lint fmt
 
 ##@ The whole system
 

@@ -247,7 +247,7 @@ func swapUnderAHang(t *testing.T, p *play) {
 	// An agent that is "loading" may still wait for the gap between two loads, and then the other content never reaches the gateway.
 	process.Eventually(t, convergeTime, g.Name+" is given it", func() error {
 		if posts, err := g.Posts(); err != nil || posts == before {
-			return fmt.Errorf("%d posts, %d before: %v", posts, before, err)
+			return errors.Join(fmt.Errorf("%d posts, %d before", posts, before), err)
 		}
 		return nil
 	})

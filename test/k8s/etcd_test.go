@@ -82,7 +82,7 @@ var etcdModule = regexp.MustCompile(`go\.etcd\.io/etcd/server/v3 (v[0-9.]+)`)
 
 // The etcd of the image is the one that the tests run.
 func TestEtcdIsTheOneThatIsTested(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(root(t), "test", "go.mod"))
+	text, err := os.ReadFile(filepath.Join(root(t), "go.mod"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,6 @@ require (
 	github.com/prometheus/client_model v0.6.3 // indirect
 	github.com/prometheus/common v0.72.0 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
-	github.com/silverback-gateway/silverback/proto v0.0.0 // indirect
 	github.com/sirupsen/logrus v1.9.4 // indirect
 	github.com/soheilhy/cmux v0.1.5 // indirect
 	github.com/spf13/pflag v1.0.10 // indirect
@@ -117,14 +116,10 @@ require (
 )
 
 require (
-	github.com/silverback-gateway/silverback/kit v0.0.0
-	github.com/silverback-gateway/silverback/testkit v0.0.0
 	go.etcd.io/etcd/server/v3 v3.7.3
 	k8s.io/pod-security-admission v0.37.2
 )
 
-replace (
-	github.com/silverback-gateway/silverback/kit => ../../kit
-	github.com/silverback-gateway/silverback/proto => ../../proto
-	github.com/silverback-gateway/silverback/testkit => ../../testkit
-)
+require github.com/silverback-gateway/silverback v0.0.0
+
+replace github.com/silverback-gateway/silverback => ../..

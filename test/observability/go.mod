@@ -8,11 +8,6 @@ require (
 	github.com/prometheus/client_model v0.6.3
 	github.com/prometheus/common v0.72.0
 	github.com/prometheus/prometheus v0.313.5
-	github.com/silverback-gateway/silverback/kit v0.0.0
-	github.com/silverback-gateway/silverback/lab v0.0.0
-	github.com/silverback-gateway/silverback/proto v0.0.0
-	github.com/silverback-gateway/silverback/test v0.0.0-00010101000000-000000000000
-	github.com/silverback-gateway/silverback/testkit v0.0.0
 	go.opentelemetry.io/proto/otlp v1.11.0
 	go.yaml.in/yaml/v3 v3.0.5
 	google.golang.org/grpc v1.85.0
@@ -57,10 +52,6 @@ require (
 	github.com/modern-go/reflect2 v1.0.3-0.20250322232337-35a7c28c31ee // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
-	github.com/silverback-gateway/silverback/agent v0.0.0 // indirect
-	github.com/silverback-gateway/silverback/services/distributor v0.0.0 // indirect
-	github.com/silverback-gateway/silverback/services/registry v0.0.0 // indirect
-	github.com/silverback-gateway/silverback/services/translator v0.0.0 // indirect
 	github.com/sirupsen/logrus v1.9.4 // indirect
 	github.com/soheilhy/cmux v0.1.5 // indirect
 	github.com/spf13/pflag v1.0.10 // indirect
@@ -116,15 +107,6 @@ require (
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
-replace (
-	github.com/silverback-gateway/silverback/agent => ../../agent
-	github.com/silverback-gateway/silverback/cli => ../../cli
-	github.com/silverback-gateway/silverback/kit => ../../kit
-	github.com/silverback-gateway/silverback/lab => ../../lab
-	github.com/silverback-gateway/silverback/proto => ../../proto
-	github.com/silverback-gateway/silverback/services/distributor => ../../services/distributor
-	github.com/silverback-gateway/silverback/services/registry => ../../services/registry
-	github.com/silverback-gateway/silverback/services/translator => ../../services/translator
-	github.com/silverback-gateway/silverback/test => ../
-	github.com/silverback-gateway/silverback/testkit => ../../testkit
-)
+require github.com/silverback-gateway/silverback v0.0.0
+
+replace github.com/silverback-gateway/silverback => ../..

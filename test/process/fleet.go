@@ -132,7 +132,7 @@ func (g *Gateway) SetFaults(f Faults) error {
 func (g *Gateway) Posts() (int64, error) {
 	status, body, err := Get(g.Control + "/posts")
 	if err != nil || status != http.StatusOK {
-		return 0, fmt.Errorf("ask %s for its posts: status %d, %v", g.Name, status, err)
+		return 0, errors.Join(fmt.Errorf("ask %s for its posts: status %d", g.Name, status), err)
 	}
 	return strconv.ParseInt(strings.TrimSpace(string(body)), 10, 64)
 }

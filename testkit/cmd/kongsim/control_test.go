@@ -38,7 +38,7 @@ func TestFaultsAreAskedFor(t *testing.T) {
 		return ask(http.MethodPost, g.AdminURL()+"/config", "_format_version: \"3.0\"\nroutes:\n- {name: a, paths: [/a]}\n")
 	}
 	count := func() string {
-		answer, err := http.Get("http://" + address + "/posts") //nolint:noctx // ends with the test
+		answer, err := http.Get("http://" + address + "/posts")
 		if err != nil {
 			t.Fatal(err)
 		}
