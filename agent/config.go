@@ -11,9 +11,9 @@ import (
 
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/proof"
 	"github.com/silverback-gateway/silverback/kit/rpc"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
 // Config is the configuration of one agent. Group, the three lists of addresses and URLs, and StateDir are required;

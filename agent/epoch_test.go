@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/silverback-gateway/silverback/agent/internal/planetest"
-	"github.com/silverback-gateway/silverback/kit/snapshot"
+	"github.com/silverback-gateway/silverback/kong/snapshot"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 )
 

@@ -14,8 +14,8 @@ import (
 
 	"github.com/silverback-gateway/silverback/agent"
 	"github.com/silverback-gateway/silverback/agent/internal/planetest"
-	"github.com/silverback-gateway/silverback/kit/snapshot"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/kong/snapshot"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 	"github.com/silverback-gateway/silverback/testkit/port"

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/silverback-gateway/silverback/kit/snapshot"
+	"github.com/silverback-gateway/silverback/kong/snapshot"
 )
 
 // metered is a route that answers with a status, and the plugin that counts its requests.

@@ -12,9 +12,9 @@ import (
 
 	"github.com/silverback-gateway/silverback/agent"
 	"github.com/silverback-gateway/silverback/agent/internal/planetest"
-	"github.com/silverback-gateway/silverback/kit/proof"
-	"github.com/silverback-gateway/silverback/kit/snapshot"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles/tlstest"
+	"github.com/silverback-gateway/silverback/kong/proof"
+	"github.com/silverback-gateway/silverback/kong/snapshot"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 )

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/silverback-gateway/silverback/agent/internal/planetest"
-	"github.com/silverback-gateway/silverback/kit/snapshot"
+	"github.com/silverback-gateway/silverback/kong/snapshot"
 	"github.com/silverback-gateway/silverback/testkit/port"
 )
 

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/agent/internal/planetest"
-	"github.com/silverback-gateway/silverback/kit/schema"
+	"github.com/silverback-gateway/silverback/kong/schema"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"

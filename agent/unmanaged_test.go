@@ -9,8 +9,8 @@ import (
 
 	"github.com/silverback-gateway/silverback/agent/internal/planetest"
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/inventory"
-	"github.com/silverback-gateway/silverback/kit/snapshot"
+	"github.com/silverback-gateway/silverback/kong/inventory"
+	"github.com/silverback-gateway/silverback/kong/snapshot"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 )

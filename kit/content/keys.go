@@ -2,7 +2,7 @@ package content
 
 import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/snapshot"
+	"github.com/silverback-gateway/silverback/kong/snapshot"
 )
 
 // Prefixes of all keys of this package, under the prefix of the client of etcd.

@@ -10,7 +10,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/silverback-gateway/silverback/kit/snapshot"
+	"github.com/silverback-gateway/silverback/kong/snapshot"
 )
 
 // chunks loads chunks by their keys; one that is not there is left out.

@@ -16,7 +16,7 @@ import (
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/snapshot"
+	"github.com/silverback-gateway/silverback/kong/snapshot"
 	"github.com/silverback-gateway/silverback/testkit/agenttest"
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )

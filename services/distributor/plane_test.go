@@ -23,7 +23,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/rpc"
 	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	"github.com/silverback-gateway/silverback/kit/run"
-	"github.com/silverback-gateway/silverback/kit/snapshot"
+	"github.com/silverback-gateway/silverback/kong/snapshot"
 	"github.com/silverback-gateway/silverback/services/distributor"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/worldtest"
 	"github.com/silverback-gateway/silverback/testkit/agenttest"

@@ -17,9 +17,9 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/kit/rpc"
-	"github.com/silverback-gateway/silverback/kit/schema"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles/tlstest"
+	"github.com/silverback-gateway/silverback/kong/schema"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"

@@ -36,7 +36,7 @@ var attacks = []attack{
 	{"a caller opens calls and sends their headers only", []string{onAFleet, byHand + "TestHeadersAloneAreBounded"}},
 	{"a caller opens more streams than a connection takes", []string{byHand + "TestHeadersAloneAreBounded"}},
 	{"a node opens connection after connection", []string{byHand + "TestANodeHasAFewConnections"}},
-	{"a node says that it serves what is no inventory, or unpacks to more than it may", []string{"kit/inventory/inventory_test.go: TestPackAndUnpack"}},
+	{"a node says that it serves what is no inventory, or unpacks to more than it may", []string{"kong/inventory/inventory_test.go: TestPackAndUnpack"}},
 	{"an agent invents groups", []string{"services/distributor/internal/stream/repair_test.go: TestGroupsThatAgentsMadeUpAreForgotten"}},
 
 	// Who somebody is.
@@ -63,7 +63,7 @@ var attacks = []attack{
 	}},
 	{"a stored fragment or chunk unpacks to more than it says", []string{
 		"services/translator/internal/store/fragments_test.go: TestABombIsNotUnpacked",
-		"services/translator/internal/compile/fuzz_test.go: TestAFewBytesAskForLittle",
+		"kong/compile/fuzz_test.go: TestAFewBytesAskForLittle",
 	}},
 
 	// What a node says.
@@ -79,15 +79,15 @@ var attacks = []attack{
 		onAFleet, "services/translator/schemas_test.go: TestSchemasOfOneNodeRefuseNothing",
 	}},
 	{"schemas have patterns that cost hours", []string{
-		onAFleet, "kit/schema/budget_test.go: TestHostileBundlesEndAtTheirBudget",
-		"kit/schema/budget_test.go: TestBundlesThatWouldCompileForEverAreRefused",
+		onAFleet, "kong/schema/budget_test.go: TestHostileBundlesEndAtTheirBudget",
+		"kong/schema/budget_test.go: TestBundlesThatWouldCompileForEverAreRefused",
 	}},
 	{"a service is to stop while it works on such schemas", []string{
-		onAFleet, "services/translator/internal/compile/judge_test.go: TestJudgingEndsWithItsCall",
+		onAFleet, "kong/compile/judge_test.go: TestJudgingEndsWithItsCall",
 	}},
-	{"schemas unpack to more than they may have", []string{"kit/schema/bundle_test.go: TestPackAndUnpack"}},
+	{"schemas unpack to more than they may have", []string{"kong/schema/bundle_test.go: TestPackAndUnpack"}},
 	{"a gateway shows a secret that it invented in its schemas", []string{
-		"services/registry/schemas_test.go: TestSecretsOfGatewaysAreNotStored", "kit/schema/bundle_test.go: TestStartsOfOneGatewayAreOneBundle",
+		"services/registry/schemas_test.go: TestSecretsOfGatewaysAreNotStored", "kong/schema/bundle_test.go: TestStartsOfOneGatewayAreOneBundle",
 	}},
 	{"a node uploads schemas until there is room for no others", []string{
 		"services/registry/schemas_test.go: TestOneNodeCannotTakeTheRoomOfTheFleet", "services/registry/schemas_test.go: TestSchemasHaveALimit",
@@ -105,7 +105,7 @@ var attacks = []attack{
 		"services/translator/hostile_test.go: TestHostileInputChangesNothing", "test/e2e/input_test.go: TestHugeAndBrokenInput",
 	}},
 	{"a difference asks an agent for more memory than it says", []string{
-		"kit/snapshot/delta_test.go: TestApplyRefusesHostileDeltas", "kit/snapshot/delta_test.go: TestApplyAllocatesNoMoreThanAnnounced",
+		"kong/snapshot/delta_test.go: TestApplyRefusesHostileDeltas", "kong/snapshot/delta_test.go: TestApplyAllocatesNoMoreThanAnnounced",
 	}},
 	{"somebody looks for a secret in logs, metrics, status and errors", []string{"test/e2e/secrets_test.go: TestNoSecretLeavesTheNode"}},
 	{"another user of the node's machine reads the boot file", []string{

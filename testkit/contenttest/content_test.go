@@ -13,7 +13,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/content"
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/snapshot"
+	"github.com/silverback-gateway/silverback/kong/snapshot"
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 	"github.com/silverback-gateway/silverback/testkit/leak"
 )

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/proof"
+	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
 // TestTheReservedRouteAnswersLoopbackOnly asks as a client from elsewhere, which

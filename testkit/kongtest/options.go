@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/silverback-gateway/silverback/kit/schema"
+	"github.com/silverback-gateway/silverback/kong/schema"
 	"github.com/silverback-gateway/silverback/testkit/port"
 )
 

@@ -31,7 +31,7 @@ func isAlphanumeric(r rune) bool {
 }
 
 // rules are the checks beyond types that an agent's mistakes are likely to
-// meet where there are no schemas. The full set is a matter of kit/schema.
+// meet where there are no schemas. The full set is a matter of kong/schema.
 func (s *structure) rules(n *node, complain func(string, ...any)) {
 	s.commonRules(n, complain)
 	switch n.kind.name {

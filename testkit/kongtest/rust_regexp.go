@@ -3,7 +3,7 @@ package kongtest
 import (
 	"regexp"
 
-	"github.com/silverback-gateway/silverback/kit/rustregex"
+	"github.com/silverback-gateway/silverback/kong/rustregex"
 )
 
 // compileRust compiles a regular expression in the syntax of Rust's regex crate,

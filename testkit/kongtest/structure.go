@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/silverback-gateway/silverback/kit/schema"
+	"github.com/silverback-gateway/silverback/kong/schema"
 )
 
 // structure checks documents for shape: known keys, types, what is required.

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/silverback-gateway/silverback/kit/schema"
+	"github.com/silverback-gateway/silverback/kong/schema"
 )
 
 // validateEntity answers POST /schemas/{kind}/validate (F23): one entity is

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/silverback-gateway/silverback/kit/schema"
+	"github.com/silverback-gateway/silverback/kong/schema"
 )
 
 // SchemaDir returns the folder with what a real Kong 3.9.3 with all of its plugins answered under /schemas, in the form that a

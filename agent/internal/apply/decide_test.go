@@ -12,7 +12,7 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/proof"
+	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
 var (

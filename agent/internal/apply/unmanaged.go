@@ -8,7 +8,7 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/board"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/inventory"
+	"github.com/silverback-gateway/silverback/kong/inventory"
 )
 
 // surveyAgain is how long to wait before what could not be read is read again.

@@ -2,7 +2,7 @@ package bundle
 
 import (
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
-	"github.com/silverback-gateway/silverback/kit/schema"
+	"github.com/silverback-gateway/silverback/kong/schema"
 )
 
 // pack brings what a gateway said into the form in which bundles are named and travel.

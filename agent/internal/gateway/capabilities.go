@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/silverback-gateway/silverback/kit/proof"
+	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
 // Capabilities is what a gateway says about itself in GET / (fact F41).

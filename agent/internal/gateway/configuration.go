@@ -8,7 +8,7 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/silverback-gateway/silverback/kit/inventory"
+	"github.com/silverback-gateway/silverback/kong/inventory"
 )
 
 // Configuration asks what the gateway serves, in Kong's flattened YAML, with every secret that is in it (fact F8): it goes to nobody who may not read the configuration. A Kong

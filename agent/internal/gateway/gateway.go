@@ -23,8 +23,8 @@ import (
 	"github.com/kong/go-kong/kong"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/proof"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
+	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
 // Options say where a gateway listens and how patient to be with it.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/proof"
+	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
 // A glance asks so many questions. One orphan beside four workers, a fifth of all connections, is met within 20 glances

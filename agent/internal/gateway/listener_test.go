@@ -14,9 +14,9 @@ import (
 
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/proof"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles/tlstest"
+	"github.com/silverback-gateway/silverback/kong/proof"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 )
 

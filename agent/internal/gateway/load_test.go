@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
-	"github.com/silverback-gateway/silverback/kit/proof"
+	"github.com/silverback-gateway/silverback/kong/proof"
 	"github.com/silverback-gateway/silverback/testkit/leak"
 )
 

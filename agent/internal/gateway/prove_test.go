@@ -7,7 +7,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/proof"
+	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
 // A proof is that every worker was seen serving the digest and nothing else over many connections, or, where workers cannot be told

@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/silverback-gateway/silverback/kit/schema"
+	"github.com/silverback-gateway/silverback/kong/schema"
 )
 
 // Schemas is what a gateway says about the shape of the entities, plugins and vaults that it knows: the bodies of

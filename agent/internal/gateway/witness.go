@@ -6,7 +6,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/proof"
+	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
 // errNoRoute is a worker whose router does not have the reserved route.

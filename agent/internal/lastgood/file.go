@@ -17,7 +17,7 @@ import (
 	"syscall"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/snapshot"
+	"github.com/silverback-gateway/silverback/kong/snapshot"
 )
 
 // Snapshot names a snapshot and how the node came to it.

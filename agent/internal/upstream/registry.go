@@ -19,8 +19,8 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/drift"
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/agent/internal/health"
-	"github.com/silverback-gateway/silverback/kit/proof"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
 // Member keeps a node enrolled at a registry.

@@ -9,7 +9,7 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 
 	"github.com/silverback-gateway/silverback/kit/clean"
-	"github.com/silverback-gateway/silverback/kit/inventory"
+	"github.com/silverback-gateway/silverback/kong/inventory"
 )
 
 // unmanaged knows what an unmanaged gateway serves.

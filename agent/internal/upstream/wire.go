@@ -15,7 +15,7 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/agent/internal/health"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
-	"github.com/silverback-gateway/silverback/kit/proof"
+	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
 func outcome(a apply.Answer) *distributorv1.Outcome {

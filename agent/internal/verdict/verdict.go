@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/silverback-gateway/silverback/kit/proof"
+	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
 // Problem is one reason why Kong refused a configuration. It names the object and the field, never a value.

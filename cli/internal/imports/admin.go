@@ -18,8 +18,8 @@ import (
 
 	"github.com/silverback-gateway/silverback/cli/internal/input"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
-	"github.com/silverback-gateway/silverback/kit/inventory"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
+	"github.com/silverback-gateway/silverback/kong/inventory"
 )
 
 // Bounds of what an Admin API answers. A flattened configuration is a string of JSON there, whose escapes take room.

@@ -10,7 +10,7 @@ import (
 	"net/url"
 	"slices"
 
-	"github.com/silverback-gateway/silverback/kit/inventory"
+	"github.com/silverback-gateway/silverback/kong/inventory"
 )
 
 // lists are where the Admin API of a Kong with a database lists entities, and what a file calls their kind.

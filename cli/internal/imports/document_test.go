@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/silverback-gateway/silverback/cli/internal/imports"
-	"github.com/silverback-gateway/silverback/kit/inventory"
+	"github.com/silverback-gateway/silverback/kong/inventory"
 )
 
 // As a Kong 3.9.3 exports it, shortened.

@@ -174,9 +174,9 @@ var table = []mutation{
 		pkg: "./kit/clean", run: "Test",
 	},
 	{
-		name: "checks cost what they like", file: "kit/schema/budget.go",
+		name: "checks cost what they like", file: "kong/schema/budget.go",
 		old: `return p.left >= 0 || p.draw()`, new: `return true`,
-		pkg: "./kit/schema", run: "Budget|Cost|Hostile",
+		pkg: "./kong/schema", run: "Budget|Cost|Hostile",
 	},
 	{
 		name: "an identity may hold a hidden slash", file: "kit/identity/identity.go",
@@ -194,9 +194,9 @@ var table = []mutation{
 		pkg: rollouts, run: "TestNothingIsDecidedWhileNodesAreAhead",
 	},
 	{
-		name: "a check outlives who asked for it", file: "kit/schema/budget.go",
+		name: "a check outlives who asked for it", file: "kong/schema/budget.go",
 		old: `if p.ctx.Err() != nil {`, new: `if false {`,
-		pkg: "./kit/schema", run: "TestACheckEndsWithItsContext",
+		pkg: "./kong/schema", run: "TestACheckEndsWithItsContext",
 	},
 	{
 		name: "schemas of one node refuse", file: "services/translator/internal/schemas/shelf.go",
@@ -204,9 +204,9 @@ var table = []mutation{
 		pkg: "./services/translator", run: "TestSchemasOfOneNodeRefuseNothing",
 	},
 	{
-		name: "a bundle keeps what a gateway invented", file: "kit/schema/canonical.go",
+		name: "a bundle keeps what a gateway invented", file: "kong/schema/canonical.go",
 		old: `forget(value)`, new: ``,
-		pkg: "./kit/schema", run: "TestStartsOfOneGatewayAreOneBundle",
+		pkg: "./kong/schema", run: "TestStartsOfOneGatewayAreOneBundle",
 	},
 	{
 		name: "the registry stores what an older agent uploads", file: "services/registry/internal/schemas/verify.go",
@@ -219,9 +219,9 @@ var table = []mutation{
 		pkg: "./services/translator", run: "TestBundlesOfTheSameRulesJudgeOnce",
 	},
 	{
-		name: "an expression has the reserved route's priority", file: "services/translator/internal/compile/check.go",
+		name: "an expression has the reserved route's priority", file: "kong/compile/check.go",
 		old: `priority.Text == topPriority {`, new: `priority.Text == "" {`,
-		pkg: "./services/translator/internal/compile", run: "TestWhatIsReservedIsRefused",
+		pkg: "./kong/compile", run: "TestWhatIsReservedIsRefused",
 	},
 	{
 		name: "a minority speaks for a group", file: "services/registry/internal/roster/schemas.go",
@@ -244,9 +244,9 @@ var table = []mutation{
 		pkg: "./services/translator", run: "TestASourceIsGivenBack",
 	},
 	{
-		name: "Kong derives ids anew from references by name", file: "services/translator/internal/compile/humanize.go",
+		name: "Kong derives ids anew from references by name", file: "kong/compile/humanize.go",
 		old: `if e := &m.all[i]; e.seed != "" || h.form == FormKong && e.kind.IDRule != entity.ByName {`, new: `if e := &m.all[i]; e.seed != "" {`,
-		pkg: "./services/translator/internal/compile", run: "TestGolden",
+		pkg: "./kong/compile", run: "TestGolden",
 	},
 	{
 		name: "an import follows a redirect with its token", file: "cli/internal/imports/admin.go",
@@ -264,12 +264,12 @@ var table = []mutation{
 		pkg: "./services/registry", run: "TestARevocationIsInForce",
 	},
 	{
-		name: "an expression may be nested without end", file: "kit/rustregex/parse.go",
+		name: "an expression may be nested without end", file: "kong/rustregex/parse.go",
 		old: `maxNesting = 250`, new: `maxNesting = 2500`,
-		pkg: "./kit/rustregex", run: "TestGrammar",
+		pkg: "./kong/rustregex", run: "TestGrammar",
 	},
 	{
-		name: "without the flag u a class of bytes is negated", file: "kit/rustregex/bracket.go",
+		name: "without the flag u a class of bytes is negated", file: "kong/rustregex/bracket.go",
 		old: `				if !p.flags.unicode {
 					return nil, 0, false, p.fail(notUTF8)
 				}
@@ -278,40 +278,40 @@ var table = []mutation{
 			return s, height + 1`, new: `				s = s.negate()
 			}
 			return s, height + 1`,
-		pkg: "./kit/rustregex", run: "TestGrammar",
+		pkg: "./kong/rustregex", run: "TestGrammar",
 	},
 	{
-		name: "a quantifier is repeated", file: "kit/pcre/pcre.go",
+		name: "a quantifier is repeated", file: "kong/pcre/pcre.go",
 		old: `		r.has("+")
 	}
 	r.item = false`, new: `		r.has("+")
 	}
 	r.item = true`,
-		pkg: "./kit/pcre", run: "TestRefuses",
+		pkg: "./kong/pcre", run: "TestRefuses",
 	},
 	{
-		name: "an invalid escape is taken for Lua", file: "kit/luasyntax/simplify.go",
+		name: "an invalid escape is taken for Lua", file: "kong/luasyntax/simplify.go",
 		old: `	default:
 		return s.fail(s.line, "an escape sequence of a string is not valid")`, new: `	default:
 		s.at++`,
-		pkg: "./kit/luasyntax", run: "TestRefused",
+		pkg: "./kong/luasyntax", run: "TestRefused",
 	},
 	{
-		name: "the router's own verdict on a path is left out", file: "kit/schema/routes.go",
+		name: "the router's own verdict on a path is left out", file: "kong/schema/routes.go",
 		old: `if why != "" {
 			c.entity(BadValue, "Router Expression failed validation: "+field+": "+why)`, new: `if false {
 			c.entity(BadValue, "Router Expression failed validation: "+field+": "+why)`,
-		pkg: "./services/translator/internal/compile", run: "TestValues",
+		pkg: "./kong/compile", run: "TestValues",
 	},
 	{
-		name: "sync_rate is not looked at", file: "kit/schema/plugins.go",
+		name: "sync_rate is not looked at", file: "kong/schema/plugins.go",
 		old: `case policy != "redis":`, new: `case policy != "redis" && false:`,
-		pkg: "./kit/schema", run: "TestRulesInPluginsOwnCode",
+		pkg: "./kong/schema", run: "TestRulesInPluginsOwnCode",
 	},
 	{
-		name: "a plugin may have a scope that it excludes", file: "kit/schema/check.go",
+		name: "a plugin may have a scope that it excludes", file: "kong/schema/check.go",
 		old: `	if f.isNull {`, new: `	if f.isNull && !f.scope {`,
-		pkg: "./kit/schema", run: "TestRulesOfEntities",
+		pkg: "./kong/schema", run: "TestRulesOfEntities",
 	},
 	{
 		name: "what gateways fail on is like any refusal", file: "testkit/kongtest/schema.go",
@@ -329,9 +329,9 @@ var table = []mutation{
 		pkg: "./agent", run: "TestAnUnmanagedGatewayLosesWhatWasMeant",
 	},
 	{
-		name: "other content under the same names is the same", file: "kit/inventory/inventory.go",
+		name: "other content under the same names is the same", file: "kong/inventory/inventory.go",
 		old: `i.Ours, i.Content = ours, contentOf(all)`, new: `i.Ours = ours`,
-		pkg: "./kit/inventory", run: "TestOtherContent",
+		pkg: "./kong/inventory", run: "TestOtherContent",
 	},
 	{
 		name: "rollouts wait for unmanaged gateways", file: "services/distributor/internal/rollout/plan.go",

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/silverback-gateway/silverback/kit/snapshot"
+	"github.com/silverback-gateway/silverback/kong/snapshot"
 )
 
 const nothing = "{\"_format_version\":\"3.0\"}\n"

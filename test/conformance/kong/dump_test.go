@@ -13,7 +13,7 @@ import (
 // TestWhatDumpWritesForKongIsTheSame loads the golden cases of the translator twice: as gateways are given them, and as dump --format kong
 // writes them. Both times the gateway has the same entities, under the same ids.
 func TestWhatDumpWritesForKongIsTheSame(t *testing.T) {
-	dirs, err := filepath.Glob("../../../services/translator/internal/compile/testdata/golden/*/want.yaml")
+	dirs, err := filepath.Glob("../../../kong/compile/testdata/golden/*/want.yaml")
 	if err != nil || len(dirs) < 5 {
 		t.Fatalf("golden cases: %d, %v", len(dirs), err)
 	}

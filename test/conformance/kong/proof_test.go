@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/proof"
+	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
 // digest is what a test calls its snapshot.

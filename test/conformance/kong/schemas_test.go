@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/silverback-gateway/silverback/kit/schema"
+	"github.com/silverback-gateway/silverback/kong/schema"
 	"github.com/silverback-gateway/silverback/test/load/bundles"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 )

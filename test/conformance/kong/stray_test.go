@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/proof"
+	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
 // told is what the reserved route answers over many fresh connections: digests by process.

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/silverback-gateway/silverback/kit/schema"
+	"github.com/silverback-gateway/silverback/kong/schema"
 	"github.com/silverback-gateway/silverback/test/load/bundles"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 	"github.com/silverback-gateway/silverback/testkit/shared"

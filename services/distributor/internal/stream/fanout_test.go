@@ -18,7 +18,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/content"
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/snapshot"
+	"github.com/silverback-gateway/silverback/kong/snapshot"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/kit/fault"
-	"github.com/silverback-gateway/silverback/kit/proof"
+	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
 // Bounds and defaults of probes. What is kept is sent to every agent of the group at every renewal.

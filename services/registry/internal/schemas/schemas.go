@@ -11,7 +11,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/schema"
+	"github.com/silverback-gateway/silverback/kong/schema"
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 	"github.com/silverback-gateway/silverback/services/registry/internal/store"
 )

@@ -4,7 +4,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/schema"
+	"github.com/silverback-gateway/silverback/kong/schema"
 )
 
 // verify makes sure that bytes are the bundle that a digest names, in canonical form and within bounds. It returns what is to be stored:

@@ -4,9 +4,9 @@ import (
 	"context"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/snapshot"
+	"github.com/silverback-gateway/silverback/kong/changes"
+	"github.com/silverback-gateway/silverback/kong/snapshot"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
-	"github.com/silverback-gateway/silverback/services/translator/internal/changes"
 	"github.com/silverback-gateway/silverback/services/translator/internal/desired"
 )
 

@@ -3,8 +3,8 @@ package api
 import (
 	"context"
 
+	"github.com/silverback-gateway/silverback/kong/compile"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
-	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
 	"github.com/silverback-gateway/silverback/services/translator/internal/desired"
 )
 

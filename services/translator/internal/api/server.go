@@ -8,9 +8,9 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/identity"
+	"github.com/silverback-gateway/silverback/kong/compile"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
-	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
 	"github.com/silverback-gateway/silverback/services/translator/internal/desired"
 )
 

@@ -5,7 +5,7 @@ import (
 	"sync"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+	"github.com/silverback-gateway/silverback/kong/compile"
 )
 
 // cachedBytes bounds the cache by what fragments hold in memory: about two and a half times their stored size.

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+	"github.com/silverback-gateway/silverback/kong/compile"
 )
 
 func heap() int {

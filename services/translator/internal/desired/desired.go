@@ -8,7 +8,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
-	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+	"github.com/silverback-gateway/silverback/kong/compile"
 	serving "github.com/silverback-gateway/silverback/services/translator/internal/groups"
 	"github.com/silverback-gateway/silverback/services/translator/internal/schemas"
 )

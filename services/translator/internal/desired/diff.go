@@ -7,8 +7,8 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/services/translator/internal/changes"
-	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+	"github.com/silverback-gateway/silverback/kong/changes"
+	"github.com/silverback-gateway/silverback/kong/compile"
 )
 
 // Question asks what differs: of documents as a source of the group, or of a revision, from a revision.

@@ -4,8 +4,8 @@ import (
 	"math"
 	"runtime/debug"
 
-	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
-	"github.com/silverback-gateway/silverback/services/translator/internal/document"
+	"github.com/silverback-gateway/silverback/kong/compile"
+	"github.com/silverback-gateway/silverback/kong/document"
 )
 
 // What is compiled at once is bounded by the memory that it takes, which is many times the length of its text. docs/benchmarks.md has what

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/kit/fault"
-	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+	"github.com/silverback-gateway/silverback/kong/compile"
 )
 
 func doc(name, text string) []compile.Document {

@@ -9,8 +9,8 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/snapshot"
-	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+	"github.com/silverback-gateway/silverback/kong/compile"
+	"github.com/silverback-gateway/silverback/kong/snapshot"
 )
 
 // Part is a configuration of which all, or only what one source holds, is to be written.

@@ -8,8 +8,8 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kong/compile"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
-	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
 )
 
 // classes maps the compiler's words to those of the wire.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+	"github.com/silverback-gateway/silverback/kong/compile"
 	serving "github.com/silverback-gateway/silverback/services/translator/internal/groups"
 )
 

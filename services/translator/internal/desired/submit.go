@@ -15,7 +15,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
-	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
+	"github.com/silverback-gateway/silverback/kong/compile"
 )
 
 // maxRaces bounds how often a commit that lost its race is tried on the new head. Each loss is somebody else's commit,

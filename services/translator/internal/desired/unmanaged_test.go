@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/silverback-gateway/silverback/kit/fault"
-	"github.com/silverback-gateway/silverback/kit/inventory"
+	"github.com/silverback-gateway/silverback/kong/inventory"
 	serving "github.com/silverback-gateway/silverback/services/translator/internal/groups"
 )
 

@@ -6,7 +6,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/schema"
+	"github.com/silverback-gateway/silverback/kong/schema"
 )
 
 // A Bundle is the schemas of one kind of gateway. It is immutable and safe for concurrent use.

@@ -16,8 +16,8 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kong/compile"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
-	"github.com/silverback-gateway/silverback/services/translator/internal/compile"
 	named "github.com/silverback-gateway/silverback/services/translator/internal/groups"
 )
 

@@ -1,0 +1,228 @@
+package compile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/silverback-gateway/silverback/kong/document"
+	"github.com/silverback-gateway/silverback/kong/entity"
+)
+
+// nest says in which entity others are nested.
+type nest struct {
+	index int    // of the parent in the fragment
+	ref   string // the child's field that refers to it
+	kind  string // of the parent
+}
+
+// list reads the entities under one key.
+func (p *parser) list(kind *entity.Kind, n *document.Node, key string, in *nest) {
+	switch n.Kind {
+	case document.Null:
+		return
+	case document.List:
+	default:
+		p.miss(kind.Name)
+		p.wrongType(subject{kind: kind}, n, key, "a list of entities")
+		return
+	}
+	p.each(n, func(i int, e *document.Node) bool {
+		if len(p.fragment.items) >= p.limits.Entities {
+			p.miss(everything)
+			p.problem(subject{}, e.Pos, "", Limit, "more than %d entities", p.limits.Entities)
+			return false
+		}
+		if kind.Name == "snis" && in != nil && e.Kind == document.String {
+			e = &document.Node{Kind: document.Map, Pos: e.Pos, Keys: []document.Key{{Name: "name", Pos: e.Pos, Value: e}}}
+		}
+		if e.Kind != document.Map {
+			p.miss(kind.Name)
+			p.wrongType(subject{kind: kind}, e, fmt.Sprintf("%s[%d]", key, i), "a map")
+			return true
+		}
+		p.entity(kind, e, in)
+		return true
+	})
+}
+
+// entity reads one entity and what is nested in it.
+func (p *parser) entity(kind *entity.Kind, n *document.Node, in *nest) {
+	s := p.subject(kind, n)
+	before := len(p.problems)
+	keys := p.prepare(s, n)
+	if kind.NameField != "" && s.name == "" { // the name may come from defaults
+		for _, k := range keys {
+			if k.Name == kind.NameField && k.Value.Kind == document.String {
+				s.name = k.Value.Text
+			}
+		}
+	}
+	it := item{kind: kind, name: s.name, place: p.place(n.Pos)}
+	if len(kind.IDFields) > 0 {
+		it.keys = make([]string, len(kind.IDFields))
+	}
+	index := len(p.fragment.items)
+	p.fragment.items = append(p.fragment.items, item{})
+
+	w := writer{p: p, s: s, it: &it, nested: in}
+	p.buf = p.buf[:0]
+	p.members(&w, keys)
+	p.required(s, n, keys, in)
+	p.check(s, n, keys, flawed(p.problems[before:]))
+	p.flaw(&it, index, before, keys)
+	it.hashed = p.hashed(s, keys)
+	it.body = string(p.buf)
+	it.own()
+	p.fragment.items[index] = it
+
+	for _, k := range keys {
+		if child := kind.Child(k.Name); child != nil {
+			p.list(p.table.Kind(child.Kind), k.Value, k.Name, &nest{index, child.Ref, kind.Name})
+		}
+		if kind.Name == "consumers" && k.Name == "groups" {
+			p.memberships(s, k, "consumer", index, "consumer_group", "consumer_groups")
+		}
+		if kind.Name == "consumer_groups" && k.Name == "consumers" {
+			p.memberships(s, k, "consumer_group", index, "consumer", "consumers")
+		}
+	}
+}
+
+func (p *parser) subject(kind *entity.Kind, n *document.Node) subject {
+	s := subject{kind: kind}
+	if kind.NameField != "" {
+		if name := n.Get(kind.NameField); name != nil && name.Kind == document.String {
+			s.name = name.Text
+		}
+	}
+	if id := n.Get("id"); id != nil && id.Kind == document.String && entity.UUID(id.Text) == "" {
+		s.id = strings.ToLower(id.Text)
+	}
+	return s
+}
+
+// writer writes the body of one item.
+type writer struct {
+	p      *parser
+	s      subject
+	it     *item
+	nested *nest
+}
+
+// members writes the members of an entity in the order of their names, with
+// splices where the id and the reference to the parent belong.
+func (p *parser) members(w *writer, keys []document.Key) {
+	in := w.nested
+	idDone, parentDone := false, in == nil
+	for i := 0; i <= len(keys); i++ {
+		next := "\xff"
+		if i < len(keys) {
+			next = keys[i].Name
+		}
+		for {
+			id := !idDone && next >= "id"
+			parent := !parentDone && next >= in.ref
+			if id && (!parent || "id" < in.ref) {
+				w.it.splices = append(w.it.splices, splice{at: len(p.buf), ref: -1})
+				idDone = true
+			} else if parent {
+				w.it.splices = append(w.it.splices, splice{at: len(p.buf), ref: len(w.it.refs)})
+				w.it.refs = append(w.it.refs, reference{field: in.ref, path: in.ref, target: in.kind, local: in.index, place: w.it.place})
+				parentDone = true
+			} else {
+				break
+			}
+		}
+		if i == len(keys) {
+			break
+		}
+		w.member(keys[i])
+	}
+}
+
+func (w *writer) member(k document.Key) {
+	p, s, v := w.p, w.s, k.Value
+	switch k.Name {
+	case "id":
+		switch {
+		case v.Kind == document.Null:
+		case v.Kind != document.String:
+			p.wrongType(s, v, "id", "a string")
+		default:
+			if why := entity.UUID(v.Text); why != "" {
+				p.problem(s, v.Pos, "id", BadValue, "%s", why)
+			}
+			w.it.id = strings.ToLower(v.Text)
+		}
+		return
+	case "_comment", "_ignore":
+		return
+	}
+	kind := s.kind
+	if kind.Child(k.Name) != nil || isMembership(kind.Name, k.Name) {
+		return
+	}
+	f := kind.Field(k.Name)
+	if f == nil {
+		p.problem(s, k.Pos, printable(k.Name), UnknownField, "unknown field%s", didYouMean(k.Name, fieldNames(kind)))
+		return
+	}
+	if w.nested != nil && f.Name == w.nested.ref {
+		p.problem(s, k.Pos, f.Name, Scope, "a %s that is nested in a %s must not name its %s as well; leave the field out",
+			kind.Singular, p.table.Kind(w.nested.kind).Singular, f.Name)
+		return
+	}
+	if v.Kind == document.Null && !f.Default && f.Type != entity.Object {
+		return
+	}
+	switch f.Type {
+	case entity.Ref:
+		w.reference(f, v)
+		return
+	case entity.Refs:
+		w.references(f, v)
+		return
+	}
+	if v.Kind == document.Null && f.Type == entity.Object {
+		return
+	}
+	p.buf = append(document.AppendString(p.buf, f.Name), ':')
+	if v.Kind == document.Null {
+		p.buf = append(p.buf, "null"...)
+	} else if kind.Name == "routes" && f.Name == "paths" && v.Kind == document.List {
+		p.buf = p.paths(s, v, p.buf)
+	} else {
+		p.buf = p.value(s, f, v, f.Name, p.buf)
+	}
+	p.buf = append(p.buf, ',')
+	if v.Text != "" { // also of a number: it is no name, but what refers to it means it
+		if i := slices.Index(kind.IDFields, f.Name); i >= 0 {
+			w.it.keys[i] = v.Text
+		}
+		if f.Unique {
+			w.it.unique = append(w.it.unique, uniqueValue{f.Name, v.Text})
+		}
+		if strings.EqualFold(v.Text, reservedName) && f.Name == kind.NameField {
+			p.problem(s, v.Pos, f.Name, BadValue, "the name %s is reserved", quote(reservedName))
+		}
+	}
+}
+
+func isMembership(kind, key string) bool {
+	return kind == "consumers" && key == "groups" || kind == "consumer_groups" && key == "consumers"
+}
+
+func fieldNames(kind *entity.Kind) []string {
+	names := []string{"id"}
+	for _, f := range kind.Fields {
+		names = append(names, f.Name)
+	}
+	for _, c := range kind.Children {
+		names = append(names, c.Key)
+	}
+	if kind.Name == "services" {
+		names = append(names, "url")
+	}
+	return names
+}

@@ -1,0 +1,186 @@
+package compile
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/silverback-gateway/silverback/kong/schema"
+)
+
+// A Judge checks one entity, in the form in which a gateway gets it, as a kind of gateway would. It is safe for concurrent use.
+type Judge interface {
+	// Name is how people call the kind of gateway, such as "Kong 3.9.3".
+	Name() string
+	// Check returns why the gateway would refuse an entity of a kind, in the singular. The messages hold no values. It keeps and changes
+	// nothing of the entity. The error is schema.ErrBudget, or the cause of ctx.
+	Check(ctx context.Context, budget *schema.Budget, kind string, entity map[string]any) ([]schema.FieldError, error)
+}
+
+// A Verdict is what judges say of a source.
+type Verdict struct {
+	Problems []Problem
+	Over     []int // the judges whose checks cost more than they may; nothing of what these say counts
+}
+
+// alone is how many entities are checked without help.
+const alone = 64
+
+// finding is a problem that one judge found.
+type finding struct {
+	entity, judge int
+	problem       Problem
+}
+
+// Judge puts the entities of one source before every judge. The problems stand where their entities begin; see Locate. With several
+// judges, the messages name those that refuse. Each judge has a budget of its own, by what there is to check. The error is the cause of
+// ctx, whose end ends it within milliseconds.
+func (r *Result) Judge(ctx context.Context, source SourceID, judges []Judge) (Verdict, error) {
+	if len(judges) == 0 {
+		return Verdict{}, nil
+	}
+	var mine []int
+	bytes := 0
+	for i := range r.Origins {
+		if r.Origins[i].Source == source {
+			mine = append(mine, i)
+			bytes += len(r.Entities[i].JSON)
+		}
+	}
+	budgets := make([]*schema.Budget, len(judges))
+	for j := range budgets {
+		budgets[j] = schema.BudgetFor(len(mine), bytes)
+	}
+	workers := min(runtime.GOMAXPROCS(0), 1+len(mine)/alone)
+	found, failed := make([][]finding, workers), make([]error, workers)
+	var all sync.WaitGroup
+	for w := range workers {
+		all.Go(func() {
+			// Neighbours share what a processor has at hand.
+			for _, i := range mine[len(mine)*w/workers : len(mine)*(w+1)/workers] {
+				var more []finding
+				if more, failed[w] = r.judge(ctx, i, judges, budgets); failed[w] != nil {
+					return
+				}
+				if found[w] = append(found[w], more...); len(found[w]) > 100*maxProblems {
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	if err := errors.Join(failed...); err != nil {
+		return Verdict{}, context.Cause(ctx)
+	}
+	return verdictOf(slices.Concat(found...), judges, budgets), nil
+}
+
+// judge puts one entity before the judges whose budgets suffice. The error is the end of ctx.
+func (r *Result) judge(ctx context.Context, i int, judges []Judge, budgets []*schema.Budget) ([]finding, error) {
+	var (
+		found   []finding
+		e, from = &r.Entities[i], &r.Origins[i]
+	)
+	entity, ok := decode(string(e.JSON))
+	if !ok {
+		return nil, nil // it was written by this package, so this does not happen
+	}
+	for j, judge := range judges {
+		if budgets[j].Over() {
+			continue
+		}
+		why, err := judge.Check(ctx, budgets[j], from.Kind, entity)
+		if err != nil && !errors.Is(err, schema.ErrBudget) {
+			return nil, err
+		}
+		for _, why := range why {
+			if why.Follows || follows(why, r.flaws[i]) {
+				continue
+			}
+			id := e.ID
+			if r.vague[i] {
+				id = ""
+			}
+			found = append(found, finding{i, j, Problem{
+				Source: from.Source, Document: from.Document, Line: from.Line, Column: from.Column, Kind: from.Kind, Name: from.Name,
+				ID: id, Field: fieldOf(why.Path), Class: classOf(why.Rule), Message: why.Message,
+			}})
+		}
+	}
+	return found, nil
+}
+
+// verdictOf leaves out what judges over their budgets found, and makes one problem of what several say. Findings stand by entity.
+func verdictOf(found []finding, judges []Judge, budgets []*schema.Budget) Verdict {
+	var (
+		v        Verdict
+		refusing [][]string
+		first    int // of the problems of the present entity
+		last     = -1
+	)
+	for j := range judges {
+		if budgets[j].Over() {
+			v.Over = append(v.Over, j)
+		}
+	}
+	for _, f := range found {
+		if budgets[f.judge].Over() {
+			continue
+		}
+		if f.entity != last {
+			first, last = len(v.Problems), f.entity
+		}
+		p := f.problem
+		at := slices.IndexFunc(v.Problems[first:], func(have Problem) bool {
+			return have.Field == p.Field && have.Class == p.Class && have.Message == p.Message
+		})
+		if at += first; at < first {
+			at = len(v.Problems)
+			v.Problems, refusing = append(v.Problems, p), append(refusing, nil)
+		}
+		refusing[at] = append(refusing[at], judges[f.judge].Name())
+	}
+	if len(judges) > 1 {
+		for at := range v.Problems {
+			v.Problems[at].Message += " (" + strings.Join(slices.Compact(refusing[at]), ", ") + " of this group's nodes)"
+		}
+	}
+	if len(v.Problems) > 0 {
+		v.Problems = finish(v.Problems)
+	}
+	return v
+}
+
+// fieldOf writes a path as problems have it, without control characters.
+func fieldOf(path schema.Path) string {
+	var b strings.Builder
+	for _, s := range path {
+		if s.Name == "" && !s.Key {
+			b.WriteString("[" + strconv.Itoa(s.Position) + "]")
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString(printable(s.Name))
+	}
+	return b.String()
+}
+
+func classOf(r schema.Rule) Class {
+	switch r {
+	case schema.UnknownField:
+		return UnknownField
+	case schema.WrongType:
+		return WrongType
+	case schema.MissingField:
+		return MissingField
+	case schema.Unsupported:
+		return Unsupported
+	}
+	return BadValue
+}

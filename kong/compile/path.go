@@ -1,0 +1,130 @@
+package compile
+
+import (
+	"strings"
+
+	"github.com/silverback-gateway/silverback/kong/rustregex"
+	"github.com/silverback-gateway/silverback/kong/schema"
+)
+
+// migratePath converts a path of the formats 1.1 and 2.1 as Kong does: what has
+// characters beyond those of plain paths was a regular expression then and gets
+// the mark of one; escapes of characters that need none are undone.
+func migratePath(path string) string {
+	for i := range len(path) {
+		c := path[i]
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("._~/%-", c) >= 0) {
+			return "~" + unescape(path, true)
+		}
+	}
+	return mergeSlashes(removeDots(unescape(path, false)))
+}
+
+const (
+	reserved = "!#$%&'()*+,/:;=?@[]"
+	meta     = ".^-{}\\|"
+)
+
+// unescape replaces percent escapes of unreserved characters by the characters,
+// and writes the digits of all others in upper case.
+func unescape(s string, regex bool) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' || i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2]) {
+			b.WriteByte(s[i])
+			continue
+		}
+		c := unhex(s[i+1])<<4 | unhex(s[i+2])
+		switch {
+		case strings.IndexByte(reserved, c) >= 0:
+			b.WriteString(strings.ToUpper(s[i : i+3]))
+		case regex && strings.IndexByte(meta, c) >= 0:
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		default:
+			b.WriteByte(c)
+		}
+		i += 2
+	}
+	return b.String()
+}
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+}
+
+func unhex(c byte) byte {
+	switch {
+	case c >= 'a':
+		return c - 'a' + 10
+	case c >= 'A':
+		return c - 'A' + 10
+	}
+	return c - '0'
+}
+
+// removeDots resolves the segments . and .. of an absolute path.
+func removeDots(path string) string {
+	if !strings.Contains(path, "/.") {
+		return path
+	}
+	segments := strings.Split(path, "/")
+	out := segments[:0:0]
+	for i, s := range segments {
+		last := i == len(segments)-1
+		switch s {
+		case ".":
+			if last {
+				out = append(out, "")
+			}
+		case "..":
+			if len(out) > 1 {
+				out = out[:len(out)-1]
+			}
+			if last {
+				out = append(out, "")
+			}
+		default:
+			out = append(out, s)
+		}
+	}
+	return strings.Join(out, "/")
+}
+
+func mergeSlashes(path string) string {
+	for strings.Contains(path, "//") {
+		path = strings.ReplaceAll(path, "//", "/")
+	}
+	return path
+}
+
+// maxRegex bounds the length of a regular expression in a path.
+const maxRegex = 16 << 10
+
+// checkPath says what gateways of every flavor refuse in a path; empty when nothing.
+// What a router makes of a regular expression is another matter; see doubtRegex.
+func checkPath(path string) string {
+	switch plain, regex := strings.CutPrefix(path, "~"); {
+	case !strings.HasPrefix(plain, "/"):
+		return "should start with / (a plain path) or ~/ (a regular expression)"
+	case strings.Contains(path, "//"):
+		return "must not have empty segments"
+	case regex && len(path) > maxRegex:
+		return "the regular expression is too long"
+	}
+	return schema.RoutePath(path)
+}
+
+// doubtRegex says why not every gateway takes the regular expression of a path. The
+// judges know the flavors of a group's gateways, and refuse it where they must (F22).
+func doubtRegex(path string) string {
+	work := rustregex.Work / 4
+	refused, doubt := schema.PathRegexp(path, &work)
+	if refused != "" {
+		return "only gateways of the router flavor traditional take this: " + refused
+	}
+	return doubt
+}

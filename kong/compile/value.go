@@ -1,0 +1,259 @@
+package compile
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/silverback-gateway/silverback/kong/document"
+	"github.com/silverback-gateway/silverback/kong/entity"
+	"github.com/silverback-gateway/silverback/kong/schema"
+)
+
+// value checks a value against its field and appends it in canonical form.
+func (p *parser) value(s subject, f *entity.Field, n *document.Node, path string, dst []byte) []byte {
+	bad := func() []byte {
+		want := f.Type.String()
+		p.wrongType(s, n, path, want)
+		return document.Append(dst, n) // so that judges see what is wrong, rather than nothing
+	}
+	switch f.Type {
+	case entity.String:
+		if n.Kind != document.String {
+			return bad()
+		}
+		p.text(s, f, n, path)
+		if f.Form != nil {
+			return document.AppendString(dst, f.Form(n.Text))
+		}
+		return document.AppendString(dst, n.Text)
+	case entity.Integer, entity.Number:
+		if n.Kind != document.Int && (n.Kind != document.Float || f.Type == entity.Integer) {
+			return bad()
+		}
+		if f.Ranged {
+			if v, err := strconv.ParseFloat(n.Text, 64); err != nil || v < float64(f.Min) || v > float64(f.Max) {
+				p.problem(s, n.Pos, path, BadValue, "must be from %d to %d", f.Min, f.Max)
+			}
+		}
+		return append(dst, n.Text...)
+	case entity.Boolean:
+		if n.Kind != document.Bool {
+			return bad()
+		}
+		return append(dst, n.Text...)
+	case entity.List:
+		if n.Kind == document.Map && len(n.Keys) == 0 { // the same to Lua
+			return append(dst, "[]"...)
+		}
+		if n.Kind != document.List {
+			return bad()
+		}
+		dst = append(dst, '[')
+		for i, e := range n.Items {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = p.value(s, f.Elem, e, path+"["+strconv.Itoa(i)+"]", dst)
+		}
+		return append(dst, ']')
+	case entity.Record:
+		if n.Kind == document.List && len(n.Items) == 0 { // the same to Lua
+			return append(dst, "{}"...)
+		}
+		if n.Kind != document.Map {
+			return bad()
+		}
+		return p.record(s, f, n, path, dst)
+	case entity.Map:
+		if n.Kind != document.Map {
+			return bad()
+		}
+		dst = append(dst, '{')
+		for i, k := range document.Sorted(n.Keys) {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(document.AppendString(dst, k.Name), ':')
+			dst = p.value(s, f.Elem, k.Value, path+"."+printable(k.Name), dst)
+		}
+		return append(dst, '}')
+	case entity.Object:
+		if n.Kind != document.Map {
+			return bad()
+		}
+	}
+	return document.Append(dst, n)
+}
+
+func (p *parser) record(s subject, f *entity.Field, n *document.Node, path string, dst []byte) []byte {
+	dst = append(dst, '{')
+	first := true
+	for _, k := range document.Sorted(n.Keys) {
+		i := slices.IndexFunc(f.Fields, func(have entity.Field) bool { return have.Name == k.Name })
+		if i < 0 {
+			var names []string
+			for _, have := range f.Fields {
+				names = append(names, have.Name)
+			}
+			p.problem(s, k.Pos, path+"."+printable(k.Name), UnknownField, "unknown field%s", didYouMean(k.Name, names))
+			continue
+		}
+		if k.Value.Kind == document.Null && f.Fields[i].Nothing {
+			continue
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		dst = append(document.AppendString(dst, k.Name), ':')
+		if k.Value.Kind == document.Null {
+			dst = append(dst, "null"...)
+			continue
+		}
+		dst = p.value(s, &f.Fields[i], k.Value, path+"."+k.Name, dst)
+	}
+	for i := range f.Fields {
+		if f.Fields[i].Required && n.Get(f.Fields[i].Name) == nil && !slices.ContainsFunc(n.Keys, func(k document.Key) bool {
+			return nearest(k.Name, []string{f.Fields[i].Name}) != ""
+		}) {
+			p.problem(s, n.Pos, path+"."+f.Fields[i].Name, MissingField, "the field is required")
+		}
+	}
+	return append(dst, '}')
+}
+
+// placeholder is how shells and build tools write what is to be replaced.
+var placeholder = regexp.MustCompile(`\$\{[A-Za-z_][A-Za-z0-9_]*\}`)
+
+func (p *parser) text(s subject, f *entity.Field, n *document.Node, path string) {
+	if strings.IndexByte(n.Text, 0) >= 0 {
+		p.problem(s, n.Pos, path, Encoding, "a NUL within a string")
+	}
+	if len(f.OneOf) > 0 && !slices.Contains(f.OneOf, n.Text) && !strings.HasPrefix(n.Text, "{vault://") {
+		p.problem(s, n.Pos, path, BadValue, "must be one of %s%s", strings.Join(f.OneOf, ", "), didYouMean(n.Text, f.OneOf))
+	}
+	if f.Check != nil {
+		why := f.Check(n.Text)
+		if why != "" && placeholder.MatchString(n.Text) && f.Check(placeholder.ReplaceAllString(n.Text, "x")) == "" {
+			p.warn(s, n.Pos, path, Env, "a placeholder like ${NAME} was not replaced; gateways will hardly take the value as it is")
+		} else if why != "" {
+			p.problem(s, n.Pos, path, BadValue, "%s", why)
+		}
+	}
+	if f.Doubt != nil {
+		if why := f.Doubt(n.Text); why != "" {
+			p.warn(s, n.Pos, path, BadValue, "%s", why)
+		}
+	}
+}
+
+// serviceURL expands the shorthand url into protocol, host, port and path. What
+// url says comes before what the fields say, as in Kong; what it leaves out, they say.
+func (p *parser) serviceURL(s subject, n *document.Node, keys []document.Key) []document.Key {
+	url := n.Get("url")
+	if url == nil {
+		return keys
+	}
+	keys = slices.DeleteFunc(slices.Clone(keys), func(k document.Key) bool { return k.Name == "url" })
+	if url.Kind == document.Null {
+		return keys
+	}
+	if url.Kind != document.String {
+		p.wrongType(s, url, "url", "a string")
+		return withHost(keys, url)
+	}
+	fields := schema.ServiceURL(url.Text)
+	if why := wrongURL(fields); why != "" {
+		p.problem(s, url.Pos, "url", BadValue, "%s", why)
+		return withHost(keys, url)
+	}
+	var ignored []string
+	for _, f := range fields {
+		kind := document.String
+		if f.Integer {
+			kind = document.Int
+		}
+		k := document.Key{Name: f.Name, Pos: url.Pos, Value: &document.Node{Kind: kind, Text: f.Text, Pos: url.Pos}}
+		i := slices.IndexFunc(keys, func(k document.Key) bool { return k.Name == f.Name })
+		switch {
+		case i < 0:
+			keys = append(keys, k)
+			continue
+		case keys[i].Value.Kind != document.Null && (keys[i].Value.Kind != kind || keys[i].Value.Text != f.Text):
+			ignored = append(ignored, f.Name)
+		}
+		keys[i] = k
+	}
+	if i := slices.IndexFunc(keys, func(k document.Key) bool { return k.Name == "path" }); i >= 0 && fields[len(fields)-1].Name != "path" {
+		if keys[i].Value.Kind != document.Null {
+			ignored = append(ignored, "path") // a url without a path leaves none
+		}
+		keys = slices.Delete(keys, i, i+1)
+	}
+	if len(ignored) > 0 {
+		p.warn(s, url.Pos, "url", Conflict, "the url says something else than %s, and counts: what %s is ignored; leave one of the two out",
+			strings.Join(ignored, ", "), map[bool]string{true: "this field says", false: "these fields say"}[len(ignored) == 1])
+	}
+	return keys
+}
+
+// wrongURL says what is wrong with a url as a whole: its protocol and its path have problems of their own.
+func wrongURL(fields []schema.URLField) string {
+	host := false
+	for _, f := range fields {
+		switch f.Name {
+		case "host":
+			if host = true; entity.Host(placeholder.ReplaceAllString(f.Text, "x")) != "" {
+				return "the host of the URL is not a host name or an address"
+			}
+		case "port":
+			if n, err := strconv.ParseUint(f.Text, 10, 16); !f.Integer || err != nil || n > 65535 {
+				return "the port of the URL is not a number from 0 to 65535"
+			}
+		}
+	}
+	if !host {
+		return "the URL has no host; write it like http://example.com:8080/path"
+	}
+	return ""
+}
+
+// withHost gives a service whose url is wrong some host, unless it has one: that none can be read from the url is not a problem of its own.
+func withHost(keys []document.Key, url *document.Node) []document.Key {
+	keys = slices.DeleteFunc(keys, func(k document.Key) bool { return k.Name == "host" && k.Value.Kind == document.Null })
+	if slices.ContainsFunc(keys, func(k document.Key) bool { return k.Name == "host" }) {
+		return keys
+	}
+	return append(keys, document.Key{Name: "host", Pos: url.Pos, Value: &document.Node{Kind: document.String, Text: "invalid", Pos: url.Pos}})
+}
+
+// paths writes the paths of a route, those of the old formats converted.
+func (p *parser) paths(s subject, n *document.Node, dst []byte) []byte {
+	dst = append(dst, '[')
+	for i, e := range n.Items {
+		field := fmt.Sprintf("paths[%d]", i)
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if e.Kind != document.String {
+			p.wrongType(s, e, field, "a string")
+			dst = document.Append(dst, e)
+			continue
+		}
+		path := e.Text
+		if p.header.migrate {
+			path = migratePath(path)
+		}
+		if why := checkPath(path); why != "" {
+			p.problem(s, e.Pos, field, BadValue, "%s", why)
+		} else if why := cmp.Or(doubtRegex(path), entity.RoutePath(path)); why != "" {
+			p.warn(s, e.Pos, field, BadValue, "%s", why)
+		}
+		dst = document.AppendString(dst, path)
+	}
+	return append(dst, ']')
+}

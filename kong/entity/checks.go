@@ -1,0 +1,232 @@
+package entity
+
+import (
+	"bytes"
+	"encoding/pem"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"github.com/silverback-gateway/silverback/kong/rustregex"
+	"github.com/silverback-gateway/silverback/kong/schema"
+)
+
+// Tag checks a tag.
+func Tag(s string) string {
+	if s == "" {
+		return "a tag must not be empty"
+	}
+	if schema.Tag(s) != "" {
+		return "a tag is of printable characters other than comma and slash"
+	}
+	return ""
+}
+
+// Name checks the name of an entity.
+func Name(s string) string {
+	if s == "" {
+		return "must not be empty"
+	}
+	if schema.Name(s) != "" {
+		return "a name is of letters, digits, and the characters . - _ ~"
+	}
+	return ""
+}
+
+// NotEmpty checks a string that must say something.
+func NotEmpty(s string) string {
+	if s == "" {
+		return "must not be empty"
+	}
+	return ""
+}
+
+// UUID checks an id.
+func UUID(s string) string {
+	bad := len(s) != 36
+	for i := 0; i < len(s) && !bad; i++ {
+		c := s[i] | 0x20
+		switch i {
+		case 8, 13, 18, 23:
+			bad = s[i] != '-'
+		default:
+			bad = !(c >= '0' && c <= '9' && s[i] == c || c >= 'a' && c <= 'f')
+		}
+	}
+	if bad {
+		return "expected a UUID, such as 7a1f3c52-5d0e-4a6b-9c3d-2f1e0b9a8c7d"
+	}
+	return ""
+}
+
+// vaulted leaves references to a vault to the judges, which know where they may stand, and refuses what is empty.
+func vaulted(check func(string) string) func(string) string {
+	return func(s string) string {
+		switch {
+		case s == "":
+			return "must not be empty"
+		case strings.HasPrefix(s, "{vault://"):
+			return ""
+		}
+		return check(s)
+	}
+}
+
+// Host checks the host of a service.
+func Host(s string) string {
+	switch why := vaulted(schema.Host)(s); {
+	case why == "" || s == "":
+		return why
+	case strings.Contains(s, ":") && !strings.Contains(s, "::"):
+		return "must be a host without a port; use the field port"
+	}
+	return "not a host name"
+}
+
+// RouteHost checks a host that a route matches: a wildcard may stand for the leftmost or the rightmost label, and a port may follow.
+func RouteHost(s string) string {
+	if s == "" {
+		return "must not be empty"
+	}
+	return schema.RouteHost(s)
+}
+
+// SNI checks a server name, which may begin or end with a wildcard.
+func SNI(s string) string {
+	if s == "" {
+		return "must not be empty"
+	}
+	return schema.WildcardSNI(s)
+}
+
+// UpstreamName checks the name of an upstream, which is a virtual host name.
+func UpstreamName(s string) string { return vaulted(schema.UpstreamName)(s) }
+
+// Target checks the address of a target: a host or an address, with a port or without.
+func Target(s string) string { return vaulted(schema.Target)(s) }
+
+// Method checks an HTTP method.
+func Method(s string) string {
+	for i := range len(s) {
+		if s[i] < 'A' || s[i] > 'Z' {
+			return "a method is of upper-case letters"
+		}
+	}
+	return NotEmpty(s)
+}
+
+// AbsolutePath checks the path of a service.
+func AbsolutePath(s string) string {
+	switch {
+	case !strings.HasPrefix(s, "/"):
+		return "must start with /"
+	case strings.Contains(s, "//"):
+		return "must not have empty segments"
+	}
+	return ""
+}
+
+// VaultPrefix checks the prefix by which references name a vault.
+func VaultPrefix(s string) string {
+	if s == "env" {
+		return "the prefix env is reserved"
+	}
+	bad := len(s) < 2 || s[0] < 'a' || s[0] > 'z' || s[len(s)-1] == '-'
+	for i := range len(s) {
+		bad = bad || !(s[i] >= 'a' && s[i] <= 'z' || s[i] >= '0' && s[i] <= '9' || s[i] == '-')
+	}
+	if bad {
+		return "a prefix is of two or more lower-case letters, digits and dashes, and begins with a letter"
+	}
+	return ""
+}
+
+// PEMForm returns the one spelling of PEM text: lines of 64 characters, each with a line feed, the last one too, as OpenSSL writes it and
+// YAML's | keeps it. What cannot be read as PEM loses only the blanks around its
+// lines; what is none stays as it is.
+func PEMForm(s string) string {
+	blocks := strings.Count(s, "-----BEGIN ")
+	if blocks == 0 {
+		return s
+	}
+	var tidy strings.Builder
+	for line := range strings.Lines(strings.TrimSpace(s)) {
+		tidy.WriteString(strings.TrimSpace(line) + "\n")
+	}
+	var out bytes.Buffer
+	rest := []byte(tidy.String())
+	for range blocks {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil || pem.Encode(&out, block) != nil {
+			return tidy.String()
+		}
+	}
+	return out.String()
+}
+
+// PEM checks that a text looks like PEM, or refers to a vault.
+func PEM(s string) string {
+	s = strings.TrimSpace(s)
+	if strings.HasPrefix(s, "{vault://") || strings.HasPrefix(s, "-----BEGIN ") && strings.Contains(s, "-----END ") {
+		return ""
+	}
+	return "must be PEM text or a {vault://...} reference"
+}
+
+// blockRemedy is for who did not mean the character: mostly it is the end of a block of YAML.
+const blockRemedy = "; take it out (in YAML, |- and >- begin a block that does not end in one)"
+
+// RoutePath doubts the path of a route, plain or a regular expression. Gateways take every character, and compare with the path of a
+// request once its escapes are read.
+func RoutePath(s string) string {
+	c, found := control(s, "")
+	if !found || strings.HasPrefix(s, "~") && spread.MatchString(s) {
+		return ""
+	}
+	var escaped strings.Builder
+	for _, b := range []byte(string(c)) {
+		fmt.Fprintf(&escaped, "%%%02X", b)
+	}
+	return "holds " + called(c) + ", which only a request with " + escaped.String() + " in its path has" + blockRemedy
+}
+
+// HeaderValue doubts a value, or the regular expression of one, that a header of requests must have.
+func HeaderValue(s string) string {
+	work := rustregex.Work / 4
+	if refused, doubt := schema.HeaderRegexp(s, &work); refused != "" {
+		return "only gateways of the router flavor traditional take this: " + refused
+	} else if doubt != "" {
+		return doubt
+	}
+	c, found := control(s, "\t")
+	if !found || strings.HasPrefix(s, "~*") && spread.MatchString(s) {
+		return ""
+	}
+	return "holds " + called(c) + ", which no header of a request may hold, so that it never matches" + blockRemedy
+}
+
+// spread finds the flag of regular expressions by which they are written on several lines.
+var spread = regexp.MustCompile(`\(\?[A-Za-z]*x`)
+
+// control returns the first control character but those allowed.
+func control(s, allowed string) (rune, bool) {
+	for _, c := range s {
+		if unicode.IsControl(c) && !strings.ContainsRune(allowed, c) {
+			return c, true
+		}
+	}
+	return 0, false
+}
+
+func called(c rune) string {
+	switch c {
+	case '\n':
+		return "a line feed"
+	case '\r':
+		return "a carriage return"
+	case '\t':
+		return "a tab"
+	}
+	return fmt.Sprintf("the control character 0x%02x", c)
+}

@@ -1,0 +1,90 @@
+package schema
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/silverback-gateway/silverback/kong/pcre"
+	"github.com/silverback-gateway/silverback/kong/rustregex"
+)
+
+// maxRegex bounds the expressions that are looked at.
+const maxRegex = 16 << 10
+
+func regexOrStar(s string) string {
+	if s != "*" && !validPCRE(s) {
+		return "not a valid regex"
+	}
+	return ""
+}
+
+// PathPattern says why PCRE2 refuses the expression of a path that begins with a
+// tilde, as gateways of every flavor do before their router looks at it.
+func PathPattern(path string) string {
+	pattern, is := strings.CutPrefix(path, "~")
+	if !is || len(pattern) > maxRegex {
+		return ""
+	}
+	return pcre.Refuses(pattern)
+}
+
+// validPCRE is false for expressions that are surely wrong.
+func validPCRE(s string) bool { return len(s) > maxRegex || pcre.Refuses(s) == "" }
+
+// PathRegexp judges a path that begins with a tilde as the routers of the flavors
+// traditional_compatible and expressions do, which compile it with Rust's regex
+// crate (F22): why they refuse it, or why that is not certain. Positions are those
+// in the path. Any other path is fine. The work is that of rustregex.
+func PathRegexp(path string, work *int) (refused, doubt string) {
+	pattern, is := strings.CutPrefix(path, "~")
+	if !is {
+		return "", ""
+	}
+	// Kong anchors it, and writes groups' names in the older way wherever it sees one.
+	return routerRegexp("^"+strings.ReplaceAll(pattern, "?<", "?P<"), work, func(at int) int {
+		inserted := 0
+		for from := 0; ; inserted++ {
+			next := strings.Index(pattern[from:], "?<")
+			if next < 0 || at <= len("^?")+from+next+inserted {
+				return at - inserted
+			}
+			from += next + len("?<")
+		}
+	})
+}
+
+// HeaderRegexp judges the value of a route's header that begins with ~* likewise.
+// Kong puts it into lower case, its escapes too.
+func HeaderRegexp(value string, work *int) (refused, doubt string) {
+	pattern, is := strings.CutPrefix(value, "~*")
+	if !is {
+		return "", ""
+	}
+	return routerRegexp(lower(pattern), work, func(at int) int { return at + len("~*") })
+}
+
+func routerRegexp(pattern string, work *int, place func(int) int) (refused, doubt string) {
+	if len(pattern) > maxRegex {
+		return "", "the regular expression is too long to be judged"
+	}
+	read, err := rustregex.ParseWithin(pattern, work)
+	var wrong *rustregex.Error
+	switch {
+	case errors.As(err, &wrong):
+		return "not a regular expression that the router takes: " + wrong.Message + ", at character " + strconv.Itoa(place(wrong.Offset)+1), ""
+	case read.Doubt() != "":
+		return "", "a gateway may refuse the regular expression: " + read.Doubt()
+	}
+	return "", ""
+}
+
+// lower puts ASCII into lower case, which is what Lua does to bytes.
+func lower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
+}
