@@ -1,5 +1,4 @@
-// Package etcdkvtest tests kit/etcdkv on a real etcd; kit itself does not link a server.
-package etcdkvtest
+package etcdkv_test
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package etcdkvtest
+package etcdkv_test
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package contenttest_test
+package content_test
 
 import (
 	"context"

@@ -1,5 +1,4 @@
-// Package electiontest tests kit/election on a real etcd; kit itself does not link a server.
-package electiontest
+package election_test
 
 import (
 	"context"
