@@ -139,7 +139,8 @@ func New(c Config, d Deps) (_ *Agent, err error) {
 	})
 	a.member = &upstream.Member{
 		Identity: identity, Dial: d.DialRegistry, Board: a.board, Log: log,
-		Capabilities: a.applier.Capabilities, Form: form, LoadTimeout: c.LoadTimeout, SetPolicy: a.applier.SetPolicy, SetProbes: a.watch.SetProbes, Drains: a.drains, Schemas: a.bundle,
+		Capabilities: a.applier.Capabilities, Form: form, LoadTimeout: c.LoadTimeout, SetPolicy: a.applier.SetPolicy,
+		SetProbes: a.watch.SetProbes, Drains: a.drains, Schemas: a.bundle,
 		Unmanaged: served{a.applier, kong},
 	}
 	return a, nil
@@ -190,8 +191,8 @@ func dial(addresses []string, c Config) func() (*grpc.ClientConn, error) {
 	}
 }
 
-// Run works until ctx ends, and gives the state directory back. The gateway serves on. With a drain grace the agent first says for that time that the
-// node is draining, and works on meanwhile.
+// Run works until ctx ends, and gives the state directory back. The gateway serves on. With a drain grace the agent first says for that
+// time that the node is draining, and works on meanwhile.
 func (a *Agent) Run(ctx context.Context) error {
 	defer a.close()
 	a.log.Info("agent started", "boot_id", a.board.View().BootID)

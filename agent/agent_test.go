@@ -90,7 +90,8 @@ func TestNotProvenInTimeIsAFailureThenAnAck(t *testing.T) {
 	}
 }
 
-// What the gateway would boot with, and what the agent would restore, is what was proven: a snapshot that loads and is not served changes neither.
+// What the gateway would boot with, and what the agent would restore, is what was proven: a snapshot that loads and is not served changes
+// neither.
 func TestNothingIsKeptBeforeItIsProven(t *testing.T) {
 	n := newNode(t)
 	n.config.ProofTimeout = 100 * time.Millisecond
@@ -146,7 +147,8 @@ func TestRefusalNamesTheObjectAndIsNotPostedAgain(t *testing.T) {
 	}
 	n.stop()
 	h := n.started()
-	if len(h.GetRefused()) != 1 || h.GetRefused()[0].GetDigest() != string(bad.Digest()) || h.GetRefused()[0].GetProblems()[0].GetName() != "orders" {
+	if len(h.GetRefused()) != 1 || h.GetRefused()[0].GetDigest() != string(bad.Digest()) ||
+		h.GetRefused()[0].GetProblems()[0].GetName() != "orders" {
 		t.Errorf("after a restart it says hello with %v", h.GetRefused())
 	}
 	n.direct(4, 13, good, bad)

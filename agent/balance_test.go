@@ -73,7 +73,8 @@ func TestADrainedNodeServesOnAndFollows(t *testing.T) {
 		DrainSince  time.Time `json:"drain_since"`
 	}
 	_, text := asked(t, n.agent.HTTPAddress(), "/status")
-	if err := json.Unmarshal([]byte(text), &said); err != nil || said.Ready || len(said.Unready) != 1 || said.DrainReason != "new disk" || said.DrainSince.Unix() != 1_700_000_000 {
+	if err := json.Unmarshal([]byte(text), &said); err != nil || said.Ready || len(said.Unready) != 1 || said.DrainReason != "new disk" ||
+		said.DrainSince.Unix() != 1_700_000_000 {
 		t.Errorf("/status says %+v, %v", said, err)
 	}
 	if code, _ := asked(t, n.agent.HTTPAddress(), "/healthz"); code != http.StatusOK {
@@ -134,7 +135,8 @@ func TestAnIdleNodeReportsNothing(t *testing.T) {
 	n.acked(1, 10, nil, planetest.Routes(t, "a"))
 	n.until("its health was told", func() bool {
 		s := n.plane.LastStatus()
-		return s.GetHealth().GetMemoryBytes() > 0 && len(s.GetHealth().GetProbes()) == 1 && s.GetHealth().GetProbes()[0].GetSent() > 0 && s.GetGatewayReady()
+		return s.GetHealth().GetMemoryBytes() > 0 && len(s.GetHealth().GetProbes()) == 1 && s.GetHealth().GetProbes()[0].GetSent() > 0 &&
+			s.GetGatewayReady()
 	})
 	quiet := func(renewals int) bool {
 		before, told := n.plane.Renewals()

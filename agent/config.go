@@ -75,7 +75,8 @@ func (c Config) WithDefaults() Config {
 	for _, d := range []struct {
 		set *time.Duration
 		to  time.Duration
-	}{{&c.DriftInterval, DefaultDriftInterval}, {&c.LoadTimeout, DefaultLoadTimeout}, {&c.LoadGap, DefaultLoadGap}, {&c.ProofTimeout, DefaultProofTimeout}} {
+	}{{&c.DriftInterval, DefaultDriftInterval}, {&c.LoadTimeout, DefaultLoadTimeout}, {&c.LoadGap, DefaultLoadGap},
+		{&c.ProofTimeout, DefaultProofTimeout}} {
 		if *d.set == 0 {
 			*d.set = d.to
 		}
@@ -148,11 +149,13 @@ func (c Config) checkKong() (problems []error) {
 		case at.flag != "kong-proxy":
 			secure = secure || l.Secure()
 		case !l.Local() && c.Proof != proof.None.String():
-			problems = append(problems, errors.New("--kong-proxy: want a loopback address or a socket: the reserved route, by which the agent proves what the gateway serves, answers no other machine"))
+			problems = append(problems, errors.New("--kong-proxy: want a loopback address or a socket: the reserved route, by which the agent "+
+				"proves what the gateway serves, answers no other machine"))
 		}
 	}
 	if c.KongTLS != (KongTLS{}) && !secure {
-		problems = append(problems, errors.New("--kong-admin-ca, --kong-admin-cert, --kong-admin-key, --kong-admin-server-name: neither --kong-admin nor --kong-status is https"))
+		problems = append(problems, errors.New("--kong-admin-ca, --kong-admin-cert, --kong-admin-key, --kong-admin-server-name: neither "+
+			"--kong-admin nor --kong-status is https"))
 	}
 	problems = append(problems, c.KongTLS.Check("kong-admin-cert", "kong-admin-key", "kong-admin-ca"))
 	if c.KongTokenFile != "" {

@@ -79,7 +79,10 @@ func TestBootFileOfSomebodyElse(t *testing.T) {
 	if err := os.WriteFile(n.config.BootFile, []byte(foreign), 0o640); err != nil {
 		t.Fatal(err)
 	}
-	n.until("put right while running", func() bool { return mended() && n.happened("BootFileForeign") && n.condition("BootFileForeign") != "" })
+	n.until("put right while running", func() bool {
+		return mended() && n.happened("BootFileForeign") &&
+			n.condition("BootFileForeign") != ""
+	})
 	if err := os.Remove(n.config.BootFile); err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +144,8 @@ func TestBootFileThatOthersMayRead(t *testing.T) {
 	}
 	n.stop()
 	if want := "level=WARN msg=\"boot file narrowed\""; strings.Count(n.log.String(), want) != 3 ||
-		!strings.Contains(n.log.String(), " old_mode=0644 new_mode=0640") || !strings.Contains(n.log.String(), "msg=\"state directory narrowed\"") {
+		!strings.Contains(n.log.String(), " old_mode=0644 new_mode=0640") ||
+		!strings.Contains(n.log.String(), "msg=\"state directory narrowed\"") {
 		t.Errorf("the log does not say so three times:\n%s", n.log.String())
 	}
 
@@ -229,7 +233,8 @@ func TestStateFilesThatAreNotOurs(t *testing.T) {
 			}
 			n.start()
 			n.until("the generation before is served", func() bool { return n.agent.Status().Serving() && n.proxied("/a") == http.StatusOK })
-			if n.condition("LastKnownGoodDamaged") == "" || n.condition("MemoryDamaged") == "" || !n.happened("LastKnownGoodDamaged") || !n.happened("MemoryDamaged") {
+			if n.condition("LastKnownGoodDamaged") == "" || n.condition("MemoryDamaged") == "" || !n.happened("LastKnownGoodDamaged") ||
+				!n.happened("MemoryDamaged") {
 				t.Errorf("status %+v", n.agent.Status())
 			}
 			n.hello()
@@ -435,7 +440,8 @@ func TestASecondAgentEnds(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, agentBinary, args...).CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "another agent uses the state directory") || !strings.Contains(string(out), p.config.StateDir) {
+	if err == nil || !strings.Contains(string(out), "another agent uses the state directory") ||
+		!strings.Contains(string(out), p.config.StateDir) {
 		t.Errorf("%v: %s", err, out)
 	}
 }

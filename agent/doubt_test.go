@@ -46,7 +46,8 @@ func TestF43_TheAgentLeavesASecondBetweenLoads(t *testing.T) {
 	}
 }
 
-// Workers that a killed master left behind are met at a look, are no obstacle while they serve the same, and fail the next rollout's proof by name.
+// Workers that a killed master left behind are met at a look, are no obstacle while they serve the same, and fail the next rollout's proof
+// by name.
 func TestF48_AnOrphanIsAFailedProof(t *testing.T) {
 	n := newNode(t, kongtest.Workers(2))
 	n.started()

@@ -10,8 +10,8 @@ import (
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 )
 
-// A ledger that went back in time offers decisions of before. The agent refuses each, says so with both numbers, keeps the gateway as it is, also
-// over a restart, and follows again in a newer epoch.
+// A ledger that went back in time offers decisions of before. The agent refuses each, says so with both numbers, keeps the gateway as it
+// is, also over a restart, and follows again in a newer epoch.
 func TestALedgerThatWentBackIsToldAndARecoveryFollowed(t *testing.T) {
 	n := newNode(t)
 	n.started()
@@ -34,7 +34,8 @@ func TestALedgerThatWentBackIsToldAndARecoveryFollowed(t *testing.T) {
 			}
 			return false
 		})
-		if got := status("http://" + n.agent.HTTPAddress() + "/readyz"); got != http.StatusOK || n.kong.Posts() != posts || n.proxied("/a") != http.StatusOK {
+		if got := status("http://" + n.agent.HTTPAddress() + "/readyz"); got != http.StatusOK || n.kong.Posts() != posts ||
+			n.proxied("/a") != http.StatusOK {
 			t.Fatalf("/readyz says %d, %d posts, %d before", got, n.kong.Posts(), posts)
 		}
 		n.stop()

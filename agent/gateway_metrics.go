@@ -15,8 +15,8 @@ const (
 	maxGatewayMetrics = 64 << 20
 )
 
-// serveGatewayMetrics hands on what the gateway exports for Prometheus, so that its Admin and Status API stay on loopback. One request is served
-// at a time, for the page is dear to a gateway of many routes.
+// serveGatewayMetrics hands on what the gateway exports for Prometheus, so that its Admin and Status API stay on loopback. One request is
+// served at a time, for the page is dear to a gateway of many routes.
 func (a *Agent) serveGatewayMetrics(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), metricsTime)
 	defer cancel()

@@ -16,8 +16,10 @@ func metered(t *testing.T, path string, status int) *snapshot.Snapshot {
 	id := func(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
 	s, err := snapshot.Seal([]snapshot.Entity{
 		{Kind: "routes", ID: id(1), Key: path, JSON: fmt.Appendf(nil, `{"id":%q,"name":%q,"paths":["/%s"]}`, id(1), path, path)},
-		{Kind: "plugins", ID: id(2), Key: "answer", JSON: fmt.Appendf(nil, `{"config":{"status_code":%d},"id":%q,"name":"request-termination","route":{"id":%q}}`, status, id(2), id(1))},
-		{Kind: "plugins", ID: id(3), Key: "prometheus", JSON: fmt.Appendf(nil, `{"config":{"latency_metrics":true,"status_code_metrics":true},"id":%q,"name":"prometheus"}`, id(3))},
+		{Kind: "plugins", ID: id(2), Key: "answer",
+			JSON: fmt.Appendf(nil, `{"config":{"status_code":%d},"id":%q,"name":"request-termination","route":{"id":%q}}`, status, id(2), id(1))},
+		{Kind: "plugins", ID: id(3), Key: "prometheus", JSON: fmt.Appendf(nil,
+			`{"config":{"latency_metrics":true,"status_code_metrics":true},"id":%q,"name":"prometheus"}`, id(3))},
 	})
 	if err != nil {
 		t.Fatal(err)

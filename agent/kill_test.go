@@ -166,11 +166,13 @@ func newStoppedPair(t *testing.T, agentBinary, kongBinary string, flags ...strin
 		t.Fatal(err)
 	}
 	p := &pair{
-		node: &node{t: t, plane: planetest.Start(t, port.Address(t))}, admin: newCounter(t, "http://"+admin), proxy: "http://" + proxy, status: "http://" + status, points: points,
+		node: &node{t: t, plane: planetest.Start(t, port.Address(t))}, admin: newCounter(t, "http://"+admin), proxy: "http://" + proxy,
+		status: "http://" + status, points: points,
 	}
 	p.config.StateDir, p.config.BootFile = filepath.Join(dir, "state"), boot
 	p.config.HTTP.Listen = port.Address(t)
-	p.gateway = newChild(t, "gateway", kongBinary, "-proxy="+proxy, "-admin="+admin, "-status="+status, "-workers=2", "-declarative-config="+boot, "-prefix="+prefix)
+	p.gateway = newChild(t, "gateway", kongBinary, "-proxy="+proxy, "-admin="+admin, "-status="+status, "-workers=2", "-declarative-config="+
+		boot, "-prefix="+prefix)
 	p.sidecar = newChild(t, "agent", agentBinary, append([]string{
 		"--group=default", "--node=n1", "--registry=" + p.plane.Address(), "--distributor=" + p.plane.Address(), "--kong-admin=" + p.admin.URL,
 		"--kong-proxy=http://" + proxy, "--kong-status=http://" + status, "--state-dir=" + p.config.StateDir, "--boot-file=" + boot,
@@ -260,8 +262,10 @@ func (p *pair) watchRoute(path string) (stop func() (served int)) {
 func unknownPlugin(t *testing.T, name string) *snapshot.Snapshot {
 	t.Helper()
 	s, err := snapshot.Seal([]snapshot.Entity{
-		{Kind: "routes", ID: "00000000-0000-4000-8000-000000000001", Key: "base", JSON: []byte(`{"id":"00000000-0000-4000-8000-000000000001","name":"base","paths":["/base"]}`)},
-		{Kind: "plugins", ID: "00000000-0000-4000-9000-000000000001", Key: name, JSON: fmt.Appendf(nil, `{"id":"00000000-0000-4000-9000-000000000001","name":%q}`, name)},
+		{Kind: "routes", ID: "00000000-0000-4000-8000-000000000001", Key: "base",
+			JSON: []byte(`{"id":"00000000-0000-4000-8000-000000000001","name":"base","paths":["/base"]}`)},
+		{Kind: "plugins", ID: "00000000-0000-4000-9000-000000000001", Key: name,
+			JSON: fmt.Appendf(nil, `{"id":"00000000-0000-4000-9000-000000000001","name":%q}`, name)},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -275,7 +279,8 @@ func unknownPlugin(t *testing.T, name string) *snapshot.Snapshot {
 func TestKillAtEveryStep(t *testing.T) {
 	agentBinary, kongBinary := build(t, agentPackage, "-tags=failpoints"), build(t, kongPackage)
 	good := []string{
-		"before-remember", "before-write", "store-before-write", "before-post", "before-proof", "before-save", "store-after-link", "store-before-rename",
+		"before-remember", "before-write", "store-before-write", "before-post", "before-proof", "before-save", "store-after-link",
+		"store-before-rename",
 		"store-after-rename", "before-boot-file", "before-answer",
 	}
 	bad := []string{"before-write", "before-post", "after-refusal", "before-answer"}

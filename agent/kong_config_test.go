@@ -45,9 +45,12 @@ func TestWhatIsWrongWithTheWayToKong(t *testing.T) {
 		"a proxy that is not asked":    {func(c *agent.Config) { c.KongProxy, c.Proof = "http://10.0.0.1:8000", "hash" }, ""},
 		"authorities without TLS":      {func(c *agent.Config) { c.KongTLS.CA = ca }, "neither --kong-admin nor --kong-status is https"},
 		"authorities that are not":     {func(c *agent.Config) { c.KongAdmin, c.KongTLS.CA = secure, text }, "--kong-admin-ca: " + text},
-		"authorities that are nowhere": {func(c *agent.Config) { c.KongAdmin, c.KongTLS.CA = secure, ca+"x" }, "--kong-admin-ca: open " + ca + "x"},
-		"a certificate without key":    {func(c *agent.Config) { c.KongAdmin, c.KongTLS.Cert = secure, cert }, "--kong-admin-cert and --kong-admin-key go together"},
-		"a key of another certificate": {func(c *agent.Config) { c.KongAdmin, c.KongTLS.Cert, c.KongTLS.Key = secure, cert, mismatch }, "--kong-admin-cert and --kong-admin-key: " + cert + " with the key " + mismatch},
+		"authorities that are nowhere": {func(c *agent.Config) { c.KongAdmin, c.KongTLS.CA = secure, ca+"x" }, "--kong-admin-ca: open " + ca +
+			"x"},
+		"a certificate without key": {func(c *agent.Config) { c.KongAdmin, c.KongTLS.Cert = secure, cert },
+			"--kong-admin-cert and --kong-admin-key go together"},
+		"a key of another certificate": {func(c *agent.Config) { c.KongAdmin, c.KongTLS.Cert, c.KongTLS.Key = secure, cert, mismatch },
+			"--kong-admin-cert and --kong-admin-key: " + cert + " with the key " + mismatch},
 		"a token of two lines":         {func(c *agent.Config) { c.KongTokenFile = text }, "--kong-token-file: "},
 		"a token file without a token": {func(c *agent.Config) { c.KongTokenFile = empty }, "--kong-token-file: "},
 		"a token file that is nowhere": {func(c *agent.Config) { c.KongTokenFile = token + "x" }, "--kong-token-file: "},
@@ -76,14 +79,16 @@ func TestWhatIsWrongWithTheWayToKong(t *testing.T) {
 
 // What a Config takes for a default is refused where somebody wrote it.
 func TestCheckRefusesIntervalsOfZero(t *testing.T) {
-	cmd := exec.Command("go", "run", "./cmd/agent", "--group=g", "--node=n", "--check", "--drift-interval=0s", "--load-timeout=0", "--proof-timeout=-1s",
+	cmd := exec.Command("go", "run", "./cmd/agent", "--group=g", "--node=n", "--check", "--drift-interval=0s", "--load-timeout=0",
+		"--proof-timeout=-1s",
 		"--kong-proxy=http://10.0.0.1:8000")
 	cmd.Env = append(os.Environ(), "SILVERBACK_LOAD_TIMEOUT=1s")
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		t.Errorf("accepted: %s", out)
 	}
-	for _, want := range []string{"--drift-interval: want more than 0", "--load-timeout: want more than 0", "--proof-timeout: want more than 0", "--kong-proxy: want a loopback"} {
+	for _, want := range []string{"--drift-interval: want more than 0", "--load-timeout: want more than 0",
+		"--proof-timeout: want more than 0", "--kong-proxy: want a loopback"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("it does not say %q: %s", want, out)
 		}

@@ -83,7 +83,8 @@ func TestAUsersRouteInTheReservedPlace(t *testing.T) {
 	n.direct(2, 11, seal(t, "same-host"), seal(t, "same-host", proof.RouteName))
 	o := n.outcome()
 	p := o.GetNack().GetProblems()
-	if len(p) != 1 || p[0].GetKind() != "route" || p[0].GetName() != proof.RouteName || p[0].GetField() != "name" || !strings.Contains(p[0].GetMessage(), "reserved") {
+	if len(p) != 1 || p[0].GetKind() != "route" || p[0].GetName() != proof.RouteName || p[0].GetField() != "name" ||
+		!strings.Contains(p[0].GetMessage(), "reserved") {
 		t.Errorf("outcome %v", o)
 	}
 }
@@ -96,7 +97,8 @@ func TestF17_ASnapshotOverTheGatewaysLimitIsANack(t *testing.T) {
 	posts := n.kong.Posts()
 	n.direct(2, 11, small, large(t, 50))
 	o := n.outcome()
-	if p := o.GetNack().GetProblems(); len(p) != 1 || !strings.Contains(p[0].GetMessage(), "nginx_admin_client_max_body_size") || !strings.Contains(p[0].GetMessage(), "4000") {
+	if p := o.GetNack().GetProblems(); len(p) != 1 || !strings.Contains(p[0].GetMessage(), "nginx_admin_client_max_body_size") ||
+		!strings.Contains(p[0].GetMessage(), "4000") {
 		t.Errorf("outcome %v", o)
 	}
 	if n.kong.Posts() != posts {

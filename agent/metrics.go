@@ -36,7 +36,8 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Name: "silverback_agent_drift_total", Help: "Times the gateway was found to run something that the agent did not leave there.",
 		}),
 		stale: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "silverback_agent_stale_routers_total", Help: "Loads after which a worker stayed on the router of before, so that the agent loaded once more.",
+			Name: "silverback_agent_stale_routers_total", Help: "Loads after which a worker stayed on the router of before, so that the agent " +
+				"loaded once more.",
 		}),
 		received: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "silverback_agent_received_bytes_total", Help: "Bytes of directives and their parts, as received.",
@@ -104,18 +105,20 @@ func (m *metrics) fares(r prometheus.Registerer, view func() board.View) {
 		}
 		return 0
 	})
-	gauge("silverback_agent_stray_workers", "1 while workers that a killed master left behind share the gateway's listeners, else 0.", func() float64 {
-		if slices.ContainsFunc(view().Conditions, func(c board.Condition) bool { return c.Type == "StrayWorker" }) {
-			return 1
-		}
-		return 0
-	})
-	gauge("silverback_agent_certificate_revoked", "1 while the services refuse the node's certificate because it is revoked, else 0.", func() float64 {
-		if len(view().RevokedAt) > 0 {
-			return 1
-		}
-		return 0
-	})
+	gauge("silverback_agent_stray_workers", "1 while workers that a killed master left behind share the gateway's listeners, else 0.",
+		func() float64 {
+			if slices.ContainsFunc(view().Conditions, func(c board.Condition) bool { return c.Type == "StrayWorker" }) {
+				return 1
+			}
+			return 0
+		})
+	gauge("silverback_agent_certificate_revoked", "1 while the services refuse the node's certificate because it is revoked, else 0.",
+		func() float64 {
+			if len(view().RevokedAt) > 0 {
+				return 1
+			}
+			return 0
+		})
 	gauge("silverback_agent_probes_failing", "Probes of the group that fail, after damping.", func() float64 {
 		n := 0
 		for _, p := range view().Probes {
@@ -125,18 +128,20 @@ func (m *metrics) fares(r prometheus.Registerer, view func() board.View) {
 		}
 		return float64(n)
 	})
-	gauge("silverback_agent_gateway_error_ratio", "Share of the gateway's requests in the last window that ended in a status from 500 up.", of(func(h board.Health) (float64, bool) {
-		if h.Requests == nil || h.ServerErrors == nil || *h.Requests == 0 {
-			return 0, h.Requests != nil
-		}
-		return float64(*h.ServerErrors) / float64(*h.Requests), true
-	}))
-	gauge("silverback_agent_gateway_latency_p99_seconds", "99 of 100 requests of the gateway in the last window took at most so long.", of(func(h board.Health) (float64, bool) {
-		if h.LatencyP99 == nil {
-			return 0, false
-		}
-		return h.LatencyP99.Seconds(), true
-	}))
+	gauge("silverback_agent_gateway_error_ratio", "Share of the gateway's requests in the last window that ended in a status from 500 up.",
+		of(func(h board.Health) (float64, bool) {
+			if h.Requests == nil || h.ServerErrors == nil || *h.Requests == 0 {
+				return 0, h.Requests != nil
+			}
+			return float64(*h.ServerErrors) / float64(*h.Requests), true
+		}))
+	gauge("silverback_agent_gateway_latency_p99_seconds", "99 of 100 requests of the gateway in the last window took at most so long.",
+		of(func(h board.Health) (float64, bool) {
+			if h.LatencyP99 == nil {
+				return 0, false
+			}
+			return h.LatencyP99.Seconds(), true
+		}))
 	gauge("silverback_agent_gateway_memory_bytes", "Memory of the Lua VMs of the gateway's workers.", of(func(h board.Health) (float64, bool) {
 		return float64(h.MemoryBytes), h.MemoryBytes > 0
 	}))

@@ -38,7 +38,8 @@ func TestRestartIsHealedWithoutALook(t *testing.T) {
 				}
 				answered := time.Now()
 				n.until("the gateway serves again", func() bool { return n.proxied("/a") == http.StatusOK && n.agent.Status().Serving() })
-				t.Logf("the start took %s; served and proven %s after the gateway answered", answered.Sub(began).Round(time.Millisecond), time.Since(answered).Round(time.Millisecond))
+				t.Logf("the start took %s; served and proven %s after the gateway answered", answered.Sub(began).Round(time.Millisecond),
+					time.Since(answered).Round(time.Millisecond))
 				var got []string
 				for _, e := range n.agent.Status().Events[before:] {
 					got = append(got, e.Type)

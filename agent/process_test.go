@@ -60,8 +60,8 @@ func large(t *testing.T, routes int, more ...string) *snapshot.Snapshot {
 	return planetest.Routes(t, append(names, more...)...)
 }
 
-// What an agent has resident is measured by make bench, on a machine that does nothing else: when the collector comes is a matter of luck. What
-// it holds on to is not, and of its snapshot that is one copy.
+// What an agent has resident is measured by make bench, on a machine that does nothing else: when the collector comes is a matter of luck.
+// What it holds on to is not, and of its snapshot that is one copy.
 func TestALargeSnapshotIsHeldOnce(t *testing.T) {
 	n := newNode(t)
 	n.config.HTTP.Listen = port.Address(t)

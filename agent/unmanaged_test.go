@@ -46,7 +46,8 @@ func (n *node) bootFile(suffix string) string {
 	return string(text)
 }
 
-func replacing(t *testing.T, nonce uint64, revision, decision int64, to *snapshot.Snapshot, replaces ...string) *distributorv1.FollowAssignmentResponse {
+func replacing(t *testing.T, nonce uint64, revision, decision int64, to *snapshot.Snapshot,
+	replaces ...string) *distributorv1.FollowAssignmentResponse {
 	m := planetest.Directive(t, nonce, revision, decision, nil, to, 1<<20)[0]
 	m.GetDirective().ReplacesUnmanaged = replaces
 	return m
@@ -61,7 +62,8 @@ func TestAnUnmanagedGatewayIsReadyAndLeftAlone(t *testing.T) {
 	}
 	n.direct(1, 10, nil, planetest.Routes(t, "a", "named"))
 	o := n.outcome()
-	if o.GetFailure().GetReason() != distributorv1.Failure_REASON_UNMANAGED || !strings.Contains(o.GetFailure().GetMessage(), "would lose plugin request-termination of route /old, route /old") {
+	if o.GetFailure().GetReason() != distributorv1.Failure_REASON_UNMANAGED ||
+		!strings.Contains(o.GetFailure().GetMessage(), "would lose plugin request-termination of route /old, route /old") {
 		t.Fatalf("outcome %v", o)
 	}
 	if n.proxied("/old") != http.StatusOK || n.proxied("/a") != http.StatusNotFound {
@@ -126,20 +128,23 @@ func TestNamesAreNotEnoughToTakeAnUnmanagedGateway(t *testing.T) {
 	n.started()
 	var entities []snapshot.Entity
 	for i, path := range []string{"old", "named"} {
-		id, plugin := []string{"00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"}[i], []string{"00000000-0000-4000-9000-000000000001", "00000000-0000-4000-9000-000000000002"}[i]
+		id, plugin := []string{"00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"}[i],
+			[]string{"00000000-0000-4000-9000-000000000001", "00000000-0000-4000-9000-000000000002"}[i]
 		route := `{"id":"` + id + `","paths":["/` + path + `"]}`
 		if path == "named" {
 			route = `{"id":"` + id + `","name":"named","paths":["/named"]}`
 		}
 		entities = append(entities, snapshot.Entity{Kind: "routes", ID: id, Key: id, JSON: []byte(route)},
-			snapshot.Entity{Kind: "plugins", ID: plugin, Key: plugin, JSON: []byte(`{"config":{"message":"` + path + `","status_code":200},"id":"` + plugin + `","name":"request-termination","route":{"id":"` + id + `"}}`)})
+			snapshot.Entity{Kind: "plugins", ID: plugin, Key: plugin, JSON: []byte(`{"config":{"message":"` + path + `","status_code":200},"id":"` +
+				plugin + `","name":"request-termination","route":{"id":"` + id + `"}}`)})
 	}
 	s, err := snapshot.Seal(entities)
 	if err != nil {
 		t.Fatal(err)
 	}
 	n.direct(1, 9, nil, s)
-	if o := n.outcome(); o.GetFailure().GetReason() != distributorv1.Failure_REASON_UNMANAGED || !strings.Contains(o.GetFailure().GetMessage(), "other content under the same names") {
+	if o := n.outcome(); o.GetFailure().GetReason() != distributorv1.Failure_REASON_UNMANAGED ||
+		!strings.Contains(o.GetFailure().GetMessage(), "other content under the same names") {
 		t.Fatalf("outcome %v", o)
 	}
 	n.nonce++

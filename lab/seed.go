@@ -52,7 +52,8 @@ func (l *Lab) seedOnce(ctx context.Context, client translatorv1.TranslatorServic
 		return 0, err
 	}
 	answer, err := client.SubmitConfig(ctx, &translatorv1.SubmitConfigRequest{
-		Group: Group, Message: "applied by the lab: " + l.config.Name, Documents: []*translatorv1.Document{{Name: l.config.Name, Content: l.config.Document}},
+		Group: Group, Message: "applied by the lab: " + l.config.Name, Documents: []*translatorv1.Document{
+			{Name: l.config.Name, Content: l.config.Document}},
 	})
 	return answer.GetRevision().GetNumber(), err
 }

@@ -1,5 +1,6 @@
-// Package clean makes text from elsewhere fit to be shown. What a node, a certificate or a caller says ends in logs, terminals, revisions and
-// files; there it must not move a cursor, forge a line, turn the direction of what follows, or fill a disk. The package judges no text and refuses none.
+// Package clean makes text from elsewhere fit to be shown. What a node, a certificate or a caller says ends in logs, terminals, revisions
+// and files; there it must not move a cursor, forge a line, turn the direction of what follows, or fill a disk. The package judges no text
+// and refuses none.
 package clean
 
 import (
@@ -159,7 +160,8 @@ func JSON(document []byte) []byte {
 	return out
 }
 
-// beyondASCII: a valid document has the control characters of ASCII between its values only, where they are white space, and DEL within strings.
+// beyondASCII: a valid document has the control characters of ASCII between its values only, where they are white space, and DEL within
+// strings.
 func beyondASCII(r rune) bool { return r >= 0x7f && Unsafe(r) }
 
 func escape(out []byte, r rune) []byte {

@@ -47,7 +47,8 @@ func load(t *testing.T, file string, env map[string]string, args ...string) (set
 
 func TestFlagWinsOverEnvironmentWinsOverFile(t *testing.T) {
 	file := "listen: 127.0.0.1:3\nsession-ttl: 3s\npeers: [a, b]\nlabel:\n  zone: x\n"
-	s, _, err := load(t, file, map[string]string{"SILVERBACK_LISTEN": "127.0.0.1:2", "SILVERBACK_SESSION_TTL": "2s"}, "--listen", "127.0.0.1:9")
+	s, _, err := load(t, file, map[string]string{"SILVERBACK_LISTEN": "127.0.0.1:2", "SILVERBACK_SESSION_TTL": "2s"}, "--listen",
+		"127.0.0.1:9")
 	if err != nil {
 		t.Fatal(err)
 	}

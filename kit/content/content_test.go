@@ -235,7 +235,8 @@ func route(n int, tag string) snapshot.Entity {
 	id := fmt.Sprintf("%08x-1111-5111-8111-%012x", uint32(n)*2654435761, n)
 	name := fmt.Sprintf("route-%06d", n)
 	return snapshot.Entity{Kind: "routes", ID: id, Key: name, JSON: fmt.Appendf(nil,
-		`{"hosts":["h%d.example.com"],"id":"%s","name":"%s","paths":["/things/%x"],"protocols":["http","https"],"tags":["%s"]}`, n%100, id, name, n*7919, tag)}
+		`{"hosts":["h%d.example.com"],"id":"%s","name":"%s","paths":["/things/%x"],"protocols":["http","https"],"tags":["%s"]}`, n%100, id, name,
+		n*7919, tag)}
 }
 
 func routes(count int) []snapshot.Entity {

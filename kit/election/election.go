@@ -50,7 +50,8 @@ type Metrics struct {
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		leader: prometheus.NewGauge(prometheus.GaugeOpts{Name: "silverback_leader", Help: "1 while this replica leads, else 0."}),
-		terms:  prometheus.NewCounter(prometheus.CounterOpts{Name: "silverback_leader_terms_total", Help: "Leaderships that this replica has begun."}),
+		terms: prometheus.NewCounter(prometheus.CounterOpts{Name: "silverback_leader_terms_total",
+			Help: "Leaderships that this replica has begun."}),
 	}
 	r.MustRegister(m.leader, m.terms)
 	return m

@@ -58,11 +58,12 @@ func run(ctx context.Context, t *testing.T, client *clientv3.Client, replica str
 	ctx, cancel := context.WithCancel(ctx)
 	var done sync.WaitGroup
 	done.Go(func() {
-		_ = election.Run(ctx, election.Config{Client: client, Prefix: prefix, Replica: replica}, func(ctx context.Context, term fleet.Term, fence etcdkv.Fence) error {
-			all.begin(ctx, reign{replica: replica, term: term, fence: fence, ended: ctx.Done(), cause: func() error { return context.Cause(ctx) }})
-			<-ctx.Done()
-			return context.Cause(ctx)
-		})
+		_ = election.Run(ctx, election.Config{Client: client, Prefix: prefix, Replica: replica},
+			func(ctx context.Context, term fleet.Term, fence etcdkv.Fence) error {
+				all.begin(ctx, reign{replica: replica, term: term, fence: fence, ended: ctx.Done(), cause: func() error { return context.Cause(ctx) }})
+				<-ctx.Done()
+				return context.Cause(ctx)
+			})
 	})
 	return func() { cancel(); done.Wait() }
 }
@@ -242,7 +243,8 @@ func TestACampaignWithoutEtcdIsNoNews(t *testing.T) {
 	<-done
 }
 
-// An etcd without space answers who reads, and so nothing else tells why nobody leads. It is told once, for it comes several times a second.
+// An etcd without space answers who reads, and so nothing else tells why nobody leads. It is told once, for it comes several times a
+// second.
 func TestALeaseThatEtcdRefusesIsTold(t *testing.T) {
 	server := etcdtest.Start(t)
 	client := server.Client(t)
@@ -269,7 +271,8 @@ func TestALeaseThatEtcdRefusesIsTold(t *testing.T) {
 	alarm(t, client, etcdserverpb.AlarmRequest_DEACTIVATE)
 	next(t, all)
 	const line = `msg="etcd grants no lease to campaign with; trying again"`
-	if text := log.text(); strings.Count(text, line) != 1 || !strings.Contains(text, "level=WARN "+line) || !strings.Contains(text, "space exceeded") {
+	if text := log.text(); strings.Count(text, line) != 1 || !strings.Contains(text, "level=WARN "+line) ||
+		!strings.Contains(text, "space exceeded") {
 		t.Errorf("the log says\n%s", text)
 	}
 }

@@ -52,8 +52,8 @@ func NewContact(client *clientv3.Client, key string, log *slog.Logger) *Contact 
 // OnChange has a function called when etcd is found silent, and when it answers again. Call it before Run. The function must not block.
 func (c *Contact) OnChange(f func(silent bool)) { c.change = f }
 
-// Run asks until ctx ends, and returns its cause; or until etcd is found to have gone back in time, and returns ErrWentBack. Watches wait in vain then for
-// revisions that were, and what a service has read is of no use any more.
+// Run asks until ctx ends, and returns its cause; or until etcd is found to have gone back in time, and returns ErrWentBack. Watches wait
+// in vain then for revisions that were, and what a service has read is of no use any more.
 func (c *Contact) Run(ctx context.Context) error {
 	c.set(silence{since: time.Now(), never: true})
 	var looked time.Time
@@ -159,12 +159,13 @@ func (c *Contact) Unread() error {
 	return fmt.Errorf("the ledger is not read yet")
 }
 
-// ask makes one attempt, past the client's own retries: these hide what stands in the way until the time is over. It goes past the client's prefix
-// with them. It is not answered by a member without a majority.
+// ask makes one attempt, past the client's own retries: these hide what stands in the way until the time is over. It goes past the client's
+// prefix with them. It is not answered by a member without a majority.
 func (c *Contact) ask(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	_, err := etcdserverpb.NewKVClient(c.client.ActiveConnection()).Range(ctx, &etcdserverpb.RangeRequest{Key: []byte(Full(c.client, c.key)), CountOnly: true})
+	_, err := etcdserverpb.NewKVClient(c.client.ActiveConnection()).Range(ctx,
+		&etcdserverpb.RangeRequest{Key: []byte(Full(c.client, c.key)), CountOnly: true})
 	return err
 }
 
@@ -172,11 +173,14 @@ func (c *Contact) tell(n news, was, now silence) {
 	endpoints := strings.Join(c.client.Endpoints(), ",")
 	switch {
 	case n == lost && now.never:
-		c.log.Warn("etcd does not answer yet; this replica is not ready before, and asks every second", "endpoints", endpoints, "silent", since(now.since), "error", now.reason)
+		c.log.Warn("etcd does not answer yet; this replica is not ready before, and asks every second", "endpoints", endpoints, "silent",
+			since(now.since), "error", now.reason)
 	case n == lost:
-		c.log.Warn("etcd does not answer; what is known stays, and this replica asks every second", "endpoints", endpoints, "silent", since(now.since), "error", now.reason)
+		c.log.Warn("etcd does not answer; what is known stays, and this replica asks every second", "endpoints", endpoints, "silent",
+			since(now.since), "error", now.reason)
 	case n == still:
-		c.log.Warn("etcd still does not answer", "endpoints", endpoints, "silent", since(now.since), "error", now.reason, "next_reminder", now.pause)
+		c.log.Warn("etcd still does not answer", "endpoints", endpoints, "silent", since(now.since), "error", now.reason, "next_reminder",
+			now.pause)
 	case n == back && was.never:
 		c.log.Info("etcd answers", "endpoints", endpoints, "silent", since(was.since))
 	case n == back:

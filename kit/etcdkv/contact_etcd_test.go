@@ -61,7 +61,8 @@ func TestAnEtcdThatGoesAndComesBackIsTold(t *testing.T) {
 	c, lines, metrics := contact(t, server.Endpoints)
 	asked(t, metrics)
 	server.Stop(0)
-	lines.next(t, "level=WARN", `msg="etcd does not answer; what is known stays`, "endpoints="+server.Endpoints[0], "silent=", "connection refused")
+	lines.next(t, "level=WARN", `msg="etcd does not answer; what is known stays`, "endpoints="+server.Endpoints[0], "silent=",
+		"connection refused")
 	if s := c.Silence(); !strings.Contains(s, server.Endpoints[0]) || !strings.Contains(s, "connection refused") {
 		t.Errorf("the silence is %q", s)
 	}

@@ -32,7 +32,8 @@ func TestASilenceIsToldOnceAndSeldomAgain(t *testing.T) {
 		{
 			name: "an endless one is told in pauses that double, up to an hour", gone: 0, ends: 200 * time.Minute,
 			want: []told{
-				{3 * time.Second, lost}, {time.Minute + 3*time.Second, still}, {3*time.Minute + 3*time.Second, still}, {7*time.Minute + 3*time.Second, still},
+				{3 * time.Second, lost}, {time.Minute + 3*time.Second, still}, {3*time.Minute + 3*time.Second, still},
+				{7*time.Minute + 3*time.Second, still},
 				{15*time.Minute + 3*time.Second, still}, {31*time.Minute + 3*time.Second, still}, {63*time.Minute + 3*time.Second, still},
 				{123*time.Minute + 3*time.Second, still}, {183*time.Minute + 3*time.Second, still},
 			},
@@ -70,10 +71,13 @@ func TestReasonOfASilence(t *testing.T) {
 		err  error
 		want string
 	}{
-		{status.Error(codes.Unavailable, `connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:1: connect: connection refused"`), "dial tcp 127.0.0.1:1: connect: connection refused"},
+		{status.Error(codes.Unavailable,
+			`connection error: desc = "transport: Error while dialing: dial tcp 127.0.0.1:1: connect: connection refused"`),
+			"dial tcp 127.0.0.1:1: connect: connection refused"},
 		{status.Error(codes.DeadlineExceeded, "context deadline exceeded"), "no answer within 2s"},
 		{
-			status.Error(codes.DeadlineExceeded, `context deadline exceeded while waiting for connections to become ready; latest balancer error: last connection error: connection error: desc = "transport: authentication handshake failed: EOF"`),
+			status.Error(codes.DeadlineExceeded,
+				`context deadline exceeded while waiting for connections to become ready; latest balancer error: last connection error: connection error: desc = "transport: authentication handshake failed: EOF"`),
 			"no answer within 2s: authentication handshake failed: EOF",
 		},
 		{status.Error(codes.Unavailable, "etcdserver: no leader"), "etcdserver: no leader"},

@@ -36,8 +36,10 @@ type Config struct {
 // AddFlags adds the flags of a client of etcd.
 func (c *Config) AddFlags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&c.Endpoints, "etcd-endpoints", []string{"127.0.0.1:2379"}, "members of etcd, host:port")
-	flags.StringVar(&c.Prefix, "etcd-prefix", DefaultPrefix, "what every key in etcd begins with: the same for all services of an installation, another for each installation")
-	flags.StringVar(&c.TLS.CA, "etcd-ca-file", "", "PEM file of the authority that signs etcd's members; without it connections to etcd are plain")
+	flags.StringVar(&c.Prefix, "etcd-prefix", DefaultPrefix, "what every key in etcd begins with: the same for all services of an "+
+		"installation, another for each installation")
+	flags.StringVar(&c.TLS.CA, "etcd-ca-file", "", "PEM file of the authority that signs etcd's members; without it connections to etcd are "+
+		"plain")
 	flags.StringVar(&c.TLS.Cert, "etcd-cert-file", "", "PEM file of the certificate that this process shows to etcd")
 	flags.StringVar(&c.TLS.Key, "etcd-key-file", "", "PEM file of its key")
 }
@@ -61,8 +63,8 @@ func (c *Config) Check() error {
 	return errors.Join(problems...)
 }
 
-// CheckApart reports when etcd would trust the authority that signs the certificates of this process's callers: each gateway and each user could then
-// read every configuration in etcd and write what gateways run. callers is the file with that authority; empty is none.
+// CheckApart reports when etcd would trust the authority that signs the certificates of this process's callers: each gateway and each user
+// could then read every configuration in etcd and write what gateways run. callers is the file with that authority; empty is none.
 func (c *Config) CheckApart(callers string) error {
 	if c.TLS.CA == "" || callers == "" {
 		return nil
@@ -77,8 +79,8 @@ func (c *Config) CheckApart(callers string) error {
 // TLSFiles names the files with the certificates that the client rests on; names are empty where there is none.
 func (c *Config) TLSFiles() []string { return []string{c.TLS.Cert, c.TLS.CA} }
 
-// Dial returns a client of etcd. It connects with the first call, and again soon after etcd was away. Reads fail with ErrWentBack from an etcd that
-// has not come as far as the client saw it before.
+// Dial returns a client of etcd. It connects with the first call, and again soon after etcd was away. Reads fail with ErrWentBack from an
+// etcd that has not come as far as the client saw it before.
 func Dial(c Config) (*clientv3.Client, error) {
 	options := []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
 		Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.3, MaxDelay: longestPause},

@@ -185,7 +185,8 @@ func TestFence(t *testing.T) {
 		t.Fatalf("the leader cannot write: %v", err)
 	}
 	missing := clientv3.Compare(clientv3.ModRevision(prefix+"x"), "=", 0)
-	if _, err := fence.Commit(t.Context(), client, []clientv3.Cmp{missing}, clientv3.OpPut(prefix+"x", "2")); !errors.Is(err, fault.Of(fault.Conflict)) {
+	if _, err := fence.Commit(t.Context(), client, []clientv3.Cmp{missing}, clientv3.OpPut(prefix+"x", "2")); !errors.Is(err,
+		fault.Of(fault.Conflict)) {
 		t.Errorf("a lost race is %v, want a conflict", err)
 	}
 	if _, err := client.Delete(t.Context(), prefix+"leader"); err != nil {

@@ -11,7 +11,8 @@ import (
 )
 
 // ErrWentBack says that etcd is not the one it was: it was restored as it was before, or made anew.
-var ErrWentBack = errors.New("etcd went back in time, or is another one: it was restored or made anew, and what this process remembers is of before; it must be started anew")
+var ErrWentBack = errors.New("etcd went back in time, or is another one: it was restored or made anew, and what this process remembers " +
+	"is of before; it must be started anew")
 
 // life is how far which etcd has come; the zero life is not known yet.
 type life struct {
@@ -60,7 +61,8 @@ func (l *lives) saw(answer any) (now life, ok bool) {
 }
 
 // unary judges reads alone: whichever member answers one has all that was seen before it was asked.
-func (l *lives) unary(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+func (l *lives) unary(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker,
+	options ...grpc.CallOption) error {
 	before := l.get()
 	if err := invoke(ctx, method, request, reply, conn, options...); err != nil {
 		return err
@@ -74,7 +76,8 @@ func (l *lives) unary(ctx context.Context, method string, request, reply any, co
 	return nil
 }
 
-func (l *lives) stream(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string, open grpc.Streamer, options ...grpc.CallOption) (grpc.ClientStream, error) {
+func (l *lives) stream(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string, open grpc.Streamer,
+	options ...grpc.CallOption) (grpc.ClientStream, error) {
 	s, err := open(ctx, desc, conn, method, options...)
 	if err != nil {
 		return nil, err

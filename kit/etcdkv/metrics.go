@@ -20,7 +20,8 @@ type Metrics struct {
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "silverback_etcd_request_seconds", Help: "Time of one attempt of a request to etcd, failed ones included. Watches and keep-alives are streams and not in it.",
+			Name: "silverback_etcd_request_seconds", Help: "Time of one attempt of a request to etcd, failed ones included. Watches and " +
+				"keep-alives are streams and not in it.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15), // 0.5 ms to 8 s
 		}, []string{"operation"}),
 		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -37,7 +38,8 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 
 // dialOption counts every attempt: the client's own retries stand before it.
 func (m *Metrics) dialOption() grpc.DialOption {
-	return grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+	return grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn,
+		invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
 		began := time.Now()
 		err := invoke(ctx, method, request, reply, conn, options...)
 		operation := operationOf(method)

@@ -10,8 +10,9 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fault"
 )
 
-// patience bounds one request to etcd that a caller waits for. A replica that is cut off from etcd gets no answer at all, not even a refusal;
-// its callers must not wait with it, since another replica may be well, and who has no etcd at all should hear that, not run out of time.
+// patience bounds one request to etcd that a caller waits for. A replica that is cut off from etcd gets no answer at all, not even a
+// refusal; its callers must not wait with it, since another replica may be well, and who has no etcd at all should hear that, not run out
+// of time.
 const patience = 5 * time.Second
 
 // WithPatience asks etcd something, and gives up after a while with the fault that the ledger does not answer. A write that ended so may

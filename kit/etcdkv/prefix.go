@@ -15,7 +15,8 @@ const DefaultPrefix = "/silverback/v1/"
 
 const longestPrefix = 256
 
-// checkPrefix reports why an installation cannot have its keys there. Two of them see each other's keys unless neither prefix begins with the other.
+// checkPrefix reports why an installation cannot have its keys there. Two of them see each other's keys unless neither prefix begins with
+// the other.
 func checkPrefix(prefix string) error {
 	var problem string
 	switch {

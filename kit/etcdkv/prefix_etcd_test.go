@@ -171,7 +171,8 @@ func TestEachPrefixHasALeaderOfTheSameElection(t *testing.T) {
 		t.Error("the leader under one prefix writes under the other")
 	}
 	for key := range everything(t, server) {
-		if !strings.HasPrefix(key, "/blue/election/x/") && !strings.HasPrefix(key, "/green/election/x/") && key != "/blue/decided" && key != "/green/decided" {
+		if !strings.HasPrefix(key, "/blue/election/x/") && !strings.HasPrefix(key, "/green/election/x/") && key != "/blue/decided" &&
+			key != "/green/decided" {
 			t.Errorf("there is a key %s", key)
 		}
 	}

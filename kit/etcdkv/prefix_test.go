@@ -39,7 +39,8 @@ func TestAPrefixIsChecked(t *testing.T) {
 		if tt.problem == "" {
 			continue
 		}
-		if err == nil || !strings.Contains(err.Error(), tt.problem) || !strings.Contains(err.Error(), "--etcd-prefix") || !strings.Contains(err.Error(), "such as /") {
+		if err == nil || !strings.Contains(err.Error(), tt.problem) || !strings.Contains(err.Error(), "--etcd-prefix") ||
+			!strings.Contains(err.Error(), "such as /") {
 			t.Errorf("%q gives %v, want the flag, %q and an example", tt.prefix, err, tt.problem)
 		}
 	}

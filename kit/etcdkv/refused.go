@@ -18,7 +18,8 @@ func Refused(err error) bool {
 }
 
 // full says what etcd's alarm means and how it ends.
-const full = "etcd has no space left and takes no writes; what is served stays. Compact and defragment it or raise its quota, then disarm its alarm: " +
+const full = "etcd has no space left and takes no writes; what is served stays. Compact and defragment it or raise its quota, then " +
+	"disarm its alarm: " +
 	"etcdctl compact, etcdctl defrag, etcdctl alarm disarm (runbook ledger-full)"
 
 // Fault is the fault of a service whose etcd answered with an error, or did not answer. What is a fault already, and what is no error of
@@ -36,10 +37,13 @@ func Fault(err error) error {
 		busy.RetryAfter = time.Second
 		return busy
 	case errors.Is(said, rpctypes.ErrRequestTooLarge):
-		return fault.New(fault.TooLarge, "LEDGER_REQUEST_TOO_LARGE", "etcd takes no request of this size: its --max-request-bytes must be at least 1572864, which is its default").Because(err)
+		return fault.New(fault.TooLarge, "LEDGER_REQUEST_TOO_LARGE", "etcd takes no request of this size: its --max-request-bytes must be at "+
+			"least 1572864, which is its default").Because(err)
 	case said.Code() == codes.PermissionDenied, said.Code() == codes.Unauthenticated,
-		errors.Is(said, rpctypes.ErrAuthFailed), errors.Is(said, rpctypes.ErrUserEmpty), errors.Is(said, rpctypes.ErrInvalidAuthToken), errors.Is(said, rpctypes.ErrAuthOldRevision):
-		return fault.New(fault.Down, "LEDGER_DENIED", "etcd refuses this service: check its certificate and the rights of its user in etcd").Because(err)
+		errors.Is(said, rpctypes.ErrAuthFailed), errors.Is(said, rpctypes.ErrUserEmpty), errors.Is(said, rpctypes.ErrInvalidAuthToken),
+		errors.Is(said, rpctypes.ErrAuthOldRevision):
+		return fault.New(fault.Down, "LEDGER_DENIED", "etcd refuses this service: check its certificate and the rights of its user "+
+			"in etcd").Because(err)
 	case said.Code() == codes.Unavailable:
 		return fault.NoLedger(err)
 	}

@@ -17,7 +17,8 @@ import (
 )
 
 func TestRoundTrip(t *testing.T) {
-	sent := fault.New(fault.WrongState, "STALE_REVISION", "the group is at revision %d", 7).With("current_revision", "7").Because(errors.New("secret cause"))
+	sent := fault.New(fault.WrongState, "STALE_REVISION", "the group is at revision %d", 7).With("current_revision",
+		"7").Because(errors.New("secret cause"))
 	sent.RetryAfter = 3 * time.Second
 	sent.Problems = []*fleetv1.Problem{{Document: "a.yaml", Line: 3, Message: "no"}}
 	s := fault.ToStatus(fmt.Errorf("submit: %w", sent))

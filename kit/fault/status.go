@@ -90,7 +90,8 @@ func (e *Error) details() []protoadapt.MessageV1 {
 	if len(e.Violations) > 0 {
 		bad := &errdetails.BadRequest{}
 		for _, v := range e.Violations {
-			bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{Field: clean.Line(v.Field, clean.MaxWord), Description: clean.Text(v.Description, clean.MaxMessage)})
+			bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{Field: clean.Line(v.Field, clean.MaxWord),
+				Description: clean.Text(v.Description, clean.MaxMessage)})
 		}
 		all = append(all, bad)
 	}

@@ -17,8 +17,8 @@ var hostPattern = regexp.MustCompile(`^[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-
 
 const maxHost = 253
 
-// ParseAddress reads host:port, with brackets around an IPv6 address. What a node says ends in the configuration of load balancers, so nothing
-// is let through that could be more there than an address. The error says the rule, and does not repeat the text.
+// ParseAddress reads host:port, with brackets around an IPv6 address. What a node says ends in the configuration of load balancers, so
+// nothing is let through that could be more there than an address. The error says the rule, and does not repeat the text.
 func ParseAddress(text string) (Address, error) {
 	host, port, err := net.SplitHostPort(text)
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 
 // The epoch comes first: no decision of an older life of the ledger is after any of a newer one.
 func TestStampsAreOrderedByEpochThenDecision(t *testing.T) {
-	inOrder := []fleet.Stamp{{}, {Decision: 1}, {Decision: math.MaxInt64}, {Epoch: 1}, {Epoch: 1, Decision: 7}, {Epoch: 2}, {Epoch: 2, Decision: 1}, {Epoch: fleet.MaxEpoch}}
+	inOrder := []fleet.Stamp{{}, {Decision: 1}, {Decision: math.MaxInt64}, {Epoch: 1}, {Epoch: 1, Decision: 7}, {Epoch: 2},
+		{Epoch: 2, Decision: 1}, {Epoch: fleet.MaxEpoch}}
 	for i, a := range inOrder {
 		for j, b := range inOrder {
 			if got := a.After(b); got != (i > j) {

@@ -134,8 +134,8 @@ func (a Access) Call(ctx context.Context, method string) (context.Context, error
 	return context.WithValue(ctx, callerKey{}, who), nil
 }
 
-// revoked refuses a certificate that is kept out. While it is not known which are, users are let in to look only: what a node may do concerns
-// itself, and gateways must be served with the registry away.
+// revoked refuses a certificate that is kept out. While it is not known which are, users are let in to look only: what a node may do
+// concerns itself, and gateways must be served with the registry away.
 func (a Access) revoked(who Identity, issued time.Time, rule Rule) error {
 	if a.Revocations == nil {
 		return nil
@@ -144,7 +144,8 @@ func (a Access) revoked(who Identity, issued time.Time, rule Rule) error {
 		return err
 	}
 	if who.Kind == User && rule.Least > Viewer && !a.Revocations.Known() {
-		return fault.New(fault.Down, "REVOCATIONS_UNKNOWN", "this replica has not heard from the registry which certificates are revoked; until then it lets users look only")
+		return fault.New(fault.Down, "REVOCATIONS_UNKNOWN", "this replica has not heard from the registry which certificates are revoked; "+
+			"until then it lets users look only")
 	}
 	return nil
 }

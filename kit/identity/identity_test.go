@@ -63,7 +63,8 @@ func TestOtherURIsAreNobody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if who, err := identity.Parse("silverback", uri); err == nil || !strings.Contains(err.Error(), says) || len(err.Error()) > 600 || strings.ContainsFunc(err.Error(), clean.Unsafe) {
+		if who, err := identity.Parse("silverback", uri); err == nil || !strings.Contains(err.Error(), says) || len(err.Error()) > 600 ||
+			strings.ContainsFunc(err.Error(), clean.Unsafe) {
 			t.Errorf("%s was read as %v, %v; want %q", text, who, err, says)
 		}
 	}

@@ -33,7 +33,8 @@ type stream struct {
 }
 
 // WatchRevocations implements the client.
-func (r *registry) WatchRevocations(ctx context.Context, _ *registryv1.WatchRevocationsRequest, _ ...grpc.CallOption) (grpc.ServerStreamingClient[registryv1.WatchRevocationsResponse], error) {
+func (r *registry) WatchRevocations(ctx context.Context, _ *registryv1.WatchRevocationsRequest,
+	_ ...grpc.CallOption) (grpc.ServerStreamingClient[registryv1.WatchRevocationsResponse], error) {
 	return &stream{ctx: ctx, r: r}, nil
 }
 
@@ -80,23 +81,27 @@ func until(t *testing.T, what string, is func() bool) {
 func TestWhatIsKnownStaysInForceWithoutARegistry(t *testing.T) {
 	r, list := follow(t, status.Error(codes.Unavailable, "away"))
 	now := time.Now()
-	node, ann := identity.Identity{Kind: identity.Node, Group: "g", Name: "n"}, identity.Identity{Kind: identity.User, Name: "ann", Role: identity.Admin}
+	node, ann := identity.Identity{Kind: identity.Node, Group: "g", Name: "n"},
+		identity.Identity{Kind: identity.User, Name: "ann", Role: identity.Admin}
 	entry := func(kind registryv1.Revocation_Kind, group, name string) *registryv1.Revocation {
 		return &registryv1.Revocation{Kind: kind, Group: group, Name: name, IssuedUntil: timestamppb.New(now)}
 	}
 	put := func(e *registryv1.Revocation) *registryv1.WatchRevocationsResponse {
 		return &registryv1.WatchRevocationsResponse{Event: &registryv1.WatchRevocationsResponse_Upserted{Upserted: e}}
 	}
-	r.events <- &registryv1.WatchRevocationsResponse{Event: &registryv1.WatchRevocationsResponse_Listing_{Listing: &registryv1.WatchRevocationsResponse_Listing{}}}
+	r.events <- &registryv1.WatchRevocationsResponse{Event: &registryv1.WatchRevocationsResponse_Listing_{
+		Listing: &registryv1.WatchRevocationsResponse_Listing{}}}
 	r.events <- put(entry(registryv1.Revocation_KIND_NODE, "g", "n"))
 	if list.Known() || list.Holds(node, now) {
 		t.Error("half a list is taken for a whole one")
 	}
-	r.events <- &registryv1.WatchRevocationsResponse{Event: &registryv1.WatchRevocationsResponse_Synced_{Synced: &registryv1.WatchRevocationsResponse_Synced{ResumeToken: "1"}}}
+	r.events <- &registryv1.WatchRevocationsResponse{Event: &registryv1.WatchRevocationsResponse_Synced_{
+		Synced: &registryv1.WatchRevocationsResponse_Synced{ResumeToken: "1"}}}
 	until(t, "the node is held", func() bool { return list.Known() && list.Holds(node, now) })
 	r.events <- put(entry(registryv1.Revocation_KIND_USER, "", "ann"))
 	until(t, "the user is held", func() bool { return list.Holds(ann, now) })
-	if list.Holds(node, now.Add(time.Second)) || list.Holds(identity.Identity{Kind: identity.Node, Group: "h", Name: "n"}, now) || list.Holds(identity.Identity{Kind: identity.User, Name: "n"}, now) {
+	if list.Holds(node, now.Add(time.Second)) || list.Holds(identity.Identity{Kind: identity.Node, Group: "h", Name: "n"}, now) ||
+		list.Holds(identity.Identity{Kind: identity.User, Name: "n"}, now) {
 		t.Error("others are held")
 	}
 	r.events <- nil // the stream breaks
@@ -104,7 +109,8 @@ func TestWhatIsKnownStaysInForceWithoutARegistry(t *testing.T) {
 	if !list.Holds(node, now) || !list.Holds(ann, now) || !list.Known() {
 		t.Error("a registry that is away lets revoked certificates in")
 	}
-	r.events <- &registryv1.WatchRevocationsResponse{Event: &registryv1.WatchRevocationsResponse_Deleted{Deleted: entry(registryv1.Revocation_KIND_NODE, "g", "n")}}
+	r.events <- &registryv1.WatchRevocationsResponse{Event: &registryv1.WatchRevocationsResponse_Deleted{
+		Deleted: entry(registryv1.Revocation_KIND_NODE, "g", "n")}}
 	until(t, "the node is let in", func() bool { return !list.Holds(node, now) })
 	if !list.Holds(ann, now) {
 		t.Error("the undo of one let another in")

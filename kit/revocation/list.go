@@ -14,7 +14,8 @@ import (
 	"github.com/silverback-gateway/silverback/kit/identity"
 )
 
-// Skew is by how much the clock of an authority may be ahead of the registry's: what it says it issued so long after a revocation is refused too.
+// Skew is by how much the clock of an authority may be ahead of the registry's: what it says it issued so long after a revocation is
+// refused too.
 const Skew = 30 * time.Second
 
 // A Subject is whose certificates a revocation is about: a node with its group, or a user, whatever the role. It is comparable.
@@ -131,7 +132,8 @@ func (l *List) held(who identity.Identity, issued time.Time) (until time.Time, h
 	return until, revoked && !issued.After(until)
 }
 
-// Refuse implements identity.Revocations: it returns the fault of a call that is made with a certificate that is kept out, and nil for any other.
+// Refuse implements identity.Revocations: it returns the fault of a call that is made with a certificate that is kept out, and nil for any
+// other.
 func (l *List) Refuse(who identity.Identity, issued time.Time) error {
 	until, held := l.held(who, issued)
 	if !held {

@@ -65,7 +65,8 @@ type ClientTLS struct {
 
 // AddFlags adds the flags of a client, in words that do not collide with a server's.
 func (c *ClientTLS) AddFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&c.CAFile, "ca-file", "", "PEM file of the authority that signs the services this process calls; without it they are called in plain text")
+	flags.StringVar(&c.CAFile, "ca-file", "", "PEM file of the authority that signs the services this process calls; without it they are "+
+		"called in plain text")
 	flags.StringVar(&c.CertFile, "client-cert-file", "", "PEM file of the certificate that this process shows to services")
 	flags.StringVar(&c.KeyFile, "client-key-file", "", "PEM file of its key")
 }

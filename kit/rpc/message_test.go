@@ -21,8 +21,10 @@ func TestMessagesForPeople(t *testing.T) {
 			`max retries exhausted: failed after 5 attempts: rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial tcp: lookup registry-2: no such host"`,
 			"dial tcp: lookup registry-2: no such host",
 		},
-		{codes.Unavailable, "max retries exhausted: failed after 5 attempts: rpc error: code = Unavailable desc = the ledger does not answer; try again", "the ledger does not answer; try again"},
-		{codes.Unavailable, `connection error: desc = "transport: authentication handshake failed: tls: bad certificate"`, "authentication handshake failed: tls: bad certificate"},
+		{codes.Unavailable, "max retries exhausted: failed after 5 attempts: rpc error: code = Unavailable desc = the ledger does not answer; " +
+			"try again", "the ledger does not answer; try again"},
+		{codes.Unavailable, `connection error: desc = "transport: authentication handshake failed: tls: bad certificate"`,
+			"authentication handshake failed: tls: bad certificate"},
 		{codes.Unavailable, "name resolver error: produced zero addresses", "the name has no address"},
 		{codes.Unavailable, "this replica is stopping", "this replica is stopping"},
 		{codes.InvalidArgument, `a plugin with desc = "of its own"`, `a plugin with desc = "of its own"`},
@@ -35,9 +37,11 @@ func TestMessagesForPeople(t *testing.T) {
 
 func TestWhyACallFailed(t *testing.T) {
 	for want, err := range map[string]error{
-		"the ledger does not answer; try again": fmt.Errorf("watch groups: %w", status.Error(codes.Unavailable, "max retries exhausted: failed after 5 attempts: rpc error: code = Unavailable desc = the ledger does not answer; try again")),
-		"internal error":                        fmt.Errorf("watch groups: %w", status.Error(codes.Internal, "internal error")),
-		"no call was made":                      errors.New("no call was made"),
+		"the ledger does not answer; try again": fmt.Errorf("watch groups: %w",
+			status.Error(codes.Unavailable, "max retries exhausted: failed after 5 attempts: rpc error: code = Unavailable desc = the ledger does "+
+				"not answer; try again")),
+		"internal error":   fmt.Errorf("watch groups: %w", status.Error(codes.Internal, "internal error")),
+		"no call was made": errors.New("no call was made"),
 	} {
 		if got := rpc.Why(err); got != want {
 			t.Errorf("%v is said as %q, want %q", err, got, want)

@@ -26,7 +26,8 @@ func (registry) GetGroup(_ context.Context, r *registryv1.GetGroupRequest) (*reg
 
 // TestALargeCallIsRepeated breaks the connection in the middle of a call of a megabyte. The next connection must get the whole call.
 func TestALargeCallIsRepeated(t *testing.T) {
-	s, err := rpcserver.New(rpcserver.Config{Listen: "127.0.0.1:0", MaxReceive: 2 << 20}, rpcserver.Deps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+	s, err := rpcserver.New(rpcserver.Config{Listen: "127.0.0.1:0", MaxReceive: 2 << 20},
+		rpcserver.Deps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,8 @@ func newChain(d Deps, access Access, door *door) (*chain, error) {
 	logger := logging.LoggerFunc(func(ctx context.Context, level logging.Level, message string, fields ...any) {
 		d.Log.Log(ctx, slog.Level(level), message, fields...) //nolint:sloglint // the middleware has one message for each event
 	})
-	logs := []logging.Option{logging.WithLogOnEvents(logging.FinishCall), logging.WithLevels(levelOf), logging.WithDisableLoggingFields("grpc.component", "grpc.method_type", "grpc.start_time", "protocol")}
+	logs := []logging.Option{logging.WithLogOnEvents(logging.FinishCall), logging.WithLevels(levelOf),
+		logging.WithDisableLoggingFields("grpc.component", "grpc.method_type", "grpc.start_time", "protocol")}
 	authorize := func(ctx context.Context) (context.Context, error) {
 		if access == nil {
 			return ctx, nil
@@ -62,13 +63,15 @@ func newChain(d Deps, access Access, door *door) (*chain, error) {
 	})
 	return &chain{
 		before: []grpc.UnaryServerInterceptor{
-			metrics.UnaryServerInterceptor(), logging.UnaryServerInterceptor(logger, logs...), auth.UnaryServerInterceptor(authorize), countUnary(door),
+			metrics.UnaryServerInterceptor(), logging.UnaryServerInterceptor(logger, logs...), auth.UnaryServerInterceptor(authorize),
+			countUnary(door),
 		},
 		unary: []grpc.UnaryServerInterceptor{
 			judgeUnary(access, validator), logMutations(d.Log), mapUnary(d.Log), recovery.UnaryServerInterceptor(recovered),
 		},
 		stream: []grpc.StreamServerInterceptor{
-			metrics.StreamServerInterceptor(), logging.StreamServerInterceptor(logger, logs...), auth.StreamServerInterceptor(authorize), countStream(door),
+			metrics.StreamServerInterceptor(), logging.StreamServerInterceptor(logger, logs...), auth.StreamServerInterceptor(authorize),
+			countStream(door),
 			judgeStream(access, validator), mapStream(d.Log), recovery.StreamServerInterceptor(recovered),
 		},
 	}, nil
@@ -81,7 +84,8 @@ var errPanic = fault.New(fault.Internal, "PANIC", "panic")
 // try; why it cannot is news once, and told by what it waits for.
 func levelOf(code codes.Code) logging.Level {
 	switch code {
-	case codes.OK, codes.Canceled, codes.NotFound, codes.AlreadyExists, codes.InvalidArgument, codes.Aborted, codes.FailedPrecondition, codes.Unavailable:
+	case codes.OK, codes.Canceled, codes.NotFound, codes.AlreadyExists, codes.InvalidArgument, codes.Aborted, codes.FailedPrecondition,
+		codes.Unavailable:
 		return logging.LevelDebug
 	case codes.Internal, codes.Unknown, codes.DataLoss, codes.Unimplemented:
 		return logging.LevelError

@@ -52,8 +52,8 @@ type caller struct {
 	out    bool // the certificate is revoked; the connection was opened with it to be told so
 }
 
-// A holder is who a connection or call is counted for. Those with a revoked certificate have a share of their own: whoever stole it must not take
-// that of who has the new one.
+// A holder is who a connection or call is counted for. Those with a revoked certificate have a share of their own: whoever stole it must
+// not take that of who has the new one.
 type holder struct {
 	who identity.Identity
 	out bool
@@ -70,8 +70,8 @@ func (h holder) String() string {
 const (
 	// lastAnswer is how long a connection stands after its certificate was revoked: whoever revokes its own still gets the answer.
 	lastAnswer = 250 * time.Millisecond
-	// outTime is how long a connection stands that was opened with a revoked certificate. Its calls are refused; the next connection may be opened
-	// with a new certificate.
+	// outTime is how long a connection stands that was opened with a revoked certificate. Its calls are refused; the next connection may be
+	// opened with a new certificate.
 	outTime = 10 * time.Second
 )
 
@@ -194,7 +194,8 @@ func (d *door) enter(ctx context.Context) (leave func(), err error) {
 	}
 	by := holder{who: who}
 	if !d.take(by, share{calls: 1}) {
-		return nil, fault.New(fault.Busy, "TOO_MANY_CALLS", "%s has %d calls under way at this replica, which is the limit", who, shareOf(who.Kind).calls)
+		return nil, fault.New(fault.Busy, "TOO_MANY_CALLS", "%s has %d calls under way at this replica, which is the limit", who,
+			shareOf(who.Kind).calls)
 	}
 	return func() { d.giveBack(by, share{calls: 1}) }, nil
 }

@@ -30,7 +30,8 @@ func logMutations(log *slog.Logger) grpc.UnaryServerInterceptor {
 			return answer, err
 		}
 		who := identity.Caller(ctx)
-		facts := []any{"method", info.FullMethod, "caller", clean.Line(who.String(), clean.MaxWord), "role", who.Role.String(), "code", status.Code(err).String()}
+		facts := []any{"method", info.FullMethod, "caller", clean.Line(who.String(), clean.MaxWord), "role", who.Role.String(), "code",
+			status.Code(err).String()}
 		facts = append(facts, names(request)...)
 		log.Info("change asked for", facts...)
 		return answer, err

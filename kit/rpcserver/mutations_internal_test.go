@@ -26,18 +26,22 @@ func TestWhoChangesWhatIsLogged(t *testing.T) {
 		want    []string // nothing is not logged
 	}{
 		{
-			name: "a submission", method: submit, want: []string{"method=" + submit, "group=g", "source=s", "request_id=r1", "code=OK", "caller=", "role="},
+			name: "a submission", method: submit, want: []string{"method=" + submit, "group=g", "source=s", "request_id=r1", "code=OK", "caller=",
+				"role="},
 			request: &translatorv1.SubmitConfigRequest{Group: "g", Source: "s", RequestId: "r1", Documents: content},
 		},
-		{name: "one that is refused", method: submit, request: &translatorv1.SubmitConfigRequest{Group: "g"}, err: status.Error(codes.Aborted, "no"), want: []string{"code=Aborted"}},
+		{name: "one that is refused", method: submit, request: &translatorv1.SubmitConfigRequest{Group: "g"},
+			err: status.Error(codes.Aborted, "no"), want: []string{"code=Aborted"}},
 		{name: "one that only validates", method: submit, request: &translatorv1.SubmitConfigRequest{Group: "g", ValidateOnly: true}},
-		{name: "a deletion", method: registryv1.RegistryService_DeleteNode_FullMethodName, request: &registryv1.DeleteNodeRequest{Group: "g", Node: "n\x1b[2J\nx"}, want: []string{"node="}},
+		{name: "a deletion", method: registryv1.RegistryService_DeleteNode_FullMethodName,
+			request: &registryv1.DeleteNodeRequest{Group: "g", Node: "n\x1b[2J\nx"}, want: []string{"node="}},
 		{name: "a look", method: registryv1.RegistryService_ListNodes_FullMethodName, request: &registryv1.ListNodesRequest{Group: "g"}},
 		{name: "a renewal", method: registryv1.RegistryService_RenewNode_FullMethodName, request: &registryv1.RenewNodeRequest{Group: "g"}},
 	} {
 		var out bytes.Buffer
 		log := slog.New(slog.NewTextHandler(&out, nil))
-		_, err := logMutations(log)(t.Context(), tt.request, &grpc.UnaryServerInfo{FullMethod: tt.method}, func(context.Context, any) (any, error) { return nil, tt.err })
+		_, err := logMutations(log)(t.Context(), tt.request, &grpc.UnaryServerInfo{FullMethod: tt.method},
+			func(context.Context, any) (any, error) { return nil, tt.err })
 		if status.Code(err) != status.Code(tt.err) {
 			t.Errorf("%s: %v", tt.name, err)
 		}

@@ -9,7 +9,8 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fault"
 )
 
-// longWait is from when on a server has waited for the ledger as long as it would be of use: about what a client pauses between all its tries.
+// longWait is from when on a server has waited for the ledger as long as it would be of use: about what a client pauses between all its
+// tries.
 const longWait = time.Second
 
 // stay tells a client of gRPC, whatever its policy, to take this answer and not to try again by itself.

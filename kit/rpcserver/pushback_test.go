@@ -86,7 +86,8 @@ func TestWhatAServerWaitedForIsNotTriedAgain(t *testing.T) {
 
 func serve(t *testing.T, service registryv1.RegistryServiceServer) registryv1.RegistryServiceClient {
 	t.Helper()
-	s, err := rpcserver.New(rpcserver.Config{Listen: "127.0.0.1:0"}, rpcserver.Deps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+	s, err := rpcserver.New(rpcserver.Config{Listen: "127.0.0.1:0"}, rpcserver.Deps{Log: slog.New(slog.DiscardHandler),
+		Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,13 +20,14 @@ import (
 type Large struct {
 	Methods []string // full names; unary
 	Receive int      // bytes of one message
-	AtOnce  int64    // bytes of all such messages over the ordinary limit, from before they are read until their calls are answered; at least Receive
+	// bytes of all such messages over the ordinary limit, from before they are read until their calls are answered; at least Receive
+	AtOnce int64
 	// Patience is how long such a message waits for the others; 0 is 10 s.
 	Patience time.Duration
 }
 
-// wire is the stream of a call below gRPC's own reading of messages, as grpc.ServerTransportStreamFromContext returns it. gRPC has one limit
-// for all methods of a server, and knows a message's length only once it has decided to read it.
+// wire is the stream of a call below gRPC's own reading of messages, as grpc.ServerTransportStreamFromContext returns it. gRPC has one
+// limit for all methods of a server, and knows a message's length only once it has decided to read it.
 type wire interface {
 	RecvCompress() string
 	ReadMessageHeader(header []byte) error
@@ -71,7 +72,8 @@ const headerBytes = 5
 // pieceBytes is how much of a large message is between the connection and its buffer.
 const pieceBytes = 1 << 20
 
-// receive reads the request of a method that may be large. It asks for room by the length that the message claims, before any of it is read.
+// receive reads the request of a method that may be large. It asks for room by the length that the message claims, before any of it is
+// read.
 func (s *Server) receive(ctx context.Context, into any) (release func(), err error) {
 	release = func() {}
 	w, ok := grpc.ServerTransportStreamFromContext(ctx).(wire)
@@ -87,7 +89,8 @@ func (s *Server) receive(ctx context.Context, into any) (release func(), err err
 		return release, status.Error(codes.Unimplemented, "compressed messages are not taken; send them as they are")
 	}
 	if length > s.config.Large.Receive {
-		return release, status.Errorf(codes.ResourceExhausted, "grpc: received message larger than max (%d vs. %d)", length, s.config.Large.Receive)
+		return release, status.Errorf(codes.ResourceExhausted, "grpc: received message larger than max (%d vs. %d)", length,
+			s.config.Large.Receive)
 	}
 	if length > s.config.MaxReceive {
 		if release, err = s.makeRoom(ctx, int64(length)); err != nil {
@@ -138,7 +141,8 @@ func (s *Server) makeRoom(ctx context.Context, bytes int64) (release func(), err
 		if ctx.Err() != nil {
 			return nil, status.FromContextError(ctx.Err()).Err()
 		}
-		busy := fault.New(fault.Busy, "TOO_MANY_LARGE_REQUESTS", "large requests of together %d bytes are under way at this replica already, and this one has %d; try again", s.config.Large.AtOnce, bytes)
+		busy := fault.New(fault.Busy, "TOO_MANY_LARGE_REQUESTS", "large requests of together %d bytes are under way at this replica already, "+
+			"and this one has %d; try again", s.config.Large.AtOnce, bytes)
 		busy.RetryAfter = time.Second
 		return nil, fault.ToStatus(busy).Err()
 	}

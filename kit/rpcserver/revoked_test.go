@@ -98,10 +98,12 @@ func TestARevokedCertificateIsCutOffAndKeptOut(t *testing.T) {
 	if err := look(t, ann); !revoked(err) {
 		t.Errorf("a call got %v", err)
 	}
-	if err := look(t, dial(t, address, ca.IssueAt(now.Add(-time.Minute), "ann", identity.Identity{Kind: identity.User, Name: "ann", Role: identity.Admin}.URI("silverback")))); !revoked(err) {
+	if err := look(t, dial(t, address, ca.IssueAt(now.Add(-time.Minute), "ann",
+		identity.Identity{Kind: identity.User, Name: "ann", Role: identity.Admin}.URI("silverback")))); !revoked(err) {
 		t.Errorf("her certificate of another role got %v", err)
 	}
-	if err := look(t, dial(t, address, ca.IssueAt(now.Add(2*time.Second-time.Minute), "new", viewer("ann").URI("silverback")))); !revoked(err) {
+	if err := look(t, dial(t, address, ca.IssueAt(now.Add(2*time.Second-time.Minute), "new", viewer("ann").URI("silverback")))); !revoked(
+		err) {
 		t.Errorf("another certificate of before got %v", err)
 	}
 	if n := testutil.CollectAndCount(metrics, "silverback_revocations"); n != 1 {

@@ -59,8 +59,10 @@ func (c *Config) AddFlags(flags *pflag.FlagSet, defaultListen string) {
 	flags.StringVar(&c.CertFile, "cert-file", "", "PEM file of this process's certificate; turns TLS on")
 	flags.StringVar(&c.KeyFile, "key-file", "", "PEM file of its key")
 	flags.StringVar(&c.ClientCAFile, "client-ca-file", "", "PEM file of the authority that callers' certificates must be signed by")
-	flags.StringVar(&c.TrustDomain, "trust-domain", identity.DefaultTrustDomain, "trust domain in the URIs of callers' certificates, spiffe://<trust domain>/...")
-	flags.BoolVar(&c.Insecure, "insecure", false, "allow listeners beyond loopback that do not tell callers apart: without TLS, or without --client-ca-file")
+	flags.StringVar(&c.TrustDomain, "trust-domain", identity.DefaultTrustDomain,
+		"trust domain in the URIs of callers' certificates, spiffe://<trust domain>/...")
+	flags.BoolVar(&c.Insecure, "insecure", false, "allow listeners beyond loopback that do not tell callers apart: without TLS, or without "+
+		"--client-ca-file")
 }
 
 // Check reports what is wrong with the configuration.

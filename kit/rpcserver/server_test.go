@@ -51,7 +51,8 @@ func (registry) WatchGroups(_ *registryv1.WatchGroupsRequest, s registryv1.Regis
 	return s.Context().Err()
 }
 
-func start(t *testing.T, c rpcserver.Config) (client registryv1.RegistryServiceClient, health healthv1.HealthClient, logs *bytes.Buffer, stop func()) {
+func start(t *testing.T, c rpcserver.Config) (client registryv1.RegistryServiceClient, health healthv1.HealthClient, logs *bytes.Buffer,
+	stop func()) {
 	t.Helper()
 	logs = &bytes.Buffer{}
 	c.Listen = "127.0.0.1:0"
@@ -106,7 +107,8 @@ func TestALogDoesNotRepeatThatAReplicaCannotAnswerNow(t *testing.T) {
 	}
 	_, _ = client.GetGroup(t.Context(), &registryv1.GetGroupRequest{Name: "internal"})
 	stop()
-	if text := logs.String(); strings.Contains(text, "STARTING") || strings.Contains(text, "has not read") || strings.Count(text, "finished call") != 1 {
+	if text := logs.String(); strings.Contains(text, "STARTING") || strings.Contains(text, "has not read") ||
+		strings.Count(text, "finished call") != 1 {
 		t.Errorf("the log says\n%s", text)
 	}
 }
@@ -122,7 +124,8 @@ func TestAMessageOverTheLimitNamesIt(t *testing.T) {
 
 func TestStopDoesNotWaitForEver(t *testing.T) {
 	client, health, _, stop := start(t, rpcserver.Config{StopTime: 50 * time.Millisecond})
-	if answer, err := health.Check(t.Context(), &healthv1.HealthCheckRequest{}); err != nil || answer.GetStatus() != healthv1.HealthCheckResponse_SERVING {
+	if answer, err := health.Check(t.Context(), &healthv1.HealthCheckRequest{}); err != nil ||
+		answer.GetStatus() != healthv1.HealthCheckResponse_SERVING {
 		t.Fatalf("health is %v, %v", answer, err)
 	}
 	watch, err := client.WatchGroups(t.Context(), &registryv1.WatchGroupsRequest{})

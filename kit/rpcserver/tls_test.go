@@ -91,7 +91,8 @@ func TestCertificatesAreReplacedWithoutEndingStreams(t *testing.T) {
 	}
 	// A client that dials anew after its own files were replaced is who they say.
 	ca.Issue("client", identity.Identity{Kind: identity.Node, Group: "g", Name: "n"}.URI("silverback"))
-	if _, err := dial(t, address, client).GetGroup(t.Context(), &registryv1.GetGroupRequest{Name: "g"}); status.Code(err) != codes.PermissionDenied {
+	if _, err := dial(t, address, client).GetGroup(t.Context(), &registryv1.GetGroupRequest{Name: "g"}); status.Code(
+		err) != codes.PermissionDenied {
 		t.Errorf("a node got %v", err)
 	}
 }
@@ -123,13 +124,15 @@ func TestWhoCallsIsKnownByCertificate(t *testing.T) {
 		code  codes.Code
 		says  string
 	}{
-		"a viewer":                    {ca.Issue("ann", viewer("ann").URI("silverback")), codes.OK, ""},
-		"no certificate":              {tlsfiles.Files{CA: ca.File}, codes.Unavailable, ""},
-		"another authority":           {other, codes.Unavailable, ""},
-		"no URI":                      {ca.Issue("nameless"), codes.PermissionDenied, "0 URIs"},
-		"two URIs":                    {ca.Issue("twofold", viewer("a").URI("silverback"), viewer("b").URI("silverback")), codes.PermissionDenied, "2 URIs"},
-		"another trust domain":        {ca.Issue("foreign", viewer("a").URI("elsewhere")), codes.PermissionDenied, "trust domain"},
-		"a service without this need": {ca.Issue("svc", identity.Identity{Kind: identity.Service, Name: "registry"}.URI("silverback")), codes.PermissionDenied, "service registry may not call"},
+		"a viewer":          {ca.Issue("ann", viewer("ann").URI("silverback")), codes.OK, ""},
+		"no certificate":    {tlsfiles.Files{CA: ca.File}, codes.Unavailable, ""},
+		"another authority": {other, codes.Unavailable, ""},
+		"no URI":            {ca.Issue("nameless"), codes.PermissionDenied, "0 URIs"},
+		"two URIs": {ca.Issue("twofold", viewer("a").URI("silverback"), viewer("b").URI("silverback")),
+			codes.PermissionDenied, "2 URIs"},
+		"another trust domain": {ca.Issue("foreign", viewer("a").URI("elsewhere")), codes.PermissionDenied, "trust domain"},
+		"a service without this need": {ca.Issue("svc", identity.Identity{Kind: identity.Service, Name: "registry"}.URI("silverback")),
+			codes.PermissionDenied, "service registry may not call"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -148,16 +151,17 @@ func TestListenersThatLetStrangersInMustBeMeant(t *testing.T) {
 		config rpcserver.Config
 		says   string
 	}{
-		"loopback":                  {rpcserver.Config{Listen: "127.0.0.1:1"}, ""},
-		"no TLS":                    {rpcserver.Config{Listen: "0.0.0.0:1"}, "has no TLS"},
-		"no TLS, meant":             {rpcserver.Config{Listen: "0.0.0.0:1", Insecure: true}, ""},
-		"TLS for everybody":         {rpcserver.Config{Listen: "0.0.0.0:1", CertFile: f.Cert, KeyFile: f.Key}, "--client-ca-file"},
-		"callers are told apart":    {rpcserver.Config{Listen: "0.0.0.0:1", CertFile: f.Cert, KeyFile: f.Key, ClientCAFile: f.CA}, ""},
-		"a certificate only":        {rpcserver.Config{Listen: "127.0.0.1:1", CertFile: f.Cert}, "go together"},
-		"files that are not there":  {rpcserver.Config{Listen: "127.0.0.1:1", CertFile: "no.crt", KeyFile: "no.key"}, "no.crt"},
-		"an authority without TLS":  {rpcserver.Config{Listen: "127.0.0.1:1", ClientCAFile: f.CA}, "needs --cert-file"},
-		"a key of another purpose":  {rpcserver.Config{Listen: "127.0.0.1:1", CertFile: f.Cert, KeyFile: f.Cert}, "--key-file"},
-		"an authority that is none": {rpcserver.Config{Listen: "127.0.0.1:1", CertFile: f.Cert, KeyFile: f.Key, ClientCAFile: f.Key}, "--client-ca-file"},
+		"loopback":                 {rpcserver.Config{Listen: "127.0.0.1:1"}, ""},
+		"no TLS":                   {rpcserver.Config{Listen: "0.0.0.0:1"}, "has no TLS"},
+		"no TLS, meant":            {rpcserver.Config{Listen: "0.0.0.0:1", Insecure: true}, ""},
+		"TLS for everybody":        {rpcserver.Config{Listen: "0.0.0.0:1", CertFile: f.Cert, KeyFile: f.Key}, "--client-ca-file"},
+		"callers are told apart":   {rpcserver.Config{Listen: "0.0.0.0:1", CertFile: f.Cert, KeyFile: f.Key, ClientCAFile: f.CA}, ""},
+		"a certificate only":       {rpcserver.Config{Listen: "127.0.0.1:1", CertFile: f.Cert}, "go together"},
+		"files that are not there": {rpcserver.Config{Listen: "127.0.0.1:1", CertFile: "no.crt", KeyFile: "no.key"}, "no.crt"},
+		"an authority without TLS": {rpcserver.Config{Listen: "127.0.0.1:1", ClientCAFile: f.CA}, "needs --cert-file"},
+		"a key of another purpose": {rpcserver.Config{Listen: "127.0.0.1:1", CertFile: f.Cert, KeyFile: f.Cert}, "--key-file"},
+		"an authority that is none": {rpcserver.Config{Listen: "127.0.0.1:1", CertFile: f.Cert, KeyFile: f.Key, ClientCAFile: f.Key},
+			"--client-ca-file"},
 	} {
 		err := c.config.Check()
 		if (c.says == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), c.says) {

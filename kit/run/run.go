@@ -15,8 +15,8 @@ import (
 // ErrSignal is the cause of the context that Main gives, once the process was asked to stop.
 var ErrSignal = errors.New("asked to stop by a signal")
 
-// Main runs a program and exits: with 0 when it ended as asked, with 1 after an error, which it prints. The first SIGINT or SIGTERM ends the
-// context, the second ends the process at once.
+// Main runs a program and exits: with 0 when it ended as asked, with 1 after an error, which it prints. The first SIGINT or SIGTERM ends
+// the context, the second ends the process at once.
 func Main(program func(ctx context.Context) error) {
 	os.Exit(code(program))
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/vbauerster/cupwriter"
 )
 
-// A Region is a few lines at the end of a terminal that are drawn again and again in the same place. No line of it is wider than the terminal, and it
-// is never higher: a line that wraps, or leaves the screen, could not be wiped. It is for one goroutine.
+// A Region is a few lines at the end of a terminal that are drawn again and again in the same place. No line of it is wider than the
+// terminal, and it is never higher: a line that wraps, or leaves the screen, could not be wiped. It is for one goroutine.
 type Region struct {
 	out   *cupwriter.Writer
 	size  Size

@@ -1,5 +1,5 @@
-// Package screen draws on terminals: it knows how wide one is, how many cells a text takes, and how to draw a few lines again and again in the
-// same place. It judges no text: what comes from elsewhere is cleaned before (kit/clean).
+// Package screen draws on terminals: it knows how wide one is, how many cells a text takes, and how to draw a few lines again and again in
+// the same place. It judges no text: what comes from elsewhere is cleaned before (kit/clean).
 package screen
 
 import (

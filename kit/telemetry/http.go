@@ -51,7 +51,8 @@ func (c *HTTPConfig) AddFlags(flags *pflag.FlagSet, defaultListen, what string) 
 	flags.StringVar(&c.Listen, "http-listen", defaultListen, "where to listen for "+what)
 	flags.StringVar(&c.CertFile, "http-cert-file", "", "PEM file of the certificate of --http-listen; turns TLS on there")
 	flags.StringVar(&c.KeyFile, "http-key-file", "", "PEM file of its key")
-	flags.BoolVar(&c.Insecure, "http-insecure", false, "allow --http-listen beyond loopback without TLS: it tells health and metrics to whoever asks")
+	flags.BoolVar(&c.Insecure, "http-insecure", false, "allow --http-listen beyond loopback without TLS: it tells health and metrics to "+
+		"whoever asks")
 }
 
 // Check reports what is wrong with the configuration.
@@ -63,7 +64,8 @@ func (c *HTTPConfig) Check() error {
 	problems = append(problems, c.files().Check("http-cert-file", "http-key-file", ""))
 	if c.CertFile == "" && !c.Insecure && !Loopback(c.Listen) {
 		problems = append(problems, fmt.Errorf(
-			"http listen address %s can be reached from other machines and has no TLS: give --http-cert-file and --http-key-file, or say --http-insecure", c.Listen))
+			"http listen address %s can be reached from other machines and has no TLS: give --http-cert-file and --http-key-file, or say "+
+				"--http-insecure", c.Listen))
 	}
 	return errors.Join(problems...)
 }
@@ -113,7 +115,8 @@ func (h *HTTP) Address() string { return h.listener.Addr().String() }
 // Serve answers until ctx ends.
 func (h *HTTP) Serve(ctx context.Context) error {
 	server := &http.Server{
-		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: answerTime, IdleTimeout: time.Minute, MaxHeaderBytes: maxHeaderBytes,
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: answerTime, IdleTimeout: time.Minute,
+		MaxHeaderBytes: maxHeaderBytes,
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(h.listener) }()

@@ -39,7 +39,8 @@ func TestNoFactForgesALine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		log.With("with", hostile).Info("call", "node", hostile+"\nforged", telemetry.Err, errors.New(hostile), slog.Group("g", "in", hostile), "long", strings.Repeat("y", 1<<20))
+		log.With("with", hostile).Info("call", "node", hostile+"\nforged", telemetry.Err, errors.New(hostile), slog.Group("g", "in", hostile),
+			"long", strings.Repeat("y", 1<<20))
 		line := strings.TrimSuffix(out.String(), "\n")
 		if strings.ContainsFunc(line, clean.Unsafe) || !strings.Contains(line, "forged") || len(line) > 20<<10 {
 			t.Errorf("%s: %.2000q", format, line)

@@ -30,7 +30,8 @@ func TestATraceGoesOnFromARecord(t *testing.T) {
 		t.Fatalf("%d spans", len(spans))
 	}
 	load, apply := spans[0], spans[1]
-	if load.Parent().SpanID() != apply.SpanContext().SpanID() || load.Parent().TraceID() != apply.SpanContext().TraceID() || !load.Parent().IsRemote() {
+	if load.Parent().SpanID() != apply.SpanContext().SpanID() || load.Parent().TraceID() != apply.SpanContext().TraceID() ||
+		!load.Parent().IsRemote() {
 		t.Errorf("the parent of load is %v, not %v", load.Parent(), apply.SpanContext())
 	}
 	if !load.StartTime().Equal(began) || load.EndTime().Sub(load.StartTime()) != time.Second || load.Status().Code != codes.Error {

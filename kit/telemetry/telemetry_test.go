@@ -47,7 +47,8 @@ func TestHTTP(t *testing.T) {
 		t.Fatal(err)
 	}
 	request.Header.Set("X-Large", strings.Repeat("x", 32<<10))
-	if answer, err := http.DefaultClient.Do(request); err != nil || answer.Body.Close() != nil || answer.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+	if answer, err := http.DefaultClient.Do(request); err != nil || answer.Body.Close() != nil ||
+		answer.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 		t.Errorf("32 KiB of headers are answered %v, %v", answer, err)
 	}
 	if code, _ := get("/debug/pprof/"); code != 200 {
@@ -80,7 +81,8 @@ func TestAReadyProcessMayRemarkSomething(t *testing.T) {
 }
 
 func TestLoopback(t *testing.T) {
-	for address, want := range map[string]bool{"127.0.0.1:1": true, "[::1]:1": true, "localhost:1": true, "0.0.0.0:1": false, ":1": false, "10.0.0.1:1": false} {
+	for address, want := range map[string]bool{"127.0.0.1:1": true, "[::1]:1": true, "localhost:1": true, "0.0.0.0:1": false, ":1": false,
+		"10.0.0.1:1": false} {
 		if telemetry.Loopback(address) != want {
 			t.Errorf("Loopback(%q) = %v", address, !want)
 		}

@@ -31,7 +31,8 @@ func StartTracing(ctx context.Context, service string) (stop func(context.Contex
 	if err != nil {
 		return nil, fmt.Errorf("start tracing: %w", err)
 	}
-	described, err := resource.New(ctx, resource.WithFromEnv(), resource.WithAttributes(semconv.ServiceName(service), semconv.ServiceVersion(build.Version)))
+	described, err := resource.New(ctx, resource.WithFromEnv(), resource.WithAttributes(semconv.ServiceName(service),
+		semconv.ServiceVersion(build.Version)))
 	if err != nil {
 		return nil, fmt.Errorf("start tracing: %w", err)
 	}

@@ -57,8 +57,8 @@ type List struct {
 	Changes                 []Change
 }
 
-// Compare describes the first limit entities that differ, in the order of snapshot.Pairs, and counts all. Markers are the gateways' schemas:
-// a field is shown when the table of kinds or one of them describes it and none of them marks it.
+// Compare describes the first limit entities that differ, in the order of snapshot.Pairs, and counts all. Markers are the gateways'
+// schemas: a field is shown when the table of kinds or one of them describes it and none of them marks it.
 func Compare(table *entity.Table, markers []Marker, old, now []byte, limit int) (List, error) {
 	pairs, err := snapshot.Pairs(old, now)
 	if err != nil {

@@ -71,8 +71,10 @@ func kong(t testing.TB) *schema.Bundle {
 	b, err := schema.New(schema.Texts{
 		KongVersion: "3.9.3",
 		Entities: map[string]json.RawMessage{
-			"plugins": json.RawMessage(`{"fields":[{"name":{"type":"string"}},{"enabled":{"type":"boolean"}},{"config":{"type":"record","abstract":true}}]}`),
-			"vaults":  json.RawMessage(`{"fields":[{"name":{"type":"string"}},{"prefix":{"type":"string"}},{"config":{"type":"record","abstract":true}}]}`),
+			"plugins": json.RawMessage(
+				`{"fields":[{"name":{"type":"string"}},{"enabled":{"type":"boolean"}},{"config":{"type":"record","abstract":true}}]}`),
+			"vaults": json.RawMessage(
+				`{"fields":[{"name":{"type":"string"}},{"prefix":{"type":"string"}},{"config":{"type":"record","abstract":true}}]}`),
 		},
 		Plugins: map[string]json.RawMessage{
 			"rate-limiting": config(`{"minute":{"type":"number"}},{"policy":{"type":"string"}},
@@ -271,7 +273,8 @@ vaults: [{name: env, prefix: vp, config: {prefix: x}}]
 // One kind of gateway that marks a field is enough: it may be the one that knows.
 func TestTheStrictestSchemaDecides(t *testing.T) {
 	lax, err := schema.New(schema.Texts{KongVersion: "3.4.2", Plugins: map[string]json.RawMessage{
-		"rate-limiting": json.RawMessage(`{"fields":[{"config":{"type":"record","fields":[{"redis":{"type":"record","fields":[{"password":{"type":"integer"}}]}},{"new":{"type":"string"}},
+		"rate-limiting": json.RawMessage(
+			`{"fields":[{"config":{"type":"record","fields":[{"redis":{"type":"record","fields":[{"password":{"type":"integer"}}]}},{"new":{"type":"string"}},
 			{"whole":{"type":"map","keys":{"type":"string"},"values":{"type":"integer"}}}]}}]}`)},
 		Entities: map[string]json.RawMessage{"plugins": json.RawMessage(`{"fields":[{"name":{"type":"string"}}]}`)}})
 	if err != nil {
@@ -325,7 +328,8 @@ func BenchmarkCompare(b *testing.B) {
 	for i, w := range []*strings.Builder{&old, &now} {
 		w.WriteString("_format_version: \"3.0\"\nservices:\n")
 		for n := range 10_000 {
-			fmt.Fprintf(w, "- {name: s%05d, host: h%d, routes: [{paths: [/p%d], plugins: [{name: rate-limiting, config: {minute: %d}}]}]}\n", n, n, n, 1+i)
+			fmt.Fprintf(w, "- {name: s%05d, host: h%d, routes: [{paths: [/p%d], plugins: [{name: rate-limiting, config: {minute: %d}}]}]}\n", n, n,
+				n, 1+i)
 		}
 	}
 	before, after := canonical(b, old.String()), canonical(b, now.String())

@@ -24,7 +24,8 @@ func (v view) opens() bool {
 	if v.marked() {
 		return false
 	}
-	return v.config || v.core && (v.table.Type == entity.Record || v.table.Type == entity.Map) || slices.ContainsFunc(v.places, schema.Place.Opens)
+	return v.config || v.core && (v.table.Type == entity.Record || v.table.Type == entity.Map) ||
+		slices.ContainsFunc(v.places, schema.Place.Opens)
 }
 
 func (v view) marked() bool {
@@ -116,7 +117,8 @@ var (
 	// userInfo is a name and a password in an address.
 	userInfo = regexp.MustCompile(`//[^/?#\s]*@`)
 	// telling are names of headers and fields whose values are secrets whatever a schema says of them.
-	telling = regexp.MustCompile(`(?i)passw|passphrase|secret|token|authorization|credential|private.?key|api.?key|apikey|signature|^(set-)?cookie$|bearer|session.?id`)
+	telling = regexp.MustCompile(
+		`(?i)passw|passphrase|secret|token|authorization|credential|private.?key|api.?key|apikey|signature|^(set-)?cookie$|bearer|session.?id`)
 	carries = []string{"headers", "querystring", "body", "json_types", "custom_fields_by_lua"}
 )
 

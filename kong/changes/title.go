@@ -114,8 +114,10 @@ func parentFields(table *entity.Table) map[string][]string {
 
 // words are what people call kinds whose names in Kong's tables nobody says.
 var words = map[string]string{
-	"keyauth_credential": "key-auth credential", "basicauth_credential": "basic-auth credential", "hmacauth_credential": "hmac-auth credential",
-	"jwt_secret": "jwt credential", "oauth2_credential": "oauth2 credential", "mtls_auth_credential": "mtls-auth credential", "acl": "acl group",
+	"keyauth_credential":   "key-auth credential",
+	"basicauth_credential": "basic-auth credential", "hmacauth_credential": "hmac-auth credential",
+	"jwt_secret": "jwt credential", "oauth2_credential": "oauth2 credential", "mtls_auth_credential": "mtls-auth credential",
+	"acl": "acl group",
 }
 
 func wordOf(singular string) string {

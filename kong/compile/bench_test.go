@@ -16,9 +16,12 @@ func routesYAML(n int) []byte {
 	b.WriteString("_format_version: \"3.0\"\nservices:\n")
 	for i := range n {
 		if i%10 == 0 {
-			fmt.Fprintf(&b, "- name: service-%05d\n  url: http://backend-%05d.internal:8080/base\n  retries: 3\n  tags: [team-%d]\n  routes:\n", i/10, i/10, i%7)
+			fmt.Fprintf(&b, "- name: service-%05d\n  url: http://backend-%05d.internal:8080/base\n  retries: 3\n  tags: [team-%d]\n  routes:\n",
+				i/10, i/10, i%7)
 		}
-		fmt.Fprintf(&b, "  - name: route-%05d\n    hosts:\n    - api-%05d.example.com\n    paths:\n    - /v1/resource-%05d\n    - /v2/resource-%05d\n    methods: [GET, POST]\n    strip_path: false\n    preserve_host: true\n    tags: [team-%d, prod]\n", i, i, i, i, i%7)
+		fmt.Fprintf(&b, "  - name: route-%05d\n    hosts:\n    - api-%05d.example.com\n    paths:\n    - /v1/resource-%05d\n    - "+
+			"/v2/resource-%05d\n    methods: [GET, POST]\n    strip_path: false\n    preserve_host: true\n    tags: [team-%d, prod]\n", i, i, i, i,
+			i%7)
 	}
 	return []byte(b.String())
 }
@@ -31,11 +34,14 @@ func routesJSON(n int) []byte {
 			if i > 0 {
 				b.WriteString("]},")
 			}
-			fmt.Fprintf(&b, "\n{\"name\": \"service-%05d\", \"url\": \"http://backend-%05d.internal:8080/base\", \"retries\": 3, \"tags\": [\"team-%d\"], \"routes\": [", i/10, i/10, i%7)
+			fmt.Fprintf(&b, "\n{\"name\": \"service-%05d\", \"url\": \"http://backend-%05d.internal:8080/base\", \"retries\": 3, \"tags\": "+
+				"[\"team-%d\"], \"routes\": [", i/10, i/10, i%7)
 		} else {
 			b.WriteString(",")
 		}
-		fmt.Fprintf(&b, "\n  {\"name\": \"route-%05d\", \"hosts\": [\"api-%05d.example.com\"], \"paths\": [\"/v1/resource-%05d\", \"/v2/resource-%05d\"], \"methods\": [\"GET\", \"POST\"], \"strip_path\": false, \"preserve_host\": true, \"tags\": [\"team-%d\", \"prod\"]}", i, i, i, i, i%7)
+		fmt.Fprintf(&b, "\n  {\"name\": \"route-%05d\", \"hosts\": [\"api-%05d.example.com\"], \"paths\": [\"/v1/resource-%05d\", "+
+			"\"/v2/resource-%05d\"], \"methods\": [\"GET\", \"POST\"], \"strip_path\": false, \"preserve_host\": true, \"tags\": [\"team-%d\", "+
+			"\"prod\"]}", i, i, i, i, i%7)
 	}
 	b.WriteString("]}]}\n")
 	return []byte(b.String())

@@ -119,7 +119,8 @@ func (p *parser) checkRoute(s subject, n *document.Node, v view, bad map[string]
 	}
 	if priority := v.get("priority"); priority != nil && v.get("expression") != nil && !bad["priority"] && priority.Text == topPriority {
 		p.problem(s, priority.Pos, "priority", BadValue,
-			"the priority %s is reserved: the route %s of the control plane has it, by which gateways prove what they serve; take a lower one", topPriority, reservedName)
+			"the priority %s is reserved: the route %s of the control plane has it, by which gateways prove what they serve; take a lower one",
+			topPriority, reservedName)
 	}
 	if headers := v.get("headers"); headers != nil {
 		for _, h := range headers.Keys {
@@ -133,7 +134,8 @@ func (p *parser) checkRoute(s subject, n *document.Node, v view, bad map[string]
 			}
 		}
 	}
-	if code := v.get("https_redirect_status_code"); code != nil && !bad["https_redirect_status_code"] && !slices.Contains([]string{"426", "301", "302", "307", "308"}, code.Text) {
+	if code := v.get("https_redirect_status_code"); code != nil && !bad["https_redirect_status_code"] &&
+		!slices.Contains([]string{"426", "301", "302", "307", "308"}, code.Text) {
 		p.problem(s, code.Pos, "https_redirect_status_code", BadValue, "must be one of 426, 301, 302, 307, 308")
 	}
 	classic := []string{"hosts", "paths", "methods", "headers", "snis", "sources", "destinations"}

@@ -95,7 +95,8 @@ func TestConflictNamesBothSources(t *testing.T) {
 // TestOrderOfSourcesAndDocuments: neither changes a byte.
 func TestOrderOfDocuments(t *testing.T) {
 	c := compile.New(compile.DefaultLimits())
-	a := compile.Document{Name: "a.yaml", Content: []byte("_format_version: \"3.0\"\nservices: [{name: s, host: h}]\nroutes: [{paths: [/x], service: s}]\n")}
+	a := compile.Document{Name: "a.yaml", Content: []byte("_format_version: \"3.0\"\nservices: [{name: s, host: h}]\nroutes: [{paths: [/x], " +
+		"service: s}]\n")}
 	b := compile.Document{Name: "b.json", Content: []byte(`{"_format_version":"3.0","plugins":[{"name":"cors","service":"s"}]}`)}
 	one, _, p1, err1 := build(c, []compile.Document{a, b})
 	two, _, p2, err2 := build(c, []compile.Document{b, a})
@@ -108,7 +109,8 @@ func TestProblemsAreCounted(t *testing.T) {
 	c := compile.New(compile.DefaultLimits())
 	text := "_format_version: \"3.0\"\nservices:\n" + strings.Repeat("- {nme: a, host: h}\n", 250)
 	_, problems := c.Parse([]compile.Document{{Name: "a.yaml", Content: []byte(text)}})
-	if len(problems) != 101 || problems[100].Message != "there are more problems; after the first 100 no more were looked for" || problems[0].Line != 3 {
+	if len(problems) != 101 || problems[100].Message != "there are more problems; after the first 100 no more were looked for" ||
+		problems[0].Line != 3 {
 		t.Errorf("got %d problems, the last %q", len(problems), problems[len(problems)-1].Message)
 	}
 }
@@ -186,7 +188,8 @@ func TestLimits(t *testing.T) {
 		"bytes":    "_format_version: \"3.0\"\n# " + strings.Repeat("x", 100),
 		"entities": "_format_version: \"3.0\"\nconsumers: [{username: a}, {username: b}, {username: c}]\n",
 	} {
-		if _, problems := c.Parse([]compile.Document{{Name: "a.yaml", Content: []byte(text)}}); len(problems) != 1 || problems[0].Class != compile.Limit {
+		if _, problems := c.Parse([]compile.Document{{Name: "a.yaml", Content: []byte(text)}}); len(problems) != 1 ||
+			problems[0].Class != compile.Limit {
 			t.Errorf("%s: got %v", name, problems)
 		}
 	}
@@ -197,7 +200,8 @@ func TestAWrongURLIsOneProblem(t *testing.T) {
 	c := compile.New(compile.DefaultLimits())
 	texts := map[string]string{}
 	for _, url := range []string{"http://$HOST:$PORT/x", "http://h:99999", "h:80", "http:///x", "//", "''", "5", "[a]"} {
-		for name, more := range map[string]string{"alone": "", "with a host": ", host: h.example", "with a port": ", port: 8080", "with no host": ", host: null"} {
+		for name, more := range map[string]string{"alone": "", "with a host": ", host: h.example", "with a port": ", port: 8080",
+			"with no host": ", host: null"} {
 			texts[url+" "+name] = "_format_version: \"3.0\"\nservices:\n- {name: s, url: " + url + more + "}\n"
 		}
 	}

@@ -73,7 +73,9 @@ func (h *humanizer) parent(k *entity.Kind, e *document.Node) (parent, key, ref s
 		}
 		parent, key, ref = f.Ref+" "+idOf(v), under, f.Name
 	}
-	if ref == "consumer_group" && slices.ContainsFunc(e.Keys, func(key document.Key) bool { return !slices.Contains(deckGroupPlugin, key.Name) }) {
+	if ref == "consumer_group" && slices.ContainsFunc(e.Keys, func(key document.Key) bool {
+		return !slices.Contains(deckGroupPlugin, key.Name)
+	}) {
 		return "", "", ""
 	}
 	return parent, key, ref

@@ -23,7 +23,8 @@ func TestDecodeReadsWhatIsWritten(t *testing.T) {
 			t.Errorf("%s is read as %v, %v", text, got, ok)
 		}
 	}
-	for _, text := range []string{``, `{`, `[]`, `"a"`, `{"a"}`, `{"a":}`, `{"a":1,}x`, `{"a":"`, `{"a":"\`, `{"a":[1`, `{"a":nul}`, `{"a":1}{}`} {
+	for _, text := range []string{``, `{`, `[]`, `"a"`, `{"a"}`, `{"a":}`, `{"a":1,}x`, `{"a":"`, `{"a":"\`, `{"a":[1`, `{"a":nul}`,
+		`{"a":1}{}`} {
 		if got, ok := decode(text); ok {
 			t.Errorf("%q is read as %v", text, got)
 		}

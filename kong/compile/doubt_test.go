@@ -13,15 +13,19 @@ func TestWhatCanNeverMatchIsDoubted(t *testing.T) {
 	for _, tt := range []struct {
 		name, route, field, says string
 	}{
-		{"a path with a line feed", `paths: ["/a", "/orders\n"]`, "paths[1]", "holds a line feed, which only a request with %0A in its path has; take it out"},
+		{"a path with a line feed", `paths: ["/a", "/orders\n"]`, "paths[1]",
+			"holds a line feed, which only a request with %0A in its path has; take it out"},
 		{"a path with both", `paths: ["/a\r\n"]`, "paths[0]", "holds a carriage return, which only a request with %0D"},
 		{"a path with a tab", `paths: ["/a\tb"]`, "paths[0]", "holds a tab, which only a request with %09"},
-		{"a path with another control character", `paths: ["/a\x01"]`, "paths[0]", "holds the control character 0x01, which only a request with %01"},
+		{"a path with another control character", `paths: ["/a\x01"]`, "paths[0]",
+			"holds the control character 0x01, which only a request with %01"},
 		{"a path with one beyond ASCII", `paths: ["/a\x85"]`, "paths[0]", "holds the control character 0x85, which only a request with %C2%85"},
 		{"a regular expression with a line feed", `paths: ["~/a/\\d+\n"]`, "paths[0]", "holds a line feed"},
-		{"a header with a line feed", `headers: {x-a: [one, "two\n"]}`, "headers.x-a[1]", "holds a line feed, which no header of a request may hold"},
+		{"a header with a line feed", `headers: {x-a: [one, "two\n"]}`, "headers.x-a[1]",
+			"holds a line feed, which no header of a request may hold"},
 		{"a header with a carriage return", `headers: {x-a: ["two\r"]}`, "headers.x-a[0]", "holds a carriage return, which no header"},
-		{"a header with another control character", `headers: {x-a: ["\x7f"]}`, "headers.x-a[0]", "holds the control character 0x7f, which no header"},
+		{"a header with another control character", `headers: {x-a: ["\x7f"]}`, "headers.x-a[0]",
+			"holds the control character 0x7f, which no header"},
 		{"a header's expression with a line feed", `headers: {x-a: ["~*^a\n"]}`, "headers.x-a[0]", "holds a line feed"},
 		{"an escape in an expression", `paths: ["~/a\\n"]`, "", ""},
 		{"a header's expression on several lines", `headers: {x-a: ["~*(?ix)a\n|b"]}`, "", ""},

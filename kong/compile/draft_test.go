@@ -42,7 +42,8 @@ func explain(t *testing.T, judges []compile.Judge, docs []compile.Document, othe
 func brief(problems []compile.Problem) string {
 	var b strings.Builder
 	for _, p := range problems {
-		fmt.Fprintf(&b, "%s%s:%d %s %s\n", p.Source, p.Document, p.Line, strings.Join(strings.Fields(p.Kind+" "+p.Name+" "+p.Field), " "), p.Class)
+		fmt.Fprintf(&b, "%s%s:%d %s %s\n", p.Source, p.Document, p.Line, strings.Join(strings.Fields(p.Kind+" "+p.Name+" "+p.Field), " "),
+			p.Class)
 	}
 	return b.String()
 }
@@ -197,9 +198,11 @@ func TestEveryProblemOfSeveralFiles(t *testing.T) {
 	}{
 		{"a syntax error, a value, a reference", docs(head+"services: [", head+"routes:\n- {name: r, service: s, paths: [a]}\n"),
 			"a.yaml:2  syntax\nb.yaml:3 route r paths[0] bad-value\n"},
-		{"another version", docs(head+"services:\n- {name: mine, host: h}\n", "_format_version: \"1.1\"\nroutes:\n- {name: r, service: nosuch, paths: [a]}\n"),
+		{"another version", docs(head+"services:\n- {name: mine, host: h}\n",
+			"_format_version: \"1.1\"\nroutes:\n- {name: r, service: nosuch, paths: [a]}\n"),
 			"b.yaml:1 _format_version version\nb.yaml:3 route r service dangling-reference\nb.yaml:3 route r paths[0] bad-value\n"},
-		{"a template, a value", docs(head+"services:\n- {name: ${{ env \"DECK_A\" }}, host: h}\n", head+"routes:\n- {name: r, service: s, paths: [a]}\n"),
+		{"a template, a value", docs(head+"services:\n- {name: ${{ env \"DECK_A\" }}, host: h}\n", head+
+			"routes:\n- {name: r, service: s, paths: [a]}\n"),
 			"a.yaml:3  env\nb.yaml:3 route r paths[0] bad-value\n"},
 		{"two sources", docs(head + "services:\n- {name: mine, host: h, port: x}\n- {name: taken, host: h, retries: x}\n"),
 			"a.yaml:3 service mine port wrong-type\na.yaml:4 service taken name conflict\na.yaml:4 service taken retries wrong-type\n"},

@@ -17,11 +17,15 @@ import (
 )
 
 var seeds = []string{
-	"_format_version: \"3.0\"\nservices:\n- name: a\n  url: http://h:1/p\n  routes:\n  - paths: [/a]\n    plugins: [{name: cors, config: {a: null}}]\n",
+	"_format_version: \"3.0\"\nservices:\n- name: a\n  url: http://h:1/p\n  routes:\n  - paths: [/a]\n    plugins: [{name: cors, config: " +
+		"{a: null}}]\n",
 	"_format_version: \"1.1\"\n_info: {select_tags: [t], defaults: {service: {retries: 1}}}\nroutes: [{name: r, paths: ['/a[0-9]']}]\n",
-	"_format_version: \"3.0\"\nconsumers:\n- username: u\n  groups: [{name: g}]\n  acls: [{group: x}]\n  keyauth_credentials: [{key: k}]\nconsumer_groups: [{name: g}]\n",
-	"_format_version: \"3.0\"\nupstreams: [{name: u, targets: [{target: 'a:1'}]}]\nvaults: [{name: env, prefix: my-env, config: {prefix: X}}]\n",
-	"_format_version: \"3.0\"\ncustom_entities: [{type: degraphql_routes, fields: {uri: /a, query: q, service: {name: s}}}]\nservices: [&s {name: s, host: h}]\n",
+	"_format_version: \"3.0\"\nconsumers:\n- username: u\n  groups: [{name: g}]\n  acls: [{group: x}]\n  keyauth_credentials: [{key: " +
+		"k}]\nconsumer_groups: [{name: g}]\n",
+	"_format_version: \"3.0\"\nupstreams: [{name: u, targets: [{target: 'a:1'}]}]\nvaults: [{name: env, prefix: my-env, config: {prefix: " +
+		"X}}]\n",
+	"_format_version: \"3.0\"\ncustom_entities: [{type: degraphql_routes, fields: {uri: /a, query: q, service: {name: s}}}]\nservices: [&s " +
+		"{name: s, host: h}]\n",
 	`{"_format_version":"3.0","services":[{"name":"a","host":"h","routes":[{"paths":["/a"]},{"paths":["/a"]}]}],"plugins":[{"name":"p","route":{"id":"x"}}]}`,
 	`{"_format_version":"3.0","certificates":[{"cert":"-----BEGIN X-----\n-----END X-----","key":"{vault://a/b}","snis":["a.b",{"name":"c.d"}]}]}`,
 	"_format_version: 3.0\n_transform: no\nservices: {}\n",

@@ -254,7 +254,8 @@ func (p *parser) defaults(n *document.Node) {
 	for _, key := range n.Keys {
 		if !slices.Contains(names, key.Name) {
 			// decK takes no notice of these; whoever wrote them should know.
-			p.warn(subject{}, key.Pos, "_info.defaults", UnknownField, "unknown kind %s has no effect%s", quote(key.Name), didYouMean(key.Name, names))
+			p.warn(subject{}, key.Pos, "_info.defaults", UnknownField, "unknown kind %s has no effect%s", quote(key.Name),
+				didYouMean(key.Name, names))
 			continue
 		}
 		switch key.Value.Kind {

@@ -96,7 +96,8 @@ func TestHostile(t *testing.T) {
 // written from the top of the document.
 func pointsAt(problems []compile.Problem, path string) bool {
 	for _, p := range problems {
-		if p.Field == "" || strings.HasSuffix(path, p.Field) || strings.HasSuffix(path, "]") || strings.Contains(p.Message, path) || path == "snis" {
+		if p.Field == "" || strings.HasSuffix(path, p.Field) || strings.HasSuffix(path, "]") || strings.Contains(p.Message, path) ||
+			path == "snis" {
 			return true
 		}
 	}

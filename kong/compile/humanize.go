@@ -18,7 +18,8 @@ var customary = []string{
 }
 
 // first are the fields that people look for first.
-var first = []string{"id", "name", "username", "custom_id", "instance_name", "protocol", "host", "port", "path", "service", "route", "consumer", "consumer_group"}
+var first = []string{"id", "name", "username", "custom_id", "instance_name", "protocol", "host", "port", "path", "service", "route",
+	"consumer", "consumer_group"}
 
 // Form is a way to write a configuration for people and other programs.
 type Form uint8

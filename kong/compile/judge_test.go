@@ -36,7 +36,8 @@ var leftToKong = map[string]string{
 
 // stricterJudges are files that a gateway takes as they are, and would refuse as the snapshot that they become.
 var stricterJudges = map[string]string{
-	"plugin-consumer-scope-not-allowed": "scopes are looked at where a plugin names its consumer, as in a snapshot, and not where it is nested (F21)",
+	"plugin-consumer-scope-not-allowed": "scopes are looked at where a plugin names its consumer, as in a snapshot, and not where it is " +
+		"nested (F21)",
 }
 
 // TestRecordedVerdicts puts every recorded configuration before the recorded schemas: what a gateway refused is refused, what it took is
@@ -157,7 +158,8 @@ func tagged(tb testing.TB, services int) *compile.Result {
 func TestAJudgeOverItsBudgetSaysNothing(t *testing.T) {
 	hostile := gateway{expensive(t), "hostile"}
 	strict, err := schema.New(schema.Texts{KongVersion: "3.9.3", Entities: map[string]json.RawMessage{
-		"services": json.RawMessage(`{"fields":[{"host":{"type":"string","one_of":["other"]}},{"name":{"type":"string"}},{"tags":{"type":"set"}}]}`)}})
+		"services": json.RawMessage(
+			`{"fields":[{"host":{"type":"string","one_of":["other"]}},{"name":{"type":"string"}},{"tags":{"type":"set"}}]}`)}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,8 @@ func TestALargeDocumentIsCompiledWholeOrNotAtAll(t *testing.T) {
 	c := compile.New(compile.DefaultLimits())
 	good, lines := services(10_000), 2+3*10_000
 	first := compile.Document{Name: "0.yaml", Content: []byte("_format_version: \"3.0\"\nservices: [{name: first, host: h}]\n")}
-	_, problems := c.Parse([]compile.Document{first, {Name: "a.yaml", Content: []byte(strings.Replace(good, "url:", "ulr:", 3) + "- name: [\n")}})
+	_, problems := c.Parse([]compile.Document{first, {Name: "a.yaml", Content: []byte(strings.Replace(good, "url:", "ulr:", 3) +
+		"- name: [\n")}})
 	if len(problems) != 1 || problems[0].Class != compile.Syntax || problems[0].Document != "a.yaml" || problems[0].Line < lines {
 		t.Errorf("got %v", problems)
 	}

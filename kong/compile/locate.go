@@ -117,7 +117,8 @@ func find(n *document.Node, path string, class Class) (at *document.Position, wh
 			var next *document.Key
 			for i := range n.Keys {
 				k := &n.Keys[i]
-				if rest, ok := strings.CutPrefix(path, printable(k.Name)); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') && (next == nil || len(k.Name) > len(next.Name)) {
+				if rest, ok := strings.CutPrefix(path, printable(k.Name)); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') &&
+					(next == nil || len(k.Name) > len(next.Name)) {
 					next = k
 				}
 			}

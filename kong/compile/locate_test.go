@@ -36,7 +36,8 @@ services:
     config:
       hour: 2
 `
-	docs := []compile.Document{{Name: "a.yaml", Content: []byte(text)}, {Name: "b.json", Content: []byte("{\"_format_version\": \"3.0\",\n\"consumers\": [{\"username\":\n\"a\", \"tags\": [\n\"t\"]}]}")}}
+	docs := []compile.Document{{Name: "a.yaml", Content: []byte(text)}, {Name: "b.json",
+		Content: []byte("{\"_format_version\": \"3.0\",\n\"consumers\": [{\"username\":\n\"a\", \"tags\": [\n\"t\"]}]}")}}
 	c := compile.New(compile.DefaultLimits())
 	_, result, problems, err := build(c, docs)
 	if err != nil || len(problems) > 0 {

@@ -51,7 +51,8 @@ func (c *Compiler) Read(documents []Document) (*Fragment, []Problem) {
 	p.run(documents)
 	if p.full() {
 		return nil, append(finish(p.problems)[:maxProblems:maxProblems], Problem{
-			Class: p.problems[maxProblems].Class, Message: fmt.Sprintf("there are more problems; after the first %d no more were looked for", maxProblems),
+			Class: p.problems[maxProblems].Class, Message: fmt.Sprintf("there are more problems; after the first %d no more were looked for",
+				maxProblems),
 		})
 	}
 	p.fragment.Warnings = finish(p.warnings)

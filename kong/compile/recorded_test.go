@@ -88,7 +88,8 @@ func TestIDsAreThoseOfKong(t *testing.T) {
 			}
 		}
 	}
-	for _, kind := range []string{"services", "routes", "consumers", "plugins", "upstreams", "targets", "vaults", "acls", "basicauth_credentials", "hmacauth_credentials", "snis"} {
+	for _, kind := range []string{"services", "routes", "consumers", "plugins", "upstreams", "targets", "vaults", "acls",
+		"basicauth_credentials", "hmacauth_credentials", "snis"} {
 		if compared[kind] == 0 {
 			t.Errorf("no recorded id of %s was compared", kind)
 		}

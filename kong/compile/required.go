@@ -19,7 +19,10 @@ func (p *parser) required(s subject, n *document.Node, keys []document.Key, in *
 			p.problem(s, n.Pos, f.Name, MissingField, "the field is required%s", missingRemedy(s.kind.Name, f.Name))
 		}
 	}
-	if len(s.kind.OneOf) > 0 && !slices.ContainsFunc(s.kind.OneOf, func(name string) bool { return has(name) || mistyped(s.kind, keys, name) }) {
+	if len(s.kind.OneOf) > 0 && !slices.ContainsFunc(s.kind.OneOf, func(name string) bool {
+		return has(name) ||
+			mistyped(s.kind, keys, name)
+	}) {
 		p.problem(s, n.Pos, "", MissingField, "at least one of %s is required", strings.Join(s.kind.OneOf, ", "))
 	}
 	for _, name := range s.kind.Invents {

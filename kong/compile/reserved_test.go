@@ -19,7 +19,8 @@ func TestWhatIsReservedIsRefused(t *testing.T) {
 		"id":         "routes:\n- name: a\n  id: " + strings.ToUpper(proof.RouteID) + "\n  paths: [/a]\n",
 	} {
 		snap, _, problems, err := build(c, []compile.Document{{Name: "a.yaml", Content: []byte("_format_version: \"3.0\"\n" + text)}})
-		if err != nil || snap != nil || len(problems) != 1 || problems[0].Field != field || !strings.Contains(problems[0].Message, "is reserved") {
+		if err != nil || snap != nil || len(problems) != 1 || problems[0].Field != field ||
+			!strings.Contains(problems[0].Message, "is reserved") {
 			t.Errorf("%s: %v %v", field, lines(problems), err)
 		}
 	}

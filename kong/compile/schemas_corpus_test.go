@@ -25,15 +25,16 @@ var otherGateways = map[string]string{
 	"deck-file-convert-kong-gateway-28x-to-34x-migration--28x-plugins":                    "fields of Kong 2.8",
 	"deck-file-convert-kong-gateway-28x-to-34x-migration--28x-plugins-legacy-new-replace": "fields of Kong 2.8",
 	"deck-sync-plugin-ordering--kong":                                                     "ordering is of the enterprise edition",
-	"deck-file--file-2":                                                                   "one function where a list of them belongs: the template is meant to become a list",
-	"docs-sensitive-data--sensitive-data-1":                                               "a vault of the enterprise edition",
-	"docs-sensitive-data--sensitive-data-2":                                               "a vault of the enterprise edition",
-	"docs-kong2tf--kong2tf-1":                                                             "protocols of the enterprise edition",
-	"gdr-file-valid--filter-chains":                                                       "the recorded gateway has no WebAssembly",
-	"deck-sync-ai-models--kong":                                                           "a kind of a later Kong",
-	"deck-sync-skip-ca-cert--kong":                                                        "an authority that has expired",
-	"deck-sync-skip-ca-cert--kong3x":                                                      "an authority that has expired",
-	"gsa-ingress--kong-config":                                                            "its hosts are placeholders in a syntax of its own",
+	"deck-file--file-2": "one function where a list of them belongs: the " +
+		"template is meant to become a list",
+	"docs-sensitive-data--sensitive-data-1": "a vault of the enterprise edition",
+	"docs-sensitive-data--sensitive-data-2": "a vault of the enterprise edition",
+	"docs-kong2tf--kong2tf-1":               "protocols of the enterprise edition",
+	"gdr-file-valid--filter-chains":         "the recorded gateway has no WebAssembly",
+	"deck-sync-ai-models--kong":             "a kind of a later Kong",
+	"deck-sync-skip-ca-cert--kong":          "an authority that has expired",
+	"deck-sync-skip-ca-cert--kong3x":        "an authority that has expired",
+	"gsa-ingress--kong-config":              "its hosts are placeholders in a syntax of its own",
 }
 
 // TestCorpusAgainstRecordedSchemas: what the index of the corpus calls valid, the

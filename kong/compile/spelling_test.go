@@ -17,7 +17,8 @@ import (
 // spellings are ways to write one PEM text, the common one first.
 func spellings(kind string) map[string]string {
 	common := string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes.Repeat([]byte("der "), 60)}))
-	one := strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(common, "-----BEGIN "+kind+"-----\n"), "-----END "+kind+"-----\n"), "\n", "")
+	one := strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(common, "-----BEGIN "+kind+"-----\n"), "-----END "+kind+"-----\n"), "\n",
+		"")
 	return map[string]string{
 		"as OpenSSL writes it":       common,
 		"without the last line feed": strings.TrimSpace(common),
@@ -69,7 +70,9 @@ func TestPEMThatCannotBeRead(t *testing.T) {
 	for in, want := range map[string]string{
 		"-----BEGIN CERTIFICATE-----\\r\\n!!\\r\\n-----END CERTIFICATE-----": `-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n`,
 		"{vault://env/cert}": "{vault://env/cert}",
-		"-----BEGIN A-----\\n" + base64.StdEncoding.EncodeToString([]byte("a")) + "\\n-----END A-----\\n-----BEGIN B-----\\n-----END A-----": `-----BEGIN A-----\nYQ==\n-----END A-----\n-----BEGIN B-----\n-----END A-----\n`,
+		"-----BEGIN A-----\\n" + base64.StdEncoding.EncodeToString([]byte("a")) +
+			"\\n-----END A-----\\n-----BEGIN B-----\\n-----END " +
+			"A-----": `-----BEGIN A-----\nYQ==\n-----END A-----\n-----BEGIN B-----\n-----END A-----\n`,
 	} {
 		text := `{"_format_version":"3.0","ca_certificates":[{"cert":"` + in + `"}]}`
 		sealed, _, problems, err := build(c, []compile.Document{{Name: "a.json", Content: []byte(text)}})
@@ -105,15 +108,18 @@ func TestURLComesFirst(t *testing.T) {
 	for _, tc := range []struct{ name, service, want, ignored string }{
 		{"alone", "url: http://a:1/p", `"host":"a","name":"s","path":"/p","port":1,"protocol":"http"`, ""},
 		{"beside a protocol", "url: http://a:1/p, protocol: ws", `"host":"a","name":"s","path":"/p","port":1,"protocol":"http"`, "protocol"},
-		{"beside everything", "url: https://a/p, protocol: http, host: b, port: 8, path: /q", `"host":"a","name":"s","path":"/p","port":443,"protocol":"https"`,
+		{"beside everything", "url: https://a/p, protocol: http, host: b, port: 8, path: /q",
+			`"host":"a","name":"s","path":"/p","port":443,"protocol":"https"`,
 			"protocol, host, port, path"},
-		{"beside the same", "url: http://a:1/p, protocol: http, host: a, port: 1, path: /p", `"host":"a","name":"s","path":"/p","port":1,"protocol":"http"`, ""},
+		{"beside the same", "url: http://a:1/p, protocol: http, host: a, port: 1, path: /p",
+			`"host":"a","name":"s","path":"/p","port":1,"protocol":"http"`, ""},
 		{"beside nulls", "url: http://a:1, protocol: ~, host: ~, port: ~", `"host":"a","name":"s","port":1,"protocol":"http"`, ""},
 		{"beside a path that it does not say", "url: http://a, path: /q", `"host":"a","name":"s","port":80,"protocol":"http"`, "path"},
 		{"beside the port of a scheme without one", "url: tcp://a, port: 7", `"host":"a","name":"s","port":80,"protocol":"tcp"`, "port"},
 		{"with a hexadecimal port", "url: 'http://a:0x50'", `"host":"a","name":"s","port":80,"protocol":"http"`, ""},
 		{"without a scheme, on the port of one", "url: '//a:443'", `"host":"a","name":"s","port":443,"protocol":"https"`, ""},
-		{"beside values of another type", "url: http://a, port: '80', host: [x]", `"host":"a","name":"s","port":80,"protocol":"http"`, "host, port"},
+		{"beside values of another type", "url: http://a, port: '80', host: [x]", `"host":"a","name":"s","port":80,"protocol":"http"`,
+			"host, port"},
 		{"beside values that cannot be", "url: http://a, port: 99999", `"host":"a","name":"s","port":80,"protocol":"http"`, "port"},
 		{"without a scheme", "url: //a/b, protocol: https", `"host":"a","name":"s","path":"/b","port":80,"protocol":"http"`, "protocol"},
 		{"with what Kong leaves out", "url: 'http://u:p@a/b;c?d#e'", `"host":"a","name":"s","path":"/b","port":80,"protocol":"http"`, ""},
@@ -137,7 +143,8 @@ func TestURLComesFirst(t *testing.T) {
 		case tc.ignored == "" && len(result.Warnings) > 0 || tc.ignored != "" && len(result.Warnings) != 1:
 			t.Errorf("%s: warned\n%s", tc.name, lines(result.Warnings))
 		case tc.ignored != "":
-			if w := result.Warnings[0]; w.Field != "url" || w.Line != 3 || !strings.Contains(w.Message, "something else than "+tc.ignored+", and counts") {
+			if w := result.Warnings[0]; w.Field != "url" || w.Line != 3 || !strings.Contains(w.Message, "something else than "+tc.ignored+
+				", and counts") {
 				t.Errorf("%s: warned %s", tc.name, w)
 			}
 		}

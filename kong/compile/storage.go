@@ -178,7 +178,8 @@ func (c *Compiler) ordered(items []item) bool {
 	return true
 }
 
-// What takes how many bytes at least, so that a few bytes cannot ask for much memory: a text takes one for its length, and so does a number.
+// What takes how many bytes at least, so that a few bytes cannot ask for much memory: a text takes one for its length, and so does a
+// number.
 const (
 	leastWarning   = 9
 	leastItem      = 12

@@ -61,22 +61,27 @@ func TestHashesAreDeliveredAsTheyAre(t *testing.T) {
 		hasNot  string
 	}{
 		{"plain passwords alone are hashed by the gateway", map[compile.SourceID]string{"x": plain}, false, []string{`"password":"p"`}, ofP},
-		{"so are they when _transform says what it is anyway", map[compile.SourceID]string{"x": "_transform: true\n" + plain}, false, []string{`"password":"p"`}, ofP},
+		{"so are they when _transform says what it is anyway", map[compile.SourceID]string{"x": "_transform: true\n" + plain}, false,
+			[]string{`"password":"p"`}, ofP},
 		{"hashes alone", map[compile.SourceID]string{"x": done}, true, []string{`"password":"` + hash + `"`}, ""},
-		{"hashes by decK's word", map[compile.SourceID]string{"x": "_info: {skip_hash_for_basic_auth: true}\n" + done[len("_transform: false\n"):]}, true,
+		{"hashes by decK's word", map[compile.SourceID]string{"x": "_info: {skip_hash_for_basic_auth: true}\n" +
+			done[len("_transform: false\n"):]}, true,
 			[]string{`"password":"` + hash + `"`}, ""},
 		{"hashes beside plain passwords", map[compile.SourceID]string{"x": done, "y": plain}, true,
 			[]string{`"password":"` + hash + `"`, `"password":"` + ofP + `"`}, `"p"`},
 		{"plain passwords beside hashes", map[compile.SourceID]string{"x": plain, "y": done}, true,
 			[]string{`"password":"` + hash + `"`, `"password":"` + ofP + `"`}, `"p"`},
 		{"_transform: false where nothing is hashed", map[compile.SourceID]string{
-			"x": "_transform: false\nservices: [{name: s, host: h}]\nconsumers: [{username: c, keyauth_credentials: [{key: k}]}]\n", "y": plain}, false,
+			"x": "_transform: false\nservices: [{name: s, host: h}]\nconsumers: [{username: c, keyauth_credentials: [{key: k}]}]\n", "y": plain},
+			false,
 			[]string{`"password":"p"`}, ofP},
 		{"a hashed secret of oauth2", map[compile.SourceID]string{"y": plain,
-			"x": "_transform: false\nconsumers: [{username: c, oauth2_credentials: [{name: o, client_id: i, client_secret: $argon2, hash_secret: true}]}]\n"}, true,
+			"x": "_transform: false\nconsumers: [{username: c, oauth2_credentials: [{name: o, client_id: i, client_secret: $argon2, hash_secret: " +
+				"true}]}]\n"}, true,
 			[]string{`"client_secret":"$argon2"`, ofP}, ""},
 		{"a plain secret of oauth2 that nobody hashes", map[compile.SourceID]string{"x": done,
-			"y": "consumers: [{username: c, oauth2_credentials: [{name: o, client_id: i, client_secret: s3cret}]}]\n"}, true, []string{`"client_secret":"s3cret"`}, ""},
+			"y": "consumers: [{username: c, oauth2_credentials: [{name: o, client_id: i, client_secret: s3cret}]}]\n"}, true,
+			[]string{`"client_secret":"s3cret"`}, ""},
 	} {
 		got, warnings, problems := group(t, tc.sources)
 		if problems != nil || len(warnings) > 0 {
@@ -99,7 +104,8 @@ func TestHashesAreDeliveredAsTheyAre(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, _, problems := group(t, map[compile.SourceID]string{"x": strings.TrimPrefix(string(human), "_format_version: \"3.0\"\n")}); again != got {
+		if again, _, problems := group(t, map[compile.SourceID]string{"x": strings.TrimPrefix(string(human),
+			"_format_version: \"3.0\"\n")}); again != got {
 			t.Errorf("%s: for people it is\n%s%s\nwhich is\n%s\nnot\n%s", tc.name, human, lines(problems), again, got)
 		}
 	}
@@ -110,7 +116,8 @@ func TestDocumentsWithAndWithoutHashes(t *testing.T) {
 	c := compile.New(compile.DefaultLimits())
 	for _, docs := range [][]string{{plain, done}, {done, plain}} {
 		f, problems := c.Parse([]compile.Document{
-			{Name: "a.yaml", Content: []byte("_format_version: \"3.0\"\n" + docs[0])}, {Name: "b.yaml", Content: []byte("_format_version: \"3.0\"\n" + docs[1])},
+			{Name: "a.yaml", Content: []byte("_format_version: \"3.0\"\n" + docs[0])},
+			{Name: "b.yaml", Content: []byte("_format_version: \"3.0\"\n" + docs[1])},
 		})
 		if problems != nil {
 			t.Fatal(lines(problems))
@@ -164,7 +171,8 @@ func TestWhatGatewaysAddIsAdded(t *testing.T) {
 		text := strings.TrimSuffix(body, "}")
 		c := compile.New(compile.DefaultLimits())
 		asked := parse(t, c, "asked.json", `{"_format_version":"3.0",`+text+"}")
-		result, problems := c.Merge(map[compile.SourceID]*compile.Fragment{"asked": asked, "done": parse(t, c, "done.yaml", "_format_version: \"3.0\"\n"+done)})
+		result, problems := c.Merge(map[compile.SourceID]*compile.Fragment{"asked": asked,
+			"done": parse(t, c, "done.yaml", "_format_version: \"3.0\"\n"+done)})
 		if problems != nil || want == "" {
 			t.Fatalf("%s: %q\n%s", name, want, lines(problems))
 		}

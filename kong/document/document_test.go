@@ -109,7 +109,8 @@ func TestBomb(t *testing.T) {
 
 // FuzzRead: no input makes the reader panic, and what it reads is canonical.
 func FuzzRead(f *testing.F) {
-	for _, seed := range []string{"a: 1\n", `{"a":[1,2,{"b":null}]}`, "a: &x {k: 1}\nb: {<<: *x}\n", "- 'x'\n- |\n  y\n", "a: 1e3\n---\n...\n", `{"a":"\ud83d\ude00"}`} {
+	for _, seed := range []string{"a: 1\n", `{"a":[1,2,{"b":null}]}`, "a: &x {k: 1}\nb: {<<: *x}\n", "- 'x'\n- |\n  y\n",
+		"a: 1e3\n---\n...\n", `{"a":"\ud83d\ude00"}`} {
 		f.Add("a.yaml", []byte(seed))
 		f.Add("a.json", []byte(seed))
 	}

@@ -83,7 +83,8 @@ func (r *jsonReader) value(depth int) *Node {
 		return r.fail(Limit, r.at, fmt.Sprintf("more than %d values", r.limits.Nodes))
 	}
 	if r.live++; r.live > r.limits.Live {
-		return r.fail(Limit, r.at, fmt.Sprintf("more than %d values in one entry of a list, or outside the lists of the top level", r.limits.Live))
+		return r.fail(Limit, r.at, fmt.Sprintf("more than %d values in one entry of a list, or outside the lists of the top level",
+			r.limits.Live))
 	}
 	at := r.at
 	switch c := r.text[at]; {

@@ -8,8 +8,8 @@ import (
 )
 
 // The YAML library is slow and works on one core. A configuration is mostly long lists right under the root, and the entries of such a
-// list can be read side by side: an entry that is complete by itself means the same alone and in its place. The rest, the frame, is read with
-// the lists left blank, so that lines keep their numbers. Whatever is not that plain is read as a whole; so is a text in which
+// list can be read side by side: an entry that is complete by itself means the same alone and in its place. The rest, the frame, is read
+// with the lists left blank, so that lines keep their numbers. Whatever is not that plain is read as a whole; so is a text in which
 // any part fails, for a quote that is left open in one part may be closed in the next.
 
 // splitFrom is the size from which splitting pays.
@@ -23,7 +23,8 @@ type entries struct {
 	indent  int // of the dashes
 }
 
-// header is a key at the root with nothing behind it. One that begins with an underscore says something of the others, and stays in the frame.
+// header is a key at the root with nothing behind it. One that begins with an underscore says something of the others, and stays in the
+// frame.
 var header = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*:[ \t]*(#[^\r\n]*)?\r?\n?$`)
 
 // split cuts a text into its frame and parts of about a size; no parts when the text is not plain enough.

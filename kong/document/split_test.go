@@ -6,8 +6,10 @@ import (
 	"testing"
 )
 
-const plain = "_format_version: \"3.0\"\n# about\n_info:\n  select_tags: [a]\nservices:\n# first\n- name: a\n  url: http://a\n  routes:\n  - name: r\n    paths:\n    - /a\n    - /b\n\n" +
-	"- name: b\n  script: |+\n    - not an entry\n    # nor a comment\n\n\n- name: &x c\n  again: *x\n# after\nplugins: # none\nroutes:\n  - name: d\n    tags:\n    - x\n  - name: \"e\n      more\"\n"
+const plain = "_format_version: \"3.0\"\n# about\n_info:\n  select_tags: [a]\nservices:\n# first\n- name: a\n  url: http://a\n  " +
+	"routes:\n  - name: r\n    paths:\n    - /a\n    - /b\n\n" +
+	"- name: b\n  script: |+\n    - not an entry\n    # nor a comment\n\n\n- name: &x c\n  again: *x\n# after\nplugins: # none\nroutes:\n  " +
+	"- name: d\n    tags:\n    - x\n  - name: \"e\n      more\"\n"
 
 // describe writes all that matters of a tree.
 func describe(b *strings.Builder, n *Node) {

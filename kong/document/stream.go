@@ -9,8 +9,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A configuration is mostly long lists right under the root, and who compiles it needs one entry at a time. Open leaves the lists of a large
-// document unread, and Each reads them entry by entry, so that the trees of all entries are never in memory together.
+// A configuration is mostly long lists right under the root, and who compiles it needs one entry at a time. Open leaves the lists of a
+// large document unread, and Each reads them entry by entry, so that the trees of all entries are never in memory together.
 
 // Open reads a document as Read does, but may leave lists right under its root to Each: their nodes have no Items. Keys that begin
 // with an underscore are read whole.
@@ -32,8 +32,8 @@ func (d *Document) Each(list *Node, f func(i int, e *Node) bool) *Fault {
 	return nil
 }
 
-// Whole reads a document of which Each failed with a fault once more, as a whole. That is what counts: an entry that means nothing by itself
-// may mean something after what stands before it. A text that is too large for that keeps its fault.
+// Whole reads a document of which Each failed with a fault once more, as a whole. That is what counts: an entry that means nothing by
+// itself may mean something after what stands before it. A text that is too large for that keeps its fault.
 func (d *Document) Whole(fault *Fault) (*Document, *Fault) {
 	if d.json || estimate(d.text) > d.limits.Memory {
 		return nil, fault
@@ -93,8 +93,10 @@ func estimate(text []byte) int {
 }
 
 func tooMuchAtOnce(line, limit int) *Fault {
-	return &Fault{Class: Limit, Line: line, Message: fmt.Sprintf("this takes more than %d MiB of memory to read, for it must be read as a whole; "+
-		"write it in block style with short entries in the lists of the top level and without aliases between them, or as JSON, or split it into several documents", limit>>20)}
+	return &Fault{Class: Limit, Line: line, Message: fmt.Sprintf("this takes more than %d MiB of memory to read, for it must be read as a "+
+		"whole; "+
+		"write it in block style with short entries in the lists of the top level and without aliases between them, or as JSON, or split it "+
+		"into several documents", limit>>20)}
 }
 
 // slab makes nodes, several at a time. While one is used all are kept, so who drops an entry begins the next one with another.
@@ -223,7 +225,8 @@ func (p entries) decode(limits Limits) (*yaml.Node, *Fault) {
 		f.Line += p.line - 1
 		return nil, f
 	}
-	if len(parsed.Content) != 1 || parsed.Content[0].Kind != yaml.SequenceNode || parsed.Content[0].Style&yaml.FlowStyle != 0 || decode(decoder, &yaml.Node{}) == nil {
+	if len(parsed.Content) != 1 || parsed.Content[0].Kind != yaml.SequenceNode || parsed.Content[0].Style&yaml.FlowStyle != 0 ||
+		decode(decoder, &yaml.Node{}) == nil {
 		return nil, &Fault{Class: Syntax, Line: p.line, Message: "not valid YAML: the entries of a list do not end where the next begin"}
 	}
 	list := parsed.Content[0]

@@ -27,7 +27,8 @@ const (
 
 // String names the type as an error would.
 func (t Type) String() string {
-	return [...]string{"", "a string", "an integer", "a number", "a boolean", "a reference", "a list", "a map", "a map", "a map", "a value", "a list"}[t]
+	return [...]string{"", "a string", "an integer", "a number", "a boolean", "a reference", "a list", "a map", "a map", "a map", "a value",
+		"a list"}[t]
 }
 
 // Field is one field of a kind or of a record.

@@ -11,7 +11,8 @@ import (
 	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
-// MaxText is the largest configuration that is read, in bytes of Kong's flattened YAML: it spells out every default, so it is several times what was posted.
+// MaxText is the largest configuration that is read, in bytes of Kong's flattened YAML: it spells out every default, so it is several times
+// what was posted.
 const MaxText = 64 << 20
 
 // plainWord is how kinds are named.
@@ -20,9 +21,10 @@ var plainWord = regexp.MustCompile(`^[a-z_][a-z0-9_]{1,63}$`)
 // ErrNotFlattened says that a text is not in Kong's flattened form.
 var ErrNotFlattened = errors.New("not a configuration in Kong's flattened form")
 
-// Entities visits the entities of a configuration as Kong exports it (GET /config, fact F8), each as YAML, in their order. The reserved route and its plugin are left out, and
-// ours says that they were there: a snapshot of Silverback. SNIs that Kong repeats within their certificate are taken off. Kong writes kinds and entities in block style at
-// the margin, and so one entity at a time is parsed, whatever the size of the whole. An error of visit ends the visit and comes back as it is.
+// Entities visits the entities of a configuration as Kong exports it (GET /config, fact F8), each as YAML, in their order. The reserved
+// route and its plugin are left out, and ours says that they were there: a snapshot of Silverback. SNIs that Kong repeats within their
+// certificate are taken off. Kong writes kinds and entities in block style at the margin, and so one entity at a time is parsed, whatever
+// the size of the whole. An error of visit ends the visit and comes back as it is.
 func Entities(text []byte, visit func(kind string, entity *yaml.Node) error) (ours bool, err error) {
 	if len(text) > MaxText {
 		return false, fmt.Errorf("%w: %d bytes are over the limit of %d", ErrNotFlattened, len(text), MaxText)
@@ -76,7 +78,8 @@ func Entities(text []byte, visit func(kind string, entity *yaml.Node) error) (ou
 				return ours, fmt.Errorf("%w: line %d", ErrNotFlattened, line)
 			}
 			kind = string(bytes.Trim(key, "'\" "))
-			empty := len(bytes.TrimSpace(value)) == 0 || bytes.Equal(bytes.TrimSpace(value), []byte("[]")) || bytes.Equal(bytes.TrimSpace(value), []byte("{}"))
+			empty := len(bytes.TrimSpace(value)) == 0 || bytes.Equal(bytes.TrimSpace(value), []byte("[]")) ||
+				bytes.Equal(bytes.TrimSpace(value), []byte("{}"))
 			if !plainWord.MatchString(kind) || kind[0] != '_' && !empty {
 				return ours, fmt.Errorf("%w: line %d", ErrNotFlattened, line)
 			}
@@ -90,7 +93,8 @@ func parseOne(block []byte) (*yaml.Node, error) {
 	if err := yaml.Unmarshal(block, &list); err != nil {
 		return nil, err
 	}
-	if len(list.Content) != 1 || list.Content[0].Kind != yaml.SequenceNode || len(list.Content[0].Content) != 1 || list.Content[0].Content[0].Kind != yaml.MappingNode {
+	if len(list.Content) != 1 || list.Content[0].Kind != yaml.SequenceNode || len(list.Content[0].Content) != 1 ||
+		list.Content[0].Content[0].Kind != yaml.MappingNode {
 		return nil, ErrNotFlattened
 	}
 	return list.Content[0].Content[0], nil

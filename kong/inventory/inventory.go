@@ -51,11 +51,13 @@ func (e Entry) String() string {
 // Inventory is a sorted list of what a configuration holds. The zero value is that of an empty one. It is immutable.
 type Inventory struct {
 	Entries []Entry
-	Content string // of all values but ids and times, so that gateways with the same have the same inventory; empty of a snapshot, which lacks defaults
-	Ours    bool   // the configuration has Silverback's reserved route; not a part of what is encoded
+	// of all values but ids and times, so that gateways with the same have the same inventory; empty of a snapshot, which lacks defaults
+	Content string
+	Ours    bool // the configuration has Silverback's reserved route; not a part of what is encoded
 }
 
-// OfGateway returns the inventory of a configuration as Kong exports it. The error is an ErrNotFlattened or an ErrTooLarge, and holds no content.
+// OfGateway returns the inventory of a configuration as Kong exports it. The error is an ErrNotFlattened or an ErrTooLarge, and holds no
+// content.
 func OfGateway(text []byte) (Inventory, error) {
 	var all []thing
 	ours, err := Entities(text, func(kind string, e *yaml.Node) error {
@@ -151,7 +153,8 @@ func (i Inventory) Missing(from Inventory) []Entry {
 	return missing
 }
 
-// Say names entries for people: all of them, or the first few and how many more. What is below something that is missing too is left out, for it follows.
+// Say names entries for people: all of them, or the first few and how many more. What is below something that is missing too is left out,
+// for it follows.
 func Say(entries []Entry, most int) string {
 	names := make([]string, 0, most)
 	for _, e := range entries[:min(most, len(entries))] {

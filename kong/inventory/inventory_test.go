@@ -100,7 +100,8 @@ func TestTheSameIsTheSameWhateverTheIDs(t *testing.T) {
 
 func TestMissing(t *testing.T) {
 	for _, c := range []struct{ name, without, want string }{
-		{"a named service, and so what is below it under that name", `"name":"orders"`, "plugin key-auth of route /a,/b, route /a,/b, service orders"},
+		{"a named service, and so what is below it under that name", `"name":"orders"`,
+			"plugin key-auth of route /a,/b, route /a,/b, service orders"},
 		{"a route is what it matches", `"paths":["/a","/b"],`, "plugin key-auth of route /a,/b, route /a,/b"},
 		{"a plugin at another place", `,"route":{"id":"r"}`, "plugin key-auth of route /a,/b"},
 		{"another key is another credential, named by its owner", `,"key":"topsecret"`, "keyauth_credential of consumer ann"},
@@ -119,10 +120,11 @@ func TestMissing(t *testing.T) {
 
 func TestOtherContentIsAnotherInventory(t *testing.T) {
 	for what, other := range map[string]string{
-		"another host":              strings.Replace(one, "host: o.test", "host: p.test", 1),
-		"another path order":        strings.Replace(one, "  - /a\n  - /b\n", "  - /b\n  - /a\n", 1),
-		"a setting of a plugin":     strings.Replace(one, "- name: key-auth\n", "- name: key-auth\n  config: {hide_credentials: true}\n", 1),
-		"a plugin at another place": strings.Replace(one, "  route: aaaaaaaa", "  service: 11111111-1111-4111-8111-111111111111\n  x: aaaaaaaa", 1),
+		"another host":          strings.Replace(one, "host: o.test", "host: p.test", 1),
+		"another path order":    strings.Replace(one, "  - /a\n  - /b\n", "  - /b\n  - /a\n", 1),
+		"a setting of a plugin": strings.Replace(one, "- name: key-auth\n", "- name: key-auth\n  config: {hide_credentials: true}\n", 1),
+		"a plugin at another place": strings.Replace(one, "  route: aaaaaaaa", "  service: 11111111-1111-4111-8111-111111111111\n  x: aaaaaaaa",
+			1),
 	} {
 		if other == one {
 			t.Fatalf("%s: nothing was changed", what)
@@ -149,7 +151,8 @@ func TestOursHasTheReservedRoute(t *testing.T) {
 	if i.Ours {
 		t.Error("ours without the reserved route")
 	}
-	i = of(t, "routes:\n- {name: silverback-proof, id: 1448fce5-bfeb-5f3b-a2c5-51d464655867}\nplugins:\n- {name: pre-function, route: 1448fce5-bfeb-5f3b-a2c5-51d464655867}\n")
+	i = of(t, "routes:\n- {name: silverback-proof, id: 1448fce5-bfeb-5f3b-a2c5-51d464655867}\nplugins:\n- {name: pre-function, route: "+
+		"1448fce5-bfeb-5f3b-a2c5-51d464655867}\n")
 	if !i.Ours || len(i.Entries) != 0 {
 		t.Errorf("%+v", i)
 	}

@@ -57,12 +57,14 @@ var rules = map[string]rule{
 	"jwt_secrets":           {by: []string{"key"}, owner: []string{"consumer"}},
 	"oauth2_credentials":    {by: []string{"client_id"}, shown: []string{"name"}, owner: []string{"consumer"}},
 	"acls":                  {by: []string{"consumer", "group"}, shown: []string{"group"}, owner: []string{"consumer"}},
-	"mtls_auth_credentials": {by: []string{"consumer", "subject_name", "ca_certificate"}, shown: []string{"subject_name"}, owner: []string{"consumer"}},
+	"mtls_auth_credentials": {by: []string{"consumer", "subject_name", "ca_certificate"}, shown: []string{"subject_name"},
+		owner: []string{"consumer"}},
 }
 
 // references are the kinds that fields refer to.
 var references = map[string]string{
-	"service": "services", "route": "routes", "consumer": "consumers", "consumer_group": "consumer_groups", "upstream": "upstreams", "certificate": "certificates",
+	"service": "services", "route": "routes", "consumer": "consumers", "consumer_group": "consumer_groups", "upstream": "upstreams",
+	"certificate":        "certificates",
 	"client_certificate": "certificates", "set": "key_sets", "ca_certificate": "ca_certificates",
 }
 
@@ -170,7 +172,8 @@ func write(h io.Writer, v any) {
 	}
 }
 
-// name is what people call the entity: "route orders", "plugin rate-limiting of service orders", "route without a name, of service orders, /u".
+// name is what people call the entity: "route orders", "plugin rate-limiting of service orders", "route without a name, of service orders,
+// /u".
 func (n *namer) name(t thing) string {
 	r := rules[t.kind]
 	said := ""

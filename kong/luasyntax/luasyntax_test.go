@@ -60,7 +60,8 @@ func TestRefused(t *testing.T) {
 
 // TestHostile: neither depth nor length brings the reader down.
 func TestHostile(t *testing.T) {
-	for _, part := range []string{"(", "{", "f(", "do ", "function() ", "not ", "- ", "a..", "2^", "[[", "if a then ", "x = {{", "\\", "\x00"} {
+	for _, part := range []string{"(", "{", "f(", "do ", "function() ", "not ", "- ", "a..", "2^", "[[", "if a then ", "x = {{", "\\",
+		"\x00"} {
 		_ = luasyntax.Check("x = " + strings.Repeat(part, luasyntax.Longest/len(part)-10))
 	}
 	if err := luasyntax.Check(strings.Repeat("(", luasyntax.Longest+1)); err != nil {
@@ -69,7 +70,8 @@ func TestHostile(t *testing.T) {
 }
 
 func FuzzCheck(f *testing.F) {
-	for _, seed := range []string{"return function() end", "x = '\\x41' .. [==[a]==] -- c", "for k, v in pairs(t) do goto a ::a:: break end", "x = 0x1p4LL"} {
+	for _, seed := range []string{"return function() end", "x = '\\x41' .. [==[a]==] -- c", "for k, v in pairs(t) do goto a ::a:: break end",
+		"x = 0x1p4LL"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(_ *testing.T, text string) { _ = luasyntax.Check(text) })

@@ -219,7 +219,8 @@ func (s *scanner) escape() error {
 }
 
 // numeral is what LuaJIT reads as a number, with its suffixes.
-var numeral = regexp.MustCompile(`(?i)^(0x([0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(p[+-]?[0-9]+)?|0b[01]+|([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?)(i|u?ll)?$`)
+var numeral = regexp.MustCompile(
+	`(?i)^(0x([0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(p[+-]?[0-9]+)?|0b[01]+|([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?)(i|u?ll)?$`)
 
 func (s *scanner) number() error {
 	start := s.at

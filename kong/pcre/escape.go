@@ -29,7 +29,8 @@ func (r *reader) escape() {
 		r.groupReference()
 	case c == 'k':
 		r.item = true
-		end := map[bool]string{strings.HasPrefix(r.rest(), "{"): "}", strings.HasPrefix(r.rest(), "<"): ">", strings.HasPrefix(r.rest(), "'"): "'"}[true]
+		end := map[bool]string{strings.HasPrefix(r.rest(), "{"): "}", strings.HasPrefix(r.rest(), "<"): ">",
+			strings.HasPrefix(r.rest(), "'"): "'"}[true]
 		if end == "" {
 			r.fail("\\k needs the name of a group")
 			return

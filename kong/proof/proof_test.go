@@ -137,7 +137,8 @@ func TestExpressionsFlavorGetsTheHighestPriority(t *testing.T) {
 
 func TestReservedNamesAndIDs(t *testing.T) {
 	line := func(kind, entity string) string {
-		return "{\"_format_version\":\"3.0\",\n\"consumers\":[\n{\"id\":\"c\",\"username\":\"" + proof.RouteName + "\"}\n],\n\"" + kind + "\":[\n" + entity + ",\n{\"id\":\"z\"}\n]}\n"
+		return "{\"_format_version\":\"3.0\",\n\"consumers\":[\n{\"id\":\"c\",\"username\":\"" + proof.RouteName + "\"}\n],\n\"" + kind +
+			"\":[\n" + entity + ",\n{\"id\":\"z\"}\n]}\n"
 	}
 	other := `"id":"00000000-0000-4000-8000-000000000001"`
 	preFunction := regexp.MustCompile(`"plugins":\[\{[^\]]*\],?[^}]*\},"id":"([^"]+)"`)

@@ -429,7 +429,8 @@ func (p *parser) readFlags() (flags, error) {
 		case 'x':
 			out.verbose = on
 		default:
-			return out, p.fail("a group begins with something that is neither a flag nor a name; atomic groups, conditions, comments and recursion are not supported")
+			return out, p.fail("a group begins with something that is neither a flag nor a name; atomic groups, conditions, comments and " +
+				"recursion are not supported")
 		}
 		if !p.bump() {
 			return out, p.fail("flags are not closed")

@@ -9,8 +9,10 @@ import (
 // BenchmarkCheck is one route and one service, of which a large group has 10,000 each.
 func BenchmarkCheck(b *testing.B) {
 	of := bundleOf(b, known)
-	route := object(b, `{"name":"route-1","hosts":["h1.example.com"],"methods":["GET","POST"],"paths":["/api/v1/resource-1"],"protocols":["http","https"],"strip_path":true}`)
-	service := object(b, `{"name":"service-1","host":"h1.example.com","port":8080,"protocol":"http","path":"/a","tags":["team-1","generated"]}`)
+	route := object(b,
+		`{"name":"route-1","hosts":["h1.example.com"],"methods":["GET","POST"],"paths":["/api/v1/resource-1"],"protocols":["http","https"],"strip_path":true}`)
+	service := object(b,
+		`{"name":"service-1","host":"h1.example.com","port":8080,"protocol":"http","path":"/a","tags":["team-1","generated"]}`)
 	b.ReportAllocs()
 	for b.Loop() {
 		if errs := verdict(b, of, "route", route); len(errs) > 0 {

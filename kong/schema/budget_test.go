@@ -42,27 +42,36 @@ func hostile(t testing.TB) map[string]struct {
 	}
 	deep := `{"type":"string","len_min":0}`
 	for range 10 {
-		deep = `{"type":"record","fields":[{"f":` + deep + `},{"g":{"type":"string"}}],"entity_checks":[{"conditional":{"if_field":"f","if_match":{},"then_field":"g","then_match":{}}}]}`
+		deep = `{"type":"record","fields":[{"f":` + deep +
+			`},{"g":{"type":"string"}}],"entity_checks":[{"conditional":{"if_field":"f","if_match":{},"then_field":"g","then_match":{}}}]}`
 	}
 	inner := any("x")
 	for range 11 {
 		inner = map[string]any{"f": inner, "g": "x"}
 	}
 	return map[string]pair{
-		"backtracking":                   {bundle(t, `{"f":{"type":"array","elements":{"type":"string","len_min":0,"match":".-.-.-.-.-.-x"}}}`, ""), map[string]any{"f": list}},
-		"sets of many characters":        {bundle(t, `{"f":{"type":"array","elements":{"type":"string","len_min":0,"not_match":"[`+strings.Repeat("bcdefghi", 60)+`]-x"}}}`, ""), map[string]any{"f": list}},
-		"many patterns":                  {bundle(t, `{"f":{"type":"string","match_any":{"patterns":[`+times(400, `"a-b%d#"`)+`]}}}`, ""), map[string]any{"f": text}},
-		"balanced":                       {bundle(t, `{"f":{"type":"string","match":"%bab"}}`, ""), map[string]any{"f": text}},
-		"a captured word again":          {bundle(t, `{"f":{"type":"string","match":"(a-)%1-%1-x"}}`, ""), map[string]any{"f": text}},
-		"a long list of values":          {bundle(t, `{"f":{"type":"array","elements":{"type":"string","len_min":0,"one_of":[`+times(5000, `"v#"`)+`]}}}`, ""), map[string]any{"f": list}},
-		"required records in records":    {bundle(t, `{"l":{"type":"array","elements":{"type":"record","fields":[{"r":`+nested+`}]}}}`, ""), map[string]any{"l": repeat(map[string]any{}, 200)}},
-		"distinct":                       {bundle(t, times(1500, `{"f#":{"type":"string"}}`), `{"distinct":[`+times(1500, `"f#"`)+`]}`), fieldsOf(1500)},
-		"shorthands of shorthands":       {shorthands(t), map[string]any{}},
-		"conditions on conditions":       {bundle(t, `{"l":{"type":"array","elements":`+deep+`}}`, ""), map[string]any{"l": repeat(inner, 3000)}},
-		"the same field in many checks":  {bundle(t, `{"f":{"type":"string"}}`, times(4000, `{"at_least_one_of":["f","g","h","i"]}`)), map[string]any{"f": "x"}},
-		"keys again and again":           {custom(t), map[string]any{"cert": text, "key": text}},
-		"regular expressions everywhere": {bundle(t, `{"f":{"type":"array","elements":{"type":"string","len_min":0,"is_regex":true}}}`, ""), map[string]any{"f": repeat(strings.Repeat("(a|b)*", 2000), 50)}},
-		"unknown fields":                 {bundle(t, `{"f":{"type":"string"}}`, ""), unknown(20_000)},
+		"backtracking": {bundle(t, `{"f":{"type":"array","elements":{"type":"string","len_min":0,"match":".-.-.-.-.-.-x"}}}`,
+			""), map[string]any{"f": list}},
+		"sets of many characters": {bundle(t, `{"f":{"type":"array","elements":{"type":"string","len_min":0,"not_match":"[`+
+			strings.Repeat("bcdefghi", 60)+`]-x"}}}`, ""), map[string]any{"f": list}},
+		"many patterns": {bundle(t, `{"f":{"type":"string","match_any":{"patterns":[`+times(400, `"a-b%d#"`)+`]}}}`, ""),
+			map[string]any{"f": text}},
+		"balanced":              {bundle(t, `{"f":{"type":"string","match":"%bab"}}`, ""), map[string]any{"f": text}},
+		"a captured word again": {bundle(t, `{"f":{"type":"string","match":"(a-)%1-%1-x"}}`, ""), map[string]any{"f": text}},
+		"a long list of values": {bundle(t, `{"f":{"type":"array","elements":{"type":"string","len_min":0,"one_of":[`+
+			times(5000, `"v#"`)+`]}}}`, ""), map[string]any{"f": list}},
+		"required records in records": {bundle(t, `{"l":{"type":"array","elements":{"type":"record","fields":[{"r":`+nested+`}]}}}`, ""),
+			map[string]any{"l": repeat(map[string]any{}, 200)}},
+		"distinct": {bundle(t, times(1500, `{"f#":{"type":"string"}}`), `{"distinct":[`+times(1500, `"f#"`)+`]}`),
+			fieldsOf(1500)},
+		"shorthands of shorthands": {shorthands(t), map[string]any{}},
+		"conditions on conditions": {bundle(t, `{"l":{"type":"array","elements":`+deep+`}}`, ""), map[string]any{"l": repeat(inner, 3000)}},
+		"the same field in many checks": {bundle(t, `{"f":{"type":"string"}}`, times(4000, `{"at_least_one_of":["f","g","h","i"]}`)),
+			map[string]any{"f": "x"}},
+		"keys again and again": {custom(t), map[string]any{"cert": text, "key": text}},
+		"regular expressions everywhere": {bundle(t, `{"f":{"type":"array","elements":{"type":"string","len_min":0,"is_regex":true}}}`, ""),
+			map[string]any{"f": repeat(strings.Repeat("(a|b)*", 2000), 50)}},
+		"unknown fields": {bundle(t, `{"f":{"type":"string"}}`, ""), unknown(20_000)},
 	}
 }
 
@@ -99,7 +108,8 @@ func shorthands(t testing.TB) *schema.Bundle {
 		checks = append(checks, `{"at_least_one_of":["f"]}`)
 	}
 	return bundleOf(t, schema.Texts{Entities: map[string]json.RawMessage{"things": json.RawMessage(
-		`{"fields":[{"f":{"type":"string"}}],"shorthand_fields":[` + strings.Join(short, ",") + `],"entity_checks":[` + strings.Join(checks, ",") + `]}`)}})
+		`{"fields":[{"f":{"type":"string"}}],"shorthand_fields":[` + strings.Join(short, ",") + `],"entity_checks":[` +
+			strings.Join(checks, ",") + `]}`)}})
 }
 
 // custom names the check of a pair of keys many times.
@@ -190,7 +200,8 @@ func TestBundlesThatWouldCompileForEverAreRefused(t *testing.T) {
 		"many plugins with many fields each": wrap(`"plugins":{"fields":[`+many(100_000, `{"a":{}}`)+`]}`, named(100_000, "{}")),
 		"many plugins with many checks each": wrap(`"plugins":{"entity_checks":[`+many(100_000, `{}`)+`],"fields":[]}`, named(100_000, "{}")),
 		"long checks in many conditions": wrap(`"things":{"entity_checks":[`+
-			many(5000, `{"conditional":{"if_field":"f","if_match":{},"then_field":"f","then_match":{}}}`)+`],"fields":[{"f":{"entity_checks":[{"distinct":[`+
+			many(5000, `{"conditional":{"if_field":"f","if_match":{},"then_field":"f","then_match":{}}}`)+
+			`],"fields":[{"f":{"entity_checks":[{"distinct":[`+
 			many(100_000, `"a"`)+`]}],"fields":[],"type":"record"}}]}`, ""),
 	} {
 		began := time.Now()
@@ -200,7 +211,8 @@ func TestBundlesThatWouldCompileForEverAreRefused(t *testing.T) {
 		}
 	}
 	began := time.Now()
-	if _, err := schema.Decode([]byte(wrap(`"things":{"fields":[{"f":{"one_of":[`+many(900_000, `"b"`)+`],"type":"string"}}]}`, ""))); err == nil {
+	if _, err := schema.Decode([]byte(wrap(`"things":{"fields":[{"f":{"one_of":[`+many(900_000, `"b"`)+`],"type":"string"}}]}`,
+		""))); err == nil {
 		t.Error("a list of 900,000 values is compiled")
 	}
 	if took := time.Since(began); took > time.Minute {

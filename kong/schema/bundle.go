@@ -49,7 +49,8 @@ type Bundle struct {
 func New(texts Texts) (*Bundle, error) {
 	size := 0
 	doc := object{"kong_version": texts.KongVersion}
-	for section, named := range map[string]map[string]json.RawMessage{"entities": texts.Entities, "plugins": texts.Plugins, "vaults": texts.Vaults} {
+	for section, named := range map[string]map[string]json.RawMessage{"entities": texts.Entities, "plugins": texts.Plugins,
+		"vaults": texts.Vaults} {
 		part := object{}
 		for name, text := range named {
 			if size += len(text); size > MaxSize {

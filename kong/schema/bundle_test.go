@@ -19,7 +19,10 @@ func TestEqualSchemasHaveEqualDigests(t *testing.T) {
 	texts := func(text string) schema.Texts {
 		return schema.Texts{KongVersion: "3.9.3", Entities: map[string]json.RawMessage{"things": json.RawMessage(text)}}
 	}
-	one, err := schema.New(texts(`{"fields":[{"a":{"type":"set","elements":{"type":"string","one_of":["x","y"]},"default":["p","q"],"description":"words"}},{"description":{"type":"string"}}],"entity_checks":[]}`))
+	one,
+		err := schema.New(
+		texts(
+			`{"fields":[{"a":{"type":"set","elements":{"type":"string","one_of":["x","y"]},"default":["p","q"],"description":"words"}},{"description":{"type":"string"}}],"entity_checks":[]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,12 +30,18 @@ func TestEqualSchemasHaveEqualDigests(t *testing.T) {
 		text string
 		same bool
 	}{
-		"a least length":          {`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string","len_min":1},"type":"set"}},{"description":{"type":"string","len_min":1}}]}`, true},
-		"another length":          {`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}},{"description":{"type":"string","len_min":0}}]}`, false},
-		"other order":             {`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}},{"description":{"type":"string"}}]}`, true},
-		"a field less":            {`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}}]}`, false},
-		"another word":            {`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["z","x"],"type":"string"},"type":"set"}},{"description":{"type":"string"}}]}`, false},
-		"fields in another order": {`{"entity_checks":[],"fields":[{"description":{"type":"string"}},{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}}]}`, true},
+		"a least length": {
+			`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string","len_min":1},"type":"set"}},{"description":{"type":"string","len_min":1}}]}`, true},
+		"another length": {
+			`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}},{"description":{"type":"string","len_min":0}}]}`, false},
+		"other order": {
+			`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}},{"description":{"type":"string"}}]}`, true},
+		"a field less": {
+			`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}}]}`, false},
+		"another word": {
+			`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["z","x"],"type":"string"},"type":"set"}},{"description":{"type":"string"}}]}`, false},
+		"fields in another order": {
+			`{"entity_checks":[],"fields":[{"description":{"type":"string"}},{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}}]}`, true},
 	} {
 		other, err := schema.New(texts(c.text))
 		if err != nil {
@@ -95,7 +104,8 @@ func TestBundlesOfOlderAgents(t *testing.T) {
 		if err != nil || text == canonical {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if string(old.Encode()) != text || old.Digest() != fleet.DigestOf([]byte(text)) || old.Rules() != b.Rules() || old.Digest() == b.Digest() {
+		if string(old.Encode()) != text || old.Digest() != fleet.DigestOf([]byte(text)) || old.Rules() != b.Rules() ||
+			old.Digest() == b.Digest() {
 			t.Errorf("%s: %s with the rules %s", name, old.Digest(), old.Rules())
 		}
 	}
@@ -155,7 +165,8 @@ func TestWhatIsInventedInRecords(t *testing.T) {
 	const key = `[{"key":{"type":"string","auto":true}}]`
 	b, err := schema.New(schema.Texts{
 		KongVersion: "3.9.3",
-		Entities:    map[string]json.RawMessage{"plugins": json.RawMessage(`{"fields":[{"name":{"type":"string"}},{"config":{"type":"record"}}]}`)},
+		Entities: map[string]json.RawMessage{
+			"plugins": json.RawMessage(`{"fields":[{"name":{"type":"string"}},{"config":{"type":"record"}}]}`)},
 		Plugins: map[string]json.RawMessage{"p": json.RawMessage(`{"fields":[{"config":{"type":"record","required":true,"fields":[` +
 			`{"filled":{"type":"record","required":true,"fields":` + key + `}},{"free":{"type":"record","fields":` + key + `}},` +
 			`{"list":{"type":"array","elements":{"type":"record","fields":` + key + `}}}]}}]}`)},

@@ -138,7 +138,8 @@ func (c compiler) check(name string, arg any, path string) (entityCheck, error) 
 	case "mutually_exclusive":
 		return count(arg, counted{BadValue, "only one or none of these fields must be set: ", false, func(n, _ int) bool { return n <= 1 }})
 	case "mutually_required":
-		return count(arg, counted{MissingField, "all or none of these fields must be set: ", false, func(n, of int) bool { return n == 0 || n == of }})
+		return count(arg, counted{MissingField, "all or none of these fields must be set: ", false,
+			func(n, of int) bool { return n == 0 || n == of }})
 	case "mutually_exclusive_sets":
 		return exclusiveSets(arg)
 	case "distinct":

@@ -47,7 +47,8 @@ func FuzzDecode(f *testing.F) {
 		}
 		budget, began := schema.BudgetFor(1, len(entity)), time.Now()
 		for _, kind := range []string{"thing", "service", "route", "plugin", "vault", "key", "certificate"} {
-			for _, check := range []func(context.Context, *schema.Budget, string, map[string]any) ([]schema.FieldError, error){b.Check, b.CheckStrict} {
+			for _, check := range []func(context.Context, *schema.Budget, string, map[string]any) ([]schema.FieldError, error){b.Check,
+				b.CheckStrict} {
 				if found, err := check(t.Context(), budget, kind, value); err != nil && (found != nil || !errors.Is(err, schema.ErrBudget)) {
 					t.Fatalf("%v, and %d errors", err, len(found))
 				}
@@ -67,7 +68,8 @@ func FuzzCheck(f *testing.F) {
 		{"route", `{"paths":["~/a[(?=\\1"],"protocols":["tcp",1],"headers":{"":["~*("]},"hosts":["*.a:"]}`},
 		{"plugin", `{"name":"rate-limiting","config":{"second":"x","minute":{}}}`},
 		{"key", `{"kid":1,"jwk":"{}","pem":[]}`},
-		{"certificate", `{"cert":"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----","key":"-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----"}`},
+		{"certificate",
+			`{"cert":"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----","key":"-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----"}`},
 	} {
 		f.Add(seed.kind, seed.entity)
 	}

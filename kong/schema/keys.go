@@ -74,7 +74,8 @@ func anyKey(s string) string {
 func publicKey(c *checker, r *record, values object) {
 	algorithm, _ := c.get(r, values, []string{"algorithm"}).(string)
 	text, ok := values["rsa_public_key"].(string)
-	if ok && !c.invalid([]string{"rsa_public_key"}) && (strings.HasPrefix(algorithm, "RS") || strings.HasPrefix(algorithm, "PS") || algorithm == "EdDSA") && c.spend(1+perByte*len(text)) {
+	if ok && !c.invalid([]string{"rsa_public_key"}) && (strings.HasPrefix(algorithm, "RS") || strings.HasPrefix(algorithm, "PS") ||
+		algorithm == "EdDSA") && c.spend(1+perByte*len(text)) {
 		if why := anyKey(text); why != "" && !isReference(text) {
 			c.at("rsa_public_key", BadValue, why)
 			c.entity(BadValue, "failed conditional validation given value of field 'algorithm'")

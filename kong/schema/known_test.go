@@ -21,40 +21,50 @@ const protocols = `{"type":"set","elements":{"type":"string","one_of":["grpc","g
 // known is just enough of Kong's kinds for what is known of them beyond schemas.
 var known = schema.Texts{
 	Entities: map[string]json.RawMessage{
-		"services": json.RawMessage(`{"fields":[{"name":{"type":"string"}},{"host":{"type":"string","required":true}},{"port":{"type":"integer","between":[0,65535],"default":80}},
+		"services": json.RawMessage(
+			`{"fields":[{"name":{"type":"string"}},{"host":{"type":"string","required":true}},{"port":{"type":"integer","between":[0,65535],"default":80}},
 			{"protocol":{"type":"string","default":"http","one_of":["http","https"]}},{"path":{"type":"string","starts_with":"/"}},{"tags":{"type":"set","elements":{"type":"string"}}},
 			{"tls_verify":{"type":"boolean"}}],
 			"entity_checks":[{"conditional":{"if_field":"protocol","if_match":{"not_one_of":["https"]},"then_field":"tls_verify","then_match":{"eq":null}}}]}`),
-		"routes": json.RawMessage(`{"fields":[{"name":{"type":"string"}},{"protocols":` + protocols + `},{"strip_path":{"type":"boolean","default":true}},
+		"routes": json.RawMessage(`{"fields":[{"name":{"type":"string"}},{"protocols":` + protocols +
+			`},{"strip_path":{"type":"boolean","default":true}},
 			{"methods":{"type":"set","elements":{"type":"string"}}},{"hosts":{"type":"array","elements":{"type":"string"}}},{"paths":{"type":"array","elements":{"type":"string"}}},
 			{"headers":{"type":"map","keys":{"type":"string"},"values":{"type":"array","elements":{"type":"string"}}}},{"snis":{"type":"set","elements":{"type":"string"}}},
 			{"sources":{"type":"set","elements":{"type":"record","fields":[{"ip":{"type":"string"}},{"port":{"type":"integer"}}]}}},
 			{"destinations":{"type":"set","elements":{"type":"record","fields":[{"ip":{"type":"string"}}]}}},{"regex_priority":{"type":"integer"}},{"path_handling":{"type":"string"}}],
 			"entity_checks":[{"custom_entity_check":{"field_sources":["id","protocols","snis","sources","destinations","methods","hosts","paths","headers","expression","regex_priority","priority"],"run_with_missing_fields":true}}]}`),
-		"upstreams": json.RawMessage(`{"fields":[{"name":{"type":"string","required":true}},{"hash_on_header":{"type":"string"}},{"host_header":{"type":"string"}}]}`),
-		"targets":   json.RawMessage(`{"fields":[{"target":{"type":"string","required":true}},{"upstream":{"type":"foreign","reference":"upstreams","required":true}}]}`),
-		"snis":      json.RawMessage(`{"fields":[{"name":{"type":"string","required":true}}]}`),
-		"certificates": json.RawMessage(`{"fields":[{"cert":{"type":"string","required":true,"referenceable":true}},{"key":{"type":"string","required":true,"referenceable":true}}],
+		"upstreams": json.RawMessage(
+			`{"fields":[{"name":{"type":"string","required":true}},{"hash_on_header":{"type":"string"}},{"host_header":{"type":"string"}}]}`),
+		"targets": json.RawMessage(
+			`{"fields":[{"target":{"type":"string","required":true}},{"upstream":{"type":"foreign","reference":"upstreams","required":true}}]}`),
+		"snis": json.RawMessage(`{"fields":[{"name":{"type":"string","required":true}}]}`),
+		"certificates": json.RawMessage(
+			`{"fields":[{"cert":{"type":"string","required":true,"referenceable":true}},{"key":{"type":"string","required":true,"referenceable":true}}],
 			"entity_checks":[{"custom_entity_check":{"field_sources":["cert","key"]}}]}`),
-		"ca_certificates": json.RawMessage(`{"fields":[{"cert":{"type":"string","required":true}}],"entity_checks":[{"custom_entity_check":{"field_sources":["cert"]}}]}`),
+		"ca_certificates": json.RawMessage(
+			`{"fields":[{"cert":{"type":"string","required":true}}],"entity_checks":[{"custom_entity_check":{"field_sources":["cert"]}}]}`),
 		"keys": json.RawMessage(`{"fields":[{"kid":{"type":"string","required":true}},{"jwk":{"type":"string","referenceable":true}},
 			{"pem":{"type":"record","fields":[{"public_key":{"type":"string"}},{"private_key":{"type":"string","referenceable":true}}]}}],
 			"entity_checks":[{"mutually_exclusive":["jwk","pem"]},{"custom_entity_check":{"field_sources":["jwk","pem","kid"]}}]}`),
 		"jwt_secrets":        json.RawMessage(`{"fields":[{"rsa_public_key":{"type":"string"}}]}`),
 		"oauth2_credentials": json.RawMessage(`{"fields":[{"redirect_uris":{"type":"array","elements":{"type":"string"}}}]}`),
-		"filter_chains": json.RawMessage(`{"fields":[{"filters":{"type":"array","required":true,"elements":{"type":"record","fields":[{"name":{"type":"string","required":true,"one_of":[],"err":"no such filter"}}]}}}],
+		"filter_chains": json.RawMessage(
+			`{"fields":[{"filters":{"type":"array","required":true,"elements":{"type":"record","fields":[{"name":{"type":"string","required":true,"one_of":[],"err":"no such filter"}}]}}}],
 			"entity_checks":[{"custom_entity_check":{"field_sources":["filters"],"run_with_invalid_fields":true}}]}`),
-		"plugins": json.RawMessage(`{"fields":[{"name":{"type":"string","required":true}},{"instance_name":{"type":"string"}},{"config":{"type":"record","abstract":true}}]}`),
+		"plugins": json.RawMessage(
+			`{"fields":[{"name":{"type":"string","required":true}},{"instance_name":{"type":"string"}},{"config":{"type":"record","abstract":true}}]}`),
 	},
 	Plugins: map[string]json.RawMessage{
-		"cors":                  config(`{"origins":{"type":"array","elements":{"type":"string"}}}`),
-		"ip-restriction":        config(`{"allow":{"type":"array","elements":{"type":"string"}}}`),
-		"key-auth":              config(`{"key_names":{"type":"array","elements":{"type":"string"}}}`),
-		"http-log":              config(`{"http_endpoint":{"type":"string","required":true,"referenceable":true}}`),
-		"rate-limiting":         config(`{"second":{"type":"number"}},{"minute":{"type":"number"}},{"hour":{"type":"number"}}`),
-		"response-ratelimiting": config(`{"limits":{"type":"map","keys":{"type":"string"},"values":{"type":"record","fields":[{"second":{"type":"number"}},{"minute":{"type":"number"}}]}}}`),
-		"request-termination":   config(`{"message":{"type":"string"}},{"body":{"type":"string"}},{"content_type":{"type":"string"}}`),
-		"oauth2": config(`{"enable_authorization_code":{"type":"boolean","default":false}},{"enable_implicit_grant":{"type":"boolean","default":false}},
+		"cors":           config(`{"origins":{"type":"array","elements":{"type":"string"}}}`),
+		"ip-restriction": config(`{"allow":{"type":"array","elements":{"type":"string"}}}`),
+		"key-auth":       config(`{"key_names":{"type":"array","elements":{"type":"string"}}}`),
+		"http-log":       config(`{"http_endpoint":{"type":"string","required":true,"referenceable":true}}`),
+		"rate-limiting":  config(`{"second":{"type":"number"}},{"minute":{"type":"number"}},{"hour":{"type":"number"}}`),
+		"response-ratelimiting": config(
+			`{"limits":{"type":"map","keys":{"type":"string"},"values":{"type":"record","fields":[{"second":{"type":"number"}},{"minute":{"type":"number"}}]}}}`),
+		"request-termination": config(`{"message":{"type":"string"}},{"body":{"type":"string"}},{"content_type":{"type":"string"}}`),
+		"oauth2": config(
+			`{"enable_authorization_code":{"type":"boolean","default":false}},{"enable_implicit_grant":{"type":"boolean","default":false}},
 			{"enable_client_credentials":{"type":"boolean","default":false}},{"enable_password_grant":{"type":"boolean","default":false}}`),
 	},
 }
@@ -72,32 +82,46 @@ func TestWhatNoSchemaSays(t *testing.T) {
 	}{
 		{"service", `{"host":"h","name":%s}`, "name", []string{`"a-b._~1"`, `"é"`}, []string{`"a b"`, `"a/b"`, `"a\u0001"`, `"a\u2028/"`}},
 		{"service", `{"host":"h","tags":[%s]}`, "tags.1", []string{`"a b"`, `"é"`}, []string{`"a,b"`, `"a/b"`, `"a\u0001b"`, `"\u007f"`}},
-		{"service", `{"host":%s}`, "host", []string{`"h"`, `"a_b.c-d."`, `"1.2.3.4"`, `"::1"`, `"[::1]"`, `"-a"`}, []string{`"-bad!"`, `"a b"`, `"h:80"`, `"1.2.3.400"`, `"a..b"`, `"a-"`, `"http://h"`, `".."`}},
+		{"service", `{"host":%s}`, "host", []string{`"h"`, `"a_b.c-d."`, `"1.2.3.4"`, `"::1"`, `"[::1]"`, `"-a"`},
+			[]string{`"-bad!"`, `"a b"`, `"h:80"`, `"1.2.3.400"`, `"a..b"`, `"a-"`, `"http://h"`, `".."`}},
 		{"service", `{"host":"h","path":%s}`, "path", []string{`"/"`, `"/a%20b;c=1"`}, []string{`"a"`, `"/a b"`, `"/%zz"`, `"/a%2"`, `"/é"`}},
-		{"route", `{"paths":[%s]}`, "paths.1", []string{`"/"`, `"/a b"`, `"/a%2Fb"`, `"/é"`, `"~/a/(?<x>[a-z]+)$"`, `"~/a++b"`, `"/a\"b"`}, []string{`"/caf%C3%A9"`, `"/%zz"`, `"/a/../b"`, `"/a/./b"`, `"/%2f"`, `"~/a(b"`, `"~/a)b"`, `"~/[a"`}},
-		{"route", `{"paths":["/a",%s]}`, "@", []string{`"~/(a)b"`, `"~/[(?=]"`, `"~/\\d+\\.x"`, `"~/(?:a)"`, `"~/(?P<x>a)"`, `"~/(?i)a"`}, []string{`"~/a(?=b)"`, `"~/a(?!b)"`, `"~/(?<=a)b"`, `"~/(?<!a)b"`, `"~/(a)\\1"`, `"~/(?>a)b"`, `"~/a\\Q.\\E"`}},
+		{"route", `{"paths":[%s]}`, "paths.1", []string{`"/"`, `"/a b"`, `"/a%2Fb"`, `"/é"`, `"~/a/(?<x>[a-z]+)$"`, `"~/a++b"`, `"/a\"b"`},
+			[]string{`"/caf%C3%A9"`, `"/%zz"`, `"/a/../b"`, `"/a/./b"`, `"/%2f"`, `"~/a(b"`, `"~/a)b"`, `"~/[a"`}},
+		{"route", `{"paths":["/a",%s]}`, "@", []string{`"~/(a)b"`, `"~/[(?=]"`, `"~/\\d+\\.x"`, `"~/(?:a)"`, `"~/(?P<x>a)"`, `"~/(?i)a"`},
+			[]string{`"~/a(?=b)"`, `"~/a(?!b)"`, `"~/(?<=a)b"`, `"~/(?<!a)b"`, `"~/(a)\\1"`, `"~/(?>a)b"`, `"~/a\\Q.\\E"`}},
 		{"route", `{"paths":["/a"],"headers":{"x":[%s]}}`, "@", []string{`"~*a+"`, `"(?!b)"`}, []string{`"~*(?!b)"`}},
-		{"route", `{"hosts":[%s]}`, "hosts.1", []string{`"h"`, `"*.h"`, `"h.*"`, `"h:80"`, `"*.h:80"`, `"1.2.3.4:80"`, `"h:0"`, `"*."`}, []string{`"a b"`, `"1"`, `"999"`, `"fe80::1%eth0"`, `"h:70000"`, `"h:x"`, `"a..b"`}},
+		{"route", `{"hosts":[%s]}`, "hosts.1", []string{`"h"`, `"*.h"`, `"h.*"`, `"h:80"`, `"*.h:80"`, `"1.2.3.4:80"`, `"h:0"`, `"*."`},
+			[]string{`"a b"`, `"1"`, `"999"`, `"fe80::1%eth0"`, `"h:70000"`, `"h:x"`, `"a..b"`}},
 		{"route", `{"paths":["/a"],"headers":{%s:["x"]}}`, "headers", []string{`"x-a_1"`}, []string{`"a b"`, `"é"`}},
-		{"route", `{"paths":["/a"],"snis":[%s]}`, "snis.1", []string{`"a.b"`, `"*.b"`, `"a.*"`}, []string{`"a.*.b"`, `"1.2.3.4"`, `"a:80"`, `"*.a.*"`}},
-		{"route", `{"protocols":["tcp"],"sources":[{"ip":%s}]}`, "sources.1.ip", []string{`"1.2.3.4"`, `"10.0.0.0/8"`, `"::1"`, `"fe80::/10"`}, []string{`"10.0.0.0/33"`, `"h"`}},
+		{"route", `{"paths":["/a"],"snis":[%s]}`, "snis.1", []string{`"a.b"`, `"*.b"`, `"a.*"`},
+			[]string{`"a.*.b"`, `"1.2.3.4"`, `"a:80"`, `"*.a.*"`}},
+		{"route", `{"protocols":["tcp"],"sources":[{"ip":%s}]}`, "sources.1.ip", []string{`"1.2.3.4"`, `"10.0.0.0/8"`, `"::1"`, `"fe80::/10"`},
+			[]string{`"10.0.0.0/33"`, `"h"`}},
 		{"route", `{"paths":["/a"],"protocols":[%s]}`, "protocols", []string{`"http"`}, []string{`"spdy"`}},
 		{"upstream", `{"name":%s}`, "name", []string{`"u.local"`, `"u_1"`}, []string{`"u u"`, `"1.2.3.4"`, `"u:80"`, `"::1"`}},
 		{"upstream", `{"name":"u","hash_on_header":%s}`, "hash_on_header", []string{`"X-A"`}, []string{`"a b"`}},
 		{"upstream", `{"name":"u","host_header":%s}`, "host_header", []string{`"h:80"`}, []string{`"a b"`}},
-		{"target", `{"upstream":"u","target":%s}`, "target", []string{`"h"`, `"h:80"`, `"h:0"`, `"1.2.3.4:80"`, `"[::1]:80"`, `"::1"`}, []string{`"127.0.0.1:99999"`, `"a b"`, `"h:+1"`}},
+		{"target", `{"upstream":"u","target":%s}`, "target", []string{`"h"`, `"h:80"`, `"h:0"`, `"1.2.3.4:80"`, `"[::1]:80"`, `"::1"`},
+			[]string{`"127.0.0.1:99999"`, `"a b"`, `"h:+1"`}},
 		{"sni", `{"name":%s}`, "name", []string{`"a.test"`, `"*.a.test"`, `"*"`}, []string{`"*.a.*"`, `"a*b"`, `"1.2.3.4"`, `"a:1"`, `"a b"`}},
-		{"oauth2_credential", `{"redirect_uris":[%s]}`, "redirect_uris.1", []string{`"https://a.test/cb?x=1"`}, []string{`"nope"`, `"https://a/#x"`, `"//a"`}},
+		{"oauth2_credential", `{"redirect_uris":[%s]}`, "redirect_uris.1", []string{`"https://a.test/cb?x=1"`},
+			[]string{`"nope"`, `"https://a/#x"`, `"//a"`}},
 		{"filter_chain", `{"filters":[%s]}`, "filters.1.name@", nil, []string{`{"name":"f"}`}},
 		{"plugin", `{"name":"cors","instance_name":%s}`, "instance_name", []string{`"a"`}, []string{`"a b"`}},
-		{"plugin", `{"name":"cors","config":{"origins":[%s]}}`, "config.origins.1", []string{`"*"`, `"https://a.test"`, `"^https?://(a|b)$"`}, []string{`"("`}},
+		{"plugin", `{"name":"cors","config":{"origins":[%s]}}`, "config.origins.1", []string{`"*"`, `"https://a.test"`, `"^https?://(a|b)$"`},
+			[]string{`"("`}},
 		{"plugin", `{"name":"ip-restriction","config":{"allow":[%s]}}`, "config.allow.1", []string{`"1.2.3.4"`}, []string{`"10.0.0.0/99"`}},
 		{"plugin", `{"name":"key-auth","config":{"key_names":[%s]}}`, "config.key_names.1", []string{`"apikey"`}, []string{`"a b"`}},
-		{"plugin", `{"name":"http-log","config":{"http_endpoint":%s}}`, "config.http_endpoint", []string{`"http://h/x"`, `"{vault://env/url}"`}, []string{`"nope"`, `"//h"`}},
-		{"plugin", `{"name":"rate-limiting","config":%s}`, "config", []string{`{"second":1,"hour":1}`, `{"minute":5}`}, []string{`{"second":10,"minute":5}`, `{"second":1,"minute":5,"hour":4}`}},
-		{"plugin", `{"name":"response-ratelimiting","config":{"limits":{"video":%s}}}`, "config.limits", []string{`{"second":1,"minute":2}`}, []string{`{"second":3,"minute":2}`}},
-		{"plugin", `{"name":"request-termination","config":%s}`, "config", []string{`{"message":"m"}`, `{"body":"b","content_type":"t"}`}, []string{`{"message":"m","body":"b"}`, `{"content_type":"t"}`}},
-		{"plugin", `{"name":"oauth2","config":%s}`, "config", []string{`{"enable_implicit_grant":true}`}, []string{`{}`, `{"enable_implicit_grant":false}`}},
+		{"plugin", `{"name":"http-log","config":{"http_endpoint":%s}}`, "config.http_endpoint", []string{`"http://h/x"`, `"{vault://env/url}"`},
+			[]string{`"nope"`, `"//h"`}},
+		{"plugin", `{"name":"rate-limiting","config":%s}`, "config", []string{`{"second":1,"hour":1}`, `{"minute":5}`},
+			[]string{`{"second":10,"minute":5}`, `{"second":1,"minute":5,"hour":4}`}},
+		{"plugin", `{"name":"response-ratelimiting","config":{"limits":{"video":%s}}}`, "config.limits", []string{`{"second":1,"minute":2}`},
+			[]string{`{"second":3,"minute":2}`}},
+		{"plugin", `{"name":"request-termination","config":%s}`, "config", []string{`{"message":"m"}`, `{"body":"b","content_type":"t"}`},
+			[]string{`{"message":"m","body":"b"}`, `{"content_type":"t"}`}},
+		{"plugin", `{"name":"oauth2","config":%s}`, "config", []string{`{"enable_implicit_grant":true}`},
+			[]string{`{}`, `{"enable_implicit_grant":false}`}},
 	} {
 		for _, value := range c.good {
 			if errs := verdict(t, b, c.kind, object(t, strings.ReplaceAll(c.form, "%s", value))); len(errs) > 0 {
@@ -151,7 +175,8 @@ func TestRouteProtocols(t *testing.T) {
 
 func TestRouteExpressions(t *testing.T) {
 	texts := schema.Texts{Entities: map[string]json.RawMessage{"routes": json.RawMessage(
-		strings.Replace(string(known.Entities["routes"]), `"fields":[`, `"fields":[{"expression":{"type":"string"}},{"priority":{"type":"integer"}},`, 1))}}
+		strings.Replace(string(known.Entities["routes"]), `"fields":[`,
+			`"fields":[{"expression":{"type":"string"}},{"priority":{"type":"integer"}},`, 1))}}
 	b := bundleOf(t, texts)
 	for entity, want := range map[string]string{
 		`{"expression":"http.path == \"/a\"","priority":1}`: "",
@@ -199,7 +224,8 @@ func certificateUntil(t *testing.T, ca bool, end time.Time) (certPEM, keyPEM str
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotAfter: end, BasicConstraintsValid: true, IsCA: ca}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotAfter: end,
+		BasicConstraintsValid: true, IsCA: ca}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -208,14 +234,16 @@ func certificateUntil(t *testing.T, ca bool, end time.Time) (certPEM, keyPEM str
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
+		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
 }
 
 // TestAnExpiredAuthorityIsToldWithTheClocksWord: whoever reads it can tell a wrong clock from an old certificate.
 func TestAnExpiredAuthorityIsToldWithTheClocksWord(t *testing.T) {
 	old, _ := certificateUntil(t, true, time.Unix(1<<30, 0))
 	errs := verdict(t, bundleOf(t, known), "ca_certificate", map[string]any{"cert": old})
-	if len(errs) != 1 || !strings.HasPrefix(errs[0].Message, "the certificate expired at 2004-01-10T13:37:04Z, and by the clock here it is 20") {
+	if len(errs) != 1 || !strings.HasPrefix(errs[0].Message, "the certificate expired at 2004-01-10T13:37:04Z, and by the clock here it "+
+		"is 20") {
 		t.Errorf("told as %v", errs)
 	}
 }
@@ -249,7 +277,8 @@ func TestCertificatesAndKeys(t *testing.T) {
 		{"a JWK with a hole", "key", map[string]any{"kid": "1", "jwk": `{"kid":"1","kty":"RSA","n":"AA"}`}, "bad-value  @entity"},
 		{"a JWK that is no JSON", "key", map[string]any{"kid": "1", "jwk": `{not`}, "bad-value  @entity"},
 		{"PEM", "key", map[string]any{"kid": "1", "pem": map[string]any{"private_key": leafKey}}, ""},
-		{"PEM that is none, and a JWK", "key", map[string]any{"kid": "1", "jwk": "{", "pem": map[string]any{"public_key": "x"}}, "bad-value pem pem"},
+		{"PEM that is none, and a JWK", "key", map[string]any{"kid": "1", "jwk": "{", "pem": map[string]any{"public_key": "x"}},
+			"bad-value pem pem"},
 		{"PEM and a JWK", "key", map[string]any{"kid": "1", "jwk": jwk, "pem": map[string]any{"private_key": leafKey}}, "bad-value  @entity"},
 	} {
 		errs := verdict(t, b, c.kind, c.entity)

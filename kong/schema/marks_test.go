@@ -23,10 +23,13 @@ func TestMarks(t *testing.T) {
 			"shorthand_fields":[{"old":{"type":"string","deprecation":{"replaced_with":[{"path":["hidden"]}]}}},{"older":{"type":"string","deprecation":{"replaced_with":[{"path":["open"]}]}}}]}}]}`)},
 	})
 	for path, want := range map[string]schema.Mark{
-		"config": schema.Unknown, "config.open": schema.Open, "config.hidden": schema.Secret, "config.vaulted": schema.Secret, "config.nosuch": schema.Unknown,
-		"config.deep": schema.Secret, "config.deep.open": schema.Secret, "config.deep.nosuch": schema.Secret, "config.list.[]": schema.Secret, "config.list": schema.Unknown,
-		"config.plain.[]": schema.Open, "config.plain.x": schema.Unknown, "config.map.x": schema.Secret, "config.marked.x": schema.Secret, "config.open.x": schema.Unknown,
-		"config.old": schema.Secret, "config.older": schema.Open, "name": schema.Open, "tags.[]": schema.Open, "nosuch": schema.Unknown,
+		"config": schema.Unknown, "config.open": schema.Open, "config.hidden": schema.Secret, "config.vaulted": schema.Secret,
+		"config.nosuch": schema.Unknown,
+		"config.deep":   schema.Secret, "config.deep.open": schema.Secret, "config.deep.nosuch": schema.Secret, "config.list.[]": schema.Secret,
+		"config.list":     schema.Unknown,
+		"config.plain.[]": schema.Open, "config.plain.x": schema.Unknown, "config.map.x": schema.Secret, "config.marked.x": schema.Secret,
+		"config.open.x": schema.Unknown,
+		"config.old":    schema.Secret, "config.older": schema.Open, "name": schema.Open, "tags.[]": schema.Open, "nosuch": schema.Unknown,
 	} {
 		place := b.Place("plugin", "p")
 		for step := range strings.SplitSeq(path, ".") {
@@ -44,10 +47,12 @@ func TestMarks(t *testing.T) {
 		b.Place("plugin", "q").In("config").In("open").Mark() != schema.Unknown || b.Place("nosuch", "").In("open").Mark() != schema.Unknown {
 		t.Error("a place of another entity")
 	}
-	if !b.Place("plugin", "p").In("config").Opens() || b.Place("plugin", "p").In("config").In("deep").Opens() || b.Place("plugin", "p").In("config").In("map").Opens() {
+	if !b.Place("plugin", "p").In("config").Opens() || b.Place("plugin", "p").In("config").In("deep").Opens() ||
+		b.Place("plugin", "p").In("config").In("map").Opens() {
 		t.Error("what opens")
 	}
-	for text, want := range map[string]bool{"{vault://env/a}": true, "{vault://env/a} x": false, "{vault://}": false, "{vault://a}s3cret{vault://b}": false, "{vault://a b}": false, "": false} {
+	for text, want := range map[string]bool{"{vault://env/a}": true, "{vault://env/a} x": false, "{vault://}": false,
+		"{vault://a}s3cret{vault://b}": false, "{vault://a b}": false, "": false} {
 		if schema.IsReference(text) != want {
 			t.Errorf("%q", text)
 		}

@@ -59,7 +59,8 @@ func TestPatterns(t *testing.T) {
 }
 
 func TestMalformedPatterns(t *testing.T) {
-	for _, text := range []string{"%", "[a", "[%", "[]", "[^", "(", "(a", "a)", "%b", "%bx", "%f", "%fa", "%f[a", "%1", "%0", "(a)%2", strings.Repeat("(", 40), strings.Repeat("a", 1000)} {
+	for _, text := range []string{"%", "[a", "[%", "[]", "[^", "(", "(a", "a)", "%b", "%bx", "%f", "%fa", "%f[a", "%1", "%0", "(a)%2",
+		strings.Repeat("(", 40), strings.Repeat("a", 1000)} {
 		if _, err := parsePattern(text); err == nil {
 			t.Errorf("%q is taken", text)
 		}
@@ -82,8 +83,10 @@ func TestPatternsEnd(t *testing.T) {
 // enough it says the same whatever the doubt.
 func FuzzPattern(f *testing.F) {
 	for _, seed := range [][2]string{
-		{"^[%a_-][%a%d_-]*$", "A_1"}, {".-.-.-.-x", "aaaaaaaaaaaaaaaa"}, {"(a-)%1-%1", "aaaa"}, {"%b()", "f(a(b)c)"}, {"^%f[%w]%w+%f[%W]$", "word"},
-		{"[]x]", "]"}, {"^()a()$", "a"}, {"[a%-z]-[^%s]?$", "a-"}, {"((((", ""}, {"%", ""}, {"[%", ""}, {"(((a*)*)*)*b", "aaaaaaaaaaaaaaaaaaaaaaaa"},
+		{"^[%a_-][%a%d_-]*$", "A_1"}, {".-.-.-.-x", "aaaaaaaaaaaaaaaa"}, {"(a-)%1-%1", "aaaa"}, {"%b()", "f(a(b)c)"},
+		{"^%f[%w]%w+%f[%W]$", "word"},
+		{"[]x]", "]"}, {"^()a()$", "a"}, {"[a%-z]-[^%s]?$", "a-"}, {"((((", ""}, {"%", ""}, {"[%", ""},
+		{"(((a*)*)*)*b", "aaaaaaaaaaaaaaaaaaaaaaaa"},
 	} {
 		f.Add(seed[0], seed[1])
 	}

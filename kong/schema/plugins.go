@@ -16,7 +16,8 @@ func oauth2Flow(c *checker, r *record, values object) {
 			return
 		}
 	}
-	c.whole(MissingField, "at least one of these fields must be true: enable_authorization_code, enable_implicit_grant, enable_client_credentials, enable_password_grant")
+	c.whole(MissingField, "at least one of these fields must be true: enable_authorization_code, enable_implicit_grant, "+
+		"enable_client_credentials, enable_password_grant")
 }
 
 // limitOrder: the limit of a longer period cannot be lower than that of a shorter one.

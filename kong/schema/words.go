@@ -460,7 +460,8 @@ func addURL(r *record) {
 
 // words is a field of text that is not empty.
 func words(name string) *field {
-	return &field{name: name, typ: typeString, rules: []rule{ruleOf(BadValue, "length must be at least 1", ofText(func(_ *checker, s string) bool { return s == "" }))}}
+	return &field{name: name, typ: typeString, rules: []rule{ruleOf(BadValue, "length must be at least 1",
+		ofText(func(_ *checker, s string) bool { return s == "" }))}}
 }
 
 // A URLField is a field of a service that its url says.

@@ -122,7 +122,8 @@ func TestDeltaBetweenAnyTwo(t *testing.T) {
 	for i := range 100 {
 		some = append(some, route(2*rng.IntN(3000)*3000+2*i+1, ""), consumer(i))
 	}
-	large := append(slices.Clone(base), snapshot.Entity{Kind: "plugins", ID: "p", JSON: []byte(`{"id":"p","x":"` + strings.Repeat("xyz", 100<<10) + `"}`)})
+	large := append(slices.Clone(base), snapshot.Entity{Kind: "plugins", ID: "p",
+		JSON: []byte(`{"id":"p","x":"` + strings.Repeat("xyz", 100<<10) + `"}`)})
 	snapshots := []*snapshot.Snapshot{seal(t, nil), seal(t, base), seal(t, all), seal(t, some), seal(t, large), seal(t, routes(10))}
 	for i, from := range snapshots {
 		for j, to := range snapshots {
@@ -242,7 +243,10 @@ func BenchmarkEncodeDelta(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := snapshot.EncodeDelta(old.Manifest(), now.Manifest(), func(sum snapshot.Sum) ([]byte, error) { return stored[sum], nil }); err != nil {
+		if _, err := snapshot.EncodeDelta(old.Manifest(), now.Manifest(), func(sum snapshot.Sum) ([]byte, error) {
+			return stored[sum],
+				nil
+		}); err != nil {
 			b.Fatal(err)
 		}
 	}

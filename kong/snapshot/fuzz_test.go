@@ -70,7 +70,9 @@ func FuzzDelta(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(text)
-	f.Add([]byte(`{"BaseDigest":"x","Digest":"` + edited.Digest() + `","Size":67108864,"Ops":[{"Copy":{"Offset":9223372036854775807,"Length":1}}]}`))
+	f.Add(
+		[]byte(`{"BaseDigest":"x","Digest":"` + edited.Digest() +
+			`","Size":67108864,"Ops":[{"Copy":{"Offset":9223372036854775807,"Length":1}}]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var d snapshot.Delta
 		if json.Unmarshal(text, &d) != nil {

@@ -107,7 +107,8 @@ func TestSealRefuses(t *testing.T) {
 		t.Errorf("65 MiB: got %v", err)
 	}
 	var duplicate *snapshot.DuplicateError
-	if _, err := snapshot.Seal([]snapshot.Entity{route(1, ""), route(2, ""), route(1, `,"x"`)}); !errors.As(err, &duplicate) || duplicate.ID != route(1, "").ID {
+	if _, err := snapshot.Seal([]snapshot.Entity{route(1, ""), route(2, ""), route(1, `,"x"`)}); !errors.As(err, &duplicate) ||
+		duplicate.ID != route(1, "").ID {
 		t.Errorf("an id twice: got %v", err)
 	}
 	for name, e := range map[string]snapshot.Entity{
@@ -129,7 +130,8 @@ func TestOpenRefusesOtherLayouts(t *testing.T) {
 	good := string(seal(t, []snapshot.Entity{consumer(1), route(1, ""), route(2, "")}).Canonical())
 	for _, bad := range []string{
 		"", "{}", "\n", good[:len(good)-1], good + "\n", strings.Replace(good, ",\n{", ",{", 1), strings.Replace(good, "3.0", "2.1", 1),
-		strings.Replace(good, "consumers", "routes", 1), strings.Replace(good, "consumers", "zebras", 1), strings.Replace(good, `"id"`, `"ix"`, 1),
+		strings.Replace(good, "consumers", "routes", 1), strings.Replace(good, "consumers", "zebras", 1),
+		strings.Replace(good, `"id"`, `"ix"`, 1),
 		strings.Replace(good, "],\n", "]\n", 1), good[:len(good)/2], strings.Replace(good, "\n]}", ",\n]}", 1),
 		"{\"_format_version\":\"3.0\",\n\"routes\":[\n]}\n", "{\"_format_version\":\"3.0\",\n}\n",
 	} {
@@ -347,7 +349,8 @@ func TestSealAsIs(t *testing.T) {
 			t.Errorf("changes %v, %v", changes, err)
 		}
 	}
-	for _, bad := range []string{"{\"_format_version\":\"3.0\",\"_transform\":true}\n", "{\"_format_version\":\"3.0\",\"_transform\":false,\"consumers\":[]}\n"} {
+	for _, bad := range []string{"{\"_format_version\":\"3.0\",\"_transform\":true}\n",
+		"{\"_format_version\":\"3.0\",\"_transform\":false,\"consumers\":[]}\n"} {
 		if _, err := snapshot.Open([]byte(bad)); err == nil {
 			t.Errorf("%s: opened", bad)
 		}

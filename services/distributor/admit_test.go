@@ -52,7 +52,8 @@ func hello(t *testing.T, at *replica, node, boot string) (opened <-chan error, e
 
 func wantTaken(t *testing.T, err error) {
 	t.Helper()
-	if e := fault.FromStatus(err); status.Code(err) != codes.FailedPrecondition || e == nil || !strings.Contains(e.Error(), "another agent is enrolled as node") {
+	if e := fault.FromStatus(err); status.Code(err) != codes.FailedPrecondition || e == nil ||
+		!strings.Contains(e.Error(), "another agent is enrolled as node") {
 		t.Errorf("the stream ended with %v, want NODE_TAKEN", err)
 	}
 }
@@ -79,8 +80,8 @@ func TestOnlyTheEnrolledAgentIsServed(t *testing.T) {
 	if !connected(1)() {
 		t.Error("the twin pushed the enrolled agent off")
 	}
-	// The registry gives the name to the next run of the agent. The stream of the one before ends, and an agent that is ahead of the registry's watch waits
-	// for it.
+	// The registry gives the name to the next run of the agent. The stream of the one before ends, and an agent that is ahead of the
+	// registry's watch waits for it.
 	_, nextEnds := hello(t, r, "n", "next")
 	p.world.Enrol("g", "n", "next")
 	wantTaken(t, <-firstEnds)

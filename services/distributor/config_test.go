@@ -13,7 +13,8 @@ func TestAnElectionIDIsOneElementOfAKey(t *testing.T) {
 		strings.Repeat("x", 129): false, "a/b": false, "/": false, "a b": false, "a\x00": false, "a\n": false, "a\u0085": false, "a\xff": false,
 	} {
 		err := (&distributor.Config{ElectionID: id}).Check()
-		if good != (err == nil) || !good && (!strings.Contains(err.Error(), "--election-id") || !strings.Contains(err.Error(), "such as distributor")) {
+		if good != (err == nil) || !good && (!strings.Contains(err.Error(), "--election-id") ||
+			!strings.Contains(err.Error(), "such as distributor")) {
 			t.Errorf("%q gives %v", id, err)
 		}
 	}

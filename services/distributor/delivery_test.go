@@ -111,7 +111,8 @@ func TestSlowAgentDelaysNobody(t *testing.T) {
 			return true
 		})
 		left := r.reaches(t, int64(i+1), completed)
-		if got := left.GetLeftOut(); len(got) != 1 || got[0].GetNode() != "slow" || got[0].GetReason() != "StateDirectory" || left.GetProgress().GetLeftOut() != 1 {
+		if got := left.GetLeftOut(); len(got) != 1 || got[0].GetNode() != "slow" || got[0].GetReason() != "StateDirectory" ||
+			left.GetProgress().GetLeftOut() != 1 {
 			t.Errorf("left out are %v", got)
 		}
 	}
@@ -202,7 +203,10 @@ func TestTakeOverInTheMiddleOfARollout(t *testing.T) {
 	other := p.replica("other")
 	release := make(chan struct{})
 	for _, node := range []string{"n0", "n1", "n2"} {
-		p.agent(agenttest.Config{Node: node, Judge: func([]byte, *distributorv1.Directive) agenttest.Verdict { <-release; return agenttest.Ack }}, other)
+		p.agent(agenttest.Config{Node: node, Judge: func([]byte, *distributorv1.Directive) agenttest.Verdict {
+			<-release
+			return agenttest.Ack
+		}}, other)
 	}
 	p.revise("")
 	before := other.reaches(t, 1, progressing)
@@ -239,9 +243,11 @@ func TestHelloIsWantedFirstAndOnce(t *testing.T) {
 	p := newPlane(t)
 	r := p.replica("one")
 	hello := func(node string) *distributorv1.FollowAssignmentRequest {
-		return &distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Hello{Hello: &distributorv1.Hello{Group: "g", Node: node}}}
+		return &distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Hello{
+			Hello: &distributorv1.Hello{Group: "g", Node: node}}}
 	}
-	empty := &distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Outcome{Outcome: &distributorv1.Outcome{Nonce: 1}}}
+	empty := &distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Outcome{
+		Outcome: &distributorv1.Outcome{Nonce: 1}}}
 	for _, tt := range []struct {
 		name string
 		send []*distributorv1.FollowAssignmentRequest

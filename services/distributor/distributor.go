@@ -63,8 +63,10 @@ func (c *Config) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.ElectionID, "election-id", DefaultElectionID,
 		"election that this replica is a candidate of, under --etcd-prefix: the same for all replicas of an installation")
 	flags.DurationVar(&c.ElectionTTL, "election-ttl", election.DefaultTTL, "how long a killed leader is missed before another is elected")
-	flags.IntVar(&c.FrameBytes, "frame-cache-bytes", stream.DefaultFrameBytes, "how many bytes of encoded differences are kept for other agents")
-	flags.DurationVar(&c.ReconnectSpread, "reconnect-spread", DefaultReconnectSpread, "over which agents open their streams elsewhere when this replica stops")
+	flags.IntVar(&c.FrameBytes, "frame-cache-bytes", stream.DefaultFrameBytes,
+		"how many bytes of encoded differences are kept for other agents")
+	flags.DurationVar(&c.ReconnectSpread, "reconnect-spread", DefaultReconnectSpread,
+		"over which agents open their streams elsewhere when this replica stops")
 }
 
 // Check reports what is wrong with the configuration.
@@ -194,14 +196,15 @@ func (d *Distributor) Run(ctx context.Context) error {
 		d.hub.Run,
 		func(ctx context.Context) error {
 			return election.Run(ctx, election.Config{
-				Client: d.deps.Etcd, Prefix: store.Election(d.config.ElectionID), Replica: d.config.ReplicaID, TTL: d.config.ElectionTTL, Log: d.deps.Log, Metrics: d.election,
+				Client: d.deps.Etcd, Prefix: store.Election(d.config.ElectionID), Replica: d.config.ReplicaID, TTL: d.config.ElectionTTL,
+				Log: d.deps.Log, Metrics: d.election,
 			}, d.intake.Lead)
 		},
 	)
 }
 
-// silent is called when etcd stops to answer this replica, and when it answers again. A replica that hears no decisions must not keep agents from one
-// that does: it sends them away, and takes no calls.
+// silent is called when etcd stops to answer this replica, and when it answers again. A replica that hears no decisions must not keep
+// agents from one that does: it sends them away, and takes no calls.
 func (d *Distributor) silent(is bool) {
 	if is {
 		why := fault.NoLedger(errors.New(d.contact.Silence()))
@@ -213,7 +216,8 @@ func (d *Distributor) silent(is bool) {
 	d.hub.Resume()
 }
 
-// Ready says whether this replica can serve; the error says what it waits for. A replica without etcd cannot: it does not hear what was decided.
+// Ready says whether this replica can serve; the error says what it waits for. A replica without etcd cannot: it does not hear what was
+// decided.
 func (d *Distributor) Ready() error {
 	select {
 	case <-d.view.Synced():

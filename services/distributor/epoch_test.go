@@ -63,7 +63,10 @@ func (s *shaken) back(backup string, world func()) *replica {
 func (s *shaken) unmoved(r *replica, digest fleet.Digest) *distributorv1.Ledger {
 	s.t.Helper()
 	all := len(s.agents)
-	eventually(s.t, "the replica counts them as ahead", func() bool { return r.counter(s.t, "silverback_distributor_nodes_ahead") == float64(all) })
+	eventually(s.t, "the replica counts them as ahead", func() bool {
+		return r.counter(s.t,
+			"silverback_distributor_nodes_ahead") == float64(all)
+	})
 	answer, err := r.GetLedger(s.t.Context(), &distributorv1.GetLedgerRequest{})
 	if err != nil || answer.GetLedger().GetAheadCount() != int64(all) || len(answer.GetLedger().GetAhead()) != all {
 		s.t.Fatalf("the ledger is %v, %v", answer, err)
@@ -110,11 +113,13 @@ func TestALedgerThatWasRestoredIsFollowedAfterARecovery(t *testing.T) {
 		eventually(t, fmt.Sprintf("agent %d refused the older decision", i), func() bool { h := a.History(); return h[len(h)-1].Err != nil })
 	}
 	before := s.unmoved(r, two)
-	if n := before.GetAhead()[0]; before.GetEpoch() != 0 || before.GetNextEpoch() != 1 || n.GetFollowedDecision() <= n.GetDecision() || !n.GetOnline() {
+	if n := before.GetAhead()[0]; before.GetEpoch() != 0 || before.GetNextEpoch() != 1 || n.GetFollowedDecision() <= n.GetDecision() ||
+		!n.GetOnline() {
 		t.Errorf("the ledger is %v", before)
 	}
 	after := s.recover(r)
-	if after.GetEpoch() != 1 || after.GetReason() != "restored after a flood" || after.GetAuthor() != "anonymous" || after.GetAheadCount() != 0 {
+	if after.GetEpoch() != 1 || after.GetReason() != "restored after a flood" || after.GetAuthor() != "anonymous" ||
+		after.GetAheadCount() != 0 {
 		t.Errorf("the ledger is %v", after)
 	}
 	s.serve(one, 1, 1)
@@ -124,7 +129,8 @@ func TestALedgerThatWasRestoredIsFollowedAfterARecovery(t *testing.T) {
 	if err = fault.FromStatus(err); !errors.As(err, &refused) || refused.Reason != "LEDGER_NOT_BEHIND" {
 		t.Errorf("a second recovery gave %v", err)
 	}
-	if _, err := r.RecoverLedger(t.Context(), &distributorv1.RecoverLedgerRequest{Reason: "again", RequestId: "r-3", Force: true}); err != nil {
+	if _, err := r.RecoverLedger(t.Context(), &distributorv1.RecoverLedgerRequest{Reason: "again", RequestId: "r-3",
+		Force: true}); err != nil {
 		t.Fatal(err)
 	}
 	s.serve(one, 1, 2)
@@ -145,7 +151,8 @@ func TestNoGatewaySeesTheRestoredRevisionWhenTheFilesWereAppliedBefore(t *testin
 	r := s.back(backup, func() { s.world.Back("g", 2, s.snapshot(20, "-two")) })
 	eventually(t, "the rollout waits, and says for what", func() bool {
 		held := r.rollout(2)
-		return held.GetState() == waiting && strings.Contains(held.GetReason(), "n0, n1, n2: ahead of the ledger") && strings.Contains(held.GetReason(), "silverback recover")
+		return held.GetState() == waiting && strings.Contains(held.GetReason(), "n0, n1, n2: ahead of the ledger") &&
+			strings.Contains(held.GetReason(), "silverback recover")
 	})
 	s.unmoved(r, two)
 	s.recover(r)

@@ -72,13 +72,15 @@ func (p *plane) replicaAt(id string, etcd *clientv3.Client) *replica {
 	}
 	r := &replica{id: id, metrics: prometheus.NewRegistry()}
 	var err error
-	r.Distributor, err = distributor.New(distributor.Config{ReplicaID: id, ElectionTTL: p.electionTTL, ReconnectSpread: 50 * time.Millisecond}, distributor.Deps{
+	r.Distributor, err = distributor.New(distributor.Config{ReplicaID: id, ElectionTTL: p.electionTTL,
+		ReconnectSpread: 50 * time.Millisecond}, distributor.Deps{
 		Etcd: etcd, Translator: p.world.Translator(), Registry: p.world.Registry(), Log: log, Metrics: r.metrics,
 	})
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	server, err := rpcserver.New(rpcserver.Config{Listen: "127.0.0.1:0", Codec: distributor.Codec()}, rpcserver.Deps{Log: log, Metrics: r.metrics})
+	server, err := rpcserver.New(rpcserver.Config{Listen: "127.0.0.1:0", Codec: distributor.Codec()},
+		rpcserver.Deps{Log: log, Metrics: r.metrics})
 	if err != nil {
 		p.t.Fatal(err)
 	}

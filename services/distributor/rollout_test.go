@@ -89,11 +89,16 @@ func TestFirstRefusalHaltsAndStableStays(t *testing.T) {
 		t.Fatalf("refusals are %v", ended.GetRefusals())
 	}
 	problem := ended.GetRefusals()[0].GetProblem()
-	if problem.GetSource() != "team-a" || problem.GetDocument() != "team-a.yaml" || problem.GetLine() != 14 || problem.GetClass() != fleetv1.Problem_CLASS_REFUSED_BY_GATEWAY {
+	if problem.GetSource() != "team-a" || problem.GetDocument() != "team-a.yaml" || problem.GetLine() != 14 ||
+		problem.GetClass() != fleetv1.Problem_CLASS_REFUSED_BY_GATEWAY {
 		t.Errorf("problem is %v", problem)
 	}
 	tried := agents[nodeNumber(first("g", 3))]
-	eventually(t, "the node of wave one is back at stable", func() bool { h := tried.History(); return h[len(h)-1].Digest == good && len(h) == 3 })
+	eventually(t, "the node of wave one is back at stable", func() bool {
+		h := tried.History()
+		return h[len(h)-1].Digest == good &&
+			len(h) == 3
+	})
 	for i, a := range agents {
 		if a.Serving().Digest != good {
 			t.Errorf("agent %d serves %q", i, a.Serving().Digest)
@@ -119,7 +124,8 @@ func TestFirstRefusalHaltsAndStableStays(t *testing.T) {
 func TestNewerRevisionTakesOverAtTheGate(t *testing.T) {
 	p := newPlane(t)
 	p.world.Group("g", &fleetv1.RolloutPolicy{Waves: []*fleetv1.RolloutPolicy_Wave{
-		{Size: &fleetv1.RolloutPolicy_Wave_Nodes{Nodes: 1}, Soak: durationpb.New(500 * time.Millisecond)}, {Size: &fleetv1.RolloutPolicy_Wave_Percent{Percent: 100}},
+		{Size: &fleetv1.RolloutPolicy_Wave_Nodes{Nodes: 1}, Soak: durationpb.New(500 * time.Millisecond)},
+		{Size: &fleetv1.RolloutPolicy_Wave_Percent{Percent: 100}},
 	}})
 	r := p.replica("one")
 	agents := p.agents(2, r)
@@ -158,7 +164,8 @@ func TestSameContentMovesNoBytes(t *testing.T) {
 	}
 }
 
-// A node that is given a second content while its gateway hangs says nothing of what it will serve, even if it served the first one before, which comes back.
+// A node that is given a second content while its gateway hangs says nothing of what it will serve, even if it served the first one before,
+// which comes back.
 func TestAnOldProofDoesNotCount(t *testing.T) {
 	p := newPlane(t)
 	r := p.replica("one")
@@ -257,9 +264,13 @@ func TestOneGroupDoesNotStallAnother(t *testing.T) {
 	p := newPlane(t)
 	r := p.replica("one")
 	p.world.Group("h", nil)
-	p.agent(agenttest.Config{Node: "stuck", Group: "h", Judge: func([]byte, *distributorv1.Directive) agenttest.Verdict { return agenttest.Silent }}, r)
+	p.agent(agenttest.Config{Node: "stuck", Group: "h", Judge: func([]byte,
+		*distributorv1.Directive) agenttest.Verdict {
+		return agenttest.Silent
+	}}, r)
 	p.agents(1, r)
-	p.world.Revise("h", fleet.Digest("sha256:"+"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff")) // content that is not there
+	// content that is not there
+	p.world.Revise("h", fleet.Digest("sha256:"+"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"))
 	p.revise("")
 	r.reaches(t, 1, completed)
 }
@@ -272,7 +283,8 @@ func TestListAndWatch(t *testing.T) {
 		p.revise(other)
 		eventually(t, other, func() bool {
 			l, err := r.ListRollouts(t.Context(), &distributorv1.ListRolloutsRequest{Group: "g"})
-			return err == nil && len(l.GetRollouts()) > 0 && l.GetRollouts()[0].GetState() == completed && l.GetRollouts()[0].GetCandidateDigest() != "" &&
+			return err == nil && len(l.GetRollouts()) > 0 && l.GetRollouts()[0].GetState() == completed &&
+				l.GetRollouts()[0].GetCandidateDigest() != "" &&
 				l.GetRollouts()[0].GetCandidateRevision() == int64(other[1]-'a'+1)
 		})
 	}

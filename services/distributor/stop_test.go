@@ -28,7 +28,8 @@ func TestAStopAnswersWhoWaitsForTheLedger(t *testing.T) {
 	defer func() { _ = conn.Close() }()
 	answered := make(chan error, 1)
 	go func() {
-		_, err := distributorv1.NewRolloutServiceClient(conn).GetRollout(context.Background(), &distributorv1.GetRolloutRequest{Group: "g", Revision: 1})
+		_, err := distributorv1.NewRolloutServiceClient(conn).GetRollout(context.Background(),
+			&distributorv1.GetRolloutRequest{Group: "g", Revision: 1})
 		answered <- err
 	}()
 	eventually(t, "the call is under way", func() bool { return r.counter(t, "grpc_server_started_total") > 0 })
@@ -52,7 +53,11 @@ func TestAReplicaSaysThatItsEtcdIsAway(t *testing.T) {
 	server.Restart(t, 0)
 	eventually(t, "it is ready", func() bool { return r.Ready() == nil })
 	server.Stop(0)
-	eventually(t, "it is not ready and says that etcd is away", func() bool { err := r.Ready(); return err != nil && strings.Contains(err.Error(), server.Endpoints[0]) })
+	eventually(t, "it is not ready and says that etcd is away", func() bool {
+		err := r.Ready()
+		return err != nil &&
+			strings.Contains(err.Error(), server.Endpoints[0])
+	})
 	server.Restart(t, 0)
 	eventually(t, "it is ready again", func() bool { return r.Ready() == nil })
 }

@@ -67,7 +67,11 @@ func TestTallyThatOutlivesItsReplicaCountsNobodyTwice(t *testing.T) {
 	}
 	at.Store(other)
 	killed.stop()
-	eventually(t, "the three serve at the second replica", func() bool { _, text := p.tally("other"); return strings.Contains(text, `"serving":3,`) })
+	eventually(t, "the three serve at the second replica", func() bool {
+		_,
+			text := p.tally("other")
+		return strings.Contains(text, `"serving":3,`)
+	})
 	missing := p.agent(agenttest.Config{Node: late}, other)
 	done := other.reaches(t, 1, completed)
 	if n := done.GetProgress(); n.GetOnline() != 4 || n.GetInWave() != 4 || n.GetServing() != 4 || n.GetLoading() != 0 {

@@ -54,7 +54,8 @@ func TestADrainIsToldAndKept(t *testing.T) {
 	if err := r.enrol("a", "1", serving()); err != nil {
 		t.Fatal(err)
 	}
-	if n := r.drain(t, "a", "new disk", ""); n.GetDrain().GetReason() != "new disk" || n.GetDrain().GetSince() == nil || n.GetState() != registryv1.Node_STATE_READY {
+	if n := r.drain(t, "a", "new disk", ""); n.GetDrain().GetReason() != "new disk" || n.GetDrain().GetSince() == nil ||
+		n.GetState() != registryv1.Node_STATE_READY {
 		t.Errorf("the drained node is answered as %v", n)
 	}
 	told, err := r.renew("a", "1", nil)
@@ -113,7 +114,8 @@ func TestARetryOfADrainIsCarriedOutOnce(t *testing.T) {
 	if again := r.drain(t, "a", "disk", "one"); !again.GetDrain().GetSince().AsTime().Equal(first.GetDrain().GetSince().AsTime()) {
 		t.Errorf("since moved from %v to %v", first.GetDrain(), again.GetDrain())
 	}
-	if n := r.drain(t, "a", "disk and fan", "two"); n.GetDrain().GetReason() != "disk and fan" || !n.GetDrain().GetSince().AsTime().Equal(first.GetDrain().GetSince().AsTime()) {
+	if n := r.drain(t, "a", "disk and fan", "two"); n.GetDrain().GetReason() != "disk and fan" ||
+		!n.GetDrain().GetSince().AsTime().Equal(first.GetDrain().GetSince().AsTime()) {
 		t.Errorf("a new reason leaves %v", n.GetDrain())
 	}
 	r.undrain(t, "a", "three")

@@ -12,7 +12,8 @@ import (
 	"github.com/silverback-gateway/silverback/services/registry/internal/view"
 )
 
-// forgetLost forgets nodes that have been unreachable for long. absences is when this replica first saw each of them so, and is brought up to
+// forgetLost forgets nodes that have been unreachable for long. absences is when this replica first saw each of them so, and is brought up
+// to
 // date: a replica that was started counts anew, for it cannot know who was there in the meantime. Revocations stay.
 func (s *Service) forgetLost(ctx context.Context, now time.Time, absences map[roster.Key]time.Time) {
 	if s.config.ForgetUnreachableAfter == 0 {

@@ -61,10 +61,12 @@ func TestAFullLedgerIsTold(t *testing.T) {
 	if err := one.enrol("other", "b", serving()); !errors.Is(err, full) {
 		t.Errorf("an enrolment: %v", err)
 	}
-	if _, err := one.CreateGroup(t.Context(), &registryv1.CreateGroupRequest{Group: &registryv1.Group{Name: "h"}}); !errors.Is(fault.FromStatus(err), full) {
+	if _, err := one.CreateGroup(t.Context(), &registryv1.CreateGroupRequest{Group: &registryv1.Group{Name: "h"}}); !errors.Is(
+		fault.FromStatus(err), full) {
 		t.Errorf("a group: %v", err)
 	}
-	if _, err := one.DrainNode(t.Context(), &registryv1.DrainNodeRequest{Group: "g", Node: "n", Reason: "why"}); !errors.Is(fault.FromStatus(err), full) {
+	if _, err := one.DrainNode(t.Context(), &registryv1.DrainNodeRequest{Group: "g", Node: "n", Reason: "why"}); !errors.Is(
+		fault.FromStatus(err), full) {
 		t.Errorf("a drain: %v", err)
 	}
 	if _, err := one.renew("n", "b", nil); err != nil {

@@ -25,7 +25,8 @@ func nodesDesc() *prometheus.Desc {
 }
 
 func revisionNodesDesc() *prometheus.Desc {
-	return prometheus.NewDesc("silverback_revision_nodes", "Nodes in contact, by the revision that they were proven to serve; 0 is none.", []string{"group", "revision"}, nil)
+	return prometheus.NewDesc("silverback_revision_nodes", "Nodes in contact, by the revision that they were proven to serve; 0 is none.",
+		[]string{"group", "revision"}, nil)
 }
 
 func sessionsDesc() *prometheus.Desc {
@@ -65,7 +66,8 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	}
 	for group, counted := range revisions {
 		for revision, n := range counted {
-			to <- prometheus.MustNewConstMetric(revisionNodesDesc(), prometheus.GaugeValue, float64(n), string(group), strconv.FormatInt(revision, 10))
+			to <- prometheus.MustNewConstMetric(revisionNodesDesc(), prometheus.GaugeValue, float64(n), string(group),
+				strconv.FormatInt(revision, 10))
 		}
 	}
 	to <- prometheus.MustNewConstMetric(sessionsDesc(), prometheus.GaugeValue, float64(c.book.Count()))

@@ -27,7 +27,8 @@ func TestAQuarantineIsKept(t *testing.T) {
 	if _, err := quarantine(""); !errors.Is(fault.FromStatus(err), fault.Of(fault.Invalid)) {
 		t.Errorf("an order without a reason was answered %v", err)
 	}
-	if n, err := quarantine("disk"); err != nil || n.GetQuarantine().GetReason() != "disk" || n.GetQuarantine().GetSince() == nil || n.GetState() != registryv1.Node_STATE_READY {
+	if n, err := quarantine("disk"); err != nil || n.GetQuarantine().GetReason() != "disk" || n.GetQuarantine().GetSince() == nil ||
+		n.GetState() != registryv1.Node_STATE_READY {
 		t.Errorf("the node is answered as %v, %v", n, err)
 	}
 	// Neither the agent's next run nor another replica changes anything about it.
@@ -35,7 +36,8 @@ func TestAQuarantineIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := start(t, server.Client(t), registry.Config{})
-	if a, err := again.GetNode(t.Context(), &registryv1.GetNodeRequest{Group: "g", Node: "a"}); err != nil || a.GetNode().GetQuarantine().GetReason() != "disk" {
+	if a, err := again.GetNode(t.Context(), &registryv1.GetNodeRequest{Group: "g", Node: "a"}); err != nil ||
+		a.GetNode().GetQuarantine().GetReason() != "disk" {
 		t.Errorf("another replica says %v, %v", a, err)
 	}
 	a, err := again.ReleaseNode(t.Context(), &registryv1.ReleaseNodeRequest{Group: "g", Node: "a"})

@@ -51,7 +51,8 @@ func (c Config) Check() error {
 		problems = append(problems, fmt.Errorf("session-ttl is %s; etcd leases last at least 1s", c.SessionTTL))
 	}
 	if c.RenewInterval <= 0 || 2*c.RenewInterval > c.SessionTTL {
-		problems = append(problems, fmt.Errorf("renew-interval is %s; want at most half of session-ttl (%s), so that one lost renewal does no harm", c.RenewInterval, c.SessionTTL))
+		problems = append(problems, fmt.Errorf("renew-interval is %s; want at most half of session-ttl (%s), so that one lost renewal does "+
+			"no harm", c.RenewInterval, c.SessionTTL))
 	}
 	if c.ForgetGoneAfter < 0 {
 		problems = append(problems, errors.New("forget-gone-after is negative"))
@@ -123,14 +124,18 @@ func New(c Config, d Deps) (*Service, error) {
 	}
 	c = c.filled()
 	o := &observer{}
-	s := &Service{config: c, log: d.Log, contact: etcdkv.NewContact(d.Etcd, store.Prefix, d.Log), store: store.New(d.Etcd), revoked: revocation.NewList(d.Metrics)}
+	s := &Service{config: c, log: d.Log, contact: etcdkv.NewContact(d.Etcd, store.Prefix, d.Log), store: store.New(d.Etcd),
+		revoked: revocation.NewList(d.Metrics)}
 	s.view = view.New(d.Etcd, d.Log, o, s.revoked)
-	s.book = session.New(session.Config{Replica: c.Replica, TTL: c.SessionTTL, Log: d.Log, Metrics: session.NewMetrics(d.Metrics)}, s.store, d.Etcd, s.view.Current)
+	s.book = session.New(session.Config{Replica: c.Replica, TTL: c.SessionTTL, Log: d.Log, Metrics: session.NewMetrics(d.Metrics)}, s.store,
+		d.Etcd, s.view.Current)
 	o.book = s.book
-	s.keeper = schemas.New(schemas.Config{Ledger: s.store, View: s.view, Log: d.Log, Metrics: schemas.NewMetrics(d.Metrics), ForgetAfter: c.ForgetSchemasAfter})
+	s.keeper = schemas.New(schemas.Config{Ledger: s.store, View: s.view, Log: d.Log, Metrics: schemas.NewMetrics(d.Metrics),
+		ForgetAfter: c.ForgetSchemasAfter})
 	draining := make(chan struct{})
 	s.drain = sync.OnceFunc(func() { close(draining) })
-	s.api = &api.Server{Ledger: s.store, View: s.view, Book: s.book, Schemas: s.keeper, TTL: c.SessionTTL, Renew: c.RenewInterval, Draining: draining,
+	s.api = &api.Server{Ledger: s.store, View: s.view, Book: s.book, Schemas: s.keeper, TTL: c.SessionTTL, Renew: c.RenewInterval,
+		Draining:  draining,
 		Unmanaged: store.NewServed(d.Etcd), Looking: make(chan struct{}, 1)}
 	d.Metrics.MustRegister(&collector{view: s.view, book: s.book})
 	s.contact.Register(d.Metrics)

@@ -33,7 +33,8 @@ type replica struct {
 // mortal is for tests in which sessions end: short, and long enough that a node that is meant to live is renewed in time on a busy machine.
 var mortal = registry.Config{SessionTTL: 6 * time.Second, RenewInterval: 300 * time.Millisecond}
 
-// start runs a replica over loopback, with the chain of interceptors it has in production. Without a word about it, sessions outlive the test.
+// start runs a replica over loopback, with the chain of interceptors it has in production. Without a word about it, sessions outlive the
+// test.
 func start(t *testing.T, etcd *clientv3.Client, c registry.Config) *replica {
 	t.Helper()
 	if c.SessionTTL == 0 {
@@ -151,7 +152,8 @@ func TestLifeOfANode(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.awaitState(t, "a", registryv1.Node_STATE_GONE)
-	if _, err := r.DeleteGroup(t.Context(), &registryv1.DeleteGroupRequest{Name: "g"}); !errors.Is(fault.FromStatus(err), fault.Of(fault.WrongState)) {
+	if _, err := r.DeleteGroup(t.Context(), &registryv1.DeleteGroupRequest{Name: "g"}); !errors.Is(fault.FromStatus(err),
+		fault.Of(fault.WrongState)) {
 		t.Errorf("deleting a group with nodes was answered %v", err)
 	}
 	if _, err := r.DeleteNode(t.Context(), &registryv1.DeleteNodeRequest{Group: "g", Node: "a"}); err != nil || r.node(t, "a") != nil {

@@ -29,7 +29,8 @@ import (
 func secured(t *testing.T, etcd *clientv3.Client, f tlsfiles.Files) (address string, stop func()) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	svc, err := registry.New(registry.Config{SessionTTL: 10 * patience, RenewInterval: 300 * time.Millisecond}, registry.Deps{Etcd: etcd, Log: log, Metrics: prometheus.NewRegistry()})
+	svc, err := registry.New(registry.Config{SessionTTL: 10 * patience, RenewInterval: 300 * time.Millisecond},
+		registry.Deps{Etcd: etcd, Log: log, Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +83,10 @@ func TestARevocationIsInForceAtEveryReplica(t *testing.T) {
 	admin.group(t, "g")
 	old := issue(node, "old", time.Minute)
 	a, other := as(t, second, old), as(t, second, issue(identity.Identity{Kind: identity.Node, Group: "g", Name: "b"}, "other", time.Minute))
-	eventually(t, "both nodes are enrolled", func() bool { return a.enrol("a", "1", serving()) == nil && other.enrol("b", "1", serving()) == nil })
+	eventually(t, "both nodes are enrolled", func() bool {
+		return a.enrol("a", "1", serving()) == nil &&
+			other.enrol("b", "1", serving()) == nil
+	})
 
 	answer, err := admin.RevokeNode(t.Context(), &registryv1.RevokeNodeRequest{Group: "g", Node: "a", Reason: "lost", RequestId: "1"})
 	r := answer.GetRevocation()
@@ -90,7 +94,8 @@ func TestARevocationIsInForceAtEveryReplica(t *testing.T) {
 		r.GetIssuedUntil().AsTime().Sub(r.GetCreateTime().AsTime()) != revocation.Skew {
 		t.Errorf("answered %v, %v", r, err)
 	}
-	if again, err := admin.RevokeNode(t.Context(), &registryv1.RevokeNodeRequest{Group: "g", Node: "a", RequestId: "1"}); err != nil || !again.GetRevocation().GetIssuedUntil().AsTime().Equal(r.GetIssuedUntil().AsTime()) {
+	if again, err := admin.RevokeNode(t.Context(), &registryv1.RevokeNodeRequest{Group: "g", Node: "a", RequestId: "1"}); err != nil ||
+		!again.GetRevocation().GetIssuedUntil().AsTime().Equal(r.GetIssuedUntil().AsTime()) {
 		t.Errorf("the same request again is answered %v, %v", again, err)
 	}
 	eventually(t, "the other replica refuses it", func() bool {
@@ -106,7 +111,8 @@ func TestARevocationIsInForceAtEveryReplica(t *testing.T) {
 	if _, err := other.renew("b", "1", nil); err != nil {
 		t.Errorf("another node got %v", err)
 	}
-	if all, err := admin.ListRevocations(t.Context(), &registryv1.ListRevocationsRequest{}); err != nil || len(all.GetRevocations()) != 1 || all.GetRevocations()[0].GetName() != "a" {
+	if all, err := admin.ListRevocations(t.Context(), &registryv1.ListRevocationsRequest{}); err != nil || len(all.GetRevocations()) != 1 ||
+		all.GetRevocations()[0].GetName() != "a" {
 		t.Errorf("listed are %v, %v", all, err)
 	}
 
@@ -145,7 +151,8 @@ func TestAUserIsRevokedWithoutCuttingOffTheCaller(t *testing.T) {
 	f := ca.Issue("server", identity.Identity{Kind: identity.Service, Name: identity.RegistryService}.URI(identity.DefaultTrustDomain))
 	address, _ := secured(t, server.Client(t), f)
 	user := func(name string, role identity.Role) *replica {
-		return as(t, address, ca.Issue(fmt.Sprint(name, role), identity.Identity{Kind: identity.User, Name: name, Role: role}.URI(identity.DefaultTrustDomain)))
+		return as(t, address, ca.Issue(fmt.Sprint(name, role), identity.Identity{Kind: identity.User, Name: name,
+			Role: role}.URI(identity.DefaultTrustDomain)))
 	}
 	ann, viewer := user("ann", identity.Operator), user("eve", identity.Viewer)
 	revoke := func(r *registryv1.RevokeUserRequest) error {
@@ -179,7 +186,8 @@ func TestAUserIsRevokedWithoutCuttingOffTheCaller(t *testing.T) {
 
 func TestWithoutIdentitiesNothingIsRevoked(t *testing.T) {
 	r := start(t, etcdtest.Start(t).Client(t), registry.Config{})
-	if _, err := r.RevokeUser(t.Context(), &registryv1.RevokeUserRequest{Name: "ann"}); !reasoned(err, fault.WrongState, "CALLERS_NOT_TOLD_APART") {
+	if _, err := r.RevokeUser(t.Context(), &registryv1.RevokeUserRequest{Name: "ann"}); !reasoned(err, fault.WrongState,
+		"CALLERS_NOT_TOLD_APART") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -188,7 +196,8 @@ func TestAWatchOfRevocationsResumes(t *testing.T) {
 	server, ca := etcdtest.Start(t), tlstest.New(t)
 	f := ca.Issue("server", identity.Identity{Kind: identity.Service, Name: identity.RegistryService}.URI(identity.DefaultTrustDomain))
 	address, _ := secured(t, server.Client(t), f)
-	admin := as(t, address, ca.Issue("root", identity.Identity{Kind: identity.User, Name: "root", Role: identity.Admin}.URI(identity.DefaultTrustDomain)))
+	admin := as(t, address, ca.Issue("root", identity.Identity{Kind: identity.User, Name: "root",
+		Role: identity.Admin}.URI(identity.DefaultTrustDomain)))
 	eventually(t, "a user is revoked", func() bool {
 		_, err := admin.RevokeUser(t.Context(), &registryv1.RevokeUserRequest{Name: "ann"})
 		return err == nil

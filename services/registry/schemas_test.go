@@ -176,7 +176,8 @@ func TestCapabilitiesNameADigestOrNothing(t *testing.T) {
 func bundle(t *testing.T, version string) (digest string, zstd []byte) {
 	t.Helper()
 	b, err := schema.New(schema.Texts{KongVersion: version, Entities: map[string]json.RawMessage{
-		"routes": json.RawMessage(`{"fields":[{"name":{"type":"string"}}]}`), "plugins": json.RawMessage(`{"fields":[{"name":{"type":"string"}}]}`),
+		"routes":  json.RawMessage(`{"fields":[{"name":{"type":"string"}}]}`),
+		"plugins": json.RawMessage(`{"fields":[{"name":{"type":"string"}}]}`),
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -187,8 +188,9 @@ func bundle(t *testing.T, version string) (digest string, zstd []byte) {
 // older is a bundle as an agent of before wrote it: with the secret that its gateway invented.
 func older(t *testing.T, secret string) (digest string, frame []byte) {
 	t.Helper()
-	text := fmt.Sprintf(`{"entities":{"plugins":{"fields":[{"name":{"type":"string"}}]}},"kong_version":"3.9.3","plugins":{"session":{"fields":[{"config":`+
-		`{"fields":[{"secret":{"default":%q,"encrypted":true,"type":"string"}}],"type":"record"}}]}},"vaults":{}}`, secret)
+	text := fmt.Sprintf(
+		`{"entities":{"plugins":{"fields":[{"name":{"type":"string"}}]}},"kong_version":"3.9.3","plugins":{"session":{"fields":[{"config":`+
+			`{"fields":[{"secret":{"default":%q,"encrypted":true,"type":"string"}}],"type":"record"}}]}},"vaults":{}}`, secret)
 	e, err := zstd.NewWriter(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -364,7 +366,8 @@ func TestSchemasHaveALimit(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.UploadSchemas(t.Context(), &registryv1.UploadSchemasRequest{Group: "other", Node: "n", Digest: digest, Zstd: zstd}); err != nil {
+	if _, err := r.UploadSchemas(t.Context(), &registryv1.UploadSchemasRequest{Group: "other", Node: "n", Digest: digest,
+		Zstd: zstd}); err != nil {
 		t.Errorf("another group gets no room: %v", err)
 	}
 }
@@ -446,7 +449,8 @@ func TestABundleCountsWhenMostNodesStandBehindIt(t *testing.T) {
 	// An operator's word does, on every replica, and can be taken back.
 	update := func(trusted ...string) {
 		t.Helper()
-		if _, err := a.UpdateGroup(t.Context(), &registryv1.UpdateGroupRequest{Group: &registryv1.Group{Name: "g", TrustedSchemas: trusted}}); err != nil {
+		if _, err := a.UpdateGroup(t.Context(), &registryv1.UpdateGroupRequest{
+			Group: &registryv1.Group{Name: "g", TrustedSchemas: trusted}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -465,7 +469,8 @@ func TestABundleCountsWhenMostNodesStandBehindIt(t *testing.T) {
 func TestSchemasThatNoNodeNamesAreCollected(t *testing.T) {
 	server := etcdtest.Start(t)
 	const after = 300 * time.Millisecond
-	a, b := start(t, server.Client(t), registry.Config{ForgetSchemasAfter: after}), start(t, server.Client(t), registry.Config{ForgetSchemasAfter: after})
+	a, b := start(t, server.Client(t), registry.Config{ForgetSchemasAfter: after}),
+		start(t, server.Client(t), registry.Config{ForgetSchemasAfter: after})
 	a.group(t, "g")
 	kept, keptZstd := bundle(t, "3.9.3")
 	gone, goneZstd := bundle(t, "3.4.2")

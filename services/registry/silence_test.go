@@ -20,7 +20,8 @@ import (
 func TestAReplicaSaysThatItsEtcdIsAway(t *testing.T) {
 	server := etcdtest.Start(t)
 	server.Stop(0)
-	service, err := registry.New(registry.Config{}, registry.Deps{Etcd: server.Client(t), Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+	service, err := registry.New(registry.Config{}, registry.Deps{Etcd: server.Client(t), Log: slog.New(slog.DiscardHandler),
+		Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,8 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
 
-// An agent that is refused has no node of its own to tell of it: the node whose name it wants shows it, whichever replica refused, and is as well as before.
+// An agent that is refused has no node of its own to tell of it: the node whose name it wants shows it, whichever replica refused, and is
+// as well as before.
 func TestARefusedAgentIsNamedAtItsNode(t *testing.T) {
 	etcd := etcdtest.Client(t)
 	here, there := start(t, etcd, registry.Config{}), start(t, etcd, registry.Config{})
@@ -23,7 +24,8 @@ func TestARefusedAgentIsNamedAtItsNode(t *testing.T) {
 		if len(before) != 0 {
 			t.Fatalf("conditions before: %v", before)
 		}
-		_, err := refuses.EnrolNode(t.Context(), &registryv1.EnrolNodeRequest{Group: "g", Node: node, BootId: "twin", AgentAddress: "10.0.0.9:7453"})
+		_, err := refuses.EnrolNode(t.Context(), &registryv1.EnrolNodeRequest{Group: "g", Node: node, BootId: "twin",
+			AgentAddress: "10.0.0.9:7453"})
 		if err == nil {
 			t.Fatal("a second agent was enrolled")
 		}
@@ -31,7 +33,8 @@ func TestARefusedAgentIsNamedAtItsNode(t *testing.T) {
 			eventually(t, "the condition", func() bool {
 				c := r.node(t, node).GetStatus().GetConditions()
 				return len(c) == 1 && c[0].GetType() == "DuplicateAgent" && c[0].GetSince() != nil &&
-					strings.Contains(c[0].GetMessage(), "127.0.0.1") && strings.Contains(c[0].GetMessage(), "10.0.0.9:7453") && strings.Contains(c[0].GetMessage(), "boot id twin")
+					strings.Contains(c[0].GetMessage(), "127.0.0.1") && strings.Contains(c[0].GetMessage(), "10.0.0.9:7453") &&
+					strings.Contains(c[0].GetMessage(), "boot id twin")
 			})
 			if state := r.node(t, node).GetState(); state != registryv1.Node_STATE_READY {
 				t.Errorf("node %s is %s", node, state)

@@ -18,7 +18,8 @@ const (
 
 // part reads what a source held in a revision.
 func (r *replica) part(group, source string, revision int64, format translatorv1.RenderConfigRequest_Format) (string, error) {
-	stream, err := r.GetSnapshot(r.tb.Context(), &translatorv1.GetSnapshotRequest{Group: group, Source: source, Revision: revision, Format: format})
+	stream, err := r.GetSnapshot(r.tb.Context(), &translatorv1.GetSnapshotRequest{Group: group, Source: source, Revision: revision,
+		Format: format})
 	if err != nil {
 		return "", err
 	}
@@ -81,13 +82,15 @@ consumers:
 			t.Errorf("as %v it has not what the source had:\n%s", form, got)
 		}
 		r.mustSubmit(&translatorv1.SubmitConfigRequest{Group: "g", Source: "shop", Documents: document("dump.yaml", got), AllowShrink: true})
-		r.mustSubmit(&translatorv1.SubmitConfigRequest{Group: "g", Source: "base", Documents: document("base.yaml", services("orders")), AllowShrink: true})
+		r.mustSubmit(&translatorv1.SubmitConfigRequest{Group: "g", Source: "base", Documents: document("base.yaml", services("orders")),
+			AllowShrink: true})
 		if head := r.head("g"); head.GetDigest() != then.GetDigest() {
 			t.Errorf("as %v, submitted again, it is not what it was:\n%s", form, got)
 		}
 		r.mustSubmit(&translatorv1.SubmitConfigRequest{Group: "g", Source: "shop", Documents: document("shop.yaml", mixed), AllowShrink: true})
 	}
-	if deck, _ := r.part("g", "shop", then.GetNumber(), asDeck); !strings.Contains(deck, "  service:\n    name: orders\n") || !strings.Contains(deck, "  plugins:\n  - name: cors\n") {
+	if deck, _ := r.part("g", "shop", then.GetNumber(), asDeck); !strings.Contains(deck, "  service:\n    name: orders\n") ||
+		!strings.Contains(deck, "  plugins:\n  - name: cors\n") {
 		t.Errorf("decK reads no such references:\n%s", deck)
 	}
 	_, err := r.part("g", "none", 0, asKong)

@@ -12,7 +12,8 @@ func TestAGroupThatTheRegistryDoesNotHaveIsRefused(t *testing.T) {
 	r := p.replica(t)
 	_, err := r.submit(config("misspelt", "one", services("a")))
 	wantFault(t, err, fault.Missing, "NO_SUCH_GROUP")
-	_, err = r.ValidateConfig(t.Context(), &translatorv1.ValidateConfigRequest{Group: "misspelt", Documents: document("a.yaml", services("a"))})
+	_, err = r.ValidateConfig(t.Context(), &translatorv1.ValidateConfigRequest{Group: "misspelt",
+		Documents: document("a.yaml", services("a"))})
 	wantFault(t, err, fault.Missing, "NO_SUCH_GROUP")
 	_, err = r.submit(config("no/such", "one", services("a")))
 	wantFault(t, err, fault.Invalid, "INVALID_REQUEST")

@@ -55,7 +55,8 @@ func TestHostileInputChangesNothing(t *testing.T) {
 			_, err := r.submit(q)
 			used := allocated() - heap
 			var e *fault.Error
-			if e = wantKind(t, err, fault.Invalid); len(e.Problems) == 0 || e.Problems[0].GetClass() != test.class || !strings.Contains(e.Message, test.says) {
+			if e = wantKind(t, err, fault.Invalid); len(e.Problems) == 0 || e.Problems[0].GetClass() != test.class ||
+				!strings.Contains(e.Message, test.says) {
 				t.Errorf("refused with %v, problems %v", e, e.Problems)
 			}
 			// The documents themselves are held a few times on their way through both ends of a connection.
@@ -97,7 +98,8 @@ func TestARefusalSaysWhere(t *testing.T) {
 	r := p.replica(t)
 	_, err := r.submit(&translatorv1.SubmitConfigRequest{Group: "g", Source: "one", Documents: []*translatorv1.Document{
 		{Name: "good.yaml", Content: []byte(services("a"))},
-		{Name: "bad.yaml", Content: []byte("_format_version: \"3.0\"\nroutes:\n- name: orders\n  pahts: [/orders]\n  service: nobody\n- name: users\n  paths: /users\n")},
+		{Name: "bad.yaml", Content: []byte("_format_version: \"3.0\"\nroutes:\n- name: orders\n  pahts: [/orders]\n  service: nobody\n- name: " +
+			"users\n  paths: /users\n")},
 	}})
 	e := wantFault(t, err, fault.Invalid, "INVALID_CONFIG")
 	got := map[string]string{}
@@ -124,16 +126,20 @@ func TestASecretOfARefusedConfigurationStaysSecret(t *testing.T) {
 	r := p.replica(t)
 	r.mustSubmit(config("g", "base", "_format_version: \"3.0\"\nconsumers:\n- username: ann\n  keyauth_credentials:\n  - key: "+secret+"\n"))
 	for name, content := range map[string]string{
-		"a credential of the wrong type":   "consumers:\n- username: bob\n  basicauth_credentials:\n  - username: bob\n    password: [" + secret + "]\n",
-		"a credential with a wrong field":  "consumers:\n- username: bob\n  keyauth_credentials:\n  - key: " + secret + "\n    bogus: " + secret + "\n",
-		"a key that another source has":    "consumers:\n- username: bob\n  keyauth_credentials:\n  - key: " + secret + "\n",
-		"a key that is there twice":        "consumers:\n- username: bob\n  keyauth_credentials:\n  - key: " + secret + "2\n  - key: " + secret + "2\n",
+		"a credential of the wrong type": "consumers:\n- username: bob\n  basicauth_credentials:\n  - username: bob\n    password: [" +
+			secret + "]\n",
+		"a credential with a wrong field": "consumers:\n- username: bob\n  keyauth_credentials:\n  - key: " + secret + "\n    bogus: " +
+			secret + "\n",
+		"a key that another source has": "consumers:\n- username: bob\n  keyauth_credentials:\n  - key: " + secret + "\n",
+		"a key that is there twice": "consumers:\n- username: bob\n  keyauth_credentials:\n  - key: " + secret + "2\n  - key: " + secret +
+			"2\n",
 		"a plugin with a wrong field":      "plugins:\n- name: session\n  config: {secret: " + secret + "}\n  enabled: " + secret + "\n",
 		"a certificate of the wrong type":  "certificates:\n- cert: x\n  key: {a: " + secret + "}\n",
 		"a secret in broken YAML":          "consumers:\n- username: bob\n  keyauth_credentials: [{key: \"" + secret + "}]\n",
 		"a secret where a document starts": secret,
 		"a URL with a password":            "services:\n- name: a\n  url: ftp://bob:" + secret + "@host/\n",
-		"a template that was not replaced": "consumers:\n- username: bob\n  keyauth_credentials:\n  - key: \"${{ env \\\"DECK_X\\\" }}" + secret + "\"\n",
+		"a template that was not replaced": "consumers:\n- username: bob\n  keyauth_credentials:\n  - key: \"${{ env \\\"DECK_X\\\" }}" +
+			secret + "\"\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := r.SubmitConfig(t.Context(), config("g", "other", "_format_version: \"3.0\"\n"+content))
@@ -143,7 +149,8 @@ func TestASecretOfARefusedConfigurationStaysSecret(t *testing.T) {
 			if text := fmt.Sprint(err, status.Convert(err).Details()); strings.Contains(text, "hunter2") {
 				t.Errorf("the error tells it: %s", text)
 			}
-			answer, err := r.ValidateConfig(t.Context(), &translatorv1.ValidateConfigRequest{Group: "g", Source: "other", Documents: document("other.yaml", "_format_version: \"3.0\"\n"+content)})
+			answer, err := r.ValidateConfig(t.Context(), &translatorv1.ValidateConfigRequest{Group: "g", Source: "other",
+				Documents: document("other.yaml", "_format_version: \"3.0\"\n"+content)})
 			if err != nil || len(answer.GetProblems()) == 0 || strings.Contains(answer.String(), "hunter2") {
 				t.Errorf("validate gave %v, %v", answer, err)
 			}

@@ -58,7 +58,8 @@ func TestLookingAgreesWithSubmitting(t *testing.T) {
 		t.Errorf("validate_only answered %v, head %d", tried, n)
 	}
 	done := r.mustSubmit(&translatorv1.SubmitConfigRequest{Group: "g", Source: "shop", Documents: documents})
-	if diff.GetRevision() != 1 || diff.GetDigest() != done.GetRevision().GetDigest() || !proto.Equal(diff.GetSummary(), done.GetChanges()) || !proto.Equal(tried.GetChanges(), done.GetChanges()) {
+	if diff.GetRevision() != 1 || diff.GetDigest() != done.GetRevision().GetDigest() || !proto.Equal(diff.GetSummary(), done.GetChanges()) ||
+		!proto.Equal(tried.GetChanges(), done.GetChanges()) {
 		t.Errorf("diff %v, try %v, submit %v", diff, tried, done)
 	}
 	if len(diff.GetChanges()) != int(done.GetChanges().GetAdded()) {
@@ -90,13 +91,15 @@ func TestLookingAgreesWithSubmitting(t *testing.T) {
 func TestRenderIsWhatSubmitMakes(t *testing.T) {
 	p := startPlane(t, "g")
 	r := p.replica(t)
-	rendered, err := r.RenderConfig(t.Context(), &translatorv1.RenderConfigRequest{Documents: document("a.yaml", mixed), Format: translatorv1.RenderConfigRequest_FORMAT_CANONICAL})
+	rendered, err := r.RenderConfig(t.Context(), &translatorv1.RenderConfigRequest{Documents: document("a.yaml", mixed),
+		Format: translatorv1.RenderConfigRequest_FORMAT_CANONICAL})
 	if err != nil {
 		t.Fatal(err)
 	}
 	done := r.mustSubmit(config("g", "shop", mixed)).GetRevision()
 	canonical := r.snapshot("g", 0, translatorv1.RenderConfigRequest_FORMAT_CANONICAL)
-	if string(rendered.GetContent()) != canonical || rendered.GetDigest() != done.GetDigest() || string(fleet.DigestOf([]byte(canonical))) != done.GetDigest() {
+	if string(rendered.GetContent()) != canonical || rendered.GetDigest() != done.GetDigest() ||
+		string(fleet.DigestOf([]byte(canonical))) != done.GetDigest() {
 		t.Errorf("rendered %s\nsubmitted %s", rendered.GetContent(), canonical)
 	}
 	if int64(len(canonical)) != done.GetSizeBytes() {
@@ -108,8 +111,10 @@ func TestAnInvalidDocumentIsAnAnswerOfValidate(t *testing.T) {
 	p := startPlane(t, "g")
 	r := p.replica(t)
 	r.mustSubmit(config("g", "base", services("orders")))
-	answer, err := r.ValidateConfig(t.Context(), &translatorv1.ValidateConfigRequest{Group: "g", Source: "shop", Documents: document("shop.yaml", services("orders"))})
-	if err != nil || len(answer.GetProblems()) == 0 || answer.GetProblemCount() != int64(len(answer.GetProblems())) || answer.GetProblems()[0].GetOther().GetSource() != "base" {
+	answer, err := r.ValidateConfig(t.Context(), &translatorv1.ValidateConfigRequest{Group: "g", Source: "shop",
+		Documents: document("shop.yaml", services("orders"))})
+	if err != nil || len(answer.GetProblems()) == 0 || answer.GetProblemCount() != int64(len(answer.GetProblems())) ||
+		answer.GetProblems()[0].GetOther().GetSource() != "base" {
 		t.Errorf("got %v, %v", answer, err)
 	}
 }
@@ -119,7 +124,8 @@ func TestWhatDumpGivesCanBeAppliedAgain(t *testing.T) {
 	r := p.replica(t)
 	r.mustSubmit(config("g", "base", services("orders", "users")))
 	r.mustSubmit(config("g", "shop", mixed))
-	for _, format := range []translatorv1.RenderConfigRequest_Format{translatorv1.RenderConfigRequest_FORMAT_YAML, translatorv1.RenderConfigRequest_FORMAT_CANONICAL} {
+	for _, format := range []translatorv1.RenderConfigRequest_Format{translatorv1.RenderConfigRequest_FORMAT_YAML,
+		translatorv1.RenderConfigRequest_FORMAT_CANONICAL} {
 		dump := r.snapshot("g", 2, format)
 		copied := r.mustSubmit(config("copy", "all", dump))
 		if copied.GetRevision().GetDigest() != r.head("g").GetDigest() {
@@ -140,9 +146,10 @@ func TestLocateFollowsCommentsThatMoveLines(t *testing.T) {
 	id := idOf(t, canonical, `"name":"orders-route"`)
 	locate := func(revision int64) []*translatorv1.LocateEntitiesResponse_Origin {
 		t.Helper()
-		answer, err := b.LocateEntities(t.Context(), &translatorv1.LocateEntitiesRequest{Group: "g", Revision: revision, Entities: []*translatorv1.EntityRef{
-			{Kind: "route", Id: id}, {Kind: "service", Name: "nobody"}, {Kind: "service", Name: "users"},
-		}})
+		answer, err := b.LocateEntities(t.Context(), &translatorv1.LocateEntitiesRequest{Group: "g", Revision: revision,
+			Entities: []*translatorv1.EntityRef{
+				{Kind: "route", Id: id}, {Kind: "service", Name: "nobody"}, {Kind: "service", Name: "users"},
+			}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,7 +157,8 @@ func TestLocateFollowsCommentsThatMoveLines(t *testing.T) {
 	}
 	want := func(got []*translatorv1.LocateEntitiesResponse_Origin, line int32) {
 		t.Helper()
-		if len(got) != 2 || got[0].GetSource() != "shop" || got[0].GetDocument() != "shop.yaml" || got[0].GetLine() != line || got[0].GetEntity().GetId() != id ||
+		if len(got) != 2 || got[0].GetSource() != "shop" || got[0].GetDocument() != "shop.yaml" || got[0].GetLine() != line ||
+			got[0].GetEntity().GetId() != id ||
 			got[1].GetSource() != "base" || got[1].GetDocument() != "base.yaml" || got[1].GetLine() != 3 {
 			t.Errorf("located %v, want the route on line %d", got, line)
 		}

@@ -81,7 +81,8 @@ func TestALostRecordOfASourceTakesNothingAway(t *testing.T) {
 	r.mustSubmit(config("g", "big", services("a", "b", "c")))
 	r.mustSubmit(config("g", "small", services("d")))
 	lose(t, p.etcd, "desired/sources/g/small")
-	if got := r.mustSubmit(config("g", "big", services("a", "b", "c", "e"))).GetRevision(); got.GetEntities()["services"] != 5 || len(got.GetSources()) != 2 {
+	if got := r.mustSubmit(config("g", "big", services("a", "b", "c", "e"))).GetRevision(); got.GetEntities()["services"] != 5 ||
+		len(got.GetSources()) != 2 {
 		t.Errorf("the next submission of another source gave %v", got)
 	}
 	if _, err := r.GetSource(t.Context(), &translatorv1.GetSourceRequest{Group: "g", Source: "small"}); err != nil {
@@ -114,7 +115,8 @@ func TestLostContentIsMadeAgain(t *testing.T) {
 				return err
 			},
 			"a diff": func(r *replica) error {
-				_, err := r.DiffConfig(context.Background(), &translatorv1.DiffConfigRequest{Group: "g", Source: "team", Documents: document("team.yaml", services("b"))})
+				_, err := r.DiffConfig(context.Background(), &translatorv1.DiffConfigRequest{Group: "g", Source: "team",
+					Documents: document("team.yaml", services("b"))})
 				return err
 			},
 		} {
@@ -147,10 +149,12 @@ func TestLostSourcesAreNamedAndComeBackWithTheirSubmission(t *testing.T) {
 	lose(t, p.etcd, "content/")
 	r := p.replica(t) // it remembers nothing
 	_, err := r.submit(config("g", "one", services("a", "b")))
-	if e := wantFault(t, err, fault.WrongState, "CONTENT_MISSING"); e.Metadata["sources"] != "three, two" && e.Metadata["sources"] != "two, three" || !strings.Contains(e.Message, "--allow-shrink") {
+	if e := wantFault(t, err, fault.WrongState, "CONTENT_MISSING"); e.Metadata["sources"] != "three, two" &&
+		e.Metadata["sources"] != "two, three" || !strings.Contains(e.Message, "--allow-shrink") {
 		t.Errorf("the fault is %v, %v", e.Message, e.Metadata)
 	}
-	_, err = r.DiffConfig(t.Context(), &translatorv1.DiffConfigRequest{Group: "g", Source: "one", Documents: document("one.yaml", services("a"))})
+	_, err = r.DiffConfig(t.Context(), &translatorv1.DiffConfigRequest{Group: "g", Source: "one",
+		Documents: document("one.yaml", services("a"))})
 	wantFault(t, err, fault.WrongState, "CONTENT_MISSING")
 	stream, err := r.GetSnapshot(t.Context(), &translatorv1.GetSnapshotRequest{Group: "g"})
 	if err == nil {

@@ -82,7 +82,8 @@ func (p *plane) replicaWith(tb testing.TB, etcd *clientv3.Client, c translator.C
 		tb.Fatal(err)
 	}
 	metrics := prometheus.NewRegistry()
-	service := translator.New(c, translator.Deps{Etcd: etcd, Registry: registryv1.NewRegistryServiceClient(toRegistry), Log: log, Metrics: metrics})
+	service := translator.New(c, translator.Deps{Etcd: etcd, Registry: registryv1.NewRegistryServiceClient(toRegistry), Log: log,
+		Metrics: metrics})
 	server, err := rpcserver.New(rpcserver.Config{Listen: "127.0.0.1:0", Large: translator.Large}, rpcserver.Deps{Log: log, Metrics: metrics})
 	if err != nil {
 		tb.Fatal(err)

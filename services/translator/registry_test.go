@@ -43,7 +43,8 @@ func (r *registry) serves(group string, nodes int, revision *translatorv1.Revisi
 	defer r.mu.Unlock()
 	for range nodes {
 		r.nodes = append(r.nodes, &registryv1.Node{
-			Group: group, Name: fmt.Sprint(len(r.nodes)), State: registryv1.Node_STATE_READY, Status: &fleetv1.NodeStatus{Revision: revision.GetNumber(), Digest: revision.GetDigest()},
+			Group: group, Name: fmt.Sprint(len(r.nodes)), State: registryv1.Node_STATE_READY,
+			Status: &fleetv1.NodeStatus{Revision: revision.GetNumber(), Digest: revision.GetDigest()},
 		})
 	}
 }
@@ -72,7 +73,8 @@ func startRegistry(tb testing.TB, groups ...string) *registry {
 	for _, g := range groups {
 		r.groups[g] = true
 	}
-	server, err := rpcserver.New(rpcserver.Config{Listen: "127.0.0.1:0"}, rpcserver.Deps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+	server, err := rpcserver.New(rpcserver.Config{Listen: "127.0.0.1:0"},
+		rpcserver.Deps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -183,13 +185,15 @@ func (r *registry) timesFetched() int {
 func (r *registry) WatchGroups(_ *registryv1.WatchGroupsRequest, stream registryv1.RegistryService_WatchGroupsServer) error {
 	for {
 		r.mu.Lock()
-		events := []*registryv1.WatchGroupsResponse{{Event: &registryv1.WatchGroupsResponse_Listing_{Listing: &registryv1.WatchGroupsResponse_Listing{}}}}
+		events := []*registryv1.WatchGroupsResponse{{Event: &registryv1.WatchGroupsResponse_Listing_{
+			Listing: &registryv1.WatchGroupsResponse_Listing{}}}}
 		for g := range r.groups {
 			events = append(events, &registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Upserted{Upserted: r.group(g)}})
 		}
 		changed := r.changed
 		r.mu.Unlock()
-		events = append(events, &registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Synced_{Synced: &registryv1.WatchGroupsResponse_Synced{ResumeToken: "1"}}})
+		events = append(events, &registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Synced_{
+			Synced: &registryv1.WatchGroupsResponse_Synced{ResumeToken: "1"}}})
 		for _, e := range events {
 			if err := stream.Send(e); err != nil {
 				return err

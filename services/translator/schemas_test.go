@@ -36,8 +36,10 @@ func kong(t *testing.T, version string, bound int) *schema.Bundle {
 	b, err := schema.New(schema.Texts{
 		KongVersion: version,
 		Entities: map[string]json.RawMessage{
-			"services": fields(`{"name":{"type":"string"}}`, `{"host":{"type":"string","required":true}}`, `{"port":{"type":"integer","between":[0,65535],"default":80}}`,
-				`{"protocol":{"type":"string","default":"http"}}`, `{"path":{"type":"string"}}`, `{"retries":{"type":"integer","between":[0,32767],"default":5}}`, tags),
+			"services": fields(`{"name":{"type":"string"}}`, `{"host":{"type":"string","required":true}}`,
+				`{"port":{"type":"integer","between":[0,65535],"default":80}}`,
+				`{"protocol":{"type":"string","default":"http"}}`, `{"path":{"type":"string"}}`,
+				`{"retries":{"type":"integer","between":[0,32767],"default":5}}`, tags),
 			"plugins": fields(plugin(`{"type":"record","fields":[]}`)...),
 		},
 		Plugins: map[string]json.RawMessage{
@@ -78,7 +80,8 @@ func (p *plane) withSchemas(t *testing.T, bundles ...*schema.Bundle) {
 func (r *replica) refusal(t *testing.T, q *translatorv1.SubmitConfigRequest) (problems []*fleetv1.Problem) {
 	t.Helper()
 	eventually(t, "the submission is refused", func() bool {
-		_, err := r.submit(&translatorv1.SubmitConfigRequest{Group: q.GetGroup(), Source: q.GetSource(), Documents: q.GetDocuments(), ValidateOnly: true})
+		_, err := r.submit(&translatorv1.SubmitConfigRequest{Group: q.GetGroup(), Source: q.GetSource(), Documents: q.GetDocuments(),
+			ValidateOnly: true})
 		if err == nil {
 			return false
 		}
@@ -109,14 +112,17 @@ func TestWhatTheGatewaysWouldRefuseIsRefused(t *testing.T) {
 	if r.head("g") != nil {
 		t.Error("something was committed")
 	}
-	answer, err := r.ValidateConfig(t.Context(), &translatorv1.ValidateConfigRequest{Group: "g", Documents: document("a.yaml", limited("a", "rate: x"))})
+	answer, err := r.ValidateConfig(t.Context(), &translatorv1.ValidateConfigRequest{Group: "g",
+		Documents: document("a.yaml", limited("a", "rate: x"))})
 	if err != nil || len(answer.GetProblems()) != 1 || answer.GetProblems()[0].GetClass() != fleetv1.Problem_CLASS_WRONG_TYPE {
 		t.Errorf("ValidateConfig: %v, %v", answer, err)
 	}
-	if _, err := r.DiffConfig(t.Context(), &translatorv1.DiffConfigRequest{Group: "g", Documents: document("a.yaml", limited("a", "rate: x"))}); fault.KindOf(fault.FromStatus(err)) != fault.Invalid {
+	if _, err := r.DiffConfig(t.Context(), &translatorv1.DiffConfigRequest{Group: "g",
+		Documents: document("a.yaml", limited("a", "rate: x"))}); fault.KindOf(fault.FromStatus(err)) != fault.Invalid {
 		t.Errorf("DiffConfig: %v", err)
 	}
-	if answer := r.mustSubmit(config("g", "team", limited("orders", "rate: 100"))); answer.GetRevision().GetNumber() != 1 || len(answer.GetWarnings()) > 0 {
+	if answer := r.mustSubmit(config("g", "team", limited("orders", "rate: 100"))); answer.GetRevision().GetNumber() != 1 ||
+		len(answer.GetWarnings()) > 0 {
 		t.Errorf("what the gateways take: %v", answer)
 	}
 	if n := p.registry.timesFetched(); n != 1 {
@@ -133,7 +139,8 @@ func TestEveryKindOfGatewayOfTheGroupJudges(t *testing.T) {
 		t.Errorf("refused by one: %v", problems)
 	}
 	problems = r.refusal(t, config("g", "team", limited("orders", "rats: 1\n      rate: 1")))
-	if len(problems) != 1 || !strings.Contains(problems[0].GetMessage(), "(Kong 3.4.2, Kong 3.9.3 of") && !strings.Contains(problems[0].GetMessage(), "(Kong 3.9.3, Kong 3.4.2 of") {
+	if len(problems) != 1 || !strings.Contains(problems[0].GetMessage(), "(Kong 3.4.2, Kong 3.9.3 of") &&
+		!strings.Contains(problems[0].GetMessage(), "(Kong 3.9.3, Kong 3.4.2 of") {
 		t.Errorf("refused by both: %v", problems)
 	}
 	r.mustSubmit(config("other", "team", limited("orders", "rate: 5000"))) // its gateways show nothing
@@ -146,8 +153,10 @@ func TestWhatAGatewayWouldInventIsRefused(t *testing.T) {
 	session, err := schema.New(schema.Texts{
 		KongVersion: "3.9.3",
 		Entities:    map[string]json.RawMessage{"plugins": fields(`{"name":{"type":"string"}}`, `{"config":{"type":"record","fields":[]}}`)},
-		Plugins: map[string]json.RawMessage{"session": fields(`{"name":{"type":"string"}}`, `{"config":{"type":"record","required":true,"fields":[`+
-			`{"secret":{"type":"string","encrypted":true,"referenceable":true,"default":"of-one-start"}}]}}`, `{"route":{"type":"foreign","reference":"routes"}}`,
+		Plugins: map[string]json.RawMessage{"session": fields(`{"name":{"type":"string"}}`,
+			`{"config":{"type":"record","required":true,"fields":[`+
+				`{"secret":{"type":"string","encrypted":true,"referenceable":true,"default":"of-one-start"}}]}}`,
+			`{"route":{"type":"foreign","reference":"routes"}}`,
 			`{"service":{"type":"foreign","reference":"services"}}`)},
 	})
 	if err != nil {
@@ -156,7 +165,8 @@ func TestWhatAGatewayWouldInventIsRefused(t *testing.T) {
 	p.withSchemas(t, session)
 	text := strings.Replace(limited("orders", "cookie_name: c"), "limit", "session", 1)
 	problems := r.refusal(t, config("g", "team", strings.Replace(text, "    config:\n      cookie_name: c\n", "", 1)))
-	if len(problems) != 1 || problems[0].GetLine() != 6 || problems[0].GetField() != "config.secret" || problems[0].GetClass() != fleetv1.Problem_CLASS_MISSING_FIELD ||
+	if len(problems) != 1 || problems[0].GetLine() != 6 || problems[0].GetField() != "config.secret" ||
+		problems[0].GetClass() != fleetv1.Problem_CLASS_MISSING_FIELD ||
 		!strings.Contains(problems[0].GetMessage(), "would invent another secret") {
 		t.Errorf("problems %v", problems)
 	}
@@ -200,7 +210,8 @@ func TestBundlesOfTheSameRulesJudgeOnce(t *testing.T) {
 		if err != nil {
 			return false
 		}
-		if len(answer.GetWarnings()) != 1 || !strings.Contains(answer.GetWarnings()[0].GetMessage(), "which 60 nodes name: n0, n1, n2, n3, n4, ...") {
+		if len(answer.GetWarnings()) != 1 || !strings.Contains(answer.GetWarnings()[0].GetMessage(),
+			"which 60 nodes name: n0, n1, n2, n3, n4, ...") {
 			t.Fatalf("warnings %v", answer.GetWarnings())
 		}
 		return true
@@ -215,7 +226,8 @@ func TestAnotherSourceThatTheGatewaysRefuseIsAWarning(t *testing.T) {
 	r.refusal(t, config("g", "team", limited("users", "rate: 51")))
 	for range 2 { // the second is remembered
 		answer := r.mustSubmit(config("g", "team", services("a", "b")))
-		if w := answer.GetWarnings(); len(w) != 1 || w[0].GetSource() != "old" || w[0].GetDocument() != "old.yaml" || w[0].GetField() != "config.rate" {
+		if w := answer.GetWarnings(); len(w) != 1 || w[0].GetSource() != "old" || w[0].GetDocument() != "old.yaml" ||
+			w[0].GetField() != "config.rate" {
 			t.Errorf("warnings %v", w)
 		}
 	}
@@ -250,7 +262,8 @@ func TestSchemasThatCannotBeHadAreAWarning(t *testing.T) {
 func expensive(t *testing.T) *schema.Bundle {
 	t.Helper()
 	b, err := schema.New(schema.Texts{KongVersion: "3.9.3", Entities: map[string]json.RawMessage{
-		"services": fields(`{"tags":{"type":"set","elements":{"type":"string","match":".-.-.-.-.-.-.-x"}}}`, `{"host":{"type":"string","one_of":["never"]}}`)}})
+		"services": fields(`{"tags":{"type":"set","elements":{"type":"string","match":".-.-.-.-.-.-.-x"}}}`,
+			`{"host":{"type":"string","one_of":["never"]}}`)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +282,8 @@ func TestSchemasThatCostTooMuchAreAWarning(t *testing.T) {
 	}
 	eventually(t, "the submission is taken with a warning", func() bool {
 		w := r.mustSubmit(config("g", "team", text)).GetWarnings()
-		return len(w) == 1 && strings.Contains(w[0].GetMessage(), hostile.Digest().Short()) && strings.Contains(w[0].GetMessage(), "costs more than it may")
+		return len(w) == 1 && strings.Contains(w[0].GetMessage(), hostile.Digest().Short()) &&
+			strings.Contains(w[0].GetMessage(), "costs more than it may")
 	})
 	r.refusal(t, config("g", "team", limited("orders", "rate: 11"))) // the others still judge
 }

@@ -56,7 +56,8 @@ func TestTheGuardMeasuresWhatGatewaysWouldLose(t *testing.T) {
 	r.mustSubmit(config("g", "team", services("a", "b", "x")))
 	p.registry.serves("g", 1, large)
 	_, err := r.submit(config("g", "team", services("a", "b")))
-	if e := wantFault(t, err, fault.WrongState, "CONFIG_SHRINK"); e.Metadata["entities"] != "12" || e.Metadata["removed"] != "8" || !strings.Contains(e.Message, "revision 2") {
+	if e := wantFault(t, err, fault.WrongState, "CONFIG_SHRINK"); e.Metadata["entities"] != "12" || e.Metadata["removed"] != "8" ||
+		!strings.Contains(e.Message, "revision 2") {
 		t.Errorf("the fault is %v %v", e.Message, e.Metadata)
 	}
 }
@@ -102,19 +103,23 @@ func TestASourceIsGuardedOnItsOwn(t *testing.T) {
 	}
 	_, err := r.submit(config("g", "middle", services("n")))
 	wantFault(t, err, fault.WrongState, "CONFIG_SHRINK")
-	r.mustSubmit(config("g", "tiny", "_format_version: \"3.0\"\nservices:\n- {name: q, url: \"http://q.internal\"}\n")) // one of two is no alarm
+	// one of two is no alarm
+	r.mustSubmit(config("g", "tiny", "_format_version: \"3.0\"\nservices:\n- {name: q, url: \"http://q.internal\"}\n"))
 	q := config("g", "middle", nothing)
 	q.ValidateOnly = true
 	dry := r.mustSubmit(q)
-	diff, err := r.DiffConfig(t.Context(), &translatorv1.DiffConfigRequest{Group: "g", Source: "middle", Documents: document("middle.yaml", nothing)})
+	diff, err := r.DiffConfig(t.Context(), &translatorv1.DiffConfigRequest{Group: "g", Source: "middle",
+		Documents: document("middle.yaml", nothing)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	valid, err := r.ValidateConfig(t.Context(), &translatorv1.ValidateConfigRequest{Group: "g", Source: "middle", Documents: document("middle.yaml", nothing)})
+	valid, err := r.ValidateConfig(t.Context(), &translatorv1.ValidateConfigRequest{Group: "g", Source: "middle",
+		Documents: document("middle.yaml", nothing)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, warnings := range map[string][]string{"a dry run": messages(dry.GetWarnings()), "a diff": messages(diff.GetWarnings()), "a validation": messages(valid.GetWarnings())} {
+	for what, warnings := range map[string][]string{"a dry run": messages(dry.GetWarnings()), "a diff": messages(diff.GetWarnings()),
+		"a validation": messages(valid.GetWarnings())} {
 		if !strings.Contains(strings.Join(warnings, "\n"), "source \"middle\" with 0 of its 6 entities") {
 			t.Errorf("%s warns of %q", what, warnings)
 		}

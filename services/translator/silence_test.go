@@ -26,7 +26,8 @@ func TestAReplicaSaysThatItsEtcdIsAway(t *testing.T) {
 	defer func() { _ = conn.Close() }()
 	l := &logs{}
 	service := translator.New(translator.Config{}, translator.Deps{
-		Etcd: server.Client(t), Registry: registryv1.NewRegistryServiceClient(conn), Log: slog.New(slog.NewTextHandler(l, nil)), Metrics: prometheus.NewRegistry(),
+		Etcd: server.Client(t), Registry: registryv1.NewRegistryServiceClient(conn), Log: slog.New(slog.NewTextHandler(l, nil)),
+		Metrics: prometheus.NewRegistry(),
 	})
 	asked := errors.New("asked to stop")
 	ctx, cancel := context.WithCancelCause(context.Background())

@@ -18,7 +18,8 @@ func (r *registry) limits(group, node string, body int64) {
 	r.nodes = append(r.nodes, &registryv1.Node{Group: group, Name: node, Capabilities: &fleetv1.Capabilities{BodyLimitBytes: body}})
 }
 
-// What no gateway of the group takes for its size is refused at submit, with the size, the limit and what to do; what some take is a warning.
+// What no gateway of the group takes for its size is refused at submit, with the size, the limit and what to do; what some take is a
+// warning.
 func TestASnapshotOverTheBodyLimitIsToldAtSubmit(t *testing.T) {
 	var large strings.Builder
 	large.WriteString("_format_version: \"3.0\"\nservices:\n")
@@ -39,10 +40,12 @@ func TestASnapshotOverTheBodyLimitIsToldAtSubmit(t *testing.T) {
 			t.Errorf("the refusal does not say %q: %v", want, e.Problems)
 		}
 	}
-	if _, err := r.submit(&translatorv1.SubmitConfigRequest{Group: "tight", Source: "team", Documents: document("a.yaml", large.String()), ValidateOnly: true}); err == nil {
+	if _, err := r.submit(&translatorv1.SubmitConfigRequest{Group: "tight", Source: "team", Documents: document("a.yaml", large.String()),
+		ValidateOnly: true}); err == nil {
 		t.Error("a dry run says nothing of it")
 	}
-	if w := messages(r.mustSubmit(config("mixed", "team", large.String())).GetWarnings()); len(w) != 1 || !strings.Contains(w[0], "1 of 2 gateways take less") {
+	if w := messages(r.mustSubmit(config("mixed", "team", large.String())).GetWarnings()); len(w) != 1 ||
+		!strings.Contains(w[0], "1 of 2 gateways take less") {
 		t.Errorf("warnings %q", w)
 	}
 	if w := messages(r.mustSubmit(config("wide", "team", large.String())).GetWarnings()); len(w) != 0 {

@@ -26,7 +26,8 @@ func TestTheSameSubmissionAgainMakesNoRevision(t *testing.T) {
 	a, b := p.replica(t), p.replica(t)
 	first := a.mustSubmit(config("g", "team", services("orders")))
 	r := first.GetRevision()
-	if r.GetNumber() != 1 || first.GetUnchanged() || first.GetChanges().GetAdded() != 2 || r.GetEntities()["routes"] != 1 || r.GetSource() != "team" || r.GetAuthor() != "anonymous" {
+	if r.GetNumber() != 1 || first.GetUnchanged() || first.GetChanges().GetAdded() != 2 || r.GetEntities()["routes"] != 1 ||
+		r.GetSource() != "team" || r.GetAuthor() != "anonymous" {
 		t.Fatalf("first answer %v", first)
 	}
 	before := keys(t, p.etcd, "")
@@ -83,7 +84,8 @@ func TestConcurrentSubmittersOfDifferentSourcesAllWin(t *testing.T) {
 	}
 	head := replicas[0].head("g")
 	if head.GetNumber() != 2*each || head.GetEntities()["services"] != 2*each || len(head.GetSources()) != 2*each {
-		t.Errorf("the last revision is %d with %d services of %d sources", head.GetNumber(), head.GetEntities()["services"], len(head.GetSources()))
+		t.Errorf("the last revision is %d with %d services of %d sources", head.GetNumber(), head.GetEntities()["services"],
+			len(head.GetSources()))
 	}
 	var submitters []string
 	for n := int64(1); n <= 2*each; n++ {
@@ -191,12 +193,14 @@ func TestDeletingASourceLeavesTheOthers(t *testing.T) {
 	a, b := p.replica(t), p.replica(t)
 	a.mustSubmit(config("g", "one", services("a")))
 	a.mustSubmit(config("g", "two", services("b")))
-	answer, err := b.DeleteSource(t.Context(), &translatorv1.DeleteSourceRequest{Group: "g", Source: "one", RequestId: "bye", Message: "moved away"})
+	answer, err := b.DeleteSource(t.Context(), &translatorv1.DeleteSourceRequest{Group: "g", Source: "one", RequestId: "bye",
+		Message: "moved away"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := answer.GetRevision()
-	if r.GetNumber() != 3 || r.GetEntities()["services"] != 1 || r.GetSource() != "one" || r.GetMessage() != "moved away" || len(r.GetSources()) != 1 {
+	if r.GetNumber() != 3 || r.GetEntities()["services"] != 1 || r.GetSource() != "one" || r.GetMessage() != "moved away" ||
+		len(r.GetSources()) != 1 {
 		t.Errorf("deletion gave %v", r)
 	}
 	again, err := a.DeleteSource(t.Context(), &translatorv1.DeleteSourceRequest{Group: "g", Source: "one", RequestId: "bye"})
@@ -223,7 +227,8 @@ func TestSourcesThatConflictAreNamedWithTheirLines(t *testing.T) {
 	found := false
 	for _, p := range e.Problems {
 		if p.GetKind() == "service" && p.GetName() == "orders" {
-			found = p.GetDocument() == "shop.yaml" && p.GetLine() == 8 && p.GetOther().GetSource() == "payments" && p.GetOther().GetDocument() == "payments.yaml" && p.GetOther().GetLine() == 3
+			found = p.GetDocument() == "shop.yaml" && p.GetLine() == 8 && p.GetOther().GetSource() == "payments" &&
+				p.GetOther().GetDocument() == "payments.yaml" && p.GetOther().GetLine() == 3
 		}
 	}
 	if !found {

@@ -90,7 +90,8 @@ func New(c Config, d Deps) *Translator {
 	t.out = revocation.NewFollower(t.revoked, d.Registry, d.Log)
 	t.shelf = schemas.New(d.Registry, t.groups, d.Log)
 	desk := desired.NewDesk(desired.Deps{
-		Ledger: ledger, Content: content.New(etcdkv.Patient(d.Etcd), content.DefaultCacheBytes), Groups: t.groups, Schemas: t.shelf, SchemaCheck: schemaChecks[c.SchemaCheck], Compiler: compile.New(compile.DefaultLimits()),
+		Ledger: ledger, Content: content.New(etcdkv.Patient(d.Etcd), content.DefaultCacheBytes), Groups: t.groups, Schemas: t.shelf,
+		SchemaCheck: schemaChecks[c.SchemaCheck], Compiler: compile.New(compile.DefaultLimits()),
 		Log: d.Log, Now: time.Now, Metrics: desired.NewMetrics(d.Metrics),
 	})
 	t.contact.Register(d.Metrics)
@@ -125,5 +126,6 @@ func (t *Translator) Remark() string { return t.contact.Remark() }
 
 // Run keeps the replica's copies up to date until ctx ends.
 func (t *Translator) Run(ctx context.Context) error {
-	return run.All(ctx, t.contact.Run, t.groups.Run, t.shelf.Run, t.out.Run, func(ctx context.Context) error { return store.FollowHeads(ctx, t.deps.Etcd, t.heads) })
+	return run.All(ctx, t.contact.Run, t.groups.Run, t.shelf.Run, t.out.Run,
+		func(ctx context.Context) error { return store.FollowHeads(ctx, t.deps.Etcd, t.heads) })
 }

@@ -43,7 +43,8 @@ type maker func(a *arena, chance *rand.Rand) fault
 // makers are all kinds of faults. A seed draws among them.
 var makers = []maker{
 	killService, freezeService, cutServiceFromEtcd, slowServiceToEtcd, killAgent, freezeAgent, killGateway, killGatewayAndAgent,
-	cutAgentFromRegistry, cutAgentFromDistributors, cutAgentFromGateway, hangGateway, lyingGateway, slowGateway, failingGateway, loseMember, compact, twinAgent,
+	cutAgentFromRegistry, cutAgentFromDistributors, cutAgentFromGateway, hangGateway, lyingGateway, slowGateway, failingGateway, loseMember,
+	compact, twinAgent,
 	fullEtcd, replaceMember, foreignClocks, fullDisk, lossyServiceToEtcd, lossyAgent,
 }
 
@@ -72,12 +73,14 @@ func freezeService(a *arena, chance *rand.Rand) fault {
 
 func cutServiceFromEtcd(a *arena, chance *rand.Rand) fault {
 	s, w := pick(chance, a.fleet.Services()), pick(chance, ways)
-	return fault{name: "cut " + s.Name + " off from etcd" + w.name, victim: s.Name, begin: func() { cutAll(s.ToEtcd, w.way) }, end: func() { healAll(s.ToEtcd) }}
+	return fault{name: "cut " + s.Name + " off from etcd" + w.name, victim: s.Name, begin: func() { cutAll(s.ToEtcd, w.way) },
+		end: func() { healAll(s.ToEtcd) }}
 }
 
 func slowServiceToEtcd(a *arena, chance *rand.Rand) fault {
 	s, delay := pick(chance, a.fleet.Services()), time.Duration(20+chance.IntN(300))*time.Millisecond
-	return fault{name: fmt.Sprintf("delay %s to etcd by %s", s.Name, delay), victim: s.Name, begin: func() { delayAll(s.ToEtcd, delay) }, end: func() { healAll(s.ToEtcd) }}
+	return fault{name: fmt.Sprintf("delay %s to etcd by %s", s.Name, delay), victim: s.Name, begin: func() { delayAll(s.ToEtcd, delay) },
+		end: func() { healAll(s.ToEtcd) }}
 }
 
 func killAgent(a *arena, chance *rand.Rand) fault {
@@ -107,17 +110,20 @@ func killGatewayAndAgent(a *arena, chance *rand.Rand) fault {
 
 func cutAgentFromRegistry(a *arena, chance *rand.Rand) fault {
 	g, w := pick(chance, a.fleet.Gateways), pick(chance, ways)
-	return fault{name: "cut agent off from registries" + w.name, victim: g.Name, node: g.Name, begin: func() { cutAll(g.ToRegistry, w.way) }, end: func() { healAll(g.ToRegistry) }}
+	return fault{name: "cut agent off from registries" + w.name, victim: g.Name, node: g.Name, begin: func() { cutAll(g.ToRegistry, w.way) },
+		end: func() { healAll(g.ToRegistry) }}
 }
 
 func cutAgentFromDistributors(a *arena, chance *rand.Rand) fault {
 	g, w := pick(chance, a.fleet.Gateways), pick(chance, ways)
-	return fault{name: "cut agent off from distributors" + w.name, victim: g.Name, node: g.Name, begin: func() { cutAll(g.ToDistributor, w.way) }, end: func() { healAll(g.ToDistributor) }}
+	return fault{name: "cut agent off from distributors" + w.name, victim: g.Name, node: g.Name,
+		begin: func() { cutAll(g.ToDistributor, w.way) }, end: func() { healAll(g.ToDistributor) }}
 }
 
 func cutAgentFromGateway(a *arena, chance *rand.Rand) fault {
 	g, w := pick(chance, a.fleet.Gateways), pick(chance, ways)
-	return fault{name: "cut agent off from its gateway's Admin API" + w.name, victim: g.Name, node: g.Name, begin: func() { cutAll(g.ToAdmin, w.way) }, end: func() { healAll(g.ToAdmin) }}
+	return fault{name: "cut agent off from its gateway's Admin API" + w.name, victim: g.Name, node: g.Name,
+		begin: func() { cutAll(g.ToAdmin, w.way) }, end: func() { healAll(g.ToAdmin) }}
 }
 
 func (a *arena) faults(name string, chance *rand.Rand, f process.Faults) fault {
@@ -149,7 +155,8 @@ func failingGateway(a *arena, chance *rand.Rand) fault {
 
 func loseMember(a *arena, chance *rand.Rand) fault {
 	i := chance.IntN(len(a.etcd.Endpoints))
-	return fault{name: fmt.Sprintf("lose etcd member %d", i), victim: "etcd", begin: func() { a.etcd.Stop(i) }, end: func() { a.etcd.Restart(a.t, i) }}
+	return fault{name: fmt.Sprintf("lose etcd member %d", i), victim: "etcd", begin: func() { a.etcd.Stop(i) },
+		end: func() { a.etcd.Restart(a.t, i) }}
 }
 
 // compact forgets the history of etcd while a service that watches it cannot follow.
@@ -194,13 +201,15 @@ func fullEtcd(a *arena, _ *rand.Rand) fault {
 // replaceMember loses a member and its disk, and has a new one join with nothing.
 func replaceMember(a *arena, chance *rand.Rand) fault {
 	i := chance.IntN(len(a.etcd.Endpoints))
-	return fault{name: fmt.Sprintf("wipe etcd member %d", i), victim: "etcd", begin: func() { a.etcd.Stop(i) }, end: func() { a.etcd.Replace(a.t, i) }}
+	return fault{name: fmt.Sprintf("wipe etcd member %d", i), victim: "etcd", begin: func() { a.etcd.Stop(i) },
+		end: func() { a.etcd.Replace(a.t, i) }}
 }
 
 // clocks are by how much the wall clocks of leaders are wrong: more and less than a deadline, and than a soak.
 var clocks = []time.Duration{-31 * time.Minute, -11 * time.Minute, 11 * time.Minute, 31 * time.Minute}
 
-// foreignClocks starts every distributor again on a wall clock of its own, so that whoever leads has a wrong one, until the fleet has converged.
+// foreignClocks starts every distributor again on a wall clock of its own, so that whoever leads has a wrong one, until the fleet has
+// converged.
 func foreignClocks(a *arena, chance *rand.Rand) fault {
 	foreign := foreignClock(a.t)
 	ahead := map[*process.Service]time.Duration{}
@@ -218,7 +227,8 @@ func foreignClocks(a *arena, chance *rand.Rand) fault {
 			}
 		}
 	}
-	return fault{name: "distributors on clocks ahead by " + strings.Join(text, ", "), victim: "clocks", last: true, begin: func() { set(true) }, end: func() { set(false) }}
+	return fault{name: "distributors on clocks ahead by " + strings.Join(text, ", "), victim: "clocks", last: true,
+		begin: func() { set(true) }, end: func() { set(false) }}
 }
 
 func fullDisk(a *arena, chance *rand.Rand) fault {

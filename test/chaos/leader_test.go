@@ -87,7 +87,8 @@ func TestADeposedLeaderDecidesNothing(t *testing.T) {
 			}
 			for _, d := range f.Distributors {
 				if got := assignment(t, d); got.GetDecision() != decided.GetDecision() || got.GetTerm() < before.GetTerm() {
-					return fmt.Errorf("%s shows decision %d of term %d, want %d of term %d", d.Name, got.GetDecision(), got.GetTerm(), decided.GetDecision(), decided.GetTerm())
+					return fmt.Errorf("%s shows decision %d of term %d, want %d of term %d", d.Name, got.GetDecision(), got.GetTerm(),
+						decided.GetDecision(), decided.GetTerm())
 				}
 			}
 			return nil

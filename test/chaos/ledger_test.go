@@ -110,8 +110,8 @@ func report(t *testing.T, all []change) {
 	}
 }
 
-// judge returns how many decisions there are, and those that were not the leader's. The leader is who holds the oldest key of the election, and its
-// term is the revision at which the key was made.
+// judge returns how many decisions there are, and those that were not the leader's. The leader is who holds the oldest key of the election,
+// and its term is the revision at which the key was made.
 func judge(all []change) (n int, problems []string) {
 	candidates := map[string]int64{}
 	last := int64(0)
@@ -160,7 +160,8 @@ func TestJudge(t *testing.T) {
 		{name: "the leader decides", writes: []change{candidate("a", 3), candidate("b", 4), decision(3)}},
 		{name: "the next leader decides", writes: []change{candidate("a", 3), candidate("b", 4), decision(3), candidate("a", 0), decision(4)}},
 		{name: "a deposed leader decides", writes: []change{candidate("a", 3), candidate("b", 4), candidate("a", 0), decision(3)}, want: 1},
-		{name: "a deposed leader decides after the next", writes: []change{candidate("a", 3), candidate("b", 4), candidate("a", 0), decision(4), decision(3)}, want: 2},
+		{name: "a deposed leader decides after the next", writes: []change{candidate("a", 3), candidate("b", 4), candidate("a", 0), decision(4),
+			decision(3)}, want: 2},
 		{name: "a candidate decides", writes: []change{candidate("a", 3), candidate("b", 4), decision(4)}, want: 1},
 	} {
 		if _, problems := judge(tt.writes); len(problems) != tt.want {

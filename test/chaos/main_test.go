@@ -88,7 +88,8 @@ func rounds() int {
 func document(round int) string {
 	text := "_format_version: \"3.0\"\nroutes:\n"
 	for _, name := range []string{"base", fmt.Sprintf("round-%d", round)} {
-		text += fmt.Sprintf("- name: %s\n  paths: [/%s]\n  plugins:\n  - {name: request-termination, config: {status_code: 200, message: %s}}\n", name, name, name)
+		text += fmt.Sprintf("- name: %s\n  paths: [/%s]\n  plugins:\n  - {name: request-termination, config: {status_code: 200, message: %s}}\n",
+			name, name, name)
 	}
 	return text
 }

@@ -151,7 +151,8 @@ func (r *recorder) looks(n int) {
 func (r *recorder) view(g *process.Gateway) {
 	if v, err := g.View(); err == nil {
 		r.add(check.Event{
-			Kind: check.Viewed, Node: g.Name, Epoch: v.Epoch, Decision: v.Decision, Term: v.Term, Revision: v.Revision, Wanted: v.WantedRevision, Proven: v.Proven,
+			Kind: check.Viewed, Node: g.Name, Epoch: v.Epoch, Decision: v.Decision, Term: v.Term, Revision: v.Revision, Wanted: v.WantedRevision,
+			Proven: v.Proven,
 		})
 	}
 }

@@ -128,8 +128,8 @@ func TestARestoredLedgerIsToldAndRecovered(t *testing.T) {
 	unmoved(t, f, 3, 2)
 }
 
-// An etcd that was lost, and made anew without a backup, under two gateways. Their agents come back by themselves, and follow nothing of it before the
-// recovery, whose epoch is above the one that was lost.
+// An etcd that was lost, and made anew without a backup, under two gateways. Their agents come back by themselves, and follow nothing of it
+// before the recovery, whose epoch is above the one that was lost.
 func TestALostLedgerIsToldAndRecovered(t *testing.T) {
 	etcd := etcdtest.Start(t)
 	f := process.StartFleet(t, binaries, etcd.Endpoints, process.Config{Registries: 1, Translators: 1, Distributors: 1, Gateways: 2})
@@ -163,12 +163,13 @@ func TestALostLedgerIsToldAndRecovered(t *testing.T) {
 	serving(t, f, 1, 1)
 }
 
-// TestALedgerGoesBackUnderWriters restores etcd to a backup while writers submit, and lets them go on submitting to what was restored: its numbers
-// grow, and nothing of it may reach a gateway before somebody says so.
+// TestALedgerGoesBackUnderWriters restores etcd to a backup while writers submit, and lets them go on submitting to what was restored: its
+// numbers grow, and nothing of it may reach a gateway before somebody says so.
 func TestALedgerGoesBackUnderWriters(t *testing.T) {
 	etcd := etcdtest.Start(t)
 	f := process.StartFleet(t, binaries, etcd.Endpoints, process.Config{
-		Registries: 1, Translators: 1, Distributors: 2, Gateways: 3, DistributorFlags: []string{"--election-ttl=2s"}, GatewayFlags: []string{"-refuse-route=" + badRoute},
+		Registries: 1, Translators: 1, Distributors: 2, Gateways: 3, DistributorFlags: []string{"--election-ttl=2s"},
+		GatewayFlags: []string{"-refuse-route=" + badRoute},
 	})
 	p := newPlay(t, &arena{t: t, fleet: f, etcd: etcd})
 	first := p.rec.mark()

@@ -25,8 +25,9 @@ const sickTime = 40 * time.Second
 func TestScenarios(t *testing.T) {
 	etcd := etcdtest.StartCluster(t, 3)
 	f := process.StartFleet(t, binaries, etcd.Endpoints, process.Config{
-		Registries: 2, Translators: 2, Distributors: 3, Gateways: 4, Links: true, SmallDisks: true, DistributorFlags: []string{"--election-ttl=2s"},
-		GatewayFlags: []string{"-refuse-route=" + badRoute},
+		Registries: 2, Translators: 2, Distributors: 3, Gateways: 4, Links: true, SmallDisks: true,
+		DistributorFlags: []string{"--election-ttl=2s"},
+		GatewayFlags:     []string{"-refuse-route=" + badRoute},
 	})
 	p := newPlay(t, &arena{t: t, fleet: f, etcd: etcd})
 	for _, scenario := range []struct {
@@ -96,7 +97,8 @@ func (p *play) othersServe(t *testing.T, but *process.Gateway) {
 			continue
 		}
 		for _, w := range append(slices.Clone(p.writers), p.waiter, p.spoiler) {
-			process.Eventually(t, sickTime, fmt.Sprintf("%s serves number %d of %s", g.Name, w.number, w.name), func() error { return answersWith(g, w) })
+			process.Eventually(t, sickTime, fmt.Sprintf("%s serves number %d of %s", g.Name, w.number, w.name),
+				func() error { return answersWith(g, w) })
 		}
 	}
 }

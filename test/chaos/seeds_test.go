@@ -29,8 +29,8 @@ const (
 	linearTime  = 20 * time.Second
 )
 
-// TestSeeds plays many short histories on one fleet: each seed draws a few faults while several writers submit, then all faults end, the fleet converges, and
-// what was recorded is judged. CHAOS_SEEDS=n plays n of them, SEED=s begins with s.
+// TestSeeds plays many short histories on one fleet: each seed draws a few faults while several writers submit, then all faults end, the
+// fleet converges, and what was recorded is judged. CHAOS_SEEDS=n plays n of them, SEED=s begins with s.
 func TestSeeds(t *testing.T) {
 	first, count := rand.Uint64N(1<<32), seedsAtOnce
 	if text := os.Getenv("CHAOS_SEEDS"); text != "" {
@@ -48,8 +48,9 @@ func TestSeeds(t *testing.T) {
 	}
 	etcd := etcdtest.StartCluster(t, 3)
 	f := process.StartFleet(t, binaries, etcd.Endpoints, process.Config{
-		Registries: 2, Translators: 2, Distributors: 3, Gateways: 4, Links: true, SmallDisks: true, DistributorFlags: []string{"--election-ttl=2s"},
-		GatewayFlags: []string{"-refuse-route=" + badRoute},
+		Registries: 2, Translators: 2, Distributors: 3, Gateways: 4, Links: true, SmallDisks: true,
+		DistributorFlags: []string{"--election-ttl=2s"},
+		GatewayFlags:     []string{"-refuse-route=" + badRoute},
 	})
 	a := &arena{t: t, fleet: f, etcd: etcd}
 	judged := watchLedger(t, etcd)
@@ -169,7 +170,8 @@ func (p *play) applyAndWait(ctx context.Context) {
 	for ctx.Err() == nil {
 		number := w.number + 1
 		call := p.rec.now()
-		r := p.cli.Run(p.t, "apply", "-g", process.Group, "-s", w.name, "--allow-shrink", "--wait", "--wait-timeout=20s", write(p.t, w.text(number, false)))
+		r := p.cli.Run(p.t, "apply", "-g", process.Group, "-s", w.name, "--allow-shrink", "--wait", "--wait-timeout=20s",
+			write(p.t, w.text(number, false)))
 		found := committed.FindStringSubmatch(r.Stdout + r.Stderr)
 		if found == nil {
 			// Whether it was committed nobody was told; the same once more, with a definite answer.
@@ -213,7 +215,8 @@ func (p *play) converge(t *testing.T) {
 	t.Helper()
 	for _, g := range p.fleet.Gateways {
 		for _, w := range append(slices.Clone(p.writers), p.waiter, p.spoiler) {
-			process.Eventually(t, convergeTime, fmt.Sprintf("%s serves number %d of %s", g.Name, w.number, w.name), func() error { return answersWith(g, w) })
+			process.Eventually(t, convergeTime, fmt.Sprintf("%s serves number %d of %s", g.Name, w.number, w.name),
+				func() error { return answersWith(g, w) })
 		}
 	}
 }
@@ -222,7 +225,8 @@ func (p *play) converge(t *testing.T) {
 func (p *play) list(t *testing.T) {
 	t.Helper()
 	for token := ""; ; {
-		answer, err := p.waiter.api.ListRevisions(t.Context(), &translatorv1.ListRevisionsRequest{Group: process.Group, PageSize: 1000, PageToken: token})
+		answer, err := p.waiter.api.ListRevisions(t.Context(), &translatorv1.ListRevisionsRequest{Group: process.Group, PageSize: 1000,
+			PageToken: token})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -75,7 +75,8 @@ func TestGoesBack(t *testing.T) {
 		{name: "forward", before: process.AgentView{Decision: 3, Term: 1}, after: process.AgentView{Decision: 4, Term: 2}},
 		{name: "an agent that has just started", before: process.AgentView{Decision: 3, Term: 1}, after: process.AgentView{}},
 		{name: "an older decision", before: process.AgentView{Decision: 3, Term: 1}, after: process.AgentView{Decision: 2, Term: 1}, back: true},
-		{name: "an older revision", before: process.AgentView{Decision: 3, Revision: 2}, after: process.AgentView{Decision: 3, Revision: 1}, back: true},
+		{name: "an older revision", before: process.AgentView{Decision: 3, Revision: 2}, after: process.AgentView{Decision: 3, Revision: 1},
+			back: true},
 		{name: "an older term", before: process.AgentView{Decision: 3, Term: 2}, after: process.AgentView{Decision: 4, Term: 1}, back: true},
 	} {
 		if got := goesBack(tt.before, tt.after); (got != "") != tt.back {

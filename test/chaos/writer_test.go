@@ -75,7 +75,8 @@ func newWriters(t *testing.T, f *process.Fleet, r *recorder, names ...string) (a
 
 // text is the source with a number in its route's answer, and with what gateways refuse beside it when it is bad.
 func (w *writer) text(number int, bad bool) string {
-	text := fmt.Sprintf("_format_version: \"3.0\"\nroutes:\n- name: %s\n  paths: [/%s]\n  plugins:\n  - name: request-termination\n    config: {status_code: 200, message: mark-%d}\n", w.name, w.name, number)
+	text := fmt.Sprintf("_format_version: \"3.0\"\nroutes:\n- name: %s\n  paths: [/%s]\n  plugins:\n  - name: request-termination\n    "+
+		"config: {status_code: 200, message: mark-%d}\n", w.name, w.name, number)
 	if bad {
 		text += fmt.Sprintf("- {name: %s, paths: [/%s]}\n", badRoute, badRoute)
 	}
@@ -133,7 +134,8 @@ func (w *writer) repeat(ctx context.Context, bad bool) error {
 	if err != nil {
 		return fmt.Errorf("%s repeats number %d: %w", w.name, w.number, err)
 	}
-	w.rec.add(check.Event{Kind: check.Repeated, Writer: w.name, Number: w.number, Revision: answer.GetRevision().GetNumber(), Made: !answer.GetUnchanged()})
+	w.rec.add(check.Event{Kind: check.Repeated, Writer: w.name, Number: w.number, Revision: answer.GetRevision().GetNumber(),
+		Made: !answer.GetUnchanged()})
 	return nil
 }
 

@@ -47,7 +47,8 @@ func engine(t *testing.T) []string {
 	return compose
 }
 
-// images makes the images once, and returns the environment in which a fleet of them takes free ports, so that one that runs already is not in the way.
+// images makes the images once, and returns the environment in which a fleet of them takes free ports, so that one that runs already is not
+// in the way.
 func images(t *testing.T) []string {
 	t.Helper()
 	engine(t)
@@ -101,7 +102,8 @@ func TestTheDemoOnContainers(t *testing.T) {
 	t.Log("\n" + out)
 }
 
-// TestTheSuiteOnContainers runs what every fleet must do, with the command line on this machine, beyond the containers, and mTLS everywhere.
+// TestTheSuiteOnContainers runs what every fleet must do, with the command line on this machine, beyond the containers, and mTLS
+// everywhere.
 func TestTheSuiteOnContainers(t *testing.T) {
 	env := images(t)
 	binaries, err := process.Build("silverback")

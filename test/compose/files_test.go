@@ -180,7 +180,8 @@ func TestTheAdminAPIStaysOnLoopback(t *testing.T) {
 			if admin != "127.0.0.1:8001" {
 				t.Errorf("%s: kong-%s: the Admin API listens on %q", name, number, admin)
 			}
-			if boot := "boot-" + number + ":/var/lib/silverback"; !slices.Contains(kong.Volumes, boot+":ro") || !slices.Contains(agent.Volumes, boot) {
+			if boot := "boot-" + number + ":/var/lib/silverback"; !slices.Contains(kong.Volumes, boot+":ro") ||
+				!slices.Contains(agent.Volumes, boot) {
 				t.Errorf("%s: gateway %s does not boot from what its agent writes: %v, %v", name, number, kong.Volumes, agent.Volumes)
 			}
 			if slices.Contains(agent.Networks, "ledger") || slices.Contains(f.Services["gateway-"+number].Networks, "ledger") {
@@ -213,10 +214,12 @@ func TestEverybodyShowsACertificate(t *testing.T) {
 			if s.Environment["SILVERBACK_INSECURE"] != "" {
 				t.Errorf("%s: %s does not tell callers apart", name, service)
 			}
-			if ca := s.Environment["SILVERBACK_ETCD_CA_FILE"]; ca != "" && (ca == s.Environment["SILVERBACK_CLIENT_CA_FILE"] || s.Environment["SILVERBACK_ETCD_CERT_FILE"] == s.Environment["SILVERBACK_CERT_FILE"]) {
+			if ca := s.Environment["SILVERBACK_ETCD_CA_FILE"]; ca != "" && (ca == s.Environment["SILVERBACK_CLIENT_CA_FILE"] ||
+				s.Environment["SILVERBACK_ETCD_CERT_FILE"] == s.Environment["SILVERBACK_CERT_FILE"]) {
 				t.Errorf("%s: %s shows etcd a certificate of the authority of its callers", name, service)
 			}
-			if ca := s.Environment["ETCD_TRUSTED_CA_FILE"]; kind == "etcd" && (ca != "/certs/etcd-ca.crt" || s.Environment["ETCD_PEER_TRUSTED_CA_FILE"] != ca || s.Environment["ETCD_PEER_CERT_ALLOWED_CN"] != "etcd-member") {
+			if ca := s.Environment["ETCD_TRUSTED_CA_FILE"]; kind == "etcd" && (ca != "/certs/etcd-ca.crt" ||
+				s.Environment["ETCD_PEER_TRUSTED_CA_FILE"] != ca || s.Environment["ETCD_PEER_CERT_ALLOWED_CN"] != "etcd-member") {
 				t.Errorf("%s: %s trusts %q", name, service, ca)
 			}
 			if kind == "etcd" && (s.Environment["ETCD_CLIENT_CERT_AUTH"] != "true" || s.Environment["ETCD_PEER_CLIENT_CERT_AUTH"] != "true") {

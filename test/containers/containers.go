@@ -37,8 +37,8 @@ func Compose(ctx context.Context) ([]string, error) {
 	return nil, ErrNoCompose
 }
 
-// New returns the project of a file; nothing is started. An empty name is the one that compose would take from the environment or the folder's
-// .env. Env is added to the environment of compose, NAME=value.
+// New returns the project of a file; nothing is started. An empty name is the one that compose would take from the environment or the
+// folder's .env. Env is added to the environment of compose, NAME=value.
 func New(ctx context.Context, file, name string, env ...string) (*Project, error) {
 	if _, err := os.Stat(file); err != nil {
 		return nil, fmt.Errorf("the compose file: %w", err)
@@ -112,7 +112,8 @@ func (p *Project) Container(ctx context.Context, service string) (string, error)
 	if id, ok := p.ids[service]; ok {
 		return id, nil
 	}
-	out, err := p.docker(ctx, "ps", "-aq", "--filter", "label=com.docker.compose.project="+p.name, "--filter", "label=com.docker.compose.service="+service)
+	out, err := p.docker(ctx, "ps", "-aq", "--filter", "label=com.docker.compose.project="+p.name, "--filter",
+		"label=com.docker.compose.service="+service)
 	if err != nil {
 		return "", err
 	}

@@ -51,7 +51,8 @@ func TestOwnExamples(t *testing.T) {
 	if served == 0 {
 		t.Error("no example was served")
 	}
-	if outcome := submit(t, fleet, file{list: "own", Inputs: []string{filepath.Join(root, "lab", "cmd", "silverback-lab", "example.yaml")}}); outcome != "" {
+	if outcome := submit(t, fleet, file{list: "own", Inputs: []string{filepath.Join(root, "lab", "cmd", "silverback-lab",
+		"example.yaml")}}); outcome != "" {
 		t.Errorf("the lab's example: %s", outcome)
 	}
 	t.Run("10,000 routes", func(t *testing.T) {
@@ -59,7 +60,8 @@ func TestOwnExamples(t *testing.T) {
 		if err := os.WriteFile(path, manyRoutes(10_000), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if outcome := submit(t, fleet, file{list: "own", Inputs: []string{path}, Entities: map[string]int{"routes": 10_000, "services": 100}}); outcome != "" {
+		if outcome := submit(t, fleet, file{list: "own", Inputs: []string{path},
+			Entities: map[string]int{"routes": 10_000, "services": 100}}); outcome != "" {
 			t.Error(outcome)
 		}
 	})
@@ -73,7 +75,8 @@ func manyRoutes(n int) []byte {
 		if i%100 == 0 {
 			fmt.Fprintf(&b, "- name: service-%03d\n  url: http://upstream-%03d.internal:8080/v1\n  routes:\n", i/100, i/100)
 		}
-		fmt.Fprintf(&b, "  - name: route-%05d\n    paths: [/team-%03d/resource-%05d]\n    methods: [GET, POST]\n    tags: [generated]\n", i, i/100, i)
+		fmt.Fprintf(&b, "  - name: route-%05d\n    paths: [/team-%03d/resource-%05d]\n    methods: [GET, POST]\n    tags: [generated]\n", i,
+			i/100, i)
 	}
 	return b.Bytes()
 }

@@ -81,7 +81,8 @@ func calls(t *testing.T, visit func(file string, call *ast.CallExpr)) {
 		}
 		rel, _ := filepath.Rel(top, path)
 		if d.IsDir() {
-			if rel != "." && (strings.HasPrefix(d.Name(), ".") || slices.Contains([]string{"proto", "tools", "third_party", "bin", "test", "testdata"}, rel)) {
+			if rel != "." && (strings.HasPrefix(d.Name(), ".") || slices.Contains(
+				[]string{"proto", "tools", "third_party", "bin", "test", "testdata"}, rel)) {
 				return fs.SkipDir
 			}
 			return nil

@@ -22,8 +22,8 @@ import (
 
 const adopting = "../../docs/adopting.md"
 
-// TestAdoptingAsThePageSays follows docs/adopting.md word for word: gateways that serve a kong.yml of their own are joined, imported, changed and let go again. Meanwhile clients
-// ask all of them, and none is answered otherwise than before.
+// TestAdoptingAsThePageSays follows docs/adopting.md word for word: gateways that serve a kong.yml of their own are joined, imported,
+// changed and let go again. Meanwhile clients ask all of them, and none is answered otherwise than before.
 func TestAdoptingAsThePageSays(t *testing.T) {
 	page, err := os.ReadFile(adopting)
 	if err != nil {
@@ -34,7 +34,8 @@ func TestAdoptingAsThePageSays(t *testing.T) {
 		Registries: 2, Translators: 1, Distributors: 2, Gateways: 3, BootFile: func(string) string { return files["kong.yml"] },
 	})
 	for _, g := range f.Gateways {
-		process.Eventually(t, time.Minute, g.Name+" is ready although it serves something of its own", func() error { return process.Ready("http://" + g.HTTP + "/readyz") })
+		process.Eventually(t, time.Minute, g.Name+" is ready although it serves something of its own",
+			func() error { return process.Ready("http://" + g.HTTP + "/readyz") })
 		process.Eventually(t, time.Minute, g.Name+" is unmanaged", func() error {
 			if out := f.CLI().Run(t, "get", "nodes", "-g", process.Group).Stdout; strings.Count(out, "unmanaged") != len(f.Gateways) {
 				return fmt.Errorf("nodes are\n%s", out)
@@ -93,7 +94,8 @@ var (
 	titled = regexp.MustCompile(`(?m)\A# (\S+)\n`)
 )
 
-// readPage returns what a page has its reader type, with what that prints, and the files that it shows: their first line is a comment with their name.
+// readPage returns what a page has its reader type, with what that prints, and the files that it shows: their first line is a comment with
+// their name.
 func readPage(page string) (steps []step, files map[string]string) {
 	files = map[string]string{}
 	for _, block := range fenced.FindAllStringSubmatch(page, -1) {
@@ -122,7 +124,8 @@ func shell(t *testing.T, f *process.Fleet, dir, command string) string {
 	cli := f.CLI()
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(cli.Path)+":"+os.Getenv("PATH"), "NO_COLOR=1", "SILVERBACK_REGISTRY="+strings.Join(cli.Registry, ","),
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(cli.Path)+":"+os.Getenv("PATH"), "NO_COLOR=1", "SILVERBACK_REGISTRY="+
+		strings.Join(cli.Registry, ","),
 		"SILVERBACK_TRANSLATOR="+strings.Join(cli.Translator, ","), "SILVERBACK_DISTRIBUTOR="+strings.Join(cli.Distributor, ","))
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -164,8 +167,8 @@ func lacks(table, page string) string {
 	return ""
 }
 
-// askAll has clients ask every gateway all the time, until the function that it returns is called. It fails the test for each request that was not answered as at the
-// beginning.
+// askAll has clients ask every gateway all the time, until the function that it returns is called. It fails the test for each request that
+// was not answered as at the beginning.
 func askAll(t *testing.T, gateways []*process.Gateway) (end func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
@@ -207,14 +210,17 @@ func ask(url string) (int, string, error) {
 func answering(names ...string) string {
 	text := "_format_version: \"3.0\"\nroutes:\n"
 	for _, name := range names {
-		text += "- name: " + name + "\n  paths: [/" + name + "]\n  plugins:\n  - {name: request-termination, config: {status_code: 200, message: " + name + "}}\n"
+		text += "- name: " + name + "\n  paths: [/" + name + "]\n  plugins:\n  - {name: request-termination, config: {status_code: 200, " +
+			"message: " + name + "}}\n"
 	}
 	return text
 }
 
-// TestGatewaysThatServeDifferentThings are imported each into a source of its own, refused by name where they conflict, and replaced when that is meant.
+// TestGatewaysThatServeDifferentThings are imported each into a source of its own, refused by name where they conflict, and replaced when
+// that is meant.
 func TestGatewaysThatServeDifferentThings(t *testing.T) {
-	boot := map[string]string{"gw-1": answering("a", "both"), "gw-2": answering("b", "b2"), "gw-3": strings.Replace(answering("both"), "[/both]", "[/other]", 1)}
+	boot := map[string]string{"gw-1": answering("a", "both"), "gw-2": answering("b", "b2"),
+		"gw-3": strings.Replace(answering("both"), "[/both]", "[/other]", 1)}
 	f := process.StartFleet(t, binaries, etcdtest.Start(t).Endpoints, process.Config{
 		Registries: 1, Translators: 1, Distributors: 1, Gateways: 3, BootFile: func(node string) string { return boot[node] },
 	})
@@ -239,11 +245,13 @@ func TestGatewaysThatServeDifferentThings(t *testing.T) {
 	nodes("unmanaged", "unmanaged", "unmanaged")
 	cli := f.CLI()
 	out := cli.Run(t, "import", "node", "gw-1", "-g", process.Group, "-s", "one", "--wait")
-	if out.Code != 0 || !strings.Contains(out.Stderr, "gw-2 would lose plugin request-termination of route b,") || !strings.Contains(out.Stderr, "left as it is") {
+	if out.Code != 0 || !strings.Contains(out.Stderr, "gw-2 would lose plugin request-termination of route b,") ||
+		!strings.Contains(out.Stderr, "left as it is") {
 		t.Errorf("%+v", out)
 	}
 	nodes("ready", "unmanaged", "unmanaged") // the third has a route of the same name, and another path
-	if !strings.Contains(out.Stderr, "gw-3: left alone, for the same names stand for other content there") && !strings.Contains(out.Stderr, "gw-3 would lose") {
+	if !strings.Contains(out.Stderr, "gw-3: left alone, for the same names stand for other content there") &&
+		!strings.Contains(out.Stderr, "gw-3 would lose") {
 		t.Errorf("%+v", out)
 	}
 	serves(2, "/b", 200)
@@ -269,7 +277,8 @@ func TestGatewaysThatServeDifferentThings(t *testing.T) {
 		t.Fatal(err)
 	}
 	out = cli.Run(t, "apply", "-g", process.Group, "-s", "c", file)
-	if out.Code != 1 || !strings.Contains(out.Stderr, "gw-2 would lose") || !strings.Contains(out.Stderr, "silverback import node gw-2 -g default") {
+	if out.Code != 1 || !strings.Contains(out.Stderr, "gw-2 would lose") ||
+		!strings.Contains(out.Stderr, "silverback import node gw-2 -g default") {
 		t.Errorf("without a word: %+v", out)
 	}
 	out = cli.Run(t, "diff", "-g", process.Group, "-s", "c", file)

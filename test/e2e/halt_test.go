@@ -103,7 +103,8 @@ func routes(names ...string) string {
 // apply submits what makes a good revision with that number.
 func (p *pack) apply(number int, flags ...string) process.Result {
 	p.t.Helper()
-	return p.cli.Run(p.t, append(append([]string{"apply", "-g", process.Group}, flags...), p.document(routes("orders", fmt.Sprint("edition-", number))))...)
+	return p.cli.Run(p.t, append(append([]string{"apply", "-g", process.Group}, flags...),
+		p.document(routes("orders", fmt.Sprint("edition-", number))))...)
 }
 
 // refused submits what every gateway refuses, and returns what apply said.
@@ -115,7 +116,8 @@ func (p *pack) refused() process.Result {
 func (p *pack) serves(revision int64, gateways ...*process.Gateway) {
 	p.t.Helper()
 	for _, g := range gateways {
-		process.Eventually(p.t, suite.Patience, fmt.Sprintf("%s serves revision %d", g.Name, revision), func() error { return g.Serves(revision) })
+		process.Eventually(p.t, suite.Patience, fmt.Sprintf("%s serves revision %d", g.Name, revision),
+			func() error { return g.Serves(revision) })
 	}
 }
 
@@ -211,7 +213,8 @@ func TestACutReplicaHoldsNobody(t *testing.T) {
 	p.serves(3, p.Gateways...)
 }
 
-// An agent that renews at the registry and reaches no distributor is as good as offline: the others do not wait for it, and it is caught up later.
+// An agent that renews at the registry and reaches no distributor is as good as offline: the others do not wait for it, and it is caught up
+// later.
 func TestACutAgentHoldsNobody(t *testing.T) {
 	p := packLike(t, process.Config{Registries: 1, Translators: 1, Distributors: 1, Gateways: 3, Links: true})
 	lost := p.Gateways[0] // the first wave is its

@@ -19,13 +19,14 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
 
-// TestHugeAndBrokenInput gives a fleet of processes what it cannot take, or never gets whole. Each must be refused with words, change nothing, and
-// cost little.
+// TestHugeAndBrokenInput gives a fleet of processes what it cannot take, or never gets whole. Each must be refused with words, change
+// nothing, and cost little.
 func TestHugeAndBrokenInput(t *testing.T) {
 	etcd := etcdtest.Start(t)
 	f := process.StartFleet(t, binaries, etcd.Endpoints, process.Config{Registries: 1, Translators: 1, Distributors: 1, Gateways: 1})
 	cli := f.CLI()
-	good := "_format_version: \"3.0\"\nroutes:\n- name: good\n  paths: [/good]\n  plugins:\n  - {name: request-termination, config: {status_code: 200}}\n"
+	good := "_format_version: \"3.0\"\nroutes:\n- name: good\n  paths: [/good]\n  plugins:\n  - {name: request-termination, config: " +
+		"{status_code: 200}}\n"
 	suite.Want(t, cli.Run(t, "apply", "-g", process.Group, "--wait", suite.Write(t, "good.yaml", good)), 0)
 
 	big := suite.Write(t, "big.yaml", good)
@@ -91,7 +92,8 @@ func TestHugeAndBrokenInput(t *testing.T) {
 			t.Errorf("the translator had %d MiB resident for inputs of up to 64 MiB", rss>>20)
 		}
 	})
-	suite.Want(t, cli.Run(t, "apply", "-g", process.Group, "--wait", "--allow-shrink", suite.Write(t, "next.yaml", strings.ReplaceAll(good, "good", "next"))), 0, "revision 2 committed")
+	suite.Want(t, cli.Run(t, "apply", "-g", process.Group, "--wait", "--allow-shrink",
+		suite.Write(t, "next.yaml", strings.ReplaceAll(good, "good", "next"))), 0, "revision 2 committed")
 }
 
 // untouched fails the test unless there is one revision and the gateway serves it.

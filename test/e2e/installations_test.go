@@ -48,7 +48,8 @@ var everyKey = []string{
 // TestTwoInstallationsInOneEtcd has two fleets on an etcd, with the same names for everything. One is told neither prefix nor election.
 func TestTwoInstallationsInOneEtcd(t *testing.T) {
 	etcd := etcdtest.Start(t)
-	size := process.Config{Registries: 1, Translators: 1, Distributors: 1, Gateways: 1, GatewayFlags: []string{"-schemas=" + shared.SchemaDir(t)}}
+	size := process.Config{Registries: 1, Translators: 1, Distributors: 1, Gateways: 1,
+		GatewayFlags: []string{"-schemas=" + shared.SchemaDir(t)}}
 	first := process.StartFleet(t, binaries, etcd.Endpoints, size)
 	size.ServiceFlags, size.DistributorFlags = []string{"--etcd-prefix=" + secondPrefix}, []string{"--election-id=eu"}
 	second := process.StartFleet(t, binaries, etcd.Endpoints, size)
@@ -75,7 +76,8 @@ func TestTwoInstallationsInOneEtcd(t *testing.T) {
 	}
 	for name, f := range fleets { // at the same time, for neither began to lead since
 		_, body, err := process.Get("http://" + f.Distributors[0].HTTP + "/metrics")
-		if err != nil || !strings.Contains(string(body), "\nsilverback_leader 1\n") || !strings.Contains(string(body), "\nsilverback_leader_terms_total 1\n") {
+		if err != nil || !strings.Contains(string(body), "\nsilverback_leader 1\n") ||
+			!strings.Contains(string(body), "\nsilverback_leader_terms_total 1\n") {
 			t.Errorf("the distributor of the %s does not lead since its start: %v", name, err)
 		}
 	}
@@ -166,7 +168,8 @@ func written(t *testing.T, etcd *etcdtest.Server) []string {
 func TestAWrongPlaceInEtcdIsRefusedAtTheStart(t *testing.T) {
 	for _, service := range []string{"registry", "translator", "distributor"} {
 		cli := process.CLI{Path: binaries.Path(service), Registry: []string{"localhost:7440"}, Translator: []string{"localhost:7441"}}
-		suite.Want(t, cli.Run(t, "--check", "--etcd-prefix=/silverback"), 1, `--etcd-prefix: "/silverback": it begins and ends with /; such as /silverback/v1/`)
+		suite.Want(t, cli.Run(t, "--check", "--etcd-prefix=/silverback"), 1,
+			`--etcd-prefix: "/silverback": it begins and ends with /; such as /silverback/v1/`)
 		suite.Want(t, cli.Run(t, "--check", "--etcd-prefix="), 1, "--etcd-prefix")
 		suite.Want(t, cli.Run(t, "--check", "--etcd-prefix="+secondPrefix), 0)
 	}

@@ -8,7 +8,8 @@ import (
 	"github.com/silverback-gateway/silverback/test/process"
 )
 
-// Two people apply the same source one after the other, and both wait: the first hears that the second replaced it, the second that it is served.
+// Two people apply the same source one after the other, and both wait: the first hears that the second replaced it, the second that it is
+// served.
 func TestWhoIsOverwrittenHearsIt(t *testing.T) {
 	p := packOf(t)
 	suite.Want(t, p.cli.Run(t, "update", "group", process.Group, "--waves=1,60%:20s,100%"), 0)

@@ -51,7 +51,8 @@ consumers:
 	logins(200)
 	suite.Want(t, f.CLI.Run(t, "diff", "-g", lab.Group, "-s", "export", export), 0)
 	dump := suite.Want(t, f.CLI.Run(t, "dump", "-g", lab.Group), 0)
-	if !strings.Contains(dump.Stdout, "_transform: false\n") || !strings.Contains(dump.Stdout, hash) || strings.Contains(dump.Stdout, "secret-of-bob") {
+	if !strings.Contains(dump.Stdout, "_transform: false\n") || !strings.Contains(dump.Stdout, hash) ||
+		strings.Contains(dump.Stdout, "secret-of-bob") {
 		t.Errorf("the dump is\n%s", dump.Stdout)
 	}
 	suite.Want(t, f.CLI.Run(t, "delete", "source", "-g", lab.Group, "export", "--allow-shrink"), 0)

@@ -58,12 +58,14 @@ func TestAWayInAndOut(t *testing.T) {
 	load(t, stranger.AdminURL(), outsider(f.Echo()))
 	inside := func(args ...string) []string { return append(args, "-g", lab.Group, "-s", "outside") }
 
-	dry := suite.Want(t, f.CLI.Run(t, inside("import", "kong", "--admin", stranger.AdminURL(), "--dry-run")...), 0, "dry run: ", "nothing was committed")
+	dry := suite.Want(t, f.CLI.Run(t, inside("import", "kong", "--admin", stranger.AdminURL(), "--dry-run")...), 0, "dry run: ",
+		"nothing was committed")
 	if !strings.Contains(dry.Stderr, "reading the configuration of Kong 3.9.3") {
 		t.Errorf("nobody is told what it does: %q", dry.Stderr)
 	}
 	saved := filepath.Join(t.TempDir(), "saved.yaml")
-	suite.Want(t, f.CLI.Run(t, inside("import", "kong", "--admin", stranger.AdminURL(), "--wait", "--save", saved)...), 0, "revision 1 committed")
+	suite.Want(t, f.CLI.Run(t, inside("import", "kong", "--admin", stranger.AdminURL(), "--wait", "--save", saved)...), 0,
+		"revision 1 committed")
 	if info, err := os.Stat(saved); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("what was saved is not the owner's alone: %v, %v", info, err)
 	}
@@ -92,7 +94,8 @@ func TestAWayInAndOut(t *testing.T) {
 	shop := suite.Write(t, "shop.yaml", suite.Shop(f.Echo(), "later"))
 	suite.Want(t, f.CLI.Run(t, inside("apply", "--allow-shrink", "--wait", shop)...), 0, "revision 2 committed")
 	back := suite.Want(t, f.CLI.Run(t, inside("dump", "--revision", "1")...), 0)
-	suite.Want(t, f.CLI.Run(t, inside("apply", "--allow-shrink", "--wait", suite.Write(t, "back.yaml", back.Stdout))...), 0, "revision 3 committed")
+	suite.Want(t, f.CLI.Run(t, inside("apply", "--allow-shrink", "--wait", suite.Write(t, "back.yaml", back.Stdout))...), 0,
+		"revision 3 committed")
 	if a, b := digestOf(t, f.CLI, lab.Group), digestOf(t, f.CLI, "copy"); a != b {
 		t.Errorf("the source is not what it was: %s and %s", a, b)
 	}

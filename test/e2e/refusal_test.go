@@ -46,7 +46,8 @@ func TestANodeThatJoinsGetsWhatIsStable(t *testing.T) {
 	if status, _, err := process.Get(kong.ProxyURL() + "/orders"); err != nil || status != 200 {
 		t.Errorf("the new node answers %d, %v", status, err)
 	}
-	suite.Want(t, f.CLI.Run(t, append(apply, suite.Write(t, "shop.yaml", suite.Shop(f.Echo(), "orders", "returns")))...), 0, "revision 3", "(5)")
+	suite.Want(t, f.CLI.Run(t, append(apply, suite.Write(t, "shop.yaml", suite.Shop(f.Echo(), "orders", "returns")))...), 0, "revision 3",
+		"(5)")
 	suite.Routed(t, outside(f), "/returns", 200)
 	suite.Want(t, f.CLI.Run(t, "status"), 0, "in sync", "5 online")
 }
@@ -56,7 +57,8 @@ func join(t *testing.T, f *labfleet.Fleet, name string) (*kongtest.Gateway, *age
 	t.Helper()
 	kong := kongtest.Start(t, kongtest.Workers(2))
 	a, err := agent.New(agent.Config{
-		Group: lab.Group, Node: name, Registry: f.Registry(), Distributor: f.Distributor(), KongAdmin: kong.AdminURL(), KongProxy: kong.ProxyURL(),
+		Group: lab.Group, Node: name, Registry: f.Registry(), Distributor: f.Distributor(), KongAdmin: kong.AdminURL(),
+		KongProxy:  kong.ProxyURL(),
 		KongStatus: kong.StatusURL(), StateDir: filepath.Join(t.TempDir(), "agent"),
 	}, agent.Deps{})
 	if err != nil {

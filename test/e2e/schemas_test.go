@@ -18,7 +18,8 @@ func limited(upstream, last string) string {
 	return suite.Shop(upstream, "orders") + "  plugins:\n  - name: rate-limiting\n    config:\n      " + last + "\n"
 }
 
-// TestSchemasStopABadConfigBeforeAnyGateway: the fleet's own schemas are read, carried to the translator, and refuse what every gateway would.
+// TestSchemasStopABadConfigBeforeAnyGateway: the fleet's own schemas are read, carried to the translator, and refuse what every gateway
+// would.
 func TestSchemasStopABadConfigBeforeAnyGateway(t *testing.T) {
 	f := labfleet.Start(t, binaries, lab.Config{Gateways: 2, Schemas: shared.SchemaDir(t)})
 	good, bad := suite.Write(t, "shop.yaml", limited(f.Echo(), "minute: 5")), suite.Write(t, "shop.yaml", limited(f.Echo(), "minuet: 5"))

@@ -174,11 +174,13 @@ func flattened(message func(secret string) string) func(posted []byte) any {
 						map[string]any{"type": "entity", "message": message(secret)})
 				}
 				if len(said) > 0 {
-					list = append(list, map[string]any{"entity": e, "entity_type": holders[plural], "entity_name": e["name"], "entity_id": e["id"], "errors": said})
+					list = append(list, map[string]any{"entity": e, "entity_type": holders[plural], "entity_name": e["name"], "entity_id": e["id"],
+						"errors": said})
 				}
 			}
 		}
-		return map[string]any{"code": 14, "name": "invalid declarative configuration", "message": "declarative config is invalid: {}", "fields": map[string]any{}, "flattened_errors": list}
+		return map[string]any{"code": 14, "name": "invalid declarative configuration", "message": "declarative config is invalid: {}",
+			"fields": map[string]any{}, "flattened_errors": list}
 	}
 }
 
@@ -197,7 +199,8 @@ func plain(posted []byte) any {
 		}
 		fields[plural] = list
 	}
-	return map[string]any{"code": 14, "name": "invalid declarative configuration", "message": "declarative config is invalid: " + said, "fields": fields, "flattened_errors": map[string]any{}}
+	return map[string]any{"code": 14, "name": "invalid declarative configuration", "message": "declarative config is invalid: " + said,
+		"fields": fields, "flattened_errors": map[string]any{}}
 }
 
 func all(posted []byte) (secrets []string) {
@@ -254,8 +257,8 @@ func leaks(text string, secrets []string) (found []string) {
 	return found
 }
 
-// TestNoSecretLeavesTheNode has a gateway refuse configurations in every way, repeating secrets as Kong does and worse, and looks for them in
-// all that any process writes, answers, stores or exports, and in what an agent that crashes prints.
+// TestNoSecretLeavesTheNode has a gateway refuse configurations in every way, repeating secrets as Kong does and worse, and looks for them
+// in all that any process writes, answers, stores or exports, and in what an agent that crashes prints.
 func TestNoSecretLeavesTheNode(t *testing.T) {
 	issued := tlstest.New(t).IssueFor("shop", "shop.example")
 	certPEM, err := os.ReadFile(issued.Cert)
@@ -283,7 +286,8 @@ func TestNoSecretLeavesTheNode(t *testing.T) {
 	etcd := etcdtest.Start(t)
 	p := startOne(t, etcd, kong, admin.URL)
 	submit := func(n int, more ...string) process.Result {
-		return p.cli.Run(t, append([]string{"apply", "-g", "default", suite.Write(t, "kong.yaml", secretive(string(certPEM), string(keyPEM), n))}, more...)...)
+		return p.cli.Run(t, append([]string{"apply", "-g", "default", suite.Write(t, "kong.yaml",
+			secretive(string(certPEM), string(keyPEM), n))}, more...)...)
 	}
 	outputs := map[string]string{}
 	keep := func(from string, r process.Result) { outputs[from] += r.Stdout + r.Stderr }
@@ -306,10 +310,16 @@ func TestNoSecretLeavesTheNode(t *testing.T) {
 		}))},
 		{"by kind and position", true, answerJSON(400, plain)},
 		{"a message alone", true, answerJSON(400, func(b []byte) any {
-			return map[string]any{"message": "failed parsing declarative configuration: 12:3: did not find expected key near '" + strings.Join(all(b), "' '") + "'"}
+			return map[string]any{"message": "failed parsing declarative configuration: 12:3: did not find expected key near '" +
+				strings.Join(all(b), "' '") + "'"}
 		})},
-		{"a message alone, not quoted", true, answerJSON(400, func(b []byte) any { return map[string]any{"message": strings.Join(all(b), " ")} })},
-		{"a text as fields", true, answerJSON(400, func(b []byte) any { return map[string]any{"message": "x", "fields": strings.Join(all(b), " ")} })},
+		{"a message alone, not quoted", true, answerJSON(400, func(b []byte) any {
+			return map[string]any{"message": strings.Join(all(b), " ")}
+		})},
+		{"a text as fields", true, answerJSON(400, func(b []byte) any {
+			return map[string]any{"message": "x",
+				"fields": strings.Join(all(b), " ")}
+		})},
 		{"JSON that is cut off", true, func(w http.ResponseWriter, b []byte) {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(400)
@@ -365,7 +375,8 @@ func TestNoSecretLeavesTheNode(t *testing.T) {
 		}
 		keep("rollout status", p.cli.Run(t, "rollout", "status", "-g", "default", "-o", "json"))
 	}
-	for _, args := range [][]string{{"status"}, {"status", "-o", "json"}, {"describe", "node", "n1", "-g", "default"}, {"get", "nodes", "-g", "default", "-o", "json"}, {"get", "revisions", "-g", "default", "-o", "json"}} {
+	for _, args := range [][]string{{"status"}, {"status", "-o", "json"}, {"describe", "node", "n1", "-g", "default"},
+		{"get", "nodes", "-g", "default", "-o", "json"}, {"get", "revisions", "-g", "default", "-o", "json"}} {
 		keep(strings.Join(args, " "), p.cli.Run(t, args...))
 	}
 	for _, s := range p.services {
@@ -397,7 +408,8 @@ func TestNoSecretLeavesTheNode(t *testing.T) {
 	for _, s := range p.services {
 		outputs["the log of "+s.Name] = s.Log()
 	}
-	if !strings.Contains(outputs["the log of the agent"], "goroutine ") || !strings.Contains(outputs["the log of the agent"], "snapshot refused") {
+	if !strings.Contains(outputs["the log of the agent"], "goroutine ") ||
+		!strings.Contains(outputs["the log of the agent"], "snapshot refused") {
 		t.Error("the agent wrote no log, or no crash")
 	}
 	if !strings.Contains(outputs["etcd"], "decided/rollouts") || !strings.Contains(outputs["etcd"], "keyauth_credential") {
@@ -451,7 +463,8 @@ func startOne(t *testing.T, etcd *etcdtest.Server, kong *kongtest.Gateway, admin
 	p := &one{agentHTTP: process.Address(t)}
 	start := func(kind string, flags ...string) *service {
 		s := &service{grpc: process.Address(t), http: process.Address(t)}
-		s.Process = process.Start(t, kind, binaries.Path(kind), append([]string{"--listen=" + s.grpc, "--http-listen=" + s.http, "--log-level=debug",
+		s.Process = process.Start(t, kind, binaries.Path(kind), append([]string{"--listen=" + s.grpc, "--http-listen=" + s.http,
+			"--log-level=debug",
 			"--etcd-endpoints=" + strings.Join(etcd.Endpoints, ",")}, flags...)...)
 		p.services = append(p.services, s)
 		return s
@@ -464,10 +477,13 @@ func startOne(t *testing.T, etcd *etcdtest.Server, kong *kongtest.Gateway, admin
 	}
 	dir := t.TempDir()
 	p.state, p.boot = filepath.Join(dir, "state"), filepath.Join(t.TempDir(), "kong.yaml")
-	p.agent = process.Start(t, "agent", binaries.Path("agent"), "--group=default", "--node=n1", "--kong-admin="+admin, "--kong-proxy="+kong.ProxyURL(),
-		"--kong-status="+kong.StatusURL(), "--registry="+registry.grpc, "--distributor="+distributor.grpc, "--state-dir="+p.state, "--boot-file="+p.boot,
+	p.agent = process.Start(t, "agent", binaries.Path("agent"), "--group=default", "--node=n1", "--kong-admin="+admin, "--kong-proxy="+
+		kong.ProxyURL(),
+		"--kong-status="+kong.StatusURL(), "--registry="+registry.grpc, "--distributor="+distributor.grpc, "--state-dir="+p.state,
+		"--boot-file="+p.boot,
 		"--http-listen="+p.agentHTTP, "--log-level=debug")
-	p.cli = process.CLI{Path: binaries.Path("silverback"), Registry: []string{registry.grpc}, Translator: []string{translator.grpc}, Distributor: []string{distributor.grpc}}
+	p.cli = process.CLI{Path: binaries.Path("silverback"), Registry: []string{registry.grpc}, Translator: []string{translator.grpc},
+		Distributor: []string{distributor.grpc}}
 	process.Eventually(t, process.StartTime, "the agent has joined", func() error {
 		if text := p.get(t, "/status"); !strings.Contains(text, `"enrolled": true`) || !strings.Contains(text, `"connected": true`) {
 			return errors.New("not yet")

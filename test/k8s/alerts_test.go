@@ -32,7 +32,8 @@ func TestPrometheusRuleIsTheAlertRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := append([]byte("# Made from deploy/observability/alerts.yaml by: go test ./test/k8s -run TestPrometheusRuleIsTheAlertRules -count=1 -update\n"), body...)
+	want := append([]byte("# Made from deploy/observability/alerts.yaml by: go test ./test/k8s -run TestPrometheusRuleIsTheAlertRules "+
+		"-count=1 -update\n"), body...)
 	file := filepath.Join(manifests(t), "overlays", "production", "rules.yaml")
 	if *update {
 		if err := os.WriteFile(file, want, 0o644); err != nil {

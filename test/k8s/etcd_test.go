@@ -29,7 +29,8 @@ func TestEtcdKnowsItsSettings(t *testing.T) {
 		flags := flag.NewFlagSet("etcd", flag.ContinueOnError)
 		config.AddFlags(flags)
 		urls := map[string]*[]url.URL{
-			"listen-client-urls": &config.ListenClientUrls, "advertise-client-urls": &config.AdvertiseClientUrls, "listen-peer-urls": &config.ListenPeerUrls,
+			"listen-client-urls": &config.ListenClientUrls, "advertise-client-urls": &config.AdvertiseClientUrls,
+			"listen-peer-urls":            &config.ListenPeerUrls,
 			"initial-advertise-peer-urls": &config.AdvertisePeerUrls, "listen-metrics-urls": &config.ListenMetricsUrls,
 		}
 		for name, value := range env {
@@ -67,7 +68,8 @@ func TestEtcdKnowsItsSettings(t *testing.T) {
 			t.Errorf("%s: ETCD_INITIAL_CLUSTER is %s, want %s", overlay, env["ETCD_INITIAL_CLUSTER"], want)
 		}
 		secure := overlay == "overlays/production"
-		for _, key := range []string{"ETCD_LISTEN_CLIENT_URLS", "ETCD_ADVERTISE_CLIENT_URLS", "ETCD_LISTEN_PEER_URLS", "ETCD_INITIAL_ADVERTISE_PEER_URLS"} {
+		for _, key := range []string{"ETCD_LISTEN_CLIENT_URLS", "ETCD_ADVERTISE_CLIENT_URLS", "ETCD_LISTEN_PEER_URLS",
+			"ETCD_INITIAL_ADVERTISE_PEER_URLS"} {
 			if strings.HasPrefix(env[key], "https://") != secure {
 				t.Errorf("%s: %s is %s", overlay, key, env[key])
 			}

@@ -101,7 +101,8 @@ func TestUsersHaveRoles(t *testing.T) {
 	}
 	issuers := mustFleet(t, "overlays/production").issuers
 	for _, c := range f.certificates {
-		if len(c.Spec.URIs) != 1 || !isUser(c.Spec.URIs[0]) || issuers[c.Spec.IssuerRef.Name] == nil || slices.Contains(c.Spec.Usages, "server auth") {
+		if len(c.Spec.URIs) != 1 || !isUser(c.Spec.URIs[0]) || issuers[c.Spec.IssuerRef.Name] == nil ||
+			slices.Contains(c.Spec.Usages, "server auth") {
 			t.Errorf("Certificate %s is not of a user, for clients only, by an issuer of production: %v", c.Name, c.Spec.URIs)
 		}
 	}

@@ -90,7 +90,8 @@ type fleet struct {
 func newFleet(objects []runtime.Object) (*fleet, error) {
 	f := &fleet{
 		services: map[string]*core.Service{}, configs: map[string]*core.ConfigMap{}, accounts: map[string]*core.ServiceAccount{},
-		priorities: map[string]*scheduling.PriorityClass{}, certificates: map[string]*certmanager.Certificate{}, issuers: map[string]*certmanager.Issuer{},
+		priorities: map[string]*scheduling.PriorityClass{}, certificates: map[string]*certmanager.Certificate{},
+		issuers: map[string]*certmanager.Issuer{},
 	}
 	for _, object := range objects {
 		switch o := object.(type) {
@@ -102,7 +103,8 @@ func newFleet(objects []runtime.Object) (*fleet, error) {
 			})
 		case *apps.StatefulSet:
 			f.workloads = append(f.workloads, workload{
-				name: o.Name, labels: o.Labels, selector: o.Spec.Selector, replicas: o.Spec.Replicas, pod: o.Spec.Template, claims: o.Spec.VolumeClaimTemplates,
+				name: o.Name, labels: o.Labels, selector: o.Spec.Selector, replicas: o.Spec.Replicas, pod: o.Spec.Template,
+				claims:  o.Spec.VolumeClaimTemplates,
 				service: o.Spec.ServiceName,
 			})
 		case *core.Service:

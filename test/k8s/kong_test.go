@@ -80,8 +80,10 @@ func TestAgentAndKongAgree(t *testing.T) {
 				t.Errorf("%s: the agent has %v for %s, Kong listens at %s", overlay, told[key], key, env[variable])
 			}
 		}
-		if port, _ := w.port("proxy"); told["kong-proxy"] != "http://127.0.0.1:8000" || port != 8000 || !strings.HasPrefix(env["KONG_PROXY_LISTEN"], "0.0.0.0:8000 ") {
-			t.Errorf("%s: the proxy is at %s for Kong, %v for the agent, %d for the Pod", overlay, env["KONG_PROXY_LISTEN"], told["kong-proxy"], port)
+		if port, _ := w.port("proxy"); told["kong-proxy"] != "http://127.0.0.1:8000" || port != 8000 ||
+			!strings.HasPrefix(env["KONG_PROXY_LISTEN"], "0.0.0.0:8000 ") {
+			t.Errorf("%s: the proxy is at %s for Kong, %v for the agent, %d for the Pod", overlay, env["KONG_PROXY_LISTEN"], told["kong-proxy"],
+				port)
 		}
 		if file := env["KONG_DECLARATIVE_CONFIG"]; told["boot-file"] != file || environment(w, boot)["KONG_DECLARATIVE_CONFIG"] != file {
 			t.Errorf("%s: the boot file is %s for Kong, %v for the agent", overlay, file, told["boot-file"])

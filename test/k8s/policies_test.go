@@ -128,7 +128,8 @@ func hasPort(ports []networking.NetworkPolicyPort, want intstr.IntOrString) bool
 func leaves(f *fleet, from, to workload, port int32) bool {
 	for _, p := range f.policies {
 		for _, r := range p.Spec.Egress {
-			if picks([]networking.NetworkPolicyPeer{{PodSelector: &p.Spec.PodSelector}}, from) && p.Name == from.name && picks(r.To, to) && hasPort(r.Ports, intstr.FromInt32(port)) {
+			if picks([]networking.NetworkPolicyPeer{{PodSelector: &p.Spec.PodSelector}}, from) && p.Name == from.name && picks(r.To, to) &&
+				hasPort(r.Ports, intstr.FromInt32(port)) {
 				return true
 			}
 		}
@@ -151,7 +152,8 @@ func scraped(f *fleet, w workload) bool {
 	for _, p := range f.policies {
 		for _, r := range p.Spec.Ingress {
 			for _, peer := range r.From {
-				if p.Name == w.name && peer.NamespaceSelector != nil && peer.NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"] == "monitoring" &&
+				if p.Name == w.name && peer.NamespaceSelector != nil &&
+					peer.NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"] == "monitoring" &&
 					hasPort(r.Ports, intstr.FromString("http")) {
 					return true
 				}

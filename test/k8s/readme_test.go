@@ -66,8 +66,8 @@ func own(tb testing.TB, files map[string]string) *fleet {
 	return f
 }
 
-// The addresses of an etcd that is there already, as README.md gives them: in place of those that are not, for a server takes a variable that
-// is there twice and a later apply may lose either.
+// The addresses of an etcd that is there already, as README.md gives them: in place of those that are not, for a server takes a variable
+// that is there twice and a later apply may lose either.
 func TestOwnOverlayNamesEtcd(t *testing.T) {
 	f := own(t, map[string]string{
 		"kustomization.yaml": "resources: [../silverback/deploy/k8s/overlays/existing-etcd]\n" + example(t, "patches:"),
@@ -77,14 +77,16 @@ func TestOwnOverlayNamesEtcd(t *testing.T) {
 		if w.tier() != "control-plane" {
 			continue
 		}
-		if e := w.pod.Spec.Containers[0].Env[0]; e.Name != "SILVERBACK_ETCD_ENDPOINTS" || !strings.HasPrefix(e.Value, "etcd-a.example.net:2379,") {
+		if e := w.pod.Spec.Containers[0].Env[0]; e.Name != "SILVERBACK_ETCD_ENDPOINTS" ||
+			!strings.HasPrefix(e.Value, "etcd-a.example.net:2379,") {
 			t.Errorf("%s: %s is %s, want the overlay's addresses", w.name, e.Name, e.Value)
 		}
 	}
 }
 
-// A newcomer's overlay, as README.md shows it, with a changed setting and a second group as it shows those. The groups have gateways of their own: a Service, a budget
-// or an autoscaler that took the Pods of both would send requests to the other's routes, keep machines from being drained, and stop scaling.
+// A newcomer's overlay, as README.md shows it, with a changed setting and a second group as it shows those. The groups have gateways of
+// their own: a Service, a budget or an autoscaler that took the Pods of both would send requests to the other's routes, keep machines from
+// being drained, and stop scaling.
 func TestOwnOverlayWorks(t *testing.T) {
 	tls, err := os.ReadFile(filepath.Join(manifests(t), "overlays", "production", "gateway.yaml"))
 	if err != nil {
@@ -101,7 +103,8 @@ func TestOwnOverlayWorks(t *testing.T) {
 		"edge/kustomization.yaml": example(t, "# edge/kustomization.yaml"),
 		"edge/gateway.yaml":       strings.Replace(string(tls), "/node/default/", "/node/edge/", 1),
 	})
-	for _, r := range []rule{selectorsMeetPods, portsExist, volumesAreThere, accountsHaveNoRights, imagesAreExact, budgetsHoldOne, spreadsAreOfThePod, certificatesAreIssued} {
+	for _, r := range []rule{selectorsMeetPods, portsExist, volumesAreThere, accountsHaveNoRights, imagesAreExact, budgetsHoldOne,
+		spreadsAreOfThePod, certificatesAreIssued} {
 		r(f, t.Errorf)
 	}
 	if w, ok := f.workload("gateway-edge"); !ok || w.pod.Labels["silverback-gateway/group"] != "edge" {

@@ -23,8 +23,10 @@ import (
 type rule func(f *fleet, wrong func(format string, args ...any))
 
 var rules = []rule{
-	selectorsMeetPods, portsExist, probesAskContainers, volumesAreThere, accountsHaveNoRights, containersArePoor, imagesAreExact, resourcesAreNamed,
-	budgetsHoldOne, policiesCoverPods, scalersHaveTargets, stopsHaveTime, spreadsAreOfThePod, certificatesAreIssued, monitorsFindPorts, nodesAreNamed,
+	selectorsMeetPods, portsExist, probesAskContainers, volumesAreThere, accountsHaveNoRights, containersArePoor, imagesAreExact,
+	resourcesAreNamed,
+	budgetsHoldOne, policiesCoverPods, scalersHaveTargets, stopsHaveTime, spreadsAreOfThePod, certificatesAreIssued, monitorsFindPorts,
+	nodesAreNamed,
 	variablesAreKnown, podsAreRestricted, defaultsAreWritten,
 }
 
@@ -400,7 +402,8 @@ func scalersHaveTargets(f *fleet, wrong func(string, ...any)) {
 			wrong("%s: replicas are set beside a HorizontalPodAutoscaler, so every apply would fight it", w.name)
 		}
 		for _, m := range s.Spec.Metrics {
-			if r := m.ContainerResource; r == nil || !slices.ContainsFunc(w.containers(), func(c core.Container) bool { return c.Name == r.Container }) {
+			if r := m.ContainerResource; r == nil || !slices.ContainsFunc(w.containers(),
+				func(c core.Container) bool { return c.Name == r.Container }) {
 				wrong("HorizontalPodAutoscaler %s: %s has no such container", s.Name, w.name)
 			}
 		}
@@ -632,7 +635,8 @@ func nodesAreNamed(f *fleet, wrong func(string, ...any)) {
 		wrong("%s: the agent is no sidecar", w.name)
 		return
 	}
-	for name, path := range map[string]string{"SILVERBACK_NODE": "metadata.name", "SILVERBACK_GROUP": "metadata.labels['silverback-gateway/group']"} {
+	for name, path := range map[string]string{"SILVERBACK_NODE": "metadata.name",
+		"SILVERBACK_GROUP": "metadata.labels['silverback-gateway/group']"} {
 		if !slices.ContainsFunc(w.pod.Spec.InitContainers[i].Env, func(e core.EnvVar) bool {
 			return e.Name == name && e.ValueFrom != nil && e.ValueFrom.FieldRef != nil && e.ValueFrom.FieldRef.FieldPath == path
 		}) {
@@ -651,7 +655,8 @@ func nodesAreNamed(f *fleet, wrong func(string, ...any)) {
 			}
 		}
 	}
-	if boot["agent"].Name == "" || boot["agent"].Name != boot["kong"].Name || boot["agent"].Name != boot["boot-file"].Name || !boot["kong"].ReadOnly {
+	if boot["agent"].Name == "" || boot["agent"].Name != boot["kong"].Name || boot["agent"].Name != boot["boot-file"].Name ||
+		!boot["kong"].ReadOnly {
 		wrong("%s: the boot file is not shared by those who write it with Kong, who reads it", w.name)
 	}
 }
@@ -678,7 +683,8 @@ func variablesAreKnown(f *fleet, wrong func(string, ...any)) {
 	}
 }
 
-// defaultsAreWritten holds fields that a server fills in and that stay a difference when they are left to it: every apply would send them again.
+// defaultsAreWritten holds fields that a server fills in and that stay a difference when they are left to it: every apply would send them
+// again.
 func defaultsAreWritten(f *fleet, wrong func(string, ...any)) {
 	for _, w := range f.workloads {
 		if w.strategy.RollingUpdate != nil && w.strategy.Type == "" {

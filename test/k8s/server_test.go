@@ -18,7 +18,8 @@ import (
 )
 
 // A real API server takes every object, and keeps none: server-side apply as a dry run, which validates and defaults as the
-// real thing does, and has nothing to warn of. Namespaced objects are tried in the namespace `default`, for a dry run makes no namespace of their own.
+// real thing does, and has nothing to warn of. Namespaced objects are tried in the namespace `default`, for a dry run makes no namespace of
+// their own.
 func TestServerTakesTheOverlays(t *testing.T) {
 	if os.Getenv("KUBECONFIG") == "" {
 		t.Skip("KUBECONFIG names no cluster whose API server could be asked")

@@ -71,7 +71,8 @@ func scrapeFleet(t *testing.T, l *lab.Lab, into map[string]*promql.Series, when 
 	}
 	for _, m := range l.Gateways() {
 		address := m.HTTP
-		keep(into, scrape(t, "http://"+address+"/metrics"), when, "job", "silverback-agent", "instance", address, "group", lab.Group, "node", m.Name)
+		keep(into, scrape(t, "http://"+address+"/metrics"), when, "job", "silverback-agent", "instance", address, "group", lab.Group, "node",
+			m.Name)
 		keep(into, scrape(t, "http://"+address+"/gateway/metrics"), when, "job", "kong", "instance", address, "group", lab.Group, "node", m.Name)
 	}
 	ofEtcd, err := prometheus.DefaultGatherer.Gather() // the lab's etcd is in this process
@@ -138,7 +139,8 @@ func submit(t *testing.T, l *lab.Lab, message string) (newest int64) {
 	}
 	defer func() { _ = conn.Close() }()
 	for i := range 4 {
-		document := fmt.Sprintf("_format_version: \"3.0\"\nservices:\n- name: second\n  url: http://127.0.0.1:9\n  routes:\n  - name: second\n    paths: [/%s/%d]\n", message, i)
+		document := fmt.Sprintf("_format_version: \"3.0\"\nservices:\n- name: second\n  url: http://127.0.0.1:9\n  routes:\n  - name: second\n "+
+			"   paths: [/%s/%d]\n", message, i)
 		answer, err := translatorv1.NewTranslatorServiceClient(conn).SubmitConfig(t.Context(), &translatorv1.SubmitConfigRequest{
 			Group: lab.Group, Source: "second", Documents: []*translatorv1.Document{{Name: "second.yaml", Content: []byte(document)}},
 		})
@@ -209,7 +211,8 @@ func TestAFleetAtWorkFillsTheDashboards(t *testing.T) {
 	scrapeFleet(t, l, scraped, 0)
 	for i, message := range []string{"one", "two"} {
 		revision := submit(t, l, message)
-		process.Eventually(t, time.Minute, "every replica of the registry heard that all serve it", func() error { return converged(t, l, revision) })
+		process.Eventually(t, time.Minute, "every replica of the registry heard that all serve it",
+			func() error { return converged(t, l, revision) })
 		scrapeFleet(t, l, scraped, time.Duration(i+1)*between)
 	}
 	now := 2 * between

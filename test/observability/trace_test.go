@@ -55,7 +55,8 @@ func startCollector(t *testing.T) *collector {
 }
 
 // Export implements the protocol.
-func (c *collector) Export(_ context.Context, q *tracecollector.ExportTraceServiceRequest) (*tracecollector.ExportTraceServiceResponse, error) {
+func (c *collector) Export(_ context.Context, q *tracecollector.ExportTraceServiceRequest) (*tracecollector.ExportTraceServiceResponse,
+	error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, r := range q.GetResourceSpans() {
@@ -127,7 +128,8 @@ func TestOneTraceFromApplyToTheProof(t *testing.T) {
 	f := process.StartFleet(t, binaries, etcd.Endpoints, process.Config{Registries: 1, Translators: 1, Distributors: 2, Gateways: 2})
 	file := filepath.Join(t.TempDir(), "kong.yaml")
 	const secret = "not-for-traces"
-	document := "_format_version: \"3.0\"\nservices:\n- name: shop\n  url: http://127.0.0.1:9\n  routes:\n  - name: shop\n    paths: [/shop]\n" +
+	document := "_format_version: \"3.0\"\nservices:\n- name: shop\n  url: http://127.0.0.1:9\n  routes:\n  - name: shop\n    paths: " +
+		"[/shop]\n" +
 		"consumers:\n- username: ann\n  keyauth_credentials:\n  - key: " + secret + "\n"
 	if err := os.WriteFile(file, []byte(document), 0o600); err != nil {
 		t.Fatal(err)

@@ -183,7 +183,8 @@ func StartFleet(tb testing.TB, binaries Binaries, etcd []string, c Config) *Flee
 	}
 	toTranslator := "--translator=" + strings.Join(addresses(f.Translators), ",")
 	for i := range c.Distributors {
-		f.Distributors = append(f.Distributors, f.service("distributor", i, etcd, append([]string{toRegistry, toTranslator}, c.DistributorFlags...)...))
+		f.Distributors = append(f.Distributors, f.service("distributor", i, etcd,
+			append([]string{toRegistry, toTranslator}, c.DistributorFlags...)...))
 	}
 	for _, s := range f.Services() {
 		s.WaitReady()
@@ -198,11 +199,13 @@ func (f *Fleet) service(kind string, i int, etcd []string, flags ...string) *Ser
 	f.tb.Helper()
 	s := &Service{Kind: kind, GRPC: Address(f.tb), HTTP: Address(f.tb)}
 	s.ToEtcd, etcd = f.links(etcd)
-	args := append([]string{"--listen=" + s.GRPC, "--http-listen=" + s.HTTP, "--etcd-endpoints=" + strings.Join(etcd, ",")}, slices.Concat(f.config.ServiceFlags, flags)...)
+	args := append([]string{"--listen=" + s.GRPC, "--http-listen=" + s.HTTP, "--etcd-endpoints=" + strings.Join(etcd, ",")},
+		slices.Concat(f.config.ServiceFlags, flags)...)
 	if f.certs != "" {
 		name := "service-" + kind
 		args = append(args, "--cert-file="+f.cert(name+".crt"), "--key-file="+f.cert(name+".key"), "--client-ca-file="+f.cert("ca.crt"),
-			"--etcd-ca-file="+f.cert("etcd-ca.crt"), "--etcd-cert-file="+f.cert("etcd-client-"+kind+".crt"), "--etcd-key-file="+f.cert("etcd-client-"+kind+".key"))
+			"--etcd-ca-file="+f.cert("etcd-ca.crt"), "--etcd-cert-file="+f.cert("etcd-client-"+kind+".crt"), "--etcd-key-file="+
+				f.cert("etcd-client-"+kind+".key"))
 		if kind != "registry" { // it calls nobody
 			args = append(args, f.client(name)...)
 		}
@@ -240,7 +243,8 @@ func (f *Fleet) AddGateway() *Gateway {
 	return g
 }
 
-// Twin starts another gateway whose agent calls itself as that of the first does, as a copied machine would. It is not among Fleet.Gateways.
+// Twin starts another gateway whose agent calls itself as that of the first does, as a copied machine would. It is not among
+// Fleet.Gateways.
 func (f *Fleet) Twin(of *Gateway) *Gateway {
 	f.tb.Helper()
 	f.twins++
@@ -304,7 +308,8 @@ func (f *Fleet) Services() []*Service {
 // CLI returns the command line of this fleet, with the addresses of every replica.
 func (f *Fleet) CLI() CLI {
 	c := CLI{
-		Path: f.binaries.Path("silverback"), Registry: addresses(f.Registries), Translator: addresses(f.Translators), Distributor: addresses(f.Distributors),
+		Path: f.binaries.Path("silverback"), Registry: addresses(f.Registries), Translator: addresses(f.Translators),
+		Distributor: addresses(f.Distributors),
 	}
 	if f.certs != "" {
 		c.Env = f.User("admin")
@@ -315,7 +320,8 @@ func (f *Fleet) CLI() CLI {
 // User returns the environment with which the command line is a user of a fleet with certificates.
 func (f *Fleet) User(name string) []string {
 	return []string{
-		"SILVERBACK_CA_FILE=" + f.cert("ca.crt"), "SILVERBACK_CERT_FILE=" + f.cert("user-"+name+".crt"), "SILVERBACK_KEY_FILE=" + f.cert("user-"+name+".key"),
+		"SILVERBACK_CA_FILE=" + f.cert("ca.crt"), "SILVERBACK_CERT_FILE=" + f.cert("user-"+name+".crt"), "SILVERBACK_KEY_FILE=" +
+			f.cert("user-"+name+".key"),
 	}
 }
 

@@ -95,7 +95,8 @@ func (p *Process) Stop() {
 	}
 }
 
-// Freeze is SIGSTOP: the process keeps its connections and does nothing. It returns when every thread has stopped, where the system shows that.
+// Freeze is SIGSTOP: the process keeps its connections and does nothing. It returns when every thread has stopped, where the system shows
+// that.
 func (p *Process) Freeze() {
 	p.tb.Helper()
 	p.signal(syscall.SIGSTOP)

@@ -36,7 +36,8 @@ import (
 )
 
 // Who calls, in the order of the columns.
-var callers = []string{"anonymous", "nameless", "node", "other node", "registry", "translator", "distributor", "viewer", "submitter", "operator", "admin"}
+var callers = []string{"anonymous", "nameless", "node", "other node", "registry", "translator", "distributor", "viewer", "submitter",
+	"operator", "admin"}
 
 // matrix is who may call what: the columns of those who may, as they stand in docs/security.md. All others are denied.
 var matrix = map[string][]string{
@@ -102,7 +103,8 @@ func TestEveryRPCAsEveryCaller(t *testing.T) {
 		if name != "anonymous" {
 			f = ca.Issue(strings.ReplaceAll(name, " ", "-"), certificateOf(name)...)
 		}
-		conn, err := rpc.Dial(rpc.ClientConfig{Addresses: []string{address}, TLS: rpc.ClientTLS{CAFile: f.CA, CertFile: f.Cert, KeyFile: f.Key}}, grpc.WithDisableRetry())
+		conn, err := rpc.Dial(rpc.ClientConfig{Addresses: []string{address}, TLS: rpc.ClientTLS{CAFile: f.CA, CertFile: f.Cert, KeyFile: f.Key}},
+			grpc.WithDisableRetry())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +150,8 @@ func TestARevokedCertificateIsRefusedByEveryRPC(t *testing.T) {
 	address := serveBut(t, server, list)
 	for _, name := range []string{"node", "other node", "viewer", "submitter", "operator", "admin"} {
 		f := ca.Issue(strings.ReplaceAll(name, " ", "-"), certificateOf(name)...)
-		conn, err := rpc.Dial(rpc.ClientConfig{Addresses: []string{address}, TLS: rpc.ClientTLS{CAFile: f.CA, CertFile: f.Cert, KeyFile: f.Key}}, grpc.WithDisableRetry())
+		conn, err := rpc.Dial(rpc.ClientConfig{Addresses: []string{address}, TLS: rpc.ClientTLS{CAFile: f.CA, CertFile: f.Cert, KeyFile: f.Key}},
+			grpc.WithDisableRetry())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -252,7 +255,8 @@ func ask(t *testing.T, conn *grpc.ClientConn, method protoreflect.MethodDescript
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, fmt.Sprintf("/%s/%s", method.Parent().FullName(), method.Name()), grpc.WaitForReady(false))
+	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true},
+		fmt.Sprintf("/%s/%s", method.Parent().FullName(), method.Name()), grpc.WaitForReady(false))
 	if err != nil {
 		return err
 	}
@@ -265,7 +269,8 @@ func ask(t *testing.T, conn *grpc.ClientConn, method protoreflect.MethodDescript
 
 func requestOf(method protoreflect.MethodDescriptor) proto.Message {
 	if method.Name() == "FollowAssignment" {
-		return &distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Hello{Hello: &distributorv1.Hello{Group: "g", Node: "n"}}}
+		return &distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Hello{
+			Hello: &distributorv1.Hello{Group: "g", Node: "n"}}}
 	}
 	m := dynamicpb.NewMessage(method.Input())
 	fields := method.Input().Fields()

@@ -36,7 +36,8 @@ var attacks = []attack{
 	{"a caller opens calls and sends their headers only", []string{onAFleet, byHand + "TestHeadersAloneAreBounded"}},
 	{"a caller opens more streams than a connection takes", []string{byHand + "TestHeadersAloneAreBounded"}},
 	{"a node opens connection after connection", []string{byHand + "TestANodeHasAFewConnections"}},
-	{"a node says that it serves what is no inventory, or unpacks to more than it may", []string{"kong/inventory/inventory_test.go: TestPackAndUnpack"}},
+	{"a node says that it serves what is no inventory, or unpacks to more than it may",
+		[]string{"kong/inventory/inventory_test.go: TestPackAndUnpack"}},
 	{"an agent invents groups", []string{"services/distributor/internal/stream/repair_test.go: TestGroupsThatAgentsMadeUpAreForgotten"}},
 
 	// Who somebody is.
@@ -48,7 +49,8 @@ var attacks = []attack{
 	{"a stream outlives the certificate that it was opened with", []string{byHand + "TestAConnectionEndsWithItsCertificate"}},
 	{"somebody uses a certificate that was stolen and revoked, or that of a node that was deleted", []string{
 		"test/security/revocation_fleet_test.go: TestARevocationIsInForceEverywhere",
-		"kit/rpcserver/revoked_test.go: TestARevokedCertificateIsCutOffAndKeptOut", "test/security/access_test.go: TestARevokedCertificateIsRefusedByEveryRPC",
+		"kit/rpcserver/revoked_test.go: TestARevokedCertificateIsCutOffAndKeptOut",
+		"test/security/access_test.go: TestARevokedCertificateIsRefusedByEveryRPC",
 	}},
 
 	// etcd.

@@ -43,7 +43,8 @@ func script(t *testing.T, arguments ...string) (asked [][]string) {
 	return asked
 }
 
-// TestEtcdsUsersOfAnotherPrefix holds what the script grants with arguments to what it grants without: the prefix and the names are others, and no more.
+// TestEtcdsUsersOfAnotherPrefix holds what the script grants with arguments to what it grants without: the prefix and the names are others,
+// and no more.
 func TestEtcdsUsersOfAnotherPrefix(t *testing.T) {
 	other := strings.NewReplacer("user add root", "user add root", "grant-role root", "grant-role root", // one root is enough
 		"user add ", "user add eu-", "grant-role ", "grant-role eu-", "silverback-", "silverback-eu-", "/silverback/v1/", "/silverback-eu/v1/")
@@ -91,7 +92,8 @@ func authorize(t *testing.T, endpoints []string, file func(string) string) {
 		if len(words) != 6 || words[1] != "grant-permission" || words[3] != "--prefix=true" {
 			continue
 		}
-		kind := map[string]clientv3.PermissionType{"read": clientv3.PermissionType(clientv3.PermRead), "readwrite": clientv3.PermissionType(clientv3.PermReadWrite)}[words[4]]
+		kind := map[string]clientv3.PermissionType{"read": clientv3.PermissionType(clientv3.PermRead),
+			"readwrite": clientv3.PermissionType(clientv3.PermReadWrite)}[words[4]]
 		must(root.RoleGrantPermission(ctx, words[2], words[5], clientv3.GetPrefixRangeEnd(words[5]), kind))
 		granted++
 	}
@@ -103,7 +105,8 @@ func authorize(t *testing.T, endpoints []string, file func(string) string) {
 
 func as(t *testing.T, endpoints []string, file func(string) string, name string) *clientv3.Client {
 	t.Helper()
-	client, err := etcdkv.Dial(etcdkv.Config{Endpoints: endpoints, TLS: tlsfiles.Files{CA: file("etcd-ca.crt"), Cert: file(name + ".crt"), Key: file(name + ".key")}})
+	client, err := etcdkv.Dial(etcdkv.Config{Endpoints: endpoints, TLS: tlsfiles.Files{CA: file("etcd-ca.crt"), Cert: file(name + ".crt"),
+		Key: file(name + ".key")}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +184,8 @@ func TestEtcdWithOneAuthorityIsRefused(t *testing.T) {
 	}
 	for _, service := range []string{"registry", "translator", "distributor"} {
 		for ca, refused := range map[string]bool{f("etcd-ca.crt"): false, f("ca.crt"): true, both: true} {
-			args := []string{"--check", "--cert-file=" + f("service-registry.crt"), "--key-file=" + f("service-registry.key"), "--client-ca-file=" + f("ca.crt"), "--etcd-ca-file=" + ca}
+			args := []string{"--check", "--cert-file=" + f("service-registry.crt"), "--key-file=" + f("service-registry.key"), "--client-ca-file=" +
+				f("ca.crt"), "--etcd-ca-file=" + ca}
 			if service != "registry" {
 				args = append(args, "--registry=127.0.0.1:1")
 			}

@@ -13,8 +13,8 @@ import (
 )
 
 // TestAFleetThatTellsCallersApart runs every part as a process with the certificates that silverback certs makes: the main job is
-// done on an etcd that lets each service reach its own part only, those who may not are refused by name, a node's certificate is of no use for another node, and certificates that are
-// replaced under way end nothing.
+// done on an etcd that lets each service reach its own part only, those who may not are refused by name, a node's certificate is of no use
+// for another node, and certificates that are replaced under way end nothing.
 func TestAFleetThatTellsCallersApart(t *testing.T) {
 	binaries, err := process.Build()
 	if err != nil {
@@ -27,7 +27,8 @@ func TestAFleetThatTellsCallersApart(t *testing.T) {
 		t.Helper()
 		r := process.CLI{Path: binaries.Path("silverback")}.Run(t, append([]string{
 			"certs", "--dir", certs, "--service", "registry=" + local, "--service", "translator=" + local, "--service", "distributor=" + local,
-			"--node", process.Group + "/gw-1", "--node", process.Group + "/gw-2", "--user", "admin=admin", "--user", "viv=viewer", "--user", "sam=submitter",
+			"--node", process.Group + "/gw-1", "--node", process.Group + "/gw-2", "--user", "admin=admin", "--user", "viv=viewer", "--user",
+			"sam=submitter",
 			"--etcd", local,
 		}, more...)...)
 		if r.Code != 0 {
@@ -38,12 +39,14 @@ func TestAFleetThatTellsCallersApart(t *testing.T) {
 	file := func(name string) string { return filepath.Join(certs, name) }
 	etcd := etcdtest.StartSecure(t, tlsfiles.Files{Cert: file("etcd-member.crt"), Key: file("etcd-member.key"), CA: file("etcd-ca.crt")})
 	authorize(t, etcd.Endpoints, file)
-	f := process.StartFleet(t, binaries, etcd.Endpoints, process.Config{Registries: 1, Translators: 1, Distributors: 2, Gateways: 2, Certs: certs})
+	f := process.StartFleet(t, binaries, etcd.Endpoints, process.Config{Registries: 1, Translators: 1, Distributors: 2, Gateways: 2,
+		Certs: certs})
 
 	config := filepath.Join(t.TempDir(), "shop.yaml")
 	put := func(path string) {
 		t.Helper()
-		text := fmt.Sprintf("_format_version: \"3.0\"\nservices:\n- name: shop\n  url: http://127.0.0.1:9\n  routes:\n  - name: shop\n    paths: [%s]\n", path)
+		text := fmt.Sprintf("_format_version: \"3.0\"\nservices:\n- name: shop\n  url: http://127.0.0.1:9\n  routes:\n  - name: shop\n    "+
+			"paths: [%s]\n", path)
 		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -73,9 +76,12 @@ func TestAFleetThatTellsCallersApart(t *testing.T) {
 	strangers(t, etcd.Endpoints, file)
 
 	// A node's certificate, used for another node.
-	stolen := process.Start(t, "stolen", binaries.Path("agent"), "--group="+process.Group, "--node=gw-2", "--kong-admin="+f.Gateways[0].Admin, "--kong-proxy="+f.Gateways[0].Proxy,
-		"--kong-status="+f.Gateways[0].Status, "--registry="+f.Registries[0].GRPC, "--distributor="+f.Distributors[0].GRPC, "--state-dir="+filepath.Join(t.TempDir(), "state"),
-		"--http-listen=", "--log-level=debug", "--ca-file="+file("ca.crt"), "--client-cert-file="+file("node-"+process.Group+"-gw-1.crt"), "--client-key-file="+file("node-"+process.Group+"-gw-1.key"))
+	stolen := process.Start(t, "stolen", binaries.Path("agent"), "--group="+process.Group, "--node=gw-2", "--kong-admin="+f.Gateways[0].Admin,
+		"--kong-proxy="+f.Gateways[0].Proxy,
+		"--kong-status="+f.Gateways[0].Status, "--registry="+f.Registries[0].GRPC, "--distributor="+f.Distributors[0].GRPC, "--state-dir="+
+			filepath.Join(t.TempDir(), "state"),
+		"--http-listen=", "--log-level=debug", "--ca-file="+file("ca.crt"), "--client-cert-file="+file("node-"+process.Group+"-gw-1.crt"),
+		"--client-key-file="+file("node-"+process.Group+"-gw-1.key"))
 	process.Eventually(t, process.StartTime, "the stolen certificate is refused", func() error {
 		if log := stolen.Log(); !strings.Contains(log, "may not speak for node "+process.Group+"/gw-2") {
 			return fmt.Errorf("the agent says: %s", log)
@@ -85,7 +91,8 @@ func TestAFleetThatTellsCallersApart(t *testing.T) {
 	stolen.Kill()
 
 	// All certificates anew, while everything runs; the next revision goes its way.
-	for _, name := range []string{"service-registry", "service-translator", "service-distributor", "node-" + process.Group + "-gw-1", "node-" + process.Group + "-gw-2"} {
+	for _, name := range []string{"service-registry", "service-translator", "service-distributor", "node-" + process.Group + "-gw-1",
+		"node-" + process.Group + "-gw-2"} {
 		if err := os.Remove(file(name + ".crt")); err != nil {
 			t.Fatal(err)
 		}

@@ -151,7 +151,8 @@ func (c *rawConn) open(method string, more ...string) uint32 {
 	c.next += 2
 	var block bytes.Buffer
 	enc := hpack.NewEncoder(&block)
-	fields := append([]string{":method", "POST", ":scheme", "https", ":path", method, ":authority", "localhost", "content-type", "application/grpc", "te", "trailers"}, more...)
+	fields := append([]string{":method", "POST", ":scheme", "https", ":path", method, ":authority", "localhost", "content-type",
+		"application/grpc", "te", "trailers"}, more...)
 	for i := 0; i < len(fields); i += 2 {
 		_ = enc.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]})
 	}
@@ -243,22 +244,30 @@ func TestRightsComeBeforeTheBody(t *testing.T) {
 		code       codes.Code
 		says       string
 	}{
-		"a node submits":                      {"node", submit, nil, 0, largest, codes.PermissionDenied, "node g/n may not call"},
-		"a node submits, compressed":          {"node", submit, gzip, 1, largest, codes.PermissionDenied, "node g/n may not call"},
-		"a viewer submits":                    {"viewer", submit, nil, 0, largest, codes.PermissionDenied, "submitter"},
-		"nobody known submits":                {"nameless", submit, nil, 0, largest, codes.PermissionDenied, "who calls is not known"},
-		"a node watches":                      {"node", translatorv1.TranslatorService_WatchRevisions_FullMethodName, nil, 0, largest, codes.PermissionDenied, "node g/n may not call"},
-		"a user follows":                      {"admin", distributorv1.DeliveryService_FollowAssignment_FullMethodName, nil, 0, largest, codes.PermissionDenied, "may not call"},
-		"a submitter submits, compressed":     {"submitter", submit, gzip, 1, largest, codes.Unimplemented, "compressed"},
-		"a submitter says it is not":          {"submitter", submit, nil, 1, 1000, codes.Unimplemented, "compressed"},
-		"a node enrols, compressed":           {"node", registryv1.RegistryService_EnrolNode_FullMethodName, gzip, 1, 1000, codes.Unimplemented, "compressed"},
-		"a node follows, compressed":          {"node", distributorv1.DeliveryService_FollowAssignment_FullMethodName, gzip, 1, 1000, codes.Unimplemented, "compressed"},
-		"a submission is too large":           {"submitter", submit, nil, 0, 80 << 20, codes.ResourceExhausted, "larger than max"},
-		"another request is large":            {"viewer", get, nil, 0, 2 << 20, codes.ResourceExhausted, "larger than max"},
-		"an enrolment is large":               {"node", registryv1.RegistryService_EnrolNode_FullMethodName, nil, 0, 2 << 20, codes.ResourceExhausted, "larger than max"},
-		"a watch is large":                    {"viewer", translatorv1.TranslatorService_WatchRevisions_FullMethodName, nil, 0, 2 << 20, codes.ResourceExhausted, "larger than max"},
-		"a hello is large":                    {"node", distributorv1.DeliveryService_FollowAssignment_FullMethodName, nil, 0, 2 << 20, codes.ResourceExhausted, "larger than max"},
-		"an rpc that is not there is refused": {"admin", "/silverback.translator.v1.TranslatorService/Nothing", nil, 0, largest, codes.Unimplemented, "unknown method"},
+		"a node submits":             {"node", submit, nil, 0, largest, codes.PermissionDenied, "node g/n may not call"},
+		"a node submits, compressed": {"node", submit, gzip, 1, largest, codes.PermissionDenied, "node g/n may not call"},
+		"a viewer submits":           {"viewer", submit, nil, 0, largest, codes.PermissionDenied, "submitter"},
+		"nobody known submits":       {"nameless", submit, nil, 0, largest, codes.PermissionDenied, "who calls is not known"},
+		"a node watches": {"node", translatorv1.TranslatorService_WatchRevisions_FullMethodName, nil, 0, largest,
+			codes.PermissionDenied, "node g/n may not call"},
+		"a user follows": {"admin", distributorv1.DeliveryService_FollowAssignment_FullMethodName, nil, 0, largest,
+			codes.PermissionDenied, "may not call"},
+		"a submitter submits, compressed": {"submitter", submit, gzip, 1, largest, codes.Unimplemented, "compressed"},
+		"a submitter says it is not":      {"submitter", submit, nil, 1, 1000, codes.Unimplemented, "compressed"},
+		"a node enrols, compressed": {"node", registryv1.RegistryService_EnrolNode_FullMethodName, gzip, 1, 1000, codes.Unimplemented,
+			"compressed"},
+		"a node follows, compressed": {"node", distributorv1.DeliveryService_FollowAssignment_FullMethodName, gzip, 1, 1000,
+			codes.Unimplemented, "compressed"},
+		"a submission is too large": {"submitter", submit, nil, 0, 80 << 20, codes.ResourceExhausted, "larger than max"},
+		"another request is large":  {"viewer", get, nil, 0, 2 << 20, codes.ResourceExhausted, "larger than max"},
+		"an enrolment is large": {"node", registryv1.RegistryService_EnrolNode_FullMethodName, nil, 0, 2 << 20,
+			codes.ResourceExhausted, "larger than max"},
+		"a watch is large": {"viewer", translatorv1.TranslatorService_WatchRevisions_FullMethodName, nil, 0, 2 << 20,
+			codes.ResourceExhausted, "larger than max"},
+		"a hello is large": {"node", distributorv1.DeliveryService_FollowAssignment_FullMethodName, nil, 0, 2 << 20,
+			codes.ResourceExhausted, "larger than max"},
+		"an rpc that is not there is refused": {"admin", "/silverback.translator.v1.TranslatorService/Nothing", nil, 0, largest,
+			codes.Unimplemented, "unknown method"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := mustDial(t, address, files[tt.caller])

@@ -38,7 +38,8 @@ func newOutsider(t *testing.T, f *process.Fleet, name string, files tlsfiles.Fil
 	t.Helper()
 	o := &outsider{t: t, name: name, fleet: f, conns: map[*process.Service]*grpc.ClientConn{}, ended: make(chan string, 100)}
 	for _, s := range f.Services() {
-		conn, err := rpc.Dial(rpc.ClientConfig{Addresses: []string{s.GRPC}, TLS: rpc.ClientTLS{CAFile: files.CA, CertFile: files.Cert, KeyFile: files.Key}}, grpc.WithDisableRetry())
+		conn, err := rpc.Dial(rpc.ClientConfig{Addresses: []string{s.GRPC}, TLS: rpc.ClientTLS{CAFile: files.CA, CertFile: files.Cert,
+			KeyFile: files.Key}}, grpc.WithDisableRetry())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,8 +110,8 @@ func refusedAsRevoked(err error) bool {
 	return errors.Is(fault.FromStatus(err), &fault.Error{Kind: fault.Denied, Reason: "CERTIFICATE_REVOKED"})
 }
 
-// TestARevocationIsInForceEverywhere runs two replicas of each service as processes: a node and a user are cut off at all of them within seconds
-// and stay out over a restart of everything, until it is undone; a node that is deleted is out alike; others are not disturbed.
+// TestARevocationIsInForceEverywhere runs two replicas of each service as processes: a node and a user are cut off at all of them within
+// seconds and stay out over a restart of everything, until it is undone; a node that is deleted is out alike; others are not disturbed.
 func TestARevocationIsInForceEverywhere(t *testing.T) {
 	binaries, err := process.Build()
 	if err != nil {
@@ -119,8 +120,10 @@ func TestARevocationIsInForceEverywhere(t *testing.T) {
 	t.Cleanup(binaries.Remove)
 	certs := filepath.Join(t.TempDir(), "certs")
 	local := "127.0.0.1,localhost"
-	if r := (process.CLI{Path: binaries.Path("silverback")}).Run(t, "certs", "--dir", certs, "--service", "registry="+local, "--service", "translator="+local,
-		"--service", "distributor="+local, "--node", process.Group+"/gw-1", "--node", process.Group+"/gw-2", "--user", "admin=admin", "--user", "ann=operator",
+	if r := (process.CLI{Path: binaries.Path("silverback")}).Run(t, "certs", "--dir", certs, "--service", "registry="+local, "--service",
+		"translator="+local,
+		"--service", "distributor="+local, "--node", process.Group+"/gw-1", "--node", process.Group+"/gw-2", "--user", "admin=admin", "--user",
+		"ann=operator",
 		"--user", "sam=submitter", "--etcd", local); r.Code != 0 {
 		t.Fatalf("silverback certs: %s", r.Stderr)
 	}
@@ -130,11 +133,13 @@ func TestARevocationIsInForceEverywhere(t *testing.T) {
 	}
 	etcd := etcdtest.StartSecure(t, tlsfiles.Files{Cert: file("etcd-member.crt"), Key: file("etcd-member.key"), CA: file("etcd-ca.crt")})
 	authorize(t, etcd.Endpoints, file)
-	f := process.StartFleet(t, binaries, etcd.Endpoints, process.Config{Registries: 2, Translators: 2, Distributors: 2, Gateways: 2, Certs: certs})
+	f := process.StartFleet(t, binaries, etcd.Endpoints, process.Config{Registries: 2, Translators: 2, Distributors: 2, Gateways: 2,
+		Certs: certs})
 	config := filepath.Join(t.TempDir(), "shop.yaml")
 	put := func(path string) {
 		t.Helper()
-		text := fmt.Sprintf("_format_version: \"3.0\"\nservices:\n- name: shop\n  url: http://127.0.0.1:9\n  routes:\n  - name: shop\n    paths: [%s]\n", path)
+		text := fmt.Sprintf("_format_version: \"3.0\"\nservices:\n- name: shop\n  url: http://127.0.0.1:9\n  routes:\n  - name: shop\n    "+
+			"paths: [%s]\n", path)
 		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -251,7 +256,8 @@ func submits(t *testing.T, user *outsider, told bool) {
 		submit := func() error {
 			ctx, cancel := context.WithTimeout(t.Context(), within)
 			defer cancel()
-			_, err := translatorv1.NewTranslatorServiceClient(user.conns[s]).SubmitConfig(ctx, &translatorv1.SubmitConfigRequest{Group: process.Group, Source: "stolen"})
+			_, err := translatorv1.NewTranslatorServiceClient(user.conns[s]).SubmitConfig(ctx,
+				&translatorv1.SubmitConfigRequest{Group: process.Group, Source: "stolen"})
 			if refusedAsRevoked(err) {
 				return nil
 			}

@@ -94,7 +94,8 @@ func TestTheReloadsAreLockedUp(t *testing.T) {
 			t.Errorf("%s checks nothing first: %q", name, check)
 		}
 		// systemd takes a reload from root, over a socket; expressions are compiled to code.
-		for _, key := range []string{"User", "DynamicUser", "PrivateUsers", "MemoryDenyWriteExecute", "ProtectProc", "ProcSubset", "PrivateNetwork"} {
+		for _, key := range []string{"User", "DynamicUser", "PrivateUsers", "MemoryDenyWriteExecute", "ProtectProc", "ProcSubset",
+			"PrivateNetwork"} {
 			if got := u[key]; len(got) > 0 {
 				t.Errorf("%s has %s=%q, and cannot reload with it", name, key, got)
 			}
@@ -175,7 +176,8 @@ func TestTheExamplesAreAccepted(t *testing.T) {
 			if said, err := check(text + "listen-htpp: here\n"); err == nil {
 				t.Errorf("an unknown setting is accepted: %s", said)
 			}
-			if said, err := check(strings.ReplaceAll(text, "/etcd-ca.crt", "/ca.crt")); err == nil || !strings.Contains(said, "give etcd an authority of its own") {
+			if said, err := check(strings.ReplaceAll(text, "/etcd-ca.crt", "/ca.crt")); err == nil ||
+				!strings.Contains(said, "give etcd an authority of its own") {
 				t.Errorf("one authority for callers and etcd is accepted: %v %s", err, said)
 			}
 			if said, err := check(strings.ReplaceAll(text, "client-ca-file", "# client-ca-file")); err == nil {

@@ -95,7 +95,8 @@ func (a *Agent) follow(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := stream.Send(&distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Hello{Hello: a.hello()}}); err != nil {
+	if err := stream.Send(&distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Hello{
+		Hello: a.hello()}}); err != nil {
 		return 0, err
 	}
 	if _, err := stream.Header(); err != nil {
@@ -139,7 +140,8 @@ func (a *Agent) follow(ctx context.Context) (time.Duration, error) {
 		seen, outcome := a.load(directive, nonce, parts)
 		directive = nil
 		if outcome != nil {
-			if err := stream.Send(&distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Outcome{Outcome: outcome}}); err != nil {
+			if err := stream.Send(&distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Outcome{
+				Outcome: outcome}}); err != nil {
 				return 0, err
 			}
 		}
@@ -154,8 +156,9 @@ func (a *Agent) hello() *distributorv1.Hello {
 	defer a.mu.Unlock()
 	a.boot++
 	h := &distributorv1.Hello{
-		Group: a.c.Group, Node: a.c.Node, BootId: fmt.Sprint(a.boot), ServingDigest: string(a.serving.Digest), ServingRevision: int64(a.serving.Revision),
-		HeldDigest: string(a.serving.Digest), Epoch: int64(a.followed.Epoch), Decision: int64(a.followed.Decision),
+		Group: a.c.Group, Node: a.c.Node, BootId: fmt.Sprint(a.boot), ServingDigest: string(a.serving.Digest),
+		ServingRevision: int64(a.serving.Revision),
+		HeldDigest:      string(a.serving.Digest), Epoch: int64(a.followed.Epoch), Decision: int64(a.followed.Decision),
 	}
 	for d := range a.refused {
 		h.Refused = append(h.Refused, &distributorv1.Refused{Digest: string(d), Problems: a.c.Problems})
@@ -177,7 +180,8 @@ func (a *Agent) load(d *distributorv1.Directive, nonce uint64, parts int) (Seen,
 	}
 	outcome := &distributorv1.Outcome{Nonce: nonce, Decision: d.GetDecision(), Digest: d.GetDigest()}
 	fail := func(reason distributorv1.Failure_Reason, text string) {
-		outcome.Verdict = &distributorv1.Outcome_Failure{Failure: &distributorv1.Failure{Reason: reason, Message: text, ServingDigest: string(a.serving.Digest), Attempts: 1}}
+		outcome.Verdict = &distributorv1.Outcome_Failure{Failure: &distributorv1.Failure{Reason: reason, Message: text,
+			ServingDigest: string(a.serving.Digest), Attempts: 1}}
 	}
 	defer func() { a.history = append(a.history, seen) }()
 	stamp := fleet.Stamp{Epoch: seen.Epoch, Decision: seen.Decision}
@@ -221,14 +225,16 @@ func (a *Agent) make(d *distributorv1.Directive) ([]byte, error) {
 		}
 		return canonical, nil
 	}
-	delta := snapshot.Delta{BaseDigest: fleet.Digest(d.GetDelta().GetBaseDigest()), Digest: fleet.Digest(d.GetDelta().GetDigest()), Size: d.GetDelta().GetSize()}
+	delta := snapshot.Delta{BaseDigest: fleet.Digest(d.GetDelta().GetBaseDigest()), Digest: fleet.Digest(d.GetDelta().GetDigest()),
+		Size: d.GetDelta().GetSize()}
 	for _, op := range d.GetDelta().GetOperations() {
 		if c := op.GetCopy(); c != nil {
 			delta.Ops = append(delta.Ops, snapshot.Op{Copy: &snapshot.Copy{Offset: c.GetOffset(), Length: c.GetLength()}})
 			continue
 		}
 		x := op.GetData()
-		delta.Ops = append(delta.Ops, snapshot.Op{Data: &snapshot.Data{Zstd: x.GetZstd(), RawLength: x.GetRawLength(), DictOffset: x.GetDictOffset(), DictLength: x.GetDictLength()}})
+		delta.Ops = append(delta.Ops, snapshot.Op{Data: &snapshot.Data{Zstd: x.GetZstd(), RawLength: x.GetRawLength(),
+			DictOffset: x.GetDictOffset(), DictLength: x.GetDictLength()}})
 	}
 	base, ok := a.holds[delta.BaseDigest]
 	if delta.BaseDigest != "" && !ok {

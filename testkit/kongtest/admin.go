@@ -37,7 +37,8 @@ func (g *Gateway) serveAdmin(w http.ResponseWriter, r *http.Request) {
 	case path == "/plugins/enabled":
 		g.onlyGet(w, r, g.getEnabledPlugins)
 	case strings.HasPrefix(path, "/clustering/"):
-		answer(w, http.StatusBadRequest, message("this endpoint is only available when Kong is configured to run as Control Plane for the cluster"))
+		answer(w, http.StatusBadRequest, message("this endpoint is only available when Kong is configured to run as Control Plane for the "+
+			"cluster"))
 	default:
 		g.serveEntities(w, r, strings.Split(strings.TrimPrefix(path, "/"), "/"))
 	}
@@ -324,5 +325,6 @@ func answer(w http.ResponseWriter, status int, body any) {
 func answerHTML(w http.ResponseWriter, status int) {
 	title := fmt.Sprintf("%d %s", status, http.StatusText(status))
 	w.Header().Set("Content-Type", "text/html; charset=UTF-8")
-	write(w, status, []byte("<html>\r\n<head><title>"+title+"</title></head>\r\n<body>\r\n<center><h1>"+title+"</h1></center>\r\n</body>\r\n</html>\r\n"))
+	write(w, status, []byte("<html>\r\n<head><title>"+title+"</title></head>\r\n<body>\r\n<center><h1>"+title+
+		"</h1></center>\r\n</body>\r\n</html>\r\n"))
 }

@@ -66,10 +66,11 @@ func TestF2_HashIsTheMD5OfTheText(t *testing.T) {
 	text := terminating("a")
 	quoted, _ := json.Marshal(text)
 	forms := map[string][2]string{
-		"text/yaml":                              {text, "text/yaml"},
-		"application/yaml":                       {text, "application/yaml"},
-		"JSON with the text":                     {`{"config":` + string(quoted) + `}`, "application/json"},
-		"multipart":                              {"--B\r\nContent-Disposition: form-data; name=\"config\"\r\n\r\n" + text + "\r\n--B--\r\n", "multipart/form-data; boundary=B"},
+		"text/yaml":          {text, "text/yaml"},
+		"application/yaml":   {text, "application/yaml"},
+		"JSON with the text": {`{"config":` + string(quoted) + `}`, "application/json"},
+		"multipart": {"--B\r\nContent-Disposition: form-data; name=\"config\"\r\n\r\n" + text + "\r\n--B--\r\n",
+			"multipart/form-data; boundary=B"},
 		"raw body that calls itself url-encoded": {text, "application/x-www-form-urlencoded"},
 	}
 	for name, form := range forms {
@@ -323,7 +324,8 @@ func TestF32_DrainingIsOneWay(t *testing.T) {
 
 func TestF33_Reads(t *testing.T) {
 	g := kongtest.Start(t)
-	mustPost(t, g, `{"_format_version":"3.0","services":[{"name":"a","host":"h","tags":["x"],"routes":[{"name":"ra","paths":["/a"]}]},{"name":"b","host":"h"},{"name":"c","host":"h"}]}`)
+	mustPost(t, g,
+		`{"_format_version":"3.0","services":[{"name":"a","host":"h","tags":["x"],"routes":[{"name":"ra","paths":["/a"]}]},{"name":"b","host":"h"},{"name":"c","host":"h"}]}`)
 	type page struct {
 		Data   []map[string]any
 		Next   string
@@ -364,7 +366,8 @@ func TestF34_WritesAreRefused(t *testing.T) {
 }
 
 func TestF41_RootTellsWhichProofIsToBeHad(t *testing.T) {
-	g := kongtest.Start(t, kongtest.With(kongtest.Options{Workers: 2, UntrustedLua: "off", RouterFlavor: "expressions", Plugins: []string{"cors"}}))
+	g := kongtest.Start(t, kongtest.With(kongtest.Options{Workers: 2, UntrustedLua: "off", RouterFlavor: "expressions",
+		Plugins: []string{"cors"}}))
 	var root struct {
 		Version       string
 		Configuration struct {
@@ -381,7 +384,8 @@ func TestF41_RootTellsWhichProofIsToBeHad(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := root.Configuration
-	if root.Version != "3.9.3" || c.UntrustedLua != "off" || c.RouterFlavor != "expressions" || c.Workers != "2" || c.Database != "off" || len(root.Plugins.Available) != 1 {
+	if root.Version != "3.9.3" || c.UntrustedLua != "off" || c.RouterFlavor != "expressions" || c.Workers != "2" || c.Database != "off" ||
+		len(root.Plugins.Available) != 1 {
 		t.Errorf("got %+v", root)
 	}
 	got := post(t, g, `{"_format_version":"3.0","plugins":[{"name":"pre-function"}]}`)

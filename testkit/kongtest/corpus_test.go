@@ -74,7 +74,8 @@ func TestDocumentedPluginConfigs(t *testing.T) {
 			t.Fatalf("%s: %v", c.Name, err)
 		}
 		checked++
-		found, err := bundle.Check(t.Context(), schema.BudgetFor(1, len(filledIn(c.Config))), "plugin", map[string]any{"name": c.Plugin, "config": config})
+		found, err := bundle.Check(t.Context(), schema.BudgetFor(1, len(filledIn(c.Config))), "plugin",
+			map[string]any{"name": c.Plugin, "config": config})
 		if err != nil {
 			t.Errorf("%s: %v", c.Name, err)
 		}
@@ -100,7 +101,8 @@ func schemaDir(t *testing.T, flavor string) string {
 	if err := os.CopyFS(dir, os.DirFS(shared.SchemaDir(t))); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Rename(filepath.Join(dir, "router-flavors", flavor+"-routes.json"), filepath.Join(dir, "entities", "routes.json")); err != nil {
+	if err := os.Rename(filepath.Join(dir, "router-flavors", flavor+"-routes.json"),
+		filepath.Join(dir, "entities", "routes.json")); err != nil {
 		t.Fatal(err)
 	}
 	return dir

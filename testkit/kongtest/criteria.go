@@ -105,7 +105,10 @@ func (c *criteria) met(a asked) bool {
 	if len(c.methods) > 0 && !slices.Contains(c.methods, a.method) {
 		return false
 	}
-	if len(c.hosts) > 0 && !slices.ContainsFunc(c.hosts, func(h hostCriterion) bool { return h.met(a.host) && (!h.hasPort || h.port == a.port) }) {
+	if len(c.hosts) > 0 && !slices.ContainsFunc(c.hosts, func(h hostCriterion) bool {
+		return h.met(a.host) &&
+			(!h.hasPort || h.port == a.port)
+	}) {
 		return false
 	}
 	if len(c.snis) > 0 && a.https && !slices.ContainsFunc(c.snis, func(s textCriterion) bool { return a.sni != "" && s.met(a.sni) }) {

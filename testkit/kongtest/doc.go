@@ -49,5 +49,6 @@ const KongVersion = "3.9.3"
 
 // Banner is what a process that runs the simulation prints before anything else.
 func Banner() string {
-	return fmt.Sprintf("This is a simulation of Kong Gateway %s for tests and demonstrations. It is not Kong, and must not carry real traffic.", KongVersion)
+	return fmt.Sprintf("This is a simulation of Kong Gateway %s for tests and demonstrations. It is not Kong, and must not carry real "+
+		"traffic.", KongVersion)
 }

@@ -47,7 +47,8 @@ func TestListenersWithTLS(t *testing.T) {
 		}
 		return c
 	}
-	if _, body, err := over(t, &http.Transport{TLSClientConfig: client(authority)}, g.AdminURL()+"/status"); err != nil || !strings.Contains(body, zeros) {
+	if _, body, err := over(t, &http.Transport{TLSClientConfig: client(authority)}, g.AdminURL()+"/status"); err != nil ||
+		!strings.Contains(body, zeros) {
 		t.Errorf("with a certificate: %v %s", err, body)
 	}
 	for name, by := range map[string]*tlstest.Authority{"no certificate": nil, "a stranger's certificate": stranger} {
@@ -56,7 +57,8 @@ func TestListenersWithTLS(t *testing.T) {
 		}
 	}
 	for _, http2 := range []bool{false, true} {
-		res, _, err := over(t, &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: http2}, g.ProxyURL()+"/")
+		res, _, err := over(t, &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: http2}, g.ProxyURL()+
+			"/")
 		if err != nil || res.StatusCode != http.StatusNotFound || (res.ProtoMajor == 2) != http2 {
 			t.Errorf("proxy with HTTP/2 %v: %v, %v", http2, res, err)
 		}

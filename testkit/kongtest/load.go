@@ -232,7 +232,8 @@ type population struct {
 }
 
 func newPopulation(ks *kinds) *population {
-	p := &population{kinds: ks, ns: namespaces{}, byKind: map[string][]*node{}, byID: map[string]map[string]*node{}, byKey: map[string]map[string]*node{}, errs: tree{}}
+	p := &population{kinds: ks, ns: namespaces{}, byKind: map[string][]*node{}, byID: map[string]map[string]*node{},
+		byKey: map[string]map[string]*node{}, errs: tree{}}
 	for _, k := range ks.all {
 		p.byID[k.name], p.byKey[k.name] = map[string]*node{}, map[string]*node{}
 	}
@@ -250,7 +251,8 @@ func (p *population) add(nodes []*node) {
 		unique := k.fields[k.key].unique
 		if key != "" {
 			if _, taken := p.byKey[k.name][key]; taken && unique {
-				p.errs.put(fmt.Sprintf("uniqueness violation: '%s' entity with %s set to '%s' already declared", k.name, k.key, key), k.name, n.position)
+				p.errs.put(fmt.Sprintf("uniqueness violation: '%s' entity with %s set to '%s' already declared", k.name, k.key, key), k.name,
+					n.position)
 				continue
 			}
 			p.byKey[k.name][key] = n

@@ -14,7 +14,8 @@ func newLoader() *loader {
 	for _, name := range bundledPlugins() {
 		enabled[name] = true
 	}
-	return &loader{now: time.Unix(1, 0), structure: structure{kinds: newKinds(), plugins: enabled, flavor: "traditional_compatible", lua: true}}
+	return &loader{now: time.Unix(1, 0), structure: structure{kinds: newKinds(), plugins: enabled, flavor: "traditional_compatible",
+		lua: true}}
 }
 
 // FuzzLoad feeds the reader of configurations anything. It must come to a
@@ -93,12 +94,14 @@ func BenchmarkLoad(b *testing.B) {
 
 func manyRoutes(n int) []byte {
 	var out bytes.Buffer
-	out.WriteString(`{"_format_version":"3.0","services":[{"host":"127.0.0.1","id":"11111111-1111-4111-8111-111111111111","name":"s","port":9}],"routes":[`)
+	out.WriteString(
+		`{"_format_version":"3.0","services":[{"host":"127.0.0.1","id":"11111111-1111-4111-8111-111111111111","name":"s","port":9}],"routes":[`)
 	for i := range n {
 		if i > 0 {
 			out.WriteByte(',')
 		}
-		fmt.Fprintf(&out, `{"hosts":["h%d.example.com"],"id":"00000000-0000-4000-8000-%012d","methods":["GET","POST"],"name":"route-%d","paths":["/api/v1/resource-%d"],"preserve_host":false,"protocols":["http","https"],"regex_priority":0,"service":{"id":"11111111-1111-4111-8111-111111111111"},"strip_path":true,"tags":["team-%d","generated"]}`, i%50, i, i, i, i%9)
+		fmt.Fprintf(&out,
+			`{"hosts":["h%d.example.com"],"id":"00000000-0000-4000-8000-%012d","methods":["GET","POST"],"name":"route-%d","paths":["/api/v1/resource-%d"],"preserve_host":false,"protocols":["http","https"],"regex_priority":0,"service":{"id":"11111111-1111-4111-8111-111111111111"},"strip_path":true,"tags":["team-%d","generated"]}`, i%50, i, i, i, i%9)
 	}
 	out.WriteString("]}\n")
 	return out.Bytes()

@@ -73,12 +73,14 @@ func runLua(ctx context.Context, proto *lua.FunctionProto, c call) (*exit, error
 
 // openSandbox opens the harmless libraries and takes the rest of base away.
 func openSandbox(L *lua.LState) {
-	for name, open := range map[string]lua.LGFunction{"": lua.OpenBase, lua.TabLibName: lua.OpenTable, lua.StringLibName: lua.OpenString, lua.MathLibName: lua.OpenMath} {
+	for name, open := range map[string]lua.LGFunction{"": lua.OpenBase, lua.TabLibName: lua.OpenTable, lua.StringLibName: lua.OpenString,
+		lua.MathLibName: lua.OpenMath} {
 		L.Push(L.NewFunction(open))
 		L.Push(lua.LString(name))
 		L.Call(1, 0)
 	}
-	for _, name := range []string{"dofile", "loadfile", "load", "loadstring", "require", "module", "collectgarbage", "print", "getfenv", "setfenv", "newproxy", "_printregs"} {
+	for _, name := range []string{"dofile", "loadfile", "load", "loadstring", "require", "module", "collectgarbage", "print", "getfenv",
+		"setfenv", "newproxy", "_printregs"} {
 		L.SetGlobal(name, lua.LNil)
 	}
 }

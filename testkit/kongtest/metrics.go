@@ -206,7 +206,8 @@ func (g *Gateway) getMetrics(w http.ResponseWriter, _ *http.Request) {
 	x.family("kong_nginx_metric_errors_total", "Number of nginx-lua-prometheus errors", "counter", "kong_nginx_metric_errors_total 0")
 	x.family("kong_nginx_requests_total", "Number of requests total", "gauge",
 		fmt.Sprintf("kong_nginx_requests_total{%s} %d", labels("node_id", node, "subsystem", "http"), g.requests.Load()))
-	x.family("kong_nginx_timers", "Number of nginx timers", "gauge", `kong_nginx_timers{state="pending"} 1`, `kong_nginx_timers{state="running"} 1`)
+	x.family("kong_nginx_timers", "Number of nginx timers", "gauge", `kong_nginx_timers{state="pending"} 1`,
+		`kong_nginx_timers{state="running"} 1`)
 	accepted, active := g.connected.accepted.Load(), g.connected.active.Load()
 	var lines []string
 	for state, n := range map[string]int64{

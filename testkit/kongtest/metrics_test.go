@@ -62,7 +62,8 @@ func TestMetricsCountProxiedRequests(t *testing.T) {
 	if err := g.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if page := string(get(t, g.StatusURL()+"/metrics").body); strings.Contains(page, "kong_http_requests_total") || !strings.Contains(page, "kong_node_info") {
+	if page := string(get(t, g.StatusURL()+"/metrics").body); strings.Contains(page, "kong_http_requests_total") ||
+		!strings.Contains(page, "kong_node_info") {
 		t.Errorf("a restart keeps the gauges only:\n%s", page)
 	}
 }

@@ -20,14 +20,17 @@ func largeText(n int) string {
 		if i > 0 {
 			out.WriteString(",\n")
 		}
-		fmt.Fprintf(&out, `{"hosts":["h%d.example.com"],"id":"00000000-0000-4000-8000-%012d","methods":["GET","POST"],"name":"route-%d","paths":["/api/v1/resource-%d"],"preserve_host":false,"protocols":["http","https"],"regex_priority":0,"service":{"id":"11111111-1111-4111-8111-111111111111"},"strip_path":true,"tags":["team-%d","generated"]}`, i%50, i, i, i, i%9)
+		fmt.Fprintf(&out,
+			`{"hosts":["h%d.example.com"],"id":"00000000-0000-4000-8000-%012d","methods":["GET","POST"],"name":"route-%d","paths":["/api/v1/resource-%d"],"preserve_host":false,"protocols":["http","https"],"regex_priority":0,"service":{"id":"11111111-1111-4111-8111-111111111111"},"strip_path":true,"tags":["team-%d","generated"]}`, i%50, i, i, i, i%9)
 	}
-	out.WriteString("\n],\n\"services\":[\n{\"host\":\"127.0.0.1\",\"id\":\"11111111-1111-4111-8111-111111111111\",\"name\":\"s\",\"port\":9}\n]}\n")
+	out.WriteString(
+		"\n],\n\"services\":[\n{\"host\":\"127.0.0.1\",\"id\":\"11111111-1111-4111-8111-111111111111\",\"name\":\"s\",\"port\":9}\n]}\n")
 	return out.String()
 }
 
 func route(name, fields string) string {
-	return fmt.Sprintf(`{"name":%q,%s,"plugins":[{"name":"request-termination","config":{"status_code":200,"message":%q}}]}`, name, fields, name)
+	return fmt.Sprintf(`{"name":%q,%s,"plugins":[{"name":"request-termination","config":{"status_code":200,"message":%q}}]}`, name, fields,
+		name)
 }
 
 func TestTheProxyRoutes(t *testing.T) {
@@ -106,7 +109,8 @@ func TestTheProxyForwards(t *testing.T) {
 	for _, c := range cases {
 		got := ask(t, http.MethodPost, g.ProxyURL()+c.path, "ping", "Host", "front.test")
 		seen := []string{got.header.Get("X-Seen-Path"), got.header.Get("X-Seen-Host"), got.header.Get("X-Seen-Prefix")}
-		if want := []string{c.wantPath, c.wantHost, c.wantPrefix}; strings.Join(seen, " ") != strings.Join(want, " ") || string(got.body) != "ping" {
+		if want := []string{c.wantPath, c.wantHost, c.wantPrefix}; strings.Join(seen, " ") != strings.Join(want, " ") ||
+			string(got.body) != "ping" {
 			t.Errorf("%s: %d, the service saw %q, want %q; body %q", c.path, got.status, seen, want, got.body)
 		}
 		if !strings.HasPrefix(got.header.Get("Via"), "1.1 kong/") {
@@ -272,7 +276,8 @@ func TestLuaIsConfined(t *testing.T) {
 	g := kongtest.Start(t, kongtest.SwitchAfter(0))
 	run := func(source string) reply {
 		quoted, _ := json.Marshal(source)
-		mustPost(t, g, `{"_format_version":"3.0","routes":[{"name":"r","paths":["/"],"plugins":[{"name":"pre-function","config":{"access":[`+string(quoted)+`]}}]}]}`)
+		mustPost(t, g, `{"_format_version":"3.0","routes":[{"name":"r","paths":["/"],"plugins":[{"name":"pre-function","config":{"access":[`+
+			string(quoted)+`]}}]}]}`)
 		return get(t, g.ProxyURL())
 	}
 	expect(t, run(`return kong.response.exit(200, {message = kong.client.get_ip()})`), 200, "127.0.0.1")

@@ -90,7 +90,8 @@ func (g *Gateway) serveList(w http.ResponseWriter, r *http.Request, k *kind, lis
 	if asked := query.Get("size"); asked != "" {
 		n, err := strconv.Atoi(asked)
 		if err != nil || n < 1 || n > 1000 {
-			answer(w, http.StatusBadRequest, map[string]any{"code": 9, "name": "invalid size", "message": "size must be an integer between 1 and 1000"})
+			answer(w, http.StatusBadRequest, map[string]any{"code": 9, "name": "invalid size",
+				"message": "size must be an integer between 1 and 1000"})
 			return
 		}
 		size = n
@@ -116,7 +117,8 @@ func (g *Gateway) serveList(w http.ResponseWriter, r *http.Request, k *kind, lis
 		after, err := base64.RawURLEncoding.DecodeString(offset)
 		at := slices.IndexFunc(list, func(e entity) bool { return e.id == string(after) })
 		if err != nil || at < 0 {
-			answer(w, http.StatusBadRequest, map[string]any{"code": 7, "name": "invalid offset", "message": fmt.Sprintf("'%s' is not a valid offset: bad base64 encoding", offset)})
+			answer(w, http.StatusBadRequest, map[string]any{"code": 7, "name": "invalid offset",
+				"message": fmt.Sprintf("'%s' is not a valid offset: bad base64 encoding", offset)})
 			return
 		}
 		start = at + 1

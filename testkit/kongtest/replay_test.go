@@ -466,7 +466,8 @@ func TestReplayRouterRegexes(t *testing.T) {
 	g := kongtest.Start(t, kongtest.With(kongtest.Options{SchemaDir: shared.SchemaDir(t)}))
 	list := recording[[]trial](t, filepath.Join(shared.Dir(t), "kong-contract"), "behaviour/accepted-but-not-applied.json")
 	for _, tr := range list {
-		doc := map[string]any{"_format_version": "3.0", "services": []any{map[string]any{"name": "s", "url": "http://127.0.0.1:9900", "routes": []any{tr.Route}}}}
+		doc := map[string]any{"_format_version": "3.0", "services": []any{map[string]any{"name": "s", "url": "http://127.0.0.1:9900",
+			"routes": []any{tr.Route}}}}
 		text, err := json.Marshal(doc)
 		if err != nil {
 			t.Fatal(err)
@@ -493,7 +494,8 @@ func TestReplayRouterFlavors(t *testing.T) {
 			if got.status == http.StatusNotModified && tr.Response.Status == http.StatusCreated {
 				continue
 			}
-			if differs := agreeingRefusal(t, got, tr.Response); differs != "" && tr.Response.Status != http.StatusCreated || got.status != tr.Response.Status {
+			if differs := agreeingRefusal(t, got, tr.Response); differs != "" && tr.Response.Status != http.StatusCreated ||
+				got.status != tr.Response.Status {
 				t.Errorf("%s: %s: got %d, want %d:\n%s", flavor, tr.Note, got.status, tr.Response.Status, differs)
 			}
 		}

@@ -60,7 +60,8 @@ func TestRecordedRoutes(t *testing.T) {
 			all++
 			got := routedBy(r, req)
 			if miss := misses(got, req.routed); miss != "" {
-				differ = append(differ, fmt.Sprintf("%s %s, Host %s, headers %v: %s: got %s, want %s", req.Method, req.Path, req.Host, req.Headers, miss, got, req.routed))
+				differ = append(differ, fmt.Sprintf("%s %s, Host %s, headers %v: %s: got %s, want %s", req.Method, req.Path, req.Host, req.Headers,
+					miss, got, req.routed))
 			}
 		}
 	}

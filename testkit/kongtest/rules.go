@@ -225,7 +225,8 @@ func (s *structure) criteria(n *node, complain func(string, ...any)) {
 	if has("expression") {
 		if s.flavor == "expressions" {
 			if has("methods", "hosts", "paths", "headers", "snis", "sources", "destinations") {
-				complain("Router Expression failed validation: cannot set 'expression' with 'methods', 'hosts', 'paths', 'headers', 'snis', 'sources' or 'destinations' simultaneously", "@entity")
+				complain("Router Expression failed validation: cannot set 'expression' with 'methods', 'hosts', 'paths', 'headers', 'snis', "+
+					"'sources' or 'destinations' simultaneously", "@entity")
 			} else if _, err := parseExpression(n.text("expression")); err != nil {
 				complain("Router Expression failed validation: "+err.Error(), "@entity")
 			}

@@ -45,24 +45,31 @@ func TestSchemasRefuse(t *testing.T) {
 		want           []string // of the answer; none means accepted
 	}{
 		{"a field of these schemas alone", `"services":[{"name":"a","host":"h","color":"red"}]`, nil},
-		{"a value of it", `"services":[{"name":"a","host":"h","color":"green"}]`, []string{`"field":"color"`, `"entity_type":"service"`, `"entity_name":"a"`}},
+		{"a value of it", `"services":[{"name":"a","host":"h","color":"green"}]`,
+			[]string{`"field":"color"`, `"entity_type":"service"`, `"entity_name":"a"`}},
 		{"a field that these schemas lack", `"services":[{"name":"a","host":"h","retries":1}]`, []string{`"field":"retries"`, "unknown field"}},
 		{"a url", `"services":[{"name":"a","url":"https://h:8443/p"}]`, nil},
 		{"a bad url", `"services":[{"name":"a","url":"ftp://h"}]`, []string{`"field":"protocol"`}},
-		{"a nested route has its service", `"services":[{"name":"a","host":"h","routes":[{"name":"r","paths":["/a"],"plugins":[{"name":"cors","config":{"max_age":1}}]}]}]`, nil},
+		{"a nested route has its service",
+			`"services":[{"name":"a","host":"h","routes":[{"name":"r","paths":["/a"],"plugins":[{"name":"cors","config":{"max_age":1}}]}]}]`, nil},
 		{"a route without one has not", `"routes":[{"name":"r","paths":["/a"]}]`, []string{`"field":"service"`, "required field missing"}},
 		{"a nested route", `"services":[{"name":"a","host":"h","routes":[{"name":"r","paths":["a","/b//c"]}]}]`, nil},
-		{"a path", `"services":[{"name":"a","host":"h","routes":[{"name":"r","paths":["/a","~/(b"]}]}]`, []string{`"field":"paths.2"`, `"entity_name":"r"`}},
-		{"a record as a whole", `"services":[{"name":"a","host":"h","routes":[{"name":"r","protocols":["tcp"],"sources":[{}]}]}]`, []string{`"type":"entity"`, "at least one of these fields"}},
-		{"a plugin's configuration", `"plugins":[{"name":"cors","config":{"max_age":-1}}]`, []string{`"field":"config.max_age"`, `"entity_type":"plugin"`}},
+		{"a path", `"services":[{"name":"a","host":"h","routes":[{"name":"r","paths":["/a","~/(b"]}]}]`,
+			[]string{`"field":"paths.2"`, `"entity_name":"r"`}},
+		{"a record as a whole", `"services":[{"name":"a","host":"h","routes":[{"name":"r","protocols":["tcp"],"sources":[{}]}]}]`,
+			[]string{`"type":"entity"`, "at least one of these fields"}},
+		{"a plugin's configuration", `"plugins":[{"name":"cors","config":{"max_age":-1}}]`,
+			[]string{`"field":"config.max_age"`, `"entity_type":"plugin"`}},
 		{"a map is named, not its key", `"plugins":[{"name":"cors","config":{"labels":{"k":1}}}]`, []string{`"field":"config.labels"`}},
 		{"Lua", `"plugins":[{"name":"pre-function","config":{"access":["this is not lua"]}}]`, []string{`"field":"config.access.1"`}},
 		{"a plugin without a schema", `"plugins":[{"name":"acl","config":{"x":1}}]`, nil},
 		{"a plugin that is not enabled", `"plugins":[{"name":"nosuch"}]`, []string{`"field":"name"`, "not enabled"}},
 		{"a kind without a schema", `"upstreams":[{"name":"u","slots":1}]`, []string{`"field":"slots"`}},
-		{"a reference of a wrong form", `"services":[{"name":"a","host":"h","client_certificate":{"name":"c"}}]`, []string{`"entity_type":"certificate"`, "missing primary key"}},
+		{"a reference of a wrong form", `"services":[{"name":"a","host":"h","client_certificate":{"name":"c"}}]`,
+			[]string{`"entity_type":"certificate"`, "missing primary key"}},
 	} {
-		got := ask(t, http.MethodPost, g.AdminURL()+"/config?flatten_errors=1", `{"_format_version":"3.0",`+c.document+`}`, "Content-Type", "text/yaml")
+		got := ask(t, http.MethodPost, g.AdminURL()+"/config?flatten_errors=1", `{"_format_version":"3.0",`+c.document+`}`, "Content-Type",
+			"text/yaml")
 		if len(c.want) == 0 {
 			if got.status != http.StatusCreated {
 				t.Errorf("%s: got %d %s", c.name, got.status, got.body)
@@ -86,7 +93,8 @@ func TestSchemasValidateOneEntity(t *testing.T) {
 		want              string
 	}{
 		{"services", "application/json", `{"host":"h"}`, 200, "schema validation successful"},
-		{"services", "application/json", `{"host":"h","color":"green","x":1}`, 400, `2 schema violations (color: expected one of: blue, red; x: unknown field)`},
+		{"services", "application/json", `{"host":"h","color":"green","x":1}`, 400,
+			`2 schema violations (color: expected one of: blue, red; x: unknown field)`},
 		{"services", "application/x-www-form-urlencoded", `host=h&tags[]=a&tags[]=b`, 200, ""},
 		{"services", "application/x-www-form-urlencoded", `host=h&port=80`, 400, `schema violation (port: expected an integer)`},
 		{"routes", "application/json", `{"paths":["/a"],"service":"by-name"}`, 400, `"service":"expected a reference by id"`},

@@ -60,7 +60,8 @@ func (g *Gateway) getStatus(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, map[string]any{
 		"database":           map[string]any{"reachable": true},
 		"configuration_hash": g.Hash(),
-		"memory":             map[string]any{"workers_lua_vms": vms, "lua_shared_dicts": map[string]any{"kong": dict, "kong_db_cache": dict, "kong_core_db_cache": dict}},
+		"memory": map[string]any{"workers_lua_vms": vms, "lua_shared_dicts": map[string]any{"kong": dict, "kong_db_cache": dict,
+			"kong_core_db_cache": dict}},
 		"server": map[string]any{
 			"connections_accepted": accepted, "connections_handled": accepted, "connections_active": active,
 			"connections_reading": 0, "connections_waiting": 0, "connections_writing": active, "total_requests": requests,
@@ -123,7 +124,8 @@ func (g *Gateway) getRoot(w http.ResponseWriter, _ *http.Request) {
 	workers := strconv.Itoa(g.opts.Workers)
 	configuration := map[string]any{
 		"database": "off", "role": "traditional", "router_flavor": g.opts.RouterFlavor, "untrusted_lua": g.opts.UntrustedLua,
-		"nginx_worker_processes": workers, "nginx_main_worker_processes": workers, "worker_consistency": "eventual", "worker_state_update_frequency": 5,
+		"nginx_worker_processes": workers, "nginx_main_worker_processes": workers, "worker_consistency": "eventual",
+		"worker_state_update_frequency":    5,
 		"nginx_admin_client_max_body_size": limit, "plugins": plugins, "loaded_plugins": loadedPlugins,
 		"vaults": []string{"bundled"}, "loaded_vaults": map[string]bool{"env": true},
 		"prefix": "/usr/local/kong", "lmdb_environment_path": "dbless.lmdb", "lmdb_map_size": "2048m", "lmdb_validation_tag": minor(version),

@@ -40,7 +40,8 @@ func (g *Gateway) validateEntity(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusOK, message("schema validation successful"))
 		return
 	}
-	answer(w, http.StatusBadRequest, map[string]any{"code": 2, "name": "schema violation", "fields": errs.plain(), "message": violations(errs)})
+	answer(w, http.StatusBadRequest, map[string]any{"code": 2, "name": "schema violation", "fields": errs.plain(),
+		"message": violations(errs)})
 }
 
 func (g *Gateway) validate(n *node) tree {

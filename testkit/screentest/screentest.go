@@ -1,5 +1,5 @@
-// Package screentest shows what a person would see: it stands for a terminal of a size, and obeys what is written to it. A line that wrapped, or was left
-// behind, shows.
+// Package screentest shows what a person would see: it stands for a terminal of a size, and obeys what is written to it. A line that
+// wrapped, or was left behind, shows.
 package screentest
 
 import (

@@ -30,24 +30,31 @@ func program(ctx context.Context) error {
 	f.StringSliceVar(&c.Registry, "registry", []string{"127.0.0.1:7440"}, "addresses of the registry's replicas, host:port")
 	f.StringSliceVar(&c.Distributor, "distributor", []string{"127.0.0.1:7442"}, "addresses of the distributor's replicas, host:port")
 	c.TLS.AddFlags(f)
-	f.StringVar(&c.KongAdmin, "kong-admin", "http://127.0.0.1:8001", "Kong's Admin API: http://host:port, https://host:port or unix:///path/to.sock")
+	f.StringVar(&c.KongAdmin, "kong-admin", "http://127.0.0.1:8001", "Kong's Admin API: http://host:port, https://host:port or "+
+		"unix:///path/to.sock")
 	f.StringVar(&c.KongProxy, "kong-proxy", "http://127.0.0.1:8000", "Kong's proxy, likewise; over loopback or a socket")
-	f.StringVar(&c.KongStatus, "kong-status", "http://127.0.0.1:8007", "Kong's Status API, likewise; empty when it has none, then its readiness is not known")
-	f.StringVar(&c.KongTLS.CA, "kong-admin-ca", "", "file with the authorities of the certificates of the Admin and the Status API (default: the system's)")
+	f.StringVar(&c.KongStatus, "kong-status", "http://127.0.0.1:8007", "Kong's Status API, likewise; empty when it has none, then its "+
+		"readiness is not known")
+	f.StringVar(&c.KongTLS.CA, "kong-admin-ca", "", "file with the authorities of the certificates of the Admin and the Status API "+
+		"(default: the system's)")
 	f.StringVar(&c.KongTLS.Cert, "kong-admin-cert", "", "file with the agent's certificate for the Admin and the Status API")
 	f.StringVar(&c.KongTLS.Key, "kong-admin-key", "", "file with that certificate's key")
-	f.StringVar(&c.KongTLS.ServerName, "kong-admin-server-name", "", "name that the certificates of the Admin and the Status API must be for (default: the host of the URL)")
+	f.StringVar(&c.KongTLS.ServerName, "kong-admin-server-name", "", "name that the certificates of the Admin and the Status API must be "+
+		"for (default: the host of the URL)")
 	f.StringVar(&c.KongTokenFile, "kong-token-file", "", "file with the token for the Admin API")
 	f.StringVar(&c.StateDir, "state-dir", "/var/lib/silverback-agent", "directory for the last known good configuration")
 	f.StringVar(&c.BootFile, "boot-file", "", "file that Kong's declarative_config names, kept at the last known good; empty: none is written")
 	f.StringVar(&c.Proof, "proof", "auto", "what an ack rests on: worker, route or hash; auto is the best that the gateway allows")
 	c.HTTP.AddFlags(f, "127.0.0.1:7453", "/metrics, /healthz, /readyz, /status and /gateway/metrics; empty: nowhere")
-	f.StringVar(&c.ProxyAddress, "proxy-address", "", "where the gateway's proxy is reached from outside, for people and exports (default: host and port of --kong-proxy)")
+	f.StringVar(&c.ProxyAddress, "proxy-address", "", "where the gateway's proxy is reached from outside, for people and exports (default: "+
+		"host and port of --kong-proxy)")
 	f.DurationVar(&c.DriftInterval, "drift-interval", agent.DefaultDriftInterval, "how often the gateway is looked at")
 	f.DurationVar(&c.LoadTimeout, "load-timeout", agent.DefaultLoadTimeout, "how long one load may take")
-	f.DurationVar(&c.LoadGap, "load-gap", agent.DefaultLoadGap, "how long after a load the next one may begin; with less than 0.3s a worker of Kong can stay on old routes")
+	f.DurationVar(&c.LoadGap, "load-gap", agent.DefaultLoadGap, "how long after a load the next one may begin; with less than 0.3s a worker "+
+		"of Kong can stay on old routes")
 	f.DurationVar(&c.ProofTimeout, "proof-timeout", agent.DefaultProofTimeout, "how long one proof may take")
-	f.DurationVar(&c.DrainGrace, "drain-grace", 0, "for how long an agent that is asked to stop first says that it is draining, so that load balancers stop sending; 0: not at all")
+	f.DurationVar(&c.DrainGrace, "drain-grace", 0, "for how long an agent that is asked to stop first says that it is draining, so that "+
+		"load balancers stop sending; 0: not at all")
 	logs.AddFlags(f)
 	set.Check(logs.Check)
 	set.Check(func() error { return c.Check() })

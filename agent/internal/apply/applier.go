@@ -246,7 +246,8 @@ func (a *Applier) do(ctx context.Context, action Action) Event {
 }
 
 func (a *Applier) answer(act Answer) {
-	log := a.Log.With(telemetry.Revision, act.Snapshot.Revision, telemetry.Digest, act.Snapshot.Digest.Short(), telemetry.Decision, act.Snapshot.Decision)
+	log := a.Log.With(telemetry.Revision, act.Snapshot.Revision, telemetry.Digest, act.Snapshot.Digest.Short(), telemetry.Decision,
+		act.Snapshot.Decision)
 	switch {
 	case act.Ack != nil:
 		a.Meters.Answered("ack")
@@ -318,8 +319,10 @@ func phase(s State) string {
 func (a *Applier) conditions() map[string]string {
 	s := a.state
 	c := map[string]string{
-		"GatewayUnreachable": "", "GatewayNotReady": "", "GatewayLost": "", "GatewayBehind": "", "GatewayVersionChanged": "", "Drift": "", "DriftHealed": "",
-		"SnapshotRefused": "", "LoadFailing": "", "RestoreFailing": s.RestoreErr, "StrayWorker": "", "StaleRouter": "", "StateDirectory": a.disk, "BootFile": a.boot,
+		"GatewayUnreachable": "", "GatewayNotReady": "", "GatewayLost": "", "GatewayBehind": "", "GatewayVersionChanged": "", "Drift": "",
+		"DriftHealed":     "",
+		"SnapshotRefused": "", "LoadFailing": "", "RestoreFailing": s.RestoreErr, "StrayWorker": "", "StaleRouter": "", "StateDirectory": a.disk,
+		"BootFile":        a.boot,
 		"BootFileForeign": "", "FileTooOpen": "", "DecisionStale": "", "LastKnownGoodDamaged": a.Store.Damage(), "MemoryDamaged": a.memory,
 	}
 	for kind, l := range a.lingers {

@@ -131,7 +131,8 @@ func (s State) ended(at Moment, e Ended) (State, []Action) {
 		s.Suspects++
 		if s.Suspects > 1 {
 			return s.refuse(answer, e.Snapshot.Digest, []verdict.Problem{{
-				Message: "the gateway fails on this configuration (500, an unexpected error), and works otherwise; a reference of a wrong type is a known cause",
+				Message: "the gateway fails on this configuration (500, an unexpected error), and works otherwise; a reference of a wrong type is a " +
+					"known cause",
 			}})
 		}
 	} else {

@@ -68,23 +68,29 @@ func TestDecideActions(t *testing.T) {
 	}{
 		{"a new digest is loaded", serving(), received(snapB), []string{"remember", "load b"}},
 		{"an older decision is refused and the gateway is left alone", serving(), received(older), []string{"failure stale_decision"}},
-		{"an older decision is stale even when its bytes are damaged", serving(), Received{Directive{Snapshot: older, Damage: damage}}, []string{"failure stale_decision"}},
+		{"an older decision is stale even when its bytes are damaged", serving(), Received{Directive{Snapshot: older, Damage: damage}},
+			[]string{"failure stale_decision"}},
 		{"an older epoch is refused whatever its decision", with(serving(), func(s *State) { s.Memory.Epoch = 2 }),
 			received(lastgood.Snapshot{Digest: "b", Revision: 9, Epoch: 1, Decision: 99}), []string{"failure stale_decision"}},
 		{"a newer epoch is followed whatever its decision", with(serving(), func(s *State) { s.Memory.Epoch = 2 }),
 			received(lastgood.Snapshot{Digest: "b", Revision: 1, Epoch: 3, Decision: 1}), []string{"remember", "load b"}},
-		{"what is served is acked anew in a newer epoch", serving(), received(lastgood.Snapshot{Digest: "a", Revision: 1, Epoch: 1, Decision: 3}), []string{"remember", "remember", "ack"}},
-		{"damaged bytes are a failure", serving(), Received{Directive{Ticket: ticket, Snapshot: snapB, Damage: damage}}, []string{"failure bad_delta"}},
+		{"what is served is acked anew in a newer epoch", serving(), received(
+			lastgood.Snapshot{Digest: "a", Revision: 1, Epoch: 1, Decision: 3}), []string{"remember", "remember", "ack"}},
+		{"damaged bytes are a failure", serving(), Received{Directive{Ticket: ticket, Snapshot: snapB, Damage: damage}},
+			[]string{"failure bad_delta"}},
 		{"what is served is acked without touching the gateway", serving(), received(newerA), []string{"remember", "remember", "ack"}},
 		{"the same decision again is acked again", serving(), received(snapA), []string{"remember", "ack"}},
-		{"what was served but may not be any more is loaded", with(serving(), func(s *State) { s.Proven = false }), received(newerA), []string{"remember", "load a"}},
-		{"what is served but was not saved is loaded", with(serving(), func(s *State) { s.Good = snapB }), received(newerA), []string{"remember", "load a"}},
+		{"what was served but may not be any more is loaded", with(serving(), func(s *State) { s.Proven = false }), received(newerA),
+			[]string{"remember", "load a"}},
+		{"what is served but was not saved is loaded", with(serving(), func(s *State) { s.Good = snapB }), received(newerA),
+			[]string{"remember", "load a"}},
 		{"what was refused is refused without a post", refusedB, received(snapB), []string{"remember", "nack"}},
 		{"the same directive on a new stream does not shorten a wait", retrying, received(snapB), nil},
 		{"another directive ends a wait", retrying, received(newerA), []string{"remember", "remember", "ack"}},
 
 		{"an ack is remembered and answered", loading, Ended{Snapshot: snapB, Hash: "hash-b"}, []string{"remember", "ack"}},
-		{"a refusal is remembered and answered", loading, Ended{Snapshot: snapB, Err: &verdict.Refusal{Problems: refused}}, []string{"remember", "nack"}},
+		{"a refusal is remembered and answered", loading, Ended{Snapshot: snapB, Err: &verdict.Refusal{Problems: refused}},
+			[]string{"remember", "nack"}},
 		{"a failure is answered", loading, Ended{Snapshot: snapB, Err: &verdict.Failure{Reason: verdict.Timeout}}, []string{"failure timeout"}},
 		{"an error of unknown kind is a failure", loading, Ended{Snapshot: snapB, Err: errors.New("x")}, []string{"failure gateway_error"}},
 		{"an abandoned load is not answered", loading, Ended{Snapshot: snapB, Abandoned: true}, nil},
@@ -101,27 +107,39 @@ func TestDecideActions(t *testing.T) {
 		{"all is well", serving(), sighting("hash-a", drift.Heal), nil},
 		{"drift is healed", serving(), sighting("x", drift.Heal), []string{"drifted healing", "restore a"}},
 		{"drift is reported", serving(), sighting("x", drift.Report), []string{"drifted"}},
-		{"the same drift is counted once", with(serving(), func(s *State) { s.Finding, s.Found = drift.Drifted, "x" }), sighting("x", drift.Report), nil},
-		{"a lost configuration is restored whatever the policy", serving(), sighting(fleet.NoGatewayHash, drift.Report), []string{"drifted healing", "restore a"}},
-		{"a restore that failed is not repeated at once", with(serving(), func(s *State) { s.RestoreAt = noon.Add(1) }), sighting("x", drift.Heal), []string{"drifted healing"}},
+		{"the same drift is counted once", with(serving(), func(s *State) { s.Finding, s.Found = drift.Drifted, "x" }),
+			sighting("x", drift.Report), nil},
+		{"a lost configuration is restored whatever the policy", serving(), sighting(fleet.NoGatewayHash, drift.Report),
+			[]string{"drifted healing", "restore a"}},
+		{"a restore that failed is not repeated at once", with(serving(), func(s *State) { s.RestoreAt = noon.Add(1) }),
+			sighting("x", drift.Heal), []string{"drifted healing"}},
 		{"lost before anything was good: the wanted is loaded", with(retrying, func(s *State) { s.Good = lastgood.Snapshot{} }),
 			sighting(fleet.NoGatewayHash, drift.Heal), []string{"drifted healing", "load b"}},
 		{"the first look restores what the disk holds", fresh, sighting(fleet.NoGatewayHash, drift.Heal), []string{"inspect", "restore a"}},
-		{"the first look with an empty disk changes nothing", Start(lastgood.Memory{}, lastgood.Snapshot{}, Leaving{}), sighting("x", drift.Heal), []string{"inspect", "survey x"}},
-		{"what somebody else gave an unmanaged gateway is read once", with(unmanaged, func(s *State) { s.Workers = "1 " }), sighting("foreign", drift.Heal), nil},
+		{"the first look with an empty disk changes nothing", Start(lastgood.Memory{}, lastgood.Snapshot{}, Leaving{}),
+			sighting("x", drift.Heal), []string{"inspect", "survey x"}},
+		{"what somebody else gave an unmanaged gateway is read once", with(unmanaged, func(s *State) { s.Workers = "1 " }),
+			sighting("foreign", drift.Heal), nil},
 		{"and again when it is something else", unmanaged, sighting("other", drift.Heal), []string{"survey other"}},
 		{"a directive for an unmanaged gateway is tried, and the load asks first", unmanaged, received(snapA), []string{"remember", "load a"}},
 		{"a load that would take something away is answered and not tried again", unmanaged,
 			Ended{Snapshot: snapA, Err: &verdict.Failure{Reason: verdict.Unmanaged, Message: "would lose"}}, []string{"failure unmanaged"}},
-		{"what was kept away is loaded once the gateway serves nothing", with(unmanaged, func(s *State) { s.Kept, s.Wanted = "would lose", snapA }),
+		{"what was kept away is loaded once the gateway serves nothing", with(unmanaged,
+			func(s *State) { s.Kept, s.Wanted = "would lose", snapA }),
 			sighting(fleet.NoGatewayHash, drift.Heal), []string{"load a"}},
-		{"and tried once it serves something else", with(unmanaged, func(s *State) { s.Kept, s.Wanted, s.Served.Hash = "would lose", snapA, "other" }),
+		{"and tried once it serves something else", with(unmanaged, func(s *State) {
+			s.Kept, s.Wanted, s.Served.Hash = "would lose", snapA,
+				"other"
+		}),
 			Surveyed{Served{Hash: "other"}}, []string{"load a"}},
-		{"a candidate that an unmanaged gateway does not run waits for a directive", Start(lastgood.Memory{}, lastgood.Snapshot{}, Leaving{snapA, "hash-a"}),
+		{"a candidate that an unmanaged gateway does not run waits for a directive",
+			Start(lastgood.Memory{}, lastgood.Snapshot{}, Leaving{snapA, "hash-a"}),
 			sighting("x", drift.Heal), []string{"inspect", "survey x"}},
-		{"other workers are proven anew", with(serving(), func(s *State) { s.Workers = "9 " }), sighting("hash-a", drift.Heal), []string{"inspect", "verify a"}},
+		{"other workers are proven anew", with(serving(), func(s *State) { s.Workers = "9 " }), sighting("hash-a", drift.Heal),
+			[]string{"inspect", "verify a"}},
 		{"an absent gateway is left alone", serving(), Seen{Err: errors.New("away")}, nil},
-		{"another judge forgets refusals", with(refusedB, func(s *State) { s.Memory.Judge = "old" }), Judged{"new"}, []string{"remember", "reopen"}},
+		{"another judge forgets refusals", with(refusedB, func(s *State) { s.Memory.Judge = "old" }), Judged{"new"},
+			[]string{"remember", "reopen"}},
 		{"the same judge does not", with(refusedB, func(s *State) { s.Memory.Judge = "old" }), Judged{"old"}, nil},
 	}
 	for _, tt := range tests {
@@ -223,7 +241,8 @@ func TestDecideState(t *testing.T) {
 func TestRefusedAreBounded(t *testing.T) {
 	s := serving()
 	for i := range 40 {
-		s, _ = Decide(s, moment, Ended{Snapshot: lastgood.Snapshot{Digest: fleet.Digest(rune('A' + i))}, Err: &verdict.Refusal{Problems: refused}})
+		s, _ = Decide(s, moment, Ended{Snapshot: lastgood.Snapshot{Digest: fleet.Digest(rune('A' + i))},
+			Err: &verdict.Refusal{Problems: refused}})
 	}
 	if n := len(s.Memory.Refused); n != lastgood.MaxRefused {
 		t.Errorf("%d are remembered", n)
@@ -282,7 +301,8 @@ func TestAStaleDecisionIsToldUntilANewerOneIsFollowed(t *testing.T) {
 func TestMailboxOrdersByEpochFirst(t *testing.T) {
 	m := NewMailbox()
 	newer := lastgood.Snapshot{Digest: "b", Epoch: 1, Decision: 1}
-	if older := (lastgood.Snapshot{Digest: "a", Decision: 9}); !m.Put(Directive{Snapshot: newer}) || m.Put(Directive{Snapshot: older}) || !m.Superseded(older) {
+	if older := (lastgood.Snapshot{Digest: "a", Decision: 9}); !m.Put(Directive{Snapshot: newer}) || m.Put(Directive{Snapshot: older}) ||
+		!m.Superseded(older) {
 		t.Error("an older epoch was preferred for its larger decision")
 	}
 	if d, ok := m.Take(); !ok || d.Snapshot != newer {

@@ -41,7 +41,8 @@ func (a *Applier) proveLoaded(ctx context.Context, snapshot lastgood.Snapshot, p
 	a.Meters.Stale()
 	a.linger("StaleRouter", message+"; loaded once more")
 	a.Board.Note("StaleRouter", message+"; loaded once more", time.Now())
-	a.Log.Warn("worker stayed on the router of before; loading once more", telemetry.Revision, snapshot.Revision, telemetry.Digest, snapshot.Digest.Short())
+	a.Log.Warn("worker stayed on the router of before; loading once more", telemetry.Revision, snapshot.Revision, telemetry.Digest,
+		snapshot.Digest.Short())
 	if err := a.Gateway.Load(ctx, p.posted, true); err != nil {
 		return "", err
 	}
@@ -55,7 +56,8 @@ func (a *Applier) proveLoaded(ctx context.Context, snapshot lastgood.Snapshot, p
 // glance asks a gateway that was proven, and that the look before found as it should be, whether something else answers too.
 func (a *Applier) glance(ctx context.Context, before State) {
 	s := a.state
-	if ctx.Err() != nil || !before.Proven || !s.Proven || s.Finding != drift.Same || len(s.Left) == 0 || s.Left[0].Snapshot.Digest != s.Serving.Digest {
+	if ctx.Err() != nil || !before.Proven || !s.Proven || s.Finding != drift.Same || len(s.Left) == 0 ||
+		s.Left[0].Snapshot.Digest != s.Serving.Digest {
 		return
 	}
 	if s.Ack.Stray == "" && !a.Gateway.Glance(ctx, s.Serving.Digest, s.Ack.Proof) {

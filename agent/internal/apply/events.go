@@ -28,8 +28,10 @@ func happened(before, after State, now time.Time) []board.Event {
 		note(kindOf(after.Finding), "%s", after.finding())
 	}
 	if before.Finding != drift.Same && before.Finding != drift.Unknown && after.Finding == drift.Same {
-		kind := map[drift.Finding]string{drift.Drifted: "DriftHealed", drift.Lost: "GatewayRestored", drift.Behind: "GatewayRestored"}[before.Finding]
-		note(kind, "after %s the gateway runs revision %d again; before, %s", now.Sub(before.FoundAt).Round(time.Millisecond), after.Serving.Revision, before.finding())
+		kind := map[drift.Finding]string{drift.Drifted: "DriftHealed", drift.Lost: "GatewayRestored",
+			drift.Behind: "GatewayRestored"}[before.Finding]
+		note(kind, "after %s the gateway runs revision %d again; before, %s", now.Sub(before.FoundAt).Round(time.Millisecond),
+			after.Serving.Revision, before.finding())
 	} else if after.Healed > before.Healed {
 		note("GatewayRestored", "the gateway was given revision %d, the last known good", after.Serving.Revision)
 	}
@@ -80,9 +82,11 @@ func (s State) finding() string {
 	case s.Finding != drift.Drifted:
 		return ""
 	case ours && known.Refused:
-		return fmt.Sprintf("the gateway runs a configuration that the agent did not give it (%s) %s: it is our revision %d, which was refused before", short(s.Found), instead, known.Revision)
+		return fmt.Sprintf("the gateway runs a configuration that the agent did not give it (%s) %s: it is our revision %d, which was refused "+
+			"before", short(s.Found), instead, known.Revision)
 	case ours:
-		return fmt.Sprintf("the gateway runs a configuration that the agent did not give it (%s) %s: it is our revision %d", short(s.Found), instead, known.Revision)
+		return fmt.Sprintf("the gateway runs a configuration that the agent did not give it (%s) %s: it is our revision %d", short(s.Found),
+			instead, known.Revision)
 	}
 	return fmt.Sprintf("the gateway runs a configuration that the agent did not give it (%s) %s: it is none of ours", short(s.Found), instead)
 }

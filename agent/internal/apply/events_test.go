@@ -54,14 +54,19 @@ func TestWhatHappened(t *testing.T) {
 		{"drift that is healed", serving(), []Event{sighting("x-1", drift.Heal), healed}, []string{"Drift", "DriftHealed"},
 			"(hash x-1) in place of revision 1 (hash hash-a): it is none of ours\nafter 1s the gateway runs revision 1 again"},
 		{"drift to one of ours", older, []Event{sighting("hash-o", drift.Report)}, []string{"Drift"}, "it is our revision 7"},
-		{"drift to one that was refused", older, []Event{sighting("hash-r", drift.Report)}, []string{"Drift"}, "it is our revision 9, which was refused before"},
-		{"drift from one to another", serving(), []Event{sighting("x", drift.Report), sighting("y", drift.Report)}, []string{"Drift", "Drift"}, "(hash y)"},
-		{"a start with an older one of ours is no drift", older, []Event{returned, returned, healed}, []string{"GatewayRestarted", "GatewayBehind", "GatewayRestored"}, "our revision 7"},
+		{"drift to one that was refused", older, []Event{sighting("hash-r", drift.Report)}, []string{"Drift"},
+			"it is our revision 9, which was refused before"},
+		{"drift from one to another", serving(), []Event{sighting("x", drift.Report), sighting("y", drift.Report)}, []string{"Drift", "Drift"},
+			"(hash y)"},
+		{"a start with an older one of ours is no drift", older, []Event{returned, returned, healed},
+			[]string{"GatewayRestarted", "GatewayBehind", "GatewayRestored"}, "our revision 7"},
 		{"lost", serving(), []Event{sighting(fleet.NoGatewayHash, drift.Heal), healed}, []string{"GatewayLost", "GatewayRestored"}, ""},
 		{"a load", serving(), []Event{received(snapB), Ended{Snapshot: snapB, Hash: "hash-b"}}, []string{"SnapshotServing"}, "revision 2"},
-		{"a refusal, asked for again", serving(), []Event{received(snapB), Ended{Snapshot: snapB, Err: &verdict.Refusal{Problems: refused}}, received(snapB)},
+		{"a refusal, asked for again", serving(), []Event{received(snapB), Ended{Snapshot: snapB, Err: &verdict.Refusal{Problems: refused}},
+			received(snapB)},
 			[]string{"SnapshotRefused"}, "revision 2"},
-		{"failures", serving(), []Event{received(snapB), Ended{Snapshot: snapB, Err: &verdict.Failure{Reason: verdict.Timeout}}, Ended{Snapshot: snapB, Err: &verdict.Failure{Reason: verdict.Timeout}}},
+		{"failures", serving(), []Event{received(snapB), Ended{Snapshot: snapB, Err: &verdict.Failure{Reason: verdict.Timeout}},
+			Ended{Snapshot: snapB, Err: &verdict.Failure{Reason: verdict.Timeout}}},
 			[]string{"LoadFailed", "LoadFailed"}, "attempt 2: timeout"},
 	}
 	for _, tt := range tests {
@@ -92,7 +97,8 @@ func TestAStartWithAnOlderOneIsPutRightUnderEveryPolicy(t *testing.T) {
 		s.Failure, s.RetryAt = verdict.Failure{Reason: verdict.NotProven}, noon.Add(time.Minute)
 	})
 	after, actions := Decide(trying, moment, Seen{Sighting: gateway.Sighting{Hash: "hash-a", Workers: "2 "}})
-	if after.Finding != drift.Same || after.Drifts != 0 || !after.RetryAt.Equal(noon) || !slices.ContainsFunc(actions, func(a Action) bool { return word(a) == "verify a" }) {
+	if after.Finding != drift.Same || after.Drifts != 0 || !after.RetryAt.Equal(noon) ||
+		!slices.ContainsFunc(actions, func(a Action) bool { return word(a) == "verify a" }) {
 		t.Errorf("%+v, %v", after, actions)
 	}
 }
@@ -125,10 +131,13 @@ func TestAnInterruptedCandidateGoesOn(t *testing.T) {
 	}{
 		{"the gateway runs it", Start(memory, snapA, pending), "hash-b", []string{"inspect", "load b"}},
 		{"the gateway runs what it was to replace", Start(memory, snapA, pending), "hash-a", []string{"inspect", "restore a"}},
-		{"nothing was good before", Start(lastgood.Memory{Decision: 20}, lastgood.Snapshot{}, pending), fleet.NoGatewayHash, []string{"inspect", "load b"}},
-		{"its refusal was remembered", Start(lastgood.Memory{Decision: 20, Refused: []lastgood.Refused{{Digest: "b"}}}, lastgood.Snapshot{}, pending),
+		{"nothing was good before", Start(lastgood.Memory{Decision: 20}, lastgood.Snapshot{}, pending), fleet.NoGatewayHash,
+			[]string{"inspect", "load b"}},
+		{"its refusal was remembered", Start(lastgood.Memory{Decision: 20, Refused: []lastgood.Refused{{Digest: "b"}}}, lastgood.Snapshot{},
+			pending),
 			fleet.NoGatewayHash, []string{"inspect"}},
-		{"a newer decision was followed", Start(lastgood.Memory{Decision: 21}, lastgood.Snapshot{}, pending), fleet.NoGatewayHash, []string{"inspect"}},
+		{"a newer decision was followed", Start(lastgood.Memory{Decision: 21}, lastgood.Snapshot{}, pending), fleet.NoGatewayHash,
+			[]string{"inspect"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -127,7 +127,8 @@ func (a *Applier) prepare(ctx context.Context, digest fleet.Digest, canonical []
 	if err == nil && c.BodyLimit > 0 && int64(len(p.posted)) > c.BodyLimit {
 		// Kong would answer 413 and close the connection while it is being written to (fact F17).
 		err = &verdict.Refusal{Problems: []verdict.Problem{{Message: fmt.Sprintf(
-			"the configuration of %d bytes is over the gateway's limit of %d for a request; raise nginx_admin_client_max_body_size", len(p.posted), c.BodyLimit)}}}
+			"the configuration of %d bytes is over the gateway's limit of %d for a request; raise nginx_admin_client_max_body_size", len(p.posted),
+			c.BodyLimit)}}}
 	}
 	return p, err
 }
@@ -186,14 +187,16 @@ func (a *Applier) inspect(ctx context.Context) (gateway.Capabilities, error) {
 	a.inspected.Add(1)
 	if was := a.state.Memory.Kong; was != "" && release(was) != release(c.KongVersion) {
 		// Kong dropped what it kept, and may judge the last known good differently (fact F29).
-		message := fmt.Sprintf("Kong %s runs here now, and was %s before: it starts without a configuration, and may refuse what the one before took", c.KongVersion, was)
+		message := fmt.Sprintf("Kong %s runs here now, and was %s before: it starts without a configuration, and may refuse what the one "+
+			"before took", c.KongVersion, was)
 		a.linger("GatewayVersionChanged", message)
 		a.Board.Note("GatewayVersionChanged", message, time.Now())
 		a.Log.Warn("gateway is another version", "kong_version", c.KongVersion, "before", was)
 	}
 	a.state.Memory.Kong = c.KongVersion
 	if was := a.caps.Swap(&c); was == nil || was.Fingerprint() != c.Fingerprint() || was.Workers != c.Workers {
-		a.Log.Info("gateway inspected", "kong_version", c.KongVersion, "workers", c.Workers, "router_flavor", c.RouterFlavor, "best_proof", c.Best().String())
+		a.Log.Info("gateway inspected", "kong_version", c.KongVersion, "workers", c.Workers, "router_flavor", c.RouterFlavor, "best_proof",
+			c.Best().String())
 	}
 	return c, nil
 }

@@ -33,8 +33,8 @@ func (s Served) Name() string {
 	return string(s.Inventory.Digest())
 }
 
-// foreign reports whether a hash is that of a configuration that somebody else gave the gateway before it was ever given one of ours. Once it
-// was, other configurations are drift.
+// foreign reports whether a hash is that of a configuration that somebody else gave the gateway before it was ever given one of ours. Once
+// it was, other configurations are drift.
 func (s State) foreign(found fleet.GatewayHash) bool {
 	if s.Good.Digest != "" || found == "" || found == fleet.NoGatewayHash || s.Pending.Hash == found {
 		return false
@@ -131,13 +131,15 @@ func (a *Applier) permitted(ctx context.Context, canonical []byte) error {
 	return mayReplace(served, canonical, a.state.Replaces)
 }
 
-// mayReplace is nil when a snapshot may take the place of what a gateway serves: that the names are the same is not enough, for what stands behind them may differ.
+// mayReplace is nil when a snapshot may take the place of what a gateway serves: that the names are the same is not enough, for what stands
+// behind them may differ.
 func mayReplace(served Served, canonical []byte, replaces []string) error {
 	if served.Inventory.Ours || slices.Contains(replaces, served.Name()) || slices.Contains(replaces, "md5:"+string(served.Hash)) {
 		return nil
 	}
 	if served.Unread != "" {
-		return &verdict.Failure{Reason: verdict.Unmanaged, Message: "the gateway serves something that no snapshot brought, and what it is cannot be told: " + served.Unread}
+		return &verdict.Failure{Reason: verdict.Unmanaged, Message: "the gateway serves something that no snapshot brought, and what it is " +
+			"cannot be told: " + served.Unread}
 	}
 	wanted, err := inventory.OfSnapshot(canonical)
 	if err != nil {
@@ -147,5 +149,6 @@ func mayReplace(served Served, canonical []byte, replaces []string) error {
 	if lost := served.Inventory.Missing(wanted); len(lost) > 0 {
 		what = "would lose " + inventory.Say(lost, namedLosses)
 	}
-	return &verdict.Failure{Reason: verdict.Unmanaged, Message: "the gateway serves what no snapshot brought, and " + what + "; the revision was not meant for it"}
+	return &verdict.Failure{Reason: verdict.Unmanaged, Message: "the gateway serves what no snapshot brought, and " + what +
+		"; the revision was not meant for it"}
 }

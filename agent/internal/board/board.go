@@ -30,29 +30,30 @@ const MaxEvents = 32
 
 // View is one moment of an agent.
 type View struct {
-	Group             string            `json:"group"`
-	Node              string            `json:"node"`
-	BootID            string            `json:"boot_id"`
-	Phase             string            `json:"phase"` // waiting, loading, serving, unmanaged, refused or failing
-	Revision          int64             `json:"revision"`
-	Digest            string            `json:"digest"`
-	Proven            bool              `json:"proven"` // that digest is served now, as far as is known
-	Proof             string            `json:"proof,omitempty"`
-	Epoch             int64             `json:"epoch"`
-	Decision          int64             `json:"decision"`
-	Term              int64             `json:"term"`
-	WantedRevision    int64             `json:"wanted_revision"`
-	WantedDigest      string            `json:"wanted_digest,omitempty"`
-	GatewayReachable  bool              `json:"gateway_reachable"`
-	GatewayReady      bool              `json:"gateway_ready"`
-	KongVersion       string            `json:"kong_version,omitempty"`
-	Draining          bool              `json:"draining"`
-	DrainReason       string            `json:"drain_reason,omitempty"`
-	DrainSince        time.Time         `json:"drain_since,omitzero"`
-	Connected         bool              `json:"connected"`            // to a distributor
-	NameTaken         bool              `json:"name_taken"`           // another agent is enrolled under the node's name
-	Enrolled          bool              `json:"enrolled"`             // at a registry
-	RevokedAt         []string          `json:"revoked_at,omitempty"` // the services that refuse the node's certificate; replaced, never changed
+	Group            string    `json:"group"`
+	Node             string    `json:"node"`
+	BootID           string    `json:"boot_id"`
+	Phase            string    `json:"phase"` // waiting, loading, serving, unmanaged, refused or failing
+	Revision         int64     `json:"revision"`
+	Digest           string    `json:"digest"`
+	Proven           bool      `json:"proven"` // that digest is served now, as far as is known
+	Proof            string    `json:"proof,omitempty"`
+	Epoch            int64     `json:"epoch"`
+	Decision         int64     `json:"decision"`
+	Term             int64     `json:"term"`
+	WantedRevision   int64     `json:"wanted_revision"`
+	WantedDigest     string    `json:"wanted_digest,omitempty"`
+	GatewayReachable bool      `json:"gateway_reachable"`
+	GatewayReady     bool      `json:"gateway_ready"`
+	KongVersion      string    `json:"kong_version,omitempty"`
+	Draining         bool      `json:"draining"`
+	DrainReason      string    `json:"drain_reason,omitempty"`
+	DrainSince       time.Time `json:"drain_since,omitzero"`
+	Connected        bool      `json:"connected"`  // to a distributor
+	NameTaken        bool      `json:"name_taken"` // another agent is enrolled under the node's name
+	Enrolled         bool      `json:"enrolled"`   // at a registry
+	// the services that refuse the node's certificate; replaced, never changed
+	RevokedAt         []string          `json:"revoked_at,omitempty"`
 	LoadTime          time.Duration     `json:"load_time_ns"`
 	ProofTime         time.Duration     `json:"proof_time_ns"`
 	Loads             int64             `json:"loads"`
@@ -70,7 +71,8 @@ type View struct {
 
 // Unmanaged is what a gateway serves that no snapshot brought.
 type Unmanaged struct {
-	Served   string `json:"served"`           // names it: the digest of its inventory, or md5: and the gateway's hash while that cannot be read
+	// names it: the digest of its inventory, or md5: and the gateway's hash while that cannot be read
+	Served   string `json:"served"`
 	Entities int64  `json:"entities"`         // 0 while they cannot be read
 	Reason   string `json:"reason,omitempty"` // why a directive was not followed, or it cannot be read
 }
@@ -122,7 +124,8 @@ type ProbeResult struct {
 	Failing bool   `json:"failing"`          // after damping
 }
 
-// Unready says why load balancers should send no traffic; nothing when they may. An unmanaged gateway serves what it served before. A probe that was not asked yet holds nobody back.
+// Unready says why load balancers should send no traffic; nothing when they may. An unmanaged gateway serves what it served before. A probe
+// that was not asked yet holds nobody back.
 func (v View) Unready() []string {
 	var reasons []string
 	if !v.GatewayReady {

@@ -1,6 +1,7 @@
 // Package bundle knows which schemas the gateway judges configurations by: it reads them when the gateway may have become another,
 // names them by a digest, and uploads them when the registry asks. It keeps the digest only, and reads them again for an upload.
-// Whatever goes wrong here holds up nothing else: a node without a digest is a node whose configurations are checked less before they arrive.
+// Whatever goes wrong here holds up nothing else: a node without a digest is a node whose configurations are checked less before they
+// arrive.
 package bundle
 
 import (

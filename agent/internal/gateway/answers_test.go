@@ -163,7 +163,8 @@ func TestF17_OverTheLimitIsARefusalWhateverTheSize(t *testing.T) {
 
 func TestBodyLimitIsReadWhereItIsVisible(t *testing.T) {
 	for size, want := range map[string]int64{
-		`"10m"`: 10 << 20, `"0"`: 0, `0`: 0, `"512k"`: 512 << 10, `"1G"`: 1 << 30, `1048576`: 1 << 20, `"x"`: defaultBodyLimit, `null`: defaultBodyLimit,
+		`"10m"`: 10 << 20, `"0"`: 0, `0`: 0, `"512k"`: 512 << 10, `"1G"`: 1 << 30, `1048576`: 1 << 20, `"x"`: defaultBodyLimit,
+		`null`: defaultBodyLimit,
 	} {
 		c, err := parseRoot([]byte(`{"version":"3.9.3","configuration":{"nginx_admin_client_max_body_size":` + size + `}}`))
 		if err != nil || c.BodyLimit != want {
@@ -186,7 +187,8 @@ func TestWhatTheGatewayIs(t *testing.T) {
 	g, kong := against(t, kongtest.Options{Workers: 3, RouterFlavor: "expressions", Plugins: []string{"pre-function", "key-auth"}})
 	c, err := g.Capabilities(t.Context())
 	if err != nil || c.KongVersion != kongtest.KongVersion || c.Edition != "community" || c.Workers != 3 || c.RouterFlavor != "expressions" ||
-		c.UntrustedLua != "sandbox" || len(c.Plugins) != 2 || c.Plugins["key-auth"] != kongtest.KongVersion || strings.Join(c.Vaults, " ") != "env" {
+		c.UntrustedLua != "sandbox" || len(c.Plugins) != 2 || c.Plugins["key-auth"] != kongtest.KongVersion ||
+		strings.Join(c.Vaults, " ") != "env" {
 		t.Errorf("got %+v, %v", c, err)
 	}
 	before := c.Fingerprint()

@@ -17,8 +17,8 @@ type Question struct {
 	Headers map[string]string
 }
 
-// Ask sends a GET through the gateway's proxy, over a connection of its own, and returns the status of the answer. It follows no redirect and leaves the
-// body unread. Its errors hold nothing of the question.
+// Ask sends a GET through the gateway's proxy, over a connection of its own, and returns the status of the answer. It follows no redirect
+// and leaves the body unread. Its errors hold nothing of the question.
 func (g *Gateway) Ask(ctx context.Context, q Question) (int, error) {
 	proxy, err := url.Parse(g.proxy.base)
 	if err != nil {

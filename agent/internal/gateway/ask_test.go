@@ -84,7 +84,9 @@ func TestVitalsAndMetrics(t *testing.T) {
 		switch {
 		case r.URL.Path == "/status":
 			w.Header().Set("Content-Type", "application/json")
-			_, _ = io.WriteString(w, `{"server":{"connections_active":7},"memory":{"workers_lua_vms":[{"pid":12,"http_allocated_gc":"49.50 MiB"},{"pid":13,"http_allocated_gc":"512.00 KiB"}]}}`)
+			_,
+				_ = io.WriteString(w,
+				`{"server":{"connections_active":7},"memory":{"workers_lua_vms":[{"pid":12,"http_allocated_gc":"49.50 MiB"},{"pid":13,"http_allocated_gc":"512.00 KiB"}]}}`)
 		case r.URL.Path == "/metrics" && there:
 			_, _ = io.WriteString(w, "kong_http_requests_total 1\n")
 		default:

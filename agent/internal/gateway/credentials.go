@@ -13,8 +13,8 @@ import (
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 )
 
-// TLS names what the Admin and the Status API are asked with where they speak TLS. The files may be renewed at any time: new connections use what
-// they hold, and what was read last while one of them cannot be used.
+// TLS names what the Admin and the Status API are asked with where they speak TLS. The files may be renewed at any time: new connections
+// use what they hold, and what was read last while one of them cannot be used.
 type TLS struct {
 	tlsfiles.Files
 	ServerName string // what the gateway's certificate must be for; empty: the host of the URL

@@ -115,7 +115,8 @@ func topLevel(key string, value any) []verdict.Problem {
 			if nested.MatchString(leaf.path) {
 				hide.secretKind = true // entities within entities are filed under the outermost
 			}
-			problems = append(problems, verdict.Problem{Kind: kind, Name: clip(name), Field: fieldPath(leaf.path), Message: hide.scrub(leaf.path, leaf.text)})
+			problems = append(problems, verdict.Problem{Kind: kind, Name: clip(name), Field: fieldPath(leaf.path),
+				Message: hide.scrub(leaf.path, leaf.text)})
 		}
 	}
 	switch value := value.(type) {

@@ -89,7 +89,8 @@ func TestParseListener(t *testing.T) {
 			t.Errorf("%s is local: %v, %v", text, l.Local(), err)
 		}
 	}
-	if _, err := New(Options{Admin: "http://u:s3cret@h:port", Proxy: "http://127.0.0.1:1"}); err == nil || strings.Contains(err.Error(), "s3cret") {
+	if _, err := New(Options{Admin: "http://u:s3cret@h:port", Proxy: "http://127.0.0.1:1"}); err == nil ||
+		strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("New: %v", err)
 	}
 }
@@ -98,7 +99,8 @@ func TestEverythingOverSockets(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return "unix:" + filepath.Join(dir, name) }
 	kong := kongtest.Start(t, kongtest.With(kongtest.Options{Admin: at("a"), Status: at("s"), Proxy: at("p"), Workers: 2}))
-	g, err := New(Options{Admin: kong.AdminURL(), Status: kong.StatusURL(), Proxy: kong.ProxyURL(), LoadTimeout: time.Minute, ProofTimeout: time.Minute})
+	g, err := New(Options{Admin: kong.AdminURL(), Status: kong.StatusURL(), Proxy: kong.ProxyURL(), LoadTimeout: time.Minute,
+		ProofTimeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +127,8 @@ func secureKong(t *testing.T, a *tlstest.Authority, o kongtest.Options) *kongtes
 
 func secureGateway(t *testing.T, kong *kongtest.Gateway, files TLS) *Gateway {
 	t.Helper()
-	g, err := New(Options{Admin: kong.AdminURL(), Status: kong.StatusURL(), Proxy: kong.ProxyURL(), TLS: files, LoadTimeout: time.Minute, ProofTimeout: time.Minute})
+	g, err := New(Options{Admin: kong.AdminURL(), Status: kong.StatusURL(), Proxy: kong.ProxyURL(), TLS: files, LoadTimeout: time.Minute,
+		ProofTimeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +175,8 @@ func TestTLSThatDoesNotFit(t *testing.T) {
 		g := secureGateway(t, kong, TLS{Files: tt.files, ServerName: tt.of})
 		var failure *verdict.Failure
 		err := g.Load(t.Context(), []byte(emptySnapshot), false)
-		if !errors.As(err, &failure) || failure.Reason != verdict.Unreachable || failure.Uncertain || !strings.Contains(failure.Message, tt.want) {
+		if !errors.As(err, &failure) || failure.Reason != verdict.Unreachable || failure.Uncertain ||
+			!strings.Contains(failure.Message, tt.want) {
 			t.Errorf("%s: %#v", name, err)
 		}
 	}
@@ -226,8 +230,9 @@ func TestRenewedFilesAreReadAgain(t *testing.T) {
 	logs := &logged{}
 	open := func(kong *kongtest.Gateway) *Gateway {
 		g, err := New(Options{
-			Admin: kong.AdminURL(), Status: kong.StatusURL(), Proxy: kong.ProxyURL(), TLS: TLS{Files: files}, LoadTimeout: time.Minute, ProofTimeout: time.Minute,
-			Log: slog.New(slog.NewTextHandler(logs, nil)),
+			Admin: kong.AdminURL(), Status: kong.StatusURL(), Proxy: kong.ProxyURL(), TLS: TLS{Files: files}, LoadTimeout: time.Minute,
+			ProofTimeout: time.Minute,
+			Log:          slog.New(slog.NewTextHandler(logs, nil)),
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -146,18 +146,22 @@ func judge(resp *http.Response, body []byte, size int) error {
 		}
 		return refuse("the configuration of %d bytes is over the gateway's limit for a request; raise nginx_admin_client_max_body_size", size)
 	case http.StatusUnsupportedMediaType:
-		return &verdict.Failure{Reason: verdict.GatewayError, Message: "the gateway does not take text/yaml (415): it is not a Kong that is known to work"}
+		return &verdict.Failure{Reason: verdict.GatewayError, Message: "the gateway does not take text/yaml (415): it is not a Kong that is " +
+			"known to work"}
 	case http.StatusTooManyRequests:
-		return &verdict.Failure{Reason: verdict.Busy, Message: "the gateway is loading already", RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
+		return &verdict.Failure{Reason: verdict.Busy, Message: "the gateway is loading already",
+			RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
 	case http.StatusInternalServerError:
 		return &verdict.Failure{
 			Reason: verdict.GatewayError, Message: "the gateway answered 500",
 			Suspect: strings.HasPrefix(said, "An unexpected error occurred"),
 		}
 	case http.StatusMethodNotAllowed, http.StatusNotFound:
-		return &verdict.Failure{Reason: verdict.GatewayError, Message: fmt.Sprintf("the gateway answered %d: it is no DB-less Kong, or this is not its Admin API", resp.StatusCode)}
+		return &verdict.Failure{Reason: verdict.GatewayError, Message: fmt.Sprintf(
+			"the gateway answered %d: it is no DB-less Kong, or this is not its Admin API", resp.StatusCode)}
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return &verdict.Failure{Reason: verdict.GatewayError, Message: fmt.Sprintf("the Admin API answered %d: it wants another token", resp.StatusCode)}
+		return &verdict.Failure{Reason: verdict.GatewayError, Message: fmt.Sprintf("the Admin API answered %d: it wants another token",
+			resp.StatusCode)}
 	}
 	return &verdict.Failure{Reason: verdict.GatewayError, Message: fmt.Sprintf("the gateway answered %d", resp.StatusCode)}
 }

@@ -56,11 +56,14 @@ func TestEveryAnswerHasItsHandling(t *testing.T) {
 		{name: "refused", code: 400, kind: jsonType, body: `{"fields":{"x":"unknown field"},"flattened_errors":{}}`, refused: "unknown field"},
 		{name: "a bad request of nginx", code: 400, kind: htmlType, body: "<html>", reason: verdict.GatewayError},
 		{name: "over the limit of a request", code: 413, kind: htmlType, body: "<html>", refused: "nginx_admin_client_max_body_size"},
-		{name: "over the size of the map", code: 413, kind: jsonType, body: `{"message":"Configuration does not fit in LMDB database"}`, refused: "lmdb_map_size"},
+		{name: "over the size of the map", code: 413, kind: jsonType, body: `{"message":"Configuration does not fit in LMDB database"}`,
+			refused: "lmdb_map_size"},
 		{name: "a type it does not take", code: 415, kind: htmlType, body: "<html>", reason: verdict.GatewayError},
-		{name: "busy", code: 429, kind: jsonType, body: `{"message":"Currently loading previous configuration"}`, header: "10", reason: verdict.Busy, wait: 10 * time.Second},
+		{name: "busy", code: 429, kind: jsonType, body: `{"message":"Currently loading previous configuration"}`, header: "10",
+			reason: verdict.Busy, wait: 10 * time.Second},
 		{name: "busy with a header that is no number", code: 429, kind: jsonType, header: "soon", reason: verdict.Busy},
-		{name: "an error that may be the configuration's", code: 500, kind: jsonType, body: `{"message":"An unexpected error occurred"}`, reason: verdict.GatewayError, suspect: true},
+		{name: "an error that may be the configuration's", code: 500, kind: jsonType, body: `{"message":"An unexpected error occurred"}`,
+			reason: verdict.GatewayError, suspect: true},
 		{name: "another error", code: 500, kind: htmlType, body: "<html>", reason: verdict.GatewayError},
 		{name: "away behind a proxy", code: 502, kind: htmlType, body: "<html>", reason: verdict.GatewayError},
 		{name: "wants another token", code: 401, kind: jsonType, reason: verdict.GatewayError},
@@ -68,7 +71,8 @@ func TestEveryAnswerHasItsHandling(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g := serve(t, func(w http.ResponseWriter, r *http.Request) {
-				if r.Header.Get("Content-Type") != "text/yaml" || r.URL.Query().Get("check_hash") != "1" || r.Header.Get("Kong-Admin-Token") != "t0ken" || r.URL.Path != "/config" {
+				if r.Header.Get("Content-Type") != "text/yaml" || r.URL.Query().Get("check_hash") != "1" ||
+					r.Header.Get("Kong-Admin-Token") != "t0ken" || r.URL.Path != "/config" {
 					t.Errorf("request %s %v", r.URL, r.Header)
 				}
 				w.Header().Set("Content-Type", tt.kind)
@@ -110,7 +114,8 @@ func TestReasonsThatFlatteningLosesAreAskedForAgain(t *testing.T) {
 		_, _ = w.Write([]byte(body))
 	})
 	var refusal *verdict.Refusal
-	if err := g.Load(t.Context(), nil, false); !errors.As(err, &refusal) || refusal.Problems[0].Kind != "route" || refusal.Problems[0].Name != "r" {
+	if err := g.Load(t.Context(), nil, false); !errors.As(err, &refusal) || refusal.Problems[0].Kind != "route" ||
+		refusal.Problems[0].Name != "r" {
 		t.Errorf("got %v", err)
 	}
 }

@@ -58,11 +58,13 @@ func TestWhatProves(t *testing.T) {
 		{name: "another digest breaks the row", form: proof.Route, steps: []step{times(of(a0, 0), enough-1), of(b0, 0), of(a0, 0)}},
 		{name: "no answer breaks the row", form: proof.Route, steps: []step{times(of(a0, 0), enough-1), silent, of(a0, 0)}},
 
-		{name: "an only worker that stays at the old digest has a stale router", form: proof.Worker, steps: []step{a1, b0}, wrong: verdict.StaleRouter},
+		{name: "an only worker that stays at the old digest has a stale router", form: proof.Worker, steps: []step{a1, b0},
+			wrong: verdict.StaleRouter},
 		{name: "so has one that never had the route", form: proof.Worker, steps: []step{absent}, wrong: verdict.StaleRouter},
 		{name: "the old digest of a process that another one seemed to replace is a stray's", form: proof.Worker,
 			steps: []step{b0, says(0, 20, digest), b0}, wrong: verdict.StrayWorker},
-		{name: "a worker that was replaced in the meantime is none", form: proof.Worker, steps: []step{b0, says(0, 20, digest), times(a1, enough-1)}, proven: true},
+		{name: "a worker that was replaced in the meantime is none", form: proof.Worker,
+			steps: []step{b0, says(0, 20, digest), times(a1, enough-1)}, proven: true},
 		{name: "a stray is known by another number of workers too", form: proof.Worker,
 			steps: []step{of(b0, 4), says(1, 21, digest), of(b0, 4)}, wrong: verdict.StrayWorker},
 		{name: "and by being one too many", form: proof.Worker, steps: []step{a0, a1, absent}, wrong: verdict.StrayWorker},
@@ -88,7 +90,8 @@ func TestWhatProves(t *testing.T) {
 
 func TestWhatIsSaidOfAStray(t *testing.T) {
 	w := newWitness("sha256:a", proof.Worker, 1)
-	for _, a := range []proof.Answer{{Digest: "sha256:b", Workers: 1, Process: 8791}, {Digest: "sha256:a", Workers: 1, Process: 9147}, {Digest: "sha256:b", Workers: 1, Process: 8791}} {
+	for _, a := range []proof.Answer{{Digest: "sha256:b", Workers: 1, Process: 8791}, {Digest: "sha256:a", Workers: 1, Process: 9147},
+		{Digest: "sha256:b", Workers: 1, Process: 8791}} {
 		w.take(a, nil)
 	}
 	if got := w.wrong().Message; !strings.Contains(got, "8791 and 9147") {

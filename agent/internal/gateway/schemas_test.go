@@ -17,7 +17,8 @@ import (
 func against(t *testing.T, o kongtest.Options) (*Gateway, *kongtest.Gateway) {
 	t.Helper()
 	kong := kongtest.Start(t, kongtest.With(o))
-	g, err := New(Options{Admin: kong.AdminURL(), Proxy: kong.ProxyURL(), Status: kong.StatusURL(), LoadTimeout: time.Minute, ProofTimeout: time.Minute})
+	g, err := New(Options{Admin: kong.AdminURL(), Proxy: kong.ProxyURL(), Status: kong.StatusURL(), LoadTimeout: time.Minute,
+		ProofTimeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,8 +73,8 @@ func parseBytes(text string) int64 {
 	return int64(n)
 }
 
-// Metrics hands what the gateway exports for Prometheus to read. It reports false when the gateway exports nothing: its prometheus plugin is not
-// enabled.
+// Metrics hands what the gateway exports for Prometheus to read. It reports false when the gateway exports nothing: its prometheus plugin
+// is not enabled.
 func (g *Gateway) Metrics(ctx context.Context, read func(io.Reader) error) (bool, error) {
 	resp, err := g.control().open(ctx, "/metrics")
 	if err != nil {

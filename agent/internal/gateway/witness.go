@@ -13,7 +13,8 @@ import (
 var errNoRoute = errors.New("the reserved route answered 404")
 
 // confirmations is how many answers in a row must be right. One orphan beside n workers gets a share of 1/(n+1) of the
-// connections (reuseport spreads them by a hash), and is missed by so many with a probability under 0.04 %: e^-8, and 2^-32 where it has half.
+// connections (reuseport spreads them by a hash), and is missed by so many with a probability under 0.04 %: e^-8, and 2^-32 where it has
+// half.
 func confirmations(workers int) int { return max(32, 8*(workers+1)) }
 
 // witness judges the answers of the reserved route. It is pure.
@@ -112,14 +113,16 @@ const maxProcesses = 1024
 func (w *witness) wrong() *verdict.Failure {
 	switch {
 	case w.strays != "":
-		return &verdict.Failure{Reason: verdict.StrayWorker, Message: w.strays + ", with different configurations: a master that was killed left workers behind"}
+		return &verdict.Failure{Reason: verdict.StrayWorker, Message: w.strays +
+			", with different configurations: a master that was killed left workers behind"}
 	case w.count > 0 && len(w.seen) >= w.count:
 		return &verdict.Failure{
 			Reason:  verdict.StrayWorker,
 			Message: fmt.Sprintf("all of the %d workers serve it, and another process that shares their listener does not", w.count),
 		}
 	}
-	return &verdict.Failure{Reason: verdict.StaleRouter, Blind: !w.named, Message: "loaded, and a worker still routes by the configuration of before: " + w.last}
+	return &verdict.Failure{Reason: verdict.StaleRouter, Blind: !w.named,
+		Message: "loaded, and a worker still routes by the configuration of before: " + w.last}
 }
 
 func (w *witness) missing() string {

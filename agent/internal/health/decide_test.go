@@ -37,7 +37,8 @@ func TestStreaks(t *testing.T) {
 
 func TestDue(t *testing.T) {
 	start := time.Unix(1000, 0)
-	base := board.Health{Requests: new(int64(1000)), ServerErrors: new(int64(0)), MemoryBytes: 50 << 20, Probes: []board.ProbeResult{{Path: "/a", Sent: 6}}}
+	base := board.Health{Requests: new(int64(1000)), ServerErrors: new(int64(0)), MemoryBytes: 50 << 20,
+		Probes: []board.ProbeResult{{Path: "/a", Sent: 6}}}
 	with := func(change func(*board.Health)) *board.Health {
 		h := base
 		h.Probes = append([]board.ProbeResult(nil), base.Probes...)
@@ -70,7 +71,8 @@ func TestDue(t *testing.T) {
 		{"figures that are gone are", told, with(func(h *board.Health) { h.Requests = nil }), time.Hour, 0, true, true},
 		{"new workers are", told, with(func(h *board.Health) { h.WorkerRestarts = 1 }), time.Hour, 0, true, true},
 		{"one probe more in the window is not", told, with(func(h *board.Health) { h.Probes[0].Sent = 7 }), time.Hour, 0, true, false},
-		{"a failed probe is", told, with(func(h *board.Health) { h.Probes[0].Failed, h.Probes[0].Reason = 1, "timeout" }), time.Hour, 0, true, true},
+		{"a failed probe is", told, with(func(h *board.Health) { h.Probes[0].Failed, h.Probes[0].Reason = 1, "timeout" }), time.Hour, 0, true,
+			true},
 		{"a probe that came to fail is told at once", told, with(func(h *board.Health) { h.Probes[0].Failing = true }), 0, 0, false, true},
 		{"another probe is told at once", told, with(func(h *board.Health) { h.Probes[0].Path = "/b" }), 0, 0, false, true},
 		{"a probe less is told at once", told, with(func(h *board.Health) { h.Probes = nil }), 0, 0, false, true},

@@ -129,7 +129,8 @@ func (w *Watch) note(a *asking, now time.Time, reason string) {
 }
 
 func (a *asking) view() board.Probe {
-	v := board.Probe{Path: a.probe.Path, Host: a.probe.Host, Readiness: a.probe.Readiness, Asked: a.streak.Asked, Failing: a.streak.Failing, Since: a.since}
+	v := board.Probe{Path: a.probe.Path, Host: a.probe.Host, Readiness: a.probe.Readiness, Asked: a.streak.Asked, Failing: a.streak.Failing,
+		Since: a.since}
 	if v.Failing {
 		v.Reason = a.reason
 	}

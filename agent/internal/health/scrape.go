@@ -16,8 +16,8 @@ import (
 	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
-// What is read of Kong's metrics, as 3.9 names them, and how much at most. A gateway counts each route by itself, so their number has no bound of
-// its own: lines are read as they come, and only sums are kept.
+// What is read of Kong's metrics, as 3.9 names them, and how much at most. A gateway counts each route by itself, so their number has no
+// bound of its own: lines are read as they come, and only sums are kept.
 const (
 	requestsMetric = "kong_http_requests_total"
 	bucketMetric   = "kong_request_latency_ms_bucket"

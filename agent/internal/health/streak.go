@@ -14,8 +14,8 @@ type Streak struct {
 	Against int // results in a row that say otherwise
 }
 
-// After returns the streak after one more result. The first result is taken at its word; after it, three failures in a row make a good probe
-// fail, and two good answers in a row make a failing one good.
+// After returns the streak after one more result. The first result is taken at its word; after it, three failures in a row make a good
+// probe fail, and two good answers in a row make a failing one good.
 func (s Streak) After(good bool) Streak {
 	if !s.Asked {
 		return Streak{Asked: true, Failing: !good}

@@ -69,7 +69,8 @@ func same(a, b *board.Health) bool {
 	}
 	for i := range b.Probes {
 		x, y := a.Probes[i], b.Probes[i]
-		if (x.Sent == 0) != (y.Sent == 0) || (x.Failed == 0) != (y.Failed == 0) || !near(x.Failed, y.Failed, nearFailures) || !near(x.Sent, y.Sent, nearRequests) || x.Reason != y.Reason {
+		if (x.Sent == 0) != (y.Sent == 0) || (x.Failed == 0) != (y.Failed == 0) || !near(x.Failed, y.Failed, nearFailures) ||
+			!near(x.Sent, y.Sent, nearRequests) || x.Reason != y.Reason {
 			return false
 		}
 	}

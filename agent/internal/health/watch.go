@@ -1,5 +1,6 @@
-// Package health watches how a gateway fares: it sends the group's probes through the gateway's proxy, samples what Kong counts, and shows both on the board,
-// for load balancers and for the registry. It never touches the gateway's configuration, and never reads the body of an answer.
+// Package health watches how a gateway fares: it sends the group's probes through the gateway's proxy, samples what Kong counts, and shows
+// both on the board, for load balancers and for the registry. It never touches the gateway's configuration, and never reads the body of an
+// answer.
 package health
 
 import (
@@ -40,7 +41,8 @@ const (
 	defaultSample = 10 * time.Second
 	windowSamples = 3
 	sampleTimeout = 5 * time.Second
-	// A gateway of many routes takes long to say what it counted: it is asked so much less often that it spends at most a fiftieth of the time on it.
+	// A gateway of many routes takes long to say what it counted: it is asked so much less often that it spends at most a fiftieth of the time
+	// on it.
 	sampleShare = 50
 	lastSample  = 2 * time.Minute
 	// withoutMetrics is how often a gateway that exports none is asked whether it does now, in samples.
@@ -194,7 +196,8 @@ func (t *traffic) take(s Sample, v gateway.Vitals, every time.Duration) {
 		t.health.WorkerRestarts++
 	}
 	t.workers = v.Workers
-	h := board.Health{WorkerRestarts: t.health.WorkerRestarts, MemoryBytes: Round(v.Memory), Connections: new(Round(v.Connections)), Window: windowSamples * every}
+	h := board.Health{WorkerRestarts: t.health.WorkerRestarts, MemoryBytes: Round(v.Memory), Connections: new(Round(v.Connections)),
+		Window: windowSamples * every}
 	if len(t.steps) > 0 {
 		all := Join(t.steps)
 		h.Window = all.To.Sub(all.From).Round(every)

@@ -215,7 +215,8 @@ func TestProbesThatChange(t *testing.T) {
 
 func export(requests, errors int) string {
 	return fmt.Sprintf("kong_http_requests_total{code=\"200\"} %d\nkong_http_requests_total{code=\"503\"} %d\n"+
-		"kong_request_latency_ms_bucket{le=\"25\"} %d\nkong_request_latency_ms_bucket{le=\"+Inf\"} %d\n", requests-errors, errors, requests, requests)
+		"kong_request_latency_ms_bucket{le=\"25\"} %d\nkong_request_latency_ms_bucket{le=\"+Inf\"} %d\n", requests-errors, errors, requests,
+		requests)
 }
 
 func (k *fakeKong) export(text string) {
@@ -232,7 +233,8 @@ func TestTrafficIsSampled(t *testing.T) {
 		}
 		b.kong.export(export(1300, 40))
 		h := b.sampled()
-		if h == nil || h.Requests == nil || *h.Requests != 300 || *h.ServerErrors != 30 || *h.LatencyP50 < 12*time.Millisecond || *h.LatencyP50 > 13*time.Millisecond {
+		if h == nil || h.Requests == nil || *h.Requests != 300 || *h.ServerErrors != 30 || *h.LatencyP50 < 12*time.Millisecond ||
+			*h.LatencyP50 > 13*time.Millisecond {
 			t.Fatalf("the window tells %+v", h)
 		}
 		pass(time.Minute)

@@ -20,7 +20,8 @@ type BootFile string
 // BootMode is the widest mode of a boot file: it holds secrets, and Kong may run as another user of the same group.
 const BootMode fs.FileMode = 0o640
 
-// Write puts posted bytes in place, unless they are there under a mode that is not too wide. Whoever reads sees the old file or the new one.
+// Write puts posted bytes in place, unless they are there under a mode that is not too wide. Whoever reads sees the old file or the new
+// one.
 func (f BootFile) Write(posted []byte) error {
 	if f == "" {
 		return nil

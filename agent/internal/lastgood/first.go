@@ -19,8 +19,8 @@ const BeforeSuffix = ".before-silverback"
 // Before is where the boot file from before the first snapshot is kept.
 func (f BootFile) Before() string { return string(f) + BeforeSuffix }
 
-// keepFirst keeps a boot file that is none of ours, once and for ever, before it is written over: who leaves Silverback starts Kong with it again. What was kept is
-// never touched. One that has the reserved route is ours.
+// keepFirst keeps a boot file that is none of ours, once and for ever, before it is written over: who leaves Silverback starts Kong with it
+// again. What was kept is never touched. One that has the reserved route is ours.
 func (f BootFile) keepFirst(path string) error {
 	before := f.Before()
 	if _, err := os.Lstat(before); err == nil {

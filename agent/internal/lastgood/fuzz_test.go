@@ -15,7 +15,8 @@ import (
 func FuzzFiles(f *testing.F) {
 	snapshot, body := content(1)
 	for _, header := range []any{
-		snapshot, Memory{Epoch: 1, Decision: 7, Term: 3, Refused: []Refused{{Digest: snapshot.Digest}}, Serving: snapshot, Known: []Known{{Digest: snapshot.Digest}}},
+		snapshot, Memory{Epoch: 1, Decision: 7, Term: 3, Refused: []Refused{{Digest: snapshot.Digest}}, Serving: snapshot,
+			Known: []Known{{Digest: snapshot.Digest}}},
 		Order{Draining: true, Reason: "new disk", Number: 3},
 	} {
 		_, line, err := encode(header, body)

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// orderFile holds an operator's word about load balancing. It is a file of its own, for it changes while the agent loads, and must be on disk
-// before a load is over.
+// orderFile holds an operator's word about load balancing. It is a file of its own, for it changes while the agent loads, and must be on
+// disk before a load is over.
 const orderFile = "drain"
 
 // An Order is the last word of an operator about whether the node takes part in load balancing. The zero Order is that it does.

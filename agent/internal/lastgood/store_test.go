@@ -212,7 +212,8 @@ func TestMemory(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	save(t, s, 4)
-	want := Memory{Decision: 77, Term: 3, Refused: []Refused{{Digest: "d", Problems: []verdict.Problem{{Kind: "route", Message: "m"}}}}, Form: "worker"}
+	want := Memory{Decision: 77, Term: 3, Refused: []Refused{{Digest: "d", Problems: []verdict.Problem{{Kind: "route", Message: "m"}}}},
+		Form: "worker"}
 	if err := s.Remember(want); err != nil {
 		t.Fatal(err)
 	}

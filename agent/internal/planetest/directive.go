@@ -31,7 +31,8 @@ func Routes(t testing.TB, names ...string) *snapshot.Snapshot {
 
 // Directive is what a distributor would send to make a snapshot of a base; a nil base sends it whole. Further messages carry
 // the parts when it is cut.
-func Directive(t testing.TB, nonce uint64, revision, decision int64, base, to *snapshot.Snapshot, partSize int) []*distributorv1.FollowAssignmentResponse {
+func Directive(t testing.TB, nonce uint64, revision, decision int64, base, to *snapshot.Snapshot,
+	partSize int) []*distributorv1.FollowAssignmentResponse {
 	t.Helper()
 	var from snapshot.Manifest
 	fetch := to.Chunk
@@ -53,7 +54,8 @@ func Directive(t testing.TB, nonce uint64, revision, decision int64, base, to *s
 		Revision: revision, Decision: decision, Term: 1, Digest: string(to.Digest()), PartCount: int32(len(parts) - 1),
 		Delta: &fleetv1.Delta{BaseDigest: string(d.BaseDigest), Digest: string(d.Digest), Size: d.Size, Operations: operations(parts[0])},
 	}
-	all := []*distributorv1.FollowAssignmentResponse{{Nonce: nonce, Message: &distributorv1.FollowAssignmentResponse_Directive{Directive: directive}}}
+	all := []*distributorv1.FollowAssignmentResponse{{Nonce: nonce, Message: &distributorv1.FollowAssignmentResponse_Directive{
+		Directive: directive}}}
 	for i, part := range parts[1:] {
 		all = append(all, &distributorv1.FollowAssignmentResponse{Nonce: nonce, Message: &distributorv1.FollowAssignmentResponse_DeltaPart{
 			DeltaPart: &distributorv1.DeltaPart{Number: int32(i + 1), Operations: operations(part)},
@@ -66,7 +68,8 @@ func operations(ops []snapshot.Op) []*fleetv1.Delta_Operation {
 	var all []*fleetv1.Delta_Operation
 	for _, op := range ops {
 		if c := op.Copy; c != nil {
-			all = append(all, &fleetv1.Delta_Operation{Step: &fleetv1.Delta_Operation_Copy{Copy: &fleetv1.Delta_Copy{Offset: c.Offset, Length: c.Length}}})
+			all = append(all, &fleetv1.Delta_Operation{Step: &fleetv1.Delta_Operation_Copy{
+				Copy: &fleetv1.Delta_Copy{Offset: c.Offset, Length: c.Length}}})
 			continue
 		}
 		x := op.Data

@@ -62,7 +62,8 @@ func Start(t testing.TB, address string) *Plane {
 	t.Helper()
 	p := &Plane{
 		address: address,
-		Hellos:  make(chan *distributorv1.Hello, 100), Outcomes: make(chan *distributorv1.Outcome, 100), Uploads: make(chan *registryv1.UploadSchemasRequest, 100),
+		Hellos:  make(chan *distributorv1.Hello, 100), Outcomes: make(chan *distributorv1.Outcome, 100),
+		Uploads: make(chan *registryv1.UploadSchemasRequest, 100),
 	}
 	p.Serve(t)
 	t.Cleanup(p.Stop)
@@ -213,7 +214,8 @@ func (p *Plane) EnrolNode(_ context.Context, r *registryv1.EnrolNodeRequest) (*r
 	p.owner = r.GetBootId()
 	p.enrolled = append(p.enrolled, r)
 	p.statuses = append(p.statuses, r.GetStatus())
-	return &registryv1.EnrolNodeResponse{RenewInterval: durationpb.New(50 * time.Millisecond), SessionTtl: durationpb.New(time.Second), Drift: p.policy, Probes: p.probes, Draining: p.drain != nil, Drain: p.drain, DrainOrder: p.order,
+	return &registryv1.EnrolNodeResponse{RenewInterval: durationpb.New(50 * time.Millisecond), SessionTtl: durationpb.New(time.Second),
+		Drift: p.policy, Probes: p.probes, Draining: p.drain != nil, Drain: p.drain, DrainOrder: p.order,
 		WantSchemas: p.wanted}, nil
 }
 
@@ -235,7 +237,8 @@ func (p *Plane) UploadInventory(_ context.Context, r *registryv1.UploadInventory
 }
 
 // UploadConfiguration implements the registry.
-func (p *Plane) UploadConfiguration(_ context.Context, r *registryv1.UploadConfigurationRequest) (*registryv1.UploadConfigurationResponse, error) {
+func (p *Plane) UploadConfiguration(_ context.Context, r *registryv1.UploadConfigurationRequest) (*registryv1.UploadConfigurationResponse,
+	error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.configuration = append(p.configuration, r)
@@ -281,11 +284,13 @@ func (p *Plane) RenewNode(_ context.Context, r *registryv1.RenewNodeRequest) (*r
 		p.owner = ""
 		p.left++
 	}
-	return &registryv1.RenewNodeResponse{RenewInterval: durationpb.New(50 * time.Millisecond), Drift: p.policy, Probes: p.probes, Draining: p.drain != nil, Drain: p.drain, DrainOrder: p.order, WantSchemas: p.wanted, WantConfiguration: p.wantConfiguration}, nil
+	return &registryv1.RenewNodeResponse{RenewInterval: durationpb.New(50 * time.Millisecond), Drift: p.policy, Probes: p.probes,
+		Draining: p.drain != nil, Drain: p.drain, DrainOrder: p.order, WantSchemas: p.wanted, WantConfiguration: p.wantConfiguration}, nil
 }
 
 // FollowAssignment implements the distributor.
-func (p *Plane) FollowAssignment(stream grpc.BidiStreamingServer[distributorv1.FollowAssignmentRequest, distributorv1.FollowAssignmentResponse]) error {
+func (p *Plane) FollowAssignment(stream grpc.BidiStreamingServer[distributorv1.FollowAssignmentRequest,
+	distributorv1.FollowAssignmentResponse]) error {
 	first, err := stream.Recv()
 	if err != nil || first.GetHello() == nil {
 		return status.Error(codes.InvalidArgument, "want a hello")

@@ -9,7 +9,8 @@ import (
 )
 
 func data(n int) []*fleetv1.Delta_Operation {
-	return []*fleetv1.Delta_Operation{{Step: &fleetv1.Delta_Operation_Data{Data: &fleetv1.Delta_Data{Zstd: make([]byte, n), RawLength: int64(n)}}}}
+	return []*fleetv1.Delta_Operation{{Step: &fleetv1.Delta_Operation_Data{
+		Data: &fleetv1.Delta_Data{Zstd: make([]byte, n), RawLength: int64(n)}}}}
 }
 
 func directive(parts int32, size int64) *distributorv1.Directive {

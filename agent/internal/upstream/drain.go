@@ -34,7 +34,8 @@ const drainNotRemembered = "DrainNotRemembered"
 
 const stoppingReason = "the agent is stopping"
 
-// NewDrains shows the order that was remembered. Damage is why it could not be read; then the node takes part until the registry says otherwise.
+// NewDrains shows the order that was remembered. Damage is why it could not be read; then the node takes part until the registry says
+// otherwise.
 func NewDrains(b *board.Board, m memory, order lastgood.Order, damage error) *Drains {
 	d := &Drains{board: b, memory: m, order: order}
 	d.show()
@@ -44,8 +45,8 @@ func NewDrains(b *board.Board, m memory, order lastgood.Order, damage error) *Dr
 	return d
 }
 
-// Obey takes the registry's word. The answer to an enrolment counts whatever was known; another one only when it is not older. What is obeyed is
-// in force at once, also when the disk does not take it.
+// Obey takes the registry's word. The answer to an enrolment counts whatever was known; another one only when it is not older. What is
+// obeyed is in force at once, also when the disk does not take it.
 func (d *Drains) Obey(next lastgood.Order, enrolment bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -71,7 +72,8 @@ func (d *Drains) Obey(next lastgood.Order, enrolment bool) {
 	}
 	if err := d.memory.RememberOrder(next); err != nil {
 		d.forgot = true
-		d.board.Raise(drainNotRemembered, "the registry's word about draining is in force, and would not outlive the agent: "+err.Error(), time.Now())
+		d.board.Raise(drainNotRemembered, "the registry's word about draining is in force, and would not outlive the agent: "+err.Error(),
+			time.Now())
 		return
 	}
 	d.forgot = false

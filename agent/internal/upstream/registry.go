@@ -134,7 +134,8 @@ func (s *session) step(life context.Context) time.Duration {
 	case code == codes.AlreadyExists:
 		s.lose()
 		s.taken(true)
-		s.Board.Raise(nameTaken, "another agent is enrolled under the name "+string(s.Identity.Node)+": give each agent of a group its own --node", time.Now())
+		s.Board.Raise(nameTaken, "another agent is enrolled under the name "+string(s.Identity.Node)+
+			": give each agent of a group its own --node", time.Now())
 	case time.Since(s.since) > patience:
 		s.Board.Raise(registryUnreachable, "the registry cannot be reached: "+reason(err), time.Now())
 	}
@@ -142,15 +143,16 @@ func (s *session) step(life context.Context) time.Duration {
 	return jittered(s.failures, firstWait)
 }
 
-// taken notes whether another agent has the node's name. While it has, this one takes no directives and its gateway gets no traffic: which of the two
-// gateways is meant nobody knows.
+// taken notes whether another agent has the node's name. While it has, this one takes no directives and its gateway gets no traffic: which
+// of the two gateways is meant nobody knows.
 func (s *session) taken(is bool) {
 	if is == s.Board.View().NameTaken {
 		return
 	}
 	s.Board.Update(func(v *board.View) { v.NameTaken = is })
 	if is {
-		s.Log.Warn("another agent is enrolled under this node's name; this one is not ready until it has a name of its own (--node), or the other one is gone",
+		s.Log.Warn("another agent is enrolled under this node's name; this one is not ready until it has a name of its own (--node), or the "+
+			"other one is gone",
 			telemetry.Group, s.Identity.Group, telemetry.Node, s.Identity.Node)
 	} else {
 		s.Log.Info("the node's name is this agent's again", telemetry.Group, s.Identity.Group, telemetry.Node, s.Identity.Node)
@@ -178,7 +180,8 @@ func (s *session) capabilities() (c gateway.Capabilities, digest, judge string) 
 func (s *session) enrol(ctx context.Context, c gateway.Capabilities, digest string, known bool) error {
 	view := s.Board.View()
 	req := &registryv1.EnrolNodeRequest{
-		Group: string(s.Identity.Group), Node: string(s.Identity.Node), BootId: s.Identity.BootID, SucceedsBootId: s.Identity.Succeeds, Labels: s.Identity.Labels,
+		Group: string(s.Identity.Group), Node: string(s.Identity.Node), BootId: s.Identity.BootID, SucceedsBootId: s.Identity.Succeeds,
+		Labels:       s.Identity.Labels,
 		AgentVersion: s.Identity.Version, ProxyAddress: s.Identity.ProxyAddress, AgentAddress: s.Identity.HTTPAddress, Status: nodeStatus(view),
 	}
 	if known {

@@ -23,8 +23,8 @@ func isRevoked(err error) bool {
 	return errors.Is(fault.FromStatus(err), &fault.Error{Kind: fault.Denied, Reason: "CERTIFICATE_REVOKED"})
 }
 
-// noteRevoked notes what a service made of the node's certificate: err is how its call ended, nil when it was let in. The gateway serves on, and what
-// load balancers are told does not change: the certificate opens the control plane, not the gateway.
+// noteRevoked notes what a service made of the node's certificate: err is how its call ended, nil when it was let in. The gateway serves
+// on, and what load balancers are told does not change: the certificate opens the control plane, not the gateway.
 func noteRevoked(b *board.Board, log *slog.Logger, who Identity, service string, err error) (refused bool) {
 	refused = isRevoked(err)
 	if !refused && err != nil {
@@ -47,7 +47,8 @@ func noteRevoked(b *board.Board, log *slog.Logger, who Identity, service string,
 	}
 	switch {
 	case len(before) == 0:
-		log.Warn("this node's certificate is revoked; the gateway serves on with what it has, and the agent goes on with a new certificate or when an operator undoes it",
+		log.Warn("this node's certificate is revoked; the gateway serves on with what it has, and the agent goes on with a new certificate or "+
+			"when an operator undoes it",
 			telemetry.Group, who.Group, telemetry.Node, who.Node, telemetry.Err, reason(err))
 	case len(now) == 0:
 		b.Clear(certificateRevoked)

@@ -188,7 +188,8 @@ func (f *Follower) follow(ctx context.Context) (opened bool, wait time.Duration,
 	id := f.stream.Add(1)
 	f.take() // what was meant for an older stream
 	f.traces.forget()
-	if err := stream.Send(&distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Hello{Hello: f.hello()}}); err != nil && !errors.Is(err, io.EOF) {
+	if err := stream.Send(&distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Hello{
+		Hello: f.hello()}}); err != nil && !errors.Is(err, io.EOF) {
 		return false, 0, err
 	}
 	var sending sync.WaitGroup
@@ -284,7 +285,8 @@ func (f *Follower) deliver(stream uint64, a *assembly, err error) {
 }
 
 // send passes answers on until ctx ends, the stream does, or another one is asked for.
-func (f *Follower) send(ctx context.Context, stream grpc.BidiStreamingClient[distributorv1.FollowAssignmentRequest, distributorv1.FollowAssignmentResponse]) {
+func (f *Follower) send(ctx context.Context, stream grpc.BidiStreamingClient[distributorv1.FollowAssignmentRequest,
+	distributorv1.FollowAssignmentResponse]) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -295,7 +297,8 @@ func (f *Follower) send(ctx context.Context, stream grpc.BidiStreamingClient[dis
 		}
 		for _, a := range f.take() {
 			o := outcome(a)
-			o.Traceparent = string(f.traces.answered(a, time.Now(), telemetry.Group, f.Identity.Group, telemetry.Node, f.Identity.Node, telemetry.Revision, a.Snapshot.Revision))
+			o.Traceparent = string(f.traces.answered(a, time.Now(), telemetry.Group, f.Identity.Group, telemetry.Node, f.Identity.Node,
+				telemetry.Revision, a.Snapshot.Revision))
 			m := &distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Outcome{Outcome: o}}
 			if stream.Send(m) != nil {
 				return // Recv learns why
@@ -310,7 +313,8 @@ func (f *Follower) hello() *distributorv1.Hello {
 		Group: string(f.Identity.Group), Node: string(f.Identity.Node), BootId: f.Identity.BootID, AgentVersion: f.Identity.Version,
 		HeldDigest: string(f.Store.Held()), Epoch: v.Epoch, Decision: v.Decision,
 	}
-	// While a load is under way nobody knows what the gateway will serve: the load may take effect although what was proven before is served still.
+	// While a load is under way nobody knows what the gateway will serve: the load may take effect although what was proven before is served
+	// still.
 	if v.Proven && v.Phase != "loading" {
 		h.ServingDigest, h.ServingRevision = v.Digest, v.Revision
 	}

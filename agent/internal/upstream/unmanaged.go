@@ -37,7 +37,8 @@ type brought struct {
 	word   string // under which one was brought last
 }
 
-// bringInventory tells the registry what the gateway serves, when that is news, or was told long ago. A failure is tried again at the next renewal.
+// bringInventory tells the registry what the gateway serves, when that is news, or was told long ago. A failure is tried again at the next
+// renewal.
 func (s *session) bringInventory(ctx context.Context) {
 	if s.Unmanaged == nil {
 		return
@@ -53,7 +54,8 @@ func (s *session) bringInventory(ctx context.Context) {
 	}
 	packed, err := i.Pack()
 	if err == nil {
-		_, err = s.client.UploadInventory(ctx, &registryv1.UploadInventoryRequest{Group: string(s.Identity.Group), Node: string(s.Identity.Node), Digest: digest, Zstd: packed})
+		_, err = s.client.UploadInventory(ctx, &registryv1.UploadInventoryRequest{Group: string(s.Identity.Group), Node: string(s.Identity.Node),
+			Digest: digest, Zstd: packed})
 	}
 	if err != nil && ctx.Err() == nil {
 		s.Log.Warn("what the gateway serves was not told to the registry", "error", err)

@@ -26,7 +26,8 @@ func outcome(a apply.Answer) *distributorv1.Outcome {
 			Proof: proofOf(a.Ack.Proof), LoadTime: durationpb.New(a.Ack.LoadTime), ProofTime: durationpb.New(a.Ack.ProofTime),
 		}}
 	case a.Refusal != nil:
-		o.Verdict = &distributorv1.Outcome_Nack{Nack: &distributorv1.Nack{Problems: problems(a.Refusal.Problems), ServingDigest: string(a.Serving)}}
+		o.Verdict = &distributorv1.Outcome_Nack{Nack: &distributorv1.Nack{Problems: problems(a.Refusal.Problems),
+			ServingDigest: string(a.Serving)}}
 	default:
 		o.Verdict = &distributorv1.Outcome_Failure{Failure: &distributorv1.Failure{
 			Reason: reasonOf(a.Failure.Reason), Message: a.Failure.Message, ServingDigest: string(a.Serving), Attempts: int32(a.Failure.Attempts),
@@ -110,11 +111,13 @@ func healthOf(h *board.Health) *fleetv1.Health {
 		return nil
 	}
 	out := &fleetv1.Health{
-		Window: durationpb.New(h.Window), Requests: h.Requests, ServerErrors: h.ServerErrors, LatencyP50: optional(h.LatencyP50), LatencyP99: optional(h.LatencyP99),
+		Window: durationpb.New(h.Window), Requests: h.Requests, ServerErrors: h.ServerErrors, LatencyP50: optional(h.LatencyP50),
+		LatencyP99:  optional(h.LatencyP99),
 		Connections: h.Connections, MemoryBytes: h.MemoryBytes, WorkerRestarts: h.WorkerRestarts,
 	}
 	for _, p := range h.Probes {
-		out.Probes = append(out.Probes, &fleetv1.ProbeResult{Path: p.Path, Host: p.Host, Sent: int32(p.Sent), Failed: int32(p.Failed), Reason: p.Reason})
+		out.Probes = append(out.Probes, &fleetv1.ProbeResult{Path: p.Path, Host: p.Host, Sent: int32(p.Sent), Failed: int32(p.Failed),
+			Reason: p.Reason})
 	}
 	return out
 }

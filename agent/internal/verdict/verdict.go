@@ -74,7 +74,8 @@ const (
 
 // String returns the word that metrics and logs use.
 func (r Reason) String() string {
-	words := [...]string{"unknown", "gateway_unreachable", "timeout", "gateway_busy", "gateway_error", "not_proven", "disk", "bad_delta", "stale_decision", "unmanaged", "stray_worker", "stale_router"}
+	words := [...]string{"unknown", "gateway_unreachable", "timeout", "gateway_busy", "gateway_error", "not_proven", "disk", "bad_delta",
+		"stale_decision", "unmanaged", "stray_worker", "stale_router"}
 	if r < 0 || int(r) >= len(words) {
 		r = 0
 	}

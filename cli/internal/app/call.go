@@ -22,8 +22,8 @@ type service struct {
 	turn      int // how often another replica was looked for
 }
 
-// Invoke implements grpc.ClientConnInterface. A replica of the distributor that etcd does not answer refuses every call at once: the others are asked.
-// The other services wait for the ledger themselves, and are not asked again.
+// Invoke implements grpc.ClientConnInterface. A replica of the distributor that etcd does not answer refuses every call at once: the others
+// are asked. The other services wait for the ledger themselves, and are not asked again.
 func (s *service) Invoke(ctx context.Context, method string, request, answer any, options ...grpc.CallOption) error {
 	err := s.conn.Invoke(ctx, method, request, answer, options...)
 	for tries := 0; s.name == distributor && tries < len(s.addresses) && fault.IsNoLedger(err) && ctx.Err() == nil; tries++ {
@@ -35,8 +35,8 @@ func (s *service) Invoke(ctx context.Context, method string, request, answer any
 	return s.mark(err)
 }
 
-// elsewhere connects anew: to the next of the addresses, or, where one address stands for several replicas, to whichever of them answers. A connection
-// that lives is kept by gRPC, however its replica answers.
+// elsewhere connects anew: to the next of the addresses, or, where one address stands for several replicas, to whichever of them answers. A
+// connection that lives is kept by gRPC, however its replica answers.
 func (s *service) elsewhere() error {
 	conn, err := connect(s.addresses[s.turn%len(s.addresses):][:1], s.flags)
 	if err != nil {
@@ -49,7 +49,8 @@ func (s *service) elsewhere() error {
 }
 
 // NewStream implements grpc.ClientConnInterface.
-func (s *service) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, options ...grpc.CallOption) (grpc.ClientStream, error) {
+func (s *service) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, options ...grpc.CallOption) (grpc.ClientStream,
+	error) {
 	stream, err := s.conn.NewStream(ctx, desc, method, options...)
 	if err != nil {
 		return nil, s.mark(err)

@@ -76,7 +76,8 @@ func answerOf(err error) (*status.Status, bool) {
 		s, detailErr := status.New(codes.InvalidArgument, template.Error()).WithDetails(
 			&errdetails.ErrorInfo{Reason: "INVALID_CONFIG", Domain: "silverback"},
 			&fleetv1.Problem{
-				Class: fleetv1.Problem_CLASS_ENV, Document: template.Document, Line: int32(template.Line), Column: int32(template.Column), Message: template.Message, //nolint:gosec // a document is at most 64 MiB
+				Class: fleetv1.Problem_CLASS_ENV, Document: template.Document, Line: int32(template.Line), Column: int32(template.Column),
+				Message: template.Message, //nolint:gosec // a document is at most 64 MiB
 			})
 		return s, detailErr == nil
 	}

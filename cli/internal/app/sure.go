@@ -30,7 +30,8 @@ func (s *Sure) DryRun() bool { return s.dryRun }
 // Tells reports whether Go says anything. Else nothing has to be asked for its words.
 func (s *Sure) Tells(a *App) bool { return s.dryRun || a.Asks && !s.yes }
 
-// Go reports whether to go on. What would be done is told as "delete source ..."; a dry run prints it and ends, and at a terminal a person is asked.
+// Go reports whether to go on. What would be done is told as "delete source ..."; a dry run prints it and ends, and at a terminal a person
+// is asked.
 func (s *Sure) Go(a *App, does ...string) (bool, error) {
 	switch {
 	case s.dryRun && a.Flags.Output != show.Table:

@@ -20,9 +20,9 @@ const lookAgain = time.Second
 // ages are what changes in a screen when nothing does.
 var ages = regexp.MustCompile(`\b[0-9]+[smhd] ago`)
 
-// Watch prints what look prints, again and again, until look says that it is over or ctx ends: in place on a terminal, elsewhere each time that
-// more than ages changed, with an empty line between, or as a line of JSON. Look writes to the Out and Err of the App that it is given. The error is
-// that of the last look; an end by ctx is none.
+// Watch prints what look prints, again and again, until look says that it is over or ctx ends: in place on a terminal, elsewhere each time
+// that more than ages changed, with an empty line between, or as a line of JSON. Look writes to the Out and Err of the App that it is
+// given. The error is that of the last look; an end by ctx is none.
 func (a *App) Watch(ctx context.Context, look func(context.Context, *App) (over bool, err error)) error {
 	s := &watched{app: a}
 	resized, stop := screen.Resized()

@@ -17,7 +17,8 @@ var noon = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 func lab(t *testing.T) []wanted {
 	t.Helper()
 	o := options{
-		trustDomain: "example.org", days: 90, caDays: 365, services: []string{"registry=registry-1,127.0.0.1"}, nodes: []string{"eu/kong-1"}, users: []string{"ann=operator"},
+		trustDomain: "example.org", days: 90, caDays: 365, services: []string{"registry=registry-1,127.0.0.1"}, nodes: []string{"eu/kong-1"},
+		users:   []string{"ann=operator"},
 		servers: []string{"etcd-1=etcd-1"},
 	}
 	list, err := o.parse()
@@ -53,7 +54,8 @@ func TestCertificatesSayWhoTheyAreFor(t *testing.T) {
 			t.Errorf("%s is %v, %v", name, got, err)
 		}
 		verify := func(use x509.ExtKeyUsage, host string) error {
-			_, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: noon.Add(time.Hour), KeyUsages: []x509.ExtKeyUsage{use}, DNSName: host})
+			_, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: noon.Add(time.Hour), KeyUsages: []x509.ExtKeyUsage{use},
+				DNSName: host})
 			return err
 		}
 		if err := verify(x509.ExtKeyUsageClientAuth, ""); err != nil {

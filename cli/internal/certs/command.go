@@ -44,10 +44,12 @@ etcd-client-registry.crt and so on for each service: etcd must not trust an auth
 	flags.StringVar(&o.dir, "dir", "", "folder for the files; made when it is not there")
 	flags.StringVar(&o.trustDomain, "trust-domain", identity.DefaultTrustDomain, "trust domain of the identities, spiffe://<trust domain>/...")
 	flags.StringArrayVar(&o.services, "service", nil, "a service and the hosts that its replicas answer at: registry=registry-1,registry-2")
-	flags.StringArrayVar(&o.nodes, "node", nil, "a node, for its agent: GROUP/NODE; agent HTTP listeners with TLS add hosts: GROUP/NODE=HOST,...")
+	flags.StringArrayVar(&o.nodes, "node", nil, "a node, for its agent: GROUP/NODE; agent HTTP listeners with TLS add hosts: "+
+		"GROUP/NODE=HOST,...")
 	flags.StringArrayVar(&o.users, "user", nil, "a user and its role, viewer, submitter, operator or admin: ann=admin")
 	flags.StringArrayVar(&o.servers, "server", nil, "another server without an identity, such as a web server: web=web-1,127.0.0.1")
-	flags.StringSliceVar(&o.etcd, "etcd", nil, "hosts of etcd's members; makes an authority of its own for etcd, and the services' certificates for it")
+	flags.StringSliceVar(&o.etcd, "etcd", nil, "hosts of etcd's members; makes an authority of its own for etcd, and the services' "+
+		"certificates for it")
 	flags.IntVar(&o.days, "days", 365, "how long certificates are good")
 	flags.IntVar(&o.caDays, "ca-days", 3650, "how long the authority is good")
 	app.MustMark(cmd, "dir")

@@ -27,7 +27,8 @@ type authority struct {
 	key  crypto.Signer
 }
 
-// backdate lets certificates be used by machines whose clocks are a little behind. For as long, on top of its skew, a revocation keeps out new ones.
+// backdate lets certificates be used by machines whose clocks are a little behind. For as long, on top of its skew, a revocation keeps out
+// new ones.
 const backdate = time.Minute
 
 // issue makes what is wanted and not there, or no longer good, in a folder.
@@ -87,7 +88,8 @@ func openAuthority(dir, name string, life time.Duration, now time.Time) (*author
 		return nil, row, fmt.Errorf("%s is not the certificate of an authority", certFile)
 	}
 	if !now.Before(pair.Leaf.NotAfter) {
-		return nil, row, fmt.Errorf("the authority of %s ended on %s: take it and its key away to begin anew", certFile, pair.Leaf.NotAfter.UTC().Format(time.DateOnly))
+		return nil, row, fmt.Errorf("the authority of %s ended on %s: take it and its key away to begin anew", certFile,
+			pair.Leaf.NotAfter.UTC().Format(time.DateOnly))
 	}
 	row.Expires = pair.Leaf.NotAfter
 	return &authority{cert: pair.Leaf, key: key}, row, nil
@@ -133,7 +135,8 @@ func (ca *authority) ensure(dir string, w wanted, life time.Duration, now time.T
 		return row, err
 	}
 	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: w.common}, NotBefore: now.Add(-backdate), NotAfter: earlier(now.Add(life), ca.cert.NotAfter),
+		SerialNumber: serial, Subject: pkix.Name{CommonName: w.common}, NotBefore: now.Add(-backdate),
+		NotAfter: earlier(now.Add(life), ca.cert.NotAfter),
 		KeyUsage: x509.KeyUsageDigitalSignature,
 	}
 	if w.client {
@@ -166,7 +169,8 @@ func (ca *authority) good(cert *x509.Certificate, w wanted, now time.Time) bool 
 		want = append(want, w.uri.String())
 	}
 	life := cert.NotAfter.Sub(cert.NotBefore)
-	return cert.CheckSignatureFrom(ca.cert) == nil && cert.Subject.CommonName == w.common && slices.Equal(uris, want) && slices.Equal(cert.DNSNames, dns) &&
+	return cert.CheckSignatureFrom(ca.cert) == nil && cert.Subject.CommonName == w.common && slices.Equal(uris, want) &&
+		slices.Equal(cert.DNSNames, dns) &&
 		slices.EqualFunc(cert.IPAddresses, ips, net.IP.Equal) && cert.NotAfter.Sub(now) > life/3
 }
 
@@ -198,7 +202,8 @@ func newSerial() (*big.Int, error) {
 }
 
 // write signs a certificate and writes it and its key. The key is first: a certificate without its key would be kept for good.
-func write(certFile, keyFile string, template, parent *x509.Certificate, key *ecdsa.PrivateKey, signer crypto.Signer) (*x509.Certificate, error) {
+func write(certFile, keyFile string, template, parent *x509.Certificate, key *ecdsa.PrivateKey, signer crypto.Signer) (*x509.Certificate,
+	error) {
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)

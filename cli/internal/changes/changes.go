@@ -84,7 +84,8 @@ func ReportOf(answer *translatorv1.DiffConfigResponse) (Report, error) {
 			out.Parents = append(out.Parents, parent{Kind: p.GetKind(), Name: p.GetName(), ID: p.GetId(), Title: p.GetTitle()})
 		}
 		for _, f := range c.GetValues() {
-			out.Fields = append(out.Fields, field{Path: f.GetPath(), Old: value(f.GetOld()), New: value(f.GetNew()), Secret: f.GetSecret(), TooLong: f.GetTooLong()})
+			out.Fields = append(out.Fields, field{Path: f.GetPath(), Old: value(f.GetOld()), New: value(f.GetNew()), Secret: f.GetSecret(),
+				TooLong: f.GetTooLong()})
 		}
 		r.Changes = append(r.Changes, out)
 	}

@@ -27,7 +27,8 @@ func answer() *translatorv1.DiffConfigResponse {
 				Values:  []*translatorv1.FieldChange{{Path: "paths", New: `["/a"]`}, {Path: "headers.Authorization", Secret: true}},
 			},
 			{
-				Operation: translatorv1.Change_OPERATION_CHANGED, Kind: "plugin", Name: "rate-limiting", Id: "p", Title: "plugin rate-limiting of service orders",
+				Operation: translatorv1.Change_OPERATION_CHANGED, Kind: "plugin", Name: "rate-limiting", Id: "p",
+				Title: "plugin rate-limiting of service orders",
 				Values: []*translatorv1.FieldChange{
 					{Path: "config.minute", Old: "5", New: "7"},
 					{Path: "config.policy", New: `"local"`},
@@ -38,7 +39,8 @@ func answer() *translatorv1.DiffConfigResponse {
 				},
 				Cut: true,
 			},
-			{Operation: translatorv1.Change_OPERATION_REMOVED, Kind: "service", Name: "users", Id: "u", Title: "service users " + long, Values: []*translatorv1.FieldChange{{Path: "host", Old: `"h"`}}},
+			{Operation: translatorv1.Change_OPERATION_REMOVED, Kind: "service", Name: "users", Id: "u", Title: "service users " + long,
+				Values: []*translatorv1.FieldChange{{Path: "host", Old: `"h"`}}},
 		},
 	}
 }
@@ -78,7 +80,8 @@ func TestPeopleReadEntitiesAndValuesIn80Columns(t *testing.T) {
 func TestProgramsGetAllOfItInOneShape(t *testing.T) {
 	all := answer()
 	for i := range 5000 {
-		all.Changes = append(all.Changes, &translatorv1.Change{Operation: translatorv1.Change_OPERATION_ADDED, Kind: "service", Id: fmt.Sprint(i), Title: "service"})
+		all.Changes = append(all.Changes, &translatorv1.Change{Operation: translatorv1.Change_OPERATION_ADDED, Kind: "service",
+			Id: fmt.Sprint(i), Title: "service"})
 	}
 	var out bytes.Buffer
 	if err := changes.Print(&app.App{Out: &out, Flags: app.Flags{Output: show.JSON}}, all); err != nil {

@@ -48,7 +48,8 @@ func TestAServiceWithoutEtcdIsNotTakenForAway(t *testing.T) {
 	t.Parallel()
 	address := serveRefuser(t, fault.NoLedger(errors.New("no leader")))
 	_, _, errs := run(address, "delete", "source", "s", "-g", "g")
-	if want := "error: the translator answers: the ledger does not answer; try again\nIt keeps everything in etcd: look there first. Gateways serve on without it.\n"; errs != want {
+	if want := "error: the translator answers: the ledger does not answer; try again\nIt keeps everything in etcd: look there first. " +
+		"Gateways serve on without it.\n"; errs != want {
 		t.Errorf("says\n%swant\n%s", errs, want)
 	}
 	address = serveRefuser(t, fault.New(fault.Down, "STOPPING", "this replica is stopping"))
@@ -103,7 +104,8 @@ func TestFlagsThatAreWrong(t *testing.T) {
 		{[]string{"apply", "kong.yaml"}, "error: silverback apply needs -g or --group, the group of gateways; or SILVERBACK_GROUP\n"},
 		{[]string{"certs"}, "error: silverback certs needs --dir, folder for the files; made when it is not there; or SILVERBACK_DIR\n"},
 		{[]string{"apply", "-g", "g", "--wiat", "kong.yaml"}, "error: unknown flag: --wiat; see silverback apply --help\n"},
-		{[]string{"get", "nodes", "-o", "xml"}, "error: invalid argument \"xml\" for \"-o, --output\" flag: choose one of table, wide, json, yaml; see silverback get --help\n"},
+		{[]string{"get", "nodes", "-o", "xml"}, "error: invalid argument \"xml\" for \"-o, --output\" flag: choose one of table, wide, json, " +
+			"yaml; see silverback get --help\n"},
 	} {
 		if code, out, errs := run("127.0.0.1:1", tt.args...); code != app.ExitError || out != "" || errs != tt.want {
 			t.Errorf("%v ended with %d, %q and\n%swant\n%s", tt.args, code, out, errs, tt.want)
@@ -130,7 +132,8 @@ type decided struct {
 }
 
 func (decided) GetRollout(context.Context, *distributorv1.GetRolloutRequest) (*distributorv1.GetRolloutResponse, error) {
-	return &distributorv1.GetRolloutResponse{Rollout: &distributorv1.Rollout{CandidateRevision: 7, State: distributorv1.Rollout_STATE_COMPLETED, Wave: 2, WaveCount: 2}}, nil
+	return &distributorv1.GetRolloutResponse{Rollout: &distributorv1.Rollout{CandidateRevision: 7,
+		State: distributorv1.Rollout_STATE_COMPLETED, Wave: 2, WaveCount: 2}}, nil
 }
 
 func (r refuser) GetRevision(context.Context, *translatorv1.GetRevisionRequest) (*translatorv1.GetRevisionResponse, error) {
@@ -155,13 +158,15 @@ func TestStatusShowsWhatIsKnown(t *testing.T) {
 	if strings.Count(errs, "the translator answers: the ledger does not answer") != 1 {
 		t.Errorf("says %q", errs)
 	}
-	if code, out, _ := run(down, "status", "-o", "json", "--registry", registry, "--distributor", distributor); code != app.ExitError || strings.Contains(out, `"groups"`) || !strings.Contains(out, "LEDGER_DOWN") {
+	if code, out, _ := run(down, "status", "-o", "json", "--registry", registry, "--distributor", distributor); code != app.ExitError ||
+		strings.Contains(out, `"groups"`) || !strings.Contains(out, "LEDGER_DOWN") {
 		t.Errorf("status for programs ended with %d and\n%s", code, out)
 	}
 
 	missing := serveRefuser(t, fault.New(fault.Missing, "NO_REVISION", "nothing was submitted"))
 	code, out, errs = run(missing, "status", "-g", "edge", "--registry", registry, "--distributor", "127.0.0.1:1")
-	want := "GROUP edge: nothing submitted yet\n  gateways  0 known, 0 online, 0 serving the newest revision\n  rollout   not known: the distributor cannot say\n"
+	want := "GROUP edge: nothing submitted yet\n  gateways  0 known, 0 online, 0 serving the newest revision\n  rollout   not known: the " +
+		"distributor cannot say\n"
 	if code != app.ExitError || out != want || !strings.Contains(errs, "the distributor does not answer at 127.0.0.1:1") {
 		t.Errorf("status without a distributor ended with %d, %q and\n%swant\n%s", code, errs, out, want)
 	}

@@ -40,7 +40,8 @@ func (d *drains) DrainNode(_ context.Context, q *registryv1.DrainNodeRequest) (*
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.said = append(d.said, q.GetGroup()+"/"+q.GetNode()+" "+q.GetReason())
-	n := &registryv1.Node{Group: q.GetGroup(), Name: q.GetNode(), State: registryv1.Node_STATE_DRAINING, Drain: &registryv1.Drain{}, Status: &fleetv1.NodeStatus{Draining: true}}
+	n := &registryv1.Node{Group: q.GetGroup(), Name: q.GetNode(), State: registryv1.Node_STATE_DRAINING, Drain: &registryv1.Drain{},
+		Status: &fleetv1.NodeStatus{Draining: true}}
 	if q.GetNode() == "gw-3" {
 		n.State, n.Status = registryv1.Node_STATE_UNREACHABLE, nil
 	}
@@ -64,13 +65,16 @@ func TestDrainingSeveralNodes(t *testing.T) {
 		code         int
 		out, errs    string
 	}{
-		{"drain -l zone=a --reason move", "edge/gw-2 move, edge/gw-10 move", app.ExitDone, "node \"gw-2\" of group \"edge\" is draining\nnode \"gw-10\" of group \"edge\" is draining\n", ""},
-		{"drain gw-10 gw-10 gw-2 -g edge", "edge/gw-10 , edge/gw-2 ", app.ExitDone, "node \"gw-10\" of group \"edge\" is draining\nnode \"gw-2\" of group \"edge\" is draining\n", ""},
+		{"drain -l zone=a --reason move", "edge/gw-2 move, edge/gw-10 move", app.ExitDone,
+			"node \"gw-2\" of group \"edge\" is draining\nnode \"gw-10\" of group \"edge\" is draining\n", ""},
+		{"drain gw-10 gw-10 gw-2 -g edge", "edge/gw-10 , edge/gw-2 ", app.ExitDone,
+			"node \"gw-10\" of group \"edge\" is draining\nnode \"gw-2\" of group \"edge\" is draining\n", ""},
 		{"drain -l zone --dry-run -g edge", "", app.ExitDone, "would drain node \"gw-2\" of group \"edge\"\n", ""},
 		{"drain gw-10 --dry-run", "", app.ExitDone, "would drain node \"gw-10\" of group \"edge\"\n", ""},
 		{"drain gw-10 -o json", "edge/gw-10 ", app.ExitDone, "{\n  \"node\"", ""},
 		{"drain -l zone=a -o json", "edge/gw-2 , edge/gw-10 ", app.ExitDone, "{\n  \"nodes\"", ""},
-		{"drain gw-10 gw-3 -g edge", "edge/gw-10 , edge/gw-3 ", app.ExitDifference, "node \"gw-10\" of group \"edge\" is draining\n", "node \"gw-3\" of group \"edge\" is to be drained, and the order stands, but its agent is unreachable"},
+		{"drain gw-10 gw-3 -g edge", "edge/gw-10 , edge/gw-3 ", app.ExitDifference, "node \"gw-10\" of group \"edge\" is draining\n",
+			"node \"gw-3\" of group \"edge\" is to be drained, and the order stands, but its agent is unreachable"},
 		{"drain gw-10 gw-99", "", app.ExitError, "", "no such node"},
 		{"drain -l zone=c", "", app.ExitError, "", "no node has the labels zone=c"},
 		{"drain", "", app.ExitError, "", "silverback drain wants the names of nodes, or their labels with -l"},
@@ -114,7 +118,8 @@ func TestNamesAreCompleted(t *testing.T) {
 		"get nodes gw-2 -g x y": "",
 	} {
 		var out bytes.Buffer
-		a := &app.App{In: strings.NewReader(""), Out: &out, Err: io.Discard, LookupEnv: func(string) (string, bool) { return "", false }, Now: time.Now}
+		a := &app.App{In: strings.NewReader(""), Out: &out, Err: io.Discard, LookupEnv: func(string) (string, bool) { return "", false },
+			Now: time.Now}
 		code := command.Run(t.Context(), a, "test", append(append([]string{"__complete"}, strings.Fields(args)...), "--registry", address, ""))
 		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 		if got := strings.Join(lines[:len(lines)-1], " "); code != app.ExitDone || got != want {

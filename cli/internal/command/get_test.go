@@ -29,7 +29,8 @@ func (zones) ListNodes(context.Context, *registryv1.ListNodesRequest) (*registry
 }
 
 func (zones) ListRollouts(context.Context, *distributorv1.ListRolloutsRequest) (*distributorv1.ListRolloutsResponse, error) {
-	return &distributorv1.ListRolloutsResponse{Rollouts: []*distributorv1.Rollout{{Group: "edge", Id: "00000007"}, {Group: "edge", Id: "00000006"}}}, nil
+	return &distributorv1.ListRolloutsResponse{Rollouts: []*distributorv1.Rollout{{Group: "edge", Id: "00000007"},
+		{Group: "edge", Id: "00000006"}}}, nil
 }
 
 func TestGetChooses(t *testing.T) {

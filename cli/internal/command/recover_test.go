@@ -34,7 +34,8 @@ func (r *restored) ListNodes(context.Context, *registryv1.ListNodesRequest) (*re
 	return &registryv1.ListNodesResponse{Nodes: []*registryv1.Node{{
 		Group: "edge", Name: "gw-1", State: registryv1.Node_STATE_DEGRADED, Status: &fleetv1.NodeStatus{
 			Revision: 6, Digest: "sha256:six", Decision: 57,
-			Conditions: []*fleetv1.Condition{{Type: "DecisionStale", Message: "the control plane offers decision 31 of epoch 0, and this node follows decision 57 of epoch 0"}},
+			Conditions: []*fleetv1.Condition{{Type: "DecisionStale", Message: "the control plane offers decision 31 of epoch 0, and this node " +
+				"follows decision 57 of epoch 0"}},
 		},
 	}}}, nil
 }
@@ -44,14 +45,16 @@ func (r *restored) GetRevision(context.Context, *translatorv1.GetRevisionRequest
 }
 
 func (r *restored) GetRollout(context.Context, *distributorv1.GetRolloutRequest) (*distributorv1.GetRolloutResponse, error) {
-	return &distributorv1.GetRolloutResponse{Rollout: &distributorv1.Rollout{Group: "edge", CandidateRevision: 5, State: distributorv1.Rollout_STATE_COMPLETED}}, nil
+	return &distributorv1.GetRolloutResponse{Rollout: &distributorv1.Rollout{Group: "edge", CandidateRevision: 5,
+		State: distributorv1.Rollout_STATE_COMPLETED}}, nil
 }
 
 func (r *restored) GetLedger(context.Context, *distributorv1.GetLedgerRequest) (*distributorv1.GetLedgerResponse, error) {
 	return &distributorv1.GetLedgerResponse{Ledger: r.ledger}, nil
 }
 
-func (r *restored) RecoverLedger(_ context.Context, request *distributorv1.RecoverLedgerRequest) (*distributorv1.RecoverLedgerResponse, error) {
+func (r *restored) RecoverLedger(_ context.Context, request *distributorv1.RecoverLedgerRequest) (*distributorv1.RecoverLedgerResponse,
+	error) {
 	r.recovered = append(r.recovered, request)
 	return &distributorv1.RecoverLedgerResponse{Ledger: &distributorv1.Ledger{Epoch: r.ledger.GetNextEpoch()}}, nil
 }
@@ -106,7 +109,8 @@ A recovery raises the epoch to 1: every node follows the ledger from then on, to
 			if code != tt.code || errs != tt.errs {
 				t.Errorf("it ended with %d and said\n%s\nwant %d and\n%s", code, errs, tt.code, tt.errs)
 			}
-			if done := "the ledger is in epoch 1: nodes follow it from now on; silverback status shows them\n"; tt.does != (out == done) || tt.does != (len(r.recovered) == 1) {
+			if done := "the ledger is in epoch 1: nodes follow it from now on; silverback status shows them\n"; tt.does != (out == done) ||
+				tt.does != (len(r.recovered) == 1) {
 				t.Errorf("it said %q, and recovered %v", out, r.recovered)
 			}
 			if tt.does && (r.recovered[0].GetReason() != "disk" || r.recovered[0].GetRequestId() == "" || r.recovered[0].GetForce()) {
@@ -135,7 +139,8 @@ func TestALedgerThatWentBackIsNamedAtOnce(t *testing.T) {
 	r := &restored{ledger: behind()}
 	for _, args := range [][]string{{"status"}, {"rollout", "status", "-g", "edge"}} {
 		code, out, errs := r.run(t, "", args...)
-		if said := out + errs; code != app.ExitDifference || !strings.Contains(said, "silverback recover") || !strings.Contains(said, "restored or lost") {
+		if said := out + errs; code != app.ExitDifference || !strings.Contains(said, "silverback recover") ||
+			!strings.Contains(said, "restored or lost") {
 			t.Errorf("%v ended with %d and said %q", args, code, said)
 		}
 	}

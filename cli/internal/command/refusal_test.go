@@ -44,7 +44,8 @@ func (r refuser) DeleteSource(context.Context, *translatorv1.DeleteSourceRequest
 	return nil, fault.ToStatus(r.with).Err()
 }
 
-func (r refuser) GetSnapshot(_ *translatorv1.GetSnapshotRequest, stream grpc.ServerStreamingServer[translatorv1.GetSnapshotResponse]) error {
+func (r refuser) GetSnapshot(_ *translatorv1.GetSnapshotRequest,
+	stream grpc.ServerStreamingServer[translatorv1.GetSnapshotResponse]) error {
 	if err := stream.Send(&translatorv1.GetSnapshotResponse{Content: []byte("{}")}); err != nil {
 		return err
 	}
@@ -74,7 +75,8 @@ func serve(t *testing.T, register func(*grpc.Server)) (address string) {
 // run runs the command line against a translator; the variable DECK_HOST is not set.
 func run(address string, args ...string) (code int, out, errs string) {
 	var stdout, stderr bytes.Buffer
-	a := &app.App{In: strings.NewReader(""), Out: &stdout, Err: &stderr, LookupEnv: func(string) (string, bool) { return "", false }, Now: time.Now}
+	a := &app.App{In: strings.NewReader(""), Out: &stdout, Err: &stderr, LookupEnv: func(string) (string, bool) { return "", false },
+		Now: time.Now}
 	code = command.Run(context.Background(), a, "test", append(args, "--translator", address))
 	return code, stdout.String(), stderr.String()
 }
@@ -104,7 +106,8 @@ func file(t *testing.T, text string) string {
 func invalid() error {
 	e := fault.New(fault.Invalid, "INVALID_CONFIG", "2 problems")
 	e.Problems = []*fleetv1.Problem{
-		{Document: "kong.yaml", Line: 7, Kind: "route", Name: "orders", Field: "paths[0]", Class: fleetv1.Problem_CLASS_BAD_VALUE, Message: "must begin with /"},
+		{Document: "kong.yaml", Line: 7, Kind: "route", Name: "orders", Field: "paths[0]", Class: fleetv1.Problem_CLASS_BAD_VALUE,
+			Message: "must begin with /"},
 		{Document: "kong.yaml", Line: 9, Message: "no such field"},
 	}
 	return e
@@ -119,12 +122,15 @@ func TestARefusedConfigurationIsPrintedForPrograms(t *testing.T) {
 			if err := decode([]byte(out), &p); err != nil {
 				t.Fatalf("%v printed no %s: %v\n%s", args, format, err, out)
 			}
-			if code != app.ExitDifference || len(p.Problems) != 2 || p.ProblemCount != 2 || p.Error.Code != "INVALID_ARGUMENT" || p.Error.Reason != "INVALID_CONFIG" {
+			if code != app.ExitDifference || len(p.Problems) != 2 || p.ProblemCount != 2 || p.Error.Code != "INVALID_ARGUMENT" ||
+				p.Error.Reason != "INVALID_CONFIG" {
 				t.Errorf("%v -o %s ended with %d and\n%s", args, format, code, out)
-			} else if first := p.Problems[0]; first.Line != 7 || first.Kind != "route" || first.Field != "paths[0]" || first.Class != "CLASS_BAD_VALUE" {
+			} else if first := p.Problems[0]; first.Line != 7 || first.Kind != "route" || first.Field != "paths[0]" ||
+				first.Class != "CLASS_BAD_VALUE" {
 				t.Errorf("the first problem is %+v", first)
 			}
-			if !strings.Contains(errs, `kong.yaml:7: route "orders": paths[0]: must begin with /`) || !strings.Contains(errs, "refused: 2 problems") {
+			if !strings.Contains(errs, `kong.yaml:7: route "orders": paths[0]: must begin with /`) ||
+				!strings.Contains(errs, "refused: 2 problems") {
 				t.Errorf("people are told %q", errs)
 			}
 		}
@@ -142,7 +148,8 @@ func TestATemplateIsRefusedLikeTheRest(t *testing.T) {
 		if err := json.Unmarshal([]byte(out), &p); err != nil {
 			t.Fatalf("%v printed no JSON: %v\n%s", args, err, out)
 		}
-		if code != app.ExitDifference || len(p.Problems) != 1 || p.Problems[0].Document != path || p.Problems[0].Line != 3 || p.Problems[0].Class != "CLASS_ENV" || p.ProblemCount != 1 {
+		if code != app.ExitDifference || len(p.Problems) != 1 || p.Problems[0].Document != path || p.Problems[0].Line != 3 ||
+			p.Problems[0].Class != "CLASS_ENV" || p.ProblemCount != 1 {
 			t.Errorf("%v ended with %d and\n%s", args, code, out)
 		}
 	}
@@ -160,10 +167,12 @@ func TestOtherAnswersWithDetailsArePrintedForPrograms(t *testing.T) {
 		outcome func(printed) bool
 	}{
 		{"a refusal of what is valid", []string{"delete", "source", "s", "-g", "g"}, shrink, app.ExitError, func(p printed) bool {
-			return p.Error.Code == "FAILED_PRECONDITION" && p.Error.Reason == "CONFIG_SHRINK" && p.Error.Metadata["removed"] == "90" && p.Problems == nil
+			return p.Error.Code == "FAILED_PRECONDITION" && p.Error.Reason == "CONFIG_SHRINK" && p.Error.Metadata["removed"] == "90" &&
+				p.Problems == nil
 		}},
 		{"a field that is not well formed", []string{"delete", "source", "s", "-g", "g"}, fields, app.ExitDifference, func(p printed) bool {
-			return p.Error.Code == "INVALID_ARGUMENT" && len(p.FieldViolations) == 1 && p.FieldViolations[0].Field == "group" && p.FieldViolations[0].Description == "is no name"
+			return p.Error.Code == "INVALID_ARGUMENT" && len(p.FieldViolations) == 1 && p.FieldViolations[0].Field == "group" &&
+				p.FieldViolations[0].Description == "is no name"
 		}},
 	} {
 		code, out, _ := run(serveRefuser(t, tt.with), append(tt.args, "-o", "json")...)
@@ -190,7 +199,8 @@ func TestAMissingGroupIsTheReason(t *testing.T) {
 	registry := serve(t, func(s *grpc.Server) { registryv1.RegisterRegistryServiceServer(s, emptyRegistry{}) })
 	code, out, errs := run(translator, "delete", "source", "s", "-g", "nowhere", "-o", "json", "--registry", registry)
 	var p printed
-	if err := json.Unmarshal([]byte(out), &p); err != nil || p.Error.Reason != "GROUP_NOT_FOUND" || !strings.Contains(p.Error.Message, `no group "nowhere"`) {
+	if err := json.Unmarshal([]byte(out), &p); err != nil || p.Error.Reason != "GROUP_NOT_FOUND" ||
+		!strings.Contains(p.Error.Message, `no group "nowhere"`) {
 		t.Errorf("%v in\n%s", err, out)
 	}
 	if code != app.ExitError || errs != "error: there is no group \"nowhere\"; silverback get groups lists them\n" {

@@ -104,9 +104,11 @@ Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.
 		&cobra.Group{ID: "change", Title: "Groups and nodes:"},
 	)
 	addTo(root, "submit", submit.Apply(a), submit.Diff(a), submit.Validate(a), submit.Render(a), submit.Dump(a), imports.Command(a))
-	addTo(root, "look", resource.Status(a), resource.Get(a), resource.Describe(a), rollout.Command(a), rollout.StatusAlias(a), export.Command(a))
+	addTo(root, "look", resource.Status(a), resource.Get(a), resource.Describe(a), rollout.Command(a), rollout.StatusAlias(a),
+		export.Command(a))
 	addTo(root, "change",
-		certs.Command(a), resource.DrainNode(a), resource.UndrainNode(a), resource.QuarantineNode(a), resource.ReleaseNode(a), resource.Recover(a),
+		certs.Command(a), resource.DrainNode(a), resource.UndrainNode(a), resource.QuarantineNode(a), resource.ReleaseNode(a),
+		resource.Recover(a),
 		parent("revoke", "Keep out the certificates of a node or a user", resource.RevokeNode(a), resource.RevokeUser(a)),
 		parent("unrevoke", "Let the certificates of a node or a user in again", resource.UnrevokeNode(a), resource.UnrevokeUser(a)),
 		parent("create", "Create a group", resource.CreateGroup(a)),

@@ -48,7 +48,8 @@ func screenAge(d time.Duration) *timestamppb.Timestamp { return timestamppb.New(
 const screenDigest = "sha256:76cd36626d1a76cd36626d1a76cd36626d1a76cd36626d1a76cd36626d1a76cd"
 
 func (screenFleet) ListGroups(context.Context, *registryv1.ListGroupsRequest) (*registryv1.ListGroupsResponse, error) {
-	return &registryv1.ListGroupsResponse{Groups: []*registryv1.Group{{Name: "default", CreateTime: screenAge(time.Hour), Description: "the gateways of the shop, in both zones, behind the same balancer"}}}, nil
+	return &registryv1.ListGroupsResponse{Groups: []*registryv1.Group{{Name: "default", CreateTime: screenAge(time.Hour),
+		Description: "the gateways of the shop, in both zones, behind the same balancer"}}}, nil
 }
 
 func (f screenFleet) ListNodes(context.Context, *registryv1.ListNodesRequest) (*registryv1.ListNodesResponse, error) {
@@ -63,7 +64,8 @@ func (f screenFleet) ListNodes(context.Context, *registryv1.ListNodesRequest) (*
 			n.State, n.Name = registryv1.Node_STATE_DEGRADED, "gw-3.zone-b.eu-west-1.shop.example"
 			n.Status.Revision, n.Status.Digest = 6, "sha256:00"
 			n.Status.Conditions = []*fleetv1.Condition{
-				{Type: "GatewayNotReady", Message: "the gateway does not answer GET /status/ready: connection refused (127.0.0.1:7803)"}, {Type: "DiskFull"},
+				{Type: "GatewayNotReady", Message: "the gateway does not answer GET /status/ready: connection refused (127.0.0.1:7803)"},
+				{Type: "DiskFull"},
 			}
 		}
 		answer.Nodes = append(answer.Nodes, n)
@@ -72,7 +74,8 @@ func (f screenFleet) ListNodes(context.Context, *registryv1.ListNodesRequest) (*
 }
 
 func (f screenFleet) revision() *translatorv1.Revision {
-	return &translatorv1.Revision{Group: "default", Number: 7, Digest: screenDigest, Source: "default", Author: "spiffe://silverback/user/sam", CreateTime: screenAge(time.Minute)}
+	return &translatorv1.Revision{Group: "default", Number: 7, Digest: screenDigest, Source: "default",
+		Author: "spiffe://silverback/user/sam", CreateTime: screenAge(time.Minute)}
 }
 
 func (f screenFleet) GetRevision(context.Context, *translatorv1.GetRevisionRequest) (*translatorv1.GetRevisionResponse, error) {
@@ -93,7 +96,8 @@ func (f screenFleet) rollout(wave int32, serving, loading int64, state distribut
 		in = 1
 	}
 	return &distributorv1.Rollout{
-		Group: "default", Id: "00000007", StableRevision: 6, StableDigest: screenDigest, CandidateRevision: 7, CandidateDigest: screenDigest, State: state, Wave: wave, WaveCount: 2,
+		Group: "default", Id: "00000007", StableRevision: 6, StableDigest: screenDigest, CandidateRevision: 7, CandidateDigest: screenDigest,
+		State: state, Wave: wave, WaveCount: 2,
 		Policy:     &fleetv1.RolloutPolicy{Waves: []*fleetv1.RolloutPolicy_Wave{{Soak: durationpb.New(30 * time.Second)}, {}}},
 		CreateTime: screenAge(time.Minute), Progress: &distributorv1.Progress{Online: f.gateways, InWave: in, Serving: serving, Loading: loading},
 	}
@@ -106,7 +110,8 @@ func (f screenFleet) halted() *distributorv1.Rollout {
 }
 
 func (f screenFleet) ListRollouts(context.Context, *distributorv1.ListRolloutsRequest) (*distributorv1.ListRolloutsResponse, error) {
-	return &distributorv1.ListRolloutsResponse{Rollouts: []*distributorv1.Rollout{f.halted(), f.rollout(2, f.gateways, 0, distributorv1.Rollout_STATE_COMPLETED)}}, nil
+	return &distributorv1.ListRolloutsResponse{Rollouts: []*distributorv1.Rollout{f.halted(),
+		f.rollout(2, f.gateways, 0, distributorv1.Rollout_STATE_COMPLETED)}}, nil
 }
 
 func (f screenFleet) GetRollout(context.Context, *distributorv1.GetRolloutRequest) (*distributorv1.GetRolloutResponse, error) {
@@ -117,7 +122,8 @@ func (f screenFleet) GetLedger(context.Context, *distributorv1.GetLedgerRequest)
 	return &distributorv1.GetLedgerResponse{}, nil
 }
 
-func (f screenFleet) WatchRollouts(_ *distributorv1.WatchRolloutsRequest, stream grpc.ServerStreamingServer[distributorv1.WatchRolloutsResponse]) error {
+func (f screenFleet) WatchRollouts(_ *distributorv1.WatchRolloutsRequest,
+	stream grpc.ServerStreamingServer[distributorv1.WatchRolloutsResponse]) error {
 	send := func(r *distributorv1.Rollout) error {
 		return stream.Send(&distributorv1.WatchRolloutsResponse{Event: &distributorv1.WatchRolloutsResponse_Rollout{Rollout: r}})
 	}

@@ -19,7 +19,8 @@ func TestVersionIsAFlagAndACommand(t *testing.T) {
 	}
 	_, out, _ := run("127.0.0.1:1", "version", "-o", "json")
 	var got map[string]string
-	if err := json.Unmarshal([]byte(out), &got); err != nil || len(got) != 2 || got["version"] != "test" || got["go_version"] != runtime.Version() {
+	if err := json.Unmarshal([]byte(out), &got); err != nil || len(got) != 2 || got["version"] != "test" ||
+		got["go_version"] != runtime.Version() {
 		t.Errorf("programs are told %s, %v", out, err)
 	}
 	if _, out, _ := run("127.0.0.1:1", "version", "-o", "yaml"); !strings.HasPrefix(out, "version: test\n") {

@@ -74,7 +74,8 @@ the file's to say: HAProxy asks each agent's /readyz, which also says no for a g
 		},
 		Example: "  silverback export haproxy -g default --watch --out /etc/haproxy/silverback.cfg",
 	}, func(cmd *cobra.Command) {
-		cmd.Flags().StringVar(&checkCA, "check-ca-file", "", "ask /readyz over TLS, and trust this file on HAProxy's machine; where agents have --http-cert-file")
+		cmd.Flags().StringVar(&checkCA, "check-ca-file", "", "ask /readyz over TLS, and trust this file on HAProxy's machine; where agents "+
+			"have --http-cert-file")
 	}, func(group string, members []member) []byte { return renderHAProxy(group, members, checkCA) })
 }
 

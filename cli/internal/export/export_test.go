@@ -21,7 +21,8 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 func node(group, name, proxy, agent string, state registryv1.Node_State) *registryv1.Node {
-	return &registryv1.Node{Group: group, Name: name, ProxyAddress: proxy, AgentAddress: agent, State: state, Status: &fleetv1.NodeStatus{Revision: 3}}
+	return &registryv1.Node{Group: group, Name: name, ProxyAddress: proxy, AgentAddress: agent, State: state,
+		Status: &fleetv1.NodeStatus{Revision: 3}}
 }
 
 // roster has every case that an export has an opinion about.
@@ -243,11 +244,13 @@ func (r *registry) ListNodes(_ context.Context, q *registryv1.ListNodesRequest) 
 
 // WatchNodes implements registryv1.RegistryServiceServer.
 func (r *registry) WatchNodes(q *registryv1.WatchNodesRequest, to grpc.ServerStreamingServer[registryv1.WatchNodesResponse]) error {
-	send := []*registryv1.WatchNodesResponse{{Event: &registryv1.WatchNodesResponse_Listing_{Listing: &registryv1.WatchNodesResponse_Listing{}}}}
+	send := []*registryv1.WatchNodesResponse{{Event: &registryv1.WatchNodesResponse_Listing_{
+		Listing: &registryv1.WatchNodesResponse_Listing{}}}}
 	for _, n := range r.of(q.GetGroup()) {
 		send = append(send, &registryv1.WatchNodesResponse{Event: &registryv1.WatchNodesResponse_Upserted{Upserted: n}})
 	}
-	send = append(send, &registryv1.WatchNodesResponse{Event: &registryv1.WatchNodesResponse_Synced_{Synced: &registryv1.WatchNodesResponse_Synced{ResumeToken: "1"}}})
+	send = append(send, &registryv1.WatchNodesResponse{Event: &registryv1.WatchNodesResponse_Synced_{
+		Synced: &registryv1.WatchNodesResponse_Synced{ResumeToken: "1"}}})
 	for _, e := range send {
 		if err := to.Send(e); err != nil {
 			return err

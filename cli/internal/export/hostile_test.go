@@ -11,8 +11,10 @@ import (
 
 // hostile is what a node, or a ledger from before the registry looked, could say to put more into a file than an address.
 var hostile = []string{
-	"127.0.0.1:80 check\n    external-check command /bin/sh\n    server x 127.0.0.1:80", "127.0.0.1:80 ssl crt /etc/shadow", "127.0.0.1:80;} server { root /; }",
-	"unix@/var/run/docker.sock:80", "unix:80", "UNIX:1", "fd@3:1", "${SHELL}:80", "\"a b\":80", "a\\nb:80", "a#:80", "10.0.0.1:80 #", "[::1%$(id)]:80",
+	"127.0.0.1:80 check\n    external-check command /bin/sh\n    server x 127.0.0.1:80", "127.0.0.1:80 ssl crt /etc/shadow",
+	"127.0.0.1:80;} server { root /; }",
+	"unix@/var/run/docker.sock:80", "unix:80", "UNIX:1", "fd@3:1", "${SHELL}:80", "\"a b\":80", "a\\nb:80", "a#:80", "10.0.0.1:80 #",
+	"[::1%$(id)]:80",
 	"10.0.0.1\u2028:80", "evil/metrics?:80", "10.0.0.1:80\r\n", "\x1b[2J:80",
 }
 
@@ -41,7 +43,8 @@ func TestNoNodeWritesConfiguration(t *testing.T) {
 				if got.String() != want.String() {
 					t.Errorf("%s, %s %q wrote:\n%s", format, what, word, got)
 				}
-				if !strings.HasPrefix(said.String(), "left out: ") || strings.Count(said.String(), "\n") != 1 || strings.ContainsFunc(strings.TrimSuffix(said.String(), "\n"), clean.Unsafe) {
+				if !strings.HasPrefix(said.String(), "left out: ") || strings.Count(said.String(), "\n") != 1 ||
+					strings.ContainsFunc(strings.TrimSuffix(said.String(), "\n"), clean.Unsafe) {
 					t.Errorf("%s, %s %q: what was left out is told as %q", format, what, word, said)
 				}
 			}
@@ -55,7 +58,8 @@ func TestLabelsStayLabels(t *testing.T) {
 	n.Labels = map[string]string{"__address__\n": "evil:1\"}]\n\u202e"}
 	members, _ := membersOf([]*registryv1.Node{n})
 	text := string(renderPrometheus(members, "http"))
-	if !strings.Contains(text, `"__meta_silverback_label___address___"`) || strings.Count(text, "evil") != 1 || strings.ContainsRune(text, '\u202e') {
+	if !strings.Contains(text, `"__meta_silverback_label___address___"`) || strings.Count(text, "evil") != 1 ||
+		strings.ContainsRune(text, '\u202e') {
 		t.Error(text)
 	}
 	for _, rendered := range []string{string(renderHAProxy("", members, "")), string(renderNginx("", members))} {
@@ -68,7 +72,8 @@ func TestLabelsStayLabels(t *testing.T) {
 func TestWordsOfTheCommandLineAreCheckedToo(t *testing.T) {
 	r := start(t)
 	a, _, _ := newApp(r)
-	for _, args := range [][]string{{"haproxy", "-g", "a\n  b"}, {"nginx", "-g", "a { }"}, {"haproxy", "--check-ca-file", "/etc/ca.crt no-verify"}, {"haproxy", "--check-ca-file", "$CA"}} {
+	for _, args := range [][]string{{"haproxy", "-g", "a\n  b"}, {"nginx", "-g", "a { }"},
+		{"haproxy", "--check-ca-file", "/etc/ca.crt no-verify"}, {"haproxy", "--check-ca-file", "$CA"}} {
 		if err := run(t, a, args...); err == nil || !strings.Contains(err.Error(), strings.Trim(fmt.Sprintf("%q", args[len(args)-1]), `"`)) {
 			t.Errorf("%q: %v", args, err)
 		}

@@ -12,8 +12,8 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// A member is a node as the exports need it. Every word that goes into a file is here, and was checked when the member was made: a node wrote it,
-// and in the configuration of a load balancer it must be no more than a name or an address.
+// A member is a node as the exports need it. Every word that goes into a file is here, and was checked when the member was made: a node
+// wrote it, and in the configuration of a load balancer it must be no more than a name or an address.
 type member struct {
 	group, node string // names of the fleet, fleet.ValidName
 	labels      map[string]string
@@ -23,8 +23,8 @@ type member struct {
 	agent       fleet.Address
 }
 
-// membersOf takes from nodes what exports need, by group and name, without those that said goodbye. Problems are nodes that are left out: those that
-// did not say where they are, or said something that is no address.
+// membersOf takes from nodes what exports need, by group and name, without those that said goodbye. Problems are nodes that are left out:
+// those that did not say where they are, or said something that is no address.
 func membersOf(nodes []*registryv1.Node) (members []member, problems []string) {
 	for _, n := range nodes {
 		if n.GetState() == registryv1.Node_STATE_GONE {
@@ -49,7 +49,8 @@ func takesTraffic(s registryv1.Node_State) bool {
 
 func memberOf(n *registryv1.Node) (member, error) {
 	m := member{group: n.GetGroup(), node: n.GetName(), labels: n.GetLabels(), ready: takesTraffic(n.GetState()) && n.GetDrain() == nil}
-	m.served = (n.GetStatus().GetRevision() > 0 || n.GetStatus().GetUnmanaged() != nil) && n.GetState() != registryv1.Node_STATE_DRAINING && n.GetDrain() == nil
+	m.served = (n.GetStatus().GetRevision() > 0 || n.GetStatus().GetUnmanaged() != nil) && n.GetState() != registryv1.Node_STATE_DRAINING &&
+		n.GetDrain() == nil
 	if err := errors.Join(fleet.ValidName("group", m.group), fleet.ValidName("node", m.node)); err != nil {
 		return m, err
 	}
@@ -58,13 +59,15 @@ func memberOf(n *registryv1.Node) (member, error) {
 	case n.GetProxyAddress() == "":
 		return m, fmt.Errorf("node %s of %s does not say where its proxy is; give its agent --proxy-address", m.node, m.group)
 	case err != nil:
-		return m, fmt.Errorf("node %s of %s says that its proxy is at %q: %w; give its agent another --proxy-address", m.node, m.group, n.GetProxyAddress(), err)
+		return m, fmt.Errorf("node %s of %s says that its proxy is at %q: %w; give its agent another --proxy-address", m.node, m.group,
+			n.GetProxyAddress(), err)
 	}
 	switch m.agent, err = fleet.ParseAddress(n.GetAgentAddress()); {
 	case n.GetAgentAddress() == "":
 		return m, fmt.Errorf("node %s of %s has no HTTP listener that could be asked; give its agent --http-listen", m.node, m.group)
 	case err != nil:
-		return m, fmt.Errorf("node %s of %s says that its HTTP listener is at %q: %w; give its agent another --http-listen", m.node, m.group, n.GetAgentAddress(), err)
+		return m, fmt.Errorf("node %s of %s says that its HTTP listener is at %q: %w; give its agent another --http-listen", m.node, m.group,
+			n.GetAgentAddress(), err)
 	}
 	m.agent = agentAt(m.agent, m.proxy)
 	return m, nil

@@ -51,7 +51,8 @@ func renderHAProxy(asked string, members []member, checkCA string) []byte {
 	fmt.Fprintf(&out, written, "haproxy")
 	for _, g := range byGroup(asked, members) {
 		fmt.Fprintf(&out, "\nbackend silverback_%s\n", g.name)
-		out.WriteString("    balance roundrobin\n    option httpchk GET /readyz\n    http-check expect status 200\n    option redispatch\n    retries 2\n    default-server inter 1s fall 2 rise 2\n")
+		out.WriteString("    balance roundrobin\n    option httpchk GET /readyz\n    http-check expect status 200\n    option redispatch\n    " +
+			"retries 2\n    default-server inter 1s fall 2 rise 2\n")
 		for _, m := range g.members {
 			check := "check port " + m.agent.Port()
 			if m.agent.Host() != m.proxy.Host() {

@@ -77,7 +77,8 @@ func (k *admin) open() error {
 		k.header.Set("Kong-Admin-Token", k.token)
 	}
 	k.client = &http.Client{
-		Transport: &http.Transport{TLSClientConfig: trust, MaxResponseHeaderBytes: 64 << 10, DisableCompression: true, Proxy: http.ProxyFromEnvironment},
+		Transport: &http.Transport{TLSClientConfig: trust, MaxResponseHeaderBytes: 64 << 10, DisableCompression: true,
+			Proxy: http.ProxyFromEnvironment},
 		// Whoever answers elsewhere must not be given the headers.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -191,7 +192,8 @@ func (k *admin) read(ctx context.Context, tell func(format string, args ...any))
 	}
 	version := show.Clean(root.Version)
 	if major, err := strconv.Atoi(strings.SplitN(root.Version, ".", 2)[0]); err != nil || major < 3 {
-		return nil, "", fmt.Errorf("Kong %s at %s is too old, for paths meant something else before 3.0; write a file with its own export, and import that: silverback import file",
+		return nil, "", fmt.Errorf("Kong %s at %s is too old, for paths meant something else before 3.0; write a file with its own export, and "+
+			"import that: silverback import file",
 			version, k.host())
 	}
 	if root.Configuration.Database == "off" {

@@ -158,7 +158,8 @@ func TestWhatIsNoKong(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _, err := read(t, &admin{address: server.URL, token: "s3cret", headerFile: headers})
-		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.ContainsAny(err.Error(), "\x1b") || strings.Contains(err.Error(), "s3cret") {
+		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.ContainsAny(err.Error(), "\x1b") ||
+			strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: %v", name, err)
 		}
 		server.Close()

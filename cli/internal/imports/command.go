@@ -1,4 +1,5 @@
-// Package imports makes sources of configurations that gateways serve already: of a node of the fleet, and of Kongs and files outside of it.
+// Package imports makes sources of configurations that gateways serve already: of a node of the fleet, and of Kongs and files outside of
+// it.
 package imports
 
 import (

@@ -18,7 +18,8 @@ var lists = []struct{ path, kind string }{
 	{"/services", "services"}, {"/routes", "routes"}, {"/upstreams", "upstreams"}, {"/consumers", "consumers"}, {"/plugins", "plugins"},
 	{"/certificates", "certificates"}, {"/snis", "snis"}, {"/ca_certificates", "ca_certificates"}, {"/vaults", "vaults"},
 	{"/key-sets", "key_sets"}, {"/keys", "keys"}, {withWasm, "filter_chains"},
-	{"/key-auths", "keyauth_credentials"}, {"/basic-auths", "basicauth_credentials"}, {"/hmac-auths", "hmacauth_credentials"}, {"/jwts", "jwt_secrets"},
+	{"/key-auths", "keyauth_credentials"}, {"/basic-auths", "basicauth_credentials"}, {"/hmac-auths", "hmacauth_credentials"},
+	{"/jwts", "jwt_secrets"},
 	{"/acls", "acls"}, {"/oauth2", "oauth2_credentials"},
 }
 
@@ -77,7 +78,8 @@ func (k *admin) entities(ctx context.Context, tell func(format string, args ...a
 			return nil, err
 		}
 		if len(found) > 0 {
-			return nil, fmt.Errorf("Kong at %s has entities of GET %s, which this command does not read; write a file with \"deck gateway dump\", and import that: silverback import file",
+			return nil, fmt.Errorf("Kong at %s has entities of GET %s, which this command does not read; write a file with \"deck gateway dump\", "+
+				"and import that: silverback import file",
 				k.host(), path)
 		}
 	}

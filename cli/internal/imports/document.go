@@ -15,10 +15,10 @@ import (
 // stamps are fields that Kong keeps for itself, and rewrites at each load (fact F47).
 var stamps = []string{"created_at", "updated_at", "_ignore", "_comment"}
 
-// Document makes a document for a source of a configuration in Kong's flattened form, which is what GET /config answers (fact F8). Everything that has to do with traffic
-// stays: all entities with their ids, those that Kong invented too, and all values, nulls among them, for a null is not a default. Times, and the SNIs that Kong repeats
-// within certificates, are left out, and so is the reserved route of Silverback. Passwords are hashes in that form, and the document says so (_transform: false). The error is
-// an inventory.ErrNotFlattened, and holds no content.
+// Document makes a document for a source of a configuration in Kong's flattened form, which is what GET /config answers (fact F8).
+// It keeps what traffic depends on: all entities with their ids, also those that Kong invented, and all values, also nulls, for a null is
+// not a default. It leaves out times, the SNIs that Kong repeats within certificates, and Silverback's reserved route. Passwords are
+// hashes in that form, and the document says so (_transform: false). The error is an inventory.ErrNotFlattened, and holds no content.
 func Document(flattened []byte) ([]byte, error) {
 	out := bytes.NewBufferString("_format_version: \"3.0\"\n_transform: false\n")
 	last := ""

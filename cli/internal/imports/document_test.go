@@ -87,12 +87,14 @@ func TestDocument(t *testing.T) {
 }
 
 func TestDocumentOfWhatIsNone(t *testing.T) {
-	for _, text := range []string{"routes: 12\n", "- a\n", "routes:\n- [1]\n", "routes:\n- a: 'b\n", "no\n", "services:\n- name: a\nroutes:\n- name: b\nservices:\n- name: c\n"} {
+	for _, text := range []string{"routes: 12\n", "- a\n", "routes:\n- [1]\n", "routes:\n- a: 'b\n", "no\n",
+		"services:\n- name: a\nroutes:\n- name: b\nservices:\n- name: c\n"} {
 		if _, err := imports.Document([]byte(text)); !errors.Is(err, inventory.ErrNotFlattened) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
-	if _, err := imports.Document([]byte("_format_version: '3.0'\n_transform: false\nroutes:\n- name: silverback-proof\n")); !errors.Is(err, imports.ErrEmpty) {
+	if _, err := imports.Document([]byte("_format_version: '3.0'\n_transform: false\nroutes:\n- name: silverback-proof\n")); !errors.Is(err,
+		imports.ErrEmpty) {
 		t.Errorf("of the reserved route alone: %v", err)
 	}
 	if _, err := imports.Document([]byte("routes:\n- key: 's3cret\n")); err == nil || strings.Contains(err.Error(), "s3cret") {

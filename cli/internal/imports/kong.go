@@ -59,7 +59,8 @@ Exit codes: 0 done; 1 error; 2 an invalid configuration, or with --wait not serv
 				return []*translatorv1.Document{{Name: name, Content: text}}, nil
 			})
 			if app.Reason(err) == "INVALID_CONFIG" && k.save == "" {
-				fmt.Fprintln(a.Err, "the lines below are those of what was read; --save FILE writes it, to be corrected and then imported with import file")
+				fmt.Fprintln(a.Err, "the lines below are those of what was read; --save FILE writes it, to be corrected and then imported with "+
+					"import file")
 			}
 			return err
 		},
@@ -67,7 +68,8 @@ Exit codes: 0 done; 1 error; 2 an invalid configuration, or with --wait not serv
 	t.addFlags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&k.address, "admin", "", "the address of Kong's Admin API, such as http://127.0.0.1:8001")
-	f.StringVar(&k.files.CA, "admin-ca-file", "", "PEM file of the authority that signs the Admin API's certificate; without it those of this machine")
+	f.StringVar(&k.files.CA, "admin-ca-file", "", "PEM file of the authority that signs the Admin API's certificate; without it those of "+
+		"this machine")
 	f.StringVar(&k.files.Cert, "admin-cert-file", "", "PEM file of a certificate for the Admin API")
 	f.StringVar(&k.files.Key, "admin-key-file", "", "PEM file of its key")
 	f.StringVar(&k.headerFile, "admin-header-file", "", "file of headers for the Admin API, one a line, such as a token")

@@ -31,7 +31,8 @@ func (t *take) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&t.source, "source", "s", submit.DefaultSource, "the source to make; one of that name must not be there yet")
 	cmd.Flags().StringVarP(&t.message, "message", "m", "", "why, for the history")
 	cmd.Flags().BoolVar(&t.dryRun, "dry-run", false, "do everything but the commit")
-	cmd.Flags().BoolVar(&t.wait, "wait", false, "wait until every online gateway of the group serves it, but for those that are left as they are")
+	cmd.Flags().BoolVar(&t.wait, "wait", false, "wait until every online gateway of the group serves it, but for those that are left as "+
+		"they are")
 	cmd.Flags().DurationVar(&t.waitTimeout, "wait-timeout", 10*time.Minute, "how long --wait waits")
 	app.MustMark(cmd, "group")
 }

@@ -36,8 +36,8 @@ func (e *TemplateError) Error() string {
 // toInt, toFloat, toBool and indent N, and refuses every other.
 //
 // Unlike decK it keeps a value one value: inside quotes it is escaped, as a bare scalar it is quoted when it would
-// change the structure of the document, and a value of several lines needs indent or quotes. In a block of text it stands as it is. What is in
-// a comment of YAML is left alone.
+// change the structure of the document, and a value of several lines needs indent or quotes. In a block of text it stands as it is. What is
+// in a comment of YAML is left alone.
 func Expand(name string, text []byte, lookup LookupEnv) ([]byte, error) {
 	first := bytes.Index(text, []byte("${{"))
 	if first < 0 {

@@ -95,19 +95,23 @@ func fit(value string, t template, at place) (string, error) {
 		return quoted[1 : len(quoted)-1], nil
 	case singleQuoted:
 		if strings.ContainsAny(value, "\n\r") {
-			return "", fmt.Errorf("the value of environment variable %s has several lines; put the template in double quotes, or use indent in a block", t.variable)
+			return "", fmt.Errorf("the value of environment variable %s has several lines; put the template in double quotes, or use indent in a "+
+				"block", t.variable)
 		}
 		return strings.ReplaceAll(value, "'", "''"), nil
 	}
 	if at == inBlock || at == blockStart {
 		switch {
 		case strings.ContainsAny(value, "\n\r"):
-			return "", fmt.Errorf("the value of environment variable %s has several lines; in a block of text it needs the number of spaces that the text begins with, as in ${{ env %q | indent 8 }}",
+			return "", fmt.Errorf("the value of environment variable %s has several lines; in a block of text it needs the number of spaces that "+
+				"the text begins with, as in ${{ env %q | indent 8 }}",
 				t.variable, t.variable)
 		case strings.ContainsFunc(value, func(r rune) bool { return r != '\t' && !unicode.IsPrint(r) }) || !utf8.ValidString(value):
-			return "", fmt.Errorf("the value of environment variable %s has characters that cannot stand in a block of text; write the text in double quotes instead", t.variable)
+			return "", fmt.Errorf("the value of environment variable %s has characters that cannot stand in a block of text; write the text in "+
+				"double quotes instead", t.variable)
 		case at == blockStart && strings.TrimLeft(value, " \t") != value:
-			return "", fmt.Errorf("the value of environment variable %s begins with a space, which would change the indentation of the block of text; write the text in double quotes instead", t.variable)
+			return "", fmt.Errorf("the value of environment variable %s begins with a space, which would change the indentation of the block of "+
+				"text; write the text in double quotes instead", t.variable)
 		}
 		return value, nil
 	}
@@ -119,5 +123,6 @@ func fit(value string, t template, at place) (string, error) {
 			return quoted, nil
 		}
 	}
-	return "", fmt.Errorf("the value of environment variable %s would change the structure of the document; put the template in double quotes", t.variable)
+	return "", fmt.Errorf("the value of environment variable %s would change the structure of the document; put the template in double "+
+		"quotes", t.variable)
 }

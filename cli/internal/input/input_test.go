@@ -25,7 +25,8 @@ func TestExpand(t *testing.T) {
 	for _, tt := range []struct{ name, text, want, err string }{
 		{name: "a value takes the place of its template", text: `host: ${{ env "DECK_HOST" }}`, want: `host: orders.internal`},
 		{name: "text without a template stays as it is", text: "host: a # ${ {", want: "host: a # ${ {"},
-		{name: "two templates in one scalar", text: `url: http://${{ env "DECK_HOST" }}:${{ env "DECK_PORT" }}`, want: `url: http://orders.internal:8080`},
+		{name: "two templates in one scalar", text: `url: http://${{ env "DECK_HOST" }}:${{ env "DECK_PORT" }}`,
+			want: `url: http://orders.internal:8080`},
 		{name: "the first function converts", text: `port: ${{ env "DECK_PORT" | toInt }}`, want: `port: 8080`},
 		{name: "a float loses what it does not need", text: `n: ${{ env "DECK_SHARE" | toFloat }}`, want: `n: 0.5`},
 		{name: "a boolean", text: `enabled: ${{ env "DECK_ON" | toBool }}`, want: `enabled: true`},
@@ -33,23 +34,32 @@ func TestExpand(t *testing.T) {
 		{name: "quotes in quotes are escaped", text: `a: "${{ env "DECK_QUOTED" }}"`, want: `a: "say \"hi\" \\o/"`},
 		{name: "single quotes are doubled", text: `a: '${{ env "DECK_APOSTROPHE" }}'`, want: `a: 'it''s'`},
 		{name: "an empty value is an empty string", text: `a: ${{ env "DECK_EMPTY" }}`, want: `a: ""`},
-		{name: "a value with lines stays one scalar", text: `host: ${{ env "DECK_INJECT" }}`, want: `host: "a.example\nplugins:\n- name: pre-function"`},
+		{name: "a value with lines stays one scalar", text: `host: ${{ env "DECK_INJECT" }}`,
+			want: `host: "a.example\nplugins:\n- name: pre-function"`},
 		{name: "a value cannot leave a flow", text: `{host: ${{ env "DECK_FLOW" }}}`, err: "would change the structure"},
 		{name: "an apostrophe in a scalar opens no quote", text: `a: don't ${{ env "DECK_HOST" }}`, want: `a: don't orders.internal`},
-		{name: "a comment is left alone", text: "a: 1 # ${{ env \"DECK_NONE\" }}\n# ${{ exec }} ${{\nb: ${{ env \"DECK_HOST\" }}", want: "a: 1 # ${{ env \"DECK_NONE\" }}\n# ${{ exec }} ${{\nb: orders.internal"},
+		{name: "a comment is left alone", text: "a: 1 # ${{ env \"DECK_NONE\" }}\n# ${{ exec }} ${{\nb: ${{ env \"DECK_HOST\" }}",
+			want: "a: 1 # ${{ env \"DECK_NONE\" }}\n# ${{ exec }} ${{\nb: orders.internal"},
 		{name: "a number sign in a scalar begins no comment", text: `a: x#${{ env "DECK_HOST" }}`, want: `a: x#orders.internal`},
 		{name: "nor one in quotes", text: `a: "x # ${{ env "DECK_HOST" }}"`, want: `a: "x # orders.internal"`},
-		{name: "nor one in quotes of several lines", text: "a: 'it''s\n  x # ${{ env \"DECK_HOST\" }}'", want: "a: 'it''s\n  x # orders.internal'"},
-		{name: "nor one in a block of text", text: "- code: |\n    n = x #${{ env \"DECK_HOST\" }}\n    # ${{ env \"DECK_HOST\" }}\n  b: c # ${{ env \"DECK_NONE\" }}",
+		{name: "nor one in quotes of several lines", text: "a: 'it''s\n  x # ${{ env \"DECK_HOST\" }}'",
+			want: "a: 'it''s\n  x # orders.internal'"},
+		{name: "nor one in a block of text", text: "- code: |\n    n = x #${{ env \"DECK_HOST\" }}\n    # ${{ env \"DECK_HOST\" }}\n  b: c # " +
+			"${{ env \"DECK_NONE\" }}",
 			want: "- code: |\n    n = x #orders.internal\n    # orders.internal\n  b: c # ${{ env \"DECK_NONE\" }}"},
-		{name: "a block ends where its indentation does", text: "a:\n- >-\n  x\n\n  # ${{ env \"DECK_HOST\" }}\n# ${{ env \"DECK_NONE\" }}", want: "a:\n- >-\n  x\n\n  # orders.internal\n# ${{ env \"DECK_NONE\" }}"},
-		{name: "any line stands in a block of text", text: "a: |\n  f(\"${{ env \"DECK_FLOW\" }}\") -- ${{ env \"DECK_QUOTED\" }}\n", want: "a: |\n  f(\"a, b: c\") -- say \"hi\" \\o/\n"},
-		{name: "several lines in a block need their indentation", text: "a: |\n  f(${{ env \"DECK_CODE\" }})", err: `${{ env "DECK_CODE" | indent 8 }}`},
+		{name: "a block ends where its indentation does", text: "a:\n- >-\n  x\n\n  # ${{ env \"DECK_HOST\" }}\n# ${{ env \"DECK_NONE\" }}",
+			want: "a:\n- >-\n  x\n\n  # orders.internal\n# ${{ env \"DECK_NONE\" }}"},
+		{name: "any line stands in a block of text", text: "a: |\n  f(\"${{ env \"DECK_FLOW\" }}\") -- ${{ env \"DECK_QUOTED\" }}\n",
+			want: "a: |\n  f(\"a, b: c\") -- say \"hi\" \\o/\n"},
+		{name: "several lines in a block need their indentation", text: "a: |\n  f(${{ env \"DECK_CODE\" }})",
+			err: `${{ env "DECK_CODE" | indent 8 }}`},
 		{name: "a block may have a tag", text: "a: !!str |2-\n  # ${{ env \"DECK_HOST\" }}", want: "a: !!str |2-\n  # orders.internal"},
 		{name: "a value cannot move a block", text: "a: |\n  ${{ env \"DECK_SPACE\" }}\n", err: "begins with a space"},
-		{name: "a line that ends with a bar begins no block", text: "a: b |\n  c # ${{ env \"DECK_NONE\" }}", want: "a: b |\n  c # ${{ env \"DECK_NONE\" }}"},
+		{name: "a line that ends with a bar begins no block", text: "a: b |\n  c # ${{ env \"DECK_NONE\" }}",
+			want: "a: b |\n  c # ${{ env \"DECK_NONE\" }}"},
 		{name: "other variables are out of reach", text: `a: ${{ env "PATH" }}`, err: "only names that begin with DECK_"},
-		{name: "an unset variable is an error", text: "b: 1\na: ${{ env \"DECK_NONE\" }}", err: "file.yaml:2: environment variable DECK_NONE is not set"},
+		{name: "an unset variable is an error", text: "b: 1\na: ${{ env \"DECK_NONE\" }}",
+			err: "file.yaml:2: environment variable DECK_NONE is not set"},
 		{name: "an unknown function is an error", text: `a: ${{ exec "id" }}`, err: "unknown template function"},
 		{name: "an unknown pipe is an error", text: `a: ${{ env "DECK_HOST" | exec }}`, err: `unknown template function "exec"`},
 		{name: "a template must be closed", text: `a: ${{ env "DECK_HOST"`, err: "never closed"},
@@ -89,11 +99,13 @@ func TestReportedTemplates(t *testing.T) {
 			t.Errorf("a template in a block of text: %s, %v", got, err)
 		}
 		env["DECK_LUA"] = "one\ntwo"
-		if _, err = input.Expand("a.yaml", text, lookup(env)); err == nil || strings.Contains(err.Error(), "double quotes") || !strings.Contains(err.Error(), "indent") {
+		if _, err = input.Expand("a.yaml", text, lookup(env)); err == nil || strings.Contains(err.Error(), "double quotes") ||
+			!strings.Contains(err.Error(), "indent") {
 			t.Errorf("the advice for several lines does not work there: %v", err)
 		}
 		advised := strings.Replace(string(text), `env "DECK_LUA"`, `env "DECK_LUA" | indent 10`, 1)
-		if got, err := input.Expand("a.yaml", []byte(advised), lookup(env)); err != nil || !strings.Contains(string(got), "(\"one\n          two\")") {
+		if got, err := input.Expand("a.yaml", []byte(advised), lookup(env)); err != nil ||
+			!strings.Contains(string(got), "(\"one\n          two\")") {
 			t.Errorf("the advice was followed: %s, %v", got, err)
 		}
 	}

@@ -89,7 +89,8 @@ func blockIndent(line []byte) int {
 	}
 	head = head[:len(head)-1]
 	key := strings.TrimRight(head, " \t")
-	for at := strings.LastIndexAny(key, " \t") + 1; at > 0 && len(key) < len(head) && strings.ContainsAny(key[at:at+1], "!&"); at = strings.LastIndexAny(key, " \t") + 1 {
+	for at := strings.LastIndexAny(key, " \t") + 1; at > 0 && len(key) < len(head) &&
+		strings.ContainsAny(key[at:at+1], "!&"); at = strings.LastIndexAny(key, " \t") + 1 {
 		key = strings.TrimRight(key[:at], " \t") // a tag or an anchor
 	}
 	// What stands before it is a key, or the dash of an item; else the line is text that ends so.

@@ -82,7 +82,8 @@ func (r Reader) readOne(name string, budget int64) ([]byte, error) {
 		return nil, plainPathError(err)
 	}
 	if int64(len(text)) > budget {
-		return nil, fmt.Errorf("%s: the submission is over the limit of %d MiB; split the configuration into sources of several groups", name, MaxBytes>>20)
+		return nil, fmt.Errorf("%s: the submission is over the limit of %d MiB; split the configuration into sources of several groups", name,
+			MaxBytes>>20)
 	}
 	return text, nil
 }

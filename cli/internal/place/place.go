@@ -15,8 +15,8 @@ import (
 // maxParsed bounds the file that is read again, in bytes: as nodes it is many times as large.
 const maxParsed = 8 << 20
 
-// Fields returns what moves a problem of a source from the line where its entity begins to that of its field, or of the nearest thing around
-// the field that is written down. A problem of other files, or that cannot be placed for sure, stays as it is.
+// Fields returns what moves a problem of a source from the line where its entity begins to that of its field, or of the nearest thing
+// around the field that is written down. A problem of other files, or that cannot be placed for sure, stays as it is.
 func Fields(source string, documents []*translatorv1.Document) func(*fleetv1.Problem) {
 	return func(p *fleetv1.Problem) {
 		if p == nil || p.GetField() == "" || p.GetLine() < 1 || p.GetSource() != "" && p.GetSource() != source {

@@ -31,7 +31,8 @@ plugins:
 `
 
 func TestAProblemStandsAtItsField(t *testing.T) {
-	documents := []*translatorv1.Document{{Name: "a.yaml", Content: []byte(file)}, {Name: "b.json", Content: []byte("{\n\"services\": [\n{\"name\": \"s\",\n \"host\": \"-\"}]}")},
+	documents := []*translatorv1.Document{{Name: "a.yaml", Content: []byte(file)},
+		{Name: "b.json", Content: []byte("{\n\"services\": [\n{\"name\": \"s\",\n \"host\": \"-\"}]}")},
 		{Name: "c.yaml", Content: []byte("a: [")}}
 	for _, tt := range []struct {
 		name, source, document, field string

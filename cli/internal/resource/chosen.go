@@ -109,7 +109,8 @@ func (c *chosen) print(a *app.App, names []string, one proto.Message, nodes []*r
 }
 
 // eachNode does something to node after node, and goes on after one that it cannot be done to. It returns the nodes as they are then.
-func eachNode(ctx context.Context, a *app.App, nodes []*registryv1.Node, do func(context.Context, *registryv1.Node) (*registryv1.Node, error)) ([]*registryv1.Node, error) {
+func eachNode(ctx context.Context, a *app.App, nodes []*registryv1.Node,
+	do func(context.Context, *registryv1.Node) (*registryv1.Node, error)) ([]*registryv1.Node, error) {
 	var done []*registryv1.Node
 	var failed []error
 	for _, n := range nodes {

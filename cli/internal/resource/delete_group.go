@@ -51,8 +51,8 @@ At a terminal it says what will be deleted, and asks.`,
 	return cmd
 }
 
-// deletable returns the sources that go with a group. A group with nodes is refused, before its sources are taken from what gateways serve; so is one with
-// sources that are not to be purged.
+// deletable returns the sources that go with a group. A group with nodes is refused, before its sources are taken from what gateways serve;
+// so is one with sources that are not to be purged.
 func deletable(ctx context.Context, a *app.App, group string, purge bool) ([]*translatorv1.Source, error) {
 	ctx, cancel := a.Call(ctx)
 	defer cancel()
@@ -69,11 +69,13 @@ func deletable(ctx context.Context, a *app.App, group string, purge bool) ([]*tr
 		return nil, err
 	}
 	if len(nodes) > 0 {
-		return nil, fmt.Errorf("group %q has %s; delete them first: silverback delete node NAME -g %s", group, show.Count(int64(len(nodes)), "node", "nodes"), group)
+		return nil, fmt.Errorf("group %q has %s; delete them first: silverback delete node NAME -g %s", group,
+			show.Count(int64(len(nodes)), "node", "nodes"), group)
 	}
 	sources, err := allSources(ctx, a, group)
 	if err == nil && len(sources) > 0 && !purge {
-		err = fmt.Errorf("group %q has %s, which the next group of that name would get with their secrets: %s; delete each with silverback delete source NAME -g %s, or all with --purge",
+		err = fmt.Errorf("group %q has %s, which the next group of that name would get with their secrets: %s; delete each with silverback "+
+			"delete source NAME -g %s, or all with --purge",
 			group, show.Count(int64(len(sources)), "source", "sources"), sourceNames(sources), group)
 	}
 	return sources, err
@@ -95,7 +97,8 @@ func sourceNames(sources []*translatorv1.Source) string {
 func deletions(group string, sources []*translatorv1.Source) []string {
 	var does []string
 	for _, s := range sources {
-		does = append(does, fmt.Sprintf("delete source %q of group %q with its %s", s.GetName(), group, show.Count(s.GetEntityCount(), "entity", "entities")))
+		does = append(does, fmt.Sprintf("delete source %q of group %q with its %s", s.GetName(), group,
+			show.Count(s.GetEntityCount(), "entity", "entities")))
 	}
 	return append(does, fmt.Sprintf("delete group %q", group))
 }
@@ -133,7 +136,8 @@ func endGroup(ctx context.Context, a *app.App, name string) error {
 		return fmt.Errorf("group %q is deleted, and whether a source was submitted meanwhile is not known: %w", name, err)
 	}
 	if len(late) > 0 {
-		return fmt.Errorf("group %q is deleted, but meanwhile somebody submitted %s: %s; the next group of that name would get what they hold: create it again, and delete it with --purge",
+		return fmt.Errorf("group %q is deleted, but meanwhile somebody submitted %s: %s; the next group of that name would get what they hold: "+
+			"create it again, and delete it with --purge",
 			name, show.Count(int64(len(late)), "source", "sources"), sourceNames(late))
 	}
 	if a.Flags.Output != show.Table {

@@ -68,7 +68,8 @@ func printNode(w io.Writer, a *app.App, n *registryv1.Node) {
 	if s.GetDigest() == "" {
 		show.Printf(w, "Serves:      nothing that was proven\n")
 	} else {
-		show.Printf(w, "Serves:      revision %d (%s), proof by %s\n", s.GetRevision(), show.Digest(s.GetDigest()), show.Enum(s.GetProof(), "PROOF_"))
+		show.Printf(w, "Serves:      revision %d (%s), proof by %s\n", s.GetRevision(), show.Digest(s.GetDigest()),
+			show.Enum(s.GetProof(), "PROOF_"))
 		load := show.Span(s.GetLoadTime()) + " to load"
 		if s.GetLoads() == 0 {
 			load = "none, the gateway served it already"
@@ -78,7 +79,8 @@ func printNode(w io.Writer, a *app.App, n *registryv1.Node) {
 	if s.GetDecision() > 0 {
 		show.Printf(w, "Follows:     %s\n", stamp(s.GetEpoch(), s.GetDecision()))
 	}
-	show.Printf(w, "Counted:     %s, %s, since the agent started\n", show.Count(s.GetLoads(), "load", "loads"), show.Count(s.GetDrifts(), "drift", "drifts"))
+	show.Printf(w, "Counted:     %s, %s, since the agent started\n", show.Count(s.GetLoads(), "load", "loads"),
+		show.Count(s.GetDrifts(), "drift", "drifts"))
 	show.Printf(w, "Gateway:     Kong %s %s, %s, router %s, %s\n", c.GetKongVersion(), c.GetEdition(),
 		show.Count(int64(c.GetWorkers()), "worker", "workers"), c.GetRouterFlavor(), show.Count(int64(len(c.GetPlugins())), "plugin", "plugins"))
 	if c.GetSchemaDigest() != "" {

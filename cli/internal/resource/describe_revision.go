@@ -91,7 +91,8 @@ func printRevision(a *app.App, r *translatorv1.Revision, difference *translatorv
 }
 
 // filesOf finds the files that new and changed entities stand in. That nobody can tell is no error: what changed is told without.
-func filesOf(ctx context.Context, translator translatorv1.TranslatorServiceClient, group string, revision int64, all []*translatorv1.Change) []string {
+func filesOf(ctx context.Context, translator translatorv1.TranslatorServiceClient, group string, revision int64,
+	all []*translatorv1.Change) []string {
 	request := &translatorv1.LocateEntitiesRequest{Group: group, Revision: revision}
 	for _, c := range all {
 		if c.GetOperation() != translatorv1.Change_OPERATION_REMOVED && len(request.GetEntities()) < maxLocated {

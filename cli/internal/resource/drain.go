@@ -35,8 +35,10 @@ Exit codes: 0 the agents say that they drain; 1 error; 2 the order is given, and
   silverback drain gw-3 gw-4
   silverback drain -l zone=a --reason 'the zone is being moved' --dry-run`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.give(cmd.Context(), a, args, drainWords, func(ctx context.Context, registry registryv1.RegistryServiceClient, n *registryv1.Node) (*registryv1.Node, error) {
-				answer, err := registry.DrainNode(ctx, &registryv1.DrainNodeRequest{Group: n.GetGroup(), Node: n.GetName(), Reason: reason, RequestId: uuid.NewString()})
+			return o.give(cmd.Context(), a, args, drainWords, func(ctx context.Context, registry registryv1.RegistryServiceClient,
+				n *registryv1.Node) (*registryv1.Node, error) {
+				answer, err := registry.DrainNode(ctx, &registryv1.DrainNodeRequest{Group: n.GetGroup(), Node: n.GetName(), Reason: reason,
+					RequestId: uuid.NewString()})
 				return answer.GetNode(), err
 			})
 		},
@@ -55,8 +57,10 @@ func UndrainNode(a *app.App) *cobra.Command {
 		Example: `  silverback undrain gw-3 -g edge
   silverback undrain -l zone=a`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.give(cmd.Context(), a, args, undrainWords, func(ctx context.Context, registry registryv1.RegistryServiceClient, n *registryv1.Node) (*registryv1.Node, error) {
-				answer, err := registry.UndrainNode(ctx, &registryv1.UndrainNodeRequest{Group: n.GetGroup(), Node: n.GetName(), RequestId: uuid.NewString()})
+			return o.give(cmd.Context(), a, args, undrainWords, func(ctx context.Context, registry registryv1.RegistryServiceClient,
+				n *registryv1.Node) (*registryv1.Node, error) {
+				answer, err := registry.UndrainNode(ctx, &registryv1.UndrainNodeRequest{Group: n.GetGroup(), Node: n.GetName(),
+					RequestId: uuid.NewString()})
 				return answer.GetNode(), err
 			})
 		},
@@ -127,7 +131,8 @@ func (o *order) give(ctx context.Context, a *app.App, names []string, w words,
 	unheard := make([]error, len(nodes))
 	if !o.noWait {
 		if slow := slices.IndexFunc(nodes, func(n *registryv1.Node) bool { return !obeys(n, w.draining) }); slow >= 0 {
-			who := fmt.Sprintf("node %q of group %q is %s; waiting for its agent, which hears of it when it renews", nodes[slow].GetName(), nodes[slow].GetGroup(), w.given)
+			who := fmt.Sprintf("node %q of group %q is %s; waiting for its agent, which hears of it when it renews", nodes[slow].GetName(),
+				nodes[slow].GetGroup(), w.given)
 			if len(nodes) > 1 {
 				who = fmt.Sprintf("%d nodes are %s; waiting for their agents, which hear of it when they renew", len(nodes), w.given)
 			}
@@ -164,7 +169,8 @@ func (o *order) give(ctx context.Context, a *app.App, names []string, w words,
 }
 
 // awaitAll waits for the agents of all nodes, a few at a time, each node in its own place.
-func (o *order) awaitAll(ctx context.Context, registry registryv1.RegistryServiceClient, nodes []*registryv1.Node, unheard []error, draining bool) {
+func (o *order) awaitAll(ctx context.Context, registry registryv1.RegistryServiceClient, nodes []*registryv1.Node, unheard []error,
+	draining bool) {
 	ctx, cancel := context.WithTimeout(ctx, o.wait)
 	defer cancel()
 	var all sync.WaitGroup
@@ -185,7 +191,8 @@ func obeys(n *registryv1.Node, draining bool) bool {
 }
 
 // await asks until the agent reports what was ordered. It returns the node as it was last, and why it was not waited for longer.
-func (o *order) await(ctx context.Context, registry registryv1.RegistryServiceClient, n *registryv1.Node, draining bool) (*registryv1.Node, error) {
+func (o *order) await(ctx context.Context, registry registryv1.RegistryServiceClient, n *registryv1.Node, draining bool) (*registryv1.Node,
+	error) {
 	ctx, cancel := context.WithTimeout(ctx, o.wait)
 	defer cancel()
 	for {

@@ -74,7 +74,8 @@ func TestWaitingForAnAgent(t *testing.T) {
 	t.Run("an interrupt ends it", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := (&order{wait: time.Minute}).await(ctx, &asked{}, ordered, true); err == nil || !strings.Contains(err.Error(), "interrupted") {
+		if _, err := (&order{wait: time.Minute}).await(ctx, &asked{}, ordered, true); err == nil ||
+			!strings.Contains(err.Error(), "interrupted") {
 			t.Errorf("got %v", err)
 		}
 	})

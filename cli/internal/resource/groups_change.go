@@ -36,21 +36,25 @@ type groupFlags struct {
 func (f *groupFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.description, "description", "", "a sentence for people")
-	flags.StringSliceVar(&f.waves, "waves", nil, "the waves of a rollout: numbers of nodes or shares, each with a soak if wanted, as in 1,10%:30s,100%")
+	flags.StringSliceVar(&f.waves, "waves", nil, "the waves of a rollout: numbers of nodes or shares, each with a soak if wanted, as in "+
+		"1,10%:30s,100%")
 	flags.Int32Var(&f.maxLoading, "max-loading", 0, "the share of the group, in percent, that may load at once")
 	flags.DurationVar(&f.deadline, "deadline", 0, "how long a wave may take before the rollout halts")
 	flags.Int32Var(&f.maxFailed, "max-failed", 0, "the share of a wave, in percent, that may fail to load, or never answer")
 	flags.StringVar(&f.drift, "drift", "", "what agents do about drift: heal or report")
-	flags.StringArrayVar(&f.probes, "probe", nil, "a request that every agent sends through its gateway all the time, as in /health,expect=200,host=shop.example,interval=5s,timeout=2s,header=X-Probe:1,readiness; "+
+	flags.StringArrayVar(&f.probes, "probe", nil, "a request that every agent sends through its gateway all the time, as in "+
+		"/health,expect=200,host=shop.example,interval=5s,timeout=2s,header=X-Probe:1,readiness; "+
 		"with readiness a failing one takes the node out of load balancing; several times, in place of all that were there")
 	flags.BoolVar(&f.noProbes, "no-probes", false, "take all probes away")
-	flags.StringSliceVar(&f.trusted, "trust-schemas", nil, "digests of bundles of schemas that may refuse a submission however few nodes name them, in place of all that were there; "+
+	flags.StringSliceVar(&f.trusted, "trust-schemas", nil, "digests of bundles of schemas that may refuse a submission however few nodes "+
+		"name them, in place of all that were there; "+
 		"the first digits are enough for one that the group has; an empty value takes all away")
 }
 
 // given says whether anything was said of the group on the command line.
 func (f *groupFlags) given(cmd *cobra.Command) bool {
-	for _, name := range []string{"description", "waves", "max-loading", "deadline", "max-failed", "drift", "probe", "no-probes", "trust-schemas"} {
+	for _, name := range []string{"description", "waves", "max-loading", "deadline", "max-failed", "drift", "probe", "no-probes",
+		"trust-schemas"} {
 		if cmd.Flags().Changed(name) {
 			return true
 		}
@@ -280,7 +284,8 @@ revocation with silverback unrevoke node. A node that said goodbye is forgotten 
 			}
 			ctx, cancelCall := a.Call(cmd.Context())
 			defer cancelCall()
-			answer, err := registry.DeleteNode(ctx, &registryv1.DeleteNodeRequest{Group: group, Node: args[0], KeepCertificates: keep, RequestId: uuid.NewString()})
+			answer, err := registry.DeleteNode(ctx, &registryv1.DeleteNodeRequest{Group: group, Node: args[0], KeepCertificates: keep,
+				RequestId: uuid.NewString()})
 			if err != nil {
 				return err
 			}

@@ -40,7 +40,8 @@ func listSources(ctx context.Context, a *app.App, q query) error {
 }
 
 // revisionHeader names the columns of revisions, of which only -o wide shows the last revisionMore.
-var revisionHeader = []string{"GROUP", "REVISION", "SOURCE", "AGE", "AUTHOR", "MESSAGE", "ADDED", "CHANGED", "REMOVED", "DIGEST", "ENTITIES", "SIZE"}
+var revisionHeader = []string{"GROUP", "REVISION", "SOURCE", "AGE", "AUTHOR", "MESSAGE", "ADDED", "CHANGED", "REMOVED", "DIGEST",
+	"ENTITIES", "SIZE"}
 
 const revisionMore = 6
 
@@ -56,7 +57,9 @@ func listRevisions(ctx context.Context, a *app.App, q query) error {
 	if err != nil {
 		return err
 	}
-	if revisions, err = named("revision", q.name, revisions, func(r *translatorv1.Revision) string { return strconv.FormatInt(r.GetNumber(), 10) }); err != nil {
+	if revisions, err = named("revision", q.name, revisions, func(r *translatorv1.Revision) string {
+		return strconv.FormatInt(r.GetNumber(), 10)
+	}); err != nil {
 		return err
 	}
 	grid := &show.Grid{Header: revisionHeader, More: revisionMore}

@@ -12,7 +12,8 @@ import (
 )
 
 // nodeHeader names the columns of nodes, of which only -o wide shows the last nodeMore.
-var nodeHeader = []string{"GROUP", "NODE", "STATE", "REVISION", "SINCE", "CONDITIONS", "PROOF", "DIGEST", "KONG", "WORKERS", "LOAD", "PROVEN AFTER"}
+var nodeHeader = []string{"GROUP", "NODE", "STATE", "REVISION", "SINCE", "CONDITIONS", "PROOF", "DIGEST", "KONG", "WORKERS", "LOAD",
+	"PROVEN AFTER"}
 
 const nodeMore = 6
 

@@ -19,7 +19,8 @@ type pick struct {
 }
 
 func (p *pick) addLabels(cmd *cobra.Command) {
-	cmd.Flags().StringSliceVarP(&p.labels, "selector", "l", nil, "nodes with these labels: zone=a, zone!=a or zone, several with commas between them")
+	cmd.Flags().StringSliceVarP(&p.labels, "selector", "l", nil, "nodes with these labels: zone=a, zone!=a or zone, several with commas "+
+		"between them")
 }
 
 func (p *pick) addStates(cmd *cobra.Command) {

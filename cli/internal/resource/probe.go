@@ -13,7 +13,8 @@ import (
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 )
 
-const probeForm = "want a path, then if wanted expect=STATUS, host=HOST, header=NAME:VALUE, interval=5s, timeout=2s, readiness, with commas between, as in /health,expect=204,host=shop.example,readiness"
+const probeForm = "want a path, then if wanted expect=STATUS, host=HOST, header=NAME:VALUE, interval=5s, timeout=2s, readiness, with " +
+	"commas between, as in /health,expect=204,host=shop.example,readiness"
 
 // parseProbes reads probes as --probe takes them.
 func parseProbes(texts []string) ([]*fleetv1.Probe, error) {

@@ -49,7 +49,8 @@ func TestAGroupKeepsItsProbesWhenOtherGatesChange(t *testing.T) {
 	if err := cmd.ParseFlags([]string{"--max-failed=5"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.put(cmd, g); err != nil || len(g.GetPolicy().GetGates().GetProbes()) != 1 || g.GetPolicy().GetGates().GetMaxFailedPercent() != 5 {
+	if err := f.put(cmd, g); err != nil || len(g.GetPolicy().GetGates().GetProbes()) != 1 ||
+		g.GetPolicy().GetGates().GetMaxFailedPercent() != 5 {
 		t.Errorf("got %v, %v", g, err)
 	}
 	if err := cmd.ParseFlags([]string{"--probe=/b", "--no-probes"}); err != nil {
@@ -64,10 +65,12 @@ func TestANodeIsDescribedWithItsHealth(t *testing.T) {
 	now := time.Unix(2000, 0)
 	a := &app.App{Now: func() time.Time { return now }}
 	n := &registryv1.Node{
-		Name: "gw-1", Group: "edge", State: registryv1.Node_STATE_DEGRADED, Drain: &registryv1.Drain{Reason: "new disk", Since: timestamppb.New(now.Add(-time.Minute))},
+		Name: "gw-1", Group: "edge", State: registryv1.Node_STATE_DEGRADED, Drain: &registryv1.Drain{Reason: "new disk",
+			Since: timestamppb.New(now.Add(-time.Minute))},
 		Status: &fleetv1.NodeStatus{
 			Health: &fleetv1.Health{
-				Window: durationpb.New(30 * time.Second), Requests: new(int64(1200)), ServerErrors: new(int64(30)), LatencyP50: durationpb.New(12 * time.Millisecond),
+				Window: durationpb.New(30 * time.Second), Requests: new(int64(1200)), ServerErrors: new(int64(30)),
+				LatencyP50: durationpb.New(12 * time.Millisecond),
 				LatencyP99: durationpb.New(250 * time.Millisecond), Connections: new(int64(7)), MemoryBytes: 50 << 20, WorkerRestarts: 1,
 				Probes: []*fleetv1.ProbeResult{{Path: "/health", Host: "shop.example", Sent: 6, Failed: 2, Reason: "status 503"}, {Path: "/", Sent: 6}},
 			},

@@ -27,7 +27,8 @@ the agent. Several nodes are named, or chosen by their labels; then a person is 
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return changeNodes(cmd.Context(), a, &c, args, "quarantine", "in quarantine",
 				func(ctx context.Context, registry registryv1.RegistryServiceClient, n *registryv1.Node) (*registryv1.Node, proto.Message, error) {
-					answer, err := registry.QuarantineNode(ctx, &registryv1.QuarantineNodeRequest{Group: n.GetGroup(), Node: n.GetName(), Reason: reason, RequestId: uuid.NewString()})
+					answer, err := registry.QuarantineNode(ctx, &registryv1.QuarantineNodeRequest{Group: n.GetGroup(), Node: n.GetName(), Reason: reason,
+						RequestId: uuid.NewString()})
 					return answer.GetNode(), answer, err
 				})
 		},
@@ -49,7 +50,8 @@ func ReleaseNode(a *app.App) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return changeNodes(cmd.Context(), a, &c, args, "release", "not in quarantine",
 				func(ctx context.Context, registry registryv1.RegistryServiceClient, n *registryv1.Node) (*registryv1.Node, proto.Message, error) {
-					answer, err := registry.ReleaseNode(ctx, &registryv1.ReleaseNodeRequest{Group: n.GetGroup(), Node: n.GetName(), RequestId: uuid.NewString()})
+					answer, err := registry.ReleaseNode(ctx, &registryv1.ReleaseNodeRequest{Group: n.GetGroup(), Node: n.GetName(),
+						RequestId: uuid.NewString()})
 					return answer.GetNode(), answer, err
 				})
 		},

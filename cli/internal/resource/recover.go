@@ -39,7 +39,8 @@ Exit codes: 0 the ledger is in a new epoch; 1 error, or there is nothing to reco
 			}
 			l := known.GetLedger()
 			if l.GetAheadCount() == 0 && !force {
-				return fmt.Errorf("no node is ahead of the ledger, which is in epoch %d: there is nothing to recover from; --force raises the epoch all the same", l.GetEpoch())
+				return fmt.Errorf("no node is ahead of the ledger, which is in epoch %d: there is nothing to recover from; --force raises the epoch "+
+					"all the same", l.GetEpoch())
 			}
 			// What the other services say is told when they say it: without them the ledger must be recoverable too.
 			groups, _, err := gather(cmd.Context(), a, "")
@@ -63,7 +64,8 @@ Exit codes: 0 the ledger is in a new epoch; 1 error, or there is nothing to reco
 			if a.Flags.Output != show.Table {
 				return show.Message(a.Out, a.Flags.Output, answer)
 			}
-			fmt.Fprintf(a.Out, "the ledger is in epoch %d: nodes follow it from now on; silverback status shows them\n", answer.GetLedger().GetEpoch())
+			fmt.Fprintf(a.Out, "the ledger is in epoch %d: nodes follow it from now on; silverback status shows them\n",
+				answer.GetLedger().GetEpoch())
 			return nil
 		},
 	}
@@ -79,7 +81,8 @@ func printRecovery(a *app.App, l *distributorv1.Ledger, groups []groupStatus) er
 	fmt.Fprintln(a.Err, ledgerLine(l))
 	grid := &show.Grid{Header: []string{"GROUP", "NODE", "ONLINE", "FOLLOWS", "LEDGER HAS"}}
 	for _, n := range l.GetAhead()[:min(len(l.GetAhead()), worstShown)] {
-		grid.Add(n.GetGroup(), n.GetNode(), fmt.Sprint(n.GetOnline()), stamp(n.GetFollowedEpoch(), n.GetFollowedDecision()), stamp(l.GetEpoch(), n.GetDecision()))
+		grid.Add(n.GetGroup(), n.GetNode(), fmt.Sprint(n.GetOnline()), stamp(n.GetFollowedEpoch(), n.GetFollowedDecision()),
+			stamp(l.GetEpoch(), n.GetDecision()))
 	}
 	if l.GetAheadCount() > 0 {
 		if err := grid.Draw(a.Err, a.Layout()); err != nil {
@@ -94,7 +97,8 @@ func printRecovery(a *app.App, l *distributorv1.Ledger, groups []groupStatus) er
 			fmt.Fprintln(a.Err, a.Colour(app.Yellow, line))
 		}
 	}
-	fmt.Fprintf(a.Err, "A recovery raises the epoch to %d: every node follows the ledger from then on, to the revisions that it has.\n", l.GetNextEpoch())
+	fmt.Fprintf(a.Err, "A recovery raises the epoch to %d: every node follows the ledger from then on, to the revisions that it has.\n",
+		l.GetNextEpoch())
 	return nil
 }
 
@@ -112,7 +116,8 @@ func (s groupStatus) goesBack() string {
 	case s.revision == nil:
 		return fmt.Sprintf("Group %s: the ledger has no revision; its gateways keep what they serve until files are applied.", s.group.GetName())
 	}
-	return fmt.Sprintf("Group %s: %s something else than revision %d, the newest that the ledger has, and will go to it. Apply newer files before, if there are any.",
+	return fmt.Sprintf("Group %s: %s something else than revision %d, the newest that the ledger has, and will go to it. Apply newer files "+
+		"before, if there are any.",
 		s.group.GetName(), show.Count(others, "gateway serves", "gateways serve"), s.revision.GetNumber())
 }
 
@@ -125,7 +130,8 @@ func ledgerLine(l *distributorv1.Ledger) string {
 	if l.GetAheadCount() == 1 {
 		verb = "is"
 	}
-	return fmt.Sprintf("The ledger is in epoch %d. %s %s ahead of it: it was restored or lost, and its decisions are refused as older than those that are followed.",
+	return fmt.Sprintf("The ledger is in epoch %d. %s %s ahead of it: it was restored or lost, and its decisions are refused as older than "+
+		"those that are followed.",
 		l.GetEpoch(), show.Count(l.GetAheadCount(), "node", "nodes"), verb)
 }
 

@@ -28,7 +28,8 @@ func TestStatusIsOneDocument(t *testing.T) {
 			},
 		},
 		{group: &registryv1.Group{Name: "edge"}},
-		{group: &registryv1.Group{Name: "dark"}, revision: &translatorv1.Revision{Number: 1}, nodes: []*registryv1.Node{{State: registryv1.Node_STATE_UNREACHABLE}}},
+		{group: &registryv1.Group{Name: "dark"}, revision: &translatorv1.Revision{Number: 1},
+			nodes: []*registryv1.Node{{State: registryv1.Node_STATE_UNREACHABLE}}},
 	}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +52,8 @@ func TestStatusIsOneDocument(t *testing.T) {
 		t.Fatalf("%d groups in\n%s", len(got.Groups), b.String())
 	}
 	first, second, third := got.Groups[0], got.Groups[1], got.Groups[2]
-	if first.Group.Name != "default" || first.InSync || first.Known != 3 || first.Online != 2 || first.Serving != 1 || first.Revision.Number != 4 {
+	if first.Group.Name != "default" || first.InSync || first.Known != 3 || first.Online != 2 || first.Serving != 1 ||
+		first.Revision.Number != 4 {
 		t.Errorf("%+v", first)
 	}
 	if second.Group.Name != "edge" || !second.InSync || second.Revision != nil || second.Rollout != nil {
@@ -73,7 +75,8 @@ func TestStatusNamesANodeWithAConditionWhateverItsState(t *testing.T) {
 	if err := (groupStatus{nodes: []*registryv1.Node{well, twice}}).printTroubled(a); err != nil {
 		t.Fatal(err)
 	}
-	if got := b.String(); !strings.Contains(got, "gw-2") || !strings.Contains(got, "DuplicateAgent: it calls from 10.0.0.9") || strings.Contains(got, "gw-1") {
+	if got := b.String(); !strings.Contains(got, "gw-2") || !strings.Contains(got, "DuplicateAgent: it calls from 10.0.0.9") ||
+		strings.Contains(got, "gw-1") {
 		t.Errorf("printed %q", got)
 	}
 }
@@ -82,11 +85,13 @@ func TestStatusNamesANodeWithAConditionWhateverItsState(t *testing.T) {
 func TestStatusNamesANodeInQuarantine(t *testing.T) {
 	var b bytes.Buffer
 	a := &app.App{Out: &b, Now: time.Now}
-	held := &registryv1.Node{Name: "gw-2", State: registryv1.Node_STATE_READY, Quarantine: &registryv1.Quarantine{Reason: "its disk\x1b is being replaced"}}
+	held := &registryv1.Node{Name: "gw-2", State: registryv1.Node_STATE_READY,
+		Quarantine: &registryv1.Quarantine{Reason: "its disk\x1b is being replaced"}}
 	if err := (groupStatus{nodes: []*registryv1.Node{{Name: "gw-1", State: registryv1.Node_STATE_READY}, held}}).printTroubled(a); err != nil {
 		t.Fatal(err)
 	}
-	if got := b.String(); !strings.Contains(got, "(quarantine)") || !strings.Contains(got, "being replaced") || strings.ContainsAny(got, "\x1b") || strings.Contains(got, "gw-1") {
+	if got := b.String(); !strings.Contains(got, "(quarantine)") || !strings.Contains(got, "being replaced") ||
+		strings.ContainsAny(got, "\x1b") || strings.Contains(got, "gw-1") {
 		t.Errorf("printed %q", got)
 	}
 }
@@ -95,7 +100,8 @@ func TestStatusNamesANodeInQuarantine(t *testing.T) {
 func TestStatusSaysFirstThatTheLedgerIsFull(t *testing.T) {
 	var b bytes.Buffer
 	a := &app.App{Out: &b, Now: time.Now, Flags: app.Flags{Output: show.Table}}
-	if err := printStatus(a, []groupStatus{{group: &registryv1.Group{Name: "edge"}}}, &distributorv1.Ledger{Problem: "LEDGER_FULL: etcd has no space left"}); err != nil {
+	if err := printStatus(a, []groupStatus{{group: &registryv1.Group{Name: "edge"}}},
+		&distributorv1.Ledger{Problem: "LEDGER_FULL: etcd has no space left"}); err != nil {
 		t.Fatal(err)
 	}
 	if got := b.String(); !strings.HasPrefix(got, "Nothing can be submitted or decided: LEDGER_FULL: etcd has no space left") {

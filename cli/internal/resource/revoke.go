@@ -32,7 +32,8 @@ The node stays known; silverback delete node forgets and revokes it.`,
 		Example: "  silverback revoke node gw-3 -g edge --reason 'disk stolen'",
 		Args:    app.Args("the name of one node"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return changeRevocation(cmd.Context(), a, func(ctx context.Context, registry registryv1.RegistryServiceClient) (proto.Message, string, error) {
+			return changeRevocation(cmd.Context(), a, func(ctx context.Context, registry registryv1.RegistryServiceClient) (proto.Message, string,
+				error) {
 				if group == "" {
 					known, err := registry.GetNode(ctx, &registryv1.GetNodeRequest{Node: args[0]})
 					if status.Code(err) == codes.NotFound {
@@ -43,7 +44,8 @@ The node stays known; silverback delete node forgets and revokes it.`,
 					}
 					group = known.GetNode().GetGroup()
 				}
-				answer, err := registry.RevokeNode(ctx, &registryv1.RevokeNodeRequest{Group: group, Node: args[0], Reason: reason, RequestId: uuid.NewString()})
+				answer, err := registry.RevokeNode(ctx, &registryv1.RevokeNodeRequest{Group: group, Node: args[0], Reason: reason,
+					RequestId: uuid.NewString()})
 				return answer, keptOut(answer.GetRevocation()), err
 			})
 		},
@@ -65,8 +67,10 @@ Nobody is spared: when the only operator is revoked, only an operator with a new
 		Example: "  silverback revoke user ann --reason 'laptop lost'",
 		Args:    app.Args("the name of one user"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return changeRevocation(cmd.Context(), a, func(ctx context.Context, registry registryv1.RegistryServiceClient) (proto.Message, string, error) {
-				answer, err := registry.RevokeUser(ctx, &registryv1.RevokeUserRequest{Name: args[0], Reason: reason, AllowSelf: self, RequestId: uuid.NewString()})
+			return changeRevocation(cmd.Context(), a, func(ctx context.Context, registry registryv1.RegistryServiceClient) (proto.Message, string,
+				error) {
+				answer, err := registry.RevokeUser(ctx, &registryv1.RevokeUserRequest{Name: args[0], Reason: reason, AllowSelf: self,
+					RequestId: uuid.NewString()})
 				return answer, keptOut(answer.GetRevocation()), err
 			})
 		},
@@ -86,7 +90,8 @@ func UnrevokeNode(a *app.App) *cobra.Command {
 		Example: "  silverback unrevoke node gw-3 -g edge",
 		Args:    app.Args("the name of one node"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return changeRevocation(cmd.Context(), a, func(ctx context.Context, registry registryv1.RegistryServiceClient) (proto.Message, string, error) {
+			return changeRevocation(cmd.Context(), a, func(ctx context.Context, registry registryv1.RegistryServiceClient) (proto.Message, string,
+				error) {
 				if group == "" {
 					var err error
 					if group, err = groupOfRevoked(ctx, a, args[0]); err != nil {
@@ -105,13 +110,15 @@ func UnrevokeNode(a *app.App) *cobra.Command {
 // UnrevokeUser is the command that lets a user's certificates in again.
 func UnrevokeUser(a *app.App) *cobra.Command {
 	return &cobra.Command{
-		Use:     "user NAME",
-		Short:   "Let a user's certificates in again, old ones too",
-		Long:    "Ends the revocation of a user. Every certificate of the user works again, also one that was stolen: a new certificate needs no undo.",
+		Use:   "user NAME",
+		Short: "Let a user's certificates in again, old ones too",
+		Long: "Ends the revocation of a user. Every certificate of the user works again, also one that was stolen: a new certificate needs " +
+			"no undo.",
 		Example: "  silverback unrevoke user ann",
 		Args:    app.Args("the name of one user"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return changeRevocation(cmd.Context(), a, func(ctx context.Context, registry registryv1.RegistryServiceClient) (proto.Message, string, error) {
+			return changeRevocation(cmd.Context(), a, func(ctx context.Context, registry registryv1.RegistryServiceClient) (proto.Message, string,
+				error) {
 				answer, err := registry.UnrevokeUser(ctx, &registryv1.UnrevokeUserRequest{Name: args[0], RequestId: uuid.NewString()})
 				return answer, fmt.Sprintf("user %q is not revoked", args[0]), err
 			})
@@ -120,7 +127,8 @@ func UnrevokeUser(a *app.App) *cobra.Command {
 }
 
 // changeRevocation makes a call, and says what is so.
-func changeRevocation(ctx context.Context, a *app.App, call func(context.Context, registryv1.RegistryServiceClient) (proto.Message, string, error)) error {
+func changeRevocation(ctx context.Context, a *app.App, call func(context.Context, registryv1.RegistryServiceClient) (proto.Message, string,
+	error)) error {
 	registry, err := a.RegistryClient()
 	if err != nil {
 		return err
@@ -140,7 +148,8 @@ func changeRevocation(ctx context.Context, a *app.App, call func(context.Context
 
 // keptOut says what a revocation does.
 func keptOut(r *registryv1.Revocation) string {
-	return fmt.Sprintf("certificates of %s that were issued up to %s are refused; one that is issued later works", subject(r), show.Time(r.GetIssuedUntil()))
+	return fmt.Sprintf("certificates of %s that were issued up to %s are refused; one that is issued later works", subject(r),
+		show.Time(r.GetIssuedUntil()))
 }
 
 func subject(r *registryv1.Revocation) string {

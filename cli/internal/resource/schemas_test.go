@@ -29,10 +29,13 @@ func TestTrustedSchemasAreNamedByTheirFirstDigits(t *testing.T) {
 func TestAGroupIsDescribedWithWhoStandsBehindItsSchemas(t *testing.T) {
 	digests := []string{"sha256:" + strings.Repeat("a", 64), "sha256:" + strings.Repeat("b", 64), "sha256:" + strings.Repeat("c", 64)}
 	var out bytes.Buffer
-	printGroup(&out, &registryv1.Group{Name: "g", SchemaDigests: digests, TrustedSchemas: digests[2:], SchemaBacking: []*registryv1.SchemaBacking{
-		{Digest: digests[0], Counts: true, Nodes: 3}, {Digest: digests[1], Nodes: 1, NodeNames: []string{"gw\x1b-7"}}, {Digest: digests[2], Counts: true, Nodes: 1},
-	}}, nil)
-	for _, want := range []string{"aaaaaaaaaaaa, of 3 nodes\n", "bbbbbbbbbbbb, of 1 node (gw\ufffd-7): too few to refuse anything\n", "cccccccccccc, of 1 node, trusted\n"} {
+	printGroup(&out, &registryv1.Group{Name: "g", SchemaDigests: digests, TrustedSchemas: digests[2:],
+		SchemaBacking: []*registryv1.SchemaBacking{
+			{Digest: digests[0], Counts: true, Nodes: 3}, {Digest: digests[1], Nodes: 1, NodeNames: []string{"gw\x1b-7"}},
+			{Digest: digests[2], Counts: true, Nodes: 1},
+		}}, nil)
+	for _, want := range []string{"aaaaaaaaaaaa, of 3 nodes\n", "bbbbbbbbbbbb, of 1 node (gw\ufffd-7): too few to refuse anything\n",
+		"cccccccccccc, of 1 node, trusted\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q lacks %q", out.String(), want)
 		}

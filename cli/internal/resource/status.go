@@ -86,8 +86,8 @@ func look(ctx context.Context, a *app.App, group string) error {
 	return nil
 }
 
-// gather asks the services, each in a time of its own: who keeps silent must not make the next one seem silent too. Away is why the translator
-// or the distributor did not answer; who did not is not asked for the next group.
+// gather asks the services, each in a time of its own: who keeps silent must not make the next one seem silent too. Away is why the
+// translator or the distributor did not answer; who did not is not asked for the next group.
 func gather(ctx context.Context, a *app.App, only string) (all []groupStatus, away []error, err error) {
 	all, err = known(ctx, a, only)
 	if err != nil {
@@ -281,7 +281,8 @@ func (s groupStatus) print(a *app.App) error {
 		fmt.Fprintln(a.Out, "  revision  not known: the translator cannot say")
 	case s.revision != nil:
 		a.Line(12, "  revision  %d (%s), %s, %s ago by %s", s.revision.GetNumber(), show.Digest(s.revision.GetDigest()),
-			show.Count(entityCount(s.revision), "entity", "entities"), show.Age(a.Now(), s.revision.GetCreateTime()), show.Clean(s.revision.GetAuthor()))
+			show.Count(entityCount(s.revision), "entity", "entities"), show.Age(a.Now(), s.revision.GetCreateTime()),
+			show.Clean(s.revision.GetAuthor()))
 	}
 	switch {
 	case s.noRollout:
@@ -309,7 +310,8 @@ func (s groupStatus) printTroubled(a *app.App) error {
 		if c := n.GetStatus().GetConditions(); len(c) > 0 {
 			condition = show.Clean(c[0].GetType() + ": " + show.First(c[0].GetMessage()))
 		} else if u := n.GetStatus().GetUnmanaged(); u != nil {
-			condition = show.Clean(cmp.Or(show.First(u.GetReason()), fmt.Sprintf("serves %s that no revision brought", show.Count(u.GetEntityCount(), "entity", "entities"))))
+			condition = show.Clean(cmp.Or(show.First(u.GetReason()), fmt.Sprintf("serves %s that no revision brought",
+				show.Count(u.GetEntityCount(), "entity", "entities"))))
 		} else if q := n.GetQuarantine(); q != nil {
 			condition = show.Clean(show.First(q.GetReason()))
 		}

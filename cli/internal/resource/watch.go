@@ -38,7 +38,8 @@ func (l *lines) print(m proto.Message, row []string) error {
 }
 
 // keep follows a stream, and opens it again when the replica that served it went away, from where it was.
-func keep[T any](ctx context.Context, open func(token string) (grpc.ServerStreamingClient[T], error), take func(*T) (token string, err error)) error {
+func keep[T any](ctx context.Context, open func(token string) (grpc.ServerStreamingClient[T], error),
+	take func(*T) (token string, err error)) error {
 	for token := ""; ; {
 		err := follow(open, take, &token)
 		switch {

@@ -33,7 +33,8 @@ func (r *replica) WatchRollouts(_ *distributorv1.WatchRolloutsRequest, s distrib
 	if r.fail != nil {
 		return r.fail
 	}
-	if err := s.Send(&distributorv1.WatchRolloutsResponse{Event: &distributorv1.WatchRolloutsResponse_Rollout{Rollout: r.rollout}}); err != nil {
+	if err := s.Send(&distributorv1.WatchRolloutsResponse{Event: &distributorv1.WatchRolloutsResponse_Rollout{
+		Rollout: r.rollout}}); err != nil {
 		return err
 	}
 	<-s.Context().Done()

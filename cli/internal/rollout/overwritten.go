@@ -61,7 +61,8 @@ func (f *fate) overwritten(ctx context.Context, later int64) (end, unknown error
 	}
 	by := answer.GetRevision()
 	// The first that holds something else; what came after it may be another source's.
-	if page, err := translator.ListRevisions(ctx, &translatorv1.ListRevisionsRequest{Group: f.revision.GetGroup(), PageSize: historyPage}); err == nil {
+	if page, err := translator.ListRevisions(ctx, &translatorv1.ListRevisionsRequest{Group: f.revision.GetGroup(),
+		PageSize: historyPage}); err == nil {
 		for _, r := range page.GetRevisions() { // the newest first
 			if r.GetNumber() > f.revision.GetNumber() && r.GetNumber() <= later && digestIn(r, f.source) != mine {
 				by = r
@@ -95,7 +96,8 @@ func tellOverwritten(source string, mine int64, by *translatorv1.Revision) strin
 	if digestIn(by, source) == "" {
 		did = "deleted it"
 	}
-	text := fmt.Sprintf("source %q of revision %d is not what the gateways get: %s %s, as revision %d", source, mine, by.GetAuthor(), did, by.GetNumber())
+	text := fmt.Sprintf("source %q of revision %d is not what the gateways get: %s %s, as revision %d", source, mine, by.GetAuthor(), did,
+		by.GetNumber())
 	if by.GetMessage() != "" {
 		text += fmt.Sprintf(" (%q)", show.First(by.GetMessage()))
 	}

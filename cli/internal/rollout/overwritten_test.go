@@ -64,7 +64,8 @@ func TestWhoIsOverwrittenHearsIt(t *testing.T) {
 			rollouts: []*distributorv1.Rollout{moving(7, superseded), moving(8, progressing), moving(8, completed)},
 		},
 		{
-			name: "the same content again is no matter", revisions: all(revision(8, "bob", "a", "a", "two", "b", "x"), revision(9, "bob", "a", "a", "one", "b", "x")),
+			name: "the same content again is no matter", revisions: all(revision(8, "bob", "a", "a", "two", "b", "x"),
+				revision(9, "bob", "a", "a", "one", "b", "x")),
 			rollouts: []*distributorv1.Rollout{moving(7, superseded), moving(9, completed)},
 		},
 		{
@@ -73,7 +74,8 @@ func TestWhoIsOverwrittenHearsIt(t *testing.T) {
 			want:     `overwritten: source "a" of revision 7 is not what the gateways get: bob submitted it again, as revision 8`,
 		},
 		{
-			name: "who did it is told, not who came last", revisions: all(revision(8, "bob", "a", "a", "two", "b", "x"), revision(9, "carol", "b", "a", "two", "b", "y")),
+			name: "who did it is told, not who came last", revisions: all(revision(8, "bob", "a", "a", "two", "b", "x"),
+				revision(9, "carol", "b", "a", "two", "b", "y")),
 			rollouts: []*distributorv1.Rollout{moving(9, completed)},
 			want:     "bob submitted it again, as revision 8",
 		},

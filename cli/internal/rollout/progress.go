@@ -70,8 +70,8 @@ func (p *progress) draw() {
 	_ = p.region.Draw(line) // who cannot be shown it waits all the same
 }
 
-// soakLeft is how long the soak of the present wave lasts on, in whole seconds, when it has been seen for a time; 0 when none does. The leader measures it
-// by its own clock, so it is a second more or less.
+// soakLeft is how long the soak of the present wave lasts on, in whole seconds, when it has been seen for a time; 0 when none does. The
+// leader measures it by its own clock, so it is a second more or less.
 func soakLeft(r *distributorv1.Rollout, seen time.Duration) time.Duration {
 	waves := r.GetPolicy().GetWaves()
 	if wave := int(r.GetWave()); r.GetState() == distributorv1.Rollout_STATE_SOAKING && wave >= 1 && wave <= len(waves) {
@@ -141,7 +141,8 @@ func Line(r *distributorv1.Rollout) string {
 	for _, extra := range []struct {
 		n    int64
 		word string
-	}{{n.GetLoading(), "loading"}, {n.GetFailed(), "failed, trying again"}, {n.GetRefused(), "refused"}, {n.GetLeftOut(), "left out"}, {n.GetOffline(), "offline"}} {
+	}{{n.GetLoading(), "loading"}, {n.GetFailed(), "failed, trying again"}, {n.GetRefused(), "refused"}, {n.GetLeftOut(), "left out"},
+		{n.GetOffline(), "offline"}} {
 		if extra.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", extra.n, extra.word))
 		}

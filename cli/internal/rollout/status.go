@@ -64,7 +64,8 @@ Exit codes: 0 every online gateway serves the newest revision; 1 error; 2 not, o
 // over says that a rollout will not move any more.
 func over(r *distributorv1.Rollout) bool {
 	switch r.GetState() {
-	case distributorv1.Rollout_STATE_COMPLETED, distributorv1.Rollout_STATE_HALTED, distributorv1.Rollout_STATE_SUPERSEDED, distributorv1.Rollout_STATE_ROLLED_BACK:
+	case distributorv1.Rollout_STATE_COMPLETED, distributorv1.Rollout_STATE_HALTED, distributorv1.Rollout_STATE_SUPERSEDED,
+		distributorv1.Rollout_STATE_ROLLED_BACK:
 		return true
 	}
 	return false
@@ -97,14 +98,16 @@ func look(ctx context.Context, a *app.App, group, id string) (*distributorv1.Rol
 	return answer.GetRollout(), nil
 }
 
-// warnAhead says when nodes of the group are ahead of the ledger: what was decided then reaches none of them. An older distributor does not know.
+// warnAhead says when nodes of the group are ahead of the ledger: what was decided then reaches none of them. An older distributor does not
+// know.
 func warnAhead(ctx context.Context, a *app.App, client distributorv1.RolloutServiceClient, group string) bool {
 	answer, err := client.GetLedger(ctx, &distributorv1.GetLedgerRequest{Group: group})
 	n := answer.GetLedger().GetAheadCount()
 	if err != nil || n == 0 {
 		return false
 	}
-	fmt.Fprintln(a.Err, a.Colour(app.Red, fmt.Sprintf("The ledger was restored or lost: what it decides is refused by %s of the group, ahead of it. See silverback recover.",
+	fmt.Fprintln(a.Err, a.Colour(app.Red, fmt.Sprintf("The ledger was restored or lost: what it decides is refused by %s of the group, "+
+		"ahead of it. See silverback recover.",
 		show.Count(n, "gateway", "gateways"))))
 	return true
 }
@@ -193,7 +196,8 @@ func Describe(a *app.App, r *distributorv1.Rollout) {
 		n.GetOnline(), n.GetInWave(), n.GetServing(), n.GetLoading(), n.GetFailed(), n.GetRefused(), n.GetLeftOut(), n.GetOffline())
 	show.Printf(w, "Began:      %s (%s ago)\n", show.Time(r.GetCreateTime()), show.Age(a.Now(), r.GetCreateTime()))
 	if r.GetEndTime() != nil {
-		show.Printf(w, "Ended:      %s, after %s\n", show.Time(r.GetEndTime()), r.GetEndTime().AsTime().Sub(r.GetCreateTime().AsTime()).Round(1e6))
+		show.Printf(w, "Ended:      %s, after %s\n", show.Time(r.GetEndTime()),
+			r.GetEndTime().AsTime().Sub(r.GetCreateTime().AsTime()).Round(1e6))
 	}
 	if len(r.GetFallbackRevisions()) > 0 {
 		a.Line(12, "Instead:    the gateways serve %s", instead(r))

@@ -31,9 +31,10 @@ func Wait(parent context.Context, a *app.App, group string, revision *translator
 	return WaitFor(parent, a, group, revision.GetSource(), revision, timeout)
 }
 
-// WaitFor is Wait for who submitted one source: it also ends with 2 when somebody replaces that source before every gateway serves it. Who has
-// the files moves what gateways refuse of them to the lines of the fields.
-func WaitFor(parent context.Context, a *app.App, group, source string, revision *translatorv1.Revision, timeout time.Duration, place ...func(*fleetv1.Problem)) error {
+// WaitFor is Wait for who submitted one source: it also ends with 2 when somebody replaces that source before every gateway serves it. Who
+// has the files moves what gateways refuse of them to the lines of the fields.
+func WaitFor(parent context.Context, a *app.App, group, source string, revision *translatorv1.Revision, timeout time.Duration,
+	place ...func(*fleetv1.Problem)) error {
 	distributor, err := a.RolloutClient()
 	if err != nil {
 		return err
@@ -81,7 +82,8 @@ func WaitFor(parent context.Context, a *app.App, group, source string, revision 
 			return &app.Exit{Code: app.ExitDifference, Err: gaveUp(group, revision.GetNumber(), timeout, away, progress.why)}
 		case ctx.Err() != nil:
 			progress.end()
-			return &app.Exit{Code: app.ExitDifference, Err: fmt.Errorf("interrupted: revision %d is committed and its rollout goes on without this command; 'silverback rollout status -g %s' shows where it stands", revision.GetNumber(), group)}
+			return &app.Exit{Code: app.ExitDifference, Err: fmt.Errorf("interrupted: revision %d is committed and its rollout goes on without "+
+				"this command; 'silverback rollout status -g %s' shows where it stands", revision.GetNumber(), group)}
 		case err != nil && !passing(err):
 			return err
 		}
@@ -95,9 +97,10 @@ func WaitFor(parent context.Context, a *app.App, group, source string, revision 
 	}
 }
 
-// askAll asks the replicas of the distributor one after another what became of a revision, and returns the first verdict. Who serves it outweighs a halt, which
-// a replica that is behind may still tell of.
-func askAll(ctx context.Context, a *app.App, client distributorv1.RolloutServiceClient, group string, revision *translatorv1.Revision) (last *verdict) {
+// askAll asks the replicas of the distributor one after another what became of a revision, and returns the first verdict. Who serves it
+// outweighs a halt, which a replica that is behind may still tell of.
+func askAll(ctx context.Context, a *app.App, client distributorv1.RolloutServiceClient, group string,
+	revision *translatorv1.Revision) (last *verdict) {
 	ctx, cancel := context.WithTimeout(ctx, lastAsk)
 	defer cancel()
 	each := lastAsk / time.Duration(len(a.Flags.Distributor))
@@ -120,19 +123,23 @@ func askAll(ctx context.Context, a *app.App, client distributorv1.RolloutService
 	return last
 }
 
-// gaveUp says what is known at the end of the time, also why the rollout waits when it says so. Who heard of no distributor says so: the rollout may be over.
+// gaveUp says what is known at the end of the time, also why the rollout waits when it says so. Who heard of no distributor says so: the
+// rollout may be over.
 func gaveUp(group string, revision int64, after time.Duration, away error, why string) error {
 	if away == nil && why != "" {
 		return fmt.Errorf("not converged: revision %d is committed, and its rollout waits after %s: %s", revision, after, why)
 	}
 	if away != nil {
-		return fmt.Errorf("not converged: revision %d is committed, and no distributor answers who serves it, after %s: %v", revision, after, away) //nolint:errorlint // the outcome is the wait's, not the call's
+		return fmt.Errorf("not converged: revision %d is committed, and no distributor answers who serves it, after %s: %v", revision, after,
+			away) //nolint:errorlint // the outcome is the wait's, not the call's
 	}
-	return fmt.Errorf("not converged: not every gateway serves revision %d after %s; 'silverback rollout status -g %s' shows where it stands", revision, after, group)
+	return fmt.Errorf("not converged: not every gateway serves revision %d after %s; 'silverback rollout status -g %s' shows where it stands",
+		revision, after, group)
 }
 
 // watchOnce follows one stream until a verdict or its end, and says whether it heard anything.
-func watchOnce(ctx context.Context, client distributorv1.RolloutServiceClient, group string, revision *translatorv1.Revision, p *progress, f *fate) (v *verdict, heard bool, err error) {
+func watchOnce(ctx context.Context, client distributorv1.RolloutServiceClient, group string, revision *translatorv1.Revision, p *progress,
+	f *fate) (v *verdict, heard bool, err error) {
 	stream, err := client.WatchRollouts(ctx, &distributorv1.WatchRolloutsRequest{Group: group})
 	if err != nil {
 		return nil, false, err
@@ -197,15 +204,18 @@ func judge(r *distributorv1.Rollout, revision *translatorv1.Revision) *verdict {
 func (v *verdict) tell(a *app.App) error {
 	r := v.rollout
 	if v.served {
-		line := fmt.Sprintf("revision %d is served by every online gateway of %s (%d)", r.GetCandidateRevision(), r.GetGroup(), r.GetProgress().GetServing())
+		line := fmt.Sprintf("revision %d is served by every online gateway of %s (%d)", r.GetCandidateRevision(), r.GetGroup(),
+			r.GetProgress().GetServing())
 		if r.GetProgress().GetLeftOut() > 0 {
-			line = fmt.Sprintf("revision %d is served by every gateway of %s that could be expected to (%d); %s", r.GetCandidateRevision(), r.GetGroup(), r.GetProgress().GetServing(), leftOut(r))
+			line = fmt.Sprintf("revision %d is served by every gateway of %s that could be expected to (%d); %s", r.GetCandidateRevision(),
+				r.GetGroup(), r.GetProgress().GetServing(), leftOut(r))
 		}
 		fmt.Fprintln(a.Err, a.Colour(app.Green, line))
 		return nil
 	}
 	printRefusals(a.Err, r)
-	return &app.Exit{Code: app.ExitDifference, Err: fmt.Errorf("rollout of revision %d %s: %s", r.GetCandidateRevision(), stateOf(r), fallback(r))}
+	return &app.Exit{Code: app.ExitDifference, Err: fmt.Errorf("rollout of revision %d %s: %s", r.GetCandidateRevision(), stateOf(r),
+		fallback(r))}
 }
 
 // fallback says what the gateways serve instead.
@@ -216,7 +226,8 @@ func fallback(r *distributorv1.Rollout) string {
 	return r.GetReason() + "; there is no earlier revision to serve"
 }
 
-// instead names the revisions that gateways serve after a halt; empty when there are none. A distributor of an older version knows of the stable one alone.
+// instead names the revisions that gateways serve after a halt; empty when there are none. A distributor of an older version knows of the
+// stable one alone.
 func instead(r *distributorv1.Rollout) string {
 	revisions := r.GetFallbackRevisions()
 	if len(revisions) == 0 && r.GetStableRevision() > 0 {

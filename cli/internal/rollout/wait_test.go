@@ -104,7 +104,8 @@ func TestWaitTellsWhoRefused(t *testing.T) {
 	if app.Code(err) != app.ExitDifference || !strings.Contains(err.Error(), "the gateways serve revision 6") {
 		t.Errorf("Wait returned %v with exit code %d", err, app.Code(err))
 	}
-	if want := "a.yaml:14 (source \"team-a\"): route \"orders\": paths[0]: invalid regex"; !strings.Contains(out, want) || !strings.Contains(out, "gw-2") {
+	if want := "a.yaml:14 (source \"team-a\"): route \"orders\": paths[0]: invalid regex"; !strings.Contains(out, want) ||
+		!strings.Contains(out, "gw-2") {
 		t.Errorf("printed %q, want %q", out, want)
 	}
 	if strings.Contains(out, "\x1b") {
@@ -156,11 +157,13 @@ func TestWaitGivesUp(t *testing.T) {
 }
 
 func TestWhoGivesUpSaysWhatItHeard(t *testing.T) {
-	if got, want := gaveUp("edge", 7, time.Minute, nil, "").Error(), "not converged: not every gateway serves revision 7 after 1m0s; 'silverback rollout status -g edge' shows where it stands"; got != want {
+	if got, want := gaveUp("edge", 7, time.Minute, nil, "").Error(), "not converged: not every gateway serves revision 7 after 1m0s; "+
+		"'silverback rollout status -g edge' shows where it stands"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	err := gaveUp("edge", 7, time.Minute, status.Error(codes.Unavailable, "connection refused"), "")
-	if want := "no distributor answers who serves it, after 1m0s: "; !strings.Contains(err.Error(), want) || status.Code(err) == codes.Unavailable {
+	if want := "no distributor answers who serves it, after 1m0s: "; !strings.Contains(err.Error(), want) ||
+		status.Code(err) == codes.Unavailable {
 		t.Errorf("got %q as %s", err, status.Code(err))
 	}
 }
@@ -174,7 +177,8 @@ func TestWaitSaysWhatTheRolloutWaitsFor(t *testing.T) {
 		t.Errorf("it said %q, want %q", out, want)
 	}
 	var exit *app.Exit
-	if !errors.As(err, &exit) || exit.Code != app.ExitDifference || !strings.HasSuffix(err.Error(), "its rollout waits after 100ms: gw-1: ahead of the ledger; silverback recover") {
+	if !errors.As(err, &exit) || exit.Code != app.ExitDifference || !strings.HasSuffix(err.Error(),
+		"its rollout waits after 100ms: gw-1: ahead of the ledger; silverback recover") {
 		t.Errorf("it ended with %v", err)
 	}
 	out, err = waitFor(t, 7, time.Minute, []*distributorv1.Rollout{held, moving(7, progressing), moving(7, completed)})
@@ -185,7 +189,8 @@ func TestWaitSaysWhatTheRolloutWaitsFor(t *testing.T) {
 
 func TestARefusalIsMovedToItsField(t *testing.T) {
 	r := moving(7, halted)
-	r.Refusals = []*distributorv1.Refusal{{Node: "gw-2", Problem: &fleetv1.Problem{Source: "a", Document: "a.yaml", Line: 3, Kind: "route", Name: "orders", Field: "paths[0]", Message: "no"}}}
+	r.Refusals = []*distributorv1.Refusal{{Node: "gw-2", Problem: &fleetv1.Problem{Source: "a", Document: "a.yaml", Line: 3, Kind: "route",
+		Name: "orders", Field: "paths[0]", Message: "no"}}}
 	for _, of := range []int64{7, 8} { // the file of another revision is another
 		r.CandidateRevision = of
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -202,7 +207,8 @@ func TestARefusalIsMovedToItsField(t *testing.T) {
 		a := &app.App{Err: &out, Out: &out, Now: time.Now}
 		a.Flags.Distributor, a.Flags.Translator = []string{l.Addr().String()}, []string{l.Addr().String()}
 		t.Cleanup(a.Close)
-		_ = WaitFor(t.Context(), a, "edge", "a", &translatorv1.Revision{Group: "edge", Number: 7}, time.Minute, func(p *fleetv1.Problem) { p.Line += 4 })
+		_ = WaitFor(t.Context(), a, "edge", "a", &translatorv1.Revision{Group: "edge", Number: 7}, time.Minute,
+			func(p *fleetv1.Problem) { p.Line += 4 })
 		if want := map[int64]string{7: "a.yaml:7", 8: "a.yaml:3"}[of]; !strings.Contains(out.String(), want) {
 			t.Errorf("revision %d: %q", of, out.String())
 		}

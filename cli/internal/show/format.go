@@ -50,8 +50,8 @@ func (f *Format) String() string { return string(*f) }
 // Type names the flag's value in help.
 func (f *Format) Type() string { return "format" }
 
-// Message prints a message as JSON or YAML with the field names of the proto files. Numbers are numbers, and what is zero, empty or false is there; only
-// messages that are not set, and fields of a choice, are left out.
+// Message prints a message as JSON or YAML with the field names of the proto files. Numbers are numbers, and what is zero, empty or false
+// is there; only messages that are not set, and fields of a choice, are left out.
 func Message(w io.Writer, f Format, m proto.Message) error {
 	text, err := Raw(m)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// numbers rewrites a message's JSON so that 64-bit integers are numbers. protojson writes them as strings, for readers that keep numbers as floats;
-// counts and revisions are far below 2^53, from where on those are inexact.
+// numbers rewrites a message's JSON so that 64-bit integers are numbers. protojson writes them as strings, for readers that keep numbers as
+// floats; counts and revisions are far below 2^53, from where on those are inexact.
 func numbers(text json.RawMessage, m protoreflect.MessageDescriptor) (json.RawMessage, error) {
 	if m.FullName().Parent() == "google.protobuf" { // times and durations have forms of their own
 		return text, nil

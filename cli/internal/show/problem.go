@@ -59,13 +59,15 @@ func Object(kind, name, id string) string {
 // maxText bounds what is printed of one text from elsewhere.
 const maxText = 64 << 10
 
-// Clean makes a text from elsewhere safe for a terminal: it cannot move the cursor, colour the screen or turn the direction of what follows.
+// Clean makes a text from elsewhere safe for a terminal: it cannot move the cursor, colour the screen or turn the direction of what
+// follows.
 func Clean(text string) string { return clean.Text(text, maxText) }
 
 // within keeps the lines of a text apart from those around it, or a message could add a field to what is printed.
 func within(text string) string { return strings.ReplaceAll(Clean(text), "\n", "\n             ") }
 
-// Printf prints to a terminal what came from elsewhere: texts and errors among the arguments are cleaned, and their further lines indented. What writes escapes of its own uses fmt.
+// Printf prints to a terminal what came from elsewhere: texts and errors among the arguments are cleaned, and their further lines indented.
+// What writes escapes of its own uses fmt.
 func Printf(w io.Writer, format string, args ...any) {
 	for i, arg := range args {
 		switch v := arg.(type) {

@@ -23,8 +23,9 @@ import (
 
 func TestMessageHasNumbersAndZeros(t *testing.T) {
 	m := &translatorv1.Revision{
-		Group: "edge", Number: 7, Message: "yes: it's \"7\"", Entities: map[string]int64{"routes": 2}, CreateTime: timestamppb.New(time.Unix(0, 0)),
-		Sources: []*translatorv1.SourceRef{{Name: "a", EntityCount: 2}}, Changes: &translatorv1.ChangeSummary{Added: 2},
+		Group: "edge", Number: 7, Message: "yes: it's \"7\"", Entities: map[string]int64{"routes": 2},
+		CreateTime: timestamppb.New(time.Unix(0, 0)),
+		Sources:    []*translatorv1.SourceRef{{Name: "a", EntityCount: 2}}, Changes: &translatorv1.ChangeSummary{Added: 2},
 	}
 	for format, want := range map[show.Format]string{
 		show.JSON: `{
@@ -89,10 +90,12 @@ replaces_unmanaged: []
 	}
 }
 
-// Whatever a service answers, a program finds no number in quotes: every field of 64 bits that a message has is set, also in lists, maps and messages below.
+// Whatever a service answers, a program finds no number in quotes: every field of 64 bits that a message has is set, also in lists, maps
+// and messages below.
 func TestNoAnswerHasANumberInQuotes(t *testing.T) {
 	for _, m := range []proto.Message{
-		&registryv1.ListNodesResponse{}, &registryv1.ListGroupsResponse{}, &translatorv1.ListRevisionsResponse{}, &translatorv1.ListSourcesResponse{},
+		&registryv1.ListNodesResponse{}, &registryv1.ListGroupsResponse{}, &translatorv1.ListRevisionsResponse{},
+		&translatorv1.ListSourcesResponse{},
 		&translatorv1.DiffConfigResponse{}, &translatorv1.SubmitConfigResponse{}, &translatorv1.ValidateConfigResponse{},
 		&distributorv1.ListRolloutsResponse{}, &distributorv1.GetLedgerResponse{},
 	} {
@@ -148,13 +151,16 @@ func fill(m protoreflect.Message, depth int) (set int) {
 
 func TestProblem(t *testing.T) {
 	for want, p := range map[string]*fleetv1.Problem{
-		`team-a.yaml:14: route "orders": paths[0]: no`: {Document: "team-a.yaml", Line: 14, Kind: "route", Name: "orders", Field: "paths[0]", Message: "no"},
-		`a.yaml: nothing in it`:                        {Document: "a.yaml", Message: "nothing in it"},
+		`team-a.yaml:14: route "orders": paths[0]: no`: {Document: "team-a.yaml", Line: 14, Kind: "route", Name: "orders", Field: "paths[0]",
+			Message: "no"},
+		`a.yaml: nothing in it`: {Document: "a.yaml", Message: "nothing in it"},
 		`a.yaml:3: service "s": twice (also at b.yaml:9 (source "other"))`: {
-			Document: "a.yaml", Line: 3, Kind: "service", Name: "s", Message: "twice", Other: &fleetv1.Problem_Place{Source: "other", Document: "b.yaml", Line: 9},
+			Document: "a.yaml", Line: 3, Kind: "service", Name: "s", Message: "twice",
+			Other: &fleetv1.Problem_Place{Source: "other", Document: "b.yaml", Line: 9},
 		},
 		`a.yaml:3: service "s": already at b.yaml:9 of source "other"`: {
-			Document: "a.yaml", Line: 3, Kind: "service", Name: "s", Message: `already at b.yaml:9 of source "other"`, Other: &fleetv1.Problem_Place{Source: "other", Document: "b.yaml", Line: 9},
+			Document: "a.yaml", Line: 3, Kind: "service", Name: "s", Message: `already at b.yaml:9 of source "other"`,
+			Other: &fleetv1.Problem_Place{Source: "other", Document: "b.yaml", Line: 9},
 		},
 	} {
 		if got := show.Problem(p); got != want {

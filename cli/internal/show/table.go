@@ -28,8 +28,8 @@ func (g *Grid) Add(cells ...string) { g.Rows = append(g.Rows, cells) }
 // Write prints the table for a file or a pipe.
 func (g *Grid) Write(w io.Writer) error { return g.Draw(w, Layout{}) }
 
-// Draw prints the table with its columns aligned. An empty table prints its header, so that a script sees the columns. On a terminal no line is wider
-// than that: the longest cells are shortened.
+// Draw prints the table with its columns aligned. An empty table prints its header, so that a script sees the columns. On a terminal no
+// line is wider than that: the longest cells are shortened.
 func (g *Grid) Draw(w io.Writer, l Layout) error {
 	columns := len(g.Header)
 	if !l.Wide {
@@ -77,8 +77,8 @@ func grow(widths []int, cells []string) {
 	}
 }
 
-// fit makes the widest columns narrower until they all fit into a width, and returns how many cells they stand apart. Where they cannot fit, the line is
-// cut in the end.
+// fit makes the widest columns narrower until they all fit into a width, and returns how many cells they stand apart. Where they cannot
+// fit, the line is cut in the end.
 func fit(widths []int, width int) (gap int) {
 	all := (len(widths) - 1) * apart
 	for _, w := range widths {

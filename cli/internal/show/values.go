@@ -100,8 +100,8 @@ func Enum(value fmt.Stringer, prefix string) string {
 	return strings.ReplaceAll(strings.ToLower(name), "_", "-")
 }
 
-// Fold breaks a line between words where it is wider than a terminal, and has what follows stand below the text behind a label of that many cells. It leaves
-// the line as it is when the width is 0.
+// Fold breaks a line between words where it is wider than a terminal, and has what follows stand below the text behind a label of that many
+// cells. It leaves the line as it is when the width is 0.
 func Fold(line string, label, width int) string {
 	if width <= 2*label || screen.Width(line) <= width {
 		return line

@@ -98,7 +98,8 @@ func tell(a *app.App, answer *translatorv1.SubmitConfigResponse, dryRun bool, li
 	return nil
 }
 
-// listApplied shows the first changes of a submission, in the words of diff. What was committed is committed: that nobody tells them is only said.
+// listApplied shows the first changes of a submission, in the words of diff. What was committed is committed: that nobody tells them is
+// only said.
 func listApplied(ctx context.Context, a *app.App, ask *question, to target, answer *translatorv1.SubmitConfigResponse, dryRun bool) {
 	request := &translatorv1.DiffConfigRequest{Group: to.group, MaxChanges: changes.Few, ToRevision: answer.GetRevision().GetNumber()}
 	all := fmt.Sprintf("silverback diff -g %s --to-revision %d", to.group, request.GetToRevision())
@@ -125,9 +126,11 @@ func sayApplied(answer *translatorv1.SubmitConfigResponse, dryRun bool) string {
 	case answer.GetUnchanged() && revision == nil:
 		return "unchanged: nothing was ever submitted, and nothing is in it"
 	case answer.GetUnchanged():
-		return fmt.Sprintf("unchanged: %s stays at revision %d (%s)", revision.GetGroup(), revision.GetNumber(), show.Digest(revision.GetDigest()))
+		return fmt.Sprintf("unchanged: %s stays at revision %d (%s)", revision.GetGroup(), revision.GetNumber(),
+			show.Digest(revision.GetDigest()))
 	case dryRun:
 		return fmt.Sprintf("dry run: %s; nothing was committed", summary)
 	}
-	return fmt.Sprintf("%s: revision %d committed (%s): %s", revision.GetGroup(), revision.GetNumber(), show.Digest(revision.GetDigest()), summary)
+	return fmt.Sprintf("%s: revision %d committed (%s): %s", revision.GetGroup(), revision.GetNumber(), show.Digest(revision.GetDigest()),
+		summary)
 }

@@ -47,7 +47,8 @@ func DeleteSource(a *app.App) *cobra.Command {
 				fmt.Fprintf(a.Out, "source %q deleted; it held no entities, revision %d stays\n", args[0], answer.GetRevision().GetNumber())
 				return nil
 			}
-			fmt.Fprintf(a.Out, "source %q deleted: revision %d committed: %s\n", args[0], answer.GetRevision().GetNumber(), changes.Summary(answer.GetRevision().GetChanges()))
+			fmt.Fprintf(a.Out, "source %q deleted: revision %d committed: %s\n", args[0], answer.GetRevision().GetNumber(),
+				changes.Summary(answer.GetRevision().GetChanges()))
 			return nil
 		},
 	}
@@ -60,7 +61,8 @@ func DeleteSource(a *app.App) *cobra.Command {
 }
 
 // askSource says what the source holds, when somebody is to know it before.
-func askSource(ctx context.Context, a *app.App, translator translatorv1.TranslatorServiceClient, sure *app.Sure, group, name string) (bool, error) {
+func askSource(ctx context.Context, a *app.App, translator translatorv1.TranslatorServiceClient, sure *app.Sure, group, name string) (bool,
+	error) {
 	if !sure.Tells(a) {
 		return true, nil
 	}

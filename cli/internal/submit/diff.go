@@ -73,7 +73,8 @@ Exit codes: 0 compared; 1 error; 2 an invalid input, or with --non-zero-exit-cod
 		},
 	}
 	to.addFlags(cmd, true)
-	cmd.Flags().Int64Var(&fromRev, "from-revision", 0, "compare with this revision; without it with the newest, or the one before --to-revision")
+	cmd.Flags().Int64Var(&fromRev, "from-revision", 0, "compare with this revision; without it with the newest, or the one before "+
+		"--to-revision")
 	cmd.Flags().Int64Var(&toRev, "to-revision", 0, "compare this revision in place of files")
 	cmd.Flags().Int64Var(&revision, "revision", 0, "what --from-revision was called")
 	cmd.Flags().BoolVar(&nonZero, "non-zero-exit-code", false, "exit with 2 when there is a difference")
@@ -85,7 +86,8 @@ Exit codes: 0 compared; 1 error; 2 an invalid input, or with --non-zero-exit-cod
 }
 
 // ofFiles asks what the files would change.
-func ofFiles(ctx context.Context, a *app.App, request *translatorv1.DiffConfigRequest, args []string) (*translatorv1.DiffConfigResponse, error) {
+func ofFiles(ctx context.Context, a *app.App, request *translatorv1.DiffConfigRequest, args []string) (*translatorv1.DiffConfigResponse,
+	error) {
 	ctx, ask, err := prepare(ctx, a, args)
 	if err != nil {
 		return nil, err

@@ -25,7 +25,8 @@ type formFlag string
 
 func (f *formFlag) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar((*string)(f), "format", "", "kong, deck or canonical (kong, with -o json canonical)")
-	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"kong", "deck", "canonical"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"kong", "deck", "canonical"},
+		cobra.ShellCompDirectiveNoFileComp))
 }
 
 func (f *formFlag) form(output show.Format) (translatorv1.RenderConfigRequest_Format, error) {

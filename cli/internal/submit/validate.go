@@ -25,7 +25,8 @@ Exit codes: 0 valid; 1 error; 2 invalid.`,
 				return err
 			}
 			defer ask.end()
-			answer, err := ask.translator.ValidateConfig(ctx, &translatorv1.ValidateConfigRequest{Group: to.group, Source: to.source, Documents: ask.documents})
+			answer, err := ask.translator.ValidateConfig(ctx, &translatorv1.ValidateConfigRequest{Group: to.group, Source: to.source,
+				Documents: ask.documents})
 			if err != nil {
 				return err
 			}

@@ -35,8 +35,9 @@ func New(tb testing.TB) *Authority {
 	a := &Authority{tb: tb, dir: tb.TempDir()}
 	a.key = newKey(tb)
 	template := &x509.Certificate{
-		SerialNumber: serial(tb), Subject: pkix.Name{CommonName: "test authority"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		SerialNumber: serial(tb), Subject: pkix.Name{CommonName: "test authority"}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(time.Hour),
+		IsCA:     true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &a.key.PublicKey, a.key)
 	if err != nil {
@@ -114,7 +115,8 @@ func (a *Authority) issue(name string, issued, expiry time.Time, hosts []string,
 	key := newKey(a.tb)
 	template := &x509.Certificate{
 		SerialNumber: serial(a.tb), Subject: pkix.Name{CommonName: name}, NotBefore: issued, NotAfter: expiry,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}, URIs: uris,
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		URIs: uris,
 	}
 	for _, host := range hosts {
 		if ip := net.ParseIP(host); ip != nil {

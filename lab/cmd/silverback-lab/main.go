@@ -41,10 +41,13 @@ func load(args []string) (settings, error) {
 	set := conf.New("silverback-lab", "Runs a whole fleet of gateways in one process, to try things.")
 	set.Flags.IntVar(&s.gateways, "gateways", 3, "how many simulated gateways to run")
 	set.Flags.IntVar(&s.workers, "workers", 2, "workers of each simulated gateway")
-	set.Flags.StringVar(&s.schemas, "schemas", "", "folder with entities/*.json, plugins/*.json and vaults/*.json, as a Kong answers under /schemas: the simulated gateways show them and judge by them")
+	set.Flags.StringVar(&s.schemas, "schemas", "", "folder with entities/*.json, plugins/*.json and vaults/*.json, as a Kong answers under "+
+		"/schemas: the simulated gateways show them and judge by them")
 	set.Flags.StringVar(&s.dir, "dir", "", "folder to keep everything in; empty is a new one that is removed at the end")
-	set.Flags.StringArrayVar(&s.kongs, "kong", nil, "a real gateway in place of simulated ones, as admin=URL,proxy=URL,status=URL; once for each")
-	set.Flags.StringVar(&s.apply, "apply", "", "Kong declarative file to apply at the start, instead of the example; a kept --dir that has a configuration keeps it")
+	set.Flags.StringArrayVar(&s.kongs, "kong", nil, "a real gateway in place of simulated ones, as admin=URL,proxy=URL,status=URL; once "+
+		"for each")
+	set.Flags.StringVar(&s.apply, "apply", "", "Kong declarative file to apply at the start, instead of the example; a kept --dir that has "+
+		"a configuration keeps it")
 	set.Flags.BoolVar(&s.bare, "bare", false, "apply nothing at the start")
 	set.Check(func() error {
 		if s.gateways < 1 || s.workers < 1 {
@@ -144,7 +147,8 @@ func show(ctx context.Context, c lab.Config, logPath string) error {
 		return err
 	}
 	defer watcher.Close()
-	screen := &view.View{Out: os.Stdout, Size: terminal(os.Stdout), Header: header(fleet, logPath), Members: fleet.Gateways(), Rollout: watcher.Line}
+	screen := &view.View{Out: os.Stdout, Size: terminal(os.Stdout), Header: header(fleet, logPath), Members: fleet.Gateways(),
+		Rollout: watcher.Line}
 	err = run.All(ctx, fleet.Run, func(ctx context.Context) error {
 		if _, err := fleet.Seed(ctx); err != nil {
 			return err
@@ -157,10 +161,12 @@ func show(ctx context.Context, c lab.Config, logPath string) error {
 
 func header(l *lab.Lab, logPath string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "registry     %s\ntranslator   %s\ndistributor  %s\nlog          %s\n\n", strings.Join(l.Registry(), " "), strings.Join(l.Translator(), " "),
+	fmt.Fprintf(&b, "registry     %s\ntranslator   %s\ndistributor  %s\nlog          %s\n\n", strings.Join(l.Registry(), " "),
+		strings.Join(l.Translator(), " "),
 		strings.Join(l.Distributor(), " "), logPath)
 	first := l.Gateways()[0]
-	fmt.Fprintf(&b, "Try, in another terminal:\n  bin/silverback status\n  curl %s/orders\n  bin/silverback dump -g %s > kong.yaml; edit it; bin/silverback apply -g %s --wait kong.yaml\nCtrl-C stops everything.\n\n",
+	fmt.Fprintf(&b, "Try, in another terminal:\n  bin/silverback status\n  curl %s/orders\n  bin/silverback dump -g %s > kong.yaml; edit "+
+		"it; bin/silverback apply -g %s --wait kong.yaml\nCtrl-C stops everything.\n\n",
 		first.Kong.Proxy, lab.Group, lab.Group)
 	return b.String()
 }

@@ -1,5 +1,5 @@
-// Command silverback-lb is a small load balancer for labs that have no other: it sends requests to the gateways whose agents say that they are
-// ready.
+// Command silverback-lb is a small load balancer for labs that have no other: it sends requests to the gateways whose agents say that they
+// are ready.
 package main
 
 import (

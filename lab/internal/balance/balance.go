@@ -152,8 +152,8 @@ func (b *Balancer) ask(ctx context.Context, m *member) {
 // ServeHTTP sends a request to a gateway.
 func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) { b.proxy.ServeHTTP(w, r) }
 
-// candidates returns the ready gateways, each request beginning with another one. Where none is ready, those whose agent does not answer are
-// better than nothing: a gateway serves without its agent.
+// candidates returns the ready gateways, each request beginning with another one. Where none is ready, those whose agent does not answer
+// are better than nothing: a gateway serves without its agent.
 func (b *Balancer) candidates() []*member {
 	first := int(b.next.Add(1) % uint64(max(1, len(b.members))))
 	for _, want := range []verdict{ready, unknown} {

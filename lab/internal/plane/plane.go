@@ -89,27 +89,30 @@ func New(c Config) (_ *Plane, err error) {
 			if err != nil {
 				return nil, err
 			}
-			return translator.New(translator.Config{}, translator.Deps{Etcd: d.etcd, Registry: registryv1.NewRegistryServiceClient(conn), Log: d.log, Metrics: d.metrics}), nil
+			return translator.New(translator.Config{}, translator.Deps{Etcd: d.etcd, Registry: registryv1.NewRegistryServiceClient(conn),
+				Log: d.log, Metrics: d.metrics}), nil
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
 	for i := range distributors {
-		err := p.add("distributor", i, distributorPort, rpcserver.Config{Codec: distributor.Codec(), ReadBuffer: distributor.ReadBuffer}, func(d deps) (service, error) {
-			toRegistry, err := d.dial(p.Registry())
-			if err != nil {
-				return nil, err
-			}
-			toTranslator, err := d.dial(p.Translator())
-			if err != nil {
-				return nil, err
-			}
-			return distributor.New(distributor.Config{ReplicaID: d.name, ReconnectSpread: 200 * time.Millisecond}, distributor.Deps{
-				Etcd: d.etcd, Registry: registryv1.NewRegistryServiceClient(toRegistry), Translator: translatorv1.NewTranslatorServiceClient(toTranslator),
-				Log: d.log, Metrics: d.metrics,
+		err := p.add("distributor", i, distributorPort, rpcserver.Config{Codec: distributor.Codec(), ReadBuffer: distributor.ReadBuffer},
+			func(d deps) (service, error) {
+				toRegistry, err := d.dial(p.Registry())
+				if err != nil {
+					return nil, err
+				}
+				toTranslator, err := d.dial(p.Translator())
+				if err != nil {
+					return nil, err
+				}
+				return distributor.New(distributor.Config{ReplicaID: d.name, ReconnectSpread: 200 * time.Millisecond}, distributor.Deps{
+					Etcd: d.etcd, Registry: registryv1.NewRegistryServiceClient(toRegistry),
+					Translator: translatorv1.NewTranslatorServiceClient(toTranslator),
+					Log:        d.log, Metrics: d.metrics,
+				})
 			})
-		})
 		if err != nil {
 			return nil, err
 		}
@@ -139,7 +142,8 @@ func (p *Plane) add(kind string, i, port int, c rpcserver.Config, build func(dep
 	p.replicas = append(p.replicas, r)
 	log := p.config.Log.With("replica", r.name)
 	metrics := telemetry.NewMetrics()
-	etcd, err := etcdkv.Dial(etcdkv.Config{Endpoints: []string{p.config.Etcd}, Prefix: etcdkv.DefaultPrefix, Metrics: etcdkv.NewMetrics(metrics)})
+	etcd, err := etcdkv.Dial(etcdkv.Config{Endpoints: []string{p.config.Etcd}, Prefix: etcdkv.DefaultPrefix,
+		Metrics: etcdkv.NewMetrics(metrics)})
 	if err != nil {
 		return fmt.Errorf("start %s: %w", r.name, err)
 	}
@@ -162,7 +166,8 @@ func (p *Plane) add(kind string, i, port int, c rpcserver.Config, build func(dep
 		s.Register(r.server)
 		r.server.OnDrain(s.Drain)
 	}
-	if r.http, err = telemetry.Listen(telemetry.HTTPConfig{Listen: p.address(port + nextReplica*i + httpAbove)}, metrics, nil, r.service.Ready); err != nil {
+	if r.http, err = telemetry.Listen(telemetry.HTTPConfig{Listen: p.address(port + nextReplica*i + httpAbove)}, metrics, nil,
+		r.service.Ready); err != nil {
 		return fmt.Errorf("start %s: %w", r.name, err)
 	}
 	p.at[kind] = append(p.at[kind], r.server.Address())

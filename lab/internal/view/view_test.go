@@ -31,11 +31,14 @@ func TestScreens(t *testing.T) {
 						t.Fatal(err)
 					}
 					views[i] = agent.View{
-						Phase: "serving", Revision: 1, Proven: true, Proof: "worker", GatewayReachable: true, GatewayReady: true, LoadTime: 4 * time.Millisecond, Loads: 1,
+						Phase: "serving", Revision: 1, Proven: true, Proof: "worker", GatewayReachable: true, GatewayReady: true,
+						LoadTime: 4 * time.Millisecond, Loads: 1,
 					}
 				}
-				views[1] = agent.View{Phase: "failing", Conditions: []agent.Condition{{Type: "GatewayUnreachable"}, {Type: "GatewayNotReady"}, {Type: "NotConnected"}}}
-				if err := region.Draw(layout(fmt.Sprintf("revision 1: wave 2 of 2 (completed): %d/%d serving, 1 left out", gateways-1, gateways-1), names, views, 24)...); err != nil {
+				views[1] = agent.View{Phase: "failing", Conditions: []agent.Condition{{Type: "GatewayUnreachable"}, {Type: "GatewayNotReady"},
+					{Type: "NotConnected"}}}
+				if err := region.Draw(layout(fmt.Sprintf("revision 1: wave 2 of 2 (completed): %d/%d serving, 1 left out", gateways-1, gateways-1),
+					names, views, 24)...); err != nil {
 					t.Fatal(err)
 				}
 				terminal.Fits(t)

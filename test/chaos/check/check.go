@@ -129,7 +129,8 @@ func (c *checker) viewed(e Event) {
 	}
 	n.view = e
 	if e.Epoch < before.Epoch || e.Epoch == before.Epoch && e.Decision < before.Decision {
-		c.broken(4, e, "%s follows decision %d of epoch %d after decision %d of epoch %d", e.Node, e.Decision, e.Epoch, before.Decision, before.Epoch)
+		c.broken(4, e, "%s follows decision %d of epoch %d after decision %d of epoch %d", e.Node, e.Decision, e.Epoch, before.Decision,
+			before.Epoch)
 	}
 	if e.Epoch == before.Epoch && e.Term > 0 && e.Term < before.Term {
 		c.broken(4, e, "%s follows term %d after term %d", e.Node, e.Term, before.Term)
@@ -169,7 +170,8 @@ func (c *checker) answered(e Event) {
 	}
 	c.served[r] = max(c.served[r], e.Number)
 	if want := c.content.last(n.floor, e.Writer).Number; e.Began > n.floorAt && e.Number < want {
-		c.broken(6, e, "%s was proven to serve revision %d, with number %d of %s, and answers number %d", e.Node, n.floor, want, e.Writer, e.Number)
+		c.broken(6, e, "%s was proven to serve revision %d, with number %d of %s, and answers number %d", e.Node, n.floor, want, e.Writer,
+			e.Number)
 	}
 	if want := n.due[e.Writer]; e.Began > n.dueSince[e.Writer] && e.Number < want {
 		c.broken(6, e, "%s was told that every gateway serves number %d, and %s answers number %d", e.Writer, want, e.Node, e.Number)
@@ -259,15 +261,18 @@ func Still(history []Event) (problems []Problem) {
 				continue
 			}
 			before, known := views[e.Node]
-			if views[e.Node] = e; known && (e.Epoch != before.Epoch || e.Decision != before.Decision || e.Wanted != before.Wanted || e.Revision != before.Revision) {
-				problems = append(problems, Problem{Promise: 4, At: e.At, Text: fmt.Sprintf("%s follows decision %d, to run %d, after decision %d, to run %d",
+			if views[e.Node] = e; known && (e.Epoch != before.Epoch || e.Decision != before.Decision || e.Wanted != before.Wanted ||
+				e.Revision != before.Revision) {
+				problems = append(problems, Problem{Promise: 4, At: e.At, Text: fmt.Sprintf(
+					"%s follows decision %d, to run %d, after decision %d, to run %d",
 					e.Node, e.Decision, e.Wanted, before.Decision, before.Wanted)})
 			}
 		case Answered:
 			r := route{e.Node, e.Writer}
 			before, known := answers[r]
 			if answers[r] = e.Number; known && e.Number != before {
-				problems = append(problems, Problem{Promise: 5, At: e.At, Text: fmt.Sprintf("%s answers number %d of %s after number %d", e.Node, e.Number, e.Writer, before)})
+				problems = append(problems, Problem{Promise: 5, At: e.At, Text: fmt.Sprintf("%s answers number %d of %s after number %d", e.Node,
+					e.Number, e.Writer, before)})
 			}
 		}
 	}

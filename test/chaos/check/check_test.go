@@ -60,23 +60,28 @@ func TestHistory(t *testing.T) {
 			broken:  []int{2},
 		},
 		{name: "a node is sent back from what was refused", history: more(refused("a", 3, 3), viewed("n1", 6, 2, 3), viewed("n1", 7, 2, 2))},
-		{name: "two nodes are given what is refused", history: more(refused("a", 3, 3), viewed("n1", 6, 2, 3), viewed("n2", 6, 2, 3)), broken: []int{2}},
+		{name: "two nodes are given what is refused", history: more(refused("a", 3, 3), viewed("n1", 6, 2, 3), viewed("n2", 6, 2, 3)),
+			broken: []int{2}},
 		{
 			name:    "two nodes are given what is refused, for the first was cut off",
 			history: more(refused("a", 3, 3), viewed("n1", 6, 2, 3), event{Kind: check.Disturbed, Node: "n1"}, viewed("n2", 6, 2, 3)),
 		},
-		{name: "a revision of another writer is refused with it", history: more(refused("a", 3, 3), submitted("b", 1, 4), viewed("n1", 6, 2, 4), viewed("n1", 7, 2, 2))},
-		{name: "until it is mended", history: more(refused("a", 3, 3), submitted("a", 4, 4), viewed("n1", 6, 2, 4), viewed("n1", 7, 2, 2)), broken: []int{2}},
+		{name: "a revision of another writer is refused with it", history: more(refused("a", 3, 3), submitted("b", 1, 4), viewed("n1", 6, 2, 4),
+			viewed("n1", 7, 2, 2))},
+		{name: "until it is mended", history: more(refused("a", 3, 3), submitted("a", 4, 4), viewed("n1", 6, 2, 4), viewed("n1", 7, 2, 2)),
+			broken: []int{2}},
 		{name: "what is refused is served", history: more(refused("a", 3, 3), answered("n1", "a", 3)), broken: []int{2}},
 		{name: "what is refused is proven", history: more(refused("a", 3, 3), viewed("n1", 6, 3, 3)), broken: []int{6}},
 		{
-			name:    "a command was told too early",
-			history: more(event{At: 1, Kind: check.Waited, Writer: "a", Number: 2}, event{At: 3, Began: 2, Kind: check.Answered, Node: "n1", Writer: "a", Number: 1}),
-			broken:  []int{6},
+			name: "a command was told too early",
+			history: more(event{At: 1, Kind: check.Waited, Writer: "a", Number: 2},
+				event{At: 3, Began: 2, Kind: check.Answered, Node: "n1", Writer: "a", Number: 1}),
+			broken: []int{6},
 		},
 		{
-			name:    "a request of before the command was told says nothing",
-			history: more(event{At: 3, Kind: check.Waited, Writer: "a", Number: 2}, event{At: 4, Began: 2, Kind: check.Answered, Node: "n1", Writer: "a", Number: 1}),
+			name: "a request of before the command was told says nothing",
+			history: more(event{At: 3, Kind: check.Waited, Writer: "a", Number: 2},
+				event{At: 4, Began: 2, Kind: check.Answered, Node: "n1", Writer: "a", Number: 1}),
 		},
 		{
 			name: "a gateway that is cut off is not counted",
@@ -85,13 +90,15 @@ func TestHistory(t *testing.T) {
 		},
 		{
 			name: "a gateway that is back is counted",
-			history: more(event{Kind: check.Disturbed, Node: "n1"}, event{Kind: check.Disturbed, Node: "n1", Over: true}, event{At: 1, Kind: check.Waited, Writer: "a", Number: 2},
+			history: more(event{Kind: check.Disturbed, Node: "n1"}, event{Kind: check.Disturbed, Node: "n1", Over: true},
+				event{At: 1, Kind: check.Waited, Writer: "a", Number: 2},
 				event{At: 3, Began: 2, Kind: check.Answered, Node: "n1", Writer: "a", Number: 1}),
 			broken: []int{6},
 		},
 		{name: "an acknowledged revision is gone", history: more(event{Kind: check.Listed, Revision: 1}), broken: []int{1}},
 		{name: "all are there", history: more(event{Kind: check.Listed, Revision: 1}, event{Kind: check.Listed, Revision: 2})},
-		{name: "a repeated submission makes a revision", history: more(event{Kind: check.Repeated, Writer: "a", Number: 2, Revision: 3, Made: true}), broken: []int{8}},
+		{name: "a repeated submission makes a revision", history: more(event{Kind: check.Repeated, Writer: "a", Number: 2, Revision: 3,
+			Made: true}), broken: []int{8}},
 		{
 			name:    "a gateway never comes to serve the newest",
 			history: more(settledAt(5), event{At: 7, Began: 6, Kind: check.Answered, Node: "n1", Writer: "a", Number: 1}), broken: []int{7},
@@ -151,7 +158,8 @@ func TestLinear(t *testing.T) {
 		{name: "a revision is made twice", ops: []check.Op{made(1, 0, 1, 1, 0), made(2, 2, 3, 1, 0)}, bad: true},
 		{name: "a read is behind", ops: []check.Op{made(1, 0, 1, 1, 0), made(1, 2, 3, 2, 0), read(2, 4, 5, 1)}, bad: true},
 		{name: "a condition was not kept", ops: []check.Op{made(1, 0, 1, 1, 0), made(2, 2, 3, 2, 0), made(1, 4, 5, 3, 1)}, bad: true},
-		{name: "a condition was refused without need", ops: []check.Op{made(1, 0, 1, 1, 0), {Client: 2, Call: ms(2), Return: ms(3), Expected: 1, Refused: true}}, bad: true},
+		{name: "a condition was refused without need", ops: []check.Op{made(1, 0, 1, 1, 0),
+			{Client: 2, Call: ms(2), Return: ms(3), Expected: 1, Refused: true}}, bad: true},
 	} {
 		if err := check.Linear(tt.ops, 0, time.Minute); (err != nil) != tt.bad {
 			t.Errorf("%s: %v", tt.name, err)
@@ -172,7 +180,8 @@ func TestSoaked(t *testing.T) {
 		broken  int
 	}{
 		{name: "the second follows after the soak", history: []event{at(100, viewed("n1", 6, 2, 2)), at(3200, viewed("n2", 7, 2, 2))}},
-		{name: "the second follows at once", history: []event{at(100, viewed("n1", 6, 2, 2)), at(400, viewed("n2", 7, 2, 2)), at(450, viewed("n2", 7, 2, 2))}, broken: 1},
+		{name: "the second follows at once", history: []event{at(100, viewed("n1", 6, 2, 2)), at(400, viewed("n2", 7, 2, 2)),
+			at(450, viewed("n2", 7, 2, 2))}, broken: 1},
 		{name: "another revision", history: []event{at(100, viewed("n1", 6, 2, 2)), at(400, viewed("n2", 7, 3, 3))}},
 		{name: "a node that is seen for the first time", history: []event{at(100, viewed("n1", 6, 2, 2)), at(400, viewed("n3", 7, 2, 2))}},
 	} {

@@ -17,9 +17,9 @@ type Op struct {
 	Refused      bool  // the submission was refused, for another revision was the newest
 }
 
-// Linear reports whether a history of definite operations could have happened one after the other: revisions are numbered without gaps, each is made
-// once, a conditional submission succeeds only on what it expects, and a read shows what was made before it. It gives up after a while,
-// and then finds no fault.
+// Linear reports whether a history of definite operations could have happened one after the other: revisions are numbered without gaps,
+// each is made once, a conditional submission succeeds only on what it expects, and a read shows what was made before it. It gives up after
+// a while, and then finds no fault.
 func Linear(ops []Op, start int64, within time.Duration) error {
 	model := porcupine.Model{
 		Init: func() any { return start },

@@ -271,7 +271,8 @@ func (b *bench) fanOut(ctx context.Context, agents int) error {
 		Note: fmt.Sprintf("HTTP/2 included; %s from each; snapshot 3 MB", report.Number(all.sent, "B")),
 	})
 	b.add(report.Figure{
-		Name: fmt.Sprintf("%d agents: sender CPU, sending", agents), Value: millis(sending.cpu), Unit: "ms", Peer: millis(one.CPU), PeerName: "raw TCP", Note: "acks held back",
+		Name: fmt.Sprintf("%d agents: sender CPU, sending", agents), Value: millis(sending.cpu), Unit: "ms", Peer: millis(one.CPU),
+		PeerName: "raw TCP", Note: "acks held back",
 	})
 	b.add(report.Figure{
 		Name: fmt.Sprintf("%d agents: that as a ratio", agents), Value: float64(sending.cpu) / float64(one.CPU), Unit: "x", Bound: cpuRatio,

@@ -90,10 +90,12 @@ func measureFull(ctx context.Context, b *bench) error {
 		return err
 	}
 	b.add(report.Figure{
-		Name: fmt.Sprintf("%d agents: hello to last receipt", newAgents), Value: seconds(took), Unit: "s", Peer: seconds(raw.Time), PeerName: "raw TCP",
-		Note: fmt.Sprintf("%s to each, %s", report.Number(bytes/kb, "KB"), f.how()),
+		Name: fmt.Sprintf("%d agents: hello to last receipt", newAgents), Value: seconds(took), Unit: "s", Peer: seconds(raw.Time),
+		PeerName: "raw TCP",
+		Note:     fmt.Sprintf("%s to each, %s", report.Number(bytes/kb, "KB"), f.how()),
 	})
-	b.add(report.Figure{Name: "sender CPU", Value: millis(after - cpu), Unit: "ms", Peer: millis(raw.CPU), PeerName: "raw TCP", Note: "hellos and acks included"})
+	b.add(report.Figure{Name: "sender CPU", Value: millis(after - cpu), Unit: "ms", Peer: millis(raw.CPU), PeerName: "raw TCP",
+		Note: "hellos and acks included"})
 	b.add(report.Figure{Name: "that as a ratio", Value: float64(after-cpu) / float64(raw.CPU), Unit: "x", Bound: cpuRatio})
 	size := float64(3 * mb)
 	b.add(report.Figure{

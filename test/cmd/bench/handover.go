@@ -68,7 +68,8 @@ func measureHandOver(ctx context.Context, b *bench) error {
 		}
 		b.add(report.Figure{
 			Name: way.name, Value: report.Median(took), Unit: "s", Bound: way.bound,
-			Note: fmt.Sprintf("until another of %d processes says that it leads; median of %d, longest %s", replicas, len(took), report.Number(longest(took), "s")),
+			Note: fmt.Sprintf("until another of %d processes says that it leads; median of %d, longest %s", replicas, len(took),
+				report.Number(longest(took), "s")),
 		})
 	}
 	return nil

@@ -78,7 +78,8 @@ func measureIdle(ctx context.Context, b *bench) error {
 	}
 	received, sent := float64(after.Received-before.Received)/float64(agents), float64(after.Sent-before.Sent)/float64(agents)
 	b.add(report.Figure{
-		Name: fmt.Sprintf("%d agents reconnect, digest unchanged", agents), Value: seconds(took), Unit: "s", Bound: reconnectBound, Note: "all at once; until each is known to the replica",
+		Name: fmt.Sprintf("%d agents reconnect, digest unchanged", agents), Value: seconds(took), Unit: "s", Bound: reconnectBound,
+		Note: "all at once; until each is known to the replica",
 	})
 	b.add(report.Figure{
 		Name: "bytes of each reconnect, both ways", Value: received + sent, Unit: "B", Bound: reconnectBytes,

@@ -48,7 +48,8 @@ type suite struct {
 
 func suites() []suite {
 	return []suite{
-		{"submit", measureSubmit}, {"schemas", measureSchemas}, {"memory", measureMemory}, {"fan-out", measureFanOut}, {"full snapshot", measureFull},
+		{"submit", measureSubmit}, {"schemas", measureSchemas}, {"memory", measureMemory}, {"fan-out", measureFanOut},
+		{"full snapshot", measureFull},
 		{"idle and reconnect", measureIdle}, {"hand-over", measureHandOver}, {"agent", measureAgent},
 	}
 }
@@ -122,7 +123,8 @@ func parse(args []string) (o options, err error) {
 	flags.BoolVar(&o.quick, "quick", false, "one round instead of five, and smaller fleets")
 	flags.StringVarP(&o.output, "output", "o", "table", "table or json")
 	flags.StringVar(&o.profile, "profile", "", "folder for profiles of the distributor")
-	flags.StringVar(&o.schemas, "schemas", "../shared/kong-contract/schemas", "folder with what a Kong answered under /schemas, for the suite of that name")
+	flags.StringVar(&o.schemas, "schemas", "../shared/kong-contract/schemas",
+		"folder with what a Kong answered under /schemas, for the suite of that name")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

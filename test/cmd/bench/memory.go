@@ -32,7 +32,8 @@ const (
 	memoryRounds = "of a process started for it, with " + softLimit
 )
 
-// measureMemory tells the peaks of a translator's process, and what it keeps. etcd, the registry and the clients are processes of their own.
+// measureMemory tells the peaks of a translator's process, and what it keeps. etcd, the registry and the clients are processes of their
+// own.
 func measureMemory(ctx context.Context, b *bench) error {
 	sizes := []int{large, huge, largest}
 	if b.quick {
@@ -117,8 +118,9 @@ func (b *bench) peakOfMany(ctx context.Context) error {
 		return err
 	}
 	b.add(report.Figure{
-		Name: fmt.Sprintf("%d submissions of %d routes, %d at once: peak", many, large, clients), Value: peak / mb, Unit: "MB", Bound: manifestLimit / mb,
-		Note: fmt.Sprintf("%s of YAML at once, none alike; %s", report.Number(float64(clients*len(text(0)))/mb, "MB"), memoryRounds),
+		Name: fmt.Sprintf("%d submissions of %d routes, %d at once: peak", many, large, clients), Value: peak / mb, Unit: "MB",
+		Bound: manifestLimit / mb,
+		Note:  fmt.Sprintf("%s of YAML at once, none alike; %s", report.Number(float64(clients*len(text(0)))/mb, "MB"), memoryRounds),
 	})
 	for i := range more {
 		if err := s.insist(ctx, "g-0", text(many+i)); err != nil {
@@ -135,12 +137,14 @@ func (b *bench) peakOfMany(ctx context.Context) error {
 		return err
 	}
 	b.add(report.Figure{
-		Name: fmt.Sprintf("live heap after %d submissions", many+more), Value: live / mb, Unit: "MB", Bound: liveBound, Note: "caches of 64 MiB for sources and 64 MiB for content; after a collection",
+		Name: fmt.Sprintf("live heap after %d submissions", many+more), Value: live / mb, Unit: "MB", Bound: liveBound,
+		Note: "caches of 64 MiB for sources and 64 MiB for content; after a collection",
 	})
 	return nil
 }
 
-// insist submits until the translator has room, and has answered in time: with so many at once a busy machine needs longer than one may wait.
+// insist submits until the translator has room, and has answered in time: with so many at once a busy machine needs longer than one may
+// wait.
 func (s *stand) insist(ctx context.Context, group string, text []byte) error {
 	for {
 		_, _, err := s.submit(ctx, group, "kong.yaml", text)

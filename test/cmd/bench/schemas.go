@@ -51,7 +51,8 @@ func measureSchemas(ctx context.Context, b *bench) error {
 		digests[digest] = true
 	}
 	b.add(report.Figure{
-		Name: fmt.Sprintf("%d gateways, started one by one: bundles of schemas", gateways), Value: float64(len(digests)), Bound: 1, Note: "each of them judges every submission",
+		Name: fmt.Sprintf("%d gateways, started one by one: bundles of schemas", gateways), Value: float64(len(digests)), Bound: 1,
+		Note: "each of them judges every submission",
 	})
 	if err := s.judged(ctx, "fleet"); err != nil {
 		return err
@@ -96,7 +97,8 @@ func (b *bench) enrolGateway(ctx context.Context, s *stand, group string, i int)
 		return "", fmt.Errorf("enrol %s: %w", node, err)
 	}
 	if answer.GetWantSchemas() {
-		if _, err := s.registry.UploadSchemas(ctx, &registryv1.UploadSchemasRequest{Group: group, Node: node, Digest: digest, Zstd: schema.Pack(bundle)}); err != nil {
+		if _, err := s.registry.UploadSchemas(ctx, &registryv1.UploadSchemasRequest{Group: group, Node: node, Digest: digest,
+			Zstd: schema.Pack(bundle)}); err != nil {
 			return "", fmt.Errorf("upload the schemas of %s: %w", node, err)
 		}
 	}

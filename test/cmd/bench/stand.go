@@ -57,7 +57,8 @@ func (b *bench) stand(ctx context.Context, env ...string) (_ *stand, err error) 
 		return nil, err
 	}
 	s.close = append(s.close, s.worker.Close)
-	if s.etcd, err = clientv3.New(clientv3.Config{Endpoints: []string{s.endpoint}, DialTimeout: 5 * time.Second, Logger: zap.NewNop()}); err != nil {
+	if s.etcd, err = clientv3.New(clientv3.Config{Endpoints: []string{s.endpoint}, DialTimeout: 5 * time.Second,
+		Logger: zap.NewNop()}); err != nil {
 		return nil, fmt.Errorf("connect to etcd: %w", err)
 	}
 	s.close = append(s.close, func() { _ = s.etcd.Close() })

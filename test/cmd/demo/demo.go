@@ -57,7 +57,8 @@ func (d *demo) run(ctx context.Context) error {
 	}
 	all := d.traffic.now()
 	d.title("The end")
-	d.say("%d requests went through the load balancer in all, and %s. It took %s.", all.requests, failures(all), time.Since(began).Round(time.Second))
+	d.say("%d requests went through the load balancer in all, and %s. It took %s.", all.requests, failures(all),
+		time.Since(began).Round(time.Second))
 	return nil
 }
 
@@ -214,7 +215,8 @@ func (d *demo) apply(ctx context.Context) error {
 		return err
 	}
 	// Agents tell their readiness at once; the load balancer asks for it.
-	if err := eventually(ctx, patience, "the load balancer sends requests on", func() error { return answers(ctx, d.lb+"/orders", "orders-v1") }); err != nil {
+	if err := eventually(ctx, patience, "the load balancer sends requests on",
+		func() error { return answers(ctx, d.lb+"/orders", "orders-v1") }); err != nil {
 		return err
 	}
 	_, body, err := get(ctx, d.lb+"/orders")
@@ -250,7 +252,8 @@ func (d *demo) served(ctx context.Context, text string) error {
 func (d *demo) broken(ctx context.Context) error {
 	before := d.traffic.now()
 	r, err := d.cli(ctx, d.shop(2, refusedPlugin), nil, "apply", "-g", group, "--wait", "-m", "a typing error", "-")
-	if err = errors.Join(err, r.want(2, "wave 1 of 2 (halted): 0/1 serving, 1 refused", `plugin "pre-function"`, "refused by kong-")); err != nil {
+	if err = errors.Join(err, r.want(2, "wave 1 of 2 (halted): 0/1 serving, 1 refused", `plugin "pre-function"`,
+		"refused by kong-")); err != nil {
 		return err
 	}
 	if err := d.served(ctx, "orders-v1"); err != nil {
@@ -338,7 +341,11 @@ func (d *demo) leader(ctx context.Context) error {
 		return err
 	}
 	var next string
-	if err := eventually(ctx, patience, "another distributor leads", func() (err error) { next, err = d.leading(ctx); return err }); err != nil {
+	if err := eventually(ctx, patience, "another distributor leads", func() (err error) {
+		next,
+			err = d.leading(ctx)
+		return err
+	}); err != nil {
 		return err
 	}
 	if next == old {
@@ -463,7 +470,8 @@ func (d *demo) back(ctx context.Context) error {
 	}
 	if err := eventually(ctx, patience, "the fleet is in sync", func() error {
 		r, err := d.quiet(ctx, "", nil, "status", "-g", group)
-		if err = errors.Join(err, r.want(0, "in sync", "3 known, 3 online, 3 serving")); err == nil && strings.Contains(r.text, "DistributorUnreachable") {
+		if err = errors.Join(err, r.want(0, "in sync", "3 known, 3 online, 3 serving")); err == nil &&
+			strings.Contains(r.text, "DistributorUnreachable") {
 			err = errors.New("an agent has yet to find a distributor: a rollout would not wait for it")
 		}
 		return err

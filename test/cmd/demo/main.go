@@ -15,8 +15,8 @@ import (
 
 func main() { run.Main(program) }
 
-// A stand is a fleet: three members of etcd, two registries, two translators, three distributors, three gateways with an agent each, a load balancer
-// and an upstream, under the names of deploy/compose. Errors say what was wanted of whom.
+// A stand is a fleet: three members of etcd, two registries, two translators, three distributors, three gateways with an agent each, a load
+// balancer and an upstream, under the names of deploy/compose. Errors say what was wanted of whom.
 type stand interface {
 	// Up starts what does not run and returns when everything answers.
 	Up(ctx context.Context) error
@@ -90,7 +90,8 @@ var stopOrder = []string{"agent", "distributor", "translator", "registry", "etcd
 // plane is everything that is no gateway and no agent.
 func plane() []string {
 	var all []string
-	for _, some := range [][]string{numbered("distributor", distributors), numbered("translator", 2), numbered("registry", 2), numbered("etcd", 3)} {
+	for _, some := range [][]string{numbered("distributor", distributors), numbered("translator", 2), numbered("registry", 2),
+		numbered("etcd", 3)} {
 		all = append(all, some...)
 	}
 	return all

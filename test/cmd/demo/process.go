@@ -36,7 +36,8 @@ type part struct {
 }
 
 func newProcesses(bin string) (*processes, error) {
-	for _, name := range []string{"silverback", "silverback-registry", "silverback-translator", "silverback-distributor", "silverback-agent", "silverback-kongsim", "silverback-lb", "silverback-echo", "etcd"} {
+	for _, name := range []string{"silverback", "silverback-registry", "silverback-translator", "silverback-distributor", "silverback-agent",
+		"silverback-kongsim", "silverback-lb", "silverback-echo", "etcd"} {
 		if _, err := os.Stat(filepath.Join(bin, name)); err != nil {
 			return nil, fmt.Errorf("%w; make lab-demo builds it", err)
 		}
@@ -84,7 +85,8 @@ func (p *processes) plan() error {
 	for i, name := range numbered("etcd", 3) {
 		p.add(&part{name: name, binary: "etcd", ready: "http://" + health[i] + "/readyz", args: []string{
 			"--name=" + name, "--data-dir=" + filepath.Join(p.dir, name), "--log-level=warn", "--initial-cluster=" + strings.Join(cluster, ","),
-			"--listen-client-urls=http://" + clientsOf[i], "--advertise-client-urls=http://" + clientsOf[i], "--listen-metrics-urls=http://" + health[i],
+			"--listen-client-urls=http://" + clientsOf[i], "--advertise-client-urls=http://" + clientsOf[i], "--listen-metrics-urls=http://" +
+				health[i],
 			"--listen-peer-urls=http://" + peers[i], "--initial-advertise-peer-urls=http://" + peers[i], "--unsafe-no-fsync",
 		}})
 	}
@@ -125,10 +127,11 @@ func (p *processes) plan() error {
 		p.add(&part{name: name, binary: "silverback-kongsim", url: "http://" + proxy, ready: "http://" + admin + "/status", args: []string{
 			"-proxy=" + proxy, "-admin=" + admin, "-status=" + status, "-workers=2", "-declarative-config=" + boot,
 		}})
-		p.add(&part{name: "agent" + strings.TrimPrefix(name, "kong"), binary: "silverback-agent", ready: "http://" + agent + "/healthz", args: []string{
-			"--group=" + group, "--node=" + name, "--kong-proxy=http://" + proxy, "--kong-admin=http://" + admin, "--kong-status=http://" + status,
-			"--state-dir=" + filepath.Join(dir, "agent"), "--boot-file=" + boot, "--http-listen=" + agent,
-		}})
+		p.add(&part{name: "agent" + strings.TrimPrefix(name, "kong"), binary: "silverback-agent", ready: "http://" + agent + "/healthz",
+			args: []string{
+				"--group=" + group, "--node=" + name, "--kong-proxy=http://" + proxy, "--kong-admin=http://" + admin, "--kong-status=http://" + status,
+				"--state-dir=" + filepath.Join(dir, "agent"), "--boot-file=" + boot, "--http-listen=" + agent,
+			}})
 		balance = append(balance, fmt.Sprintf("--gateway=%s=http://%s,http://%s/readyz", name, proxy, agent))
 	}
 	p.add(&part{name: "load-balancer", binary: "silverback-lb", url: "http://" + lb, args: balance})

@@ -1,5 +1,5 @@
-// Command mutants breaks critical lines one at a time, and fails unless the test that guards each goes red. It changes no file: a mutation is laid over
-// the tree for one run of go test.
+// Command mutants breaks critical lines one at a time, and fails unless the test that guards each goes red. It changes no file: a mutation
+// is laid over the tree for one run of go test.
 package main
 
 import (

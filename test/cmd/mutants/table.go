@@ -15,7 +15,8 @@ var table = []mutation{
 	},
 	{
 		name: "an assignment is overwritten unread", file: "services/distributor/internal/store/decide.go",
-		old: `clientv3.Compare(clientv3.ModRevision(assignmentKey(id)), "=", decision),`, new: `clientv3.Compare(clientv3.ModRevision(assignmentKey(id)), ">", decision-1<<40),`,
+		old: `clientv3.Compare(clientv3.ModRevision(assignmentKey(id)), "=", decision),`,
+		new: `clientv3.Compare(clientv3.ModRevision(assignmentKey(id)), ">", decision-1<<40),`,
 		pkg: distributor + "/internal/store", run: "Decide|Conflict|Race",
 	},
 	{
@@ -30,7 +31,8 @@ var table = []mutation{
 	},
 	{
 		name: "an epoch does not order decisions", file: "kit/fleet/stamp.go",
-		old: `func (s Stamp) After(other Stamp) bool { return s.Compare(other) > 0 }`, new: `func (s Stamp) After(other Stamp) bool { return s.Decision > other.Decision }`,
+		old: `func (s Stamp) After(other Stamp) bool { return s.Compare(other) > 0 }`,
+		new: `func (s Stamp) After(other Stamp) bool { return s.Decision > other.Decision }`,
 		pkg: "./kit/fleet", run: "Stamp|After|Epoch",
 	},
 	{
@@ -65,7 +67,8 @@ var table = []mutation{
 	},
 	{
 		name: "what is loaded counts as proven", file: "agent/internal/apply/load.go",
-		old: `if e.Ack.Stray, err = a.proveLoaded(ctx, act.Snapshot, p, e.Ack.LoadTime); err != nil {`, new: `if e.Ack.Stray, err = a.proveLoaded(ctx, act.Snapshot, p, e.Ack.LoadTime); err != nil && ctx.Err() != nil {`,
+		old: `if e.Ack.Stray, err = a.proveLoaded(ctx, act.Snapshot, p, e.Ack.LoadTime); err != nil {`,
+		new: `if e.Ack.Stray, err = a.proveLoaded(ctx, act.Snapshot, p, e.Ack.LoadTime); err != nil && ctx.Err() != nil {`,
 		pkg: "./agent", run: "TestNothingIsKeptBeforeItIsProven",
 	},
 	{
@@ -90,7 +93,8 @@ var table = []mutation{
 	},
 	{
 		name: "a refused candidate is held", file: "services/distributor/internal/rollout/plan.go",
-		old: `return halt(ended(now, r, a, Halted, c, false), a, true, reason)`, new: `return halt(ended(now, r, a, Halted, c, false), a, false, reason)`,
+		old: `return halt(ended(now, r, a, Halted, c, false), a, true, reason)`,
+		new: `return halt(ended(now, r, a, Halted, c, false), a, false, reason)`,
 		pkg: rollouts, run: "TestAHalt|TestSuperseded|TestNextStep|TestProperties",
 	},
 	{
@@ -150,7 +154,8 @@ var table = []mutation{
 	},
 	{
 		name: "a head is overwritten unread", file: "services/translator/internal/store/ledger.go",
-		old: `clientv3.Compare(clientv3.ModRevision(headKey(c.Group)), "=", c.HeadVersion)`, new: `clientv3.Compare(clientv3.Version(headKey(c.Group)), ">", -1)`,
+		old: `clientv3.Compare(clientv3.ModRevision(headKey(c.Group)), "=", c.HeadVersion)`,
+		new: `clientv3.Compare(clientv3.Version(headKey(c.Group)), ">", -1)`,
 		pkg: "./services/translator", run: "TestACommitWithoutARevision",
 	},
 	{
@@ -160,12 +165,14 @@ var table = []mutation{
 	},
 	{
 		name: "a revision is written over", file: "services/translator/internal/store/ledger.go",
-		old: `clientv3.Compare(clientv3.CreateRevision(revisionKey(c.Group, c.Head.Number)), "=", 0))`, new: `clientv3.Compare(clientv3.Version(revisionKey(c.Group, c.Head.Number)), ">", -1))`,
+		old: `clientv3.Compare(clientv3.CreateRevision(revisionKey(c.Group, c.Head.Number)), "=", 0))`,
+		new: `clientv3.Compare(clientv3.Version(revisionKey(c.Group, c.Head.Number)), ">", -1))`,
 		pkg: "./services/translator", run: "TestAHeadBehindItsHistory",
 	},
 	{
 		name: "an address is taken as it is", file: "kit/fleet/address.go",
-		old: `if len(host) > maxHost || !hostPattern.MatchString(host) || numeric == nil || strings.EqualFold(host, "unix") {`, new: `if len(host) > maxHost || numeric == nil {`,
+		old: `if len(host) > maxHost || !hostPattern.MatchString(host) || numeric == nil || strings.EqualFold(host, "unix") {`,
+		new: `if len(host) > maxHost || numeric == nil {`,
 		pkg: "./kit/fleet", run: "Address",
 	},
 	{
@@ -235,7 +242,8 @@ var table = []mutation{
 	},
 	{
 		name: "a revoked certificate is let in", file: "kit/identity/access.go",
-		old: `if err := a.Revocations.Refuse(who, issued); err != nil {`, new: `if err := a.Revocations.Refuse(who, issued); err != nil && false {`,
+		old: `if err := a.Revocations.Refuse(who, issued); err != nil {`,
+		new: `if err := a.Revocations.Refuse(who, issued); err != nil && false {`,
 		pkg: "./kit/rpcserver", run: "TestARevokedCertificate",
 	},
 	{
@@ -245,7 +253,8 @@ var table = []mutation{
 	},
 	{
 		name: "Kong derives ids anew from references by name", file: "kong/compile/humanize.go",
-		old: `if e := &m.all[i]; e.seed != "" || h.form == FormKong && e.kind.IDRule != entity.ByName {`, new: `if e := &m.all[i]; e.seed != "" {`,
+		old: `if e := &m.all[i]; e.seed != "" || h.form == FormKong && e.kind.IDRule != entity.ByName {`,
+		new: `if e := &m.all[i]; e.seed != "" {`,
 		pkg: "./kong/compile", run: "TestGolden",
 	},
 	{

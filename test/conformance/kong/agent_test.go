@@ -67,7 +67,8 @@ func TestF39_AnAgentProvesWhatItLoadedAndGivesBackWhatWasLost(t *testing.T) {
 		l := fleetOf(t, k)
 		a := l.Gateways()[0].Agent
 		document := func(path string) string {
-			return fmt.Sprintf("_format_version: \"3.0\"\nservices:\n- name: echo\n  url: %s\n  routes:\n  - name: echo\n    paths: [%s]\n", upstream, path)
+			return fmt.Sprintf("_format_version: \"3.0\"\nservices:\n- name: echo\n  url: %s\n  routes:\n  - name: echo\n    paths: [%s]\n",
+				upstream, path)
 		}
 		serving := func(revision int64) {
 			eventually(t, fmt.Sprintf("revision %d is proven", revision), func() error {

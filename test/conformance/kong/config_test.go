@@ -26,7 +26,8 @@ func TestF01_AGatewayWithNothingReportsZerosAndIsNotReady(t *testing.T) {
 		}
 		eventually(t, "nothing is in force", func() error {
 			ready, proxied := get(t, k.status+"/status/ready"), get(t, k.proxy+"/anything")
-			if hash := k.hash(t); hash != zeros || ready.code != 503 || ready.message() != "no configuration available (empty configuration present)" ||
+			if hash := k.hash(t); hash != zeros || ready.code != 503 || ready.message() != "no configuration available (empty configuration "+
+				"present)" ||
 				proxied.code != 404 || proxied.message() != "no Route matched with those values" {
 				return fmt.Errorf("hash %s, ready %s, proxy %s", hash, ready, proxied)
 			}
@@ -150,7 +151,8 @@ func TestF08_TheAnswerRepeatsEverySecret(t *testing.T) {
 		}
 		var export struct{ Config string }
 		decode(t, get(t, k.admin+"/config"), &export)
-		if export.Config == text || !strings.Contains(export.Config, "conformance-s3cret") || !strings.Contains(export.Config, "_transform: false") {
+		if export.Config == text || !strings.Contains(export.Config, "conformance-s3cret") ||
+			!strings.Contains(export.Config, "_transform: false") {
 			t.Errorf("the export is not Kong's own form: %s", short(export.Config))
 		}
 	})
@@ -255,11 +257,13 @@ func TestF10_TheShapesOf400(t *testing.T) {
 		var plain refusal
 		got := k.postAs(t, "text/yaml", bad, "check_hash=1")
 		decode(t, got, &plain)
-		if got.code != 400 || plain.Code != 14 || plain.Name != "invalid declarative configuration" || plain.Flattened != nil || len(plain.Fields) != 1 ||
+		if got.code != 400 || plain.Code != 14 || plain.Name != "invalid declarative configuration" || plain.Flattened != nil ||
+			len(plain.Fields) != 1 ||
 			!strings.HasPrefix(plain.Message, "declarative config is invalid: {") {
 			t.Errorf("not flattened: %s", got)
 		}
-		if r := k.refused(t, bad); r.Code != 14 || len(r.Fields) != 0 || r.Message != "declarative config is invalid: {}" || !r.says(t, "service", "hosst", "unknown field") {
+		if r := k.refused(t, bad); r.Code != 14 || len(r.Fields) != 0 || r.Message != "declarative config is invalid: {}" ||
+			!r.says(t, "service", "hosst", "unknown field") {
 			t.Errorf("flattened: %+v", r)
 		}
 		if r := k.refused(t, `{"_format_version":"3.0","servicez":[]}`); r.Fields["servicez"] != "unknown field" {
@@ -276,7 +280,8 @@ func TestF11_FlattenedErrorsAreAnObjectAListOrAbsentAndListsHaveHoles(t *testing
 		if r := k.refused(t, routes(`{"name":"r","paths":["x"]}`)); len(r.flat(t)) != 1 {
 			t.Errorf("one: %s", r.Flattened)
 		}
-		if r := k.refused(t, "a: [b\n"); r.Flattened != nil || !strings.HasPrefix(fmt.Sprint(r.Fields["error"]), "failed parsing declarative configuration") {
+		if r := k.refused(t, "a: [b\n"); r.Flattened != nil || !strings.HasPrefix(fmt.Sprint(r.Fields["error"]),
+			"failed parsing declarative configuration") {
 			t.Errorf("what cannot be parsed: %+v", r)
 		}
 		var plain refusal
@@ -290,18 +295,22 @@ func TestF11_FlattenedErrorsAreAnObjectAListOrAbsentAndListsHaveHoles(t *testing
 
 func TestF12_ErrorsNameTheEntityCountFromOneAndRepeatSecrets(t *testing.T) {
 	each(t, func(t *testing.T, k *target) {
-		if r := k.refused(t, routes(`{"name":"r","paths":["/good","bad"]}`)); !r.says(t, "route", "paths.2", "should start with: /") || r.flat(t)[0].EntityName != "r" {
+		if r := k.refused(t, routes(`{"name":"r","paths":["/good","bad"]}`)); !r.says(t, "route", "paths.2", "should start with: /") ||
+			r.flat(t)[0].EntityName != "r" {
 			t.Errorf("got %s", r.Flattened)
 		}
 		r := k.refused(t, `{"_format_version":"3.0","services":[{"host":"h","id":"11111111-1111-4111-8111-111111111111","name":"s","nosuch":1}]}`)
-		if f := r.flat(t); f[0].EntityID != "11111111-1111-4111-8111-111111111111" || f[0].EntityName != "s" || !r.says(t, "service", "nosuch", "unknown field") {
+		if f := r.flat(t); f[0].EntityID != "11111111-1111-4111-8111-111111111111" || f[0].EntityName != "s" ||
+			!r.says(t, "service", "nosuch", "unknown field") {
 			t.Errorf("got %s", r.Flattened)
 		}
 		r = k.refused(t, `{"_format_version":"3.0","consumers":[{"tags":["a"]}]}`)
-		if f := r.flat(t); len(f[0].Errors) != 1 || f[0].Errors[0].Type != "entity" || !r.says(t, "consumer", "", "at least one of these fields must be non-empty") {
+		if f := r.flat(t); len(f[0].Errors) != 1 || f[0].Errors[0].Type != "entity" ||
+			!r.says(t, "consumer", "", "at least one of these fields must be non-empty") {
 			t.Errorf("about the entity as a whole: %s", r.Flattened)
 		}
-		r = k.refused(t, `{"_format_version":"3.0","consumers":[{"username":"u","basicauth_credentials":[{"username":"b","passwordd":"conformance-s3cret"}]}]}`)
+		r = k.refused(t,
+			`{"_format_version":"3.0","consumers":[{"username":"u","basicauth_credentials":[{"username":"b","passwordd":"conformance-s3cret"}]}]}`)
 		if !r.says(t, "basicauth_credential", "passwordd", "unknown field") || !bytes.Contains(r.Flattened, []byte("conformance-s3cret")) {
 			t.Errorf("got %s", r.Flattened)
 		}
@@ -329,7 +338,8 @@ func TestF14_AConfigurationCanMakeKongAnswer500(t *testing.T) {
 			"- a\n- b\n": "text/yaml",
 			"null":       "application/json",
 		} {
-			if got := k.postAs(t, contentType, body, "check_hash=1&flatten_errors=1"); got.code != 500 || got.message() != "An unexpected error occurred" {
+			if got := k.postAs(t, contentType, body, "check_hash=1&flatten_errors=1"); got.code != 500 ||
+				got.message() != "An unexpected error occurred" {
 				t.Errorf("%s: %s", body, got)
 			}
 		}
@@ -436,11 +446,14 @@ func TestF20_YAML(t *testing.T) {
 			return strings.Join(names, " ")
 		}
 		for text, want := range map[string]string{
-			"_format_version: \"3.0\"\nservices: []\nservices:\n- {name: last, host: h}\n":                                                                   "last",
-			"_format_version: \"3.0\"\nservices:\n- {name: first, host: h}\n---\n_format_version: \"3.0\"\nservices: []\n":                                   "first",
-			"_format_version: \"3.0\"\nservices:\n- &s {name: anchor, host: h, tags: &t [x]}\n- {name: list, host: h, tags: *t}\n- <<: *s\n  name: merged\n": "anchor list merged",
-			"\ufeff_format_version: \"3.0\"\nservices:\n- {name: bom, host: h}\n":                                                                            "bom",
-			"_format_version: \"3.0\"\r\nservices:\r\n- {name: crlf, host: h}\r\n":                                                                           "crlf",
+			"_format_version: \"3.0\"\nservices: []\nservices:\n- {name: last, " +
+				"host: h}\n": "last",
+			"_format_version: \"3.0\"\nservices:\n- {name: first, host: h}\n---\n_format_version: " +
+				"\"3.0\"\nservices: []\n": "first",
+			"_format_version: \"3.0\"\nservices:\n- &s {name: anchor, host: h, tags: &t [x]}\n- {name: list, host: h, tags: *t}\n- <<: *s\n  " +
+				"name: merged\n": "anchor list merged",
+			"\ufeff_format_version: \"3.0\"\nservices:\n- {name: bom, host: h}\n":  "bom",
+			"_format_version: \"3.0\"\r\nservices:\r\n- {name: crlf, host: h}\r\n": "crlf",
 		} {
 			if got := k.post(t, text); got.code != http.StatusCreated || named(got) != want {
 				t.Errorf("%q: %s, want %s", text, got, want)
@@ -450,7 +463,8 @@ func TestF20_YAML(t *testing.T) {
 			t.Errorf("a null is an empty list: %s", got)
 		}
 		for _, name := range []string{"123", "yes"} {
-			if r := k.refused(t, "_format_version: \"3.0\"\nservices:\n- {name: "+name+", host: h}\n"); !r.says(t, "service", "name", "expected a string") {
+			if r := k.refused(t, "_format_version: \"3.0\"\nservices:\n- {name: "+name+", host: h}\n"); !r.says(t, "service", "name",
+				"expected a string") {
 				t.Errorf("%s: %s", name, r.Flattened)
 			}
 		}
@@ -476,7 +490,8 @@ func TestF21_AcceptedAlthoughUnexpected(t *testing.T) {
 
 func TestF22_RefusedAlthoughUnexpected(t *testing.T) {
 	each(t, func(t *testing.T, k *target) {
-		if r := k.refused(t, routes(`{"name":"a","paths":["/caf%C3%A9"]}`)); !r.says(t, "route", "paths.1", "non-normalized path, consider use '/café' instead") {
+		if r := k.refused(t, routes(`{"name":"a","paths":["/caf%C3%A9"]}`)); !r.says(t, "route", "paths.1",
+			"non-normalized path, consider use '/café' instead") {
 			t.Errorf("got %s", r.Flattened)
 		}
 		for _, tag := range []string{"a,b", "a/b"} {
@@ -517,7 +532,8 @@ func TestF24_IDsAreStableWhereThereIsAUniqueField(t *testing.T) {
 		}
 		first, second := ids(), ids()
 		for of, stable := range map[string]bool{
-			"services s": true, "services own": true, "routes silverback-proof": true, "consumers u": true, "routes ": false, "keyauth_credentials ": false,
+			"services s": true, "services own": true, "routes silverback-proof": true, "consumers u": true, "routes ": false,
+			"keyauth_credentials ": false,
 		} {
 			if len(first[of]) != 2 || slices.Equal(first[of], second[of]) != stable {
 				t.Errorf("%s: %v, then %v; stable should be %v", of, first[of], second[of], stable)
@@ -537,7 +553,8 @@ func TestF26_TheHashComesWithThe201AndTheRouterAfterIt(t *testing.T) {
 	each(t, func(t *testing.T, k *target) {
 		upstream := echo(t)
 		for i := range 5 {
-			text := fmt.Sprintf(`{"_format_version":"3.0","services":[{"name":"echo","url":%q,"routes":[{"name":"r","paths":["/f26-%d"]}]}]}`, upstream, i)
+			text := fmt.Sprintf(`{"_format_version":"3.0","services":[{"name":"echo","url":%q,"routes":[{"name":"r","paths":["/f26-%d"]}]}]}`,
+				upstream, i)
 			if got := k.post(t, text); got.code != http.StatusCreated {
 				t.Fatal(got)
 			}
@@ -570,7 +587,8 @@ func TestF28_OfConcurrentPostsOneWinsAndSomeAreToldToComeBack(t *testing.T) {
 					t.Error(err)
 				case got.code == http.StatusCreated:
 					hashes[md5Hex(text)] = true
-				case got.code != http.StatusTooManyRequests || got.header.Get("Retry-After") == "" || got.message() != "Currently loading previous configuration":
+				case got.code != http.StatusTooManyRequests || got.header.Get("Retry-After") == "" ||
+					got.message() != "Currently loading previous configuration":
 					t.Errorf("%s, Retry-After %q", got, got.header.Get("Retry-After"))
 				}
 			})

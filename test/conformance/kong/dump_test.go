@@ -65,7 +65,8 @@ func kindsOf(t *testing.T, canonical []byte) (kinds []string) {
 
 // paths are where the Admin API has what is called otherwise in a file.
 var paths = map[string]string{
-	"keyauth_credentials": "key-auths", "basicauth_credentials": "basic-auths", "hmacauth_credentials": "hmac-auths", "jwt_secrets": "jwts", "oauth2_credentials": "oauth2", "key_sets": "key-sets",
+	"keyauth_credentials": "key-auths", "basicauth_credentials": "basic-auths", "hmacauth_credentials": "hmac-auths", "jwt_secrets": "jwts",
+	"oauth2_credentials": "oauth2", "key_sets": "key-sets",
 }
 
 // entities reads all entities of kinds, by kind and id, without the times of the load.

@@ -139,11 +139,13 @@ func TestF41_RootTellsWhichProofIsToBeHad(t *testing.T) {
 				t.Errorf("%q is not one of %v", value, of)
 			}
 		}
-		if r := k.refused(t, `{"_format_version":"3.0","plugins":[{"name":"no-such-plugin"}]}`); !r.says(t, "plugin", "name", "plugin 'no-such-plugin' not enabled; add it to the 'plugins' configuration property") {
+		if r := k.refused(t, `{"_format_version":"3.0","plugins":[{"name":"no-such-plugin"}]}`); !r.says(t, "plugin", "name",
+			"plugin 'no-such-plugin' not enabled; add it to the 'plugins' configuration property") {
 			t.Errorf("got %s", r.Flattened)
 		}
 		if _, there := r.Plugins.Available["pre-function"]; there && c.UntrustedLua == "off" {
-			k.give(t, canonical("routes", strings.Replace(ending("other", `"paths":["/other"]`), `{"name"`, `{"id":"00000000-0000-4000-8000-000000000001","name"`, 1)), digest('a'), proof.Worker, k.expressions(t))
+			k.give(t, canonical("routes", strings.Replace(ending("other", `"paths":["/other"]`), `{"name"`,
+				`{"id":"00000000-0000-4000-8000-000000000001","name"`, 1)), digest('a'), proof.Worker, k.expressions(t))
 			k.served(t, "/other", 200, "other")
 			if got, err := k.askReserved(t); err == nil && got.code == http.StatusOK {
 				t.Errorf("Lua that is off answers: %s", got)

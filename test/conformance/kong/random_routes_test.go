@@ -18,8 +18,8 @@ const (
 	randomRequests = 40 // of each set
 )
 
-// TestF45_RandomRoutesAreTakenAlike loads sets of routes that conflict into a real gateway and into a simulated one, and asks both the same:
-// which route takes a request, and with which path and host it reaches the upstream.
+// TestF45_RandomRoutesAreTakenAlike loads sets of routes that conflict into a real gateway and into a simulated one, and asks both the
+// same: which route takes a request, and with which path and host it reaches the upstream.
 func TestF45_RandomRoutesAreTakenAlike(t *testing.T) {
 	real := live(t)
 	flavor := real.root(t).Configuration.RouterFlavor
@@ -27,7 +27,10 @@ func TestF45_RandomRoutesAreTakenAlike(t *testing.T) {
 		real.lacks(t, "the real gateway has the router flavor %s: only the order of the default one is simulated for all of these routes", flavor)
 	}
 	sim := simulate(t, kongtest.Options{RouterFlavor: flavor})
-	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.RequestURI+" "+r.Host) }))
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_,
+			_ = io.WriteString(w, r.RequestURI+" "+r.Host)
+	}))
 	defer upstream.Close()
 	alike, all := 0, 0
 	for seed := range randomSets {
@@ -48,7 +51,8 @@ func TestF45_RandomRoutesAreTakenAlike(t *testing.T) {
 			got := ask(t, method, sim.proxy+path, "", header...)
 			all++
 			if got.code != want.code || want.code == http.StatusOK && string(got.body) != string(want.body) {
-				t.Errorf("set %d: %s %s with %q: the simulated gateway says %d %s, the real one %d %s\n%s", seed, method, path, header, got.code, got.body, want.code, want.body, text)
+				t.Errorf("set %d: %s %s with %q: the simulated gateway says %d %s, the real one %d %s\n%s", seed, method, path, header, got.code,
+					got.body, want.code, want.body, text)
 				continue
 			}
 			alike++
@@ -72,7 +76,8 @@ func some(r *rand.Rand, of ...string) []string {
 // randomSet is a configuration of 2 to 8 routes, each with a service of its own, whose path names it.
 func randomSet(r *rand.Rand, upstream string, seed int) string {
 	type object = map[string]any
-	services := []object{{"name": "marker", "url": upstream, "routes": []object{{"name": "marker", "hosts": []string{fmt.Sprintf("marker-%d.test", seed)}, "paths": []string{"/"}}}}}
+	services := []object{{"name": "marker", "url": upstream, "routes": []object{
+		{"name": "marker", "hosts": []string{fmt.Sprintf("marker-%d.test", seed)}, "paths": []string{"/"}}}}}
 	for i := range 2 + r.IntN(7) {
 		route := object{"name": fmt.Sprintf("r%d", i)}
 		for len(route) == 1 {
@@ -80,7 +85,8 @@ func randomSet(r *rand.Rand, upstream string, seed int) string {
 				route["hosts"] = some(r, "one.test", "ONE.test", "two.test", "*.one.test", "one.*", "api.one.test:8000")
 			}
 			if r.IntN(5) > 0 {
-				route["paths"] = some(r, "/", "/a", "/a/", "/A", "/ab", "/a/b", "/a.b", `~/a/\d+`, `~/a/\d{2,}$`, "~/a/b$", "~/$", "~/(?i)case", "~/[ab]/.*", "~/x{2,3}")
+				route["paths"] = some(r, "/", "/a", "/a/", "/A", "/ab", "/a/b", "/a.b", `~/a/\d+`, `~/a/\d{2,}$`, "~/a/b$", "~/$", "~/(?i)case",
+					"~/[ab]/.*", "~/x{2,3}")
 			}
 			if r.IntN(3) == 0 {
 				route["methods"] = some(r, "GET", "POST", "PUT")
@@ -92,17 +98,20 @@ func randomSet(r *rand.Rand, upstream string, seed int) string {
 		for name, values := range map[string][]any{"strip_path": {true, false}, "preserve_host": {true, false}, "regex_priority": {0, 1, 5}} {
 			route[name] = values[r.IntN(len(values))]
 		}
-		services = append(services, object{"name": route["name"], "url": upstream + "/r" + fmt.Sprint(i) + one(r, "", "/", "/base", "/base/"), "routes": []object{route}})
+		services = append(services, object{"name": route["name"], "url": upstream + "/r" + fmt.Sprint(i) + one(r, "", "/", "/base", "/base/"),
+			"routes": []object{route}})
 	}
 	text, _ := json.Marshal(object{"_format_version": "3.0", "services": services})
 	return string(text)
 }
 
 func randomRequest(r *rand.Rand) (method, path string, header []string) {
-	header = []string{"Host", one(r, "one.test", "ONE.test", "two.test", "x.one.test", "api.one.test:8000", "one.example", "one.test:9", "other")}
+	header = []string{"Host", one(r, "one.test", "ONE.test", "two.test", "x.one.test", "api.one.test:8000", "one.example", "one.test:9",
+		"other")}
 	if r.IntN(2) == 0 {
 		header = append(header, "X-A", one(r, "1", "2", "1,2", "v12", "V3"))
 	}
-	return one(r, "GET", "POST", "PUT"), one(r, "/", "/a", "/a/", "/A", "/ab", "/a/b", "/a/b/", "/a.b", "/axb", "/a/12", "/a/1", "/a//b", "/a/../b", "/a/%2E%2E/b", "/a/./b", "/%61",
+	return one(r, "GET", "POST", "PUT"), one(r, "/", "/a", "/a/", "/A", "/ab", "/a/b", "/a/b/", "/a.b", "/axb", "/a/12", "/a/1", "/a//b",
+		"/a/../b", "/a/%2E%2E/b", "/a/./b", "/%61",
 		"/a%2Fb", "/a;p", "/a?q=1", "/a/b?x=/c", "/case", "/CASE", "/b/zz", "/xx", "/xxxx", "/%C3%BC", "/nope", "/../a", "/a/b/../../c"), header
 }

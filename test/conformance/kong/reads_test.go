@@ -24,7 +24,8 @@ func TestF33_ReadsWorkAndListsByTagFail(t *testing.T) {
 		if len(rest.Data) != 1 || rest.Next != "" {
 			t.Errorf("got %+v", rest)
 		}
-		for path, want := range map[string]int{"/services/a": 200, "/routes/ra/service": 200, "/services/nosuch": 404, "/services?size=1001": 400, "/services?tags=x": 500} {
+		for path, want := range map[string]int{"/services/a": 200, "/routes/ra/service": 200, "/services/nosuch": 404,
+			"/services?size=1001": 400, "/services?tags=x": 500} {
 			if got := get(t, k.admin+path); got.code != want {
 				t.Errorf("%s: %s, want %d", path, got, want)
 			}

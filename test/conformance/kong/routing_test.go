@@ -160,8 +160,10 @@ func TestF45_ThePathToTheUpstream(t *testing.T) {
 		k.load(t, text)
 		k.served(t, "/strip", 200, at+" /")
 		for target, want := range map[string]string{
-			"/strip/x?q=/y": at + " /x?q=/y", "/strip//x/": at + " /x/", "/strip/%C3%BC": at + " /%C3%BC", "/strip/a%2fb": at + " /a%2Fb", "/strip/%7ea": at + " /~a",
-			"/keep": at + " /keep", "/keep/./x": at + " /keep/x", "/host/x": "front.test:81 /x", "/regex/12/x": at + " /x", "/stripped": at + " /ped",
+			"/strip/x?q=/y": at + " /x?q=/y", "/strip//x/": at + " /x/", "/strip/%C3%BC": at + " /%C3%BC", "/strip/a%2fb": at + " /a%2Fb",
+			"/strip/%7ea": at + " /~a",
+			"/keep":       at + " /keep", "/keep/./x": at + " /keep/x", "/host/x": "front.test:81 /x", "/regex/12/x": at + " /x", "/stripped": at +
+				" /ped",
 			"/based": at + " /base", "/based/": at + " /base/", "/based/x": at + " /base/x", "/basedx": at + " /base/x", "/v1x": at + " /base/x",
 			"/slashed": at + " /base", "/slashed/": at + " /base/", "/slashed/x": at + " /base/x",
 		} {
@@ -189,7 +191,8 @@ func TestF45_APathThatLeavesTheRootIs400(t *testing.T) {
 		k.load(t, routes(ending("root", `"paths":["/"]`)))
 		k.served(t, "/", 200, "root")
 		for path, want := range map[string]int{
-			"/..": 400, "//../a": 400, "/%2e%2e/a": 400, "/x//../../a": 400, "/a%2F..%2F..": 400, "/a/..": 200, "/a/...": 200, "/..a": 200, "/a?x=/../..": 200,
+			"/..": 400, "//../a": 400, "/%2e%2e/a": 400, "/x//../../a": 400, "/a%2F..%2F..": 400, "/a/..": 200, "/a/...": 200, "/..a": 200,
+			"/a?x=/../..": 200,
 		} {
 			if got := ask(t, http.MethodGet, k.proxy+path, ""); got.code != want {
 				t.Errorf("%s: %s, want %d", path, got, want)

@@ -155,7 +155,8 @@ func TestF48_WorkersOfAKilledMasterShareTheListener(t *testing.T) {
 	})
 }
 
-// The agent says by name what happened to a gateway whose master was killed, acks nothing that only half of the requests get, and goes on when the orphans are gone.
+// The agent says by name what happened to a gateway whose master was killed, acks nothing that only half of the requests get, and goes on
+// when the orphans are gone.
 func TestF48_AnAgentNamesStrayWorkers(t *testing.T) {
 	each(t, func(t *testing.T, k *target) {
 		k.restartable(t)
@@ -166,7 +167,8 @@ func TestF48_AnAgentNamesStrayWorkers(t *testing.T) {
 		l := fleetOf(t, k)
 		a := l.Gateways()[0].Agent
 		give := func(path string) int64 {
-			return submit(t, l, fmt.Sprintf("_format_version: \"3.0\"\nservices:\n- name: echo\n  url: %s\n  routes:\n  - name: echo\n    paths: [%s]\n", upstream, path))
+			return submit(t, l, fmt.Sprintf("_format_version: \"3.0\"\nservices:\n- name: echo\n  url: %s\n  routes:\n  - name: echo\n    paths: "+
+				"[%s]\n", upstream, path))
 		}
 		stray := func() (is bool) {
 			for _, c := range a.Status().Conditions {

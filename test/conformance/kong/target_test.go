@@ -407,7 +407,8 @@ func echo(t *testing.T) string {
 
 // ending is a route that Kong answers itself.
 func ending(name, fields string) string {
-	return fmt.Sprintf(`{"name":%q,%s,"plugins":[{"name":"request-termination","config":{"status_code":200,"message":%q}}]}`, name, fields, name)
+	return fmt.Sprintf(`{"name":%q,%s,"plugins":[{"name":"request-termination","config":{"status_code":200,"message":%q}}]}`, name, fields,
+		name)
 }
 
 // routes is a configuration of such routes.

@@ -8,8 +8,9 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/shared"
 )
 
-// TestF22_ValuesAsTheRouterAndPluginsTakeThem: what no schema shows, on any gateway: its router's two engines of regular expressions, its language of
-// addresses, LuaJIT, and rules in plugins' own code. The checker and the simulated gateway share their readers; this is what holds both.
+// TestF22_ValuesAsTheRouterAndPluginsTakeThem: what no schema shows, on any gateway: its router's two engines of regular expressions, its
+// language of addresses, LuaJIT, and rules in plugins' own code. The checker and the simulated gateway share their readers; this is what
+// holds both.
 func TestF22_ValuesAsTheRouterAndPluginsTakeThem(t *testing.T) {
 	const taken, refused, fails = http.StatusCreated, http.StatusBadRequest, http.StatusInternalServerError
 	plugin := func(name, config string) string {
@@ -21,37 +22,54 @@ func TestF22_ValuesAsTheRouterAndPluginsTakeThem(t *testing.T) {
 	check := func(t *testing.T, k *target) {
 		if k.root(t).Configuration.RouterFlavor == "traditional_compatible" {
 			for path, want := range map[string]int{
-				`~/[a-z&&[^aeiou]]+`: taken, `~/a/\\d{1,1001}`: taken, `~/(?x) a # b`: taken, `~/\\_\\<`: taken, `~/a%zz`: taken, `~/a++`: taken, `~/[[:word:]]`: taken, `~/\\x{41}`: taken,
-				`~/a{,5}`: refused, `~/a**`: refused, `~/\\h`: refused, `~/\\u0041`: refused, `~/\\p{IsGreek}`: refused, `~/\\p{Letter}`: refused, `~/[[:foo:]]`: refused, `~/(?<n>a)(?<n>b)`: refused,
-				`~/\\w{1000}`: refused, `~/(?<n-1>a)`: refused, `~/(?u)a`: refused, `~/(?>a)`: refused, `~/a//b`: refused, `/%zz`: refused, `/a b%zz`: taken,
+				`~/[a-z&&[^aeiou]]+`: taken, `~/a/\\d{1,1001}`: taken, `~/(?x) a # b`: taken, `~/\\_\\<`: taken, `~/a%zz`: taken, `~/a++`: taken,
+				`~/[[:word:]]`: taken, `~/\\x{41}`: taken,
+				`~/a{,5}`: refused, `~/a**`: refused, `~/\\h`: refused, `~/\\u0041`: refused, `~/\\p{IsGreek}`: refused, `~/\\p{Letter}`: refused,
+				`~/[[:foo:]]`: refused, `~/(?<n>a)(?<n>b)`: refused,
+				`~/\\w{1000}`: refused, `~/(?<n-1>a)`: refused, `~/(?u)a`: refused, `~/(?>a)`: refused, `~/a//b`: refused, `/%zz`: refused,
+				`/a b%zz`: taken,
 			} {
 				if got := k.post(t, routes(`{"name":"a","paths":["`+path+`"]}`)); got.code != want {
 					t.Errorf("%s: %s, want %d", path, got, want)
 				}
 			}
 			for headers, want := range map[string]int{
-				`{"x":["~*\\W"]}`: taken, `{"x":["~*(?-u:\\w)"]}`: taken, `{"x":[]}`: refused, `{"x":["~*(?P<n>a)"]}`: refused, `{"x":["~*("]}`: refused, `{"x":["a","~*(?=b)"]}`: refused,
+				`{"x":["~*\\W"]}`: taken, `{"x":["~*(?-u:\\w)"]}`: taken, `{"x":[]}`: refused, `{"x":["~*(?P<n>a)"]}`: refused,
+				`{"x":["~*("]}`: refused, `{"x":["a","~*(?=b)"]}`: refused,
 			} {
 				if got := k.post(t, routes(`{"name":"a","paths":["/a"],"headers":`+headers+`}`)); got.code != want {
 					t.Errorf("%s: %s, want %d", headers, got, want)
 				}
 			}
-			for ip, want := range map[string]int{`1.2.3.4/8`: taken, `fe80::/10`: taken, `1.2.3.4/0`: refused, `[::1]`: refused, `fe80::1/10`: refused, `::ffff:1.2.3.4`: refused} {
+			for ip, want := range map[string]int{`1.2.3.4/8`: taken, `fe80::/10`: taken, `1.2.3.4/0`: refused, `[::1]`: refused,
+				`fe80::1/10`: refused, `::ffff:1.2.3.4`: refused} {
 				if got := k.post(t, routes(`{"name":"a","protocols":["tcp"],"sources":[{"ip":"`+ip+`"}]}`)); got.code != want {
 					t.Errorf("%s: %s, want %d", ip, got, want)
 				}
 			}
 		}
 		for text, want := range map[string]int{
-			service(`"host":"-a.example"`): taken, service(`"host":"a."`): taken, service(`"host":"1.2.3"`): refused, service(`"host":"fe80::1%eth0"`): refused, service(`"host":"[::1]:"`): fails,
-			service(`"url":"//a/b"`): taken, service(`"url":"http://a:0x50"`): taken, service(`"url":"http://a?x=1"`): refused, service(`"url":"HTTP://a"`): refused, service(`"url":""`): fails, service(`"url":5`): fails,
+			service(`"host":"-a.example"`): taken, service(`"host":"a."`): taken, service(`"host":"1.2.3"`): refused,
+			service(`"host":"fe80::1%eth0"`): refused, service(`"host":"[::1]:"`): fails,
+			service(`"url":"//a/b"`): taken, service(`"url":"http://a:0x50"`): taken, service(`"url":"http://a?x=1"`): refused,
+			service(`"url":"HTTP://a"`): refused, service(`"url":""`): fails, service(`"url":5`): fails,
 			service(`"host":"a","port":null`): refused, service(`"host":"a","id":null`): taken, service(`"host":"a","updated_at":"x"`): taken,
-			plugin("rate-limiting", `{"minute":1,"sync_rate":1}`): refused, plugin("rate-limiting", `{"minute":1,"policy":"redis","redis":{"host":"h"},"sync_rate":0.02}`): taken,
-			plugin("request-termination", `{"echo":true,"body":"x"}`): refused, plugin("http-log", `{"http_endpoint":"http://u:p@a","headers":{"Authorization":"x"}}`): refused,
-			plugin("request-transformer", `{"add":{"body":["a:$(1+)"]}}`): refused, plugin("request-transformer", `{"add":{"headers":["a:$(1+)"]}}`): taken, plugin("request-transformer", `{"add":{"body":[":b"]}}`): fails,
-			plugin("pre-function", `{"access":["x = 1LL; while true do break; local y end"]}`): taken, plugin("pre-function", `{"access":["return ("]}`): refused, plugin("pre-function", `{"log":["x = '\\q'"]}`): refused,
-			plugin("cors", `{"origins":["(?=a)b"]}`): taken, plugin("cors", `{"origins":["*.a"]}`): refused, plugin("redirect", `{"location":"/a"}`): refused, plugin("acme", `{"account_email":"a@b","storage":"kong"}`): refused,
-			plugin("response-ratelimiting", `{"limits":{"a":{"minute":1}},"redis_host":"a b"}`): refused, plugin("zipkin", `{"static_tags":[{"name":"a","value":"b"},{"name":"a","value":"c"}]}`): refused,
+			plugin("rate-limiting", `{"minute":1,"sync_rate":1}`): refused, plugin("rate-limiting",
+				`{"minute":1,"policy":"redis","redis":{"host":"h"},"sync_rate":0.02}`): taken,
+			plugin("request-termination", `{"echo":true,"body":"x"}`):                              refused,
+			plugin("http-log", `{"http_endpoint":"http://u:p@a","headers":{"Authorization":"x"}}`): refused,
+			plugin("request-transformer", `{"add":{"body":["a:$(1+)"]}}`):                          refused,
+			plugin("request-transformer", `{"add":{"headers":["a:$(1+)"]}}`):                       taken,
+			plugin("request-transformer", `{"add":{"body":[":b"]}}`):                               fails,
+			plugin("pre-function", `{"access":["x = 1LL; while true do break; local y end"]}`):     taken,
+			plugin("pre-function", `{"access":["return ("]}`):                                      refused, plugin("pre-function",
+				`{"log":["x = '\\q'"]}`): refused,
+			plugin("cors", `{"origins":["(?=a)b"]}`): taken, plugin("cors", `{"origins":["*.a"]}`): refused,
+			plugin("redirect", `{"location":"/a"}`): refused, plugin("acme", `{"account_email":"a@b","storage":"kong"}`): refused,
+			plugin("response-ratelimiting",
+				`{"limits":{"a":{"minute":1}},"redis_host":"a b"}`): refused,
+			plugin("zipkin",
+				`{"static_tags":[{"name":"a","value":"b"},{"name":"a","value":"c"}]}`): refused,
 			`{"_format_version":"3.0","consumers":[{"username":"c"}],"plugins":[{"name":"key-auth","consumer":"c"}]}`:                                    refused,
 			`{"_format_version":"3.0","consumers":[{"username":"c","plugins":[{"name":"key-auth"}]}]}`:                                                   taken,
 			`{"_format_version":"3.0","upstreams":[{"name":"u","hash_on":"cookie","hash_on_cookie":"a b"}]}`:                                             refused,

@@ -14,7 +14,8 @@ const (
 	badService = "_format_version: \"3.0\"\nservices:\n- name: orders\n  url: http://orders.internal\n  retires: 5\n"
 	twoRoutes  = "_format_version: \"3.0\"\nroutes:\n- name: orders\n  paths: [/orders]\n- name: orders\n  paths: [/others]\n"
 	dangling   = "_format_version: \"3.0\"\nroutes:\n- name: orders\n  paths: [/orders]\n  service: {name: nobody}\n"
-	secret     = "_format_version: \"3.0\"\nconsumers:\n- username: partner\n  keyauth_credentials:\n  - key: hunter2-is-secret\n    colour: red\n"
+	secret     = "_format_version: \"3.0\"\nconsumers:\n- username: partner\n  keyauth_credentials:\n  - key: hunter2-is-secret\n    " +
+		"colour: red\n"
 )
 
 // bomb is small and would be huge.
@@ -36,9 +37,11 @@ func badFiles(t *testing.T, f *Fleet) {
 		code             int
 		say              []string
 	}{
-		{name: "an unknown field", file: "a.yaml", text: badService, code: 2, say: says(`a.yaml:5: service "orders": retires: unknown field; did you mean "retries"?`)},
+		{name: "an unknown field", file: "a.yaml", text: badService, code: 2,
+			say: says(`a.yaml:5: service "orders": retires: unknown field; did you mean "retries"?`)},
 		{name: "a name twice", file: "a.yaml", text: twoRoutes, code: 2, say: says(`a.yaml:5: route "orders": name: `)},
-		{name: "a dangling reference", file: "a.yaml", text: dangling, code: 2, say: says(`a.yaml:5: route "orders": service: there is no service "nobody"`)},
+		{name: "a dangling reference", file: "a.yaml", text: dangling, code: 2,
+			say: says(`a.yaml:5: route "orders": service: there is no service "nobody"`)},
 		{name: "a secret stays one", file: "a.yaml", text: secret, code: 2, say: says("a.yaml:6: ", "colour: unknown field")},
 		{name: "nothing", file: "a.yaml", text: "", code: 2, say: says("a.yaml")},
 		{name: "a comment", file: "a.yaml", text: "# soon\n", code: 2, say: says("a.yaml")},

@@ -15,7 +15,8 @@ func theMainJob(t *testing.T, f *Fleet) {
 	Want(t, f.CLI.Run(t, "status"), 0, "nothing submitted yet")
 	f.do(t, 1, nil, "rollout", "status") // nothing was ever decided
 	f.do(t, 2, says("+ route orders of service ", "2 added, 0 changed, 0 removed"), "diff", "--non-zero-exit-code", file)
-	f.apply(t, 0, says("revision 1 committed", "wave 1 of 2", "revision 1 is served by every online gateway of "+f.Group+" "+f.all()), append(message, file)...)
+	f.apply(t, 0, says("revision 1 committed", "wave 1 of 2", "revision 1 is served by every online gateway of "+f.Group+" "+f.all()),
+		append(message, file)...)
 	if err := f.serving(1); err != nil {
 		t.Errorf("apply --wait ended before: %v", err)
 	}

@@ -30,7 +30,8 @@ func readyz(t *testing.T, g *process.Gateway, status int, text string) {
 func aNodeIsDrained(t *testing.T, f *Fleet) {
 	first, second := f.Gateways[0], f.Gateways[1]
 	readyz(t, second, http.StatusOK, "ok")
-	Want(t, f.CLI.Run(t, "drain", second.Name, "--reason", "new disk"), 0, "waiting for its agent", fmt.Sprintf("node %q of group %q is draining", second.Name, f.Group))
+	Want(t, f.CLI.Run(t, "drain", second.Name, "--reason", "new disk"), 0, "waiting for its agent",
+		fmt.Sprintf("node %q of group %q is draining", second.Name, f.Group))
 	readyz(t, second, http.StatusServiceUnavailable, "draining: new disk")
 	readyz(t, first, http.StatusOK, "ok")
 	f.do(t, 0, says("draining"), "get", "nodes", second.Name)
@@ -67,9 +68,11 @@ func probesOfAGroup(t *testing.T, f *Fleet) {
 	f.apply(t, 0, nil, Write(t, "shop.yaml", Shop(f.Upstream, "orders")))
 	Want(t, f.CLI.Run(t, "update", "group", f.Group, "--probe", "/health,interval=1s,readiness", "--probe", "/orders,interval=1s"), 0)
 	readyz(t, g, http.StatusServiceUnavailable, "probe /health fails: status 404")
-	Want(t, f.CLI.Run(t, "describe", "group", f.Group), 0, "Probe:         /health,expect=200,interval=1s,timeout=500ms,readiness", fmt.Sprintf("%d nodes", len(f.Gateways)))
+	Want(t, f.CLI.Run(t, "describe", "group", f.Group), 0, "Probe:         /health,expect=200,interval=1s,timeout=500ms,readiness",
+		fmt.Sprintf("%d nodes", len(f.Gateways)))
 	process.Eventually(t, Patience, "the registry knows", func() error {
-		if r := f.CLI.Run(t, "describe", "node", g.Name); !strings.Contains(r.Stdout, "last: status 404") || !strings.Contains(r.Stdout, "ProbeFailing") {
+		if r := f.CLI.Run(t, "describe", "node", g.Name); !strings.Contains(r.Stdout, "last: status 404") ||
+			!strings.Contains(r.Stdout, "ProbeFailing") {
 			return fmt.Errorf("describe node prints\n%s%s", r.Stdout, r.Stderr)
 		}
 		return nil

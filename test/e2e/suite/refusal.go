@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// typingError is a plugin whose Lua does not parse, which only a gateway sees: what schemas can tell is refused before, at the submission. Its
-// field stands in the fourth line.
+// typingError is a plugin whose Lua does not parse, which only a gateway sees: what schemas can tell is refused before, at the submission.
+// Its field stands in the fourth line.
 const typingError = "  plugins:\n  - name: pre-function\n    config:\n      access: [\"kong.response.exit(200\"]\n"
 
 // aGatewayRefuses submits what no gateway takes: it must stop at the first wave.

@@ -17,7 +17,8 @@ import (
 // Patience bounds the wait for what announces itself by no event. It says nothing of how long things take.
 const Patience = 2 * time.Minute
 
-// A Fleet is one that runs: three gateways at least, all joined, and nothing submitted yet. Of a gateway only its name and addresses are used.
+// A Fleet is one that runs: three gateways at least, all joined, and nothing submitted yet. Of a gateway only its name and addresses are
+// used.
 type Fleet struct {
 	Group    string
 	CLI      process.CLI // of a user who may do everything

@@ -25,7 +25,8 @@ const (
 	pollTime  = 5 * time.Millisecond
 )
 
-// Build builds binaries as they are shipped into a folder, named after the last part of their package's path, such as services/registry/cmd/registry.
+// Build builds binaries as they are shipped into a folder, named after the last part of their package's path, such as
+// services/registry/cmd/registry.
 func Build(ctx context.Context, dir string, packages ...string) error {
 	args := []string{"build", "-buildvcs=false", "-trimpath", "-tags", "grpcnotrace", "-o", dir + string(filepath.Separator)}
 	for _, p := range packages {

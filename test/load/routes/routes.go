@@ -30,9 +30,11 @@ func (c Config) YAML() []byte {
 	b.WriteString("_format_version: \"3.0\"\nservices:\n")
 	for i := range c.N {
 		if i%perService == 0 {
-			fmt.Fprintf(&b, "- name: service-%05d\n  url: http://backend-%05d.internal:8080/base\n  retries: 3\n  tags: [team-%d]\n  routes:\n", i/perService, i/perService, i%7)
+			fmt.Fprintf(&b, "- name: service-%05d\n  url: http://backend-%05d.internal:8080/base\n  retries: 3\n  tags: [team-%d]\n  routes:\n",
+				i/perService, i/perService, i%7)
 		}
-		fmt.Fprintf(&b, "  - name: route-%05d\n    hosts:\n    - api-%05d%s.example.com\n    paths:\n    - %s\n    - /v2/resource-%05d\n    methods: [GET, POST]\n"+
+		fmt.Fprintf(&b, "  - name: route-%05d\n    hosts:\n    - api-%05d%s.example.com\n    paths:\n    - %s\n    - /v2/resource-%05d\n    "+
+			"methods: [GET, POST]\n"+
 			"    strip_path: false\n    preserve_host: true\n    tags: [team-%d, prod]\n", i, i, c.Salt, c.path(i), i, i%7)
 	}
 	return b.Bytes()
@@ -47,11 +49,13 @@ func (c Config) JSON() []byte {
 			if i > 0 {
 				b.WriteString("]},")
 			}
-			fmt.Fprintf(&b, "\n{\"name\": \"service-%05d\", \"url\": \"http://backend-%05d.internal:8080/base\", \"retries\": 3, \"tags\": [\"team-%d\"], \"routes\": [", i/perService, i/perService, i%7)
+			fmt.Fprintf(&b, "\n{\"name\": \"service-%05d\", \"url\": \"http://backend-%05d.internal:8080/base\", \"retries\": 3, \"tags\": "+
+				"[\"team-%d\"], \"routes\": [", i/perService, i/perService, i%7)
 		} else {
 			b.WriteString(",")
 		}
-		fmt.Fprintf(&b, "\n  {\"name\": \"route-%05d\", \"hosts\": [\"api-%05d%s.example.com\"], \"paths\": [%q, \"/v2/resource-%05d\"], \"methods\": [\"GET\", \"POST\"], "+
+		fmt.Fprintf(&b, "\n  {\"name\": \"route-%05d\", \"hosts\": [\"api-%05d%s.example.com\"], \"paths\": [%q, \"/v2/resource-%05d\"], "+
+			"\"methods\": [\"GET\", \"POST\"], "+
 			"\"strip_path\": false, \"preserve_host\": true, \"tags\": [\"team-%d\", \"prod\"]}", i, i, c.Salt, c.path(i), i, i%7)
 	}
 	if c.N > 0 {

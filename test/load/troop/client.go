@@ -14,7 +14,8 @@ func Serve(_ context.Context, serve func(map[string]worker.Method) error) error 
 	t := &troop{}
 	defer func() { _, _ = t.close(context.Background(), struct{}{}) }()
 	return serve(map[string]worker.Method{
-		"enrol": worker.Do(t.enrol), "open": worker.Do(t.open), "greet": worker.Do(t.greet), "connect": worker.Do(t.connect), "await": worker.Do(t.await), "close": worker.Do(t.close),
+		"enrol": worker.Do(t.enrol), "open": worker.Do(t.open), "greet": worker.Do(t.greet), "connect": worker.Do(t.connect),
+		"await": worker.Do(t.await), "close": worker.Do(t.close),
 		"hold": worker.Do(func(_ context.Context, on bool) (struct{}, error) {
 			t.hold.Store(on)
 			if !on {

@@ -70,7 +70,8 @@ func TestFaultsAreAskedFor(t *testing.T) {
 		t.Errorf("GET /posts: %s, want the 5 above", got)
 	}
 	var stderr bytes.Buffer
-	if got := run(t.Context(), []string{"-admin=127.0.0.1:0", "-proxy=127.0.0.1:0", "-status=127.0.0.1:0", "-control=0.0.0.0:0"}, io.Discard, &stderr); got != 1 {
+	if got := run(t.Context(), []string{"-admin=127.0.0.1:0", "-proxy=127.0.0.1:0", "-status=127.0.0.1:0", "-control=0.0.0.0:0"}, io.Discard,
+		&stderr); got != 1 {
 		t.Errorf("a listener for faults beyond loopback: exit status %d: %s", got, &stderr)
 	}
 }

@@ -40,12 +40,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&opts.Prefix, "prefix", "", "existing directory that keeps the configuration when the process ends")
 	flags.StringVar(&opts.RouterFlavor, "router-flavor", "traditional_compatible", "traditional_compatible, traditional or expressions")
 	flags.StringVar(&opts.UntrustedLua, "untrusted-lua", "sandbox", "sandbox, on or off")
-	flags.StringVar(&opts.SchemaDir, "schemas", "", "directory with entities/*.json, plugins/*.json and vaults/*.json to serve under /schemas and to check configurations against")
+	flags.StringVar(&opts.SchemaDir, "schemas", "", "directory with entities/*.json, plugins/*.json and vaults/*.json to serve under "+
+		"/schemas and to check configurations against")
 	flags.StringVar(&files.Cert, "cert-file", "", "certificate in PEM form with which every listener in TCP speaks TLS")
 	flags.StringVar(&files.Key, "key-file", "", "key of the certificate of -cert-file, in PEM form")
 	flags.StringVar(&files.CA, "client-ca-file", "", "authorities of whom the Admin and the Status API want a client's certificate")
-	flags.StringVar(&faults, "control", "", "address on loopback at which PUT /faults makes things go wrong and GET /posts counts loads, for tests; empty is none")
-	flags.StringVar(&refuse, "refuse-route", "", "name of a route with which every configuration is refused, for tests; PUT /faults replaces it")
+	flags.StringVar(&faults, "control", "", "address on loopback at which PUT /faults makes things go wrong and GET /posts counts loads, "+
+		"for tests; empty is none")
+	flags.StringVar(&refuse, "refuse-route", "", "name of a route with which every configuration is refused, for tests; PUT /faults "+
+		"replaces it")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {

@@ -15,7 +15,8 @@ func TestItServesUntilStopped(t *testing.T) {
 	out, in := io.Pipe()
 	status := make(chan int, 1)
 	go func() {
-		status <- run(ctx, []string{"--proxy=0.0.0.0:0", "--insecure-proxy", "--admin=127.0.0.1:0", "--status=127.0.0.1:0", "--workers=2"}, in, io.Discard)
+		status <- run(ctx, []string{"--proxy=0.0.0.0:0", "--insecure-proxy", "--admin=127.0.0.1:0", "--status=127.0.0.1:0", "--workers=2"}, in,
+			io.Discard)
 		_ = in.Close()
 	}()
 	lines := bufio.NewScanner(out)
@@ -53,7 +54,8 @@ func TestItServesUntilStopped(t *testing.T) {
 }
 
 func TestWrongFlagsAreRefused(t *testing.T) {
-	for args, want := range map[string]int{"--help": 0, "--workers=0": 2, "--nosuch": 2, "extra": 2, "--admin=0.0.0.0:0": 1, "--proxy=0.0.0.0:0": 1, "--router-flavor=none": 1} {
+	for args, want := range map[string]int{"--help": 0, "--workers=0": 2, "--nosuch": 2, "extra": 2, "--admin=0.0.0.0:0": 1,
+		"--proxy=0.0.0.0:0": 1, "--router-flavor=none": 1} {
 		var stderr bytes.Buffer
 		if got := run(t.Context(), []string{args}, io.Discard, &stderr); got != want || stderr.Len() == 0 {
 			t.Errorf("%s: exit status %d, want %d; said %q", args, got, want, stderr.String())

@@ -40,7 +40,8 @@ func TestTLSFiles(t *testing.T) {
 	if err := ask(g.AdminURL(), authority.Server("client").Certificates...); err != nil {
 		t.Errorf("the Admin API: %v", err)
 	}
-	for _, args := range [][]string{{"--cert-file=" + f.Cert}, {"--client-ca-file=" + f.CA}, {"--cert-file=" + f.Cert, "--key-file=" + f.Cert}} {
+	for _, args := range [][]string{{"--cert-file=" + f.Cert}, {"--client-ca-file=" + f.CA},
+		{"--cert-file=" + f.Cert, "--key-file=" + f.Cert}} {
 		var stderr bytes.Buffer
 		if got := run(t.Context(), args, io.Discard, &stderr); got != 1 || stderr.Len() == 0 {
 			t.Errorf("%s: exit status %d, said %q", args, got, stderr.String())

@@ -100,7 +100,8 @@ func serve(ctx context.Context, s settings) error {
 	defer func() { _ = translator.Close() }()
 
 	service, err := distributor.New(s.distributor, distributor.Deps{
-		Etcd: etcd, Registry: registryv1.NewRegistryServiceClient(registry), Translator: translatorv1.NewTranslatorServiceClient(translator), Log: log, Metrics: metrics,
+		Etcd: etcd, Registry: registryv1.NewRegistryServiceClient(registry), Translator: translatorv1.NewTranslatorServiceClient(translator),
+		Log: log, Metrics: metrics,
 	})
 	if err != nil {
 		return err

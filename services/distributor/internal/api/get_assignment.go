@@ -11,7 +11,8 @@ import (
 )
 
 // GetAssignment returns what the nodes of a group should run.
-func (s *RolloutService) GetAssignment(ctx context.Context, request *distributorv1.GetAssignmentRequest) (*distributorv1.GetAssignmentResponse, error) {
+func (s *RolloutService) GetAssignment(ctx context.Context, request *distributorv1.GetAssignmentRequest) (
+	*distributorv1.GetAssignmentResponse, error) {
 	if err := s.Ledger.Ready(ctx); err != nil {
 		return nil, err
 	}

@@ -12,12 +12,14 @@ import (
 )
 
 // GetRollout returns a rollout.
-func (s *RolloutService) GetRollout(ctx context.Context, request *distributorv1.GetRolloutRequest) (*distributorv1.GetRolloutResponse, error) {
+func (s *RolloutService) GetRollout(ctx context.Context, request *distributorv1.GetRolloutRequest) (*distributorv1.GetRolloutResponse,
+	error) {
 	if err := s.Ledger.Ready(ctx); err != nil {
 		return nil, err
 	}
 	for _, r := range s.Ledger.Rollouts(fleet.GroupID(request.GetGroup())) {
-		if (request.GetId() == "" || request.GetId() == string(r.ID)) && (request.GetRevision() == 0 || request.GetRevision() == int64(r.Candidate.Revision)) {
+		if (request.GetId() == "" || request.GetId() == string(r.ID)) && (request.GetRevision() == 0 ||
+			request.GetRevision() == int64(r.Candidate.Revision)) {
 			return &distributorv1.GetRolloutResponse{Rollout: wire.Rollout(r.Rollout, r.Now)}, nil
 		}
 	}
@@ -28,5 +30,6 @@ func (s *RolloutService) GetRollout(ctx context.Context, request *distributorv1.
 	if request.GetRevision() != 0 {
 		which += fmt.Sprintf(" to revision %d", request.GetRevision())
 	}
-	return nil, fault.New(fault.Missing, "ROLLOUT_NOT_FOUND", "group %q has no %s", request.GetGroup(), which).With("group", request.GetGroup())
+	return nil, fault.New(fault.Missing, "ROLLOUT_NOT_FOUND", "group %q has no %s", request.GetGroup(), which).With("group",
+		request.GetGroup())
 }

@@ -9,7 +9,8 @@ import (
 )
 
 // ListAssignments lists the assignments of all groups, by group.
-func (s *RolloutService) ListAssignments(ctx context.Context, request *distributorv1.ListAssignmentsRequest) (*distributorv1.ListAssignmentsResponse, error) {
+func (s *RolloutService) ListAssignments(ctx context.Context, request *distributorv1.ListAssignmentsRequest) (
+	*distributorv1.ListAssignmentsResponse, error) {
 	if err := s.Ledger.Ready(ctx); err != nil {
 		return nil, err
 	}

@@ -9,7 +9,8 @@ import (
 )
 
 // ListRollouts lists rollouts by group, the newest first.
-func (s *RolloutService) ListRollouts(ctx context.Context, request *distributorv1.ListRolloutsRequest) (*distributorv1.ListRolloutsResponse, error) {
+func (s *RolloutService) ListRollouts(ctx context.Context, request *distributorv1.ListRolloutsRequest) (
+	*distributorv1.ListRolloutsResponse, error) {
 	if err := s.Ledger.Ready(ctx); err != nil {
 		return nil, err
 	}

@@ -12,11 +12,14 @@ import (
 )
 
 // RecoverLedger begins another epoch of the ledger.
-func (s *RolloutService) RecoverLedger(ctx context.Context, r *distributorv1.RecoverLedgerRequest) (*distributorv1.RecoverLedgerResponse, error) {
+func (s *RolloutService) RecoverLedger(ctx context.Context, r *distributorv1.RecoverLedgerRequest) (*distributorv1.RecoverLedgerResponse,
+	error) {
 	if strings.TrimSpace(r.GetReason()) == "" {
-		return nil, fault.InvalidFields(fault.Violation{Field: "reason", Description: "say why the ledger is recovered: it is kept with the epoch"})
+		return nil, fault.InvalidFields(fault.Violation{Field: "reason", Description: "say why the ledger is recovered: it is kept with the " +
+			"epoch"})
 	}
-	state, err := s.Ledger.Recover(ctx, recovery.Order{Reason: r.GetReason(), Author: authorOf(ctx), RequestID: r.GetRequestId(), Force: r.GetForce()})
+	state, err := s.Ledger.Recover(ctx, recovery.Order{Reason: r.GetReason(), Author: authorOf(ctx), RequestID: r.GetRequestId(),
+		Force: r.GetForce()})
 	if err != nil {
 		return nil, err
 	}

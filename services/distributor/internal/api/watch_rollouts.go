@@ -22,7 +22,8 @@ const watchGather = 50 * time.Millisecond
 const watchRoster = time.Second
 
 // WatchRollouts streams the newest rollout of each group, then every change.
-func (s *RolloutService) WatchRollouts(request *distributorv1.WatchRolloutsRequest, stream grpc.ServerStreamingServer[distributorv1.WatchRolloutsResponse]) error {
+func (s *RolloutService) WatchRollouts(request *distributorv1.WatchRolloutsRequest,
+	stream grpc.ServerStreamingServer[distributorv1.WatchRolloutsResponse]) error {
 	ctx := stream.Context()
 	if err := s.Ledger.Ready(ctx); err != nil {
 		return err
@@ -44,7 +45,8 @@ func (s *RolloutService) WatchRollouts(request *distributorv1.WatchRolloutsReque
 				continue
 			}
 			sent[id] = now
-			if err := stream.Send(&distributorv1.WatchRolloutsResponse{Event: &distributorv1.WatchRolloutsResponse_Rollout{Rollout: now}}); err != nil {
+			if err := stream.Send(&distributorv1.WatchRolloutsResponse{Event: &distributorv1.WatchRolloutsResponse_Rollout{
+				Rollout: now}}); err != nil {
 				return err
 			}
 		}
@@ -53,7 +55,8 @@ func (s *RolloutService) WatchRollouts(request *distributorv1.WatchRolloutsReque
 	if err := show(groupsOf(s.Ledger, request.GetGroup())); err != nil {
 		return err
 	}
-	if err := stream.Send(&distributorv1.WatchRolloutsResponse{Event: &distributorv1.WatchRolloutsResponse_Synced_{Synced: &distributorv1.WatchRolloutsResponse_Synced{}}}); err != nil {
+	if err := stream.Send(&distributorv1.WatchRolloutsResponse{Event: &distributorv1.WatchRolloutsResponse_Synced_{
+		Synced: &distributorv1.WatchRolloutsResponse_Synced{}}}); err != nil {
 		return err
 	}
 	for {

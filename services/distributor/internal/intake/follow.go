@@ -49,7 +49,8 @@ type member struct {
 
 // NewWorld returns an empty world.
 // Sessions, which must not block, are told of every node that the registry tells of.
-func NewWorld(translator translatorv1.TranslatorServiceClient, registry registryv1.RegistryServiceClient, sessions Sessions, log *slog.Logger) *World {
+func NewWorld(translator translatorv1.TranslatorServiceClient, registry registryv1.RegistryServiceClient, sessions Sessions,
+	log *slog.Logger) *World {
 	lost := func(what string) func(error) {
 		return func(err error) {
 			log.Warn("watch broke; what is known stays", "watch", what, telemetry.Err, rpc.Why(err))
@@ -96,8 +97,9 @@ func (w *World) NodesOf(group fleet.GroupID) (all []rollout.Node) {
 	return all
 }
 
-// Holder returns the boot id of the agent that holds a node's name, and a channel that is closed when that may have changed. Empty is that anybody may:
-// the node is not in contact, is not known, or the registry cannot be heard, which must not cut off an agent that was restarted.
+// Holder returns the boot id of the agent that holds a node's name, and a channel that is closed when that may have changed. Empty is that
+// anybody may: the node is not in contact, is not known, or the registry cannot be heard, which must not cut off an agent that was
+// restarted.
 func (w *World) Holder(group fleet.GroupID, node fleet.NodeID) (boot string, changed <-chan struct{}) {
 	changed = w.nodes.Changes()
 	n, known := w.nodes.Get(nodeKey{group, node})
@@ -159,7 +161,8 @@ func groups(client registryv1.RegistryServiceClient) follow.Open[fleet.GroupID, 
 			case *registryv1.WatchGroupsResponse_Listing_:
 				return event{Listing: true}, err
 			case *registryv1.WatchGroupsResponse_Upserted:
-				return event{Put: &follow.Pair[fleet.GroupID, rollout.Policy]{Key: fleet.GroupID(e.Upserted.GetName()), Value: wire.Policy(e.Upserted.GetPolicy())}}, err
+				return event{Put: &follow.Pair[fleet.GroupID, rollout.Policy]{Key: fleet.GroupID(e.Upserted.GetName()),
+					Value: wire.Policy(e.Upserted.GetPolicy())}}, err
 			case *registryv1.WatchGroupsResponse_Deleted:
 				return event{Deleted: new(fleet.GroupID(e.Deleted))}, err
 			case *registryv1.WatchGroupsResponse_Synced_:
@@ -218,14 +221,15 @@ func online(s registryv1.Node_State) bool {
 	return false
 }
 
-// cutOff reports whether a node's agent has had no stream to a distributor for longer than a replica takes to stop. It renews at the registry, but cannot be
-// told anything, so that it is like an offline node to a rollout.
+// cutOff reports whether a node's agent has had no stream to a distributor for longer than a replica takes to stop. It renews at the
+// registry, but cannot be told anything, so that it is like an offline node to a rollout.
 func cutOff(status *fleetv1.NodeStatus) bool {
 	return slices.ContainsFunc(status.GetConditions(), func(c *fleetv1.Condition) bool { return c.GetType() == "DistributorUnreachable" })
 }
 
-// sick names the condition for which a node cannot be expected to serve anything new; empty when it can. Conditions that do not keep a gateway from
-// loading, such as a failing probe, do not count, nor does a snapshot that it refused. A gateway that was never told anything may still be starting.
+// sick names the condition for which a node cannot be expected to serve anything new; empty when it can. Conditions that do not keep a
+// gateway from loading, such as a failing probe, do not count, nor does a snapshot that it refused. A gateway that was never told anything
+// may still be starting.
 func sick(status *fleetv1.NodeStatus) string {
 	for _, c := range status.GetConditions() {
 		switch kind := c.GetType(); kind {

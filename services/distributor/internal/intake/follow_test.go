@@ -39,14 +39,16 @@ func TestTheLogSaysWhyTheOtherServicesAreNotHeard(t *testing.T) {
 	}
 	defer func() { _ = conn.Close() }()
 	logged := make(lines, 1)
-	w := intake.NewWorld(translatorv1.NewTranslatorServiceClient(conn), registryv1.NewRegistryServiceClient(conn), nobody{}, slog.New(slog.NewTextHandler(logged, nil)))
+	w := intake.NewWorld(translatorv1.NewTranslatorServiceClient(conn), registryv1.NewRegistryServiceClient(conn), nobody{},
+		slog.New(slog.NewTextHandler(logged, nil)))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = w.Run(ctx) }()
 	defer func() { cancel(); <-ended }()
 	select {
 	case line := <-logged:
-		if !strings.Contains(line, "watch broke") || !strings.Contains(line, "127.0.0.1:1") || strings.Contains(line, "rpc error") || strings.Contains(line, "desc =") {
+		if !strings.Contains(line, "watch broke") || !strings.Contains(line, "127.0.0.1:1") || strings.Contains(line, "rpc error") ||
+			strings.Contains(line, "desc =") {
 			t.Errorf("the log says %s", line)
 		}
 	case <-time.After(time.Minute):

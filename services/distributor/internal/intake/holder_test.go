@@ -12,8 +12,8 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/worldtest"
 )
 
-// A name belongs to the agent that is enrolled for as long as it renews, also while rollouts go on without the node. Only who is out of contact
-// leaves it to whoever comes.
+// A name belongs to the agent that is enrolled for as long as it renews, also while rollouts go on without the node. Only who is out of
+// contact leaves it to whoever comes.
 func TestANameIsHeldForAsLongAsItsAgentRenews(t *testing.T) {
 	world := worldtest.Start(t)
 	world.Group("g", nil)

@@ -213,7 +213,8 @@ func (l *leadership) tell(id fleet.GroupID, d rollout.Decision, began time.Time)
 	r := d.Rollout
 	r.Candidate.Trace.Start("decide", began, telemetry.Group, id, telemetry.Rollout, r.ID, telemetry.Revision, r.Candidate.Revision,
 		"rollout_state", r.State, "wave", r.Wave, telemetry.Term, l.fence.Term).End(time.Now(), "")
-	attributes := []any{telemetry.Group, id, telemetry.Rollout, r.ID, telemetry.Revision, r.Candidate.Revision, "rollout_state", r.State, "wave", r.Wave, telemetry.Term, l.fence.Term}
+	attributes := []any{telemetry.Group, id, telemetry.Rollout, r.ID, telemetry.Revision, r.Candidate.Revision, "rollout_state", r.State,
+		"wave", r.Wave, telemetry.Term, l.fence.Term}
 	switch r.State {
 	case rollout.Halted:
 		l.Log.Warn("rollout halted", append(attributes, "reason", r.Reason)...)

@@ -18,9 +18,12 @@ type Metrics struct {
 // NewMetrics registers the metrics of the leader.
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
-		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "silverback_distributor_decisions_total", Help: "Decisions written by this replica, by the state they left the rollout in."}, []string{"state"}),
-		open:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "silverback_distributor_open_rollouts", Help: "Rollouts under way, as the leader sees them; 0 elsewhere."}),
-		halted:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "silverback_distributor_halted_groups", Help: "Groups whose newest rollout was halted, as the leader sees them; 0 elsewhere."}),
+		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "silverback_distributor_decisions_total",
+			Help: "Decisions written by this replica, by the state they left the rollout in."}, []string{"state"}),
+		open: prometheus.NewGauge(prometheus.GaugeOpts{Name: "silverback_distributor_open_rollouts",
+			Help: "Rollouts under way, as the leader sees them; 0 elsewhere."}),
+		halted: prometheus.NewGauge(prometheus.GaugeOpts{Name: "silverback_distributor_halted_groups",
+			Help: "Groups whose newest rollout was halted, as the leader sees them; 0 elsewhere."}),
 	}
 	for _, s := range []rollout.State{rollout.Waiting, rollout.Progressing, rollout.Soaking, rollout.Completed, rollout.Halted} {
 		m.decisions.WithLabelValues(string(s)) // present from the start, so that the first one is seen to happen

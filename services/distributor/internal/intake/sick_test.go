@@ -18,8 +18,10 @@ func TestWhichConditionsMakeANodeSick(t *testing.T) {
 		{name: "its gateway is away, and it was told nothing yet: it may be starting", conditions: []string{"GatewayUnreachable"}},
 		{name: "its disk is full from the start", conditions: []string{"StateDirectory"}, want: "StateDirectory"},
 		{name: "its gateway lies", decision: 1, conditions: []string{"LoadFailing"}, want: "LoadFailing"},
-		{name: "what keeps no gateway from loading does not count", decision: 1, conditions: []string{"ProbeFailing", "SnapshotRefused", "Drift", "DriftHealed", "DrainNotRemembered"}},
-		{name: "the first that counts is told", decision: 1, conditions: []string{"ProbeFailing", "RestoreFailing", "LoadFailing"}, want: "RestoreFailing"},
+		{name: "what keeps no gateway from loading does not count", decision: 1,
+			conditions: []string{"ProbeFailing", "SnapshotRefused", "Drift", "DriftHealed", "DrainNotRemembered"}},
+		{name: "the first that counts is told", decision: 1, conditions: []string{"ProbeFailing", "RestoreFailing", "LoadFailing"},
+			want: "RestoreFailing"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			status := &fleetv1.NodeStatus{Decision: tt.decision}

@@ -108,7 +108,8 @@ func (k Keeper) Recover(ctx context.Context, o Order) (State, error) {
 	for attempt := 1; ; attempt++ {
 		nodes, complete := k.Nodes()
 		if !complete {
-			return State{}, fault.New(fault.Down, "REGISTRY_DOWN", "the registry has not said yet which decisions its nodes follow: the epoch must be above them all; try again")
+			return State{}, fault.New(fault.Down, "REGISTRY_DOWN", "the registry has not said yet which decisions its nodes follow: the epoch "+
+				"must be above them all; try again")
 		}
 		ledger, err := store.ReadLedger(ctx, k.Etcd)
 		if err != nil {
@@ -119,13 +120,15 @@ func (k Keeper) Recover(ctx context.Context, o Order) (State, error) {
 			return now, nil // the first answer was lost
 		}
 		if len(now.Ahead) == 0 && !o.Force {
-			return State{}, fault.New(fault.WrongState, "LEDGER_NOT_BEHIND", "no node is ahead of the ledger, which is in epoch %d: there is nothing to recover from", now.Recovery.Epoch)
+			return State{}, fault.New(fault.WrongState, "LEDGER_NOT_BEHIND", "no node is ahead of the ledger, which is in epoch %d: there is "+
+				"nothing to recover from", now.Recovery.Epoch)
 		}
 		next := store.Recovery{Epoch: now.Next, Author: o.Author, Reason: o.Reason, Time: time.Now().UTC(), RequestID: o.RequestID}
 		err = store.Recover(ctx, k.Etcd, now.Recovery, next)
 		switch {
 		case err == nil:
-			k.Log.Warn("ledger recovered: nodes follow it from now on, back to the revisions that it has", "epoch", next.Epoch, "before", now.Recovery.Epoch,
+			k.Log.Warn("ledger recovered: nodes follow it from now on, back to the revisions that it has", "epoch", next.Epoch, "before",
+				now.Recovery.Epoch,
 				"nodes_ahead", len(now.Ahead), "author", o.Author, "reason", o.Reason)
 			ledger.Recovery = next
 			return Assess(ledger, nodes), nil

@@ -22,7 +22,8 @@ func node(group fleet.GroupID, name fleet.NodeID, online bool, epoch fleet.Epoch
 }
 
 func TestAssess(t *testing.T) {
-	ledger := store.Ledger{Recovery: store.Recovery{Epoch: 2}, Assignments: map[fleet.GroupID]rollout.Assignment{"g": {Epoch: 2, Decision: 50}}}
+	ledger := store.Ledger{Recovery: store.Recovery{Epoch: 2}, Assignments: map[fleet.GroupID]rollout.Assignment{
+		"g": {Epoch: 2, Decision: 50}}}
 	for _, tt := range []struct {
 		name  string
 		nodes []Node
@@ -32,13 +33,17 @@ func TestAssess(t *testing.T) {
 		{name: "of nobody the next epoch is the next number", next: 3},
 		{name: "who follows what the ledger has is not ahead", nodes: []Node{node("g", "a", true, 2, 50), node("g", "b", true, 1, 900)}, next: 3},
 		{name: "who follows a later decision is", nodes: []Node{node("g", "a", true, 2, 51)}, ahead: []fleet.NodeID{"a"}, next: 3},
-		{name: "each group for itself", nodes: []Node{node("g", "a", true, 2, 50), node("h", "b", true, 2, 1)}, ahead: []fleet.NodeID{"b"}, next: 3},
+		{name: "each group for itself", nodes: []Node{node("g", "a", true, 2, 50), node("h", "b", true, 2, 1)}, ahead: []fleet.NodeID{"b"},
+			next: 3},
 		{
 			name:  "the next epoch is above those of all nodes, also of those that are away, which come last",
-			nodes: []Node{node("g", "a", false, 7, 1), node("g", "c", true, 4, 1), node("g", "b", true, 3, 1)}, ahead: []fleet.NodeID{"b", "c", "a"}, next: 8,
+			nodes: []Node{node("g", "a", false, 7, 1), node("g", "c", true, 4, 1), node("g", "b", true, 3, 1)},
+			ahead: []fleet.NodeID{"b", "c", "a"}, next: 8,
 		},
-		{name: "a number that takes all others away is not believed", nodes: []Node{node("g", "a", true, math.MaxInt64, 1), node("g", "b", true, fleet.MaxEpoch+1, 1)}, next: 3},
-		{name: "the largest that is believed leaves room", nodes: []Node{node("g", "a", true, fleet.MaxEpoch, 1)}, ahead: []fleet.NodeID{"a"}, next: fleet.MaxEpoch + 1},
+		{name: "a number that takes all others away is not believed", nodes: []Node{node("g", "a", true, math.MaxInt64, 1),
+			node("g", "b", true, fleet.MaxEpoch+1, 1)}, next: 3},
+		{name: "the largest that is believed leaves room", nodes: []Node{node("g", "a", true, fleet.MaxEpoch, 1)}, ahead: []fleet.NodeID{"a"},
+			next: fleet.MaxEpoch + 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := Assess(ledger, tt.nodes)
@@ -67,10 +72,12 @@ func TestRecover(t *testing.T) {
 	etcd := etcdtest.Client(t)
 	ahead := node("g", "a", true, 4, 500)
 	var refused *fault.Error
-	if _, err := keeper(etcd, true).Recover(t.Context(), Order{Reason: "for fun"}); !errors.As(err, &refused) || refused.Reason != "LEDGER_NOT_BEHIND" {
+	if _, err := keeper(etcd, true).Recover(t.Context(), Order{Reason: "for fun"}); !errors.As(err, &refused) ||
+		refused.Reason != "LEDGER_NOT_BEHIND" {
 		t.Errorf("without need it answered %v", err)
 	}
-	if _, err := keeper(etcd, false, ahead).Recover(t.Context(), Order{Reason: "blind", Force: true}); !errors.As(err, &refused) || refused.Reason != "REGISTRY_DOWN" {
+	if _, err := keeper(etcd, false, ahead).Recover(t.Context(), Order{Reason: "blind", Force: true}); !errors.As(err, &refused) ||
+		refused.Reason != "REGISTRY_DOWN" {
 		t.Errorf("before the registry told its nodes it answered %v", err)
 	}
 	k := keeper(etcd, true, ahead)
@@ -79,14 +86,16 @@ func TestRecover(t *testing.T) {
 	if err != nil || s.Recovery.Epoch != 5 || len(s.Ahead) != 0 {
 		t.Fatalf("it answered %+v, %v", s, err)
 	}
-	if s, err := k.State(t.Context()); err != nil || s.Recovery.Epoch != 5 || s.Recovery.Author != "ann" || s.Recovery.Reason != "restored" || s.Recovery.Time.IsZero() {
+	if s, err := k.State(t.Context()); err != nil || s.Recovery.Epoch != 5 || s.Recovery.Author != "ann" || s.Recovery.Reason != "restored" ||
+		s.Recovery.Time.IsZero() {
 		t.Errorf("the ledger says %+v, %v", s, err)
 	}
 	// The answer was lost: the same request is answered again, and raises nothing.
 	if s, err := k.Recover(t.Context(), first); err != nil || s.Recovery.Epoch != 5 {
 		t.Errorf("the same request again gave %+v, %v", s, err)
 	}
-	if _, err := k.Recover(t.Context(), Order{Reason: "again", RequestID: "2"}); !errors.As(err, &refused) || refused.Reason != "LEDGER_NOT_BEHIND" {
+	if _, err := k.Recover(t.Context(), Order{Reason: "again", RequestID: "2"}); !errors.As(err, &refused) ||
+		refused.Reason != "LEDGER_NOT_BEHIND" {
 		t.Errorf("a second one answered %v", err)
 	}
 	if s, err := k.Recover(t.Context(), Order{Reason: "again", RequestID: "3", Force: true}); err != nil || s.Recovery.Epoch != 6 {
@@ -100,7 +109,8 @@ func TestAnEpochThatCannotBeReadIsNotOverwritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	var refused *fault.Error
-	if _, err := keeper(etcd, true).Recover(t.Context(), Order{Reason: "x", Force: true}); !errors.As(err, &refused) || refused.Reason != "LEDGER_UNREADABLE" {
+	if _, err := keeper(etcd, true).Recover(t.Context(), Order{Reason: "x", Force: true}); !errors.As(err, &refused) ||
+		refused.Reason != "LEDGER_UNREADABLE" {
 		t.Errorf("it answered %v", err)
 	}
 }
@@ -137,7 +147,8 @@ func TestTwoRecoveriesAtOnceAreTwoEpochs(t *testing.T) {
 	}
 	var refused *fault.Error
 	// The one that comes second sees that nothing is left to do.
-	if _, err := keeper(kv, true, ahead).Recover(t.Context(), Order{Reason: "mine", RequestID: "m"}); !errors.As(err, &refused) || refused.Reason != "LEDGER_NOT_BEHIND" {
+	if _, err := keeper(kv, true, ahead).Recover(t.Context(), Order{Reason: "mine", RequestID: "m"}); !errors.As(err, &refused) ||
+		refused.Reason != "LEDGER_NOT_BEHIND" {
 		t.Errorf("it answered %v", err)
 	}
 }
@@ -165,7 +176,8 @@ func TestNoDecisionOfAnEpochThatIsOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ledger, err = store.ReadLedger(t.Context(), etcd); err != nil || ledger.Newest("g") != (fleet.Stamp{Epoch: 1, Decision: fleet.Decision(at)}) {
+	if ledger, err = store.ReadLedger(t.Context(), etcd); err != nil || ledger.Newest(
+		"g") != (fleet.Stamp{Epoch: 1, Decision: fleet.Decision(at)}) {
 		t.Errorf("the newest decision is %s, %v", ledger.Newest("g"), err)
 	}
 }

@@ -211,8 +211,8 @@ func refusals(tallies []Tally) (all []Refusal) {
 // tolerated is how many nodes of the wave may fail.
 func (c counts) tolerated(r Rollout) int { return c.InWave * r.Policy.MaxFailedPercent / 100 }
 
-// proven reports whether the candidate may stay where it is although the rollout is not complete: more than half of the nodes that it reached
-// serve it; that one refused it was seen before. When none of them is online the waves before speak for it.
+// proven reports whether the candidate may stay where it is although the rollout is not complete: more than half of the nodes that it
+// reached serve it; that one refused it was seen before. When none of them is online the waves before speak for it.
 func (c counts) proven(r Rollout) bool {
 	if c.InWave == 0 {
 		return r.Wave > 1
@@ -238,7 +238,8 @@ func (c counts) excused(r Rollout, waited bool) int {
 }
 
 // settled reports whether the wave is complete: all that it should include is included, and all of these serve, but for
-// the failures that the policy allows. At least one node must serve. A node that never answers has failed once the others have waited for it.
+// the failures that the policy allows. At least one node must serve. A node that never answers has failed once the others have waited for
+// it.
 func (c counts) settled(r Rollout, a Assignment, waited bool) bool {
 	if !c.current || c.Serving == 0 || c.Serving+c.excused(r, waited) < c.InWave {
 		return false

@@ -28,7 +28,8 @@ type drive struct {
 
 // driven is a group whose nodes all run revision 1.
 func driven(t *testing.T, online int, p Policy) *drive {
-	d := &drive{t: t, now: start, hangs: map[int]bool{}, fails: map[int]bool{}, keeps: map[int]bool{}, in: Input{Group: "g", Nodes: nodes(online, 0), Policy: p}, runs: make([]Target, online)}
+	d := &drive{t: t, now: start, hangs: map[int]bool{}, fails: map[int]bool{}, keeps: map[int]bool{},
+		in: Input{Group: "g", Nodes: nodes(online, 0), Policy: p}, runs: make([]Target, online)}
 	d.revise()
 	for d.in.Assignment == nil || d.in.Assignment.Stable.Revision != 1 {
 		d.run(time.Second)
@@ -58,7 +59,8 @@ func (d *drive) tick() {
 				d.act(i, &t, *a)
 			}
 		}
-		t = Tally{Decision: t.Decision, Nodes: t.Nodes, Serving: len(t.Nodes.Serving), Loading: len(t.Nodes.Loading), Refused: len(t.Nodes.Refused), Failed: len(t.Nodes.Failed)}
+		t = Tally{Decision: t.Decision, Nodes: t.Nodes, Serving: len(t.Nodes.Serving), Loading: len(t.Nodes.Loading),
+			Refused: len(t.Nodes.Refused), Failed: len(t.Nodes.Failed)}
 		t.Connected = t.Serving + t.Loading + t.Refused + t.Failed
 		d.in.Tallies = []Tally{t}
 		now := d.now.Add(d.clock)
@@ -238,10 +240,12 @@ func expect(t *testing.T, in Input, want ...fleet.Revision) {
 
 // At the bound no node is sent back: the open rollout goes to its end first.
 func TestAStormOfRevisionsNeverSendsANodeBack(t *testing.T) {
-	in := Input{Group: "g", Nodes: nodes(100, 0), Newest: Target{Revision: 200, Digest: "sha256:200"}, Policy: Policy{Waves: []Wave{{Nodes: 1}, {Nodes: 2}, {Percent: 100}}}}
+	in := Input{Group: "g", Nodes: nodes(100, 0), Newest: Target{Revision: 200, Digest: "sha256:200"},
+		Policy: Policy{Waves: []Wave{{Nodes: 1}, {Nodes: 2}, {Percent: 100}}}}
 	in.Assignment = &Assignment{Stable: one}
 	for i := range maxHolds {
-		in.Assignment.Held = append(in.Assignment.Held, Hold{Target: Target{Revision: fleet.Revision(100 - i), Digest: fleet.Digest(fmt.Sprint(100 - i))}, Threshold: place(10+i) + 1})
+		in.Assignment.Held = append(in.Assignment.Held, Hold{Target: Target{Revision: fleet.Revision(100 - i),
+			Digest: fleet.Digest(fmt.Sprint(100 - i))}, Threshold: place(10+i) + 1})
 	}
 	in = apply(in, Plan(start, in))
 	in.Newest = Target{Revision: 201, Digest: "sha256:201"}
@@ -364,7 +368,8 @@ func TestTakingOver(t *testing.T) {
 	})
 }
 
-// Who did not serve one revision is left out of the next ones until it serves, also when one in between is refused long before it comes to that node.
+// Who did not serve one revision is left out of the next ones until it serves, also when one in between is refused long before it comes to
+// that node.
 func TestASilentNodeHoldsUpOneRollout(t *testing.T) {
 	d := driven(t, 5, Policy{})
 	d.hangs[4] = true
@@ -401,7 +406,8 @@ func TestUnmanagedNodesHoldUpNothing(t *testing.T) {
 		d.keeps[i] = true
 		d.revise()
 		d.run(time.Second)
-		if r := d.in.Rollout; r.State != Completed || r.Progress.LeftOut != 1 || r.Progress.Serving != 2 || len(r.Absentees) != 1 || r.Absentees[0].Reason != Unmanaged {
+		if r := d.in.Rollout; r.State != Completed || r.Progress.LeftOut != 1 || r.Progress.Serving != 2 || len(r.Absentees) != 1 ||
+			r.Absentees[0].Reason != Unmanaged {
 			t.Errorf("node %d: the rollout is %+v", i, r)
 		}
 		d.keeps[i] = false // the next revision takes nothing from it
@@ -424,7 +430,8 @@ func TestUnmanagedNodesHoldUpNothing(t *testing.T) {
 	}
 }
 
-// Nodes that the registry has lost, by a deletion in its ledger or because it was cut off from them, keep their streams and what they serve.
+// Nodes that the registry has lost, by a deletion in its ledger or because it was cut off from them, keep their streams and what they
+// serve.
 func TestNodesThatNobodyKnowsAnyMoreAreNotSentBack(t *testing.T) {
 	for name, lost := range map[string][]Node{"their records are gone": nil, "they are offline": nodes(0, 3)} {
 		t.Run(name, func(t *testing.T) {
@@ -456,7 +463,8 @@ func TestNodesThatNobodyKnowsAndThatFailAreNotSentBack(t *testing.T) {
 	in := open(3)
 	in.Assignment.Threshold = fleet.MaxPosition
 	in.Rollout.Wave, in.Rollout.State = 2, Progressing
-	in.Tallies = []Tally{{Decision: in.Assignment.Decision, Connected: 3, Serving: 1, Failed: 2, Nodes: Nodes{Serving: Positions{place(1)}, Failed: Positions{place(2), place(3)}}}}
+	in.Tallies = []Tally{{Decision: in.Assignment.Decision, Connected: 3, Serving: 1, Failed: 2,
+		Nodes: Nodes{Serving: Positions{place(1)}, Failed: Positions{place(2), place(3)}}}}
 	in.Newest.Revision++
 	in.Newest.Digest += "newer"
 	in.Nodes = nil

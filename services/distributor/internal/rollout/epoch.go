@@ -20,8 +20,8 @@ const (
 // Remedy is what an operator does about nodes that are ahead of the ledger.
 const Remedy = "silverback recover"
 
-// Newest is the last decision of a group that a ledger in this epoch has. Whoever follows a later one follows what the ledger lost, and takes
-// what it decides for old. An assignment of an older epoch was not decided anew yet.
+// Newest is the last decision of a group that a ledger in this epoch has. Whoever follows a later one follows what the ledger lost, and
+// takes what it decides for old. An assignment of an older epoch was not decided anew yet.
 func Newest(epoch fleet.Epoch, a *Assignment) fleet.Stamp {
 	if a == nil || a.Epoch != epoch {
 		return fleet.Stamp{Epoch: epoch}
@@ -99,7 +99,8 @@ func why(ahead []Node, newest fleet.Stamp) string {
 	if more := len(ahead) - len(names); more > 0 {
 		who += fmt.Sprintf(" and %d more", more)
 	}
-	return fmt.Sprintf("%s: ahead of the ledger, which is at %s: the latest of them follows %s. The ledger was restored or lost; nothing changes on any gateway before %s",
+	return fmt.Sprintf("%s: ahead of the ledger, which is at %s: the latest of them follows %s. The ledger was restored or lost; nothing "+
+		"changes on any gateway before %s",
 		who, newest, latest, Remedy)
 }
 

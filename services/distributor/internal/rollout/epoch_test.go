@@ -26,15 +26,21 @@ func TestWhoIsAhead(t *testing.T) {
 		node  Node
 		ahead bool
 	}{
-		{name: "who follows the newest decision is not", has: &Assignment{Decision: 5}, node: Node{Online: true, Followed: fleet.Stamp{Decision: 5}}},
+		{name: "who follows the newest decision is not", has: &Assignment{Decision: 5},
+			node: Node{Online: true, Followed: fleet.Stamp{Decision: 5}}},
 		{name: "who follows an older one is not", has: &Assignment{Decision: 5}, node: Node{Online: true, Followed: fleet.Stamp{Decision: 4}}},
 		{name: "who follows nothing is not", node: Node{Online: true}},
-		{name: "who follows a later one is", has: &Assignment{Decision: 5}, node: Node{Online: true, Followed: fleet.Stamp{Decision: 6}}, ahead: true},
-		{name: "who follows anything, of a ledger that has nothing, is", node: Node{Online: true, Followed: fleet.Stamp{Decision: 1}}, ahead: true},
+		{name: "who follows a later one is", has: &Assignment{Decision: 5}, node: Node{Online: true, Followed: fleet.Stamp{Decision: 6}},
+			ahead: true},
+		{name: "who follows anything, of a ledger that has nothing, is", node: Node{Online: true, Followed: fleet.Stamp{Decision: 1}},
+			ahead: true},
 		{name: "who is offline holds nothing", has: &Assignment{Decision: 5}, node: Node{Followed: fleet.Stamp{Decision: 6}}},
-		{name: "a later epoch is ahead whatever its decision", epoch: 1, has: &Assignment{Epoch: 1, Decision: 5}, node: Node{Online: true, Followed: fleet.Stamp{Epoch: 2, Decision: 1}}, ahead: true},
-		{name: "an older epoch is not, whatever its decision", epoch: 1, has: &Assignment{Epoch: 1, Decision: 5}, node: Node{Online: true, Followed: fleet.Stamp{Decision: 99}}},
-		{name: "nor before the assignment is written anew", epoch: 1, has: &Assignment{Decision: 5}, node: Node{Online: true, Followed: fleet.Stamp{Decision: 99}}},
+		{name: "a later epoch is ahead whatever its decision", epoch: 1, has: &Assignment{Epoch: 1, Decision: 5},
+			node: Node{Online: true, Followed: fleet.Stamp{Epoch: 2, Decision: 1}}, ahead: true},
+		{name: "an older epoch is not, whatever its decision", epoch: 1, has: &Assignment{Epoch: 1, Decision: 5},
+			node: Node{Online: true, Followed: fleet.Stamp{Decision: 99}}},
+		{name: "nor before the assignment is written anew", epoch: 1, has: &Assignment{Decision: 5},
+			node: Node{Online: true, Followed: fleet.Stamp{Decision: 99}}},
 		{name: "what no ledger can have decided is not believed", node: Node{Online: true, Followed: fleet.Stamp{Epoch: fleet.MaxEpoch + 1}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -85,7 +91,8 @@ func TestNothingIsDecidedWhileNodesAreAhead(t *testing.T) {
 		}
 	})
 	t.Run("but a group that has nothing new is left alone", func(t *testing.T) {
-		if d := Plan(start, following(Input{Newest: one, Nodes: nodes(3, 0), Assignment: &Assignment{Stable: one, Decision: 5}}, 0, 500)); !d.IsZero() {
+		if d := Plan(start, following(Input{Newest: one, Nodes: nodes(3, 0), Assignment: &Assignment{Stable: one, Decision: 5}}, 0,
+			500)); !d.IsZero() {
 			t.Errorf("decided %+v", d)
 		}
 	})
@@ -127,11 +134,13 @@ func TestARecoveryHasTheLedgerFollowedAgain(t *testing.T) {
 		waited := in.Rollout.ID
 		in.Epoch = 1
 		d := Plan(later, in)
-		if d.Rollout == nil || d.Rollout.ID != waited || d.Rollout.State != Progressing || d.Rollout.WaveTime != later || d.Rollout.Reason != "" || d.Rollout.Ahead != 0 {
+		if d.Rollout == nil || d.Rollout.ID != waited || d.Rollout.State != Progressing || d.Rollout.WaveTime != later ||
+			d.Rollout.Reason != "" || d.Rollout.Ahead != 0 {
 			t.Fatalf("the rollout is %+v", d.Rollout)
 		}
 		a := d.Assignment
-		if a == nil || a.Rollout != waited || !a.Includes(place(1)) || a.Target(place(1)) != two || !a.Target(place(2)).IsZero() || d.Rollout.Stable != one {
+		if a == nil || a.Rollout != waited || !a.Includes(place(1)) || a.Target(place(1)) != two || !a.Target(place(2)).IsZero() ||
+			d.Rollout.Stable != one {
 			t.Errorf("the assignment is %+v", a)
 		}
 	})

@@ -33,8 +33,8 @@ type Decision struct {
 func (d Decision) IsZero() bool { return d.Ended == nil && d.Rollout == nil && d.Assignment == nil }
 
 // Plan decides the next step of a group. Wait says when to ask again at the latest although nothing happened; 0 is
-// never. What it was given is not modified. Now is written into records, and no decision rests on it. While nodes are ahead of the ledger it decides
-// nothing for the group.
+// never. What it was given is not modified. Now is written into records, and no decision rests on it. While nodes are ahead of the ledger
+// it decides nothing for the group.
 func Plan(now time.Time, in Input) Decision {
 	if ahead := in.ahead(); len(ahead) > 0 {
 		return hold(now, in, ahead)
@@ -86,7 +86,8 @@ func begin(now time.Time, in Input, how taking) Decision {
 		a = *in.Assignment
 	}
 	number := 1
-	r := Rollout{Group: in.Group, Stable: a.Stable, Candidate: in.Newest, State: Waiting, Policy: in.Policy, TookOver: how.atGate, CreateTime: now}
+	r := Rollout{Group: in.Group, Stable: a.Stable, Candidate: in.Newest, State: Waiting, Policy: in.Policy, TookOver: how.atGate,
+		CreateTime: now}
 	if in.Rollout != nil {
 		_, _ = fmt.Sscanf(string(in.Rollout.ID), "%d", &number)
 		number++
@@ -123,8 +124,9 @@ func launch(now time.Time, in Input, r Rollout, a Assignment) Decision {
 	return next
 }
 
-// supersedes reports whether the newest revision takes the place of a rollout under way, other than at a gate, and how: nobody has the candidate yet, or it is
-// taken back, or it gets no further. Everything else is waited for, or frequent changes would never come beyond the first wave.
+// supersedes reports whether the newest revision takes the place of a rollout under way, other than at a gate, and how: nobody has the
+// candidate yet, or it is taken back, or it gets no further. Everything else is waited for, or frequent changes would never come beyond the
+// first wave.
 func supersedes(in Input, r Rollout, a Assignment, c counts) (taking, bool) {
 	// Absence takes nothing back: gateways of nodes that the registry has lost serve on, and where none is online no wave takes them on.
 	how := taking{withdrawn: !c.proven(r) && len(c.online) > 0}
@@ -207,7 +209,8 @@ func advance(now time.Time, in Input, r Rollout, a Assignment, newer bool) Decis
 	}
 	if !r.FailTime.IsZero() {
 		if ages.Fail >= failureGrace && c.Failed > c.tolerated(r) {
-			return unhealthy(now, r, a, c, fmt.Sprintf("%d of %d nodes in wave %d could not load the candidate%s", c.Failed, c.InWave, r.Wave, because(c.failure)))
+			return unhealthy(now, r, a, c, fmt.Sprintf("%d of %d nodes in wave %d could not load the candidate%s", c.Failed, c.InWave, r.Wave,
+				because(c.failure)))
 		}
 		wait = min(wait, max(failureGrace-ages.Fail, 0))
 	}
@@ -228,7 +231,8 @@ func advance(now time.Time, in Input, r Rollout, a Assignment, newer bool) Decis
 // Unmanaged is the reason why a node whose gateway serves something that no snapshot brought is left out.
 const Unmanaged = "unmanaged: its gateway would lose what it serves"
 
-// leaveAlone takes the unmanaged nodes out of the verdict whose gateways would lose something by the candidate. It reports whether there are more of them than before.
+// leaveAlone takes the unmanaged nodes out of the verdict whose gateways would lose something by the candidate. It reports whether there
+// are more of them than before.
 func (r *Rollout) leaveAlone(nodes []Node, kept Positions) bool {
 	var more Positions
 	for _, position := range kept {
@@ -245,7 +249,8 @@ func (r *Rollout) leaveAlone(nodes []Node, kept Positions) bool {
 	return len(more) > 0
 }
 
-// leaveOut takes the sick nodes between two thresholds out of the verdict: what is wrong with them was so before the candidate came to them.
+// leaveOut takes the sick nodes between two thresholds out of the verdict: what is wrong with them was so before the candidate came to
+// them.
 func (r *Rollout) leaveOut(nodes []Node, c counts, from, to uint64) {
 	sick := sickOf(nodes, *r)
 	if len(sick) == 0 || len(c.fit) == len(c.online) {
@@ -266,8 +271,8 @@ func (r *Rollout) leaveOut(nodes []Node, c counts, from, to uint64) {
 	r.Progress.LeftOut += len(more)
 }
 
-// ended is a rollout in its last state. The nodes that failed did not come to serve it, nor did those that were left out; those that said nothing count among
-// them when they had their time. Who was suspected and not reached still is.
+// ended is a rollout in its last state. The nodes that failed did not come to serve it, nor did those that were left out; those that said
+// nothing count among them when they had their time. Who was suspected and not reached still is.
 func ended(now time.Time, r Rollout, a Assignment, state State, c counts, hadTime bool) Rollout {
 	r.State, r.EndTime, r.Progress = state, now, c.Progress
 	// An unmanaged gateway is well: a later candidate may suit it.
@@ -291,7 +296,8 @@ func ended(now time.Time, r Rollout, a Assignment, state State, c counts, hadTim
 // changed leaves out a rollout that differs in its counts alone: those live in the tallies until the end.
 func changed(before, r Rollout, a *Assignment, wait time.Duration) Decision {
 	d := Decision{Assignment: a, Wait: max(wait, 0)}
-	if a != nil || before.State != r.State || before.Wave != r.Wave || !before.FailTime.Equal(r.FailTime) || !before.WaveTime.Equal(r.WaveTime) ||
+	if a != nil || before.State != r.State || before.Wave != r.Wave || !before.FailTime.Equal(r.FailTime) ||
+		!before.WaveTime.Equal(r.WaveTime) ||
 		!before.SettleTime.Equal(r.SettleTime) || len(before.LeftOut) != len(r.LeftOut) {
 		d.Rollout = &r
 	}
@@ -311,8 +317,8 @@ func refused(now time.Time, r Rollout, a Assignment, c counts) Decision {
 	return halt(ended(now, r, a, Halted, c, false), a, true, reason)
 }
 
-// unhealthy halts a rollout that nobody refused. Where most of the nodes that the candidate had reached serve it, it is good, and those that
-// do not are sick: it stays where it is, and goes no further. Else it is taken back.
+// unhealthy halts a rollout that nobody refused. Where most of the nodes that the candidate had reached serve it, it is good, and those
+// that do not are sick: it stays where it is, and goes no further. Else it is taken back.
 func unhealthy(now time.Time, r Rollout, a Assignment, c counts, reason string) Decision {
 	withdrawn := !c.proven(r)
 	if !withdrawn {

@@ -76,24 +76,31 @@ func TestFirstStep(t *testing.T) {
 		{name: "nothing was submitted: nothing to do", in: Input{Nodes: nodes(2, 0)}},
 		{name: "the newest revision was decided on already", in: Input{Newest: one, Assignment: &Assignment{Stable: one}}},
 		{name: "no node online: it waits", in: Input{Newest: one, Nodes: nodes(0, 3)}, wantState: Waiting},
-		{name: "a first revision begins with one node and no stable", in: Input{Newest: one, Nodes: nodes(3, 0)}, wantState: Progressing, wantThreshold: 1001},
-		{name: "the first online node is the first wave", in: Input{Newest: one, Nodes: []Node{{Position: 1}, {Position: 50, Online: true}}}, wantState: Progressing, wantThreshold: 51},
+		{name: "a first revision begins with one node and no stable", in: Input{Newest: one, Nodes: nodes(3, 0)}, wantState: Progressing,
+			wantThreshold: 1001},
+		{name: "the first online node is the first wave", in: Input{Newest: one, Nodes: []Node{{Position: 1}, {Position: 50, Online: true}}},
+			wantState: Progressing, wantThreshold: 51},
 		{
-			name: "the content of stable goes to everybody at once, for it moves nobody", wantState: Progressing, wantThreshold: fleet.MaxPosition, wantStable: one,
-			in: Input{Newest: Target{Revision: 2, Digest: one.Digest}, Nodes: nodes(3, 0), Assignment: &Assignment{Stable: one}},
+			name: "the content of stable goes to everybody at once, for it moves nobody", wantState: Progressing, wantThreshold: fleet.MaxPosition,
+			wantStable: one,
+			in:         Input{Newest: Target{Revision: 2, Digest: one.Digest}, Nodes: nodes(3, 0), Assignment: &Assignment{Stable: one}},
 		},
 		{
-			name: "the content of stable, while nodes hold another, is a rollout like any other", wantState: Progressing, wantThreshold: 1001, wantStable: one,
+			name: "the content of stable, while nodes hold another, is a rollout like any other", wantState: Progressing, wantThreshold: 1001,
+			wantStable: one,
 			in: Input{
-				Newest: Target{Revision: 4, Digest: one.Digest}, Nodes: nodes(3, 0), Rollout: &Rollout{ID: "00000002", Candidate: Target{Revision: 3}, State: Halted},
+				Newest: Target{Revision: 4, Digest: one.Digest}, Nodes: nodes(3, 0),
+				Rollout:    &Rollout{ID: "00000002", Candidate: Target{Revision: 3}, State: Halted},
 				Assignment: &Assignment{Stable: one, Held: []Hold{{Target: two, Threshold: 2001}}},
 			},
 		},
 		{
-			name: "the content of stable, while nodes run a candidate, takes that back at once", wantState: Progressing, wantThreshold: fleet.MaxPosition, wantStable: one,
+			name: "the content of stable, while nodes run a candidate, takes that back at once", wantState: Progressing,
+			wantThreshold: fleet.MaxPosition, wantStable: one,
 			in: Input{
-				Newest: Target{Revision: 3, Digest: one.Digest}, Nodes: nodes(3, 0), Assignment: &Assignment{Stable: one, Candidate: two, Rollout: "00000001", Threshold: 1001},
-				Rollout: &Rollout{ID: "00000001", Candidate: two, State: Progressing},
+				Newest: Target{Revision: 3, Digest: one.Digest}, Nodes: nodes(3, 0),
+				Assignment: &Assignment{Stable: one, Candidate: two, Rollout: "00000001", Threshold: 1001},
+				Rollout:    &Rollout{ID: "00000001", Candidate: two, State: Progressing},
 			},
 		},
 	} {
@@ -146,14 +153,17 @@ func TestNextStep(t *testing.T) {
 		wantWait      time.Duration
 	}{
 		{name: "nobody has answered", in: open(3), wantWait: 10 * time.Minute},
-		{name: "the first node serves: all follow", in: tallied(open(3), Tally{Connected: 1, Serving: 1}), wantState: Progressing, wantThreshold: fleet.MaxPosition, wantStable: 1, wantWait: 10 * time.Minute},
+		{name: "the first node serves: all follow", in: tallied(open(3), Tally{Connected: 1, Serving: 1}), wantState: Progressing,
+			wantThreshold: fleet.MaxPosition, wantStable: 1, wantWait: 10 * time.Minute},
 		{name: "a tally of an older decision settles nothing", in: func() Input {
 			in := tallied(open(3), Tally{Connected: 1, Serving: 1})
 			in.Tallies[0].Decision--
 			return in
 		}(), wantWait: 10 * time.Minute},
-		{name: "an online node without a stream holds the wave", in: tallied(second(open(3)), Tally{Connected: 2, Serving: 2}), wantWait: 10 * time.Minute},
-		{name: "a stream that the registry does not know of holds the wave", in: tallied(second(open(3)), Tally{Connected: 4, Serving: 3}), wantWait: 10 * time.Minute},
+		{name: "an online node without a stream holds the wave", in: tallied(second(open(3)), Tally{Connected: 2, Serving: 2}),
+			wantWait: 10 * time.Minute},
+		{name: "a stream that the registry does not know of holds the wave", in: tallied(second(open(3)), Tally{Connected: 4, Serving: 3}),
+			wantWait: 10 * time.Minute},
 		{name: "all serve: completed", in: tallied(second(open(3)), Tally{Connected: 3, Serving: 3}), wantState: Completed, wantStable: 2},
 		{name: "an offline node holds nothing", in: func() Input {
 			in := tallied(second(open(3)), Tally{Connected: 2, Serving: 2})
@@ -170,12 +180,17 @@ func TestNextStep(t *testing.T) {
 			in.Nodes = nodes(0, 3)
 			return in
 		}(), wantState: Waiting},
-		{name: "one refusal in wave one halts and keeps stable", in: tallied(open(3), Tally{Connected: 1, Refused: 1, Refusals: []Refusal{{Node: "n"}}}), wantState: Halted, wantStable: 1},
-		{name: "one refusal in the last wave halts and keeps stable", in: tallied(second(open(3)), Tally{Connected: 3, Serving: 2, Refused: 1}), wantState: Halted, wantStable: 1},
+		{name: "one refusal in wave one halts and keeps stable", in: tallied(open(3),
+			Tally{Connected: 1, Refused: 1, Refusals: []Refusal{{Node: "n"}}}), wantState: Halted, wantStable: 1},
+		{name: "one refusal in the last wave halts and keeps stable", in: tallied(second(open(3)), Tally{Connected: 3, Serving: 2, Refused: 1}),
+			wantState: Halted, wantStable: 1},
 		{name: "the deadline halts", in: old(open(3), 10*time.Minute), wantState: Halted, wantStable: 1},
-		{name: "a policy's own deadline halts", in: old(policy(open(3), Policy{Deadline: time.Second}), time.Second), wantState: Halted, wantStable: 1},
-		{name: "a failure is waited out first", in: tallied(open(3), Tally{Connected: 1, Failed: 1}), wantState: Progressing, wantWait: failureGrace},
-		{name: "a failure waits for the others", in: tallied(second(open(3)), Tally{Connected: 3, Failed: 1, Serving: 1}), wantWait: 10 * time.Minute},
+		{name: "a policy's own deadline halts", in: old(policy(open(3), Policy{Deadline: time.Second}), time.Second), wantState: Halted,
+			wantStable: 1},
+		{name: "a failure is waited out first", in: tallied(open(3), Tally{Connected: 1, Failed: 1}), wantState: Progressing,
+			wantWait: failureGrace},
+		{name: "a failure waits for the others", in: tallied(second(open(3)), Tally{Connected: 3, Failed: 1, Serving: 1}),
+			wantWait: 10 * time.Minute},
 		{name: "a failure that lasts halts", in: func() Input {
 			in := tallied(open(3), Tally{Connected: 1, Failed: 1})
 			r := *in.Rollout
@@ -183,7 +198,8 @@ func TestNextStep(t *testing.T) {
 			in.Rollout, in.Ages.Fail = &r, failureGrace
 			return in
 		}(), wantState: Halted, wantStable: 1},
-		{name: "tolerated failures do not hold the wave", in: tallied(second(policy(open(10), Policy{MaxFailedPercent: 10})), Tally{Connected: 10, Failed: 1, Serving: 9}), wantState: Completed, wantStable: 2},
+		{name: "tolerated failures do not hold the wave", in: tallied(second(policy(open(10), Policy{MaxFailedPercent: 10})),
+			Tally{Connected: 10, Failed: 1, Serving: 9}), wantState: Completed, wantStable: 2},
 		{name: "a wave is watched before the next", in: soaking(open(3)), wantState: Soaking, wantWait: time.Minute},
 		{name: "a refusal during the soak halts", in: func() Input {
 			in := soaking(open(3))
@@ -200,7 +216,8 @@ func TestNextStep(t *testing.T) {
 			in.Rollout.State, in.Rollout.SettleTime, in.Ages.Settle = Soaking, start, time.Minute
 			return in
 		}(), wantState: Progressing, wantThreshold: fleet.MaxPosition, wantStable: 1, wantWait: 10 * time.Minute},
-		{name: "from 20 nodes on a quarter loads at once", in: tallied(open(40), Tally{Connected: 1, Serving: 1}), wantState: Progressing, wantThreshold: 11001, wantStable: 1, wantWait: 10 * time.Minute},
+		{name: "from 20 nodes on a quarter loads at once", in: tallied(open(40), Tally{Connected: 1, Serving: 1}), wantState: Progressing,
+			wantThreshold: 11001, wantStable: 1, wantWait: 10 * time.Minute},
 		{name: "a newer revision waits for a rollout that gets on", in: newer(second(open(3))), wantWait: stuckAfter},
 		{name: "a newer revision takes the place of a rollout that gets no further", in: func() Input {
 			in := newer(second(open(3)))
@@ -208,11 +225,14 @@ func TestNextStep(t *testing.T) {
 			return in
 		}(), wantState: Progressing, wantThreshold: 1001, wantStable: 1, wantWait: 10 * time.Minute},
 		{
-			name: "a newer revision takes the place of a rollout with too many failures", wantState: Progressing, wantThreshold: 2001, wantStable: 1, wantWait: 10 * time.Minute,
+			name: "a newer revision takes the place of a rollout with too many failures", wantState: Progressing, wantThreshold: 2001,
+			wantStable: 1, wantWait: 10 * time.Minute,
 			in: newer(tallied(open(3), Tally{Connected: 1, Failed: 1})),
 		},
-		{name: "a newer revision waits while nodes load, though one failed", in: newer(tallied(second(open(3)), Tally{Connected: 3, Serving: 1, Failed: 1})), wantWait: stuckAfter},
-		{name: "a newer revision takes over at a gate", in: newer(tallied(open(3), Tally{Connected: 1, Serving: 1})), wantState: Progressing, wantThreshold: 1001, wantStable: 1, wantWait: 10 * time.Minute},
+		{name: "a newer revision waits while nodes load, though one failed",
+			in: newer(tallied(second(open(3)), Tally{Connected: 3, Serving: 1, Failed: 1})), wantWait: stuckAfter},
+		{name: "a newer revision takes over at a gate", in: newer(tallied(open(3), Tally{Connected: 1, Serving: 1})), wantState: Progressing,
+			wantThreshold: 1001, wantStable: 1, wantWait: 10 * time.Minute},
 		{name: "but not from one that took over itself", in: func() Input {
 			in := newer(tallied(open(3), Tally{Connected: 1, Serving: 1}))
 			in.Rollout.TookOver = true
@@ -229,7 +249,8 @@ func TestNextStep(t *testing.T) {
 			in.Rollout.FailTime, in.Ages.Fail = start, failureGrace
 			return in
 		}(), wantState: Completed, wantStable: 2},
-		{name: "it is waited for first", in: tallied(second(policy(open(10), Policy{MaxFailedPercent: 10})), Tally{Connected: 10, Serving: 9}), wantState: Progressing, wantWait: failureGrace},
+		{name: "it is waited for first", in: tallied(second(policy(open(10), Policy{MaxFailedPercent: 10})), Tally{Connected: 10, Serving: 9}),
+			wantState: Progressing, wantWait: failureGrace},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := Plan(start, tt.in)
@@ -385,8 +406,10 @@ func TestProperties(t *testing.T) {
 	for seed := range uint64(300) {
 		s := &simulation{rng: rand.New(rand.NewPCG(seed, 1)), now: start}
 		size := 1 + s.rng.IntN(60)
-		s.in = Input{Group: "g", Nodes: nodes(size, 0), Policy: Policy{MaxLoading: s.rng.IntN(60), MaxFailedPercent: []int{0, 0, 20}[s.rng.IntN(3)], Deadline: time.Minute}}
-		s.in.Policy.Waves = [][]Wave{nil, {{Nodes: 1, Soak: 3 * time.Second}, {Percent: 100}}, {{Nodes: 1}, {Percent: 60, Soak: 5 * time.Second}, {Percent: 100}}}[s.rng.IntN(3)]
+		s.in = Input{Group: "g", Nodes: nodes(size, 0), Policy: Policy{MaxLoading: s.rng.IntN(60),
+			MaxFailedPercent: []int{0, 0, 20}[s.rng.IntN(3)], Deadline: time.Minute}}
+		s.in.Policy.Waves = [][]Wave{nil, {{Nodes: 1, Soak: 3 * time.Second}, {Percent: 100}},
+			{{Nodes: 1}, {Percent: 60, Soak: 5 * time.Second}, {Percent: 100}}}[s.rng.IntN(3)]
 		s.node = make([]simulated, size)
 		for i := range s.node {
 			s.node[i] = simulated{online: true, refused: map[fleet.Digest]bool{}}
@@ -415,7 +438,8 @@ func TestProperties(t *testing.T) {
 			s.count()
 		}
 	}
-	if t.Logf("%d completed, %d halted, %d of them with holds, %d taken over", completed, halts, kept, takenOver); min(completed, halts, kept, takenOver) < 100 {
+	if t.Logf("%d completed, %d halted, %d of them with holds, %d taken over", completed, halts, kept, takenOver); min(completed, halts, kept,
+		takenOver) < 100 {
 		t.Error("the simulation shows too little")
 	}
 }
@@ -487,12 +511,14 @@ func (s *simulation) check(t *testing.T, seed uint64, before Input, d Decision) 
 	if d.Assignment == nil {
 		return
 	}
-	if before.Assignment != nil && d.Assignment.Rollout != "" && before.Assignment.Rollout == d.Assignment.Rollout && d.Assignment.Threshold < before.Assignment.Threshold {
+	if before.Assignment != nil && d.Assignment.Rollout != "" && before.Assignment.Rollout == d.Assignment.Rollout &&
+		d.Assignment.Threshold < before.Assignment.Threshold {
 		t.Fatalf("seed %d: the threshold fell from %d to %d", seed, before.Assignment.Threshold, d.Assignment.Threshold)
 	}
 	if d.Rollout != nil && d.Rollout.State == Completed {
 		for i, n := range s.node {
-			if n.online && n.runs != d.Rollout.Candidate.Digest && d.Rollout.Policy.MaxFailedPercent == 0 && !before.Rollout.LeftOut.has(s.in.Nodes[i].Position) {
+			if n.online && n.runs != d.Rollout.Candidate.Digest && d.Rollout.Policy.MaxFailedPercent == 0 &&
+				!before.Rollout.LeftOut.has(s.in.Nodes[i].Position) {
 				t.Fatalf("seed %d: completed, and node %d of %d does not serve the candidate", seed, i, len(s.node))
 			}
 		}
@@ -502,7 +528,8 @@ func (s *simulation) check(t *testing.T, seed uint64, before Input, d Decision) 
 	}
 	// What was raised just now must not bring more nodes into flight than may load at once. Nodes that came back on their own, or
 	// after the threshold was set, are not the plan's doing.
-	raised := before.Assignment == nil || d.Assignment.Threshold > before.Assignment.Threshold || before.Assignment.Rollout != d.Assignment.Rollout
+	raised := before.Assignment == nil || d.Assignment.Threshold > before.Assignment.Threshold ||
+		before.Assignment.Rollout != d.Assignment.Rollout
 	inFlight, online := 0, 0
 	for i, n := range s.node {
 		if !n.online {
@@ -582,12 +609,14 @@ func TestSickNodesAreLeftOut(t *testing.T) {
 		if in.Assignment.Threshold != place(2)+1 || len(in.Rollout.LeftOut) != 1 || in.Rollout.Absentees[0].Node != "n1" {
 			t.Errorf("threshold %d, rollout %+v", in.Assignment.Threshold, in.Rollout)
 		}
-		in.Tallies = []Tally{{Decision: in.Assignment.Decision, Connected: 2, Serving: 1, Failed: 1, Nodes: Nodes{Failed: Positions{place(1)}, Serving: Positions{place(2)}}}}
+		in.Tallies = []Tally{{Decision: in.Assignment.Decision, Connected: 2, Serving: 1, Failed: 1,
+			Nodes: Nodes{Failed: Positions{place(1)}, Serving: Positions{place(2)}}}}
 		in = apply(in, Plan(start, in))
 		if in.Assignment.Threshold != fleet.MaxPosition {
 			t.Errorf("the wave waits for the sick node: %+v", in.Rollout)
 		}
-		in.Tallies = []Tally{{Decision: in.Assignment.Decision, Connected: 3, Serving: 2, Failed: 1, Nodes: Nodes{Failed: Positions{place(1)}, Serving: Positions{place(2), place(3)}}}}
+		in.Tallies = []Tally{{Decision: in.Assignment.Decision, Connected: 3, Serving: 2, Failed: 1,
+			Nodes: Nodes{Failed: Positions{place(1)}, Serving: Positions{place(2), place(3)}}}}
 		in = apply(in, Plan(start, in))
 		if in.Rollout.State != Completed || in.Rollout.Progress != (Progress{Online: 3, InWave: 2, Serving: 2, LeftOut: 1}) {
 			t.Errorf("the rollout is %+v", in.Rollout)
@@ -637,7 +666,8 @@ func TestAHaltKeepsWhatMostNodesServe(t *testing.T) {
 		in = tallied(in, Tally{Connected: 4, Serving: tt.serving, Failed: 4 - tt.serving})
 		in.Rollout.FailTime, in.Ages.Fail = start, failureGrace
 		in = apply(in, Plan(start, in))
-		if got := in.Assignment.Target(place(1)).Revision; in.Rollout.State != Halted || got != tt.want || in.Rollout.Fallback[0] != tt.want || in.Assignment.Rollout != "" {
+		if got := in.Assignment.Target(place(1)).Revision; in.Rollout.State != Halted || got != tt.want || in.Rollout.Fallback[0] != tt.want ||
+			in.Assignment.Rollout != "" {
 			t.Errorf("%d of 4 serve: the nodes are to run revision %d, want %d; rollout %+v", tt.serving, got, tt.want, in.Rollout)
 		}
 	}

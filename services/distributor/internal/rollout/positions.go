@@ -79,7 +79,8 @@ type Nodes struct {
 	Loading Positions `json:"loading,omitempty"`
 	Refused Positions `json:"refused,omitempty"`
 	Failed  Positions `json:"failed,omitempty"`
-	// Kept are those of Failed whose gateways are unmanaged and would lose something: they are left alone. A leader of an older version sees failures.
+	// Kept are those of Failed whose gateways are unmanaged and would lose something: they are left alone. A leader of an older version sees
+	// failures.
 	Kept Positions `json:"kept,omitempty"`
 }
 

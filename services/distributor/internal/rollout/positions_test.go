@@ -23,7 +23,8 @@ func scattered(n int) (all Positions) {
 }
 
 func TestPositionsAsText(t *testing.T) {
-	for _, p := range []Positions{nil, {0}, {0, 0, 1}, {1, 1 << 7, 1 << 14}, {math.MaxUint64}, {0, math.MaxUint64, math.MaxUint64}, scattered(1000)} {
+	for _, p := range []Positions{nil, {0}, {0, 0, 1}, {1, 1 << 7, 1 << 14}, {math.MaxUint64}, {0, math.MaxUint64, math.MaxUint64},
+		scattered(1000)} {
 		text, err := p.MarshalText()
 		if err != nil {
 			t.Fatal(err)
@@ -108,8 +109,10 @@ func TestTalliesAreEqualWhenTheySayTheSame(t *testing.T) {
 		t.Error("the same is not equal")
 	}
 	for i, change := range []func(*Tally){
-		func(t *Tally) { t.Decision++ }, func(t *Tally) { t.Serving++ }, func(t *Tally) { t.Refusals[0].Node = "c" }, func(t *Tally) { t.Failure = "" },
-		func(t *Tally) { t.Nodes.Serving = at(1, 6) }, func(t *Tally) { t.Nodes.Loading = nil }, func(t *Tally) { t.Nodes.Refused = at(6) }, func(t *Tally) { t.Nodes.Failed = at(6) },
+		func(t *Tally) { t.Decision++ }, func(t *Tally) { t.Serving++ }, func(t *Tally) { t.Refusals[0].Node = "c" },
+		func(t *Tally) { t.Failure = "" },
+		func(t *Tally) { t.Nodes.Serving = at(1, 6) }, func(t *Tally) { t.Nodes.Loading = nil }, func(t *Tally) { t.Nodes.Refused = at(6) },
+		func(t *Tally) { t.Nodes.Failed = at(6) },
 	} {
 		if same.Equal(tally(change)) {
 			t.Errorf("change %d makes no difference", i)

@@ -53,16 +53,16 @@ func (a Assignment) Includes(position uint64) bool {
 	return !a.Candidate.IsZero() && position < a.Threshold
 }
 
-// A Hold keeps nodes at a candidate that did not complete: one that was superseded, until a wave of its successor takes them on, or one that was
-// proven on most of the nodes that it reached before it was halted. Holds outlive the rollouts after them until one completes, so that a halt
-// gives each node back what it had before.
+// A Hold keeps nodes at a candidate that did not complete: one that was superseded, until a wave of its successor takes them on, or one
+// that was proven on most of the nodes that it reached before it was halted. Holds outlive the rollouts after them until one completes, so
+// that a halt gives each node back what it had before.
 type Hold struct {
 	Target    Target `json:"target"`
 	Threshold uint64 `json:"threshold"`
 }
 
-// maxHolds bounds an assignment. A rollout that would need one more is not superseded: no hold is ever given up, for that would send nodes back.
-// A halt may leave one beyond them for the same reason.
+// maxHolds bounds an assignment. A rollout that would need one more is not superseded: no hold is ever given up, for that would send nodes
+// back. A halt may leave one beyond them for the same reason.
 const maxHolds = 32
 
 // Target returns what a node at a position should run; the zero Target is nothing new.
@@ -118,7 +118,8 @@ func (a Assignment) revisions() (all []fleet.Revision) {
 	return all
 }
 
-// without returns the assignment without its candidate: each node that the candidate had reached has what it had before, and every other keeps what it has.
+// without returns the assignment without its candidate: each node that the candidate had reached has what it had before, and every other
+// keeps what it has.
 func (a Assignment) without() Assignment { return Assignment{Stable: a.Stable, Held: a.Held} }
 
 // A State says how far a rollout has come.
@@ -153,17 +154,18 @@ type Rollout struct {
 	Fallback []fleet.Revision `json:"fallback,omitempty"`
 	// TookOver is true when it took the place of another one at a gate. It goes to its own end then.
 	TookOver bool `json:"took_over,omitempty"`
-	// LeftOut is where the nodes are that were sick before the candidate reached them, and Absentees names some of them for people: at the end those that
-	// still do not serve it.
+	// LeftOut is where the nodes are that were sick before the candidate reached them, and Absentees names some of them for people: at the end
+	// those that still do not serve it.
 	LeftOut   Positions  `json:"left_out,omitempty"`
 	Absentees []Absentee `json:"absentees,omitempty"`
-	// Suspects is where the nodes are that did not come to serve the candidate of the rollout before. They count as sick until they are reached.
+	// Suspects is where the nodes are that did not come to serve the candidate of the rollout before. They count as sick until they are
+	// reached.
 	Suspects Positions `json:"suspects,omitempty"`
 	// Unserved is where the nodes are that did not come to serve the candidate although they had their time. The next rollout leaves them out.
 	Unserved Positions `json:"unserved,omitempty"`
 
-	// Times are by the clock of the leader that wrote them, and are for people. What they measure is measured by Stopwatch; that they change says when to
-	// begin anew.
+	// Times are by the clock of the leader that wrote them, and are for people. What they measure is measured by Stopwatch; that they change
+	// says when to begin anew.
 	CreateTime time.Time  `json:"create_time"`
 	WaveTime   time.Time  `json:"wave_time,omitzero"`    // when the wave began
 	SettleTime time.Time  `json:"settle_time,omitzero"`  // when the soak began

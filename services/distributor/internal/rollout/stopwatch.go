@@ -2,8 +2,8 @@ package rollout
 
 import "time"
 
-// Ages are how long the phases of a rollout have lasted, as far as this leader saw. Another leader's clock has no part in them, so a foreign clock neither
-// ends a phase early nor halts anything; a phase may last longer after a change of leaders.
+// Ages are how long the phases of a rollout have lasted, as far as this leader saw. Another leader's clock has no part in them, so a
+// foreign clock neither ends a phase early nor halts anything; a phase may last longer after a change of leaders.
 type Ages struct {
 	Wave   time.Duration // the present wave
 	Settle time.Duration // the present soak
@@ -32,7 +32,8 @@ func (m *mark) age(now, of time.Time) time.Duration {
 	return now.Sub(m.seen)
 }
 
-// Measure says how old the phases of a rollout are. Now must carry a monotonic reading, and serving is how many nodes of the wave serve the candidate.
+// Measure says how old the phases of a rollout are. Now must carry a monotonic reading, and serving is how many nodes of the wave serve the
+// candidate.
 func (w *Stopwatch) Measure(now time.Time, r *Rollout, serving int) Ages {
 	if r == nil {
 		*w = Stopwatch{}

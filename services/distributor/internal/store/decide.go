@@ -16,8 +16,9 @@ import (
 // keptRollouts is how many rollouts of a group are kept, the newest among them.
 const keptRollouts = 20
 
-// Decide writes a decision, stamped with the term and the epoch, in one transaction and returns the etcd revision of it. It fails with a fault of kind StaleTerm when
-// the term is over, and of kind Conflict when the group, or the epoch, is not any more as it was when the decision was made.
+// Decide writes a decision, stamped with the term and the epoch, in one transaction and returns the etcd revision of it. It fails with a
+// fault of kind StaleTerm when the term is over, and of kind Conflict when the group, or the epoch, is not any more as it was when the
+// decision was made.
 func Decide(ctx context.Context, kv clientv3.KV, fence etcdkv.Fence, id fleet.GroupID, was Group, d rollout.Decision) (int64, error) {
 	var (
 		conditions []clientv3.Cmp

@@ -47,7 +47,8 @@ func TestDecideIsFencedAndCompared(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := read(t, etcd, "g")
-	if int64(now.Assignment.Decision) != at || now.Assignment.Term != fence.Term || now.Assignment.Threshold != fleet.MaxPosition || now.Newest().ID != "00000001" {
+	if int64(now.Assignment.Decision) != at || now.Assignment.Term != fence.Term || now.Assignment.Threshold != fleet.MaxPosition ||
+		now.Newest().ID != "00000001" {
 		t.Errorf("the ledger holds %+v", now)
 	}
 	if _, err := Decide(t.Context(), etcd, fence, "g", Group{}, d); !errors.Is(err, fault.Of(fault.Conflict)) {
@@ -100,14 +101,16 @@ func TestBadRecordHoldsUpNobody(t *testing.T) {
 		if _, err := etcd.Put(t.Context(), assignmentKey("bad"), text); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Decide(t.Context(), etcd, fence, "good", read(t, etcd, "good"), rollout.Decision{Assignment: &rollout.Assignment{}}); err != nil {
+		if _, err := Decide(t.Context(), etcd, fence, "good", read(t, etcd, "good"),
+			rollout.Decision{Assignment: &rollout.Assignment{}}); err != nil {
 			t.Fatal(err)
 		}
 		if read(t, etcd, "good").Assignment == nil || read(t, etcd, "bad").Assignment != nil {
 			t.Error("the bad record was not left out alone")
 		}
 		// What cannot be read is not overwritten either.
-		if _, err := Decide(t.Context(), etcd, fence, "bad", read(t, etcd, "bad"), rollout.Decision{Assignment: &rollout.Assignment{}}); !errors.Is(err, fault.Of(fault.Conflict)) {
+		if _, err := Decide(t.Context(), etcd, fence, "bad", read(t, etcd, "bad"),
+			rollout.Decision{Assignment: &rollout.Assignment{}}); !errors.Is(err, fault.Of(fault.Conflict)) {
 			t.Errorf("an unreadable record was overwritten: %v", err)
 		}
 	}

@@ -47,7 +47,8 @@ func ReadLedger(ctx context.Context, kv clientv3.KV) (Ledger, error) {
 	}
 	for _, item := range answer.Responses[0].GetResponseRange().GetKvs() {
 		if l.Recovery, err = decode[Recovery](item.Value); err != nil {
-			return l, fault.New(fault.WrongState, "LEDGER_UNREADABLE", "the key %s holds no epoch that this version can read", etcdkv.Full(kv, epochKey)).Because(err)
+			return l, fault.New(fault.WrongState, "LEDGER_UNREADABLE", "the key %s holds no epoch that this version can read",
+				etcdkv.Full(kv, epochKey)).Because(err)
 		}
 		l.Recovery.modRevision = item.ModRevision
 	}
@@ -72,7 +73,8 @@ func Recover(ctx context.Context, kv clientv3.KV, was, next Recovery) error {
 	if err != nil {
 		return err
 	}
-	answer, err := kv.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(epochKey), "=", was.modRevision)).Then(clientv3.OpPut(epochKey, text)).Commit()
+	answer, err := kv.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(epochKey), "=", was.modRevision)).Then(
+		clientv3.OpPut(epochKey, text)).Commit()
 	if err != nil {
 		return fmt.Errorf("write epoch %d: %w", next.Epoch, err)
 	}

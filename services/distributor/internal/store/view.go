@@ -69,7 +69,8 @@ type View struct {
 
 // NewView returns an empty view.
 func NewView(log *slog.Logger) *View {
-	return &View{log: log, groups: map[fleet.GroupID]Group{}, subs: map[*Subscription]struct{}{}, listed: map[string]bool{}, synced: make(chan struct{})}
+	return &View{log: log, groups: map[fleet.GroupID]Group{}, subs: map[*Subscription]struct{}{}, listed: map[string]bool{},
+		synced: make(chan struct{})}
 }
 
 // Run keeps the view up to date until ctx ends.

@@ -118,7 +118,8 @@ func (h *Hub) judge(g *group, ledger store.Ledger) {
 	g.mu.Unlock()
 	switch {
 	case ahead > 0 && was == 0:
-		h.log.Warn("nodes are ahead of the ledger: it was restored or lost, and they refuse what it decides", "remedy", rollout.Remedy, telemetry.Group, g.id,
+		h.log.Warn("nodes are ahead of the ledger: it was restored or lost, and they refuse what it decides", "remedy", rollout.Remedy,
+			telemetry.Group, g.id,
 			"nodes", ahead, telemetry.Node, first, "followed", followed.String(), "ledger", newest.String())
 	case ahead == 0 && was > 0:
 		h.log.Info("no node is ahead of the ledger any more", telemetry.Group, g.id, "ledger", newest.String())

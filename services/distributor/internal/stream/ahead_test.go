@@ -42,7 +42,8 @@ func TestANodeIsAheadOfTheLedgerOnlyWhenEtcdSaysSo(t *testing.T) {
 		t.Errorf("while only the view is late it counts %+v, %d ahead", tally, s.group.ahead)
 	}
 	s.hub.judge(s.group, ledgerAt(0, a))
-	if tally := count(); tally.Failed != 1 || s.group.ahead != 1 || !strings.Contains(tally.Failure, "n follows decision 500 of epoch 0, and the ledger is at decision 7 of epoch 0") {
+	if tally := count(); tally.Failed != 1 || s.group.ahead != 1 || !strings.Contains(tally.Failure,
+		"n follows decision 500 of epoch 0, and the ledger is at decision 7 of epoch 0") {
 		t.Errorf("of a ledger that went back it counts %+v, %d ahead", tally, s.group.ahead)
 	}
 	s.hub.judge(s.group, ledgerAt(1, a))

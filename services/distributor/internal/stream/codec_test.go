@@ -31,7 +31,8 @@ func TestFramesAreTheMessagesOfTheContract(t *testing.T) {
 	parts := delta.Parts(partLimit)
 	directive := proto.CloneOf(head)
 	directive.Delta = &fleetv1.Delta{BaseDigest: "sha256:from", Digest: "sha256:to", Size: 5 << 20, Operations: operations(parts[0])}
-	want := []*distributorv1.FollowAssignmentResponse{{Nonce: 300, Message: &distributorv1.FollowAssignmentResponse_Directive{Directive: directive}}}
+	want := []*distributorv1.FollowAssignmentResponse{{Nonce: 300, Message: &distributorv1.FollowAssignmentResponse_Directive{
+		Directive: directive}}}
 	got := []*frame{first}
 	for i, ops := range parts[1:] {
 		want = append(want, &distributorv1.FollowAssignmentResponse{Nonce: 300, Message: &distributorv1.FollowAssignmentResponse_DeltaPart{

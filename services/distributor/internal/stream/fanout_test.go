@@ -53,7 +53,8 @@ func TestTenThousandSessionsAreTold(t *testing.T) {
 	etcd := etcdtest.Client(t)
 	log := slog.New(slog.DiscardHandler)
 	view, contents := store.NewView(log), content.New(etcd, 0)
-	hub := NewHub(Deps{View: view, Content: contents, Tallies: store.NewTallies(etcd, "r"), Log: log, Metrics: NewMetrics(prometheus.NewRegistry())})
+	hub := NewHub(Deps{View: view, Content: contents, Tallies: store.NewTallies(etcd, "r"), Log: log,
+		Metrics: NewMetrics(prometheus.NewRegistry())})
 	ctx, cancel := context.WithCancel(context.Background())
 	var loops sync.WaitGroup
 	defer loops.Wait()
@@ -63,7 +64,8 @@ func TestTenThousandSessionsAreTold(t *testing.T) {
 	var sent atomic.Int64
 	for i := range sessions {
 		s := &memoryStream{ctx: ctx, sent: &sent, hello: make(chan *distributorv1.FollowAssignmentRequest, 1)}
-		s.hello <- &distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Hello{Hello: &distributorv1.Hello{Group: "g", Node: fmt.Sprint("n", i)}}}
+		s.hello <- &distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Hello{
+			Hello: &distributorv1.Hello{Group: "g", Node: fmt.Sprint("n", i)}}}
 		loops.Go(func() { _ = hub.Follow(s) })
 	}
 	joined := func() int {

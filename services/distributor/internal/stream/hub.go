@@ -96,8 +96,10 @@ func NewHub(d Deps) *Hub {
 		d.Roster = anybody{}
 	}
 	return &Hub{
-		view: d.View, frames: newFrames(d.Content, d.FrameBytes, d.Metrics), tallies: d.Tallies, roster: d.Roster, spread: d.Spread, log: d.Log, metrics: d.Metrics,
-		bell: make(chan struct{}, 1), doubt: make(chan struct{}, 1), ledger: d.Ledger, groups: map[fleet.GroupID]*group{}, quarantine: map[[2]string]bool{},
+		view: d.View, frames: newFrames(d.Content, d.FrameBytes, d.Metrics), tallies: d.Tallies, roster: d.Roster, spread: d.Spread, log: d.Log,
+		metrics: d.Metrics,
+		bell:    make(chan struct{}, 1), doubt: make(chan struct{}, 1), ledger: d.Ledger, groups: map[fleet.GroupID]*group{},
+		quarantine: map[[2]string]bool{},
 	}
 }
 
@@ -106,8 +108,8 @@ func (h *Hub) Run(ctx context.Context) error {
 	return run.All(ctx, h.follow, h.tally, h.confirm, h.audit, func(ctx context.Context) error { return h.tallies.Run(ctx, h.rewrite) })
 }
 
-// audit ends the streams of agents that were let in while the registry could not be heard, or before its first list was complete, and whose name is
-// another agent's.
+// audit ends the streams of agents that were let in while the registry could not be heard, or before its first list was complete, and whose
+// name is another agent's.
 func (h *Hub) audit(ctx context.Context) error {
 	tick := time.NewTicker(enrolTimeout)
 	defer tick.Stop()
@@ -252,7 +254,8 @@ func (h *Hub) admit(ctx context.Context, hello *distributorv1.Hello) error {
 }
 
 func taken(group, node string) error {
-	return fault.New(fault.WrongState, "NODE_TAKEN", "another agent is enrolled as node %q of group %q: give each agent of a group a name of its own", node, group).
+	return fault.New(fault.WrongState, "NODE_TAKEN", "another agent is enrolled as node %q of group %q: give each agent of a group a name "+
+		"of its own", node, group).
 		With("group", group).With("node", node)
 }
 
@@ -380,16 +383,17 @@ func (h *Hub) join(hello *distributorv1.Hello) (*session, error) {
 	return s, nil
 }
 
-// base returns a digest against which a node of a group may be sent a difference, or none: a node names what it holds, and a difference against what another
-// group runs would tell it of that group's content. What a group runs and ran stands in its assignment and its rollouts; who holds something older is sent
-// the whole snapshot.
+// base returns a digest against which a node of a group may be sent a difference, or none: a node names what it holds, and a difference
+// against what another group runs would tell it of that group's content. What a group runs and ran stands in its assignment and its
+// rollouts; who holds something older is sent the whole snapshot.
 func (h *Hub) base(group fleet.GroupID, held fleet.Digest) fleet.Digest {
 	if held == "" {
 		return ""
 	}
 	known := h.view.Group(group)
 	if a := known.Assignment; a != nil {
-		if held == a.Stable.Digest || held == a.Candidate.Digest || slices.ContainsFunc(a.Held, func(h rollout.Hold) bool { return h.Target.Digest == held }) {
+		if held == a.Stable.Digest || held == a.Candidate.Digest || slices.ContainsFunc(a.Held,
+			func(h rollout.Hold) bool { return h.Target.Digest == held }) {
 			return held
 		}
 	}

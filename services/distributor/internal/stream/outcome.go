@@ -74,7 +74,8 @@ func reasonOf(name, prefix string) string {
 	return strings.ToLower(strings.TrimPrefix(name, prefix))
 }
 
-// acked takes it that the gateway serves a digest. Newest is false when a later directive was sent meanwhile: then that one's answer says what is served.
+// acked takes it that the gateway serves a digest. Newest is false when a later directive was sent meanwhile: then that one's answer says
+// what is served.
 func (s *session) acked(digest fleet.Digest, newest bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,7 +97,8 @@ func (s *session) nacked(digest fleet.Digest, newest bool, n *distributorv1.Nack
 		s.serving, s.failing, s.failure = fleet.Digest(n.GetServingDigest()), "", ""
 	}
 	s.mu.Unlock()
-	s.hub.log.Info("gateway refused a snapshot", telemetry.Group, s.group.id, telemetry.Node, s.node, telemetry.Digest, digest.Short(), "problems", len(problems))
+	s.hub.log.Info("gateway refused a snapshot", telemetry.Group, s.group.id, telemetry.Node, s.node, telemetry.Digest, digest.Short(),
+		"problems", len(problems))
 }
 
 func (s *session) failed(digest fleet.Digest, newest bool, f *distributorv1.Failure) {

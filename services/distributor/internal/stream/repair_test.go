@@ -34,7 +34,8 @@ func stable(t rollout.Target, decision fleet.Decision) *rollout.Assignment {
 }
 
 func oneSession() *session {
-	h := NewHub(Deps{View: store.NewView(slog.New(slog.DiscardHandler)), Log: slog.New(slog.DiscardHandler), Metrics: NewMetrics(prometheus.NewRegistry())})
+	h := NewHub(Deps{View: store.NewView(slog.New(slog.DiscardHandler)), Log: slog.New(slog.DiscardHandler),
+		Metrics: NewMetrics(prometheus.NewRegistry())})
 	g := &group{id: "g", sessions: map[fleet.NodeID]*session{}}
 	h.groups["g"] = g
 	s := newSession(h, g, &distributorv1.Hello{Group: "g", Node: "n"})
@@ -129,7 +130,8 @@ func TestTargetOfAStaleDirectiveIsSentWithTheDecisionThatTheAgentFollows(t *test
 func TestTallyOfWhichNobodyKnowsWhetherItWasWrittenIsDeleted(t *testing.T) {
 	etcd := etcdtest.Client(t)
 	log := slog.New(slog.DiscardHandler)
-	h := NewHub(Deps{View: store.NewView(log), Content: content.New(etcd, 0), Tallies: store.NewTallies(etcd, "r"), Log: log, Metrics: NewMetrics(prometheus.NewRegistry())})
+	h := NewHub(Deps{View: store.NewView(log), Content: content.New(etcd, 0), Tallies: store.NewTallies(etcd, "r"), Log: log,
+		Metrics: NewMetrics(prometheus.NewRegistry())})
 	g := &group{id: "g", sessions: map[fleet.NodeID]*session{}, dirty: true}
 	g.assignment = &rollout.Assignment{Candidate: one, Rollout: "00000001", Threshold: fleet.MaxPosition, Decision: 1}
 	g.sessions["n"] = newSession(h, g, &distributorv1.Hello{Group: "g", Node: "n"})

@@ -66,11 +66,14 @@ type session struct {
 
 func newSession(h *Hub, g *group, hello *distributorv1.Hello) *session {
 	s := &session{
-		hub: h, group: g, node: fleet.NodeID(hello.GetNode()), boot: hello.GetBootId(), position: fleet.Position(g.id, fleet.NodeID(hello.GetNode())),
-		box: newMailbox(), end: make(chan error, 1), held: h.base(g.id, fleet.Digest(hello.GetHeldDigest())), serving: fleet.Digest(hello.GetServingDigest()),
+		hub: h, group: g, node: fleet.NodeID(hello.GetNode()), boot: hello.GetBootId(), position: fleet.Position(g.id,
+			fleet.NodeID(hello.GetNode())),
+		box: newMailbox(), end: make(chan error, 1), held: h.base(g.id, fleet.Digest(hello.GetHeldDigest())),
+		serving:  fleet.Digest(hello.GetServingDigest()),
 		followed: fleet.Stamp{Epoch: fleet.Epoch(hello.GetEpoch()), Decision: fleet.Decision(hello.GetDecision())},
 	}
-	s.last = directive{Target: rollout.Target{Revision: fleet.Revision(hello.GetServingRevision()), Digest: fleet.Digest(hello.GetServingDigest())}, stamp: s.followed}
+	s.last = directive{Target: rollout.Target{Revision: fleet.Revision(hello.GetServingRevision()),
+		Digest: fleet.Digest(hello.GetServingDigest())}, stamp: s.followed}
 	for _, r := range hello.GetRefused() {
 		var problems []rollout.Problem
 		for _, p := range r.GetProblems() {
@@ -160,7 +163,8 @@ func (s *session) write(stream serverStream, broken <-chan error) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			s.hub.log.Warn("directive cannot be sent yet", telemetry.Group, s.group.id, telemetry.Node, s.node, telemetry.Revision, d.Revision, telemetry.Err, err)
+			s.hub.log.Warn("directive cannot be sent yet", telemetry.Group, s.group.id, telemetry.Node, s.node, telemetry.Revision, d.Revision,
+				telemetry.Err, err)
 			s.unsendable(d, err)
 			s.box.putBack(d)
 			retry = time.After(wait)
@@ -180,7 +184,8 @@ func (s *session) unsendable(d *directive, err error) {
 		return // etcd does not answer, or the like: that passes
 	}
 	s.mu.Lock()
-	s.failing, s.failure = d.Digest, fmt.Sprintf("CONTENT_MISSING: the stored content of revision %d is gone (%v); submit a source of the group again, which writes it anew", d.Revision, err)
+	s.failing, s.failure = d.Digest, fmt.Sprintf("CONTENT_MISSING: the stored content of revision %d is gone (%v); submit a source of the "+
+		"group again, which writes it anew", d.Revision, err)
 	s.mu.Unlock()
 	s.hub.recount(s.group)
 }
@@ -216,16 +221,19 @@ func (s *session) send(stream serverStream, d *directive, delta *encodedDelta) e
 	s.nonce++
 	nonce := s.nonce
 	s.last = *d
-	// What was proven before says nothing of what the gateway serves from now on: even the same content may be behind a load that is under way.
+	// What was proven before says nothing of what the gateway serves from now on: even the same content may be behind a load that is under
+	// way.
 	s.serving, s.failing, s.failure, s.kept = "", "", "", false
 	s.mu.Unlock()
 	message := &distributorv1.Directive{
-		Revision: int64(d.Revision), Digest: string(d.Digest), Epoch: int64(d.stamp.Epoch), Decision: int64(d.stamp.Decision), Term: int64(d.term),
+		Revision: int64(d.Revision), Digest: string(d.Digest), Epoch: int64(d.stamp.Epoch), Decision: int64(d.stamp.Decision),
+		Term:              int64(d.term),
 		ReplacesUnmanaged: strings.Fields(d.Replaces),
 	}
 	var span telemetry.Span
 	if !d.joined { // a node that joins later is not what the submission led to
-		span = d.Trace.Start("send directive", time.Now(), telemetry.Group, s.group.id, telemetry.Node, s.node, telemetry.Revision, d.Revision, telemetry.Decision, d.stamp.Decision)
+		span = d.Trace.Start("send directive", time.Now(), telemetry.Group, s.group.id, telemetry.Node, s.node, telemetry.Revision, d.Revision,
+			telemetry.Decision, d.stamp.Decision)
 		message.Traceparent = string(span.TraceParent())
 	}
 	defer func() { span.End(time.Now(), "") }()

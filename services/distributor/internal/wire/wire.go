@@ -29,8 +29,9 @@ func Policy(p *fleetv1.RolloutPolicy) rollout.Policy {
 
 func policyMessage(p rollout.Policy) *fleetv1.RolloutPolicy {
 	m := &fleetv1.RolloutPolicy{
-		MaxLoadingPercent: int32(p.MaxLoading), OnReject: fleetv1.RolloutPolicy_OnReject(p.OnReject), OnUnhealthy: fleetv1.RolloutPolicy_OnUnhealthy(p.OnUnhealthy),
-		Gates: &fleetv1.Gates{MaxFailedPercent: int32(p.MaxFailedPercent)},
+		MaxLoadingPercent: int32(p.MaxLoading), OnReject: fleetv1.RolloutPolicy_OnReject(p.OnReject),
+		OnUnhealthy: fleetv1.RolloutPolicy_OnUnhealthy(p.OnUnhealthy),
+		Gates:       &fleetv1.Gates{MaxFailedPercent: int32(p.MaxFailedPercent)},
 	}
 	if p.Deadline > 0 {
 		m.Deadline = durationpb.New(p.Deadline)

@@ -41,8 +41,10 @@ type World struct {
 // Start serves a world until the test ends.
 func Start(tb testing.TB) *World {
 	tb.Helper()
-	w := &World{stop: make(chan struct{}), bell: make(chan struct{}), groups: map[string]*registryv1.Group{}, nodes: map[string]*registryv1.Node{}, revisions: map[string]*translatorv1.Revision{}}
-	server, err := rpcserver.New(rpcserver.Config{Listen: "127.0.0.1:0"}, rpcserver.Deps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+	w := &World{stop: make(chan struct{}), bell: make(chan struct{}), groups: map[string]*registryv1.Group{},
+		nodes: map[string]*registryv1.Node{}, revisions: map[string]*translatorv1.Revision{}}
+	server, err := rpcserver.New(rpcserver.Config{Listen: "127.0.0.1:0"},
+		rpcserver.Deps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -154,7 +156,8 @@ func (w *World) LocateEntities(context.Context, *translatorv1.LocateEntitiesRequ
 }
 
 // watch sends a full list, then what differs, until the stream or the world ends.
-func watch[V proto.Message](ctx context.Context, w *World, items func() map[string]V, listing, synced func() error, put func(V) error) error {
+func watch[V proto.Message](ctx context.Context, w *World, items func() map[string]V, listing, synced func() error,
+	put func(V) error) error {
 	sent := map[string]V{}
 	if err := listing(); err != nil {
 		return err
@@ -192,10 +195,12 @@ func watch[V proto.Message](ctx context.Context, w *World, items func() map[stri
 func (w *World) WatchGroups(_ *registryv1.WatchGroupsRequest, s grpc.ServerStreamingServer[registryv1.WatchGroupsResponse]) error {
 	return watch(s.Context(), w, func() map[string]*registryv1.Group { return w.groups },
 		func() error {
-			return s.Send(&registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Listing_{Listing: &registryv1.WatchGroupsResponse_Listing{}}})
+			return s.Send(&registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Listing_{
+				Listing: &registryv1.WatchGroupsResponse_Listing{}}})
 		},
 		func() error {
-			return s.Send(&registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Synced_{Synced: &registryv1.WatchGroupsResponse_Synced{}}})
+			return s.Send(&registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Synced_{
+				Synced: &registryv1.WatchGroupsResponse_Synced{}}})
 		},
 		func(g *registryv1.Group) error {
 			return s.Send(&registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Upserted{Upserted: g}})
@@ -206,10 +211,12 @@ func (w *World) WatchGroups(_ *registryv1.WatchGroupsRequest, s grpc.ServerStrea
 func (w *World) WatchNodes(_ *registryv1.WatchNodesRequest, s grpc.ServerStreamingServer[registryv1.WatchNodesResponse]) error {
 	return watch(s.Context(), w, func() map[string]*registryv1.Node { return w.nodes },
 		func() error {
-			return s.Send(&registryv1.WatchNodesResponse{Event: &registryv1.WatchNodesResponse_Listing_{Listing: &registryv1.WatchNodesResponse_Listing{}}})
+			return s.Send(&registryv1.WatchNodesResponse{Event: &registryv1.WatchNodesResponse_Listing_{
+				Listing: &registryv1.WatchNodesResponse_Listing{}}})
 		},
 		func() error {
-			return s.Send(&registryv1.WatchNodesResponse{Event: &registryv1.WatchNodesResponse_Synced_{Synced: &registryv1.WatchNodesResponse_Synced{}}})
+			return s.Send(&registryv1.WatchNodesResponse{Event: &registryv1.WatchNodesResponse_Synced_{
+				Synced: &registryv1.WatchNodesResponse_Synced{}}})
 		},
 		func(n *registryv1.Node) error {
 			return s.Send(&registryv1.WatchNodesResponse{Event: &registryv1.WatchNodesResponse_Upserted{Upserted: n}})
@@ -217,13 +224,16 @@ func (w *World) WatchNodes(_ *registryv1.WatchNodesRequest, s grpc.ServerStreami
 }
 
 // WatchRevisions implements the translator.
-func (w *World) WatchRevisions(_ *translatorv1.WatchRevisionsRequest, s grpc.ServerStreamingServer[translatorv1.WatchRevisionsResponse]) error {
+func (w *World) WatchRevisions(_ *translatorv1.WatchRevisionsRequest,
+	s grpc.ServerStreamingServer[translatorv1.WatchRevisionsResponse]) error {
 	return watch(s.Context(), w, func() map[string]*translatorv1.Revision { return w.revisions },
 		func() error {
-			return s.Send(&translatorv1.WatchRevisionsResponse{Event: &translatorv1.WatchRevisionsResponse_Listing_{Listing: &translatorv1.WatchRevisionsResponse_Listing{}}})
+			return s.Send(&translatorv1.WatchRevisionsResponse{Event: &translatorv1.WatchRevisionsResponse_Listing_{
+				Listing: &translatorv1.WatchRevisionsResponse_Listing{}}})
 		},
 		func() error {
-			return s.Send(&translatorv1.WatchRevisionsResponse{Event: &translatorv1.WatchRevisionsResponse_Synced_{Synced: &translatorv1.WatchRevisionsResponse_Synced{}}})
+			return s.Send(&translatorv1.WatchRevisionsResponse{Event: &translatorv1.WatchRevisionsResponse_Synced_{
+				Synced: &translatorv1.WatchRevisionsResponse_Synced{}}})
 		},
 		func(r *translatorv1.Revision) error {
 			return s.Send(&translatorv1.WatchRevisionsResponse{Event: &translatorv1.WatchRevisionsResponse_Revision{Revision: r}})

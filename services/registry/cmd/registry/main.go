@@ -36,7 +36,8 @@ func program(ctx context.Context) error {
 	set.Flags.DurationVar(&service.RenewInterval, "renew-interval", 5*time.Second, "how often agents renew")
 	set.Flags.StringVar(&service.DefaultGroup, "default-group", "default", "group that is created when absent; empty is none")
 	set.Flags.DurationVar(&service.ForgetGoneAfter, "forget-gone-after", 24*time.Hour, "when a node that said goodbye is forgotten")
-	set.Flags.DurationVar(&service.ForgetUnreachableAfter, "forget-unreachable-after", 7*24*time.Hour, "when a node is forgotten that went without a goodbye, unless it is drained or in quarantine; 0: never")
+	set.Flags.DurationVar(&service.ForgetUnreachableAfter, "forget-unreachable-after", 7*24*time.Hour,
+		"when a node is forgotten that went without a goodbye, unless it is drained or in quarantine; 0: never")
 	logs.AddFlags(set.Flags)
 	set.Check(server.Check)
 	set.Check(func() error { return service.Check() }) // a method value would keep the settings of now

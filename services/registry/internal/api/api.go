@@ -25,7 +25,8 @@ type Ledger interface {
 	UpdateGroup(ctx context.Context, g roster.Group, readAt int64) (int64, error)
 	DeleteGroup(ctx context.Context, name fleet.GroupID) (int64, error)
 	DeleteNode(ctx context.Context, key roster.Key) (int64, error)
-	Revoke(ctx context.Context, key roster.Key, forget bool, decide func(before *roster.Revocation, total int64) (roster.Revocation, error)) (roster.Revocation, int64, error)
+	Revoke(ctx context.Context, key roster.Key, forget bool, decide func(before *roster.Revocation, total int64) (roster.Revocation, error)) (
+		roster.Revocation, int64, error)
 	Unrevoke(ctx context.Context, key roster.Key) (int64, error)
 	ChangeNode(ctx context.Context, key roster.Key, decide func(roster.Node) (roster.Node, bool)) (int64, error)
 }

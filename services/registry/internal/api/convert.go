@@ -31,7 +31,8 @@ func marshal(m proto.Message) ([]byte, error) {
 func groupFrom(g *registryv1.Group) (roster.Group, error) {
 	bad := name(nil, "group.name", "group", g.GetName())
 	if len(g.GetDescription()) > roster.MaxDescription {
-		bad = append(bad, fault.Violation{Field: "group.description", Description: fmt.Sprintf("has %d bytes; at most %d are allowed", len(g.GetDescription()), roster.MaxDescription)})
+		bad = append(bad, fault.Violation{Field: "group.description", Description: fmt.Sprintf("has %d bytes; at most %d are allowed",
+			len(g.GetDescription()), roster.MaxDescription)})
 	}
 	if _, ok := fleetv1.DriftPolicy_name[int32(g.GetDrift())]; !ok {
 		bad = append(bad, fault.Violation{Field: "group.drift", Description: "is not a known value"})
@@ -41,7 +42,8 @@ func groupFrom(g *registryv1.Group) (roster.Group, error) {
 	}
 	trusted := slices.Compact(slices.Sorted(slices.Values(g.GetTrustedSchemas())))
 	if len(trusted) > roster.MaxTrusted {
-		bad = append(bad, fault.Violation{Field: "group.trusted_schemas", Description: fmt.Sprintf("has %d digests; at most %d are allowed", len(trusted), roster.MaxTrusted)})
+		bad = append(bad, fault.Violation{Field: "group.trusted_schemas", Description: fmt.Sprintf("has %d digests; at most %d are allowed",
+			len(trusted), roster.MaxTrusted)})
 	}
 	for _, digest := range trusted {
 		if _, err := fleet.ParseDigest(digest); err != nil {
@@ -53,7 +55,8 @@ func groupFrom(g *registryv1.Group) (roster.Group, error) {
 		return roster.Group{}, err
 	}
 	policy, err := marshal(normalPolicy(g.GetPolicy()))
-	return roster.Group{Name: fleet.GroupID(g.GetName()), Description: g.GetDescription(), Policy: policy, Drift: int32(g.GetDrift()), Trusted: trusted}, err
+	return roster.Group{Name: fleet.GroupID(g.GetName()), Description: g.GetDescription(), Policy: policy, Drift: int32(g.GetDrift()),
+		Trusted: trusted}, err
 }
 
 func policyFrom(p *fleetv1.RolloutPolicy) roster.Policy {
@@ -133,7 +136,8 @@ func nodeTo(m view.Member) (*registryv1.Node, error) {
 	out := &registryv1.Node{
 		Group: string(m.Key.Group), Name: string(m.Key.Node), State: registryv1.Node_State(m.State()), Labels: n.Labels,
 		AgentVersion: n.AgentVersion, ProxyAddress: n.ProxyAddress, AgentAddress: n.AgentAddress,
-		CreateTime: timestamppb.New(n.Created), StateTime: timestamppb.New(m.StateTime()), Drain: drainTo(n), Quarantine: quarantineTo(n), BootId: n.BootID,
+		CreateTime: timestamppb.New(n.Created), StateTime: timestamppb.New(m.StateTime()), Drain: drainTo(n), Quarantine: quarantineTo(n),
+		BootId: n.BootID,
 	}
 	if len(n.Capabilities) > 0 {
 		out.Capabilities = &fleetv1.Capabilities{}
@@ -157,7 +161,8 @@ func nodeTo(m view.Member) (*registryv1.Node, error) {
 	return out, nil
 }
 
-// duplicate is the condition of a node whose name another agent asks for. The agent that is enrolled knows nothing of it, so that the registry tells.
+// duplicate is the condition of a node whose name another agent asks for. The agent that is enrolled knows nothing of it, so that the
+// registry tells.
 func duplicate(t *roster.Twin) *fleetv1.Condition {
 	from := "an unknown host"
 	if t.From != "" {
@@ -168,7 +173,8 @@ func duplicate(t *roster.Twin) *fleetv1.Condition {
 	}
 	return &fleetv1.Condition{
 		Type: "DuplicateAgent", Since: timestamppb.New(t.Since),
-		Message: clean.Line(fmt.Sprintf("a second agent under this name is refused: it calls from %s, with boot id %s; give each agent of a group its own --node", from, t.BootID), clean.MaxMessage),
+		Message: clean.Line(fmt.Sprintf("a second agent under this name is refused: it calls from %s, with boot id %s; give each agent of a "+
+			"group its own --node", from, t.BootID), clean.MaxMessage),
 	}
 }
 
@@ -178,12 +184,14 @@ func reportFrom(st *fleetv1.NodeStatus) (roster.Report, []fault.Violation, error
 		return roster.Report{}, nil, nil
 	}
 	if size := proto.Size(st); size > roster.MaxStatus {
-		return roster.Report{}, []fault.Violation{{Field: "status", Description: fmt.Sprintf("has %d bytes; at most %d are allowed", size, roster.MaxStatus)}}, nil
+		return roster.Report{}, []fault.Violation{{Field: "status", Description: fmt.Sprintf("has %d bytes; at most %d are allowed", size,
+			roster.MaxStatus)}}, nil
 	}
 	clean.Message(st, clean.MaxMessage) // before it is kept: whoever shows it shows what a node wrote
 	full, err := marshal(st)
 	return roster.Report{
-		Said: true, Proven: st.GetDigest() != "", Ready: st.GetGatewayReady(), Draining: st.GetDraining(), Conditions: len(st.GetConditions()), Full: full,
+		Said: true, Proven: st.GetDigest() != "", Ready: st.GetGatewayReady(), Draining: st.GetDraining(), Conditions: len(st.GetConditions()),
+		Full:      full,
 		Unmanaged: st.GetUnmanaged() != nil,
 	}, nil, err
 }

@@ -18,7 +18,8 @@ import (
 func (s *Server) DrainNode(ctx context.Context, r *registryv1.DrainNodeRequest) (*registryv1.DrainNodeResponse, error) {
 	var bad []fault.Violation
 	if n := len(r.GetReason()); n > roster.MaxDrainReason || !utf8.ValidString(r.GetReason()) {
-		bad = append(bad, fault.Violation{Field: "reason", Description: fmt.Sprintf("has %d bytes; at most %d of UTF-8 are allowed", n, roster.MaxDrainReason)})
+		bad = append(bad, fault.Violation{Field: "reason", Description: fmt.Sprintf("has %d bytes; at most %d of UTF-8 are allowed", n,
+			roster.MaxDrainReason)})
 	}
 	now := time.Now()
 	node, err := s.changeNode(ctx, r.GetGroup(), r.GetNode(), bad, func(n roster.Node) (roster.Node, bool) {
@@ -28,7 +29,8 @@ func (s *Server) DrainNode(ctx context.Context, r *registryv1.DrainNodeRequest) 
 }
 
 // changeNode changes the record of a node and returns the node as it then stands. bad is what is wrong with the request besides names.
-func (s *Server) changeNode(ctx context.Context, group, node string, bad []fault.Violation, decide func(roster.Node) (roster.Node, bool)) (*registryv1.Node, error) {
+func (s *Server) changeNode(ctx context.Context, group, node string, bad []fault.Violation,
+	decide func(roster.Node) (roster.Node, bool)) (*registryv1.Node, error) {
 	if err := s.ready(); err != nil {
 		return nil, err
 	}

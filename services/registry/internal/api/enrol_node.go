@@ -32,9 +32,11 @@ func (s *Server) EnrolNode(ctx context.Context, r *registryv1.EnrolNodeRequest) 
 	}
 	bad = name(name(bad, "group", "group", r.GetGroup()), "node", "node", r.GetNode())
 	bad = append(bad, roster.LabelViolations(r.GetLabels())...)
-	for field, value := range map[string]string{"agent_version": r.GetAgentVersion(), "proxy_address": r.GetProxyAddress(), "agent_address": r.GetAgentAddress(), "boot_id": r.GetBootId(), "succeeds_boot_id": r.GetSucceedsBootId()} {
+	for field, value := range map[string]string{"agent_version": r.GetAgentVersion(), "proxy_address": r.GetProxyAddress(),
+		"agent_address": r.GetAgentAddress(), "boot_id": r.GetBootId(), "succeeds_boot_id": r.GetSucceedsBootId()} {
 		if len(value) > roster.MaxAddress {
-			bad = append(bad, fault.Violation{Field: field, Description: fmt.Sprintf("has %d bytes; at most %d are allowed", len(value), roster.MaxAddress)})
+			bad = append(bad, fault.Violation{Field: field, Description: fmt.Sprintf("has %d bytes; at most %d are allowed", len(value),
+				roster.MaxAddress)})
 		}
 	}
 	// It is compared with every renewal, so it is not cleaned.
@@ -49,7 +51,8 @@ func (s *Server) EnrolNode(ctx context.Context, r *registryv1.EnrolNodeRequest) 
 		}
 	}
 	if size := proto.Size(r.GetCapabilities()); size > roster.MaxCapabilities {
-		bad = append(bad, fault.Violation{Field: "capabilities", Description: fmt.Sprintf("has %d bytes; at most %d are allowed", size, roster.MaxCapabilities)})
+		bad = append(bad, fault.Violation{Field: "capabilities", Description: fmt.Sprintf("has %d bytes; at most %d are allowed", size,
+			roster.MaxCapabilities)})
 	}
 	if digest := r.GetCapabilities().GetSchemaDigest(); digest != "" {
 		if _, err := fleet.ParseDigest(digest); err != nil {
@@ -65,7 +68,8 @@ func (s *Server) EnrolNode(ctx context.Context, r *registryv1.EnrolNodeRequest) 
 		return nil, err
 	}
 	node := roster.Node{
-		BootID: r.GetBootId(), Succeeds: r.GetSucceedsBootId(), Labels: r.GetLabels(), Capabilities: capabilities, AgentVersion: r.GetAgentVersion(),
+		BootID: r.GetBootId(), Succeeds: r.GetSucceedsBootId(), Labels: r.GetLabels(), Capabilities: capabilities,
+		AgentVersion: r.GetAgentVersion(),
 		ProxyAddress: r.GetProxyAddress(), AgentAddress: r.GetAgentAddress(),
 		KongVersion: r.GetCapabilities().GetKongVersion(), Schemas: r.GetCapabilities().GetSchemaDigest(),
 	}

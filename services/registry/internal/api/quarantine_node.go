@@ -18,9 +18,11 @@ func (s *Server) QuarantineNode(ctx context.Context, r *registryv1.QuarantineNod
 	var bad []fault.Violation
 	switch n := len(r.GetReason()); {
 	case n == 0:
-		bad = append(bad, fault.Violation{Field: "reason", Description: "is empty; whoever comes next must know why rollouts do not wait for the node"})
+		bad = append(bad, fault.Violation{Field: "reason", Description: "is empty; whoever comes next must know why rollouts do not wait for " +
+			"the node"})
 	case n > roster.MaxQuarantineReason || !utf8.ValidString(r.GetReason()):
-		bad = append(bad, fault.Violation{Field: "reason", Description: fmt.Sprintf("has %d bytes; at most %d of UTF-8 are allowed", n, roster.MaxQuarantineReason)})
+		bad = append(bad, fault.Violation{Field: "reason", Description: fmt.Sprintf("has %d bytes; at most %d of UTF-8 are allowed", n,
+			roster.MaxQuarantineReason)})
 	}
 	now := time.Now()
 	node, err := s.changeNode(ctx, r.GetGroup(), r.GetNode(), bad, func(n roster.Node) (roster.Node, bool) {

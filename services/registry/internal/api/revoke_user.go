@@ -17,7 +17,8 @@ func (s *Server) RevokeUser(ctx context.Context, r *registryv1.RevokeUserRequest
 	}
 	if who := identity.Caller(ctx); who.Kind == identity.User && who.Name == r.GetName() && !r.GetAllowSelf() {
 		return nil, fault.New(fault.WrongState, "REVOKES_CALLER",
-			"this revokes the certificate that you call with, and another operator must undo it; if that is meant, say --allow-self").With("name", r.GetName())
+			"this revokes the certificate that you call with, and another operator must undo it; if that is meant, say --allow-self").With("name",
+			r.GetName())
 	}
 	out, err := s.revoke(ctx, roster.Key{Node: fleet.NodeID(r.GetName())}, revocation{reason: r.GetReason(), request: r.GetRequestId()})
 	return &registryv1.RevokeUserResponse{Revocation: out}, err

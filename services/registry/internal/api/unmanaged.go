@@ -64,13 +64,15 @@ func (s *Server) GetInventory(ctx context.Context, r *registryv1.GetInventoryReq
 		return nil, down(err)
 	}
 	if zstd == nil {
-		return nil, fault.New(fault.Missing, "INVENTORY_NOT_FOUND", "no inventory with the digest %q is stored", clean.Line(r.GetDigest(), clean.MaxWord))
+		return nil, fault.New(fault.Missing, "INVENTORY_NOT_FOUND", "no inventory with the digest %q is stored",
+			clean.Line(r.GetDigest(), clean.MaxWord))
 	}
 	return &registryv1.GetInventoryResponse{Zstd: zstd}, nil
 }
 
 // UploadConfiguration implements RegistryService.
-func (s *Server) UploadConfiguration(ctx context.Context, r *registryv1.UploadConfigurationRequest) (*registryv1.UploadConfigurationResponse, error) {
+func (s *Server) UploadConfiguration(ctx context.Context, r *registryv1.UploadConfigurationRequest) (
+	*registryv1.UploadConfigurationResponse, error) {
 	key := roster.Key{Group: fleet.GroupID(r.GetGroup()), Node: fleet.NodeID(r.GetNode())}
 	if r.GetPart() >= r.GetPartCount() {
 		return nil, fault.InvalidFields(fault.Violation{Field: "part", Description: "is not below part_count"})
@@ -82,13 +84,15 @@ func (s *Server) UploadConfiguration(ctx context.Context, r *registryv1.UploadCo
 		return nil, down(err)
 	}
 	if !kept {
-		return nil, fault.New(fault.WrongState, "NOBODY_WAITS", "nobody waits for what node %q of group %q serves, under this word", key.Node, key.Group)
+		return nil, fault.New(fault.WrongState, "NOBODY_WAITS", "nobody waits for what node %q of group %q serves, under this word", key.Node,
+			key.Group)
 	}
 	return &registryv1.UploadConfigurationResponse{}, nil
 }
 
 // GetNodeConfiguration implements RegistryService.
-func (s *Server) GetNodeConfiguration(r *registryv1.GetNodeConfigurationRequest, stream grpc.ServerStreamingServer[registryv1.GetNodeConfigurationResponse]) error {
+func (s *Server) GetNodeConfiguration(r *registryv1.GetNodeConfigurationRequest,
+	stream grpc.ServerStreamingServer[registryv1.GetNodeConfigurationResponse]) error {
 	if err := s.ready(); err != nil {
 		return err
 	}
@@ -102,7 +106,8 @@ func (s *Server) GetNodeConfiguration(r *registryv1.GetNodeConfigurationRequest,
 	case current.Session == nil:
 		return fault.New(fault.WrongState, "NODE_AWAY", "node %q of group %q is not in contact: its agent cannot be asked", key.Node, key.Group)
 	case !current.Session.Report.Unmanaged:
-		return fault.New(fault.WrongState, "NODE_NOT_UNMANAGED", "node %q of group %q does not serve anything that no revision brought: silverback dump shows what the group runs", key.Node, key.Group)
+		return fault.New(fault.WrongState, "NODE_NOT_UNMANAGED", "node %q of group %q does not serve anything that no revision brought: "+
+			"silverback dump shows what the group runs", key.Node, key.Group)
 	}
 	word := rand.Text()
 	done, err := s.Unmanaged.Want(ctx, key, word)
@@ -116,7 +121,8 @@ func (s *Server) GetNodeConfiguration(r *registryv1.GetNodeConfigurationRequest,
 			return err
 		}
 		if p.Failure != "" {
-			return fault.New(fault.Down, "CONFIGURATION_NOT_READ", "node %q of group %q cannot read what its gateway serves: %s", key.Node, key.Group, p.Failure)
+			return fault.New(fault.Down, "CONFIGURATION_NOT_READ", "node %q of group %q cannot read what its gateway serves: %s", key.Node,
+				key.Group, p.Failure)
 		}
 		count = p.Count
 		if err := stream.Send(&registryv1.GetNodeConfigurationResponse{Zstd: p.Zstd}); err != nil {
@@ -139,7 +145,8 @@ func (s *Server) awaitPart(ctx context.Context, key roster.Key, word string, num
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fault.New(fault.Down, "CONFIGURATION_NOT_BROUGHT", "the agent of node %q of group %q did not bring in time what its gateway serves", key.Node, key.Group)
+			return nil, fault.New(fault.Down, "CONFIGURATION_NOT_BROUGHT", "the agent of node %q of group %q did not bring in time what its "+
+				"gateway serves", key.Node, key.Group)
 		case <-s.Draining:
 			return nil, fault.New(fault.Down, "STOPPING", "this replica is about to stop; ask again")
 		case <-tick.C:
@@ -147,7 +154,8 @@ func (s *Server) awaitPart(ctx context.Context, key roster.Key, word string, num
 	}
 }
 
-// wanted is the word under which somebody waits for what a node serves. It is asked for unmanaged nodes only: of others nobody waits for anything.
+// wanted is the word under which somebody waits for what a node serves. It is asked for unmanaged nodes only: of others nobody waits for
+// anything.
 func (s *Server) wanted(ctx context.Context, key roster.Key) string {
 	if session := s.View.Current(key).Session; session == nil || !session.Report.Unmanaged {
 		return ""

@@ -11,7 +11,8 @@ import (
 func (s *Server) WatchGroups(r *registryv1.WatchGroupsRequest, stream grpc.ServerStreamingServer[registryv1.WatchGroupsResponse]) error {
 	return s.watch(stream.Context(), view.Filter{Groups: true}, r.GetResumeToken(), func(b view.Batch) error {
 		if b.Full {
-			if err := stream.Send(&registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Listing_{Listing: &registryv1.WatchGroupsResponse_Listing{}}}); err != nil {
+			if err := stream.Send(&registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Listing_{
+				Listing: &registryv1.WatchGroupsResponse_Listing{}}}); err != nil {
 				return err
 			}
 		}
@@ -25,10 +26,12 @@ func (s *Server) WatchGroups(r *registryv1.WatchGroupsRequest, stream grpc.Serve
 			}
 		}
 		for _, key := range b.Deleted {
-			if err := stream.Send(&registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Deleted{Deleted: string(key.Group)}}); err != nil {
+			if err := stream.Send(&registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Deleted{
+				Deleted: string(key.Group)}}); err != nil {
 				return err
 			}
 		}
-		return stream.Send(&registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Synced_{Synced: &registryv1.WatchGroupsResponse_Synced{ResumeToken: b.Token}}})
+		return stream.Send(&registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Synced_{
+			Synced: &registryv1.WatchGroupsResponse_Synced{ResumeToken: b.Token}}})
 	})
 }

@@ -16,7 +16,8 @@ import (
 func (s *Server) WatchNodes(r *registryv1.WatchNodesRequest, stream grpc.ServerStreamingServer[registryv1.WatchNodesResponse]) error {
 	return s.watch(stream.Context(), view.Filter{Group: fleet.GroupID(r.GetGroup())}, r.GetResumeToken(), func(b view.Batch) error {
 		if b.Full {
-			if err := stream.Send(&registryv1.WatchNodesResponse{Event: &registryv1.WatchNodesResponse_Listing_{Listing: &registryv1.WatchNodesResponse_Listing{}}}); err != nil {
+			if err := stream.Send(&registryv1.WatchNodesResponse{Event: &registryv1.WatchNodesResponse_Listing_{
+				Listing: &registryv1.WatchNodesResponse_Listing{}}}); err != nil {
 				return err
 			}
 		}
@@ -35,7 +36,8 @@ func (s *Server) WatchNodes(r *registryv1.WatchNodesRequest, stream grpc.ServerS
 				return err
 			}
 		}
-		return stream.Send(&registryv1.WatchNodesResponse{Event: &registryv1.WatchNodesResponse_Synced_{Synced: &registryv1.WatchNodesResponse_Synced{ResumeToken: b.Token}}})
+		return stream.Send(&registryv1.WatchNodesResponse{Event: &registryv1.WatchNodesResponse_Synced_{
+			Synced: &registryv1.WatchNodesResponse_Synced{ResumeToken: b.Token}}})
 	})
 }
 

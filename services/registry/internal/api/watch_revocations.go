@@ -8,7 +8,8 @@ import (
 )
 
 // WatchRevocations implements RegistryService.
-func (s *Server) WatchRevocations(r *registryv1.WatchRevocationsRequest, stream grpc.ServerStreamingServer[registryv1.WatchRevocationsResponse]) error {
+func (s *Server) WatchRevocations(r *registryv1.WatchRevocationsRequest,
+	stream grpc.ServerStreamingServer[registryv1.WatchRevocationsResponse]) error {
 	return s.watch(stream.Context(), view.Filter{Revocations: true}, r.GetResumeToken(), func(b view.Batch) error {
 		var events []*registryv1.WatchRevocationsResponse
 		if b.Full {
@@ -17,7 +18,8 @@ func (s *Server) WatchRevocations(r *registryv1.WatchRevocationsRequest, stream 
 			})
 		}
 		for _, r := range b.Revocations {
-			events = append(events, &registryv1.WatchRevocationsResponse{Event: &registryv1.WatchRevocationsResponse_Upserted{Upserted: revocationTo(r)}})
+			events = append(events, &registryv1.WatchRevocationsResponse{Event: &registryv1.WatchRevocationsResponse_Upserted{
+				Upserted: revocationTo(r)}})
 		}
 		for _, key := range b.Deleted {
 			gone := revocationTo(view.Revocation{Key: key})

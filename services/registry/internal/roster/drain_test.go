@@ -20,11 +20,14 @@ func TestDrains(t *testing.T) {
 		order   int64
 	}{
 		{"a node is drained", func() (roster.Node, bool) { return roster.DrainNode(now, roster.Node{}, "disk", "") }, true, "disk 2000", 1},
-		{"the same reason again changes nothing", func() (roster.Node, bool) { return roster.DrainNode(now, drained, "disk", "") }, false, "disk 1000", 3},
+		{"the same reason again changes nothing", func() (roster.Node, bool) { return roster.DrainNode(now, drained, "disk", "") }, false,
+			"disk 1000", 3},
 		{"another reason keeps since when", func() (roster.Node, bool) { return roster.DrainNode(now, drained, "fan", "") }, true, "fan 1000", 4},
-		{"a request that was carried out changes nothing", func() (roster.Node, bool) { return roster.DrainNode(now, drained, "fan", "one") }, false, "disk 1000", 3},
+		{"a request that was carried out changes nothing", func() (roster.Node, bool) { return roster.DrainNode(now, drained, "fan", "one") },
+			false, "disk 1000", 3},
 		{"a node is given back", func() (roster.Node, bool) { return roster.UndrainNode(drained, "") }, true, "", 4},
-		{"an undrain that was carried out changes nothing", func() (roster.Node, bool) { return roster.UndrainNode(drained, "one") }, false, "disk 1000", 3},
+		{"an undrain that was carried out changes nothing", func() (roster.Node, bool) { return roster.UndrainNode(drained, "one") }, false,
+			"disk 1000", 3},
 		{"a node that is not drained stays so", func() (roster.Node, bool) { return roster.UndrainNode(roster.Node{}, "") }, false, "", 0},
 	} {
 		n, changed := c.got()
@@ -62,7 +65,8 @@ func TestProbeViolations(t *testing.T) {
 	}{
 		{"a path is enough", roster.Probe{Path: "/health"}, ""},
 		{"a query is allowed", roster.Probe{Path: "/health?deep=1"}, ""},
-		{"everything at once", roster.Probe{Path: "/h", Host: "a.example:8443", Expect: 404, Headers: map[string]string{"X-Probe": "1"}, Interval: span(time.Second), Timeout: span(time.Millisecond)}, ""},
+		{"everything at once", roster.Probe{Path: "/h", Host: "a.example:8443", Expect: 404, Headers: map[string]string{"X-Probe": "1"},
+			Interval: span(time.Second), Timeout: span(time.Millisecond)}, ""},
 		{"no path", roster.Probe{}, "path: must begin"},
 		{"a whole URL", roster.Probe{Path: "http://a/"}, "path: must begin"},
 		{"a space", roster.Probe{Path: "/a b"}, "path: holds a space"},
@@ -71,11 +75,13 @@ func TestProbeViolations(t *testing.T) {
 		{"a status that is none", roster.Probe{Path: "/h", Expect: 99}, "expect: is 99"},
 		{"a host with a path", roster.Probe{Path: "/h", Host: "a/b"}, "host: is not a host"},
 		{"the reserved host", roster.Probe{Path: "/h", Host: "Silverback.internal:80"}, "host: is reserved"},
-		{"a credential", roster.Probe{Path: "/h", Headers: map[string]string{"authorization": "hunter2"}}, "headers: \"Authorization\" looks like a credential"},
+		{"a credential", roster.Probe{Path: "/h", Headers: map[string]string{"authorization": "hunter2"}},
+			"headers: \"Authorization\" looks like a credential"},
 		{"a cookie", roster.Probe{Path: "/h", Headers: map[string]string{"Cookie": "hunter2"}}, "a route of its own"},
 		{"a key", roster.Probe{Path: "/h", Headers: map[string]string{"X-Api-Key": "hunter2"}}, "looks like a credential"},
 		{"a host as a header", roster.Probe{Path: "/h", Headers: map[string]string{"host": "a"}}, "use host"},
-		{"a header of the connection", roster.Probe{Path: "/h", Headers: map[string]string{"Transfer-Encoding": "chunked"}}, "belongs to the connection"},
+		{"a header of the connection", roster.Probe{Path: "/h", Headers: map[string]string{"Transfer-Encoding": "chunked"}},
+			"belongs to the connection"},
 		{"a header twice", roster.Probe{Path: "/h", Headers: map[string]string{"X-A": "1", "x-a": "2"}}, "given twice"},
 		{"a header that is none", roster.Probe{Path: "/h", Headers: map[string]string{"a b": "1"}}, "not the name of a header"},
 		{"a line break", roster.Probe{Path: "/h", Headers: map[string]string{"X-A": "1\r\nX-B: 2"}}, "control character"},
@@ -104,7 +110,8 @@ func TestProbeViolations(t *testing.T) {
 	if got := roster.PolicyViolations("p", twice); len(got) != 1 || got[0].Field != "p.gates.probes[1].path" {
 		t.Errorf("the same probe twice: got %+v", got)
 	}
-	if got := roster.PolicyViolations("p", roster.Policy{Probes: make([]roster.Probe, roster.MaxProbes+1)}); len(got) == 0 || got[0].Field != "p.gates.probes" {
+	if got := roster.PolicyViolations("p", roster.Policy{Probes: make([]roster.Probe, roster.MaxProbes+1)}); len(got) == 0 ||
+		got[0].Field != "p.gates.probes" {
 		t.Errorf("too many probes: got %+v", got)
 	}
 }

@@ -33,7 +33,8 @@ func TestLost(t *testing.T) {
 		{"it enrolled after the absence began", with(func(n *roster.Node) { n.Created = began.Add(1) }), nil, began.Add(week), week, false},
 		{"its last session ended before", with(func(n *roster.Node) { n.Ended = began.Add(-1) }), nil, began.Add(week), week, true},
 		{"drained: the order would be lost", with(func(n *roster.Node) { n.Drain = &roster.Drain{} }), nil, began.Add(week), week, false},
-		{"in quarantine: it would come back without", with(func(n *roster.Node) { n.Quarantine = &roster.Quarantine{} }), nil, began.Add(week), week, false},
+		{"in quarantine: it would come back without", with(func(n *roster.Node) { n.Quarantine = &roster.Quarantine{} }), nil, began.Add(week),
+			week, false},
 	} {
 		if got := roster.Lost(c.node, c.session, began, c.now, c.after); got != c.want {
 			t.Errorf("%s: got %v", c.name, got)

@@ -7,17 +7,20 @@ import (
 )
 
 // Enrol decides what stands after an agent announced itself: its record and its session. before and session are what stands now, nil
-// when there is none. A second agent under a name is refused for as long as the first one's session lasts; the next run of the same agent is none.
+// when there is none. A second agent under a name is refused for as long as the first one's session lasts; the next run of the same agent
+// is none.
 func Enrol(now time.Time, key Key, before *Node, session *Session, asked Node, opened Session) (Node, Session, error) {
 	if session != nil && Taken(*session, asked) {
-		return Node{}, Session{}, fault.New(fault.Exists, "NODE_IN_USE", "another agent holds node %q of group %q and renews", key.Node, key.Group).
+		return Node{}, Session{}, fault.New(fault.Exists, "NODE_IN_USE", "another agent holds node %q of group %q and renews", key.Node,
+			key.Group).
 			With("group", string(key.Group)).With("node", string(key.Node))
 	}
 	asked.Created = now
 	if before != nil {
 		asked.Created, asked.Last, asked.Ended = before.Created, before.Last, before.Ended
 		// An operator's word outlives whatever becomes of the agent.
-		asked.Drain, asked.DrainOrder, asked.DrainRequests, asked.Quarantine = before.Drain, before.DrainOrder, before.DrainRequests, before.Quarantine
+		asked.Drain, asked.DrainOrder, asked.DrainRequests, asked.Quarantine = before.Drain, before.DrainOrder, before.DrainRequests,
+			before.Quarantine
 		if before.Twin != nil && before.Twin.BootID != asked.BootID {
 			asked.Twin = before.Twin
 		}
@@ -74,7 +77,8 @@ func End(now time.Time, n Node, last Report, left bool) Node {
 
 // NotEnrolled is the answer to a renewal that no enrolment precedes.
 func NotEnrolled(key Key) error {
-	return fault.New(fault.Missing, "NODE_NOT_ENROLLED", "node %q of group %q is not enrolled with this boot id; enrol again", key.Node, key.Group).
+	return fault.New(fault.Missing, "NODE_NOT_ENROLLED", "node %q of group %q is not enrolled with this boot id; enrol again", key.Node,
+		key.Group).
 		With("group", string(key.Group)).With("node", string(key.Node))
 }
 

@@ -103,7 +103,8 @@ func LabelViolations(labels map[string]string) (bad []fault.Violation) {
 	}
 	for k, v := range labels {
 		if k == "" || len(k) > MaxLabelKey || len(v) > MaxLabelValue || !utf8.ValidString(k) || !utf8.ValidString(v) {
-			bad = append(bad, fault.Violation{Field: "labels", Description: fmt.Sprintf("label %.63q: a key has 1 to %d bytes, a value at most %d", k, MaxLabelKey, MaxLabelValue)})
+			bad = append(bad, fault.Violation{Field: "labels", Description: fmt.Sprintf("label %.63q: a key has 1 to %d bytes, a value at most %d",
+				k, MaxLabelKey, MaxLabelValue)})
 		}
 	}
 	return bad

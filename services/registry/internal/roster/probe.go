@@ -97,7 +97,8 @@ func probeViolations(path string, probes []Probe) (bad []fault.Violation) {
 }
 
 // secretRemedy says what to do instead of giving a probe credentials.
-const secretRemedy = "a group's policy is shown to whoever reads it, so it holds no credentials: probe a path that needs none, such as a route of its own without an auth plugin"
+const secretRemedy = "a group's policy is shown to whoever reads it, so it holds no credentials: probe a path that needs none, such as a " +
+	"route of its own without an auth plugin"
 
 func probePath(path string) string {
 	switch {
@@ -168,13 +169,15 @@ func token(name string) bool {
 }
 
 func transport(canonical string) bool {
-	return slices.Contains([]string{"Connection", "Content-Length", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect"}, canonical)
+	return slices.Contains([]string{"Connection", "Content-Length", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect"},
+		canonical)
 }
 
 // secretive reports whether a name is one that credentials usually go by.
 func secretive(name string) bool {
 	plain := strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(name))
-	for _, word := range []string{"authorization", "cookie", "apikey", "token", "secret", "password", "passwd", "credential", "signature", "jwt"} {
+	for _, word := range []string{"authorization", "cookie", "apikey", "token", "secret", "password", "passwd", "credential", "signature",
+		"jwt"} {
 		if strings.Contains(plain, word) {
 			return true
 		}

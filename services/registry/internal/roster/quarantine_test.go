@@ -18,11 +18,14 @@ func TestQuarantine(t *testing.T) {
 		want    string // reason and since; empty is none
 	}{
 		{"a node is put into it", func() (roster.Node, bool) { return roster.QuarantineNode(now, roster.Node{}, "disk", "") }, true, "disk 2000"},
-		{"the same reason again changes nothing", func() (roster.Node, bool) { return roster.QuarantineNode(now, in, "disk", "two") }, false, "disk 1000"},
+		{"the same reason again changes nothing", func() (roster.Node, bool) { return roster.QuarantineNode(now, in, "disk", "two") }, false,
+			"disk 1000"},
 		{"another reason keeps since when", func() (roster.Node, bool) { return roster.QuarantineNode(now, in, "fan", "two") }, true, "fan 1000"},
-		{"a request that was carried out changes nothing", func() (roster.Node, bool) { return roster.QuarantineNode(now, in, "fan", "one") }, false, "disk 1000"},
+		{"a request that was carried out changes nothing", func() (roster.Node, bool) { return roster.QuarantineNode(now, in, "fan", "one") },
+			false, "disk 1000"},
 		{"a node is released", func() (roster.Node, bool) { return roster.ReleaseNode(in, "two") }, true, ""},
-		{"a release that was carried out changes nothing", func() (roster.Node, bool) { return roster.ReleaseNode(in, "one") }, false, "disk 1000"},
+		{"a release that was carried out changes nothing", func() (roster.Node, bool) { return roster.ReleaseNode(in, "one") }, false,
+			"disk 1000"},
 		{"a node that is in none stays so", func() (roster.Node, bool) { return roster.ReleaseNode(roster.Node{}, "") }, false, ""},
 	} {
 		n, changed := c.got()

@@ -45,7 +45,8 @@ func Revoke(now time.Time, before *Revocation, total int64, asked Revocation) (R
 	}
 	if before == nil && total >= MaxRevocations {
 		return Revocation{}, fault.New(fault.Full, "REVOCATIONS_FULL",
-			"%d revocations are in force, which is the limit: undo those whose certificates have all ended (silverback get revocations, silverback unrevoke)", total)
+			"%d revocations are in force, which is the limit: undo those whose certificates have all ended (silverback get revocations, "+
+				"silverback unrevoke)", total)
 	}
 	if asked.Reason == "" && before != nil {
 		asked.Reason = before.Reason

@@ -56,14 +56,15 @@ type Report struct {
 func (r Report) Empty() bool { return !r.Said }
 
 func (r Report) same(o Report) bool {
-	return r.Said == o.Said && r.Proven == o.Proven && r.Ready == o.Ready && r.Draining == o.Draining && r.Unmanaged == o.Unmanaged && r.Conditions == o.Conditions
+	return r.Said == o.Said && r.Proven == o.Proven && r.Ready == o.Ready && r.Draining == o.Draining && r.Unmanaged == o.Unmanaged &&
+		r.Conditions == o.Conditions
 }
 
 // Same reports whether two reports say the same.
 func (r Report) Same(o Report) bool { return r.same(o) && bytes.Equal(r.Full, o.Full) }
 
-// A Node is the durable record of a node. It is written when the node enrols, when an operator gives an order, and when a session ends, never
-// at a renewal.
+// A Node is the durable record of a node. It is written when the node enrols, when an operator gives an order, and when a session ends,
+// never at a renewal.
 type Node struct {
 	BootID       string            `json:"boot_id"`
 	Succeeds     string            `json:"-"` // of an enrolment: the boot id of the agent's last run, from which it takes over
@@ -79,9 +80,10 @@ type Node struct {
 	Ended        time.Time         `json:"ended,omitzero"` // when that was
 	Left         bool              `json:"left,omitempty"` // the node said goodbye
 
-	Drain         *Drain   `json:"drain,omitempty"`          // nil when the node is not drained
-	DrainOrder    int64    `json:"drain_order,omitempty"`    // grows with every drain and undrain
-	DrainRequests []string `json:"drain_requests,omitempty"` // the last requests of operators that were carried out, those about quarantine too
+	Drain      *Drain `json:"drain,omitempty"`       // nil when the node is not drained
+	DrainOrder int64  `json:"drain_order,omitempty"` // grows with every drain and undrain
+	// the last requests of operators that were carried out, those about quarantine too
+	DrainRequests []string `json:"drain_requests,omitempty"`
 
 	Quarantine *Quarantine `json:"quarantine,omitempty"` // nil when the node is in none
 
@@ -113,11 +115,13 @@ const (
 
 // States names every state, as metrics have them.
 func States() map[State]string {
-	return map[State]string{Joining: "joining", Ready: "ready", Degraded: "degraded", Unreachable: "unreachable", Draining: "draining", Gone: "gone", Unmanaged: "unmanaged"}
+	return map[State]string{Joining: "joining", Ready: "ready", Degraded: "degraded", Unreachable: "unreachable", Draining: "draining",
+		Gone: "gone", Unmanaged: "unmanaged"}
 }
 
 // StateOf judges a node by its record and its session, nil when there is none. Draining is an operator's word and
-// outweighs what the node complains about; a complaint outweighs that nothing is proven yet. A gateway that serves what no snapshot brought is unmanaged, whatever else it complains about, as long as it serves.
+// outweighs what the node complains about; a complaint outweighs that nothing is proven yet. A gateway that serves what no snapshot brought
+// is unmanaged, whatever else it complains about, as long as it serves.
 func StateOf(n Node, s *Session) State {
 	switch {
 	case s == nil && n.Left:
@@ -152,7 +156,8 @@ func StateTime(n Node, s *Session) time.Time {
 // Lost reports whether a node that was never heard to leave may be forgotten: one that is unreachable and was so without a
 // break since an absence began, as whoever asks saw it. An operator's order outlives the node, and so does its record.
 func Lost(n Node, s *Session, absent, now time.Time, after time.Duration) bool {
-	return after > 0 && StateOf(n, s) == Unreachable && n.Drain == nil && n.Quarantine == nil && !n.Ended.After(absent) && !n.Created.After(absent) && now.Sub(absent) >= after
+	return after > 0 && StateOf(n, s) == Unreachable && n.Drain == nil && n.Quarantine == nil && !n.Ended.After(absent) &&
+		!n.Created.After(absent) && now.Sub(absent) >= after
 }
 
 // Forgettable reports whether a node that said goodbye may be forgotten.

@@ -25,7 +25,8 @@ func TestStateOf(t *testing.T) {
 		{"enrolled without a status is joining", roster.Node{}, &roster.Session{}, roster.Joining},
 		{"serving without complaint is ready", roster.Node{}, with(func(*roster.Report) {}), roster.Ready},
 		{"a condition degrades", roster.Node{}, with(func(r *roster.Report) { r.Conditions = 1 }), roster.Degraded},
-		{"a condition degrades also a node that joins", roster.Node{}, with(func(r *roster.Report) { r.Conditions, r.Proven = 1, false }), roster.Degraded},
+		{"a condition degrades also a node that joins", roster.Node{}, with(func(r *roster.Report) { r.Conditions, r.Proven = 1, false }),
+			roster.Degraded},
 		{"a gateway that stopped answering degrades", roster.Node{}, with(func(r *roster.Report) { r.Ready = false }), roster.Degraded},
 		{"draining outweighs conditions", roster.Node{}, with(func(r *roster.Report) { r.Draining, r.Conditions = true, 1 }), roster.Draining},
 		{"no session is unreachable", roster.Node{}, nil, roster.Unreachable},
@@ -83,10 +84,12 @@ func TestPolicyViolations(t *testing.T) {
 		want   string // field; empty is none
 	}{
 		{"no waves are the default", roster.Policy{}, ""},
-		{"one node, a share, all", roster.Policy{Waves: []roster.Wave{{Sized: true, Nodes: 1}, {Sized: true, IsPercent: true, Percent: 10}, all}}, ""},
+		{"one node, a share, all", roster.Policy{Waves: []roster.Wave{{Sized: true, Nodes: 1}, {Sized: true, IsPercent: true, Percent: 10},
+			all}}, ""},
 		{"a wave without a size", roster.Policy{Waves: []roster.Wave{{}, all}}, "p.waves[0]"},
 		{"no nodes", roster.Policy{Waves: []roster.Wave{{Sized: true}, all}}, "p.waves[0].nodes"},
-		{"shares that fall", roster.Policy{Waves: []roster.Wave{{Sized: true, IsPercent: true, Percent: 50}, {Sized: true, IsPercent: true, Percent: 20}, all}}, "p.waves[1].percent"},
+		{"shares that fall", roster.Policy{Waves: []roster.Wave{{Sized: true, IsPercent: true, Percent: 50},
+			{Sized: true, IsPercent: true, Percent: 20}, all}}, "p.waves[1].percent"},
 		{"not the whole group at the end", roster.Policy{Waves: []roster.Wave{{Sized: true, Nodes: 1}}}, "p.waves[0]"},
 		{"a deadline of nothing", roster.Policy{DeadlineSet: true}, "p.deadline"},
 		{"more than everything at once", roster.Policy{MaxLoadingPercent: 101}, "p.max_loading_percent"},
@@ -109,13 +112,15 @@ func TestARestartTakesTheNameOver(t *testing.T) {
 	}{
 		{boot: "one"}, {boot: "two", succeeds: "one"}, {boot: "two", taken: true}, {boot: "two", succeeds: "zero", taken: true},
 	} {
-		node, _, err := roster.Enrol(now, key, before, session, roster.Node{BootID: tt.boot, Succeeds: tt.succeeds}, roster.Session{BootID: tt.boot})
+		node, _, err := roster.Enrol(now, key, before, session, roster.Node{BootID: tt.boot, Succeeds: tt.succeeds},
+			roster.Session{BootID: tt.boot})
 		if taken := errors.Is(err, fault.Of(fault.Exists)); taken != tt.taken || !taken && node.BootID != tt.boot {
 			t.Errorf("boot %q, which succeeds %q: %v", tt.boot, tt.succeeds, err)
 		}
 	}
 	// The one that was succeeded does not get the name back while the other renews.
-	if _, _, err := roster.Enrol(now, key, before, &roster.Session{BootID: "two"}, roster.Node{BootID: "one", Succeeds: "zero"}, roster.Session{BootID: "one"}); !errors.Is(err, fault.Of(fault.Exists)) {
+	if _, _, err := roster.Enrol(now, key, before, &roster.Session{BootID: "two"}, roster.Node{BootID: "one", Succeeds: "zero"},
+		roster.Session{BootID: "one"}); !errors.Is(err, fault.Of(fault.Exists)) {
 		t.Errorf("the run before took the name back: %v", err)
 	}
 }

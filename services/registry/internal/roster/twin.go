@@ -3,8 +3,8 @@ package roster
 import "time"
 
 const (
-	// TwinShown is for how long a refused agent is told of after its last attempt: longer than the longest pause between attempts, and than what
-	// is left unwritten in between.
+	// TwinShown is for how long a refused agent is told of after its last attempt: longer than the longest pause between attempts, and than
+	// what is left unwritten in between.
 	TwinShown = 2 * time.Minute
 	// TwinWritten is how often an attempt is written down again.
 	TwinWritten = 20 * time.Second

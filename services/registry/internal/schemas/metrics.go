@@ -11,8 +11,10 @@ type Metrics struct {
 // NewMetrics registers the metrics of a keeper.
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
-		uploads:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "silverback_registry_schema_uploads_total", Help: "Uploads of schema bundles by what became of them."}, []string{"outcome"}),
-		collected: prometheus.NewCounter(prometheus.CounterOpts{Name: "silverback_registry_schema_bundles_collected_total", Help: "Schema bundles deleted because no node had named them for a while."}),
+		uploads: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "silverback_registry_schema_uploads_total",
+			Help: "Uploads of schema bundles by what became of them."}, []string{"outcome"}),
+		collected: prometheus.NewCounter(prometheus.CounterOpts{Name: "silverback_registry_schema_bundles_collected_total",
+			Help: "Schema bundles deleted because no node had named them for a while."}),
 	}
 	for _, outcome := range []string{"stored", "refused"} {
 		m.uploads.WithLabelValues(outcome)

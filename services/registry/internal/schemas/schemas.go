@@ -66,7 +66,8 @@ type Keeper struct {
 
 // New returns a keeper.
 func New(c Config) *Keeper {
-	return &Keeper{Config: c, verifying: make(chan struct{}, 1), asked: map[string]time.Time{}, unnamed: map[string]time.Time{}, tidied: map[string]bool{}}
+	return &Keeper{Config: c, verifying: make(chan struct{}, 1), asked: map[string]time.Time{}, unnamed: map[string]time.Time{},
+		tidied: map[string]bool{}}
 }
 
 // Want says whether a node that names a bundle, and is spoken to now, should upload it. One node is asked at a time, since a whole
@@ -154,10 +155,12 @@ func room(stored map[string]roster.Key, key roster.Key, forget time.Duration) er
 	groups[key.Group]++ // it has a share, if it has any yet or not
 	switch {
 	case node >= MaxOfNode:
-		return fault.New(fault.Busy, "TOO_MANY_SCHEMAS", "%d bundles of schemas that node %q of group %q uploaded are stored already, which is the limit of a node; one that no node names is forgotten after %s",
+		return fault.New(fault.Busy, "TOO_MANY_SCHEMAS", "%d bundles of schemas that node %q of group %q uploaded are stored already, which is "+
+			"the limit of a node; one that no node names is forgotten after %s",
 			node, key.Node, key.Group, forget)
 	case len(stored) >= MaxBundles && own >= max(1, MaxBundles/len(groups)):
-		return fault.New(fault.Busy, "TOO_MANY_SCHEMAS", "%d bundles of schemas are stored already, which is the limit, %d of them by group %q; one that no node names is forgotten after %s",
+		return fault.New(fault.Busy, "TOO_MANY_SCHEMAS", "%d bundles of schemas are stored already, which is the limit, %d of them by group "+
+			"%q; one that no node names is forgotten after %s",
 			len(stored), own, key.Group, forget)
 	}
 	return nil
@@ -176,7 +179,8 @@ func (k *Keeper) named(ctx context.Context, key roster.Key, digest string) error
 	case cur.Node == nil:
 		return roster.NotEnrolled(key)
 	case roster.SchemasOf(cur.Node, cur.Session) != digest:
-		return fault.New(fault.WrongState, "SCHEMAS_NOT_NAMED", "node %q of group %q does not name these schemas in its capabilities", key.Node, key.Group)
+		return fault.New(fault.WrongState, "SCHEMAS_NOT_NAMED", "node %q of group %q does not name these schemas in its capabilities", key.Node,
+			key.Group)
 	}
 	return nil
 }

@@ -146,7 +146,8 @@ func (b *Book) expire(ctx context.Context) error {
 	}
 }
 
-// expireAt ends what was not renewed before now. A process that was stopped for a while could not hear renewals, so its nodes get their time again.
+// expireAt ends what was not renewed before now. A process that was stopped for a while could not hear renewals, so its nodes get their
+// time again.
 func (b *Book) expireAt(now time.Time, stalled bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -63,7 +63,8 @@ func TestALeaseThatEtcdRefusesIsToldOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		leases := fullLeases{asked: make(chan struct{})}
-		b := New(Config{Replica: "r", TTL: time.Minute, Log: slog.New(slog.NewTextHandler(&log, nil)), Metrics: NewMetrics(prometheus.NewRegistry())},
+		b := New(Config{Replica: "r", TTL: time.Minute, Log: slog.New(slog.NewTextHandler(&log, nil)),
+			Metrics: NewMetrics(prometheus.NewRegistry())},
 			nil, leases, func(roster.Key) store.Current { return store.Current{} })
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
@@ -74,7 +75,8 @@ func TestALeaseThatEtcdRefusesIsToldOnce(t *testing.T) {
 		synctest.Wait() // until it rests after the third
 		cancel()
 		<-ended
-		if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "etcd grants no lease for sessions") || !strings.Contains(text, "space exceeded") {
+		if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "etcd grants no lease for sessions") ||
+			!strings.Contains(text, "space exceeded") {
 			t.Errorf("the log says\n%s", text)
 		}
 	})

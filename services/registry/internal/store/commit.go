@@ -166,13 +166,15 @@ func (s *Store) nested(key roster.Key, lease clientv3.LeaseID, cur Current, w Wr
 	if w.DeleteSession {
 		then = append(then, clientv3.OpDelete(sessionKey(key)))
 	}
-	otherwise := []clientv3.Op{clientv3.OpGet(groupKey(key.Group), clientv3.WithCountOnly()), clientv3.OpGet(nodeKey(key)), clientv3.OpGet(sessionKey(key))}
+	otherwise := []clientv3.Op{clientv3.OpGet(groupKey(key.Group), clientv3.WithCountOnly()), clientv3.OpGet(nodeKey(key)),
+		clientv3.OpGet(sessionKey(key))}
 	return clientv3.OpTxn(conditions, then, otherwise), size, nil
 }
 
 // Current asks etcd what stands for a node.
 func (s *Store) Current(ctx context.Context, key roster.Key) (Current, error) {
-	answer, err := s.kv.Txn(ctx).Then(clientv3.OpGet(groupKey(key.Group), clientv3.WithCountOnly()), clientv3.OpGet(nodeKey(key)), clientv3.OpGet(sessionKey(key))).Commit()
+	answer, err := s.kv.Txn(ctx).Then(clientv3.OpGet(groupKey(key.Group), clientv3.WithCountOnly()), clientv3.OpGet(nodeKey(key)),
+		clientv3.OpGet(sessionKey(key))).Commit()
 	if err != nil {
 		return Current{}, fmt.Errorf("read node: %w", err)
 	}

@@ -18,7 +18,8 @@ func (s *Store) CreateGroup(ctx context.Context, g roster.Group) (roster.Group, 
 		return roster.Group{}, 0, false, err
 	}
 	key := groupKey(g.Name)
-	answer, err := s.kv.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).Then(clientv3.OpPut(key, text)).Else(clientv3.OpGet(key)).Commit()
+	answer, err := s.kv.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).Then(clientv3.OpPut(key, text)).Else(
+		clientv3.OpGet(key)).Commit()
 	if err != nil {
 		return roster.Group{}, 0, false, fmt.Errorf("create group %s: %w", g.Name, err)
 	}
@@ -77,7 +78,8 @@ func (s *Store) DeleteGroup(ctx context.Context, name fleet.GroupID) (int64, err
 		return 0, fmt.Errorf("delete group %s: %w", name, err)
 	}
 	if !answer.Succeeded {
-		return 0, fault.New(fault.WrongState, "GROUP_HAS_NODES", "group %q has %d node(s); delete them first", name, answer.Responses[0].GetResponseRange().Count).
+		return 0, fault.New(fault.WrongState, "GROUP_HAS_NODES", "group %q has %d node(s); delete them first", name,
+			answer.Responses[0].GetResponseRange().Count).
 			With("group", string(name))
 	}
 	if answer.Responses[0].GetResponseDeleteRange().Deleted == 0 {

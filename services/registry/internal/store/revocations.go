@@ -10,12 +10,14 @@ import (
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 )
 
-// Revoke writes what decide makes of a revocation, nil when there is none, and of how many there are. With forget the node of that key and its
-// session are deleted in the same transaction. decide must be pure: it is called again when the record changed in between.
-func (s *Store) Revoke(ctx context.Context, key roster.Key, forget bool, decide func(before *roster.Revocation, total int64) (roster.Revocation, error)) (roster.Revocation, int64, error) {
+// Revoke writes what decide makes of a revocation, nil when there is none, and of how many there are. With forget the node of that key and
+// its session are deleted in the same transaction. decide must be pure: it is called again when the record changed in between.
+func (s *Store) Revoke(ctx context.Context, key roster.Key, forget bool,
+	decide func(before *roster.Revocation, total int64) (roster.Revocation, error)) (roster.Revocation, int64, error) {
 	at := revocationKey(key)
 	for range maxRounds {
-		answer, err := s.kv.Txn(ctx).Then(clientv3.OpGet(at), clientv3.OpGet(revocationPrefix, clientv3.WithPrefix(), clientv3.WithCountOnly())).Commit()
+		answer, err := s.kv.Txn(ctx).Then(clientv3.OpGet(at), clientv3.OpGet(revocationPrefix, clientv3.WithPrefix(),
+			clientv3.WithCountOnly())).Commit()
 		if err != nil {
 			return roster.Revocation{}, 0, fmt.Errorf("read revocation: %w", err)
 		}

@@ -18,7 +18,8 @@ func (s *Store) PutSchemas(ctx context.Context, digest string, zstd []byte, uplo
 		return 0, err
 	}
 	answer, err := s.kv.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).
-		Then(clientv3.OpPut(key, string(zstd)), clientv3.OpPut(UploaderKey(digest), by)).Else(clientv3.OpGet(key, clientv3.WithKeysOnly())).Commit()
+		Then(clientv3.OpPut(key, string(zstd)), clientv3.OpPut(UploaderKey(digest), by)).Else(
+		clientv3.OpGet(key, clientv3.WithKeysOnly())).Commit()
 	if err != nil {
 		return 0, fmt.Errorf("store schemas: %w", err)
 	}

@@ -83,8 +83,8 @@ func (s *Served) Inventory(ctx context.Context, digest string) ([]byte, error) {
 	return answer.Kvs[0].Value, nil
 }
 
-// Want says that somebody waits under a word for what a node's gateway serves. Everything that is brought under it goes when done is called, and at the latest after
-// roster.ConfigurationMemory. Who asked last is brought it.
+// Want says that somebody waits under a word for what a node's gateway serves. Everything that is brought under it goes when done is
+// called, and at the latest after roster.ConfigurationMemory. Who asked last is brought it.
 func (s *Served) Want(ctx context.Context, key roster.Key, word string) (done func(), err error) {
 	granted, err := s.lease.Grant(ctx, int64(roster.ConfigurationMemory/time.Second))
 	if err != nil {

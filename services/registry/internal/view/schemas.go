@@ -102,7 +102,8 @@ func (v *View) schemas(group fleet.GroupID, trusted []string) []Schemas {
 	for _, digest := range s.backing.Digests() {
 		names := slices.Sorted(maps.Keys(s.behind[digest]))
 		all = append(all, Schemas{
-			Digest: digest, Counts: s.backing.Counts(digest) || slices.Contains(trusted, digest), Nodes: len(names), Names: names[:min(len(names), maxNames)],
+			Digest: digest, Counts: s.backing.Counts(digest) || slices.Contains(trusted, digest), Nodes: len(names),
+			Names: names[:min(len(names), maxNames)],
 		})
 	}
 	return all

@@ -61,7 +61,8 @@ func (m Member) Report() roster.Report {
 	return m.Current.Node.Last
 }
 
-// An Observer is told of every session that begins, changes or ends, in order; before or after is nil when there was or is none. It must not block.
+// An Observer is told of every session that begins, changes or ends, in order; before or after is nil when there was or is none. It must
+// not block.
 type Observer interface {
 	SessionChanged(key roster.Key, before, after *roster.Session, revision int64)
 }
@@ -117,7 +118,8 @@ type View struct {
 func New(client *clientv3.Client, log *slog.Logger, observer Observer, revoked Revoked) *View {
 	return &View{
 		client: client, log: log, observer: observer, revoked: revoked,
-		groups: map[fleet.GroupID]Group{}, members: map[roster.Key]Member{}, revocations: map[roster.Key]Revocation{}, watchers: map[*Watcher]struct{}{},
+		groups: map[fleet.GroupID]Group{}, members: map[roster.Key]Member{}, revocations: map[roster.Key]Revocation{},
+		watchers: map[*Watcher]struct{}{},
 		standing: map[fleet.GroupID]*standing{}, bundles: map[string]int64{}, uploaders: map[string]roster.Key{},
 		synced: make(chan struct{}), moved: make(chan struct{}),
 	}
@@ -257,7 +259,8 @@ func (v *View) put(kv etcdkv.KV, revision int64) {
 		r, err := store.Decode[roster.Revocation](kv.Value)
 		if err != nil {
 			// What cannot be read was meant to keep somebody out.
-			v.log.Error("revocation cannot be read; every certificate of its identity is refused", "key", etcdkv.Full(v.client, kv.Key), "error", err)
+			v.log.Error("revocation cannot be read; every certificate of its identity is refused", "key", etcdkv.Full(v.client, kv.Key), "error",
+				err)
 			r = &roster.Revocation{Until: never}
 		}
 		if v.revocations[key].Revision == kv.ModRevision {

@@ -36,7 +36,8 @@ func load(args []string) (settings, error) {
 	s.etcd.AddFlags(set.Flags)
 	set.Flags.StringSliceVar(&s.registry.Addresses, "registry", []string{"127.0.0.1:7440"}, "addresses of the registry's replicas")
 	s.registry.TLS.AddFlags(set.Flags)
-	set.Flags.StringVar(&s.service.SchemaCheck, "schema-check", "refuse", "what becomes of what the schemas of a group's gateways refuse: refuse, warn or off")
+	set.Flags.StringVar(&s.service.SchemaCheck, "schema-check", "refuse",
+		"what becomes of what the schemas of a group's gateways refuse: refuse, warn or off")
 	s.log.AddFlags(set.Flags)
 	set.Check(s.server.Check)
 	set.Check(s.log.Check)
@@ -74,7 +75,8 @@ func serve(ctx context.Context, s settings) error {
 	}
 	defer func() { _ = flush(context.WithoutCancel(ctx)) }()
 	metrics := telemetry.NewMetrics()
-	metrics.MustRegister(tlsfiles.Expiry(slices.Concat(s.server.TLSFiles(), s.http.TLSFiles(), s.etcd.TLSFiles(), s.registry.TLS.TLSFiles())...))
+	metrics.MustRegister(tlsfiles.Expiry(slices.Concat(s.server.TLSFiles(), s.http.TLSFiles(), s.etcd.TLSFiles(),
+		s.registry.TLS.TLSFiles())...))
 	s.etcd.Metrics = etcdkv.NewMetrics(metrics)
 	etcd, err := etcdkv.Dial(s.etcd)
 	if err != nil {
@@ -87,7 +89,8 @@ func serve(ctx context.Context, s settings) error {
 	}
 	defer func() { _ = registry.Close() }()
 
-	service := translator.New(s.service, translator.Deps{Etcd: etcd, Registry: registryv1.NewRegistryServiceClient(registry), Log: log, Metrics: metrics})
+	service := translator.New(s.service, translator.Deps{Etcd: etcd, Registry: registryv1.NewRegistryServiceClient(registry), Log: log,
+		Metrics: metrics})
 	server, err := rpcserver.New(s.server, rpcserver.Deps{Log: log, Metrics: metrics, Revoked: service.Revoked()})
 	if err != nil {
 		return err

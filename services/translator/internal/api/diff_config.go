@@ -17,7 +17,8 @@ const (
 )
 
 var operations = map[snapshot.ChangeOp]translatorv1.Change_Operation{
-	snapshot.Added: translatorv1.Change_OPERATION_ADDED, snapshot.Changed: translatorv1.Change_OPERATION_CHANGED, snapshot.Removed: translatorv1.Change_OPERATION_REMOVED,
+	snapshot.Added: translatorv1.Change_OPERATION_ADDED, snapshot.Changed: translatorv1.Change_OPERATION_CHANGED,
+	snapshot.Removed: translatorv1.Change_OPERATION_REMOVED,
 }
 
 // DiffConfig implements the rpc of that name.
@@ -34,8 +35,9 @@ func (s *Server) DiffConfig(ctx context.Context, r *translatorv1.DiffConfigReque
 		return nil, err
 	}
 	answer := &translatorv1.DiffConfigResponse{
-		Summary: summary(diff.Summary), Revision: int64(diff.Against), ToRevision: int64(diff.To), Digest: string(diff.Digest), Warnings: problems(diff.Warnings),
-		Changes: make([]*translatorv1.Change, len(diff.Changes)),
+		Summary: summary(diff.Summary), Revision: int64(diff.Against), ToRevision: int64(diff.To), Digest: string(diff.Digest),
+		Warnings: problems(diff.Warnings),
+		Changes:  make([]*translatorv1.Change, len(diff.Changes)),
 	}
 	for i := range diff.Changes {
 		answer.Changes[i] = change(&diff.Changes[i])
@@ -52,7 +54,8 @@ func change(c *changes.Change) *translatorv1.Change {
 		if c.Op == snapshot.Changed {
 			m.Fields = append(m.Fields, f.Path)
 		}
-		m.Values = append(m.Values, &translatorv1.FieldChange{Path: f.Path, Old: string(f.Old), New: string(f.New), Secret: f.Secret, TooLong: f.TooLong})
+		m.Values = append(m.Values, &translatorv1.FieldChange{Path: f.Path, Old: string(f.Old), New: string(f.New), Secret: f.Secret,
+			TooLong: f.TooLong})
 	}
 	return m
 }

@@ -34,7 +34,8 @@ func (s *Server) GetSnapshot(r *translatorv1.GetSnapshotRequest, stream translat
 	}
 }
 
-func (s *Server) contentOf(ctx context.Context, r *desired.Revision, source fleet.SourceID, format translatorv1.RenderConfigRequest_Format) ([]byte, error) {
+func (s *Server) contentOf(ctx context.Context, r *desired.Revision, source fleet.SourceID,
+	format translatorv1.RenderConfigRequest_Format) ([]byte, error) {
 	if source != "" {
 		part, err := s.Desk.Part(ctx, r, source)
 		if err != nil {

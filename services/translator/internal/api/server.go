@@ -83,8 +83,10 @@ func revision(r *desired.Revision) *translatorv1.Revision {
 		return nil
 	}
 	m := &translatorv1.Revision{
-		Group: string(r.Group), Number: int64(r.Number), Digest: string(r.Digest), SizeBytes: r.Size, Entities: r.Entities, Source: string(r.Source),
-		Author: r.Author, Message: r.Message, CreateTime: timestamppb.New(r.CreateTime), Changes: summary(r.Changes), RequestId: r.RequestID, Traceparent: string(r.Trace),
+		Group: string(r.Group), Number: int64(r.Number), Digest: string(r.Digest), SizeBytes: r.Size, Entities: r.Entities,
+		Source: string(r.Source),
+		Author: r.Author, Message: r.Message, CreateTime: timestamppb.New(r.CreateTime), Changes: summary(r.Changes), RequestId: r.RequestID,
+		Traceparent:       string(r.Trace),
 		ReplacesUnmanaged: r.Replaces,
 	}
 	for _, s := range r.Sources {

@@ -13,7 +13,8 @@ import (
 func (s *Server) SubmitConfig(ctx context.Context, r *translatorv1.SubmitConfigRequest) (*translatorv1.SubmitConfigResponse, error) {
 	out, err := s.Desk.Submit(ctx, desired.Submission{
 		Group: fleet.GroupID(r.GetGroup()), Source: sourceOf(r.GetSource()), Documents: documents(r.GetDocuments()),
-		Expected: fleet.Revision(r.GetExpectedRevision()), RequestID: r.GetRequestId(), Message: clean.Text(r.GetMessage(), maxNote), Author: authorOf(ctx),
+		Expected: fleet.Revision(r.GetExpectedRevision()), RequestID: r.GetRequestId(), Message: clean.Text(r.GetMessage(), maxNote),
+		Author:       authorOf(ctx),
 		ValidateOnly: r.GetValidateOnly(), AllowShrink: r.GetAllowShrink(),
 		ReplaceUnmanaged: r.GetReplaceUnmanaged(), LeaveUnmanaged: r.GetLeaveUnmanaged(), ReplaceServed: r.GetReplaceServed(),
 	})

@@ -31,7 +31,8 @@ func (s *Server) WatchRevisions(r *translatorv1.WatchRevisionsRequest, stream tr
 		return errDraining
 	}
 	if sent == 0 {
-		if err := stream.Send(&translatorv1.WatchRevisionsResponse{Event: &translatorv1.WatchRevisionsResponse_Listing_{Listing: &translatorv1.WatchRevisionsResponse_Listing{}}}); err != nil {
+		if err := stream.Send(&translatorv1.WatchRevisionsResponse{Event: &translatorv1.WatchRevisionsResponse_Listing_{
+			Listing: &translatorv1.WatchRevisionsResponse_Listing{}}}); err != nil {
 			return err
 		}
 	}
@@ -41,14 +42,16 @@ func (s *Server) WatchRevisions(r *translatorv1.WatchRevisionsRequest, stream tr
 		changed := s.Heads.Changes()
 		revisions, at := s.Heads.Newest(fleet.GroupID(r.GetGroup()), sent)
 		for _, one := range revisions {
-			if err := stream.Send(&translatorv1.WatchRevisionsResponse{Event: &translatorv1.WatchRevisionsResponse_Revision{Revision: revision(one)}}); err != nil {
+			if err := stream.Send(&translatorv1.WatchRevisionsResponse{Event: &translatorv1.WatchRevisionsResponse_Revision{
+				Revision: revision(one)}}); err != nil {
 				return err
 			}
 		}
 		// A replica that is behind the one that the client came from must not send it back in time.
 		sent = max(sent, at)
 		synced := &translatorv1.WatchRevisionsResponse_Synced{ResumeToken: strconv.FormatInt(sent, 10)}
-		if err := stream.Send(&translatorv1.WatchRevisionsResponse{Event: &translatorv1.WatchRevisionsResponse_Synced_{Synced: synced}}); err != nil {
+		if err := stream.Send(&translatorv1.WatchRevisionsResponse{Event: &translatorv1.WatchRevisionsResponse_Synced_{
+			Synced: synced}}); err != nil {
 			return err
 		}
 		select {

@@ -92,7 +92,8 @@ func TestVerdictsAreBoundedByWhatTheyHold(t *testing.T) {
 	for i := range 3000 {
 		problems := make([]compile.Problem, 101)
 		for j := range problems {
-			problems[j] = compile.Problem{Document: "a.yaml", Kind: "route", Name: fmt.Sprint("route-", i, j), Field: "paths[0]", Message: fmt.Sprint("no such thing ", i, j)}
+			problems[j] = compile.Problem{Document: "a.yaml", Kind: "route", Name: fmt.Sprint("route-", i, j), Field: "paths[0]",
+				Message: fmt.Sprint("no such thing ", i, j)}
 		}
 		v.put(verdictKey{fleet.Digest(fmt.Sprint(i)), "p"}, compile.Verdict{Problems: problems})
 	}

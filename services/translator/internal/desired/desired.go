@@ -141,7 +141,8 @@ type Submission struct {
 	Author       string
 	ValidateOnly bool
 	AllowShrink  bool
-	// ReplaceUnmanaged says that unmanaged gateways may lose what they serve, LeaveUnmanaged that they are left as they are, but for those that serve what ReplaceServed names.
+	// ReplaceUnmanaged says that unmanaged gateways may lose what they serve, LeaveUnmanaged that they are left as they are, but for those
+	// that serve what ReplaceServed names.
 	ReplaceUnmanaged bool
 	LeaveUnmanaged   bool
 	ReplaceServed    []string

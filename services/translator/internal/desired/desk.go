@@ -126,7 +126,8 @@ func (d *Desk) merge(fragments map[fleet.SourceID]*compile.Fragment, submitted f
 	d.Metrics.stage("seal", began)
 	var over *snapshot.TooLargeError
 	if errors.As(err, &over) {
-		return nil, tooLarge("SNAPSHOT_TOO_LARGE", fmt.Sprintf("the group's configuration would have %d bytes; at most %d are allowed", over.Size, over.Limit))
+		return nil, tooLarge("SNAPSHOT_TOO_LARGE", fmt.Sprintf("the group's configuration would have %d bytes; at most %d are allowed",
+			over.Size, over.Limit))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("seal snapshot: %w", err)
@@ -140,7 +141,8 @@ func (d *Desk) merge(fragments map[fleet.SourceID]*compile.Fragment, submitted f
 }
 
 // fragmentsOf returns the fragments of a group's sources, without one. Those whose content is gone are a fault.
-func (d *Desk) fragmentsOf(ctx context.Context, group fleet.GroupID, sources []Source, without fleet.SourceID) (map[fleet.SourceID]*compile.Fragment, error) {
+func (d *Desk) fragmentsOf(ctx context.Context, group fleet.GroupID, sources []Source,
+	without fleet.SourceID) (map[fleet.SourceID]*compile.Fragment, error) {
 	fragments, lost, why, err := d.fragmentsLeft(ctx, sources, without)
 	if err == nil && len(lost) > 0 {
 		err = lostSources(group, lost, why)
@@ -149,7 +151,8 @@ func (d *Desk) fragmentsOf(ctx context.Context, group fleet.GroupID, sources []S
 }
 
 // fragmentsLeft returns the fragments of sources, without one, and names those whose content is gone.
-func (d *Desk) fragmentsLeft(ctx context.Context, sources []Source, without fleet.SourceID) (fragments map[fleet.SourceID]*compile.Fragment, lost []fleet.SourceID, why, err error) {
+func (d *Desk) fragmentsLeft(ctx context.Context, sources []Source, without fleet.SourceID) (
+	fragments map[fleet.SourceID]*compile.Fragment, lost []fleet.SourceID, why, err error) {
 	fragments = map[fleet.SourceID]*compile.Fragment{}
 	for _, s := range sources {
 		if s.Name == without {

@@ -109,7 +109,8 @@ func (d *Desk) diffRevisions(ctx context.Context, q Question) (Difference, error
 }
 
 // hidden tells why there is little to see.
-const hidden = "no gateway of this group has told its schemas yet: the values of plugins and vaults are hidden, since nothing says which are secrets"
+const hidden = "no gateway of this group has told its schemas yet: the values of plugins and vaults are hidden, since nothing says which " +
+	"are secrets"
 
 // describe fills in what differs.
 func (d *Desk) describe(ctx context.Context, q Question, diff *Difference, before, now []byte) error {

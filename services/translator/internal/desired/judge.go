@@ -37,7 +37,8 @@ const (
 // another source is a warning: its owner submitted it when it was good, and nobody else can mend it. So is what schemas refuse that too
 // few nodes stand behind, or one node could refuse for the whole group. documents are those of the submitted source; digests are those of
 // the fragments, as far as they are known.
-func (d *Desk) judge(ctx context.Context, group fleet.GroupID, m *merged, submitted fleet.SourceID, documents []compile.Document, digests map[fleet.SourceID]fleet.Digest) error {
+func (d *Desk) judge(ctx context.Context, group fleet.GroupID, m *merged, submitted fleet.SourceID, documents []compile.Document,
+	digests map[fleet.SourceID]fleet.Digest) error {
 	if d.Schemas == nil || d.SchemaCheck == Off {
 		return nil
 	}
@@ -116,11 +117,13 @@ const tooExpensive = "%s: a check by them costs more than it may; the configurat
 
 // doubts says what schemas refuse of the submitted source that too few nodes stand behind. Each is asked alone, so that its words are not
 // taken for those of others.
-func (d *Desk) doubts(ctx context.Context, r *compile.Result, submitted fleet.SourceID, fragment fleet.Digest, others []schemas.Judge) ([]compile.Problem, error) {
+func (d *Desk) doubts(ctx context.Context, r *compile.Result, submitted fleet.SourceID, fragment fleet.Digest,
+	others []schemas.Judge) ([]compile.Problem, error) {
 	var all []compile.Problem
 	for i, j := range others {
 		if i == maxOthers {
-			return append(all, compile.Problem{Message: fmt.Sprintf("the schemas of %d more kinds of gateways were not asked: too few nodes stand behind them", len(others)-i)}), nil
+			return append(all, compile.Problem{Message: fmt.Sprintf("the schemas of %d more kinds of gateways were not asked: too few nodes stand "+
+				"behind them", len(others)-i)}), nil
 		}
 		v, err := d.verdict(ctx, r, submitted, []compile.Judge{j.Judge}, verdictKey{fragment, "alone " + string(j.Rules)})
 		if err != nil {
@@ -131,7 +134,8 @@ func (d *Desk) doubts(ctx context.Context, r *compile.Result, submitted fleet.So
 		}
 		for n, p := range v.Problems {
 			if n == maxFromOthers {
-				all = append(all, compile.Problem{Message: fmt.Sprintf("%s: they refuse %d more entities or fields; nothing was refused for it", j.Who, len(v.Problems)-n)})
+				all = append(all, compile.Problem{Message: fmt.Sprintf("%s: they refuse %d more entities or fields; nothing was refused for it", j.Who,
+					len(v.Problems)-n)})
 				break
 			}
 			p.Message += " (so say " + j.Who + "; too few nodes stand behind them to refuse for it)"
@@ -150,7 +154,8 @@ func someOf(all []string) string {
 }
 
 // verdict judges one source, or remembers how that ended: neither a fragment nor a bundle ever changes. The error is the end of ctx.
-func (d *Desk) verdict(ctx context.Context, r *compile.Result, source fleet.SourceID, judges []compile.Judge, key verdictKey) (compile.Verdict, error) {
+func (d *Desk) verdict(ctx context.Context, r *compile.Result, source fleet.SourceID, judges []compile.Judge,
+	key verdictKey) (compile.Verdict, error) {
 	if v, known := d.verdicts.get(key); known {
 		return v, nil
 	}

@@ -11,7 +11,8 @@ import (
 
 // Validate compiles documents, merged with the other sources of a group when one is named, and commits nothing. Refused documents are a
 // fault of kind Invalid.
-func (d *Desk) Validate(ctx context.Context, group fleet.GroupID, source fleet.SourceID, documents []compile.Document) (*snapshot.Snapshot, []compile.Problem, error) {
+func (d *Desk) Validate(ctx context.Context, group fleet.GroupID, source fleet.SourceID, documents []compile.Document) (*snapshot.Snapshot,
+	[]compile.Problem, error) {
 	if group != "" {
 		if err := validNames(group, source); err != nil {
 			return nil, nil, err

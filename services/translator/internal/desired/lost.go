@@ -22,14 +22,16 @@ func lostSources(group fleet.GroupID, names []fleet.SourceID, cause error) error
 		list[i] = string(n)
 	}
 	all := strings.Join(list, ", ")
-	return fault.New(fault.WrongState, "CONTENT_MISSING", "the stored content of these sources of group %q is gone: %s (%v); submit each of them again, which writes it anew; "+
+	return fault.New(fault.WrongState, "CONTENT_MISSING", "the stored content of these sources of group %q is gone: %s (%v); submit each of "+
+		"them again, which writes it anew; "+
 		"when several are gone, submit each with allow_shrink (--allow-shrink), which leaves out those that are still to come",
 		group, all, cause).With("sources", all).Because(cause)
 }
 
 // lostRevision is the fault of a revision whose content is gone and cannot be made again from its sources.
 func lostRevision(r *Revision, missing, cause error) error {
-	return fault.New(fault.WrongState, "CONTENT_MISSING", "the content of revision %d of group %q is gone (%v) and cannot be made again from its sources (%v); submit the sources as they were then, "+
+	return fault.New(fault.WrongState, "CONTENT_MISSING", "the content of revision %d of group %q is gone (%v) and cannot be made again "+
+		"from its sources (%v); submit the sources as they were then, "+
 		"which writes it anew, or submit new ones with allow_shrink (--allow-shrink), which takes the group for empty before",
 		r.Number, r.Group, missing, cause).With("revision", fmt.Sprint(r.Number)).Because(missing)
 }
@@ -54,7 +56,8 @@ func (d *Desk) contentOf(ctx context.Context, r *Revision) ([]byte, error) {
 	if err := d.Content.Put(ctx, m.snapshot); err != nil {
 		return nil, fmt.Errorf("restore revision %d: %w", r.Number, err)
 	}
-	d.Log.Warn("the content of a revision was gone and is written anew from its sources", "group", r.Group, "revision", r.Number, "missing", missing)
+	d.Log.Warn("the content of a revision was gone and is written anew from its sources", "group", r.Group, "revision", r.Number, "missing",
+		missing)
 	return m.snapshot.Canonical(), nil
 }
 

@@ -21,17 +21,23 @@ type Metrics struct {
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	buckets := prometheus.ExponentialBuckets(0.001, 2.5, 12) // 1 ms to 24 s
 	m := &Metrics{
-		submits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "silverback_translator_submits_total", Help: "Submissions by what became of them."}, []string{"outcome"}),
-		took:    prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "silverback_translator_submit_seconds", Help: "Time from a submission's arrival to its answer.", Buckets: buckets}, []string{"outcome"}),
-		stages:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "silverback_translator_stage_seconds", Help: "Time of one stage: parse, merge, seal, judge, compare, store or commit. A lost race repeats all but the first.", Buckets: buckets}, []string{"stage"}),
-		races:   prometheus.NewCounter(prometheus.CounterOpts{Name: "silverback_translator_lost_races_total", Help: "Commits that found the group changed and were merged again."}),
+		submits: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "silverback_translator_submits_total",
+			Help: "Submissions by what became of them."}, []string{"outcome"}),
+		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "silverback_translator_submit_seconds",
+			Help: "Time from a submission's arrival to its answer.", Buckets: buckets}, []string{"outcome"}),
+		stages: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "silverback_translator_stage_seconds",
+			Help:    "Time of one stage: parse, merge, seal, judge, compare, store or commit. A lost race repeats all but the first.",
+			Buckets: buckets}, []string{"stage"}),
+		races: prometheus.NewCounter(prometheus.CounterOpts{Name: "silverback_translator_lost_races_total",
+			Help: "Commits that found the group changed and were merged again."}),
 	}
 	for _, outcome := range []string{"committed", "unchanged", "refused", "failed"} {
 		m.submits.WithLabelValues(outcome) // present from the start, so that the first one is seen to happen
 		m.took.WithLabelValues(outcome)
 	}
 	m.checks = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "silverback_translator_schema_checks_total", Help: "Checks of configurations by the schemas of their group's gateways, by what became of them.",
+		Name: "silverback_translator_schema_checks_total", Help: "Checks of configurations by the schemas of their group's gateways, by what " +
+			"became of them.",
 	}, []string{"outcome"})
 	for _, outcome := range []string{"passed", "refused", "doubted", "incomplete", "unchecked"} {
 		m.checks.WithLabelValues(outcome)
@@ -80,5 +86,6 @@ func (m *Metrics) submitted(out Outcome, err error, began time.Time) {
 
 // refusals are the faults that are the submitter's to correct.
 var refusals = map[fault.Kind]bool{
-	fault.Invalid: true, fault.Missing: true, fault.Exists: true, fault.Conflict: true, fault.WrongState: true, fault.TooLarge: true, fault.Denied: true,
+	fault.Invalid: true, fault.Missing: true, fault.Exists: true, fault.Conflict: true, fault.WrongState: true, fault.TooLarge: true,
+	fault.Denied: true,
 }

@@ -48,7 +48,8 @@ func (p Part) keep() func(kind, id string) bool {
 func (d *Desk) Part(ctx context.Context, r *Revision, source fleet.SourceID) (Part, error) {
 	i := slices.IndexFunc(r.Sources, func(s SourceRef) bool { return s.Name == source })
 	if i < 0 {
-		return Part{}, fault.New(fault.Missing, "NO_SUCH_SOURCE", "revision %d of group %q has no source %q%s", r.Number, r.Group, source, itsSources(r))
+		return Part{}, fault.New(fault.Missing, "NO_SUCH_SOURCE", "revision %d of group %q has no source %q%s", r.Number, r.Group, source,
+			itsSources(r))
 	}
 	m, release, err := d.remerge(ctx, r, sourcesOf(r))
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 // classes maps the compiler's words to those of the wire.
 var classes = map[compile.Class]fleetv1.Problem_Class{
 	compile.Syntax: fleetv1.Problem_CLASS_SYNTAX, compile.Encoding: fleetv1.Problem_CLASS_ENCODING, compile.Limit: fleetv1.Problem_CLASS_LIMIT,
-	compile.Version: fleetv1.Problem_CLASS_VERSION, compile.UnknownField: fleetv1.Problem_CLASS_UNKNOWN_FIELD, compile.WrongType: fleetv1.Problem_CLASS_WRONG_TYPE,
+	compile.Version: fleetv1.Problem_CLASS_VERSION, compile.UnknownField: fleetv1.Problem_CLASS_UNKNOWN_FIELD,
+	compile.WrongType:    fleetv1.Problem_CLASS_WRONG_TYPE,
 	compile.MissingField: fleetv1.Problem_CLASS_MISSING_FIELD, compile.BadValue: fleetv1.Problem_CLASS_BAD_VALUE,
 	compile.DanglingReference: fleetv1.Problem_CLASS_DANGLING_REFERENCE, compile.Duplicate: fleetv1.Problem_CLASS_DUPLICATE,
 	compile.Conflict: fleetv1.Problem_CLASS_CONFLICT, compile.Scope: fleetv1.Problem_CLASS_SCOPE, compile.Env: fleetv1.Problem_CLASS_ENV,
@@ -50,7 +51,8 @@ func refused(problems []compile.Problem) *fault.Error {
 // refuse tells every problem of documents that cannot be read as they are, also those that the rest of the group and the schemas of its
 // gateways show, so that one answer is enough.
 func (d *Desk) refuse(
-	ctx context.Context, group fleet.GroupID, source fleet.SourceID, documents []compile.Document, fragment *compile.Fragment, problems []compile.Problem,
+	ctx context.Context, group fleet.GroupID, source fleet.SourceID, documents []compile.Document, fragment *compile.Fragment,
+	problems []compile.Problem,
 ) error {
 	if fragment == nil {
 		return refused(problems)

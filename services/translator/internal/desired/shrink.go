@@ -114,7 +114,8 @@ func shrink(base *Revision, before []byte, m *merged, what string) *fault.Error 
 			break
 		}
 	}
-	return fault.New(fault.WrongState, "CONFIG_SHRINK", "this would %s, as revision %d has them (such as %s); if that is meant, ask again with allow_shrink (--allow-shrink on the command line)",
+	return fault.New(fault.WrongState, "CONFIG_SHRINK", "this would %s, as revision %d has them (such as %s); if that is meant, ask again "+
+		"with allow_shrink (--allow-shrink on the command line)",
 		what, base.Number, strings.Join(names, ", "))
 }
 

@@ -63,8 +63,8 @@ func (l *limits) of(ctx context.Context, from interface {
 	return all
 }
 
-// fits refuses a snapshot that no gateway of the group would take for its size, and warns of one that some would not take, or that takes long
-// to load. The size is that of the canonical form, which is up to 40 % more than that of the documents.
+// fits refuses a snapshot that no gateway of the group would take for its size, and warns of one that some would not take, or that takes
+// long to load. The size is that of the canonical form, which is up to 40 % more than that of the documents.
 func (d *Desk) fits(ctx context.Context, group fleet.GroupID, head *Revision, m *merged, documents []compile.Document) error {
 	size := int64(len(m.snapshot.Canonical()))
 	if size <= unasked {
@@ -76,7 +76,8 @@ func (d *Desk) fits(ctx context.Context, group fleet.GroupID, head *Revision, m 
 		submitted += int64(len(doc.Content))
 	}
 	if over, every := overBody(all, size+reserved); len(over) > 0 {
-		message := fmt.Sprintf("the group's configuration has %d bytes in the canonical form that gateways are given (%d bytes were submitted), and %s: raise nginx_admin_client_max_body_size in their kong.conf, or split the group",
+		message := fmt.Sprintf("the group's configuration has %d bytes in the canonical form that gateways are given (%d bytes were "+
+			"submitted), and %s: raise nginx_admin_client_max_body_size in their kong.conf, or split the group",
 			size, submitted, saidOver(over, len(all)))
 		if every {
 			return tooLarge("SNAPSHOT_OVER_BODY_LIMIT", message)
@@ -137,7 +138,8 @@ func slowest(all []serving.Limits, sizes map[fleet.Digest]int64, size int64) (st
 		if measured {
 			from = fmt.Sprintf("by the %s that %d bytes took there", n.LoadTime.Round(time.Millisecond), of)
 		}
-		worst = fmt.Sprintf("%s is forecast to take %s to load %d bytes, %s, and its agent gives a load %s: raise --load-timeout there, or split the group",
+		worst = fmt.Sprintf("%s is forecast to take %s to load %d bytes, %s, and its agent gives a load %s: raise --load-timeout there, or "+
+			"split the group",
 			n.Node, forecast.Round(100*time.Millisecond), size, from, n.LoadTimeout)
 	}
 	if many > 1 {

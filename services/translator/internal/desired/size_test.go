@@ -44,9 +44,11 @@ func TestForecastOfALoad(t *testing.T) {
 		want string // empty: no warning
 	}{
 		{"measured, with much time left", []serving.Limits{node(time.Minute, 10*time.Second, "big")}, ""},
-		{"measured, and near", []serving.Limits{node(time.Minute, 20*time.Second, "big")}, "gw is forecast to take 40s to load 16777216 bytes, by the 20s that 8388608 bytes took there"},
+		{"measured, and near", []serving.Limits{node(time.Minute, 20*time.Second, "big")},
+			"gw is forecast to take 40s to load 16777216 bytes, by the 20s that 8388608 bytes took there"},
 		{"a small load says nothing of a large one", []serving.Limits{node(time.Minute, 30*time.Second, "small")}, ""},
-		{"not measured, and little time", []serving.Limits{node(30*time.Second, 0, "")}, "gw is forecast to take 22.4s to load 16777216 bytes, as gateways of its kind do"},
+		{"not measured, and little time", []serving.Limits{node(30*time.Second, 0, "")},
+			"gw is forecast to take 22.4s to load 16777216 bytes, as gateways of its kind do"},
 		{"an agent that does not say how long it waits", []serving.Limits{node(0, time.Hour, "big")}, ""},
 		{"the worst is named", []serving.Limits{node(time.Minute, 20*time.Second, "big"), node(time.Minute, 25*time.Second, "big")}, "50s"},
 	} {

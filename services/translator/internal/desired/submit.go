@@ -76,7 +76,8 @@ func (d *Desk) submit(ctx context.Context, s Submission) (Outcome, error) {
 			return Outcome{}, false, d.refuseMerge(ctx, s.Group, s.Source, s.Documents, fragments, err)
 		}
 		for _, name := range lost {
-			m.warnings = append(m.warnings, compile.Problem{Source: name, Message: "the stored content of this source is gone and the group is without its entities; submit it again"})
+			m.warnings = append(m.warnings, compile.Problem{Source: name, Message: "the stored content of this source is gone and the group is " +
+				"without its entities; submit it again"})
 		}
 		digests := digestsOf(state.Sources)
 		digests[s.Source] = digest
@@ -101,12 +102,14 @@ func (d *Desk) submit(ctx context.Context, s Submission) (Outcome, error) {
 		if next, err = d.mind(ctx, s, state.Head, next, m); err != nil {
 			return Outcome{}, false, err
 		}
-		out := Outcome{Revision: next, Changes: changes, Unchanged: next == nil || (state.Head != nil && next.Number == state.Head.Number), Warnings: m.warnings}
+		out := Outcome{Revision: next, Changes: changes, Unchanged: next == nil || (state.Head != nil && next.Number == state.Head.Number),
+			Warnings: m.warnings}
 		if s.ValidateOnly {
 			out.Revision = state.Head
 			return out, true, nil
 		}
-		commit := Commit{Group: s.Group, HeadVersion: state.HeadVersion, Head: next, RequestID: s.RequestID, Request: Request{Fingerprint: print, Unchanged: out.Unchanged, Changes: changes}}
+		commit := Commit{Group: s.Group, HeadVersion: state.HeadVersion, Head: next, RequestID: s.RequestID,
+			Request: Request{Fingerprint: print, Unchanged: out.Unchanged, Changes: changes}}
 		if !out.Unchanged {
 			commit.NewRevision = true
 			next.Source, next.Author, next.Message, next.RequestID = s.Source, s.Author, s.Message, s.RequestID
@@ -170,7 +173,8 @@ func (d *Desk) ensure(ctx context.Context, m *merged, digest fleet.Digest, fragm
 
 // next is the head after a merge: a new revision when the snapshot is another one, else the present head. It is nil for a group that never
 // had an entity and gets none.
-func (d *Desk) next(ctx context.Context, group fleet.GroupID, state State, m *merged, sources []Source, source *Source, allowShrink bool) (*Revision, Summary, error) {
+func (d *Desk) next(ctx context.Context, group fleet.GroupID, state State, m *merged, sources []Source, source *Source,
+	allowShrink bool) (*Revision, Summary, error) {
 	changes, err := d.summarize(ctx, state.Head, m.snapshot)
 	if lostContent(err) && allowShrink {
 		changes, err = d.summarize(ctx, nil, m.snapshot) // the caller's word: nothing can be compared with
@@ -201,7 +205,8 @@ func (d *Desk) next(ctx context.Context, group fleet.GroupID, state State, m *me
 
 // race repeats an attempt on the new head for as long as others are faster. The faster one may have been the same request, sent again by
 // a client that lost its connection: then its answer stands.
-func (d *Desk) race(ctx context.Context, answered func() (Outcome, bool, error), attempt func(context.Context) (Outcome, bool, error)) (Outcome, error) {
+func (d *Desk) race(ctx context.Context, answered func() (Outcome, bool, error),
+	attempt func(context.Context) (Outcome, bool, error)) (Outcome, error) {
 	for range maxRaces {
 		out, won, err := attempt(ctx)
 		if err != nil || won {
@@ -265,7 +270,8 @@ func expected(head *Revision, want fleet.Revision) error {
 	if want == 0 || want == have {
 		return nil
 	}
-	return fault.New(fault.WrongState, "STALE_REVISION", "the group is at revision %d, not %d", have, want).With("current_revision", fmt.Sprint(have))
+	return fault.New(fault.WrongState, "STALE_REVISION", "the group is at revision %d, not %d", have, want).With("current_revision",
+		fmt.Sprint(have))
 }
 
 func validNames(group fleet.GroupID, source fleet.SourceID) error {

@@ -99,8 +99,10 @@ func (a adoption) refused(group fleet.GroupID) error {
 		said = append(said, fmt.Sprintf("%d more gateways with other content too", more))
 	}
 	first := a.losses[0].Nodes[0]
-	return fault.New(fault.WrongState, "UNMANAGED_LOSS", "gateways of group %q serve what no revision brought, and this takes some of it away: %s. "+
-		"silverback import node %s -g %s makes a source of it; replace_unmanaged (--replace-unmanaged) lets it go; leave_unmanaged (--leave-unmanaged) leaves such gateways as they are",
+	return fault.New(fault.WrongState, "UNMANAGED_LOSS", "gateways of group %q serve what no revision brought, and this takes some of it "+
+		"away: %s. "+
+		"silverback import node %s -g %s makes a source of it; replace_unmanaged (--replace-unmanaged) lets it go; leave_unmanaged "+
+		"(--leave-unmanaged) leaves such gateways as they are",
 		group, strings.Join(said, "; "), first, group)
 }
 
@@ -135,7 +137,8 @@ func (a adoption) replaced(s Submission) (served []string, told []compile.Proble
 	return served, told
 }
 
-// mind sees to the unmanaged gateways before a commit, and returns the next head. To replace more than before is a new revision, though its content be the same.
+// mind sees to the unmanaged gateways before a commit, and returns the next head. To replace more than before is a new revision, though its
+// content be the same.
 func (d *Desk) mind(ctx context.Context, s Submission, head, next *Revision, m *merged) (*Revision, error) {
 	changes := next != nil && (head == nil || next.Number != head.Number)
 	if next == nil || !changes && !s.ReplaceUnmanaged {
@@ -158,7 +161,8 @@ func (d *Desk) mind(ctx context.Context, s Submission, head, next *Revision, m *
 		return next, nil
 	}
 	if len(served) > maxReplaces {
-		return nil, fault.New(fault.WrongState, "TOO_MANY_UNMANAGED", "the gateways of the group serve %d different configurations that no revision brought; one revision may replace %d: put some of the nodes into quarantine, or import them",
+		return nil, fault.New(fault.WrongState, "TOO_MANY_UNMANAGED", "the gateways of the group serve %d different configurations that no "+
+			"revision brought; one revision may replace %d: put some of the nodes into quarantine, or import them",
 			len(served), maxReplaces)
 	}
 	if !changes {

@@ -12,11 +12,13 @@ import (
 
 func TestWhatUnmanagedGatewaysWouldLoseIsRefusedByName(t *testing.T) {
 	a := adoption{losses: []loss{
-		{serving.Unmanaged{Served: "x", Nodes: []string{"gw-1", "gw-2", "gw-3", "gw-4"}}, []inventory.Entry{{Kind: "route", Name: "orders"}, {Kind: "service"}}},
+		{serving.Unmanaged{Served: "x", Nodes: []string{"gw-1", "gw-2", "gw-3", "gw-4"}},
+			[]inventory.Entry{{Kind: "route", Name: "orders"}, {Kind: "service"}}},
 		{Unmanaged: serving.Unmanaged{Served: "md5:1", Nodes: []string{"gw-5"}}},
 	}}
 	err := a.refused("edge")
-	if fault.KindOf(err) != fault.WrongState || !strings.Contains(err.Error(), "gw-1, gw-2, gw-3 and 1 more would lose route orders, a service; gw-5 would lose what cannot be told") ||
+	if fault.KindOf(err) != fault.WrongState || !strings.Contains(err.Error(),
+		"gw-1, gw-2, gw-3 and 1 more would lose route orders, a service; gw-5 would lose what cannot be told") ||
 		!strings.Contains(err.Error(), "silverback import node gw-1 -g edge") {
 		t.Errorf("%v", err)
 	}

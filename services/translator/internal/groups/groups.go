@@ -72,7 +72,8 @@ func (g *Groups) Schemas(ctx context.Context, group fleet.GroupID) []Schemas {
 	return schemasOf(answer.GetGroup())
 }
 
-// AllSchemas returns the digests of the bundles that any known group's gateways have, and a channel that is closed when that may have changed.
+// AllSchemas returns the digests of the bundles that any known group's gateways have, and a channel that is closed when that may have
+// changed.
 func (g *Groups) AllSchemas() (map[fleet.Digest]bool, <-chan struct{}) {
 	changed := g.table.Changes()
 	all := map[fleet.Digest]bool{}

@@ -38,7 +38,8 @@ func TestTheLogSaysWhyTheRegistryIsNotHeard(t *testing.T) {
 	defer func() { cancel(); <-ended }()
 	select {
 	case line := <-logged:
-		if !strings.Contains(line, "watch of the registry's groups broke") || !strings.Contains(line, "127.0.0.1:1") || strings.Contains(line, "rpc error") || strings.Contains(line, "desc =") {
+		if !strings.Contains(line, "watch of the registry's groups broke") || !strings.Contains(line, "127.0.0.1:1") ||
+			strings.Contains(line, "rpc error") || strings.Contains(line, "desc =") {
 			t.Errorf("the log says %s", line)
 		}
 	case <-time.After(time.Minute):

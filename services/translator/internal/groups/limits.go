@@ -21,8 +21,8 @@ type Limits struct {
 	LoadTime time.Duration
 }
 
-// Limits asks the registry what nodes of a group say about sizes. In a large group it is a part of them, the first page: a limit that all of
-// those have is the group's for all that anybody needs to know before a submission.
+// Limits asks the registry what nodes of a group say about sizes. In a large group it is a part of them, the first page: a limit that all
+// of those have is the group's for all that anybody needs to know before a submission.
 func (g *Groups) Limits(ctx context.Context, group fleet.GroupID) ([]Limits, error) {
 	ctx, cancel := context.WithTimeout(ctx, servedTimeout)
 	defer cancel()
@@ -37,8 +37,9 @@ func (g *Groups) Limits(ctx context.Context, group fleet.GroupID) ([]Limits, err
 		}
 		s := n.GetStatus()
 		all = append(all, Limits{
-			Node: clean.Line(n.GetName(), clean.MaxWord), Body: max(n.GetCapabilities().GetBodyLimitBytes(), 0), LoadTimeout: max(n.GetCapabilities().GetLoadTimeout().AsDuration(), 0),
-			Revision: fleet.Revision(s.GetRevision()), Digest: fleet.Digest(s.GetDigest()), LoadTime: max(s.GetLoadTime().AsDuration(), 0),
+			Node: clean.Line(n.GetName(), clean.MaxWord), Body: max(n.GetCapabilities().GetBodyLimitBytes(), 0),
+			LoadTimeout: max(n.GetCapabilities().GetLoadTimeout().AsDuration(), 0),
+			Revision:    fleet.Revision(s.GetRevision()), Digest: fleet.Digest(s.GetDigest()), LoadTime: max(s.GetLoadTime().AsDuration(), 0),
 		})
 	}
 	return all, nil

@@ -24,7 +24,8 @@ type Unmanaged struct {
 // maxUnmanaged bounds how many different ones are asked for: each is unpacked for a submission.
 const maxUnmanaged = 64
 
-// Unmanaged returns what gateways of a group serve that no revision brought, as the registry knows it, by Served. Nodes in quarantine do not count: they are told nothing.
+// Unmanaged returns what gateways of a group serve that no revision brought, as the registry knows it, by Served. Nodes in quarantine do
+// not count: they are told nothing.
 func (g *Groups) Unmanaged(ctx context.Context, group fleet.GroupID) ([]Unmanaged, error) {
 	ctx, cancel := context.WithTimeout(ctx, servedTimeout)
 	defer cancel()

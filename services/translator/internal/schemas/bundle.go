@@ -59,5 +59,6 @@ func short(name string) string {
 	return name
 }
 
-// Place returns where an entity of a kind, in the singular, begins; sub is the name of a plugin or a vault. Its marks say who may see a value.
+// Place returns where an entity of a kind, in the singular, begins; sub is the name of a plugin or a vault. Its marks say who may see a
+// value.
 func (b *Bundle) Place(kind, sub string) schema.Place { return b.bundle.Place(kind, sub) }

@@ -31,7 +31,8 @@ var codec = sync.OnceValues(func() (*zstd.Encoder, *zstd.Decoder) {
 	if err != nil {
 		panic(err) // the options are constant
 	}
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxFragment), zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderLowmem(true), zstd.WithDecoderConcurrency(1))
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxFragment), zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		panic(err)
 	}
@@ -44,7 +45,8 @@ var unpacking sync.Mutex
 // unsaid is how much a frame holds at most that does not say how much it holds: the encoder leaves it out below 256 bytes.
 const unsaid = 256
 
-// unpack returns the fragment in a frame, if it has its digest. It allocates what the frame says that it holds, which is at most maxFragment.
+// unpack returns the fragment in a frame, if it has its digest. It allocates what the frame says that it holds, which is at most
+// maxFragment.
 func unpack(packed []byte, digest fleet.Digest) ([]byte, error) {
 	var h zstd.Header
 	if err := h.Decode(packed); err != nil || h.FrameContentSize > maxFragment {
@@ -68,7 +70,8 @@ func unpack(packed []byte, digest fleet.Digest) ([]byte, error) {
 // that is there is read: pieces of it may be gone or damaged, and this is the way to get them back.
 func (l *Ledger) PutFragment(ctx context.Context, digest fleet.Digest, stored []byte) error {
 	if len(stored) > maxFragment {
-		return fault.New(fault.TooLarge, "INPUT_TOO_LARGE", "the source takes %d bytes in the ledger; at most %d are allowed: split it into several sources", len(stored), maxFragment)
+		return fault.New(fault.TooLarge, "INPUT_TOO_LARGE", "the source takes %d bytes in the ledger; at most %d are allowed: split it into "+
+			"several sources", len(stored), maxFragment)
 	}
 	_, err := l.Fragment(ctx, digest)
 	if err == nil {

@@ -182,7 +182,8 @@ func (l *Ledger) Revisions(ctx context.Context, g fleet.GroupID, before fleet.Re
 	if before > 0 {
 		end = revisionKey(g, before)
 	}
-	answer, err := l.kv.Get(ctx, groupRevisions(g), clientv3.WithRange(end), clientv3.WithLimit(int64(limit)), clientv3.WithSort(clientv3.SortByKey, clientv3.SortDescend))
+	answer, err := l.kv.Get(ctx, groupRevisions(g), clientv3.WithRange(end), clientv3.WithLimit(int64(limit)),
+		clientv3.WithSort(clientv3.SortByKey, clientv3.SortDescend))
 	if err != nil {
 		return nil, fmt.Errorf("list revisions of group %s: %w", g, err)
 	}
@@ -198,7 +199,8 @@ func (l *Ledger) Revisions(ctx context.Context, g fleet.GroupID, before fleet.Re
 }
 
 // Sources returns the sources after a group and name, of one group or of all, in the order of their keys.
-func (l *Ledger) Sources(ctx context.Context, only fleet.GroupID, after string, limit int) (sources []desired.Source, next string, err error) {
+func (l *Ledger) Sources(ctx context.Context, only fleet.GroupID, after string, limit int) (sources []desired.Source, next string,
+	err error) {
 	prefix := sourcesPrefix
 	if only != "" {
 		prefix = groupSources(only)

@@ -51,7 +51,8 @@ func lostSources(head *desired.Revision, there []desired.Source) (lost []desired
 	for _, ref := range head.Sources {
 		if ref.Entities > 0 && !known[ref.Name] {
 			lost = append(lost, desired.Source{
-				Group: head.Group, Name: ref.Name, Fragment: ref.Fragment, Entities: ref.Entities, Revision: head.Number, Author: head.Author, UpdateTime: head.CreateTime,
+				Group: head.Group, Name: ref.Name, Fragment: ref.Fragment, Entities: ref.Entities, Revision: head.Number, Author: head.Author,
+				UpdateTime: head.CreateTime,
 			})
 		}
 	}
@@ -81,7 +82,8 @@ func (l *Ledger) mend(ctx context.Context, d damage) error {
 		return fmt.Errorf("restore group %s: %w", d.group, err)
 	}
 	if answer.Succeeded {
-		l.log.Warn("records of a group were gone and are restored from its newest revision", "group", d.group, "revision", d.head.Number, "head", d.headVersion == 0, "sources", names)
+		l.log.Warn("records of a group were gone and are restored from its newest revision", "group", d.group, "revision", d.head.Number, "head",
+			d.headVersion == 0, "sources", names)
 	}
 	return nil
 }

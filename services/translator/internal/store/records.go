@@ -62,8 +62,10 @@ func decodeRevision(key string, value []byte) (*desired.Revision, error) {
 		return nil, fmt.Errorf("read %s: %w", key, err)
 	}
 	r := &desired.Revision{
-		Group: fleet.GroupID(record.Group), Number: fleet.Revision(record.Number), Digest: fleet.Digest(record.Digest), Size: record.Size, Entities: record.Entities,
-		Source: fleet.SourceID(record.Source), Author: record.Author, Message: record.Message, CreateTime: record.CreateTime, Changes: record.Changes, RequestID: record.RequestID,
+		Group: fleet.GroupID(record.Group), Number: fleet.Revision(record.Number), Digest: fleet.Digest(record.Digest), Size: record.Size,
+		Entities: record.Entities,
+		Source:   fleet.SourceID(record.Source), Author: record.Author, Message: record.Message, CreateTime: record.CreateTime,
+		Changes: record.Changes, RequestID: record.RequestID,
 		Trace: telemetry.TraceParent(record.Trace), Replaces: record.Replaces,
 	}
 	for _, s := range record.Sources {
@@ -74,7 +76,8 @@ func decodeRevision(key string, value []byte) (*desired.Revision, error) {
 
 func encodeSource(s *desired.Source) ([]byte, error) {
 	return json.Marshal(sourceRecord{
-		Fragment: string(s.Fragment), Entities: s.Entities, Documents: s.Documents, Revision: int64(s.Revision), Author: s.Author, UpdateTime: s.UpdateTime,
+		Fragment: string(s.Fragment), Entities: s.Entities, Documents: s.Documents, Revision: int64(s.Revision), Author: s.Author,
+		UpdateTime: s.UpdateTime,
 	})
 }
 
