@@ -138,8 +138,14 @@ deploy-test: ## the Kubernetes manifests, the alert rules and the dashboards
 		cd deploy/observability && promtool check config --syntax-only prometheus.yaml && promtool test rules alerts_test.yaml; \
 	else echo "deploy-test: no promtool here; Prometheus's own engine has judged the rules"; fi
 
+.PHONY: commits
+commits: ## check the messages of the commits since AGAINST (default: main)
+	@for ref in "$(AGAINST)" "origin/$(AGAINST)"; do \
+		if git rev-parse -q --verify "$$ref^{commit}" >/dev/null; then exec $(GO) run ./test/cmd/commits "$$ref"; fi; \
+	done; echo "commits: skipped, this clone has no $(AGAINST) (nor origin/$(AGAINST)) to compare with"
+
 .PHONY: verify
-verify: generate tidy ## generated code, go.mod and go.sum are as the index has them
+verify: commits generate tidy ## messages of commits; generated code, go.mod and go.sum are as the index has them
 	@git diff --exit-code -- proto/gen '*go.mod' '*go.sum' || { \
 		echo "verify: the files above differ from the index; stage them if they are meant" >&2; exit 1; }
 	@new=$$(git ls-files --others --exclude-standard -- proto/gen '*go.mod' '*go.sum'); \
