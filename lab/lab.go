@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/kit/run"
+	"github.com/silverback-gateway/silverback/lab/internal/controlplane"
 	"github.com/silverback-gateway/silverback/lab/internal/echo"
 	"github.com/silverback-gateway/silverback/lab/internal/ledger"
-	"github.com/silverback-gateway/silverback/lab/internal/plane"
-	"github.com/silverback-gateway/silverback/lab/internal/troop"
+	"github.com/silverback-gateway/silverback/lab/internal/nodes"
 )
 
 // Group is the group that the lab's gateways belong to.
@@ -42,11 +42,11 @@ type Kong struct {
 
 // A Lab is a running fleet.
 type Lab struct {
-	config Config
-	etcd   *ledger.Etcd
-	plane  *plane.Plane
-	troop  *troop.Troop
-	echo   *echo.Server
+	config       Config
+	etcd         *ledger.Etcd
+	controlPlane *controlplane.ControlPlane
+	nodes        *nodes.Nodes
+	echo         *echo.Server
 }
 
 // New starts the parts in their order. A lab that is not Run must be closed.
@@ -78,16 +78,16 @@ func New(ctx context.Context, c Config) (_ *Lab, err error) {
 	if l.etcd, err = ledger.Start(ctx, filepath.Join(c.Dir, "etcd"), port(c, 7479)); err != nil {
 		return nil, err
 	}
-	if l.plane, err = plane.New(plane.Config{Etcd: l.etcd.Endpoint(), Group: Group, FreePorts: c.FreePorts, Log: c.Log}); err != nil {
+	if l.controlPlane, err = controlplane.New(controlplane.Config{Etcd: l.etcd.Endpoint(), Group: Group, FreePorts: c.FreePorts, Log: c.Log}); err != nil {
 		return nil, err
 	}
-	specs := make([]troop.Kong, 0, len(c.Real))
+	specs := make([]nodes.Kong, 0, len(c.Real))
 	for _, k := range c.Real {
-		specs = append(specs, troop.Kong(k))
+		specs = append(specs, nodes.Kong(k))
 	}
-	l.troop, err = troop.New(troop.Config{
+	l.nodes, err = nodes.New(nodes.Config{
 		Group: Group, Simulated: c.Gateways, Workers: c.Workers, Schemas: c.Schemas, Real: specs, Dir: c.Dir, FreePorts: c.FreePorts,
-		Registry: l.plane.Registry(), Distributor: l.plane.Distributor(), Log: c.Log,
+		Registry: l.controlPlane.Registry(), Distributor: l.controlPlane.Distributor(), Log: c.Log,
 	})
 	return l, err
 }
@@ -103,24 +103,24 @@ func port(c Config, usual int) string {
 func (l *Lab) Run(ctx context.Context) error {
 	defer l.Close()
 	// The services outlive the agents, so that these can say goodbye.
-	planeCtx, stopPlane := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer stopPlane(nil)
-	planeDone := make(chan error, 1)
-	go func() { planeDone <- l.plane.Run(planeCtx) }()
-	err := run.All(ctx, l.troop.Run, l.echo.Serve, func(ctx context.Context) error {
+	servicesCtx, stopServices := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stopServices(nil)
+	servicesDone := make(chan error, 1)
+	go func() { servicesDone <- l.controlPlane.Run(servicesCtx) }()
+	err := run.All(ctx, l.nodes.Run, l.echo.Serve, func(ctx context.Context) error {
 		select {
-		case err := <-planeDone:
-			planeDone <- err
+		case err := <-servicesDone:
+			servicesDone <- err
 			return fmt.Errorf("the services stopped: %w", err)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	})
-	stopPlane(context.Cause(ctx))
+	stopServices(context.Cause(ctx))
 	// The services were asked to stop; what they say of it is that they were.
 	select {
-	case end := <-planeDone:
-		if !errors.Is(end, context.Cause(planeCtx)) {
+	case end := <-servicesDone:
+		if !errors.Is(end, context.Cause(servicesCtx)) {
 			err = errors.Join(err, end)
 		}
 	case <-time.After(20 * time.Second):
@@ -131,11 +131,11 @@ func (l *Lab) Run(ctx context.Context) error {
 
 // Close frees what New took. It may be called again.
 func (l *Lab) Close() {
-	if l.troop != nil {
-		l.troop.Close()
+	if l.nodes != nil {
+		l.nodes.Close()
 	}
-	if l.plane != nil {
-		l.plane.Close()
+	if l.controlPlane != nil {
+		l.controlPlane.Close()
 	}
 	if l.etcd != nil {
 		l.etcd.Close()
@@ -146,19 +146,19 @@ func (l *Lab) Close() {
 }
 
 // Registry returns the addresses of the registry's replicas.
-func (l *Lab) Registry() []string { return l.plane.Registry() }
+func (l *Lab) Registry() []string { return l.controlPlane.Registry() }
 
 // Translator returns the addresses of the translator's replicas.
-func (l *Lab) Translator() []string { return l.plane.Translator() }
+func (l *Lab) Translator() []string { return l.controlPlane.Translator() }
 
 // Distributor returns the addresses of the distributor's replicas.
-func (l *Lab) Distributor() []string { return l.plane.Distributor() }
+func (l *Lab) Distributor() []string { return l.controlPlane.Distributor() }
 
 // Metrics returns the addresses of the services' HTTP listeners, by a name such as registry-1.
-func (l *Lab) Metrics() map[string]string { return l.plane.Metrics() }
+func (l *Lab) Metrics() map[string]string { return l.controlPlane.Metrics() }
 
 // Gateways returns the gateways and their agents.
-func (l *Lab) Gateways() []troop.Member { return l.troop.Members() }
+func (l *Lab) Gateways() []nodes.Member { return l.nodes.Members() }
 
 // Echo is the address of the upstream that the example routes to.
 func (l *Lab) Echo() string { return l.echo.Address() }

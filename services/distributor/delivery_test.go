@@ -203,7 +203,7 @@ func TestTakeOverInTheMiddleOfARollout(t *testing.T) {
 	other := p.replica("other")
 	release := make(chan struct{})
 	for _, node := range []string{"n0", "n1", "n2"} {
-		p.agent(agenttest.Config{Node: node, Judge: func([]byte, *distributorv1.Directive) agenttest.Verdict {
+		p.agent(agenttest.Config{Node: node, Answer: func([]byte, *distributorv1.Directive) agenttest.Verdict {
 			<-release
 			return agenttest.Ack
 		}}, other)

@@ -77,7 +77,7 @@ func TestFirstRefusalHaltsAndStableStays(t *testing.T) {
 	}}
 	var agents []*agenttest.Agent
 	for _, node := range []string{"n0", "n1", "n2"} {
-		agents = append(agents, p.agent(agenttest.Config{Node: node, Judge: judge, Problems: refusedRoute}, r))
+		agents = append(agents, p.agent(agenttest.Config{Node: node, Answer: judge, Problems: refusedRoute}, r))
 	}
 	good := p.revise("")
 	r.reaches(t, 1, completed)
@@ -108,7 +108,7 @@ func TestFirstRefusalHaltsAndStableStays(t *testing.T) {
 		}
 	}
 	// Who joins later gets what is stable.
-	late := p.agent(agenttest.Config{Node: "late", Judge: judge}, r)
+	late := p.agent(agenttest.Config{Node: "late", Answer: judge}, r)
 	eventually(t, "the late node serves stable", func() bool { return late.Serving().Digest == good })
 	if h := late.History(); len(h) != 1 {
 		t.Errorf("the late node was told %+v", h)
@@ -173,7 +173,7 @@ func TestAnOldProofDoesNotCount(t *testing.T) {
 	hanging := first("g", 2) // the first wave
 	agents := map[string]*agenttest.Agent{}
 	for _, node := range []string{"n0", "n1"} {
-		agents[node] = p.agent(agenttest.Config{Node: node, Judge: func([]byte, *distributorv1.Directive) agenttest.Verdict {
+		agents[node] = p.agent(agenttest.Config{Node: node, Answer: func([]byte, *distributorv1.Directive) agenttest.Verdict {
 			if node == hanging && hangs.Load() {
 				return agenttest.Silent
 			}
@@ -238,7 +238,7 @@ func TestNoMoreLoadThanAllowed(t *testing.T) {
 	var told, most atomic.Int64
 	release := make(chan struct{})
 	for i := range 8 {
-		p.agent(agenttest.Config{Node: "n" + string(rune('0'+i)), Judge: func([]byte, *distributorv1.Directive) agenttest.Verdict {
+		p.agent(agenttest.Config{Node: "n" + string(rune('0'+i)), Answer: func([]byte, *distributorv1.Directive) agenttest.Verdict {
 			now := told.Add(1)
 			for {
 				if was := most.Load(); now <= was || most.CompareAndSwap(was, now) {
@@ -264,7 +264,7 @@ func TestOneGroupDoesNotStallAnother(t *testing.T) {
 	p := newPlane(t)
 	r := p.replica("one")
 	p.world.Group("h", nil)
-	p.agent(agenttest.Config{Node: "stuck", Group: "h", Judge: func([]byte,
+	p.agent(agenttest.Config{Node: "stuck", Group: "h", Answer: func([]byte,
 		*distributorv1.Directive) agenttest.Verdict {
 		return agenttest.Silent
 	}}, r)

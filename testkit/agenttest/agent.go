@@ -34,7 +34,7 @@ const (
 type Config struct {
 	Group, Node string
 	Conn        func() grpc.ClientConnInterface // asked at each connect
-	Judge       func(canonical []byte, d *distributorv1.Directive) Verdict
+	Answer      func(canonical []byte, d *distributorv1.Directive) Verdict
 	Problems    []*fleetv1.Problem           // what a Nack says
 	Hold        <-chan struct{}              // no message is received before this is closed
 	Seen        func(*Agent, Seen)           // told of each directive, after it was answered
@@ -197,8 +197,8 @@ func (a *Agent) load(d *distributorv1.Directive, nonce uint64, parts int) (Seen,
 		fail(distributorv1.Failure_REASON_BAD_DELTA, err.Error())
 		return seen, outcome
 	}
-	if a.c.Judge != nil {
-		seen.Verdict = a.c.Judge(canonical, d)
+	if a.c.Answer != nil {
+		seen.Verdict = a.c.Answer(canonical, d)
 	}
 	switch seen.Verdict {
 	case Ack:

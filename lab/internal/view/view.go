@@ -11,7 +11,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/agent"
 	"github.com/silverback-gateway/silverback/kit/screen"
-	"github.com/silverback-gateway/silverback/lab/internal/troop"
+	"github.com/silverback-gateway/silverback/lab/internal/nodes"
 )
 
 const (
@@ -19,12 +19,12 @@ const (
 	rows    = 20 // of gateways, on a screen
 )
 
-// View shows the members of a troop.
+// View shows the members.
 type View struct {
 	Out     io.Writer
 	Size    screen.Size // of the terminal that Out is; nil is none
 	Header  string
-	Members []troop.Member
+	Members []nodes.Member
 	Rollout func(ctx context.Context) string // where the newest rollout stands, in a line
 }
 

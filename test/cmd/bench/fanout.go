@@ -8,10 +8,10 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/silverback-gateway/silverback/test/load/nodes"
 	"github.com/silverback-gateway/silverback/test/load/process"
 	"github.com/silverback-gateway/silverback/test/load/rawtcp"
 	"github.com/silverback-gateway/silverback/test/load/report"
-	"github.com/silverback-gateway/silverback/test/load/troop"
 )
 
 const (
@@ -26,13 +26,13 @@ const (
 // fanOutBounds are seconds from the commit to the last receipt, by agents.
 func fanOutBounds() map[int]float64 { return map[int]float64{1000: 0.1, 10000: 1} }
 
-// A fan is a replica of the distributor with a troop connected to it, at a group with a 3 MB snapshot.
+// A fan is a replica of the distributor with agents connected to it, at a group with a 3 MB snapshot.
 type fan struct {
 	*stand
 	replica *process.Process
-	troop   *troop.Troop
-	spec    troop.Spec
-	base    troop.Base
+	nodes   *nodes.Nodes
+	spec    nodes.Spec
+	base    nodes.Base
 	edit    int
 }
 
@@ -54,17 +54,17 @@ func (b *bench) fan(ctx context.Context, agents int) (_ *fan, err error) {
 	if err != nil {
 		return nil, err
 	}
-	f.base = troop.Base{Digest: revision.GetDigest(), Revision: revision.GetNumber()}
+	f.base = nodes.Base{Digest: revision.GetDigest(), Revision: revision.GetNumber()}
 	address, replica, err := f.distributor(ctx, "distributor")
 	if err != nil {
 		return nil, err
 	}
 	f.replica = replica
-	if f.troop, err = troop.Start(ctx); err != nil {
+	if f.nodes, err = nodes.Start(ctx); err != nil {
 		return nil, err
 	}
-	f.close = append(f.close, f.troop.Close)
-	f.spec = troop.Spec{Registry: s.registryAt, Distributor: address, Group: group, Agents: agents, PerConn: b.perConn}
+	f.close = append(f.close, f.nodes.Close)
+	f.spec = nodes.Spec{Registry: s.registryAt, Distributor: address, Group: group, Agents: agents, PerConn: b.perConn}
 	for agents/f.spec.PerConn+spare > b.files {
 		f.spec.PerConn++
 	}
@@ -73,12 +73,12 @@ func (b *bench) fan(ctx context.Context, agents int) (_ *fan, err error) {
 
 func (f *fan) enrol() error {
 	f.bench.progress("enrolling %d nodes", f.spec.Agents)
-	return f.troop.Enrol(f.spec)
+	return f.nodes.Enrol(f.spec)
 }
 
-func (f *fan) connect(b troop.Base) error {
+func (f *fan) connect(b nodes.Base) error {
 	f.bench.progress("connecting %d agents", f.spec.Agents)
-	return f.troop.Connect(f.spec, b)
+	return f.nodes.Connect(f.spec, b)
 }
 
 func (f *fan) how() string {
@@ -133,12 +133,12 @@ func (f *fan) change(ctx context.Context, hold bool) (c change, err error) {
 	if err := f.rest(ctx); err != nil {
 		return c, err
 	}
-	if err := f.troop.Hold(hold); err != nil {
+	if err := f.nodes.Hold(hold); err != nil {
 		return c, err
 	}
 	committed, stop := f.commits(ctx, group)
 	defer stop()
-	before, err := f.troop.Traffic()
+	before, err := f.nodes.Traffic()
 	if err != nil {
 		return c, err
 	}
@@ -151,7 +151,7 @@ func (f *fan) change(ctx context.Context, hold bool) (c change, err error) {
 	if err != nil {
 		return c, err
 	}
-	receipt, err := f.troop.Await(revision.GetNumber())
+	receipt, err := f.nodes.Await(revision.GetNumber())
 	if err != nil {
 		return c, err
 	}
@@ -168,13 +168,13 @@ func (f *fan) change(ctx context.Context, hold bool) (c change, err error) {
 	if err != nil {
 		return c, err
 	}
-	if err := f.troop.Hold(false); err != nil {
+	if err := f.nodes.Hold(false); err != nil {
 		return c, err
 	}
 	if err := f.rest(ctx); err != nil { // the answers are on their way
 		return c, err
 	}
-	end, err := f.troop.Traffic()
+	end, err := f.nodes.Traffic()
 	n := float64(f.spec.Agents)
 	return change{
 		delay: time.Unix(0, receipt.Last).Sub(at), first: time.Unix(0, receipt.First).Sub(at), cpu: after - cpu,

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/silverback-gateway/silverback/test/load/nodes"
 	"github.com/silverback-gateway/silverback/test/load/report"
-	"github.com/silverback-gateway/silverback/test/load/troop"
 )
 
 const (
@@ -43,13 +43,13 @@ func measureFull(ctx context.Context, b *bench) error {
 	if err := f.replica.ResetPeak(); err != nil {
 		return err
 	}
-	if err := f.troop.Open(f.spec); err != nil {
+	if err := f.nodes.Open(f.spec); err != nil {
 		return err
 	}
 	if err := f.rest(ctx); err != nil {
 		return err
 	}
-	before, err := f.troop.Traffic()
+	before, err := f.nodes.Traffic()
 	if err != nil {
 		return err
 	}
@@ -59,10 +59,10 @@ func measureFull(ctx context.Context, b *bench) error {
 	}
 	stop := f.profile(ctx, "full")
 	began := time.Now()
-	if err := f.troop.Greet(troop.Base{}); err != nil {
+	if err := f.nodes.Greet(nodes.Base{}); err != nil {
 		return err
 	}
-	receipt, err := f.troop.Await(f.base.Revision)
+	receipt, err := f.nodes.Await(f.base.Revision)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func measureFull(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	end, err := f.troop.Traffic()
+	end, err := f.nodes.Traffic()
 	if err != nil {
 		return err
 	}
@@ -109,11 +109,11 @@ func measureFull(ctx context.Context, b *bench) error {
 func (f *fan) first() error {
 	one := f.spec
 	one.Agents = 1
-	if err := f.troop.Connect(one, troop.Base{}); err != nil {
+	if err := f.nodes.Connect(one, nodes.Base{}); err != nil {
 		return err
 	}
-	if _, err := f.troop.Await(f.base.Revision); err != nil {
+	if _, err := f.nodes.Await(f.base.Revision); err != nil {
 		return err
 	}
-	return f.troop.CloseAgents()
+	return f.nodes.CloseAgents()
 }

@@ -54,13 +54,13 @@ func measureIdle(ctx context.Context, b *bench) error {
 		Name: fmt.Sprintf("%d agents: memory of each", agents), Value: (connected - rss) / float64(agents) / kb, Unit: "KB", Bound: idleBound,
 		Note: fmt.Sprintf("%s; the replica has %s in all", f.how(), report.Number(connected/mb, "MB")),
 	})
-	if err := f.troop.CloseAgents(); err != nil {
+	if err := f.nodes.CloseAgents(); err != nil {
 		return err
 	}
 	if err := f.rest(ctx); err != nil {
 		return err
 	}
-	before, err := f.troop.Traffic()
+	before, err := f.nodes.Traffic()
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func measureIdle(ctx context.Context, b *bench) error {
 	if err := f.rest(ctx); err != nil {
 		return err
 	}
-	after, err := f.troop.Traffic()
+	after, err := f.nodes.Traffic()
 	if err != nil {
 		return err
 	}

@@ -16,9 +16,9 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/test/load/ledger"
+	"github.com/silverback-gateway/silverback/test/load/nodes"
 	"github.com/silverback-gateway/silverback/test/load/process"
 	"github.com/silverback-gateway/silverback/test/load/rawtcp"
-	"github.com/silverback-gateway/silverback/test/load/troop"
 	"github.com/silverback-gateway/silverback/test/load/worker"
 )
 
@@ -56,7 +56,7 @@ func suites() []suite {
 
 func main() {
 	workers := map[string]func(context.Context, func(map[string]worker.Method) error) error{
-		ledger.Role: ledger.Serve, troop.Role: troop.Serve, rawtcp.Role: rawtcp.Serve,
+		ledger.Role: ledger.Serve, nodes.Role: nodes.Serve, rawtcp.Role: rawtcp.Serve,
 	}
 	if serve, ok := workers[worker.Role()]; ok {
 		run.Main(func(ctx context.Context) error {

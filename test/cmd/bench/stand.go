@@ -62,7 +62,7 @@ func (b *bench) stand(ctx context.Context, env ...string) (_ *stand, err error) 
 		return nil, fmt.Errorf("connect to etcd: %w", err)
 	}
 	s.close = append(s.close, func() { _ = s.etcd.Close() })
-	// Sessions outlast the measurement: the agents of a troop do not renew.
+	// Sessions outlast the measurement: the agents of the bench do not renew.
 	if s.registryAt, _, err = s.run(ctx, "registry", "registry", "--session-ttl=30m", "--renew-interval=10m"); err != nil {
 		return nil, err
 	}

@@ -414,10 +414,10 @@ func (d *demo) turns(ctx context.Context, name string, wanted bool) error {
 func (d *demo) alone(ctx context.Context) error {
 	const name, agent = "kong-3", "agent-3"
 	before := d.traffic.now()
-	if err := d.stand.Stop(ctx, append(plane(), agent)...); err != nil {
+	if err := d.stand.Stop(ctx, append(controlPlane(), agent)...); err != nil {
 		return err
 	}
-	d.say("Stopped: %s, %s.", strings.Join(plane(), ", "), agent)
+	d.say("Stopped: %s, %s.", strings.Join(controlPlane(), ", "), agent)
 	if err := d.unharmed(ctx, before); err != nil {
 		return err
 	}
@@ -460,7 +460,7 @@ func (d *demo) alone(ctx context.Context) error {
 
 func (d *demo) back(ctx context.Context) error {
 	before := d.traffic.now()
-	parts := plane()
+	parts := controlPlane()
 	// What others need comes first.
 	for i, j := 0, len(parts)-1; i < j; i, j = i+1, j-1 {
 		parts[i], parts[j] = parts[j], parts[i]

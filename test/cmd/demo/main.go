@@ -87,8 +87,8 @@ const (
 // stopOrder lists the kinds of processes so that what others need comes last.
 var stopOrder = []string{"agent", "distributor", "translator", "registry", "etcd", "load", "kong", "echo"}
 
-// plane is everything that is no gateway and no agent.
-func plane() []string {
+// controlPlane is everything that is no gateway and no agent.
+func controlPlane() []string {
 	var all []string
 	for _, some := range [][]string{numbered("distributor", distributors), numbered("translator", 2), numbered("registry", 2),
 		numbered("etcd", 3)} {

@@ -1,4 +1,4 @@
-package troop
+package nodes
 
 import (
 	"context"
@@ -14,7 +14,7 @@ type agentStream = grpc.BidiStreamingClient[distributorv1.FollowAssignmentReques
 
 // An agent follows its assignment as a real one does, and has no gateway: what it was sent, it acks.
 type agent struct {
-	troop  *troop
+	fleet  *fleet
 	node   string
 	stream agentStream
 	cancel context.CancelFunc
@@ -31,7 +31,7 @@ func (a *agent) follow() {
 	for {
 		m, err := a.stream.Recv()
 		if err != nil {
-			a.troop.ended(a, err)
+			a.fleet.ended(a, err)
 			return
 		}
 		switch x := m.GetMessage().(type) {
@@ -57,13 +57,13 @@ func (a *agent) received(nonce uint64, d *distributorv1.Directive) {
 	a.mu.Lock()
 	fresh := d.GetRevision() > a.last
 	a.last = max(a.last, d.GetRevision())
-	hold := a.troop.hold.Load()
+	hold := a.fleet.hold.Load()
 	if hold {
 		a.held = answer
 	}
 	a.mu.Unlock()
 	if fresh {
-		a.troop.arrived(d.GetRevision(), now)
+		a.fleet.arrived(d.GetRevision(), now)
 	}
 	if !hold {
 		a.send(answer)

@@ -1,6 +1,6 @@
-// Package plane runs the control plane inside the process: two registries, two translators and three distributors, each as its
+// Package controlplane runs the control plane inside the process: two registries, two translators and three distributors, each as its
 // binary runs it.
-package plane
+package controlplane
 
 import (
 	"context"
@@ -24,7 +24,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/translator"
 )
 
-// Config says what the plane runs on.
+// Config says what the control plane runs on.
 type Config struct {
 	Etcd      string // endpoint
 	Group     string // created at the start
@@ -59,16 +59,16 @@ type replica struct {
 	close   []func()
 }
 
-// A Plane is all replicas of all services.
-type Plane struct {
+// A ControlPlane is all replicas of all services.
+type ControlPlane struct {
 	config   Config
 	replicas []*replica
 	at       map[string][]string // addresses by service
 }
 
 // New opens every listener; Run serves.
-func New(c Config) (_ *Plane, err error) {
-	p := &Plane{config: c, at: map[string][]string{}}
+func New(c Config) (_ *ControlPlane, err error) {
+	p := &ControlPlane{config: c, at: map[string][]string{}}
 	defer func() {
 		if err != nil {
 			p.Close()
@@ -137,7 +137,7 @@ func (d deps) dial(addresses []string) (*grpc.ClientConn, error) {
 	return conn, err
 }
 
-func (p *Plane) add(kind string, i, port int, c rpcserver.Config, build func(deps) (service, error)) error {
+func (p *ControlPlane) add(kind string, i, port int, c rpcserver.Config, build func(deps) (service, error)) error {
 	r := &replica{name: fmt.Sprintf("%s-%d", kind, i+1)}
 	p.replicas = append(p.replicas, r)
 	log := p.config.Log.With("replica", r.name)
@@ -174,7 +174,7 @@ func (p *Plane) add(kind string, i, port int, c rpcserver.Config, build func(dep
 	return nil
 }
 
-func (p *Plane) address(port int) string {
+func (p *ControlPlane) address(port int) string {
 	if p.config.FreePorts {
 		port = 0
 	}
@@ -182,7 +182,7 @@ func (p *Plane) address(port int) string {
 }
 
 // Run runs every replica until ctx ends.
-func (p *Plane) Run(ctx context.Context) error {
+func (p *ControlPlane) Run(ctx context.Context) error {
 	var loops []run.Loop
 	for _, r := range p.replicas {
 		loops = append(loops, r.server.Serve, r.service.Run, r.http.Serve)
@@ -191,7 +191,7 @@ func (p *Plane) Run(ctx context.Context) error {
 }
 
 // Close frees what the replicas hold.
-func (p *Plane) Close() {
+func (p *ControlPlane) Close() {
 	for _, r := range p.replicas {
 		for i := len(r.close) - 1; i >= 0; i-- {
 			r.close[i]()
@@ -201,16 +201,16 @@ func (p *Plane) Close() {
 }
 
 // Registry returns the addresses of the registry's replicas.
-func (p *Plane) Registry() []string { return p.at["registry"] }
+func (p *ControlPlane) Registry() []string { return p.at["registry"] }
 
 // Translator returns the addresses of the translator's replicas.
-func (p *Plane) Translator() []string { return p.at["translator"] }
+func (p *ControlPlane) Translator() []string { return p.at["translator"] }
 
 // Distributor returns the addresses of the distributor's replicas.
-func (p *Plane) Distributor() []string { return p.at["distributor"] }
+func (p *ControlPlane) Distributor() []string { return p.at["distributor"] }
 
 // Metrics returns the addresses of the HTTP listeners by replica.
-func (p *Plane) Metrics() map[string]string {
+func (p *ControlPlane) Metrics() map[string]string {
 	all := map[string]string{}
 	for _, r := range p.replicas {
 		all[r.name] = r.http.Address()

@@ -1,4 +1,4 @@
-package troop
+package nodes
 
 import (
 	"context"

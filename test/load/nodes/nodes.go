@@ -1,6 +1,6 @@
-// Package troop is thousands of agents in one process, without gateways: they enrol, follow their assignment over real gRPC
+// Package nodes is thousands of agents in one process, without gateways: they enrol, follow their assignment over real gRPC
 // and ack what they are sent. It measures when the last of them has something, and how many bytes that took.
-package troop
+package nodes
 
 import (
 	"context"
@@ -57,7 +57,7 @@ type arrival struct {
 	all         chan struct{} // closed when every agent has
 }
 
-type troop struct {
+type fleet struct {
 	spec    Spec
 	traffic traffic
 	hold    atomic.Bool
@@ -71,7 +71,7 @@ type troop struct {
 	closing  bool
 }
 
-func (t *troop) arrival(revision int64) *arrival {
+func (t *fleet) arrival(revision int64) *arrival {
 	a := t.arrivals[revision]
 	if a == nil {
 		a = &arrival{all: make(chan struct{})}
@@ -80,7 +80,7 @@ func (t *troop) arrival(revision int64) *arrival {
 	return a
 }
 
-func (t *troop) arrived(revision, now int64) {
+func (t *fleet) arrived(revision, now int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	a := t.arrival(revision)
@@ -93,7 +93,7 @@ func (t *troop) arrived(revision, now int64) {
 	}
 }
 
-func (t *troop) ended(a *agent, err error) {
+func (t *fleet) ended(a *agent, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.closing && t.broken == nil {
@@ -104,7 +104,7 @@ func (t *troop) ended(a *agent, err error) {
 func nodeName(i int) string { return fmt.Sprintf("node-%05d", i) }
 
 // enrol makes the nodes known to the registry, so that rollouts count them.
-func (t *troop) enrol(ctx context.Context, s Spec) (struct{}, error) {
+func (t *fleet) enrol(ctx context.Context, s Spec) (struct{}, error) {
 	conn, err := rpc.Dial(rpc.ClientConfig{Addresses: []string{s.Registry}})
 	if err != nil {
 		return struct{}{}, err
@@ -123,14 +123,14 @@ func (t *troop) enrol(ctx context.Context, s Spec) (struct{}, error) {
 }
 
 // open opens the connections and the streams, and says nothing on them yet.
-func (t *troop) open(_ context.Context, s Spec) (struct{}, error) {
+func (t *fleet) open(_ context.Context, s Spec) (struct{}, error) {
 	if err := t.dial(s); err != nil {
 		return struct{}{}, err
 	}
 	return struct{}{}, each(s.Agents, s.Agents, t.openOne)
 }
 
-func (t *troop) dial(s Spec) error {
+func (t *fleet) dial(s Spec) error {
 	t.spec, t.arrivals, t.broken, t.closing = s, map[int64]*arrival{}, nil, false
 	t.agents = make([]*agent, s.Agents)
 	t.conns = make([]*grpc.ClientConn, (s.Agents+s.PerConn-1)/s.PerConn)
@@ -144,23 +144,23 @@ func (t *troop) dial(s Spec) error {
 	return nil
 }
 
-func (t *troop) openOne(i int) error {
+func (t *fleet) openOne(i int) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	stream, err := distributorv1.NewDeliveryServiceClient(t.conns[i/t.spec.PerConn]).FollowAssignment(ctx, grpc.WaitForReady(true))
 	if err != nil {
 		cancel()
 		return fmt.Errorf("open stream of %s: %w", nodeName(i), err)
 	}
-	t.agents[i] = &agent{troop: t, node: nodeName(i), stream: stream, cancel: cancel}
+	t.agents[i] = &agent{fleet: t, node: nodeName(i), stream: stream, cancel: cancel}
 	return nil
 }
 
 // greet says hello on every stream and waits until the replica has taken it.
-func (t *troop) greet(_ context.Context, b Base) (struct{}, error) {
+func (t *fleet) greet(_ context.Context, b Base) (struct{}, error) {
 	return struct{}{}, each(len(t.agents), len(t.agents), func(i int) error { return t.greetOne(i, b) })
 }
 
-func (t *troop) greetOne(i int, b Base) error {
+func (t *fleet) greetOne(i int, b Base) error {
 	a := t.agents[i]
 	a.last = b.Revision
 	err := a.stream.Send(hello(t.spec.Group, a.node, b))
@@ -182,7 +182,7 @@ func (t *troop) greetOne(i int, b Base) error {
 }
 
 // connect opens and greets in one go, all agents at once.
-func (t *troop) connect(_ context.Context, c connecting) (struct{}, error) {
+func (t *fleet) connect(_ context.Context, c connecting) (struct{}, error) {
 	if err := t.dial(c.Spec); err != nil {
 		return struct{}{}, err
 	}
@@ -200,7 +200,7 @@ type connecting struct {
 }
 
 // await waits until every agent has received a revision.
-func (t *troop) await(_ context.Context, revision int64) (Receipt, error) {
+func (t *fleet) await(_ context.Context, revision int64) (Receipt, error) {
 	t.mu.Lock()
 	a := t.arrival(revision)
 	t.mu.Unlock()
@@ -219,7 +219,7 @@ func (t *troop) await(_ context.Context, revision int64) (Receipt, error) {
 	return r, errors.Join(late, t.broken)
 }
 
-func (t *troop) close(context.Context, struct{}) (struct{}, error) {
+func (t *fleet) close(context.Context, struct{}) (struct{}, error) {
 	t.mu.Lock()
 	t.closing = true
 	t.mu.Unlock()

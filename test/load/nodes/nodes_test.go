@@ -1,4 +1,4 @@
-package troop
+package nodes
 
 import (
 	"errors"
@@ -7,7 +7,7 @@ import (
 )
 
 func TestARevisionHasArrivedWhenTheLastAgentHasIt(t *testing.T) {
-	tr := &troop{arrivals: map[int64]*arrival{}, agents: make([]*agent, 2)}
+	tr := &fleet{arrivals: map[int64]*arrival{}, agents: make([]*agent, 2)}
 	tr.arrived(7, 200)
 	select {
 	case <-tr.arrival(7).all:

@@ -1,6 +1,6 @@
-// Package troop runs gateways and the agents beside them: simulated ones inside the process, or agents for gateways that run
+// Package nodes runs gateways and the agents beside them: simulated ones inside the process, or agents for gateways that run
 // already.
-package troop
+package nodes
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 )
 
-// Config says what the troop is.
+// Config says which nodes there are.
 type Config struct {
 	Group       string
 	Simulated   int
@@ -56,12 +56,12 @@ const (
 	MaxGateways = 99
 )
 
-// A Troop is all members.
-type Troop struct{ members []Member }
+// Nodes is all members.
+type Nodes struct{ members []Member }
 
 // New starts the gateways and makes the agents.
-func New(c Config) (_ *Troop, err error) {
-	t := &Troop{}
+func New(c Config) (_ *Nodes, err error) {
+	t := &Nodes{}
 	defer func() {
 		if err != nil {
 			t.Close()
@@ -138,7 +138,7 @@ func firstBootFile(name string) error {
 }
 
 // Run runs the agents until ctx ends, and then the gateways no longer.
-func (t *Troop) Run(ctx context.Context) error {
+func (t *Nodes) Run(ctx context.Context) error {
 	if len(t.members) == 0 {
 		<-ctx.Done()
 		return context.Cause(ctx)
@@ -156,7 +156,7 @@ func (t *Troop) Run(ctx context.Context) error {
 }
 
 // Close stops the simulated gateways.
-func (t *Troop) Close() {
+func (t *Nodes) Close() {
 	for _, m := range t.members {
 		if m.Simulated != nil {
 			m.Simulated.Close()
@@ -165,4 +165,4 @@ func (t *Troop) Close() {
 }
 
 // Members returns the gateways and their agents, in order.
-func (t *Troop) Members() []Member { return t.members }
+func (t *Nodes) Members() []Member { return t.members }
