@@ -18,11 +18,11 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/silverback-gateway/silverback/agent/internal/apply"
-	"github.com/silverback-gateway/silverback/agent/internal/board"
 	"github.com/silverback-gateway/silverback/agent/internal/bundle"
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/agent/internal/health"
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
+	"github.com/silverback-gateway/silverback/agent/internal/status"
 	"github.com/silverback-gateway/silverback/agent/internal/upstream"
 	"github.com/silverback-gateway/silverback/kit/build"
 	"github.com/silverback-gateway/silverback/kit/fleet"
@@ -42,28 +42,28 @@ type Deps struct {
 }
 
 // View is one moment of an agent.
-type View = board.View
+type View = status.View
 
 // Condition is something about a node that an operator should know.
-type Condition = board.Condition
+type Condition = status.Condition
 
 // Event is something that happened on a node.
-type Event = board.Event
+type Event = status.Event
 
 // Agent is one agent. It shares nothing with others in the same process.
 type Agent struct {
-	log      *slog.Logger
-	gateway  *gateway.Gateway
-	store    *lastgood.Store
-	board    *board.Board
-	applier  *apply.Applier
-	follower *upstream.Follower
-	bundle   *bundle.Keeper
-	member   *upstream.Member
-	drains   *upstream.Drains
-	watch    *health.Watch
-	grace    time.Duration
-	http     *telemetry.HTTP
+	log         *slog.Logger
+	gateway     *gateway.Gateway
+	store       *lastgood.Store
+	status      *status.Tracker
+	applier     *apply.Applier
+	distributor *upstream.DistributorClient
+	bundle      *bundle.Uploader
+	registry    *upstream.RegistryClient
+	drains      *upstream.Drains
+	watch       *health.Watch
+	grace       time.Duration
+	http        *telemetry.HTTP
 
 	metricsTurn chan struct{}
 }
@@ -96,23 +96,23 @@ func New(c Config, d Deps) (_ *Agent, err error) {
 	}
 	reached := failpoint()
 	if reached != nil {
-		store.Watch(func(step string) { reached("store-" + step) })
+		store.SetFailpoint(func(step string) { reached("store-" + step) })
 	}
 	identity := upstream.Identity{
 		Group: fleet.GroupID(c.Group), Node: fleet.NodeID(c.Node), BootID: rand.Text(), Version: c.Version,
 		Labels: c.Labels, ProxyAddress: c.ProxyAddress,
 	}
-	if identity.Succeeds, err = store.Succeed(identity.BootID); err != nil {
+	if identity.Succeeds, err = store.SwapBootID(identity.BootID); err != nil {
 		log.Warn("the next run of this agent will have to wait for the session of this one to end", telemetry.Err, err)
 	}
 	a := &Agent{
 		log: log, gateway: kong, store: store,
-		board: board.New(View{Group: c.Group, Node: c.Node, BootID: identity.BootID, Phase: "waiting"}), grace: c.DrainGrace,
+		status: status.New(View{Group: c.Group, Node: c.Node, BootID: identity.BootID, Phase: "waiting"}), grace: c.DrainGrace,
 		metricsTurn: make(chan struct{}, 1), // held by whoever asks
 	}
 	order, damage := store.RecallOrder()
-	a.drains = upstream.NewDrains(a.board, store, order, damage)
-	a.watch = health.New(health.Deps{Gateway: kong, Board: a.board, Meters: meters, Log: log, Sample: c.SampleInterval})
+	a.drains = upstream.NewDrains(a.status, store, order, damage)
+	a.watch = health.New(health.Deps{Gateway: kong, Status: a.status, Meters: meters, Log: log, Sample: c.SampleInterval})
 	if c.HTTP.Listen != "" {
 		if a.http, err = telemetry.Listen(c.HTTP, d.Metrics, nil, a.ready); err != nil {
 			_ = store.Close()
@@ -123,22 +123,22 @@ func New(c Config, d Deps) (_ *Agent, err error) {
 		identity.HTTPAddress = a.http.Address()
 	}
 	meters.ready(d.Metrics, a.ready)
-	meters.fares(d.Metrics, a.board.View)
-	a.follower = &upstream.Follower{
-		Identity: identity, Dial: d.DialDistributor, Store: store, Board: a.board, Log: log,
+	meters.gauges(d.Metrics, a.status.View)
+	a.distributor = &upstream.DistributorClient{
+		Identity: identity, Dial: d.DialDistributor, Store: store, Status: a.status, Log: log,
 		Received: func(bytes int) { meters.received.Add(float64(bytes)) },
 	}
 	a.applier = apply.New(apply.Deps{
-		Gateway: kong, Store: store, Boot: lastgood.BootFile(c.BootFile), Board: a.board, Reporter: a.follower, Meters: meters,
+		Gateway: kong, Store: store, Boot: lastgood.BootFile(c.BootFile), Status: a.status, Reporter: a.distributor, Meters: meters,
 		Log: log, Form: form, Interval: c.DriftInterval, Reached: reached,
 	})
-	a.follower.Mailbox, a.follower.Refused = a.applier.Mailbox, a.applier.Refused
+	a.distributor.Mailbox, a.distributor.Refused = a.applier.Mailbox, a.applier.Refused
 	a.bundle = bundle.New(bundle.Deps{
-		Schemas: kong.Schemas, Capabilities: a.applier.Capabilities, Inspections: a.applier.Inspections,
-		Changed: func() { a.board.Update(func(*View) {}) }, Log: log,
+		Schemas: kong.Schemas, Capabilities: a.applier.Capabilities, Starts: a.applier.Starts,
+		Changed: func() { a.status.Update(func(*View) {}) }, Log: log,
 	})
-	a.member = &upstream.Member{
-		Identity: identity, Dial: d.DialRegistry, Board: a.board, Log: log,
+	a.registry = &upstream.RegistryClient{
+		Identity: identity, Dial: d.DialRegistry, Status: a.status, Log: log,
 		Capabilities: a.applier.Capabilities, Form: form, LoadTimeout: c.LoadTimeout, SetPolicy: a.applier.SetPolicy,
 		SetProbes: a.watch.SetProbes, Drains: a.drains, Schemas: a.bundle,
 		Unmanaged: served{a.applier, kong},
@@ -195,8 +195,8 @@ func dial(addresses []string, c Config) func() (*grpc.ClientConn, error) {
 // time that the node is draining, and works on meanwhile.
 func (a *Agent) Run(ctx context.Context) error {
 	defer a.close()
-	a.log.Info("agent started", "boot_id", a.board.View().BootID)
-	loops := []run.Loop{a.applier.Run, a.follower.Run, a.bundle.Run, a.member.Run, a.watch.Run}
+	a.log.Info("agent started", "boot_id", a.status.View().BootID)
+	loops := []run.Loop{a.applier.Run, a.distributor.Run, a.bundle.Run, a.registry.Run, a.watch.Run}
 	if a.http != nil {
 		loops = append(loops, a.http.Serve)
 	}
@@ -242,7 +242,7 @@ func (a *Agent) close() {
 }
 
 // Status returns what the agent knows now. It may be called from anywhere.
-func (a *Agent) Status() View { return a.board.View() }
+func (a *Agent) Status() View { return a.status.View() }
 
 // HTTPAddress is where the HTTP listener is; empty when there is none.
 func (a *Agent) HTTPAddress() string {
@@ -254,7 +254,7 @@ func (a *Agent) HTTPAddress() string {
 
 // ready is what load balancers ask; the error has a reason a line.
 func (a *Agent) ready() error {
-	if reasons := a.board.View().Unready(); len(reasons) > 0 {
+	if reasons := a.status.View().Unready(); len(reasons) > 0 {
 		return errors.New(strings.Join(reasons, "\n"))
 	}
 	return nil
@@ -262,7 +262,7 @@ func (a *Agent) ready() error {
 
 // serveStatus answers for people and load balancers.
 func (a *Agent) serveStatus(w http.ResponseWriter, _ *http.Request) {
-	view := a.board.View()
+	view := a.status.View()
 	unready := view.Unready()
 	w.Header().Set("Content-Type", "application/json")
 	enc := json.NewEncoder(w)

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/silverback-gateway/silverback/agent/internal/planetest"
+	"github.com/silverback-gateway/silverback/agent/internal/controlplanetest"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
@@ -23,7 +23,7 @@ func TestAppliesAndProves(t *testing.T) {
 	if code := status("http://" + n.agent.HTTPAddress() + "/readyz"); code != http.StatusServiceUnavailable {
 		t.Errorf("/readyz answers %d before anything is served", code)
 	}
-	first := planetest.Routes(t, "orders")
+	first := controlplanetest.Routes(t, "orders")
 	ack := n.acked(1, 10, nil, first)
 	if ack.GetProof() != fleetv1.Proof_PROOF_WORKER {
 		t.Errorf("the ack rests on %v", ack.GetProof())
@@ -37,9 +37,9 @@ func TestAppliesAndProves(t *testing.T) {
 			t.Errorf("%s answers %d", path, code)
 		}
 	}
-	n.until("the registry knows the revision", func() bool { return n.plane.LastStatus().GetRevision() == 1 })
+	n.until("the registry knows the revision", func() bool { return n.controlPlane.LastStatus().GetRevision() == 1 })
 	n.until("the registry knows the gateway", func() bool {
-		all := n.plane.Enrolments()
+		all := n.controlPlane.Enrolments()
 		return all[len(all)-1].GetCapabilities().GetKongVersion() == kongtest.KongVersion
 	})
 	posted, err := os.ReadFile(n.config.BootFile)
@@ -51,7 +51,7 @@ func TestAppliesAndProves(t *testing.T) {
 		t.Errorf("the same content again was posted, or counted as a load: %v", ack)
 	}
 	n.stop()
-	if n.plane.Goodbyes() != 1 {
+	if n.controlPlane.Departures() != 1 {
 		t.Error("no goodbye")
 	}
 }
@@ -59,13 +59,13 @@ func TestAppliesAndProves(t *testing.T) {
 func TestAckWaitsForEveryWorker(t *testing.T) {
 	n := newNode(t, kongtest.Workers(4))
 	n.started()
-	first, second := planetest.Routes(t, "a"), planetest.Routes(t, "a", "b")
+	first, second := controlplanetest.Routes(t, "a"), controlplanetest.Routes(t, "a", "b")
 	n.acked(1, 10, nil, first)
 	n.kong.WorkersStuck(true)
 	n.direct(2, 11, first, second)
 	n.until("the gateway accepts", func() bool { return n.kong.Loads() == 2 })
 	select {
-	case o := <-n.plane.Outcomes:
+	case o := <-n.controlPlane.Outcomes:
 		t.Fatalf("outcome %v while the workers serve the old snapshot", o)
 	default:
 	}
@@ -80,7 +80,7 @@ func TestNotProvenInTimeIsAFailureThenAnAck(t *testing.T) {
 	n.config.ProofTimeout = 100_000_000
 	n.started()
 	n.kong.WorkersStuck(true)
-	n.direct(1, 10, nil, planetest.Routes(t, "a"))
+	n.direct(1, 10, nil, controlplanetest.Routes(t, "a"))
 	if o := n.outcome(); o.GetFailure().GetReason() != distributorv1.Failure_REASON_NOT_PROVEN {
 		t.Fatalf("outcome %v", o)
 	}
@@ -96,7 +96,7 @@ func TestNothingIsKeptBeforeItIsProven(t *testing.T) {
 	n := newNode(t)
 	n.config.ProofTimeout = 100 * time.Millisecond
 	n.started()
-	first, second := planetest.Routes(t, "a"), planetest.Routes(t, "a", "b")
+	first, second := controlplanetest.Routes(t, "a"), controlplanetest.Routes(t, "a", "b")
 	n.acked(1, 10, nil, first)
 	kept := func() (all [2]string) {
 		for i, path := range []string{n.config.BootFile, filepath.Join(n.config.StateDir, "last-known-good")} {
@@ -129,7 +129,7 @@ func TestNothingIsKeptBeforeItIsProven(t *testing.T) {
 func TestRefusalNamesTheObjectAndIsNotPostedAgain(t *testing.T) {
 	n := newNode(t)
 	n.started()
-	good, bad := planetest.Routes(t, "a"), planetest.Routes(t, "a", "orders")
+	good, bad := controlplanetest.Routes(t, "a"), controlplanetest.Routes(t, "a", "orders")
 	n.acked(1, 10, nil, good)
 	n.kong.RefuseRoute("orders")
 	n.direct(2, 11, good, bad)
@@ -163,7 +163,7 @@ func TestRefusalNamesTheObjectAndIsNotPostedAgain(t *testing.T) {
 func TestOlderDecisionIsRefused(t *testing.T) {
 	n := newNode(t)
 	n.started()
-	first, second := planetest.Routes(t, "a"), planetest.Routes(t, "b")
+	first, second := controlplanetest.Routes(t, "a"), controlplanetest.Routes(t, "b")
 	n.acked(2, 20, nil, first)
 	n.direct(1, 19, first, second)
 	if o := n.outcome(); o.GetFailure().GetReason() != distributorv1.Failure_REASON_STALE_DECISION {
@@ -186,19 +186,19 @@ func TestDifferenceOverParts(t *testing.T) {
 	for i := range 3000 {
 		names = append(names, fmt.Sprintf("route-%05d", i))
 	}
-	first := planetest.Routes(t, names...)
-	if whole := planetest.Directive(t, 1, 1, 1, nil, first, 4<<10); len(whole) < 3 {
+	first := controlplanetest.Routes(t, names...)
+	if whole := controlplanetest.Directive(t, 1, 1, 1, nil, first, 4<<10); len(whole) < 3 {
 		t.Fatalf("only %d messages", len(whole))
 	}
 	n.nonce++
-	for _, m := range planetest.Directive(t, n.nonce, 1, 10, nil, first, 4<<10) {
-		n.plane.Send(t, m)
+	for _, m := range controlplanetest.Directive(t, n.nonce, 1, 10, nil, first, 4<<10) {
+		n.controlPlane.Send(t, m)
 	}
 	if o := n.outcome(); o.GetAck() == nil {
 		t.Fatalf("outcome %v", o)
 	}
 	before := n.agent.Status().ReceivedBytes
-	second := planetest.Routes(t, append(names, "route-x")...)
+	second := controlplanetest.Routes(t, append(names, "route-x")...)
 	n.acked(2, 11, first, second)
 	if cost := n.agent.Status().ReceivedBytes - before; cost <= 0 || cost > 10_000 {
 		t.Errorf("one route more cost %d bytes", cost)
@@ -211,16 +211,16 @@ func TestDifferenceOverParts(t *testing.T) {
 func TestDamagedDifferenceAsksForTheWhole(t *testing.T) {
 	n := newNode(t)
 	n.started()
-	first, second := planetest.Routes(t, "a"), planetest.Routes(t, "a", "b")
+	first, second := controlplanetest.Routes(t, "a"), controlplanetest.Routes(t, "a", "b")
 	n.acked(1, 10, nil, first)
 	// Against a base that the agent never had.
-	n.direct(2, 11, planetest.Routes(t, "a", "b", "never"), second)
+	n.direct(2, 11, controlplanetest.Routes(t, "a", "b", "never"), second)
 	if o := n.outcome(); o.GetFailure().GetReason() != distributorv1.Failure_REASON_BAD_DELTA {
 		t.Fatalf("outcome %v", o)
 	}
-	damaged := planetest.Directive(t, 100, 2, 11, nil, second, 1<<20)[0]
+	damaged := controlplanetest.Directive(t, 100, 2, 11, nil, second, 1<<20)[0]
 	damaged.GetDirective().GetDelta().GetOperations()[0].GetData().Zstd[10] ^= 0xff
-	n.plane.Send(t, damaged)
+	n.controlPlane.Send(t, damaged)
 	if o := n.outcome(); o.GetFailure().GetReason() != distributorv1.Failure_REASON_BAD_DELTA {
 		t.Fatalf("outcome %v", o)
 	}
@@ -230,7 +230,7 @@ func TestDamagedDifferenceAsksForTheWhole(t *testing.T) {
 func TestNewestDirectiveWinsWhileOneIsLoading(t *testing.T) {
 	n := newNode(t)
 	n.started()
-	first, second, third := planetest.Routes(t, "a"), planetest.Routes(t, "b"), planetest.Routes(t, "c")
+	first, second, third := controlplanetest.Routes(t, "a"), controlplanetest.Routes(t, "b"), controlplanetest.Routes(t, "c")
 	release := n.kong.Hang()
 	n.direct(1, 10, nil, first)
 	n.until("the first is being posted", func() bool { return n.kong.Posts() == 1 })

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/silverback-gateway/silverback/agent/internal/planetest"
+	"github.com/silverback-gateway/silverback/agent/internal/controlplanetest"
 )
 
 // vitals are what a process that leaks has more and more of.
@@ -41,7 +41,7 @@ func (p *pair) vitals() (v vitals) {
 func TestAThousandConfigurations(t *testing.T) {
 	const rounds = 1000
 	p := newPair(t, build(t, agentPackage), build(t, kongPackage), "--log-level=error")
-	before := planetest.Routes(t, "base")
+	before := controlplanetest.Routes(t, "base")
 	p.ask(1, before)
 	p.answer()
 	stop := p.watchRoute("/base")
@@ -49,7 +49,7 @@ func TestAThousandConfigurations(t *testing.T) {
 	var first vitals
 	for i := 2; i <= rounds; i++ {
 		if i%2 == 0 {
-			to := planetest.Routes(t, "base", fmt.Sprintf("good-%d", i))
+			to := controlplanetest.Routes(t, "base", fmt.Sprintf("good-%d", i))
 			p.direct(int64(i), int64(10*i), before, to)
 			if o := p.answer(); o.GetAck() == nil {
 				t.Fatalf("%d: outcome %v", i, o)
@@ -84,11 +84,11 @@ func TestAThousandConfigurations(t *testing.T) {
 func TestTheWatcherSeesAGap(t *testing.T) {
 	n := newNode(t)
 	n.started()
-	n.acked(1, 10, nil, planetest.Routes(t, "base"))
+	n.acked(1, 10, nil, controlplanetest.Routes(t, "base"))
 	inner := &testing.T{}
 	p := &pair{node: &node{t: inner}, proxy: n.kong.ProxyURL()}
 	stop := p.watchRoute("/base")
-	n.acked(2, 11, nil, planetest.Routes(t, "other"))
+	n.acked(2, 11, nil, controlplanetest.Routes(t, "other"))
 	n.until("the watcher fails", inner.Failed)
 	stop()
 }
@@ -97,7 +97,7 @@ func TestTheWatcherSeesAGap(t *testing.T) {
 func TestDriftAfterAnAck(t *testing.T) {
 	n := newNode(t)
 	n.started()
-	older, newer := planetest.Routes(t, "base", "older"), planetest.Routes(t, "base", "newer")
+	older, newer := controlplanetest.Routes(t, "base", "older"), controlplanetest.Routes(t, "base", "newer")
 	n.acked(1, 10, nil, older)
 	n.acked(2, 11, older, newer)
 	hash := n.kong.Hash()
@@ -113,7 +113,7 @@ func TestDriftAfterAnAck(t *testing.T) {
 		n.until("told", func() bool { return strings.Contains(n.condition("DriftHealed"), "it is none of ours") })
 	}
 	n.until("the registry is told after it was healed", func() bool {
-		for _, c := range n.plane.LastStatus().GetConditions() {
+		for _, c := range n.controlPlane.LastStatus().GetConditions() {
 			if c.GetType() == "DriftHealed" {
 				return true
 			}
@@ -130,7 +130,7 @@ func TestDriftAfterAnAck(t *testing.T) {
 		t.Errorf("it happened %s", got)
 	}
 	select {
-	case o := <-n.plane.Outcomes:
+	case o := <-n.controlPlane.Outcomes:
 		t.Errorf("drift was answered as if it were a directive: %v", o)
 	default:
 	}

@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/silverback-gateway/silverback/agent/internal/planetest"
+	"github.com/silverback-gateway/silverback/agent/internal/controlplanetest"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
@@ -56,12 +56,12 @@ func drained(reason string) *registryv1.Drain {
 func TestADrainedNodeServesOnAndFollows(t *testing.T) {
 	n := newNode(t)
 	n.started()
-	first, second := planetest.Routes(t, "a"), planetest.Routes(t, "a", "b")
+	first, second := controlplanetest.Routes(t, "a"), controlplanetest.Routes(t, "a", "b")
 	n.acked(1, 10, nil, first)
 	n.readyz(http.StatusOK, "ok")
-	n.plane.Drain(drained("new disk"))
+	n.controlPlane.Drain(drained("new disk"))
 	n.readyz(http.StatusServiceUnavailable, "draining: new disk")
-	n.until("the registry knows that the agent obeys", func() bool { return n.plane.LastStatus().GetDraining() })
+	n.until("the registry knows that the agent obeys", func() bool { return n.controlPlane.LastStatus().GetDraining() })
 	n.acked(2, 11, first, second)
 	if n.proxied("/a") != http.StatusOK || n.proxied("/b") != http.StatusOK {
 		t.Error("a drained gateway does not serve")
@@ -80,48 +80,48 @@ func TestADrainedNodeServesOnAndFollows(t *testing.T) {
 	if code, _ := asked(t, n.agent.HTTPAddress(), "/healthz"); code != http.StatusOK {
 		t.Errorf("/healthz answers %d: the agent itself is well", code)
 	}
-	n.plane.Drain(nil)
+	n.controlPlane.Drain(nil)
 	n.readyz(http.StatusOK, "ok")
-	n.until("the registry knows that the node is back", func() bool { return !n.plane.LastStatus().GetDraining() })
+	n.until("the registry knows that the node is back", func() bool { return !n.controlPlane.LastStatus().GetDraining() })
 }
 
 func TestADrainOutlivesTheAgentAndTheRegistry(t *testing.T) {
 	n := newNode(t)
 	n.started()
-	n.acked(1, 10, nil, planetest.Routes(t, "a"))
-	n.plane.Drain(drained("new disk"))
+	n.acked(1, 10, nil, controlplanetest.Routes(t, "a"))
+	n.controlPlane.Drain(drained("new disk"))
 	n.readyz(http.StatusServiceUnavailable, "draining: new disk")
 	n.stop()
-	n.plane.Stop()
+	n.controlPlane.Stop()
 	n.start()
 	n.until("the gateway is proven to serve", func() bool { v := n.agent.Status(); return v.Proven && v.GatewayReady })
 	n.readyz(http.StatusServiceUnavailable, "draining: new disk")
-	n.plane.Drain(nil)
-	n.plane.Serve(t)
+	n.controlPlane.Drain(nil)
+	n.controlPlane.Serve(t)
 	n.readyz(http.StatusOK, "ok")
 }
 
 func TestAProbeThatCountsTakesTheNodeOut(t *testing.T) {
 	n := newNode(t)
-	n.plane.SetProbes(
+	n.controlPlane.SetProbes(
 		&fleetv1.Probe{Path: "/health", Interval: durationpb.New(time.Second), Timeout: durationpb.New(patience), Readiness: true},
 		&fleetv1.Probe{Path: "/missing", Interval: durationpb.New(time.Second), Timeout: durationpb.New(patience)},
 	)
 	n.started()
-	first, second := planetest.Routes(t, "a"), planetest.Routes(t, "a", "health")
+	first, second := controlplanetest.Routes(t, "a"), controlplanetest.Routes(t, "a", "health")
 	n.acked(1, 10, nil, first)
 	n.readyz(http.StatusServiceUnavailable, "probe /health fails: status 404")
 	n.until("both are a condition", func() bool {
 		return n.condition("ProbeFailing") == "/health: status 404; /missing: status 404"
 	})
 	n.until("the registry knows", func() bool {
-		probes := n.plane.LastStatus().GetHealth().GetProbes()
+		probes := n.controlPlane.LastStatus().GetHealth().GetProbes()
 		return len(probes) == 2 && probes[0].GetPath() == "/health" && probes[0].GetFailed() > 0 && probes[0].GetReason() == "status 404"
 	})
 	n.acked(2, 11, first, second)
 	n.readyz(http.StatusOK, "ok")
 	n.until("the other is one still", func() bool { return n.condition("ProbeFailing") == "/missing: status 404" })
-	n.plane.SetProbes()
+	n.controlPlane.SetProbes()
 	n.until("no probe, no condition", func() bool { return n.condition("ProbeFailing") == "" })
 }
 
@@ -130,23 +130,23 @@ func TestAnIdleNodeReportsNothing(t *testing.T) {
 	n := newNode(t)
 	n.config.SampleInterval = 20 * time.Millisecond
 	// A probe that comes too late is news.
-	n.plane.SetProbes(&fleetv1.Probe{Path: "/a", Interval: durationpb.New(time.Second), Timeout: durationpb.New(patience)})
+	n.controlPlane.SetProbes(&fleetv1.Probe{Path: "/a", Interval: durationpb.New(time.Second), Timeout: durationpb.New(patience)})
 	n.started()
-	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	n.acked(1, 10, nil, controlplanetest.Routes(t, "a"))
 	n.until("its health was told", func() bool {
-		s := n.plane.LastStatus()
+		s := n.controlPlane.LastStatus()
 		return s.GetHealth().GetMemoryBytes() > 0 && len(s.GetHealth().GetProbes()) == 1 && s.GetHealth().GetProbes()[0].GetSent() > 0 &&
 			s.GetGatewayReady()
 	})
 	quiet := func(renewals int) bool {
-		before, told := n.plane.Renewals()
-		n.until("it renews", func() bool { now, _ := n.plane.Renewals(); return now >= before+renewals })
-		_, now := n.plane.Renewals()
+		before, told := n.controlPlane.Renewals()
+		n.until("it renews", func() bool { now, _ := n.controlPlane.Renewals(); return now >= before+renewals })
+		_, now := n.controlPlane.Renewals()
 		return now == told
 	}
 	n.until("the first figures are settled", func() bool { return quiet(20) })
 	if !quiet(60) {
-		t.Errorf("an idle node told %v", n.plane.LastStatus())
+		t.Errorf("an idle node told %v", n.controlPlane.LastStatus())
 	}
 }
 
@@ -154,14 +154,14 @@ func TestAStoppedAgentDrainsFirst(t *testing.T) {
 	n := newNode(t)
 	cmd := n.startProcess("--drain-grace=1h")
 	n.hello()
-	first := planetest.Routes(t, "a")
+	first := controlplanetest.Routes(t, "a")
 	n.direct(1, 10, nil, first)
 	if o := n.outcomeOfProcess(); o.GetAck() == nil {
 		t.Fatalf("outcome %v", o)
 	}
 	// It answers the distributor whether or not it has enrolled with the registry yet.
-	n.eventually("enrolled", func() bool { return len(n.plane.Enrolments()) > 0 })
-	address := n.plane.Enrolments()[0].GetAgentAddress()
+	n.eventually("enrolled", func() bool { return len(n.controlPlane.Enrolments()) > 0 })
+	address := n.controlPlane.Enrolments()[0].GetAgentAddress()
 	n.eventually("ready", func() bool { code, _ := asked(t, address, "/readyz"); return code == http.StatusOK })
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -170,8 +170,8 @@ func TestAStoppedAgentDrainsFirst(t *testing.T) {
 		code, text := asked(t, address, "/readyz")
 		return code == http.StatusServiceUnavailable && text == "draining: the agent is stopping"
 	})
-	n.eventually("the registry is told", func() bool { return n.plane.LastStatus().GetDraining() })
-	n.direct(2, 11, first, planetest.Routes(t, "a", "b"))
+	n.eventually("the registry is told", func() bool { return n.controlPlane.LastStatus().GetDraining() })
+	n.direct(2, 11, first, controlplanetest.Routes(t, "a", "b"))
 	if o := n.outcomeOfProcess(); o.GetAck() == nil {
 		t.Errorf("while it drains: outcome %v", o)
 	}
@@ -186,17 +186,17 @@ func TestAStoppedAgentDrainsFirst(t *testing.T) {
 		t.Error("the gateway does not serve on")
 	}
 
-	before, _ := n.plane.Renewals()
+	before, _ := n.controlPlane.Renewals()
 	again := n.startProcess("--drain-grace=50ms")
 	n.hello()
-	n.eventually("it renews", func() bool { now, _ := n.plane.Renewals(); return now > before }) // who has not enrolled says no goodbye
+	n.eventually("it renews", func() bool { now, _ := n.controlPlane.Renewals(); return now > before }) // who has not enrolled says no goodbye
 	if err := again.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	if err := again.Wait(); err != nil {
 		t.Errorf("after its grace: %v", err)
 	}
-	if n.plane.Goodbyes() == 0 {
+	if n.controlPlane.Departures() == 0 {
 		t.Error("it left without a goodbye")
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"testing"
 
 	"github.com/silverback-gateway/silverback/agent"
-	"github.com/silverback-gateway/silverback/agent/internal/planetest"
+	"github.com/silverback-gateway/silverback/agent/internal/controlplanetest"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 )
 
@@ -30,7 +30,7 @@ func TestBootFileWithoutAFolder(t *testing.T) {
 	n.config.BootFile = filepath.Join(folder, "kong.json")
 	n.started()
 	n.until("the condition, before anything is loaded", func() bool { return strings.Contains(n.condition("BootFile"), "the folder of") })
-	n.direct(1, 10, nil, planetest.Routes(t, "a"))
+	n.direct(1, 10, nil, controlplanetest.Routes(t, "a"))
 	if o := n.outcome(); o.GetFailure().GetReason() != distributorv1.Failure_REASON_DISK {
 		t.Fatalf("outcome %v", o)
 	}
@@ -64,7 +64,7 @@ func TestBootFileOfSomebodyElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.started()
-	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	n.acked(1, 10, nil, controlplanetest.Routes(t, "a"))
 	if n.happened("BootFileForeign") {
 		t.Error("the file that was there before the first load is called foreign")
 	}
@@ -127,7 +127,7 @@ func TestBootFileThatOthersMayRead(t *testing.T) {
 	n.stop()
 
 	n.started()
-	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	n.acked(1, 10, nil, controlplanetest.Routes(t, "a"))
 	if n.condition("FileTooOpen") != "" {
 		t.Error("a file of mode 0640 is called too open")
 	}
@@ -154,7 +154,7 @@ func TestBootFileThatOthersMayRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.started()
-	n.acked(2, 20, nil, planetest.Routes(t, "b"))
+	n.acked(2, 20, nil, controlplanetest.Routes(t, "b"))
 	if info, err := os.Stat(n.config.BootFile); err != nil || info.Mode().Perm() != 0o600 || n.happened("FileTooOpen") {
 		t.Errorf("%v, %v, %q", info.Mode(), err, n.condition("FileTooOpen"))
 	}
@@ -170,7 +170,7 @@ func TestBootFileThatIsNone(t *testing.T) {
 	if err := os.Remove(n.config.BootFile); err != nil {
 		t.Fatal(err)
 	}
-	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	n.acked(1, 10, nil, controlplanetest.Routes(t, "a"))
 	n.until("the condition ends", func() bool { return n.condition("BootFile") == "" })
 }
 
@@ -181,7 +181,7 @@ func TestBootFileBehindALink(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.started()
-	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	n.acked(1, 10, nil, controlplanetest.Routes(t, "a"))
 	if info, err := os.Lstat(n.config.BootFile); err != nil || info.Mode()&os.ModeSymlink == 0 {
 		t.Errorf("the link is gone: %v", err)
 	}
@@ -217,7 +217,7 @@ func TestStateFilesThatAreNotOurs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := newNode(t)
 			n.started()
-			first, second := planetest.Routes(t, "a"), planetest.Routes(t, "b")
+			first, second := controlplanetest.Routes(t, "a"), controlplanetest.Routes(t, "b")
 			n.acked(1, 10, nil, first)
 			n.acked(2, 11, first, second)
 			n.stop()
@@ -322,7 +322,7 @@ func TestDiskThatTakesNoMore(t *testing.T) {
 			p.sidecar.wrap = tt.wrap(p.config.StateDir)
 			p.sidecar.start()
 			p.hello()
-			p.ask(1, planetest.Routes(t, "base"))
+			p.ask(1, controlplanetest.Routes(t, "base"))
 			p.answer()
 			stop := p.watchRoute("/base")
 			p.ask(2, large(t, 2000, "base"))
@@ -334,7 +334,7 @@ func TestDiskThatTakesNoMore(t *testing.T) {
 			if n := p.admin.holding("a-route-with-a-name"); n != 0 {
 				t.Errorf("what cannot be kept was posted %d times", n)
 			}
-			p.ask(3, planetest.Routes(t, "base", "small"))
+			p.ask(3, controlplanetest.Routes(t, "base", "small"))
 			if o := p.answer(); o.GetAck() == nil {
 				t.Errorf("outcome %v", o)
 			}
@@ -355,7 +355,7 @@ func TestAFullDiskIsToldBeforeAnythingIsToBeWritten(t *testing.T) {
 	p.sidecar.wrap = limitedFiles(40)
 	p.sidecar.start()
 	p.hello()
-	p.ask(1, planetest.Routes(t, "base"))
+	p.ask(1, controlplanetest.Routes(t, "base"))
 	if o := p.answer(); o.GetAck() == nil {
 		t.Errorf("outcome %v", o)
 	}
@@ -368,7 +368,7 @@ func TestReadOnlyStateDirectory(t *testing.T) {
 	p := newStoppedPair(t, agentBinary, kongBinary)
 	p.sidecar.start()
 	p.hello()
-	p.ask(1, planetest.Routes(t, "base"))
+	p.ask(1, controlplanetest.Routes(t, "base"))
 	p.answer()
 	p.sidecar.kill()
 	const nobody = 65534
@@ -404,7 +404,7 @@ func TestReadOnlyStateDirectory(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = os.Chmod(p.config.StateDir, 0o700) })
 	// The gateway lost everything, its boot file too, and the control plane is away.
-	p.plane.Stop()
+	p.controlPlane.Stop()
 	p.gateway.kill()
 	if err := os.WriteFile(p.config.BootFile, []byte("{\"_format_version\":\"3.0\"}\n"), 0o640); err != nil {
 		t.Fatal(err)
@@ -414,9 +414,9 @@ func TestReadOnlyStateDirectory(t *testing.T) {
 	p.sidecar.start()
 	p.eventually("the last known good is given back", func() bool { return p.route("/base") == http.StatusOK })
 	p.eventually("the condition", func() bool { return strings.Contains(p.conditionOfProcess("StateDirectory"), "permission denied") })
-	p.plane.Serve(t)
+	p.controlPlane.Serve(t)
 	p.hello()
-	p.ask(2, planetest.Routes(t, "base", "more"))
+	p.ask(2, controlplanetest.Routes(t, "base", "more"))
 	if o := p.outcomeOfProcess(); o.GetFailure().GetReason() != distributorv1.Failure_REASON_DISK {
 		t.Errorf("outcome %v", o)
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/silverback-gateway/silverback/agent/internal/planetest"
+	"github.com/silverback-gateway/silverback/agent/internal/controlplanetest"
 	"github.com/silverback-gateway/silverback/kong/snapshot"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 )
@@ -15,7 +15,7 @@ import (
 func TestALedgerThatWentBackIsToldAndARecoveryFollowed(t *testing.T) {
 	n := newNode(t)
 	n.started()
-	a, b, c := planetest.Routes(t, "a"), planetest.Routes(t, "b"), planetest.Routes(t, "c")
+	a, b, c := controlplanetest.Routes(t, "a"), controlplanetest.Routes(t, "b"), controlplanetest.Routes(t, "c")
 	n.inEpoch(2, 1, 500, a)
 	if n.outcome().GetAck() == nil {
 		t.Fatal("not acked")
@@ -27,9 +27,9 @@ func TestALedgerThatWentBackIsToldAndARecoveryFollowed(t *testing.T) {
 		n.inEpoch(1, 2, 900, b) // however large the decision grows
 		n.refusedForItsAge("decision 900 of epoch 1", "decision 500 of epoch 2")
 		n.until("the registry is told", func() bool {
-			for _, condition := range n.plane.LastStatus().GetConditions() {
+			for _, condition := range n.controlPlane.LastStatus().GetConditions() {
 				if condition.GetType() == "DecisionStale" {
-					return n.plane.LastStatus().GetEpoch() == 2 && n.plane.LastStatus().GetDecision() == 500
+					return n.controlPlane.LastStatus().GetEpoch() == 2 && n.controlPlane.LastStatus().GetDecision() == 500
 				}
 			}
 			return false
@@ -72,10 +72,10 @@ func (n *node) refusedForItsAge(offered, followed string) {
 func (n *node) inEpoch(epoch, revision, decision int64, to *snapshot.Snapshot) {
 	n.t.Helper()
 	n.nonce++
-	for _, m := range planetest.Directive(n.t, n.nonce, revision, decision, nil, to, 64<<10) {
+	for _, m := range controlplanetest.Directive(n.t, n.nonce, revision, decision, nil, to, 64<<10) {
 		if d := m.GetDirective(); d != nil {
 			d.Epoch = epoch
 		}
-		n.plane.Send(n.t, m)
+		n.controlPlane.Send(n.t, m)
 	}
 }

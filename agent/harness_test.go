@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/silverback-gateway/silverback/agent"
-	"github.com/silverback-gateway/silverback/agent/internal/planetest"
+	"github.com/silverback-gateway/silverback/agent/internal/controlplanetest"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/kong/snapshot"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
@@ -25,10 +25,10 @@ const patience = time.Minute
 
 // node is one agent beside one simulated gateway.
 type node struct {
-	t      *testing.T
-	plane  *planetest.Plane
-	kong   *kongtest.Gateway
-	config agent.Config
+	t            *testing.T
+	controlPlane *controlplanetest.Server
+	kong         *kongtest.Gateway
+	config       agent.Config
 
 	agent *agent.Agent
 	stop  func()
@@ -38,7 +38,7 @@ type node struct {
 
 // newNode starts a gateway, but no agent yet.
 func newNode(t *testing.T, opts ...kongtest.Option) *node {
-	n := &node{t: t, plane: planetest.Start(t, port.Address(t)), kong: kongtest.Start(t, opts...)}
+	n := &node{t: t, controlPlane: controlplanetest.Start(t, port.Address(t)), kong: kongtest.Start(t, opts...)}
 	dir := t.TempDir()
 	n.config = agent.Config{
 		Group: "default", Node: "n1", KongAdmin: n.kong.AdminURL(), KongProxy: n.kong.ProxyURL(), KongStatus: n.kong.StatusURL(),
@@ -53,7 +53,7 @@ func (n *node) start() {
 	n.t.Helper()
 	a, err := agent.New(n.config, agent.Deps{
 		Log: slog.New(slog.NewTextHandler(io.MultiWriter(n.t.Output(), &n.log), nil)), Metrics: prometheus.NewRegistry(),
-		DialRegistry: n.plane.Dial, DialDistributor: n.plane.Dial,
+		DialRegistry: n.controlPlane.Dial, DialDistributor: n.controlPlane.Dial,
 	})
 	if err != nil {
 		n.t.Fatalf("new agent: %v", err)
@@ -82,7 +82,7 @@ func (n *node) started() *distributorv1.Hello {
 func (n *node) hello() *distributorv1.Hello {
 	n.t.Helper()
 	select {
-	case h := <-n.plane.Hellos:
+	case h := <-n.controlPlane.Hellos:
 		return h
 	case <-time.After(patience):
 		n.t.Fatal("no hello")
@@ -94,15 +94,15 @@ func (n *node) hello() *distributorv1.Hello {
 func (n *node) direct(revision, decision int64, base, to *snapshot.Snapshot) {
 	n.t.Helper()
 	n.nonce++
-	for _, m := range planetest.Directive(n.t, n.nonce, revision, decision, base, to, 64<<10) {
-		n.plane.Send(n.t, m)
+	for _, m := range controlplanetest.Directive(n.t, n.nonce, revision, decision, base, to, 64<<10) {
+		n.controlPlane.Send(n.t, m)
 	}
 }
 
 func (n *node) outcome() *distributorv1.Outcome {
 	n.t.Helper()
 	select {
-	case o := <-n.plane.Outcomes:
+	case o := <-n.controlPlane.Outcomes:
 		return o
 	case <-time.After(patience):
 		n.t.Fatalf("no outcome; the agent says %+v", n.agent.Status())
@@ -177,14 +177,14 @@ func (n *node) condition(kind string) string {
 }
 
 func newAgent(n *node) (*agent.Agent, error) {
-	return agent.New(n.config, agent.Deps{DialRegistry: n.plane.Dial, DialDistributor: n.plane.Dial})
+	return agent.New(n.config, agent.Deps{DialRegistry: n.controlPlane.Dial, DialDistributor: n.controlPlane.Dial})
 }
 
 // outcomeOfProcess is outcome for an agent whose state the test cannot ask for.
 func (n *node) outcomeOfProcess() *distributorv1.Outcome {
 	n.t.Helper()
 	select {
-	case o := <-n.plane.Outcomes:
+	case o := <-n.controlPlane.Outcomes:
 		return o
 	case <-time.After(patience):
 		n.t.Fatal("no outcome")

@@ -39,7 +39,7 @@ func TestTheTrafficOfAGatewayIsReported(t *testing.T) {
 				t.Fatalf("the route answers %d", code)
 			}
 		}
-		h := n.plane.LastStatus().GetHealth()
+		h := n.controlPlane.LastStatus().GetHealth()
 		return h.GetServerErrors() > 0 && h.GetRequests() >= h.GetServerErrors() && h.GetLatencyP99() != nil && h.GetMemoryBytes() > 0
 	})
 	n.until("the agent shows them", func() bool {

@@ -19,7 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/silverback-gateway/silverback/agent/internal/planetest"
+	"github.com/silverback-gateway/silverback/agent/internal/controlplanetest"
 	"github.com/silverback-gateway/silverback/kong/snapshot"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	"github.com/silverback-gateway/silverback/testkit/port"
@@ -166,7 +166,7 @@ func newStoppedPair(t *testing.T, agentBinary, kongBinary string, flags ...strin
 		t.Fatal(err)
 	}
 	p := &pair{
-		node: &node{t: t, plane: planetest.Start(t, port.Address(t))}, admin: newCounter(t, "http://"+admin), proxy: "http://" + proxy,
+		node: &node{t: t, controlPlane: controlplanetest.Start(t, port.Address(t))}, admin: newCounter(t, "http://"+admin), proxy: "http://" + proxy,
 		status: "http://" + status, points: points,
 	}
 	p.config.StateDir, p.config.BootFile = filepath.Join(dir, "state"), boot
@@ -174,7 +174,7 @@ func newStoppedPair(t *testing.T, agentBinary, kongBinary string, flags ...strin
 	p.gateway = newChild(t, "gateway", kongBinary, "-proxy="+proxy, "-admin="+admin, "-status="+status, "-workers=2", "-declarative-config="+
 		boot, "-prefix="+prefix)
 	p.sidecar = newChild(t, "agent", agentBinary, append([]string{
-		"--group=default", "--node=n1", "--registry=" + p.plane.Address(), "--distributor=" + p.plane.Address(), "--kong-admin=" + p.admin.URL,
+		"--group=default", "--node=n1", "--registry=" + p.controlPlane.Address(), "--distributor=" + p.controlPlane.Address(), "--kong-admin=" + p.admin.URL,
 		"--kong-proxy=http://" + proxy, "--kong-status=http://" + status, "--state-dir=" + p.config.StateDir, "--boot-file=" + boot,
 		"--http-listen=" + p.config.HTTP.Listen, "--proof-timeout=3s", "--load-gap=1ms", "--drift-interval=1h",
 	}, flags...)...)
@@ -288,7 +288,7 @@ func TestKillAtEveryStep(t *testing.T) {
 		t.Run(victim, func(t *testing.T) {
 			p := newPair(t, agentBinary, kongBinary)
 			i := 1
-			p.ask(i, planetest.Routes(t, "base"))
+			p.ask(i, controlplanetest.Routes(t, "base"))
 			p.answer()
 			stop := p.watchRoute("/base")
 			defer stop()
@@ -322,7 +322,7 @@ func TestKillAtEveryStep(t *testing.T) {
 			for _, step := range good {
 				i++
 				name := fmt.Sprintf("good-%d", i)
-				to := planetest.Routes(t, "base", name)
+				to := controlplanetest.Routes(t, "base", name)
 				p.arm(step)
 				p.ask(i, to)
 				strike(step)

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/silverback-gateway/silverback/agent"
-	"github.com/silverback-gateway/silverback/agent/internal/planetest"
+	"github.com/silverback-gateway/silverback/agent/internal/controlplanetest"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles/tlstest"
 	"github.com/silverback-gateway/silverback/kong/proof"
 	"github.com/silverback-gateway/silverback/kong/snapshot"
@@ -28,11 +28,11 @@ func TestAGatewayThatSpeaksNothingButTLS(t *testing.T) {
 	n := newNode(t, kongtest.With(kongtest.Options{AdminTLS: control, StatusTLS: control, ProxyTLS: proxy, Workers: 3}))
 	n.config.KongTLS = agent.KongTLS{Files: authority.Issue("agent")}
 	n.started()
-	first := planetest.Routes(t, "a")
+	first := controlplanetest.Routes(t, "a")
 	if ack := n.acked(1, 10, nil, first); ack.GetProof() != fleetv1.Proof_PROOF_WORKER || ack.GetProofTime().AsDuration() <= 0 {
 		t.Errorf("ack %v", ack)
 	}
-	n.acked(2, 11, first, planetest.Routes(t, "a", "b"))
+	n.acked(2, 11, first, controlplanetest.Routes(t, "a", "b"))
 	resp, err := http.Get("http://" + n.agent.HTTPAddress() + "/metrics")
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +55,7 @@ func TestAGatewayBehindSockets(t *testing.T) {
 	at := func(name string) string { return "unix:" + filepath.Join(dir, name) }
 	n := newNode(t, kongtest.With(kongtest.Options{Admin: at("a"), Status: at("s"), Proxy: at("p"), Workers: 2}))
 	n.started()
-	if ack := n.acked(1, 10, nil, planetest.Routes(t, "a")); ack.GetProof() != fleetv1.Proof_PROOF_WORKER {
+	if ack := n.acked(1, 10, nil, controlplanetest.Routes(t, "a")); ack.GetProof() != fleetv1.Proof_PROOF_WORKER {
 		t.Errorf("ack %v", ack)
 	}
 }
@@ -92,7 +92,7 @@ func TestAUsersRouteInTheReservedPlace(t *testing.T) {
 func TestF17_ASnapshotOverTheGatewaysLimitIsANack(t *testing.T) {
 	n := newNode(t, kongtest.With(kongtest.Options{BodyLimit: 4000}))
 	n.started()
-	small := planetest.Routes(t, "a")
+	small := controlplanetest.Routes(t, "a")
 	n.acked(1, 10, nil, small)
 	posts := n.kong.Posts()
 	n.direct(2, 11, small, large(t, 50))
@@ -110,7 +110,7 @@ func TestF17_ASnapshotOverTheGatewaysLimitIsANack(t *testing.T) {
 func TestF29_AnUpgradedGatewayGetsItsConfigurationBack(t *testing.T) {
 	n := newNode(t)
 	n.started()
-	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	n.acked(1, 10, nil, controlplanetest.Routes(t, "a"))
 	hash := n.kong.Hash()
 	if err := n.kong.Upgrade(context.Background(), "3.10.0"); err != nil {
 		t.Fatal(err)
@@ -121,7 +121,7 @@ func TestF29_AnUpgradedGatewayGetsItsConfigurationBack(t *testing.T) {
 		return strings.Contains(n.condition("GatewayVersionChanged"), "3.10.0 runs here now, and was 3.9.3")
 	})
 	n.until("the registry knows the version", func() bool {
-		all := n.plane.Enrolments()
+		all := n.controlPlane.Enrolments()
 		return all[len(all)-1].GetCapabilities().GetKongVersion() == "3.10.0"
 	})
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/silverback-gateway/silverback/agent/internal/board"
+	"github.com/silverback-gateway/silverback/agent/internal/status"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
@@ -78,9 +78,9 @@ func (m *metrics) ready(r prometheus.Registerer, probe func() error) {
 	}))
 }
 
-// fares adds how the gateway fares, as the board shows it when it is asked. What is not known is not a number.
-func (m *metrics) fares(r prometheus.Registerer, view func() board.View) {
-	of := func(known func(board.Health) (float64, bool)) func() float64 {
+// gauges adds how the gateway fares, as the board shows it when it is asked. What is not known is not a number.
+func (m *metrics) gauges(r prometheus.Registerer, view func() status.View) {
+	of := func(known func(status.Health) (float64, bool)) func() float64 {
 		return func() float64 {
 			if h := view().Health; h != nil {
 				if value, ok := known(*h); ok {
@@ -107,7 +107,7 @@ func (m *metrics) fares(r prometheus.Registerer, view func() board.View) {
 	})
 	gauge("silverback_agent_stray_workers", "1 while workers that a killed master left behind share the gateway's listeners, else 0.",
 		func() float64 {
-			if slices.ContainsFunc(view().Conditions, func(c board.Condition) bool { return c.Type == "StrayWorker" }) {
+			if slices.ContainsFunc(view().Conditions, func(c status.Condition) bool { return c.Type == "StrayWorker" }) {
 				return 1
 			}
 			return 0
@@ -129,20 +129,20 @@ func (m *metrics) fares(r prometheus.Registerer, view func() board.View) {
 		return float64(n)
 	})
 	gauge("silverback_agent_gateway_error_ratio", "Share of the gateway's requests in the last window that ended in a status from 500 up.",
-		of(func(h board.Health) (float64, bool) {
+		of(func(h status.Health) (float64, bool) {
 			if h.Requests == nil || h.ServerErrors == nil || *h.Requests == 0 {
 				return 0, h.Requests != nil
 			}
 			return float64(*h.ServerErrors) / float64(*h.Requests), true
 		}))
 	gauge("silverback_agent_gateway_latency_p99_seconds", "99 of 100 requests of the gateway in the last window took at most so long.",
-		of(func(h board.Health) (float64, bool) {
+		of(func(h status.Health) (float64, bool) {
 			if h.LatencyP99 == nil {
 				return 0, false
 			}
 			return h.LatencyP99.Seconds(), true
 		}))
-	gauge("silverback_agent_gateway_memory_bytes", "Memory of the Lua VMs of the gateway's workers.", of(func(h board.Health) (float64, bool) {
+	gauge("silverback_agent_gateway_memory_bytes", "Memory of the Lua VMs of the gateway's workers.", of(func(h status.Health) (float64, bool) {
 		return float64(h.MemoryBytes), h.MemoryBytes > 0
 	}))
 	r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
@@ -168,5 +168,5 @@ func (m *metrics) Loaded(took time.Duration)       { m.load.Observe(took.Seconds
 func (m *metrics) Proven(took time.Duration)       { m.proof.Observe(took.Seconds()) }
 func (m *metrics) Drifted()                        { m.drifts.Inc() }
 func (m *metrics) Stale()                          { m.stale.Inc() }
-func (m *metrics) Answered(outcome string)         { m.outcomes.WithLabelValues(outcome).Inc() }
+func (m *metrics) Reported(outcome string)         { m.outcomes.WithLabelValues(outcome).Inc() }
 func (m *metrics) Serving(revision fleet.Revision) { m.revision.Set(float64(revision)) }

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/silverback-gateway/silverback/agent/internal/planetest"
+	"github.com/silverback-gateway/silverback/agent/internal/controlplanetest"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 )
 
@@ -24,7 +24,7 @@ func TestRestartIsHealedWithoutALook(t *testing.T) {
 				n.config.KongStatus = ""
 			}
 			n.started()
-			n.acked(1, 10, nil, planetest.Routes(t, "a"))
+			n.acked(1, 10, nil, controlplanetest.Routes(t, "a"))
 			n.until("serving", func() bool { return n.agent.Status().Serving() })
 			for range 3 {
 				before := len(n.agent.Status().Events)
@@ -55,8 +55,8 @@ func TestRestartIsHealedWithoutALook(t *testing.T) {
 // Whoever is started first, and whether the control plane lives or not: the gateway comes to serve.
 func TestOrderOfStart(t *testing.T) {
 	for _, tt := range []struct {
-		name                string
-		agentFirst, planeUp bool
+		name                       string
+		agentFirst, controlPlaneUp bool
 	}{
 		{"gateway first, control plane alive", false, true},
 		{"gateway first, control plane dead", false, false},
@@ -67,14 +67,14 @@ func TestOrderOfStart(t *testing.T) {
 			n := newNode(t, kongtest.Workers(2))
 			n.config.DriftInterval = time.Hour
 			n.started()
-			first := planetest.Routes(t, "a")
+			first := controlplanetest.Routes(t, "a")
 			n.acked(1, 10, nil, first)
 			n.stop()
 			if err := n.kong.Lose(); err != nil {
 				t.Fatal(err)
 			}
-			if !tt.planeUp {
-				n.plane.Stop()
+			if !tt.controlPlaneUp {
+				n.controlPlane.Stop()
 			}
 			if !tt.agentFirst {
 				if err := n.kong.Restart(context.Background()); err != nil {
@@ -89,13 +89,13 @@ func TestOrderOfStart(t *testing.T) {
 				}
 			}
 			n.until("served", func() bool { return n.proxied("/a") == http.StatusOK && n.agent.Status().Serving() })
-			if !tt.planeUp {
-				n.plane.Serve(t)
+			if !tt.controlPlaneUp {
+				n.controlPlane.Serve(t)
 			}
 			if h := n.hello(); h.GetDecision() != 10 {
 				t.Errorf("hello %v", h)
 			}
-			second := planetest.Routes(t, "a", "b")
+			second := controlplanetest.Routes(t, "a", "b")
 			n.acked(2, 11, first, second)
 			if n.proxied("/b") != http.StatusOK {
 				t.Error("what came next is not served")
@@ -106,13 +106,13 @@ func TestOrderOfStart(t *testing.T) {
 
 // Both the control plane and the gateway are away, and come back in either order.
 func TestBothComeBack(t *testing.T) {
-	for _, planeFirst := range []bool{true, false} {
+	for _, controlPlaneFirst := range []bool{true, false} {
 		n := newNode(t)
 		n.config.DriftInterval = time.Hour
 		n.started()
-		first := planetest.Routes(t, "a")
+		first := controlplanetest.Routes(t, "a")
 		n.acked(1, 10, nil, first)
-		n.plane.Stop()
+		n.controlPlane.Stop()
 		if err := n.kong.Lose(); err != nil {
 			t.Fatal(err)
 		}
@@ -122,14 +122,14 @@ func TestBothComeBack(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if !planeFirst {
+		if !controlPlaneFirst {
 			back()
 			n.until("served with the control plane dead", func() bool { return n.proxied("/a") == http.StatusOK && n.agent.Status().Serving() })
 		}
-		n.plane.Serve(t)
+		n.controlPlane.Serve(t)
 		n.hello()
-		second := planetest.Routes(t, "a", "b")
-		if planeFirst {
+		second := controlplanetest.Routes(t, "a", "b")
+		if controlPlaneFirst {
 			n.direct(2, 11, first, second)
 			if o := n.outcome(); o.GetFailure() == nil {
 				t.Errorf("without a gateway: %v", o)

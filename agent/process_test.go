@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/silverback-gateway/silverback/agent/internal/planetest"
+	"github.com/silverback-gateway/silverback/agent/internal/controlplanetest"
 	"github.com/silverback-gateway/silverback/kong/snapshot"
 	"github.com/silverback-gateway/silverback/testkit/port"
 )
@@ -17,7 +17,7 @@ func (n *node) startProcess(more ...string) *exec.Cmd {
 	n.t.Helper()
 	binary := build(n.t, agentPackage)
 	c := n.config
-	args := append([]string{"--group", c.Group, "--node", c.Node, "--registry", n.plane.Address(), "--distributor", n.plane.Address(),
+	args := append([]string{"--group", c.Group, "--node", c.Node, "--registry", n.controlPlane.Address(), "--distributor", n.controlPlane.Address(),
 		"--kong-admin", c.KongAdmin, "--kong-proxy", c.KongProxy, "--kong-status", c.KongStatus, "--state-dir", c.StateDir,
 		"--boot-file", c.BootFile, "--http-listen", c.HTTP.Listen, "--log-level", "warn"}, more...)
 	cmd := exec.Command(binary, args...)
@@ -57,7 +57,7 @@ func large(t *testing.T, routes int, more ...string) *snapshot.Snapshot {
 	for i := range names {
 		names[i] = fmt.Sprintf("a-route-with-a-name-of-some-length-%06d", i)
 	}
-	return planetest.Routes(t, append(names, more...)...)
+	return controlplanetest.Routes(t, append(names, more...)...)
 }
 
 // What an agent has resident is measured by make bench, on a machine that does nothing else: when the collector comes is a matter of luck.
@@ -100,7 +100,7 @@ func TestKilledWhileLoading(t *testing.T) {
 	n := newNode(t)
 	cmd := n.startProcess()
 	n.hello()
-	first, second := planetest.Routes(t, "a"), planetest.Routes(t, "a", "b")
+	first, second := controlplanetest.Routes(t, "a"), controlplanetest.Routes(t, "a", "b")
 	n.direct(1, 10, nil, first)
 	n.outcomeOfProcess()
 	release := n.kong.Hang()

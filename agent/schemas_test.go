@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/silverback-gateway/silverback/agent/internal/planetest"
+	"github.com/silverback-gateway/silverback/agent/internal/controlplanetest"
 	"github.com/silverback-gateway/silverback/kong/schema"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
@@ -45,7 +45,7 @@ func withSchemas(t *testing.T) (*node, string) {
 }
 
 func (n *node) capabilities() *fleetv1.Capabilities {
-	for _, e := range n.plane.Enrolments() {
+	for _, e := range n.controlPlane.Enrolments() {
 		if c := e.GetCapabilities(); c != nil {
 			return c
 		}
@@ -54,7 +54,7 @@ func (n *node) capabilities() *fleetv1.Capabilities {
 }
 
 func (n *node) digest() string {
-	all := n.plane.Enrolments()
+	all := n.controlPlane.Enrolments()
 	if len(all) == 0 {
 		return ""
 	}
@@ -64,7 +64,7 @@ func (n *node) digest() string {
 func (n *node) upload() *registryv1.UploadSchemasRequest {
 	n.t.Helper()
 	select {
-	case u := <-n.plane.Uploads:
+	case u := <-n.controlPlane.Uploads:
 		return u
 	case <-time.After(patience):
 		n.t.Fatal("nothing was uploaded")
@@ -80,11 +80,11 @@ func TestSchemasAreNamedAndUploadedWhenAsked(t *testing.T) {
 		t.Error("the gateway was told of before its schemas were tried")
 	}
 	select {
-	case <-n.plane.Uploads:
+	case <-n.controlPlane.Uploads:
 		t.Error("uploaded without being asked")
 	default:
 	}
-	n.plane.WantSchemas()
+	n.controlPlane.WantSchemas()
 	u := n.upload()
 	b, err := schema.Unpack(u.GetZstd())
 	if err != nil {
@@ -96,7 +96,7 @@ func TestSchemasAreNamedAndUploadedWhenAsked(t *testing.T) {
 	if b.KongVersion() != kongtest.KongVersion {
 		t.Errorf("the bundle is of Kong %q", b.KongVersion())
 	}
-	n.plane.WantSchemas() // the registry lost it
+	n.controlPlane.WantSchemas() // the registry lost it
 	if again := n.upload(); again.GetDigest() != u.GetDigest() {
 		t.Errorf("the second upload is %s", again.GetDigest())
 	}
@@ -112,7 +112,7 @@ func TestSchemasAreReadAgainWhenTheGatewayWasRestarted(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.until("another digest is told", func() bool { d := n.digest(); return d != "" && d != before })
-	n.plane.WantSchemas()
+	n.controlPlane.WantSchemas()
 	if u := n.upload(); u.GetDigest() != n.digest() {
 		t.Errorf("uploaded %s, told %s", u.GetDigest(), n.digest())
 	}
@@ -122,7 +122,7 @@ func TestAGatewayWithoutSchemasIsANodeWithoutADigest(t *testing.T) {
 	n := newNode(t)
 	n.started()
 	n.until("the gateway is told of", func() bool { return n.capabilities() != nil })
-	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	n.acked(1, 10, nil, controlplanetest.Routes(t, "a"))
 	n.until("no condition stands", func() bool { return len(n.agent.Status().Conditions) == 0 })
 	if d := n.digest(); d != "" {
 		t.Errorf("digest %q", d)
@@ -166,7 +166,7 @@ func TestSchemasThatCannotBeReadHoldUpNothing(t *testing.T) {
 	})
 	n.started()
 	n.until("the gateway is told of", func() bool { return n.capabilities() != nil })
-	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	n.acked(1, 10, nil, controlplanetest.Routes(t, "a"))
 	if d := n.digest(); d != "" {
 		t.Errorf("digest %q", d)
 	}
@@ -192,9 +192,9 @@ func TestSchemasAreTriedBeforeTheGatewayIsToldOf(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("no schema was asked for")
 	}
-	from, _ := n.plane.Renewals()
+	from, _ := n.controlPlane.Renewals()
 	n.until("the node was renewed a few times", func() bool {
-		now, _ := n.plane.Renewals()
+		now, _ := n.controlPlane.Renewals()
 		return now >= from+2
 	})
 	if c := n.capabilities(); c != nil {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/silverback-gateway/silverback/agent/internal/planetest"
+	"github.com/silverback-gateway/silverback/agent/internal/controlplanetest"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
@@ -30,7 +30,7 @@ const foreign = `{"_format_version":"3.0","services":[{"name":"foreign","host":"
 func TestLostConfigurationIsRestored(t *testing.T) {
 	n := newNode(t)
 	n.started()
-	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	n.acked(1, 10, nil, controlplanetest.Routes(t, "a"))
 	hash := n.kong.Hash()
 	if err := n.kong.Lose(); err != nil {
 		t.Fatal(err)
@@ -38,8 +38,8 @@ func TestLostConfigurationIsRestored(t *testing.T) {
 	n.until("the agent misses the gateway", func() bool {
 		return n.condition("GatewayUnreachable") != "" && status("http://"+n.agent.HTTPAddress()+"/readyz") == http.StatusServiceUnavailable
 	})
-	n.plane.Stop() // the control plane is no help
-	n.plane.SetPolicy(fleetv1.DriftPolicy_DRIFT_POLICY_REPORT)
+	n.controlPlane.Stop() // the control plane is no help
+	n.controlPlane.SetPolicy(fleetv1.DriftPolicy_DRIFT_POLICY_REPORT)
 	if err := n.kong.Restart(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestLostConfigurationIsRestored(t *testing.T) {
 func TestGatewayRestartIsProvenAnewWithoutAPost(t *testing.T) {
 	n := newNode(t)
 	n.started()
-	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	n.acked(1, 10, nil, controlplanetest.Routes(t, "a"))
 	posts := n.kong.Posts()
 	n.kong.Kill()
 	n.until("the agent misses the gateway", func() bool { return !n.agent.Status().GatewayReachable })
@@ -70,9 +70,9 @@ func TestGatewayRestartIsProvenAnewWithoutAPost(t *testing.T) {
 func TestBootsWithTheControlPlaneDead(t *testing.T) {
 	n := newNode(t)
 	n.started()
-	n.acked(7, 10, nil, planetest.Routes(t, "a"))
+	n.acked(7, 10, nil, controlplanetest.Routes(t, "a"))
 	n.stop()
-	n.plane.Stop()
+	n.controlPlane.Stop()
 	if err := n.kong.Lose(); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestBootsWithTheControlPlaneDead(t *testing.T) {
 	if v := n.agent.Status(); v.Revision != 7 || v.Connected || v.Enrolled {
 		t.Errorf("status %+v", v)
 	}
-	n.plane.Serve(t)
+	n.controlPlane.Serve(t)
 	if h := n.hello(); h.GetServingRevision() != 7 || h.GetDecision() != 10 {
 		t.Errorf("when the control plane is back: hello %v", h)
 	}
@@ -93,7 +93,7 @@ func TestBootsWithTheControlPlaneDead(t *testing.T) {
 func TestOldContentUnderANewRevisionOutlivesARestart(t *testing.T) {
 	n := newNode(t)
 	n.started()
-	first := planetest.Routes(t, "a")
+	first := controlplanetest.Routes(t, "a")
 	n.acked(1, 10, nil, first)
 	n.acked(5, 20, first, first)
 	n.stop()
@@ -107,11 +107,11 @@ func TestOldContentUnderANewRevisionOutlivesARestart(t *testing.T) {
 func TestControlPlaneAwayChangesNothing(t *testing.T) {
 	n := newNode(t)
 	n.started()
-	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	n.acked(1, 10, nil, controlplanetest.Routes(t, "a"))
 	posts := n.kong.Posts()
-	n.plane.Stop()
+	n.controlPlane.Stop()
 	n.until("the agent knows", func() bool { return !n.agent.Status().Connected })
-	n.plane.Serve(t)
+	n.controlPlane.Serve(t)
 	if h := n.hello(); h.GetServingDigest() == "" || n.kong.Posts() != posts || n.proxied("/a") != http.StatusOK {
 		t.Errorf("hello %v", h)
 	}
@@ -120,26 +120,26 @@ func TestControlPlaneAwayChangesNothing(t *testing.T) {
 func TestDriftIsHealed(t *testing.T) {
 	n := newNode(t)
 	n.started()
-	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	n.acked(1, 10, nil, controlplanetest.Routes(t, "a"))
 	hash := n.kong.Hash()
 	n.post(foreign)
 	n.until("healed", func() bool { return n.kong.Hash() == hash && n.agent.Status().Serving() })
 	if v := n.agent.Status(); v.Drifts != 1 {
 		t.Errorf("%d drifts", v.Drifts)
 	}
-	n.until("the registry knows", func() bool { return n.plane.LastStatus().GetDrifts() == 1 })
+	n.until("the registry knows", func() bool { return n.controlPlane.LastStatus().GetDrifts() == 1 })
 }
 
 func TestDriftIsOnlyReported(t *testing.T) {
 	n := newNode(t)
-	n.plane.SetPolicy(fleetv1.DriftPolicy_DRIFT_POLICY_REPORT)
+	n.controlPlane.SetPolicy(fleetv1.DriftPolicy_DRIFT_POLICY_REPORT)
 	n.started()
 	n.until("enrolled", func() bool { return n.agent.Status().Enrolled })
-	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	n.acked(1, 10, nil, controlplanetest.Routes(t, "a"))
 	n.post(foreign)
 	hash := n.kong.Hash()
 	n.until("the registry knows", func() bool {
-		for _, c := range n.plane.LastStatus().GetConditions() {
+		for _, c := range n.controlPlane.LastStatus().GetConditions() {
 			if c.GetType() == "Drift" {
 				return true
 			}
@@ -149,18 +149,18 @@ func TestDriftIsOnlyReported(t *testing.T) {
 	if n.kong.Hash() != hash || n.agent.Status().Drifts != 1 {
 		t.Errorf("the gateway was touched, or %d drifts counted", n.agent.Status().Drifts)
 	}
-	n.plane.SetPolicy(fleetv1.DriftPolicy_DRIFT_POLICY_HEAL)
+	n.controlPlane.SetPolicy(fleetv1.DriftPolicy_DRIFT_POLICY_HEAL)
 	n.until("healed once the policy says so", func() bool { return n.kong.Hash() != hash && n.condition("Drift") == "" })
 }
 
 func TestDamagedLastKnownGoodFallsBack(t *testing.T) {
 	n := newNode(t)
 	n.started()
-	first, second := planetest.Routes(t, "a"), planetest.Routes(t, "b")
+	first, second := controlplanetest.Routes(t, "a"), controlplanetest.Routes(t, "b")
 	n.acked(1, 10, nil, first)
 	n.acked(2, 11, first, second)
 	n.stop()
-	n.plane.Stop()
+	n.controlPlane.Stop()
 	path := filepath.Join(n.config.StateDir, "last-known-good")
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -181,7 +181,7 @@ func TestDamagedLastKnownGoodFallsBack(t *testing.T) {
 	if n.condition("LastKnownGoodDamaged") == "" || n.agent.Status().Revision != 1 {
 		t.Errorf("status %+v", n.agent.Status())
 	}
-	n.plane.Serve(t)
+	n.controlPlane.Serve(t)
 	n.hello()
 	n.acked(3, 12, first, second)
 	if n.condition("LastKnownGoodDamaged") != "" {
@@ -197,7 +197,7 @@ func TestGatewayRestartsIntoTheBootFile(t *testing.T) {
 	n := newNode(t, kongtest.DeclarativeConfig(boot))
 	n.config.BootFile = boot
 	n.started()
-	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	n.acked(1, 10, nil, controlplanetest.Routes(t, "a"))
 	hash := n.kong.Hash()
 	n.stop()
 	if err := n.kong.Restart(context.Background()); err != nil {
@@ -226,7 +226,7 @@ func TestUnreachableGatewayIsAFailureThenAnAck(t *testing.T) {
 	n := newNode(t)
 	n.kong.Kill()
 	n.started()
-	n.direct(1, 10, nil, planetest.Routes(t, "a"))
+	n.direct(1, 10, nil, controlplanetest.Routes(t, "a"))
 	if o := n.outcome(); o.GetFailure().GetReason() != distributorv1.Failure_REASON_GATEWAY_UNREACHABLE {
 		t.Fatalf("outcome %v", o)
 	}
@@ -244,7 +244,7 @@ func TestServerErrorTwiceIsARefusal(t *testing.T) {
 	n := newNode(t)
 	n.started()
 	n.kong.FailNext(http.StatusInternalServerError, 2)
-	n.direct(1, 10, nil, planetest.Routes(t, "a"))
+	n.direct(1, 10, nil, controlplanetest.Routes(t, "a"))
 	if o := n.outcome(); o.GetFailure().GetReason() != distributorv1.Failure_REASON_GATEWAY_ERROR {
 		t.Fatalf("outcome %v", o)
 	}
@@ -255,22 +255,22 @@ func TestServerErrorTwiceIsARefusal(t *testing.T) {
 
 func TestNameTakenIsACondition(t *testing.T) {
 	n := newNode(t)
-	n.plane.TakeName(true)
+	n.controlPlane.TakeName(true)
 	n.started()
 	n.until("the condition", func() bool { return strings.Contains(n.condition("NodeNameTaken"), "n1") })
-	n.acked(1, 10, nil, planetest.Routes(t, "a")) // delivery goes on
-	n.plane.TakeName(false)
+	n.acked(1, 10, nil, controlplanetest.Routes(t, "a")) // delivery goes on
+	n.controlPlane.TakeName(false)
 	n.until("enrolled", func() bool { return n.agent.Status().Enrolled && n.condition("NodeNameTaken") == "" })
-	count := len(n.plane.Enrolments())
-	n.plane.Forget()
-	n.until("enrolled again", func() bool { return len(n.plane.Enrolments()) > count })
+	count := len(n.controlPlane.Enrolments())
+	n.controlPlane.Forget()
+	n.until("enrolled again", func() bool { return len(n.controlPlane.Enrolments()) > count })
 }
 
 func TestARevokedCertificateIsACondition(t *testing.T) {
 	n := newNode(t)
 	n.started()
-	n.acked(1, 10, nil, planetest.Routes(t, "a"))
-	n.plane.Revoke(true)
+	n.acked(1, 10, nil, controlplanetest.Routes(t, "a"))
+	n.controlPlane.Revoke(true)
 	n.until("both services refuse it", func() bool { return len(n.agent.Status().RevokedAt) == 2 })
 	if s := n.agent.Status(); s.Connected || s.Enrolled || !strings.Contains(n.condition("CertificateRevoked"), "is revoked") {
 		t.Errorf("the agent says %+v", s)
@@ -278,9 +278,9 @@ func TestARevokedCertificateIsACondition(t *testing.T) {
 	if s := n.agent.Status(); len(s.Unready()) > 0 || s.Revision != 1 {
 		t.Errorf("the gateway is not left alone: %q, revision %d", s.Unready(), s.Revision)
 	}
-	n.plane.Revoke(false)
+	n.controlPlane.Revoke(false)
 	n.hello()
-	n.acked(2, 11, nil, planetest.Routes(t, "a", "b"))
+	n.acked(2, 11, nil, controlplanetest.Routes(t, "a", "b"))
 	n.until("all is well", func() bool {
 		s := n.agent.Status()
 		return s.Enrolled && s.Connected && len(s.RevokedAt) == 0 && n.condition("CertificateRevoked") == ""
@@ -301,10 +301,10 @@ func TestProofForms(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			n := newNode(t, kongtest.With(tt.opts))
 			n.started()
-			if ack := n.acked(1, 10, nil, planetest.Routes(t, "a")); ack.GetProof() != tt.want {
+			if ack := n.acked(1, 10, nil, controlplanetest.Routes(t, "a")); ack.GetProof() != tt.want {
 				t.Errorf("the ack rests on %v", ack.GetProof())
 			}
-			n.acked(2, 11, nil, planetest.Routes(t))
+			n.acked(2, 11, nil, controlplanetest.Routes(t))
 		})
 	}
 }
@@ -313,7 +313,7 @@ func TestAnotherGatewayIsAskedAgain(t *testing.T) {
 	n := newNode(t)
 	n.started()
 	n.kong.RefuseRoute("a")
-	bad := planetest.Routes(t, "a")
+	bad := controlplanetest.Routes(t, "a")
 	n.direct(1, 10, nil, bad)
 	if o := n.outcome(); o.GetNack() == nil {
 		t.Fatalf("outcome %v", o)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/silverback-gateway/silverback/agent/internal/planetest"
+	"github.com/silverback-gateway/silverback/agent/internal/controlplanetest"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kong/inventory"
 	"github.com/silverback-gateway/silverback/kong/snapshot"
@@ -48,7 +48,7 @@ func (n *node) bootFile(suffix string) string {
 
 func replacing(t *testing.T, nonce uint64, revision, decision int64, to *snapshot.Snapshot,
 	replaces ...string) *distributorv1.FollowAssignmentResponse {
-	m := planetest.Directive(t, nonce, revision, decision, nil, to, 1<<20)[0]
+	m := controlplanetest.Directive(t, nonce, revision, decision, nil, to, 1<<20)[0]
 	m.GetDirective().ReplacesUnmanaged = replaces
 	return m
 }
@@ -60,7 +60,7 @@ func TestAnUnmanagedGatewayIsReadyAndLeftAlone(t *testing.T) {
 	if got := status("http://" + n.agent.HTTPAddress() + "/readyz"); got != http.StatusOK {
 		t.Errorf("/readyz %d", got)
 	}
-	n.direct(1, 10, nil, planetest.Routes(t, "a", "named"))
+	n.direct(1, 10, nil, controlplanetest.Routes(t, "a", "named"))
 	o := n.outcome()
 	if o.GetFailure().GetReason() != distributorv1.Failure_REASON_UNMANAGED ||
 		!strings.Contains(o.GetFailure().GetMessage(), "would lose plugin request-termination of route /old, route /old") {
@@ -75,10 +75,10 @@ func TestAnUnmanagedGatewayIsReadyAndLeftAlone(t *testing.T) {
 	if got := status("http://" + n.agent.HTTPAddress() + "/readyz"); got != http.StatusOK {
 		t.Errorf("/readyz %d after a directive", got)
 	}
-	n.until("the registry knows it", func() bool { return n.plane.LastStatus().GetUnmanaged().GetReason() != "" })
-	n.until("its inventory is there", func() bool { return n.plane.Inventory() != nil })
-	told := n.plane.LastStatus().GetUnmanaged()
-	i, err := inventory.Unpack(n.plane.Inventory().GetZstd(), fleet.Digest(told.GetServed()))
+	n.until("the registry knows it", func() bool { return n.controlPlane.LastStatus().GetUnmanaged().GetReason() != "" })
+	n.until("its inventory is there", func() bool { return n.controlPlane.Inventory() != nil })
+	told := n.controlPlane.LastStatus().GetUnmanaged()
+	i, err := inventory.Unpack(n.controlPlane.Inventory().GetZstd(), fleet.Digest(told.GetServed()))
 	if err != nil || i.String() != "2 plugins, 2 routes" {
 		t.Errorf("inventory %v, %v", i, err)
 	}
@@ -92,7 +92,7 @@ func TestAnUnmanagedGatewayIsReadyAndLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.until("it is unmanaged after a restart", func() bool { s := n.agent.Status(); return s.GatewayReady && s.Unmanaged != nil })
-	n.direct(2, 11, nil, planetest.Routes(t, "b"))
+	n.direct(2, 11, nil, controlplanetest.Routes(t, "b"))
 	if o := n.outcome(); o.GetFailure().GetReason() != distributorv1.Failure_REASON_UNMANAGED || n.proxied("/old") != http.StatusOK {
 		t.Errorf("outcome %v", o)
 	}
@@ -104,12 +104,12 @@ func TestAnUnmanagedGatewayLosesWhatWasMeant(t *testing.T) {
 	n.until("it is known what it serves", func() bool { u := n.agent.Status().Unmanaged; return u != nil && u.Entities == 4 })
 	served := n.agent.Status().Unmanaged.Served
 	n.nonce++
-	n.plane.Send(t, replacing(t, n.nonce, 1, 10, planetest.Routes(t, "a"), "sha256:"+strings.Repeat("0", 64)))
+	n.controlPlane.Send(t, replacing(t, n.nonce, 1, 10, controlplanetest.Routes(t, "a"), "sha256:"+strings.Repeat("0", 64)))
 	if o := n.outcome(); o.GetFailure().GetReason() != distributorv1.Failure_REASON_UNMANAGED {
 		t.Fatalf("outcome %v", o)
 	}
 	n.nonce++
-	n.plane.Send(t, replacing(t, n.nonce, 2, 11, planetest.Routes(t, "b"), "sha256:"+strings.Repeat("0", 64), served))
+	n.controlPlane.Send(t, replacing(t, n.nonce, 2, 11, controlplanetest.Routes(t, "b"), "sha256:"+strings.Repeat("0", 64), served))
 	if o := n.outcome(); o.GetAck() == nil {
 		t.Fatalf("outcome %v", o)
 	}
@@ -117,7 +117,7 @@ func TestAnUnmanagedGatewayLosesWhatWasMeant(t *testing.T) {
 	if n.bootFile(".before-silverback") != before {
 		t.Error("the boot file of before was not kept")
 	}
-	n.acked(3, 12, nil, planetest.Routes(t, "c"))
+	n.acked(3, 12, nil, controlplanetest.Routes(t, "c"))
 	if n.bootFile(".before-silverback") != before {
 		t.Error("what was kept was written over")
 	}
@@ -148,7 +148,7 @@ func TestNamesAreNotEnoughToTakeAnUnmanagedGateway(t *testing.T) {
 		t.Fatalf("outcome %v", o)
 	}
 	n.nonce++
-	n.plane.Send(t, replacing(t, n.nonce, 2, 10, s, n.agent.Status().Unmanaged.Served))
+	n.controlPlane.Send(t, replacing(t, n.nonce, 2, 10, s, n.agent.Status().Unmanaged.Served))
 	if o := n.outcome(); o.GetAck() == nil {
 		t.Fatalf("outcome %v", o)
 	}
@@ -156,7 +156,7 @@ func TestNamesAreNotEnoughToTakeAnUnmanagedGateway(t *testing.T) {
 		t.Error("traffic changed")
 	}
 	// From now on it is ours: what goes is removed.
-	n.acked(3, 11, nil, planetest.Routes(t, "named"))
+	n.acked(3, 11, nil, controlplanetest.Routes(t, "named"))
 	if n.proxied("/old") != http.StatusNotFound {
 		t.Error("a route that is gone is served")
 	}
@@ -167,9 +167,9 @@ func TestAConfigurationIsBroughtOnRequest(t *testing.T) {
 	n := newUnmanaged(t)
 	n.started()
 	n.until("it is known what it serves", func() bool { return n.agent.Status().Unmanaged != nil })
-	n.plane.AskConfiguration("word")
-	n.until("it is brought", func() bool { return len(n.plane.Configuration()) > 0 })
-	r := n.plane.Configuration()[0]
+	n.controlPlane.RequestConfiguration("word")
+	n.until("it is brought", func() bool { return len(n.controlPlane.Configuration()) > 0 })
+	r := n.controlPlane.Configuration()[0]
 	if r.GetWord() != "word" || r.GetPartCount() != 1 || r.GetFailure() != "" {
 		t.Errorf("%d parts, failure %q", r.GetPartCount(), r.GetFailure())
 	}

@@ -9,10 +9,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/silverback-gateway/silverback/agent/internal/board"
 	"github.com/silverback-gateway/silverback/agent/internal/drift"
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
+	"github.com/silverback-gateway/silverback/agent/internal/status"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
@@ -21,19 +21,19 @@ import (
 
 // kong is what an applier needs of a gateway.
 type kong interface {
-	Look(ctx context.Context) (gateway.Sighting, error)
+	Observe(ctx context.Context) (gateway.Observation, error)
 	Capabilities(ctx context.Context) (gateway.Capabilities, error)
 	Load(ctx context.Context, posted []byte, anew bool) error
-	Settle(ctx context.Context) error
+	WaitLoadGap(ctx context.Context) error
 	Prove(ctx context.Context, claim gateway.Claim) (stray string, err error)
-	Glance(ctx context.Context, digest fleet.Digest, form proof.Form) (doubt bool)
+	SpotCheck(ctx context.Context, digest fleet.Digest, form proof.Form) (mismatch bool)
 	Configuration(ctx context.Context) ([]byte, error)
-	Broken() <-chan struct{} // rings when the gateway may have been stopped or started anew
+	Disconnected() <-chan struct{} // rings when the gateway may have been stopped or started anew
 }
 
 // reporter takes answers to where the directives came from, and opens the stream anew. It must not block.
 type reporter interface {
-	Report(Answer)
+	Report(Outcome)
 	Reopen()
 }
 
@@ -43,7 +43,7 @@ type Meters interface {
 	Proven(took time.Duration)
 	Drifted()
 	Stale()
-	Answered(outcome string)
+	Reported(outcome string)
 	Serving(revision fleet.Revision)
 }
 
@@ -52,7 +52,7 @@ type Deps struct {
 	Gateway  kong
 	Store    *lastgood.Store
 	Boot     lastgood.BootFile
-	Board    *board.Board
+	Status   *status.Tracker
 	Reporter reporter
 	Meters   Meters
 	Log      *slog.Logger
@@ -67,23 +67,23 @@ type Applier struct {
 	Deps
 	Mailbox *Mailbox
 
-	policy    atomic.Int32
-	caps      atomic.Pointer[gateway.Capabilities]
-	inspected atomic.Int64
-	refused   atomic.Pointer[[]lastgood.Refused]
-	served    atomic.Pointer[Served]
+	policy  atomic.Int32
+	caps    atomic.Pointer[gateway.Capabilities]
+	starts  atomic.Int64
+	refused atomic.Pointer[[]lastgood.Refused]
+	served  atomic.Pointer[Served]
 
 	// What follows belongs to Run.
-	state   State
-	hand    Directive      // taken from the mailbox last, until its bytes are on disk
-	disk    string         // what is wrong with the disk; empty when nothing is
-	tried   time.Time      // when the disk was tried last
-	boot    string         // what is wrong with the boot file
-	memory  string         // what was wrong with the memory when it was read
-	stamp   lastgood.Stamp // of the boot file when the agent wrote or read it last
-	lingers map[string]lingerer
-	stirred bool // the gateway is to be looked at at once
-	pace    pace
+	state      State
+	hand       Directive      // taken from the mailbox last, until its bytes are on disk
+	disk       string         // what is wrong with the disk; empty when nothing is
+	tried      time.Time      // when the disk was tried last
+	boot       string         // what is wrong with the boot file
+	memory     string         // what was wrong with the memory when it was read
+	stamp      lastgood.Stamp // of the boot file when the agent wrote or read it last
+	lingers    map[string]lingerer
+	observeNow bool // the gateway is to be looked at at once
+	schedule   schedule
 }
 
 // New returns an applier that has read what the disk holds. It has not looked at the gateway.
@@ -92,10 +92,10 @@ func New(d Deps) *Applier {
 	memory, err := d.Store.Recall()
 	if err != nil {
 		a.memory = "what the agent remembered cannot be read; refused snapshots may be tried once more: " + err.Error()
-		a.Board.Note("MemoryDamaged", a.memory, time.Now())
+		a.Status.Record("MemoryDamaged", a.memory, time.Now())
 	}
 	if damage := d.Store.Damage(); damage != "" {
-		a.Board.Note("LastKnownGoodDamaged", damage, time.Now())
+		a.Status.Record("LastKnownGoodDamaged", damage, time.Now())
 	}
 	if narrowed := d.Store.Narrowed(); narrowed != "" {
 		a.wasOpen(narrowed + "; nobody but the agent's user can read it now")
@@ -105,7 +105,7 @@ func New(d Deps) *Applier {
 		a.disk = err.Error()
 	}
 	good, _ := d.Store.LastGood()
-	a.state = Start(memory, good, unfinished(d.Store, memory))
+	a.state = Start(memory, good, interrupted(d.Store, memory))
 	a.show()
 	return a
 }
@@ -124,16 +124,16 @@ func (a *Applier) Capabilities() (gateway.Capabilities, bool) {
 	return gateway.Capabilities{}, false
 }
 
-// Inspections counts how often the gateway said what it is: whenever it may have been started anew.
-func (a *Applier) Inspections() int64 { return a.inspected.Load() }
+// Starts counts how often the gateway said what it is: whenever it may have been started anew.
+func (a *Applier) Starts() int64 { return a.starts.Load() }
 
 // Run works until ctx ends. A load that is under way then is cut off; the gateway keeps the old configuration or has the
 // new one, and the next run of the agent finds out which.
 func (a *Applier) Run(ctx context.Context) error {
 	a.mendBootFile()
 	a.show()
-	look := time.NewTimer(0)
-	defer look.Stop()
+	observe := time.NewTimer(0)
+	defer observe.Stop()
 	retry := time.NewTimer(time.Hour)
 	defer retry.Stop()
 	for {
@@ -149,45 +149,45 @@ func (a *Applier) Run(ctx context.Context) error {
 			if d, ok := a.Mailbox.Take(); ok {
 				a.hand = d
 				d.Canonical = nil // only the hand holds the bytes, and lets go of them early
-				a.handle(ctx, Received{d})
+				a.handle(ctx, DirectiveReceived{d})
 				a.hand = Directive{}
 			}
-			a.stirred = a.stirred || a.state.Reachable && !a.state.Ready
-			a.hurry(look)
+			a.observeNow = a.observeNow || a.state.Reachable && !a.state.Ready
+			a.wake(observe)
 		case <-retry.C:
 			a.handle(ctx, Tick{})
-			a.stirred = a.stirred || a.state.Reachable && !a.state.Ready
-			a.hurry(look)
-		case <-a.Gateway.Broken():
-			look.Reset(a.pace.rung(time.Now()))
-		case <-look.C:
+			a.observeNow = a.observeNow || a.state.Reachable && !a.state.Ready
+			a.wake(observe)
+		case <-a.Gateway.Disconnected():
+			observe.Reset(a.schedule.disconnected(time.Now()))
+		case <-observe.C:
 			before := a.state
-			s, err := a.Gateway.Look(ctx)
+			s, err := a.Gateway.Observe(ctx)
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
 			a.watchBootFile()
 			a.watchDisk()
-			a.handle(ctx, Seen{Sighting: s, Err: err, Policy: drift.Policy(a.policy.Load())})
-			a.glance(ctx, before)
+			a.handle(ctx, Observed{Observation: s, Err: err, Policy: drift.Policy(a.policy.Load())})
+			a.spotCheck(ctx, before)
 			news := a.state.Reachable != before.Reachable || a.state.Restarts != before.Restarts || a.state.Found != before.Found
-			wait := a.pace.looked(time.Now(), a.state.patience(), news, a.Interval, rand.Float64())
+			wait := a.schedule.observed(time.Now(), a.state.maxInterval(), news, a.Interval, rand.Float64())
 			if at := a.state.RestoreAt; !at.IsZero() {
 				wait = min(wait, max(time.Until(at), firstCalm))
 			}
-			look.Reset(wait)
-			a.hurry(look)
+			observe.Reset(wait)
+			a.wake(observe)
 		}
 	}
 }
 
-// hurry looks at once at a gateway that was not ready, for what was just done may have made it so, and at one that was seen
+// wake looks at once at a gateway that was not ready, for what was just done may have made it so, and at one that was seen
 // to go away.
-func (a *Applier) hurry(look *time.Timer) {
-	if a.stirred {
-		look.Reset(0)
+func (a *Applier) wake(observe *time.Timer) {
+	if a.observeNow {
+		observe.Reset(0)
 	}
-	a.stirred = false
+	a.observeNow = false
 }
 
 // handle decides and does, until nothing more follows, or ctx ends: what was cut off by our own end says nothing about the gateway.
@@ -198,8 +198,8 @@ func (a *Applier) handle(ctx context.Context, first Event) {
 		before, now := a.state, time.Now()
 		a.state, actions = Decide(before, Moment{now, rand.Float64()}, queue[0])
 		queue = queue[1:]
-		for _, e := range happened(before, a.state, now) {
-			a.Board.Note(e.Type, e.Message, e.Time)
+		for _, e := range eventsBetween(before, a.state, now) {
+			a.Status.Record(e.Type, e.Message, e.Time)
 			if e.Type == "DriftHealed" {
 				a.linger(e.Type, e.Message)
 			}
@@ -218,18 +218,18 @@ func (a *Applier) handle(ctx context.Context, first Event) {
 func (a *Applier) do(ctx context.Context, action Action) Event {
 	switch act := action.(type) {
 	case Load:
-		a.Board.Update(func(v *board.View) { v.Phase = "loading" })
+		a.Status.Update(func(v *status.View) { v.Phase = "loading" })
 		return a.load(ctx, act)
 	case Restore:
 		return a.restore(ctx, act.Snapshot)
 	case Verify:
-		return a.verify(ctx, act.Leaving)
+		return a.verify(ctx, act.Expectation)
 	case Inspect:
 		if c, err := a.inspect(ctx); err == nil {
-			return Judged{c.Fingerprint()}
+			return Inspected{c.Fingerprint()}
 		}
-	case Survey:
-		return Surveyed{a.survey(ctx, act.Hash)}
+	case ReadConfiguration:
+		return ConfigurationRead{a.readConfiguration(ctx, act.Hash)}
 	case Remember:
 		a.reached("before-remember")
 		a.remember()
@@ -238,25 +238,25 @@ func (a *Applier) do(ctx context.Context, action Action) Event {
 		a.Log.Warn("gateway runs something else", "finding", act.Finding.String(), "healing", act.Healing, "found", string(a.state.Found))
 	case Reopen:
 		a.Reporter.Reopen()
-	case Answer:
+	case Outcome:
 		a.reached("before-answer")
 		a.answer(act)
 	}
 	return nil
 }
 
-func (a *Applier) answer(act Answer) {
+func (a *Applier) answer(act Outcome) {
 	log := a.Log.With(telemetry.Revision, act.Snapshot.Revision, telemetry.Digest, act.Snapshot.Digest.Short(), telemetry.Decision,
 		act.Snapshot.Decision)
 	switch {
 	case act.Ack != nil:
-		a.Meters.Answered("ack")
+		a.Meters.Reported("ack")
 		log.Info("snapshot serving", "proof", act.Ack.Proof.String(), "load_time", act.Ack.LoadTime, "proof_time", act.Ack.ProofTime)
 	case act.Refusal != nil:
-		a.Meters.Answered("nack")
+		a.Meters.Reported("nack")
 		log.Warn("snapshot refused by the gateway", "reason", act.Refusal.Error())
 	default:
-		a.Meters.Answered("failure")
+		a.Meters.Reported("failure")
 		log.Warn("snapshot not loaded", "reason", act.Failure.Reason.String(), "message", act.Failure.Message, "attempts", act.Failure.Attempts)
 	}
 	a.Reporter.Report(act)
@@ -272,7 +272,7 @@ func (a *Applier) show() {
 		a.served.Store(nil)
 	}
 	c, known := a.Capabilities()
-	a.Board.Update(func(v *board.View) {
+	a.Status.Update(func(v *status.View) {
 		v.Revision, v.Digest, v.Proven = int64(s.Serving.Revision), string(s.Serving.Digest), s.Proven
 		v.Proof = ""
 		if s.Serving.Digest != "" {
@@ -293,9 +293,9 @@ func (a *Applier) show() {
 	})
 	for kind, message := range a.conditions() {
 		if message == "" {
-			a.Board.Clear(kind)
+			a.Status.Clear(kind)
 		} else {
-			a.Board.Raise(kind, message, now)
+			a.Status.Raise(kind, message, now)
 		}
 	}
 	a.Meters.Serving(s.Serving.Revision)
@@ -331,12 +331,12 @@ func (a *Applier) conditions() map[string]string {
 		}
 	}
 	switch {
-	case s.Looked && !s.Reachable:
+	case s.Observed && !s.Reachable:
 		c["GatewayUnreachable"] = "the gateway does not answer"
-	case s.Looked && !s.Ready && !s.fresh():
+	case s.Observed && !s.Ready && !s.fresh():
 		c["GatewayNotReady"] = "the gateway says that it is not ready: " + s.Unready
 	}
-	if kind := kindOf(s.Finding); kind != "" {
+	if kind := conditionOf(s.Finding); kind != "" {
 		c[kind] = s.finding()
 	}
 	if len(s.Problems) > 0 {
@@ -345,7 +345,7 @@ func (a *Applier) conditions() map[string]string {
 	if s.Failure.Reason != 0 {
 		c["LoadFailing"] = s.Failure.Error()
 	}
-	s.misled(c)
+	s.proofConditions(c)
 	if s.Stale != nil {
 		c["DecisionStale"] = s.Stale.String() + "; when the ledger (etcd) was restored or lost, silverback recover has it followed again"
 	}

@@ -22,7 +22,7 @@ func (a *Applier) writeBootFile(p prepared) error {
 	}
 	if foreign != "" {
 		a.linger("BootFileForeign", foreign)
-		a.Board.Note("BootFileForeign", foreign, time.Now())
+		a.Status.Record("BootFileForeign", foreign, time.Now())
 		a.Log.Warn("boot file put right", "reason", foreign)
 	}
 	a.narrowed(wide)
@@ -54,7 +54,7 @@ func (a *Applier) narrowed(wide fs.FileMode) {
 
 func (a *Applier) wasOpen(message string) {
 	a.linger("FileTooOpen", message)
-	a.Board.Note("FileTooOpen", message, time.Now())
+	a.Status.Record("FileTooOpen", message, time.Now())
 }
 
 // foreign says what somebody else did to the boot file since the agent wrote it; empty when nobody did anything.
@@ -63,7 +63,7 @@ func (a *Applier) foreign(p prepared) string {
 		return ""
 	}
 	found, err := a.Boot.Hash()
-	_, ours := a.state.known(found)
+	_, ours := a.state.snapshotOf(found)
 	switch {
 	case err != nil, ours, found == a.state.Memory.Boot, found == fleet.GatewayHashOf(p.posted):
 		return "" // what an interrupted run left is ours too
@@ -161,13 +161,13 @@ type lingerer struct {
 	until   time.Time
 }
 
-// unfinished is the candidate of an earlier run, with the hash that the gateway has when it runs it.
-func unfinished(store *lastgood.Store, m lastgood.Memory) Leaving {
+// interrupted is the candidate of an earlier run, with the hash that the gateway has when it runs it.
+func interrupted(store *lastgood.Store, m lastgood.Memory) Expectation {
 	pending, ok := store.Pending()
 	if !ok {
-		return Leaving{}
+		return Expectation{}
 	}
-	l := Leaving{Snapshot: pending}
+	l := Expectation{Snapshot: pending}
 	form, err := proof.ParseForm(m.Form)
 	if err != nil {
 		return l

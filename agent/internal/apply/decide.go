@@ -26,22 +26,22 @@ type Moment struct {
 // Decide says what follows from an event. It reads no clock and touches nothing.
 func Decide(s State, at Moment, event Event) (State, []Action) {
 	switch e := event.(type) {
-	case Received:
-		return s.received(e.Directive)
-	case Ended:
-		return s.ended(at, e)
-	case Restored:
-		return s.restored(at, e)
-	case Verified:
-		return s.verified(at, e)
-	case Seen:
-		return s.seen(at, e)
-	case Surveyed:
-		return s.surveyed(at, e.Served)
-	case Doubted:
-		return s.doubted()
-	case Judged:
-		return s.judged(e.Fingerprint)
+	case DirectiveReceived:
+		return s.directiveReceived(e.Directive)
+	case LoadEnded:
+		return s.loadEnded(at, e)
+	case RestoreEnded:
+		return s.restoreEnded(at, e)
+	case VerifyEnded:
+		return s.verifyEnded(at, e)
+	case Observed:
+		return s.observed(at, e)
+	case ConfigurationRead:
+		return s.configurationRead(at, e.Served)
+	case SpotCheckFailed:
+		return s.spotCheckFailed()
+	case Inspected:
+		return s.inspected(e.Fingerprint)
 	case Tick:
 		if !s.RetryAt.IsZero() && !at.Now.Before(s.RetryAt) {
 			s.RetryAt = time.Time{}
@@ -51,8 +51,8 @@ func Decide(s State, at Moment, event Event) (State, []Action) {
 	return s, nil
 }
 
-func (s State) received(d Directive) (State, []Action) {
-	answer := Answer{Ticket: d.Ticket, Snapshot: d.Snapshot, Serving: s.serves()}
+func (s State) directiveReceived(d Directive) (State, []Action) {
+	answer := Outcome{ReplyTo: d.ReplyTo, Snapshot: d.Snapshot, Serving: s.serves()}
 	if s.Memory.Stamp().After(d.Snapshot.Stamp()) {
 		// A deposed leader, or a replica that lags behind: the group has moved on. Or the ledger went back in time.
 		s.Stale = &Stale{Followed: s.Memory.Stamp(), Offered: d.Snapshot.Stamp()}
@@ -70,7 +70,7 @@ func (s State) received(d Directive) (State, []Action) {
 		actions = append(actions, Remember{})
 	}
 	again := s.Wanted.Digest == d.Snapshot.Digest
-	s.Wanted, s.Ticket, s.Arrived, s.Replaces, s.Kept = d.Snapshot, d.Ticket, d.Arrived, d.Replaces, ""
+	s.Wanted, s.ReplyTo, s.Arrived, s.Replaces, s.Kept = d.Snapshot, d.ReplyTo, d.Arrived, d.Replaces, ""
 	if problems, is := s.refused(d.Snapshot.Digest); is {
 		s.RetryAt, s.Failure, s.Problems = time.Time{}, verdict.Failure{}, problems
 		answer.Refusal = &verdict.Refusal{Problems: problems}
@@ -90,27 +90,27 @@ func (s State) received(d Directive) (State, []Action) {
 	return s, append(actions, Load{Snapshot: d.Snapshot, Arrived: d.Arrived})
 }
 
-func (s State) ended(at Moment, e Ended) (State, []Action) {
+func (s State) loadEnded(at Moment, e LoadEnded) (State, []Action) {
 	if e.Abandoned {
 		return s, nil
 	}
-	answer := Answer{Ticket: s.Ticket, Snapshot: e.Snapshot}
-	left := Leaving{e.Snapshot, e.Hash}
+	answer := Outcome{ReplyTo: s.ReplyTo, Snapshot: e.Snapshot}
+	left := Expectation{e.Snapshot, e.Hash}
 	if e.Err == nil || e.Served {
-		s.Serving, s.Proven, s.Ack, s.Left, s.Finding, s.Doubt = e.Snapshot, true, e.Ack, []Leaving{left}, drift.Same, verdict.Failure{}
+		s.Serving, s.Proven, s.Ack, s.Left, s.Finding, s.Doubt = e.Snapshot, true, e.Ack, []Expectation{left}, drift.Same, verdict.Failure{}
 		s.Served, s.Kept = Served{}, ""
 	}
 	if e.Err == nil {
 		s.Loads++
 		s.Attempts, s.Suspects, s.RetryAt, s.Failure, s.Problems = 0, 0, time.Time{}, verdict.Failure{}, nil
 		s.Good, s.Memory.Serving = e.Snapshot, e.Snapshot
-		s = s.know(e.Hash, e.Snapshot, false)
+		s = s.rememberHash(e.Hash, e.Snapshot, false)
 		answer.Ack = &e.Ack
 		return s, []Action{Remember{}, answer}
 	}
 	var refusal *verdict.Refusal
 	if errors.As(e.Err, &refusal) {
-		return s.know(e.Hash, e.Snapshot, true).refuse(answer, e.Snapshot.Digest, refusal.Problems)
+		return s.rememberHash(e.Hash, e.Snapshot, true).refuse(answer, e.Snapshot.Digest, refusal.Problems)
 	}
 	failure := failureOf(e.Err)
 	if failure.Reason == verdict.Unmanaged {
@@ -119,10 +119,10 @@ func (s State) ended(at Moment, e Ended) (State, []Action) {
 		answer.Failure = &failure
 		return s, []Action{answer}
 	}
-	s = s.know(e.Hash, e.Snapshot, false)
+	s = s.rememberHash(e.Hash, e.Snapshot, false)
 	switch {
 	case failure.Reason.Unproven():
-		s.Left, s.Proven, s.Served = []Leaving{left}, false, Served{}
+		s.Left, s.Proven, s.Served = []Expectation{left}, false, Served{}
 	case failure.Uncertain:
 		// The next look at the gateway tells which.
 		s.Left, s.Proven = append(slices.Clone(s.Left), left), false
@@ -146,7 +146,7 @@ func (s State) ended(at Moment, e Ended) (State, []Action) {
 	return s, []Action{answer}
 }
 
-func (s State) refuse(answer Answer, digest fleet.Digest, problems []verdict.Problem) (State, []Action) {
+func (s State) refuse(answer Outcome, digest fleet.Digest, problems []verdict.Problem) (State, []Action) {
 	kept := slices.DeleteFunc(slices.Clone(s.Memory.Refused), func(r lastgood.Refused) bool { return r.Digest == digest })
 	kept = append(kept, lastgood.Refused{Digest: digest, Problems: problems})
 	s.Memory.Refused = kept[max(0, len(kept)-lastgood.MaxRefused):]
@@ -155,12 +155,12 @@ func (s State) refuse(answer Answer, digest fleet.Digest, problems []verdict.Pro
 	return s, []Action{Remember{}, answer}
 }
 
-func (s State) restored(at Moment, e Restored) (State, []Action) {
+func (s State) restoreEnded(at Moment, e RestoreEnded) (State, []Action) {
 	if e.Err == nil {
 		s.Serving, s.Proven, s.Ack, s.Finding, s.Doubt = e.Snapshot, true, e.Ack, drift.Same, verdict.Failure{}
 		s.Good = e.Snapshot // the generation before, when the newest was found damaged
-		s.Left = []Leaving{{e.Snapshot, e.Hash}}
-		s = s.know(e.Hash, e.Snapshot, false)
+		s.Left = []Expectation{{e.Snapshot, e.Hash}}
+		s = s.rememberHash(e.Hash, e.Snapshot, false)
 		if e.Posted {
 			s.Healed++
 		}
@@ -177,13 +177,13 @@ func (s State) restored(at Moment, e Restored) (State, []Action) {
 		wait = lastRetry // the gateway changed; it will hardly change its mind
 	}
 	if failure.Reason.Unproven() {
-		s.Left = []Leaving{{e.Snapshot, e.Hash}}
+		s.Left = []Expectation{{e.Snapshot, e.Hash}}
 	}
 	s.RestoreAt = at.Now.Add(wait)
 	return s, nil
 }
 
-func (s State) verified(at Moment, e Verified) (State, []Action) {
+func (s State) verifyEnded(at Moment, e VerifyEnded) (State, []Action) {
 	if e.Err == nil {
 		s.Serving, s.Proven, s.Ack, s.Doubt = e.Snapshot, true, e.Ack, verdict.Failure{}
 		return s, nil
@@ -195,13 +195,13 @@ func (s State) verified(at Moment, e Verified) (State, []Action) {
 	return s, nil
 }
 
-func (s State) judged(fingerprint string) (State, []Action) {
-	s.Strange = false
-	if s.Memory.Judge == fingerprint {
+func (s State) inspected(fingerprint string) (State, []Action) {
+	s.Uninspected = false
+	if s.Memory.Fingerprint == fingerprint {
 		return s, nil
 	}
-	known := s.Memory.Judge != ""
-	s.Memory.Judge = fingerprint
+	known := s.Memory.Fingerprint != ""
+	s.Memory.Fingerprint = fingerprint
 	if !known || len(s.Memory.Refused) == 0 {
 		return s, []Action{Remember{}}
 	}

@@ -21,8 +21,8 @@ var (
 
 	snapA   = lastgood.Snapshot{Digest: "a", Revision: 1, Decision: 10, Term: 5}
 	snapB   = lastgood.Snapshot{Digest: "b", Revision: 2, Decision: 20, Term: 5}
-	leftA   = []Leaving{{snapA, "hash-a"}}
-	ticket  = Ticket{1, 7}
+	leftA   = []Expectation{{snapA, "hash-a"}}
+	ticket  = ReplyTo{1, 7}
 	workers = proof.Worker
 	refused = []verdict.Problem{{Kind: "route", Message: "no"}}
 )
@@ -31,7 +31,7 @@ var (
 func serving() State {
 	return State{
 		Memory: lastgood.Memory{Decision: 10, Term: 5, Serving: snapA}, Good: snapA, Wanted: snapA, Serving: snapA, Proven: true,
-		Ack: verdict.Ack{Proof: workers}, Left: leftA, Looked: true, Met: true, Reachable: true, Ready: true, Workers: "1 ", Found: "hash-a",
+		Ack: verdict.Ack{Proof: workers}, Left: leftA, Observed: true, EverReachable: true, Reachable: true, Ready: true, Workers: "1 ", Found: "hash-a",
 	}
 }
 
@@ -40,16 +40,16 @@ func with(s State, change func(*State)) State {
 	return s
 }
 
-func received(s lastgood.Snapshot) Received {
-	return Received{Directive{Ticket: ticket, Snapshot: s, Arrived: noon}}
+func received(s lastgood.Snapshot) DirectiveReceived {
+	return DirectiveReceived{Directive{ReplyTo: ticket, Snapshot: s, Arrived: noon}}
 }
 
-func sighting(hash fleet.GatewayHash, policy drift.Policy) Seen {
-	return Seen{Sighting: gateway.Sighting{Hash: hash, Workers: "1 ", Ready: true}, Policy: policy}
+func sighting(hash fleet.GatewayHash, policy drift.Policy) Observed {
+	return Observed{Observation: gateway.Observation{Hash: hash, Workers: "1 ", Ready: true}, Policy: policy}
 }
 
 func TestDecideActions(t *testing.T) {
-	loading := with(serving(), func(s *State) { s.Wanted, s.Ticket, s.Memory.Decision = snapB, ticket, 20 })
+	loading := with(serving(), func(s *State) { s.Wanted, s.ReplyTo, s.Memory.Decision = snapB, ticket, 20 })
 	retrying := with(loading, func(s *State) {
 		s.RetryAt, s.Attempts, s.Failure = noon.Add(time.Second), 1, verdict.Failure{Reason: verdict.Unreachable}
 	})
@@ -57,9 +57,9 @@ func TestDecideActions(t *testing.T) {
 	older := lastgood.Snapshot{Digest: "b", Revision: 9, Decision: 9}
 	newerA := lastgood.Snapshot{Digest: "a", Revision: 3, Decision: 30, Term: 5}
 	suspect := &verdict.Failure{Reason: verdict.GatewayError, Suspect: true}
-	fresh := Start(lastgood.Memory{}, snapA, Leaving{})
+	fresh := Start(lastgood.Memory{}, snapA, Expectation{})
 	damage := &verdict.Failure{Reason: verdict.BadDelta}
-	unmanaged := State{Met: true, Looked: true, Reachable: true, Ready: true, Workers: "1 ", Served: Served{Hash: "foreign"}}
+	unmanaged := State{EverReachable: true, Observed: true, Reachable: true, Ready: true, Workers: "1 ", Served: Served{Hash: "foreign"}}
 	tests := []struct {
 		name  string
 		state State
@@ -68,7 +68,7 @@ func TestDecideActions(t *testing.T) {
 	}{
 		{"a new digest is loaded", serving(), received(snapB), []string{"remember", "load b"}},
 		{"an older decision is refused and the gateway is left alone", serving(), received(older), []string{"failure stale_decision"}},
-		{"an older decision is stale even when its bytes are damaged", serving(), Received{Directive{Snapshot: older, Damage: damage}},
+		{"an older decision is stale even when its bytes are damaged", serving(), DirectiveReceived{Directive{Snapshot: older, Damage: damage}},
 			[]string{"failure stale_decision"}},
 		{"an older epoch is refused whatever its decision", with(serving(), func(s *State) { s.Memory.Epoch = 2 }),
 			received(lastgood.Snapshot{Digest: "b", Revision: 9, Epoch: 1, Decision: 99}), []string{"failure stale_decision"}},
@@ -76,7 +76,7 @@ func TestDecideActions(t *testing.T) {
 			received(lastgood.Snapshot{Digest: "b", Revision: 1, Epoch: 3, Decision: 1}), []string{"remember", "load b"}},
 		{"what is served is acked anew in a newer epoch", serving(), received(
 			lastgood.Snapshot{Digest: "a", Revision: 1, Epoch: 1, Decision: 3}), []string{"remember", "remember", "ack"}},
-		{"damaged bytes are a failure", serving(), Received{Directive{Ticket: ticket, Snapshot: snapB, Damage: damage}},
+		{"damaged bytes are a failure", serving(), DirectiveReceived{Directive{ReplyTo: ticket, Snapshot: snapB, Damage: damage}},
 			[]string{"failure bad_delta"}},
 		{"what is served is acked without touching the gateway", serving(), received(newerA), []string{"remember", "remember", "ack"}},
 		{"the same decision again is acked again", serving(), received(snapA), []string{"remember", "ack"}},
@@ -88,17 +88,17 @@ func TestDecideActions(t *testing.T) {
 		{"the same directive on a new stream does not shorten a wait", retrying, received(snapB), nil},
 		{"another directive ends a wait", retrying, received(newerA), []string{"remember", "remember", "ack"}},
 
-		{"an ack is remembered and answered", loading, Ended{Snapshot: snapB, Hash: "hash-b"}, []string{"remember", "ack"}},
-		{"a refusal is remembered and answered", loading, Ended{Snapshot: snapB, Err: &verdict.Refusal{Problems: refused}},
+		{"an ack is remembered and answered", loading, LoadEnded{Snapshot: snapB, Hash: "hash-b"}, []string{"remember", "ack"}},
+		{"a refusal is remembered and answered", loading, LoadEnded{Snapshot: snapB, Err: &verdict.Refusal{Problems: refused}},
 			[]string{"remember", "nack"}},
-		{"a failure is answered", loading, Ended{Snapshot: snapB, Err: &verdict.Failure{Reason: verdict.Timeout}}, []string{"failure timeout"}},
-		{"an error of unknown kind is a failure", loading, Ended{Snapshot: snapB, Err: errors.New("x")}, []string{"failure gateway_error"}},
-		{"an abandoned load is not answered", loading, Ended{Snapshot: snapB, Abandoned: true}, nil},
-		{"a suspicious error once is a failure", loading, Ended{Snapshot: snapB, Err: suspect, Healthy: true}, []string{"failure gateway_error"}},
+		{"a failure is answered", loading, LoadEnded{Snapshot: snapB, Err: &verdict.Failure{Reason: verdict.Timeout}}, []string{"failure timeout"}},
+		{"an error of unknown kind is a failure", loading, LoadEnded{Snapshot: snapB, Err: errors.New("x")}, []string{"failure gateway_error"}},
+		{"an abandoned load is not answered", loading, LoadEnded{Snapshot: snapB, Abandoned: true}, nil},
+		{"a suspicious error once is a failure", loading, LoadEnded{Snapshot: snapB, Err: suspect, Healthy: true}, []string{"failure gateway_error"}},
 		{"a suspicious error twice of a healthy gateway is a refusal", with(loading, func(s *State) { s.Suspects = 1 }),
-			Ended{Snapshot: snapB, Err: suspect, Healthy: true}, []string{"remember", "nack"}},
+			LoadEnded{Snapshot: snapB, Err: suspect, Healthy: true}, []string{"remember", "nack"}},
 		{"a suspicious error twice of a sick gateway is a failure", with(loading, func(s *State) { s.Suspects = 1 }),
-			Ended{Snapshot: snapB, Err: suspect}, []string{"failure gateway_error"}},
+			LoadEnded{Snapshot: snapB, Err: suspect}, []string{"failure gateway_error"}},
 
 		{"a retry that is due is made", with(retrying, func(s *State) { s.RetryAt = noon }), Tick{}, []string{"load b"}},
 		{"a retry that is not due waits", retrying, Tick{}, nil},
@@ -116,14 +116,14 @@ func TestDecideActions(t *testing.T) {
 		{"lost before anything was good: the wanted is loaded", with(retrying, func(s *State) { s.Good = lastgood.Snapshot{} }),
 			sighting(fleet.NoGatewayHash, drift.Heal), []string{"drifted healing", "load b"}},
 		{"the first look restores what the disk holds", fresh, sighting(fleet.NoGatewayHash, drift.Heal), []string{"inspect", "restore a"}},
-		{"the first look with an empty disk changes nothing", Start(lastgood.Memory{}, lastgood.Snapshot{}, Leaving{}),
+		{"the first look with an empty disk changes nothing", Start(lastgood.Memory{}, lastgood.Snapshot{}, Expectation{}),
 			sighting("x", drift.Heal), []string{"inspect", "survey x"}},
 		{"what somebody else gave an unmanaged gateway is read once", with(unmanaged, func(s *State) { s.Workers = "1 " }),
 			sighting("foreign", drift.Heal), nil},
 		{"and again when it is something else", unmanaged, sighting("other", drift.Heal), []string{"survey other"}},
 		{"a directive for an unmanaged gateway is tried, and the load asks first", unmanaged, received(snapA), []string{"remember", "load a"}},
 		{"a load that would take something away is answered and not tried again", unmanaged,
-			Ended{Snapshot: snapA, Err: &verdict.Failure{Reason: verdict.Unmanaged, Message: "would lose"}}, []string{"failure unmanaged"}},
+			LoadEnded{Snapshot: snapA, Err: &verdict.Failure{Reason: verdict.Unmanaged, Message: "would lose"}}, []string{"failure unmanaged"}},
 		{"what was kept away is loaded once the gateway serves nothing", with(unmanaged,
 			func(s *State) { s.Kept, s.Wanted = "would lose", snapA }),
 			sighting(fleet.NoGatewayHash, drift.Heal), []string{"load a"}},
@@ -131,16 +131,16 @@ func TestDecideActions(t *testing.T) {
 			s.Kept, s.Wanted, s.Served.Hash = "would lose", snapA,
 				"other"
 		}),
-			Surveyed{Served{Hash: "other"}}, []string{"load a"}},
+			ConfigurationRead{Served{Hash: "other"}}, []string{"load a"}},
 		{"a candidate that an unmanaged gateway does not run waits for a directive",
-			Start(lastgood.Memory{}, lastgood.Snapshot{}, Leaving{snapA, "hash-a"}),
+			Start(lastgood.Memory{}, lastgood.Snapshot{}, Expectation{snapA, "hash-a"}),
 			sighting("x", drift.Heal), []string{"inspect", "survey x"}},
 		{"other workers are proven anew", with(serving(), func(s *State) { s.Workers = "9 " }), sighting("hash-a", drift.Heal),
 			[]string{"inspect", "verify a"}},
-		{"an absent gateway is left alone", serving(), Seen{Err: errors.New("away")}, nil},
-		{"another judge forgets refusals", with(refusedB, func(s *State) { s.Memory.Judge = "old" }), Judged{"new"},
+		{"an absent gateway is left alone", serving(), Observed{Err: errors.New("away")}, nil},
+		{"another judge forgets refusals", with(refusedB, func(s *State) { s.Memory.Fingerprint = "old" }), Inspected{"new"},
 			[]string{"remember", "reopen"}},
-		{"the same judge does not", with(refusedB, func(s *State) { s.Memory.Judge = "old" }), Judged{"old"}, nil},
+		{"the same judge does not", with(refusedB, func(s *State) { s.Memory.Fingerprint = "old" }), Inspected{"old"}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -163,10 +163,10 @@ func word(a Action) string {
 	case Restore:
 		return "restore " + string(a.Snapshot.Digest)
 	case Verify:
-		return "verify " + string(a.Leaving.Snapshot.Digest)
+		return "verify " + string(a.Expectation.Snapshot.Digest)
 	case Inspect:
 		return "inspect"
-	case Survey:
+	case ReadConfiguration:
 		return "survey " + string(a.Hash)
 	case Remember:
 		return "remember"
@@ -177,7 +177,7 @@ func word(a Action) string {
 			return "drifted healing"
 		}
 		return "drifted"
-	case Answer:
+	case Outcome:
 		switch {
 		case a.Ack != nil:
 			return "ack"
@@ -194,7 +194,7 @@ func TestDecideState(t *testing.T) {
 	if s.Memory.Decision != 20 || s.Wanted != snapB || !s.Proven {
 		t.Errorf("while loading: %+v", s)
 	}
-	failed, _ := Decide(s, moment, Ended{Snapshot: snapB, Hash: "hash-b", Err: &verdict.Failure{Reason: verdict.Timeout, Uncertain: true}})
+	failed, _ := Decide(s, moment, LoadEnded{Snapshot: snapB, Hash: "hash-b", Err: &verdict.Failure{Reason: verdict.Timeout, Uncertain: true}})
 	if failed.Proven || failed.serves() != "" || len(failed.Left) != 2 || failed.Good != snapA {
 		t.Errorf("after a timeout the gateway may run either: %+v", failed)
 	}
@@ -208,11 +208,11 @@ func TestDecideState(t *testing.T) {
 	if len(failed.Left) != 2 || len(serving().Left) != 1 {
 		t.Error("a decision changed the state it was given")
 	}
-	busy, _ := Decide(s, moment, Ended{Snapshot: snapB, Err: &verdict.Failure{Reason: verdict.Busy, RetryAfter: 10 * time.Second}})
+	busy, _ := Decide(s, moment, LoadEnded{Snapshot: snapB, Err: &verdict.Failure{Reason: verdict.Busy, RetryAfter: 10 * time.Second}})
 	if got := busy.RetryAt.Sub(noon); got != 10*time.Second || !busy.Proven {
 		t.Errorf("a busy gateway is asked again after %v", got)
 	}
-	unproven, _ := Decide(s, moment, Ended{Snapshot: snapB, Hash: "hash-b", Err: &verdict.Failure{Reason: verdict.NotProven}})
+	unproven, _ := Decide(s, moment, LoadEnded{Snapshot: snapB, Hash: "hash-b", Err: &verdict.Failure{Reason: verdict.NotProven}})
 	if unproven.Proven || unproven.Good != snapA {
 		t.Errorf("unproven: %+v", unproven)
 	}
@@ -220,15 +220,15 @@ func TestDecideState(t *testing.T) {
 	if len(actions) != 0 || same.Drifts != 0 {
 		t.Errorf("what waits for its retry is not verified, nor drift: %v", actions)
 	}
-	refusal, _ := Decide(s, moment, Ended{Snapshot: snapB, Err: &verdict.Refusal{Problems: refused}})
+	refusal, _ := Decide(s, moment, LoadEnded{Snapshot: snapB, Err: &verdict.Refusal{Problems: refused}})
 	if !refusal.Proven || refusal.serves() != "a" || !refusal.RetryAt.IsZero() || len(refusal.Memory.Refused) != 1 {
 		t.Errorf("after a refusal the old one serves on: %+v", refusal)
 	}
-	unsaved, _ := Decide(s, moment, Ended{Snapshot: snapB, Hash: "hash-b", Served: true, Err: &verdict.Failure{Reason: verdict.Disk}})
+	unsaved, _ := Decide(s, moment, LoadEnded{Snapshot: snapB, Hash: "hash-b", Served: true, Err: &verdict.Failure{Reason: verdict.Disk}})
 	if unsaved.serves() != "b" || unsaved.Good != snapA || unsaved.RetryAt.IsZero() {
 		t.Errorf("served but not saved: %+v", unsaved)
 	}
-	away, _ := Decide(unsaved, moment, Seen{Err: errors.New("away")})
+	away, _ := Decide(unsaved, moment, Observed{Err: errors.New("away")})
 	if away.Proven || away.Reachable {
 		t.Errorf("away: %+v", away)
 	}
@@ -241,7 +241,7 @@ func TestDecideState(t *testing.T) {
 func TestRefusedAreBounded(t *testing.T) {
 	s := serving()
 	for i := range 40 {
-		s, _ = Decide(s, moment, Ended{Snapshot: lastgood.Snapshot{Digest: fleet.Digest(rune('A' + i))},
+		s, _ = Decide(s, moment, LoadEnded{Snapshot: lastgood.Snapshot{Digest: fleet.Digest(rune('A' + i))},
 			Err: &verdict.Refusal{Problems: refused}})
 	}
 	if n := len(s.Memory.Refused); n != lastgood.MaxRefused {

@@ -4,20 +4,20 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/silverback-gateway/silverback/agent/internal/board"
 	"github.com/silverback-gateway/silverback/agent/internal/drift"
+	"github.com/silverback-gateway/silverback/agent/internal/status"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// happened tells what came about between two states, oldest first. It is pure.
-func happened(before, after State, now time.Time) []board.Event {
-	var all []board.Event
+// eventsBetween tells what came about between two states, oldest first. It is pure.
+func eventsBetween(before, after State, now time.Time) []status.Event {
+	var all []status.Event
 	note := func(kind, format string, args ...any) {
-		all = append(all, board.Event{Time: now, Type: kind, Message: fmt.Sprintf(format, args...)})
+		all = append(all, status.Event{Time: now, Type: kind, Message: fmt.Sprintf(format, args...)})
 	}
 	switch {
-	case after.Looked && !after.Reachable && (before.Reachable || !before.Looked):
+	case after.Observed && !after.Reachable && (before.Reachable || !before.Observed):
 		note("GatewayAway", "the gateway does not answer")
 	case after.Restarts > before.Restarts:
 		note("GatewayRestarted", "the gateway was started anew, or reloaded")
@@ -25,7 +25,7 @@ func happened(before, after State, now time.Time) []board.Event {
 		note("GatewayFound", "the gateway answers")
 	}
 	if after.Finding != drift.Same && after.Finding != drift.Unknown && (after.Finding != before.Finding || after.Found != before.Found) {
-		note(kindOf(after.Finding), "%s", after.finding())
+		note(conditionOf(after.Finding), "%s", after.finding())
 	}
 	if before.Finding != drift.Same && before.Finding != drift.Unknown && after.Finding == drift.Same {
 		kind := map[drift.Finding]string{drift.Drifted: "DriftHealed", drift.Lost: "GatewayRestored",
@@ -53,8 +53,8 @@ func happened(before, after State, now time.Time) []board.Event {
 	return all
 }
 
-// kindOf is the condition, and the event, of a finding.
-func kindOf(f drift.Finding) string {
+// conditionOf is the condition, and the event, of a finding.
+func conditionOf(f drift.Finding) string {
 	switch f {
 	case drift.Lost:
 		return "GatewayLost"
@@ -73,7 +73,7 @@ func (s State) finding() string {
 		left := s.Left[len(s.Left)-1]
 		instead = fmt.Sprintf("in place of revision %d (%s)", left.Snapshot.Revision, short(left.Hash))
 	}
-	known, ours := s.known(s.Found)
+	known, ours := s.snapshotOf(s.Found)
 	switch {
 	case s.Finding == drift.Lost:
 		return "the gateway lost its configuration " + instead

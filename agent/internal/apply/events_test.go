@@ -25,7 +25,7 @@ func story(s State, events ...Event) (State, []string, string) {
 		now = now.Add(time.Second)
 		before := s
 		s, _ = Decide(s, Moment{now, 0.5}, e)
-		for _, h := range happened(before, s, now) {
+		for _, h := range eventsBetween(before, s, now) {
 			kinds = append(kinds, h.Type)
 			told.WriteString(h.Message + "\n")
 		}
@@ -34,13 +34,13 @@ func story(s State, events ...Event) (State, []string, string) {
 }
 
 func TestWhatHappened(t *testing.T) {
-	away := Seen{Err: errors.New("away")}
-	again := Seen{Sighting: gateway.Sighting{Hash: "hash-a", Workers: "2 ", Ready: true}}
+	away := Observed{Err: errors.New("away")}
+	again := Observed{Observation: gateway.Observation{Hash: "hash-a", Workers: "2 ", Ready: true}}
 	older := with(serving(), func(s *State) {
 		s.Memory.Known = []lastgood.Known{{Hash: "hash-o", Digest: "o", Revision: 7}, {Hash: "hash-r", Digest: "r", Revision: 9, Refused: true}}
 	})
-	returned := Seen{Sighting: gateway.Sighting{Hash: "hash-o", Workers: "2 ", Ready: true}, Policy: drift.Report}
-	healed := Restored{Snapshot: snapA, Hash: "hash-a", Posted: true}
+	returned := Observed{Observation: gateway.Observation{Hash: "hash-o", Workers: "2 ", Ready: true}, Policy: drift.Report}
+	healed := RestoreEnded{Snapshot: snapA, Hash: "hash-a", Posted: true}
 	tests := []struct {
 		name   string
 		state  State
@@ -61,12 +61,12 @@ func TestWhatHappened(t *testing.T) {
 		{"a start with an older one of ours is no drift", older, []Event{returned, returned, healed},
 			[]string{"GatewayRestarted", "GatewayBehind", "GatewayRestored"}, "our revision 7"},
 		{"lost", serving(), []Event{sighting(fleet.NoGatewayHash, drift.Heal), healed}, []string{"GatewayLost", "GatewayRestored"}, ""},
-		{"a load", serving(), []Event{received(snapB), Ended{Snapshot: snapB, Hash: "hash-b"}}, []string{"SnapshotServing"}, "revision 2"},
-		{"a refusal, asked for again", serving(), []Event{received(snapB), Ended{Snapshot: snapB, Err: &verdict.Refusal{Problems: refused}},
+		{"a load", serving(), []Event{received(snapB), LoadEnded{Snapshot: snapB, Hash: "hash-b"}}, []string{"SnapshotServing"}, "revision 2"},
+		{"a refusal, asked for again", serving(), []Event{received(snapB), LoadEnded{Snapshot: snapB, Err: &verdict.Refusal{Problems: refused}},
 			received(snapB)},
 			[]string{"SnapshotRefused"}, "revision 2"},
-		{"failures", serving(), []Event{received(snapB), Ended{Snapshot: snapB, Err: &verdict.Failure{Reason: verdict.Timeout}},
-			Ended{Snapshot: snapB, Err: &verdict.Failure{Reason: verdict.Timeout}}},
+		{"failures", serving(), []Event{received(snapB), LoadEnded{Snapshot: snapB, Err: &verdict.Failure{Reason: verdict.Timeout}},
+			LoadEnded{Snapshot: snapB, Err: &verdict.Failure{Reason: verdict.Timeout}}},
 			[]string{"LoadFailed", "LoadFailed"}, "attempt 2: timeout"},
 	}
 	for _, tt := range tests {
@@ -85,7 +85,7 @@ func TestWhatHappened(t *testing.T) {
 func TestAStartWithAnOlderOneIsPutRightUnderEveryPolicy(t *testing.T) {
 	s := with(serving(), func(s *State) { s.Memory.Known = []lastgood.Known{{Hash: "hash-o", Digest: "o", Revision: 7}} })
 	for _, policy := range []drift.Policy{drift.Heal, drift.Report} {
-		after, actions := Decide(s, moment, Seen{Sighting: gateway.Sighting{Hash: "hash-o", Workers: "2 "}, Policy: policy})
+		after, actions := Decide(s, moment, Observed{Observation: gateway.Observation{Hash: "hash-o", Workers: "2 "}, Policy: policy})
 		if after.Drifts != 0 || !slices.ContainsFunc(actions, func(a Action) bool { return word(a) == "restore a" }) {
 			t.Errorf("%d drifts, %v", after.Drifts, actions)
 		}
@@ -93,10 +93,10 @@ func TestAStartWithAnOlderOneIsPutRightUnderEveryPolicy(t *testing.T) {
 	// It returned to the last known good while a candidate was tried: that is what should be there, and the candidate is tried again.
 	trying := with(s, func(s *State) {
 		s.Memory.Known = []lastgood.Known{{Hash: "hash-a", Digest: "a", Revision: 1}}
-		s.Wanted, s.Left, s.Proven = snapB, []Leaving{{snapB, "hash-b"}}, false
+		s.Wanted, s.Left, s.Proven = snapB, []Expectation{{snapB, "hash-b"}}, false
 		s.Failure, s.RetryAt = verdict.Failure{Reason: verdict.NotProven}, noon.Add(time.Minute)
 	})
-	after, actions := Decide(trying, moment, Seen{Sighting: gateway.Sighting{Hash: "hash-a", Workers: "2 "}})
+	after, actions := Decide(trying, moment, Observed{Observation: gateway.Observation{Hash: "hash-a", Workers: "2 "}})
 	if after.Finding != drift.Same || after.Drifts != 0 || !after.RetryAt.Equal(noon) ||
 		!slices.ContainsFunc(actions, func(a Action) bool { return word(a) == "verify a" }) {
 		t.Errorf("%+v, %v", after, actions)
@@ -105,23 +105,23 @@ func TestAStartWithAnOlderOneIsPutRightUnderEveryPolicy(t *testing.T) {
 
 func TestAGatewayThatDoesNotSayWhatItIsIsAskedAgain(t *testing.T) {
 	s, actions := Decide(with(serving(), func(s *State) { s.Workers = "0 " }), moment, sighting("hash-a", drift.Heal))
-	if s.patience() == 0 || word(actions[0]) != "inspect" {
+	if s.maxInterval() == 0 || word(actions[0]) != "inspect" {
 		t.Fatalf("%v", actions)
 	}
-	s, _ = Decide(s, moment, Verified{Snapshot: snapA})
+	s, _ = Decide(s, moment, VerifyEnded{Snapshot: snapA})
 	s, actions = Decide(s, moment, sighting("hash-a", drift.Heal))
-	if len(actions) != 1 || word(actions[0]) != "inspect" || s.patience() == 0 {
+	if len(actions) != 1 || word(actions[0]) != "inspect" || s.maxInterval() == 0 {
 		t.Errorf("it did not say: then %v", actions)
 	}
-	s, _ = Decide(s, moment, Judged{"same"})
+	s, _ = Decide(s, moment, Inspected{"same"})
 	s, actions = Decide(s, moment, sighting("hash-a", drift.Heal))
-	if len(actions) != 0 || s.patience() != 0 {
+	if len(actions) != 0 || s.maxInterval() != 0 {
 		t.Errorf("it said: then %v", actions)
 	}
 }
 
 func TestAnInterruptedCandidateGoesOn(t *testing.T) {
-	pending := Leaving{snapB, "hash-b"}
+	pending := Expectation{snapB, "hash-b"}
 	memory := lastgood.Memory{Decision: 20, Serving: snapA}
 	tests := []struct {
 		name  string
@@ -156,8 +156,8 @@ func TestAnInterruptedCandidateGoesOn(t *testing.T) {
 // A wall clock that jumps must not stop a retry: what Decide computes keeps the reading of the monotonic clock.
 func TestWaitsAreByTheMonotonicClock(t *testing.T) {
 	at := Moment{Now: time.Now()}
-	failed, _ := Decide(serving(), at, Ended{Snapshot: snapB, Err: &verdict.Failure{Reason: verdict.Timeout}})
-	unrestored, _ := Decide(serving(), at, Restored{Snapshot: snapA, Err: &verdict.Failure{Reason: verdict.Timeout}})
+	failed, _ := Decide(serving(), at, LoadEnded{Snapshot: snapB, Err: &verdict.Failure{Reason: verdict.Timeout}})
+	unrestored, _ := Decide(serving(), at, RestoreEnded{Snapshot: snapA, Err: &verdict.Failure{Reason: verdict.Timeout}})
 	drifted, _ := Decide(serving(), at, sighting("x", drift.Heal))
 	for name, wait := range map[string]time.Time{"retry": failed.RetryAt, "restore": unrestored.RestoreAt, "found": drifted.FoundAt} {
 		if !strings.Contains(wait.String(), " m=") {

@@ -16,12 +16,12 @@ import (
 
 // load takes the steps of a directive: candidate to disk, post, prove, save. It is abandoned between steps only, and no
 // later than before the post.
-func (a *Applier) load(ctx context.Context, act Load) Ended {
+func (a *Applier) load(ctx context.Context, act Load) LoadEnded {
 	began := act.Arrived
 	if began.IsZero() {
 		began = time.Now()
 	}
-	e := Ended{Snapshot: act.Snapshot}
+	e := LoadEnded{Snapshot: act.Snapshot}
 	var received []byte
 	if a.hand.Snapshot.Digest == act.Snapshot.Digest {
 		received, a.hand = a.hand.Canonical, Directive{}
@@ -33,7 +33,7 @@ func (a *Applier) load(ctx context.Context, act Load) Ended {
 		return e
 	}
 	a.reached("before-post")
-	if err := a.Gateway.Settle(ctx); err != nil {
+	if err := a.Gateway.WaitLoadGap(ctx); err != nil {
 		e.Abandoned = true
 		return e
 	}
@@ -54,7 +54,7 @@ func (a *Applier) load(ctx context.Context, act Load) Ended {
 	if err := a.Gateway.Load(ctx, p.posted, false); err != nil {
 		e.Err = err
 		a.reached("after-refusal")
-		_, lookErr := a.Gateway.Look(ctx)
+		_, lookErr := a.Gateway.Observe(ctx)
 		e.Healthy = lookErr == nil
 		return e
 	}
@@ -83,7 +83,7 @@ func (a *Applier) load(ctx context.Context, act Load) Ended {
 	}
 	// A gateway that was started anew since it was asked returned to the boot file of before.
 	select {
-	case <-a.Gateway.Broken():
+	case <-a.Gateway.Disconnected():
 		if a.gone(ctx, p.hash) {
 			e.Served, e.Err = false, errGone
 		}
@@ -97,8 +97,8 @@ var errGone = &verdict.Failure{Reason: verdict.NotProven, Message: "the gateway 
 
 // gone reports whether the gateway does not run a configuration any more; then it is looked at at once.
 func (a *Applier) gone(ctx context.Context, hash fleet.GatewayHash) bool {
-	s, err := a.Gateway.Look(ctx)
-	a.stirred = a.stirred || err != nil || s.Hash != hash
+	s, err := a.Gateway.Observe(ctx)
+	a.observeNow = a.observeNow || err != nil || s.Hash != hash
 	return err != nil || s.Hash != hash
 }
 
@@ -118,8 +118,8 @@ func (a *Applier) prepare(ctx context.Context, digest fleet.Digest, canonical []
 		if c, err = a.inspect(ctx); err != nil {
 			return prepared{}, &verdict.Failure{Reason: verdict.Unreachable, Message: "the Admin API does not say what the gateway is"}
 		}
-		if a.state.Memory.Judge == "" {
-			a.state.Memory.Judge = c.Fingerprint() // should it refuse, that is whose refusal it is
+		if a.state.Memory.Fingerprint == "" {
+			a.state.Memory.Fingerprint = c.Fingerprint() // should it refuse, that is whose refusal it is
 		}
 	}
 	p, err := insert(digest, canonical, c.Form(a.Form), c.Options())
@@ -160,7 +160,7 @@ func (a *Applier) prove(ctx context.Context, digest fleet.Digest, p prepared, se
 	proven := make(chan struct{})
 	go func() {
 		defer close(proven)
-		stray, err = a.Gateway.Prove(ctx, gateway.Claim{Digest: digest, Hash: p.hash, Form: p.form, Workers: p.workers, Settle: settle})
+		stray, err = a.Gateway.Prove(ctx, gateway.Claim{Digest: digest, Hash: p.hash, Form: p.form, Workers: p.workers, Grace: settle})
 	}()
 	for {
 		select {
@@ -169,7 +169,7 @@ func (a *Applier) prove(ctx context.Context, digest fleet.Digest, p prepared, se
 				return "", errGone // somebody loaded something else meanwhile: the next look says what
 			}
 			return stray, err
-		case <-a.Gateway.Broken():
+		case <-a.Gateway.Disconnected():
 			if a.gone(ctx, p.hash) {
 				cancel()
 				<-proven
@@ -184,13 +184,13 @@ func (a *Applier) inspect(ctx context.Context) (gateway.Capabilities, error) {
 	if err != nil {
 		return c, err
 	}
-	a.inspected.Add(1)
+	a.starts.Add(1)
 	if was := a.state.Memory.Kong; was != "" && release(was) != release(c.KongVersion) {
 		// Kong dropped what it kept, and may judge the last known good differently (fact F29).
 		message := fmt.Sprintf("Kong %s runs here now, and was %s before: it starts without a configuration, and may refuse what the one "+
 			"before took", c.KongVersion, was)
 		a.linger("GatewayVersionChanged", message)
-		a.Board.Note("GatewayVersionChanged", message, time.Now())
+		a.Status.Record("GatewayVersionChanged", message, time.Now())
 		a.Log.Warn("gateway is another version", "kong_version", c.KongVersion, "before", was)
 	}
 	a.state.Memory.Kong = c.KongVersion
@@ -208,8 +208,8 @@ func release(version string) string {
 }
 
 // restore gives the gateway the last known good, unless it runs it.
-func (a *Applier) restore(ctx context.Context, snapshot lastgood.Snapshot) Restored {
-	e := Restored{Snapshot: snapshot}
+func (a *Applier) restore(ctx context.Context, snapshot lastgood.Snapshot) RestoreEnded {
+	e := RestoreEnded{Snapshot: snapshot}
 	canonical, err := a.Store.Bytes(snapshot.Digest)
 	if err != nil {
 		if before, ok := a.Store.LastGood(); ok && before.Digest != snapshot.Digest {
@@ -228,7 +228,7 @@ func (a *Applier) restore(ctx context.Context, snapshot lastgood.Snapshot) Resto
 		a.Log.Warn("boot file not written", "error", err)
 	}
 	began := time.Now()
-	if s, err := a.Gateway.Look(ctx); err != nil || s.Hash != p.hash {
+	if s, err := a.Gateway.Observe(ctx); err != nil || s.Hash != p.hash {
 		if err := a.Gateway.Load(ctx, p.posted, false); err != nil {
 			e.Err = err
 			return e
@@ -249,8 +249,8 @@ func (a *Applier) restore(ctx context.Context, snapshot lastgood.Snapshot) Resto
 }
 
 // verify proves what the gateway runs already.
-func (a *Applier) verify(ctx context.Context, l Leaving) Verified {
-	e := Verified{Snapshot: l.Snapshot}
+func (a *Applier) verify(ctx context.Context, l Expectation) VerifyEnded {
+	e := VerifyEnded{Snapshot: l.Snapshot}
 	c, known := a.Capabilities()
 	if !known {
 		e.Err = errors.New("the gateway does not say what it is")

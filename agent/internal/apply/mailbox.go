@@ -11,18 +11,18 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 )
 
-// Ticket says where the answer to a directive goes: to its nonce on its stream. The zero value goes nowhere.
-type Ticket struct {
+// ReplyTo says where the answer to a directive goes: to its nonce on its stream. The zero value goes nowhere.
+type ReplyTo struct {
 	Stream uint64 // of this run of the agent, from 1
 	Nonce  uint64
 }
 
 // Directive is what a node should run.
 type Directive struct {
-	Ticket   Ticket
+	ReplyTo  ReplyTo
 	Snapshot lastgood.Snapshot
 	Arrived  time.Time
-	// Replaces names what unmanaged gateways may lose by the snapshot; see board.Unmanaged.
+	// Replaces names what unmanaged gateways may lose by the snapshot; see status.Unmanaged.
 	Replaces []string
 	Damage   *verdict.Failure // set when the bytes could not be made of what came
 	// Canonical are the bytes; nil when the store has them on disk. They must not be modified.

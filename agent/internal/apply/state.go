@@ -18,7 +18,7 @@ type State struct {
 	Good   lastgood.Snapshot // the last known good on disk; zero when there is none
 
 	Wanted   lastgood.Snapshot // what the newest directive asks for; zero before the first
-	Ticket   Ticket
+	ReplyTo  ReplyTo
 	Arrived  time.Time
 	Attempts int             // failed loads of Wanted
 	Suspects int             // of them, in a row, such as may be the configuration's fault (fact F14)
@@ -40,24 +40,24 @@ type State struct {
 
 	// Pending is the candidate that an earlier run of the agent did not finish with; zero when there is none, or it was
 	// looked for already. Its hash is empty when it cannot be told yet.
-	Pending Leaving
+	Pending Expectation
 
-	Left []Leaving // what the gateway should be found with: several while it is not known, none before the first load
+	Left []Expectation // what the gateway should be found with: several while it is not known, none before the first load
 
-	Looked    bool // the gateway was looked at
-	Met       bool // and answered
-	Strange   bool // it was not asked what it is since it was started
-	Reachable bool
-	Ready     bool
-	Unready   string
-	Empty     bool // it runs nothing, or a configuration without entities (fact F5)
-	Workers   string
-	Finding   drift.Finding
-	Found     fleet.GatewayHash
-	FoundAt   time.Time // when what was found last differed from what was left
-	Drifts    int64
-	Restarts  int64 // times the gateway was seen to have been started anew
-	Healed    int64 // times the last known good was given back
+	Observed      bool // the gateway was looked at
+	EverReachable bool // and answered
+	Uninspected   bool // it was not asked what it is since it was started
+	Reachable     bool
+	Ready         bool
+	Unready       string
+	Empty         bool // it runs nothing, or a configuration without entities (fact F5)
+	Workers       string
+	Finding       drift.Finding
+	Found         fleet.GatewayHash
+	FoundAt       time.Time // when what was found last differed from what was left
+	Drifts        int64
+	Restarts      int64 // times the gateway was seen to have been started anew
+	Healed        int64 // times the last known good was given back
 
 	Restores   int       // failed ones in a row
 	RestoreAt  time.Time // not before
@@ -72,20 +72,20 @@ func (s Stale) String() string {
 	return fmt.Sprintf("the control plane offers %s, and this node follows %s, which is newer", s.Offered, s.Followed)
 }
 
-// Leaving is what a load leaves in a gateway.
-type Leaving struct {
+// Expectation is what a load leaves in a gateway.
+type Expectation struct {
 	Snapshot lastgood.Snapshot
 	Hash     fleet.GatewayHash
 }
 
 // Start returns the state of an agent that just started with what its disk holds.
-func Start(memory lastgood.Memory, good lastgood.Snapshot, pending Leaving) State {
+func Start(memory lastgood.Memory, good lastgood.Snapshot, pending Expectation) State {
 	if memory.Serving.Digest == good.Digest {
 		good = memory.Serving
 	}
 	s := State{Memory: memory, Good: good, Pending: pending}
 	if _, refused := s.refused(pending.Snapshot.Digest); refused || memory.Stamp().After(pending.Snapshot.Stamp()) {
-		s.Pending = Leaving{} // judged already, or the group has moved on
+		s.Pending = Expectation{} // judged already, or the group has moved on
 	}
 	return s
 }
@@ -98,8 +98,8 @@ func (s State) fresh() bool {
 // NextWake is when Decide wants to be asked again with a Tick; zero: not of its own.
 func (s State) NextWake() time.Time { return s.RetryAt }
 
-// know remembers the hash of what was posted, or would be.
-func (s State) know(hash fleet.GatewayHash, of lastgood.Snapshot, refused bool) State {
+// rememberHash remembers the hash of what was posted, or would be.
+func (s State) rememberHash(hash fleet.GatewayHash, of lastgood.Snapshot, refused bool) State {
 	if hash == "" || hash == fleet.NoGatewayHash {
 		return s
 	}
@@ -109,8 +109,8 @@ func (s State) know(hash fleet.GatewayHash, of lastgood.Snapshot, refused bool) 
 	return s
 }
 
-// known says which of our snapshots runs under a hash.
-func (s State) known(hash fleet.GatewayHash) (lastgood.Known, bool) {
+// snapshotOf says which of our snapshots runs under a hash.
+func (s State) snapshotOf(hash fleet.GatewayHash) (lastgood.Known, bool) {
 	at := slices.IndexFunc(s.Memory.Known, func(k lastgood.Known) bool { return k.Hash == hash })
 	if at < 0 {
 		return lastgood.Known{}, false
@@ -118,13 +118,13 @@ func (s State) known(hash fleet.GatewayHash) (lastgood.Known, bool) {
 	return s.Memory.Known[at], true
 }
 
-// patience is how long the next look may wait at most; zero: as long as it does when all is well. It is short while the gateway does not
+// maxInterval is how long the next look may wait at most; zero: as long as it does when all is well. It is short while the gateway does not
 // answer, and a little longer while it does not answer all questions, is not ready, or could not be seen serving what it should.
-func (s State) patience() time.Duration {
+func (s State) maxInterval() time.Duration {
 	switch {
 	case !s.Reachable:
 		return lastAway
-	case !s.Ready || s.Strange || s.Finding == drift.Same && len(s.Left) > 0 && !s.Proven && s.RetryAt.IsZero():
+	case !s.Ready || s.Uninspected || s.Finding == drift.Same && len(s.Left) > 0 && !s.Proven && s.RetryAt.IsZero():
 		return lastUnready
 	}
 	return 0
@@ -142,10 +142,10 @@ func (s State) refused(digest fleet.Digest) ([]verdict.Problem, bool) {
 type Event interface{ event() }
 
 type (
-	// Received: a directive was taken from the mailbox.
-	Received struct{ Directive Directive }
-	// Ended: a load is over. Err is nil, a *verdict.Refusal or a *verdict.Failure.
-	Ended struct {
+	// DirectiveReceived: a directive was taken from the mailbox.
+	DirectiveReceived struct{ Directive Directive }
+	// LoadEnded: a load is over. Err is nil, a *verdict.Refusal or a *verdict.Failure.
+	LoadEnded struct {
 		Snapshot  lastgood.Snapshot
 		Hash      fleet.GatewayHash // of the posted bytes; empty when it did not come to that
 		Ack       verdict.Ack
@@ -154,66 +154,66 @@ type (
 		Healthy   bool // the gateway answers well otherwise; asked after an error only
 		Abandoned bool // something newer is waiting; nothing was posted
 	}
-	// Restored: giving the last known good back is over.
-	Restored struct {
+	// RestoreEnded: giving the last known good back is over.
+	RestoreEnded struct {
 		Snapshot lastgood.Snapshot
 		Hash     fleet.GatewayHash
 		Ack      verdict.Ack
 		Err      error
 		Posted   bool // it did not run it already
 	}
-	// Verified: proving what the gateway already runs is over.
-	Verified struct {
+	// VerifyEnded: proving what the gateway already runs is over.
+	VerifyEnded struct {
 		Snapshot lastgood.Snapshot
 		Ack      verdict.Ack
 		Err      error
 	}
-	// Seen: the gateway was looked at.
-	Seen struct {
-		Sighting gateway.Sighting
-		Err      error
-		Policy   drift.Policy
+	// Observed: the gateway was looked at.
+	Observed struct {
+		Observation gateway.Observation
+		Err         error
+		Policy      drift.Policy
 	}
-	// Judged: the gateway said what it is; the fingerprint changes when it may judge differently.
-	Judged struct{ Fingerprint string }
-	// Surveyed: it was read what the gateway serves.
-	Surveyed struct{ Served Served }
-	// Doubted: something else than what was proven answered.
-	Doubted struct{}
+	// Inspected: the gateway said what it is; the fingerprint changes when it may judge differently.
+	Inspected struct{ Fingerprint string }
+	// ConfigurationRead: it was read what the gateway serves.
+	ConfigurationRead struct{ Served Served }
+	// SpotCheckFailed: something else than what was proven answered.
+	SpotCheckFailed struct{}
 	// Tick: NextWake has come.
 	Tick struct{}
 )
 
-func (Received) event() {}
-func (Ended) event()    {}
-func (Restored) event() {}
-func (Verified) event() {}
-func (Seen) event()     {}
-func (Judged) event()   {}
-func (Surveyed) event() {}
-func (Doubted) event()  {}
-func (Tick) event()     {}
+func (DirectiveReceived) event() {}
+func (LoadEnded) event()         {}
+func (RestoreEnded) event()      {}
+func (VerifyEnded) event()       {}
+func (Observed) event()          {}
+func (Inspected) event()         {}
+func (ConfigurationRead) event() {}
+func (SpotCheckFailed) event()   {}
+func (Tick) event()              {}
 
 // An Action is something to do. The set is closed.
 type Action interface{ action() }
 
 type (
-	// Load asks to post and prove a snapshot, and to save it; it ends in Ended.
+	// Load asks to post and prove a snapshot, and to save it; it ends in LoadEnded.
 	Load struct {
 		Snapshot lastgood.Snapshot
 		Arrived  time.Time // zero on a retry: then the load time counts from its own start
 	}
-	// Restore asks to bring the gateway back to the last known good; it ends in Restored.
+	// Restore asks to bring the gateway back to the last known good; it ends in RestoreEnded.
 	Restore struct{ Snapshot lastgood.Snapshot }
-	// Verify asks to prove what the gateway runs already; it ends in Verified.
-	Verify struct{ Leaving Leaving }
-	// Inspect asks what the gateway is; it ends in Judged, when it answers.
+	// Verify asks to prove what the gateway runs already; it ends in VerifyEnded.
+	Verify struct{ Expectation Expectation }
+	// Inspect asks what the gateway is; it ends in Inspected, when it answers.
 	Inspect struct{}
-	// Survey asks what a gateway serves that no snapshot brought; it ends in Surveyed.
-	Survey struct{ Hash fleet.GatewayHash }
-	// Answer sends an outcome: exactly one of its three verdicts is set.
-	Answer struct {
-		Ticket   Ticket
+	// ReadConfiguration asks what a gateway serves that no snapshot brought; it ends in ConfigurationRead.
+	ReadConfiguration struct{ Hash fleet.GatewayHash }
+	// Outcome sends an outcome: exactly one of its three verdicts is set.
+	Outcome struct {
+		ReplyTo  ReplyTo
 		Snapshot lastgood.Snapshot
 		Ack      *verdict.Ack
 		Refusal  *verdict.Refusal
@@ -231,12 +231,12 @@ type (
 	}
 )
 
-func (Load) action()     {}
-func (Restore) action()  {}
-func (Verify) action()   {}
-func (Inspect) action()  {}
-func (Survey) action()   {}
-func (Answer) action()   {}
-func (Reopen) action()   {}
-func (Remember) action() {}
-func (Drifted) action()  {}
+func (Load) action()              {}
+func (Restore) action()           {}
+func (Verify) action()            {}
+func (Inspect) action()           {}
+func (ReadConfiguration) action() {}
+func (Outcome) action()           {}
+func (Reopen) action()            {}
+func (Remember) action()          {}
+func (Drifted) action()           {}

@@ -5,14 +5,14 @@ import (
 	"slices"
 	"time"
 
-	"github.com/silverback-gateway/silverback/agent/internal/board"
+	"github.com/silverback-gateway/silverback/agent/internal/status"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kong/inventory"
 )
 
-// surveyAgain is how long to wait before what could not be read is read again.
-const surveyAgain = 30 * time.Second
+// readAgain is how long to wait before what could not be read is read again.
+const readAgain = 30 * time.Second
 
 // namedLosses is how many of the entities that a gateway would lose a message names.
 const namedLosses = 5
@@ -39,28 +39,28 @@ func (s State) foreign(found fleet.GatewayHash) bool {
 	if s.Good.Digest != "" || found == "" || found == fleet.NoGatewayHash || s.Pending.Hash == found {
 		return false
 	}
-	if _, ours := s.known(found); ours {
+	if _, ours := s.snapshotOf(found); ours {
 		return false
 	}
-	return !slices.ContainsFunc(s.Left, func(l Leaving) bool { return l.Hash == found })
+	return !slices.ContainsFunc(s.Left, func(l Expectation) bool { return l.Hash == found })
 }
 
 // unmanaged reports whether the gateway is left alone.
 func (s State) unmanaged() bool { return s.Served.Hash != "" && !s.Served.Inventory.Ours }
 
-// strange is a look that found what is not ours: until it is known what it is, it is left alone.
-func (s State) strange(at Moment, found fleet.GatewayHash, actions []Action) (State, []Action) {
-	if s.Served.Hash == found && (s.Served.Unread == "" || at.Now.Before(s.Served.At.Add(surveyAgain))) {
+// observedForeign handles a look that found what is not ours: until it is known what it is, it is left alone.
+func (s State) observedForeign(at Moment, found fleet.GatewayHash, actions []Action) (State, []Action) {
+	if s.Served.Hash == found && (s.Served.Unread == "" || at.Now.Before(s.Served.At.Add(readAgain))) {
 		return s, actions
 	}
 	if s.Served.Hash != found {
 		s.Served = Served{Hash: found, Unread: "it was not read yet", At: at.Now}
 	}
-	return s, append(actions, Survey{found})
+	return s, append(actions, ReadConfiguration{found})
 }
 
-// surveyed takes what was read. What was wanted, and not loaded for the sake of something else, is tried again.
-func (s State) surveyed(at Moment, served Served) (State, []Action) {
+// configurationRead takes what was read. What was wanted, and not loaded for the sake of something else, is tried again.
+func (s State) configurationRead(at Moment, served Served) (State, []Action) {
 	if served.Hash != s.Served.Hash {
 		return s, nil // the gateway has moved on
 	}
@@ -74,11 +74,11 @@ func (s State) surveyed(at Moment, served Served) (State, []Action) {
 }
 
 // shown is what the board says of an unmanaged gateway; nil when it is none.
-func (s State) shown() *board.Unmanaged {
+func (s State) shown() *status.Unmanaged {
 	if !s.unmanaged() {
 		return nil
 	}
-	u := &board.Unmanaged{Served: s.Served.Name(), Entities: int64(len(s.Served.Inventory.Entries)), Reason: s.Kept}
+	u := &status.Unmanaged{Served: s.Served.Name(), Entities: int64(len(s.Served.Inventory.Entries)), Reason: s.Kept}
 	if s.Kept == "" && s.Served.Unread != "" {
 		u.Reason = "what the gateway serves cannot be told: " + s.Served.Unread
 	}
@@ -93,8 +93,8 @@ func (a *Applier) Inventory() (inventory.Inventory, bool) {
 	return inventory.Inventory{}, false
 }
 
-// survey reads what the gateway serves.
-func (a *Applier) survey(ctx context.Context, hash fleet.GatewayHash) Served {
+// readConfiguration reads what the gateway serves.
+func (a *Applier) readConfiguration(ctx context.Context, hash fleet.GatewayHash) Served {
 	text, err := a.Gateway.Configuration(ctx)
 	if err != nil {
 		return Served{Hash: hash, Unread: err.Error()}
@@ -116,7 +116,7 @@ func (a *Applier) permitted(ctx context.Context, canonical []byte) error {
 	if a.state.Good.Digest != "" {
 		return nil
 	}
-	seen, err := a.Gateway.Look(ctx)
+	seen, err := a.Gateway.Observe(ctx)
 	if err != nil {
 		return &verdict.Failure{Reason: verdict.Unreachable, Message: "the gateway does not say what it runs: " + err.Error()}
 	}
@@ -125,7 +125,7 @@ func (a *Applier) permitted(ctx context.Context, canonical []byte) error {
 	}
 	served := a.state.Served
 	if served.Hash != seen.Hash || served.Unread != "" {
-		served = a.survey(ctx, seen.Hash)
+		served = a.readConfiguration(ctx, seen.Hash)
 		a.state.Served = served
 	}
 	return mayReplace(served, canonical, a.state.Replaces)

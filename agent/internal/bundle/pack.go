@@ -5,9 +5,9 @@ import (
 	"github.com/silverback-gateway/silverback/kong/schema"
 )
 
-// pack brings what a gateway said into the form in which bundles are named and travel.
-func pack(said gateway.Schemas, version string) (digest string, zstd []byte, err error) {
-	b, err := schema.New(schema.Texts{KongVersion: version, Entities: said.Entities, Plugins: said.Plugins, Vaults: said.Vaults})
+// pack brings what a gateway read into the form in which bundles are named and travel.
+func pack(read gateway.Schemas, version string) (digest string, zstd []byte, err error) {
+	b, err := schema.New(schema.Texts{KongVersion: version, Entities: read.Entities, Plugins: read.Plugins, Vaults: read.Vaults})
 	if err != nil {
 		return "", nil, err
 	}

@@ -34,10 +34,10 @@ func (f Finding) String() string {
 	return [...]string{"same", "unknown", "lost", "drifted", "behind"}[f]
 }
 
-// Judge compares. Left are the hashes that the agent's last load may have left: more than one while it is not known whether
+// Compare compares. Left are the hashes that the agent's last load may have left: more than one while it is not known whether
 // the gateway took a configuration, none when the agent never loaded one. The reserved route makes an empty configuration
 // different from a lost one; without it (left holds zeros) zeros are the same, not lost (fact F5).
-func Judge(left []fleet.GatewayHash, found fleet.GatewayHash) Finding {
+func Compare(left []fleet.GatewayHash, found fleet.GatewayHash) Finding {
 	switch {
 	case slices.Contains(left, found):
 		return Same

@@ -6,7 +6,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-func TestJudge(t *testing.T) {
+func TestCompare(t *testing.T) {
 	const zeros = fleet.NoGatewayHash
 	tests := []struct {
 		name  string
@@ -24,7 +24,7 @@ func TestJudge(t *testing.T) {
 		{"nothing was left", nil, "b", Unknown, false, false},
 	}
 	for _, tt := range tests {
-		got := Judge(tt.left, tt.found)
+		got := Compare(tt.left, tt.found)
 		if got != tt.want || Heal.Restores(got) != tt.heal || Report.Restores(got) != tt.calm {
 			t.Errorf("%s: %v", tt.name, got)
 		}

@@ -128,7 +128,7 @@ func TestALoadThatWaitsEndsWithItsContext(t *testing.T) {
 	posted, _ := bytesWithProof(t, "1", 2)
 	go func() { first <- g.Load(t.Context(), posted, false) }()
 	for kong.Posts() == 0 {
-		if _, err := g.Look(t.Context()); err != nil {
+		if _, err := g.Observe(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -35,13 +35,13 @@ func (g *Gateway) Capabilities(ctx context.Context) (Capabilities, error) {
 	defer cancel()
 	text, err := g.kong.RootJSON(ctx)
 	if err != nil {
-		return Capabilities{}, fmt.Errorf("read what the gateway is: %w", bare(err))
+		return Capabilities{}, fmt.Errorf("read what the gateway is: %w", withoutURL(err))
 	}
 	return parseRoot(text)
 }
 
 func parseRoot(text []byte) (Capabilities, error) {
-	var said struct {
+	var answer struct {
 		Version string `json:"version"`
 		Edition string `json:"edition"`
 		PIDs    struct {
@@ -59,18 +59,18 @@ func parseRoot(text []byte) (Capabilities, error) {
 			Vaults       json.RawMessage `json:"loaded_vaults"`
 		} `json:"configuration"`
 	}
-	if err := json.Unmarshal(text, &said); err != nil || said.Version == "" {
+	if err := json.Unmarshal(text, &answer); err != nil || answer.Version == "" {
 		return Capabilities{}, fmt.Errorf("read what the gateway is: the answer is not Kong's")
 	}
 	c := Capabilities{
-		KongVersion: said.Version, Edition: said.Edition, Workers: len(said.PIDs.Workers),
-		RouterFlavor: said.Configuration.RouterFlavor, UntrustedLua: said.Configuration.UntrustedLua,
-		BootFile: said.Configuration.BootFile, Plugins: map[string]string{}, BodyLimit: defaultBodyLimit,
+		KongVersion: answer.Version, Edition: answer.Edition, Workers: len(answer.PIDs.Workers),
+		RouterFlavor: answer.Configuration.RouterFlavor, UntrustedLua: answer.Configuration.UntrustedLua,
+		BootFile: answer.Configuration.BootFile, Plugins: map[string]string{}, BodyLimit: defaultBodyLimit,
 	}
 	if c.Workers == 0 {
-		c.Workers, _ = strconv.Atoi(strings.Trim(string(said.Configuration.Processes), `"`))
+		c.Workers, _ = strconv.Atoi(strings.Trim(string(answer.Configuration.Processes), `"`))
 	}
-	for name, raw := range said.Plugins.Available {
+	for name, raw := range answer.Plugins.Available {
 		var about struct {
 			Version string `json:"version"`
 		}
@@ -78,9 +78,9 @@ func parseRoot(text []byte) (Capabilities, error) {
 		c.Plugins[name] = about.Version
 	}
 	var vaults map[string]json.RawMessage
-	_ = json.Unmarshal(said.Configuration.Vaults, &vaults) // a list when there are none
+	_ = json.Unmarshal(answer.Configuration.Vaults, &vaults) // a list when there are none
 	c.Vaults = slices.Sorted(maps.Keys(vaults))
-	if limit, ok := parseSize(strings.Trim(string(said.Configuration.BodyLimit), `"`)); ok {
+	if limit, ok := parseSize(strings.Trim(string(answer.Configuration.BodyLimit), `"`)); ok {
 		c.BodyLimit = limit
 	}
 	return c, nil

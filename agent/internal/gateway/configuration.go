@@ -28,14 +28,14 @@ func (g *Gateway) Configuration(ctx context.Context) ([]byte, error) {
 	}
 	// Within JSON a line break takes two bytes, and a quote.
 	body := &io.LimitedReader{R: resp.Body, N: 2*inventory.MaxText + 1}
-	var said struct {
+	var answer struct {
 		Config string `json:"config"`
 	}
-	if err := json.NewDecoder(body).Decode(&said); err != nil {
+	if err := json.NewDecoder(body).Decode(&answer); err != nil {
 		if body.N == 0 {
 			return nil, fmt.Errorf("GET /config: the answer is larger than %d bytes", 2*inventory.MaxText)
 		}
 		return nil, errors.New("GET /config: the answer is not the expected JSON")
 	}
-	return []byte(said.Config), nil
+	return []byte(answer.Config), nil
 }

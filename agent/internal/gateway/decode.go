@@ -12,11 +12,11 @@ import (
 )
 
 func messageOf(body []byte) string {
-	var said struct {
+	var answer struct {
 		Message string `json:"message"`
 	}
-	_ = json.Unmarshal(body, &said)
-	return said.Message
+	_ = json.Unmarshal(body, &answer)
+	return answer.Message
 }
 
 // flattened is one element of flattened_errors (fact F12). The entity is read for one thing: to know which of its
@@ -35,27 +35,27 @@ type flattened struct {
 
 // decode reads the body of a 400 in any of its shapes (facts F10 and F11). It always returns at least one problem.
 func decode(body []byte) []verdict.Problem {
-	var said struct {
+	var answer struct {
 		Message   string          `json:"message"`
 		Fields    map[string]any  `json:"fields"`
 		Flattened json.RawMessage `json:"flattened_errors"`
 	}
-	if err := json.Unmarshal(body, &said); err != nil {
-		said.Message = messageOf(body)
+	if err := json.Unmarshal(body, &answer); err != nil {
+		answer.Message = messageOf(body)
 	}
 	var problems []verdict.Problem
 	// An object when there are none, an array otherwise.
 	var list []flattened
-	if json.Unmarshal(said.Flattened, &list) == nil {
+	if json.Unmarshal(answer.Flattened, &list) == nil {
 		for _, f := range list {
 			problems = append(problems, f.problems()...)
 		}
 	}
-	for _, key := range slices.Sorted(maps.Keys(said.Fields)) {
-		problems = append(problems, topLevel(key, said.Fields[key])...)
+	for _, key := range slices.Sorted(maps.Keys(answer.Fields)) {
+		problems = append(problems, topLevel(key, answer.Fields[key])...)
 	}
 	if len(problems) == 0 {
-		problems = []verdict.Problem{{Message: summary(said.Message)}}
+		problems = []verdict.Problem{{Message: summary(answer.Message)}}
 	}
 	return problems[:min(len(problems), verdict.MaxProblems)]
 }

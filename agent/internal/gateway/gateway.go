@@ -2,7 +2,7 @@
 // every worker serves it. It decides nothing and keeps no configuration. It posts one at a time, however many callers
 // there are (fact F28).
 //
-// No error of this package holds content of a configuration: Kong repeats whole entities, private keys included, in its
+// No error of this package processes content of a configuration: Kong repeats whole entities, private keys included, in its
 // answers (facts F8 and F12), so these are read selectively or not at all.
 package gateway
 
@@ -31,7 +31,7 @@ import (
 type Options struct {
 	Admin, Proxy, Status string        // see ParseListener; an empty Status asks the Admin API, which knows no readiness
 	TLS                  TLS           // for Admin and Status
-	TokenFile            string        // what it holds is sent to the Admin API as Kong-Admin-Token; empty: nothing
+	TokenFile            string        // what it processes is sent to the Admin API as Kong-Admin-Token; empty: nothing
 	LoadTimeout          time.Duration // for one POST, from its first byte to the answer
 	ProofTimeout         time.Duration // for one proof
 	LoadGap              time.Duration // between the end of one load and the next (fact F43)
@@ -40,15 +40,15 @@ type Options struct {
 
 // Gateway is one Kong. It is safe for concurrent use.
 type Gateway struct {
-	opts    Options
-	kong    *kong.Client
-	admin   api
-	status  api                         // of readiness; without a base when there is none
-	proxy   api                         // a connection for each request
-	loading chan struct{}               // holds the one right to post
-	loaded  atomic.Pointer[time.Time]   // when the last load ended
-	holds   atomic.Pointer[map[int]int] // processes by worker, as the last proof met them
-	broken  chan struct{}               // capacity 1: a kept connection has ended
+	opts         Options
+	kong         *kong.Client
+	admin        api
+	status       api                         // of readiness; without a base when there is none
+	proxy        api                         // a connection for each request
+	loading      chan struct{}               // processes the one right to post
+	loaded       atomic.Pointer[time.Time]   // when the last load ended
+	processes    atomic.Pointer[map[int]int] // processes by worker, as the last proof met them
+	disconnected chan struct{}               // capacity 1: a kept connection has ended
 }
 
 // api is one listener and who asks it.
@@ -62,7 +62,7 @@ const readTimeout = 3 * time.Second
 
 // New reads the files of TLS and makes no connection. Its errors do not repeat URLs, which can hold passwords.
 func New(opts Options) (*Gateway, error) {
-	g := &Gateway{opts: opts, loading: make(chan struct{}, 1), broken: make(chan struct{}, 1)}
+	g := &Gateway{opts: opts, loading: make(chan struct{}, 1), disconnected: make(chan struct{}, 1)}
 	admin, err := ParseListener(opts.Admin)
 	if err != nil {
 		return nil, fmt.Errorf("admin URL: %w", err)
@@ -117,21 +117,21 @@ func (g *Gateway) Close() {
 
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// Sighting is what a gateway runs at one moment.
-type Sighting struct {
+// Observation is what a gateway runs at one moment.
+type Observation struct {
 	Hash    fleet.GatewayHash
 	Workers string // identifies the worker processes: another value means that they were restarted
 	Ready   bool   // by the status listener; without one, that the gateway answers
 	Unready string // Kong's words when it is not ready
 }
 
-// Look asks the gateway what it runs. An error means that it does not answer.
-func (g *Gateway) Look(ctx context.Context) (Sighting, error) {
+// Observe asks the gateway what it runs. An error means that it does not answer.
+func (g *Gateway) Observe(ctx context.Context) (Observation, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	// go-kong's Status leaves out the workers.
-	from := g.control()
-	var said struct {
+	from := g.statusAPI()
+	var answer struct {
 		Hash   string `json:"configuration_hash"`
 		Memory struct {
 			Workers []struct {
@@ -139,15 +139,15 @@ func (g *Gateway) Look(ctx context.Context) (Sighting, error) {
 			} `json:"workers_lua_vms"`
 		} `json:"memory"`
 	}
-	code, err := from.get(ctx, "/status", &said)
+	code, err := from.get(ctx, "/status", &answer)
 	if err != nil {
-		return Sighting{}, err
+		return Observation{}, err
 	}
-	if code != http.StatusOK || said.Hash == "" {
-		return Sighting{}, fmt.Errorf("GET /status answered %d without a configuration hash", code)
+	if code != http.StatusOK || answer.Hash == "" {
+		return Observation{}, fmt.Errorf("GET /status answered %d without a configuration hash", code)
 	}
-	s := Sighting{Hash: fleet.GatewayHash(said.Hash), Ready: true}
-	for _, w := range said.Memory.Workers {
+	s := Observation{Hash: fleet.GatewayHash(answer.Hash), Ready: true}
+	for _, w := range answer.Memory.Workers {
 		s.Workers += w.PID.String() + " "
 	}
 	if g.status.base == "" {
@@ -158,7 +158,7 @@ func (g *Gateway) Look(ctx context.Context) (Sighting, error) {
 	}
 	code, err = from.get(ctx, "/status/ready", &ready)
 	if err != nil {
-		return Sighting{}, err
+		return Observation{}, err
 	}
 	s.Ready, s.Unready = code == http.StatusOK, ready.Message
 	return s, nil
@@ -175,7 +175,7 @@ func (a api) open(ctx context.Context, path string) (*http.Response, error) {
 	}
 	resp, err := a.client.Do(req)
 	if err != nil {
-		return nil, bare(err)
+		return nil, withoutURL(err)
 	}
 	return resp, nil
 }
@@ -199,8 +199,8 @@ func (a api) get(ctx context.Context, path string, into any) (int, error) {
 // drain lets the connection be used again, unless there is more than that is worth.
 func drain(body io.Reader) { _, _ = io.CopyN(io.Discard, body, 64<<10) }
 
-// bare takes the URL off an error, for a URL can hold a password.
-func bare(err error) error {
+// withoutURL takes the URL off an error, for a URL can hold a password.
+func withoutURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		return u.Err

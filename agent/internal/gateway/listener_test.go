@@ -47,11 +47,11 @@ func works(t *testing.T, g *Gateway, mark string, form proof.Form) {
 	if err := g.Load(t.Context(), posted, false); err != nil {
 		t.Fatalf("load: %v", err)
 	}
-	s, err := g.Look(t.Context())
+	s, err := g.Observe(t.Context())
 	if err != nil || s.Hash != fleet.GatewayHashOf(posted) || !s.Ready {
 		t.Fatalf("look: %+v, %v", s, err)
 	}
-	if _, err := g.Prove(t.Context(), Claim{Digest: digest, Hash: s.Hash, Form: form, Workers: c.Workers, Settle: time.Minute}); err != nil {
+	if _, err := g.Prove(t.Context(), Claim{Digest: digest, Hash: s.Hash, Form: form, Workers: c.Workers, Grace: time.Minute}); err != nil {
 		t.Fatalf("prove: %v", err)
 	}
 }
@@ -245,7 +245,7 @@ func TestRenewedFilesAreReadAgain(t *testing.T) {
 	renew(second)
 	until(t, "the old authority is trusted no more", func() bool {
 		g.Close() // what is open stays good; only new connections need the new files
-		_, err := g.Look(t.Context())
+		_, err := g.Observe(t.Context())
 		return err != nil && strings.Contains(err.Error(), "unknown authority")
 	})
 	g = open(other)
@@ -254,7 +254,7 @@ func TestRenewedFilesAreReadAgain(t *testing.T) {
 	put("-----BEGIN", files.Key)
 	until(t, "the log names the file", func() bool {
 		g.Close()
-		if _, err := g.Look(t.Context()); err != nil {
+		if _, err := g.Observe(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		return strings.Contains(logs.String(), "cannot be used") && strings.Contains(logs.String(), files.Key)
@@ -332,7 +332,7 @@ func TestTheTokenIsReadForEachRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	ask()
-	if _, err := g.Look(t.Context()); err != nil {
+	if _, err := g.Observe(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := strings.Join(admin, " "); got != "one two two" {

@@ -31,7 +31,7 @@ func (g *Gateway) Load(ctx context.Context, posted []byte, anew bool) error {
 	case <-ctx.Done():
 		return &verdict.Failure{Reason: verdict.Busy, Message: "another load is under way"}
 	}
-	if err := g.Settle(ctx); err != nil {
+	if err := g.WaitLoadGap(ctx); err != nil {
 		return &verdict.Failure{Reason: verdict.Busy, Message: "another load has just ended"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, g.opts.LoadTimeout)
@@ -53,8 +53,8 @@ func (g *Gateway) Load(ctx context.Context, posted []byte, anew bool) error {
 	return err
 }
 
-// Settle waits until Options.LoadGap is over since the last load, so that the next one would not have to.
-func (g *Gateway) Settle(ctx context.Context) error {
+// WaitLoadGap waits until Options.LoadGap is over since the last load, so that the next one would not have to.
+func (g *Gateway) WaitLoadGap(ctx context.Context) error {
 	last := g.loaded.Load()
 	if last == nil {
 		return nil
@@ -102,7 +102,7 @@ func (g *Gateway) post(ctx context.Context, posted []byte, flatten, anew bool) (
 	}
 	resp, err := g.kong.DoRAW(ctx, req)
 	if err != nil {
-		return false, unanswered(err)
+		return false, noAnswer(err)
 	}
 	defer resp.Body.Close()
 	switch resp.StatusCode {
@@ -115,16 +115,16 @@ func (g *Gateway) post(ctx context.Context, posted []byte, flatten, anew bool) (
 		return false, nil
 	}
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // half an answer is judged by its status
-	err = judge(resp, body, len(posted))
+	err = failureOf(resp, body, len(posted))
 	var refusal *verdict.Refusal
 	if resp.StatusCode != http.StatusBadRequest || !errors.As(err, &refusal) {
 		return false, err // in the agent's words
 	}
-	return vague(refusal.Problems), withhold(err, posted)
+	return vague(refusal.Problems), redactPosted(err, posted)
 }
 
-// judge reads an answer that is not a success.
-func judge(resp *http.Response, body []byte, size int) error {
+// failureOf reads an answer that is not a success.
+func failureOf(resp *http.Response, body []byte, size int) error {
 	isJSON := strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json")
 	said := ""
 	if isJSON {
@@ -181,8 +181,8 @@ func retryAfter(text string, now time.Time) time.Duration {
 	return min(max(wait, 0), maxRetryAfter)
 }
 
-// unanswered says what it means that no answer came.
-func unanswered(err error) error {
+// noAnswer says what it means that no answer came.
+func noAnswer(err error) error {
 	var timeout net.Error
 	var dial *net.OpError
 	var untrusted *tlsError

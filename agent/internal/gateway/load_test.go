@@ -193,7 +193,7 @@ func TestProveEndsWithItsTime(t *testing.T) {
 			w.WriteHeader(http.StatusNotFound)
 		})
 		g.opts.ProofTimeout = within
-		_, err = g.Prove(context.Background(), Claim{Digest: "d", Hash: "h", Form: proof.Worker, Workers: 1, Settle: time.Hour})
+		_, err = g.Prove(context.Background(), Claim{Digest: "d", Hash: "h", Form: proof.Worker, Workers: 1, Grace: time.Hour})
 		return questions.Load(), err
 	}
 	// A time in which nothing was answered, as on a busy machine, has nothing to tell: it gets longer until there was a second question.

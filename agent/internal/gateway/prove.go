@@ -25,7 +25,7 @@ type Claim struct {
 	Hash    fleet.GatewayHash
 	Form    proof.Form
 	Workers int           // as the gateway said last; 0 is not known
-	Settle  time.Duration // how long workers may still serve what was before: afterwards an answer of theirs ends the proof
+	Grace   time.Duration // how long workers may still serve what was before: afterwards an answer of theirs ends the proof
 }
 
 // Prove returns nil when the gateway was seen serving the snapshot, as far as the form can tell: every worker, and then
@@ -36,48 +36,48 @@ type Claim struct {
 func (g *Gateway) Prove(ctx context.Context, c Claim) (stray string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, g.opts.ProofTimeout)
 	defer cancel()
-	w := newWitness(c.Digest, c.Form, c.Workers)
+	state := newProofState(c.Digest, c.Form, c.Workers)
 	began := time.Now()
 	pause := minPause
 	for {
 		var proven, progress bool
-		last := w.last
+		last := state.last
 		if c.Form == proof.None {
-			proven = g.seenHash(ctx, c.Hash, w)
+			proven = g.hashProves(ctx, c.Hash, state)
 		} else {
-			proven, progress = w.take(g.ask(ctx))
+			proven, progress = state.add(g.ask(ctx))
 		}
 		if !proven && ctx.Err() != nil {
-			w.last, w.bad = last, false // the end of the time cut the question off: what it lacks says nothing of the gateway
+			state.last, state.other = last, false // the end of the time cut the question off: what it lacks says nothing of the gateway
 		}
 		switch {
 		case proven:
-			g.met(w.holds)
-			return w.strays, nil
-		case w.bad && time.Since(began) > c.Settle:
-			return "", w.wrong()
+			g.keepProcesses(state.processes)
+			return state.strays, nil
+		case state.other && time.Since(began) > c.Grace:
+			return "", state.mismatch()
 		case progress:
 			pause = minPause
 			continue // the next connection may be another worker's
 		}
 		select {
 		case <-ctx.Done():
-			return "", &verdict.Failure{Reason: verdict.NotProven, Message: w.missing()}
+			return "", &verdict.Failure{Reason: verdict.NotProven, Message: state.incomplete()}
 		case <-time.After(pause):
 		}
 		pause = min(2*pause, maxPause)
 	}
 }
 
-func (g *Gateway) seenHash(ctx context.Context, hash fleet.GatewayHash, w *witness) bool {
-	s, err := g.Look(ctx)
+func (g *Gateway) hashProves(ctx context.Context, hash fleet.GatewayHash, state *proofState) bool {
+	s, err := g.Observe(ctx)
 	switch {
 	case err != nil:
-		w.last = "the gateway does not answer"
+		state.last = "the gateway does not answer"
 	case s.Hash != hash:
-		w.last = "the gateway reports another hash"
+		state.last = "the gateway reports another hash"
 	case !s.Ready && s.Hash != fleet.NoGatewayHash && s.Unready != "draining":
-		w.last = "the gateway is not ready"
+		state.last = "the gateway is not ready"
 	default:
 		return true
 	}

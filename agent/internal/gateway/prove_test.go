@@ -72,29 +72,29 @@ func TestWhatProves(t *testing.T) {
 			steps: []step{a0, says(0, 20, digest), a0, times(a1, enough)}, proven: true, stray: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w, proven := newWitness(digest, tt.form, 2), false
+			state, proven := newProofState(digest, tt.form, 2), false
 			for _, s := range tt.steps {
 				for range s.times {
-					proven, _ = w.take(s.answer, s.err)
+					proven, _ = state.add(s.answer, s.err)
 				}
 			}
-			if proven != tt.proven || w.bad != (tt.wrong != 0) || proven && (w.strays != "") != tt.stray {
-				t.Fatalf("proven %v, the last answer is wrong %v, strays %q: %s", proven, w.bad, w.strays, w.missing())
+			if proven != tt.proven || state.other != (tt.wrong != 0) || proven && (state.strays != "") != tt.stray {
+				t.Fatalf("proven %v, the last answer is wrong %v, strays %q: %s", proven, state.other, state.strays, state.incomplete())
 			}
-			if w.bad && w.wrong().Reason != tt.wrong {
-				t.Errorf("got %v", w.wrong())
+			if state.other && state.mismatch().Reason != tt.wrong {
+				t.Errorf("got %v", state.mismatch())
 			}
 		})
 	}
 }
 
 func TestWhatIsSaidOfAStray(t *testing.T) {
-	w := newWitness("sha256:a", proof.Worker, 1)
+	state := newProofState("sha256:a", proof.Worker, 1)
 	for _, a := range []proof.Answer{{Digest: "sha256:b", Workers: 1, Process: 8791}, {Digest: "sha256:a", Workers: 1, Process: 9147},
 		{Digest: "sha256:b", Workers: 1, Process: 8791}} {
-		w.take(a, nil)
+		state.add(a, nil)
 	}
-	if got := w.wrong().Message; !strings.Contains(got, "8791 and 9147") {
+	if got := state.mismatch().Message; !strings.Contains(got, "8791 and 9147") {
 		t.Errorf("the processes are not named: %s", got)
 	}
 }

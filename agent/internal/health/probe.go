@@ -8,8 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/silverback-gateway/silverback/agent/internal/board"
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
+	"github.com/silverback-gateway/silverback/agent/internal/status"
 )
 
 // A Probe is one question that is asked again and again. A good answer has the expected status.
@@ -43,11 +43,11 @@ func (p Probe) filled() Probe {
 	return p
 }
 
-// firstAsk is within what time a new probe is sent first.
-const firstAsk = time.Second
+// firstProbe is within what time a new probe is sent first.
+const firstProbe = time.Second
 
-// asking is one probe and what came of it.
-type asking struct {
+// proxyTransport is one probe and what came of it.
+type probeRun struct {
 	probe   Probe
 	stop    context.CancelFunc
 	streak  Streak
@@ -61,50 +61,50 @@ type result struct {
 	reason string // empty when it was good
 }
 
-// keepAsking sends one probe until ctx ends, beginning when the gateway was proven to serve something: what it answers before is no news.
-func (w *Watch) keepAsking(ctx context.Context, a *asking) {
-	wait := rand.N(min(a.probe.Interval, firstAsk))
+// runProbe sends one probe until ctx ends, beginning when the gateway was proven to serve something: what it answers before is no news.
+func (w *Watch) runProbe(ctx context.Context, a *probeRun) {
+	wait := rand.N(min(a.probe.Interval, firstProbe))
 	for began := false; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(wait):
 		}
-		if began = began || w.Board.View().Proven; !began {
-			wait = min(a.probe.Interval, firstAsk)
+		if began = began || w.Status.View().Proven; !began {
+			wait = min(a.probe.Interval, firstProbe)
 			continue
 		}
-		reason := w.ask(ctx, a.probe)
+		reason := w.send(ctx, a.probe)
 		if ctx.Err() != nil {
 			return
 		}
-		w.note(a, time.Now(), reason)
+		w.record(a, time.Now(), reason)
 		wait = a.probe.Interval - rand.N(a.probe.Interval/10+1)
 	}
 }
 
-// ask sends a probe; the reason is empty when its answer is good, and never holds anything of the answer but its status.
-func (w *Watch) ask(ctx context.Context, p Probe) string {
+// send sends a probe; the reason is empty when its answer is good, and never holds anything of the answer but its status.
+func (w *Watch) send(ctx context.Context, p Probe) string {
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
-	status, err := w.Gateway.Ask(ctx, gateway.Question{Path: p.Path, Host: p.Host, Headers: p.Headers})
+	code, err := w.Gateway.ProxyGet(ctx, gateway.ProxyRequest{Path: p.Path, Host: p.Host, Headers: p.Headers})
 	switch {
 	case ctx.Err() != nil:
 		return "timeout"
 	case err != nil:
 		return "no answer"
-	case status != p.Expect:
-		return fmt.Sprintf("status %d", status)
+	case code != p.Expect:
+		return fmt.Sprintf("status %d", code)
 	}
 	return ""
 }
 
-// note takes a result into account.
-func (w *Watch) note(a *asking, now time.Time, reason string) {
+// record takes a result into account.
+func (w *Watch) record(a *probeRun, now time.Time, reason string) {
 	w.Meters.Probed(reason == "")
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !slices.Contains(w.asked, a) {
+	if !slices.Contains(w.running, a) {
 		return // nobody wants it any more
 	}
 	before := a.streak
@@ -118,9 +118,9 @@ func (w *Watch) note(a *asking, now time.Time, reason string) {
 	}
 	switch flipped := before.Asked && before.Failing != a.streak.Failing; {
 	case a.streak.Failing && (flipped || !before.Asked):
-		w.Board.Note("ProbeFailing", a.view().Name()+": "+reason, now)
+		w.Status.Record("ProbeFailing", a.view().Name()+": "+reason, now)
 	case flipped:
-		w.Board.Note("ProbeGood", a.view().Name()+" is good again", now)
+		w.Status.Record("ProbeGood", a.view().Name()+" is good again", now)
 	}
 	a.results = append(a.results, result{at: now, reason: reason})
 	if before.Asked != a.streak.Asked || before.Failing != a.streak.Failing {
@@ -128,8 +128,8 @@ func (w *Watch) note(a *asking, now time.Time, reason string) {
 	}
 }
 
-func (a *asking) view() board.Probe {
-	v := board.Probe{Path: a.probe.Path, Host: a.probe.Host, Readiness: a.probe.Readiness, Asked: a.streak.Asked, Failing: a.streak.Failing,
+func (a *probeRun) view() status.Probe {
+	v := status.Probe{Path: a.probe.Path, Host: a.probe.Host, Readiness: a.probe.Readiness, Asked: a.streak.Asked, Failing: a.streak.Failing,
 		Since: a.since}
 	if v.Failing {
 		v.Reason = a.reason
@@ -138,9 +138,9 @@ func (a *asking) view() board.Probe {
 }
 
 // within drops results that left the window, and sums the others up.
-func (a *asking) within(now time.Time, window time.Duration) board.ProbeResult {
+func (a *probeRun) within(now time.Time, window time.Duration) status.ProbeResult {
 	a.results = slices.DeleteFunc(a.results, func(r result) bool { return now.Sub(r.at) > window })
-	out := board.ProbeResult{Path: a.probe.Path, Host: a.probe.Host, Sent: len(a.results), Failing: a.streak.Failing}
+	out := status.ProbeResult{Path: a.probe.Path, Host: a.probe.Host, Sent: len(a.results), Failing: a.streak.Failing}
 	for _, r := range a.results {
 		if r.reason != "" {
 			out.Failed++

@@ -12,18 +12,18 @@ import (
 	"sync"
 	"time"
 
-	"github.com/silverback-gateway/silverback/agent/internal/board"
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
+	"github.com/silverback-gateway/silverback/agent/internal/status"
 )
 
 // kong is what a watch asks of a gateway.
 type kong interface {
-	Ask(ctx context.Context, q gateway.Question) (status int, err error)
-	Vitals(ctx context.Context) (gateway.Vitals, error)
+	ProxyGet(ctx context.Context, q gateway.ProxyRequest) (code int, err error)
+	ProcessStats(ctx context.Context) (gateway.ProcessStats, error)
 	Metrics(ctx context.Context, read func(io.Reader) error) (bool, error)
 }
 
-// Meters is told what an owner may count.
+// Meters is reported what an owner may count.
 type Meters interface {
 	Probed(good bool)
 }
@@ -31,7 +31,7 @@ type Meters interface {
 // Deps are what a watch works with.
 type Deps struct {
 	Gateway kong
-	Board   *board.Board
+	Status  *status.Tracker
 	Meters  Meters
 	Log     *slog.Logger
 	Sample  time.Duration // between samples; 0 is 10 s
@@ -57,13 +57,13 @@ type Watch struct {
 	Deps
 	bell chan struct{} // capacity 1: other probes
 
-	mu      sync.Mutex
-	wanted  []Probe
-	asked   []*asking // in the order of the probes
-	traffic *traffic
-	told    Telling
-	loads   int64 // as seen last
-	loaded  time.Time
+	mu       sync.Mutex
+	wanted   []Probe
+	running  []*probeRun // in the order of the probes
+	traffic  *traffic
+	reported Report
+	loads    int64 // as seen last
+	loaded   time.Time
 }
 
 // traffic is what the samples came to.
@@ -71,7 +71,7 @@ type traffic struct {
 	last    Sample // zero before the first, and after a time without
 	steps   []Step // the newest last
 	workers string
-	health  board.Health
+	health  status.Health
 }
 
 // New returns a watch that asks nothing before Run.
@@ -103,8 +103,8 @@ func (w *Watch) SetProbes(probes []Probe) {
 
 // Run watches until ctx ends.
 func (w *Watch) Run(ctx context.Context) error {
-	var asking sync.WaitGroup
-	defer asking.Wait()
+	var probes sync.WaitGroup
+	defer probes.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // before waiting
 	sample := time.NewTimer(rand.N(w.Sample))
@@ -115,7 +115,7 @@ func (w *Watch) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-w.bell:
-			w.change(ctx, &asking)
+			w.change(ctx, &probes)
 		case <-sample.C:
 			began := time.Now()
 			w.sample(ctx, &absent)
@@ -133,23 +133,23 @@ func nextSample(every, took time.Duration) time.Duration {
 func (w *Watch) change(ctx context.Context, group *sync.WaitGroup) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var next []*asking
+	var next []*probeRun
 	for _, p := range w.wanted {
-		at := slices.IndexFunc(w.asked, func(a *asking) bool { return a.probe.same(p) })
+		at := slices.IndexFunc(w.running, func(a *probeRun) bool { return a.probe.same(p) })
 		if at >= 0 {
-			next = append(next, w.asked[at])
-			w.asked = slices.Delete(w.asked, at, at+1)
+			next = append(next, w.running[at])
+			w.running = slices.Delete(w.running, at, at+1)
 			continue
 		}
 		own, stop := context.WithCancel(ctx)
-		a := &asking{probe: p, stop: stop}
+		a := &probeRun{probe: p, stop: stop}
 		next = append(next, a)
-		group.Go(func() { w.keepAsking(own, a) })
+		group.Go(func() { w.runProbe(own, a) })
 	}
-	for _, gone := range w.asked {
+	for _, gone := range w.running {
 		gone.stop()
 	}
-	w.asked = next
+	w.running = next
 	w.show(time.Now(), false)
 }
 
@@ -157,7 +157,7 @@ func (w *Watch) change(ctx context.Context, group *sync.WaitGroup) {
 func (w *Watch) sample(ctx context.Context, absent *int) {
 	ctx, cancel := context.WithTimeout(ctx, sampleTimeout)
 	defer cancel()
-	vitals, err := w.Gateway.Vitals(ctx)
+	stats, err := w.Gateway.ProcessStats(ctx)
 	if err != nil {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -181,12 +181,12 @@ func (w *Watch) sample(ctx context.Context, absent *int) {
 	*absent = max(0, *absent-1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.traffic.take(s, vitals, w.Sample)
+	w.traffic.take(s, stats, w.Sample)
 	w.show(s.At, true)
 }
 
 // take adds a sample to the window.
-func (t *traffic) take(s Sample, v gateway.Vitals, every time.Duration) {
+func (t *traffic) take(s Sample, v gateway.ProcessStats, every time.Duration) {
 	if !t.last.At.IsZero() {
 		t.steps = append(t.steps, Between(t.last, s))
 		t.steps = t.steps[max(0, len(t.steps)-windowSamples):]
@@ -196,7 +196,7 @@ func (t *traffic) take(s Sample, v gateway.Vitals, every time.Duration) {
 		t.health.WorkerRestarts++
 	}
 	t.workers = v.Workers
-	h := board.Health{WorkerRestarts: t.health.WorkerRestarts, MemoryBytes: Round(v.Memory), Connections: new(Round(v.Connections)),
+	h := status.Health{WorkerRestarts: t.health.WorkerRestarts, MemoryBytes: Round(v.Memory), Connections: new(Round(v.Connections)),
 		Window: windowSamples * every}
 	if len(t.steps) > 0 {
 		all := Join(t.steps)
@@ -214,13 +214,13 @@ func (t *traffic) take(s Sample, v gateway.Vitals, every time.Duration) {
 	t.health = h
 }
 
-// show puts everything on the board, and decides what of it the registry is told. w.mu is held.
+// show puts everything on the board, and decides what of it the registry is reported. w.mu is held.
 func (w *Watch) show(now time.Time, windowEnd bool) {
 	h := w.traffic.health
 	window := windowSamples * w.Sample
-	var probes []board.Probe
+	var probes []status.Probe
 	message := ""
-	for _, a := range w.asked {
+	for _, a := range w.running {
 		v := a.view()
 		probes = append(probes, v)
 		// A probe that is asked seldom is judged by more than one answer, if there are more.
@@ -239,17 +239,17 @@ func (w *Watch) show(now time.Time, windowEnd bool) {
 	case h.Window == 0:
 		h.Window = window
 	}
-	if view := w.Board.View(); view.Loads != w.loads {
+	if view := w.Status.View(); view.Loads != w.loads {
 		w.loads, w.loaded = view.Loads, now
 	}
-	if Due(now, w.told, current, w.loaded, windowEnd) {
-		w.told = Telling{At: now, Health: current}
+	if ReportDue(now, w.reported, current, w.loaded, windowEnd) {
+		w.reported = Report{At: now, Health: current}
 	}
-	told := w.told.Health
-	w.Board.Update(func(v *board.View) { v.Probes, v.Health, v.Told = probes, current, told })
+	reported := w.reported.Health
+	w.Status.Update(func(v *status.View) { v.Probes, v.Health, v.Reported = probes, current, reported })
 	if message == "" {
-		w.Board.Clear(probeFailing)
+		w.Status.Clear(probeFailing)
 	} else {
-		w.Board.Raise(probeFailing, message, now)
+		w.Status.Raise(probeFailing, message, now)
 	}
 }

@@ -14,16 +14,16 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/silverback-gateway/silverback/agent/internal/board"
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
+	"github.com/silverback-gateway/silverback/agent/internal/status"
 )
 
-// fakeKong answers as it is told to.
+// fakeKong answers as it is reported to.
 type fakeKong struct {
 	mu       sync.Mutex
 	answers  map[string]int // status by host and path; 0 never comes
 	asked    map[string]int
-	vitals   func() (gateway.Vitals, error)
+	stats    func() (gateway.ProcessStats, error)
 	exported string // empty: none
 }
 
@@ -39,7 +39,7 @@ func (k *fakeKong) times(name string) int {
 	return k.asked[name]
 }
 
-func (k *fakeKong) Ask(ctx context.Context, q gateway.Question) (int, error) {
+func (k *fakeKong) ProxyGet(ctx context.Context, q gateway.ProxyRequest) (int, error) {
 	k.mu.Lock()
 	status := k.answers[q.Host+q.Path]
 	k.asked[q.Host+q.Path]++
@@ -54,10 +54,10 @@ func (k *fakeKong) Ask(ctx context.Context, q gateway.Question) (int, error) {
 	return status, nil
 }
 
-func (k *fakeKong) Vitals(context.Context) (gateway.Vitals, error) {
+func (k *fakeKong) ProcessStats(context.Context) (gateway.ProcessStats, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.vitals()
+	return k.stats()
 }
 
 func (k *fakeKong) Metrics(_ context.Context, read func(io.Reader) error) (bool, error) {
@@ -77,19 +77,19 @@ func (meters) Probed(bool) {}
 // bench runs a watch in a bubble of its own time.
 type bench struct {
 	*Watch
-	kong  *fakeKong
-	board *board.Board
+	kong   *fakeKong
+	status *status.Tracker
 }
 
 func inBubble(t *testing.T, test func(t *testing.T, b *bench)) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &bench{board: board.New(board.View{Proven: true, GatewayReady: true}), kong: &fakeKong{
+		b := &bench{status: status.New(status.View{Proven: true, GatewayReady: true}), kong: &fakeKong{
 			answers: map[string]int{}, asked: map[string]int{},
-			vitals: func() (gateway.Vitals, error) {
-				return gateway.Vitals{Workers: "1 ", Memory: 47<<20 + rand.N(int64(8<<20)), Connections: 1 + rand.N(int64(3))}, nil
+			stats: func() (gateway.ProcessStats, error) {
+				return gateway.ProcessStats{Workers: "1 ", Memory: 47<<20 + rand.N(int64(8<<20)), Connections: 1 + rand.N(int64(3))}, nil
 			},
 		}}
-		b.Watch = New(Deps{Gateway: b.kong, Board: b.board, Meters: meters{}, Log: slog.New(slog.DiscardHandler)})
+		b.Watch = New(Deps{Gateway: b.kong, Status: b.status, Meters: meters{}, Log: slog.New(slog.DiscardHandler)})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); _ = b.Run(ctx) }()
@@ -106,16 +106,16 @@ func pass(d time.Duration) {
 }
 
 // sampled waits until the gateway was sampled once more.
-func (b *bench) sampled() *board.Health {
-	before := b.board.View().Health
-	for b.board.View().Health == before {
+func (b *bench) sampled() *status.Health {
+	before := b.status.View().Health
+	for b.status.View().Health == before {
 		pass(100 * time.Millisecond)
 	}
-	return b.board.View().Health
+	return b.status.View().Health
 }
 
 func (b *bench) condition() string {
-	for _, c := range b.board.View().Conditions {
+	for _, c := range b.status.View().Conditions {
 		if c.Type == probeFailing {
 			return c.Message
 		}
@@ -128,25 +128,25 @@ func TestAProbeThatFailsIsSeenAndDamped(t *testing.T) {
 		b.kong.set("shop/health", http.StatusOK)
 		b.SetProbes([]Probe{{Path: "/health", Host: "shop", Readiness: true, Interval: time.Second}})
 		pass(5 * time.Second)
-		if v := b.board.View(); !v.Serving() || len(v.Probes) != 1 || !v.Probes[0].Asked {
+		if v := b.status.View(); !v.Serving() || len(v.Probes) != 1 || !v.Probes[0].Asked {
 			t.Fatalf("a good probe: %+v", v)
 		}
-		told := b.board.View().Told
-		if told == nil || len(told.Probes) != 1 || told.Probes[0].Failing {
-			t.Fatalf("the registry is told %+v", told)
+		reported := b.status.View().Reported
+		if reported == nil || len(reported.Probes) != 1 || reported.Probes[0].Failing {
+			t.Fatalf("the registry is reported %+v", reported)
 		}
 		b.kong.set("shop/health", http.StatusServiceUnavailable)
 		pass(1100 * time.Millisecond)
-		if v := b.board.View(); !v.Serving() {
+		if v := b.status.View(); !v.Serving() {
 			t.Error("one failure took the node out")
 		}
 		pass(3 * time.Second)
-		v := b.board.View()
+		v := b.status.View()
 		if v.Serving() || b.condition() != "/health of shop: status 503" {
 			t.Errorf("after three failures: %q, condition %q", v.Unready(), b.condition())
 		}
-		if !v.Told.Probes[0].Failing {
-			t.Error("the registry is not told at once")
+		if !v.Reported.Probes[0].Failing {
+			t.Error("the registry is not reported at once")
 		}
 		b.kong.set("shop/health", 0)
 		pass(15 * time.Second)
@@ -155,7 +155,7 @@ func TestAProbeThatFailsIsSeenAndDamped(t *testing.T) {
 		}
 		b.kong.set("shop/health", http.StatusOK)
 		pass(5 * time.Second)
-		v = b.board.View()
+		v = b.status.View()
 		if !v.Serving() || b.condition() != "" {
 			t.Errorf("after it recovered: %q, condition %q", v.Unready(), b.condition())
 		}
@@ -167,19 +167,19 @@ func TestAProbeThatFailsIsSeenAndDamped(t *testing.T) {
 
 func TestTheFirstResultOfAProbeCounts(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
-		b.board.Update(func(v *board.View) { v.Proven = false })
+		b.status.Update(func(v *status.View) { v.Proven = false })
 		b.kong.set("/health", -1)
 		b.SetProbes([]Probe{{Path: "/health", Readiness: true}})
 		pass(time.Minute)
 		if n := b.kong.times("/health"); n > 0 {
 			t.Errorf("asked %d times before anything was proven", n)
 		}
-		b.board.Update(func(v *board.View) { v.Proven = true })
-		if v := b.board.View(); !v.Serving() {
+		b.status.Update(func(v *status.View) { v.Proven = true })
+		if v := b.status.View(); !v.Serving() {
 			t.Errorf("a probe that was never asked holds the node back: %q", v.Unready())
 		}
 		pass(2 * time.Second)
-		if v := b.board.View(); v.Serving() || b.condition() != "/health: no answer" {
+		if v := b.status.View(); v.Serving() || b.condition() != "/health: no answer" {
 			t.Errorf("after the first failure: %q, condition %q", v.Unready(), b.condition())
 		}
 	})
@@ -191,16 +191,16 @@ func TestProbesThatChange(t *testing.T) {
 		b.kong.set("/b", http.StatusNotFound)
 		b.SetProbes([]Probe{{Path: "/a"}, {Path: "/b"}})
 		pass(time.Minute)
-		if b.condition() != "/b: status 404" || !b.board.View().Serving() {
-			t.Errorf("condition %q, unready %q", b.condition(), b.board.View().Unready())
+		if b.condition() != "/b: status 404" || !b.status.View().Serving() {
+			t.Errorf("condition %q, unready %q", b.condition(), b.status.View().Unready())
 		}
 		before := b.kong.times("/a")
 		b.SetProbes([]Probe{{Path: "/a"}})
 		pass(time.Second)
 		gone := b.kong.times("/b")
 		pass(time.Minute)
-		if b.kong.times("/b") != gone || b.condition() != "" || len(b.board.View().Probes) != 1 {
-			t.Errorf("the probe that is gone was asked on, condition %q, probes %+v", b.condition(), b.board.View().Probes)
+		if b.kong.times("/b") != gone || b.condition() != "" || len(b.status.View().Probes) != 1 {
+			t.Errorf("the probe that is gone was asked on, condition %q, probes %+v", b.condition(), b.status.View().Probes)
 		}
 		if n := b.kong.times("/a") - before; n < 10 || n > 15 {
 			t.Errorf("the probe that stays was asked %d times in a minute", n)
@@ -257,7 +257,9 @@ func TestWorkersThatRestartAreCounted(t *testing.T) {
 		set := func(workers string, err error) {
 			b.kong.mu.Lock()
 			defer b.kong.mu.Unlock()
-			b.kong.vitals = func() (gateway.Vitals, error) { return gateway.Vitals{Workers: workers, Memory: 50 << 20}, err }
+			b.kong.stats = func() (gateway.ProcessStats, error) {
+				return gateway.ProcessStats{Workers: workers, Memory: 50 << 20}, err
+			}
 		}
 		set("1 2 ", nil)
 		b.sampled()
@@ -286,10 +288,10 @@ func TestAnIdleNodeTellsNothing(t *testing.T) {
 			}
 		}
 		idle(12)
-		told := b.board.View().Told
+		reported := b.status.View().Reported
 		idle(360)
-		if now := b.board.View().Told; now == nil || now != told {
-			t.Errorf("in an hour of idleness %+v became %+v", told, now)
+		if now := b.status.View().Reported; now == nil || now != reported {
+			t.Errorf("in an hour of idleness %+v became %+v", reported, now)
 		}
 		if b.kong.times("/health") < 600 {
 			t.Errorf("asked %d times", b.kong.times("/health"))

@@ -18,8 +18,8 @@ type Memory struct {
 	Term     fleet.Term     `json:"term"`
 	// Refused are digests that the gateway turned down, oldest first, at most MaxRefused.
 	Refused []Refused `json:"refused,omitempty"`
-	// Judge identifies the gateway that refused them; another one may judge differently.
-	Judge string `json:"judge,omitempty"`
+	// Fingerprint identifies the gateway that refused them; another one may judge differently.
+	Fingerprint string `json:"judge,omitempty"`
 	// Kong is the version of the gateway that was seen last.
 	Kong string `json:"kong,omitempty"`
 	// Serving is what was proven last. It differs from the last known good on disk in its revision only, when an old
@@ -98,6 +98,6 @@ func (s *Store) recall(name string, header any) error {
 	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return nil
 	}
-	s.aside(name)
+	s.moveAside(name)
 	return cause(err)
 }

@@ -63,7 +63,7 @@ func Open(dir string) (*Store, error) {
 			*into = snapshot
 		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
 			s.damage = append(s.damage, fmt.Sprintf("%s: %v", name, cause(err)))
-			s.aside(name)
+			s.moveAside(name)
 		}
 	}
 	slices.Sort(s.damage)
@@ -119,8 +119,8 @@ func (s *Store) narrow() {
 // Narrowed says which files others could read when the directory was opened; empty when none. They cannot any more.
 func (s *Store) Narrowed() string { return strings.Join(s.narrowed, "; ") }
 
-// aside moves away what is no file, so that one can take its place.
-func (s *Store) aside(name string) {
+// moveAside moves away what is no file, so that one can take its place.
+func (s *Store) moveAside(name string) {
 	if info, err := os.Lstat(s.path(name)); err == nil && info.IsDir() {
 		_ = os.Rename(s.path(name), fmt.Sprintf("%s.aside-%d", s.path(name), time.Now().UnixNano()))
 	}
@@ -163,9 +163,9 @@ func (s *Store) Close() error {
 	return failed
 }
 
-// Watch has a function told each step of a write before it is taken, so that a test can end the process there. It is set
+// SetFailpoint has a function told each step of a write before it is taken, so that a test can end the process there. It is set
 // before the store is used.
-func (s *Store) Watch(reached func(step string)) {
+func (s *Store) SetFailpoint(reached func(step string)) {
 	s.fail = func(step string) error {
 		reached(step)
 		return nil

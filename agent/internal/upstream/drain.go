@@ -8,8 +8,8 @@ import (
 
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 
-	"github.com/silverback-gateway/silverback/agent/internal/board"
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
+	"github.com/silverback-gateway/silverback/agent/internal/status"
 )
 
 // memory keeps an order for the next run of the agent.
@@ -20,12 +20,12 @@ type memory interface {
 // Drains knows whether the node takes part in load balancing: not while an operator says so, and not while the agent is stopping. It is
 // safe for concurrent use.
 type Drains struct {
-	board  *board.Board
+	status *status.Tracker
 	memory memory
 
 	mu       sync.Mutex
 	order    lastgood.Order
-	forgot   bool // the order is not on disk
+	unsaved  bool // the order is not on disk
 	stopping time.Time
 }
 
@@ -36,8 +36,8 @@ const stoppingReason = "the agent is stopping"
 
 // NewDrains shows the order that was remembered. Damage is why it could not be read; then the node takes part until the registry says
 // otherwise.
-func NewDrains(b *board.Board, m memory, order lastgood.Order, damage error) *Drains {
-	d := &Drains{board: b, memory: m, order: order}
+func NewDrains(b *status.Tracker, m memory, order lastgood.Order, damage error) *Drains {
+	d := &Drains{status: b, memory: m, order: order}
 	d.show()
 	if damage != nil {
 		b.Raise(drainNotRemembered, "whether the node was drained is not known: "+damage.Error(), time.Now())
@@ -45,17 +45,17 @@ func NewDrains(b *board.Board, m memory, order lastgood.Order, damage error) *Dr
 	return d
 }
 
-// Obey takes the registry's word. The answer to an enrolment counts whatever was known; another one only when it is not older. What is
+// Apply takes the registry's word. The answer to an enrolment counts whatever was known; another one only when it is not older. What is
 // obeyed is in force at once, also when the disk does not take it.
-func (d *Drains) Obey(next lastgood.Order, enrolment bool) {
+func (d *Drains) Apply(next lastgood.Order, enrolment bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !enrolment && next.Number < d.order.Number {
 		return
 	}
-	if next.Equal(d.order) && !d.forgot {
+	if next.Equal(d.order) && !d.unsaved {
 		if enrolment {
-			d.board.Clear(drainNotRemembered)
+			d.status.Clear(drainNotRemembered)
 		}
 		return
 	}
@@ -66,18 +66,18 @@ func (d *Drains) Obey(next lastgood.Order, enrolment bool) {
 	}
 	switch {
 	case next.Draining && !before.Draining:
-		d.board.Note("Drained", strings.TrimSuffix("the node is out of load balancing: "+next.Reason, ": "), time.Now())
+		d.status.Record("Drained", strings.TrimSuffix("the node is out of load balancing: "+next.Reason, ": "), time.Now())
 	case before.Draining && !next.Draining:
-		d.board.Note("Undrained", "the node is back in load balancing", time.Now())
+		d.status.Record("Undrained", "the node is back in load balancing", time.Now())
 	}
 	if err := d.memory.RememberOrder(next); err != nil {
-		d.forgot = true
-		d.board.Raise(drainNotRemembered, "the registry's word about draining is in force, and would not outlive the agent: "+err.Error(),
+		d.unsaved = true
+		d.status.Raise(drainNotRemembered, "the registry's word about draining is in force, and would not outlive the agent: "+err.Error(),
 			time.Now())
 		return
 	}
-	d.forgot = false
-	d.board.Clear(drainNotRemembered)
+	d.unsaved = false
+	d.status.Clear(drainNotRemembered)
 }
 
 // Stop takes the node out of load balancing for as long as the agent still runs.
@@ -90,7 +90,7 @@ func (d *Drains) Stop(now time.Time) {
 
 func (d *Drains) show() {
 	order, stopping := d.order, d.stopping
-	d.board.Update(func(v *board.View) {
+	d.status.Update(func(v *status.View) {
 		v.Draining, v.DrainReason, v.DrainSince = order.Draining, order.Reason, order.Since
 		if !order.Draining && !stopping.IsZero() {
 			v.Draining, v.DrainReason, v.DrainSince = true, stoppingReason, stopping
@@ -98,14 +98,14 @@ func (d *Drains) show() {
 	})
 }
 
-// told is what an answer of the registry says about load balancing.
-type told interface {
+// drainTerms is what an answer of the registry says about load balancing.
+type drainTerms interface {
 	GetDraining() bool
 	GetDrain() *registryv1.Drain
 	GetDrainOrder() int64
 }
 
-func orderOf(t told) lastgood.Order {
+func orderOf(t drainTerms) lastgood.Order {
 	o := lastgood.Order{Draining: t.GetDraining(), Number: t.GetDrainOrder()}
 	if o.Draining {
 		o.Reason = oneLine(t.GetDrain().GetReason())

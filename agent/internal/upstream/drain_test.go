@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/silverback-gateway/silverback/agent/internal/board"
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
+	"github.com/silverback-gateway/silverback/agent/internal/status"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
@@ -36,9 +36,9 @@ func TestAnOrderIsObeyedWhenItIsNotOlder(t *testing.T) {
 		{"an enrolment's is, for the node may have been forgotten", lastgood.Order{}, true, false},
 		{"the same changes nothing", drained, false, true},
 	} {
-		b, m := board.New(board.View{}), &disk{order: drained}
+		b, m := status.New(status.View{}), &disk{order: drained}
 		d := NewDrains(b, m, drained, nil)
-		d.Obey(c.next, c.enrolment)
+		d.Apply(c.next, c.enrolment)
 		if noted := len(b.View().Events) > 0; noted == c.want {
 			t.Errorf("%s: events %+v", c.name, b.View().Events)
 		}
@@ -49,29 +49,29 @@ func TestAnOrderIsObeyedWhenItIsNotOlder(t *testing.T) {
 }
 
 func TestAnOrderIsInForceWithoutADisk(t *testing.T) {
-	b, m := board.New(board.View{}), &disk{err: errors.New("no space")}
+	b, m := status.New(status.View{}), &disk{err: errors.New("no space")}
 	d := NewDrains(b, m, lastgood.Order{}, nil)
 	order := lastgood.Order{Draining: true, Number: 1}
-	d.Obey(order, false)
+	d.Apply(order, false)
 	if v := b.View(); !v.Draining || len(v.Conditions) != 1 || v.Conditions[0].Type != drainNotRemembered {
 		t.Fatalf("draining %v, conditions %+v", v.Draining, v.Conditions)
 	}
 	m.err = nil
-	d.Obey(order, false)
+	d.Apply(order, false)
 	if v := b.View(); len(v.Conditions) != 0 || !m.order.Draining {
 		t.Errorf("with a disk again: conditions %+v, on disk %+v", v.Conditions, m.order)
 	}
 }
 
 func TestAStoppingAgentDrains(t *testing.T) {
-	b := board.New(board.View{})
+	b := status.New(status.View{})
 	d := NewDrains(b, &disk{}, lastgood.Order{}, nil)
 	d.Stop(time.Unix(1000, 0))
-	d.Obey(lastgood.Order{Number: 9}, false)
+	d.Apply(lastgood.Order{Number: 9}, false)
 	if v := b.View(); !v.Draining || v.DrainReason != stoppingReason || v.DrainSince.Unix() != 1000 {
 		t.Errorf("draining %v for %q since %v", v.Draining, v.DrainReason, v.DrainSince)
 	}
-	d.Obey(lastgood.Order{Draining: true, Reason: "disk", Number: 10}, false)
+	d.Apply(lastgood.Order{Draining: true, Reason: "disk", Number: 10}, false)
 	if v := b.View(); v.DrainReason != "disk" {
 		t.Errorf("draining for %q", v.DrainReason)
 	}

@@ -5,16 +5,16 @@ import (
 	"testing"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	grpcstatus "google.golang.org/grpc/status"
 )
 
 // The reason stands in the conditions of a node, which people read.
 func TestReasonsForPeople(t *testing.T) {
-	refused := status.Error(codes.Unavailable,
+	refused := grpcstatus.Error(codes.Unavailable,
 		`max retries exhausted: failed after 5 attempts: rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial tcp 10.0.0.1:7442: connect: connection refused"`)
 	for want, err := range map[string]error{
 		"Unavailable: dial tcp 10.0.0.1:7442: connect: connection refused": refused,
-		"PermissionDenied: not yours":                                      status.Error(codes.PermissionDenied, "not yours"),
+		"PermissionDenied: not yours":                                      grpcstatus.Error(codes.PermissionDenied, "not yours"),
 		"the connection ended":                                             io.EOF,
 	} {
 		if got := reason(err); got != want {

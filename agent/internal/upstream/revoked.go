@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/silverback-gateway/silverback/agent/internal/board"
+	"github.com/silverback-gateway/silverback/agent/internal/status"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 )
@@ -25,7 +25,7 @@ func isRevoked(err error) bool {
 
 // noteRevoked notes what a service made of the node's certificate: err is how its call ended, nil when it was let in. The gateway serves
 // on, and what load balancers are told does not change: the certificate opens the control plane, not the gateway.
-func noteRevoked(b *board.Board, log *slog.Logger, who Identity, service string, err error) (refused bool) {
+func noteRevoked(b *status.Tracker, log *slog.Logger, who Identity, service string, err error) (refused bool) {
 	refused = isRevoked(err)
 	if !refused && err != nil {
 		return false // it did not look at the certificate, or had another reason
@@ -34,7 +34,7 @@ func noteRevoked(b *board.Board, log *slog.Logger, who Identity, service string,
 		return refused
 	}
 	var before, now []string
-	b.Update(func(v *board.View) {
+	b.Update(func(v *status.View) {
 		before = v.RevokedAt
 		now = slices.DeleteFunc(slices.Clone(before), func(s string) bool { return s == service })
 		if refused {

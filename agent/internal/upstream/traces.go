@@ -12,7 +12,7 @@ import (
 // directive is recorded when its answer goes out: the answer says how long each step took. The zero value is ready for use.
 type traces struct {
 	mu   sync.Mutex
-	open map[apply.Ticket]traced
+	open map[apply.ReplyTo]traced
 }
 
 type traced struct {
@@ -33,17 +33,17 @@ func (t *traces) arrived(d apply.Directive, parent telemetry.TraceParent) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.open == nil || len(t.open) >= maxAnswers { // those that were overtaken are never answered
-		t.open = map[apply.Ticket]traced{}
+		t.open = map[apply.ReplyTo]traced{}
 	}
-	t.open[d.Ticket] = traced{parent: parent, arrived: d.Arrived}
+	t.open[d.ReplyTo] = traced{parent: parent, arrived: d.Arrived}
 }
 
 // answered records what came of a directive, and returns where that is in its trace.
-func (t *traces) answered(a apply.Answer, now time.Time, facts ...any) telemetry.TraceParent {
+func (t *traces) answered(a apply.Outcome, now time.Time, facts ...any) telemetry.TraceParent {
 	t.mu.Lock()
-	of, ok := t.open[a.Ticket]
+	of, ok := t.open[a.ReplyTo]
 	if ok && a.Failure == nil { // after a failure another answer follows
-		delete(t.open, a.Ticket)
+		delete(t.open, a.ReplyTo)
 	}
 	t.mu.Unlock()
 	if !ok {

@@ -25,31 +25,31 @@ const (
 	inventoryAgain = 30 * time.Minute
 	// configurationPart is what one message of a configuration holds, in bytes.
 	configurationPart = 512 << 10
-	bringTimeout      = 2 * time.Minute // as long as a registry waits
+	uploadTimeout     = 2 * time.Minute // as long as a registry waits
 	maxFailure        = 512             // bytes of why a configuration cannot be had
 )
 
-// brought is what the registry was given of an unmanaged gateway.
-type brought struct {
-	digest string
-	at     time.Time
-	wanted string // the word under which a configuration is asked for; empty: none is
-	word   string // under which one was brought last
+// uploaded is what the registry was given of an unmanaged gateway.
+type uploaded struct {
+	digest    string
+	at        time.Time
+	wanted    string // the requestID under which a configuration is asked for; empty: none is
+	requestID string // under which one was uploaded last
 }
 
-// bringInventory tells the registry what the gateway serves, when that is news, or was told long ago. A failure is tried again at the next
+// uploadInventory tells the registry what the gateway serves, when that is news, or was reported long ago. A failure is tried again at the next
 // renewal.
-func (s *session) bringInventory(ctx context.Context) {
+func (s *session) uploadInventory(ctx context.Context) {
 	if s.Unmanaged == nil {
 		return
 	}
 	i, is := s.Unmanaged.Inventory()
 	if !is {
-		s.brought.digest = ""
+		s.uploaded.digest = ""
 		return
 	}
 	digest := string(i.Digest())
-	if digest == s.brought.digest && time.Since(s.brought.at) < inventoryAgain {
+	if digest == s.uploaded.digest && time.Since(s.uploaded.at) < inventoryAgain {
 		return
 	}
 	packed, err := i.Pack()
@@ -58,26 +58,26 @@ func (s *session) bringInventory(ctx context.Context) {
 			Digest: digest, Zstd: packed})
 	}
 	if err != nil && ctx.Err() == nil {
-		s.Log.Warn("what the gateway serves was not told to the registry", "error", err)
+		s.Log.Warn("what the gateway serves was not reported to the registry", "error", err)
 	}
 	if err != nil {
 		return
 	}
-	s.brought.digest, s.brought.at = digest, time.Now()
+	s.uploaded.digest, s.uploaded.at = digest, time.Now()
 }
 
-// bringConfiguration brings what the gateway serves, in its own time, once for each time that somebody asks.
-func (s *session) bringConfiguration(ctx context.Context) {
-	word := s.brought.wanted
-	if word == "" || word == s.brought.word || s.Unmanaged == nil {
+// uploadConfiguration brings what the gateway serves, in its own time, once for each time that somebody asks.
+func (s *session) uploadConfiguration(ctx context.Context) {
+	requestID := s.uploaded.wanted
+	if requestID == "" || requestID == s.uploaded.requestID || s.Unmanaged == nil {
 		return
 	}
-	s.brought.word = word
+	s.uploaded.requestID = requestID
 	client, about := s.client, s.Unmanaged
-	s.bringing.Go(func() {
-		ctx, cancel := context.WithTimeout(ctx, bringTimeout)
+	s.uploads.Go(func() {
+		ctx, cancel := context.WithTimeout(ctx, uploadTimeout)
 		defer cancel()
-		r := &registryv1.UploadConfigurationRequest{Group: string(s.Identity.Group), Node: string(s.Identity.Node), Word: word, PartCount: 1}
+		r := &registryv1.UploadConfigurationRequest{Group: string(s.Identity.Group), Node: string(s.Identity.Node), Word: requestID, PartCount: 1}
 		frame, err := packed(ctx, about)
 		if err != nil {
 			r.Failure = clean.Line(err.Error(), maxFailure)
@@ -88,7 +88,7 @@ func (s *session) bringConfiguration(ctx context.Context) {
 		for r.Part = 0; r.Part < r.PartCount; r.Part++ {
 			r.Zstd = frame[min(len(frame), int(r.Part)*configurationPart):min(len(frame), int(r.Part+1)*configurationPart)]
 			if _, err := client.UploadConfiguration(ctx, r); err != nil {
-				s.Log.Warn("what the gateway serves was not brought to the registry", "error", err)
+				s.Log.Warn("what the gateway serves was not uploaded to the registry", "error", err)
 				return
 			}
 		}

@@ -10,16 +10,16 @@ import (
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 
 	"github.com/silverback-gateway/silverback/agent/internal/apply"
-	"github.com/silverback-gateway/silverback/agent/internal/board"
 	"github.com/silverback-gateway/silverback/agent/internal/drift"
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/agent/internal/health"
+	"github.com/silverback-gateway/silverback/agent/internal/status"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
-func outcome(a apply.Answer) *distributorv1.Outcome {
-	o := &distributorv1.Outcome{Nonce: a.Ticket.Nonce, Decision: int64(a.Snapshot.Decision), Digest: string(a.Snapshot.Digest)}
+func outcomeToProto(a apply.Outcome) *distributorv1.Outcome {
+	o := &distributorv1.Outcome{Nonce: a.ReplyTo.Nonce, Decision: int64(a.Snapshot.Decision), Digest: string(a.Snapshot.Digest)}
 	switch {
 	case a.Ack != nil:
 		o.Verdict = &distributorv1.Outcome_Ack{Ack: &distributorv1.Ack{
@@ -84,11 +84,11 @@ func reasonOf(r verdict.Reason) distributorv1.Failure_Reason {
 	return distributorv1.Failure_REASON_UNSPECIFIED
 }
 
-func nodeStatus(v board.View) *fleetv1.NodeStatus {
+func nodeStatus(v status.View) *fleetv1.NodeStatus {
 	s := &fleetv1.NodeStatus{
 		Epoch: v.Epoch, Decision: v.Decision, GatewayReady: v.GatewayReady, Draining: v.Draining,
 		LoadTime: durationpb.New(v.LoadTime.Round(time.Microsecond)), ProofTime: durationpb.New(v.ProofTime.Round(time.Microsecond)),
-		Loads: v.Loads, Drifts: v.Drifts, Health: healthOf(v.Told),
+		Loads: v.Loads, Drifts: v.Drifts, Health: healthOf(v.Reported),
 	}
 	if u := v.Unmanaged; u != nil {
 		s.Unmanaged = &fleetv1.Unmanaged{Served: u.Served, EntityCount: u.Entities, Reason: u.Reason}
@@ -106,7 +106,7 @@ func nodeStatus(v board.View) *fleetv1.NodeStatus {
 	return s
 }
 
-func healthOf(h *board.Health) *fleetv1.Health {
+func healthOf(h *status.Health) *fleetv1.Health {
 	if h == nil {
 		return nil
 	}

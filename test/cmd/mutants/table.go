@@ -36,22 +36,22 @@ var table = []mutation{
 		pkg: "./kit/fleet", run: "Stamp|After|Epoch",
 	},
 	{
-		name: "one worker of several is proof", file: "agent/internal/gateway/witness.go",
-		old: `return len(w.seen) >= w.count && w.clean >= want,`, new: `return len(w.seen) >= 1 && w.clean >= want,`,
+		name: "one worker of several is proof", file: "agent/internal/gateway/proof_state.go",
+		old: `return len(s.seen) >= s.count && s.streak >= want,`, new: `return len(s.seen) >= 1 && s.streak >= want,`,
 		pkg: "./agent/internal/gateway", run: "TestWhatProves",
 	},
 	{
-		name: "another digest is proof", file: "agent/internal/gateway/witness.go",
-		old: `err == nil && a.Digest != w.digest`, new: `err == nil && a.Digest != w.digest && false`,
+		name: "another digest is proof", file: "agent/internal/gateway/proof_state.go",
+		old: `err == nil && a.Digest != s.digest`, new: `err == nil && a.Digest != s.digest && false`,
 		pkg: "./agent/internal/gateway", run: "TestWhatProves",
 	},
 	{
-		name: "a proof is over before an orphan was met", file: "agent/internal/gateway/witness.go",
-		old: `return len(w.seen) >= w.count && w.clean >= want,`, new: `return len(w.seen) >= w.count && want > 0,`,
+		name: "a proof is over before an orphan was met", file: "agent/internal/gateway/proof_state.go",
+		old: `return len(s.seen) >= s.count && s.streak >= want,`, new: `return len(s.seen) >= s.count && want > 0,`,
 		pkg: "./agent/internal/gateway", run: "TestWhatProves",
 	},
 	{
-		name: "a stale router is not loaded once more", file: "agent/internal/apply/doubt.go",
+		name: "a stale router is not loaded once more", file: "agent/internal/apply/prove.go",
 		old: `failure.Reason != verdict.StaleRouter {`, new: `failure.Reason >= 0 {`,
 		pkg: "./agent", run: "TestF43_AStaleRouterIsLoadedOnceMore",
 	},
@@ -61,9 +61,9 @@ var table = []mutation{
 		pkg: "./agent", run: "TestF43_TheAgentLeavesASecondBetweenLoads",
 	},
 	{
-		name: "nobody asks a proven gateway again", file: "agent/internal/gateway/glance.go",
+		name: "nobody asks a proven gateway again", file: "agent/internal/gateway/spot_check.go",
 		old: `a.Digest != digest || g.unknown(a)`, new: `false && g.unknown(a)`,
-		pkg: "./agent/internal/gateway", run: "TestWhatAGlanceDoubts",
+		pkg: "./agent/internal/gateway", run: "TestSpotCheck",
 	},
 	{
 		name: "what is loaded counts as proven", file: "agent/internal/apply/load.go",

@@ -28,17 +28,17 @@ func TestWithhold(t *testing.T) {
 		{"cut off, and more after it", "found " + key[:40] + ellipsis + ", and why", "found [redacted], and why"},
 		{"cut off elsewhere", "found nothing" + ellipsis, "found nothing" + ellipsis},
 	} {
-		err := withhold(&verdict.Refusal{Problems: []verdict.Problem{{Message: tt.message}}}, []byte(posted))
+		err := redactPosted(&verdict.Refusal{Problems: []verdict.Problem{{Message: tt.message}}}, []byte(posted))
 		var refusal *verdict.Refusal
 		if !errors.As(err, &refusal) || refusal.Problems[0].Message != tt.want {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
 	}
 	failure := &verdict.Failure{Reason: verdict.Busy}
-	if got := withhold(failure, []byte(posted)); !errors.Is(got, failure) || withhold(nil, []byte(posted)) != nil {
+	if got := redactPosted(failure, []byte(posted)); !errors.Is(got, failure) || redactPosted(nil, []byte(posted)) != nil {
 		t.Error("what is no refusal was changed")
 	}
 	for _, broken := range []string{"", "[]", `{"a":`, `{"a":[{"b":`, `{"a":{"b":1}}`, strings.Repeat("[", 10000)} {
-		_ = withhold(&verdict.Refusal{Problems: []verdict.Problem{{Message: "m"}}}, []byte(broken))
+		_ = redactPosted(&verdict.Refusal{Problems: []verdict.Problem{{Message: "m"}}}, []byte(broken))
 	}
 }

@@ -7,16 +7,16 @@ import (
 	"sync"
 )
 
-// Broken rings when a kept connection to the Status API, or to the Admin API where there is none, has ended: the gateway
+// Disconnected rings when a kept connection to the Status API, or to the Admin API where there is none, has ended: the gateway
 // was stopped, killed, reloaded, or had enough of an idle connection. It is for one listener, who looks then. It costs nothing
 // while nothing happens: a look leaves its connection open, and the system says when the other side is gone.
-func (g *Gateway) Broken() <-chan struct{} { return g.broken }
+func (g *Gateway) Disconnected() <-chan struct{} { return g.disconnected }
 
 // watched has every connection of a transport ring when it is closed, by whomever.
 func (g *Gateway) watched(t *http.Transport) *http.Transport {
 	ring := func() {
 		select {
-		case g.broken <- struct{}{}:
+		case g.disconnected <- struct{}{}:
 		default: // it rings already
 		}
 	}

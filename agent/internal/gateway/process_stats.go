@@ -10,26 +10,26 @@ import (
 	"strings"
 )
 
-// Vitals are what a gateway says of its own processes.
-type Vitals struct {
-	Workers     string // as in a Sighting
+// ProcessStats are what a gateway says of its own processes.
+type ProcessStats struct {
+	Workers     string // as in a Observation
 	Memory      int64  // bytes that the Lua VMs of all workers hold
 	Connections int64  // open client connections, those of the Admin and Status API among them
 }
 
-// control is the listener that says how the gateway is: the Status API, or the Admin API where there is none.
-func (g *Gateway) control() api {
+// statusAPI is the listener that says how the gateway is: the Status API, or the Admin API where there is none.
+func (g *Gateway) statusAPI() api {
 	if g.status.base != "" {
 		return g.status
 	}
 	return g.admin
 }
 
-// Vitals asks the gateway how its processes are.
-func (g *Gateway) Vitals(ctx context.Context) (Vitals, error) {
+// ProcessStats asks the gateway how its processes are.
+func (g *Gateway) ProcessStats(ctx context.Context) (ProcessStats, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	var said struct {
+	var answer struct {
 		Server struct {
 			Active int64 `json:"connections_active"`
 		} `json:"server"`
@@ -40,15 +40,15 @@ func (g *Gateway) Vitals(ctx context.Context) (Vitals, error) {
 			} `json:"workers_lua_vms"`
 		} `json:"memory"`
 	}
-	code, err := g.control().get(ctx, "/status", &said)
+	code, err := g.statusAPI().get(ctx, "/status", &answer)
 	if err != nil {
-		return Vitals{}, err
+		return ProcessStats{}, err
 	}
 	if code != http.StatusOK {
-		return Vitals{}, fmt.Errorf("GET /status answered %d", code)
+		return ProcessStats{}, fmt.Errorf("GET /status answered %d", code)
 	}
-	v := Vitals{Connections: said.Server.Active}
-	for _, w := range said.Memory.Workers {
+	v := ProcessStats{Connections: answer.Server.Active}
+	for _, w := range answer.Memory.Workers {
 		v.Workers += w.PID.String() + " "
 		v.Memory += parseBytes(w.Allocated)
 	}
@@ -76,7 +76,7 @@ func parseBytes(text string) int64 {
 // Metrics hands what the gateway exports for Prometheus to read. It reports false when the gateway exports nothing: its prometheus plugin
 // is not enabled.
 func (g *Gateway) Metrics(ctx context.Context, read func(io.Reader) error) (bool, error) {
-	resp, err := g.control().open(ctx, "/metrics")
+	resp, err := g.statusAPI().open(ctx, "/metrics")
 	if err != nil {
 		return false, err
 	}

@@ -9,25 +9,25 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	grpcstatus "google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 
-	"github.com/silverback-gateway/silverback/agent/internal/board"
 	"github.com/silverback-gateway/silverback/agent/internal/drift"
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/agent/internal/health"
+	"github.com/silverback-gateway/silverback/agent/internal/status"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
-// Member keeps a node enrolled at a registry.
-type Member struct {
+// RegistryClient keeps a node enrolled at a registry.
+type RegistryClient struct {
 	Identity Identity
 	Dial     Dial
-	Board    *board.Board
+	Status   *status.Tracker
 	Log      *slog.Logger
 	// Capabilities says what the gateway is; false while it did not answer.
 	Capabilities func() (gateway.Capabilities, bool)
@@ -43,15 +43,15 @@ type Member struct {
 // schemas knows by which schemas the gateway judges configurations.
 type schemas interface {
 	// Digest returns the digest of their bundle, empty when there is none, and whether that is worth telling yet.
-	Digest(judge string) (digest string, settled bool)
-	// Wanted says that the registry wants the bundle. It never blocks.
-	Wanted(upload func(ctx context.Context, digest string, zstd []byte) error)
+	Digest(fingerprint string) (digest string, settled bool)
+	// Request says that the registry wants the bundle. It never blocks.
+	Request(upload func(ctx context.Context, digest string, zstd []byte) error)
 }
 
 const (
 	callTimeout = 5 * time.Second
-	// hurry is within what time news is told; spread, so that a fleet that moves together does not call together.
-	hurry = time.Second
+	// newsDelay is within what time news is reported; spread, so that a fleet that moves together does not call together.
+	newsDelay = time.Second
 	// defaultRenewal is for a registry that does not say.
 	defaultRenewal = 5 * time.Second
 	leaveTimeout   = 2 * time.Second
@@ -65,91 +65,91 @@ const (
 )
 
 // Run keeps the node enrolled until ctx ends, and says goodbye then.
-func (m *Member) Run(ctx context.Context) error {
-	conn, err := m.Dial()
+func (c *RegistryClient) Run(ctx context.Context) error {
+	conn, err := c.Dial()
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	s := &session{Member: m, client: registryv1.NewRegistryServiceClient(conn), since: time.Now()}
-	defer s.bringing.Wait() // they end with ctx
+	s := &session{RegistryClient: c, client: registryv1.NewRegistryServiceClient(conn), since: time.Now()}
+	defer s.uploads.Wait() // they end with ctx
 	for {
 		wait := s.step(ctx)
 		if ctx.Err() != nil {
 			s.leave(ctx)
 			return context.Cause(ctx)
 		}
-		s.rest(ctx, wait)
+		s.sleep(ctx, wait)
 	}
 }
 
 // session is what one run of a member remembers.
 type session struct {
-	*Member
-	client   registryv1.RegistryServiceClient
-	enrolled bool
-	failures int
-	since    time.Time // of the last success
-	interval time.Duration
-	told     *fleetv1.NodeStatus
-	brought  brought
-	bringing sync.WaitGroup
-	judge    string // fingerprint of the capabilities that were told, and the digest of the schemas
+	*RegistryClient
+	client      registryv1.RegistryServiceClient
+	enrolled    bool
+	failures    int
+	since       time.Time // of the last success
+	interval    time.Duration
+	reported    *fleetv1.NodeStatus
+	uploaded    uploaded
+	uploads     sync.WaitGroup
+	fingerprint string // fingerprint of the capabilities that were reported, and the digest of the schemas
 }
 
 // step calls once, and says how long to rest.
 func (s *session) step(life context.Context) time.Duration {
 	ctx, cancel := context.WithTimeout(life, callTimeout)
 	defer cancel()
-	c, digest, judge := s.capabilities()
+	c, digest, fingerprint := s.capabilities()
 	var err error
-	if s.enrolled && (judge == s.judge || judge == "") {
+	if s.enrolled && (fingerprint == s.fingerprint || fingerprint == "") {
 		err = s.renew(ctx)
-	} else if err = s.enrol(ctx, c, digest, judge != ""); err == nil {
-		s.judge = judge
+	} else if err = s.enrol(ctx, c, digest, fingerprint != ""); err == nil {
+		s.fingerprint = fingerprint
 	}
 	if err == nil {
-		s.taken(false)
-		noteRevoked(s.Board, s.Log, s.Identity, "registry", nil)
+		s.setNameTaken(false)
+		noteRevoked(s.Status, s.Log, s.Identity, "registry", nil)
 		s.failures, s.since = 0, time.Now()
-		s.bringInventory(ctx)
-		s.bringConfiguration(life)
+		s.uploadInventory(ctx)
+		s.uploadConfiguration(life)
 		for _, kind := range []string{nameTaken, groupMissing, registryUnreachable} {
-			s.Board.Clear(kind)
+			s.Status.Clear(kind)
 		}
 		return s.interval - rand.N(s.interval/5+1)
 	}
 	s.failures++
-	if noteRevoked(s.Board, s.Log, s.Identity, "registry", err) {
-		s.lose()
+	if noteRevoked(s.Status, s.Log, s.Identity, "registry", err) {
+		s.unenrolled()
 		return afterRefusal()
 	}
-	code := status.Code(err)
+	code := grpcstatus.Code(err)
 	switch {
 	case code == codes.NotFound && s.enrolled:
-		s.lose()
+		s.unenrolled()
 		return rand.N(firstWait) // enrol again
 	case code == codes.NotFound:
-		s.Board.Raise(groupMissing, "the registry does not know the group "+string(s.Identity.Group), time.Now())
+		s.Status.Raise(groupMissing, "the registry does not know the group "+string(s.Identity.Group), time.Now())
 	case code == codes.AlreadyExists:
-		s.lose()
-		s.taken(true)
-		s.Board.Raise(nameTaken, "another agent is enrolled under the name "+string(s.Identity.Node)+
+		s.unenrolled()
+		s.setNameTaken(true)
+		s.Status.Raise(nameTaken, "another agent is enrolled under the name "+string(s.Identity.Node)+
 			": give each agent of a group its own --node", time.Now())
-	case time.Since(s.since) > patience:
-		s.Board.Raise(registryUnreachable, "the registry cannot be reached: "+reason(err), time.Now())
+	case time.Since(s.since) > unreachableAfter:
+		s.Status.Raise(registryUnreachable, "the registry cannot be reached: "+reason(err), time.Now())
 	}
 	s.Log.Debug("call to the registry failed", "error", err)
 	return jittered(s.failures, firstWait)
 }
 
-// taken notes whether another agent has the node's name. While it has, this one takes no directives and its gateway gets no traffic: which
+// setNameTaken notes whether another agent has the node's name. While it has, this one takes no directives and its gateway gets no traffic: which
 // of the two gateways is meant nobody knows.
-func (s *session) taken(is bool) {
-	if is == s.Board.View().NameTaken {
+func (s *session) setNameTaken(is bool) {
+	if is == s.Status.View().NameTaken {
 		return
 	}
-	s.Board.Update(func(v *board.View) { v.NameTaken = is })
+	s.Status.Update(func(v *status.View) { v.NameTaken = is })
 	if is {
 		s.Log.Warn("another agent is enrolled under this node's name; this one is not ready until it has a name of its own (--node), or the "+
 			"other one is gone",
@@ -160,25 +160,25 @@ func (s *session) taken(is bool) {
 }
 
 // capabilities returns what the gateway is, the digest of its schemas, and a fingerprint of both; an empty one says that they are not known
-// yet. A gateway that has just become another one is not told of before its schemas were tried to be read.
-func (s *session) capabilities() (c gateway.Capabilities, digest, judge string) {
+// yet. A gateway that has just become another one is not drainTerms of before its schemas were tried to be read.
+func (s *session) capabilities() (c gateway.Capabilities, digest, fingerprint string) {
 	c, known := s.Capabilities()
 	if !known {
 		return c, "", ""
 	}
-	judge = c.Fingerprint()
+	fingerprint = c.Fingerprint()
 	if s.Schemas == nil {
-		return c, "", judge
+		return c, "", fingerprint
 	}
-	digest, settled := s.Schemas.Digest(judge)
+	digest, settled := s.Schemas.Digest(fingerprint)
 	if !settled {
 		return c, "", ""
 	}
-	return c, digest, judge + " " + digest
+	return c, digest, fingerprint + " " + digest
 }
 
 func (s *session) enrol(ctx context.Context, c gateway.Capabilities, digest string, known bool) error {
-	view := s.Board.View()
+	view := s.Status.View()
 	req := &registryv1.EnrolNodeRequest{
 		Group: string(s.Identity.Group), Node: string(s.Identity.Node), BootId: s.Identity.BootID, SucceedsBootId: s.Identity.Succeeds,
 		Labels:       s.Identity.Labels,
@@ -192,52 +192,52 @@ func (s *session) enrol(ctx context.Context, c gateway.Capabilities, digest stri
 	if err != nil {
 		return err
 	}
-	s.enrolled, s.told = true, req.GetStatus()
-	s.take(resp.GetRenewInterval().AsDuration(), resp.GetDrift())
-	s.balance(resp, resp.GetProbes(), true)
-	s.give(resp.GetWantSchemas())
-	s.Board.Update(func(v *board.View) { v.Enrolled = true })
+	s.enrolled, s.reported = true, req.GetStatus()
+	s.applyTerms(resp.GetRenewInterval().AsDuration(), resp.GetDrift())
+	s.applyLoadBalancing(resp, resp.GetProbes(), true)
+	s.uploadSchemas(resp.GetWantSchemas())
+	s.Status.Update(func(v *status.View) { v.Enrolled = true })
 	return nil
 }
 
 func (s *session) renew(ctx context.Context) error {
 	req := &registryv1.RenewNodeRequest{Group: string(s.Identity.Group), Node: string(s.Identity.Node), BootId: s.Identity.BootID}
-	current := nodeStatus(s.Board.View())
-	if s.told == nil || !proto.Equal(current, s.told) {
+	current := nodeStatus(s.Status.View())
+	if s.reported == nil || !proto.Equal(current, s.reported) {
 		req.Status = current
 	}
 	resp, err := s.client.RenewNode(ctx, req)
 	if err != nil {
-		s.told = nil // another replica may answer next
+		s.reported = nil // another replica may answer next
 		return err
 	}
-	s.told = current
+	s.reported = current
 	if resp.GetWantStatus() {
-		s.told = nil
+		s.reported = nil
 	}
-	s.take(resp.GetRenewInterval().AsDuration(), resp.GetDrift())
-	s.balance(resp, resp.GetProbes(), false)
-	s.give(resp.GetWantSchemas())
-	s.brought.wanted = resp.GetWantConfiguration()
+	s.applyTerms(resp.GetRenewInterval().AsDuration(), resp.GetDrift())
+	s.applyLoadBalancing(resp, resp.GetProbes(), false)
+	s.uploadSchemas(resp.GetWantSchemas())
+	s.uploaded.wanted = resp.GetWantConfiguration()
 	return nil
 }
 
-// balance takes what the registry says about load balancing.
-func (s *session) balance(t told, probes []*fleetv1.Probe, enrolment bool) {
+// applyLoadBalancing takes what the registry says about load balancing.
+func (s *session) applyLoadBalancing(t drainTerms, probes []*fleetv1.Probe, enrolment bool) {
 	if s.SetProbes != nil {
 		s.SetProbes(probesOf(probes))
 	}
 	if s.Drains != nil {
-		s.Drains.Obey(orderOf(t), enrolment)
+		s.Drains.Apply(orderOf(t), enrolment)
 	}
 }
 
-// give has the schemas uploaded, in their own time, when the registry wants them.
-func (s *session) give(wanted bool) {
+// uploadSchemas has the schemas uploaded, in their own time, when the registry wants them.
+func (s *session) uploadSchemas(wanted bool) {
 	if !wanted || s.Schemas == nil {
 		return
 	}
-	s.Schemas.Wanted(func(ctx context.Context, digest string, zstd []byte) error {
+	s.Schemas.Request(func(ctx context.Context, digest string, zstd []byte) error {
 		_, err := s.client.UploadSchemas(ctx, &registryv1.UploadSchemasRequest{
 			Group: string(s.Identity.Group), Node: string(s.Identity.Node), Digest: digest, Zstd: zstd,
 		})
@@ -245,24 +245,24 @@ func (s *session) give(wanted bool) {
 	})
 }
 
-func (s *session) take(interval time.Duration, policy fleetv1.DriftPolicy) {
+func (s *session) applyTerms(interval time.Duration, policy fleetv1.DriftPolicy) {
 	if interval <= 0 {
 		interval = defaultRenewal
 	}
 	s.interval = interval
-	if s.told == nil {
-		s.interval = min(interval, hurry)
+	if s.reported == nil {
+		s.interval = min(interval, newsDelay)
 	}
 	s.SetPolicy(policyOf(policy))
 }
 
-func (s *session) lose() {
-	s.enrolled, s.told = false, nil
-	s.Board.Update(func(v *board.View) { v.Enrolled = false })
+func (s *session) unenrolled() {
+	s.enrolled, s.reported = false, nil
+	s.Status.Update(func(v *status.View) { v.Enrolled = false })
 }
 
-// rest waits, but less when there is news that operators wait for.
-func (s *session) rest(ctx context.Context, wait time.Duration) {
+// sleep waits, but less when there is news that operators wait for.
+func (s *session) sleep(ctx context.Context, wait time.Duration) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	end := time.Now().Add(wait)
@@ -272,12 +272,12 @@ func (s *session) rest(ctx context.Context, wait time.Duration) {
 			return
 		case <-timer.C:
 			return
-		case <-s.Board.Changed():
-			soon := rand.N(hurry)
-			if s.told != nil && s.told.GetDraining() != s.Board.View().Draining {
+		case <-s.Status.Changed():
+			soon := rand.N(newsDelay)
+			if s.reported != nil && s.reported.GetDraining() != s.Status.View().Draining {
 				soon = 0 // somebody waits for just that, or the agent is about to stop
 			}
-			if s.failures == 0 && s.news() && time.Until(end) > soon {
+			if s.failures == 0 && s.changed() && time.Until(end) > soon {
 				end = time.Now().Add(soon)
 				timer.Reset(soon)
 			}
@@ -285,15 +285,15 @@ func (s *session) rest(ctx context.Context, wait time.Duration) {
 	}
 }
 
-// news says whether something changed that the registry should not learn at the next renewal only.
-func (s *session) news() bool {
+// changed says whether something changed that the registry should not learn at the next renewal only.
+func (s *session) changed() bool {
 	if !s.enrolled {
 		return false
 	}
-	if _, _, judge := s.capabilities(); judge != "" && judge != s.judge {
+	if _, _, fingerprint := s.capabilities(); fingerprint != "" && fingerprint != s.fingerprint {
 		return true
 	}
-	return s.told == nil || !proto.Equal(nodeStatus(s.Board.View()), s.told)
+	return s.reported == nil || !proto.Equal(nodeStatus(s.Status.View()), s.reported)
 }
 
 // leave says goodbye, so that the node is not missed and its name is free.

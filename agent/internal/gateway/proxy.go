@@ -10,16 +10,16 @@ import (
 	"strings"
 )
 
-// A Question is a request as a client would send it.
-type Question struct {
+// A ProxyRequest is a request as a client would send it.
+type ProxyRequest struct {
 	Path    string // with a query if need be; begins with '/'
 	Host    string // also what TLS asks a certificate for; empty: the proxy's own address
 	Headers map[string]string
 }
 
-// Ask sends a GET through the gateway's proxy, over a connection of its own, and returns the status of the answer. It follows no redirect
+// ProxyGet sends a GET through the gateway's proxy, over a connection of its own, and returns the status of the answer. It follows no redirect
 // and leaves the body unread. Its errors hold nothing of the question.
-func (g *Gateway) Ask(ctx context.Context, q Question) (int, error) {
+func (g *Gateway) ProxyGet(ctx context.Context, q ProxyRequest) (int, error) {
 	proxy, err := url.Parse(g.proxy.base)
 	if err != nil {
 		return 0, errors.New("the proxy's URL cannot be asked")
@@ -39,16 +39,16 @@ func (g *Gateway) Ask(ctx context.Context, q Question) (int, error) {
 	if req.Header.Get("User-Agent") == "" {
 		req.Header.Set("User-Agent", "silverback-agent")
 	}
-	resp, err := g.asking(proxy).RoundTrip(req)
+	resp, err := g.proxyTransport(proxy).RoundTrip(req)
 	if err != nil {
-		return 0, bare(err)
+		return 0, withoutURL(err)
 	}
 	_ = resp.Body.Close()
 	return resp.StatusCode, nil
 }
 
-// asking is a transport that connects to the proxy whatever the host of a request is.
-func (g *Gateway) asking(proxy *url.URL) *http.Transport {
+// proxyTransport is a transport that connects to the proxy whatever the host of a request is.
+func (g *Gateway) proxyTransport(proxy *url.URL) *http.Transport {
 	l, err := ParseListener(g.opts.Proxy)
 	if err != nil {
 		return &http.Transport{} // New has refused it

@@ -4,44 +4,44 @@ import (
 	"math"
 	"time"
 
-	"github.com/silverback-gateway/silverback/agent/internal/board"
+	"github.com/silverback-gateway/silverback/agent/internal/status"
 )
 
 const (
-	// tellEvery is the least time between two reports of figures that change, and watchful how long after a load each change counts: then
+	// reportEvery is the least time between two reports of figures that change, and afterLoad how long after a load each change counts: then
 	// somebody decides on them.
-	tellEvery = 30 * time.Second
-	watchful  = 10 * time.Minute
+	reportEvery = 30 * time.Second
+	afterLoad   = 10 * time.Minute
 )
 
-// A Telling is when and what the registry was told last; the zero Telling is nothing yet.
-type Telling struct {
+// A Report is when and what the registry was reported last; the zero Report is nothing yet.
+type Report struct {
 	At     time.Time
-	Health *board.Health
+	Health *status.Health
 }
 
-// Due decides whether the registry should be told how the gateway fares: at once when a probe came to fail or to be good; at each end of a
+// ReportDue decides whether the registry should be reported how the gateway fares: at once when a probe came to fail or to be good; at each end of a
 // window in the ten minutes after a load, and else every 30 s, when what it would read is not what it read. loaded is when the last
 // load ended, zero when there was none. windowEnd says that figures were just sampled.
-func Due(now time.Time, told Telling, current *board.Health, loaded time.Time, windowEnd bool) bool {
+func ReportDue(now time.Time, reported Report, current *status.Health, loaded time.Time, windowEnd bool) bool {
 	switch {
 	case current == nil:
 		return false
-	case told.Health == nil, flipped(told.Health.Probes, current.Probes):
+	case reported.Health == nil, flipped(reported.Health.Probes, current.Probes):
 		return true
-	case !windowEnd || same(told.Health, current):
+	case !windowEnd || same(reported.Health, current):
 		return false
 	}
-	return !loaded.IsZero() && now.Sub(loaded) < watchful || now.Sub(told.At) >= tellEvery
+	return !loaded.IsZero() && now.Sub(loaded) < afterLoad || now.Sub(reported.At) >= reportEvery
 }
 
 // flipped says that other probes fail, or are good, or that there are other probes.
-func flipped(told, current []board.ProbeResult) bool {
-	if len(told) != len(current) {
+func flipped(reported, current []status.ProbeResult) bool {
+	if len(reported) != len(current) {
 		return true
 	}
 	for i := range current {
-		if told[i].Path != current[i].Path || told[i].Host != current[i].Host || told[i].Failing != current[i].Failing {
+		if reported[i].Path != current[i].Path || reported[i].Host != current[i].Host || reported[i].Failing != current[i].Failing {
 			return true
 		}
 	}
@@ -59,7 +59,7 @@ const (
 	nearMemory     = 8 << 20
 )
 
-func same(a, b *board.Health) bool {
+func same(a, b *status.Health) bool {
 	if a.WorkerRestarts != b.WorkerRestarts || !near(a.MemoryBytes, b.MemoryBytes, nearMemory) ||
 		!nearOptional(a.Requests, b.Requests, nearRequests) || !nearOptional(a.Connections, b.Connections, nearConnection) ||
 		!nearOptional(a.LatencyP50, b.LatencyP50, nearLatency) || !nearOptional(a.LatencyP99, b.LatencyP99, nearLatency) ||

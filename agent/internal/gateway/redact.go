@@ -12,9 +12,9 @@ import (
 // shortest is the length from which on a value is looked for in every message. A shorter one would be found by chance, in words of Kong's.
 const shortest = 6
 
-// withhold takes out of a refusal whatever the posted configuration holds in entities that may hold secrets. Kong's answers are
+// redactPosted takes out of a refusal whatever the posted configuration holds in entities that may hold secrets. Kong's answers are
 // scrubbed by their form already; this does not trust the form. Messages come out in one line. Other errors are returned as they are.
-func withhold(err error, posted []byte) error {
+func redactPosted(err error, posted []byte) error {
 	var refusal *verdict.Refusal
 	if !errors.As(err, &refusal) {
 		return err
@@ -29,8 +29,8 @@ func withhold(err error, posted []byte) error {
 			}
 			for i := range refusal.Problems {
 				p := &refusal.Problems[i]
-				p.Message = without(p.Message, value)
-				p.Field = without(p.Field, value)
+				p.Message = redact(p.Message, value)
+				p.Field = redact(p.Field, value)
 			}
 		}
 	})
@@ -42,8 +42,8 @@ func withhold(err error, posted []byte) error {
 	return err
 }
 
-// without takes a value out of a text, and the beginning of one at the place where the text was clipped.
-func without(text, value string) string {
+// redact takes a value out of a text, and the beginning of one at the place where the text was clipped.
+func redact(text, value string) string {
 	text = strings.ReplaceAll(text, value, redacted)
 	head, rest, clipped := strings.Cut(text, ellipsis)
 	if !clipped {

@@ -17,29 +17,29 @@ const (
 	lastCalm  = 2 * time.Second
 )
 
-// pace says when to look at the gateway. It reads no clock.
-type pace struct {
-	last    time.Time     // when it was looked
-	ringing bool          // the next look is for a broken connection
-	calm    time.Duration // no sooner than that after the last look
-	away    time.Duration // the last pause while it was restless
+// schedule says when to look at the gateway. It reads no clock.
+type schedule struct {
+	last       time.Time     // when it was looked
+	disconnect bool          // the next look is for a broken connection
+	calm       time.Duration // no sooner than that after the last look
+	away       time.Duration // the last pause while it was restless
 }
 
-// rung returns how soon to look, now that a connection has ended.
-func (p *pace) rung(now time.Time) time.Duration {
-	p.ringing = true
+// disconnected returns how soon to look, now that a connection has ended.
+func (p *schedule) disconnected(now time.Time) time.Duration {
+	p.disconnect = true
 	return max(0, p.last.Add(p.calm).Sub(now))
 }
 
-// looked returns how soon to look again; see State.patience. Chance, from 0 up to 1, spreads agents that were started together.
-func (p *pace) looked(now time.Time, patience time.Duration, news bool, interval time.Duration, chance float64) time.Duration {
+// observed returns how soon to look again; see State.patience. Chance, from 0 up to 1, spreads agents that were started together.
+func (p *schedule) observed(now time.Time, patience time.Duration, news bool, interval time.Duration, chance float64) time.Duration {
 	switch {
-	case news || !p.ringing:
+	case news || !p.disconnect:
 		p.calm = 0
 	default:
 		p.calm = min(max(2*p.calm, firstCalm), lastCalm)
 	}
-	p.last, p.ringing = now, false
+	p.last, p.disconnect = now, false
 	if news {
 		p.away = 0
 	}

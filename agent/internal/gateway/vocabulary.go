@@ -8,7 +8,7 @@ import (
 
 // What Kong and Lua quote of their own, and not of the configuration: it may stand in a message whatever it is about. A word that is not
 // here is taken for a value.
-var words = wordSet(
+var vocabulary = wordSet(
 	// Lua's, as its parser names them.
 	`and break do else elseif end false for function goto if in local nil not or repeat return then true until while eof name string number`,
 	// Kong's types.
@@ -53,7 +53,7 @@ func (s scrubber) known(text string) bool {
 		return len([]rune(text)) <= signs
 	}
 	for _, word := range list {
-		if !words[word] && !s.fields[word] {
+		if !vocabulary[word] && !s.fields[word] {
 			return false
 		}
 	}

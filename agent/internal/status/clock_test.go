@@ -1,4 +1,4 @@
-package board
+package status
 
 import (
 	"fmt"
@@ -20,12 +20,12 @@ func TestAWallClockThatWasSet(t *testing.T) {
 		{"set forward by a year", began.Add(elapsed).AddDate(1, 0, 0), began.AddDate(1, 0, 0)},
 		{"set back by an hour", began.Add(elapsed - time.Hour), began.Add(-time.Hour)},
 	} {
-		if got := steady(began, tt.now, elapsed); !got.Equal(tt.want) {
+		if got := corrected(began, tt.now, elapsed); !got.Equal(tt.want) {
 			t.Errorf("%s: began %v, want %v", tt.name, got, tt.want)
 		}
 	}
 	now := time.Now()
-	if got := steady(now.Add(-time.Hour), now, time.Minute); !strings.Contains(got.String(), " m=") {
+	if got := corrected(now.Add(-time.Hour), now, time.Minute); !strings.Contains(got.String(), " m=") {
 		t.Errorf("%v lost the reading of the monotonic clock", got)
 	}
 }
@@ -34,7 +34,7 @@ func TestEventsAreBounded(t *testing.T) {
 	b := New(View{})
 	now := time.Now()
 	for i := range 3 * MaxEvents {
-		b.Note("Kind", fmt.Sprint(i), now.Add(time.Duration(i)*time.Millisecond))
+		b.Record("Kind", fmt.Sprint(i), now.Add(time.Duration(i)*time.Millisecond))
 	}
 	all := b.View().Events
 	if len(all) != MaxEvents || all[0].Message != fmt.Sprint(2*MaxEvents) || all[MaxEvents-1].Message != fmt.Sprint(3*MaxEvents-1) {

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/silverback-gateway/silverback/agent/internal/planetest"
+	"github.com/silverback-gateway/silverback/agent/internal/controlplanetest"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 )
@@ -13,7 +13,7 @@ import (
 func TestF43_AStaleRouterIsLoadedOnceMore(t *testing.T) {
 	n := newNode(t, kongtest.Workers(2))
 	n.started()
-	first, second := planetest.Routes(t, "a"), planetest.Routes(t, "a", "b")
+	first, second := controlplanetest.Routes(t, "a"), controlplanetest.Routes(t, "a", "b")
 	n.acked(1, 10, nil, first)
 	before := n.kong.Loads()
 	n.kong.LeaveStale(1)
@@ -32,7 +32,7 @@ func TestF43_TheAgentLeavesASecondBetweenLoads(t *testing.T) {
 	n.config.LoadGap = 0 // the default
 	n.started()
 	n.kong.StaleWhenHasty(300 * time.Millisecond)
-	a, b := planetest.Routes(t, "a"), planetest.Routes(t, "a", "b")
+	a, b := controlplanetest.Routes(t, "a"), controlplanetest.Routes(t, "a", "b")
 	n.acked(1, 10, nil, a)
 	for i := int64(0); i < 4; i += 2 {
 		n.acked(2+i, 11+i, a, b)
@@ -51,7 +51,7 @@ func TestF43_TheAgentLeavesASecondBetweenLoads(t *testing.T) {
 func TestF48_AnOrphanIsAFailedProof(t *testing.T) {
 	n := newNode(t, kongtest.Workers(2))
 	n.started()
-	first, second := planetest.Routes(t, "a"), planetest.Routes(t, "a", "b")
+	first, second := controlplanetest.Routes(t, "a"), controlplanetest.Routes(t, "a", "b")
 	n.acked(1, 10, nil, first)
 	n.kong.KillMaster()
 	n.until("the stray is told", func() bool { return n.condition("StrayWorker") != "" })
@@ -75,7 +75,7 @@ func TestAFreshGatewayIsNoComplaint(t *testing.T) {
 	if c := n.agent.Status().Conditions; len(c) > 0 {
 		t.Errorf("it complains: %v", c)
 	}
-	n.acked(1, 10, nil, planetest.Routes(t, "a"))
+	n.acked(1, 10, nil, controlplanetest.Routes(t, "a"))
 	if err := n.kong.Lose(); err != nil {
 		t.Fatal(err)
 	}

@@ -4,41 +4,41 @@ import (
 	"testing"
 
 	"github.com/silverback-gateway/silverback/agent/internal/apply"
-	"github.com/silverback-gateway/silverback/agent/internal/board"
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
+	"github.com/silverback-gateway/silverback/agent/internal/status"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 )
 
 func TestAnswersStayOnTheirStream(t *testing.T) {
-	f := &Follower{}
+	f := &DistributorClient{}
 	f.stream.Store(2)
 	for _, stream := range []uint64{0, 1, 2} {
-		f.Report(apply.Answer{Ticket: apply.Ticket{Stream: stream, Nonce: 9}, Ack: &verdict.Ack{}})
+		f.Report(apply.Outcome{ReplyTo: apply.ReplyTo{Stream: stream, Nonce: 9}, Ack: &verdict.Ack{}})
 	}
-	if got := f.take(); len(got) != 1 || got[0].Ticket.Stream != 2 {
+	if got := f.take(); len(got) != 1 || got[0].ReplyTo.Stream != 2 {
 		t.Errorf("the stream takes %+v", got)
 	}
 }
 
 func TestAnswersThatNobodyTakesAreBounded(t *testing.T) {
-	f := &Follower{}
+	f := &DistributorClient{}
 	f.stream.Store(1)
 	for nonce := range uint64(100) {
-		f.Report(apply.Answer{Ticket: apply.Ticket{Stream: 1, Nonce: nonce}})
+		f.Report(apply.Outcome{ReplyTo: apply.ReplyTo{Stream: 1, Nonce: nonce}})
 	}
-	if got := f.take(); len(got) != maxAnswers || got[maxAnswers-1].Ticket.Nonce != 99 {
+	if got := f.take(); len(got) != maxAnswers || got[maxAnswers-1].ReplyTo.Nonce != 99 {
 		t.Errorf("%d answers wait", len(got))
 	}
 }
 
 func TestOutcomes(t *testing.T) {
 	snapshot := lastgood.Snapshot{Digest: "d", Decision: 4}
-	for name, a := range map[string]apply.Answer{
+	for name, a := range map[string]apply.Outcome{
 		"ack":     {Snapshot: snapshot, Ack: &verdict.Ack{}},
 		"nack":    {Snapshot: snapshot, Refusal: &verdict.Refusal{Problems: []verdict.Problem{{Kind: "route"}}}, Serving: "old"},
 		"failure": {Snapshot: snapshot, Failure: &verdict.Failure{Reason: verdict.Busy, Attempts: 3}, Serving: "old"},
 	} {
-		o := outcome(a)
+		o := outcomeToProto(a)
 		if o.GetDigest() != "d" || o.GetDecision() != 4 || o.GetVerdict() == nil {
 			t.Errorf("%s: %v", name, o)
 		}
@@ -67,9 +67,9 @@ func TestAHelloClaimsNothingWhileALoadIsUnderWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	for phase, want := range map[string]string{"serving": "sha256:a", "loading": ""} {
-		f := &Follower{
+		f := &DistributorClient{
 			Store: store, Refused: func() []lastgood.Refused { return nil },
-			Board: board.New(board.View{Phase: phase, Proven: true, Digest: "sha256:a", Revision: 3}),
+			Status: status.New(status.View{Phase: phase, Proven: true, Digest: "sha256:a", Revision: 3}),
 		}
 		if h := f.hello(); h.GetServingDigest() != want || (h.GetServingRevision() != 0) != (want != "") {
 			t.Errorf("while %s the agent claims to serve %q, revision %d", phase, h.GetServingDigest(), h.GetServingRevision())

@@ -9,9 +9,9 @@ type boot struct {
 	ID string `json:"id"`
 }
 
-// Succeed writes the boot id of this run durably, and returns that of the run before; empty when there was none, or it cannot be read. With
+// SwapBootID writes the boot id of this run durably, and returns that of the run before; empty when there was none, or it cannot be read. With
 // an error the id is not written, and the next run succeeds an older one.
-func (s *Store) Succeed(id string) (before string, err error) {
+func (s *Store) SwapBootID(id string) (before string, err error) {
 	var last boot
 	if err := s.recall(bootIDFile, &last); err != nil {
 		last = boot{}

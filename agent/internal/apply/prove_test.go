@@ -12,40 +12,40 @@ import (
 )
 
 func TestADoubtIsProvenAnewAndTakesNothingBackBefore(t *testing.T) {
-	s, actions := Decide(serving(), moment, Doubted{})
+	s, actions := Decide(serving(), moment, SpotCheckFailed{})
 	if !s.Proven || len(actions) != 1 || word(actions[0]) != "verify a" {
 		t.Fatalf("proven %v, %v", s.Proven, actions)
 	}
-	if _, actions := Decide(with(serving(), func(s *State) { s.Proven = false }), moment, Doubted{}); len(actions) != 0 {
+	if _, actions := Decide(with(serving(), func(s *State) { s.Proven = false }), moment, SpotCheckFailed{}); len(actions) != 0 {
 		t.Errorf("what is not proven is doubted: %v", actions)
 	}
 
 	stray := &verdict.Failure{Reason: verdict.StrayWorker, Message: "processes 1 and 2"}
-	s, actions = Decide(s, moment, Verified{Snapshot: snapA, Err: stray})
+	s, actions = Decide(s, moment, VerifyEnded{Snapshot: snapA, Err: stray})
 	if s.Proven || s.serves() != "" || len(actions) != 0 {
 		t.Errorf("a stray: proven %v, %v", s.Proven, actions)
 	}
 	c := map[string]string{}
-	if s.misled(c); c["StrayWorker"] != "processes 1 and 2" || c["StaleRouter"] != "" {
+	if s.proofConditions(c); c["StrayWorker"] != "processes 1 and 2" || c["StaleRouter"] != "" {
 		t.Errorf("conditions %v", c)
 	}
-	s, _ = Decide(s, moment, Verified{Snapshot: snapA, Ack: verdict.Ack{Proof: workers}})
+	s, _ = Decide(s, moment, VerifyEnded{Snapshot: snapA, Ack: verdict.Ack{Proof: workers}})
 	c = map[string]string{}
-	if s.misled(c); !s.Proven || len(c) != 0 {
+	if s.proofConditions(c); !s.Proven || len(c) != 0 {
 		t.Errorf("after the stray ended: proven %v, conditions %v", s.Proven, c)
 	}
 }
 
 func TestAStrayThatServesTheSameIsToldAndProven(t *testing.T) {
-	s, _ := Decide(serving(), moment, Verified{Snapshot: snapA, Ack: verdict.Ack{Proof: workers, Stray: "processes 1 and 2"}})
+	s, _ := Decide(serving(), moment, VerifyEnded{Snapshot: snapA, Ack: verdict.Ack{Proof: workers, Stray: "processes 1 and 2"}})
 	c := map[string]string{}
-	if s.misled(c); !s.Proven || c["StrayWorker"] == "" {
+	if s.proofConditions(c); !s.Proven || c["StrayWorker"] == "" {
 		t.Errorf("proven %v, conditions %v", s.Proven, c)
 	}
 }
 
 func TestAStaleRouterIsHealedByALoad(t *testing.T) {
-	stale := Verified{Snapshot: snapA, Err: &verdict.Failure{Reason: verdict.StaleRouter, Message: "old"}}
+	stale := VerifyEnded{Snapshot: snapA, Err: &verdict.Failure{Reason: verdict.StaleRouter, Message: "old"}}
 	s, actions := Decide(serving(), moment, stale)
 	if s.Proven || len(actions) != 1 || word(actions[0]) != "restore a" {
 		t.Errorf("proven %v, %v", s.Proven, actions)
@@ -54,7 +54,7 @@ func TestAStaleRouterIsHealedByALoad(t *testing.T) {
 	if _, actions := Decide(waiting, moment, stale); len(actions) != 0 {
 		t.Errorf("a restore that failed is not waited after: %v", actions)
 	}
-	if _, actions := Decide(serving(), moment, Verified{Snapshot: snapA, Err: errors.New("away")}); len(actions) != 0 {
+	if _, actions := Decide(serving(), moment, VerifyEnded{Snapshot: snapA, Err: errors.New("away")}); len(actions) != 0 {
 		t.Errorf("%v", actions)
 	}
 }
@@ -68,20 +68,20 @@ func TestWorkersHaveLongerToTurnAfterALongLoad(t *testing.T) {
 }
 
 func TestAFreshGatewayIsNotComplainedAbout(t *testing.T) {
-	empty := Seen{Sighting: gateway.Sighting{Hash: fleet.NoGatewayHash, Workers: "1 ", Unready: "no configuration available"}}
-	s, _ := Decide(Start(lastgood.Memory{}, lastgood.Snapshot{}, Leaving{}), moment, empty)
+	empty := Observed{Observation: gateway.Observation{Hash: fleet.NoGatewayHash, Workers: "1 ", Unready: "no configuration available"}}
+	s, _ := Decide(Start(lastgood.Memory{}, lastgood.Snapshot{}, Expectation{}), moment, empty)
 	if !s.fresh() {
 		t.Errorf("a gateway that was never given anything: %+v", s)
 	}
 	busy := empty
-	busy.Sighting.Hash = "hash-x"
+	busy.Observation.Hash = "hash-x"
 	if s, _ := Decide(s, moment, busy); s.fresh() {
 		t.Error("it runs something, and is not ready")
 	}
 	if s, _ := Decide(serving(), moment, empty); s.fresh() {
 		t.Error("it lost what it was given")
 	}
-	if s, _ := Decide(s, moment, Ended{Snapshot: snapA, Err: &verdict.Failure{Reason: verdict.GatewayError}}); s.fresh() {
+	if s, _ := Decide(s, moment, LoadEnded{Snapshot: snapA, Err: &verdict.Failure{Reason: verdict.GatewayError}}); s.fresh() {
 		t.Error("a load failed")
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
-func TestWhatAGlanceDoubts(t *testing.T) {
+func TestSpotCheck(t *testing.T) {
 	digest, other := "sha256:"+strings.Repeat("a", 64), "sha256:"+strings.Repeat("b", 64)
 	var says atomic.Value
 	g := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -22,7 +22,7 @@ func TestWhatAGlanceDoubts(t *testing.T) {
 		}
 		_, _ = w.Write([]byte(said))
 	})
-	g.met(map[int]int{0: 10})
+	g.keepProcesses(map[int]int{0: 10})
 	answer := func(digest string, pid int) string {
 		return fmt.Sprintf(`{"digest":%q,"worker":0,"workers":1,"pid":%d}`, digest, pid)
 	}
@@ -41,7 +41,7 @@ func TestWhatAGlanceDoubts(t *testing.T) {
 		{"something that is no answer", "{}", proof.Worker, false},
 	} {
 		says.Store(tt.answer)
-		if got := g.Glance(t.Context(), fleet.Digest(digest), tt.form); got != tt.want {
+		if got := g.SpotCheck(t.Context(), fleet.Digest(digest), tt.form); got != tt.want {
 			t.Errorf("%s: doubt %v, want %v", tt.name, got, tt.want)
 		}
 	}

@@ -40,7 +40,7 @@ func (a *Applier) proveLoaded(ctx context.Context, snapshot lastgood.Snapshot, p
 	const message = "a worker stayed on the router of before although the gateway took the load (fact F43)"
 	a.Meters.Stale()
 	a.linger("StaleRouter", message+"; loaded once more")
-	a.Board.Note("StaleRouter", message+"; loaded once more", time.Now())
+	a.Status.Record("StaleRouter", message+"; loaded once more", time.Now())
 	a.Log.Warn("worker stayed on the router of before; loading once more", telemetry.Revision, snapshot.Revision, telemetry.Digest,
 		snapshot.Digest.Short())
 	if err := a.Gateway.Load(ctx, p.posted, true); err != nil {
@@ -53,32 +53,32 @@ func (a *Applier) proveLoaded(ctx context.Context, snapshot lastgood.Snapshot, p
 	return stray, err
 }
 
-// glance asks a gateway that was proven, and that the look before found as it should be, whether something else answers too.
-func (a *Applier) glance(ctx context.Context, before State) {
+// spotCheck asks a gateway that was proven, and that the look before found as it should be, whether something else answers too.
+func (a *Applier) spotCheck(ctx context.Context, before State) {
 	s := a.state
 	if ctx.Err() != nil || !before.Proven || !s.Proven || s.Finding != drift.Same || len(s.Left) == 0 ||
 		s.Left[0].Snapshot.Digest != s.Serving.Digest {
 		return
 	}
-	if s.Ack.Stray == "" && !a.Gateway.Glance(ctx, s.Serving.Digest, s.Ack.Proof) {
+	if s.Ack.Stray == "" && !a.Gateway.SpotCheck(ctx, s.Serving.Digest, s.Ack.Proof) {
 		return
 	}
 	if !a.gone(ctx, s.Left[0].Hash) { // else it was given something else since the look, and the next one judges that
-		a.handle(ctx, Doubted{})
+		a.handle(ctx, SpotCheckFailed{})
 	}
 }
 
-// doubted proves anew what was proven. It stays proven until that ends, for a worker that was replaced is no reason to
+// spotCheckFailed proves anew what was proven. It stays proven until that ends, for a worker that was replaced is no reason to
 // take a gateway out of service.
-func (s State) doubted() (State, []Action) {
+func (s State) spotCheckFailed() (State, []Action) {
 	if !s.Proven || len(s.Left) == 0 {
 		return s, nil
 	}
 	return s, []Action{Verify{s.Left[0]}}
 }
 
-// misled says which conditions hold of a gateway whose answers are not all its own, or not all of one configuration.
-func (s State) misled(conditions map[string]string) {
+// proofConditions says which conditions hold of a gateway whose answers are not all its own, or not all of one configuration.
+func (s State) proofConditions(conditions map[string]string) {
 	if s.Proven && s.Ack.Stray != "" {
 		conditions["StrayWorker"] = s.Ack.Stray + ": a master that was killed left workers behind, which will not turn at the next load"
 	}

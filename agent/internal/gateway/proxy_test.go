@@ -31,7 +31,7 @@ func TestAskIsARequestAsAClientWouldSendIt(t *testing.T) {
 				seen <- r
 				http.Redirect(w, r, "/elsewhere", http.StatusFound)
 			})
-			status, err := g.Ask(t.Context(), Question{Path: "/health?deep=1", Host: "shop.example", Headers: map[string]string{"X-Probe": "1"}})
+			status, err := g.ProxyGet(t.Context(), ProxyRequest{Path: "/health?deep=1", Host: "shop.example", Headers: map[string]string{"X-Probe": "1"}})
 			if err != nil || status != http.StatusFound {
 				t.Fatalf("status %d, %v", status, err)
 			}
@@ -42,7 +42,7 @@ func TestAskIsARequestAsAClientWouldSendIt(t *testing.T) {
 			if name == "TLS" && r.TLS.ServerName != "shop.example" {
 				t.Errorf("a certificate for %q was asked for", r.TLS.ServerName)
 			}
-			if _, err := g.Ask(t.Context(), Question{Path: "/"}); err != nil {
+			if _, err := g.ProxyGet(t.Context(), ProxyRequest{Path: "/"}); err != nil {
 				t.Error(err)
 			}
 			if r := <-seen; r.Host == "shop.example" || r.Host == "" {
@@ -63,7 +63,7 @@ func TestAskDoesNotReadBodies(t *testing.T) {
 		<-r.Context().Done() // ends when the client goes away, and no body before
 		close(released)
 	})
-	if status, err := g.Ask(t.Context(), Question{Path: "/"}); err != nil || status != http.StatusOK {
+	if status, err := g.ProxyGet(t.Context(), ProxyRequest{Path: "/"}); err != nil || status != http.StatusOK {
 		t.Errorf("status %d, %v", status, err)
 	}
 	<-released
@@ -73,7 +73,7 @@ func TestAskEndsWithItsContext(t *testing.T) {
 	g := asked(t, httptest.NewServer, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	if _, err := g.Ask(ctx, Question{Path: "/hunter2"}); err == nil || strings.Contains(err.Error(), "hunter2") {
+	if _, err := g.ProxyGet(ctx, ProxyRequest{Path: "/hunter2"}); err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -93,7 +93,7 @@ func TestVitalsAndMetrics(t *testing.T) {
 			w.WriteHeader(http.StatusNotFound)
 		}
 	})
-	v, err := g.Vitals(t.Context())
+	v, err := g.ProcessStats(t.Context())
 	if err != nil || v.Connections != 7 || v.Memory != 50<<20 || v.Workers != "12 13 " {
 		t.Errorf("got %+v, %v", v, err)
 	}

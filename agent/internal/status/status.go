@@ -1,6 +1,6 @@
-// Package board is where the parts of one agent show what they know, for its owner, its registry and its HTTP listener
+// Package status is where the parts of one agent show what they know, for its owner, its registry and its HTTP listener
 // to read. It holds no behaviour.
-package board
+package status
 
 import (
 	"slices"
@@ -64,7 +64,7 @@ type View struct {
 	Conditions        []Condition       `json:"conditions"`
 	Probes            []Probe           `json:"probes,omitempty"`
 	Health            *Health           `json:"health,omitempty"` // as sampled last; nil before
-	Told              *Health           `json:"-"`                // what the registry is to know of it
+	Reported          *Health           `json:"-"`                // what the registry is to know of it
 	Events            []Event           `json:"events"`           // oldest first, at most MaxEvents
 	CapabilitiesCount int64             `json:"-"`                // changes when the capabilities were read anew and differ
 }
@@ -155,30 +155,30 @@ func (v View) Unready() []string {
 // Serving reports whether load balancers may send traffic.
 func (v View) Serving() bool { return len(v.Unready()) == 0 }
 
-// Board is safe for concurrent use.
-type Board struct {
+// Tracker is safe for concurrent use.
+type Tracker struct {
 	mu      sync.Mutex
 	view    View
 	changed chan struct{}
 }
 
 // New returns a board that shows view.
-func New(view View) *Board {
+func New(view View) *Tracker {
 	if view.Conditions == nil {
 		view.Conditions = []Condition{}
 	}
 	if view.Events == nil {
 		view.Events = []Event{}
 	}
-	return &Board{view: view, changed: make(chan struct{}, 1)}
+	return &Tracker{view: view, changed: make(chan struct{}, 1)}
 }
 
 // View returns a copy.
-func (b *Board) View() View {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.settle(time.Now())
-	v := b.view
+func (t *Tracker) View() View {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.correctTimes(time.Now())
+	v := t.view
 	v.Conditions = slices.Clone(v.Conditions)
 	v.Problems = slices.Clone(v.Problems)
 	v.Events = slices.Clone(v.Events)
@@ -186,22 +186,22 @@ func (b *Board) View() View {
 }
 
 // Update changes what is shown. The function must not block, nor keep the view.
-func (b *Board) Update(change func(*View)) {
-	b.mu.Lock()
-	change(&b.view)
-	b.mu.Unlock()
+func (t *Tracker) Update(change func(*View)) {
+	t.mu.Lock()
+	change(&t.view)
+	t.mu.Unlock()
 	select {
-	case b.changed <- struct{}{}:
+	case t.changed <- struct{}{}:
 	default: // the bell rings already
 	}
 }
 
 // Changed rings when something changed since it rang last. It is for one listener.
-func (b *Board) Changed() <-chan struct{} { return b.changed }
+func (t *Tracker) Changed() <-chan struct{} { return t.changed }
 
-// Note adds an event.
-func (b *Board) Note(kind, message string, now time.Time) {
-	b.Update(func(v *View) {
+// Record adds an event.
+func (t *Tracker) Record(kind, message string, now time.Time) {
+	t.Update(func(v *View) {
 		if over := len(v.Events) + 1 - MaxEvents; over > 0 {
 			v.Events = slices.Delete(v.Events, 0, over)
 		}
@@ -210,32 +210,32 @@ func (b *Board) Note(kind, message string, now time.Time) {
 }
 
 // Raise shows a condition, or changes its message; it keeps since when.
-func (b *Board) Raise(kind, message string, now time.Time) {
-	b.mu.Lock()
-	for i := range b.view.Conditions {
-		if c := &b.view.Conditions[i]; c.Type == kind {
+func (t *Tracker) Raise(kind, message string, now time.Time) {
+	t.mu.Lock()
+	for i := range t.view.Conditions {
+		if c := &t.view.Conditions[i]; c.Type == kind {
 			same := c.Message == message
 			c.Message = message
-			b.mu.Unlock()
+			t.mu.Unlock()
 			if !same {
-				b.Update(func(*View) {})
+				t.Update(func(*View) {})
 			}
 			return
 		}
 	}
-	b.mu.Unlock()
-	b.Update(func(v *View) {
+	t.mu.Unlock()
+	t.Update(func(v *View) {
 		v.Conditions = append(v.Conditions, Condition{Type: kind, Message: message, Since: now})
 	})
 }
 
 // Clear takes a condition off.
-func (b *Board) Clear(kind string) {
-	b.mu.Lock()
-	at := slices.IndexFunc(b.view.Conditions, func(c Condition) bool { return c.Type == kind })
-	b.mu.Unlock()
+func (t *Tracker) Clear(kind string) {
+	t.mu.Lock()
+	at := slices.IndexFunc(t.view.Conditions, func(c Condition) bool { return c.Type == kind })
+	t.mu.Unlock()
 	if at >= 0 {
-		b.Update(func(v *View) {
+		t.Update(func(v *View) {
 			v.Conditions = slices.DeleteFunc(v.Conditions, func(c Condition) bool { return c.Type == kind })
 		})
 	}

@@ -12,14 +12,14 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	grpcstatus "google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 
 	"github.com/silverback-gateway/silverback/agent/internal/apply"
-	"github.com/silverback-gateway/silverback/agent/internal/board"
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
+	"github.com/silverback-gateway/silverback/agent/internal/status"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/rpc"
@@ -41,36 +41,36 @@ type Identity struct {
 // Dial opens a connection to one replica of a service; another call may reach another replica.
 type Dial func() (*grpc.ClientConn, error)
 
-// Follower keeps a stream to a distributor. It is the only one who puts into the mailbox.
-type Follower struct {
+// DistributorClient keeps a stream to a distributor. It is the only one who puts into the mailbox.
+type DistributorClient struct {
 	Identity Identity
 	Dial     Dial
 	Store    *lastgood.Store
 	Mailbox  *apply.Mailbox
-	Board    *board.Board
+	Status   *status.Tracker
 	Log      *slog.Logger
-	Received func(bytes int) // told the size of each message on the wire
+	Received func(bytes int) // reported the size of each message on the wire
 	Refused  func() []lastgood.Refused
 
 	stream atomic.Uint64
 
 	mu      sync.Mutex
-	answers []apply.Answer // of the stream that is open
-	traces  traces         // of its directives
-	bell    chan struct{}  // capacity 1
-	reopen  chan struct{}  // capacity 1
+	answers []apply.Outcome // of the stream that is open
+	traces  traces          // of its directives
+	bell    chan struct{}   // capacity 1
+	reopen  chan struct{}   // capacity 1
 	once    sync.Once
 }
 
-func (f *Follower) init() {
-	f.once.Do(func() { f.bell, f.reopen = make(chan struct{}, 1), make(chan struct{}, 1) })
+func (c *DistributorClient) init() {
+	c.once.Do(func() { c.bell, c.reopen = make(chan struct{}, 1), make(chan struct{}, 1) })
 }
 
 // Reopen ends the stream that is open, so that the next one begins with a new hello. It never blocks.
-func (f *Follower) Reopen() {
-	f.init()
+func (c *DistributorClient) Reopen() {
+	c.init()
 	select {
-	case f.reopen <- struct{}{}:
+	case c.reopen <- struct{}{}:
 	default:
 	}
 }
@@ -79,26 +79,26 @@ func (f *Follower) Reopen() {
 const maxAnswers = 16
 
 // Report sends an outcome when the stream that asked for it is still open. It never blocks.
-func (f *Follower) Report(a apply.Answer) {
-	f.init()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if a.Ticket.Stream == 0 || a.Ticket.Stream != f.stream.Load() {
+func (c *DistributorClient) Report(a apply.Outcome) {
+	c.init()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a.ReplyTo.Stream == 0 || a.ReplyTo.Stream != c.stream.Load() {
 		return // the next hello says what came of it
 	}
-	f.answers = append(f.answers, a)
-	f.answers = f.answers[max(0, len(f.answers)-maxAnswers):]
+	c.answers = append(c.answers, a)
+	c.answers = c.answers[max(0, len(c.answers)-maxAnswers):]
 	select {
-	case f.bell <- struct{}{}:
+	case c.bell <- struct{}{}:
 	default:
 	}
 }
 
-func (f *Follower) take() []apply.Answer {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	all := f.answers
-	f.answers = nil
+func (c *DistributorClient) take() []apply.Outcome {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := c.answers
+	c.answers = nil
 	return all
 }
 
@@ -108,17 +108,17 @@ const (
 	lastWait  = 3 * time.Second
 	// settled is how long a stream must have lasted for the next failure to count as the first.
 	settled = 5 * time.Second
-	// patience is how long the control plane may be away before that is a condition.
-	patience = 10 * time.Second
+	// unreachableAfter is how long the control plane may be away before that is a condition.
+	unreachableAfter = 10 * time.Second
 )
 
 // Run keeps a stream open until ctx ends.
-func (f *Follower) Run(ctx context.Context) error {
-	f.init()
+func (c *DistributorClient) Run(ctx context.Context) error {
+	c.init()
 	failures, since := 0, time.Now()
 	for {
 		// Which of two agents of one name is meant nobody knows, so the second one takes no directives.
-		for f.Board.View().NameTaken {
+		for c.Status.View().NameTaken {
 			select {
 			case <-ctx.Done():
 				return context.Cause(ctx)
@@ -126,26 +126,26 @@ func (f *Follower) Run(ctx context.Context) error {
 			}
 		}
 		began := time.Now()
-		opened, wait, err := f.follow(ctx)
+		opened, wait, err := c.follow(ctx)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if opened {
 			since = time.Now()
 		}
-		f.Board.Update(func(v *board.View) { v.Connected = false })
+		c.Status.Update(func(v *status.View) { v.Connected = false })
 		if opened && time.Since(began) > settled || wait > 0 {
 			failures = 0
 		}
 		if wait == 0 {
 			failures++
 			wait = jittered(failures, firstWait)
-			f.Log.Debug("stream to the distributor ended", "error", err, "retry_after", wait)
+			c.Log.Debug("stream to the distributor ended", "error", err, "retry_after", wait)
 		}
-		if noteRevoked(f.Board, f.Log, f.Identity, "distributor", err) {
+		if noteRevoked(c.Status, c.Log, c.Identity, "distributor", err) {
 			wait = afterRefusal()
-		} else if time.Since(since) > patience {
-			f.Board.Raise("DistributorUnreachable", "no stream to a distributor: "+reason(err), time.Now())
+		} else if time.Since(since) > unreachableAfter {
+			c.Status.Raise("DistributorUnreachable", "no stream to a distributor: "+reason(err), time.Now())
 		}
 		select {
 		case <-ctx.Done():
@@ -157,7 +157,7 @@ func (f *Follower) Run(ctx context.Context) error {
 
 // reason is what may be shown of an error of a call.
 func reason(err error) string {
-	if s, ok := status.FromError(err); ok && s.Code() != codes.OK {
+	if s, ok := grpcstatus.FromError(err); ok && s.Code() != codes.OK {
 		return s.Code().String() + ": " + rpc.Message(s)
 	}
 	return "the connection ended"
@@ -173,8 +173,8 @@ func jittered(failures int, first time.Duration) time.Duration {
 
 // follow opens one stream and serves it to its end. Opened says that the distributor spoke; wait is when to come back if
 // it asked the agent to go elsewhere.
-func (f *Follower) follow(ctx context.Context) (opened bool, wait time.Duration, err error) {
-	conn, err := f.Dial()
+func (c *DistributorClient) follow(ctx context.Context) (opened bool, wait time.Duration, err error) {
+	conn, err := c.Dial()
 	if err != nil {
 		return false, 0, err
 	}
@@ -185,22 +185,22 @@ func (f *Follower) follow(ctx context.Context) (opened bool, wait time.Duration,
 	if err != nil {
 		return false, 0, err
 	}
-	id := f.stream.Add(1)
-	f.take() // what was meant for an older stream
-	f.traces.forget()
+	id := c.stream.Add(1)
+	c.take() // what was meant for an older stream
+	c.traces.forget()
 	if err := stream.Send(&distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Hello{
-		Hello: f.hello()}}); err != nil && !errors.Is(err, io.EOF) {
+		Hello: c.hello()}}); err != nil && !errors.Is(err, io.EOF) {
 		return false, 0, err
 	}
 	var sending sync.WaitGroup
 	sending.Go(func() {
 		defer cancel()
-		f.send(ctx, stream)
+		c.send(ctx, stream)
 	})
 	defer sending.Wait()
 	defer cancel() // before waiting
 	if _, err := stream.Header(); err == nil {
-		f.connected()
+		c.connected()
 	}
 	var coming *assembly
 	for {
@@ -209,8 +209,8 @@ func (f *Follower) follow(ctx context.Context) (opened bool, wait time.Duration,
 			return opened, 0, err
 		}
 		opened = true
-		f.connected()
-		f.received(proto.Size(m) + frameHeader)
+		c.connected()
+		c.received(proto.Size(m) + frameHeader)
 		switch x := m.GetMessage().(type) {
 		case *distributorv1.FollowAssignmentResponse_Reconnect:
 			within := max(x.Reconnect.GetWithin().AsDuration(), time.Millisecond)
@@ -226,7 +226,7 @@ func (f *Follower) follow(ctx context.Context) (opened bool, wait time.Duration,
 			continue // a message of a later version
 		}
 		if err != nil || coming.complete() {
-			f.deliver(id, coming, err)
+			c.deliver(id, coming, err)
 			coming = nil
 		}
 	}
@@ -235,69 +235,69 @@ func (f *Follower) follow(ctx context.Context) (opened bool, wait time.Duration,
 // frameHeader is what gRPC puts before each message.
 const frameHeader = 5
 
-func (f *Follower) received(bytes int) {
-	f.Received(bytes)
-	f.Board.Update(func(v *board.View) { v.ReceivedBytes += int64(bytes) })
+func (c *DistributorClient) received(bytes int) {
+	c.Received(bytes)
+	c.Status.Update(func(v *status.View) { v.ReceivedBytes += int64(bytes) })
 }
 
-func (f *Follower) connected() {
-	if f.Board.View().Connected {
+func (c *DistributorClient) connected() {
+	if c.Status.View().Connected {
 		return
 	}
-	f.Board.Update(func(v *board.View) { v.Connected = true })
-	f.Board.Clear("DistributorUnreachable")
-	noteRevoked(f.Board, f.Log, f.Identity, "distributor", nil)
+	c.Status.Update(func(v *status.View) { v.Connected = true })
+	c.Status.Clear("DistributorUnreachable")
+	noteRevoked(c.Status, c.Log, c.Identity, "distributor", nil)
 }
 
 // deliver makes the snapshot of a directive and puts it into the mailbox.
-func (f *Follower) deliver(stream uint64, a *assembly, err error) {
+func (c *DistributorClient) deliver(stream uint64, a *assembly, err error) {
 	d := apply.Directive{
-		Ticket: apply.Ticket{Stream: stream, Nonce: a.nonce},
+		ReplyTo: apply.ReplyTo{Stream: stream, Nonce: a.nonce},
 		Snapshot: lastgood.Snapshot{
 			Digest: fleet.Digest(a.directive.GetDigest()), Revision: fleet.Revision(a.directive.GetRevision()),
 			Epoch: fleet.Epoch(a.directive.GetEpoch()), Decision: fleet.Decision(a.directive.GetDecision()), Term: fleet.Term(a.directive.GetTerm()),
 		},
 		Arrived: time.Now(), Replaces: a.directive.GetReplacesUnmanaged(),
 	}
-	f.traces.arrived(d, telemetry.TraceParent(a.directive.GetTraceparent()))
-	stale := f.Board.View().Stamp().After(d.Snapshot.Stamp())
+	c.traces.arrived(d, telemetry.TraceParent(a.directive.GetTraceparent()))
+	stale := c.Status.View().Stamp().After(d.Snapshot.Stamp())
 	switch {
 	case err != nil, stale: // nothing is made of what will be refused
 	case a.directive.GetDelta() == nil:
 		// The distributor takes it that the agent holds the snapshot.
-		_, err = f.Store.Bytes(d.Snapshot.Digest)
+		_, err = c.Store.Bytes(d.Snapshot.Digest)
 	default:
 		var canonical []byte
-		if canonical, err = a.make(f.Store.Bytes); err == nil {
+		if canonical, err = a.make(c.Store.Bytes); err == nil {
 			d.Canonical = canonical
-			f.Store.Receive(d.Snapshot.Digest, canonical)
+			c.Store.Receive(d.Snapshot.Digest, canonical)
 		}
 	}
 	if err != nil {
-		f.Log.Warn("directive cannot be made into its snapshot", "revision", d.Snapshot.Revision, "error", err)
+		c.Log.Warn("directive cannot be made into its snapshot", "revision", d.Snapshot.Revision, "error", err)
 		d.Damage = &verdict.Failure{Reason: verdict.BadDelta, Message: "the snapshot cannot be made of what was sent: " + err.Error()}
 	}
-	if !f.Mailbox.Put(d) {
-		f.Report(apply.Answer{Ticket: d.Ticket, Snapshot: d.Snapshot, Failure: &verdict.Failure{
+	if !c.Mailbox.Put(d) {
+		c.Report(apply.Outcome{ReplyTo: d.ReplyTo, Snapshot: d.Snapshot, Failure: &verdict.Failure{
 			Reason: verdict.StaleDecision, Message: "a newer decision is waiting already",
 		}})
 	}
 }
 
 // send passes answers on until ctx ends, the stream does, or another one is asked for.
-func (f *Follower) send(ctx context.Context, stream grpc.BidiStreamingClient[distributorv1.FollowAssignmentRequest,
+func (c *DistributorClient) send(ctx context.Context, stream grpc.BidiStreamingClient[distributorv1.FollowAssignmentRequest,
 	distributorv1.FollowAssignmentResponse]) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-f.reopen:
+		case <-c.reopen:
 			return
-		case <-f.bell:
+		case <-c.bell:
 		}
-		for _, a := range f.take() {
-			o := outcome(a)
-			o.Traceparent = string(f.traces.answered(a, time.Now(), telemetry.Group, f.Identity.Group, telemetry.Node, f.Identity.Node,
+		for _, a := range c.take() {
+			o := outcomeToProto(a)
+			o.Traceparent = string(c.traces.answered(a, time.Now(), telemetry.Group, c.Identity.Group, telemetry.Node, c.Identity.Node,
 				telemetry.Revision, a.Snapshot.Revision))
 			m := &distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Outcome{Outcome: o}}
 			if stream.Send(m) != nil {
@@ -307,18 +307,18 @@ func (f *Follower) send(ctx context.Context, stream grpc.BidiStreamingClient[dis
 	}
 }
 
-func (f *Follower) hello() *distributorv1.Hello {
-	v := f.Board.View()
+func (c *DistributorClient) hello() *distributorv1.Hello {
+	v := c.Status.View()
 	h := &distributorv1.Hello{
-		Group: string(f.Identity.Group), Node: string(f.Identity.Node), BootId: f.Identity.BootID, AgentVersion: f.Identity.Version,
-		HeldDigest: string(f.Store.Held()), Epoch: v.Epoch, Decision: v.Decision,
+		Group: string(c.Identity.Group), Node: string(c.Identity.Node), BootId: c.Identity.BootID, AgentVersion: c.Identity.Version,
+		HeldDigest: string(c.Store.Held()), Epoch: v.Epoch, Decision: v.Decision,
 	}
 	// While a load is under way nobody knows what the gateway will serve: the load may take effect although what was proven before is served
 	// still.
 	if v.Proven && v.Phase != "loading" {
 		h.ServingDigest, h.ServingRevision = v.Digest, v.Revision
 	}
-	for _, r := range f.Refused() {
+	for _, r := range c.Refused() {
 		h.Refused = append(h.Refused, &distributorv1.Refused{Digest: string(r.Digest), Problems: problems(r.Problems)})
 	}
 	return h

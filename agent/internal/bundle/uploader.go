@@ -1,0 +1,214 @@
+// Package bundle knows which schemas the gateway judges configurations by: it reads them when the gateway may have become another,
+// names them by a digest, and uploads them when the registry asks. It keeps the digest only, and reads them again for an upload.
+// Whatever goes wrong here holds up nothing else: a node without a digest is a node whose configurations are checked less before they
+// arrive.
+package bundle
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/silverback-gateway/silverback/agent/internal/gateway"
+	"github.com/silverback-gateway/silverback/kit/rpc"
+)
+
+// Upload carries a bundle to a registry.
+type Upload = func(ctx context.Context, digest string, zstd []byte) error
+
+// Deps are what a Uploader works with. All are required.
+type Deps struct {
+	// Schemas reads all schemas of the gateway.
+	Schemas func(ctx context.Context) (gateway.Schemas, error)
+	// Capabilities says what the gateway is; false while it did not answer.
+	Capabilities func() (gateway.Capabilities, bool)
+	// Starts counts how often the gateway was asked what it is: at each of its starts.
+	Starts func() int64
+	// Changed is called when the digest changed, or it became settled that there is none.
+	Changed func()
+	Log     *slog.Logger
+}
+
+const (
+	readTimeout   = time.Minute // for all schemas
+	uploadTimeout = 30 * time.Second
+	// Failures are tried again after firstRetry to lastRetry, doubled each time, half of it random.
+	firstRetry = 2 * time.Second
+	lastRetry  = 5 * time.Minute
+	// refusedRetry is how long a bundle that the registry turned down is not offered again, however often it asks.
+	refusedRetry = 10 * time.Minute
+)
+
+// A Uploader keeps the digest. It is safe for concurrent use; its Run may be called once.
+type Uploader struct {
+	Deps
+	bell chan struct{} // capacity 1
+
+	mu        sync.Mutex
+	gateway   state  // as it was asked about last
+	known     state  // that the digest is of
+	digest    string // empty: not known, or the gateway shows no schemas
+	requested Upload // nil: nobody wants the bundle
+	failures  int
+	notBefore time.Time // no upload before
+}
+
+// state is one life of a gateway.
+type state struct {
+	fingerprint string // what it is
+	starts      int64
+}
+
+// New returns a keeper that knows nothing.
+func New(d Deps) *Uploader { return &Uploader{Deps: d, bell: make(chan struct{}, 1)} }
+
+// Digest returns the digest of the bundle of a gateway that is what fingerprint says; empty when it shows no schemas, or they could not be
+// read yet. Settled is false until that was tried: what is told of the gateway then would have to be corrected soon. A gateway that is
+// not the one known is read anew.
+func (u *Uploader) Digest(fingerprint string) (digest string, settled bool) {
+	starts := u.Starts()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if now := (state{fingerprint, starts}); now != u.gateway {
+		u.gateway, u.failures = now, 0
+		u.ring()
+	}
+	return u.digest, u.known.fingerprint == fingerprint
+}
+
+// Request says that a registry wants the bundle, and how it gets there. It never blocks.
+func (u *Uploader) Request(upload Upload) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.requested == nil && !time.Now().Before(u.notBefore) {
+		u.requested = upload
+		u.ring()
+	}
+}
+
+func (u *Uploader) ring() {
+	select {
+	case u.bell <- struct{}{}:
+	default:
+	}
+}
+
+// Run reads and uploads until ctx ends.
+func (u *Uploader) Run(ctx context.Context) error {
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-u.bell:
+		case <-retry.C:
+		}
+		if wait := u.step(ctx); wait > 0 {
+			retry.Reset(wait)
+		}
+	}
+}
+
+// step does what is to be done, and says when to try again; 0 is not before something changes.
+func (u *Uploader) step(ctx context.Context) time.Duration {
+	u.mu.Lock()
+	now, upload := u.gateway, u.requested
+	due := now != state{} && (now != u.known || upload != nil)
+	u.mu.Unlock()
+	if !due {
+		return 0
+	}
+	digest, zstd, err := u.read(ctx)
+	if ctx.Err() != nil {
+		return 0
+	}
+	changed := u.update(now, digest, err)
+	if changed {
+		u.Changed()
+	}
+	if err != nil {
+		u.Log.Debug("schemas of the gateway not read", "error", err)
+		return u.retryAfter()
+	}
+	if upload == nil || digest == "" || changed { // another bundle than was asked for
+		u.finish(time.Time{})
+		return 0
+	}
+	return u.send(ctx, upload, digest, zstd)
+}
+
+// read makes the bundle of what the gateway shows; without schemas all is empty.
+func (u *Uploader) read(ctx context.Context) (digest string, zstd []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	c, _ := u.Capabilities()
+	read, err := u.Schemas(ctx)
+	if errors.Is(err, gateway.ErrNoSchemas) {
+		return "", nil, nil
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	return pack(read, c.KongVersion)
+}
+
+// update takes note of what was read, and reports whether others should know. What cannot be read now leaves what was known of the same
+// kind of gateway.
+func (u *Uploader) update(of state, digest string, err error) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	before, settled := u.digest, u.known.fingerprint == of.fingerprint
+	switch {
+	case err == nil:
+		u.known, u.digest = of, digest
+	case !settled:
+		u.known, u.digest = state{fingerprint: of.fingerprint, starts: -1}, ""
+	}
+	return u.digest != before || !settled
+}
+
+func (u *Uploader) send(ctx context.Context, upload Upload, digest string, zstd []byte) time.Duration {
+	ctx, cancel := context.WithTimeout(ctx, uploadTimeout)
+	defer cancel()
+	err := upload(ctx, digest, zstd)
+	switch code := status.Code(err); {
+	case err == nil:
+		u.Log.Info("schemas of the gateway uploaded", "schemas", digest, "bytes", len(zstd))
+		u.finish(time.Time{})
+	case code == codes.InvalidArgument, code == codes.ResourceExhausted, code == codes.Unimplemented:
+		u.Log.Warn("schemas of the gateway refused by the registry", "schemas", digest, "error", rpc.Why(err))
+		u.finish(time.Now().Add(refusedRetry))
+	default:
+		// It asks again, this agent or another.
+		u.Log.Debug("schemas of the gateway not uploaded", "error", err)
+		u.finish(time.Time{})
+	}
+	return 0
+}
+
+// settle ends a wish.
+func (u *Uploader) finish(notBefore time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.requested, u.failures, u.notBefore = nil, 0, notBefore
+}
+
+// pause counts a failure. A wish that came to nothing is forgotten; the registry asks again.
+func (u *Uploader) retryAfter() time.Duration {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.requested = nil
+	u.failures++
+	full := lastRetry
+	if u.failures < 8 {
+		full = min(firstRetry<<(u.failures-1), lastRetry)
+	}
+	return full/2 + rand.N(full/2+1)
+}
