@@ -23,8 +23,8 @@ func Args(want string, counts ...int) cobra.PositionalArgs {
 	}
 }
 
-// Below runs a command that only has others below it: it prints its help, or says which one may have been meant.
-func Below(cmd *cobra.Command, args []string) error {
+// RequireSubcommand runs a command that only has others below it: it prints its help, or says which one may have been meant.
+func RequireSubcommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return cmd.Help()
 	}

@@ -10,13 +10,13 @@ import (
 )
 
 func TestBelowSaysWhatWasMeant(t *testing.T) {
-	root := &cobra.Command{Use: "silverback", RunE: app.Below}
+	root := &cobra.Command{Use: "silverback", RunE: app.RequireSubcommand}
 	root.AddCommand(&cobra.Command{Use: "apply", Run: func(*cobra.Command, []string) {}})
 	for argument, want := range map[string]string{
 		"aplly": `unknown command "silverback aplly"; did you mean apply?; see silverback --help`,
 		"zebra": `unknown command "silverback zebra"; see silverback --help`,
 	} {
-		if err := app.Below(root, []string{argument}); err == nil || err.Error() != want {
+		if err := app.RequireSubcommand(root, []string{argument}); err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
 		}
 	}

@@ -100,8 +100,8 @@ func callee(err error) *service {
 	return nil
 }
 
-// absence says that a call got no answer, and what to look at.
-func (s *service) absence(reason string, f Flags) string {
+// unreachable says that a call got no answer, and what to look at.
+func (s *service) unreachable(reason string, f Flags) string {
 	remedy := "Is it running? Its addresses are set by --" + s.name + " or " + envName(s.name) + "."
 	switch {
 	case strings.Contains(reason, "tls: certificate required"):

@@ -35,7 +35,7 @@ func CheckRequired(cmd *cobra.Command) error {
 // FlagError is the error of a flag that cannot be read. A command that is not there has no flags either: then it is the command.
 func FlagError(cmd *cobra.Command, err error) error {
 	if args := cmd.Flags().Args(); cmd.HasSubCommands() && len(args) > 0 {
-		return Below(cmd, args)
+		return RequireSubcommand(cmd, args)
 	}
 	return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 }

@@ -46,7 +46,7 @@ func (a *App) Report(w io.Writer, err error) {
 		}
 		fmt.Fprintf(w, "refused: %s%s; nothing was changed\n", show.Count(total, "problem", "problems"), more)
 	case s.Code() == codes.Unavailable:
-		fmt.Fprintf(w, "error: %s\n", show.Clean(a.away(err, s)))
+		fmt.Fprintf(w, "error: %s\n", show.Clean(a.unavailable(err, s)))
 	case s.Code() == codes.DeadlineExceeded:
 		from := ""
 		if of := callee(err); of != nil {
@@ -58,14 +58,14 @@ func (a *App) Report(w io.Writer, err error) {
 	}
 }
 
-// away says why nobody could do what was asked: no replica of the service was reached, or one was and says why it cannot.
-func (a *App) away(err error, s *status.Status) string {
+// unavailable says why nobody could do what was asked: no replica of the service was reached, or one was and says why it cannot.
+func (a *App) unavailable(err error, s *status.Status) string {
 	of, message := callee(err), rpc.Message(s)
 	switch {
 	case of == nil:
 		return message
 	case Reason(err) == "":
-		return of.absence(message, a.Flags)
+		return of.unreachable(message, a.Flags)
 	case fault.IsNoLedger(err):
 		return fmt.Sprintf("the %s answers: %s\nIt keeps everything in etcd: look there first. Gateways serve on without it.", of.name, message)
 	}

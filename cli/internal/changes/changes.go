@@ -147,7 +147,7 @@ func Lines(c *translatorv1.Change) []string {
 	if title == "" { // a translator of an older version
 		title = show.Object(c.GetKind(), c.GetName(), c.GetId())
 	}
-	lines := []string{fit(sign(c.GetOperation())+" "+line(title), width)}
+	lines := []string{truncate(sign(c.GetOperation())+" "+line(title), width)}
 	if c.GetOperation() == translatorv1.Change_OPERATION_REMOVED {
 		return lines
 	}
@@ -156,7 +156,7 @@ func Lines(c *translatorv1.Change) []string {
 	}
 	if len(c.GetValues()) == 0 {
 		for _, path := range c.GetFields() {
-			lines = append(lines, fit("    "+line(path), width))
+			lines = append(lines, truncate("    "+line(path), width))
 		}
 	}
 	if c.GetCut() {
@@ -171,15 +171,15 @@ func fieldLines(op translatorv1.Change_Operation, f *translatorv1.FieldChange) [
 	head := indent + line(f.GetPath()) + ":"
 	switch {
 	case f.GetSecret() && added:
-		return []string{fit(head+" "+hidden, width)}
+		return []string{truncate(head+" "+hidden, width)}
 	case f.GetSecret():
-		return []string{fit(head+" changed "+hidden, width)}
+		return []string{truncate(head+" changed "+hidden, width)}
 	case f.GetTooLong() && added:
-		return []string{fit(head+" (too long to show)", width)}
+		return []string{truncate(head+" (too long to show)", width)}
 	case f.GetTooLong():
-		return []string{fit(head+" changed (too long to show)", width)}
+		return []string{truncate(head+" changed (too long to show)", width)}
 	case added:
-		return []string{fit(head+" "+line(f.GetNew()), width)}
+		return []string{truncate(head+" "+line(f.GetNew()), width)}
 	}
 	old, now := line(orNone(f.GetOld())), line(orNone(f.GetNew()))
 	if one := head + " " + old + " → " + now; utf8.RuneCountInString(one) <= width {
@@ -187,7 +187,7 @@ func fieldLines(op translatorv1.Change_Operation, f *translatorv1.FieldChange) [
 	}
 	room := width - len(indent) - len("  - ")
 	old, now = around(old, now, room)
-	return []string{fit(head, width), indent + "  - " + old, indent + "  + " + now}
+	return []string{truncate(head, width), indent + "  - " + old, indent + "  + " + now}
 }
 
 func orNone(text string) string {
@@ -202,8 +202,8 @@ const maxLine = 32 << 10
 
 func line(text string) string { return clean.Line(text, maxLine) }
 
-// fit shortens a text to so many characters.
-func fit(text string, room int) string {
+// truncate shortens a text to so many characters.
+func truncate(text string, room int) string {
 	if utf8.RuneCountInString(text) <= room {
 		return text
 	}
@@ -223,7 +223,7 @@ func around(a, b string, room int) (string, string) {
 	if from := same - context; from > 0 && (len(x) > room || len(y) > room) {
 		x, y = append([]rune("…"), x[from:]...), append([]rune("…"), y[from:]...)
 	}
-	return fit(string(x), room), fit(string(y), room)
+	return truncate(string(x), room), truncate(string(y), room)
 }
 
 func sign(op translatorv1.Change_Operation) string {

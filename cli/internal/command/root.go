@@ -80,7 +80,7 @@ Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
-		RunE:          app.Below,
+		RunE:          app.RequireSubcommand,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			if err := a.FlagsFromEnv(cmd); err != nil {
 				return err
@@ -120,8 +120,8 @@ Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.
 	return root
 }
 
-// meant are words of other tools, and the commands here that do what is meant.
-var meant = map[string][]string{
+// synonyms are words of other tools, and the commands here that do what is meant.
+var synonyms = map[string][]string{
 	"apply":    {"submit", "sync", "push", "deploy"},
 	"dump":     {"rollback", "undo"}, // what an earlier revision held, to be applied again
 	"diff":     {"plan", "compare"},
@@ -136,7 +136,7 @@ var meant = map[string][]string{
 
 func suggest(root *cobra.Command) {
 	for _, cmd := range root.Commands() {
-		cmd.SuggestFor = append(cmd.SuggestFor, meant[cmd.Name()]...)
+		cmd.SuggestFor = append(cmd.SuggestFor, synonyms[cmd.Name()]...)
 	}
 }
 
@@ -149,7 +149,7 @@ func addTo(root *cobra.Command, group string, commands ...*cobra.Command) {
 
 // parent is a command that only has others below it.
 func parent(name, short string, below ...*cobra.Command) *cobra.Command {
-	cmd := &cobra.Command{Use: name, Short: short, RunE: app.Below}
+	cmd := &cobra.Command{Use: name, Short: short, RunE: app.RequireSubcommand}
 	cmd.AddCommand(below...)
 	return cmd
 }

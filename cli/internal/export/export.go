@@ -31,7 +31,7 @@ type render func(group string, members []member) []byte
 // Command is the parent of the exports.
 func Command(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "export", Short: "Write the fleet in the words of Prometheus, HAProxy or nginx", RunE: app.Below,
+		Use: "export", Short: "Write the fleet in the words of Prometheus, HAProxy or nginx", RunE: app.RequireSubcommand,
 		Long: `Writes who is in the fleet, from the registry's roster, for the tools around it.
 
 With --out the file is replaced at once and only when it would change, so that whatever reads it may reload at every change of the file.

@@ -146,7 +146,7 @@ func (k *admin) get(ctx context.Context, path string, query url.Values, limit in
 	request.Header = k.header.Clone()
 	answer, err := k.client.Do(request)
 	if err != nil {
-		return nil, k.silent(ctx, path, err)
+		return nil, k.unreachable(ctx, path, err)
 	}
 	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode != http.StatusOK {
@@ -157,7 +157,7 @@ func (k *admin) get(ctx context.Context, path string, query url.Values, limit in
 	}
 	text, err := io.ReadAll(io.LimitReader(answer.Body, limit+1))
 	if err != nil {
-		return nil, k.silent(ctx, path, err)
+		return nil, k.unreachable(ctx, path, err)
 	}
 	if int64(len(text)) > limit {
 		return nil, fmt.Errorf("what Kong answers to GET %s is over the limit of %d bytes", path, limit)
@@ -165,8 +165,8 @@ func (k *admin) get(ctx context.Context, path string, query url.Values, limit in
 	return text, nil
 }
 
-// silent says that there was no answer.
-func (k *admin) silent(ctx context.Context, path string, err error) error {
+// unreachable says that there was no answer.
+func (k *admin) unreachable(ctx context.Context, path string, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("Kong at %s did not answer GET %s within %s; --timeout allows more", k.host(), path, k.timeout)
 	}

@@ -13,7 +13,7 @@ func Command(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import",
 		Short: "Make a source of what a Kong serves already, or a file says",
-		RunE:  app.Below,
+		RunE:  app.RequireSubcommand,
 	}
 	cmd.AddCommand(Node(a), Kong(a), File(a))
 	return cmd

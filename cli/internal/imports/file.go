@@ -13,7 +13,7 @@ import (
 
 // File is the command that imports files.
 func File(a *app.App) *cobra.Command {
-	var t take
+	var t importer
 	cmd := &cobra.Command{
 		Use:   "file FILE|FOLDER|-... -g GROUP [-s SOURCE]",
 		Short: "Make a source of a kong.yml or a file of decK",

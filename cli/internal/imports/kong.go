@@ -14,7 +14,7 @@ import (
 // Kong is the command that imports what a Kong outside of the fleet serves.
 func Kong(a *app.App) *cobra.Command {
 	var (
-		t take
+		t importer
 		k admin
 	)
 	cmd := &cobra.Command{

@@ -22,7 +22,7 @@ const bringTime = 150 * time.Second
 
 // Node is the command that imports what the gateway of a node serves.
 func Node(a *app.App) *cobra.Command {
-	var t take
+	var t importer
 	cmd := &cobra.Command{
 		Use:   "node NODE -g GROUP [-s SOURCE]",
 		Short: "Make a source of what an unmanaged node of the fleet serves",
@@ -36,7 +36,7 @@ node that serves something else is left as it is: import it too, into a source o
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return t.run(cmd.Context(), a, "node "+args[0], func(ctx context.Context) ([]*translatorv1.Document, error) {
-				text, err := served(ctx, a, t.group, args[0])
+				text, err := fetchConfiguration(ctx, a, t.group, args[0])
 				if err != nil {
 					return nil, err
 				}
@@ -57,8 +57,8 @@ node that serves something else is left as it is: import it too, into a source o
 	return cmd
 }
 
-// served asks what a node serves.
-func served(ctx context.Context, a *app.App, group, node string) ([]byte, error) {
+// fetchConfiguration asks what a node serves.
+func fetchConfiguration(ctx context.Context, a *app.App, group, node string) ([]byte, error) {
 	registry, err := a.RegistryClient()
 	if err != nil {
 		return nil, err

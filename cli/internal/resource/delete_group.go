@@ -20,7 +20,7 @@ const namedSources = 5
 // DeleteGroup is the command that ends a group.
 func DeleteGroup(a *app.App) *cobra.Command {
 	var purge bool
-	var sure app.Sure
+	var confirm app.Confirmation
 	cmd := &cobra.Command{
 		Use:   "group NAME [--purge]",
 		Short: "Delete a group that has no nodes and no sources",
@@ -35,7 +35,7 @@ At a terminal it says what will be deleted, and asks.`,
 			if err != nil {
 				return err
 			}
-			if on, err := sure.Go(a, deletions(args[0], sources)...); err != nil || !on {
+			if on, err := confirm.Ask(a, deletions(args[0], sources)...); err != nil || !on {
 				return err
 			}
 			for _, s := range sources {
@@ -47,7 +47,7 @@ At a terminal it says what will be deleted, and asks.`,
 		},
 	}
 	cmd.Flags().BoolVar(&purge, "purge", false, "delete the sources of the group first")
-	sure.AddFlags(cmd)
+	confirm.AddFlags(cmd)
 	return cmd
 }
 

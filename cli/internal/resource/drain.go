@@ -24,7 +24,7 @@ func DrainNode(a *app.App) *cobra.Command {
 	var o order
 	var reason string
 	cmd := &cobra.Command{
-		Use:   "drain " + chosenUse + " [--reason WHY]",
+		Use:   "drain " + selectionUse + " [--reason WHY]",
 		Short: "Take a node out of load balancing; its gateway serves on, and follows its group",
 		Long: `Takes nodes out of load balancing: their agents answer /readyz with 503, until silverback undrain. The gateways serve on, and get every configuration.
 The order is kept by the registry and by the agent, and outlives the restart of either. An agent hears of it when it renews, about every 5 seconds;
@@ -52,7 +52,7 @@ Exit codes: 0 the agents say that they drain; 1 error; 2 the order is given, and
 func UndrainNode(a *app.App) *cobra.Command {
 	var o order
 	cmd := &cobra.Command{
-		Use:   "undrain " + chosenUse,
+		Use:   "undrain " + selectionUse,
 		Short: "Give a drained node back to load balancing",
 		Example: `  silverback undrain gw-3 -g edge
   silverback undrain -l zone=a`,
@@ -78,7 +78,7 @@ const (
 
 // order is what both commands take, and how they wait.
 type order struct {
-	chosen
+	selection
 	noWait bool
 	wait   time.Duration
 }
@@ -102,7 +102,7 @@ var (
 )
 
 func (o *order) add(cmd *cobra.Command) {
-	o.chosen.add(cmd)
+	o.selection.add(cmd)
 	cmd.Flags().BoolVar(&o.noWait, "no-wait", false, "give the order, and do not wait for the agent")
 	cmd.Flags().DurationVar(&o.wait, "wait-timeout", time.Minute, "how long to wait for the agent")
 }
@@ -119,7 +119,7 @@ func (o *order) give(ctx context.Context, a *app.App, names []string, w words,
 	if err != nil {
 		return err
 	}
-	if on, err := o.meant(a, names, w.does, nodes); err != nil || !on {
+	if on, err := o.confirmed(a, names, w.does, nodes); err != nil || !on {
 		return err
 	}
 	nodes, failed := eachNode(ctx, a, nodes, func(ctx context.Context, n *registryv1.Node) (*registryv1.Node, error) {

@@ -14,10 +14,10 @@ import (
 
 // query is what get was asked for.
 type query struct {
-	group string
-	name  string // empty is all
-	watch bool
-	pick  pick
+	group    string
+	name     string // empty is all
+	watch    bool
+	selector selector
 }
 
 // kind is one kind of thing that get can show.
@@ -82,10 +82,10 @@ func Get(a *app.App) *cobra.Command {
 			if len(args) == 2 {
 				q.name = args[1]
 			}
-			if q.pick.given() && k.plural != "nodes" {
+			if q.selector.given() && k.plural != "nodes" {
 				return fmt.Errorf("-l and --state choose nodes, not %s", k.plural)
 			}
-			if err := q.pick.check(); err != nil {
+			if err := q.selector.check(); err != nil {
 				return err
 			}
 			if k.needsGroup && q.group == "" {
@@ -106,8 +106,8 @@ func Get(a *app.App) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&q.group, "group", "g", "", "only this group")
-	q.pick.addLabels(cmd)
-	q.pick.addStates(cmd)
+	q.selector.addLabels(cmd)
+	q.selector.addStates(cmd)
 	cmd.Flags().BoolVarP(&q.watch, "watch", "w", false, "print every change until interrupted")
 	return cmd
 }

@@ -256,7 +256,7 @@ func UpdateGroup(a *app.App) *cobra.Command {
 // DeleteNode is the command that forgets a node.
 func DeleteNode(a *app.App) *cobra.Command {
 	var group string
-	var sure app.Sure
+	var confirm app.Confirmation
 	var keep bool
 	cmd := &cobra.Command{
 		Use:   "node NAME -g GROUP",
@@ -279,7 +279,7 @@ revocation with silverback unrevoke node. A node that said goodbye is forgotten 
 			if keep {
 				what = fmt.Sprintf("forget node %q of group %q, which enrols again if its agent still runs", args[0], group)
 			}
-			if on, err := sure.Go(a, what); err != nil || !on {
+			if on, err := confirm.Ask(a, what); err != nil || !on {
 				return err
 			}
 			ctx, cancelCall := a.Call(cmd.Context())
@@ -302,7 +302,7 @@ revocation with silverback unrevoke node. A node that said goodbye is forgotten 
 		},
 	}
 	cmd.Flags().StringVarP(&group, "group", "g", "", "the group of the node")
-	sure.AddFlags(cmd)
+	confirm.AddFlags(cmd)
 	cmd.Flags().BoolVar(&keep, "keep-certificates", false, "only forget the node: an agent that still runs, or comes back, enrols again")
 	app.MustMark(cmd, "group")
 	return cmd

@@ -25,7 +25,7 @@ func listNodes(ctx context.Context, a *app.App, q query) error {
 	if nodes, err = named("node", q.name, nodes, (*registryv1.Node).GetName); err != nil {
 		return err
 	}
-	nodes = slices.DeleteFunc(nodes, func(n *registryv1.Node) bool { return !q.pick.takes(n) })
+	nodes = slices.DeleteFunc(nodes, func(n *registryv1.Node) bool { return !q.selector.matches(n) })
 	grid := &show.Grid{Header: nodeHeader, More: nodeMore}
 	for _, n := range nodes {
 		grid.Add(nodeRow(a, n)...)

@@ -14,10 +14,10 @@ import (
 
 // QuarantineNode is the command that has rollouts go on without nodes.
 func QuarantineNode(a *app.App) *cobra.Command {
-	var c chosen
+	var c selection
 	var reason string
 	cmd := &cobra.Command{
-		Use:   "quarantine " + chosenUse + " --reason WHY",
+		Use:   "quarantine " + selectionUse + " --reason WHY",
 		Short: "Have rollouts go on without a node; it serves on, and is told nothing new",
 		Long: `Puts nodes into quarantine: no rollout waits for them, whatever they say, and they are told nothing new until silverback release. Their gateways serve
 on with what they have, and load balancers send them traffic as before; silverback drain ends that. The order is kept by the registry, and outlives a restart of
@@ -41,9 +41,9 @@ the agent. Several nodes are named, or chosen by their labels; then a person is 
 
 // ReleaseNode is the command that ends a quarantine.
 func ReleaseNode(a *app.App) *cobra.Command {
-	var c chosen
+	var c selection
 	cmd := &cobra.Command{
-		Use:   "release " + chosenUse,
+		Use:   "release " + selectionUse,
 		Short: "End the quarantine of a node: it is given what its group runs, and rollouts wait for it",
 		Example: `  silverback release gw-3 -g edge
   silverback release -l zone=a`,
@@ -61,7 +61,7 @@ func ReleaseNode(a *app.App) *cobra.Command {
 }
 
 // changeNodes makes a call about each node that is meant, and says what is so.
-func changeNodes(ctx context.Context, a *app.App, c *chosen, names []string, does, now string,
+func changeNodes(ctx context.Context, a *app.App, c *selection, names []string, does, now string,
 	call func(context.Context, registryv1.RegistryServiceClient, *registryv1.Node) (*registryv1.Node, proto.Message, error),
 ) error {
 	registry, err := a.RegistryClient()
@@ -72,7 +72,7 @@ func changeNodes(ctx context.Context, a *app.App, c *chosen, names []string, doe
 	if err != nil {
 		return err
 	}
-	if on, err := c.meant(a, names, does, nodes); err != nil || !on {
+	if on, err := c.confirmed(a, names, does, nodes); err != nil || !on {
 		return err
 	}
 	var answer proto.Message

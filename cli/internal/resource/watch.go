@@ -106,7 +106,7 @@ func watchNodes(ctx context.Context, a *app.App, q query) error {
 		return registry.WatchNodes(ctx, &registryv1.WatchNodesRequest{Group: q.group, ResumeToken: token})
 	}, func(m *registryv1.WatchNodesResponse) (string, error) {
 		if n := m.GetUpserted(); n != nil && (q.name == "" || q.name == n.GetName()) {
-			if !q.pick.takes(n) {
+			if !q.selector.matches(n) {
 				return "", nil
 			}
 			return "", out.print(n, nodeRow(a, n))

@@ -17,7 +17,7 @@ func Command(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rollout",
 		Short: "Look at the rollouts of a group",
-		RunE:  app.Below,
+		RunE:  app.RequireSubcommand,
 	}
 	cmd.AddCommand(statusCommand(a), historyCommand(a))
 	return cmd

@@ -67,7 +67,7 @@ func WaitFor(parent context.Context, a *app.App, group, source string, revision 
 				if err := fate.settled(parent, verdict.rollout.GetCandidateRevision()); err != nil {
 					return err
 				}
-				agree(parent, a, group, verdict.rollout.GetCandidateDigest())
+				awaitRegistry(parent, a, group, verdict.rollout.GetCandidateDigest())
 			}
 			if verdict.rollout.GetCandidateRevision() == revision.GetNumber() {
 				for _, refusal := range verdict.rollout.GetRefusals() {

@@ -63,8 +63,8 @@ const maxText = 64 << 10
 // follows.
 func Clean(text string) string { return clean.Text(text, maxText) }
 
-// within keeps the lines of a text apart from those around it, or a message could add a field to what is printed.
-func within(text string) string { return strings.ReplaceAll(Clean(text), "\n", "\n             ") }
+// indented keeps the lines of a text apart from those around it, or a message could add a field to what is printed.
+func indented(text string) string { return strings.ReplaceAll(Clean(text), "\n", "\n             ") }
 
 // Printf prints to a terminal what came from elsewhere: texts and errors among the arguments are cleaned, and their further lines indented.
 // What writes escapes of its own uses fmt.
@@ -72,9 +72,9 @@ func Printf(w io.Writer, format string, args ...any) {
 	for i, arg := range args {
 		switch v := arg.(type) {
 		case string:
-			args[i] = within(v)
+			args[i] = indented(v)
 		case error:
-			args[i] = within(v.Error())
+			args[i] = indented(v.Error())
 		}
 	}
 	fmt.Fprintf(w, format, args...)

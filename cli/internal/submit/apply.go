@@ -43,26 +43,26 @@ somebody replaced the source before it was.`,
   silverback apply -g edge -s team-a -m "open /orders" --wait team-a/
   kustomize build . | silverback apply -g default -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, ask, err := prepare(cmd.Context(), a, args)
+			ctx, sub, err := prepare(cmd.Context(), a, args)
 			if err != nil {
 				return err
 			}
-			defer ask.end()
-			answer, err := ask.translator.SubmitConfig(ctx, &translatorv1.SubmitConfigRequest{
-				Group: to.group, Source: to.source, Documents: ask.documents, ExpectedRevision: expected, RequestId: uuid.NewString(),
+			defer sub.end()
+			answer, err := sub.translator.SubmitConfig(ctx, &translatorv1.SubmitConfigRequest{
+				Group: to.group, Source: to.source, Documents: sub.documents, ExpectedRevision: expected, RequestId: uuid.NewString(),
 				Message: message, ValidateOnly: dryRun, AllowShrink: allowShrink,
 				ReplaceUnmanaged: replace, LeaveUnmanaged: leave,
 			})
 			if err != nil {
 				return err
 			}
-			if err := tell(a, answer, dryRun, func() { listApplied(ctx, a, ask, to, answer, dryRun) }); err != nil {
+			if err := printAnswer(a, answer, dryRun, func() { listApplied(ctx, a, sub, to, answer, dryRun) }); err != nil {
 				return err
 			}
 			if !wait || dryRun || answer.GetRevision() == nil {
 				return nil
 			}
-			return rollout.WaitFor(cmd.Context(), a, to.group, to.source, answer.GetRevision(), waitTimeout, place.Fields(to.source, ask.documents))
+			return rollout.WaitFor(cmd.Context(), a, to.group, to.source, answer.GetRevision(), waitTimeout, place.Fields(to.source, sub.documents))
 		},
 	}
 	to.addFlags(cmd, true)
@@ -80,11 +80,11 @@ somebody replaced the source before it was.`,
 
 // Print tells what became of a submission, with its warnings.
 func Print(a *app.App, answer *translatorv1.SubmitConfigResponse, dryRun bool) error {
-	return tell(a, answer, dryRun, func() {})
+	return printAnswer(a, answer, dryRun, func() {})
 }
 
-// tell is Print; where something changes, people are given a list of it before.
-func tell(a *app.App, answer *translatorv1.SubmitConfigResponse, dryRun bool, list func()) error {
+// printAnswer is Print; where something changes, people are given a list of it before.
+func printAnswer(a *app.App, answer *translatorv1.SubmitConfigResponse, dryRun bool, list func()) error {
 	for _, w := range answer.GetWarnings() {
 		fmt.Fprintf(a.Err, "warning: %s\n", show.Problem(w))
 	}
@@ -94,20 +94,20 @@ func tell(a *app.App, answer *translatorv1.SubmitConfigResponse, dryRun bool, li
 	if !answer.GetUnchanged() {
 		list()
 	}
-	a.Line(2, "%s", sayApplied(answer, dryRun))
+	a.Line(2, "%s", summarize(answer, dryRun))
 	return nil
 }
 
 // listApplied shows the first changes of a submission, in the words of diff. What was committed is committed: that nobody tells them is
 // only said.
-func listApplied(ctx context.Context, a *app.App, ask *question, to target, answer *translatorv1.SubmitConfigResponse, dryRun bool) {
+func listApplied(ctx context.Context, a *app.App, sub *submission, to target, answer *translatorv1.SubmitConfigResponse, dryRun bool) {
 	request := &translatorv1.DiffConfigRequest{Group: to.group, MaxChanges: changes.Few, ToRevision: answer.GetRevision().GetNumber()}
 	all := fmt.Sprintf("silverback diff -g %s --to-revision %d", to.group, request.GetToRevision())
 	if dryRun {
-		request = &translatorv1.DiffConfigRequest{Group: to.group, MaxChanges: changes.Few, Source: to.source, Documents: ask.documents}
+		request = &translatorv1.DiffConfigRequest{Group: to.group, MaxChanges: changes.Few, Source: to.source, Documents: sub.documents}
 		all = "silverback diff with the same files"
 	}
-	difference, err := ask.translator.DiffConfig(ctx, request)
+	difference, err := sub.translator.DiffConfig(ctx, request)
 	if err != nil {
 		fmt.Fprintf(a.Err, "warning: what changes cannot be shown: %s\n", show.Clean(rpc.Why(err)))
 		return
@@ -118,8 +118,8 @@ func listApplied(ctx context.Context, a *app.App, ask *question, to target, answ
 	}
 }
 
-// sayApplied tells in one line what became of a submission.
-func sayApplied(answer *translatorv1.SubmitConfigResponse, dryRun bool) string {
+// summarize tells in one line what became of a submission.
+func summarize(answer *translatorv1.SubmitConfigResponse, dryRun bool) string {
 	summary := changes.Summary(answer.GetChanges())
 	revision := answer.GetRevision()
 	switch {

@@ -18,7 +18,7 @@ func DeleteSource(a *app.App) *cobra.Command {
 	var (
 		group, message string
 		allowShrink    bool
-		sure           app.Sure
+		confirm        app.Confirmation
 	)
 	cmd := &cobra.Command{
 		Use:   "source NAME -g GROUP",
@@ -29,7 +29,7 @@ func DeleteSource(a *app.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if on, err := askSource(cmd.Context(), a, translator, &sure, group, args[0]); err != nil || !on {
+			if on, err := confirmSource(cmd.Context(), a, translator, &confirm, group, args[0]); err != nil || !on {
 				return err
 			}
 			ctx, cancel := a.Call(cmd.Context())
@@ -55,15 +55,16 @@ func DeleteSource(a *app.App) *cobra.Command {
 	cmd.Flags().StringVarP(&group, "group", "g", "", "the group of the source")
 	cmd.Flags().StringVarP(&message, "message", "m", "", "why, for the history")
 	cmd.Flags().BoolVar(&allowShrink, "allow-shrink", false, "allow the group to lose more than half of its entities")
-	sure.AddFlags(cmd)
+	confirm.AddFlags(cmd)
 	app.MustMark(cmd, "group")
 	return cmd
 }
 
-// askSource says what the source holds, when somebody is to know it before.
-func askSource(ctx context.Context, a *app.App, translator translatorv1.TranslatorServiceClient, sure *app.Sure, group, name string) (bool,
-	error) {
-	if !sure.Tells(a) {
+// confirmSource says what the source holds, when somebody is to know it before.
+func confirmSource(
+	ctx context.Context, a *app.App, translator translatorv1.TranslatorServiceClient, confirm *app.Confirmation, group, name string,
+) (bool, error) {
+	if !confirm.Shows(a) {
 		return true, nil
 	}
 	ctx, cancel := a.Call(ctx)
@@ -72,6 +73,6 @@ func askSource(ctx context.Context, a *app.App, translator translatorv1.Translat
 	if err != nil {
 		return false, err
 	}
-	return sure.Go(a, fmt.Sprintf("delete source %q of group %q, and its %s from every gateway of the group", name, group,
+	return confirm.Ask(a, fmt.Sprintf("delete source %q of group %q, and its %s from every gateway of the group", name, group,
 		show.Count(answer.GetSource().GetEntityCount(), "entity", "entities")))
 }

@@ -88,13 +88,13 @@ Exit codes: 0 compared; 1 error; 2 an invalid input, or with --non-zero-exit-cod
 // ofFiles asks what the files would change.
 func ofFiles(ctx context.Context, a *app.App, request *translatorv1.DiffConfigRequest, args []string) (*translatorv1.DiffConfigResponse,
 	error) {
-	ctx, ask, err := prepare(ctx, a, args)
+	ctx, sub, err := prepare(ctx, a, args)
 	if err != nil {
 		return nil, err
 	}
-	defer ask.end()
-	request.Documents = ask.documents
-	return ask.translator.DiffConfig(ctx, request)
+	defer sub.end()
+	request.Documents = sub.documents
+	return sub.translator.DiffConfig(ctx, request)
 }
 
 // between asks what differs between revisions.

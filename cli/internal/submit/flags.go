@@ -29,15 +29,15 @@ func (t *target) addFlags(cmd *cobra.Command, groupRequired bool) {
 	}
 }
 
-// question is what a command asks the translator with. End it.
-type question struct {
+// submission is what a command asks the translator with. End it.
+type submission struct {
 	end        context.CancelFunc
 	documents  []*translatorv1.Document
 	translator translatorv1.TranslatorServiceClient
 }
 
 // prepare reads what the arguments name, and returns a context that --timeout bounds from then on.
-func prepare(ctx context.Context, a *app.App, args []string) (context.Context, *question, error) {
+func prepare(ctx context.Context, a *app.App, args []string) (context.Context, *submission, error) {
 	documents, err := input.Reader{Stdin: a.In, LookupEnv: a.LookupEnv}.Read(args)
 	if err != nil {
 		return nil, nil, err
@@ -46,7 +46,7 @@ func prepare(ctx context.Context, a *app.App, args []string) (context.Context, *
 	if err != nil {
 		return nil, nil, err
 	}
-	q := &question{documents: documents, translator: translator}
-	ctx, q.end = a.Call(ctx)
-	return ctx, q, nil
+	sub := &submission{documents: documents, translator: translator}
+	ctx, sub.end = a.Call(ctx)
+	return ctx, sub, nil
 }

@@ -22,12 +22,12 @@ func Render(a *app.App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ctx, ask, err := prepare(cmd.Context(), a, args)
+			ctx, sub, err := prepare(cmd.Context(), a, args)
 			if err != nil {
 				return err
 			}
-			defer ask.end()
-			answer, err := ask.translator.RenderConfig(ctx, &translatorv1.RenderConfigRequest{Documents: ask.documents, Format: format})
+			defer sub.end()
+			answer, err := sub.translator.RenderConfig(ctx, &translatorv1.RenderConfigRequest{Documents: sub.documents, Format: format})
 			if err != nil {
 				return err
 			}

@@ -20,13 +20,13 @@ func Validate(a *app.App) *cobra.Command {
 
 Exit codes: 0 valid; 1 error; 2 invalid.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, ask, err := prepare(cmd.Context(), a, args)
+			ctx, sub, err := prepare(cmd.Context(), a, args)
 			if err != nil {
 				return err
 			}
-			defer ask.end()
-			answer, err := ask.translator.ValidateConfig(ctx, &translatorv1.ValidateConfigRequest{Group: to.group, Source: to.source,
-				Documents: ask.documents})
+			defer sub.end()
+			answer, err := sub.translator.ValidateConfig(ctx, &translatorv1.ValidateConfigRequest{Group: to.group, Source: to.source,
+				Documents: sub.documents})
 			if err != nil {
 				return err
 			}
@@ -35,15 +35,15 @@ Exit codes: 0 valid; 1 error; 2 invalid.`,
 					return err
 				}
 			}
-			return judge(a, answer)
+			return printValidation(a, answer)
 		},
 	}
 	to.addFlags(cmd, false)
 	return cmd
 }
 
-// judge prints the problems and turns them into the exit code.
-func judge(a *app.App, answer *translatorv1.ValidateConfigResponse) error {
+// printValidation prints the problems and turns them into the exit code.
+func printValidation(a *app.App, answer *translatorv1.ValidateConfigResponse) error {
 	for _, w := range answer.GetWarnings() {
 		fmt.Fprintf(a.Err, "warning: %s\n", show.Problem(w))
 	}

@@ -9,30 +9,30 @@ import (
 )
 
 const (
-	agreeTime  = 3 * time.Second
-	agreePause = 100 * time.Millisecond
-	agreePage  = 1000
+	registryTimeout = 3 * time.Second
+	registryPause   = 100 * time.Millisecond
+	registryPage    = 1000
 )
 
-// agree waits a little until the registry has heard from the agents what the distributor knows already, so that a
+// awaitRegistry waits a little until the registry has heard from the agents what the distributor knows already, so that a
 // status after apply --wait says the same. The rollout is complete without it: a registry that is away, a large group, or a node that fell
 // silent end the waiting, not the command.
-func agree(ctx context.Context, a *app.App, group, digest string) {
+func awaitRegistry(ctx context.Context, a *app.App, group, digest string) {
 	registry, err := a.RegistryClient()
 	if err != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, agreeTime)
+	ctx, cancel := context.WithTimeout(ctx, registryTimeout)
 	defer cancel()
 	for {
-		page, err := registry.ListNodes(ctx, &registryv1.ListNodesRequest{Group: group, PageSize: agreePage})
+		page, err := registry.ListNodes(ctx, &registryv1.ListNodesRequest{Group: group, PageSize: registryPage})
 		if err != nil || page.GetNextPageToken() != "" || allServe(page.GetNodes(), digest) {
 			return
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(agreePause):
+		case <-time.After(registryPause):
 		}
 	}
 }

@@ -12,25 +12,25 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// pick is which nodes are meant: by labels, and by states.
-type pick struct {
+// selector chooses nodes: by labels, and by states.
+type selector struct {
 	labels []string // NAME=VALUE, NAME!=VALUE or NAME, all of which must hold
 	states []string // any of which will do
 }
 
-func (p *pick) addLabels(cmd *cobra.Command) {
+func (p *selector) addLabels(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVarP(&p.labels, "selector", "l", nil, "nodes with these labels: zone=a, zone!=a or zone, several with commas "+
 		"between them")
 }
 
-func (p *pick) addStates(cmd *cobra.Command) {
+func (p *selector) addStates(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&p.states, "state", nil, "nodes in one of these states: "+strings.Join(stateNames(), ", "))
 }
 
-func (p *pick) given() bool { return len(p.labels)+len(p.states) > 0 }
+func (p *selector) given() bool { return len(p.labels)+len(p.states) > 0 }
 
 // check says what cannot be meant.
-func (p *pick) check() error {
+func (p *selector) check() error {
 	for _, label := range p.labels {
 		if name, _, _ := strings.Cut(label, "="); strings.TrimSuffix(name, "!") == "" {
 			return fmt.Errorf("-l %q: want a label such as zone=a, zone!=a or zone", label)
@@ -44,8 +44,8 @@ func (p *pick) check() error {
 	return nil
 }
 
-// takes reports whether a node is meant. A label that a node does not have is not the value of zone!=a either.
-func (p *pick) takes(n *registryv1.Node) bool {
+// matches reports whether a node is chosen. A label that a node does not have is not the value of zone!=a either.
+func (p *selector) matches(n *registryv1.Node) bool {
 	for _, label := range p.labels {
 		name, want, valued := strings.Cut(label, "=")
 		name, not := strings.CutSuffix(name, "!")

@@ -14,36 +14,36 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// chosen is which nodes a command is about: those named, or those with labels; and whether it is meant when they are several.
-type chosen struct {
-	group string
-	pick  pick
-	sure  app.Sure
+// selection is which nodes a command is about: those named, or those with labels; and whether it is meant when they are several.
+type selection struct {
+	group    string
+	selector selector
+	confirm  app.Confirmation
 }
 
-// chosenUse is how the arguments are called.
-const chosenUse = "NODE...|-l SELECTOR [-g GROUP]"
+// selectionUse is how the arguments are called.
+const selectionUse = "NODE...|-l SELECTOR [-g GROUP]"
 
-func (c *chosen) add(cmd *cobra.Command) {
+func (c *selection) add(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&c.group, "group", "g", "", "the group of the nodes; not needed for names that are unique")
-	c.pick.addLabels(cmd)
-	c.sure.AddFlags(cmd)
+	c.selector.addLabels(cmd)
+	c.confirm.AddFlags(cmd)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		switch {
-		case len(args) == 0 && len(c.pick.labels) == 0:
+		case len(args) == 0 && len(c.selector.labels) == 0:
 			return fmt.Errorf("%s wants the names of nodes, or their labels with -l; see %s --help", cmd.CommandPath(), cmd.CommandPath())
-		case len(args) > 0 && len(c.pick.labels) > 0:
+		case len(args) > 0 && len(c.selector.labels) > 0:
 			return fmt.Errorf("%s wants names or labels, not both; see %s --help", cmd.CommandPath(), cmd.CommandPath())
 		}
-		return c.pick.check()
+		return c.selector.check()
 	}
 }
 
 // many reports whether several nodes are meant, or may be.
-func (c *chosen) many(names []string) bool { return len(names) != 1 }
+func (c *selection) many(names []string) bool { return len(names) != 1 }
 
 // nodes finds the nodes that are meant, those with labels in their natural order. Each name must be known.
-func (c *chosen) nodes(ctx context.Context, a *app.App, names []string) ([]*registryv1.Node, error) {
+func (c *selection) nodes(ctx context.Context, a *app.App, names []string) ([]*registryv1.Node, error) {
 	ctx, cancel := a.Call(ctx)
 	defer cancel()
 	var found []*registryv1.Node
@@ -53,12 +53,12 @@ func (c *chosen) nodes(ctx context.Context, a *app.App, names []string) ([]*regi
 			return nil, err
 		}
 		for _, n := range all {
-			if c.pick.takes(n) {
+			if c.selector.matches(n) {
 				found = append(found, n)
 			}
 		}
 		if len(found) == 0 {
-			return nil, fmt.Errorf("no node has the labels %s; silverback describe node shows those of a node", strings.Join(c.pick.labels, ", "))
+			return nil, fmt.Errorf("no node has the labels %s; silverback describe node shows those of a node", strings.Join(c.selector.labels, ", "))
 		}
 		return found, nil
 	}
@@ -84,24 +84,24 @@ func (c *chosen) nodes(ctx context.Context, a *app.App, names []string) ([]*regi
 // maxNamed is how many nodes a question names.
 const maxNamed = 10
 
-// meant makes sure that what is about to be done to several nodes is meant. One that is named is done as it is said.
-func (c *chosen) meant(a *app.App, names []string, does string, nodes []*registryv1.Node) (bool, error) {
-	if !c.many(names) && !c.sure.DryRun() {
+// confirmed makes sure that what is about to be done to several nodes is meant. One that is named is done as it is said.
+func (c *selection) confirmed(a *app.App, names []string, does string, nodes []*registryv1.Node) (bool, error) {
+	if !c.many(names) && !c.confirm.DryRun() {
 		return true, nil
 	}
 	lines := make([]string, 0, maxNamed+1)
 	for i, n := range nodes {
-		if i == maxNamed && !c.sure.DryRun() {
+		if i == maxNamed && !c.confirm.DryRun() {
 			lines = append(lines, fmt.Sprintf("%s %d more", does, len(nodes)-maxNamed))
 			break
 		}
 		lines = append(lines, fmt.Sprintf("%s node %q of group %q", does, n.GetName(), n.GetGroup()))
 	}
-	return c.sure.Go(a, lines...)
+	return c.confirm.Ask(a, lines...)
 }
 
 // print shows the nodes to a program: one as the answer of its call, several as a list.
-func (c *chosen) print(a *app.App, names []string, one proto.Message, nodes []*registryv1.Node) error {
+func (c *selection) print(a *app.App, names []string, one proto.Message, nodes []*registryv1.Node) error {
 	if !c.many(names) {
 		return show.Message(a.Out, a.Flags.Output, one)
 	}

@@ -12,27 +12,27 @@ import (
 	"github.com/silverback-gateway/silverback/cli/internal/show"
 )
 
-// Sure is how a command that takes something away makes sure that it is meant.
-type Sure struct {
+// Confirmation is how a command that deletes something asks for confirmation.
+type Confirmation struct {
 	yes    bool
 	dryRun bool
 }
 
 // AddFlags adds its flags to a command.
-func (s *Sure) AddFlags(cmd *cobra.Command) {
+func (s *Confirmation) AddFlags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&s.yes, "yes", false, "do not ask; without a terminal nobody is asked")
 	cmd.Flags().BoolVar(&s.dryRun, "dry-run", false, "say what would happen, and change nothing")
 }
 
 // DryRun reports whether nothing is to be changed.
-func (s *Sure) DryRun() bool { return s.dryRun }
+func (s *Confirmation) DryRun() bool { return s.dryRun }
 
-// Tells reports whether Go says anything. Else nothing has to be asked for its words.
-func (s *Sure) Tells(a *App) bool { return s.dryRun || a.Asks && !s.yes }
+// Shows reports whether Ask says anything. Else nothing has to be asked for its words.
+func (s *Confirmation) Shows(a *App) bool { return s.dryRun || a.Asks && !s.yes }
 
-// Go reports whether to go on. What would be done is told as "delete source ..."; a dry run prints it and ends, and at a terminal a person
+// Ask reports whether to go on. What would be done is told as "delete source ..."; a dry run prints it and ends, and at a terminal a person
 // is asked.
-func (s *Sure) Go(a *App, does ...string) (bool, error) {
+func (s *Confirmation) Ask(a *App, does ...string) (bool, error) {
 	switch {
 	case s.dryRun && a.Flags.Output != show.Table:
 		return false, show.Value(a.Out, a.Flags.Output, struct {

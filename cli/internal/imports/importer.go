@@ -17,8 +17,8 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// take makes a source of documents that come from outside of the fleet.
-type take struct {
+// importer makes a source of documents that come from outside of the fleet.
+type importer struct {
 	group, source, message string
 	dryRun, wait           bool
 	waitTimeout            time.Duration
@@ -26,7 +26,7 @@ type take struct {
 	served []string // by the inventories of gateways that serve just this, which then take the revision; set while it is read
 }
 
-func (t *take) addFlags(cmd *cobra.Command) {
+func (t *importer) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&t.group, "group", "g", "", "the group of gateways")
 	cmd.Flags().StringVarP(&t.source, "source", "s", submit.DefaultSource, "the source to make; one of that name must not be there yet")
 	cmd.Flags().StringVarP(&t.message, "message", "m", "", "why, for the history")
@@ -38,7 +38,7 @@ func (t *take) addFlags(cmd *cobra.Command) {
 }
 
 // run submits what read returns. It asks first whether the source is free, so that nothing is read in vain.
-func (t *take) run(ctx context.Context, a *app.App, from string, read func(context.Context) ([]*translatorv1.Document, error)) error {
+func (t *importer) run(ctx context.Context, a *app.App, from string, read func(context.Context) ([]*translatorv1.Document, error)) error {
 	translator, err := a.TranslatorClient()
 	if err != nil {
 		return err

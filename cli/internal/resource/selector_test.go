@@ -29,33 +29,33 @@ func TestNodesAreChosenByLabelsAndStates(t *testing.T) {
 	n := &registryv1.Node{State: registryv1.Node_STATE_DEGRADED, Labels: map[string]string{"zone": "a", "rack": "7", "spare": ""}}
 	for _, tt := range []struct {
 		labels, states string
-		takes          bool
+		matches        bool
 	}{
-		{takes: true},
-		{labels: "zone=a", takes: true},
-		{labels: "zone=a,rack=7", takes: true},
+		{matches: true},
+		{labels: "zone=a", matches: true},
+		{labels: "zone=a,rack=7", matches: true},
 		{labels: "zone=a,rack=8"},
 		{labels: "zone=b"},
-		{labels: "zone!=b", takes: true},
+		{labels: "zone!=b", matches: true},
 		{labels: "zone!=a"},
-		{labels: "row!=1", takes: true},
+		{labels: "row!=1", matches: true},
 		{labels: "row=1"},
 		{labels: "row="},
-		{labels: "spare=", takes: true},
-		{labels: "spare", takes: true},
+		{labels: "spare=", matches: true},
+		{labels: "spare", matches: true},
 		{labels: "row"},
-		{states: "degraded", takes: true},
-		{states: "ready,degraded", takes: true},
+		{states: "degraded", matches: true},
+		{states: "ready,degraded", matches: true},
 		{states: "ready"},
 		{labels: "zone=a", states: "ready"},
 	} {
 		split := func(s string) []string { return strings.FieldsFunc(s, func(r rune) bool { return r == ',' }) }
-		p := pick{labels: split(tt.labels), states: split(tt.states)}
-		if got := p.takes(n); got != tt.takes || p.check() != nil {
-			t.Errorf("-l %q --state %q takes it: %v, want %v", tt.labels, tt.states, got, tt.takes)
+		p := selector{labels: split(tt.labels), states: split(tt.states)}
+		if got := p.matches(n); got != tt.matches || p.check() != nil {
+			t.Errorf("-l %q --state %q takes it: %v, want %v", tt.labels, tt.states, got, tt.matches)
 		}
 	}
-	for _, p := range []pick{{labels: []string{"=a"}}, {labels: []string{"!=a"}}, {labels: []string{""}}, {states: []string{"broken"}}} {
+	for _, p := range []selector{{labels: []string{"=a"}}, {labels: []string{"!=a"}}, {labels: []string{""}}, {states: []string{"broken"}}} {
 		if p.check() == nil {
 			t.Errorf("%v is taken", p)
 		}
