@@ -46,8 +46,8 @@ type Field struct {
 	TooLong  bool // a value is over MaxValue: neither is told
 }
 
-// A Marker knows what the schemas of one kind of gateway say of who may see a value.
-type Marker interface {
+// Schemas knows what the schemas of one kind of gateway say of who may see a value.
+type Schemas interface {
 	Place(kind, sub string) schema.Place
 }
 
@@ -59,7 +59,7 @@ type List struct {
 
 // Compare describes the first limit entities that differ, in the order of snapshot.Pairs, and counts all. Markers are the gateways'
 // schemas: a field is shown when the table of kinds or one of them describes it and none of them marks it.
-func Compare(table *entity.Table, markers []Marker, old, now []byte, limit int) (List, error) {
+func Compare(table *entity.Table, gateways []Schemas, old, now []byte, limit int) (List, error) {
 	pairs, err := snapshot.Pairs(old, now)
 	if err != nil {
 		return List{}, err
@@ -79,14 +79,14 @@ func Compare(table *entity.Table, markers []Marker, old, now []byte, limit int) 
 	if len(pairs) == 0 {
 		return list, nil
 	}
-	book, err := newBook(table, pairs, old, now)
+	index, err := newIndex(table, pairs, old, now)
 	if err != nil {
 		return List{}, err
 	}
 	left := MaxValues
 	list.Changes = make([]Change, 0, len(pairs))
 	for _, p := range pairs {
-		c, err := describe(book, markers, p, left > 0)
+		c, err := describe(index, gateways, p, left > 0)
 		if err != nil {
 			return List{}, fmt.Errorf("compare %s %s: %w", p.Kind, p.ID, err)
 		}
@@ -95,12 +95,12 @@ func Compare(table *entity.Table, markers []Marker, old, now []byte, limit int) 
 		}
 		list.Changes = append(list.Changes, c)
 	}
-	tellApart(list.Changes)
+	disambiguate(list.Changes)
 	return list, nil
 }
 
-// tellApart adds ids where two entities that change alike would be called the same.
-func tellApart(all []Change) {
+// disambiguate adds ids where two entities that change alike would be called the same.
+func disambiguate(all []Change) {
 	type called struct {
 		op    snapshot.ChangeOp
 		title string
@@ -116,7 +116,7 @@ func tellApart(all []Change) {
 	}
 }
 
-func describe(b *book, markers []Marker, p snapshot.Pair, fields bool) (Change, error) {
+func describe(b *index, gateways []Schemas, p snapshot.Pair, fields bool) (Change, error) {
 	before, err := parse(p.Old)
 	if err != nil {
 		return Change{}, err
@@ -135,7 +135,7 @@ func describe(b *book, markers []Marker, p snapshot.Pair, fields bool) (Change, 
 		c.Cut = true
 		return c, nil
 	}
-	d := &differ{book: b, kind: b.table.Kind(p.Kind), markers: markers, into: &c}
+	d := &differ{index: b, kind: b.table.Kind(p.Kind), gateways: gateways, into: &c}
 	d.entity(p.Kind, before, after)
 	return c, nil
 }
@@ -155,24 +155,24 @@ func parse(line []byte) (map[string]any, error) {
 
 // differ adds the fields in which two forms of one entity differ.
 type differ struct {
-	book    *book
-	kind    *entity.Kind // nil: one that the table does not know
-	markers []Marker
-	into    *Change
+	index    *index
+	kind     *entity.Kind // nil: one that the table does not know
+	gateways []Schemas
+	into     *Change
 }
 
-// silent are fields that tell a reader nothing: the id is beside them.
-var silent = []string{"id", "created_at", "updated_at"}
+// skipped are fields that tell a reader nothing: the id is beside them.
+var skipped = []string{"id", "created_at", "updated_at"}
 
 func (d *differ) entity(plural string, before, after map[string]any) {
-	parents := d.book.parentFields[plural]
+	parents := d.index.parentFields[plural]
 	subs := [2]string{}
 	subs[0], _ = before["name"].(string)
 	subs[1], _ = after["name"].(string)
 	for _, name := range keysOf(before, after) {
 		old, was := before[name]
 		now, is := after[name]
-		if slices.Contains(silent, name) || was == is && reflect.DeepEqual(old, now) {
+		if slices.Contains(skipped, name) || was == is && reflect.DeepEqual(old, now) {
 			continue
 		}
 		if d.into.Op != snapshot.Changed && (slices.Contains(parents, name) || d.kind != nil && name == d.kind.NameField) {
@@ -183,11 +183,11 @@ func (d *differ) entity(plural string, before, after map[string]any) {
 			f = d.kind.Field(name)
 		}
 		if f != nil && f.Type == entity.Ref {
-			d.add(Field{Path: name, Old: d.reference(f.Ref, old, d.book.old), New: d.reference(f.Ref, now, d.book.now)})
+			d.add(Field{Path: name, Old: d.reference(f.Ref, old, d.index.old), New: d.reference(f.Ref, now, d.index.now)})
 			continue
 		}
 		v := view{table: f, core: f != nil && f.Type != entity.Object && f.Type != entity.Any}
-		for _, m := range d.markers {
+		for _, m := range d.gateways {
 			for i, sub := range subs {
 				if i == 0 || sub != subs[0] {
 					v.places = append(v.places, m.Place(d.into.Kind, sub).In(name))
@@ -246,12 +246,12 @@ func (d *differ) add(f Field) {
 }
 
 // reference is what people call what is referred to.
-func (d *differ) reference(kind string, value any, in *sideBook) json.RawMessage {
+func (d *differ) reference(kind string, value any, in *entities) json.RawMessage {
 	id := idOf(value)
 	if id == "" {
 		return nil
 	}
-	title := d.book.title(kind, id, in, 0)
+	title := d.index.title(kind, id, in, 0)
 	return encode(side{title, true})
 }
 

@@ -34,13 +34,13 @@ func canonical(t testing.TB, text string) []byte {
 	return sealed.Canonical()
 }
 
-func compare(t testing.TB, markers []changes.Marker, old, now string) changes.List {
+func compare(t testing.TB, gateways []changes.Schemas, old, now string) changes.List {
 	t.Helper()
 	var before []byte
 	if old != "" {
 		before = canonical(t, old)
 	}
-	list, err := changes.Compare(compile.New(compile.DefaultLimits()).Kinds(), markers, before, canonical(t, now), 1000)
+	list, err := changes.Compare(compile.New(compile.DefaultLimits()).Kinds(), gateways, before, canonical(t, now), 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ consumers:
 - username: alice
   keyauth_credentials: [{key: planted-1}]
 `
-	got := told(compare(t, []changes.Marker{kong(t)}, old, now))
+	got := told(compare(t, []changes.Schemas{kong(t)}, old, now))
 	want := []string{
 		`added consumer alice`,
 		`added key-auth credential of consumer alice`,
@@ -212,9 +212,9 @@ func TestNoSecretLeaves(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			const one, two = "zq7planted1", "zq8planted2"
 			of := func(s string) string { return "_format_version: \"3.0\"\n" + write(s) }
-			for _, markers := range [][]changes.Marker{nil, {kong(t)}, {kong(t), kong(t)}} {
+			for _, gateways := range [][]changes.Schemas{nil, {kong(t)}, {kong(t), kong(t)}} {
 				for _, step := range [][2]string{{"", of(one)}, {of(one), of(two)}, {of(two), "_format_version: \"3.0\"\n"}} {
-					list := compare(t, markers, step[0], step[1])
+					list := compare(t, gateways, step[0], step[1])
 					if list.Added+list.Changed+list.Removed == 0 {
 						t.Fatal("nothing changed")
 					}
@@ -253,7 +253,7 @@ func everything(t *testing.T, list changes.List) []byte {
 }
 
 func TestOpenValuesAreShown(t *testing.T) {
-	got := told(compare(t, []changes.Marker{kong(t)}, "", `_format_version: "3.0"
+	got := told(compare(t, []changes.Schemas{kong(t)}, "", `_format_version: "3.0"
 plugins: [{name: rate-limiting, config: {minute: 1, redis: {host: h, password: "{vault://env/pw}"}, notes: {x: y}}}]
 vaults: [{name: env, prefix: vp, config: {prefix: x}}]
 `))
@@ -283,8 +283,8 @@ func TestTheStrictestSchemaDecides(t *testing.T) {
 	now := `_format_version: "3.0"
 plugins: [{name: rate-limiting, config: {redis: {password: 4711}, new: seen, whole: {n4me: 4712}}}]
 `
-	for _, markers := range [][]changes.Marker{{lax, kong(t)}, {kong(t), lax}} {
-		got := strings.Join(told(compare(t, markers, "", now)), "\n")
+	for _, gateways := range [][]changes.Schemas{{lax, kong(t)}, {kong(t), lax}} {
+		got := strings.Join(told(compare(t, gateways, "", now)), "\n")
 		if strings.Contains(got, "471") || strings.Contains(got, "n4me") || !strings.Contains(got, "seen") {
 			t.Error(got)
 		}
@@ -312,7 +312,7 @@ func TestManyChangesAreBounded(t *testing.T) {
 		fmt.Fprintf(&text, "- {name: s%05d, host: h%d}\n", i, i)
 	}
 	fmt.Fprintf(&text, "plugins: [{name: rate-limiting, config: {policy: %s}}]\n", long)
-	list := compare(t, []changes.Marker{kong(t)}, "", text.String())
+	list := compare(t, []changes.Schemas{kong(t)}, "", text.String())
 	if list.Added != 10_001 || len(list.Changes) != 1000 {
 		t.Errorf("%d added, %d told", list.Added, len(list.Changes))
 	}
@@ -333,10 +333,10 @@ func BenchmarkCompare(b *testing.B) {
 		}
 	}
 	before, after := canonical(b, old.String()), canonical(b, now.String())
-	kinds, markers := compile.New(compile.DefaultLimits()).Kinds(), []changes.Marker{kong(b)}
+	kinds, gateways := compile.New(compile.DefaultLimits()).Kinds(), []changes.Schemas{kong(b)}
 	b.ReportAllocs()
 	for b.Loop() {
-		if list, err := changes.Compare(kinds, markers, before, after, 100_000); err != nil || list.Changed != 10_000 {
+		if list, err := changes.Compare(kinds, gateways, before, after, 100_000); err != nil || list.Changed != 10_000 {
 			b.Fatal(list.Changed, err)
 		}
 	}

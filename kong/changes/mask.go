@@ -110,16 +110,16 @@ func (v view) open() bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(v.places, func(p schema.Place) bool { return p.Mark() == schema.Open })
+	return slices.ContainsFunc(v.places, func(p schema.Place) bool { return p.Visibility() == schema.Public })
 }
 
 var (
 	// userInfo is a name and a password in an address.
 	userInfo = regexp.MustCompile(`//[^/?#\s]*@`)
-	// telling are names of headers and fields whose values are secrets whatever a schema says of them.
-	telling = regexp.MustCompile(
+	// secretNames are names of headers and fields whose values are secrets whatever a schema says of them.
+	secretNames = regexp.MustCompile(
 		`(?i)passw|passphrase|secret|token|authorization|credential|private.?key|api.?key|apikey|signature|^(set-)?cookie$|bearer|session.?id`)
-	carries = []string{"headers", "querystring", "body", "json_types", "custom_fields_by_lua"}
+	payloads = []string{"headers", "querystring", "body", "json_types", "custom_fields_by_lua"}
 )
 
 // sensitive is the floor under the schemas, whose marks have holes: Kong marks no header that a plugin adds, and no password in an address.
@@ -130,11 +130,11 @@ func (v view) sensitive(text string) bool {
 	if v.core && v.table.Type == entity.String && len(v.path) == 0 {
 		return false // a field of the entity itself, which the table knows to be none
 	}
-	if telling.MatchString(v.last) {
+	if secretNames.MatchString(v.last) {
 		return true
 	}
 	within := slices.Concat(v.path, []string{v.last})
-	if !slices.ContainsFunc(within, func(name string) bool { return slices.Contains(carries, name) }) {
+	if !slices.ContainsFunc(within, func(name string) bool { return slices.Contains(payloads, name) }) {
 		return false
 	}
 	// What requests are matched by is shown, what is sent is not.

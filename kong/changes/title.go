@@ -19,22 +19,22 @@ const (
 	maxPart  = 60  // bytes of a path or a host in a title
 )
 
-// book finds entities by id, for those that others belong to.
-type book struct {
+// index finds entities by id, for those that others belong to.
+type index struct {
 	table        *entity.Table
 	parentFields map[string][]string // by kind: the fields that refer to what an entity belongs to
-	old, now     *sideBook
+	old, now     *entities
 }
 
-// sideBook is the part of a snapshot that may be referred to.
-type sideBook struct {
+// entities is the part of a snapshot that may be referred to.
+type entities struct {
 	lines map[string][]byte // by id
 	snis  map[string]string // the first name of a certificate, by its id
 }
 
-// newBook reads of both snapshots only the kinds that the changed ones may refer to.
-func newBook(table *entity.Table, pairs []snapshot.Pair, old, now []byte) (*book, error) {
-	b := &book{table: table, parentFields: parentFields(table)}
+// newIndex reads of both snapshots only the kinds that the changed ones may refer to.
+func newIndex(table *entity.Table, pairs []snapshot.Pair, old, now []byte) (*index, error) {
+	b := &index{table: table, parentFields: parentFields(table)}
 	wanted := map[string]bool{}
 	var want func(kind string)
 	want = func(kind string) {
@@ -59,9 +59,9 @@ func newBook(table *entity.Table, pairs []snapshot.Pair, old, now []byte) (*book
 	snis = snis || wanted["certificates"]
 	for _, s := range []struct {
 		content []byte
-		into    **sideBook
+		into    **entities
 	}{{old, &b.old}, {now, &b.now}} {
-		side := &sideBook{lines: map[string][]byte{}, snis: map[string]string{}}
+		side := &entities{lines: map[string][]byte{}, snis: map[string]string{}}
 		*s.into = side
 		if s.content == nil {
 			continue
@@ -128,7 +128,7 @@ func wordOf(singular string) string {
 }
 
 // entity names an entity, given as it stands in one of the snapshots.
-func (b *book) entity(plural string, fields map[string]any, in *sideBook, depth int) Entity {
+func (b *index) entity(plural string, fields map[string]any, in *entities, depth int) Entity {
 	e := Entity{Kind: plural}
 	e.ID, _ = fields["id"].(string)
 	k := b.table.Kind(plural)
@@ -144,16 +144,16 @@ func (b *book) entity(plural string, fields map[string]any, in *sideBook, depth 
 	title := wordOf(e.Kind)
 	switch {
 	case e.Name != "":
-		title += " " + called(e.Name)
+		title += " " + quoteName(e.Name)
 	case plural == "routes":
 		title += " " + criteria(fields)
 	case plural == "certificates" && in.snis[e.ID] != "":
-		title += " of sni " + called(in.snis[e.ID])
+		title += " of sni " + quoteName(in.snis[e.ID])
 	case len(b.parentFields[plural]) == 0:
 		title += " " + e.ID
 	}
 	if instance, _ := fields["instance_name"].(string); instance != "" {
-		title += " (" + called(instance) + ")"
+		title += " (" + quoteName(instance) + ")"
 	}
 	var of []string
 	if depth < maxDepth {
@@ -174,11 +174,11 @@ func (b *book) entity(plural string, fields map[string]any, in *sideBook, depth 
 }
 
 // title is what people call the entity with an id.
-func (b *book) title(kind, id string, in *sideBook, depth int) string {
+func (b *index) title(kind, id string, in *entities, depth int) string {
 	return b.find(kind, id, in, depth).Title
 }
 
-func (b *book) find(kind, id string, in *sideBook, depth int) Entity {
+func (b *index) find(kind, id string, in *entities, depth int) Entity {
 	if fields, err := parse(in.lines[id]); err == nil && fields != nil {
 		return b.entity(kind, fields, in, depth)
 	}
@@ -191,7 +191,7 @@ func (b *book) find(kind, id string, in *sideBook, depth int) Entity {
 }
 
 // parents are what an entity belongs to, and what that belongs to, the nearest first.
-func (b *book) parents(plural string, fields map[string]any, in *sideBook) []Entity {
+func (b *index) parents(plural string, fields map[string]any, in *entities) []Entity {
 	var all []Entity
 	type step struct {
 		kind   string
@@ -223,8 +223,8 @@ func idOf(reference any) string {
 
 var plain = regexp.MustCompile(`^[^\s"'(),;]+$`)
 
-// called is a name as it stands in a sentence.
-func called(name string) string {
+// quoteName is a name as it stands in a sentence.
+func quoteName(name string) string {
 	if plain.MatchString(name) && !strings.ContainsFunc(name, clean.Unsafe) {
 		return name
 	}
@@ -239,7 +239,7 @@ func criteria(route map[string]any) string {
 			return ""
 		}
 		text, _ := list[0].(string)
-		text = word + called(clean.Line(text, maxPart))
+		text = word + quoteName(clean.Line(text, maxPart))
 		if len(list) > 1 {
 			text += fmt.Sprintf(" and %d more", len(list)-1)
 		}
@@ -263,7 +263,7 @@ func criteria(route map[string]any) string {
 	}
 	if headers, _ := route["headers"].(map[string]any); len(headers) > 0 {
 		names := keysOf(headers, nil)
-		parts = append(parts, "header "+called(clean.Line(names[0], maxPart)))
+		parts = append(parts, "header "+quoteName(clean.Line(names[0], maxPart)))
 	}
 	if text, _ := route["expression"].(string); text != "" {
 		parts = append(parts, clean.Line(text, maxPart))

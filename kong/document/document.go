@@ -102,12 +102,12 @@ func (f *Fault) Error() string { return fmt.Sprintf("line %d: %s", f.Line, f.Mes
 // Document is a read document: the trees of its stream, in order. Null documents
 // are left out.
 type Document struct {
-	Roots  []*Node
-	text   []byte
-	json   bool
-	lines  []int
-	limits Limits
-	left   map[*Node]leave // lists that were left unread
+	Roots    []*Node
+	text     []byte
+	json     bool
+	lines    []int
+	limits   Limits
+	deferred map[*Node]deferred // lists that were left unread
 }
 
 // At returns line and column, from 1, of a position in the document.
@@ -135,18 +135,18 @@ func Read(name string, text []byte, limits Limits) (*Document, *Fault) {
 	return read(name, text, limits, false)
 }
 
-func read(name string, text []byte, limits Limits, leaveLists bool) (*Document, *Fault) {
+func read(name string, text []byte, limits Limits, deferLists bool) (*Document, *Fault) {
 	text, fault := decodeText(text)
 	if fault != nil {
 		return nil, fault
 	}
 	if looksLikeJSON(name, text) {
-		doc, fault := readJSON(text, limits, leaveLists)
+		doc, fault := readJSON(text, limits, deferLists)
 		if fault == nil || isJSON(name) || fault.Class != Syntax {
 			return doc, fault
 		}
 	}
-	if leaveLists {
+	if deferLists {
 		if doc, fault := openYAML(text, partSize, limits); doc != nil || fault != nil {
 			return doc, fault
 		}

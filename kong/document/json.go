@@ -11,24 +11,24 @@ import (
 // jsonReader reads JSON in one pass. Strings without escapes share the memory of
 // the text.
 type jsonReader struct {
-	text   string
-	at     int
-	limits Limits
-	nodes  int
-	live   int // values in memory
-	slab   slab
-	fault  *Fault
-	left   map[*Node]leave // where lists right under the root are to be left; nil: they are read
+	text     string
+	at       int
+	limits   Limits
+	nodes    int
+	live     int // values in memory
+	slab     slab
+	fault    *Fault
+	deferred map[*Node]deferred // where lists right under the root are to be left; nil: they are read
 }
 
 // readJSON reads a text. Lists that are left are read all the same, and dropped entry by entry, so that the first fault of the text is told
 // whatever is left.
-func readJSON(text []byte, limits Limits, leaveLists bool) (*Document, *Fault) {
+func readJSON(text []byte, limits Limits, deferLists bool) (*Document, *Fault) {
 	doc := &Document{text: text, json: true, limits: limits}
 	r := &jsonReader{text: unsafe.String(unsafe.SliceData(text), len(text)), limits: limits}
-	if leaveLists {
-		doc.left = map[*Node]leave{}
-		r.left = doc.left
+	if deferLists {
+		doc.deferred = map[*Node]deferred{}
+		r.deferred = doc.deferred
 	}
 	root := r.value(0)
 	if root != nil {
@@ -153,8 +153,8 @@ func (r *jsonReader) object(depth int) *Node {
 		}
 		r.at++
 		var value *Node
-		if depth == 1 && r.left != nil && !strings.HasPrefix(name, "_") && r.listNext() {
-			value = r.leaveList()
+		if depth == 1 && r.deferred != nil && !strings.HasPrefix(name, "_") && r.listNext() {
+			value = r.deferList()
 		} else {
 			value = r.value(depth)
 		}
@@ -228,8 +228,8 @@ func (r *jsonReader) listNext() bool {
 	return r.at < len(r.text) && r.text[r.at] == '['
 }
 
-// leaveList checks the list at the cursor, and leaves it to Each.
-func (r *jsonReader) leaveList() *Node {
+// deferList checks the list at the cursor, and leaves it to Each.
+func (r *jsonReader) deferList() *Node {
 	if r.nodes++; r.nodes > r.limits.Nodes {
 		return r.fail(Limit, r.at, fmt.Sprintf("more than %d values", r.limits.Nodes))
 	}
@@ -239,7 +239,7 @@ func (r *jsonReader) leaveList() *Node {
 		return nil
 	}
 	text, limits := r.text, r.limits
-	r.left[n] = func(f func(int, *Node) bool) *Fault {
+	r.deferred[n] = func(f func(int, *Node) bool) *Fault {
 		again, i := &jsonReader{text: text, at: start, limits: limits}, -1
 		again.elements(2, func(e *Node) bool {
 			i++

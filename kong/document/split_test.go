@@ -32,7 +32,7 @@ func readInParts(text string, size int) (*Document, *Fault) {
 	}
 	for _, k := range doc.Roots[0].Keys {
 		list := k.Value
-		if doc.left[list] == nil {
+		if doc.deferred[list] == nil {
 			continue
 		}
 		if fault := doc.Each(list, func(_ int, e *Node) bool { list.Items = append(list.Items, e); return true }); fault != nil {

@@ -21,8 +21,8 @@ func Open(name string, text []byte, limits Limits) (*Document, *Fault) {
 // Each passes the elements of a list in their order, until f says that it wants no more. A fault says that the document cannot be
 // read after all, and what was passed before counts for nothing: Whole says how it is read then.
 func (d *Document) Each(list *Node, f func(i int, e *Node) bool) *Fault {
-	if left := d.left[list]; left != nil {
-		return left(f)
+	if each := d.deferred[list]; each != nil {
+		return each(f)
 	}
 	for i, e := range list.Items {
 		if !f(i, e) {
@@ -92,7 +92,7 @@ func estimate(text []byte) int {
 	return marks * valueCost
 }
 
-func tooMuchAtOnce(line, limit int) *Fault {
+func tooMuchMemory(line, limit int) *Fault {
 	return &Fault{Class: Limit, Line: line, Message: fmt.Sprintf("this takes more than %d MiB of memory to read, for it must be read as a "+
 		"whole; "+
 		"write it in block style with short entries in the lists of the top level and without aliases between them, or as JSON, or split it "+
@@ -115,8 +115,8 @@ func (s *slab) next() *Node {
 	return n
 }
 
-// leave is a list that was left unread.
-type leave func(f func(int, *Node) bool) *Fault
+// deferred is a list that was left unread.
+type deferred func(f func(int, *Node) bool) *Fault
 
 // openYAML reads a text that can be read in parts; nil when it cannot.
 func openYAML(text []byte, size int, limits Limits) (*Document, *Fault) {
@@ -149,7 +149,7 @@ func openYAML(text []byte, size int, limits Limits) (*Document, *Fault) {
 		}
 		return nil, nil // it may not be the first
 	}
-	doc := &Document{Roots: []*Node{root}, text: text, limits: limits, left: map[*Node]leave{}}
+	doc := &Document{Roots: []*Node{root}, text: text, limits: limits, deferred: map[*Node]deferred{}}
 	for i := range root.Keys {
 		list := root.Keys[i].Value
 		parts := sections[int(root.Keys[i].Pos>>32)]
@@ -157,7 +157,7 @@ func openYAML(text []byte, size int, limits Limits) (*Document, *Fault) {
 			continue
 		}
 		list.Kind, list.Pos = List, Position(uint64(parts[0].line)<<32|uint64(parts[0].indent+1)) //nolint:gosec // a column
-		doc.left[list] = func(f func(int, *Node) bool) *Fault { return r.parts(parts, f) }
+		doc.deferred[list] = func(f func(int, *Node) bool) *Fault { return r.parts(parts, f) }
 	}
 	return doc, nil
 }
@@ -174,15 +174,15 @@ func (r *yamlReader) parts(parts []entries, f func(int, *Node) bool) *Fault {
 		fault *Fault
 	}
 	ahead := make(chan chan result, min(max(1, runtime.GOMAXPROCS(0)-1), partsAhead))
-	enough := make(chan struct{})
-	defer close(enough)
+	stop := make(chan struct{})
+	defer close(stop)
 	go func() {
 		defer close(ahead)
 		for _, p := range parts {
 			done := make(chan result, 1)
 			select {
 			case ahead <- done:
-			case <-enough:
+			case <-stop:
 				return
 			}
 			go func() {
@@ -216,7 +216,7 @@ func (r *yamlReader) parts(parts []entries, f func(int, *Node) bool) *Fault {
 // decode reads a part by itself.
 func (p entries) decode(limits Limits) (*yaml.Node, *Fault) {
 	if estimate(p.text) > limits.Memory {
-		return nil, tooMuchAtOnce(p.line, limits.Memory)
+		return nil, tooMuchMemory(p.line, limits.Memory)
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(p.text))
 	var parsed yaml.Node

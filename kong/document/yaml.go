@@ -42,7 +42,7 @@ type anchored struct {
 
 func readYAML(text []byte, limits Limits) (*Document, *Fault) {
 	if estimate(text) > limits.Memory {
-		return nil, tooMuchAtOnce(1, limits.Memory)
+		return nil, tooMuchMemory(1, limits.Memory)
 	}
 	doc := &Document{}
 	r := &yamlReader{limits: limits, anchors: map[*yaml.Node]anchored{}}

@@ -15,8 +15,8 @@ import (
 // what was posted.
 const MaxText = 64 << 20
 
-// plainWord is how kinds are named.
-var plainWord = regexp.MustCompile(`^[a-z_][a-z0-9_]{1,63}$`)
+// kindName is how kinds are named.
+var kindName = regexp.MustCompile(`^[a-z_][a-z0-9_]{1,63}$`)
 
 // ErrNotFlattened says that a text is not in Kong's flattened form.
 var ErrNotFlattened = errors.New("not a configuration in Kong's flattened form")
@@ -25,7 +25,7 @@ var ErrNotFlattened = errors.New("not a configuration in Kong's flattened form")
 // route and its plugin are left out, and ours says that they were there: a snapshot of Silverback. SNIs that Kong repeats within their
 // certificate are taken off. Kong writes kinds and entities in block style at the margin, and so one entity at a time is parsed, whatever
 // the size of the whole. An error of visit ends the visit and comes back as it is.
-func Entities(text []byte, visit func(kind string, entity *yaml.Node) error) (ours bool, err error) {
+func Entities(text []byte, visit func(kind string, entity *yaml.Node) error) (managed bool, err error) {
 	if len(text) > MaxText {
 		return false, fmt.Errorf("%w: %d bytes are over the limit of %d", ErrNotFlattened, len(text), MaxText)
 	}
@@ -41,7 +41,7 @@ func Entities(text []byte, visit func(kind string, entity *yaml.Node) error) (ou
 			return fmt.Errorf("%w: the entity of line %d", ErrNotFlattened, start)
 		}
 		if reserved(kind, node) {
-			ours = true
+			managed = true
 			return nil
 		}
 		if kind == "certificates" {
@@ -60,10 +60,10 @@ func Entities(text []byte, visit func(kind string, entity *yaml.Node) error) (ou
 		switch {
 		case bytes.HasPrefix(at, []byte("- ")):
 			if err := end(); err != nil {
-				return ours, err
+				return managed, err
 			}
 			if kind == "" {
-				return ours, fmt.Errorf("%w: line %d is of no kind", ErrNotFlattened, line)
+				return managed, fmt.Errorf("%w: line %d is of no kind", ErrNotFlattened, line)
 			}
 			block, start = at, line
 		case block != nil && (at[0] == ' ' || at[0] == '\n' || at[0] == '\r'):
@@ -71,21 +71,21 @@ func Entities(text []byte, visit func(kind string, entity *yaml.Node) error) (ou
 		case at[0] == '\n' || at[0] == '\r' || at[0] == '#' || bytes.HasPrefix(at, []byte("---")) || bytes.HasPrefix(at, []byte("...")):
 		default:
 			if err := end(); err != nil {
-				return ours, err
+				return managed, err
 			}
 			key, value, found := bytes.Cut(at, []byte(":"))
 			if !found {
-				return ours, fmt.Errorf("%w: line %d", ErrNotFlattened, line)
+				return managed, fmt.Errorf("%w: line %d", ErrNotFlattened, line)
 			}
 			kind = string(bytes.Trim(key, "'\" "))
 			empty := len(bytes.TrimSpace(value)) == 0 || bytes.Equal(bytes.TrimSpace(value), []byte("[]")) ||
 				bytes.Equal(bytes.TrimSpace(value), []byte("{}"))
-			if !plainWord.MatchString(kind) || kind[0] != '_' && !empty {
-				return ours, fmt.Errorf("%w: line %d", ErrNotFlattened, line)
+			if !kindName.MatchString(kind) || kind[0] != '_' && !empty {
+				return managed, fmt.Errorf("%w: line %d", ErrNotFlattened, line)
 			}
 		}
 	}
-	return ours, end()
+	return managed, end()
 }
 
 func parseOne(block []byte) (*yaml.Node, error) {

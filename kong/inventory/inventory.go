@@ -53,20 +53,20 @@ type Inventory struct {
 	Entries []Entry
 	// of all values but ids and times, so that gateways with the same have the same inventory; empty of a snapshot, which lacks defaults
 	Content string
-	Ours    bool // the configuration has Silverback's reserved route; not a part of what is encoded
+	Managed bool // the configuration has Silverback's reserved route; not a part of what is encoded
 }
 
 // OfGateway returns the inventory of a configuration as Kong exports it. The error is an ErrNotFlattened or an ErrTooLarge, and holds no
 // content.
 func OfGateway(text []byte) (Inventory, error) {
-	var all []thing
-	ours, err := Entities(text, func(kind string, e *yaml.Node) error {
+	var all []record
+	managed, err := Entities(text, func(kind string, e *yaml.Node) error {
 		if len(all) >= MaxEntities {
 			return fmt.Errorf("%w: more than %d entities", ErrTooLarge, MaxEntities)
 		}
 		fields, _ := ofYAML(kind, e).(map[string]any)
-		t := thing{kind: kind, rest: restOf(fields), fields: fields}
-		maps.DeleteFunc(fields, func(name string, _ any) bool { return !wanted[name] })
+		t := record{kind: kind, content: contentHash(fields), fields: fields}
+		maps.DeleteFunc(fields, func(name string, _ any) bool { return !keyFields[name] })
 		all = append(all, t)
 		return nil
 	})
@@ -74,13 +74,13 @@ func OfGateway(text []byte) (Inventory, error) {
 		return Inventory{}, err
 	}
 	i := build(all)
-	i.Ours, i.Content = ours, contentOf(all)
+	i.Managed, i.Content = managed, contentOf(all)
 	return i, nil
 }
 
 // OfSnapshot returns the inventory of canonical bytes.
 func OfSnapshot(canonical []byte) (Inventory, error) {
-	var all []thing
+	var all []record
 	var bad error
 	err := snapshot.Scan(canonical, func(kind string, line []byte, _ int) {
 		dec := json.NewDecoder(bytes.NewReader(line))
@@ -90,7 +90,7 @@ func OfSnapshot(canonical []byte) (Inventory, error) {
 			bad = errors.New("an entity is not JSON")
 			return
 		}
-		all = append(all, thing{kind: kind, fields: ofJSON(e)})
+		all = append(all, record{kind: kind, fields: ofJSON(e)})
 	})
 	if err = errors.Join(err, bad); err != nil {
 		return Inventory{}, fmt.Errorf("inventory of a snapshot: %w", err)
@@ -99,7 +99,7 @@ func OfSnapshot(canonical []byte) (Inventory, error) {
 }
 
 // contentOf is the same for configurations that are the same whatever the ids and the order of their entities.
-func contentOf(all []thing) string {
+func contentOf(all []record) string {
 	n := newNamer(all)
 	lines := make([]string, len(all))
 	for i, t := range all {
@@ -114,14 +114,14 @@ func contentOf(all []thing) string {
 }
 
 // build drops what is not needed for keys while it goes.
-func build(all []thing) Inventory {
+func build(all []record) Inventory {
 	n := newNamer(all)
-	twins := map[string]int{}
+	duplicates := map[string]int{}
 	var i Inventory
 	for _, t := range all {
 		e := Entry{Kind: Singular(t.kind), Key: n.key(t), Name: n.name(t)}
-		if twins[e.Key]++; twins[e.Key] > 1 {
-			e.Key += "." + strconv.Itoa(twins[e.Key])
+		if duplicates[e.Key]++; duplicates[e.Key] > 1 {
+			e.Key += "." + strconv.Itoa(duplicates[e.Key])
 		}
 		i.Entries = append(i.Entries, e)
 	}
@@ -153,9 +153,8 @@ func (i Inventory) Missing(from Inventory) []Entry {
 	return missing
 }
 
-// Say names entries for people: all of them, or the first few and how many more. What is below something that is missing too is left out,
-// for it follows.
-func Say(entries []Entry, most int) string {
+// Describe names the first most entries for people and says how many more there are.
+func Describe(entries []Entry, most int) string {
 	names := make([]string, 0, most)
 	for _, e := range entries[:min(most, len(entries))] {
 		names = append(names, e.String())
@@ -260,8 +259,8 @@ func Unpack(packed []byte, digest fleet.Digest) (Inventory, error) {
 	return i, nil
 }
 
-// wanted are the fields that keys and names are made of.
-var wanted = func() map[string]bool {
+// keyFields are the fields that keys and names are made of.
+var keyFields = func() map[string]bool {
 	all := map[string]bool{"id": true}
 	for _, r := range rules {
 		for _, list := range append([][]string{r.by, r.shown, r.owner}, r.or...) {
@@ -308,7 +307,7 @@ func ofYAML(kind string, n *yaml.Node) any {
 func ofJSON(e map[string]any) map[string]any {
 	fields := map[string]any{}
 	for name, v := range e {
-		if !wanted[name] {
+		if !keyFields[name] {
 			continue
 		}
 		if v = plain(v); v != nil {

@@ -111,7 +111,7 @@ func TestMissing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := inventory.Say(of(t, one).Missing(snapshot), 10); got != c.want {
+			if got := inventory.Describe(of(t, one).Missing(snapshot), 10); got != c.want {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
 		})
@@ -148,12 +148,12 @@ func TestTwinsAreCounted(t *testing.T) {
 
 func TestOursHasTheReservedRoute(t *testing.T) {
 	i := of(t, one+"filter_chains: []\nvaults:\n")
-	if i.Ours {
-		t.Error("ours without the reserved route")
+	if i.Managed {
+		t.Error("managed without the reserved route")
 	}
 	i = of(t, "routes:\n- {name: silverback-proof, id: 1448fce5-bfeb-5f3b-a2c5-51d464655867}\nplugins:\n- {name: pre-function, route: "+
 		"1448fce5-bfeb-5f3b-a2c5-51d464655867}\n")
-	if !i.Ours || len(i.Entries) != 0 {
+	if !i.Managed || len(i.Entries) != 0 {
 		t.Errorf("%+v", i)
 	}
 }

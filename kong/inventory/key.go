@@ -15,11 +15,11 @@ import (
 	"github.com/silverback-gateway/silverback/kit/clean"
 )
 
-// thing is an entity by its fields: texts, lists of what is here, and maps of it. Nulls are left out. References are the id alone.
-type thing struct {
-	kind   string
-	fields map[string]any
-	rest   [sha256.Size]byte // of all that is neither its id, nor a time, nor a reference
+// record is an entity by its fields: texts, lists of what is here, and maps of it. Nulls are left out. References are the id alone.
+type record struct {
+	kind    string
+	fields  map[string]any
+	content [sha256.Size]byte // of all that is neither its id, nor a time, nor a reference
 }
 
 // rule says what an entity of a kind is known by.
@@ -73,11 +73,11 @@ const parents = 3
 
 // namer gives entities their keys.
 type namer struct {
-	byID map[string]thing // by kind and id
+	byID map[string]record // by kind and id
 }
 
-func newNamer(all []thing) *namer {
-	n := &namer{byID: make(map[string]thing, len(all))}
+func newNamer(all []record) *namer {
+	n := &namer{byID: make(map[string]record, len(all))}
 	for _, t := range all {
 		if id := t.text("id"); id != "" {
 			n.byID[t.kind+" "+id] = t
@@ -87,12 +87,12 @@ func newNamer(all []thing) *namer {
 }
 
 // key is the same for entities that are the same to people.
-func (n *namer) key(t thing) string {
+func (n *namer) key(t record) string {
 	sum := sha256.Sum256([]byte(n.identity(t, parents)))
 	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }
 
-func (n *namer) identity(t thing, depth int) string {
+func (n *namer) identity(t record, depth int) string {
 	r, known := rules[t.kind]
 	if !known {
 		return t.kind + " " + t.text("id")
@@ -120,16 +120,16 @@ func (n *namer) identity(t thing, depth int) string {
 		case f == "cert":
 			out.WriteString(certificate(text(v)))
 		default:
-			out.WriteString(spell(v))
+			out.WriteString(render(v))
 		}
 	}
 	return out.String()
 }
 
 // content is the same for entities that are the same whatever their ids.
-func (n *namer) content(t thing) string {
+func (n *namer) content(t record) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "%s\x00%x", n.identity(t, parents), t.rest)
+	fmt.Fprintf(&out, "%s\x00%x", n.identity(t, parents), t.content)
 	for _, f := range slices.Sorted(maps.Keys(references)) {
 		if id := t.text(f); id != "" {
 			parent, there := n.byID[references[f]+" "+id]
@@ -142,8 +142,8 @@ func (n *namer) content(t thing) string {
 	return out.String()
 }
 
-// restOf is of the fields of an entity that content does not tell otherwise. The order of lists counts.
-func restOf(fields map[string]any) [sha256.Size]byte {
+// contentHash is of the fields of an entity that content does not tell otherwise. The order of lists counts.
+func contentHash(fields map[string]any) [sha256.Size]byte {
 	h := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if name != "id" && name != "created_at" && name != "updated_at" && references[name] == "" {
@@ -174,7 +174,7 @@ func write(h io.Writer, v any) {
 
 // name is what people call the entity: "route orders", "plugin rate-limiting of service orders", "route without a name, of service orders,
 // /u".
-func (n *namer) name(t thing) string {
+func (n *namer) name(t record) string {
 	r := rules[t.kind]
 	said := ""
 	for _, f := range r.shown {
@@ -193,7 +193,7 @@ func (n *namer) name(t thing) string {
 		var words []string
 		for _, f := range []string{"methods", "hosts", "paths", "snis", "expression"} {
 			if v, there := t.fields[f]; there {
-				words = append(words, spell(v))
+				words = append(words, render(v))
 			}
 		}
 		said = strings.Join(words, " ")
@@ -213,29 +213,29 @@ func certificate(text string) string {
 	return strings.TrimSpace(text)
 }
 
-func (t thing) text(name string) string { return text(t.fields[name]) }
+func (t record) text(name string) string { return text(t.fields[name]) }
 
 func text(v any) string {
 	s, _ := v.(string)
 	return s
 }
 
-// spell writes a value so that equal values are equal texts; the order of a list does not count, for none of those that are spelt has one.
-func spell(v any) string {
+// render writes a value so that equal values are equal texts; the order of a list does not count, for none of those that are spelt has one.
+func render(v any) string {
 	switch v := v.(type) {
 	case string:
 		return v
 	case []any:
 		all := make([]string, len(v))
 		for i, e := range v {
-			all[i] = spell(e)
+			all[i] = render(e)
 		}
 		slices.Sort(all)
 		return strings.Join(all, ",")
 	case map[string]any:
 		all := make([]string, 0, len(v))
 		for k, e := range v {
-			all = append(all, k+"="+spell(e))
+			all = append(all, k+"="+render(e))
 		}
 		slices.Sort(all)
 		return strings.Join(all, ";")

@@ -17,8 +17,8 @@ import (
 	"github.com/yuin/gopher-lua/parse"
 )
 
-// Longest is the longest chunk that is read, in bytes; a longer one is taken.
-const Longest = 64 << 10
+// MaxLength is the longest chunk that is read, in bytes; a longer one is taken.
+const MaxLength = 64 << 10
 
 // Error is what is wrong with a chunk, without any of its names or strings.
 type Error struct {
@@ -31,7 +31,7 @@ func (e *Error) Error() string { return "line " + strconv.Itoa(e.Line) + ": " + 
 
 // Check reads a chunk. The error is an *Error, or nil.
 func Check(text string) error {
-	if len(text) > Longest || strings.HasPrefix(text, "\x1bLJ") { // compiled Lua
+	if len(text) > MaxLength || strings.HasPrefix(text, "\x1bLJ") { // compiled Lua
 		return nil
 	}
 	plain, err := simplify(text)

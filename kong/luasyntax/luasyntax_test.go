@@ -62,9 +62,9 @@ func TestRefused(t *testing.T) {
 func TestHostile(t *testing.T) {
 	for _, part := range []string{"(", "{", "f(", "do ", "function() ", "not ", "- ", "a..", "2^", "[[", "if a then ", "x = {{", "\\",
 		"\x00"} {
-		_ = luasyntax.Check("x = " + strings.Repeat(part, luasyntax.Longest/len(part)-10))
+		_ = luasyntax.Check("x = " + strings.Repeat(part, luasyntax.MaxLength/len(part)-10))
 	}
-	if err := luasyntax.Check(strings.Repeat("(", luasyntax.Longest+1)); err != nil {
+	if err := luasyntax.Check(strings.Repeat("(", luasyntax.MaxLength+1)); err != nil {
 		t.Errorf("beyond the longest: %v", err)
 	}
 }

@@ -20,9 +20,9 @@ const (
 	maxName  = 128 // 32 before 10.44
 )
 
-// Refuses says what is wrong with an expression, without any of its text, or
+// Check says what is wrong with an expression, without any of its text, or
 // nothing. It takes time in proportion to the length.
-func Refuses(text string) string {
+func Check(text string) string {
 	r := reader{text: text, names: map[string]bool{}}
 	r.read()
 	if r.wrong == "" {

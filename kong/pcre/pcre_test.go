@@ -7,8 +7,8 @@ import (
 	"github.com/silverback-gateway/silverback/kong/pcre"
 )
 
-// TestRefuses: what PCRE2 10.42 was asked, by what a family of expressions is about.
-func TestRefuses(t *testing.T) {
+// TestCheck: what PCRE2 10.42 was asked, by what a family of expressions is about.
+func TestCheck(t *testing.T) {
 	for _, c := range []struct {
 		about         string
 		taken, refuse []string
@@ -54,21 +54,21 @@ func TestRefuses(t *testing.T) {
 		},
 	} {
 		for _, text := range c.taken {
-			if why := pcre.Refuses(text); why != "" {
+			if why := pcre.Check(text); why != "" {
 				t.Errorf("%s: %.60s is taken, got %s", c.about, text, why)
 			}
 		}
 		for _, text := range c.refuse {
-			if pcre.Refuses(text) == "" {
+			if pcre.Check(text) == "" {
 				t.Errorf("%s: %.60s is refused", c.about, text)
 			}
 		}
 	}
 }
 
-func FuzzRefuses(f *testing.F) {
+func FuzzCheck(f *testing.F) {
 	for _, seed := range []string{`^/a(?P<n>\d+)\k<n>`, `(?x)[a-z[:alpha:]] # c`, `(?(1)a|\Q*\E){2,3}+`, `(*ACCEPT)\p{Greek}\x{41}`} {
 		f.Add(seed)
 	}
-	f.Fuzz(func(t *testing.T, text string) { pcre.Refuses(text) })
+	f.Fuzz(func(t *testing.T, text string) { pcre.Check(text) })
 }

@@ -32,10 +32,10 @@ const (
 	ipRestrictionID      = "9f6de2e5-4375-5793-b708-bd8c98e187bd"
 )
 
-// answering is the Lua of the worker form. It speaks as an unknown route to
+// workerScript is the Lua of the worker form. It speaks as an unknown route to
 // whoever does not ask from the gateway's own machine; unix: is what nginx calls
 // a client behind a socket.
-const answering = `local ip = kong.client.get_ip() ` +
+const workerScript = `local ip = kong.client.get_ip() ` +
 	`if ip ~= '127.0.0.1' and ip ~= '::1' and ip ~= 'unix:' then ` +
 	`return kong.response.exit(404, { message = 'no Route matched with those values' }) end ` +
 	`return kong.response.exit(200, { digest = '%s', worker = ngx.worker.id(), workers = ngx.worker.count(), pid = ngx.worker.pid() })`
@@ -60,7 +60,7 @@ func Insert(canonical []byte, digest fleet.Digest, form Form, opts Options) ([]b
 	if err != nil {
 		return nil, fmt.Errorf("insert reserved route: %w", err)
 	}
-	at, before, after, err := place(canonical)
+	at, before, after, err := insertionPoint(canonical)
 	if err != nil {
 		return nil, fmt.Errorf("insert reserved route: %w", err)
 	}
@@ -72,10 +72,10 @@ func Insert(canonical []byte, digest fleet.Digest, form Form, opts Options) ([]b
 	return append(posted, canonical[at:]...), nil
 }
 
-// place finds where the line goes and what must stand around it there. In
+// insertionPoint finds where the line goes and what must stand around it there. In
 // canonical bytes a line that starts with a quote is a top-level key: entities
 // start with a brace, and strings hold no raw line feed.
-func place(canonical []byte) (at int, before, after string, err error) {
+func insertionPoint(canonical []byte) (at int, before, after string, err error) {
 	if !bytes.HasPrefix(canonical, []byte(`{"_format_version":`)) || !bytes.HasSuffix(canonical, []byte("}\n")) {
 		return 0, "", "", errors.New("the bytes are not canonical")
 	}
@@ -163,7 +163,7 @@ func routeLine(digest fleet.Digest, form Form, opts Options) ([]byte, error) {
 	switch form {
 	case Worker:
 		r.Plugins = []plugin{{ID: preFunctionID, Name: "pre-function", Config: preFunction{
-			Access: []string{fmt.Sprintf(answering, digest)},
+			Access: []string{fmt.Sprintf(workerScript, digest)},
 		}}}
 	case Route:
 		r.Plugins = []plugin{

@@ -92,30 +92,30 @@ type Answer struct {
 // no digest, or a worker outside the count it claims, is an error: whatever
 // answered, it was not the reserved route.
 func ParseAnswer(body []byte) (Answer, error) {
-	var said struct {
+	var parsed struct {
 		Digest  string `json:"digest"`
 		Worker  *int   `json:"worker"`
 		Workers int    `json:"workers"`
 		Process int    `json:"pid"`
 	}
-	if err := json.Unmarshal(body, &said); err != nil {
+	if err := json.Unmarshal(body, &parsed); err != nil {
 		return Answer{}, errors.New("the answer is not the reserved route's JSON")
 	}
-	digest, err := fleet.ParseDigest(said.Digest)
+	digest, err := fleet.ParseDigest(parsed.Digest)
 	if err != nil {
 		return Answer{}, fmt.Errorf("the answer names no digest: %w", err)
 	}
-	answer := Answer{Digest: digest, Workers: said.Workers}
-	if said.Worker == nil {
+	answer := Answer{Digest: digest, Workers: parsed.Workers}
+	if parsed.Worker == nil {
 		answer.Workers = 0
 		return answer, nil
 	}
-	if *said.Worker < 0 || *said.Worker >= said.Workers {
-		return Answer{}, fmt.Errorf("the answer names worker %d of %d", *said.Worker, said.Workers)
+	if *parsed.Worker < 0 || *parsed.Worker >= parsed.Workers {
+		return Answer{}, fmt.Errorf("the answer names worker %d of %d", *parsed.Worker, parsed.Workers)
 	}
-	if said.Process < 0 {
-		return Answer{}, fmt.Errorf("the answer names process %d", said.Process)
+	if parsed.Process < 0 {
+		return Answer{}, fmt.Errorf("the answer names process %d", parsed.Process)
 	}
-	answer.Worker, answer.Process = *said.Worker, said.Process
+	answer.Worker, answer.Process = *parsed.Worker, parsed.Process
 	return answer, nil
 }

@@ -12,9 +12,9 @@ type class struct {
 	height  int // of the highest item
 	inexact bool
 	// What stands before an operator, and which.
-	left     set
-	operator string
-	leftTall int // the height of the left side
+	left       set
+	operator   string
+	leftHeight int // the height of the left side
 }
 
 // add joins an item to the class.
@@ -25,8 +25,8 @@ func (c *class) add(s set, height int, inexact bool) {
 	c.inexact = c.inexact || inexact
 }
 
-// tall is the height of the items: several are joined at one more level.
-func (c *class) tall() int {
+// nesting is the height of the items: several are joined at one more level.
+func (c *class) nesting() int {
 	if c.items > 1 {
 		return c.height + 1
 	}
@@ -111,7 +111,7 @@ func (p *parser) brackets(depth int) (set, int, bool, error) {
 				return nil, 0, false, err
 			}
 			left, height := p.operate(&c)
-			c = class{left: left, leftTall: height, operator: string(next), inexact: c.inexact}
+			c = class{left: left, leftHeight: height, operator: string(next), inexact: c.inexact}
 			p.bump()
 			p.bump()
 		default:
@@ -124,7 +124,7 @@ func (p *parser) brackets(depth int) (set, int, bool, error) {
 
 // operate joins what was read with what stands before the last operator.
 func (p *parser) operate(c *class) (set, int) {
-	right, height := normal(c.pairs), c.tall()
+	right, height := normal(c.pairs), c.nesting()
 	if c.operator == "" {
 		return right, height
 	}
@@ -132,7 +132,7 @@ func (p *parser) operate(c *class) (set, int) {
 	if p.flags.fold {
 		left, right = left.fold(p.flags.unicode), right.fold(p.flags.unicode)
 	}
-	height = max(height, c.leftTall) + 1
+	height = max(height, c.leftHeight) + 1
 	switch c.operator {
 	case "&":
 		return intersect(left, right), height

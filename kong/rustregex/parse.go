@@ -25,12 +25,12 @@ func (e *Error) Error() string { return e.Message + " at character " + strconv.I
 
 // Regexp is an expression that the crate would take.
 type Regexp struct {
-	root  *node
-	doubt string
+	root      *node
+	uncertain string
 }
 
-// Doubt says why it is not certain that the crate takes the expression, or nothing.
-func (r *Regexp) Doubt() string { return r.doubt }
+// Uncertain says why it is not certain that the crate takes the expression, or nothing.
+func (r *Regexp) Uncertain() string { return r.uncertain }
 
 // Work is how many ranges of characters Parse looks at before it gives up: some
 // milliseconds. An expression of a few kilobytes can name millions.
@@ -52,7 +52,7 @@ func ParseWithin(text string, work *int) (*Regexp, error) {
 	p := &parser{text: text, flags: flags{unicode: true}, names: map[string]bool{}, work: work}
 	root, err := p.parse()
 	if errors.Is(err, errWork) {
-		return &Regexp{doubt: err.Error()}, nil
+		return &Regexp{uncertain: err.Error()}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -60,10 +60,10 @@ func ParseWithin(text string, work *int) (*Regexp, error) {
 	switch size := sizeOf(root, work); {
 	case size > maxSize*5/4:
 		return nil, &Error{0, "the expression compiles to more than 10 MiB"}
-	case size > maxSize*3/4 && p.doubt == "":
-		p.doubt = "the expression compiles to about as much as a gateway allows (10 MiB)"
+	case size > maxSize*3/4 && p.uncertain == "":
+		p.uncertain = "the expression compiles to about as much as a gateway allows (10 MiB)"
 	}
-	return &Regexp{root: root, doubt: p.doubt}, nil
+	return &Regexp{root: root, uncertain: p.uncertain}, nil
 }
 
 type op uint8
@@ -104,12 +104,12 @@ type frame struct {
 }
 
 type parser struct {
-	text  string
-	at    int
-	flags flags
-	names map[string]bool
-	doubt string
-	work  *int // ranges that may still be looked at
+	text      string
+	at        int
+	flags     flags
+	names     map[string]bool
+	uncertain string
+	work      *int // ranges that may still be looked at
 }
 
 var errWork = errors.New("the expression's classes are too many to be judged")
@@ -215,7 +215,7 @@ func (p *parser) peekSpace() rune {
 
 func (p *parser) parse() (*node, error) {
 	var open []frame
-	here := frame{}
+	current := frame{}
 	for {
 		p.space()
 		if p.eof() {
@@ -233,43 +233,43 @@ func (p *parser) parse() (*node, error) {
 				return nil, err
 			}
 			if n != nil {
-				here.concat = append(here.concat, n)
+				current.concat = append(current.concat, n)
 				continue
 			}
 			if len(open) >= maxNesting {
 				p.at = at
 				return nil, p.fail(tooDeep)
 			}
-			open = append(open, here)
-			here = frame{capture: capture, flags: before, at: at}
+			open = append(open, current)
+			current = frame{capture: capture, flags: before, at: at}
 			continue
 		case ')':
 			if len(open) == 0 {
 				return nil, p.fail("a parenthesis closes what was not opened")
 			}
-			n, err = p.nest(&node{op: opGroup, capture: here.capture, subs: []*node{p.close(here)}})
+			n, err = p.nest(&node{op: opGroup, capture: current.capture, subs: []*node{p.close(current)}})
 			if err != nil {
 				return nil, err
 			}
-			p.flags = here.flags
-			here, open = open[len(open)-1], open[:len(open)-1]
+			p.flags = current.flags
+			current, open = open[len(open)-1], open[:len(open)-1]
 			p.bump()
 		case '|':
-			here.branch = append(here.branch, concat(here.concat))
-			here.concat = nil
+			current.branch = append(current.branch, concat(current.concat))
+			current.concat = nil
 			p.bump()
 			continue
 		case '[':
 			n, err = p.bracket()
 		case '?', '*', '+', '{':
-			last := len(here.concat) - 1
-			if last < 0 || here.concat[last].op == opFlags || here.concat[last].op == opEmpty {
+			last := len(current.concat) - 1
+			if last < 0 || current.concat[last].op == opFlags || current.concat[last].op == opEmpty {
 				return nil, p.fail("a repetition has nothing to repeat")
 			}
-			if n, err = p.repetition(c, here.concat[last]); err != nil {
+			if n, err = p.repetition(c, current.concat[last]); err != nil {
 				return nil, err
 			}
-			here.concat[last] = n
+			current.concat[last] = n
 			continue
 		default:
 			n, err = p.primitive()
@@ -277,13 +277,13 @@ func (p *parser) parse() (*node, error) {
 		if err != nil {
 			return nil, err
 		}
-		here.concat = append(here.concat, n)
+		current.concat = append(current.concat, n)
 	}
 	if len(open) > 0 {
-		p.at = here.at
+		p.at = current.at
 		return nil, p.fail("a group is not closed")
 	}
-	root := p.close(here)
+	root := p.close(current)
 	if root.height > maxNesting {
 		return nil, p.fail(tooDeep)
 	}
@@ -734,8 +734,8 @@ func (p *parser) property(negated bool) (escaped, error) {
 	}
 	found, err := lookup(word.String())
 	switch {
-	case errors.Is(err, errDoubt):
-		p.doubt = "it is not certain that a gateway's Unicode has this class"
+	case errors.Is(err, errUncertain):
+		p.uncertain = "it is not certain that a gateway's Unicode has this class"
 	case err != nil:
 		return escaped{}, p.fail(err.Error())
 	}

@@ -84,7 +84,7 @@ func TestGrammar(t *testing.T) {
 		},
 	} {
 		for _, text := range c.taken {
-			if r, err := rustregex.Parse(text); err != nil || r.Doubt() != "" {
+			if r, err := rustregex.Parse(text); err != nil || r.Uncertain() != "" {
 				t.Errorf("%s: %.60s is taken, got %v", c.about, text, err)
 			}
 		}
@@ -101,7 +101,7 @@ func TestDoubts(t *testing.T) {
 	for _, text := range []string{
 		`\p{Garay}`, `\p{sc=Todhri}`, `\w{500}`, `a{300000}`, strings.Repeat(`[\w\x41]`, 1000),
 	} {
-		if r, err := rustregex.Parse(text); err != nil || r.Doubt() == "" {
+		if r, err := rustregex.Parse(text); err != nil || r.Uncertain() == "" {
 			t.Errorf("%.40s: not certain, got %v", text, err)
 		}
 	}
@@ -112,8 +112,8 @@ func TestWork(t *testing.T) {
 	work := 2000
 	for i := range 10 {
 		r, err := rustregex.ParseWithin(`[\w\x41]`, &work)
-		if err != nil || (r.Doubt() != "") != (i > 0) {
-			t.Errorf("%d: %v, doubt %q", i, err, r.Doubt())
+		if err != nil || (r.Uncertain() != "") != (i > 0) {
+			t.Errorf("%d: %v, uncertain %q", i, err, r.Uncertain())
 		}
 	}
 }

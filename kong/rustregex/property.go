@@ -87,9 +87,9 @@ const (
 )
 
 var (
-	errClass = errors.New("there is no class of Unicode of that name")
-	errValue = errors.New("a property of Unicode does not have that value")
-	errDoubt = errors.New("a class that only a newer Unicode has")
+	errClass     = errors.New("there is no class of Unicode of that name")
+	errValue     = errors.New("a property of Unicode does not have that value")
+	errUncertain = errors.New("a class that only a newer Unicode has")
 )
 
 // property is a class of Unicode. Where Go has no table of it, the set is empty or
@@ -262,7 +262,7 @@ func script(name string) (property, error) {
 		}), nil
 	}
 	if known()["newer"][name] != "" {
-		return property{inexact: true}, errDoubt
+		return property{inexact: true}, errUncertain
 	}
 	return property{}, errClass
 }

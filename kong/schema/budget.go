@@ -43,24 +43,24 @@ func (b *Budget) Left() int64 { return max(b.left.Load(), 0) }
 // Over reports whether a check ended with ErrBudget. All later ones do.
 func (b *Budget) Over() bool { return b.over.Load() }
 
-// grain is how many steps a check takes from the budget at once. Between two of them it looks whether its context ended.
-const grain = 4096
+// batch is how many steps a check takes from the budget at once. Between two of them it looks whether its context ended.
+const batch = 4096
 
-// A purse is the part of a budget that one check has in hand.
-type purse struct {
-	ctx    context.Context // a purse lives as long as one call
+// An allowance is the part of a budget that one check has in hand.
+type allowance struct {
+	ctx    context.Context // an allowance lives as long as one call
 	budget *Budget
 	left   int
 	err    error
 }
 
 // spend takes steps, and reports false when there are no more: then the check ends, and what it found does not count.
-func (p *purse) spend(steps int) bool {
+func (p *allowance) spend(steps int) bool {
 	p.left -= steps
-	return p.left >= 0 || p.draw()
+	return p.left >= 0 || p.refill()
 }
 
-func (p *purse) draw() bool {
+func (p *allowance) refill() bool {
 	if p.err != nil {
 		return false
 	}
@@ -68,7 +68,7 @@ func (p *purse) draw() bool {
 		p.err = context.Cause(p.ctx)
 		return false
 	}
-	need := grain - p.left
+	need := batch - p.left
 	if p.budget.Over() || p.budget.left.Add(-int64(need)) < 0 {
 		p.budget.over.Store(true)
 		p.err = ErrBudget
@@ -79,7 +79,7 @@ func (p *purse) draw() bool {
 }
 
 // close gives back what was not spent.
-func (p *purse) close() error {
+func (p *allowance) close() error {
 	if p.err == nil {
 		p.budget.left.Add(int64(p.left))
 	}

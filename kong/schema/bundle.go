@@ -34,14 +34,14 @@ type Texts struct {
 // Bundle is the schemas of one Kong version with one set of plugins, ready to
 // check entities against. It is immutable and safe for concurrent use.
 type Bundle struct {
-	version   string
-	canonical []byte
-	digest    fleet.Digest
-	rules     fleet.Digest
-	tidied    []byte             // what canonical would be without what an older agent left in it; nil when it is that
-	kinds     map[string]*record // by singular
-	plugins   map[string]*record // whole plugin entities, by the plugin's name
-	vaults    map[string]*record
+	version    string
+	canonical  []byte
+	digest     fleet.Digest
+	rules      fleet.Digest
+	normalized []byte             // what canonical would be without what an older agent left in it; nil when it is that
+	kinds      map[string]*record // by singular
+	plugins    map[string]*record // whole plugin entities, by the plugin's name
+	vaults     map[string]*record
 }
 
 // New makes a bundle of what a gateway sent. It keeps none of the texts. The
@@ -91,7 +91,7 @@ func Decode(canonical []byte) (*Bundle, error) {
 		return nil, err
 	}
 	if b.digest = fleet.DigestOf(canonical); b.digest != b.rules {
-		b.canonical, b.tidied = canonical, b.canonical
+		b.canonical, b.normalized = canonical, b.canonical
 	}
 	return b, nil
 }
@@ -116,7 +116,7 @@ func build(doc object) (*Bundle, error) {
 	}
 	for _, section := range sections {
 		for _, schema := range section {
-			tidy(schema)
+			normalize(schema)
 		}
 	}
 	b.canonical = appendCanonical(nil, doc)
@@ -161,14 +161,14 @@ func (b *Bundle) Digest() fleet.Digest { return b.digest }
 // judge alike, and are one in all but what older agents left in them.
 func (b *Bundle) Rules() fleet.Digest { return b.rules }
 
-// Tidied returns the bundle as New would have made it: the same rules, and no values
+// Normalized returns the bundle as New would have made it: the same rules, and no values
 // that a gateway invented. Its digest is Rules of both.
-func (b *Bundle) Tidied() *Bundle {
-	if b.tidied == nil {
+func (b *Bundle) Normalized() *Bundle {
+	if b.normalized == nil {
 		return b
 	}
 	t := *b
-	t.canonical, t.digest, t.tidied = b.tidied, b.rules, nil
+	t.canonical, t.digest, t.normalized = b.normalized, b.rules, nil
 	return &t
 }
 

@@ -151,7 +151,7 @@ func TestStartsOfOneGatewayAreOneBundle(t *testing.T) {
 		`{"name":"other","config":{}}`:                          "",
 	} {
 		var got []string
-		for _, path := range b.Invented("plugin", object(t, text)) {
+		for _, path := range b.Generated("plugin", object(t, text)) {
 			got = append(got, path.String())
 		}
 		if strings.Join(got, " ") != want {
@@ -182,7 +182,7 @@ func TestWhatIsInventedInRecords(t *testing.T) {
 		`{"filled":{"key":"k"},"free":null,"list":"wrong"}`: "",
 	} {
 		var got []string
-		for _, path := range b.Invented("plugin", object(t, `{"name":"p","config":`+text+`}`)) {
+		for _, path := range b.Generated("plugin", object(t, `{"name":"p","config":`+text+`}`)) {
 			got = append(got, path.String())
 		}
 		if strings.Join(got, " ") != want {

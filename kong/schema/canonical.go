@@ -63,18 +63,18 @@ var unordered = map[string]bool{
 // named are the lists of fields, each an object whose one key is the field's name.
 var named = map[string]bool{"fields": true, "shorthand_fields": true}
 
-// tidy drops what people read and what differs from one gateway to the next, and
+// normalize drops what people read and what differs from one gateway to the next, and
 // sorts what has no order, in place.
-func tidy(value any) {
+func normalize(value any) {
 	switch value := value.(type) {
 	case object:
 		if text, ok := value["description"].(string); ok && text != "" {
 			delete(value, "description") // a field of that name is an object
 		}
-		forget(value)
-		unmark(value)
+		dropSecretDefault(value)
+		dropImpliedLength(value)
 		for name, item := range value {
-			tidy(item)
+			normalize(item)
 			list, ok := item.([]any)
 			switch {
 			case !ok:
@@ -86,14 +86,14 @@ func tidy(value any) {
 		}
 	case []any:
 		for _, item := range value {
-			tidy(item)
+			normalize(item)
 		}
 	}
 }
 
-// forget drops the default of a field that holds a secret. One that Kong keeps encrypted it invents at each start, for itself: what is
-// left is the mark that it does. One that may come from a vault is no rule of the schema, only a value: the field need not be given.
-func forget(field object) {
+// dropSecretDefault drops the default of a field that holds a secret. Kong generates the default of an encrypted field at each start: auto says
+// so instead. The default of a referenceable field is a value and no rule of the schema: the field is then optional.
+func dropSecretDefault(field object) {
 	encrypted, _ := field["encrypted"].(bool)
 	referenceable, _ := field["referenceable"].(bool)
 	if field["default"] == nil || !encrypted && !referenceable {
@@ -110,9 +110,9 @@ func forget(field object) {
 	delete(field, "required")
 }
 
-// unmark drops what a Kong writes into its schemas when it first looks at a text by them, and shows from then on: the least length that
-// every text has. So what a gateway shows depends on what it has loaded.
-func unmark(field object) {
+// dropImpliedLength drops len_min: 1 of a string, which is the default. Kong adds it to a schema when it first validates a string by it, so
+// what a gateway shows would depend on what it has loaded.
+func dropImpliedLength(field object) {
 	if field["type"] == "string" && field["len_min"] == json.Number("1") {
 		delete(field, "len_min")
 	}

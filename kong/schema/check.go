@@ -55,7 +55,7 @@ func (b *Bundle) check(ctx context.Context, budget *Budget, kind string, entity 
 		}
 		return nil, nil
 	}
-	c := checker{strict: strict, purse: &purse{ctx: ctx, budget: budget}}
+	c := checker{strict: strict, allowance: &allowance{ctx: ctx, budget: budget}}
 	c.path = c.steps[:0]
 	name, _ := entity["name"].(string)
 	switch {
@@ -76,7 +76,7 @@ func (b *Bundle) check(ctx context.Context, budget *Budget, kind string, entity 
 		}
 	}
 	c.record(r, entity)
-	if err := c.purse.close(); err != nil {
+	if err := c.allowance.close(); err != nil {
 		return nil, err
 	}
 	slices.SortStableFunc(c.errs, func(a, b FieldError) int { return a.Path.compare(b.Path) })
@@ -84,22 +84,22 @@ func (b *Bundle) check(ctx context.Context, budget *Budget, kind string, entity 
 }
 
 // spend takes steps of the budget; false ends the check.
-func (c *checker) spend(steps int) bool { return c.purse.spend(steps) }
+func (c *checker) spend(steps int) bool { return c.allowance.spend(steps) }
 
 // checker collects errors. Path leads to where it is; errors hold copies.
 type checker struct {
-	errs   []FieldError
-	path   Path
-	steps  [8]Step
-	strict bool
-	purse  *purse
-	second *checker // for conditions, whose errors are not the entity's
+	errs      []FieldError
+	path      Path
+	steps     [8]Step
+	strict    bool
+	allowance *allowance
+	second    *checker // for conditions, whose errors are not the entity's
 }
 
 // try checks a value by itself. What it returns is gone with the next try.
 func (c *checker) try(f *field, v any) []FieldError {
 	if c.second == nil {
-		c.second = &checker{strict: c.strict, purse: c.purse}
+		c.second = &checker{strict: c.strict, allowance: c.allowance}
 	}
 	c.second.errs, c.second.path = c.second.errs[:0], c.second.steps[:0]
 	c.second.value(f, v)
@@ -131,14 +131,14 @@ func (c *checker) atPath(names []string, rule Rule, message string) {
 	for _, name := range names {
 		c.path = append(c.path, Step{Name: name})
 	}
-	if !c.wrong(c.path) {
+	if !c.hasError(c.path) {
 		c.add(rule, message)
 	}
 	c.path = c.path[:n]
 }
 
-// wrong reports whether there is an error at or below a path.
-func (c *checker) wrong(path Path) bool {
+// hasError reports whether there is an error at or below a path.
+func (c *checker) hasError(path Path) bool {
 	c.spend(len(c.errs))
 	return slices.ContainsFunc(c.errs, func(e FieldError) bool { return e.Path.under(path) })
 }
@@ -152,7 +152,7 @@ func (c *checker) invalid(names []string) bool {
 	for _, name := range names {
 		c.path = append(c.path, Step{Name: name})
 	}
-	is := c.wrong(c.path)
+	is := c.hasError(c.path)
 	c.path = c.path[:n]
 	return is
 }
@@ -179,7 +179,7 @@ func (c *checker) record(r *record, values object) {
 			if !c.shorthand(name, s, value) {
 				continue
 			}
-			c.meant(r, s, value)
+			c.replacement(r, s, value)
 		}
 		switch {
 		case f != nil && value != nil:
@@ -199,7 +199,7 @@ func (c *checker) record(r *record, values object) {
 		if value, said := values[f.name]; value != nil || said && f.required && !f.auto {
 			continue
 		}
-		if c.purse.err != nil {
+		if c.allowance.err != nil {
 			return
 		}
 		switch {
@@ -207,12 +207,12 @@ func (c *checker) record(r *record, values object) {
 			c.at(f.name, MissingField, "value must not be null")
 		case f.hasDefault || f.auto || !f.required:
 		case f.rec != nil:
-			if !c.aliased(r, f.name, values) {
+			if !c.hasShorthand(r, f.name, values) {
 				c.path = append(c.path, Step{Name: f.name})
 				c.record(f.rec, nil)
 				c.path = c.path[:len(c.path)-1]
 			}
-		case c.aliased(r, f.name, values):
+		case c.hasShorthand(r, f.name, values):
 		default:
 			c.at(f.name, MissingField, "required field missing")
 		}
@@ -236,8 +236,8 @@ func (c *checker) shorthand(name string, s *shorthand, value any) bool {
 	return len(c.errs) == before
 }
 
-// meant checks what a shorthand says by the field that it stands for.
-func (c *checker) meant(r *record, s *shorthand, value any) {
+// replacement checks what a shorthand says by the field that it stands for.
+func (c *checker) replacement(r *record, s *shorthand, value any) {
 	target := r.at(s.into)
 	if target == nil || value == "off" && s.field.name == "cookie_samesite" { // an older word for Lax
 		return
@@ -264,8 +264,8 @@ func (r *record) at(path []string) *field {
 	return nil
 }
 
-// aliased reports whether a shorthand stands for a field or for a part of it.
-func (c *checker) aliased(r *record, name string, values object) bool {
+// hasShorthand reports whether a shorthand stands for a field or for a part of it.
+func (c *checker) hasShorthand(r *record, name string, values object) bool {
 	c.spend(len(r.aliases))
 	return slices.ContainsFunc(r.aliases, func(s *shorthand) bool { return s.into[0] == name && values[s.field.name] != nil })
 }
@@ -375,7 +375,7 @@ func (c *checker) each(f *field, values object) {
 		if f.keys != nil {
 			c.value(f.keys, name)
 		}
-		if f.values != nil && !c.wrong(c.path) {
+		if f.values != nil && !c.hasError(c.path) {
 			c.value(f.values, value)
 		}
 		c.path = c.path[:len(c.path)-1]

@@ -9,11 +9,11 @@ import (
 
 // fieldRef is a field of a record by its path, which may lead through records.
 type fieldRef struct {
-	said string
+	name string
 	path []string
 }
 
-func refTo(said string) fieldRef { return fieldRef{said: said, path: strings.Split(said, ".")} }
+func refTo(name string) fieldRef { return fieldRef{name: name, path: strings.Split(name, ".")} }
 
 // maxPath is how many steps a path has at most: no schema nests deeper.
 const maxPath = maxDepth
@@ -56,7 +56,7 @@ func (c *checker) find(r *record, values object, path []string) any {
 	if v == nil {
 		if def, is := f.def.(object); is {
 			inner = def
-		} else if !f.required && !c.aliased(r, f.name, values) {
+		} else if !f.required && !c.hasShorthand(r, f.name, values) {
 			return nil
 		}
 	}
@@ -90,7 +90,7 @@ func empty(v any) bool {
 func quoted(refs []fieldRef) string {
 	words := make([]string, len(refs))
 	for i, ref := range refs {
-		words[i] = "'" + ref.said + "'"
+		words[i] = "'" + ref.name + "'"
 	}
 	return strings.Join(words, ", ")
 }
@@ -162,9 +162,9 @@ type counted struct {
 	fine    func(n, of int) bool
 }
 
-// vaulted reports whether one of some fields refers to a vault, of whose value only
+// fromVault reports whether one of some fields refers to a vault, of whose value only
 // the gateway knows: then no check of the record runs that looks at it.
-func (c *checker) vaulted(r *record, values object, fields ...fieldRef) bool {
+func (c *checker) fromVault(r *record, values object, fields ...fieldRef) bool {
 	return slices.ContainsFunc(fields, func(ref fieldRef) bool {
 		f := r.at(ref.path)
 		return f != nil && f.referenceable && isReference(c.get(r, values, ref.path))
@@ -178,7 +178,7 @@ func count(arg any, k counted) (entityCheck, error) {
 	}
 	message := k.message + quoted(fields)
 	return func(c *checker, r *record, values object) {
-		if c.vaulted(r, values, fields...) {
+		if c.fromVault(r, values, fields...) {
 			return
 		}
 		if !k.invalid && slices.ContainsFunc(fields, func(f fieldRef) bool { return c.invalid(f.path) }) {
@@ -199,7 +199,7 @@ func exclusiveSets(arg any) (entityCheck, error) {
 	}
 	message := "these sets are mutually exclusive: (" + quoted(one) + "), (" + quoted(two) + ")"
 	return func(c *checker, r *record, values object) {
-		if !c.vaulted(r, values, one...) && !c.vaulted(r, values, two...) && c.filled(r, values, one) > 0 && c.filled(r, values, two) > 0 {
+		if !c.fromVault(r, values, one...) && !c.fromVault(r, values, two...) && c.filled(r, values, one) > 0 && c.filled(r, values, two) > 0 {
 			c.entity(BadValue, message)
 		}
 	}, nil
@@ -212,7 +212,7 @@ func distinct(arg any) (entityCheck, error) {
 	}
 	message := "values of these fields must be distinct: " + quoted(fields)
 	return func(c *checker, r *record, values object) {
-		if c.vaulted(r, values, fields...) {
+		if c.fromVault(r, values, fields...) {
 			return
 		}
 		for i, f := range fields {
@@ -296,7 +296,7 @@ func (c compiler) conditional(arg any, path string) (entityCheck, error) {
 		if v == nil || isReference(v) || !c.holds(when, v) {
 			return
 		}
-		if c.vaulted(r, values, thenRef) {
+		if c.fromVault(r, values, thenRef) {
 			return
 		}
 		w := c.get(r, values, thenRef.path)
@@ -309,7 +309,7 @@ func (c compiler) conditional(arg any, path string) (entityCheck, error) {
 		for _, name := range thenRef.path {
 			c.path = append(c.path, Step{Name: name})
 		}
-		if !c.wrong(c.path) {
+		if !c.hasError(c.path) {
 			c.path = append(c.path, e.Path...)
 			c.add(e.Rule, e.Message)
 		}
@@ -354,14 +354,14 @@ func (c compiler) conditionalOneOf(arg any, path string) (entityCheck, error) {
 		if text == "" {
 			return "at least one of these fields must be non-empty: " + quoted(fields)
 		}
-		return strings.Replace(text, "%s", sayOneOf(fields), 1)
+		return strings.Replace(text, "%s", quotedOneOf(fields), 1)
 	}
 	thenMessage, elseMessage := say("then_err", then), say("else_then_err", otherwise)
 	ref := refTo(ifName)
 	return func(c *checker, r *record, values object) {
 		v := c.get(r, values, ref.path)
 		switch {
-		case v == nil || isReference(v) || c.invalid(ref.path) || c.vaulted(r, values, then...) || c.vaulted(r, values, otherwise...):
+		case v == nil || isReference(v) || c.invalid(ref.path) || c.fromVault(r, values, then...) || c.fromVault(r, values, otherwise...):
 		case c.holds(when, v):
 			if c.filled(r, values, then) == 0 {
 				c.entity(MissingField, thenMessage)
@@ -385,7 +385,7 @@ func (c compiler) custom(arg any, path string) (entityCheck, error) {
 	}
 	var names []string
 	for _, f := range fields {
-		names = append(names, f.said)
+		names = append(names, f.name)
 	}
 	known := customChecks[c.name+":"+strings.Join(names, ",")]
 	if known == nil {
@@ -396,7 +396,7 @@ func (c compiler) custom(arg any, path string) (entityCheck, error) {
 	}
 	withMissing, withInvalid := of["run_with_missing_fields"] == true, of["run_with_invalid_fields"] == true
 	return func(c *checker, r *record, values object) {
-		if c.vaulted(r, values, fields...) {
+		if c.fromVault(r, values, fields...) {
 			return
 		}
 		there := withMissing

@@ -41,7 +41,7 @@ type field struct {
 	typ           kindOf
 	required      bool
 	auto          bool
-	invented      bool // Kong makes up a text of its own where none is given
+	generated     bool // Kong makes up a text of its own where none is given
 	referenceable bool
 	secret        bool // encrypted or referenceable: its value is shown to nobody
 	hasDefault    bool
@@ -350,7 +350,7 @@ func (c compiler) fill(f *field, raw object, path string) error {
 	if f.def, f.hasDefault = raw["default"]; f.def == nil {
 		f.hasDefault = false
 	}
-	f.invented = f.auto && f.typ == typeString && !flag("uuid") && !flag("timestamp")
+	f.generated = f.auto && f.typ == typeString && !flag("uuid") && !flag("timestamp")
 	eq, hasEq := raw["eq"]
 	ne, hasNe := raw["ne"]
 	f.isNull, f.notNull = hasEq && eq == nil, hasNe && ne == nil
@@ -405,23 +405,23 @@ func (c compiler) rules(f *field, raw object, path string) error {
 		return err
 	}
 	if eq, has := raw["eq"]; has && eq != nil {
-		add(BadValue, "value must be "+said(eq), func(_ *checker, v any) bool { return !equal(v, eq) })
+		add(BadValue, "value must be "+literal(eq), func(_ *checker, v any) bool { return !equal(v, eq) })
 	}
 	if ne, has := raw["ne"]; has && ne != nil {
-		add(BadValue, "value must not be "+said(ne), func(_ *checker, v any) bool { return equal(v, ne) })
+		add(BadValue, "value must not be "+literal(ne), func(_ *checker, v any) bool { return equal(v, ne) })
 	}
 	if list, ok := scalars(raw["one_of"]); ok {
 		rule := BadValue
 		if len(list) == 0 {
 			rule = Unsupported
 		}
-		add(rule, "expected one of: "+sayList(list), func(c *checker, v any) bool { return !c.among(v, list) })
+		add(rule, "expected one of: "+joinLiterals(list), func(c *checker, v any) bool { return !c.among(v, list) })
 	}
 	if list, ok := scalars(raw["not_one_of"]); ok {
-		add(BadValue, "must not be one of: "+sayList(list), func(c *checker, v any) bool { return c.among(v, list) })
+		add(BadValue, "must not be one of: "+joinLiterals(list), func(c *checker, v any) bool { return c.among(v, list) })
 	}
 	if want, has := raw["contains"]; has && want != nil {
-		add(BadValue, "expected to contain: "+said(want), func(c *checker, v any) bool {
+		add(BadValue, "expected to contain: "+literal(want), func(c *checker, v any) bool {
 			list, _ := v.([]any)
 			c.spend(len(list))
 			return !slices.ContainsFunc(list, func(item any) bool { return equal(item, want) })
@@ -497,7 +497,7 @@ func numbers(raw object, add adder) error {
 		if !okLow || !okHigh {
 			return errors.New("between has no numbers")
 		}
-		add(BadValue, fmt.Sprintf("value should be between %s and %s", said(ends[0]), said(ends[1])), func(_ *checker, v any) bool {
+		add(BadValue, fmt.Sprintf("value should be between %s and %s", literal(ends[0]), literal(ends[1])), func(_ *checker, v any) bool {
 			n, ok := number(v)
 			return !ok || n < low || n > high
 		})
@@ -507,7 +507,7 @@ func numbers(raw object, add adder) error {
 		if !ok {
 			return errors.New("gt is not a number")
 		}
-		add(BadValue, "value must be greater than "+said(value), func(_ *checker, v any) bool {
+		add(BadValue, "value must be greater than "+literal(value), func(_ *checker, v any) bool {
 			n, ok := number(v)
 			return !ok || n <= least
 		})
@@ -528,7 +528,7 @@ func texts(raw object, add adder) error {
 		if err != nil {
 			return err
 		}
-		add(BadValue, message, ofText(func(c *checker, s string) bool { return p.find(c.purse, s, wanted) != wanted }))
+		add(BadValue, message, ofText(func(c *checker, s string) bool { return p.find(c.allowance, s, wanted) != wanted }))
 		return nil
 	}
 	each := func(name string, wanted bool) error {
@@ -546,12 +546,12 @@ func texts(raw object, add adder) error {
 		return err
 	}
 	if value, has := raw["match"]; has {
-		if err := one(value, "invalid value: want the pattern "+said(value), true); err != nil {
+		if err := one(value, "invalid value: want the pattern "+literal(value), true); err != nil {
 			return err
 		}
 	}
 	if value, has := raw["not_match"]; has {
-		if err := one(value, "invalid value: must not have the pattern "+said(value), false); err != nil {
+		if err := one(value, "invalid value: must not have the pattern "+literal(value), false); err != nil {
 			return err
 		}
 	}
@@ -576,8 +576,8 @@ func matchAny(of object, add adder) error {
 		patterns = append(patterns, p)
 	}
 	message, _ := of["err"].(string)
-	add(BadValue, cmpOr(message, "invalid value: want one of the patterns "+sayList(list)), ofText(func(c *checker, s string) bool {
-		return !slices.ContainsFunc(patterns, func(p *pattern) bool { return p.find(c.purse, s, true) })
+	add(BadValue, cmpOr(message, "invalid value: want one of the patterns "+joinLiterals(list)), ofText(func(c *checker, s string) bool {
+		return !slices.ContainsFunc(patterns, func(p *pattern) bool { return p.find(c.allowance, s, true) })
 	}))
 	return nil
 }
@@ -593,7 +593,7 @@ func (c compiler) exclusive(sets []any, add adder) {
 				member[s] = i + 1
 			}
 		}
-		names = append(names, "("+sayList(list)+")")
+		names = append(names, "("+joinLiterals(list)+")")
 	}
 	add(BadValue, "these sets are mutually exclusive: "+strings.Join(names, ", "), func(c *checker, v any) bool {
 		list, _ := v.([]any)
@@ -686,8 +686,8 @@ func length(v any) (int, bool) {
 	return 0, false
 }
 
-// said writes a scalar of a schema; it is never one of a configuration.
-func said(v any) string {
+// literal writes a scalar of a schema; it is never one of a configuration.
+func literal(v any) string {
 	switch v := v.(type) {
 	case string:
 		return v
@@ -699,10 +699,10 @@ func said(v any) string {
 	return fmt.Sprint(v)
 }
 
-func sayList(list []any) string {
+func joinLiterals(list []any) string {
 	words := make([]string, len(list))
 	for i, v := range list {
-		words[i] = said(v)
+		words[i] = literal(v)
 	}
 	return strings.Join(words, ", ")
 }

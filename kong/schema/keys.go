@@ -162,7 +162,7 @@ func authority(c *checker, _ *record, values object) {
 
 // keyPair checks the PEM texts of a key.
 func keyPair(c *checker, _ *record, values object) {
-	for _, f := range []struct{ name, said string }{{"public_key", "public key"}, {"private_key", "private key"}} {
+	for _, f := range []struct{ name, label string }{{"public_key", "public key"}, {"private_key", "private key"}} {
 		text, ok := values[f.name].(string)
 		if !ok || text == "" || isReference(text) {
 			continue
@@ -171,7 +171,7 @@ func keyPair(c *checker, _ *record, values object) {
 			return
 		}
 		if anyKey(text) != "" {
-			c.add(BadValue, "could not load "+f.said)
+			c.add(BadValue, "could not load "+f.label)
 			return
 		}
 	}

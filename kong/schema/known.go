@@ -183,7 +183,7 @@ func (c compiler) addKnown(r *record) {
 	case "upstreams": // two fields that Kong also reads as shorthands of themselves
 		for _, name := range []string{"algorithm", "hash_on"} {
 			if r.fields[name] != nil {
-				r.short[name] = &shorthand{field: words(name)}
+				r.short[name] = &shorthand{field: textField(name)}
 			}
 		}
 	}

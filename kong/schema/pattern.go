@@ -129,10 +129,10 @@ func (p *pattern) classEnd(i int) int {
 
 // find reports whether the pattern matches somewhere in s. When that cannot be
 // told within bounds, it says what the caller gives as doubt. Every step is of the
-// purse as well.
-func (p *pattern) find(purse *purse, s string, doubt bool) bool {
-	if !purse.spend(1 + len(s)/32) {
-		return doubt
+// allowance as well.
+func (p *pattern) find(allowance *allowance, s string, unknown bool) bool {
+	if !allowance.spend(1 + len(s)/32) {
+		return unknown
 	}
 	if p.plain && p.anchored {
 		return strings.HasPrefix(s, p.text[1:])
@@ -140,14 +140,14 @@ func (p *pattern) find(purse *purse, s string, doubt bool) bool {
 	if p.plain {
 		return strings.Contains(s, p.text)
 	}
-	m := matcher{p: p, s: s, purse: purse, steps: leastSteps + stepsPerByte*len(s)}
+	m := matcher{p: p, s: s, allowance: allowance, steps: leastSteps + stepsPerByte*len(s)}
 	for at := 0; at <= len(s); at++ {
 		m.level = 0
 		if m.match(at, p.start(), 0) >= 0 {
 			return true
 		}
 		if m.steps <= 0 {
-			return doubt
+			return unknown
 		}
 		if p.anchored {
 			break
@@ -164,17 +164,17 @@ const (
 )
 
 type matcher struct {
-	p        *pattern
-	s        string
-	purse    *purse
-	steps    int
-	level    int
-	captures []capture // the first level of them are open or shut
+	p         *pattern
+	s         string
+	allowance *allowance
+	steps     int
+	level     int
+	captures  []capture // the first level of them are open or shut
 }
 
 // step takes steps, and reports whether there are any left.
 func (m *matcher) step(n int) bool {
-	if m.steps -= n; m.steps > 0 && !m.purse.spend(n) {
+	if m.steps -= n; m.steps > 0 && !m.allowance.spend(n) {
 		m.steps = 0
 	}
 	return m.steps > 0

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func plenty(t *testing.T) *purse { return &purse{ctx: t.Context(), budget: NewBudget(1 << 40)} }
+func plenty(t *testing.T) *allowance { return &allowance{ctx: t.Context(), budget: NewBudget(1 << 40)} }
 
 func TestPatterns(t *testing.T) {
 	for _, c := range []struct {
@@ -111,10 +111,10 @@ func FuzzPattern(f *testing.F) {
 			if used < bound/2 && doubt == false && matched[true] != matched[false] {
 				t.Fatalf("%q: with doubt %v, without %v, after %d of %d steps", text, matched[true], matched[false], used, bound)
 			}
-			small := &purse{ctx: t.Context(), budget: NewBudget(grain)}
+			small := &allowance{ctx: t.Context(), budget: NewBudget(batch)}
 			p.find(small, subject, doubt)
-			if used > 2*grain && small.err == nil {
-				t.Fatalf("%q with %q took %d steps, and a budget of %d sufficed", text, subject, used, grain)
+			if used > 2*batch && small.err == nil {
+				t.Fatalf("%q with %q took %d steps, and a budget of %d sufficed", text, subject, used, batch)
 			}
 		}
 	})

@@ -16,7 +16,7 @@ func oauth2Flow(c *checker, r *record, values object) {
 			return
 		}
 	}
-	c.whole(MissingField, "at least one of these fields must be true: enable_authorization_code, enable_implicit_grant, "+
+	c.recordError(MissingField, "at least one of these fields must be true: enable_authorization_code, enable_implicit_grant, "+
 		"enable_client_credentials, enable_password_grant")
 }
 
@@ -29,7 +29,7 @@ func limitOrder(c *checker, _ *record, values object) {
 			continue
 		}
 		if shorter != "" && n < most {
-			c.whole(BadValue, "The limit for "+period+" cannot be lower than the limit for "+shorter)
+			c.recordError(BadValue, "The limit for "+period+" cannot be lower than the limit for "+shorter)
 			return
 		}
 		shorter, most = period, n
@@ -47,9 +47,9 @@ func rateLimits(c *checker, r *record, values object) {
 	}
 	switch policy := c.get(r, values, []string{"policy"}); {
 	case policy != "redis":
-		c.whole(BadValue, "sync_rate can only be used with the redis policy")
+		c.recordError(BadValue, "sync_rate can only be used with the redis policy")
 	case rate < least:
-		c.whole(BadValue, "sync_rate must be greater than 0.02, or -1 to disable")
+		c.recordError(BadValue, "sync_rate must be greater than 0.02, or -1 to disable")
 	}
 }
 
@@ -58,11 +58,11 @@ func terminationBody(c *checker, _ *record, values object) {
 	has := func(name string) bool { return !empty(values[name]) }
 	switch {
 	case has("message") && (has("content_type") || has("body")):
-		c.whole(BadValue, "message cannot be used with content_type or body")
+		c.recordError(BadValue, "message cannot be used with content_type or body")
 	case has("content_type") && !has("body"):
-		c.whole(BadValue, "content_type requires a body")
+		c.recordError(BadValue, "content_type requires a body")
 	case values["echo"] == true && (has("content_type") || has("body")):
-		c.whole(BadValue, "echo cannot be used with content_type and body")
+		c.recordError(BadValue, "echo cannot be used with content_type and body")
 	}
 }
 
@@ -75,7 +75,7 @@ func oneLogin(c *checker, _ *record, values object) {
 	}
 	for name := range headers {
 		if strings.EqualFold(name, "authorization") {
-			c.whole(BadValue, "specifying both an 'Authorization' header and user info in 'http_endpoint' is not allowed")
+			c.recordError(BadValue, "specifying both an 'Authorization' header and user info in 'http_endpoint' is not allowed")
 			return
 		}
 	}
@@ -217,9 +217,9 @@ func closing(s string) int {
 	return -1
 }
 
-// whole adds an error about a record that is a field, unless something in it is wrong.
-func (c *checker) whole(rule Rule, message string) {
-	if !c.wrong(c.path) {
+// recordError adds an error about a record that is a field, unless something in it is wrong.
+func (c *checker) recordError(rule Rule, message string) {
+	if !c.hasError(c.path) {
 		c.add(rule, message)
 	}
 }

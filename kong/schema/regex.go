@@ -26,17 +26,17 @@ func PathPattern(path string) string {
 	if !is || len(pattern) > maxRegex {
 		return ""
 	}
-	return pcre.Refuses(pattern)
+	return pcre.Check(pattern)
 }
 
 // validPCRE is false for expressions that are surely wrong.
-func validPCRE(s string) bool { return len(s) > maxRegex || pcre.Refuses(s) == "" }
+func validPCRE(s string) bool { return len(s) > maxRegex || pcre.Check(s) == "" }
 
 // PathRegexp judges a path that begins with a tilde as the routers of the flavors
 // traditional_compatible and expressions do, which compile it with Rust's regex
 // crate (F22): why they refuse it, or why that is not certain. Positions are those
 // in the path. Any other path is fine. The work is that of rustregex.
-func PathRegexp(path string, work *int) (refused, doubt string) {
+func PathRegexp(path string, work *int) (refused, uncertain string) {
 	pattern, is := strings.CutPrefix(path, "~")
 	if !is {
 		return "", ""
@@ -56,7 +56,7 @@ func PathRegexp(path string, work *int) (refused, doubt string) {
 
 // HeaderRegexp judges the value of a route's header that begins with ~* likewise.
 // Kong puts it into lower case, its escapes too.
-func HeaderRegexp(value string, work *int) (refused, doubt string) {
+func HeaderRegexp(value string, work *int) (refused, uncertain string) {
 	pattern, is := strings.CutPrefix(value, "~*")
 	if !is {
 		return "", ""
@@ -64,7 +64,7 @@ func HeaderRegexp(value string, work *int) (refused, doubt string) {
 	return routerRegexp(lower(pattern), work, func(at int) int { return at + len("~*") })
 }
 
-func routerRegexp(pattern string, work *int, place func(int) int) (refused, doubt string) {
+func routerRegexp(pattern string, work *int, place func(int) int) (refused, uncertain string) {
 	if len(pattern) > maxRegex {
 		return "", "the regular expression is too long to be judged"
 	}
@@ -73,8 +73,8 @@ func routerRegexp(pattern string, work *int, place func(int) int) (refused, doub
 	switch {
 	case errors.As(err, &wrong):
 		return "not a regular expression that the router takes: " + wrong.Message + ", at character " + strconv.Itoa(place(wrong.Offset)+1), ""
-	case read.Doubt() != "":
-		return "", "a gateway may refuse the regular expression: " + read.Doubt()
+	case read.Uncertain() != "":
+		return "", "a gateway may refuse the regular expression: " + read.Uncertain()
 	}
 	return "", ""
 }

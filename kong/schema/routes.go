@@ -19,7 +19,7 @@ var families = map[string]string{
 // routeProtocols refuses what the protocols of a route leave no room for, and
 // demands that it matches on something. Kong has a subschema for each family.
 func routeProtocols(c *checker, r *record, values object) {
-	if c.retold("protocols", "unknown type: want one of the protocols of a route") || c.invalid([]string{"protocols"}) {
+	if c.moveToList("protocols", "unknown type: want one of the protocols of a route") || c.invalid([]string{"protocols"}) {
 		return
 	}
 	list, _ := c.get(r, values, []string{"protocols"}).([]any)
@@ -45,7 +45,7 @@ func routeProtocols(c *checker, r *record, values object) {
 			for _, name := range names {
 				fields = append(fields, refTo(name))
 			}
-			c.entity(MissingField, "must set "+sayOneOf(fields)+" when 'protocols' is "+when)
+			c.entity(MissingField, "must set "+quotedOneOf(fields)+" when 'protocols' is "+when)
 		}
 	}
 	switch families[first] {
@@ -72,17 +72,17 @@ func routeProtocols(c *checker, r *record, values object) {
 	}
 }
 
-// sayOneOf names fields as Kong puts them into its sentences.
-func sayOneOf(fields []fieldRef) string {
+// quotedOneOf names fields as Kong puts them into its sentences.
+func quotedOneOf(fields []fieldRef) string {
 	if len(fields) == 1 {
 		return quoted(fields)
 	}
 	return "one of " + quoted(fields)
 }
 
-// retold moves errors about elements of a list to the list, as Kong tells them
+// moveToList moves errors about elements of a list to the list, as Kong tells them
 // where it chooses a subschema by the list.
-func (c *checker) retold(name, message string) bool {
+func (c *checker) moveToList(name, message string) bool {
 	depth := len(c.path)
 	found := false
 	c.errs = slices.DeleteFunc(c.errs, func(e FieldError) bool {

@@ -10,18 +10,18 @@ const (
 	MaxChunk = 128 << 10
 )
 
-// cutter decides where chunks end. Each entity owns a piece of the text: its
+// chunker decides where chunks end. Each entity owns a piece of the text: its
 // line, the comma or section end behind it, and the section head before it, if
 // any. A chunk is a run of whole pieces. Because the decision rests on who the
 // entity is and not on what it holds, an edit leaves the cuts where they were.
-type cutter struct {
+type chunker struct {
 	ends  []int
 	start int // of the chunk under way
 	at    int // end of the last piece
 }
 
 // add gives the next piece, which ends at end.
-func (c *cutter) add(kind, id string, end int) {
+func (c *chunker) add(kind, id string, end int) {
 	size := end - c.at
 	if end-c.start > MaxChunk {
 		c.cut(c.at)
@@ -35,7 +35,7 @@ func (c *cutter) add(kind, id string, end int) {
 	}
 }
 
-func (c *cutter) cut(at int) {
+func (c *chunker) cut(at int) {
 	if at > c.start {
 		c.ends = append(c.ends, at)
 		c.start = at
@@ -43,7 +43,7 @@ func (c *cutter) cut(at int) {
 }
 
 // finish returns where the chunks of a text of that size end.
-func (c *cutter) finish(size int) []int {
+func (c *chunker) finish(size int) []int {
 	c.cut(size)
 	return c.ends
 }

@@ -111,7 +111,7 @@ func (e *deltaEncoder) replace(to []ChunkRef, start, end int) error {
 		}
 		data := Data{Zstd: stored, RawLength: int64(c.Size)}
 		if upTo > from {
-			if err := e.shrink(&data, c, replaced[from:upTo], e.base.offsets[low]+from); err != nil {
+			if err := e.tryDictionary(&data, c, replaced[from:upTo], e.base.offsets[low]+from); err != nil {
 				return fmt.Errorf("chunk %s: %w", c.Sum, err)
 			}
 		}
@@ -121,9 +121,9 @@ func (e *deltaEncoder) replace(to []ChunkRef, start, end int) error {
 	return nil
 }
 
-// shrink tries the dictionary that stands at offset in the base, and keeps the
+// tryDictionary tries the dictionary that stands at offset in the base, and keeps the
 // stored form when that is smaller.
-func (e *deltaEncoder) shrink(data *Data, c ChunkRef, dict []byte, offset int) error {
+func (e *deltaEncoder) tryDictionary(data *Data, c ChunkRef, dict []byte, offset int) error {
 	raw, err := inflate(make([]byte, 0, c.Size), data.Zstd, nil)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrChunk, err)

@@ -50,13 +50,13 @@ func Seal(entities []Entity) (*Snapshot, error) { return seal(head, entities) }
 func SealAsIs(entities []Entity) (*Snapshot, error) { return seal(head+asIs, entities) }
 
 func seal(head string, entities []Entity) (*Snapshot, error) {
-	order, size, err := arrange(len(head), entities)
+	order, size, err := canonicalOrder(len(head), entities)
 	if err != nil {
 		return nil, fmt.Errorf("seal snapshot: %w", err)
 	}
 	buf := make([]byte, 0, size)
 	buf = append(buf, head...)
-	var c cutter
+	var c chunker
 	var counts []KindCount
 	for i, at := range order {
 		e := &entities[at]
@@ -95,7 +95,7 @@ func Open(canonical []byte) (*Snapshot, error) {
 	if len(canonical) > MaxSize {
 		return nil, fmt.Errorf("open snapshot: %w", &TooLargeError{Size: int64(len(canonical)), Limit: MaxSize})
 	}
-	var c cutter
+	var c chunker
 	var counts []KindCount
 	var bad error
 	seen := map[string]struct{}{}
@@ -174,9 +174,9 @@ func (s *Snapshot) Chunk(sum Sum) ([]byte, error) {
 	return Compress(s.canonical[at.start:at.end]), nil
 }
 
-// arrange returns the positions of entities in canonical order and the size of
+// canonicalOrder returns the positions of entities in canonical order and the size of
 // the text that they make.
-func arrange(head int, entities []Entity) (order []int, size int, err error) {
+func canonicalOrder(head int, entities []Entity) (order []int, size int, err error) {
 	order = make([]int, len(entities))
 	for i := range entities {
 		order[i] = i
@@ -198,7 +198,7 @@ func arrange(head int, entities []Entity) (order []int, size int, err error) {
 			clear(seen)
 			size += len(",\n\"\":[\n\n]") + len(kind) - len(",\n")
 		}
-		if reason := unfit(e); reason != "" {
+		if reason := unsealable(e); reason != "" {
 			return nil, 0, &EntityError{Kind: e.Kind, ID: e.ID, Reason: reason}
 		}
 		if _, twice := seen[e.ID]; twice {
@@ -213,8 +213,8 @@ func arrange(head int, entities []Entity) (order []int, size int, err error) {
 	return order, size, nil
 }
 
-// unfit says why an entity cannot stand on a line; empty when it can.
-func unfit(e *Entity) string {
+// unsealable says why an entity cannot stand on a line; empty when it can.
+func unsealable(e *Entity) string {
 	if len(e.JSON) < 2 || e.JSON[0] != '{' || e.JSON[len(e.JSON)-1] != '}' {
 		return "it is not a JSON object"
 	}

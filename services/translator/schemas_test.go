@@ -191,7 +191,7 @@ func TestBundlesOfTheSameRulesJudgeOnce(t *testing.T) {
 		}
 		left := old
 		if i%2 == 0 { // of these the registry keeps what is left of them
-			left = old.Tidied()
+			left = old.Normalized()
 		}
 		digests = append(digests, p.registry.storeAs(old.Digest(), left))
 		behind = append(behind, &registryv1.SchemaBacking{Digest: string(old.Digest()), Nodes: 1, NodeNames: []string{fmt.Sprint("n", i)}})

@@ -46,7 +46,7 @@ func (s State) foreign(found fleet.GatewayHash) bool {
 }
 
 // unmanaged reports whether the gateway is left alone.
-func (s State) unmanaged() bool { return s.Served.Hash != "" && !s.Served.Inventory.Ours }
+func (s State) unmanaged() bool { return s.Served.Hash != "" && !s.Served.Inventory.Managed }
 
 // observedForeign handles a look that found what is not ours: until it is known what it is, it is left alone.
 func (s State) observedForeign(at Moment, found fleet.GatewayHash, actions []Action) (State, []Action) {
@@ -66,7 +66,7 @@ func (s State) configurationRead(at Moment, served Served) (State, []Action) {
 	}
 	served.At = at.Now
 	s.Served = served
-	if s.Wanted.Digest == "" || s.Kept == "" && !served.Inventory.Ours {
+	if s.Wanted.Digest == "" || s.Kept == "" && !served.Inventory.Managed {
 		return s, nil
 	}
 	s.Kept = ""
@@ -104,7 +104,7 @@ func (a *Applier) readConfiguration(ctx context.Context, hash fleet.GatewayHash)
 		return Served{Hash: hash, Unread: err.Error()}
 	}
 	s := Served{Hash: hash, Inventory: i}
-	if !i.Ours {
+	if !i.Managed {
 		a.Log.Warn("the gateway serves something that no snapshot brought; it is left alone", "served", i.String(), "hash", string(hash))
 	}
 	return s
@@ -134,7 +134,7 @@ func (a *Applier) permitted(ctx context.Context, canonical []byte) error {
 // mayReplace is nil when a snapshot may take the place of what a gateway serves: that the names are the same is not enough, for what stands
 // behind them may differ.
 func mayReplace(served Served, canonical []byte, replaces []string) error {
-	if served.Inventory.Ours || slices.Contains(replaces, served.Name()) || slices.Contains(replaces, "md5:"+string(served.Hash)) {
+	if served.Inventory.Managed || slices.Contains(replaces, served.Name()) || slices.Contains(replaces, "md5:"+string(served.Hash)) {
 		return nil
 	}
 	if served.Unread != "" {
@@ -147,7 +147,7 @@ func mayReplace(served Served, canonical []byte, replaces []string) error {
 	}
 	what := "would get other content under the same names"
 	if lost := served.Inventory.Missing(wanted); len(lost) > 0 {
-		what = "would lose " + inventory.Say(lost, namedLosses)
+		what = "would lose " + inventory.Describe(lost, namedLosses)
 	}
 	return &verdict.Failure{Reason: verdict.Unmanaged, Message: "the gateway serves what no snapshot brought, and " + what +
 		"; the revision was not meant for it"}

@@ -182,7 +182,7 @@ var table = []mutation{
 	},
 	{
 		name: "checks cost what they like", file: "kong/schema/budget.go",
-		old: `return p.left >= 0 || p.draw()`, new: `return true`,
+		old: `return p.left >= 0 || p.refill()`, new: `return true`,
 		pkg: "./kong/schema", run: "Budget|Cost|Hostile",
 	},
 	{
@@ -212,12 +212,12 @@ var table = []mutation{
 	},
 	{
 		name: "a bundle keeps what a gateway invented", file: "kong/schema/canonical.go",
-		old: `forget(value)`, new: ``,
+		old: `dropSecretDefault(value)`, new: ``,
 		pkg: "./kong/schema", run: "TestStartsOfOneGatewayAreOneBundle",
 	},
 	{
 		name: "the registry stores what an older agent uploads", file: "services/registry/internal/schemas/verify.go",
-		old: `if b.Tidied() != b {`, new: `if false {`,
+		old: `if b.Normalized() != b {`, new: `if false {`,
 		pkg: "./services/registry", run: "TestSecretsOfGatewaysAreNotStored",
 	},
 	{
@@ -296,7 +296,7 @@ var table = []mutation{
 	r.item = false`, new: `		r.has("+")
 	}
 	r.item = true`,
-		pkg: "./kong/pcre", run: "TestRefuses",
+		pkg: "./kong/pcre", run: "TestCheck",
 	},
 	{
 		name: "an invalid escape is taken for Lua", file: "kong/luasyntax/simplify.go",
@@ -339,7 +339,7 @@ var table = []mutation{
 	},
 	{
 		name: "other content under the same names is the same", file: "kong/inventory/inventory.go",
-		old: `i.Ours, i.Content = ours, contentOf(all)`, new: `i.Ours = ours`,
+		old: `i.Managed, i.Content = managed, contentOf(all)`, new: `i.Managed = managed`,
 		pkg: "./kong/inventory", run: "TestOtherContent",
 	},
 	{

@@ -44,7 +44,7 @@ func TestF44_SchemasVaryFromStartToStart(t *testing.T) {
 		if one.Digest() != two.Digest() {
 			t.Errorf("two starts are two bundles, %s and %s", one.Digest(), two.Digest())
 		}
-		if got := one.Invented("plugin", map[string]any{"name": "session"}); len(got) != 1 || got[0].String() != "config.secret" {
+		if got := one.Generated("plugin", map[string]any{"name": "session"}); len(got) != 1 || got[0].String() != "config.secret" {
 			t.Errorf("of session the gateway invents %v", got)
 		}
 	}

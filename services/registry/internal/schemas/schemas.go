@@ -252,10 +252,10 @@ func (k *Keeper) tidy(ctx context.Context, digest string) error {
 		return ctx.Err()
 	}
 	b, err := schema.Unpack(zstd)
-	if err != nil || b.Tidied() == b {
+	if err != nil || b.Normalized() == b {
 		return nil // what cannot be read is for the translators to tell of
 	}
-	changed, err := k.Ledger.TidySchemas(ctx, digest, readAt, schema.Pack(b.Tidied()))
+	changed, err := k.Ledger.TidySchemas(ctx, digest, readAt, schema.Pack(b.Normalized()))
 	if changed {
 		k.Log.Info("schemas of an older agent tidied", "schemas", digest)
 	}

@@ -21,8 +21,8 @@ func verify(digest string, zstd []byte) ([]byte, error) {
 	if b.Digest() != want {
 		return nil, fault.New(fault.Invalid, "INVALID_SCHEMAS", "the bundle has the digest %s, not %s", b.Digest(), want)
 	}
-	if b.Tidied() != b {
-		return schema.Pack(b.Tidied()), nil
+	if b.Normalized() != b {
+		return schema.Pack(b.Normalized()), nil
 	}
 	return zstd, nil
 }

@@ -115,21 +115,21 @@ const hidden = "no gateway of this group has told its schemas yet: the values of
 // describe fills in what differs.
 func (d *Desk) describe(ctx context.Context, q Question, diff *Difference, before, now []byte) error {
 	defer d.Metrics.stage("compare", time.Now())
-	var markers []changes.Marker
+	var gateways []changes.Schemas
 	if d.Schemas != nil {
 		for _, j := range d.Schemas.Of(ctx, q.Group).Judges {
-			if m, ok := j.Judge.(changes.Marker); ok {
-				markers = append(markers, m)
+			if m, ok := j.Judge.(changes.Schemas); ok {
+				gateways = append(gateways, m)
 			}
 		}
 	}
-	list, err := changes.Compare(d.Compiler.Kinds(), markers, before, now, q.Limit)
+	list, err := changes.Compare(d.Compiler.Kinds(), gateways, before, now, q.Limit)
 	if err != nil {
 		return fmt.Errorf("compare snapshots: %w", err)
 	}
 	diff.Changes = list.Changes
 	diff.Summary = Summary{Added: int64(list.Added), Changed: int64(list.Changed), Removed: int64(list.Removed)}
-	if len(markers) == 0 && hides(list.Changes) {
+	if len(gateways) == 0 && hides(list.Changes) {
 		diff.Warnings = append(diff.Warnings, compile.Problem{Message: hidden})
 	}
 	return nil

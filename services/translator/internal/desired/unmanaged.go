@@ -33,7 +33,7 @@ func (l loss) String() string {
 	if len(l.entries) == 0 {
 		return who + " would lose what cannot be told"
 	}
-	return who + " would lose " + inventory.Say(l.entries, 2*namedLosses)
+	return who + " would lose " + inventory.Describe(l.entries, 2*namedLosses)
 }
 
 func whoIs(nodes []string) string {

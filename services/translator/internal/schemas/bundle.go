@@ -21,7 +21,7 @@ func open(digest fleet.Digest, zstd []byte) (*Bundle, error) {
 		return nil, fmt.Errorf("read schemas: %s", clean.Line(err.Error(), clean.MaxMessage))
 	}
 	// Of a bundle of an older agent the registry gives what it keeps: its rules.
-	if b.Digest() != digest && b.Tidied() != b {
+	if b.Digest() != digest && b.Normalized() != b {
 		return nil, fmt.Errorf("read schemas: the registry sent those of %s for %s", b.Digest(), digest)
 	}
 	return &Bundle{bundle: b, name: "Kong " + clean.Line(b.KongVersion(), maxVersion)}, nil
@@ -37,7 +37,7 @@ func (b *Bundle) Name() string { return b.name }
 // was not asked about passes.
 func (b *Bundle) Check(ctx context.Context, budget *schema.Budget, kind string, entity map[string]any) ([]schema.FieldError, error) {
 	found, err := b.bundle.Check(ctx, budget, kind, entity)
-	for _, path := range b.bundle.Invented(kind, entity) {
+	for _, path := range b.bundle.Generated(kind, entity) {
 		found = append(found, schema.FieldError{Path: path, Rule: schema.MissingField,
 			Message: "the field is required: a gateway would invent another secret at each load; write it down, best as a reference to a vault"})
 	}

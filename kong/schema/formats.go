@@ -453,13 +453,13 @@ func addURL(r *record) {
 	if r.fields["url"] != nil || r.fields["host"] == nil {
 		return
 	}
-	s := &shorthand{field: words("url"), into: []string{"host"}}
+	s := &shorthand{field: textField("url"), into: []string{"host"}}
 	r.short["url"] = s
 	r.aliases = append(r.aliases, s)
 }
 
-// words is a field of text that is not empty.
-func words(name string) *field {
+// textField is a field of text that is not empty.
+func textField(name string) *field {
 	return &field{name: name, typ: typeString, rules: []rule{ruleOf(BadValue, "length must be at least 1",
 		ofText(func(_ *checker, s string) bool { return s == "" }))}}
 }

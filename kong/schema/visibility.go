@@ -2,15 +2,15 @@ package schema
 
 import "strings"
 
-// A Mark says what a schema tells of who may see a value.
-type Mark uint8
+// A Visibility says what a schema tells of who may see a value.
+type Visibility uint8
 
-// The marks. Only Open may be shown.
+// The marks. Only Public may be shown.
 const (
-	// Unknown: no schema describes the value.
-	Unknown Mark = iota
-	// Open: the schema describes the value and marks it in no way.
-	Open
+	// Undescribed: no schema describes the value.
+	Undescribed Visibility = iota
+	// Public: the schema describes the value and marks it in no way.
+	Public
 	// Secret: the schema marks the value, or what it is a part of, as encrypted or referenceable.
 	Secret
 )
@@ -65,20 +65,20 @@ func (p Place) Item() Place {
 	return Place{secret: p.secret}
 }
 
-// Mark tells what a scalar at this place is. A list, a map or a record where the schema
+// Visibility tells what a scalar at this place is. A list, a map or a record where the schema
 // wants a scalar is described by nothing, and so is a scalar in the place of those.
-func (p Place) Mark() Mark {
+func (p Place) Visibility() Visibility {
 	switch {
 	case p.secret:
 		return Secret
 	case p.field == nil:
-		return Unknown
+		return Undescribed
 	}
 	switch p.field.typ {
 	case typeString, typeInteger, typeNumber, typeBoolean:
-		return Open
+		return Public
 	}
-	return Unknown
+	return Undescribed
 }
 
 // Marked reports whether the place as a whole holds a secret, whatever is in it.

@@ -22,14 +22,15 @@ func TestMarks(t *testing.T) {
 			{"marked":{"type":"map","keys":{"type":"string"},"values":{"type":"string","referenceable":true}}}],
 			"shorthand_fields":[{"old":{"type":"string","deprecation":{"replaced_with":[{"path":["hidden"]}]}}},{"older":{"type":"string","deprecation":{"replaced_with":[{"path":["open"]}]}}}]}}]}`)},
 	})
-	for path, want := range map[string]schema.Mark{
-		"config": schema.Unknown, "config.open": schema.Open, "config.hidden": schema.Secret, "config.vaulted": schema.Secret,
-		"config.nosuch": schema.Unknown,
+	for path, want := range map[string]schema.Visibility{
+		"config": schema.Undescribed, "config.open": schema.Public, "config.hidden": schema.Secret, "config.vaulted": schema.Secret,
+		"config.nosuch": schema.Undescribed,
 		"config.deep":   schema.Secret, "config.deep.open": schema.Secret, "config.deep.nosuch": schema.Secret, "config.list.[]": schema.Secret,
-		"config.list":     schema.Unknown,
-		"config.plain.[]": schema.Open, "config.plain.x": schema.Unknown, "config.map.x": schema.Secret, "config.marked.x": schema.Secret,
-		"config.open.x": schema.Unknown,
-		"config.old":    schema.Secret, "config.older": schema.Open, "name": schema.Open, "tags.[]": schema.Open, "nosuch": schema.Unknown,
+		"config.list":     schema.Undescribed,
+		"config.plain.[]": schema.Public, "config.plain.x": schema.Undescribed, "config.map.x": schema.Secret, "config.marked.x": schema.Secret,
+		"config.open.x": schema.Undescribed,
+		"config.old":    schema.Secret, "config.older": schema.Public, "name": schema.Public, "tags.[]": schema.Public,
+		"nosuch": schema.Undescribed,
 	} {
 		place := b.Place("plugin", "p")
 		for step := range strings.SplitSeq(path, ".") {
@@ -39,12 +40,14 @@ func TestMarks(t *testing.T) {
 			}
 			place = place.In(step)
 		}
-		if got := place.Mark(); got != want || place.Marked() != (want == schema.Secret) {
+		if got := place.Visibility(); got != want || place.Marked() != (want == schema.Secret) {
 			t.Errorf("%s: %d, want %d", path, got, want)
 		}
 	}
-	if b.Place("thing", "").In("open").Mark() != schema.Open || b.Place("thing", "").In("code").In("x").Mark() != schema.Unknown ||
-		b.Place("plugin", "q").In("config").In("open").Mark() != schema.Unknown || b.Place("nosuch", "").In("open").Mark() != schema.Unknown {
+	if b.Place("thing", "").In("open").Visibility() != schema.Public ||
+		b.Place("thing", "").In("code").In("x").Visibility() != schema.Undescribed ||
+		b.Place("plugin", "q").In("config").In("open").Visibility() != schema.Undescribed ||
+		b.Place("nosuch", "").In("open").Visibility() != schema.Undescribed {
 		t.Error("a place of another entity")
 	}
 	if !b.Place("plugin", "p").In("config").Opens() || b.Place("plugin", "p").In("config").In("deep").Opens() ||

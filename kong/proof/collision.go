@@ -41,7 +41,7 @@ func collision(canonical []byte) error {
 	}
 	kind := ""
 	for line := range bytes.Lines(canonical) {
-		if bytes.HasPrefix(line, []byte(`"`)) { // a key, see place
+		if bytes.HasPrefix(line, []byte(`"`)) { // a key, see insertionPoint
 			name, _, _ := bytes.Cut(line[1:], []byte(`"`))
 			kind = string(name)
 			continue

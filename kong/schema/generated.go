@@ -2,10 +2,10 @@ package schema
 
 import "slices"
 
-// Invented returns the fields of a plugin that Kong would make up at each load, each gateway for itself, because they are not given: the
+// Generated returns the fields of a plugin that Kong would make up at each load, each gateway for itself, because they are not given: the
 // secret that signs a session, the key that provisions tokens. They are found by the marks of the schema: auto, and a default that is
 // encrypted. A gateway takes such a plugin, so Check says nothing of it.
-func (b *Bundle) Invented(kind string, entity map[string]any) []Path {
+func (b *Bundle) Generated(kind string, entity map[string]any) []Path {
 	name, _ := entity["name"].(string)
 	r := b.plugins[name]
 	if kind != "plugin" || r == nil || r.fields["config"] == nil {
@@ -13,29 +13,29 @@ func (b *Bundle) Invented(kind string, entity map[string]any) []Path {
 	}
 	var found []Path
 	config, _ := table(entity["config"])
-	inventedIn(r.fields["config"].rec, config, Path{{Name: "config"}}, &found)
+	generatedIn(r.fields["config"].rec, config, Path{{Name: "config"}}, &found)
 	slices.SortFunc(found, Path.compare)
 	return found
 }
 
-// inventedIn looks at the fields of a record, and into the records that are there, or that Kong fills with what they need.
-func inventedIn(r *record, values object, at Path, found *[]Path) {
+// generatedIn looks at the fields of a record, and into the records that are there, or that Kong fills with what they need.
+func generatedIn(r *record, values object, at Path, found *[]Path) {
 	if r == nil {
 		return
 	}
 	for name, f := range r.fields {
 		path, value := append(slices.Clone(at), Step{Name: name}), values[name]
 		switch {
-		case f.invented && value == nil:
+		case f.generated && value == nil:
 			*found = append(*found, path)
 		case f.rec != nil && (value != nil || f.required || f.hasDefault):
 			inner, _ := table(value)
-			inventedIn(f.rec, inner, path, found)
+			generatedIn(f.rec, inner, path, found)
 		case f.elements != nil && f.elements.rec != nil:
 			list, _ := value.([]any)
 			for i, item := range list {
 				inner, _ := table(item)
-				inventedIn(f.elements.rec, inner, append(slices.Clone(path), Step{Position: i}), found)
+				generatedIn(f.elements.rec, inner, append(slices.Clone(path), Step{Position: i}), found)
 			}
 		}
 	}
