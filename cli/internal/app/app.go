@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/client"
 	"github.com/silverback-gateway/silverback/kit/screen"
 )
 
@@ -69,7 +70,7 @@ type App struct {
 	Asks      bool        // In and Err are a terminal: a question finds somebody
 	Flags     Flags
 
-	services map[string]*service // by name; one command runs at a time
+	client *client.Client // of the flags; nil before the first call
 }
 
 // Flags are the flags that every command takes.
@@ -77,9 +78,7 @@ type Flags struct {
 	Registry    []string
 	Translator  []string
 	Distributor []string
-	CAFile      string
-	CertFile    string
-	KeyFile     string
+	TLS         client.TLS
 	Timeout     time.Duration
 	Output      show.Format
 	Wide        bool // -o wide: a table, with all columns
@@ -140,9 +139,9 @@ func (a *App) AddFlags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.Registry, "registry", []string{"127.0.0.1:7440"}, "addresses of the registry's replicas")
 	flags.StringSliceVar(&f.Translator, "translator", []string{"127.0.0.1:7441"}, "addresses of the translator's replicas")
 	flags.StringSliceVar(&f.Distributor, "distributor", []string{"127.0.0.1:7442"}, "addresses of the distributor's replicas")
-	flags.StringVar(&f.CAFile, "ca-file", "", "PEM file of the authority that signs the services; without it the connection is plain")
-	flags.StringVar(&f.CertFile, "cert-file", "", "PEM file of the certificate that says who you are")
-	flags.StringVar(&f.KeyFile, "key-file", "", "PEM file of its key")
+	flags.StringVar(&f.TLS.CAFile, "ca-file", "", "PEM file of the authority that signs the services; without it the connection is plain")
+	flags.StringVar(&f.TLS.CertFile, "cert-file", "", "PEM file of the certificate that says who you are")
+	flags.StringVar(&f.TLS.KeyFile, "key-file", "", "PEM file of its key")
 	flags.DurationVar(&f.Timeout, "timeout", 30*time.Second, "how long one call to a service may take")
 }
 

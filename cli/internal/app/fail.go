@@ -7,116 +7,101 @@ import (
 	"io"
 	"strings"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/silverback-gateway/silverback/cli/internal/input"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/client"
 	"github.com/silverback-gateway/silverback/kit/fault"
-	"github.com/silverback-gateway/silverback/kit/rpc"
-	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 )
 
-// Report prints an error for people: every problem of a refused configuration on a line of its own, the remedy
-// of a service that cannot be reached, or the message alone.
+// Report prints an error for people: each problem of a refused configuration on its own line, the remedy when a service cannot be reached, or
+// the message alone.
 func (a *App) Report(w io.Writer, err error) {
 	var exit *Exit
 	if errors.As(err, &exit) && exit.Err == nil {
 		return
 	}
-	s, ok := grpcStatus(err)
-	if !ok {
+	call := failedCall(err)
+	if call == nil {
 		fmt.Fprintf(w, "error: %s\n", show.Clean(err.Error()))
 		return
 	}
-	problems, violations, total := details(s)
-	for _, p := range problems {
+	for _, p := range call.Problems {
 		fmt.Fprintln(w, show.Problem(p))
 	}
-	for _, v := range violations {
-		fmt.Fprintf(w, "error: %s: %s\n", v.GetField(), show.Clean(v.GetDescription()))
+	for _, v := range call.Violations {
+		fmt.Fprintf(w, "error: %s: %s\n", v.Field, show.Clean(v.Description))
 	}
 	switch {
-	case len(violations) > 0: // the message only repeats them
-	case len(problems) > 0:
+	case len(call.Violations) > 0: // the message only repeats them
+	case len(call.Problems) > 0:
 		more := ""
-		if hidden := total - int64(len(problems)); hidden > 0 {
+		if hidden := call.ProblemCount - int64(len(call.Problems)); hidden > 0 {
 			more = fmt.Sprintf(" (%d more are not shown)", hidden)
 		}
-		fmt.Fprintf(w, "refused: %s%s; nothing was changed\n", show.Count(total, "problem", "problems"), more)
-	case s.Code() == codes.Unavailable:
-		fmt.Fprintf(w, "error: %s\n", show.Clean(a.unavailable(err, s)))
-	case s.Code() == codes.DeadlineExceeded:
+		fmt.Fprintf(w, "refused: %s%s; nothing was changed\n", show.Count(call.ProblemCount, "problem", "problems"), more)
+	case call.Code == codes.Unavailable:
+		fmt.Fprintf(w, "error: %s\n", show.Clean(a.unavailable(call, err.Error())))
+	case call.Code == codes.DeadlineExceeded:
 		from := ""
-		if of := callee(err); of != nil {
-			from = " from the " + of.name
+		if call.Service != "" {
+			from = " from the " + call.Service
 		}
 		fmt.Fprintf(w, "error: no answer%s within %s; --timeout allows more\n", from, a.Flags.Timeout)
 	default:
-		fmt.Fprintf(w, "error: %s\n", show.Clean(s.Message()))
+		fmt.Fprintf(w, "error: %s\n", show.Clean(err.Error()))
 	}
 }
 
-// unavailable says why nobody could do what was asked: no replica of the service was reached, or one was and says why it cannot.
-func (a *App) unavailable(err error, s *status.Status) string {
-	of, message := callee(err), rpc.Message(s)
+// unavailable says why a call could not be served: no replica was reached, or the one that was cannot serve it.
+func (a *App) unavailable(call *client.Error, message string) string {
 	switch {
-	case of == nil:
-		return message
-	case Reason(err) == "":
-		return of.unreachable(message, a.Flags)
-	case fault.IsNoLedger(err):
-		return fmt.Sprintf("the %s answers: %s\nIt keeps everything in etcd: look there first. Gateways serve on without it.", of.name, message)
+	case call.Reason == "":
+		return a.unreachable(call.Service, message)
+	case fault.IsNoLedger(call):
+		return fmt.Sprintf("the %s answers: %s\nIt keeps everything in etcd: look there first. Gateways serve on without it.", call.Service, message)
 	}
-	return fmt.Sprintf("the %s answers: %s", of.name, message)
+	return fmt.Sprintf("the %s answers: %s", call.Service, message)
 }
 
-func grpcStatus(err error) (*status.Status, bool) {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return status.New(codes.DeadlineExceeded, ""), true
+// unreachable says that no replica was reached, and what to check.
+func (a *App) unreachable(service, reason string) string {
+	remedy := "Is it running? Its addresses are set by --" + service + " or " + envName(service) + "."
+	switch {
+	case strings.Contains(reason, "tls: certificate required"):
+		remedy = "It wants to know who calls: give a certificate with --cert-file and --key-file."
+	case strings.Contains(reason, "tls: ") || strings.Contains(reason, "x509: "):
+		remedy = "Does --ca-file hold the authority that signs the services, and is the certificate of --cert-file from the one that they trust?"
+	case a.Flags.TLS.CAFile == "" && strings.Contains(reason, "server preface"):
+		remedy = "Does it want TLS? Give its authority with --ca-file, and a certificate with --cert-file and --key-file."
 	}
-	s, ok := status.FromError(err)
-	return s, ok && s != nil
+	addresses := map[string][]string{
+		client.Registry: a.Flags.Registry, client.Translator: a.Flags.Translator, client.Distributor: a.Flags.Distributor,
+	}[service]
+	return "the " + service + " does not answer at " + strings.Join(addresses, ", ") + ": " + reason + "\n" + remedy
 }
 
-// details takes the problems and violations out of a status, and how many problems there were before the wire's limit.
-func details(s *status.Status) (problems []*fleetv1.Problem, violations []*errdetails.BadRequest_FieldViolation, total int64) {
-	for _, d := range s.Details() {
-		switch d := d.(type) {
-		case *fleetv1.Problem:
-			problems = append(problems, d)
-		case *errdetails.BadRequest:
-			violations = append(violations, d.GetFieldViolations()...)
-		case *errdetails.ErrorInfo:
-			if _, err := fmt.Sscan(d.GetMetadata()["problem_count"], &total); err != nil {
-				total = 0
-			}
-		}
+// failedCall returns the failed call behind an error; nil when there is none. A deadline of the command itself counts as one.
+func failedCall(err error) *client.Error {
+	var call *client.Error
+	if !errors.As(err, &call) && errors.Is(err, context.DeadlineExceeded) {
+		return &client.Error{Code: codes.DeadlineExceeded}
 	}
-	return problems, violations, max(total, int64(len(problems)))
+	return call
 }
 
-// isInvalidInput says that the input is at fault, which is exit code 2.
+// isInvalidInput reports whether the input is at fault, which is exit code 2.
 func isInvalidInput(err error) bool {
 	var template *input.TemplateError
-	if errors.As(err, &template) {
-		return true
-	}
-	s, ok := grpcStatus(err)
-	return ok && s.Code() == codes.InvalidArgument
+	return errors.As(err, &template) || status.Code(err) == codes.InvalidArgument
 }
 
 // Reason returns the stable reason of a service's error, such as CONFIG_SHRINK, or "".
 func Reason(err error) string {
-	s, ok := grpcStatus(err)
-	if !ok {
-		return ""
-	}
-	for _, d := range s.Details() {
-		if info, ok := d.(*errdetails.ErrorInfo); ok && strings.HasPrefix(info.GetDomain(), "silverback") {
-			return info.GetReason()
-		}
+	if call := failedCall(err); call != nil {
+		return call.Reason
 	}
 	return ""
 }

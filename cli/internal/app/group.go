@@ -45,7 +45,7 @@ func (e *missingGroup) Unwrap() error { return e.answer }
 
 // Explain replaces the error of a command that found nothing, when that is because its --group does not exist.
 func (a *App) Explain(ctx context.Context, cmd *cobra.Command, err error) error {
-	if s, ok := grpcStatus(err); !ok || s.Code() != codes.NotFound {
+	if status.Code(err) != codes.NotFound {
 		return err
 	}
 	flag := cmd.Flags().Lookup("group")

@@ -7,13 +7,11 @@ import (
 	"maps"
 
 	"google.golang.org/genproto/googleapis/rpc/code"
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/silverback-gateway/silverback/cli/internal/input"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
-	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/client"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 )
 
@@ -37,50 +35,40 @@ type failure struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-// PrintRefusal prints an error for programs, when -o asks for what they read and the error is an answer: a service's with its details, or
-// the refusal of a template before a service was asked. Who got no answer prints none.
+// PrintRefusal prints an error for programs when -o asks for what they read and the error is a response: a service's, or the refusal of a
+// template before any service was called. It prints nothing when there was no response.
 func (a *App) PrintRefusal(w io.Writer, err error) error {
 	if a.Flags.Output == show.Table {
 		return nil
 	}
-	s, ok := answerOf(err)
-	if !ok {
+	call, message := failedCall(err), err.Error()
+	var template *input.TemplateError
+	if errors.As(err, &template) {
+		call = refusedTemplate(template)
+	}
+	if call == nil || call.Reason == "" && len(call.Problems)+len(call.Violations) == 0 {
 		return nil
 	}
-	r := refusal{Error: failure{Code: code.Code(s.Code()).String(), Reason: Reason(s.Err()), Message: rpc.Message(s)}}
-	problems, violations, total := details(s)
-	for _, p := range problems {
+	r := refusal{Error: failure{Code: code.Code(call.Code).String(), Reason: call.Reason, Message: message}, ProblemCount: call.ProblemCount}
+	for _, p := range call.Problems {
 		text, err := show.Raw(p)
 		if err != nil {
 			return err
 		}
 		r.Problems = append(r.Problems, text)
 	}
-	r.ProblemCount = total
-	for _, v := range violations {
-		r.FieldViolations = append(r.FieldViolations, violation{Field: v.GetField(), Description: v.GetDescription()})
+	for _, v := range call.Violations {
+		r.FieldViolations = append(r.FieldViolations, violation(v))
 	}
-	for _, d := range s.Details() {
-		if info, ok := d.(*errdetails.ErrorInfo); ok {
-			r.Error.Metadata = maps.Clone(info.GetMetadata())
-			delete(r.Error.Metadata, "problem_count") // it stands beside the problems
-		}
-	}
+	r.Error.Metadata = maps.Clone(call.Metadata)
+	delete(r.Error.Metadata, "problem_count") // it stands beside the problems
 	return show.Value(w, a.Flags.Output, r)
 }
 
-// answerOf returns the status that an error is an answer by: one with details. A template's refusal has the words of the translator's.
-func answerOf(err error) (*status.Status, bool) {
-	var template *input.TemplateError
-	if errors.As(err, &template) {
-		s, detailErr := status.New(codes.InvalidArgument, template.Error()).WithDetails(
-			&errdetails.ErrorInfo{Reason: "INVALID_CONFIG", Domain: "silverback"},
-			&fleetv1.Problem{
-				Class: fleetv1.Problem_CLASS_ENV, Document: template.Document, Line: int32(template.Line), Column: int32(template.Column),
-				Message: template.Message, //nolint:gosec // a document is at most 64 MiB
-			})
-		return s, detailErr == nil
-	}
-	s, ok := grpcStatus(err)
-	return s, ok && len(s.Details()) > 0
+// refusedTemplate is what the translator would answer to a template.
+func refusedTemplate(e *input.TemplateError) *client.Error {
+	return &client.Error{Code: codes.InvalidArgument, Reason: "INVALID_CONFIG", ProblemCount: 1, Problems: []*client.Problem{{
+		Class: fleetv1.Problem_CLASS_ENV, Document: e.Document, Message: e.Message,
+		Line: int32(e.Line), Column: int32(e.Column), //nolint:gosec // a document is at most 64 MiB
+	}}}
 }

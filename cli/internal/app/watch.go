@@ -35,7 +35,7 @@ func (a *App) Watch(ctx context.Context, look func(context.Context, *App) (over 
 			inner.Err = &out
 		}
 		over, err := look(ctx, &inner)
-		a.services = inner.services
+		a.client = inner.client
 		if ctx.Err() != nil {
 			return nil
 		}

@@ -69,7 +69,7 @@ func (t *importer) run(ctx context.Context, a *app.App, from string, read func(c
 	if !t.wait || t.dryRun || answer.GetRevision() == nil {
 		return nil
 	}
-	return rollout.WaitFor(ctx, a, t.group, t.source, answer.GetRevision(), t.waitTimeout)
+	return rollout.Wait(ctx, a, t.source, answer.GetRevision(), t.waitTimeout)
 }
 
 // unused makes sure that an import takes the place of nothing.

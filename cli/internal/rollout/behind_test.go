@@ -70,7 +70,7 @@ func waitAmong(t *testing.T, timeout time.Duration, first, second *replica) erro
 	a := &app.App{Err: &out, Out: &out, Now: time.Now}
 	a.Flags.Distributor = addresses
 	t.Cleanup(a.Close)
-	return Wait(context.Background(), a, "edge", &translatorv1.Revision{Group: "edge", Number: 7}, timeout)
+	return Wait(context.Background(), a, "", &translatorv1.Revision{Group: "edge", Number: 7}, timeout)
 }
 
 func noLedger() error { return fault.ToStatus(fault.NoLedger(nil)).Err() }

@@ -114,7 +114,7 @@ func TestWhoIsOverwrittenHearsIt(t *testing.T) {
 			a := &app.App{Err: &out, Out: &out, Now: time.Now}
 			a.Flags.Distributor, a.Flags.Translator = []string{l.Addr().String()}, []string{l.Addr().String()}
 			t.Cleanup(a.Close)
-			err = WaitFor(t.Context(), a, "edge", "a", mine, time.Minute)
+			err = Wait(t.Context(), a, "a", mine, time.Minute)
 			switch {
 			case tt.want == "" && err != nil:
 				t.Errorf("ended with %v", err)

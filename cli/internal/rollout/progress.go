@@ -28,7 +28,6 @@ type progress struct {
 	newest  *distributorv1.Rollout
 	soaking time.Time // since when the present wave is seen to soak
 	last    string
-	why     string // what the rollout waits for, when somebody must do something about it
 }
 
 func newProgress(a *app.App) *progress {
@@ -84,10 +83,9 @@ func (p *progress) show(r *distributorv1.Rollout) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	line := Line(r)
-	p.why = ""
-	if r.GetState() == distributorv1.Rollout_STATE_WAITING && r.GetReason() != "" {
-		p.why = show.Clean(r.GetReason())
-		line += ": " + p.why
+	waits := r.GetState() == distributorv1.Rollout_STATE_WAITING && r.GetReason() != "" // until somebody does something
+	if waits {
+		line += ": " + show.Clean(r.GetReason())
 	}
 	if line == p.last {
 		return
@@ -101,7 +99,7 @@ func (p *progress) show(r *distributorv1.Rollout) {
 	switch {
 	case p.region == nil:
 		fmt.Fprintln(p.w, line)
-	case p.why != "": // a reason is longer than a line
+	case waits: // a reason is longer than a line
 		p.newest = nil
 		p.region.End()
 		fmt.Fprintln(p.w, line)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/client"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 )
 
@@ -50,7 +51,7 @@ Exit codes: 0 every online gateway serves the newest revision; 1 error; 2 not, o
 			}
 			return a.Watch(cmd.Context(), func(ctx context.Context, a *app.App) (bool, error) {
 				r, err := look(ctx, a, group, id)
-				return over(r), err
+				return client.Ended(r), err
 			})
 		},
 	}
@@ -61,25 +62,15 @@ Exit codes: 0 every online gateway serves the newest revision; 1 error; 2 not, o
 	return cmd
 }
 
-// over says that a rollout will not move any more.
-func over(r *distributorv1.Rollout) bool {
-	switch r.GetState() {
-	case distributorv1.Rollout_STATE_COMPLETED, distributorv1.Rollout_STATE_HALTED, distributorv1.Rollout_STATE_SUPERSEDED,
-		distributorv1.Rollout_STATE_ROLLED_BACK:
-		return true
-	}
-	return false
-}
-
 // look asks once, and prints where the rollout stands.
 func look(ctx context.Context, a *app.App, group, id string) (*distributorv1.Rollout, error) {
-	client, err := a.RolloutClient()
+	rollouts, err := a.RolloutClient()
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := a.Call(ctx)
 	defer cancel()
-	answer, err := client.GetRollout(ctx, &distributorv1.GetRolloutRequest{Group: group, Id: ID(id)})
+	answer, err := rollouts.GetRollout(ctx, &distributorv1.GetRolloutRequest{Group: group, Id: ID(id)})
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +82,7 @@ func look(ctx context.Context, a *app.App, group, id string) (*distributorv1.Rol
 	if err != nil {
 		return nil, err
 	}
-	ahead := warnAhead(ctx, a, client, group)
+	ahead := warnAhead(ctx, a, rollouts, group)
 	if ahead || answer.GetRollout().GetState() != distributorv1.Rollout_STATE_COMPLETED {
 		return answer.GetRollout(), &app.Exit{Code: app.ExitDifference}
 	}
@@ -100,8 +91,8 @@ func look(ctx context.Context, a *app.App, group, id string) (*distributorv1.Rol
 
 // warnAhead says when nodes of the group are ahead of the ledger: what was decided then reaches none of them. An older distributor does not
 // know.
-func warnAhead(ctx context.Context, a *app.App, client distributorv1.RolloutServiceClient, group string) bool {
-	answer, err := client.GetLedger(ctx, &distributorv1.GetLedgerRequest{Group: group})
+func warnAhead(ctx context.Context, a *app.App, rollouts distributorv1.RolloutServiceClient, group string) bool {
+	answer, err := rollouts.GetLedger(ctx, &distributorv1.GetLedgerRequest{Group: group})
 	n := answer.GetLedger().GetAheadCount()
 	if err != nil || n == 0 {
 		return false
@@ -127,7 +118,7 @@ func historyCommand(a *app.App) *cobra.Command {
 		Short: "List the rollouts of a group, the newest first",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := a.RolloutClient()
+			rollouts, err := a.RolloutClient()
 			if err != nil {
 				return err
 			}
@@ -135,7 +126,7 @@ func historyCommand(a *app.App) *cobra.Command {
 			defer cancel()
 			answer := &distributorv1.ListRolloutsResponse{}
 			for {
-				page, err := client.ListRollouts(ctx, &distributorv1.ListRolloutsRequest{Group: group, PageToken: answer.GetNextPageToken()})
+				page, err := rollouts.ListRollouts(ctx, &distributorv1.ListRolloutsRequest{Group: group, PageToken: answer.GetNextPageToken()})
 				if err != nil {
 					return err
 				}

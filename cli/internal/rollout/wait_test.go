@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/client"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
@@ -73,7 +74,7 @@ func waitFor(t *testing.T, revision int64, timeout time.Duration, streams ...[]*
 	a := &app.App{Err: &out, Out: &out, Now: time.Now}
 	a.Flags.Distributor = []string{l.Addr().String()}
 	t.Cleanup(a.Close)
-	err = Wait(context.Background(), a, "edge", &translatorv1.Revision{Group: "edge", Number: revision}, timeout)
+	err = Wait(context.Background(), a, "", &translatorv1.Revision{Group: "edge", Number: revision}, timeout)
 	return out.String(), err
 }
 
@@ -156,14 +157,16 @@ func TestWaitGivesUp(t *testing.T) {
 	}
 }
 
-func TestWhoGivesUpSaysWhatItHeard(t *testing.T) {
-	if got, want := gaveUp("edge", 7, time.Minute, nil, "").Error(), "not converged: not every gateway serves revision 7 after 1m0s; "+
-		"'silverback rollout status -g edge' shows where it stands"; got != want {
+func TestANotConvergedWaitSaysWhatIsKnown(t *testing.T) {
+	revision := &translatorv1.Revision{Group: "edge", Number: 7}
+	end := &client.NotConvergedError{Revision: 7, After: time.Minute}
+	want := "not converged: not every gateway serves revision 7 after 1m0s; 'silverback rollout status -g edge' shows where it stands"
+	if got := explain(t.Context(), nil, end, revision, nil).Error(); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	err := gaveUp("edge", 7, time.Minute, status.Error(codes.Unavailable, "connection refused"), "")
-	if want := "no distributor answers who serves it, after 1m0s: "; !strings.Contains(err.Error(), want) ||
-		status.Code(err) == codes.Unavailable {
+	end.Err = status.Error(codes.Unavailable, "connection refused")
+	err := explain(t.Context(), nil, end, revision, nil)
+	if want := "no distributor answers who serves it, after 1m0s: "; !strings.Contains(err.Error(), want) || status.Code(err) == codes.Unavailable {
 		t.Errorf("got %q as %s", err, status.Code(err))
 	}
 }
@@ -207,7 +210,7 @@ func TestARefusalIsMovedToItsField(t *testing.T) {
 		a := &app.App{Err: &out, Out: &out, Now: time.Now}
 		a.Flags.Distributor, a.Flags.Translator = []string{l.Addr().String()}, []string{l.Addr().String()}
 		t.Cleanup(a.Close)
-		_ = WaitFor(t.Context(), a, "edge", "a", &translatorv1.Revision{Group: "edge", Number: 7}, time.Minute,
+		_ = Wait(t.Context(), a, "a", &translatorv1.Revision{Group: "edge", Number: 7}, time.Minute,
 			func(p *fleetv1.Problem) { p.Line += 4 })
 		if want := map[int64]string{7: "a.yaml:7", 8: "a.yaml:3"}[of]; !strings.Contains(out.String(), want) {
 			t.Errorf("revision %d: %q", of, out.String())

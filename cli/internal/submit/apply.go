@@ -62,7 +62,7 @@ somebody replaced the source before it was.`,
 			if !wait || dryRun || answer.GetRevision() == nil {
 				return nil
 			}
-			return rollout.WaitFor(cmd.Context(), a, to.group, to.source, answer.GetRevision(), waitTimeout, place.Fields(to.source, sub.documents))
+			return rollout.Wait(cmd.Context(), a, to.source, answer.GetRevision(), waitTimeout, place.Fields(to.source, sub.documents))
 		},
 	}
 	to.addFlags(cmd, true)

@@ -1,0 +1,82 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"google.golang.org/grpc"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/rpc"
+)
+
+// replicas is a connection to the replicas of a service. Its errors are of type *Error.
+type replicas struct {
+	service   string
+	addresses []string
+	tls       rpc.ClientTLS
+	conn      *grpc.ClientConn // nil without addresses
+}
+
+func (r *replicas) dial() (*grpc.ClientConn, error) {
+	return rpc.Dial(rpc.ClientConfig{Addresses: r.addresses, MaxReceive: maxReceive, TLS: r.tls})
+}
+
+// apart calls use with a separate connection to one replica, for gRPC keeps a connection that lives, whatever its replica answers. Turns
+// rotate through the addresses. Where one address stands for several replicas, gRPC picks one at random.
+func (r *replicas) apart(turn int, use func(*replicas) error) error {
+	one := &replicas{service: r.service, addresses: r.addresses[turn%len(r.addresses):][:1], tls: r.tls}
+	var err error
+	if one.conn, err = one.dial(); err != nil {
+		return r.mark(err)
+	}
+	defer func() { _ = one.conn.Close() }()
+	return use(one)
+}
+
+// Invoke implements grpc.ClientConnInterface. A replica of the distributor without etcd refuses every call at once, so the others are asked.
+// The other services wait for etcd themselves and are not asked again.
+func (r *replicas) Invoke(ctx context.Context, method string, request, response any, options ...grpc.CallOption) error {
+	if r.conn == nil {
+		return r.mark(errNoAddress)
+	}
+	err := r.conn.Invoke(ctx, method, request, response, options...)
+	for turn := 0; r.service == Distributor && turn < len(r.addresses) && fault.IsNoLedger(err) && ctx.Err() == nil; turn++ {
+		err = r.apart(turn, func(one *replicas) error { return one.conn.Invoke(ctx, method, request, response, options...) })
+	}
+	return r.mark(err)
+}
+
+// NewStream implements grpc.ClientConnInterface.
+func (r *replicas) NewStream(
+	ctx context.Context, desc *grpc.StreamDesc, method string, options ...grpc.CallOption,
+) (grpc.ClientStream, error) {
+	if r.conn == nil {
+		return nil, r.mark(errNoAddress)
+	}
+	stream, err := r.conn.NewStream(ctx, desc, method, options...)
+	if err != nil {
+		return nil, r.mark(err)
+	}
+	return &markedStream{ClientStream: stream, replicas: r}, nil
+}
+
+// mark makes an Error of the error of a call.
+func (r *replicas) mark(err error) error {
+	if err == nil || errors.Is(err, io.EOF) {
+		return err
+	}
+	return newError(r.service, err)
+}
+
+// markedStream is a stream whose errors are of type *Error.
+type markedStream struct {
+	grpc.ClientStream
+	replicas *replicas
+}
+
+// RecvMsg implements grpc.ClientStream.
+func (s *markedStream) RecvMsg(response any) error {
+	return s.replicas.mark(s.ClientStream.RecvMsg(response))
+}

@@ -1,0 +1,89 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+)
+
+// redialPause is the pause before the next replica is watched.
+const redialPause = 300 * time.Millisecond
+
+// WatchRollouts yields the newest rollout of a group, then every change of it and every newer rollout. Progress may be skipped; the newest
+// state never is. An empty group watches all groups. When a replica goes away, the next one is watched, and it yields the newest rollout again.
+//
+// The loop goes on until it breaks, ctx ends or a service refuses. The last two yield an error and no rollout.
+func (c *Client) WatchRollouts(ctx context.Context, group string) iter.Seq2[*Rollout, error] {
+	return func(yield func(*Rollout, error) bool) {
+		ended := c.watch(ctx, group, func(r *Rollout, err error) bool {
+			switch {
+			case r != nil:
+				return yield(r, nil)
+			case err != nil && !passing(err):
+				yield(nil, err)
+				return false
+			}
+			return true
+		})
+		if !ended {
+			yield(nil, context.Cause(ctx))
+		}
+	}
+}
+
+// watch watches one replica after another until see returns false, and returns true then, or until ctx ends. See receives a rollout, the error
+// that ended a stream, or neither when a replica answered without a rollout.
+func (c *Client) watch(ctx context.Context, group string, see func(*Rollout, error) bool) (ended bool) {
+	goOn := watchOnce(ctx, c.distributor, group, see)
+	for turn := 0; goOn; turn++ {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(redialPause):
+		}
+		err := c.distributor.apart(turn, func(one *replicas) error {
+			goOn = watchOnce(ctx, one, group, see)
+			return nil
+		})
+		if err != nil {
+			goOn = see(nil, err)
+		}
+	}
+	return true
+}
+
+// watchOnce watches through one connection until its stream ends or see returns false, and returns whether to go on.
+func watchOnce(ctx context.Context, conn *replicas, group string, see func(*Rollout, error) bool) bool {
+	ctx, cancel := context.WithCancel(ctx) // ends the stream
+	defer cancel()
+	stream, err := distributorv1.NewRolloutServiceClient(conn).WatchRollouts(ctx, &distributorv1.WatchRolloutsRequest{Group: group})
+	if err != nil {
+		return see(nil, err)
+	}
+	for {
+		switch response, err := stream.Recv(); {
+		case errors.Is(err, io.EOF): // the replica stops
+			return true
+		case err != nil:
+			return see(nil, err)
+		case !see(response.GetRollout(), nil):
+			return false
+		}
+	}
+}
+
+// passing reports whether an error is that of a replica that went away: another one will answer.
+func passing(err error) bool {
+	switch status.Code(err) {
+	case codes.Unavailable, codes.Aborted, codes.Canceled, codes.DeadlineExceeded, codes.NotFound:
+		return true
+	}
+	return false
+}
