@@ -16,8 +16,8 @@ import (
 
 // collector counts at the time it is asked, so that a group that is gone leaves no series behind.
 type collector struct {
-	view *view.View
-	book *session.Book
+	view     *view.View
+	sessions *session.Sessions
 }
 
 func nodesDesc() *prometheus.Desc {
@@ -70,7 +70,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 				strconv.FormatInt(revision, 10))
 		}
 	}
-	to <- prometheus.MustNewConstMetric(sessionsDesc(), prometheus.GaugeValue, float64(c.book.Count()))
+	to <- prometheus.MustNewConstMetric(sessionsDesc(), prometheus.GaugeValue, float64(c.sessions.Count()))
 	to <- prometheus.MustNewConstMetric(watchersDesc(), prometheus.GaugeValue, float64(c.view.Watchers()))
 	to <- prometheus.MustNewConstMetric(bundlesDesc(), prometheus.GaugeValue, float64(len(c.view.Bundles())))
 }

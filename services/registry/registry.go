@@ -98,23 +98,23 @@ type Deps struct {
 
 // A Service is one replica.
 type Service struct {
-	config  Config
-	log     *slog.Logger
-	contact *etcdkv.Contact
-	store   *store.Store
-	view    *view.View
-	book    *session.Book
-	keeper  *schemas.Keeper
-	api     *api.Server
-	revoked *revocation.List
-	drain   func()
+	config   Config
+	log      *slog.Logger
+	contact  *etcdkv.Contact
+	store    *store.Store
+	view     *view.View
+	sessions *session.Sessions
+	schemas  *schemas.Cache
+	api      *api.Server
+	revoked  *revocation.List
+	drain    func()
 }
 
-// observer breaks the circle of view and book: the view tells the book, and the book guesses by the view.
-type observer struct{ book *session.Book }
+// observer breaks the cycle of view and sessions: the view notifies the sessions, and the sessions read the view.
+type observer struct{ sessions *session.Sessions }
 
 func (o *observer) SessionChanged(key roster.Key, before, after *roster.Session, revision int64) {
-	o.book.SessionChanged(key, before, after, revision)
+	o.sessions.SessionChanged(key, before, after, revision)
 }
 
 // New returns a replica. It does nothing before Run.
@@ -127,17 +127,17 @@ func New(c Config, d Deps) (*Service, error) {
 	s := &Service{config: c, log: d.Log, contact: etcdkv.NewContact(d.Etcd, store.Prefix, d.Log), store: store.New(d.Etcd),
 		revoked: revocation.NewList(d.Metrics)}
 	s.view = view.New(d.Etcd, d.Log, o, s.revoked)
-	s.book = session.New(session.Config{Replica: c.Replica, TTL: c.SessionTTL, Log: d.Log, Metrics: session.NewMetrics(d.Metrics)}, s.store,
-		d.Etcd, s.view.Current)
-	o.book = s.book
-	s.keeper = schemas.New(schemas.Config{Ledger: s.store, View: s.view, Log: d.Log, Metrics: schemas.NewMetrics(d.Metrics),
+	s.sessions = session.New(session.Config{
+		Replica: c.Replica, TTL: c.SessionTTL, Log: d.Log, Metrics: session.NewMetrics(d.Metrics),
+	}, s.store, d.Etcd, s.view.Current)
+	o.sessions = s.sessions
+	s.schemas = schemas.New(schemas.Config{Ledger: s.store, View: s.view, Log: d.Log, Metrics: schemas.NewMetrics(d.Metrics),
 		ForgetAfter: c.ForgetSchemasAfter})
 	draining := make(chan struct{})
 	s.drain = sync.OnceFunc(func() { close(draining) })
-	s.api = &api.Server{Ledger: s.store, View: s.view, Book: s.book, Schemas: s.keeper, TTL: c.SessionTTL, Renew: c.RenewInterval,
-		Draining:  draining,
-		Unmanaged: store.NewServed(d.Etcd), Looking: make(chan struct{}, 1)}
-	d.Metrics.MustRegister(&collector{view: s.view, book: s.book})
+	s.api = &api.Server{Ledger: s.store, View: s.view, Sessions: s.sessions, Schemas: s.schemas, TTL: c.SessionTTL, Renew: c.RenewInterval,
+		Draining: draining, Unmanaged: store.NewUnmanaged(d.Etcd), InventorySlot: make(chan struct{}, 1)}
+	d.Metrics.MustRegister(&collector{view: s.view, sessions: s.sessions})
 	s.contact.Register(d.Metrics)
 	return s, nil
 }
@@ -170,13 +170,13 @@ func (s *Service) Remark() string { return s.contact.Remark() }
 // Run keeps the replica going until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	defer s.drain()
-	return run.All(ctx, s.contact.Run, s.view.Run, s.book.Run, s.tend)
+	return run.All(ctx, s.contact.Run, s.view.Run, s.sessions.Run, s.collect)
 }
 
-const tendInterval = time.Minute
+const collectInterval = time.Minute
 
-// tend creates the default group, forgets nodes that said goodbye long ago, and schemas that no node has had for long.
-func (s *Service) tend(ctx context.Context) error {
+// collect creates the default group, forgets nodes that said goodbye long ago, and schemas that no node has had for long.
+func (s *Service) collect(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -189,7 +189,7 @@ func (s *Service) tend(ctx context.Context) error {
 		soonest = min(soonest, s.config.ForgetUnreachableAfter)
 	}
 	for {
-		wait := min(tendInterval, max(soonest/10, 10*time.Millisecond))
+		wait := min(collectInterval, max(soonest/10, 10*time.Millisecond))
 		if !exists {
 			now := time.Now()
 			_, _, _, err := s.store.CreateGroup(ctx, roster.Group{Name: fleet.GroupID(s.config.DefaultGroup), Created: now, Updated: now})
@@ -198,10 +198,10 @@ func (s *Service) tend(ctx context.Context) error {
 				s.log.Warn("default group not created yet", "error", err)
 			}
 		}
-		s.forget(ctx, time.Now())
+		s.forgetGone(ctx, time.Now())
 		s.forgetLost(ctx, time.Now(), absences)
-		s.keeper.Collect(ctx, time.Now())
-		s.keeper.Tidy(ctx)
+		s.schemas.Collect(ctx, time.Now())
+		s.schemas.Tidy(ctx)
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -210,7 +210,7 @@ func (s *Service) tend(ctx context.Context) error {
 	}
 }
 
-func (s *Service) forget(ctx context.Context, now time.Time) {
+func (s *Service) forgetGone(ctx context.Context, now time.Time) {
 	old := func(n *roster.Node, open *roster.Session) bool {
 		return n != nil && roster.Forgettable(*n, open, now, s.config.ForgetGoneAfter)
 	}

@@ -23,7 +23,7 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
 
-const patience = time.Minute
+const testTimeout = time.Minute
 
 type replica struct {
 	registryv1.RegistryServiceClient
@@ -38,7 +38,7 @@ var mortal = registry.Config{SessionTTL: 6 * time.Second, RenewInterval: 300 * t
 func start(t *testing.T, etcd *clientv3.Client, c registry.Config) *replica {
 	t.Helper()
 	if c.SessionTTL == 0 {
-		c.SessionTTL, c.RenewInterval = 10*patience, 300*time.Millisecond
+		c.SessionTTL, c.RenewInterval = 10*testTimeout, 300*time.Millisecond
 	}
 	log := slog.New(slog.DiscardHandler)
 	svc, err := registry.New(c, registry.Deps{Etcd: etcd, Log: log, Metrics: prometheus.NewRegistry()})
@@ -73,7 +73,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(patience)
+	deadline := time.After(testTimeout)
 	for !ok() {
 		select {
 		case <-tick.C:
@@ -200,7 +200,7 @@ func TestAKilledReplicaMakesNoNodeFlap(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the watch has come so far", func() bool { nodes, _, _ := events.table(); return nodes["last"] != nil })
-	for _, n := range events.seen() {
+	for _, n := range events.received() {
 		if n.GetState() != registryv1.Node_STATE_READY {
 			t.Errorf("%s flapped: %s", n.GetName(), n.GetState())
 		}

@@ -29,7 +29,7 @@ import (
 func secured(t *testing.T, etcd *clientv3.Client, f tlsfiles.Files) (address string, stop func()) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	svc, err := registry.New(registry.Config{SessionTTL: 10 * patience, RenewInterval: 300 * time.Millisecond},
+	svc, err := registry.New(registry.Config{SessionTTL: 10 * testTimeout, RenewInterval: 300 * time.Millisecond},
 		registry.Deps{Etcd: etcd, Log: log, Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
@@ -204,7 +204,7 @@ func TestAWatchOfRevocationsResumes(t *testing.T) {
 	})
 	// follow reads up to the next Synced, and returns what was told and its token.
 	follow := func(token string, steps int) (told []string, next string) {
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 		defer cancel()
 		stream, err := admin.WatchRevocations(ctx, &registryv1.WatchRevocationsRequest{ResumeToken: token})
 		for err == nil && steps > 0 {

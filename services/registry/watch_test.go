@@ -21,7 +21,7 @@ type events struct {
 	stop     func()
 }
 
-func (e *events) seen() []*registryv1.Node {
+func (e *events) received() []*registryv1.Node {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return append([]*registryv1.Node(nil), e.all...)

@@ -148,7 +148,7 @@ var table = []mutation{
 		pkg: distributor, run: "TestANodeThatCannotBeToldHoldsNothing",
 	},
 	{
-		name: "a restart is taken for a twin", file: "services/registry/internal/roster/membership.go",
+		name: "a restart is taken for a duplicate agent", file: "services/registry/internal/roster/membership.go",
 		old: `(asked.Succeeds == "" || s.BootID != asked.Succeeds)`, new: `true`,
 		pkg: "./services/registry/internal/roster", run: "TestARestartTakesTheNameOver",
 	},
@@ -236,7 +236,7 @@ var table = []mutation{
 		pkg: "./services/registry/internal/roster", run: "TestWhoStandsBehindABundle",
 	},
 	{
-		name: "a node stores what it likes", file: "services/registry/internal/schemas/schemas.go",
+		name: "a node stores what it likes", file: "services/registry/internal/schemas/cache.go",
 		old: `case node >= MaxOfNode:`, new: `case node < 0:`,
 		pkg: "./services/registry/internal/schemas", run: "TestWhoHasRoom",
 	},

@@ -18,7 +18,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/registry/internal/view"
 )
 
-// Ledger is what the rpcs write directly; sessions go through the book.
+// Ledger is what the rpcs write directly; sessions are written by session.Sessions.
 type Ledger interface {
 	CreateGroup(ctx context.Context, g roster.Group) (there roster.Group, revision int64, created bool, err error)
 	Group(ctx context.Context, name fleet.GroupID) (*roster.Group, int64, error)
@@ -36,22 +36,22 @@ type Server struct {
 	registryv1.UnimplementedRegistryServiceServer
 	Ledger   Ledger
 	View     *view.View
-	Book     *session.Book
-	Schemas  *schemas.Keeper
+	Sessions *session.Sessions
+	Schemas  *schemas.Cache
 	TTL      time.Duration
 	Renew    time.Duration
 	Draining <-chan struct{} // closed when streams must end, so that callers move to another replica
 
-	Unmanaged Unmanaged
-	Looking   chan struct{} // capacity 1
+	Unmanaged     Unmanaged
+	InventorySlot chan struct{} // capacity 1
 
 	cache probeCache
 }
 
 const (
-	defaultPage = 100
-	maxPage     = 1000
-	readOwn     = 2 * time.Second
+	defaultPage          = 100
+	maxPage              = 1000
+	readOwnWritesTimeout = 2 * time.Second
 )
 
 // ready refuses calls until the replica knows the fleet: an empty answer would read as an empty fleet.
@@ -64,9 +64,9 @@ func (s *Server) ready() error {
 	}
 }
 
-// seen waits a moment until this replica shows what was just written, so that callers read their own writes.
-func (s *Server) seen(ctx context.Context, revision int64) {
-	ctx, cancel := context.WithTimeout(ctx, readOwn)
+// awaitView waits a moment until this replica shows what was just written, so that callers read their own writes.
+func (s *Server) awaitView(ctx context.Context, revision int64) {
+	ctx, cancel := context.WithTimeout(ctx, readOwnWritesTimeout)
 	defer cancel()
 	s.View.Await(ctx, revision)
 }

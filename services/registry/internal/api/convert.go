@@ -151,7 +151,7 @@ func nodeTo(m view.Member) (*registryv1.Node, error) {
 			return nil, fmt.Errorf("read status of node %s: %w", m.Key.Node, err)
 		}
 	}
-	if t := n.Duplicate(time.Now()); t != nil {
+	if t := n.ActiveDuplicate(time.Now()); t != nil {
 		if out.Status == nil {
 			out.Status = &fleetv1.NodeStatus{}
 		}
@@ -163,7 +163,7 @@ func nodeTo(m view.Member) (*registryv1.Node, error) {
 
 // duplicate is the condition of a node whose name another agent asks for. The agent that is enrolled knows nothing of it, so that the
 // registry tells.
-func duplicate(t *roster.Twin) *fleetv1.Condition {
+func duplicate(t *roster.DuplicateAgent) *fleetv1.Condition {
 	from := "an unknown host"
 	if t.From != "" {
 		from = t.From
@@ -190,8 +190,9 @@ func reportFrom(st *fleetv1.NodeStatus) (roster.Report, []fault.Violation, error
 	clean.Message(st, clean.MaxMessage) // before it is kept: whoever shows it shows what a node wrote
 	full, err := marshal(st)
 	return roster.Report{
-		Said: true, Proven: st.GetDigest() != "", Ready: st.GetGatewayReady(), Draining: st.GetDraining(), Conditions: len(st.GetConditions()),
-		Full:      full,
-		Unmanaged: st.GetUnmanaged() != nil,
+		Received: true, Proven: st.GetDigest() != "", Ready: st.GetGatewayReady(), Draining: st.GetDraining(),
+		Conditions: len(st.GetConditions()),
+		Full:       full,
+		Unmanaged:  st.GetUnmanaged() != nil,
 	}, nil, err
 }

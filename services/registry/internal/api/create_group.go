@@ -24,7 +24,7 @@ func (s *Server) CreateGroup(ctx context.Context, r *registryv1.CreateGroupReque
 	if !created && !there.SameContent(g) {
 		return nil, fault.New(fault.Exists, "GROUP_EXISTS", "group %q exists with other content", g.Name).With("group", string(g.Name))
 	}
-	s.seen(ctx, revision)
+	s.awaitView(ctx, revision)
 	out, err := groupTo(view.Group{Group: there, Revision: revision, Schemas: s.View.Schemas(there.Name, there.Trusted)})
 	return &registryv1.CreateGroupResponse{Group: out}, err
 }

@@ -16,6 +16,6 @@ func (s *Server) DeleteGroup(ctx context.Context, r *registryv1.DeleteGroupReque
 	if err != nil {
 		return nil, down(err)
 	}
-	s.seen(ctx, revision)
+	s.awaitView(ctx, revision)
 	return &registryv1.DeleteGroupResponse{}, nil
 }

@@ -24,6 +24,6 @@ func (s *Server) DeleteNode(ctx context.Context, r *registryv1.DeleteNodeRequest
 	if err != nil {
 		return nil, down(err)
 	}
-	s.seen(ctx, revision)
+	s.awaitView(ctx, revision)
 	return &registryv1.DeleteNodeResponse{}, nil
 }

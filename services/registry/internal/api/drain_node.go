@@ -42,7 +42,7 @@ func (s *Server) changeNode(ctx context.Context, group, node string, bad []fault
 	if err != nil {
 		return nil, down(err)
 	}
-	s.seen(ctx, revision)
+	s.awaitView(ctx, revision)
 	m, ok := s.View.Member(key)
 	if !ok {
 		return nil, roster.NoNode(key) // deleted in the same moment

@@ -73,11 +73,13 @@ func (s *Server) EnrolNode(ctx context.Context, r *registryv1.EnrolNodeRequest) 
 		ProxyAddress: r.GetProxyAddress(), AgentAddress: r.GetAgentAddress(),
 		KongVersion: r.GetCapabilities().GetKongVersion(), Schemas: r.GetCapabilities().GetSchemaDigest(),
 	}
-	written, err := s.Book.Enrol(ctx, key, node, report)
+	written, err := s.Sessions.Enrol(ctx, key, node, report)
 	if err != nil {
 		if fault.KindOf(err) == fault.Exists {
 			now := time.Now()
-			s.Book.Refused(key, roster.Twin{BootID: node.BootID, From: callerHost(ctx), Agent: node.AgentAddress, Since: now, Last: now})
+			s.Sessions.Refused(key, roster.DuplicateAgent{
+				BootID: node.BootID, From: callerHost(ctx), Agent: node.AgentAddress, Since: now, Last: now,
+			})
 		}
 		return nil, err
 	}

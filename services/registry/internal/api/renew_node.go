@@ -24,9 +24,9 @@ func (s *Server) RenewNode(ctx context.Context, r *registryv1.RenewNodeRequest) 
 	}
 	answer := &registryv1.RenewNodeResponse{RenewInterval: s.interval(), Drift: s.drift(key.Group)}
 	if r.GetLeaving() {
-		return answer, s.Book.Leave(ctx, key, r.GetBootId(), report)
+		return answer, s.Sessions.Leave(ctx, key, r.GetBootId(), report)
 	}
-	if answer.WantStatus, err = s.Book.Renew(ctx, key, r.GetBootId(), report); err == nil {
+	if answer.WantStatus, err = s.Sessions.Renew(ctx, key, r.GetBootId(), report); err == nil {
 		answer.WantConfiguration = s.wanted(ctx, key)
 		answer.WantSchemas, answer.Probes = s.wantSchemas(key, ""), s.probes(key.Group)
 		if n := s.View.Current(key).Node; n != nil {

@@ -39,7 +39,7 @@ func (s *Server) revoke(ctx context.Context, key roster.Key, asked revocation) (
 	if err != nil {
 		return nil, down(err)
 	}
-	s.seen(ctx, revision)
+	s.awaitView(ctx, revision)
 	return revocationTo(view.Revocation{Revocation: r, Key: key}), nil
 }
 
@@ -49,7 +49,7 @@ func (s *Server) unrevoke(ctx context.Context, key roster.Key) error {
 	if err != nil {
 		return down(err)
 	}
-	s.seen(ctx, revision)
+	s.awaitView(ctx, revision)
 	return nil
 }
 

@@ -43,8 +43,8 @@ func (s *Server) UploadInventory(ctx context.Context, r *registryv1.UploadInvent
 	}
 	// One at a time: what is looked at takes memory.
 	select {
-	case s.Looking <- struct{}{}:
-		defer func() { <-s.Looking }()
+	case s.InventorySlot <- struct{}{}:
+		defer func() { <-s.InventorySlot }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -96,7 +96,7 @@ func (s *Server) GetNodeConfiguration(r *registryv1.GetNodeConfigurationRequest,
 	if err := s.ready(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(stream.Context(), roster.ConfigurationMemory)
+	ctx, cancel := context.WithTimeout(stream.Context(), roster.ConfigurationTTL)
 	defer cancel()
 	key := roster.Key{Group: fleet.GroupID(r.GetGroup()), Node: fleet.NodeID(r.GetNode())}
 	current := s.View.Current(key)

@@ -35,7 +35,7 @@ func (s *Server) UpdateGroup(ctx context.Context, r *registryv1.UpdateGroupReque
 	if revision, err = s.Ledger.UpdateGroup(ctx, next, revision); err != nil {
 		return nil, down(err)
 	}
-	s.seen(ctx, revision)
+	s.awaitView(ctx, revision)
 	out, err := groupTo(view.Group{Group: next, Revision: revision, Schemas: s.View.Schemas(next.Name, next.Trusted)})
 	return &registryv1.UpdateGroupResponse{Group: out}, err
 }

@@ -21,6 +21,6 @@ func (s *Server) UploadSchemas(ctx context.Context, r *registryv1.UploadSchemasR
 	if err != nil {
 		return nil, down(err)
 	}
-	s.seen(ctx, revision)
+	s.awaitView(ctx, revision)
 	return &registryv1.UploadSchemasResponse{}, nil
 }

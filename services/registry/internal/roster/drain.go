@@ -18,7 +18,7 @@ const maxDrainRequests = 8
 // DrainNode decides the record of a node that is to be drained; false is that it stays as it is, also because the request was carried
 // out before. Draining a draining node changes its reason, and not since when.
 func DrainNode(now time.Time, n Node, reason, request string) (Node, bool) {
-	if n.carriedOut(request) || n.Drain != nil && n.Drain.Reason == reason {
+	if n.alreadyApplied(request) || n.Drain != nil && n.Drain.Reason == reason {
 		return n, false
 	}
 	since := now
@@ -26,26 +26,26 @@ func DrainNode(now time.Time, n Node, reason, request string) (Node, bool) {
 		since = n.Drain.Since
 	}
 	n.Drain = &Drain{Reason: reason, Since: since}
-	return n.ordered(request), true
+	return n.withDrainOrder(request), true
 }
 
 // UndrainNode decides the record of a node that is given back to load balancing; false is that it stays as it is.
 func UndrainNode(n Node, request string) (Node, bool) {
-	if n.carriedOut(request) || n.Drain == nil {
+	if n.alreadyApplied(request) || n.Drain == nil {
 		return n, false
 	}
 	n.Drain = nil
-	return n.ordered(request), true
+	return n.withDrainOrder(request), true
 }
 
-// ordered counts the order and remembers its request.
-func (n Node) ordered(request string) Node {
+// withDrainOrder counts the order and remembers its request.
+func (n Node) withDrainOrder(request string) Node {
 	n.DrainOrder++
-	return n.remembering(request)
+	return n.withRequest(request)
 }
 
-// remembering keeps the id of a request that was carried out.
-func (n Node) remembering(request string) Node {
+// withRequest keeps the id of a request that was carried out.
+func (n Node) withRequest(request string) Node {
 	if request != "" {
 		n.DrainRequests = append(slices.Clone(n.DrainRequests), request)
 		n.DrainRequests = n.DrainRequests[max(0, len(n.DrainRequests)-maxDrainRequests):]
@@ -53,6 +53,6 @@ func (n Node) remembering(request string) Node {
 	return n
 }
 
-func (n Node) carriedOut(request string) bool {
+func (n Node) alreadyApplied(request string) bool {
 	return request != "" && slices.Contains(n.DrainRequests, request)
 }

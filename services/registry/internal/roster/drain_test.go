@@ -87,8 +87,9 @@ func TestProbeViolations(t *testing.T) {
 		{"a line break", roster.Probe{Path: "/h", Headers: map[string]string{"X-A": "1\r\nX-B: 2"}}, "control character"},
 		{"too often", roster.Probe{Path: "/h", Interval: span(0)}, "interval: is 0s"},
 		{"too seldom", roster.Probe{Path: "/h", Interval: span(time.Hour)}, "interval: is 1h"},
-		{"more patient than the interval", roster.Probe{Path: "/h", Interval: span(time.Second), Timeout: span(time.Second)}, "timeout: is 1s"},
-		{"no patience", roster.Probe{Path: "/h", Timeout: span(0)}, "timeout: is 0s"},
+		{"a timeout as long as the interval",
+			roster.Probe{Path: "/h", Interval: span(time.Second), Timeout: span(time.Second)}, "timeout: is 1s"},
+		{"no timeout", roster.Probe{Path: "/h", Timeout: span(0)}, "timeout: is 0s"},
 	} {
 		got := roster.PolicyViolations("p", roster.Policy{Probes: []roster.Probe{c.probe}})
 		if c.want == "" {

@@ -21,8 +21,8 @@ func Enrol(now time.Time, key Key, before *Node, session *Session, asked Node, o
 		// An operator's word outlives whatever becomes of the agent.
 		asked.Drain, asked.DrainOrder, asked.DrainRequests, asked.Quarantine = before.Drain, before.DrainOrder, before.DrainRequests,
 			before.Quarantine
-		if before.Twin != nil && before.Twin.BootID != asked.BootID {
-			asked.Twin = before.Twin
+		if before.LastDuplicate != nil && before.LastDuplicate.BootID != asked.BootID {
+			asked.LastDuplicate = before.LastDuplicate
 		}
 		if opened.Report.Empty() && session != nil {
 			opened.Report = session.Report

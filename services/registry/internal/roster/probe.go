@@ -114,7 +114,7 @@ func probePath(path string) string {
 		return "is not the path of a request"
 	}
 	for name := range u.Query() {
-		if secretive(name) {
+		if looksSecret(name) {
 			return "its query looks like a credential; " + secretRemedy
 		}
 	}
@@ -144,7 +144,7 @@ func probeHeaders(headers map[string]string, add func(field, format string, args
 		switch value := headers[name]; {
 		case !token(name):
 			add("headers", "%.64q is not the name of a header", name)
-		case secretive(name):
+		case looksSecret(name):
 			add("headers", "%q looks like a credential; %s", canonical, secretRemedy)
 		case canonical == "Host":
 			add("headers", "%q is not taken as a header: use host", canonical)
@@ -173,8 +173,8 @@ func transport(canonical string) bool {
 		canonical)
 }
 
-// secretive reports whether a name is one that credentials usually go by.
-func secretive(name string) bool {
+// looksSecret reports whether a name is one that credentials usually go by.
+func looksSecret(name string) bool {
 	plain := strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(name))
 	for _, word := range []string{"authorization", "cookie", "apikey", "token", "secret", "password", "passwd", "credential", "signature",
 		"jwt"} {

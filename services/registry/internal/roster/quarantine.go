@@ -14,7 +14,7 @@ const MaxQuarantineReason = MaxDrainReason
 // QuarantineNode decides the record of a node that is to be in quarantine; false is that it stays as it is, also because the request was
 // carried out before. Another reason does not change since when.
 func QuarantineNode(now time.Time, n Node, reason, request string) (Node, bool) {
-	if n.carriedOut(request) || n.Quarantine != nil && n.Quarantine.Reason == reason {
+	if n.alreadyApplied(request) || n.Quarantine != nil && n.Quarantine.Reason == reason {
 		return n, false
 	}
 	since := now
@@ -22,14 +22,14 @@ func QuarantineNode(now time.Time, n Node, reason, request string) (Node, bool) 
 		since = n.Quarantine.Since
 	}
 	n.Quarantine = &Quarantine{Reason: reason, Since: since}
-	return n.remembering(request), true
+	return n.withRequest(request), true
 }
 
 // ReleaseNode decides the record of a node that leaves quarantine; false is that it stays as it is.
 func ReleaseNode(n Node, request string) (Node, bool) {
-	if n.carriedOut(request) || n.Quarantine == nil {
+	if n.alreadyApplied(request) || n.Quarantine == nil {
 		return n, false
 	}
 	n.Quarantine = nil
-	return n.remembering(request), true
+	return n.withRequest(request), true
 }

@@ -43,7 +43,7 @@ func (g Group) SameContent(other Group) bool {
 
 // A Report is what an agent said last about its node: what the rules need to know, and all of it, opaque. The zero Report says nothing.
 type Report struct {
-	Said       bool   `json:"said,omitempty"`   // there was a status, even an empty one
+	Received   bool   `json:"said,omitempty"`   // there was a status, even an empty one
 	Proven     bool   `json:"proven,omitempty"` // something was proven serving
 	Ready      bool   `json:"ready,omitempty"`  // the gateway answers
 	Draining   bool   `json:"draining,omitempty"`
@@ -53,10 +53,10 @@ type Report struct {
 }
 
 // Empty reports whether nothing was said.
-func (r Report) Empty() bool { return !r.Said }
+func (r Report) Empty() bool { return !r.Received }
 
 func (r Report) same(o Report) bool {
-	return r.Said == o.Said && r.Proven == o.Proven && r.Ready == o.Ready && r.Draining == o.Draining && r.Unmanaged == o.Unmanaged &&
+	return r.Received == o.Received && r.Proven == o.Proven && r.Ready == o.Ready && r.Draining == o.Draining && r.Unmanaged == o.Unmanaged &&
 		r.Conditions == o.Conditions
 }
 
@@ -87,7 +87,7 @@ type Node struct {
 
 	Quarantine *Quarantine `json:"quarantine,omitempty"` // nil when the node is in none
 
-	Twin *Twin `json:"twin,omitempty"` // the agent that was refused last under this name; see Duplicate
+	LastDuplicate *DuplicateAgent `json:"twin,omitempty"` // the agent that was refused last under this name; see ActiveDuplicate
 }
 
 // A Session is a node in contact. It is bound to the lease of the replica that holds it.

@@ -10,7 +10,7 @@ import (
 )
 
 func TestStateOf(t *testing.T) {
-	serving := roster.Report{Said: true, Proven: true, Ready: true}
+	serving := roster.Report{Received: true, Proven: true, Ready: true}
 	with := func(change func(*roster.Report)) *roster.Session {
 		s := &roster.Session{Report: serving}
 		change(&s.Report)
@@ -70,7 +70,7 @@ func TestTheTimeOfAStateStandsWhileTheStateDoes(t *testing.T) {
 	if err != nil || !same.Since.Equal(then) {
 		t.Errorf("a take-over moved the time to %v, %v", same.Since, err)
 	}
-	ready := roster.Session{BootID: "1", Replica: "here", Report: roster.Report{Said: true, Proven: true, Ready: true}}
+	ready := roster.Session{BootID: "1", Replica: "here", Report: roster.Report{Received: true, Proven: true, Ready: true}}
 	if changed, err := roster.Renew(now, roster.Key{}, node, before, ready, false); err != nil || !changed.Since.Equal(now) {
 		t.Errorf("a new state has the time %v, %v", changed.Since, err)
 	}

@@ -2,8 +2,8 @@ package roster
 
 import "time"
 
-// ConfigurationMemory is how long what an unmanaged gateway serves is waited for and kept: it holds secrets.
-const ConfigurationMemory = 2 * time.Minute
+// ConfigurationTTL is how long what an unmanaged gateway serves is waited for and kept: it holds secrets.
+const ConfigurationTTL = 2 * time.Minute
 
 // Part is one part of what a gateway serves, as it travels.
 type Part struct {

@@ -2,13 +2,13 @@ package schemas
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics are what a keeper tells.
+// Metrics counts what happens to schema bundles.
 type Metrics struct {
 	uploads   *prometheus.CounterVec
 	collected prometheus.Counter
 }
 
-// NewMetrics registers the metrics of a keeper.
+// NewMetrics registers the metrics.
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		uploads: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "silverback_registry_schema_uploads_total",

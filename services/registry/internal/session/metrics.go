@@ -2,12 +2,12 @@ package session
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics are what a book tells.
+// Metrics counts what happens to sessions.
 type Metrics struct {
 	renewals, writes, batches, leasesLost prometheus.Counter
 }
 
-// NewMetrics registers the metrics of a book.
+// NewMetrics registers the metrics.
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: "silverback_registry_" + name, Help: help})

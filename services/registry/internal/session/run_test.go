@@ -27,16 +27,16 @@ func (deadLeases) Grant(ctx context.Context, _ int64) (*clientv3.LeaseGrantRespo
 	return nil, ctx.Err()
 }
 
-// A stop waits for the calls under way, and these wait for an etcd that does not answer: they must end with the book.
+// A stop waits for the calls under way, and these wait for an etcd that does not answer: they must end with the sessions.
 func TestWhoWaitsForAWriteIsToldOfTheStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := New(Config{Replica: "r", TTL: time.Minute, Log: slog.New(slog.DiscardHandler), Metrics: NewMetrics(prometheus.NewRegistry())},
+		s := New(Config{Replica: "r", TTL: time.Minute, Log: slog.New(slog.DiscardHandler), Metrics: NewMetrics(prometheus.NewRegistry())},
 			nil, deadLeases{}, func(roster.Key) store.Current { return store.Current{} })
 		ctx, cancel := context.WithCancel(t.Context())
-		go func() { _ = b.Run(ctx) }()
+		go func() { _ = s.Run(ctx) }()
 		answered := make(chan error, 1)
 		go func() {
-			_, err := b.Enrol(t.Context(), roster.Key{Group: "g", Node: "n"}, roster.Node{BootID: "1"}, roster.Report{})
+			_, err := s.Enrol(t.Context(), roster.Key{Group: "g", Node: "n"}, roster.Node{BootID: "1"}, roster.Report{})
 			answered <- err
 		}()
 		synctest.Wait()
@@ -63,12 +63,12 @@ func TestALeaseThatEtcdRefusesIsToldOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		leases := fullLeases{asked: make(chan struct{})}
-		b := New(Config{Replica: "r", TTL: time.Minute, Log: slog.New(slog.NewTextHandler(&log, nil)),
+		s := New(Config{Replica: "r", TTL: time.Minute, Log: slog.New(slog.NewTextHandler(&log, nil)),
 			Metrics: NewMetrics(prometheus.NewRegistry())},
 			nil, leases, func(roster.Key) store.Current { return store.Current{} })
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
-		go func() { defer close(ended); _ = b.Run(ctx) }()
+		go func() { defer close(ended); _ = s.Run(ctx) }()
 		for range 3 {
 			<-leases.asked
 		}

@@ -21,97 +21,97 @@ const (
 
 // job is what the writer does for one node, as things stood when it was taken.
 type job struct {
-	key     roster.Key
-	entry   *entry
-	version int
-	ended   *ended
-	twin    *twin
+	key       roster.Key
+	entry     *entry
+	version   int
+	ended     *ended
+	duplicate *duplicate
 }
 
 // write commits what is queued, in batches, until ctx ends.
-func (b *Book) write(ctx context.Context) error {
+func (s *Sessions) write(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-b.bell:
+		case <-s.bell:
 		}
 		if err := pause(ctx, gather); err != nil {
 			return err
 		}
 		for {
-			lease, err := b.leased(ctx)
+			lease, err := s.leased(ctx)
 			if err != nil {
 				return err
 			}
-			jobs, changes := b.take()
+			jobs, changes := s.take()
 			if len(jobs) == 0 {
 				break
 			}
 			commitCtx, cancel := context.WithTimeout(ctx, commitTimeout)
-			results, err := b.ledger.Commit(commitCtx, lease, changes)
+			results, err := s.ledger.Commit(commitCtx, lease, changes)
 			cancel()
 			if err != nil {
-				b.putBack(jobs, err)
+				s.putBack(jobs, err)
 				if errors.Is(err, rpctypes.ErrLeaseNotFound) {
-					b.reportLost(lease)
+					s.reportLost(lease)
 				}
 				if err := pause(ctx, retryPause); err != nil {
 					return err
 				}
 				continue
 			}
-			b.settle(jobs, results)
-			b.Metrics.batches.Inc()
+			s.settle(jobs, results)
+			s.Metrics.batches.Inc()
 		}
 	}
 }
 
-func (b *Book) take() (jobs []job, changes []store.Change) {
+func (s *Sessions) take() (jobs []job, changes []store.Change) {
 	now := time.Now()
-	b.mu.Lock()
-	n := min(len(b.queue), store.MaxBatch)
-	for _, key := range b.queue[:n] {
-		delete(b.queued, key)
+	s.mu.Lock()
+	n := min(len(s.queue), store.MaxBatch)
+	for _, key := range s.queue[:n] {
+		delete(s.queued, key)
 		j, decision := job{key: key}, unchanged
-		if e := b.entries[key]; e != nil {
+		if e := s.entries[key]; e != nil {
 			j.entry, j.version, decision = e, e.version, decide(now, key, *e)
-		} else if end, ok := b.ended[key]; ok {
+		} else if end, ok := s.ended[key]; ok {
 			j.ended, decision = &end, remember(end)
 		}
-		if w := b.twins[key]; w != nil && w.queued {
-			w.queued, j.twin, decision = false, w, met(w.last, decision)
+		if w := s.duplicates[key]; w != nil && w.queued {
+			w.queued, j.duplicate, decision = false, w, withDuplicate(w.last, decision)
 		}
-		if j.entry != nil || j.ended != nil || j.twin != nil {
+		if j.entry != nil || j.ended != nil || j.duplicate != nil {
 			jobs = append(jobs, j)
 			changes = append(changes, store.Change{Key: key, Decide: decision})
 		}
 	}
-	b.queue = b.queue[n:]
-	b.mu.Unlock()
-	// The view calls this book under its own lock, so it is never asked under the book's.
+	s.queue = s.queue[n:]
+	s.mu.Unlock()
+	// The view calls this sessions under its own lock, so it is never asked under the sessions's.
 	for i := range changes {
-		changes[i].Guess = b.guess(changes[i].Key)
+		changes[i].Guess = s.guess(changes[i].Key)
 	}
 	return jobs, changes
 }
 
 // settle takes note of what became of jobs.
-func (b *Book) settle(jobs []job, results []store.Result) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (s *Sessions) settle(jobs []job, results []store.Result) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for i, j := range jobs {
 		result := results[i]
 		if result.Revision > 0 {
-			b.Metrics.writes.Inc()
+			s.Metrics.writes.Inc()
 		}
 		if j.ended != nil {
-			delete(b.ended, j.key)
+			delete(s.ended, j.key)
 			continue
 		}
 		if j.entry == nil {
 			if result.Err != nil {
-				b.Log.Warn("a refused agent is not written down", "group", j.key.Group, "node", j.key.Node, "error", result.Err)
+				s.Log.Warn("a refused agent is not written down", "group", j.key.Group, "node", j.key.Node, "error", result.Err)
 			}
 			continue
 		}
@@ -128,27 +128,27 @@ func (b *Book) settle(jobs []job, results []store.Result) {
 		e.waiting = nil
 		switch {
 		case result.Err != nil && fault.KindOf(result.Err) == fault.Internal:
-			b.Log.Error("session not written", "group", j.key.Group, "node", j.key.Node, "error", result.Err)
-			b.drop(j)
+			s.Log.Error("session not written", "group", j.key.Group, "node", j.key.Node, "error", result.Err)
+			s.drop(j)
 		case result.Err != nil, e.ending:
-			b.drop(j)
+			s.drop(j)
 		default:
 			e.committed, e.claim, e.enrol = true, false, nil
 		}
 	}
 }
 
-func (b *Book) drop(j job) {
-	if b.entries[j.key] == j.entry {
-		delete(b.entries, j.key)
+func (s *Sessions) drop(j job) {
+	if s.entries[j.key] == j.entry {
+		delete(s.entries, j.key)
 	}
 }
 
 // putBack queues jobs again after etcd did not answer. Agents that wait for an enrolment are told, and come again.
-func (b *Book) putBack(jobs []job, cause error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.Log.Warn("sessions not written yet", "sessions", len(jobs), "error", cause)
+func (s *Sessions) putBack(jobs []job, cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Log.Warn("sessions not written yet", "sessions", len(jobs), "error", cause)
 	for _, j := range jobs {
 		if j.entry != nil && !errors.Is(cause, rpctypes.ErrLeaseNotFound) {
 			for _, done := range j.entry.waiting {
@@ -156,10 +156,10 @@ func (b *Book) putBack(jobs []job, cause error) {
 			}
 			j.entry.waiting = nil
 		}
-		if j.twin != nil {
-			j.twin.queued = true
+		if j.duplicate != nil {
+			j.duplicate.queued = true
 		}
-		b.push(j.key)
+		s.push(j.key)
 	}
 }
 

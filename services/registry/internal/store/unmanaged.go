@@ -14,22 +14,22 @@ import (
 )
 
 const (
-	// inventoryMemory is how long an inventory is kept that no agent brings again.
-	inventoryMemory = 2 * time.Hour
-	// leaseShared is how long one lease is used for all inventories that a replica stores: 10,000 nodes must not cost 10,000 leases.
-	leaseShared = time.Hour
+	// inventoryTTL is how long an inventory is kept that no agent brings again.
+	inventoryTTL = 2 * time.Hour
+	// leaseReuse is how long one lease is used for all inventories that a replica stores: 10,000 nodes must not cost 10,000 leases.
+	leaseReuse = time.Hour
 )
 
-// Served keeps what unmanaged gateways serve, each thing for a while.
-type Served struct {
+// Unmanaged keeps what unmanaged gateways serve, each thing for a while.
+type Unmanaged struct {
 	kv     clientv3.KV
 	lease  clientv3.Lease
 	shared sharedLease
 }
 
-// NewServed returns it on a client, which stays the caller's.
-func NewServed(client *clientv3.Client) *Served {
-	return &Served{kv: etcdkv.Patient(client), lease: client}
+// NewUnmanaged returns it on a client, which stays the caller's.
+func NewUnmanaged(client *clientv3.Client) *Unmanaged {
+	return &Unmanaged{kv: etcdkv.Patient(client), lease: client}
 }
 
 // sharedLease is the lease of inventories.
@@ -39,25 +39,25 @@ type sharedLease struct {
 	until time.Time // may be used for further inventories
 }
 
-func (s *Served) inventoryLease(ctx context.Context) (clientv3.LeaseID, error) {
+func (s *Unmanaged) inventoryLease(ctx context.Context) (clientv3.LeaseID, error) {
 	s.shared.mu.Lock()
 	id, valid := s.shared.id, time.Now().Before(s.shared.until)
 	s.shared.mu.Unlock()
 	if valid {
 		return id, nil
 	}
-	granted, err := s.lease.Grant(ctx, int64((inventoryMemory+leaseShared)/time.Second))
+	granted, err := s.lease.Grant(ctx, int64((inventoryTTL+leaseReuse)/time.Second))
 	if err != nil {
 		return 0, fmt.Errorf("grant a lease for inventories: %w", err)
 	}
 	s.shared.mu.Lock()
 	defer s.shared.mu.Unlock()
-	s.shared.id, s.shared.until = granted.ID, time.Now().Add(leaseShared)
+	s.shared.id, s.shared.until = granted.ID, time.Now().Add(leaseReuse)
 	return granted.ID, nil
 }
 
 // PutInventory stores an inventory as it travels.
-func (s *Served) PutInventory(ctx context.Context, digest string, zstd []byte) error {
+func (s *Unmanaged) PutInventory(ctx context.Context, digest string, zstd []byte) error {
 	lease, err := s.inventoryLease(ctx)
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func (s *Served) PutInventory(ctx context.Context, digest string, zstd []byte) e
 }
 
 // Inventory reads an inventory; nil when it is not there.
-func (s *Served) Inventory(ctx context.Context, digest string) ([]byte, error) {
+func (s *Unmanaged) Inventory(ctx context.Context, digest string) ([]byte, error) {
 	answer, err := s.kv.Get(ctx, inventoryKey(digest))
 	if err != nil {
 		return nil, fmt.Errorf("read an inventory: %w", err)
@@ -84,9 +84,9 @@ func (s *Served) Inventory(ctx context.Context, digest string) ([]byte, error) {
 }
 
 // Want says that somebody waits under a word for what a node's gateway serves. Everything that is brought under it goes when done is
-// called, and at the latest after roster.ConfigurationMemory. Who asked last is brought it.
-func (s *Served) Want(ctx context.Context, key roster.Key, word string) (done func(), err error) {
-	granted, err := s.lease.Grant(ctx, int64(roster.ConfigurationMemory/time.Second))
+// called, and at the latest after roster.ConfigurationTTL. Who asked last is brought it.
+func (s *Unmanaged) Want(ctx context.Context, key roster.Key, word string) (done func(), err error) {
+	granted, err := s.lease.Grant(ctx, int64(roster.ConfigurationTTL/time.Second))
 	if err != nil {
 		return nil, fmt.Errorf("grant a lease for a configuration: %w", err)
 	}
@@ -105,12 +105,12 @@ func (s *Served) Want(ctx context.Context, key roster.Key, word string) (done fu
 const readTimeout = 5 * time.Second
 
 // Wanted returns the word under which somebody waits for what a node's gateway serves; empty when nobody does.
-func (s *Served) Wanted(ctx context.Context, key roster.Key) (string, error) {
+func (s *Unmanaged) Wanted(ctx context.Context, key roster.Key) (string, error) {
 	word, _, err := s.wanted(ctx, key)
 	return word, err
 }
 
-func (s *Served) wanted(ctx context.Context, key roster.Key) (string, clientv3.LeaseID, error) {
+func (s *Unmanaged) wanted(ctx context.Context, key roster.Key) (string, clientv3.LeaseID, error) {
 	answer, err := s.kv.Get(ctx, wantedKey(key))
 	if err != nil {
 		return "", 0, fmt.Errorf("read who waits for a configuration: %w", err)
@@ -122,7 +122,7 @@ func (s *Served) wanted(ctx context.Context, key roster.Key) (string, clientv3.L
 }
 
 // PutPart keeps a part for whoever waits under a word; false when nobody does.
-func (s *Served) PutPart(ctx context.Context, key roster.Key, word string, number int32, p roster.Part) (bool, error) {
+func (s *Unmanaged) PutPart(ctx context.Context, key roster.Key, word string, number int32, p roster.Part) (bool, error) {
 	wanted, lease, err := s.wanted(ctx, key)
 	if err != nil || wanted != word {
 		return false, err
@@ -141,7 +141,7 @@ func (s *Served) PutPart(ctx context.Context, key roster.Key, word string, numbe
 }
 
 // Part reads a part; nil when it is not there yet.
-func (s *Served) Part(ctx context.Context, word string, number int32) (*roster.Part, error) {
+func (s *Unmanaged) Part(ctx context.Context, word string, number int32) (*roster.Part, error) {
 	answer, err := s.kv.Get(ctx, partKey(word, number))
 	if err != nil {
 		return nil, fmt.Errorf("read a part of a configuration: %w", err)

@@ -20,8 +20,8 @@ type Schemas struct {
 	Names  []fleet.NodeID
 }
 
-// standing is which nodes of a group name which bundle of schemas.
-type standing struct {
+// groupSchemas is which nodes of a group name which bundle of schemas.
+type groupSchemas struct {
 	backing roster.Backing
 	behind  map[string]map[fleet.NodeID]struct{}
 }
@@ -40,30 +40,30 @@ func (v *View) recount(key roster.Key, before, after *roster.Vote, revision int6
 	if before == after || before != nil && after != nil && *before == *after {
 		return
 	}
-	s := v.standing[key.Group]
+	s := v.groupSchemas[key.Group]
 	if s == nil {
-		s = &standing{behind: map[string]map[fleet.NodeID]struct{}{}}
-		v.standing[key.Group] = s
+		s = &groupSchemas{behind: map[string]map[fleet.NodeID]struct{}{}}
+		v.groupSchemas[key.Group] = s
 	}
-	backed, told := s.backing.Backed(), false
+	backed, changed := s.backing.Backed(), false
 	if before != nil {
 		s.backing.Add(*before, -1)
-		told = s.leave(before.Schemas, key.Node)
+		changed = s.leave(before.Schemas, key.Node)
 	}
 	if after != nil {
 		s.backing.Add(*after, 1)
-		told = s.join(after.Schemas, key.Node) || told
+		changed = s.join(after.Schemas, key.Node) || changed
 	}
 	if s.backing.Empty() {
-		delete(v.standing, key.Group)
+		delete(v.groupSchemas, key.Group)
 	}
-	if told || !maps.Equal(backed, s.backing.Backed()) {
+	if changed || !maps.Equal(backed, s.backing.Backed()) {
 		v.note(store.GroupKind, roster.Key{Group: key.Group}, revision)
 	}
 }
 
 // leave and join report whether the names that are told of a bundle may have changed.
-func (s *standing) leave(digest string, node fleet.NodeID) bool {
+func (s *groupSchemas) leave(digest string, node fleet.NodeID) bool {
 	if digest == "" {
 		return false
 	}
@@ -75,7 +75,7 @@ func (s *standing) leave(digest string, node fleet.NodeID) bool {
 	return few
 }
 
-func (s *standing) join(digest string, node fleet.NodeID) bool {
+func (s *groupSchemas) join(digest string, node fleet.NodeID) bool {
 	if digest == "" {
 		return false
 	}
@@ -94,7 +94,7 @@ func (v *View) group(name fleet.GroupID) (Group, bool) {
 }
 
 func (v *View) schemas(group fleet.GroupID, trusted []string) []Schemas {
-	s := v.standing[group]
+	s := v.groupSchemas[group]
 	if s == nil {
 		return nil
 	}
@@ -141,7 +141,7 @@ func (v *View) Unnamed() (bundles map[string]int64, revision int64) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	bundles = maps.Clone(v.bundles)
-	for _, s := range v.standing {
+	for _, s := range v.groupSchemas {
 		for digest := range s.behind {
 			delete(bundles, digest)
 		}

@@ -99,19 +99,19 @@ type View struct {
 	observer Observer
 	revoked  Revoked
 
-	mu          sync.RWMutex
-	groups      map[fleet.GroupID]Group
-	members     map[roster.Key]Member
-	revocations map[roster.Key]Revocation   // whose certificates are kept out
-	standing    map[fleet.GroupID]*standing // who names which bundle of schemas
-	bundles     map[string]int64            // those that are stored, and at which revision
-	uploaders   map[string]roster.Key       // of bundles
-	revision    int64                       // complete up to here
-	base        int64                       // the history holds every change after this
-	history     []change
-	watchers    map[*Watcher]struct{}
-	synced      chan struct{}
-	moved       chan struct{} // closed when the revision moves
+	mu           sync.RWMutex
+	groups       map[fleet.GroupID]Group
+	members      map[roster.Key]Member
+	revocations  map[roster.Key]Revocation       // whose certificates are kept out
+	groupSchemas map[fleet.GroupID]*groupSchemas // who names which bundle of schemas
+	bundles      map[string]int64                // those that are stored, and at which revision
+	uploaders    map[string]roster.Key           // of bundles
+	revision     int64                           // complete up to here
+	base         int64                           // the history holds every change after this
+	history      []change
+	watchers     map[*Watcher]struct{}
+	synced       chan struct{}
+	moved        chan struct{} // closed when the revision moves
 }
 
 // New returns an empty view; Run fills it.
@@ -119,8 +119,8 @@ func New(client *clientv3.Client, log *slog.Logger, observer Observer, revoked R
 	return &View{
 		client: client, log: log, observer: observer, revoked: revoked,
 		groups: map[fleet.GroupID]Group{}, members: map[roster.Key]Member{}, revocations: map[roster.Key]Revocation{},
-		watchers: map[*Watcher]struct{}{},
-		standing: map[fleet.GroupID]*standing{}, bundles: map[string]int64{}, uploaders: map[string]roster.Key{},
+		watchers:     map[*Watcher]struct{}{},
+		groupSchemas: map[fleet.GroupID]*groupSchemas{}, bundles: map[string]int64{}, uploaders: map[string]roster.Key{},
 		synced: make(chan struct{}), moved: make(chan struct{}),
 	}
 }
@@ -235,10 +235,10 @@ func (v *View) put(kv etcdkv.KV, revision int64) {
 		if m.Current.NodeRev == kv.ModRevision {
 			return
 		}
-		said := m.vote()
+		vote := m.vote()
 		m.Key, m.Current.Node, m.Current.NodeRev = key, n, kv.ModRevision
 		v.members[key] = m
-		v.recount(key, said, m.vote(), revision)
+		v.recount(key, vote, m.vote(), revision)
 	case store.SessionKind:
 		s, err := store.Decode[roster.Session](kv.Value)
 		if err != nil {
@@ -249,11 +249,11 @@ func (v *View) put(kv etcdkv.KV, revision int64) {
 		if m.Current.SessionRev == kv.ModRevision {
 			return
 		}
-		before, said := m.Current.Session, m.vote()
+		before, vote := m.Current.Session, m.vote()
 		m.Key, m.Current.Session, m.Current.SessionRev = key, s, kv.ModRevision
 		m.Last, m.endedAt = roster.Report{}, time.Time{}
 		v.members[key] = m
-		v.recount(key, said, m.vote(), revision)
+		v.recount(key, vote, m.vote(), revision)
 		v.observer.SessionChanged(key, before, s, kv.ModRevision)
 	case store.RevocationKind:
 		r, err := store.Decode[roster.Revocation](kv.Value)
@@ -283,7 +283,7 @@ func (v *View) remove(kind store.Kind, key roster.Key, revision int64) {
 		if !ok {
 			return
 		}
-		said := m.vote()
+		vote := m.vote()
 		if kind == store.NodeKind {
 			m.Current.Node, m.Current.NodeRev = nil, 0
 		} else if before := m.Current.Session; before != nil {
@@ -292,7 +292,7 @@ func (v *View) remove(kind store.Kind, key roster.Key, revision int64) {
 			v.observer.SessionChanged(key, before, nil, revision)
 		}
 		v.members[key] = m
-		v.recount(key, said, m.vote(), revision)
+		v.recount(key, vote, m.vote(), revision)
 		if m.Current.Node == nil && m.Current.Session == nil {
 			delete(v.members, key)
 		}

@@ -13,12 +13,12 @@ import (
 )
 
 const (
-	// catchUp is how long a watch that resumes waits for this replica to come as far as the one it left.
-	catchUp = 3 * time.Second
-	// quiet is the least time between two batches of one watcher; changes in between are merged.
-	quiet = 50 * time.Millisecond
-	// bookmark is the longest time without a Synced.
-	bookmark = 10 * time.Second
+	// catchUpTimeout is how long a watch that resumes waits for this replica to come as far as the one it left.
+	catchUpTimeout = 3 * time.Second
+	// batchInterval is the least time between two batches of one watcher; changes in between are merged.
+	batchInterval = 50 * time.Millisecond
+	// bookmarkInterval is the longest time without a Synced.
+	bookmarkInterval = 10 * time.Second
 )
 
 // A Filter says which changes a watcher wants.
@@ -75,7 +75,7 @@ func (v *View) Watch(ctx context.Context, filter Filter, token string, send func
 	w := &Watcher{filter: filter, dirty: map[item]struct{}{}, bell: make(chan struct{}, 1)}
 	from, resumable := parseToken(token)
 	if resumable {
-		waitCtx, cancel := context.WithTimeout(ctx, catchUp)
+		waitCtx, cancel := context.WithTimeout(ctx, catchUpTimeout)
 		resumable = v.Await(waitCtx, from)
 		cancel()
 	}
@@ -88,7 +88,7 @@ func (v *View) Watch(ctx context.Context, filter Filter, token string, send func
 		delete(v.watchers, w)
 		v.mu.Unlock()
 	}()
-	mark := time.NewTicker(bookmark)
+	mark := time.NewTicker(bookmarkInterval)
 	defer mark.Stop()
 	for {
 		if err := send(batch); err != nil {
@@ -97,7 +97,7 @@ func (v *View) Watch(ctx context.Context, filter Filter, token string, send func
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(quiet):
+		case <-time.After(batchInterval):
 		}
 		select {
 		case <-ctx.Done():

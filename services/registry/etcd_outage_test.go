@@ -55,7 +55,7 @@ func TestAWriteWithoutEtcdIsToldWhatIsAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	way.Sever()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
 	group := &registryv1.Group{Name: "h"}
 	var all sync.WaitGroup

@@ -22,8 +22,8 @@ const (
 	MaxBundles = 64
 	// MaxOfNode is how many bundles are kept that one node uploaded. Those that no node names any more make room for a new one.
 	MaxOfNode = 4
-	// patience is how long one agent may take to upload what it was asked for, before another one is asked.
-	patience = 10 * time.Second
+	// uploadTimeout is how long one agent may take to upload what it was asked for, before another one is asked.
+	uploadTimeout = 10 * time.Second
 )
 
 // Ledger is where bundles are stored.
@@ -43,7 +43,7 @@ type View interface {
 	Unnamed() (bundles map[string]int64, revision int64)
 }
 
-// Config says what a Keeper works with. All fields are required.
+// Config says what a Cache works with. All fields are required.
 type Config struct {
 	Ledger  Ledger
 	View    View
@@ -53,8 +53,8 @@ type Config struct {
 	ForgetAfter time.Duration
 }
 
-// A Keeper keeps the bundles. It is safe for concurrent use.
-type Keeper struct {
+// A Cache keeps the bundles. It is safe for concurrent use.
+type Cache struct {
 	Config
 	verifying chan struct{} // capacity 1: a bundle takes memory while it is looked at
 
@@ -64,81 +64,81 @@ type Keeper struct {
 	tidied  map[string]bool      // the stored bundles that were looked at: they hold no secrets
 }
 
-// New returns a keeper.
-func New(c Config) *Keeper {
-	return &Keeper{Config: c, verifying: make(chan struct{}, 1), asked: map[string]time.Time{}, unnamed: map[string]time.Time{},
+// New returns a cache.
+func New(c Config) *Cache {
+	return &Cache{Config: c, verifying: make(chan struct{}, 1), asked: map[string]time.Time{}, unnamed: map[string]time.Time{},
 		tidied: map[string]bool{}}
 }
 
 // Want says whether a node that names a bundle, and is spoken to now, should upload it. One node is asked at a time, since a whole
 // fleet may name the same new bundle at once.
-func (k *Keeper) Want(digest string, now time.Time) bool {
-	if digest == "" || k.View.Stored(digest) {
+func (c *Cache) Want(digest string, now time.Time) bool {
+	if digest == "" || c.View.Stored(digest) {
 		return false
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for other, at := range k.asked {
-		if now.Sub(at) >= patience {
-			delete(k.asked, other)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for other, at := range c.asked {
+		if now.Sub(at) >= uploadTimeout {
+			delete(c.asked, other)
 		}
 	}
-	if _, waiting := k.asked[digest]; waiting {
+	if _, waiting := c.asked[digest]; waiting {
 		return false
 	}
-	k.asked[digest] = now
+	c.asked[digest] = now
 	return true
 }
 
 // Upload stores a bundle as it travelled from a node that names it, and returns the revision at which it stands. A fault of kind
 // Invalid says that the bytes are not that bundle, of kind Busy that there are too many.
-func (k *Keeper) Upload(ctx context.Context, key roster.Key, digest string, zstd []byte) (int64, error) {
-	if err := k.named(ctx, key, digest); err != nil {
+func (c *Cache) Upload(ctx context.Context, key roster.Key, digest string, zstd []byte) (int64, error) {
+	if err := c.named(ctx, key, digest); err != nil {
 		return 0, err
 	}
 	select {
-	case k.verifying <- struct{}{}:
-		defer func() { <-k.verifying }()
+	case c.verifying <- struct{}{}:
+		defer func() { <-c.verifying }()
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
 	zstd, err := verify(digest, zstd)
 	if err != nil {
-		k.Metrics.upload("refused")
+		c.Metrics.upload("refused")
 		return 0, err
 	}
-	if !k.View.Stored(digest) {
-		if err := k.makeRoom(ctx, key); err != nil {
-			k.Metrics.upload("refused")
+	if !c.View.Stored(digest) {
+		if err := c.makeRoom(ctx, key); err != nil {
+			c.Metrics.upload("refused")
 			return 0, err
 		}
 	}
-	revision, err := k.Ledger.PutSchemas(ctx, digest, zstd, key)
+	revision, err := c.Ledger.PutSchemas(ctx, digest, zstd, key)
 	if err == nil {
-		k.Metrics.upload("stored")
+		c.Metrics.upload("stored")
 	}
 	return revision, err
 }
 
 // makeRoom deletes the bundles that a node uploaded and nobody names any more, and says whether it may store another one.
-func (k *Keeper) makeRoom(ctx context.Context, key roster.Key) error {
-	stored := k.View.Bundles()
-	unnamed, upTo := k.View.Unnamed()
+func (c *Cache) makeRoom(ctx context.Context, key roster.Key) error {
+	stored := c.View.Bundles()
+	unnamed, upTo := c.View.Unnamed()
 	for digest, by := range stored {
 		storedAt, idle := unnamed[digest]
 		if by != key || !idle {
 			continue
 		}
-		gone, err := k.Ledger.DeleteSchemas(ctx, digest, storedAt, upTo)
+		gone, err := c.Ledger.DeleteSchemas(ctx, digest, storedAt, upTo)
 		if err != nil {
 			return err
 		}
 		if gone {
 			delete(stored, digest)
-			k.Metrics.collected.Inc()
+			c.Metrics.collected.Inc()
 		}
 	}
-	return room(stored, key, k.ForgetAfter)
+	return room(stored, key, c.ForgetAfter)
 }
 
 // room says whether a node may store one more bundle beside those that are stored, each with its uploader: it has less than MaxOfNode, and
@@ -167,12 +167,12 @@ func room(stored map[string]roster.Key, key roster.Key, forget time.Duration) er
 }
 
 // named makes sure that an enrolled node names the bundle; a no is never given on what this replica merely believes.
-func (k *Keeper) named(ctx context.Context, key roster.Key, digest string) error {
-	cur := k.View.Current(key)
+func (c *Cache) named(ctx context.Context, key roster.Key, digest string) error {
+	cur := c.View.Current(key)
 	if roster.SchemasOf(cur.Node, cur.Session) == digest {
 		return nil
 	}
-	cur, err := k.Ledger.Current(ctx, key)
+	cur, err := c.Ledger.Current(ctx, key)
 	switch {
 	case err != nil:
 		return err
@@ -186,8 +186,8 @@ func (k *Keeper) named(ctx context.Context, key roster.Key, digest string) error
 }
 
 // Bundle returns a bundle as it travels, or a fault of kind Missing.
-func (k *Keeper) Bundle(ctx context.Context, digest string) ([]byte, error) {
-	zstd, _, err := k.Ledger.Schemas(ctx, digest)
+func (c *Cache) Bundle(ctx context.Context, digest string) ([]byte, error) {
+	zstd, _, err := c.Ledger.Schemas(ctx, digest)
 	if err != nil {
 		return nil, err
 	}
@@ -199,55 +199,55 @@ func (k *Keeper) Bundle(ctx context.Context, digest string) ([]byte, error) {
 
 // Collect deletes the bundles that no node has named for a while, as this replica saw it. The ledger has the last word: a bundle
 // stays when any node was written since this replica read the nodes.
-func (k *Keeper) Collect(ctx context.Context, now time.Time) {
-	bundles, upTo := k.View.Unnamed()
-	for digest, storedAt := range k.idle(bundles, now) {
-		gone, err := k.Ledger.DeleteSchemas(ctx, digest, storedAt, upTo)
+func (c *Cache) Collect(ctx context.Context, now time.Time) {
+	bundles, upTo := c.View.Unnamed()
+	for digest, storedAt := range c.idle(bundles, now) {
+		gone, err := c.Ledger.DeleteSchemas(ctx, digest, storedAt, upTo)
 		switch {
 		case err != nil && ctx.Err() == nil:
-			k.Log.Warn("schemas that no node has not deleted yet", "error", err)
+			c.Log.Warn("schemas that no node has not deleted yet", "error", err)
 		case gone:
-			k.Metrics.collected.Inc()
-			k.Log.Info("schemas that no node has deleted", "schemas", digest)
+			c.Metrics.collected.Inc()
+			c.Log.Info("schemas that no node has deleted", "schemas", digest)
 		}
 	}
 }
 
 // Tidy looks once at each bundle that is stored, and takes out what a registry of before let in: the secrets that gateways invented. The
 // bundle keeps the name that nodes have for it.
-func (k *Keeper) Tidy(ctx context.Context) {
-	stored := k.View.Bundles()
-	k.mu.Lock()
-	for digest := range k.tidied {
+func (c *Cache) Tidy(ctx context.Context) {
+	stored := c.View.Bundles()
+	c.mu.Lock()
+	for digest := range c.tidied {
 		if _, still := stored[digest]; !still {
-			delete(k.tidied, digest)
+			delete(c.tidied, digest)
 		}
 	}
-	for digest := range k.tidied {
+	for digest := range c.tidied {
 		delete(stored, digest)
 	}
-	k.mu.Unlock()
+	c.mu.Unlock()
 	for digest := range stored {
-		if err := k.tidy(ctx, digest); err != nil {
+		if err := c.tidy(ctx, digest); err != nil {
 			if ctx.Err() == nil {
-				k.Log.Warn("schemas of an older agent not tidied yet", "error", err)
+				c.Log.Warn("schemas of an older agent not tidied yet", "error", err)
 			}
 			return
 		}
-		k.mu.Lock()
-		k.tidied[digest] = true
-		k.mu.Unlock()
+		c.mu.Lock()
+		c.tidied[digest] = true
+		c.mu.Unlock()
 	}
 }
 
-func (k *Keeper) tidy(ctx context.Context, digest string) error {
-	zstd, readAt, err := k.Ledger.Schemas(ctx, digest)
+func (c *Cache) tidy(ctx context.Context, digest string) error {
+	zstd, readAt, err := c.Ledger.Schemas(ctx, digest)
 	if err != nil || zstd == nil {
 		return err
 	}
 	select {
-	case k.verifying <- struct{}{}:
-		defer func() { <-k.verifying }()
+	case c.verifying <- struct{}{}:
+		defer func() { <-c.verifying }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -255,30 +255,30 @@ func (k *Keeper) tidy(ctx context.Context, digest string) error {
 	if err != nil || b.Normalized() == b {
 		return nil // what cannot be read is for the translators to tell of
 	}
-	changed, err := k.Ledger.TidySchemas(ctx, digest, readAt, schema.Pack(b.Normalized()))
+	changed, err := c.Ledger.TidySchemas(ctx, digest, readAt, schema.Pack(b.Normalized()))
 	if changed {
-		k.Log.Info("schemas of an older agent tidied", "schemas", digest)
+		c.Log.Info("schemas of an older agent tidied", "schemas", digest)
 	}
 	return err
 }
 
 // idle remembers since when bundles are unnamed, and returns those that are for long enough.
-func (k *Keeper) idle(unnamed map[string]int64, now time.Time) map[string]int64 {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for digest := range k.unnamed {
+func (c *Cache) idle(unnamed map[string]int64, now time.Time) map[string]int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for digest := range c.unnamed {
 		if _, still := unnamed[digest]; !still {
-			delete(k.unnamed, digest)
+			delete(c.unnamed, digest)
 		}
 	}
 	due := map[string]int64{}
 	for digest, storedAt := range unnamed {
-		since, known := k.unnamed[digest]
+		since, known := c.unnamed[digest]
 		if !known {
-			k.unnamed[digest] = now
+			c.unnamed[digest] = now
 			since = now
 		}
-		if now.Sub(since) >= k.ForgetAfter {
+		if now.Sub(since) >= c.ForgetAfter {
 			due[digest] = storedAt
 		}
 	}
