@@ -59,9 +59,9 @@ func wantTaken(t *testing.T, err error) {
 }
 
 func TestOnlyTheEnrolledAgentIsServed(t *testing.T) {
-	p := newPlane(t)
+	p := newControlPlane(t)
 	r := p.replica("one")
-	p.world.Enrol("g", "n", "first")
+	p.upstream.Enrol("g", "n", "first")
 	p.revise("") // its rollout counts whom the registry told this replica of
 	eventually(t, "the replica has heard of the node", func() bool {
 		answer, err := r.GetRollout(t.Context(), &distributorv1.GetRolloutRequest{Group: "g"})
@@ -83,7 +83,7 @@ func TestOnlyTheEnrolledAgentIsServed(t *testing.T) {
 	// The registry gives the name to the next run of the agent. The stream of the one before ends, and an agent that is ahead of the
 	// registry's watch waits for it.
 	_, nextEnds := hello(t, r, "n", "next")
-	p.world.Enrol("g", "n", "next")
+	p.upstream.Enrol("g", "n", "next")
 	wantTaken(t, <-firstEnds)
 	eventually(t, "the next run is connected", connected(1))
 	select {
@@ -99,7 +99,7 @@ func TestOnlyTheEnrolledAgentIsServed(t *testing.T) {
 // A replica that etcd does not answer hears no decisions: its agents are better off at another one.
 func TestAReplicaWithoutEtcdSendsItsAgentsAway(t *testing.T) {
 	etcd := etcdtest.Start(t)
-	p := newPlaneAt(t, etcd.Client(t))
+	p := newControlPlaneAt(t, etcd.Client(t))
 	cut := etcd.Cut(t)
 	lone, other := p.replicaAt("lone", cut.Client(t)), p.replica("other")
 	replicas := []*replica{lone, other}

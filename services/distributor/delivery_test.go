@@ -23,11 +23,11 @@ import (
 
 // A node names what it holds. What another group runs is not a base for its difference: that would tell it of that group's content.
 func TestADifferenceIsAgainstTheOwnGroupsContent(t *testing.T) {
-	p := newPlane(t)
+	p := newControlPlane(t)
 	r := p.replica("one")
-	p.world.Group("h", nil)
+	p.upstream.Group("h", nil)
 	other := p.snapshot(20, "-of-another-group")
-	p.world.Revise("h", other)
+	p.upstream.Revise("h", other)
 	p.agent(agenttest.Config{Group: "h", Node: "theirs"}, r)
 	eventually(t, "the other group runs its own", func() bool {
 		answer, err := r.GetAssignment(t.Context(), &distributorv1.GetAssignmentRequest{Group: "h"})
@@ -42,17 +42,17 @@ func TestADifferenceIsAgainstTheOwnGroupsContent(t *testing.T) {
 }
 
 func TestOneRouteOfTenThousandIsSmallAndEncodedOnce(t *testing.T) {
-	p := newPlane(t)
+	p := newControlPlane(t)
 	r := p.replica("one")
 	agents := p.agents(10, r)
-	p.world.Revise("g", p.snapshot(10_000, ""))
+	p.upstream.Revise("g", p.snapshot(10_000, ""))
 	r.reaches(t, 1, completed)
 	var before []int64
 	for _, a := range agents {
 		before = append(before, a.Received())
 	}
 	encoded := r.counter(t, "silverback_distributor_frame_encodings_total")
-	p.world.Revise("g", p.snapshot(10_000, "-edited"))
+	p.upstream.Revise("g", p.snapshot(10_000, "-edited"))
 	r.reaches(t, 2, completed)
 	for i, a := range agents {
 		if got := a.Received() - before[i]; got > 10_000 {
@@ -65,7 +65,7 @@ func TestOneRouteOfTenThousandIsSmallAndEncodedOnce(t *testing.T) {
 }
 
 func TestReconnectWithAnUnchangedDigestCostsNothing(t *testing.T) {
-	p := newPlane(t)
+	p := newControlPlane(t)
 	one, two := p.replica("one"), p.replica("two")
 	var at atomic.Pointer[replica]
 	at.Store(one)
@@ -88,9 +88,9 @@ func TestReconnectWithAnUnchangedDigestCostsNothing(t *testing.T) {
 }
 
 func TestSlowAgentDelaysNobody(t *testing.T) {
-	p := newPlane(t)
+	p := newControlPlane(t)
 	// The registry knows that it has its troubles: it holds up neither the others nor the rollouts.
-	p.world.Sick("g", "slow", "StateDirectory")
+	p.upstream.Sick("g", "slow", "StateDirectory")
 	r := p.replica("one")
 	hold := make(chan struct{})
 	slow := agenttest.New(agenttest.Config{Group: "g", Node: "slow", Hold: hold, Conn: func() grpc.ClientConnInterface { return r.conn }})
@@ -101,7 +101,7 @@ func TestSlowAgentDelaysNobody(t *testing.T) {
 	eventually(t, "the slow one is connected", func() bool { return slow.Opened() > 0 })
 	agents := p.agents(3, r)
 	for i := range 5 {
-		p.world.Revise("g", p.snapshot(20_000, strings.Repeat("x", i)))
+		p.upstream.Revise("g", p.snapshot(20_000, strings.Repeat("x", i)))
 		eventually(t, "the others serve", func() bool {
 			for _, a := range agents {
 				if a.Serving().Revision != fleet.Revision(i+1) {
@@ -121,7 +121,7 @@ func TestSlowAgentDelaysNobody(t *testing.T) {
 }
 
 func TestBadDeltaIsAnsweredWithTheWhole(t *testing.T) {
-	p := newPlane(t)
+	p := newControlPlane(t)
 	r := p.replica("one")
 	a := p.agents(1, r)[0]
 	p.revise("")
@@ -136,7 +136,7 @@ func TestBadDeltaIsAnsweredWithTheWhole(t *testing.T) {
 }
 
 func TestUnknownBaseGetsTheWhole(t *testing.T) {
-	p := newPlane(t)
+	p := newControlPlane(t)
 	r := p.replica("one")
 	unknown := string(fleet.DigestOf([]byte("nobody has this")))
 	p.revise("")
@@ -152,7 +152,7 @@ func TestUnknownBaseGetsTheWhole(t *testing.T) {
 }
 
 func TestLargeSnapshotComesInParts(t *testing.T) {
-	p := newPlane(t)
+	p := newControlPlane(t)
 	r := p.replica("one")
 	a := p.agents(1, r)[0]
 	// Text that does not compress, so that there is more than a part of it.
@@ -173,7 +173,7 @@ func TestLargeSnapshotComesInParts(t *testing.T) {
 	if err := p.content.Put(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
-	p.world.Revise("g", s.Digest())
+	p.upstream.Revise("g", s.Digest())
 	r.reaches(t, 1, completed)
 	if h := a.History(); h[0].Parts == 0 || h[0].Err != nil {
 		t.Errorf("the agent was told %+v", h)
@@ -181,13 +181,13 @@ func TestLargeSnapshotComesInParts(t *testing.T) {
 }
 
 func TestRememberedRefusalIsNotSentAgain(t *testing.T) {
-	p := newPlane(t)
+	p := newControlPlane(t)
 	r := p.replica("one")
 	bad := p.snapshot(20, "-bad")
 	a := p.agent(agenttest.Config{Node: "n0", Hello: func(h *distributorv1.Hello) {
 		h.Refused = []*distributorv1.Refused{{Digest: string(bad), Problems: refusedRoute}}
 	}}, r)
-	p.world.Revise("g", bad)
+	p.upstream.Revise("g", bad)
 	ended := r.reaches(t, 1, halted)
 	if len(ended.GetRefusals()) != 1 || len(a.History()) != 0 {
 		t.Errorf("refusals are %v, the agent was told %+v", ended.GetRefusals(), a.History())
@@ -196,7 +196,7 @@ func TestRememberedRefusalIsNotSentAgain(t *testing.T) {
 
 func TestTakeOverInTheMiddleOfARollout(t *testing.T) {
 	etcd := etcdtest.Start(t)
-	p := newPlaneAt(t, etcd.Client(t))
+	p := newControlPlaneAt(t, etcd.Client(t))
 	cut := etcd.Cut(t)
 	leader := p.replicaAt("leader", cut.Client(t))
 	eventually(t, "there is a leader", func() bool { name, _ := leader.Leader(t.Context()); return name == "leader" })
@@ -226,8 +226,8 @@ func TestTakeOverInTheMiddleOfARollout(t *testing.T) {
 
 // A leader that stops gives the term back: the next one need not wait for it to end, which here would take longer than the test.
 func TestGracefulStopHandsOver(t *testing.T) {
-	p := newPlane(t)
-	p.electionTTL = 20 * patience
+	p := newControlPlane(t)
+	p.electionTTL = 20 * timeout
 	one := p.replica("one")
 	eventually(t, "there is a leader", func() bool { name, _ := one.Leader(t.Context()); return name == "one" })
 	two := p.replica("two")
@@ -240,7 +240,7 @@ func TestGracefulStopHandsOver(t *testing.T) {
 }
 
 func TestHelloIsWantedFirstAndOnce(t *testing.T) {
-	p := newPlane(t)
+	p := newControlPlane(t)
 	r := p.replica("one")
 	hello := func(node string) *distributorv1.FollowAssignmentRequest {
 		return &distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Hello{

@@ -34,7 +34,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/rpcserver"
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/api"
-	"github.com/silverback-gateway/silverback/services/distributor/internal/intake"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/controller"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/recovery"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/stream"
@@ -107,20 +107,20 @@ type Deps struct {
 
 // A Distributor is one replica.
 type Distributor struct {
-	config   Config
-	deps     Deps
-	view     *store.View
-	world    *intake.World
-	hub      *stream.Hub
-	intake   *intake.Intake
-	recovery recovery.Keeper
-	election *election.Metrics
-	contact  *etcdkv.Contact
-	outage   *outage
-	revoked  *revocation.List
-	out      *revocation.Follower
-	draining chan struct{}
-	drained  sync.Once
+	config     Config
+	deps       Deps
+	view       *store.View
+	cache      *controller.Cache
+	hub        *stream.Hub
+	controller *controller.Controller
+	recovery   recovery.Keeper
+	election   *election.Metrics
+	contact    *etcdkv.Contact
+	outage     *outage
+	revoked    *revocation.List
+	out        *revocation.Follower
+	draining   chan struct{}
+	drained    sync.Once
 }
 
 // New returns a replica that does nothing before Run.
@@ -147,14 +147,14 @@ func New(c Config, d Deps) (*Distributor, error) {
 		config: c, deps: d, view: view, draining: make(chan struct{}), election: election.NewMetrics(d.Metrics), outage: newOutage(),
 		contact: etcdkv.NewContact(d.Etcd, store.Election(c.ElectionID)+"/", d.Log),
 	}
-	r.world = intake.NewWorld(d.Translator, d.Registry, sessions{r}, d.Log)
+	r.cache = controller.NewCache(d.Translator, d.Registry, sessions{r}, d.Log)
 	r.hub = stream.NewHub(stream.Deps{
-		View: view, Content: content.New(d.Etcd, 0), Tallies: store.NewTallies(d.Etcd, c.ReplicaID), Roster: r.world, FrameBytes: c.FrameBytes,
+		View: view, Content: content.New(d.Etcd, 0), Tallies: store.NewTallies(d.Etcd, c.ReplicaID), Roster: r.cache, FrameBytes: c.FrameBytes,
 		Spread: c.ReconnectSpread, Log: d.Log, Metrics: stream.NewMetrics(d.Metrics),
 		Ledger: func(ctx context.Context) (store.Ledger, error) { return store.ReadLedger(ctx, d.Etcd) },
 	})
-	r.intake = intake.New(intake.Deps{
-		Etcd: d.Etcd, View: view, World: r.world, Translator: d.Translator, Log: d.Log, Metrics: intake.NewMetrics(d.Metrics),
+	r.controller = controller.New(controller.Deps{
+		Etcd: d.Etcd, View: view, Cache: r.cache, Translator: d.Translator, Log: d.Log, Metrics: controller.NewMetrics(d.Metrics),
 	})
 	r.recovery = recovery.Keeper{Deps: recovery.Deps{Etcd: d.Etcd, View: view.Ledger, Nodes: r.followed, Log: d.Log}}
 	r.revoked = revocation.NewList(d.Metrics)
@@ -191,14 +191,14 @@ func (d *Distributor) Run(ctx context.Context) error {
 	return run.All(ctx,
 		func(ctx context.Context) error { return d.view.Run(ctx, d.deps.Etcd) },
 		d.contact.Run,
-		d.world.Run,
+		d.cache.Run,
 		d.out.Run,
 		d.hub.Run,
 		func(ctx context.Context) error {
 			return election.Run(ctx, election.Config{
 				Client: d.deps.Etcd, Prefix: store.Election(d.config.ElectionID), Replica: d.config.ReplicaID, TTL: d.config.ElectionTTL,
 				Log: d.deps.Log, Metrics: d.election,
-			}, d.intake.Lead)
+			}, d.controller.Lead)
 		},
 	)
 }
@@ -239,15 +239,15 @@ func (d *Distributor) Leader(ctx context.Context) (string, error) {
 	return election.Leader(ctx, d.deps.Etcd, store.Election(d.config.ElectionID))
 }
 
-// sessions are those of the hub, which is made after the world that tells it.
+// sessions are those of the hub, which is made after the cache that calls it.
 type sessions struct{ *Distributor }
 
-// Enrolled implements intake.Sessions.
+// Enrolled implements controller.Sessions.
 func (s sessions) Enrolled(group fleet.GroupID, node fleet.NodeID, boot string) {
 	s.hub.Enrolled(group, node, boot)
 }
 
-// Quarantine implements intake.Sessions.
+// Quarantine implements controller.Sessions.
 func (s sessions) Quarantine(group fleet.GroupID, node fleet.NodeID, in bool) {
 	s.hub.Quarantine(group, node, in)
 }

@@ -21,7 +21,7 @@ import (
 
 // shaken is a control plane whose ledger a test sends back in time, with agents that live through it.
 type shaken struct {
-	*plane
+	*controlPlane
 	etcd   *etcdtest.Server
 	at     atomic.Pointer[replica]
 	agents []*agenttest.Agent
@@ -30,7 +30,7 @@ type shaken struct {
 func newShaken(t *testing.T, agents int) *shaken {
 	t.Helper()
 	s := &shaken{etcd: etcdtest.Start(t)}
-	s.plane = newPlaneAt(t, s.etcd.Client(t))
+	s.controlPlane = newControlPlaneAt(t, s.etcd.Client(t))
 	s.electionTTL = 2 * time.Second
 	s.at.Store(s.replica("before"))
 	for i := range agents {
@@ -39,7 +39,7 @@ func newShaken(t *testing.T, agents int) *shaken {
 			Node: name, Conn: func() grpc.ClientConnInterface { return s.at.Load().conn },
 			Seen: func(_ *agenttest.Agent, seen agenttest.Seen) { // as a renewal tells the registry
 				if seen.Err == nil {
-					s.world.Follows("g", name, fleet.Stamp{Epoch: seen.Epoch, Decision: seen.Decision})
+					s.upstream.Follows("g", name, fleet.Stamp{Epoch: seen.Epoch, Decision: seen.Decision})
 				}
 			},
 		}, nil))
@@ -48,13 +48,13 @@ func newShaken(t *testing.T, agents int) *shaken {
 }
 
 // back sends the ledger back in time between two lives of the distributor.
-func (s *shaken) back(backup string, world func()) *replica {
+func (s *shaken) back(backup string, edit func()) *replica {
 	s.t.Helper()
 	s.at.Load().stop()
 	s.etcd.Restore(s.t, backup)
-	s.plane.etcd = s.etcd.Client(s.t)
-	s.content = content.New(s.plane.etcd, 0)
-	world()
+	s.controlPlane.etcd = s.etcd.Client(s.t)
+	s.content = content.New(s.controlPlane.etcd, 0)
+	edit()
 	s.at.Store(s.replica("after"))
 	return s.at.Load()
 }
@@ -108,7 +108,7 @@ func TestALedgerThatWasRestoredIsFollowedAfterARecovery(t *testing.T) {
 	two := s.revise("-two")
 	s.at.Load().reaches(t, 2, completed)
 	s.serve(two, 2, 0)
-	r := s.back(backup, func() { s.world.Back("g", 1, one) })
+	r := s.back(backup, func() { s.upstream.Back("g", 1, one) })
 	for i, a := range s.agents {
 		eventually(t, fmt.Sprintf("agent %d refused the older decision", i), func() bool { h := a.History(); return h[len(h)-1].Err != nil })
 	}
@@ -148,7 +148,7 @@ func TestNoGatewaySeesTheRestoredRevisionWhenTheFilesWereAppliedBefore(t *testin
 	backup := s.etcd.Backup(t)
 	two := s.revise("-two")
 	s.at.Load().reaches(t, 2, completed)
-	r := s.back(backup, func() { s.world.Back("g", 2, s.snapshot(20, "-two")) })
+	r := s.back(backup, func() { s.upstream.Back("g", 2, s.snapshot(20, "-two")) })
 	eventually(t, "the rollout waits, and says for what", func() bool {
 		held := r.rollout(2)
 		return held.GetState() == waiting && strings.Contains(held.GetReason(), "n0, n1, n2: ahead of the ledger") &&
@@ -175,7 +175,7 @@ func TestALedgerThatWasLostIsFollowedAfterARecovery(t *testing.T) {
 	two := s.revise("-two")
 	s.at.Load().reaches(t, 2, completed)
 	s.serve(two, 2, 0)
-	r := s.back("", func() { s.world.Back("g", 1, s.snapshot(20, "-two")) })
+	r := s.back("", func() { s.upstream.Back("g", 1, s.snapshot(20, "-two")) })
 	r.reaches(t, 1, waiting)
 	s.unmoved(r, two)
 	s.recover(r)

@@ -11,7 +11,7 @@ import (
 // Whoever asks about the ledger is told that etcd takes no writes, and so is whoever watches the metrics.
 func TestAFullLedgerIsToldToWhoAsks(t *testing.T) {
 	etcd := etcdtest.StartSmall(t, 4<<20)
-	p := newPlaneAt(t, etcd.Client(t))
+	p := newControlPlaneAt(t, etcd.Client(t))
 	r := p.replica("a")
 	ask := func() string {
 		answer, err := r.GetLedger(t.Context(), &distributorv1.GetLedgerRequest{})

@@ -11,7 +11,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
 
-// ledger is what the api sees of the store and of the world.
+// ledger is what the api sees of the store and of the cache.
 type ledger struct{ d *Distributor }
 
 // Ready implements api.Ledger. The roster is not waited for: without the registry counts are what streams tell. Who waits when this
@@ -55,7 +55,7 @@ func (l ledger) Rollouts(id fleet.GroupID) []api.Counted {
 	for i, r := range slices.Backward(g.Rollouts) {
 		c := api.Counted{Rollout: r.Rollout, Now: r.Progress}
 		if i == len(g.Rollouts)-1 && r.State.Open() {
-			c.Now = l.d.world.Progress(id, g, l.d.world.NodesOf(id))
+			c.Now = l.d.cache.Progress(id, g, l.d.cache.NodesOf(id))
 		}
 		all = append(all, c)
 	}
@@ -84,7 +84,7 @@ func (l ledger) Recover(ctx context.Context, o recovery.Order) (recovery.State, 
 // followed joins what nodes told the registry with what they told this replica, which is newer or the same.
 func (d *Distributor) followed() (all []recovery.Node, complete bool) {
 	told := d.hub.Followed()
-	known, complete := d.world.Followed()
+	known, complete := d.cache.Followed()
 	for _, n := range known {
 		if here, ok := told[n.Group][n.Node]; ok {
 			n.Online = true

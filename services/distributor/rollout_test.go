@@ -29,7 +29,7 @@ const (
 )
 
 func TestWavesFill(t *testing.T) {
-	p := newPlane(t)
+	p := newControlPlane(t)
 	one, two := p.replica("one"), p.replica("two")
 	agents := append(p.agents(3, one), p.agent(agenttest.Config{Node: "n3"}, two), p.agent(agenttest.Config{Node: "n4"}, two))
 	digest := p.revise("")
@@ -62,7 +62,7 @@ func TestWavesFill(t *testing.T) {
 func nodeNumber(name string) int { return int(name[1] - '0') }
 
 func TestFirstRefusalHaltsAndStableStays(t *testing.T) {
-	p := newPlane(t)
+	p := newControlPlane(t)
 	r := p.replica("one")
 	var bad atomic.Value
 	bad.Store("")
@@ -72,7 +72,7 @@ func TestFirstRefusalHaltsAndStableStays(t *testing.T) {
 		}
 		return agenttest.Ack
 	}
-	p.world.Origins = []*translatorv1.LocateEntitiesResponse_Origin{{
+	p.upstream.Origins = []*translatorv1.LocateEntitiesResponse_Origin{{
 		Entity: &translatorv1.EntityRef{Kind: "route", Name: "route-000000"}, Source: "team-a", Document: "team-a.yaml", Line: 14,
 	}}
 	var agents []*agenttest.Agent
@@ -83,7 +83,7 @@ func TestFirstRefusalHaltsAndStableStays(t *testing.T) {
 	r.reaches(t, 1, completed)
 	worse := p.snapshot(20, "-bad")
 	bad.Store(string(worse))
-	p.world.Revise("g", worse)
+	p.upstream.Revise("g", worse)
 	ended := r.reaches(t, 2, halted)
 	if len(ended.GetRefusals()) != 1 || ended.GetRefusals()[0].GetNode() != first("g", 3) {
 		t.Fatalf("refusals are %v", ended.GetRefusals())
@@ -122,8 +122,8 @@ func TestFirstRefusalHaltsAndStableStays(t *testing.T) {
 }
 
 func TestNewerRevisionTakesOverAtTheGate(t *testing.T) {
-	p := newPlane(t)
-	p.world.Group("g", &fleetv1.RolloutPolicy{Waves: []*fleetv1.RolloutPolicy_Wave{
+	p := newControlPlane(t)
+	p.upstream.Group("g", &fleetv1.RolloutPolicy{Waves: []*fleetv1.RolloutPolicy_Wave{
 		{Size: &fleetv1.RolloutPolicy_Wave_Nodes{Nodes: 1}, Soak: durationpb.New(500 * time.Millisecond)},
 		{Size: &fleetv1.RolloutPolicy_Wave_Percent{Percent: 100}},
 	}})
@@ -149,12 +149,12 @@ func TestNewerRevisionTakesOverAtTheGate(t *testing.T) {
 }
 
 func TestSameContentMovesNoBytes(t *testing.T) {
-	p := newPlane(t)
+	p := newControlPlane(t)
 	r := p.replica("one")
 	agents := p.agents(2, r)
 	digest := p.revise("")
 	r.reaches(t, 1, completed)
-	p.world.Revise("g", digest)
+	p.upstream.Revise("g", digest)
 	r.reaches(t, 2, completed)
 	for _, a := range agents {
 		eventually(t, "the agent knows the new number", func() bool { return a.Serving().Revision == 2 })
@@ -167,7 +167,7 @@ func TestSameContentMovesNoBytes(t *testing.T) {
 // A node that is given a second content while its gateway hangs says nothing of what it will serve, even if it served the first one before,
 // which comes back.
 func TestAnOldProofDoesNotCount(t *testing.T) {
-	p := newPlane(t)
+	p := newControlPlane(t)
 	r := p.replica("one")
 	var hangs atomic.Bool
 	hanging := first("g", 2) // the first wave
@@ -202,9 +202,9 @@ func TestAnOldProofDoesNotCount(t *testing.T) {
 }
 
 func TestOfflineNodesHoldNothing(t *testing.T) {
-	p := newPlane(t)
+	p := newControlPlane(t)
 	r := p.replica("one")
-	p.world.Node("g", "gone", registryv1.Node_STATE_UNREACHABLE)
+	p.upstream.Node("g", "gone", registryv1.Node_STATE_UNREACHABLE)
 	p.revise("")
 	r.reaches(t, 1, waiting)
 	p.agents(2, r)
@@ -216,24 +216,24 @@ func TestOfflineNodesHoldNothing(t *testing.T) {
 
 // An agent that is cut off from the distributors renews at the registry, and tells it so.
 func TestANodeThatCannotBeToldHoldsNothing(t *testing.T) {
-	p := newPlane(t)
+	p := newControlPlane(t)
 	r := p.replica("one")
 	p.agents(2, r)
-	p.world.Node("g", "cut", registryv1.Node_STATE_READY)
+	p.upstream.Node("g", "cut", registryv1.Node_STATE_READY)
 	p.revise("")
 	eventually(t, "the node is waited for", func() bool {
 		now := r.rollout(1)
 		return now.GetProgress().GetServing() == 2 || now.GetWave() == 1 && now.GetProgress().GetLoading() == 1
 	})
-	p.world.Sick("g", "cut", "DistributorUnreachable")
+	p.upstream.Sick("g", "cut", "DistributorUnreachable")
 	if done := r.reaches(t, 1, completed); done.GetProgress().GetOffline() != 1 {
 		t.Errorf("progress is %v", done.GetProgress())
 	}
 }
 
 func TestNoMoreLoadThanAllowed(t *testing.T) {
-	p := newPlane(t)
-	p.world.Group("g", &fleetv1.RolloutPolicy{MaxLoadingPercent: 25})
+	p := newControlPlane(t)
+	p.upstream.Group("g", &fleetv1.RolloutPolicy{MaxLoadingPercent: 25})
 	r := p.replica("one")
 	var told, most atomic.Int64
 	release := make(chan struct{})
@@ -261,22 +261,22 @@ func TestNoMoreLoadThanAllowed(t *testing.T) {
 }
 
 func TestOneGroupDoesNotStallAnother(t *testing.T) {
-	p := newPlane(t)
+	p := newControlPlane(t)
 	r := p.replica("one")
-	p.world.Group("h", nil)
+	p.upstream.Group("h", nil)
 	p.agent(agenttest.Config{Node: "stuck", Group: "h", Answer: func([]byte,
 		*distributorv1.Directive) agenttest.Verdict {
 		return agenttest.Silent
 	}}, r)
 	p.agents(1, r)
 	// content that is not there
-	p.world.Revise("h", fleet.Digest("sha256:"+"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"))
+	p.upstream.Revise("h", fleet.Digest("sha256:"+"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"))
 	p.revise("")
 	r.reaches(t, 1, completed)
 }
 
 func TestListAndWatch(t *testing.T) {
-	p := newPlane(t)
+	p := newControlPlane(t)
 	r := p.replica("one")
 	p.agents(1, r)
 	for _, other := range []string{"-a", "-b", "-c"} {
@@ -326,9 +326,9 @@ func TestListAndWatch(t *testing.T) {
 
 // Content that is gone is told in the rollout, and once it is back the nodes get it.
 func TestContentThatIsGoneIsToldInTheRollout(t *testing.T) {
-	p := newPlane(t)
+	p := newControlPlane(t)
 	r := p.replica("one")
-	p.world.Group("g", &fleetv1.RolloutPolicy{Deadline: durationpb.New(3 * time.Second)})
+	p.upstream.Group("g", &fleetv1.RolloutPolicy{Deadline: durationpb.New(3 * time.Second)})
 	agents := p.agents(2, r)
 	p.revise("")
 	r.reaches(t, 1, completed)
@@ -336,14 +336,14 @@ func TestContentThatIsGoneIsToldInTheRollout(t *testing.T) {
 	if _, err := p.etcd.Delete(t.Context(), "content/chunks/", clientv3.WithPrefix()); err != nil {
 		t.Fatal(err)
 	}
-	p.world.Revise("g", digest)
+	p.upstream.Revise("g", digest)
 	said := r.reaches(t, 2, halted).GetReason()
 	if !strings.Contains(said, "CONTENT_MISSING") || !strings.Contains(said, "revision 2") || !strings.Contains(said, "chunk ") {
 		t.Errorf("the rollout halted: %s", said)
 	}
 	p.content = content.New(p.etcd, 0)
 	p.snapshot(20, "x")
-	p.world.Revise("g", digest)
+	p.upstream.Revise("g", digest)
 	r.reaches(t, 3, completed)
 	for i, a := range agents {
 		if a.Serving().Digest != digest {
@@ -354,7 +354,7 @@ func TestContentThatIsGoneIsToldInTheRollout(t *testing.T) {
 
 // A node in quarantine is told nothing new, and no rollout waits for it. Once it is released it is told what its group runs.
 func TestQuarantine(t *testing.T) {
-	p := newPlane(t)
+	p := newControlPlane(t)
 	one, two := p.replica("one"), p.replica("two")
 	agents := append(p.agents(2, one), p.agent(agenttest.Config{Node: "n2"}, two))
 	p.revise("")
@@ -362,7 +362,7 @@ func TestQuarantine(t *testing.T) {
 	for _, a := range agents {
 		eventually(t, "all serve", func() bool { return a.Serving().Revision == 1 })
 	}
-	p.world.Quarantine("g", "n2", true)
+	p.upstream.Quarantine("g", "n2", true)
 	for _, r := range []*replica{one, two} {
 		eventually(t, "replicas have heard of it", func() bool { return r.counter(t, "silverback_distributor_quarantined_nodes") == 1 })
 	}
@@ -375,7 +375,7 @@ func TestQuarantine(t *testing.T) {
 	if h := agents[2].History(); len(h) != 1 {
 		t.Errorf("the node in quarantine was told %+v", h)
 	}
-	p.world.Quarantine("g", "n2", false)
+	p.upstream.Quarantine("g", "n2", false)
 	eventually(t, "it serves what its group runs", func() bool { return agents[2].Serving().Revision == 3 })
 	p.revise("-four")
 	if done := one.reaches(t, 4, completed); done.GetProgress().GetServing() != 3 {

@@ -18,7 +18,7 @@ import (
 // A stop waits for the calls under way. One that waits for a ledger that does not answer must not be waited for.
 func TestAStopAnswersWhoWaitsForTheLedger(t *testing.T) {
 	server := etcdtest.Start(t)
-	p := newPlaneAt(t, server.Client(t))
+	p := newControlPlaneAt(t, server.Client(t))
 	server.Stop(0)
 	r := p.replica("a")
 	conn, err := rpc.Dial(rpc.ClientConfig{Addresses: []string{strings.TrimPrefix(r.conn.Target(), "dns:///")}}, grpc.WithDisableRetry())
@@ -43,7 +43,7 @@ func TestAStopAnswersWhoWaitsForTheLedger(t *testing.T) {
 // Nobody waits for a replica without knowing what it waits for.
 func TestAReplicaSaysThatItsEtcdIsAway(t *testing.T) {
 	server := etcdtest.Start(t)
-	p := newPlaneAt(t, server.Client(t))
+	p := newControlPlaneAt(t, server.Client(t))
 	server.Stop(0)
 	r := p.replica("a")
 	eventually(t, "it says what it waits for", func() bool {

@@ -16,7 +16,7 @@ import (
 )
 
 // tally returns what the ledger holds of a replica's count of group g, and under which key.
-func (p *plane) tally(replica string) (key, text string) {
+func (p *controlPlane) tally(replica string) (key, text string) {
 	answer, err := p.etcd.Get(p.t.Context(), "observed/tallies/g/", clientv3.WithPrefix())
 	if err != nil {
 		p.t.Fatal(err)
@@ -33,7 +33,7 @@ func (p *plane) tally(replica string) (key, text string) {
 // must not count twice, nor make up for a node that serves nowhere.
 func TestTallyThatOutlivesItsReplicaCountsNobodyTwice(t *testing.T) {
 	etcd := etcdtest.Start(t)
-	p := newPlaneAt(t, etcd.Client(t))
+	p := newControlPlaneAt(t, etcd.Client(t))
 	cut := etcd.Cut(t)
 	killed, other := p.replicaAt("killed", cut.Client(t)), p.replica("other")
 	var at atomic.Pointer[replica]
@@ -49,7 +49,7 @@ func TestTallyThatOutlivesItsReplicaCountsNobodyTwice(t *testing.T) {
 			p.agent(agenttest.Config{Node: name, Conn: func() grpc.ClientConnInterface { return at.Load().conn }}, nil)
 		}
 	}
-	p.world.Node("g", late, registryv1.Node_STATE_READY)
+	p.upstream.Node("g", late, registryv1.Node_STATE_READY)
 	watch, err := other.WatchRollouts(t.Context(), &distributorv1.WatchRolloutsRequest{Group: "g"})
 	if err != nil {
 		t.Fatal(err)

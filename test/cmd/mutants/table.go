@@ -143,7 +143,7 @@ var table = []mutation{
 		pkg: distributor, run: "TestAReplicaWithoutEtcdSendsItsAgentsAway",
 	},
 	{
-		name: "a node that cannot be told holds a wave", file: "services/distributor/internal/intake/follow.go",
+		name: "a node that cannot be told holds a wave", file: "services/distributor/internal/controller/cache.go",
 		old: `online(n.GetState()) && !cutOff(n.GetStatus())`, new: `online(n.GetState())`,
 		pkg: distributor, run: "TestANodeThatCannotBeToldHoldsNothing",
 	},

@@ -1,4 +1,4 @@
-package intake
+package controller
 
 import (
 	"context"
@@ -25,8 +25,8 @@ type nodeKey struct {
 	node  fleet.NodeID
 }
 
-// World is what the other services know, kept warm on every replica, so that a new leader decides at once.
-type World struct {
+// Cache is what the other services know, kept warm on every replica, so that a new leader decides at once.
+type Cache struct {
 	revisions *follow.Table[fleet.GroupID, rollout.Target]
 	groups    *follow.Table[fleet.GroupID, rollout.Policy]
 	nodes     *follow.Table[nodeKey, member]
@@ -47,30 +47,30 @@ type member struct {
 	inContact bool   // its agent renews, whether or not rollouts count it
 }
 
-// NewWorld returns an empty world.
+// NewCache returns an empty cache.
 // Sessions, which must not block, are told of every node that the registry tells of.
-func NewWorld(translator translatorv1.TranslatorServiceClient, registry registryv1.RegistryServiceClient, sessions Sessions,
-	log *slog.Logger) *World {
+func NewCache(translator translatorv1.TranslatorServiceClient, registry registryv1.RegistryServiceClient, sessions Sessions,
+	log *slog.Logger) *Cache {
 	lost := func(what string) func(error) {
 		return func(err error) {
 			log.Warn("watch broke; what is known stays", "watch", what, telemetry.Err, rpc.Why(err))
 		}
 	}
-	return &World{
+	return &Cache{
 		revisions: follow.NewTable(revisions(translator), lost("revisions")),
 		groups:    follow.NewTable(groups(registry), lost("groups")),
 		nodes:     follow.NewTable(nodes(registry, sessions), lost("nodes")),
 	}
 }
 
-// Run keeps the world up to date until ctx ends.
-func (w *World) Run(ctx context.Context) error {
-	return run.All(ctx, w.revisions.Run, w.groups.Run, w.nodes.Run)
+// Run keeps the cache up to date until ctx ends.
+func (c *Cache) Run(ctx context.Context) error {
+	return run.All(ctx, c.revisions.Run, c.groups.Run, c.nodes.Run)
 }
 
-// Wait returns once the world is complete, or with the cause of ctx.
-func (w *World) Wait(ctx context.Context) error {
-	for _, synced := range []<-chan struct{}{w.revisions.Synced(), w.groups.Synced(), w.nodes.Synced()} {
+// Wait returns once the cache is complete, or with the cause of ctx.
+func (c *Cache) Wait(ctx context.Context) error {
+	for _, synced := range []<-chan struct{}{c.revisions.Synced(), c.groups.Synced(), c.nodes.Synced()} {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -81,15 +81,15 @@ func (w *World) Wait(ctx context.Context) error {
 }
 
 // Nodes returns the known nodes of each group.
-func (w *World) Nodes() map[fleet.GroupID][]rollout.Node {
+func (c *Cache) Nodes() map[fleet.GroupID][]rollout.Node {
 	all := map[fleet.GroupID][]rollout.Node{}
-	w.nodes.Each(func(k nodeKey, n member) { all[k.group] = append(all[k.group], n.Node) })
+	c.nodes.Each(func(k nodeKey, n member) { all[k.group] = append(all[k.group], n.Node) })
 	return all
 }
 
 // NodesOf returns the known nodes of one group.
-func (w *World) NodesOf(group fleet.GroupID) (all []rollout.Node) {
-	w.nodes.Each(func(k nodeKey, n member) {
+func (c *Cache) NodesOf(group fleet.GroupID) (all []rollout.Node) {
+	c.nodes.Each(func(k nodeKey, n member) {
 		if k.group == group {
 			all = append(all, n.Node)
 		}
@@ -100,23 +100,23 @@ func (w *World) NodesOf(group fleet.GroupID) (all []rollout.Node) {
 // Holder returns the boot id of the agent that holds a node's name, and a channel that is closed when that may have changed. Empty is that
 // anybody may: the node is not in contact, is not known, or the registry cannot be heard, which must not cut off an agent that was
 // restarted.
-func (w *World) Holder(group fleet.GroupID, node fleet.NodeID) (boot string, changed <-chan struct{}) {
-	changed = w.nodes.Changes()
-	n, known := w.nodes.Get(nodeKey{group, node})
-	if !known || !n.inContact || !w.nodes.Current() {
+func (c *Cache) Holder(group fleet.GroupID, node fleet.NodeID) (boot string, changed <-chan struct{}) {
+	changed = c.nodes.Changes()
+	n, known := c.nodes.Get(nodeKey{group, node})
+	if !known || !n.inContact || !c.nodes.Current() {
 		return "", changed
 	}
 	return n.boot, changed
 }
 
 // Followed returns the last decisions that nodes follow, as they told the registry. Complete says that it has told all of them.
-func (w *World) Followed() (all []recovery.Node, complete bool) {
+func (c *Cache) Followed() (all []recovery.Node, complete bool) {
 	select {
-	case <-w.nodes.Synced():
+	case <-c.nodes.Synced():
 		complete = true
 	default:
 	}
-	w.nodes.Each(func(k nodeKey, n member) {
+	c.nodes.Each(func(k nodeKey, n member) {
 		all = append(all, recovery.Node{Group: k.group, Node: k.node, Online: n.Online, Followed: n.Followed})
 	})
 	return all, complete

@@ -25,18 +25,18 @@ import (
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/kong/snapshot"
 	"github.com/silverback-gateway/silverback/services/distributor"
-	"github.com/silverback-gateway/silverback/services/distributor/internal/worldtest"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/upstreamtest"
 	"github.com/silverback-gateway/silverback/testkit/agenttest"
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
 
-const patience = time.Minute
+const timeout = time.Minute
 
-// plane is a whole control plane around distributors: real etcd, real gRPC.
-type plane struct {
+// controlPlane is a whole control plane around distributors: real etcd, real gRPC.
+type controlPlane struct {
 	t           testing.TB
 	etcd        *clientv3.Client
-	world       *worldtest.World
+	upstream    *upstreamtest.Upstream
 	content     *content.Store
 	electionTTL time.Duration // of replicas started from now on
 }
@@ -50,21 +50,21 @@ type replica struct {
 	stop    func()
 }
 
-func newPlane(t testing.TB) *plane {
+func newControlPlane(t testing.TB) *controlPlane {
 	t.Helper()
-	return newPlaneAt(t, etcdtest.Client(t))
+	return newControlPlaneAt(t, etcdtest.Client(t))
 }
 
-func newPlaneAt(t testing.TB, etcd *clientv3.Client) *plane {
+func newControlPlaneAt(t testing.TB, etcd *clientv3.Client) *controlPlane {
 	t.Helper()
-	p := &plane{t: t, etcd: etcd, world: worldtest.Start(t), content: content.New(etcd, 0), electionTTL: 6 * time.Second}
-	p.world.Group("g", nil)
+	p := &controlPlane{t: t, etcd: etcd, upstream: upstreamtest.Start(t), content: content.New(etcd, 0), electionTTL: 6 * time.Second}
+	p.upstream.Group("g", nil)
 	return p
 }
 
-func (p *plane) replica(id string) *replica { return p.replicaAt(id, p.etcd) }
+func (p *controlPlane) replica(id string) *replica { return p.replicaAt(id, p.etcd) }
 
-func (p *plane) replicaAt(id string, etcd *clientv3.Client) *replica {
+func (p *controlPlane) replicaAt(id string, etcd *clientv3.Client) *replica {
 	p.t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	if os.Getenv("SILVERBACK_TEST_LOG") != "" {
@@ -74,7 +74,7 @@ func (p *plane) replicaAt(id string, etcd *clientv3.Client) *replica {
 	var err error
 	r.Distributor, err = distributor.New(distributor.Config{ReplicaID: id, ElectionTTL: p.electionTTL,
 		ReconnectSpread: 50 * time.Millisecond}, distributor.Deps{
-		Etcd: etcd, Translator: p.world.Translator(), Registry: p.world.Registry(), Log: log, Metrics: r.metrics,
+		Etcd: etcd, Translator: p.upstream.Translator(), Registry: p.upstream.Registry(), Log: log, Metrics: r.metrics,
 	})
 	if err != nil {
 		p.t.Fatal(err)
@@ -114,7 +114,7 @@ func (r *replica) counter(t testing.TB, name string) (sum float64) {
 }
 
 // agent starts an agent, known to the registry.
-func (p *plane) agent(c agenttest.Config, at *replica) *agenttest.Agent {
+func (p *controlPlane) agent(c agenttest.Config, at *replica) *agenttest.Agent {
 	p.t.Helper()
 	if c.Group == "" {
 		c.Group = "g"
@@ -122,7 +122,7 @@ func (p *plane) agent(c agenttest.Config, at *replica) *agenttest.Agent {
 	if c.Conn == nil {
 		c.Conn = func() grpc.ClientConnInterface { return at.conn }
 	}
-	p.world.Node(c.Group, c.Node, registryv1.Node_STATE_READY)
+	p.upstream.Node(c.Group, c.Node, registryv1.Node_STATE_READY)
 	a := agenttest.New(c)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -132,7 +132,7 @@ func (p *plane) agent(c agenttest.Config, at *replica) *agenttest.Agent {
 	return a
 }
 
-func (p *plane) agents(n int, at *replica) (all []*agenttest.Agent) {
+func (p *controlPlane) agents(n int, at *replica) (all []*agenttest.Agent) {
 	for i := range n {
 		all = append(all, p.agent(agenttest.Config{Node: fmt.Sprintf("n%d", i)}, at))
 	}
@@ -140,7 +140,7 @@ func (p *plane) agents(n int, at *replica) (all []*agenttest.Agent) {
 }
 
 // snapshot stores a configuration of so many routes; other makes the first one another.
-func (p *plane) snapshot(routes int, other string) fleet.Digest {
+func (p *controlPlane) snapshot(routes int, other string) fleet.Digest {
 	p.t.Helper()
 	lines := make([]string, routes)
 	for i := range lines {
@@ -160,9 +160,9 @@ func (p *plane) snapshot(routes int, other string) fleet.Digest {
 	return s.Digest()
 }
 
-func (p *plane) revise(other string) fleet.Digest {
+func (p *controlPlane) revise(other string) fleet.Digest {
 	d := p.snapshot(20, other)
-	p.world.Revise("g", d)
+	p.upstream.Revise("g", d)
 	return d
 }
 
@@ -194,13 +194,13 @@ func (r *replica) reaches(t testing.TB, revision int64, want distributorv1.Rollo
 
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(timeout)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !holds() {
 		select {
 		case <-deadline:
-			t.Fatalf("not within %s: %s", patience, what)
+			t.Fatalf("not within %s: %s", timeout, what)
 		case <-tick.C:
 		}
 	}

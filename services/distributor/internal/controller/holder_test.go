@@ -1,4 +1,4 @@
-package intake_test
+package controller_test
 
 import (
 	"context"
@@ -8,25 +8,25 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
-	"github.com/silverback-gateway/silverback/services/distributor/internal/intake"
-	"github.com/silverback-gateway/silverback/services/distributor/internal/worldtest"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/controller"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/upstreamtest"
 )
 
 // A name belongs to the agent that is enrolled for as long as it renews, also while rollouts go on without the node. Only who is out of
 // contact leaves it to whoever comes.
 func TestANameIsHeldForAsLongAsItsAgentRenews(t *testing.T) {
-	world := worldtest.Start(t)
-	world.Group("g", nil)
-	w := intake.NewWorld(world.Translator(), world.Registry(), nobody{}, slog.New(slog.DiscardHandler))
+	upstream := upstreamtest.Start(t)
+	upstream.Group("g", nil)
+	c := controller.NewCache(upstream.Translator(), upstream.Registry(), nobody{}, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { defer close(ended); _ = w.Run(ctx) }()
+	go func() { defer close(ended); _ = c.Run(ctx) }()
 	defer func() { cancel(); <-ended }()
 	heldBy := func(what, want string, node fleet.NodeID) {
 		t.Helper()
 		deadline := time.After(time.Minute)
 		for {
-			boot, changed := w.Holder("g", node)
+			boot, changed := c.Holder("g", node)
 			if boot == want {
 				return
 			}
@@ -38,18 +38,18 @@ func TestANameIsHeldForAsLongAsItsAgentRenews(t *testing.T) {
 		}
 	}
 	held := func(what, want string) { t.Helper(); heldBy(what, want, "n") }
-	world.Enrol("g", "n", "first")
+	upstream.Enrol("g", "n", "first")
 	held("enrolled", "first")
-	world.Node("g", "n", registryv1.Node_STATE_UNREACHABLE)
+	upstream.Node("g", "n", registryv1.Node_STATE_UNREACHABLE)
 	held("out of contact", "")
-	world.Enrol("g", "n", "second")
+	upstream.Enrol("g", "n", "second")
 	held("enrolled again", "second")
-	world.Sick("g", "n", "DistributorUnreachable")
-	world.Enrol("g", "m", "third") // events come in order: once this one is there the others are
+	upstream.Sick("g", "n", "DistributorUnreachable")
+	upstream.Enrol("g", "m", "third") // events come in order: once this one is there the others are
 	heldBy("enrolled", "third", "m")
 	held("cut off from distributors", "second")
-	world.Quarantine("g", "n", true)
-	world.Enrol("g", "m", "fourth")
+	upstream.Quarantine("g", "n", true)
+	upstream.Enrol("g", "m", "fourth")
 	heldBy("enrolled again", "fourth", "m")
 	held("in quarantine too", "second")
 }

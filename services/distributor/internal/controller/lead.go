@@ -1,6 +1,6 @@
-// Package intake is where revisions, the roster and outcomes come together: it asks the plan, and writes what the plan
-// decides. Only the leader leads; every replica keeps the world warm.
-package intake
+// Package controller advances rollouts. It feeds revisions, nodes and tallies to rollout.Plan and writes the decisions to the ledger.
+// Only the leader decides. Every replica keeps the cache, so that a new leader can decide at once.
+package controller
 
 import (
 	"context"
@@ -31,25 +31,25 @@ const (
 	lastBackoff  = 5 * time.Second
 )
 
-// Deps are what an intake uses.
+// Deps are what a controller uses. All are required.
 type Deps struct {
 	Etcd       *clientv3.Client
 	View       *store.View
-	World      *World
+	Cache      *Cache
 	Translator translatorv1.TranslatorServiceClient
 	Log        *slog.Logger
 	Metrics    *Metrics
 }
 
-// An Intake advances the rollouts of all groups while it leads.
-type Intake struct{ Deps }
+// A Controller advances the rollouts of all groups while it leads.
+type Controller struct{ Deps }
 
-// New returns an intake.
-func New(d Deps) *Intake { return &Intake{d} }
+// New returns a controller.
+func New(d Deps) *Controller { return &Controller{d} }
 
 // leadership is one term.
 type leadership struct {
-	*Intake
+	*Controller
 	fence etcdkv.Fence
 	done  sync.WaitGroup
 	bell  chan struct{} // capacity 1: a group was acted on
@@ -59,8 +59,8 @@ type leadership struct {
 	over  error // why the term is over
 }
 
-// groupState is what a term remembers of a group. The world stands in the ledger; a successor misses nothing but since when
-// things are as they are, and measures that anew by its own clock.
+// groupState is what a leader remembers of a group during its term. A successor needs none of it: it reads the ledger and
+// measures times anew by its own clock.
 type groupState struct {
 	busy    bool
 	after   int64 // the etcd revision that the view must have reached
@@ -71,24 +71,24 @@ type groupState struct {
 
 // Lead advances rollouts for as long as this replica is leader. The lease ends ctx; the fence guards every write, for a
 // paused leader cannot know that it was replaced. It goes on where the leader before stopped.
-func (in *Intake) Lead(ctx context.Context, term fleet.Term, fence etcdkv.Fence) error {
+func (c *Controller) Lead(ctx context.Context, term fleet.Term, fence etcdkv.Fence) error {
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-in.View.Synced():
+	case <-c.View.Synced():
 	}
-	if err := in.World.Wait(ctx); err != nil {
+	if err := c.Cache.Wait(ctx); err != nil {
 		return err
 	}
-	l := &leadership{Intake: in, fence: fence, bell: make(chan struct{}, 1), state: map[fleet.GroupID]*groupState{}}
-	defer in.Metrics.ended()
+	l := &leadership{Controller: c, fence: fence, bell: make(chan struct{}, 1), state: map[fleet.GroupID]*groupState{}}
+	defer c.Metrics.ended()
 	defer l.done.Wait()
-	sub := in.View.Subscribe()
+	sub := c.View.Subscribe()
 	defer sub.Close()
-	in.Log.Info("deciding", telemetry.Term, term)
+	c.Log.Info("deciding", telemetry.Term, term)
 	for {
 		// Taken before reading, or a change in between would be missed.
-		revisions, groups, nodes := in.World.revisions.Changes(), in.World.groups.Changes(), in.World.nodes.Changes()
+		revisions, groups, nodes := c.Cache.revisions.Changes(), c.Cache.groups.Changes(), c.Cache.nodes.Changes()
 		sub.Take()
 		wait, err := l.step(ctx, time.Now())
 		if err != nil {
@@ -120,7 +120,7 @@ func (l *leadership) step(ctx context.Context, now time.Time) (time.Duration, er
 		return 0, l.over
 	}
 	wait := idle
-	newest, policies, nodes := l.World.revisions.All(), l.World.groups.All(), l.World.Nodes()
+	newest, policies, nodes := l.Cache.revisions.All(), l.Cache.groups.All(), l.Cache.Nodes()
 	applied := l.View.Applied()
 	for id, target := range newest {
 		s := l.state[id]
@@ -168,7 +168,7 @@ func inputOf(id fleet.GroupID, g store.Group, nodes []rollout.Node) rollout.Inpu
 }
 
 // Progress counts the newest rollout of a group; any replica can.
-func (w *World) Progress(id fleet.GroupID, g store.Group, nodes []rollout.Node) rollout.Progress {
+func (c *Cache) Progress(id fleet.GroupID, g store.Group, nodes []rollout.Node) rollout.Progress {
 	return rollout.Count(inputOf(id, g, nodes))
 }
 

@@ -1,4 +1,4 @@
-package intake_test
+package controller_test
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/rpc"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
-	"github.com/silverback-gateway/silverback/services/distributor/internal/intake"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/controller"
 )
 
 // lines hands on what is logged.
@@ -39,11 +39,11 @@ func TestTheLogSaysWhyTheOtherServicesAreNotHeard(t *testing.T) {
 	}
 	defer func() { _ = conn.Close() }()
 	logged := make(lines, 1)
-	w := intake.NewWorld(translatorv1.NewTranslatorServiceClient(conn), registryv1.NewRegistryServiceClient(conn), nobody{},
+	c := controller.NewCache(translatorv1.NewTranslatorServiceClient(conn), registryv1.NewRegistryServiceClient(conn), nobody{},
 		slog.New(slog.NewTextHandler(logged, nil)))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { defer close(ended); _ = w.Run(ctx) }()
+	go func() { defer close(ended); _ = c.Run(ctx) }()
 	defer func() { cancel(); <-ended }()
 	select {
 	case line := <-logged:
