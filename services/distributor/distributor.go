@@ -113,7 +113,7 @@ type Distributor struct {
 	cache      *controller.Cache
 	hub        *stream.Hub
 	controller *controller.Controller
-	recovery   recovery.Keeper
+	recovery   recovery.Service
 	election   *election.Metrics
 	contact    *etcdkv.Contact
 	outage     *outage
@@ -156,7 +156,7 @@ func New(c Config, d Deps) (*Distributor, error) {
 	r.controller = controller.New(controller.Deps{
 		Etcd: d.Etcd, View: view, Cache: r.cache, Translator: d.Translator, Log: d.Log, Metrics: controller.NewMetrics(d.Metrics),
 	})
-	r.recovery = recovery.Keeper{Deps: recovery.Deps{Etcd: d.Etcd, View: view.Ledger, Nodes: r.followed, Log: d.Log}}
+	r.recovery = recovery.Service{Deps: recovery.Deps{Etcd: d.Etcd, View: view.Ledger, Nodes: r.followed, Log: d.Log}}
 	r.revoked = revocation.NewList(d.Metrics)
 	r.out = revocation.NewFollower(r.revoked, d.Registry, d.Log)
 	r.contact.OnChange(r.silent)

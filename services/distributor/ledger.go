@@ -77,7 +77,7 @@ func (l ledger) State(ctx context.Context) (recovery.State, error) { return l.d.
 func (l ledger) Problem() string { return l.d.contact.Remark() }
 
 // Recover implements api.Ledger.
-func (l ledger) Recover(ctx context.Context, o recovery.Order) (recovery.State, error) {
+func (l ledger) Recover(ctx context.Context, o recovery.Request) (recovery.State, error) {
 	return l.d.recovery.Recover(ctx, o)
 }
 

@@ -99,7 +99,7 @@ var table = []mutation{
 	},
 	{
 		name: "nodes that nobody knows are sent back", file: "services/distributor/internal/rollout/plan.go",
-		old: `taking{withdrawn: !c.proven(r) && len(c.online) > 0}`, new: `taking{withdrawn: !c.proven(r)}`,
+		old: `takeover{withdrawn: !c.proven(r) && len(c.online) > 0}`, new: `takeover{withdrawn: !c.proven(r)}`,
 		pkg: rollouts, run: "TestNodesThatNobodyKnows",
 	},
 	{
@@ -344,7 +344,7 @@ var table = []mutation{
 	},
 	{
 		name: "rollouts wait for unmanaged gateways", file: "services/distributor/internal/rollout/plan.go",
-		old: `if r.leaveAlone(in.Nodes, c.kept) {`, new: `if false {`,
+		old: `if r.leaveOutUnmanaged(in.Nodes, c.kept) {`, new: `if false {`,
 		pkg: rollouts, run: "TestUnmanagedNodes",
 	},
 	{

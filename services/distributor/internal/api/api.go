@@ -37,7 +37,7 @@ type Ledger interface {
 	// Problem says why nothing can be written now; empty when nothing is known to stand in the way.
 	Problem() string
 	// Recover begins another epoch, and returns the state thereafter.
-	Recover(ctx context.Context, o recovery.Order) (recovery.State, error)
+	Recover(ctx context.Context, o recovery.Request) (recovery.State, error)
 	// Changes returns a channel that receives when a group may have changed, how to take those groups, and how to end it.
 	Changes() (bell <-chan struct{}, take func() []fleet.GroupID, end func())
 }

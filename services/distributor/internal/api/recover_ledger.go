@@ -18,7 +18,7 @@ func (s *RolloutService) RecoverLedger(ctx context.Context, r *distributorv1.Rec
 		return nil, fault.InvalidFields(fault.Violation{Field: "reason", Description: "say why the ledger is recovered: it is kept with the " +
 			"epoch"})
 	}
-	state, err := s.Ledger.Recover(ctx, recovery.Order{Reason: r.GetReason(), Author: authorOf(ctx), RequestID: r.GetRequestId(),
+	state, err := s.Ledger.Recover(ctx, recovery.Request{Reason: r.GetReason(), Author: authorOf(ctx), RequestID: r.GetRequestId(),
 		Force: r.GetForce()})
 	if err != nil {
 		return nil, err

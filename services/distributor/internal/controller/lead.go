@@ -182,7 +182,7 @@ func (l *leadership) act(ctx context.Context, id fleet.GroupID, s *groupState, w
 	began := time.Now()
 	revision, err := store.Decide(writeCtx, l.Etcd, l.fence, id, was, d)
 	if err == nil {
-		l.tell(id, d, began)
+		l.report(id, d, began)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -205,8 +205,8 @@ func (l *leadership) act(ctx context.Context, id fleet.GroupID, s *groupState, w
 	}
 }
 
-// tell logs and traces a decision.
-func (l *leadership) tell(id fleet.GroupID, d rollout.Decision, began time.Time) {
+// report logs and traces a decision.
+func (l *leadership) report(id fleet.GroupID, d rollout.Decision, began time.Time) {
 	if d.Rollout == nil {
 		return
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
 )
 
-// Metrics are what a leader tells.
+// Metrics are those of the leader.
 type Metrics struct {
 	decisions *prometheus.CounterVec
 	open      prometheus.Gauge

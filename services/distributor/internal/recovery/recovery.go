@@ -66,7 +66,7 @@ func Assess(ledger store.Ledger, nodes []Node) State {
 	return s
 }
 
-// Deps are what a keeper uses.
+// Deps are what a service uses.
 type Deps struct {
 	Etcd clientv3.KV
 	// View returns the ledger as far as this replica knows it.
@@ -76,27 +76,27 @@ type Deps struct {
 	Log   *slog.Logger
 }
 
-// A Keeper tells the state of a ledger and recovers it.
-type Keeper struct{ Deps }
+// A Service reports the state of a ledger and recovers it.
+type Service struct{ Deps }
 
 // attempts are how often a recovery is tried against others at the same time.
 const attempts = 5
 
 // State returns the state of the ledger. Etcd is asked only when nodes are ahead of what this replica knows, for that may be late.
-func (k Keeper) State(ctx context.Context) (State, error) {
-	nodes, _ := k.Nodes() // before the ledger, which then has what they follow
-	if s := Assess(k.View(), nodes); len(s.Ahead) == 0 {
+func (r Service) State(ctx context.Context) (State, error) {
+	nodes, _ := r.Nodes() // before the ledger, which then has what they follow
+	if s := Assess(r.View(), nodes); len(s.Ahead) == 0 {
 		return s, nil
 	}
-	ledger, err := store.ReadLedger(ctx, k.Etcd)
+	ledger, err := store.ReadLedger(ctx, r.Etcd)
 	if err != nil {
 		return State{}, noLedger(err)
 	}
 	return Assess(ledger, nodes), nil
 }
 
-// An Order is an operator's word.
-type Order struct {
+// A Request is an operator's order to recover the ledger.
+type Request struct {
 	Reason    string
 	Author    string
 	RequestID string
@@ -104,14 +104,14 @@ type Order struct {
 }
 
 // Recover raises the epoch and returns the state thereafter. The leader then writes every assignment anew.
-func (k Keeper) Recover(ctx context.Context, o Order) (State, error) {
+func (r Service) Recover(ctx context.Context, o Request) (State, error) {
 	for attempt := 1; ; attempt++ {
-		nodes, complete := k.Nodes()
+		nodes, complete := r.Nodes()
 		if !complete {
 			return State{}, fault.New(fault.Down, "REGISTRY_DOWN", "the registry has not said yet which decisions its nodes follow: the epoch "+
 				"must be above them all; try again")
 		}
-		ledger, err := store.ReadLedger(ctx, k.Etcd)
+		ledger, err := store.ReadLedger(ctx, r.Etcd)
 		if err != nil {
 			return State{}, noLedger(err)
 		}
@@ -124,10 +124,10 @@ func (k Keeper) Recover(ctx context.Context, o Order) (State, error) {
 				"nothing to recover from", now.Recovery.Epoch)
 		}
 		next := store.Recovery{Epoch: now.Next, Author: o.Author, Reason: o.Reason, Time: time.Now().UTC(), RequestID: o.RequestID}
-		err = store.Recover(ctx, k.Etcd, now.Recovery, next)
+		err = store.Recover(ctx, r.Etcd, now.Recovery, next)
 		switch {
 		case err == nil:
-			k.Log.Warn("ledger recovered: nodes follow it from now on, back to the revisions that it has", "epoch", next.Epoch, "before",
+			r.Log.Warn("ledger recovered: nodes follow it from now on, back to the revisions that it has", "epoch", next.Epoch, "before",
 				now.Recovery.Epoch,
 				"nodes_ahead", len(now.Ahead), "author", o.Author, "reason", o.Reason)
 			ledger.Recovery = next

@@ -63,25 +63,25 @@ func TestAssess(t *testing.T) {
 	}
 }
 
-func keeper(etcd clientv3.KV, complete bool, nodes ...Node) Keeper {
+func service(etcd clientv3.KV, complete bool, nodes ...Node) Service {
 	late := func() store.Ledger { return store.Ledger{} }
-	return Keeper{Deps{Etcd: etcd, View: late, Nodes: func() ([]Node, bool) { return nodes, complete }, Log: slog.New(slog.DiscardHandler)}}
+	return Service{Deps{Etcd: etcd, View: late, Nodes: func() ([]Node, bool) { return nodes, complete }, Log: slog.New(slog.DiscardHandler)}}
 }
 
 func TestRecover(t *testing.T) {
 	etcd := etcdtest.Client(t)
 	ahead := node("g", "a", true, 4, 500)
 	var refused *fault.Error
-	if _, err := keeper(etcd, true).Recover(t.Context(), Order{Reason: "for fun"}); !errors.As(err, &refused) ||
+	if _, err := service(etcd, true).Recover(t.Context(), Request{Reason: "for fun"}); !errors.As(err, &refused) ||
 		refused.Reason != "LEDGER_NOT_BEHIND" {
 		t.Errorf("without need it answered %v", err)
 	}
-	if _, err := keeper(etcd, false, ahead).Recover(t.Context(), Order{Reason: "blind", Force: true}); !errors.As(err, &refused) ||
+	if _, err := service(etcd, false, ahead).Recover(t.Context(), Request{Reason: "blind", Force: true}); !errors.As(err, &refused) ||
 		refused.Reason != "REGISTRY_DOWN" {
 		t.Errorf("before the registry told its nodes it answered %v", err)
 	}
-	k := keeper(etcd, true, ahead)
-	first := Order{Reason: "restored", Author: "ann", RequestID: "1"}
+	k := service(etcd, true, ahead)
+	first := Request{Reason: "restored", Author: "ann", RequestID: "1"}
 	s, err := k.Recover(t.Context(), first)
 	if err != nil || s.Recovery.Epoch != 5 || len(s.Ahead) != 0 {
 		t.Fatalf("it answered %+v, %v", s, err)
@@ -94,11 +94,11 @@ func TestRecover(t *testing.T) {
 	if s, err := k.Recover(t.Context(), first); err != nil || s.Recovery.Epoch != 5 {
 		t.Errorf("the same request again gave %+v, %v", s, err)
 	}
-	if _, err := k.Recover(t.Context(), Order{Reason: "again", RequestID: "2"}); !errors.As(err, &refused) ||
+	if _, err := k.Recover(t.Context(), Request{Reason: "again", RequestID: "2"}); !errors.As(err, &refused) ||
 		refused.Reason != "LEDGER_NOT_BEHIND" {
 		t.Errorf("a second one answered %v", err)
 	}
-	if s, err := k.Recover(t.Context(), Order{Reason: "again", RequestID: "3", Force: true}); err != nil || s.Recovery.Epoch != 6 {
+	if s, err := k.Recover(t.Context(), Request{Reason: "again", RequestID: "3", Force: true}); err != nil || s.Recovery.Epoch != 6 {
 		t.Errorf("a forced one gave %+v, %v", s, err)
 	}
 }
@@ -109,7 +109,7 @@ func TestAnEpochThatCannotBeReadIsNotOverwritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	var refused *fault.Error
-	if _, err := keeper(etcd, true).Recover(t.Context(), Order{Reason: "x", Force: true}); !errors.As(err, &refused) ||
+	if _, err := service(etcd, true).Recover(t.Context(), Request{Reason: "x", Force: true}); !errors.As(err, &refused) ||
 		refused.Reason != "LEDGER_UNREADABLE" {
 		t.Errorf("it answered %v", err)
 	}
@@ -141,13 +141,14 @@ func TestTwoRecoveriesAtOnceAreTwoEpochs(t *testing.T) {
 	ahead := node("g", "a", true, 0, 500)
 	kv := &raced{KV: etcd}
 	kv.race = func() {
-		if s, err := keeper(etcd, true, ahead).Recover(t.Context(), Order{Reason: "other", RequestID: "o"}); err != nil || s.Recovery.Epoch != 1 {
+		s, err := service(etcd, true, ahead).Recover(t.Context(), Request{Reason: "other", RequestID: "o"})
+		if err != nil || s.Recovery.Epoch != 1 {
 			t.Errorf("the other gave %+v, %v", s, err)
 		}
 	}
 	var refused *fault.Error
 	// The one that comes second sees that nothing is left to do.
-	if _, err := keeper(kv, true, ahead).Recover(t.Context(), Order{Reason: "mine", RequestID: "m"}); !errors.As(err, &refused) ||
+	if _, err := service(kv, true, ahead).Recover(t.Context(), Request{Reason: "mine", RequestID: "m"}); !errors.As(err, &refused) ||
 		refused.Reason != "LEDGER_NOT_BEHIND" {
 		t.Errorf("it answered %v", err)
 	}
@@ -162,7 +163,7 @@ func TestNoDecisionOfAnEpochThatIsOver(t *testing.T) {
 	}
 	fence := etcdkv.Fence{Key: "leader", Term: fleet.Term(term.Header.Revision)}
 	d := rollout.Decision{Assignment: &rollout.Assignment{Stable: rollout.Target{Revision: 1}}}
-	if _, err := keeper(etcd, true).Recover(t.Context(), Order{Reason: "x", Force: true}); err != nil {
+	if _, err := service(etcd, true).Recover(t.Context(), Request{Reason: "x", Force: true}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := store.Decide(t.Context(), etcd, fence, "g", store.Group{}, d); !errors.Is(err, fault.Of(fault.Conflict)) {

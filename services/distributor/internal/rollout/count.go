@@ -10,41 +10,41 @@ import (
 // counts is what is known of the nodes of a rollout, each of them counted once.
 type counts struct {
 	Progress
-	current  bool      // every tally was counted under the present assignment, and says which nodes it counted
-	online   []uint64  // where the online nodes are, in order
-	fit      []uint64  // of these, the ones by which waves are measured: neither left out nor sick before the candidate comes to them
-	failing  Positions // in the wave, and failing
-	silent   Positions // in the wave, without an answer
-	absent   Positions // left out, and not serving
-	astray   int       // offline nodes that load: they hold no wave, but take the place of others that may load
-	kept     Positions // unmanaged, and left alone
-	refusals []Refusal
-	failure  string
+	current        bool      // every tally was counted under the present assignment, and says which nodes it counted
+	online         []uint64  // where the online nodes are, in order
+	fit            []uint64  // of these, the ones by which waves are measured: neither left out nor sick before the candidate comes to them
+	failing        Positions // in the wave, and failing
+	silent         Positions // in the wave, without an answer
+	absent         Positions // left out, and not serving
+	loadingOffline int       // offline nodes that load: they hold no wave, but take the place of others that may load
+	kept           Positions // unmanaged, and left alone
+	refusals       []Refusal
+	failure        string
 }
 
-// A word is what tallies say of one node, a bit for each state. No bit: no replica holds a stream of it.
-type word uint8
+// A report is what tallies say of one node, a bit for each state. No bit: no replica holds a stream of it.
+type report uint8
 
 const (
-	saysServing word = 1 << iota
-	saysLoading
-	saysFailed
-	saysRefused
-	saysKept // with saysFailed
+	reportedServing report = 1 << iota
+	reportedLoading
+	reportedFailed
+	reportedRefused
+	reportedKept // with reportedFailed
 )
 
 // agreed is what counts when tallies differ. A node that moved between replicas may be in two of them for a while, and which
 // one is the older nobody knows: it is waited for until they agree. But a refusal is a refusal, whoever heard it.
-func (w word) agreed() word {
+func (w report) agreed() report {
 	switch {
-	case w&saysRefused != 0:
-		return saysRefused
-	case w == saysServing, w == saysFailed:
+	case w&reportedRefused != 0:
+		return reportedRefused
+	case w == reportedServing, w == reportedFailed:
 		return w
-	case w == saysFailed|saysKept:
-		return saysKept
+	case w == reportedFailed|reportedKept:
+		return reportedKept
 	}
-	return saysLoading
+	return reportedLoading
 }
 
 // Count returns the progress of the newest rollout: live while it is open, as it was kept when it has ended.
@@ -68,18 +68,18 @@ func count(in Input, r Rollout, a Assignment) counts {
 	if c.fit = fit(in.Nodes, online, r, a); len(c.fit) == 0 {
 		c.fit, leftOut = online, nil // they are all there is
 	}
-	words, others := make([]word, len(online)), map[uint64]word{}
+	reports, others := make([]report, len(online)), map[uint64]report{}
 	unnamed := 0
 	for _, t := range in.Tallies {
 		c.current = c.current && t.Decision == a.Decision && t.named()
-		hear(words, online, others, t.Nodes.Serving, saysServing)
-		hear(words, online, others, t.Nodes.Loading, saysLoading)
-		hear(words, online, others, t.Nodes.Failed, saysFailed)
-		hear(words, online, others, t.Nodes.Kept, saysKept)
-		hear(words, online, others, t.Nodes.Refused, saysRefused)
+		addReports(reports, online, others, t.Nodes.Serving, reportedServing)
+		addReports(reports, online, others, t.Nodes.Loading, reportedLoading)
+		addReports(reports, online, others, t.Nodes.Failed, reportedFailed)
+		addReports(reports, online, others, t.Nodes.Kept, reportedKept)
+		addReports(reports, online, others, t.Nodes.Refused, reportedRefused)
 		if !t.named() {
 			// Its counts are of nobody knows which nodes, and so none of them serves; but who refused stands there by name.
-			hear(words, online, others, t.refusers(in.Group), saysRefused)
+			addReports(reports, online, others, t.refusers(in.Group), reportedRefused)
 			unnamed = max(unnamed, t.Refused)
 		}
 		if c.failure == "" {
@@ -88,12 +88,12 @@ func count(in Input, r Rollout, a Assignment) counts {
 	}
 	c.Online, c.Offline = len(online), len(offline)
 	for i, position := range online {
-		if words[i].agreed() == saysKept {
+		if reports[i].agreed() == reportedKept {
 			c.kept = append(c.kept, position)
 		}
-		switch w := words[i].agreed(); {
-		case words[i] == 0 && !a.Includes(position):
-		case leftOut.has(position) && w != saysServing && w != saysRefused:
+		switch w := reports[i].agreed(); {
+		case reports[i] == 0 && !a.Includes(position):
+		case leftOut.has(position) && w != reportedServing && w != reportedRefused:
 			c.LeftOut++
 			c.absent = append(c.absent, position)
 		default:
@@ -102,10 +102,10 @@ func count(in Input, r Rollout, a Assignment) counts {
 	}
 	for position, w := range others {
 		if _, known := slices.BinarySearch(offline, position); known {
-			if w.agreed() == saysLoading {
-				c.astray++
+			if w.agreed() == reportedLoading {
+				c.loadingOffline++
 			}
-			if w.agreed() != saysRefused {
+			if w.agreed() != reportedRefused {
 				continue
 			}
 			c.Offline--
@@ -121,15 +121,15 @@ func count(in Input, r Rollout, a Assignment) counts {
 }
 
 // add counts a node that is in the wave.
-func (c *counts) add(position uint64, agreed word) {
+func (c *counts) add(position uint64, agreed report) {
 	c.InWave++
 	switch agreed {
-	case saysServing:
+	case reportedServing:
 		c.Serving++
-	case saysFailed, saysKept:
+	case reportedFailed, reportedKept:
 		c.Failed++
 		c.failing = append(c.failing, position)
-	case saysRefused:
+	case reportedRefused:
 		c.Refused++
 	default:
 		c.Loading++
@@ -167,15 +167,15 @@ func sickOf(nodes []Node, r Rollout) map[uint64]Absentee {
 	return sick
 }
 
-// hear adds what is said of the nodes at positions: to the words of the online ones, which are in the same order, or to those of others.
-func hear(words []word, online []uint64, others map[uint64]word, positions Positions, w word) {
+// addReports adds a report of the nodes at positions: to reports for online nodes, which are in the same order as online, else to others.
+func addReports(reports []report, online []uint64, others map[uint64]report, positions Positions, w report) {
 	i := 0
 	for _, position := range positions {
 		for i < len(online) && online[i] < position {
 			i++
 		}
 		if i < len(online) && online[i] == position {
-			words[i] |= w
+			reports[i] |= w
 		} else {
 			others[position] |= w
 		}
@@ -194,13 +194,13 @@ func (t Tally) refusers(group fleet.GroupID) (all Positions) {
 // refusals returns what the tallies tell of refusals: of each node what one of them says, for another may say it again. The same fleet
 // gives the same record, whichever replica's tally came first.
 func refusals(tallies []Tally) (all []Refusal) {
-	teller := map[fleet.NodeID]int{}
+	reporter := map[fleet.NodeID]int{}
 	for i, t := range tallies {
 		for _, r := range t.Refusals {
-			if first, told := teller[r.Node]; told && first != i {
+			if first, known := reporter[r.Node]; known && first != i {
 				continue
 			}
-			teller[r.Node] = i
+			reporter[r.Node] = i
 			all = append(all, r)
 		}
 	}

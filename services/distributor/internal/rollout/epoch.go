@@ -55,7 +55,7 @@ func hold(now time.Time, in Input, ahead []Node) Decision {
 	switch newer := !in.Newest.IsZero() && in.Newest.Revision > handled(in); {
 	case newer && !in.underWay():
 		// It says why it does not begin, and has no assignment before it may.
-		begun := begin(now, in, taking{})
+		begun := begin(now, in, takeover{})
 		d.Ended, r = begun.Ended, *begun.Rollout
 		r.State, r.Wave, r.WaveTime = Waiting, 0, time.Time{}
 	case in.Rollout == nil || !in.Rollout.State.Open():

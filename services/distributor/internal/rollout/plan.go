@@ -50,7 +50,7 @@ func plan(now time.Time, in Input, held bool) Decision {
 	case open && begun:
 		return advance(now, in, *in.Rollout, *in.Assignment, newer)
 	case newer:
-		return begin(now, in, taking{})
+		return begin(now, in, takeover{})
 	case open && held: // before it began
 		a := Assignment{Stable: in.Rollout.Stable, Candidate: in.Rollout.Candidate, Rollout: in.Rollout.ID}
 		if in.Assignment != nil {
@@ -72,14 +72,14 @@ func handled(in Input) (r fleet.Revision) {
 	return r
 }
 
-// taking says how a rollout takes the place of an open one.
-type taking struct {
+// takeover says how a rollout takes the place of an open one.
+type takeover struct {
 	atGate    bool // as Rollout.TookOver
 	withdrawn bool // the open one's candidate is taken back
 }
 
 // begin opens a rollout for the newest revision; what was open is superseded and hands on its stable revision.
-func begin(now time.Time, in Input, how taking) Decision {
+func begin(now time.Time, in Input, how takeover) Decision {
 	var d Decision
 	var a Assignment
 	if in.Assignment != nil {
@@ -127,15 +127,15 @@ func launch(now time.Time, in Input, r Rollout, a Assignment) Decision {
 // supersedes reports whether the newest revision takes the place of a rollout under way, other than at a gate, and how: nobody has the
 // candidate yet, or it is taken back, or it gets no further. Everything else is waited for, or frequent changes would never come beyond the
 // first wave.
-func supersedes(in Input, r Rollout, a Assignment, c counts) (taking, bool) {
+func supersedes(in Input, r Rollout, a Assignment, c counts) (takeover, bool) {
 	// Absence takes nothing back: gateways of nodes that the registry has lost serve on, and where none is online no wave takes them on.
-	how := taking{withdrawn: !c.proven(r) && len(c.online) > 0}
+	how := takeover{withdrawn: !c.proven(r) && len(c.online) > 0}
 	room := len(a.left(how.withdrawn)) <= maxHolds
 	switch {
 	case a.Threshold == 0:
-		return taking{atGate: r.TookOver, withdrawn: true}, true
+		return takeover{atGate: r.TookOver, withdrawn: true}, true
 	case a.Stable.Digest == in.Newest.Digest, a.without().runs(in.Newest.Digest, a.Threshold):
-		return taking{withdrawn: true}, true
+		return takeover{withdrawn: true}, true
 	case c.InWave == 0 && c.LeftOut == 0:
 		how.atGate = r.TookOver
 		return how, room
@@ -152,7 +152,7 @@ func stuck(in Input, r Rollout, a Assignment, c counts) bool {
 func advance(now time.Time, in Input, r Rollout, a Assignment, newer bool) Decision {
 	before, ages := r, in.Ages
 	c := count(in, r, a)
-	if r.leaveAlone(in.Nodes, c.kept) {
+	if r.leaveOutUnmanaged(in.Nodes, c.kept) {
 		c = count(in, r, a)
 	}
 	r.Progress = c.Progress
@@ -192,7 +192,7 @@ func advance(now time.Time, in Input, r Rollout, a Assignment, newer bool) Decis
 			}
 		}
 		if newer && !r.TookOver && len(a.left(false)) <= maxHolds {
-			return begin(now, in, taking{atGate: true})
+			return begin(now, in, takeover{atGate: true})
 		}
 		r.Wave++
 		r.State, r.WaveTime, r.FailTime, r.SettleTime = Progressing, now, time.Time{}, time.Time{}
@@ -205,7 +205,7 @@ func advance(now time.Time, in Input, r Rollout, a Assignment, newer bool) Decis
 	wait := r.Policy.deadline() - ages.Wave
 	if wait <= 0 {
 		return unhealthy(now, r, a, c, fmt.Sprintf("wave %d did not end within %s: %d of %d nodes serve the candidate%s%s",
-			r.Wave, r.Policy.deadline(), c.Serving, c.InWave, c.unsaid(), because(c.failure)))
+			r.Wave, r.Policy.deadline(), c.Serving, c.InWave, c.missingReports(), because(c.failure)))
 	}
 	if !r.FailTime.IsZero() {
 		if ages.Fail >= failureGrace && c.Failed > c.tolerated(r) {
@@ -231,9 +231,9 @@ func advance(now time.Time, in Input, r Rollout, a Assignment, newer bool) Decis
 // Unmanaged is the reason why a node whose gateway serves something that no snapshot brought is left out.
 const Unmanaged = "unmanaged: its gateway would lose what it serves"
 
-// leaveAlone takes the unmanaged nodes out of the verdict whose gateways would lose something by the candidate. It reports whether there
-// are more of them than before.
-func (r *Rollout) leaveAlone(nodes []Node, kept Positions) bool {
+// leaveOutUnmanaged leaves the unmanaged nodes whose gateways would lose something by the candidate out of the verdict. It reports
+// whether there are more of them than before.
+func (r *Rollout) leaveOutUnmanaged(nodes []Node, kept Positions) bool {
 	var more Positions
 	for _, position := range kept {
 		if !r.LeftOut.has(position) {
@@ -334,8 +334,8 @@ func halt(r Rollout, a Assignment, withdrawn bool, reason string) Decision {
 	return Decision{Rollout: &r, Assignment: &next}
 }
 
-// unsaid tells what is missing when counts do not decide.
-func (c counts) unsaid() string {
+// missingReports tells what is missing when counts do not decide.
+func (c counts) missingReports() string {
 	if c.current {
 		return ""
 	}
@@ -355,7 +355,7 @@ func raise(r Rollout, a Assignment, c counts, waited bool) uint64 {
 	last := r.Wave == r.Policy.WaveCount()
 	have := within(c.fit, a.Threshold)
 	limit := r.Policy.maxLoading(len(c.fit))
-	free := limit - c.astray - (c.held() - c.excused(r, waited))
+	free := limit - c.loadingOffline - (c.held() - c.excused(r, waited))
 	// Small steps would cost a write and a recount each.
 	if free <= 0 || have > 0 && free < limit/4 && have+free < want {
 		return a.Threshold

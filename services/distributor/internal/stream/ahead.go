@@ -17,24 +17,24 @@ const (
 	askAgain = time.Second
 )
 
-// suspect has etcd asked whether nodes of a group are ahead of the ledger: this replica's own view may only be late. The caller holds the
+// recheck has etcd asked whether nodes of a group are ahead of the ledger: this replica's own view may only be late. The caller holds the
 // lock of the group.
-func (h *Hub) suspect(g *group) {
-	g.suspected = true
+func (h *Hub) recheck(g *group) {
+	g.recheckDue = true
 	select {
-	case h.doubt <- struct{}{}:
+	case h.recheckBell <- struct{}{}:
 	default:
 	}
 }
 
-// confirm asks etcd about the groups that are suspected. One question answers for all of them, however many agents come back at once.
+// confirm asks etcd about the groups that are to be rechecked. One question answers for all of them, however many agents come back at once.
 func (h *Hub) confirm(ctx context.Context) error {
 	var again <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-h.doubt:
+		case <-h.recheckBell:
 		case <-again:
 		}
 		again = nil
@@ -61,35 +61,35 @@ func (h *Hub) confirm(ctx context.Context) error {
 }
 
 func (h *Hub) confirmAll(ctx context.Context, groups []*group) error {
-	var suspects []*group
+	var due []*group
 	for _, g := range groups {
 		g.mu.Lock()
-		if g.suspected {
-			suspects = append(suspects, g)
+		if g.recheckDue {
+			due = append(due, g)
 		}
-		g.suspected = false
+		g.recheckDue = false
 		g.mu.Unlock()
 	}
-	if len(suspects) == 0 {
+	if len(due) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
 	defer cancel()
 	ledger, err := h.ledger(ctx)
-	for _, g := range suspects {
+	for _, g := range due {
 		if err == nil {
-			h.judge(g, ledger)
+			h.markAhead(g, ledger)
 			continue
 		}
 		g.mu.Lock()
-		g.suspected = true
+		g.recheckDue = true
 		g.mu.Unlock()
 	}
 	return err
 }
 
-// judge says of each session whether the ledger is behind its node.
-func (h *Hub) judge(g *group, ledger store.Ledger) {
+// markAhead says of each session whether the ledger is behind its node.
+func (h *Hub) markAhead(g *group, ledger store.Ledger) {
 	newest := ledger.Newest(g.id)
 	assigned, decided := ledger.Assignments[g.id]
 	decided = decided && assigned.Epoch == ledger.Recovery.Epoch
@@ -136,7 +136,7 @@ func (s *session) follows(stamp fleet.Stamp) {
 	s.followed, s.stale = stamp, fleet.Stamp{}
 	if s.behind != "" {
 		s.behind = ""
-		s.hub.suspect(s.group)
+		s.hub.recheck(s.group)
 	}
 }
 

@@ -37,16 +37,16 @@ func TestANodeIsAheadOfTheLedgerOnlyWhenEtcdSaysSo(t *testing.T) {
 		return tally
 	}
 	s.fails(t, s.deliver(t, nil, func() {}), distributorv1.Failure_REASON_STALE_DECISION)
-	s.hub.judge(s.group, ledgerAt(0, &rollout.Assignment{Decision: 500}))
+	s.hub.markAhead(s.group, ledgerAt(0, &rollout.Assignment{Decision: 500}))
 	if tally := count(); tally.Loading != 1 || s.group.ahead != 0 {
 		t.Errorf("while only the view is late it counts %+v, %d ahead", tally, s.group.ahead)
 	}
-	s.hub.judge(s.group, ledgerAt(0, a))
+	s.hub.markAhead(s.group, ledgerAt(0, a))
 	if tally := count(); tally.Failed != 1 || s.group.ahead != 1 || !strings.Contains(tally.Failure,
 		"n follows decision 500 of epoch 0, and the ledger is at decision 7 of epoch 0") {
 		t.Errorf("of a ledger that went back it counts %+v, %d ahead", tally, s.group.ahead)
 	}
-	s.hub.judge(s.group, ledgerAt(1, a))
+	s.hub.markAhead(s.group, ledgerAt(1, a))
 	if tally := count(); tally.Loading != 1 || s.group.ahead != 0 {
 		t.Errorf("of a ledger that was recovered it counts %+v, %d ahead", tally, s.group.ahead)
 	}
@@ -57,7 +57,7 @@ func TestAnAgentThatKnowsNoEpochsIsAFailureAfterARecovery(t *testing.T) {
 	a := &rollout.Assignment{Candidate: two, Rollout: "00000001", Threshold: fleet.MaxPosition, Epoch: 1, Decision: 7}
 	s.decide(a)
 	s.fails(t, s.deliver(t, nil, func() {}), distributorv1.Failure_REASON_STALE_DECISION)
-	s.hub.judge(s.group, ledgerAt(1, a))
+	s.hub.markAhead(s.group, ledgerAt(1, a))
 	s.group.mu.Lock()
 	_, tally := s.group.count()
 	s.group.mu.Unlock()
@@ -95,7 +95,7 @@ func TestEtcdIsAskedAgainUntilItAnswers(t *testing.T) {
 		defer cancel()
 		go func() { _ = s.hub.confirm(ctx) }()
 		s.group.mu.Lock()
-		s.hub.suspect(s.group)
+		s.hub.recheck(s.group)
 		s.group.mu.Unlock()
 		<-time.After(5 * askAgain)
 		synctest.Wait()

@@ -54,21 +54,21 @@ func (anybody) Holder(fleet.GroupID, fleet.NodeID) (string, <-chan struct{}) { r
 
 // A Hub holds the sessions of one replica.
 type Hub struct {
-	view    *store.View
-	frames  *frames
-	tallies *store.Tallies
-	roster  roster
-	spread  time.Duration
-	log     *slog.Logger
-	metrics *Metrics
-	bell    chan struct{} // capacity 1: a tally is to be counted anew
-	doubt   chan struct{} // capacity 1: etcd is to be asked whether nodes are ahead of it
-	ledger  func(context.Context) (store.Ledger, error)
+	view        *store.View
+	frames      *frames
+	tallies     *store.Tallies
+	roster      roster
+	spread      time.Duration
+	log         *slog.Logger
+	metrics     *Metrics
+	bell        chan struct{} // capacity 1: a tally is to be counted anew
+	recheckBell chan struct{} // capacity 1: etcd is to be asked whether nodes are ahead of it
+	ledger      func(context.Context) (store.Ledger, error)
 
-	mu      sync.Mutex
-	groups  map[fleet.GroupID]*group
-	closing bool
-	away    error // why no stream is taken for the time being; nil when they are
+	mu        sync.Mutex
+	groups    map[fleet.GroupID]*group
+	closing   bool
+	suspended error // why no stream is taken for the time being; nil when they are
 	// The nodes that are to be told nothing new, by group and name.
 	quarantine map[[2]string]bool
 }
@@ -86,7 +86,7 @@ type group struct {
 	written    writtenTally
 	lease      int // how often written was forgotten with a lease
 	budget     budget
-	suspected  bool // nodes may be ahead of the ledger
+	recheckDue bool // nodes may be ahead of the ledger
 	ahead      int  // so many are
 }
 
@@ -98,7 +98,7 @@ func NewHub(d Deps) *Hub {
 	return &Hub{
 		view: d.View, frames: newFrames(d.Content, d.FrameBytes, d.Metrics), tallies: d.Tallies, roster: d.Roster, spread: d.Spread, log: d.Log,
 		metrics: d.Metrics,
-		bell:    make(chan struct{}, 1), doubt: make(chan struct{}, 1), ledger: d.Ledger, groups: map[fleet.GroupID]*group{},
+		bell:    make(chan struct{}, 1), recheckBell: make(chan struct{}, 1), ledger: d.Ledger, groups: map[fleet.GroupID]*group{},
 		quarantine: map[[2]string]bool{},
 	}
 }
@@ -163,14 +163,14 @@ func (h *Hub) assign(g *group) {
 	g.mu.Lock()
 	if a == nil || g.assignment != nil && !a.Stamp().After(g.assignment.Stamp()) {
 		if g.ahead > 0 {
-			h.suspect(g) // the epoch may be another
+			h.recheck(g) // the epoch may be another
 		}
 		g.mu.Unlock()
 		return
 	}
 	g.assignment = a
 	if g.ahead > 0 {
-		h.suspect(g)
+		h.recheck(g)
 	}
 	for _, s := range g.sessions {
 		s.offer(a, false)
@@ -335,7 +335,7 @@ func (h *Hub) join(hello *distributorv1.Hello) (*session, error) {
 		h.mu.Unlock()
 		return nil, fault.New(fault.Down, "STOPPING", "this replica is stopping")
 	}
-	if away := h.away; away != nil {
+	if away := h.suspended; away != nil {
 		h.mu.Unlock()
 		return nil, away
 	}
@@ -357,7 +357,7 @@ func (h *Hub) join(hello *distributorv1.Hello) (*session, error) {
 		}
 	}
 	if held := h.view.Group(id); rollout.IsAhead(s.followed, rollout.Newest(held.Recovery.Epoch, held.Assignment)) {
-		h.suspect(g)
+		h.recheck(g)
 	}
 	older := g.sessions[s.node]
 	g.sessions[s.node], g.ordered = s, nil
@@ -375,7 +375,7 @@ func (h *Hub) join(hello *distributorv1.Hello) (*session, error) {
 	}
 	// Drain or Suspend may have run between the two locks.
 	h.mu.Lock()
-	closing := h.closing || h.away != nil
+	closing := h.closing || h.suspended != nil
 	h.mu.Unlock()
 	if closing {
 		s.close(nil)
@@ -412,7 +412,7 @@ func (h *Hub) leave(s *session) {
 		s.group.ordered = nil
 	}
 	if s.group.ahead > 0 {
-		h.suspect(s.group)
+		h.recheck(s.group)
 	}
 	s.group.mu.Unlock()
 	h.metrics.sessions.Dec()
@@ -437,13 +437,13 @@ func (h *Hub) forget(g *group) {
 func (h *Hub) Drain() { h.sendAway(func() { h.closing = true }) }
 
 // Suspend asks every agent to open its stream elsewhere, and refuses new ones with why until Resume. Agents keep what they have meanwhile.
-func (h *Hub) Suspend(why error) { h.sendAway(func() { h.away = why }) }
+func (h *Hub) Suspend(why error) { h.sendAway(func() { h.suspended = why }) }
 
 // Resume takes streams again.
 func (h *Hub) Resume() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.away = nil
+	h.suspended = nil
 }
 
 func (h *Hub) sendAway(change func()) {

@@ -140,7 +140,7 @@ func (s *session) refusedAsOlder(refused fleet.Stamp) {
 	s.mu.Lock()
 	s.assigned, s.last.Target, s.stale = rollout.Target{}, rollout.Target{}, refused
 	s.mu.Unlock()
-	s.hub.suspect(s.group)
+	s.hub.recheck(s.group)
 	if a := s.group.assignment; a != nil && a.Stamp().After(refused) {
 		s.offer(a, false)
 	}
