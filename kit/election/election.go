@@ -62,7 +62,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 type Lead func(ctx context.Context, term fleet.Term, fence etcdkv.Fence) error
 
 // Run campaigns and leads, again and again, until ctx ends; it then resigns, so that another replica leads within
-// milliseconds, and returns the cause of ctx. An etcd that does not answer holds it up no longer than a farewell may take.
+// milliseconds, and returns the cause of ctx. An etcd that does not answer holds it up no longer than a shutdown may take.
 func Run(ctx context.Context, c Config, lead Lead) error {
 	if c.TTL == 0 {
 		c.TTL = DefaultTTL
@@ -100,15 +100,15 @@ func Run(ctx context.Context, c Config, lead Lead) error {
 
 // once is one lease: campaign, lead, resign.
 func (c Config) once(ctx context.Context, lease clientv3.LeaseID, lead Lead) error {
-	leaseCtx, endTrust := keepTrust(ctx, c.Client, lease, c.TTL)
-	farewell, said := run.Farewell(leaseCtx)
+	leaseCtx, endLease := keepLease(ctx, c.Client, lease, c.TTL)
+	shutdown, endShutdown := run.ShutdownContext(leaseCtx)
 	defer func() {
-		endTrust()
-		defer said()
-		_, _ = c.Client.Revoke(farewell, lease) // the lease must not outlive the leadership
+		endLease()
+		defer endShutdown()
+		_, _ = c.Client.Revoke(shutdown, lease) // the lease must not outlive the leadership
 	}()
 	// A campaign that is ended resigns with the context of its client, which only the end of the process would end.
-	client := clientv3.NewCtxClient(farewell)
+	client := clientv3.NewCtxClient(shutdown)
 	client.KV, client.Lease, client.Watcher = c.Client.KV, c.Client.Lease, c.Client.Watcher
 	session, err := concurrency.NewSession(client, concurrency.WithLease(lease), concurrency.WithContext(leaseCtx))
 	if err != nil {

@@ -207,7 +207,7 @@ func TestACandidateDoesNotWaitForADeadEtcdToResign(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("to resign has no end of its own")
 	}
-	if !errors.Is(context.Cause(resigned), processrun.ErrFarewell) {
+	if !errors.Is(context.Cause(resigned), processrun.ErrShutdownTimeout) {
 		t.Errorf("to resign was given up with %v", context.Cause(resigned))
 	}
 }

@@ -53,7 +53,7 @@ func Full(kv clientv3.KV, key string) string {
 	switch kv := kv.(type) {
 	case *clientv3.Client:
 		return Full(kv.KV, key)
-	case patientKV:
+	case timeoutKV:
 		return Full(kv.KV, key)
 	case prefixedKV:
 		return kv.prefix + key

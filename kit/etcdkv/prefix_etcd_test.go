@@ -63,7 +63,7 @@ func TestClientsOfTwoPrefixesDoNotSeeEachOther(t *testing.T) {
 		client *clientv3.Client
 		name   string
 	}{{blue, "blue"}, {green, "green"}} {
-		answer, err := etcdkv.Patient(side.client).Txn(ctx).If(absent).Then(
+		answer, err := etcdkv.WithTimeouts(side.client).Txn(ctx).If(absent).Then(
 			clientv3.OpPut(prefix+"a", side.name),
 			clientv3.OpTxn([]clientv3.Cmp{absent}, []clientv3.Op{clientv3.OpPut(prefix+"b", side.name)}, nil),
 		).Commit()
@@ -83,7 +83,7 @@ func TestClientsOfTwoPrefixesDoNotSeeEachOther(t *testing.T) {
 	}
 
 	// Get and List.
-	for _, kv := range []clientv3.KV{green, etcdkv.Patient(green)} {
+	for _, kv := range []clientv3.KV{green, etcdkv.WithTimeouts(green)} {
 		all, _, err := etcdkv.List(ctx, kv, "/")
 		if err != nil || len(all) != 2 || all[0].Key != prefix+"a" || string(all[0].Value) != "green" {
 			t.Errorf("green lists %v, %v", all, err)
@@ -213,7 +213,7 @@ func TestAContactAsksUnderThePrefix(t *testing.T) {
 		denied bool
 	}{{prefix: "/blue/"}, {prefix: "/green/", denied: true}} {
 		metrics, lines := prometheus.NewRegistry(), make(logLines, 100)
-		contact := etcdkv.NewContact(dial(user, c.prefix, etcdkv.NewMetrics(metrics)), "t/", slog.New(slog.NewTextHandler(lines, nil)))
+		contact := etcdkv.NewHealthProbe(dial(user, c.prefix, etcdkv.NewMetrics(metrics)), "t/", slog.New(slog.NewTextHandler(lines, nil)))
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan struct{})
 		go func() { defer close(done); _ = contact.Run(ctx) }()

@@ -144,7 +144,7 @@ func Dial(c ClientConfig, more ...grpc.DialOption) (*grpc.ClientConn, error) {
 		target = "replicas:///" + c.Addresses[0]
 		options = append(options, grpc.WithResolvers(r))
 	}
-	conn, err := grpc.NewClient(target, append(append(options, more...), grpc.WithChainUnaryInterceptor(heard))...)
+	conn, err := grpc.NewClient(target, append(append(options, more...), grpc.WithChainUnaryInterceptor(invoke))...)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", strings.Join(c.Addresses, ", "), err)
 	}

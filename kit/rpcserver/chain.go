@@ -30,7 +30,7 @@ type chain struct {
 
 // newChain puts metrics, logging, authorization, the count of calls, validation, fault mapping and recovery in their order. Recovery is
 // last, so that the others see a panic as an error.
-func newChain(d Deps, access Access, door *door) (*chain, error) {
+func newChain(d Deps, access Access, admission *admission) (*chain, error) {
 	validator, err := protovalidate.New()
 	if err != nil {
 		return nil, fmt.Errorf("prepare validation: %w", err)
@@ -64,15 +64,15 @@ func newChain(d Deps, access Access, door *door) (*chain, error) {
 	return &chain{
 		before: []grpc.UnaryServerInterceptor{
 			metrics.UnaryServerInterceptor(), logging.UnaryServerInterceptor(logger, logs...), auth.UnaryServerInterceptor(authorize),
-			countUnary(door),
+			countUnary(admission),
 		},
 		unary: []grpc.UnaryServerInterceptor{
-			judgeUnary(access, validator), logMutations(d.Log), mapUnary(d.Log), recovery.UnaryServerInterceptor(recovered),
+			checkUnary(access, validator), logMutations(d.Log), mapUnary(d.Log), recovery.UnaryServerInterceptor(recovered),
 		},
 		stream: []grpc.StreamServerInterceptor{
 			metrics.StreamServerInterceptor(), logging.StreamServerInterceptor(logger, logs...), auth.StreamServerInterceptor(authorize),
-			countStream(door),
-			judgeStream(access, validator), mapStream(d.Log), recovery.StreamServerInterceptor(recovered),
+			countStream(admission),
+			checkStream(access, validator), mapStream(d.Log), recovery.StreamServerInterceptor(recovered),
 		},
 	}, nil
 }
@@ -95,7 +95,7 @@ func levelOf(code codes.Code) logging.Level {
 }
 
 // countUnary refuses a call that is one too many, or compressed, before its request is read.
-func countUnary(d *door) grpc.UnaryServerInterceptor {
+func countUnary(d *admission) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 		leave, err := count(ctx, d)
 		if err != nil {
@@ -107,7 +107,7 @@ func countUnary(d *door) grpc.UnaryServerInterceptor {
 }
 
 // countStream does the same for a stream, before its first message.
-func countStream(d *door) grpc.StreamServerInterceptor {
+func countStream(d *admission) grpc.StreamServerInterceptor {
 	return func(service any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
 		leave, err := count(stream.Context(), d)
 		if err != nil {
@@ -118,7 +118,7 @@ func countStream(d *door) grpc.StreamServerInterceptor {
 	}
 }
 
-func count(ctx context.Context, d *door) (leave func(), err error) {
+func count(ctx context.Context, d *admission) (leave func(), err error) {
 	if err := plain(ctx); err != nil {
 		return nil, err
 	}
@@ -129,22 +129,22 @@ func count(ctx context.Context, d *door) (leave func(), err error) {
 	return leave, nil
 }
 
-func judgeUnary(access Access, v protovalidate.Validator) grpc.UnaryServerInterceptor {
+func checkUnary(access Access, v protovalidate.Validator) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
-		if err := judge(ctx, access, v, request); err != nil {
+		if err := check(ctx, access, v, request); err != nil {
 			return nil, err
 		}
 		return handle(ctx, request)
 	}
 }
 
-func judgeStream(access Access, v protovalidate.Validator) grpc.StreamServerInterceptor {
+func checkStream(access Access, v protovalidate.Validator) grpc.StreamServerInterceptor {
 	return func(service any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
-		return handle(service, &judgedStream{ServerStream: stream, access: access, validator: v, hurry: !info.IsClientStream})
+		return handle(service, &checkedStream{ServerStream: stream, access: access, validator: v, hurry: !info.IsClientStream})
 	}
 }
 
-type judgedStream struct {
+type checkedStream struct {
 	grpc.ServerStream
 	access    Access
 	validator protovalidate.Validator
@@ -152,7 +152,7 @@ type judgedStream struct {
 }
 
 // RecvMsg receives and judges.
-func (s *judgedStream) RecvMsg(m any) error {
+func (s *checkedStream) RecvMsg(m any) error {
 	receive := func() error { return s.ServerStream.RecvMsg(m) }
 	if s.hurry {
 		whole := receive
@@ -161,11 +161,11 @@ func (s *judgedStream) RecvMsg(m any) error {
 	if err := receive(); err != nil {
 		return err
 	}
-	return judge(s.Context(), s.access, s.validator, m)
+	return check(s.Context(), s.access, s.validator, m)
 }
 
-// judge asks whether a caller may say this, then whether it is well formed.
-func judge(ctx context.Context, access Access, v protovalidate.Validator, m any) error {
+// check asks whether a caller may say this, then whether it is well formed.
+func check(ctx context.Context, access Access, v protovalidate.Validator, m any) error {
 	if access != nil {
 		if err := access.Message(ctx, m); err != nil {
 			return fault.ToStatus(err).Err()

@@ -9,16 +9,16 @@ import (
 // What a server grants its callers. All of it is counted before it is read; together the limits bound what any number of callers can
 // make a process hold. docs/security.md lists them.
 const (
-	defaultMaxReceive = 1 << 20 // bytes of one message of a method that Config.Large does not name
-	maxHeaderBytes    = 8 << 10 // of the headers and metadata of one call
-	maxStreams        = 100     // calls at once on one connection
-	maxConnections    = 20_000  // of one replica, whoever opened them
-	maxHandshakes     = 1_000   // connections at once that have not shown who they are
-	handshakeTime     = 20 * time.Second
-	receiveTime       = 30 * time.Second // for a request to come whole
-	largeReceiveTime  = 2 * time.Minute  // for one that Config.Large lets be large
-	defaultPatience   = 10 * time.Second // how long a large request waits for others to be done
-	defaultAge        = time.Hour        // of a connection
+	defaultMaxReceive   = 1 << 20 // bytes of one message of a method that Config.Large does not name
+	maxHeaderBytes      = 8 << 10 // of the headers and metadata of one call
+	maxStreams          = 100     // calls at once on one connection
+	maxConnections      = 20_000  // of one replica, whoever opened them
+	maxHandshakes       = 1_000   // connections at once that have not shown who they are
+	handshakeTime       = 20 * time.Second
+	receiveTime         = 30 * time.Second // for a request to come whole
+	largeReceiveTime    = 2 * time.Minute  // for one that Config.Large lets be large
+	defaultLargeTimeout = 10 * time.Second // how long a large request waits for others to be done
+	defaultAge          = time.Hour        // of a connection
 	// A message waits in the window of its stream until its method has been let in, and each stream may fill its own.
 	streamWindow = 64<<10 - 1
 )

@@ -22,8 +22,8 @@ type Large struct {
 	Receive int      // bytes of one message
 	// bytes of all such messages over the ordinary limit, from before they are read until their calls are answered; at least Receive
 	AtOnce int64
-	// Patience is how long such a message waits for the others; 0 is 10 s.
-	Patience time.Duration
+	// Timeout is how long such a message waits for the others; 0 is 10 s.
+	Timeout time.Duration
 }
 
 // wire is the stream of a call below gRPC's own reading of messages, as grpc.ServerTransportStreamFromContext returns it. gRPC has one
@@ -135,7 +135,7 @@ func broken(err error) error {
 
 // makeRoom waits until the large messages under way leave room for one more.
 func (s *Server) makeRoom(ctx context.Context, bytes int64) (release func(), err error) {
-	wait, cancel := context.WithTimeout(ctx, s.config.Large.Patience)
+	wait, cancel := context.WithTimeout(ctx, s.config.Large.Timeout)
 	defer cancel()
 	if err := s.room.Acquire(wait, bytes); err != nil {
 		if ctx.Err() != nil {

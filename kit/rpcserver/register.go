@@ -10,13 +10,13 @@ import (
 // RegisterService adds a service. Each of its unary methods first asks whether the call may be made, and only then reads the request:
 // gRPC's own interceptors run when the request is in memory already. A stream's interceptors run before its first message.
 func (s *Server) RegisterService(d *grpc.ServiceDesc, service any) {
-	guarded := *d
-	guarded.Methods = slices.Clone(d.Methods)
-	for i := range guarded.Methods {
-		m := &guarded.Methods[i]
+	checked := *d
+	checked.Methods = slices.Clone(d.Methods)
+	for i := range checked.Methods {
+		m := &checked.Methods[i]
 		m.Handler = s.guard("/"+d.ServiceName+"/"+m.MethodName, m.Handler)
 	}
-	s.Server.RegisterService(&guarded, service)
+	s.Server.RegisterService(&checked, service)
 }
 
 func (s *Server) guard(method string, handle grpc.MethodHandler) grpc.MethodHandler {

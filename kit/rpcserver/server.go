@@ -141,8 +141,8 @@ func New(c Config, d Deps) (*Server, error) {
 	if c.StopTime == 0 {
 		c.StopTime = defaultStopTime
 	}
-	if c.Large.Patience == 0 {
-		c.Large.Patience = defaultPatience
+	if c.Large.Timeout == 0 {
+		c.Large.Timeout = defaultLargeTimeout
 	}
 	if c.ConnectionAge == 0 {
 		c.ConnectionAge = defaultAge
@@ -170,14 +170,14 @@ func New(c Config, d Deps) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", c.Listen, err)
 	}
-	door := newDoor(l, domain, d.Log, d.Revoked)
-	chain, err := newChain(d, access, door)
+	admission := newAdmission(l, domain, d.Log, d.Revoked)
+	chain, err := newChain(d, access, admission)
 	if err != nil {
 		_ = l.Close()
 		return nil, err
 	}
 	options := []grpc.ServerOption{
-		grpc.Creds(doorCredentials{creds}),
+		grpc.Creds(admissionCredentials{creds}),
 		grpc.ChainUnaryInterceptor(chain.unary...),
 		grpc.ChainStreamInterceptor(chain.stream...),
 		grpc.MaxRecvMsgSize(c.MaxReceive),
@@ -200,7 +200,7 @@ func New(c Config, d Deps) (*Server, error) {
 		options = append(options, grpc.ForceServerCodecV2(c.Codec))
 	}
 	s := &Server{
-		Server: grpc.NewServer(options...), Health: health.NewServer(), config: c, log: d.Log, listener: door,
+		Server: grpc.NewServer(options...), Health: health.NewServer(), config: c, log: d.Log, listener: admission,
 		outer: chainUnary(chain.before), codec: c.Codec, room: semaphore.NewWeighted(c.Large.AtOnce),
 	}
 	if s.codec == nil {

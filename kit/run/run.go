@@ -67,19 +67,19 @@ func All(ctx context.Context, loops ...Loop) error {
 	return first
 }
 
-// FarewellTime is how long what a process says last may take: a leadership is resigned, a lease given back. Each of them would come by
+// ShutdownTimeout is how long what a process says last may take: a leadership is resigned, a lease given back. Each of them would come by
 // itself a little later, so none is worth more of a wait for who does not answer.
-const FarewellTime = time.Second
+const ShutdownTimeout = time.Second
 
-// ErrFarewell is the cause of a context of Farewell whose time is over.
-var ErrFarewell = errors.New("no answer in the time that a farewell has")
+// ErrShutdownTimeout is the cause of a context of ShutdownContext whose time is over.
+var ErrShutdownTimeout = errors.New("no answer within the time for shutdown")
 
-// Farewell returns a context for what is said after the end of ctx. It has the values of ctx and ends FarewellTime after it, so that
+// ShutdownContext returns a context for what is said after the end of ctx. It has the values of ctx and ends ShutdownTimeout after it, so that
 // farewells that follow one another share that time.
-func Farewell(ctx context.Context) (context.Context, context.CancelFunc) {
+func ShutdownContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	farewell, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	forget := context.AfterFunc(ctx, func() {
-		timer := time.AfterFunc(FarewellTime, func() { end(ErrFarewell) })
+		timer := time.AfterFunc(ShutdownTimeout, func() { end(ErrShutdownTimeout) })
 		context.AfterFunc(farewell, func() { timer.Stop() })
 	})
 	return farewell, func() { forget(); end(context.Canceled) }

@@ -38,7 +38,7 @@ func TestAllEndsWithItsContext(t *testing.T) {
 func TestFarewellsShareOneTimeAfterTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		farewell, done := run.Farewell(ctx)
+		farewell, done := run.ShutdownContext(ctx)
 		defer done()
 		<-time.After(time.Hour)
 		if farewell.Err() != nil {
@@ -47,7 +47,7 @@ func TestFarewellsShareOneTimeAfterTheEnd(t *testing.T) {
 		cancel()
 		began := time.Now()
 		<-farewell.Done()
-		if took := time.Since(began); took != run.FarewellTime || !errors.Is(context.Cause(farewell), run.ErrFarewell) {
+		if took := time.Since(began); took != run.ShutdownTimeout || !errors.Is(context.Cause(farewell), run.ErrShutdownTimeout) {
 			t.Errorf("the farewell ended after %s with %v", took, context.Cause(farewell))
 		}
 	})
@@ -56,10 +56,10 @@ func TestFarewellsShareOneTimeAfterTheEnd(t *testing.T) {
 func TestAFarewellThatWasSaidEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		farewell, done := run.Farewell(ctx)
+		farewell, done := run.ShutdownContext(ctx)
 		cancel()
 		done()
-		if !errors.Is(farewell.Err(), context.Canceled) || errors.Is(context.Cause(farewell), run.ErrFarewell) {
+		if !errors.Is(farewell.Err(), context.Canceled) || errors.Is(context.Cause(farewell), run.ErrShutdownTimeout) {
 			t.Errorf("it ended with %v", context.Cause(farewell))
 		}
 	})

@@ -33,8 +33,8 @@ type Probe func() error
 // listens on loopback. Handlers may be added before Serve.
 type HTTP struct {
 	*http.ServeMux
-	// Remark, when set, may say what whoever asks /readyz of a process that is ready should know all the same; empty is nothing.
-	Remark   func() string
+	// Warning, when set, is shown on /readyz when the process is ready but degraded. Empty means none.
+	Warning  func() string
 	listener net.Listener
 }
 
@@ -94,10 +94,10 @@ func Listen(c HTTPConfig, metrics prometheus.Gatherer, healthy, ready Probe) (*H
 	h.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
 	h.HandleFunc("GET /healthz", answer(healthy, nil))
 	h.HandleFunc("GET /readyz", answer(ready, func() string {
-		if h.Remark == nil {
+		if h.Warning == nil {
 			return ""
 		}
-		return h.Remark()
+		return h.Warning()
 	}))
 	if Loopback(l.Addr().String()) {
 		h.HandleFunc("/debug/pprof/", pprof.Index)
@@ -149,7 +149,7 @@ func Loopback(address string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-func answer(probe Probe, remark func() string) http.HandlerFunc {
+func answer(probe Probe, warning func() string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		if probe != nil {
 			if err := probe(); err != nil {
@@ -158,10 +158,10 @@ func answer(probe Probe, remark func() string) http.HandlerFunc {
 			}
 		}
 		fmt.Fprintln(w, "ok")
-		if remark == nil {
+		if warning == nil {
 			return
 		}
-		if text := remark(); text != "" {
+		if text := warning(); text != "" {
 			fmt.Fprintln(w, text)
 		}
 	}

@@ -60,20 +60,20 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
-func TestAReadyProcessMayRemarkSomething(t *testing.T) {
+func TestAReadyProcessMayWarn(t *testing.T) {
 	h, err := telemetry.Listen(telemetry.HTTPConfig{Listen: "127.0.0.1:0"}, telemetry.NewMetrics(), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	remark := ""
-	h.Remark = func() string { return remark }
+	warning := ""
+	h.Warning = func() string { return warning }
 	for _, want := range []string{"ok\n", "ok\nnobody answers\n"} {
 		answer := httptest.NewRecorder()
 		h.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/readyz", nil))
 		if got := answer.Body.String(); answer.Code != http.StatusOK || got != want {
 			t.Errorf("/readyz is %d %q, want %q", answer.Code, got, want)
 		}
-		remark = "nobody answers"
+		warning = "nobody answers"
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

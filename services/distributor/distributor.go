@@ -115,10 +115,10 @@ type Distributor struct {
 	controller *controller.Controller
 	recovery   recovery.Service
 	election   *election.Metrics
-	contact    *etcdkv.Contact
+	etcdHealth *etcdkv.HealthProbe
 	outage     *outage
 	revoked    *revocation.List
-	out        *revocation.Follower
+	out        *revocation.Watcher
 	draining   chan struct{}
 	drained    sync.Once
 }
@@ -145,7 +145,7 @@ func New(c Config, d Deps) (*Distributor, error) {
 	view := store.NewView(d.Log)
 	r := &Distributor{
 		config: c, deps: d, view: view, draining: make(chan struct{}), election: election.NewMetrics(d.Metrics), outage: newOutage(),
-		contact: etcdkv.NewContact(d.Etcd, store.Election(c.ElectionID)+"/", d.Log),
+		etcdHealth: etcdkv.NewHealthProbe(d.Etcd, store.Election(c.ElectionID)+"/", d.Log),
 	}
 	r.cache = controller.NewCache(d.Translator, d.Registry, sessions{r}, d.Log)
 	r.hub = stream.NewHub(stream.Deps{
@@ -158,9 +158,9 @@ func New(c Config, d Deps) (*Distributor, error) {
 	})
 	r.recovery = recovery.Service{Deps: recovery.Deps{Etcd: d.Etcd, View: view.Ledger, Nodes: r.followed, Log: d.Log}}
 	r.revoked = revocation.NewList(d.Metrics)
-	r.out = revocation.NewFollower(r.revoked, d.Registry, d.Log)
-	r.contact.OnChange(r.silent)
-	r.contact.Register(d.Metrics)
+	r.out = revocation.NewWatcher(r.revoked, d.Registry, d.Log)
+	r.etcdHealth.OnChange(r.silent)
+	r.etcdHealth.Register(d.Metrics)
 	return r, nil
 }
 
@@ -190,7 +190,7 @@ func (d *Distributor) drain() {
 func (d *Distributor) Run(ctx context.Context) error {
 	return run.All(ctx,
 		func(ctx context.Context) error { return d.view.Run(ctx, d.deps.Etcd) },
-		d.contact.Run,
+		d.etcdHealth.Run,
 		d.cache.Run,
 		d.out.Run,
 		d.hub.Run,
@@ -207,7 +207,7 @@ func (d *Distributor) Run(ctx context.Context) error {
 // agents from one that does: it sends them away, and takes no calls.
 func (d *Distributor) silent(is bool) {
 	if is {
-		why := fault.NoLedger(errors.New(d.contact.Silence()))
+		why := fault.NoLedger(errors.New(d.etcdHealth.Outage()))
 		d.outage.begin(why)
 		d.hub.Suspend(why)
 		return
@@ -222,17 +222,16 @@ func (d *Distributor) Ready() error {
 	select {
 	case <-d.view.Synced():
 	default:
-		return d.contact.Unread()
+		return d.etcdHealth.NotReady()
 	}
-	if s := d.contact.Silence(); s != "" {
+	if s := d.etcdHealth.Outage(); s != "" {
 		return errors.New(s)
 	}
 	return nil
 }
 
-// Remark says what who asks should know although the replica is ready: that etcd has no space. What was decided is delivered all the same,
-// and agents keep their streams. Empty is nothing.
-func (d *Distributor) Remark() string { return d.contact.Remark() }
+// Warning is shown on /readyz when the replica is ready but degraded: etcd does not answer or has no space. Empty means none.
+func (d *Distributor) Warning() string { return d.etcdHealth.Warning() }
 
 // Leader returns the replica id of the present leader; empty when there is none.
 func (d *Distributor) Leader(ctx context.Context) (string, error) {

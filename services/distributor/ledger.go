@@ -74,7 +74,7 @@ func (l ledger) Assignment(id fleet.GroupID) (rollout.Assignment, bool) {
 func (l ledger) State(ctx context.Context) (recovery.State, error) { return l.d.recovery.State(ctx) }
 
 // Problem implements api.Ledger.
-func (l ledger) Problem() string { return l.d.contact.Remark() }
+func (l ledger) Problem() string { return l.d.etcdHealth.Warning() }
 
 // Recover implements api.Ledger.
 func (l ledger) Recover(ctx context.Context, o recovery.Request) (recovery.State, error) {

@@ -98,16 +98,16 @@ type Deps struct {
 
 // A Service is one replica.
 type Service struct {
-	config   Config
-	log      *slog.Logger
-	contact  *etcdkv.Contact
-	store    *store.Store
-	view     *view.View
-	sessions *session.Sessions
-	schemas  *schemas.Cache
-	api      *api.Server
-	revoked  *revocation.List
-	drain    func()
+	config     Config
+	log        *slog.Logger
+	etcdHealth *etcdkv.HealthProbe
+	store      *store.Store
+	view       *view.View
+	sessions   *session.Sessions
+	schemas    *schemas.Cache
+	api        *api.Server
+	revoked    *revocation.List
+	drain      func()
 }
 
 // observer breaks the cycle of view and sessions: the view notifies the sessions, and the sessions read the view.
@@ -124,7 +124,7 @@ func New(c Config, d Deps) (*Service, error) {
 	}
 	c = c.filled()
 	o := &observer{}
-	s := &Service{config: c, log: d.Log, contact: etcdkv.NewContact(d.Etcd, store.Prefix, d.Log), store: store.New(d.Etcd),
+	s := &Service{config: c, log: d.Log, etcdHealth: etcdkv.NewHealthProbe(d.Etcd, store.Prefix, d.Log), store: store.New(d.Etcd),
 		revoked: revocation.NewList(d.Metrics)}
 	s.view = view.New(d.Etcd, d.Log, o, s.revoked)
 	s.sessions = session.New(session.Config{
@@ -138,7 +138,7 @@ func New(c Config, d Deps) (*Service, error) {
 	s.api = &api.Server{Ledger: s.store, View: s.view, Sessions: s.sessions, Schemas: s.schemas, TTL: c.SessionTTL, Renew: c.RenewInterval,
 		Draining: draining, Unmanaged: store.NewUnmanaged(d.Etcd), InventorySlot: make(chan struct{}, 1)}
 	d.Metrics.MustRegister(&collector{view: s.view, sessions: s.sessions})
-	s.contact.Register(d.Metrics)
+	s.etcdHealth.Register(d.Metrics)
 	return s, nil
 }
 
@@ -159,18 +159,17 @@ func (s *Service) Ready() error {
 	case <-s.view.Synced():
 		return nil
 	default:
-		return s.contact.Unread()
+		return s.etcdHealth.NotReady()
 	}
 }
 
-// Remark says what who asks should know although the replica is ready: that etcd does not answer, or has no space: what is known
-// is told all the same. Empty is nothing.
-func (s *Service) Remark() string { return s.contact.Remark() }
+// Warning is shown on /readyz when the replica is ready but degraded: etcd does not answer or has no space. Empty means none.
+func (s *Service) Warning() string { return s.etcdHealth.Warning() }
 
 // Run keeps the replica going until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	defer s.drain()
-	return run.All(ctx, s.contact.Run, s.view.Run, s.sessions.Run, s.collect)
+	return run.All(ctx, s.etcdHealth.Run, s.view.Run, s.sessions.Run, s.collect)
 }
 
 const collectInterval = time.Minute

@@ -31,7 +31,7 @@ func TestAFullLedgerIsToldWithItsRemedy(t *testing.T) {
 	if n := r.head("g").GetNumber(); n != 1 {
 		t.Errorf("the head is %d", n)
 	}
-	eventually(t, "it remarks that etcd is full", func() bool { return strings.Contains(r.service.Remark(), "LEDGER_FULL") })
+	eventually(t, "it remarks that etcd is full", func() bool { return strings.Contains(r.service.Warning(), "LEDGER_FULL") })
 	if err := r.service.Ready(); err != nil {
 		t.Errorf("it is not ready: %v", err)
 	}
@@ -39,5 +39,5 @@ func TestAFullLedgerIsToldWithItsRemedy(t *testing.T) {
 	if got := r.mustSubmit(q).GetRevision(); got.GetNumber() != 2 {
 		t.Errorf("with room again: %v", got)
 	}
-	eventually(t, "it remarks nothing any more", func() bool { return r.service.Remark() == "" })
+	eventually(t, "it remarks nothing any more", func() bool { return r.service.Warning() == "" })
 }

@@ -38,9 +38,9 @@ func TestAReplicaSaysThatItsEtcdIsAway(t *testing.T) {
 		return err != nil && strings.Contains(err.Error(), "etcd at "+server.Endpoints[0]+" has not answered")
 	})
 	server.Restart(t, 0)
-	eventually(t, "it is ready", func() bool { return service.Ready() == nil && service.Remark() == "" })
+	eventually(t, "it is ready", func() bool { return service.Ready() == nil && service.Warning() == "" })
 	server.Stop(0)
-	eventually(t, "it remarks that etcd is away", func() bool { return strings.Contains(service.Remark(), server.Endpoints[0]) })
+	eventually(t, "it remarks that etcd is away", func() bool { return strings.Contains(service.Warning(), server.Endpoints[0]) })
 	if err := service.Ready(); err != nil {
 		t.Errorf("it is not ready any more: %v", err)
 	}

@@ -65,36 +65,36 @@ type Deps struct {
 
 // A Translator is one replica of the service.
 type Translator struct {
-	deps    Deps
-	contact *etcdkv.Contact
-	heads   *store.Heads
-	groups  *groups.Groups
-	shelf   *schemas.Shelf
-	server  *api.Server
-	revoked *revocation.List
-	out     *revocation.Follower
-	drain   chan struct{}
-	once    sync.Once
+	deps       Deps
+	etcdHealth *etcdkv.HealthProbe
+	heads      *store.Heads
+	groups     *groups.Groups
+	shelf      *schemas.Shelf
+	server     *api.Server
+	revoked    *revocation.List
+	out        *revocation.Watcher
+	drain      chan struct{}
+	once       sync.Once
 }
 
 // New returns a replica. It does nothing before Run.
 func New(c Config, d Deps) *Translator {
 	ledger := store.NewLedger(d.Etcd, d.Log)
 	t := &Translator{
-		deps: d, drain: make(chan struct{}), groups: groups.New(d.Registry, d.Log), contact: store.NewContact(d.Etcd, d.Log),
+		deps: d, drain: make(chan struct{}), groups: groups.New(d.Registry, d.Log), etcdHealth: store.NewHealthProbe(d.Etcd, d.Log),
 		heads: store.NewHeads(d.Etcd, func(key string, err error) {
 			d.Log.Error("a head cannot be read and is left out", "key", key, "error", err)
 		}),
 	}
 	t.revoked = revocation.NewList(d.Metrics)
-	t.out = revocation.NewFollower(t.revoked, d.Registry, d.Log)
+	t.out = revocation.NewWatcher(t.revoked, d.Registry, d.Log)
 	t.shelf = schemas.New(d.Registry, t.groups, d.Log)
 	desk := desired.NewDesk(desired.Deps{
-		Ledger: ledger, Content: content.New(etcdkv.Patient(d.Etcd), content.DefaultCacheBytes), Groups: t.groups, Schemas: t.shelf,
+		Ledger: ledger, Content: content.New(etcdkv.WithTimeouts(d.Etcd), content.DefaultCacheBytes), Groups: t.groups, Schemas: t.shelf,
 		SchemaCheck: schemaChecks[c.SchemaCheck], Compiler: compile.New(compile.DefaultLimits()),
 		Log: d.Log, Now: time.Now, Metrics: desired.NewMetrics(d.Metrics),
 	})
-	t.contact.Register(d.Metrics)
+	t.etcdHealth.Register(d.Metrics)
 	t.server = &api.Server{Desk: desk, Lists: ledger, Heads: newest{t.heads}, Drain: t.drain}
 	return t
 }
@@ -116,16 +116,15 @@ func (t *Translator) Ready() error {
 	case <-t.heads.Synced():
 		return nil
 	default:
-		return t.contact.Unread()
+		return t.etcdHealth.NotReady()
 	}
 }
 
-// Remark says what who asks should know although the replica is ready: that etcd does not answer, or has no space: what is known
-// is told all the same. Empty is nothing.
-func (t *Translator) Remark() string { return t.contact.Remark() }
+// Warning is shown on /readyz when the replica is ready but degraded: etcd does not answer or has no space. Empty means none.
+func (t *Translator) Warning() string { return t.etcdHealth.Warning() }
 
 // Run keeps the replica's copies up to date until ctx ends.
 func (t *Translator) Run(ctx context.Context) error {
-	return run.All(ctx, t.contact.Run, t.groups.Run, t.shelf.Run, t.out.Run,
+	return run.All(ctx, t.etcdHealth.Run, t.groups.Run, t.shelf.Run, t.out.Run,
 		func(ctx context.Context) error { return store.FollowHeads(ctx, t.deps.Etcd, t.heads) })
 }

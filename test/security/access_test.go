@@ -196,7 +196,7 @@ func serve(t *testing.T, f tlsfiles.Files) string {
 func serveBut(t *testing.T, f tlsfiles.Files, list *revocation.List) string {
 	t.Helper()
 	large := translator.Large
-	large.Patience = 100 * time.Millisecond
+	large.Timeout = 100 * time.Millisecond
 	s, err := rpcserver.New(
 		rpcserver.Config{Listen: "127.0.0.1:0", CertFile: f.Cert, KeyFile: f.Key, ClientCAFile: f.CA, StopTime: time.Second, Large: large},
 		rpcserver.Deps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry(), Revoked: list})

@@ -263,7 +263,7 @@ var table = []mutation{
 		pkg: "./cli/internal/imports", run: "TestWhatIsNoKong",
 	},
 	{
-		name: "the streams of a revoked certificate go on", file: "kit/rpcserver/door.go",
+		name: "the streams of a revoked certificate go on", file: "kit/rpcserver/admission.go",
 		old: `if c.out && !was {`, new: `if c.out && !was && false {`,
 		pkg: "./kit/rpcserver", run: "TestARevokedCertificate",
 	},

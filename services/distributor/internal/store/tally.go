@@ -100,7 +100,7 @@ func (t *Tallies) grant(ctx context.Context) error {
 
 func (t *Tallies) giveUp(ctx context.Context) {
 	if lease := t.current(); lease != 0 {
-		farewell, said := run.Farewell(ctx)
+		farewell, said := run.ShutdownContext(ctx)
 		defer said()
 		_, _ = t.client.Revoke(farewell, lease)
 	}

@@ -101,7 +101,7 @@ func TestTalliesDoNotWaitForADeadEtcd(t *testing.T) {
 	gaveUp := make(chan error, 1)
 	etcd.Lease = deaf{etcd.Lease, gaveUp}
 	held(t, NewTallies(etcd, "r"))()
-	if err := <-gaveUp; !errors.Is(err, run.ErrFarewell) {
+	if err := <-gaveUp; !errors.Is(err, run.ErrShutdownTimeout) {
 		t.Errorf("it gave up with %v", err)
 	}
 }

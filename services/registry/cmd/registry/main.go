@@ -85,6 +85,6 @@ func program(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	http.Remark = svc.Remark
+	http.Warning = svc.Warning
 	return run.All(ctx, grpcServer.Serve, http.Serve, svc.Run)
 }

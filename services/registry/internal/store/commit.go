@@ -23,7 +23,7 @@ const (
 type Store struct{ kv clientv3.KV }
 
 // New returns the store on a client, which stays the caller's. A request that etcd leaves unanswered ends with fault.NoLedger.
-func New(kv clientv3.KV) *Store { return &Store{kv: etcdkv.Patient(kv)} }
+func New(kv clientv3.KV) *Store { return &Store{kv: etcdkv.WithTimeouts(kv)} }
 
 // Current is what stands for one node. A revision of 0 is none.
 type Current struct {

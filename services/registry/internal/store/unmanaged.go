@@ -29,7 +29,7 @@ type Unmanaged struct {
 
 // NewUnmanaged returns it on a client, which stays the caller's.
 func NewUnmanaged(client *clientv3.Client) *Unmanaged {
-	return &Unmanaged{kv: etcdkv.Patient(client), lease: client}
+	return &Unmanaged{kv: etcdkv.WithTimeouts(client), lease: client}
 }
 
 // sharedLease is the lease of inventories.

@@ -101,6 +101,6 @@ func serve(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	http.Remark = service.Remark
+	http.Warning = service.Warning
 	return run.All(ctx, server.Serve, service.Run, http.Serve)
 }

@@ -27,7 +27,7 @@ type Ledger struct {
 
 // NewLedger returns a ledger.
 func NewLedger(client *clientv3.Client, log *slog.Logger) *Ledger {
-	return &Ledger{kv: etcdkv.Patient(client), requests: &requestLease{client: client}, log: log}
+	return &Ledger{kv: etcdkv.WithTimeouts(client), requests: &requestLease{client: client}, log: log}
 }
 
 // Read returns a group as it is at one etcd revision. A head or a source's record that somebody deleted by hand is written again first: the
@@ -257,7 +257,7 @@ func FollowHeads(ctx context.Context, client *clientv3.Client, heads *Heads) err
 	return heads.Run(ctx, client, headsPrefix)
 }
 
-// NewContact returns what tells whether the ledger's etcd answers.
-func NewContact(client *clientv3.Client, log *slog.Logger) *etcdkv.Contact {
-	return etcdkv.NewContact(client, headsPrefix, log)
+// NewHealthProbe returns what tells whether the ledger's etcd answers.
+func NewHealthProbe(client *clientv3.Client, log *slog.Logger) *etcdkv.HealthProbe {
+	return etcdkv.NewHealthProbe(client, headsPrefix, log)
 }

@@ -35,7 +35,7 @@ func (r *requestLease) get(ctx context.Context) (clientv3.LeaseID, error) {
 	}
 	// No lock is held across the call: two leases in place of one do no harm.
 	var granted *clientv3.LeaseGrantResponse
-	if err := etcdkv.WithPatience(ctx, func(ctx context.Context) (err error) {
+	if err := etcdkv.WithTimeout(ctx, func(ctx context.Context) (err error) {
 		granted, err = r.client.Grant(ctx, int64((requestMemory+leaseShared)/time.Second))
 		return err
 	}); err != nil {

@@ -8,10 +8,10 @@ import (
 	"google.golang.org/grpc"
 )
 
-// heard makes a call so that a refusal is heard which came before the request was written. gRPC (1.85) then says only that attempts were
+// invoke makes a call so that a refusal is seen which came before the request was written. gRPC (1.85) then says only that attempts were
 // exhausted and ended with an EOF, when the last of several was refused like that; the status that the server gave is had by asking the
 // stream once more. It makes the call itself: no other interceptor is called behind it.
-func heard(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, _ grpc.UnaryInvoker,
+func invoke(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, _ grpc.UnaryInvoker,
 	options ...grpc.CallOption) error {
 	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{}, method, options...)
 	if err != nil {

@@ -16,16 +16,16 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// A Follower keeps a list as the registry has it. While the registry is away what is known stays in force.
-type Follower struct {
+// A Watcher keeps a list as the registry has it. While the registry is away what is known stays in force.
+type Watcher struct {
 	list   *List
 	client registryv1.RegistryServiceClient
 	table  *follow.Table[Subject, time.Time]
 }
 
-// NewFollower returns a follower that fills a list when it runs.
-func NewFollower(list *List, client registryv1.RegistryServiceClient, log *slog.Logger) *Follower {
-	f := &Follower{list: list, client: client}
+// NewWatcher returns a watcher that fills a list when it runs.
+func NewWatcher(list *List, client registryv1.RegistryServiceClient, log *slog.Logger) *Watcher {
+	f := &Watcher{list: list, client: client}
 	f.table = follow.NewTable(f.open, func(err error) {
 		log.Warn("watch of the registry's revocations broke; those that are known stay in force", "error", rpc.Why(err))
 	})
@@ -33,9 +33,9 @@ func NewFollower(list *List, client registryv1.RegistryServiceClient, log *slog.
 }
 
 // Run keeps the list up to date until ctx ends.
-func (f *Follower) Run(ctx context.Context) error { return run.All(ctx, f.table.Run, f.fill) }
+func (f *Watcher) Run(ctx context.Context) error { return run.All(ctx, f.table.Run, f.fill) }
 
-func (f *Follower) fill(ctx context.Context) error {
+func (f *Watcher) fill(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -54,7 +54,7 @@ func (f *Follower) fill(ctx context.Context) error {
 
 type event = follow.Event[Subject, time.Time]
 
-func (f *Follower) open(ctx context.Context, resume string) (func() (event, error), error) {
+func (f *Watcher) open(ctx context.Context, resume string) (func() (event, error), error) {
 	stream, err := f.client.WatchRevocations(ctx, &registryv1.WatchRevocationsRequest{ResumeToken: resume})
 	if err != nil {
 		return nil, fmt.Errorf("watch revocations: %w", err)

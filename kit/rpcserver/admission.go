@@ -15,9 +15,9 @@ import (
 	"github.com/silverback-gateway/silverback/kit/revocation"
 )
 
-// A door counts the connections and calls of a server, and who has them. It is the listener and the credentials of the server at once:
+// An admission counts the connections and calls of a server, and who has them. It is the listener and the credentials of the server at once:
 // a connection is counted from when it is accepted, for somebody from when its certificate is known, and until it is closed.
-type door struct {
+type admission struct {
 	net.Listener
 	log         *slog.Logger
 	trustDomain string
@@ -30,16 +30,16 @@ type door struct {
 
 	mu       sync.Mutex
 	open     int
-	admitted map[*guarded]*caller
+	admitted map[*countedConn]*caller
 	holds    map[string]share // what each identity has now
 	lastTold time.Time        // when the log was told of a refusal last
 }
 
-func newDoor(l net.Listener, trustDomain string, log *slog.Logger, revoked *revocation.List) *door {
-	d := &door{
+func newAdmission(l net.Listener, trustDomain string, log *slog.Logger, revoked *revocation.List) *admission {
+	d := &admission{
 		Listener: l, log: log, trustDomain: trustDomain, now: time.Now, connections: maxConnections,
 		shaking: make(chan struct{}, maxHandshakes), closed: make(chan struct{}), holds: map[string]share{},
-		revoked: revoked, admitted: map[*guarded]*caller{},
+		revoked: revoked, admitted: map[*countedConn]*caller{},
 	}
 	revoked.OnChange(d.evict)
 	return d
@@ -76,7 +76,7 @@ const (
 )
 
 // evict ends the connections whose certificates have been revoked, and all that is under way on them.
-func (d *door) evict() {
+func (d *admission) evict() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for conn, c := range d.admitted {
@@ -89,7 +89,7 @@ func (d *door) evict() {
 }
 
 // Accept waits while too many connections have yet to show who they are; a connection that is one too many is closed at once.
-func (d *door) Accept() (net.Conn, error) {
+func (d *admission) Accept() (net.Conn, error) {
 	for {
 		select {
 		case d.shaking <- struct{}{}:
@@ -108,7 +108,7 @@ func (d *door) Accept() (net.Conn, error) {
 		}
 		d.mu.Unlock()
 		if !full {
-			return &guarded{Conn: conn, door: d}, nil
+			return &countedConn{Conn: conn, admission: d}, nil
 		}
 		_ = conn.Close()
 		<-d.shaking
@@ -117,13 +117,13 @@ func (d *door) Accept() (net.Conn, error) {
 }
 
 // Close closes the listener.
-func (d *door) Close() error {
+func (d *admission) Close() error {
 	d.close.Do(func() { close(d.closed) })
 	return d.Listener.Close()
 }
 
 // refuse tells the log of it, once a minute at most: who is refused tries again.
-func (d *door) refuse(message string, facts ...any) {
+func (d *admission) refuse(message string, facts ...any) {
 	d.mu.Lock()
 	now := d.now()
 	tell := now.Sub(d.lastTold) >= time.Minute
@@ -137,14 +137,14 @@ func (d *door) refuse(message string, facts ...any) {
 }
 
 // take adds to what an identity holds, unless that is all it may.
-func (d *door) take(by holder, more share) bool {
+func (d *admission) take(by holder, more share) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.taken(by, more)
 }
 
 // taken is take with the lock held.
-func (d *door) taken(by holder, more share) bool {
+func (d *admission) taken(by holder, more share) bool {
 	key, limit := by.String(), shareOf(by.who.Kind)
 	h := d.holds[key]
 	h.connections, h.calls = h.connections+more.connections, h.calls+more.calls
@@ -156,7 +156,7 @@ func (d *door) taken(by holder, more share) bool {
 }
 
 // leave undoes the admission of a connection.
-func (d *door) leave(g *guarded, by holder) {
+func (d *admission) leave(g *countedConn, by holder) {
 	d.mu.Lock()
 	delete(d.admitted, g)
 	d.mu.Unlock()
@@ -164,7 +164,7 @@ func (d *door) leave(g *guarded, by holder) {
 }
 
 // isOut reports whether a connection is open whose certificate is revoked.
-func (d *door) isOut(g *guarded) bool {
+func (d *admission) isOut(g *countedConn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	c, open := d.admitted[g]
@@ -172,7 +172,7 @@ func (d *door) isOut(g *guarded) bool {
 }
 
 // giveBack undoes a take.
-func (d *door) giveBack(by holder, less share) {
+func (d *admission) giveBack(by holder, less share) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	key := by.String()
@@ -187,7 +187,7 @@ func (d *door) giveBack(by holder, less share) {
 
 // enter counts a call of a caller until leave; a fault of kind Busy says that there are too many. Callers that are not told apart are
 // bounded by their connections.
-func (d *door) enter(ctx context.Context) (leave func(), err error) {
+func (d *admission) enter(ctx context.Context) (leave func(), err error) {
 	who := identity.Caller(ctx)
 	if who.Kind == identity.Nobody {
 		return func() {}, nil
@@ -200,12 +200,12 @@ func (d *door) enter(ctx context.Context) (leave func(), err error) {
 	return func() { d.giveBack(by, share{calls: 1}) }, nil
 }
 
-// guarded is a connection that is counted.
-type guarded struct {
+// countedConn is a connection that counts against the limits.
+type countedConn struct {
 	net.Conn
-	door  *door
-	known sync.Once
-	once  sync.Once
+	admission *admission
+	known     sync.Once
+	once      sync.Once
 
 	mu     sync.Mutex
 	ended  bool
@@ -214,20 +214,20 @@ type guarded struct {
 }
 
 // shown is called when it is known who the connection is, or never will be.
-func (g *guarded) shown() { g.known.Do(func() { <-g.door.shaking }) }
+func (g *countedConn) shown() { g.known.Do(func() { <-g.admission.shaking }) }
 
 // admit counts the connection for the identity of its certificate, and ends it when that expires.
-func (g *guarded) admit(info credentials.AuthInfo) error {
+func (g *countedConn) admit(info credentials.AuthInfo) error {
 	tls, ok := info.(credentials.TLSInfo)
 	if !ok || len(tls.State.PeerCertificates) == 0 {
 		return nil // callers are not told apart here
 	}
 	certificate := tls.State.PeerCertificates[0]
-	who, err := identity.FromCertificate(g.door.trustDomain, certificate)
+	who, err := identity.FromCertificate(g.admission.trustDomain, certificate)
 	if err != nil {
 		who = identity.Identity{} // it is told at its first call
 	}
-	d := g.door
+	d := g.admission
 	d.mu.Lock()
 	by := holder{who: who, out: d.revoked.Holds(who, certificate.NotBefore)}
 	taken := d.taken(by, share{connections: 1})
@@ -259,7 +259,7 @@ func (g *guarded) admit(info credentials.AuthInfo) error {
 }
 
 // Close closes the connection and counts it no more.
-func (g *guarded) Close() error {
+func (g *countedConn) Close() error {
 	g.once.Do(func() {
 		g.shown()
 		g.mu.Lock()
@@ -270,24 +270,24 @@ func (g *guarded) Close() error {
 		}
 		g.mu.Unlock()
 		if holder != nil {
-			g.door.leave(g, *holder)
+			g.admission.leave(g, *holder)
 		}
-		g.door.mu.Lock()
-		g.door.open--
-		g.door.mu.Unlock()
+		g.admission.mu.Lock()
+		g.admission.open--
+		g.admission.mu.Unlock()
 	})
 	return g.Conn.Close()
 }
 
-// doorCredentials admit a connection after its handshake.
-type doorCredentials struct {
+// admissionCredentials admit a connection after its handshake.
+type admissionCredentials struct {
 	credentials.TransportCredentials
 }
 
 // ServerHandshake implements credentials.TransportCredentials.
-func (c doorCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+func (c admissionCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	conn, info, err := c.TransportCredentials.ServerHandshake(raw)
-	g, ok := raw.(*guarded)
+	g, ok := raw.(*countedConn)
 	if !ok {
 		return conn, info, err
 	}
@@ -304,6 +304,6 @@ func (c doorCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.Au
 }
 
 // Clone implements credentials.TransportCredentials.
-func (c doorCredentials) Clone() credentials.TransportCredentials {
-	return doorCredentials{c.TransportCredentials.Clone()}
+func (c admissionCredentials) Clone() credentials.TransportCredentials {
+	return admissionCredentials{c.TransportCredentials.Clone()}
 }

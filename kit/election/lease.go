@@ -11,12 +11,12 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// keepTrust keeps a lease alive, and returns a context that ends with ErrLost as soon as the lease may have ended on the server: a TTL
+// keepLease keeps a lease alive, and returns a context that ends with ErrLost as soon as the lease may have ended on the server: a TTL
 // after the sending of the last keepalive that was answered, by this process's own monotonic clock, and a little before. A process that
 // was stopped for longer finds its context over when it wakes.
-func keepTrust(ctx context.Context, client *clientv3.Client, lease clientv3.LeaseID, ttl time.Duration) (context.Context, func()) {
+func keepLease(ctx context.Context, client *clientv3.Client, lease clientv3.LeaseID, ttl time.Duration) (context.Context, func()) {
 	leaseCtx, end := context.WithCancelCause(ctx)
-	t := &trust{end: end, ttl: ttl - ttl/10}
+	t := &leaseKeeper{end: end, ttl: ttl - ttl/10}
 	t.timer = time.AfterFunc(t.ttl, func() { end(ErrLost) })
 	var done sync.WaitGroup
 	done.Go(func() { t.keep(leaseCtx, client, lease) })
@@ -27,15 +27,15 @@ func keepTrust(ctx context.Context, client *clientv3.Client, lease clientv3.Leas
 	}
 }
 
-type trust struct {
+type leaseKeeper struct {
 	end   context.CancelCauseFunc
 	ttl   time.Duration
 	timer *time.Timer
 }
 
-// keep sends keepalives one by one rather than by the client's stream, because trust counts from the sending of a
+// keep sends keepalives one by one rather than by the client's stream, because the time counts from the sending of a
 // keepalive, which the stream does not tell.
-func (t *trust) keep(ctx context.Context, client *clientv3.Client, lease clientv3.LeaseID) {
+func (t *leaseKeeper) keep(ctx context.Context, client *clientv3.Client, lease clientv3.LeaseID) {
 	for {
 		sent := time.Now()
 		callCtx, cancel := context.WithTimeout(ctx, t.ttl/3)

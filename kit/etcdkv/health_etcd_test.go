@@ -39,7 +39,7 @@ func (l logLines) next(t *testing.T, words ...string) {
 }
 
 // contact starts one with a client of its own.
-func contact(t *testing.T, endpoints []string) (*etcdkv.Contact, logLines, *prometheus.Registry) {
+func contact(t *testing.T, endpoints []string) (*etcdkv.HealthProbe, logLines, *prometheus.Registry) {
 	t.Helper()
 	metrics := prometheus.NewRegistry()
 	client, err := etcdkv.Dial(etcdkv.Config{Endpoints: endpoints, Metrics: etcdkv.NewMetrics(metrics)})
@@ -47,7 +47,7 @@ func contact(t *testing.T, endpoints []string) (*etcdkv.Contact, logLines, *prom
 		t.Fatal(err)
 	}
 	lines := make(logLines, 100) // more than a test makes it say
-	c := etcdkv.NewContact(client, prefix, slog.New(slog.NewTextHandler(lines, nil)))
+	c := etcdkv.NewHealthProbe(client, prefix, slog.New(slog.NewTextHandler(lines, nil)))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = c.Run(ctx) }()
@@ -63,16 +63,16 @@ func TestAnEtcdThatGoesAndComesBackIsTold(t *testing.T) {
 	server.Stop(0)
 	lines.next(t, "level=WARN", `msg="etcd does not answer; what is known stays`, "endpoints="+server.Endpoints[0], "silent=",
 		"connection refused")
-	if s := c.Silence(); !strings.Contains(s, server.Endpoints[0]) || !strings.Contains(s, "connection refused") {
-		t.Errorf("the silence is %q", s)
+	if s := c.Outage(); !strings.Contains(s, server.Endpoints[0]) || !strings.Contains(s, "connection refused") {
+		t.Errorf("the outage is %q", s)
 	}
 	if failures(t, metrics) == 0 {
 		t.Error("the metric tells nothing")
 	}
 	server.Restart(t, 0)
 	lines.next(t, "level=INFO", `msg="etcd answers again"`, "endpoints="+server.Endpoints[0], "silent=")
-	if s := c.Silence(); s != "" {
-		t.Errorf("etcd answers, and the silence is %q", s)
+	if s := c.Outage(); s != "" {
+		t.Errorf("etcd answers, and the outage is %q", s)
 	}
 }
 
@@ -82,7 +82,7 @@ func TestAnEtcdThatWasNeverThereIsTold(t *testing.T) {
 	server.Stop(0)
 	c, lines, _ := contact(t, server.Endpoints)
 	lines.next(t, "level=WARN", `msg="etcd does not answer yet`, "asks every second", "endpoints="+server.Endpoints[0], "connection refused")
-	if err := c.Unread().Error(); !strings.HasPrefix(err, "the ledger is not read yet: etcd at "+server.Endpoints[0]) {
+	if err := c.NotReady().Error(); !strings.HasPrefix(err, "the ledger is not read yet: etcd at "+server.Endpoints[0]) {
 		t.Errorf("the ledger is not read because %q", err)
 	}
 	server.Restart(t, 0)
@@ -98,7 +98,7 @@ func TestAnEtcdThatIsCutOffIsTold(t *testing.T) {
 	asked(t, metrics)
 	cut.Sever()
 	lines.next(t, "level=WARN", `msg="etcd does not answer; what is known stays`)
-	if c.Silence() == "" {
+	if c.Outage() == "" {
 		t.Error("who asks is told nothing")
 	}
 	cut.Mend()
@@ -164,7 +164,7 @@ func TestAnEtcdThatWentBackEndsTheContact(t *testing.T) {
 			}
 			defer func() { _ = client.Close() }()
 			ended := make(chan error, 1)
-			go func() { ended <- etcdkv.NewContact(client, prefix, slog.New(slog.DiscardHandler)).Run(t.Context()) }()
+			go func() { ended <- etcdkv.NewHealthProbe(client, prefix, slog.New(slog.DiscardHandler)).Run(t.Context()) }()
 			asked(t, metrics)
 			server.Restore(t, backup)
 			select {

@@ -59,7 +59,7 @@ func follow(t *testing.T, end error) (*registry, *revocation.List) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = revocation.NewFollower(list, r, slog.New(slog.DiscardHandler)).Run(ctx)
+		_ = revocation.NewWatcher(list, r, slog.New(slog.DiscardHandler)).Run(ctx)
 	}()
 	t.Cleanup(func() { cancel(); <-done })
 	return r, list

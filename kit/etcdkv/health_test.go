@@ -24,7 +24,7 @@ func TestASilenceIsToldOnceAndSeldomAgain(t *testing.T) {
 		ends time.Duration
 		want []told
 	}{
-		{name: "a short silence is nobody's business", gone: 10 * time.Second, back: 12 * time.Second, ends: time.Minute},
+		{name: "a short outage is not logged", gone: 10 * time.Second, back: 12 * time.Second, ends: time.Minute},
 		{
 			name: "a long one is told, and its end", gone: 10 * time.Second, back: 40 * time.Second, ends: time.Hour,
 			want: []told{{13 * time.Second, lost}, {40 * time.Second, back}},
@@ -39,12 +39,12 @@ func TestASilenceIsToldOnceAndSeldomAgain(t *testing.T) {
 			},
 		},
 		{
-			name: "the next silence is told anew", gone: 0, back: 100 * time.Second, ends: 100 * time.Second,
+			name: "the next outage is told anew", gone: 0, back: 100 * time.Second, ends: 100 * time.Second,
 			want: []told{{3 * time.Second, lost}, {63 * time.Second, still}, {100 * time.Second, back}},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := silence{since: start, never: true}
+			s := outage{since: start, never: true}
 			var got []told
 			for at := time.Duration(0); at <= tt.ends; at += time.Second {
 				err := refused

@@ -30,32 +30,32 @@ const (
 	lastPause  = time.Hour
 )
 
-// A Contact asks etcd whether it answers, also for a service that has nothing else to ask it, and tells the log when it stops to answer,
+// A HealthProbe asks etcd whether it answers, also for a service that has nothing else to ask it, and tells the log when it stops to answer,
 // now and then while it is silent, and when it answers again. It decides nothing: what a service knows stays, however long etcd is away.
-type Contact struct {
+type HealthProbe struct {
 	client *clientv3.Client
 	key    string
 	log    *slog.Logger
 	change func(silent bool)
 
 	mu    sync.Mutex
-	state silence
+	state outage
 	full  bool // etcd's alarm for space is on
 }
 
-// NewContact returns a contact, which does nothing before Run. The key is what is read: one that the service may read and that need not
+// NewHealthProbe returns a contact, which does nothing before Run. The key is what is read: one that the service may read and that need not
 // be there.
-func NewContact(client *clientv3.Client, key string, log *slog.Logger) *Contact {
-	return &Contact{client: client, key: key, log: log, change: func(bool) {}}
+func NewHealthProbe(client *clientv3.Client, key string, log *slog.Logger) *HealthProbe {
+	return &HealthProbe{client: client, key: key, log: log, change: func(bool) {}}
 }
 
 // OnChange has a function called when etcd is found silent, and when it answers again. Call it before Run. The function must not block.
-func (c *Contact) OnChange(f func(silent bool)) { c.change = f }
+func (c *HealthProbe) OnChange(f func(silent bool)) { c.change = f }
 
 // Run asks until ctx ends, and returns its cause; or until etcd is found to have gone back in time, and returns ErrWentBack. Watches wait
 // in vain then for revisions that were, and what a service has read is of no use any more.
-func (c *Contact) Run(ctx context.Context) error {
-	c.set(silence{since: time.Now(), never: true})
+func (c *HealthProbe) Run(ctx context.Context) error {
+	c.set(outage{since: time.Now(), never: true})
 	var looked time.Time
 	for {
 		err := c.ask(ctx)
@@ -92,8 +92,8 @@ func (c *Contact) Run(ctx context.Context) error {
 	}
 }
 
-// Silence says since when and why etcd does not answer; empty while it does, and during a silence too short to speak of.
-func (c *Contact) Silence() string {
+// Outage says since when and why etcd does not answer. Empty means that it answers, or has been silent for a moment only.
+func (c *HealthProbe) Outage() string {
 	s := c.get()
 	if s.told.IsZero() {
 		return ""
@@ -101,9 +101,9 @@ func (c *Contact) Silence() string {
 	return fmt.Sprintf("etcd at %s has not answered for %s: %s", strings.Join(c.client.Endpoints(), ", "), since(s.since), s.reason)
 }
 
-// Remark says what who asks should know of etcd: that it does not answer, or has no space. Empty while all is well.
-func (c *Contact) Remark() string {
-	if s := c.Silence(); s != "" {
+// Warning is shown on /readyz: etcd does not answer, or has no space. Empty means none.
+func (c *HealthProbe) Warning() string {
+	if s := c.Outage(); s != "" {
 		return s
 	}
 	if c.isFull() {
@@ -113,7 +113,7 @@ func (c *Contact) Remark() string {
 }
 
 // Register adds the metric of etcd's alarm.
-func (c *Contact) Register(r prometheus.Registerer) {
+func (c *HealthProbe) Register(r prometheus.Registerer) {
 	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "silverback_etcd_full", Help: "1 while etcd has its alarm for space on and takes no writes.",
 	}, func() float64 {
@@ -124,14 +124,14 @@ func (c *Contact) Register(r prometheus.Registerer) {
 	}))
 }
 
-func (c *Contact) isFull() bool {
+func (c *HealthProbe) isFull() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.full
 }
 
 // look asks for etcd's alarms. Without an answer what was known stays.
-func (c *Contact) look(ctx context.Context) {
+func (c *HealthProbe) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	answer, err := c.client.AlarmList(ctx)
@@ -151,9 +151,9 @@ func (c *Contact) look(ctx context.Context) {
 	}
 }
 
-// Unread says that a ledger is not read yet, and why when that is known.
-func (c *Contact) Unread() error {
-	if s := c.Silence(); s != "" {
+// NotReady is the error of a replica whose ledger is not read yet, with the reason when that is known.
+func (c *HealthProbe) NotReady() error {
+	if s := c.Outage(); s != "" {
 		return fmt.Errorf("the ledger is not read yet: %s", s)
 	}
 	return fmt.Errorf("the ledger is not read yet")
@@ -161,7 +161,7 @@ func (c *Contact) Unread() error {
 
 // ask makes one attempt, past the client's own retries: these hide what stands in the way until the time is over. It goes past the client's
 // prefix with them. It is not answered by a member without a majority.
-func (c *Contact) ask(ctx context.Context) error {
+func (c *HealthProbe) ask(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	_, err := etcdserverpb.NewKVClient(c.client.ActiveConnection()).Range(ctx,
@@ -169,7 +169,7 @@ func (c *Contact) ask(ctx context.Context) error {
 	return err
 }
 
-func (c *Contact) tell(n news, was, now silence) {
+func (c *HealthProbe) tell(n news, was, now outage) {
 	endpoints := strings.Join(c.client.Endpoints(), ",")
 	switch {
 	case n == lost && now.never:
@@ -188,13 +188,13 @@ func (c *Contact) tell(n news, was, now silence) {
 	}
 }
 
-func (c *Contact) get() silence {
+func (c *HealthProbe) get() outage {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state
 }
 
-func (c *Contact) set(s silence) {
+func (c *HealthProbe) set(s outage) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.state = s
@@ -202,8 +202,8 @@ func (c *Contact) set(s silence) {
 
 func since(t time.Time) time.Duration { return time.Since(t).Round(100 * time.Millisecond) }
 
-// silence is the time without an answer.
-type silence struct {
+// outage is the time without an answer.
+type outage struct {
 	since  time.Time // the last answer, or the start
 	never  bool      // there was no answer since the start
 	failed time.Time // the first question without an answer; zero is none
@@ -223,12 +223,12 @@ const (
 )
 
 // heard is what follows from the end of one question.
-func (s silence) heard(now time.Time, err error) (silence, news) {
+func (s outage) heard(now time.Time, err error) (outage, news) {
 	if err == nil {
 		if s.told.IsZero() {
-			return silence{since: now}, nothing
+			return outage{since: now}, nothing
 		}
-		return silence{since: now}, back
+		return outage{since: now}, back
 	}
 	if s.failed.IsZero() {
 		s.failed = now
