@@ -148,6 +148,53 @@ func TestNewerRevisionTakesOverAtTheGate(t *testing.T) {
 	}
 }
 
+// bakes is a policy whose last wave is watched for a time.
+func bakes(long time.Duration) *fleetv1.RolloutPolicy {
+	return &fleetv1.RolloutPolicy{Waves: []*fleetv1.RolloutPolicy_Wave{
+		{Size: &fleetv1.RolloutPolicy_Wave_Nodes{Nodes: 1}},
+		{Size: &fleetv1.RolloutPolicy_Wave_Percent{Percent: 100}, Soak: durationpb.New(long)},
+	}}
+}
+
+func TestARolloutCompletesAfterItsBake(t *testing.T) {
+	p := newControlPlane(t)
+	p.upstream.Group("g", bakes(time.Second))
+	r := p.replica("one")
+	p.agents(2, r)
+	p.revise("")
+	eventually(t, "the last wave bakes, and nothing is stable yet", func() bool {
+		now := r.rollout(1)
+		answer, err := r.GetAssignment(t.Context(), &distributorv1.GetAssignmentRequest{Group: "g"})
+		return now.GetState() == soaking && now.GetWave() == 2 && now.GetProgress().GetServing() == 2 && err == nil &&
+			answer.GetAssignment().GetStableRevision() == 0
+	})
+	r.reaches(t, 1, completed)
+	answer, err := r.GetAssignment(t.Context(), &distributorv1.GetAssignmentRequest{Group: "g"})
+	if err != nil || answer.GetAssignment().GetStableRevision() != 1 {
+		t.Errorf("after the bake the assignment is %v, %v", answer, err)
+	}
+}
+
+func TestARefusalDuringTheBakeHalts(t *testing.T) {
+	p := newControlPlane(t)
+	p.upstream.Group("g", bakes(time.Hour))
+	r := p.replica("one")
+	p.agents(2, r)
+	p.revise("")
+	eventually(t, "the last wave bakes", func() bool { now := r.rollout(1); return now.GetState() == soaking && now.GetWave() == 2 })
+	p.agent(agenttest.Config{Node: "late", Problems: refusedRoute, Answer: func([]byte, *distributorv1.Directive) agenttest.Verdict {
+		return agenttest.Nack
+	}}, r)
+	ended := r.reaches(t, 1, halted)
+	if len(ended.GetRefusals()) != 1 || ended.GetRefusals()[0].GetNode() != "late" {
+		t.Errorf("refusals are %v", ended.GetRefusals())
+	}
+	answer, err := r.GetAssignment(t.Context(), &distributorv1.GetAssignmentRequest{Group: "g"})
+	if err != nil || answer.GetAssignment().GetStableRevision() != 0 || answer.GetAssignment().GetCandidateRevision() != 0 {
+		t.Errorf("after the halt the assignment is %v, %v", answer, err)
+	}
+}
+
 func TestSameContentMovesNoBytes(t *testing.T) {
 	p := newControlPlane(t)
 	r := p.replica("one")

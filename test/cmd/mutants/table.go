@@ -343,6 +343,16 @@ var table = []mutation{
 		pkg: "./kong/inventory", run: "TestOtherContent",
 	},
 	{
+		name: "the last wave is not watched", file: "services/distributor/internal/rollout/plan.go",
+		old: `if soak := r.Policy.soak(r.Wave); soak > 0 {`, new: `if soak := r.Policy.soak(r.Wave); soak > 0 && !last {`,
+		pkg: rollouts, run: "TestBake|TestProperties",
+	},
+	{
+		name: "a node that reconnects begins the bake anew", file: "services/distributor/internal/rollout/plan.go",
+		old: `if !last || !c.proven(r) {`, new: `if true {`,
+		pkg: rollouts, run: "TestBake",
+	},
+	{
 		name: "rollouts wait for unmanaged gateways", file: "services/distributor/internal/rollout/plan.go",
 		old: `if r.leaveOutUnmanaged(in.Nodes, c.kept) {`, new: `if false {`,
 		pkg: rollouts, run: "TestUnmanagedNodes",

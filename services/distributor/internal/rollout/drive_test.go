@@ -273,6 +273,136 @@ func TestFrequentChangesStarveNobody(t *testing.T) {
 	d.want(41, 41, 41, 41)
 }
 
+// The bake delays the next rollout, and holds up none: every rollout completes, and stable follows.
+func TestFrequentChangesDoNotStarveDuringTheBake(t *testing.T) {
+	d := driven(t, 4, Policy{Waves: []Wave{{Nodes: 1, Soak: 2 * time.Second}, {Percent: 100, Soak: 8 * time.Second}}})
+	for n := range 40 {
+		d.revise()
+		d.run(3500 * time.Millisecond)
+		if behind := d.in.Newest.Revision - d.in.Assignment.Stable.Revision; n > 8 && behind > 8 {
+			t.Fatalf("the newest revision is %d, and stable is %d behind", d.in.Newest.Revision, behind)
+		}
+	}
+	d.run(time.Minute)
+	d.want(41, 41, 41, 41)
+	for _, r := range d.ended {
+		if r.State == Completed && r.EndTime.Sub(r.SettleTime) < 8*time.Second {
+			t.Errorf("revision %d completed after a bake of %s", r.Candidate.Revision, r.EndTime.Sub(r.SettleTime))
+		}
+	}
+}
+
+func TestBake(t *testing.T) {
+	bakes := Policy{Waves: []Wave{{Nodes: 1}, {Percent: 100, Soak: 10 * time.Minute}}}
+	baking := func(t *testing.T) *drive {
+		d := driven(t, 4, bakes)
+		d.revise()
+		d.run(time.Minute)
+		d.want(2, 2, 2, 2)
+		if r := d.in.Rollout; r.State != Soaking || r.Wave != 2 || d.in.Assignment.Stable.Revision != 1 {
+			t.Fatalf("the rollout is %+v, stable is %+v", r, d.in.Assignment.Stable)
+		}
+		return d
+	}
+	t.Run("stable moves when it is over", func(t *testing.T) {
+		d := baking(t)
+		d.run(8 * time.Minute)
+		if d.in.Rollout.State != Soaking {
+			t.Errorf("before its time the rollout is %+v", d.in.Rollout)
+		}
+		d.run(2 * time.Minute)
+		if d.in.Rollout.State != Completed || d.in.Assignment.Stable.Revision != 2 {
+			t.Errorf("after it the rollout is %+v, stable is %+v", d.in.Rollout, d.in.Assignment.Stable)
+		}
+	})
+	t.Run("a node that reconnects does not begin it anew, and is waited for at its end", func(t *testing.T) {
+		d := baking(t)
+		for range 3 {
+			d.hangs[3], d.runs[3] = true, Target{}
+			d.run(30 * time.Second)
+			if d.in.Rollout.State != Progressing {
+				t.Fatalf("while a node loads the rollout is %+v", d.in.Rollout)
+			}
+			d.hangs[3] = false
+			d.run(2 * time.Minute)
+		}
+		d.hangs[3], d.runs[3] = true, Target{}
+		d.run(4 * time.Minute)
+		if d.in.Rollout.State != Progressing {
+			t.Fatalf("after its time, while a node loads, the rollout is %+v", d.in.Rollout)
+		}
+		d.hangs[3] = false
+		d.run(time.Second)
+		if d.in.Rollout.State != Completed {
+			t.Errorf("once all serve the rollout is %+v", d.in.Rollout)
+		}
+	})
+	t.Run("when half of the nodes do not serve it begins anew", func(t *testing.T) {
+		d := baking(t)
+		d.run(8 * time.Minute)
+		for _, i := range []int{1, 2} {
+			d.hangs[i], d.runs[i] = true, Target{}
+		}
+		d.run(time.Second)
+		d.hangs = map[int]bool{}
+		d.run(9 * time.Minute)
+		if d.in.Rollout.State != Soaking {
+			t.Errorf("the rollout is %+v", d.in.Rollout)
+		}
+		d.run(2 * time.Minute)
+		if d.in.Rollout.State != Completed {
+			t.Errorf("after the whole time the rollout is %+v", d.in.Rollout)
+		}
+	})
+	t.Run("a node that fails halts it, and what the others serve stays", func(t *testing.T) {
+		d := baking(t)
+		d.fails[3], d.runs[3] = true, Target{}
+		d.run(time.Minute)
+		if r := d.in.Rollout; r.State != Halted || d.in.Assignment.Stable.Revision != 1 || !slices.Equal(r.Fallback, []fleet.Revision{2}) {
+			t.Errorf("the rollout is %+v, stable is %+v", r, d.in.Assignment.Stable)
+		}
+	})
+	t.Run("a refusal takes the candidate back", func(t *testing.T) {
+		d := baking(t)
+		d.bad = d.in.Newest.Digest
+		d.run(time.Second)
+		if d.in.Rollout.State != Halted {
+			t.Errorf("the rollout is %+v", d.in.Rollout)
+		}
+		d.want(1, 1, 1, 1)
+	})
+	t.Run("a newer revision waits for its end; the way back does not", func(t *testing.T) {
+		d := baking(t)
+		d.revise()
+		d.run(time.Minute)
+		d.want(2, 2, 2, 2)
+		d.run(9 * time.Minute)
+		d.want(3, 3, 3, 3)
+		if d.in.Assignment.Stable.Revision != 2 || d.in.Rollout.State != Soaking {
+			t.Errorf("the rollout is %+v, stable is %+v", d.in.Rollout, d.in.Assignment.Stable)
+		}
+		d.in.Newest = Target{Revision: 4, Digest: d.in.Assignment.Stable.Digest}
+		d.run(time.Second)
+		d.want(4, 4, 4, 4)
+		if d.in.Rollout.State != Completed {
+			t.Errorf("the way back is %+v", d.in.Rollout)
+		}
+	})
+	t.Run("another leader measures it from its own beginning", func(t *testing.T) {
+		d := baking(t)
+		d.run(5 * time.Minute)
+		d.clock, d.watch = 31*time.Minute, Stopwatch{}
+		d.run(9 * time.Minute)
+		if d.in.Rollout.State != Soaking {
+			t.Errorf("the rollout is %+v", d.in.Rollout)
+		}
+		d.run(2 * time.Minute)
+		if d.in.Rollout.State != Completed {
+			t.Errorf("the rollout is %+v", d.in.Rollout)
+		}
+	})
+}
+
 func TestABurstIsFewRollouts(t *testing.T) {
 	d := driven(t, 5, Policy{})
 	for range 20 {

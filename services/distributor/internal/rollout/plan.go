@@ -165,7 +165,7 @@ func advance(now time.Time, in Input, r Rollout, a Assignment, newer bool) Decis
 		}
 	}
 	if c.Online == 0 {
-		r.State, r.FailTime = Waiting, time.Time{}
+		r.State, r.FailTime, r.SettleTime = Waiting, time.Time{}, time.Time{}
 		return changed(before, r, nil, 0)
 	}
 	if r.State == Waiting {
@@ -178,29 +178,35 @@ func advance(now time.Time, in Input, r Rollout, a Assignment, newer bool) Decis
 	case r.FailTime.IsZero():
 		r.FailTime, ages.Fail = now, 0
 	}
+	last := r.Wave == r.Policy.WaveCount()
 	for c.settled(r, a, ages.Fail >= failureGrace) {
-		if r.Wave == r.Policy.WaveCount() {
-			r = ended(now, r, a, Completed, c, true)
-			return Decision{Rollout: &r, Assignment: &Assignment{Stable: r.Candidate}}
-		}
 		if soak := r.Policy.soak(r.Wave); soak > 0 {
-			if r.State != Soaking {
-				r.State, r.SettleTime, ages.Settle = Soaking, now, 0
+			r.State = Soaking
+			if r.SettleTime.IsZero() {
+				r.SettleTime, ages.Settle = now, 0
 			}
 			if left := soak - ages.Settle; left > 0 {
 				return changed(before, r, nil, left)
 			}
+		}
+		if last {
+			r = ended(now, r, a, Completed, c, true)
+			return Decision{Rollout: &r, Assignment: &Assignment{Stable: r.Candidate}}
 		}
 		if newer && !r.TookOver && len(a.left(false)) <= maxHolds {
 			return begin(now, in, takeover{atGate: true})
 		}
 		r.Wave++
 		r.State, r.WaveTime, r.FailTime, r.SettleTime = Progressing, now, time.Time{}, time.Time{}
-		ages = Ages{}
+		last, ages = r.Wave == r.Policy.WaveCount(), Ages{}
 	}
 	if r.State == Soaking {
-		// A node came that does not serve yet, or nobody knows: it is waited for again, and watched anew. The wave has its time again.
-		r.State, r.WaveTime, r.SettleTime, ages.Wave = Progressing, now, time.Time{}, 0
+		// A node of the wave does not serve, or nobody knows whether it does. It is waited for, and the wave's deadline begins again.
+		r.State, r.WaveTime, ages.Wave = Progressing, now, 0
+	}
+	if !last || !c.proven(r) {
+		// The soak begins anew. The bake goes on while most nodes serve: in a large group some node is always about to join or to reconnect.
+		r.SettleTime = time.Time{}
 	}
 	wait := r.Policy.deadline() - ages.Wave
 	if wait <= 0 {

@@ -130,6 +130,14 @@ func TestNextStep(t *testing.T) {
 		in.Rollout.Policy.Waves = []Wave{{Nodes: 1, Soak: time.Minute}, {Percent: 100}}
 		return tallied(in, Tally{Connected: 1, Serving: 1})
 	}
+	baking := func(in Input) Input { // all three serve, and the last wave is watched
+		in = second(in)
+		r := *in.Rollout
+		r.Policy.Waves = []Wave{{Nodes: 1}, {Percent: 100, Soak: time.Minute}}
+		r.State, r.SettleTime = Soaking, start
+		in.Rollout, in.Ages.Settle = &r, time.Second
+		return tallied(in, Tally{Connected: 3, Serving: 3})
+	}
 	old := func(in Input, ago time.Duration) Input {
 		in.Ages.Wave = ago
 		return in
@@ -214,6 +222,43 @@ func TestNextStep(t *testing.T) {
 		{name: "the soak is over: all follow", in: func() Input {
 			in := soaking(open(3))
 			in.Rollout.State, in.Rollout.SettleTime, in.Ages.Settle = Soaking, start, time.Minute
+			return in
+		}(), wantState: Progressing, wantThreshold: fleet.MaxPosition, wantStable: 1, wantWait: 10 * time.Minute},
+		{name: "the last wave bakes before the rollout completes", in: func() Input {
+			in := baking(open(3))
+			in.Rollout.State, in.Rollout.SettleTime, in.Ages.Settle = Progressing, time.Time{}, 0
+			return in
+		}(), wantState: Soaking, wantWait: time.Minute},
+		{name: "nothing is written while it bakes", in: baking(open(3)), wantWait: 59 * time.Second},
+		{name: "the bake is over: completed", in: func() Input {
+			in := baking(open(3))
+			in.Ages.Settle = time.Minute
+			return in
+		}(), wantState: Completed, wantStable: 2},
+		{
+			name: "a refusal during the bake halts", in: tallied(baking(open(3)), Tally{Connected: 3, Serving: 2, Refused: 1}),
+			wantState: Halted, wantStable: 1,
+		},
+		{
+			name: "a failure during the bake is waited out first", in: tallied(baking(open(3)), Tally{Connected: 3, Serving: 2, Failed: 1}),
+			wantState: Progressing, wantWait: failureGrace,
+		},
+		{name: "a failure during the bake that lasts halts, and stable does not move", in: func() Input {
+			in := tallied(baking(open(3)), Tally{Connected: 3, Serving: 2, Failed: 1})
+			in.Rollout.State, in.Rollout.FailTime, in.Ages.Fail = Progressing, start, failureGrace
+			return in
+		}(), wantState: Halted, wantStable: 1},
+		{
+			name: "a newer revision waits for the end of the bake", in: newer(baking(open(3))), wantWait: 59 * time.Second,
+		},
+		{name: "at the end of the bake the rollout completes, also when a newer revision waits", in: func() Input {
+			in := newer(baking(open(3)))
+			in.Ages.Settle = time.Minute
+			return in
+		}(), wantState: Completed, wantStable: 2},
+		{name: "what takes the candidate back does not wait for the bake", in: func() Input {
+			in := baking(open(3))
+			in.Newest = Target{Revision: 3, Digest: one.Digest}
 			return in
 		}(), wantState: Progressing, wantThreshold: fleet.MaxPosition, wantStable: 1, wantWait: 10 * time.Minute},
 		{name: "from 20 nodes on a quarter loads at once", in: tallied(open(40), Tally{Connected: 1, Serving: 1}), wantState: Progressing,
@@ -402,14 +447,15 @@ func (s *simulation) tally(replica int) Tally {
 }
 
 func TestProperties(t *testing.T) {
-	completed, halts, takenOver, kept := 0, 0, 0, 0
+	completed, baked, halts, takenOver, kept := 0, 0, 0, 0, 0
 	for seed := range uint64(300) {
 		s := &simulation{rng: rand.New(rand.NewPCG(seed, 1)), now: start}
 		size := 1 + s.rng.IntN(60)
 		s.in = Input{Group: "g", Nodes: nodes(size, 0), Policy: Policy{MaxLoading: s.rng.IntN(60),
 			MaxFailedPercent: []int{0, 0, 20}[s.rng.IntN(3)], Deadline: time.Minute}}
 		s.in.Policy.Waves = [][]Wave{nil, {{Nodes: 1, Soak: 3 * time.Second}, {Percent: 100}},
-			{{Nodes: 1}, {Percent: 60, Soak: 5 * time.Second}, {Percent: 100}}}[s.rng.IntN(3)]
+			{{Nodes: 1}, {Percent: 60, Soak: 5 * time.Second}, {Percent: 100, Soak: 2 * time.Second}},
+			{{Nodes: 1}, {Percent: 100, Soak: 3 * time.Second}}}[s.rng.IntN(4)]
 		s.node = make([]simulated, size)
 		for i := range s.node {
 			s.node[i] = simulated{online: true, refused: map[fleet.Digest]bool{}}
@@ -425,7 +471,9 @@ func TestProperties(t *testing.T) {
 			s.checkTargets(t, seed, before, d)
 			s.checkTimes(t, seed, before, d)
 			if d.Rollout != nil && d.Rollout.State == Completed {
-				completed++
+				if completed++; d.Rollout.Policy.soak(d.Rollout.Wave) > 0 {
+					baked++
+				}
 			}
 			if d.Ended != nil {
 				takenOver++
@@ -438,8 +486,8 @@ func TestProperties(t *testing.T) {
 			s.count()
 		}
 	}
-	if t.Logf("%d completed, %d halted, %d of them with holds, %d taken over", completed, halts, kept, takenOver); min(completed, halts, kept,
-		takenOver) < 100 {
+	t.Logf("%d completed, %d of them baked, %d halted, %d of them with holds, %d taken over", completed, baked, halts, kept, takenOver)
+	if min(completed, baked, halts, kept, takenOver) < 100 {
 		t.Error("the simulation shows too little")
 	}
 }
@@ -497,8 +545,11 @@ func (s *simulation) checkTimes(t *testing.T, seed uint64, before Input, d Decis
 		t.Fatalf("seed %d: wave %d soaked for %s", seed, old.Wave, s.now.Sub(s.soaked))
 	case same && old.State == Progressing && r.Wave > old.Wave && old.Policy.soak(old.Wave) > 0:
 		t.Fatalf("seed %d: wave %d did not soak", seed, old.Wave)
+	case r.State == Completed && r.Policy.soak(r.Wave) > 0 && (!same || old.SettleTime.IsZero() ||
+		s.now.Sub(s.soaked) < r.Policy.soak(r.Wave)):
+		t.Fatalf("seed %d: completed after a bake of %s: %+v", seed, s.now.Sub(s.soaked), r)
 	}
-	if r.State == Soaking && (!same || old.State != Soaking || old.Wave != r.Wave) {
+	if r.State == Soaking && (!same || !old.SettleTime.Equal(r.SettleTime)) {
 		s.soaked = s.now
 	}
 	if !same || r.Wave != old.Wave || !r.WaveTime.Equal(old.WaveTime) {

@@ -16,7 +16,7 @@ type Policy struct {
 type Wave struct {
 	Nodes   int           `json:"nodes,omitempty"`
 	Percent int           `json:"percent,omitempty"`
-	Soak    time.Duration `json:"soak,omitempty"`
+	Soak    time.Duration `json:"soak,omitempty"` // of the last wave: the bake
 }
 
 // DefaultDeadline is how long a wave may take.

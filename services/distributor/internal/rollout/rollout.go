@@ -129,7 +129,7 @@ type State string
 const (
 	Waiting     State = "waiting"     // no node is online, and it begins with the first; or nodes are ahead of the ledger
 	Progressing State = "progressing" // nodes are moving
-	Soaking     State = "soaking"     // a wave is complete and watched before the next
+	Soaking     State = "soaking"     // a wave is complete and watched before the next; after the last wave this is the bake
 	Completed   State = "completed"   // every online node serves the candidate
 	Halted      State = "halted"      // stopped for good
 	Superseded  State = "superseded"  // a newer revision took its place
@@ -168,7 +168,7 @@ type Rollout struct {
 	// says when to begin anew.
 	CreateTime time.Time  `json:"create_time"`
 	WaveTime   time.Time  `json:"wave_time,omitzero"`    // when the wave began
-	SettleTime time.Time  `json:"settle_time,omitzero"`  // when the soak began
+	SettleTime time.Time  `json:"settle_time,omitzero"`  // when the soak or bake began
 	FailTime   time.Time  `json:"failing_time,omitzero"` // since when too many nodes fail
 	EndTime    time.Time  `json:"end_time,omitzero"`
 	Term       fleet.Term `json:"term"`
