@@ -9,10 +9,7 @@ package client
 
 import (
 	"errors"
-	"fmt"
-	"net"
 
-	"github.com/silverback-gateway/silverback/kit/rpc"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
@@ -65,35 +62,27 @@ type Client struct {
 }
 
 // Dial returns a client. It opens no connection before the first call. It fails when an address is not host:port or the TLS files are unusable.
+// The client that comes with the error fails the calls of the services that cannot be dialed.
 func Dial(c Config) (*Client, error) {
+	client := &Client{
+		registry:    newReplicas(Registry, c.Registry, c.TLS),
+		translator:  newReplicas(Translator, c.Translator, c.TLS),
+		distributor: newReplicas(Distributor, c.Distributor, c.TLS),
+	}
 	var problems []error
-	dial := func(name string, addresses []string) *replicas {
-		r := &replicas{service: name, addresses: addresses, tls: rpc.ClientTLS(c.TLS)}
-		for _, address := range addresses {
-			if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
-				problems = append(problems, fmt.Errorf("%s %q: want host:port", name, address))
-				return r
-			}
+	for _, r := range client.all() {
+		if len(r.addresses) > 0 {
+			problems = append(problems, r.err)
 		}
-		var err error
-		if len(addresses) > 0 {
-			if r.conn, err = r.dial(); err != nil {
-				problems = append(problems, fmt.Errorf("connect to the %s: %w", name, err))
-			}
-		}
-		return r
 	}
-	client := &Client{dial(Registry, c.Registry), dial(Translator, c.Translator), dial(Distributor, c.Distributor)}
-	if err := errors.Join(problems...); err != nil {
-		client.Close()
-		return nil, err
-	}
-	return client, nil
+	return client, errors.Join(problems...)
 }
+
+func (c *Client) all() []*replicas { return []*replicas{c.registry, c.translator, c.distributor} }
 
 // Close ends the connections and the calls that use them.
 func (c *Client) Close() {
-	for _, r := range []*replicas{c.registry, c.translator, c.distributor} {
+	for _, r := range c.all() {
 		if r.conn != nil {
 			_ = r.conn.Close()
 		}

@@ -14,8 +14,6 @@ import (
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 )
 
-var errNoAddress = status.Error(codes.FailedPrecondition, "no address is given")
-
 // A Violation says what is wrong with one field of a request.
 type Violation = fault.Violation
 

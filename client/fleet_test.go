@@ -139,7 +139,7 @@ func TestErrorsAreTyped(t *testing.T) {
 	if !errors.As(err, &refused) || refused.Service != client.Distributor || refused.Reason != "" || refused.Code.String() != "Unavailable" {
 		t.Errorf("a replica that is away is %#v", err)
 	}
-	if _, err = c.Registry().GetGroup(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "no address is given") {
+	if _, err = c.Registry().GetGroup(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "no address of the registry is given") {
 		t.Errorf("a service without addresses: %v", err)
 	}
 }

@@ -3,7 +3,9 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 
 	"google.golang.org/grpc"
 
@@ -15,21 +17,36 @@ import (
 type replicas struct {
 	service   string
 	addresses []string
-	tls       rpc.ClientTLS
-	conn      *grpc.ClientConn // nil without addresses
+	tls       TLS
+	conn      *grpc.ClientConn // nil with err
+	err       error            // why nothing can be called
 }
 
-func (r *replicas) dial() (*grpc.ClientConn, error) {
-	return rpc.Dial(rpc.ClientConfig{Addresses: r.addresses, MaxReceive: maxReceive, TLS: r.tls})
+func newReplicas(service string, addresses []string, tls TLS) *replicas {
+	r := &replicas{service: service, addresses: addresses, tls: tls}
+	if len(addresses) == 0 {
+		r.err = fmt.Errorf("no address of the %s is given", service)
+		return r
+	}
+	for _, address := range addresses {
+		if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
+			r.err = fmt.Errorf("%s %q: want host:port", service, address)
+			return r
+		}
+	}
+	var err error
+	if r.conn, err = rpc.Dial(rpc.ClientConfig{Addresses: addresses, MaxReceive: maxReceive, TLS: rpc.ClientTLS(tls)}); err != nil {
+		r.err = fmt.Errorf("connect to the %s: %w", service, err)
+	}
+	return r
 }
 
 // apart calls use with a separate connection to one replica, for gRPC keeps a connection that lives, whatever its replica answers. Turns
 // rotate through the addresses. Where one address stands for several replicas, gRPC picks one at random.
 func (r *replicas) apart(turn int, use func(*replicas) error) error {
-	one := &replicas{service: r.service, addresses: r.addresses[turn%len(r.addresses):][:1], tls: r.tls}
-	var err error
-	if one.conn, err = one.dial(); err != nil {
-		return r.mark(err)
+	one := newReplicas(r.service, r.addresses[turn%len(r.addresses):][:1], r.tls)
+	if one.err != nil {
+		return r.mark(one.err)
 	}
 	defer func() { _ = one.conn.Close() }()
 	return use(one)
@@ -38,8 +55,8 @@ func (r *replicas) apart(turn int, use func(*replicas) error) error {
 // Invoke implements grpc.ClientConnInterface. A replica of the distributor without etcd refuses every call at once, so the others are asked.
 // The other services wait for etcd themselves and are not asked again.
 func (r *replicas) Invoke(ctx context.Context, method string, request, response any, options ...grpc.CallOption) error {
-	if r.conn == nil {
-		return r.mark(errNoAddress)
+	if r.err != nil {
+		return r.mark(r.err)
 	}
 	err := r.conn.Invoke(ctx, method, request, response, options...)
 	for turn := 0; r.service == Distributor && turn < len(r.addresses) && fault.IsNoLedger(err) && ctx.Err() == nil; turn++ {
@@ -52,8 +69,8 @@ func (r *replicas) Invoke(ctx context.Context, method string, request, response 
 func (r *replicas) NewStream(
 	ctx context.Context, desc *grpc.StreamDesc, method string, options ...grpc.CallOption,
 ) (grpc.ClientStream, error) {
-	if r.conn == nil {
-		return nil, r.mark(errNoAddress)
+	if r.err != nil {
+		return nil, r.mark(r.err)
 	}
 	stream, err := r.conn.NewStream(ctx, desc, method, options...)
 	if err != nil {

@@ -7,44 +7,24 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// Client returns the client of the services that the flags name. It lives until Close and does not connect before the first call.
-func (a *App) Client() (*client.Client, error) {
-	if a.client != nil {
-		return a.client, nil
+// Client returns the client of the services that the flags name. It lives until Close. Flags that are unusable fail its calls.
+func (a *App) Client() *client.Client {
+	if a.client == nil {
+		a.client, _ = client.Dial(client.Config{
+			Registry: a.Flags.Registry, Translator: a.Flags.Translator, Distributor: a.Flags.Distributor, TLS: a.Flags.TLS,
+		})
 	}
-	var err error
-	a.client, err = client.Dial(client.Config{
-		Registry: a.Flags.Registry, Translator: a.Flags.Translator, Distributor: a.Flags.Distributor, TLS: a.Flags.TLS,
-	})
-	return a.client, err
+	return a.client
 }
 
-// RegistryClient returns a client of the registry.
-func (a *App) RegistryClient() (registryv1.RegistryServiceClient, error) {
-	c, err := a.Client()
-	if err != nil {
-		return nil, err
-	}
-	return c.Registry(), nil
-}
+// Registry returns a client of the registry.
+func (a *App) Registry() registryv1.RegistryServiceClient { return a.Client().Registry() }
 
-// TranslatorClient returns a client of the translator.
-func (a *App) TranslatorClient() (translatorv1.TranslatorServiceClient, error) {
-	c, err := a.Client()
-	if err != nil {
-		return nil, err
-	}
-	return c.Translator(), nil
-}
+// Translator returns a client of the translator.
+func (a *App) Translator() translatorv1.TranslatorServiceClient { return a.Client().Translator() }
 
-// RolloutClient returns a client of the distributor.
-func (a *App) RolloutClient() (distributorv1.RolloutServiceClient, error) {
-	c, err := a.Client()
-	if err != nil {
-		return nil, err
-	}
-	return c.Rollouts(), nil
-}
+// Rollouts returns a client of the distributor.
+func (a *App) Rollouts() distributorv1.RolloutServiceClient { return a.Client().Rollouts() }
 
 // Close ends the connections.
 func (a *App) Close() {

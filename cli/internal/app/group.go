@@ -17,13 +17,9 @@ func (a *App) CheckGroup(ctx context.Context, group string) error {
 	if group == "" {
 		return nil
 	}
-	registry, err := a.RegistryClient()
-	if err != nil {
-		return err
-	}
 	ctx, cancel := a.Call(ctx)
 	defer cancel()
-	if _, err := registry.GetGroup(ctx, &registryv1.GetGroupRequest{Name: group}); status.Code(err) == codes.NotFound {
+	if _, err := a.Registry().GetGroup(ctx, &registryv1.GetGroupRequest{Name: group}); status.Code(err) == codes.NotFound {
 		return &missingGroup{name: group, answer: err}
 	}
 	return nil

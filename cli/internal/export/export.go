@@ -118,15 +118,11 @@ func subcommand(a *app.App, cmd *cobra.Command, flags func(*cobra.Command), text
 
 // once asks for the roster and writes it.
 func once(ctx context.Context, a *app.App, o options, text render) error {
-	registry, err := a.RegistryClient()
-	if err != nil {
-		return err
-	}
 	ctx, cancel := a.Call(ctx)
 	defer cancel()
 	var nodes []*registryv1.Node
 	for token := ""; ; {
-		page, err := registry.ListNodes(ctx, &registryv1.ListNodesRequest{Group: o.group, PageSize: pageSize, PageToken: token})
+		page, err := a.Registry().ListNodes(ctx, &registryv1.ListNodesRequest{Group: o.group, PageSize: pageSize, PageToken: token})
 		if err != nil {
 			return err
 		}

@@ -18,10 +18,7 @@ type key struct{ group, node string }
 
 // watch keeps a file up to date until ctx ends. What cannot be written is tried again at the next change.
 func watch(ctx context.Context, a *app.App, o options, text render) error {
-	registry, err := a.RegistryClient()
-	if err != nil {
-		return err
-	}
+	registry := a.Registry()
 	quiet := false // belongs to the table's one goroutine
 	table := follow.NewTable(open(registry, o.group, func() { quiet = false }), func(err error) {
 		if !quiet && ctx.Err() == nil {

@@ -39,10 +39,7 @@ func (t *importer) addFlags(cmd *cobra.Command) {
 
 // run submits what read returns. It asks first whether the source is free, so that nothing is read in vain.
 func (t *importer) run(ctx context.Context, a *app.App, from string, read func(context.Context) ([]*translatorv1.Document, error)) error {
-	translator, err := a.TranslatorClient()
-	if err != nil {
-		return err
-	}
+	translator := a.Translator()
 	if err := unused(ctx, a, translator, t.group, t.source); err != nil {
 		return err
 	}

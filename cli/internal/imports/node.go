@@ -59,13 +59,9 @@ node that serves something else is left as it is: import it too, into a source o
 
 // fetchConfiguration asks what a node serves.
 func fetchConfiguration(ctx context.Context, a *app.App, group, node string) ([]byte, error) {
-	registry, err := a.RegistryClient()
-	if err != nil {
-		return nil, err
-	}
 	ctx, cancel := context.WithTimeout(ctx, max(bringTime, a.Flags.Timeout))
 	defer cancel()
-	stream, err := registry.GetNodeConfiguration(ctx, &registryv1.GetNodeConfigurationRequest{Group: group, Node: node})
+	stream, err := a.Registry().GetNodeConfiguration(ctx, &registryv1.GetNodeConfigurationRequest{Group: group, Node: node})
 	if err != nil {
 		return nil, err
 	}

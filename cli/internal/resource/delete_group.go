@@ -56,12 +56,8 @@ At a terminal it says what will be deleted, and asks.`,
 func deletable(ctx context.Context, a *app.App, group string, purge bool) ([]*translatorv1.Source, error) {
 	ctx, cancel := a.Call(ctx)
 	defer cancel()
-	registry, err := a.RegistryClient()
-	if err != nil {
-		return nil, err
-	}
 	// To delete what is gone is no error to the service; to a person it is a misspelt name.
-	if _, err := registry.GetGroup(ctx, &registryv1.GetGroupRequest{Name: group}); err != nil {
+	if _, err := a.Registry().GetGroup(ctx, &registryv1.GetGroupRequest{Name: group}); err != nil {
 		return nil, err
 	}
 	nodes, err := allNodes(ctx, a, group)
@@ -104,13 +100,9 @@ func deletions(group string, sources []*translatorv1.Source) []string {
 }
 
 func endSource(ctx context.Context, a *app.App, s *translatorv1.Source) error {
-	translator, err := a.TranslatorClient()
-	if err != nil {
-		return err
-	}
 	ctx, cancel := a.Call(ctx)
 	defer cancel()
-	if _, err := translator.DeleteSource(ctx, &translatorv1.DeleteSourceRequest{
+	if _, err := a.Translator().DeleteSource(ctx, &translatorv1.DeleteSourceRequest{
 		Group: s.GetGroup(), Source: s.GetName(), RequestId: uuid.NewString(), Message: "the group is deleted", AllowShrink: true,
 	}); err != nil {
 		return err
@@ -121,13 +113,9 @@ func endSource(ctx context.Context, a *app.App, s *translatorv1.Source) error {
 
 // endGroup deletes a group, and says when somebody has submitted a source to it meanwhile.
 func endGroup(ctx context.Context, a *app.App, name string) error {
-	registry, err := a.RegistryClient()
-	if err != nil {
-		return err
-	}
 	ctx, cancel := a.Call(ctx)
 	defer cancel()
-	answer, err := registry.DeleteGroup(ctx, &registryv1.DeleteGroupRequest{Name: name, RequestId: uuid.NewString()})
+	answer, err := a.Registry().DeleteGroup(ctx, &registryv1.DeleteGroupRequest{Name: name, RequestId: uuid.NewString()})
 	if err != nil {
 		return err
 	}

@@ -45,11 +45,7 @@ func Describe(a *app.App) *cobra.Command {
 }
 
 func describeNode(ctx context.Context, a *app.App, group, name string) error {
-	registry, err := a.RegistryClient()
-	if err != nil {
-		return err
-	}
-	answer, err := registry.GetNode(ctx, &registryv1.GetNodeRequest{Group: group, Node: name})
+	answer, err := a.Registry().GetNode(ctx, &registryv1.GetNodeRequest{Group: group, Node: name})
 	if err != nil {
 		return err
 	}
@@ -102,11 +98,7 @@ func describeRollout(ctx context.Context, a *app.App, group, name string) error 
 	if group == "" {
 		return fmt.Errorf("describe rollout needs -g GROUP")
 	}
-	client, err := a.RolloutClient()
-	if err != nil {
-		return err
-	}
-	answer, err := client.GetRollout(ctx, &distributorv1.GetRolloutRequest{Group: group, Id: rollout.ID(name)})
+	answer, err := a.Rollouts().GetRollout(ctx, &distributorv1.GetRolloutRequest{Group: group, Id: rollout.ID(name)})
 	if err != nil {
 		return err
 	}

@@ -17,11 +17,7 @@ import (
 )
 
 func describeGroup(ctx context.Context, a *app.App, _, name string) error {
-	registry, err := a.RegistryClient()
-	if err != nil {
-		return err
-	}
-	answer, err := registry.GetGroup(ctx, &registryv1.GetGroupRequest{Name: name})
+	answer, err := a.Registry().GetGroup(ctx, &registryv1.GetGroupRequest{Name: name})
 	if err != nil {
 		return err
 	}
@@ -98,11 +94,7 @@ func describeSource(ctx context.Context, a *app.App, group, name string) error {
 	if group == "" {
 		return errors.New("describe source needs -g GROUP")
 	}
-	translator, err := a.TranslatorClient()
-	if err != nil {
-		return err
-	}
-	answer, err := translator.GetSource(ctx, &translatorv1.GetSourceRequest{Group: group, Source: name})
+	answer, err := a.Translator().GetSource(ctx, &translatorv1.GetSourceRequest{Group: group, Source: name})
 	if err != nil {
 		return err
 	}

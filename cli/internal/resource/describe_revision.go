@@ -24,10 +24,7 @@ func describeRevision(ctx context.Context, a *app.App, group, name string) error
 	if group == "" || err != nil || number < 1 {
 		return fmt.Errorf("describe revision needs -g GROUP and the number of a revision")
 	}
-	translator, err := a.TranslatorClient()
-	if err != nil {
-		return err
-	}
+	translator := a.Translator()
 	answer, err := translator.GetRevision(ctx, &translatorv1.GetRevisionRequest{Group: group, Revision: number})
 	if err != nil {
 		return err

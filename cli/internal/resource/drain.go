@@ -111,10 +111,7 @@ func (o *order) add(cmd *cobra.Command) {
 func (o *order) give(ctx context.Context, a *app.App, names []string, w words,
 	call func(context.Context, registryv1.RegistryServiceClient, *registryv1.Node) (*registryv1.Node, error),
 ) error {
-	registry, err := a.RegistryClient()
-	if err != nil {
-		return err
-	}
+	registry := a.Registry()
 	nodes, err := o.nodes(ctx, a, names)
 	if err != nil {
 		return err

@@ -39,12 +39,8 @@ func groupRow(a *app.App, g *registryv1.Group) []string {
 }
 
 func allGroups(ctx context.Context, a *app.App) ([]*registryv1.Group, error) {
-	registry, err := a.RegistryClient()
-	if err != nil {
-		return nil, err
-	}
 	return pages(ctx, func(ctx context.Context, token string) ([]*registryv1.Group, string, error) {
-		page, err := registry.ListGroups(ctx, &registryv1.ListGroupsRequest{PageSize: pageSize, PageToken: token})
+		page, err := a.Registry().ListGroups(ctx, &registryv1.ListGroupsRequest{PageSize: pageSize, PageToken: token})
 		return page.GetGroups(), page.GetNextPageToken(), err
 	})
 }

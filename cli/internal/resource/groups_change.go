@@ -185,13 +185,9 @@ To create the same group again is no error.`,
 			if err := f.put(cmd, g); err != nil {
 				return err
 			}
-			registry, err := a.RegistryClient()
-			if err != nil {
-				return err
-			}
 			ctx, cancel := a.Call(cmd.Context())
 			defer cancel()
-			answer, err := registry.CreateGroup(ctx, &registryv1.CreateGroupRequest{Group: g, RequestId: uuid.NewString()})
+			answer, err := a.Registry().CreateGroup(ctx, &registryv1.CreateGroupRequest{Group: g, RequestId: uuid.NewString()})
 			if err != nil {
 				return err
 			}
@@ -219,10 +215,7 @@ func UpdateGroup(a *app.App) *cobra.Command {
 			if !f.given(cmd) {
 				return errors.New("nothing to change: say what with a flag, such as --waves; silverback update group --help lists them")
 			}
-			registry, err := a.RegistryClient()
-			if err != nil {
-				return err
-			}
+			registry := a.Registry()
 			ctx, cancel := a.Call(cmd.Context())
 			defer cancel()
 			for {
@@ -266,10 +259,7 @@ The gateway serves on with what it has. For it to come back under the name, give
 revocation with silverback unrevoke node. A node that said goodbye is forgotten by itself and need not be deleted. With --keep-certificates nothing is revoked, nor is it where callers are not told apart.`,
 		Args: app.Args("the name of one node"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			registry, err := a.RegistryClient()
-			if err != nil {
-				return err
-			}
+			registry := a.Registry()
 			ctx, cancel := a.Call(cmd.Context())
 			defer cancel()
 			if _, err := registry.GetNode(ctx, &registryv1.GetNodeRequest{Group: group, Node: args[0]}); err != nil {

@@ -13,12 +13,8 @@ import (
 )
 
 func allSources(ctx context.Context, a *app.App, group string) ([]*translatorv1.Source, error) {
-	translator, err := a.TranslatorClient()
-	if err != nil {
-		return nil, err
-	}
 	return pages(ctx, func(ctx context.Context, token string) ([]*translatorv1.Source, string, error) {
-		page, err := translator.ListSources(ctx, &translatorv1.ListSourcesRequest{Group: group, PageSize: pageSize, PageToken: token})
+		page, err := a.Translator().ListSources(ctx, &translatorv1.ListSourcesRequest{Group: group, PageSize: pageSize, PageToken: token})
 		return page.GetSources(), page.GetNextPageToken(), err
 	})
 }
@@ -46,12 +42,8 @@ var revisionHeader = []string{"GROUP", "REVISION", "SOURCE", "AGE", "AUTHOR", "M
 const revisionMore = 6
 
 func listRevisions(ctx context.Context, a *app.App, q query) error {
-	translator, err := a.TranslatorClient()
-	if err != nil {
-		return err
-	}
 	revisions, err := pages(ctx, func(ctx context.Context, token string) ([]*translatorv1.Revision, string, error) {
-		page, err := translator.ListRevisions(ctx, &translatorv1.ListRevisionsRequest{Group: q.group, PageSize: pageSize, PageToken: token})
+		page, err := a.Translator().ListRevisions(ctx, &translatorv1.ListRevisionsRequest{Group: q.group, PageSize: pageSize, PageToken: token})
 		return page.GetRevisions(), page.GetNextPageToken(), err
 	})
 	if err != nil {
@@ -86,12 +78,8 @@ func entityCount(r *translatorv1.Revision) (all int64) {
 }
 
 func listRollouts(ctx context.Context, a *app.App, q query) error {
-	client, err := a.RolloutClient()
-	if err != nil {
-		return err
-	}
 	rollouts, err := pages(ctx, func(ctx context.Context, token string) ([]*distributorv1.Rollout, string, error) {
-		page, err := client.ListRollouts(ctx, &distributorv1.ListRolloutsRequest{Group: q.group, PageSize: pageSize, PageToken: token})
+		page, err := a.Rollouts().ListRollouts(ctx, &distributorv1.ListRolloutsRequest{Group: q.group, PageSize: pageSize, PageToken: token})
 		return page.GetRollouts(), page.GetNextPageToken(), err
 	})
 	if err != nil {

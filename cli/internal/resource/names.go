@@ -40,20 +40,15 @@ func Names(ctx context.Context, a *app.App, of, group string) ([]string, error) 
 }
 
 func revisionNames(ctx context.Context, a *app.App, group string) ([]string, error) {
-	translator, err := a.TranslatorClient()
-	if err != nil || group == "" {
-		return nil, err
+	if group == "" {
+		return nil, nil
 	}
-	page, err := translator.ListRevisions(ctx, &translatorv1.ListRevisionsRequest{Group: group, PageSize: maxCompleted})
+	page, err := a.Translator().ListRevisions(ctx, &translatorv1.ListRevisionsRequest{Group: group, PageSize: maxCompleted})
 	return namesOf(page.GetRevisions(), func(r *translatorv1.Revision) string { return strconv.FormatInt(r.GetNumber(), 10) }), err
 }
 
 func rolloutNames(ctx context.Context, a *app.App, group string) ([]string, error) {
-	client, err := a.RolloutClient()
-	if err != nil {
-		return nil, err
-	}
-	page, err := client.ListRollouts(ctx, &distributorv1.ListRolloutsRequest{Group: group, PageSize: maxCompleted})
+	page, err := a.Rollouts().ListRollouts(ctx, &distributorv1.ListRolloutsRequest{Group: group, PageSize: maxCompleted})
 	return namesOf(page.GetRollouts(), func(r *distributorv1.Rollout) string { return strings.TrimLeft(r.GetId(), "0") }), err
 }
 

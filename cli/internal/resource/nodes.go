@@ -75,12 +75,8 @@ func positive(n int64) string {
 }
 
 func allNodes(ctx context.Context, a *app.App, group string) ([]*registryv1.Node, error) {
-	registry, err := a.RegistryClient()
-	if err != nil {
-		return nil, err
-	}
 	nodes, err := pages(ctx, func(ctx context.Context, token string) ([]*registryv1.Node, string, error) {
-		page, err := registry.ListNodes(ctx, &registryv1.ListNodesRequest{Group: group, PageSize: pageSize, PageToken: token})
+		page, err := a.Registry().ListNodes(ctx, &registryv1.ListNodesRequest{Group: group, PageSize: pageSize, PageToken: token})
 		return page.GetNodes(), page.GetNextPageToken(), err
 	})
 	inOrder(nodes)

@@ -64,10 +64,7 @@ func ReleaseNode(a *app.App) *cobra.Command {
 func changeNodes(ctx context.Context, a *app.App, c *selection, names []string, does, now string,
 	call func(context.Context, registryv1.RegistryServiceClient, *registryv1.Node) (*registryv1.Node, proto.Message, error),
 ) error {
-	registry, err := a.RegistryClient()
-	if err != nil {
-		return err
-	}
+	registry := a.Registry()
 	nodes, err := c.nodes(ctx, a, names)
 	if err != nil {
 		return err

@@ -27,10 +27,7 @@ Exit codes: 0 the ledger is in a new epoch; 1 error, or there is nothing to reco
 		Example: "  silverback recover --reason 'etcd restored from the backup of Monday'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := a.RolloutClient()
-			if err != nil {
-				return err
-			}
+			client := a.Rollouts()
 			ctx, cancel := a.Call(cmd.Context())
 			defer cancel()
 			known, err := client.GetLedger(ctx, &distributorv1.GetLedgerRequest{})

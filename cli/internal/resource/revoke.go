@@ -129,10 +129,7 @@ func UnrevokeUser(a *app.App) *cobra.Command {
 // changeRevocation makes a call, and says what is so.
 func changeRevocation(ctx context.Context, a *app.App, call func(context.Context, registryv1.RegistryServiceClient) (proto.Message, string,
 	error)) error {
-	registry, err := a.RegistryClient()
-	if err != nil {
-		return err
-	}
+	registry := a.Registry()
 	ctx, cancel := a.Call(ctx)
 	defer cancel()
 	answer, said, err := call(ctx, registry)
@@ -205,12 +202,8 @@ func listRevocations(ctx context.Context, a *app.App, q query) error {
 }
 
 func allRevocations(ctx context.Context, a *app.App) ([]*registryv1.Revocation, error) {
-	registry, err := a.RegistryClient()
-	if err != nil {
-		return nil, err
-	}
 	return pages(ctx, func(ctx context.Context, token string) ([]*registryv1.Revocation, string, error) {
-		page, err := registry.ListRevocations(ctx, &registryv1.ListRevocationsRequest{PageSize: pageSize, PageToken: token})
+		page, err := a.Registry().ListRevocations(ctx, &registryv1.ListRevocationsRequest{PageSize: pageSize, PageToken: token})
 		return page.GetRevocations(), page.GetNextPageToken(), err
 	})
 }

@@ -62,17 +62,13 @@ func (c *selection) nodes(ctx context.Context, a *app.App, names []string) ([]*r
 		}
 		return found, nil
 	}
-	registry, err := a.RegistryClient()
-	if err != nil {
-		return nil, err
-	}
 	seen := map[string]bool{}
 	for _, name := range names {
 		if seen[name] {
 			continue
 		}
 		seen[name] = true
-		answer, err := registry.GetNode(ctx, &registryv1.GetNodeRequest{Group: c.group, Node: name})
+		answer, err := a.Registry().GetNode(ctx, &registryv1.GetNodeRequest{Group: c.group, Node: name})
 		if err != nil {
 			return nil, err
 		}

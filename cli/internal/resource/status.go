@@ -93,16 +93,9 @@ func gather(ctx context.Context, a *app.App, only string) (all []groupStatus, aw
 	if err != nil {
 		return nil, nil, err
 	}
-	translator, err := a.TranslatorClient()
-	if err != nil {
-		return nil, nil, err
-	}
-	rollouts, err := a.RolloutClient()
-	if err != nil {
-		return nil, nil, err
-	}
+	translator := a.Translator()
 	askRollout := func(ctx context.Context, s *groupStatus) error {
-		answer, err := rollouts.GetRollout(ctx, &distributorv1.GetRolloutRequest{Group: s.group.GetName()})
+		answer, err := a.Rollouts().GetRollout(ctx, &distributorv1.GetRolloutRequest{Group: s.group.GetName()})
 		s.rollout = answer.GetRollout()
 		return err
 	}
@@ -219,13 +212,12 @@ func (s groupStatus) inSync() bool {
 // ledgerOf asks whether nodes are ahead of the ledger; nil when nobody says. Who keeps silent was told of already, and an older distributor
 // does not know.
 func ledgerOf(ctx context.Context, a *app.App, all []groupStatus, group string) *distributorv1.Ledger {
-	client, err := a.RolloutClient()
-	if err != nil || slices.ContainsFunc(all, func(s groupStatus) bool { return s.noRollout }) {
+	if slices.ContainsFunc(all, func(s groupStatus) bool { return s.noRollout }) {
 		return nil
 	}
 	ctx, cancel := a.Call(ctx)
 	defer cancel()
-	answer, err := client.GetLedger(ctx, &distributorv1.GetLedgerRequest{Group: group})
+	answer, err := a.Rollouts().GetLedger(ctx, &distributorv1.GetLedgerRequest{Group: group})
 	if err != nil {
 		return nil
 	}

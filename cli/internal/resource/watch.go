@@ -78,13 +78,9 @@ func follow[T any](open func(token string) (grpc.ServerStreamingClient[T], error
 }
 
 func watchGroups(ctx context.Context, a *app.App, q query) error {
-	registry, err := a.RegistryClient()
-	if err != nil {
-		return err
-	}
 	out := newLines(a, groupHeader, groupMore)
 	return keep(ctx, func(token string) (grpc.ServerStreamingClient[registryv1.WatchGroupsResponse], error) {
-		return registry.WatchGroups(ctx, &registryv1.WatchGroupsRequest{ResumeToken: token})
+		return a.Registry().WatchGroups(ctx, &registryv1.WatchGroupsRequest{ResumeToken: token})
 	}, func(m *registryv1.WatchGroupsResponse) (string, error) {
 		if g := m.GetUpserted(); g != nil && (q.name == "" || q.name == g.GetName()) {
 			return "", out.print(g, groupRow(a, g))
@@ -97,13 +93,9 @@ func watchGroups(ctx context.Context, a *app.App, q query) error {
 }
 
 func watchNodes(ctx context.Context, a *app.App, q query) error {
-	registry, err := a.RegistryClient()
-	if err != nil {
-		return err
-	}
 	out := newLines(a, nodeHeader, nodeMore)
 	return keep(ctx, func(token string) (grpc.ServerStreamingClient[registryv1.WatchNodesResponse], error) {
-		return registry.WatchNodes(ctx, &registryv1.WatchNodesRequest{Group: q.group, ResumeToken: token})
+		return a.Registry().WatchNodes(ctx, &registryv1.WatchNodesRequest{Group: q.group, ResumeToken: token})
 	}, func(m *registryv1.WatchNodesResponse) (string, error) {
 		if n := m.GetUpserted(); n != nil && (q.name == "" || q.name == n.GetName()) {
 			if !q.selector.matches(n) {
@@ -119,13 +111,9 @@ func watchNodes(ctx context.Context, a *app.App, q query) error {
 }
 
 func watchRevisions(ctx context.Context, a *app.App, q query) error {
-	translator, err := a.TranslatorClient()
-	if err != nil {
-		return err
-	}
 	out := newLines(a, revisionHeader, revisionMore)
 	return keep(ctx, func(token string) (grpc.ServerStreamingClient[translatorv1.WatchRevisionsResponse], error) {
-		return translator.WatchRevisions(ctx, &translatorv1.WatchRevisionsRequest{Group: q.group, ResumeToken: token})
+		return a.Translator().WatchRevisions(ctx, &translatorv1.WatchRevisionsRequest{Group: q.group, ResumeToken: token})
 	}, func(m *translatorv1.WatchRevisionsResponse) (string, error) {
 		if r := m.GetRevision(); r != nil {
 			return "", out.print(r, revisionRow(a, r))
@@ -135,14 +123,10 @@ func watchRevisions(ctx context.Context, a *app.App, q query) error {
 }
 
 func watchRollouts(ctx context.Context, a *app.App, q query) error {
-	client, err := a.RolloutClient()
-	if err != nil {
-		return err
-	}
 	columns := rollout.Table(a, nil)
 	out := newLines(a, columns.Header, columns.More)
 	return keep(ctx, func(string) (grpc.ServerStreamingClient[distributorv1.WatchRolloutsResponse], error) {
-		return client.WatchRollouts(ctx, &distributorv1.WatchRolloutsRequest{Group: q.group})
+		return a.Rollouts().WatchRollouts(ctx, &distributorv1.WatchRolloutsRequest{Group: q.group})
 	}, func(m *distributorv1.WatchRolloutsResponse) (string, error) {
 		r := m.GetRollout()
 		if r == nil || (q.name != "" && rollout.ID(q.name) != r.GetId()) {

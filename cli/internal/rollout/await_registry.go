@@ -18,14 +18,10 @@ const (
 // status after apply --wait says the same. The rollout is complete without it: a registry that is away, a large group, or a node that fell
 // silent end the waiting, not the command.
 func awaitRegistry(ctx context.Context, a *app.App, group, digest string) {
-	registry, err := a.RegistryClient()
-	if err != nil {
-		return
-	}
 	ctx, cancel := context.WithTimeout(ctx, registryTimeout)
 	defer cancel()
 	for {
-		page, err := registry.ListNodes(ctx, &registryv1.ListNodesRequest{Group: group, PageSize: registryPage})
+		page, err := a.Registry().ListNodes(ctx, &registryv1.ListNodesRequest{Group: group, PageSize: registryPage})
 		if err != nil || page.GetNextPageToken() != "" || allServe(page.GetNodes(), digest) {
 			return
 		}

@@ -64,10 +64,7 @@ Exit codes: 0 every online gateway serves the newest revision; 1 error; 2 not, o
 
 // look asks once, and prints where the rollout stands.
 func look(ctx context.Context, a *app.App, group, id string) (*distributorv1.Rollout, error) {
-	rollouts, err := a.RolloutClient()
-	if err != nil {
-		return nil, err
-	}
+	rollouts := a.Rollouts()
 	ctx, cancel := a.Call(ctx)
 	defer cancel()
 	answer, err := rollouts.GetRollout(ctx, &distributorv1.GetRolloutRequest{Group: group, Id: ID(id)})
@@ -118,15 +115,11 @@ func historyCommand(a *app.App) *cobra.Command {
 		Short: "List the rollouts of a group, the newest first",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			rollouts, err := a.RolloutClient()
-			if err != nil {
-				return err
-			}
 			ctx, cancel := a.Call(cmd.Context())
 			defer cancel()
 			answer := &distributorv1.ListRolloutsResponse{}
 			for {
-				page, err := rollouts.ListRollouts(ctx, &distributorv1.ListRolloutsRequest{Group: group, PageToken: answer.GetNextPageToken()})
+				page, err := a.Rollouts().ListRollouts(ctx, &distributorv1.ListRolloutsRequest{Group: group, PageToken: answer.GetNextPageToken()})
 				if err != nil {
 					return err
 				}

@@ -16,13 +16,9 @@ import (
 // is halted or rolled back, when somebody replaces the source before that, and when the time is over. Place moves what gateways refuse of the
 // revision to the lines of the submitted files.
 func Wait(ctx context.Context, a *app.App, source string, revision *client.Revision, timeout time.Duration, place ...func(*client.Problem)) error {
-	c, err := a.Client()
-	if err != nil {
-		return err
-	}
 	progress := newProgress(a)
 	timeout = max(timeout, time.Nanosecond) // 0 does not wait; for the client it is the default
-	r, err := c.Wait(ctx, revision, client.WaitOptions{Source: source, Timeout: timeout, Progress: progress.show})
+	r, err := a.Client().Wait(ctx, revision, client.WaitOptions{Source: source, Timeout: timeout, Progress: progress.show})
 	progress.end()
 	if err != nil {
 		return explain(ctx, a, err, revision, place)

@@ -25,10 +25,7 @@ func DeleteSource(a *app.App) *cobra.Command {
 		Short: "Remove a source and its entities from its group, in a new revision",
 		Args:  app.Args("the name of one source"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			translator, err := a.TranslatorClient()
-			if err != nil {
-				return err
-			}
+			translator := a.Translator()
 			if on, err := confirmSource(cmd.Context(), a, translator, &confirm, group, args[0]); err != nil || !on {
 				return err
 			}

@@ -99,13 +99,9 @@ func ofFiles(ctx context.Context, a *app.App, request *translatorv1.DiffConfigRe
 
 // between asks what differs between revisions.
 func between(ctx context.Context, a *app.App, request *translatorv1.DiffConfigRequest) (*translatorv1.DiffConfigResponse, error) {
-	translator, err := a.TranslatorClient()
-	if err != nil {
-		return nil, err
-	}
 	ctx, cancel := a.Call(ctx)
 	defer cancel()
-	return translator.DiffConfig(ctx, request)
+	return a.Translator().DiffConfig(ctx, request)
 }
 
 // against says how much differs, and from what.

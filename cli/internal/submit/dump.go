@@ -36,13 +36,9 @@ The output holds whatever the configuration holds, secrets included.`,
 			if err != nil {
 				return err
 			}
-			translator, err := a.TranslatorClient()
-			if err != nil {
-				return err
-			}
 			ctx, cancel := a.Call(cmd.Context())
 			defer cancel()
-			stream, err := translator.GetSnapshot(ctx, &translatorv1.GetSnapshotRequest{
+			stream, err := a.Translator().GetSnapshot(ctx, &translatorv1.GetSnapshotRequest{
 				Group: group, Source: source, Revision: revision, Format: format,
 			})
 			if err != nil {

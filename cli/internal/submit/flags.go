@@ -42,10 +42,7 @@ func prepare(ctx context.Context, a *app.App, args []string) (context.Context, *
 	if err != nil {
 		return nil, nil, err
 	}
-	translator, err := a.TranslatorClient()
-	if err != nil {
-		return nil, nil, err
-	}
+	translator := a.Translator()
 	sub := &submission{documents: documents, translator: translator}
 	ctx, sub.end = a.Call(ctx)
 	return ctx, sub, nil
