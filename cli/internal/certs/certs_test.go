@@ -134,7 +134,7 @@ func TestFlagsThatSayNothingGood(t *testing.T) {
 		"want GROUP/NODE":           {nodes: []string{"kong-1"}},
 		"node":                      {nodes: []string{"eu/KONG"}},
 		"want NAME=ROLE":            {users: []string{"ann=root"}},
-		"must do for a file":        {users: []string{"../ann=admin"}},
+		"usable as a file name":     {users: []string{"../ann=admin"}},
 		"asked for twice":           {users: []string{"ann=admin", "ann=viewer"}},
 		"more than 0":               {days: -1},
 		"is not the name of a host": {trustDomain: "a/b"},

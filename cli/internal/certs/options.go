@@ -38,86 +38,107 @@ func (o *options) life() life {
 	return life{leaf: time.Duration(o.days) * day, authority: time.Duration(o.caDays) * day}
 }
 
-// parse reads the flags, and says everything that is wrong with them.
+// parse reads the flags and reports everything that is wrong with them.
 func (o *options) parse() ([]wanted, error) {
-	var list []wanted
-	var problems []error
-	wrong := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
-	add := func(flag, name string, id identity.Identity, hosts []string) {
-		w := wanted{name: name, common: name, by: callersAuthority, hosts: hosts, client: true}
-		if id.Kind != identity.Nobody {
-			w.uri = id.URI(o.trustDomain)
-			if _, err := identity.Parse(o.trustDomain, w.uri); err != nil {
-				wrong("--%s: %w", flag, err)
-			}
-		}
-		if slices.ContainsFunc(list, func(other wanted) bool { return other.name == name }) {
-			wrong("--%s: %s is asked for twice", flag, name)
-		}
-		list = append(list, w)
-	}
+	p := parser{trustDomain: o.trustDomain}
 	if o.days <= 0 || o.caDays <= 0 {
-		wrong("--days and --ca-days must be more than 0")
+		p.wrong("--days and --ca-days must be more than 0")
 	}
 	if u, err := url.Parse("spiffe://" + o.trustDomain); err != nil || u.Host != o.trustDomain || o.trustDomain == "" {
-		wrong("--trust-domain: %q is not the name of a host", o.trustDomain)
-		return nil, errors.Join(problems...)
+		p.wrong("--trust-domain: %q is not the name of a host", o.trustDomain)
+		return nil, errors.Join(p.problems...)
 	}
 	for _, text := range o.services {
-		name, hosts, ok := split(text)
-		if !ok || len(hosts) == 0 {
-			wrong("--service %q: want NAME=HOST,...", text)
-			continue
-		}
-		if !slices.Contains([]string{identity.RegistryService, identity.TranslatorService, identity.DistributorService}, name) {
-			wrong("--service %q: the services are registry, translator and distributor", text)
-			continue
-		}
-		add("service", "service-"+name, identity.Identity{Kind: identity.Service, Name: name}, hosts)
+		p.service(text)
 	}
 	for _, text := range o.nodes {
-		id, hosts, _ := split(text)
-		group, node, ok := strings.Cut(id, "/")
-		if !ok {
-			wrong("--node %q: want GROUP/NODE", text)
-			continue
-		}
-		add("node", "node-"+group+"-"+node, identity.Identity{Kind: identity.Node, Group: group, Name: node}, hosts)
+		p.node(text)
 	}
 	for _, text := range o.users {
-		name, word, ok := strings.Cut(text, "=")
-		role, err := identity.ParseRole(word)
-		if !ok || err != nil || name == "" {
-			wrong("--user %q: want NAME=ROLE, the role one of viewer, submitter, operator, admin", text)
-			continue
-		}
-		if strings.ContainsAny(name, "/.\\ ") {
-			wrong("--user %q: the name must do for a file", text)
-			continue
-		}
-		add("user", "user-"+name, identity.Identity{Kind: identity.User, Name: name, Role: role}, nil)
+		p.user(text)
 	}
 	for _, text := range o.servers {
 		name, hosts, ok := split(text)
 		if !ok || len(hosts) == 0 || strings.ContainsAny(name, "/\\ ") {
-			wrong("--server %q: want NAME=HOST,...", text)
+			p.wrong("--server %q: want NAME=HOST,...", text)
 			continue
 		}
-		add("server", "server-"+name, identity.Identity{}, hosts)
+		p.add("server", "server-"+name, identity.Identity{}, hosts)
 	}
 	if len(o.etcd) > 0 {
-		add := func(name, common string, hosts []string) {
-			list = append(list, wanted{name: "etcd-" + name, common: common, by: etcdAuthority, hosts: hosts, client: true})
-		}
-		add("member", "etcd-member", o.etcd)
-		add("client-root", "root", nil)
+		p.etcd("member", "etcd-member", o.etcd)
+		p.etcd("client-root", "root", nil)
 		for _, text := range o.services {
 			if name, _, ok := split(text); ok {
-				add("client-"+name, name, nil)
+				p.etcd("client-"+name, name, nil)
 			}
 		}
 	}
-	return list, errors.Join(problems...)
+	return p.list, errors.Join(p.problems...)
+}
+
+// parser collects the certificates that flags ask for, and what is wrong with the flags.
+type parser struct {
+	trustDomain string
+	list        []wanted
+	problems    []error
+}
+
+func (p *parser) wrong(format string, args ...any) {
+	p.problems = append(p.problems, fmt.Errorf(format, args...))
+}
+
+func (p *parser) add(flag, name string, id identity.Identity, hosts []string) {
+	w := wanted{name: name, common: name, by: callersAuthority, hosts: hosts, client: true}
+	if id.Kind != identity.Nobody {
+		w.uri = id.URI(p.trustDomain)
+		if _, err := identity.Parse(p.trustDomain, w.uri); err != nil {
+			p.wrong("--%s: %w", flag, err)
+		}
+	}
+	if slices.ContainsFunc(p.list, func(other wanted) bool { return other.name == name }) {
+		p.wrong("--%s: %s is asked for twice", flag, name)
+	}
+	p.list = append(p.list, w)
+}
+
+func (p *parser) etcd(name, common string, hosts []string) {
+	p.list = append(p.list, wanted{name: "etcd-" + name, common: common, by: etcdAuthority, hosts: hosts, client: true})
+}
+
+func (p *parser) service(text string) {
+	name, hosts, ok := split(text)
+	switch {
+	case !ok || len(hosts) == 0:
+		p.wrong("--service %q: want NAME=HOST,...", text)
+	case !slices.Contains([]string{identity.RegistryService, identity.TranslatorService, identity.DistributorService}, name):
+		p.wrong("--service %q: the services are registry, translator and distributor", text)
+	default:
+		p.add("service", "service-"+name, identity.Identity{Kind: identity.Service, Name: name}, hosts)
+	}
+}
+
+func (p *parser) node(text string) {
+	id, hosts, _ := split(text)
+	group, node, ok := strings.Cut(id, "/")
+	if !ok {
+		p.wrong("--node %q: want GROUP/NODE", text)
+		return
+	}
+	p.add("node", "node-"+group+"-"+node, identity.Identity{Kind: identity.Node, Group: group, Name: node}, hosts)
+}
+
+func (p *parser) user(text string) {
+	name, word, ok := strings.Cut(text, "=")
+	role, err := identity.ParseRole(word)
+	switch {
+	case !ok || err != nil || name == "":
+		p.wrong("--user %q: want NAME=ROLE, the role one of viewer, submitter, operator, admin", text)
+	case strings.ContainsAny(name, "/.\\ "):
+		p.wrong("--user %q: the name must be usable as a file name", text)
+	default:
+		p.add("user", "user-"+name, identity.Identity{Kind: identity.User, Name: name, Role: role}, nil)
+	}
 }
 
 // The authorities, by the names of their files. etcd trusts its own alone: whoever it lets in may read every configuration.

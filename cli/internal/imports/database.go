@@ -56,38 +56,52 @@ func (k *admin) entities(ctx context.Context, tell func(format string, args ...a
 		if list.kind != "upstreams" {
 			continue
 		}
-		var targets []object
-		for _, u := range found {
-			var id string
-			if json.Unmarshal(u["id"], &id) != nil || id == "" {
-				return nil, errors.New("Kong lists an upstream without an id")
-			}
-			of, err := k.list(ctx, "/upstreams/"+url.PathEscape(id)+"/targets")
-			if err != nil {
-				return nil, err
-			}
-			targets = append(targets, of...)
+		targets, err := k.targets(ctx, found)
+		if err != nil {
+			return nil, err
 		}
 		if err := add("targets", targets); err != nil {
 			return nil, err
 		}
 	}
-	for _, path := range others {
-		found, err := k.list(ctx, path)
-		if err != nil {
-			return nil, err
-		}
-		if len(found) > 0 {
-			return nil, fmt.Errorf("Kong at %s has entities of GET %s, which this command does not read; write a file with \"deck gateway dump\", "+
-				"and import that: silverback import file",
-				k.host(), path)
-		}
+	if err := k.refuseOthers(ctx); err != nil {
+		return nil, err
 	}
 	if all == 0 {
 		return nil, fmt.Errorf("Kong at %s: %w", k.host(), ErrEmpty)
 	}
 	out.WriteString("}\n")
 	return out.Bytes(), nil
+}
+
+// targets reads the targets of upstreams.
+func (k *admin) targets(ctx context.Context, upstreams []object) (targets []object, err error) {
+	for _, u := range upstreams {
+		var id string
+		if json.Unmarshal(u["id"], &id) != nil || id == "" {
+			return nil, errors.New("Kong lists an upstream without an id")
+		}
+		of, err := k.list(ctx, "/upstreams/"+url.PathEscape(id)+"/targets")
+		if err != nil {
+			return nil, err
+		}
+		targets = append(targets, of...)
+	}
+	return targets, nil
+}
+
+// refuseOthers fails when Kong has entities that are not read: the document would not be what it serves.
+func (k *admin) refuseOthers(ctx context.Context) error {
+	for _, path := range others {
+		switch found, err := k.list(ctx, path); {
+		case err != nil:
+			return err
+		case len(found) > 0:
+			return fmt.Errorf("Kong at %s has entities of GET %s, which this command does not read; write a file with \"deck gateway dump\", "+
+				"and import that: silverback import file", k.host(), path)
+		}
+	}
+	return nil
 }
 
 // list reads all pages of a list; one that Kong does not have is empty.
