@@ -16,7 +16,7 @@ import (
 func TestOwnExamples(t *testing.T) {
 	fleet := labfleet.Start(t, binaries, lab.Config{Gateways: 2})
 	root := filepath.Join("..", "..")
-	golden, err := filepath.Glob(filepath.Join(root, "services", "translator", "internal", "compile", "testdata", "golden", "*"))
+	golden, err := filepath.Glob(filepath.Join(root, "kong", "compile", "testdata", "golden", "*"))
 	if err != nil || len(golden) == 0 {
 		t.Fatalf("no examples: %v", err)
 	}
