@@ -17,6 +17,11 @@ VERSION  = $(shell git describe --always --dirty 2>/dev/null || echo dev)
 # Suites that start fleets have targets of their own: e2e, chaos and compose-test.
 PACKAGES = $$($(GO) list ./... | grep -vE '^$(ROOT)/test/(e2e|chaos|compose)(/|$$)')
 
+# Tests, linters, binaries and images are compiled alike, so that each package is compiled once and tests run what ships. grpcnotrace leaves out gRPC's
+# pages about its calls, whose templates have the linker keep every method there is: 4 MB of each agent. The race detector alone needs cgo.
+export CGO_ENABLED ?= 0
+export GOFLAGS := $(GOFLAGS) -trimpath -tags=grpcnotrace
+
 # The branch that a change of the contract must not break.
 AGAINST ?= main
 
@@ -53,11 +58,10 @@ bin/silverback-kongsim:     package := ./testkit/cmd/kongsim
 bin/silverback-lb:          package := ./lab/cmd/silverback-lb
 bin/silverback-echo:        package := ./lab/cmd/silverback-echo
 
-# Always asked for: the Go build cache knows better than make what is stale. grpcnotrace leaves out gRPC's pages about its calls, whose templates have the
-# linker keep every method there is: 4 MB of each agent.
+# Always asked for: the Go build cache knows better than make what is stale.
 .PHONY: $(BINARIES)
 $(BINARIES):
-	$(GO) build -buildvcs=false -trimpath -tags grpcnotrace -ldflags "-X $(ROOT)/kit/build.Version=$(VERSION)" -o $@ $(package)
+	$(GO) build -buildvcs=false -ldflags "-X $(ROOT)/kit/build.Version=$(VERSION)" -o $@ $(package)
 
 .PHONY: test
 test: ## run the tests (TEST_FLAGS=-v ...)
@@ -120,7 +124,7 @@ breaking: bin/buf ## compare the .proto files with AGAINST (default: main)
 
 .PHONY: race
 race: ## the tests under the race detector
-	$(GO) test -race -count=1 -timeout 30m $(TEST_FLAGS) $(PACKAGES)
+	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 30m $(TEST_FLAGS) $(PACKAGES)
 
 # The list is what the tests have. An input that fails is left in testdata/fuzz of its package, where go test runs it from then on.
 .PHONY: fuzz
@@ -183,7 +187,7 @@ compose-test: ## the compose files; where a Docker engine answers also the demo 
 	$(GO) test -count=1 -timeout 40m $(TEST_FLAGS) ./test/compose/...
 
 bin/etcd: deploy/images/go.mod
-	cd deploy/images && GOWORK=off CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -o ../../$@ go.etcd.io/etcd/server/v3
+	cd deploy/images && GOWORK=off $(GO) build -buildvcs=false -o ../../$@ go.etcd.io/etcd/server/v3
 
 .PHONY: e2e
 e2e: build ## end to end, with the lab and with real processes
@@ -208,4 +212,4 @@ bin/protoc-gen-go-grpc: tool := google.golang.org/grpc/cmd/protoc-gen-go-grpc
 bin/golangci-lint:      tool := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
 bin/buf bin/protoc-gen-go bin/protoc-gen-go-grpc bin/golangci-lint: tools/go.mod
-	cd tools && GOWORK=off $(GO) build -buildvcs=false -trimpath -o ../$@ $(tool)
+	cd tools && GOWORK=off $(GO) build -buildvcs=false -o ../$@ $(tool)
