@@ -1,12 +1,13 @@
 package document_test
 
 import (
+	"encoding/json"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/silverback-gateway/silverback/kong/document"
-	"github.com/silverback-gateway/silverback/kong/snapshot"
 )
 
 func TestRead(t *testing.T) {
@@ -66,6 +67,44 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestAppend: the canonical form of what JSON can write in several ways.
+func TestAppend(t *testing.T) {
+	for in, want := range map[string]string{
+		` { "b" : [ { "z":1, "a" : 2 } ], "a" : { } } `:      `{"a":{},"b":[{"a":2,"z":1}]}`,
+		`{"\u0062":1,"a":2}`:                                 `{"a":2,"b":1}`,
+		`{"ab":1,"a":2}`:                                     `{"a":2,"ab":1}`,
+		`[1.0,1.50,-0,-0.0,0.0,1e3,1E+2,0.10]`:               `[1,1.5,0,0,0,1000,100,0.1]`,
+		`[9007199254740993,1e21,1e20,1.5e-7,123e-20]`:        `[9007199254740993,1e+21,100000000000000000000,1.5e-7,1.23e-18]`,
+		`["\u003c\/\u00e9\ud83d\ude00\u2028"]`:               "[\"</é😀\u2028\"]",
+		`["\u000a\u0009\u0008\u000c\u000d\u0001\u001f\"\\"]`: `["\n\t\b\f\r\u0001\u001f\"\\"]`,
+		`{"a":null}`:   `{"a":null}`,
+		`[[],{},""]`:   `[[],{},""]`,
+		`[1e-7,-1e-6]`: `[1e-7,-0.000001]`,
+	} {
+		doc, fault := document.Read("a.json", []byte(in), document.DefaultLimits())
+		if fault != nil {
+			t.Errorf("%s: %v", in, fault)
+			continue
+		}
+		if got := string(document.Append(nil, doc.Roots[0])); got != want {
+			t.Errorf("%s\n got %s\nwant %s", in, got, want)
+		}
+	}
+}
+
+// TestReadRefuses: JSON that is malformed, ambiguous or out of range.
+func TestReadRefuses(t *testing.T) {
+	for _, in := range []string{
+		``, ` `, `{`, `[`, `"`, `"\`, `"\u12"`, `"\ud800"`, `"\ud800\u0041"`, "\"\xff\"", "\"\n\"", `{"a":1,"a":2}`, `{"\u0061":1,"b":2,"a":2}`,
+		`{"a"}`, `{"a":}`, `{"a":1,}`, `{a:1}`, `[1,]`, `[1 2]`, `01`, `-`, `1.`, `.5`, `1e`, `+1`, `1e400`, `nul`, `NaN`, `1 1`, `{}x`, `"\x"`,
+		strings.Repeat("[", 1_000_000), strings.Repeat("9", 310),
+	} {
+		if doc, fault := document.Read("a.json", []byte(in), document.DefaultLimits()); fault == nil {
+			t.Errorf("%.40q: got %s", in, document.Append(nil, doc.Roots[0]))
+		}
+	}
+}
+
 func TestStream(t *testing.T) {
 	doc, fault := document.Read("a.yaml", []byte("a: 1\n---\nb: 2\n---\n"), document.DefaultLimits())
 	if fault != nil || len(doc.Roots) != 2 {
@@ -121,8 +160,17 @@ func FuzzRead(f *testing.F) {
 		}
 		for _, root := range doc.Roots {
 			out := document.Append(nil, root)
-			if again, err := snapshot.Canonicalize(out); err != nil || string(again) != string(out) {
-				t.Fatalf("not canonical: %q: %v", out, err)
+			if !json.Valid(out) {
+				t.Fatalf("not JSON: %q", out)
+			}
+			again, fault := document.Read("a.json", out, document.DefaultLimits())
+			if fault != nil || string(document.Append(nil, again.Roots[0])) != string(out) {
+				t.Fatalf("not canonical: %q: %v", out, fault)
+			}
+			var want, got any
+			if strings.HasSuffix(name, ".json") && json.Unmarshal(text, &want) == nil &&
+				(json.Unmarshal(out, &got) != nil || !reflect.DeepEqual(got, want)) {
+				t.Fatalf("%q is read as another value: %q", text, out)
 			}
 		}
 	})

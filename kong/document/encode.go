@@ -5,7 +5,13 @@ import (
 	"strings"
 )
 
-// Append writes the node in canonical form, see snapshot.Canonicalize.
+// Append appends a node in canonical form, the one form of JSON in which equal values have equal bytes:
+//
+//   - No white space. Keys are sorted by their bytes.
+//   - Strings are UTF-8. Only the quote, the backslash and control characters are escaped, in their short form where JSON has one.
+//   - An integer keeps its digits; -0 is 0. Any other number is the double that Kong reads, in the shortest form that gives the same
+//     double: 1.0 and 1e0 are 1, 0.10 is 0.1.
+//   - Nulls stay. Which of them are redundant depends on the schema.
 func Append(dst []byte, n *Node) []byte {
 	switch n.Kind {
 	case Null:
@@ -37,8 +43,7 @@ func Append(dst []byte, n *Node) []byte {
 	}
 }
 
-// Sorted returns keys in the order of their names' bytes; the slice itself when
-// they are in order already.
+// Sorted returns keys sorted by the bytes of their names. It returns the slice itself when that is sorted, else a copy.
 func Sorted(keys []Key) []Key {
 	byName := func(a, b Key) int { return strings.Compare(a.Name, b.Name) }
 	if slices.IsSortedFunc(keys, byName) {
@@ -49,7 +54,7 @@ func Sorted(keys []Key) []Key {
 	return keys
 }
 
-// AppendString writes a string in canonical form.
+// AppendString appends a string in canonical form, see Append.
 func AppendString(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')

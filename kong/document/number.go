@@ -1,17 +1,14 @@
 package document
 
 import (
+	"encoding/json"
 	"math"
 	"strconv"
 	"strings"
-
-	"github.com/silverback-gateway/silverback/kong/snapshot"
-
-	"encoding/json"
 )
 
-// number checks a JSON number and returns it in canonical form. A fault with the
-// kind Null is a fault of syntax.
+// number checks a JSON number and returns its kind and its canonical form, see Append. The third result says why the number is refused:
+// with the kind Null it is not JSON, with another kind it is out of range.
 func number(s string) (Kind, string, string) {
 	digits := strings.TrimPrefix(s, "-")
 	i := 0
@@ -43,15 +40,22 @@ func number(s string) (Kind, string, string) {
 	if err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
 		return Float, "", "the number is too large"
 	}
-	out, err := snapshot.AppendCanonical(nil, f)
-	if err != nil {
-		return Float, "", "the number cannot be written"
-	}
 	kind := Float
 	if f == math.Trunc(f) && math.Abs(f) < 1<<53 {
 		kind = Int
 	}
-	return kind, string(out), ""
+	return kind, formatFloat(f), ""
+}
+
+// formatFloat writes a double in the shortest form that reads back as the same double, with exponents where ECMAScript has them.
+func formatFloat(f float64) string {
+	switch size := math.Abs(f); {
+	case f == 0:
+		return "0" // also for -0
+	case size >= 1e-6 && size < 1e21:
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	return strings.Replace(strconv.FormatFloat(f, 'e', -1, 64), "e-0", "e-", 1) // e-07 is e-7
 }
 
 // Quote writes a name for a message: in double quotes, printable, of bounded length.

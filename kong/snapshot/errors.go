@@ -53,14 +53,3 @@ type EntityError struct {
 func (e *EntityError) Error() string {
 	return fmt.Sprintf("%s %s: %s", e.Kind, e.ID, e.Reason)
 }
-
-// JSONError says why JSON could not be made canonical. Its text never holds a
-// part of the input.
-type JSONError struct {
-	Offset int // in bytes from the start of the input
-	Reason string
-}
-
-func (e *JSONError) Error() string {
-	return fmt.Sprintf("json: %s at byte %d", e.Reason, e.Offset)
-}

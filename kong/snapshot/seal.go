@@ -17,7 +17,7 @@ type Entity struct {
 	Kind string // Kong's plural, such as "routes"
 	ID   string // never empty; the "id" of JSON
 	Key  string // the natural key, by which entities of a kind are sorted; not unique of need
-	JSON []byte // one object in canonical form, see Canonicalize
+	JSON []byte // one object in canonical form, see document.Append
 }
 
 // KindCount says how many entities of a kind a snapshot has.
@@ -42,7 +42,7 @@ type span struct{ start, end int }
 // neither the slice nor its JSON. It refuses what is too large (TooLargeError),
 // an id used twice within a kind (DuplicateError), and an entity that cannot
 // stand on a line or whose JSON has another id (EntityError). It does not parse
-// the JSON: that must have come from Canonicalize or AppendCanonical.
+// the JSON: that must be canonical, see document.Append.
 func Seal(entities []Entity) (*Snapshot, error) { return seal(head, entities) }
 
 // SealAsIs is Seal for entities whose passwords are hashed already: the canonical
