@@ -2,12 +2,9 @@ package snapshot
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
-	"strconv"
 )
 
 // ChangeOp says what happened to an entity.
@@ -20,48 +17,11 @@ const (
 	Changed ChangeOp = "changed"
 )
 
-// Change is one entity that differs between two snapshots. It never holds a
-// value of a field that could be secret.
-type Change struct {
-	Kind   string // the plural, such as "routes"
-	ID     string
-	Name   string // what people call it; empty when it has no name
-	Op     ChangeOp
-	Fields []string // of a changed entity: paths that differ, such as "config.minute" or "paths[0]"
-}
-
 // nameFields are the fields that people know an entity by, the first that it has.
 // None of them may be one that holds a secret in any kind.
 var nameFields = [...]string{"name", "username", "custom_id", "target", "prefix", "group"}
 
-// Compare lists the entities that differ between two snapshots in canonical
-// bytes, by kind; within a kind in the order of now, then the removed ones in the
-// order of old. Its cost is linear in the bytes, and it parses only the entities
-// that changed. Nil stands for the empty snapshot. Bytes that are not canonical are
-// ErrLayout.
-func Compare(old, now []byte) ([]Change, error) {
-	pairs, err := Pairs(old, now)
-	if err != nil {
-		return nil, err
-	}
-	var changes []Change
-	for _, p := range pairs {
-		line := p.New
-		if line == nil {
-			line = p.Old
-		}
-		c := Change{Kind: p.Kind, ID: p.ID, Name: NameOf(line), Op: p.Op}
-		if p.Op == Changed {
-			if c.Fields, err = changedFields(p.Old, p.New); err != nil {
-				return nil, fmt.Errorf("compare: %s %s: %w", c.Kind, c.ID, err)
-			}
-		}
-		changes = append(changes, c)
-	}
-	return changes, nil
-}
-
-// Summarize counts what Compare lists. It parses nothing.
+// Summarize counts the pairs of Pairs by what happened to them.
 func Summarize(old, now []byte) (added, changed, removed int, err error) {
 	pairs, err := Pairs(old, now)
 	for _, p := range pairs {
@@ -77,8 +37,7 @@ func Summarize(old, now []byte) (added, changed, removed int, err error) {
 	return added, changed, removed, err
 }
 
-// Pair is one entity that differs between two snapshots, as lines of their canonical
-// bytes: a part of them, not to be modified. Values are in it, secrets among them.
+// Pair is one entity that differs between two snapshots. Its lines are parts of their canonical bytes, not to be modified, and hold secrets.
 type Pair struct {
 	Kind string // the plural
 	ID   string
@@ -87,8 +46,9 @@ type Pair struct {
 	New  []byte // nil when it is gone
 }
 
-// Pairs lists what Compare lists, in its order, as it stands in the snapshots. It
-// parses nothing.
+// Pairs lists the entities that differ between two snapshots in canonical bytes, by kind. Within a kind, added and changed entities have
+// the order of now; removed ones follow in the order of old. It takes linear time and parses no JSON. Nil is the empty snapshot. Bytes
+// that are not canonical are ErrLayout.
 func Pairs(old, now []byte) ([]Pair, error) {
 	before, err := sections(old)
 	if err != nil {
@@ -166,66 +126,4 @@ func NameOf(line []byte) string {
 func IDOf(line []byte) string {
 	id, _ := stringField(line, "id")
 	return string(id)
-}
-
-func changedFields(old, now []byte) ([]string, error) {
-	was, err := parse(old)
-	if err != nil {
-		return nil, err
-	}
-	is, err := parse(now)
-	if err != nil {
-		return nil, err
-	}
-	return appendPaths(nil, "", was, is), nil
-}
-
-func parse(line []byte) (value any, err error) {
-	dec := json.NewDecoder(bytes.NewReader(line))
-	dec.UseNumber()
-	if err := dec.Decode(&value); err != nil {
-		return nil, fmt.Errorf("%w: an entity is not JSON", ErrLayout)
-	}
-	return value, nil
-}
-
-// appendPaths appends the deepest paths at which two values differ.
-func appendPaths(paths []string, path string, old, now any) []string {
-	switch was := old.(type) {
-	case map[string]any:
-		if is, ok := now.(map[string]any); ok {
-			keys := slices.AppendSeq(slices.Collect(maps.Keys(was)), maps.Keys(is))
-			slices.Sort(keys)
-			for _, key := range slices.Compact(keys) {
-				a, inOld := was[key]
-				b, inNow := is[key]
-				inner := key
-				if path != "" {
-					inner = path + "." + key
-				}
-				if inOld != inNow {
-					paths = append(paths, inner)
-				} else {
-					paths = appendPaths(paths, inner, a, b)
-				}
-			}
-			return paths
-		}
-	case []any:
-		if is, ok := now.([]any); ok {
-			for i := range max(len(was), len(is)) {
-				inner := path + "[" + strconv.Itoa(i) + "]"
-				if i >= len(was) || i >= len(is) {
-					paths = append(paths, inner)
-				} else {
-					paths = appendPaths(paths, inner, was[i], is[i])
-				}
-			}
-			return paths
-		}
-	}
-	if !reflect.DeepEqual(old, now) {
-		paths = append(paths, path)
-	}
-	return paths
 }

@@ -265,7 +265,7 @@ func TestManifestSurvivesItsEncoding(t *testing.T) {
 	}
 }
 
-func TestCompareNamesFieldsAndNeverValues(t *testing.T) {
+func TestPairs(t *testing.T) {
 	line := func(kind, id, fields string) snapshot.Entity {
 		return snapshot.Entity{Kind: kind, ID: id, Key: id, JSON: []byte(`{` + fields + `}`)}
 	}
@@ -284,31 +284,35 @@ func TestCompareNamesFieldsAndNeverValues(t *testing.T) {
 	if added, changed, removed, err := snapshot.Summarize(old, now); added != 1 || changed != 2 || removed != 1 || err != nil {
 		t.Errorf("counted %d added, %d changed, %d removed, %v", added, changed, removed, err)
 	}
-	got, err := snapshot.Compare(old, now)
+	got, err := snapshot.Pairs(old, now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []snapshot.Change{
-		{Kind: "consumers", ID: "1", Name: "ann", Op: snapshot.Removed},
-		{Kind: "keyauth_credentials", ID: "5", Op: snapshot.Changed, Fields: []string{"key"}},
-		{Kind: "plugins", ID: "7", Name: "cors", Op: snapshot.Added},
-		{Kind: "routes", ID: "2", Name: "orders", Op: snapshot.Changed, Fields: []string{"hosts[1]", "hosts[2]", "service.id", "tags"}},
+	var lines []string
+	for _, p := range got {
+		lines = append(lines, fmt.Sprintf("%s %s %s %q %q", p.Op, p.Kind, p.ID, snapshot.NameOf(p.Old), snapshot.NameOf(p.New)))
+		if (p.Old == nil) != (p.Op == snapshot.Added) || (p.New == nil) != (p.Op == snapshot.Removed) {
+			t.Errorf("%s %s has the lines %s, %s", p.Op, p.ID, p.Old, p.New)
+		}
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	want := []string{
+		`removed consumers 1 "ann" ""`, `changed keyauth_credentials 5 "" ""`, `added plugins 7 "" "cors"`, `changed routes 2 "orders" "orders"`,
+	}
+	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
-	if got, err := snapshot.Compare(nil, now); err != nil || len(got) != 4 {
-		t.Errorf("from nothing: %d changes, %v", len(got), err)
+	if got, err := snapshot.Pairs(nil, now); err != nil || len(got) != 4 {
+		t.Errorf("from nothing: %d pairs, %v", len(got), err)
 	}
 }
 
-func BenchmarkCompare(b *testing.B) {
+func BenchmarkPairs(b *testing.B) {
 	base := routes(10_000)
 	old := seal(b, base).Canonical()
 	base[10], base[9000] = route(20, `,"a"`), route(18_000, `,"b"`)
 	now := seal(b, base).Canonical()
 	for b.Loop() {
-		if changes, err := snapshot.Compare(old, now); err != nil || len(changes) != 2 {
+		if changes, err := snapshot.Pairs(old, now); err != nil || len(changes) != 2 {
 			b.Fatal(changes, err)
 		}
 	}
@@ -345,7 +349,7 @@ func TestSealAsIs(t *testing.T) {
 		if err != nil || other.Digest() == s.Digest() || snapshot.IsAsIs(other.Canonical()) {
 			t.Errorf("sealed to be hashed: %s, %v", other.Canonical(), err)
 		}
-		if changes, err := snapshot.Compare(other.Canonical(), s.Canonical()); err != nil || len(changes) > 0 {
+		if changes, err := snapshot.Pairs(other.Canonical(), s.Canonical()); err != nil || len(changes) > 0 {
 			t.Errorf("changes %v, %v", changes, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,16 +102,13 @@ func (r *Revision) entitiesOf(source fleet.SourceID) int64 {
 
 func shrink(base *Revision, before []byte, m *merged, what string) *fault.Error {
 	var names []string
-	changes, err := snapshot.Compare(before, m.snapshot.Canonical())
-	for _, c := range changes {
-		if err != nil || c.Op != snapshot.Removed {
+	pairs, _ := snapshot.Pairs(before, m.snapshot.Canonical())
+	for _, p := range pairs {
+		if p.Op != snapshot.Removed {
 			continue
 		}
-		name := c.Name
-		if name == "" {
-			name = c.ID
-		}
-		if names = append(names, strings.TrimSuffix(c.Kind, "s")+" "+name); len(names) == namedLosses {
+		name := cmp.Or(snapshot.NameOf(p.Old), p.ID)
+		if names = append(names, strings.TrimSuffix(p.Kind, "s")+" "+name); len(names) == namedLosses {
 			break
 		}
 	}
