@@ -96,7 +96,7 @@ func BenchmarkHumanize10k(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if _, err := c.Humanize(snap.Canonical(), compile.FormKong, nil); err != nil {
+		if _, err := c.Render(snap.Canonical(), compile.FormKong, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -22,7 +22,7 @@ type child struct {
 
 // nest decides what is nested in which entity, as decK reads it: in the parent that it has to have, or in the only one that it refers to,
 // if that is written too.
-func (h *humanizer) nest(kinds []string) {
+func (h *renderer) nest(kinds []string) {
 	h.nested, h.inside = map[string][]child{}, map[*document.Node]struct{}{}
 	there := map[string]bool{}
 	for kind, entities := range h.byKind {
@@ -48,7 +48,7 @@ var deckGroupPlugin = []string{"id", "name", "instance_name", "config", "tags", 
 
 // parent returns the entity that decK has an entity nested in, as "kind id", under which key, and the field that refers to it. It is empty
 // for what stands at the top level: what has no parent, plugins of several, and kinds that decK reads only there.
-func (h *humanizer) parent(k *entity.Kind, e *document.Node) (parent, key, ref string) {
+func (h *renderer) parent(k *entity.Kind, e *document.Node) (parent, key, ref string) {
 	switch k.Name {
 	case "keys", "degraphql_routes":
 		return "", "", ""
@@ -82,7 +82,7 @@ func (h *humanizer) parent(k *entity.Kind, e *document.Node) (parent, key, ref s
 }
 
 // key is where entities of a kind are nested in one of another; empty is nowhere.
-func (h *humanizer) key(parent, kind, ref string) string {
+func (h *renderer) key(parent, kind, ref string) string {
 	for _, c := range h.table.Kind(parent).Children {
 		if c.Kind == kind && c.Ref == ref {
 			return c.Key
@@ -92,7 +92,7 @@ func (h *humanizer) key(parent, kind, ref string) string {
 }
 
 // children writes what is nested in an entity, by key.
-func (h *humanizer) children(kind, id string) (keys []document.Key) {
+func (h *renderer) children(kind, id string) (keys []document.Key) {
 	for _, c := range h.nested[kind+" "+id] {
 		written := h.entity(c.kind, c.node, c.ref)
 		if c.kind.Name == "consumer_group_consumers" {
@@ -118,7 +118,7 @@ func deckMap(kind, field string) bool {
 }
 
 // deckHashes refuses hashes that decK would have hashed once more: it has a word for those of basic-auth alone.
-func (h *humanizer) deckHashes() error {
+func (h *renderer) deckHashes() error {
 	for _, e := range h.byKind["oauth2_credentials"] {
 		if hash := e.Get("hash_secret"); hash != nil && hash.Text == "true" {
 			return fmt.Errorf("%w: decK has no way to say that secrets of oauth2_credentials are hashed already; write it in Kong's form", ErrForm)

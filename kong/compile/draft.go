@@ -9,9 +9,9 @@ import (
 	"github.com/silverback-gateway/silverback/kong/schema"
 )
 
-// Draft is Merge for refused fragments, as Read returns them: the result is there whatever the problems, so that judges can tell theirs in
-// the same answer. It is no configuration. What follows from a problem that Read told is no problem of its own: a reference to what could
-// not be read, a duplicate of what has no sound key.
+// Draft is Merge for refused fragments, as Read returns them. It returns a result whatever the problems, so that one answer also holds what
+// validators refuse. The result is not a configuration. What follows from a problem of Read is not reported again: a reference to what
+// could not be read, a duplicate of what has no sound key.
 func (c *Compiler) Draft(fragments map[SourceID]*Fragment) (*Result, []Problem) {
 	m := c.merger(fragments)
 	result := m.emit()

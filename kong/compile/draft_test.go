@@ -13,7 +13,7 @@ import (
 )
 
 // explain tells all that is wrong with a source, as a submission is answered: of the source "main", beside what other sources say.
-func explain(t *testing.T, judges []compile.Judge, docs []compile.Document, others map[compile.SourceID]string) []compile.Problem {
+func explain(t *testing.T, validators []compile.Validator, docs []compile.Document, others map[compile.SourceID]string) []compile.Problem {
 	t.Helper()
 	c := compile.New(compile.DefaultLimits())
 	f, problems := c.Read(docs)
@@ -25,7 +25,7 @@ func explain(t *testing.T, judges []compile.Judge, docs []compile.Document, othe
 		fragments[name] = parse(t, c, string(name)+".yaml", text)
 	}
 	draft, more := c.Draft(fragments)
-	v, err := draft.Judge(t.Context(), "main", judges)
+	v, err := draft.Validate(t.Context(), "main", validators)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestEveryProblemOfSeveralFiles(t *testing.T) {
 
 // TestEveryProblemOfSchemas: what the gateways' schemas refuse is in the answer as well, unless it comes of what is told already.
 func TestEveryProblemOfSchemas(t *testing.T) {
-	judges := []compile.Judge{recorded(t)}
+	validators := []compile.Validator{recorded(t)}
 	for _, tc := range append(everyProblem[:len(everyProblem):len(everyProblem)], []struct{ name, text, want string }{
 		{"plugins beside entities", `services:
 - name: a
@@ -264,7 +264,7 @@ a.yaml:4 service w protocol bad-value
 a.yaml:4 route w1 protocols bad-value
 `},
 	}...) {
-		got := brief(explain(t, judges, []compile.Document{{Name: "a.yaml", Content: []byte("_format_version: \"3.0\"\n" + tc.text)}}, nil))
+		got := brief(explain(t, validators, []compile.Document{{Name: "a.yaml", Content: []byte("_format_version: \"3.0\"\n" + tc.text)}}, nil))
 		if want := strings.TrimPrefix(tc.want, "\n"); got != want {
 			t.Errorf("%s: got\n%s\nwant\n%s", tc.name, got, want)
 		}
@@ -273,7 +273,7 @@ a.yaml:4 route w1 protocols bad-value
 
 // TestReportedProtocols explains two files of which some mistakes were hidden by others.
 func TestReportedProtocols(t *testing.T) {
-	judges := []compile.Judge{recorded(t)}
+	validators := []compile.Validator{recorded(t)}
 	for name, want := range map[string]string{
 		"26-proto.yaml": `
 26-proto.yaml:3 service g1 path bad-value
@@ -298,7 +298,7 @@ func TestReportedProtocols(t *testing.T) {
 		if err != nil {
 			t.Skip(err)
 		}
-		if got := "\n" + brief(explain(t, judges, []compile.Document{{Name: name, Content: text}}, nil)); got != want {
+		if got := "\n" + brief(explain(t, validators, []compile.Document{{Name: name, Content: text}}, nil)); got != want {
 			t.Errorf("%s: got %s\nwant %s", name, got, want)
 		}
 	}

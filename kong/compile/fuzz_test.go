@@ -31,9 +31,9 @@ var seeds = []string{
 	"_format_version: 3.0\n_transform: no\nservices: {}\n",
 }
 
-// judge checks what must hold for any input: no panic, clean messages, the same
+// hold checks what must hold for any input: no panic, clean messages, the same
 // answer each time.
-func judge(t *testing.T, c *compile.Compiler, name string, text []byte) {
+func hold(t *testing.T, c *compile.Compiler, name string, text []byte) {
 	t.Helper()
 	docs := []compile.Document{{Name: name, Content: text}}
 	snap, _, problems, err := build(c, docs)
@@ -56,7 +56,7 @@ func FuzzParseYAML(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	c := compile.New(compile.DefaultLimits())
-	f.Fuzz(func(t *testing.T, text []byte) { judge(t, c, "a.yaml", text) })
+	f.Fuzz(func(t *testing.T, text []byte) { hold(t, c, "a.yaml", text) })
 }
 
 func FuzzParseJSON(f *testing.F) {
@@ -64,7 +64,7 @@ func FuzzParseJSON(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	c := compile.New(compile.DefaultLimits())
-	f.Fuzz(func(t *testing.T, text []byte) { judge(t, c, "a.json", text) })
+	f.Fuzz(func(t *testing.T, text []byte) { hold(t, c, "a.json", text) })
 }
 
 // FuzzRoundTrip: what is written for people compiles to the same bytes.

@@ -32,7 +32,7 @@ func TestGolden(t *testing.T) {
 				return
 			}
 			for file, form := range map[string]compile.Form{"want.yaml": compile.FormKong, "want-deck.yaml": compile.FormDeck} {
-				human, err := c.Humanize(canonical, form, nil)
+				human, err := c.Render(canonical, form, nil)
 				if err != nil {
 					t.Fatal(err)
 				}

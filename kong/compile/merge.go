@@ -369,7 +369,7 @@ func (m *merger) render(e *resolved, dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// target returns the id that a reference means. One that means nothing has some id: judges look at its form.
+// target returns the id that a reference means. One that means nothing has some id: validators look at its form.
 func (m *merger) target(e *resolved, r int) string {
 	if at := e.targets[r]; at >= 0 {
 		return m.all[at].id

@@ -105,7 +105,7 @@ func mergeSlashes(path string) string {
 const maxRegex = 16 << 10
 
 // checkPath says what gateways of every flavor refuse in a path; empty when nothing.
-// What a router makes of a regular expression is another matter; see doubtRegex.
+// What a router makes of a regular expression is another matter; see regexWarning.
 func checkPath(path string) string {
 	switch plain, regex := strings.CutPrefix(path, "~"); {
 	case !strings.HasPrefix(plain, "/"):
@@ -118,9 +118,9 @@ func checkPath(path string) string {
 	return schema.RoutePath(path)
 }
 
-// doubtRegex says why not every gateway takes the regular expression of a path. The
-// judges know the flavors of a group's gateways, and refuse it where they must (F22).
-func doubtRegex(path string) string {
+// regexWarning says why not every gateway takes the regular expression of a path. The
+// validators know the flavors of a group's gateways, and refuse it where they must (F22).
+func regexWarning(path string) string {
 	work := rustregex.Work / 4
 	refused, doubt := schema.PathRegexp(path, &work)
 	if refused != "" {

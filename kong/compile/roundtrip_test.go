@@ -23,7 +23,7 @@ func roundTrip(t *testing.T, c *compile.Compiler, docs []compile.Document) {
 		return
 	}
 	for _, form := range []compile.Form{compile.FormKong, compile.FormDeck} {
-		human, err := c.Humanize(snap.Canonical(), form, nil)
+		human, err := c.Render(snap.Canonical(), form, nil)
 		if errors.Is(err, compile.ErrForm) {
 			continue
 		}
@@ -37,7 +37,7 @@ func roundTrip(t *testing.T, c *compile.Compiler, docs []compile.Document) {
 		if !bytes.Equal(snap.Canonical(), again.Canonical()) {
 			t.Fatalf("another configuration came back (-want +got):\n%s\n%s", cmp.Diff(string(snap.Canonical()), string(again.Canonical())), human)
 		}
-		if second, err := c.Humanize(again.Canonical(), form, nil); err != nil || !bytes.Equal(human, second) {
+		if second, err := c.Render(again.Canonical(), form, nil); err != nil || !bytes.Equal(human, second) {
 			t.Fatalf("written twice, it differs: %v", err)
 		}
 	}

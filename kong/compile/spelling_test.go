@@ -64,7 +64,7 @@ func TestPEMIsReadByItsMeaning(t *testing.T) {
 	}
 }
 
-// TestPEMThatCannotBeRead keeps what it says: the gateway judges it.
+// TestPEMThatCannotBeRead keeps what it says: the gateway validates it.
 func TestPEMThatCannotBeRead(t *testing.T) {
 	c := compile.New(compile.DefaultLimits())
 	for in, want := range map[string]string{

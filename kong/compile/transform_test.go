@@ -101,7 +101,7 @@ func TestHashesAreDeliveredAsTheyAre(t *testing.T) {
 			t.Errorf("%s: %s is in\n%s", tc.name, tc.hasNot, got)
 		}
 		c := compile.New(compile.DefaultLimits())
-		human, err := c.Humanize([]byte(got), compile.FormKong, nil)
+		human, err := c.Render([]byte(got), compile.FormKong, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,7 +18,7 @@ func (p *parser) value(s subject, f *entity.Field, n *document.Node, path string
 	bad := func() []byte {
 		want := f.Type.String()
 		p.wrongType(s, n, path, want)
-		return document.Append(dst, n) // so that judges see what is wrong, rather than nothing
+		return document.Append(dst, n) // so that validators see what is wrong, rather than nothing
 	}
 	switch f.Type {
 	case entity.String:
@@ -102,7 +102,7 @@ func (p *parser) record(s subject, f *entity.Field, n *document.Node, path strin
 			p.problem(s, k.Pos, path+"."+printable(k.Name), UnknownField, "unknown field%s", didYouMean(k.Name, names))
 			continue
 		}
-		if k.Value.Kind == document.Null && f.Fields[i].Nothing {
+		if k.Value.Kind == document.Null && f.Fields[i].NullIsAbsent {
 			continue
 		}
 		if !first {
@@ -144,8 +144,8 @@ func (p *parser) text(s subject, f *entity.Field, n *document.Node, path string)
 			p.problem(s, n.Pos, path, BadValue, "%s", why)
 		}
 	}
-	if f.Doubt != nil {
-		if why := f.Doubt(n.Text); why != "" {
+	if f.Warn != nil {
+		if why := f.Warn(n.Text); why != "" {
 			p.warn(s, n.Pos, path, BadValue, "%s", why)
 		}
 	}
@@ -250,7 +250,7 @@ func (p *parser) paths(s subject, n *document.Node, dst []byte) []byte {
 		}
 		if why := checkPath(path); why != "" {
 			p.problem(s, e.Pos, field, BadValue, "%s", why)
-		} else if why := cmp.Or(doubtRegex(path), entity.RoutePath(path)); why != "" {
+		} else if why := cmp.Or(regexWarning(path), entity.RoutePath(path)); why != "" {
 			p.warn(s, e.Pos, field, BadValue, "%s", why)
 		}
 		dst = document.AppendString(dst, path)

@@ -32,7 +32,7 @@ func TestValues(t *testing.T) {
 	if err := json.Unmarshal(text, &values); err != nil {
 		t.Fatal(err)
 	}
-	judges := []compile.Judge{recorded(t)}
+	validators := []compile.Validator{recorded(t)}
 	alike, other := 0, map[string]bool{}
 	for _, v := range values {
 		v.Config["_format_version"] = json.RawMessage(`"3.0"`)
@@ -40,7 +40,7 @@ func TestValues(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		problems := explain(t, judges, []compile.Document{{Name: "a.json", Content: doc}}, nil)
+		problems := explain(t, validators, []compile.Document{{Name: "a.json", Content: doc}}, nil)
 		if taken := len(problems) == 0; taken == (v.Status == 201) {
 			alike++
 			continue

@@ -5,7 +5,7 @@ func hashInputs() option {
 }
 
 func endpoints(name string) Field {
-	f := list(name, record("", str("ip", nothing), integer("port", between(0, 65535), nothing)))
+	f := list(name, record("", str("ip", nullIsAbsent), integer("port", between(0, 65535), nullIsAbsent)))
 	return f
 }
 
@@ -21,13 +21,13 @@ func health() Field {
 		),
 		record("active",
 			str("type", oneOf("tcp", "http", "https", "grpc", "grpcs")),
-			mapOf("headers", list("", str("")), nothing),
+			mapOf("headers", list("", str("")), nullIsAbsent),
 			record("healthy", statuses(), count("successes"), interval()),
 			record("unhealthy", statuses(), interval(), count("timeouts"), count("http_failures"), count("tcp_failures")),
 			number("timeout", between(0, 65535)),
 			integer("concurrency", between(1, 1<<31-1)),
 			str("http_path", check(AbsolutePath)),
-			str("https_sni", check(SNI), nothing),
+			str("https_sni", check(SNI), nullIsAbsent),
 			boolean("https_verify_certificate"),
 		),
 		number("threshold", between(0, 100)),
@@ -72,7 +72,7 @@ func coreKinds() []Kind {
 				boolean("request_buffering", def), boolean("response_buffering", def), ref("service", "services"),
 				list("snis", str("", check(SNI))), endpoints("sources"), endpoints("destinations"),
 				list("methods", str("", check(Method))), list("hosts", str("", check(RouteHost))), list("paths", str("")),
-				mapOf("headers", list("", str("", doubt(HeaderValue)))), integer("regex_priority", def), str("path_handling", oneOf("v0", "v1"), def),
+				mapOf("headers", list("", str("", warn(HeaderValue)))), integer("regex_priority", def), str("path_handling", oneOf("v0", "v1"), def),
 				str("expression", extra), integer("priority", between(0, 1<<46-1), extra),
 			},
 		},
@@ -125,8 +125,8 @@ func coreKinds() []Kind {
 			Name: "certificates", Singular: "certificate", IDRule: Invented,
 			Children: []Child{{Key: "snis", Kind: "snis", Ref: "certificate"}},
 			Fields: []Field{
-				pemText("cert", required, check(PEM), doubt(Expiry)), pemText("key", required, check(PEM)),
-				pemText("cert_alt", check(PEM), doubt(Expiry)), pemText("key_alt", check(PEM)),
+				pemText("cert", required, check(PEM), warn(Expiry)), pemText("key", required, check(PEM)),
+				pemText("cert_alt", check(PEM), warn(Expiry)), pemText("key_alt", check(PEM)),
 			},
 		},
 		{
@@ -135,7 +135,7 @@ func coreKinds() []Kind {
 		},
 		{
 			Name: "ca_certificates", Singular: "ca_certificate", IDRule: Invented,
-			Fields: []Field{pemText("cert", required, check(PEM), doubt(Expiry)), str("cert_digest", unique)},
+			Fields: []Field{pemText("cert", required, check(PEM), warn(Expiry)), str("cert_digest", unique)},
 		},
 		{
 			Name: "vaults", Singular: "vault", NameField: "prefix", IDRule: ByCacheKey, IDFields: []string{"prefix"},
@@ -154,7 +154,7 @@ func coreKinds() []Kind {
 			Scope: []string{"kid", "set"}, OneOf: []string{"jwk", "pem"},
 			Fields: []Field{
 				ref("set", "key_sets"), str("name", unique), str("kid", required), str("jwk", secret),
-				record("pem", pemText("private_key", nothing), pemText("public_key", nothing)),
+				record("pem", pemText("private_key", nullIsAbsent), pemText("public_key", nullIsAbsent)),
 			},
 		},
 		{

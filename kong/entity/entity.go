@@ -33,23 +33,23 @@ func (t Type) String() string {
 
 // Field is one field of a kind or of a record.
 type Field struct {
-	Name     string
-	Type     Type
-	Elem     *Field
-	Fields   []Field // of a record, sorted by name
-	Ref      string
-	Required bool
-	Unique   bool
-	Secret   bool // its value never stands in a message
-	Default  bool // Kong has a default, so that an explicit null says something
-	Nothing  bool // an explicit null says the same as no value, also within a record, where most fields have defaults
-	Extra    bool // not in the open-source edition under the default router flavor
-	OneOf    []string
-	Ranged   bool
-	Min, Max int64
-	Check    func(string) string // says what is wrong with a string; empty when nothing is
-	Form     func(string) string // the one spelling of a string that has several
-	Doubt    func(string) string // says what its author can hardly mean, though gateways take it; empty when nothing
+	Name         string
+	Type         Type
+	Elem         *Field
+	Fields       []Field // of a record, sorted by name
+	Ref          string
+	Required     bool
+	Unique       bool
+	Secret       bool // its value never stands in a message
+	Default      bool // Kong has a default, so that an explicit null says something
+	NullIsAbsent bool // an explicit null says the same as no value, also within a record, where most fields have defaults
+	Extra        bool // not in the open-source edition under the default router flavor
+	OneOf        []string
+	Ranged       bool
+	Min, Max     int64
+	Check        func(string) string // says what is wrong with a string; empty when nothing is
+	Form         func(string) string // the one spelling of a string that has several
+	Warn         func(string) string // says what its author can hardly mean, though gateways take it; empty when nothing
 }
 
 // Child says that entities may be nested in another under a key.

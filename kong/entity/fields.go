@@ -40,12 +40,12 @@ func mapOf(name string, elem Field, options ...option) Field {
 	return f
 }
 
-func required(f *Field) { f.Required = true }
-func unique(f *Field)   { f.Unique = true }
-func secret(f *Field)   { f.Secret = true }
-func def(f *Field)      { f.Default = true }
-func extra(f *Field)    { f.Extra = true }
-func nothing(f *Field)  { f.Nothing = true }
+func required(f *Field)     { f.Required = true }
+func unique(f *Field)       { f.Unique = true }
+func secret(f *Field)       { f.Secret = true }
+func def(f *Field)          { f.Default = true }
+func extra(f *Field)        { f.Extra = true }
+func nullIsAbsent(f *Field) { f.NullIsAbsent = true }
 
 func oneOf(values ...string) option { return func(f *Field) { f.OneOf = values } }
 
@@ -55,7 +55,7 @@ func between(low, high int64) option {
 
 func check(c func(string) string) option { return func(f *Field) { f.Check = c } }
 
-func doubt(d func(string) string) option { return func(f *Field) { f.Doubt = d } }
+func warn(d func(string) string) option { return func(f *Field) { f.Warn = d } }
 
 // pemText is a field for PEM, whose spelling says nothing.
 func pemText(name string, options ...option) Field {

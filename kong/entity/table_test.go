@@ -166,10 +166,10 @@ func TestChecks(t *testing.T) {
 
 // TestExpressionsOnSeveralLinesAreNotDoubted: under the flag x a line feed in a regular expression stands for nothing.
 func TestExpressionsOnSeveralLinesAreNotDoubted(t *testing.T) {
-	for _, doubt := range []func(string) string{entity.RoutePath, entity.HeaderValue} {
+	for _, warn := range []func(string) string{entity.RoutePath, entity.HeaderValue} {
 		for text, want := range map[string]bool{"~*/(?x)a\n|b": false, "~*/(?i-x)a\n": true, "~*/a\n|b": true, "/(?x)\n": true} {
-			if got := doubt(text) != ""; got != want {
-				t.Errorf("%q is doubted: %v, want %v", text, got, want)
+			if got := warn(text) != ""; got != want {
+				t.Errorf("%q is warned of: %v, want %v", text, got, want)
 			}
 		}
 	}

@@ -24,7 +24,7 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
 
-const patience = time.Minute
+const waitTimeout = time.Minute
 
 // plane is what replicas of the translator share.
 type plane struct {
@@ -110,7 +110,7 @@ func eventually(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(patience)
+	deadline := time.After(waitTimeout)
 	for !ok() {
 		select {
 		case <-tick.C:

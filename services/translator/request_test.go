@@ -195,7 +195,7 @@ func TestAReplicaThatIsCutOffFromTheLedgerLetsItsCallersGo(t *testing.T) {
 	way := p.etcd.Cut(t)
 	cut, well := p.replicaOn(t, way.Client(t)), p.replica(t)
 	way.Sever()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitTimeout)
 	defer cancel()
 	_, err := cut.SubmitConfig(ctx, withID(config("g", "one", services("a")), "r"))
 	wantFault(t, err, fault.Down, "LEDGER_DOWN")

@@ -173,9 +173,9 @@ func TestWhatAGatewayWouldInventIsRefused(t *testing.T) {
 	r.mustSubmit(config("g", "team", strings.Replace(text, "cookie_name: c", `secret: "{vault://env/session}"`, 1)))
 }
 
-// TestBundlesOfTheSameRulesJudgeOnce: agents of before name a bundle for each start of their gateways, with what differs from one to the
+// TestBundlesOfTheSameRulesValidateOnce: agents of before name a bundle for each start of their gateways, with what differs from one to the
 // next left in. A refusal does not name them all.
-func TestBundlesOfTheSameRulesJudgeOnce(t *testing.T) {
+func TestBundlesOfTheSameRulesValidateOnce(t *testing.T) {
 	p := startPlane(t, "g")
 	r := p.replica(t)
 	var digests []string
@@ -253,7 +253,7 @@ func TestSchemasThatCannotBeHadAreAWarning(t *testing.T) {
 	}
 	p.withSchemas(t, bundle)
 	r.refusal(t, bad)
-	p.registry.stop() // what is on the shelf stays there
+	p.registry.stop() // what is in the cache stays there
 	_, err := r.submit(bad)
 	wantFault(t, err, fault.Invalid, "INVALID_CONFIG")
 }

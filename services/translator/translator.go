@@ -69,7 +69,7 @@ type Translator struct {
 	etcdHealth *etcdkv.HealthProbe
 	heads      *store.Heads
 	groups     *groups.Groups
-	shelf      *schemas.Shelf
+	schemas    *schemas.Cache
 	server     *api.Server
 	revoked    *revocation.List
 	out        *revocation.Watcher
@@ -88,14 +88,14 @@ func New(c Config, d Deps) *Translator {
 	}
 	t.revoked = revocation.NewList(d.Metrics)
 	t.out = revocation.NewWatcher(t.revoked, d.Registry, d.Log)
-	t.shelf = schemas.New(d.Registry, t.groups, d.Log)
-	desk := desired.NewDesk(desired.Deps{
-		Ledger: ledger, Content: content.New(etcdkv.WithTimeouts(d.Etcd), content.DefaultCacheBytes), Groups: t.groups, Schemas: t.shelf,
+	t.schemas = schemas.New(d.Registry, t.groups, d.Log)
+	service := desired.New(desired.Deps{
+		Ledger: ledger, Content: content.New(etcdkv.WithTimeouts(d.Etcd), content.DefaultCacheBytes), Groups: t.groups, Schemas: t.schemas,
 		SchemaCheck: schemaChecks[c.SchemaCheck], Compiler: compile.New(compile.DefaultLimits()),
 		Log: d.Log, Now: time.Now, Metrics: desired.NewMetrics(d.Metrics),
 	})
 	t.etcdHealth.Register(d.Metrics)
-	t.server = &api.Server{Desk: desk, Lists: ledger, Heads: newest{t.heads}, Drain: t.drain}
+	t.server = &api.Server{Service: service, Lists: ledger, Heads: newest{t.heads}, Drain: t.drain}
 	return t
 }
 
@@ -125,6 +125,6 @@ func (t *Translator) Warning() string { return t.etcdHealth.Warning() }
 
 // Run keeps the replica's copies up to date until ctx ends.
 func (t *Translator) Run(ctx context.Context) error {
-	return run.All(ctx, t.etcdHealth.Run, t.groups.Run, t.shelf.Run, t.out.Run,
+	return run.All(ctx, t.etcdHealth.Run, t.groups.Run, t.schemas.Run, t.out.Run,
 		func(ctx context.Context) error { return store.FollowHeads(ctx, t.deps.Etcd, t.heads) })
 }

@@ -23,7 +23,7 @@ type watcher struct {
 
 func (r *replica) watch(group, resume string) *watcher {
 	r.tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)
 	r.tb.Cleanup(cancel)
 	stream, err := r.WatchRevisions(ctx, &translatorv1.WatchRevisionsRequest{Group: group, ResumeToken: resume})
 	if err != nil {

@@ -85,7 +85,7 @@ var attacks = []attack{
 		"kong/schema/budget_test.go: TestBundlesThatWouldCompileForEverAreRefused",
 	}},
 	{"a service is to stop while it works on such schemas", []string{
-		onAFleet, "kong/compile/judge_test.go: TestJudgingEndsWithItsCall",
+		onAFleet, "kong/compile/validate_test.go: TestValidatingEndsWithItsCall",
 	}},
 	{"schemas unpack to more than they may have", []string{"kong/schema/bundle_test.go: TestPackAndUnpack"}},
 	{"a gateway shows a secret that it invented in its schemas", []string{

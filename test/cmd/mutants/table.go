@@ -206,7 +206,7 @@ var table = []mutation{
 		pkg: "./kong/schema", run: "TestACheckEndsWithItsContext",
 	},
 	{
-		name: "schemas of one node refuse", file: "services/translator/internal/schemas/shelf.go",
+		name: "schemas of one node refuse", file: "services/translator/internal/schemas/cache.go",
 		old: `if !r.Counts {`, new: `if false {`,
 		pkg: "./services/translator", run: "TestSchemasOfOneNodeRefuseNothing",
 	},
@@ -221,9 +221,9 @@ var table = []mutation{
 		pkg: "./services/registry", run: "TestSecretsOfGatewaysAreNotStored",
 	},
 	{
-		name: "each bundle of the same rules judges", file: "services/translator/internal/schemas/shelf.go",
+		name: "each bundle of the same rules validates", file: "services/translator/internal/schemas/cache.go",
 		old: `if same == nil {`, new: `if true {`,
-		pkg: "./services/translator", run: "TestBundlesOfTheSameRulesJudgeOnce",
+		pkg: "./services/translator", run: "TestBundlesOfTheSameRulesValidateOnce",
 	},
 	{
 		name: "an expression has the reserved route's priority", file: "kong/compile/check.go",
@@ -252,7 +252,7 @@ var table = []mutation{
 		pkg: "./services/translator", run: "TestASourceIsGivenBack",
 	},
 	{
-		name: "Kong derives ids anew from references by name", file: "kong/compile/humanize.go",
+		name: "Kong derives ids anew from references by name", file: "kong/compile/render.go",
 		old: `if e := &m.all[i]; e.seed != "" || h.form == FormKong && e.kind.IDRule != entity.ByName {`,
 		new: `if e := &m.all[i]; e.seed != "" {`,
 		pkg: "./kong/compile", run: "TestGolden",

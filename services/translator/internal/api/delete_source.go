@@ -11,7 +11,7 @@ import (
 
 // DeleteSource implements the rpc of that name.
 func (s *Server) DeleteSource(ctx context.Context, r *translatorv1.DeleteSourceRequest) (*translatorv1.DeleteSourceResponse, error) {
-	out, err := s.Desk.Delete(ctx, desired.Deletion{
+	out, err := s.Service.Delete(ctx, desired.Deletion{
 		Group: fleet.GroupID(r.GetGroup()), Source: fleet.SourceID(r.GetSource()), Expected: fleet.Revision(r.GetExpectedRevision()),
 		RequestID: r.GetRequestId(), Message: clean.Text(r.GetMessage(), maxNote), Author: authorOf(ctx), AllowShrink: r.GetAllowShrink(),
 	})

@@ -27,7 +27,7 @@ func (s *Server) DiffConfig(ctx context.Context, r *translatorv1.DiffConfigReque
 	if limit == 0 {
 		limit = defaultChanges
 	}
-	diff, err := s.Desk.Diff(ctx, desired.Question{
+	diff, err := s.Service.Diff(ctx, desired.Question{
 		Group: fleet.GroupID(r.GetGroup()), Source: sourceOf(r.GetSource()), Documents: documents(r.GetDocuments()),
 		From: fleet.Revision(r.GetRevision()), To: fleet.Revision(r.GetToRevision()), Limit: min(limit, maxChanges),
 	})

@@ -9,7 +9,7 @@ import (
 
 // GetRevision implements the rpc of that name.
 func (s *Server) GetRevision(ctx context.Context, r *translatorv1.GetRevisionRequest) (*translatorv1.GetRevisionResponse, error) {
-	found, err := s.Desk.Revision(ctx, fleet.GroupID(r.GetGroup()), fleet.Revision(r.GetRevision()))
+	found, err := s.Service.Revision(ctx, fleet.GroupID(r.GetGroup()), fleet.Revision(r.GetRevision()))
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ const snapshotPiece = 1 << 20
 
 // GetSnapshot implements the rpc of that name.
 func (s *Server) GetSnapshot(r *translatorv1.GetSnapshotRequest, stream translatorv1.TranslatorService_GetSnapshotServer) error {
-	found, err := s.Desk.Revision(stream.Context(), fleet.GroupID(r.GetGroup()), fleet.Revision(r.GetRevision()))
+	found, err := s.Service.Revision(stream.Context(), fleet.GroupID(r.GetGroup()), fleet.Revision(r.GetRevision()))
 	if err != nil {
 		return err
 	}
@@ -37,13 +37,13 @@ func (s *Server) GetSnapshot(r *translatorv1.GetSnapshotRequest, stream translat
 func (s *Server) contentOf(ctx context.Context, r *desired.Revision, source fleet.SourceID,
 	format translatorv1.RenderConfigRequest_Format) ([]byte, error) {
 	if source != "" {
-		part, err := s.Desk.Part(ctx, r, source)
+		part, err := s.Service.Part(ctx, r, source)
 		if err != nil {
 			return nil, err
 		}
 		return s.inFormat(part, format)
 	}
-	canonical, err := s.Desk.Canonical(ctx, r)
+	canonical, err := s.Service.Canonical(ctx, r)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 
 // GetSource implements the rpc of that name.
 func (s *Server) GetSource(ctx context.Context, r *translatorv1.GetSourceRequest) (*translatorv1.GetSourceResponse, error) {
-	found, err := s.Desk.Source(ctx, fleet.GroupID(r.GetGroup()), fleet.SourceID(r.GetSource()))
+	found, err := s.Service.Source(ctx, fleet.GroupID(r.GetGroup()), fleet.SourceID(r.GetSource()))
 	if err != nil {
 		return nil, err
 	}

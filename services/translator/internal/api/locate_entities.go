@@ -10,7 +10,7 @@ import (
 
 // LocateEntities implements the rpc of that name.
 func (s *Server) LocateEntities(ctx context.Context, r *translatorv1.LocateEntitiesRequest) (*translatorv1.LocateEntitiesResponse, error) {
-	in, err := s.Desk.Revision(ctx, fleet.GroupID(r.GetGroup()), fleet.Revision(r.GetRevision()))
+	in, err := s.Service.Revision(ctx, fleet.GroupID(r.GetGroup()), fleet.Revision(r.GetRevision()))
 	if err != nil {
 		return nil, err
 	}
@@ -18,7 +18,7 @@ func (s *Server) LocateEntities(ctx context.Context, r *translatorv1.LocateEntit
 	for _, e := range r.GetEntities() {
 		wanted = append(wanted, desired.EntityRef{Kind: e.GetKind(), ID: e.GetId(), Name: e.GetName()})
 	}
-	found, err := s.Desk.Locate(ctx, in, wanted)
+	found, err := s.Service.Locate(ctx, in, wanted)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 
 // RenderConfig implements the rpc of that name.
 func (s *Server) RenderConfig(ctx context.Context, r *translatorv1.RenderConfigRequest) (*translatorv1.RenderConfigResponse, error) {
-	sealed, _, err := s.Desk.Validate(ctx, "", sourceOf(""), documents(r.GetDocuments()))
+	sealed, _, err := s.Service.Validate(ctx, "", sourceOf(""), documents(r.GetDocuments()))
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +26,7 @@ func (s *Server) inFormat(part desired.Part, format translatorv1.RenderConfigReq
 	case translatorv1.RenderConfigRequest_FORMAT_CANONICAL:
 		return part.Seal()
 	case translatorv1.RenderConfigRequest_FORMAT_DECK:
-		return s.Desk.Render(part, compile.FormDeck)
+		return s.Service.Render(part, compile.FormDeck)
 	}
-	return s.Desk.Render(part, compile.FormKong)
+	return s.Service.Render(part, compile.FormKong)
 }

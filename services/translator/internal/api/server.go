@@ -1,4 +1,4 @@
-// Package api decodes the translator's calls, hands them to the desk, and encodes the answers. It decides nothing.
+// Package api decodes the translator's calls, hands them to the service, and encodes the answers. It decides nothing.
 package api
 
 import (
@@ -34,10 +34,10 @@ type heads interface {
 type Server struct {
 	translatorv1.UnimplementedTranslatorServiceServer
 
-	Desk  *desired.Desk
-	Lists lister
-	Heads heads
-	Drain <-chan struct{} // closed when watches shall end, so that clients go elsewhere
+	Service *desired.Service
+	Lists   lister
+	Heads   heads
+	Drain   <-chan struct{} // closed when watches shall end, so that clients go elsewhere
 }
 
 func documents(in []*translatorv1.Document) []compile.Document {

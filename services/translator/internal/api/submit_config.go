@@ -11,7 +11,7 @@ import (
 
 // SubmitConfig implements the rpc of that name.
 func (s *Server) SubmitConfig(ctx context.Context, r *translatorv1.SubmitConfigRequest) (*translatorv1.SubmitConfigResponse, error) {
-	out, err := s.Desk.Submit(ctx, desired.Submission{
+	out, err := s.Service.Submit(ctx, desired.Submission{
 		Group: fleet.GroupID(r.GetGroup()), Source: sourceOf(r.GetSource()), Documents: documents(r.GetDocuments()),
 		Expected: fleet.Revision(r.GetExpectedRevision()), RequestID: r.GetRequestId(), Message: clean.Text(r.GetMessage(), maxNote),
 		Author:       authorOf(ctx),

@@ -13,7 +13,7 @@ import (
 
 // ValidateConfig implements the rpc of that name: what SubmitConfig would refuse is an answer here.
 func (s *Server) ValidateConfig(ctx context.Context, r *translatorv1.ValidateConfigRequest) (*translatorv1.ValidateConfigResponse, error) {
-	sealed, warnings, err := s.Desk.Validate(ctx, fleet.GroupID(r.GetGroup()), sourceOf(r.GetSource()), documents(r.GetDocuments()))
+	sealed, warnings, err := s.Service.Validate(ctx, fleet.GroupID(r.GetGroup()), sourceOf(r.GetSource()), documents(r.GetDocuments()))
 	var refused *fault.Error
 	if errors.As(err, &refused) && len(refused.Problems) > 0 {
 		count, parseErr := strconv.ParseInt(refused.Metadata["problem_count"], 10, 64)

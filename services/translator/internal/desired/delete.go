@@ -20,7 +20,7 @@ type Deletion struct {
 }
 
 // Delete removes a source and its entities. A group that the registry does not have is not changed, whatever is still stored of it.
-func (d *Desk) Delete(ctx context.Context, del Deletion) (Outcome, error) {
+func (d *Service) Delete(ctx context.Context, del Deletion) (Outcome, error) {
 	if err := validNames(del.Group, del.Source); err != nil {
 		return Outcome{}, err
 	}

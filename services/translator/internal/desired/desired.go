@@ -125,9 +125,9 @@ type groups interface {
 	Limits(ctx context.Context, group fleet.GroupID) ([]serving.Limits, error)
 }
 
-// panels knows by which schemas the gateways of a group judge configurations.
-type panels interface {
-	Of(ctx context.Context, group fleet.GroupID) schemas.Panel
+// validators knows by which schemas the gateways of a group judge configurations.
+type validators interface {
+	Of(ctx context.Context, group fleet.GroupID) schemas.Validators
 }
 
 // Submission is a source as somebody submits it.

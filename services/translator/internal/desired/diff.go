@@ -33,7 +33,7 @@ type Difference struct {
 }
 
 // Diff says what differs, in words and values that anybody may read who may ask.
-func (d *Desk) Diff(ctx context.Context, q Question) (Difference, error) {
+func (d *Service) Diff(ctx context.Context, q Question) (Difference, error) {
 	if q.To > 0 {
 		return d.diffRevisions(ctx, q)
 	}
@@ -71,7 +71,7 @@ func (d *Desk) Diff(ctx context.Context, q Question) (Difference, error) {
 	return diff, d.describe(ctx, q, &diff, before, now.Canonical())
 }
 
-func (d *Desk) diffRevisions(ctx context.Context, q Question) (Difference, error) {
+func (d *Service) diffRevisions(ctx context.Context, q Question) (Difference, error) {
 	if len(q.Documents) > 0 {
 		return Difference{}, fault.InvalidFields(fault.Violation{Field: "documents", Description: "not with to_revision"})
 	}
@@ -113,12 +113,12 @@ const hidden = "no gateway of this group has told its schemas yet: the values of
 	"are secrets"
 
 // describe fills in what differs.
-func (d *Desk) describe(ctx context.Context, q Question, diff *Difference, before, now []byte) error {
+func (d *Service) describe(ctx context.Context, q Question, diff *Difference, before, now []byte) error {
 	defer d.Metrics.stage("compare", time.Now())
 	var gateways []changes.Schemas
 	if d.Schemas != nil {
-		for _, j := range d.Schemas.Of(ctx, q.Group).Judges {
-			if m, ok := j.Judge.(changes.Schemas); ok {
+		for _, j := range d.Schemas.Of(ctx, q.Group).Enforced {
+			if m, ok := j.Validator.(changes.Schemas); ok {
 				gateways = append(gateways, m)
 			}
 		}

@@ -38,7 +38,7 @@ func lostRevision(r *Revision, missing, cause error) error {
 
 // contentOf returns the canonical bytes of a revision. Content that is gone is made again from the stored sources and written anew; where
 // that cannot be, the fault names what is missing and the way out. The bytes are shared: nobody may modify them.
-func (d *Desk) contentOf(ctx context.Context, r *Revision) ([]byte, error) {
+func (d *Service) contentOf(ctx context.Context, r *Revision) ([]byte, error) {
 	canonical, missing := d.Content.Read(ctx, r.Digest)
 	if missing == nil {
 		return canonical, nil
@@ -62,7 +62,7 @@ func (d *Desk) contentOf(ctx context.Context, r *Revision) ([]byte, error) {
 }
 
 // again compiles a revision from its sources once more.
-func (d *Desk) again(ctx context.Context, r *Revision) (*merged, error) {
+func (d *Service) again(ctx context.Context, r *Revision) (*merged, error) {
 	fragments := map[fleet.SourceID]*compile.Fragment{}
 	for _, ref := range r.Sources {
 		f, err := d.fragment(ctx, ref.Fragment)

@@ -49,13 +49,13 @@ func TestTextsCostWhatTheyTake(t *testing.T) {
 
 func TestCallsShareTheMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := NewDesk(Deps{Memory: 900 << 20}) // of which calls may take 600 MiB
+		d := New(Deps{Memory: 900 << 20}) // of which calls may take 600 MiB
 		first, err := d.reserve(t.Context(), 400<<20)
 		if err != nil {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		if _, err := d.reserve(t.Context(), 400<<20); !errors.Is(err, fault.Of(fault.Busy)) || time.Since(began) != patience {
+		if _, err := d.reserve(t.Context(), 400<<20); !errors.Is(err, fault.Of(fault.Busy)) || time.Since(began) != waitTimeout {
 			t.Errorf("a second large call: %v after %s", err, time.Since(began))
 		}
 		small, err := d.reserve(t.Context(), 100<<20)

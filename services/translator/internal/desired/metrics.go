@@ -8,7 +8,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fault"
 )
 
-// Metrics are what a Desk tells. A nil Metrics tells nothing.
+// Metrics are those of a Service. A nil Metrics records nothing.
 type Metrics struct {
 	submits *prometheus.CounterVec
 	took    *prometheus.HistogramVec
@@ -17,7 +17,7 @@ type Metrics struct {
 	checks  *prometheus.CounterVec
 }
 
-// NewMetrics registers the metrics of a Desk.
+// NewMetrics registers the metrics of a Service.
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	buckets := prometheus.ExponentialBuckets(0.001, 2.5, 12) // 1 ms to 24 s
 	m := &Metrics{
@@ -55,7 +55,7 @@ func (m *Metrics) stage(name string, began time.Time) {
 	}
 }
 
-func (m *Metrics) judged(outcome string) {
+func (m *Metrics) checked(outcome string) {
 	if m != nil {
 		m.checks.WithLabelValues(outcome).Inc()
 	}

@@ -45,7 +45,7 @@ func (p Part) keep() func(kind, id string) bool {
 
 // Part returns what a source held in a revision. It is merged again with the other sources of that revision, so that references have the
 // names and ids that they had. A revision that has no such source is a fault of kind Missing.
-func (d *Desk) Part(ctx context.Context, r *Revision, source fleet.SourceID) (Part, error) {
+func (d *Service) Part(ctx context.Context, r *Revision, source fleet.SourceID) (Part, error) {
 	i := slices.IndexFunc(r.Sources, func(s SourceRef) bool { return s.Name == source })
 	if i < 0 {
 		return Part{}, fault.New(fault.Missing, "NO_SUCH_SOURCE", "revision %d of group %q has no source %q%s", r.Number, r.Group, source,
@@ -87,7 +87,7 @@ func sourcesOf(r *Revision) []Source {
 }
 
 // remerge merges sources that made a revision once more. Release what it took when done with it.
-func (d *Desk) remerge(ctx context.Context, r *Revision, sources []Source) (m *merged, release func(), err error) {
+func (d *Service) remerge(ctx context.Context, r *Revision, sources []Source) (m *merged, release func(), err error) {
 	if release, err = d.reserve(ctx, costOfGroup(r)); err != nil {
 		return nil, nil, err
 	}
@@ -103,8 +103,8 @@ func (d *Desk) remerge(ctx context.Context, r *Revision, sources []Source) (m *m
 }
 
 // Render writes a part as YAML in a form. What the form cannot hold is a fault of kind WrongState.
-func (d *Desk) Render(p Part, form compile.Form) ([]byte, error) {
-	text, err := d.Compiler.Humanize(p.Canonical, form, p.keep())
+func (d *Service) Render(p Part, form compile.Form) ([]byte, error) {
+	text, err := d.Compiler.Render(p.Canonical, form, p.keep())
 	if errors.Is(err, compile.ErrForm) {
 		return nil, fault.New(fault.WrongState, "NOT_IN_THIS_FORM", "the configuration %s", err.Error())
 	}

@@ -50,7 +50,7 @@ func refused(problems []compile.Problem) *fault.Error {
 
 // refuse tells every problem of documents that cannot be read as they are, also those that the rest of the group and the schemas of its
 // gateways show, so that one answer is enough.
-func (d *Desk) refuse(
+func (d *Service) refuse(
 	ctx context.Context, group fleet.GroupID, source fleet.SourceID, documents []compile.Document, fragment *compile.Fragment,
 	problems []compile.Problem,
 ) error {
@@ -73,7 +73,7 @@ func (d *Desk) refuse(
 }
 
 // refuseMerge adds to the problems of a merge those that the schemas of the group's gateways show.
-func (d *Desk) refuseMerge(
+func (d *Service) refuseMerge(
 	ctx context.Context, group fleet.GroupID, source fleet.SourceID, documents []compile.Document,
 	fragments map[fleet.SourceID]*compile.Fragment, err error,
 ) error {
@@ -84,24 +84,24 @@ func (d *Desk) refuseMerge(
 	return d.refuseAll(ctx, group, source, documents, fragments, nil)
 }
 
-func (d *Desk) refuseAll(
+func (d *Service) refuseAll(
 	ctx context.Context, group fleet.GroupID, source fleet.SourceID, documents []compile.Document,
 	fragments map[fleet.SourceID]*compile.Fragment, problems []compile.Problem,
 ) error {
 	draft, more := d.Compiler.Draft(fragments)
 	problems = slices.Concat(problems, withoutSource(more, source))
 	if group != "" && d.Schemas != nil && d.SchemaCheck == Refuse {
-		var judges []compile.Judge
-		for _, j := range d.Schemas.Of(ctx, group).Judges {
-			judges = append(judges, j.Judge)
+		var validators []compile.Validator
+		for _, j := range d.Schemas.Of(ctx, group).Enforced {
+			validators = append(validators, j.Validator)
 		}
-		v, err := draft.Judge(ctx, source, judges)
+		v, err := draft.Validate(ctx, source, validators)
 		if err != nil {
 			return fmt.Errorf("check by schemas: %w", err)
 		}
 		d.Compiler.Locate(documents, v.Problems)
 		if len(v.Problems) > 0 {
-			d.Metrics.judged("refused")
+			d.Metrics.checked("refused")
 		}
 		problems = append(problems, withoutSource(v.Problems, source)...)
 	}

@@ -27,7 +27,7 @@ const (
 // guard refuses a change that takes more than half away, of the group or of the source that is submitted (promise 5: absence is never
 // deletion). It measures what gateways would lose: against each revision that one of them serves, and against the newest only when one
 // serves it or nothing is known of them. source is nil for a deletion, which is meant.
-func (d *Desk) guard(ctx context.Context, state State, m *merged, removed int64, source *Source) error {
+func (d *Service) guard(ctx context.Context, state State, m *merged, removed int64, source *Source) error {
 	if state.Head == nil || removed == 0 {
 		return nil
 	}
@@ -68,7 +68,7 @@ func (d *Desk) guard(ctx context.Context, state State, m *merged, removed int64,
 }
 
 // measured returns the revisions that a change is measured against. What the registry tells is at most as old as its nodes' last renewal.
-func (d *Desk) measured(ctx context.Context, head *Revision) []*Revision {
+func (d *Service) measured(ctx context.Context, head *Revision) []*Revision {
 	served, err := d.Groups.Served(ctx, head.Group)
 	if err != nil {
 		return []*Revision{head}

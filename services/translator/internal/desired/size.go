@@ -65,7 +65,7 @@ func (l *limits) of(ctx context.Context, from interface {
 
 // fits refuses a snapshot that no gateway of the group would take for its size, and warns of one that some would not take, or that takes
 // long to load. The size is that of the canonical form, which is up to 40 % more than that of the documents.
-func (d *Desk) fits(ctx context.Context, group fleet.GroupID, head *Revision, m *merged, documents []compile.Document) error {
+func (d *Service) fits(ctx context.Context, group fleet.GroupID, head *Revision, m *merged, documents []compile.Document) error {
 	size := int64(len(m.snapshot.Canonical()))
 	if size <= unasked {
 		return nil

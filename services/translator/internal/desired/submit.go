@@ -23,14 +23,14 @@ import (
 const maxRaces = 50
 
 // Submit makes documents the content of a source. It returns only after the commit is durable; a failure has changed nothing.
-func (d *Desk) Submit(ctx context.Context, s Submission) (Outcome, error) {
+func (d *Service) Submit(ctx context.Context, s Submission) (Outcome, error) {
 	began := time.Now()
 	out, err := d.submit(ctx, s)
 	d.Metrics.submitted(out, err, began)
 	return out, err
 }
 
-func (d *Desk) submit(ctx context.Context, s Submission) (Outcome, error) {
+func (d *Service) submit(ctx context.Context, s Submission) (Outcome, error) {
 	if err := validNames(s.Group, s.Source); err != nil {
 		return Outcome{}, err
 	}
@@ -81,7 +81,7 @@ func (d *Desk) submit(ctx context.Context, s Submission) (Outcome, error) {
 		}
 		digests := digestsOf(state.Sources)
 		digests[s.Source] = digest
-		if err := d.judge(ctx, s.Group, m, s.Source, s.Documents, digests); err != nil {
+		if err := d.checkSchemas(ctx, s.Group, m, s.Source, s.Documents, digests); err != nil {
 			return Outcome{}, false, err
 		}
 		if err := d.fits(ctx, s.Group, state.Head, m, s.Documents); err != nil {
@@ -137,20 +137,20 @@ func (d *Desk) submit(ctx context.Context, s Submission) (Outcome, error) {
 	})
 }
 
-func (d *Desk) commit(ctx context.Context, c Commit) (bool, error) {
+func (d *Service) commit(ctx context.Context, c Commit) (bool, error) {
 	defer d.Metrics.stage("commit", time.Now())
 	return d.Ledger.Commit(ctx, c)
 }
 
 // store writes what a commit will name, as far as it is not there. A process that dies after it leaves content that nobody names, and
 // nothing else.
-func (d *Desk) store(ctx context.Context, m *merged, digest fleet.Digest, fragment []byte, snapshot bool) error {
+func (d *Service) store(ctx context.Context, m *merged, digest fleet.Digest, fragment []byte, snapshot bool) error {
 	defer d.Metrics.stage("store", time.Now())
 	return d.ensure(ctx, m, digest, fragment, snapshot)
 }
 
 // ensure writes what is not there of a fragment and a snapshot: also what a commit named before may be gone.
-func (d *Desk) ensure(ctx context.Context, m *merged, digest fleet.Digest, fragment []byte, snapshot bool) error {
+func (d *Service) ensure(ctx context.Context, m *merged, digest fleet.Digest, fragment []byte, snapshot bool) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if fragment != nil {
 		group.Go(func() error {
@@ -173,7 +173,7 @@ func (d *Desk) ensure(ctx context.Context, m *merged, digest fleet.Digest, fragm
 
 // next is the head after a merge: a new revision when the snapshot is another one, else the present head. It is nil for a group that never
 // had an entity and gets none.
-func (d *Desk) next(ctx context.Context, group fleet.GroupID, state State, m *merged, sources []Source, source *Source,
+func (d *Service) next(ctx context.Context, group fleet.GroupID, state State, m *merged, sources []Source, source *Source,
 	allowShrink bool) (*Revision, Summary, error) {
 	changes, err := d.summarize(ctx, state.Head, m.snapshot)
 	if lostContent(err) && allowShrink {
@@ -205,7 +205,7 @@ func (d *Desk) next(ctx context.Context, group fleet.GroupID, state State, m *me
 
 // race repeats an attempt on the new head for as long as others are faster. The faster one may have been the same request, sent again by
 // a client that lost its connection: then its answer stands.
-func (d *Desk) race(ctx context.Context, answered func() (Outcome, bool, error),
+func (d *Service) race(ctx context.Context, answered func() (Outcome, bool, error),
 	attempt func(context.Context) (Outcome, bool, error)) (Outcome, error) {
 	for range maxRaces {
 		out, won, err := attempt(ctx)
@@ -228,7 +228,7 @@ func (d *Desk) race(ctx context.Context, answered func() (Outcome, bool, error),
 }
 
 // answered finds the first answer to a request_id.
-func (d *Desk) answered(ctx context.Context, group fleet.GroupID, id, print string) (Outcome, bool, error) {
+func (d *Service) answered(ctx context.Context, group fleet.GroupID, id, print string) (Outcome, bool, error) {
 	if id == "" {
 		return Outcome{}, false, nil
 	}

@@ -52,7 +52,7 @@ type adoption struct {
 }
 
 // adopt compares a merge with what unmanaged gateways serve.
-func (d *Desk) adopt(ctx context.Context, group fleet.GroupID, head *Revision, m *merged) (adoption, error) {
+func (d *Service) adopt(ctx context.Context, group fleet.GroupID, head *Revision, m *merged) (adoption, error) {
 	all, err := d.Groups.Unmanaged(ctx, group)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -139,7 +139,7 @@ func (a adoption) replaced(s Submission) (served []string, told []compile.Proble
 
 // mind sees to the unmanaged gateways before a commit, and returns the next head. To replace more than before is a new revision, though its
 // content be the same.
-func (d *Desk) mind(ctx context.Context, s Submission, head, next *Revision, m *merged) (*Revision, error) {
+func (d *Service) mind(ctx context.Context, s Submission, head, next *Revision, m *merged) (*Revision, error) {
 	changes := next != nil && (head == nil || next.Number != head.Number)
 	if next == nil || !changes && !s.ReplaceUnmanaged {
 		return next, nil // nothing is rolled out

@@ -1,5 +1,5 @@
-// Package schemas holds the bundles of schemas that the gateways of the fleet judge configurations by: fetched from the registry by
-// digest, compiled once, and kept for as long as any group names them. A registry that is away takes nothing off the shelf.
+// Package schemas caches the bundles of schemas by which the gateways of the fleet validate configurations: fetched from the registry by
+// digest, compiled once, and kept for as long as any group names them. A registry that is away takes nothing out of the cache.
 package schemas
 
 import (
@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	// fetchTimeout is how long a submission waits for a bundle that is not on the shelf.
+	// fetchTimeout is how long a submission waits for a bundle that is not in the cache.
 	fetchTimeout = 2 * time.Second
 	// failedFor is how long a bundle that could not be had is not asked for again by submissions.
 	failedFor = 5 * time.Second
@@ -39,8 +39,8 @@ type groups interface {
 	AllSchemas() (map[fleet.Digest]bool, <-chan struct{})
 }
 
-// A Shelf holds bundles. It is safe for concurrent use.
-type Shelf struct {
+// A Cache holds bundles. It is safe for concurrent use.
+type Cache struct {
 	client registryv1.RegistryServiceClient
 	groups groups
 	log    *slog.Logger
@@ -57,31 +57,31 @@ type failure struct {
 	times int
 }
 
-// New returns an empty shelf; Run fills it ahead of submissions.
-func New(client registryv1.RegistryServiceClient, g groups, log *slog.Logger) *Shelf {
-	return &Shelf{client: client, groups: g, log: log, bundles: map[fleet.Digest]*Bundle{}, failed: map[fleet.Digest]failure{}}
+// New returns an empty cache; Run fills it ahead of submissions.
+func New(client registryv1.RegistryServiceClient, g groups, log *slog.Logger) *Cache {
+	return &Cache{client: client, groups: g, log: log, bundles: map[fleet.Digest]*Bundle{}, failed: map[fleet.Digest]failure{}}
 }
 
 // maxNames is how many nodes are named that are behind the same rules.
 const maxNames = 5
 
-// A Panel is who judges the configuration of a group: one judge for each kind of gateway that it has.
-type Panel struct {
-	Judges  []Judge // what they refuse is refused
-	Others  []Judge // too few nodes stand behind them: what they refuse is told
-	ID      string  // of the judges; the same panels have the same
-	Missing []string
+// Validators check the configuration of a group: there is one for each kind of gateway in it.
+type Validators struct {
+	Enforced []Validator // what they refuse is refused
+	Advisory []Validator // too few nodes report these schemas: what they refuse is a warning
+	ID       string      // of the enforced ones: equal sets have equal ids
+	Missing  []string
 }
 
-// A Judge is what the bundles of some nodes of a group have in common.
-type Judge struct {
-	compile.Judge
+// A Validator is what the bundles of some nodes of a group have in common.
+type Validator struct {
+	compile.Validator
 	Rules fleet.Digest // the digest of the bundle itself, unless older agents wrote it
 	Who   string       // which bundle of whom it is, for people
 }
 
 // Kinds is how many kinds of gateways the group has.
-func (p Panel) Kinds() int { return len(p.Judges) + len(p.Others) + len(p.Missing) }
+func (p Validators) Kinds() int { return len(p.Enforced) + len(p.Advisory) + len(p.Missing) }
 
 // A ruleSet is what bundles of the same rules have in common, and who is behind all of them.
 type ruleSet struct {
@@ -91,7 +91,7 @@ type ruleSet struct {
 
 // ruleSets makes one of what a group's bundles have in common: those of older agents differ where their rules do not. It also returns the
 // bundles that cannot be had.
-func (s *Shelf) ruleSets(ctx context.Context, group fleet.GroupID) (sets []*ruleSet, missing []named.Schemas) {
+func (s *Cache) ruleSets(ctx context.Context, group fleet.GroupID) (sets []*ruleSet, missing []named.Schemas) {
 	of := map[fleet.Digest]*ruleSet{}
 	for _, n := range s.groups.Schemas(ctx, group) {
 		b, err := s.bundle(ctx, n.Digest)
@@ -113,29 +113,29 @@ func (s *Shelf) ruleSets(ctx context.Context, group fleet.GroupID) (sets []*rule
 	return sets, missing
 }
 
-// Of returns the panel of a group as it is now. It waits for the registry for a moment only.
-func (s *Shelf) Of(ctx context.Context, group fleet.GroupID) Panel {
-	var p Panel
+// Of returns the validators of a group as it is now. It waits for the registry for a moment only.
+func (s *Cache) Of(ctx context.Context, group fleet.GroupID) Validators {
+	var p Validators
 	names := map[string]int{}
 	sets, missing := s.ruleSets(ctx, group)
 	for _, n := range missing {
 		p.Missing = append(p.Missing, "the schemas "+n.Digest.Short()+behind(n))
 	}
 	for _, r := range sets {
-		j := Judge{r.bundle, r.bundle.bundle.Rules(), "the schemas " + r.Digest.Short() + " of " + r.bundle.name + behind(r.Schemas)}
+		j := Validator{r.bundle, r.bundle.bundle.Rules(), "the schemas " + r.Digest.Short() + " of " + r.bundle.name + behind(r.Schemas)}
 		if !r.Counts {
-			p.Others = append(p.Others, j)
+			p.Advisory = append(p.Advisory, j)
 			continue
 		}
-		p.Judges = append(p.Judges, j)
+		p.Enforced = append(p.Enforced, j)
 		names[r.bundle.name]++
 		p.ID += string(j.Rules) + " "
 	}
-	for i, j := range p.Judges {
+	for i, j := range p.Enforced {
 		if name := j.Name(); names[name] > 1 {
-			twin := *j.Judge.(*Bundle)
+			twin := *j.Validator.(*Bundle)
 			twin.name += " with the schemas " + j.Rules.Short()
-			p.Judges[i].Judge = &twin
+			p.Enforced[i].Validator = &twin
 		}
 	}
 	return p
@@ -155,7 +155,7 @@ func behind(n named.Schemas) string {
 }
 
 // Run fetches what groups name, and lets go of what none does, until ctx ends.
-func (s *Shelf) Run(ctx context.Context) error {
+func (s *Cache) Run(ctx context.Context) error {
 	pause := firstPause
 	for {
 		named, changed := s.groups.AllSchemas()
@@ -182,7 +182,7 @@ func (s *Shelf) Run(ctx context.Context) error {
 }
 
 // tidy lets go of bundles that no group names, and returns the digests that are named and not there.
-func (s *Shelf) tidy(named map[fleet.Digest]bool) (missing []fleet.Digest) {
+func (s *Cache) tidy(named map[fleet.Digest]bool) (missing []fleet.Digest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for digest := range s.bundles {
@@ -203,8 +203,8 @@ func (s *Shelf) tidy(named map[fleet.Digest]bool) (missing []fleet.Digest) {
 	return missing
 }
 
-// bundle takes a bundle off the shelf, or fetches it. One that could not be had a moment ago is not waited for again.
-func (s *Shelf) bundle(ctx context.Context, digest fleet.Digest) (*Bundle, error) {
+// bundle takes a bundle out of the cache, or fetches it. One that could not be had a moment ago is not waited for again.
+func (s *Cache) bundle(ctx context.Context, digest fleet.Digest) (*Bundle, error) {
 	s.mu.Lock()
 	b, f := s.bundles[digest], s.failed[digest]
 	s.mu.Unlock()
@@ -217,7 +217,7 @@ func (s *Shelf) bundle(ctx context.Context, digest fleet.Digest) (*Bundle, error
 	return s.fetch(ctx, digest)
 }
 
-func (s *Shelf) fetch(ctx context.Context, digest fleet.Digest) (*Bundle, error) {
+func (s *Cache) fetch(ctx context.Context, digest fleet.Digest) (*Bundle, error) {
 	done := s.flight.DoChan(string(digest), func() (any, error) {
 		b, err := s.ask(context.WithoutCancel(ctx), digest)
 		s.mu.Lock()
@@ -245,7 +245,7 @@ func (s *Shelf) fetch(ctx context.Context, digest fleet.Digest) (*Bundle, error)
 	}
 }
 
-func (s *Shelf) ask(ctx context.Context, digest fleet.Digest) (*Bundle, error) {
+func (s *Cache) ask(ctx context.Context, digest fleet.Digest) (*Bundle, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	answer, err := s.client.GetSchemas(ctx, &registryv1.GetSchemasRequest{Digest: string(digest)})

@@ -12,8 +12,8 @@ import (
 	"github.com/silverback-gateway/silverback/kong/schema"
 )
 
-// A Judge checks one entity, in the form in which a gateway gets it, as a kind of gateway would. It is safe for concurrent use.
-type Judge interface {
+// A Validator checks one entity, in the form in which a gateway gets it, as a kind of gateway would. It is safe for concurrent use.
+type Validator interface {
 	// Name is how people call the kind of gateway, such as "Kong 3.9.3".
 	Name() string
 	// Check returns why the gateway would refuse an entity of a kind, in the singular. The messages hold no values. It keeps and changes
@@ -21,26 +21,26 @@ type Judge interface {
 	Check(ctx context.Context, budget *schema.Budget, kind string, entity map[string]any) ([]schema.FieldError, error)
 }
 
-// A Verdict is what judges say of a source.
+// A Verdict is what validators say of a source.
 type Verdict struct {
 	Problems []Problem
-	Over     []int // the judges whose checks cost more than they may; nothing of what these say counts
+	Over     []int // the validators whose checks cost more than they may; nothing of what these say counts
 }
 
 // alone is how many entities are checked without help.
 const alone = 64
 
-// finding is a problem that one judge found.
+// finding is a problem that one validator found.
 type finding struct {
-	entity, judge int
-	problem       Problem
+	entity, validator int
+	problem           Problem
 }
 
-// Judge puts the entities of one source before every judge. The problems stand where their entities begin; see Locate. With several
-// judges, the messages name those that refuse. Each judge has a budget of its own, by what there is to check. The error is the cause of
-// ctx, whose end ends it within milliseconds.
-func (r *Result) Judge(ctx context.Context, source SourceID, judges []Judge) (Verdict, error) {
-	if len(judges) == 0 {
+// Validate checks the entities of one source with every validator. Problems have the position of their entity; see Locate. With several
+// validators, messages name those that refuse. Each validator has its own budget, which depends on the size of the source. When ctx ends,
+// Validate returns its cause within milliseconds.
+func (r *Result) Validate(ctx context.Context, source SourceID, validators []Validator) (Verdict, error) {
+	if len(validators) == 0 {
 		return Verdict{}, nil
 	}
 	var mine []int
@@ -51,7 +51,7 @@ func (r *Result) Judge(ctx context.Context, source SourceID, judges []Judge) (Ve
 			bytes += len(r.Entities[i].JSON)
 		}
 	}
-	budgets := make([]*schema.Budget, len(judges))
+	budgets := make([]*schema.Budget, len(validators))
 	for j := range budgets {
 		budgets[j] = schema.BudgetFor(len(mine), bytes)
 	}
@@ -63,7 +63,7 @@ func (r *Result) Judge(ctx context.Context, source SourceID, judges []Judge) (Ve
 			// Neighbours share what a processor has at hand.
 			for _, i := range mine[len(mine)*w/workers : len(mine)*(w+1)/workers] {
 				var more []finding
-				if more, failed[w] = r.judge(ctx, i, judges, budgets); failed[w] != nil {
+				if more, failed[w] = r.validate(ctx, i, validators, budgets); failed[w] != nil {
 					return
 				}
 				if found[w] = append(found[w], more...); len(found[w]) > 100*maxProblems {
@@ -76,11 +76,11 @@ func (r *Result) Judge(ctx context.Context, source SourceID, judges []Judge) (Ve
 	if err := errors.Join(failed...); err != nil {
 		return Verdict{}, context.Cause(ctx)
 	}
-	return verdictOf(slices.Concat(found...), judges, budgets), nil
+	return verdictOf(slices.Concat(found...), validators, budgets), nil
 }
 
-// judge puts one entity before the judges whose budgets suffice. The error is the end of ctx.
-func (r *Result) judge(ctx context.Context, i int, judges []Judge, budgets []*schema.Budget) ([]finding, error) {
+// validate puts one entity before the validators whose budgets suffice. The error is the end of ctx.
+func (r *Result) validate(ctx context.Context, i int, validators []Validator, budgets []*schema.Budget) ([]finding, error) {
 	var (
 		found   []finding
 		e, from = &r.Entities[i], &r.Origins[i]
@@ -89,11 +89,11 @@ func (r *Result) judge(ctx context.Context, i int, judges []Judge, budgets []*sc
 	if !ok {
 		return nil, nil // it was written by this package, so this does not happen
 	}
-	for j, judge := range judges {
+	for j, validator := range validators {
 		if budgets[j].Over() {
 			continue
 		}
-		why, err := judge.Check(ctx, budgets[j], from.Kind, entity)
+		why, err := validator.Check(ctx, budgets[j], from.Kind, entity)
 		if err != nil && !errors.Is(err, schema.ErrBudget) {
 			return nil, err
 		}
@@ -114,21 +114,21 @@ func (r *Result) judge(ctx context.Context, i int, judges []Judge, budgets []*sc
 	return found, nil
 }
 
-// verdictOf leaves out what judges over their budgets found, and makes one problem of what several say. Findings stand by entity.
-func verdictOf(found []finding, judges []Judge, budgets []*schema.Budget) Verdict {
+// verdictOf leaves out what validators over their budgets found, and makes one problem of what several say. Findings stand by entity.
+func verdictOf(found []finding, validators []Validator, budgets []*schema.Budget) Verdict {
 	var (
 		v        Verdict
 		refusing [][]string
 		first    int // of the problems of the present entity
 		last     = -1
 	)
-	for j := range judges {
+	for j := range validators {
 		if budgets[j].Over() {
 			v.Over = append(v.Over, j)
 		}
 	}
 	for _, f := range found {
-		if budgets[f.judge].Over() {
+		if budgets[f.validator].Over() {
 			continue
 		}
 		if f.entity != last {
@@ -142,9 +142,9 @@ func verdictOf(found []finding, judges []Judge, budgets []*schema.Budget) Verdic
 			at = len(v.Problems)
 			v.Problems, refusing = append(v.Problems, p), append(refusing, nil)
 		}
-		refusing[at] = append(refusing[at], judges[f.judge].Name())
+		refusing[at] = append(refusing[at], validators[f.validator].Name())
 	}
-	if len(judges) > 1 {
+	if len(validators) > 1 {
 		for at := range v.Problems {
 			v.Problems[at].Message += " (" + strings.Join(slices.Compact(refusing[at]), ", ") + " of this group's nodes)"
 		}

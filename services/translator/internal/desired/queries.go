@@ -11,8 +11,8 @@ import (
 
 // Validate compiles documents, merged with the other sources of a group when one is named, and commits nothing. Refused documents are a
 // fault of kind Invalid.
-func (d *Desk) Validate(ctx context.Context, group fleet.GroupID, source fleet.SourceID, documents []compile.Document) (*snapshot.Snapshot,
-	[]compile.Problem, error) {
+func (d *Service) Validate(ctx context.Context, group fleet.GroupID, source fleet.SourceID, documents []compile.Document,
+) (*snapshot.Snapshot, []compile.Problem, error) {
 	if group != "" {
 		if err := validNames(group, source); err != nil {
 			return nil, nil, err
@@ -48,7 +48,7 @@ func (d *Desk) Validate(ctx context.Context, group fleet.GroupID, source fleet.S
 		return nil, nil, d.refuseMerge(ctx, group, source, documents, fragments, err)
 	}
 	if group != "" {
-		if err := d.judge(ctx, group, m, source, documents, digests); err != nil {
+		if err := d.checkSchemas(ctx, group, m, source, documents, digests); err != nil {
 			return nil, nil, err
 		}
 		if err := d.fits(ctx, group, state.Head, m, documents); err != nil {
@@ -69,7 +69,7 @@ func (d *Desk) Validate(ctx context.Context, group fleet.GroupID, source fleet.S
 }
 
 // Revision returns a revision; 0 is the newest. One that is not there is a fault of kind Missing.
-func (d *Desk) Revision(ctx context.Context, group fleet.GroupID, number fleet.Revision) (*Revision, error) {
+func (d *Service) Revision(ctx context.Context, group fleet.GroupID, number fleet.Revision) (*Revision, error) {
 	var r *Revision
 	if number == 0 {
 		state, err := d.Ledger.Read(ctx, group)
@@ -92,7 +92,7 @@ func (d *Desk) Revision(ctx context.Context, group fleet.GroupID, number fleet.R
 }
 
 // Canonical returns the canonical bytes of a revision. They are shared: nobody may modify them.
-func (d *Desk) Canonical(ctx context.Context, r *Revision) ([]byte, error) {
+func (d *Service) Canonical(ctx context.Context, r *Revision) ([]byte, error) {
 	return d.contentOf(ctx, r)
 }
 
@@ -111,7 +111,7 @@ type Located struct {
 
 // Locate finds where entities of a revision come from. What is not found is left out. The newest revision is looked for in the sources
 // as they are now: comments may have moved lines since, which makes no revision.
-func (d *Desk) Locate(ctx context.Context, r *Revision, wanted []EntityRef) ([]Located, error) {
+func (d *Service) Locate(ctx context.Context, r *Revision, wanted []EntityRef) ([]Located, error) {
 	state, err := d.Ledger.Read(ctx, r.Group)
 	if err != nil {
 		return nil, err
@@ -146,7 +146,7 @@ func (d *Desk) Locate(ctx context.Context, r *Revision, wanted []EntityRef) ([]L
 }
 
 // Source returns a source as it is now, or nil.
-func (d *Desk) Source(ctx context.Context, group fleet.GroupID, name fleet.SourceID) (*Source, error) {
+func (d *Service) Source(ctx context.Context, group fleet.GroupID, name fleet.SourceID) (*Source, error) {
 	state, err := d.Ledger.Read(ctx, group)
 	if err != nil {
 		return nil, err

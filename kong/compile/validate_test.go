@@ -15,7 +15,7 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/shared"
 )
 
-// gateway is a judge by recorded schemas.
+// gateway is a validator by recorded schemas.
 type gateway struct {
 	*schema.Bundle
 	name string
@@ -23,7 +23,7 @@ type gateway struct {
 
 func (g gateway) Name() string { return g.name }
 
-func recorded(tb testing.TB) compile.Judge { return gateway{shared.Schemas(tb), "Kong 3.9.3"} }
+func recorded(tb testing.TB) compile.Validator { return gateway{shared.Schemas(tb), "Kong 3.9.3"} }
 
 // leftToKong are recorded refusals that neither the structure nor the schemas show, with the reason.
 var leftToKong = map[string]string{
@@ -44,7 +44,7 @@ var stricterJudges = map[string]string{
 // taken, but for what is named.
 func TestRecordedVerdicts(t *testing.T) {
 	c := compile.New(compile.DefaultLimits())
-	judges := []compile.Judge{recorded(t)}
+	validators := []compile.Validator{recorded(t)}
 	refusedAlike, takenAlike := 0, 0
 	for _, folder := range []string{"config-invalid", "config-valid"} {
 		for name, tr := range transcripts(t, folder) {
@@ -56,7 +56,7 @@ func TestRecordedVerdicts(t *testing.T) {
 			}
 			structure := len(problems) > 0
 			if !structure {
-				verdict, err := result.Judge(t.Context(), "main", judges)
+				verdict, err := result.Validate(t.Context(), "main", validators)
 				if err != nil || len(verdict.Over) > 0 {
 					t.Errorf("%s: %v, over its budget: %v", name, err, verdict.Over)
 				}
@@ -109,7 +109,7 @@ func TestBudgetsFitRealGateways(t *testing.T) {
 			continue
 		}
 		var used int64
-		if _, err := result.Judge(t.Context(), "main", []compile.Judge{metered{recorded(t).(gateway), &used}}); err != nil {
+		if _, err := result.Validate(t.Context(), "main", []compile.Validator{metered{recorded(t).(gateway), &used}}); err != nil {
 			t.Fatal(err)
 		}
 		bytes := 0
@@ -131,7 +131,8 @@ func TestBudgetsFitRealGateways(t *testing.T) {
 func expensive(tb testing.TB) *schema.Bundle {
 	tb.Helper()
 	b, err := schema.New(schema.Texts{KongVersion: "3.9.3", Entities: map[string]json.RawMessage{"services": json.RawMessage(
-		`{"fields":[{"tags":{"type":"set","elements":{"type":"string","match":".-.-.-.-.-.-x"}}},{"host":{"type":"string","one_of":["never"]}}]}`)}})
+		`{"fields":[{"tags":{"type":"set","elements":{"type":"string","match":".-.-.-.-.-.-x"}}},` +
+			`{"host":{"type":"string","one_of":["never"]}}]}`)}})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -154,8 +155,8 @@ func tagged(tb testing.TB, services int) *compile.Result {
 	return result
 }
 
-// TestAJudgeOverItsBudgetSaysNothing, and takes nothing of the others'.
-func TestAJudgeOverItsBudgetSaysNothing(t *testing.T) {
+// TestAValidatorOverItsBudgetSaysNothing, and takes nothing of the others'.
+func TestAValidatorOverItsBudgetSaysNothing(t *testing.T) {
 	hostile := gateway{expensive(t), "hostile"}
 	strict, err := schema.New(schema.Texts{KongVersion: "3.9.3", Entities: map[string]json.RawMessage{
 		"services": json.RawMessage(
@@ -163,7 +164,7 @@ func TestAJudgeOverItsBudgetSaysNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := tagged(t, 300).Judge(t.Context(), "main", []compile.Judge{hostile, gateway{strict, "strict"}})
+	v, err := tagged(t, 300).Validate(t.Context(), "main", []compile.Validator{hostile, gateway{strict, "strict"}})
 	if err != nil || !slices.Equal(v.Over, []int{0}) || len(v.Problems) == 0 {
 		t.Fatalf("%v, over %v, %d problems", err, v.Over, len(v.Problems))
 	}
@@ -188,13 +189,13 @@ func (w waiting) Check(ctx context.Context, _ *schema.Budget, kind string, entit
 	return w.gateway.Check(ctx, schema.NewBudget(1<<31), kind, entity)
 }
 
-// TestJudgingEndsWithItsCall: nobody waits for the answer any more.
-func TestJudgingEndsWithItsCall(t *testing.T) {
+// TestValidatingEndsWithItsCall: nobody waits for the answer any more.
+func TestValidatingEndsWithItsCall(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	w := waiting{gateway{expensive(t), "slow"}, make(chan struct{})}
 	result, ended := tagged(t, 20_000), make(chan error, 1)
 	go func() {
-		_, err := result.Judge(ctx, "main", []compile.Judge{w})
+		_, err := result.Validate(ctx, "main", []compile.Validator{w})
 		ended <- err
 	}()
 	<-w.asked
@@ -208,15 +209,15 @@ func TestJudgingEndsWithItsCall(t *testing.T) {
 	}
 }
 
-// BenchmarkJudge10k is what the schemas of one kind of gateway add to a submission of 10,000 routes.
-func BenchmarkJudge10k(b *testing.B) {
+// BenchmarkValidate10k is what the schemas of one kind of gateway add to a submission of 10,000 routes.
+func BenchmarkValidate10k(b *testing.B) {
 	c := compile.New(compile.DefaultLimits())
 	f, _ := c.Parse([]compile.Document{{Name: "a.json", Content: routesJSON(10_000)}})
 	result, _ := c.Merge(map[compile.SourceID]*compile.Fragment{"main": f})
-	judges := []compile.Judge{recorded(b)}
+	validators := []compile.Validator{recorded(b)}
 	b.ReportAllocs()
 	for b.Loop() {
-		if v, err := result.Judge(b.Context(), "main", judges); err != nil || v.Problems != nil || v.Over != nil {
+		if v, err := result.Validate(b.Context(), "main", validators); err != nil || v.Problems != nil || v.Over != nil {
 			b.Fatal(v, err)
 		}
 	}

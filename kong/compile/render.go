@@ -32,12 +32,12 @@ const (
 	FormDeck
 )
 
-// Humanize writes canonical bytes as YAML: references by name, ids left out where Kong and the compiler derive them again, kinds in their
+// Render writes canonical bytes as YAML: references by name, ids left out where Kong and the compiler derive them again, kinds in their
 // customary order. Keep chooses what is written, by kind in the plural and id; nil is everything, and what is not written may still be
 // referred to. Compiled again it gives the same canonical bytes. Secrets are in it, as in the snapshot. ErrForm is a configuration that
 // the form cannot hold.
-func (c *Compiler) Humanize(canonical []byte, form Form, keep func(kind, id string) bool) ([]byte, error) {
-	h := &humanizer{table: c.table, form: form, names: map[string]string{}, byKind: map[string][]*document.Node{}}
+func (c *Compiler) Render(canonical []byte, form Form, keep func(kind, id string) bool) ([]byte, error) {
+	h := &renderer{table: c.table, form: form, names: map[string]string{}, byKind: map[string][]*document.Node{}}
 	var kinds []string
 	var fault error
 	err := snapshot.Scan(canonical, func(kind string, line []byte, _ int) {
@@ -57,11 +57,11 @@ func (c *Compiler) Humanize(canonical []byte, form Form, keep func(kind, id stri
 		err = fault
 	}
 	if err != nil {
-		return nil, fmt.Errorf("humanize snapshot: %w", err)
+		return nil, fmt.Errorf("render snapshot: %w", err)
 	}
 	for _, kind := range kinds {
 		if c.table.Kind(kind) == nil {
-			return nil, fmt.Errorf("humanize snapshot: the kind %s is unknown", quote(kind))
+			return nil, fmt.Errorf("render snapshot: the kind %s is unknown", quote(kind))
 		}
 	}
 	h.collect()
@@ -108,7 +108,7 @@ func rankOf(kind string) int {
 	return len(customary)
 }
 
-type humanizer struct {
+type renderer struct {
 	table   *entity.Table
 	form    Form
 	byKind  map[string][]*document.Node
@@ -126,7 +126,7 @@ func idOf(e *document.Node) string {
 }
 
 // top writes the entities of a kind that stand at the top level, and says under which key.
-func (h *humanizer) top(kind string) (key string, entities []*document.Node) {
+func (h *renderer) top(kind string) (key string, entities []*document.Node) {
 	k := h.table.Kind(kind)
 	wraps := h.form == FormDeck && slices.Contains(wrapped, kind)
 	if key = kind; wraps {
@@ -147,7 +147,7 @@ func (h *humanizer) top(kind string) (key string, entities []*document.Node) {
 
 // collect finds the names to refer by, and which ids can be left out: those that
 // the compiler gives again when no id is written. It asks the compiler itself.
-func (h *humanizer) collect() {
+func (h *renderer) collect() {
 	byKind := h.byKind
 	h.derived = map[string]bool{}
 	for kind, entities := range byKind {
@@ -205,7 +205,7 @@ func (h *humanizer) collect() {
 }
 
 // entity returns an entity as it is written, without its reference to the parent that it is nested in, and with what is nested in it.
-func (h *humanizer) entity(k *entity.Kind, e *document.Node, parent string) *document.Node {
+func (h *renderer) entity(k *entity.Kind, e *document.Node, parent string) *document.Node {
 	written := &document.Node{Kind: document.Map}
 	for _, key := range e.Keys {
 		if key.Name == "id" && h.derived[k.Name+" "+key.Value.Text] || key.Name == parent {
@@ -237,7 +237,7 @@ func (h *humanizer) entity(k *entity.Kind, e *document.Node, parent string) *doc
 }
 
 // reference writes a reference as the form has it: by name where there is one, else by id.
-func (h *humanizer) reference(kind string, f *entity.Field, v *document.Node) *document.Node {
+func (h *renderer) reference(kind string, f *entity.Field, v *document.Node) *document.Node {
 	id := v.Get("id")
 	if id == nil {
 		return v
@@ -252,7 +252,7 @@ func (h *humanizer) reference(kind string, f *entity.Field, v *document.Node) *d
 }
 
 // named returns a map that refers by name where there is one, else by id, as it was.
-func (h *humanizer) named(kind string, v *document.Node) *document.Node {
+func (h *renderer) named(kind string, v *document.Node) *document.Node {
 	id := v.Get("id")
 	if id == nil {
 		return v

@@ -20,15 +20,15 @@ import (
 // MaxInput is how many bytes the documents of one submission may have.
 const MaxInput = snapshot.MaxSize
 
-// patience is how long a call waits for others to be done.
-const patience = 10 * time.Second
+// waitTimeout is how long a call waits for others to be done.
+const waitTimeout = 10 * time.Second
 
-// Deps are what a Desk works with.
+// Deps are what a Service works with.
 type Deps struct {
 	Ledger   ledger
 	Content  *content.Store
 	Groups   groups
-	Schemas  panels // nil: nothing is checked by schemas
+	Schemas  validators // nil: nothing is checked by schemas
 	Compiler *compile.Compiler
 	Log      *slog.Logger
 	Now      func() time.Time
@@ -39,8 +39,8 @@ type Deps struct {
 	Memory int64
 }
 
-// A Desk takes submissions. It is safe for concurrent use, by several replicas at once.
-type Desk struct {
+// A Service takes submissions. It is safe for concurrent use, by several replicas at once.
+type Service struct {
 	Deps
 	fragments *fragmentCache
 	verdicts  verdicts
@@ -49,10 +49,10 @@ type Desk struct {
 	room      *semaphore.Weighted
 }
 
-// NewDesk returns a desk.
-func NewDesk(d Deps) *Desk {
+// New returns a service.
+func New(d Deps) *Service {
 	memory := forCalls(d.Memory)
-	return &Desk{Deps: d, fragments: newFragmentCache(), memory: memory, room: semaphore.NewWeighted(memory)}
+	return &Service{Deps: d, fragments: newFragmentCache(), memory: memory, room: semaphore.NewWeighted(memory)}
 }
 
 // merged is a whole group, compiled and sealed.
@@ -63,7 +63,7 @@ type merged struct {
 }
 
 // admit checks the size of an input and waits for room to compile it, and the group that it becomes part of.
-func (d *Desk) admit(ctx context.Context, group fleet.GroupID, documents []compile.Document) (release func(), err error) {
+func (d *Service) admit(ctx context.Context, group fleet.GroupID, documents []compile.Document) (release func(), err error) {
 	var size int64
 	for _, doc := range documents {
 		size += int64(len(doc.Content))
@@ -83,9 +83,9 @@ func (d *Desk) admit(ctx context.Context, group fleet.GroupID, documents []compi
 }
 
 // reserve waits until calls under way leave so much memory. What takes more than there is waits until it is alone.
-func (d *Desk) reserve(ctx context.Context, memory int64) (release func(), err error) {
+func (d *Service) reserve(ctx context.Context, memory int64) (release func(), err error) {
 	memory = min(memory, d.memory)
-	waitCtx, cancel := context.WithTimeout(ctx, patience)
+	waitCtx, cancel := context.WithTimeout(ctx, waitTimeout)
 	defer cancel()
 	if err := d.room.Acquire(waitCtx, memory); err != nil {
 		if ctx.Err() != nil {
@@ -99,13 +99,13 @@ func (d *Desk) reserve(ctx context.Context, memory int64) (release func(), err e
 }
 
 // parse reads documents. With problems the fragment is good for refuse only, or not there.
-func (d *Desk) parse(documents []compile.Document) (*compile.Fragment, []compile.Problem) {
+func (d *Service) parse(documents []compile.Document) (*compile.Fragment, []compile.Problem) {
 	defer d.Metrics.stage("parse", time.Now())
 	return d.Compiler.Read(documents)
 }
 
 // merge compiles a group's fragments into a snapshot.
-func (d *Desk) merge(fragments map[fleet.SourceID]*compile.Fragment, submitted fleet.SourceID) (*merged, error) {
+func (d *Service) merge(fragments map[fleet.SourceID]*compile.Fragment, submitted fleet.SourceID) (*merged, error) {
 	began := time.Now()
 	input := make(map[compile.SourceID]*compile.Fragment, len(fragments))
 	m := &merged{}
@@ -141,7 +141,7 @@ func (d *Desk) merge(fragments map[fleet.SourceID]*compile.Fragment, submitted f
 }
 
 // fragmentsOf returns the fragments of a group's sources, without one. Those whose content is gone are a fault.
-func (d *Desk) fragmentsOf(ctx context.Context, group fleet.GroupID, sources []Source,
+func (d *Service) fragmentsOf(ctx context.Context, group fleet.GroupID, sources []Source,
 	without fleet.SourceID) (map[fleet.SourceID]*compile.Fragment, error) {
 	fragments, lost, why, err := d.fragmentsLeft(ctx, sources, without)
 	if err == nil && len(lost) > 0 {
@@ -151,7 +151,7 @@ func (d *Desk) fragmentsOf(ctx context.Context, group fleet.GroupID, sources []S
 }
 
 // fragmentsLeft returns the fragments of sources, without one, and names those whose content is gone.
-func (d *Desk) fragmentsLeft(ctx context.Context, sources []Source, without fleet.SourceID) (
+func (d *Service) fragmentsLeft(ctx context.Context, sources []Source, without fleet.SourceID) (
 	fragments map[fleet.SourceID]*compile.Fragment, lost []fleet.SourceID, why, err error) {
 	fragments = map[fleet.SourceID]*compile.Fragment{}
 	for _, s := range sources {
@@ -171,7 +171,7 @@ func (d *Desk) fragmentsLeft(ctx context.Context, sources []Source, without flee
 	return fragments, lost, why, nil
 }
 
-func (d *Desk) fragment(ctx context.Context, digest fleet.Digest) (*compile.Fragment, error) {
+func (d *Service) fragment(ctx context.Context, digest fleet.Digest) (*compile.Fragment, error) {
 	if f, ok := d.fragments.get(digest); ok {
 		return f, nil
 	}
@@ -188,7 +188,7 @@ func (d *Desk) fragment(ctx context.Context, digest fleet.Digest) (*compile.Frag
 }
 
 // before returns the canonical bytes of a revision that something is compared with; nil is an empty group.
-func (d *Desk) before(ctx context.Context, r *Revision) ([]byte, error) {
+func (d *Service) before(ctx context.Context, r *Revision) ([]byte, error) {
 	if r == nil {
 		return nil, nil
 	}
@@ -196,7 +196,7 @@ func (d *Desk) before(ctx context.Context, r *Revision) ([]byte, error) {
 }
 
 // summarize counts what a new snapshot changes against a revision's.
-func (d *Desk) summarize(ctx context.Context, r *Revision, now *snapshot.Snapshot) (Summary, error) {
+func (d *Service) summarize(ctx context.Context, r *Revision, now *snapshot.Snapshot) (Summary, error) {
 	if r != nil && r.Digest == now.Digest() {
 		return Summary{}, nil
 	}
@@ -213,7 +213,7 @@ func (d *Desk) summarize(ctx context.Context, r *Revision, now *snapshot.Snapsho
 }
 
 // mustExist refuses a group that the registry does not have.
-func (d *Desk) mustExist(ctx context.Context, group fleet.GroupID) error {
+func (d *Service) mustExist(ctx context.Context, group fleet.GroupID) error {
 	ok, err := d.Groups.Exists(ctx, group)
 	if err != nil {
 		return fault.New(fault.Down, "REGISTRY_DOWN", "cannot learn from the registry whether group %q exists", group).Because(err)

@@ -33,40 +33,40 @@ const (
 	maxFromOthers = 3
 )
 
-// judge puts a merged group before the schemas of its gateways. What they refuse of the submitted source is a fault. What they refuse of
-// another source is a warning: its owner submitted it when it was good, and nobody else can mend it. So is what schemas refuse that too
-// few nodes stand behind, or one node could refuse for the whole group. documents are those of the submitted source; digests are those of
-// the fragments, as far as they are known.
-func (d *Desk) judge(ctx context.Context, group fleet.GroupID, m *merged, submitted fleet.SourceID, documents []compile.Document,
+// checkSchemas checks a merged group by the schemas of its gateways. A refusal within the submitted source is a fault. A refusal within
+// another source is a warning: its owner submitted it when it was valid, and nobody else can correct it. Schemas that too few nodes report
+// only warn as well, for otherwise one node could block the whole group. documents are those of the submitted source; digests are those
+// of the fragments, as far as they are known.
+func (d *Service) checkSchemas(ctx context.Context, group fleet.GroupID, m *merged, submitted fleet.SourceID, documents []compile.Document,
 	digests map[fleet.SourceID]fleet.Digest) error {
 	if d.Schemas == nil || d.SchemaCheck == Off {
 		return nil
 	}
-	panel := d.Schemas.Of(ctx, group)
+	known := d.Schemas.Of(ctx, group)
 	defer d.Metrics.stage("judge", time.Now())
 	outcome := "passed"
-	defer func() { d.Metrics.judged(outcome) }()
+	defer func() { d.Metrics.checked(outcome) }()
 	warn := func(format string, args ...any) {
 		m.warnings = append(m.warnings, compile.Problem{Message: fmt.Sprintf(format, args...)})
 	}
-	if len(panel.Missing) > 0 {
+	if len(known.Missing) > 0 {
 		outcome = "incomplete"
 		warn("the schemas of %d of the %d kinds of gateways in this group cannot be had now; the configuration was checked without them: %s",
-			len(panel.Missing), panel.Kinds(), someOf(panel.Missing))
-	} else if len(panel.Judges) == 0 {
+			len(known.Missing), known.Kinds(), someOf(known.Missing))
+	} else if len(known.Enforced) == 0 {
 		outcome = "unchecked"
 	}
 	sources := map[fleet.SourceID]bool{}
 	for i := range m.result.Origins {
 		sources[m.result.Origins[i].Source] = true
 	}
-	judges := make([]compile.Judge, len(panel.Judges))
-	for i, j := range panel.Judges {
-		judges[i] = j.Judge
+	validators := make([]compile.Validator, len(known.Enforced))
+	for i, j := range known.Enforced {
+		validators[i] = j.Validator
 	}
 	foreign, over := 0, map[int]bool{}
 	for _, source := range slices.Sorted(maps.Keys(sources)) {
-		v, err := d.verdict(ctx, m.result, source, judges, verdictKey{digests[source], panel.ID})
+		v, err := d.verdict(ctx, m.result, source, validators, verdictKey{digests[source], known.ID})
 		if err != nil {
 			return fmt.Errorf("check by schemas: %w", err)
 		}
@@ -94,38 +94,38 @@ func (d *Desk) judge(ctx context.Context, group fleet.GroupID, m *merged, submit
 	}
 	for _, j := range slices.Sorted(maps.Keys(over)) {
 		outcome = "incomplete"
-		warn(tooExpensive, panel.Judges[j].Who)
+		warn(tooExpensive, known.Enforced[j].Who)
 	}
 	if foreign > maxForeign {
 		warn("the group's gateways refuse %d more entities or fields of other sources", foreign-maxForeign)
 	}
-	doubts, err := d.doubts(ctx, m.result, submitted, digests[submitted], panel.Others)
+	advice, err := d.advise(ctx, m.result, submitted, digests[submitted], known.Advisory)
 	if err != nil {
 		return fmt.Errorf("check by schemas: %w", err)
 	}
-	if len(doubts) > 0 {
+	if len(advice) > 0 {
 		if outcome == "passed" || outcome == "unchecked" {
 			outcome = "doubted"
 		}
-		d.Compiler.Locate(documents, doubts)
-		m.warnings = append(m.warnings, withoutSource(doubts, submitted)...)
+		d.Compiler.Locate(documents, advice)
+		m.warnings = append(m.warnings, withoutSource(advice, submitted)...)
 	}
 	return nil
 }
 
 const tooExpensive = "%s: a check by them costs more than it may; the configuration was checked without them"
 
-// doubts says what schemas refuse of the submitted source that too few nodes stand behind. Each is asked alone, so that its words are not
-// taken for those of others.
-func (d *Desk) doubts(ctx context.Context, r *compile.Result, submitted fleet.SourceID, fragment fleet.Digest,
-	others []schemas.Judge) ([]compile.Problem, error) {
+// advise returns what advisory schemas refuse of the submitted source. Each is asked alone, so that its messages are not merged with those
+// of others.
+func (d *Service) advise(ctx context.Context, r *compile.Result, submitted fleet.SourceID, fragment fleet.Digest,
+	others []schemas.Validator) ([]compile.Problem, error) {
 	var all []compile.Problem
 	for i, j := range others {
 		if i == maxOthers {
 			return append(all, compile.Problem{Message: fmt.Sprintf("the schemas of %d more kinds of gateways were not asked: too few nodes stand "+
 				"behind them", len(others)-i)}), nil
 		}
-		v, err := d.verdict(ctx, r, submitted, []compile.Judge{j.Judge}, verdictKey{fragment, "alone " + string(j.Rules)})
+		v, err := d.verdict(ctx, r, submitted, []compile.Validator{j.Validator}, verdictKey{fragment, "alone " + string(j.Rules)})
 		if err != nil {
 			return nil, err
 		}
@@ -153,13 +153,13 @@ func someOf(all []string) string {
 	return strings.Join(all, "; ")
 }
 
-// verdict judges one source, or remembers how that ended: neither a fragment nor a bundle ever changes. The error is the end of ctx.
-func (d *Desk) verdict(ctx context.Context, r *compile.Result, source fleet.SourceID, judges []compile.Judge,
+// verdict validates one source, or remembers how that ended: neither a fragment nor a bundle ever changes. The error is the end of ctx.
+func (d *Service) verdict(ctx context.Context, r *compile.Result, source fleet.SourceID, validators []compile.Validator,
 	key verdictKey) (compile.Verdict, error) {
 	if v, known := d.verdicts.get(key); known {
 		return v, nil
 	}
-	v, err := r.Judge(ctx, source, judges)
+	v, err := r.Validate(ctx, source, validators)
 	if err == nil && key.fragment != "" {
 		d.verdicts.put(key, v)
 	}
@@ -167,8 +167,8 @@ func (d *Desk) verdict(ctx context.Context, r *compile.Result, source fleet.Sour
 }
 
 type verdictKey struct {
-	fragment fleet.Digest
-	panel    string
+	fragment   fleet.Digest
+	validators string
 }
 
 // What is remembered is bounded in number and by the problems, of which a verdict has up to 101; then all of it is forgotten.
