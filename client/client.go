@@ -1,5 +1,6 @@
-// Package client is the Go client of Silverback. A program dials the services, submits a source of a group, waits until every gateway of the
-// group serves it, and watches rollouts. Everything else is a call of the generated clients that Registry, Translator and Rollouts return.
+// Package client is the Go client of Silverback. A program dials the services, submits a source of a group, waits until every gateway of
+// the group serves it, and watches rollouts. Everything else is a call of the generated clients that Registry, Translator and Rollouts
+// return.
 //
 // Every failed call is an [*Error]: get it with errors.As. The other errors of [Client.Wait] are [*HaltedError], [*OverwrittenError],
 // [*NotConvergedError] and [*UnverifiedError].
@@ -49,7 +50,8 @@ type Config struct {
 	TLS                               TLS
 }
 
-// TLS names PEM files. Connections are plain without a CAFile. Files may be replaced while the client runs: new connections use the new ones.
+// TLS names PEM files. Connections are plain without a CAFile. Files may be replaced while the client runs: new connections use the new
+// ones.
 type TLS struct {
 	CAFile   string // the authority that signed the certificates of the services
 	CertFile string // the certificate of this client; with KeyFile or not at all
@@ -61,8 +63,8 @@ type Client struct {
 	registry, translator, distributor *replicas
 }
 
-// Dial returns a client. It opens no connection before the first call. It fails when an address is not host:port or the TLS files are unusable.
-// The client that comes with the error fails the calls of the services that cannot be dialed.
+// Dial returns a client. It opens no connection before the first call. It fails when an address is not host:port or the TLS files are
+// unusable. The client that comes with the error fails the calls of the services that cannot be dialed.
 func Dial(c Config) (*Client, error) {
 	client := &Client{
 		registry:    newReplicas(Registry, c.Registry, c.TLS),

@@ -70,8 +70,8 @@ func (e *Error) GRPCStatus() *status.Status {
 	return status.Convert(e.cause)
 }
 
-// HaltedError says that the rollout of the revision, or of a later one, was halted or rolled back. Its Refusals name the nodes whose gateways
-// refused it, each with a Problem.
+// HaltedError says that the rollout of the revision, or of a later one, was halted or rolled back. Its Refusals name the nodes whose
+// gateways refused it, each with a Problem.
 type HaltedError struct {
 	Rollout *Rollout
 }
@@ -117,7 +117,8 @@ type NotConvergedError struct {
 func (e *NotConvergedError) Error() string {
 	switch {
 	case e.Err != nil:
-		return fmt.Sprintf("not converged: revision %d is committed, and no distributor answers who serves it, after %s: %v", e.Revision, e.After, e.Err)
+		return fmt.Sprintf("not converged: revision %d is committed, and no distributor answers who serves it, after %s: %v",
+			e.Revision, e.After, e.Err)
 	case e.Reason != "":
 		return fmt.Sprintf("not converged: revision %d is committed, and its rollout waits after %s: %s", e.Revision, e.After, e.Reason)
 	}
@@ -127,8 +128,8 @@ func (e *NotConvergedError) Error() string {
 // Unwrap returns Err.
 func (e *NotConvergedError) Unwrap() error { return e.Err }
 
-// UnverifiedError says that every online gateway serves a later revision, and that the translator did not say whether that one still holds the
-// source.
+// UnverifiedError says that every online gateway serves a later revision, and that the translator did not say whether that one still holds
+// the source.
 type UnverifiedError struct {
 	Source   string
 	Revision int64 // brought the source

@@ -20,7 +20,8 @@ func Example() {
 	}
 	defer c.Close()
 	ctx := context.Background()
-	answer, err := c.Submit(ctx, &client.SubmitRequest{Group: "edge", Documents: []*client.Document{{Name: "kong.yaml", Content: []byte("services: []")}}})
+	documents := []*client.Document{{Name: "kong.yaml", Content: []byte("services: []")}}
+	answer, err := c.Submit(ctx, &client.SubmitRequest{Group: "edge", Documents: documents})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -33,7 +33,9 @@ func (f *fleet) SubmitConfig(_ context.Context, r *client.SubmitRequest) (*clien
 	d := r.GetDocuments()[0]
 	if strings.Contains(string(d.GetContent()), "bad") {
 		refusal := fault.New(fault.Invalid, "INVALID_CONFIG", "1 problem")
-		refusal.Problems = []*client.Problem{{Document: d.GetName(), Line: 14, Kind: "route", Name: "orders", Field: "paths[0]", Message: "invalid regex"}}
+		refusal.Problems = []*client.Problem{{
+			Document: d.GetName(), Line: 14, Kind: "route", Name: "orders", Field: "paths[0]", Message: "invalid regex",
+		}}
 		return nil, fault.ToStatus(refusal.With("problem_count", "3")).Err()
 	}
 	return &client.SubmitResponse{Revision: &client.Revision{Group: r.GetGroup(), Number: 7, Source: "default"}}, nil
@@ -129,7 +131,8 @@ func TestErrorsAreTyped(t *testing.T) {
 	address, stop := serve(&fleet{})
 	defer stop()
 	c := dial(t, address, "127.0.0.1:1")
-	_, err := c.Submit(t.Context(), &client.SubmitRequest{Group: "edge", Documents: []*client.Document{{Name: "a.yaml", Content: []byte("bad")}}})
+	documents := []*client.Document{{Name: "a.yaml", Content: []byte("bad")}}
+	_, err := c.Submit(t.Context(), &client.SubmitRequest{Group: "edge", Documents: documents})
 	var refused *client.Error
 	if !errors.As(err, &refused) || refused.Service != client.Translator || refused.Reason != "INVALID_CONFIG" || refused.ProblemCount != 3 ||
 		len(refused.Problems) != 1 || refused.Problems[0].GetField() != "paths[0]" {

@@ -52,8 +52,8 @@ func (r *replicas) apart(turn int, use func(*replicas) error) error {
 	return use(one)
 }
 
-// Invoke implements grpc.ClientConnInterface. A replica of the distributor without etcd refuses every call at once, so the others are asked.
-// The other services wait for etcd themselves and are not asked again.
+// Invoke implements grpc.ClientConnInterface. A replica of the distributor without etcd refuses every call at once, so the others are
+// asked. The other services wait for etcd themselves and are not asked again.
 func (r *replicas) Invoke(ctx context.Context, method string, request, response any, options ...grpc.CallOption) error {
 	if r.err != nil {
 		return r.mark(r.err)

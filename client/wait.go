@@ -23,8 +23,9 @@ const (
 	historyPage    = 50 // revisions that a group keeps
 )
 
-// Submit makes documents the whole content of a source. When that changes the merge of the group's sources, the response has a new revision.
-// Refused documents are an [*Error] with Problems. Submit sets the RequestId when it is empty, so that a repeated call does no harm.
+// Submit makes documents the whole content of a source. When that changes the merge of the group's sources, the response has a new
+// revision. Refused documents are an [*Error] with Problems. Submit sets the RequestId when it is empty, so that a repeated call does no
+// harm.
 func (c *Client) Submit(ctx context.Context, request *SubmitRequest) (*SubmitResponse, error) {
 	request.RequestId = cmp.Or(request.GetRequestId(), uuid.NewString())
 	return c.Translator().SubmitConfig(ctx, request)
@@ -37,11 +38,11 @@ type WaitOptions struct {
 	Progress func(*Rollout) // called with each change of the rollout of the revision or of a later one, by the goroutine of Wait
 }
 
-// Wait waits until every online gateway of the group serves a revision, or a later one that holds the same content of the source, and returns
-// the rollout that did it. Rollouts may leave nodes out; see [Rollout.LeftOut].
+// Wait waits until every online gateway of the group serves a revision, or a later one that holds the same content of the source, and
+// returns the rollout that did it. Rollouts may leave nodes out; see [Rollout.LeftOut].
 //
-// Its errors are a [*HaltedError], an [*OverwrittenError], a [*NotConvergedError] when the time is over, an [*UnverifiedError], the cause of
-// ctx when it was cancelled, or an [*Error] when a service refused. The revision stays committed and its rollout goes on in every case.
+// Its errors are a [*HaltedError], an [*OverwrittenError], a [*NotConvergedError] when the time is over, an [*UnverifiedError], the cause
+// of ctx when it was cancelled, or an [*Error] when a service refused. The revision stays committed and its rollout goes on in every case.
 func (c *Client) Wait(ctx context.Context, revision *Revision, o WaitOptions) (*Rollout, error) {
 	timeout := cmp.Or(o.Timeout, defaultTimeout)
 	w := &wait{client: c, revision: revision, source: cmp.Or(o.Source, revision.GetSource()), progress: o.Progress}
@@ -141,7 +142,8 @@ func (w *wait) askAll(ctx context.Context) {
 	}
 }
 
-// checkEarly looks once for each later revision whether it replaced the source. When the translator does not say, verify asks again at the end.
+// checkEarly looks once for each later revision whether it replaced the source. When the translator does not say, verify asks again at the
+// end.
 func (w *wait) checkEarly(ctx context.Context, later int64) error {
 	if later <= w.asked {
 		return nil
@@ -176,7 +178,8 @@ func (w *wait) verify(ctx context.Context) error {
 	}
 }
 
-// overwrittenBy returns the first revision up to a later one that holds another content of the source; nil when the later one holds the same.
+// overwrittenBy returns the first revision up to a later one that holds another content of the source; nil when the later one holds the
+// same.
 func (w *wait) overwrittenBy(ctx context.Context, later int64) (*Revision, error) {
 	mine, group := w.revision.GetNumber(), w.revision.GetGroup()
 	if later <= mine || later == w.held {

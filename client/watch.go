@@ -17,7 +17,8 @@ import (
 const redialPause = 300 * time.Millisecond
 
 // WatchRollouts yields the newest rollout of a group, then every change of it and every newer rollout. Progress may be skipped; the newest
-// state never is. An empty group watches all groups. When a replica goes away, the next one is watched, and it yields the newest rollout again.
+// state never is. An empty group watches all groups. When a replica goes away, the next one is watched, and it yields the newest rollout
+// again.
 //
 // The loop goes on until it breaks, ctx ends or a service refuses. The last two yield an error and no rollout.
 func (c *Client) WatchRollouts(ctx context.Context, group string) iter.Seq2[*Rollout, error] {
@@ -38,8 +39,8 @@ func (c *Client) WatchRollouts(ctx context.Context, group string) iter.Seq2[*Rol
 	}
 }
 
-// watch watches one replica after another until see returns false, and returns true then, or until ctx ends. See receives a rollout, the error
-// that ended a stream, or neither when a replica answered without a rollout.
+// watch watches one replica after another until see returns false, and returns true then, or until ctx ends. See receives a rollout, the
+// error that ended a stream, or neither when a replica answered without a rollout.
 func (c *Client) watch(ctx context.Context, group string, see func(*Rollout, error) bool) (ended bool) {
 	goOn := watchOnce(ctx, c.distributor, group, see)
 	for turn := 0; goOn; turn++ {

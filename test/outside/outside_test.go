@@ -28,7 +28,8 @@ func TestFromOutside(t *testing.T) {
 	asUser := f.CLI
 	asUser.Path = program
 	suite.Want(t, asUser.Run(t, lab.Group, good), 0, "revision 1: STATE_COMPLETED, 3 of 3\n")
-	suite.Want(t, asUser.Run(t, lab.Group, bad), 1, bad+`:8: route "orders": strip_paths: `, "translator answers InvalidArgument INVALID_CONFIG: ")
+	suite.Want(t, asUser.Run(t, lab.Group, bad), 1, bad+`:8: route "orders": strip_paths: `,
+		"translator answers InvalidArgument INVALID_CONFIG: ")
 	if err := f.Serving(1); err != nil {
 		t.Error(err)
 	}

@@ -23,8 +23,8 @@ const module = "github.com/silverback-gateway/silverback"
 // buildTime bounds one go command. A machine without a build cache compiles gRPC in it.
 const buildTime = 10 * time.Minute
 
-// A toolchain runs go as someone does who has no checkout. Modules other than ours come from the machine's module cache, or from where its go
-// command takes them.
+// A toolchain runs go as someone does who has no checkout. Modules other than ours come from the machine's module cache, or from where its
+// go command takes them.
 type toolchain struct {
 	version string // of our module, used by no other run
 	env     []string

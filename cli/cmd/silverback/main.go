@@ -14,7 +14,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 )
 
-// flushTime is how long a run waits for who takes its trace, when it is done.
+// flushTime bounds the export of the trace at the end of a run.
 const flushTime = 2 * time.Second
 
 func main() {

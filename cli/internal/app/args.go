@@ -23,7 +23,7 @@ func Args(want string, counts ...int) cobra.PositionalArgs {
 	}
 }
 
-// RequireSubcommand runs a command that only has others below it: it prints its help, or says which one may have been meant.
+// RequireSubcommand runs a command that only has subcommands: it prints its help, or suggests a subcommand for an unknown one.
 func RequireSubcommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return cmd.Help()

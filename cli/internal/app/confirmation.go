@@ -27,7 +27,7 @@ func (s *Confirmation) AddFlags(cmd *cobra.Command) {
 // DryRun reports whether nothing is to be changed.
 func (s *Confirmation) DryRun() bool { return s.dryRun }
 
-// Shows reports whether Ask says anything. Else nothing has to be asked for its words.
+// Shows reports whether Ask prints anything. Otherwise the caller need not gather what it would print.
 func (s *Confirmation) Shows(a *App) bool { return s.dryRun || a.Asks && !s.yes }
 
 // Ask reports whether to go on. What would be done is told as "delete source ..."; a dry run prints it and ends, and at a terminal a person

@@ -16,8 +16,8 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fault"
 )
 
-// Report prints an error for people: each problem of a refused configuration on its own line, the remedy when a service cannot be reached, or
-// the message alone.
+// Report prints an error for people: each problem of a refused configuration on its own line, the remedy when a service cannot be reached,
+// or the message alone.
 func (a *App) Report(w io.Writer, err error) {
 	var exit *Exit
 	if errors.As(err, &exit) && exit.Err == nil {
@@ -61,7 +61,8 @@ func (a *App) unavailable(call *client.Error, message string) string {
 	case call.Reason == "":
 		return a.unreachable(call.Service, message)
 	case fault.IsNoLedger(call):
-		return fmt.Sprintf("the %s answers: %s\nIt keeps everything in etcd: look there first. Gateways serve on without it.", call.Service, message)
+		return fmt.Sprintf("the %s answers: %s\nIt keeps everything in etcd: look there first. Gateways serve on without it.",
+			call.Service, message)
 	}
 	return fmt.Sprintf("the %s answers: %s", call.Service, message)
 }

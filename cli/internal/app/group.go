@@ -31,7 +31,7 @@ type missingGroup struct {
 	answer error
 }
 
-// Error says it for people.
+// Error names the group and the command that lists groups.
 func (e *missingGroup) Error() string {
 	return fmt.Sprintf("there is no group %q; silverback get groups lists them", e.name)
 }

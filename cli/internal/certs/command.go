@@ -20,11 +20,15 @@ func Command(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "certs --dir FOLDER [--service NAME=HOST,...]... [--node GROUP/NODE]... [--user NAME=ROLE]... [--etcd HOST,...]",
 		Short: "Make a small authority and certificates for a lab",
-		Long: `Makes an authority and certificates that say who everybody is, for labs; a production fleet has an authority of its own.
+		Long: `Creates an authority and a certificate for each identity, for labs. A production fleet has its own authority.
 
-It writes ca.crt, ca.key, and a certificate and a key for each identity: service-registry.crt, node-default-kong-1.crt, user-ann.crt
-and the .key beside it. With --etcd it also writes etcd-ca.crt, etcd-ca.key, and signed by that second authority etcd-member.crt, etcd-client-root.crt and
-etcd-client-registry.crt and so on for each service: etcd must not trust an authority that gives certificates to gateways and users. Run again, it keeps what is still good and makes anew what ends within a third of its life, or is to be for somebody else.`,
+It writes ca.crt, ca.key, and a certificate and a key for each identity: service-registry.crt, node-default-kong-1.crt,
+user-ann.crt and the .key beside it. With --etcd it also creates a second authority, etcd-ca.crt and etcd-ca.key, and signs
+etcd-member.crt, etcd-client-root.crt and one such as etcd-client-registry.crt for each service with it: etcd must not trust
+an authority that signs certificates of gateways and users.
+
+Run again, it keeps certificates that are still valid. It renews those in the last third of their lifetime, and those whose
+identity or hosts changed.`,
 		Example: `  silverback certs --dir certs --service registry=registry-1,localhost --service translator=translator-1 \
     --service distributor=distributor-1 --node default/kong-1 --user ann=admin --etcd etcd-1,127.0.0.1`,
 		Args: cobra.NoArgs,

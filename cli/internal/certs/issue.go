@@ -157,7 +157,7 @@ func (ca *authority) ensure(dir string, w wanted, life time.Duration, now time.T
 	return row, nil
 }
 
-// good says whether a certificate is what is wanted, and will be for more than a third of its life.
+// good reports whether a certificate is the wanted one and valid for more than a third of its lifetime.
 func (ca *authority) good(cert *x509.Certificate, w wanted, now time.Time) bool {
 	dns, ips := names(w.hosts)
 	uris := []string{}
@@ -225,7 +225,7 @@ func write(certFile, keyFile string, template, parent *x509.Certificate, key *ec
 	return cert, nil
 }
 
-// replace writes a file at once: who reads it sees the old or the new one.
+// replace writes a file atomically: readers see the old or the new one.
 func replace(file, kind string, der []byte, mode fs.FileMode) error {
 	next := file + ".next"
 	defer func() { _ = os.Remove(next) }() // gone already, when all went well

@@ -13,16 +13,16 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// Most is how many changes a command asks for: all that a translator tells at once.
+// Most is how many changes a command requests: the limit of a translator.
 const Most = 100_000
 
-// Few is how many a command shows that has other things to tell.
+// Few is how many changes a command shows beside its own result.
 const Few = 20
 
 // width is how long a line may be.
 const width = 80
 
-// hidden stands in the place of a value that may be secret.
+// hidden replaces a value that may be secret.
 const hidden = "(hidden)"
 
 // A Report is a difference for programs.
@@ -121,7 +121,7 @@ func Print(a *app.App, answer *translatorv1.DiffConfigResponse) error {
 	return show.Value(a.Out, a.Flags.Output, r)
 }
 
-// List prints the changes of an answer for people, and how many it does not tell.
+// List prints the changes of a response for people, and how many are not in it.
 func List(a *app.App, answer *translatorv1.DiffConfigResponse) {
 	for _, c := range answer.GetChanges() {
 		for i, line := range Lines(c) {

@@ -84,10 +84,12 @@ func (r *restored) run(t *testing.T, answer string, args ...string) (code int, o
 
 func TestRecoverSaysWhatItWillDoAndAsks(t *testing.T) {
 	t.Parallel()
-	plan := `The ledger is in epoch 0. 1 node is ahead of it: it was restored or lost, and its decisions are refused as older than those that are followed.
+	plan := `The ledger is in epoch 0. 1 node is ahead of it: it was restored or lost, and its ` +
+		`decisions are refused as older than those that are followed.
 GROUP   NODE   ONLINE   FOLLOWS                  LEDGER HAS
 edge    gw-1   true     decision 57 of epoch 0   decision 31 of epoch 0
-Group edge: 1 gateway serves something else than revision 5, the newest that the ledger has, and will go to it. Apply newer files before, if there are any.
+Group edge: 1 gateway serves something else than revision 5, the newest that the ledger has, and will go ` +
+		`to it. Apply newer files before, if there are any.
 A recovery raises the epoch to 1: every node follows the ledger from then on, to the revisions that it has.
 `
 	for _, tt := range []struct {

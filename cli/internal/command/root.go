@@ -46,7 +46,7 @@ func Run(ctx context.Context, a *app.App, version string, args []string) int {
 	return app.Code(err)
 }
 
-// counted knows how much was written.
+// counted counts the bytes that were written.
 type counted struct {
 	io.Writer
 	bytes int
@@ -59,7 +59,7 @@ func (c *counted) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// failureOf is what a trace may be told of an error: its text may hold what a file held.
+// failureOf is the part of an error that a trace may hold: its text may quote a file.
 func failureOf(err error) string {
 	if err == nil {
 		return ""
@@ -120,7 +120,7 @@ Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.
 	return root
 }
 
-// synonyms are words of other tools, and the commands here that do what is meant.
+// synonyms are the words of other tools for commands.
 var synonyms = map[string][]string{
 	"apply":    {"submit", "sync", "push", "deploy"},
 	"dump":     {"rollback", "undo"}, // what an earlier revision held, to be applied again

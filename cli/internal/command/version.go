@@ -10,7 +10,7 @@ import (
 	"github.com/silverback-gateway/silverback/cli/internal/show"
 )
 
-// versionCommand says what the flag --version says, to who looks for a command, and to programs.
+// versionCommand prints the version, as the flag --version does, also as JSON.
 func versionCommand(a *app.App, version string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",

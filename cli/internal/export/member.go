@@ -81,7 +81,7 @@ func agentAt(listens, proxy fleet.Address) fleet.Address {
 	return listens
 }
 
-// AgentAddress is where the agent of a node is asked, as far as the node says.
+// AgentAddress is the address of the HTTP listener of a node's agent, when the node reports one.
 func AgentAddress(n *registryv1.Node) string {
 	agent, err := fleet.ParseAddress(n.GetAgentAddress())
 	proxy, proxyErr := fleet.ParseAddress(n.GetProxyAddress())

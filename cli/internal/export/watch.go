@@ -55,7 +55,7 @@ func watch(ctx context.Context, a *app.App, o options, text render) error {
 	}
 }
 
-// open opens the watch of nodes; heard is called when it answers.
+// open opens the watch of nodes; heard is called with its first response.
 func open(registry registryv1.RegistryServiceClient, group string, heard func()) follow.Open[key, *registryv1.Node] {
 	type event = follow.Event[key, *registryv1.Node]
 	return func(ctx context.Context, resume string) (func() (event, error), error) {

@@ -30,7 +30,7 @@ const (
 	pageSize   = 1000 // the most that Kong gives at once (fact F33)
 )
 
-// admin reads a Kong by its Admin API. It asks with GET alone.
+// admin reads a Kong through its Admin API. It sends GET requests only.
 type admin struct {
 	served     []string // names what the Kong serves, when that was read in its flattened form
 	address    string
@@ -46,7 +46,7 @@ type admin struct {
 	budget int64 // bytes of entities that may still be read
 }
 
-// open makes ready to ask. Its errors hold no header.
+// open checks the flags and prepares the HTTP client. Its errors hold no header.
 func (k *admin) open() error {
 	parsed, err := url.Parse(k.address)
 	if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
@@ -118,7 +118,7 @@ type refusal struct {
 	said string
 }
 
-// Error says what was asked, and what to do.
+// Error names the request, the answer and the remedy.
 func (r *refusal) Error() string {
 	text := fmt.Sprintf("Kong answers GET %s with %d", r.path, r.code)
 	if r.said != "" {
@@ -165,7 +165,7 @@ func (k *admin) get(ctx context.Context, path string, query url.Values, limit in
 	return text, nil
 }
 
-// unreachable says that there was no answer.
+// unreachable is the error of a request without an answer.
 func (k *admin) unreachable(ctx context.Context, path string, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("Kong at %s did not answer GET %s within %s; --timeout allows more", k.host(), path, k.timeout)

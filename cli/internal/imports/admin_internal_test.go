@@ -55,7 +55,8 @@ func read(t *testing.T, k *admin) (string, string, error) {
 
 func TestADatabaseIsReadListByList(t *testing.T) {
 	server := database(t, map[string]string{
-		"/team/services":             `{"data":[{"id":"s1","name":"a","host":"h","created_at":1,"updated_at":2,"path":null}],"next":"/services?offset=x","offset":"x"}`,
+		"/team/services": `{"data":[{"id":"s1","name":"a","host":"h","created_at":1,"updated_at":2,"path":null}],` +
+			`"next":"/services?offset=x","offset":"x"}`,
 		"/team/services#x":           `{"data":[{"id":"s2","name":"b","host":"h"}],"next":null}`,
 		"/team/upstreams":            `{"data":[{"id":"u1","name":"u"}],"next":null}`,
 		"/team/upstreams/u1/targets": `{"data":[{"id":"t1","target":"h:1","upstream":{"id":"u1"}}],"next":null}`,

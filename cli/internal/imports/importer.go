@@ -17,7 +17,7 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// importer makes a source of documents that come from outside of the fleet.
+// importer submits documents from outside of the fleet as a new source.
 type importer struct {
 	group, source, message string
 	dryRun, wait           bool
@@ -37,7 +37,7 @@ func (t *importer) addFlags(cmd *cobra.Command) {
 	app.MustMark(cmd, "group")
 }
 
-// run submits what read returns. It asks first whether the source is free, so that nothing is read in vain.
+// run submits what read returns. It checks first that the source does not exist, so that nothing is read in vain.
 func (t *importer) run(ctx context.Context, a *app.App, from string, read func(context.Context) ([]*translatorv1.Document, error)) error {
 	translator := a.Translator()
 	if err := unused(ctx, a, translator, t.group, t.source); err != nil {
@@ -69,7 +69,7 @@ func (t *importer) run(ctx context.Context, a *app.App, from string, read func(c
 	return rollout.Wait(ctx, a, t.source, answer.GetRevision(), t.waitTimeout)
 }
 
-// unused makes sure that an import takes the place of nothing.
+// unused fails when an import would replace a source.
 func unused(ctx context.Context, a *app.App, translator translatorv1.TranslatorServiceClient, group, source string) error {
 	ctx, cancel := a.Call(ctx)
 	defer cancel()

@@ -57,7 +57,7 @@ node that serves something else is left as it is: import it too, into a source o
 	return cmd
 }
 
-// fetchConfiguration asks what a node serves.
+// fetchConfiguration reads what the gateway of a node serves.
 func fetchConfiguration(ctx context.Context, a *app.App, group, node string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, max(bringTime, a.Flags.Timeout))
 	defer cancel()

@@ -24,9 +24,9 @@ func DeleteGroup(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "group NAME [--purge]",
 		Short: "Delete a group that has no nodes and no sources",
-		Long: `Deletes a group that has no nodes and no sources. What is left of a source would belong to the next group of that name, with its secrets: with --purge the
-sources are deleted first. The revisions of before stay in the history, and a group of that name that is created later finds them there.
-At a terminal it says what will be deleted, and asks.`,
+		Long: `Deletes a group that has no nodes and no sources. With --purge its sources are deleted first.
+A later group of that name would serve the sources that are left, secrets included. Earlier revisions stay in the history,
+and a later group of that name has them. At a terminal the command prints what it will delete and asks for confirmation.`,
 		Example: `  silverback delete group edge --dry-run --purge
   silverback delete group edge --purge --yes`,
 		Args: app.Args("the name of one group"),
@@ -89,7 +89,7 @@ func sourceNames(sources []*translatorv1.Source) string {
 	return text
 }
 
-// deletions says what the end of a group takes away.
+// deletions describes what is deleted with a group.
 func deletions(group string, sources []*translatorv1.Source) []string {
 	var does []string
 	for _, s := range sources {
@@ -111,7 +111,7 @@ func endSource(ctx context.Context, a *app.App, s *translatorv1.Source) error {
 	return nil
 }
 
-// endGroup deletes a group, and says when somebody has submitted a source to it meanwhile.
+// endGroup deletes a group. Its error says so when a source was submitted to the group meanwhile.
 func endGroup(ctx context.Context, a *app.App, name string) error {
 	ctx, cancel := a.Call(ctx)
 	defer cancel()

@@ -72,7 +72,7 @@ func printGroup(w io.Writer, g *registryv1.Group, nodes []*registryv1.Node) {
 	show.Printf(w, "Changed:       %s\n", show.Time(g.GetUpdateTime()))
 }
 
-// backing says who stands behind a bundle of schemas; nothing when the registry does not say it.
+// backing names the nodes that uploaded a bundle of schemas; empty when the registry does not report them.
 func backing(g *registryv1.Group, digest string) string {
 	for _, b := range g.GetSchemaBacking() {
 		if b.GetDigest() != digest {
@@ -112,7 +112,7 @@ func describeSource(ctx context.Context, a *app.App, group, name string) error {
 	return nil
 }
 
-// printDrain says whether and why a node is out of load balancing.
+// printDrain prints whether and why a node is out of load balancing.
 func printDrain(w io.Writer, a *app.App, n *registryv1.Node) {
 	switch d, says := n.GetDrain(), n.GetStatus().GetDraining(); {
 	case d != nil:

@@ -29,7 +29,7 @@ func describeRevision(ctx context.Context, a *app.App, group, name string) error
 	if err != nil {
 		return err
 	}
-	// The one before may be kept no longer, and who may see revisions may not see what they change.
+	// The revision before may be gone, and a viewer may see revisions but not their changes.
 	difference, why := translator.DiffConfig(ctx, &translatorv1.DiffConfigRequest{Group: group, ToRevision: number, MaxChanges: changes.Most})
 	var files []string
 	if why == nil {
@@ -87,7 +87,7 @@ func printRevision(a *app.App, r *translatorv1.Revision, difference *translatorv
 	return show.Value(a.Out, a.Flags.Output, document)
 }
 
-// filesOf finds the files that new and changed entities stand in. That nobody can tell is no error: what changed is told without.
+// filesOf finds the files of new and changed entities. Without an answer the changes are shown without files.
 func filesOf(ctx context.Context, translator translatorv1.TranslatorServiceClient, group string, revision int64,
 	all []*translatorv1.Change) []string {
 	request := &translatorv1.LocateEntitiesRequest{Group: group, Revision: revision}

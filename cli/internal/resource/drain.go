@@ -26,11 +26,13 @@ func DrainNode(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "drain " + selectionUse + " [--reason WHY]",
 		Short: "Take a node out of load balancing; its gateway serves on, and follows its group",
-		Long: `Takes nodes out of load balancing: their agents answer /readyz with 503, until silverback undrain. The gateways serve on, and get every configuration.
-The order is kept by the registry and by the agent, and outlives the restart of either. An agent hears of it when it renews, about every 5 seconds;
-the command waits until it says that it obeys. How soon load balancers then stop sending is theirs.
-Several nodes are named, or chosen by their labels; then a person is asked first.
-Exit codes: 0 the agents say that they drain; 1 error; 2 the order is given, and an agent has not said so in time.`,
+		Long: `Takes nodes out of load balancing: their agents answer /readyz with 503 until silverback undrain. The gateways keep serving
+and keep getting new revisions. The registry and the agent store the order, and it survives a restart of either. An agent
+gets the order with its next renewal, about every 5 seconds, and the command waits until the agent confirms it. When load
+balancers stop sending traffic is up to them. Name several nodes or select them by labels; then the command asks for
+confirmation at a terminal.
+
+Exit codes: 0 the agents confirmed the drain; 1 error; 2 the order is stored, and an agent did not confirm it in time.`,
 		Example: `  silverback drain gw-3 -g edge --reason 'new disk'
   silverback drain gw-3 gw-4
   silverback drain -l zone=a --reason 'the zone is being moved' --dry-run`,
@@ -83,7 +85,7 @@ type order struct {
 	wait   time.Duration
 }
 
-// words are how an order is spoken of.
+// words are the texts of drain or undrain.
 type words struct {
 	draining bool
 	does     string
@@ -107,7 +109,7 @@ func (o *order) add(cmd *cobra.Command) {
 	cmd.Flags().DurationVar(&o.wait, "wait-timeout", time.Minute, "how long to wait for the agent")
 }
 
-// give gives an order to each node that is meant, waits for their agents, and says what is so.
+// give drains or undrains each selected node, waits for the agents and prints the result.
 func (o *order) give(ctx context.Context, a *app.App, names []string, w words,
 	call func(context.Context, registryv1.RegistryServiceClient, *registryv1.Node) (*registryv1.Node, error),
 ) error {
@@ -182,7 +184,7 @@ func (o *order) awaitAll(ctx context.Context, registry registryv1.RegistryServic
 	all.Wait()
 }
 
-// obeys says whether the agent reports what was ordered.
+// obeys reports whether the agent has done what was ordered.
 func obeys(n *registryv1.Node, draining bool) bool {
 	return (n.GetDrain() != nil) == draining && n.GetStatus().GetDraining() == draining && online(n)
 }

@@ -51,7 +51,7 @@ func (f *groupFlags) add(cmd *cobra.Command) {
 		"the first digits are enough for one that the group has; an empty value takes all away")
 }
 
-// given says whether anything was said of the group on the command line.
+// given reports whether any flag of the group was set on the command line.
 func (f *groupFlags) given(cmd *cobra.Command) bool {
 	for _, name := range []string{"description", "waves", "max-loading", "deadline", "max-failed", "drift", "probe", "no-probes",
 		"trust-schemas"} {
@@ -62,7 +62,7 @@ func (f *groupFlags) given(cmd *cobra.Command) bool {
 	return false
 }
 
-// put writes what was said on the command line into a group, and leaves the rest.
+// put writes the flags that were set into a group, and leaves the rest.
 func (f *groupFlags) put(cmd *cobra.Command, g *registryv1.Group) error {
 	if g.Policy == nil {
 		g.Policy = &fleetv1.RolloutPolicy{}
@@ -175,9 +175,9 @@ func CreateGroup(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "group NAME",
 		Short: "Create a group of gateways",
-		Long: `Creates a group of gateways. What no flag says is so: a rollout moves one gateway, and then all; a wave may take 10 minutes, and none of its gateways
-may fail to load; below 20 gateways all may load at once, else a quarter of them; agents heal drift. silverback describe group shows it.
-To create the same group again is no error.`,
+		Long: `Creates a group of gateways. Without flags a rollout moves one gateway and then all. A wave may take 10 minutes, and none of
+its gateways may fail to load. Below 20 gateways all may load at once, else a quarter of them. Agents heal drift.
+silverback describe group shows the policy. Creating the same group again is no error.`,
 		Example: "  silverback create group edge --waves 1,10%:30s,100% --description 'public gateways'",
 		Args:    app.Args("the name of one group"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -254,9 +254,12 @@ func DeleteNode(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "node NAME -g GROUP",
 		Short: "Forget a node, and revoke its certificates",
-		Long: `Forgets a node, cuts off its agent, and revokes its certificates as silverback revoke node does: without that an agent that still runs would enrol again at once.
-The gateway serves on with what it has. For it to come back under the name, give its agent a certificate that is issued after the time that the command prints, or undo the
-revocation with silverback unrevoke node. A node that said goodbye is forgotten by itself and need not be deleted. With --keep-certificates nothing is revoked, nor is it where callers are not told apart.`,
+		Long: `Deletes a node, disconnects its agent, and revokes its certificates as silverback revoke node does. Without the revocation
+a running agent would enrol again at once. The gateway keeps serving its configuration.
+
+To bring the node back under the same name, give its agent a certificate issued after the time that the command prints, or
+undo the revocation with silverback unrevoke node. A node whose agent deregistered is deleted by itself. Nothing is revoked
+with --keep-certificates, and where services do not authenticate callers.`,
 		Args: app.Args("the name of one node"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			registry := a.Registry()

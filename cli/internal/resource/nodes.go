@@ -55,7 +55,7 @@ func nodeRow(a *app.App, n *registryv1.Node) []string {
 	}
 }
 
-// nodeState is the state of a node, that it is to be drained when its agent has not said yet that it is, and that it is in quarantine.
+// nodeState is the state of a node, with a drain that its agent has not confirmed yet, and its quarantine.
 func nodeState(n *registryv1.Node) string {
 	state := show.Enum(n.GetState(), "STATE_")
 	if n.GetDrain() != nil && n.GetState() != registryv1.Node_STATE_DRAINING {

@@ -29,7 +29,7 @@ func pages[T any](ctx context.Context, ask func(ctx context.Context, token strin
 	}
 }
 
-// named keeps the items of a name, which several groups may have, and says so when there is none.
+// named keeps the items of a name, which several groups may have. It fails when there is none.
 func named[T any](what, name string, items []T, nameOf func(T) string) ([]T, error) {
 	if name == "" {
 		return items, nil

@@ -19,9 +19,10 @@ func QuarantineNode(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "quarantine " + selectionUse + " --reason WHY",
 		Short: "Have rollouts go on without a node; it serves on, and is told nothing new",
-		Long: `Puts nodes into quarantine: no rollout waits for them, whatever they say, and they are told nothing new until silverback release. Their gateways serve
-on with what they have, and load balancers send them traffic as before; silverback drain ends that. The order is kept by the registry, and outlives a restart of
-the agent. Several nodes are named, or chosen by their labels; then a person is asked first.`,
+		Long: `Puts nodes into quarantine: no rollout waits for them, whatever they report, and they get no new revision until silverback
+release. Their gateways keep serving what they have, and load balancers keep sending them traffic; silverback drain stops
+that. The registry stores the order, and it survives a restart of the agent. Name several nodes or select them by labels;
+then the command asks for confirmation at a terminal.`,
 		Example: `  silverback quarantine gw-3 -g edge --reason 'refuses everything since the upgrade'
   silverback quarantine -l zone=a --reason 'the zone is being moved' --dry-run`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -60,7 +61,7 @@ func ReleaseNode(a *app.App) *cobra.Command {
 	return cmd
 }
 
-// changeNodes makes a call about each node that is meant, and says what is so.
+// changeNodes makes a call for each selected node and prints the result.
 func changeNodes(ctx context.Context, a *app.App, c *selection, names []string, does, now string,
 	call func(context.Context, registryv1.RegistryServiceClient, *registryv1.Node) (*registryv1.Node, proto.Message, error),
 ) error {

@@ -18,11 +18,14 @@ func Recover(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "recover --reason WHY",
 		Short: "Have nodes follow a ledger (etcd) that was restored or lost",
-		Long: `Has nodes follow a ledger that was restored as it was before, or made anew. They follow decisions that it does not have, and refuse its own as older, so
-that until now nothing changes on any gateway. The command raises the epoch of the ledger above every one that a node is known to follow; from then on
-nodes go to the revisions that the ledger has. Apply files that are newer than the ledger before: their rollouts wait for the recovery, and gateways that serve
-that content already keep it.
-It says what it will do and asks; without a terminal it wants --yes. It does nothing when no node is ahead of the ledger, unless it is forced.
+		Long: `Makes nodes follow a ledger (etcd) that was restored from a backup or created anew. Until then nodes follow decisions that
+the ledger does not have, and refuse its decisions as older: no gateway changes. The command raises the epoch of the ledger
+above every epoch that a node is known to follow. From then on nodes go to the revisions that the ledger has.
+
+First apply the files that are newer than the ledger. Their rollouts wait for the recovery, and gateways that serve that
+content already keep it. The command prints what it will do and asks for confirmation; without a terminal it needs --yes.
+It does nothing when no node is ahead of the ledger, unless it is forced.
+
 Exit codes: 0 the ledger is in a new epoch; 1 error, or there is nothing to recover from.`,
 		Example: "  silverback recover --reason 'etcd restored from the backup of Monday'",
 		Args:    cobra.NoArgs,
@@ -73,7 +76,7 @@ Exit codes: 0 the ledger is in a new epoch; 1 error, or there is nothing to reco
 	return cmd
 }
 
-// printRecovery says what is so, and what a recovery will do.
+// printRecovery prints the state of the ledger and what a recovery will do.
 func printRecovery(a *app.App, l *distributorv1.Ledger, groups []groupStatus) error {
 	fmt.Fprintln(a.Err, ledgerLine(l))
 	grid := &show.Grid{Header: []string{"GROUP", "NODE", "ONLINE", "FOLLOWS", "LEDGER HAS"}}
@@ -99,7 +102,7 @@ func printRecovery(a *app.App, l *distributorv1.Ledger, groups []groupStatus) er
 	return nil
 }
 
-// goesBack says what gateways of the group will give up; empty when that is nothing.
+// goesBack describes which revisions gateways of the group will give up; empty when they give up none.
 func (s groupStatus) goesBack() string {
 	others := int64(0)
 	for _, n := range s.nodes {
@@ -118,7 +121,7 @@ func (s groupStatus) goesBack() string {
 		s.group.GetName(), show.Count(others, "gateway serves", "gateways serve"), s.revision.GetNumber())
 }
 
-// ledgerLine says whether nodes are ahead of the ledger.
+// ledgerLine describes whether nodes are ahead of the ledger.
 func ledgerLine(l *distributorv1.Ledger) string {
 	if l.GetAheadCount() == 0 {
 		return fmt.Sprintf("The ledger is in epoch %d. No node is ahead of it.", l.GetEpoch())

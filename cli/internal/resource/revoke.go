@@ -17,9 +17,9 @@ import (
 )
 
 // whatIsKeptOut is part of the help of both commands.
-const whatIsKeptOut = `Within seconds every replica of every service cuts its connections and refuses its calls, until silverback unrevoke.
-All certificates that were issued up to 30 seconds after now are kept out, by their NotBefore; one that is issued later works by itself. Issuers that backdate
-certificates must wait so much longer: silverback certs backdates by a minute.`
+const whatIsKeptOut = `Within seconds every replica of every service closes its connections and refuses its calls, until
+silverback unrevoke. All certificates issued up to 30 seconds from now are refused, by their NotBefore. One issued later is
+accepted. Issuers that backdate certificates must wait that much longer: silverback certs backdates by one minute.`
 
 // RevokeNode is the command that keeps a node's certificates out.
 func RevokeNode(a *app.App) *cobra.Command {
@@ -126,7 +126,7 @@ func UnrevokeUser(a *app.App) *cobra.Command {
 	}
 }
 
-// changeRevocation makes a call, and says what is so.
+// changeRevocation makes a call and prints the result.
 func changeRevocation(ctx context.Context, a *app.App, call func(context.Context, registryv1.RegistryServiceClient) (proto.Message, string,
 	error)) error {
 	registry := a.Registry()
@@ -143,7 +143,7 @@ func changeRevocation(ctx context.Context, a *app.App, call func(context.Context
 	return nil
 }
 
-// keptOut says what a revocation does.
+// keptOut describes what a revocation does.
 func keptOut(r *registryv1.Revocation) string {
 	return fmt.Sprintf("certificates of %s that were issued up to %s are refused; one that is issued later works", subject(r),
 		show.Time(r.GetIssuedUntil()))

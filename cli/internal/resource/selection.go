@@ -14,14 +14,14 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// selection is which nodes a command is about: those named, or those with labels; and whether it is meant when they are several.
+// selection is the nodes of a command, by name or by labels, and the confirmation that several nodes need.
 type selection struct {
 	group    string
 	selector selector
 	confirm  app.Confirmation
 }
 
-// selectionUse is how the arguments are called.
+// selectionUse describes the arguments.
 const selectionUse = "NODE...|-l SELECTOR [-g GROUP]"
 
 func (c *selection) add(cmd *cobra.Command) {
@@ -39,10 +39,10 @@ func (c *selection) add(cmd *cobra.Command) {
 	}
 }
 
-// many reports whether several nodes are meant, or may be.
+// many reports whether the arguments may select several nodes.
 func (c *selection) many(names []string) bool { return len(names) != 1 }
 
-// nodes finds the nodes that are meant, those with labels in their natural order. Each name must be known.
+// nodes finds the selected nodes, those with labels in their natural order. Each name must exist.
 func (c *selection) nodes(ctx context.Context, a *app.App, names []string) ([]*registryv1.Node, error) {
 	ctx, cancel := a.Call(ctx)
 	defer cancel()
@@ -58,7 +58,8 @@ func (c *selection) nodes(ctx context.Context, a *app.App, names []string) ([]*r
 			}
 		}
 		if len(found) == 0 {
-			return nil, fmt.Errorf("no node has the labels %s; silverback describe node shows those of a node", strings.Join(c.selector.labels, ", "))
+			return nil, fmt.Errorf("no node has the labels %s; silverback describe node shows those of a node",
+				strings.Join(c.selector.labels, ", "))
 		}
 		return found, nil
 	}
@@ -80,7 +81,7 @@ func (c *selection) nodes(ctx context.Context, a *app.App, names []string) ([]*r
 // maxNamed is how many nodes a question names.
 const maxNamed = 10
 
-// confirmed makes sure that what is about to be done to several nodes is meant. One that is named is done as it is said.
+// confirmed asks for confirmation before something is done to several nodes. One named node needs none.
 func (c *selection) confirmed(a *app.App, names []string, does string, nodes []*registryv1.Node) (bool, error) {
 	if !c.many(names) && !c.confirm.DryRun() {
 		return true, nil
@@ -104,7 +105,7 @@ func (c *selection) print(a *app.App, names []string, one proto.Message, nodes [
 	return show.Message(a.Out, a.Flags.Output, &registryv1.ListNodesResponse{Nodes: nodes})
 }
 
-// eachNode does something to node after node, and goes on after one that it cannot be done to. It returns the nodes as they are then.
+// eachNode calls do for node after node, and goes on after an error. It returns the changed nodes.
 func eachNode(ctx context.Context, a *app.App, nodes []*registryv1.Node,
 	do func(context.Context, *registryv1.Node) (*registryv1.Node, error)) ([]*registryv1.Node, error) {
 	var done []*registryv1.Node

@@ -29,7 +29,7 @@ func (p *selector) addStates(cmd *cobra.Command) {
 
 func (p *selector) given() bool { return len(p.labels)+len(p.states) > 0 }
 
-// check says what cannot be meant.
+// check fails on labels and states that cannot be parsed.
 func (p *selector) check() error {
 	for _, label := range p.labels {
 		if name, _, _ := strings.Cut(label, "="); strings.TrimSuffix(name, "!") == "" {

@@ -22,7 +22,7 @@ import (
 // worstShown is how many troubled nodes the status names; get nodes shows them all.
 const worstShown = 10
 
-// groupStatus is all that the status knows of one group.
+// groupStatus is what the status shows of one group.
 type groupStatus struct {
 	group    *registryv1.Group
 	nodes    []*registryv1.Node
@@ -32,18 +32,18 @@ type groupStatus struct {
 	noRevision, noRollout bool // who knows it did not answer
 }
 
-// Status is the command that says on one screen whether the fleet is in sync and what is moving.
+// Status is the command that shows on one screen whether the fleet is in sync and which rollouts move.
 func Status(a *app.App) *cobra.Command {
 	var group string
 	var watch bool
 	cmd := &cobra.Command{
 		Use:   "status [-g GROUP]",
 		Short: "Show on one screen whether the fleet is in sync, and what is moving",
-		Long: `Shows for every group, or one, the newest revision, its rollout, and how many gateways serve it. When the translator or the distributor does not
-answer, people are shown what is known without it, and why the rest is not; programs get the error alone.
+		Long: `Shows for every group, or for one, the newest revision, its rollout, and how many gateways serve it. When the translator or
+the distributor does not answer, the table shows the rest and why; -o json and -o yaml print the error alone.
 
-Exit codes: 0 every online gateway serves its group's newest revision, or the group has none yet; 1 error; 2 not, not yet, none is online, or
-nodes are ahead of the ledger.`,
+Exit codes: 0 every online gateway serves its group's newest revision, or the group has none yet; 1 error; 2 some gateways do
+not, or not yet, or none is online, or nodes are ahead of the ledger.`,
 		Args: cobra.NoArgs,
 		Example: `  silverback status
   silverback status -g edge --watch`,
@@ -86,8 +86,8 @@ func look(ctx context.Context, a *app.App, group string) error {
 	return nil
 }
 
-// gather asks the services, each in a time of its own: who keeps silent must not make the next one seem silent too. Away is why the
-// translator or the distributor did not answer; who did not is not asked for the next group.
+// gather calls the services, each with its own deadline: one that does not answer must not use up the time of the next. Away holds why the
+// translator or the distributor did not answer. Such a service is not called for the next group.
 func gather(ctx context.Context, a *app.App, only string) (all []groupStatus, away []error, err error) {
 	all, err = known(ctx, a, only)
 	if err != nil {
@@ -125,7 +125,7 @@ func gather(ctx context.Context, a *app.App, only string) (all []groupStatus, aw
 	return all, away, nil
 }
 
-// known is what the registry says of the groups.
+// known returns the groups and nodes of the registry.
 func known(ctx context.Context, a *app.App, only string) (all []groupStatus, err error) {
 	ctx, cancel := a.Call(ctx)
 	defer cancel()
@@ -146,7 +146,7 @@ func known(ctx context.Context, a *app.App, only string) (all []groupStatus, err
 	return all, nil
 }
 
-// askAll asks a service about every group. Who does not answer is not asked for the next group, and leave is called for those that lack it.
+// askAll calls a service for every group. After a call without an answer it calls leave for the remaining groups instead.
 func askAll(all []groupStatus, ask func(*groupStatus) error, leave func(*groupStatus)) (silent, err error) {
 	for i := range all {
 		if silent == nil {
@@ -164,7 +164,7 @@ func askAll(all []groupStatus, ask func(*groupStatus) error, leave func(*groupSt
 	return silent, nil
 }
 
-// absent says that a call got no answer, or that one which cannot be given now.
+// absent reports whether a call got no answer, or the answer that it cannot be served now.
 func absent(err error) bool {
 	code := status.Code(err)
 	return code == codes.Unavailable || code == codes.DeadlineExceeded
@@ -203,14 +203,14 @@ func (s groupStatus) unmanaged() (n int) {
 	return n
 }
 
-// inSync says that all gateways serve the newest revision. A revision that nobody is there to serve is served by none.
+// inSync reports whether all gateways serve the newest revision. A group without online gateways does not serve it.
 func (s groupStatus) inSync() bool {
 	onlineNodes, serving := s.counts()
 	return s.revision == nil || onlineNodes > 0 && serving == onlineNodes
 }
 
-// ledgerOf asks whether nodes are ahead of the ledger; nil when nobody says. Who keeps silent was told of already, and an older distributor
-// does not know.
+// ledgerOf returns which nodes are ahead of the ledger; nil when the distributor does not answer, which was reported already, or is too old
+// to know.
 func ledgerOf(ctx context.Context, a *app.App, all []groupStatus, group string) *distributorv1.Ledger {
 	if slices.ContainsFunc(all, func(s groupStatus) bool { return s.noRollout }) {
 		return nil
@@ -288,7 +288,7 @@ func (s groupStatus) print(a *app.App) error {
 	return s.printTroubled(a)
 }
 
-// printTroubled names the nodes that somebody should look at.
+// printTroubled names the nodes that need attention.
 func (s groupStatus) printTroubled(a *app.App) error {
 	troubled := slices.DeleteFunc(slices.Clone(s.nodes), func(n *registryv1.Node) bool {
 		return n.GetState() == registryv1.Node_STATE_READY && len(n.GetStatus().GetConditions()) == 0 && n.GetQuarantine() == nil

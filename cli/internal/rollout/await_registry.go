@@ -14,9 +14,9 @@ const (
 	registryPage    = 1000
 )
 
-// awaitRegistry waits a little until the registry has heard from the agents what the distributor knows already, so that a
-// status after apply --wait says the same. The rollout is complete without it: a registry that is away, a large group, or a node that fell
-// silent end the waiting, not the command.
+// awaitRegistry waits up to registryTimeout until agents have reported the digest to the registry, so that silverback status after apply
+// --wait agrees with the distributor. The rollout is complete without it: an unreachable registry or a large group end the wait, not the
+// command.
 func awaitRegistry(ctx context.Context, a *app.App, group, digest string) {
 	ctx, cancel := context.WithTimeout(ctx, registryTimeout)
 	defer cancel()

@@ -122,7 +122,7 @@ func (p *progress) end() {
 	}
 }
 
-// Line tells where a rollout stands: revision 7: wave 1 of 2: 1/1 serving.
+// Line is the progress of a rollout: revision 7: wave 1 of 2: 1/1 serving.
 func Line(r *distributorv1.Rollout) string {
 	n := r.GetProgress()
 	head := fmt.Sprintf("revision %d", r.GetCandidateRevision())

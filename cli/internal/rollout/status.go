@@ -86,8 +86,8 @@ func look(ctx context.Context, a *app.App, group, id string) (*distributorv1.Rol
 	return answer.GetRollout(), nil
 }
 
-// warnAhead says when nodes of the group are ahead of the ledger: what was decided then reaches none of them. An older distributor does not
-// know.
+// warnAhead warns when nodes of the group are ahead of the ledger, for they refuse its decisions. An older distributor does not report
+// them.
 func warnAhead(ctx context.Context, a *app.App, rollouts distributorv1.RolloutServiceClient, group string) bool {
 	answer, err := rollouts.GetLedger(ctx, &distributorv1.GetLedgerRequest{Group: group})
 	n := answer.GetLedger().GetAheadCount()

@@ -12,10 +12,12 @@ import (
 	"github.com/silverback-gateway/silverback/client"
 )
 
-// Wait shows the rollouts of a revision's group until every online gateway serves the revision or a later one. It exits with 2 when the rollout
-// is halted or rolled back, when somebody replaces the source before that, and when the time is over. Place moves what gateways refuse of the
-// revision to the lines of the submitted files.
-func Wait(ctx context.Context, a *app.App, source string, revision *client.Revision, timeout time.Duration, place ...func(*client.Problem)) error {
+// Wait shows the rollouts of a revision's group until every online gateway serves the revision or a later one. It exits with 2 when the
+// rollout is halted or rolled back, when somebody replaces the source before that, and when the time is over. Place moves what gateways
+// refuse of the revision to the lines of the submitted files.
+func Wait(
+	ctx context.Context, a *app.App, source string, revision *client.Revision, timeout time.Duration, place ...func(*client.Problem),
+) error {
 	progress := newProgress(a)
 	timeout = max(timeout, time.Nanosecond) // 0 does not wait; for the client it is the default
 	r, err := a.Client().Wait(ctx, revision, client.WaitOptions{Source: source, Timeout: timeout, Progress: progress.show})
@@ -34,7 +36,8 @@ func Wait(ctx context.Context, a *app.App, source string, revision *client.Revis
 	return nil
 }
 
-// explain prints the refusals of a halted rollout, and adds to the error of a wait which command shows more. A failed call is returned as it is.
+// explain prints the refusals of a halted rollout, and adds to the error of a wait which command shows more. A failed call is returned as
+// it is.
 func explain(ctx context.Context, a *app.App, err error, revision *client.Revision, place []func(*client.Problem)) error {
 	var (
 		halted      *client.HaltedError
@@ -80,8 +83,8 @@ func fallback(r *client.Rollout) string {
 	return "; there is no earlier revision to serve"
 }
 
-// instead names the revisions that gateways serve after a halt; empty when there are none. A distributor of an older version sends the stable one
-// alone.
+// instead names the revisions that gateways serve after a halt; empty when there are none. A distributor of an older version sends the
+// stable one alone.
 func instead(r *client.Rollout) string {
 	revisions := r.GetFallbackRevisions()
 	if len(revisions) == 0 && r.GetStableRevision() > 0 {

@@ -11,7 +11,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/screen"
 )
 
-// Age says how long ago a time was, in the two largest units at most: 12s, 5m, 3h, 9d.
+// Age is how long ago a time was, in its largest unit: 12s, 5m, 3h, 9d.
 func Age(now time.Time, t *timestamppb.Timestamp) string {
 	if t == nil {
 		return ""

@@ -78,12 +78,12 @@ somebody replaced the source before it was.`,
 	return cmd
 }
 
-// Print tells what became of a submission, with its warnings.
+// Print prints the result of a submission and its warnings.
 func Print(a *app.App, answer *translatorv1.SubmitConfigResponse, dryRun bool) error {
 	return printAnswer(a, answer, dryRun, func() {})
 }
 
-// printAnswer is Print; where something changes, people are given a list of it before.
+// printAnswer is Print, with a list of the changes before it for people.
 func printAnswer(a *app.App, answer *translatorv1.SubmitConfigResponse, dryRun bool, list func()) error {
 	for _, w := range answer.GetWarnings() {
 		fmt.Fprintf(a.Err, "warning: %s\n", show.Problem(w))
@@ -98,8 +98,7 @@ func printAnswer(a *app.App, answer *translatorv1.SubmitConfigResponse, dryRun b
 	return nil
 }
 
-// listApplied shows the first changes of a submission, in the words of diff. What was committed is committed: that nobody tells them is
-// only said.
+// listApplied lists the first changes of a submission as diff does. When they cannot be read it warns, for the commit stands.
 func listApplied(ctx context.Context, a *app.App, sub *submission, to target, answer *translatorv1.SubmitConfigResponse, dryRun bool) {
 	request := &translatorv1.DiffConfigRequest{Group: to.group, MaxChanges: changes.Few, ToRevision: answer.GetRevision().GetNumber()}
 	all := fmt.Sprintf("silverback diff -g %s --to-revision %d", to.group, request.GetToRevision())
@@ -118,7 +117,7 @@ func listApplied(ctx context.Context, a *app.App, sub *submission, to target, an
 	}
 }
 
-// summarize tells in one line what became of a submission.
+// summarize describes the result of a submission in one line.
 func summarize(answer *translatorv1.SubmitConfigResponse, dryRun bool) string {
 	summary := changes.Summary(answer.GetChanges())
 	revision := answer.GetRevision()

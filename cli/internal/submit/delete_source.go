@@ -57,7 +57,7 @@ func DeleteSource(a *app.App) *cobra.Command {
 	return cmd
 }
 
-// confirmSource says what the source holds, when somebody is to know it before.
+// confirmSource asks for confirmation, and reads what the source holds only when it is shown.
 func confirmSource(
 	ctx context.Context, a *app.App, translator translatorv1.TranslatorServiceClient, confirm *app.Confirmation, group, name string,
 ) (bool, error) {

@@ -13,7 +13,7 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// Diff is the command that says what apply would change, or what changed between two revisions.
+// Diff is the command that shows what apply would change, or what changed between two revisions.
 func Diff(a *app.App) *cobra.Command {
 	var (
 		to                       target
@@ -104,7 +104,7 @@ func between(ctx context.Context, a *app.App, request *translatorv1.DiffConfigRe
 	return a.Translator().DiffConfig(ctx, request)
 }
 
-// against says how much differs, and from what.
+// against summarizes how much differs, and from what.
 func against(answer *translatorv1.DiffConfigResponse) string {
 	from, to := "an empty group", ""
 	if answer.GetRevision() > 0 {

@@ -21,9 +21,9 @@ func Dump(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dump -g GROUP [-s SOURCE] [--revision N]",
 		Short: "Print a group's configuration, or one source of it, for Kong or for decK",
-		Long: `Prints the merge of the group's sources, as it is or as it was in a revision. Applied again as the group's only source it changes nothing.
-With -s it prints what one source held; applied again as that source it changes nothing. A source is printed as it was understood: comments, the order of the
-files, and shorthands such as _info.defaults are not kept.
+		Long: `Prints the merge of the group's sources, as it is or as it was in a revision. Applied again as the group's only source, it
+changes nothing. With -s it prints what one source held; applied again as that source, it changes nothing. A source is
+printed as the translator read it: without comments, file order and shorthands such as _info.defaults.
 ` + formHelp + `
 
 The output holds whatever the configuration holds, secrets included.`,

@@ -12,7 +12,7 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// DefaultSource is the source of those who need only one.
+// DefaultSource is the source when -s is not given.
 const DefaultSource = "default"
 
 // target is where a submission goes.
@@ -29,7 +29,7 @@ func (t *target) addFlags(cmd *cobra.Command, groupRequired bool) {
 	}
 }
 
-// submission is what a command asks the translator with. End it.
+// submission is the documents of a command and the translator to send them to. Call end after use.
 type submission struct {
 	end        context.CancelFunc
 	documents  []*translatorv1.Document

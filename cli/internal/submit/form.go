@@ -17,8 +17,8 @@ var forms = map[string]translatorv1.RenderConfigRequest_Format{
 }
 
 // formHelp says what the forms are.
-const formHelp = `--format kong is what Kong itself reads, as its declarative_config or by POST /config; --format deck is what decK reads; --format canonical, which
--o json also gives, is JSON byte for byte as gateways are given it, without the reserved route.`
+const formHelp = `--format kong is what Kong reads, as its declarative_config or by POST /config. --format deck is what decK reads. --format
+canonical, which -o json also gives, is JSON byte for byte as gateways get it, without the reserved route.`
 
 // formFlag is the flag --format. Without it people get Kong's form, and programs, by -o json, the canonical bytes.
 type formFlag string

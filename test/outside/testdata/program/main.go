@@ -33,7 +33,8 @@ func main() {
 }
 
 func show(r *client.Rollout) {
-	fmt.Printf("revision %d: %s, %d of %d\n", r.GetCandidateRevision(), r.GetState(), r.GetProgress().GetServing(), r.GetProgress().GetOnline())
+	n := r.GetProgress()
+	fmt.Printf("revision %d: %s, %d of %d\n", r.GetCandidateRevision(), r.GetState(), n.GetServing(), n.GetOnline())
 }
 
 // check ends the program with every problem of a refused file, or with another error.
