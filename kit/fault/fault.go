@@ -18,19 +18,20 @@ type Kind int
 
 // The kinds. Each maps to one gRPC code; see Code.
 const (
-	Internal   Kind = iota // a mistake of ours: logged, its text withheld
-	Invalid                // the request or the configuration is wrong; sending it again will not help
-	Missing                // what the request names does not exist
-	Exists                 // what the request creates exists with other content
-	Conflict               // somebody else was faster, or a request_id was used for something else
-	WrongState             // the request is fine, but not now
-	StaleTerm              // the caller was leader, and is no longer
-	NotLeader              // another replica decides; try again
-	Down                   // a part that is needed cannot be reached; try again
-	Busy                   // too much at once; try again later
-	TooLarge               // over a limit that the message names
-	Denied                 // the caller may not do this
-	Full                   // there is no room, and trying again makes none: the message names the remedy
+	Internal      Kind = iota // a mistake of ours: logged, its text withheld
+	Invalid                   // the request or the configuration is wrong; sending it again will not help
+	Missing                   // what the request names does not exist
+	Exists                    // what the request creates exists with other content
+	Conflict                  // somebody else was faster, or a request_id was used for something else
+	WrongState                // the request is fine, but not now
+	StaleTerm                 // the caller was leader, and is no longer
+	NotLeader                 // another replica decides; try again
+	Down                      // a part that is needed cannot be reached; try again
+	Busy                      // too much at once; try again later
+	TooLarge                  // over a limit that the message names
+	Denied                    // the caller may not do this
+	Full                      // there is no room, and trying again makes none: the message names the remedy
+	Unimplemented             // the contract has it, and this version does not do it
 )
 
 // Error is a fault. Its text is meant for the caller, so it holds no secrets.

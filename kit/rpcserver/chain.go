@@ -87,7 +87,7 @@ func levelOf(code codes.Code) logging.Level {
 	case codes.OK, codes.Canceled, codes.NotFound, codes.AlreadyExists, codes.InvalidArgument, codes.Aborted, codes.FailedPrecondition,
 		codes.Unavailable:
 		return logging.LevelDebug
-	case codes.Internal, codes.Unknown, codes.DataLoss, codes.Unimplemented:
+	case codes.Internal, codes.Unknown, codes.DataLoss:
 		return logging.LevelError
 	default:
 		return logging.LevelInfo

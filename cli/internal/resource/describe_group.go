@@ -59,8 +59,8 @@ func printGroup(w io.Writer, g *registryv1.Group, nodes []*registryv1.Node) {
 	}
 	show.Printf(w, "Deadline:      %s a wave\n", deadline)
 	show.Printf(w, "Max failed:    %d%% of a wave\n", p.GetGates().GetMaxFailedPercent())
-	show.Printf(w, "On reject:     %s\n", orDefault(show.Enum(p.GetOnReject(), "ON_REJECT_"), "halt"))
-	show.Printf(w, "On unhealthy:  %s\n", orDefault(show.Enum(p.GetOnUnhealthy(), "ON_UNHEALTHY_"), "halt"))
+	show.Printf(w, "On reject:     %s\n", reaction(show.Enum(p.GetOnReject(), "ON_REJECT_")))
+	show.Printf(w, "On unhealthy:  %s\n", reaction(show.Enum(p.GetOnUnhealthy(), "ON_UNHEALTHY_")))
 	show.Printf(w, "Drift:         %s\n", orDefault(show.Enum(g.GetDrift(), "DRIFT_POLICY_"), "heal"))
 	for _, probe := range p.GetGates().GetProbes() {
 		show.Printf(w, "Probe:         %s\n", probeText(probe))

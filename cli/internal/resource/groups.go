@@ -33,7 +33,7 @@ const groupMore = 2
 func groupRow(a *app.App, g *registryv1.Group) []string {
 	return []string{
 		g.GetName(), waves(g.GetPolicy()), show.Age(a.Now(), g.GetCreateTime()), show.Clean(show.First(g.GetDescription())),
-		orDefault(show.Enum(g.GetPolicy().GetOnReject(), "ON_REJECT_"), "halt"),
+		reaction(show.Enum(g.GetPolicy().GetOnReject(), "ON_REJECT_")),
 		orDefault(show.Enum(g.GetDrift(), "DRIFT_POLICY_"), "heal"),
 	}
 }
@@ -74,6 +74,14 @@ func first(values ...string) string {
 		}
 	}
 	return ""
+}
+
+// reaction renders on_reject or on_unhealthy. Only halt is implemented; a group may have been stored with another before that was refused.
+func reaction(stored string) string {
+	if stored == "" || stored == "halt" {
+		return "halt"
+	}
+	return stored + " (not implemented: halts)"
 }
 
 func orDefault(value, otherwise string) string { return first(value, otherwise) }

@@ -25,3 +25,11 @@ func TestParseWaves(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOptionThatIsNotImplementedIsShownAsWhatItDoes(t *testing.T) {
+	for stored, want := range map[string]string{"": "halt", "halt": "halt", "pin": "pin (not implemented: halts)"} {
+		if got := reaction(stored); got != want {
+			t.Errorf("%q is shown as %q, want %q", stored, got, want)
+		}
+	}
+}

@@ -61,7 +61,8 @@ func (p *progress) draw() {
 	width, _ := p.size()
 	line := Line(p.newest)
 	if left := soakLeft(p.newest, p.now().Sub(p.soaking)); left > 0 {
-		line = strings.Replace(line, "(soaking)", fmt.Sprintf("(soaking, %s left)", left), 1)
+		state := stateOf(p.newest)
+		line = strings.Replace(line, "("+state+")", fmt.Sprintf("(%s, %s left)", state, left), 1)
 	}
 	if drawn := p.paint(app.Green, bar(p.newest.GetProgress(), width)) + " " + line; screen.Width(drawn) <= width {
 		line = drawn
@@ -167,7 +168,13 @@ func bar(n *distributorv1.Progress, terminal int) string {
 	return strings.Repeat("█", full) + strings.Repeat("░", width-full)
 }
 
-func stateOf(r *distributorv1.Rollout) string { return show.Enum(r.GetState(), "STATE_") }
+// stateOf names the state of a rollout. The soak of the last wave is the bake.
+func stateOf(r *distributorv1.Rollout) string {
+	if r.GetState() == distributorv1.Rollout_STATE_SOAKING && r.GetWave() == r.GetWaveCount() {
+		return "baking"
+	}
+	return show.Enum(r.GetState(), "STATE_")
+}
 
 func printRefusals(w io.Writer, r *distributorv1.Rollout) {
 	for _, refusal := range r.GetRefusals() {

@@ -218,3 +218,14 @@ func TestARefusalIsMovedToItsField(t *testing.T) {
 		}
 	}
 }
+
+func TestTheSoakOfTheLastWaveIsTheBake(t *testing.T) {
+	r := moving(7, distributorv1.Rollout_STATE_SOAKING)
+	if got, want := Line(r), "revision 7: wave 1 of 2 (soaking): 1/1 serving, 3 in all"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	r.Wave = 2
+	if got, want := Line(r), "revision 7: wave 2 of 2 (baking): 1/1 serving, 3 in all"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

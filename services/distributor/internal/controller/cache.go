@@ -58,7 +58,7 @@ func NewCache(translator translatorv1.TranslatorServiceClient, registry registry
 	}
 	return &Cache{
 		revisions: follow.NewTable(revisions(translator), lost("revisions")),
-		groups:    follow.NewTable(groups(registry), lost("groups")),
+		groups:    follow.NewTable(groups(registry, log), lost("groups")),
 		nodes:     follow.NewTable(nodes(registry, sessions), lost("nodes")),
 	}
 }
@@ -148,7 +148,7 @@ func revisions(client translatorv1.TranslatorServiceClient) follow.Open[fleet.Gr
 	}
 }
 
-func groups(client registryv1.RegistryServiceClient) follow.Open[fleet.GroupID, rollout.Policy] {
+func groups(client registryv1.RegistryServiceClient, log *slog.Logger) follow.Open[fleet.GroupID, rollout.Policy] {
 	type event = follow.Event[fleet.GroupID, rollout.Policy]
 	return func(ctx context.Context, resume string) (func() (event, error), error) {
 		stream, err := client.WatchGroups(ctx, &registryv1.WatchGroupsRequest{ResumeToken: resume})
@@ -161,6 +161,7 @@ func groups(client registryv1.RegistryServiceClient) follow.Open[fleet.GroupID, 
 			case *registryv1.WatchGroupsResponse_Listing_:
 				return event{Listing: true}, err
 			case *registryv1.WatchGroupsResponse_Upserted:
+				warnNotImplemented(log, e.Upserted)
 				return event{Put: &follow.Pair[fleet.GroupID, rollout.Policy]{Key: fleet.GroupID(e.Upserted.GetName()),
 					Value: wire.Policy(e.Upserted.GetPolicy())}}, err
 			case *registryv1.WatchGroupsResponse_Deleted:
@@ -170,6 +171,15 @@ func groups(client registryv1.RegistryServiceClient) follow.Open[fleet.GroupID, 
 			}
 			return event{}, err
 		}, nil
+	}
+}
+
+// warnNotImplemented logs options of a stored policy that rollouts do not act on. The registry refuses new ones.
+func warnNotImplemented(log *slog.Logger, g *registryv1.Group) {
+	p := g.GetPolicy()
+	if p.GetOnReject() == fleetv1.RolloutPolicy_ON_REJECT_PIN || p.GetOnUnhealthy() == fleetv1.RolloutPolicy_ON_UNHEALTHY_ROLLBACK {
+		log.Warn("rollout policy is not implemented; rollouts halt instead", telemetry.Group, g.GetName(),
+			"on_reject", p.GetOnReject(), "on_unhealthy", p.GetOnUnhealthy())
 	}
 }
 

@@ -6,9 +6,7 @@ import "time"
 type Policy struct {
 	Waves            []Wave        `json:"waves,omitempty"`
 	MaxLoading       int           `json:"max_loading_percent,omitempty"` // 0: the default
-	OnReject         int32         `json:"on_reject,omitempty"`
-	OnUnhealthy      int32         `json:"on_unhealthy,omitempty"`
-	Deadline         time.Duration `json:"deadline,omitempty"` // 0: DefaultDeadline
+	Deadline         time.Duration `json:"deadline,omitempty"`            // 0: DefaultDeadline
 	MaxFailedPercent int           `json:"max_failed_percent,omitempty"`
 }
 

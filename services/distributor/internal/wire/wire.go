@@ -18,8 +18,8 @@ import (
 // Policy reads a policy; nil is the default.
 func Policy(p *fleetv1.RolloutPolicy) rollout.Policy {
 	policy := rollout.Policy{
-		MaxLoading: int(p.GetMaxLoadingPercent()), OnReject: int32(p.GetOnReject()), OnUnhealthy: int32(p.GetOnUnhealthy()),
-		Deadline: p.GetDeadline().AsDuration(), MaxFailedPercent: int(p.GetGates().GetMaxFailedPercent()),
+		MaxLoading: int(p.GetMaxLoadingPercent()), Deadline: p.GetDeadline().AsDuration(),
+		MaxFailedPercent: int(p.GetGates().GetMaxFailedPercent()),
 	}
 	for _, w := range p.GetWaves() {
 		policy.Waves = append(policy.Waves, rollout.Wave{Nodes: int(w.GetNodes()), Percent: int(w.GetPercent()), Soak: w.GetSoak().AsDuration()})
@@ -29,9 +29,7 @@ func Policy(p *fleetv1.RolloutPolicy) rollout.Policy {
 
 func policyMessage(p rollout.Policy) *fleetv1.RolloutPolicy {
 	m := &fleetv1.RolloutPolicy{
-		MaxLoadingPercent: int32(p.MaxLoading), OnReject: fleetv1.RolloutPolicy_OnReject(p.OnReject),
-		OnUnhealthy: fleetv1.RolloutPolicy_OnUnhealthy(p.OnUnhealthy),
-		Gates:       &fleetv1.Gates{MaxFailedPercent: int32(p.MaxFailedPercent)},
+		MaxLoadingPercent: int32(p.MaxLoading), Gates: &fleetv1.Gates{MaxFailedPercent: int32(p.MaxFailedPercent)},
 	}
 	if p.Deadline > 0 {
 		m.Deadline = durationpb.New(p.Deadline)

@@ -35,7 +35,8 @@ const (
 	Rollout_STATE_WAITING Rollout_State = 1
 	// Nodes are moving.
 	Rollout_STATE_PROGRESSING Rollout_State = 2
-	// A wave is complete and watched before the next.
+	// A wave is complete and watched before the next. When wave is wave_count this is the
+	// bake, and the rollout completes after it.
 	Rollout_STATE_SOAKING Rollout_State = 3
 	// Every online node serves the candidate, but for those that were left out and for the
 	// failures that the policy allows: it is the stable revision now.
@@ -46,9 +47,10 @@ const (
 	Rollout_STATE_HALTED Rollout_State = 5
 	// A newer revision took its place.
 	Rollout_STATE_SUPERSEDED Rollout_State = 6
-	// Stopped by an operator for the time being.
+	// Stopped by an operator for the time being. Not implemented: no rollout has this state.
 	Rollout_STATE_PAUSED Rollout_State = 7
-	// Taken back: the group returned to the stable content.
+	// Taken back: the group returned to the stable content. Not implemented: no rollout has
+	// this state.
 	Rollout_STATE_ROLLED_BACK Rollout_State = 8
 )
 

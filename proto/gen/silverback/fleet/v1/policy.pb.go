@@ -84,7 +84,8 @@ const (
 	// The rollout halts; nodes not yet in a wave keep the stable revision.
 	RolloutPolicy_ON_REJECT_HALT RolloutPolicy_OnReject = 1
 	// The source of the refused object is held at its last good content, and
-	// the rest of the group moves on.
+	// the rest of the group moves on. Not implemented: the registry answers UNIMPLEMENTED,
+	// and a group that was stored with it halts.
 	RolloutPolicy_ON_REJECT_PIN RolloutPolicy_OnReject = 2
 )
 
@@ -137,7 +138,8 @@ const (
 	RolloutPolicy_ON_UNHEALTHY_UNSPECIFIED RolloutPolicy_OnUnhealthy = 0
 	// The rollout halts.
 	RolloutPolicy_ON_UNHEALTHY_HALT RolloutPolicy_OnUnhealthy = 1
-	// The group returns to the stable content in a new revision.
+	// The group returns to the stable content in a new revision. Not implemented: the
+	// registry answers UNIMPLEMENTED, and a group that was stored with it halts.
 	RolloutPolicy_ON_UNHEALTHY_ROLLBACK RolloutPolicy_OnUnhealthy = 2
 )
 
@@ -283,7 +285,7 @@ type Gates struct {
 	// rollout halts. Failures are not refusals: a refusal always halts or pins.
 	MaxFailedPercent int32 `protobuf:"varint,1,opt,name=max_failed_percent,json=maxFailedPercent,proto3" json:"max_failed_percent,omitempty"`
 	// Questions that every agent of the group asks through its own gateway, all the
-	// time; at most 16.
+	// time; at most 16. A failing one is reported with the node, and halts no rollout.
 	Probes        []*Probe `protobuf:"bytes,2,rep,name=probes,proto3" json:"probes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -450,6 +452,7 @@ type RolloutPolicy_Wave struct {
 	//	*RolloutPolicy_Wave_Percent
 	Size isRolloutPolicy_Wave_Size `protobuf_oneof:"size"`
 	// How long the wave is watched after its last node serves, before the next begins.
+	// That of the last wave is the bake: the rollout completes after it.
 	Soak          *durationpb.Duration `protobuf:"bytes,3,opt,name=soak,proto3" json:"soak,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
