@@ -12,6 +12,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kong/schema"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/schemacheck"
 	"github.com/silverback-gateway/silverback/testkit/shared"
 )
 
@@ -125,7 +126,7 @@ func TestGoldenConfigurations(t *testing.T) {
 		}
 		g := gateways[c.Flavor]
 		if g == nil {
-			g = kongtest.Start(t, kongtest.With(kongtest.Options{RouterFlavor: c.Flavor, SchemaDir: schemaDir(t, c.Flavor)}))
+			g = kongtest.Start(t, kongtest.With(kongtest.Options{RouterFlavor: c.Flavor}), schemacheck.Dir(t, schemaDir(t, c.Flavor)))
 			gateways[c.Flavor] = g
 		}
 		text, err := os.ReadFile(filepath.Join(dir, c.Expected))

@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 )
 
-// disk is what LMDB under Kong's prefix is: the configuration that outlives the
-// process. With a directory it outlives this process too.
+// disk stands for LMDB under Kong's prefix: the configuration that outlives a run of the gateway. With a directory it outlives this process
+// too.
 type disk struct {
 	dir  string
 	kept atomic.Pointer[loaded]
@@ -18,14 +18,14 @@ type disk struct {
 
 func (d *disk) path() string { return filepath.Join(d.dir, "dbless.sim") }
 
-// save keeps a configuration before anyone is told that it is in force.
+// save keeps a configuration. It is called before the configuration is in force.
 func (d *disk) save(l *loaded, text []byte) error {
 	if d.dir == "" {
 		d.kept.Store(l)
 		return nil
 	}
 	temporary := d.path() + ".tmp"
-	if err := os.WriteFile(temporary, append([]byte(l.hash+"\n"), text...), 0o600); err != nil {
+	if err := os.WriteFile(temporary, append([]byte(l.Hash+"\n"), text...), 0o600); err != nil {
 		return err
 	}
 	return os.Rename(temporary, d.path())

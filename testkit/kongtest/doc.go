@@ -27,7 +27,7 @@
 //     declarative file when one is set.
 //
 // Not simulated: the schemas of plugins and the deeper rules of entities, unless
-// schemas are given (Options.SchemaDir): then configurations are refused about
+// schemas are given (Options.Schemas): then configurations are refused about
 // the same fields as by the gateway that the schemas are of, and so are single
 // entities at /schemas/{kind}/validate; defaults in what Kong returns; the migration of paths from
 // the format versions 1.1 and 2.1; every other plugin, which is accepted and then

@@ -3,11 +3,31 @@ package kongtest
 import (
 	"crypto/md5" // Kong's own choice
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/admin"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/check"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/declarative"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/document"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/proxy"
 )
+
+// loaded is a configuration in force. It is immutable. The posted text and the parsed document are gone: only what reads and routing need
+// is kept.
+type loaded struct {
+	*declarative.Configuration
+	table *proxy.Table
+}
+
+// served is what workers serve; nil is nothing.
+func (l *loaded) served() *proxy.Table {
+	if l == nil {
+		return nil
+	}
+	return l.table
+}
 
 // boot reads what the gateway starts with: the declarative file, or what the
 // prefix holds, or nothing.
@@ -28,7 +48,7 @@ func (g *Gateway) declared() (*loaded, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	l, err := g.parse(posted{text: text}, false)
+	l, err := g.parse(admin.Posted{Text: text}, false)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", g.opts.DeclarativeConfig, err)
 	}
@@ -43,55 +63,54 @@ func (g *Gateway) recover() (*loaded, error) {
 	if err != nil || text == nil {
 		return nil, err
 	}
-	l, err := g.parse(posted{text: text}, false)
+	l, err := g.parse(admin.Posted{Text: text}, false)
 	if err != nil {
 		return nil, err
 	}
-	l.hash = hash
+	l.Hash = hash
 	return l, nil
 }
 
-// parse turns what was posted into a configuration, its hash included. The
-// error is errCrash, a *refused, or the parser's.
-func (g *Gateway) parse(p posted, faulty bool) (*loaded, error) {
-	doc := p.document
+// parse turns what was posted into a configuration with its hash. The error is document.ErrCrash, a *problems.Refused, or the parser's.
+func (g *Gateway) parse(p admin.Posted, faulty bool) (*loaded, error) {
+	doc := p.Document
 	if doc == nil {
 		var err error
-		if doc, err = parseText(p.text); err != nil {
+		if doc, err = document.Parse(p.Text); err != nil {
 			return nil, err
 		}
 	}
-	ld := loader{now: time.Now(), structure: structure{
-		kinds: g.kinds, plugins: g.plugins, flavor: g.opts.RouterFlavor, schemas: g.opts.Schemas, lua: g.opts.UntrustedLua != "off",
+	loader := declarative.Loader{Now: time.Now(), Checker: check.Checker{
+		Kinds: g.kinds, Plugins: g.plugins, Flavor: g.opts.RouterFlavor, Schemas: g.opts.Schemas,
 	}}
 	if faulty {
-		ld.refuse = g.faults.refusal()
+		loader.Refuse = g.admin.Faults.Refusal()
 	}
-	l, err := ld.load(doc, p.flatten)
+	configuration, set, err := loader.Load(doc, p.Flatten)
 	if err != nil {
 		return nil, err
 	}
+	l := &loaded{configuration, proxy.Compile(set, g.opts.RouterFlavor, g.opts.UntrustedLua != "off")}
 	switch {
-	case len(l.entities) == 0:
-		l.hash = emptyHash
-	case p.document != nil:
-		// Kong hashes its own serialisation, times included: nobody can foresee it (F3).
-		l.hash = md5Hex(fmt.Appendf(p.raw[:len(p.raw):len(p.raw)], "%d", ld.now.Unix()))
+	case len(l.Entities) == 0:
+		l.Hash = declarative.EmptyHash
+	case p.Document != nil:
+		// Kong hashes its own serialisation, times included, so the hash cannot be predicted (F3).
+		l.Hash = md5Hex(fmt.Appendf(p.Raw[:len(p.Raw):len(p.Raw)], "%d", loader.Now.Unix()))
 	default:
-		l.hash = md5Hex(p.text)
+		l.Hash = md5Hex(p.Text)
 	}
 	return l, nil
 }
 
-// install saves a configuration and puts it in force. The hash changes at once,
-// the workers turn to it one after the other (F26). Run is the process that was
-// asked: when it has been killed meanwhile, nothing happens.
-func (g *Gateway) install(l *loaded, text []byte, run chan struct{}) error {
+// install saves a configuration and puts it in force. The hash changes at once, and the workers turn to it one after the other (F26). Run
+// is the process that was asked; when it has been killed meanwhile, nothing happens.
+func (g *Gateway) install(l *loaded, text []byte, run <-chan struct{}) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	select {
 	case <-run:
-		return errNotRunning
+		return admin.ErrNotRunning
 	default:
 	}
 	if err := g.disk.save(l, text); err != nil {
@@ -101,12 +120,12 @@ func (g *Gateway) install(l *loaded, text []byte, run chan struct{}) error {
 	g.unbuilt = false
 	since := time.Since(g.installed)
 	g.installed = time.Now()
-	if g.faults.stuck() || g.faults.stale(since) {
+	if g.admin.Faults.Stuck() || g.admin.Faults.Stale(since) {
 		return nil
 	}
-	for i, w := range g.workers {
+	for i, w := range g.proxy.Workers() {
 		if g.opts.SwitchDelay == 0 {
-			w.router.Store(l.router)
+			w.Turn(l.table)
 			continue
 		}
 		time.AfterFunc(g.opts.SwitchDelay*time.Duration(i+1), func() { g.turnTo(w, run) })
@@ -115,7 +134,7 @@ func (g *Gateway) install(l *loaded, text []byte, run chan struct{}) error {
 }
 
 // turnTo brings one worker up to date, unless its process is gone or stuck.
-func (g *Gateway) turnTo(w *worker, run chan struct{}) {
+func (g *Gateway) turnTo(w *proxy.Worker, run <-chan struct{}) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	select {
@@ -123,8 +142,8 @@ func (g *Gateway) turnTo(w *worker, run chan struct{}) {
 		return
 	default:
 	}
-	if g.current != nil && !g.faults.stuck() {
-		w.router.Store(g.current.router)
+	if g.current != nil && !g.admin.Faults.Stuck() {
+		w.Turn(g.current.table)
 	}
 }
 
@@ -132,5 +151,3 @@ func md5Hex(text []byte) string {
 	sum := md5.Sum(text) // see the import
 	return hex.EncodeToString(sum[:])
 }
-
-var errNotRunning = errors.New("the gateway is not running")

@@ -15,8 +15,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/admin"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/declarative"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/document"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/entity"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/metering"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/proxy"
 )
 
 const (
@@ -26,45 +32,34 @@ const (
 	listeners
 )
 
-// Gateway is one simulated gateway. Its methods may be called at any time from
-// any goroutine.
+// Gateway is one simulated gateway. Its methods may be called at any time from any goroutine.
 type Gateway struct {
-	opts      Options
-	kinds     *kinds
-	plugins   map[string]bool
-	transport *http.Transport
-	disk      disk
-	faults    faults
-	meter     meter
-	connected connected
-
-	loading  chan struct{} // holds the one right to load
-	requests atomic.Uint64
-	posts    atomic.Int64
-	received atomic.Int64
-	loads    atomic.Int64
+	opts    Options
+	kinds   *entity.Kinds
+	plugins map[string]bool
+	disk    disk
+	traffic metering.Traffic
+	meter   metering.Meter
+	admin   *admin.API
+	proxy   *proxy.Proxy
 
 	// lifecycle is held while starting and stopping, never while serving.
 	lifecycle sync.Mutex
 	servers   []*http.Server
 	serving   sync.WaitGroup
 
-	// What follows is guarded by mu.
-	mu          sync.Mutex
-	addresses   [listeners]string
-	connections int // of the proxy, ever
-	workers     []*worker
-	orphans     []*worker // of masters that were killed: they share the proxy's listener
-	installed   time.Time // when a configuration came into force last
-	current     *loaded
-	running     bool
-	draining    bool
-	unbuilt     bool // a reload failed: readiness is lost (F30)
-	nodeID      string
-	version     string
-	generations int           // of worker processes, ever
-	starts      uint64        // a number of this start, by which schemas vary (F44)
-	gone        chan struct{} // closed when this run of the process ends
+	// mu guards the fields below.
+	mu        sync.Mutex
+	addresses [listeners]string
+	installed time.Time // when a configuration came into force last
+	current   *loaded
+	running   bool
+	draining  bool
+	unbuilt   bool // a reload failed: readiness is lost (F30)
+	nodeID    string
+	version   string
+	starts    uint64        // a number of this start, by which schemas vary (F44)
+	gone      chan struct{} // closed when this run of the process ends
 }
 
 // New starts a gateway. It serves until Close.
@@ -75,21 +70,26 @@ func New(opts Options) (*Gateway, error) {
 	}
 	g := &Gateway{
 		opts:      opts,
-		kinds:     newKinds(),
+		kinds:     entity.NewKinds(),
 		plugins:   map[string]bool{},
-		transport: newTransport(),
 		disk:      disk{dir: opts.Prefix},
 		version:   KongVersion,
-		loading:   make(chan struct{}, 1),
 		addresses: [listeners]string{opts.Admin, opts.Status, opts.Proxy},
 	}
 	enabled := opts.Plugins
 	if enabled == nil {
-		enabled = bundledPlugins()
+		enabled = admin.BundledPlugins()
 	}
 	for _, name := range enabled {
 		g.plugins[name] = true
 	}
+	g.admin = admin.New(admin.Settings{
+		Kinds: g.kinds, Plugins: g.plugins, Listed: opts.Plugins, Workers: opts.Workers, RouterFlavor: opts.RouterFlavor,
+		UntrustedLua: opts.UntrustedLua, BodyLimit: opts.BodyLimit, DeclarativeConfig: opts.DeclarativeConfig, SchemaDir: opts.SchemaDir,
+		Schemas: opts.Schemas, Banner: Banner(),
+	}, process{g}, &g.traffic, &g.meter)
+	g.proxy = proxy.New(&g.traffic, &g.meter, func() string { return admin.ServerToken(g.kongVersion()) },
+		func() string { return g.address(proxyListener) })
 	if err := g.start(); err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 // Close stops the gateway for good.
 func (g *Gateway) Close() {
 	g.Kill()
-	g.transport.CloseIdleConnections()
+	g.proxy.Close()
 }
 
 // Restart stops the gateway, waiting for requests in flight until ctx ends, and
@@ -139,20 +139,12 @@ func (g *Gateway) Upgrade(ctx context.Context, version string) error {
 	before := g.version
 	g.version = version
 	g.mu.Unlock()
-	if minor(before) != minor(version) {
+	if admin.LMDBTag(before) != admin.LMDBTag(version) {
 		if err := g.disk.wipe(); err != nil {
 			return err
 		}
 	}
 	return g.start()
-}
-
-// minor is a version without its last number.
-func minor(version string) string {
-	if at := strings.LastIndexByte(version, '.'); at >= 0 {
-		return version[:at]
-	}
-	return version
 }
 
 // Reload is kong reload: with a declarative file the gateway returns to it. With
@@ -163,7 +155,7 @@ func (g *Gateway) Reload() {
 		var l *loaded
 		var text []byte
 		if l, text, err = g.declared(); err == nil {
-			err = g.install(l, text, g.process())
+			err = g.install(l, text, g.run())
 		}
 	}
 	g.mu.Lock()
@@ -172,7 +164,7 @@ func (g *Gateway) Reload() {
 		g.unbuilt = true
 		return
 	}
-	g.generations++
+	g.proxy.Reload()
 	g.starts = rand.Uint64()
 }
 
@@ -187,26 +179,19 @@ func (g *Gateway) start() error {
 	if err != nil {
 		return fmt.Errorf("start the simulated gateway: %w", err)
 	}
-	workers := make([]*worker, g.opts.Workers)
-	for i := range workers {
-		workers[i] = &worker{id: i, count: len(workers)}
-		if l != nil {
-			workers[i].router.Store(l.router)
-		}
-	}
 	id := g.opts.NodeID
 	if id == "" {
-		id = randomID()
+		id = entity.RandomID()
 	}
 	g.mu.Lock()
-	g.workers, g.orphans, g.current, g.nodeID = workers, nil, l, id
-	g.generations++
+	g.current, g.nodeID = l, id
+	g.proxy.Start(g.opts.Workers, l.served())
 	g.starts = rand.Uint64()
 	g.running, g.draining, g.unbuilt = true, false, false
 	g.gone = make(chan struct{})
 	addresses := g.addresses
 	g.mu.Unlock()
-	g.meter.reset()
+	g.meter.Reset()
 	if err := g.listen(addresses); err != nil {
 		g.stopLocked(context.Background())
 		return err
@@ -215,7 +200,7 @@ func (g *Gateway) start() error {
 }
 
 func (g *Gateway) listen(addresses [listeners]string) error {
-	handlers := [listeners]http.HandlerFunc{g.serveAdmin, g.serveStatus, g.serveProxy}
+	handlers := [listeners]http.HandlerFunc{g.admin.ServeAdmin, g.admin.ServeStatus, g.proxy.ServeHTTP}
 	for i, address := range addresses {
 		l, err := open(address)
 		if err != nil {
@@ -230,10 +215,10 @@ func (g *Gateway) listen(addresses [listeners]string) error {
 			Handler:           handlers[i],
 			ReadHeaderTimeout: 30 * time.Second,
 			ErrorLog:          log.New(io.Discard, "", 0),
-			ConnState:         g.connected.note,
+			ConnState:         g.traffic.Note,
 		}
 		if i == proxyListener {
-			srv.ConnContext = g.assign
+			srv.ConnContext = g.proxy.Assign
 		}
 		g.servers = append(g.servers, srv)
 		if config := g.tls(i); config != nil {
@@ -324,9 +309,9 @@ func (g *Gateway) address(listener int) string {
 // Hash returns the configuration_hash in force.
 func (g *Gateway) Hash() string {
 	if l := g.inForce(); l != nil {
-		return l.hash
+		return l.Hash
 	}
-	return emptyHash
+	return declarative.EmptyHash
 }
 
 // Config returns the configuration in force as flat declarative JSON. It is
@@ -334,25 +319,25 @@ func (g *Gateway) Hash() string {
 func (g *Gateway) Config() []byte {
 	doc := map[string]any{"_format_version": "3.0"}
 	if l := g.inForce(); l != nil {
-		for name, list := range l.entities {
+		for name, list := range l.Entities {
 			raws := make([]any, len(list))
 			for i, e := range list {
-				raws[i] = e.raw
+				raws[i] = e.Raw
 			}
 			doc[name] = raws
 		}
 	}
-	return marshal(doc)
+	return document.Marshal(doc)
 }
 
 // Posts counts the requests to POST /config, whatever became of them.
-func (g *Gateway) Posts() int { return int(g.posts.Load()) }
+func (g *Gateway) Posts() int { return g.admin.Posts() }
 
 // BytesReceived counts the body bytes of those requests.
-func (g *Gateway) BytesReceived() int64 { return g.received.Load() }
+func (g *Gateway) BytesReceived() int64 { return g.admin.BytesReceived() }
 
 // Loads counts the configurations that came into force by POST /config.
-func (g *Gateway) Loads() int { return int(g.loads.Load()) }
+func (g *Gateway) Loads() int { return g.admin.Loads() }
 
 func (g *Gateway) inForce() *loaded {
 	g.mu.Lock()
@@ -360,40 +345,55 @@ func (g *Gateway) inForce() *loaded {
 	return g.current
 }
 
-// process names the run that is going on: the channel is closed when it ends.
-func (g *Gateway) process() chan struct{} {
+// run is closed when the run of the process that is going on ends.
+func (g *Gateway) run() chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.gone
-}
-
-func (g *Gateway) serverToken() string { return "kong/" + g.kongVersion() + "-silverback-sim" }
-
-// pids names the processes as Kong does: the workers' change with each start and
-// each reload. They are made up.
-func (g *Gateway) pids() []int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	pids := make([]int, g.opts.Workers)
-	for i := range pids {
-		pids[i] = os.Getpid() + g.generations*len(pids) + i
-	}
-	return pids
-}
-
-// pidOf is the process id of one worker.
-func (g *Gateway) pidOf(w *worker) int {
-	g.mu.Lock()
-	orphan := w.orphan
-	g.mu.Unlock()
-	if orphan != 0 {
-		return orphan
-	}
-	return g.pids()[w.id]
 }
 
 func (g *Gateway) kongVersion() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.version
+}
+
+// process is the gateway as its Admin API sees it.
+type process struct{ *Gateway }
+
+func (p process) State() admin.State {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := admin.State{
+		Run: p.gone, Draining: p.draining, Unbuilt: p.unbuilt, NodeID: p.nodeID, Version: p.version, Start: p.starts, PIDs: p.proxy.PIDs(),
+		Listeners: p.addresses,
+	}
+	if p.current != nil {
+		s.Configuration = p.current.Configuration
+	}
+	return s
+}
+
+func (p process) Drain() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.draining = true
+}
+
+func (p process) Load(posted admin.Posted, run <-chan struct{}) (*declarative.Configuration, error) {
+	if posted.Check && posted.Document == nil && md5Hex(posted.Text) == p.Hash() {
+		return nil, nil
+	}
+	l, err := p.parse(posted, true)
+	if err != nil {
+		return nil, err
+	}
+	text := posted.Text
+	if posted.Document != nil {
+		text = posted.Raw
+	}
+	if err := p.install(l, text, run); err != nil {
+		return nil, err
+	}
+	return l.Configuration, nil
 }

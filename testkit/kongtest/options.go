@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/silverback-gateway/silverback/kong/schema"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/admin"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/check"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/expression"
 	"github.com/silverback-gateway/silverback/testkit/port"
 )
 
@@ -41,12 +43,11 @@ type Options struct {
 	// Prefix is a directory for what outlives the process. Without it the
 	// configuration outlives Restart only.
 	Prefix string
-	// SchemaDir holds entities/*.json, plugins/*.json and vaults/*.json to serve
-	// under /schemas and to check configurations against.
+	// SchemaDir holds entities/*.json, plugins/*.json and vaults/*.json to serve under /schemas.
 	SchemaDir string
-	// Schemas is what configurations are checked against: SchemaDir's when nil, and
-	// structure and a few rules only when there is no SchemaDir either.
-	Schemas *schema.Bundle
+	// Schemas checks configurations in place of the simulation's own rules, which cover structure and the values of fields that are not of
+	// plugins. See schemacheck.
+	Schemas Schemas
 	// SwitchDelay is how long after the 201 the first worker turns to the new
 	// configuration; each further worker takes as long again. 0 means 3 ms, a
 	// negative delay means at once.
@@ -55,11 +56,15 @@ type Options struct {
 	NodeID string
 }
 
+// Schemas judges single entities as a gateway does by the schemas that it serves.
+type Schemas = check.Schemas
+
+// Finding is an error that Schemas found.
+type Finding = check.Finding
+
 const (
 	unixPrefix         = "unix:"
-	defaultBodyLimit   = 10 << 20
 	defaultSwitchDelay = 3 * time.Millisecond
-	flavorExpressions  = "expressions"
 )
 
 func (o Options) withDefaults() (Options, error) {
@@ -91,7 +96,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.RouterFlavor = "traditional_compatible"
 	}
 	switch o.RouterFlavor {
-	case "traditional_compatible", "traditional", flavorExpressions:
+	case "traditional_compatible", "traditional", expression.Flavor:
 	default:
 		return o, fmt.Errorf("router flavor %q is not one of traditional_compatible, traditional, expressions", o.RouterFlavor)
 	}
@@ -103,14 +108,8 @@ func (o Options) withDefaults() (Options, error) {
 	default:
 		return o, fmt.Errorf("untrusted_lua %q is not one of sandbox, on, off", o.UntrustedLua)
 	}
-	if o.SchemaDir != "" && o.Schemas == nil {
-		var err error
-		if o.Schemas, err = LoadSchemas(o.SchemaDir); err != nil {
-			return o, err
-		}
-	}
 	if o.BodyLimit == 0 {
-		o.BodyLimit = defaultBodyLimit
+		o.BodyLimit = admin.DefaultBodyLimit
 	}
 	switch {
 	case o.SwitchDelay == 0:

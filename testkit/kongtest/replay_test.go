@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/schemacheck"
 	"github.com/silverback-gateway/silverback/testkit/shared"
 )
 
@@ -259,27 +260,26 @@ const baseline = `{"_format_version":"3.0","services":[{"name":"base","url":"htt
 // no longer does has to leave the list.
 func replayConfigs(t *testing.T, folder string, pending map[string]string) {
 	t.Helper()
-	replayWith(t, kongtest.Options{}, folder, pending, sameRefusal)
+	replayWith(t, kongtest.Start(t), folder, pending, sameRefusal)
 }
 
 // replayWithSchemas does so on a gateway that has the recorded schemas. Its words
 // are its own: what must agree is which fields of which entities are refused.
 func replayWithSchemas(t *testing.T, folder string, pending map[string]string) {
 	t.Helper()
-	replayWith(t, kongtest.Options{SchemaDir: shared.SchemaDir(t)}, folder, pending, agreeingRefusal)
+	replayWith(t, kongtest.Start(t, schemacheck.Dir(t, shared.SchemaDir(t))), folder, pending, agreeingRefusal)
 }
 
 // comparison returns what differs between an answer and the recorded one.
 type comparison func(t *testing.T, got reply, want recorded) string
 
-func replayWith(t *testing.T, options kongtest.Options, folder string, pending map[string]string, compare comparison) {
+func replayWith(t *testing.T, g *kongtest.Gateway, folder string, pending map[string]string, compare comparison) {
 	t.Helper()
 	dir := filepath.Join(shared.Dir(t), "kong-contract", folder)
 	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil || len(files) < 10 {
 		t.Fatalf("%d recordings in %s, %v", len(files), folder, err)
 	}
-	g := kongtest.Start(t, kongtest.With(options))
 	left := maps.Clone(pending)
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
@@ -431,7 +431,7 @@ func TestReplayWordsWithoutSchemas(t *testing.T) {
 // TestReplaySchemaValidate replays POST /schemas/{kind}/validate. The words are the
 // simulation's own, the fields are Kong's.
 func TestReplaySchemaValidate(t *testing.T) {
-	g := kongtest.Start(t, kongtest.With(kongtest.Options{SchemaDir: shared.SchemaDir(t)}))
+	g := kongtest.Start(t, schemacheck.Dir(t, shared.SchemaDir(t)))
 	list := recording[[]transcript](t, filepath.Join(shared.Dir(t), "kong-contract"), "schema-validate/transcripts.json")
 	for _, tr := range list {
 		got := tr.replay(t, g, tr.Request.Path)
@@ -463,7 +463,7 @@ func TestReplayRouterRegexes(t *testing.T) {
 		Route  map[string]any
 		Status int
 	}
-	g := kongtest.Start(t, kongtest.With(kongtest.Options{SchemaDir: shared.SchemaDir(t)}))
+	g := kongtest.Start(t, schemacheck.Dir(t, shared.SchemaDir(t)))
 	list := recording[[]trial](t, filepath.Join(shared.Dir(t), "kong-contract"), "behaviour/accepted-but-not-applied.json")
 	for _, tr := range list {
 		doc := map[string]any{"_format_version": "3.0", "services": []any{map[string]any{"name": "s", "url": "http://127.0.0.1:9900",
@@ -485,7 +485,7 @@ func TestReplayRouterRegexes(t *testing.T) {
 // TestReplayRouterFlavors: what routes the other flavors take.
 func TestReplayRouterFlavors(t *testing.T) {
 	for _, flavor := range []string{"traditional", "expressions"} {
-		g := kongtest.Start(t, kongtest.With(kongtest.Options{RouterFlavor: flavor, SchemaDir: schemaDir(t, flavor)}))
+		g := kongtest.Start(t, kongtest.With(kongtest.Options{RouterFlavor: flavor}), schemacheck.Dir(t, schemaDir(t, flavor)))
 		for _, tr := range recording[[]transcript](t, filepath.Join(shared.Dir(t), "kong-contract"), "behaviour/router-flavor-"+flavor+".json") {
 			if tr.Request.Method != http.MethodPost {
 				continue

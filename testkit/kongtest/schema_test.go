@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/schemacheck"
 )
 
 // smallSchemas writes schemas of a gateway that has little.
@@ -39,7 +40,7 @@ func smallSchemas(t *testing.T) string {
 // TestSchemasRefuse: a gateway with schemas refuses by them, and by its table of
 // kinds what they leave open.
 func TestSchemasRefuse(t *testing.T) {
-	g := kongtest.Start(t, kongtest.With(kongtest.Options{SchemaDir: smallSchemas(t)}))
+	g := kongtest.Start(t, schemacheck.Dir(t, smallSchemas(t)))
 	for _, c := range []struct {
 		name, document string
 		want           []string // of the answer; none means accepted
@@ -86,7 +87,7 @@ func TestSchemasRefuse(t *testing.T) {
 }
 
 func TestSchemasValidateOneEntity(t *testing.T) {
-	g := kongtest.Start(t, kongtest.With(kongtest.Options{SchemaDir: smallSchemas(t)}))
+	g := kongtest.Start(t, schemacheck.Dir(t, smallSchemas(t)))
 	for _, c := range []struct {
 		kind, media, body string
 		status            int
@@ -112,13 +113,13 @@ func TestSchemasValidateOneEntity(t *testing.T) {
 	}
 }
 
-func TestBrokenSchemasAreToldAtTheStart(t *testing.T) {
+func TestBrokenSchemasAreRefused(t *testing.T) {
 	dir := smallSchemas(t)
 	if err := os.WriteFile(filepath.Join(dir, "entities", "routes.json"), []byte(`{"fields":[{"a":{"type":"nosuch"}}]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := kongtest.New(kongtest.Options{SchemaDir: dir}); err == nil {
-		t.Error("the gateway started")
+	if _, err := schemacheck.Load(dir); err == nil {
+		t.Error("broken schemas are loaded")
 	} else {
 		contains(t, []byte(err.Error()), "routes")
 	}

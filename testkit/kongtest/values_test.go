@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/schemacheck"
 	"github.com/silverback-gateway/silverback/testkit/shared"
 )
 
@@ -25,7 +26,7 @@ func TestValues(t *testing.T) {
 	if err := json.Unmarshal(text, &values); err != nil {
 		t.Fatal(err)
 	}
-	g := kongtest.Start(t, kongtest.SwitchAfter(0), func(o *kongtest.Options) { o.SchemaDir = shared.SchemaDir(t) })
+	g := kongtest.Start(t, kongtest.SwitchAfter(0), schemacheck.Dir(t, shared.SchemaDir(t)))
 	alike := 0
 	for _, v := range values {
 		v.Config["_format_version"] = json.RawMessage(`"3.0"`)

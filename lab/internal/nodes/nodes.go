@@ -15,6 +15,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/schemacheck"
 )
 
 // Config says which nodes there are.
@@ -100,11 +101,16 @@ func newMember(c Config, i int) (m Member, err error) {
 		if err := firstBootFile(boot); err != nil {
 			return m, err
 		}
-		m.Simulated, err = kongtest.New(kongtest.Options{
+		options := kongtest.Options{
 			Proxy: address(proxyPort), Admin: address(adminPort), Status: address(statusPort), Workers: c.Workers, DeclarativeConfig: boot,
 			SchemaDir: c.Schemas,
-		})
-		if err != nil {
+		}
+		if c.Schemas != "" {
+			if options.Schemas, err = schemacheck.Load(c.Schemas); err != nil {
+				return m, err
+			}
+		}
+		if m.Simulated, err = kongtest.New(options); err != nil {
 			return m, err
 		}
 		m.Kong = Kong{Admin: m.Simulated.AdminURL(), Proxy: m.Simulated.ProxyURL(), Status: m.Simulated.StatusURL()}

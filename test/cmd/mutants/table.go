@@ -323,7 +323,7 @@ var table = []mutation{
 		pkg: "./kong/schema", run: "TestRulesOfEntities",
 	},
 	{
-		name: "what gateways fail on is like any refusal", file: "testkit/kongtest/schema.go",
+		name: "what gateways fail on is like any refusal", file: "testkit/kongtest/internal/check/schemas.go",
 		old: `if e.Fatal {`, new: `if e.Fatal && false {`,
 		pkg: "./testkit/kongtest", run: "TestValues",
 	},

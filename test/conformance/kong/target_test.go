@@ -53,8 +53,8 @@ func each(t *testing.T, check func(t *testing.T, k *target)) {
 	t.Run("real", func(t *testing.T) { check(t, live(t)) })
 }
 
-func simulate(t *testing.T, o kongtest.Options) *target {
-	g := kongtest.Start(t, kongtest.With(o))
+func simulate(t *testing.T, o kongtest.Options, more ...kongtest.Option) *target {
+	g := kongtest.Start(t, append([]kongtest.Option{kongtest.With(o)}, more...)...)
 	return &target{
 		admin: g.AdminURL(), status: g.StatusURL(), proxy: g.ProxyURL(), simulation: g,
 		restart: func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/schemacheck"
 	"github.com/silverback-gateway/silverback/testkit/shared"
 )
 
@@ -82,6 +83,6 @@ func TestF22_ValuesAsTheRouterAndPluginsTakeThem(t *testing.T) {
 			}
 		}
 	}
-	t.Run("simulated", func(t *testing.T) { check(t, simulate(t, kongtest.Options{SchemaDir: shared.SchemaDir(t)})) })
+	t.Run("simulated", func(t *testing.T) { check(t, simulate(t, kongtest.Options{}, schemacheck.Dir(t, shared.SchemaDir(t)))) })
 	t.Run("real", func(t *testing.T) { check(t, live(t)) })
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/schemacheck"
 )
 
 func main() {
@@ -41,7 +42,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&opts.RouterFlavor, "router-flavor", "traditional_compatible", "traditional_compatible, traditional or expressions")
 	flags.StringVar(&opts.UntrustedLua, "untrusted-lua", "sandbox", "sandbox, on or off")
 	flags.StringVar(&opts.SchemaDir, "schemas", "", "directory with entities/*.json, plugins/*.json and vaults/*.json to serve under "+
-		"/schemas and to check configurations against")
+		"/schemas and to check configurations against, with the code that the translator checks with")
 	flags.StringVar(&files.Cert, "cert-file", "", "certificate in PEM form with which every listener in TCP speaks TLS")
 	flags.StringVar(&files.Key, "key-file", "", "key of the certificate of -cert-file, in PEM form")
 	flags.StringVar(&files.CA, "client-ca-file", "", "authorities of whom the Admin and the Status API want a client's certificate")
@@ -65,6 +66,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err := secure(&opts, files); err != nil {
 		_, _ = fmt.Fprintf(stderr, "silverback-kongsim: %v\n", err)
 		return 1
+	}
+	if opts.SchemaDir != "" {
+		schemas, err := schemacheck.Load(opts.SchemaDir)
+		if err != nil {
+			_, _ = fmt.Fprintf(stderr, "silverback-kongsim: %v\n", err)
+			return 1
+		}
+		opts.Schemas = schemas
 	}
 	_, _ = fmt.Fprintln(stdout, kongtest.Banner())
 	g, err := kongtest.New(opts)
