@@ -1,17 +1,13 @@
-// Package agent runs beside one Kong gateway: it follows what the node's group decided, loads it into Kong, proves that
-// Kong serves it, and keeps the last known good for the day when everything else is gone. It never leaves a gateway
-// empty, and never decides what a group should run.
+// Package agent runs beside one Kong gateway. It loads the configuration that the node's group decided, proves that Kong serves it,
+// and keeps the last known good on disk, so that the gateway survives the loss of everything else. It never leaves a gateway empty,
+// and never decides what a group runs.
 package agent
 
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,20 +27,22 @@ import (
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 )
 
-// Deps are what an agent uses. Every field may be left out.
+// Deps are what an agent uses. Every field is optional.
 type Deps struct {
 	Log     *slog.Logger
-	Metrics *prometheus.Registry // one per agent, for their names are the same
-	// DialRegistry and DialDistributor open a connection in place of the addresses of the Config. The agent closes what it
-	// was given, and dials the distributor anew for each stream.
+	Metrics *prometheus.Registry // one per agent, because the names are the same
+	// DialRegistry and DialDistributor replace the addresses of the Config. The agent closes the connections, and dials the
+	// distributor again for each stream.
 	DialRegistry    func() (*grpc.ClientConn, error)
 	DialDistributor func() (*grpc.ClientConn, error)
+
+	decided func(before apply.State, at apply.Moment, event apply.Event, after apply.State) // see apply.Deps; set by tests
 }
 
-// View is one moment of an agent.
+// View is the status of an agent at one moment.
 type View = status.View
 
-// Condition is something about a node that an operator should know.
+// Condition is a problem of a node that an operator should know of.
 type Condition = status.Condition
 
 // Event is something that happened on a node.
@@ -52,26 +50,21 @@ type Event = status.Event
 
 // Agent is one agent. It shares nothing with others in the same process.
 type Agent struct {
-	log         *slog.Logger
-	gateway     *gateway.Gateway
-	store       *lastgood.Store
-	status      *status.Tracker
-	applier     *apply.Applier
-	distributor *upstream.DistributorClient
-	bundle      *bundle.Uploader
-	registry    *upstream.RegistryClient
-	drains      *upstream.Drains
-	watch       *health.Watch
-	grace       time.Duration
-	http        *telemetry.HTTP
-
-	metricsTurn chan struct{}
+	log     *slog.Logger
+	gateway *gateway.Gateway
+	store   *lastgood.Store
+	status  *status.Tracker
+	drains  *upstream.Drains
+	grace   time.Duration
+	http    *telemetry.HTTP // nil without a listener
+	loops   []run.Loop
 }
 
-// New takes the state directory, reads what it holds, and opens the HTTP listener. It asks neither the gateway nor the
-// control plane. An agent that is not Run must be closed.
-func New(c Config, d Deps) (_ *Agent, err error) {
-	if c, d, err = complete(c, d); err != nil {
+// New takes the state directory, reads what it holds, and opens the HTTP listener. It contacts neither the gateway nor the
+// control plane. An agent that is never Run must be closed.
+func New(c Config, d Deps) (*Agent, error) {
+	c, d, err := complete(c, d)
+	if err != nil {
 		return nil, err
 	}
 	log := d.Log.With(telemetry.Group, c.Group, telemetry.Node, c.Node)
@@ -79,7 +72,8 @@ func New(c Config, d Deps) (_ *Agent, err error) {
 	if err != nil {
 		return nil, err
 	}
-	meters, err := newMetrics(d.Metrics)
+	tracker := status.New(View{Group: c.Group, Node: c.Node, BootID: rand.Text(), Phase: "waiting"})
+	meters, err := newMetrics(d.Metrics, tracker.View)
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
@@ -99,65 +93,62 @@ func New(c Config, d Deps) (_ *Agent, err error) {
 		store.SetFailpoint(func(step string) { reached("store-" + step) })
 	}
 	identity := upstream.Identity{
-		Group: fleet.GroupID(c.Group), Node: fleet.NodeID(c.Node), BootID: rand.Text(), Version: c.Version,
+		Group: fleet.GroupID(c.Group), Node: fleet.NodeID(c.Node), BootID: tracker.View().BootID, Version: c.Version,
 		Labels: c.Labels, ProxyAddress: c.ProxyAddress,
 	}
 	if identity.Succeeds, err = store.SwapBootID(identity.BootID); err != nil {
-		log.Warn("the next run of this agent will have to wait for the session of this one to end", telemetry.Err, err)
+		log.Warn("boot id not written: the next run of this agent must wait until the session of this one expires", telemetry.Err, err)
 	}
-	a := &Agent{
-		log: log, gateway: kong, store: store,
-		status: status.New(View{Group: c.Group, Node: c.Node, BootID: identity.BootID, Phase: "waiting"}), grace: c.DrainGrace,
-		metricsTurn: make(chan struct{}, 1), // held by whoever asks
+	listener, err := listen(c.HTTP, d.Metrics, &endpoints{log: log, gateway: kong, status: tracker, turn: make(chan struct{}, 1)})
+	if err != nil {
+		_ = store.Close()
+		return nil, err
+	}
+	if listener != nil {
+		identity.HTTPAddress = listener.Address()
 	}
 	order, damage := store.RecallOrder()
-	a.drains = upstream.NewDrains(a.status, store, order, damage)
-	a.watch = health.New(health.Deps{Gateway: kong, Status: a.status, Meters: meters, Log: log, Sample: c.SampleInterval})
-	if c.HTTP.Listen != "" {
-		if a.http, err = telemetry.Listen(c.HTTP, d.Metrics, nil, a.ready); err != nil {
-			_ = store.Close()
-			return nil, err
-		}
-		a.http.HandleFunc("GET /status", a.serveStatus)
-		a.http.HandleFunc("GET /gateway/metrics", a.serveGatewayMetrics)
-		identity.HTTPAddress = a.http.Address()
-	}
-	meters.ready(d.Metrics, a.ready)
-	meters.gauges(d.Metrics, a.status.View)
-	a.distributor = &upstream.DistributorClient{
-		Identity: identity, Dial: d.DialDistributor, Store: store, Status: a.status, Log: log,
-		Received: func(bytes int) { meters.received.Add(float64(bytes)) },
-	}
-	a.applier = apply.New(apply.Deps{
-		Gateway: kong, Store: store, Boot: lastgood.BootFile(c.BootFile), Status: a.status, Reporter: a.distributor, Meters: meters,
-		Log: log, Form: form, Interval: c.DriftInterval, Reached: reached,
+	drains := upstream.NewDrains(tracker, store, order, damage)
+	mailbox, outbox := apply.NewMailbox(), upstream.NewOutbox()
+	applier := apply.New(apply.Deps{
+		Gateway: kong, Store: store, Boot: lastgood.BootFile(c.BootFile), Mailbox: mailbox, Status: tracker, Reporter: outbox,
+		Meters: meters, Log: log, Form: form, Interval: c.DriftInterval, Reached: reached, Decided: d.decided,
 	})
-	a.distributor.Mailbox, a.distributor.Refused = a.applier.Mailbox, a.applier.Refused
-	a.bundle = bundle.New(bundle.Deps{
-		Schemas: kong.Schemas, Capabilities: a.applier.Capabilities, Starts: a.applier.Starts,
-		Changed: func() { a.status.Update(func(*View) {}) }, Log: log,
+	watch := health.New(health.Deps{Gateway: kong, Status: tracker, Meters: meters, Log: log, Sample: c.SampleInterval})
+	schemas := bundle.New(bundle.Deps{
+		Schemas: kong.Schemas, Capabilities: applier.Capabilities, Starts: applier.Starts,
+		Changed: func() { tracker.Update(func(*View) {}) }, Log: log,
 	})
-	a.registry = &upstream.RegistryClient{
-		Identity: identity, Dial: d.DialRegistry, Status: a.status, Log: log,
-		Capabilities: a.applier.Capabilities, Form: form, LoadTimeout: c.LoadTimeout, SetPolicy: a.applier.SetPolicy,
-		SetProbes: a.watch.SetProbes, Drains: a.drains, Schemas: a.bundle,
-		Unmanaged: served{a.applier, kong},
+	distributor := &upstream.DistributorClient{
+		Identity: identity, Dial: d.DialDistributor, Store: store, Mailbox: mailbox, Outbox: outbox, Status: tracker, Log: log,
+		Received: func(bytes int) { meters.received.Add(float64(bytes)) }, Refused: applier.Refused,
 	}
-	return a, nil
+	registry := &upstream.RegistryClient{
+		Identity: identity, Dial: d.DialRegistry, Status: tracker, Log: log, Capabilities: applier.Capabilities, Form: form,
+		LoadTimeout: c.LoadTimeout, SetPolicy: applier.SetPolicy, SetProbes: watch.SetProbes, Drains: drains, Schemas: schemas,
+		Unmanaged: unmanaged{applier, kong},
+	}
+	loops := []run.Loop{applier.Run, distributor.Run, schemas.Run, registry.Run, watch.Run}
+	if listener != nil {
+		loops = append(loops, listener.Serve)
+	}
+	return &Agent{
+		log: log, gateway: kong, store: store, status: tracker, drains: drains, grace: c.DrainGrace, http: listener, loops: loops,
+	}, nil
 }
 
-// served is what an unmanaged gateway serves: in short by the applier, and the whole by the gateway.
-type served struct {
+// unmanaged is what an unmanaged gateway serves: the applier has its inventory, and the gateway the whole.
+type unmanaged struct {
 	*apply.Applier
 	gateway *gateway.Gateway
 }
 
-// Configuration asks the gateway.
-func (s served) Configuration(ctx context.Context) ([]byte, error) {
-	return s.gateway.Configuration(ctx)
+// Configuration reads it from the gateway.
+func (u unmanaged) Configuration(ctx context.Context) ([]byte, error) {
+	return u.gateway.Configuration(ctx)
 }
 
-// complete fills what was left out, and checks the whole.
+// complete sets the defaults and validates the configuration.
 func complete(c Config, d Deps) (Config, Deps, error) {
 	c = c.WithDefaults()
 	if d.DialRegistry == nil {
@@ -191,20 +182,16 @@ func dial(addresses []string, c Config) func() (*grpc.ClientConn, error) {
 	}
 }
 
-// Run works until ctx ends, and gives the state directory back. The gateway serves on. With a drain grace the agent first says for that
-// time that the node is draining, and works on meanwhile.
+// Run works until ctx ends, and then releases the state directory. The gateway serves on. With a drain grace, the agent first drains the
+// node for that time while it works on.
 func (a *Agent) Run(ctx context.Context) error {
 	defer a.close()
 	a.log.Info("agent started", "boot_id", a.status.View().BootID)
-	loops := []run.Loop{a.applier.Run, a.distributor.Run, a.bundle.Run, a.registry.Run, a.watch.Run}
-	if a.http != nil {
-		loops = append(loops, a.http.Serve)
-	}
 	// The work ends after the grace, not with ctx.
-	return run.All(context.WithoutCancel(ctx), append(loops, a.leave(ctx))...)
+	return run.All(context.WithoutCancel(ctx), append(a.loops, a.leave(ctx))...)
 }
 
-// leave is a loop that ends the others once ctx has ended and the grace is over.
+// leave returns a loop that ends the others after ctx has ended and the grace is over.
 func (a *Agent) leave(ctx context.Context) run.Loop {
 	return func(work context.Context) error {
 		select {
@@ -241,35 +228,13 @@ func (a *Agent) close() {
 	_ = a.store.Close()
 }
 
-// Status returns what the agent knows now. It may be called from anywhere.
+// Status returns what the agent knows now. It is safe for concurrent use.
 func (a *Agent) Status() View { return a.status.View() }
 
-// HTTPAddress is where the HTTP listener is; empty when there is none.
+// HTTPAddress is the address of the HTTP listener; empty when there is none.
 func (a *Agent) HTTPAddress() string {
 	if a.http == nil {
 		return ""
 	}
 	return a.http.Address()
-}
-
-// ready is what load balancers ask; the error has a reason a line.
-func (a *Agent) ready() error {
-	if reasons := a.status.View().Unready(); len(reasons) > 0 {
-		return errors.New(strings.Join(reasons, "\n"))
-	}
-	return nil
-}
-
-// serveStatus answers for people and load balancers.
-func (a *Agent) serveStatus(w http.ResponseWriter, _ *http.Request) {
-	view := a.status.View()
-	unready := view.Unready()
-	w.Header().Set("Content-Type", "application/json")
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	_ = enc.Encode(struct { // a client that went away
-		Ready   bool     `json:"ready"`
-		Unready []string `json:"unready,omitempty"` // why not
-		View
-	}{len(unready) == 0, unready, view})
 }

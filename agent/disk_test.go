@@ -143,9 +143,9 @@ func TestBootFileThatOthersMayRead(t *testing.T) {
 		t.Errorf("the last known good: %v, %v", info.Mode(), err)
 	}
 	n.stop()
-	if want := "level=WARN msg=\"boot file narrowed\""; strings.Count(n.log.String(), want) != 3 ||
+	if want := "level=WARN msg=\"boot file mode narrowed\""; strings.Count(n.log.String(), want) != 3 ||
 		!strings.Contains(n.log.String(), " old_mode=0644 new_mode=0640") ||
-		!strings.Contains(n.log.String(), "msg=\"state directory narrowed\"") {
+		!strings.Contains(n.log.String(), "msg=\"state directory mode narrowed\"") {
 		t.Errorf("the log does not say so three times:\n%s", n.log.String())
 	}
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -51,10 +52,13 @@ func newNode(t *testing.T, opts ...kongtest.Option) *node {
 // start runs the agent and waits for nothing.
 func (n *node) start() {
 	n.t.Helper()
-	a, err := agent.New(n.config, agent.Deps{
+	var decisions recording
+	d := agent.Deps{
 		Log: slog.New(slog.NewTextHandler(io.MultiWriter(n.t.Output(), &n.log), nil)), Metrics: prometheus.NewRegistry(),
 		DialRegistry: n.controlPlane.Dial, DialDistributor: n.controlPlane.Dial,
-	})
+	}
+	d.OnDecision(decisions.add)
+	a, err := agent.New(n.config, d)
 	if err != nil {
 		n.t.Fatalf("new agent: %v", err)
 	}
@@ -65,10 +69,11 @@ func (n *node) start() {
 		_ = a.Run(ctx)
 	}()
 	n.agent = a
-	n.stop = func() {
+	n.stop = sync.OnceFunc(func() {
 		cancel()
 		<-done
-	}
+		decisions.check(n.t)
+	})
 	n.t.Cleanup(n.stop)
 }
 

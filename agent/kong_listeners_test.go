@@ -118,7 +118,7 @@ func TestF29_AnUpgradedGatewayGetsItsConfigurationBack(t *testing.T) {
 	n.until("the gateway has its configuration back", func() bool { return n.kong.Hash() == hash && n.proxied("/a") == 200 })
 	n.until("the version is known", func() bool { return n.agent.Status().KongVersion == "3.10.0" })
 	n.until("a condition says so", func() bool {
-		return strings.Contains(n.condition("GatewayVersionChanged"), "3.10.0 runs here now, and was 3.9.3")
+		return strings.Contains(n.condition("GatewayVersionChanged"), "from version 3.9.3 to 3.10.0")
 	})
 	n.until("the registry knows the version", func() bool {
 		all := n.controlPlane.Enrolments()

@@ -23,7 +23,7 @@ type metrics struct {
 	probes   *prometheus.CounterVec
 }
 
-func newMetrics(r prometheus.Registerer) (*metrics, error) {
+func newMetrics(r prometheus.Registerer, view func() status.View) (*metrics, error) {
 	buckets := prometheus.ExponentialBuckets(0.005, 2, 14) // 5 ms to 41 s
 	m := &metrics{
 		load: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -58,7 +58,8 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	for _, outcome := range []string{"ack", "nack", "failure"} {
 		m.outcomes.WithLabelValues(outcome) // present from the start
 	}
-	for _, c := range []prometheus.Collector{m.load, m.proof, m.drifts, m.stale, m.received, m.outcomes, m.revision, m.probes} {
+	all := []prometheus.Collector{m.load, m.proof, m.drifts, m.stale, m.received, m.outcomes, m.revision, m.probes}
+	for _, c := range slices.Concat(all, gauges(view), healthGauges(view)) {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -66,93 +67,82 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-// ready adds what load balancers are told, for who has no load balancer to ask.
-func (m *metrics) ready(r prometheus.Registerer, probe func() error) {
-	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "silverback_agent_ready", Help: "1 while /readyz says that the gateway may be given traffic, else 0.",
-	}, func() float64 {
-		if probe() != nil {
-			return 0
-		}
-		return 1
-	}))
+func gauge(name, help string, value func() float64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 }
 
-// gauges adds how the gateway fares, as the board shows it when it is asked. What is not known is not a number.
-func (m *metrics) gauges(r prometheus.Registerer, view func() status.View) {
-	of := func(known func(status.Health) (float64, bool)) func() float64 {
-		return func() float64 {
+// gauges read the status when they are collected.
+func gauges(view func() status.View) []prometheus.Collector {
+	flag := func(name, help string, is func(status.View) bool) prometheus.Collector {
+		return gauge(name, help, func() float64 {
+			if is(view()) {
+				return 1
+			}
+			return 0
+		})
+	}
+	return []prometheus.Collector{
+		flag("silverback_agent_ready", "1 while /readyz answers 200, else 0.", status.View.Serving),
+		flag("silverback_agent_draining", "1 while the node is out of load balancing, else 0.",
+			func(v status.View) bool { return v.Draining }),
+		flag("silverback_agent_name_taken", "1 while another agent is enrolled under the node's name, else 0.",
+			func(v status.View) bool { return v.NameTaken }),
+		flag("silverback_agent_stray_workers", "1 while workers of a killed master share the gateway's listeners, else 0.",
+			func(v status.View) bool {
+				return slices.ContainsFunc(v.Conditions, func(c status.Condition) bool { return c.Type == "StrayWorker" })
+			}),
+		flag("silverback_agent_certificate_revoked", "1 while the services refuse the node's certificate as revoked, else 0.",
+			func(v status.View) bool { return len(v.RevokedAt) > 0 }),
+		gauge("silverback_agent_probes_failing", "Number of the group's probes that fail, after damping.", func() float64 {
+			n := 0
+			for _, p := range view().Probes {
+				if p.Failing {
+					n++
+				}
+			}
+			return float64(n)
+		}),
+	}
+}
+
+// healthGauges read the gateway's health when they are collected. Unknown values are NaN.
+func healthGauges(view func() status.View) []prometheus.Collector {
+	of := func(name, help string, value func(status.Health) (float64, bool)) prometheus.Collector {
+		return gauge(name, help, func() float64 {
 			if h := view().Health; h != nil {
-				if value, ok := known(*h); ok {
-					return value
+				if v, known := value(*h); known {
+					return v
 				}
 			}
 			return math.NaN()
-		}
+		})
 	}
-	gauge := func(name, help string, value func() float64) {
-		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
-	}
-	gauge("silverback_agent_draining", "1 while the node is taken out of load balancing, else 0.", func() float64 {
-		if view().Draining {
-			return 1
-		}
-		return 0
-	})
-	gauge("silverback_agent_name_taken", "1 while another agent is enrolled under the node's name, else 0.", func() float64 {
-		if view().NameTaken {
-			return 1
-		}
-		return 0
-	})
-	gauge("silverback_agent_stray_workers", "1 while workers that a killed master left behind share the gateway's listeners, else 0.",
-		func() float64 {
-			if slices.ContainsFunc(view().Conditions, func(c status.Condition) bool { return c.Type == "StrayWorker" }) {
-				return 1
+	return []prometheus.Collector{
+		of("silverback_agent_gateway_error_ratio", "Share of the gateway's requests in the last window that were answered with a 5xx status.",
+			func(h status.Health) (float64, bool) {
+				if h.Requests == nil || h.ServerErrors == nil || *h.Requests == 0 {
+					return 0, h.Requests != nil
+				}
+				return float64(*h.ServerErrors) / float64(*h.Requests), true
+			}),
+		of("silverback_agent_gateway_latency_p99_seconds", "99th percentile of the gateway's request latency in the last window.",
+			func(h status.Health) (float64, bool) {
+				if h.LatencyP99 == nil {
+					return 0, false
+				}
+				return h.LatencyP99.Seconds(), true
+			}),
+		of("silverback_agent_gateway_memory_bytes", "Memory of the Lua VMs of the gateway's workers.",
+			func(h status.Health) (float64, bool) { return float64(h.MemoryBytes), h.MemoryBytes > 0 }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "silverback_agent_gateway_worker_restarts_total", Help: "Times that the gateway's workers were replaced.",
+		}, func() float64 {
+			if h := view().Health; h != nil {
+				return float64(h.WorkerRestarts)
 			}
 			return 0
-		})
-	gauge("silverback_agent_certificate_revoked", "1 while the services refuse the node's certificate because it is revoked, else 0.",
-		func() float64 {
-			if len(view().RevokedAt) > 0 {
-				return 1
-			}
-			return 0
-		})
-	gauge("silverback_agent_probes_failing", "Probes of the group that fail, after damping.", func() float64 {
-		n := 0
-		for _, p := range view().Probes {
-			if p.Failing {
-				n++
-			}
-		}
-		return float64(n)
-	})
-	gauge("silverback_agent_gateway_error_ratio", "Share of the gateway's requests in the last window that ended in a status from 500 up.",
-		of(func(h status.Health) (float64, bool) {
-			if h.Requests == nil || h.ServerErrors == nil || *h.Requests == 0 {
-				return 0, h.Requests != nil
-			}
-			return float64(*h.ServerErrors) / float64(*h.Requests), true
-		}))
-	gauge("silverback_agent_gateway_latency_p99_seconds", "99 of 100 requests of the gateway in the last window took at most so long.",
-		of(func(h status.Health) (float64, bool) {
-			if h.LatencyP99 == nil {
-				return 0, false
-			}
-			return h.LatencyP99.Seconds(), true
-		}))
-	gauge("silverback_agent_gateway_memory_bytes", "Memory of the Lua VMs of the gateway's workers.", of(func(h status.Health) (float64, bool) {
-		return float64(h.MemoryBytes), h.MemoryBytes > 0
-	}))
-	r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "silverback_agent_gateway_worker_restarts_total", Help: "Times that the gateway's workers were seen to be new.",
-	}, func() float64 {
-		if h := view().Health; h != nil {
-			return float64(h.WorkerRestarts)
-		}
-		return 0
-	}))
+		}),
+	}
 }
 
 // Probed implements health.Meters.

@@ -246,7 +246,7 @@ func swapUnderAHang(t *testing.T, p *play) {
 	if r := apply(b); r.Code != 0 {
 		t.Fatalf("the other content: %+v", r)
 	}
-	// An agent that is "loading" may still wait for the gap between two loads, and then the other content never reaches the gateway.
+	// The phase "loading" may begin and end between two polls. The number of posts tells that the gateway was given the content.
 	process.Eventually(t, convergeTime, g.Name+" is given it", func() error {
 		if posts, err := g.Posts(); err != nil || posts == before {
 			return errors.Join(fmt.Errorf("%d posts, %d before", posts, before), err)

@@ -2,8 +2,6 @@ package apply
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"sync/atomic"
@@ -13,7 +11,6 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
 	"github.com/silverback-gateway/silverback/agent/internal/status"
-	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/kong/proof"
@@ -28,16 +25,16 @@ type kong interface {
 	Prove(ctx context.Context, claim gateway.Claim) (stray string, err error)
 	SpotCheck(ctx context.Context, digest fleet.Digest, form proof.Form) (mismatch bool)
 	Configuration(ctx context.Context) ([]byte, error)
-	Disconnected() <-chan struct{} // rings when the gateway may have been stopped or started anew
+	Disconnected() <-chan struct{}
 }
 
-// reporter takes answers to where the directives came from, and opens the stream anew. It must not block.
+// reporter sends outcomes to the stream of their directive, and opens that stream again. It must not block.
 type reporter interface {
 	Report(Outcome)
 	Reopen()
 }
 
-// Meters is told what an owner may count.
+// Meters counts what the applier does.
 type Meters interface {
 	Loaded(took time.Duration)
 	Proven(took time.Duration)
@@ -52,71 +49,69 @@ type Deps struct {
 	Gateway  kong
 	Store    *lastgood.Store
 	Boot     lastgood.BootFile
+	Mailbox  *Mailbox
 	Status   *status.Tracker
 	Reporter reporter
 	Meters   Meters
 	Log      *slog.Logger
 	Form     *proof.Form   // nil: the best that the gateway allows
-	Interval time.Duration // between looks at the gateway
-	// Reached is told each step before it is taken, so that a test can end the process there; nil outside of such tests.
+	Interval time.Duration // between observations of the gateway
+	// Reached is called before each step of a load, so that a test can end the process there. Nil outside of such tests.
 	Reached func(step string)
+	// Decided is called after each decision, in order, so that a test can replay them. Nil outside of tests.
+	Decided func(before State, at Moment, event Event, after State)
 }
 
-// Applier is the loop around Decide. Its Run may be called once; Mailbox and SetPolicy may be used from anywhere.
+// Applier is the loop around Decide. Run may be called once; the other methods are safe for concurrent use.
 type Applier struct {
 	Deps
-	Mailbox *Mailbox
 
-	policy  atomic.Int32
-	caps    atomic.Pointer[gateway.Capabilities]
-	starts  atomic.Int64
-	refused atomic.Pointer[[]lastgood.Refused]
-	served  atomic.Pointer[Served]
+	policy    atomic.Int32
+	caps      atomic.Pointer[gateway.Capabilities]
+	starts    atomic.Int64
+	refused   atomic.Pointer[[]lastgood.Refused]
+	unmanaged atomic.Pointer[Unmanaged]
 
-	// What follows belongs to Run.
-	state      State
-	hand       Directive      // taken from the mailbox last, until its bytes are on disk
-	disk       string         // what is wrong with the disk; empty when nothing is
-	tried      time.Time      // when the disk was tried last
-	boot       string         // what is wrong with the boot file
-	memory     string         // what was wrong with the memory when it was read
-	stamp      lastgood.Stamp // of the boot file when the agent wrote or read it last
-	lingers    map[string]lingerer
-	observeNow bool // the gateway is to be looked at at once
-	schedule   schedule
+	// The rest belongs to Run.
+	state State    // changed by decide only
+	queue []Action // decided, and not executed yet
+
+	taken       Directive // the newest directive, until its bytes are on disk
+	schedule    schedule
+	observeNow  bool
+	diskChecked time.Time
+	bootStamp   lastgood.Stamp // of the boot file when the agent wrote or read it last
+	notices     map[string]notice
 }
 
-// New returns an applier that has read what the disk holds. It has not looked at the gateway.
+// New reads what the disk holds. It does not contact the gateway.
 func New(d Deps) *Applier {
-	a := &Applier{Deps: d, Mailbox: NewMailbox(), lingers: map[string]lingerer{}}
-	memory, err := d.Store.Recall()
-	if err != nil {
-		a.memory = "what the agent remembered cannot be read; refused snapshots may be tried once more: " + err.Error()
-		a.Status.Record("MemoryDamaged", a.memory, time.Now())
+	memory, memoryErr := d.Store.Recall()
+	good, _ := d.Store.LastGood()
+	a := &Applier{Deps: d, notices: map[string]notice{}, state: Start(memory, good, interrupted(d.Store, memory))}
+	a.state.Disk.StateDir = problemOf(d.Store.Check())
+	if memoryErr != nil {
+		a.state.Disk.Memory = "the agent's memory cannot be read; a refused snapshot may be tried once more: " + memoryErr.Error()
+		a.Status.Record("MemoryDamaged", a.state.Disk.Memory, time.Now())
 	}
 	if damage := d.Store.Damage(); damage != "" {
 		a.Status.Record("LastKnownGoodDamaged", damage, time.Now())
 	}
 	if narrowed := d.Store.Narrowed(); narrowed != "" {
-		a.wasOpen(narrowed + "; nobody but the agent's user can read it now")
-		a.Log.Warn("state directory narrowed", "reason", narrowed)
+		a.notice("FileTooOpen", narrowed+"; only the agent's user can read it now")
+		a.Log.Warn("state directory mode narrowed", "reason", narrowed)
 	}
-	if err := d.Store.Check(); err != nil {
-		a.disk = err.Error()
-	}
-	good, _ := d.Store.LastGood()
-	a.state = Start(memory, good, interrupted(d.Store, memory))
 	a.show()
 	return a
 }
 
-// Refused returns the digests that the gateway turned down; not to be modified.
+// Refused returns the digests that the gateway refused. They must not be modified.
 func (a *Applier) Refused() []lastgood.Refused { return *a.refused.Load() }
 
-// SetPolicy says what to do about drift from the next look on.
+// SetPolicy sets what to do about drift from the next observation on.
 func (a *Applier) SetPolicy(p drift.Policy) { a.policy.Store(int32(p)) }
 
-// Capabilities returns what the gateway said last that it is; false before it said so.
+// Capabilities returns the gateway's capabilities as they were read last; false before they were.
 func (a *Applier) Capabilities() (gateway.Capabilities, bool) {
 	if c := a.caps.Load(); c != nil {
 		return *c, true
@@ -124,11 +119,11 @@ func (a *Applier) Capabilities() (gateway.Capabilities, bool) {
 	return gateway.Capabilities{}, false
 }
 
-// Starts counts how often the gateway said what it is: whenever it may have been started anew.
+// Starts counts how often the capabilities were read, which is after each start of the gateway.
 func (a *Applier) Starts() int64 { return a.starts.Load() }
 
-// Run works until ctx ends. A load that is under way then is cut off; the gateway keeps the old configuration or has the
-// new one, and the next run of the agent finds out which.
+// Run works until ctx ends. That cancels a load under way: the gateway has the old configuration or the new one, and the next run
+// of the agent finds out which.
 func (a *Applier) Run(ctx context.Context) error {
 	a.mendBootFile()
 	a.show()
@@ -147,225 +142,139 @@ func (a *Applier) Run(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-a.Mailbox.Bell():
 			if d, ok := a.Mailbox.Take(); ok {
-				a.hand = d
-				d.Canonical = nil // only the hand holds the bytes, and lets go of them early
+				a.taken = d
+				d.Canonical = nil // the bytes are large, and load releases those of taken early
 				a.handle(ctx, DirectiveReceived{d})
-				a.hand = Directive{}
+				a.taken = Directive{}
 			}
-			a.observeNow = a.observeNow || a.state.Reachable && !a.state.Ready
-			a.wake(observe)
+			a.observeSoon(observe, a.unready())
 		case <-retry.C:
 			a.handle(ctx, Tick{})
-			a.observeNow = a.observeNow || a.state.Reachable && !a.state.Ready
-			a.wake(observe)
+			a.observeSoon(observe, a.unready())
 		case <-a.Gateway.Disconnected():
 			observe.Reset(a.schedule.disconnected(time.Now()))
 		case <-observe.C:
 			before := a.state
-			s, err := a.Gateway.Observe(ctx)
+			o, err := a.Gateway.Observe(ctx)
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
 			a.watchBootFile()
 			a.watchDisk()
-			a.handle(ctx, Observed{Observation: s, Err: err, Policy: drift.Policy(a.policy.Load())})
+			a.handle(ctx, Observed{Observation: o, Err: err, Policy: drift.Policy(a.policy.Load())})
 			a.spotCheck(ctx, before)
-			news := a.state.Reachable != before.Reachable || a.state.Restarts != before.Restarts || a.state.Found != before.Found
-			wait := a.schedule.observed(time.Now(), a.state.maxInterval(), news, a.Interval, rand.Float64())
-			if at := a.state.RestoreAt; !at.IsZero() {
-				wait = min(wait, max(time.Until(at), firstCalm))
-			}
-			observe.Reset(wait)
-			a.wake(observe)
+			observe.Reset(a.nextObservation(before))
+			a.observeSoon(observe, false)
 		}
 	}
 }
 
-// wake looks at once at a gateway that was not ready, for what was just done may have made it so, and at one that was seen
-// to go away.
-func (a *Applier) wake(observe *time.Timer) {
-	if a.observeNow {
+// unready reports whether the gateway answers and is not ready. What was just done may have made it so.
+func (a *Applier) unready() bool { return a.state.Gateway.Reachable && !a.state.Gateway.Ready }
+
+// observeSoon makes the next observation immediate when it is due, or when the gateway was seen to go away.
+func (a *Applier) observeSoon(observe *time.Timer, due bool) {
+	if due || a.observeNow {
 		observe.Reset(0)
 	}
 	a.observeNow = false
 }
 
-// handle decides and does, until nothing more follows, or ctx ends: what was cut off by our own end says nothing about the gateway.
-func (a *Applier) handle(ctx context.Context, first Event) {
-	queue := []Event{first}
-	for len(queue) > 0 && ctx.Err() == nil {
-		var actions []Action
-		before, now := a.state, time.Now()
-		a.state, actions = Decide(before, Moment{now, rand.Float64()}, queue[0])
-		queue = queue[1:]
-		for _, e := range eventsBetween(before, a.state, now) {
-			a.Status.Record(e.Type, e.Message, e.Time)
-			if e.Type == "DriftHealed" {
-				a.linger(e.Type, e.Message)
-			}
-		}
-		a.show()
-		for _, action := range actions {
-			if e := a.do(ctx, action); e != nil && ctx.Err() == nil {
-				queue = append(queue, e)
-			}
-		}
-		a.show()
+func (a *Applier) nextObservation(before State) time.Duration {
+	was, is := before.Gateway, a.state.Gateway
+	news := is.Reachable != was.Reachable || is.Restarts != was.Restarts || a.state.Drift.Found != before.Drift.Found
+	wait := a.schedule.observed(time.Now(), a.state.maxInterval(), news, a.Interval, rand.Float64())
+	if at := a.state.Restore.RetryAt; !at.IsZero() {
+		wait = min(wait, max(time.Until(at), firstCalm))
 	}
+	return wait
 }
 
-// do carries out one action; an event comes back when there is news.
-func (a *Applier) do(ctx context.Context, action Action) Event {
+// handle decides about an event and executes everything that follows, until nothing is left or ctx ends. An action that ctx cut off
+// has no event, because its end says nothing about the gateway.
+func (a *Applier) handle(ctx context.Context, event Event) {
+	if ctx.Err() != nil {
+		return
+	}
+	a.decide(event)
+	for len(a.queue) > 0 && ctx.Err() == nil {
+		action := a.queue[0]
+		a.queue = a.queue[1:]
+		if e := a.execute(ctx, action); e != nil && ctx.Err() == nil {
+			a.decide(e)
+		}
+	}
+	a.show()
+}
+
+// decide changes the state, and queues what is to be done. Nothing else changes the state.
+func (a *Applier) decide(event Event) {
+	before, at := a.state, Moment{time.Now(), rand.Float64()}
+	var actions []Action
+	a.state, actions = Decide(before, at, event)
+	a.queue = append(a.queue, actions...)
+	if a.Decided != nil {
+		a.Decided(before, at, event, a.state)
+	}
+	for _, e := range eventsBetween(before, a.state, at.Now) {
+		a.Status.Record(e.Type, e.Message, e.Time)
+		if e.Type == "DriftHealed" {
+			a.showFor(e.Type, e.Message)
+		}
+	}
+	a.show()
+}
+
+// execute carries out one action, and returns the event that it ends in, if any.
+func (a *Applier) execute(ctx context.Context, action Action) Event {
 	switch act := action.(type) {
 	case Load:
-		a.Status.Update(func(v *status.View) { v.Phase = "loading" })
 		return a.load(ctx, act)
 	case Restore:
 		return a.restore(ctx, act.Snapshot)
 	case Verify:
 		return a.verify(ctx, act.Expectation)
 	case Inspect:
-		if c, err := a.inspect(ctx); err == nil {
-			return Inspected{c.Fingerprint()}
+		if inspected, ok := a.inspect(ctx); ok {
+			return inspected
 		}
 	case ReadConfiguration:
 		return ConfigurationRead{a.readConfiguration(ctx, act.Hash)}
 	case Remember:
 		a.reached("before-remember")
-		a.remember()
+		return a.remember()
 	case Drifted:
 		a.Meters.Drifted()
-		a.Log.Warn("gateway runs something else", "finding", act.Finding.String(), "healing", act.Healing, "found", string(a.state.Found))
+		a.Log.Warn("configuration drift detected", "finding", act.Finding.String(), "healing", act.Healing, "found", string(a.state.Drift.Found))
 	case Reopen:
 		a.Reporter.Reopen()
 	case Outcome:
 		a.reached("before-answer")
-		a.answer(act)
+		a.report(act)
 	}
 	return nil
 }
 
-func (a *Applier) answer(act Outcome) {
-	log := a.Log.With(telemetry.Revision, act.Snapshot.Revision, telemetry.Digest, act.Snapshot.Digest.Short(), telemetry.Decision,
-		act.Snapshot.Decision)
+func (a *Applier) report(o Outcome) {
+	log := a.Log.With(telemetry.Revision, o.Snapshot.Revision, telemetry.Digest, o.Snapshot.Digest.Short(),
+		telemetry.Decision, o.Snapshot.Decision)
 	switch {
-	case act.Ack != nil:
+	case o.Ack != nil:
 		a.Meters.Reported("ack")
-		log.Info("snapshot serving", "proof", act.Ack.Proof.String(), "load_time", act.Ack.LoadTime, "proof_time", act.Ack.ProofTime)
-	case act.Refusal != nil:
+		log.Info("snapshot serving", "proof", o.Ack.Proof.String(), "load_time", o.Ack.LoadTime, "proof_time", o.Ack.ProofTime)
+	case o.Refusal != nil:
 		a.Meters.Reported("nack")
-		log.Warn("snapshot refused by the gateway", "reason", act.Refusal.Error())
+		log.Warn("snapshot refused by the gateway", "reason", o.Refusal.Error())
 	default:
 		a.Meters.Reported("failure")
-		log.Warn("snapshot not loaded", "reason", act.Failure.Reason.String(), "message", act.Failure.Message, "attempts", act.Failure.Attempts)
+		log.Warn("snapshot not loaded", "reason", o.Failure.Reason.String(), "message", o.Failure.Message, "attempts", o.Failure.Attempts)
 	}
-	a.Reporter.Report(act)
+	a.Reporter.Report(o)
 }
 
-// show puts the state on the board.
-func (a *Applier) show() {
-	s, now := a.state, time.Now()
-	a.refused.Store(&s.Memory.Refused)
-	if s.unmanaged() && s.Served.Unread == "" {
-		a.served.Store(&s.Served)
-	} else {
-		a.served.Store(nil)
-	}
-	c, known := a.Capabilities()
-	a.Status.Update(func(v *status.View) {
-		v.Revision, v.Digest, v.Proven = int64(s.Serving.Revision), string(s.Serving.Digest), s.Proven
-		v.Proof = ""
-		if s.Serving.Digest != "" {
-			v.Proof = s.Ack.Proof.String()
-		}
-		v.Epoch, v.Decision, v.Term = int64(s.Memory.Epoch), int64(s.Memory.Decision), int64(s.Memory.Term)
-		v.WantedRevision, v.WantedDigest = int64(s.Wanted.Revision), string(s.Wanted.Digest)
-		v.GatewayReachable, v.GatewayReady = s.Reachable, s.Ready
-		v.Loads, v.Drifts = s.Loads, s.Drifts
-		if s.Ack.LoadTime > 0 {
-			v.LoadTime = s.Ack.LoadTime
-		}
-		v.ProofTime, v.Problems = s.Ack.ProofTime, s.Problems
-		if known {
-			v.KongVersion = c.KongVersion
-		}
-		v.Phase, v.Unmanaged = phase(s), s.shown()
-	})
-	for kind, message := range a.conditions() {
-		if message == "" {
-			a.Status.Clear(kind)
-		} else {
-			a.Status.Raise(kind, message, now)
-		}
-	}
-	a.Meters.Serving(s.Serving.Revision)
-}
-
-func phase(s State) string {
-	switch {
-	case len(s.Problems) > 0:
-		return "refused"
-	case !s.RetryAt.IsZero():
-		return "failing"
-	case s.Proven:
-		return "serving"
-	case s.unmanaged():
-		return "unmanaged"
-	}
-	return "waiting"
-}
-
-// conditions says of every condition of the applier what is to be said; empty when it does not hold.
-func (a *Applier) conditions() map[string]string {
-	s := a.state
-	c := map[string]string{
-		"GatewayUnreachable": "", "GatewayNotReady": "", "GatewayLost": "", "GatewayBehind": "", "GatewayVersionChanged": "", "Drift": "",
-		"DriftHealed":     "",
-		"SnapshotRefused": "", "LoadFailing": "", "RestoreFailing": s.RestoreErr, "StrayWorker": "", "StaleRouter": "", "StateDirectory": a.disk,
-		"BootFile":        a.boot,
-		"BootFileForeign": "", "FileTooOpen": "", "DecisionStale": "", "LastKnownGoodDamaged": a.Store.Damage(), "MemoryDamaged": a.memory,
-	}
-	for kind, l := range a.lingers {
-		if time.Now().Before(l.until) {
-			c[kind] = l.message
-		}
-	}
-	switch {
-	case s.Observed && !s.Reachable:
-		c["GatewayUnreachable"] = "the gateway does not answer"
-	case s.Observed && !s.Ready && !s.fresh():
-		c["GatewayNotReady"] = "the gateway says that it is not ready: " + s.Unready
-	}
-	if kind := conditionOf(s.Finding); kind != "" {
-		c[kind] = s.finding()
-	}
-	if len(s.Problems) > 0 {
-		c["SnapshotRefused"] = (&verdict.Refusal{Problems: s.Problems}).Error()
-	}
-	if s.Failure.Reason != 0 {
-		c["LoadFailing"] = s.Failure.Error()
-	}
-	s.proofConditions(c)
-	if s.Stale != nil {
-		c["DecisionStale"] = s.Stale.String() + "; when the ledger (etcd) was restored or lost, silverback recover has it followed again"
-	}
-	if s.Failure.Reason == verdict.Disk && a.disk == "" && a.boot == "" {
-		c["StateDirectory"] = s.Failure.Message
-	}
-	return c
-}
-
-// reached tells a test how far the applier is.
+// reached reports the next step to a test.
 func (a *Applier) reached(step string) {
 	if a.Reached != nil {
 		a.Reached(step)
 	}
-}
-
-func (a *Applier) diskFailure(err error) *verdict.Failure {
-	if errors.Is(err, lastgood.ErrCorrupt) || errors.Is(err, fs.ErrNotExist) {
-		return &verdict.Failure{Reason: verdict.BadDelta, Message: "the bytes of the snapshot are gone from the disk, or damaged"}
-	}
-	a.disk = err.Error()
-	return &verdict.Failure{Reason: verdict.Disk, Message: err.Error()}
 }

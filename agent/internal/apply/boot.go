@@ -10,172 +10,157 @@ import (
 	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
-// lingering is how long a condition stays that says what was put right already.
-const lingering = time.Minute
-
-// writeBootFile puts what was proven where every start of the gateway finds it.
+// writeBootFile makes Kong start with these bytes.
 func (a *Applier) writeBootFile(p prepared) error {
-	foreign, wide := a.foreign(p), a.Boot.Wide()
+	foreign, wide := a.foreignBootFile(p), a.Boot.Wide()
 	if err := a.Boot.Write(p.posted); err != nil {
-		a.boot = err.Error()
+		a.decide(BootFileChecked{err.Error()})
 		return err
 	}
 	if foreign != "" {
-		a.linger("BootFileForeign", foreign)
-		a.Status.Record("BootFileForeign", foreign, time.Now())
-		a.Log.Warn("boot file put right", "reason", foreign)
+		a.notice("BootFileForeign", foreign)
+		a.Log.Warn("boot file restored", "reason", foreign)
 	}
 	a.narrowed(wide)
-	a.boot, a.stamp = "", a.Boot.Stamp()
-	m := &a.state.Memory
-	m.Form, m.Expressions, m.Boot = p.form.String(), p.options.Expressions, fleet.GatewayHashOf(p.posted)
+	a.bootStamp = a.Boot.Stamp()
+	a.decide(BootFileWritten{Form: p.form.String(), Expressions: p.options.Expressions, Hash: fleet.GatewayHashOf(p.posted)})
 	return nil
 }
 
-// narrowBootFile is for a boot file that is not written: whoever wrote it, it may hold secrets.
+// narrowBootFile narrows the mode of a boot file that is not written now. It may hold secrets, whoever wrote it.
 func (a *Applier) narrowBootFile() {
 	wide := a.Boot.Wide()
 	if err := a.Boot.Narrow(); err != nil {
-		a.linger("FileTooOpen", err.Error()) // somebody else's file; the first load replaces it
+		a.showFor("FileTooOpen", err.Error()) // of another owner; the first load replaces it
 		return
 	}
 	a.narrowed(wide)
 }
 
-// narrowed tells of a boot file that had a wide mode and has it no more.
+// narrowed reports that the mode of the boot file was too wide. Zero means that it was not.
 func (a *Applier) narrowed(wide fs.FileMode) {
 	if wide == 0 {
 		return
 	}
 	was, is := fmt.Sprintf("%04o", wide), fmt.Sprintf("%04o", wide&lastgood.BootMode)
-	a.wasOpen(fmt.Sprintf("the boot file %s had mode %s, and has %s now", a.Boot, was, is))
-	a.Log.Warn("boot file narrowed", "path", string(a.Boot), "old_mode", was, "new_mode", is)
+	a.notice("FileTooOpen", fmt.Sprintf("the boot file %s had mode %s, and has %s now", a.Boot, was, is))
+	a.Log.Warn("boot file mode narrowed", "path", string(a.Boot), "old_mode", was, "new_mode", is)
 }
 
-func (a *Applier) wasOpen(message string) {
-	a.linger("FileTooOpen", message)
-	a.Status.Record("FileTooOpen", message, time.Now())
-}
-
-// foreign says what somebody else did to the boot file since the agent wrote it; empty when nobody did anything.
-func (a *Applier) foreign(p prepared) string {
-	if a.Boot == "" || a.state.Memory.Boot == "" || a.Boot.Stamp() == a.stamp {
+// foreignBootFile returns what somebody else did to the boot file since the agent wrote it; empty when nothing.
+func (a *Applier) foreignBootFile(p prepared) string {
+	written := a.state.Memory.Boot
+	if a.Boot == "" || written == "" || a.Boot.Stamp() == a.bootStamp {
 		return ""
 	}
 	found, err := a.Boot.Hash()
 	_, ours := a.state.snapshotOf(found)
 	switch {
-	case err != nil, ours, found == a.state.Memory.Boot, found == fleet.GatewayHashOf(p.posted):
-		return "" // what an interrupted run left is ours too
+	case err != nil, ours, found == written, found == fleet.GatewayHashOf(p.posted):
+		return "" // an interrupted run of the agent left it
 	case found == "":
-		return "somebody took the boot file away; it was written again"
+		return "the boot file was deleted, and the agent wrote it again"
 	}
-	return "somebody else wrote the boot file (" + short(found) + "); it was put right"
+	return "the boot file was changed by somebody else (" + short(found) + "), and the agent restored it"
 }
 
-// mendBootFile makes the boot file of the last known good, also before the gateway answers: it may be waiting for that file.
+// mendBootFile writes the last known good to the boot file. It does not wait for the gateway, which may not start without the file.
 func (a *Applier) mendBootFile() {
 	if a.Boot == "" {
 		return
 	}
-	good := a.state.Good
-	form, err := proof.ParseForm(a.state.Memory.Form)
+	memory, good := a.state.Memory, a.state.Good
+	form, err := proof.ParseForm(memory.Form)
 	if good.Digest == "" || err != nil {
 		a.narrowBootFile()
-		// Nothing to write yet; but whether it could be is known.
-		a.boot, a.stamp = "", a.Boot.Stamp()
-		if err := a.Boot.Check(); err != nil {
-			a.boot = err.Error()
-		}
+		a.bootStamp = a.Boot.Stamp()
+		a.checkBootFile() // nothing to write yet, but an operator wants to know whether it could be
 		return
 	}
 	canonical, err := a.Store.Bytes(good.Digest)
 	if err != nil {
 		a.narrowBootFile()
-		return // a condition says so already
+		return // the store reports the damage
 	}
-	p, err := insert(good.Digest, canonical, form, proof.Options{Expressions: a.state.Memory.Expressions})
+	p, err := insert(good.Digest, canonical, form, proof.Options{Expressions: memory.Expressions})
 	if err != nil {
 		return
 	}
-	was := a.state.Memory.Boot
 	if err := a.writeBootFile(p); err != nil {
-		a.Log.Warn("boot file not mended", "error", err)
+		a.Log.Warn("boot file not written", "error", err)
 		return
 	}
-	if a.state.Memory.Boot != was {
-		a.remember()
+	if a.state.Memory.Boot != memory.Boot {
+		a.decide(a.remember())
 	}
 }
 
-// watchBootFile mends the boot file when somebody else touched it, and when it could not be written and now can.
+// checkBootFile reports whether the boot file can be written.
+func (a *Applier) checkBootFile() bool {
+	err := a.Boot.Check()
+	a.decide(BootFileChecked{problemOf(err)})
+	return err == nil
+}
+
+// watchBootFile mends the boot file when somebody else changed it, and when it becomes writable.
 func (a *Applier) watchBootFile() {
 	switch {
 	case a.Boot == "":
-	case a.boot != "":
-		if err := a.Boot.Check(); err != nil {
-			a.boot = err.Error()
-			return
+	case a.state.Disk.BootFile != "":
+		if a.checkBootFile() {
+			a.mendBootFile()
 		}
-		a.mendBootFile()
-	case a.Boot.Stamp() != a.stamp:
+	case a.Boot.Stamp() != a.bootStamp:
 		a.mendBootFile()
 	}
 }
 
-// diskInterval is how often a directory that took everything so far is tried: the control plane is to know of a full disk before it
-// has something to write to it, for what a node complains of beforehand is not the fault of a revision.
+// diskInterval is the interval of checks of a state directory without problems. They find a full disk before a snapshot must be
+// written, because the problems of a node before a rollout do not count against the revision.
 const diskInterval = 10 * time.Second
 
-// watchDisk tries the directory, and writes what could not be written, once it takes it again.
+// watchDisk checks the state directory, and writes the memory when it becomes writable.
 func (a *Applier) watchDisk() {
-	now := time.Now()
-	if a.disk == "" && now.Sub(a.tried) < diskInterval {
+	failed, now := a.state.Disk.StateDir != "", time.Now()
+	if !failed && now.Sub(a.diskChecked) < diskInterval {
 		return
 	}
-	a.tried = now
-	failed := a.disk != ""
-	if err := a.Store.Check(); err != nil {
-		a.disk = err.Error()
-		return
-	}
-	if failed {
-		a.remember()
-	}
-}
-
-func (a *Applier) remember() {
-	a.disk = ""
-	if err := a.Store.Remember(a.state.Memory); err != nil {
-		a.disk = err.Error()
+	a.diskChecked = now
+	err := a.Store.Check()
+	switch {
+	case err != nil:
+		a.decide(StateDirChecked{err.Error()})
+	case failed:
+		a.decide(a.remember())
 	}
 }
 
-// linger shows a condition for a while.
-func (a *Applier) linger(kind, message string) {
-	a.lingers[kind] = lingerer{message, time.Now().Add(lingering)}
+func (a *Applier) remember() StateDirChecked {
+	return StateDirChecked{problemOf(a.Store.Remember(a.state.Memory))}
 }
 
-type lingerer struct {
-	message string
-	until   time.Time
+func problemOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
-// interrupted is the candidate of an earlier run, with the hash that the gateway has when it runs it.
+// interrupted is the candidate of an earlier run, with the hash that the gateway reports when it runs it.
 func interrupted(store *lastgood.Store, m lastgood.Memory) Expectation {
 	pending, ok := store.Pending()
 	if !ok {
 		return Expectation{}
 	}
-	l := Expectation{Snapshot: pending}
+	e := Expectation{Snapshot: pending}
 	form, err := proof.ParseForm(m.Form)
 	if err != nil {
-		return l
+		return e
 	}
 	if canonical, err := store.Bytes(pending.Digest); err == nil {
 		if p, err := insert(pending.Digest, canonical, form, proof.Options{Expressions: m.Expressions}); err == nil {
-			l.Hash = p.hash
+			e.Hash = p.hash
 		}
 	}
-	return l
+	return e
 }

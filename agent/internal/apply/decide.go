@@ -8,26 +8,27 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/drift"
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
-	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// How long to wait after a failure: doubled at each, of which a random half is waited.
+// The wait after a failure doubles each time from firstRetry to lastRetry; half of it is random.
 const (
 	firstRetry = time.Second
 	lastRetry  = 30 * time.Second
 )
 
-// Moment is when a decision is made, with the chance that it may use: from 0 up to 1.
+// Moment is when a decision is made, with a random number in [0, 1) that it may use.
 type Moment struct {
 	Now    time.Time
 	Chance float64
 }
 
-// Decide says what follows from an event. It reads no clock and touches nothing.
+// Decide returns what follows from an event. It is pure, and the only code that changes a State.
 func Decide(s State, at Moment, event Event) (State, []Action) {
 	switch e := event.(type) {
 	case DirectiveReceived:
 		return s.directiveReceived(e.Directive)
+	case PostBegins:
+		s.Wanted.Stage = Posting
 	case LoadEnded:
 		return s.loadEnded(at, e)
 	case RestoreEnded:
@@ -36,186 +37,217 @@ func Decide(s State, at Moment, event Event) (State, []Action) {
 		return s.verifyEnded(at, e)
 	case Observed:
 		return s.observed(at, e)
+	case Inspected:
+		return s.inspected(e)
 	case ConfigurationRead:
-		return s.configurationRead(at, e.Served)
+		return s.configurationRead(at, e.Unmanaged)
 	case SpotCheckFailed:
 		return s.spotCheckFailed()
-	case Inspected:
-		return s.inspected(e.Fingerprint)
+	case StateDirChecked:
+		s.Disk.StateDir = e.Problem
+	case BootFileChecked:
+		s.Disk.BootFile = e.Problem
+	case BootFileWritten:
+		s.Disk.BootFile = ""
+		s.Memory.Form, s.Memory.Expressions, s.Memory.Boot = e.Form, e.Expressions, e.Hash
 	case Tick:
-		if !s.RetryAt.IsZero() && !at.Now.Before(s.RetryAt) {
-			s.RetryAt = time.Time{}
-			return s, []Action{Load{Snapshot: s.Wanted}}
+		if retry := s.Wanted.RetryAt; !retry.IsZero() && !at.Now.Before(retry) {
+			return s.retry(nil)
 		}
 	}
 	return s, nil
 }
 
+// retry loads what is wanted once more.
+func (s State) retry(actions []Action) (State, []Action) {
+	s.Wanted.RetryAt = time.Time{}
+	s, load := s.load(s.Wanted.Snapshot, time.Time{})
+	return s, append(actions, load)
+}
+
 func (s State) directiveReceived(d Directive) (State, []Action) {
-	answer := Outcome{ReplyTo: d.ReplyTo, Snapshot: d.Snapshot, Serving: s.serves()}
+	outcome := Outcome{ReplyTo: d.ReplyTo, Snapshot: d.Snapshot, Serving: s.serves()}
 	if s.Memory.Stamp().After(d.Snapshot.Stamp()) {
-		// A deposed leader, or a replica that lags behind: the group has moved on. Or the ledger went back in time.
+		// From a deposed leader, from a replica that lags behind, or of a ledger that was restored from a backup.
 		s.Stale = &Stale{Followed: s.Memory.Stamp(), Offered: d.Snapshot.Stamp()}
-		answer.Failure = &verdict.Failure{Reason: verdict.StaleDecision, Message: s.Stale.String()}
-		return s, []Action{answer}
+		outcome.Failure = &verdict.Failure{Reason: verdict.StaleDecision, Message: s.Stale.String()}
+		return s, []Action{outcome}
 	}
 	s.Stale = nil
 	if d.Damage != nil {
-		answer.Failure = d.Damage
-		return s, []Action{answer}
+		outcome.Failure = d.Damage
+		return s, []Action{outcome}
 	}
 	var actions []Action
 	if s.Memory.Stamp() != d.Snapshot.Stamp() {
 		s.Memory = s.Memory.Follow(d.Snapshot)
 		actions = append(actions, Remember{})
 	}
-	again := s.Wanted.Digest == d.Snapshot.Digest
-	s.Wanted, s.ReplyTo, s.Arrived, s.Replaces, s.Kept = d.Snapshot, d.ReplyTo, d.Arrived, d.Replaces, ""
+	again := s.Wanted.Snapshot.Digest == d.Snapshot.Digest
+	s.Wanted.Snapshot, s.Wanted.ReplyTo, s.Wanted.Replaces, s.Wanted.HeldBack = d.Snapshot, d.ReplyTo, d.Replaces, ""
 	if problems, is := s.refused(d.Snapshot.Digest); is {
-		s.RetryAt, s.Failure, s.Problems = time.Time{}, verdict.Failure{}, problems
-		answer.Refusal = &verdict.Refusal{Problems: problems}
-		return s, append(actions, answer)
+		s.Wanted.RetryAt, s.Wanted.Failure, s.Wanted.Problems = time.Time{}, verdict.Failure{}, problems
+		outcome.Refusal = &verdict.Refusal{Problems: problems}
+		return s, append(actions, outcome)
 	}
-	s.Problems = nil
-	if s.Proven && s.Serving.Digest == d.Snapshot.Digest && s.Good.Digest == d.Snapshot.Digest {
-		s.RetryAt, s.Failure, s.Attempts, s.Suspects = time.Time{}, verdict.Failure{}, 0, 0
-		s.Serving, s.Good, s.Memory.Serving = d.Snapshot, d.Snapshot, d.Snapshot
-		answer.Ack = &verdict.Ack{Proof: s.Ack.Proof}
-		return s, append(actions, Remember{}, answer)
+	s.Wanted.Problems = nil
+	if s.Serving.Proven && s.Serving.Snapshot.Digest == d.Snapshot.Digest && s.Good.Digest == d.Snapshot.Digest {
+		s.Wanted = s.Wanted.reset()
+		s.Serving.Snapshot, s.Good, s.Memory.Serving = d.Snapshot, d.Snapshot, d.Snapshot
+		outcome.Ack = &verdict.Ack{Proof: s.Serving.Ack.Proof}
+		return s, append(actions, Remember{}, outcome)
 	}
-	if again && !s.RetryAt.IsZero() {
-		return s, actions // a stream that was opened anew does not shorten the wait
+	if again && !s.Wanted.RetryAt.IsZero() {
+		return s, actions // a new stream does not shorten the wait
 	}
-	s.Attempts, s.Suspects, s.RetryAt, s.Failure = 0, 0, time.Time{}, verdict.Failure{}
-	return s, append(actions, Load{Snapshot: d.Snapshot, Arrived: d.Arrived})
+	s.Wanted = s.Wanted.reset()
+	s, load := s.load(d.Snapshot, d.Arrived)
+	return s, append(actions, load)
 }
 
 func (s State) loadEnded(at Moment, e LoadEnded) (State, []Action) {
+	s.Wanted.Stage = Idle
 	if e.Abandoned {
 		return s, nil
 	}
-	answer := Outcome{ReplyTo: s.ReplyTo, Snapshot: e.Snapshot}
-	left := Expectation{e.Snapshot, e.Hash}
+	if e.Saved {
+		s.Disk.Memory = ""
+	}
+	outcome := Outcome{ReplyTo: s.Wanted.ReplyTo, Snapshot: e.Snapshot}
+	loaded := Expectation{e.Snapshot, e.Hash}
 	if e.Err == nil || e.Served {
-		s.Serving, s.Proven, s.Ack, s.Left, s.Finding, s.Doubt = e.Snapshot, true, e.Ack, []Expectation{left}, drift.Same, verdict.Failure{}
-		s.Served, s.Kept = Served{}, ""
+		s = s.proven(e.Snapshot, e.Ack)
+		s.Drift.Expected, s.Drift.Finding = []Expectation{loaded}, drift.Same
+		s.Unmanaged, s.Wanted.HeldBack = Unmanaged{}, ""
 	}
 	if e.Err == nil {
-		s.Loads++
-		s.Attempts, s.Suspects, s.RetryAt, s.Failure, s.Problems = 0, 0, time.Time{}, verdict.Failure{}, nil
+		s.Serving.Loads++
+		s.Wanted = s.Wanted.reset()
+		s.Wanted.Problems = nil
 		s.Good, s.Memory.Serving = e.Snapshot, e.Snapshot
-		s = s.rememberHash(e.Hash, e.Snapshot, false)
-		answer.Ack = &e.Ack
-		return s, []Action{Remember{}, answer}
+		outcome.Ack = &e.Ack
+		return s.rememberHash(e.Hash, e.Snapshot, false), []Action{Remember{}, outcome}
 	}
 	var refusal *verdict.Refusal
 	if errors.As(e.Err, &refusal) {
-		return s.rememberHash(e.Hash, e.Snapshot, true).refuse(answer, e.Snapshot.Digest, refusal.Problems)
+		return s.rememberHash(e.Hash, e.Snapshot, true).refuse(outcome, refusal.Problems)
 	}
+	return s.loadFailed(at, e, outcome)
+}
+
+func (s State) loadFailed(at Moment, e LoadEnded, outcome Outcome) (State, []Action) {
 	failure := failureOf(e.Err)
+	outcome.Failure = &failure
 	if failure.Reason == verdict.Unmanaged {
-		// Nothing was posted, and trying again does not help: a person decides.
-		s.Attempts, s.Suspects, s.RetryAt, s.Failure, s.Kept = 0, 0, time.Time{}, verdict.Failure{}, failure.Message
-		answer.Failure = &failure
-		return s, []Action{answer}
+		// Nothing was posted. A retry would not help, because an operator must decide.
+		s.Wanted = s.Wanted.reset()
+		s.Wanted.HeldBack = failure.Message
+		return s, []Action{outcome}
 	}
 	s = s.rememberHash(e.Hash, e.Snapshot, false)
+	loaded := Expectation{e.Snapshot, e.Hash}
 	switch {
 	case failure.Reason.Unproven():
-		s.Left, s.Proven, s.Served = []Expectation{left}, false, Served{}
+		s.Drift.Expected, s.Serving.Proven, s.Unmanaged = []Expectation{loaded}, false, Unmanaged{}
 	case failure.Uncertain:
-		// The next look at the gateway tells which.
-		s.Left, s.Proven = append(slices.Clone(s.Left), left), false
+		// The next observation finds out which.
+		s.Drift.Expected, s.Serving.Proven = append(slices.Clone(s.Drift.Expected), loaded), false
 	}
 	if failure.Suspect && e.Healthy {
-		s.Suspects++
-		if s.Suspects > 1 {
-			return s.refuse(answer, e.Snapshot.Digest, []verdict.Problem{{
-				Message: "the gateway fails on this configuration (500, an unexpected error), and works otherwise; a reference of a wrong type is a " +
-					"known cause",
+		s.Wanted.Suspects++
+		if s.Wanted.Suspects > 1 {
+			outcome.Failure = nil
+			return s.refuse(outcome, []verdict.Problem{{
+				Message: "the gateway answers 500 (an unexpected error) to this configuration, and answers other requests; " +
+					"a known cause is a reference to an entity of the wrong kind",
 			}})
 		}
 	} else {
-		s.Suspects = 0
+		s.Wanted.Suspects = 0
 	}
-	s.Attempts++
-	failure.Attempts = s.Attempts
-	s.Failure = failure
-	s.RetryAt = at.Now.Add(max(backoff(s.Attempts, at.Chance), failure.RetryAfter))
-	answer.Failure, answer.Serving = &failure, s.serves()
-	return s, []Action{answer}
+	s.Wanted.Attempts++
+	failure.Attempts = s.Wanted.Attempts
+	s.Wanted.Failure = failure
+	s.Wanted.RetryAt = at.Now.Add(max(backoff(s.Wanted.Attempts, at.Chance), failure.RetryAfter))
+	outcome.Serving = s.serves()
+	return s, []Action{outcome}
 }
 
-func (s State) refuse(answer Outcome, digest fleet.Digest, problems []verdict.Problem) (State, []Action) {
+// refuse remembers that the gateway refused the snapshot of an outcome.
+func (s State) refuse(outcome Outcome, problems []verdict.Problem) (State, []Action) {
+	digest := outcome.Snapshot.Digest
 	kept := slices.DeleteFunc(slices.Clone(s.Memory.Refused), func(r lastgood.Refused) bool { return r.Digest == digest })
 	kept = append(kept, lastgood.Refused{Digest: digest, Problems: problems})
 	s.Memory.Refused = kept[max(0, len(kept)-lastgood.MaxRefused):]
-	s.Attempts, s.Suspects, s.RetryAt, s.Failure, s.Problems = 0, 0, time.Time{}, verdict.Failure{}, problems
-	answer.Refusal, answer.Serving = &verdict.Refusal{Problems: problems}, s.serves()
-	return s, []Action{Remember{}, answer}
+	s.Wanted = s.Wanted.reset()
+	s.Wanted.Problems = problems
+	outcome.Refusal, outcome.Serving = &verdict.Refusal{Problems: problems}, s.serves()
+	return s, []Action{Remember{}, outcome}
 }
 
 func (s State) restoreEnded(at Moment, e RestoreEnded) (State, []Action) {
+	loaded := []Expectation{{e.Snapshot, e.Hash}}
 	if e.Err == nil {
-		s.Serving, s.Proven, s.Ack, s.Finding, s.Doubt = e.Snapshot, true, e.Ack, drift.Same, verdict.Failure{}
-		s.Good = e.Snapshot // the generation before, when the newest was found damaged
-		s.Left = []Expectation{{e.Snapshot, e.Hash}}
-		s = s.rememberHash(e.Hash, e.Snapshot, false)
+		s = s.proven(e.Snapshot, e.Ack).rememberHash(e.Hash, e.Snapshot, false)
+		s.Good = e.Snapshot // the previous generation when the newest is damaged
+		s.Drift.Expected, s.Drift.Finding = loaded, drift.Same
 		if e.Posted {
-			s.Healed++
+			s.Restore.Count++
 		}
-		s.Restores, s.RestoreAt, s.RestoreErr = 0, time.Time{}, ""
+		s.Restore.Failures, s.Restore.RetryAt, s.Restore.Error = 0, time.Time{}, ""
 		return s, nil
 	}
-	s.Proven = false
-	s.Restores++
-	s.RestoreErr = e.Err.Error()
+	s.Serving.Proven = false
+	s.Restore.Failures++
+	s.Restore.Error = e.Err.Error()
 	failure := failureOf(e.Err)
-	wait := max(backoff(s.Restores, at.Chance), failure.RetryAfter)
+	wait := max(backoff(s.Restore.Failures, at.Chance), failure.RetryAfter)
 	var refusal *verdict.Refusal
 	if errors.As(e.Err, &refusal) {
-		wait = lastRetry // the gateway changed; it will hardly change its mind
+		wait = lastRetry // another Kong refuses it, and will again
 	}
 	if failure.Reason.Unproven() {
-		s.Left = []Expectation{{e.Snapshot, e.Hash}}
+		s.Drift.Expected = loaded
 	}
-	s.RestoreAt = at.Now.Add(wait)
+	s.Restore.RetryAt = at.Now.Add(wait)
 	return s, nil
 }
 
 func (s State) verifyEnded(at Moment, e VerifyEnded) (State, []Action) {
 	if e.Err == nil {
-		s.Serving, s.Proven, s.Ack, s.Doubt = e.Snapshot, true, e.Ack, verdict.Failure{}
-		return s, nil
+		return s.proven(e.Snapshot, e.Ack), nil
 	}
-	s.Proven, s.Doubt = false, failureOf(e.Err)
-	if s.Doubt.Reason == verdict.StaleRouter && e.Snapshot.Digest == s.Good.Digest && !at.Now.Before(s.RestoreAt) {
-		return s, []Action{Restore{s.Good}} // nothing but another load gives the worker its router
+	s.Serving.Proven, s.Serving.Failure = false, failureOf(e.Err)
+	stale := s.Serving.Failure.Reason == verdict.StaleRouter && e.Snapshot.Digest == s.Good.Digest
+	if stale && !at.Now.Before(s.Restore.RetryAt) {
+		return s, []Action{Restore{s.Good}} // only another load gives the worker its router (fact F43)
 	}
 	return s, nil
 }
 
-func (s State) inspected(fingerprint string) (State, []Action) {
-	s.Uninspected = false
-	if s.Memory.Fingerprint == fingerprint {
+// spotCheckFailed proves again what was proven. It counts as proven until that proof ends, because a replaced worker is no
+// reason to take a gateway out of load balancing.
+func (s State) spotCheckFailed() (State, []Action) {
+	if !s.Serving.Proven || len(s.Drift.Expected) == 0 {
+		return s, nil
+	}
+	return s, []Action{Verify{s.Drift.Expected[0]}}
+}
+
+func (s State) inspected(e Inspected) (State, []Action) {
+	s.Gateway.Uninspected = false
+	s.Memory.Kong = e.KongVersion
+	if s.Memory.Fingerprint == e.Fingerprint {
 		return s, nil
 	}
 	known := s.Memory.Fingerprint != ""
-	s.Memory.Fingerprint = fingerprint
+	s.Memory.Fingerprint = e.Fingerprint
 	if !known || len(s.Memory.Refused) == 0 {
 		return s, []Action{Remember{}}
 	}
-	// Another gateway than the one that refused.
-	s.Memory.Refused, s.Problems = nil, nil
+	// The refusals are of another gateway.
+	s.Memory.Refused, s.Wanted.Problems = nil, nil
 	return s, []Action{Remember{}, Reopen{}}
-}
-
-// serves is what the gateway was proven to serve and still does.
-func (s State) serves() fleet.Digest {
-	if !s.Proven {
-		return ""
-	}
-	return s.Serving.Digest
 }
 
 func failureOf(err error) verdict.Failure {
@@ -223,7 +255,7 @@ func failureOf(err error) verdict.Failure {
 	if errors.As(err, &failure) {
 		return *failure
 	}
-	return verdict.Failure{Reason: verdict.GatewayError, Message: "the load ended in an unknown way"}
+	return verdict.Failure{Reason: verdict.GatewayError, Message: "the load ended with an unknown error"}
 }
 
 func backoff(attempts int, chance float64) time.Duration {

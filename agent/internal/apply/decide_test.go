@@ -21,7 +21,7 @@ var (
 
 	snapA   = lastgood.Snapshot{Digest: "a", Revision: 1, Decision: 10, Term: 5}
 	snapB   = lastgood.Snapshot{Digest: "b", Revision: 2, Decision: 20, Term: 5}
-	leftA   = []Expectation{{snapA, "hash-a"}}
+	loadedA = []Expectation{{snapA, "hash-a"}}
 	ticket  = ReplyTo{1, 7}
 	workers = proof.Worker
 	refused = []verdict.Problem{{Kind: "route", Message: "no"}}
@@ -30,8 +30,10 @@ var (
 // serving is an agent whose gateway serves A.
 func serving() State {
 	return State{
-		Memory: lastgood.Memory{Decision: 10, Term: 5, Serving: snapA}, Good: snapA, Wanted: snapA, Serving: snapA, Proven: true,
-		Ack: verdict.Ack{Proof: workers}, Left: leftA, Observed: true, EverReachable: true, Reachable: true, Ready: true, Workers: "1 ", Found: "hash-a",
+		Memory: lastgood.Memory{Decision: 10, Term: 5, Serving: snapA}, Good: snapA, Wanted: Wanted{Snapshot: snapA},
+		Serving: Serving{Snapshot: snapA, Proven: true, Ack: verdict.Ack{Proof: workers}},
+		Gateway: Gateway{Observed: true, EverReachable: true, Reachable: true, Ready: true, Workers: "1 "},
+		Drift:   Drift{Expected: loadedA, Found: "hash-a"},
 	}
 }
 
@@ -44,14 +46,14 @@ func received(s lastgood.Snapshot) DirectiveReceived {
 	return DirectiveReceived{Directive{ReplyTo: ticket, Snapshot: s, Arrived: noon}}
 }
 
-func sighting(hash fleet.GatewayHash, policy drift.Policy) Observed {
+func observation(hash fleet.GatewayHash, policy drift.Policy) Observed {
 	return Observed{Observation: gateway.Observation{Hash: hash, Workers: "1 ", Ready: true}, Policy: policy}
 }
 
 func TestDecideActions(t *testing.T) {
-	loading := with(serving(), func(s *State) { s.Wanted, s.ReplyTo, s.Memory.Decision = snapB, ticket, 20 })
+	loading := with(serving(), func(s *State) { s.Wanted.Snapshot, s.Wanted.ReplyTo, s.Memory.Decision = snapB, ticket, 20 })
 	retrying := with(loading, func(s *State) {
-		s.RetryAt, s.Attempts, s.Failure = noon.Add(time.Second), 1, verdict.Failure{Reason: verdict.Unreachable}
+		s.Wanted.RetryAt, s.Wanted.Attempts, s.Wanted.Failure = noon.Add(time.Second), 1, verdict.Failure{Reason: verdict.Unreachable}
 	})
 	refusedB := with(serving(), func(s *State) { s.Memory.Refused = []lastgood.Refused{{Digest: "b", Problems: refused}} })
 	older := lastgood.Snapshot{Digest: "b", Revision: 9, Decision: 9}
@@ -59,7 +61,10 @@ func TestDecideActions(t *testing.T) {
 	suspect := &verdict.Failure{Reason: verdict.GatewayError, Suspect: true}
 	fresh := Start(lastgood.Memory{}, snapA, Expectation{})
 	damage := &verdict.Failure{Reason: verdict.BadDelta}
-	unmanaged := State{EverReachable: true, Observed: true, Reachable: true, Ready: true, Workers: "1 ", Served: Served{Hash: "foreign"}}
+	unmanaged := State{
+		Gateway:   Gateway{EverReachable: true, Observed: true, Reachable: true, Ready: true, Workers: "1 "},
+		Unmanaged: Unmanaged{Hash: "foreign"},
+	}
 	tests := []struct {
 		name  string
 		state State
@@ -80,7 +85,7 @@ func TestDecideActions(t *testing.T) {
 			[]string{"failure bad_delta"}},
 		{"what is served is acked without touching the gateway", serving(), received(newerA), []string{"remember", "remember", "ack"}},
 		{"the same decision again is acked again", serving(), received(snapA), []string{"remember", "ack"}},
-		{"what was served but may not be any more is loaded", with(serving(), func(s *State) { s.Proven = false }), received(newerA),
+		{"what was served but may not be any more is loaded", with(serving(), func(s *State) { s.Serving.Proven = false }), received(newerA),
 			[]string{"remember", "load a"}},
 		{"what is served but was not saved is loaded", with(serving(), func(s *State) { s.Good = snapB }), received(newerA),
 			[]string{"remember", "load a"}},
@@ -95,52 +100,52 @@ func TestDecideActions(t *testing.T) {
 		{"an error of unknown kind is a failure", loading, LoadEnded{Snapshot: snapB, Err: errors.New("x")}, []string{"failure gateway_error"}},
 		{"an abandoned load is not answered", loading, LoadEnded{Snapshot: snapB, Abandoned: true}, nil},
 		{"a suspicious error once is a failure", loading, LoadEnded{Snapshot: snapB, Err: suspect, Healthy: true}, []string{"failure gateway_error"}},
-		{"a suspicious error twice of a healthy gateway is a refusal", with(loading, func(s *State) { s.Suspects = 1 }),
+		{"a suspicious error twice of a healthy gateway is a refusal", with(loading, func(s *State) { s.Wanted.Suspects = 1 }),
 			LoadEnded{Snapshot: snapB, Err: suspect, Healthy: true}, []string{"remember", "nack"}},
-		{"a suspicious error twice of a sick gateway is a failure", with(loading, func(s *State) { s.Suspects = 1 }),
+		{"a suspicious error twice of a sick gateway is a failure", with(loading, func(s *State) { s.Wanted.Suspects = 1 }),
 			LoadEnded{Snapshot: snapB, Err: suspect}, []string{"failure gateway_error"}},
 
-		{"a retry that is due is made", with(retrying, func(s *State) { s.RetryAt = noon }), Tick{}, []string{"load b"}},
+		{"a retry that is due is made", with(retrying, func(s *State) { s.Wanted.RetryAt = noon }), Tick{}, []string{"load b"}},
 		{"a retry that is not due waits", retrying, Tick{}, nil},
 		{"without a retry nothing happens", serving(), Tick{}, nil},
 
-		{"all is well", serving(), sighting("hash-a", drift.Heal), nil},
-		{"drift is healed", serving(), sighting("x", drift.Heal), []string{"drifted healing", "restore a"}},
-		{"drift is reported", serving(), sighting("x", drift.Report), []string{"drifted"}},
-		{"the same drift is counted once", with(serving(), func(s *State) { s.Finding, s.Found = drift.Drifted, "x" }),
-			sighting("x", drift.Report), nil},
-		{"a lost configuration is restored whatever the policy", serving(), sighting(fleet.NoGatewayHash, drift.Report),
+		{"all is well", serving(), observation("hash-a", drift.Heal), nil},
+		{"drift is healed", serving(), observation("x", drift.Heal), []string{"drifted healing", "restore a"}},
+		{"drift is reported", serving(), observation("x", drift.Report), []string{"drifted"}},
+		{"the same drift is counted once", with(serving(), func(s *State) { s.Drift.Finding, s.Drift.Found = drift.Drifted, "x" }),
+			observation("x", drift.Report), nil},
+		{"a lost configuration is restored whatever the policy", serving(), observation(fleet.NoGatewayHash, drift.Report),
 			[]string{"drifted healing", "restore a"}},
-		{"a restore that failed is not repeated at once", with(serving(), func(s *State) { s.RestoreAt = noon.Add(1) }),
-			sighting("x", drift.Heal), []string{"drifted healing"}},
+		{"a restore that failed is not repeated at once", with(serving(), func(s *State) { s.Restore.RetryAt = noon.Add(1) }),
+			observation("x", drift.Heal), []string{"drifted healing"}},
 		{"lost before anything was good: the wanted is loaded", with(retrying, func(s *State) { s.Good = lastgood.Snapshot{} }),
-			sighting(fleet.NoGatewayHash, drift.Heal), []string{"drifted healing", "load b"}},
-		{"the first look restores what the disk holds", fresh, sighting(fleet.NoGatewayHash, drift.Heal), []string{"inspect", "restore a"}},
+			observation(fleet.NoGatewayHash, drift.Heal), []string{"drifted healing", "load b"}},
+		{"the first look restores what the disk holds", fresh, observation(fleet.NoGatewayHash, drift.Heal), []string{"inspect", "restore a"}},
 		{"the first look with an empty disk changes nothing", Start(lastgood.Memory{}, lastgood.Snapshot{}, Expectation{}),
-			sighting("x", drift.Heal), []string{"inspect", "survey x"}},
-		{"what somebody else gave an unmanaged gateway is read once", with(unmanaged, func(s *State) { s.Workers = "1 " }),
-			sighting("foreign", drift.Heal), nil},
-		{"and again when it is something else", unmanaged, sighting("other", drift.Heal), []string{"survey other"}},
+			observation("x", drift.Heal), []string{"inspect", "survey x"}},
+		{"what somebody else gave an unmanaged gateway is read once", with(unmanaged, func(s *State) { s.Gateway.Workers = "1 " }),
+			observation("foreign", drift.Heal), nil},
+		{"and again when it is something else", unmanaged, observation("other", drift.Heal), []string{"survey other"}},
 		{"a directive for an unmanaged gateway is tried, and the load asks first", unmanaged, received(snapA), []string{"remember", "load a"}},
 		{"a load that would take something away is answered and not tried again", unmanaged,
 			LoadEnded{Snapshot: snapA, Err: &verdict.Failure{Reason: verdict.Unmanaged, Message: "would lose"}}, []string{"failure unmanaged"}},
 		{"what was kept away is loaded once the gateway serves nothing", with(unmanaged,
-			func(s *State) { s.Kept, s.Wanted = "would lose", snapA }),
-			sighting(fleet.NoGatewayHash, drift.Heal), []string{"load a"}},
+			func(s *State) { s.Wanted.HeldBack, s.Wanted.Snapshot = "would lose", snapA }),
+			observation(fleet.NoGatewayHash, drift.Heal), []string{"load a"}},
 		{"and tried once it serves something else", with(unmanaged, func(s *State) {
-			s.Kept, s.Wanted, s.Served.Hash = "would lose", snapA,
+			s.Wanted.HeldBack, s.Wanted.Snapshot, s.Unmanaged.Hash = "would lose", snapA,
 				"other"
 		}),
-			ConfigurationRead{Served{Hash: "other"}}, []string{"load a"}},
+			ConfigurationRead{Unmanaged{Hash: "other"}}, []string{"load a"}},
 		{"a candidate that an unmanaged gateway does not run waits for a directive",
 			Start(lastgood.Memory{}, lastgood.Snapshot{}, Expectation{snapA, "hash-a"}),
-			sighting("x", drift.Heal), []string{"inspect", "survey x"}},
-		{"other workers are proven anew", with(serving(), func(s *State) { s.Workers = "9 " }), sighting("hash-a", drift.Heal),
+			observation("x", drift.Heal), []string{"inspect", "survey x"}},
+		{"other workers are proven anew", with(serving(), func(s *State) { s.Gateway.Workers = "9 " }), observation("hash-a", drift.Heal),
 			[]string{"inspect", "verify a"}},
 		{"an absent gateway is left alone", serving(), Observed{Err: errors.New("away")}, nil},
-		{"another judge forgets refusals", with(refusedB, func(s *State) { s.Memory.Fingerprint = "old" }), Inspected{"new"},
+		{"another fingerprint forgets refusals", with(refusedB, func(s *State) { s.Memory.Fingerprint = "old" }), Inspected{Fingerprint: "new"},
 			[]string{"remember", "reopen"}},
-		{"the same judge does not", with(refusedB, func(s *State) { s.Memory.Fingerprint = "old" }), Inspected{"old"}, nil},
+		{"the same fingerprint does not", with(refusedB, func(s *State) { s.Memory.Fingerprint = "old" }), Inspected{Fingerprint: "old"}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -191,50 +196,72 @@ func word(a Action) string {
 
 func TestDecideState(t *testing.T) {
 	s, _ := Decide(serving(), moment, received(snapB))
-	if s.Memory.Decision != 20 || s.Wanted != snapB || !s.Proven {
+	if s.Memory.Decision != 20 || s.Wanted.Snapshot != snapB || !s.Serving.Proven {
 		t.Errorf("while loading: %+v", s)
 	}
 	failed, _ := Decide(s, moment, LoadEnded{Snapshot: snapB, Hash: "hash-b", Err: &verdict.Failure{Reason: verdict.Timeout, Uncertain: true}})
-	if failed.Proven || failed.serves() != "" || len(failed.Left) != 2 || failed.Good != snapA {
+	if failed.Serving.Proven || failed.serves() != "" || len(failed.Drift.Expected) != 2 || failed.Good != snapA {
 		t.Errorf("after a timeout the gateway may run either: %+v", failed)
 	}
 	// Whichever it turns out to be, it is not drift.
 	for _, hash := range []fleet.GatewayHash{"hash-a", "hash-b"} {
-		seen, _ := Decide(failed, moment, sighting(hash, drift.Heal))
-		if seen.Drifts != 0 || len(seen.Left) != 1 || seen.Left[0].Hash != hash {
+		seen, _ := Decide(failed, moment, observation(hash, drift.Heal))
+		if seen.Drift.Count != 0 || len(seen.Drift.Expected) != 1 || seen.Drift.Expected[0].Hash != hash {
 			t.Errorf("found %s: %+v", hash, seen)
 		}
 	}
-	if len(failed.Left) != 2 || len(serving().Left) != 1 {
+	if len(failed.Drift.Expected) != 2 || len(serving().Drift.Expected) != 1 {
 		t.Error("a decision changed the state it was given")
 	}
 	busy, _ := Decide(s, moment, LoadEnded{Snapshot: snapB, Err: &verdict.Failure{Reason: verdict.Busy, RetryAfter: 10 * time.Second}})
-	if got := busy.RetryAt.Sub(noon); got != 10*time.Second || !busy.Proven {
+	if got := busy.Wanted.RetryAt.Sub(noon); got != 10*time.Second || !busy.Serving.Proven {
 		t.Errorf("a busy gateway is asked again after %v", got)
 	}
 	unproven, _ := Decide(s, moment, LoadEnded{Snapshot: snapB, Hash: "hash-b", Err: &verdict.Failure{Reason: verdict.NotProven}})
-	if unproven.Proven || unproven.Good != snapA {
+	if unproven.Serving.Proven || unproven.Good != snapA {
 		t.Errorf("unproven: %+v", unproven)
 	}
-	same, actions := Decide(unproven, moment, sighting("hash-b", drift.Heal))
-	if len(actions) != 0 || same.Drifts != 0 {
+	same, actions := Decide(unproven, moment, observation("hash-b", drift.Heal))
+	if len(actions) != 0 || same.Drift.Count != 0 {
 		t.Errorf("what waits for its retry is not verified, nor drift: %v", actions)
 	}
 	refusal, _ := Decide(s, moment, LoadEnded{Snapshot: snapB, Err: &verdict.Refusal{Problems: refused}})
-	if !refusal.Proven || refusal.serves() != "a" || !refusal.RetryAt.IsZero() || len(refusal.Memory.Refused) != 1 {
+	if !refusal.Serving.Proven || refusal.serves() != "a" || !refusal.Wanted.RetryAt.IsZero() || len(refusal.Memory.Refused) != 1 {
 		t.Errorf("after a refusal the old one serves on: %+v", refusal)
 	}
 	unsaved, _ := Decide(s, moment, LoadEnded{Snapshot: snapB, Hash: "hash-b", Served: true, Err: &verdict.Failure{Reason: verdict.Disk}})
-	if unsaved.serves() != "b" || unsaved.Good != snapA || unsaved.RetryAt.IsZero() {
+	if unsaved.serves() != "b" || unsaved.Good != snapA || unsaved.Wanted.RetryAt.IsZero() {
 		t.Errorf("served but not saved: %+v", unsaved)
 	}
 	away, _ := Decide(unsaved, moment, Observed{Err: errors.New("away")})
-	if away.Proven || away.Reachable {
+	if away.Serving.Proven || away.Gateway.Reachable {
 		t.Errorf("away: %+v", away)
 	}
-	failedAway := with(away, func(s *State) { s.Failure.Reason = verdict.Unreachable })
-	if back, _ := Decide(failedAway, moment, sighting("hash-b", drift.Heal)); !back.RetryAt.Equal(noon) {
-		t.Errorf("a gateway that is back is tried at once, not at %v", back.RetryAt)
+	failedAway := with(away, func(s *State) { s.Wanted.Failure.Reason = verdict.Unreachable })
+	if back, _ := Decide(failedAway, moment, observation("hash-b", drift.Heal)); !back.Wanted.RetryAt.Equal(noon) {
+		t.Errorf("a gateway that is back is tried at once, not at %v", back.Wanted.RetryAt)
+	}
+}
+
+// The phase is "loading" from the post on. Before it, a load may still wait for the gap since the last one, or be abandoned.
+func TestPhaseOfALoad(t *testing.T) {
+	s := serving()
+	for _, step := range []struct {
+		event Event
+		phase string
+		stage LoadStage
+	}{
+		{received(snapB), "serving", Preparing},
+		{LoadEnded{Snapshot: snapB, Abandoned: true}, "serving", Idle},
+		{received(lastgood.Snapshot{Digest: "c", Revision: 3, Decision: 30}), "serving", Preparing},
+		{PostBegins{}, "loading", Posting},
+		{BootFileWritten{}, "loading", Posting},
+		{LoadEnded{Snapshot: snapB, Err: &verdict.Failure{Reason: verdict.Timeout}}, "failing", Idle},
+	} {
+		s, _ = Decide(s, moment, step.event)
+		if s.phase() != step.phase || s.Wanted.Stage != step.stage {
+			t.Errorf("after %T: phase %s, stage %d, want %s, %d", step.event, s.phase(), s.Wanted.Stage, step.phase, step.stage)
+		}
 	}
 }
 
@@ -288,8 +315,8 @@ func TestAStaleDecisionIsToldUntilANewerOneIsFollowed(t *testing.T) {
 	s := with(serving(), func(s *State) { s.Memory.Epoch = 1 })
 	s, _ = Decide(s, moment, received(lastgood.Snapshot{Digest: "b", Revision: 2, Decision: 99}))
 	want := Stale{Followed: fleet.Stamp{Epoch: 1, Decision: 10}, Offered: fleet.Stamp{Decision: 99}}
-	if s.Stale == nil || *s.Stale != want || s.Memory.Stamp() != want.Followed || s.Wanted != snapA {
-		t.Fatalf("after an older decision: stale %v, memory %v, wanted %v", s.Stale, s.Memory.Stamp(), s.Wanted)
+	if s.Stale == nil || *s.Stale != want || s.Memory.Stamp() != want.Followed || s.Wanted.Snapshot != snapA {
+		t.Fatalf("after an older decision: stale %v, memory %v, wanted %v", s.Stale, s.Memory.Stamp(), s.Wanted.Snapshot)
 	}
 	s, _ = Decide(s, moment, received(lastgood.Snapshot{Digest: "b", Revision: 2, Epoch: 2, Decision: 3}))
 	if s.Stale != nil || s.Memory.Stamp() != (fleet.Stamp{Epoch: 2, Decision: 3}) {

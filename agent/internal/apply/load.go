@@ -4,18 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
-	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
-// load takes the steps of a directive: candidate to disk, post, prove, save. It is abandoned between steps only, and no
-// later than before the post.
+// load writes the candidate, posts it, proves it, and saves it. A newer directive ends it between these steps, but not after the post.
 func (a *Applier) load(ctx context.Context, act Load) LoadEnded {
 	began := act.Arrived
 	if began.IsZero() {
@@ -23,8 +22,8 @@ func (a *Applier) load(ctx context.Context, act Load) LoadEnded {
 	}
 	e := LoadEnded{Snapshot: act.Snapshot}
 	var received []byte
-	if a.hand.Snapshot.Digest == act.Snapshot.Digest {
-		received, a.hand = a.hand.Canonical, Directive{}
+	if a.taken.Snapshot.Digest == act.Snapshot.Digest {
+		received, a.taken = a.taken.Canonical, Directive{}
 	}
 	a.reached("before-write")
 	canonical, err := a.Store.WriteCandidate(act.Snapshot, received)
@@ -33,11 +32,7 @@ func (a *Applier) load(ctx context.Context, act Load) LoadEnded {
 		return e
 	}
 	a.reached("before-post")
-	if err := a.Gateway.WaitLoadGap(ctx); err != nil {
-		e.Abandoned = true
-		return e
-	}
-	if a.Mailbox.Superseded(act.Snapshot) {
+	if a.Gateway.WaitLoadGap(ctx) != nil || a.Mailbox.Superseded(act.Snapshot) {
 		e.Abandoned = true
 		return e
 	}
@@ -51,11 +46,12 @@ func (a *Applier) load(ctx context.Context, act Load) LoadEnded {
 		return e
 	}
 	e.Hash = p.hash
+	a.decide(PostBegins{})
 	if err := a.Gateway.Load(ctx, p.posted, false); err != nil {
 		e.Err = err
 		a.reached("after-refusal")
-		_, lookErr := a.Gateway.Observe(ctx)
-		e.Healthy = lookErr == nil
+		_, observeErr := a.Gateway.Observe(ctx)
+		e.Healthy = observeErr == nil
 		return e
 	}
 	a.reached("before-proof")
@@ -69,37 +65,39 @@ func (a *Applier) load(ctx context.Context, act Load) LoadEnded {
 	e.Ack.ProofTime = time.Since(loaded)
 	a.Meters.Proven(e.Ack.ProofTime)
 	e.Served = true
+	return a.save(ctx, e, p)
+}
+
+// save makes a proven snapshot the last known good. The boot file comes second, because it can be made again from the last known good.
+func (a *Applier) save(ctx context.Context, e LoadEnded, p prepared) LoadEnded {
 	a.reached("before-save")
-	// Last known good first: the boot file can be made of it, not the other way round.
-	if err := a.Store.Promote(act.Snapshot); err != nil {
+	if err := a.Store.Promote(e.Snapshot); err != nil {
 		e.Err = a.diskFailure(err)
 		return e
 	}
-	a.memory = ""
+	e.Saved = true
 	a.reached("before-boot-file")
 	if err := a.writeBootFile(p); err != nil {
 		e.Err = &verdict.Failure{Reason: verdict.Disk, Message: err.Error()}
 		return e
 	}
-	// A gateway that was started anew since it was asked returned to the boot file of before.
+	// A gateway that restarted since the proof started with the previous boot file.
 	select {
 	case <-a.Gateway.Disconnected():
-		if a.gone(ctx, p.hash) {
-			e.Served, e.Err = false, errGone
+		if a.replaced(ctx, p.hash) {
+			e.Served, e.Err = false, errReplaced
 		}
 	default:
 	}
 	return e
 }
 
-// errGone is the end of a proof that a restart of the gateway made void.
-var errGone = &verdict.Failure{Reason: verdict.NotProven, Message: "the gateway went away while it was asked, or lost what it was given"}
-
-// gone reports whether the gateway does not run a configuration any more; then it is looked at at once.
-func (a *Applier) gone(ctx context.Context, hash fleet.GatewayHash) bool {
-	s, err := a.Gateway.Observe(ctx)
-	a.observeNow = a.observeNow || err != nil || s.Hash != hash
-	return err != nil || s.Hash != hash
+func (a *Applier) diskFailure(err error) *verdict.Failure {
+	if errors.Is(err, lastgood.ErrCorrupt) || errors.Is(err, fs.ErrNotExist) {
+		return &verdict.Failure{Reason: verdict.BadDelta, Message: "the snapshot on disk is missing or damaged"}
+	}
+	a.decide(StateDirChecked{err.Error()})
+	return &verdict.Failure{Reason: verdict.Disk, Message: err.Error()}
 }
 
 // prepared is what to post to this gateway for a snapshot.
@@ -114,27 +112,27 @@ type prepared struct {
 func (a *Applier) prepare(ctx context.Context, digest fleet.Digest, canonical []byte) (prepared, error) {
 	c, known := a.Capabilities()
 	if !known {
-		var err error
-		if c, err = a.inspect(ctx); err != nil {
-			return prepared{}, &verdict.Failure{Reason: verdict.Unreachable, Message: "the Admin API does not say what the gateway is"}
+		inspected, ok := a.inspect(ctx)
+		if !ok {
+			return prepared{}, &verdict.Failure{Reason: verdict.Unreachable, Message: "the gateway's capabilities cannot be read from the Admin API"}
 		}
-		if a.state.Memory.Fingerprint == "" {
-			a.state.Memory.Fingerprint = c.Fingerprint() // should it refuse, that is whose refusal it is
-		}
+		a.decide(inspected) // before the load: a refusal belongs to this gateway
+		c, _ = a.Capabilities()
 	}
 	p, err := insert(digest, canonical, c.Form(a.Form), c.Options())
 	p.workers = c.Workers
 	if err == nil && c.BodyLimit > 0 && int64(len(p.posted)) > c.BodyLimit {
-		// Kong would answer 413 and close the connection while it is being written to (fact F17).
+		// Kong would answer 413 and close the connection before it has read the request (fact F17).
 		err = &verdict.Refusal{Problems: []verdict.Problem{{Message: fmt.Sprintf(
-			"the configuration of %d bytes is over the gateway's limit of %d for a request; raise nginx_admin_client_max_body_size", len(p.posted),
-			c.BodyLimit)}}}
+			"the configuration has %d bytes, over the gateway's request limit of %d; raise nginx_admin_client_max_body_size",
+			len(p.posted), c.BodyLimit)}}}
 	}
 	return p, err
 }
 
 const emptyConfiguration = "{\"_format_version\":\"3.0\"}\n"
 
+// insert adds the reserved route to canonical bytes.
 func insert(digest fleet.Digest, canonical []byte, form proof.Form, options proof.Options) (prepared, error) {
 	posted, err := proof.Insert(canonical, digest, form, options)
 	var taken *proof.Collision
@@ -148,72 +146,44 @@ func insert(digest fleet.Digest, canonical []byte, form proof.Form, options proo
 	}
 	p := prepared{posted: posted, hash: fleet.GatewayHashOf(posted), form: form, options: options}
 	if string(posted) == emptyConfiguration {
-		p.hash = fleet.NoGatewayHash // without the reserved route, empty looks like lost (fact F5)
+		p.hash = fleet.NoGatewayHash // without the reserved route, an empty configuration has the hash of none (fact F5)
 	}
 	return p, nil
 }
 
-// prove gives up as soon as the gateway is seen to be another than the one that was loaded.
-func (a *Applier) prove(ctx context.Context, digest fleet.Digest, p prepared, settle time.Duration) (stray string, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	proven := make(chan struct{})
-	go func() {
-		defer close(proven)
-		stray, err = a.Gateway.Prove(ctx, gateway.Claim{Digest: digest, Hash: p.hash, Form: p.form, Workers: p.workers, Grace: settle})
-	}()
-	for {
-		select {
-		case <-proven:
-			if err != nil && ctx.Err() == nil && a.gone(ctx, p.hash) {
-				return "", errGone // somebody loaded something else meanwhile: the next look says what
-			}
-			return stray, err
-		case <-a.Gateway.Disconnected():
-			if a.gone(ctx, p.hash) {
-				cancel()
-				<-proven
-				return "", errGone
-			}
-		}
-	}
-}
-
-func (a *Applier) inspect(ctx context.Context) (gateway.Capabilities, error) {
+// inspect reads the gateway's capabilities.
+func (a *Applier) inspect(ctx context.Context) (Inspected, bool) {
 	c, err := a.Gateway.Capabilities(ctx)
 	if err != nil {
-		return c, err
+		return Inspected{}, false
 	}
 	a.starts.Add(1)
 	if was := a.state.Memory.Kong; was != "" && release(was) != release(c.KongVersion) {
-		// Kong dropped what it kept, and may judge the last known good differently (fact F29).
-		message := fmt.Sprintf("Kong %s runs here now, and was %s before: it starts without a configuration, and may refuse what the one "+
-			"before took", c.KongVersion, was)
-		a.linger("GatewayVersionChanged", message)
-		a.Status.Record("GatewayVersionChanged", message, time.Now())
-		a.Log.Warn("gateway is another version", "kong_version", c.KongVersion, "before", was)
+		// Kong dropped what it kept, and may refuse the last known good (fact F29).
+		a.notice("GatewayVersionChanged", fmt.Sprintf(
+			"Kong changed from version %s to %s: it starts without a configuration, and may refuse the last known good", was, c.KongVersion))
+		a.Log.Warn("gateway version changed", "kong_version", c.KongVersion, "before", was)
 	}
-	a.state.Memory.Kong = c.KongVersion
 	if was := a.caps.Swap(&c); was == nil || was.Fingerprint() != c.Fingerprint() || was.Workers != c.Workers {
-		a.Log.Info("gateway inspected", "kong_version", c.KongVersion, "workers", c.Workers, "router_flavor", c.RouterFlavor, "best_proof",
-			c.Best().String())
+		a.Log.Info("gateway inspected", "kong_version", c.KongVersion, "workers", c.Workers,
+			"router_flavor", c.RouterFlavor, "best_proof", c.Best().String())
 	}
-	return c, nil
+	return Inspected{Fingerprint: c.Fingerprint(), KongVersion: c.KongVersion}, true
 }
 
-// release is the major and minor number of a version.
+// release returns the major and minor number of a version.
 func release(version string) string {
 	parts := strings.SplitN(version, ".", 3)
 	return strings.Join(parts[:min(2, len(parts))], ".")
 }
 
-// restore gives the gateway the last known good, unless it runs it.
+// restore loads the last known good, unless the gateway runs it.
 func (a *Applier) restore(ctx context.Context, snapshot lastgood.Snapshot) RestoreEnded {
 	e := RestoreEnded{Snapshot: snapshot}
 	canonical, err := a.Store.Bytes(snapshot.Digest)
 	if err != nil {
 		if before, ok := a.Store.LastGood(); ok && before.Digest != snapshot.Digest {
-			return a.restore(ctx, before) // found damaged just now
+			return a.restore(ctx, before) // the store has just found the newest one damaged
 		}
 		e.Err = a.diskFailure(err)
 		return e
@@ -228,14 +198,14 @@ func (a *Applier) restore(ctx context.Context, snapshot lastgood.Snapshot) Resto
 		a.Log.Warn("boot file not written", "error", err)
 	}
 	began := time.Now()
-	if s, err := a.Gateway.Observe(ctx); err != nil || s.Hash != p.hash {
+	if o, err := a.Gateway.Observe(ctx); err != nil || o.Hash != p.hash {
 		if err := a.Gateway.Load(ctx, p.posted, false); err != nil {
 			e.Err = err
 			return e
 		}
 		e.Posted = true
 		a.Meters.Loaded(time.Since(began))
-		a.Log.Info("gateway given its last known good configuration", "revision", snapshot.Revision, "digest", snapshot.Digest.Short())
+		a.Log.Info("last known good loaded", "revision", snapshot.Revision, "digest", snapshot.Digest.Short())
 	}
 	loaded := time.Now()
 	stray, err := a.proveLoaded(ctx, snapshot, p, loaded.Sub(began))
@@ -245,20 +215,5 @@ func (a *Applier) restore(ctx context.Context, snapshot lastgood.Snapshot) Resto
 	}
 	e.Ack = verdict.Ack{Proof: p.form, ProofTime: time.Since(loaded), Stray: stray}
 	a.Meters.Proven(e.Ack.ProofTime)
-	return e
-}
-
-// verify proves what the gateway runs already.
-func (a *Applier) verify(ctx context.Context, l Expectation) VerifyEnded {
-	e := VerifyEnded{Snapshot: l.Snapshot}
-	c, known := a.Capabilities()
-	if !known {
-		e.Err = errors.New("the gateway does not say what it is")
-		return e
-	}
-	form := c.Form(a.Form)
-	began := time.Now()
-	e.Ack.Stray, e.Err = a.prove(ctx, l.Snapshot.Digest, prepared{hash: l.Hash, form: form, workers: c.Workers}, standing)
-	e.Ack.Proof, e.Ack.ProofTime = form, time.Since(began)
 	return e
 }

@@ -1,6 +1,6 @@
-// Package apply brings a gateway to what its group decided: it takes directives, loads them, proves them, and answers. What
-// to do is decided by Decide, a pure function; the Applier around it does it, one thing at a time, so that there is never
-// more than one POST under way.
+// Package apply brings a gateway to what its group decided: it takes directives, loads them, proves them, and reports their
+// outcomes. Decide, a pure function, decides what to do. The Applier around it executes one action at a time, so there is never
+// more than one POST at a time.
 package apply
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 )
 
-// ReplyTo says where the answer to a directive goes: to its nonce on its stream. The zero value goes nowhere.
+// ReplyTo addresses the outcome of a directive: a nonce on a stream. Outcomes for the zero value are dropped.
 type ReplyTo struct {
 	Stream uint64 // of this run of the agent, from 1
 	Nonce  uint64
@@ -22,25 +22,23 @@ type Directive struct {
 	ReplyTo  ReplyTo
 	Snapshot lastgood.Snapshot
 	Arrived  time.Time
-	// Replaces names what unmanaged gateways may lose by the snapshot; see status.Unmanaged.
-	Replaces []string
-	Damage   *verdict.Failure // set when the bytes could not be made of what came
-	// Canonical are the bytes; nil when the store has them on disk. They must not be modified.
+	Replaces []string         // the unmanaged configurations that it may replace; see status.Unmanaged
+	Damage   *verdict.Failure // set when the snapshot could not be assembled
+	// Canonical are the bytes, nil when the store has them on disk. They must not be modified.
 	Canonical []byte
 }
 
-// Mailbox holds the one directive that is still to be looked at. A slow gateway skips revisions. The zero value is not
-// usable; see NewMailbox.
+// Mailbox holds the newest directive that was not taken yet, so a slow gateway skips revisions. Use NewMailbox.
 type Mailbox struct {
 	mu   sync.Mutex
 	next *Directive
-	bell chan struct{} // capacity 1: something is waiting, however often it rings
+	bell chan struct{} // capacity 1: a directive is waiting
 }
 
 // NewMailbox returns an empty mailbox.
 func NewMailbox() *Mailbox { return &Mailbox{bell: make(chan struct{}, 1)} }
 
-// Put never blocks; the newest directive wins. False says that what is waiting is newer: it stays.
+// Put replaces the waiting directive and never blocks. It returns false, and changes nothing, when the waiting one is newer.
 func (m *Mailbox) Put(d Directive) bool {
 	m.mu.Lock()
 	if m.next != nil && m.next.Damage == nil && m.next.Snapshot.Stamp().After(d.Snapshot.Stamp()) {
@@ -56,10 +54,10 @@ func (m *Mailbox) Put(d Directive) bool {
 	return true
 }
 
-// Bell rings when something is waiting.
+// Bell is sent to when a directive is waiting.
 func (m *Mailbox) Bell() <-chan struct{} { return m.bell }
 
-// Take empties the mailbox; false when it is empty.
+// Take empties the mailbox. It returns false when there is nothing in it.
 func (m *Mailbox) Take() (Directive, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -71,7 +69,7 @@ func (m *Mailbox) Take() (Directive, bool) {
 	return d, true
 }
 
-// Superseded reports whether something else than a snapshot is waiting.
+// Superseded reports whether a directive for other content is waiting that is not older than the snapshot.
 func (m *Mailbox) Superseded(by lastgood.Snapshot) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

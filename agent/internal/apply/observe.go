@@ -5,103 +5,130 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/agent/internal/drift"
+	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// observed handles a look at the gateway.
 func (s State) observed(at Moment, e Observed) (State, []Action) {
 	if e.Err != nil {
-		// Whatever it was proven to serve, it may return with something else.
-		s.Observed, s.Reachable, s.Ready, s.Proven = true, false, false, false
+		// The gateway may return with any configuration.
+		s.Gateway.Observed, s.Gateway.Reachable, s.Gateway.Ready, s.Serving.Proven = true, false, false, false
 		return s, nil
 	}
+	s, restarted := s.observedProcesses(at, e.Observation)
 	var actions []Action
-	returned := !s.Reachable
-	other := s.Workers != e.Observation.Workers
-	if returned || other {
-		// A gateway that was not known, or other processes than before: it may be another Kong.
-		s.Proven, s.Uninspected = false, true
-	}
-	if s.Uninspected {
+	if s.Gateway.Uninspected {
 		actions = append(actions, Inspect{})
 	}
-	again := s.EverReachable && (returned || other)
-	if again {
-		s.Restarts++
+	if len(s.Drift.Expected) == 0 {
+		return s.observedFirst(at, e.Observation.Hash, actions)
 	}
-	s.EverReachable, s.Observed, s.Reachable, s.Ready, s.Unready, s.Workers = true, true, true, e.Observation.Ready, e.Observation.Unready, e.Observation.Workers
-	s.Empty = e.Observation.Hash == fleet.NoGatewayHash
-	if (returned || again) && (s.Failure.Reason == verdict.Unreachable || s.Failure.Reason.Unproven()) && !s.RetryAt.IsZero() {
-		s.RetryAt = at.Now // what failed was the gateway of before
+	if e.Observation.Hash != s.Unmanaged.Hash {
+		s.Unmanaged = Unmanaged{}
 	}
-	if len(s.Left) == 0 {
-		return s.first(at, e, actions)
+	before := s.Drift
+	s = s.compare(e.Observation.Hash, restarted)
+	if s.Drift.Finding == drift.Same {
+		return s.observedSame(actions)
 	}
-	if e.Observation.Hash != s.Served.Hash {
-		s.Served = Served{}
+	return s.observedDrift(at, before, e.Policy, actions)
+}
+
+// observedProcesses takes what an observation says of the gateway itself, and reports whether it was restarted.
+func (s State) observedProcesses(at Moment, o gateway.Observation) (_ State, restarted bool) {
+	returned, replaced := !s.Gateway.Reachable, s.Gateway.Workers != o.Workers
+	if returned || replaced {
+		// It may be another Kong.
+		s.Serving.Proven, s.Gateway.Uninspected = false, true
 	}
-	hashes := make([]fleet.GatewayHash, len(s.Left))
-	for i, l := range s.Left {
-		hashes[i] = l.Hash
+	restarted = s.Gateway.EverReachable && (returned || replaced)
+	if restarted {
+		s.Gateway.Restarts++
 	}
-	was, wasFound := s.Finding, s.Found
-	s.Finding, s.Found = drift.Compare(hashes, e.Observation.Hash), e.Observation.Hash
-	if known, ours := s.snapshotOf(s.Found); s.Finding == drift.Drifted && ours && (again || was == drift.Behind && wasFound == s.Found) {
-		s.Finding = drift.Behind
-		if known.Digest == s.Good.Digest {
-			// It returned to the last known good while something newer was tried.
-			s.Finding, s.Left = drift.Same, []Expectation{{s.Good, s.Found}}
-		}
+	s.Gateway.EverReachable, s.Gateway.Observed, s.Gateway.Reachable = true, true, true
+	s.Gateway.Ready, s.Gateway.Unready, s.Gateway.Workers = o.Ready, o.Unready, o.Workers
+	s.Gateway.Empty = o.Hash == fleet.NoGatewayHash
+	failed := s.Wanted.Failure.Reason
+	if (returned || restarted) && (failed == verdict.Unreachable || failed.Unproven()) && !s.Wanted.RetryAt.IsZero() {
+		s.Wanted.RetryAt = at.Now // the failure was of the gateway before its restart
 	}
-	if s.Finding == drift.Same {
-		s.Left = slices.Clone(slices.DeleteFunc(slices.Clone(s.Left), func(l Expectation) bool { return l.Hash != e.Observation.Hash }))[:1]
-		s.RestoreErr = ""
-		// What was loaded and is not proven is what a retry is for, unless there is none.
-		if !s.Proven && (s.RetryAt.IsZero() || s.Left[0].Snapshot.Digest != s.Wanted.Digest) {
-			actions = append(actions, Verify{s.Left[0]})
-		}
-		return s, actions
+	return s, restarted
+}
+
+// compare finds out whether the gateway runs what it should.
+func (s State) compare(found fleet.GatewayHash, restarted bool) State {
+	hashes := make([]fleet.GatewayHash, len(s.Drift.Expected))
+	for i, expected := range s.Drift.Expected {
+		hashes[i] = expected.Hash
 	}
-	s.Proven, s.Doubt = false, verdict.Failure{}
-	restores := e.Policy.Restores(s.Finding)
-	if was != s.Finding || wasFound != s.Found {
-		s.FoundAt = at.Now
-		if s.Finding != drift.Behind {
-			s.Drifts++
-			actions = append(actions, Drifted{Finding: s.Finding, Healing: restores})
-		}
+	before := s.Drift
+	s.Drift.Finding, s.Drift.Found = drift.Compare(hashes, found), found
+	known, ours := s.snapshotOf(found)
+	if s.Drift.Finding != drift.Drifted || !ours || !restarted && (before.Finding != drift.Behind || before.Found != found) {
+		return s
 	}
-	switch {
-	case !restores || at.Now.Before(s.RestoreAt):
-	case s.Good.Digest != "":
-		actions = append(actions, Restore{s.Good})
-	case !s.RetryAt.IsZero():
-		s.RetryAt = time.Time{}
-		actions = append(actions, Load{Snapshot: s.Wanted})
+	s.Drift.Finding = drift.Behind
+	if known.Digest == s.Good.Digest {
+		// It returned to the last known good while a newer snapshot was being tried.
+		s.Drift.Finding, s.Drift.Expected = drift.Same, []Expectation{{s.Good, found}}
+	}
+	return s
+}
+
+// observedSame handles an observation of what was expected.
+func (s State) observedSame(actions []Action) (State, []Action) {
+	at := slices.IndexFunc(s.Drift.Expected, func(e Expectation) bool { return e.Hash == s.Drift.Found })
+	s.Drift.Expected = []Expectation{s.Drift.Expected[at]}
+	s.Restore.Error = ""
+	// A scheduled retry proves what was loaded and is not proven.
+	if !s.Serving.Proven && (s.Wanted.RetryAt.IsZero() || s.Drift.Expected[0].Snapshot.Digest != s.Wanted.Snapshot.Digest) {
+		actions = append(actions, Verify{s.Drift.Expected[0]})
 	}
 	return s, actions
 }
 
-// first judges looks while it is not known what should be found: what the disk holds is, and whoever finds nothing else to
-// say restores it. A candidate that the agent before this one died with goes on when the gateway runs it, or when there
-// is nothing else to run; otherwise the control plane is asked for it again.
-func (s State) first(at Moment, e Observed, actions []Action) (State, []Action) {
-	if s.foreign(e.Observation.Hash) {
-		return s.observedForeign(at, e.Observation.Hash, actions)
+// observedDrift handles an observation of anything else.
+func (s State) observedDrift(at Moment, before Drift, policy drift.Policy, actions []Action) (State, []Action) {
+	s.Serving.Proven, s.Serving.Failure = false, verdict.Failure{}
+	restores := policy.Restores(s.Drift.Finding)
+	if before.Finding != s.Drift.Finding || before.Found != s.Drift.Found {
+		s.Drift.FoundAt = at.Now
+		if s.Drift.Finding != drift.Behind {
+			s.Drift.Count++
+			actions = append(actions, Drifted{Finding: s.Drift.Finding, Healing: restores})
+		}
 	}
-	s.Served = Served{}
-	if s.Kept != "" {
-		// What was to be kept is gone.
-		s.Kept = ""
-		return s, append(actions, Load{Snapshot: s.Wanted})
+	switch {
+	case !restores || at.Now.Before(s.Restore.RetryAt):
+	case s.Good.Digest != "":
+		actions = append(actions, Restore{s.Good})
+	case !s.Wanted.RetryAt.IsZero():
+		return s.retry(actions)
+	}
+	return s, actions
+}
+
+// observedFirst handles observations before the first load or restore, when nothing is expected yet. The gateway gets the last
+// known good, unless it is unmanaged. A candidate of the previous run is loaded when the gateway runs it, or when there is no last
+// known good; otherwise it waits for the control plane.
+func (s State) observedFirst(at Moment, found fleet.GatewayHash, actions []Action) (State, []Action) {
+	if s.foreign(found) {
+		return s.observedForeign(at, found, actions)
+	}
+	s.Unmanaged = Unmanaged{}
+	if s.Wanted.HeldBack != "" {
+		// The configuration that it would have replaced is gone.
+		s, load := s.load(s.Wanted.Snapshot, time.Time{})
+		return s, append(actions, load)
 	}
 	pending := s.Pending
-	if s.Wanted.Digest == "" && pending.Snapshot.Digest != "" && (s.Good.Digest == "" || pending.Hash == e.Observation.Hash) {
-		s.Pending, s.Wanted = Expectation{}, pending.Snapshot
-		return s, append(actions, Load{Snapshot: pending.Snapshot})
+	if s.Wanted.Snapshot.Digest == "" && pending.Snapshot.Digest != "" && (s.Good.Digest == "" || pending.Hash == found) {
+		s.Pending = Expectation{}
+		s, load := s.load(pending.Snapshot, time.Time{})
+		return s, append(actions, load)
 	}
-	if s.Good.Digest == "" || at.Now.Before(s.RestoreAt) {
+	if s.Good.Digest == "" || at.Now.Before(s.Restore.RetryAt) {
 		return s, actions
 	}
 	return s, append(actions, Restore{s.Good})

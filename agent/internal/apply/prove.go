@@ -6,83 +6,131 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/agent/internal/drift"
+	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 )
 
-// How long workers may answer with the configuration of before. After a load they turn within 0.13 s at 10,000 routes (fact F26);
-// a load that took long has more to build. Without a load nothing turns but workers that are replaced.
+// How long workers may answer with the previous configuration. After a load they switch within 0.13 s at 10,000 routes (fact F26);
+// a long load has more to build. Without a load only a replaced worker does so.
 const (
-	turning  = 3 * time.Second
-	standing = time.Second
+	graceAfterLoad   = 3 * time.Second
+	graceWithoutLoad = time.Second
 )
 
-// settle is that time after a load that took so long.
-func settle(load time.Duration) time.Duration { return max(turning, 2*load) }
+// workerGrace is that time after a load that took so long.
+func workerGrace(load time.Duration) time.Duration { return max(graceAfterLoad, 2*load) }
 
-// proveLoaded proves what was just posted. A worker that stays on the router of before does so until the next load (fact F43), so
-// the same bytes are loaded once more. Where no answer names a snapshot even then, the proxy that is asked is likely not the
-// gateway's, and retries do not load again.
+// proveLoaded proves what was just posted. A worker with a stale router keeps it until the next load (fact F43), so the same bytes
+// are loaded once more. When no answer names any snapshot even then, --kong-proxy is probably another gateway, and retries do not
+// load twice.
 func (a *Applier) proveLoaded(ctx context.Context, snapshot lastgood.Snapshot, p prepared, took time.Duration) (stray string, err error) {
-	stray, err = a.prove(ctx, snapshot.Digest, p, settle(took))
+	stray, err = a.prove(ctx, snapshot.Digest, p, workerGrace(took))
 	var failure *verdict.Failure
 	if !errors.As(err, &failure) || failure.Reason != verdict.StaleRouter {
 		return stray, err
 	}
-	astray := &verdict.Failure{
+	wrongProxy := &verdict.Failure{
 		Reason:  verdict.NotProven,
-		Message: "loaded, and the proxy does not know the reserved route (404): is --kong-proxy this gateway's, and asked over loopback?",
+		Message: "loaded, but the proxy answers 404 to the reserved route: is --kong-proxy the loopback address of this gateway?",
 	}
-	if failure.Blind && a.state.Attempts > 0 {
-		return "", astray
+	if failure.Blind && a.state.Wanted.Attempts > 0 {
+		return "", wrongProxy
 	}
-	const message = "a worker stayed on the router of before although the gateway took the load (fact F43)"
 	a.Meters.Stale()
-	a.linger("StaleRouter", message+"; loaded once more")
-	a.Status.Record("StaleRouter", message+"; loaded once more", time.Now())
-	a.Log.Warn("worker stayed on the router of before; loading once more", telemetry.Revision, snapshot.Revision, telemetry.Digest,
-		snapshot.Digest.Short())
+	a.notice("StaleRouter", "a worker kept its old router after a load (fact F43); the agent loaded once more")
+	a.Log.Warn("stale router: loading once more", telemetry.Revision, snapshot.Revision, telemetry.Digest, snapshot.Digest.Short())
 	if err := a.Gateway.Load(ctx, p.posted, true); err != nil {
 		return "", err
 	}
-	stray, err = a.prove(ctx, snapshot.Digest, p, settle(took))
+	stray, err = a.prove(ctx, snapshot.Digest, p, workerGrace(took))
 	if errors.As(err, &failure) && failure.Reason == verdict.StaleRouter && failure.Blind {
-		return "", astray
+		return "", wrongProxy
 	}
 	return stray, err
 }
 
-// spotCheck asks a gateway that was proven, and that the look before found as it should be, whether something else answers too.
+// errReplaced ends a proof that a restart of the gateway, or another load, made void.
+var errReplaced = &verdict.Failure{
+	Reason: verdict.NotProven, Message: "the gateway restarted or lost the configuration while it was being proven",
+}
+
+// prove ends early when the gateway does not run the configuration any more.
+func (a *Applier) prove(
+	ctx context.Context, digest fleet.Digest, p prepared, grace time.Duration,
+) (stray string, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	proven := make(chan struct{})
+	go func() {
+		defer close(proven)
+		stray, err = a.Gateway.Prove(ctx, gateway.Claim{Digest: digest, Hash: p.hash, Form: p.form, Workers: p.workers, Grace: grace})
+	}()
+	for {
+		select {
+		case <-proven:
+			if err != nil && ctx.Err() == nil && a.replaced(ctx, p.hash) {
+				return "", errReplaced
+			}
+			return stray, err
+		case <-a.Gateway.Disconnected():
+			if a.replaced(ctx, p.hash) {
+				cancel()
+				<-proven
+				return "", errReplaced
+			}
+		}
+	}
+}
+
+// replaced reports whether the gateway runs another configuration. In that case the next observation is immediate.
+func (a *Applier) replaced(ctx context.Context, hash fleet.GatewayHash) bool {
+	o, err := a.Gateway.Observe(ctx)
+	replaced := err != nil || o.Hash != hash
+	a.observeNow = a.observeNow || replaced
+	return replaced
+}
+
+// verify proves what the gateway runs already.
+func (a *Applier) verify(ctx context.Context, expected Expectation) VerifyEnded {
+	e := VerifyEnded{Snapshot: expected.Snapshot}
+	c, known := a.Capabilities()
+	if !known {
+		e.Err = errors.New("the gateway's capabilities are not known")
+		return e
+	}
+	form := c.Form(a.Form)
+	began := time.Now()
+	p := prepared{hash: expected.Hash, form: form, workers: c.Workers}
+	e.Ack.Stray, e.Err = a.prove(ctx, expected.Snapshot.Digest, p, graceWithoutLoad)
+	e.Ack.Proof, e.Ack.ProofTime = form, time.Since(began)
+	return e
+}
+
+// spotCheck checks with a few requests that a gateway still serves what was proven. It runs only when the gateway was proven before
+// and after the last observation.
 func (a *Applier) spotCheck(ctx context.Context, before State) {
-	s := a.state
-	if ctx.Err() != nil || !before.Proven || !s.Proven || s.Finding != drift.Same || len(s.Left) == 0 ||
-		s.Left[0].Snapshot.Digest != s.Serving.Digest {
+	serving, expected := a.state.Serving, a.state.Drift.Expected
+	if ctx.Err() != nil || !before.Serving.Proven || !serving.Proven || a.state.Drift.Finding != drift.Same ||
+		len(expected) == 0 || expected[0].Snapshot.Digest != serving.Snapshot.Digest {
 		return
 	}
-	if s.Ack.Stray == "" && !a.Gateway.SpotCheck(ctx, s.Serving.Digest, s.Ack.Proof) {
+	if serving.Ack.Stray == "" && !a.Gateway.SpotCheck(ctx, serving.Snapshot.Digest, serving.Ack.Proof) {
 		return
 	}
-	if !a.gone(ctx, s.Left[0].Hash) { // else it was given something else since the look, and the next one judges that
+	if !a.replaced(ctx, expected[0].Hash) { // else the next observation handles it
 		a.handle(ctx, SpotCheckFailed{})
 	}
 }
 
-// spotCheckFailed proves anew what was proven. It stays proven until that ends, for a worker that was replaced is no reason to
-// take a gateway out of service.
-func (s State) spotCheckFailed() (State, []Action) {
-	if !s.Proven || len(s.Left) == 0 {
-		return s, nil
-	}
-	return s, []Action{Verify{s.Left[0]}}
-}
-
-// proofConditions says which conditions hold of a gateway whose answers are not all its own, or not all of one configuration.
+// proofConditions adds the conditions of a gateway that stray workers or stale routers answer for.
 func (s State) proofConditions(conditions map[string]string) {
-	if s.Proven && s.Ack.Stray != "" {
-		conditions["StrayWorker"] = s.Ack.Stray + ": a master that was killed left workers behind, which will not turn at the next load"
+	if s.Serving.Proven && s.Serving.Ack.Stray != "" {
+		conditions["StrayWorker"] = s.Serving.Ack.Stray + ": a killed master left workers behind, which the next load will not reach"
 	}
-	for _, failure := range []verdict.Failure{s.Doubt, s.Failure} {
+	for _, failure := range []verdict.Failure{s.Serving.Failure, s.Wanted.Failure} {
 		switch failure.Reason {
 		case verdict.StrayWorker:
 			conditions["StrayWorker"] = failure.Message

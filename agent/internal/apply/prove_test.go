@@ -13,17 +13,17 @@ import (
 
 func TestADoubtIsProvenAnewAndTakesNothingBackBefore(t *testing.T) {
 	s, actions := Decide(serving(), moment, SpotCheckFailed{})
-	if !s.Proven || len(actions) != 1 || word(actions[0]) != "verify a" {
-		t.Fatalf("proven %v, %v", s.Proven, actions)
+	if !s.Serving.Proven || len(actions) != 1 || word(actions[0]) != "verify a" {
+		t.Fatalf("proven %v, %v", s.Serving.Proven, actions)
 	}
-	if _, actions := Decide(with(serving(), func(s *State) { s.Proven = false }), moment, SpotCheckFailed{}); len(actions) != 0 {
+	if _, actions := Decide(with(serving(), func(s *State) { s.Serving.Proven = false }), moment, SpotCheckFailed{}); len(actions) != 0 {
 		t.Errorf("what is not proven is doubted: %v", actions)
 	}
 
 	stray := &verdict.Failure{Reason: verdict.StrayWorker, Message: "processes 1 and 2"}
 	s, actions = Decide(s, moment, VerifyEnded{Snapshot: snapA, Err: stray})
-	if s.Proven || s.serves() != "" || len(actions) != 0 {
-		t.Errorf("a stray: proven %v, %v", s.Proven, actions)
+	if s.Serving.Proven || s.serves() != "" || len(actions) != 0 {
+		t.Errorf("a stray: proven %v, %v", s.Serving.Proven, actions)
 	}
 	c := map[string]string{}
 	if s.proofConditions(c); c["StrayWorker"] != "processes 1 and 2" || c["StaleRouter"] != "" {
@@ -31,26 +31,26 @@ func TestADoubtIsProvenAnewAndTakesNothingBackBefore(t *testing.T) {
 	}
 	s, _ = Decide(s, moment, VerifyEnded{Snapshot: snapA, Ack: verdict.Ack{Proof: workers}})
 	c = map[string]string{}
-	if s.proofConditions(c); !s.Proven || len(c) != 0 {
-		t.Errorf("after the stray ended: proven %v, conditions %v", s.Proven, c)
+	if s.proofConditions(c); !s.Serving.Proven || len(c) != 0 {
+		t.Errorf("after the stray ended: proven %v, conditions %v", s.Serving.Proven, c)
 	}
 }
 
 func TestAStrayThatServesTheSameIsToldAndProven(t *testing.T) {
 	s, _ := Decide(serving(), moment, VerifyEnded{Snapshot: snapA, Ack: verdict.Ack{Proof: workers, Stray: "processes 1 and 2"}})
 	c := map[string]string{}
-	if s.proofConditions(c); !s.Proven || c["StrayWorker"] == "" {
-		t.Errorf("proven %v, conditions %v", s.Proven, c)
+	if s.proofConditions(c); !s.Serving.Proven || c["StrayWorker"] == "" {
+		t.Errorf("proven %v, conditions %v", s.Serving.Proven, c)
 	}
 }
 
 func TestAStaleRouterIsHealedByALoad(t *testing.T) {
 	stale := VerifyEnded{Snapshot: snapA, Err: &verdict.Failure{Reason: verdict.StaleRouter, Message: "old"}}
 	s, actions := Decide(serving(), moment, stale)
-	if s.Proven || len(actions) != 1 || word(actions[0]) != "restore a" {
-		t.Errorf("proven %v, %v", s.Proven, actions)
+	if s.Serving.Proven || len(actions) != 1 || word(actions[0]) != "restore a" {
+		t.Errorf("proven %v, %v", s.Serving.Proven, actions)
 	}
-	waiting := with(serving(), func(s *State) { s.RestoreAt = noon.Add(time.Second) })
+	waiting := with(serving(), func(s *State) { s.Restore.RetryAt = noon.Add(time.Second) })
 	if _, actions := Decide(waiting, moment, stale); len(actions) != 0 {
 		t.Errorf("a restore that failed is not waited after: %v", actions)
 	}
@@ -60,8 +60,8 @@ func TestAStaleRouterIsHealedByALoad(t *testing.T) {
 }
 
 func TestWorkersHaveLongerToTurnAfterALongLoad(t *testing.T) {
-	for load, want := range map[time.Duration]time.Duration{0: turning, time.Second: turning, 10 * time.Second: 20 * time.Second} {
-		if got := settle(load); got != want {
+	for load, want := range map[time.Duration]time.Duration{0: graceAfterLoad, time.Second: graceAfterLoad, 10 * time.Second: 20 * time.Second} {
+		if got := workerGrace(load); got != want {
 			t.Errorf("after %v: %v, want %v", load, got, want)
 		}
 	}

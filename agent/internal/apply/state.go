@@ -6,99 +6,142 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/agent/internal/drift"
-	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kong/inventory"
 )
 
-// State is all that decisions rest on. It is a value: Decide returns a new one.
+// State is everything that decisions depend on. It is a value: Decide returns a new one, and nothing else changes it.
 type State struct {
-	Memory lastgood.Memory   // what survives a restart
-	Good   lastgood.Snapshot // the last known good on disk; zero when there is none
+	Memory  lastgood.Memory   // survives a restart of the agent
+	Good    lastgood.Snapshot // the last known good on disk; zero when there is none
+	Pending Expectation       // a candidate that an earlier run left unfinished; zero when there is none. An empty hash is not known
+	Stale   *Stale            // the newest directive when it was refused as stale, else nil
 
-	Wanted   lastgood.Snapshot // what the newest directive asks for; zero before the first
+	Wanted    Wanted
+	Serving   Serving
+	Gateway   Gateway
+	Drift     Drift
+	Restore   Restores
+	Unmanaged Unmanaged
+	Disk      Disk
+}
+
+// Wanted is the snapshot of the newest directive, and how its load is going.
+type Wanted struct {
+	Snapshot lastgood.Snapshot // zero before the first directive
 	ReplyTo  ReplyTo
-	Arrived  time.Time
-	Attempts int             // failed loads of Wanted
-	Suspects int             // of them, in a row, such as may be the configuration's fault (fact F14)
-	RetryAt  time.Time       // when Wanted is loaded again; zero: not at all
-	Failure  verdict.Failure // the last of Wanted; zero when it did not fail
+	Replaces []string // unmanaged configurations that the directive may replace
+
+	Stage    LoadStage
+	Attempts int             // failed loads
+	Suspects int             // failed loads in a row that may be the configuration's fault (fact F14)
+	RetryAt  time.Time       // of the next load; zero when none is scheduled
+	Failure  verdict.Failure // of the last load; zero when it did not fail
 	Problems []verdict.Problem
+	HeldBack string // why the snapshot is not loaded into an unmanaged gateway; empty when it may be, or was not tried
+}
 
-	Served   Served   // what a gateway that was never given anything serves; zero when it serves nothing, or something of ours
-	Kept     string   // why Wanted is not loaded into an unmanaged gateway; empty when it may be, or was not tried
-	Replaces []string // what the newest directive may take from unmanaged gateways
+// LoadStage is how far a load is.
+type LoadStage int
 
-	Stale *Stale // the newest directive, when it was refused for its age; nil when it was not
+// The stages of a load.
+const (
+	Idle      LoadStage = iota // no load
+	Preparing                  // decided; nothing is posted yet, for example because the gap since the last load is not over
+	Posting                    // the post has begun; it lasts until the load ended
+)
 
-	Serving lastgood.Snapshot // what was proven last
-	Proven  bool              // and nothing happened since that could have changed it
-	Ack     verdict.Ack
-	Loads   int64
-	Doubt   verdict.Failure // of the last attempt to prove what the gateway runs already; zero when it did not fail
+// Serving is the snapshot that was proven last.
+type Serving struct {
+	Snapshot lastgood.Snapshot
+	Proven   bool // nothing happened since the proof that could have changed what the gateway serves
+	Ack      verdict.Ack
+	Loads    int64
+	Failure  verdict.Failure // of the last attempt to prove what the gateway runs already; zero when it did not fail
+}
 
-	// Pending is the candidate that an earlier run of the agent did not finish with; zero when there is none, or it was
-	// looked for already. Its hash is empty when it cannot be told yet.
-	Pending Expectation
-
-	Left []Expectation // what the gateway should be found with: several while it is not known, none before the first load
-
-	Observed      bool // the gateway was looked at
-	EverReachable bool // and answered
-	Uninspected   bool // it was not asked what it is since it was started
+// Gateway is the last observation of the gateway.
+type Gateway struct {
+	Observed      bool // there was an observation, successful or not
+	EverReachable bool
+	Uninspected   bool // its capabilities were not read since it started
 	Reachable     bool
 	Ready         bool
-	Unready       string
-	Empty         bool // it runs nothing, or a configuration without entities (fact F5)
-	Workers       string
-	Finding       drift.Finding
-	Found         fleet.GatewayHash
-	FoundAt       time.Time // when what was found last differed from what was left
-	Drifts        int64
-	Restarts      int64 // times the gateway was seen to have been started anew
-	Healed        int64 // times the last known good was given back
+	Unready       string // Kong's reason
+	Empty         bool   // it runs nothing, or a configuration without entities (fact F5)
+	Workers       string // identifies the worker processes
+	Restarts      int64
+}
 
-	Restores   int       // failed ones in a row
-	RestoreAt  time.Time // not before
-	RestoreErr string
+// Drift compares what the gateway runs with what it should run.
+type Drift struct {
+	Expected []Expectation // several while it is not known which; none before the first load
+	Finding  drift.Finding
+	Found    fleet.GatewayHash
+	FoundAt  time.Time // of the last change of Found or Finding
+	Count    int64
+}
+
+// Restores counts how often the last known good was loaded again.
+type Restores struct {
+	Count    int64
+	Failures int       // in a row
+	RetryAt  time.Time // no restore before
+	Error    string    // of the last one; empty when it succeeded
+}
+
+// Unmanaged is a configuration that the gateway serves and no snapshot brought. It is zero when the gateway serves nothing, or one of ours.
+type Unmanaged struct {
+	Hash      fleet.GatewayHash
+	Inventory inventory.Inventory // of what can be read
+	Unread    string              // why it cannot be read; empty when it can
+	At        time.Time           // of the last attempt to read it
+}
+
+// Disk holds the problems with files. Each is empty when there is none.
+type Disk struct {
+	StateDir string
+	BootFile string
+	Memory   string // the memory could not be read at the start
 }
 
 // Stale is a directive that is older than one that was followed.
 type Stale struct{ Followed, Offered fleet.Stamp }
 
-// String says both, for people.
+// String names both decisions.
 func (s Stale) String() string {
-	return fmt.Sprintf("the control plane offers %s, and this node follows %s, which is newer", s.Offered, s.Followed)
+	return fmt.Sprintf("stale decision: the control plane offers %s, and this node follows the newer %s", s.Offered, s.Followed)
 }
 
-// Expectation is what a load leaves in a gateway.
+// Expectation is a snapshot and the hash that the gateway reports when it runs it.
 type Expectation struct {
 	Snapshot lastgood.Snapshot
 	Hash     fleet.GatewayHash
 }
 
-// Start returns the state of an agent that just started with what its disk holds.
+// Start returns the first state of an agent, made of what its disk holds.
 func Start(memory lastgood.Memory, good lastgood.Snapshot, pending Expectation) State {
 	if memory.Serving.Digest == good.Digest {
 		good = memory.Serving
 	}
 	s := State{Memory: memory, Good: good, Pending: pending}
 	if _, refused := s.refused(pending.Snapshot.Digest); refused || memory.Stamp().After(pending.Snapshot.Stamp()) {
-		s.Pending = Expectation{} // judged already, or the group has moved on
+		s.Pending = Expectation{} // refused before, or superseded
 	}
 	return s
 }
 
-// fresh reports whether the gateway runs nothing, and was never given anything: that it is not ready yet is nothing to complain about.
+// fresh reports whether the gateway runs nothing and was never given anything. It is not ready then, which is no problem.
 func (s State) fresh() bool {
-	return s.Empty && s.Good.Digest == "" && len(s.Left) == 0 && s.Failure.Reason == 0
+	return s.Gateway.Empty && s.Good.Digest == "" && len(s.Drift.Expected) == 0 && s.Wanted.Failure.Reason == 0
 }
 
-// NextWake is when Decide wants to be asked again with a Tick; zero: not of its own.
-func (s State) NextWake() time.Time { return s.RetryAt }
+// NextWake is when Decide wants a Tick; zero when it wants none.
+func (s State) NextWake() time.Time { return s.Wanted.RetryAt }
 
-// rememberHash remembers the hash of what was posted, or would be.
+// rememberHash remembers the hash under which the gateway runs, or would run, a snapshot.
 func (s State) rememberHash(hash fleet.GatewayHash, of lastgood.Snapshot, refused bool) State {
 	if hash == "" || hash == fleet.NoGatewayHash {
 		return s
@@ -109,7 +152,7 @@ func (s State) rememberHash(hash fleet.GatewayHash, of lastgood.Snapshot, refuse
 	return s
 }
 
-// snapshotOf says which of our snapshots runs under a hash.
+// snapshotOf returns our snapshot that runs under a hash.
 func (s State) snapshotOf(hash fleet.GatewayHash) (lastgood.Known, bool) {
 	at := slices.IndexFunc(s.Memory.Known, func(k lastgood.Known) bool { return k.Hash == hash })
 	if at < 0 {
@@ -118,13 +161,14 @@ func (s State) snapshotOf(hash fleet.GatewayHash) (lastgood.Known, bool) {
 	return s.Memory.Known[at], true
 }
 
-// maxInterval is how long the next look may wait at most; zero: as long as it does when all is well. It is short while the gateway does not
-// answer, and a little longer while it does not answer all questions, is not ready, or could not be seen serving what it should.
+// maxInterval bounds the time to the next observation; zero means the configured interval. It is short while the gateway does
+// not answer, and a little longer while it is not ready, not inspected, or not proven to serve what it should.
 func (s State) maxInterval() time.Duration {
+	unproven := s.Drift.Finding == drift.Same && len(s.Drift.Expected) > 0 && !s.Serving.Proven && s.Wanted.RetryAt.IsZero()
 	switch {
-	case !s.Reachable:
+	case !s.Gateway.Reachable:
 		return lastAway
-	case !s.Ready || s.Uninspected || s.Finding == drift.Same && len(s.Left) > 0 && !s.Proven && s.RetryAt.IsZero():
+	case !s.Gateway.Ready || s.Gateway.Uninspected || unproven:
 		return lastUnready
 	}
 	return 0
@@ -138,105 +182,28 @@ func (s State) refused(digest fleet.Digest) ([]verdict.Problem, bool) {
 	return s.Memory.Refused[at].Problems, true
 }
 
-// An Event is something that happened. The set is closed.
-type Event interface{ event() }
+// serves is what the gateway was proven to serve and still serves; empty when that is not known.
+func (s State) serves() fleet.Digest {
+	if !s.Serving.Proven {
+		return ""
+	}
+	return s.Serving.Snapshot.Digest
+}
 
-type (
-	// DirectiveReceived: a directive was taken from the mailbox.
-	DirectiveReceived struct{ Directive Directive }
-	// LoadEnded: a load is over. Err is nil, a *verdict.Refusal or a *verdict.Failure.
-	LoadEnded struct {
-		Snapshot  lastgood.Snapshot
-		Hash      fleet.GatewayHash // of the posted bytes; empty when it did not come to that
-		Ack       verdict.Ack
-		Err       error
-		Served    bool // it was proven, though saving it failed
-		Healthy   bool // the gateway answers well otherwise; asked after an error only
-		Abandoned bool // something newer is waiting; nothing was posted
-	}
-	// RestoreEnded: giving the last known good back is over.
-	RestoreEnded struct {
-		Snapshot lastgood.Snapshot
-		Hash     fleet.GatewayHash
-		Ack      verdict.Ack
-		Err      error
-		Posted   bool // it did not run it already
-	}
-	// VerifyEnded: proving what the gateway already runs is over.
-	VerifyEnded struct {
-		Snapshot lastgood.Snapshot
-		Ack      verdict.Ack
-		Err      error
-	}
-	// Observed: the gateway was looked at.
-	Observed struct {
-		Observation gateway.Observation
-		Err         error
-		Policy      drift.Policy
-	}
-	// Inspected: the gateway said what it is; the fingerprint changes when it may judge differently.
-	Inspected struct{ Fingerprint string }
-	// ConfigurationRead: it was read what the gateway serves.
-	ConfigurationRead struct{ Served Served }
-	// SpotCheckFailed: something else than what was proven answered.
-	SpotCheckFailed struct{}
-	// Tick: NextWake has come.
-	Tick struct{}
-)
+// proven returns the state after a proof.
+func (s State) proven(snapshot lastgood.Snapshot, ack verdict.Ack) State {
+	s.Serving.Snapshot, s.Serving.Proven, s.Serving.Ack, s.Serving.Failure = snapshot, true, ack, verdict.Failure{}
+	return s
+}
 
-func (DirectiveReceived) event() {}
-func (LoadEnded) event()         {}
-func (RestoreEnded) event()      {}
-func (VerifyEnded) event()       {}
-func (Observed) event()          {}
-func (Inspected) event()         {}
-func (ConfigurationRead) event() {}
-func (SpotCheckFailed) event()   {}
-func (Tick) event()              {}
+// load schedules a load of a snapshot. Arrived is zero for a retry.
+func (s State) load(snapshot lastgood.Snapshot, arrived time.Time) (State, Action) {
+	s.Wanted.Snapshot, s.Wanted.Stage, s.Wanted.HeldBack = snapshot, Preparing, ""
+	return s, Load{Snapshot: snapshot, Arrived: arrived}
+}
 
-// An Action is something to do. The set is closed.
-type Action interface{ action() }
-
-type (
-	// Load asks to post and prove a snapshot, and to save it; it ends in LoadEnded.
-	Load struct {
-		Snapshot lastgood.Snapshot
-		Arrived  time.Time // zero on a retry: then the load time counts from its own start
-	}
-	// Restore asks to bring the gateway back to the last known good; it ends in RestoreEnded.
-	Restore struct{ Snapshot lastgood.Snapshot }
-	// Verify asks to prove what the gateway runs already; it ends in VerifyEnded.
-	Verify struct{ Expectation Expectation }
-	// Inspect asks what the gateway is; it ends in Inspected, when it answers.
-	Inspect struct{}
-	// ReadConfiguration asks what a gateway serves that no snapshot brought; it ends in ConfigurationRead.
-	ReadConfiguration struct{ Hash fleet.GatewayHash }
-	// Outcome sends an outcome: exactly one of its three verdicts is set.
-	Outcome struct {
-		ReplyTo  ReplyTo
-		Snapshot lastgood.Snapshot
-		Ack      *verdict.Ack
-		Refusal  *verdict.Refusal
-		Failure  *verdict.Failure
-		Serving  fleet.Digest // what the gateway serves instead
-	}
-	// Reopen asks for a new hello: what the control plane was told of refusals holds no more.
-	Reopen struct{}
-	// Remember writes State.Memory to disk.
-	Remember struct{}
-	// Drifted counts a drift and logs it.
-	Drifted struct {
-		Finding drift.Finding
-		Healing bool
-	}
-)
-
-func (Load) action()              {}
-func (Restore) action()           {}
-func (Verify) action()            {}
-func (Inspect) action()           {}
-func (ReadConfiguration) action() {}
-func (Outcome) action()           {}
-func (Reopen) action()            {}
-func (Remember) action()          {}
-func (Drifted) action()           {}
+// reset forgets the failed attempts.
+func (w Wanted) reset() Wanted {
+	w.Attempts, w.Suspects, w.RetryAt, w.Failure = 0, 0, time.Time{}, verdict.Failure{}
+	return w
+}

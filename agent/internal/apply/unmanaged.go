@@ -11,30 +11,22 @@ import (
 	"github.com/silverback-gateway/silverback/kong/inventory"
 )
 
-// readAgain is how long to wait before what could not be read is read again.
+// readAgain is the interval of attempts to read a configuration that could not be read.
 const readAgain = 30 * time.Second
 
 // namedLosses is how many of the entities that a gateway would lose a message names.
 const namedLosses = 5
 
-// Served is what a gateway serves that no snapshot brought.
-type Served struct {
-	Hash      fleet.GatewayHash
-	Inventory inventory.Inventory // of what can be read
-	Unread    string              // why it cannot be read; empty when it can
-	At        time.Time           // when it could not
-}
-
-// Name names what is served; equal for gateways that serve the same.
-func (s Served) Name() string {
-	if s.Unread != "" {
-		return "md5:" + string(s.Hash)
+// Name identifies the configuration. It is equal for gateways that serve the same.
+func (u Unmanaged) Name() string {
+	if u.Unread != "" {
+		return "md5:" + string(u.Hash)
 	}
-	return string(s.Inventory.Digest())
+	return string(u.Inventory.Digest())
 }
 
-// foreign reports whether a hash is that of a configuration that somebody else gave the gateway before it was ever given one of ours. Once
-// it was, other configurations are drift.
+// foreign reports whether a hash is that of a configuration that the gateway had before it was ever given one of ours. After
+// that, other configurations are drift.
 func (s State) foreign(found fleet.GatewayHash) bool {
 	if s.Good.Digest != "" || found == "" || found == fleet.NoGatewayHash || s.Pending.Hash == found {
 		return false
@@ -42,113 +34,112 @@ func (s State) foreign(found fleet.GatewayHash) bool {
 	if _, ours := s.snapshotOf(found); ours {
 		return false
 	}
-	return !slices.ContainsFunc(s.Left, func(l Expectation) bool { return l.Hash == found })
+	return !slices.ContainsFunc(s.Drift.Expected, func(e Expectation) bool { return e.Hash == found })
 }
 
-// unmanaged reports whether the gateway is left alone.
-func (s State) unmanaged() bool { return s.Served.Hash != "" && !s.Served.Inventory.Managed }
+// unmanaged reports whether the agent leaves the gateway's configuration alone.
+func (s State) unmanaged() bool { return s.Unmanaged.Hash != "" && !s.Unmanaged.Inventory.Managed }
 
-// observedForeign handles a look that found what is not ours: until it is known what it is, it is left alone.
+// observedForeign reads a configuration that is not ours. The gateway keeps it meanwhile.
 func (s State) observedForeign(at Moment, found fleet.GatewayHash, actions []Action) (State, []Action) {
-	if s.Served.Hash == found && (s.Served.Unread == "" || at.Now.Before(s.Served.At.Add(readAgain))) {
+	if s.Unmanaged.Hash == found && (s.Unmanaged.Unread == "" || at.Now.Before(s.Unmanaged.At.Add(readAgain))) {
 		return s, actions
 	}
-	if s.Served.Hash != found {
-		s.Served = Served{Hash: found, Unread: "it was not read yet", At: at.Now}
+	if s.Unmanaged.Hash != found {
+		s.Unmanaged = Unmanaged{Hash: found, Unread: "it was not read yet", At: at.Now}
 	}
 	return s, append(actions, ReadConfiguration{found})
 }
 
-// configurationRead takes what was read. What was wanted, and not loaded for the sake of something else, is tried again.
-func (s State) configurationRead(at Moment, served Served) (State, []Action) {
-	if served.Hash != s.Served.Hash {
-		return s, nil // the gateway has moved on
-	}
-	served.At = at.Now
-	s.Served = served
-	if s.Wanted.Digest == "" || s.Kept == "" && !served.Inventory.Managed {
+// configurationRead tries again to load a snapshot that was held back for the sake of another configuration.
+func (s State) configurationRead(at Moment, read Unmanaged) (State, []Action) {
+	if s.Wanted.Stage != Idle {
+		s.Unmanaged = read // the load that read it goes on
 		return s, nil
 	}
-	s.Kept = ""
-	return s, []Action{Load{Snapshot: s.Wanted}}
+	if read.Hash != s.Unmanaged.Hash {
+		return s, nil // the gateway's configuration has changed since
+	}
+	read.At = at.Now
+	s.Unmanaged = read
+	if s.Wanted.Snapshot.Digest == "" || s.Wanted.HeldBack == "" && !read.Inventory.Managed {
+		return s, nil
+	}
+	s, load := s.load(s.Wanted.Snapshot, time.Time{})
+	return s, []Action{load}
 }
 
-// shown is what the board says of an unmanaged gateway; nil when it is none.
-func (s State) shown() *status.Unmanaged {
+// unmanagedStatus is what the status says of an unmanaged gateway; nil for a managed one.
+func (s State) unmanagedStatus() *status.Unmanaged {
 	if !s.unmanaged() {
 		return nil
 	}
-	u := &status.Unmanaged{Served: s.Served.Name(), Entities: int64(len(s.Served.Inventory.Entries)), Reason: s.Kept}
-	if s.Kept == "" && s.Served.Unread != "" {
-		u.Reason = "what the gateway serves cannot be told: " + s.Served.Unread
+	u := &status.Unmanaged{Served: s.Unmanaged.Name(), Entities: int64(len(s.Unmanaged.Inventory.Entries)), Reason: s.Wanted.HeldBack}
+	if u.Reason == "" && s.Unmanaged.Unread != "" {
+		u.Reason = "the gateway's configuration cannot be read: " + s.Unmanaged.Unread
 	}
 	return u
 }
 
-// Inventory is of what an unmanaged gateway serves; false when the gateway is managed, or it is not known.
+// Inventory lists what an unmanaged gateway serves. It returns false when the gateway is managed, or when that is not known.
 func (a *Applier) Inventory() (inventory.Inventory, bool) {
-	if s := a.served.Load(); s != nil {
-		return s.Inventory, true
+	if u := a.unmanaged.Load(); u != nil {
+		return u.Inventory, true
 	}
 	return inventory.Inventory{}, false
 }
 
-// readConfiguration reads what the gateway serves.
-func (a *Applier) readConfiguration(ctx context.Context, hash fleet.GatewayHash) Served {
+func (a *Applier) readConfiguration(ctx context.Context, hash fleet.GatewayHash) Unmanaged {
 	text, err := a.Gateway.Configuration(ctx)
 	if err != nil {
-		return Served{Hash: hash, Unread: err.Error()}
+		return Unmanaged{Hash: hash, Unread: err.Error()}
 	}
 	i, err := inventory.OfGateway(text)
 	if err != nil {
-		return Served{Hash: hash, Unread: err.Error()}
+		return Unmanaged{Hash: hash, Unread: err.Error()}
 	}
-	s := Served{Hash: hash, Inventory: i}
 	if !i.Managed {
-		a.Log.Warn("the gateway serves something that no snapshot brought; it is left alone", "served", i.String(), "hash", string(hash))
+		a.Log.Warn("gateway is unmanaged: no snapshot brought its configuration", "entities", i.String(), "hash", string(hash))
 	}
-	return s
+	return Unmanaged{Hash: hash, Inventory: i}
 }
 
-// permitted says why a snapshot may not be loaded: the gateway was never given anything of ours, and nobody said that the
-// snapshot may come in place of what it serves. It looks at the gateway now, for it may have been started since it was looked at last.
+// permitted returns why a snapshot may not be loaded: the gateway has a configuration that is not ours, and the directive may not
+// replace it. It observes the gateway, which may have restarted since the last observation.
 func (a *Applier) permitted(ctx context.Context, canonical []byte) error {
 	if a.state.Good.Digest != "" {
 		return nil
 	}
-	seen, err := a.Gateway.Observe(ctx)
+	now, err := a.Gateway.Observe(ctx)
 	if err != nil {
-		return &verdict.Failure{Reason: verdict.Unreachable, Message: "the gateway does not say what it runs: " + err.Error()}
+		return &verdict.Failure{Reason: verdict.Unreachable, Message: "the gateway's status cannot be read: " + err.Error()}
 	}
-	if !a.state.foreign(seen.Hash) {
+	if !a.state.foreign(now.Hash) {
 		return nil
 	}
-	served := a.state.Served
-	if served.Hash != seen.Hash || served.Unread != "" {
-		served = a.readConfiguration(ctx, seen.Hash)
-		a.state.Served = served
+	if u := a.state.Unmanaged; u.Hash != now.Hash || u.Unread != "" {
+		a.decide(ConfigurationRead{a.readConfiguration(ctx, now.Hash)})
 	}
-	return mayReplace(served, canonical, a.state.Replaces)
+	return mayReplace(a.state.Unmanaged, canonical, a.state.Wanted.Replaces)
 }
 
-// mayReplace is nil when a snapshot may take the place of what a gateway serves: that the names are the same is not enough, for what stands
-// behind them may differ.
-func mayReplace(served Served, canonical []byte, replaces []string) error {
-	if served.Inventory.Managed || slices.Contains(replaces, served.Name()) || slices.Contains(replaces, "md5:"+string(served.Hash)) {
+// mayReplace returns nil when a snapshot may replace a configuration. Equal names of entities are not enough, because their content may
+// differ.
+func mayReplace(u Unmanaged, canonical []byte, replaces []string) error {
+	if u.Inventory.Managed || slices.Contains(replaces, u.Name()) || slices.Contains(replaces, "md5:"+string(u.Hash)) {
 		return nil
 	}
-	if served.Unread != "" {
-		return &verdict.Failure{Reason: verdict.Unmanaged, Message: "the gateway serves something that no snapshot brought, and what it is " +
-			"cannot be told: " + served.Unread}
+	const unmanaged = "the gateway is unmanaged: it serves a configuration that no snapshot brought"
+	if u.Unread != "" {
+		return &verdict.Failure{Reason: verdict.Unmanaged, Message: unmanaged + " and that cannot be read: " + u.Unread}
 	}
 	wanted, err := inventory.OfSnapshot(canonical)
 	if err != nil {
-		return &verdict.Failure{Reason: verdict.BadDelta, Message: "the snapshot cannot be compared with what the gateway serves"}
+		return &verdict.Failure{Reason: verdict.BadDelta, Message: "the snapshot cannot be compared with the gateway's configuration"}
 	}
 	what := "would get other content under the same names"
-	if lost := served.Inventory.Missing(wanted); len(lost) > 0 {
+	if lost := u.Inventory.Missing(wanted); len(lost) > 0 {
 		what = "would lose " + inventory.Describe(lost, namedLosses)
 	}
-	return &verdict.Failure{Reason: verdict.Unmanaged, Message: "the gateway serves what no snapshot brought, and " + what +
-		"; the revision was not meant for it"}
+	return &verdict.Failure{Reason: verdict.Unmanaged, Message: unmanaged + ", and " + what + "; the revision is not meant to replace it"}
 }

@@ -33,7 +33,7 @@ type View struct {
 	Group            string    `json:"group"`
 	Node             string    `json:"node"`
 	BootID           string    `json:"boot_id"`
-	Phase            string    `json:"phase"` // waiting, loading, serving, unmanaged, refused or failing
+	Phase            string    `json:"phase"` // waiting, loading (from the post on), serving, unmanaged, refused or failing
 	Revision         int64     `json:"revision"`
 	Digest           string    `json:"digest"`
 	Proven           bool      `json:"proven"` // that digest is served now, as far as is known
@@ -53,20 +53,20 @@ type View struct {
 	NameTaken        bool      `json:"name_taken"` // another agent is enrolled under the node's name
 	Enrolled         bool      `json:"enrolled"`   // at a registry
 	// the services that refuse the node's certificate; replaced, never changed
-	RevokedAt         []string          `json:"revoked_at,omitempty"`
-	LoadTime          time.Duration     `json:"load_time_ns"`
-	ProofTime         time.Duration     `json:"proof_time_ns"`
-	Loads             int64             `json:"loads"`
-	Drifts            int64             `json:"drifts"`
-	ReceivedBytes     int64             `json:"received_bytes"`
-	Unmanaged         *Unmanaged        `json:"unmanaged,omitempty"` // set while the gateway is left alone; replaced, never changed
-	Problems          []verdict.Problem `json:"problems,omitempty"`  // of the last refusal, while it stands
-	Conditions        []Condition       `json:"conditions"`
-	Probes            []Probe           `json:"probes,omitempty"`
-	Health            *Health           `json:"health,omitempty"` // as sampled last; nil before
-	Reported          *Health           `json:"-"`                // what the registry is to know of it
-	Events            []Event           `json:"events"`           // oldest first, at most MaxEvents
-	CapabilitiesCount int64             `json:"-"`                // changes when the capabilities were read anew and differ
+	RevokedAt     []string          `json:"revoked_at,omitempty"`
+	LoadTime      time.Duration     `json:"load_time_ns"`
+	ProofTime     time.Duration     `json:"proof_time_ns"`
+	Loads         int64             `json:"loads"`
+	Drifts        int64             `json:"drifts"`
+	ReceivedBytes int64             `json:"received_bytes"`
+	Unmanaged     *Unmanaged        `json:"unmanaged,omitempty"` // set while the gateway is left alone; replaced, never changed
+	Problems      []verdict.Problem `json:"problems,omitempty"`  // of the last refusal, while it stands
+	Conditions    []Condition       `json:"conditions"`
+	Probes        []Probe           `json:"probes,omitempty"`
+	Health        *Health           `json:"health,omitempty"` // as sampled last; nil before
+	Reported      *Health           `json:"-"`                // what the registry is to know of it
+	Events        []Event           `json:"events"`           // oldest first, at most MaxEvents
+	LoadDecided   bool              `json:"-"`                // a load is under way, or waits for the gap since the last one; a hello claims nothing then
 }
 
 // Unmanaged is what a gateway serves that no snapshot brought.

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -41,65 +40,19 @@ type Identity struct {
 // Dial opens a connection to one replica of a service; another call may reach another replica.
 type Dial func() (*grpc.ClientConn, error)
 
-// DistributorClient keeps a stream to a distributor. It is the only one who puts into the mailbox.
+// DistributorClient keeps a stream to a distributor. Nothing else puts directives into the mailbox.
 type DistributorClient struct {
 	Identity Identity
 	Dial     Dial
 	Store    *lastgood.Store
 	Mailbox  *apply.Mailbox
+	Outbox   *Outbox
 	Status   *status.Tracker
 	Log      *slog.Logger
-	Received func(bytes int) // reported the size of each message on the wire
+	Received func(bytes int) // called with the size of each message on the wire
 	Refused  func() []lastgood.Refused
 
-	stream atomic.Uint64
-
-	mu      sync.Mutex
-	answers []apply.Outcome // of the stream that is open
-	traces  traces          // of its directives
-	bell    chan struct{}   // capacity 1
-	reopen  chan struct{}   // capacity 1
-	once    sync.Once
-}
-
-func (c *DistributorClient) init() {
-	c.once.Do(func() { c.bell, c.reopen = make(chan struct{}, 1), make(chan struct{}, 1) })
-}
-
-// Reopen ends the stream that is open, so that the next one begins with a new hello. It never blocks.
-func (c *DistributorClient) Reopen() {
-	c.init()
-	select {
-	case c.reopen <- struct{}{}:
-	default:
-	}
-}
-
-// maxAnswers bounds what waits for a stream that does not take it; the oldest is dropped, for a newer outcome supersedes it.
-const maxAnswers = 16
-
-// Report sends an outcome when the stream that asked for it is still open. It never blocks.
-func (c *DistributorClient) Report(a apply.Outcome) {
-	c.init()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if a.ReplyTo.Stream == 0 || a.ReplyTo.Stream != c.stream.Load() {
-		return // the next hello says what came of it
-	}
-	c.answers = append(c.answers, a)
-	c.answers = c.answers[max(0, len(c.answers)-maxAnswers):]
-	select {
-	case c.bell <- struct{}{}:
-	default:
-	}
-}
-
-func (c *DistributorClient) take() []apply.Outcome {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	all := c.answers
-	c.answers = nil
-	return all
+	traces traces // of the open stream's directives
 }
 
 // Reconnects wait from firstWait to lastWait, doubled at each failure, of which a random part is waited.
@@ -114,7 +67,6 @@ const (
 
 // Run keeps a stream open until ctx ends.
 func (c *DistributorClient) Run(ctx context.Context) error {
-	c.init()
 	failures, since := 0, time.Now()
 	for {
 		// Which of two agents of one name is meant nobody knows, so the second one takes no directives.
@@ -185,8 +137,7 @@ func (c *DistributorClient) follow(ctx context.Context) (opened bool, wait time.
 	if err != nil {
 		return false, 0, err
 	}
-	id := c.stream.Add(1)
-	c.take() // what was meant for an older stream
+	id := c.Outbox.open()
 	c.traces.forget()
 	if err := stream.Send(&distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Hello{
 		Hello: c.hello()}}); err != nil && !errors.Is(err, io.EOF) {
@@ -278,7 +229,7 @@ func (c *DistributorClient) deliver(stream uint64, a *assembly, err error) {
 		d.Damage = &verdict.Failure{Reason: verdict.BadDelta, Message: "the snapshot cannot be made of what was sent: " + err.Error()}
 	}
 	if !c.Mailbox.Put(d) {
-		c.Report(apply.Outcome{ReplyTo: d.ReplyTo, Snapshot: d.Snapshot, Failure: &verdict.Failure{
+		c.Outbox.Report(apply.Outcome{ReplyTo: d.ReplyTo, Snapshot: d.Snapshot, Failure: &verdict.Failure{
 			Reason: verdict.StaleDecision, Message: "a newer decision is waiting already",
 		}})
 	}
@@ -291,11 +242,11 @@ func (c *DistributorClient) send(ctx context.Context, stream grpc.BidiStreamingC
 		select {
 		case <-ctx.Done():
 			return
-		case <-c.reopen:
+		case <-c.Outbox.reopen:
 			return
-		case <-c.bell:
+		case <-c.Outbox.bell:
 		}
-		for _, a := range c.take() {
+		for _, a := range c.Outbox.take() {
 			o := outcomeToProto(a)
 			o.Traceparent = string(c.traces.answered(a, time.Now(), telemetry.Group, c.Identity.Group, telemetry.Node, c.Identity.Node,
 				telemetry.Revision, a.Snapshot.Revision))
@@ -313,9 +264,8 @@ func (c *DistributorClient) hello() *distributorv1.Hello {
 		Group: string(c.Identity.Group), Node: string(c.Identity.Node), BootId: c.Identity.BootID, AgentVersion: c.Identity.Version,
 		HeldDigest: string(c.Store.Held()), Epoch: v.Epoch, Decision: v.Decision,
 	}
-	// While a load is under way nobody knows what the gateway will serve: the load may take effect although what was proven before is served
-	// still.
-	if v.Proven && v.Phase != "loading" {
+	// The outcome of a load under way is not known, so the hello does not claim what was proven before it.
+	if v.Proven && !v.LoadDecided {
 		h.ServingDigest, h.ServingRevision = v.Digest, v.Revision
 	}
 	for _, r := range c.Refused() {

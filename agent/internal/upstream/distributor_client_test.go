@@ -10,23 +10,23 @@ import (
 )
 
 func TestAnswersStayOnTheirStream(t *testing.T) {
-	f := &DistributorClient{}
-	f.stream.Store(2)
+	o := NewOutbox()
+	o.stream.Store(2)
 	for _, stream := range []uint64{0, 1, 2} {
-		f.Report(apply.Outcome{ReplyTo: apply.ReplyTo{Stream: stream, Nonce: 9}, Ack: &verdict.Ack{}})
+		o.Report(apply.Outcome{ReplyTo: apply.ReplyTo{Stream: stream, Nonce: 9}, Ack: &verdict.Ack{}})
 	}
-	if got := f.take(); len(got) != 1 || got[0].ReplyTo.Stream != 2 {
+	if got := o.take(); len(got) != 1 || got[0].ReplyTo.Stream != 2 {
 		t.Errorf("the stream takes %+v", got)
 	}
 }
 
 func TestAnswersThatNobodyTakesAreBounded(t *testing.T) {
-	f := &DistributorClient{}
-	f.stream.Store(1)
+	o := NewOutbox()
+	o.stream.Store(1)
 	for nonce := range uint64(100) {
-		f.Report(apply.Outcome{ReplyTo: apply.ReplyTo{Stream: 1, Nonce: nonce}})
+		o.Report(apply.Outcome{ReplyTo: apply.ReplyTo{Stream: 1, Nonce: nonce}})
 	}
-	if got := f.take(); len(got) != maxAnswers || got[maxAnswers-1].ReplyTo.Nonce != 99 {
+	if got := o.take(); len(got) != maxOutcomes || got[maxOutcomes-1].ReplyTo.Nonce != 99 {
 		t.Errorf("%d answers wait", len(got))
 	}
 }
@@ -66,13 +66,13 @@ func TestAHelloClaimsNothingWhileALoadIsUnderWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for phase, want := range map[string]string{"serving": "sha256:a", "loading": ""} {
+	for decided, want := range map[bool]string{false: "sha256:a", true: ""} {
 		f := &DistributorClient{
 			Store: store, Refused: func() []lastgood.Refused { return nil },
-			Status: status.New(status.View{Phase: phase, Proven: true, Digest: "sha256:a", Revision: 3}),
+			Status: status.New(status.View{LoadDecided: decided, Proven: true, Digest: "sha256:a", Revision: 3}),
 		}
 		if h := f.hello(); h.GetServingDigest() != want || (h.GetServingRevision() != 0) != (want != "") {
-			t.Errorf("while %s the agent claims to serve %q, revision %d", phase, h.GetServingDigest(), h.GetServingRevision())
+			t.Errorf("a load was decided: %v; the agent claims to serve %q, revision %d", decided, h.GetServingDigest(), h.GetServingRevision())
 		}
 	}
 }

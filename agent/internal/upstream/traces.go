@@ -32,7 +32,7 @@ func (t *traces) arrived(d apply.Directive, parent telemetry.TraceParent) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.open == nil || len(t.open) >= maxAnswers { // those that were overtaken are never answered
+	if t.open == nil || len(t.open) >= maxOutcomes { // those that were overtaken are never answered
 		t.open = map[apply.ReplyTo]traced{}
 	}
 	t.open[d.ReplyTo] = traced{parent: parent, arrived: d.Arrived}

@@ -48,19 +48,19 @@ func TestWhatHappened(t *testing.T) {
 		want   []string
 		told   string
 	}{
-		{"all is well", serving(), []Event{sighting("hash-a", drift.Heal)}, nil, ""},
+		{"all is well", serving(), []Event{observation("hash-a", drift.Heal)}, nil, ""},
 		{"a restart", serving(), []Event{away, away, again}, []string{"GatewayAway", "GatewayRestarted"}, ""},
 		{"a restart between two looks", serving(), []Event{again}, []string{"GatewayRestarted"}, ""},
-		{"drift that is healed", serving(), []Event{sighting("x-1", drift.Heal), healed}, []string{"Drift", "DriftHealed"},
-			"(hash x-1) in place of revision 1 (hash hash-a): it is none of ours\nafter 1s the gateway runs revision 1 again"},
-		{"drift to one of ours", older, []Event{sighting("hash-o", drift.Report)}, []string{"Drift"}, "it is our revision 7"},
-		{"drift to one that was refused", older, []Event{sighting("hash-r", drift.Report)}, []string{"Drift"},
+		{"drift that is healed", serving(), []Event{observation("x-1", drift.Heal), healed}, []string{"Drift", "DriftHealed"},
+			"(hash x-1) in place of revision 1 (hash hash-a): it is none of ours\nthe gateway runs revision 1 again, after 1s"},
+		{"drift to one of ours", older, []Event{observation("hash-o", drift.Report)}, []string{"Drift"}, "it is our revision 7"},
+		{"drift to one that was refused", older, []Event{observation("hash-r", drift.Report)}, []string{"Drift"},
 			"it is our revision 9, which was refused before"},
-		{"drift from one to another", serving(), []Event{sighting("x", drift.Report), sighting("y", drift.Report)}, []string{"Drift", "Drift"},
+		{"drift from one to another", serving(), []Event{observation("x", drift.Report), observation("y", drift.Report)}, []string{"Drift", "Drift"},
 			"(hash y)"},
 		{"a start with an older one of ours is no drift", older, []Event{returned, returned, healed},
 			[]string{"GatewayRestarted", "GatewayBehind", "GatewayRestored"}, "our revision 7"},
-		{"lost", serving(), []Event{sighting(fleet.NoGatewayHash, drift.Heal), healed}, []string{"GatewayLost", "GatewayRestored"}, ""},
+		{"lost", serving(), []Event{observation(fleet.NoGatewayHash, drift.Heal), healed}, []string{"GatewayLost", "GatewayRestored"}, ""},
 		{"a load", serving(), []Event{received(snapB), LoadEnded{Snapshot: snapB, Hash: "hash-b"}}, []string{"SnapshotServing"}, "revision 2"},
 		{"a refusal, asked for again", serving(), []Event{received(snapB), LoadEnded{Snapshot: snapB, Err: &verdict.Refusal{Problems: refused}},
 			received(snapB)},
@@ -86,35 +86,35 @@ func TestAStartWithAnOlderOneIsPutRightUnderEveryPolicy(t *testing.T) {
 	s := with(serving(), func(s *State) { s.Memory.Known = []lastgood.Known{{Hash: "hash-o", Digest: "o", Revision: 7}} })
 	for _, policy := range []drift.Policy{drift.Heal, drift.Report} {
 		after, actions := Decide(s, moment, Observed{Observation: gateway.Observation{Hash: "hash-o", Workers: "2 "}, Policy: policy})
-		if after.Drifts != 0 || !slices.ContainsFunc(actions, func(a Action) bool { return word(a) == "restore a" }) {
-			t.Errorf("%d drifts, %v", after.Drifts, actions)
+		if after.Drift.Count != 0 || !slices.ContainsFunc(actions, func(a Action) bool { return word(a) == "restore a" }) {
+			t.Errorf("%d drifts, %v", after.Drift.Count, actions)
 		}
 	}
 	// It returned to the last known good while a candidate was tried: that is what should be there, and the candidate is tried again.
 	trying := with(s, func(s *State) {
 		s.Memory.Known = []lastgood.Known{{Hash: "hash-a", Digest: "a", Revision: 1}}
-		s.Wanted, s.Left, s.Proven = snapB, []Expectation{{snapB, "hash-b"}}, false
-		s.Failure, s.RetryAt = verdict.Failure{Reason: verdict.NotProven}, noon.Add(time.Minute)
+		s.Wanted.Snapshot, s.Drift.Expected, s.Serving.Proven = snapB, []Expectation{{snapB, "hash-b"}}, false
+		s.Wanted.Failure, s.Wanted.RetryAt = verdict.Failure{Reason: verdict.NotProven}, noon.Add(time.Minute)
 	})
 	after, actions := Decide(trying, moment, Observed{Observation: gateway.Observation{Hash: "hash-a", Workers: "2 "}})
-	if after.Finding != drift.Same || after.Drifts != 0 || !after.RetryAt.Equal(noon) ||
+	if after.Drift.Finding != drift.Same || after.Drift.Count != 0 || !after.Wanted.RetryAt.Equal(noon) ||
 		!slices.ContainsFunc(actions, func(a Action) bool { return word(a) == "verify a" }) {
 		t.Errorf("%+v, %v", after, actions)
 	}
 }
 
 func TestAGatewayThatDoesNotSayWhatItIsIsAskedAgain(t *testing.T) {
-	s, actions := Decide(with(serving(), func(s *State) { s.Workers = "0 " }), moment, sighting("hash-a", drift.Heal))
+	s, actions := Decide(with(serving(), func(s *State) { s.Gateway.Workers = "0 " }), moment, observation("hash-a", drift.Heal))
 	if s.maxInterval() == 0 || word(actions[0]) != "inspect" {
 		t.Fatalf("%v", actions)
 	}
 	s, _ = Decide(s, moment, VerifyEnded{Snapshot: snapA})
-	s, actions = Decide(s, moment, sighting("hash-a", drift.Heal))
+	s, actions = Decide(s, moment, observation("hash-a", drift.Heal))
 	if len(actions) != 1 || word(actions[0]) != "inspect" || s.maxInterval() == 0 {
 		t.Errorf("it did not say: then %v", actions)
 	}
-	s, _ = Decide(s, moment, Inspected{"same"})
-	s, actions = Decide(s, moment, sighting("hash-a", drift.Heal))
+	s, _ = Decide(s, moment, Inspected{Fingerprint: "same"})
+	s, actions = Decide(s, moment, observation("hash-a", drift.Heal))
 	if len(actions) != 0 || s.maxInterval() != 0 {
 		t.Errorf("it said: then %v", actions)
 	}
@@ -141,7 +141,7 @@ func TestAnInterruptedCandidateGoesOn(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, actions := Decide(tt.state, moment, sighting(tt.found, drift.Heal))
+			_, actions := Decide(tt.state, moment, observation(tt.found, drift.Heal))
 			var got []string
 			for _, a := range actions {
 				got = append(got, word(a))
@@ -158,8 +158,8 @@ func TestWaitsAreByTheMonotonicClock(t *testing.T) {
 	at := Moment{Now: time.Now()}
 	failed, _ := Decide(serving(), at, LoadEnded{Snapshot: snapB, Err: &verdict.Failure{Reason: verdict.Timeout}})
 	unrestored, _ := Decide(serving(), at, RestoreEnded{Snapshot: snapA, Err: &verdict.Failure{Reason: verdict.Timeout}})
-	drifted, _ := Decide(serving(), at, sighting("x", drift.Heal))
-	for name, wait := range map[string]time.Time{"retry": failed.RetryAt, "restore": unrestored.RestoreAt, "found": drifted.FoundAt} {
+	drifted, _ := Decide(serving(), at, observation("x", drift.Heal))
+	for name, wait := range map[string]time.Time{"retry": failed.Wanted.RetryAt, "restore": unrestored.Restore.RetryAt, "found": drifted.Drift.FoundAt} {
 		if !strings.Contains(wait.String(), " m=") {
 			t.Errorf("%s: %v has no monotonic reading", name, wait)
 		}
