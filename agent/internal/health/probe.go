@@ -3,52 +3,35 @@ package health
 import (
 	"context"
 	"fmt"
-	"maps"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"time"
 
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/agent/internal/status"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// A Probe is one question that is asked again and again. A good answer has the expected status.
-type Probe struct {
-	Path      string
-	Host      string
-	Headers   map[string]string
-	Expect    int
-	Interval  time.Duration
-	Timeout   time.Duration
-	Readiness bool
-}
-
-func (p Probe) same(o Probe) bool {
-	return p.Path == o.Path && p.Host == o.Host && p.Expect == o.Expect && p.Interval == o.Interval && p.Timeout == o.Timeout &&
-		p.Readiness == o.Readiness && maps.Equal(p.Headers, o.Headers)
-}
-
-// filled bounds what a registry of another version may leave out.
-func (p Probe) filled() Probe {
-	if p.Expect == 0 {
-		p.Expect = 200
+// bounded returns a probe with its defaults, and bounds what a registry of another version may send.
+func bounded(p fleet.Probe) fleet.Probe {
+	p = p.Normal()
+	interval := max(*p.Interval, time.Second)
+	if timeout := *p.Timeout; timeout <= 0 || timeout >= interval {
+		p.Timeout = new(min(2*time.Second, interval/2))
 	}
-	if p.Interval <= 0 {
-		p.Interval = 5 * time.Second
-	}
-	p.Interval = max(p.Interval, time.Second)
-	if p.Timeout <= 0 || p.Timeout >= p.Interval {
-		p.Timeout = min(2*time.Second, p.Interval/2)
-	}
+	p.Interval = &interval
 	return p
 }
+
+func sameProbe(a, b fleet.Probe) bool { return reflect.DeepEqual(a, b) }
 
 // firstProbe is within what time a new probe is sent first.
 const firstProbe = time.Second
 
 // proxyTransport is one probe and what came of it.
 type probeRun struct {
-	probe   Probe
+	probe   fleet.Probe
 	stop    context.CancelFunc
 	streak  Streak
 	since   time.Time // the streak fails, or is good
@@ -63,7 +46,7 @@ type result struct {
 
 // runProbe sends one probe until ctx ends, beginning when the gateway was proven to serve something: what it answers before is no news.
 func (w *Watch) runProbe(ctx context.Context, a *probeRun) {
-	wait := rand.N(min(a.probe.Interval, firstProbe))
+	wait := rand.N(min(*a.probe.Interval, firstProbe))
 	for began := false; ; {
 		select {
 		case <-ctx.Done():
@@ -71,7 +54,7 @@ func (w *Watch) runProbe(ctx context.Context, a *probeRun) {
 		case <-time.After(wait):
 		}
 		if began = began || w.Status.View().Proven; !began {
-			wait = min(a.probe.Interval, firstProbe)
+			wait = min(*a.probe.Interval, firstProbe)
 			continue
 		}
 		reason := w.send(ctx, a.probe)
@@ -79,13 +62,13 @@ func (w *Watch) runProbe(ctx context.Context, a *probeRun) {
 			return
 		}
 		w.record(a, time.Now(), reason)
-		wait = a.probe.Interval - rand.N(a.probe.Interval/10+1)
+		wait = *a.probe.Interval - rand.N(*a.probe.Interval/10+1)
 	}
 }
 
 // send sends a probe; the reason is empty when its answer is good, and never holds anything of the answer but its status.
-func (w *Watch) send(ctx context.Context, p Probe) string {
-	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
+func (w *Watch) send(ctx context.Context, p fleet.Probe) string {
+	ctx, cancel := context.WithTimeout(ctx, *p.Timeout)
 	defer cancel()
 	code, err := w.Gateway.ProxyGet(ctx, gateway.ProxyRequest{Path: p.Path, Host: p.Host, Headers: p.Headers})
 	switch {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/agent/internal/status"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
 // kong is what a watch asks of a gateway.
@@ -58,7 +59,7 @@ type Watch struct {
 	bell chan struct{} // capacity 1: other probes
 
 	mu       sync.Mutex
-	wanted   []Probe
+	wanted   []fleet.Probe
 	running  []*probeRun // in the order of the probes
 	traffic  *traffic
 	reported Report
@@ -83,13 +84,13 @@ func New(d Deps) *Watch {
 }
 
 // SetProbes says what to ask from now on. A probe that stays keeps its results. It never blocks.
-func (w *Watch) SetProbes(probes []Probe) {
-	filled := make([]Probe, 0, len(probes))
+func (w *Watch) SetProbes(probes []fleet.Probe) {
+	filled := make([]fleet.Probe, 0, len(probes))
 	for _, p := range probes {
-		filled = append(filled, p.filled())
+		filled = append(filled, bounded(p))
 	}
 	w.mu.Lock()
-	same := slices.EqualFunc(w.wanted, filled, Probe.same)
+	same := slices.EqualFunc(w.wanted, filled, sameProbe)
 	w.wanted = filled
 	w.mu.Unlock()
 	if same {
@@ -135,7 +136,7 @@ func (w *Watch) change(ctx context.Context, group *sync.WaitGroup) {
 	defer w.mu.Unlock()
 	var next []*probeRun
 	for _, p := range w.wanted {
-		at := slices.IndexFunc(w.running, func(a *probeRun) bool { return a.probe.same(p) })
+		at := slices.IndexFunc(w.running, func(a *probeRun) bool { return sameProbe(a.probe, p) })
 		if at >= 0 {
 			next = append(next, w.running[at])
 			w.running = slices.Delete(w.running, at, at+1)
@@ -224,7 +225,7 @@ func (w *Watch) show(now time.Time, windowEnd bool) {
 		v := a.view()
 		probes = append(probes, v)
 		// A probe that is asked seldom is judged by more than one answer, if there are more.
-		h.Probes = append(h.Probes, a.within(now, max(window, 3*a.probe.Interval)))
+		h.Probes = append(h.Probes, a.within(now, max(window, 3**a.probe.Interval)))
 		if v.Failing {
 			if message != "" {
 				message += "; "

@@ -16,6 +16,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/agent/internal/status"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
 // fakeKong answers as it is reported to.
@@ -126,7 +127,7 @@ func (b *bench) condition() string {
 func TestAProbeThatFailsIsSeenAndDamped(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		b.kong.set("shop/health", http.StatusOK)
-		b.SetProbes([]Probe{{Path: "/health", Host: "shop", Readiness: true, Interval: time.Second}})
+		b.SetProbes([]fleet.Probe{{Path: "/health", Host: "shop", Readiness: true, Interval: new(time.Second)}})
 		pass(5 * time.Second)
 		if v := b.status.View(); !v.Serving() || len(v.Probes) != 1 || !v.Probes[0].Asked {
 			t.Fatalf("a good probe: %+v", v)
@@ -169,7 +170,7 @@ func TestTheFirstResultOfAProbeCounts(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		b.status.Update(func(v *status.View) { v.Proven = false })
 		b.kong.set("/health", -1)
-		b.SetProbes([]Probe{{Path: "/health", Readiness: true}})
+		b.SetProbes([]fleet.Probe{{Path: "/health", Readiness: true}})
 		pass(time.Minute)
 		if n := b.kong.times("/health"); n > 0 {
 			t.Errorf("asked %d times before anything was proven", n)
@@ -189,13 +190,13 @@ func TestProbesThatChange(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		b.kong.set("/a", http.StatusOK)
 		b.kong.set("/b", http.StatusNotFound)
-		b.SetProbes([]Probe{{Path: "/a"}, {Path: "/b"}})
+		b.SetProbes([]fleet.Probe{{Path: "/a"}, {Path: "/b"}})
 		pass(time.Minute)
 		if b.condition() != "/b: status 404" || !b.status.View().Serving() {
 			t.Errorf("condition %q, unready %q", b.condition(), b.status.View().Unready())
 		}
 		before := b.kong.times("/a")
-		b.SetProbes([]Probe{{Path: "/a"}})
+		b.SetProbes([]fleet.Probe{{Path: "/a"}})
 		pass(time.Second)
 		gone := b.kong.times("/b")
 		pass(time.Minute)
@@ -205,7 +206,7 @@ func TestProbesThatChange(t *testing.T) {
 		if n := b.kong.times("/a") - before; n < 10 || n > 15 {
 			t.Errorf("the probe that stays was asked %d times in a minute", n)
 		}
-		b.SetProbes([]Probe{{Path: "/a", Expect: http.StatusNoContent}})
+		b.SetProbes([]fleet.Probe{{Path: "/a", Expect: http.StatusNoContent}})
 		pass(2 * time.Second)
 		if b.condition() != "/a: status 200" {
 			t.Errorf("with another expectation: %q", b.condition())
@@ -279,7 +280,7 @@ func TestAnIdleNodeTellsNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		n := 0
 		b.kong.set("/health", http.StatusOK)
-		b.SetProbes([]Probe{{Path: "/health"}})
+		b.SetProbes([]fleet.Probe{{Path: "/health"}})
 		idle := func(times int) {
 			for range times {
 				n += 2 // the probes themselves

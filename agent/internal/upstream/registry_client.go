@@ -17,9 +17,10 @@ import (
 
 	"github.com/silverback-gateway/silverback/agent/internal/drift"
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
-	"github.com/silverback-gateway/silverback/agent/internal/health"
 	"github.com/silverback-gateway/silverback/agent/internal/status"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/kit/wire"
 	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
@@ -34,10 +35,10 @@ type RegistryClient struct {
 	Form         *proof.Form // nil: the best that the gateway allows
 	LoadTimeout  time.Duration
 	SetPolicy    func(drift.Policy)
-	SetProbes    func([]health.Probe) // nil: none are asked
-	Drains       *Drains              // nil: the registry's word about draining is not heard
-	Schemas      schemas              // nil: of schemas nothing is said
-	Unmanaged    unmanaged            // nil: of what somebody else gave the gateway nothing is said
+	SetProbes    func([]fleet.Probe) // nil: none are asked
+	Drains       *Drains             // nil: the registry's word about draining is not heard
+	Schemas      schemas             // nil: of schemas nothing is said
+	Unmanaged    unmanaged           // nil: of what somebody else gave the gateway nothing is said
 }
 
 // schemas knows by which schemas the gateway judges configurations.
@@ -225,7 +226,7 @@ func (s *session) renew(ctx context.Context) error {
 // applyLoadBalancing takes what the registry says about load balancing.
 func (s *session) applyLoadBalancing(t drainTerms, probes []*fleetv1.Probe, enrolment bool) {
 	if s.SetProbes != nil {
-		s.SetProbes(probesOf(probes))
+		s.SetProbes(wire.Probes(probes))
 	}
 	if s.Drains != nil {
 		s.Drains.Apply(orderOf(t), enrolment)

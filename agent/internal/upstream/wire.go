@@ -12,7 +12,6 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/apply"
 	"github.com/silverback-gateway/silverback/agent/internal/drift"
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
-	"github.com/silverback-gateway/silverback/agent/internal/health"
 	"github.com/silverback-gateway/silverback/agent/internal/status"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kong/proof"
@@ -127,17 +126,6 @@ func optional(d *time.Duration) *durationpb.Duration {
 		return nil
 	}
 	return durationpb.New(*d)
-}
-
-func probesOf(from []*fleetv1.Probe) []health.Probe {
-	var all []health.Probe
-	for _, p := range from {
-		all = append(all, health.Probe{
-			Path: p.GetPath(), Host: p.GetHost(), Headers: p.GetHeaders(), Expect: int(p.GetExpect()),
-			Interval: p.GetInterval().AsDuration(), Timeout: p.GetTimeout().AsDuration(), Readiness: p.GetReadiness(),
-		})
-	}
-	return all
 }
 
 func capabilities(c gateway.Capabilities, form proof.Form, loadTimeout time.Duration) *fleetv1.Capabilities {

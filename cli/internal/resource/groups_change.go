@@ -3,12 +3,14 @@ package resource
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -20,93 +22,103 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// groupFlags are what an operator may say of a group.
+// groupFlags are the flags that set fields of a group.
 type groupFlags struct {
-	description string
-	waves       []string
-	maxLoading  int32
-	deadline    time.Duration
-	maxFailed   int32
-	drift       string
-	probes      []string
-	noProbes    bool
-	trusted     []string
+	flags *pflag.FlagSet
+	puts  []groupFlag
 }
 
+// A groupFlag writes the value of one flag into a group.
+type groupFlag struct {
+	name string
+	put  func(*registryv1.Group) error
+}
+
+// field adds a flag: define is the method of the flag set for the type of its value, and put is called when the flag is given.
+func field[T any](f *groupFlags, define func(name string, value T, usage string) *T, name, usage string,
+	put func(g *registryv1.Group, value T) error,
+) {
+	var zero T
+	value := define(name, zero, usage)
+	f.puts = append(f.puts, groupFlag{name, func(g *registryv1.Group) error { return put(g, *value) }})
+}
+
+// add defines every flag of a group; nothing else lists them.
 func (f *groupFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.description, "description", "", "a sentence for people")
-	flags.StringSliceVar(&f.waves, "waves", nil, "the waves of a rollout: numbers of nodes or shares, each with a soak if wanted, as in "+
-		"1,10%:30s,100%")
-	flags.Int32Var(&f.maxLoading, "max-loading", 0, "the share of the group, in percent, that may load at once")
-	flags.DurationVar(&f.deadline, "deadline", 0, "how long a wave may take before the rollout halts")
-	flags.Int32Var(&f.maxFailed, "max-failed", 0, "the share of a wave, in percent, that may fail to load, or never answer")
-	flags.StringVar(&f.drift, "drift", "", "what agents do about drift: heal or report")
-	flags.StringArrayVar(&f.probes, "probe", nil, "a request that every agent sends through its gateway all the time, as in "+
-		"/health,expect=200,host=shop.example,interval=5s,timeout=2s,header=X-Probe:1,readiness; "+
-		"with readiness a failing one takes the node out of load balancing; several times, in place of all that were there")
-	flags.BoolVar(&f.noProbes, "no-probes", false, "take all probes away")
-	flags.StringSliceVar(&f.trusted, "trust-schemas", nil, "digests of bundles of schemas that may refuse a submission however few nodes "+
-		"name them, in place of all that were there; "+
-		"the first digits are enough for one that the group has; an empty value takes all away")
-}
-
-// given reports whether any flag of the group was set on the command line.
-func (f *groupFlags) given(cmd *cobra.Command) bool {
-	for _, name := range []string{"description", "waves", "max-loading", "deadline", "max-failed", "drift", "probe", "no-probes",
-		"trust-schemas"} {
-		if cmd.Flags().Changed(name) {
-			return true
+	f.flags = flags
+	field(f, flags.String, "description", "a sentence for people", func(g *registryv1.Group, text string) error {
+		g.Description = text
+		return nil
+	})
+	field(f, flags.StringSlice, "waves", "the waves of a rollout: numbers of nodes or shares, each with a soak if wanted, as in "+
+		"1,10%:30s,100%", func(g *registryv1.Group, texts []string) (err error) {
+		g.Policy.Waves, err = parseWaves(texts)
+		return err
+	})
+	field(f, flags.Int32, "max-loading", "the share of the group, in percent, that may load at once",
+		func(g *registryv1.Group, n int32) error {
+			g.Policy.MaxLoadingPercent = n
+			return nil
+		})
+	field(f, flags.Duration, "deadline", "how long a wave may take before the rollout halts",
+		func(g *registryv1.Group, d time.Duration) error {
+			g.Policy.Deadline = durationpb.New(d)
+			return nil
+		})
+	field(f, flags.Int32, "max-failed", "the share of a wave, in percent, that may fail to load, or never answer",
+		func(g *registryv1.Group, n int32) error {
+			gates(g).MaxFailedPercent = n
+			return nil
+		})
+	field(f, flags.String, "drift", "what agents do about drift: heal or report", func(g *registryv1.Group, word string) error {
+		value, ok := fleetv1.DriftPolicy_value["DRIFT_POLICY_"+strings.ToUpper(word)]
+		if !ok {
+			return fmt.Errorf("--drift %q: choose heal or report", word)
 		}
-	}
-	return false
+		g.Drift = fleetv1.DriftPolicy(value)
+		return nil
+	})
+	field(f, flags.StringArray, "probe", "a request that every agent sends through its gateway all the time, as in "+
+		"/health,expect=200,host=shop.example,interval=5s,timeout=2s,header=X-Probe:1,readiness; "+
+		"with readiness a failing one takes the node out of load balancing; several times, in place of all that were there",
+		func(g *registryv1.Group, texts []string) (err error) {
+			if none, _ := flags.GetBool("no-probes"); none {
+				return errors.New("--probe and --no-probes: give one of them")
+			}
+			gates(g).Probes, err = parseProbes(texts)
+			return err
+		})
+	field(f, flags.Bool, "no-probes", "take all probes away", func(g *registryv1.Group, none bool) error {
+		if none {
+			gates(g).Probes = nil
+		}
+		return nil
+	})
+	field(f, flags.StringSlice, "trust-schemas", "digests of bundles of schemas that may refuse a submission however few nodes "+
+		"name them, in place of all that were there; "+
+		"the first digits are enough for one that the group has; an empty value takes all away",
+		func(g *registryv1.Group, words []string) (err error) {
+			g.TrustedSchemas, err = trustedSchemas(words, g.GetSchemaDigests())
+			return err
+		})
 }
 
-// put writes the flags that were set into a group, and leaves the rest.
-func (f *groupFlags) put(cmd *cobra.Command, g *registryv1.Group) error {
+// given reports whether any flag was given.
+func (f *groupFlags) given() bool {
+	return slices.ContainsFunc(f.puts, func(flag groupFlag) bool { return f.flags.Changed(flag.name) })
+}
+
+// put writes the flags that were given into a group, and leaves the rest.
+func (f *groupFlags) put(g *registryv1.Group) error {
 	if g.Policy == nil {
 		g.Policy = &fleetv1.RolloutPolicy{}
 	}
-	changed := cmd.Flags().Changed
 	var problems []error
-	if changed("description") {
-		g.Description = f.description
-	}
-	if changed("waves") {
-		waves, err := parseWaves(f.waves)
-		problems = append(problems, err)
-		g.Policy.Waves = waves
-	}
-	if changed("max-loading") {
-		g.Policy.MaxLoadingPercent = f.maxLoading
-	}
-	if changed("deadline") {
-		g.Policy.Deadline = durationpb.New(f.deadline)
-	}
-	if changed("max-failed") {
-		gates(g).MaxFailedPercent = f.maxFailed
-	}
-	switch {
-	case changed("probe") && f.noProbes:
-		problems = append(problems, errors.New("--probe and --no-probes: give one of them"))
-	case changed("probe"):
-		probes, err := parseProbes(f.probes)
-		problems = append(problems, err)
-		gates(g).Probes = probes
-	case f.noProbes:
-		gates(g).Probes = nil
-	}
-	if changed("trust-schemas") {
-		trusted, err := trustedSchemas(f.trusted, g.GetSchemaDigests())
-		problems = append(problems, err)
-		g.TrustedSchemas = trusted
-	}
-	if changed("drift") {
-		value, ok := fleetv1.DriftPolicy_value["DRIFT_POLICY_"+strings.ToUpper(f.drift)]
-		if !ok {
-			problems = append(problems, fmt.Errorf("--drift %q: choose heal or report", f.drift))
+	for _, flag := range f.puts {
+		if f.flags.Changed(flag.name) {
+			problems = append(problems, flag.put(g))
 		}
-		g.Drift = fleetv1.DriftPolicy(value)
 	}
 	return errors.Join(problems...)
 }
@@ -182,7 +194,7 @@ silverback describe group shows the policy. Creating the same group again is no 
 		Args:    app.Args("the name of one group"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			g := &registryv1.Group{Name: args[0]}
-			if err := f.put(cmd, g); err != nil {
+			if err := f.put(g); err != nil {
 				return err
 			}
 			ctx, cancel := a.Call(cmd.Context())
@@ -212,7 +224,7 @@ func UpdateGroup(a *app.App) *cobra.Command {
   silverback update group default --probe /health,expect=200,readiness --probe /orders,host=shop.example`,
 		Args: app.Args("the name of one group"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !f.given(cmd) {
+			if !f.given() {
 				return errors.New("nothing to change: say what with a flag, such as --waves; silverback update group --help lists them")
 			}
 			registry := a.Registry()
@@ -224,7 +236,7 @@ func UpdateGroup(a *app.App) *cobra.Command {
 					return err
 				}
 				g := current.GetGroup()
-				if err := f.put(cmd, g); err != nil {
+				if err := f.put(g); err != nil {
 					return err
 				}
 				answer, err := registry.UpdateGroup(ctx, &registryv1.UpdateGroupRequest{Group: g, RequestId: uuid.NewString()})

@@ -49,14 +49,14 @@ func TestAGroupKeepsItsProbesWhenOtherGatesChange(t *testing.T) {
 	if err := cmd.ParseFlags([]string{"--max-failed=5"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.put(cmd, g); err != nil || len(g.GetPolicy().GetGates().GetProbes()) != 1 ||
+	if err := f.put(g); err != nil || len(g.GetPolicy().GetGates().GetProbes()) != 1 ||
 		g.GetPolicy().GetGates().GetMaxFailedPercent() != 5 {
 		t.Errorf("got %v, %v", g, err)
 	}
 	if err := cmd.ParseFlags([]string{"--probe=/b", "--no-probes"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.put(cmd, g); err == nil {
+	if err := f.put(g); err == nil {
 		t.Error("both are taken at once")
 	}
 }

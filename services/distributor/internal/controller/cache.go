@@ -15,9 +15,9 @@ import (
 	"github.com/silverback-gateway/silverback/kit/rpc"
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/kit/wire"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/recovery"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
-	"github.com/silverback-gateway/silverback/services/distributor/internal/wire"
 )
 
 type nodeKey struct {
@@ -163,7 +163,7 @@ func groups(client registryv1.RegistryServiceClient, log *slog.Logger) follow.Op
 			case *registryv1.WatchGroupsResponse_Upserted:
 				warnNotImplemented(log, e.Upserted)
 				return event{Put: &follow.Pair[fleet.GroupID, rollout.Policy]{Key: fleet.GroupID(e.Upserted.GetName()),
-					Value: wire.Policy(e.Upserted.GetPolicy())}}, err
+					Value: rollout.Policy(wire.Policy(e.Upserted.GetPolicy()))}}, err
 			case *registryv1.WatchGroupsResponse_Deleted:
 				return event{Deleted: new(fleet.GroupID(e.Deleted))}, err
 			case *registryv1.WatchGroupsResponse_Synced_:

@@ -193,7 +193,7 @@ func TestNextStep(t *testing.T) {
 		{name: "one refusal in the last wave halts and keeps stable", in: tallied(second(open(3)), Tally{Connected: 3, Serving: 2, Refused: 1}),
 			wantState: Halted, wantStable: 1},
 		{name: "the deadline halts", in: old(open(3), 10*time.Minute), wantState: Halted, wantStable: 1},
-		{name: "a policy's own deadline halts", in: old(policy(open(3), Policy{Deadline: time.Second}), time.Second), wantState: Halted,
+		{name: "a policy's own deadline halts", in: old(policy(open(3), Policy{Deadline: new(time.Second)}), time.Second), wantState: Halted,
 			wantStable: 1},
 		{name: "a failure is waited out first", in: tallied(open(3), Tally{Connected: 1, Failed: 1}), wantState: Progressing,
 			wantWait: failureGrace},
@@ -452,7 +452,7 @@ func TestProperties(t *testing.T) {
 		s := &simulation{rng: rand.New(rand.NewPCG(seed, 1)), now: start}
 		size := 1 + s.rng.IntN(60)
 		s.in = Input{Group: "g", Nodes: nodes(size, 0), Policy: Policy{MaxLoading: s.rng.IntN(60),
-			MaxFailedPercent: []int{0, 0, 20}[s.rng.IntN(3)], Deadline: time.Minute}}
+			MaxFailedPercent: []int{0, 0, 20}[s.rng.IntN(3)], Deadline: new(time.Minute)}}
 		s.in.Policy.Waves = [][]Wave{nil, {{Nodes: 1, Soak: 3 * time.Second}, {Percent: 100}},
 			{{Nodes: 1}, {Percent: 60, Soak: 5 * time.Second}, {Percent: 100, Soak: 2 * time.Second}},
 			{{Nodes: 1}, {Percent: 100, Soak: 3 * time.Second}}}[s.rng.IntN(4)]

@@ -1,21 +1,16 @@
 package rollout
 
-import "time"
+import (
+	"time"
 
-// A Policy says how a group moves. Its zero value is the default.
-type Policy struct {
-	Waves            []Wave        `json:"waves,omitempty"`
-	MaxLoading       int           `json:"max_loading_percent,omitempty"` // 0: the default
-	Deadline         time.Duration `json:"deadline,omitempty"`            // 0: DefaultDeadline
-	MaxFailedPercent int           `json:"max_failed_percent,omitempty"`
-}
+	"github.com/silverback-gateway/silverback/kit/fleet"
+)
 
-// A Wave is a part of the group that moves together, the waves before it included.
-type Wave struct {
-	Nodes   int           `json:"nodes,omitempty"`
-	Percent int           `json:"percent,omitempty"`
-	Soak    time.Duration `json:"soak,omitempty"` // of the last wave: the bake
-}
+// A Policy is the policy of a group with what a rollout makes of it.
+type Policy fleet.Policy
+
+// A Wave is a part of the group that moves together.
+type Wave = fleet.Wave
 
 // DefaultDeadline is how long a wave may take.
 const DefaultDeadline = 10 * time.Minute
@@ -46,10 +41,10 @@ func (p Policy) waves() []Wave {
 func (p Policy) WaveCount() int { return len(p.waves()) }
 
 func (p Policy) deadline() time.Duration {
-	if p.Deadline <= 0 {
+	if p.Deadline == nil || *p.Deadline <= 0 {
 		return DefaultDeadline
 	}
-	return p.Deadline
+	return *p.Deadline
 }
 
 // maxLoading returns how many of n nodes may load at once: at least one, or nothing would ever move.

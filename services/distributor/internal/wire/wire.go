@@ -4,7 +4,6 @@ package wire
 import (
 	"time"
 
-	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
@@ -12,42 +11,9 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/wire"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
-
-// Policy reads a policy; nil is the default.
-func Policy(p *fleetv1.RolloutPolicy) rollout.Policy {
-	policy := rollout.Policy{
-		MaxLoading: int(p.GetMaxLoadingPercent()), Deadline: p.GetDeadline().AsDuration(),
-		MaxFailedPercent: int(p.GetGates().GetMaxFailedPercent()),
-	}
-	for _, w := range p.GetWaves() {
-		policy.Waves = append(policy.Waves, rollout.Wave{Nodes: int(w.GetNodes()), Percent: int(w.GetPercent()), Soak: w.GetSoak().AsDuration()})
-	}
-	return policy
-}
-
-func policyMessage(p rollout.Policy) *fleetv1.RolloutPolicy {
-	m := &fleetv1.RolloutPolicy{
-		MaxLoadingPercent: int32(p.MaxLoading), Gates: &fleetv1.Gates{MaxFailedPercent: int32(p.MaxFailedPercent)},
-	}
-	if p.Deadline > 0 {
-		m.Deadline = durationpb.New(p.Deadline)
-	}
-	for _, w := range p.Waves {
-		wave := &fleetv1.RolloutPolicy_Wave{}
-		if w.Nodes > 0 {
-			wave.Size = &fleetv1.RolloutPolicy_Wave_Nodes{Nodes: int32(w.Nodes)}
-		} else {
-			wave.Size = &fleetv1.RolloutPolicy_Wave_Percent{Percent: int32(w.Percent)}
-		}
-		if w.Soak > 0 {
-			wave.Soak = durationpb.New(w.Soak)
-		}
-		m.Waves = append(m.Waves, wave)
-	}
-	return m
-}
 
 // Problem reads what an agent says that its gateway refused. Only what a gateway can know is taken from it.
 func Problem(p *fleetv1.Problem) rollout.Problem {
@@ -79,7 +45,7 @@ func Rollout(r rollout.Rollout, p rollout.Progress) *distributorv1.Rollout {
 	m := &distributorv1.Rollout{
 		Group: string(r.Group), Id: string(r.ID), StableRevision: int64(r.Stable.Revision), StableDigest: string(r.Stable.Digest),
 		CandidateRevision: int64(r.Candidate.Revision), CandidateDigest: string(r.Candidate.Digest), State: stateMessage(r.State),
-		Policy: policyMessage(r.Policy), Wave: int32(r.Wave), WaveCount: int32(r.Policy.WaveCount()), Reason: r.Reason,
+		Policy: wire.PolicyMessage(fleet.Policy(r.Policy)), Wave: int32(r.Wave), WaveCount: int32(r.Policy.WaveCount()), Reason: r.Reason,
 		Progress: &distributorv1.Progress{
 			Online: int64(p.Online), InWave: int64(p.InWave), Serving: int64(p.Serving), Refused: int64(p.Refused), Failed: int64(p.Failed),
 			Loading: int64(p.Loading), Offline: int64(p.Offline), LeftOut: int64(p.LeftOut),

@@ -7,12 +7,12 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/wire"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
@@ -38,7 +38,7 @@ func groupFrom(g *registryv1.Group) (roster.Group, error) {
 		bad = append(bad, fault.Violation{Field: "group.drift", Description: "is not a known value"})
 	}
 	if p := g.GetPolicy(); p != nil {
-		bad = append(bad, roster.PolicyViolations("group.policy", policyFrom(p))...)
+		bad = append(bad, roster.PolicyViolations("group.policy", wire.Policy(p))...)
 	}
 	trusted := slices.Compact(slices.Sorted(slices.Values(g.GetTrustedSchemas())))
 	if len(trusted) > roster.MaxTrusted {
@@ -59,39 +59,6 @@ func groupFrom(g *registryv1.Group) (roster.Group, error) {
 		Trusted: trusted}, err
 }
 
-func policyFrom(p *fleetv1.RolloutPolicy) roster.Policy {
-	_, reject := fleetv1.RolloutPolicy_OnReject_name[int32(p.GetOnReject())]
-	_, unhealthy := fleetv1.RolloutPolicy_OnUnhealthy_name[int32(p.GetOnUnhealthy())]
-	out := roster.Policy{
-		MaxLoadingPercent: p.GetMaxLoadingPercent(), MaxFailedPercent: p.GetGates().GetMaxFailedPercent(),
-		Deadline: p.GetDeadline().AsDuration(), DeadlineSet: p.GetDeadline() != nil, UnknownReject: !reject, UnknownUnhealthy: !unhealthy,
-	}
-	for _, w := range p.GetWaves() {
-		_, percent := w.GetSize().(*fleetv1.RolloutPolicy_Wave_Percent)
-		out.Waves = append(out.Waves, roster.Wave{
-			Sized: w.GetSize() != nil, IsPercent: percent, Nodes: w.GetNodes(), Percent: w.GetPercent(), Soak: w.GetSoak().AsDuration(),
-		})
-	}
-	for _, probe := range p.GetGates().GetProbes() {
-		out.Probes = append(out.Probes, probeFrom(probe))
-	}
-	return out
-}
-
-func probeFrom(p *fleetv1.Probe) roster.Probe {
-	out := roster.Probe{Path: p.GetPath(), Expect: p.GetExpect(), Host: p.GetHost(), Headers: p.GetHeaders()}
-	// A duration of nothing is not one that was left out.
-	if p.GetInterval() != nil {
-		d := p.GetInterval().AsDuration()
-		out.Interval = &d
-	}
-	if p.GetTimeout() != nil {
-		d := p.GetTimeout().AsDuration()
-		out.Timeout = &d
-	}
-	return out
-}
-
 // normalPolicy writes into a policy what its probes leave out, so that the same policy has the same bytes however it was put, and
 // agents and people read what holds. The policy of the caller stays as it is.
 func normalPolicy(p *fleetv1.RolloutPolicy) *fleetv1.RolloutPolicy {
@@ -99,10 +66,10 @@ func normalPolicy(p *fleetv1.RolloutPolicy) *fleetv1.RolloutPolicy {
 		return p
 	}
 	p = proto.CloneOf(p)
-	for _, probe := range p.GetGates().GetProbes() {
-		n := probeFrom(probe).Normal()
-		probe.Expect, probe.Host, probe.Headers = n.Expect, n.Host, n.Headers
-		probe.Interval, probe.Timeout = durationpb.New(*n.Interval), durationpb.New(*n.Timeout)
+	for i, probe := range p.GetGates().GetProbes() {
+		normal := wire.ProbeMessage(wire.Probe(probe).Normal())
+		normal.ProtoReflect().SetUnknown(probe.ProtoReflect().GetUnknown()) // a newer client may know more fields
+		p.Gates.Probes[i] = normal
 	}
 	return p
 }

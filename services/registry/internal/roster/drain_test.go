@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 )
 
@@ -60,38 +61,38 @@ func TestProbeViolations(t *testing.T) {
 	span := func(d time.Duration) *time.Duration { return &d }
 	for _, c := range []struct {
 		name  string
-		probe roster.Probe
+		probe fleet.Probe
 		want  string // field and words; empty is none
 	}{
-		{"a path is enough", roster.Probe{Path: "/health"}, ""},
-		{"a query is allowed", roster.Probe{Path: "/health?deep=1"}, ""},
-		{"everything at once", roster.Probe{Path: "/h", Host: "a.example:8443", Expect: 404, Headers: map[string]string{"X-Probe": "1"},
+		{"a path is enough", fleet.Probe{Path: "/health"}, ""},
+		{"a query is allowed", fleet.Probe{Path: "/health?deep=1"}, ""},
+		{"everything at once", fleet.Probe{Path: "/h", Host: "a.example:8443", Expect: 404, Headers: map[string]string{"X-Probe": "1"},
 			Interval: span(time.Second), Timeout: span(time.Millisecond)}, ""},
-		{"no path", roster.Probe{}, "path: must begin"},
-		{"a whole URL", roster.Probe{Path: "http://a/"}, "path: must begin"},
-		{"a space", roster.Probe{Path: "/a b"}, "path: holds a space"},
-		{"a long path", roster.Probe{Path: "/" + strings.Repeat("a", 1024)}, "path: has 1025 bytes"},
-		{"a key in the query", roster.Probe{Path: "/h?api_key=1"}, "path: its query looks like a credential"},
-		{"a status that is none", roster.Probe{Path: "/h", Expect: 99}, "expect: is 99"},
-		{"a host with a path", roster.Probe{Path: "/h", Host: "a/b"}, "host: is not a host"},
-		{"the reserved host", roster.Probe{Path: "/h", Host: "Silverback.internal:80"}, "host: is reserved"},
-		{"a credential", roster.Probe{Path: "/h", Headers: map[string]string{"authorization": "hunter2"}},
+		{"no path", fleet.Probe{}, "path: must begin"},
+		{"a whole URL", fleet.Probe{Path: "http://a/"}, "path: must begin"},
+		{"a space", fleet.Probe{Path: "/a b"}, "path: holds a space"},
+		{"a long path", fleet.Probe{Path: "/" + strings.Repeat("a", 1024)}, "path: has 1025 bytes"},
+		{"a key in the query", fleet.Probe{Path: "/h?api_key=1"}, "path: its query looks like a credential"},
+		{"a status that is none", fleet.Probe{Path: "/h", Expect: 99}, "expect: is 99"},
+		{"a host with a path", fleet.Probe{Path: "/h", Host: "a/b"}, "host: is not a host"},
+		{"the reserved host", fleet.Probe{Path: "/h", Host: "Silverback.internal:80"}, "host: is reserved"},
+		{"a credential", fleet.Probe{Path: "/h", Headers: map[string]string{"authorization": "hunter2"}},
 			"headers: \"Authorization\" looks like a credential"},
-		{"a cookie", roster.Probe{Path: "/h", Headers: map[string]string{"Cookie": "hunter2"}}, "a route of its own"},
-		{"a key", roster.Probe{Path: "/h", Headers: map[string]string{"X-Api-Key": "hunter2"}}, "looks like a credential"},
-		{"a host as a header", roster.Probe{Path: "/h", Headers: map[string]string{"host": "a"}}, "use host"},
-		{"a header of the connection", roster.Probe{Path: "/h", Headers: map[string]string{"Transfer-Encoding": "chunked"}},
+		{"a cookie", fleet.Probe{Path: "/h", Headers: map[string]string{"Cookie": "hunter2"}}, "a route of its own"},
+		{"a key", fleet.Probe{Path: "/h", Headers: map[string]string{"X-Api-Key": "hunter2"}}, "looks like a credential"},
+		{"a host as a header", fleet.Probe{Path: "/h", Headers: map[string]string{"host": "a"}}, "use host"},
+		{"a header of the connection", fleet.Probe{Path: "/h", Headers: map[string]string{"Transfer-Encoding": "chunked"}},
 			"belongs to the connection"},
-		{"a header twice", roster.Probe{Path: "/h", Headers: map[string]string{"X-A": "1", "x-a": "2"}}, "given twice"},
-		{"a header that is none", roster.Probe{Path: "/h", Headers: map[string]string{"a b": "1"}}, "not the name of a header"},
-		{"a line break", roster.Probe{Path: "/h", Headers: map[string]string{"X-A": "1\r\nX-B: 2"}}, "control character"},
-		{"too often", roster.Probe{Path: "/h", Interval: span(0)}, "interval: is 0s"},
-		{"too seldom", roster.Probe{Path: "/h", Interval: span(time.Hour)}, "interval: is 1h"},
+		{"a header twice", fleet.Probe{Path: "/h", Headers: map[string]string{"X-A": "1", "x-a": "2"}}, "given twice"},
+		{"a header that is none", fleet.Probe{Path: "/h", Headers: map[string]string{"a b": "1"}}, "not the name of a header"},
+		{"a line break", fleet.Probe{Path: "/h", Headers: map[string]string{"X-A": "1\r\nX-B: 2"}}, "control character"},
+		{"too often", fleet.Probe{Path: "/h", Interval: span(0)}, "interval: is 0s"},
+		{"too seldom", fleet.Probe{Path: "/h", Interval: span(time.Hour)}, "interval: is 1h"},
 		{"a timeout as long as the interval",
-			roster.Probe{Path: "/h", Interval: span(time.Second), Timeout: span(time.Second)}, "timeout: is 1s"},
-		{"no timeout", roster.Probe{Path: "/h", Timeout: span(0)}, "timeout: is 0s"},
+			fleet.Probe{Path: "/h", Interval: span(time.Second), Timeout: span(time.Second)}, "timeout: is 1s"},
+		{"no timeout", fleet.Probe{Path: "/h", Timeout: span(0)}, "timeout: is 0s"},
 	} {
-		got := roster.PolicyViolations("p", roster.Policy{Probes: []roster.Probe{c.probe}})
+		got := roster.PolicyViolations("p", fleet.Policy{Probes: []fleet.Probe{c.probe}})
 		if c.want == "" {
 			if len(got) > 0 {
 				t.Errorf("%s: got %+v", c.name, got)
@@ -107,11 +108,11 @@ func TestProbeViolations(t *testing.T) {
 			}
 		}
 	}
-	twice := roster.Policy{Probes: []roster.Probe{{Path: "/h", Host: "A"}, {Path: "/h", Host: "a"}, {Path: "/h"}}}
+	twice := fleet.Policy{Probes: []fleet.Probe{{Path: "/h", Host: "A"}, {Path: "/h", Host: "a"}, {Path: "/h"}}}
 	if got := roster.PolicyViolations("p", twice); len(got) != 1 || got[0].Field != "p.gates.probes[1].path" {
 		t.Errorf("the same probe twice: got %+v", got)
 	}
-	if got := roster.PolicyViolations("p", roster.Policy{Probes: make([]roster.Probe, roster.MaxProbes+1)}); len(got) == 0 ||
+	if got := roster.PolicyViolations("p", fleet.Policy{Probes: make([]fleet.Probe, roster.MaxProbes+1)}); len(got) == 0 ||
 		got[0].Field != "p.gates.probes" {
 		t.Errorf("too many probes: got %+v", got)
 	}

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
 // Bounds of what a caller may send. They keep a batch of session writes well under etcd's limit.
@@ -23,46 +24,25 @@ const (
 	MaxDrainReason  = 512
 )
 
-// A Wave is the size of a wave; exactly one of Nodes and Percent counts, as IsPercent says.
-type Wave struct {
-	Sized     bool
-	IsPercent bool
-	Nodes     int32
-	Percent   int32
-	Soak      time.Duration
-}
-
-// A Policy is what the rules of a rollout policy are about.
-type Policy struct {
-	Waves             []Wave
-	MaxLoadingPercent int32
-	MaxFailedPercent  int32
-	Deadline          time.Duration
-	DeadlineSet       bool
-	UnknownReject     bool // on_reject is none of the known values
-	UnknownUnhealthy  bool
-	Probes            []Probe
-}
-
 // PolicyViolations returns everything wrong with a policy; path is where it stands in the request.
-func PolicyViolations(path string, p Policy) (bad []fault.Violation) {
+func PolicyViolations(path string, p fleet.Policy) (bad []fault.Violation) {
 	add := func(field, format string, args ...any) {
 		bad = append(bad, fault.Violation{Field: path + "." + field, Description: fmt.Sprintf(format, args...)})
 	}
 	if len(p.Waves) > MaxWaves {
 		add("waves", "has %d waves; at most %d are allowed", len(p.Waves), MaxWaves)
 	}
-	var nodes, percent int32
+	var nodes, percent int
 	for i, w := range p.Waves {
 		at := fmt.Sprintf("waves[%d]", i)
 		switch {
-		case !w.Sized:
-			add(at, "give nodes or percent")
-		case w.IsPercent && (w.Percent < 1 || w.Percent > 100):
+		case w.Nodes == 0 && w.Percent == 0:
+			add(at, "give nodes or percent, at least 1")
+		case w.Nodes == 0 && (w.Percent < 1 || w.Percent > 100):
 			add(at+".percent", "is %d; want 1 to 100", w.Percent)
-		case w.IsPercent && w.Percent <= percent:
+		case w.Nodes == 0 && w.Percent <= percent:
 			add(at+".percent", "is %d; waves are cumulative, so it must be more than the %d before", w.Percent, percent)
-		case w.IsPercent:
+		case w.Nodes == 0:
 			percent = w.Percent
 		case w.Nodes < 1:
 			add(at+".nodes", "is %d; want at least 1", w.Nodes)
@@ -75,22 +55,22 @@ func PolicyViolations(path string, p Policy) (bad []fault.Violation) {
 			add(at+".soak", "is %s; want 0 to %s", w.Soak, MaxSoak)
 		}
 	}
-	if n := len(p.Waves); n > 0 && (!p.Waves[n-1].IsPercent || p.Waves[n-1].Percent != 100) {
+	if n := len(p.Waves); n > 0 && p.Waves[n-1].Percent != 100 {
 		add(fmt.Sprintf("waves[%d]", n-1), "the last wave must be the whole group: percent 100")
 	}
-	if p.MaxLoadingPercent < 0 || p.MaxLoadingPercent > 100 {
-		add("max_loading_percent", "is %d; want 1 to 100, or 0 for the default", p.MaxLoadingPercent)
+	if p.MaxLoading < 0 || p.MaxLoading > 100 {
+		add("max_loading_percent", "is %d; want 1 to 100, or 0 for the default", p.MaxLoading)
 	}
 	if p.MaxFailedPercent < 0 || p.MaxFailedPercent > 100 {
 		add("gates.max_failed_percent", "is %d; want 0 to 100", p.MaxFailedPercent)
 	}
-	if p.DeadlineSet && (p.Deadline <= 0 || p.Deadline > MaxDeadline) {
-		add("deadline", "is %s; want more than 0 and at most %s", p.Deadline, MaxDeadline)
+	if p.Deadline != nil && (*p.Deadline <= 0 || *p.Deadline > MaxDeadline) {
+		add("deadline", "is %s; want more than 0 and at most %s", *p.Deadline, MaxDeadline)
 	}
-	if p.UnknownReject {
+	if !p.OnReject.Known() {
 		add("on_reject", "is not a known value")
 	}
-	if p.UnknownUnhealthy {
+	if !p.OnUnhealthy.Known() {
 		add("on_unhealthy", "is not a known value")
 	}
 	return append(bad, probeViolations(path+".gates.probes", p.Probes)...)

@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
-// Bounds and defaults of probes. What is kept is sent to every agent of the group at every renewal.
+// Bounds of probes. What is kept is sent to every agent of the group at every renewal.
 const (
 	MaxProbes        = 16
 	MaxProbePath     = 1024
@@ -22,47 +23,10 @@ const (
 	MaxProbeHeader   = 256 // of a name and its value together
 	MinProbeInterval = time.Second
 	MaxProbeInterval = 5 * time.Minute
-
-	defaultProbeStatus   = http.StatusOK
-	defaultProbeInterval = 5 * time.Second
-	defaultProbeTimeout  = 2 * time.Second
 )
 
-// A Probe is a request that agents send through their gateways. Nil durations and a status of 0 are left out.
-type Probe struct {
-	Path     string
-	Expect   int32
-	Host     string
-	Headers  map[string]string
-	Interval *time.Duration
-	Timeout  *time.Duration
-}
-
-// Normal returns the probe with what it leaves out, and with names spelled in the one way.
-func (p Probe) Normal() Probe {
-	if p.Expect == 0 {
-		p.Expect = defaultProbeStatus
-	}
-	p.Host = strings.ToLower(p.Host)
-	var headers map[string]string
-	for _, name := range slices.Sorted(maps.Keys(p.Headers)) {
-		if headers == nil {
-			headers = map[string]string{}
-		}
-		headers[http.CanonicalHeaderKey(name)] = p.Headers[name]
-	}
-	p.Headers = headers
-	if p.Interval == nil {
-		p.Interval = new(defaultProbeInterval)
-	}
-	if p.Timeout == nil {
-		p.Timeout = new(min(defaultProbeTimeout, *p.Interval/2))
-	}
-	return p
-}
-
 // probeViolations returns everything wrong with the probes of a policy.
-func probeViolations(path string, probes []Probe) (bad []fault.Violation) {
+func probeViolations(path string, probes []fleet.Probe) (bad []fault.Violation) {
 	if len(probes) > MaxProbes {
 		bad = append(bad, fault.Violation{Field: path, Description: fmt.Sprintf("has %d probes; at most %d are allowed", len(probes), MaxProbes)})
 	}
@@ -79,7 +43,7 @@ func probeViolations(path string, probes []Probe) (bad []fault.Violation) {
 			add("host", "%s", problem)
 		}
 		if n.Expect < 100 || n.Expect > 599 {
-			add("expect", "is %d; want a status from 100 to 599, or 0 for %d", p.Expect, defaultProbeStatus)
+			add("expect", "is %d; want a status from 100 to 599, or 0 for %d", p.Expect, fleet.DefaultProbeStatus)
 		}
 		probeHeaders(p.Headers, add)
 		if *n.Interval < MinProbeInterval || *n.Interval > MaxProbeInterval {

@@ -4,7 +4,8 @@ package roster
 
 import (
 	"bytes"
-	"slices"
+	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
@@ -35,10 +36,12 @@ type Group struct {
 	Updated     time.Time     `json:"updated"`
 }
 
-// SameContent reports whether two groups say the same, whenever they were written.
+// SameContent reports whether what would be stored of two groups is the same but for the times, so that no field is left out.
 func (g Group) SameContent(other Group) bool {
-	return g.Name == other.Name && g.Description == other.Description && g.Drift == other.Drift && bytes.Equal(g.Policy, other.Policy) &&
-		slices.Equal(g.Trusted, other.Trusted)
+	g.Created, g.Updated = other.Created, other.Updated
+	a, errA := json.Marshal(g)
+	b, errB := json.Marshal(other)
+	return errors.Join(errA, errB) == nil && bytes.Equal(a, b)
 }
 
 // A Report is what an agent said last about its node: what the rules need to know, and all of it, opaque. The zero Report says nothing.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 )
 
@@ -77,22 +78,22 @@ func TestTheTimeOfAStateStandsWhileTheStateDoes(t *testing.T) {
 }
 
 func TestPolicyViolations(t *testing.T) {
-	all := roster.Wave{Sized: true, IsPercent: true, Percent: 100}
+	all := fleet.Wave{Percent: 100}
 	for _, c := range []struct {
 		name   string
-		policy roster.Policy
+		policy fleet.Policy
 		want   string // field; empty is none
 	}{
-		{"no waves are the default", roster.Policy{}, ""},
-		{"one node, a share, all", roster.Policy{Waves: []roster.Wave{{Sized: true, Nodes: 1}, {Sized: true, IsPercent: true, Percent: 10},
+		{"no waves are the default", fleet.Policy{}, ""},
+		{"one node, a share, all", fleet.Policy{Waves: []fleet.Wave{{Nodes: 1}, {Percent: 10},
 			all}}, ""},
-		{"a wave without a size", roster.Policy{Waves: []roster.Wave{{}, all}}, "p.waves[0]"},
-		{"no nodes", roster.Policy{Waves: []roster.Wave{{Sized: true}, all}}, "p.waves[0].nodes"},
-		{"shares that fall", roster.Policy{Waves: []roster.Wave{{Sized: true, IsPercent: true, Percent: 50},
-			{Sized: true, IsPercent: true, Percent: 20}, all}}, "p.waves[1].percent"},
-		{"not the whole group at the end", roster.Policy{Waves: []roster.Wave{{Sized: true, Nodes: 1}}}, "p.waves[0]"},
-		{"a deadline of nothing", roster.Policy{DeadlineSet: true}, "p.deadline"},
-		{"more than everything at once", roster.Policy{MaxLoadingPercent: 101}, "p.max_loading_percent"},
+		{"a wave without a size", fleet.Policy{Waves: []fleet.Wave{{}, all}}, "p.waves[0]"},
+		{"less than no nodes", fleet.Policy{Waves: []fleet.Wave{{Nodes: -1}, all}}, "p.waves[0].nodes"},
+		{"shares that fall", fleet.Policy{Waves: []fleet.Wave{{Percent: 50},
+			{Percent: 20}, all}}, "p.waves[1].percent"},
+		{"not the whole group at the end", fleet.Policy{Waves: []fleet.Wave{{Nodes: 1}}}, "p.waves[0]"},
+		{"a deadline of nothing", fleet.Policy{Deadline: new(time.Duration)}, "p.deadline"},
+		{"more than everything at once", fleet.Policy{MaxLoading: 101}, "p.max_loading_percent"},
 	} {
 		got := roster.PolicyViolations("p", c.policy)
 		if c.want == "" && len(got) > 0 || c.want != "" && (len(got) != 1 || got[0].Field != c.want) {

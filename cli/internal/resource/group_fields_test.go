@@ -1,0 +1,65 @@
+package resource
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	"github.com/silverback-gateway/silverback/testkit/groupfields"
+)
+
+var fieldFlags = map[string][]string{
+	"description":                     {"--description=x"},
+	"drift":                           {"--drift=report"},
+	"trusted_schemas":                 {"--trust-schemas=sha256:" + strings.Repeat("a", 64)},
+	"policy.waves.nodes":              {"--waves=7,100%"},
+	"policy.waves.percent":            {"--waves=7%,100%"},
+	"policy.waves.soak":               {"--waves=2:9s,100%"},
+	"policy.max_loading_percent":      {"--max-loading=7"},
+	"policy.deadline":                 {"--deadline=9s"},
+	"policy.gates.max_failed_percent": {"--max-failed=7"},
+	"policy.gates.probes.path":        {"--probe=/other"},
+	"policy.gates.probes.expect":      {"--probe=/health,expect=404"},
+	"policy.gates.probes.host":        {"--probe=/health,host=shop.example"},
+	"policy.gates.probes.headers":     {"--probe=/health,header=X-Field:x"},
+	"policy.gates.probes.interval":    {"--probe=/health,interval=9s"},
+	"policy.gates.probes.timeout":     {"--probe=/health,timeout=1s"},
+	"policy.gates.probes.readiness":   {"--probe=/health,readiness"},
+}
+
+// withoutFlag are fields with only one value so far.
+var withoutFlag = map[string]bool{"policy.on_reject": true, "policy.on_unhealthy": true}
+
+func TestEveryFieldOfAGroupHasAFlagAndIsShown(t *testing.T) {
+	shown := func(g *registryv1.Group) string {
+		var b strings.Builder
+		g.SchemaDigests = []string{"sha256:" + strings.Repeat("a", 64)}
+		g.SchemaBacking = []*registryv1.SchemaBacking{{Digest: g.GetSchemaDigests()[0], Nodes: 1, NodeNames: []string{"gw-1"}}}
+		printGroup(&b, g, nil)
+		return b.String()
+	}
+	base := shown(groupfields.Base("g"))
+	for _, c := range groupfields.Cases("g") {
+		if withoutFlag[c.Field] {
+			continue
+		}
+		var f groupFlags
+		cmd := &cobra.Command{}
+		f.add(cmd)
+		if err := cmd.ParseFlags(fieldFlags[c.Field]); err != nil {
+			t.Fatal(err)
+		}
+		got := groupfields.Base("g")
+		if err := f.put(got); err != nil || !f.given() {
+			t.Errorf("%s: no flag sets it, or it is not counted as given: add it to groupFlags.add and to this test (%v)", c.Field, err)
+		}
+		if a, b := groupfields.Value(got, c.Field), groupfields.Value(c.Group, c.Field); a != b {
+			t.Errorf("%s: %v gives %q, want %q", c.Field, fieldFlags[c.Field], a, b)
+		}
+		if shown(c.Group) == base {
+			t.Errorf("%s: describe group does not show it", c.Field)
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package fleet
+
+import (
+	"net/textproto"
+	"strings"
+	"time"
+)
+
+// A Policy says how a group moves from its stable revision to a candidate. The zero Policy is the default. Its JSON form is stored with
+// rollouts, so names only grow.
+type Policy struct {
+	Waves            []Wave         `json:"waves,omitempty"`               // cumulative; the last is the whole group
+	MaxLoading       int            `json:"max_loading_percent,omitempty"` // 0: the default
+	OnReject         OnReject       `json:"on_reject,omitempty"`
+	OnUnhealthy      OnUnhealthy    `json:"on_unhealthy,omitempty"`
+	Deadline         *time.Duration `json:"deadline,omitempty"` // of a wave; nil: the default
+	MaxFailedPercent int            `json:"max_failed_percent,omitempty"`
+	Probes           []Probe        `json:"probes,omitempty"`
+}
+
+// A Wave is a part of the group that moves together, the waves before it included. Exactly one of Nodes and Percent is set.
+type Wave struct {
+	Nodes   int           `json:"nodes,omitempty"`
+	Percent int           `json:"percent,omitempty"`
+	Soak    time.Duration `json:"soak,omitempty"` // of the last wave: the bake
+}
+
+// OnReject says what happens when a gateway refuses the candidate. Its numbers are those of the contract.
+type OnReject int32
+
+// OnUnhealthy says what happens when a gate finds a wave unhealthy. Its numbers are those of the contract.
+type OnUnhealthy int32
+
+// The values; the zero value is to halt.
+const (
+	RejectHalts OnReject = 1
+	RejectPins  OnReject = 2
+
+	UnhealthyHalts     OnUnhealthy = 1
+	UnhealthyRollsBack OnUnhealthy = 2
+)
+
+// Known reports whether this version knows the value.
+func (v OnReject) Known() bool { return v >= 0 && v <= RejectPins }
+
+// Known reports whether this version knows the value.
+func (v OnUnhealthy) Known() bool { return v >= 0 && v <= UnhealthyRollsBack }
+
+// A Probe is a request that every agent of a group sends through its gateway. Nil durations and a status of 0 mean the default.
+type Probe struct {
+	Path      string            `json:"path"`
+	Expect    int               `json:"expect,omitempty"`
+	Host      string            `json:"host,omitempty"`
+	Headers   map[string]string `json:"headers,omitempty"`
+	Interval  *time.Duration    `json:"interval,omitempty"`
+	Timeout   *time.Duration    `json:"timeout,omitempty"`
+	Readiness bool              `json:"readiness,omitempty"` // a failing probe takes the node out of load balancing
+}
+
+// Defaults of probes.
+const (
+	DefaultProbeStatus   = 200
+	DefaultProbeInterval = 5 * time.Second
+	defaultProbeTimeout  = 2 * time.Second
+)
+
+// Normal returns the probe with its defaults filled in, the host in lower case and canonical header names.
+func (p Probe) Normal() Probe {
+	if p.Expect == 0 {
+		p.Expect = DefaultProbeStatus
+	}
+	p.Host = strings.ToLower(p.Host)
+	var headers map[string]string
+	for name, value := range p.Headers {
+		if headers == nil {
+			headers = make(map[string]string, len(p.Headers))
+		}
+		headers[textproto.CanonicalMIMEHeaderKey(name)] = value
+	}
+	p.Headers = headers
+	if p.Interval == nil {
+		p.Interval = new(DefaultProbeInterval)
+	}
+	if p.Timeout == nil {
+		p.Timeout = new(min(defaultProbeTimeout, *p.Interval/2))
+	}
+	return p
+}

@@ -1,0 +1,86 @@
+// Package wire converts messages of silverback.fleet.v1 to the types of kit/fleet and back. It is the only place that does. It holds no
+// rules: values are neither checked nor completed.
+package wire
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+)
+
+// Policy converts a policy; nil is the zero Policy.
+func Policy(m *fleetv1.RolloutPolicy) fleet.Policy {
+	p := fleet.Policy{
+		MaxLoading: int(m.GetMaxLoadingPercent()), OnReject: fleet.OnReject(m.GetOnReject()), OnUnhealthy: fleet.OnUnhealthy(m.GetOnUnhealthy()),
+		Deadline: duration(m.GetDeadline()), MaxFailedPercent: int(m.GetGates().GetMaxFailedPercent()), Probes: Probes(m.GetGates().GetProbes()),
+	}
+	for _, w := range m.GetWaves() {
+		p.Waves = append(p.Waves, fleet.Wave{Nodes: int(w.GetNodes()), Percent: int(w.GetPercent()), Soak: w.GetSoak().AsDuration()})
+	}
+	return p
+}
+
+// PolicyMessage is the inverse of Policy.
+func PolicyMessage(p fleet.Policy) *fleetv1.RolloutPolicy {
+	m := &fleetv1.RolloutPolicy{
+		MaxLoadingPercent: int32(p.MaxLoading), OnReject: fleetv1.RolloutPolicy_OnReject(p.OnReject),
+		OnUnhealthy: fleetv1.RolloutPolicy_OnUnhealthy(p.OnUnhealthy), Deadline: durationMessage(p.Deadline),
+		Gates: &fleetv1.Gates{MaxFailedPercent: int32(p.MaxFailedPercent)},
+	}
+	for _, w := range p.Waves {
+		wave := &fleetv1.RolloutPolicy_Wave{Size: &fleetv1.RolloutPolicy_Wave_Percent{Percent: int32(w.Percent)}}
+		if w.Nodes > 0 {
+			wave.Size = &fleetv1.RolloutPolicy_Wave_Nodes{Nodes: int32(w.Nodes)}
+		}
+		if w.Soak > 0 {
+			wave.Soak = durationpb.New(w.Soak)
+		}
+		m.Waves = append(m.Waves, wave)
+	}
+	for _, probe := range p.Probes {
+		m.Gates.Probes = append(m.Gates.Probes, ProbeMessage(probe))
+	}
+	return m
+}
+
+// Probe converts a probe.
+func Probe(m *fleetv1.Probe) fleet.Probe {
+	return fleet.Probe{
+		Path: m.GetPath(), Expect: int(m.GetExpect()), Host: m.GetHost(), Headers: m.GetHeaders(),
+		Interval: duration(m.GetInterval()), Timeout: duration(m.GetTimeout()), Readiness: m.GetReadiness(),
+	}
+}
+
+// Probes converts probes.
+func Probes(ms []*fleetv1.Probe) (all []fleet.Probe) {
+	for _, m := range ms {
+		all = append(all, Probe(m))
+	}
+	return all
+}
+
+// ProbeMessage is the inverse of Probe.
+func ProbeMessage(p fleet.Probe) *fleetv1.Probe {
+	return &fleetv1.Probe{
+		Path: p.Path, Expect: int32(p.Expect), Host: p.Host, Headers: p.Headers,
+		Interval: durationMessage(p.Interval), Timeout: durationMessage(p.Timeout), Readiness: p.Readiness,
+	}
+}
+
+// duration is nil for a duration that was left out, which is not one of 0.
+func duration(m *durationpb.Duration) *time.Duration {
+	if m == nil {
+		return nil
+	}
+	return new(m.AsDuration())
+}
+
+func durationMessage(d *time.Duration) *durationpb.Duration {
+	if d == nil {
+		return nil
+	}
+	return durationpb.New(*d)
+}
