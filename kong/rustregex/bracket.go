@@ -45,81 +45,98 @@ func (p *parser) bracket() (*node, error) {
 	return &node{op: opClass, set: s, height: height, inexact: inexact}, nil
 }
 
+// brackets reads a class, at its opening bracket. It returns the set, its height, and whether the set is not all of the class.
 func (p *parser) brackets(depth int) (set, int, bool, error) {
 	open := p.fail("a class is not closed")
 	if depth > maxNesting {
 		return nil, 0, false, p.fail(tooDeep)
 	}
 	var c class
-	negated := false
-	if !p.bumpSpace() {
-		return nil, 0, false, open
-	}
-	if p.rune() == '^' {
-		if negated = true; !p.bumpSpace() {
-			return nil, 0, false, open
+	negated, more := p.classStart(&c)
+	for more {
+		if p.space(); p.eof() {
+			break
 		}
-	}
-	for p.rune() == '-' {
-		if c.add(set{'-', '-'}, 0, false); !p.bumpSpace() {
-			return nil, 0, false, open
-		}
-	}
-	if c.items == 0 && p.rune() == ']' {
-		if c.add(set{']', ']'}, 0, false); !p.bumpSpace() {
-			return nil, 0, false, open
-		}
-	}
-	for {
-		p.space()
-		if p.eof() {
-			return nil, 0, false, open
-		}
-		next := p.rune()
-		switch {
+		var err error
+		switch next := p.rune(); {
 		case next == '[':
-			if s, is := p.posix(); is != "" {
-				if is == "no" {
-					return nil, 0, false, p.fail(notUTF8)
-				}
-				c.add(s, 0, false)
-				continue
-			}
-			s, height, inexact, err := p.brackets(depth + 1)
-			if err != nil {
-				return nil, 0, false, err
-			}
-			c.add(s, height, inexact)
+			err = p.nestedClass(&c, depth)
 		case next == ']':
 			p.bump()
-			if err := p.spend(c.pairs); err != nil {
-				return nil, 0, false, err
-			}
-			s, height := p.operate(&c)
-			if p.flags.fold {
-				s = s.fold(p.flags.unicode)
-			}
-			if negated {
-				if !p.flags.unicode {
-					return nil, 0, false, p.fail(notUTF8)
-				}
-				s = s.negate()
-			}
-			return s, height + 1, c.inexact, nil
+			s, height, err := p.closeClass(&c, negated)
+			return s, height + 1, c.inexact, err
 		case (next == '&' || next == '-' || next == '~') && p.peek() == next:
-			if err := p.spend(c.pairs); err != nil {
-				return nil, 0, false, err
-			}
-			left, height := p.operate(&c)
-			c = class{left: left, leftHeight: height, operator: string(next), inexact: c.inexact}
-			p.bump()
-			p.bump()
+			err = p.classOperator(&c, next)
 		default:
-			if err := p.classRange(&c, open); err != nil {
-				return nil, 0, false, err
-			}
+			err = p.classRange(&c, open)
+		}
+		if err != nil {
+			return nil, 0, false, err
 		}
 	}
+	return nil, 0, false, open
+}
+
+// classStart reads the bracket and what is special right behind it: ^, dashes, and a closing bracket that is a character. More is false
+// at the end of the text.
+func (p *parser) classStart(c *class) (negated, more bool) {
+	if more = p.bumpSpace(); more && p.rune() == '^' {
+		negated, more = true, p.bumpSpace()
+	}
+	for more && p.rune() == '-' {
+		c.add(set{'-', '-'}, 0, false)
+		more = p.bumpSpace()
+	}
+	if more && c.items == 0 && p.rune() == ']' {
+		c.add(set{']', ']'}, 0, false)
+		more = p.bumpSpace()
+	}
+	return negated, more
+}
+
+// nestedClass reads [:name:] or a class within a class.
+func (p *parser) nestedClass(c *class, depth int) error {
+	if s, is := p.posix(); is == "no" {
+		return p.fail(notUTF8)
+	} else if is != "" {
+		c.add(s, 0, false)
+		return nil
+	}
+	s, height, inexact, err := p.brackets(depth + 1)
+	if err == nil {
+		c.add(s, height, inexact)
+	}
+	return err
+}
+
+// classOperator reads &&, -- or ~~: what was read becomes its left side.
+func (p *parser) classOperator(c *class, operator rune) error {
+	if err := p.spend(c.pairs); err != nil {
+		return err
+	}
+	left, height := p.operate(c)
+	*c = class{left: left, leftHeight: height, operator: string(operator), inexact: c.inexact}
+	p.bump()
+	p.bump()
+	return nil
+}
+
+// closeClass returns what a class matches, and its height.
+func (p *parser) closeClass(c *class, negated bool) (set, int, error) {
+	if err := p.spend(c.pairs); err != nil {
+		return nil, 0, err
+	}
+	s, height := p.operate(c)
+	if p.flags.fold {
+		s = s.fold(p.flags.unicode)
+	}
+	if !negated {
+		return s, height, nil
+	}
+	if !p.flags.unicode {
+		return nil, 0, p.fail(notUTF8)
+	}
+	return s.negate(), height, nil
 }
 
 // operate joins what was read with what stands before the last operator.

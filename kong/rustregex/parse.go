@@ -227,57 +227,26 @@ func (p *parser) parse() (*node, error) {
 		)
 		switch c := p.rune(); c {
 		case '(':
-			at, before := p.at, p.flags
-			n, capture, err := p.group()
-			if err != nil {
-				return nil, err
-			}
-			if n != nil {
-				current.concat = append(current.concat, n)
-				continue
-			}
-			if len(open) >= maxNesting {
-				p.at = at
-				return nil, p.fail(tooDeep)
-			}
-			open = append(open, current)
-			current = frame{capture: capture, flags: before, at: at}
-			continue
+			n, err = p.openGroup(&open, &current)
 		case ')':
-			if len(open) == 0 {
-				return nil, p.fail("a parenthesis closes what was not opened")
-			}
-			n, err = p.nest(&node{op: opGroup, capture: current.capture, subs: []*node{p.close(current)}})
-			if err != nil {
-				return nil, err
-			}
-			p.flags = current.flags
-			current, open = open[len(open)-1], open[:len(open)-1]
-			p.bump()
+			n, err = p.closeGroup(&open, &current)
 		case '|':
 			current.branch = append(current.branch, concat(current.concat))
 			current.concat = nil
 			p.bump()
-			continue
 		case '[':
 			n, err = p.bracket()
 		case '?', '*', '+', '{':
-			last := len(current.concat) - 1
-			if last < 0 || current.concat[last].op == opFlags || current.concat[last].op == opEmpty {
-				return nil, p.fail("a repetition has nothing to repeat")
-			}
-			if n, err = p.repetition(c, current.concat[last]); err != nil {
-				return nil, err
-			}
-			current.concat[last] = n
-			continue
+			err = p.repeatLast(c, current.concat)
 		default:
 			n, err = p.primitive()
 		}
 		if err != nil {
 			return nil, err
 		}
-		current.concat = append(current.concat, n)
+		if n != nil {
+			current.concat = append(current.concat, n)
+		}
 	}
 	if len(open) > 0 {
 		p.at = current.at
@@ -288,6 +257,48 @@ func (p *parser) parse() (*node, error) {
 		return nil, p.fail(tooDeep)
 	}
 	return root, nil
+}
+
+// openGroup reads what opens a group and begins a frame for it. It returns a node, and opens nothing, for flags that stand alone.
+func (p *parser) openGroup(open *[]frame, current *frame) (*node, error) {
+	at, before := p.at, p.flags
+	n, capture, err := p.group()
+	if err != nil || n != nil {
+		return n, err
+	}
+	if len(*open) >= maxNesting {
+		p.at = at
+		return nil, p.fail(tooDeep)
+	}
+	*open = append(*open, *current)
+	*current = frame{capture: capture, flags: before, at: at}
+	return nil, nil
+}
+
+// closeGroup returns the group that ends and goes back to the frame around it.
+func (p *parser) closeGroup(open *[]frame, current *frame) (*node, error) {
+	last := len(*open) - 1
+	if last < 0 {
+		return nil, p.fail("a parenthesis closes what was not opened")
+	}
+	n, err := p.nest(&node{op: opGroup, capture: current.capture, subs: []*node{p.close(*current)}})
+	if err != nil {
+		return nil, err
+	}
+	p.flags = current.flags
+	*current, *open = (*open)[last], (*open)[:last]
+	p.bump()
+	return n, nil
+}
+
+// repeatLast puts a repetition in the place of the last node.
+func (p *parser) repeatLast(operator rune, nodes []*node) (err error) {
+	last := len(nodes) - 1
+	if last < 0 || nodes[last].op == opFlags || nodes[last].op == opEmpty {
+		return p.fail("a repetition has nothing to repeat")
+	}
+	nodes[last], err = p.repetition(operator, nodes[last])
+	return err
 }
 
 const tooDeep = "the expression is nested more than 250 levels deep"

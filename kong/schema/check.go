@@ -171,57 +171,62 @@ func (c *checker) record(r *record, values object) {
 		if !c.spend(1 + len(name)/32) {
 			return
 		}
-		if r.entity && name == "updated_at" { // which gateways write themselves
-			continue
-		}
-		f, s := r.fields[name], r.short[name]
-		if s != nil && value != nil {
-			if !c.shorthand(name, s, value) {
-				continue
-			}
-			c.replacement(r, s, value)
-		}
-		switch {
-		case f != nil && value != nil:
-			c.into(Step{Name: name}, f, value)
-		case f != nil && f.required && !f.auto:
-			c.at(name, MissingField, "required field missing: leave it out, or give it a value; it cannot be null")
-		}
-		if f != nil || s != nil {
-			continue
-		}
-		if r.entity && (name == "_comment" || name == "_ignore") {
-			continue
-		}
-		c.at(name, UnknownField, "unknown field")
+		c.given(r, name, value)
 	}
 	for _, f := range r.order {
-		if value, said := values[f.name]; value != nil || said && f.required && !f.auto {
+		if value, given := values[f.name]; value != nil || given && f.required && !f.auto {
 			continue
 		}
 		if c.allowance.err != nil {
 			return
 		}
-		switch {
-		case f.notNull:
-			c.at(f.name, MissingField, "value must not be null")
-		case f.hasDefault || f.auto || !f.required:
-		case f.rec != nil:
-			if !c.hasShorthand(r, f.name, values) {
-				c.path = append(c.path, Step{Name: f.name})
-				c.record(f.rec, nil)
-				c.path = c.path[:len(c.path)-1]
-			}
-		case c.hasShorthand(r, f.name, values):
-		default:
-			c.at(f.name, MissingField, "required field missing")
-		}
+		c.absent(r, f, values)
 	}
 	for _, check := range r.checks {
 		if !c.spend(1) {
 			return
 		}
 		check(c, r, values)
+	}
+}
+
+// given checks a field that the record has, if only as null.
+func (c *checker) given(r *record, name string, value any) {
+	if r.entity && name == "updated_at" { // which gateways write themselves
+		return
+	}
+	f, s := r.fields[name], r.short[name]
+	if s != nil && value != nil {
+		if !c.shorthand(name, s, value) {
+			return
+		}
+		c.replacement(r, s, value)
+	}
+	switch {
+	case f != nil && value != nil:
+		c.into(Step{Name: name}, f, value)
+	case f != nil && f.required && !f.auto:
+		c.at(name, MissingField, "required field missing: leave it out, or give it a value; it cannot be null")
+	case f != nil || s != nil:
+	case r.entity && (name == "_comment" || name == "_ignore"):
+	default:
+		c.at(name, UnknownField, "unknown field")
+	}
+}
+
+// absent checks a field that the record does not have.
+func (c *checker) absent(r *record, f *field, values object) {
+	switch {
+	case f.notNull:
+		c.at(f.name, MissingField, "value must not be null")
+	case f.hasDefault || f.auto || !f.required:
+	case c.hasShorthand(r, f.name, values):
+	case f.rec != nil:
+		c.path = append(c.path, Step{Name: f.name})
+		c.record(f.rec, nil)
+		c.path = c.path[:len(c.path)-1]
+	default:
+		c.at(f.name, MissingField, "required field missing")
 	}
 }
 
@@ -315,23 +320,13 @@ func (c *checker) value(f *field, v any) {
 		}
 		c.each(f, values)
 	case typeArray, typeSet:
-		list, ok := v.([]any)
-		if values, isMap := v.(object); isMap && len(values) == 0 {
-			list, ok = []any{}, true
-			v = list
-		}
+		items, ok := list(v)
 		if !ok {
 			c.add(WrongType, expected[f.typ])
 			return
 		}
-		if f.elements != nil {
-			for i, item := range list {
-				if !c.spend(1) {
-					return
-				}
-				c.into(Step{Position: i}, f.elements, item)
-			}
-		}
+		v = items
+		c.elements(f, items)
 	default:
 		if !isType(f.typ, v) {
 			c.add(WrongType, expected[f.typ])
@@ -362,6 +357,15 @@ func (c *checker) rules(f *field, v any) {
 			c.add(r.rule, r.message)
 			return
 		}
+	}
+}
+
+func (c *checker) elements(f *field, items []any) {
+	for i, item := range items {
+		if f.elements == nil || !c.spend(1) {
+			return
+		}
+		c.into(Step{Position: i}, f.elements, item)
 	}
 }
 
@@ -413,6 +417,15 @@ func table(v any) (object, bool) {
 		return nil, len(v) == 0
 	}
 	return nil, false
+}
+
+// list reads a Lua table without names: an empty map is one as well.
+func list(v any) ([]any, bool) {
+	if values, is := v.(object); is && len(values) == 0 {
+		return []any{}, true
+	}
+	items, ok := v.([]any)
+	return items, ok
 }
 
 func isType(t kindOf, v any) bool {

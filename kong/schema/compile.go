@@ -210,22 +210,35 @@ func compileSub(kind, name string, base, sub any, left *int) (*record, error) {
 
 func (c compiler) record(raw object, path string) (*record, error) {
 	r := &record{fields: map[string]*field{}, short: map[string]*shorthand{}}
+	inner := compiler{name: c.name, raw: raw, left: c.left}
+	for _, part := range []func(*record, object, string) error{c.fields, c.shorthands, inner.checks} {
+		if err := part(r, raw, path); err != nil {
+			return nil, err
+		}
+	}
+	if known := recordChecks[c.name+":"+path]; known != nil {
+		r.checks = append(r.checks, known)
+	}
+	return r, nil
+}
+
+func (c compiler) fields(r *record, raw object, path string) error {
 	list, ok := raw["fields"].([]any)
 	if !ok && !emptyTable(raw["fields"]) {
-		return nil, errors.New("fields are not a list")
+		return errors.New("fields are not a list")
 	}
 	for _, item := range list {
 		if err := c.take(workItem); err != nil {
-			return nil, err
+			return err
 		}
 		one, ok := item.(object)
 		if !ok || len(one) != 1 {
-			return nil, errors.New("a field is not an object with its name")
+			return errors.New("a field is not an object with its name")
 		}
 		for name, spec := range one {
 			f, err := c.field(name, spec, join(path, name))
 			if err != nil {
-				return nil, err
+				return err
 			}
 			if r.fields[name] == nil {
 				r.order = append(r.order, f)
@@ -234,20 +247,24 @@ func (c compiler) record(raw object, path string) (*record, error) {
 			r.fields[name] = f
 		}
 	}
-	short, _ := raw["shorthand_fields"].([]any)
-	for _, item := range short {
+	return nil
+}
+
+func (c compiler) shorthands(r *record, raw object, path string) error {
+	list, _ := raw["shorthand_fields"].([]any)
+	for _, item := range list {
 		if err := c.take(workItem); err != nil {
-			return nil, err
+			return err
 		}
 		one, _ := item.(object)
 		for name, spec := range one {
 			f, err := c.field(name, spec, join(path, name))
 			if err != nil {
-				return nil, err
+				return err
 			}
 			s := &shorthand{field: f, into: replacement(spec)}
-			if known := shorthands[c.name+":"+join(path, name)]; len(s.into) == 0 && known != nil {
-				s.into = known
+			if len(s.into) == 0 {
+				s.into = shorthands[c.name+":"+join(path, name)]
 			}
 			r.short[name] = s
 			if len(s.into) > 0 {
@@ -255,27 +272,27 @@ func (c compiler) record(raw object, path string) (*record, error) {
 			}
 		}
 	}
-	inner := compiler{name: c.name, raw: raw, left: c.left}
-	checks, _ := raw["entity_checks"].([]any)
-	for _, item := range checks {
+	return nil
+}
+
+func (c compiler) checks(r *record, raw object, path string) error {
+	list, _ := raw["entity_checks"].([]any)
+	for _, item := range list {
 		if err := c.take(workItem); err != nil {
-			return nil, err
+			return err
 		}
 		one, _ := item.(object)
 		for name, arg := range one {
-			check, err := inner.check(name, arg, path)
+			check, err := c.check(name, arg, path)
 			if err != nil {
-				return nil, fmt.Errorf("entity check %q: %w", name, err)
+				return fmt.Errorf("entity check %q: %w", name, err)
 			}
 			if check != nil {
 				r.checks = append(r.checks, check)
 			}
 		}
 	}
-	if known := recordChecks[c.name+":"+path]; known != nil {
-		r.checks = append(r.checks, known)
-	}
-	return r, nil
+	return nil
 }
 
 // replacement is where a shorthand leads: the first path that its deprecation names.
@@ -354,41 +371,44 @@ func (c compiler) fill(f *field, raw object, path string) error {
 	eq, hasEq := raw["eq"]
 	ne, hasNe := raw["ne"]
 	f.isNull, f.notNull = hasEq && eq == nil, hasNe && ne == nil
-	var err error
-	switch f.typ {
-	case typeArray, typeSet:
-		if raw["elements"] != nil {
-			if f.elements, err = c.part(raw["elements"], path+"[]"); err == nil {
-				f.elements.required = true
-			}
-		}
-	case typeMap:
-		if raw["keys"] != nil {
-			f.keys, err = c.part(raw["keys"], path+"<k>")
-		}
-		if raw["values"] != nil && err == nil {
-			if f.values, err = c.part(raw["values"], path+"<v>"); err == nil {
-				f.values.required = true
-			}
-		}
-	case typeRecord:
-		if _, opened := raw["fields"]; opened && !flag("abstract") {
-			f.rec, err = c.record(raw, path)
-		}
-	}
-	if err != nil {
+	if err := c.inside(f, raw, path); err != nil {
 		return err
 	}
 	return c.rules(f, raw, path)
 }
 
-func (c compiler) part(spec any, path string) (*field, error) {
+// inside compiles the elements, the keys and values, or the fields of a field.
+func (c compiler) inside(f *field, raw object, path string) (err error) {
+	switch f.typ {
+	case typeArray, typeSet:
+		f.elements, err = c.part(raw["elements"], path+"[]", true)
+	case typeMap:
+		if f.keys, err = c.part(raw["keys"], path+"<k>", false); err == nil {
+			f.values, err = c.part(raw["values"], path+"<v>", true)
+		}
+	case typeRecord:
+		if _, opened := raw["fields"]; opened && raw["abstract"] != true {
+			f.rec, err = c.record(raw, path)
+		}
+	}
+	return err
+}
+
+// part compiles the elements, keys or values of a field; nil when its schema does not have them.
+func (c compiler) part(spec any, path string, required bool) (*field, error) {
+	if spec == nil {
+		return nil, nil
+	}
 	raw, ok := spec.(object)
 	if !ok {
 		return nil, errors.New("elements, keys or values are not an object")
 	}
 	f := &field{}
-	return f, c.fill(f, raw, path)
+	if err := c.fill(f, raw, path); err != nil {
+		return nil, err
+	}
+	f.required = f.required || required
+	return f, nil
 }
 
 // rules compiles what a value of the right type must satisfy, in a fixed order:

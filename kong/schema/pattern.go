@@ -30,55 +30,28 @@ func parsePattern(text string) (*pattern, error) {
 	if len(text) > maxPattern {
 		return nil, errPattern
 	}
-	p := &pattern{text: text}
-	if text != "" && text[0] == '^' {
-		p.anchored = true
-	}
+	p := &pattern{text: text, anchored: strings.HasPrefix(text, "^")}
 	p.plain = !strings.ContainsAny(text[p.start():], "$()%.[]*+-?")
 	open, captures := 0, 0
 	for i := p.start(); i < len(text); {
-		switch {
-		case text[i] == '(':
+		switch text[i] {
+		case '(':
 			if captures++; captures > maxCaptures {
 				return nil, errPattern
 			}
-			if i+1 < len(text) && text[i+1] == ')' {
-				i += 2
-				continue
+			if i++; i < len(text) && text[i] == ')' {
+				i++
+			} else {
+				open++
 			}
-			open++
-			i++
-		case text[i] == ')':
+		case ')':
 			if open--; open < 0 {
 				return nil, errPattern
 			}
 			i++
-		case text[i] == '%' && i+1 < len(text) && text[i+1] == 'b':
-			if i+3 >= len(text) {
-				return nil, errPattern
-			}
-			i += 4
-		case text[i] == '%' && i+1 < len(text) && text[i+1] == 'f':
-			if i += 2; i >= len(text) || text[i] != '[' {
-				return nil, errPattern
-			}
-			end := p.classEnd(i)
-			if end < 0 {
-				return nil, errPattern
-			}
-			i = end
-		case text[i] == '%' && i+1 < len(text) && text[i+1] >= '0' && text[i+1] <= '9':
-			if n := int(text[i+1] - '0'); n == 0 || n > captures {
-				return nil, errPattern
-			}
-			i += 2
 		default:
-			end := p.classEnd(i)
-			if end < 0 {
+			if i = p.itemEnd(i, captures); i < 0 {
 				return nil, errPattern
-			}
-			if i = end; i < len(text) && (text[i] == '*' || text[i] == '+' || text[i] == '-' || text[i] == '?') {
-				i++
 			}
 		}
 	}
@@ -86,6 +59,42 @@ func parsePattern(text string) (*pattern, error) {
 		return nil, errPattern
 	}
 	return p, nil
+}
+
+// itemEnd returns where the item at i ends, its repetition included, or -1 when it is malformed. Captures counts those before it.
+func (p *pattern) itemEnd(i, captures int) int {
+	switch c := p.escape(i); {
+	case c == 'b':
+		if i+3 >= len(p.text) {
+			return -1
+		}
+		return i + 4
+	case c == 'f':
+		if i+2 >= len(p.text) || p.text[i+2] != '[' {
+			return -1
+		}
+		return p.classEnd(i + 2)
+	case c != 0:
+		if c == '0' || int(c-'0') > captures {
+			return -1
+		}
+		return i + 2
+	}
+	end := p.classEnd(i)
+	if end >= 0 && end < len(p.text) && strings.IndexByte("*+-?", p.text[end]) >= 0 {
+		end++
+	}
+	return end
+}
+
+// escape returns the letter of %b, of %f or of a back-reference that begins at i, or 0.
+func (p *pattern) escape(i int) byte {
+	if p.text[i] == '%' && i+1 < len(p.text) {
+		if c := p.text[i+1]; c == 'b' || c == 'f' || isDigit(c) {
+			return c
+		}
+	}
+	return 0
 }
 
 func (p *pattern) start() int {
@@ -189,10 +198,7 @@ func (m *matcher) match(si, pi, depth int) int {
 	if depth > patternDepth {
 		m.steps = 0
 	}
-	for {
-		if !m.step(1) {
-			return -1
-		}
+	for m.step(1) {
 		if pi == len(text) {
 			return si
 		}
@@ -202,95 +208,120 @@ func (m *matcher) match(si, pi, depth int) int {
 		case text[pi] == ')':
 			return m.shut(si, pi, depth)
 		case text[pi] == '$' && pi+1 == len(text):
-			if si == len(m.s) {
-				return si
-			}
-			return -1
-		case text[pi] == '%' && pi+1 < len(text) && text[pi+1] == 'b':
-			if si = m.balanced(si, text[pi+2], text[pi+3]); si < 0 {
+			return m.end(si)
+		case m.p.escape(pi) != 0:
+			if si, pi = m.escaped(si, pi); si < 0 {
 				return -1
 			}
-			pi += 4
-			continue
-		case text[pi] == '%' && pi+1 < len(text) && text[pi+1] == 'f':
-			end := m.p.classEnd(pi + 2)
-			if !m.step(2 * weightOf(pi, end)) {
-				return -1
-			}
-			var before, after byte
-			if si > 0 {
-				before = m.s[si-1]
-			}
-			if si < len(m.s) {
-				after = m.s[si]
-			}
-			if m.inSet(before, pi+2, end-1) || !m.inSet(after, pi+2, end-1) {
-				return -1
-			}
-			pi = end
-			continue
-		case text[pi] == '%' && pi+1 < len(text) && text[pi+1] >= '0' && text[pi+1] <= '9':
-			if si = m.again(si, int(text[pi+1]-'1')); si < 0 {
-				return -1
-			}
-			pi += 2
 			continue
 		}
 		end := m.p.classEnd(pi)
-		weight := weightOf(pi, end)
-		if !m.step(weight) {
+		if !m.step(weightOf(pi, end)) {
 			return -1
 		}
-		here := si < len(m.s) && m.single(m.s[si], pi, end)
 		var suffix byte
 		if end < len(text) {
 			suffix = text[end]
 		}
-		switch suffix {
-		case '?':
-			if here {
-				if r := m.match(si+1, end+1, depth+1); r >= 0 {
-					return r
-				}
+		here := si < len(m.s) && m.single(m.s[si], pi, end)
+		switch {
+		case suffix == '*':
+			return m.greedy(si, pi, 0, depth)
+		case suffix == '+':
+			return m.greedy(si, pi, 1, depth)
+		case suffix == '-':
+			return m.lazy(si, pi, depth)
+		case suffix == '?':
+			if r := m.optional(si, end, depth, here); r >= 0 {
+				return r
 			}
 			pi = end + 1
-		case '*', '+':
-			n := 0
-			for si+n < len(m.s) && m.single(m.s[si+n], pi, end) {
-				n++
-				if !m.step(weight) {
-					return -1
-				}
-			}
-			least := 0
-			if suffix == '+' {
-				least = 1
-			}
-			for ; n >= least; n-- {
-				if r := m.match(si+n, end+1, depth+1); r >= 0 {
-					return r
-				}
-				if m.steps <= 0 {
-					return -1
-				}
-			}
-			return -1
-		case '-':
-			for {
-				if r := m.match(si, end+1, depth+1); r >= 0 {
-					return r
-				}
-				if !m.step(weight) || si >= len(m.s) || !m.single(m.s[si], pi, end) {
-					return -1
-				}
-				si++
-			}
-		default:
-			if !here {
-				return -1
-			}
+		case here:
 			si, pi = si+1, end
+		default:
+			return -1
 		}
+	}
+	return -1
+}
+
+func (m *matcher) end(si int) int {
+	if si == len(m.s) {
+		return si
+	}
+	return -1
+}
+
+// escaped matches what begins with a percent sign and is no class. It returns where the match ends, or -1, and where the pattern goes on.
+func (m *matcher) escaped(si, pi int) (int, int) {
+	switch c := m.p.escape(pi); c {
+	case 'b':
+		return m.balanced(si, m.p.text[pi+2], m.p.text[pi+3]), pi + 4
+	case 'f':
+		end := m.p.classEnd(pi + 2)
+		return m.frontier(si, pi, end), end
+	default:
+		return m.again(si, int(c-'1')), pi + 2
+	}
+}
+
+// frontier matches between a byte outside of the set and a byte in it; the ends of the subject count as NUL.
+func (m *matcher) frontier(si, pi, end int) int {
+	if !m.step(2 * weightOf(pi, end)) {
+		return -1
+	}
+	var before, after byte
+	if si > 0 {
+		before = m.s[si-1]
+	}
+	if si < len(m.s) {
+		after = m.s[si]
+	}
+	if m.inSet(before, pi+2, end-1) || !m.inSet(after, pi+2, end-1) {
+		return -1
+	}
+	return si
+}
+
+func (m *matcher) optional(si, end, depth int, here bool) int {
+	if !here {
+		return -1
+	}
+	return m.match(si+1, end+1, depth+1)
+}
+
+// greedy matches as many bytes of the class at pi as it can, but at least least.
+func (m *matcher) greedy(si, pi, least, depth int) int {
+	end := m.p.classEnd(pi)
+	weight, n := weightOf(pi, end), 0
+	for si+n < len(m.s) && m.single(m.s[si+n], pi, end) {
+		n++
+		if !m.step(weight) {
+			return -1
+		}
+	}
+	for ; n >= least; n-- {
+		if r := m.match(si+n, end+1, depth+1); r >= 0 {
+			return r
+		}
+		if m.steps <= 0 {
+			return -1
+		}
+	}
+	return -1
+}
+
+// lazy matches as few bytes of the class at pi as it can.
+func (m *matcher) lazy(si, pi, depth int) int {
+	end := m.p.classEnd(pi)
+	for {
+		if r := m.match(si, end+1, depth+1); r >= 0 {
+			return r
+		}
+		if !m.step(weightOf(pi, end)) || si >= len(m.s) || !m.single(m.s[si], pi, end) {
+			return -1
+		}
+		si++
 	}
 }
 

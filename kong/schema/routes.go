@@ -118,18 +118,8 @@ func routeExpression(c *checker, _ *record, values object) {
 		}
 		return c.spend(1 + perByte*(len(text)+left-work))
 	}
-	for _, name := range []string{"sources", "destinations"} {
-		list, _ := values[name].([]any)
-		for i, item := range list {
-			one, _ := item.(object)
-			ip, _ := one["ip"].(string)
-			if !c.spend(1) {
-				return
-			}
-			if why := routerAddress(ip); why != "" {
-				c.entity(BadValue, "Router Expression failed validation: "+name+"["+strconv.Itoa(i)+"]: "+why)
-			}
-		}
+	if !routeAddresses(c, values) {
+		return
 	}
 	paths, _ := values["paths"].([]any)
 	for i, path := range paths {
@@ -149,6 +139,24 @@ func routeExpression(c *checker, _ *record, values object) {
 			}
 		}
 	}
+}
+
+// routeAddresses checks sources and destinations. False means that the budget is spent.
+func routeAddresses(c *checker, values object) bool {
+	for _, name := range []string{"sources", "destinations"} {
+		list, _ := values[name].([]any)
+		for i, item := range list {
+			one, _ := item.(object)
+			ip, _ := one["ip"].(string)
+			if !c.spend(1) {
+				return false
+			}
+			if why := routerAddress(ip); why != "" {
+				c.entity(BadValue, "Router Expression failed validation: "+name+"["+strconv.Itoa(i)+"]: "+why)
+			}
+		}
+	}
+	return true
 }
 
 // routerAddress says what the language of the router lacks of addresses and ranges.

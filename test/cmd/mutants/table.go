@@ -279,14 +279,10 @@ var table = []mutation{
 	},
 	{
 		name: "without the flag u a class of bytes is negated", file: "kong/rustregex/bracket.go",
-		old: `				if !p.flags.unicode {
-					return nil, 0, false, p.fail(notUTF8)
-				}
-				s = s.negate()
-			}
-			return s, height + 1`, new: `				s = s.negate()
-			}
-			return s, height + 1`,
+		old: `	if !p.flags.unicode {
+		return nil, 0, p.fail(notUTF8)
+	}
+	return s.negate(), height`, new: `	return s.negate(), height`,
 		pkg: "./kong/rustregex", run: "TestGrammar",
 	},
 	{
