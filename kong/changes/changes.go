@@ -186,18 +186,22 @@ func (d *differ) entity(plural string, before, after map[string]any) {
 			d.add(Field{Path: name, Old: d.reference(f.Ref, old, d.index.old), New: d.reference(f.Ref, now, d.index.now)})
 			continue
 		}
-		v := view{table: f, core: f != nil && f.Type != entity.Object && f.Type != entity.Any}
-		for _, m := range d.gateways {
-			for i, sub := range subs {
-				if i == 0 || sub != subs[0] {
-					v.places = append(v.places, m.Place(d.into.Kind, sub).In(name))
-				}
+		d.value(name, d.viewOf(plural, name, f, subs), side{old, was}, side{now, is})
+	}
+}
+
+// viewOf is what the table and the schemas of the gateways say of a field. Subs are the names of the plugin or vault, old and new.
+func (d *differ) viewOf(plural, name string, f *entity.Field, subs [2]string) view {
+	v := view{table: f, core: f != nil && f.Type != entity.Object && f.Type != entity.Any, last: name}
+	v.config = f != nil && f.Type == entity.Object && name == "config" && (plural == "plugins" || plural == "vaults")
+	for _, m := range d.gateways {
+		for i, sub := range subs {
+			if i == 0 || sub != subs[0] {
+				v.places = append(v.places, m.Place(d.into.Kind, sub).In(name))
 			}
 		}
-		v.config = f != nil && f.Type == entity.Object && name == "config" && (plural == "plugins" || plural == "vaults")
-		v.last = name
-		d.value(name, v, side{old, was}, side{now, is})
 	}
+	return v
 }
 
 // side is a value that may not be there.

@@ -34,57 +34,60 @@ type entities struct {
 
 // newIndex reads of both snapshots only the kinds that the changed ones may refer to.
 func newIndex(table *entity.Table, pairs []snapshot.Pair, old, now []byte) (*index, error) {
-	b := &index{table: table, parentFields: parentFields(table)}
-	wanted := map[string]bool{}
-	var want func(kind string)
-	want = func(kind string) {
+	kinds, snis := referred(table, pairs)
+	before, err := readEntities(old, kinds, snis)
+	if err != nil {
+		return nil, err
+	}
+	after, err := readEntities(now, kinds, snis)
+	if err != nil {
+		return nil, err
+	}
+	return &index{table: table, parentFields: parentFields(table), old: before, now: after}, nil
+}
+
+// referred returns the kinds that the changed entities refer to, directly or not, and whether titles of certificates need their SNIs.
+func referred(table *entity.Table, pairs []snapshot.Pair) (kinds map[string]bool, snis bool) {
+	kinds = map[string]bool{}
+	var add func(kind string)
+	add = func(kind string) {
 		k := table.Kind(kind)
 		if k == nil {
 			return
 		}
 		for _, f := range k.Fields {
-			if f.Type == entity.Ref && !wanted[f.Ref] {
-				wanted[f.Ref] = true
-				want(f.Ref)
+			if f.Type == entity.Ref && !kinds[f.Ref] {
+				kinds[f.Ref] = true
+				add(f.Ref)
 			}
 		}
 	}
-	snis := false
 	for i, p := range pairs {
 		if i == 0 || pairs[i-1].Kind != p.Kind {
-			want(p.Kind)
+			add(p.Kind)
 			snis = snis || p.Kind == "certificates"
 		}
 	}
-	snis = snis || wanted["certificates"]
-	for _, s := range []struct {
-		content []byte
-		into    **entities
-	}{{old, &b.old}, {now, &b.now}} {
-		side := &entities{lines: map[string][]byte{}, snis: map[string]string{}}
-		*s.into = side
-		if s.content == nil {
-			continue
-		}
-		err := snapshot.Scan(s.content, func(kind string, line []byte, _ int) {
-			if wanted[kind] {
-				side.lines[snapshot.IDOf(line)] = line
-			}
-			if snis && kind == "snis" {
-				var sni struct {
-					Name        string
-					Certificate struct{ ID string }
-				}
-				if json.Unmarshal(line, &sni) == nil && side.snis[sni.Certificate.ID] == "" {
-					side.snis[sni.Certificate.ID] = sni.Name
-				}
-			}
-		})
-		if err != nil {
-			return nil, err
-		}
+	return kinds, snis || kinds["certificates"]
+}
+
+func readEntities(canonical []byte, kinds map[string]bool, snis bool) (*entities, error) {
+	e := &entities{lines: map[string][]byte{}, snis: map[string]string{}}
+	if canonical == nil {
+		return e, nil
 	}
-	return b, nil
+	return e, snapshot.Scan(canonical, func(kind string, line []byte, _ int) {
+		if kinds[kind] {
+			e.lines[snapshot.IDOf(line)] = line
+		}
+		var sni struct {
+			Name        string
+			Certificate struct{ ID string }
+		}
+		if snis && kind == "snis" && json.Unmarshal(line, &sni) == nil && e.snis[sni.Certificate.ID] == "" {
+			e.snis[sni.Certificate.ID] = sni.Name
+		}
+	})
 }
 
 // parentFields finds what entities of each kind belong to: what they may be nested in, and what they cannot be without.

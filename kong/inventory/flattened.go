@@ -29,63 +29,83 @@ func Entities(text []byte, visit func(kind string, entity *yaml.Node) error) (ma
 	if len(text) > MaxText {
 		return false, fmt.Errorf("%w: %d bytes are over the limit of %d", ErrNotFlattened, len(text), MaxText)
 	}
-	kind, line, start := "", 0, -1
-	var block []byte
-	end := func() error {
-		if block == nil {
-			return nil
-		}
-		node, err := parseOne(block)
-		block = nil
-		if err != nil {
-			return fmt.Errorf("%w: the entity of line %d", ErrNotFlattened, start)
-		}
-		if reserved(kind, node) {
-			managed = true
-			return nil
-		}
-		if kind == "certificates" {
-			drop(node, "snis")
-		}
-		return visit(kind, node)
-	}
+	r := flattened{visit: visit}
 	for rest := text; len(rest) > 0; {
 		next := bytes.IndexByte(rest, '\n') + 1
 		if next == 0 {
 			next = len(rest)
 		}
-		at := rest[:next]
-		rest = rest[next:]
-		line++
-		switch {
-		case bytes.HasPrefix(at, []byte("- ")):
-			if err := end(); err != nil {
-				return managed, err
-			}
-			if kind == "" {
-				return managed, fmt.Errorf("%w: line %d is of no kind", ErrNotFlattened, line)
-			}
-			block, start = at, line
-		case block != nil && (at[0] == ' ' || at[0] == '\n' || at[0] == '\r'):
-			block = block[:len(block)+len(at)] // follows in the text
-		case at[0] == '\n' || at[0] == '\r' || at[0] == '#' || bytes.HasPrefix(at, []byte("---")) || bytes.HasPrefix(at, []byte("...")):
-		default:
-			if err := end(); err != nil {
-				return managed, err
-			}
-			key, value, found := bytes.Cut(at, []byte(":"))
-			if !found {
-				return managed, fmt.Errorf("%w: line %d", ErrNotFlattened, line)
-			}
-			kind = string(bytes.Trim(key, "'\" "))
-			empty := len(bytes.TrimSpace(value)) == 0 || bytes.Equal(bytes.TrimSpace(value), []byte("[]")) ||
-				bytes.Equal(bytes.TrimSpace(value), []byte("{}"))
-			if !kindName.MatchString(kind) || kind[0] != '_' && !empty {
-				return managed, fmt.Errorf("%w: line %d", ErrNotFlattened, line)
-			}
+		if err := r.add(rest[:next]); err != nil {
+			return r.managed, err
 		}
+		rest = rest[next:]
 	}
-	return managed, end()
+	return r.managed, r.end()
+}
+
+// flattened is what was read of a configuration so far.
+type flattened struct {
+	visit       func(kind string, entity *yaml.Node) error
+	managed     bool
+	kind        string
+	block       []byte // of the entity under way; nil: there is none
+	line, start int    // the last line, and the first of the block
+}
+
+// add takes the next line. It is a part of the text, so that the block of an entity grows in place.
+func (r *flattened) add(line []byte) error {
+	r.line++
+	switch {
+	case bytes.HasPrefix(line, []byte("- ")):
+		if err := r.end(); err != nil {
+			return err
+		}
+		if r.kind == "" {
+			return fmt.Errorf("%w: line %d is of no kind", ErrNotFlattened, r.line)
+		}
+		r.block, r.start = line, r.line
+	case r.block != nil && (line[0] == ' ' || line[0] == '\n' || line[0] == '\r'):
+		r.block = r.block[:len(r.block)+len(line)]
+	case line[0] == '\n' || line[0] == '\r' || line[0] == '#' || bytes.HasPrefix(line, []byte("---")) || bytes.HasPrefix(line, []byte("...")):
+	default:
+		if err := r.end(); err != nil {
+			return err
+		}
+		return r.section(line)
+	}
+	return nil
+}
+
+// section reads the key of a kind, behind which nothing may stand but an empty list.
+func (r *flattened) section(line []byte) error {
+	key, value, found := bytes.Cut(line, []byte(":"))
+	r.kind = string(bytes.Trim(key, "'\" "))
+	value = bytes.TrimSpace(value)
+	empty := len(value) == 0 || bytes.Equal(value, []byte("[]")) || bytes.Equal(value, []byte("{}"))
+	if !found || !kindName.MatchString(r.kind) || r.kind[0] != '_' && !empty {
+		return fmt.Errorf("%w: line %d", ErrNotFlattened, r.line)
+	}
+	return nil
+}
+
+// end visits the entity under way.
+func (r *flattened) end() error {
+	if r.block == nil {
+		return nil
+	}
+	node, err := parseOne(r.block)
+	r.block = nil
+	if err != nil {
+		return fmt.Errorf("%w: the entity of line %d", ErrNotFlattened, r.start)
+	}
+	if reserved(r.kind, node) {
+		r.managed = true
+		return nil
+	}
+	if r.kind == "certificates" {
+		drop(node, "snis")
+	}
+	return r.visit(r.kind, node)
 }
 
 func parseOne(block []byte) (*yaml.Node, error) {

@@ -38,6 +38,7 @@ func scan(canonical []byte, visit func(kind string, line []byte, offset, end int
 		return fmt.Errorf("%w: the first line is another", ErrLayout)
 	}
 	at += len(",\n")
+	var err error
 	for previous := ""; ; {
 		kind, next, ok := sectionHead(canonical, at)
 		if !ok || kind <= previous {
@@ -45,35 +46,41 @@ func scan(canonical []byte, visit func(kind string, line []byte, offset, end int
 		}
 		previous, at = kind, next
 		for last := false; !last; {
-			length := bytes.IndexByte(canonical[at:], '\n')
-			if length < 0 {
-				return fmt.Errorf("%w: cut short at byte %d", ErrLayout, at)
+			var line []byte
+			if line, next, last, err = entityLine(canonical, at); err != nil {
+				return err
 			}
-			end := at + length + 1
-			line := canonical[at : at+length]
-			if line, last = bytes.CutSuffix(line, []byte(",")); last {
-				last = false
-			} else {
-				last = true
-				switch rest := canonical[end:]; {
-				case string(rest) == "]}\n":
-					end = len(canonical)
-				case bytes.HasPrefix(rest, []byte("],\n")):
-					end += len("],\n")
-				default:
-					return fmt.Errorf("%w: no section ends at byte %d", ErrLayout, end)
-				}
-			}
-			if len(line) < 2 || line[0] != '{' || line[len(line)-1] != '}' {
-				return fmt.Errorf("%w: no entity at byte %d", ErrLayout, at)
-			}
-			visit(kind, line, at, end)
-			at = end
+			visit(kind, line, at, next)
+			at = next
 		}
 		if at == len(canonical) {
 			return nil
 		}
 	}
+}
+
+// entityLine reads the entity at a place and what follows it: a comma, or the end of its section, which makes it the last.
+func entityLine(canonical []byte, at int) (line []byte, end int, last bool, err error) {
+	length := bytes.IndexByte(canonical[at:], '\n')
+	if length < 0 {
+		return nil, 0, false, fmt.Errorf("%w: cut short at byte %d", ErrLayout, at)
+	}
+	end = at + length + 1
+	line, more := bytes.CutSuffix(canonical[at:at+length], []byte(","))
+	if !more {
+		switch rest := canonical[end:]; {
+		case string(rest) == "]}\n":
+			end = len(canonical)
+		case bytes.HasPrefix(rest, []byte("],\n")):
+			end += len("],\n")
+		default:
+			return nil, 0, false, fmt.Errorf("%w: no section ends at byte %d", ErrLayout, end)
+		}
+	}
+	if len(line) < 2 || line[0] != '{' || line[len(line)-1] != '}' {
+		return nil, 0, false, fmt.Errorf("%w: no entity at byte %d", ErrLayout, at)
+	}
+	return line, end, !more, nil
 }
 
 // sectionHead reads `"kind":[` and the line feed behind it.
