@@ -61,7 +61,7 @@ bin/silverback-echo:        package := ./lab/cmd/silverback-echo
 # Always asked for: the Go build cache knows better than make what is stale.
 .PHONY: $(BINARIES)
 $(BINARIES):
-	$(GO) build -buildvcs=false -ldflags "-X $(ROOT)/kit/build.Version=$(VERSION)" -o $@ $(package)
+	$(GO) build -buildvcs=false -ldflags "-X $(ROOT)/kit/build.linked=$(VERSION)" -o $@ $(package)
 
 .PHONY: test
 test: ## run the tests (TEST_FLAGS=-v ...)

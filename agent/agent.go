@@ -171,7 +171,7 @@ func complete(c Config, d Deps) (Config, Deps, error) {
 		d.Metrics = telemetry.NewMetrics()
 	}
 	if c.Version == "" {
-		c.Version = build.Version
+		c.Version = build.Version()
 	}
 	return c, d, nil
 }

@@ -1,5 +1,22 @@
 // Package build says which build of Silverback this is.
 package build
 
-// Version is set by the linker; "dev" in a build that did not set it.
-var Version = "dev"
+import "runtime/debug"
+
+// linked is set by the linker, in binaries that make builds.
+var linked string
+
+// Version is what the linker set, else the module's version, as `go install …@v1.2.3` records it, else "dev".
+func Version() string {
+	if linked != "" {
+		return linked
+	}
+	return ofModule(debug.ReadBuildInfo())
+}
+
+func ofModule(info *debug.BuildInfo, ok bool) string {
+	if !ok || info.Main.Path != "github.com/silverback-gateway/silverback" || info.Main.Version == "" || info.Main.Version == "(devel)" {
+		return "dev"
+	}
+	return info.Main.Version
+}

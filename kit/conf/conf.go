@@ -56,7 +56,7 @@ func (s *Set) Load(args []string, lookupEnv func(string) (string, bool), out io.
 		return fmt.Errorf("%w; see %s --help", err, s.name)
 	}
 	if s.version {
-		fmt.Fprintf(out, "%s %s\n", s.name, build.Version)
+		fmt.Fprintf(out, "%s %s\n", s.name, build.Version())
 		return ErrDone
 	}
 	if left := s.Flags.Args(); len(left) > 0 {

@@ -14,7 +14,7 @@ func NewMetrics() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "silverback_build_info", Help: "1, with the version of this build."},
 		[]string{"version", "go_version"})
-	info.WithLabelValues(build.Version, runtime.Version()).Set(1)
+	info.WithLabelValues(build.Version(), runtime.Version()).Set(1)
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), info)
 	return r
 }

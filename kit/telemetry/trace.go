@@ -32,7 +32,7 @@ func StartTracing(ctx context.Context, service string) (stop func(context.Contex
 		return nil, fmt.Errorf("start tracing: %w", err)
 	}
 	described, err := resource.New(ctx, resource.WithFromEnv(), resource.WithAttributes(semconv.ServiceName(service),
-		semconv.ServiceVersion(build.Version)))
+		semconv.ServiceVersion(build.Version())))
 	if err != nil {
 		return nil, fmt.Errorf("start tracing: %w", err)
 	}

@@ -25,6 +25,7 @@ func TestFromOutside(t *testing.T) {
 	good := suite.Write(t, "kong.yaml", suite.Shop(f.Echo(), "orders"))
 	bad := suite.Write(t, "bad.yaml", strings.Replace(suite.Shop(f.Echo(), "orders"), "strip_path: false", "strip_paths: false", 1))
 
+	suite.Want(t, f.CLI.Run(t, "version"), 0, "silverback "+tool.version+"\n")
 	asUser := f.CLI
 	asUser.Path = program
 	suite.Want(t, asUser.Run(t, lab.Group, good), 0, "revision 1: STATE_COMPLETED, 3 of 3\n")

@@ -90,7 +90,7 @@ func program(ctx context.Context) error {
 	if _, set := os.LookupEnv("GOMEMLIMIT"); !set {
 		debug.SetMemoryLimit(16 << 20) // soft: a larger configuration takes more, and time
 	}
-	c.Version = build.Version
+	c.Version = build.Version()
 	metrics := telemetry.NewMetrics()
 	metrics.MustRegister(tlsfiles.Expiry(slices.Concat(c.TLS.TLSFiles(), c.HTTP.TLSFiles(), []string{c.KongTLS.CA, c.KongTLS.Cert})...))
 	a, err := agent.New(c, agent.Deps{Log: log, Metrics: metrics})

@@ -31,5 +31,5 @@ func run() int {
 			_ = flush(ctx)
 		}()
 	}
-	return command.Run(ctx, app.New(), build.Version, os.Args[1:])
+	return command.Run(ctx, app.New(), build.Version(), os.Args[1:])
 }
