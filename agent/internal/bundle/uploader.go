@@ -45,7 +45,7 @@ const (
 	refusedRetry = 10 * time.Minute
 )
 
-// A Uploader keeps the digest. It is safe for concurrent use; its Run may be called once.
+// An Uploader keeps the digest of the gateway's schema bundle. It is safe for concurrent use; Run may be called once.
 type Uploader struct {
 	Deps
 	bell chan struct{} // capacity 1
@@ -59,18 +59,17 @@ type Uploader struct {
 	notBefore time.Time // no upload before
 }
 
-// state is one life of a gateway.
+// state identifies one run of a gateway.
 type state struct {
 	fingerprint string // what it is
 	starts      int64
 }
 
-// New returns a keeper that knows nothing.
+// New returns an uploader without a digest.
 func New(d Deps) *Uploader { return &Uploader{Deps: d, bell: make(chan struct{}, 1)} }
 
-// Digest returns the digest of the bundle of a gateway that is what fingerprint says; empty when it shows no schemas, or they could not be
-// read yet. Settled is false until that was tried: what is told of the gateway then would have to be corrected soon. A gateway that is
-// not the one known is read anew.
+// Digest returns the digest of the bundle of the gateway with a fingerprint; empty when it has no schemas or they could not be
+// read. Settled is false until a read was tried. A gateway that changed is read again.
 func (u *Uploader) Digest(fingerprint string) (digest string, settled bool) {
 	starts := u.Starts()
 	u.mu.Lock()
@@ -82,7 +81,7 @@ func (u *Uploader) Digest(fingerprint string) (digest string, settled bool) {
 	return u.digest, u.known.fingerprint == fingerprint
 }
 
-// Request says that a registry wants the bundle, and how it gets there. It never blocks.
+// Request asks for an upload of the bundle. It never blocks.
 func (u *Uploader) Request(upload Upload) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -159,8 +158,8 @@ func (u *Uploader) read(ctx context.Context) (digest string, zstd []byte, err er
 	return pack(read, c.KongVersion)
 }
 
-// update takes note of what was read, and reports whether others should know. What cannot be read now leaves what was known of the same
-// kind of gateway.
+// update records what was read, and reports whether it changed. When a read fails, the digest of the same kind of gateway
+// stays.
 func (u *Uploader) update(of state, digest string, err error) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -193,7 +192,7 @@ func (u *Uploader) send(ctx context.Context, upload Upload, digest string, zstd 
 	return 0
 }
 
-// settle ends a wish.
+// finish ends a request for an upload.
 func (u *Uploader) finish(notBefore time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// Policy says what to do when a gateway runs something else.
+// Policy is what to do about drift.
 type Policy int
 
 // The policies of a group.
@@ -34,9 +34,9 @@ func (f Finding) String() string {
 	return [...]string{"same", "unknown", "lost", "drifted", "behind"}[f]
 }
 
-// Compare compares. Left are the hashes that the agent's last load may have left: more than one while it is not known whether
-// the gateway took a configuration, none when the agent never loaded one. The reserved route makes an empty configuration
-// different from a lost one; without it (left holds zeros) zeros are the same, not lost (fact F5).
+// Compare finds drift. Left are the hashes that the last load may have left: several while it is not known whether the gateway
+// took it, none before the first load. Without the reserved route an empty configuration has the hash zero, so zero is Same
+// when left holds it, and Lost otherwise (fact F5).
 func Compare(left []fleet.GatewayHash, found fleet.GatewayHash) Finding {
 	switch {
 	case slices.Contains(left, found):
@@ -49,8 +49,8 @@ func Compare(left []fleet.GatewayHash, found fleet.GatewayHash) Finding {
 	return Drifted
 }
 
-// Restores reports whether the finding is to be put right. A gateway that lost its configuration serves nobody, and one
-// that returned to an older one is nobody's wish: giving it back is no matter of policy.
+// Restores reports whether the finding is to be repaired. The policy matters for drift only: a gateway that lost its
+// configuration, or returned to an older one, is always repaired.
 func (p Policy) Restores(f Finding) bool {
 	return f == Lost || f == Behind || f == Drifted && p == Heal
 }

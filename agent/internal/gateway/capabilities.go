@@ -29,7 +29,7 @@ type Capabilities struct {
 // defaultBodyLimit is Kong's, for where it is not visible (fact F17).
 const defaultBodyLimit = 10 << 20
 
-// Capabilities asks the gateway what it is.
+// Capabilities reads GET /.
 func (g *Gateway) Capabilities(ctx context.Context) (Capabilities, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -133,7 +133,7 @@ func (c Capabilities) Options() proof.Options {
 	return proof.Options{Expressions: c.RouterFlavor == "expressions"}
 }
 
-// Fingerprint changes when the gateway may judge configurations differently than before.
+// Fingerprint changes when the gateway may validate configurations differently.
 func (c Capabilities) Fingerprint() string {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s\x00%s\x00%s\x00%s\x00%d", c.KongVersion, c.Edition, c.RouterFlavor, c.UntrustedLua, c.BodyLimit)

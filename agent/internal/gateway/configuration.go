@@ -11,9 +11,9 @@ import (
 	"github.com/silverback-gateway/silverback/kong/inventory"
 )
 
-// Configuration asks what the gateway serves, in Kong's flattened YAML, with every secret that is in it (fact F8): it goes to nobody who
-// may not read the configuration. A Kong with 10,000 services takes some 11 s for the answer, on one of its workers, so it is asked for as
-// rarely as can be. No error holds content.
+// Configuration reads what the gateway serves, as flattened YAML with all secrets (fact F8): pass it only to callers who may
+// read the configuration. A Kong with 10,000 services takes about 11 s for it on one worker, so it is read as rarely as
+// possible. Errors hold no content.
 func (g *Gateway) Configuration(ctx context.Context) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, g.opts.LoadTimeout)
 	defer cancel()

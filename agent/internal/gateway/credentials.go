@@ -13,20 +13,20 @@ import (
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 )
 
-// TLS names what the Admin and the Status API are asked with where they speak TLS. The files may be renewed at any time: new connections
-// use what they hold, and what was read last while one of them cannot be used.
+// TLS configures TLS with the Admin and the Status API. The files may be renewed at any time: new connections use the new
+// files, or the last usable ones.
 type TLS struct {
 	tlsfiles.Files
 	ServerName string // what the gateway's certificate must be for; empty: the host of the URL
 }
 
-// tlsDialer makes connections with what the files hold at that time.
+// tlsDialer uses what the files hold when it dials.
 type tlsDialer struct {
 	source     *tlsfiles.Source
 	serverName string
 }
 
-// tlsError is why there is no connection: nothing was sent over it.
+// tlsError means that the handshake failed, so nothing was sent.
 type tlsError struct{ err error }
 
 func (e *tlsError) Error() string { return e.err.Error() }
@@ -51,7 +51,7 @@ func (d *tlsDialer) dial(ctx context.Context, network, address string) (net.Conn
 	return conn, nil
 }
 
-// withToken sends what the token file holds at that time; what was read last while it cannot be read.
+// withToken sends the content of the token file, or the last one read when the file cannot be read.
 type withToken struct {
 	*http.Transport
 	file string

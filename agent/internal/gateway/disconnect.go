@@ -7,12 +7,12 @@ import (
 	"sync"
 )
 
-// Disconnected rings when a kept connection to the Status API, or to the Admin API where there is none, has ended: the gateway
-// was stopped, killed, reloaded, or had enough of an idle connection. It is for one listener, who looks then. It costs nothing
-// while nothing happens: a look leaves its connection open, and the system says when the other side is gone.
+// Disconnected is sent to when a kept connection to the Status API, or to the Admin API without one, was closed: the gateway
+// was stopped, killed or reloaded, or closed an idle connection. It has one receiver, who then observes the gateway. It costs
+// nothing while nothing happens, because an observation leaves its connection open.
 func (g *Gateway) Disconnected() <-chan struct{} { return g.disconnected }
 
-// watched has every connection of a transport ring when it is closed, by whomever.
+// watched makes every connection of a transport report that it was closed, by either side.
 func (g *Gateway) watched(t *http.Transport) *http.Transport {
 	ring := func() {
 		select {
@@ -39,7 +39,7 @@ func (g *Gateway) watched(t *http.Transport) *http.Transport {
 	return t
 }
 
-// watchedConn is closed by its transport as soon as that reads the end of it, also while nobody uses it.
+// watchedConn is closed by its transport as soon as the other side closes it, even when it is idle.
 type watchedConn struct {
 	net.Conn
 	ring func()

@@ -57,7 +57,7 @@ type api struct {
 	client *http.Client
 }
 
-// readTimeout bounds every read of the Admin and Status API. A gateway on one worker answers late while it loads.
+// readTimeout bounds every read of the Admin and Status API. A gateway with one worker answers late while it loads.
 const readTimeout = 3 * time.Second
 
 // New reads the files of TLS and makes no connection. Its errors do not repeat URLs, which can hold passwords.
@@ -125,7 +125,7 @@ type Observation struct {
 	Unready string // Kong's words when it is not ready
 }
 
-// Observe asks the gateway what it runs. An error means that it does not answer.
+// Observe reads the gateway's status. An error means that it does not answer.
 func (g *Gateway) Observe(ctx context.Context) (Observation, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -196,10 +196,10 @@ func (a api) get(ctx context.Context, path string, into any) (int, error) {
 	return resp.StatusCode, nil
 }
 
-// drain lets the connection be used again, unless there is more than that is worth.
+// drain reads a small rest of a body, so that the connection can be reused.
 func drain(body io.Reader) { _, _ = io.CopyN(io.Discard, body, 64<<10) }
 
-// withoutURL takes the URL off an error, for a URL can hold a password.
+// withoutURL removes the URL from an error, because a URL can hold a password.
 func withoutURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {

@@ -17,12 +17,12 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 )
 
-// LoadGap is what a gateway wants between two loads: with less a worker can stay on the router of before (fact F43).
+// LoadGap is the least time between two loads. With less, a worker can keep its old router (fact F43).
 const LoadGap = time.Second
 
-// Load posts a configuration, no sooner than Options.LoadGap after the load before; anew has the gateway load it also
-// when it runs it already. Nil means that the gateway took it, or ran it already (304): that is loaded, not yet
-// serving (fact F26). Every other end is a *verdict.Refusal or a *verdict.Failure.
+// Load posts a configuration, at least Options.LoadGap after the last load. With anew, the gateway loads it even if it runs it
+// already. Nil means that the gateway accepted it or ran it already (304): it is loaded, but not proven (fact F26). Every other
+// result is a *verdict.Refusal or a *verdict.Failure.
 func (g *Gateway) Load(ctx context.Context, posted []byte, anew bool) error {
 	// Of concurrent posts the last to end would win, or some be turned away.
 	select {
@@ -53,7 +53,7 @@ func (g *Gateway) Load(ctx context.Context, posted []byte, anew bool) error {
 	return err
 }
 
-// WaitLoadGap waits until Options.LoadGap is over since the last load, so that the next one would not have to.
+// WaitLoadGap waits until Options.LoadGap has passed since the last load, so that the next one need not wait.
 func (g *Gateway) WaitLoadGap(ctx context.Context) error {
 	last := g.loaded.Load()
 	if last == nil {
@@ -67,7 +67,7 @@ func (g *Gateway) WaitLoadGap(ctx context.Context) error {
 	}
 }
 
-// vague says that no problem names an object, a field or a key.
+// vague reports whether no problem names an entity or a field.
 func vague(problems []verdict.Problem) bool {
 	for _, p := range problems {
 		if p.Kind != "" || p.Field != "" {
@@ -77,11 +77,11 @@ func vague(problems []verdict.Problem) bool {
 	return true
 }
 
-// askFirst is from which size on the gateway is asked whether it takes that much. One that does not would answer 413 and
-// close the connection while it is being written to, and the answer would be lost (fact F17).
+// askFirst is the size from which on the post asks with Expect: 100-continue. A gateway that refuses the size answers 413 and
+// closes the connection, and that answer would be lost while the body is being written (fact F17).
 const askFirst = 64 << 10
 
-// post makes one request. A refusal is lacking when Kong gave no reason that names anything.
+// post sends one request. Lacking means that Kong refused the configuration and its reasons name nothing.
 func (g *Gateway) post(ctx context.Context, posted []byte, flatten, anew bool) (lacking bool, err error) {
 	// Post the snapshot as text: only then is Kong's hash the MD5 of these very bytes (facts F2 and F3).
 	query := url.Values{}
@@ -123,7 +123,7 @@ func (g *Gateway) post(ctx context.Context, posted []byte, flatten, anew bool) (
 	return vague(refusal.Problems), redactPosted(err, posted)
 }
 
-// failureOf reads an answer that is not a success.
+// failureOf turns an answer that is not a success into a *verdict.Refusal or a *verdict.Failure.
 func failureOf(resp *http.Response, body []byte, size int) error {
 	isJSON := strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json")
 	said := ""
@@ -166,10 +166,10 @@ func failureOf(resp *http.Response, body []byte, size int) error {
 	return &verdict.Failure{Reason: verdict.GatewayError, Message: fmt.Sprintf("the gateway answered %d", resp.StatusCode)}
 }
 
-// maxRetryAfter keeps a misreading of the header from stopping a node.
+// maxRetryAfter bounds Retry-After, so that a misread header cannot stop a node.
 const maxRetryAfter = 2 * time.Minute
 
-// retryAfter reads seconds, as Kong says them, or a date, as what stands before a gateway may.
+// retryAfter parses Retry-After: seconds, which Kong sends, or a date, which a proxy in front of Kong may send.
 func retryAfter(text string, now time.Time) time.Duration {
 	text = strings.TrimSpace(text)
 	wait := time.Duration(0)
@@ -181,7 +181,7 @@ func retryAfter(text string, now time.Time) time.Duration {
 	return min(max(wait, 0), maxRetryAfter)
 }
 
-// noAnswer says what it means that no answer came.
+// noAnswer turns the error of a request without an answer into a *verdict.Failure.
 func noAnswer(err error) error {
 	var timeout net.Error
 	var dial *net.OpError

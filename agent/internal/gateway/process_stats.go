@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// ProcessStats are what a gateway says of its own processes.
+// ProcessStats is what GET /status says of the gateway's processes.
 type ProcessStats struct {
 	Workers     string // as in a Observation
 	Memory      int64  // bytes that the Lua VMs of all workers hold
 	Connections int64  // open client connections, those of the Admin and Status API among them
 }
 
-// statusAPI is the listener that says how the gateway is: the Status API, or the Admin API where there is none.
+// statusAPI is the Status API, or the Admin API without one.
 func (g *Gateway) statusAPI() api {
 	if g.status.base != "" {
 		return g.status
@@ -25,7 +25,7 @@ func (g *Gateway) statusAPI() api {
 	return g.admin
 }
 
-// ProcessStats asks the gateway how its processes are.
+// ProcessStats reads the gateway's memory, connections and workers.
 func (g *Gateway) ProcessStats(ctx context.Context) (ProcessStats, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -55,7 +55,7 @@ func (g *Gateway) ProcessStats(ctx context.Context) (ProcessStats, error) {
 	return v, nil
 }
 
-// parseBytes reads a size as Kong writes them; 0 when it is none.
+// parseBytes parses a size in Kong's format; 0 when it is none.
 func parseBytes(text string) int64 {
 	number, unit, _ := strings.Cut(text, " ")
 	n, err := strconv.ParseFloat(number, 64)
@@ -73,8 +73,7 @@ func parseBytes(text string) int64 {
 	return int64(n)
 }
 
-// Metrics hands what the gateway exports for Prometheus to read. It reports false when the gateway exports nothing: its prometheus plugin
-// is not enabled.
+// Metrics passes the gateway's Prometheus metrics to read. It returns false when the prometheus plugin is not enabled.
 func (g *Gateway) Metrics(ctx context.Context, read func(io.Reader) error) (bool, error) {
 	resp, err := g.statusAPI().open(ctx, "/metrics")
 	if err != nil {

@@ -9,15 +9,15 @@ import (
 	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
-// errNoRoute is a worker whose router does not have the reserved route.
+// errNoRoute means that a worker has no reserved route in its router.
 var errNoRoute = errors.New("the reserved route answered 404")
 
-// confirmations is how many answers in a row must be right. One orphan beside n workers gets a share of 1/(n+1) of the
-// connections (reuseport spreads them by a hash), and is missed by so many with a probability under 0.04 %: e^-8, and 2^-32 where it has
-// half.
+// confirmations is how many answers in a row must match. The kernel gives one orphan beside n workers 1/(n+1) of the
+// connections (reuseport spreads them by a hash). This many answers miss it with a probability under 0.04 % (e^-8), and 2^-32
+// when it gets half of them.
 func confirmations(workers int) int { return max(32, 8*(workers+1)) }
 
-// proofState judges the answers of the reserved route. It is pure.
+// proofState collects the answers of the reserved route, and decides when they are a proof. It is pure.
 type proofState struct {
 	digest  fleet.Digest
 	form    proof.Form
@@ -44,7 +44,7 @@ func newProofState(digest fleet.Digest, form proof.Form, workers int) *proofStat
 	}
 }
 
-// add takes an answer. Progress means that asking again at once is worthwhile.
+// add takes an answer. Progress means that another request without a pause is worthwhile.
 func (s *proofState) add(a proof.Answer, err error) (proven, progress bool) {
 	s.other = errors.Is(err, errNoRoute) || err == nil && a.Digest != s.digest
 	if err == nil {
@@ -86,8 +86,8 @@ func (s *proofState) add(a proof.Answer, err error) (proven, progress bool) {
 	return len(s.seen) >= s.count && s.streak >= want, s.streak < 2*want
 }
 
-// trackProcess tells a worker that was replaced from two that are there at the same time (fact F48): only of the latter the
-// first answers again after the second.
+// trackProcess distinguishes a worker that was replaced from two processes that answer at the same time (fact F48): only in the
+// second case does the first one answer again after the second.
 func (s *proofState) trackProcess(a proof.Answer) {
 	p := a.Process
 	if p == 0 || a.Workers == 0 || len(s.answered) > maxProcesses {
@@ -106,10 +106,10 @@ func (s *proofState) trackProcess(a proof.Answer) {
 	s.processes[a.Worker] = p
 }
 
-// maxProcesses bounds what is remembered of a gateway whose workers die at every question.
+// maxProcesses bounds the processes that are remembered of a gateway whose workers keep dying.
 const maxProcesses = 1024
 
-// mismatch is the failure of a gateway of which some answers are of another configuration although it had time to turn.
+// mismatch is the failure of a gateway that still answers with another configuration after the grace time.
 func (s *proofState) mismatch() *verdict.Failure {
 	switch {
 	case s.strays != "":

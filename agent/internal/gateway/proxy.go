@@ -17,8 +17,8 @@ type ProxyRequest struct {
 	Headers map[string]string
 }
 
-// ProxyGet sends a GET through the gateway's proxy, over a connection of its own, and returns the status of the answer. It follows no redirect
-// and leaves the body unread. Its errors hold nothing of the question.
+// ProxyGet sends a GET through the gateway's proxy over a connection of its own, and returns the status code. It follows no
+// redirect and does not read the body. Its errors hold nothing of the request.
 func (g *Gateway) ProxyGet(ctx context.Context, q ProxyRequest) (int, error) {
 	proxy, err := url.Parse(g.proxy.base)
 	if err != nil {
@@ -47,7 +47,7 @@ func (g *Gateway) ProxyGet(ctx context.Context, q ProxyRequest) (int, error) {
 	return resp.StatusCode, nil
 }
 
-// proxyTransport is a transport that connects to the proxy whatever the host of a request is.
+// proxyTransport connects to the proxy whatever the host of a request is.
 func (g *Gateway) proxyTransport(proxy *url.URL) *http.Transport {
 	l, err := ParseListener(g.opts.Proxy)
 	if err != nil {

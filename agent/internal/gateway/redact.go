@@ -9,11 +9,12 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 )
 
-// shortest is the length from which on a value is looked for in every message. A shorter one would be found by chance, in words of Kong's.
+// shortest is the least length of a value that is looked for in messages. Shorter ones would match Kong's own words by chance.
 const shortest = 6
 
-// redactPosted takes out of a refusal whatever the posted configuration holds in entities that may hold secrets. Kong's answers are
-// scrubbed by their form already; this does not trust the form. Messages come out in one line. Other errors are returned as they are.
+// redactPosted removes from a refusal every value that the posted configuration holds in entities that may hold secrets. Kong's
+// answers were scrubbed by their form before; this does not rely on the form. Messages are joined into one line. Other errors
+// are returned unchanged.
 func redactPosted(err error, posted []byte) error {
 	var refusal *verdict.Refusal
 	if !errors.As(err, &refusal) {
@@ -42,7 +43,7 @@ func redactPosted(err error, posted []byte) error {
 	return err
 }
 
-// redact takes a value out of a text, and the beginning of one at the place where the text was clipped.
+// redact removes a value from a text, and the beginning of a value where the text was clipped.
 func redact(text, value string) string {
 	text = strings.ReplaceAll(text, value, redacted)
 	head, rest, clipped := strings.Cut(text, ellipsis)
@@ -57,7 +58,7 @@ func redact(text, value string) string {
 	return text
 }
 
-// eachEntity visits a flat declarative configuration without having all of it in memory a second time.
+// eachEntity visits the entities of a flat declarative configuration without a second copy of it in memory.
 func eachEntity(posted []byte, visit func(plural string, entity json.RawMessage)) {
 	d := json.NewDecoder(bytes.NewReader(posted))
 	if start, err := d.Token(); err != nil || start != json.Delim('{') {

@@ -24,7 +24,7 @@ type Schemas struct {
 	Vaults   map[string]json.RawMessage
 }
 
-// ErrNoSchemas is the error of Schemas for a gateway that answers, and knows no schema of routes: none at all.
+// ErrNoSchemas is the error of Schemas for a gateway that answers and has no schema of routes, and so none at all.
 var ErrNoSchemas = errors.New("read the schemas: the gateway shows none")
 
 const (

@@ -10,16 +10,16 @@ import (
 	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
-// A glance asks so many questions. One orphan beside four workers, a fifth of all connections, is met within 20 spotChecks
-// with 99.98 %, and one that has half of them within 5 with 99.9 %.
+// A spot check sends this many requests. One orphan beside four workers gets a fifth of all connections, and 20 spot checks
+// meet it with a probability of 99.98 %. Five meet one that gets half of them with 99.9 %.
 const (
 	spotChecks       = 2
 	spotCheckTimeout = time.Second
 )
 
-// SpotCheck asks the reserved route of a gateway that was proven to serve a digest over a few fresh connections. It reports
-// whether something else answered, another configuration or a process that the last proof did not meet: a reason to prove
-// it anew, and nothing more. No answer is no doubt.
+// SpotCheck asks the reserved route of a proven gateway over a few fresh connections. It reports a mismatch when another
+// configuration answers, or a process that the last proof did not meet: then the caller should prove again. No answer is no
+// mismatch.
 func (g *Gateway) SpotCheck(ctx context.Context, digest fleet.Digest, form proof.Form) (mismatch bool) {
 	if form == proof.None {
 		return false
@@ -38,13 +38,13 @@ func (g *Gateway) SpotCheck(ctx context.Context, digest fleet.Digest, form proof
 	return false
 }
 
-// keepProcesses keeps which processes a proof met.
+// keepProcesses keeps the processes that a proof met.
 func (g *Gateway) keepProcesses(processes map[int]int) {
 	processes = maps.Clone(processes)
 	g.processes.Store(&processes)
 }
 
-// unknown reports whether the answer is of a process that the last proof did not end with.
+// unknown reports whether the last proof did not meet the process of an answer.
 func (g *Gateway) unknown(a proof.Answer) bool {
 	processes := g.processes.Load()
 	return processes != nil && a.Process != 0 && (*processes)[a.Worker] != a.Process

@@ -29,7 +29,7 @@ func sameProbe(a, b fleet.Probe) bool { return reflect.DeepEqual(a, b) }
 // firstProbe is within what time a new probe is sent first.
 const firstProbe = time.Second
 
-// proxyTransport is one probe and what came of it.
+// probeRun is one probe and its results.
 type probeRun struct {
 	probe   fleet.Probe
 	stop    context.CancelFunc
@@ -44,7 +44,7 @@ type result struct {
 	reason string // empty when it was good
 }
 
-// runProbe sends one probe until ctx ends, beginning when the gateway was proven to serve something: what it answers before is no news.
+// runProbe sends one probe until ctx ends. It begins when the gateway was proven to serve something.
 func (w *Watch) runProbe(ctx context.Context, a *probeRun) {
 	wait := rand.N(min(*a.probe.Interval, firstProbe))
 	for began := false; ; {
@@ -66,7 +66,7 @@ func (w *Watch) runProbe(ctx context.Context, a *probeRun) {
 	}
 }
 
-// send sends a probe; the reason is empty when its answer is good, and never holds anything of the answer but its status.
+// send sends a probe. The reason is empty for a good answer, and holds nothing of a bad one but its status.
 func (w *Watch) send(ctx context.Context, p fleet.Probe) string {
 	ctx, cancel := context.WithTimeout(ctx, *p.Timeout)
 	defer cancel()
@@ -82,7 +82,7 @@ func (w *Watch) send(ctx context.Context, p fleet.Probe) string {
 	return ""
 }
 
-// record takes a result into account.
+// record adds a result.
 func (w *Watch) record(a *probeRun, now time.Time, reason string) {
 	w.Meters.Probed(reason == "")
 	w.mu.Lock()

@@ -14,15 +14,15 @@ const (
 	afterLoad   = 10 * time.Minute
 )
 
-// A Report is when and what the registry was reported last; the zero Report is nothing yet.
+// A Report is when and what the registry was sent last. The zero Report means nothing yet.
 type Report struct {
 	At     time.Time
 	Health *status.Health
 }
 
-// ReportDue decides whether the registry should be reported how the gateway fares: at once when a probe came to fail or to be good; at each end of a
-// window in the ten minutes after a load, and else every 30 s, when what it would read is not what it read. loaded is when the last
-// load ended, zero when there was none. windowEnd says that figures were just sampled.
+// ReportDue decides whether to report the gateway's health to the registry: at once when a probe began to fail or to succeed;
+// after each window in the ten minutes after a load; and otherwise every 30 s when the figures differ from the last report.
+// Loaded is when the last load ended, zero for none. WindowEnd means that figures were just sampled.
 func ReportDue(now time.Time, reported Report, current *status.Health, loaded time.Time, windowEnd bool) bool {
 	switch {
 	case current == nil:
@@ -35,7 +35,7 @@ func ReportDue(now time.Time, reported Report, current *status.Health, loaded ti
 	return !loaded.IsZero() && now.Sub(loaded) < afterLoad || now.Sub(reported.At) >= reportEvery
 }
 
-// flipped says that other probes fail, or are good, or that there are other probes.
+// flipped reports whether the set of probes or of failing probes changed.
 func flipped(reported, current []status.ProbeResult) bool {
 	if len(reported) != len(current) {
 		return true

@@ -27,10 +27,10 @@ const (
 	batchSize  = 64 << 10
 )
 
-// ours marks what the agent's own proofs of serving were counted as.
+// ours marks the requests of the agent's own proofs.
 var ours = []byte(`route="` + proof.RouteName + `"`)
 
-// ErrTooLarge says that a gateway has more metrics than are read.
+// ErrTooLarge means that the gateway's metrics exceed what is read.
 var ErrTooLarge = errors.New("the gateway's metrics are larger than is read of them")
 
 // ReadSample adds up what Kong's Prometheus plugin exports. The time of the sample is the caller's to set.

@@ -1,21 +1,21 @@
 package health
 
-// How many results in a row it takes to think otherwise of a probe. Taking a node out needs more than giving it back: one lost answer must
-// not empty a load balancer, and a gateway that answers again should serve.
+// How many results in a row change the verdict on a probe. A node leaves load balancing more slowly than it returns: one lost
+// answer must not empty a load balancer.
 const (
 	failuresToFail = 3
 	successesToGo  = 2
 )
 
-// A Streak is what the results of one probe came to so far. The zero Streak has seen none.
+// A Streak sums up the results of one probe. The zero Streak has none.
 type Streak struct {
 	Asked   bool // there was a result
 	Failing bool
 	Against int // results in a row that say otherwise
 }
 
-// After returns the streak after one more result. The first result is taken at its word; after it, three failures in a row make a good
-// probe fail, and two good answers in a row make a failing one good.
+// After returns the streak after one more result. The first result decides alone. Then three failures in a row make the probe
+// fail, and two successes in a row make it succeed.
 func (s Streak) After(good bool) Streak {
 	if !s.Asked {
 		return Streak{Asked: true, Failing: !good}

@@ -17,14 +17,14 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// kong is what a watch asks of a gateway.
+// kong is what a watch needs of a gateway.
 type kong interface {
 	ProxyGet(ctx context.Context, q gateway.ProxyRequest) (code int, err error)
 	ProcessStats(ctx context.Context) (gateway.ProcessStats, error)
 	Metrics(ctx context.Context, read func(io.Reader) error) (bool, error)
 }
 
-// Meters is reported what an owner may count.
+// Meters counts the results of probes.
 type Meters interface {
 	Probed(good bool)
 }
@@ -125,12 +125,12 @@ func (w *Watch) Run(ctx context.Context) error {
 	}
 }
 
-// nextSample is how long to rest after a sample that took so long.
+// nextSample is the pause after a sample that took so long.
 func nextSample(every, took time.Duration) time.Duration {
 	return max(every, min(sampleShare*took, lastSample))
 }
 
-// change asks what is wanted now, and no longer what is not.
+// change starts the probes that are wanted now, and stops the others.
 func (w *Watch) change(ctx context.Context, group *sync.WaitGroup) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -154,7 +154,7 @@ func (w *Watch) change(ctx context.Context, group *sync.WaitGroup) {
 	w.show(time.Now(), false)
 }
 
-// sample asks the gateway what it counted. A gateway that does not answer leaves what was known, and a gap in the window.
+// sample reads the gateway's metrics. When the gateway does not answer, the last figures stay and the window starts again.
 func (w *Watch) sample(ctx context.Context, absent *int) {
 	ctx, cancel := context.WithTimeout(ctx, sampleTimeout)
 	defer cancel()
@@ -215,7 +215,7 @@ func (t *traffic) take(s Sample, v gateway.ProcessStats, every time.Duration) {
 	t.health = h
 }
 
-// show puts everything on the board, and decides what of it the registry is reported. w.mu is held.
+// show publishes the health in the status, and decides what of it the registry is sent. The caller holds w.mu.
 func (w *Watch) show(now time.Time, windowEnd bool) {
 	h := w.traffic.health
 	window := windowSamples * w.Sample

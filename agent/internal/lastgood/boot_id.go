@@ -9,8 +9,8 @@ type boot struct {
 	ID string `json:"id"`
 }
 
-// SwapBootID writes the boot id of this run durably, and returns that of the run before; empty when there was none, or it cannot be read. With
-// an error the id is not written, and the next run succeeds an older one.
+// SwapBootID writes the boot id of this run durably, and returns the previous one; empty when there is none or it cannot be
+// read. After an error the id is not written, and the next run gets an older one.
 func (s *Store) SwapBootID(id string) (before string, err error) {
 	var last boot
 	if err := s.recall(bootIDFile, &last); err != nil {

@@ -19,8 +19,8 @@ const BeforeSuffix = ".before-silverback"
 // Before is where the boot file from before the first snapshot is kept.
 func (f BootFile) Before() string { return string(f) + BeforeSuffix }
 
-// keepFirst keeps a boot file that is none of ours, once and for ever, before it is written over: who leaves Silverback starts Kong with it
-// again. What was kept is never touched. One that has the reserved route is ours.
+// keepFirst copies a boot file that is not ours, once, before it is overwritten, so that Kong can be started with it again
+// after Silverback is removed. An existing copy is never changed. A file with the reserved route is ours.
 func (f BootFile) keepFirst(path string) error {
 	before := f.Before()
 	if _, err := os.Lstat(before); err == nil {
@@ -80,7 +80,7 @@ func (f BootFile) unkept(err error) error {
 	return fmt.Errorf("the boot file of before cannot be kept as %s: %w", f.Before(), cause(err))
 }
 
-// mentions reports whether a file has a word in it, whatever its length.
+// mentions reports whether a file of any length contains a word.
 func mentions(from io.Reader, word []byte) (bool, error) {
 	buf := make([]byte, 64<<10)
 	kept := 0

@@ -9,8 +9,8 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// Memory is what an agent must not forget when it restarts. It holds no time: how long to wait is counted anew after a
-// restart, and a clock that was set back or forward means nothing.
+// Memory is what an agent must not forget when it restarts. It holds no times: waits start again after a restart, so a wall
+// clock that was set does no harm.
 type Memory struct {
 	// Epoch and Decision are of the last decision that was followed; older ones are refused. A file of before epochs is of epoch 0.
 	Epoch    fleet.Epoch    `json:"epoch,omitempty"`

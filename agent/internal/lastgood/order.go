@@ -9,7 +9,7 @@ import (
 // disk before a load is over.
 const orderFile = "drain"
 
-// An Order is the last word of an operator about whether the node takes part in load balancing. The zero Order is that it does.
+// An Order is the last drain order of an operator. The zero Order means that the node takes part in load balancing.
 type Order struct {
 	Draining bool      `json:"draining"`
 	Reason   string    `json:"reason,omitempty"`

@@ -119,7 +119,7 @@ func (s *Store) narrow() {
 // Narrowed says which files others could read when the directory was opened; empty when none. They cannot any more.
 func (s *Store) Narrowed() string { return strings.Join(s.narrowed, "; ") }
 
-// moveAside moves away what is no file, so that one can take its place.
+// moveAside renames a directory that is in the place of a file.
 func (s *Store) moveAside(name string) {
 	if info, err := os.Lstat(s.path(name)); err == nil && info.IsDir() {
 		_ = os.Rename(s.path(name), fmt.Sprintf("%s.aside-%d", s.path(name), time.Now().UnixNano()))
@@ -144,7 +144,7 @@ func (s *Store) unwritable(err error) error {
 	return fmt.Errorf("the state directory %s cannot be written: %w", s.dir, cause(err))
 }
 
-// sweep removes what an interrupted write left behind.
+// sweep removes the temporary files of interrupted writes.
 func (s *Store) sweep() {
 	entries, _ := os.ReadDir(s.dir)
 	for _, e := range entries {
@@ -154,7 +154,7 @@ func (s *Store) sweep() {
 	}
 }
 
-// Close gives the directory back.
+// Close releases the directory.
 func (s *Store) Close() error {
 	var failed error
 	for _, lock := range s.locks {
@@ -163,8 +163,8 @@ func (s *Store) Close() error {
 	return failed
 }
 
-// SetFailpoint has a function told each step of a write before it is taken, so that a test can end the process there. It is set
-// before the store is used.
+// SetFailpoint has a function called before each step of a write, so that a test can end the process there. Call it before the
+// store is used.
 func (s *Store) SetFailpoint(reached func(step string)) {
 	s.fail = func(step string) error {
 		reached(step)

@@ -69,7 +69,7 @@ type View struct {
 	LoadDecided   bool              `json:"-"`                // a load is under way, or waits for the gap since the last one; a hello claims nothing then
 }
 
-// Unmanaged is what a gateway serves that no snapshot brought.
+// Unmanaged is a configuration that the gateway serves and no snapshot brought.
 type Unmanaged struct {
 	// names it: the digest of its inventory, or md5: and the gateway's hash while that cannot be read
 	Served   string `json:"served"`
@@ -101,7 +101,7 @@ func (p Probe) Name() string {
 	return p.Path + " of " + p.Host
 }
 
-// Health is how the gateway fares with its traffic. It is never changed, only replaced. Nil figures are not known.
+// Health is how the gateway handles its traffic. It is replaced, never changed. Nil figures are not known.
 type Health struct {
 	Window         time.Duration  `json:"window_ns"`
 	Requests       *int64         `json:"requests,omitempty"`
@@ -124,8 +124,8 @@ type ProbeResult struct {
 	Failing bool   `json:"failing"`          // after damping
 }
 
-// Unready says why load balancers should send no traffic; nothing when they may. An unmanaged gateway serves what it served before. A probe
-// that was not asked yet holds nobody back.
+// Unready returns the reasons why load balancers should send no traffic; none when they may. An unmanaged gateway serves its
+// own configuration. A probe without a result yet does not count.
 func (v View) Unready() []string {
 	var reasons []string
 	if !v.GatewayReady {
@@ -196,7 +196,7 @@ func (t *Tracker) Update(change func(*View)) {
 	}
 }
 
-// Changed rings when something changed since it rang last. It is for one listener.
+// Changed is sent to after a change. It has one receiver.
 func (t *Tracker) Changed() <-chan struct{} { return t.changed }
 
 // Record adds an event.
@@ -209,7 +209,7 @@ func (t *Tracker) Record(kind, message string, now time.Time) {
 	})
 }
 
-// Raise shows a condition, or changes its message; it keeps since when.
+// Raise shows a condition, or updates its message. Since stays.
 func (t *Tracker) Raise(kind, message string, now time.Time) {
 	t.mu.Lock()
 	for i := range t.view.Conditions {
@@ -229,7 +229,7 @@ func (t *Tracker) Raise(kind, message string, now time.Time) {
 	})
 }
 
-// Clear takes a condition off.
+// Clear removes a condition.
 func (t *Tracker) Clear(kind string) {
 	t.mu.Lock()
 	at := slices.IndexFunc(t.view.Conditions, func(c Condition) bool { return c.Type == kind })

@@ -107,7 +107,7 @@ func (c *DistributorClient) Run(ctx context.Context) error {
 	}
 }
 
-// reason is what may be shown of an error of a call.
+// reason is the part of a call's error that may be shown.
 func reason(err error) string {
 	if s, ok := grpcstatus.FromError(err); ok && s.Code() != codes.OK {
 		return s.Code().String() + ": " + rpc.Message(s)
@@ -123,8 +123,8 @@ func jittered(failures int, first time.Duration) time.Duration {
 	return full/2 + rand.N(full/2+1)
 }
 
-// follow opens one stream and serves it to its end. Opened says that the distributor spoke; wait is when to come back if
-// it asked the agent to go elsewhere.
+// follow opens one stream and serves it until it ends. Opened means that the distributor answered. Wait is when to reconnect if
+// it asked for that.
 func (c *DistributorClient) follow(ctx context.Context) (opened bool, wait time.Duration, err error) {
 	conn, err := c.Dial()
 	if err != nil {
@@ -200,7 +200,7 @@ func (c *DistributorClient) connected() {
 	noteRevoked(c.Status, c.Log, c.Identity, "distributor", nil)
 }
 
-// deliver makes the snapshot of a directive and puts it into the mailbox.
+// deliver assembles the snapshot of a directive and puts it into the mailbox.
 func (c *DistributorClient) deliver(stream uint64, a *assembly, err error) {
 	d := apply.Directive{
 		ReplyTo: apply.ReplyTo{Stream: stream, Nonce: a.nonce},

@@ -34,8 +34,8 @@ const drainNotRemembered = "DrainNotRemembered"
 
 const stoppingReason = "the agent is stopping"
 
-// NewDrains shows the order that was remembered. Damage is why it could not be read; then the node takes part until the registry says
-// otherwise.
+// NewDrains shows the remembered order. Damage is why it could not be read; then the node takes part in load balancing until
+// the registry says otherwise.
 func NewDrains(b *status.Tracker, m memory, order lastgood.Order, damage error) *Drains {
 	d := &Drains{status: b, memory: m, order: order}
 	d.show()
@@ -45,8 +45,8 @@ func NewDrains(b *status.Tracker, m memory, order lastgood.Order, damage error) 
 	return d
 }
 
-// Apply takes the registry's word. The answer to an enrolment counts whatever was known; another one only when it is not older. What is
-// obeyed is in force at once, also when the disk does not take it.
+// Apply takes an order of the registry. The answer to an enrolment always counts; another one counts only when it is not older.
+// The order is in force at once, even if it cannot be written to disk.
 func (d *Drains) Apply(next lastgood.Order, enrolment bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -98,7 +98,7 @@ func (d *Drains) show() {
 	})
 }
 
-// drainTerms is what an answer of the registry says about load balancing.
+// drainTerms is the part of a registry's answer about load balancing.
 type drainTerms interface {
 	GetDraining() bool
 	GetDrain() *registryv1.Drain

@@ -65,7 +65,7 @@ const (
 	registryUnreachable = "RegistryUnreachable"
 )
 
-// Run keeps the node enrolled until ctx ends, and says goodbye then.
+// Run keeps the node enrolled until ctx ends, and then signs it off.
 func (c *RegistryClient) Run(ctx context.Context) error {
 	conn, err := c.Dial()
 	if err != nil {
@@ -98,7 +98,7 @@ type session struct {
 	fingerprint string // fingerprint of the capabilities that were reported, and the digest of the schemas
 }
 
-// step calls once, and says how long to rest.
+// step makes one call, and returns the time to the next one.
 func (s *session) step(life context.Context) time.Duration {
 	ctx, cancel := context.WithTimeout(life, callTimeout)
 	defer cancel()
@@ -144,8 +144,8 @@ func (s *session) step(life context.Context) time.Duration {
 	return jittered(s.failures, firstWait)
 }
 
-// setNameTaken notes whether another agent has the node's name. While it has, this one takes no directives and its gateway gets no traffic: which
-// of the two gateways is meant nobody knows.
+// setNameTaken records whether another agent has the node's name. Meanwhile this one takes no directives and its gateway gets
+// no traffic, because it is not known which of the two gateways is meant.
 func (s *session) setNameTaken(is bool) {
 	if is == s.Status.View().NameTaken {
 		return
@@ -262,7 +262,7 @@ func (s *session) unenrolled() {
 	s.Status.Update(func(v *status.View) { v.Enrolled = false })
 }
 
-// sleep waits, but less when there is news that operators wait for.
+// sleep waits, but less when the status changed in a way that operators wait for.
 func (s *session) sleep(ctx context.Context, wait time.Duration) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -286,7 +286,7 @@ func (s *session) sleep(ctx context.Context, wait time.Duration) {
 	}
 }
 
-// changed says whether something changed that the registry should not learn at the next renewal only.
+// changed reports whether something changed that the registry should learn before the next renewal.
 func (s *session) changed() bool {
 	if !s.enrolled {
 		return false
@@ -297,7 +297,7 @@ func (s *session) changed() bool {
 	return s.reported == nil || !proto.Equal(nodeStatus(s.Status.View()), s.reported)
 }
 
-// leave says goodbye, so that the node is not missed and its name is free.
+// leave tells the registry that the agent stops, so that the node is not reported missing and its name is free.
 func (s *session) leave(ctx context.Context) {
 	if !s.enrolled {
 		return

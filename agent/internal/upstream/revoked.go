@@ -23,8 +23,8 @@ func isRevoked(err error) bool {
 	return errors.Is(fault.FromStatus(err), &fault.Error{Kind: fault.Denied, Reason: "CERTIFICATE_REVOKED"})
 }
 
-// noteRevoked notes what a service made of the node's certificate: err is how its call ended, nil when it was let in. The gateway serves
-// on, and what load balancers are told does not change: the certificate opens the control plane, not the gateway.
+// noteRevoked records whether a service refuses the node's certificate as revoked; err is the result of the call, nil when it
+// succeeded. The gateway serves on and stays ready, because the certificate opens the control plane, not the gateway.
 func noteRevoked(b *status.Tracker, log *slog.Logger, who Identity, service string, err error) (refused bool) {
 	refused = isRevoked(err)
 	if !refused && err != nil {

@@ -37,8 +37,8 @@ type uploaded struct {
 	requestID string // under which one was uploaded last
 }
 
-// uploadInventory tells the registry what the gateway serves, when that is news, or was reported long ago. A failure is tried again at the next
-// renewal.
+// uploadInventory sends the registry the inventory of an unmanaged gateway, when it changed or was sent long ago. After a
+// failure the next renewal tries again.
 func (s *session) uploadInventory(ctx context.Context) {
 	if s.Unmanaged == nil {
 		return
@@ -66,7 +66,7 @@ func (s *session) uploadInventory(ctx context.Context) {
 	s.uploaded.digest, s.uploaded.at = digest, time.Now()
 }
 
-// uploadConfiguration brings what the gateway serves, in its own time, once for each time that somebody asks.
+// uploadConfiguration sends what the gateway serves in the background, once for each request.
 func (s *session) uploadConfiguration(ctx context.Context) {
 	requestID := s.uploaded.wanted
 	if requestID == "" || requestID == s.uploaded.requestID || s.Unmanaged == nil {

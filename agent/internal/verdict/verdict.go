@@ -10,7 +10,7 @@ import (
 	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
-// Problem is one reason why Kong refused a configuration. It names the object and the field, never a value.
+// Problem is one reason for which Kong refused a configuration. It names the entity and the field, never a value.
 type Problem struct {
 	Kind    string `json:"kind,omitempty"`  // singular, such as "route"
 	Name    string `json:"name,omitempty"`  // of the entity
@@ -22,7 +22,7 @@ type Problem struct {
 // MaxProblems bounds what one refusal reports.
 const MaxProblems = 16
 
-// Ack says that the snapshot was seen serving.
+// Ack means that the snapshot was proven to be served.
 type Ack struct {
 	Proof     proof.Form
 	LoadTime  time.Duration // zero when the gateway ran it already
@@ -30,7 +30,7 @@ type Ack struct {
 	Stray     string // processes that share a worker's place, and serve the snapshot too; empty when there are none
 }
 
-// Refusal is the error of a load that Kong turned down. The same bytes will be turned down again.
+// Refusal is the error of a load that Kong refused. Kong will refuse the same bytes again.
 type Refusal struct {
 	Problems []Problem // at least one, at most MaxProblems
 }
@@ -85,7 +85,7 @@ func (r Reason) String() string {
 // Unproven reports whether the gateway took the bytes, and was not seen serving them.
 func (r Reason) Unproven() bool { return r == NotProven || r == StrayWorker || r == StaleRouter }
 
-// Failure is the error of a load that could not be made. Trying again may help.
+// Failure is the error of a load that failed for another reason. A retry may succeed.
 type Failure struct {
 	Reason     Reason
 	Message    string        // for people, free of secrets
