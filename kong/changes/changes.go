@@ -1,5 +1,5 @@
-// Package changes says in words and values what differs between two snapshots: which entity, by its parents, and each field's old and new
-// value. What may be a secret leaves it as a fact only: that it changed. It does no I/O.
+// Package changes describes for people what differs between two snapshots: which entities, with their parents, and the old and new value
+// of each field. Of a value that may be a secret it says only that it changed. It does no I/O.
 package changes
 
 import (
@@ -99,7 +99,7 @@ func Compare(table *entity.Table, gateways []Schemas, old, now []byte, limit int
 	return list, nil
 }
 
-// disambiguate adds ids where two entities that change alike would be called the same.
+// disambiguate adds ids to the titles that several entities with the same change would share.
 func disambiguate(all []Change) {
 	type called struct {
 		op    snapshot.ChangeOp
@@ -161,7 +161,7 @@ type differ struct {
 	into     *Change
 }
 
-// skipped are fields that tell a reader nothing: the id is beside them.
+// skipped are fields that are not listed: the id stands beside them, and times say nothing.
 var skipped = []string{"id", "created_at", "updated_at"}
 
 func (d *differ) entity(plural string, before, after map[string]any) {

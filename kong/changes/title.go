@@ -19,7 +19,7 @@ const (
 	maxPart  = 60  // bytes of a path or a host in a title
 )
 
-// index finds entities by id, for those that others belong to.
+// index finds the entities that others refer to, by id.
 type index struct {
 	table        *entity.Table
 	parentFields map[string][]string // by kind: the fields that refer to what an entity belongs to

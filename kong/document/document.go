@@ -1,8 +1,9 @@
-// Package document reads JSON and YAML into one small tree in which every value
-// knows where it stands. It refuses whatever two readers could understand in two
-// ways: repeated keys, numbers that are octal to one YAML and decimal to another,
-// language tags, invalid UTF-8. It expands aliases and merge keys within bounds,
-// and knows nothing about Kong.
+// Package document reads JSON and YAML into a tree in which every value has its position, and writes canonical JSON. It refuses what two
+// readers could understand differently: repeated keys, numbers that are octal to one YAML and decimal to another, language tags, invalid
+// UTF-8. It expands aliases and merge keys within bounds. It knows nothing about Kong.
+//
+// It is the product's only reader of JSON with positions. kong/snapshot reads canonical bytes by their layout, line by line, and parses
+// nothing: that is several times faster and needs no tree. The simulated gateway in testkit/kongtest has a reader of its own on purpose.
 package document
 
 import (
@@ -107,7 +108,7 @@ type Document struct {
 	json     bool
 	lines    []int
 	limits   Limits
-	deferred map[*Node]deferred // lists that were left unread
+	deferred map[*Node]deferred // lists that Each reads later
 }
 
 // At returns line and column, from 1, of a position in the document.

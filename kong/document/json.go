@@ -18,7 +18,7 @@ type jsonReader struct {
 	live     int // values in memory
 	slab     slab
 	fault    *Fault
-	deferred map[*Node]deferred // where lists right under the root are to be left; nil: they are read
+	deferred map[*Node]deferred // collects the lists right under the root for Each; nil: they are read at once
 }
 
 // readJSON reads a text. Lists that are left are read all the same, and dropped entry by entry, so that the first fault of the text is told
@@ -228,7 +228,7 @@ func (r *jsonReader) listNext() bool {
 	return r.at < len(r.text) && r.text[r.at] == '['
 }
 
-// deferList checks the list at the cursor, and leaves it to Each.
+// deferList checks the list at the cursor and defers its entries to Each.
 func (r *jsonReader) deferList() *Node {
 	if r.nodes++; r.nodes > r.limits.Nodes {
 		return r.fail(Limit, r.at, fmt.Sprintf("more than %d values", r.limits.Nodes))

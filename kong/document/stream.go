@@ -115,7 +115,7 @@ func (s *slab) next() *Node {
 	return n
 }
 
-// deferred is a list that was left unread.
+// deferred reads the entries of a list that Open did not keep.
 type deferred func(f func(int, *Node) bool) *Fault
 
 // openYAML reads a text that can be read in parts; nil when it cannot.

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// ErrBudget: checking costs more than it may. Nothing is known of the entity then.
+// ErrBudget: the budget of a check is spent. The check says nothing about the entity.
 var ErrBudget = errors.New("checking costs more than it may")
 
 // A Budget bounds what checks cost together, in steps; a step is about the work of looking at one field, some nanoseconds. Bundles
@@ -43,10 +43,10 @@ func (b *Budget) Left() int64 { return max(b.left.Load(), 0) }
 // Over reports whether a check ended with ErrBudget. All later ones do.
 func (b *Budget) Over() bool { return b.over.Load() }
 
-// batch is how many steps a check takes from the budget at once. Between two of them it looks whether its context ended.
+// batch is how many steps a check draws from the budget at once. Before each it checks whether its context ended.
 const batch = 4096
 
-// An allowance is the part of a budget that one check has in hand.
+// An allowance is what one check has drawn from a budget and not spent yet.
 type allowance struct {
 	ctx    context.Context // an allowance lives as long as one call
 	budget *Budget

@@ -213,7 +213,7 @@ func canonicalOrder(head int, entities []Entity) (order []int, size int, err err
 	return order, size, nil
 }
 
-// unsealable says why an entity cannot stand on a line; empty when it can.
+// unsealable returns why an entity cannot be written on one line; empty when it can.
 func unsealable(e *Entity) string {
 	if len(e.JSON) < 2 || e.JSON[0] != '{' || e.JSON[len(e.JSON)-1] != '}' {
 		return "it is not a JSON object"
