@@ -56,7 +56,8 @@ func TestWhatHappened(t *testing.T) {
 		{"drift to one of ours", older, []Event{observation("hash-o", drift.Report)}, []string{"Drift"}, "it is our revision 7"},
 		{"drift to one that was refused", older, []Event{observation("hash-r", drift.Report)}, []string{"Drift"},
 			"it is our revision 9, which was refused before"},
-		{"drift from one to another", serving(), []Event{observation("x", drift.Report), observation("y", drift.Report)}, []string{"Drift", "Drift"},
+		{"drift from one to another", serving(), []Event{observation("x", drift.Report), observation("y", drift.Report)},
+			[]string{"Drift", "Drift"},
 			"(hash y)"},
 		{"a start with an older one of ours is no drift", older, []Event{returned, returned, healed},
 			[]string{"GatewayRestarted", "GatewayBehind", "GatewayRestored"}, "our revision 7"},
@@ -159,7 +160,9 @@ func TestWaitsAreByTheMonotonicClock(t *testing.T) {
 	failed, _ := Decide(serving(), at, LoadEnded{Snapshot: snapB, Err: &verdict.Failure{Reason: verdict.Timeout}})
 	unrestored, _ := Decide(serving(), at, RestoreEnded{Snapshot: snapA, Err: &verdict.Failure{Reason: verdict.Timeout}})
 	drifted, _ := Decide(serving(), at, observation("x", drift.Heal))
-	for name, wait := range map[string]time.Time{"retry": failed.Wanted.RetryAt, "restore": unrestored.Restore.RetryAt, "found": drifted.Drift.FoundAt} {
+	for name, wait := range map[string]time.Time{
+		"retry": failed.Wanted.RetryAt, "restore": unrestored.Restore.RetryAt, "found": drifted.Drift.FoundAt,
+	} {
 		if !strings.Contains(wait.String(), " m=") {
 			t.Errorf("%s: %v has no monotonic reading", name, wait)
 		}

@@ -60,7 +60,9 @@ func TestAStaleRouterIsHealedByALoad(t *testing.T) {
 }
 
 func TestWorkersHaveLongerToTurnAfterALongLoad(t *testing.T) {
-	for load, want := range map[time.Duration]time.Duration{0: graceAfterLoad, time.Second: graceAfterLoad, 10 * time.Second: 20 * time.Second} {
+	for load, want := range map[time.Duration]time.Duration{
+		0: graceAfterLoad, time.Second: graceAfterLoad, 10 * time.Second: 20 * time.Second,
+	} {
 		if got := workerGrace(load); got != want {
 			t.Errorf("after %v: %v, want %v", load, got, want)
 		}

@@ -66,7 +66,7 @@ type View struct {
 	Health        *Health           `json:"health,omitempty"` // as sampled last; nil before
 	Reported      *Health           `json:"-"`                // what the registry is to know of it
 	Events        []Event           `json:"events"`           // oldest first, at most MaxEvents
-	LoadDecided   bool              `json:"-"`                // a load is under way, or waits for the gap since the last one; a hello claims nothing then
+	LoadDecided   bool              `json:"-"`                // until the load ended; a hello claims nothing meanwhile
 }
 
 // Unmanaged is a configuration that the gateway serves and no snapshot brought.
