@@ -97,8 +97,7 @@ func TestClientsOfTwoPrefixesDoNotSeeEachOther(t *testing.T) {
 	}
 
 	// Watch: what it lists, changes of its own and none of the other's.
-	seen := newRecorder()
-	stop := follow(t, green, seen)
+	seen, stop := record(t, green)
 	defer stop()
 	seen.await(t, map[string]string{prefix + "a": "green", prefix + "b": "green"})
 	if _, err := blue.Put(ctx, prefix+"c", "blue"); err != nil {

@@ -4,7 +4,6 @@
 package revocation
 
 import (
-	"maps"
 	"sync"
 	"time"
 
@@ -86,9 +85,20 @@ func (l *List) Remove(who Subject) {
 	l.change(func() { delete(l.until, who) })
 }
 
-// Replace takes a whole list, which is complete.
-func (l *List) Replace(until map[Subject]time.Time) {
-	l.change(func() { l.until, l.complete = maps.Clone(until), true })
+// apply takes what the registry sends. Progress alone changes nothing.
+func (l *List) apply(e event) {
+	if len(e.Put)+len(e.Deleted) == 0 && l.Known() {
+		return
+	}
+	l.change(func() {
+		for _, i := range e.Put {
+			l.until[i.Key] = i.Value
+		}
+		for _, i := range e.Deleted {
+			delete(l.until, i.Key)
+		}
+		l.complete = l.complete || e.Synced
+	})
 }
 
 // Complete says that the list holds all that there is.

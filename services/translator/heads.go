@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/services/translator/internal/desired"
 	"github.com/silverback-gateway/silverback/services/translator/internal/store"
@@ -14,7 +15,7 @@ type newest struct{ *store.Heads }
 
 // Newest returns the heads written after an etcd revision, by group.
 func (n newest) Newest(group fleet.GroupID, after int64) ([]*desired.Revision, int64) {
-	all, at := n.All()
+	all, token := n.AllAt()
 	var found []*desired.Revision
 	for _, h := range all {
 		if h.Revision != nil && h.Written > after && (group == "" || group == h.Group) {
@@ -22,5 +23,5 @@ func (n newest) Newest(group fleet.GroupID, after int64) ([]*desired.Revision, i
 		}
 	}
 	slices.SortFunc(found, func(a, b *desired.Revision) int { return strings.Compare(string(a.Group), string(b.Group)) })
-	return found, at
+	return found, etcdkv.Revision(token)
 }

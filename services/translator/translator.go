@@ -125,6 +125,5 @@ func (t *Translator) Warning() string { return t.etcdHealth.Warning() }
 
 // Run keeps the replica's copies up to date until ctx ends.
 func (t *Translator) Run(ctx context.Context) error {
-	return run.All(ctx, t.etcdHealth.Run, t.groups.Run, t.schemas.Run, t.out.Run,
-		func(ctx context.Context) error { return store.FollowHeads(ctx, t.deps.Etcd, t.heads) })
+	return run.All(ctx, t.etcdHealth.Run, t.groups.Run, t.schemas.Run, t.out.Run, t.heads.Run)
 }

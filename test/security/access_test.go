@@ -144,9 +144,9 @@ func TestARevokedCertificateIsRefusedByEveryRPC(t *testing.T) {
 	ca := tlstest.New(t)
 	server := ca.Issue("server", identity.Identity{Kind: identity.Service, Name: identity.RegistryService}.URI(identity.DefaultTrustDomain))
 	list := revocation.NewList(prometheus.NewRegistry())
-	list.Replace(map[revocation.Subject]time.Time{
-		{Kind: identity.Node, Group: "g", Name: "n"}: time.Now(), {Kind: identity.User, Name: "somebody"}: time.Now(),
-	})
+	list.Put(revocation.Subject{Kind: identity.Node, Group: "g", Name: "n"}, time.Now())
+	list.Put(revocation.Subject{Kind: identity.User, Name: "somebody"}, time.Now())
+	list.Complete()
 	address := serveBut(t, server, list)
 	for _, name := range []string{"node", "other node", "viewer", "submitter", "operator", "admin"} {
 		f := ca.Issue(strings.ReplaceAll(name, " ", "-"), certificateOf(name)...)

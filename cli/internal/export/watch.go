@@ -7,7 +7,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
-	"github.com/silverback-gateway/silverback/kit/follow"
+	"github.com/silverback-gateway/silverback/kit/watchcache"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
@@ -19,8 +19,8 @@ type key struct{ group, node string }
 // watch keeps a file up to date until ctx ends. What cannot be written is tried again at the next change.
 func watch(ctx context.Context, a *app.App, o options, text render) error {
 	registry := a.Registry()
-	quiet := false // belongs to the table's one goroutine
-	table := follow.NewTable(open(registry, o.group, func() { quiet = false }), func(err error) {
+	quiet := false // belongs to the cache's one goroutine
+	cache := watchcache.New(open(registry, o.group, func() { quiet = false }), func(err error) {
 		if !quiet && ctx.Err() == nil {
 			fmt.Fprintf(a.Err, "the registry does not answer; %s stays as it is: %s\n", o.out, show.Clean(err.Error()))
 		}
@@ -28,17 +28,17 @@ func watch(ctx context.Context, a *app.App, o options, text render) error {
 	})
 	ended := make(chan struct{})
 	following, stop := context.WithCancel(ctx)
-	go func() { defer close(ended); _ = table.Run(following) }() // it ends with its context only, and has said what went wrong
+	go func() { defer close(ended); _ = cache.Run(following) }() // it ends with its context only, and has said what went wrong
 	defer func() { stop(); <-ended }()
 	select {
 	case <-ctx.Done():
 		return nil
-	case <-table.Synced():
+	case <-cache.Synced():
 	}
 	for {
-		changes := table.Changes() // taken before reading, or a change in between would be missed
+		changes := cache.Changes() // taken before reading, or a change in between would be missed
 		var nodes []*registryv1.Node
-		table.Each(func(_ key, n *registryv1.Node) { nodes = append(nodes, n) })
+		cache.Each(func(_ key, n *registryv1.Node) { nodes = append(nodes, n) })
 		if err := put(a, o, nodes, text); err != nil {
 			fmt.Fprintf(a.Err, "error: %s\n", err)
 		}
@@ -55,30 +55,25 @@ func watch(ctx context.Context, a *app.App, o options, text render) error {
 	}
 }
 
-// open opens the watch of nodes; heard is called with its first response.
-func open(registry registryv1.RegistryServiceClient, group string, heard func()) follow.Open[key, *registryv1.Node] {
-	type event = follow.Event[key, *registryv1.Node]
-	return func(ctx context.Context, resume string) (func() (event, error), error) {
-		stream, err := registry.WatchNodes(ctx, &registryv1.WatchNodesRequest{Group: group, ResumeToken: resume})
-		if err != nil {
-			return nil, err
+// open opens the watch of nodes. answered is called at every message.
+func open(registry registryv1.RegistryServiceClient, group string, answered func()) watchcache.Source[key, *registryv1.Node] {
+	type event = watchcache.Event[key, *registryv1.Node]
+	type item = watchcache.Item[key, *registryv1.Node]
+	type message = *registryv1.WatchNodesResponse
+	return watchcache.FromStream(func(ctx context.Context, token string) (watchcache.Stream[message], error) {
+		return registry.WatchNodes(ctx, &registryv1.WatchNodesRequest{Group: group, ResumeToken: token})
+	}, func(m message) event {
+		answered()
+		switch e := m.GetEvent().(type) {
+		case *registryv1.WatchNodesResponse_Listing_:
+			return event{Listing: true}
+		case *registryv1.WatchNodesResponse_Upserted:
+			return event{Put: []item{{Key: key{e.Upserted.GetGroup(), e.Upserted.GetName()}, Value: e.Upserted}}}
+		case *registryv1.WatchNodesResponse_Deleted_:
+			return event{Deleted: []item{{Key: key{e.Deleted.GetGroup(), e.Deleted.GetNode()}}}}
+		case *registryv1.WatchNodesResponse_Synced_:
+			return event{Synced: true, Token: e.Synced.GetResumeToken()}
 		}
-		return func() (event, error) {
-			m, err := stream.Recv()
-			if err == nil {
-				heard()
-			}
-			switch e := m.GetEvent().(type) {
-			case *registryv1.WatchNodesResponse_Listing_:
-				return event{Listing: true}, err
-			case *registryv1.WatchNodesResponse_Upserted:
-				return event{Put: &follow.Pair[key, *registryv1.Node]{Key: key{e.Upserted.GetGroup(), e.Upserted.GetName()}, Value: e.Upserted}}, err
-			case *registryv1.WatchNodesResponse_Deleted_:
-				return event{Deleted: &key{e.Deleted.GetGroup(), e.Deleted.GetNode()}}, err
-			case *registryv1.WatchNodesResponse_Synced_:
-				return event{Synced: &e.Synced.ResumeToken}, err
-			}
-			return event{}, err
-		}, nil
-	}
+		return event{}
+	})
 }

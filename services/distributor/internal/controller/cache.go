@@ -11,10 +11,10 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/follow"
 	"github.com/silverback-gateway/silverback/kit/rpc"
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/kit/watchcache"
 	"github.com/silverback-gateway/silverback/kit/wire"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/recovery"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
@@ -27,9 +27,9 @@ type nodeKey struct {
 
 // Cache is what the other services know, kept warm on every replica, so that a new leader decides at once.
 type Cache struct {
-	revisions *follow.Table[fleet.GroupID, rollout.Target]
-	groups    *follow.Table[fleet.GroupID, rollout.Policy]
-	nodes     *follow.Table[nodeKey, member]
+	revisions *watchcache.Cache[fleet.GroupID, rollout.Target]
+	groups    *watchcache.Cache[fleet.GroupID, rollout.Policy]
+	nodes     *watchcache.Cache[nodeKey, member]
 }
 
 // Sessions are those of this replica's agents.
@@ -57,9 +57,9 @@ func NewCache(translator translatorv1.TranslatorServiceClient, registry registry
 		}
 	}
 	return &Cache{
-		revisions: follow.NewTable(revisions(translator), lost("revisions")),
-		groups:    follow.NewTable(groups(registry, log), lost("groups")),
-		nodes:     follow.NewTable(nodes(registry, sessions), lost("nodes")),
+		revisions: watchcache.New(revisions(translator), lost("revisions")),
+		groups:    watchcache.New(groups(registry, log), lost("groups")),
+		nodes:     watchcache.New(nodes(registry, sessions), lost("nodes")),
 	}
 }
 
@@ -122,56 +122,48 @@ func (c *Cache) Followed() (all []recovery.Node, complete bool) {
 	return all, complete
 }
 
-func revisions(client translatorv1.TranslatorServiceClient) follow.Open[fleet.GroupID, rollout.Target] {
-	type event = follow.Event[fleet.GroupID, rollout.Target]
-	return func(ctx context.Context, resume string) (func() (event, error), error) {
-		stream, err := client.WatchRevisions(ctx, &translatorv1.WatchRevisionsRequest{ResumeToken: resume})
-		if err != nil {
-			return nil, err
+func revisions(client translatorv1.TranslatorServiceClient) watchcache.Source[fleet.GroupID, rollout.Target] {
+	type event = watchcache.Event[fleet.GroupID, rollout.Target]
+	type message = *translatorv1.WatchRevisionsResponse
+	return watchcache.FromStream(func(ctx context.Context, token string) (watchcache.Stream[message], error) {
+		return client.WatchRevisions(ctx, &translatorv1.WatchRevisionsRequest{ResumeToken: token})
+	}, func(m message) event {
+		switch e := m.GetEvent().(type) {
+		case *translatorv1.WatchRevisionsResponse_Listing_:
+			return event{Listing: true}
+		case *translatorv1.WatchRevisionsResponse_Revision:
+			r := e.Revision
+			return event{Put: []watchcache.Item[fleet.GroupID, rollout.Target]{{Key: fleet.GroupID(r.GetGroup()), Value: rollout.Target{
+				Revision: fleet.Revision(r.GetNumber()), Digest: fleet.Digest(r.GetDigest()), CreateTime: r.GetCreateTime().AsTime(),
+				Trace: telemetry.TraceParent(r.GetTraceparent()), Replaces: strings.Join(r.GetReplacesUnmanaged(), " "),
+			}}}}
+		case *translatorv1.WatchRevisionsResponse_Synced_:
+			return event{Synced: true, Token: e.Synced.GetResumeToken()}
 		}
-		return func() (event, error) {
-			m, err := stream.Recv()
-			switch e := m.GetEvent().(type) {
-			case *translatorv1.WatchRevisionsResponse_Listing_:
-				return event{Listing: true}, err
-			case *translatorv1.WatchRevisionsResponse_Revision:
-				r := e.Revision
-				return event{Put: &follow.Pair[fleet.GroupID, rollout.Target]{Key: fleet.GroupID(r.GetGroup()), Value: rollout.Target{
-					Revision: fleet.Revision(r.GetNumber()), Digest: fleet.Digest(r.GetDigest()), CreateTime: r.GetCreateTime().AsTime(),
-					Trace: telemetry.TraceParent(r.GetTraceparent()), Replaces: strings.Join(r.GetReplacesUnmanaged(), " "),
-				}}}, err
-			case *translatorv1.WatchRevisionsResponse_Synced_:
-				return event{Synced: &e.Synced.ResumeToken}, err
-			}
-			return event{}, err
-		}, nil
-	}
+		return event{}
+	})
 }
 
-func groups(client registryv1.RegistryServiceClient, log *slog.Logger) follow.Open[fleet.GroupID, rollout.Policy] {
-	type event = follow.Event[fleet.GroupID, rollout.Policy]
-	return func(ctx context.Context, resume string) (func() (event, error), error) {
-		stream, err := client.WatchGroups(ctx, &registryv1.WatchGroupsRequest{ResumeToken: resume})
-		if err != nil {
-			return nil, err
+func groups(client registryv1.RegistryServiceClient, log *slog.Logger) watchcache.Source[fleet.GroupID, rollout.Policy] {
+	type event = watchcache.Event[fleet.GroupID, rollout.Policy]
+	type item = watchcache.Item[fleet.GroupID, rollout.Policy]
+	type message = *registryv1.WatchGroupsResponse
+	return watchcache.FromStream(func(ctx context.Context, token string) (watchcache.Stream[message], error) {
+		return client.WatchGroups(ctx, &registryv1.WatchGroupsRequest{ResumeToken: token})
+	}, func(m message) event {
+		switch e := m.GetEvent().(type) {
+		case *registryv1.WatchGroupsResponse_Listing_:
+			return event{Listing: true}
+		case *registryv1.WatchGroupsResponse_Upserted:
+			warnNotImplemented(log, e.Upserted)
+			return event{Put: []item{{Key: fleet.GroupID(e.Upserted.GetName()), Value: rollout.Policy(wire.Policy(e.Upserted.GetPolicy()))}}}
+		case *registryv1.WatchGroupsResponse_Deleted:
+			return event{Deleted: []item{{Key: fleet.GroupID(e.Deleted)}}}
+		case *registryv1.WatchGroupsResponse_Synced_:
+			return event{Synced: true, Token: e.Synced.GetResumeToken()}
 		}
-		return func() (event, error) {
-			m, err := stream.Recv()
-			switch e := m.GetEvent().(type) {
-			case *registryv1.WatchGroupsResponse_Listing_:
-				return event{Listing: true}, err
-			case *registryv1.WatchGroupsResponse_Upserted:
-				warnNotImplemented(log, e.Upserted)
-				return event{Put: &follow.Pair[fleet.GroupID, rollout.Policy]{Key: fleet.GroupID(e.Upserted.GetName()),
-					Value: rollout.Policy(wire.Policy(e.Upserted.GetPolicy()))}}, err
-			case *registryv1.WatchGroupsResponse_Deleted:
-				return event{Deleted: new(fleet.GroupID(e.Deleted))}, err
-			case *registryv1.WatchGroupsResponse_Synced_:
-				return event{Synced: &e.Synced.ResumeToken}, err
-			}
-			return event{}, err
-		}, nil
-	}
+		return event{}
+	})
 }
 
 // warnNotImplemented logs options of a stored policy that rollouts do not act on. The registry refuses new ones.
@@ -183,42 +175,39 @@ func warnNotImplemented(log *slog.Logger, g *registryv1.Group) {
 	}
 }
 
-func nodes(client registryv1.RegistryServiceClient, sessions Sessions) follow.Open[nodeKey, member] {
-	type event = follow.Event[nodeKey, member]
-	return func(ctx context.Context, resume string) (func() (event, error), error) {
-		stream, err := client.WatchNodes(ctx, &registryv1.WatchNodesRequest{ResumeToken: resume})
-		if err != nil {
-			return nil, err
-		}
-		return func() (event, error) {
-			m, err := stream.Recv()
-			switch e := m.GetEvent().(type) {
-			case *registryv1.WatchNodesResponse_Listing_:
-				return event{Listing: true}, err
-			case *registryv1.WatchNodesResponse_Upserted:
-				n := e.Upserted
-				key := nodeKey{fleet.GroupID(n.GetGroup()), fleet.NodeID(n.GetName())}
-				if online(n.GetState()) && n.GetBootId() != "" {
-					sessions.Enrolled(key.group, key.node, n.GetBootId())
-				}
-				sessions.Quarantine(key.group, key.node, n.GetQuarantine() != nil)
-				return event{Put: &follow.Pair[nodeKey, member]{Key: key, Value: member{
-					Node: rollout.Node{
-						Name: key.node, Position: fleet.Position(key.group, key.node), Sick: sick(n.GetStatus()),
-						Online:   online(n.GetState()) && !cutOff(n.GetStatus()) && n.GetQuarantine() == nil,
-						Followed: fleet.Stamp{Epoch: fleet.Epoch(n.GetStatus().GetEpoch()), Decision: fleet.Decision(n.GetStatus().GetDecision())},
-					}, boot: n.GetBootId(), inContact: online(n.GetState()),
-				}}}, err
-			case *registryv1.WatchNodesResponse_Deleted_:
-				key := nodeKey{fleet.GroupID(e.Deleted.GetGroup()), fleet.NodeID(e.Deleted.GetNode())}
-				sessions.Quarantine(key.group, key.node, false)
-				return event{Deleted: &key}, err
-			case *registryv1.WatchNodesResponse_Synced_:
-				return event{Synced: &e.Synced.ResumeToken}, err
+func nodes(client registryv1.RegistryServiceClient, sessions Sessions) watchcache.Source[nodeKey, member] {
+	type event = watchcache.Event[nodeKey, member]
+	type item = watchcache.Item[nodeKey, member]
+	type message = *registryv1.WatchNodesResponse
+	return watchcache.FromStream(func(ctx context.Context, token string) (watchcache.Stream[message], error) {
+		return client.WatchNodes(ctx, &registryv1.WatchNodesRequest{ResumeToken: token})
+	}, func(m message) event {
+		switch e := m.GetEvent().(type) {
+		case *registryv1.WatchNodesResponse_Listing_:
+			return event{Listing: true}
+		case *registryv1.WatchNodesResponse_Upserted:
+			n := e.Upserted
+			key := nodeKey{fleet.GroupID(n.GetGroup()), fleet.NodeID(n.GetName())}
+			if online(n.GetState()) && n.GetBootId() != "" {
+				sessions.Enrolled(key.group, key.node, n.GetBootId())
 			}
-			return event{}, err
-		}, nil
-	}
+			sessions.Quarantine(key.group, key.node, n.GetQuarantine() != nil)
+			return event{Put: []item{{Key: key, Value: member{
+				Node: rollout.Node{
+					Name: key.node, Position: fleet.Position(key.group, key.node), Sick: sick(n.GetStatus()),
+					Online:   online(n.GetState()) && !cutOff(n.GetStatus()) && n.GetQuarantine() == nil,
+					Followed: fleet.Stamp{Epoch: fleet.Epoch(n.GetStatus().GetEpoch()), Decision: fleet.Decision(n.GetStatus().GetDecision())},
+				}, boot: n.GetBootId(), inContact: online(n.GetState()),
+			}}}}
+		case *registryv1.WatchNodesResponse_Deleted_:
+			key := nodeKey{fleet.GroupID(e.Deleted.GetGroup()), fleet.NodeID(e.Deleted.GetNode())}
+			sessions.Quarantine(key.group, key.node, false)
+			return event{Deleted: []item{{Key: key}}}
+		case *registryv1.WatchNodesResponse_Synced_:
+			return event{Synced: true, Token: e.Synced.GetResumeToken()}
+		}
+		return event{}
+	})
 }
 
 // online reports whether a node in this state is in contact, and so follows its group.

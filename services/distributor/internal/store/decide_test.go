@@ -27,12 +27,22 @@ func elect(t *testing.T, etcd *clientv3.Client, key string) etcdkv.Fence {
 func read(t *testing.T, etcd *clientv3.Client, id fleet.GroupID) Group {
 	t.Helper()
 	v := NewView(slog.New(slog.DiscardHandler))
-	all, at, err := etcdkv.List(t.Context(), etcd, decidedPrefix)
+	load(t, etcd, v, decidedPrefix)
+	return v.Group(id)
+}
+
+// load hands everything under a prefix to a view.
+func load(t *testing.T, etcd *clientv3.Client, v *View, prefix string) {
+	t.Helper()
+	recv, err := etcdkv.Watch(etcd, prefix)(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	part{v, decidedPrefix}.Listed(all, at)
-	return v.Group(id)
+	e, err := recv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.apply(prefix)(e)
 }
 
 func TestDecideIsFencedAndCompared(t *testing.T) {

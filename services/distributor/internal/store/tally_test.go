@@ -26,13 +26,8 @@ func TestTallyThatCannotBeReadIsOfNoDecision(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := NewView(slog.New(slog.DiscardHandler))
-	p := part{v, tallyPrefix}
 	read := func() []rollout.Tally {
-		all, at, err := etcdkv.List(t.Context(), etcd, tallyPrefix)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.Changed(all, nil, at)
+		load(t, etcd, v, tallyPrefix)
 		return v.Group("g").Tallies("00000001")
 	}
 	if got := read(); len(got) != 1 || !got[0].Equal(good) {

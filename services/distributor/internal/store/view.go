@@ -14,6 +14,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/kit/watchcache"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
 
@@ -80,9 +81,11 @@ func (v *View) Run(ctx context.Context, client *clientv3.Client) error {
 	v.mu.Unlock()
 	return run.All(ctx,
 		func(ctx context.Context) error {
-			return etcdkv.Follow(ctx, client, decidedPrefix, part{v, decidedPrefix})
+			return watchcache.Run(ctx, etcdkv.Watch(client, decidedPrefix), v.apply(decidedPrefix), nil)
 		},
-		func(ctx context.Context) error { return etcdkv.Follow(ctx, client, tallyPrefix, part{v, tallyPrefix}) },
+		func(ctx context.Context) error {
+			return watchcache.Run(ctx, etcdkv.Watch(client, tallyPrefix), v.apply(tallyPrefix), nil)
+		},
 	)
 }
 
@@ -125,58 +128,27 @@ func (v *View) Applied() int64 {
 	return v.applied
 }
 
-// part is the handler of one prefix.
-type part struct {
-	view   *View
-	prefix string
-}
-
-// Listed implements etcdkv.Handler.
-func (p part) Listed(all []etcdkv.KV, revision int64) {
-	v := p.view
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for id, g := range v.groups {
-		if p.prefix == decidedPrefix {
-			g.Assignment, g.Rollouts = nil, nil
-		} else {
-			g.tallies = nil
+// apply returns what takes the changes of one prefix.
+func (v *View) apply(prefix string) watchcache.Apply[string, etcdkv.KV] {
+	return func(e watchcache.Event[string, etcdkv.KV]) {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		for _, i := range e.Put {
+			v.put(i.Value)
 		}
-		v.set(id, g)
-	}
-	if p.prefix == decidedPrefix {
-		v.recovery = Recovery{} // unless the list has another
-	}
-	for _, kv := range all {
-		v.put(kv)
-	}
-	p.at(revision)
-	if v.listed[p.prefix] = true; v.listed[decidedPrefix] && v.listed[tallyPrefix] {
-		select {
-		case <-v.synced:
-		default:
-			close(v.synced)
+		for _, i := range e.Deleted {
+			v.remove(i.Key)
 		}
-	}
-}
-
-// Changed implements etcdkv.Handler.
-func (p part) Changed(put, deleted []etcdkv.KV, revision int64) {
-	v := p.view
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, kv := range put {
-		v.put(kv)
-	}
-	for _, kv := range deleted {
-		v.remove(kv.Key)
-	}
-	p.at(revision)
-}
-
-func (p part) at(revision int64) {
-	if p.prefix == decidedPrefix {
-		p.view.applied = max(p.view.applied, revision)
+		if prefix == decidedPrefix {
+			v.applied = max(v.applied, etcdkv.Revision(e.Token))
+		}
+		if v.listed[prefix] = true; v.listed[decidedPrefix] && v.listed[tallyPrefix] {
+			select {
+			case <-v.synced:
+			default:
+				close(v.synced)
+			}
+		}
 	}
 }
 

@@ -4,6 +4,7 @@
 package view
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/revocation"
+	"github.com/silverback-gateway/silverback/kit/watchcache"
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 	"github.com/silverback-gateway/silverback/services/registry/internal/store"
 )
@@ -126,77 +128,39 @@ func New(client *clientv3.Client, log *slog.Logger, observer Observer, revoked R
 }
 
 // Run keeps the view up to date until ctx ends.
-func (v *View) Run(ctx context.Context) error { return etcdkv.Follow(ctx, v.client, store.Prefix, v) }
+func (v *View) Run(ctx context.Context) error {
+	return watchcache.Run(ctx, etcdkv.Watch(v.client, store.Prefix), v.apply, nil)
+}
 
 // Synced is closed once the view holds what was there at the start.
 func (v *View) Synced() <-chan struct{} { return v.synced }
 
-// Listed implements etcdkv.Handler. A list after the first becomes the changes it amounts to, so that no watcher need start over.
-func (v *View) Listed(all []etcdkv.KV, revision int64) {
+// apply takes changes. A list after the first is the changes it amounts to, so that no watcher need start over.
+func (v *View) apply(e watchcache.Event[string, etcdkv.KV]) {
+	revision := etcdkv.Revision(e.Token)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	first := v.base == 0
-	there := make(map[string]bool, len(all))
-	for _, kv := range all {
-		there[kv.Key] = true
-		v.put(kv, revision)
+	for _, i := range e.Put {
+		v.put(i.Value, i.Version)
 	}
-	for digest := range v.bundles {
-		if !there[store.SchemaKey(digest)] {
+	for _, i := range e.Deleted {
+		if digest, ok := store.ParseSchemas(i.Key); ok {
 			delete(v.bundles, digest)
+			continue
 		}
-	}
-	for digest := range v.uploaders {
-		if !there[store.UploaderKey(digest)] {
+		if digest, ok := store.ParseUploader(i.Key); ok {
 			delete(v.uploaders, digest)
+			continue
 		}
+		kind, key := store.Parse(i.Key)
+		v.remove(kind, key, cmp.Or(i.Version, revision))
 	}
-	for name := range v.groups {
-		if key := (roster.Key{Group: name}); !there[store.KeyOf(store.GroupKind, key)] {
-			v.remove(store.GroupKind, key, revision)
-		}
-	}
-	for key, m := range v.members {
-		if m.Current.Session != nil && !there[store.KeyOf(store.SessionKind, key)] {
-			v.remove(store.SessionKind, key, revision)
-		}
-		if m.Current.Node != nil && !there[store.KeyOf(store.NodeKind, key)] {
-			v.remove(store.NodeKind, key, revision)
-		}
-	}
-	for key := range v.revocations {
-		if !there[store.KeyOf(store.RevocationKind, key)] {
-			v.remove(store.RevocationKind, key, revision)
-		}
-	}
-	if first {
-		v.base, v.history = revision, nil
+	if v.base == 0 {
+		v.base = revision
 		v.revoked.Complete()
 		close(v.synced)
 	}
-	v.advance(revision)
-}
-
-// Changed implements etcdkv.Handler.
-func (v *View) Changed(put, deleted []etcdkv.KV, revision int64) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, kv := range put {
-		v.put(kv, kv.ModRevision)
-	}
-	for _, kv := range deleted {
-		if digest, ok := store.ParseSchemas(kv.Key); ok {
-			delete(v.bundles, digest)
-			continue
-		}
-		if digest, ok := store.ParseUploader(kv.Key); ok {
-			delete(v.uploaders, digest)
-			continue
-		}
-		kind, key := store.Parse(kv.Key)
-		v.remove(kind, key, kv.ModRevision)
-	}
-	// Not the revision of the last change: when more changes of the same transaction follow, what is here is not complete up to it.
+	// Not the revision of the last change: when more changes of the same transaction follow, the view is not complete up to it.
 	v.advance(revision)
 }
 
@@ -221,9 +185,6 @@ func (v *View) put(kv etcdkv.KV, revision int64) {
 			v.log.Error("record left out", "key", etcdkv.Full(v.client, kv.Key), "error", err)
 			return
 		}
-		if v.groups[key.Group].Revision == kv.ModRevision {
-			return
-		}
 		v.groups[key.Group] = Group{Group: *g, Revision: kv.ModRevision}
 	case store.NodeKind:
 		n, err := store.Decode[roster.Node](kv.Value)
@@ -232,9 +193,6 @@ func (v *View) put(kv etcdkv.KV, revision int64) {
 			return
 		}
 		m := v.members[key]
-		if m.Current.NodeRev == kv.ModRevision {
-			return
-		}
 		vote := m.vote()
 		m.Key, m.Current.Node, m.Current.NodeRev = key, n, kv.ModRevision
 		v.members[key] = m
@@ -246,9 +204,6 @@ func (v *View) put(kv etcdkv.KV, revision int64) {
 			return
 		}
 		m := v.members[key]
-		if m.Current.SessionRev == kv.ModRevision {
-			return
-		}
 		before, vote := m.Current.Session, m.vote()
 		m.Key, m.Current.Session, m.Current.SessionRev = key, s, kv.ModRevision
 		m.Last, m.endedAt = roster.Report{}, time.Time{}
@@ -262,9 +217,6 @@ func (v *View) put(kv etcdkv.KV, revision int64) {
 			v.log.Error("revocation cannot be read; every certificate of its identity is refused", "key", etcdkv.Full(v.client, kv.Key), "error",
 				err)
 			r = &roster.Revocation{Until: never}
-		}
-		if v.revocations[key].Revision == kv.ModRevision {
-			return
 		}
 		v.revocations[key] = Revocation{Revocation: *r, Key: key, Revision: kv.ModRevision}
 		v.revoked.Put(key.Revoked(), r.Until)

@@ -12,8 +12,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/kit/follow"
 	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kit/watchcache"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
@@ -28,25 +28,23 @@ type Schemas struct {
 // Groups is a warm copy of the registry's groups. Run keeps it up to date.
 type Groups struct {
 	client registryv1.RegistryServiceClient
-	table  *follow.Table[fleet.GroupID, []Schemas]
+	cache  *watchcache.Cache[fleet.GroupID, []Schemas]
 }
 
 // New returns an empty copy.
 func New(client registryv1.RegistryServiceClient, log *slog.Logger) *Groups {
-	g := &Groups{client: client}
-	g.table = follow.NewTable(g.open, func(err error) {
+	return &Groups{client: client, cache: watchcache.New(source(client), func(err error) {
 		log.Warn("watch of the registry's groups broke; the known groups stand", "error", rpc.Why(err))
-	})
-	return g
+	})}
 }
 
 // Run keeps the copy up to date until ctx ends.
-func (g *Groups) Run(ctx context.Context) error { return g.table.Run(ctx) }
+func (g *Groups) Run(ctx context.Context) error { return g.cache.Run(ctx) }
 
 // Exists reports whether the registry has a group. It asks the registry about a group that it does not know, since the watch may
 // be behind.
 func (g *Groups) Exists(ctx context.Context, group fleet.GroupID) (bool, error) {
-	if _, ok := g.table.Get(group); ok {
+	if _, ok := g.cache.Get(group); ok {
 		return true, nil
 	}
 	_, err := g.client.GetGroup(ctx, &registryv1.GetGroupRequest{Name: string(group)})
@@ -62,7 +60,7 @@ func (g *Groups) Exists(ctx context.Context, group fleet.GroupID) (bool, error) 
 // Schemas returns the bundles of schemas that a group's gateways have. It asks the registry about a group that it does
 // not know; of a group that it cannot learn about there are none.
 func (g *Groups) Schemas(ctx context.Context, group fleet.GroupID) []Schemas {
-	if known, ok := g.table.Get(group); ok {
+	if known, ok := g.cache.Get(group); ok {
 		return known
 	}
 	answer, err := g.client.GetGroup(ctx, &registryv1.GetGroupRequest{Name: string(group)})
@@ -75,9 +73,9 @@ func (g *Groups) Schemas(ctx context.Context, group fleet.GroupID) []Schemas {
 // AllSchemas returns the digests of the bundles that any known group's gateways have, and a channel that is closed when that may have
 // changed.
 func (g *Groups) AllSchemas() (map[fleet.Digest]bool, <-chan struct{}) {
-	changed := g.table.Changes()
+	changed := g.cache.Changes()
 	all := map[fleet.Digest]bool{}
-	g.table.Each(func(_ fleet.GroupID, known []Schemas) {
+	g.cache.Each(func(_ fleet.GroupID, known []Schemas) {
 		for _, b := range known {
 			all[b.Digest] = true
 		}
@@ -100,30 +98,25 @@ func schemasOf(g *registryv1.Group) []Schemas {
 	return all
 }
 
-func (g *Groups) open(ctx context.Context, resume string) (func() (follow.Event[fleet.GroupID, []Schemas], error), error) {
-	stream, err := g.client.WatchGroups(ctx, &registryv1.WatchGroupsRequest{ResumeToken: resume})
-	if err != nil {
-		return nil, fmt.Errorf("watch groups: %w", err)
-	}
-	return func() (e follow.Event[fleet.GroupID, []Schemas], err error) {
-		m, err := stream.Recv()
-		if err != nil {
-			return e, fmt.Errorf("watch groups: %w", err)
-		}
-		switch event := m.GetEvent().(type) {
+func source(client registryv1.RegistryServiceClient) watchcache.Source[fleet.GroupID, []Schemas] {
+	type event = watchcache.Event[fleet.GroupID, []Schemas]
+	type item = watchcache.Item[fleet.GroupID, []Schemas]
+	type message = *registryv1.WatchGroupsResponse
+	return watchcache.FromStream(func(ctx context.Context, token string) (watchcache.Stream[message], error) {
+		return client.WatchGroups(ctx, &registryv1.WatchGroupsRequest{ResumeToken: token})
+	}, func(m message) event {
+		switch e := m.GetEvent().(type) {
 		case *registryv1.WatchGroupsResponse_Listing_:
-			e.Listing = true
+			return event{Listing: true}
 		case *registryv1.WatchGroupsResponse_Upserted:
-			e.Put = &follow.Pair[fleet.GroupID, []Schemas]{Key: fleet.GroupID(event.Upserted.GetName()), Value: schemasOf(event.Upserted)}
+			return event{Put: []item{{Key: fleet.GroupID(e.Upserted.GetName()), Value: schemasOf(e.Upserted)}}}
 		case *registryv1.WatchGroupsResponse_Deleted:
-			id := fleet.GroupID(event.Deleted)
-			e.Deleted = &id
+			return event{Deleted: []item{{Key: fleet.GroupID(e.Deleted)}}}
 		case *registryv1.WatchGroupsResponse_Synced_:
-			token := event.Synced.GetResumeToken()
-			e.Synced = &token
+			return event{Synced: true, Token: e.Synced.GetResumeToken()}
 		}
-		return e, nil
-	}, nil
+		return event{}
+	})
 }
 
 // Served is what gateways of a group were proven to serve.

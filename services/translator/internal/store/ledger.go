@@ -15,6 +15,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/watchcache"
 	"github.com/silverback-gateway/silverback/services/translator/internal/desired"
 )
 
@@ -235,7 +236,7 @@ func sourcesAfter(prefix, token string) (from, to string) {
 }
 
 // Heads is a warm copy of the newest revision of every group, by key.
-type Heads = etcdkv.Table[Head]
+type Heads = watchcache.Cache[string, Head]
 
 // Head is the newest revision of a group and the etcd revision at which it became that.
 type Head struct {
@@ -244,17 +245,12 @@ type Head struct {
 	Written  int64
 }
 
-// NewHeads returns the table of heads in a client's etcd; FollowHeads keeps it up to date. What onBad is told is the key as etcd has it.
-func NewHeads(etcd clientv3.KV, onBad func(key string, err error)) *Heads {
-	return etcdkv.NewTable(func(kv etcdkv.KV) (Head, error) {
-		r, err := decodeHead(etcdkv.Full(etcd, kv.Key), kv.Value)
+// NewHeads returns the cache of heads. onBad gets the key of a head that cannot be decoded, as etcd has it.
+func NewHeads(client *clientv3.Client, onBad func(key string, err error)) *Heads {
+	return watchcache.New(etcdkv.WatchDecoded(client, headsPrefix, func(kv etcdkv.KV) (Head, error) {
+		r, err := decodeHead(etcdkv.Full(client, kv.Key), kv.Value)
 		return Head{Group: groupOfHead(kv.Key), Revision: r, Written: kv.ModRevision}, err
-	}, func(key string, err error) { onBad(etcdkv.Full(etcd, key), err) })
-}
-
-// FollowHeads keeps a table of heads up to date until ctx ends.
-func FollowHeads(ctx context.Context, client *clientv3.Client, heads *Heads) error {
-	return heads.Run(ctx, client, headsPrefix)
+	}, func(key string, err error) { onBad(etcdkv.Full(client, key), err) }), nil)
 }
 
 // NewHealthProbe returns what tells whether the ledger's etcd answers.

@@ -8,13 +8,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-type completed []int64
-
-func (c *completed) Listed([]KV, int64) {}
-
-func (c *completed) Changed(_, _ []KV, revision int64) { *c = append(*c, revision) }
-
-// Who resumes from a revision must have seen all that its transaction did, not its first write alone.
+// A watch that resumes from a revision must have seen all that its transaction did, not its first write alone.
 func TestATransactionIsCompleteWithItsLastEvent(t *testing.T) {
 	var events []*clientv3.Event
 	for _, e := range []struct {
@@ -23,8 +17,10 @@ func TestATransactionIsCompleteWithItsLastEvent(t *testing.T) {
 	}{{clientv3.EventTypePut, 7}, {clientv3.EventTypePut, 8}, {clientv3.EventTypeDelete, 8}, {clientv3.EventTypePut, 9}} {
 		events = append(events, &clientv3.Event{Type: e.kind, Kv: &mvccpb.KeyValue{Key: []byte("k"), ModRevision: e.revision}})
 	}
-	var got completed
-	inOrder(events, &got)
+	var got []int64
+	for _, e := range eventsOf(events, 9) {
+		got = append(got, Revision(e.Token))
+	}
 	if want := []int64{7, 7, 8, 9}; !slices.Equal(got, want) {
 		t.Errorf("complete up to %d, want %d", got, want)
 	}

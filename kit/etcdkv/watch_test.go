@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"sync"
+	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,68 +15,67 @@ import (
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/watchcache"
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
 
 const prefix = "/t/"
 
-// recorder is a table that also counts, with a bell.
+// recorder is a cache of an etcd prefix that also counts lists.
 type recorder struct {
-	*etcdkv.Table[string]
-	mu     sync.Mutex
-	listed int
+	*watchcache.Cache[string, string]
+	listed atomic.Int32
 }
 
-func newRecorder() *recorder {
-	return &recorder{Table: etcdkv.NewTable(func(kv etcdkv.KV) (string, error) {
-		if string(kv.Value) == "bad" {
-			return "", errors.New("bad")
+func decode(kv etcdkv.KV) (string, error) {
+	if string(kv.Value) == "bad" {
+		return "", errors.New("bad")
+	}
+	return string(kv.Value), nil
+}
+
+// record starts a cache that runs until the test calls stop.
+func record(t *testing.T, client *clientv3.Client) (r *recorder, stop func()) {
+	t.Helper()
+	r = &recorder{}
+	source := etcdkv.WatchDecoded(client, prefix, decode, func(string, error) {})
+	r.Cache = watchcache.New(func(ctx context.Context, token string) (func() (watchcache.Event[string, string], error), error) {
+		recv, err := source(ctx, token)
+		return func() (watchcache.Event[string, string], error) {
+			e, err := recv()
+			if e.Listing {
+				r.listed.Add(1)
+			}
+			return e, err
+		}, err
+	}, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := r.Run(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("Run returned %v", err)
 		}
-		return string(kv.Value), nil
-	}, func(string, error) {})}
+	}()
+	return r, func() { cancel(); <-done }
 }
 
-func (r *recorder) Listed(all []etcdkv.KV, revision int64) {
-	r.mu.Lock()
-	r.listed++
-	r.mu.Unlock()
-	r.Table.Listed(all, revision)
-}
-
-func (r *recorder) lists() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.listed
-}
-
-// await waits until the table is as wanted.
+// await waits until the cache is as wanted.
 func (r *recorder) await(t *testing.T, want map[string]string) {
 	t.Helper()
 	deadline := time.After(time.Minute)
 	for {
 		changed := r.Changes()
-		got, _ := r.All()
+		got := r.All()
 		if maps.Equal(got, want) {
 			return
 		}
 		select {
 		case <-changed:
 		case <-deadline:
-			t.Fatalf("the table is %v, want %v", got, want)
+			t.Fatalf("the cache is %v, want %v", got, want)
 		}
 	}
-}
-
-func follow(t *testing.T, client *clientv3.Client, r *recorder) (stop func()) {
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := etcdkv.Follow(ctx, client, prefix, r); !errors.Is(err, context.Canceled) {
-			t.Errorf("Follow returned %v", err)
-		}
-	}()
-	return func() { cancel(); <-done }
 }
 
 func put(t *testing.T, client *clientv3.Client, key, value string) {
@@ -85,11 +85,11 @@ func put(t *testing.T, client *clientv3.Client, key, value string) {
 	}
 }
 
-func TestFollowSeesEveryChange(t *testing.T) {
+func TestAWatchSeesEveryChange(t *testing.T) {
 	client := etcdtest.Client(t)
 	put(t, client, "a", "1")
-	r := newRecorder()
-	defer follow(t, client, r)()
+	r, stop := record(t, client)
+	defer stop()
 	r.await(t, map[string]string{"/t/a": "1"})
 	put(t, client, "b", "2")
 	if _, err := client.Delete(t.Context(), prefix+"a"); err != nil {
@@ -103,30 +103,30 @@ func TestFollowSeesEveryChange(t *testing.T) {
 	}
 	put(t, client, "b", "again")
 	r.await(t, map[string]string{"/t/b": "again", "/t/c": "x"})
-	if r.lists() != 1 {
-		t.Errorf("listed %d times, want once", r.lists())
+	if n := r.listed.Load(); n != 1 {
+		t.Errorf("listed %d times, want once", n)
 	}
 }
 
-func TestFollowOutlivesARestartAndACompaction(t *testing.T) {
+func TestAWatchOutlivesARestartAndACompaction(t *testing.T) {
 	server := etcdtest.Start(t)
 	client := server.Client(t)
 	put(t, client, "gone", "1")
 	put(t, client, "stays", "1")
-	r := newRecorder()
-	defer follow(t, client, r)()
+	r, stop := record(t, client)
+	defer stop()
 	r.await(t, map[string]string{"/t/gone": "1", "/t/stays": "1"})
 
 	server.Stop(0)
-	if got, _ := r.All(); len(got) != 2 {
-		t.Fatalf("a dead etcd changed the table to %v", got)
+	if got := r.All(); len(got) != 2 {
+		t.Fatalf("an unreachable etcd changed the cache to %v", got)
 	}
 	server.Restart(t, 0)
 	put(t, client, "new", "2")
 	r.await(t, map[string]string{"/t/gone": "1", "/t/stays": "1", "/t/new": "2"})
 }
 
-func TestFollowListsAgainWhenTheHistoryIsGone(t *testing.T) {
+func TestAWatchListsAgainWhenTheHistoryIsGone(t *testing.T) {
 	client := etcdtest.Client(t)
 	put(t, client, "gone", "1")
 	put(t, client, "stays", "1")
@@ -140,17 +140,28 @@ func TestFollowListsAgainWhenTheHistoryIsGone(t *testing.T) {
 	put(t, client, "new", "2")
 	etcdtest.Compact(t, client)
 
-	// A handler that believes the old state is told the difference by a new list.
-	r := newRecorder()
-	r.Table.Listed([]etcdkv.KV{{Key: "/t/gone", Value: []byte("1")}, {Key: "/t/stays", Value: []byte("1")}}, old)
+	// A cache that knows the old state learns the difference from a new list.
+	opened := false
+	cache := watchcache.New(func(ctx context.Context, token string) (func() (watchcache.Event[string, string], error), error) {
+		recv, err := etcdkv.WatchDecoded(client, prefix, decode, func(string, error) {})(ctx, strconv.FormatInt(old, 10))
+		return func() (watchcache.Event[string, string], error) {
+			if !opened {
+				opened = true
+				return watchcache.Event[string, string]{Listing: true, Synced: true, Token: strconv.FormatInt(old, 10),
+					Put: []watchcache.Item[string, string]{
+						{Key: "/t/gone", Value: "1", Version: old - 1}, {Key: "/t/stays", Value: "1", Version: old}}}, nil
+			}
+			return recv()
+		}, err
+	}, func(err error) { t.Errorf("the watch broke: %v", err) })
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { defer close(done); _ = etcdkv.FollowFrom(ctx, client, prefix, old, r) }()
+	go func() { defer close(done); _ = cache.Run(ctx) }()
 	defer func() { cancel(); <-done }()
+	r := &recorder{Cache: cache}
 	r.await(t, map[string]string{"/t/stays": "1", "/t/new": "2"})
-	if r.lists() != 1 {
-		t.Errorf("listed %d times, want once", r.lists())
-	}
+	put(t, client, "later", "3")
+	r.await(t, map[string]string{"/t/stays": "1", "/t/new": "2", "/t/later": "3"})
 }
 
 func TestListPages(t *testing.T) {
