@@ -16,7 +16,7 @@ type vitals struct{ goroutines, files, kilobytes int } // of live heap
 
 func (p *pair) vitals() (v vitals) {
 	p.t.Helper()
-	pid := p.sidecar.cmd.Process.Pid
+	pid := p.sidecar.life.PID()
 	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	if err != nil {
 		p.t.Fatal(err)

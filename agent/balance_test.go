@@ -163,7 +163,7 @@ func TestAStoppedAgentDrainsFirst(t *testing.T) {
 	n.eventually("enrolled", func() bool { return len(n.controlPlane.Enrolments()) > 0 })
 	address := n.controlPlane.Enrolments()[0].GetAgentAddress()
 	n.eventually("ready", func() bool { code, _ := asked(t, address, "/readyz"); return code == http.StatusOK })
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := cmd.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	n.eventually("load balancers are told", func() bool {
@@ -176,7 +176,7 @@ func TestAStoppedAgentDrainsFirst(t *testing.T) {
 		t.Errorf("while it drains: outcome %v", o)
 	}
 	// It is asked once more, and ends at once.
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := cmd.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Wait(); err == nil {
@@ -190,7 +190,7 @@ func TestAStoppedAgentDrainsFirst(t *testing.T) {
 	again := n.startProcess("--drain-grace=50ms")
 	n.hello()
 	n.eventually("it renews", func() bool { now, _ := n.controlPlane.Renewals(); return now > before }) // who has not enrolled says no goodbye
-	if err := again.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := again.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	if err := again.Wait(); err != nil {

@@ -23,6 +23,7 @@ import (
 	"github.com/silverback-gateway/silverback/kong/snapshot"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	"github.com/silverback-gateway/silverback/testkit/port"
+	"github.com/silverback-gateway/silverback/testkit/process"
 )
 
 // child is a process that can be killed and started again.
@@ -33,7 +34,7 @@ type child struct {
 	args []string
 	env  []string
 	wrap func(*exec.Cmd)
-	cmd  *exec.Cmd
+	life *process.Process // nil when it was ended
 	out  lockedBuffer
 }
 
@@ -56,22 +57,20 @@ func (b *lockedBuffer) String() string {
 
 func (c *child) start() {
 	c.t.Helper()
-	c.cmd = exec.Command(c.path, c.args...)
-	c.cmd.Stdout, c.cmd.Stderr, c.cmd.Env = &c.out, &c.out, append(os.Environ(), c.env...)
-	if c.wrap != nil {
-		c.wrap(c.cmd)
+	life, err := process.Start(process.Command{
+		Name: c.name, Path: c.path, Args: c.args, Env: append(os.Environ(), c.env...), Output: &c.out, Change: c.wrap,
+	})
+	if err != nil {
+		c.t.Fatal(err)
 	}
-	if err := c.cmd.Start(); err != nil {
-		c.t.Fatalf("start %s: %v", c.name, err)
-	}
+	c.life = life
 }
 
 // kill is kill -9, and returns when the process is gone.
 func (c *child) kill() {
-	if c.cmd != nil {
-		_ = c.cmd.Process.Kill()
-		_ = c.cmd.Wait()
-		c.cmd = nil
+	if c.life != nil {
+		c.life.Kill()
+		c.life = nil
 	}
 }
 

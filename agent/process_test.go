@@ -3,33 +3,29 @@ package agent_test
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/silverback-gateway/silverback/agent/internal/controlplanetest"
 	"github.com/silverback-gateway/silverback/kong/snapshot"
 	"github.com/silverback-gateway/silverback/testkit/port"
+	"github.com/silverback-gateway/silverback/testkit/process"
 )
 
 // startProcess runs the agent as a process of its own.
-func (n *node) startProcess(more ...string) *exec.Cmd {
+func (n *node) startProcess(more ...string) *process.Process {
 	n.t.Helper()
 	binary := build(n.t, agentPackage)
 	c := n.config
 	args := append([]string{"--group", c.Group, "--node", c.Node, "--registry", n.controlPlane.Address(), "--distributor", n.controlPlane.Address(),
 		"--kong-admin", c.KongAdmin, "--kong-proxy", c.KongProxy, "--kong-status", c.KongStatus, "--state-dir", c.StateDir,
 		"--boot-file", c.BootFile, "--http-listen", c.HTTP.Listen, "--log-level", "warn"}, more...)
-	cmd := exec.Command(binary, args...)
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
+	p, err := process.Start(process.Command{Name: "agent", Path: binary, Args: args, Env: os.Environ(), Output: os.Stderr})
+	if err != nil {
 		n.t.Fatal(err)
 	}
-	n.t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	return cmd
+	n.t.Cleanup(p.Kill)
+	return p
 }
 
 // live is what an agent process holds on to, in bytes: its heap after a collection.
@@ -110,8 +106,7 @@ func TestKilledWhileLoading(t *testing.T) {
 			t.Fatal("the old route is not served")
 		}
 	}
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
+	cmd.Kill()
 	release()
 	h := n.started()
 	if h.GetDecision() != 11 {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/silverback-gateway/silverback/testkit/process"
 )
 
 // CommandTime bounds one command, so that one that hangs fails its test and not the whole run.
@@ -62,12 +64,12 @@ func (c CLI) Start(tb testing.TB, in io.Reader, args ...string) *Command {
 	k := &Command{tb: tb, args: args, cancel: cancel, out: newOutput(), err: newOutput(), done: make(chan struct{})}
 	k.cmd = exec.CommandContext(ctx, c.Path, args...)
 	k.cmd.Stdin, k.cmd.Stdout, k.cmd.Stderr, k.cmd.Dir = in, k.out, k.err, c.Dir
-	k.cmd.Env = plainEnv(append([]string{
+	k.cmd.Env = process.Environment(append([]string{
 		"SILVERBACK_REGISTRY=" + strings.Join(c.Registry, ","),
 		"SILVERBACK_TRANSLATOR=" + strings.Join(c.Translator, ","),
 		"SILVERBACK_DISTRIBUTOR=" + strings.Join(c.Distributor, ","),
 	}, c.Env...)...)
-	dieWithParent(k.cmd)
+	process.DieWithParent(k.cmd)
 	if err := k.cmd.Start(); err != nil {
 		cancel()
 		tb.Fatalf("start silverback %s: %v", strings.Join(args, " "), err)

@@ -13,7 +13,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/silverback-gateway/silverback/test/process"
+	"github.com/silverback-gateway/silverback/testkit/port"
+	"github.com/silverback-gateway/silverback/testkit/process"
 )
 
 // processes is a stand of plain processes on loopback, each with its log in one folder.
@@ -31,8 +32,7 @@ type part struct {
 	url    string // what the demo asks it for
 	ready  string // URL that answers 200 when it is up; empty: not waited for
 
-	cmd  *exec.Cmd
-	done chan struct{}
+	life *process.Process // nil when it does not run
 }
 
 func newProcesses(bin string) (*processes, error) {
@@ -63,9 +63,9 @@ func (p *processes) plan() error {
 	var problems []error
 	taken := map[string]bool{}
 	address := func() string {
-		free, err := process.FreeAddress()
+		free, err := port.Free()
 		for err == nil && taken[free] {
-			free, err = process.FreeAddress()
+			free, err = port.Free()
 		}
 		taken[free] = true
 		problems = append(problems, err)
@@ -165,7 +165,7 @@ func (p *processes) Start(ctx context.Context, names ...string) error {
 		if !slices.Contains(names, one.name) {
 			continue
 		}
-		if err := p.launch(ctx, one); err != nil {
+		if err := p.launch(one); err != nil {
 			return err
 		}
 		started = append(started, one)
@@ -176,7 +176,7 @@ func (p *processes) Start(ctx context.Context, names ...string) error {
 		}
 		if err := eventually(ctx, upTime, one.name+" answers", func() error {
 			select {
-			case <-one.done:
+			case <-one.life.Done():
 				return fatal{fmt.Errorf("%s ended:\n%s", one.name, p.lastLines(one))}
 			default:
 			}
@@ -194,39 +194,17 @@ func (p *processes) Start(ctx context.Context, names ...string) error {
 
 // lastLines is the end of a process's log.
 func (p *processes) lastLines(one *part) string {
-	text, err := os.ReadFile(filepath.Join(p.dir, one.name+".log"))
-	if err != nil {
-		return err.Error()
-	}
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return strings.Join(lines[max(0, len(lines)-5):], "\n")
+	return process.Tail(process.Log(p.log(one)), 5)
 }
 
-func (p *processes) launch(ctx context.Context, one *part) error {
-	log, err := os.OpenFile(filepath.Join(p.dir, one.name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("open the log of %s: %w", one.name, err)
-	}
-	defer func() { _ = log.Close() }()
-	// Ended by Stop and Kill alone: the fleet is taken down in order also after Ctrl-C.
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), filepath.Join(p.bin, one.binary), one.args...)
-	cmd.Stdout, cmd.Stderr, cmd.Env = log, log, append(plainEnv(), p.env...)
-	apart(cmd)
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start %s: %w", one.name, err)
-	}
-	done := make(chan struct{})
-	one.cmd, one.done = cmd, done
-	go func() {
-		defer close(done)
-		_ = cmd.Wait()
-	}()
-	return nil
-}
+func (p *processes) log(one *part) string { return filepath.Join(p.dir, one.name+".log") }
 
-// plainEnv is the environment without what would set flags.
-func plainEnv() []string {
-	return slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "SILVERBACK_") || strings.HasPrefix(e, "DECK_") })
+// launch starts a process that Stop and Kill alone end, so that the fleet is taken down in order after Ctrl-C too.
+func (p *processes) launch(one *part) (err error) {
+	one.life, err = process.Start(process.Command{
+		Name: one.name, Path: filepath.Join(p.bin, one.binary), Args: one.args, Env: process.Environment(p.env...), Log: p.log(one), Group: true,
+	})
+	return err
 }
 
 const stopTime = 15 * time.Second
@@ -237,21 +215,20 @@ func (p *processes) Stop(_ context.Context, names ...string) error {
 	for _, kind := range stopOrder {
 		var some []*part
 		for _, one := range p.parts {
-			if first, _, _ := strings.Cut(one.name, "-"); first == kind && slices.Contains(names, one.name) && one.cmd != nil {
-				_ = one.cmd.Process.Signal(syscall.SIGTERM)
+			if first, _, _ := strings.Cut(one.name, "-"); first == kind && slices.Contains(names, one.name) && one.life != nil {
+				_ = one.life.Signal(syscall.SIGTERM)
 				some = append(some, one)
 			}
 		}
 		over := time.After(stopTime)
 		for _, one := range some {
 			select {
-			case <-one.done:
+			case <-one.life.Done():
 			case <-over:
 				problems = append(problems, fmt.Errorf("%s did not stop within %s", one.name, stopTime))
-				_ = one.cmd.Process.Kill()
-				<-one.done
+				one.life.Kill()
 			}
-			one.cmd = nil
+			one.life = nil
 		}
 	}
 	return errors.Join(problems...)
@@ -262,12 +239,11 @@ func (p *processes) Kill(_ context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if one.cmd == nil {
+	if one.life == nil {
 		return fmt.Errorf("%s does not run", name)
 	}
-	_ = one.cmd.Process.Kill()
-	<-one.done
-	one.cmd = nil
+	one.life.Kill()
+	one.life = nil
 	return nil
 }
 
@@ -277,7 +253,7 @@ func (p *processes) Down(ctx context.Context) error {
 
 func (p *processes) CLI(ctx context.Context, in string, line func(string), args ...string) (int, error) {
 	cmd := exec.CommandContext(ctx, filepath.Join(p.bin, "silverback"), args...)
-	cmd.Env = append(plainEnv(), p.env...)
+	cmd.Env = process.Environment(p.env...)
 	return runCommand(cmd, in, line)
 }
 

@@ -4,7 +4,6 @@ package process
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/silverback-gateway/silverback/testkit/process"
 )
 
 const (
@@ -52,9 +53,8 @@ func FreeAddress() (string, error) {
 type Process struct {
 	Name string
 	HTTP string // host:port of /metrics and /readyz
-	cmd  *exec.Cmd
+	life *process.Process
 	log  string
-	done chan struct{} // closed when it ended
 }
 
 // Start starts a binary whose output goes to a file beside it.
@@ -64,20 +64,16 @@ func Start(ctx context.Context, binary, name, httpAddress string, args ...string
 
 // StartIn is Start with more environment variables.
 func StartIn(ctx context.Context, env []string, binary, name, httpAddress string, args ...string) (*Process, error) {
-	p := &Process{Name: name, HTTP: httpAddress, log: filepath.Join(filepath.Dir(binary), name+".log"), done: make(chan struct{})}
-	out, err := os.Create(p.log)
+	p := &Process{Name: name, HTTP: httpAddress, log: filepath.Join(filepath.Dir(binary), name+".log")}
+	if err := os.RemoveAll(p.log); err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	life, err := process.Start(process.Command{Name: name, Path: binary, Args: args, Env: append(os.Environ(), env...), Log: p.log})
 	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", name, err)
+		return nil, err
 	}
-	defer func() { _ = out.Close() }()
-	p.cmd = exec.CommandContext(ctx, binary, args...)
-	p.cmd.Stdout, p.cmd.Stderr, p.cmd.Env = out, out, append(os.Environ(), env...)
-	// Nothing outlives the measurement, however that ends.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := p.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", name, err)
-	}
-	go func() { _ = p.cmd.Wait(); close(p.done) }()
+	p.life = life
+	context.AfterFunc(ctx, life.Kill)
 	return p, nil
 }
 
@@ -89,7 +85,7 @@ func (p *Process) Until(ctx context.Context, what string, ok func() bool) error 
 	for !ok() {
 		select {
 		case <-tick.C:
-		case <-p.done:
+		case <-p.life.Done():
 			return fmt.Errorf("%s ended before it was %s:\n%s", p.Name, what, p.Tail())
 		case <-deadline:
 			return fmt.Errorf("%s was not %s in %s:\n%s", p.Name, what, readyTime, p.Tail())
@@ -144,14 +140,14 @@ func (p *Process) Collect(ctx context.Context) error {
 }
 
 // CPU is the time that the process has spent on processors so far, in user and kernel mode.
-func (p *Process) CPU() (time.Duration, error) { return cpuOf(p.cmd.Process.Pid) }
+func (p *Process) CPU() (time.Duration, error) { return cpuOf(p.life.PID()) }
 
 // SelfCPU is the CPU time of this process.
 func SelfCPU() (time.Duration, error) { return cpuOf(os.Getpid()) }
 
 // RSS is the resident memory in bytes, now and at its peak.
 func (p *Process) RSS() (now, peak float64, err error) {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	f, err := os.Open(fmt.Sprintf("/proc/%d/status", p.life.PID()))
 	if err != nil {
 		return 0, 0, fmt.Errorf("read memory of %s: %w", p.Name, err)
 	}
@@ -177,32 +173,23 @@ func (p *Process) RSS() (now, peak float64, err error) {
 
 // ResetPeak makes the present memory the peak.
 func (p *Process) ResetPeak() error {
-	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.cmd.Process.Pid), []byte("5"), 0)
+	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.life.PID()), []byte("5"), 0)
 }
 
 // Signal sends a signal without waiting for what comes of it.
-func (p *Process) Signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
+func (p *Process) Signal(s syscall.Signal) error { return p.life.Signal(s) }
 
 // Stop ends the process: kindly, then not.
 func (p *Process) Stop() {
 	if p == nil {
 		return
 	}
-	_ = p.Signal(syscall.SIGTERM)
-	select {
-	case <-p.done:
-	case <-time.After(stopTime):
-		_ = p.Signal(syscall.SIGKILL)
-		<-p.done
-	}
+	_ = p.life.Stop(stopTime) // what does not stop is killed
 }
 
 // Tail is the end of what the process wrote.
 func (p *Process) Tail() string {
-	text, err := os.ReadFile(p.log)
-	if err != nil {
-		return errors.Join(errors.New("its output cannot be read"), err).Error()
-	}
 	const most = 2000
-	return string(text[max(0, len(text)-most):])
+	text := process.Log(p.log)
+	return text[max(0, len(text)-most):]
 }
