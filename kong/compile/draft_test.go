@@ -146,7 +146,7 @@ a.yaml:10 route r pahts unknown-field
 a.yaml:3 service t path bad-value
 a.yaml:3 route t1 missing-field
 a.yaml:3 route t1 paths bad-value
-a.yaml:3 route t2 snis missing-field
+a.yaml:3 route t2 missing-field
 a.yaml:3 route t2 tags wrong-type
 a.yaml:4 route u1 protocols bad-value
 a.yaml:4 route u2 missing-field
@@ -281,7 +281,7 @@ func TestReportedProtocols(t *testing.T) {
 26-proto.yaml:5 service w1 protocol bad-value
 26-proto.yaml:5 route w1r protocols bad-value
 26-proto.yaml:6 route t2r protocols bad-value
-26-proto.yaml:6 route t3r snis missing-field
+26-proto.yaml:6 route t3r missing-field
 26-proto.yaml:8 service s1 protocol bad-value
 `,
 		"26b-proto.yaml": `

@@ -69,7 +69,7 @@ func (p *parser) entity(kind *entity.Kind, n *document.Node, in *nest) {
 	p.buf = p.buf[:0]
 	p.members(&w, keys)
 	p.required(s, n, keys, in)
-	p.check(s, n, keys, flawed(p.problems[before:]))
+	p.check(s, n, keys, slices.Clip(p.problems[before:]))
 	p.flaw(&it, index, before, keys)
 	it.hashed = p.hashed(s, keys)
 	it.body = string(p.buf)
@@ -191,7 +191,7 @@ func (w *writer) member(k document.Key) {
 	if v.Kind == document.Null {
 		p.buf = append(p.buf, "null"...)
 	} else if kind.Name == "routes" && f.Name == "paths" && v.Kind == document.List {
-		p.buf = p.paths(s, v, p.buf)
+		p.buf = p.paths(s, f, v, p.buf)
 	} else {
 		p.buf = p.value(s, f, v, f.Name, p.buf)
 	}

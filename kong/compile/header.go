@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"github.com/silverback-gateway/silverback/kong/document"
-	"github.com/silverback-gateway/silverback/kong/entity"
+	"github.com/silverback-gateway/silverback/kong/schema"
 )
 
 // header is what the underscore keys of one document say about the rest of it.
@@ -217,7 +217,7 @@ func (p *parser) info(n *document.Node) {
 			for _, tag := range v.Items {
 				if tag.Kind != document.String {
 					p.wrongType(none, tag, "_info.select_tags", "a string")
-				} else if why := entity.Tag(tag.Text); why != "" {
+				} else if why := schema.ValueRule("services", "tags[]")(tag.Text); why != "" {
 					p.problem(none, tag.Pos, "_info.select_tags", BadValue, "%s", why)
 				} else {
 					p.header.tags = append(p.header.tags, tag.Text)

@@ -29,12 +29,13 @@ services:
     - /list
     - /all
     headers:
-      x.y: [one]
+      x-y: [one]
   plugins:
   - name: rate-limiting
     _config: slow
     config:
       hour: 2
+      x.y: [one]
 `
 	docs := []compile.Document{{Name: "a.yaml", Content: []byte(text)}, {Name: "b.json",
 		Content: []byte("{\"_format_version\": \"3.0\",\n\"consumers\": [{\"username\":\n\"a\", \"tags\": [\n\"t\"]}]}")}}
@@ -50,7 +51,7 @@ services:
 	}{
 		{"an element of a list", "route", "paths[1]", compile.BadValue, 20},
 		{"an element of a list in brackets", "service", "tags[1]", compile.BadValue, 15},
-		{"a key with a dot", "route", "headers.x.y[0]", compile.BadValue, 22},
+		{"a key with a dot", "plugin", "config.x.y[0]", compile.BadValue, 28},
 		{"an element that is not there", "route", "paths[7]", compile.BadValue, 18},
 		{"a missing field of a record", "plugin", "config.redis.port", compile.MissingField, 26},
 		{"a field of the plugin", "plugin", "config.hour", compile.WrongType, 27},

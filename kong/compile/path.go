@@ -104,20 +104,6 @@ func mergeSlashes(path string) string {
 // maxRegex bounds the length of a regular expression in a path.
 const maxRegex = 16 << 10
 
-// checkPath says what gateways of every flavor refuse in a path; empty when nothing.
-// What a router makes of a regular expression is another matter; see regexWarning.
-func checkPath(path string) string {
-	switch plain, regex := strings.CutPrefix(path, "~"); {
-	case !strings.HasPrefix(plain, "/"):
-		return "should start with / (a plain path) or ~/ (a regular expression)"
-	case strings.Contains(path, "//"):
-		return "must not have empty segments"
-	case regex && len(path) > maxRegex:
-		return "the regular expression is too long"
-	}
-	return schema.RoutePath(path)
-}
-
 // regexWarning says why not every gateway takes the regular expression of a path. The
 // validators know the flavors of a group's gateways, and refuse it where they must (F22).
 func regexWarning(path string) string {

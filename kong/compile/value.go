@@ -77,6 +77,11 @@ func (p *parser) value(s subject, f *entity.Field, n *document.Node, path string
 			if i > 0 {
 				dst = append(dst, ',')
 			}
+			if f.KeyCheck != nil {
+				if why := f.KeyCheck(k.Name); why != "" {
+					p.problem(s, k.Pos, path, BadValue, "%s", why)
+				}
+			}
 			dst = append(document.AppendString(dst, k.Name), ':')
 			dst = p.value(s, f.Elem, k.Value, path+"."+printable(k.Name), dst)
 		}
@@ -207,7 +212,7 @@ func wrongURL(fields []schema.URLField) string {
 	for _, f := range fields {
 		switch f.Name {
 		case "host":
-			if host = true; entity.Host(placeholder.ReplaceAllString(f.Text, "x")) != "" {
+			if host = true; schema.Host(placeholder.ReplaceAllString(f.Text, "x")) != "" {
 				return "the host of the URL is not a host name or an address"
 			}
 		case "port":
@@ -232,7 +237,7 @@ func withHost(keys []document.Key, url *document.Node) []document.Key {
 }
 
 // paths writes the paths of a route, those of the old formats converted.
-func (p *parser) paths(s subject, n *document.Node, dst []byte) []byte {
+func (p *parser) paths(s subject, list *entity.Field, n *document.Node, dst []byte) []byte {
 	dst = append(dst, '[')
 	for i, e := range n.Items {
 		field := fmt.Sprintf("paths[%d]", i)
@@ -248,8 +253,10 @@ func (p *parser) paths(s subject, n *document.Node, dst []byte) []byte {
 		if p.header.migrate {
 			path = migratePath(path)
 		}
-		if why := checkPath(path); why != "" {
+		if why := list.Elem.Check(path); why != "" {
 			p.problem(s, e.Pos, field, BadValue, "%s", why)
+		} else if strings.HasPrefix(path, "~") && len(path) > maxRegex {
+			p.problem(s, e.Pos, field, BadValue, "the regular expression is too long")
 		} else if why := cmp.Or(regexWarning(path), entity.RoutePath(path)); why != "" {
 			p.warn(s, e.Pos, field, BadValue, "%s", why)
 		}

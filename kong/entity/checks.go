@@ -12,36 +12,6 @@ import (
 	"github.com/silverback-gateway/silverback/kong/schema"
 )
 
-// Tag checks a tag.
-func Tag(s string) string {
-	if s == "" {
-		return "a tag must not be empty"
-	}
-	if schema.Tag(s) != "" {
-		return "a tag is of printable characters other than comma and slash"
-	}
-	return ""
-}
-
-// Name checks the name of an entity.
-func Name(s string) string {
-	if s == "" {
-		return "must not be empty"
-	}
-	if schema.Name(s) != "" {
-		return "a name is of letters, digits, and the characters . - _ ~"
-	}
-	return ""
-}
-
-// NotEmpty checks a string that must say something.
-func NotEmpty(s string) string {
-	if s == "" {
-		return "must not be empty"
-	}
-	return ""
-}
-
 // UUID checks an id.
 func UUID(s string) string {
 	bad := len(s) != 36
@@ -56,88 +26,6 @@ func UUID(s string) string {
 	}
 	if bad {
 		return "expected a UUID, such as 7a1f3c52-5d0e-4a6b-9c3d-2f1e0b9a8c7d"
-	}
-	return ""
-}
-
-// vaulted leaves references to a vault to the judges, which know where they may stand, and refuses what is empty.
-func vaulted(check func(string) string) func(string) string {
-	return func(s string) string {
-		switch {
-		case s == "":
-			return "must not be empty"
-		case strings.HasPrefix(s, "{vault://"):
-			return ""
-		}
-		return check(s)
-	}
-}
-
-// Host checks the host of a service.
-func Host(s string) string {
-	switch why := vaulted(schema.Host)(s); {
-	case why == "" || s == "":
-		return why
-	case strings.Contains(s, ":") && !strings.Contains(s, "::"):
-		return "must be a host without a port; use the field port"
-	}
-	return "not a host name"
-}
-
-// RouteHost checks a host that a route matches: a wildcard may stand for the leftmost or the rightmost label, and a port may follow.
-func RouteHost(s string) string {
-	if s == "" {
-		return "must not be empty"
-	}
-	return schema.RouteHost(s)
-}
-
-// SNI checks a server name, which may begin or end with a wildcard.
-func SNI(s string) string {
-	if s == "" {
-		return "must not be empty"
-	}
-	return schema.WildcardSNI(s)
-}
-
-// UpstreamName checks the name of an upstream, which is a virtual host name.
-func UpstreamName(s string) string { return vaulted(schema.UpstreamName)(s) }
-
-// Target checks the address of a target: a host or an address, with a port or without.
-func Target(s string) string { return vaulted(schema.Target)(s) }
-
-// Method checks an HTTP method.
-func Method(s string) string {
-	for i := range len(s) {
-		if s[i] < 'A' || s[i] > 'Z' {
-			return "a method is of upper-case letters"
-		}
-	}
-	return NotEmpty(s)
-}
-
-// AbsolutePath checks the path of a service.
-func AbsolutePath(s string) string {
-	switch {
-	case !strings.HasPrefix(s, "/"):
-		return "must start with /"
-	case strings.Contains(s, "//"):
-		return "must not have empty segments"
-	}
-	return ""
-}
-
-// VaultPrefix checks the prefix by which references name a vault.
-func VaultPrefix(s string) string {
-	if s == "env" {
-		return "the prefix env is reserved"
-	}
-	bad := len(s) < 2 || s[0] < 'a' || s[0] > 'z' || s[len(s)-1] == '-'
-	for i := range len(s) {
-		bad = bad || !(s[i] >= 'a' && s[i] <= 'z' || s[i] >= '0' && s[i] <= '9' || s[i] == '-')
-	}
-	if bad {
-		return "a prefix is of two or more lower-case letters, digits and dashes, and begins with a letter"
 	}
 	return ""
 }

@@ -1,5 +1,7 @@
 package entity
 
+import "github.com/silverback-gateway/silverback/kong/schema"
+
 func hashInputs() option {
 	return oneOf("none", "consumer", "ip", "header", "cookie", "path", "query_arg", "uri_capture")
 }
@@ -26,8 +28,8 @@ func health() Field {
 			record("unhealthy", statuses(), interval(), count("timeouts"), count("http_failures"), count("tcp_failures")),
 			number("timeout", between(0, 65535)),
 			integer("concurrency", between(1, 1<<31-1)),
-			str("http_path", check(AbsolutePath)),
-			str("https_sni", check(SNI), nullIsAbsent),
+			str("http_path"),
+			str("https_sni", nullIsAbsent),
 			boolean("https_verify_certificate"),
 		),
 		number("threshold", between(0, 100)),
@@ -37,7 +39,7 @@ func health() Field {
 func pluginFields() []Field {
 	partials := Field{Name: "partials", Type: Refs, Ref: "partials", Extra: true}
 	return []Field{
-		str("name", required, check(NotEmpty)), str("instance_name", unique, check(Name)),
+		str("name", required), str("instance_name", unique),
 		ref("route", "routes"), ref("service", "services"), ref("consumer", "consumers"),
 		ref("consumer_group", "consumer_groups", extra),
 		object("config"), protocols("protocols"), boolean("enabled", def),
@@ -54,9 +56,9 @@ func coreKinds() []Kind {
 			Children: []Child{{Key: "routes", Kind: "routes", Ref: "service"}, plugins("service"), chains("service"),
 				{Key: "degraphql_routes", Kind: "degraphql_routes", Ref: "service"}},
 			Fields: []Field{
-				str("name", unique, check(Name)), integer("retries", between(0, 32767), def),
-				str("protocol", oneOf("grpc", "grpcs", "http", "https", "tcp", "tls", "tls_passthrough", "udp", "ws", "wss"), def),
-				str("host", required, check(Host)), integer("port", between(0, 65535), def), str("path", check(AbsolutePath)),
+				str("name", unique), integer("retries", between(0, 32767), def),
+				str("protocol", oneOf(schema.Protocols()...), def),
+				str("host", required), integer("port", between(0, 65535), def), str("path"),
 				timeout("connect_timeout"), timeout("write_timeout"), timeout("read_timeout"),
 				ref("client_certificate", "certificates"), boolean("tls_verify"), integer("tls_verify_depth", between(0, 64)),
 				list("ca_certificates", str("", check(UUID))), boolean("enabled", def),
@@ -67,11 +69,11 @@ func coreKinds() []Kind {
 			Name: "routes", Singular: "route", NameField: "name", IDRule: ByName, IDFields: []string{"name"},
 			Children: []Child{plugins("route"), chains("route")},
 			Fields: []Field{
-				str("name", unique, check(Name)), protocols("protocols"),
+				str("name", unique), protocols("protocols"),
 				integer("https_redirect_status_code", def), boolean("strip_path", def), boolean("preserve_host", def),
 				boolean("request_buffering", def), boolean("response_buffering", def), ref("service", "services"),
-				list("snis", str("", check(SNI))), endpoints("sources"), endpoints("destinations"),
-				list("methods", str("", check(Method))), list("hosts", str("", check(RouteHost))), list("paths", str("")),
+				list("snis", str("")), endpoints("sources"), endpoints("destinations"),
+				list("methods", str("")), list("hosts", str("")), list("paths", str("")),
 				mapOf("headers", list("", str("", warn(HeaderValue)))), integer("regex_priority", def), str("path_handling", oneOf("v0", "v1"), def),
 				str("expression", extra), integer("priority", between(0, 1<<46-1), extra),
 			},
@@ -89,7 +91,7 @@ func coreKinds() []Kind {
 				{Key: "oauth2_credentials", Kind: "oauth2_credentials", Ref: "consumer"},
 				{Key: "mtls_auth_credentials", Kind: "mtls_auth_credentials", Ref: "consumer"},
 			},
-			Fields: []Field{str("username", unique, check(NotEmpty)), str("custom_id", unique, check(NotEmpty))},
+			Fields: []Field{str("username", unique), str("custom_id", unique)},
 		},
 		{
 			Name: "plugins", Singular: "plugin", NameField: "name", IDRule: ByCacheKey,
@@ -101,13 +103,13 @@ func coreKinds() []Kind {
 			Name: "upstreams", Singular: "upstream", NameField: "name", IDRule: ByName, IDFields: []string{"name"},
 			Children: []Child{{Key: "targets", Kind: "targets", Ref: "upstream"}},
 			Fields: []Field{
-				str("name", required, unique, check(UpstreamName)),
+				str("name", required, unique),
 				str("algorithm", oneOf("consistent-hashing", "least-connections", "round-robin", "latency", "sticky-sessions"), def),
 				str("hash_on", hashInputs(), def), str("hash_fallback", hashInputs(), def),
 				str("hash_on_header"), str("hash_fallback_header"), str("hash_on_cookie"),
-				str("hash_on_cookie_path", check(AbsolutePath), def),
-				str("hash_on_query_arg", check(NotEmpty)), str("hash_fallback_query_arg", check(NotEmpty)),
-				str("hash_on_uri_capture", check(NotEmpty)), str("hash_fallback_uri_capture", check(NotEmpty)),
+				str("hash_on_cookie_path", def),
+				str("hash_on_query_arg"), str("hash_fallback_query_arg"),
+				str("hash_on_uri_capture"), str("hash_fallback_uri_capture"),
 				integer("slots", between(10, 1<<16), def), health(), str("host_header"),
 				ref("client_certificate", "certificates"), boolean("use_srv_name", def),
 				str("sticky_sessions_cookie", extra), str("sticky_sessions_cookie_path", extra),
@@ -117,7 +119,7 @@ func coreKinds() []Kind {
 			Name: "targets", Singular: "target", NameField: "target", IDRule: ByCacheKey,
 			IDFields: []string{"upstream", "target"}, Scope: []string{"upstream", "target"},
 			Fields: []Field{
-				ref("upstream", "upstreams", required), str("target", required, check(Target)),
+				ref("upstream", "upstreams", required), str("target", required),
 				integer("weight", between(0, 65535), def), boolean("failover", extra),
 			},
 		},
@@ -131,7 +133,7 @@ func coreKinds() []Kind {
 		},
 		{
 			Name: "snis", Singular: "sni", NameField: "name", IDRule: ByName, IDFields: []string{"name"},
-			Fields: []Field{str("name", required, unique, check(SNI)), ref("certificate", "certificates", required)},
+			Fields: []Field{str("name", required, unique), ref("certificate", "certificates", required)},
 		},
 		{
 			Name: "ca_certificates", Singular: "ca_certificate", IDRule: Invented,
@@ -140,7 +142,7 @@ func coreKinds() []Kind {
 		{
 			Name: "vaults", Singular: "vault", NameField: "prefix", IDRule: ByCacheKey, IDFields: []string{"prefix"},
 			Fields: []Field{
-				str("prefix", required, unique, check(VaultPrefix)), str("name", required, check(NotEmpty)),
+				str("prefix", required, unique), str("name", required),
 				str("description"), object("config"),
 			},
 		},

@@ -8,22 +8,22 @@ func credentialKinds() []Kind {
 	return []Kind{
 		{
 			Name: "keyauth_credentials", Singular: "keyauth_credential", IDRule: Invented, Invents: []string{"key"},
-			Fields: []Field{owner(), str("key", unique, secret, check(NotEmpty)), ttl()},
+			Fields: []Field{owner(), str("key", unique, secret), ttl()},
 		},
 		{
 			Name: "basicauth_credentials", Singular: "basicauth_credential", NameField: "username",
 			IDRule: ByCacheKey, IDFields: []string{"username"},
-			Fields: []Field{owner(), str("username", required, unique, check(NotEmpty)), str("password", required, secret)},
+			Fields: []Field{owner(), str("username", required, unique), str("password", required, secret)},
 		},
 		{
 			Name: "hmacauth_credentials", Singular: "hmacauth_credential", NameField: "username",
 			IDRule: ByCacheKey, IDFields: []string{"username"}, Invents: []string{"secret"},
-			Fields: []Field{owner(), str("username", required, unique, check(NotEmpty)), str("secret", secret)},
+			Fields: []Field{owner(), str("username", required, unique), str("secret", secret)},
 		},
 		{
 			Name: "jwt_secrets", Singular: "jwt_secret", IDRule: Invented, Invents: []string{"key", "secret"},
 			Fields: []Field{
-				owner(), str("key", unique, secret, check(NotEmpty)), str("secret", secret), pemText("rsa_public_key"),
+				owner(), str("key", unique, secret), str("secret", secret), pemText("rsa_public_key"),
 				str("algorithm", oneOf("HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512",
 					"PS256", "PS384", "PS512", "EdDSA"), def),
 			},
@@ -31,7 +31,7 @@ func credentialKinds() []Kind {
 		{
 			Name: "acls", Singular: "acl", NameField: "group", IDRule: ByCacheKey, IDFields: []string{"consumer", "group"},
 			Scope:  []string{"consumer", "group"},
-			Fields: []Field{owner(), str("group", required, check(NotEmpty))},
+			Fields: []Field{owner(), str("group", required)},
 		},
 		{
 			Name: "oauth2_credentials", Singular: "oauth2_credential", NameField: "name", IDRule: Invented,

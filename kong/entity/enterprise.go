@@ -9,7 +9,7 @@ func enterpriseKinds() []Kind {
 			Enterprise: true, Fields: fields,
 		}
 	}
-	name := func() Field { return str("name", required, unique, check(NotEmpty)) }
+	name := func() Field { return str("name", required, unique) }
 	groups := byName("consumer_groups", "consumer_group", name())
 	groups.Children = []Child{{Key: "plugins", Kind: "plugins", Ref: "consumer_group"}}
 	return []Kind{
@@ -33,7 +33,7 @@ func enterpriseKinds() []Kind {
 			Name: "degraphql_routes", Singular: "degraphql_route", IDRule: Invented, Enterprise: true,
 			Fields: []Field{
 				ref("service", "services", required), str("uri", required), str("query", required),
-				list("methods", str("", check(Method))),
+				list("methods", str("")),
 			},
 		},
 		{

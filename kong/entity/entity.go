@@ -5,7 +5,11 @@
 // It checks nothing itself and knows nothing of files.
 package entity
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/silverback-gateway/silverback/kong/schema"
+)
 
 // Type is the type of a field.
 type Type uint8
@@ -48,6 +52,7 @@ type Field struct {
 	Ranged       bool
 	Min, Max     int64
 	Check        func(string) string // says what is wrong with a string; empty when nothing is
+	KeyCheck     func(string) string // says what is wrong with a key of a map
 	Form         func(string) string // the one spelling of a string that has several
 	Warn         func(string) string // says what its author can hardly mean, though gateways take it; empty when nothing
 }
@@ -168,12 +173,36 @@ func (t *Table) add(k *Kind) {
 		}
 	}
 	sortFields(k.Fields)
+	addRules(k.Name, k.Fields, "")
 	k.index = make(map[string]int, len(k.Fields))
 	for i, f := range k.Fields {
 		k.index[f.Name] = i
 	}
 	t.kinds = append(t.kinds, k)
 	t.byName[k.Name] = k
+}
+
+// addRules gives texts the rules that kong/schema has for them. Those that the table gives a check or a list of values keep that.
+func addRules(kind string, fields []Field, prefix string) {
+	for i := range fields {
+		addRule(kind, &fields[i], prefix+fields[i].Name)
+	}
+}
+
+func addRule(kind string, f *Field, path string) {
+	switch f.Type {
+	case String:
+		if f.Check == nil && f.OneOf == nil {
+			f.Check = schema.ValueRule(kind, path)
+		}
+	case List:
+		addRule(kind, f.Elem, path+"[]")
+	case Map:
+		f.KeyCheck = schema.ValueRule(kind, path+"<k>")
+		addRule(kind, f.Elem, path+"<v>")
+	case Record:
+		addRules(kind, f.Fields, path+".")
+	}
 }
 
 func sortFields(fields []Field) {

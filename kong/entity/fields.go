@@ -1,5 +1,7 @@
 package entity
 
+import "github.com/silverback-gateway/silverback/kong/schema"
+
 // The makers of fields below keep the table readable: a name, a type, and options.
 
 type option func(*Field)
@@ -64,10 +66,10 @@ func pemText(name string, options ...option) Field {
 	return f
 }
 
-func tags() Field { return list("tags", str("", check(Tag))) }
+func tags() Field { return list("tags", str("")) }
 
 func protocols(name string) Field {
-	return list(name, str("", oneOf("grpc", "grpcs", "http", "https", "tcp", "tls", "tls_passthrough", "udp", "ws", "wss")), def)
+	return list(name, str("", oneOf(schema.Protocols()...)), def)
 }
 
 func timeout(name string) Field { return integer(name, between(1, 1<<31-2), def) }

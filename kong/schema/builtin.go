@@ -1,0 +1,109 @@
+package schema
+
+import (
+	"context"
+	_ "embed"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// builtInText has the rules of Kong 3.9.3 for texts and for entities as a whole, in the form of /schemas. It holds for both editions and
+// every router flavor: values that only some gateways take are left to their own schemas.
+//
+//go:embed builtin.json
+var builtInText []byte
+
+var builtIn = sync.OnceValue(func() *Bundle {
+	entities, err := parse(builtInText)
+	if err != nil {
+		panic(err) // the text is constant
+	}
+	b, err := build(object{"kong_version": "3.9.3", "entities": entities, "plugins": object{}, "vaults": object{}})
+	if err != nil {
+		panic(err)
+	}
+	return b
+})
+
+// Protocols returns the protocols of routes, services and plugins in either edition, sorted.
+func Protocols() []string { return slices.Sorted(maps.Keys(families)) }
+
+// ValueRule returns Kong 3.9.3's rule for the text of a field. It needs no gateway. The rule returns what is wrong, without the text, and
+// nothing when the text is valid. Kind is in the plural. In a path, [] stands for the elements of a list, <k> and <v> for the keys and
+// values of a map. Fields without a rule give nil.
+func ValueRule(kind, path string) func(text string) string {
+	if path == "tags[]" {
+		kind = "services" // Kong has one rule for the tags of every kind
+	}
+	f := builtIn().kinds[singular(kind)].lookup(path)
+	if f == nil || f.typ != typeString {
+		return nil
+	}
+	return func(text string) string {
+		c := builtInChecker(len(text))
+		if c.value(f, text); c.allowance.err == nil && len(c.errs) > 0 {
+			return c.errs[0].Message
+		}
+		return ""
+	}
+}
+
+// CheckWhole returns what Kong 3.9.3 refuses of an entity because of how its fields go together, such as a route without anything to match
+// on. It needs no gateway and does not check the fields by themselves. Kind is in the plural; the entity is as in Bundle.Check.
+func CheckWhole(kind string, entity map[string]any) []FieldError {
+	r := builtIn().kinds[singular(kind)]
+	if r == nil || len(r.checks) == 0 {
+		return nil
+	}
+	c := builtInChecker(0)
+	for _, f := range r.order {
+		if v := entity[f.name]; v != nil && f.typ == typeSet {
+			c.path = append(c.path, Step{Name: f.name})
+			c.rules(f, v)
+			c.path = c.path[:0]
+		}
+	}
+	for _, check := range r.checks {
+		check(c, r, entity)
+	}
+	return c.errs
+}
+
+// exhausted ends a check when the steps of its allowance are spent.
+var exhausted = NewBudget(0)
+
+func builtInChecker(bytes int) *checker {
+	c := &checker{allowance: &allowance{ctx: context.Background(), budget: exhausted, left: entityBudget + byteBudget*bytes}}
+	c.path = c.steps[:0]
+	return c
+}
+
+// lookup returns the field at a path, or nil.
+func (r *record) lookup(path string) *field {
+	var f *field
+	for name := range strings.SplitSeq(path, ".") {
+		if f != nil {
+			r = f.rec
+		}
+		if r == nil {
+			return nil
+		}
+		at := strings.IndexAny(name+"[", "[<")
+		f = r.fields[name[:at]]
+		for rest := name[at:]; f != nil && rest != ""; {
+			switch {
+			case strings.HasPrefix(rest, "[]"):
+				f, rest = f.elements, rest[2:]
+			case strings.HasPrefix(rest, "<k>"):
+				f, rest = f.keys, rest[3:]
+			case strings.HasPrefix(rest, "<v>"):
+				f, rest = f.values, rest[3:]
+			default:
+				return nil
+			}
+		}
+	}
+	return f
+}
