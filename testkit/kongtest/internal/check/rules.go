@@ -5,13 +5,13 @@ import (
 	"maps"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/entity"
 	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/expression"
 	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/pattern"
 	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/problems"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/request"
 	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/sandbox"
 )
 
@@ -23,13 +23,6 @@ func isName(text string) bool {
 
 func isMethod(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return r < 'A' || r > 'Z' })
-}
-
-func isHost(text string) bool {
-	first, last := rune(text[0]), rune(text[len(text)-1])
-	return first != '-' && first != '.' && first != ':' && last != '-' && last != ':' && !strings.ContainsFunc(text, func(r rune) bool {
-		return !isAlphanumeric(r) && r != '.' && r != '-' && r != '_' && r != '*' && r != ':'
-	})
 }
 
 func isAlphanumeric(r rune) bool {
@@ -54,6 +47,15 @@ func (s *Checker) rules(n *entity.Node, complain func(string, ...any)) {
 		if name := n.Text("name"); name != "" && name != "env" {
 			complain(fmt.Sprintf("vault '%s' is not installed", name), "name")
 		}
+		vaultRules(n, complain)
+	case "upstreams":
+		upstreamRules(n, complain)
+	case "targets":
+		if target := n.Text("target"); target != "" {
+			if why := targetProblem(target); why != "" {
+				complain(why, "target")
+			}
+		}
 	}
 }
 
@@ -74,11 +76,15 @@ func (s *Checker) commonRules(n *entity.Node, complain func(string, ...any)) {
 }
 
 func serviceRules(n *entity.Node, complain func(string, ...any)) {
-	if path := n.Text("path"); path != "" && !strings.HasPrefix(path, "/") {
-		complain("should start with: /", "path")
+	if path := n.Text("path"); path != "" {
+		if why := servicePathProblem(path); why != "" {
+			complain(why, "path")
+		}
 	}
-	if host := n.Text("host"); host != "" && !isHost(host) {
-		complain("invalid value: "+host, "host")
+	if host := n.Text("host"); host != "" {
+		if why := hostProblem(host); why != "" {
+			complain(why, "host")
+		}
 	}
 	raw, ok := n.Own["url"].(string)
 	if !ok {
@@ -89,6 +95,8 @@ func serviceRules(n *entity.Node, complain func(string, ...any)) {
 	case err != nil || u.Host == "":
 		complain("should start with: /", "path")
 		complain("required field missing", "host")
+	case !readAddress(u.Host).portOK:
+		complain("value should be between 0 and 65535", "port")
 	case u.Scheme != "" && !slices.Contains(n.Kind.Fields["protocol"].OneOf, u.Scheme):
 		complain("expected one of: "+strings.Join(n.Kind.Fields["protocol"].OneOf, ", "), "protocol")
 	}
@@ -108,8 +116,11 @@ func (s *Checker) routeRules(n *entity.Node, complain func(string, ...any)) {
 			}
 		case strings.Contains(path, "//"):
 			complain("must not have empty segments", "paths", i+1)
-		default:
-			percentRules(path, i+1, complain)
+		case plainPath.MatchString(path) && badEscape.MatchString(path):
+			at := badEscape.FindStringIndex(path)[0]
+			complain(fmt.Sprintf("invalid url-encoded value: '%s'", path[at:min(at+3, len(path))]), "paths", i+1)
+		case request.Normal(path) != path:
+			complain(fmt.Sprintf("non-normalized path, consider use '%s' instead", request.Normal(path)), "paths", i+1)
 		}
 	}
 	methods, _ := n.Own["methods"].([]any)
@@ -125,17 +136,14 @@ func (s *Checker) routeRules(n *entity.Node, complain func(string, ...any)) {
 		}
 	}
 	headerRules(n, complain)
+	endpointRules(n, complain)
+	for i, name := range entity.Words(n.Own["snis"]) {
+		if why := serverNameProblem(name); name != "" && why != "" {
+			complain(why, "snis", i+1)
+		}
+	}
 	if protocolRules(n, complain) {
 		s.criteria(n, complain)
-	}
-}
-
-func percentRules(path string, position int, complain func(string, ...any)) {
-	if decoded, err := url.PathUnescape(path); err != nil {
-		at := strings.IndexByte(path, '%')
-		complain(fmt.Sprintf("invalid url-encoded value: '%s'", path[at:min(at+3, len(path))]), "paths", position)
-	} else if decoded != path && strings.Count(decoded, "/") == strings.Count(path, "/") && !strings.ContainsAny(decoded, "%?# ") {
-		complain(fmt.Sprintf("non-normalized path, consider use '%s' instead", decoded), "paths", position)
 	}
 }
 
@@ -145,20 +153,14 @@ func hostRules(host string, position int, complain func(string, ...any)) {
 		complain("invalid wildcard: must have at most one wildcard", "hosts", position)
 	case stars == 1 && !strings.HasPrefix(host, "*.") && !strings.HasSuffix(host, ".*"):
 		complain("invalid wildcard: must be placed at leftmost or rightmost label", "hosts", position)
-	case !validPort(host):
-		complain("invalid port number", "hosts", position)
-	case !isHost(host):
-		complain("invalid hostname: "+host, "hosts", position)
+	default:
+		switch a := readAddress(strings.ReplaceAll(host, "*", "abc")); {
+		case !a.valid:
+			complain("invalid hostname: "+host, "hosts", position)
+		case !a.portOK:
+			complain("invalid port number", "hosts", position)
+		}
 	}
-}
-
-func validPort(host string) bool {
-	_, port, found := strings.Cut(host, ":")
-	if !found {
-		return true
-	}
-	n, err := strconv.Atoi(port)
-	return err == nil && n > 0 && n <= 65535
 }
 
 func headerRules(n *entity.Node, complain func(string, ...any)) {
@@ -166,8 +168,26 @@ func headerRules(n *entity.Node, complain func(string, ...any)) {
 	for name, values := range headers {
 		if strings.EqualFold(name, "host") {
 			complain("cannot contain 'host' header, which must be specified in the 'hosts' attribute", "headers")
-		} else if _, ok := values.([]any); !ok {
+		} else if why := headerProblem(name); why != "" {
+			complain(why, "headers")
+		} else if list, ok := values.([]any); !ok {
 			complain("expected an array", "headers")
+		} else {
+			headerValues(list, complain)
+		}
+	}
+}
+
+func headerValues(list []any, complain func(string, ...any)) {
+	for i, item := range list {
+		text, _ := item.(string)
+		if text == "" {
+			complain("length must be at least 1", "headers", i+1)
+		}
+		if source, is := strings.CutPrefix(text, "~*"); is {
+			if _, err := pattern.Compile(strings.ToLower(source)); err != nil {
+				complain("Router Expression failed validation: "+err.Error(), "@entity")
+			}
 		}
 	}
 }
@@ -176,6 +196,10 @@ func headerRules(n *entity.Node, complain func(string, ...any)) {
 // reports whether the protocols make any sense.
 func protocolRules(n *entity.Node, complain func(string, ...any)) bool {
 	listed := entity.Words(n.Own["protocols"])
+	if given, is := n.Own["protocols"].([]any); is && len(given) == 0 {
+		complain("length must be at least 1", "protocols")
+		return false
+	}
 	families := map[string]bool{}
 	for _, protocol := range listed {
 		switch protocol {
@@ -195,6 +219,10 @@ func protocolRules(n *entity.Node, complain func(string, ...any)) bool {
 	if len(families) > 1 {
 		complain("these sets are mutually exclusive: "+strings.Join(slices.Sorted(maps.Keys(families)), ", "), "protocols")
 		return false
+	}
+	tls := []string{"https", "grpcs", "tls", "tls_passthrough"}
+	if n.Own["snis"] != nil && listed != nil && !slices.ContainsFunc(listed, func(p string) bool { return slices.Contains(tls, p) }) {
+		complain("'snis' can only be set when 'protocols' is 'grpcs', 'https', 'tls' or 'tls_passthrough'", "snis")
 	}
 	grpc := families["('grpc', 'grpcs')"]
 	stream := families["('tcp', 'tls', 'udp')"] || families["('tls_passthrough')"]
