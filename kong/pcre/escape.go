@@ -210,15 +210,8 @@ func (r *reader) class() {
 		case c == ']' && !first:
 			r.at++
 			return
-		case c == '[' && isPOSIX(r.rest(), ":"):
-			name, rest, _ := strings.Cut(r.rest()[2:], ":]")
-			r.at = len(r.text) - len(rest)
-			if !strings.Contains(posix, " "+strings.TrimPrefix(name, "^")+" ") {
-				r.fail("an unknown POSIX class")
-			}
+		case c == '[' && r.posixClass():
 			next = aClass
-		case c == '[' && (isPOSIX(r.rest(), ".") || isPOSIX(r.rest(), "=")):
-			r.fail("POSIX collating elements are not supported")
 		case c == '\\':
 			r.at++
 			var quoted bool
@@ -247,6 +240,23 @@ func (r *reader) class() {
 		}
 		last = next
 	}
+}
+
+// posixClass reads [:name:] within brackets and fails on [.name.] and [=name=]. It reports whether there was one of them.
+func (r *reader) posixClass() bool {
+	if isPOSIX(r.rest(), ".") || isPOSIX(r.rest(), "=") {
+		r.fail("POSIX collating elements are not supported")
+		return true
+	}
+	if !isPOSIX(r.rest(), ":") {
+		return false
+	}
+	name, rest, _ := strings.Cut(r.rest()[2:], ":]")
+	r.at = len(r.text) - len(rest)
+	if !strings.Contains(posix, " "+strings.TrimPrefix(name, "^")+" ") {
+		r.fail("an unknown POSIX class")
+	}
+	return true
 }
 
 // isPOSIX reports whether a text begins with what looks like [:name:].

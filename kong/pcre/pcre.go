@@ -20,8 +20,8 @@ const (
 	maxName  = 128 // 32 before 10.44
 )
 
-// Check says what is wrong with an expression, without any of its text, or
-// nothing. It takes time in proportion to the length.
+// Check returns why PCRE2 refuses an expression; empty means that no reason is known. The message holds no text of the expression. It takes
+// linear time.
 func Check(text string) string {
 	r := reader{text: text, names: map[string]bool{}}
 	r.read()
