@@ -83,7 +83,8 @@ func kong(t testing.TB) *schema.Bundle {
 				{"notes":{"type":"map","keys":{"type":"string"},"values":{"type":"string"}}},
 				{"secret_keys":{"type":"map","keys":{"type":"string","encrypted":true},"values":{"type":"integer"}}},
 				{"keys":{"type":"array","elements":{"type":"string","encrypted":true}}},
-				{"logins":{"type":"array","elements":{"type":"record","fields":[{"user":{"type":"string"}},{"pin":{"type":"string","encrypted":true}}]}}},
+				{"logins":{"type":"array","elements":{"type":"record","fields":[{"user":{"type":"string"}},{"pin":{"type":"string",` +
+				`"encrypted":true}}]}}},
 				{"whole":{"type":"record","encrypted":true,"fields":[{"inner":{"type":"string"}}]}},
 				{"address":{"type":"string"}},{"anything":{"type":"any"}},{"plain_token":{"type":"string"}},
 				{"add":{"type":"record","fields":[{"headers":{"type":"array","elements":{"type":"string"}}}]}}`),
@@ -274,7 +275,8 @@ vaults: [{name: env, prefix: vp, config: {prefix: x}}]
 func TestTheStrictestSchemaDecides(t *testing.T) {
 	lax, err := schema.New(schema.Texts{KongVersion: "3.4.2", Plugins: map[string]json.RawMessage{
 		"rate-limiting": json.RawMessage(
-			`{"fields":[{"config":{"type":"record","fields":[{"redis":{"type":"record","fields":[{"password":{"type":"integer"}}]}},{"new":{"type":"string"}},
+			`{"fields":[{"config":{"type":"record","fields":[{"redis":{"type":"record","fields":[{"password":{"type":"integer"}}]}},` +
+				`{"new":{"type":"string"}},
 			{"whole":{"type":"map","keys":{"type":"string"},"values":{"type":"integer"}}}]}}]}`)},
 		Entities: map[string]json.RawMessage{"plugins": json.RawMessage(`{"fields":[{"name":{"type":"string"}}]}`)}})
 	if err != nil {

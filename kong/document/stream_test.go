@@ -35,7 +35,8 @@ func large(form string, entries int) []byte {
 				b.WriteString(",\n")
 			}
 			fmt.Fprintf(&b,
-				`{"name": "service-%d", "url": "http://h%d", "tags": ["a", "b"], "routes": [{"name": "route-%d", "paths": ["/a/%d", "/b/%d"], "methods": ["GET", "POST"]}]}`, i, i, i, i, i)
+				`{"name": "service-%d", "url": "http://h%d", "tags": ["a", "b"], "routes": [{"name": "route-%d", "paths": ["/a/%d", "/b/%d"],`+
+					` "methods": ["GET", "POST"]}]}`, i, i, i, i, i)
 		} else {
 			fmt.Fprintf(&b, "- name: service-%d\n  url: http://h%d\n  tags: [a, b]\n  routes:\n  - name: route-%d\n    paths: [/a/%d, /b/%d]\n    "+
 				"methods: [GET, POST]\n", i, i, i, i, i)

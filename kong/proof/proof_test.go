@@ -28,12 +28,14 @@ func TestInsertKeepsTheLayout(t *testing.T) {
 		{
 			name:      "existing routes follow the reserved one",
 			canonical: "{\"_format_version\":\"3.0\",\n\"consumers\":[\n{\"id\":\"c\"}\n],\n\"routes\":[\n{\"id\":\"a\"},\n{\"id\":\"b\"}\n]}\n",
-			want:      "{\"_format_version\":\"3.0\",\n\"consumers\":[\n{\"id\":\"c\"}\n],\n\"routes\":[\nROUTE,\n{\"id\":\"a\"},\n{\"id\":\"b\"}\n]}\n",
+			want: "{\"_format_version\":\"3.0\",\n\"consumers\":[\n{\"id\":\"c\"}\n],\n\"routes\":[\nROUTE,\n{\"id\":\"a\"}," +
+				"\n{\"id\":\"b\"}\n]}\n",
 		},
 		{
 			name:      "a new section stands before the kinds that sort after it",
 			canonical: "{\"_format_version\":\"3.0\",\n\"plugins\":[\n{\"id\":\"p\"}\n],\n\"services\":[\n{\"id\":\"s\"}\n]}\n",
-			want:      "{\"_format_version\":\"3.0\",\n\"plugins\":[\n{\"id\":\"p\"}\n],\n\"routes\":[\nROUTE\n],\n\"services\":[\n{\"id\":\"s\"}\n]}\n",
+			want: "{\"_format_version\":\"3.0\",\n\"plugins\":[\n{\"id\":\"p\"}\n],\n\"routes\":[\nROUTE\n]," +
+				"\n\"services\":[\n{\"id\":\"s\"}\n]}\n",
 		},
 		{
 			name:      "a new section ends the object when every kind sorts before it",

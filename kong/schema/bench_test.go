@@ -10,7 +10,8 @@ import (
 func BenchmarkCheck(b *testing.B) {
 	of := bundleOf(b, known)
 	route := object(b,
-		`{"name":"route-1","hosts":["h1.example.com"],"methods":["GET","POST"],"paths":["/api/v1/resource-1"],"protocols":["http","https"],"strip_path":true}`)
+		`{"name":"route-1","hosts":["h1.example.com"],"methods":["GET","POST"],"paths":["/api/v1/resource-1"],"protocols":["http",`+
+			`"https"],"strip_path":true}`)
 	service := object(b,
 		`{"name":"service-1","host":"h1.example.com","port":8080,"protocol":"http","path":"/a","tags":["team-1","generated"]}`)
 	b.ReportAllocs()

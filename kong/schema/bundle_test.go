@@ -22,7 +22,8 @@ func TestEqualSchemasHaveEqualDigests(t *testing.T) {
 	one,
 		err := schema.New(
 		texts(
-			`{"fields":[{"a":{"type":"set","elements":{"type":"string","one_of":["x","y"]},"default":["p","q"],"description":"words"}},{"description":{"type":"string"}}],"entity_checks":[]}`))
+			`{"fields":[{"a":{"type":"set","elements":{"type":"string","one_of":["x","y"]},"default":["p","q"],"description":"words"}},` +
+				`{"description":{"type":"string"}}],"entity_checks":[]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,17 +32,22 @@ func TestEqualSchemasHaveEqualDigests(t *testing.T) {
 		same bool
 	}{
 		"a least length": {
-			`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string","len_min":1},"type":"set"}},{"description":{"type":"string","len_min":1}}]}`, true},
+			`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string","len_min":1},` +
+				`"type":"set"}},{"description":{"type":"string","len_min":1}}]}`, true},
 		"another length": {
-			`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}},{"description":{"type":"string","len_min":0}}]}`, false},
+			`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}},` +
+				`{"description":{"type":"string","len_min":0}}]}`, false},
 		"other order": {
-			`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}},{"description":{"type":"string"}}]}`, true},
+			`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}},` +
+				`{"description":{"type":"string"}}]}`, true},
 		"a field less": {
 			`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}}]}`, false},
 		"another word": {
-			`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["z","x"],"type":"string"},"type":"set"}},{"description":{"type":"string"}}]}`, false},
+			`{"entity_checks":[],"fields":[{"a":{"default":["q","p"],"elements":{"one_of":["z","x"],"type":"string"},"type":"set"}},` +
+				`{"description":{"type":"string"}}]}`, false},
 		"fields in another order": {
-			`{"entity_checks":[],"fields":[{"description":{"type":"string"}},{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],"type":"string"},"type":"set"}}]}`, true},
+			`{"entity_checks":[],"fields":[{"description":{"type":"string"}},{"a":{"default":["q","p"],"elements":{"one_of":["y","x"],` +
+				`"type":"string"},"type":"set"}}]}`, true},
 	} {
 		other, err := schema.New(texts(c.text))
 		if err != nil {

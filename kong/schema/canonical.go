@@ -91,8 +91,8 @@ func normalize(value any) {
 	}
 }
 
-// dropSecretDefault drops the default of a field that holds a secret. Kong generates the default of an encrypted field at each start: auto says
-// so instead. The default of a referenceable field is a value and no rule of the schema: the field is then optional.
+// dropSecretDefault drops the default of a field that holds a secret. Kong generates the default of an encrypted field at each start, and
+// auto says so instead. The default of a referenceable field is a value and no rule of the schema: the field is then optional.
 func dropSecretDefault(field object) {
 	encrypted, _ := field["encrypted"].(bool)
 	referenceable, _ := field["referenceable"].(bool)

@@ -69,7 +69,8 @@ func FuzzCheck(f *testing.F) {
 		{"plugin", `{"name":"rate-limiting","config":{"second":"x","minute":{}}}`},
 		{"key", `{"kid":1,"jwk":"{}","pem":[]}`},
 		{"certificate",
-			`{"cert":"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----","key":"-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----"}`},
+			`{"cert":"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----",` +
+				`"key":"-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----"}`},
 	} {
 		f.Add(seed.kind, seed.entity)
 	}

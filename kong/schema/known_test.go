@@ -16,30 +16,39 @@ import (
 	"github.com/silverback-gateway/silverback/kong/schema"
 )
 
-const protocols = `{"type":"set","elements":{"type":"string","one_of":["grpc","grpcs","http","https","tcp","tls","tls_passthrough","udp"]},"default":["http","https"]}`
+const protocols = `{"type":"set","elements":{"type":"string","one_of":["grpc","grpcs","http","https","tcp","tls","tls_passthrough",` +
+	`"udp"]},"default":["http","https"]}`
 
 // known is just enough of Kong's kinds for what is known of them beyond schemas.
 var known = schema.Texts{
 	Entities: map[string]json.RawMessage{
 		"services": json.RawMessage(
-			`{"fields":[{"name":{"type":"string"}},{"host":{"type":"string","required":true}},{"port":{"type":"integer","between":[0,65535],"default":80}},
-			{"protocol":{"type":"string","default":"http","one_of":["http","https"]}},{"path":{"type":"string","starts_with":"/"}},{"tags":{"type":"set","elements":{"type":"string"}}},
+			`{"fields":[{"name":{"type":"string"}},{"host":{"type":"string","required":true}},{"port":{"type":"integer","between":[0,65535],` +
+				`"default":80}},
+			{"protocol":{"type":"string","default":"http","one_of":["http","https"]}},{"path":{"type":"string","starts_with":"/"}},` +
+				`{"tags":{"type":"set","elements":{"type":"string"}}},
 			{"tls_verify":{"type":"boolean"}}],
-			"entity_checks":[{"conditional":{"if_field":"protocol","if_match":{"not_one_of":["https"]},"then_field":"tls_verify","then_match":{"eq":null}}}]}`),
+			"entity_checks":[{"conditional":{"if_field":"protocol","if_match":{"not_one_of":["https"]},"then_field":"tls_verify",` +
+				`"then_match":{"eq":null}}}]}`),
 		"routes": json.RawMessage(`{"fields":[{"name":{"type":"string"}},{"protocols":` + protocols +
 			`},{"strip_path":{"type":"boolean","default":true}},
-			{"methods":{"type":"set","elements":{"type":"string"}}},{"hosts":{"type":"array","elements":{"type":"string"}}},{"paths":{"type":"array","elements":{"type":"string"}}},
-			{"headers":{"type":"map","keys":{"type":"string"},"values":{"type":"array","elements":{"type":"string"}}}},{"snis":{"type":"set","elements":{"type":"string"}}},
+			{"methods":{"type":"set","elements":{"type":"string"}}},{"hosts":{"type":"array","elements":{"type":"string"}}},` +
+			`{"paths":{"type":"array","elements":{"type":"string"}}},
+			{"headers":{"type":"map","keys":{"type":"string"},"values":{"type":"array","elements":{"type":"string"}}}},{"snis":{"type":"set",` +
+			`"elements":{"type":"string"}}},
 			{"sources":{"type":"set","elements":{"type":"record","fields":[{"ip":{"type":"string"}},{"port":{"type":"integer"}}]}}},
-			{"destinations":{"type":"set","elements":{"type":"record","fields":[{"ip":{"type":"string"}}]}}},{"regex_priority":{"type":"integer"}},{"path_handling":{"type":"string"}}],
-			"entity_checks":[{"custom_entity_check":{"field_sources":["id","protocols","snis","sources","destinations","methods","hosts","paths","headers","expression","regex_priority","priority"],"run_with_missing_fields":true}}]}`),
+			{"destinations":{"type":"set","elements":{"type":"record","fields":[{"ip":{"type":"string"}}]}}},` +
+			`{"regex_priority":{"type":"integer"}},{"path_handling":{"type":"string"}}],
+			"entity_checks":[{"custom_entity_check":{"field_sources":["id","protocols","snis","sources","destinations","methods","hosts",` +
+			`"paths","headers","expression","regex_priority","priority"],"run_with_missing_fields":true}}]}`),
 		"upstreams": json.RawMessage(
 			`{"fields":[{"name":{"type":"string","required":true}},{"hash_on_header":{"type":"string"}},{"host_header":{"type":"string"}}]}`),
 		"targets": json.RawMessage(
 			`{"fields":[{"target":{"type":"string","required":true}},{"upstream":{"type":"foreign","reference":"upstreams","required":true}}]}`),
 		"snis": json.RawMessage(`{"fields":[{"name":{"type":"string","required":true}}]}`),
 		"certificates": json.RawMessage(
-			`{"fields":[{"cert":{"type":"string","required":true,"referenceable":true}},{"key":{"type":"string","required":true,"referenceable":true}}],
+			`{"fields":[{"cert":{"type":"string","required":true,"referenceable":true}},{"key":{"type":"string","required":true,` +
+				`"referenceable":true}}],
 			"entity_checks":[{"custom_entity_check":{"field_sources":["cert","key"]}}]}`),
 		"ca_certificates": json.RawMessage(
 			`{"fields":[{"cert":{"type":"string","required":true}}],"entity_checks":[{"custom_entity_check":{"field_sources":["cert"]}}]}`),
@@ -49,10 +58,12 @@ var known = schema.Texts{
 		"jwt_secrets":        json.RawMessage(`{"fields":[{"rsa_public_key":{"type":"string"}}]}`),
 		"oauth2_credentials": json.RawMessage(`{"fields":[{"redirect_uris":{"type":"array","elements":{"type":"string"}}}]}`),
 		"filter_chains": json.RawMessage(
-			`{"fields":[{"filters":{"type":"array","required":true,"elements":{"type":"record","fields":[{"name":{"type":"string","required":true,"one_of":[],"err":"no such filter"}}]}}}],
+			`{"fields":[{"filters":{"type":"array","required":true,"elements":{"type":"record","fields":[{"name":{"type":"string",` +
+				`"required":true,"one_of":[],"err":"no such filter"}}]}}}],
 			"entity_checks":[{"custom_entity_check":{"field_sources":["filters"],"run_with_invalid_fields":true}}]}`),
 		"plugins": json.RawMessage(
-			`{"fields":[{"name":{"type":"string","required":true}},{"instance_name":{"type":"string"}},{"config":{"type":"record","abstract":true}}]}`),
+			`{"fields":[{"name":{"type":"string","required":true}},{"instance_name":{"type":"string"}},{"config":{"type":"record",` +
+				`"abstract":true}}]}`),
 	},
 	Plugins: map[string]json.RawMessage{
 		"cors":           config(`{"origins":{"type":"array","elements":{"type":"string"}}}`),
@@ -61,7 +72,8 @@ var known = schema.Texts{
 		"http-log":       config(`{"http_endpoint":{"type":"string","required":true,"referenceable":true}}`),
 		"rate-limiting":  config(`{"second":{"type":"number"}},{"minute":{"type":"number"}},{"hour":{"type":"number"}}`),
 		"response-ratelimiting": config(
-			`{"limits":{"type":"map","keys":{"type":"string"},"values":{"type":"record","fields":[{"second":{"type":"number"}},{"minute":{"type":"number"}}]}}}`),
+			`{"limits":{"type":"map","keys":{"type":"string"},"values":{"type":"record","fields":[{"second":{"type":"number"}},` +
+				`{"minute":{"type":"number"}}]}}}`),
 		"request-termination": config(`{"message":{"type":"string"}},{"body":{"type":"string"}},{"content_type":{"type":"string"}}`),
 		"oauth2": config(
 			`{"enable_authorization_code":{"type":"boolean","default":false}},{"enable_implicit_grant":{"type":"boolean","default":false}},
@@ -253,7 +265,8 @@ func TestCertificatesAndKeys(t *testing.T) {
 	leaf, leafKey := newCertificate(t, false)
 	ca, caKey := newCertificate(t, true)
 	old, _ := certificateUntil(t, true, time.Unix(1<<30, 0))
-	const jwk = `{"kid":"1","kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}`
+	const jwk = `{"kid":"1","kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",` +
+		`"y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}`
 	for _, c := range []struct {
 		name, kind string
 		entity     map[string]any

@@ -102,7 +102,8 @@ func TestRulesInPluginsOwnCode(t *testing.T) {
 			"ai-proxy", []string{`{"route_type":"llm/v1/chat","model":{"provider":"openai"},"auth":{"param_name":"{vault://env/x}"}}`,
 				`{"route_type":"llm/v1/chat","logging":{"log_statistics":true},"model":{"provider":"anthropic","options":{"anthropic_version":"1"}}}`},
 			[]string{
-				`{"route_type":"llm/v1/completions","logging":{"log_statistics":true},"model":{"provider":"anthropic","options":{"anthropic_version":"1"}}}`,
+				`{"route_type":"llm/v1/completions","logging":{"log_statistics":true},"model":{"provider":"anthropic",` +
+					`"options":{"anthropic_version":"1"}}}`,
 				`{"route_type":"llm/v1/chat","model":{"provider":"openai","options":{"upstream_url":"a"}}}`,
 				`{"route_type":"llm/v1/chat","model":{"provider":"openai"},"auth":{"param_name":"a"}}`,
 			},

@@ -261,7 +261,8 @@ func TestEntityChecks(t *testing.T) {
 			`{"conditional":{"if_field":"a","if_match":{"eq":"on"},"then_field":"b","then_match":{"required":true}}}`,
 			nil, map[string]string{`{"a":"on","b":1}`: "bad-value  @entity; wrong-type b b"}},
 		{"conditional on elements",
-			`{"conditional":{"if_field":"list","if_match":{"elements":{"type":"string","not_one_of":["tls"]}},"then_field":"b","then_match":{"len_eq":0}}}`,
+			`{"conditional":{"if_field":"list","if_match":{"elements":{"type":"string","not_one_of":["tls"]}},"then_field":"b",` +
+				`"then_match":{"len_eq":0}}}`,
 			[]string{`{"list":["http","tls"],"b":"x"}`, `{"list":["http"]}`}, map[string]string{
 				`{"list":["http"],"b":"x"}`: "bad-value  @entity; bad-value b b"}},
 		{"conditional_at_least_one_of",
@@ -301,7 +302,8 @@ func TestConditionsSpeakTheSchemasWords(t *testing.T) {
 
 func TestChecksOfNestedRecordsAreOfTheirPlace(t *testing.T) {
 	b := bundle(t,
-		`{"sources":{"type":"set","elements":{"type":"record","fields":[{"ip":{"type":"string"}},{"port":{"type":"integer"}}],"entity_checks":[{"at_least_one_of":["ip","port"]}]}}}`, "")
+		`{"sources":{"type":"set","elements":{"type":"record","fields":[{"ip":{"type":"string"}},{"port":{"type":"integer"}}],`+
+			`"entity_checks":[{"at_least_one_of":["ip","port"]}]}}}`, "")
 	errs := verdict(t, b, "thing", object(t, `{"sources":[{"ip":"1.2.3.4"},{}]}`))
 	if diff := cmp.Diff([]string{"missing-field sources.2 sources[1]@entity"}, told(errs)); diff != "" {
 		t.Error(diff)
@@ -310,9 +312,12 @@ func TestChecksOfNestedRecordsAreOfTheirPlace(t *testing.T) {
 
 func TestShorthands(t *testing.T) {
 	const config = `{"config":{"type":"record","required":true,
-		"fields":[{"policy":{"type":"string","default":"local"}},{"redis":{"type":"record","required":true,"fields":[{"host":{"type":"string"}},{"port":{"type":"integer","default":6379}}]}}],
-		"shorthand_fields":[{"redis_host":{"type":"string","deprecation":{"message":"old","replaced_with":[{"path":["redis","host"]}]}}},{"lifetime":{"type":"number"}}]}}`
-	const check = `{"conditional":{"if_field":"config.policy","if_match":{"eq":"redis"},"then_field":"config.redis.host","then_match":{"required":true}}}`
+		"fields":[{"policy":{"type":"string","default":"local"}},{"redis":{"type":"record","required":true,` +
+		`"fields":[{"host":{"type":"string"}},{"port":{"type":"integer","default":6379}}]}}],
+		"shorthand_fields":[{"redis_host":{"type":"string","deprecation":{"message":"old","replaced_with":[{"path":["redis","host"]}]}}},` +
+		`{"lifetime":{"type":"number"}}]}}`
+	const check = `{"conditional":{"if_field":"config.policy","if_match":{"eq":"redis"},"then_field":"config.redis.host",` +
+		`"then_match":{"required":true}}}`
 	b := bundle(t, config, check)
 	for entity, want := range map[string]string{
 		`{"config":{"policy":"redis","redis_host":"h"}}`:     "",
@@ -360,9 +365,11 @@ func TestPluginsAndVaults(t *testing.T) {
 	b := bundleOf(t, schema.Texts{
 		Entities: map[string]json.RawMessage{
 			"plugins": json.RawMessage(`{"fields":[{"name":{"type":"string","required":true}},{"config":{"type":"record","abstract":true}},
-				{"consumer":{"type":"foreign","reference":"consumers"}},{"protocols":{"type":"set","elements":{"type":"string","one_of":["http","tcp"]}}},{"tags":{"type":"set","elements":{"type":"string"}}}]}`),
+				{"consumer":{"type":"foreign","reference":"consumers"}},{"protocols":{"type":"set","elements":{"type":"string","one_of":["http",` +
+				`"tcp"]}}},{"tags":{"type":"set","elements":{"type":"string"}}}]}`),
 			"vaults": json.RawMessage(
-				`{"fields":[{"name":{"type":"string","required":true}},{"prefix":{"type":"string","required":true}},{"config":{"type":"record","abstract":true}}]}`),
+				`{"fields":[{"name":{"type":"string","required":true}},{"prefix":{"type":"string","required":true}},{"config":{"type":"record",` +
+					`"abstract":true}}]}`),
 		},
 		Plugins: map[string]json.RawMessage{
 			"limits": json.RawMessage(`{"fields":[{"consumer":{"type":"foreign","eq":null,"reference":"consumers"}},

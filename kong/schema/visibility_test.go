@@ -20,7 +20,8 @@ func TestMarks(t *testing.T) {
 			{"list":{"type":"array","elements":{"type":"string","encrypted":true}}},{"plain":{"type":"array","elements":{"type":"string"}}},
 			{"map":{"type":"map","keys":{"type":"string","encrypted":true},"values":{"type":"string"}}},
 			{"marked":{"type":"map","keys":{"type":"string"},"values":{"type":"string","referenceable":true}}}],
-			"shorthand_fields":[{"old":{"type":"string","deprecation":{"replaced_with":[{"path":["hidden"]}]}}},{"older":{"type":"string","deprecation":{"replaced_with":[{"path":["open"]}]}}}]}}]}`)},
+			"shorthand_fields":[{"old":{"type":"string","deprecation":{"replaced_with":[{"path":["hidden"]}]}}},{"older":{"type":"string",` +
+			`"deprecation":{"replaced_with":[{"path":["open"]}]}}}]}}]}`)},
 	})
 	for path, want := range map[string]schema.Visibility{
 		"config": schema.Undescribed, "config.open": schema.Public, "config.hidden": schema.Secret, "config.vaulted": schema.Secret,

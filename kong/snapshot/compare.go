@@ -37,7 +37,8 @@ func Summarize(old, now []byte) (added, changed, removed int, err error) {
 	return added, changed, removed, err
 }
 
-// Pair is one entity that differs between two snapshots. Its lines are parts of their canonical bytes, not to be modified, and hold secrets.
+// Pair is one entity that differs between two snapshots. Its lines are parts of their canonical bytes: they hold secrets, and nobody may
+// modify them.
 type Pair struct {
 	Kind string // the plural
 	ID   string

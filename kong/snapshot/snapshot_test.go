@@ -19,7 +19,8 @@ func route(n int, edit string) snapshot.Entity {
 	id := fmt.Sprintf("%08x-1111-5111-8111-%012x", uint32(n)*2654435761, n)
 	name := fmt.Sprintf("route-%06d", n)
 	return snapshot.Entity{Kind: "routes", ID: id, Key: name, JSON: fmt.Appendf(nil,
-		`{"hosts":["h%d.example.com"],"id":"%s","methods":["GET","POST"],"name":"%s","paths":["/api/v%d/things/%x"],"preserve_host":false,"protocols":["http","https"],"regex_priority":0,"service":{"id":"%08x-2222-5222-8222-%012x"},"strip_path":true,"tags":["team-%d"%s]}`,
+		`{"hosts":["h%d.example.com"],"id":"%s","methods":["GET","POST"],"name":"%s","paths":["/api/v%d/things/%x"],"preserve_host":false,`+
+			`"protocols":["http","https"],"regex_priority":0,"service":{"id":"%08x-2222-5222-8222-%012x"},"strip_path":true,"tags":["team-%d"%s]}`,
 		n%100, id, name, n%7, uint32(n)*40503, n*7919, n/10, n%25, edit)}
 }
 
@@ -61,7 +62,8 @@ func TestSealLaysOutCanonically(t *testing.T) {
 			entities: []snapshot.Entity{
 				entity("routes", "3", "b"), entity("consumers", "9", "z"), entity("routes", "4", "a"), entity("routes", "2", "b"),
 			},
-			want: "{\"_format_version\":\"3.0\",\n\"consumers\":[\n{\"id\":\"9\"}\n],\n\"routes\":[\n{\"id\":\"4\"},\n{\"id\":\"2\"},\n{\"id\":\"3\"}\n]}\n",
+			want: "{\"_format_version\":\"3.0\",\n\"consumers\":[\n{\"id\":\"9\"}\n],\n\"routes\":[\n{\"id\":\"4\"},\n{\"id\":\"2\"}," +
+				"\n{\"id\":\"3\"}\n]}\n",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
