@@ -14,6 +14,7 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/agent/internal/status"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
+	"github.com/silverback-gateway/silverback/kit/wire"
 	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
@@ -38,9 +39,8 @@ func outcomeToProto(a apply.Outcome) *distributorv1.Outcome {
 func problems(from []verdict.Problem) []*fleetv1.Problem {
 	var all []*fleetv1.Problem
 	for _, p := range from {
-		all = append(all, &fleetv1.Problem{
-			Kind: p.Kind, Name: p.Name, Id: p.ID, Field: p.Field, Message: p.Message, Class: fleetv1.Problem_CLASS_REFUSED_BY_GATEWAY,
-		})
+		p.Class = int32(fleetv1.Problem_CLASS_REFUSED_BY_GATEWAY)
+		all = append(all, wire.ProblemMessage(p))
 	}
 	return all
 }

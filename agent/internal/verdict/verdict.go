@@ -7,17 +7,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
-// Problem is one reason for which Kong refused a configuration. It names the entity and the field, never a value.
-type Problem struct {
-	Kind    string `json:"kind,omitempty"`  // singular, such as "route"
-	Name    string `json:"name,omitempty"`  // of the entity
-	ID      string `json:"id,omitempty"`    // of the entity
-	Field   string `json:"field,omitempty"` // positions count from 0, such as paths[0]
-	Message string `json:"message"`
-}
+// Problem is one reason why Kong refused a configuration. It names the object and the field, never a value.
+type Problem = fleet.Problem
 
 // MaxProblems bounds what one refusal reports.
 const MaxProblems = 16

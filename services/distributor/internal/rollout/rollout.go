@@ -205,18 +205,7 @@ type Refusal struct {
 }
 
 // A Problem names what a gateway refused, and whose it is when that is known. It holds no values.
-type Problem struct {
-	Source   string `json:"source,omitempty"`
-	Document string `json:"document,omitempty"`
-	Line     int32  `json:"line,omitempty"`
-	Column   int32  `json:"column,omitempty"`
-	Kind     string `json:"kind,omitempty"`
-	Name     string `json:"name,omitempty"`
-	ID       string `json:"id,omitempty"`
-	Field    string `json:"field,omitempty"`
-	Class    int32  `json:"class,omitempty"`
-	Message  string `json:"message,omitempty"`
-}
+type Problem = fleet.Problem
 
 // MaxRefusals bounds what a rollout remembers of the refusals it saw.
 const MaxRefusals = 16

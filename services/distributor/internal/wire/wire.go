@@ -24,13 +24,6 @@ func Problem(p *fleetv1.Problem) rollout.Problem {
 	}
 }
 
-func problemMessage(p rollout.Problem) *fleetv1.Problem {
-	return &fleetv1.Problem{
-		Source: p.Source, Document: p.Document, Line: p.Line, Column: p.Column, Kind: p.Kind, Name: p.Name, Id: p.ID, Field: p.Field,
-		Class: fleetv1.Problem_Class(p.Class), Message: p.Message,
-	}
-}
-
 // Assignment writes an assignment.
 func Assignment(group fleet.GroupID, a rollout.Assignment) *distributorv1.Assignment {
 	return &distributorv1.Assignment{
@@ -59,7 +52,7 @@ func Rollout(r rollout.Rollout, p rollout.Progress) *distributorv1.Rollout {
 		m.LeftOut = append(m.LeftOut, &distributorv1.LeftOut{Node: string(x.Node), Reason: x.Reason})
 	}
 	for _, x := range r.Refusals {
-		m.Refusals = append(m.Refusals, &distributorv1.Refusal{Node: string(x.Node), Problem: problemMessage(x.Problem)})
+		m.Refusals = append(m.Refusals, &distributorv1.Refusal{Node: string(x.Node), Problem: wire.ProblemMessage(x.Problem)})
 	}
 	return m
 }
