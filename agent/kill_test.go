@@ -165,7 +165,8 @@ func newStoppedPair(t *testing.T, agentBinary, kongBinary string, flags ...strin
 		t.Fatal(err)
 	}
 	p := &pair{
-		node: &node{t: t, controlPlane: controlplanetest.Start(t, port.Address(t))}, admin: newCounter(t, "http://"+admin), proxy: "http://" + proxy,
+		node: &node{t: t, controlPlane: controlplanetest.Start(t, port.Address(t))}, admin: newCounter(t, "http://"+admin), proxy: "http://" +
+			proxy,
 		status: "http://" + status, points: points,
 	}
 	p.config.StateDir, p.config.BootFile = filepath.Join(dir, "state"), boot
@@ -173,7 +174,8 @@ func newStoppedPair(t *testing.T, agentBinary, kongBinary string, flags ...strin
 	p.gateway = newChild(t, "gateway", kongBinary, "-proxy="+proxy, "-admin="+admin, "-status="+status, "-workers=2", "-declarative-config="+
 		boot, "-prefix="+prefix)
 	p.sidecar = newChild(t, "agent", agentBinary, append([]string{
-		"--group=default", "--node=n1", "--registry=" + p.controlPlane.Address(), "--distributor=" + p.controlPlane.Address(), "--kong-admin=" + p.admin.URL,
+		"--group=default", "--node=n1", "--registry=" + p.controlPlane.Address(), "--distributor=" + p.controlPlane.Address(), "--kong-admin=" +
+			p.admin.URL,
 		"--kong-proxy=http://" + proxy, "--kong-status=http://" + status, "--state-dir=" + p.config.StateDir, "--boot-file=" + boot,
 		"--http-listen=" + p.config.HTTP.Listen, "--proof-timeout=3s", "--load-gap=1ms", "--drift-interval=1h",
 	}, flags...)...)

@@ -17,7 +17,8 @@ func (n *node) startProcess(more ...string) *process.Process {
 	n.t.Helper()
 	binary := build(n.t, agentPackage)
 	c := n.config
-	args := append([]string{"--group", c.Group, "--node", c.Node, "--registry", n.controlPlane.Address(), "--distributor", n.controlPlane.Address(),
+	args := append([]string{"--group", c.Group, "--node", c.Node, "--registry", n.controlPlane.Address(), "--distributor",
+		n.controlPlane.Address(),
 		"--kong-admin", c.KongAdmin, "--kong-proxy", c.KongProxy, "--kong-status", c.KongStatus, "--state-dir", c.StateDir,
 		"--boot-file", c.BootFile, "--http-listen", c.HTTP.Listen, "--log-level", "warn"}, more...)
 	p, err := process.Start(process.Command{Name: "agent", Path: binary, Args: args, Env: os.Environ(), Output: os.Stderr})

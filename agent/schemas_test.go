@@ -21,7 +21,8 @@ import (
 )
 
 const (
-	routesSchema  = `{"fields":[{"id":{"type":"string","uuid":true,"auto":true}},{"name":{"type":"string"}},{"paths":{"type":"array","elements":{"type":"string"}}}]}`
+	routesSchema = `{"fields":[{"id":{"type":"string","uuid":true,"auto":true}},{"name":{"type":"string"}},{"paths":{"type":"array",` +
+		`"elements":{"type":"string"}}}]}`
 	pluginsSchema = `{"fields":[{"id":{"type":"string","uuid":true,"auto":true}},{"name":{"type":"string","required":true}}]}`
 )
 

@@ -78,7 +78,8 @@ func New(ctx context.Context, c Config) (_ *Lab, err error) {
 	if l.etcd, err = ledger.Start(ctx, filepath.Join(c.Dir, "etcd"), port(c, 7479)); err != nil {
 		return nil, err
 	}
-	if l.controlPlane, err = controlplane.New(controlplane.Config{Etcd: l.etcd.Endpoint(), Group: Group, FreePorts: c.FreePorts, Log: c.Log}); err != nil {
+	if l.controlPlane, err = controlplane.New(controlplane.Config{Etcd: l.etcd.Endpoint(), Group: Group, FreePorts: c.FreePorts,
+		Log: c.Log}); err != nil {
 		return nil, err
 	}
 	specs := make([]nodes.Kong, 0, len(c.Real))

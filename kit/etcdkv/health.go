@@ -30,8 +30,9 @@ const (
 	lastPause  = time.Hour
 )
 
-// A HealthProbe asks etcd whether it answers, also for a service that has nothing else to ask it, and tells the log when it stops to answer,
-// now and then while it is silent, and when it answers again. It decides nothing: what a service knows stays, however long etcd is away.
+// A HealthProbe asks etcd whether it answers, also for a service that has nothing else to ask it, and tells the log when it stops to
+// answer, now and then while it is silent, and when it answers again. It decides nothing: what a service knows stays, however long etcd is
+// away.
 type HealthProbe struct {
 	client *clientv3.Client
 	key    string

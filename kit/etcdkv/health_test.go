@@ -77,7 +77,8 @@ func TestReasonOfASilence(t *testing.T) {
 		{status.Error(codes.DeadlineExceeded, "context deadline exceeded"), "no answer within 2s"},
 		{
 			status.Error(codes.DeadlineExceeded,
-				`context deadline exceeded while waiting for connections to become ready; latest balancer error: last connection error: connection error: desc = "transport: authentication handshake failed: EOF"`),
+				`context deadline exceeded while waiting for connections to become ready; latest balancer error: last connection error: connection `+
+					`error: desc = "transport: authentication handshake failed: EOF"`),
 			"no answer within 2s: authentication handshake failed: EOF",
 		},
 		{status.Error(codes.Unavailable, "etcdserver: no leader"), "etcdserver: no leader"},

@@ -37,7 +37,8 @@ const clientPolicy = `{
   "loadBalancingConfig": [{"pick_first": {"shuffleAddressList": true}}],
   "methodConfig": [{
     "name": [{}],
-    "retryPolicy": {"maxAttempts": 5, "initialBackoff": "0.1s", "maxBackoff": "1s", "backoffMultiplier": 2, "retryableStatusCodes": ["UNAVAILABLE"]}
+    "retryPolicy": {"maxAttempts": 5, "initialBackoff": "0.1s", "maxBackoff": "1s", "backoffMultiplier": 2, "retryableStatusCodes": ` +
+	`["UNAVAILABLE"]}
   }]
 }`
 

@@ -18,7 +18,8 @@ func TestMessagesForPeople(t *testing.T) {
 	}{
 		{
 			codes.Unavailable,
-			`max retries exhausted: failed after 5 attempts: rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial tcp: lookup registry-2: no such host"`,
+			`max retries exhausted: failed after 5 attempts: rpc error: code = Unavailable desc = connection error: desc = "transport: Error ` +
+				`while dialing: dial tcp: lookup registry-2: no such host"`,
 			"dial tcp: lookup registry-2: no such host",
 		},
 		{codes.Unavailable, "max retries exhausted: failed after 5 attempts: rpc error: code = Unavailable desc = the ledger does not answer; " +

@@ -15,8 +15,8 @@ import (
 	"github.com/silverback-gateway/silverback/kit/revocation"
 )
 
-// An admission counts the connections and calls of a server, and who has them. It is the listener and the credentials of the server at once:
-// a connection is counted from when it is accepted, for somebody from when its certificate is known, and until it is closed.
+// An admission counts the connections and calls of a server, and who has them. It is the listener and the credentials of the server at
+// once: a connection is counted from when it is accepted, for somebody from when its certificate is known, and until it is closed.
 type admission struct {
 	net.Listener
 	log         *slog.Logger

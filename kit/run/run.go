@@ -74,8 +74,8 @@ const ShutdownTimeout = time.Second
 // ErrShutdownTimeout is the cause of a context of ShutdownContext whose time is over.
 var ErrShutdownTimeout = errors.New("no answer within the time for shutdown")
 
-// ShutdownContext returns a context for what is said after the end of ctx. It has the values of ctx and ends ShutdownTimeout after it, so that
-// farewells that follow one another share that time.
+// ShutdownContext returns a context for what is said after the end of ctx. It has the values of ctx and ends ShutdownTimeout after it, so
+// that farewells that follow one another share that time.
 func ShutdownContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	farewell, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	forget := context.AfterFunc(ctx, func() {

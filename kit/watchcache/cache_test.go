@@ -132,7 +132,9 @@ func TestAListIsHandedOnAsItsDifference(t *testing.T) {
 		<-time.After(time.Minute)
 		synctest.Wait()
 		cancel()
-		<-done
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("it ended with %v", err)
+		}
 		want := []string{
 			fmt.Sprint(3, []item{at("stays", 1, 1), at("changes", 1, 2), at("goes", 1, 3)}, []item(nil), "3"),
 			fmt.Sprint(2, []item{at("changes", 2, 5), at("comes", 1, 6)}, []item{{Key: "goes"}}, "6"),

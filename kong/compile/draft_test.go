@@ -138,9 +138,12 @@ a.yaml:8 keyauth_credential kye unknown-field
 a.yaml:10 route r pahts unknown-field
 `},
 	{"protocols of routes and services", `services:
-- {name: t, host: h, protocol: tcp, path: /x, routes: [{name: t1, protocols: [tcp], paths: [/x]}, {name: t2, protocols: [tls_passthrough], tags: x}]}
-- {name: u, host: h, routes: [{name: u1, protocols: [tcp, http]}, {name: u2, protocols: [http], snis: [a.test]}, {name: u3, protocols: [nope]}]}
-- {name: v, host: h, protocol: nope, tls_verify: true, routes: [{name: v1, protocols: [grpc], methods: [GET], paths: [x], strip_path: true}]}
+- {name: t, host: h, protocol: tcp, path: /x, routes: [{name: t1, protocols: [tcp], paths: [/x]}, {name: t2, protocols: ` +
+		`[tls_passthrough], tags: x}]}
+- {name: u, host: h, routes: [{name: u1, protocols: [tcp, http]}, {name: u2, protocols: [http], snis: [a.test]}, {name: u3, protocols: ` +
+		`[nope]}]}
+- {name: v, host: h, protocol: nope, tls_verify: true, routes: [{name: v1, protocols: [grpc], methods: [GET], paths: [x], strip_path: ` +
+		`true}]}
 - {name: w, host: h, tls_verify: true, retries: -1, routes: [{name: w1, protocols: [udp], sources: 5}, {name: w2, hosts: 5}]}
 `, `
 a.yaml:3 service t path bad-value

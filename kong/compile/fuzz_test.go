@@ -26,8 +26,10 @@ var seeds = []string{
 		"X}}]\n",
 	"_format_version: \"3.0\"\ncustom_entities: [{type: degraphql_routes, fields: {uri: /a, query: q, service: {name: s}}}]\nservices: [&s " +
 		"{name: s, host: h}]\n",
-	`{"_format_version":"3.0","services":[{"name":"a","host":"h","routes":[{"paths":["/a"]},{"paths":["/a"]}]}],"plugins":[{"name":"p","route":{"id":"x"}}]}`,
-	`{"_format_version":"3.0","certificates":[{"cert":"-----BEGIN X-----\n-----END X-----","key":"{vault://a/b}","snis":["a.b",{"name":"c.d"}]}]}`,
+	`{"_format_version":"3.0","services":[{"name":"a","host":"h","routes":[{"paths":["/a"]},{"paths":["/a"]}]}],"plugins":[{"name":"p",` +
+		`"route":{"id":"x"}}]}`,
+	`{"_format_version":"3.0","certificates":[{"cert":"-----BEGIN X-----\n-----END X-----","key":"{vault://a/b}","snis":["a.b",` +
+		`{"name":"c.d"}]}]}`,
 	"_format_version: 3.0\n_transform: no\nservices: {}\n",
 }
 

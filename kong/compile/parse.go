@@ -173,7 +173,8 @@ func (p *parser) leftover(d Document) bool {
 		line := 1 + bytes.Count(d.Content[:at], []byte("\n"))
 		p.problems = append(p.problems, Problem{
 			Document: d.Name, Line: line, Column: at - bytes.LastIndexByte(d.Content[:at], '\n'), Class: Env,
-			Message: `a template ${{ env "DECK_..." }} was not replaced; set the variable where the command line runs, its name must begin with DECK_`,
+			Message: `a template ${{ env "DECK_..." }} was not replaced; set the variable where the command line runs, its name must begin with ` +
+				`DECK_`,
 		})
 		if at += 3; p.full() {
 			return true

@@ -34,14 +34,16 @@ func spellings(kind string) map[string]string {
 func TestPEMIsReadByItsMeaning(t *testing.T) {
 	c := compile.New(compile.DefaultLimits())
 	for field, format := range map[string]string{
-		"certificate.cert":     `"certificates":[{"cert":%q,"key":"{vault://env/key}","snis":["a.test"]}]`,
-		"certificate.key":      `"certificates":[{"cert":"{vault://env/cert}","key":%q,"snis":[{"name":"a.test"}]}]`,
-		"certificate.cert_alt": `"certificates":[{"cert":"{vault://env/cert}","key":"{vault://env/key}","cert_alt":%q,"key_alt":"{vault://env/alt}"}]`,
-		"certificate.key_alt":  `"certificates":[{"cert":"{vault://env/cert}","key":"{vault://env/key}","key_alt":%q,"cert_alt":"{vault://env/alt}"}]`,
-		"ca_certificate.cert":  `"ca_certificates":[{"cert":%q}]`,
-		"jwt.rsa_public_key":   `"consumers":[{"username":"u","jwt_secrets":[{"key":"k","algorithm":"RS256","rsa_public_key":%q}]}]`,
-		"key.pem.public_key":   `"keys":[{"kid":"1","pem":{"public_key":%q}}]`,
-		"key.pem.private_key":  `"keys":[{"kid":"1","pem":{"private_key":%q}}]`,
+		"certificate.cert": `"certificates":[{"cert":%q,"key":"{vault://env/key}","snis":["a.test"]}]`,
+		"certificate.key":  `"certificates":[{"cert":"{vault://env/cert}","key":%q,"snis":[{"name":"a.test"}]}]`,
+		"certificate.cert_alt": `"certificates":[{"cert":"{vault://env/cert}","key":"{vault://env/key}","cert_alt":%q,` +
+			`"key_alt":"{vault://env/alt}"}]`,
+		"certificate.key_alt": `"certificates":[{"cert":"{vault://env/cert}","key":"{vault://env/key}","key_alt":%q,` +
+			`"cert_alt":"{vault://env/alt}"}]`,
+		"ca_certificate.cert": `"ca_certificates":[{"cert":%q}]`,
+		"jwt.rsa_public_key":  `"consumers":[{"username":"u","jwt_secrets":[{"key":"k","algorithm":"RS256","rsa_public_key":%q}]}]`,
+		"key.pem.public_key":  `"keys":[{"kid":"1","pem":{"public_key":%q}}]`,
+		"key.pem.private_key": `"keys":[{"kid":"1","pem":{"private_key":%q}}]`,
 	} {
 		var want string
 		all := spellings("CERTIFICATE")

@@ -44,7 +44,8 @@ func kong(t *testing.T, version string, bound int) *schema.Bundle {
 		},
 		Plugins: map[string]json.RawMessage{
 			"limit": fields(plugin(fmt.Sprintf(
-				`{"type":"record","required":true,"fields":[{"rate":{"type":"integer","required":true,"between":[1,%d]}},{"secret":{"type":"string","one_of":["a"]}},
+				`{"type":"record","required":true,"fields":[{"rate":{"type":"integer","required":true,"between":[1,%d]}},{"secret":{"type":"string",`+
+					`"one_of":["a"]}},
 					{"password":{"type":"string","encrypted":true}}]}`, bound))...),
 		},
 	})

@@ -325,7 +325,8 @@ func TestF32_DrainingIsOneWay(t *testing.T) {
 func TestF33_Reads(t *testing.T) {
 	g := kongtest.Start(t)
 	mustPost(t, g,
-		`{"_format_version":"3.0","services":[{"name":"a","host":"h","tags":["x"],"routes":[{"name":"ra","paths":["/a"]}]},{"name":"b","host":"h"},{"name":"c","host":"h"}]}`)
+		`{"_format_version":"3.0","services":[{"name":"a","host":"h","tags":["x"],"routes":[{"name":"ra","paths":["/a"]}]},{"name":"b",`+
+			`"host":"h"},{"name":"c","host":"h"}]}`)
 	type page struct {
 		Data   []map[string]any
 		Next   string

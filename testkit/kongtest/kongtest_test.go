@@ -96,7 +96,8 @@ func expect(tb testing.TB, got reply, status int, text string) {
 // terminating is a configuration whose one route answers a word.
 func terminating(word string) string {
 	return fmt.Sprintf(
-		`{"_format_version":"3.0","routes":[{"name":"r","paths":["/"],"plugins":[{"name":"request-termination","config":{"status_code":200,"message":%q}}]}]}`, word)
+		`{"_format_version":"3.0","routes":[{"name":"r","paths":["/"],"plugins":[{"name":"request-termination","config":{"status_code":200,`+
+			`"message":%q}}]}]}`, word)
 }
 
 // echo is a service that tells what reached it.

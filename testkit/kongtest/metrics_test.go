@@ -24,9 +24,11 @@ func TestMetricsCountProxiedRequests(t *testing.T) {
 	mustPost(t, g, fmt.Sprintf(`{"_format_version":"3.0",
 		"services":[{"name":"s","url":"http://127.0.0.1:%s","routes":[{"name":"r","paths":["/r"]},{"name":"silent","paths":["/silent"],
 			"plugins":[{"name":"prometheus"}]}]}],
-		"routes":[{"id":"11111111-1111-4111-8111-111111111111","paths":["/keyed"],"plugins":[{"name":"key-auth"},{"name":"request-termination","config":{"status_code":204}}]}],
+		"routes":[{"id":"11111111-1111-4111-8111-111111111111","paths":["/keyed"],"plugins":[{"name":"key-auth"},`+
+		`{"name":"request-termination","config":{"status_code":204}}]}],
 		"consumers":[{"username":"u","keyauth_credentials":[{"key":"k"}]}],
-		"plugins":[{"name":"prometheus","config":{"status_code_metrics":true,"latency_metrics":true,"bandwidth_metrics":true,"per_consumer":true}}]}`, port))
+		"plugins":[{"name":"prometheus","config":{"status_code_metrics":true,"latency_metrics":true,"bandwidth_metrics":true,`+
+		`"per_consumer":true}}]}`, port))
 	for path, n := range map[string]int{"/r": 3, "/r/bad": 2, "/silent": 1, "/keyed": 1, "/keyed?apikey=k": 2, "/nosuch": 1} {
 		for range n {
 			get(t, g.ProxyURL()+path)
@@ -37,8 +39,10 @@ func TestMetricsCountProxiedRequests(t *testing.T) {
 		for _, want := range []string{
 			`kong_http_requests_total{service="s",route="r",code="200",source="service",workspace="default",consumer=""} 3`,
 			`kong_http_requests_total{service="s",route="r",code="500",source="service",workspace="default",consumer=""} 2`,
-			`kong_http_requests_total{service="",route="11111111-1111-4111-8111-111111111111",code="401",source="kong",workspace="default",consumer=""} 1`,
-			`kong_http_requests_total{service="",route="11111111-1111-4111-8111-111111111111",code="204",source="kong",workspace="default",consumer="u"} 2`,
+			`kong_http_requests_total{service="",route="11111111-1111-4111-8111-111111111111",code="401",source="kong",workspace="default",` +
+				`consumer=""} 1`,
+			`kong_http_requests_total{service="",route="11111111-1111-4111-8111-111111111111",code="204",source="kong",workspace="default",` +
+				`consumer="u"} 2`,
 			`kong_bandwidth_bytes{service="s",route="r",direction="egress",workspace="default",consumer=""} 25`,
 			`kong_request_latency_ms_count{service="s",route="r",workspace="default"} 5`,
 			`kong_upstream_latency_ms_bucket{service="s",route="r",workspace="default",le="+Inf"} 5`,

@@ -21,7 +21,9 @@ func largeText(n int) string {
 			out.WriteString(",\n")
 		}
 		fmt.Fprintf(&out,
-			`{"hosts":["h%d.example.com"],"id":"00000000-0000-4000-8000-%012d","methods":["GET","POST"],"name":"route-%d","paths":["/api/v1/resource-%d"],"preserve_host":false,"protocols":["http","https"],"regex_priority":0,"service":{"id":"11111111-1111-4111-8111-111111111111"},"strip_path":true,"tags":["team-%d","generated"]}`, i%50, i, i, i, i%9)
+			`{"hosts":["h%d.example.com"],"id":"00000000-0000-4000-8000-%012d","methods":["GET","POST"],"name":"route-%d",`+
+				`"paths":["/api/v1/resource-%d"],"preserve_host":false,"protocols":["http","https"],"regex_priority":0,`+
+				`"service":{"id":"11111111-1111-4111-8111-111111111111"},"strip_path":true,"tags":["team-%d","generated"]}`, i%50, i, i, i, i%9)
 	}
 	out.WriteString(
 		"\n],\n\"services\":[\n{\"host\":\"127.0.0.1\",\"id\":\"11111111-1111-4111-8111-111111111111\",\"name\":\"s\",\"port\":9}\n]}\n")
@@ -86,7 +88,8 @@ func TestTheProxyForwards(t *testing.T) {
 			{"name":"host","paths":["/host"],"preserve_host":true}]},
 		{"name":"based","url":"%s/base","routes":[{"name":"based","paths":["/based"]}]},
 		{"name":"rooted","url":"%s/","routes":[{"name":"rooted","paths":["/rooted"]}]},
-		{"name":"both","url":"%s/both","protocol":"https","host":"nowhere.test","port":1,"path":"/other","routes":[{"name":"both","paths":["/both"]}]},
+		{"name":"both","url":"%s/both","protocol":"https","host":"nowhere.test","port":1,"path":"/other","routes":[{"name":"both",`+
+		`"paths":["/both"]}]},
 		{"name":"part","url":"%s","path":"/part","routes":[{"name":"part","paths":["/part"]}]},
 		{"name":"balanced","host":"pool","routes":[{"name":"balanced","paths":["/balanced"]}]},
 		{"name":"down","url":"http://127.0.0.1:1","routes":[{"name":"down","paths":["/down"]}]}],
@@ -162,7 +165,8 @@ func proofText(t *testing.T, canonical string, form proof.Form, opts proof.Optio
 	return string(posted)
 }
 
-const onlyKeyAuth = "{\"_format_version\":\"3.0\",\n\"plugins\":[\n{\"id\":\"33333333-3333-4333-8333-333333333333\",\"name\":\"key-auth\"}\n]}\n"
+const onlyKeyAuth = "{\"_format_version\":\"3.0\",\n" +
+	"\"plugins\":[\n{\"id\":\"33333333-3333-4333-8333-333333333333\",\"name\":\"key-auth\"}\n]}\n"
 
 func askProof(t *testing.T, g *kongtest.Gateway) reply {
 	t.Helper()

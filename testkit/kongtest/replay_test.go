@@ -253,7 +253,8 @@ func sameLoad(t *testing.T, got reply, want recorded) {
 	}
 }
 
-const baseline = `{"_format_version":"3.0","services":[{"name":"base","url":"http://127.0.0.1:9900","routes":[{"name":"base","paths":["/base"]}]}]}`
+const baseline = `{"_format_version":"3.0","services":[{"name":"base","url":"http://127.0.0.1:9900","routes":[{"name":"base",` +
+	`"paths":["/base"]}]}]}`
 
 // replayConfigs replays a folder of POST /config transcripts, each on the
 // baseline configuration. Those that are pending are known to differ; one that

@@ -15,16 +15,25 @@ func smallSchemas(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"entities/services.json": `{"fields":[{"id":{"type":"string","uuid":true,"auto":true}},{"name":{"type":"string"}},{"host":{"type":"string","required":true}},
-			{"protocol":{"type":"string","default":"http","one_of":["http","https"]}},{"port":{"type":"integer","between":[0,65535],"default":80}},{"path":{"type":"string"}},
-			{"tags":{"type":"set","elements":{"type":"string"}}},{"client_certificate":{"type":"foreign","reference":"certificates"}},{"color":{"type":"string","one_of":["red","blue"]}}]}`,
-		"entities/routes.json": `{"fields":[{"id":{"type":"string","uuid":true,"auto":true}},{"name":{"type":"string"}},{"paths":{"type":"array","elements":{"type":"string"}}},
-			{"protocols":{"type":"set","elements":{"type":"string"},"default":["http","https"]}},{"service":{"type":"foreign","reference":"services","required":true}},
-			{"sources":{"type":"set","elements":{"type":"record","fields":[{"ip":{"type":"string"}},{"port":{"type":"integer"}}],"entity_checks":[{"at_least_one_of":["ip","port"]}]}}}]}`,
-		"entities/plugins.json": `{"fields":[{"name":{"type":"string","required":true}},{"service":{"type":"foreign","reference":"services"}},{"route":{"type":"foreign","reference":"routes"}},
+		"entities/services.json": `{"fields":[{"id":{"type":"string","uuid":true,"auto":true}},{"name":{"type":"string"}},` +
+			`{"host":{"type":"string","required":true}},
+			{"protocol":{"type":"string","default":"http","one_of":["http","https"]}},{"port":{"type":"integer","between":[0,65535],` +
+			`"default":80}},{"path":{"type":"string"}},
+			{"tags":{"type":"set","elements":{"type":"string"}}},{"client_certificate":{"type":"foreign","reference":"certificates"}},` +
+			`{"color":{"type":"string","one_of":["red","blue"]}}]}`,
+		"entities/routes.json": `{"fields":[{"id":{"type":"string","uuid":true,"auto":true}},{"name":{"type":"string"}},` +
+			`{"paths":{"type":"array","elements":{"type":"string"}}},
+			{"protocols":{"type":"set","elements":{"type":"string"},"default":["http","https"]}},{"service":{"type":"foreign",` +
+			`"reference":"services","required":true}},
+			{"sources":{"type":"set","elements":{"type":"record","fields":[{"ip":{"type":"string"}},{"port":{"type":"integer"}}],` +
+			`"entity_checks":[{"at_least_one_of":["ip","port"]}]}}}]}`,
+		"entities/plugins.json": `{"fields":[{"name":{"type":"string","required":true}},{"service":{"type":"foreign","reference":"services"}},` +
+			`{"route":{"type":"foreign","reference":"routes"}},
 			{"config":{"type":"record","abstract":true}}]}`,
-		"plugins/cors.json":         `{"fields":[{"config":{"type":"record","required":true,"fields":[{"max_age":{"type":"number","gt":0}},{"labels":{"type":"map","keys":{"type":"string"},"values":{"type":"string"}}}]}}]}`,
-		"plugins/pre-function.json": `{"fields":[{"config":{"type":"record","required":true,"fields":[{"access":{"type":"array","elements":{"type":"string"}}}]}}]}`,
+		"plugins/cors.json": `{"fields":[{"config":{"type":"record","required":true,"fields":[{"max_age":{"type":"number","gt":0}},` +
+			`{"labels":{"type":"map","keys":{"type":"string"},"values":{"type":"string"}}}]}}]}`,
+		"plugins/pre-function.json": `{"fields":[{"config":{"type":"record","required":true,"fields":[{"access":{"type":"array",` +
+			`"elements":{"type":"string"}}}]}}]}`,
 	} {
 		file := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {

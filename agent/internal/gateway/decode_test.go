@@ -25,7 +25,8 @@ func TestDecode(t *testing.T) {
 			`{"message":"failed parsing declarative configuration: did not find expected 's3cret'"}`,
 			[]verdict.Problem{{Message: "the gateway could not parse the configuration"}}},
 		{"nothing flattened is an object",
-			`{"code":14,"fields":{"servicez":"unknown field"},"flattened_errors":{},"message":"declarative config is invalid: {servicez=\"unknown field\"}"}`,
+			`{"code":14,"fields":{"servicez":"unknown field"},"flattened_errors":{},"message":"declarative config is invalid: ` +
+				`{servicez=\"unknown field\"}"}`,
 			[]verdict.Problem{{Field: "servicez", Message: "unknown field"}}},
 		{"nothing at all", `{"code":14,"fields":{},"flattened_errors":{},"message":"declarative config is invalid: {}"}`,
 			[]verdict.Problem{{Message: vague}}},
@@ -35,7 +36,8 @@ func TestDecode(t *testing.T) {
 			[]verdict.Problem{{Kind: "route", Name: "r", ID: "i", Field: "paths[0]", Message: "should start with: /"},
 				{Kind: "route", Name: "r", ID: "i", Message: "must set one of"}}},
 		{"deep positions",
-			`{"flattened_errors":[{"entity_type":"upstream","entity_name":"u","errors":[{"type":"field","field":"healthchecks.active.healthy.http_statuses.2","message":"no"}]}]}`,
+			`{"flattened_errors":[{"entity_type":"upstream","entity_name":"u","errors":[{"type":"field",` +
+				`"field":"healthchecks.active.healthy.http_statuses.2","message":"no"}]}]}`,
 			[]verdict.Problem{{Kind: "upstream", Name: "u", Field: "healthchecks.active.healthy.http_statuses[1]", Message: "no"}}},
 		{"holes in an array",
 			`{"fields":{"services":[null,"uniqueness violation: 'services' entity with name set to 'a' already declared"]},"flattened_errors":{}}`,
@@ -48,7 +50,8 @@ func TestDecode(t *testing.T) {
 			[]verdict.Problem{{Kind: "keyauth_credential", Message: "uniqueness violation: 'keyauth_credentials' entity with key set to " +
 				"[redacted] already declared"}}},
 		{"a secret of a plugin is taken out of the message",
-			`{"flattened_errors":[{"entity":{"name":"http-log","config":{"http_endpoint":"http://u:s3cret@"}},"entity_type":"plugin","entity_name":"http-log",
+			`{"flattened_errors":[{"entity":{"name":"http-log","config":{"http_endpoint":"http://u:s3cret@"}},"entity_type":"plugin",` +
+				`"entity_name":"http-log",
 			"errors":[{"type":"field","field":"config.http_endpoint","message":"bad url: http://u:s3cret@"}]}]}`,
 			[]verdict.Problem{{Kind: "plugin", Name: "http-log", Field: "config.http_endpoint", Message: "bad url: [redacted]"}}},
 		{"a fixed phrase with names of fields stays",
@@ -121,7 +124,8 @@ func TestDecodeRecordings(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add(
 		[]byte(
-			`{"fields":{"services":[null,{"a":["b"]}]},"flattened_errors":[{"entity":{"key":"abcdef"},"entity_type":"x","errors":[{"type":"field","field":"a.1","message":"m"}]}]}`))
+			`{"fields":{"services":[null,{"a":["b"]}]},"flattened_errors":[{"entity":{"key":"abcdef"},"entity_type":"x",` +
+				`"errors":[{"type":"field","field":"a.1","message":"m"}]}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if p := decode(body); len(p) == 0 || len(p) > verdict.MaxProblems {
 			t.Errorf("%d problems", len(p))

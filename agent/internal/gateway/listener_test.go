@@ -22,7 +22,8 @@ import (
 
 const (
 	emptySnapshot = "{\"_format_version\":\"3.0\"}\n"
-	oneService    = "{\"_format_version\":\"3.0\",\n\"services\":[\n{\"host\":\"127.0.0.1\",\"id\":\"00000000-0000-4000-8000-000000000001\",\"name\":\"s\"}\n]}\n"
+	oneService    = "{\"_format_version\":\"3.0\",\n" +
+		"\"services\":[\n{\"host\":\"127.0.0.1\",\"id\":\"00000000-0000-4000-8000-000000000001\",\"name\":\"s\"}\n]}\n"
 )
 
 // bytesWithProof returns what an agent posts for a small snapshot that it calls by a digest.

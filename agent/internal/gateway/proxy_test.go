@@ -31,7 +31,8 @@ func TestAskIsARequestAsAClientWouldSendIt(t *testing.T) {
 				seen <- r
 				http.Redirect(w, r, "/elsewhere", http.StatusFound)
 			})
-			status, err := g.ProxyGet(t.Context(), ProxyRequest{Path: "/health?deep=1", Host: "shop.example", Headers: map[string]string{"X-Probe": "1"}})
+			status, err := g.ProxyGet(t.Context(), ProxyRequest{Path: "/health?deep=1", Host: "shop.example",
+				Headers: map[string]string{"X-Probe": "1"}})
 			if err != nil || status != http.StatusFound {
 				t.Fatalf("status %d, %v", status, err)
 			}
@@ -86,7 +87,8 @@ func TestVitalsAndMetrics(t *testing.T) {
 			w.Header().Set("Content-Type", "application/json")
 			_,
 				_ = io.WriteString(w,
-				`{"server":{"connections_active":7},"memory":{"workers_lua_vms":[{"pid":12,"http_allocated_gc":"49.50 MiB"},{"pid":13,"http_allocated_gc":"512.00 KiB"}]}}`)
+				`{"server":{"connections_active":7},"memory":{"workers_lua_vms":[{"pid":12,"http_allocated_gc":"49.50 MiB"},{"pid":13,`+
+					`"http_allocated_gc":"512.00 KiB"}]}}`)
 		case r.URL.Path == "/metrics" && there:
 			_, _ = io.WriteString(w, "kong_http_requests_total 1\n")
 		default:

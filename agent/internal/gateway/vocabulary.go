@@ -16,10 +16,12 @@ var vocabulary = wordSet(
 	// Its kinds, and the fields that refer to them.
 	`service services route routes consumer consumers consumer_group consumer_groups plugin plugins upstream upstreams target targets
 	certificate certificates sni snis ca_certificate ca_certificates vault vaults key keys key_set key_sets filter_chain filter_chains acl acls
-	keyauth_credentials basicauth_credentials hmacauth_credentials jwt_secrets oauth2_credentials mtls_auth_credentials workspace workspaces parameters`,
+	keyauth_credentials basicauth_credentials hmacauth_credentials jwt_secrets oauth2_credentials mtls_auth_credentials workspace `+
+		`workspaces parameters`,
 	// Fields of its core kinds.
 	`id name tags config protocols enabled instance_name ordering created_at updated_at cert cert_alt key_alt cert_digest username custom_id
-	password secret algorithm rsa_public_key client_id client_secret client_type hash_secret redirect_uris group ttl kid jwk pem private_key public_key
+	password secret algorithm rsa_public_key client_id client_secret client_type hash_secret redirect_uris group ttl kid jwk pem `+
+		`private_key public_key
 	prefix description filters`,
 )
 

@@ -11,7 +11,8 @@ import (
 // The reason stands in the conditions of a node, which people read.
 func TestReasonsForPeople(t *testing.T) {
 	refused := grpcstatus.Error(codes.Unavailable,
-		`max retries exhausted: failed after 5 attempts: rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial tcp 10.0.0.1:7442: connect: connection refused"`)
+		`max retries exhausted: failed after 5 attempts: rpc error: code = Unavailable desc = connection error: desc = "transport: Error `+
+			`while dialing: dial tcp 10.0.0.1:7442: connect: connection refused"`)
 	for want, err := range map[string]error{
 		"Unavailable: dial tcp 10.0.0.1:7442: connect: connection refused": refused,
 		"PermissionDenied: not yours":                                      grpcstatus.Error(codes.PermissionDenied, "not yours"),

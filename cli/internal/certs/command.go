@@ -20,15 +20,18 @@ func Command(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "certs --dir FOLDER [--service NAME=HOST,...]... [--node GROUP/NODE]... [--user NAME=ROLE]... [--etcd HOST,...]",
 		Short: "Make a small authority and certificates for a lab",
-		Long: `Creates an authority and a certificate for each identity, for labs. A production fleet has its own authority.
+		Long: `Creates an authority and a certificate for each identity, for labs. A
+production fleet has its own authority.
 
-It writes ca.crt, ca.key, and a certificate and a key for each identity: service-registry.crt, node-default-kong-1.crt,
-user-ann.crt and the .key beside it. With --etcd it also creates a second authority, etcd-ca.crt and etcd-ca.key, and signs
-etcd-member.crt, etcd-client-root.crt and one such as etcd-client-registry.crt for each service with it: etcd must not trust
-an authority that signs certificates of gateways and users.
+It writes ca.crt, ca.key, and a certificate and a key for each identity:
+service-registry.crt, node-default-kong-1.crt, user-ann.crt and the .key
+beside it. With --etcd it also creates a second authority, etcd-ca.crt and
+etcd-ca.key, and signs etcd-member.crt, etcd-client-root.crt and one such as
+etcd-client-registry.crt for each service with it: etcd must not trust an
+authority that signs certificates of gateways and users.
 
-Run again, it keeps certificates that are still valid. It renews those in the last third of their lifetime, and those whose
-identity or hosts changed.`,
+Run again, it keeps certificates that are still valid. It renews those in the
+last third of their lifetime, and those whose identity or hosts changed.`,
 		Example: `  silverback certs --dir certs --service registry=registry-1,localhost --service translator=translator-1 \
     --service distributor=distributor-1 --node default/kong-1 --user ann=admin --etcd etcd-1,127.0.0.1`,
 		Args: cobra.NoArgs,

@@ -32,11 +32,13 @@ type render func(group string, members []member) []byte
 func Command(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "export", Short: "Write the fleet in the words of Prometheus, HAProxy or nginx", RunE: app.RequireSubcommand,
-		Long: `Writes who is in the fleet, from the registry's roster, for the tools around it.
+		Long: `Writes who is in the fleet, from the registry's roster, for the tools around
+it.
 
-With --out the file is replaced at once and only when it would change, so that whatever reads it may reload at every change of the file.
-With --watch it follows the roster until it is interrupted. A registry that does not answer changes nothing, and neither does one that
-suddenly knows no node at all.`,
+With --out the file is replaced at once and only when it would change, so that
+whatever reads it may reload at every change of the file. With --watch it
+follows the roster until it is interrupted. A registry that does not answer
+changes nothing, and neither does one that suddenly knows no node at all.`,
 	}
 	cmd.AddCommand(prometheusSD(a), haproxy(a), nginx(a))
 	return cmd
@@ -46,8 +48,9 @@ func prometheusSD(a *app.App) *cobra.Command {
 	var scheme string
 	return subcommand(a, &cobra.Command{
 		Use: "prometheus-sd", Short: "Write the agents as targets for Prometheus's file_sd_configs",
-		Long: `Writes every agent but those that said goodbye as a target, with the labels group and node. The labels of a node
-stand as __meta_silverback_label_NAME, for relabelling.`,
+		Long: `Writes every agent but those that said goodbye as a target, with the labels
+group and node. The labels of a node stand as __meta_silverback_label_NAME,
+for relabelling.`,
 		Example: "  silverback export prometheus-sd --watch --out /etc/prometheus/silverback/agents.json",
 		PreRunE: func(*cobra.Command, []string) error {
 			if scheme != "http" && scheme != "https" {
@@ -64,8 +67,9 @@ func haproxy(a *app.App) *cobra.Command {
 	var checkCA string
 	return subcommand(a, &cobra.Command{
 		Use: "haproxy", Short: "Write a backend for HAProxy, with health checks on the agents' /readyz",
-		Long: `Writes a backend for each group with every gateway but those whose agents said goodbye. Which of them takes traffic is not
-the file's to say: HAProxy asks each agent's /readyz, which also says no for a gateway that drains.`,
+		Long: `Writes a backend for each group with every gateway but those whose agents said
+goodbye. Which of them takes traffic is not the file's to say: HAProxy asks
+each agent's /readyz, which also says no for a gateway that drains.`,
 		PreRunE: func(*cobra.Command, []string) error {
 			if !filePattern.MatchString(checkCA) {
 				return fmt.Errorf("--check-ca-file %q: it is written into HAProxy's file, so use letters, digits, and / . _ - only", checkCA)
@@ -82,9 +86,11 @@ the file's to say: HAProxy asks each agent's /readyz, which also says no for a g
 func nginx(a *app.App) *cobra.Command {
 	return subcommand(a, &cobra.Command{
 		Use: "nginx", Short: "Write an upstream for nginx with the gateways that are ready",
-		Long: `Writes an upstream for each group with the gateways that are ready and do not drain, as the registry knows them: nginx has no
-active health checks of its own, so run it with --watch and reload nginx when the file changes. When no gateway of a group is ready, all
-that once served stay listed: better a server that may fail than none.`,
+		Long: `Writes an upstream for each group with the gateways that are ready and do not
+drain, as the registry knows them: nginx has no active health checks of its
+own, so run it with --watch and reload nginx when the file changes. When no
+gateway of a group is ready, all that once served stay listed: better a server
+that may fail than none.`,
 		Example: "  silverback export nginx -g default --watch --out /etc/nginx/conf.d/silverback.conf",
 	}, nil, renderNginx)
 }

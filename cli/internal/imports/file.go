@@ -17,14 +17,18 @@ func File(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "file FILE|FOLDER|-... -g GROUP [-s SOURCE]",
 		Short: "Make a source of a kong.yml or a file of decK",
-		Long: `Submits files that Kong or decK reads as a new source of the group: a kong.yml, the output of "kong config db_export" or
-"deck gateway dump", or several files that make up one configuration. Names and ids are kept. Anything that cannot be
-imported is reported by file, line and object, with the remedy, and then nothing is changed.
+		Long: `Submits files that Kong or decK reads as a new source of the group: a
+kong.yml, the output of "kong config db_export" or "deck gateway dump", or
+several files that make up one configuration. Names and ids are kept. Anything
+that cannot be imported is reported by file, line and object, with the remedy,
+and then nothing is changed.
 
-Unlike apply it replaces no existing source, and it leaves unmanaged gateways as they are that would lose an entity by it.
-From then on change the source with apply.
+Unlike apply it replaces no existing source, and it leaves unmanaged gateways
+as they are that would lose an entity by it. From then on change the source
+with apply.
 
-Exit codes: 0 done; 1 error; 2 an invalid input, or with --wait not served by every online gateway.`,
+Exit codes: 0 done; 1 error; 2 an invalid input, or with --wait not served by
+every online gateway.`,
 		Example: `  silverback import file kong.yml -g edge --dry-run
   silverback import file deck/ -g edge -s team-a --wait`,
 		RunE: func(cmd *cobra.Command, args []string) error {

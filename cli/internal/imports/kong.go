@@ -20,16 +20,21 @@ func Kong(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "kong --admin URL -g GROUP [-s SOURCE]",
 		Short: "Make a source of what a Kong has, with or without a database",
-		Long: `Reads the configuration of a Kong from its Admin API and submits it as a new source of the group. Nothing is written to that
-Kong. Without a database the command reads GET /config. With one it reads one kind of entity after the other, so nobody
-should change Kong meanwhile. The path of a workspace may follow the address. Names, ids, settings and credentials are kept;
-passwords stay hashes. Anything that cannot be imported is reported by line and object. --save writes what was read to a
-file, to be corrected and then imported with "import file".
+		Long: `Reads the configuration of a Kong from its Admin API and submits it as a new
+source of the group. Nothing is written to that Kong. Without a database the
+command reads GET /config. With one it reads one kind of entity after the
+other, so nobody should change Kong meanwhile. The path of a workspace may
+follow the address. Names, ids, settings and credentials are kept; passwords
+stay hashes. Anything that cannot be imported is reported by line and object.
+--save writes what was read to a file, to be corrected and then imported with
+"import file".
 
-A token for the Admin API comes from a file (--admin-header-file, lines such as "Kong-Admin-Token: ...") or from the
-environment (SILVERBACK_ADMIN_TOKEN, sent as Kong-Admin-Token), never from the command line.
+A token for the Admin API comes from a file (--admin-header-file, lines such
+as "Kong-Admin-Token: ...") or from the environment (SILVERBACK_ADMIN_TOKEN,
+sent as Kong-Admin-Token), never from the command line.
 
-Exit codes: 0 done; 1 error; 2 an invalid configuration, or with --wait not served by every online gateway.`,
+Exit codes: 0 done; 1 error; 2 an invalid configuration, or with --wait not
+served by every online gateway.`,
 		Example: `  silverback import kong --admin http://127.0.0.1:8001 -g edge --dry-run
   silverback import kong --admin https://kong.internal:8444/team-a --admin-ca-file ca.pem \
     --admin-header-file token.txt -g edge -s team-a --wait`,

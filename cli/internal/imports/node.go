@@ -26,11 +26,14 @@ func Node(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "node NODE -g GROUP [-s SOURCE]",
 		Short: "Make a source of what an unmanaged node of the fleet serves",
-		Long: `Asks the agent of an unmanaged node what its gateway serves, and submits that as a new source of the group. Everything stays as
-it is: entities with their ids, priorities, plugins with their settings, credentials. Passwords stay the hashes that they are.
+		Long: `Asks the agent of an unmanaged node what its gateway serves, and submits that
+as a new source of the group. Everything stays as it is: entities with their
+ids, priorities, plugins with their settings, credentials. Passwords stay the
+hashes that they are.
 
-The node, and every other that serves the same, then takes the revision, and answers no request otherwise than before. An unmanaged
-node that serves something else is left as it is: import it too, into a source of its own.`,
+The node, and every other that serves the same, then takes the revision, and
+answers no request otherwise than before. An unmanaged node that serves
+something else is left as it is: import it too, into a source of its own.`,
 		Example: `  silverback import node gw-1 -g edge --wait
   silverback import node gw-2 -g edge -s gw-2 --dry-run`,
 		Args: cobra.ExactArgs(1),

@@ -24,9 +24,11 @@ func DeleteGroup(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "group NAME [--purge]",
 		Short: "Delete a group that has no nodes and no sources",
-		Long: `Deletes a group that has no nodes and no sources. With --purge its sources are deleted first.
-A later group of that name would serve the sources that are left, secrets included. Earlier revisions stay in the history,
-and a later group of that name has them. At a terminal the command prints what it will delete and asks for confirmation.`,
+		Long: `Deletes a group that has no nodes and no sources. With --purge its sources are
+deleted first. A later group of that name would serve the sources that are
+left, secrets included. Earlier revisions stay in the history, and a later
+group of that name has them. At a terminal the command prints what it will
+delete and asks for confirmation.`,
 		Example: `  silverback delete group edge --dry-run --purge
   silverback delete group edge --purge --yes`,
 		Args: app.Args("the name of one group"),

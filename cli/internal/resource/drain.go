@@ -26,13 +26,16 @@ func DrainNode(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "drain " + selectionUse + " [--reason WHY]",
 		Short: "Take a node out of load balancing; its gateway serves on, and follows its group",
-		Long: `Takes nodes out of load balancing: their agents answer /readyz with 503 until silverback undrain. The gateways keep serving
-and keep getting new revisions. The registry and the agent store the order, and it survives a restart of either. An agent
-gets the order with its next renewal, about every 5 seconds, and the command waits until the agent confirms it. When load
-balancers stop sending traffic is up to them. Name several nodes or select them by labels; then the command asks for
-confirmation at a terminal.
+		Long: `Takes nodes out of load balancing: their agents answer /readyz with 503 until
+silverback undrain. The gateways keep serving and keep getting new revisions.
+The registry and the agent store the order, and it survives a restart of
+either. An agent gets the order with its next renewal, about every 5 seconds,
+and the command waits until the agent confirms it. When load balancers stop
+sending traffic is up to them. Name several nodes or select them by labels;
+then the command asks for confirmation at a terminal.
 
-Exit codes: 0 the agents confirmed the drain; 1 error; 2 the order is stored, and an agent did not confirm it in time.`,
+Exit codes: 0 the agents confirmed the drain; 1 error; 2 the order is stored,
+and an agent did not confirm it in time.`,
 		Example: `  silverback drain gw-3 -g edge --reason 'new disk'
   silverback drain gw-3 gw-4
   silverback drain -l zone=a --reason 'the zone is being moved' --dry-run`,

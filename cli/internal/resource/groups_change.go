@@ -187,8 +187,10 @@ func CreateGroup(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "group NAME",
 		Short: "Create a group of gateways",
-		Long: `Creates a group of gateways. Without flags a rollout moves one gateway and then all. A wave may take 10 minutes, and none of
-its gateways may fail to load. Below 20 gateways all may load at once, else a quarter of them. Agents heal drift.
+		Long: `Creates a group of gateways. Without flags a rollout moves one gateway and
+then all. A wave may take 10 minutes, and none of its gateways may fail to
+load. Below 20 gateways all may load at once, else a quarter of them. Agents
+heal drift.
 silverback describe group shows the policy. Creating the same group again is no error.`,
 		Example: "  silverback create group edge --waves 1,10%:30s,100% --description 'public gateways'",
 		Args:    app.Args("the name of one group"),
@@ -266,12 +268,15 @@ func DeleteNode(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "node NAME -g GROUP",
 		Short: "Forget a node, and revoke its certificates",
-		Long: `Deletes a node, disconnects its agent, and revokes its certificates as silverback revoke node does. Without the revocation
-a running agent would enrol again at once. The gateway keeps serving its configuration.
+		Long: `Deletes a node, disconnects its agent, and revokes its certificates as
+silverback revoke node does. Without the revocation a running agent would
+enrol again at once. The gateway keeps serving its configuration.
 
-To bring the node back under the same name, give its agent a certificate issued after the time that the command prints, or
-undo the revocation with silverback unrevoke node. A node whose agent deregistered is deleted by itself. Nothing is revoked
-with --keep-certificates, and where services do not authenticate callers.`,
+To bring the node back under the same name, give its agent a certificate
+issued after the time that the command prints, or undo the revocation with
+silverback unrevoke node. A node whose agent deregistered is deleted by
+itself. Nothing is revoked with --keep-certificates, and where services do not
+authenticate callers.`,
 		Args: app.Args("the name of one node"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			registry := a.Registry()

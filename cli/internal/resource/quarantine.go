@@ -19,10 +19,12 @@ func QuarantineNode(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "quarantine " + selectionUse + " --reason WHY",
 		Short: "Have rollouts go on without a node; it serves on, and is told nothing new",
-		Long: `Puts nodes into quarantine: no rollout waits for them, whatever they report, and they get no new revision until silverback
-release. Their gateways keep serving what they have, and load balancers keep sending them traffic; silverback drain stops
-that. The registry stores the order, and it survives a restart of the agent. Name several nodes or select them by labels;
-then the command asks for confirmation at a terminal.`,
+		Long: `Puts nodes into quarantine: no rollout waits for them, whatever they report,
+and they get no new revision until silverback release. Their gateways keep
+serving what they have, and load balancers keep sending them traffic;
+silverback drain stops that. The registry stores the order, and it survives a
+restart of the agent. Name several nodes or select them by labels; then the
+command asks for confirmation at a terminal.`,
 		Example: `  silverback quarantine gw-3 -g edge --reason 'refuses everything since the upgrade'
   silverback quarantine -l zone=a --reason 'the zone is being moved' --dry-run`,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -18,15 +18,20 @@ func Recover(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "recover --reason WHY",
 		Short: "Have nodes follow a ledger (etcd) that was restored or lost",
-		Long: `Makes nodes follow a ledger (etcd) that was restored from a backup or created anew. Until then nodes follow decisions that
-the ledger does not have, and refuse its decisions as older: no gateway changes. The command raises the epoch of the ledger
-above every epoch that a node is known to follow. From then on nodes go to the revisions that the ledger has.
+		Long: `Makes nodes follow a ledger (etcd) that was restored from a backup or created
+anew. Until then nodes follow decisions that the ledger does not have, and
+refuse its decisions as older: no gateway changes. The command raises the
+epoch of the ledger above every epoch that a node is known to follow. From
+then on nodes go to the revisions that the ledger has.
 
-First apply the files that are newer than the ledger. Their rollouts wait for the recovery, and gateways that serve that
-content already keep it. The command prints what it will do and asks for confirmation; without a terminal it needs --yes.
-It does nothing when no node is ahead of the ledger, unless it is forced.
+First apply the files that are newer than the ledger. Their rollouts wait for
+the recovery, and gateways that serve that content already keep it. The
+command prints what it will do and asks for confirmation; without a terminal
+it needs --yes. It does nothing when no node is ahead of the ledger, unless it
+is forced.
 
-Exit codes: 0 the ledger is in a new epoch; 1 error, or there is nothing to recover from.`,
+Exit codes: 0 the ledger is in a new epoch; 1 error, or there is nothing to
+recover from.`,
 		Example: "  silverback recover --reason 'etcd restored from the backup of Monday'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

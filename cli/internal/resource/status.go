@@ -39,11 +39,14 @@ func Status(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [-g GROUP]",
 		Short: "Show on one screen whether the fleet is in sync, and what is moving",
-		Long: `Shows for every group, or for one, the newest revision, its rollout, and how many gateways serve it. When the translator or
-the distributor does not answer, the table shows the rest and why; -o json and -o yaml print the error alone.
+		Long: `Shows for every group, or for one, the newest revision, its rollout, and how
+many gateways serve it. When the translator or the distributor does not
+answer, the table shows the rest and why; -o json and -o yaml print the error
+alone.
 
-Exit codes: 0 every online gateway serves its group's newest revision, or the group has none yet; 1 error; 2 some gateways do
-not, or not yet, or none is online, or nodes are ahead of the ledger.`,
+Exit codes: 0 every online gateway serves its group's newest revision, or the
+group has none yet; 1 error; 2 some gateways do not, or not yet, or none is
+online, or nodes are ahead of the ledger.`,
 		Args: cobra.NoArgs,
 		Example: `  silverback status
   silverback status -g edge --watch`,

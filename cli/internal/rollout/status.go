@@ -40,7 +40,8 @@ func statusCommand(a *app.App) *cobra.Command {
 		Short: "Show where the newest rollout of a group stands",
 		Long: `Shows where the newest rollout of a group stands.
 
-Exit codes: 0 every online gateway serves the newest revision; 1 error; 2 not, or not yet.`,
+Exit codes: 0 every online gateway serves the newest revision; 1 error; 2 not,
+or not yet.`,
 		Args: cobra.NoArgs,
 		Example: `  silverback rollout status -g edge
   silverback rollout status -g edge --watch`,

@@ -33,12 +33,14 @@ func Apply(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply -g GROUP FILE|FOLDER|-...",
 		Short: "Submit a configuration, and with --wait see it served by every gateway",
-		Long: `Makes the files the whole content of a source and commits the merge of the group's sources as a new revision.
-Entities that the source had before and the files no longer hold are removed. When nothing changes, no revision is made.
-People are shown the first 20 entities that change, as silverback diff shows them.
+		Long: `Makes the files the whole content of a source and commits the merge of the
+group's sources as a new revision. Entities that the source had before and the
+files no longer hold are removed. When nothing changes, no revision is made.
+People are shown the first 20 entities that change, as silverback diff shows
+them.
 
-Exit codes: 0 done; 1 error; 2 an invalid input, or with --wait not served by every online gateway, or
-somebody replaced the source before it was.`,
+Exit codes: 0 done; 1 error; 2 an invalid input, or with --wait not served by
+every online gateway, or somebody replaced the source before it was.`,
 		Example: `  silverback apply -g default kong.yaml
   silverback apply -g edge -s team-a -m "open /orders" --wait team-a/
   kustomize build . | silverback apply -g default -`,

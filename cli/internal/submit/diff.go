@@ -23,14 +23,17 @@ func Diff(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff -g GROUP FILE|FOLDER|-... | --to-revision N",
 		Short: "Say what apply would change, or what changed between two revisions",
-		Long: `Compares the merge that apply would commit with a revision of the group, or two revisions with each other, and changes nothing.
-Each entity is named by what it belongs to, each field with its old and its new value. Values that may be secret are hidden by
-the translator and never sent: those that a schema of the group's gateways marks as encrypted or referenceable, those that no
-schema describes, and those that look like a secret.
+		Long: `Compares the merge that apply would commit with a revision of the group, or
+two revisions with each other, and changes nothing. Each entity is named by
+what it belongs to, each field with its old and its new value. Values that may
+be secret are hidden by the translator and never sent: those that a schema of
+the group's gateways marks as encrypted or referenceable, those that no schema
+describes, and those that look like a secret.
 
 With -o json it is one document with all changes; docs/api.md has its shape.
 
-Exit codes: 0 compared; 1 error; 2 an invalid input, or with --non-zero-exit-code a difference.`,
+Exit codes: 0 compared; 1 error; 2 an invalid input, or with
+--non-zero-exit-code a difference.`,
 		Example: `  silverback diff -g default kong.yaml
   silverback diff -g edge -s team-a --non-zero-exit-code team-a/
   silverback diff -g edge --from-revision 41 --to-revision 44`,

@@ -1,4 +1,5 @@
-// Command commits checks the messages of the commits that a branch adds: `area: what changed`, and a body when more than a few lines change.
+// Command commits checks the messages of the commits that a branch adds: `area: what changed`, and a body when more than a few lines
+// change.
 package main
 
 import (

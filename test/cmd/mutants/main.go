@@ -130,7 +130,8 @@ func try(ctx context.Context, root string, m mutation) (red string, err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, testTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-failfast", "-overlay="+overlay, "-run="+m.run, m.pkg) //nolint:gosec // the table says what
+	args := []string{"test", "-count=1", "-failfast", "-overlay=" + overlay, "-run=" + m.run, m.pkg}
+	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the table says what
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
 	found := redTest.FindStringSubmatch(string(out))

@@ -474,8 +474,9 @@ func TestF20_YAML(t *testing.T) {
 func TestF21_AcceptedAlthoughUnexpected(t *testing.T) {
 	each(t, func(t *testing.T, k *target) {
 		for name, text := range map[string]string{
-			"key-auth for one consumer":         `{"_format_version":"3.0","consumers":[{"username":"a","plugins":[{"name":"key-auth"}]}]}`,
-			"the same path twice":               `{"_format_version":"3.0","services":[{"name":"s","host":"h","routes":[{"name":"a","paths":["/a"]},{"name":"b","paths":["/a"]}]}]}`,
+			"key-auth for one consumer": `{"_format_version":"3.0","consumers":[{"username":"a","plugins":[{"name":"key-auth"}]}]}`,
+			"the same path twice": `{"_format_version":"3.0","services":[{"name":"s","host":"h","routes":[{"name":"a",` +
+				`"paths":["/a"]},{"name":"b","paths":["/a"]}]}]}`,
 			"a route without service and name":  `{"_format_version":"3.0","routes":[{"paths":["/a"]}]}`,
 			"a host that resolves to nothing":   `{"_format_version":"3.0","services":[{"name":"s","host":"nowhere.test"}]}`,
 			"regex characters without tilde":    `{"_format_version":"3.0","routes":[{"name":"a","paths":["/a/[0-9]+$"]}]}`,
@@ -512,8 +513,10 @@ func TestF22_RefusedAlthoughUnexpected(t *testing.T) {
 
 func TestF24_IDsAreStableWhereThereIsAUniqueField(t *testing.T) {
 	each(t, func(t *testing.T, k *target) {
-		text := `{"_format_version":"3.0","services":[{"name":"s","host":"h"},{"id":"22222222-2222-4222-8222-222222222222","name":"own","host":"h"}],
-			"routes":[{"paths":["/unnamed"]},{"name":"silverback-proof","paths":["/named"]}],"consumers":[{"username":"u","keyauth_credentials":[{"tags":["generated"]}]}]}`
+		text := `{"_format_version":"3.0","services":[{"name":"s","host":"h"},{"id":"22222222-2222-4222-8222-222222222222","name":"own",` +
+			`"host":"h"}],
+			"routes":[{"paths":["/unnamed"]},{"name":"silverback-proof","paths":["/named"]}],"consumers":[{"username":"u",` +
+			`"keyauth_credentials":[{"tags":["generated"]}]}]}`
 		ids := func() map[string][]string {
 			got := k.postAs(t, "text/yaml", text, "")
 			if got.code != http.StatusCreated {

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-const threeServices = `{"_format_version":"3.0","services":[{"name":"a","host":"h","tags":["x"],"routes":[{"name":"ra","paths":["/a"]}]},{"name":"b","host":"h"},{"name":"c","host":"h"}]}`
+const threeServices = `{"_format_version":"3.0","services":[{"name":"a","host":"h","tags":["x"],"routes":[{"name":"ra",` +
+	`"paths":["/a"]}]},{"name":"b","host":"h"},{"name":"c","host":"h"}]}`
 
 func TestF33_ReadsWorkAndListsByTagFail(t *testing.T) {
 	each(t, func(t *testing.T, k *target) {

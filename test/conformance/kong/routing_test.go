@@ -155,7 +155,8 @@ func TestF45_ThePathToTheUpstream(t *testing.T) {
 				{"name":"keep","paths":["/keep"],"strip_path":false},
 				{"name":"host","paths":["/host"],"preserve_host":true},
 				{"name":"regex","paths":["~/regex/\\d+"]}]},
-			{"name":"based","url":"%[1]s/base","routes":[{"name":"based","paths":["/based"]},{"name":"based-v1","paths":["/v1"],"path_handling":"v1"}]},
+			{"name":"based","url":"%[1]s/base","routes":[{"name":"based","paths":["/based"]},{"name":"based-v1","paths":["/v1"],`+
+			`"path_handling":"v1"}]},
 			{"name":"slashed","url":"%[1]s/base/","routes":[{"name":"slashed","paths":["/slashed"]}]}]}`, srv.URL)
 		k.load(t, text)
 		k.served(t, "/strip", 200, at+" /")

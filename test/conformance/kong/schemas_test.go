@@ -51,10 +51,12 @@ func TestF44_SchemasVaryFromStartToStart(t *testing.T) {
 	t.Run("simulated", func(t *testing.T) {
 		dir := t.TempDir()
 		for name, text := range map[string]string{
-			"entities/routes.json":    `{"fields":[{"id":{"type":"string","uuid":true,"auto":true}},{"name":{"type":"string"}}]}`,
-			"entities/plugins.json":   `{"fields":[{"name":{"type":"string"}},{"config":{"type":"record"}}]}`,
-			"entities/upstreams.json": `{"fields":[{"healthchecks":{"type":"record","fields":[{"active":{"type":"string"}},{"passive":{"type":"string"}},{"threshold":{"type":"number"}}]}}]}`,
-			"entities/keys.json":      `{"fields":[{"jwk":{"type":"string"}},{"pem":{"type":"string"}}],"entity_checks":[{"at_least_one_of":["jwk","pem"]}]}`,
+			"entities/routes.json":  `{"fields":[{"id":{"type":"string","uuid":true,"auto":true}},{"name":{"type":"string"}}]}`,
+			"entities/plugins.json": `{"fields":[{"name":{"type":"string"}},{"config":{"type":"record"}}]}`,
+			"entities/upstreams.json": `{"fields":[{"healthchecks":{"type":"record","fields":[{"active":{"type":"string"}},` +
+				`{"passive":{"type":"string"}},{"threshold":{"type":"number"}}]}}]}`,
+			"entities/keys.json": `{"fields":[{"jwk":{"type":"string"}},{"pem":{"type":"string"}}],"entity_checks":[{"at_least_one_of":["jwk",` +
+				`"pem"]}]}`,
 			"plugins/session.json": `{"fields":[{"config":{"type":"record","required":true,"fields":[` +
 				`{"secret":{"type":"string","encrypted":true,"referenceable":true,"default":"of-the-recording"}}]}}]}`,
 		} {

@@ -25,7 +25,8 @@ const (
 	patience = 90 * time.Second // for what a gateway does in its own time
 	tick     = 10 * time.Millisecond
 	zeros    = "00000000000000000000000000000000"
-	baseline = `{"_format_version":"3.0","services":[{"name":"baseline","url":"http://127.0.0.1:9","routes":[{"name":"baseline","paths":["/baseline"]}]}]}`
+	baseline = `{"_format_version":"3.0","services":[{"name":"baseline","url":"http://127.0.0.1:9","routes":[{"name":"baseline",` +
+		`"paths":["/baseline"]}]}]}`
 )
 
 // target is a gateway under test.

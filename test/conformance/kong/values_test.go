@@ -71,12 +71,16 @@ func TestF22_ValuesAsTheRouterAndPluginsTakeThem(t *testing.T) {
 				`{"limits":{"a":{"minute":1}},"redis_host":"a b"}`): refused,
 			plugin("zipkin",
 				`{"static_tags":[{"name":"a","value":"b"},{"name":"a","value":"c"}]}`): refused,
-			`{"_format_version":"3.0","consumers":[{"username":"c"}],"plugins":[{"name":"key-auth","consumer":"c"}]}`:                                    refused,
-			`{"_format_version":"3.0","consumers":[{"username":"c","plugins":[{"name":"key-auth"}]}]}`:                                                   taken,
-			`{"_format_version":"3.0","upstreams":[{"name":"u","hash_on":"cookie","hash_on_cookie":"a b"}]}`:                                             refused,
-			`{"_format_version":"3.0","upstreams":[{"name":"u","algorithm":""}]}`:                                                                        fails,
-			`{"_format_version":"3.0","consumers":[{"username":"c","jwt_secrets":[{"key":"k","secret":"s","rsa_public_key":"x"}]}]}`:                     taken,
-			`{"_format_version":"3.0","consumers":[{"username":"c","jwt_secrets":[{"key":"k","secret":"s","algorithm":"RS256","rsa_public_key":"x"}]}]}`: refused,
+			`{"_format_version":"3.0","consumers":[{"username":"c"}],"plugins":[{"name":"key-auth",` +
+				`"consumer":"c"}]}`: refused,
+			`{"_format_version":"3.0","consumers":[{"username":"c","plugins":[{"name":"key-auth"}]}]}`: taken,
+			`{"_format_version":"3.0","upstreams":[{"name":"u","hash_on":"cookie","hash_on_cookie":"a ` +
+				`b"}]}`: refused,
+			`{"_format_version":"3.0","upstreams":[{"name":"u","algorithm":""}]}`: fails,
+			`{"_format_version":"3.0","consumers":[{"username":"c","jwt_secrets":[{"key":"k","secret":"s",` +
+				`"rsa_public_key":"x"}]}]}`: taken,
+			`{"_format_version":"3.0","consumers":[{"username":"c","jwt_secrets":[{"key":"k","secret":"s","algorithm":"RS256",` +
+				`"rsa_public_key":"x"}]}]}`: refused,
 		} {
 			if got := k.post(t, text); got.code != want {
 				t.Errorf("%s: %s, want %d", text, got, want)

@@ -1,5 +1,6 @@
-// Package pattern compiles regular expressions in the syntax of Rust's crate regex, which Kong's router has for paths and headers (F22). It is
-// written apart from kong/rustregex on purpose, and in less detail: it translates to Go's syntax and refuses what Rust has no syntax for.
+// Package pattern compiles regular expressions in the syntax of Rust's crate regex, which Kong's router has for paths and headers (F22). It
+// is written apart from kong/rustregex on purpose, and in less detail: it translates to Go's syntax and refuses what Rust has no syntax
+// for.
 package pattern
 
 import (

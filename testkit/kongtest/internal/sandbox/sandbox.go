@@ -79,7 +79,8 @@ func openSandbox(L *lua.LState) {
 		L.Call(1, 0)
 	}
 	for _, name := range []string{
-		"dofile", "loadfile", "load", "loadstring", "require", "module", "collectgarbage", "print", "getfenv", "setfenv", "newproxy", "_printregs",
+		"dofile", "loadfile", "load", "loadstring", "require", "module", "collectgarbage", "print", "getfenv", "setfenv", "newproxy",
+		"_printregs",
 	} {
 		L.SetGlobal(name, lua.LNil)
 	}
