@@ -70,11 +70,11 @@ var attacks = []attack{
 
 	// What a node says.
 	{"a node gives an address that is a line of configuration", []string{
-		onAFleet, "services/registry/words_test.go: TestAnAddressIsAnAddressOrIsRefused",
+		onAFleet, "services/registry/clean_test.go: TestAnAddressIsAnAddressOrIsRefused",
 		"cli/internal/export/hostile_test.go: TestNoNodeWritesConfiguration",
 	}},
 	{"a name, version, label or message has line breaks, escapes or turned text", []string{
-		onAFleet, "services/registry/words_test.go: TestWhatANodeSaysIsCleanBeforeItIsKept",
+		onAFleet, "services/registry/clean_test.go: TestWhatANodeSaysIsCleanBeforeItIsKept",
 		"cli/internal/show/show_test.go: TestNothingFromElsewhereReachesTheTerminalAsItIs",
 	}},
 	{"a node uploads schemas that refuse everything", []string{

@@ -75,8 +75,8 @@ func Root(a *app.App, version string) *cobra.Command {
 		Long: `Silverback delivers configuration to fleets of Kong gateways in waves, and
 proves what every gateway serves.
 
-Every flag has an environment twin: --registry has SILVERBACK_REGISTRY. Exit
-codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.`,
+Every flag has an environment twin: --registry has SILVERBACK_REGISTRY.
+Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.`,
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
