@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
@@ -170,10 +171,8 @@ func (w *wait) verify(ctx context.Context) error {
 		case err == nil:
 			return &OverwrittenError{Source: w.source, Revision: w.revision.GetNumber(), By: by}
 		}
-		select {
-		case <-ctx.Done():
+		if backoff.Sleep(ctx, askPause) != nil {
 			return &UnverifiedError{Source: w.source, Revision: w.revision.GetNumber(), Served: served, Err: err}
-		case <-time.After(askPause):
 		}
 	}
 }

@@ -10,11 +10,16 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 )
 
-// redialPause is the pause before the next replica is watched.
-const redialPause = 300 * time.Millisecond
+// redialPause is the longest pause before the next replica is watched. A part of it is random, because a replica that goes away has many
+// watchers.
+const (
+	redialPause  = 300 * time.Millisecond
+	redialJitter = 0.5
+)
 
 // WatchRollouts yields the newest rollout of a group, then every change of it and every newer rollout. Progress may be skipped; the newest
 // state never is. An empty group watches all groups. When a replica goes away, the next one is watched, and it yields the newest rollout
@@ -44,10 +49,8 @@ func (c *Client) WatchRollouts(ctx context.Context, group string) iter.Seq2[*Rol
 func (c *Client) watch(ctx context.Context, group string, see func(*Rollout, error) bool) (ended bool) {
 	goOn := watchOnce(ctx, c.distributor, group, see)
 	for turn := 0; goOn; turn++ {
-		select {
-		case <-ctx.Done():
+		if backoff.Sleep(ctx, backoff.Jitter(redialPause, redialJitter)) != nil {
 			return false
-		case <-time.After(redialPause):
 		}
 		err := c.distributor.apart(turn, func(one *replicas) error {
 			goOn = watchOnce(ctx, one, group, see)

@@ -42,7 +42,7 @@ func engine(t *testing.T) []string {
 	}
 	compose, err := containers.Compose(t.Context())
 	if err != nil {
-		t.Skipf("a Docker engine answers, but %v", err)
+		t.Fatalf("a Docker engine answers, but %v", err)
 	}
 	return compose
 }

@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +62,7 @@ func printGroup(w io.Writer, g *registryv1.Group, nodes []*registryv1.Node) {
 	show.Printf(w, "Max failed:    %d%% of a wave\n", p.GetGates().GetMaxFailedPercent())
 	show.Printf(w, "On reject:     %s\n", reaction(show.Enum(p.GetOnReject(), "ON_REJECT_")))
 	show.Printf(w, "On unhealthy:  %s\n", reaction(show.Enum(p.GetOnUnhealthy(), "ON_UNHEALTHY_")))
-	show.Printf(w, "Drift:         %s\n", orDefault(show.Enum(g.GetDrift(), "DRIFT_POLICY_"), "heal"))
+	show.Printf(w, "Drift:         %s\n", cmp.Or(show.Enum(g.GetDrift(), "DRIFT_POLICY_"), "heal"))
 	for _, probe := range p.GetGates().GetProbes() {
 		show.Printf(w, "Probe:         %s\n", probeText(probe))
 	}

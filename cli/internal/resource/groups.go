@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -15,7 +16,7 @@ func listGroups(ctx context.Context, a *app.App, q query) error {
 	if err != nil {
 		return err
 	}
-	if groups, err = named("group", first(q.name, q.group), groups, (*registryv1.Group).GetName); err != nil {
+	if groups, err = named("group", cmp.Or(q.name, q.group), groups, (*registryv1.Group).GetName); err != nil {
 		return err
 	}
 	grid := &show.Grid{Header: groupHeader, More: groupMore}
@@ -34,7 +35,7 @@ func groupRow(a *app.App, g *registryv1.Group) []string {
 	return []string{
 		g.GetName(), waves(g.GetPolicy()), show.Age(a.Now(), g.GetCreateTime()), show.Clean(show.First(g.GetDescription())),
 		reaction(show.Enum(g.GetPolicy().GetOnReject(), "ON_REJECT_")),
-		orDefault(show.Enum(g.GetDrift(), "DRIFT_POLICY_"), "heal"),
+		cmp.Or(show.Enum(g.GetDrift(), "DRIFT_POLICY_"), "heal"),
 	}
 }
 
@@ -67,15 +68,6 @@ func waves(p *fleetv1.RolloutPolicy) string {
 	return text
 }
 
-func first(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
-}
-
 // reaction renders on_reject or on_unhealthy. Only halt is implemented; a group may have been stored with another before that was refused.
 func reaction(stored string) string {
 	if stored == "" || stored == "halt" {
@@ -83,5 +75,3 @@ func reaction(stored string) string {
 	}
 	return stored + " (not implemented: halts)"
 }
-
-func orDefault(value, otherwise string) string { return first(value, otherwise) }

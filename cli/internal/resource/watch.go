@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -73,7 +74,7 @@ func follow[T any](open func(token string) (grpc.ServerStreamingClient[T], error
 		if err != nil {
 			return err
 		}
-		*token = first(next, *token)
+		*token = cmp.Or(next, *token)
 	}
 }
 

@@ -102,7 +102,7 @@ func generated(path string) bool {
 	return strings.HasPrefix(path, "proto/gen/") || strings.HasSuffix(path, "go.sum") || strings.Contains(path, "testdata/")
 }
 
-var subjectForm = regexp.MustCompile(`^[a-z0-9_./,-]+( [a-z0-9_./,-]+)*: \S.*[^.\s]$`)
+var subjectForm = regexp.MustCompile(`^[a-z0-9_./,-]+( [a-z0-9_./,-]+)?: \S.*[^.\s]$`)
 
 // problems lists what is wrong with a message.
 func (c commit) problems() []string {
