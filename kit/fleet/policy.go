@@ -16,7 +16,32 @@ type Policy struct {
 	Deadline         *time.Duration `json:"deadline,omitempty"` // of a wave; nil: the default
 	MaxFailedPercent int            `json:"max_failed_percent,omitempty"`
 	Probes           []Probe        `json:"probes,omitempty"`
+
+	ErrorRatio     *ErrorRatioGate `json:"error_ratio,omitempty"`
+	Latency        *LatencyGate    `json:"latency,omitempty"`
+	OnInconclusive OnInconclusive  `json:"on_inconclusive,omitempty"`
 }
+
+// An ErrorRatioGate limits by how much the share of failed requests may be higher in a wave than outside of it.
+type ErrorRatioGate struct {
+	MaxIncreasePercent float64 `json:"max_increase_percent"` // percentage points
+	MinRequests        int64   `json:"min_requests,omitempty"`
+}
+
+// A LatencyGate limits by how much a quantile of latency may be higher in a wave than outside of it.
+type LatencyGate struct {
+	QuantilePercent    float64 `json:"quantile_percent,omitempty"` // 0: the default
+	MaxIncreasePercent float64 `json:"max_increase_percent"`       // of the quantile outside of the wave
+}
+
+// Defaults of gates.
+const (
+	DefaultMinRequests     = 50
+	DefaultQuantilePercent = 99
+)
+
+// HasGates reports whether traffic or probes judge the waves of a rollout.
+func (p Policy) HasGates() bool { return p.ErrorRatio != nil || p.Latency != nil || len(p.Probes) > 0 }
 
 // A Wave is a part of the group that moves together, the waves before it included. Exactly one of Nodes and Percent is set.
 type Wave struct {
@@ -31,13 +56,20 @@ type OnReject int32
 // OnUnhealthy says what happens when a gate finds a wave unhealthy. Its numbers are those of the contract.
 type OnUnhealthy int32
 
-// The values; the zero value is to halt.
+// OnInconclusive says what happens when a gate has seen too little traffic to judge a wave. Its numbers are those of the contract.
+type OnInconclusive int32
+
+// The values. The zero values are to halt at a refusal, to roll back an unhealthy wave and to continue without evidence.
 const (
 	RejectHalts OnReject = 1
 	RejectPins  OnReject = 2
 
 	UnhealthyHalts     OnUnhealthy = 1
 	UnhealthyRollsBack OnUnhealthy = 2
+
+	InconclusiveWaits     OnInconclusive = 1
+	InconclusiveContinues OnInconclusive = 2
+	InconclusiveHalts     OnInconclusive = 3
 )
 
 // Known reports whether this version knows the value.
@@ -45,6 +77,9 @@ func (v OnReject) Known() bool { return v >= 0 && v <= RejectPins }
 
 // Known reports whether this version knows the value.
 func (v OnUnhealthy) Known() bool { return v >= 0 && v <= UnhealthyRollsBack }
+
+// Known reports whether this version knows the value.
+func (v OnInconclusive) Known() bool { return v >= 0 && v <= InconclusiveHalts }
 
 // A Probe is a request that every agent of a group sends through its gateway. Nil durations and a status of 0 mean the default.
 type Probe struct {

@@ -71,6 +71,9 @@ var rules = map[string]Rule{
 	translatorv1.TranslatorService_WatchRevisions_FullMethodName: {Least: Viewer, Services: []string{DistributorService}},
 	translatorv1.TranslatorService_GetSnapshot_FullMethodName:    {Least: Submitter, Services: []string{DistributorService}},
 	translatorv1.TranslatorService_LocateEntities_FullMethodName: {Least: Viewer, Services: []string{DistributorService}},
+	translatorv1.TranslatorService_RestoreSources_FullMethodName: {Least: Operator, Services: []string{DistributorService}},
+	translatorv1.TranslatorService_PinSource_FullMethodName:      {Least: Operator},
+	translatorv1.TranslatorService_UnpinSource_FullMethodName:    {Least: Operator},
 
 	distributorv1.DeliveryService_FollowAssignment_FullMethodName: {Nodes: true},
 	distributorv1.RolloutService_GetRollout_FullMethodName:        {Least: Viewer},
@@ -80,6 +83,13 @@ var rules = map[string]Rule{
 	distributorv1.RolloutService_ListAssignments_FullMethodName:   {Least: Viewer},
 	distributorv1.RolloutService_GetLedger_FullMethodName:         {Least: Viewer},
 	distributorv1.RolloutService_RecoverLedger_FullMethodName:     {Least: Operator},
+	distributorv1.RolloutService_PauseRollout_FullMethodName:      {Least: Operator},
+	distributorv1.RolloutService_ResumeRollout_FullMethodName:     {Least: Operator},
+	distributorv1.RolloutService_PromoteRollout_FullMethodName:    {Least: Operator},
+	distributorv1.RolloutService_AbortRollout_FullMethodName:      {Least: Operator},
+	distributorv1.RolloutService_RetryRollout_FullMethodName:      {Least: Operator},
+	distributorv1.RolloutService_FreezeGroup_FullMethodName:       {Least: Operator},
+	distributorv1.RolloutService_UnfreezeGroup_FullMethodName:     {Least: Operator},
 }
 
 // Allows reports whether the rule lets a caller in; a node is let in for itself only, see Access.Message.

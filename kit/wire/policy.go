@@ -16,6 +16,13 @@ func Policy(m *fleetv1.RolloutPolicy) fleet.Policy {
 	p := fleet.Policy{
 		MaxLoading: int(m.GetMaxLoadingPercent()), OnReject: fleet.OnReject(m.GetOnReject()), OnUnhealthy: fleet.OnUnhealthy(m.GetOnUnhealthy()),
 		Deadline: duration(m.GetDeadline()), MaxFailedPercent: int(m.GetGates().GetMaxFailedPercent()), Probes: Probes(m.GetGates().GetProbes()),
+		OnInconclusive: fleet.OnInconclusive(m.GetOnInconclusive()),
+	}
+	if g := m.GetGates().GetErrorRatio(); g != nil {
+		p.ErrorRatio = &fleet.ErrorRatioGate{MaxIncreasePercent: g.GetMaxIncreasePercent(), MinRequests: g.GetMinRequests()}
+	}
+	if g := m.GetGates().GetLatency(); g != nil {
+		p.Latency = &fleet.LatencyGate{QuantilePercent: g.GetQuantilePercent(), MaxIncreasePercent: g.GetMaxIncreasePercent()}
 	}
 	for _, w := range m.GetWaves() {
 		p.Waves = append(p.Waves, fleet.Wave{Nodes: int(w.GetNodes()), Percent: int(w.GetPercent()), Soak: w.GetSoak().AsDuration()})
@@ -28,7 +35,13 @@ func PolicyMessage(p fleet.Policy) *fleetv1.RolloutPolicy {
 	m := &fleetv1.RolloutPolicy{
 		MaxLoadingPercent: int32(p.MaxLoading), OnReject: fleetv1.RolloutPolicy_OnReject(p.OnReject),
 		OnUnhealthy: fleetv1.RolloutPolicy_OnUnhealthy(p.OnUnhealthy), Deadline: durationMessage(p.Deadline),
-		Gates: &fleetv1.Gates{MaxFailedPercent: int32(p.MaxFailedPercent)},
+		Gates: &fleetv1.Gates{MaxFailedPercent: int32(p.MaxFailedPercent)}, OnInconclusive: fleetv1.RolloutPolicy_OnInconclusive(p.OnInconclusive),
+	}
+	if g := p.ErrorRatio; g != nil {
+		m.Gates.ErrorRatio = &fleetv1.ErrorRatioGate{MaxIncreasePercent: g.MaxIncreasePercent, MinRequests: g.MinRequests}
+	}
+	if g := p.Latency; g != nil {
+		m.Gates.Latency = &fleetv1.LatencyGate{QuantilePercent: g.QuantilePercent, MaxIncreasePercent: g.MaxIncreasePercent}
 	}
 	for _, w := range p.Waves {
 		wave := &fleetv1.RolloutPolicy_Wave{Size: &fleetv1.RolloutPolicy_Wave_Percent{Percent: int32(w.Percent)}}

@@ -2,7 +2,6 @@ package registry_test
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/silverback-gateway/silverback/kit/fault"
@@ -241,44 +239,5 @@ func TestBadRequestsNameTheirFields(t *testing.T) {
 	}
 	if bad.Violations[0].Field != "group.name" || bad.Violations[1].Field != "group.policy.waves[0].percent" {
 		t.Errorf("violations %+v", bad.Violations)
-	}
-}
-
-// What rollouts do not act on is refused. A group that was stored with it before stays readable, and can be changed otherwise.
-func TestOptionsThatAreNotImplementedAreRefused(t *testing.T) {
-	etcd := etcdtest.Client(t)
-	r := start(t, etcd, registry.Config{})
-	policy := &fleetv1.RolloutPolicy{OnReject: fleetv1.RolloutPolicy_ON_REJECT_PIN, OnUnhealthy: fleetv1.RolloutPolicy_ON_UNHEALTHY_ROLLBACK}
-	refused := func(what string, err error) {
-		t.Helper()
-		var e *fault.Error
-		if !errors.As(fault.FromStatus(err), &e) || e.Kind != fault.Unimplemented || e.Reason != "POLICY_NOT_IMPLEMENTED" ||
-			len(e.Violations) != 2 || e.Violations[0].Field != "group.policy.on_reject" || e.Violations[1].Field != "group.policy.on_unhealthy" {
-			t.Errorf("%s answered %v", what, err)
-		}
-	}
-	_, err := r.CreateGroup(t.Context(), &registryv1.CreateGroupRequest{Group: &registryv1.Group{Name: "pins", Policy: policy}})
-	refused("CreateGroup", err)
-	halt := &fleetv1.RolloutPolicy{OnReject: fleetv1.RolloutPolicy_ON_REJECT_HALT, OnUnhealthy: fleetv1.RolloutPolicy_ON_UNHEALTHY_HALT}
-	if _, err := r.CreateGroup(t.Context(), &registryv1.CreateGroupRequest{Group: &registryv1.Group{Name: "pins", Policy: halt}}); err != nil {
-		t.Fatal(err)
-	}
-	_, err = r.UpdateGroup(t.Context(), &registryv1.UpdateGroupRequest{Group: &registryv1.Group{Name: "pins", Policy: policy}})
-	refused("UpdateGroup", err)
-
-	stored, err := proto.Marshal(policy)
-	if err != nil {
-		t.Fatal(err)
-	}
-	record := fmt.Sprintf(`{"v":1,"record":{"name":"old","policy":%q,"created":"2026-01-02T03:04:05Z","updated":"2026-01-02T03:04:05Z"}}`,
-		base64.StdEncoding.EncodeToString(stored))
-	if _, err := etcd.Put(t.Context(), "identity/groups/old", record); err != nil {
-		t.Fatal(err)
-	}
-	changed, err := r.UpdateGroup(t.Context(), &registryv1.UpdateGroupRequest{Group: &registryv1.Group{
-		Name: "old", Policy: policy, Description: "as before, and described",
-	}})
-	if err != nil || !proto.Equal(changed.GetGroup().GetPolicy(), policy) {
-		t.Errorf("a change of a group that was stored so answered %v, %v", changed, err)
 	}
 }

@@ -82,6 +82,9 @@ var matrix = map[string][]string{
 	"TranslatorService/WatchRevisions": {"distributor", "viewer", "submitter", "operator", "admin"},
 	"TranslatorService/GetSnapshot":    {"distributor", "submitter", "operator", "admin"},
 	"TranslatorService/LocateEntities": {"distributor", "viewer", "submitter", "operator", "admin"},
+	"TranslatorService/RestoreSources": {"distributor", "operator", "admin"},
+	"TranslatorService/PinSource":      {"operator", "admin"},
+	"TranslatorService/UnpinSource":    {"operator", "admin"},
 
 	"DeliveryService/FollowAssignment": {"node"},
 	"RolloutService/GetRollout":        {"viewer", "submitter", "operator", "admin"},
@@ -91,6 +94,13 @@ var matrix = map[string][]string{
 	"RolloutService/ListAssignments":   {"viewer", "submitter", "operator", "admin"},
 	"RolloutService/GetLedger":         {"viewer", "submitter", "operator", "admin"},
 	"RolloutService/RecoverLedger":     {"operator", "admin"},
+	"RolloutService/PauseRollout":      {"operator", "admin"},
+	"RolloutService/ResumeRollout":     {"operator", "admin"},
+	"RolloutService/PromoteRollout":    {"operator", "admin"},
+	"RolloutService/AbortRollout":      {"operator", "admin"},
+	"RolloutService/RetryRollout":      {"operator", "admin"},
+	"RolloutService/FreezeGroup":       {"operator", "admin"},
+	"RolloutService/UnfreezeGroup":     {"operator", "admin"},
 }
 
 func TestEveryRPCAsEveryCaller(t *testing.T) {

@@ -27,13 +27,13 @@ var serverSet = []string{"name", "create_time", "update_time", "etag", "schema_d
 
 // special are values of fields for which the plain one is not valid. The plain values are 7, true, "x", 9s and the last of an enum.
 var special = map[string]any{
-	"trusted_schemas":             "sha256:" + strings.Repeat("a", 64),
-	"policy.on_reject":            protoreflect.EnumNumber(1), // what else there is may not be built yet
-	"policy.on_unhealthy":         protoreflect.EnumNumber(1),
-	"policy.gates.probes.path":    "/other",
-	"policy.gates.probes.expect":  int32(404),
-	"policy.gates.probes.host":    "shop.example",
-	"policy.gates.probes.timeout": time.Second,
+	"policy.on_unhealthy":                   protoreflect.EnumNumber(1), // the last is the default
+	"trusted_schemas":                       "sha256:" + strings.Repeat("a", 64),
+	"policy.gates.latency.quantile_percent": float64(95),
+	"policy.gates.probes.path":              "/other",
+	"policy.gates.probes.expect":            int32(404),
+	"policy.gates.probes.host":              "shop.example",
+	"policy.gates.probes.timeout":           time.Second,
 }
 
 // Base returns a valid group.
@@ -42,7 +42,11 @@ func Base(name string) *registryv1.Group {
 		Waves: []*fleetv1.RolloutPolicy_Wave{
 			{Size: &fleetv1.RolloutPolicy_Wave_Nodes{Nodes: 2}}, {Size: &fleetv1.RolloutPolicy_Wave_Percent{Percent: 100}},
 		},
-		Gates: &fleetv1.Gates{Probes: []*fleetv1.Probe{{Path: "/health"}}},
+		Gates: &fleetv1.Gates{
+			Probes:     []*fleetv1.Probe{{Path: "/health"}},
+			ErrorRatio: &fleetv1.ErrorRatioGate{MaxIncreasePercent: 9, MinRequests: 9},
+			Latency:    &fleetv1.LatencyGate{QuantilePercent: 90, MaxIncreasePercent: 9},
+		},
 	}}
 }
 
@@ -126,6 +130,8 @@ func plain(field protoreflect.FieldDescriptor) protoreflect.Value {
 		return protoreflect.ValueOfEnum(field.Enum().Values().Get(field.Enum().Values().Len() - 1).Number())
 	case protoreflect.Int32Kind:
 		return protoreflect.ValueOfInt32(7)
+	case protoreflect.DoubleKind:
+		return protoreflect.ValueOfFloat64(7)
 	case protoreflect.Int64Kind:
 		return protoreflect.ValueOfInt64(7)
 	case protoreflect.MessageKind:

@@ -60,8 +60,10 @@ func printGroup(w io.Writer, g *registryv1.Group, nodes []*registryv1.Node) {
 	}
 	show.Printf(w, "Deadline:      %s a wave\n", deadline)
 	show.Printf(w, "Max failed:    %d%% of a wave\n", p.GetGates().GetMaxFailedPercent())
-	show.Printf(w, "On reject:     %s\n", reaction(show.Enum(p.GetOnReject(), "ON_REJECT_")))
-	show.Printf(w, "On unhealthy:  %s\n", reaction(show.Enum(p.GetOnUnhealthy(), "ON_UNHEALTHY_")))
+	show.Printf(w, "Gates:         %s\n", cmp.Or(strings.Join(gateTexts(p), ", "), "none"))
+	show.Printf(w, "On reject:     %s\n", cmp.Or(show.Enum(p.GetOnReject(), "ON_REJECT_"), "halt"))
+	show.Printf(w, "On unhealthy:  %s\n", cmp.Or(show.Enum(p.GetOnUnhealthy(), "ON_UNHEALTHY_"), "rollback"))
+	show.Printf(w, "Inconclusive:  %s\n", cmp.Or(show.Enum(p.GetOnInconclusive(), "ON_INCONCLUSIVE_"), "continue"))
 	show.Printf(w, "Drift:         %s\n", cmp.Or(show.Enum(g.GetDrift(), "DRIFT_POLICY_"), "heal"))
 	for _, probe := range p.GetGates().GetProbes() {
 		show.Printf(w, "Probe:         %s\n", probeText(probe))

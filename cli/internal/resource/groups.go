@@ -34,7 +34,7 @@ const groupMore = 2
 func groupRow(a *app.App, g *registryv1.Group) []string {
 	return []string{
 		g.GetName(), waves(g.GetPolicy()), show.Age(a.Now(), g.GetCreateTime()), show.Clean(show.First(g.GetDescription())),
-		reaction(show.Enum(g.GetPolicy().GetOnReject(), "ON_REJECT_")),
+		cmp.Or(show.Enum(g.GetPolicy().GetOnReject(), "ON_REJECT_"), "halt"),
 		cmp.Or(show.Enum(g.GetDrift(), "DRIFT_POLICY_"), "heal"),
 	}
 }
@@ -66,12 +66,4 @@ func waves(p *fleetv1.RolloutPolicy) string {
 		}
 	}
 	return text
-}
-
-// reaction renders on_reject or on_unhealthy. Only halt is implemented; a group may have been stored with another before that was refused.
-func reaction(stored string) string {
-	if stored == "" || stored == "halt" {
-		return "halt"
-	}
-	return stored + " (not implemented: halts)"
 }

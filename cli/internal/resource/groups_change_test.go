@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,10 +27,25 @@ func TestParseWaves(t *testing.T) {
 	}
 }
 
-func TestAnOptionThatIsNotImplementedIsShownAsWhatItDoes(t *testing.T) {
-	for stored, want := range map[string]string{"": "halt", "halt": "halt", "pin": "pin (not implemented: halts)"} {
-		if got := reaction(stored); got != want {
-			t.Errorf("%q is shown as %q, want %q", stored, got, want)
+func TestGatesAreReadAndPrintedAlike(t *testing.T) {
+	g := &fleetv1.Gates{Probes: []*fleetv1.Probe{{Path: "/health"}}}
+	texts := []string{"probes", "error-ratio=1%,min-requests=200", "latency=p99.9+50%"}
+	if err := putGates(g, texts); err != nil {
+		t.Fatal(err)
+	}
+	if got := gateTexts(&fleetv1.RolloutPolicy{Gates: g}); !slices.Equal(got, texts) {
+		t.Errorf("printed as %q, want %q", got, texts)
+	}
+	if err := putGates(g, []string{"none"}); err != nil || g.GetErrorRatio() != nil || g.GetLatency() != nil || len(g.GetProbes()) != 1 {
+		t.Errorf("none left %v, %v; want the probe alone", g, err)
+	}
+	for _, bad := range []string{"", "errors", "error-ratio", "error-ratio=1", "error-ratio=1%,requests=2", "latency=99+50%", "latency=p99",
+		"latency=p99+50"} {
+		if err := putGates(&fleetv1.Gates{}, []string{bad}); err == nil || !strings.Contains(err.Error(), "--gate") {
+			t.Errorf("--gate %q: %v", bad, err)
 		}
+	}
+	if err := putGates(&fleetv1.Gates{}, []string{"probes"}); err == nil || !strings.Contains(err.Error(), "--probe") {
+		t.Errorf("probes of a group without one: %v", err)
 	}
 }

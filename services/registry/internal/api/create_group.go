@@ -6,7 +6,6 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
-	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 	"github.com/silverback-gateway/silverback/services/registry/internal/view"
 )
 
@@ -14,9 +13,6 @@ import (
 func (s *Server) CreateGroup(ctx context.Context, r *registryv1.CreateGroupRequest) (*registryv1.CreateGroupResponse, error) {
 	g, err := groupFrom(r.GetGroup())
 	if err != nil {
-		return nil, err
-	}
-	if err := checkImplemented(r.GetGroup().GetPolicy(), roster.Group{}); err != nil {
 		return nil, err
 	}
 	g.Created = time.Now()

@@ -22,6 +22,9 @@ const (
 	MaxCapabilities = 64 << 10
 	MaxStatus       = 16 << 10
 	MaxDrainReason  = 512
+	MaxMinRequests  = 1_000_000
+	// MaxLatencyIncrease is in percent.
+	MaxLatencyIncrease = 10_000
 )
 
 // PolicyViolations returns everything wrong with a policy; path is where it stands in the request.
@@ -72,6 +75,26 @@ func PolicyViolations(path string, p fleet.Policy) (bad []fault.Violation) {
 	}
 	if !p.OnUnhealthy.Known() {
 		add("on_unhealthy", "is not a known value")
+	}
+	if !p.OnInconclusive.Known() {
+		add("on_inconclusive", "is not a known value")
+	}
+	if g := p.ErrorRatio; g != nil {
+		// Written so that NaN is refused too.
+		if !(g.MaxIncreasePercent > 0 && g.MaxIncreasePercent <= 100) {
+			add("gates.error_ratio.max_increase_percent", "is %g; want more than 0 and at most 100", g.MaxIncreasePercent)
+		}
+		if g.MinRequests < 0 || g.MinRequests > MaxMinRequests {
+			add("gates.error_ratio.min_requests", "is %d; want 1 to %d, or 0 for %d", g.MinRequests, MaxMinRequests, fleet.DefaultMinRequests)
+		}
+	}
+	if g := p.Latency; g != nil {
+		if !(g.QuantilePercent == 0 || g.QuantilePercent >= 50 && g.QuantilePercent <= 99.9) {
+			add("gates.latency.quantile_percent", "is %g; want 50 to 99.9, or 0 for %d", g.QuantilePercent, fleet.DefaultQuantilePercent)
+		}
+		if !(g.MaxIncreasePercent > 0 && g.MaxIncreasePercent <= MaxLatencyIncrease) {
+			add("gates.latency.max_increase_percent", "is %g; want more than 0 and at most %d", g.MaxIncreasePercent, MaxLatencyIncrease)
+		}
 	}
 	return append(bad, probeViolations(path+".gates.probes", p.Probes)...)
 }

@@ -113,7 +113,7 @@ func (x Failure_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Failure_Reason.Descriptor instead.
 func (Failure_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{10, 0}
+	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{12, 0}
 }
 
 // From the agent.
@@ -125,6 +125,7 @@ type FollowAssignmentRequest struct {
 	//
 	//	*FollowAssignmentRequest_Hello
 	//	*FollowAssignmentRequest_Outcome
+	//	*FollowAssignmentRequest_Evidence
 	Message       isFollowAssignmentRequest_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -185,6 +186,15 @@ func (x *FollowAssignmentRequest) GetOutcome() *Outcome {
 	return nil
 }
 
+func (x *FollowAssignmentRequest) GetEvidence() *Evidence {
+	if x != nil {
+		if x, ok := x.Message.(*FollowAssignmentRequest_Evidence); ok {
+			return x.Evidence
+		}
+	}
+	return nil
+}
+
 type isFollowAssignmentRequest_Message interface {
 	isFollowAssignmentRequest_Message()
 }
@@ -199,9 +209,16 @@ type FollowAssignmentRequest_Outcome struct {
 	Outcome *Outcome `protobuf:"bytes,2,opt,name=outcome,proto3,oneof"`
 }
 
+type FollowAssignmentRequest_Evidence struct {
+	// What the gateway has seen, when the distributor watches.
+	Evidence *Evidence `protobuf:"bytes,3,opt,name=evidence,proto3,oneof"`
+}
+
 func (*FollowAssignmentRequest_Hello) isFollowAssignmentRequest_Message() {}
 
 func (*FollowAssignmentRequest_Outcome) isFollowAssignmentRequest_Message() {}
+
+func (*FollowAssignmentRequest_Evidence) isFollowAssignmentRequest_Message() {}
 
 // From the distributor.
 type FollowAssignmentResponse struct {
@@ -216,6 +233,7 @@ type FollowAssignmentResponse struct {
 	//	*FollowAssignmentResponse_Directive
 	//	*FollowAssignmentResponse_DeltaPart
 	//	*FollowAssignmentResponse_Reconnect
+	//	*FollowAssignmentResponse_Watch
 	Message       isFollowAssignmentResponse_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -292,6 +310,15 @@ func (x *FollowAssignmentResponse) GetReconnect() *Reconnect {
 	return nil
 }
 
+func (x *FollowAssignmentResponse) GetWatch() *Watch {
+	if x != nil {
+		if x, ok := x.Message.(*FollowAssignmentResponse_Watch); ok {
+			return x.Watch
+		}
+	}
+	return nil
+}
+
 type isFollowAssignmentResponse_Message interface {
 	isFollowAssignmentResponse_Message()
 }
@@ -311,11 +338,18 @@ type FollowAssignmentResponse_Reconnect struct {
 	Reconnect *Reconnect `protobuf:"bytes,4,opt,name=reconnect,proto3,oneof"`
 }
 
+type FollowAssignmentResponse_Watch struct {
+	// Asks the agent for evidence, or for no more of it.
+	Watch *Watch `protobuf:"bytes,5,opt,name=watch,proto3,oneof"`
+}
+
 func (*FollowAssignmentResponse_Directive) isFollowAssignmentResponse_Message() {}
 
 func (*FollowAssignmentResponse_DeltaPart) isFollowAssignmentResponse_Message() {}
 
 func (*FollowAssignmentResponse_Reconnect) isFollowAssignmentResponse_Message() {}
+
+func (*FollowAssignmentResponse_Watch) isFollowAssignmentResponse_Message() {}
 
 // Who the agent is and what it has.
 type Hello struct {
@@ -342,9 +376,11 @@ type Hello struct {
 	// The version of the agent.
 	AgentVersion string `protobuf:"bytes,9,opt,name=agent_version,json=agentVersion,proto3" json:"agent_version,omitempty"`
 	// The epoch of that decision; see Directive.epoch.
-	Epoch         int64 `protobuf:"varint,10,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Epoch int64 `protobuf:"varint,10,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// The agent answers Watch with Evidence.
+	ReportsEvidence bool `protobuf:"varint,11,opt,name=reports_evidence,json=reportsEvidence,proto3" json:"reports_evidence,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Hello) Reset() {
@@ -445,6 +481,13 @@ func (x *Hello) GetEpoch() int64 {
 		return x.Epoch
 	}
 	return 0
+}
+
+func (x *Hello) GetReportsEvidence() bool {
+	if x != nil {
+		return x.ReportsEvidence
+	}
+	return false
 }
 
 // A digest that a gateway refused.
@@ -728,6 +771,183 @@ func (x *Reconnect) GetWithin() *durationpb.Duration {
 	return nil
 }
 
+// Asks the agent to send what its gateway has seen.
+type Watch struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How often, at best: a gateway with many routes is read less often. Unset or 0 is never.
+	Interval      *durationpb.Duration `protobuf:"bytes,1,opt,name=interval,proto3" json:"interval,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Watch) Reset() {
+	*x = Watch{}
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Watch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Watch) ProtoMessage() {}
+
+func (x *Watch) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Watch.ProtoReflect.Descriptor instead.
+func (*Watch) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Watch) GetInterval() *durationpb.Duration {
+	if x != nil {
+		return x.Interval
+	}
+	return nil
+}
+
+// What a gateway has seen since its agent started, summed over all of its routes but the
+// reserved one. Numbers only grow: a gateway that starts anew adds to them. Two pieces of
+// evidence of one stream give what happened between them.
+type Evidence struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How long ago the agent started, by its own clock, when the figures were read.
+	Age *durationpb.Duration `protobuf:"bytes,1,opt,name=age,proto3" json:"age,omitempty"`
+	// The gateway counts requests by status: the figures of requests are there.
+	CountsRequests bool `protobuf:"varint,2,opt,name=counts_requests,json=countsRequests,proto3" json:"counts_requests,omitempty"`
+	// The gateway measures latency: the buckets are there.
+	MeasuresLatency bool `protobuf:"varint,3,opt,name=measures_latency,json=measuresLatency,proto3" json:"measures_latency,omitempty"`
+	// Requests that clients made.
+	Requests uint64 `protobuf:"varint,4,opt,name=requests,proto3" json:"requests,omitempty"`
+	// Of them, those that failed: see ErrorRatioGate.
+	FailedRequests uint64 `protobuf:"varint,5,opt,name=failed_requests,json=failedRequests,proto3" json:"failed_requests,omitempty"`
+	// Of these, those that the gateway could not pass on: 502, 503 and 504 that are not the
+	// answer of the service.
+	UpstreamFailures uint64 `protobuf:"varint,6,opt,name=upstream_failures,json=upstreamFailures,proto3" json:"upstream_failures,omitempty"`
+	// The upper bounds of the buckets of latency, in milliseconds, ascending; what is over
+	// the last bound is in one bucket more. At most 64.
+	LatencyBoundsMs []float64 `protobuf:"fixed64,7,rep,packed,name=latency_bounds_ms,json=latencyBoundsMs,proto3" json:"latency_bounds_ms,omitempty"`
+	// How many requests fell into each bucket, not cumulative.
+	LatencyCounts []uint64 `protobuf:"varint,8,rep,packed,name=latency_counts,json=latencyCounts,proto3" json:"latency_counts,omitempty"`
+	// Times that worker processes were seen to be new.
+	WorkerRestarts uint64 `protobuf:"varint,9,opt,name=worker_restarts,json=workerRestarts,proto3" json:"worker_restarts,omitempty"`
+	// The group's probes; at most 16.
+	Probes        []*Evidence_Probe `protobuf:"bytes,10,rep,name=probes,proto3" json:"probes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Evidence) Reset() {
+	*x = Evidence{}
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Evidence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Evidence) ProtoMessage() {}
+
+func (x *Evidence) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
+func (*Evidence) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Evidence) GetAge() *durationpb.Duration {
+	if x != nil {
+		return x.Age
+	}
+	return nil
+}
+
+func (x *Evidence) GetCountsRequests() bool {
+	if x != nil {
+		return x.CountsRequests
+	}
+	return false
+}
+
+func (x *Evidence) GetMeasuresLatency() bool {
+	if x != nil {
+		return x.MeasuresLatency
+	}
+	return false
+}
+
+func (x *Evidence) GetRequests() uint64 {
+	if x != nil {
+		return x.Requests
+	}
+	return 0
+}
+
+func (x *Evidence) GetFailedRequests() uint64 {
+	if x != nil {
+		return x.FailedRequests
+	}
+	return 0
+}
+
+func (x *Evidence) GetUpstreamFailures() uint64 {
+	if x != nil {
+		return x.UpstreamFailures
+	}
+	return 0
+}
+
+func (x *Evidence) GetLatencyBoundsMs() []float64 {
+	if x != nil {
+		return x.LatencyBoundsMs
+	}
+	return nil
+}
+
+func (x *Evidence) GetLatencyCounts() []uint64 {
+	if x != nil {
+		return x.LatencyCounts
+	}
+	return nil
+}
+
+func (x *Evidence) GetWorkerRestarts() uint64 {
+	if x != nil {
+		return x.WorkerRestarts
+	}
+	return 0
+}
+
+func (x *Evidence) GetProbes() []*Evidence_Probe {
+	if x != nil {
+		return x.Probes
+	}
+	return nil
+}
+
 // The agent's verdict on one directive.
 type Outcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -753,7 +973,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[7]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -765,7 +985,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[7]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -778,7 +998,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{7}
+	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Outcome) GetNonce() uint64 {
@@ -883,7 +1103,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[8]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -895,7 +1115,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[8]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -908,7 +1128,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{8}
+	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Ack) GetProof() v1.Proof {
@@ -945,7 +1165,7 @@ type Nack struct {
 
 func (x *Nack) Reset() {
 	*x = Nack{}
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[9]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -957,7 +1177,7 @@ func (x *Nack) String() string {
 func (*Nack) ProtoMessage() {}
 
 func (x *Nack) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[9]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -970,7 +1190,7 @@ func (x *Nack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Nack.ProtoReflect.Descriptor instead.
 func (*Nack) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{9}
+	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Nack) GetProblems() []*v1.Problem {
@@ -1004,7 +1224,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[10]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1016,7 +1236,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[10]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1029,7 +1249,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{10}
+	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Failure) GetReason() Failure_Reason {
@@ -1060,22 +1280,106 @@ func (x *Failure) GetAttempts() int32 {
 	return 0
 }
 
+// What came of one probe since the agent started, or since it was configured.
+type Evidence_Probe struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The path, as in the policy.
+	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// The Host header, as in the policy.
+	Host string `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"`
+	// How often it was sent.
+	Sent uint64 `protobuf:"varint,3,opt,name=sent,proto3" json:"sent,omitempty"`
+	// Of them, how many had another answer than the good one, or none in time.
+	Failed uint64 `protobuf:"varint,4,opt,name=failed,proto3" json:"failed,omitempty"`
+	// What was wrong with the last that failed; free of secrets.
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Evidence_Probe) Reset() {
+	*x = Evidence_Probe{}
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Evidence_Probe) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Evidence_Probe) ProtoMessage() {}
+
+func (x *Evidence_Probe) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Evidence_Probe.ProtoReflect.Descriptor instead.
+func (*Evidence_Probe) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{8, 0}
+}
+
+func (x *Evidence_Probe) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Evidence_Probe) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *Evidence_Probe) GetSent() uint64 {
+	if x != nil {
+		return x.Sent
+	}
+	return 0
+}
+
+func (x *Evidence_Probe) GetFailed() uint64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
+func (x *Evidence_Probe) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_silverback_distributor_v1_delivery_proto protoreflect.FileDescriptor
 
 const file_silverback_distributor_v1_delivery_proto_rawDesc = "" +
 	"\n" +
-	"(silverback/distributor/v1/delivery.proto\x12\x19silverback.distributor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fsilverback/fleet/v1/delta.proto\x1a\x1esilverback/fleet/v1/node.proto\x1a!silverback/fleet/v1/problem.proto\"\x9e\x01\n" +
+	"(silverback/distributor/v1/delivery.proto\x12\x19silverback.distributor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fsilverback/fleet/v1/delta.proto\x1a\x1esilverback/fleet/v1/node.proto\x1a!silverback/fleet/v1/problem.proto\"\xe1\x01\n" +
 	"\x17FollowAssignmentRequest\x128\n" +
 	"\x05hello\x18\x01 \x01(\v2 .silverback.distributor.v1.HelloH\x00R\x05hello\x12>\n" +
-	"\aoutcome\x18\x02 \x01(\v2\".silverback.distributor.v1.OutcomeH\x00R\aoutcomeB\t\n" +
-	"\amessage\"\x8e\x02\n" +
+	"\aoutcome\x18\x02 \x01(\v2\".silverback.distributor.v1.OutcomeH\x00R\aoutcome\x12A\n" +
+	"\bevidence\x18\x03 \x01(\v2#.silverback.distributor.v1.EvidenceH\x00R\bevidenceB\t\n" +
+	"\amessage\"\xc8\x02\n" +
 	"\x18FollowAssignmentResponse\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\x04R\x05nonce\x12D\n" +
 	"\tdirective\x18\x02 \x01(\v2$.silverback.distributor.v1.DirectiveH\x00R\tdirective\x12E\n" +
 	"\n" +
 	"delta_part\x18\x03 \x01(\v2$.silverback.distributor.v1.DeltaPartH\x00R\tdeltaPart\x12D\n" +
-	"\treconnect\x18\x04 \x01(\v2$.silverback.distributor.v1.ReconnectH\x00R\treconnectB\t\n" +
-	"\amessage\"\xe4\x02\n" +
+	"\treconnect\x18\x04 \x01(\v2$.silverback.distributor.v1.ReconnectH\x00R\treconnect\x128\n" +
+	"\x05watch\x18\x05 \x01(\v2 .silverback.distributor.v1.WatchH\x00R\x05watchB\t\n" +
+	"\amessage\"\x8f\x03\n" +
 	"\x05Hello\x12\x1d\n" +
 	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1b\n" +
 	"\x04node\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04node\x12\x17\n" +
@@ -1088,7 +1392,8 @@ const file_silverback_distributor_v1_delivery_proto_rawDesc = "" +
 	"\arefused\x18\b \x03(\v2\".silverback.distributor.v1.RefusedR\arefused\x12#\n" +
 	"\ragent_version\x18\t \x01(\tR\fagentVersion\x12\x14\n" +
 	"\x05epoch\x18\n" +
-	" \x01(\x03R\x05epoch\"[\n" +
+	" \x01(\x03R\x05epoch\x12)\n" +
+	"\x10reports_evidence\x18\v \x01(\bR\x0freportsEvidence\"[\n" +
 	"\aRefused\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x128\n" +
 	"\bproblems\x18\x02 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bproblems\"\xa7\x02\n" +
@@ -1109,7 +1414,27 @@ const file_silverback_distributor_v1_delivery_proto_rawDesc = "" +
 	"operations\x18\x02 \x03(\v2$.silverback.fleet.v1.Delta.OperationR\n" +
 	"operations\">\n" +
 	"\tReconnect\x121\n" +
-	"\x06within\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x06within\"\xab\x02\n" +
+	"\x06within\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x06within\">\n" +
+	"\x05Watch\x125\n" +
+	"\binterval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\binterval\"\xb1\x04\n" +
+	"\bEvidence\x12+\n" +
+	"\x03age\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x03age\x12'\n" +
+	"\x0fcounts_requests\x18\x02 \x01(\bR\x0ecountsRequests\x12)\n" +
+	"\x10measures_latency\x18\x03 \x01(\bR\x0fmeasuresLatency\x12\x1a\n" +
+	"\brequests\x18\x04 \x01(\x04R\brequests\x12'\n" +
+	"\x0ffailed_requests\x18\x05 \x01(\x04R\x0efailedRequests\x12+\n" +
+	"\x11upstream_failures\x18\x06 \x01(\x04R\x10upstreamFailures\x12*\n" +
+	"\x11latency_bounds_ms\x18\a \x03(\x01R\x0flatencyBoundsMs\x12%\n" +
+	"\x0elatency_counts\x18\b \x03(\x04R\rlatencyCounts\x12'\n" +
+	"\x0fworker_restarts\x18\t \x01(\x04R\x0eworkerRestarts\x12A\n" +
+	"\x06probes\x18\n" +
+	" \x03(\v2).silverback.distributor.v1.Evidence.ProbeR\x06probes\x1as\n" +
+	"\x05Probe\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x12\n" +
+	"\x04host\x18\x02 \x01(\tR\x04host\x12\x12\n" +
+	"\x04sent\x18\x03 \x01(\x04R\x04sent\x12\x16\n" +
+	"\x06failed\x18\x04 \x01(\x04R\x06failed\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"\xab\x02\n" +
 	"\aOutcome\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\x04R\x05nonce\x12\x1a\n" +
 	"\bdecision\x18\x02 \x01(\x03R\bdecision\x12\x16\n" +
@@ -1163,7 +1488,7 @@ func file_silverback_distributor_v1_delivery_proto_rawDescGZIP() []byte {
 }
 
 var file_silverback_distributor_v1_delivery_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_silverback_distributor_v1_delivery_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_silverback_distributor_v1_delivery_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_silverback_distributor_v1_delivery_proto_goTypes = []any{
 	(Failure_Reason)(0),              // 0: silverback.distributor.v1.Failure.Reason
 	(*FollowAssignmentRequest)(nil),  // 1: silverback.distributor.v1.FollowAssignmentRequest
@@ -1173,42 +1498,50 @@ var file_silverback_distributor_v1_delivery_proto_goTypes = []any{
 	(*Directive)(nil),                // 5: silverback.distributor.v1.Directive
 	(*DeltaPart)(nil),                // 6: silverback.distributor.v1.DeltaPart
 	(*Reconnect)(nil),                // 7: silverback.distributor.v1.Reconnect
-	(*Outcome)(nil),                  // 8: silverback.distributor.v1.Outcome
-	(*Ack)(nil),                      // 9: silverback.distributor.v1.Ack
-	(*Nack)(nil),                     // 10: silverback.distributor.v1.Nack
-	(*Failure)(nil),                  // 11: silverback.distributor.v1.Failure
-	(*v1.Problem)(nil),               // 12: silverback.fleet.v1.Problem
-	(*v1.Delta)(nil),                 // 13: silverback.fleet.v1.Delta
-	(*v1.Delta_Operation)(nil),       // 14: silverback.fleet.v1.Delta.Operation
-	(*durationpb.Duration)(nil),      // 15: google.protobuf.Duration
-	(v1.Proof)(0),                    // 16: silverback.fleet.v1.Proof
+	(*Watch)(nil),                    // 8: silverback.distributor.v1.Watch
+	(*Evidence)(nil),                 // 9: silverback.distributor.v1.Evidence
+	(*Outcome)(nil),                  // 10: silverback.distributor.v1.Outcome
+	(*Ack)(nil),                      // 11: silverback.distributor.v1.Ack
+	(*Nack)(nil),                     // 12: silverback.distributor.v1.Nack
+	(*Failure)(nil),                  // 13: silverback.distributor.v1.Failure
+	(*Evidence_Probe)(nil),           // 14: silverback.distributor.v1.Evidence.Probe
+	(*v1.Problem)(nil),               // 15: silverback.fleet.v1.Problem
+	(*v1.Delta)(nil),                 // 16: silverback.fleet.v1.Delta
+	(*v1.Delta_Operation)(nil),       // 17: silverback.fleet.v1.Delta.Operation
+	(*durationpb.Duration)(nil),      // 18: google.protobuf.Duration
+	(v1.Proof)(0),                    // 19: silverback.fleet.v1.Proof
 }
 var file_silverback_distributor_v1_delivery_proto_depIdxs = []int32{
 	3,  // 0: silverback.distributor.v1.FollowAssignmentRequest.hello:type_name -> silverback.distributor.v1.Hello
-	8,  // 1: silverback.distributor.v1.FollowAssignmentRequest.outcome:type_name -> silverback.distributor.v1.Outcome
-	5,  // 2: silverback.distributor.v1.FollowAssignmentResponse.directive:type_name -> silverback.distributor.v1.Directive
-	6,  // 3: silverback.distributor.v1.FollowAssignmentResponse.delta_part:type_name -> silverback.distributor.v1.DeltaPart
-	7,  // 4: silverback.distributor.v1.FollowAssignmentResponse.reconnect:type_name -> silverback.distributor.v1.Reconnect
-	4,  // 5: silverback.distributor.v1.Hello.refused:type_name -> silverback.distributor.v1.Refused
-	12, // 6: silverback.distributor.v1.Refused.problems:type_name -> silverback.fleet.v1.Problem
-	13, // 7: silverback.distributor.v1.Directive.delta:type_name -> silverback.fleet.v1.Delta
-	14, // 8: silverback.distributor.v1.DeltaPart.operations:type_name -> silverback.fleet.v1.Delta.Operation
-	15, // 9: silverback.distributor.v1.Reconnect.within:type_name -> google.protobuf.Duration
-	9,  // 10: silverback.distributor.v1.Outcome.ack:type_name -> silverback.distributor.v1.Ack
-	10, // 11: silverback.distributor.v1.Outcome.nack:type_name -> silverback.distributor.v1.Nack
-	11, // 12: silverback.distributor.v1.Outcome.failure:type_name -> silverback.distributor.v1.Failure
-	16, // 13: silverback.distributor.v1.Ack.proof:type_name -> silverback.fleet.v1.Proof
-	15, // 14: silverback.distributor.v1.Ack.load_time:type_name -> google.protobuf.Duration
-	15, // 15: silverback.distributor.v1.Ack.proof_time:type_name -> google.protobuf.Duration
-	12, // 16: silverback.distributor.v1.Nack.problems:type_name -> silverback.fleet.v1.Problem
-	0,  // 17: silverback.distributor.v1.Failure.reason:type_name -> silverback.distributor.v1.Failure.Reason
-	1,  // 18: silverback.distributor.v1.DeliveryService.FollowAssignment:input_type -> silverback.distributor.v1.FollowAssignmentRequest
-	2,  // 19: silverback.distributor.v1.DeliveryService.FollowAssignment:output_type -> silverback.distributor.v1.FollowAssignmentResponse
-	19, // [19:20] is the sub-list for method output_type
-	18, // [18:19] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	10, // 1: silverback.distributor.v1.FollowAssignmentRequest.outcome:type_name -> silverback.distributor.v1.Outcome
+	9,  // 2: silverback.distributor.v1.FollowAssignmentRequest.evidence:type_name -> silverback.distributor.v1.Evidence
+	5,  // 3: silverback.distributor.v1.FollowAssignmentResponse.directive:type_name -> silverback.distributor.v1.Directive
+	6,  // 4: silverback.distributor.v1.FollowAssignmentResponse.delta_part:type_name -> silverback.distributor.v1.DeltaPart
+	7,  // 5: silverback.distributor.v1.FollowAssignmentResponse.reconnect:type_name -> silverback.distributor.v1.Reconnect
+	8,  // 6: silverback.distributor.v1.FollowAssignmentResponse.watch:type_name -> silverback.distributor.v1.Watch
+	4,  // 7: silverback.distributor.v1.Hello.refused:type_name -> silverback.distributor.v1.Refused
+	15, // 8: silverback.distributor.v1.Refused.problems:type_name -> silverback.fleet.v1.Problem
+	16, // 9: silverback.distributor.v1.Directive.delta:type_name -> silverback.fleet.v1.Delta
+	17, // 10: silverback.distributor.v1.DeltaPart.operations:type_name -> silverback.fleet.v1.Delta.Operation
+	18, // 11: silverback.distributor.v1.Reconnect.within:type_name -> google.protobuf.Duration
+	18, // 12: silverback.distributor.v1.Watch.interval:type_name -> google.protobuf.Duration
+	18, // 13: silverback.distributor.v1.Evidence.age:type_name -> google.protobuf.Duration
+	14, // 14: silverback.distributor.v1.Evidence.probes:type_name -> silverback.distributor.v1.Evidence.Probe
+	11, // 15: silverback.distributor.v1.Outcome.ack:type_name -> silverback.distributor.v1.Ack
+	12, // 16: silverback.distributor.v1.Outcome.nack:type_name -> silverback.distributor.v1.Nack
+	13, // 17: silverback.distributor.v1.Outcome.failure:type_name -> silverback.distributor.v1.Failure
+	19, // 18: silverback.distributor.v1.Ack.proof:type_name -> silverback.fleet.v1.Proof
+	18, // 19: silverback.distributor.v1.Ack.load_time:type_name -> google.protobuf.Duration
+	18, // 20: silverback.distributor.v1.Ack.proof_time:type_name -> google.protobuf.Duration
+	15, // 21: silverback.distributor.v1.Nack.problems:type_name -> silverback.fleet.v1.Problem
+	0,  // 22: silverback.distributor.v1.Failure.reason:type_name -> silverback.distributor.v1.Failure.Reason
+	1,  // 23: silverback.distributor.v1.DeliveryService.FollowAssignment:input_type -> silverback.distributor.v1.FollowAssignmentRequest
+	2,  // 24: silverback.distributor.v1.DeliveryService.FollowAssignment:output_type -> silverback.distributor.v1.FollowAssignmentResponse
+	24, // [24:25] is the sub-list for method output_type
+	23, // [23:24] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_silverback_distributor_v1_delivery_proto_init() }
@@ -1219,13 +1552,15 @@ func file_silverback_distributor_v1_delivery_proto_init() {
 	file_silverback_distributor_v1_delivery_proto_msgTypes[0].OneofWrappers = []any{
 		(*FollowAssignmentRequest_Hello)(nil),
 		(*FollowAssignmentRequest_Outcome)(nil),
+		(*FollowAssignmentRequest_Evidence)(nil),
 	}
 	file_silverback_distributor_v1_delivery_proto_msgTypes[1].OneofWrappers = []any{
 		(*FollowAssignmentResponse_Directive)(nil),
 		(*FollowAssignmentResponse_DeltaPart)(nil),
 		(*FollowAssignmentResponse_Reconnect)(nil),
+		(*FollowAssignmentResponse_Watch)(nil),
 	}
-	file_silverback_distributor_v1_delivery_proto_msgTypes[7].OneofWrappers = []any{
+	file_silverback_distributor_v1_delivery_proto_msgTypes[9].OneofWrappers = []any{
 		(*Outcome_Ack)(nil),
 		(*Outcome_Nack)(nil),
 		(*Outcome_Failure)(nil),
@@ -1236,7 +1571,7 @@ func file_silverback_distributor_v1_delivery_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_distributor_v1_delivery_proto_rawDesc), len(file_silverback_distributor_v1_delivery_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   11,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -47,10 +47,10 @@ const (
 	Rollout_STATE_HALTED Rollout_State = 5
 	// A newer revision took its place.
 	Rollout_STATE_SUPERSEDED Rollout_State = 6
-	// Stopped by an operator for the time being. Not implemented: no rollout has this state.
+	// Stopped by an operator for the time being.
 	Rollout_STATE_PAUSED Rollout_State = 7
-	// Taken back: the group returned to the stable content. Not implemented: no rollout has
-	// this state.
+	// Taken back: a gate found a wave unhealthy, or an operator aborted the rollout. The
+	// nodes return to what they had before it.
 	Rollout_STATE_ROLLED_BACK Rollout_State = 8
 )
 
@@ -107,6 +107,67 @@ func (Rollout_State) EnumDescriptor() ([]byte, []int) {
 	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{0, 0}
 }
 
+// What it comes to.
+type GateResult_Outcome int32
+
+const (
+	// Not known.
+	GateResult_OUTCOME_UNSPECIFIED GateResult_Outcome = 0
+	// The wave is healthy by this gate.
+	GateResult_OUTCOME_PASSED GateResult_Outcome = 1
+	// The wave is unhealthy.
+	GateResult_OUTCOME_FAILED GateResult_Outcome = 2
+	// Too little traffic passed to tell.
+	GateResult_OUTCOME_INCONCLUSIVE GateResult_Outcome = 3
+	// The gateways do not measure what the gate needs.
+	GateResult_OUTCOME_NOT_MEASURED GateResult_Outcome = 4
+)
+
+// Enum value maps for GateResult_Outcome.
+var (
+	GateResult_Outcome_name = map[int32]string{
+		0: "OUTCOME_UNSPECIFIED",
+		1: "OUTCOME_PASSED",
+		2: "OUTCOME_FAILED",
+		3: "OUTCOME_INCONCLUSIVE",
+		4: "OUTCOME_NOT_MEASURED",
+	}
+	GateResult_Outcome_value = map[string]int32{
+		"OUTCOME_UNSPECIFIED":  0,
+		"OUTCOME_PASSED":       1,
+		"OUTCOME_FAILED":       2,
+		"OUTCOME_INCONCLUSIVE": 3,
+		"OUTCOME_NOT_MEASURED": 4,
+	}
+)
+
+func (x GateResult_Outcome) Enum() *GateResult_Outcome {
+	p := new(GateResult_Outcome)
+	*p = x
+	return p
+}
+
+func (x GateResult_Outcome) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (GateResult_Outcome) Descriptor() protoreflect.EnumDescriptor {
+	return file_silverback_distributor_v1_rollout_proto_enumTypes[1].Descriptor()
+}
+
+func (GateResult_Outcome) Type() protoreflect.EnumType {
+	return &file_silverback_distributor_v1_rollout_proto_enumTypes[1]
+}
+
+func (x GateResult_Outcome) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use GateResult_Outcome.Descriptor instead.
+func (GateResult_Outcome) EnumDescriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{1, 0}
+}
+
 // The move of a group from its stable revision to a candidate.
 type Rollout struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -150,9 +211,19 @@ type Rollout struct {
 	FallbackRevisions []int64 `protobuf:"varint,20,rep,packed,name=fallback_revisions,json=fallbackRevisions,proto3" json:"fallback_revisions,omitempty"`
 	// Nodes that were left out of the verdict when the rollout came to them, at most 16. Those
 	// that came to serve the candidate all the same are among them until its end.
-	LeftOut       []*LeftOut `protobuf:"bytes,21,rep,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	LeftOut []*LeftOut `protobuf:"bytes,21,rep,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
+	// What the gates say of the present wave, or of the wave that was last.
+	Gates []*GateResult `protobuf:"bytes,22,rep,name=gates,proto3" json:"gates,omitempty"`
+	// What operators ordered, the oldest first; at most 16.
+	Orders []*Order `protobuf:"bytes,23,rep,name=orders,proto3" json:"orders,omitempty"`
+	// What the rollout waits for and what comes next, in words; empty when it has ended.
+	Next string `protobuf:"bytes,24,opt,name=next,proto3" json:"next,omitempty"`
+	// The sources that were pinned because of this rollout, once they are.
+	PinnedSources []string `protobuf:"bytes,25,rep,name=pinned_sources,json=pinnedSources,proto3" json:"pinned_sources,omitempty"`
+	// The revision that holds the pinned sources' last good content; 0 while there is none.
+	PinnedRevision int64 `protobuf:"varint,26,opt,name=pinned_revision,json=pinnedRevision,proto3" json:"pinned_revision,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Rollout) Reset() {
@@ -318,6 +389,187 @@ func (x *Rollout) GetLeftOut() []*LeftOut {
 	return nil
 }
 
+func (x *Rollout) GetGates() []*GateResult {
+	if x != nil {
+		return x.Gates
+	}
+	return nil
+}
+
+func (x *Rollout) GetOrders() []*Order {
+	if x != nil {
+		return x.Orders
+	}
+	return nil
+}
+
+func (x *Rollout) GetNext() string {
+	if x != nil {
+		return x.Next
+	}
+	return ""
+}
+
+func (x *Rollout) GetPinnedSources() []string {
+	if x != nil {
+		return x.PinnedSources
+	}
+	return nil
+}
+
+func (x *Rollout) GetPinnedRevision() int64 {
+	if x != nil {
+		return x.PinnedRevision
+	}
+	return 0
+}
+
+// What one gate says of a wave.
+type GateResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The gate: "probes", "error-ratio" or "latency".
+	Gate string `protobuf:"bytes,1,opt,name=gate,proto3" json:"gate,omitempty"`
+	// What it comes to.
+	Outcome GateResult_Outcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=silverback.distributor.v1.GateResult_Outcome" json:"outcome,omitempty"`
+	// The evidence in words: numbers, nodes and time.
+	Evidence string `protobuf:"bytes,3,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	// The nodes of the wave that are worst by it; at most 5.
+	Nodes         []string `protobuf:"bytes,4,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GateResult) Reset() {
+	*x = GateResult{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GateResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GateResult) ProtoMessage() {}
+
+func (x *GateResult) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GateResult.ProtoReflect.Descriptor instead.
+func (*GateResult) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *GateResult) GetGate() string {
+	if x != nil {
+		return x.Gate
+	}
+	return ""
+}
+
+func (x *GateResult) GetOutcome() GateResult_Outcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return GateResult_OUTCOME_UNSPECIFIED
+}
+
+func (x *GateResult) GetEvidence() string {
+	if x != nil {
+		return x.Evidence
+	}
+	return ""
+}
+
+func (x *GateResult) GetNodes() []string {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+// What an operator ordered.
+type Order struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The verb: "pause", "resume", "promote", "abort", "retry", "freeze" or "unfreeze".
+	Verb string `protobuf:"bytes,1,opt,name=verb,proto3" json:"verb,omitempty"`
+	// Why, in the operator's words.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Who, as authenticated.
+	Author string `protobuf:"bytes,3,opt,name=author,proto3" json:"author,omitempty"`
+	// When.
+	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Order) Reset() {
+	*x = Order{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Order) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Order) ProtoMessage() {}
+
+func (x *Order) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Order.ProtoReflect.Descriptor instead.
+func (*Order) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Order) GetVerb() string {
+	if x != nil {
+		return x.Verb
+	}
+	return ""
+}
+
+func (x *Order) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Order) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
+func (x *Order) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
 // A node that a rollout does not wait for: it was sick before the candidate came to it. It
 // gets the candidate as soon as it can take it. A refusal of such a node halts all the same.
 type LeftOut struct {
@@ -332,7 +584,7 @@ type LeftOut struct {
 
 func (x *LeftOut) Reset() {
 	*x = LeftOut{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[1]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -344,7 +596,7 @@ func (x *LeftOut) String() string {
 func (*LeftOut) ProtoMessage() {}
 
 func (x *LeftOut) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[1]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -357,7 +609,7 @@ func (x *LeftOut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeftOut.ProtoReflect.Descriptor instead.
 func (*LeftOut) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{1}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *LeftOut) GetNode() string {
@@ -400,7 +652,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[2]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -412,7 +664,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[2]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -425,7 +677,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{2}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Progress) GetOnline() int64 {
@@ -497,7 +749,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[3]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -509,7 +761,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[3]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -522,7 +774,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{3}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Refusal) GetNode() string {
@@ -559,14 +811,16 @@ type Assignment struct {
 	// The term of the leader that decided.
 	Term int64 `protobuf:"varint,8,opt,name=term,proto3" json:"term,omitempty"`
 	// The epoch of the ledger when it was written; see Directive.epoch.
-	Epoch         int64 `protobuf:"varint,9,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Epoch int64 `protobuf:"varint,9,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Set while the group is frozen.
+	Frozen        *Order `protobuf:"bytes,10,opt,name=frozen,proto3" json:"frozen,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[4]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -578,7 +832,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[4]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -591,7 +845,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{4}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Assignment) GetGroup() string {
@@ -657,6 +911,13 @@ func (x *Assignment) GetEpoch() int64 {
 	return 0
 }
 
+func (x *Assignment) GetFrozen() *Order {
+	if x != nil {
+		return x.Frozen
+	}
+	return nil
+}
+
 // Asks for one rollout.
 type GetRolloutRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -672,7 +933,7 @@ type GetRolloutRequest struct {
 
 func (x *GetRolloutRequest) Reset() {
 	*x = GetRolloutRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[5]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -684,7 +945,7 @@ func (x *GetRolloutRequest) String() string {
 func (*GetRolloutRequest) ProtoMessage() {}
 
 func (x *GetRolloutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[5]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -697,7 +958,7 @@ func (x *GetRolloutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRolloutRequest.ProtoReflect.Descriptor instead.
 func (*GetRolloutRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{5}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetRolloutRequest) GetGroup() string {
@@ -732,7 +993,7 @@ type GetRolloutResponse struct {
 
 func (x *GetRolloutResponse) Reset() {
 	*x = GetRolloutResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[6]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -744,7 +1005,7 @@ func (x *GetRolloutResponse) String() string {
 func (*GetRolloutResponse) ProtoMessage() {}
 
 func (x *GetRolloutResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[6]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -757,7 +1018,7 @@ func (x *GetRolloutResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRolloutResponse.ProtoReflect.Descriptor instead.
 func (*GetRolloutResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{6}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetRolloutResponse) GetRollout() *Rollout {
@@ -782,7 +1043,7 @@ type ListRolloutsRequest struct {
 
 func (x *ListRolloutsRequest) Reset() {
 	*x = ListRolloutsRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[7]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -794,7 +1055,7 @@ func (x *ListRolloutsRequest) String() string {
 func (*ListRolloutsRequest) ProtoMessage() {}
 
 func (x *ListRolloutsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[7]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -807,7 +1068,7 @@ func (x *ListRolloutsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRolloutsRequest.ProtoReflect.Descriptor instead.
 func (*ListRolloutsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{7}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListRolloutsRequest) GetGroup() string {
@@ -844,7 +1105,7 @@ type ListRolloutsResponse struct {
 
 func (x *ListRolloutsResponse) Reset() {
 	*x = ListRolloutsResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[8]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -856,7 +1117,7 @@ func (x *ListRolloutsResponse) String() string {
 func (*ListRolloutsResponse) ProtoMessage() {}
 
 func (x *ListRolloutsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[8]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -869,7 +1130,7 @@ func (x *ListRolloutsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRolloutsResponse.ProtoReflect.Descriptor instead.
 func (*ListRolloutsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{8}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListRolloutsResponse) GetRollouts() []*Rollout {
@@ -897,7 +1158,7 @@ type WatchRolloutsRequest struct {
 
 func (x *WatchRolloutsRequest) Reset() {
 	*x = WatchRolloutsRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[9]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -909,7 +1170,7 @@ func (x *WatchRolloutsRequest) String() string {
 func (*WatchRolloutsRequest) ProtoMessage() {}
 
 func (x *WatchRolloutsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[9]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -922,7 +1183,7 @@ func (x *WatchRolloutsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRolloutsRequest.ProtoReflect.Descriptor instead.
 func (*WatchRolloutsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{9}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *WatchRolloutsRequest) GetGroup() string {
@@ -948,7 +1209,7 @@ type WatchRolloutsResponse struct {
 
 func (x *WatchRolloutsResponse) Reset() {
 	*x = WatchRolloutsResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[10]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -960,7 +1221,7 @@ func (x *WatchRolloutsResponse) String() string {
 func (*WatchRolloutsResponse) ProtoMessage() {}
 
 func (x *WatchRolloutsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[10]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -973,7 +1234,7 @@ func (x *WatchRolloutsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRolloutsResponse.ProtoReflect.Descriptor instead.
 func (*WatchRolloutsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{10}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *WatchRolloutsResponse) GetEvent() isWatchRolloutsResponse_Event {
@@ -1030,7 +1291,7 @@ type GetAssignmentRequest struct {
 
 func (x *GetAssignmentRequest) Reset() {
 	*x = GetAssignmentRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[11]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1042,7 +1303,7 @@ func (x *GetAssignmentRequest) String() string {
 func (*GetAssignmentRequest) ProtoMessage() {}
 
 func (x *GetAssignmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[11]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1055,7 +1316,7 @@ func (x *GetAssignmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAssignmentRequest.ProtoReflect.Descriptor instead.
 func (*GetAssignmentRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{11}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GetAssignmentRequest) GetGroup() string {
@@ -1076,7 +1337,7 @@ type GetAssignmentResponse struct {
 
 func (x *GetAssignmentResponse) Reset() {
 	*x = GetAssignmentResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[12]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1088,7 +1349,7 @@ func (x *GetAssignmentResponse) String() string {
 func (*GetAssignmentResponse) ProtoMessage() {}
 
 func (x *GetAssignmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[12]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1101,7 +1362,7 @@ func (x *GetAssignmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAssignmentResponse.ProtoReflect.Descriptor instead.
 func (*GetAssignmentResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{12}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetAssignmentResponse) GetAssignment() *Assignment {
@@ -1124,7 +1385,7 @@ type ListAssignmentsRequest struct {
 
 func (x *ListAssignmentsRequest) Reset() {
 	*x = ListAssignmentsRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[13]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1136,7 +1397,7 @@ func (x *ListAssignmentsRequest) String() string {
 func (*ListAssignmentsRequest) ProtoMessage() {}
 
 func (x *ListAssignmentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[13]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1149,7 +1410,7 @@ func (x *ListAssignmentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAssignmentsRequest.ProtoReflect.Descriptor instead.
 func (*ListAssignmentsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{13}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListAssignmentsRequest) GetPageSize() int32 {
@@ -1179,7 +1440,7 @@ type ListAssignmentsResponse struct {
 
 func (x *ListAssignmentsResponse) Reset() {
 	*x = ListAssignmentsResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[14]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1191,7 +1452,7 @@ func (x *ListAssignmentsResponse) String() string {
 func (*ListAssignmentsResponse) ProtoMessage() {}
 
 func (x *ListAssignmentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[14]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1204,7 +1465,7 @@ func (x *ListAssignmentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAssignmentsResponse.ProtoReflect.Descriptor instead.
 func (*ListAssignmentsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{14}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListAssignmentsResponse) GetAssignments() []*Assignment {
@@ -1246,7 +1507,7 @@ type Ledger struct {
 
 func (x *Ledger) Reset() {
 	*x = Ledger{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[15]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1258,7 +1519,7 @@ func (x *Ledger) String() string {
 func (*Ledger) ProtoMessage() {}
 
 func (x *Ledger) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[15]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1271,7 +1532,7 @@ func (x *Ledger) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ledger.ProtoReflect.Descriptor instead.
 func (*Ledger) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{15}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Ledger) GetEpoch() int64 {
@@ -1341,7 +1602,7 @@ type GetLedgerRequest struct {
 
 func (x *GetLedgerRequest) Reset() {
 	*x = GetLedgerRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[16]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1353,7 +1614,7 @@ func (x *GetLedgerRequest) String() string {
 func (*GetLedgerRequest) ProtoMessage() {}
 
 func (x *GetLedgerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[16]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1366,7 +1627,7 @@ func (x *GetLedgerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLedgerRequest.ProtoReflect.Descriptor instead.
 func (*GetLedgerRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{16}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetLedgerRequest) GetGroup() string {
@@ -1387,7 +1648,7 @@ type GetLedgerResponse struct {
 
 func (x *GetLedgerResponse) Reset() {
 	*x = GetLedgerResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[17]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1399,7 +1660,7 @@ func (x *GetLedgerResponse) String() string {
 func (*GetLedgerResponse) ProtoMessage() {}
 
 func (x *GetLedgerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[17]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1412,7 +1673,7 @@ func (x *GetLedgerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLedgerResponse.ProtoReflect.Descriptor instead.
 func (*GetLedgerResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{17}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetLedgerResponse) GetLedger() *Ledger {
@@ -1437,7 +1698,7 @@ type RecoverLedgerRequest struct {
 
 func (x *RecoverLedgerRequest) Reset() {
 	*x = RecoverLedgerRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[18]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1449,7 +1710,7 @@ func (x *RecoverLedgerRequest) String() string {
 func (*RecoverLedgerRequest) ProtoMessage() {}
 
 func (x *RecoverLedgerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[18]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1462,7 +1723,7 @@ func (x *RecoverLedgerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecoverLedgerRequest.ProtoReflect.Descriptor instead.
 func (*RecoverLedgerRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{18}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RecoverLedgerRequest) GetReason() string {
@@ -1497,7 +1758,7 @@ type RecoverLedgerResponse struct {
 
 func (x *RecoverLedgerResponse) Reset() {
 	*x = RecoverLedgerResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[19]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1509,7 +1770,7 @@ func (x *RecoverLedgerResponse) String() string {
 func (*RecoverLedgerResponse) ProtoMessage() {}
 
 func (x *RecoverLedgerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[19]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1522,12 +1783,836 @@ func (x *RecoverLedgerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecoverLedgerResponse.ProtoReflect.Descriptor instead.
 func (*RecoverLedgerResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{19}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RecoverLedgerResponse) GetLedger() *Ledger {
 	if x != nil {
 		return x.Ledger
+	}
+	return nil
+}
+
+// Asks for a rollout to stop.
+type PauseRolloutRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// Only when this is the newest rollout of the group; empty is any.
+	Rollout string `protobuf:"bytes,2,opt,name=rollout,proto3" json:"rollout,omitempty"`
+	// Why, in words; it is kept with the rollout.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Makes a retry safe; at most 64 characters.
+	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PauseRolloutRequest) Reset() {
+	*x = PauseRolloutRequest{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PauseRolloutRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PauseRolloutRequest) ProtoMessage() {}
+
+func (x *PauseRolloutRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PauseRolloutRequest.ProtoReflect.Descriptor instead.
+func (*PauseRolloutRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *PauseRolloutRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *PauseRolloutRequest) GetRollout() string {
+	if x != nil {
+		return x.Rollout
+	}
+	return ""
+}
+
+func (x *PauseRolloutRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *PauseRolloutRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// The rollout, once the leader has obeyed.
+type PauseRolloutResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The rollout.
+	Rollout       *Rollout `protobuf:"bytes,1,opt,name=rollout,proto3" json:"rollout,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PauseRolloutResponse) Reset() {
+	*x = PauseRolloutResponse{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PauseRolloutResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PauseRolloutResponse) ProtoMessage() {}
+
+func (x *PauseRolloutResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PauseRolloutResponse.ProtoReflect.Descriptor instead.
+func (*PauseRolloutResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *PauseRolloutResponse) GetRollout() *Rollout {
+	if x != nil {
+		return x.Rollout
+	}
+	return nil
+}
+
+// Asks for a paused rollout to go on.
+type ResumeRolloutRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// Only when this is the newest rollout of the group; empty is any.
+	Rollout string `protobuf:"bytes,2,opt,name=rollout,proto3" json:"rollout,omitempty"`
+	// Why, in words; it is kept with the rollout.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Makes a retry safe; at most 64 characters.
+	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResumeRolloutRequest) Reset() {
+	*x = ResumeRolloutRequest{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResumeRolloutRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResumeRolloutRequest) ProtoMessage() {}
+
+func (x *ResumeRolloutRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResumeRolloutRequest.ProtoReflect.Descriptor instead.
+func (*ResumeRolloutRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *ResumeRolloutRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *ResumeRolloutRequest) GetRollout() string {
+	if x != nil {
+		return x.Rollout
+	}
+	return ""
+}
+
+func (x *ResumeRolloutRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ResumeRolloutRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// The rollout, once the leader has obeyed.
+type ResumeRolloutResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The rollout.
+	Rollout       *Rollout `protobuf:"bytes,1,opt,name=rollout,proto3" json:"rollout,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResumeRolloutResponse) Reset() {
+	*x = ResumeRolloutResponse{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResumeRolloutResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResumeRolloutResponse) ProtoMessage() {}
+
+func (x *ResumeRolloutResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResumeRolloutResponse.ProtoReflect.Descriptor instead.
+func (*ResumeRolloutResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ResumeRolloutResponse) GetRollout() *Rollout {
+	if x != nil {
+		return x.Rollout
+	}
+	return nil
+}
+
+// Asks for a rollout to go on at once.
+type PromoteRolloutRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// Only when this is the newest rollout of the group; empty is any.
+	Rollout string `protobuf:"bytes,2,opt,name=rollout,proto3" json:"rollout,omitempty"`
+	// Why, in words; it is kept with the rollout.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Makes a retry safe; at most 64 characters.
+	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Takes every wave that is left at once, without soaks and gates.
+	Full          bool `protobuf:"varint,5,opt,name=full,proto3" json:"full,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PromoteRolloutRequest) Reset() {
+	*x = PromoteRolloutRequest{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PromoteRolloutRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PromoteRolloutRequest) ProtoMessage() {}
+
+func (x *PromoteRolloutRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PromoteRolloutRequest.ProtoReflect.Descriptor instead.
+func (*PromoteRolloutRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *PromoteRolloutRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *PromoteRolloutRequest) GetRollout() string {
+	if x != nil {
+		return x.Rollout
+	}
+	return ""
+}
+
+func (x *PromoteRolloutRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *PromoteRolloutRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *PromoteRolloutRequest) GetFull() bool {
+	if x != nil {
+		return x.Full
+	}
+	return false
+}
+
+// The rollout, once the leader has obeyed.
+type PromoteRolloutResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The rollout.
+	Rollout       *Rollout `protobuf:"bytes,1,opt,name=rollout,proto3" json:"rollout,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PromoteRolloutResponse) Reset() {
+	*x = PromoteRolloutResponse{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PromoteRolloutResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PromoteRolloutResponse) ProtoMessage() {}
+
+func (x *PromoteRolloutResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PromoteRolloutResponse.ProtoReflect.Descriptor instead.
+func (*PromoteRolloutResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *PromoteRolloutResponse) GetRollout() *Rollout {
+	if x != nil {
+		return x.Rollout
+	}
+	return nil
+}
+
+// Asks for a rollout to be taken back.
+type AbortRolloutRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// Only when this is the newest rollout of the group; empty is any.
+	Rollout string `protobuf:"bytes,2,opt,name=rollout,proto3" json:"rollout,omitempty"`
+	// Why, in words; it is kept with the rollout.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Makes a retry safe; at most 64 characters.
+	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AbortRolloutRequest) Reset() {
+	*x = AbortRolloutRequest{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AbortRolloutRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AbortRolloutRequest) ProtoMessage() {}
+
+func (x *AbortRolloutRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AbortRolloutRequest.ProtoReflect.Descriptor instead.
+func (*AbortRolloutRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *AbortRolloutRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *AbortRolloutRequest) GetRollout() string {
+	if x != nil {
+		return x.Rollout
+	}
+	return ""
+}
+
+func (x *AbortRolloutRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *AbortRolloutRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// The rollout, once the leader has obeyed.
+type AbortRolloutResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The rollout.
+	Rollout       *Rollout `protobuf:"bytes,1,opt,name=rollout,proto3" json:"rollout,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AbortRolloutResponse) Reset() {
+	*x = AbortRolloutResponse{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AbortRolloutResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AbortRolloutResponse) ProtoMessage() {}
+
+func (x *AbortRolloutResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AbortRolloutResponse.ProtoReflect.Descriptor instead.
+func (*AbortRolloutResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *AbortRolloutResponse) GetRollout() *Rollout {
+	if x != nil {
+		return x.Rollout
+	}
+	return nil
+}
+
+// Asks for another rollout to the newest revision.
+type RetryRolloutRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// Only when this is the newest rollout of the group; empty is any.
+	Rollout string `protobuf:"bytes,2,opt,name=rollout,proto3" json:"rollout,omitempty"`
+	// Why, in words; it is kept with the rollout.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Makes a retry safe; at most 64 characters.
+	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetryRolloutRequest) Reset() {
+	*x = RetryRolloutRequest{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetryRolloutRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetryRolloutRequest) ProtoMessage() {}
+
+func (x *RetryRolloutRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetryRolloutRequest.ProtoReflect.Descriptor instead.
+func (*RetryRolloutRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *RetryRolloutRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *RetryRolloutRequest) GetRollout() string {
+	if x != nil {
+		return x.Rollout
+	}
+	return ""
+}
+
+func (x *RetryRolloutRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *RetryRolloutRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// The rollout, once the leader has obeyed.
+type RetryRolloutResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The rollout.
+	Rollout       *Rollout `protobuf:"bytes,1,opt,name=rollout,proto3" json:"rollout,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RetryRolloutResponse) Reset() {
+	*x = RetryRolloutResponse{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RetryRolloutResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RetryRolloutResponse) ProtoMessage() {}
+
+func (x *RetryRolloutResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RetryRolloutResponse.ProtoReflect.Descriptor instead.
+func (*RetryRolloutResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *RetryRolloutResponse) GetRollout() *Rollout {
+	if x != nil {
+		return x.Rollout
+	}
+	return nil
+}
+
+// Asks for a group to be frozen.
+type FreezeGroupRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// Why, in words.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Makes a retry safe; at most 64 characters.
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FreezeGroupRequest) Reset() {
+	*x = FreezeGroupRequest{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FreezeGroupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FreezeGroupRequest) ProtoMessage() {}
+
+func (x *FreezeGroupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FreezeGroupRequest.ProtoReflect.Descriptor instead.
+func (*FreezeGroupRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *FreezeGroupRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *FreezeGroupRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *FreezeGroupRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// The group is frozen.
+type FreezeGroupResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The order that holds now.
+	Order         *Order `protobuf:"bytes,1,opt,name=order,proto3" json:"order,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FreezeGroupResponse) Reset() {
+	*x = FreezeGroupResponse{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FreezeGroupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FreezeGroupResponse) ProtoMessage() {}
+
+func (x *FreezeGroupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FreezeGroupResponse.ProtoReflect.Descriptor instead.
+func (*FreezeGroupResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *FreezeGroupResponse) GetOrder() *Order {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+// Asks for a frozen group to move again.
+type UnfreezeGroupRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// Why, in words.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Makes a retry safe; at most 64 characters.
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnfreezeGroupRequest) Reset() {
+	*x = UnfreezeGroupRequest{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnfreezeGroupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnfreezeGroupRequest) ProtoMessage() {}
+
+func (x *UnfreezeGroupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnfreezeGroupRequest.ProtoReflect.Descriptor instead.
+func (*UnfreezeGroupRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *UnfreezeGroupRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *UnfreezeGroupRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *UnfreezeGroupRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// The group is not frozen.
+type UnfreezeGroupResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The order that holds now.
+	Order         *Order `protobuf:"bytes,1,opt,name=order,proto3" json:"order,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnfreezeGroupResponse) Reset() {
+	*x = UnfreezeGroupResponse{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnfreezeGroupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnfreezeGroupResponse) ProtoMessage() {}
+
+func (x *UnfreezeGroupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnfreezeGroupResponse.ProtoReflect.Descriptor instead.
+func (*UnfreezeGroupResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *UnfreezeGroupResponse) GetOrder() *Order {
+	if x != nil {
+		return x.Order
 	}
 	return nil
 }
@@ -1541,7 +2626,7 @@ type WatchRolloutsResponse_Synced struct {
 
 func (x *WatchRolloutsResponse_Synced) Reset() {
 	*x = WatchRolloutsResponse_Synced{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[20]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1553,7 +2638,7 @@ func (x *WatchRolloutsResponse_Synced) String() string {
 func (*WatchRolloutsResponse_Synced) ProtoMessage() {}
 
 func (x *WatchRolloutsResponse_Synced) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[20]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1566,7 +2651,7 @@ func (x *WatchRolloutsResponse_Synced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRolloutsResponse_Synced.ProtoReflect.Descriptor instead.
 func (*WatchRolloutsResponse_Synced) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{10, 0}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{12, 0}
 }
 
 // A node that follows a decision that the ledger does not have.
@@ -1590,7 +2675,7 @@ type Ledger_AheadNode struct {
 
 func (x *Ledger_AheadNode) Reset() {
 	*x = Ledger_AheadNode{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[21]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1602,7 +2687,7 @@ func (x *Ledger_AheadNode) String() string {
 func (*Ledger_AheadNode) ProtoMessage() {}
 
 func (x *Ledger_AheadNode) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[21]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1615,7 +2700,7 @@ func (x *Ledger_AheadNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ledger_AheadNode.ProtoReflect.Descriptor instead.
 func (*Ledger_AheadNode) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{15, 0}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{17, 0}
 }
 
 func (x *Ledger_AheadNode) GetGroup() string {
@@ -1664,7 +2749,7 @@ var File_silverback_distributor_v1_rollout_proto protoreflect.FileDescriptor
 
 const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"\n" +
-	"'silverback/distributor/v1/rollout.proto\x12\x19silverback.distributor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a silverback/fleet/v1/policy.proto\x1a!silverback/fleet/v1/problem.proto\"\x92\b\n" +
+	"'silverback/distributor/v1/rollout.proto\x12\x19silverback.distributor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a silverback/fleet/v1/policy.proto\x1a!silverback/fleet/v1/problem.proto\"\xed\t\n" +
 	"\aRollout\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12'\n" +
@@ -1687,7 +2772,12 @@ const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"\bend_time\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12\x12\n" +
 	"\x04term\x18\x11 \x01(\x03R\x04term\x12-\n" +
 	"\x12fallback_revisions\x18\x14 \x03(\x03R\x11fallbackRevisions\x12=\n" +
-	"\bleft_out\x18\x15 \x03(\v2\".silverback.distributor.v1.LeftOutR\aleftOut\"\xc1\x01\n" +
+	"\bleft_out\x18\x15 \x03(\v2\".silverback.distributor.v1.LeftOutR\aleftOut\x12;\n" +
+	"\x05gates\x18\x16 \x03(\v2%.silverback.distributor.v1.GateResultR\x05gates\x128\n" +
+	"\x06orders\x18\x17 \x03(\v2 .silverback.distributor.v1.OrderR\x06orders\x12\x12\n" +
+	"\x04next\x18\x18 \x01(\tR\x04next\x12%\n" +
+	"\x0epinned_sources\x18\x19 \x03(\tR\rpinnedSources\x12'\n" +
+	"\x0fpinned_revision\x18\x1a \x01(\x03R\x0epinnedRevision\"\xc1\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSTATE_WAITING\x10\x01\x12\x15\n" +
@@ -1697,7 +2787,25 @@ const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"\fSTATE_HALTED\x10\x05\x12\x14\n" +
 	"\x10STATE_SUPERSEDED\x10\x06\x12\x10\n" +
 	"\fSTATE_PAUSED\x10\a\x12\x15\n" +
-	"\x11STATE_ROLLED_BACK\x10\b\"5\n" +
+	"\x11STATE_ROLLED_BACK\x10\b\"\x9b\x02\n" +
+	"\n" +
+	"GateResult\x12\x12\n" +
+	"\x04gate\x18\x01 \x01(\tR\x04gate\x12G\n" +
+	"\aoutcome\x18\x02 \x01(\x0e2-.silverback.distributor.v1.GateResult.OutcomeR\aoutcome\x12\x1a\n" +
+	"\bevidence\x18\x03 \x01(\tR\bevidence\x12\x14\n" +
+	"\x05nodes\x18\x04 \x03(\tR\x05nodes\"~\n" +
+	"\aOutcome\x12\x17\n" +
+	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eOUTCOME_PASSED\x10\x01\x12\x12\n" +
+	"\x0eOUTCOME_FAILED\x10\x02\x12\x18\n" +
+	"\x14OUTCOME_INCONCLUSIVE\x10\x03\x12\x18\n" +
+	"\x14OUTCOME_NOT_MEASURED\x10\x04\"\x88\x01\n" +
+	"\x05Order\x12\x12\n" +
+	"\x04verb\x18\x01 \x01(\tR\x04verb\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06author\x18\x03 \x01(\tR\x06author\x12;\n" +
+	"\vcreate_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\"5\n" +
 	"\aLeftOut\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xd6\x01\n" +
@@ -1712,7 +2820,7 @@ const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"\bleft_out\x18\b \x01(\x03R\aleftOut\"U\n" +
 	"\aRefusal\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x126\n" +
-	"\aproblem\x18\x02 \x01(\v2\x1c.silverback.fleet.v1.ProblemR\aproblem\"\xaa\x02\n" +
+	"\aproblem\x18\x02 \x01(\v2\x1c.silverback.fleet.v1.ProblemR\aproblem\"\xe4\x02\n" +
 	"\n" +
 	"Assignment\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12'\n" +
@@ -1723,7 +2831,9 @@ const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"\arollout\x18\x06 \x01(\tR\arollout\x12\x1a\n" +
 	"\bdecision\x18\a \x01(\x03R\bdecision\x12\x12\n" +
 	"\x04term\x18\b \x01(\x03R\x04term\x12\x14\n" +
-	"\x05epoch\x18\t \x01(\x03R\x05epoch\"g\n" +
+	"\x05epoch\x18\t \x01(\x03R\x05epoch\x128\n" +
+	"\x06frozen\x18\n" +
+	" \x01(\v2 .silverback.distributor.v1.OrderR\x06frozen\"g\n" +
 	"\x11GetRolloutRequest\x12\x1d\n" +
 	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12#\n" +
@@ -1787,7 +2897,69 @@ const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"R\n" +
 	"\x15RecoverLedgerResponse\x129\n" +
-	"\x06ledger\x18\x01 \x01(\v2!.silverback.distributor.v1.LedgerR\x06ledger2\xac\x06\n" +
+	"\x06ledger\x18\x01 \x01(\v2!.silverback.distributor.v1.LedgerR\x06ledger\"\x9a\x01\n" +
+	"\x13PauseRolloutRequest\x12\x1d\n" +
+	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x18\n" +
+	"\arollout\x18\x02 \x01(\tR\arollout\x12\"\n" +
+	"\x06reason\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x04R\x06reason\x12&\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"T\n" +
+	"\x14PauseRolloutResponse\x12<\n" +
+	"\arollout\x18\x01 \x01(\v2\".silverback.distributor.v1.RolloutR\arollout\"\x9b\x01\n" +
+	"\x14ResumeRolloutRequest\x12\x1d\n" +
+	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x18\n" +
+	"\arollout\x18\x02 \x01(\tR\arollout\x12\"\n" +
+	"\x06reason\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x04R\x06reason\x12&\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"U\n" +
+	"\x15ResumeRolloutResponse\x12<\n" +
+	"\arollout\x18\x01 \x01(\v2\".silverback.distributor.v1.RolloutR\arollout\"\xb0\x01\n" +
+	"\x15PromoteRolloutRequest\x12\x1d\n" +
+	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x18\n" +
+	"\arollout\x18\x02 \x01(\tR\arollout\x12\"\n" +
+	"\x06reason\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x04R\x06reason\x12&\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\x12\x12\n" +
+	"\x04full\x18\x05 \x01(\bR\x04full\"V\n" +
+	"\x16PromoteRolloutResponse\x12<\n" +
+	"\arollout\x18\x01 \x01(\v2\".silverback.distributor.v1.RolloutR\arollout\"\x9a\x01\n" +
+	"\x13AbortRolloutRequest\x12\x1d\n" +
+	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x18\n" +
+	"\arollout\x18\x02 \x01(\tR\arollout\x12\"\n" +
+	"\x06reason\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x04R\x06reason\x12&\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"T\n" +
+	"\x14AbortRolloutResponse\x12<\n" +
+	"\arollout\x18\x01 \x01(\v2\".silverback.distributor.v1.RolloutR\arollout\"\x9a\x01\n" +
+	"\x13RetryRolloutRequest\x12\x1d\n" +
+	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x18\n" +
+	"\arollout\x18\x02 \x01(\tR\arollout\x12\"\n" +
+	"\x06reason\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x04R\x06reason\x12&\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"T\n" +
+	"\x14RetryRolloutResponse\x12<\n" +
+	"\arollout\x18\x01 \x01(\v2\".silverback.distributor.v1.RolloutR\arollout\"\x7f\n" +
+	"\x12FreezeGroupRequest\x12\x1d\n" +
+	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\"\n" +
+	"\x06reason\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x04R\x06reason\x12&\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"M\n" +
+	"\x13FreezeGroupResponse\x126\n" +
+	"\x05order\x18\x01 \x01(\v2 .silverback.distributor.v1.OrderR\x05order\"\x81\x01\n" +
+	"\x14UnfreezeGroupRequest\x12\x1d\n" +
+	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\"\n" +
+	"\x06reason\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x04R\x06reason\x12&\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"O\n" +
+	"\x15UnfreezeGroupResponse\x126\n" +
+	"\x05order\x18\x01 \x01(\v2 .silverback.distributor.v1.OrderR\x05order2\xcc\f\n" +
 	"\x0eRolloutService\x12i\n" +
 	"\n" +
 	"GetRollout\x12,.silverback.distributor.v1.GetRolloutRequest\x1a-.silverback.distributor.v1.GetRolloutResponse\x12o\n" +
@@ -1796,7 +2968,14 @@ const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"\rGetAssignment\x12/.silverback.distributor.v1.GetAssignmentRequest\x1a0.silverback.distributor.v1.GetAssignmentResponse\x12x\n" +
 	"\x0fListAssignments\x121.silverback.distributor.v1.ListAssignmentsRequest\x1a2.silverback.distributor.v1.ListAssignmentsResponse\x12f\n" +
 	"\tGetLedger\x12+.silverback.distributor.v1.GetLedgerRequest\x1a,.silverback.distributor.v1.GetLedgerResponse\x12r\n" +
-	"\rRecoverLedger\x12/.silverback.distributor.v1.RecoverLedgerRequest\x1a0.silverback.distributor.v1.RecoverLedgerResponseB\x8f\x02\n" +
+	"\rRecoverLedger\x12/.silverback.distributor.v1.RecoverLedgerRequest\x1a0.silverback.distributor.v1.RecoverLedgerResponse\x12o\n" +
+	"\fPauseRollout\x12..silverback.distributor.v1.PauseRolloutRequest\x1a/.silverback.distributor.v1.PauseRolloutResponse\x12r\n" +
+	"\rResumeRollout\x12/.silverback.distributor.v1.ResumeRolloutRequest\x1a0.silverback.distributor.v1.ResumeRolloutResponse\x12u\n" +
+	"\x0ePromoteRollout\x120.silverback.distributor.v1.PromoteRolloutRequest\x1a1.silverback.distributor.v1.PromoteRolloutResponse\x12o\n" +
+	"\fAbortRollout\x12..silverback.distributor.v1.AbortRolloutRequest\x1a/.silverback.distributor.v1.AbortRolloutResponse\x12o\n" +
+	"\fRetryRollout\x12..silverback.distributor.v1.RetryRolloutRequest\x1a/.silverback.distributor.v1.RetryRolloutResponse\x12l\n" +
+	"\vFreezeGroup\x12-.silverback.distributor.v1.FreezeGroupRequest\x1a..silverback.distributor.v1.FreezeGroupResponse\x12r\n" +
+	"\rUnfreezeGroup\x12/.silverback.distributor.v1.UnfreezeGroupRequest\x1a0.silverback.distributor.v1.UnfreezeGroupResponseB\x8f\x02\n" +
 	"\x1dcom.silverback.distributor.v1B\fRolloutProtoP\x01ZZgithub.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1;distributorv1\xa2\x02\x03SDX\xaa\x02\x19Silverback.Distributor.V1\xca\x02\x19Silverback\\Distributor\\V1\xe2\x02%Silverback\\Distributor\\V1\\GPBMetadata\xea\x02\x1bSilverback::Distributor::V1b\x06proto3"
 
 var (
@@ -1811,75 +2990,118 @@ func file_silverback_distributor_v1_rollout_proto_rawDescGZIP() []byte {
 	return file_silverback_distributor_v1_rollout_proto_rawDescData
 }
 
-var file_silverback_distributor_v1_rollout_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_silverback_distributor_v1_rollout_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_silverback_distributor_v1_rollout_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_silverback_distributor_v1_rollout_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_silverback_distributor_v1_rollout_proto_goTypes = []any{
 	(Rollout_State)(0),                   // 0: silverback.distributor.v1.Rollout.State
-	(*Rollout)(nil),                      // 1: silverback.distributor.v1.Rollout
-	(*LeftOut)(nil),                      // 2: silverback.distributor.v1.LeftOut
-	(*Progress)(nil),                     // 3: silverback.distributor.v1.Progress
-	(*Refusal)(nil),                      // 4: silverback.distributor.v1.Refusal
-	(*Assignment)(nil),                   // 5: silverback.distributor.v1.Assignment
-	(*GetRolloutRequest)(nil),            // 6: silverback.distributor.v1.GetRolloutRequest
-	(*GetRolloutResponse)(nil),           // 7: silverback.distributor.v1.GetRolloutResponse
-	(*ListRolloutsRequest)(nil),          // 8: silverback.distributor.v1.ListRolloutsRequest
-	(*ListRolloutsResponse)(nil),         // 9: silverback.distributor.v1.ListRolloutsResponse
-	(*WatchRolloutsRequest)(nil),         // 10: silverback.distributor.v1.WatchRolloutsRequest
-	(*WatchRolloutsResponse)(nil),        // 11: silverback.distributor.v1.WatchRolloutsResponse
-	(*GetAssignmentRequest)(nil),         // 12: silverback.distributor.v1.GetAssignmentRequest
-	(*GetAssignmentResponse)(nil),        // 13: silverback.distributor.v1.GetAssignmentResponse
-	(*ListAssignmentsRequest)(nil),       // 14: silverback.distributor.v1.ListAssignmentsRequest
-	(*ListAssignmentsResponse)(nil),      // 15: silverback.distributor.v1.ListAssignmentsResponse
-	(*Ledger)(nil),                       // 16: silverback.distributor.v1.Ledger
-	(*GetLedgerRequest)(nil),             // 17: silverback.distributor.v1.GetLedgerRequest
-	(*GetLedgerResponse)(nil),            // 18: silverback.distributor.v1.GetLedgerResponse
-	(*RecoverLedgerRequest)(nil),         // 19: silverback.distributor.v1.RecoverLedgerRequest
-	(*RecoverLedgerResponse)(nil),        // 20: silverback.distributor.v1.RecoverLedgerResponse
-	(*WatchRolloutsResponse_Synced)(nil), // 21: silverback.distributor.v1.WatchRolloutsResponse.Synced
-	(*Ledger_AheadNode)(nil),             // 22: silverback.distributor.v1.Ledger.AheadNode
-	(*v1.RolloutPolicy)(nil),             // 23: silverback.fleet.v1.RolloutPolicy
-	(*timestamppb.Timestamp)(nil),        // 24: google.protobuf.Timestamp
-	(*v1.Problem)(nil),                   // 25: silverback.fleet.v1.Problem
+	(GateResult_Outcome)(0),              // 1: silverback.distributor.v1.GateResult.Outcome
+	(*Rollout)(nil),                      // 2: silverback.distributor.v1.Rollout
+	(*GateResult)(nil),                   // 3: silverback.distributor.v1.GateResult
+	(*Order)(nil),                        // 4: silverback.distributor.v1.Order
+	(*LeftOut)(nil),                      // 5: silverback.distributor.v1.LeftOut
+	(*Progress)(nil),                     // 6: silverback.distributor.v1.Progress
+	(*Refusal)(nil),                      // 7: silverback.distributor.v1.Refusal
+	(*Assignment)(nil),                   // 8: silverback.distributor.v1.Assignment
+	(*GetRolloutRequest)(nil),            // 9: silverback.distributor.v1.GetRolloutRequest
+	(*GetRolloutResponse)(nil),           // 10: silverback.distributor.v1.GetRolloutResponse
+	(*ListRolloutsRequest)(nil),          // 11: silverback.distributor.v1.ListRolloutsRequest
+	(*ListRolloutsResponse)(nil),         // 12: silverback.distributor.v1.ListRolloutsResponse
+	(*WatchRolloutsRequest)(nil),         // 13: silverback.distributor.v1.WatchRolloutsRequest
+	(*WatchRolloutsResponse)(nil),        // 14: silverback.distributor.v1.WatchRolloutsResponse
+	(*GetAssignmentRequest)(nil),         // 15: silverback.distributor.v1.GetAssignmentRequest
+	(*GetAssignmentResponse)(nil),        // 16: silverback.distributor.v1.GetAssignmentResponse
+	(*ListAssignmentsRequest)(nil),       // 17: silverback.distributor.v1.ListAssignmentsRequest
+	(*ListAssignmentsResponse)(nil),      // 18: silverback.distributor.v1.ListAssignmentsResponse
+	(*Ledger)(nil),                       // 19: silverback.distributor.v1.Ledger
+	(*GetLedgerRequest)(nil),             // 20: silverback.distributor.v1.GetLedgerRequest
+	(*GetLedgerResponse)(nil),            // 21: silverback.distributor.v1.GetLedgerResponse
+	(*RecoverLedgerRequest)(nil),         // 22: silverback.distributor.v1.RecoverLedgerRequest
+	(*RecoverLedgerResponse)(nil),        // 23: silverback.distributor.v1.RecoverLedgerResponse
+	(*PauseRolloutRequest)(nil),          // 24: silverback.distributor.v1.PauseRolloutRequest
+	(*PauseRolloutResponse)(nil),         // 25: silverback.distributor.v1.PauseRolloutResponse
+	(*ResumeRolloutRequest)(nil),         // 26: silverback.distributor.v1.ResumeRolloutRequest
+	(*ResumeRolloutResponse)(nil),        // 27: silverback.distributor.v1.ResumeRolloutResponse
+	(*PromoteRolloutRequest)(nil),        // 28: silverback.distributor.v1.PromoteRolloutRequest
+	(*PromoteRolloutResponse)(nil),       // 29: silverback.distributor.v1.PromoteRolloutResponse
+	(*AbortRolloutRequest)(nil),          // 30: silverback.distributor.v1.AbortRolloutRequest
+	(*AbortRolloutResponse)(nil),         // 31: silverback.distributor.v1.AbortRolloutResponse
+	(*RetryRolloutRequest)(nil),          // 32: silverback.distributor.v1.RetryRolloutRequest
+	(*RetryRolloutResponse)(nil),         // 33: silverback.distributor.v1.RetryRolloutResponse
+	(*FreezeGroupRequest)(nil),           // 34: silverback.distributor.v1.FreezeGroupRequest
+	(*FreezeGroupResponse)(nil),          // 35: silverback.distributor.v1.FreezeGroupResponse
+	(*UnfreezeGroupRequest)(nil),         // 36: silverback.distributor.v1.UnfreezeGroupRequest
+	(*UnfreezeGroupResponse)(nil),        // 37: silverback.distributor.v1.UnfreezeGroupResponse
+	(*WatchRolloutsResponse_Synced)(nil), // 38: silverback.distributor.v1.WatchRolloutsResponse.Synced
+	(*Ledger_AheadNode)(nil),             // 39: silverback.distributor.v1.Ledger.AheadNode
+	(*v1.RolloutPolicy)(nil),             // 40: silverback.fleet.v1.RolloutPolicy
+	(*timestamppb.Timestamp)(nil),        // 41: google.protobuf.Timestamp
+	(*v1.Problem)(nil),                   // 42: silverback.fleet.v1.Problem
 }
 var file_silverback_distributor_v1_rollout_proto_depIdxs = []int32{
 	0,  // 0: silverback.distributor.v1.Rollout.state:type_name -> silverback.distributor.v1.Rollout.State
-	23, // 1: silverback.distributor.v1.Rollout.policy:type_name -> silverback.fleet.v1.RolloutPolicy
-	4,  // 2: silverback.distributor.v1.Rollout.refusals:type_name -> silverback.distributor.v1.Refusal
-	3,  // 3: silverback.distributor.v1.Rollout.progress:type_name -> silverback.distributor.v1.Progress
-	24, // 4: silverback.distributor.v1.Rollout.create_time:type_name -> google.protobuf.Timestamp
-	24, // 5: silverback.distributor.v1.Rollout.wave_time:type_name -> google.protobuf.Timestamp
-	24, // 6: silverback.distributor.v1.Rollout.end_time:type_name -> google.protobuf.Timestamp
-	2,  // 7: silverback.distributor.v1.Rollout.left_out:type_name -> silverback.distributor.v1.LeftOut
-	25, // 8: silverback.distributor.v1.Refusal.problem:type_name -> silverback.fleet.v1.Problem
-	1,  // 9: silverback.distributor.v1.GetRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	1,  // 10: silverback.distributor.v1.ListRolloutsResponse.rollouts:type_name -> silverback.distributor.v1.Rollout
-	1,  // 11: silverback.distributor.v1.WatchRolloutsResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	21, // 12: silverback.distributor.v1.WatchRolloutsResponse.synced:type_name -> silverback.distributor.v1.WatchRolloutsResponse.Synced
-	5,  // 13: silverback.distributor.v1.GetAssignmentResponse.assignment:type_name -> silverback.distributor.v1.Assignment
-	5,  // 14: silverback.distributor.v1.ListAssignmentsResponse.assignments:type_name -> silverback.distributor.v1.Assignment
-	24, // 15: silverback.distributor.v1.Ledger.recover_time:type_name -> google.protobuf.Timestamp
-	22, // 16: silverback.distributor.v1.Ledger.ahead:type_name -> silverback.distributor.v1.Ledger.AheadNode
-	16, // 17: silverback.distributor.v1.GetLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
-	16, // 18: silverback.distributor.v1.RecoverLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
-	6,  // 19: silverback.distributor.v1.RolloutService.GetRollout:input_type -> silverback.distributor.v1.GetRolloutRequest
-	8,  // 20: silverback.distributor.v1.RolloutService.ListRollouts:input_type -> silverback.distributor.v1.ListRolloutsRequest
-	10, // 21: silverback.distributor.v1.RolloutService.WatchRollouts:input_type -> silverback.distributor.v1.WatchRolloutsRequest
-	12, // 22: silverback.distributor.v1.RolloutService.GetAssignment:input_type -> silverback.distributor.v1.GetAssignmentRequest
-	14, // 23: silverback.distributor.v1.RolloutService.ListAssignments:input_type -> silverback.distributor.v1.ListAssignmentsRequest
-	17, // 24: silverback.distributor.v1.RolloutService.GetLedger:input_type -> silverback.distributor.v1.GetLedgerRequest
-	19, // 25: silverback.distributor.v1.RolloutService.RecoverLedger:input_type -> silverback.distributor.v1.RecoverLedgerRequest
-	7,  // 26: silverback.distributor.v1.RolloutService.GetRollout:output_type -> silverback.distributor.v1.GetRolloutResponse
-	9,  // 27: silverback.distributor.v1.RolloutService.ListRollouts:output_type -> silverback.distributor.v1.ListRolloutsResponse
-	11, // 28: silverback.distributor.v1.RolloutService.WatchRollouts:output_type -> silverback.distributor.v1.WatchRolloutsResponse
-	13, // 29: silverback.distributor.v1.RolloutService.GetAssignment:output_type -> silverback.distributor.v1.GetAssignmentResponse
-	15, // 30: silverback.distributor.v1.RolloutService.ListAssignments:output_type -> silverback.distributor.v1.ListAssignmentsResponse
-	18, // 31: silverback.distributor.v1.RolloutService.GetLedger:output_type -> silverback.distributor.v1.GetLedgerResponse
-	20, // 32: silverback.distributor.v1.RolloutService.RecoverLedger:output_type -> silverback.distributor.v1.RecoverLedgerResponse
-	26, // [26:33] is the sub-list for method output_type
-	19, // [19:26] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	40, // 1: silverback.distributor.v1.Rollout.policy:type_name -> silverback.fleet.v1.RolloutPolicy
+	7,  // 2: silverback.distributor.v1.Rollout.refusals:type_name -> silverback.distributor.v1.Refusal
+	6,  // 3: silverback.distributor.v1.Rollout.progress:type_name -> silverback.distributor.v1.Progress
+	41, // 4: silverback.distributor.v1.Rollout.create_time:type_name -> google.protobuf.Timestamp
+	41, // 5: silverback.distributor.v1.Rollout.wave_time:type_name -> google.protobuf.Timestamp
+	41, // 6: silverback.distributor.v1.Rollout.end_time:type_name -> google.protobuf.Timestamp
+	5,  // 7: silverback.distributor.v1.Rollout.left_out:type_name -> silverback.distributor.v1.LeftOut
+	3,  // 8: silverback.distributor.v1.Rollout.gates:type_name -> silverback.distributor.v1.GateResult
+	4,  // 9: silverback.distributor.v1.Rollout.orders:type_name -> silverback.distributor.v1.Order
+	1,  // 10: silverback.distributor.v1.GateResult.outcome:type_name -> silverback.distributor.v1.GateResult.Outcome
+	41, // 11: silverback.distributor.v1.Order.create_time:type_name -> google.protobuf.Timestamp
+	42, // 12: silverback.distributor.v1.Refusal.problem:type_name -> silverback.fleet.v1.Problem
+	4,  // 13: silverback.distributor.v1.Assignment.frozen:type_name -> silverback.distributor.v1.Order
+	2,  // 14: silverback.distributor.v1.GetRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 15: silverback.distributor.v1.ListRolloutsResponse.rollouts:type_name -> silverback.distributor.v1.Rollout
+	2,  // 16: silverback.distributor.v1.WatchRolloutsResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	38, // 17: silverback.distributor.v1.WatchRolloutsResponse.synced:type_name -> silverback.distributor.v1.WatchRolloutsResponse.Synced
+	8,  // 18: silverback.distributor.v1.GetAssignmentResponse.assignment:type_name -> silverback.distributor.v1.Assignment
+	8,  // 19: silverback.distributor.v1.ListAssignmentsResponse.assignments:type_name -> silverback.distributor.v1.Assignment
+	41, // 20: silverback.distributor.v1.Ledger.recover_time:type_name -> google.protobuf.Timestamp
+	39, // 21: silverback.distributor.v1.Ledger.ahead:type_name -> silverback.distributor.v1.Ledger.AheadNode
+	19, // 22: silverback.distributor.v1.GetLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
+	19, // 23: silverback.distributor.v1.RecoverLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
+	2,  // 24: silverback.distributor.v1.PauseRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 25: silverback.distributor.v1.ResumeRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 26: silverback.distributor.v1.PromoteRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 27: silverback.distributor.v1.AbortRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 28: silverback.distributor.v1.RetryRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	4,  // 29: silverback.distributor.v1.FreezeGroupResponse.order:type_name -> silverback.distributor.v1.Order
+	4,  // 30: silverback.distributor.v1.UnfreezeGroupResponse.order:type_name -> silverback.distributor.v1.Order
+	9,  // 31: silverback.distributor.v1.RolloutService.GetRollout:input_type -> silverback.distributor.v1.GetRolloutRequest
+	11, // 32: silverback.distributor.v1.RolloutService.ListRollouts:input_type -> silverback.distributor.v1.ListRolloutsRequest
+	13, // 33: silverback.distributor.v1.RolloutService.WatchRollouts:input_type -> silverback.distributor.v1.WatchRolloutsRequest
+	15, // 34: silverback.distributor.v1.RolloutService.GetAssignment:input_type -> silverback.distributor.v1.GetAssignmentRequest
+	17, // 35: silverback.distributor.v1.RolloutService.ListAssignments:input_type -> silverback.distributor.v1.ListAssignmentsRequest
+	20, // 36: silverback.distributor.v1.RolloutService.GetLedger:input_type -> silverback.distributor.v1.GetLedgerRequest
+	22, // 37: silverback.distributor.v1.RolloutService.RecoverLedger:input_type -> silverback.distributor.v1.RecoverLedgerRequest
+	24, // 38: silverback.distributor.v1.RolloutService.PauseRollout:input_type -> silverback.distributor.v1.PauseRolloutRequest
+	26, // 39: silverback.distributor.v1.RolloutService.ResumeRollout:input_type -> silverback.distributor.v1.ResumeRolloutRequest
+	28, // 40: silverback.distributor.v1.RolloutService.PromoteRollout:input_type -> silverback.distributor.v1.PromoteRolloutRequest
+	30, // 41: silverback.distributor.v1.RolloutService.AbortRollout:input_type -> silverback.distributor.v1.AbortRolloutRequest
+	32, // 42: silverback.distributor.v1.RolloutService.RetryRollout:input_type -> silverback.distributor.v1.RetryRolloutRequest
+	34, // 43: silverback.distributor.v1.RolloutService.FreezeGroup:input_type -> silverback.distributor.v1.FreezeGroupRequest
+	36, // 44: silverback.distributor.v1.RolloutService.UnfreezeGroup:input_type -> silverback.distributor.v1.UnfreezeGroupRequest
+	10, // 45: silverback.distributor.v1.RolloutService.GetRollout:output_type -> silverback.distributor.v1.GetRolloutResponse
+	12, // 46: silverback.distributor.v1.RolloutService.ListRollouts:output_type -> silverback.distributor.v1.ListRolloutsResponse
+	14, // 47: silverback.distributor.v1.RolloutService.WatchRollouts:output_type -> silverback.distributor.v1.WatchRolloutsResponse
+	16, // 48: silverback.distributor.v1.RolloutService.GetAssignment:output_type -> silverback.distributor.v1.GetAssignmentResponse
+	18, // 49: silverback.distributor.v1.RolloutService.ListAssignments:output_type -> silverback.distributor.v1.ListAssignmentsResponse
+	21, // 50: silverback.distributor.v1.RolloutService.GetLedger:output_type -> silverback.distributor.v1.GetLedgerResponse
+	23, // 51: silverback.distributor.v1.RolloutService.RecoverLedger:output_type -> silverback.distributor.v1.RecoverLedgerResponse
+	25, // 52: silverback.distributor.v1.RolloutService.PauseRollout:output_type -> silverback.distributor.v1.PauseRolloutResponse
+	27, // 53: silverback.distributor.v1.RolloutService.ResumeRollout:output_type -> silverback.distributor.v1.ResumeRolloutResponse
+	29, // 54: silverback.distributor.v1.RolloutService.PromoteRollout:output_type -> silverback.distributor.v1.PromoteRolloutResponse
+	31, // 55: silverback.distributor.v1.RolloutService.AbortRollout:output_type -> silverback.distributor.v1.AbortRolloutResponse
+	33, // 56: silverback.distributor.v1.RolloutService.RetryRollout:output_type -> silverback.distributor.v1.RetryRolloutResponse
+	35, // 57: silverback.distributor.v1.RolloutService.FreezeGroup:output_type -> silverback.distributor.v1.FreezeGroupResponse
+	37, // 58: silverback.distributor.v1.RolloutService.UnfreezeGroup:output_type -> silverback.distributor.v1.UnfreezeGroupResponse
+	45, // [45:59] is the sub-list for method output_type
+	31, // [31:45] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_silverback_distributor_v1_rollout_proto_init() }
@@ -1887,7 +3109,7 @@ func file_silverback_distributor_v1_rollout_proto_init() {
 	if File_silverback_distributor_v1_rollout_proto != nil {
 		return
 	}
-	file_silverback_distributor_v1_rollout_proto_msgTypes[10].OneofWrappers = []any{
+	file_silverback_distributor_v1_rollout_proto_msgTypes[12].OneofWrappers = []any{
 		(*WatchRolloutsResponse_Rollout)(nil),
 		(*WatchRolloutsResponse_Synced_)(nil),
 	}
@@ -1896,8 +3118,8 @@ func file_silverback_distributor_v1_rollout_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_distributor_v1_rollout_proto_rawDesc), len(file_silverback_distributor_v1_rollout_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   22,
+			NumEnums:      2,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,13 @@ const (
 	RolloutService_ListAssignments_FullMethodName = "/silverback.distributor.v1.RolloutService/ListAssignments"
 	RolloutService_GetLedger_FullMethodName       = "/silverback.distributor.v1.RolloutService/GetLedger"
 	RolloutService_RecoverLedger_FullMethodName   = "/silverback.distributor.v1.RolloutService/RecoverLedger"
+	RolloutService_PauseRollout_FullMethodName    = "/silverback.distributor.v1.RolloutService/PauseRollout"
+	RolloutService_ResumeRollout_FullMethodName   = "/silverback.distributor.v1.RolloutService/ResumeRollout"
+	RolloutService_PromoteRollout_FullMethodName  = "/silverback.distributor.v1.RolloutService/PromoteRollout"
+	RolloutService_AbortRollout_FullMethodName    = "/silverback.distributor.v1.RolloutService/AbortRollout"
+	RolloutService_RetryRollout_FullMethodName    = "/silverback.distributor.v1.RolloutService/RetryRollout"
+	RolloutService_FreezeGroup_FullMethodName     = "/silverback.distributor.v1.RolloutService/FreezeGroup"
+	RolloutService_UnfreezeGroup_FullMethodName   = "/silverback.distributor.v1.RolloutService/UnfreezeGroup"
 )
 
 // RolloutServiceClient is the client API for RolloutService service.
@@ -52,6 +59,21 @@ type RolloutServiceClient interface {
 	// on, back to the revisions that it has. FAILED_PRECONDITION when no node is ahead, unless it is forced; UNAVAILABLE while the
 	// registry has not said yet what nodes follow. A recovery that was repeated only makes the number larger.
 	RecoverLedger(ctx context.Context, in *RecoverLedgerRequest, opts ...grpc.CallOption) (*RecoverLedgerResponse, error)
+	// Stops a rollout where it is: no further node gets the candidate, and no gate, soak or deadline ends it. What nodes answer is
+	// still counted, and a refusal still halts. FAILED_PRECONDITION when no rollout is open, or another one is than was named.
+	PauseRollout(ctx context.Context, in *PauseRolloutRequest, opts ...grpc.CallOption) (*PauseRolloutResponse, error)
+	// Lets a paused rollout go on. The soak of its wave begins anew.
+	ResumeRollout(ctx context.Context, in *ResumeRolloutRequest, opts ...grpc.CallOption) (*ResumeRolloutResponse, error)
+	// Ends the soak of the present wave, or lets an inconclusive gate pass, or takes every wave that is left at once.
+	PromoteRollout(ctx context.Context, in *PromoteRolloutRequest, opts ...grpc.CallOption) (*PromoteRolloutResponse, error)
+	// Ends a rollout as rolled back: the candidate leaves every node that it reached. The sources that brought it are pinned.
+	AbortRollout(ctx context.Context, in *AbortRolloutRequest, opts ...grpc.CallOption) (*AbortRolloutResponse, error)
+	// Begins a new rollout to the newest revision of a group whose newest rollout ended before it was complete.
+	RetryRollout(ctx context.Context, in *RetryRolloutRequest, opts ...grpc.CallOption) (*RetryRolloutResponse, error)
+	// Freezes a group: it takes submissions and begins no rollout. One that is open goes on.
+	FreezeGroup(ctx context.Context, in *FreezeGroupRequest, opts ...grpc.CallOption) (*FreezeGroupResponse, error)
+	// Lets a frozen group begin rollouts again.
+	UnfreezeGroup(ctx context.Context, in *UnfreezeGroupRequest, opts ...grpc.CallOption) (*UnfreezeGroupResponse, error)
 }
 
 type rolloutServiceClient struct {
@@ -141,6 +163,76 @@ func (c *rolloutServiceClient) RecoverLedger(ctx context.Context, in *RecoverLed
 	return out, nil
 }
 
+func (c *rolloutServiceClient) PauseRollout(ctx context.Context, in *PauseRolloutRequest, opts ...grpc.CallOption) (*PauseRolloutResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PauseRolloutResponse)
+	err := c.cc.Invoke(ctx, RolloutService_PauseRollout_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *rolloutServiceClient) ResumeRollout(ctx context.Context, in *ResumeRolloutRequest, opts ...grpc.CallOption) (*ResumeRolloutResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ResumeRolloutResponse)
+	err := c.cc.Invoke(ctx, RolloutService_ResumeRollout_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *rolloutServiceClient) PromoteRollout(ctx context.Context, in *PromoteRolloutRequest, opts ...grpc.CallOption) (*PromoteRolloutResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PromoteRolloutResponse)
+	err := c.cc.Invoke(ctx, RolloutService_PromoteRollout_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *rolloutServiceClient) AbortRollout(ctx context.Context, in *AbortRolloutRequest, opts ...grpc.CallOption) (*AbortRolloutResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AbortRolloutResponse)
+	err := c.cc.Invoke(ctx, RolloutService_AbortRollout_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *rolloutServiceClient) RetryRollout(ctx context.Context, in *RetryRolloutRequest, opts ...grpc.CallOption) (*RetryRolloutResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RetryRolloutResponse)
+	err := c.cc.Invoke(ctx, RolloutService_RetryRollout_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *rolloutServiceClient) FreezeGroup(ctx context.Context, in *FreezeGroupRequest, opts ...grpc.CallOption) (*FreezeGroupResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FreezeGroupResponse)
+	err := c.cc.Invoke(ctx, RolloutService_FreezeGroup_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *rolloutServiceClient) UnfreezeGroup(ctx context.Context, in *UnfreezeGroupRequest, opts ...grpc.CallOption) (*UnfreezeGroupResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UnfreezeGroupResponse)
+	err := c.cc.Invoke(ctx, RolloutService_UnfreezeGroup_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RolloutServiceServer is the server API for RolloutService service.
 // All implementations must embed UnimplementedRolloutServiceServer
 // for forward compatibility.
@@ -165,6 +257,21 @@ type RolloutServiceServer interface {
 	// on, back to the revisions that it has. FAILED_PRECONDITION when no node is ahead, unless it is forced; UNAVAILABLE while the
 	// registry has not said yet what nodes follow. A recovery that was repeated only makes the number larger.
 	RecoverLedger(context.Context, *RecoverLedgerRequest) (*RecoverLedgerResponse, error)
+	// Stops a rollout where it is: no further node gets the candidate, and no gate, soak or deadline ends it. What nodes answer is
+	// still counted, and a refusal still halts. FAILED_PRECONDITION when no rollout is open, or another one is than was named.
+	PauseRollout(context.Context, *PauseRolloutRequest) (*PauseRolloutResponse, error)
+	// Lets a paused rollout go on. The soak of its wave begins anew.
+	ResumeRollout(context.Context, *ResumeRolloutRequest) (*ResumeRolloutResponse, error)
+	// Ends the soak of the present wave, or lets an inconclusive gate pass, or takes every wave that is left at once.
+	PromoteRollout(context.Context, *PromoteRolloutRequest) (*PromoteRolloutResponse, error)
+	// Ends a rollout as rolled back: the candidate leaves every node that it reached. The sources that brought it are pinned.
+	AbortRollout(context.Context, *AbortRolloutRequest) (*AbortRolloutResponse, error)
+	// Begins a new rollout to the newest revision of a group whose newest rollout ended before it was complete.
+	RetryRollout(context.Context, *RetryRolloutRequest) (*RetryRolloutResponse, error)
+	// Freezes a group: it takes submissions and begins no rollout. One that is open goes on.
+	FreezeGroup(context.Context, *FreezeGroupRequest) (*FreezeGroupResponse, error)
+	// Lets a frozen group begin rollouts again.
+	UnfreezeGroup(context.Context, *UnfreezeGroupRequest) (*UnfreezeGroupResponse, error)
 	mustEmbedUnimplementedRolloutServiceServer()
 }
 
@@ -195,6 +302,27 @@ func (UnimplementedRolloutServiceServer) GetLedger(context.Context, *GetLedgerRe
 }
 func (UnimplementedRolloutServiceServer) RecoverLedger(context.Context, *RecoverLedgerRequest) (*RecoverLedgerResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RecoverLedger not implemented")
+}
+func (UnimplementedRolloutServiceServer) PauseRollout(context.Context, *PauseRolloutRequest) (*PauseRolloutResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PauseRollout not implemented")
+}
+func (UnimplementedRolloutServiceServer) ResumeRollout(context.Context, *ResumeRolloutRequest) (*ResumeRolloutResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ResumeRollout not implemented")
+}
+func (UnimplementedRolloutServiceServer) PromoteRollout(context.Context, *PromoteRolloutRequest) (*PromoteRolloutResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PromoteRollout not implemented")
+}
+func (UnimplementedRolloutServiceServer) AbortRollout(context.Context, *AbortRolloutRequest) (*AbortRolloutResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AbortRollout not implemented")
+}
+func (UnimplementedRolloutServiceServer) RetryRollout(context.Context, *RetryRolloutRequest) (*RetryRolloutResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RetryRollout not implemented")
+}
+func (UnimplementedRolloutServiceServer) FreezeGroup(context.Context, *FreezeGroupRequest) (*FreezeGroupResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method FreezeGroup not implemented")
+}
+func (UnimplementedRolloutServiceServer) UnfreezeGroup(context.Context, *UnfreezeGroupRequest) (*UnfreezeGroupResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UnfreezeGroup not implemented")
 }
 func (UnimplementedRolloutServiceServer) mustEmbedUnimplementedRolloutServiceServer() {}
 func (UnimplementedRolloutServiceServer) testEmbeddedByValue()                        {}
@@ -336,6 +464,132 @@ func _RolloutService_RecoverLedger_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RolloutService_PauseRollout_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PauseRolloutRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RolloutServiceServer).PauseRollout(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RolloutService_PauseRollout_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RolloutServiceServer).PauseRollout(ctx, req.(*PauseRolloutRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RolloutService_ResumeRollout_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ResumeRolloutRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RolloutServiceServer).ResumeRollout(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RolloutService_ResumeRollout_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RolloutServiceServer).ResumeRollout(ctx, req.(*ResumeRolloutRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RolloutService_PromoteRollout_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PromoteRolloutRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RolloutServiceServer).PromoteRollout(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RolloutService_PromoteRollout_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RolloutServiceServer).PromoteRollout(ctx, req.(*PromoteRolloutRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RolloutService_AbortRollout_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AbortRolloutRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RolloutServiceServer).AbortRollout(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RolloutService_AbortRollout_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RolloutServiceServer).AbortRollout(ctx, req.(*AbortRolloutRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RolloutService_RetryRollout_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RetryRolloutRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RolloutServiceServer).RetryRollout(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RolloutService_RetryRollout_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RolloutServiceServer).RetryRollout(ctx, req.(*RetryRolloutRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RolloutService_FreezeGroup_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FreezeGroupRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RolloutServiceServer).FreezeGroup(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RolloutService_FreezeGroup_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RolloutServiceServer).FreezeGroup(ctx, req.(*FreezeGroupRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RolloutService_UnfreezeGroup_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnfreezeGroupRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RolloutServiceServer).UnfreezeGroup(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RolloutService_UnfreezeGroup_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RolloutServiceServer).UnfreezeGroup(ctx, req.(*UnfreezeGroupRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RolloutService_ServiceDesc is the grpc.ServiceDesc for RolloutService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -366,6 +620,34 @@ var RolloutService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RecoverLedger",
 			Handler:    _RolloutService_RecoverLedger_Handler,
+		},
+		{
+			MethodName: "PauseRollout",
+			Handler:    _RolloutService_PauseRollout_Handler,
+		},
+		{
+			MethodName: "ResumeRollout",
+			Handler:    _RolloutService_ResumeRollout_Handler,
+		},
+		{
+			MethodName: "PromoteRollout",
+			Handler:    _RolloutService_PromoteRollout_Handler,
+		},
+		{
+			MethodName: "AbortRollout",
+			Handler:    _RolloutService_AbortRollout_Handler,
+		},
+		{
+			MethodName: "RetryRollout",
+			Handler:    _RolloutService_RetryRollout_Handler,
+		},
+		{
+			MethodName: "FreezeGroup",
+			Handler:    _RolloutService_FreezeGroup_Handler,
+		},
+		{
+			MethodName: "UnfreezeGroup",
+			Handler:    _RolloutService_UnfreezeGroup_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

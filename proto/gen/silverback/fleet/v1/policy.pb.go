@@ -83,9 +83,8 @@ const (
 	RolloutPolicy_ON_REJECT_UNSPECIFIED RolloutPolicy_OnReject = 0
 	// The rollout halts; nodes not yet in a wave keep the stable revision.
 	RolloutPolicy_ON_REJECT_HALT RolloutPolicy_OnReject = 1
-	// The source of the refused object is held at its last good content, and
-	// the rest of the group moves on. Not implemented: the registry answers UNIMPLEMENTED,
-	// and a group that was stored with it halts.
+	// The rollout halts, and the source of the refused object is pinned: the group is
+	// compiled again with that source's last good content, and moves on.
 	RolloutPolicy_ON_REJECT_PIN RolloutPolicy_OnReject = 2
 )
 
@@ -134,12 +133,12 @@ func (RolloutPolicy_OnReject) EnumDescriptor() ([]byte, []int) {
 type RolloutPolicy_OnUnhealthy int32
 
 const (
-	// The default, which is to halt.
+	// The default, which is to roll back.
 	RolloutPolicy_ON_UNHEALTHY_UNSPECIFIED RolloutPolicy_OnUnhealthy = 0
-	// The rollout halts.
+	// The rollout halts. Nodes that serve the candidate keep it.
 	RolloutPolicy_ON_UNHEALTHY_HALT RolloutPolicy_OnUnhealthy = 1
-	// The group returns to the stable content in a new revision. Not implemented: the
-	// registry answers UNIMPLEMENTED, and a group that was stored with it halts.
+	// The candidate leaves every node that it reached, and the sources that brought it
+	// are pinned at their last good content, in a new revision.
 	RolloutPolicy_ON_UNHEALTHY_ROLLBACK RolloutPolicy_OnUnhealthy = 2
 )
 
@@ -184,6 +183,64 @@ func (RolloutPolicy_OnUnhealthy) EnumDescriptor() ([]byte, []int) {
 	return file_silverback_fleet_v1_policy_proto_rawDescGZIP(), []int{0, 1}
 }
 
+// What happens when a wave has been watched for its soak and too little traffic passed
+// to tell whether it is healthy.
+type RolloutPolicy_OnInconclusive int32
+
+const (
+	// The default, which is to continue.
+	RolloutPolicy_ON_INCONCLUSIVE_UNSPECIFIED RolloutPolicy_OnInconclusive = 0
+	// The rollout waits for more traffic, until the deadline of the wave.
+	RolloutPolicy_ON_INCONCLUSIVE_WAIT RolloutPolicy_OnInconclusive = 1
+	// The rollout continues. Its record says that the gate saw too little.
+	RolloutPolicy_ON_INCONCLUSIVE_CONTINUE RolloutPolicy_OnInconclusive = 2
+	// The rollout halts. Nodes that serve the candidate keep it.
+	RolloutPolicy_ON_INCONCLUSIVE_HALT RolloutPolicy_OnInconclusive = 3
+)
+
+// Enum value maps for RolloutPolicy_OnInconclusive.
+var (
+	RolloutPolicy_OnInconclusive_name = map[int32]string{
+		0: "ON_INCONCLUSIVE_UNSPECIFIED",
+		1: "ON_INCONCLUSIVE_WAIT",
+		2: "ON_INCONCLUSIVE_CONTINUE",
+		3: "ON_INCONCLUSIVE_HALT",
+	}
+	RolloutPolicy_OnInconclusive_value = map[string]int32{
+		"ON_INCONCLUSIVE_UNSPECIFIED": 0,
+		"ON_INCONCLUSIVE_WAIT":        1,
+		"ON_INCONCLUSIVE_CONTINUE":    2,
+		"ON_INCONCLUSIVE_HALT":        3,
+	}
+)
+
+func (x RolloutPolicy_OnInconclusive) Enum() *RolloutPolicy_OnInconclusive {
+	p := new(RolloutPolicy_OnInconclusive)
+	*p = x
+	return p
+}
+
+func (x RolloutPolicy_OnInconclusive) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RolloutPolicy_OnInconclusive) Descriptor() protoreflect.EnumDescriptor {
+	return file_silverback_fleet_v1_policy_proto_enumTypes[3].Descriptor()
+}
+
+func (RolloutPolicy_OnInconclusive) Type() protoreflect.EnumType {
+	return &file_silverback_fleet_v1_policy_proto_enumTypes[3]
+}
+
+func (x RolloutPolicy_OnInconclusive) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RolloutPolicy_OnInconclusive.Descriptor instead.
+func (RolloutPolicy_OnInconclusive) EnumDescriptor() ([]byte, []int) {
+	return file_silverback_fleet_v1_policy_proto_rawDescGZIP(), []int{0, 2}
+}
+
 // How a group moves from its stable revision to a candidate.
 type RolloutPolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -201,9 +258,11 @@ type RolloutPolicy struct {
 	// of a wave starts with its first node.
 	Deadline *durationpb.Duration `protobuf:"bytes,5,opt,name=deadline,proto3" json:"deadline,omitempty"`
 	// When to call a wave unhealthy.
-	Gates         *Gates `protobuf:"bytes,6,opt,name=gates,proto3" json:"gates,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Gates *Gates `protobuf:"bytes,6,opt,name=gates,proto3" json:"gates,omitempty"`
+	// What happens when too little traffic passed to tell.
+	OnInconclusive RolloutPolicy_OnInconclusive `protobuf:"varint,7,opt,name=on_inconclusive,json=onInconclusive,proto3,enum=silverback.fleet.v1.RolloutPolicy_OnInconclusive" json:"on_inconclusive,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *RolloutPolicy) Reset() {
@@ -278,6 +337,13 @@ func (x *RolloutPolicy) GetGates() *Gates {
 	return nil
 }
 
+func (x *RolloutPolicy) GetOnInconclusive() RolloutPolicy_OnInconclusive {
+	if x != nil {
+		return x.OnInconclusive
+	}
+	return RolloutPolicy_ON_INCONCLUSIVE_UNSPECIFIED
+}
+
 // The conditions under which a wave counts as unhealthy.
 type Gates struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -285,8 +351,13 @@ type Gates struct {
 	// rollout halts. Failures are not refusals: a refusal always halts or pins.
 	MaxFailedPercent int32 `protobuf:"varint,1,opt,name=max_failed_percent,json=maxFailedPercent,proto3" json:"max_failed_percent,omitempty"`
 	// Questions that every agent of the group asks through its own gateway, all the
-	// time; at most 16. A failing one is reported with the node, and halts no rollout.
-	Probes        []*Probe `protobuf:"bytes,2,rep,name=probes,proto3" json:"probes,omitempty"`
+	// time; at most 16. A probe is a gate: a wave is unhealthy when a probe fails on a node
+	// that serves the candidate and did not fail there before.
+	Probes []*Probe `protobuf:"bytes,2,rep,name=probes,proto3" json:"probes,omitempty"`
+	// A limit for the share of failed requests; unset is no such gate.
+	ErrorRatio *ErrorRatioGate `protobuf:"bytes,3,opt,name=error_ratio,json=errorRatio,proto3" json:"error_ratio,omitempty"`
+	// A limit for latency; unset is no such gate.
+	Latency       *LatencyGate `protobuf:"bytes,4,opt,name=latency,proto3" json:"latency,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -335,6 +406,136 @@ func (x *Gates) GetProbes() []*Probe {
 	return nil
 }
 
+func (x *Gates) GetErrorRatio() *ErrorRatioGate {
+	if x != nil {
+		return x.ErrorRatio
+	}
+	return nil
+}
+
+func (x *Gates) GetLatency() *LatencyGate {
+	if x != nil {
+		return x.Latency
+	}
+	return nil
+}
+
+// Compares the share of failed requests on the nodes of a wave with that on the nodes that
+// are not in it, over the same time. A request failed when its status is 500 or more, or
+// when the gateway refused it itself with a status of 400 or more. The figures come from
+// Kong's Prometheus plugin with status_code_metrics.
+type ErrorRatioGate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By how many percentage points the share may be higher in the wave: 1 is 1 %.
+	MaxIncreasePercent float64 `protobuf:"fixed64,1,opt,name=max_increase_percent,json=maxIncreasePercent,proto3" json:"max_increase_percent,omitempty"`
+	// How many requests the wave must have seen before the gate passes; 0 is 50. It fails
+	// earlier when fewer leave no doubt.
+	MinRequests   int64 `protobuf:"varint,2,opt,name=min_requests,json=minRequests,proto3" json:"min_requests,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ErrorRatioGate) Reset() {
+	*x = ErrorRatioGate{}
+	mi := &file_silverback_fleet_v1_policy_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ErrorRatioGate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ErrorRatioGate) ProtoMessage() {}
+
+func (x *ErrorRatioGate) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_fleet_v1_policy_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ErrorRatioGate.ProtoReflect.Descriptor instead.
+func (*ErrorRatioGate) Descriptor() ([]byte, []int) {
+	return file_silverback_fleet_v1_policy_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ErrorRatioGate) GetMaxIncreasePercent() float64 {
+	if x != nil {
+		return x.MaxIncreasePercent
+	}
+	return 0
+}
+
+func (x *ErrorRatioGate) GetMinRequests() int64 {
+	if x != nil {
+		return x.MinRequests
+	}
+	return 0
+}
+
+// Compares a quantile of the latency of requests on the nodes of a wave with that on the
+// nodes that are not in it, over the same time. The figures come from Kong's Prometheus
+// plugin with latency_metrics.
+type LatencyGate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which quantile, in percent, from 50 to 99.9: 99 is p99; 0 is 99.
+	QuantilePercent float64 `protobuf:"fixed64,1,opt,name=quantile_percent,json=quantilePercent,proto3" json:"quantile_percent,omitempty"`
+	// By how many percent it may be higher in the wave: 50 is half as long again.
+	MaxIncreasePercent float64 `protobuf:"fixed64,2,opt,name=max_increase_percent,json=maxIncreasePercent,proto3" json:"max_increase_percent,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *LatencyGate) Reset() {
+	*x = LatencyGate{}
+	mi := &file_silverback_fleet_v1_policy_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LatencyGate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LatencyGate) ProtoMessage() {}
+
+func (x *LatencyGate) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_fleet_v1_policy_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LatencyGate.ProtoReflect.Descriptor instead.
+func (*LatencyGate) Descriptor() ([]byte, []int) {
+	return file_silverback_fleet_v1_policy_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *LatencyGate) GetQuantilePercent() float64 {
+	if x != nil {
+		return x.QuantilePercent
+	}
+	return 0
+}
+
+func (x *LatencyGate) GetMaxIncreasePercent() float64 {
+	if x != nil {
+		return x.MaxIncreasePercent
+	}
+	return 0
+}
+
 // A request that an agent sends through its gateway's proxy, as a client would,
 // to see whether what lies behind it answers.
 type Probe struct {
@@ -363,7 +564,7 @@ type Probe struct {
 
 func (x *Probe) Reset() {
 	*x = Probe{}
-	mi := &file_silverback_fleet_v1_policy_proto_msgTypes[2]
+	mi := &file_silverback_fleet_v1_policy_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -375,7 +576,7 @@ func (x *Probe) String() string {
 func (*Probe) ProtoMessage() {}
 
 func (x *Probe) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_fleet_v1_policy_proto_msgTypes[2]
+	mi := &file_silverback_fleet_v1_policy_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -388,7 +589,7 @@ func (x *Probe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Probe.ProtoReflect.Descriptor instead.
 func (*Probe) Descriptor() ([]byte, []int) {
-	return file_silverback_fleet_v1_policy_proto_rawDescGZIP(), []int{2}
+	return file_silverback_fleet_v1_policy_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Probe) GetPath() string {
@@ -460,7 +661,7 @@ type RolloutPolicy_Wave struct {
 
 func (x *RolloutPolicy_Wave) Reset() {
 	*x = RolloutPolicy_Wave{}
-	mi := &file_silverback_fleet_v1_policy_proto_msgTypes[3]
+	mi := &file_silverback_fleet_v1_policy_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -472,7 +673,7 @@ func (x *RolloutPolicy_Wave) String() string {
 func (*RolloutPolicy_Wave) ProtoMessage() {}
 
 func (x *RolloutPolicy_Wave) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_fleet_v1_policy_proto_msgTypes[3]
+	mi := &file_silverback_fleet_v1_policy_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -542,14 +743,15 @@ var File_silverback_fleet_v1_policy_proto protoreflect.FileDescriptor
 
 const file_silverback_fleet_v1_policy_proto_rawDesc = "" +
 	"\n" +
-	" silverback/fleet/v1/policy.proto\x12\x13silverback.fleet.v1\x1a\x1egoogle/protobuf/duration.proto\"\xa4\x05\n" +
+	" silverback/fleet/v1/policy.proto\x12\x13silverback.fleet.v1\x1a\x1egoogle/protobuf/duration.proto\"\x86\a\n" +
 	"\rRolloutPolicy\x12=\n" +
 	"\x05waves\x18\x01 \x03(\v2'.silverback.fleet.v1.RolloutPolicy.WaveR\x05waves\x12.\n" +
 	"\x13max_loading_percent\x18\x02 \x01(\x05R\x11maxLoadingPercent\x12H\n" +
 	"\ton_reject\x18\x03 \x01(\x0e2+.silverback.fleet.v1.RolloutPolicy.OnRejectR\bonReject\x12Q\n" +
 	"\fon_unhealthy\x18\x04 \x01(\x0e2..silverback.fleet.v1.RolloutPolicy.OnUnhealthyR\vonUnhealthy\x125\n" +
 	"\bdeadline\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\bdeadline\x120\n" +
-	"\x05gates\x18\x06 \x01(\v2\x1a.silverback.fleet.v1.GatesR\x05gates\x1aq\n" +
+	"\x05gates\x18\x06 \x01(\v2\x1a.silverback.fleet.v1.GatesR\x05gates\x12Z\n" +
+	"\x0fon_inconclusive\x18\a \x01(\x0e21.silverback.fleet.v1.RolloutPolicy.OnInconclusiveR\x0eonInconclusive\x1aq\n" +
 	"\x04Wave\x12\x16\n" +
 	"\x05nodes\x18\x01 \x01(\x05H\x00R\x05nodes\x12\x1a\n" +
 	"\apercent\x18\x02 \x01(\x05H\x00R\apercent\x12-\n" +
@@ -562,10 +764,24 @@ const file_silverback_fleet_v1_policy_proto_rawDesc = "" +
 	"\vOnUnhealthy\x12\x1c\n" +
 	"\x18ON_UNHEALTHY_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ON_UNHEALTHY_HALT\x10\x01\x12\x19\n" +
-	"\x15ON_UNHEALTHY_ROLLBACK\x10\x02\"i\n" +
+	"\x15ON_UNHEALTHY_ROLLBACK\x10\x02\"\x83\x01\n" +
+	"\x0eOnInconclusive\x12\x1f\n" +
+	"\x1bON_INCONCLUSIVE_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14ON_INCONCLUSIVE_WAIT\x10\x01\x12\x1c\n" +
+	"\x18ON_INCONCLUSIVE_CONTINUE\x10\x02\x12\x18\n" +
+	"\x14ON_INCONCLUSIVE_HALT\x10\x03\"\xeb\x01\n" +
 	"\x05Gates\x12,\n" +
 	"\x12max_failed_percent\x18\x01 \x01(\x05R\x10maxFailedPercent\x122\n" +
-	"\x06probes\x18\x02 \x03(\v2\x1a.silverback.fleet.v1.ProbeR\x06probes\"\xd0\x02\n" +
+	"\x06probes\x18\x02 \x03(\v2\x1a.silverback.fleet.v1.ProbeR\x06probes\x12D\n" +
+	"\verror_ratio\x18\x03 \x01(\v2#.silverback.fleet.v1.ErrorRatioGateR\n" +
+	"errorRatio\x12:\n" +
+	"\alatency\x18\x04 \x01(\v2 .silverback.fleet.v1.LatencyGateR\alatency\"e\n" +
+	"\x0eErrorRatioGate\x120\n" +
+	"\x14max_increase_percent\x18\x01 \x01(\x01R\x12maxIncreasePercent\x12!\n" +
+	"\fmin_requests\x18\x02 \x01(\x03R\vminRequests\"j\n" +
+	"\vLatencyGate\x12)\n" +
+	"\x10quantile_percent\x18\x01 \x01(\x01R\x0fquantilePercent\x120\n" +
+	"\x14max_increase_percent\x18\x02 \x01(\x01R\x12maxIncreasePercent\"\xd0\x02\n" +
 	"\x05Probe\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x16\n" +
 	"\x06expect\x18\x02 \x01(\x05R\x06expect\x12\x12\n" +
@@ -595,35 +811,41 @@ func file_silverback_fleet_v1_policy_proto_rawDescGZIP() []byte {
 	return file_silverback_fleet_v1_policy_proto_rawDescData
 }
 
-var file_silverback_fleet_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_silverback_fleet_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_silverback_fleet_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_silverback_fleet_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_silverback_fleet_v1_policy_proto_goTypes = []any{
-	(DriftPolicy)(0),               // 0: silverback.fleet.v1.DriftPolicy
-	(RolloutPolicy_OnReject)(0),    // 1: silverback.fleet.v1.RolloutPolicy.OnReject
-	(RolloutPolicy_OnUnhealthy)(0), // 2: silverback.fleet.v1.RolloutPolicy.OnUnhealthy
-	(*RolloutPolicy)(nil),          // 3: silverback.fleet.v1.RolloutPolicy
-	(*Gates)(nil),                  // 4: silverback.fleet.v1.Gates
-	(*Probe)(nil),                  // 5: silverback.fleet.v1.Probe
-	(*RolloutPolicy_Wave)(nil),     // 6: silverback.fleet.v1.RolloutPolicy.Wave
-	nil,                            // 7: silverback.fleet.v1.Probe.HeadersEntry
-	(*durationpb.Duration)(nil),    // 8: google.protobuf.Duration
+	(DriftPolicy)(0),                  // 0: silverback.fleet.v1.DriftPolicy
+	(RolloutPolicy_OnReject)(0),       // 1: silverback.fleet.v1.RolloutPolicy.OnReject
+	(RolloutPolicy_OnUnhealthy)(0),    // 2: silverback.fleet.v1.RolloutPolicy.OnUnhealthy
+	(RolloutPolicy_OnInconclusive)(0), // 3: silverback.fleet.v1.RolloutPolicy.OnInconclusive
+	(*RolloutPolicy)(nil),             // 4: silverback.fleet.v1.RolloutPolicy
+	(*Gates)(nil),                     // 5: silverback.fleet.v1.Gates
+	(*ErrorRatioGate)(nil),            // 6: silverback.fleet.v1.ErrorRatioGate
+	(*LatencyGate)(nil),               // 7: silverback.fleet.v1.LatencyGate
+	(*Probe)(nil),                     // 8: silverback.fleet.v1.Probe
+	(*RolloutPolicy_Wave)(nil),        // 9: silverback.fleet.v1.RolloutPolicy.Wave
+	nil,                               // 10: silverback.fleet.v1.Probe.HeadersEntry
+	(*durationpb.Duration)(nil),       // 11: google.protobuf.Duration
 }
 var file_silverback_fleet_v1_policy_proto_depIdxs = []int32{
-	6,  // 0: silverback.fleet.v1.RolloutPolicy.waves:type_name -> silverback.fleet.v1.RolloutPolicy.Wave
+	9,  // 0: silverback.fleet.v1.RolloutPolicy.waves:type_name -> silverback.fleet.v1.RolloutPolicy.Wave
 	1,  // 1: silverback.fleet.v1.RolloutPolicy.on_reject:type_name -> silverback.fleet.v1.RolloutPolicy.OnReject
 	2,  // 2: silverback.fleet.v1.RolloutPolicy.on_unhealthy:type_name -> silverback.fleet.v1.RolloutPolicy.OnUnhealthy
-	8,  // 3: silverback.fleet.v1.RolloutPolicy.deadline:type_name -> google.protobuf.Duration
-	4,  // 4: silverback.fleet.v1.RolloutPolicy.gates:type_name -> silverback.fleet.v1.Gates
-	5,  // 5: silverback.fleet.v1.Gates.probes:type_name -> silverback.fleet.v1.Probe
-	7,  // 6: silverback.fleet.v1.Probe.headers:type_name -> silverback.fleet.v1.Probe.HeadersEntry
-	8,  // 7: silverback.fleet.v1.Probe.interval:type_name -> google.protobuf.Duration
-	8,  // 8: silverback.fleet.v1.Probe.timeout:type_name -> google.protobuf.Duration
-	8,  // 9: silverback.fleet.v1.RolloutPolicy.Wave.soak:type_name -> google.protobuf.Duration
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	11, // 3: silverback.fleet.v1.RolloutPolicy.deadline:type_name -> google.protobuf.Duration
+	5,  // 4: silverback.fleet.v1.RolloutPolicy.gates:type_name -> silverback.fleet.v1.Gates
+	3,  // 5: silverback.fleet.v1.RolloutPolicy.on_inconclusive:type_name -> silverback.fleet.v1.RolloutPolicy.OnInconclusive
+	8,  // 6: silverback.fleet.v1.Gates.probes:type_name -> silverback.fleet.v1.Probe
+	6,  // 7: silverback.fleet.v1.Gates.error_ratio:type_name -> silverback.fleet.v1.ErrorRatioGate
+	7,  // 8: silverback.fleet.v1.Gates.latency:type_name -> silverback.fleet.v1.LatencyGate
+	10, // 9: silverback.fleet.v1.Probe.headers:type_name -> silverback.fleet.v1.Probe.HeadersEntry
+	11, // 10: silverback.fleet.v1.Probe.interval:type_name -> google.protobuf.Duration
+	11, // 11: silverback.fleet.v1.Probe.timeout:type_name -> google.protobuf.Duration
+	11, // 12: silverback.fleet.v1.RolloutPolicy.Wave.soak:type_name -> google.protobuf.Duration
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_silverback_fleet_v1_policy_proto_init() }
@@ -631,7 +853,7 @@ func file_silverback_fleet_v1_policy_proto_init() {
 	if File_silverback_fleet_v1_policy_proto != nil {
 		return
 	}
-	file_silverback_fleet_v1_policy_proto_msgTypes[3].OneofWrappers = []any{
+	file_silverback_fleet_v1_policy_proto_msgTypes[5].OneofWrappers = []any{
 		(*RolloutPolicy_Wave_Nodes)(nil),
 		(*RolloutPolicy_Wave_Percent)(nil),
 	}
@@ -640,8 +862,8 @@ func file_silverback_fleet_v1_policy_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_fleet_v1_policy_proto_rawDesc), len(file_silverback_fleet_v1_policy_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   5,
+			NumEnums:      4,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -80,7 +80,7 @@ func (x Change_Operation) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Change_Operation.Descriptor instead.
 func (Change_Operation) EnumDescriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{5, 0}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{6, 0}
 }
 
 // In which form.
@@ -139,7 +139,7 @@ func (x RenderConfigRequest_Format) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RenderConfigRequest_Format.Descriptor instead.
 func (RenderConfigRequest_Format) EnumDescriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{14, 0}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{15, 0}
 }
 
 // One file of a submission.
@@ -231,8 +231,11 @@ type Revision struct {
 	// as it was meant; see silverback.fleet.v1.Unmanaged.served. Later revisions keep
 	// it, at most the 256 newest.
 	ReplacesUnmanaged []string `protobuf:"bytes,14,rep,name=replaces_unmanaged,json=replacesUnmanaged,proto3" json:"replaces_unmanaged,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// The earlier revision whose content sources got back by this one; 0 when it is not a
+	// rollback.
+	RestoredRevision int64 `protobuf:"varint,15,opt,name=restored_revision,json=restoredRevision,proto3" json:"restored_revision,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Revision) Reset() {
@@ -363,6 +366,13 @@ func (x *Revision) GetReplacesUnmanaged() []string {
 	return nil
 }
 
+func (x *Revision) GetRestoredRevision() int64 {
+	if x != nil {
+		return x.RestoredRevision
+	}
+	return 0
+}
+
 // A source as part of a revision.
 type SourceRef struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -445,7 +455,9 @@ type Source struct {
 	// Who submitted it last.
 	Author string `protobuf:"bytes,7,opt,name=author,proto3" json:"author,omitempty"`
 	// When it got this content.
-	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// Set while the source is pinned.
+	Pin           *Pin `protobuf:"bytes,9,opt,name=pin,proto3" json:"pin,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -536,6 +548,125 @@ func (x *Source) GetUpdateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Source) GetPin() *Pin {
+	if x != nil {
+		return x.Pin
+	}
+	return nil
+}
+
+// Why a source is held at a content while the rest of its group moves on. A pin of a
+// rollout ends with the next valid submission of other content than it holds back; a pin
+// by hand ends by hand.
+type Pin struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Why, in words; free of secrets.
+	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Who pinned it, as authenticated.
+	Author string `protobuf:"bytes,2,opt,name=author,proto3" json:"author,omitempty"`
+	// When.
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// The rollout that pinned it; empty for a pin by hand.
+	Rollout string `protobuf:"bytes,4,opt,name=rollout,proto3" json:"rollout,omitempty"`
+	// The revision whose content it is held at; 0 when the source is held at none, because it had none.
+	GoodRevision int64 `protobuf:"varint,5,opt,name=good_revision,json=goodRevision,proto3" json:"good_revision,omitempty"`
+	// The revision that brought the content that is held back; 0 for a pin by hand.
+	RefusedRevision int64 `protobuf:"varint,6,opt,name=refused_revision,json=refusedRevision,proto3" json:"refused_revision,omitempty"`
+	// The digest of the content that is held back; empty for a pin by hand, and when the
+	// refused change was to delete the source.
+	RefusedDigest string `protobuf:"bytes,7,opt,name=refused_digest,json=refusedDigest,proto3" json:"refused_digest,omitempty"`
+	// What gateways refused in it; at most 16.
+	Problems      []*v1.Problem `protobuf:"bytes,8,rep,name=problems,proto3" json:"problems,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pin) Reset() {
+	*x = Pin{}
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pin) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pin) ProtoMessage() {}
+
+func (x *Pin) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pin.ProtoReflect.Descriptor instead.
+func (*Pin) Descriptor() ([]byte, []int) {
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Pin) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Pin) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
+func (x *Pin) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *Pin) GetRollout() string {
+	if x != nil {
+		return x.Rollout
+	}
+	return ""
+}
+
+func (x *Pin) GetGoodRevision() int64 {
+	if x != nil {
+		return x.GoodRevision
+	}
+	return 0
+}
+
+func (x *Pin) GetRefusedRevision() int64 {
+	if x != nil {
+		return x.RefusedRevision
+	}
+	return 0
+}
+
+func (x *Pin) GetRefusedDigest() string {
+	if x != nil {
+		return x.RefusedDigest
+	}
+	return ""
+}
+
+func (x *Pin) GetProblems() []*v1.Problem {
+	if x != nil {
+		return x.Problems
+	}
+	return nil
+}
+
 // How many entities a change touches.
 type ChangeSummary struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -551,7 +682,7 @@ type ChangeSummary struct {
 
 func (x *ChangeSummary) Reset() {
 	*x = ChangeSummary{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[4]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -563,7 +694,7 @@ func (x *ChangeSummary) String() string {
 func (*ChangeSummary) ProtoMessage() {}
 
 func (x *ChangeSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[4]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -576,7 +707,7 @@ func (x *ChangeSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeSummary.ProtoReflect.Descriptor instead.
 func (*ChangeSummary) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{4}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ChangeSummary) GetAdded() int64 {
@@ -629,7 +760,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[5]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -641,7 +772,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[5]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -654,7 +785,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{5}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Change) GetOperation() Change_Operation {
@@ -737,7 +868,7 @@ type NamedEntity struct {
 
 func (x *NamedEntity) Reset() {
 	*x = NamedEntity{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[6]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -749,7 +880,7 @@ func (x *NamedEntity) String() string {
 func (*NamedEntity) ProtoMessage() {}
 
 func (x *NamedEntity) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[6]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -762,7 +893,7 @@ func (x *NamedEntity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NamedEntity.ProtoReflect.Descriptor instead.
 func (*NamedEntity) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{6}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *NamedEntity) GetKind() string {
@@ -813,7 +944,7 @@ type FieldChange struct {
 
 func (x *FieldChange) Reset() {
 	*x = FieldChange{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[7]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -825,7 +956,7 @@ func (x *FieldChange) String() string {
 func (*FieldChange) ProtoMessage() {}
 
 func (x *FieldChange) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[7]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -838,7 +969,7 @@ func (x *FieldChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldChange.ProtoReflect.Descriptor instead.
 func (*FieldChange) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{7}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *FieldChange) GetPath() string {
@@ -913,7 +1044,7 @@ type SubmitConfigRequest struct {
 
 func (x *SubmitConfigRequest) Reset() {
 	*x = SubmitConfigRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[8]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -925,7 +1056,7 @@ func (x *SubmitConfigRequest) String() string {
 func (*SubmitConfigRequest) ProtoMessage() {}
 
 func (x *SubmitConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[8]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -938,7 +1069,7 @@ func (x *SubmitConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitConfigRequest.ProtoReflect.Descriptor instead.
 func (*SubmitConfigRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{8}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SubmitConfigRequest) GetGroup() string {
@@ -1037,7 +1168,7 @@ type SubmitConfigResponse struct {
 
 func (x *SubmitConfigResponse) Reset() {
 	*x = SubmitConfigResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[9]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1049,7 +1180,7 @@ func (x *SubmitConfigResponse) String() string {
 func (*SubmitConfigResponse) ProtoMessage() {}
 
 func (x *SubmitConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[9]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1062,7 +1193,7 @@ func (x *SubmitConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitConfigResponse.ProtoReflect.Descriptor instead.
 func (*SubmitConfigResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{9}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SubmitConfigResponse) GetRevision() *Revision {
@@ -1108,7 +1239,7 @@ type ValidateConfigRequest struct {
 
 func (x *ValidateConfigRequest) Reset() {
 	*x = ValidateConfigRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[10]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1120,7 +1251,7 @@ func (x *ValidateConfigRequest) String() string {
 func (*ValidateConfigRequest) ProtoMessage() {}
 
 func (x *ValidateConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[10]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1133,7 +1264,7 @@ func (x *ValidateConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateConfigRequest.ProtoReflect.Descriptor instead.
 func (*ValidateConfigRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{10}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ValidateConfigRequest) GetGroup() string {
@@ -1174,7 +1305,7 @@ type ValidateConfigResponse struct {
 
 func (x *ValidateConfigResponse) Reset() {
 	*x = ValidateConfigResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[11]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1186,7 +1317,7 @@ func (x *ValidateConfigResponse) String() string {
 func (*ValidateConfigResponse) ProtoMessage() {}
 
 func (x *ValidateConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[11]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1199,7 +1330,7 @@ func (x *ValidateConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateConfigResponse.ProtoReflect.Descriptor instead.
 func (*ValidateConfigResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{11}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ValidateConfigResponse) GetProblems() []*v1.Problem {
@@ -1253,7 +1384,7 @@ type DiffConfigRequest struct {
 
 func (x *DiffConfigRequest) Reset() {
 	*x = DiffConfigRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[12]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1265,7 +1396,7 @@ func (x *DiffConfigRequest) String() string {
 func (*DiffConfigRequest) ProtoMessage() {}
 
 func (x *DiffConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[12]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1278,7 +1409,7 @@ func (x *DiffConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiffConfigRequest.ProtoReflect.Descriptor instead.
 func (*DiffConfigRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{12}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DiffConfigRequest) GetGroup() string {
@@ -1346,7 +1477,7 @@ type DiffConfigResponse struct {
 
 func (x *DiffConfigResponse) Reset() {
 	*x = DiffConfigResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[13]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1358,7 +1489,7 @@ func (x *DiffConfigResponse) String() string {
 func (*DiffConfigResponse) ProtoMessage() {}
 
 func (x *DiffConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[13]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1371,7 +1502,7 @@ func (x *DiffConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiffConfigResponse.ProtoReflect.Descriptor instead.
 func (*DiffConfigResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{13}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DiffConfigResponse) GetChanges() []*Change {
@@ -1429,7 +1560,7 @@ type RenderConfigRequest struct {
 
 func (x *RenderConfigRequest) Reset() {
 	*x = RenderConfigRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[14]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1441,7 +1572,7 @@ func (x *RenderConfigRequest) String() string {
 func (*RenderConfigRequest) ProtoMessage() {}
 
 func (x *RenderConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[14]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1454,7 +1585,7 @@ func (x *RenderConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenderConfigRequest.ProtoReflect.Descriptor instead.
 func (*RenderConfigRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{14}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RenderConfigRequest) GetDocuments() []*Document {
@@ -1484,7 +1615,7 @@ type RenderConfigResponse struct {
 
 func (x *RenderConfigResponse) Reset() {
 	*x = RenderConfigResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[15]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1496,7 +1627,7 @@ func (x *RenderConfigResponse) String() string {
 func (*RenderConfigResponse) ProtoMessage() {}
 
 func (x *RenderConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[15]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1509,7 +1640,7 @@ func (x *RenderConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenderConfigResponse.ProtoReflect.Descriptor instead.
 func (*RenderConfigResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{15}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RenderConfigResponse) GetContent() []byte {
@@ -1547,7 +1678,7 @@ type DeleteSourceRequest struct {
 
 func (x *DeleteSourceRequest) Reset() {
 	*x = DeleteSourceRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[16]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1559,7 +1690,7 @@ func (x *DeleteSourceRequest) String() string {
 func (*DeleteSourceRequest) ProtoMessage() {}
 
 func (x *DeleteSourceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[16]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1572,7 +1703,7 @@ func (x *DeleteSourceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSourceRequest.ProtoReflect.Descriptor instead.
 func (*DeleteSourceRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{16}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DeleteSourceRequest) GetGroup() string {
@@ -1630,7 +1761,7 @@ type DeleteSourceResponse struct {
 
 func (x *DeleteSourceResponse) Reset() {
 	*x = DeleteSourceResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[17]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1642,7 +1773,7 @@ func (x *DeleteSourceResponse) String() string {
 func (*DeleteSourceResponse) ProtoMessage() {}
 
 func (x *DeleteSourceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[17]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1655,7 +1786,7 @@ func (x *DeleteSourceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSourceResponse.ProtoReflect.Descriptor instead.
 func (*DeleteSourceResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{17}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DeleteSourceResponse) GetRevision() *Revision {
@@ -1685,7 +1816,7 @@ type GetSourceRequest struct {
 
 func (x *GetSourceRequest) Reset() {
 	*x = GetSourceRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[18]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1697,7 +1828,7 @@ func (x *GetSourceRequest) String() string {
 func (*GetSourceRequest) ProtoMessage() {}
 
 func (x *GetSourceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[18]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1710,7 +1841,7 @@ func (x *GetSourceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSourceRequest.ProtoReflect.Descriptor instead.
 func (*GetSourceRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{18}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetSourceRequest) GetGroup() string {
@@ -1738,7 +1869,7 @@ type GetSourceResponse struct {
 
 func (x *GetSourceResponse) Reset() {
 	*x = GetSourceResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[19]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1750,7 +1881,7 @@ func (x *GetSourceResponse) String() string {
 func (*GetSourceResponse) ProtoMessage() {}
 
 func (x *GetSourceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[19]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1763,7 +1894,7 @@ func (x *GetSourceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSourceResponse.ProtoReflect.Descriptor instead.
 func (*GetSourceResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{19}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetSourceResponse) GetSource() *Source {
@@ -1788,7 +1919,7 @@ type ListSourcesRequest struct {
 
 func (x *ListSourcesRequest) Reset() {
 	*x = ListSourcesRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[20]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1800,7 +1931,7 @@ func (x *ListSourcesRequest) String() string {
 func (*ListSourcesRequest) ProtoMessage() {}
 
 func (x *ListSourcesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[20]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1813,7 +1944,7 @@ func (x *ListSourcesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSourcesRequest.ProtoReflect.Descriptor instead.
 func (*ListSourcesRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{20}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListSourcesRequest) GetGroup() string {
@@ -1850,7 +1981,7 @@ type ListSourcesResponse struct {
 
 func (x *ListSourcesResponse) Reset() {
 	*x = ListSourcesResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[21]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1862,7 +1993,7 @@ func (x *ListSourcesResponse) String() string {
 func (*ListSourcesResponse) ProtoMessage() {}
 
 func (x *ListSourcesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[21]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1875,7 +2006,7 @@ func (x *ListSourcesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSourcesResponse.ProtoReflect.Descriptor instead.
 func (*ListSourcesResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{21}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListSourcesResponse) GetSources() []*Source {
@@ -1905,7 +2036,7 @@ type GetRevisionRequest struct {
 
 func (x *GetRevisionRequest) Reset() {
 	*x = GetRevisionRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[22]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1917,7 +2048,7 @@ func (x *GetRevisionRequest) String() string {
 func (*GetRevisionRequest) ProtoMessage() {}
 
 func (x *GetRevisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[22]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1930,7 +2061,7 @@ func (x *GetRevisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRevisionRequest.ProtoReflect.Descriptor instead.
 func (*GetRevisionRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{22}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetRevisionRequest) GetGroup() string {
@@ -1958,7 +2089,7 @@ type GetRevisionResponse struct {
 
 func (x *GetRevisionResponse) Reset() {
 	*x = GetRevisionResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[23]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1970,7 +2101,7 @@ func (x *GetRevisionResponse) String() string {
 func (*GetRevisionResponse) ProtoMessage() {}
 
 func (x *GetRevisionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[23]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1983,7 +2114,7 @@ func (x *GetRevisionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRevisionResponse.ProtoReflect.Descriptor instead.
 func (*GetRevisionResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{23}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetRevisionResponse) GetRevision() *Revision {
@@ -2008,7 +2139,7 @@ type ListRevisionsRequest struct {
 
 func (x *ListRevisionsRequest) Reset() {
 	*x = ListRevisionsRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[24]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2020,7 +2151,7 @@ func (x *ListRevisionsRequest) String() string {
 func (*ListRevisionsRequest) ProtoMessage() {}
 
 func (x *ListRevisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[24]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2033,7 +2164,7 @@ func (x *ListRevisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRevisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListRevisionsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{24}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListRevisionsRequest) GetGroup() string {
@@ -2070,7 +2201,7 @@ type ListRevisionsResponse struct {
 
 func (x *ListRevisionsResponse) Reset() {
 	*x = ListRevisionsResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[25]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2082,7 +2213,7 @@ func (x *ListRevisionsResponse) String() string {
 func (*ListRevisionsResponse) ProtoMessage() {}
 
 func (x *ListRevisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[25]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2095,7 +2226,7 @@ func (x *ListRevisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRevisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListRevisionsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{25}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListRevisionsResponse) GetRevisions() []*Revision {
@@ -2125,7 +2256,7 @@ type WatchRevisionsRequest struct {
 
 func (x *WatchRevisionsRequest) Reset() {
 	*x = WatchRevisionsRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[26]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2137,7 +2268,7 @@ func (x *WatchRevisionsRequest) String() string {
 func (*WatchRevisionsRequest) ProtoMessage() {}
 
 func (x *WatchRevisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[26]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2150,7 +2281,7 @@ func (x *WatchRevisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRevisionsRequest.ProtoReflect.Descriptor instead.
 func (*WatchRevisionsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{26}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *WatchRevisionsRequest) GetGroup() string {
@@ -2185,7 +2316,7 @@ type WatchRevisionsResponse struct {
 
 func (x *WatchRevisionsResponse) Reset() {
 	*x = WatchRevisionsResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[27]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2197,7 +2328,7 @@ func (x *WatchRevisionsResponse) String() string {
 func (*WatchRevisionsResponse) ProtoMessage() {}
 
 func (x *WatchRevisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[27]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2210,7 +2341,7 @@ func (x *WatchRevisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRevisionsResponse.ProtoReflect.Descriptor instead.
 func (*WatchRevisionsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{27}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *WatchRevisionsResponse) GetEvent() isWatchRevisionsResponse_Event {
@@ -2290,7 +2421,7 @@ type GetSnapshotRequest struct {
 
 func (x *GetSnapshotRequest) Reset() {
 	*x = GetSnapshotRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[28]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2302,7 +2433,7 @@ func (x *GetSnapshotRequest) String() string {
 func (*GetSnapshotRequest) ProtoMessage() {}
 
 func (x *GetSnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[28]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2315,7 +2446,7 @@ func (x *GetSnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSnapshotRequest.ProtoReflect.Descriptor instead.
 func (*GetSnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{28}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetSnapshotRequest) GetGroup() string {
@@ -2359,7 +2490,7 @@ type GetSnapshotResponse struct {
 
 func (x *GetSnapshotResponse) Reset() {
 	*x = GetSnapshotResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[29]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2371,7 +2502,7 @@ func (x *GetSnapshotResponse) String() string {
 func (*GetSnapshotResponse) ProtoMessage() {}
 
 func (x *GetSnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[29]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2384,7 +2515,7 @@ func (x *GetSnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSnapshotResponse.ProtoReflect.Descriptor instead.
 func (*GetSnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{29}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetSnapshotResponse) GetRevision() *Revision {
@@ -2416,7 +2547,7 @@ type EntityRef struct {
 
 func (x *EntityRef) Reset() {
 	*x = EntityRef{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[30]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2428,7 +2559,7 @@ func (x *EntityRef) String() string {
 func (*EntityRef) ProtoMessage() {}
 
 func (x *EntityRef) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[30]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2441,7 +2572,7 @@ func (x *EntityRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EntityRef.ProtoReflect.Descriptor instead.
 func (*EntityRef) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{30}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *EntityRef) GetKind() string {
@@ -2480,7 +2611,7 @@ type LocateEntitiesRequest struct {
 
 func (x *LocateEntitiesRequest) Reset() {
 	*x = LocateEntitiesRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[31]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2492,7 +2623,7 @@ func (x *LocateEntitiesRequest) String() string {
 func (*LocateEntitiesRequest) ProtoMessage() {}
 
 func (x *LocateEntitiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[31]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2505,7 +2636,7 @@ func (x *LocateEntitiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocateEntitiesRequest.ProtoReflect.Descriptor instead.
 func (*LocateEntitiesRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{31}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *LocateEntitiesRequest) GetGroup() string {
@@ -2540,7 +2671,7 @@ type LocateEntitiesResponse struct {
 
 func (x *LocateEntitiesResponse) Reset() {
 	*x = LocateEntitiesResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[32]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2552,7 +2683,7 @@ func (x *LocateEntitiesResponse) String() string {
 func (*LocateEntitiesResponse) ProtoMessage() {}
 
 func (x *LocateEntitiesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[32]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2565,7 +2696,7 @@ func (x *LocateEntitiesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocateEntitiesResponse.ProtoReflect.Descriptor instead.
 func (*LocateEntitiesResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{32}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *LocateEntitiesResponse) GetOrigins() []*LocateEntitiesResponse_Origin {
@@ -2573,6 +2704,490 @@ func (x *LocateEntitiesResponse) GetOrigins() []*LocateEntitiesResponse_Origin {
 		return x.Origins
 	}
 	return nil
+}
+
+// Asks for the content of an earlier revision.
+type RestoreSourcesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// The revision whose content the sources get; 0 is an empty group.
+	ToRevision int64 `protobuf:"varint,2,opt,name=to_revision,json=toRevision,proto3" json:"to_revision,omitempty"`
+	// The sources; empty is every source that has other content now, or is not there any more.
+	Sources []string `protobuf:"bytes,3,rep,name=sources,proto3" json:"sources,omitempty"`
+	// The revision that is undone: a source that has other content than in it was changed
+	// since. 0 is the newest.
+	FromRevision int64 `protobuf:"varint,4,opt,name=from_revision,json=fromRevision,proto3" json:"from_revision,omitempty"`
+	// Restores a source also when it was changed since.
+	Force bool `protobuf:"varint,5,opt,name=force,proto3" json:"force,omitempty"`
+	// Leaves a source alone that was changed since, and restores the others.
+	SkipChanged bool `protobuf:"varint,6,opt,name=skip_changed,json=skipChanged,proto3" json:"skip_changed,omitempty"`
+	// Why, for the history and the pins.
+	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Pins what is restored, with what this says. Its content, author and time are the server's.
+	Pin *Pin `protobuf:"bytes,8,opt,name=pin,proto3" json:"pin,omitempty"`
+	// Makes a retry safe; see SubmitConfigRequest.request_id.
+	RequestId string `protobuf:"bytes,9,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Does everything but the commit.
+	ValidateOnly bool `protobuf:"varint,10,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	// Allows the group to lose more than half of its entities.
+	AllowShrink   bool `protobuf:"varint,11,opt,name=allow_shrink,json=allowShrink,proto3" json:"allow_shrink,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreSourcesRequest) Reset() {
+	*x = RestoreSourcesRequest{}
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreSourcesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreSourcesRequest) ProtoMessage() {}
+
+func (x *RestoreSourcesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreSourcesRequest.ProtoReflect.Descriptor instead.
+func (*RestoreSourcesRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *RestoreSourcesRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *RestoreSourcesRequest) GetToRevision() int64 {
+	if x != nil {
+		return x.ToRevision
+	}
+	return 0
+}
+
+func (x *RestoreSourcesRequest) GetSources() []string {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
+func (x *RestoreSourcesRequest) GetFromRevision() int64 {
+	if x != nil {
+		return x.FromRevision
+	}
+	return 0
+}
+
+func (x *RestoreSourcesRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+func (x *RestoreSourcesRequest) GetSkipChanged() bool {
+	if x != nil {
+		return x.SkipChanged
+	}
+	return false
+}
+
+func (x *RestoreSourcesRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *RestoreSourcesRequest) GetPin() *Pin {
+	if x != nil {
+		return x.Pin
+	}
+	return nil
+}
+
+func (x *RestoreSourcesRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *RestoreSourcesRequest) GetValidateOnly() bool {
+	if x != nil {
+		return x.ValidateOnly
+	}
+	return false
+}
+
+func (x *RestoreSourcesRequest) GetAllowShrink() bool {
+	if x != nil {
+		return x.AllowShrink
+	}
+	return false
+}
+
+// What became of it.
+type RestoreSourcesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The newest revision of the group.
+	Revision *Revision `protobuf:"bytes,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	// True when the merge is as before: no revision was made.
+	Unchanged bool `protobuf:"varint,2,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
+	// What changes.
+	Changes *ChangeSummary `protobuf:"bytes,3,opt,name=changes,proto3" json:"changes,omitempty"`
+	// The sources that have the earlier content now.
+	Restored []string `protobuf:"bytes,4,rep,name=restored,proto3" json:"restored,omitempty"`
+	// The sources that were left alone because they were changed since.
+	Skipped       []string `protobuf:"bytes,5,rep,name=skipped,proto3" json:"skipped,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreSourcesResponse) Reset() {
+	*x = RestoreSourcesResponse{}
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreSourcesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreSourcesResponse) ProtoMessage() {}
+
+func (x *RestoreSourcesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreSourcesResponse.ProtoReflect.Descriptor instead.
+func (*RestoreSourcesResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *RestoreSourcesResponse) GetRevision() *Revision {
+	if x != nil {
+		return x.Revision
+	}
+	return nil
+}
+
+func (x *RestoreSourcesResponse) GetUnchanged() bool {
+	if x != nil {
+		return x.Unchanged
+	}
+	return false
+}
+
+func (x *RestoreSourcesResponse) GetChanges() *ChangeSummary {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *RestoreSourcesResponse) GetRestored() []string {
+	if x != nil {
+		return x.Restored
+	}
+	return nil
+}
+
+func (x *RestoreSourcesResponse) GetSkipped() []string {
+	if x != nil {
+		return x.Skipped
+	}
+	return nil
+}
+
+// Asks for a pin.
+type PinSourceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// The source.
+	Source string `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
+	// Why, in words.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Makes a retry safe; see SubmitConfigRequest.request_id.
+	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PinSourceRequest) Reset() {
+	*x = PinSourceRequest{}
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PinSourceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PinSourceRequest) ProtoMessage() {}
+
+func (x *PinSourceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PinSourceRequest.ProtoReflect.Descriptor instead.
+func (*PinSourceRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *PinSourceRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *PinSourceRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *PinSourceRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *PinSourceRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// The pinned source.
+type PinSourceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The source.
+	Source        *Source `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PinSourceResponse) Reset() {
+	*x = PinSourceResponse{}
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PinSourceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PinSourceResponse) ProtoMessage() {}
+
+func (x *PinSourceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PinSourceResponse.ProtoReflect.Descriptor instead.
+func (*PinSourceResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *PinSourceResponse) GetSource() *Source {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+// Asks for the end of a pin.
+type UnpinSourceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// The source.
+	Source string `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
+	// Why, in words.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Makes a retry safe; see SubmitConfigRequest.request_id.
+	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Allows the group to lose more than half of its entities.
+	AllowShrink   bool `protobuf:"varint,5,opt,name=allow_shrink,json=allowShrink,proto3" json:"allow_shrink,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnpinSourceRequest) Reset() {
+	*x = UnpinSourceRequest{}
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnpinSourceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnpinSourceRequest) ProtoMessage() {}
+
+func (x *UnpinSourceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnpinSourceRequest.ProtoReflect.Descriptor instead.
+func (*UnpinSourceRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *UnpinSourceRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *UnpinSourceRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *UnpinSourceRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *UnpinSourceRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *UnpinSourceRequest) GetAllowShrink() bool {
+	if x != nil {
+		return x.AllowShrink
+	}
+	return false
+}
+
+// The source without a pin.
+type UnpinSourceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The source; unset when it is gone.
+	Source *Source `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// The newest revision of the group.
+	Revision *Revision `protobuf:"bytes,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	// True when no revision was made.
+	Unchanged     bool `protobuf:"varint,3,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnpinSourceResponse) Reset() {
+	*x = UnpinSourceResponse{}
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnpinSourceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnpinSourceResponse) ProtoMessage() {}
+
+func (x *UnpinSourceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnpinSourceResponse.ProtoReflect.Descriptor instead.
+func (*UnpinSourceResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *UnpinSourceResponse) GetSource() *Source {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+func (x *UnpinSourceResponse) GetRevision() *Revision {
+	if x != nil {
+		return x.Revision
+	}
+	return nil
+}
+
+func (x *UnpinSourceResponse) GetUnchanged() bool {
+	if x != nil {
+		return x.Unchanged
+	}
+	return false
 }
 
 // Announces a full list.
@@ -2584,7 +3199,7 @@ type WatchRevisionsResponse_Listing struct {
 
 func (x *WatchRevisionsResponse_Listing) Reset() {
 	*x = WatchRevisionsResponse_Listing{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[35]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2596,7 +3211,7 @@ func (x *WatchRevisionsResponse_Listing) String() string {
 func (*WatchRevisionsResponse_Listing) ProtoMessage() {}
 
 func (x *WatchRevisionsResponse_Listing) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[35]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2609,7 +3224,7 @@ func (x *WatchRevisionsResponse_Listing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRevisionsResponse_Listing.ProtoReflect.Descriptor instead.
 func (*WatchRevisionsResponse_Listing) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{27, 0}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{28, 0}
 }
 
 // Everything up to here was sent.
@@ -2623,7 +3238,7 @@ type WatchRevisionsResponse_Synced struct {
 
 func (x *WatchRevisionsResponse_Synced) Reset() {
 	*x = WatchRevisionsResponse_Synced{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[36]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2635,7 +3250,7 @@ func (x *WatchRevisionsResponse_Synced) String() string {
 func (*WatchRevisionsResponse_Synced) ProtoMessage() {}
 
 func (x *WatchRevisionsResponse_Synced) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[36]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2648,7 +3263,7 @@ func (x *WatchRevisionsResponse_Synced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRevisionsResponse_Synced.ProtoReflect.Descriptor instead.
 func (*WatchRevisionsResponse_Synced) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{27, 1}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{28, 1}
 }
 
 func (x *WatchRevisionsResponse_Synced) GetResumeToken() string {
@@ -2675,7 +3290,7 @@ type LocateEntitiesResponse_Origin struct {
 
 func (x *LocateEntitiesResponse_Origin) Reset() {
 	*x = LocateEntitiesResponse_Origin{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[37]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2687,7 +3302,7 @@ func (x *LocateEntitiesResponse_Origin) String() string {
 func (*LocateEntitiesResponse_Origin) ProtoMessage() {}
 
 func (x *LocateEntitiesResponse_Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[37]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2700,7 +3315,7 @@ func (x *LocateEntitiesResponse_Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocateEntitiesResponse_Origin.ProtoReflect.Descriptor instead.
 func (*LocateEntitiesResponse_Origin) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{32, 0}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{33, 0}
 }
 
 func (x *LocateEntitiesResponse_Origin) GetEntity() *EntityRef {
@@ -2739,7 +3354,7 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\bDocument\x12\x1e\n" +
 	"\x04name\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\bR\x04name\x12\x18\n" +
-	"\acontent\x18\x02 \x01(\fR\acontent\"\xf3\x04\n" +
+	"\acontent\x18\x02 \x01(\fR\acontent\"\xa0\x05\n" +
 	"\bRevision\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x03R\x06number\x12\x16\n" +
@@ -2758,14 +3373,15 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\f \x01(\tR\trequestId\x12 \n" +
 	"\vtraceparent\x18\r \x01(\tR\vtraceparent\x12-\n" +
-	"\x12replaces_unmanaged\x18\x0e \x03(\tR\x11replacesUnmanaged\x1a;\n" +
+	"\x12replaces_unmanaged\x18\x0e \x03(\tR\x11replacesUnmanaged\x12+\n" +
+	"\x11restored_revision\x18\x0f \x01(\x03R\x10restoredRevision\x1a;\n" +
 	"\rEntitiesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"Z\n" +
 	"\tSourceRef\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\tR\x06digest\x12!\n" +
-	"\fentity_count\x18\x03 \x01(\x03R\ventityCount\"\xfc\x01\n" +
+	"\fentity_count\x18\x03 \x01(\x03R\ventityCount\"\xad\x02\n" +
 	"\x06Source\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
@@ -2775,7 +3391,18 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\brevision\x18\x06 \x01(\x03R\brevision\x12\x16\n" +
 	"\x06author\x18\a \x01(\tR\x06author\x12;\n" +
 	"\vupdate_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\"Y\n" +
+	"updateTime\x12/\n" +
+	"\x03pin\x18\t \x01(\v2\x1d.silverback.translator.v1.PinR\x03pin\"\xbd\x02\n" +
+	"\x03Pin\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06author\x18\x02 \x01(\tR\x06author\x12;\n" +
+	"\vcreate_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x12\x18\n" +
+	"\arollout\x18\x04 \x01(\tR\arollout\x12#\n" +
+	"\rgood_revision\x18\x05 \x01(\x03R\fgoodRevision\x12)\n" +
+	"\x10refused_revision\x18\x06 \x01(\x03R\x0frefusedRevision\x12%\n" +
+	"\x0erefused_digest\x18\a \x01(\tR\rrefusedDigest\x128\n" +
+	"\bproblems\x18\b \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bproblems\"Y\n" +
 	"\rChangeSummary\x12\x14\n" +
 	"\x05added\x18\x01 \x01(\x03R\x05added\x12\x18\n" +
 	"\achanged\x18\x02 \x01(\x03R\achanged\x12\x18\n" +
@@ -2935,8 +3562,50 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\x06entity\x18\x01 \x01(\v2#.silverback.translator.v1.EntityRefR\x06entity\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x1a\n" +
 	"\bdocument\x18\x03 \x01(\tR\bdocument\x12\x12\n" +
-	"\x04line\x18\x04 \x01(\x05R\x04line2\xc8\n" +
+	"\x04line\x18\x04 \x01(\x05R\x04line\"\xb1\x03\n" +
+	"\x15RestoreSourcesRequest\x12\x1d\n" +
+	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12(\n" +
+	"\vto_revision\x18\x02 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\n" +
+	"toRevision\x12#\n" +
+	"\asources\x18\x03 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\asources\x12,\n" +
+	"\rfrom_revision\x18\x04 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\ffromRevision\x12\x14\n" +
+	"\x05force\x18\x05 \x01(\bR\x05force\x12!\n" +
+	"\fskip_changed\x18\x06 \x01(\bR\vskipChanged\x12\"\n" +
+	"\x06reason\x18\a \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x04R\x06reason\x12/\n" +
+	"\x03pin\x18\b \x01(\v2\x1d.silverback.translator.v1.PinR\x03pin\x12&\n" +
 	"\n" +
+	"request_id\x18\t \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\x12#\n" +
+	"\rvalidate_only\x18\n" +
+	" \x01(\bR\fvalidateOnly\x12!\n" +
+	"\fallow_shrink\x18\v \x01(\bR\vallowShrink\"\xef\x01\n" +
+	"\x16RestoreSourcesResponse\x12>\n" +
+	"\brevision\x18\x01 \x01(\v2\".silverback.translator.v1.RevisionR\brevision\x12\x1c\n" +
+	"\tunchanged\x18\x02 \x01(\bR\tunchanged\x12A\n" +
+	"\achanges\x18\x03 \x01(\v2'.silverback.translator.v1.ChangeSummaryR\achanges\x12\x1a\n" +
+	"\brestored\x18\x04 \x03(\tR\brestored\x12\x18\n" +
+	"\askipped\x18\x05 \x03(\tR\askipped\"\x9e\x01\n" +
+	"\x10PinSourceRequest\x12\x1d\n" +
+	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1f\n" +
+	"\x06source\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06source\x12\"\n" +
+	"\x06reason\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x04R\x06reason\x12&\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\"M\n" +
+	"\x11PinSourceResponse\x128\n" +
+	"\x06source\x18\x01 \x01(\v2 .silverback.translator.v1.SourceR\x06source\"\xc3\x01\n" +
+	"\x12UnpinSourceRequest\x12\x1d\n" +
+	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1f\n" +
+	"\x06source\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06source\x12\"\n" +
+	"\x06reason\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x04R\x06reason\x12&\n" +
+	"\n" +
+	"request_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\x12!\n" +
+	"\fallow_shrink\x18\x05 \x01(\bR\vallowShrink\"\xad\x01\n" +
+	"\x13UnpinSourceResponse\x128\n" +
+	"\x06source\x18\x01 \x01(\v2 .silverback.translator.v1.SourceR\x06source\x12>\n" +
+	"\brevision\x18\x02 \x01(\v2\".silverback.translator.v1.RevisionR\brevision\x12\x1c\n" +
+	"\tunchanged\x18\x03 \x01(\bR\tunchanged2\x8f\r\n" +
 	"\x11TranslatorService\x12m\n" +
 	"\fSubmitConfig\x12-.silverback.translator.v1.SubmitConfigRequest\x1a..silverback.translator.v1.SubmitConfigResponse\x12s\n" +
 	"\x0eValidateConfig\x12/.silverback.translator.v1.ValidateConfigRequest\x1a0.silverback.translator.v1.ValidateConfigResponse\x12g\n" +
@@ -2950,7 +3619,10 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\rListRevisions\x12..silverback.translator.v1.ListRevisionsRequest\x1a/.silverback.translator.v1.ListRevisionsResponse\x12u\n" +
 	"\x0eWatchRevisions\x12/.silverback.translator.v1.WatchRevisionsRequest\x1a0.silverback.translator.v1.WatchRevisionsResponse0\x01\x12l\n" +
 	"\vGetSnapshot\x12,.silverback.translator.v1.GetSnapshotRequest\x1a-.silverback.translator.v1.GetSnapshotResponse0\x01\x12s\n" +
-	"\x0eLocateEntities\x12/.silverback.translator.v1.LocateEntitiesRequest\x1a0.silverback.translator.v1.LocateEntitiesResponseB\x8b\x02\n" +
+	"\x0eLocateEntities\x12/.silverback.translator.v1.LocateEntitiesRequest\x1a0.silverback.translator.v1.LocateEntitiesResponse\x12s\n" +
+	"\x0eRestoreSources\x12/.silverback.translator.v1.RestoreSourcesRequest\x1a0.silverback.translator.v1.RestoreSourcesResponse\x12d\n" +
+	"\tPinSource\x12*.silverback.translator.v1.PinSourceRequest\x1a+.silverback.translator.v1.PinSourceResponse\x12j\n" +
+	"\vUnpinSource\x12,.silverback.translator.v1.UnpinSourceRequest\x1a-.silverback.translator.v1.UnpinSourceResponseB\x8b\x02\n" +
 	"\x1ccom.silverback.translator.v1B\x0fTranslatorProtoP\x01ZXgithub.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1;translatorv1\xa2\x02\x03STX\xaa\x02\x18Silverback.Translator.V1\xca\x02\x18Silverback\\Translator\\V1\xe2\x02$Silverback\\Translator\\V1\\GPBMetadata\xea\x02\x1aSilverback::Translator::V1b\x06proto3"
 
 var (
@@ -2966,7 +3638,7 @@ func file_silverback_translator_v1_translator_proto_rawDescGZIP() []byte {
 }
 
 var file_silverback_translator_v1_translator_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_silverback_translator_v1_translator_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_silverback_translator_v1_translator_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_silverback_translator_v1_translator_proto_goTypes = []any{
 	(Change_Operation)(0),                  // 0: silverback.translator.v1.Change.Operation
 	(RenderConfigRequest_Format)(0),        // 1: silverback.translator.v1.RenderConfigRequest.Format
@@ -2974,108 +3646,130 @@ var file_silverback_translator_v1_translator_proto_goTypes = []any{
 	(*Revision)(nil),                       // 3: silverback.translator.v1.Revision
 	(*SourceRef)(nil),                      // 4: silverback.translator.v1.SourceRef
 	(*Source)(nil),                         // 5: silverback.translator.v1.Source
-	(*ChangeSummary)(nil),                  // 6: silverback.translator.v1.ChangeSummary
-	(*Change)(nil),                         // 7: silverback.translator.v1.Change
-	(*NamedEntity)(nil),                    // 8: silverback.translator.v1.NamedEntity
-	(*FieldChange)(nil),                    // 9: silverback.translator.v1.FieldChange
-	(*SubmitConfigRequest)(nil),            // 10: silverback.translator.v1.SubmitConfigRequest
-	(*SubmitConfigResponse)(nil),           // 11: silverback.translator.v1.SubmitConfigResponse
-	(*ValidateConfigRequest)(nil),          // 12: silverback.translator.v1.ValidateConfigRequest
-	(*ValidateConfigResponse)(nil),         // 13: silverback.translator.v1.ValidateConfigResponse
-	(*DiffConfigRequest)(nil),              // 14: silverback.translator.v1.DiffConfigRequest
-	(*DiffConfigResponse)(nil),             // 15: silverback.translator.v1.DiffConfigResponse
-	(*RenderConfigRequest)(nil),            // 16: silverback.translator.v1.RenderConfigRequest
-	(*RenderConfigResponse)(nil),           // 17: silverback.translator.v1.RenderConfigResponse
-	(*DeleteSourceRequest)(nil),            // 18: silverback.translator.v1.DeleteSourceRequest
-	(*DeleteSourceResponse)(nil),           // 19: silverback.translator.v1.DeleteSourceResponse
-	(*GetSourceRequest)(nil),               // 20: silverback.translator.v1.GetSourceRequest
-	(*GetSourceResponse)(nil),              // 21: silverback.translator.v1.GetSourceResponse
-	(*ListSourcesRequest)(nil),             // 22: silverback.translator.v1.ListSourcesRequest
-	(*ListSourcesResponse)(nil),            // 23: silverback.translator.v1.ListSourcesResponse
-	(*GetRevisionRequest)(nil),             // 24: silverback.translator.v1.GetRevisionRequest
-	(*GetRevisionResponse)(nil),            // 25: silverback.translator.v1.GetRevisionResponse
-	(*ListRevisionsRequest)(nil),           // 26: silverback.translator.v1.ListRevisionsRequest
-	(*ListRevisionsResponse)(nil),          // 27: silverback.translator.v1.ListRevisionsResponse
-	(*WatchRevisionsRequest)(nil),          // 28: silverback.translator.v1.WatchRevisionsRequest
-	(*WatchRevisionsResponse)(nil),         // 29: silverback.translator.v1.WatchRevisionsResponse
-	(*GetSnapshotRequest)(nil),             // 30: silverback.translator.v1.GetSnapshotRequest
-	(*GetSnapshotResponse)(nil),            // 31: silverback.translator.v1.GetSnapshotResponse
-	(*EntityRef)(nil),                      // 32: silverback.translator.v1.EntityRef
-	(*LocateEntitiesRequest)(nil),          // 33: silverback.translator.v1.LocateEntitiesRequest
-	(*LocateEntitiesResponse)(nil),         // 34: silverback.translator.v1.LocateEntitiesResponse
-	nil,                                    // 35: silverback.translator.v1.Revision.EntitiesEntry
-	nil,                                    // 36: silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
-	(*WatchRevisionsResponse_Listing)(nil), // 37: silverback.translator.v1.WatchRevisionsResponse.Listing
-	(*WatchRevisionsResponse_Synced)(nil),  // 38: silverback.translator.v1.WatchRevisionsResponse.Synced
-	(*LocateEntitiesResponse_Origin)(nil),  // 39: silverback.translator.v1.LocateEntitiesResponse.Origin
-	(*timestamppb.Timestamp)(nil),          // 40: google.protobuf.Timestamp
-	(*v1.Problem)(nil),                     // 41: silverback.fleet.v1.Problem
+	(*Pin)(nil),                            // 6: silverback.translator.v1.Pin
+	(*ChangeSummary)(nil),                  // 7: silverback.translator.v1.ChangeSummary
+	(*Change)(nil),                         // 8: silverback.translator.v1.Change
+	(*NamedEntity)(nil),                    // 9: silverback.translator.v1.NamedEntity
+	(*FieldChange)(nil),                    // 10: silverback.translator.v1.FieldChange
+	(*SubmitConfigRequest)(nil),            // 11: silverback.translator.v1.SubmitConfigRequest
+	(*SubmitConfigResponse)(nil),           // 12: silverback.translator.v1.SubmitConfigResponse
+	(*ValidateConfigRequest)(nil),          // 13: silverback.translator.v1.ValidateConfigRequest
+	(*ValidateConfigResponse)(nil),         // 14: silverback.translator.v1.ValidateConfigResponse
+	(*DiffConfigRequest)(nil),              // 15: silverback.translator.v1.DiffConfigRequest
+	(*DiffConfigResponse)(nil),             // 16: silverback.translator.v1.DiffConfigResponse
+	(*RenderConfigRequest)(nil),            // 17: silverback.translator.v1.RenderConfigRequest
+	(*RenderConfigResponse)(nil),           // 18: silverback.translator.v1.RenderConfigResponse
+	(*DeleteSourceRequest)(nil),            // 19: silverback.translator.v1.DeleteSourceRequest
+	(*DeleteSourceResponse)(nil),           // 20: silverback.translator.v1.DeleteSourceResponse
+	(*GetSourceRequest)(nil),               // 21: silverback.translator.v1.GetSourceRequest
+	(*GetSourceResponse)(nil),              // 22: silverback.translator.v1.GetSourceResponse
+	(*ListSourcesRequest)(nil),             // 23: silverback.translator.v1.ListSourcesRequest
+	(*ListSourcesResponse)(nil),            // 24: silverback.translator.v1.ListSourcesResponse
+	(*GetRevisionRequest)(nil),             // 25: silverback.translator.v1.GetRevisionRequest
+	(*GetRevisionResponse)(nil),            // 26: silverback.translator.v1.GetRevisionResponse
+	(*ListRevisionsRequest)(nil),           // 27: silverback.translator.v1.ListRevisionsRequest
+	(*ListRevisionsResponse)(nil),          // 28: silverback.translator.v1.ListRevisionsResponse
+	(*WatchRevisionsRequest)(nil),          // 29: silverback.translator.v1.WatchRevisionsRequest
+	(*WatchRevisionsResponse)(nil),         // 30: silverback.translator.v1.WatchRevisionsResponse
+	(*GetSnapshotRequest)(nil),             // 31: silverback.translator.v1.GetSnapshotRequest
+	(*GetSnapshotResponse)(nil),            // 32: silverback.translator.v1.GetSnapshotResponse
+	(*EntityRef)(nil),                      // 33: silverback.translator.v1.EntityRef
+	(*LocateEntitiesRequest)(nil),          // 34: silverback.translator.v1.LocateEntitiesRequest
+	(*LocateEntitiesResponse)(nil),         // 35: silverback.translator.v1.LocateEntitiesResponse
+	(*RestoreSourcesRequest)(nil),          // 36: silverback.translator.v1.RestoreSourcesRequest
+	(*RestoreSourcesResponse)(nil),         // 37: silverback.translator.v1.RestoreSourcesResponse
+	(*PinSourceRequest)(nil),               // 38: silverback.translator.v1.PinSourceRequest
+	(*PinSourceResponse)(nil),              // 39: silverback.translator.v1.PinSourceResponse
+	(*UnpinSourceRequest)(nil),             // 40: silverback.translator.v1.UnpinSourceRequest
+	(*UnpinSourceResponse)(nil),            // 41: silverback.translator.v1.UnpinSourceResponse
+	nil,                                    // 42: silverback.translator.v1.Revision.EntitiesEntry
+	nil,                                    // 43: silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
+	(*WatchRevisionsResponse_Listing)(nil), // 44: silverback.translator.v1.WatchRevisionsResponse.Listing
+	(*WatchRevisionsResponse_Synced)(nil),  // 45: silverback.translator.v1.WatchRevisionsResponse.Synced
+	(*LocateEntitiesResponse_Origin)(nil),  // 46: silverback.translator.v1.LocateEntitiesResponse.Origin
+	(*timestamppb.Timestamp)(nil),          // 47: google.protobuf.Timestamp
+	(*v1.Problem)(nil),                     // 48: silverback.fleet.v1.Problem
 }
 var file_silverback_translator_v1_translator_proto_depIdxs = []int32{
-	35, // 0: silverback.translator.v1.Revision.entities:type_name -> silverback.translator.v1.Revision.EntitiesEntry
+	42, // 0: silverback.translator.v1.Revision.entities:type_name -> silverback.translator.v1.Revision.EntitiesEntry
 	4,  // 1: silverback.translator.v1.Revision.sources:type_name -> silverback.translator.v1.SourceRef
-	40, // 2: silverback.translator.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
-	6,  // 3: silverback.translator.v1.Revision.changes:type_name -> silverback.translator.v1.ChangeSummary
-	40, // 4: silverback.translator.v1.Source.update_time:type_name -> google.protobuf.Timestamp
-	0,  // 5: silverback.translator.v1.Change.operation:type_name -> silverback.translator.v1.Change.Operation
-	8,  // 6: silverback.translator.v1.Change.parents:type_name -> silverback.translator.v1.NamedEntity
-	9,  // 7: silverback.translator.v1.Change.values:type_name -> silverback.translator.v1.FieldChange
-	2,  // 8: silverback.translator.v1.SubmitConfigRequest.documents:type_name -> silverback.translator.v1.Document
-	3,  // 9: silverback.translator.v1.SubmitConfigResponse.revision:type_name -> silverback.translator.v1.Revision
-	6,  // 10: silverback.translator.v1.SubmitConfigResponse.changes:type_name -> silverback.translator.v1.ChangeSummary
-	41, // 11: silverback.translator.v1.SubmitConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
-	2,  // 12: silverback.translator.v1.ValidateConfigRequest.documents:type_name -> silverback.translator.v1.Document
-	41, // 13: silverback.translator.v1.ValidateConfigResponse.problems:type_name -> silverback.fleet.v1.Problem
-	36, // 14: silverback.translator.v1.ValidateConfigResponse.entities:type_name -> silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
-	41, // 15: silverback.translator.v1.ValidateConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
-	2,  // 16: silverback.translator.v1.DiffConfigRequest.documents:type_name -> silverback.translator.v1.Document
-	7,  // 17: silverback.translator.v1.DiffConfigResponse.changes:type_name -> silverback.translator.v1.Change
-	6,  // 18: silverback.translator.v1.DiffConfigResponse.summary:type_name -> silverback.translator.v1.ChangeSummary
-	41, // 19: silverback.translator.v1.DiffConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
-	2,  // 20: silverback.translator.v1.RenderConfigRequest.documents:type_name -> silverback.translator.v1.Document
-	1,  // 21: silverback.translator.v1.RenderConfigRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
-	3,  // 22: silverback.translator.v1.DeleteSourceResponse.revision:type_name -> silverback.translator.v1.Revision
-	5,  // 23: silverback.translator.v1.GetSourceResponse.source:type_name -> silverback.translator.v1.Source
-	5,  // 24: silverback.translator.v1.ListSourcesResponse.sources:type_name -> silverback.translator.v1.Source
-	3,  // 25: silverback.translator.v1.GetRevisionResponse.revision:type_name -> silverback.translator.v1.Revision
-	3,  // 26: silverback.translator.v1.ListRevisionsResponse.revisions:type_name -> silverback.translator.v1.Revision
-	37, // 27: silverback.translator.v1.WatchRevisionsResponse.listing:type_name -> silverback.translator.v1.WatchRevisionsResponse.Listing
-	3,  // 28: silverback.translator.v1.WatchRevisionsResponse.revision:type_name -> silverback.translator.v1.Revision
-	38, // 29: silverback.translator.v1.WatchRevisionsResponse.synced:type_name -> silverback.translator.v1.WatchRevisionsResponse.Synced
-	1,  // 30: silverback.translator.v1.GetSnapshotRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
-	3,  // 31: silverback.translator.v1.GetSnapshotResponse.revision:type_name -> silverback.translator.v1.Revision
-	32, // 32: silverback.translator.v1.LocateEntitiesRequest.entities:type_name -> silverback.translator.v1.EntityRef
-	39, // 33: silverback.translator.v1.LocateEntitiesResponse.origins:type_name -> silverback.translator.v1.LocateEntitiesResponse.Origin
-	32, // 34: silverback.translator.v1.LocateEntitiesResponse.Origin.entity:type_name -> silverback.translator.v1.EntityRef
-	10, // 35: silverback.translator.v1.TranslatorService.SubmitConfig:input_type -> silverback.translator.v1.SubmitConfigRequest
-	12, // 36: silverback.translator.v1.TranslatorService.ValidateConfig:input_type -> silverback.translator.v1.ValidateConfigRequest
-	14, // 37: silverback.translator.v1.TranslatorService.DiffConfig:input_type -> silverback.translator.v1.DiffConfigRequest
-	16, // 38: silverback.translator.v1.TranslatorService.RenderConfig:input_type -> silverback.translator.v1.RenderConfigRequest
-	18, // 39: silverback.translator.v1.TranslatorService.DeleteSource:input_type -> silverback.translator.v1.DeleteSourceRequest
-	20, // 40: silverback.translator.v1.TranslatorService.GetSource:input_type -> silverback.translator.v1.GetSourceRequest
-	22, // 41: silverback.translator.v1.TranslatorService.ListSources:input_type -> silverback.translator.v1.ListSourcesRequest
-	24, // 42: silverback.translator.v1.TranslatorService.GetRevision:input_type -> silverback.translator.v1.GetRevisionRequest
-	26, // 43: silverback.translator.v1.TranslatorService.ListRevisions:input_type -> silverback.translator.v1.ListRevisionsRequest
-	28, // 44: silverback.translator.v1.TranslatorService.WatchRevisions:input_type -> silverback.translator.v1.WatchRevisionsRequest
-	30, // 45: silverback.translator.v1.TranslatorService.GetSnapshot:input_type -> silverback.translator.v1.GetSnapshotRequest
-	33, // 46: silverback.translator.v1.TranslatorService.LocateEntities:input_type -> silverback.translator.v1.LocateEntitiesRequest
-	11, // 47: silverback.translator.v1.TranslatorService.SubmitConfig:output_type -> silverback.translator.v1.SubmitConfigResponse
-	13, // 48: silverback.translator.v1.TranslatorService.ValidateConfig:output_type -> silverback.translator.v1.ValidateConfigResponse
-	15, // 49: silverback.translator.v1.TranslatorService.DiffConfig:output_type -> silverback.translator.v1.DiffConfigResponse
-	17, // 50: silverback.translator.v1.TranslatorService.RenderConfig:output_type -> silverback.translator.v1.RenderConfigResponse
-	19, // 51: silverback.translator.v1.TranslatorService.DeleteSource:output_type -> silverback.translator.v1.DeleteSourceResponse
-	21, // 52: silverback.translator.v1.TranslatorService.GetSource:output_type -> silverback.translator.v1.GetSourceResponse
-	23, // 53: silverback.translator.v1.TranslatorService.ListSources:output_type -> silverback.translator.v1.ListSourcesResponse
-	25, // 54: silverback.translator.v1.TranslatorService.GetRevision:output_type -> silverback.translator.v1.GetRevisionResponse
-	27, // 55: silverback.translator.v1.TranslatorService.ListRevisions:output_type -> silverback.translator.v1.ListRevisionsResponse
-	29, // 56: silverback.translator.v1.TranslatorService.WatchRevisions:output_type -> silverback.translator.v1.WatchRevisionsResponse
-	31, // 57: silverback.translator.v1.TranslatorService.GetSnapshot:output_type -> silverback.translator.v1.GetSnapshotResponse
-	34, // 58: silverback.translator.v1.TranslatorService.LocateEntities:output_type -> silverback.translator.v1.LocateEntitiesResponse
-	47, // [47:59] is the sub-list for method output_type
-	35, // [35:47] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	47, // 2: silverback.translator.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
+	7,  // 3: silverback.translator.v1.Revision.changes:type_name -> silverback.translator.v1.ChangeSummary
+	47, // 4: silverback.translator.v1.Source.update_time:type_name -> google.protobuf.Timestamp
+	6,  // 5: silverback.translator.v1.Source.pin:type_name -> silverback.translator.v1.Pin
+	47, // 6: silverback.translator.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
+	48, // 7: silverback.translator.v1.Pin.problems:type_name -> silverback.fleet.v1.Problem
+	0,  // 8: silverback.translator.v1.Change.operation:type_name -> silverback.translator.v1.Change.Operation
+	9,  // 9: silverback.translator.v1.Change.parents:type_name -> silverback.translator.v1.NamedEntity
+	10, // 10: silverback.translator.v1.Change.values:type_name -> silverback.translator.v1.FieldChange
+	2,  // 11: silverback.translator.v1.SubmitConfigRequest.documents:type_name -> silverback.translator.v1.Document
+	3,  // 12: silverback.translator.v1.SubmitConfigResponse.revision:type_name -> silverback.translator.v1.Revision
+	7,  // 13: silverback.translator.v1.SubmitConfigResponse.changes:type_name -> silverback.translator.v1.ChangeSummary
+	48, // 14: silverback.translator.v1.SubmitConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	2,  // 15: silverback.translator.v1.ValidateConfigRequest.documents:type_name -> silverback.translator.v1.Document
+	48, // 16: silverback.translator.v1.ValidateConfigResponse.problems:type_name -> silverback.fleet.v1.Problem
+	43, // 17: silverback.translator.v1.ValidateConfigResponse.entities:type_name -> silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
+	48, // 18: silverback.translator.v1.ValidateConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	2,  // 19: silverback.translator.v1.DiffConfigRequest.documents:type_name -> silverback.translator.v1.Document
+	8,  // 20: silverback.translator.v1.DiffConfigResponse.changes:type_name -> silverback.translator.v1.Change
+	7,  // 21: silverback.translator.v1.DiffConfigResponse.summary:type_name -> silverback.translator.v1.ChangeSummary
+	48, // 22: silverback.translator.v1.DiffConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	2,  // 23: silverback.translator.v1.RenderConfigRequest.documents:type_name -> silverback.translator.v1.Document
+	1,  // 24: silverback.translator.v1.RenderConfigRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
+	3,  // 25: silverback.translator.v1.DeleteSourceResponse.revision:type_name -> silverback.translator.v1.Revision
+	5,  // 26: silverback.translator.v1.GetSourceResponse.source:type_name -> silverback.translator.v1.Source
+	5,  // 27: silverback.translator.v1.ListSourcesResponse.sources:type_name -> silverback.translator.v1.Source
+	3,  // 28: silverback.translator.v1.GetRevisionResponse.revision:type_name -> silverback.translator.v1.Revision
+	3,  // 29: silverback.translator.v1.ListRevisionsResponse.revisions:type_name -> silverback.translator.v1.Revision
+	44, // 30: silverback.translator.v1.WatchRevisionsResponse.listing:type_name -> silverback.translator.v1.WatchRevisionsResponse.Listing
+	3,  // 31: silverback.translator.v1.WatchRevisionsResponse.revision:type_name -> silverback.translator.v1.Revision
+	45, // 32: silverback.translator.v1.WatchRevisionsResponse.synced:type_name -> silverback.translator.v1.WatchRevisionsResponse.Synced
+	1,  // 33: silverback.translator.v1.GetSnapshotRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
+	3,  // 34: silverback.translator.v1.GetSnapshotResponse.revision:type_name -> silverback.translator.v1.Revision
+	33, // 35: silverback.translator.v1.LocateEntitiesRequest.entities:type_name -> silverback.translator.v1.EntityRef
+	46, // 36: silverback.translator.v1.LocateEntitiesResponse.origins:type_name -> silverback.translator.v1.LocateEntitiesResponse.Origin
+	6,  // 37: silverback.translator.v1.RestoreSourcesRequest.pin:type_name -> silverback.translator.v1.Pin
+	3,  // 38: silverback.translator.v1.RestoreSourcesResponse.revision:type_name -> silverback.translator.v1.Revision
+	7,  // 39: silverback.translator.v1.RestoreSourcesResponse.changes:type_name -> silverback.translator.v1.ChangeSummary
+	5,  // 40: silverback.translator.v1.PinSourceResponse.source:type_name -> silverback.translator.v1.Source
+	5,  // 41: silverback.translator.v1.UnpinSourceResponse.source:type_name -> silverback.translator.v1.Source
+	3,  // 42: silverback.translator.v1.UnpinSourceResponse.revision:type_name -> silverback.translator.v1.Revision
+	33, // 43: silverback.translator.v1.LocateEntitiesResponse.Origin.entity:type_name -> silverback.translator.v1.EntityRef
+	11, // 44: silverback.translator.v1.TranslatorService.SubmitConfig:input_type -> silverback.translator.v1.SubmitConfigRequest
+	13, // 45: silverback.translator.v1.TranslatorService.ValidateConfig:input_type -> silverback.translator.v1.ValidateConfigRequest
+	15, // 46: silverback.translator.v1.TranslatorService.DiffConfig:input_type -> silverback.translator.v1.DiffConfigRequest
+	17, // 47: silverback.translator.v1.TranslatorService.RenderConfig:input_type -> silverback.translator.v1.RenderConfigRequest
+	19, // 48: silverback.translator.v1.TranslatorService.DeleteSource:input_type -> silverback.translator.v1.DeleteSourceRequest
+	21, // 49: silverback.translator.v1.TranslatorService.GetSource:input_type -> silverback.translator.v1.GetSourceRequest
+	23, // 50: silverback.translator.v1.TranslatorService.ListSources:input_type -> silverback.translator.v1.ListSourcesRequest
+	25, // 51: silverback.translator.v1.TranslatorService.GetRevision:input_type -> silverback.translator.v1.GetRevisionRequest
+	27, // 52: silverback.translator.v1.TranslatorService.ListRevisions:input_type -> silverback.translator.v1.ListRevisionsRequest
+	29, // 53: silverback.translator.v1.TranslatorService.WatchRevisions:input_type -> silverback.translator.v1.WatchRevisionsRequest
+	31, // 54: silverback.translator.v1.TranslatorService.GetSnapshot:input_type -> silverback.translator.v1.GetSnapshotRequest
+	34, // 55: silverback.translator.v1.TranslatorService.LocateEntities:input_type -> silverback.translator.v1.LocateEntitiesRequest
+	36, // 56: silverback.translator.v1.TranslatorService.RestoreSources:input_type -> silverback.translator.v1.RestoreSourcesRequest
+	38, // 57: silverback.translator.v1.TranslatorService.PinSource:input_type -> silverback.translator.v1.PinSourceRequest
+	40, // 58: silverback.translator.v1.TranslatorService.UnpinSource:input_type -> silverback.translator.v1.UnpinSourceRequest
+	12, // 59: silverback.translator.v1.TranslatorService.SubmitConfig:output_type -> silverback.translator.v1.SubmitConfigResponse
+	14, // 60: silverback.translator.v1.TranslatorService.ValidateConfig:output_type -> silverback.translator.v1.ValidateConfigResponse
+	16, // 61: silverback.translator.v1.TranslatorService.DiffConfig:output_type -> silverback.translator.v1.DiffConfigResponse
+	18, // 62: silverback.translator.v1.TranslatorService.RenderConfig:output_type -> silverback.translator.v1.RenderConfigResponse
+	20, // 63: silverback.translator.v1.TranslatorService.DeleteSource:output_type -> silverback.translator.v1.DeleteSourceResponse
+	22, // 64: silverback.translator.v1.TranslatorService.GetSource:output_type -> silverback.translator.v1.GetSourceResponse
+	24, // 65: silverback.translator.v1.TranslatorService.ListSources:output_type -> silverback.translator.v1.ListSourcesResponse
+	26, // 66: silverback.translator.v1.TranslatorService.GetRevision:output_type -> silverback.translator.v1.GetRevisionResponse
+	28, // 67: silverback.translator.v1.TranslatorService.ListRevisions:output_type -> silverback.translator.v1.ListRevisionsResponse
+	30, // 68: silverback.translator.v1.TranslatorService.WatchRevisions:output_type -> silverback.translator.v1.WatchRevisionsResponse
+	32, // 69: silverback.translator.v1.TranslatorService.GetSnapshot:output_type -> silverback.translator.v1.GetSnapshotResponse
+	35, // 70: silverback.translator.v1.TranslatorService.LocateEntities:output_type -> silverback.translator.v1.LocateEntitiesResponse
+	37, // 71: silverback.translator.v1.TranslatorService.RestoreSources:output_type -> silverback.translator.v1.RestoreSourcesResponse
+	39, // 72: silverback.translator.v1.TranslatorService.PinSource:output_type -> silverback.translator.v1.PinSourceResponse
+	41, // 73: silverback.translator.v1.TranslatorService.UnpinSource:output_type -> silverback.translator.v1.UnpinSourceResponse
+	59, // [59:74] is the sub-list for method output_type
+	44, // [44:59] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_silverback_translator_v1_translator_proto_init() }
@@ -3083,7 +3777,7 @@ func file_silverback_translator_v1_translator_proto_init() {
 	if File_silverback_translator_v1_translator_proto != nil {
 		return
 	}
-	file_silverback_translator_v1_translator_proto_msgTypes[27].OneofWrappers = []any{
+	file_silverback_translator_v1_translator_proto_msgTypes[28].OneofWrappers = []any{
 		(*WatchRevisionsResponse_Listing_)(nil),
 		(*WatchRevisionsResponse_Revision)(nil),
 		(*WatchRevisionsResponse_Synced_)(nil),
@@ -3094,7 +3788,7 @@ func file_silverback_translator_v1_translator_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_translator_v1_translator_proto_rawDesc), len(file_silverback_translator_v1_translator_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   38,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -33,6 +33,9 @@ const (
 	TranslatorService_WatchRevisions_FullMethodName = "/silverback.translator.v1.TranslatorService/WatchRevisions"
 	TranslatorService_GetSnapshot_FullMethodName    = "/silverback.translator.v1.TranslatorService/GetSnapshot"
 	TranslatorService_LocateEntities_FullMethodName = "/silverback.translator.v1.TranslatorService/LocateEntities"
+	TranslatorService_RestoreSources_FullMethodName = "/silverback.translator.v1.TranslatorService/RestoreSources"
+	TranslatorService_PinSource_FullMethodName      = "/silverback.translator.v1.TranslatorService/PinSource"
+	TranslatorService_UnpinSource_FullMethodName    = "/silverback.translator.v1.TranslatorService/UnpinSource"
 )
 
 // TranslatorServiceClient is the client API for TranslatorService service.
@@ -76,6 +79,15 @@ type TranslatorServiceClient interface {
 	// Finds where entities of a revision come from: source, document and line. An entity that the
 	// revision does not have is left out of the answer.
 	LocateEntities(ctx context.Context, in *LocateEntitiesRequest, opts ...grpc.CallOption) (*LocateEntitiesResponse, error)
+	// Puts sources back to the content that they have in an earlier revision, in a new revision. FAILED_PRECONDITION, reason
+	// SOURCE_CHANGED, when one was changed after from_revision, unless force is set or it may be skipped.
+	RestoreSources(ctx context.Context, in *RestoreSourcesRequest, opts ...grpc.CallOption) (*RestoreSourcesResponse, error)
+	// Holds a source at its present content until it is unpinned: a submission to it fails with FAILED_PRECONDITION, reason
+	// SOURCE_PINNED. NOT_FOUND when the group has no such source.
+	PinSource(ctx context.Context, in *PinSourceRequest, opts ...grpc.CallOption) (*PinSourceResponse, error)
+	// Takes the pin of a source away. Content that the pin held back takes effect again, in a new revision. A source without a pin is left as it
+	// is.
+	UnpinSource(ctx context.Context, in *UnpinSourceRequest, opts ...grpc.CallOption) (*UnpinSourceResponse, error)
 }
 
 type translatorServiceClient struct {
@@ -224,6 +236,36 @@ func (c *translatorServiceClient) LocateEntities(ctx context.Context, in *Locate
 	return out, nil
 }
 
+func (c *translatorServiceClient) RestoreSources(ctx context.Context, in *RestoreSourcesRequest, opts ...grpc.CallOption) (*RestoreSourcesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RestoreSourcesResponse)
+	err := c.cc.Invoke(ctx, TranslatorService_RestoreSources_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *translatorServiceClient) PinSource(ctx context.Context, in *PinSourceRequest, opts ...grpc.CallOption) (*PinSourceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PinSourceResponse)
+	err := c.cc.Invoke(ctx, TranslatorService_PinSource_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *translatorServiceClient) UnpinSource(ctx context.Context, in *UnpinSourceRequest, opts ...grpc.CallOption) (*UnpinSourceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UnpinSourceResponse)
+	err := c.cc.Invoke(ctx, TranslatorService_UnpinSource_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // TranslatorServiceServer is the server API for TranslatorService service.
 // All implementations must embed UnimplementedTranslatorServiceServer
 // for forward compatibility.
@@ -265,6 +307,15 @@ type TranslatorServiceServer interface {
 	// Finds where entities of a revision come from: source, document and line. An entity that the
 	// revision does not have is left out of the answer.
 	LocateEntities(context.Context, *LocateEntitiesRequest) (*LocateEntitiesResponse, error)
+	// Puts sources back to the content that they have in an earlier revision, in a new revision. FAILED_PRECONDITION, reason
+	// SOURCE_CHANGED, when one was changed after from_revision, unless force is set or it may be skipped.
+	RestoreSources(context.Context, *RestoreSourcesRequest) (*RestoreSourcesResponse, error)
+	// Holds a source at its present content until it is unpinned: a submission to it fails with FAILED_PRECONDITION, reason
+	// SOURCE_PINNED. NOT_FOUND when the group has no such source.
+	PinSource(context.Context, *PinSourceRequest) (*PinSourceResponse, error)
+	// Takes the pin of a source away. Content that the pin held back takes effect again, in a new revision. A source without a pin is left as it
+	// is.
+	UnpinSource(context.Context, *UnpinSourceRequest) (*UnpinSourceResponse, error)
 	mustEmbedUnimplementedTranslatorServiceServer()
 }
 
@@ -310,6 +361,15 @@ func (UnimplementedTranslatorServiceServer) GetSnapshot(*GetSnapshotRequest, grp
 }
 func (UnimplementedTranslatorServiceServer) LocateEntities(context.Context, *LocateEntitiesRequest) (*LocateEntitiesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method LocateEntities not implemented")
+}
+func (UnimplementedTranslatorServiceServer) RestoreSources(context.Context, *RestoreSourcesRequest) (*RestoreSourcesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RestoreSources not implemented")
+}
+func (UnimplementedTranslatorServiceServer) PinSource(context.Context, *PinSourceRequest) (*PinSourceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PinSource not implemented")
+}
+func (UnimplementedTranslatorServiceServer) UnpinSource(context.Context, *UnpinSourceRequest) (*UnpinSourceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UnpinSource not implemented")
 }
 func (UnimplementedTranslatorServiceServer) mustEmbedUnimplementedTranslatorServiceServer() {}
 func (UnimplementedTranslatorServiceServer) testEmbeddedByValue()                           {}
@@ -534,6 +594,60 @@ func _TranslatorService_LocateEntities_Handler(srv interface{}, ctx context.Cont
 	return interceptor(ctx, in, info, handler)
 }
 
+func _TranslatorService_RestoreSources_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RestoreSourcesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TranslatorServiceServer).RestoreSources(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TranslatorService_RestoreSources_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TranslatorServiceServer).RestoreSources(ctx, req.(*RestoreSourcesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _TranslatorService_PinSource_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PinSourceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TranslatorServiceServer).PinSource(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TranslatorService_PinSource_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TranslatorServiceServer).PinSource(ctx, req.(*PinSourceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _TranslatorService_UnpinSource_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnpinSourceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TranslatorServiceServer).UnpinSource(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TranslatorService_UnpinSource_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TranslatorServiceServer).UnpinSource(ctx, req.(*UnpinSourceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // TranslatorService_ServiceDesc is the grpc.ServiceDesc for TranslatorService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -580,6 +694,18 @@ var TranslatorService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "LocateEntities",
 			Handler:    _TranslatorService_LocateEntities_Handler,
+		},
+		{
+			MethodName: "RestoreSources",
+			Handler:    _TranslatorService_RestoreSources_Handler,
+		},
+		{
+			MethodName: "PinSource",
+			Handler:    _TranslatorService_PinSource_Handler,
+		},
+		{
+			MethodName: "UnpinSource",
+			Handler:    _TranslatorService_UnpinSource_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
