@@ -4,11 +4,14 @@ import (
 	"context"
 	"slices"
 
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/api"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/recovery"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
 )
 
 // ledger is what the api sees of the store and of the cache.
@@ -54,8 +57,9 @@ func (l ledger) Rollouts(id fleet.GroupID) []api.Counted {
 	all := make([]api.Counted, 0, len(g.Rollouts))
 	for i, r := range slices.Backward(g.Rollouts) {
 		c := api.Counted{Rollout: r.Rollout, Now: r.Progress}
-		if i == len(g.Rollouts)-1 && r.State.Open() {
-			c.Now = l.d.cache.Progress(id, g, l.d.cache.NodesOf(id))
+		c.Gates = r.Gates
+		if i == len(g.Rollouts)-1 {
+			c.Now, c.Gates, c.Next = l.d.cache.Live(id, g)
 		}
 		all = append(all, c)
 	}
@@ -68,6 +72,27 @@ func (l ledger) Assignment(id fleet.GroupID) (rollout.Assignment, bool) {
 		return *a, true
 	}
 	return rollout.Assignment{}, false
+}
+
+// Known implements api.Ledger.
+func (l ledger) Known(id fleet.GroupID) bool {
+	return l.d.cache.HasGroup(id) || slices.Contains(l.d.view.Groups(), id)
+}
+
+// Orders implements api.Ledger.
+func (l ledger) Orders(id fleet.GroupID) rollout.Orders { return l.d.view.Group(id).Orders }
+
+// AddOrder implements api.Ledger. An order about a rollout that another one has replaced meanwhile would never be obeyed, but do no harm.
+func (l ledger) AddOrder(ctx context.Context, id fleet.GroupID, o rollout.Order) (rollout.Order, error) {
+	order, err := store.AddOrder(ctx, l.d.deps.Etcd, id, o)
+	if err != nil {
+		if err = etcdkv.Fault(err); fault.KindOf(err) == fault.Internal {
+			err = fault.NoLedger(err)
+		}
+		return order, err
+	}
+	l.d.deps.Log.Info("operator's order", telemetry.Group, id, telemetry.Rollout, o.Rollout, "verb", o.Verb, "author", o.Author, "reason", o.Reason)
+	return order, nil
 }
 
 // State implements api.Ledger.

@@ -17,7 +17,9 @@ import (
 // A Counted is a rollout with its progress as it is now.
 type Counted struct {
 	rollout.Rollout
-	Now rollout.Progress
+	Now   rollout.Progress
+	Gates []rollout.GateResult
+	Next  string // what it waits for and what comes next; empty when it has ended
 }
 
 // A Ledger is what was decided, and how far it has come.
@@ -32,6 +34,12 @@ type Ledger interface {
 	Rollouts(group fleet.GroupID) []Counted
 	// Assignment returns the assignment of a group.
 	Assignment(group fleet.GroupID) (rollout.Assignment, bool)
+	// Known reports whether the registry, as far as this replica knows, or the ledger has the group.
+	Known(group fleet.GroupID) bool
+	// Orders returns what operators ordered for a group.
+	Orders(group fleet.GroupID) rollout.Orders
+	// AddOrder keeps an order for the leader, and returns it; or the one with the same id that was kept before.
+	AddOrder(ctx context.Context, group fleet.GroupID, o rollout.Order) (rollout.Order, error)
 	// State returns the epoch of the ledger as it is now, and which nodes are ahead of it.
 	State(ctx context.Context) (recovery.State, error)
 	// Problem says why nothing can be written now; empty when nothing is known to stand in the way.

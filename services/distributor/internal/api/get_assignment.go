@@ -21,5 +21,5 @@ func (s *RolloutService) GetAssignment(ctx context.Context, request *distributor
 	if !ok {
 		return nil, fault.New(fault.Missing, "ASSIGNMENT_NOT_FOUND", "nothing was decided for group %q yet", group).With("group", string(group))
 	}
-	return &distributorv1.GetAssignmentResponse{Assignment: wire.Assignment(group, a)}, nil
+	return &distributorv1.GetAssignmentResponse{Assignment: wire.Assignment(group, a, s.Ledger.Orders(group).Frozen())}, nil
 }

@@ -20,7 +20,7 @@ func (s *RolloutService) GetRollout(ctx context.Context, request *distributorv1.
 	for _, r := range s.Ledger.Rollouts(fleet.GroupID(request.GetGroup())) {
 		if (request.GetId() == "" || request.GetId() == string(r.ID)) && (request.GetRevision() == 0 ||
 			request.GetRevision() == int64(r.Candidate.Revision)) {
-			return &distributorv1.GetRolloutResponse{Rollout: wire.Rollout(r.Rollout, r.Now)}, nil
+			return &distributorv1.GetRolloutResponse{Rollout: wire.Rollout(r.Rollout, r.Now, r.Gates, r.Next)}, nil
 		}
 	}
 	which := "rollout yet"

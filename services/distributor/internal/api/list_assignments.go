@@ -33,7 +33,7 @@ func (s *RolloutService) ListAssignments(ctx context.Context, request *distribut
 			answer.NextPageToken = encodeToken(answer.Assignments[size-1].GetGroup())
 			break
 		}
-		answer.Assignments = append(answer.Assignments, wire.Assignment(id, a))
+		answer.Assignments = append(answer.Assignments, wire.Assignment(id, a, s.Ledger.Orders(id).Frozen()))
 	}
 	return answer, nil
 }

@@ -37,7 +37,7 @@ func (s *RolloutService) ListRollouts(ctx context.Context, request *distributorv
 				answer.NextPageToken = encodeToken(last.GetGroup(), last.GetId())
 				return answer, nil
 			}
-			answer.Rollouts = append(answer.Rollouts, wire.Rollout(r.Rollout, r.Now))
+			answer.Rollouts = append(answer.Rollouts, wire.Rollout(r.Rollout, r.Now, r.Gates, r.Next))
 		}
 	}
 	return answer, nil

@@ -40,7 +40,7 @@ func (s *RolloutService) WatchRollouts(request *distributorv1.WatchRolloutsReque
 			if len(all) == 0 || request.GetGroup() != "" && request.GetGroup() != string(id) {
 				continue
 			}
-			now := wire.Rollout(all[0].Rollout, all[0].Now)
+			now := wire.Rollout(all[0].Rollout, all[0].Now, all[0].Gates, all[0].Next)
 			if proto.Equal(now, sent[id]) {
 				continue
 			}

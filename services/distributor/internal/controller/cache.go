@@ -58,7 +58,7 @@ func NewCache(translator translatorv1.TranslatorServiceClient, registry registry
 	}
 	return &Cache{
 		revisions: watchcache.New(revisions(translator), lost("revisions")),
-		groups:    watchcache.New(groups(registry, log), lost("groups")),
+		groups:    watchcache.New(groups(registry), lost("groups")),
 		nodes:     watchcache.New(nodes(registry, sessions), lost("nodes")),
 	}
 }
@@ -109,6 +109,12 @@ func (c *Cache) Holder(group fleet.GroupID, node fleet.NodeID) (boot string, cha
 	return n.boot, changed
 }
 
+// HasGroup reports whether the registry has a group.
+func (c *Cache) HasGroup(group fleet.GroupID) bool {
+	_, known := c.groups.Get(group)
+	return known
+}
+
 // Followed returns the last decisions that nodes follow, as they told the registry. Complete says that it has told all of them.
 func (c *Cache) Followed() (all []recovery.Node, complete bool) {
 	select {
@@ -144,7 +150,7 @@ func revisions(client translatorv1.TranslatorServiceClient) watchcache.Source[fl
 	})
 }
 
-func groups(client registryv1.RegistryServiceClient, log *slog.Logger) watchcache.Source[fleet.GroupID, rollout.Policy] {
+func groups(client registryv1.RegistryServiceClient) watchcache.Source[fleet.GroupID, rollout.Policy] {
 	type event = watchcache.Event[fleet.GroupID, rollout.Policy]
 	type item = watchcache.Item[fleet.GroupID, rollout.Policy]
 	type message = *registryv1.WatchGroupsResponse
@@ -155,7 +161,6 @@ func groups(client registryv1.RegistryServiceClient, log *slog.Logger) watchcach
 		case *registryv1.WatchGroupsResponse_Listing_:
 			return event{Listing: true}
 		case *registryv1.WatchGroupsResponse_Upserted:
-			warnNotImplemented(log, e.Upserted)
 			return event{Put: []item{{Key: fleet.GroupID(e.Upserted.GetName()), Value: rollout.Policy(wire.Policy(e.Upserted.GetPolicy()))}}}
 		case *registryv1.WatchGroupsResponse_Deleted:
 			return event{Deleted: []item{{Key: fleet.GroupID(e.Deleted)}}}
@@ -164,15 +169,6 @@ func groups(client registryv1.RegistryServiceClient, log *slog.Logger) watchcach
 		}
 		return event{}
 	})
-}
-
-// warnNotImplemented logs options of a stored policy that rollouts do not act on. The registry refuses new ones.
-func warnNotImplemented(log *slog.Logger, g *registryv1.Group) {
-	p := g.GetPolicy()
-	if p.GetOnReject() == fleetv1.RolloutPolicy_ON_REJECT_PIN || p.GetOnUnhealthy() == fleetv1.RolloutPolicy_ON_UNHEALTHY_ROLLBACK {
-		log.Warn("rollout policy is not implemented; rollouts halt instead", telemetry.Group, g.GetName(),
-			"on_reject", p.GetOnReject(), "on_unhealthy", p.GetOnUnhealthy())
-	}
 }
 
 func nodes(client registryv1.RegistryServiceClient, sessions Sessions) watchcache.Source[nodeKey, member] {

@@ -148,11 +148,14 @@ func (l *leadership) step(ctx context.Context, now time.Time) (time.Duration, er
 		if d.Wait > 0 {
 			wait = min(wait, d.Wait)
 		}
-		if d.IsZero() {
-			continue
+		switch pins := input.Rollout != nil && input.Rollout.Pinning.Due(); {
+		case !d.IsZero():
+			s.busy = true
+			l.done.Go(func() { l.act(ctx, id, s, was, d) })
+		case pins:
+			s.busy = true
+			l.done.Go(func() { l.act(ctx, id, s, was, l.pin(ctx, *input.Rollout)) })
 		}
-		s.busy = true
-		l.done.Go(func() { l.act(ctx, id, s, was, d) })
 	}
 	l.Metrics.groups(newest, l.View)
 	return wait, nil
@@ -160,16 +163,19 @@ func (l *leadership) step(ctx context.Context, now time.Time) (time.Duration, er
 
 // inputOf is what the ledger and the roster say about a group.
 func inputOf(id fleet.GroupID, g store.Group, nodes []rollout.Node) rollout.Input {
-	in := rollout.Input{Group: id, Epoch: g.Recovery.Epoch, Assignment: g.Assignment, Nodes: nodes}
+	in := rollout.Input{Group: id, Epoch: g.Recovery.Epoch, Assignment: g.Assignment, Orders: g.Orders, Nodes: nodes}
 	if newest := g.Newest(); newest != nil {
-		in.Rollout, in.Tallies = &newest.Rollout, g.Tallies(newest.ID)
+		in.Rollout, in.Tallies, in.Evidence = &newest.Rollout, g.Tallies(newest.ID), g.Evidence(newest.ID)
 	}
 	return in
 }
 
-// Progress counts the newest rollout of a group; any replica can.
-func (c *Cache) Progress(id fleet.GroupID, g store.Group, nodes []rollout.Node) rollout.Progress {
-	return rollout.Count(inputOf(id, g, nodes))
+// Live returns how far the newest rollout of a group has come, what its gates say and what comes next; any replica can.
+func (c *Cache) Live(id fleet.GroupID, g store.Group) (rollout.Progress, []rollout.GateResult, string) {
+	in := inputOf(id, g, c.NodesOf(id))
+	in.Newest, _ = c.revisions.Get(id)
+	progress, gates := rollout.Count(in), rollout.Gates(in)
+	return progress, gates, rollout.Next(in, progress, gates)
 }
 
 // act writes what was decided for one group. It runs beside the other groups: none waits for another.
@@ -180,7 +186,11 @@ func (l *leadership) act(ctx context.Context, id fleet.GroupID, s *groupState, w
 	writeCtx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	began := time.Now()
-	revision, err := store.Decide(writeCtx, l.Etcd, l.fence, id, was, d)
+	var revision int64
+	err := errNotPinned
+	if !d.IsZero() {
+		revision, err = store.Decide(writeCtx, l.Etcd, l.fence, id, was, d)
+	}
 	if err == nil {
 		l.report(id, d, began)
 	}
@@ -195,7 +205,7 @@ func (l *leadership) act(ctx context.Context, id fleet.GroupID, s *groupState, w
 	default:
 		s.backoff = min(max(2*s.backoff, firstBackoff), lastBackoff)
 		s.notBy = time.Now().Add(s.backoff)
-		if !errors.Is(err, fault.Of(fault.Conflict)) && ctx.Err() == nil {
+		if !errors.Is(err, fault.Of(fault.Conflict)) && !errors.Is(err, errNotPinned) && ctx.Err() == nil {
 			l.Log.Warn("decision not written; trying again", telemetry.Group, id, telemetry.Err, err)
 		}
 	}
@@ -218,6 +228,8 @@ func (l *leadership) report(id fleet.GroupID, d rollout.Decision, began time.Tim
 	switch r.State {
 	case rollout.Halted:
 		l.Log.Warn("rollout halted", append(attributes, "reason", r.Reason)...)
+	case rollout.RolledBack:
+		l.Log.Warn("rollout rolled back", append(attributes, "reason", r.Reason)...)
 	case rollout.Completed:
 		l.Log.Info("rollout completed", attributes...)
 	default:

@@ -52,8 +52,8 @@ func (in Input) ahead() (all []Node) {
 func hold(now time.Time, in Input, ahead []Node) Decision {
 	var d Decision
 	r := Rollout{}
-	switch newer := !in.Newest.IsZero() && in.Newest.Revision > handled(in); {
-	case newer && !in.underWay():
+	switch {
+	case in.newer() && !in.underWay():
 		// It says why it does not begin, and has no assignment before it may.
 		begun := begin(now, in, takeover{})
 		d.Ended, r = begun.Ended, *begun.Rollout

@@ -17,8 +17,10 @@ type Input struct {
 	Assignment *Assignment // nil before the first
 	Rollout    *Rollout    // the newest; nil before the first
 	Ages       Ages        // of the newest rollout, as this leader measured them
+	Orders     Orders      // of the group
 	Nodes      []Node      // all known nodes, in any order
 	Tallies    []Tally     // of the newest rollout, one for each replica that has sessions
+	Evidence   []Evidence  // of the newest rollout, one for each replica that has some
 }
 
 // A Decision is what to write, all in one transaction. The zero Decision is nothing to do.
@@ -46,10 +48,10 @@ func Plan(now time.Time, in Input) Decision {
 func plan(now time.Time, in Input, held bool) Decision {
 	open := in.Rollout != nil && in.Rollout.State.Open()
 	begun := in.Assignment != nil && (!held || in.Assignment.Rollout == in.Rollout.ID)
-	switch newer := !in.Newest.IsZero() && in.Newest.Revision > handled(in); {
+	switch newer := in.newer(); {
 	case open && begun:
 		return advance(now, in, *in.Rollout, *in.Assignment, newer)
-	case newer:
+	case newer, in.retried():
 		return begin(now, in, takeover{})
 	case open && held: // before it began
 		a := Assignment{Stable: in.Rollout.Stable, Candidate: in.Rollout.Candidate, Rollout: in.Rollout.ID}
@@ -59,6 +61,25 @@ func plan(now time.Time, in Input, held bool) Decision {
 		return launch(now, in, *in.Rollout, a)
 	}
 	return Decision{}
+}
+
+// newer reports whether the newest revision is to be rolled out: it is new, the group is not frozen, and what a rollback pins does not
+// stand in the way.
+func (in Input) newer() bool {
+	return !in.Newest.IsZero() && in.Newest.Revision > handled(in) && in.mayBegin()
+}
+
+// retried reports whether an operator ordered another rollout to the newest revision.
+func (in Input) retried() bool {
+	if in.Rollout == nil || in.Newest.IsZero() || !in.mayBegin() {
+		return false
+	}
+	_, ordered := in.Orders.retried(*in.Rollout)
+	return ordered
+}
+
+func (in Input) mayBegin() bool {
+	return in.Orders.Frozen() == nil && (in.Rollout == nil || !in.Rollout.Pinning.blocks(in.Newest.Revision))
 }
 
 // handled is the newest revision that was decided on.
@@ -92,6 +113,9 @@ func begin(now time.Time, in Input, how takeover) Decision {
 		_, _ = fmt.Sscanf(string(in.Rollout.ID), "%d", &number)
 		number++
 		r.Suspects = in.Rollout.Unserved
+		if order, ok := in.Orders.retried(*in.Rollout); ok {
+			r.Orders = []Order{order}
+		}
 		if in.Rollout.State.Open() {
 			c := count(in, *in.Rollout, a)
 			old := ended(now, *in.Rollout, a, Superseded, c, stuck(in, *in.Rollout, a, c))
@@ -113,7 +137,7 @@ func begin(now time.Time, in Input, how takeover) Decision {
 
 // launch gives a rollout its assignment.
 func launch(now time.Time, in Input, r Rollout, a Assignment) Decision {
-	in.Tallies, in.Ages = nil, Ages{} // they are of another rollout
+	in.Tallies, in.Evidence, in.Ages = nil, nil, Ages{} // they are of another rollout
 	next := advance(now, in, r, a, false)
 	if next.Rollout == nil {
 		next.Rollout = &r
@@ -159,7 +183,13 @@ func advance(now time.Time, in Input, r Rollout, a Assignment, newer bool) Decis
 	if c.Refused > 0 {
 		return refused(now, r, a, c)
 	}
-	if newer {
+	if abort := r.obey(now, in.Orders.pending(r)); abort != nil {
+		return rollBack(now, r, a, c, fmt.Sprintf("aborted by %s: %s", abort.Author, abort.Reason))
+	}
+	if !r.WaveTime.Equal(before.WaveTime) {
+		ages = Ages{} // it was resumed
+	}
+	if newer && !r.Paused {
 		if how, ok := supersedes(in, r, a, c); ok {
 			return begin(now, in, how)
 		}
@@ -172,6 +202,17 @@ func advance(now time.Time, in Input, r Rollout, a Assignment, newer bool) Decis
 		// The clock of a wave starts with its first node.
 		r.State, r.WaveTime, r.Wave, ages.Wave = Progressing, now, max(r.Wave, 1), 0
 	}
+	if r.Paused {
+		r.State, r.FailTime, r.SettleTime = Paused, time.Time{}, time.Time{}
+		return changed(before, r, nil, 0)
+	}
+	gates := in.judge(r, a)
+	if len(gates) > 0 {
+		r.Gates = gates
+	}
+	if failed := failedGate(gates); failed != nil && !r.promoted() {
+		return gateFailed(now, r, a, c, *failed)
+	}
 	switch {
 	case !c.troubled(r):
 		r.FailTime, ages.Fail = time.Time{}, 0
@@ -180,13 +221,16 @@ func advance(now time.Time, in Input, r Rollout, a Assignment, newer bool) Decis
 	}
 	last := r.Wave == r.Policy.WaveCount()
 	for c.settled(r, a, ages.Fail >= failureGrace) {
-		if soak := r.Policy.soak(r.Wave); soak > 0 {
+		if soak := r.Policy.soak(r.Wave); soak > 0 && !r.promoted() {
 			r.State = Soaking
 			if r.SettleTime.IsZero() {
 				r.SettleTime, ages.Settle = now, 0
 			}
 			if left := soak - ages.Settle; left > 0 {
 				return changed(before, r, nil, left)
+			}
+			if d, ends := inconclusive(now, before, r, a, c, gates, ages.Settle-soak); ends {
+				return d
 			}
 		}
 		if last {
@@ -198,7 +242,7 @@ func advance(now time.Time, in Input, r Rollout, a Assignment, newer bool) Decis
 		}
 		r.Wave++
 		r.State, r.WaveTime, r.FailTime, r.SettleTime = Progressing, now, time.Time{}, time.Time{}
-		last, ages = r.Wave == r.Policy.WaveCount(), Ages{}
+		last, ages, gates = r.Wave == r.Policy.WaveCount(), Ages{}, nil
 	}
 	if r.State == Soaking {
 		// A node of the wave does not serve, or nobody knows whether it does. It is waited for, and the wave's deadline begins again.
@@ -302,7 +346,7 @@ func ended(now time.Time, r Rollout, a Assignment, state State, c counts, hadTim
 // changed leaves out a rollout that differs in its counts alone: those live in the tallies until the end.
 func changed(before, r Rollout, a *Assignment, wait time.Duration) Decision {
 	d := Decision{Assignment: a, Wait: max(wait, 0)}
-	if a != nil || before.State != r.State || before.Wave != r.Wave || !before.FailTime.Equal(r.FailTime) ||
+	if a != nil || before.State != r.State || len(before.Orders) != len(r.Orders) || before.Promoted != r.Promoted || before.Wave != r.Wave || !before.FailTime.Equal(r.FailTime) ||
 		!before.WaveTime.Equal(r.WaveTime) ||
 		!before.SettleTime.Equal(r.SettleTime) || len(before.LeftOut) != len(r.LeftOut) {
 		d.Rollout = &r
@@ -319,7 +363,7 @@ func refused(now time.Time, r Rollout, a Assignment, c counts) Decision {
 			reason = fmt.Sprintf("node %s and %d more refused the candidate", c.refusals[0].Node, c.Refused-1)
 		}
 	}
-	r.Refusals = c.refusals
+	r.Refusals, r.Pinning = c.refusals, pinningFor(r.Policy)
 	return halt(ended(now, r, a, Halted, c, false), a, true, reason)
 }
 
@@ -331,6 +375,12 @@ func unhealthy(now time.Time, r Rollout, a Assignment, c counts, reason string) 
 		reason += fmt.Sprintf("; the %d that serve it keep it", c.Serving)
 	}
 	return halt(ended(now, r, a, Halted, c, true), a, withdrawn, reason)
+}
+
+// rollBack ends a rollout and takes the candidate back from every node that it had reached. What brought it is to be pinned.
+func rollBack(now time.Time, r Rollout, a Assignment, c counts, reason string) Decision {
+	r.Pinning = &Pinning{}
+	return halt(ended(now, r, a, RolledBack, c, false), a, true, reason)
 }
 
 // halt writes what a halted rollout leaves: nodes that the candidate had not reached keep what they run.

@@ -22,6 +22,9 @@ const failureGrace = 15 * time.Second
 // stuckAfter is how long a rollout under way goes without one more node that serves before a newer revision may take its place.
 const stuckAfter = 30 * time.Second
 
+// leastWatch is how long a wave with gates is watched at least.
+const leastWatch = 10 * time.Second
+
 // Below smallFleet nodes all may load at once by default; from there on a quarter.
 const (
 	smallFleet           = 20
@@ -72,4 +75,11 @@ func (p Policy) size(k, n int) int {
 	return min((n*w.Percent+99)/100, n)
 }
 
-func (p Policy) soak(k int) time.Duration { return p.waves()[k-1].Soak }
+// soak returns how long wave k is watched: what gates judge needs some time to show.
+func (p Policy) soak(k int) time.Duration {
+	soak := p.waves()[k-1].Soak
+	if fleet.Policy(p).HasGates() {
+		soak = max(soak, leastWatch)
+	}
+	return soak
+}

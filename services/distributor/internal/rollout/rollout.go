@@ -4,6 +4,7 @@ package rollout
 
 import (
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
@@ -133,10 +134,15 @@ const (
 	Completed   State = "completed"   // every online node serves the candidate
 	Halted      State = "halted"      // stopped for good
 	Superseded  State = "superseded"  // a newer revision took its place
+	Paused      State = "paused"      // stopped by an operator for the time being
+	RolledBack  State = "rolled_back" // the candidate was taken back from every node that it had reached
 )
 
 // Open reports whether a rollout in this state still decides anything.
-func (s State) Open() bool { return s == Waiting || s == Progressing || s == Soaking }
+func (s State) Open() bool { return s == Waiting || s == Progressing || s == Soaking || s == Paused }
+
+// Words is the state as people write it.
+func (s State) Words() string { return strings.ReplaceAll(string(s), "_", " ") }
 
 // A Rollout is the move of a group from its stable revision to a candidate.
 type Rollout struct {
@@ -163,6 +169,16 @@ type Rollout struct {
 	Suspects Positions `json:"suspects,omitempty"`
 	// Unserved is where the nodes are that did not come to serve the candidate although they had their time. The next rollout leaves them out.
 	Unserved Positions `json:"unserved,omitempty"`
+
+	// Orders are those that the leader obeyed, the oldest first, at most MaxOrders.
+	Orders []Order `json:"orders,omitempty"`
+	Paused bool    `json:"paused,omitempty"` // by an order
+	// Promoted is the last wave whose soak and gates an operator ended; 0 is none.
+	Promoted int `json:"promoted,omitempty"`
+	// Gates is what the gates said of the last wave that was judged.
+	Gates []GateResult `json:"gates,omitempty"`
+	// Pinning is set when sources are to be pinned after the end.
+	Pinning *Pinning `json:"pinning,omitempty"`
 
 	// Times are by the clock of the leader that wrote them, and are for people. What they measure is measured by Stopwatch; that they change
 	// says when to begin anew.

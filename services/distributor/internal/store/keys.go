@@ -11,8 +11,10 @@ const (
 	decidedPrefix    = "decided/"
 	rolloutsPrefix   = decidedPrefix + "rollouts/"
 	assignmentPrefix = decidedPrefix + "assignments/"
+	ordersPrefix     = decidedPrefix + "orders/"
 	epochKey         = decidedPrefix + "epoch"
 	tallyPrefix      = "observed/tallies/"
+	evidencePrefix   = "observed/evidence/"
 	electionPrefix   = "election/"
 )
 
@@ -24,6 +26,12 @@ func rolloutKey(group fleet.GroupID, id fleet.RolloutID) string {
 }
 
 func assignmentKey(group fleet.GroupID) string { return assignmentPrefix + string(group) }
+
+func ordersKey(group fleet.GroupID) string { return ordersPrefix + string(group) }
+
+func evidenceKey(group fleet.GroupID, id fleet.RolloutID, replica string) string {
+	return evidencePrefix + string(group) + "/" + string(id) + "/" + replica
+}
 
 func tallyKey(group fleet.GroupID, id fleet.RolloutID, replica string) string {
 	return tallyPrefix + string(group) + "/" + string(id) + "/" + replica

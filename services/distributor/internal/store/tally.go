@@ -108,23 +108,37 @@ func (t *Tallies) giveUp(ctx context.Context) {
 
 // Put writes a tally.
 func (t *Tallies) Put(ctx context.Context, group fleet.GroupID, id fleet.RolloutID, tally rollout.Tally) error {
-	lease := t.current()
-	if lease == 0 {
-		return errNoLease
-	}
-	text, err := encode(tally)
-	if err != nil {
-		return err
-	}
-	if _, err := t.client.Put(ctx, tallyKey(group, id, t.replica), text, clientv3.WithLease(lease)); err != nil {
+	if err := putReport(ctx, t, tallyKey(group, id, t.replica), tally); err != nil {
 		return fmt.Errorf("write tally: %w", err)
 	}
 	return nil
 }
 
-// Delete forgets a tally.
+// PutEvidence writes what the gateways of this replica's sessions have seen.
+func (t *Tallies) PutEvidence(ctx context.Context, group fleet.GroupID, id fleet.RolloutID, e rollout.Evidence) error {
+	if err := putReport(ctx, t, evidenceKey(group, id, t.replica), e); err != nil {
+		return fmt.Errorf("write evidence: %w", err)
+	}
+	return nil
+}
+
+func putReport[T any](ctx context.Context, t *Tallies, key string, report T) error {
+	lease := t.current()
+	if lease == 0 {
+		return errNoLease
+	}
+	text, err := encode(report)
+	if err != nil {
+		return err
+	}
+	_, err = t.client.Put(ctx, key, text, clientv3.WithLease(lease))
+	return err
+}
+
+// Delete deletes the tally and the evidence of a rollout.
 func (t *Tallies) Delete(ctx context.Context, group fleet.GroupID, id fleet.RolloutID) error {
-	if _, err := t.client.Delete(ctx, tallyKey(group, id, t.replica)); err != nil {
+	if _, err := t.client.Txn(ctx).Then(clientv3.OpDelete(tallyKey(group, id, t.replica)),
+		clientv3.OpDelete(evidenceKey(group, id, t.replica))).Commit(); err != nil {
 		return fmt.Errorf("delete tally: %w", err)
 	}
 	return nil

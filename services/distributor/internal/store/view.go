@@ -23,12 +23,16 @@ type Group struct {
 	Assignment *rollout.Assignment // nil: nothing was decided
 	Rollouts   []*Rollout          // the oldest first
 	Recovery   Recovery            // how the present epoch of the ledger began
-	tallies    map[string]talliedBy
+	Orders     rollout.Orders      // of operators
+	ordersAt   int64               // the etcd revision of the record of orders; 0 without one
+	tallies    map[string]reported[rollout.Tally]
+	evidence   map[string]reported[rollout.Evidence]
 }
 
-type talliedBy struct {
+// reported is what one replica wrote about a rollout.
+type reported[T any] struct {
 	rollout fleet.RolloutID
-	tally   rollout.Tally
+	value   T
 }
 
 // Newest returns the newest rollout, or nil.
@@ -40,17 +44,23 @@ func (g Group) Newest() *Rollout {
 }
 
 // Tallies returns what the replicas counted for a rollout.
-func (g Group) Tallies(id fleet.RolloutID) (all []rollout.Tally) {
-	for _, key := range slices.Sorted(maps.Keys(g.tallies)) {
-		if t := g.tallies[key]; t.rollout == id {
-			all = append(all, t.tally)
+func (g Group) Tallies(id fleet.RolloutID) []rollout.Tally { return reportsOf(g.tallies, id) }
+
+// Evidence returns what the gateways of each replica's sessions have seen during a rollout.
+func (g Group) Evidence(id fleet.RolloutID) []rollout.Evidence { return reportsOf(g.evidence, id) }
+
+// reportsOf returns the reports about a rollout, in the order of their keys.
+func reportsOf[T any](reports map[string]reported[T], id fleet.RolloutID) (all []T) {
+	for _, key := range slices.Sorted(maps.Keys(reports)) {
+		if r := reports[key]; r.rollout == id {
+			all = append(all, r.value)
 		}
 	}
 	return all
 }
 
 func (g Group) isEmpty() bool {
-	return g.Assignment == nil && len(g.Rollouts) == 0 && len(g.tallies) == 0
+	return g.Assignment == nil && len(g.Rollouts) == 0 && len(g.tallies) == 0 && len(g.evidence) == 0 && g.ordersAt == 0
 }
 
 // A View is a warm copy of the ledger, by group. It is safe for concurrent use.
@@ -85,6 +95,9 @@ func (v *View) Run(ctx context.Context, client *clientv3.Client) error {
 		},
 		func(ctx context.Context) error {
 			return watchcache.Run(ctx, etcdkv.Watch(client, tallyPrefix), v.apply(tallyPrefix), nil)
+		},
+		func(ctx context.Context) error {
+			return watchcache.Run(ctx, etcdkv.Watch(client, evidencePrefix), v.apply(evidencePrefix), nil)
 		},
 	)
 }
@@ -142,7 +155,7 @@ func (v *View) apply(prefix string) watchcache.Apply[string, etcdkv.KV] {
 		if prefix == decidedPrefix {
 			v.applied = max(v.applied, etcdkv.Revision(e.Token))
 		}
-		if v.listed[prefix] = true; v.listed[decidedPrefix] && v.listed[tallyPrefix] {
+		if v.listed[prefix] = true; v.listed[decidedPrefix] && v.listed[tallyPrefix] && v.listed[evidencePrefix] {
 			select {
 			case <-v.synced:
 			default:
@@ -214,23 +227,46 @@ func (v *View) decode(kv etcdkv.KV) error {
 		v.set(fleet.GroupID(names[0]), g)
 		return nil
 	}
-	if names, ok := parts(kv.Key, tallyPrefix, 3); ok {
-		t, err := decode[rollout.Tally](kv.Value)
+	if names, ok := parts(kv.Key, ordersPrefix, 1); ok {
+		orders, err := decode[rollout.Orders](kv.Value)
 		if err != nil {
-			// That replica counts something, and nobody knows what: a tally of no decision settles no wave.
-			t = rollout.Tally{}
+			return err
 		}
 		g := v.groups[fleet.GroupID(names[0])]
-		tallies := maps.Clone(g.tallies)
-		if tallies == nil {
-			tallies = map[string]talliedBy{}
-		}
-		tallies[kv.Key] = talliedBy{fleet.RolloutID(names[1]), t}
+		g.Orders, g.ordersAt = orders, kv.ModRevision
+		v.set(fleet.GroupID(names[0]), g)
+		return nil
+	}
+	if names, ok := parts(kv.Key, tallyPrefix, 3); ok {
+		// A record that cannot be read is kept as an empty one: that replica counts something, and a tally of no decision settles no wave.
+		g := v.groups[fleet.GroupID(names[0])]
+		tallies, err := withReport(g.tallies, kv, names[1])
 		g.tallies = tallies
 		v.set(fleet.GroupID(names[0]), g)
 		return err
 	}
+	if names, ok := parts(kv.Key, evidencePrefix, 3); ok {
+		g := v.groups[fleet.GroupID(names[0])]
+		evidence, err := withReport(g.evidence, kv, names[1])
+		g.evidence = evidence
+		v.set(fleet.GroupID(names[0]), g)
+		return err
+	}
 	return nil
+}
+
+// withReport returns a new map with a report put or replaced: readers keep the old one. A report that cannot be read is an empty one.
+func withReport[T any](reports map[string]reported[T], kv etcdkv.KV, id string) (map[string]reported[T], error) {
+	value, err := decode[T](kv.Value)
+	if err != nil {
+		value = *new(T)
+	}
+	reports = maps.Clone(reports)
+	if reports == nil {
+		reports = map[string]reported[T]{}
+	}
+	reports[kv.Key] = reported[T]{fleet.RolloutID(id), value}
+	return reports, err
 }
 
 func (v *View) remove(key string) {
@@ -244,10 +280,19 @@ func (v *View) remove(key string) {
 		g := v.groups[fleet.GroupID(names[0])]
 		g.Rollouts = slices.DeleteFunc(slices.Clone(g.Rollouts), func(r *Rollout) bool { return string(r.ID) == names[1] })
 		v.set(fleet.GroupID(names[0]), g)
+	} else if names, ok := parts(key, ordersPrefix, 1); ok {
+		g := v.groups[fleet.GroupID(names[0])]
+		g.Orders, g.ordersAt = rollout.Orders{}, 0
+		v.set(fleet.GroupID(names[0]), g)
 	} else if names, ok := parts(key, tallyPrefix, 3); ok {
 		g := v.groups[fleet.GroupID(names[0])]
 		g.tallies = maps.Clone(g.tallies)
 		delete(g.tallies, key)
+		v.set(fleet.GroupID(names[0]), g)
+	} else if names, ok := parts(key, evidencePrefix, 3); ok {
+		g := v.groups[fleet.GroupID(names[0])]
+		g.evidence = maps.Clone(g.evidence)
+		delete(g.evidence, key)
 		v.set(fleet.GroupID(names[0]), g)
 	}
 }

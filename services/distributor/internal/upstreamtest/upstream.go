@@ -4,7 +4,9 @@ package upstreamtest
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 
@@ -36,13 +38,18 @@ type Upstream struct {
 	groups    map[string]*registryv1.Group
 	nodes     map[string]*registryv1.Node
 	revisions map[string]*translatorv1.Revision
+	digests   map[string]string // of every revision, by group and number
+	restores  map[string]*translatorv1.RestoreSourcesResponse
+	restored  []*translatorv1.RestoreSourcesRequest
+	away      error // the answer of RestoreSources; nil: it works
 }
 
 // Start serves an upstream until the test ends.
 func Start(tb testing.TB) *Upstream {
 	tb.Helper()
 	u := &Upstream{stop: make(chan struct{}), bell: make(chan struct{}), groups: map[string]*registryv1.Group{},
-		nodes: map[string]*registryv1.Node{}, revisions: map[string]*translatorv1.Revision{}}
+		nodes: map[string]*registryv1.Node{}, revisions: map[string]*translatorv1.Revision{},
+		digests: map[string]string{}, restores: map[string]*translatorv1.RestoreSourcesResponse{}}
 	server, err := rpcserver.New(rpcserver.Config{Listen: "127.0.0.1:0"},
 		rpcserver.Deps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
 	if err != nil {
@@ -138,9 +145,47 @@ func (u *Upstream) Revise(group string, digest fleet.Digest) (number int64) {
 			number = r.GetNumber()
 		}
 		number++
-		u.revisions[group] = &translatorv1.Revision{Group: group, Number: number, Digest: string(digest), CreateTime: timestamppb.Now()}
+		u.put(group, number, string(digest))
 	})
 	return number
+}
+
+// Newest returns the number of the newest revision of a group.
+func (u *Upstream) Newest(group string) int64 {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.revisions[group].GetNumber()
+}
+
+func (u *Upstream) put(group string, number int64, digest string) {
+	u.revisions[group] = &translatorv1.Revision{Group: group, Number: number, Digest: digest, CreateTime: timestamppb.Now()}
+	u.digests[fmt.Sprint(group, "/", number)] = digest
+}
+
+// RestoreFails sets what RestoreSources answers from now on; nil is that it works.
+func (u *Upstream) RestoreFails(err error) { u.change(func() { u.away = err }) }
+
+// Restored returns the different requests for earlier content, the oldest first.
+func (u *Upstream) Restored() []*translatorv1.RestoreSourcesRequest {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Clone(u.restored)
+}
+
+// RestoreSources implements the translator: one source, team-a, makes all of each revision.
+func (u *Upstream) RestoreSources(_ context.Context, r *translatorv1.RestoreSourcesRequest) (answer *translatorv1.RestoreSourcesResponse,
+	err error) {
+	u.change(func() {
+		if answer, err = u.restores[r.GetRequestId()], u.away; answer != nil || err != nil {
+			return
+		}
+		group := r.GetGroup()
+		u.put(group, u.revisions[group].GetNumber()+1, u.digests[fmt.Sprint(group, "/", r.GetToRevision())])
+		answer = &translatorv1.RestoreSourcesResponse{Revision: u.revisions[group], Restored: []string{"team-a"}}
+		u.restores[r.GetRequestId()] = answer
+		u.restored = append(u.restored, r)
+	})
+	return answer, err
 }
 
 // Back has the newest revision of a group be another one, as after a restore.

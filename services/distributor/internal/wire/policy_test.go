@@ -16,7 +16,7 @@ func TestARolloutShowsEveryFieldOfItsPolicy(t *testing.T) {
 		if !strings.HasPrefix(c.Field, "policy.") {
 			continue
 		}
-		m := wire.Rollout(rollout.Rollout{Policy: rollout.Policy(kitwire.Policy(c.Group.GetPolicy()))}, rollout.Progress{})
+		m := wire.Rollout(rollout.Rollout{Policy: rollout.Policy(kitwire.Policy(c.Group.GetPolicy()))}, rollout.Progress{}, nil, "")
 		got := groupfields.Value(&registryv1.Group{Policy: m.GetPolicy()}, c.Field)
 		if want := groupfields.Value(c.Group, c.Field); got != want {
 			t.Errorf("%s: got %q, want %q", c.Field, got, want)

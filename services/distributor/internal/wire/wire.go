@@ -24,17 +24,32 @@ func Problem(p *fleetv1.Problem) rollout.Problem {
 	}
 }
 
-// Assignment writes an assignment.
-func Assignment(group fleet.GroupID, a rollout.Assignment) *distributorv1.Assignment {
-	return &distributorv1.Assignment{
+// Assignment writes an assignment; frozen is the order that freezes the group, or nil.
+func Assignment(group fleet.GroupID, a rollout.Assignment, frozen *rollout.Order) *distributorv1.Assignment {
+	m := &distributorv1.Assignment{
 		Group: string(group), StableRevision: int64(a.Stable.Revision), StableDigest: string(a.Stable.Digest),
 		CandidateRevision: int64(a.Candidate.Revision), CandidateDigest: string(a.Candidate.Digest), Rollout: string(a.Rollout),
 		Decision: int64(a.Decision), Term: int64(a.Term), Epoch: int64(a.Epoch),
 	}
+	if frozen != nil {
+		m.Frozen = Order(*frozen)
+	}
+	return m
 }
 
-// Rollout writes a rollout with a progress.
-func Rollout(r rollout.Rollout, p rollout.Progress) *distributorv1.Rollout {
+// Order writes an order.
+func Order(o rollout.Order) *distributorv1.Order {
+	return &distributorv1.Order{Verb: string(o.Verb), Reason: o.Reason, Author: o.Author, CreateTime: timeMessage(o.Time)}
+}
+
+// gateOutcomes are the outcomes of gates in the contract.
+var gateOutcomes = map[rollout.GateOutcome]distributorv1.GateResult_Outcome{
+	rollout.GatePassed: distributorv1.GateResult_OUTCOME_PASSED, rollout.GateFailed: distributorv1.GateResult_OUTCOME_FAILED,
+	rollout.GateInconclusive: distributorv1.GateResult_OUTCOME_INCONCLUSIVE, rollout.GateNotMeasured: distributorv1.GateResult_OUTCOME_NOT_MEASURED,
+}
+
+// Rollout writes a rollout as it is now: how far it has come, what its gates say and what comes next.
+func Rollout(r rollout.Rollout, p rollout.Progress, gates []rollout.GateResult, next string) *distributorv1.Rollout {
 	m := &distributorv1.Rollout{
 		Group: string(r.Group), Id: string(r.ID), StableRevision: int64(r.Stable.Revision), StableDigest: string(r.Stable.Digest),
 		CandidateRevision: int64(r.Candidate.Revision), CandidateDigest: string(r.Candidate.Digest), State: stateMessage(r.State),
@@ -51,6 +66,23 @@ func Rollout(r rollout.Rollout, p rollout.Progress) *distributorv1.Rollout {
 	for _, x := range r.Absentees {
 		m.LeftOut = append(m.LeftOut, &distributorv1.LeftOut{Node: string(x.Node), Reason: x.Reason})
 	}
+	for _, g := range gates {
+		result := &distributorv1.GateResult{Gate: g.Gate, Outcome: gateOutcomes[g.Outcome], Evidence: g.Evidence}
+		for _, node := range g.Nodes {
+			result.Nodes = append(result.Nodes, string(node))
+		}
+		m.Gates = append(m.Gates, result)
+	}
+	for _, o := range r.Orders {
+		m.Orders = append(m.Orders, Order(o))
+	}
+	if p := r.Pinning; p != nil {
+		m.PinnedRevision = int64(p.Revision)
+		for _, source := range p.Pinned {
+			m.PinnedSources = append(m.PinnedSources, string(source))
+		}
+	}
+	m.Next = next
 	for _, x := range r.Refusals {
 		m.Refusals = append(m.Refusals, &distributorv1.Refusal{Node: string(x.Node), Problem: wire.ProblemMessage(x.Problem)})
 	}
@@ -78,6 +110,10 @@ func stateMessage(s rollout.State) distributorv1.Rollout_State {
 		return distributorv1.Rollout_STATE_HALTED
 	case rollout.Superseded:
 		return distributorv1.Rollout_STATE_SUPERSEDED
+	case rollout.Paused:
+		return distributorv1.Rollout_STATE_PAUSED
+	case rollout.RolledBack:
+		return distributorv1.Rollout_STATE_ROLLED_BACK
 	}
 	return distributorv1.Rollout_STATE_UNSPECIFIED
 }

@@ -1,0 +1,158 @@
+package api
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/wire"
+)
+
+// obeyTimeout is how long a call waits for the leader to obey. The order is kept all the same.
+const obeyTimeout = 15 * time.Second
+
+// An orderRequest is what the requests of all verbs have.
+type orderRequest interface {
+	GetGroup() string
+	GetReason() string
+	GetRequestId() string
+}
+
+// newOrder fills in an order from a request.
+func newOrder(ctx context.Context, request orderRequest, o rollout.Order) (rollout.Order, error) {
+	if strings.TrimSpace(request.GetReason()) == "" {
+		return o, fault.InvalidFields(fault.Violation{Field: "reason", Description: "say why: it is kept in the history"})
+	}
+	o.ID, o.Reason, o.Author, o.Time = request.GetRequestId(), request.GetReason(), authorOf(ctx), time.Now().UTC()
+	if o.ID == "" {
+		o.ID = uuid.NewString()
+	}
+	return o, nil
+}
+
+// orderRollout gives an order about the newest rollout of a group, and returns that rollout, or the one that was begun by the order, once
+// the leader has obeyed.
+func (s *RolloutService) orderRollout(ctx context.Context, request interface {
+	orderRequest
+	GetRollout() string
+}, o rollout.Order) (*distributorv1.Rollout, error) {
+	o, err := newOrder(ctx, request, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Ledger.Ready(ctx); err != nil {
+		return nil, err
+	}
+	group := fleet.GroupID(request.GetGroup())
+	bell, _, end := s.Ledger.Changes()
+	defer end()
+	if done := s.obeyed(group, o.ID); done != nil {
+		return done, nil // the first answer was lost
+	}
+	all := s.Ledger.Rollouts(group)
+	if len(all) == 0 {
+		return nil, fault.New(fault.Missing, "ROLLOUT_NOT_FOUND", "group %q has no rollout yet", group).With("group", string(group))
+	}
+	newest := all[0]
+	if id := request.GetRollout(); id != "" && id != string(newest.ID) {
+		return nil, fault.New(fault.WrongState, "NOT_THE_NEWEST_ROLLOUT", "rollout %q is not the newest of group %q, which is %s to revision %d",
+			id, group, newest.ID, newest.Candidate.Revision).With("rollout", string(newest.ID))
+	}
+	if repeats(o.Verb, newest.Rollout) {
+		return s.message(newest), nil
+	}
+	if why := o.Refuses(newest.Rollout); why != "" {
+		return nil, fault.New(fault.WrongState, "ROLLOUT_STATE", "%s", why).With("state", string(newest.State))
+	}
+	if frozen := s.Ledger.Orders(group).Frozen(); frozen != nil && o.Verb == rollout.Retry {
+		return nil, fault.New(fault.WrongState, "GROUP_FROZEN", "%s froze group %q: %s; silverback unfreeze lets it begin rollouts",
+			frozen.Author, group, frozen.Reason).With("group", string(group))
+	}
+	o.Rollout = newest.ID
+	if _, err := s.Ledger.AddOrder(ctx, group, o); err != nil {
+		return nil, err
+	}
+	return s.awaitObeyed(ctx, group, o, bell)
+}
+
+// repeats reports whether a verb asks for what a rollout is already.
+func repeats(v rollout.Verb, r rollout.Rollout) bool {
+	switch v {
+	case rollout.Abort:
+		return r.State == rollout.RolledBack
+	case rollout.Retry:
+		return r.State.Open() && len(r.Orders) > 0 && r.Orders[0].Verb == rollout.Retry
+	}
+	return false
+}
+
+// awaitObeyed waits until the leader has obeyed an order.
+func (s *RolloutService) awaitObeyed(ctx context.Context, group fleet.GroupID, o rollout.Order, bell <-chan struct{}) (
+	*distributorv1.Rollout, error) {
+	over := time.After(obeyTimeout)
+	for {
+		if done := s.obeyed(group, o.ID); done != nil {
+			return done, nil
+		}
+		for _, r := range s.Ledger.Rollouts(group) {
+			if why := o.Refuses(r.Rollout); r.ID == o.Rollout && why != "" {
+				return nil, fault.New(fault.WrongState, "ROLLOUT_STATE", "%s", why).With("state", string(r.State))
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-over:
+			return nil, fault.New(fault.Down, "ORDER_PENDING", "the order is kept, and no leader has obeyed it within %s; silverback rollout "+
+				"status -g %s shows when it does", obeyTimeout, group)
+		case <-bell:
+		}
+	}
+}
+
+// obeyed returns the rollout in which an order was obeyed, or nil.
+func (s *RolloutService) obeyed(group fleet.GroupID, id string) *distributorv1.Rollout {
+	for _, r := range s.Ledger.Rollouts(group) {
+		if r.Has(id) {
+			return s.message(r)
+		}
+	}
+	return nil
+}
+
+func (s *RolloutService) message(r Counted) *distributorv1.Rollout {
+	return wire.Rollout(r.Rollout, r.Now, r.Gates, r.Next)
+}
+
+// orderGroup freezes or unfreezes a group. A group that has no rollout yet can be frozen too.
+func (s *RolloutService) orderGroup(ctx context.Context, request orderRequest, verb rollout.Verb) (*distributorv1.Order, error) {
+	o, err := newOrder(ctx, request, rollout.Order{Verb: verb})
+	if err != nil {
+		return nil, err
+	}
+	group := fleet.GroupID(request.GetGroup())
+	if err := fleet.ValidName("group", string(group)); err != nil {
+		return nil, fault.InvalidFields(fault.Violation{Field: "group", Description: err.Error()})
+	}
+	if err := s.Ledger.Ready(ctx); err != nil {
+		return nil, err
+	}
+	if !s.Ledger.Known(group) {
+		return nil, fault.New(fault.Missing, "NO_SUCH_GROUP", "there is no group %q", group).With("group", string(group))
+	}
+	if frozen := s.Ledger.Orders(group).Frozen(); frozen != nil && verb == rollout.Freeze {
+		return wire.Order(*frozen), nil // frozen already: the first reason stands
+	}
+	kept, err := s.Ledger.AddOrder(ctx, group, o)
+	if err != nil {
+		return nil, err
+	}
+	return wire.Order(kept), nil
+}

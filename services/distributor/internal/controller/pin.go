@@ -1,0 +1,67 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+
+	"github.com/silverback-gateway/silverback/kit/clean"
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/kit/wire"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
+)
+
+// pinTimeout bounds how long the translator may take to pin sources. It is asked again when it fails.
+const pinTimeout = 30 * time.Second
+
+// errNotPinned says that the translator did not pin what a rollback is to pin; it is asked again.
+var errNotPinned = errors.New("the translator has not pinned the sources yet")
+
+// maxReason is how much of the reason of a rollout a pin repeats; the contract takes no more.
+const maxReason = 512
+
+// pin asks the translator to pin the sources that brought a bad candidate, and returns the decision that records it; the zero Decision
+// when it must be asked again. The request id makes a repeated call harmless, also that of the next leader.
+func (l *leadership) pin(ctx context.Context, r rollout.Rollout) rollout.Decision {
+	ctx, cancel := context.WithTimeout(ctx, pinTimeout)
+	defer cancel()
+	request := &translatorv1.RestoreSourcesRequest{
+		Group: string(r.Group), ToRevision: int64(r.Stable.Revision), FromRevision: int64(r.Candidate.Revision), SkipChanged: true,
+		Reason: clean.Line(r.Reason, maxReason), RequestId: fmt.Sprintf("rollout-%s", r.ID), AllowShrink: true,
+		Pin: &translatorv1.Pin{Rollout: string(r.ID)},
+	}
+	for _, source := range rollout.Culprits(r.Refusals) {
+		request.Sources = append(request.Sources, string(source))
+	}
+	for _, x := range r.Refusals {
+		request.Pin.Problems = append(request.Pin.Problems, wire.ProblemMessage(x.Problem))
+	}
+	answer, err := l.Translator.RestoreSources(ctx, request)
+	attributes := []any{telemetry.Group, r.Group, telemetry.Rollout, r.ID}
+	switch kind := fault.KindOf(fault.FromStatus(err)); {
+	case err == nil:
+	case kind == fault.Missing || kind == fault.Invalid || kind == fault.WrongState || kind == fault.Unimplemented:
+		// Asking again would not help: the revision is not kept any more, or the translator is of an older version.
+		l.Log.Error("sources not pinned", append(attributes, telemetry.Err, rpc.Why(err))...)
+		return rollout.Pinned(r, nil, 0, rpc.Why(err))
+	default:
+		l.Log.Warn("sources not pinned yet; trying again", append(attributes, telemetry.Err, rpc.Why(err))...)
+		return rollout.Decision{}
+	}
+	var pinned []fleet.SourceID
+	for _, name := range answer.GetRestored() {
+		pinned = append(pinned, fleet.SourceID(name))
+	}
+	problem := ""
+	if len(pinned) == 0 {
+		problem = "no source was pinned: none of those that the candidate changed still has that content"
+	}
+	l.Log.Warn("sources pinned", append(attributes, "sources", fmt.Sprint(pinned), telemetry.Revision, answer.GetRevision().GetNumber())...)
+	return rollout.Pinned(r, pinned, fleet.Revision(answer.GetRevision().GetNumber()), problem)
+}

@@ -1,0 +1,62 @@
+package rollout
+
+import (
+	"fmt"
+	"time"
+)
+
+// Next says what a rollout waits for and what comes next, for people. It is empty when there is nothing to wait for.
+func Next(in Input, p Progress, gates []GateResult) string {
+	if in.Rollout == nil {
+		return ""
+	}
+	r := *in.Rollout
+	waiting := !in.Newest.IsZero() && in.Newest.Revision > handled(in)
+	if !r.State.Open() {
+		return nextAfter(in, r, waiting)
+	}
+	text := nextStep(r, p, gates)
+	if waiting {
+		text += fmt.Sprintf("; then revision %d", in.Newest.Revision)
+		if in.Orders.Frozen() != nil {
+			text += ", once the group is not frozen"
+		}
+	}
+	return text
+}
+
+// nextAfter is Next of a rollout that has ended.
+func nextAfter(in Input, r Rollout, waiting bool) string {
+	frozen := in.Orders.Frozen()
+	switch {
+	case r.Pinning.Due():
+		return "pins the sources that brought the change; no rollout begins before"
+	case waiting && frozen != nil:
+		return fmt.Sprintf("revision %d waits: %s froze the group: %s", in.Newest.Revision, frozen.Author, frozen.Reason)
+	case r.Pinning != nil && r.Pinning.Problem != "":
+		return r.Pinning.Problem
+	}
+	return ""
+}
+
+// nextStep says what an open rollout waits for.
+func nextStep(r Rollout, p Progress, gates []GateResult) string {
+	after := "then the rollout completes"
+	if r.Wave < r.Policy.WaveCount() {
+		after = fmt.Sprintf("then wave %d of %d", r.Wave+1, r.Policy.WaveCount())
+	}
+	switch {
+	case r.Paused:
+		return "paused by an operator; silverback rollout resume lets it go on"
+	case r.State == Waiting && r.Ahead > 0:
+		return "waits for a recovery of the ledger"
+	case r.State == Waiting:
+		return "waits for a node to come online"
+	case r.State == Progressing:
+		return fmt.Sprintf("waits for %d of %d nodes of wave %d to serve it; %s", p.InWave-p.Serving, p.InWave, max(r.Wave, 1), after)
+	}
+	if open := undecided(gates); open != nil && r.Policy.OnInconclusive != 0 {
+		return fmt.Sprintf("watches wave %d for %s; gate %s is %s yet; %s", r.Wave, r.Policy.soak(r.Wave), open.Gate, open.Outcome.Words(), after)
+	}
+	return fmt.Sprintf("watches wave %d for %s since %s; %s", r.Wave, r.Policy.soak(r.Wave), r.SettleTime.UTC().Format(time.TimeOnly), after)
+}

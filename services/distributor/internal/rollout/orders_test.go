@@ -1,0 +1,170 @@
+package rollout
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+)
+
+// order gives an order about the newest rollout.
+func (d *drive) order(verb Verb) Order {
+	o := Order{ID: fmt.Sprint(verb, d.now.UnixNano()), Verb: verb, Rollout: d.in.Rollout.ID, Reason: "because", Author: "ann", Time: d.now}
+	d.in.Orders = d.in.Orders.With(o)
+	return o
+}
+
+func waved() Policy { return Policy{Waves: []Wave{{Nodes: 1, Soak: time.Minute}, {Percent: 100}}} }
+
+func (d *drive) state(want State) {
+	d.t.Helper()
+	if d.in.Rollout.State != want {
+		d.t.Errorf("the rollout is %q (%s), want %q", d.in.Rollout.State, d.in.Rollout.Reason, want)
+	}
+}
+
+func TestAPausedRolloutMovesNobody(t *testing.T) {
+	d := driven(t, 4, waved())
+	d.revise()
+	d.run(time.Second)
+	d.order(Pause)
+	d.run(30 * time.Minute) // longer than the soak, and than the deadline
+	d.state(Paused)
+	d.want(2, 1, 1, 1)
+	d.revise()
+	d.run(30 * time.Minute)
+	d.want(2, 1, 1, 1)
+	d.order(Pause) // twice is harmless
+	d.run(time.Second)
+	d.state(Paused)
+
+	d.order(Resume)
+	d.run(30 * time.Second)
+	d.state(Soaking) // the soak began anew
+	d.run(5 * time.Minute)
+	d.want(3, 3, 3, 3)
+}
+
+func TestAPausedRolloutHaltsAtARefusal(t *testing.T) {
+	d := driven(t, 4, Policy{Waves: []Wave{{Nodes: 2, Soak: time.Minute}, {Percent: 100}}})
+	d.hangs[1] = true
+	d.revise()
+	d.run(time.Second)
+	d.order(Pause)
+	d.run(time.Minute)
+	d.bad = d.in.Rollout.Candidate.Digest
+	d.run(time.Second)
+	d.state(Halted)
+}
+
+func TestPromoteEndsTheSoakOfOneWave(t *testing.T) {
+	d := driven(t, 4, Policy{Waves: []Wave{{Nodes: 1, Soak: time.Hour}, {Nodes: 2, Soak: time.Hour}, {Percent: 100}}})
+	d.revise()
+	d.run(time.Second)
+	d.want(2, 1, 1, 1)
+	d.order(Promote)
+	d.run(time.Second)
+	d.want(2, 2, 1, 1)
+	d.state(Soaking)
+	full := d.order(Promote)
+	full.ID, full.Full = "full", true
+	d.in.Orders = d.in.Orders.With(full)
+	d.run(time.Second)
+	d.state(Completed)
+	d.want(2, 2, 2, 2)
+}
+
+func TestAbortTakesTheCandidateBack(t *testing.T) {
+	d := driven(t, 4, waved())
+	d.revise()
+	d.run(time.Second)
+	d.order(Abort)
+	d.run(time.Second)
+	d.state(RolledBack)
+	d.want(1, 1, 1, 1)
+	if r := d.in.Rollout; !strings.Contains(r.Reason, "ann") || !strings.Contains(r.Reason, "because") || !r.Pinning.Due() {
+		t.Errorf("the record is %+v", r)
+	}
+
+	// Nothing begins before the pins are set, and nothing older than the revision that has them.
+	d.revise()
+	d.run(time.Hour)
+	d.want(1, 1, 1, 1)
+	d.in = apply(d.in, Pinned(*d.in.Rollout, []fleet.SourceID{"a"}, 4, ""))
+	d.run(time.Hour)
+	d.want(1, 1, 1, 1)
+	d.revise()
+	d.run(time.Hour)
+	d.want(4, 4, 4, 4)
+}
+
+func TestAbortOfTheFirstRolloutIsRefused(t *testing.T) {
+	first := Rollout{ID: "00000001", State: Soaking}
+	if why := (Order{Verb: Abort}).Refuses(first); !strings.Contains(why, "nothing to go back to") {
+		t.Errorf("got %q", why)
+	}
+	if abort := first.obey(start, []Order{{ID: "1", Verb: Abort, Rollout: first.ID}}); abort != nil {
+		t.Errorf("it was obeyed: %+v", abort)
+	}
+}
+
+func TestRetryBeginsAnotherRollout(t *testing.T) {
+	d := driven(t, 4, Policy{})
+	d.refuse()
+	d.bad = ""
+	d.run(time.Hour)
+	d.want(1, 1, 1, 1)
+	d.order(Retry)
+	d.run(time.Second)
+	d.state(Completed)
+	d.want(2, 2, 2, 2)
+	if r := d.in.Rollout; len(r.Orders) != 1 || r.Orders[0].Verb != Retry {
+		t.Errorf("the record is %+v", r)
+	}
+	began := len(d.began)
+	d.run(time.Hour)
+	if len(d.began) != began {
+		t.Error("one order began two rollouts")
+	}
+}
+
+func TestAFrozenGroupBeginsNothing(t *testing.T) {
+	d := driven(t, 4, waved())
+	d.revise()
+	d.run(time.Second)
+	d.in.Orders = d.in.Orders.With(Order{ID: "f", Verb: Freeze})
+	d.revise()
+	d.run(time.Hour)
+	d.want(2, 2, 2, 2) // what was open goes on, to its end
+	d.in.Orders = d.in.Orders.With(Order{ID: "u", Verb: Unfreeze})
+	d.run(time.Hour)
+	d.want(3, 3, 3, 3)
+}
+
+func TestARefusalPinsWhenThePolicySaysSo(t *testing.T) {
+	d := driven(t, 4, Policy{OnReject: fleet.RejectPins})
+	d.bad = d.revise().Digest
+	d.run(time.Minute)
+	d.state(Halted)
+	if !d.in.Rollout.Pinning.Due() {
+		t.Error("nothing is to be pinned")
+	}
+	d = driven(t, 4, Policy{})
+	d.bad = d.revise().Digest
+	d.run(time.Minute)
+	if d.in.Rollout.Pinning != nil {
+		t.Error("a policy that halts pins")
+	}
+}
+
+func TestCulpritsAreTheSourcesOfAllRefusals(t *testing.T) {
+	of := func(source string) Refusal { return Refusal{Problem: Problem{Source: source}} }
+	if got := fmt.Sprint(Culprits([]Refusal{of("b"), of("a"), of("b")})); got != "[a b]" {
+		t.Errorf("got %s", got)
+	}
+	if got := Culprits([]Refusal{of("b"), of("")}); got != nil {
+		t.Errorf("a refusal of nobody's object leaves %v, want all sources suspect", got)
+	}
+}
