@@ -16,6 +16,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
 
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/revocation"
@@ -201,10 +202,8 @@ func (s *Service) collect(ctx context.Context) error {
 		s.forgetLost(ctx, time.Now(), absences)
 		s.schemas.Collect(ctx, time.Now())
 		s.schemas.Tidy(ctx)
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(wait/2 + rand.N(wait)):
+		if err := backoff.Sleep(ctx, backoff.Jitter(wait, 0.5)); err != nil {
+			return err
 		}
 	}
 }

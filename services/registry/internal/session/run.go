@@ -6,6 +6,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/run"
 )
@@ -21,7 +22,8 @@ func (s *Sessions) Run(ctx context.Context) error {
 // hold keeps one lease, and gets a new one when it is lost.
 func (s *Sessions) hold(ctx context.Context) error {
 	seconds := max(1, int64((s.TTL+time.Second-1)/time.Second))
-	refusal := "" // why etcd grants no lease, as the log was told
+	pause := backoff.Backoff{Policy: retry}
+	refusal := "" // the last reason that was logged
 	for {
 		grantCtx, cancel := context.WithTimeout(ctx, commitTimeout)
 		lease, err := s.leases.Grant(grantCtx, seconds)
@@ -29,6 +31,7 @@ func (s *Sessions) hold(ctx context.Context) error {
 		switch {
 		case err == nil:
 			refusal = ""
+			pause.Reset()
 			s.gain(lease.ID)
 			s.keepAlive(ctx, lease.ID)
 			s.lose()
@@ -43,7 +46,7 @@ func (s *Sessions) hold(ctx context.Context) error {
 		if err != nil && etcdkv.Refused(err) {
 			s.refuse(unwritten(err))
 		}
-		if err := pause(ctx, retryPause); err != nil {
+		if err := pause.Wait(ctx); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
@@ -14,10 +15,12 @@ import (
 )
 
 const (
-	gather        = 50 * time.Millisecond // how long the writer waits for company
+	gather        = 50 * time.Millisecond // how long the writer collects changes for one batch
 	commitTimeout = 5 * time.Second
-	retryPause    = 200 * time.Millisecond
 )
+
+// retry is for requests that etcd did not answer or refused.
+var retry = backoff.Policy{Base: 200 * time.Millisecond, Cap: time.Second, Jitter: 0.5}
 
 // job is what the writer does for one node, as things stood when it was taken.
 type job struct {
@@ -30,13 +33,14 @@ type job struct {
 
 // write commits what is queued, in batches, until ctx ends.
 func (s *Sessions) write(ctx context.Context) error {
+	pause := backoff.Backoff{Policy: retry}
 	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-s.bell:
 		}
-		if err := pause(ctx, gather); err != nil {
+		if err := backoff.Sleep(ctx, gather); err != nil {
 			return err
 		}
 		for {
@@ -56,11 +60,12 @@ func (s *Sessions) write(ctx context.Context) error {
 				if errors.Is(err, rpctypes.ErrLeaseNotFound) {
 					s.reportLost(lease)
 				}
-				if err := pause(ctx, retryPause); err != nil {
+				if err := pause.Wait(ctx); err != nil {
 					return err
 				}
 				continue
 			}
+			pause.Reset()
 			s.settle(jobs, results)
 			s.Metrics.batches.Inc()
 		}
@@ -222,14 +227,5 @@ func remember(e ended) func(store.Current) (store.Write, error) {
 		}
 		node := roster.End(e.at, *cur.Node, e.report, false)
 		return store.Write{Node: &node}, nil
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
-		return nil
 	}
 }

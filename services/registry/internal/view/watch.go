@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 	"github.com/silverback-gateway/silverback/services/registry/internal/store"
@@ -94,10 +95,8 @@ func (v *View) Watch(ctx context.Context, filter Filter, token string, send func
 		if err := send(batch); err != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(batchInterval):
+		if err := backoff.Sleep(ctx, batchInterval); err != nil {
+			return err
 		}
 		select {
 		case <-ctx.Done():

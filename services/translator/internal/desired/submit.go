@@ -5,22 +5,24 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/kong/compile"
 )
 
-// maxRaces bounds how often a commit that lost its race is tried on the new head. Each loss is somebody else's commit,
-// so this many in a row mean a storm of submissions.
-const maxRaces = 50
+const (
+	// maxRaces is how many times a commit that lost its race is tried on the new head. Each loss is a commit of another client.
+	maxRaces     = 50
+	maxRacePause = 20 * time.Millisecond
+)
 
 // Submit makes documents the content of a source. It returns only after the commit is durable; a failure has changed nothing.
 func (d *Service) Submit(ctx context.Context, s Submission) (Outcome, error) {
@@ -213,10 +215,8 @@ func (d *Service) race(ctx context.Context, answered func() (Outcome, bool, erro
 			return out, err
 		}
 		d.Metrics.lostRace()
-		select {
-		case <-ctx.Done():
-			return Outcome{}, ctx.Err()
-		case <-time.After(rand.N(20 * time.Millisecond)):
+		if err := backoff.Sleep(ctx, backoff.Jitter(maxRacePause, 1)); err != nil {
+			return Outcome{}, err
 		}
 		if out, done, err := answered(); done || err != nil {
 			return out, err

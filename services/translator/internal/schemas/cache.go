@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +13,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/rpc"
 	"github.com/silverback-gateway/silverback/kong/compile"
@@ -26,10 +26,10 @@ const (
 	fetchTimeout = 2 * time.Second
 	// failedFor is how long a bundle that could not be had is not asked for again by submissions.
 	failedFor = 5 * time.Second
-	// What is named and missing is fetched ahead, again and again after firstPause to lastPause.
-	firstPause = time.Second
-	lastPause  = 30 * time.Second
 )
+
+// refetch is for bundles that groups name and the registry did not return.
+var refetch = backoff.Policy{Base: time.Second, Cap: 30 * time.Second, Jitter: 0.5}
 
 // groups knows which bundles are named.
 type groups interface {
@@ -156,7 +156,7 @@ func behind(n named.Schemas) string {
 
 // Run fetches what groups name, and lets go of what none does, until ctx ends.
 func (s *Cache) Run(ctx context.Context) error {
-	pause := firstPause
+	pause := backoff.Backoff{Policy: refetch}
 	for {
 		named, changed := s.groups.AllSchemas()
 		missing := 0
@@ -167,10 +167,9 @@ func (s *Cache) Run(ctx context.Context) error {
 		}
 		var retry <-chan time.Time
 		if missing == 0 {
-			pause = firstPause
+			pause.Reset()
 		} else {
-			retry = time.After(pause/2 + rand.N(pause))
-			pause = min(2*pause, lastPause)
+			retry = time.After(pause.Next())
 		}
 		select {
 		case <-ctx.Done():
