@@ -8,15 +8,27 @@ import (
 // Problem converts a problem. The other party of a duplicate is left out: a gateway does not know it.
 func Problem(m *fleetv1.Problem) fleet.Problem {
 	return fleet.Problem{
-		Source: m.GetSource(), Document: m.GetDocument(), Line: m.GetLine(), Column: m.GetColumn(), Kind: m.GetKind(), Name: m.GetName(),
-		ID: m.GetId(), Field: m.GetField(), Class: int32(m.GetClass()), Message: m.GetMessage(),
+		Source: fleet.SourceID(m.GetSource()), Document: m.GetDocument(), Line: int(m.GetLine()), Column: int(m.GetColumn()), Kind: m.GetKind(),
+		Name: m.GetName(), ID: m.GetId(), Field: m.GetField(), Class: fleet.Class(m.GetClass()), Message: m.GetMessage(),
 	}
 }
 
-// ProblemMessage is the inverse of Problem.
-func ProblemMessage(p fleet.Problem) *fleetv1.Problem {
-	return &fleetv1.Problem{
-		Source: p.Source, Document: p.Document, Line: p.Line, Column: p.Column, Kind: p.Kind, Name: p.Name, Id: p.ID, Field: p.Field,
-		Class: fleetv1.Problem_Class(p.Class), Message: p.Message,
+// ProblemMessages converts problems to their messages.
+func ProblemMessages(all []fleet.Problem) (ms []*fleetv1.Problem) {
+	for _, p := range all {
+		ms = append(ms, ProblemMessage(p))
 	}
+	return ms
+}
+
+// ProblemMessage converts a problem to its message, with the other party.
+func ProblemMessage(p fleet.Problem) *fleetv1.Problem {
+	m := &fleetv1.Problem{
+		Source: string(p.Source), Document: p.Document, Line: int32(p.Line), Column: int32(p.Column), Kind: p.Kind, Name: p.Name, Id: p.ID,
+		Field: p.Field, Class: fleetv1.Problem_Class(p.Class), Message: p.Message,
+	}
+	if o := p.Other; o != nil {
+		m.Other = &fleetv1.Problem_Place{Source: string(o.Source), Document: o.Document, Line: int32(o.Line)}
+	}
+	return m
 }

@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -21,7 +22,7 @@ func TestEveryFieldOfAProblemIsConvertedAndStored(t *testing.T) {
 			protoreflect.EnumKind: protoreflect.ValueOfEnum(7),
 		}[field.Kind()]
 		if field.Name() == "other" {
-			continue // left out on purpose
+			continue // only a translator knows it
 		}
 		if !ok {
 			t.Fatalf("%s: give it a value here", field.Name())
@@ -38,5 +39,28 @@ func TestEveryFieldOfAProblemIsConvertedAndStored(t *testing.T) {
 		if got := wire.ProblemMessage(stored); !proto.Equal(got, want) {
 			t.Errorf("%s: got %v, want %v", field.Name(), got, want)
 		}
+	}
+}
+
+func TestTheOtherPartyOfAProblemIsConverted(t *testing.T) {
+	got := wire.ProblemMessage(fleet.Problem{Other: &fleet.Place{Source: "s", Document: "d", Line: 7}}).GetOther()
+	if want := (&fleetv1.Problem_Place{Source: "s", Document: "d", Line: 7}); !proto.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestClassesHaveTheNamesOfTheContract(t *testing.T) {
+	for number, name := range fleetv1.Problem_Class_name {
+		class := fleet.Class(number)
+		want := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, "CLASS_"), "_", "-"))
+		if number == 0 {
+			want = ""
+		}
+		if class.String() != want || fleet.ParseClass(want) != class {
+			t.Errorf("%s: got %q", name, class)
+		}
+	}
+	if got := fleet.ParseClass("of-tomorrow"); got != 0 {
+		t.Errorf("an unknown class is %d", got)
 	}
 }

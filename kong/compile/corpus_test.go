@@ -129,7 +129,7 @@ func TestCorpus(t *testing.T) {
 			}
 			verdict := "accepted"
 			if len(problems) > 0 {
-				verdict = "refused: " + string(problems[0].Class)
+				verdict = "refused: " + problems[0].Class.String()
 			}
 			table[fmt.Sprintf("%-8s %-12s %-30s %s", list, cmp.Or(cs.edition(), cs.ReasonClass), cs.Expect, verdict)]++
 			if snap != nil {

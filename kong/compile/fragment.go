@@ -4,12 +4,8 @@ import (
 	"strings"
 	"unsafe"
 
-	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kong/entity"
 )
-
-// SourceID names a source of a group; the word of the whole control plane.
-type SourceID = fleet.SourceID
 
 // Document is one submitted file. Its name is a label for messages, never a path
 // that is opened.

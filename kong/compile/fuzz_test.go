@@ -47,7 +47,7 @@ func hold(t *testing.T, c *compile.Compiler, name string, text []byte) {
 		t.Fatal("another answer the second time")
 	}
 	for _, p := range problems {
-		if s := p.String(); strings.ContainsFunc(s, unicode.IsControl) || p.Class == "" || p.Message == "" {
+		if s := p.String(); strings.ContainsFunc(s, unicode.IsControl) || p.Class.String() == "" || p.Message == "" {
 			t.Fatalf("a problem is not clean: %q", s)
 		}
 	}

@@ -68,7 +68,7 @@ func compileDir(t *testing.T, c *compile.Compiler, dir string) (canonical, probl
 	if found != nil {
 		var b bytes.Buffer
 		for _, p := range found {
-			b.WriteString("[" + string(p.Class) + "] " + p.String() + "\n")
+			b.WriteString("[" + p.Class.String() + "] " + p.String() + "\n")
 		}
 		return nil, b.Bytes()
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kong/document"
 	"github.com/silverback-gateway/silverback/kong/entity"
 )
@@ -125,7 +126,7 @@ func (p *parser) read(d Document) {
 	if fault != nil {
 		p.miss(everything)
 		p.problems = append(p.problems, Problem{
-			Document: d.Name, Line: fault.Line, Column: fault.Column, Class: Class(fault.Class), Message: fault.Message,
+			Document: d.Name, Line: fault.Line, Column: fault.Column, Class: fleet.ParseClass(fault.Class), Message: fault.Message,
 		})
 	}
 }

@@ -4,81 +4,36 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// Class says what kind of rule was broken; a closed set.
-type Class string
+// The words of the control plane for what Read, Merge and Validate report.
+type (
+	SourceID = fleet.SourceID
+	Problem  = fleet.Problem
+	Place    = fleet.Place
+	Class    = fleet.Class
+)
 
 // The classes.
 const (
-	Syntax            Class = "syntax"
-	Encoding          Class = "encoding"
-	Limit             Class = "limit"
-	Version           Class = "version"
-	UnknownField      Class = "unknown-field"
-	WrongType         Class = "wrong-type"
-	MissingField      Class = "missing-field"
-	BadValue          Class = "bad-value"
-	DanglingReference Class = "dangling-reference"
-	Duplicate         Class = "duplicate"
-	Conflict          Class = "conflict"
-	Scope             Class = "scope"
-	Env               Class = "env"
-	Empty             Class = "empty"
-	Unsupported       Class = "unsupported"
+	Syntax Class = iota + 1
+	Encoding
+	Limit
+	Version
+	UnknownField
+	WrongType
+	MissingField
+	BadValue
+	DanglingReference
+	Duplicate
+	Conflict
+	Scope
+	Env
+	Empty
+	Unsupported
 )
-
-// Place is where the other party of a duplicate or a conflict stands.
-type Place struct {
-	Source   SourceID
-	Document string
-	Line     int
-}
-
-// Problem is one reason why a configuration is refused, or, among warnings, one
-// that its author should know. It never holds the value of a field that can be
-// secret, nor a control character.
-type Problem struct {
-	Source   SourceID // set by Merge
-	Document string
-	Line     int    // from 1; 0 when unknown
-	Column   int    // from 1, in bytes; 0 when unknown
-	Kind     string // in the singular; empty when no entity is meant
-	Name     string // empty when the entity has none, or it is secret
-	ID       string // when known
-	Field    string // path within the entity, such as paths[0]
-	Class    Class
-	Message  string
-	Other    *Place
-}
-
-// String writes the problem as one line: team-a.yaml:14: route "orders": paths[0]: ...
-func (p Problem) String() string {
-	var b strings.Builder
-	if p.Document != "" {
-		b.WriteString(printable(p.Document))
-		if p.Line > 0 {
-			fmt.Fprintf(&b, ":%d", p.Line)
-		}
-		b.WriteString(": ")
-	}
-	if p.Kind != "" {
-		b.WriteString(p.Kind)
-		switch {
-		case p.Name != "":
-			b.WriteString(" " + quote(p.Name))
-		case p.ID != "":
-			b.WriteString(" " + p.ID)
-		}
-		b.WriteString(": ")
-	}
-	if p.Field != "" {
-		b.WriteString(p.Field + ": ")
-	}
-	b.WriteString(p.Message)
-	return b.String()
-}
 
 // maxProblems is how many problems are told; what is beyond is only counted.
 const maxProblems = 100

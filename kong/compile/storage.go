@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
 // fragmentVersion is the first byte of a stored fragment. It grows when the form,
@@ -44,7 +46,7 @@ func (f *Fragment) Marshal() []byte {
 	}
 	e.count(len(f.Warnings))
 	for _, w := range f.Warnings {
-		for _, s := range []string{w.Document, w.Kind, w.Name, w.ID, w.Field, string(w.Class), w.Message} {
+		for _, s := range []string{w.Document, w.Kind, w.Name, w.ID, w.Field, w.Class.String(), w.Message} {
 			e.text(s)
 		}
 		e.count(w.Line)
@@ -136,7 +138,7 @@ func (c *Compiler) Unmarshal(stored []byte) (*Fragment, error) {
 		for _, s := range []*string{&w.Document, &w.Kind, &w.Name, &w.ID, &w.Field, &class, &w.Message} {
 			*s = d.text()
 		}
-		w.Class, w.Line, w.Column = Class(class), d.number(), d.number()
+		w.Class, w.Line, w.Column = fleet.ParseClass(class), d.number(), d.number()
 		f.Warnings = append(f.Warnings, w)
 	}
 	n := d.count(leastItem)

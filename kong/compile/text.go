@@ -3,15 +3,12 @@ package compile
 import (
 	"strings"
 
-	"github.com/silverback-gateway/silverback/kong/document"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-func quote(s string) string { return document.Quote(s) }
+func quote(s string) string { return fleet.Quote(s) }
 
-func printable(s string) string {
-	q := quote(s)
-	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
-}
+func printable(s string) string { return fleet.Printable(s) }
 
 // nearest returns the candidate that a mistyped word most likely meant, or "".
 func nearest(word string, candidates []string) string {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode/utf8"
 	"unsafe"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
 // jsonReader reads JSON in one pass. Strings without escapes share the memory of
@@ -176,7 +178,7 @@ func (r *jsonReader) object(depth int) *Node {
 		}
 	}
 	if i := repeated(n.Keys); i >= 0 {
-		return r.fail(Duplicate, int(n.Keys[i].Pos), fmt.Sprintf("the key %s is there twice", Quote(n.Keys[i].Name)))
+		return r.fail(Duplicate, int(n.Keys[i].Pos), fmt.Sprintf("the key %s is there twice", fleet.Quote(n.Keys[i].Name)))
 	}
 	return n
 }

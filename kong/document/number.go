@@ -57,16 +57,3 @@ func formatFloat(f float64) string {
 	}
 	return strings.Replace(strconv.FormatFloat(f, 'e', -1, 64), "e-0", "e-", 1) // e-07 is e-7
 }
-
-// Quote writes a name for a message: in double quotes, printable, of bounded length.
-func Quote(s string) string {
-	const longest = 120
-	if len(s) > longest {
-		cut := longest
-		for cut > 0 && s[cut]&0xc0 == 0x80 {
-			cut--
-		}
-		s = s[:cut] + "…"
-	}
-	return strconv.QuoteToGraphic(s)
-}

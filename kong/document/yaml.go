@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
 // maxDocuments bounds the documents of one stream: more is an accident or an
@@ -177,7 +179,7 @@ func (r *yamlReader) value(y *yaml.Node, depth int) (*Node, *Fault) {
 }
 
 func badTag(y *yaml.Node) *Fault {
-	return fault(y, Type, "the tag "+Quote(y.Tag)+" is not supported")
+	return fault(y, Type, "the tag "+fleet.Quote(y.Tag)+" is not supported")
 }
 
 // alias returns the value of an anchor. Values are immutable, so that one can
@@ -238,7 +240,7 @@ func (r *yamlReader) mapping(y *yaml.Node, depth int) (*Node, *Fault) {
 	if i := repeated(n.Keys); i >= 0 {
 		at := n.Keys[i].Pos
 		return nil, &Fault{Class: Duplicate, Line: int(at >> 32), Column: int(at & 0xffffffff),
-			Message: fmt.Sprintf("the key %s is there twice; all but one would be lost", Quote(n.Keys[i].Name))}
+			Message: fmt.Sprintf("the key %s is there twice; all but one would be lost", fleet.Quote(n.Keys[i].Name))}
 	}
 	for _, m := range merges {
 		if f := r.merge(n, m, depth); f != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/agent/internal/status"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/wire"
 	"github.com/silverback-gateway/silverback/kong/proof"
 )
@@ -39,7 +40,7 @@ func outcomeToProto(a apply.Outcome) *distributorv1.Outcome {
 func problems(from []verdict.Problem) []*fleetv1.Problem {
 	var all []*fleetv1.Problem
 	for _, p := range from {
-		p.Class = int32(fleetv1.Problem_CLASS_REFUSED_BY_GATEWAY)
+		p.Class = fleet.Class(fleetv1.Problem_CLASS_REFUSED_BY_GATEWAY)
 		all = append(all, wire.ProblemMessage(p))
 	}
 	return all

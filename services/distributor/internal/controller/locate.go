@@ -7,6 +7,7 @@ import (
 
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/rpc"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
@@ -40,7 +41,7 @@ func (l *leadership) locate(ctx context.Context, r *rollout.Rollout) []rollout.R
 		for _, o := range answer.GetOrigins() {
 			e := o.GetEntity()
 			if e.GetKind() == p.Kind && (p.ID != "" && e.GetId() == p.ID || p.ID == "" && e.GetName() == p.Name) {
-				p.Source, p.Document, p.Line = o.GetSource(), o.GetDocument(), o.GetLine()
+				p.Source, p.Document, p.Line = fleet.SourceID(o.GetSource()), o.GetDocument(), int(o.GetLine())
 				break
 			}
 		}

@@ -160,7 +160,7 @@ func TestARefusalPinsWhenThePolicySaysSo(t *testing.T) {
 }
 
 func TestCulpritsAreTheSourcesOfAllRefusals(t *testing.T) {
-	of := func(source string) Refusal { return Refusal{Problem: Problem{Source: source}} }
+	of := func(source fleet.SourceID) Refusal { return Refusal{Problem: Problem{Source: source}} }
 	if got := fmt.Sprint(Culprits([]Refusal{of("b"), of("a"), of("b")})); got != "[a b]" {
 		t.Errorf("got %s", got)
 	}

@@ -49,7 +49,7 @@ func Culprits(refusals []Refusal) (all []fleet.SourceID) {
 		if r.Problem.Source == "" {
 			return nil
 		}
-		all = append(all, fleet.SourceID(r.Problem.Source))
+		all = append(all, r.Problem.Source)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

@@ -20,7 +20,7 @@ func Problem(p *fleetv1.Problem) rollout.Problem {
 	return rollout.Problem{
 		Kind: clean.Line(p.GetKind(), clean.MaxWord), Name: clean.Line(p.GetName(), clean.MaxMessage), ID: clean.Line(p.GetId(), clean.MaxWord),
 		Field: clean.Line(p.GetField(), clean.MaxMessage),
-		Class: int32(fleetv1.Problem_CLASS_REFUSED_BY_GATEWAY), Message: clean.Line(p.GetMessage(), clean.MaxMessage),
+		Class: fleet.Class(fleetv1.Problem_CLASS_REFUSED_BY_GATEWAY), Message: clean.Line(p.GetMessage(), clean.MaxMessage),
 	}
 }
 

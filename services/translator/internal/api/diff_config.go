@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/wire"
 	"github.com/silverback-gateway/silverback/kong/changes"
 	"github.com/silverback-gateway/silverback/kong/snapshot"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
@@ -36,7 +37,7 @@ func (s *Server) DiffConfig(ctx context.Context, r *translatorv1.DiffConfigReque
 	}
 	answer := &translatorv1.DiffConfigResponse{
 		Summary: summary(diff.Summary), Revision: int64(diff.Against), ToRevision: int64(diff.To), Digest: string(diff.Digest),
-		Warnings: problems(diff.Warnings),
+		Warnings: wire.ProblemMessages(diff.Warnings),
 		Changes:  make([]*translatorv1.Change, len(diff.Changes)),
 	}
 	for i := range diff.Changes {

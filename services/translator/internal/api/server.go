@@ -9,7 +9,6 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/identity"
 	"github.com/silverback-gateway/silverback/kong/compile"
-	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 	"github.com/silverback-gateway/silverback/services/translator/internal/desired"
 )
@@ -64,14 +63,6 @@ func authorOf(ctx context.Context) string {
 		return who.Name
 	}
 	return "anonymous"
-}
-
-func problems(in []compile.Problem) []*fleetv1.Problem {
-	var out []*fleetv1.Problem
-	for _, p := range in {
-		out = append(out, desired.WireProblem(p))
-	}
-	return out
 }
 
 func summary(s desired.Summary) *translatorv1.ChangeSummary {

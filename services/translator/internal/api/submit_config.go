@@ -5,6 +5,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/wire"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 	"github.com/silverback-gateway/silverback/services/translator/internal/desired"
 )
@@ -22,6 +23,6 @@ func (s *Server) SubmitConfig(ctx context.Context, r *translatorv1.SubmitConfigR
 		return nil, err
 	}
 	return &translatorv1.SubmitConfigResponse{
-		Revision: revision(out.Revision), Unchanged: out.Unchanged, Changes: summary(out.Changes), Warnings: problems(out.Warnings),
+		Revision: revision(out.Revision), Unchanged: out.Unchanged, Changes: summary(out.Changes), Warnings: wire.ProblemMessages(out.Warnings),
 	}, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/wire"
 	"github.com/silverback-gateway/silverback/kong/snapshot"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
@@ -25,7 +26,7 @@ func (s *Server) ValidateConfig(ctx context.Context, r *translatorv1.ValidateCon
 	if err != nil {
 		return nil, err
 	}
-	return &translatorv1.ValidateConfigResponse{Entities: entities(sealed), Warnings: problems(warnings)}, nil
+	return &translatorv1.ValidateConfigResponse{Entities: entities(sealed), Warnings: wire.ProblemMessages(warnings)}, nil
 }
 
 func entities(s *snapshot.Snapshot) map[string]int64 {
