@@ -141,41 +141,13 @@ func (p *parser) members(w *writer, keys []document.Key) {
 	}
 }
 
+// member writes one member of an entity.
 func (w *writer) member(k document.Key) {
-	p, s, v := w.p, w.s, k.Value
-	switch k.Name {
-	case "id":
-		switch {
-		case v.Kind == document.Null:
-		case v.Kind != document.String:
-			p.wrongType(s, v, "id", "a string")
-		default:
-			if why := entity.UUID(v.Text); why != "" {
-				p.problem(s, v.Pos, "id", BadValue, "%s", why)
-			}
-			w.it.id = strings.ToLower(v.Text)
-		}
-		return
-	case "_comment", "_ignore":
+	f, v := w.field(k), k.Value
+	if f == nil || v.Kind == document.Null && (f.Type == entity.Object || !f.Default) {
 		return
 	}
-	kind := s.kind
-	if kind.Child(k.Name) != nil || isMembership(kind.Name, k.Name) {
-		return
-	}
-	f := kind.Field(k.Name)
-	if f == nil {
-		p.problem(s, k.Pos, printable(k.Name), UnknownField, "unknown field%s", didYouMean(k.Name, fieldNames(kind)))
-		return
-	}
-	if w.nested != nil && f.Name == w.nested.ref {
-		p.problem(s, k.Pos, f.Name, Scope, "a %s that is nested in a %s must not name its %s as well; leave the field out",
-			kind.Singular, p.table.Kind(w.nested.kind).Singular, f.Name)
-		return
-	}
-	if v.Kind == document.Null && !f.Default && f.Type != entity.Object {
-		return
-	}
+	p, s := w.p, w.s
 	switch f.Type {
 	case entity.Ref:
 		w.reference(f, v)
@@ -184,28 +156,68 @@ func (w *writer) member(k document.Key) {
 		w.references(f, v)
 		return
 	}
-	if v.Kind == document.Null && f.Type == entity.Object {
-		return
-	}
 	p.buf = append(document.AppendString(p.buf, f.Name), ':')
-	if v.Kind == document.Null {
+	switch {
+	case v.Kind == document.Null:
 		p.buf = append(p.buf, "null"...)
-	} else if kind.Name == "routes" && f.Name == "paths" && v.Kind == document.List {
+	case s.kind.Name == "routes" && f.Name == "paths" && v.Kind == document.List:
 		p.buf = p.paths(s, f, v, p.buf)
-	} else {
+	default:
 		p.buf = p.value(s, f, v, f.Name, p.buf)
 	}
 	p.buf = append(p.buf, ',')
-	if v.Text != "" { // also of a number: it is no name, but what refers to it means it
-		if i := slices.Index(kind.IDFields, f.Name); i >= 0 {
-			w.it.keys[i] = v.Text
+	w.index(f, v)
+}
+
+// field returns the field that a member sets. It is nil for an id, for what is written elsewhere and after a problem.
+func (w *writer) field(k document.Key) *entity.Field {
+	kind, p := w.s.kind, w.p
+	switch {
+	case k.Name == "id":
+		w.id(k.Value)
+		return nil
+	case k.Name == "_comment" || k.Name == "_ignore" || kind.Child(k.Name) != nil || isMembership(kind.Name, k.Name):
+		return nil
+	}
+	f := kind.Field(k.Name)
+	switch {
+	case f == nil:
+		p.problem(w.s, k.Pos, printable(k.Name), UnknownField, "unknown field%s", didYouMean(k.Name, fieldNames(kind)))
+	case w.nested != nil && f.Name == w.nested.ref:
+		p.problem(w.s, k.Pos, f.Name, Scope, "a %s that is nested in a %s must not name its %s as well; leave the field out",
+			kind.Singular, p.table.Kind(w.nested.kind).Singular, f.Name)
+		return nil
+	}
+	return f
+}
+
+func (w *writer) id(v *document.Node) {
+	switch v.Kind {
+	case document.Null:
+	case document.String:
+		if why := entity.UUID(v.Text); why != "" {
+			w.p.problem(w.s, v.Pos, "id", BadValue, "%s", why)
 		}
-		if f.Unique {
-			w.it.unique = append(w.it.unique, uniqueValue{f.Name, v.Text})
-		}
-		if strings.EqualFold(v.Text, reservedName) && f.Name == kind.NameField {
-			p.problem(s, v.Pos, f.Name, BadValue, "the name %s is reserved", quote(reservedName))
-		}
+		w.it.id = strings.ToLower(v.Text)
+	default:
+		w.p.wrongType(w.s, v, "id", "a string")
+	}
+}
+
+// index notes the values by which others refer to the entity, and those that must be unique.
+func (w *writer) index(f *entity.Field, v *document.Node) {
+	kind := w.s.kind
+	if v.Text == "" { // a number has a text too: it is no name, but a reference to it means it
+		return
+	}
+	if i := slices.Index(kind.IDFields, f.Name); i >= 0 {
+		w.it.keys[i] = v.Text
+	}
+	if f.Unique {
+		w.it.unique = append(w.it.unique, uniqueValue{f.Name, v.Text})
+	}
+	if strings.EqualFold(v.Text, reservedName) && f.Name == kind.NameField {
+		w.p.problem(w.s, v.Pos, f.Name, BadValue, "the name %s is reserved", quote(reservedName))
 	}
 }
 

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,65 +38,73 @@ const (
 // referred to. Compiled again it gives the same canonical bytes. Secrets are in it, as in the snapshot. ErrForm is a configuration that
 // the form cannot hold.
 func (c *Compiler) Render(canonical []byte, form Form, keep func(kind, id string) bool) ([]byte, error) {
-	h := &renderer{table: c.table, form: form, names: map[string]string{}, byKind: map[string][]*document.Node{}}
-	var kinds []string
-	var fault error
-	err := snapshot.Scan(canonical, func(kind string, line []byte, _ int) {
-		doc, f := document.Read("entity.json", line, document.DefaultLimits())
-		if f != nil {
-			if fault == nil {
-				fault = fmt.Errorf("entity of %s: %w", kind, f)
-			}
-			return
-		}
-		if h.byKind[kind] == nil {
-			kinds = append(kinds, kind)
-		}
-		h.byKind[kind] = append(h.byKind[kind], doc.Roots[0])
-	})
-	if err == nil {
-		err = fault
-	}
+	h := &renderer{table: c.table, form: form, names: map[string]string{}, derived: map[string]bool{}, byKind: map[string][]*document.Node{}}
+	kinds, err := h.read(canonical)
 	if err != nil {
 		return nil, fmt.Errorf("render snapshot: %w", err)
 	}
-	for _, kind := range kinds {
-		if c.table.Kind(kind) == nil {
-			return nil, fmt.Errorf("render snapshot: the kind %s is unknown", quote(kind))
-		}
-	}
-	h.collect()
+	h.findNames()
+	h.findDerived()
 	if keep != nil {
 		for kind, entities := range h.byKind {
 			h.byKind[kind] = slices.DeleteFunc(entities, func(e *document.Node) bool { return !keep(kind, idOf(e)) })
 		}
 	}
 	slices.SortStableFunc(kinds, func(a, b string) int { return rankOf(a) - rankOf(b) })
-	out := []byte("_format_version: \"3.0\"\n")
-	if form == FormDeck {
+	out, asIs := []byte("_format_version: \"3.0\"\n"), snapshot.IsAsIs(canonical)
+	switch {
+	case form == FormDeck:
 		h.nest(kinds)
-		if snapshot.IsAsIs(canonical) {
+		if asIs {
 			if err := h.deckHashes(); err != nil {
 				return nil, err
 			}
 			out = append(out, "_info:\n  skip_hash_for_basic_auth: true\n"...)
 		}
-	} else if snapshot.IsAsIs(canonical) {
+	case asIs:
 		out = append(out, "_transform: false\n"...)
 	}
+	return h.write(out, kinds), nil
+}
+
+// read takes the entities of a snapshot and returns their kinds.
+func (h *renderer) read(canonical []byte) (kinds []string, err error) {
+	var fault error
+	err = snapshot.Scan(canonical, func(kind string, line []byte, _ int) {
+		doc, f := document.Read("entity.json", line, document.DefaultLimits())
+		switch {
+		case fault != nil:
+		case f != nil:
+			fault = fmt.Errorf("entity of %s: %w", kind, f)
+		case h.table.Kind(kind) == nil:
+			fault = fmt.Errorf("the kind %s is unknown", quote(kind))
+		default:
+			if h.byKind[kind] == nil {
+				kinds = append(kinds, kind)
+			}
+			h.byKind[kind] = append(h.byKind[kind], doc.Roots[0])
+		}
+	})
+	return kinds, cmp.Or(err, fault)
+}
+
+// write appends the kinds that stand at the top level.
+func (h *renderer) write(out []byte, kinds []string) []byte {
 	last := ""
 	for _, kind := range kinds {
-		if key, entities := h.top(kind); len(entities) > 0 {
-			if key != last { // those in custom_entities come one after the other
-				out = append(append(out, key...), ":\n"...)
-			}
-			last = key
-			for _, e := range entities {
-				out = yamlElement(append(out, '-'), e, 0)
-			}
+		key, entities := h.top(kind)
+		if len(entities) == 0 {
+			continue
+		}
+		if key != last { // several kinds share custom_entities
+			out = append(append(out, key...), ":\n"...)
+		}
+		last = key
+		for _, e := range entities {
+			out = yamlElement(append(out, '-'), e, 0)
 		}
 	}
-	return out, nil
+	return out
 }
 
 func rankOf(kind string) int {
@@ -145,32 +154,28 @@ func (h *renderer) top(kind string) (key string, entities []*document.Node) {
 	return key, entities
 }
 
-// collect finds the names to refer by, and which ids can be left out: those that
-// the compiler gives again when no id is written. It asks the compiler itself.
-func (h *renderer) collect() {
-	byKind := h.byKind
-	h.derived = map[string]bool{}
-	for kind, entities := range byKind {
+// findNames finds the names to refer by.
+func (h *renderer) findNames() {
+	for kind, entities := range h.byKind {
 		k := h.table.Kind(kind)
-		if k == nil || k.NameField == "" {
-			continue
-		}
-		f := k.Field(k.NameField)
-		if f == nil || !f.Unique {
+		if f := k.Field(k.NameField); f == nil || !f.Unique {
 			continue
 		}
 		for _, e := range entities {
-			name := e.Get(k.NameField)
-			// What looks like an id would be taken for one.
-			if name != nil && name.Text != "" && entity.UUID(name.Text) != "" {
-				h.names[kind+" "+e.Get("id").Text] = name.Text
+			// A name that looks like an id would be read as one.
+			if name := e.Get(k.NameField); name != nil && name.Text != "" && entity.UUID(name.Text) != "" {
+				h.names[kind+" "+idOf(e)] = name.Text
 			}
 		}
 	}
+}
+
+// findDerived finds the ids that can be left out, since the compiler gives them again when none is written. It asks the compiler itself.
+func (h *renderer) findDerived() {
 	m := &merger{table: h.table, kinds: map[string]*kindIndex{}}
 	p := &parser{table: h.table, limits: DefaultLimits(), fragment: &Fragment{Documents: []string{""}}, document: &document.Document{}}
 	for _, k := range h.table.Kinds() {
-		for _, e := range byKind[k.Name] {
+		for _, e := range h.byKind[k.Name] {
 			before := len(p.fragment.items)
 			p.entity(k, e, nil)
 			p.fragment.items = p.fragment.items[:before+1]
@@ -184,11 +189,9 @@ func (h *renderer) collect() {
 	m.resolve()
 	for _, i := range m.ordered {
 		e := &m.all[i]
-		given := e.item.id
-		bare := *e.item
+		given, bare := e.item.id, *e.item
 		bare.id = ""
-		e.item = &bare
-		e.id = ""
+		e.item, e.id = &bare, ""
 		if len(e.targets) == len(e.refs) && !slices.Contains(e.targets, -1) {
 			m.identify(e, m.index(e.kind.Name))
 		}

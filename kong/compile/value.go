@@ -15,43 +15,23 @@ import (
 
 // value checks a value against its field and appends it in canonical form.
 func (p *parser) value(s subject, f *entity.Field, n *document.Node, path string, dst []byte) []byte {
-	bad := func() []byte {
-		want := f.Type.String()
-		p.wrongType(s, n, path, want)
-		return document.Append(dst, n) // so that validators see what is wrong, rather than nothing
+	if !fits(f.Type, n) {
+		p.wrongType(s, n, path, f.Type.String())
+		return document.Append(dst, n) // validators then see the wrong value rather than none
 	}
 	switch f.Type {
 	case entity.String:
-		if n.Kind != document.String {
-			return bad()
-		}
 		p.text(s, f, n, path)
 		if f.Form != nil {
 			return document.AppendString(dst, f.Form(n.Text))
 		}
-		return document.AppendString(dst, n.Text)
 	case entity.Integer, entity.Number:
-		if n.Kind != document.Int && (n.Kind != document.Float || f.Type == entity.Integer) {
-			return bad()
-		}
 		if f.Ranged {
 			if v, err := strconv.ParseFloat(n.Text, 64); err != nil || v < float64(f.Min) || v > float64(f.Max) {
 				p.problem(s, n.Pos, path, BadValue, "must be from %d to %d", f.Min, f.Max)
 			}
 		}
-		return append(dst, n.Text...)
-	case entity.Boolean:
-		if n.Kind != document.Bool {
-			return bad()
-		}
-		return append(dst, n.Text...)
 	case entity.List:
-		if n.Kind == document.Map && len(n.Keys) == 0 { // the same to Lua
-			return append(dst, "[]"...)
-		}
-		if n.Kind != document.List {
-			return bad()
-		}
 		dst = append(dst, '[')
 		for i, e := range n.Items {
 			if i > 0 {
@@ -61,37 +41,53 @@ func (p *parser) value(s subject, f *entity.Field, n *document.Node, path string
 		}
 		return append(dst, ']')
 	case entity.Record:
-		if n.Kind == document.List && len(n.Items) == 0 { // the same to Lua
+		if n.Kind == document.List {
 			return append(dst, "{}"...)
-		}
-		if n.Kind != document.Map {
-			return bad()
 		}
 		return p.record(s, f, n, path, dst)
 	case entity.Map:
-		if n.Kind != document.Map {
-			return bad()
-		}
-		dst = append(dst, '{')
-		for i, k := range document.Sorted(n.Keys) {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			if f.KeyCheck != nil {
-				if why := f.KeyCheck(k.Name); why != "" {
-					p.problem(s, k.Pos, path, BadValue, "%s", why)
-				}
-			}
-			dst = append(document.AppendString(dst, k.Name), ':')
-			dst = p.value(s, f.Elem, k.Value, path+"."+printable(k.Name), dst)
-		}
-		return append(dst, '}')
-	case entity.Object:
-		if n.Kind != document.Map {
-			return bad()
-		}
+		return p.entries(s, f, n, path, dst)
 	}
 	return document.Append(dst, n)
+}
+
+// fits reports whether a value can be of a type. An empty list and an empty map are the same in Lua.
+func fits(t entity.Type, n *document.Node) bool {
+	switch t {
+	case entity.String:
+		return n.Kind == document.String
+	case entity.Integer:
+		return n.Kind == document.Int
+	case entity.Number:
+		return n.Kind == document.Int || n.Kind == document.Float
+	case entity.Boolean:
+		return n.Kind == document.Bool
+	case entity.List:
+		return n.Kind == document.List || n.Kind == document.Map && len(n.Keys) == 0
+	case entity.Record:
+		return n.Kind == document.Map || n.Kind == document.List && len(n.Items) == 0
+	case entity.Map, entity.Object:
+		return n.Kind == document.Map
+	}
+	return true
+}
+
+// entries checks and appends a map whose keys are not fields.
+func (p *parser) entries(s subject, f *entity.Field, n *document.Node, path string, dst []byte) []byte {
+	dst = append(dst, '{')
+	for i, k := range document.Sorted(n.Keys) {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if f.KeyCheck != nil {
+			if why := f.KeyCheck(k.Name); why != "" {
+				p.problem(s, k.Pos, path, BadValue, "%s", why)
+			}
+		}
+		dst = append(document.AppendString(dst, k.Name), ':')
+		dst = p.value(s, f.Elem, k.Value, path+"."+printable(k.Name), dst)
+	}
+	return append(dst, '}')
 }
 
 func (p *parser) record(s subject, f *entity.Field, n *document.Node, path string, dst []byte) []byte {
