@@ -60,75 +60,95 @@ type Result struct {
 	Write    Write
 }
 
-// Commit makes the changes, each for itself: one that fails holds up no other. A change is never decided on stale grounds: a write
-// happens only on exactly what Decide saw, and neither an error nor "nothing to do" counts before etcd was asked. The
-// error of Commit says that etcd could not be asked; what then happened is not known. Keys must differ.
+// Commit makes the changes, each on its own: one that fails does not hold up another. A write happens only on exactly what Decide saw, and
+// neither an error nor "nothing to do" counts before etcd was asked. The error of Commit means that etcd could not be asked: what happened
+// is then unknown. Keys must differ.
 func (s *Store) Commit(ctx context.Context, lease clientv3.LeaseID, changes []Change) ([]Result, error) {
 	results := make([]Result, len(changes))
-	current := make([]Current, len(changes))
-	asked := make([]bool, len(changes))
-	var open []int
+	open := make([]*pending, len(changes))
 	for i, c := range changes {
-		current[i] = c.Guess
-		open = append(open, i)
+		open[i] = &pending{Change: c, result: &results[i], current: c.Guess}
 	}
 	for round := 0; len(open) > 0; round++ {
-		var (
-			ops   []clientv3.Op
-			sent  []int
-			later []int
-			size  int
-		)
-		for _, i := range open {
-			if size > maxBatchBytes || len(sent) >= MaxBatch {
-				later = append(later, i)
-				continue
-			}
-			write, err := changes[i].Decide(current[i])
-			if (err != nil || write.empty()) && asked[i] {
-				results[i] = Result{Err: err, Before: current[i]}
-				continue
-			}
-			if asked[i] && round >= maxRounds+len(changes)/MaxBatch {
-				results[i] = Result{Err: fault.New(fault.Conflict, "LOST_RACE", "node %q changes too fast", changes[i].Key.Node)}
-				continue
-			}
-			op, bytes, opErr := s.nested(changes[i].Key, lease, current[i], write, err != nil || write.empty())
-			if opErr != nil {
-				results[i] = Result{Err: opErr}
-				continue
-			}
-			results[i] = Result{Before: current[i], Write: write}
-			ops, sent, size = append(ops, op), append(sent, i), size+bytes
-		}
+		ops, sent, later := nextBatch(open, lease, round >= maxRounds+len(changes)/MaxBatch)
+		open = later
 		if len(ops) == 0 {
-			open = later
 			continue
 		}
 		answer, err := s.kv.Txn(ctx).Then(ops...).Commit()
 		if err != nil {
 			return nil, fmt.Errorf("commit %d sessions: %w", len(ops), err)
 		}
-		open = later
-		for at, i := range sent {
-			inner := answer.Responses[at].GetResponseTxn()
-			if inner.Succeeded {
-				results[i].Revision = answer.Header.Revision
-				continue
+		for at, p := range sent {
+			if again := p.answered(answer.Responses[at].GetResponseTxn(), answer.Header.Revision); again {
+				open = append(open, p)
 			}
-			if current[i], err = read(inner.Responses); err != nil {
-				results[i] = Result{Err: fmt.Errorf("read node %s: %w", changes[i].Key.Node, err)}
-				continue
-			}
-			asked[i] = true
-			open = append(open, i)
 		}
 	}
 	return results, nil
 }
 
+// pending is a change that is not made yet.
+type pending struct {
+	Change
+	result  *Result
+	current Current
+	asked   bool // current is what etcd answered
+}
+
+// nextBatch decides the changes that fit into one transaction. It settles those that need none, and returns the rest as later.
+func nextBatch(open []*pending, lease clientv3.LeaseID, last bool) (ops []clientv3.Op, sent, later []*pending) {
+	size := 0
+	for _, p := range open {
+		if size > maxBatchBytes || len(sent) >= MaxBatch {
+			later = append(later, p)
+			continue
+		}
+		if op, bytes, send := p.decide(lease, last); send {
+			ops, sent, size = append(ops, op), append(sent, p), size+bytes
+		}
+	}
+	return ops, sent, later
+}
+
+// decide returns the operation of a change and its size, or false when its result is settled without one.
+func (p *pending) decide(lease clientv3.LeaseID, last bool) (op clientv3.Op, size int, send bool) {
+	write, err := p.Decide(p.current)
+	onlyRead := err != nil || write.empty()
+	switch {
+	case p.asked && onlyRead:
+		*p.result = Result{Err: err, Before: p.current}
+		return op, 0, false
+	case p.asked && last:
+		*p.result = Result{Err: fault.New(fault.Conflict, "LOST_RACE", "node %q changes too fast", p.Key.Node)}
+		return op, 0, false
+	}
+	op, size, err = nested(p.Key, lease, p.current, write, onlyRead)
+	if err != nil {
+		*p.result = Result{Err: err}
+		return op, 0, false
+	}
+	*p.result = Result{Before: p.current, Write: write}
+	return op, size, true
+}
+
+// answered takes etcd's answer, and returns whether the change has to be decided again.
+func (p *pending) answered(answer *etcdserverpb.TxnResponse, revision int64) (again bool) {
+	if answer.Succeeded {
+		p.result.Revision = revision
+		return false
+	}
+	var err error
+	if p.current, err = read(answer.Responses); err != nil {
+		*p.result = Result{Err: fmt.Errorf("read node %s: %w", p.Key.Node, err)}
+		return false
+	}
+	p.asked = true
+	return true
+}
+
 // nested is a transaction of its own inside the batch: its conditions fail only itself. onlyRead makes them fail for certain.
-func (s *Store) nested(key roster.Key, lease clientv3.LeaseID, cur Current, w Write, onlyRead bool) (clientv3.Op, int, error) {
+func nested(key roster.Key, lease clientv3.LeaseID, cur Current, w Write, onlyRead bool) (clientv3.Op, int, error) {
 	var (
 		then []clientv3.Op
 		size int

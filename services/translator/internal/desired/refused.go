@@ -66,11 +66,7 @@ func (d *Service) refuseAll(
 	draft, more := d.Compiler.Draft(fragments)
 	problems = slices.Concat(problems, withoutSource(more, source))
 	if group != "" && d.Schemas != nil && d.SchemaCheck == Refuse {
-		var validators []compile.Validator
-		for _, j := range d.Schemas.Of(ctx, group).Enforced {
-			validators = append(validators, j.Validator)
-		}
-		v, err := draft.Validate(ctx, source, validators)
+		v, err := draft.Validate(ctx, source, validatorsOf(d.Schemas.Of(ctx, group)))
 		if err != nil {
 			return fmt.Errorf("check by schemas: %w", err)
 		}

@@ -34,9 +34,9 @@ const (
 )
 
 // checkSchemas checks a merged group by the schemas of its gateways. A refusal within the submitted source is a fault. A refusal within
-// another source is a warning: its owner submitted it when it was valid, and nobody else can correct it. Schemas that too few nodes report
-// only warn as well, for otherwise one node could block the whole group. documents are those of the submitted source; digests are those
-// of the fragments, as far as they are known.
+// another source is a warning: only its owner can correct it, and it was valid when submitted. Schemas that too few nodes report only warn,
+// so that one node cannot block the whole group. documents are those of the submitted source; digests are those of the fragments, as far as
+// they are known.
 func (d *Service) checkSchemas(ctx context.Context, group fleet.GroupID, m *merged, submitted fleet.SourceID, documents []compile.Document,
 	digests map[fleet.SourceID]fleet.Digest) error {
 	if d.Schemas == nil || d.SchemaCheck == Off {
@@ -44,73 +44,99 @@ func (d *Service) checkSchemas(ctx context.Context, group fleet.GroupID, m *merg
 	}
 	known := d.Schemas.Of(ctx, group)
 	defer d.Metrics.stage("judge", time.Now())
-	outcome := "passed"
-	defer func() { d.Metrics.checked(outcome) }()
-	warn := func(format string, args ...any) {
-		m.warnings = append(m.warnings, compile.Problem{Message: fmt.Sprintf(format, args...)})
+	found, err := d.enforce(ctx, m.result, submitted, digests, known)
+	if err != nil {
+		return fmt.Errorf("check by schemas: %w", err)
 	}
-	if len(known.Missing) > 0 {
-		outcome = "incomplete"
-		warn("the schemas of %d of the %d kinds of gateways in this group cannot be had now; the configuration was checked without them: %s",
-			len(known.Missing), known.Kinds(), someOf(known.Missing))
-	} else if len(known.Enforced) == 0 {
-		outcome = "unchecked"
-	}
-	sources := map[fleet.SourceID]bool{}
-	for i := range m.result.Origins {
-		sources[m.result.Origins[i].Source] = true
-	}
-	validators := make([]compile.Validator, len(known.Enforced))
-	for i, j := range known.Enforced {
-		validators[i] = j.Validator
-	}
-	foreign, over := 0, map[int]bool{}
-	for _, source := range slices.Sorted(maps.Keys(sources)) {
-		v, err := d.verdict(ctx, m.result, source, validators, verdictKey{digests[source], known.ID})
-		if err != nil {
-			return fmt.Errorf("check by schemas: %w", err)
-		}
-		for _, j := range v.Over {
-			over[j] = true
-		}
-		problems := slices.Clone(v.Problems)
-		switch {
-		case len(problems) == 0:
-		case source == submitted:
-			d.Compiler.Locate(documents, problems)
-			problems = withoutSource(problems, submitted)
-			if d.SchemaCheck == Refuse {
-				outcome = "refused"
-				return refused(problems)
-			}
-			m.warnings = append(m.warnings, problems...)
-		default:
-			for _, p := range problems {
-				if foreign++; foreign <= maxForeign {
-					m.warnings = append(m.warnings, p)
-				}
-			}
-		}
-	}
-	for _, j := range slices.Sorted(maps.Keys(over)) {
-		outcome = "incomplete"
-		warn(tooExpensive, known.Enforced[j].Who)
-	}
-	if foreign > maxForeign {
-		warn("the group's gateways refuse %d more entities or fields of other sources", foreign-maxForeign)
+	d.Compiler.Locate(documents, found.own)
+	found.own = withoutSource(found.own, submitted)
+	if len(found.own) > 0 && d.SchemaCheck == Refuse {
+		d.Metrics.checked("refused")
+		return refused(found.own)
 	}
 	advice, err := d.advise(ctx, m.result, submitted, digests[submitted], known.Advisory)
 	if err != nil {
 		return fmt.Errorf("check by schemas: %w", err)
 	}
-	if len(advice) > 0 {
-		if outcome == "passed" || outcome == "unchecked" {
-			outcome = "doubted"
-		}
-		d.Compiler.Locate(documents, advice)
-		m.warnings = append(m.warnings, withoutSource(advice, submitted)...)
-	}
+	d.Compiler.Locate(documents, advice)
+	m.warnings = slices.Concat(m.warnings, found.warnings(known), withoutSource(advice, submitted))
+	d.Metrics.checked(found.outcome(known, len(advice)))
 	return nil
+}
+
+// findings is what enforced schemas refuse of a group.
+type findings struct {
+	own     []compile.Problem // of the submitted source
+	foreign []compile.Problem // of other sources, up to maxForeign
+	more    int               // further ones of other sources
+	over    []int             // which of the enforced cost too much
+}
+
+// enforce validates each source of a group by the enforced schemas.
+func (d *Service) enforce(ctx context.Context, r *compile.Result, submitted fleet.SourceID, digests map[fleet.SourceID]fleet.Digest,
+	known schemas.Validators) (f findings, err error) {
+	sources, over := map[fleet.SourceID]bool{}, map[int]bool{}
+	for i := range r.Origins {
+		sources[r.Origins[i].Source] = true
+	}
+	validators := validatorsOf(known)
+	for _, source := range slices.Sorted(maps.Keys(sources)) {
+		v, err := d.verdict(ctx, r, source, validators, verdictKey{digests[source], known.ID})
+		if err != nil {
+			return f, err
+		}
+		for _, j := range v.Over {
+			over[j] = true
+		}
+		if source == submitted {
+			f.own = slices.Clone(v.Problems)
+			continue
+		}
+		shown := min(len(v.Problems), maxForeign-len(f.foreign))
+		f.foreign = append(f.foreign, v.Problems[:shown]...)
+		f.more += len(v.Problems) - shown
+	}
+	f.over = slices.Sorted(maps.Keys(over))
+	return f, nil
+}
+
+func validatorsOf(known schemas.Validators) (all []compile.Validator) {
+	for _, j := range known.Enforced {
+		all = append(all, j.Validator)
+	}
+	return all
+}
+
+// warnings are those of a group that is not refused.
+func (f findings) warnings(known schemas.Validators) (all []compile.Problem) {
+	warn := func(format string, args ...any) {
+		all = append(all, compile.Problem{Message: fmt.Sprintf(format, args...)})
+	}
+	if len(known.Missing) > 0 {
+		warn("the schemas of %d of the %d kinds of gateways in this group cannot be had now; the configuration was checked without them: %s",
+			len(known.Missing), known.Kinds(), someOf(known.Missing))
+	}
+	all = slices.Concat(all, f.own, f.foreign)
+	for _, j := range f.over {
+		warn(tooExpensive, known.Enforced[j].Who)
+	}
+	if f.more > 0 {
+		warn("the group's gateways refuse %d more entities or fields of other sources", f.more)
+	}
+	return all
+}
+
+// outcome names, for a metric, how a check ended that refused nothing.
+func (f findings) outcome(known schemas.Validators, advice int) string {
+	switch {
+	case len(known.Missing) > 0 || len(f.over) > 0:
+		return "incomplete"
+	case advice > 0:
+		return "doubted"
+	case len(known.Enforced) == 0:
+		return "unchecked"
+	}
+	return "passed"
 }
 
 const tooExpensive = "%s: a check by them costs more than it may; the configuration was checked without them"

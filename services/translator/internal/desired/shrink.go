@@ -46,23 +46,33 @@ func (d *Service) guard(ctx context.Context, state State, m *merged, removed int
 		if err != nil {
 			return fmt.Errorf("compare snapshots: %w", err)
 		}
-		if all := base.EntityCount(); int64(gone)*2 > all {
-			return shrink(base, before, m, fmt.Sprintf("remove %d of the group's %d entities", gone, all)).
-				With("removed", fmt.Sprint(gone)).With("entities", fmt.Sprint(all))
+		if by := state.shrinks(base, source, int64(gone)); by != nil {
+			return by.refusal(base, before, m)
 		}
-		if source == nil {
-			continue
-		}
-		had := base.entitiesOf(source.Name)
-		if base.Number == state.Head.Number {
-			if old := sourceNamed(state.Sources, source.Name); old != nil {
-				had = old.Entities
-			}
-		}
-		if source.Entities == 0 && had > 0 || had >= smallSource && source.Entities*2 < had {
-			return shrink(base, before, m, fmt.Sprintf("leave source %q with %d of its %d entities", source.Name, source.Entities, had)).
-				With("source", string(source.Name)).With("removed", fmt.Sprint(had-source.Entities)).With("entities", fmt.Sprint(had))
-		}
+	}
+	return nil
+}
+
+// A shrinkage is what a change takes away of a group or of a source.
+type shrinkage struct {
+	source        fleet.SourceID // empty: of the group
+	removed, left int64
+}
+
+// shrinks returns a loss of more than half, against a revision from which a number of entities would go; nil when there is none.
+func (s State) shrinks(base *Revision, source *Source, gone int64) *shrinkage {
+	if all := base.EntityCount(); gone*2 > all {
+		return &shrinkage{removed: gone, left: all - gone}
+	}
+	if source == nil {
+		return nil
+	}
+	had := base.entitiesOf(source.Name)
+	if old := sourceNamed(s.Sources, source.Name); old != nil && base.Number == s.Head.Number {
+		had = old.Entities
+	}
+	if source.Entities == 0 && had > 0 || had >= smallSource && source.Entities*2 < had {
+		return &shrinkage{source: source.Name, removed: had - source.Entities, left: source.Entities}
 	}
 	return nil
 }
@@ -100,21 +110,27 @@ func (r *Revision) entitiesOf(source fleet.SourceID) int64 {
 	return 0
 }
 
-func shrink(base *Revision, before []byte, m *merged, what string) *fault.Error {
+// refusal is the fault of the shrinkage. It names some of the entities.
+func (s *shrinkage) refusal(base *Revision, before []byte, m *merged) *fault.Error {
 	var names []string
 	pairs, _ := snapshot.Pairs(before, m.snapshot.Canonical())
 	for _, p := range pairs {
-		if p.Op != snapshot.Removed {
-			continue
-		}
-		name := cmp.Or(snapshot.NameOf(p.Old), p.ID)
-		if names = append(names, strings.TrimSuffix(p.Kind, "s")+" "+name); len(names) == namedLosses {
-			break
+		if p.Op == snapshot.Removed && len(names) < namedLosses {
+			names = append(names, strings.TrimSuffix(p.Kind, "s")+" "+cmp.Or(snapshot.NameOf(p.Old), p.ID))
 		}
 	}
-	return fault.New(fault.WrongState, "CONFIG_SHRINK", "this would %s, as revision %d has them (such as %s); if that is meant, ask again "+
+	had := s.removed + s.left
+	what := fmt.Sprintf("remove %d of the group's %d entities", s.removed, had)
+	if s.source != "" {
+		what = fmt.Sprintf("leave source %q with %d of its %d entities", s.source, s.left, had)
+	}
+	e := fault.New(fault.WrongState, "CONFIG_SHRINK", "this would %s, as revision %d has them (such as %s); if that is meant, ask again "+
 		"with allow_shrink (--allow-shrink on the command line)",
-		what, base.Number, strings.Join(names, ", "))
+		what, base.Number, strings.Join(names, ", ")).With("removed", fmt.Sprint(s.removed)).With("entities", fmt.Sprint(had))
+	if s.source != "" {
+		e = e.With("source", string(s.source))
+	}
+	return e
 }
 
 // warned turns what a commit would be refused for, and another word would allow, into a warning.
