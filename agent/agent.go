@@ -121,7 +121,7 @@ func New(c Config, d Deps) (*Agent, error) {
 	})
 	distributor := &upstream.DistributorClient{
 		Identity: identity, Dial: d.DialDistributor, Store: store, Mailbox: mailbox, Outbox: outbox, Status: tracker, Log: log,
-		Received: func(bytes int) { meters.received.Add(float64(bytes)) }, Refused: applier.Refused,
+		Received: func(bytes int) { meters.received.Add(float64(bytes)) }, Refused: applier.Refused, Health: watch,
 	}
 	registry := &upstream.RegistryClient{
 		Identity: identity, Dial: d.DialRegistry, Status: tracker, Log: log, Capabilities: applier.Capabilities, Form: form,

@@ -105,7 +105,7 @@ func TestASlowGatewayIsAskedLessOften(t *testing.T) {
 	for took, want := range map[time.Duration]time.Duration{
 		10 * time.Millisecond: 10 * time.Second, time.Second: 50 * time.Second, 5 * time.Second: 2 * time.Minute,
 	} {
-		if got := nextSample(10*time.Second, took); got != want {
+		if got := nextSample(10*time.Second, took, sampleShare); got != want {
 			t.Errorf("after %v it rests %v, want %v", took, got, want)
 		}
 	}

@@ -37,6 +37,8 @@ type probeRun struct {
 	since   time.Time // the streak fails, or is good
 	reason  string    // of the last failure
 	results []result
+	sent    uint64 // since it was configured
+	failed  uint64
 }
 
 type result struct {
@@ -96,8 +98,10 @@ func (w *Watch) record(a *probeRun, now time.Time, reason string) {
 		a.since = now
 		w.Log.Info("probe came to another end", "probe", a.view().Name(), "failing", a.streak.Failing, "reason", reason)
 	}
+	a.sent++
 	if reason != "" {
 		a.reason = reason
+		a.failed++
 	}
 	switch flipped := before.Asked && before.Failing != a.streak.Failing; {
 	case a.streak.Failing && (flipped || !before.Asked):

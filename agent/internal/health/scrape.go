@@ -72,9 +72,9 @@ func named(line []byte, metric string) bool {
 
 // sums is what was read so far.
 type sums struct {
-	counted          bool
-	requests, errors float64
-	buckets          map[float64]float64
+	counted                             bool
+	requests, errors, refused, upstream float64
+	buckets                             map[float64]float64
 }
 
 // add parses whole lines, and empties the batch. Without the comments before them all metrics are of no type, each line by itself.
@@ -88,8 +88,17 @@ func (s *sums) add(batch *bytes.Buffer) error {
 	for _, m := range families[requestsMetric].GetMetric() {
 		s.counted = true
 		s.requests += m.GetUntyped().GetValue()
-		if code, err := strconv.Atoi(label(m, "code")); err == nil && code >= 500 {
+		code, err := strconv.Atoi(label(m, "code"))
+		own := label(m, "source") != "service" // "kong", or what a version has that does not say
+		switch {
+		case err != nil:
+		case code >= 500:
 			s.errors += m.GetUntyped().GetValue()
+			if own && code >= 502 && code <= 504 {
+				s.upstream += m.GetUntyped().GetValue()
+			}
+		case code >= 400 && own:
+			s.refused += m.GetUntyped().GetValue()
 		}
 	}
 	for _, m := range families[bucketMetric].GetMetric() {
@@ -110,7 +119,7 @@ func label(m *dto.Metric, name string) string {
 }
 
 func (s *sums) sample() Sample {
-	out := Sample{Counted: s.counted, Requests: s.requests, Errors: s.errors}
+	out := Sample{Counted: s.counted, Requests: s.requests, Errors: s.errors, Refused: s.refused, Upstream: s.upstream}
 	for bound, n := range s.buckets {
 		out.Buckets = append(out.Buckets, Bucket{bound, n})
 	}

@@ -12,6 +12,8 @@ type Sample struct {
 	Counted  bool // the counters below are there: the prometheus plugin is configured, and something was proxied since
 	Requests float64
 	Errors   float64  // of them, those with a status from 500 up
+	Refused  float64  // those with a status from 400 to 499 that the gateway gave itself
+	Upstream float64  // those with the status 502, 503 or 504 that the gateway gave itself
 	Buckets  []Bucket // by their bound; empty when latency is not measured
 }
 
@@ -27,6 +29,8 @@ type Step struct {
 	Counted  bool
 	Requests float64
 	Errors   float64
+	Refused  float64
+	Upstream float64
 	Buckets  []Bucket
 }
 
@@ -40,6 +44,7 @@ func Between(before, after Sample) Step {
 		return step
 	}
 	step.Requests, step.Errors = after.Requests-before.Requests, after.Errors-before.Errors
+	step.Refused, step.Upstream = after.Refused-before.Refused, after.Upstream-before.Upstream
 	for _, b := range after.Buckets {
 		step.Buckets = append(step.Buckets, Bucket{b.Bound, b.Count - count(before.Buckets, b.Bound)})
 	}
@@ -47,7 +52,7 @@ func Between(before, after Sample) Step {
 }
 
 func (s Sample) reset(before Sample) bool {
-	return s.Requests < before.Requests || s.Errors < before.Errors ||
+	return s.Requests < before.Requests || s.Errors < before.Errors || s.Refused < before.Refused || s.Upstream < before.Upstream ||
 		slices.ContainsFunc(s.Buckets, func(b Bucket) bool { return b.Count < count(before.Buckets, b.Bound) })
 }
 

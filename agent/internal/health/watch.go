@@ -45,7 +45,9 @@ const (
 	// A gateway of many routes takes long to say what it counted: it is asked so much less often that it spends at most a fiftieth of the time
 	// on it.
 	sampleShare = 50
-	lastSample  = 2 * time.Minute
+	// observedShare is sampleShare while a rollout wants evidence.
+	observedShare = 10
+	lastSample    = 2 * time.Minute
 	// withoutMetrics is how often a gateway that exports none is asked whether it does now, in samples.
 	withoutMetrics = 6
 )
@@ -56,12 +58,17 @@ const probeFailing = "ProbeFailing"
 // A Watch is the loops around the pure rest of this package. Run may be called once; SetProbes may be called from anywhere.
 type Watch struct {
 	Deps
-	bell chan struct{} // capacity 1: other probes
+	bell     chan struct{} // capacity 1: other probes, or another interval
+	evidence chan Evidence // capacity 1: the newest
+	started  time.Time
 
 	mu       sync.Mutex
 	wanted   []fleet.Probe
 	running  []*probeRun // in the order of the probes
 	traffic  *traffic
+	totals   totals
+	observed time.Duration // how often evidence is wanted; 0 is never
+	sampled  time.Time     // when traffic took its last sample
 	reported Report
 	loads    int64 // as seen last
 	loaded   time.Time
@@ -80,7 +87,7 @@ func New(d Deps) *Watch {
 	if d.Sample <= 0 {
 		d.Sample = defaultSample
 	}
-	return &Watch{Deps: d, bell: make(chan struct{}, 1), traffic: &traffic{}}
+	return &Watch{Deps: d, bell: make(chan struct{}, 1), evidence: make(chan Evidence, 1), started: time.Now(), traffic: &traffic{}}
 }
 
 // SetProbes says what to ask from now on. A probe that stays keeps its results. It never blocks.
@@ -117,17 +124,21 @@ func (w *Watch) Run(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-w.bell:
 			w.change(ctx, &probes)
+			if every, _ := w.pace(); every < w.Sample {
+				sample.Reset(rand.N(every))
+			}
 		case <-sample.C:
 			began := time.Now()
 			w.sample(ctx, &absent)
-			sample.Reset(nextSample(w.Sample, time.Since(began)) - rand.N(w.Sample/10+1))
+			every, share := w.pace()
+			sample.Reset(nextSample(every, time.Since(began), share) - rand.N(every/10+1))
 		}
 	}
 }
 
-// nextSample is the pause after a sample that took so long.
-func nextSample(every, took time.Duration) time.Duration {
-	return max(every, min(sampleShare*took, lastSample))
+// nextSample is the pause after a sample that took so long, so that the gateway spends at most one part of so many of the time on it.
+func nextSample(every, took time.Duration, share int) time.Duration {
+	return max(every, min(time.Duration(share)*took, lastSample))
 }
 
 // change starts the probes that are wanted now, and stops the others.
@@ -163,11 +174,13 @@ func (w *Watch) sample(ctx context.Context, absent *int) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.traffic.last, w.traffic.steps = Sample{}, nil
+		w.totals.last = Sample{}
 		return
 	}
 	s := Sample{At: time.Now()}
+	found := false
 	if *absent == 0 {
-		found, err := w.Gateway.Metrics(ctx, func(from io.Reader) (err error) {
+		found, err = w.Gateway.Metrics(ctx, func(from io.Reader) (err error) {
 			s, err = ReadSample(from)
 			return err
 		})
@@ -182,8 +195,14 @@ func (w *Watch) sample(ctx context.Context, absent *int) {
 	*absent = max(0, *absent-1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.traffic.take(s, stats, w.Sample)
-	w.show(s.At, true)
+	w.totals.take(s, found, stats.Workers)
+	w.publish(s.At)
+	// While evidence is wanted samples are more frequent than the window of health has it.
+	if w.observed == 0 || s.At.Sub(w.sampled) >= w.Sample-w.Sample/10 {
+		w.sampled = s.At
+		w.traffic.take(s, stats, w.Sample)
+		w.show(s.At, true)
+	}
 }
 
 // take adds a sample to the window.

@@ -17,6 +17,7 @@ import (
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 
 	"github.com/silverback-gateway/silverback/agent/internal/apply"
+	"github.com/silverback-gateway/silverback/agent/internal/health"
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
 	"github.com/silverback-gateway/silverback/agent/internal/status"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
@@ -51,8 +52,15 @@ type DistributorClient struct {
 	Log      *slog.Logger
 	Received func(bytes int) // called with the size of each message on the wire
 	Refused  func() []lastgood.Refused
+	Health   Observer
 
 	traces traces // of the open stream's directives
+}
+
+// An Observer reads what the gateway sees, as often as a distributor wants.
+type Observer interface {
+	Observe(interval time.Duration)
+	Evidence() <-chan health.Evidence
 }
 
 // Reconnects wait from firstWait to lastWait, doubled at each failure, of which a random part is waited.
@@ -137,6 +145,7 @@ func (c *DistributorClient) follow(ctx context.Context) (opened bool, wait time.
 	if err != nil {
 		return false, 0, err
 	}
+	c.Health.Observe(0) // until this distributor asks
 	id := c.Outbox.open()
 	c.traces.forget()
 	if err := stream.Send(&distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Hello{
@@ -166,6 +175,9 @@ func (c *DistributorClient) follow(ctx context.Context) (opened bool, wait time.
 		case *distributorv1.FollowAssignmentResponse_Reconnect:
 			within := max(x.Reconnect.GetWithin().AsDuration(), time.Millisecond)
 			return true, rand.N(within) + time.Millisecond, nil
+		case *distributorv1.FollowAssignmentResponse_Watch:
+			c.Health.Observe(x.Watch.GetInterval().AsDuration())
+			continue
 		case *distributorv1.FollowAssignmentResponse_Directive:
 			coming, err = begin(m.GetNonce(), x.Directive)
 		case *distributorv1.FollowAssignmentResponse_DeltaPart:
@@ -244,6 +256,11 @@ func (c *DistributorClient) send(ctx context.Context, stream grpc.BidiStreamingC
 			return
 		case <-c.Outbox.reopen:
 			return
+		case e := <-c.Health.Evidence():
+			if stream.Send(&distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Evidence{
+				Evidence: evidenceToProto(e)}}) != nil {
+				return
+			}
 		case <-c.Outbox.bell:
 		}
 		for _, a := range c.Outbox.take() {
@@ -262,7 +279,7 @@ func (c *DistributorClient) hello() *distributorv1.Hello {
 	v := c.Status.View()
 	h := &distributorv1.Hello{
 		Group: string(c.Identity.Group), Node: string(c.Identity.Node), BootId: c.Identity.BootID, AgentVersion: c.Identity.Version,
-		HeldDigest: string(c.Store.Held()), Epoch: v.Epoch, Decision: v.Decision,
+		HeldDigest: string(c.Store.Held()), Epoch: v.Epoch, Decision: v.Decision, ReportsEvidence: true,
 	}
 	// The outcome of a load under way is not known, so the hello does not claim what was proven before it.
 	if v.Proven && !v.LoadDecided {

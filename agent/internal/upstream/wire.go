@@ -12,6 +12,7 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/apply"
 	"github.com/silverback-gateway/silverback/agent/internal/drift"
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
+	"github.com/silverback-gateway/silverback/agent/internal/health"
 	"github.com/silverback-gateway/silverback/agent/internal/status"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/fleet"
@@ -141,4 +142,16 @@ func policyOf(p fleetv1.DriftPolicy) drift.Policy {
 		return drift.Report
 	}
 	return drift.Heal
+}
+
+func evidenceToProto(e health.Evidence) *distributorv1.Evidence {
+	m := &distributorv1.Evidence{
+		Age: durationpb.New(e.Age), CountsRequests: e.CountsRequests, MeasuresLatency: e.MeasuresLatency, Requests: e.Requests,
+		FailedRequests: e.Failed, UpstreamFailures: e.UpstreamFailures, LatencyBoundsMs: e.BoundsMS, LatencyCounts: e.Counts,
+		WorkerRestarts: e.WorkerRestarts,
+	}
+	for _, p := range e.Probes {
+		m.Probes = append(m.Probes, &distributorv1.Evidence_Probe{Path: p.Path, Host: p.Host, Sent: p.Sent, Failed: p.Failed, Reason: p.Reason})
+	}
+	return m
 }
