@@ -92,7 +92,9 @@ type OverwrittenError struct {
 // Error says who did it.
 func (e *OverwrittenError) Error() string {
 	did := "submitted it again"
-	if digestIn(e.By, e.Source) == "" {
+	if e.By.GetRestoredRevision() > 0 {
+		did = fmt.Sprintf("put it back to its content of revision %d", e.By.GetRestoredRevision())
+	} else if digestIn(e.By, e.Source) == "" {
 		did = "deleted it"
 	}
 	text := fmt.Sprintf("overwritten: source %q of revision %d is not what the gateways get: %s %s, as revision %d",

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -104,7 +105,7 @@ func (w *wait) see(ctx context.Context, r *Rollout, err error) bool {
 	if w.progress != nil {
 		w.progress(r)
 	}
-	if w.err = w.checkEarly(ctx, r.GetCandidateRevision()); w.err != nil {
+	if w.err = w.checkEarly(ctx, r.GetCandidateRevision()); w.err != nil || w.last != nil {
 		return false
 	}
 	return !w.decide(r)
@@ -114,13 +115,20 @@ func (w *wait) see(ctx context.Context, r *Rollout, err error) bool {
 // somebody replaced it.
 func (w *wait) decide(r *Rollout) bool {
 	switch r.GetState() {
-	case distributorv1.Rollout_STATE_COMPLETED, distributorv1.Rollout_STATE_HALTED, distributorv1.Rollout_STATE_ROLLED_BACK:
-		if r.GetCandidateRevision() >= w.revision.GetNumber() {
-			w.last = r
-			return true
+	case distributorv1.Rollout_STATE_HALTED, distributorv1.Rollout_STATE_ROLLED_BACK:
+		// When the sources of others are pinned, what this source brought arrives with the revision that pins them.
+		if r.GetPinning() || len(r.GetPinnedSources()) > 0 && !slices.Contains(r.GetPinnedSources(), w.source) {
+			return false
 		}
+	case distributorv1.Rollout_STATE_COMPLETED:
+	default:
+		return false
 	}
-	return false
+	if r.GetCandidateRevision() < w.revision.GetNumber() {
+		return false
+	}
+	w.last = r
+	return true
 }
 
 func completed(r *Rollout) bool { return r.GetState() == distributorv1.Rollout_STATE_COMPLETED }
@@ -153,7 +161,26 @@ func (w *wait) checkEarly(ctx context.Context, later int64) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	if by, err := w.overwrittenBy(ctx, later); err == nil && by != nil {
+		if by.GetRestoredRevision() > 0 {
+			if w.last = w.takenBack(ctx); w.last != nil {
+				return nil
+			}
+		}
 		return &OverwrittenError{Source: w.source, Revision: w.revision.GetNumber(), By: by}
+	}
+	return nil
+}
+
+// takenBack returns the rollout because of which the source was pinned, or nil.
+func (w *wait) takenBack(ctx context.Context) *Rollout {
+	page, err := w.client.Rollouts().ListRollouts(ctx, &distributorv1.ListRolloutsRequest{Group: w.revision.GetGroup(), PageSize: historyPage})
+	if err != nil {
+		return nil
+	}
+	for _, r := range page.GetRollouts() { // the newest first
+		if r.GetCandidateRevision() >= w.revision.GetNumber() && slices.Contains(r.GetPinnedSources(), w.source) {
+			return r
+		}
 	}
 	return nil
 }

@@ -152,6 +152,7 @@ func New(c Config, d Deps) (*Distributor, error) {
 		View: view, Content: content.New(d.Etcd, 0), Tallies: store.NewTallies(d.Etcd, c.ReplicaID), Roster: r.cache, FrameBytes: c.FrameBytes,
 		Spread: c.ReconnectSpread, Log: d.Log, Metrics: stream.NewMetrics(d.Metrics),
 		Ledger: func(ctx context.Context) (store.Ledger, error) { return store.ReadLedger(ctx, d.Etcd) },
+		Gates:  r.cache.HasGates,
 	})
 	r.controller = controller.New(controller.Deps{
 		Etcd: d.Etcd, View: view, Cache: r.cache, Translator: d.Translator, Log: d.Log, Metrics: controller.NewMetrics(d.Metrics),

@@ -35,10 +35,11 @@ type Config struct {
 	Group, Node string
 	Conn        func() grpc.ClientConnInterface // asked at each connect
 	Answer      func(canonical []byte, d *distributorv1.Directive) Verdict
-	Problems    []*fleetv1.Problem           // what a Nack says
-	Hold        <-chan struct{}              // no message is received before this is closed
-	Seen        func(*Agent, Seen)           // told of each directive, after it was answered
-	Hello       func(h *distributorv1.Hello) // changes the hello
+	Problems    []*fleetv1.Problem                   // what a Nack says
+	Hold        <-chan struct{}                      // no message is received before this is closed
+	Seen        func(*Agent, Seen)                   // told of each directive, after it was answered
+	Hello       func(h *distributorv1.Hello)         // changes the hello
+	Evidence    func(*Agent) *distributorv1.Evidence // asked as often as the distributor wants it; nil: the agent has none
 }
 
 // Seen is a directive as it arrived.
@@ -115,6 +116,9 @@ func (a *Agent) follow(ctx context.Context) (time.Duration, error) {
 	var directive *distributorv1.Directive
 	var nonce uint64
 	parts := 0
+	var sending sync.Mutex // a stream is sent to by one at a time
+	watch := func() {}
+	defer func() { watch() }()
 	for {
 		m, err := stream.Recv()
 		if err != nil {
@@ -126,6 +130,10 @@ func (a *Agent) follow(ctx context.Context) (time.Duration, error) {
 		switch {
 		case m.GetReconnect() != nil:
 			return m.GetReconnect().GetWithin().AsDuration() / 2, nil
+		case m.GetWatch() != nil:
+			watch()
+			watch = a.observe(ctx, m.GetWatch().GetInterval().AsDuration(), &sending, stream)
+			continue
 		case m.GetDirective() != nil:
 			directive, nonce, parts = m.GetDirective(), m.GetNonce(), 0
 		case directive == nil || m.GetNonce() != nonce || int(m.GetDeltaPart().GetNumber()) != parts+1:
@@ -140,8 +148,11 @@ func (a *Agent) follow(ctx context.Context) (time.Duration, error) {
 		seen, outcome := a.load(directive, nonce, parts)
 		directive = nil
 		if outcome != nil {
-			if err := stream.Send(&distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Outcome{
-				Outcome: outcome}}); err != nil {
+			sending.Lock()
+			err := stream.Send(&distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Outcome{
+				Outcome: outcome}})
+			sending.Unlock()
+			if err != nil {
 				return 0, err
 			}
 		}
@@ -276,4 +287,34 @@ func (a *Agent) Opened() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.opened
+}
+
+// observe sends evidence until the returned function is called.
+func (a *Agent) observe(ctx context.Context, interval time.Duration, sending *sync.Mutex,
+	stream grpc.BidiStreamingClient[distributorv1.FollowAssignmentRequest, distributorv1.FollowAssignmentResponse]) (stop func()) {
+	if interval <= 0 || a.c.Evidence == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(interval)
+		defer tick.Stop()
+		for {
+			sending.Lock()
+			err := stream.Send(&distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Evidence{
+				Evidence: a.c.Evidence(a)}})
+			sending.Unlock()
+			if err != nil {
+				return
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
 }

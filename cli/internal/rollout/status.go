@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,10 +18,11 @@ import (
 func Command(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rollout",
-		Short: "Look at the rollouts of a group",
+		Short: "Look at the rollouts of a group, and steer them",
 		RunE:  app.RequireSubcommand,
 	}
-	cmd.AddCommand(statusCommand(a), historyCommand(a))
+	cmd.AddCommand(statusCommand(a), historyCommand(a), pauseCommand(a), resumeCommand(a), promoteCommand(a), abortCommand(a), retryCommand(a),
+		undoCommand(a))
 	return cmd
 }
 
@@ -187,6 +189,20 @@ func Describe(a *app.App, r *distributorv1.Rollout) {
 	if len(r.GetFallbackRevisions()) > 0 {
 		a.Line(12, "Instead:    the gateways serve %s", instead(r))
 	}
+	if len(r.GetPinnedSources()) > 0 {
+		a.Line(12, "Pinned:     %s at the last good content, by revision %d", show.Clean(strings.Join(r.GetPinnedSources(), ", ")),
+			r.GetPinnedRevision())
+	}
+	for _, g := range r.GetGates() {
+		a.Line(12, "Gate:       %s", show.Clean(gateText(g)))
+	}
+	for _, o := range r.GetOrders() {
+		a.Line(12, "Order:      %s", show.Clean(fmt.Sprintf("%s by %s, %s ago: %s", o.GetVerb(), o.GetAuthor(), show.Age(a.Now(), o.GetCreateTime()),
+			o.GetReason())))
+	}
+	if r.GetNext() != "" {
+		a.Line(12, "Next:       %s", show.Clean(r.GetNext()))
+	}
 	for _, x := range r.GetLeftOut() {
 		fmt.Fprintf(w, "Left out:   %s (%s)\n", show.Clean(x.GetNode()), show.Clean(x.GetReason()))
 	}
@@ -194,6 +210,12 @@ func Describe(a *app.App, r *distributorv1.Rollout) {
 		fmt.Fprintln(w, "Refusals:")
 		printRefusals(w, r)
 	}
+}
+
+// gateText is what a gate says: error-ratio passed: 0 % of 512 requests failed in the wave ...
+func gateText(g *distributorv1.GateResult) string {
+	outcome := strings.ReplaceAll(show.Enum(g.GetOutcome(), "OUTCOME_"), "-", " ")
+	return fmt.Sprintf("%s %s: %s", g.GetGate(), outcome, g.GetEvidence())
 }
 
 func revisionOf(revision int64, digest string) string {

@@ -109,6 +109,12 @@ func (c *Cache) Holder(group fleet.GroupID, node fleet.NodeID) (boot string, cha
 	return n.boot, changed
 }
 
+// HasGates reports whether the policy of a group has gates.
+func (c *Cache) HasGates(group fleet.GroupID) bool {
+	policy, _ := c.groups.Get(group)
+	return fleet.Policy(policy).HasGates()
+}
+
 // HasGroup reports whether the registry has a group.
 func (c *Cache) HasGroup(group fleet.GroupID) bool {
 	_, known := c.groups.Get(group)

@@ -206,7 +206,7 @@ func advance(now time.Time, in Input, r Rollout, a Assignment, newer bool) Decis
 		r.State, r.FailTime, r.SettleTime = Paused, time.Time{}, time.Time{}
 		return changed(before, r, nil, 0)
 	}
-	gates := in.judge(r, a)
+	gates := in.judge(r)
 	if len(gates) > 0 {
 		r.Gates = gates
 	}

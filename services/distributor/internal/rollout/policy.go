@@ -22,8 +22,8 @@ const failureGrace = 15 * time.Second
 // stuckAfter is how long a rollout under way goes without one more node that serves before a newer revision may take its place.
 const stuckAfter = 30 * time.Second
 
-// leastWatch is how long a wave with gates is watched at least.
-const leastWatch = 10 * time.Second
+// DefaultWatch is how long a wave with gates is watched when the policy names no soak for it.
+const DefaultWatch = 10 * time.Second
 
 // Below smallFleet nodes all may load at once by default; from there on a quarter.
 const (
@@ -75,11 +75,11 @@ func (p Policy) size(k, n int) int {
 	return min((n*w.Percent+99)/100, n)
 }
 
-// soak returns how long wave k is watched: what gates judge needs some time to show.
+// soak returns how long wave k is watched. What gates judge needs some time to show, also when the policy names none.
 func (p Policy) soak(k int) time.Duration {
 	soak := p.waves()[k-1].Soak
-	if fleet.Policy(p).HasGates() {
-		soak = max(soak, leastWatch)
+	if soak == 0 && fleet.Policy(p).HasGates() {
+		return DefaultWatch
 	}
 	return soak
 }

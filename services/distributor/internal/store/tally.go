@@ -135,11 +135,18 @@ func putReport[T any](ctx context.Context, t *Tallies, key string, report T) err
 	return err
 }
 
-// Delete deletes the tally and the evidence of a rollout.
+// Delete deletes a tally.
 func (t *Tallies) Delete(ctx context.Context, group fleet.GroupID, id fleet.RolloutID) error {
-	if _, err := t.client.Txn(ctx).Then(clientv3.OpDelete(tallyKey(group, id, t.replica)),
-		clientv3.OpDelete(evidenceKey(group, id, t.replica))).Commit(); err != nil {
+	if _, err := t.client.Delete(ctx, tallyKey(group, id, t.replica)); err != nil {
 		return fmt.Errorf("delete tally: %w", err)
+	}
+	return nil
+}
+
+// DeleteEvidence deletes the evidence about a rollout.
+func (t *Tallies) DeleteEvidence(ctx context.Context, group fleet.GroupID, id fleet.RolloutID) error {
+	if _, err := t.client.Delete(ctx, evidenceKey(group, id, t.replica)); err != nil {
+		return fmt.Errorf("delete evidence: %w", err)
 	}
 	return nil
 }

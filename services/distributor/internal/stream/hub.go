@@ -41,6 +41,7 @@ type Deps struct {
 	Tallies    *store.Tallies
 	Roster     roster                                      // nil: any agent holds any name
 	Ledger     func(context.Context) (store.Ledger, error) // reads the ledger as it is in etcd now
+	Gates      func(fleet.GroupID) bool                    // reports whether the policy of a group has gates; nil: none has
 	FrameBytes int                                         // how much is kept encoded; 0 is DefaultFrameBytes
 	Spread     time.Duration                               // over which agents come back when this replica stops
 	Log        *slog.Logger
@@ -64,6 +65,7 @@ type Hub struct {
 	bell        chan struct{} // capacity 1: a tally is to be counted anew
 	recheckBell chan struct{} // capacity 1: etcd is to be asked whether nodes are ahead of it
 	ledger      func(context.Context) (store.Ledger, error)
+	gates       func(fleet.GroupID) bool
 
 	mu        sync.Mutex
 	groups    map[fleet.GroupID]*group
@@ -84,6 +86,7 @@ type group struct {
 	ordered    []*session // the same in the group's hash order; nil: to be made anew
 	dirty      bool       // its tally may be another now
 	written    writtenTally
+	evidence   writtenEvidence
 	lease      int // how often written was forgotten with a lease
 	budget     budget
 	recheckDue bool // nodes may be ahead of the ledger
@@ -95,17 +98,20 @@ func NewHub(d Deps) *Hub {
 	if d.Roster == nil {
 		d.Roster = anybody{}
 	}
+	if d.Gates == nil {
+		d.Gates = func(fleet.GroupID) bool { return false }
+	}
 	return &Hub{
 		view: d.View, frames: newFrames(d.Content, d.FrameBytes, d.Metrics), tallies: d.Tallies, roster: d.Roster, spread: d.Spread, log: d.Log,
 		metrics: d.Metrics,
 		bell:    make(chan struct{}, 1), recheckBell: make(chan struct{}, 1), ledger: d.Ledger, groups: map[fleet.GroupID]*group{},
-		quarantine: map[[2]string]bool{},
+		quarantine: map[[2]string]bool{}, gates: d.Gates,
 	}
 }
 
 // Run passes on assignments and writes tallies until ctx ends.
 func (h *Hub) Run(ctx context.Context) error {
-	return run.All(ctx, h.follow, h.tally, h.confirm, h.audit, func(ctx context.Context) error { return h.tallies.Run(ctx, h.rewrite) })
+	return run.All(ctx, h.follow, h.tally, h.watch, h.confirm, h.audit, func(ctx context.Context) error { return h.tallies.Run(ctx, h.rewrite) })
 }
 
 // audit ends the streams of agents that were let in while the registry could not be heard, or before its first list was complete, and whose
@@ -428,7 +434,7 @@ func (h *Hub) forget(g *group) {
 	defer h.mu.Unlock()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.users == 0 && !g.dirty && g.written.rollout == "" {
+	if g.users == 0 && !g.dirty && g.written.rollout == "" && g.evidence.rollout == "" {
 		delete(h.groups, g.id)
 	}
 }

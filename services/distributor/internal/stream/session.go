@@ -42,8 +42,10 @@ type session struct {
 	boot     string // of its agent
 	position uint64
 	box      *mailbox
-	end      chan error // capacity 1: why to end the stream; nil asks the agent to go elsewhere
-	nonce    uint64     // written by the writer alone, under mu
+	reports  bool               // it sends evidence when it is asked
+	watch    chan time.Duration // capacity 1: how often to ask for evidence from now on
+	end      chan error         // capacity 1: why to end the stream; nil asks the agent to go elsewhere
+	nonce    uint64             // written by the writer alone, under mu
 
 	mu       sync.Mutex
 	assigned rollout.Target // what the mailbox was given last
@@ -62,13 +64,14 @@ type session struct {
 	refused  map[fleet.Digest][]rollout.Problem
 	// The node is in quarantine: it is told nothing, and does not count.
 	quarantined bool
+	observation observation
 }
 
 func newSession(h *Hub, g *group, hello *distributorv1.Hello) *session {
 	s := &session{
 		hub: h, group: g, node: fleet.NodeID(hello.GetNode()), boot: hello.GetBootId(), position: fleet.Position(g.id,
 			fleet.NodeID(hello.GetNode())),
-		box: newMailbox(), end: make(chan error, 1), held: h.base(g.id, fleet.Digest(hello.GetHeldDigest())),
+		box: newMailbox(), reports: hello.GetReportsEvidence(), watch: make(chan time.Duration, 1), end: make(chan error, 1), held: h.base(g.id, fleet.Digest(hello.GetHeldDigest())),
 		serving:  fleet.Digest(hello.GetServingDigest()),
 		followed: fleet.Stamp{Epoch: fleet.Epoch(hello.GetEpoch()), Decision: fleet.Decision(hello.GetDecision())},
 	}
@@ -150,6 +153,11 @@ func (s *session) write(stream serverStream, broken <-chan error) error {
 				}})
 			}
 			return why
+		case interval := <-s.watch:
+			if err := sendWatch(stream, interval); err != nil {
+				return err
+			}
+			continue
 		case <-s.box.bell:
 		case <-retry:
 		}
@@ -283,9 +291,15 @@ func (s *session) read(stream serverStream) error {
 		if err != nil {
 			return err
 		}
+		if e := m.GetEvidence(); e != nil {
+			if err := s.observed(e); err != nil {
+				return err
+			}
+			continue
+		}
 		outcome := m.GetOutcome()
 		if outcome == nil {
-			return fault.New(fault.Invalid, "UNEXPECTED_MESSAGE", "only the first message may be a hello, and every other must be an outcome")
+			return fault.New(fault.Invalid, "UNEXPECTED_MESSAGE", "only the first message may be a hello, and every other must be an outcome or evidence")
 		}
 		if err := s.receive(outcome); err != nil {
 			return err

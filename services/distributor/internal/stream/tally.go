@@ -69,7 +69,7 @@ func (h *Hub) rewrite() {
 	defer h.mu.Unlock()
 	for _, g := range h.groups {
 		g.mu.Lock()
-		g.written, g.dirty = writtenTally{}, true
+		g.written, g.evidence, g.dirty = writtenTally{}, writtenEvidence{}, true
 		g.lease++
 		g.mu.Unlock()
 	}

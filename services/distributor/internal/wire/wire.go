@@ -77,7 +77,7 @@ func Rollout(r rollout.Rollout, p rollout.Progress, gates []rollout.GateResult, 
 		m.Orders = append(m.Orders, Order(o))
 	}
 	if p := r.Pinning; p != nil {
-		m.PinnedRevision = int64(p.Revision)
+		m.PinnedRevision, m.Pinning = int64(p.Revision), p.Due()
 		for _, source := range p.Pinned {
 			m.PinnedSources = append(m.PinnedSources, string(source))
 		}

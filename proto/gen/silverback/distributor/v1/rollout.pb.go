@@ -222,8 +222,11 @@ type Rollout struct {
 	PinnedSources []string `protobuf:"bytes,25,rep,name=pinned_sources,json=pinnedSources,proto3" json:"pinned_sources,omitempty"`
 	// The revision that holds the pinned sources' last good content; 0 while there is none.
 	PinnedRevision int64 `protobuf:"varint,26,opt,name=pinned_revision,json=pinnedRevision,proto3" json:"pinned_revision,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Sources are to be pinned because of this rollout, and are not yet. No rollout begins
+	// before.
+	Pinning       bool `protobuf:"varint,27,opt,name=pinning,proto3" json:"pinning,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Rollout) Reset() {
@@ -422,6 +425,13 @@ func (x *Rollout) GetPinnedRevision() int64 {
 		return x.PinnedRevision
 	}
 	return 0
+}
+
+func (x *Rollout) GetPinning() bool {
+	if x != nil {
+		return x.Pinning
+	}
+	return false
 }
 
 // What one gate says of a wave.
@@ -2749,7 +2759,8 @@ var File_silverback_distributor_v1_rollout_proto protoreflect.FileDescriptor
 
 const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"\n" +
-	"'silverback/distributor/v1/rollout.proto\x12\x19silverback.distributor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a silverback/fleet/v1/policy.proto\x1a!silverback/fleet/v1/problem.proto\"\xed\t\n" +
+	"'silverback/distributor/v1/rollout.proto\x12\x19silverback.distributor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a silverback/fleet/v1/policy.proto\x1a!silverback/fleet/v1/problem.proto\"\x87\n" +
+	"\n" +
 	"\aRollout\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12'\n" +
@@ -2777,7 +2788,8 @@ const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"\x06orders\x18\x17 \x03(\v2 .silverback.distributor.v1.OrderR\x06orders\x12\x12\n" +
 	"\x04next\x18\x18 \x01(\tR\x04next\x12%\n" +
 	"\x0epinned_sources\x18\x19 \x03(\tR\rpinnedSources\x12'\n" +
-	"\x0fpinned_revision\x18\x1a \x01(\x03R\x0epinnedRevision\"\xc1\x01\n" +
+	"\x0fpinned_revision\x18\x1a \x01(\x03R\x0epinnedRevision\x12\x18\n" +
+	"\apinning\x18\x1b \x01(\bR\apinning\"\xc1\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSTATE_WAITING\x10\x01\x12\x15\n" +
