@@ -11,10 +11,7 @@ import (
 // customEntities unwraps decK's form of kinds that plugins bring along.
 func (p *parser) customEntities(key document.Key) {
 	n := key.Value
-	if n.Kind != document.List {
-		if n.Kind != document.Null {
-			p.wrongType(subject{}, n, key.Name, "a list")
-		}
+	if !p.is(document.List, n, key.Name, "a list") {
 		return
 	}
 	p.each(n, func(i int, e *document.Node) bool {

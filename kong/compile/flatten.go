@@ -51,12 +51,8 @@ func (p *parser) entity(kind *entity.Kind, n *document.Node, in *nest) {
 	s := p.subject(kind, n)
 	before := len(p.problems)
 	keys := p.prepare(s, n)
-	if kind.NameField != "" && s.name == "" { // the name may come from defaults
-		for _, k := range keys {
-			if k.Name == kind.NameField && k.Value.Kind == document.String {
-				s.name = k.Value.Text
-			}
-		}
+	if name := view(keys).get(kind.NameField); kind.NameField != "" && s.name == "" && name != nil && name.Kind == document.String {
+		s.name = name.Text
 	}
 	it := item{kind: kind, name: s.name, place: p.place(n.Pos)}
 	if len(kind.IDFields) > 0 {
@@ -91,10 +87,8 @@ func (p *parser) entity(kind *entity.Kind, n *document.Node, in *nest) {
 
 func (p *parser) subject(kind *entity.Kind, n *document.Node) subject {
 	s := subject{kind: kind}
-	if kind.NameField != "" {
-		if name := n.Get(kind.NameField); name != nil && name.Kind == document.String {
-			s.name = name.Text
-		}
+	if name := n.Get(kind.NameField); kind.NameField != "" && name != nil && name.Kind == document.String {
+		s.name = name.Text
 	}
 	if id := n.Get("id"); id != nil && id.Kind == document.String && entity.UUID(id.Text) == "" {
 		s.id = strings.ToLower(id.Text)

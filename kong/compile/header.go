@@ -130,21 +130,11 @@ func (p *parser) readHeader(root *document.Node) {
 		n := key.Value
 		switch key.Name {
 		case "_transform":
-			switch n.Kind {
-			case document.Bool:
-				p.header.hashed = n.Text == "false"
-			case document.Null:
-			default:
-				p.wrongType(none, n, key.Name, "a boolean")
-			}
+			p.header.hashed = p.is(document.Bool, n, key.Name, "a boolean") && n.Text == "false"
 		case "_comment":
-			if n.Kind != document.String && n.Kind != document.Null {
-				p.wrongType(none, n, key.Name, "a string")
-			}
+			p.is(document.String, n, key.Name, "a string")
 		case "_ignore":
-			if n.Kind != document.List && n.Kind != document.Null {
-				p.wrongType(none, n, key.Name, "a list")
-			}
+			p.is(document.List, n, key.Name, "a list")
 		case "_workspace":
 			p.same(&p.seen.workspace, n, key.Name, "workspace")
 		case "_konnect":
@@ -161,14 +151,17 @@ func (p *parser) readHeader(root *document.Node) {
 	}
 }
 
+// is reports whether a value is of a kind. Another one is a problem, unless it is null.
+func (p *parser) is(kind document.Kind, n *document.Node, field, want string) bool {
+	if n.Kind != kind && n.Kind != document.Null {
+		p.wrongType(subject{}, n, field, want)
+	}
+	return n.Kind == kind
+}
+
 // same refuses documents of one source that name different owners.
 func (p *parser) same(have **string, n *document.Node, field, what string) {
-	switch n.Kind {
-	case document.Null:
-		return
-	case document.String:
-	default:
-		p.wrongType(subject{}, n, field, "a string")
+	if !p.is(document.String, n, field, "a string") {
 		return
 	}
 	if *have != nil && **have != n.Text {
@@ -178,10 +171,7 @@ func (p *parser) same(have **string, n *document.Node, field, what string) {
 }
 
 func (p *parser) konnect(n *document.Node) {
-	if n.Kind != document.Map {
-		if n.Kind != document.Null {
-			p.wrongType(subject{}, n, "_konnect", "a map")
-		}
+	if !p.is(document.Map, n, "_konnect", "a map") {
 		return
 	}
 	for _, key := range n.Keys {
@@ -197,10 +187,7 @@ func (p *parser) konnect(n *document.Node) {
 
 func (p *parser) info(n *document.Node) {
 	none := subject{}
-	if n.Kind != document.Map {
-		if n.Kind != document.Null {
-			p.wrongType(none, n, "_info", "a map")
-		}
+	if !p.is(document.Map, n, "_info", "a map") {
 		return
 	}
 	known := []string{"select_tags", "defaults", "default_lookup_tags", "skip_hash_for_basic_auth", "include_plugin_definitions"}
@@ -208,20 +195,8 @@ func (p *parser) info(n *document.Node) {
 		v := key.Value
 		switch key.Name {
 		case "select_tags":
-			if v.Kind != document.List {
-				if v.Kind != document.Null {
-					p.wrongType(none, v, "_info.select_tags", "a list")
-				}
-				continue
-			}
-			for _, tag := range v.Items {
-				if tag.Kind != document.String {
-					p.wrongType(none, tag, "_info.select_tags", "a string")
-				} else if why := schema.ValueRule("services", "tags[]")(tag.Text); why != "" {
-					p.problem(none, tag.Pos, "_info.select_tags", BadValue, "%s", why)
-				} else {
-					p.header.tags = append(p.header.tags, tag.Text)
-				}
+			if p.is(document.List, v, "_info.select_tags", "a list") {
+				p.selectTags(v.Items)
 			}
 		case "defaults":
 			p.defaults(v)
@@ -239,11 +214,20 @@ func (p *parser) info(n *document.Node) {
 	}
 }
 
-func (p *parser) defaults(n *document.Node) {
-	if n.Kind != document.Map {
-		if n.Kind != document.Null {
-			p.wrongType(subject{}, n, "_info.defaults", "a map")
+func (p *parser) selectTags(tags []*document.Node) {
+	for _, tag := range tags {
+		if tag.Kind != document.String {
+			p.wrongType(subject{}, tag, "_info.select_tags", "a string")
+		} else if why := schema.ValueRule("services", "tags[]")(tag.Text); why != "" {
+			p.problem(subject{}, tag.Pos, "_info.select_tags", BadValue, "%s", why)
+		} else {
+			p.header.tags = append(p.header.tags, tag.Text)
 		}
+	}
+}
+
+func (p *parser) defaults(n *document.Node) {
+	if !p.is(document.Map, n, "_info.defaults", "a map") {
 		return
 	}
 	p.header.defaults = map[string]*document.Node{}
@@ -253,26 +237,19 @@ func (p *parser) defaults(n *document.Node) {
 	}
 	for _, key := range n.Keys {
 		if !slices.Contains(names, key.Name) {
-			// decK takes no notice of these; whoever wrote them should know.
+			// decK ignores these silently.
 			p.warn(subject{}, key.Pos, "_info.defaults", UnknownField, "unknown kind %s has no effect%s", quote(key.Name),
 				didYouMean(key.Name, names))
 			continue
 		}
-		switch key.Value.Kind {
-		case document.Map:
+		if p.is(document.Map, key.Value, "_info.defaults."+key.Name, "a map") {
 			p.header.defaults[key.Name] = key.Value
-		case document.Null:
-		default:
-			p.wrongType(subject{}, key.Value, "_info.defaults."+key.Name, "a map")
 		}
 	}
 }
 
 func (p *parser) pluginConfigs(n *document.Node) {
-	if n.Kind != document.Map {
-		if n.Kind != document.Null {
-			p.wrongType(subject{}, n, "_plugin_configs", "a map")
-		}
+	if !p.is(document.Map, n, "_plugin_configs", "a map") {
 		return
 	}
 	p.header.configs = map[string]*document.Node{}

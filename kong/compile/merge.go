@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -231,11 +232,10 @@ func (m *merger) find(i int, r *reference) int {
 	}
 	k := m.index(r.target)
 	if r.id != "" {
-		if at, ok := k.given[r.id]; ok {
-			return at
-		}
-		if at, ok := k.ids[r.id]; ok {
-			return at
+		for _, ids := range []map[string]int{k.given, k.ids} {
+			if at, ok := ids[r.id]; ok {
+				return at
+			}
 		}
 	}
 	target := m.table.Kind(r.target)
@@ -255,14 +255,7 @@ func (m *merger) find(i int, r *reference) int {
 	if m.unread[r.target] || m.unread[everything] {
 		return -1
 	}
-	called := r.name
-	if called == "" {
-		called = r.id
-	}
-	if called == "" {
-		called = r.other
-	}
-	message := "there is no " + target.Singular + " " + quote(called) + " in any source of the group"
+	message := "there is no " + target.Singular + " " + quote(cmp.Or(r.name, r.id, r.other)) + " in any source of the group"
 	if r.name != "" && len(m.problems) < maxProblems {
 		message += didYouMean(r.name, m.names(k, target))
 	}
@@ -272,10 +265,7 @@ func (m *merger) find(i int, r *reference) int {
 
 func (m *merger) names(k *kindIndex, target *entity.Kind) []string {
 	const most = 5000 // a suggestion is not worth more
-	if target.NameField == "" {
-		return nil
-	}
-	if len(k.unique[target.NameField]) > most {
+	if target.NameField == "" || len(k.unique[target.NameField]) > most {
 		return nil
 	}
 	return slices.Sorted(maps.Keys(k.unique[target.NameField]))

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"encoding/hex"
 	"strings"
 
 	"github.com/silverback-gateway/silverback/kong/rustregex"
@@ -33,12 +34,15 @@ func unescape(s string, regex bool) string {
 	}
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
-		if s[i] != '%' || i+2 >= len(s) || !isHex(s[i+1]) || !isHex(s[i+2]) {
+		var code []byte
+		if s[i] == '%' && i+2 < len(s) {
+			code, _ = hex.DecodeString(s[i+1 : i+3])
+		}
+		if len(code) == 0 {
 			b.WriteByte(s[i])
 			continue
 		}
-		c := unhex(s[i+1])<<4 | unhex(s[i+2])
-		switch {
+		switch c := code[0]; {
 		case strings.IndexByte(reserved, c) >= 0:
 			b.WriteString(strings.ToUpper(s[i : i+3]))
 		case regex && strings.IndexByte(meta, c) >= 0:
@@ -50,20 +54,6 @@ func unescape(s string, regex bool) string {
 		i += 2
 	}
 	return b.String()
-}
-
-func isHex(c byte) bool {
-	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
-}
-
-func unhex(c byte) byte {
-	switch {
-	case c >= 'a':
-		return c - 'a' + 10
-	case c >= 'A':
-		return c - 'A' + 10
-	}
-	return c - '0'
 }
 
 // removeDots resolves the segments . and .. of an absolute path.

@@ -228,13 +228,8 @@ func (h *renderer) entity(k *entity.Kind, e *document.Node, parent string) *docu
 		}
 		written.Keys = append(written.Keys, key)
 	}
-	rank := func(name string) int {
-		if i := slices.Index(first, name); i >= 0 {
-			return i
-		}
-		return len(first)
-	}
-	slices.SortStableFunc(written.Keys, func(a, b document.Key) int { return rank(a.Name) - rank(b.Name) })
+	rank := func(k document.Key) uint { return uint(slices.Index(first, k.Name)) } // -1 comes last
+	slices.SortStableFunc(written.Keys, func(a, b document.Key) int { return cmp.Compare(rank(a), rank(b)) })
 	written.Keys = append(written.Keys, h.children(k.Name, idOf(e))...)
 	return written
 }
@@ -266,11 +261,7 @@ func (h *renderer) named(kind string, v *document.Node) *document.Node {
 	}
 	n := *v
 	n.Keys = []document.Key{{Name: "name", Value: &document.Node{Kind: document.String, Text: name}}}
-	for _, k := range v.Keys {
-		if k.Name != "id" {
-			n.Keys = append(n.Keys, k)
-		}
-	}
+	n.Keys = append(n.Keys, slices.DeleteFunc(slices.Clone(v.Keys), func(k document.Key) bool { return k.Name == "id" })...)
 	return &n
 }
 
@@ -306,14 +297,10 @@ func yamlValue(out []byte, n *document.Node, indent int) []byte {
 // yamlElement writes a list's element behind its dash.
 func yamlElement(out []byte, n *document.Node, indent int) []byte {
 	if n.Kind == document.Map && len(n.Keys) > 0 {
-		for i, k := range n.Keys {
-			if i > 0 {
-				out = append(out, spaces(indent+2)...)
-			} else {
-				out = append(out, ' ')
-			}
-			out = append(append(out, yamlKey(k.Name)...), ':')
-			out = yamlValue(out, k.Value, indent+2)
+		before := " "
+		for _, k := range n.Keys {
+			out = append(append(append(out, before...), yamlKey(k.Name)...), ':')
+			out, before = yamlValue(out, k.Value, indent+2), spaces(indent+2)
 		}
 		return out
 	}

@@ -9,24 +9,18 @@ import (
 
 // required tells which fields are missing.
 func (p *parser) required(s subject, n *document.Node, keys []document.Key, in *nest) {
-	has := func(name string) bool {
-		return in != nil && in.ref == name || slices.ContainsFunc(keys, func(k document.Key) bool {
-			return k.Name == name && k.Value.Kind != document.Null
-		})
-	}
+	has := func(name string) bool { return in != nil && in.ref == name || view(keys).get(name) != nil }
+	given := func(name string) bool { return has(name) || mistyped(s.kind, keys, name) }
 	for i := range s.kind.Fields {
-		if f := &s.kind.Fields[i]; f.Required && !has(f.Name) && !mistyped(s.kind, keys, f.Name) {
+		if f := &s.kind.Fields[i]; f.Required && !given(f.Name) {
 			p.problem(s, n.Pos, f.Name, MissingField, "the field is required%s", missingRemedy(s.kind.Name, f.Name))
 		}
 	}
-	if len(s.kind.OneOf) > 0 && !slices.ContainsFunc(s.kind.OneOf, func(name string) bool {
-		return has(name) ||
-			mistyped(s.kind, keys, name)
-	}) {
+	if len(s.kind.OneOf) > 0 && !slices.ContainsFunc(s.kind.OneOf, given) {
 		p.problem(s, n.Pos, "", MissingField, "at least one of %s is required", strings.Join(s.kind.OneOf, ", "))
 	}
 	for _, name := range s.kind.Invents {
-		if !has(name) && !mistyped(s.kind, keys, name) && p.invented(s.kind.Name, name, keys) {
+		if !given(name) && invented(s.kind.Name, name, keys) {
 			p.problem(s, n.Pos, name, MissingField, "the field is required: a gateway would invent another secret at each load; write it down")
 		}
 	}
@@ -39,21 +33,13 @@ func missingRemedy(kind, field string) string {
 	return ""
 }
 
-// invented is true when the gateway would fill that secret at random and it matters.
-func (p *parser) invented(kind, field string, keys []document.Key) bool {
-	text := func(name string) string {
-		for _, k := range keys {
-			if k.Name == name {
-				return k.Value.Text
-			}
-		}
-		return ""
-	}
+// invented reports whether a gateway would fill in a random secret that matters.
+func invented(kind, field string, keys view) bool {
 	switch {
 	case kind == "jwt_secrets" && field == "secret":
-		return text("algorithm") == "" || strings.HasPrefix(text("algorithm"), "HS")
+		return keys.text("algorithm") == "" || strings.HasPrefix(keys.text("algorithm"), "HS")
 	case kind == "oauth2_credentials" && field == "client_secret":
-		return text("client_type") != "public"
+		return keys.text("client_type") != "public"
 	}
 	return true
 }

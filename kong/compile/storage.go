@@ -41,14 +41,10 @@ func (f *Fragment) Marshal() []byte {
 	}
 	e.out = append(e.out, version)
 	e.count(len(f.Documents))
-	for _, d := range f.Documents {
-		e.text(d)
-	}
+	e.texts(f.Documents...)
 	e.count(len(f.Warnings))
 	for _, w := range f.Warnings {
-		for _, s := range []string{w.Document, w.Kind, w.Name, w.ID, w.Field, w.Class.String(), w.Message} {
-			e.text(s)
-		}
+		e.texts(w.Document, w.Kind, w.Name, w.ID, w.Field, w.Class.String(), w.Message)
 		e.count(w.Line)
 		e.count(w.Column)
 	}
@@ -69,9 +65,11 @@ type encoder struct{ out []byte }
 
 func (e *encoder) count(n int) { e.out = binary.AppendUvarint(e.out, uint64(n)) }
 
-func (e *encoder) text(s string) {
-	e.count(len(s))
-	e.out = append(e.out, s...)
+func (e *encoder) texts(all ...string) {
+	for _, s := range all {
+		e.count(len(s))
+		e.out = append(e.out, s...)
+	}
 }
 
 func (e *encoder) place(p place) {
@@ -81,11 +79,9 @@ func (e *encoder) place(p place) {
 }
 
 func (e *encoder) item(it *item) {
-	e.text(it.kind.Name)
-	e.text(it.id)
-	e.text(it.name)
+	e.texts(it.kind.Name, it.id, it.name)
 	e.place(it.place)
-	e.text(it.body)
+	e.texts(it.body)
 	e.count(len(it.splices))
 	for _, s := range it.splices {
 		bare := 0
@@ -98,23 +94,15 @@ func (e *encoder) item(it *item) {
 	e.count(len(it.refs))
 	for i := range it.refs {
 		r := &it.refs[i]
-		e.text(r.field)
-		e.text(r.path)
-		e.text(r.target)
-		e.text(r.id)
-		e.text(r.name)
-		e.text(r.other)
+		e.texts(r.field, r.path, r.target, r.id, r.name, r.other)
 		e.count(r.local + 1)
 		e.place(r.place)
 	}
 	e.count(len(it.keys))
-	for _, k := range it.keys {
-		e.text(k)
-	}
+	e.texts(it.keys...)
 	e.count(len(it.unique))
 	for _, u := range it.unique {
-		e.text(u.field)
-		e.text(u.value)
+		e.texts(u.field, u.value)
 	}
 }
 
@@ -266,10 +254,7 @@ func (c *Compiler) item(d *decoder, it *item, documents, items int) {
 		}
 	}
 	d.bad = d.bad || len(it.keys) != len(it.kind.IDFields)
-	if n := d.count(leastUnique); n > 0 {
-		it.unique = make([]uniqueValue, n)
-		for i := range it.unique {
-			it.unique[i] = uniqueValue{d.text(), d.text()}
-		}
+	for range d.count(leastUnique) {
+		it.unique = append(it.unique, uniqueValue{d.text(), d.text()})
 	}
 }

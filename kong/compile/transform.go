@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -39,13 +40,7 @@ func (p *parser) hashed(s subject, keys []document.Key) bool {
 
 // transform does for a gateway that is told not to what it would do. It returns the first entity that holds a hash, or -1.
 func (m *merger) transform() int {
-	first := -1
-	for i := range m.all {
-		if m.all[i].hashed {
-			first = i
-			break
-		}
-	}
+	first := slices.IndexFunc(m.all, func(e resolved) bool { return e.hashed })
 	if first < 0 {
 		return first
 	}
