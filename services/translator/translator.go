@@ -95,6 +95,7 @@ func New(c Config, d Deps) *Translator {
 		Log: d.Log, Now: time.Now, Metrics: desired.NewMetrics(d.Metrics),
 	})
 	t.etcdHealth.Register(d.Metrics)
+	d.Metrics.MustRegister(newPinnedSources(t.heads))
 	t.server = &api.Server{Service: service, Lists: ledger, Heads: newest{t.heads}, Drain: t.drain}
 	return t
 }

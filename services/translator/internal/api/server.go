@@ -8,6 +8,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/identity"
+	"github.com/silverback-gateway/silverback/kit/wire"
 	"github.com/silverback-gateway/silverback/kong/compile"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 	"github.com/silverback-gateway/silverback/services/translator/internal/desired"
@@ -65,6 +66,15 @@ func authorOf(ctx context.Context) string {
 	return "anonymous"
 }
 
+// doerOf says who calls, for what a rollout asks for as well: that is Silverback itself.
+func doerOf(ctx context.Context, rollout string) string {
+	who := identity.Caller(ctx)
+	if who.Kind == identity.Service || who.Kind == identity.Nobody && rollout != "" {
+		return "silverback"
+	}
+	return authorOf(ctx)
+}
+
 func summary(s desired.Summary) *translatorv1.ChangeSummary {
 	return &translatorv1.ChangeSummary{Added: s.Added, Changed: s.Changed, Removed: s.Removed}
 }
@@ -79,6 +89,7 @@ func revision(r *desired.Revision) *translatorv1.Revision {
 		Author: r.Author, Message: r.Message, CreateTime: timestamppb.New(r.CreateTime), Changes: summary(r.Changes), RequestId: r.RequestID,
 		Traceparent:       string(r.Trace),
 		ReplacesUnmanaged: r.Replaces,
+		RestoredRevision:  int64(r.Restored),
 	}
 	for _, s := range r.Sources {
 		m.Sources = append(m.Sources, &translatorv1.SourceRef{Name: string(s.Name), Digest: string(s.Fragment), EntityCount: s.Entities})
@@ -89,8 +100,26 @@ func revision(r *desired.Revision) *translatorv1.Revision {
 func source(s desired.Source) *translatorv1.Source {
 	return &translatorv1.Source{
 		Group: string(s.Group), Name: string(s.Name), Digest: string(s.Fragment), EntityCount: s.Entities, Documents: s.Documents,
-		Revision: int64(s.Revision), Author: s.Author, UpdateTime: timestamppb.New(s.UpdateTime),
+		Revision: int64(s.Revision), Author: s.Author, UpdateTime: timestamppb.New(s.UpdateTime), Pin: pin(s.Pin),
 	}
+}
+
+func pin(p *desired.Pin) *translatorv1.Pin {
+	if p == nil {
+		return nil
+	}
+	return &translatorv1.Pin{
+		Reason: p.Reason, Author: p.Author, CreateTime: timestamppb.New(p.CreateTime), Rollout: p.Rollout, GoodRevision: int64(p.Good),
+		RefusedRevision: int64(p.Refused), RefusedDigest: string(p.RefusedFragment), Problems: wire.ProblemMessages(p.Problems),
+	}
+}
+
+// about is the source of an answer; nil when it is gone.
+func about(s *desired.Source) *translatorv1.Source {
+	if s == nil {
+		return nil
+	}
+	return source(*s)
 }
 
 const (

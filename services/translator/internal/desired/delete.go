@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
@@ -38,44 +37,49 @@ func (d *Service) Delete(ctx context.Context, del Deletion) (Outcome, error) {
 	}
 	defer release()
 	return d.race(ctx, answered, func(ctx context.Context) (Outcome, bool, error) {
-		state, err := d.Ledger.Read(ctx, del.Group)
+		state, source, err := d.readSource(ctx, del.Group, del.Source)
 		if err != nil {
 			return Outcome{}, false, err
-		}
-		if sourceNamed(state.Sources, del.Source) == nil {
-			return Outcome{}, false, fault.New(fault.Missing, "NO_SUCH_SOURCE", "group %q has no source %q", del.Group, del.Source)
 		}
 		if err := expected(state.Head, del.Expected); err != nil {
 			return Outcome{}, false, err
 		}
-		fragments, err := d.fragmentsOf(ctx, del.Group, state.Sources, del.Source)
-		if err != nil {
-			return Outcome{}, false, err
+		if source.Pin.ByHand() {
+			return Outcome{}, false, pinnedByHand(source)
 		}
-		m, err := d.merge(fragments, "")
-		if err != nil {
-			return Outcome{}, false, err
-		}
-		left := slices.DeleteFunc(slices.Clone(state.Sources), func(s Source) bool { return s.Name == del.Source })
-		next, changes, err := d.next(ctx, del.Group, state, m, left, nil, del.AllowShrink)
-		if err != nil {
-			return Outcome{}, false, err
-		}
-		out := Outcome{Revision: next, Changes: changes, Unchanged: next == nil || (state.Head != nil && next.Number == state.Head.Number)}
-		commit := Commit{
-			Group: del.Group, HeadVersion: state.HeadVersion, Head: next, NewRevision: !out.Unchanged, Delete: del.Source,
-			RequestID: del.RequestID, Request: Request{Fingerprint: print, Unchanged: out.Unchanged, Changes: changes},
-		}
-		if next != nil {
-			commit.Request.Revision = next.Number
-		}
-		if !out.Unchanged {
-			next.Source, next.Author, next.Message, next.RequestID = del.Source, del.Author, del.Message, del.RequestID
-			if err := d.store(ctx, m, "", nil, true); err != nil {
-				return Outcome{}, false, err
-			}
-		}
-		won, err := d.commit(ctx, commit)
-		return out, won, err
+		return d.remove(ctx, del, state, print)
 	})
+}
+
+// remove takes a source out of a group, with its pin.
+func (d *Service) remove(ctx context.Context, del Deletion, state State, print string) (Outcome, bool, error) {
+	fragments, err := d.fragmentsOf(ctx, del.Group, state.Sources, del.Source)
+	if err != nil {
+		return Outcome{}, false, err
+	}
+	m, err := d.merge(fragments, "")
+	if err != nil {
+		return Outcome{}, false, err
+	}
+	left := slices.DeleteFunc(slices.Clone(state.Sources), func(s Source) bool { return s.Name == del.Source })
+	next, changes, err := d.next(ctx, del.Group, state, m, left, nil, del.AllowShrink)
+	if err != nil {
+		return Outcome{}, false, err
+	}
+	out := Outcome{Revision: next, Changes: changes, Unchanged: next == nil || (state.Head != nil && next.Number == state.Head.Number)}
+	commit := Commit{
+		Group: del.Group, HeadVersion: state.HeadVersion, Head: next, NewRevision: !out.Unchanged, Delete: []fleet.SourceID{del.Source},
+		RequestID: del.RequestID, Request: Request{Fingerprint: print, Unchanged: out.Unchanged, Changes: changes},
+	}
+	if next != nil {
+		commit.Request.Revision = next.Number
+	}
+	if !out.Unchanged {
+		next.Source, next.Author, next.Message, next.RequestID = del.Source, del.Author, del.Message, del.RequestID
+		if err := d.store(ctx, m, "", nil, true); err != nil {
+			return Outcome{}, false, err
+		}
+	}
+	won, err := d.commit(ctx, state, commit)
+	return out, won, err
 }

@@ -33,6 +33,10 @@ type Revision struct {
 	Trace      telemetry.TraceParent // of the submission
 	// Replaces names what gateways served that no revision brought and in whose place this one may come, as it was meant; the newest last.
 	Replaces []string
+	// Restored is the earlier revision whose content sources got back; 0 is none.
+	Restored fleet.Revision
+	// Pins are the pinned sources of the group when the record was written: in a head, as they are now.
+	Pins []PinnedSource
 }
 
 // EntityCount is how many entities the revision has.
@@ -60,6 +64,7 @@ type Source struct {
 	Revision   fleet.Revision // by which it got this content
 	Author     string
 	UpdateTime time.Time
+	Pin        *Pin // nil: not pinned
 }
 
 // Summary is how many entities a change touches.
@@ -83,6 +88,9 @@ type Request struct {
 	Revision    fleet.Revision
 	Unchanged   bool
 	Changes     Summary
+	HeldBack    bool             `json:",omitempty"` // a pin held the submission back
+	Restored    []fleet.SourceID `json:",omitempty"`
+	Skipped     []fleet.SourceID `json:",omitempty"`
 }
 
 // Commit is one atomic change of a group.
@@ -91,8 +99,8 @@ type Commit struct {
 	HeadVersion int64     // as read
 	Head        *Revision // the new head; the old one again when only a source's origins change; nil leaves a group without any
 	NewRevision bool      // Head is to be added to the history
-	Put         *Source   // the source to write, or nil
-	Delete      fleet.SourceID
+	Put         []Source  // the sources to write
+	Delete      []fleet.SourceID
 	RequestID   string // empty records nothing
 	Request     Request
 }
@@ -154,4 +162,9 @@ type Outcome struct {
 	Unchanged bool
 	Changes   Summary
 	Warnings  []compile.Problem
+
+	HeldBack *Pin             // of a submission that the pin held back: nothing was changed
+	Source   *Source          // of a pin that is set or taken away: the source after it; nil when it is gone
+	Restored []fleet.SourceID // of a restoration: those that have the earlier content
+	Skipped  []fleet.SourceID // and those that were left alone
 }

@@ -28,6 +28,15 @@ func lostSources(group fleet.GroupID, names []fleet.SourceID, cause error) error
 		group, all, cause).With("sources", all).Because(cause)
 }
 
+// lostFragment is the fault of content of one source that is gone, in the words of what; another error is returned as it is.
+func lostFragment(err error, group fleet.GroupID, source fleet.SourceID, what string) error {
+	if !errors.Is(err, ErrLost) {
+		return fmt.Errorf("read source %s: %w", source, err)
+	}
+	return fault.New(fault.WrongState, "CONTENT_MISSING", "the stored content of source %q of group %q %s", source, group, what).
+		With("sources", string(source)).Because(err)
+}
+
 // lostRevision is the fault of a revision whose content is gone and cannot be made again from its sources.
 func lostRevision(r *Revision, missing, cause error) error {
 	return fault.New(fault.WrongState, "CONTENT_MISSING", "the content of revision %d of group %q is gone (%v) and cannot be made again "+

@@ -2,6 +2,7 @@ package desired
 
 import (
 	"context"
+	"maps"
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
@@ -42,12 +43,22 @@ func (d *Service) Validate(ctx context.Context, group fleet.GroupID, source flee
 		digests = digestsOf(state.Sources)
 		delete(digests, source)
 	}
+	others := maps.Clone(fragments)
 	fragments[source] = fragment
 	m, err := d.merge(fragments, source)
 	if err != nil {
 		return nil, nil, d.refuseMerge(ctx, group, source, documents, fragments, err)
 	}
 	if group != "" {
+		if old := sourceNamed(state.Sources, source); old != nil && old.Pin != nil {
+			held, err := d.held(ctx, state, proposal{pinned: old}, m, true)
+			if err != nil {
+				return nil, nil, err
+			}
+			if held {
+				return d.unchanged(ctx, group, old, others)
+			}
+		}
 		if err := d.checkSchemas(ctx, group, m, source, documents, digests); err != nil {
 			return nil, nil, err
 		}
@@ -66,6 +77,21 @@ func (d *Service) Validate(ctx context.Context, group fleet.GroupID, source flee
 		}
 	}
 	return m.snapshot, m.warnings, nil
+}
+
+// unchanged is the group as it is, because the pin of a source holds back what was asked about.
+func (d *Service) unchanged(ctx context.Context, group fleet.GroupID, pinned *Source, others map[fleet.SourceID]*compile.Fragment,
+) (*snapshot.Snapshot, []compile.Problem, error) {
+	fragment, err := d.fragment(ctx, pinned.Fragment)
+	if err != nil {
+		return nil, nil, lostFragment(err, group, pinned.Name, "is gone; submit it again")
+	}
+	others[pinned.Name] = fragment
+	m, err := d.merge(others, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	return m.snapshot, []compile.Problem{heldBackWarning(pinned)}, nil
 }
 
 // Revision returns a revision; 0 is the newest. One that is not there is a fault of kind Missing.

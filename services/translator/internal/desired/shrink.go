@@ -136,7 +136,7 @@ func (s *shrinkage) refusal(base *Revision, before []byte, m *merged) *fault.Err
 // warned turns what a commit would be refused for, and another word would allow, into a warning.
 func warned(err error) (compile.Problem, bool) {
 	var e *fault.Error
-	if !errors.As(err, &e) || e.Reason != "CONFIG_SHRINK" && e.Reason != "UNMANAGED_LOSS" && !lostContent(err) {
+	if !errors.As(err, &e) || e.Reason != "CONFIG_SHRINK" && e.Reason != "UNMANAGED_LOSS" && e.Reason != "SOURCE_PINNED" && !lostContent(err) {
 		return compile.Problem{}, false
 	}
 	return compile.Problem{Message: "a submission of this is refused: " + e.Message}, true

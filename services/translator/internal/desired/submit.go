@@ -40,7 +40,7 @@ func (d *Service) submit(ctx context.Context, s Submission) (Outcome, error) {
 		return Outcome{}, err
 	}
 	print := fingerprint(s)
-	if out, done, err := d.answered(ctx, s.Group, s.RequestID, print); done || err != nil {
+	if out, done, err := d.answeredSubmission(ctx, s, print); done || err != nil {
 		return out, err
 	}
 	release, err := d.admit(ctx, s.Group, s.Documents)
@@ -56,7 +56,7 @@ func (d *Service) submit(ctx context.Context, s Submission) (Outcome, error) {
 	digest := fleet.DigestOf(stored)
 	d.fragments.put(digest, fragment)
 
-	answered := func() (Outcome, bool, error) { return d.answered(ctx, s.Group, s.RequestID, print) }
+	answered := func() (Outcome, bool, error) { return d.answeredSubmission(ctx, s, print) }
 	return d.race(ctx, answered, func(ctx context.Context) (Outcome, bool, error) {
 		state, err := d.Ledger.Read(ctx, s.Group)
 		if err != nil {
@@ -65,82 +65,159 @@ func (d *Service) submit(ctx context.Context, s Submission) (Outcome, error) {
 		if err := expected(state.Head, s.Expected); err != nil {
 			return Outcome{}, false, err
 		}
-		fragments, lost, why, err := d.fragmentsLeft(ctx, state.Sources, s.Source)
-		if err == nil && len(lost) > 0 && !s.AllowShrink {
-			err = lostSources(s.Group, lost, why)
+		p := proposal{fragment: fragment, digest: digest, stored: stored}
+		if old := sourceNamed(state.Sources, s.Source); old != nil && old.Pin != nil {
+			p.pinned = old
 		}
-		if err != nil {
-			return Outcome{}, false, err
+		if p.pinned != nil && p.pinned.Pin.ByHand() && !s.ValidateOnly {
+			return Outcome{}, false, pinnedByHand(p.pinned)
 		}
-		fragments[s.Source] = fragment
-		m, err := d.merge(fragments, s.Source)
-		if err != nil {
-			return Outcome{}, false, d.refuseMerge(ctx, s.Group, s.Source, s.Documents, fragments, err)
+		if p.pinned != nil && p.pinned.Pin.byRollout() && p.pinned.Pin.holdsBack(digest) {
+			return d.holdBack(ctx, s, state, p, print)
 		}
-		for _, name := range lost {
-			m.warnings = append(m.warnings, compile.Problem{Source: name, Message: "the stored content of this source is gone and the group is " +
-				"without its entities; submit it again"})
-		}
-		digests := digestsOf(state.Sources)
-		digests[s.Source] = digest
-		if err := d.checkSchemas(ctx, s.Group, m, s.Source, s.Documents, digests); err != nil {
-			return Outcome{}, false, err
-		}
-		if err := d.fits(ctx, s.Group, state.Head, m, s.Documents); err != nil {
-			return Outcome{}, false, err
-		}
-		source := Source{
-			Group: s.Group, Name: s.Source, Fragment: digest, Entities: int64(fragment.Len()), Documents: fragment.Documents,
-			Author: s.Author, UpdateTime: d.Now(),
-		}
-		next, changes, err := d.next(ctx, s.Group, state, m, withSource(state.Sources, source), &source, s.AllowShrink)
-		if w, ok := warned(err); ok && s.ValidateOnly {
-			m.warnings = append(m.warnings, w)
-			next, changes, err = d.next(ctx, s.Group, state, m, withSource(state.Sources, source), &source, true)
-		}
-		if err != nil {
-			return Outcome{}, false, err
-		}
-		if next, err = d.mind(ctx, s, state.Head, next, m); err != nil {
-			return Outcome{}, false, err
-		}
-		out := Outcome{Revision: next, Changes: changes, Unchanged: next == nil || (state.Head != nil && next.Number == state.Head.Number),
-			Warnings: m.warnings}
-		if s.ValidateOnly {
-			out.Revision = state.Head
-			return out, true, nil
-		}
-		commit := Commit{Group: s.Group, HeadVersion: state.HeadVersion, Head: next, RequestID: s.RequestID,
-			Request: Request{Fingerprint: print, Unchanged: out.Unchanged, Changes: changes}}
-		if !out.Unchanged {
-			commit.NewRevision = true
-			next.Source, next.Author, next.Message, next.RequestID = s.Source, s.Author, s.Message, s.RequestID
-			next.Trace = telemetry.TraceParentOf(ctx)
-		}
-		if next != nil {
-			commit.Request.Revision, source.Revision = next.Number, next.Number
-		}
-		commit.Put = &source
-		if old := sourceNamed(state.Sources, s.Source); old != nil && old.Fragment == digest {
-			if out.Unchanged && s.RequestID == "" {
-				// Nothing at all is different; but what the ledger names must be there.
-				return out, true, d.ensure(ctx, m, digest, stored, next != nil)
-			}
-			commit.Put = nil
-			if !out.Unchanged {
-				commit.Put = &source
-			}
-		}
-		if err := d.store(ctx, m, digest, stored, next != nil); err != nil {
-			return Outcome{}, false, err
-		}
-		won, err := d.commit(ctx, commit)
-		return out, won, err
+		return d.take(ctx, s, state, p, print)
 	})
 }
 
-func (d *Service) commit(ctx context.Context, c Commit) (bool, error) {
+// proposal is content that a source shall have.
+type proposal struct {
+	fragment *compile.Fragment
+	digest   fleet.Digest
+	stored   []byte  // its stored form; nil: it is stored already
+	pinned   *Source // the source as it is, when a pin decides about the content
+}
+
+// holdBack answers a submission of the content that the pin of its source holds back: nothing changes.
+func (d *Service) holdBack(ctx context.Context, s Submission, state State, p proposal, print string) (Outcome, bool, error) {
+	out := Outcome{Revision: state.Head, Unchanged: true, HeldBack: p.pinned.Pin, Warnings: []compile.Problem{heldBackWarning(p.pinned)}}
+	if s.ValidateOnly {
+		return out, true, nil
+	}
+	if p.pinned.Pin.holdsBack(p.digest) {
+		// The pin names it, so it must be there.
+		if err := d.store(ctx, nil, p.digest, p.stored, false); err != nil {
+			return Outcome{}, false, err
+		}
+	}
+	if s.RequestID == "" {
+		return out, true, nil
+	}
+	commit := unchangedCommit(s.Group, state, s.RequestID, print)
+	commit.Request.HeldBack = true
+	won, err := d.commit(ctx, state, commit)
+	return out, won, err
+}
+
+// take makes a proposal the content of the source of a submission, if it may be, and ends the source's pin.
+func (d *Service) take(ctx context.Context, s Submission, state State, p proposal, print string) (Outcome, bool, error) {
+	fragments, lost, why, err := d.fragmentsLeft(ctx, state.Sources, s.Source)
+	if err == nil && len(lost) > 0 && !s.AllowShrink {
+		err = lostSources(s.Group, lost, why)
+	}
+	if err != nil {
+		return Outcome{}, false, err
+	}
+	fragments[s.Source] = p.fragment
+	m, err := d.merge(fragments, s.Source)
+	if err != nil {
+		return Outcome{}, false, d.refuseMerge(ctx, s.Group, s.Source, s.Documents, fragments, err)
+	}
+	for _, name := range lost {
+		m.warnings = append(m.warnings, compile.Problem{Source: name, Message: "the stored content of this source is gone and the group is " +
+			"without its entities; submit it again"})
+	}
+	if held, err := d.held(ctx, state, p, m, s.ValidateOnly); err != nil {
+		return Outcome{}, false, err
+	} else if held {
+		return d.holdBack(ctx, s, state, p, print)
+	}
+	digests := digestsOf(state.Sources)
+	digests[s.Source] = p.digest
+	if err := d.checkSchemas(ctx, s.Group, m, s.Source, s.Documents, digests); err != nil {
+		return Outcome{}, false, err
+	}
+	if err := d.fits(ctx, s.Group, state.Head, m, s.Documents); err != nil {
+		return Outcome{}, false, err
+	}
+	source := Source{
+		Group: s.Group, Name: s.Source, Fragment: p.digest, Entities: int64(p.fragment.Len()), Documents: p.fragment.Documents,
+		Author: s.Author, UpdateTime: d.Now(),
+	}
+	next, changes, err := d.next(ctx, s.Group, state, m, withSource(state.Sources, source), &source, s.AllowShrink)
+	if w, ok := warned(err); ok && s.ValidateOnly {
+		m.warnings = append(m.warnings, w)
+		next, changes, err = d.next(ctx, s.Group, state, m, withSource(state.Sources, source), &source, true)
+	}
+	if err != nil {
+		return Outcome{}, false, err
+	}
+	if next, err = d.mind(ctx, s, state.Head, next, m); err != nil {
+		return Outcome{}, false, err
+	}
+	out := Outcome{Revision: next, Changes: changes, Unchanged: next == nil || (state.Head != nil && next.Number == state.Head.Number),
+		Warnings: m.warnings}
+	if s.ValidateOnly {
+		out.Revision = state.Head
+		return out, true, nil
+	}
+	commit := Commit{Group: s.Group, HeadVersion: state.HeadVersion, Head: next, RequestID: s.RequestID,
+		Request: Request{Fingerprint: print, Unchanged: out.Unchanged, Changes: changes}}
+	if !out.Unchanged {
+		commit.NewRevision = true
+		next.Source, next.Author, next.Message, next.RequestID = s.Source, s.Author, s.Message, s.RequestID
+		next.Trace = telemetry.TraceParentOf(ctx)
+	}
+	if next != nil {
+		commit.Request.Revision, source.Revision = next.Number, next.Number
+	}
+	out.Source = &source
+	if old := sourceNamed(state.Sources, s.Source); old == nil || old.Fragment != p.digest || old.Pin != nil || !out.Unchanged {
+		commit.Put = []Source{source}
+	} else if s.RequestID == "" {
+		// Nothing at all is different; but what the ledger names must be there.
+		return out, true, d.ensure(ctx, m, p.digest, p.stored, next != nil)
+	}
+	if err := d.store(ctx, m, p.digest, p.stored, next != nil); err != nil {
+		return Outcome{}, false, err
+	}
+	won, err := d.commit(ctx, state, commit)
+	return out, won, err
+}
+
+// held reports whether a merge with a proposal is the one that the pin of its source holds back. A pin that does not is warned of.
+func (d *Service) held(ctx context.Context, state State, p proposal, m *merged, dry bool) (bool, error) {
+	if p.pinned == nil {
+		return false, nil
+	}
+	pin := p.pinned.Pin
+	if pin.ByHand() {
+		w, _ := warned(pinnedByHand(p.pinned)) // of a dry run only: a submission is refused before
+		m.warnings = append(m.warnings, w)
+		return false, nil
+	}
+	if pin.Refused > 0 && pin.RefusedFragment != "" {
+		same, err := d.same(ctx, state.Sources, p.pinned.Name, pin.RefusedFragment, m.snapshot.Digest())
+		if same || err != nil {
+			return same, err
+		}
+	}
+	ends := "this ends the pin"
+	if dry {
+		ends = "a submission of this ends the pin"
+	}
+	m.warnings = append(m.warnings, compile.Problem{Message: fmt.Sprintf("%s that rollout %s put on source %q: %s", ends, pin.Rollout,
+		p.pinned.Name, pin.Reason)})
+	return false, nil
+}
+
+// commit writes a change. Its head names the pins that the group has after it.
+func (d *Service) commit(ctx context.Context, state State, c Commit) (bool, error) {
 	defer d.Metrics.stage("commit", time.Now())
+	if c.Head != nil {
+		head := *c.Head
+		head.Pins = pinned(c.after(state.Sources))
+		c.Head = &head
+	}
 	return d.Ledger.Commit(ctx, c)
 }
 
@@ -239,13 +316,39 @@ func (d *Service) answered(ctx context.Context, group fleet.GroupID, id, print s
 	if request.Fingerprint != print {
 		return Outcome{}, false, fault.New(fault.Conflict, "REQUEST_ID_REUSED", "request_id %q was used for another submission", id)
 	}
-	out := Outcome{Unchanged: request.Unchanged, Changes: request.Changes}
+	out := Outcome{Unchanged: request.Unchanged, Changes: request.Changes, Restored: request.Restored, Skipped: request.Skipped}
+	if request.HeldBack {
+		out.HeldBack = &Pin{}
+	}
 	if request.Revision > 0 {
 		if out.Revision, err = d.Ledger.Revision(ctx, group, request.Revision); err != nil {
 			return Outcome{}, false, err
 		}
 	}
 	return out, true, nil
+}
+
+// answeredSubmission is answered. An answer that the pin of the source held the submission back is given with the pin as it is now.
+func (d *Service) answeredSubmission(ctx context.Context, s Submission, print string) (Outcome, bool, error) {
+	out, done, err := d.answered(ctx, s.Group, s.RequestID, print)
+	if err != nil || out.HeldBack == nil {
+		return out, done, err
+	}
+	source, err := d.Source(ctx, s.Group, s.Source)
+	if err != nil {
+		return Outcome{}, false, err
+	}
+	if source != nil && source.Pin != nil {
+		out.HeldBack, out.Warnings = source.Pin, []compile.Problem{heldBackWarning(source)}
+	}
+	return out, done, nil
+}
+
+// fingerprintOf tells requests apart that submit nothing.
+func fingerprintOf(verb string, args ...any) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s %q\n", verb, args)
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // fingerprint tells submissions apart. The message is left out: a retry may word it otherwise.

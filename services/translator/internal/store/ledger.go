@@ -92,7 +92,7 @@ func (l *Ledger) Commit(ctx context.Context, c desired.Commit) (bool, error) {
 	}
 	conditions := []clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(headKey(c.Group)), "=", c.HeadVersion)}
 	var ops []clientv3.Op
-	if c.NewRevision || c.Put != nil || c.Delete != "" {
+	if c.NewRevision || len(c.Put) > 0 || len(c.Delete) > 0 {
 		ops = append(ops, clientv3.OpPut(headKey(c.Group), string(head)))
 	}
 	if c.NewRevision {
@@ -100,15 +100,15 @@ func (l *Ledger) Commit(ctx context.Context, c desired.Commit) (bool, error) {
 		// A revision is immutable, whatever became of the head.
 		conditions = append(conditions, clientv3.Compare(clientv3.CreateRevision(revisionKey(c.Group, c.Head.Number)), "=", 0))
 	}
-	if c.Put != nil {
-		source, err := encodeSource(c.Put)
+	for i := range c.Put {
+		source, err := encodeSource(&c.Put[i])
 		if err != nil {
 			return false, fmt.Errorf("encode source: %w", err)
 		}
-		ops = append(ops, clientv3.OpPut(sourceKey(c.Group, c.Put.Name), string(source)))
+		ops = append(ops, clientv3.OpPut(sourceKey(c.Group, c.Put[i].Name), string(source)))
 	}
-	if c.Delete != "" {
-		ops = append(ops, clientv3.OpDelete(sourceKey(c.Group, c.Delete)))
+	for _, name := range c.Delete {
+		ops = append(ops, clientv3.OpDelete(sourceKey(c.Group, name)))
 	}
 	var lease clientv3.LeaseID
 	if c.RequestID != "" {

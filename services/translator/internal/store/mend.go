@@ -38,8 +38,8 @@ func (l *Ledger) lost(ctx context.Context, g fleet.GroupID, state desired.State)
 	return &d, nil
 }
 
-// lostSources returns the sources that the head holds entities of and whose records are not there. A source that is deleted leaves the
-// head with its entities; one that had none may be named by the head after it is gone.
+// lostSources returns the sources that the head holds entities of, or pins, and whose records are not there. A source that is deleted
+// leaves the head with its entities and its pin; one that had none may be named by the head after it is gone.
 func lostSources(head *desired.Revision, there []desired.Source) (lost []desired.Source) {
 	if head == nil {
 		return nil
@@ -47,6 +47,17 @@ func lostSources(head *desired.Revision, there []desired.Source) (lost []desired
 	known := map[fleet.SourceID]bool{}
 	for _, s := range there {
 		known[s.Name] = true
+	}
+	for _, p := range head.Pins {
+		if known[p.Name] {
+			continue
+		}
+		known[p.Name] = true
+		pin := p.Pin
+		lost = append(lost, desired.Source{
+			Group: head.Group, Name: p.Name, Fragment: p.Fragment, Entities: p.Entities, Revision: head.Number, Author: head.Author,
+			UpdateTime: head.CreateTime, Pin: &pin,
+		})
 	}
 	for _, ref := range head.Sources {
 		if ref.Entities > 0 && !known[ref.Name] {

@@ -27,6 +27,8 @@ type revisionRecord struct {
 	RequestID  string           `json:"request_id,omitempty"`
 	Trace      string           `json:"traceparent,omitempty"`
 	Replaces   []string         `json:"replaces_unmanaged,omitempty"`
+	Restored   int64            `json:"restored_revision,omitempty"`
+	Pins       []pinnedSource   `json:"pins,omitempty"`
 }
 
 type sourceRef struct {
@@ -42,16 +44,57 @@ type sourceRecord struct {
 	Revision   int64     `json:"revision"`
 	Author     string    `json:"author"`
 	UpdateTime time.Time `json:"update_time"`
+	Pin        *pin      `json:"pin,omitempty"` // an older version does not know it, and leaves it out of what it writes
+}
+
+type pinnedSource struct {
+	sourceRef
+	Pin pin `json:"pin"`
+}
+
+type pin struct {
+	Reason          string          `json:"reason"`
+	Author          string          `json:"author"`
+	CreateTime      time.Time       `json:"create_time"`
+	Rollout         string          `json:"rollout,omitempty"`
+	Good            int64           `json:"good_revision,omitempty"`
+	Refused         int64           `json:"refused_revision,omitempty"`
+	RefusedFragment string          `json:"refused_fragment,omitempty"`
+	Problems        []fleet.Problem `json:"problems,omitempty"`
+}
+
+func encodePin(p *desired.Pin) *pin {
+	if p == nil {
+		return nil
+	}
+	return &pin{
+		Reason: p.Reason, Author: p.Author, CreateTime: p.CreateTime, Rollout: p.Rollout, Good: int64(p.Good), Refused: int64(p.Refused),
+		RefusedFragment: string(p.RefusedFragment), Problems: p.Problems,
+	}
+}
+
+func decodePin(record *pin) *desired.Pin {
+	if record == nil {
+		return nil
+	}
+	return &desired.Pin{
+		Reason: record.Reason, Author: record.Author, CreateTime: record.CreateTime, Rollout: record.Rollout,
+		Good: fleet.Revision(record.Good), Refused: fleet.Revision(record.Refused), RefusedFragment: fleet.Digest(record.RefusedFragment),
+		Problems: record.Problems,
+	}
 }
 
 func encodeRevision(r *desired.Revision) ([]byte, error) {
 	record := revisionRecord{
 		Group: string(r.Group), Number: int64(r.Number), Digest: string(r.Digest), Size: r.Size, Entities: r.Entities,
 		Source: string(r.Source), Author: r.Author, Message: r.Message, CreateTime: r.CreateTime, Changes: r.Changes, RequestID: r.RequestID,
-		Trace: string(r.Trace), Replaces: r.Replaces,
+		Trace: string(r.Trace), Replaces: r.Replaces, Restored: int64(r.Restored),
 	}
 	for _, s := range r.Sources {
-		record.Sources = append(record.Sources, sourceRef{Name: string(s.Name), Fragment: string(s.Fragment), Entities: s.Entities})
+		record.Sources = append(record.Sources, recordOfRef(s))
+	}
+	for i := range r.Pins {
+		record.Pins = append(record.Pins, pinnedSource{recordOfRef(r.Pins[i].SourceRef), *encodePin(&r.Pins[i].Pin)})
 	}
 	return json.Marshal(record)
 }
@@ -66,18 +109,29 @@ func decodeRevision(key string, value []byte) (*desired.Revision, error) {
 		Entities: record.Entities,
 		Source:   fleet.SourceID(record.Source), Author: record.Author, Message: record.Message, CreateTime: record.CreateTime,
 		Changes: record.Changes, RequestID: record.RequestID,
-		Trace: telemetry.TraceParent(record.Trace), Replaces: record.Replaces,
+		Trace: telemetry.TraceParent(record.Trace), Replaces: record.Replaces, Restored: fleet.Revision(record.Restored),
 	}
 	for _, s := range record.Sources {
-		r.Sources = append(r.Sources, desired.SourceRef{Name: fleet.SourceID(s.Name), Fragment: fleet.Digest(s.Fragment), Entities: s.Entities})
+		r.Sources = append(r.Sources, s.ref())
+	}
+	for _, p := range record.Pins {
+		r.Pins = append(r.Pins, desired.PinnedSource{SourceRef: p.ref(), Pin: *decodePin(&p.Pin)})
 	}
 	return r, nil
+}
+
+func recordOfRef(s desired.SourceRef) sourceRef {
+	return sourceRef{Name: string(s.Name), Fragment: string(s.Fragment), Entities: s.Entities}
+}
+
+func (s sourceRef) ref() desired.SourceRef {
+	return desired.SourceRef{Name: fleet.SourceID(s.Name), Fragment: fleet.Digest(s.Fragment), Entities: s.Entities}
 }
 
 func encodeSource(s *desired.Source) ([]byte, error) {
 	return json.Marshal(sourceRecord{
 		Fragment: string(s.Fragment), Entities: s.Entities, Documents: s.Documents, Revision: int64(s.Revision), Author: s.Author,
-		UpdateTime: s.UpdateTime,
+		UpdateTime: s.UpdateTime, Pin: encodePin(s.Pin),
 	})
 }
 
@@ -89,5 +143,6 @@ func decodeSource(g fleet.GroupID, name fleet.SourceID, value []byte) (desired.S
 	return desired.Source{
 		Group: g, Name: name, Fragment: fleet.Digest(record.Fragment), Entities: record.Entities, Documents: record.Documents,
 		Revision: fleet.Revision(record.Revision), Author: record.Author, UpdateTime: record.UpdateTime,
+		Pin: decodePin(record.Pin),
 	}, nil
 }

@@ -232,7 +232,7 @@ type Revision struct {
 	// it, at most the 256 newest.
 	ReplacesUnmanaged []string `protobuf:"bytes,14,rep,name=replaces_unmanaged,json=replacesUnmanaged,proto3" json:"replaces_unmanaged,omitempty"`
 	// The earlier revision whose content sources got back by this one; 0 when it is not a
-	// rollback.
+	// rollback, or one to the empty group. source is empty when several sources got theirs back.
 	RestoredRevision int64 `protobuf:"varint,15,opt,name=restored_revision,json=restoredRevision,proto3" json:"restored_revision,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -556,8 +556,8 @@ func (x *Source) GetPin() *Pin {
 }
 
 // Why a source is held at a content while the rest of its group moves on. A pin of a
-// rollout ends with the next valid submission of other content than it holds back; a pin
-// by hand ends by hand.
+// rollout ends with the next valid submission of other content than it holds back, and with
+// DeleteSource; a pin by hand ends with UnpinSource alone.
 type Pin struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Why, in words; free of secrets.
@@ -570,10 +570,11 @@ type Pin struct {
 	Rollout string `protobuf:"bytes,4,opt,name=rollout,proto3" json:"rollout,omitempty"`
 	// The revision whose content it is held at; 0 when the source is held at none, because it had none.
 	GoodRevision int64 `protobuf:"varint,5,opt,name=good_revision,json=goodRevision,proto3" json:"good_revision,omitempty"`
-	// The revision that brought the content that is held back; 0 for a pin by hand.
+	// The revision that brought the content that is held back; 0 when nothing is held back, as by a pin
+	// by hand of a source that was not pinned.
 	RefusedRevision int64 `protobuf:"varint,6,opt,name=refused_revision,json=refusedRevision,proto3" json:"refused_revision,omitempty"`
-	// The digest of the content that is held back; empty for a pin by hand, and when the
-	// refused change was to delete the source.
+	// The digest of the content that is held back. Empty with a refused_revision, the change that is held back is
+	// the deletion of the source.
 	RefusedDigest string `protobuf:"bytes,7,opt,name=refused_digest,json=refusedDigest,proto3" json:"refused_digest,omitempty"`
 	// What gateways refused in it; at most 16.
 	Problems      []*v1.Problem `protobuf:"bytes,8,rep,name=problems,proto3" json:"problems,omitempty"`
@@ -1161,7 +1162,10 @@ type SubmitConfigResponse struct {
 	// What the submission changes.
 	Changes *ChangeSummary `protobuf:"bytes,3,opt,name=changes,proto3" json:"changes,omitempty"`
 	// What the submitter should know although it was accepted.
-	Warnings      []*v1.Problem `protobuf:"bytes,4,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	Warnings []*v1.Problem `protobuf:"bytes,4,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// Set when the source is pinned and the documents are what the pin holds back: then nothing was changed, and the
+	// documents are not served. A warning says why and what to do.
+	HeldBack      *Pin `protobuf:"bytes,5,opt,name=held_back,json=heldBack,proto3" json:"held_back,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1220,6 +1224,13 @@ func (x *SubmitConfigResponse) GetChanges() *ChangeSummary {
 func (x *SubmitConfigResponse) GetWarnings() []*v1.Problem {
 	if x != nil {
 		return x.Warnings
+	}
+	return nil
+}
+
+func (x *SubmitConfigResponse) GetHeldBack() *Pin {
+	if x != nil {
+		return x.HeldBack
 	}
 	return nil
 }
@@ -2718,13 +2729,15 @@ type RestoreSourcesRequest struct {
 	// The revision that is undone: a source that has other content than in it was changed
 	// since. 0 is the newest.
 	FromRevision int64 `protobuf:"varint,4,opt,name=from_revision,json=fromRevision,proto3" json:"from_revision,omitempty"`
-	// Restores a source also when it was changed since.
+	// Restores a source also when it was changed since, or is pinned by hand. Not with skip_changed.
 	Force bool `protobuf:"varint,5,opt,name=force,proto3" json:"force,omitempty"`
-	// Leaves a source alone that was changed since, and restores the others.
+	// Leaves a source alone that was changed since, or is pinned by hand, and restores the others.
 	SkipChanged bool `protobuf:"varint,6,opt,name=skip_changed,json=skipChanged,proto3" json:"skip_changed,omitempty"`
 	// Why, for the history and the pins.
 	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Pins what is restored, with what this says. Its content, author and time are the server's.
+	// Pins what is restored, with what this says: reason (empty is the reason of this request), rollout, refused_revision
+	// (0 is from_revision, or the newest) and problems, of which a source's pin keeps those that name it or no source. The
+	// rest is the server's.
 	Pin *Pin `protobuf:"bytes,8,opt,name=pin,proto3" json:"pin,omitempty"`
 	// Makes a retry safe; see SubmitConfigRequest.request_id.
 	RequestId string `protobuf:"bytes,9,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -2854,8 +2867,10 @@ type RestoreSourcesResponse struct {
 	Changes *ChangeSummary `protobuf:"bytes,3,opt,name=changes,proto3" json:"changes,omitempty"`
 	// The sources that have the earlier content now.
 	Restored []string `protobuf:"bytes,4,rep,name=restored,proto3" json:"restored,omitempty"`
-	// The sources that were left alone because they were changed since.
-	Skipped       []string `protobuf:"bytes,5,rep,name=skipped,proto3" json:"skipped,omitempty"`
+	// The sources that were left alone because they were changed since, or are pinned by hand.
+	Skipped []string `protobuf:"bytes,5,rep,name=skipped,proto3" json:"skipped,omitempty"`
+	// What is worth knowing and stops nothing, such as what the schemas of the group's gateways refuse of it by now.
+	Warnings      []*v1.Problem `protobuf:"bytes,6,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2921,6 +2936,13 @@ func (x *RestoreSourcesResponse) GetRestored() []string {
 func (x *RestoreSourcesResponse) GetSkipped() []string {
 	if x != nil {
 		return x.Skipped
+	}
+	return nil
+}
+
+func (x *RestoreSourcesResponse) GetWarnings() []*v1.Problem {
+	if x != nil {
+		return x.Warnings
 	}
 	return nil
 }
@@ -3134,7 +3156,9 @@ type UnpinSourceResponse struct {
 	// The newest revision of the group.
 	Revision *Revision `protobuf:"bytes,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	// True when no revision was made.
-	Unchanged     bool `protobuf:"varint,3,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
+	Unchanged bool `protobuf:"varint,3,opt,name=unchanged,proto3" json:"unchanged,omitempty"`
+	// What is worth knowing although it was done.
+	Warnings      []*v1.Problem `protobuf:"bytes,4,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3188,6 +3212,13 @@ func (x *UnpinSourceResponse) GetUnchanged() bool {
 		return x.Unchanged
 	}
 	return false
+}
+
+func (x *UnpinSourceResponse) GetWarnings() []*v1.Problem {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
 }
 
 // Announces a full list.
@@ -3446,12 +3477,13 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\x11replace_unmanaged\x18\t \x01(\bR\x10replaceUnmanaged\x12'\n" +
 	"\x0fleave_unmanaged\x18\n" +
 	" \x01(\bR\x0eleaveUnmanaged\x12/\n" +
-	"\x0ereplace_served\x18\v \x03(\tB\b\xbaH\x05\x92\x01\x02\x10\x10R\rreplaceServed\"\xf1\x01\n" +
+	"\x0ereplace_served\x18\v \x03(\tB\b\xbaH\x05\x92\x01\x02\x10\x10R\rreplaceServed\"\xad\x02\n" +
 	"\x14SubmitConfigResponse\x12>\n" +
 	"\brevision\x18\x01 \x01(\v2\".silverback.translator.v1.RevisionR\brevision\x12\x1c\n" +
 	"\tunchanged\x18\x02 \x01(\bR\tunchanged\x12A\n" +
 	"\achanges\x18\x03 \x01(\v2'.silverback.translator.v1.ChangeSummaryR\achanges\x128\n" +
-	"\bwarnings\x18\x04 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bwarnings\"\x94\x01\n" +
+	"\bwarnings\x18\x04 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bwarnings\x12:\n" +
+	"\theld_back\x18\x05 \x01(\v2\x1d.silverback.translator.v1.PinR\bheldBack\"\x94\x01\n" +
 	"\x15ValidateConfigRequest\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12M\n" +
@@ -3578,13 +3610,14 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"request_id\x18\t \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\x12#\n" +
 	"\rvalidate_only\x18\n" +
 	" \x01(\bR\fvalidateOnly\x12!\n" +
-	"\fallow_shrink\x18\v \x01(\bR\vallowShrink\"\xef\x01\n" +
+	"\fallow_shrink\x18\v \x01(\bR\vallowShrink\"\xa9\x02\n" +
 	"\x16RestoreSourcesResponse\x12>\n" +
 	"\brevision\x18\x01 \x01(\v2\".silverback.translator.v1.RevisionR\brevision\x12\x1c\n" +
 	"\tunchanged\x18\x02 \x01(\bR\tunchanged\x12A\n" +
 	"\achanges\x18\x03 \x01(\v2'.silverback.translator.v1.ChangeSummaryR\achanges\x12\x1a\n" +
 	"\brestored\x18\x04 \x03(\tR\brestored\x12\x18\n" +
-	"\askipped\x18\x05 \x03(\tR\askipped\"\x9e\x01\n" +
+	"\askipped\x18\x05 \x03(\tR\askipped\x128\n" +
+	"\bwarnings\x18\x06 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bwarnings\"\x9e\x01\n" +
 	"\x10PinSourceRequest\x12\x1d\n" +
 	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1f\n" +
 	"\x06source\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06source\x12\"\n" +
@@ -3601,11 +3634,12 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x04R\x06reason\x12&\n" +
 	"\n" +
 	"request_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\trequestId\x12!\n" +
-	"\fallow_shrink\x18\x05 \x01(\bR\vallowShrink\"\xad\x01\n" +
+	"\fallow_shrink\x18\x05 \x01(\bR\vallowShrink\"\xe7\x01\n" +
 	"\x13UnpinSourceResponse\x128\n" +
 	"\x06source\x18\x01 \x01(\v2 .silverback.translator.v1.SourceR\x06source\x12>\n" +
 	"\brevision\x18\x02 \x01(\v2\".silverback.translator.v1.RevisionR\brevision\x12\x1c\n" +
-	"\tunchanged\x18\x03 \x01(\bR\tunchanged2\x8f\r\n" +
+	"\tunchanged\x18\x03 \x01(\bR\tunchanged\x128\n" +
+	"\bwarnings\x18\x04 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bwarnings2\x8f\r\n" +
 	"\x11TranslatorService\x12m\n" +
 	"\fSubmitConfig\x12-.silverback.translator.v1.SubmitConfigRequest\x1a..silverback.translator.v1.SubmitConfigResponse\x12s\n" +
 	"\x0eValidateConfig\x12/.silverback.translator.v1.ValidateConfigRequest\x1a0.silverback.translator.v1.ValidateConfigResponse\x12g\n" +
@@ -3706,70 +3740,73 @@ var file_silverback_translator_v1_translator_proto_depIdxs = []int32{
 	3,  // 12: silverback.translator.v1.SubmitConfigResponse.revision:type_name -> silverback.translator.v1.Revision
 	7,  // 13: silverback.translator.v1.SubmitConfigResponse.changes:type_name -> silverback.translator.v1.ChangeSummary
 	48, // 14: silverback.translator.v1.SubmitConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
-	2,  // 15: silverback.translator.v1.ValidateConfigRequest.documents:type_name -> silverback.translator.v1.Document
-	48, // 16: silverback.translator.v1.ValidateConfigResponse.problems:type_name -> silverback.fleet.v1.Problem
-	43, // 17: silverback.translator.v1.ValidateConfigResponse.entities:type_name -> silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
-	48, // 18: silverback.translator.v1.ValidateConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
-	2,  // 19: silverback.translator.v1.DiffConfigRequest.documents:type_name -> silverback.translator.v1.Document
-	8,  // 20: silverback.translator.v1.DiffConfigResponse.changes:type_name -> silverback.translator.v1.Change
-	7,  // 21: silverback.translator.v1.DiffConfigResponse.summary:type_name -> silverback.translator.v1.ChangeSummary
-	48, // 22: silverback.translator.v1.DiffConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
-	2,  // 23: silverback.translator.v1.RenderConfigRequest.documents:type_name -> silverback.translator.v1.Document
-	1,  // 24: silverback.translator.v1.RenderConfigRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
-	3,  // 25: silverback.translator.v1.DeleteSourceResponse.revision:type_name -> silverback.translator.v1.Revision
-	5,  // 26: silverback.translator.v1.GetSourceResponse.source:type_name -> silverback.translator.v1.Source
-	5,  // 27: silverback.translator.v1.ListSourcesResponse.sources:type_name -> silverback.translator.v1.Source
-	3,  // 28: silverback.translator.v1.GetRevisionResponse.revision:type_name -> silverback.translator.v1.Revision
-	3,  // 29: silverback.translator.v1.ListRevisionsResponse.revisions:type_name -> silverback.translator.v1.Revision
-	44, // 30: silverback.translator.v1.WatchRevisionsResponse.listing:type_name -> silverback.translator.v1.WatchRevisionsResponse.Listing
-	3,  // 31: silverback.translator.v1.WatchRevisionsResponse.revision:type_name -> silverback.translator.v1.Revision
-	45, // 32: silverback.translator.v1.WatchRevisionsResponse.synced:type_name -> silverback.translator.v1.WatchRevisionsResponse.Synced
-	1,  // 33: silverback.translator.v1.GetSnapshotRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
-	3,  // 34: silverback.translator.v1.GetSnapshotResponse.revision:type_name -> silverback.translator.v1.Revision
-	33, // 35: silverback.translator.v1.LocateEntitiesRequest.entities:type_name -> silverback.translator.v1.EntityRef
-	46, // 36: silverback.translator.v1.LocateEntitiesResponse.origins:type_name -> silverback.translator.v1.LocateEntitiesResponse.Origin
-	6,  // 37: silverback.translator.v1.RestoreSourcesRequest.pin:type_name -> silverback.translator.v1.Pin
-	3,  // 38: silverback.translator.v1.RestoreSourcesResponse.revision:type_name -> silverback.translator.v1.Revision
-	7,  // 39: silverback.translator.v1.RestoreSourcesResponse.changes:type_name -> silverback.translator.v1.ChangeSummary
-	5,  // 40: silverback.translator.v1.PinSourceResponse.source:type_name -> silverback.translator.v1.Source
-	5,  // 41: silverback.translator.v1.UnpinSourceResponse.source:type_name -> silverback.translator.v1.Source
-	3,  // 42: silverback.translator.v1.UnpinSourceResponse.revision:type_name -> silverback.translator.v1.Revision
-	33, // 43: silverback.translator.v1.LocateEntitiesResponse.Origin.entity:type_name -> silverback.translator.v1.EntityRef
-	11, // 44: silverback.translator.v1.TranslatorService.SubmitConfig:input_type -> silverback.translator.v1.SubmitConfigRequest
-	13, // 45: silverback.translator.v1.TranslatorService.ValidateConfig:input_type -> silverback.translator.v1.ValidateConfigRequest
-	15, // 46: silverback.translator.v1.TranslatorService.DiffConfig:input_type -> silverback.translator.v1.DiffConfigRequest
-	17, // 47: silverback.translator.v1.TranslatorService.RenderConfig:input_type -> silverback.translator.v1.RenderConfigRequest
-	19, // 48: silverback.translator.v1.TranslatorService.DeleteSource:input_type -> silverback.translator.v1.DeleteSourceRequest
-	21, // 49: silverback.translator.v1.TranslatorService.GetSource:input_type -> silverback.translator.v1.GetSourceRequest
-	23, // 50: silverback.translator.v1.TranslatorService.ListSources:input_type -> silverback.translator.v1.ListSourcesRequest
-	25, // 51: silverback.translator.v1.TranslatorService.GetRevision:input_type -> silverback.translator.v1.GetRevisionRequest
-	27, // 52: silverback.translator.v1.TranslatorService.ListRevisions:input_type -> silverback.translator.v1.ListRevisionsRequest
-	29, // 53: silverback.translator.v1.TranslatorService.WatchRevisions:input_type -> silverback.translator.v1.WatchRevisionsRequest
-	31, // 54: silverback.translator.v1.TranslatorService.GetSnapshot:input_type -> silverback.translator.v1.GetSnapshotRequest
-	34, // 55: silverback.translator.v1.TranslatorService.LocateEntities:input_type -> silverback.translator.v1.LocateEntitiesRequest
-	36, // 56: silverback.translator.v1.TranslatorService.RestoreSources:input_type -> silverback.translator.v1.RestoreSourcesRequest
-	38, // 57: silverback.translator.v1.TranslatorService.PinSource:input_type -> silverback.translator.v1.PinSourceRequest
-	40, // 58: silverback.translator.v1.TranslatorService.UnpinSource:input_type -> silverback.translator.v1.UnpinSourceRequest
-	12, // 59: silverback.translator.v1.TranslatorService.SubmitConfig:output_type -> silverback.translator.v1.SubmitConfigResponse
-	14, // 60: silverback.translator.v1.TranslatorService.ValidateConfig:output_type -> silverback.translator.v1.ValidateConfigResponse
-	16, // 61: silverback.translator.v1.TranslatorService.DiffConfig:output_type -> silverback.translator.v1.DiffConfigResponse
-	18, // 62: silverback.translator.v1.TranslatorService.RenderConfig:output_type -> silverback.translator.v1.RenderConfigResponse
-	20, // 63: silverback.translator.v1.TranslatorService.DeleteSource:output_type -> silverback.translator.v1.DeleteSourceResponse
-	22, // 64: silverback.translator.v1.TranslatorService.GetSource:output_type -> silverback.translator.v1.GetSourceResponse
-	24, // 65: silverback.translator.v1.TranslatorService.ListSources:output_type -> silverback.translator.v1.ListSourcesResponse
-	26, // 66: silverback.translator.v1.TranslatorService.GetRevision:output_type -> silverback.translator.v1.GetRevisionResponse
-	28, // 67: silverback.translator.v1.TranslatorService.ListRevisions:output_type -> silverback.translator.v1.ListRevisionsResponse
-	30, // 68: silverback.translator.v1.TranslatorService.WatchRevisions:output_type -> silverback.translator.v1.WatchRevisionsResponse
-	32, // 69: silverback.translator.v1.TranslatorService.GetSnapshot:output_type -> silverback.translator.v1.GetSnapshotResponse
-	35, // 70: silverback.translator.v1.TranslatorService.LocateEntities:output_type -> silverback.translator.v1.LocateEntitiesResponse
-	37, // 71: silverback.translator.v1.TranslatorService.RestoreSources:output_type -> silverback.translator.v1.RestoreSourcesResponse
-	39, // 72: silverback.translator.v1.TranslatorService.PinSource:output_type -> silverback.translator.v1.PinSourceResponse
-	41, // 73: silverback.translator.v1.TranslatorService.UnpinSource:output_type -> silverback.translator.v1.UnpinSourceResponse
-	59, // [59:74] is the sub-list for method output_type
-	44, // [44:59] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	6,  // 15: silverback.translator.v1.SubmitConfigResponse.held_back:type_name -> silverback.translator.v1.Pin
+	2,  // 16: silverback.translator.v1.ValidateConfigRequest.documents:type_name -> silverback.translator.v1.Document
+	48, // 17: silverback.translator.v1.ValidateConfigResponse.problems:type_name -> silverback.fleet.v1.Problem
+	43, // 18: silverback.translator.v1.ValidateConfigResponse.entities:type_name -> silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
+	48, // 19: silverback.translator.v1.ValidateConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	2,  // 20: silverback.translator.v1.DiffConfigRequest.documents:type_name -> silverback.translator.v1.Document
+	8,  // 21: silverback.translator.v1.DiffConfigResponse.changes:type_name -> silverback.translator.v1.Change
+	7,  // 22: silverback.translator.v1.DiffConfigResponse.summary:type_name -> silverback.translator.v1.ChangeSummary
+	48, // 23: silverback.translator.v1.DiffConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	2,  // 24: silverback.translator.v1.RenderConfigRequest.documents:type_name -> silverback.translator.v1.Document
+	1,  // 25: silverback.translator.v1.RenderConfigRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
+	3,  // 26: silverback.translator.v1.DeleteSourceResponse.revision:type_name -> silverback.translator.v1.Revision
+	5,  // 27: silverback.translator.v1.GetSourceResponse.source:type_name -> silverback.translator.v1.Source
+	5,  // 28: silverback.translator.v1.ListSourcesResponse.sources:type_name -> silverback.translator.v1.Source
+	3,  // 29: silverback.translator.v1.GetRevisionResponse.revision:type_name -> silverback.translator.v1.Revision
+	3,  // 30: silverback.translator.v1.ListRevisionsResponse.revisions:type_name -> silverback.translator.v1.Revision
+	44, // 31: silverback.translator.v1.WatchRevisionsResponse.listing:type_name -> silverback.translator.v1.WatchRevisionsResponse.Listing
+	3,  // 32: silverback.translator.v1.WatchRevisionsResponse.revision:type_name -> silverback.translator.v1.Revision
+	45, // 33: silverback.translator.v1.WatchRevisionsResponse.synced:type_name -> silverback.translator.v1.WatchRevisionsResponse.Synced
+	1,  // 34: silverback.translator.v1.GetSnapshotRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
+	3,  // 35: silverback.translator.v1.GetSnapshotResponse.revision:type_name -> silverback.translator.v1.Revision
+	33, // 36: silverback.translator.v1.LocateEntitiesRequest.entities:type_name -> silverback.translator.v1.EntityRef
+	46, // 37: silverback.translator.v1.LocateEntitiesResponse.origins:type_name -> silverback.translator.v1.LocateEntitiesResponse.Origin
+	6,  // 38: silverback.translator.v1.RestoreSourcesRequest.pin:type_name -> silverback.translator.v1.Pin
+	3,  // 39: silverback.translator.v1.RestoreSourcesResponse.revision:type_name -> silverback.translator.v1.Revision
+	7,  // 40: silverback.translator.v1.RestoreSourcesResponse.changes:type_name -> silverback.translator.v1.ChangeSummary
+	48, // 41: silverback.translator.v1.RestoreSourcesResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	5,  // 42: silverback.translator.v1.PinSourceResponse.source:type_name -> silverback.translator.v1.Source
+	5,  // 43: silverback.translator.v1.UnpinSourceResponse.source:type_name -> silverback.translator.v1.Source
+	3,  // 44: silverback.translator.v1.UnpinSourceResponse.revision:type_name -> silverback.translator.v1.Revision
+	48, // 45: silverback.translator.v1.UnpinSourceResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	33, // 46: silverback.translator.v1.LocateEntitiesResponse.Origin.entity:type_name -> silverback.translator.v1.EntityRef
+	11, // 47: silverback.translator.v1.TranslatorService.SubmitConfig:input_type -> silverback.translator.v1.SubmitConfigRequest
+	13, // 48: silverback.translator.v1.TranslatorService.ValidateConfig:input_type -> silverback.translator.v1.ValidateConfigRequest
+	15, // 49: silverback.translator.v1.TranslatorService.DiffConfig:input_type -> silverback.translator.v1.DiffConfigRequest
+	17, // 50: silverback.translator.v1.TranslatorService.RenderConfig:input_type -> silverback.translator.v1.RenderConfigRequest
+	19, // 51: silverback.translator.v1.TranslatorService.DeleteSource:input_type -> silverback.translator.v1.DeleteSourceRequest
+	21, // 52: silverback.translator.v1.TranslatorService.GetSource:input_type -> silverback.translator.v1.GetSourceRequest
+	23, // 53: silverback.translator.v1.TranslatorService.ListSources:input_type -> silverback.translator.v1.ListSourcesRequest
+	25, // 54: silverback.translator.v1.TranslatorService.GetRevision:input_type -> silverback.translator.v1.GetRevisionRequest
+	27, // 55: silverback.translator.v1.TranslatorService.ListRevisions:input_type -> silverback.translator.v1.ListRevisionsRequest
+	29, // 56: silverback.translator.v1.TranslatorService.WatchRevisions:input_type -> silverback.translator.v1.WatchRevisionsRequest
+	31, // 57: silverback.translator.v1.TranslatorService.GetSnapshot:input_type -> silverback.translator.v1.GetSnapshotRequest
+	34, // 58: silverback.translator.v1.TranslatorService.LocateEntities:input_type -> silverback.translator.v1.LocateEntitiesRequest
+	36, // 59: silverback.translator.v1.TranslatorService.RestoreSources:input_type -> silverback.translator.v1.RestoreSourcesRequest
+	38, // 60: silverback.translator.v1.TranslatorService.PinSource:input_type -> silverback.translator.v1.PinSourceRequest
+	40, // 61: silverback.translator.v1.TranslatorService.UnpinSource:input_type -> silverback.translator.v1.UnpinSourceRequest
+	12, // 62: silverback.translator.v1.TranslatorService.SubmitConfig:output_type -> silverback.translator.v1.SubmitConfigResponse
+	14, // 63: silverback.translator.v1.TranslatorService.ValidateConfig:output_type -> silverback.translator.v1.ValidateConfigResponse
+	16, // 64: silverback.translator.v1.TranslatorService.DiffConfig:output_type -> silverback.translator.v1.DiffConfigResponse
+	18, // 65: silverback.translator.v1.TranslatorService.RenderConfig:output_type -> silverback.translator.v1.RenderConfigResponse
+	20, // 66: silverback.translator.v1.TranslatorService.DeleteSource:output_type -> silverback.translator.v1.DeleteSourceResponse
+	22, // 67: silverback.translator.v1.TranslatorService.GetSource:output_type -> silverback.translator.v1.GetSourceResponse
+	24, // 68: silverback.translator.v1.TranslatorService.ListSources:output_type -> silverback.translator.v1.ListSourcesResponse
+	26, // 69: silverback.translator.v1.TranslatorService.GetRevision:output_type -> silverback.translator.v1.GetRevisionResponse
+	28, // 70: silverback.translator.v1.TranslatorService.ListRevisions:output_type -> silverback.translator.v1.ListRevisionsResponse
+	30, // 71: silverback.translator.v1.TranslatorService.WatchRevisions:output_type -> silverback.translator.v1.WatchRevisionsResponse
+	32, // 72: silverback.translator.v1.TranslatorService.GetSnapshot:output_type -> silverback.translator.v1.GetSnapshotResponse
+	35, // 73: silverback.translator.v1.TranslatorService.LocateEntities:output_type -> silverback.translator.v1.LocateEntitiesResponse
+	37, // 74: silverback.translator.v1.TranslatorService.RestoreSources:output_type -> silverback.translator.v1.RestoreSourcesResponse
+	39, // 75: silverback.translator.v1.TranslatorService.PinSource:output_type -> silverback.translator.v1.PinSourceResponse
+	41, // 76: silverback.translator.v1.TranslatorService.UnpinSource:output_type -> silverback.translator.v1.UnpinSourceResponse
+	62, // [62:77] is the sub-list for method output_type
+	47, // [47:62] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_silverback_translator_v1_translator_proto_init() }

@@ -79,14 +79,16 @@ type TranslatorServiceClient interface {
 	// Finds where entities of a revision come from: source, document and line. An entity that the
 	// revision does not have is left out of the answer.
 	LocateEntities(ctx context.Context, in *LocateEntitiesRequest, opts ...grpc.CallOption) (*LocateEntitiesResponse, error)
-	// Puts sources back to the content that they have in an earlier revision, in a new revision. FAILED_PRECONDITION, reason
-	// SOURCE_CHANGED, when one was changed after from_revision, unless force is set or it may be skipped.
+	// Puts sources back to the content that they have in an earlier revision, in a new revision. A source that did not exist
+	// then is removed, or, when it is pinned, held at no content. FAILED_PRECONDITION, reason SOURCE_CHANGED, when one was
+	// changed after from_revision, and SOURCE_PINNED, when one is pinned by hand, unless force is set or it may be skipped.
 	RestoreSources(ctx context.Context, in *RestoreSourcesRequest, opts ...grpc.CallOption) (*RestoreSourcesResponse, error)
-	// Holds a source at its present content until it is unpinned: a submission to it fails with FAILED_PRECONDITION, reason
-	// SOURCE_PINNED. NOT_FOUND when the group has no such source.
+	// Holds a source at its present content until it is unpinned: a submission to it and its deletion fail with
+	// FAILED_PRECONDITION, reason SOURCE_PINNED. A pin of a rollout becomes one by hand, and what it holds back stays held
+	// back. NOT_FOUND when the group has no such source.
 	PinSource(ctx context.Context, in *PinSourceRequest, opts ...grpc.CallOption) (*PinSourceResponse, error)
-	// Takes the pin of a source away. Content that the pin held back takes effect again, in a new revision. A source without a pin is left as it
-	// is.
+	// Takes the pin of a source away. Content that the pin held back, or the deletion of the source, takes effect again, in a
+	// new revision, and is checked as SubmitConfig checks it. A source without a pin is left as it is.
 	UnpinSource(ctx context.Context, in *UnpinSourceRequest, opts ...grpc.CallOption) (*UnpinSourceResponse, error)
 }
 
@@ -307,14 +309,16 @@ type TranslatorServiceServer interface {
 	// Finds where entities of a revision come from: source, document and line. An entity that the
 	// revision does not have is left out of the answer.
 	LocateEntities(context.Context, *LocateEntitiesRequest) (*LocateEntitiesResponse, error)
-	// Puts sources back to the content that they have in an earlier revision, in a new revision. FAILED_PRECONDITION, reason
-	// SOURCE_CHANGED, when one was changed after from_revision, unless force is set or it may be skipped.
+	// Puts sources back to the content that they have in an earlier revision, in a new revision. A source that did not exist
+	// then is removed, or, when it is pinned, held at no content. FAILED_PRECONDITION, reason SOURCE_CHANGED, when one was
+	// changed after from_revision, and SOURCE_PINNED, when one is pinned by hand, unless force is set or it may be skipped.
 	RestoreSources(context.Context, *RestoreSourcesRequest) (*RestoreSourcesResponse, error)
-	// Holds a source at its present content until it is unpinned: a submission to it fails with FAILED_PRECONDITION, reason
-	// SOURCE_PINNED. NOT_FOUND when the group has no such source.
+	// Holds a source at its present content until it is unpinned: a submission to it and its deletion fail with
+	// FAILED_PRECONDITION, reason SOURCE_PINNED. A pin of a rollout becomes one by hand, and what it holds back stays held
+	// back. NOT_FOUND when the group has no such source.
 	PinSource(context.Context, *PinSourceRequest) (*PinSourceResponse, error)
-	// Takes the pin of a source away. Content that the pin held back takes effect again, in a new revision. A source without a pin is left as it
-	// is.
+	// Takes the pin of a source away. Content that the pin held back, or the deletion of the source, takes effect again, in a
+	// new revision, and is checked as SubmitConfig checks it. A source without a pin is left as it is.
 	UnpinSource(context.Context, *UnpinSourceRequest) (*UnpinSourceResponse, error)
 	mustEmbedUnimplementedTranslatorServiceServer()
 }
