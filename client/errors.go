@@ -78,7 +78,7 @@ type HaltedError struct {
 
 // Error says why.
 func (e *HaltedError) Error() string {
-	state := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(e.Rollout.GetState().String(), "STATE_")), "_", "-")
+	state := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(e.Rollout.GetState().String(), "STATE_")), "_", " ")
 	return fmt.Sprintf("rollout of revision %d %s: %s", e.Rollout.GetCandidateRevision(), state, e.Rollout.GetReason())
 }
 

@@ -173,7 +173,7 @@ func stateOf(r *distributorv1.Rollout) string {
 	if r.GetState() == distributorv1.Rollout_STATE_SOAKING && r.GetWave() == r.GetWaveCount() {
 		return "baking"
 	}
-	return show.Enum(r.GetState(), "STATE_")
+	return strings.ReplaceAll(show.Enum(r.GetState(), "STATE_"), "-", " ")
 }
 
 func printRefusals(w io.Writer, r *distributorv1.Rollout) {

@@ -57,7 +57,7 @@ func explain(ctx context.Context, a *app.App, err error, revision *client.Revisi
 			}
 		}
 		printRefusals(a.Err, r)
-		text += fallback(r)
+		text += fallback(r) + pinned(r)
 	case errors.As(err, &overwritten):
 		text += fmt.Sprintf("; 'silverback diff -g %s --from-revision %d --to-revision %d' shows what that changed",
 			group, overwritten.Revision, overwritten.By.GetNumber())
@@ -73,6 +73,19 @@ func explain(ctx context.Context, a *app.App, err error, revision *client.Revisi
 		return err
 	}
 	return &app.Exit{Code: app.ExitDifference, Err: errors.New(text)} // what a call failed with is not the outcome of the wait
+}
+
+// pinned says which sources are held at their last good content; empty when none are.
+func pinned(r *client.Rollout) string {
+	switch n := len(r.GetPinnedSources()); n {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf("; source %q is pinned at its last good content, until another one is submitted for it", r.GetPinnedSources()[0])
+	default:
+		return fmt.Sprintf("; the sources %s are pinned at their last good content, until others are submitted for them",
+			strings.Join(r.GetPinnedSources(), ", "))
+	}
 }
 
 // fallback says which revisions the gateways serve instead.

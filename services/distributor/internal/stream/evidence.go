@@ -41,9 +41,11 @@ type phase struct {
 type observation struct {
 	asked   time.Duration // what the agent was asked for last
 	latest  *distributorv1.Evidence
+	at      time.Time                 // when that came
 	history []*distributorv1.Evidence // at least baselineInterval apart, the oldest first
 	phase   phase
-	base    *distributorv1.Evidence // where the phase began
+	since   time.Time               // when the phase began
+	base    *distributorv1.Evidence // what it is measured from; nil: the next that comes
 	before  *rollout.Cell           // of the time before the node got the candidate of rollout
 	rollout fleet.RolloutID
 }
@@ -59,7 +61,7 @@ func (s *session) observed(e *distributorv1.Evidence) error {
 	if o.latest != nil && !grew(o.latest, e) {
 		*o = observation{asked: o.asked} // the agent counts anew
 	}
-	o.latest = e
+	o.latest, o.at = e, time.Now()
 	if n := len(o.history); n == 0 || e.GetAge().AsDuration()-o.history[n-1].GetAge().AsDuration() >= baselineInterval {
 		o.history = append(o.history, e)
 		for e.GetAge().AsDuration()-o.history[0].GetAge().AsDuration() > baselineTime {
@@ -262,9 +264,13 @@ func (s *session) collect(e *rollout.Evidence, a rollout.Assignment, w watched) 
 				o.before = new(between(s.node, o.history[0], o.latest))
 			}
 		}
-		o.phase, o.base = now, o.latest
+		o.phase, o.since, o.base = now, time.Now(), nil
 	}
-	if o.base == o.latest {
+	// What was sent long before the phase holds too much of the time before it.
+	if o.base == nil && o.at.After(o.since.Add(-evidenceInterval)) {
+		o.base = o.latest
+	}
+	if o.base == nil || o.base == o.latest {
 		return
 	}
 	if bounds := o.latest.GetLatencyBoundsMs(); len(e.Bounds) == 0 {
