@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -12,9 +13,8 @@ import (
 	"github.com/silverback-gateway/silverback/services/registry/internal/view"
 )
 
-// forgetLost forgets nodes that have been unreachable for long. absences is when this replica first saw each of them so, and is brought up
-// to
-// date: a replica that was started counts anew, for it cannot know who was there in the meantime. Revocations stay.
+// forgetLost forgets nodes that have been unreachable for long. absences is when this replica first saw each of them unreachable; it is
+// updated. A replica that restarts counts anew, since it cannot know who was there in the meantime. Revocations stay.
 func (s *Service) forgetLost(ctx context.Context, now time.Time, absences map[roster.Key]time.Time) {
 	if s.config.ForgetUnreachableAfter == 0 {
 		return
@@ -41,11 +41,7 @@ func (s *Service) forgetLost(ctx context.Context, now time.Time, absences map[ro
 			return store.Write{DeleteNode: old(c.Node, c.Session)}, nil
 		}})
 	}
-	for key := range absences {
-		if !still[key] {
-			delete(absences, key)
-		}
-	}
+	maps.DeleteFunc(absences, func(key roster.Key, _ time.Time) bool { return !still[key] })
 	if len(changes) == 0 {
 		return
 	}

@@ -3,6 +3,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,7 +45,7 @@ type Config struct {
 	ForgetSchemasAfter time.Duration
 }
 
-// Check reports all that is wrong.
+// Check reports everything that is wrong.
 func (c Config) Check() error {
 	c = c.filled()
 	var problems []error
@@ -71,18 +72,10 @@ func (c Config) Check() error {
 }
 
 func (c Config) filled() Config {
-	if c.SessionTTL == 0 {
-		c.SessionTTL = 15 * time.Second
-	}
-	if c.RenewInterval == 0 {
-		c.RenewInterval = c.SessionTTL / 3
-	}
-	if c.ForgetGoneAfter == 0 {
-		c.ForgetGoneAfter = 24 * time.Hour
-	}
-	if c.ForgetSchemasAfter == 0 {
-		c.ForgetSchemasAfter = time.Hour
-	}
+	c.SessionTTL = cmp.Or(c.SessionTTL, 15*time.Second)
+	c.RenewInterval = cmp.Or(c.RenewInterval, c.SessionTTL/3)
+	c.ForgetGoneAfter = cmp.Or(c.ForgetGoneAfter, 24*time.Hour)
+	c.ForgetSchemasAfter = cmp.Or(c.ForgetSchemasAfter, time.Hour)
 	if c.Replica == "" {
 		host, _ := os.Hostname()
 		c.Replica = fmt.Sprintf("%s-%d-%08x", host, os.Getpid(), rand.Uint32())

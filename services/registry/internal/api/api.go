@@ -4,7 +4,9 @@ package api
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -101,6 +103,28 @@ func name(bad []fault.Violation, field, what, value string) []fault.Violation {
 		bad = append(bad, fault.Violation{Field: field, Description: err.Error()})
 	}
 	return bad
+}
+
+// tooLong appends that something has more bytes than are allowed.
+func tooLong(bad []fault.Violation, field string, bytes, limit int) []fault.Violation {
+	if bytes > limit {
+		bad = append(bad, fault.Violation{Field: field, Description: fmt.Sprintf("has %d bytes; at most %d are allowed", bytes, limit)})
+	}
+	return bad
+}
+
+// reason appends what is wrong with the reason of an operator.
+func reason(bad []fault.Violation, text string, limit int) []fault.Violation {
+	if n := len(text); n > limit || !utf8.ValidString(text) {
+		bad = append(bad, fault.Violation{Field: "reason", Description: fmt.Sprintf("has %d bytes; at most %d of UTF-8 are allowed", n, limit)})
+	}
+	return bad
+}
+
+// keyOf returns the key of a node, or a fault with what is wrong with its names and with the rest of the request.
+func keyOf(group, node string, bad ...fault.Violation) (roster.Key, error) {
+	return roster.Key{Group: fleet.GroupID(group), Node: fleet.NodeID(node)},
+		invalid(name(name(bad, "group", "group", group), "node", "node", node))
 }
 
 func invalid(bad []fault.Violation) error {

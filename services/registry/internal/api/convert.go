@@ -30,10 +30,7 @@ func marshal(m proto.Message) ([]byte, error) {
 
 func groupFrom(g *registryv1.Group) (roster.Group, error) {
 	bad := name(nil, "group.name", "group", g.GetName())
-	if len(g.GetDescription()) > roster.MaxDescription {
-		bad = append(bad, fault.Violation{Field: "group.description", Description: fmt.Sprintf("has %d bytes; at most %d are allowed",
-			len(g.GetDescription()), roster.MaxDescription)})
-	}
+	bad = tooLong(bad, "group.description", len(g.GetDescription()), roster.MaxDescription)
 	if _, ok := fleetv1.DriftPolicy_name[int32(g.GetDrift())]; !ok {
 		bad = append(bad, fault.Violation{Field: "group.drift", Description: "is not a known value"})
 	}
@@ -150,9 +147,8 @@ func reportFrom(st *fleetv1.NodeStatus) (roster.Report, []fault.Violation, error
 	if st == nil {
 		return roster.Report{}, nil, nil
 	}
-	if size := proto.Size(st); size > roster.MaxStatus {
-		return roster.Report{}, []fault.Violation{{Field: "status", Description: fmt.Sprintf("has %d bytes; at most %d are allowed", size,
-			roster.MaxStatus)}}, nil
+	if bad := tooLong(nil, "status", proto.Size(st), roster.MaxStatus); bad != nil {
+		return roster.Report{}, bad, nil
 	}
 	clean.Message(st, clean.MaxMessage) // before it is kept: whoever shows it shows what a node wrote
 	full, err := marshal(st)

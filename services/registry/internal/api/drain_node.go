@@ -2,26 +2,18 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"time"
-	"unicode/utf8"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/silverback-gateway/silverback/kit/fault"
-	"github.com/silverback-gateway/silverback/kit/fleet"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 )
 
 // DrainNode implements RegistryService.
 func (s *Server) DrainNode(ctx context.Context, r *registryv1.DrainNodeRequest) (*registryv1.DrainNodeResponse, error) {
-	var bad []fault.Violation
-	if n := len(r.GetReason()); n > roster.MaxDrainReason || !utf8.ValidString(r.GetReason()) {
-		bad = append(bad, fault.Violation{Field: "reason", Description: fmt.Sprintf("has %d bytes; at most %d of UTF-8 are allowed", n,
-			roster.MaxDrainReason)})
-	}
-	now := time.Now()
+	now, bad := time.Now(), reason(nil, r.GetReason(), roster.MaxDrainReason)
 	node, err := s.changeNode(ctx, r.GetGroup(), r.GetNode(), bad, func(n roster.Node) (roster.Node, bool) {
 		return roster.DrainNode(now, n, r.GetReason(), r.GetRequestId())
 	})
@@ -34,10 +26,10 @@ func (s *Server) changeNode(ctx context.Context, group, node string, bad []fault
 	if err := s.ready(); err != nil {
 		return nil, err
 	}
-	if err := invalid(name(name(bad, "group", "group", group), "node", "node", node)); err != nil {
+	key, err := keyOf(group, node, bad...)
+	if err != nil {
 		return nil, err
 	}
-	key := roster.Key{Group: fleet.GroupID(group), Node: fleet.NodeID(node)}
 	revision, err := s.Ledger.ChangeNode(ctx, key, decide)
 	if err != nil {
 		return nil, down(err)
@@ -50,7 +42,7 @@ func (s *Server) changeNode(ctx context.Context, group, node string, bad []fault
 	return nodeTo(m)
 }
 
-// drainTo is what is told of a drain; nil when there is none.
+// drainTo converts a drain; nil means none.
 func drainTo(n *roster.Node) *registryv1.Drain {
 	if n == nil || n.Drain == nil {
 		return nil

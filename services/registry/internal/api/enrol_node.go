@@ -25,41 +25,13 @@ func (s *Server) EnrolNode(ctx context.Context, r *registryv1.EnrolNodeRequest) 
 	if err := s.ready(); err != nil {
 		return nil, err
 	}
-	key := roster.Key{Group: fleet.GroupID(r.GetGroup()), Node: fleet.NodeID(r.GetNode())}
 	report, bad, err := reportFrom(r.GetStatus())
 	if err != nil {
 		return nil, err
 	}
-	bad = name(name(bad, "group", "group", r.GetGroup()), "node", "node", r.GetNode())
-	bad = append(bad, roster.LabelViolations(r.GetLabels())...)
-	for field, value := range map[string]string{"agent_version": r.GetAgentVersion(), "proxy_address": r.GetProxyAddress(),
-		"agent_address": r.GetAgentAddress(), "boot_id": r.GetBootId(), "succeeds_boot_id": r.GetSucceedsBootId()} {
-		if len(value) > roster.MaxAddress {
-			bad = append(bad, fault.Violation{Field: field, Description: fmt.Sprintf("has %d bytes; at most %d are allowed", len(value),
-				roster.MaxAddress)})
-		}
-	}
-	// It is compared with every renewal, so it is not cleaned.
-	if boot := r.GetBootId(); strings.ContainsFunc(boot, clean.Unsafe) || !utf8.ValidString(boot) {
-		bad = append(bad, fault.Violation{Field: "boot_id", Description: "has a control character"})
-	}
-	for field, value := range map[string]string{"proxy_address": r.GetProxyAddress(), "agent_address": r.GetAgentAddress()} {
-		if value != "" && len(value) <= roster.MaxAddress {
-			if _, err := fleet.ParseAddress(value); err != nil {
-				bad = append(bad, fault.Violation{Field: field, Description: fmt.Sprintf("%.64q: %s", value, err)})
-			}
-		}
-	}
-	if size := proto.Size(r.GetCapabilities()); size > roster.MaxCapabilities {
-		bad = append(bad, fault.Violation{Field: "capabilities", Description: fmt.Sprintf("has %d bytes; at most %d are allowed", size,
-			roster.MaxCapabilities)})
-	}
-	if digest := r.GetCapabilities().GetSchemaDigest(); digest != "" {
-		if _, err := fleet.ParseDigest(digest); err != nil {
-			bad = append(bad, fault.Violation{Field: "capabilities.schema_digest", Description: err.Error()})
-		}
-	}
-	if err := invalid(bad); err != nil {
+	bad = append(bad, enrolmentViolations(r)...)
+	key, err := keyOf(r.GetGroup(), r.GetNode(), bad...)
+	if err != nil {
 		return nil, err
 	}
 	clean.Message(r, clean.MaxWord)
@@ -86,6 +58,37 @@ func (s *Server) EnrolNode(ctx context.Context, r *registryv1.EnrolNodeRequest) 
 	return &registryv1.EnrolNodeResponse{RenewInterval: s.interval(), SessionTtl: durationpb.New(s.TTL), Drift: s.drift(key.Group),
 		WantSchemas: s.wantSchemas(key, node.Schemas), Probes: s.probes(key.Group),
 		Draining: written.Drain != nil, Drain: drainTo(written), DrainOrder: written.DrainOrder}, nil
+}
+
+// enrolmentViolations returns what is wrong with a request besides its names and its status.
+func enrolmentViolations(r *registryv1.EnrolNodeRequest) []fault.Violation {
+	bad := roster.LabelViolations(r.GetLabels())
+	bad = tooLong(bad, "agent_version", len(r.GetAgentVersion()), roster.MaxAddress)
+	bad = tooLong(bad, "boot_id", len(r.GetBootId()), roster.MaxAddress)
+	bad = tooLong(bad, "succeeds_boot_id", len(r.GetSucceedsBootId()), roster.MaxAddress)
+	bad = tooLong(bad, "capabilities", proto.Size(r.GetCapabilities()), roster.MaxCapabilities)
+	bad = address(address(bad, "proxy_address", r.GetProxyAddress()), "agent_address", r.GetAgentAddress())
+	// The boot id is compared with every renewal, so it is not cleaned.
+	if boot := r.GetBootId(); strings.ContainsFunc(boot, clean.Unsafe) || !utf8.ValidString(boot) {
+		bad = append(bad, fault.Violation{Field: "boot_id", Description: "has a control character"})
+	}
+	if digest := r.GetCapabilities().GetSchemaDigest(); digest != "" {
+		if _, err := fleet.ParseDigest(digest); err != nil {
+			bad = append(bad, fault.Violation{Field: "capabilities.schema_digest", Description: err.Error()})
+		}
+	}
+	return bad
+}
+
+// address appends what is wrong with an address; empty is allowed.
+func address(bad []fault.Violation, field, value string) []fault.Violation {
+	if value == "" || len(value) > roster.MaxAddress {
+		return tooLong(bad, field, len(value), roster.MaxAddress)
+	}
+	if _, err := fleet.ParseAddress(value); err != nil {
+		bad = append(bad, fault.Violation{Field: field, Description: fmt.Sprintf("%.64q: %s", value, err)})
+	}
+	return bad
 }
 
 // callerHost is the host that a call came from, as this replica sees it; empty when it cannot be told.

@@ -22,7 +22,7 @@ func (s *Server) ListNodes(_ context.Context, r *registryv1.ListNodesRequest) (*
 	group, node, _ := strings.Cut(token, "/")
 	after := roster.Key{Group: fleet.GroupID(group), Node: fleet.NodeID(node)}
 	found := s.View.Members(func(m view.Member) bool {
-		return after.Less(m.Key) && (r.GetGroup() == "" || string(m.Key.Group) == r.GetGroup())
+		return after.Compare(m.Key) < 0 && (r.GetGroup() == "" || string(m.Key.Group) == r.GetGroup())
 	})
 	answer := &registryv1.ListNodesResponse{}
 	if size := pageSize(r.GetPageSize()); len(found) > size {

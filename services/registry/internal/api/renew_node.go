@@ -3,9 +3,7 @@ package api
 import (
 	"context"
 
-	"github.com/silverback-gateway/silverback/kit/fleet"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
-	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 )
 
 // RenewNode implements RegistryService.
@@ -13,13 +11,12 @@ func (s *Server) RenewNode(ctx context.Context, r *registryv1.RenewNodeRequest) 
 	if err := s.ready(); err != nil {
 		return nil, err
 	}
-	key := roster.Key{Group: fleet.GroupID(r.GetGroup()), Node: fleet.NodeID(r.GetNode())}
 	report, bad, err := reportFrom(r.GetStatus())
 	if err != nil {
 		return nil, err
 	}
-	bad = name(name(bad, "group", "group", r.GetGroup()), "node", "node", r.GetNode())
-	if err := invalid(bad); err != nil {
+	key, err := keyOf(r.GetGroup(), r.GetNode(), bad...)
+	if err != nil {
 		return nil, err
 	}
 	answer := &registryv1.RenewNodeResponse{RenewInterval: s.interval(), Drift: s.drift(key.Group)}

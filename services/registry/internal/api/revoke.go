@@ -2,9 +2,7 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"time"
-	"unicode/utf8"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -51,15 +49,6 @@ func (s *Server) unrevoke(ctx context.Context, key roster.Key) error {
 	}
 	s.awaitView(ctx, revision)
 	return nil
-}
-
-func revocationReason(bad []fault.Violation, reason string) []fault.Violation {
-	if n := len(reason); n > roster.MaxRevocationReason || !utf8.ValidString(reason) {
-		return append(bad, fault.Violation{
-			Field: "reason", Description: fmt.Sprintf("has %d bytes; at most %d of UTF-8 are allowed", n, roster.MaxRevocationReason),
-		})
-	}
-	return bad
 }
 
 func userName(bad []fault.Violation, name string) []fault.Violation {

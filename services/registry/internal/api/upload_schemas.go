@@ -3,9 +3,7 @@ package api
 import (
 	"context"
 
-	"github.com/silverback-gateway/silverback/kit/fleet"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
-	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 )
 
 // UploadSchemas implements RegistryService.
@@ -13,8 +11,8 @@ func (s *Server) UploadSchemas(ctx context.Context, r *registryv1.UploadSchemasR
 	if err := s.ready(); err != nil {
 		return nil, err
 	}
-	key := roster.Key{Group: fleet.GroupID(r.GetGroup()), Node: fleet.NodeID(r.GetNode())}
-	if err := invalid(name(name(nil, "group", "group", r.GetGroup()), "node", "node", r.GetNode())); err != nil {
+	key, err := keyOf(r.GetGroup(), r.GetNode())
+	if err != nil {
 		return nil, err
 	}
 	revision, err := s.Schemas.Upload(ctx, key, r.GetDigest(), r.GetZstd())

@@ -10,28 +10,22 @@ import (
 // WatchGroups implements RegistryService.
 func (s *Server) WatchGroups(r *registryv1.WatchGroupsRequest, stream grpc.ServerStreamingServer[registryv1.WatchGroupsResponse]) error {
 	return s.watch(stream.Context(), view.Filter{Groups: true}, r.GetResumeToken(), func(b view.Batch) error {
+		var events []*registryv1.WatchGroupsResponse
 		if b.Full {
-			if err := stream.Send(&registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Listing_{
-				Listing: &registryv1.WatchGroupsResponse_Listing{}}}); err != nil {
-				return err
-			}
+			events = append(events, &registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Listing_{
+				Listing: &registryv1.WatchGroupsResponse_Listing{}}})
 		}
 		for _, g := range b.Groups {
 			out, err := groupTo(g)
 			if err != nil {
 				return err
 			}
-			if err := stream.Send(&registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Upserted{Upserted: out}}); err != nil {
-				return err
-			}
+			events = append(events, &registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Upserted{Upserted: out}})
 		}
 		for _, key := range b.Deleted {
-			if err := stream.Send(&registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Deleted{
-				Deleted: string(key.Group)}}); err != nil {
-				return err
-			}
+			events = append(events, &registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Deleted{Deleted: string(key.Group)}})
 		}
-		return stream.Send(&registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Synced_{
-			Synced: &registryv1.WatchGroupsResponse_Synced{ResumeToken: b.Token}}})
+		return sendAll(stream, append(events, &registryv1.WatchGroupsResponse{Event: &registryv1.WatchGroupsResponse_Synced_{
+			Synced: &registryv1.WatchGroupsResponse_Synced{ResumeToken: b.Token}}}))
 	})
 }

@@ -15,30 +15,34 @@ import (
 // WatchNodes implements RegistryService.
 func (s *Server) WatchNodes(r *registryv1.WatchNodesRequest, stream grpc.ServerStreamingServer[registryv1.WatchNodesResponse]) error {
 	return s.watch(stream.Context(), view.Filter{Group: fleet.GroupID(r.GetGroup())}, r.GetResumeToken(), func(b view.Batch) error {
+		var events []*registryv1.WatchNodesResponse
 		if b.Full {
-			if err := stream.Send(&registryv1.WatchNodesResponse{Event: &registryv1.WatchNodesResponse_Listing_{
-				Listing: &registryv1.WatchNodesResponse_Listing{}}}); err != nil {
-				return err
-			}
+			events = append(events, &registryv1.WatchNodesResponse{Event: &registryv1.WatchNodesResponse_Listing_{
+				Listing: &registryv1.WatchNodesResponse_Listing{}}})
 		}
 		for _, m := range b.Members {
 			out, err := nodeTo(m)
 			if err != nil {
 				return err
 			}
-			if err := stream.Send(&registryv1.WatchNodesResponse{Event: &registryv1.WatchNodesResponse_Upserted{Upserted: out}}); err != nil {
-				return err
-			}
+			events = append(events, &registryv1.WatchNodesResponse{Event: &registryv1.WatchNodesResponse_Upserted{Upserted: out}})
 		}
 		for _, key := range b.Deleted {
 			gone := &registryv1.WatchNodesResponse_Deleted{Group: string(key.Group), Node: string(key.Node)}
-			if err := stream.Send(&registryv1.WatchNodesResponse{Event: &registryv1.WatchNodesResponse_Deleted_{Deleted: gone}}); err != nil {
-				return err
-			}
+			events = append(events, &registryv1.WatchNodesResponse{Event: &registryv1.WatchNodesResponse_Deleted_{Deleted: gone}})
 		}
-		return stream.Send(&registryv1.WatchNodesResponse{Event: &registryv1.WatchNodesResponse_Synced_{
-			Synced: &registryv1.WatchNodesResponse_Synced{ResumeToken: b.Token}}})
+		return sendAll(stream, append(events, &registryv1.WatchNodesResponse{Event: &registryv1.WatchNodesResponse_Synced_{
+			Synced: &registryv1.WatchNodesResponse_Synced{ResumeToken: b.Token}}}))
 	})
+}
+
+func sendAll[M any](stream grpc.ServerStreamingServer[M], events []*M) error {
+	for _, e := range events {
+		if err := stream.Send(e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 var errDraining = errors.New("draining")

@@ -26,14 +26,7 @@ func (s *Server) WatchRevocations(r *registryv1.WatchRevocationsRequest,
 			gone.CreateTime, gone.IssuedUntil = nil, nil
 			events = append(events, &registryv1.WatchRevocationsResponse{Event: &registryv1.WatchRevocationsResponse_Deleted{Deleted: gone}})
 		}
-		events = append(events, &registryv1.WatchRevocationsResponse{
-			Event: &registryv1.WatchRevocationsResponse_Synced_{Synced: &registryv1.WatchRevocationsResponse_Synced{ResumeToken: b.Token}},
-		})
-		for _, e := range events {
-			if err := stream.Send(e); err != nil {
-				return err
-			}
-		}
-		return nil
+		return sendAll(stream, append(events, &registryv1.WatchRevocationsResponse{Event: &registryv1.WatchRevocationsResponse_Synced_{
+			Synced: &registryv1.WatchRevocationsResponse_Synced{ResumeToken: b.Token}}}))
 	})
 }

@@ -32,6 +32,30 @@ func PolicyViolations(path string, p fleet.Policy) (bad []fault.Violation) {
 	add := func(field, format string, args ...any) {
 		bad = append(bad, fault.Violation{Field: path + "." + field, Description: fmt.Sprintf(format, args...)})
 	}
+	checkWaves(p, add)
+	if p.MaxLoading < 0 || p.MaxLoading > 100 {
+		add("max_loading_percent", "is %d; want 1 to 100, or 0 for the default", p.MaxLoading)
+	}
+	if p.MaxFailedPercent < 0 || p.MaxFailedPercent > 100 {
+		add("gates.max_failed_percent", "is %d; want 0 to 100", p.MaxFailedPercent)
+	}
+	if p.Deadline != nil && (*p.Deadline <= 0 || *p.Deadline > MaxDeadline) {
+		add("deadline", "is %s; want more than 0 and at most %s", *p.Deadline, MaxDeadline)
+	}
+	if !p.OnReject.Known() {
+		add("on_reject", "is not a known value")
+	}
+	if !p.OnUnhealthy.Known() {
+		add("on_unhealthy", "is not a known value")
+	}
+	if !p.OnInconclusive.Known() {
+		add("on_inconclusive", "is not a known value")
+	}
+	checkGates(p, add)
+	return append(bad, probeViolations(path+".gates.probes", p.Probes)...)
+}
+
+func checkWaves(p fleet.Policy, add func(field, format string, args ...any)) {
 	if len(p.Waves) > MaxWaves {
 		add("waves", "has %d waves; at most %d are allowed", len(p.Waves), MaxWaves)
 	}
@@ -61,24 +85,9 @@ func PolicyViolations(path string, p fleet.Policy) (bad []fault.Violation) {
 	if n := len(p.Waves); n > 0 && p.Waves[n-1].Percent != 100 {
 		add(fmt.Sprintf("waves[%d]", n-1), "the last wave must be the whole group: percent 100")
 	}
-	if p.MaxLoading < 0 || p.MaxLoading > 100 {
-		add("max_loading_percent", "is %d; want 1 to 100, or 0 for the default", p.MaxLoading)
-	}
-	if p.MaxFailedPercent < 0 || p.MaxFailedPercent > 100 {
-		add("gates.max_failed_percent", "is %d; want 0 to 100", p.MaxFailedPercent)
-	}
-	if p.Deadline != nil && (*p.Deadline <= 0 || *p.Deadline > MaxDeadline) {
-		add("deadline", "is %s; want more than 0 and at most %s", *p.Deadline, MaxDeadline)
-	}
-	if !p.OnReject.Known() {
-		add("on_reject", "is not a known value")
-	}
-	if !p.OnUnhealthy.Known() {
-		add("on_unhealthy", "is not a known value")
-	}
-	if !p.OnInconclusive.Known() {
-		add("on_inconclusive", "is not a known value")
-	}
+}
+
+func checkGates(p fleet.Policy, add func(field, format string, args ...any)) {
 	if g := p.ErrorRatio; g != nil {
 		// Written so that NaN is refused too.
 		if !(g.MaxIncreasePercent > 0 && g.MaxIncreasePercent <= 100) {
@@ -96,7 +105,6 @@ func PolicyViolations(path string, p fleet.Policy) (bad []fault.Violation) {
 			add("gates.latency.max_increase_percent", "is %g; want more than 0 and at most %d", g.MaxIncreasePercent, MaxLatencyIncrease)
 		}
 	}
-	return append(bad, probeViolations(path+".gates.probes", p.Probes)...)
 }
 
 // LabelViolations returns everything wrong with free labels.

@@ -4,6 +4,7 @@ package roster
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"time"
@@ -17,12 +18,9 @@ type Key struct {
 	Node  fleet.NodeID  `json:"node"`
 }
 
-// Less orders keys by group, then by node.
-func (k Key) Less(other Key) bool {
-	if k.Group != other.Group {
-		return k.Group < other.Group
-	}
-	return k.Node < other.Node
+// Compare orders keys by group, then by node.
+func (k Key) Compare(other Key) int {
+	return cmp.Or(cmp.Compare(k.Group, other.Group), cmp.Compare(k.Node, other.Node))
 }
 
 // A Group is what is kept of a group. Policy is opaque here; PolicyViolations judges it before it is stored.

@@ -6,6 +6,7 @@ package schemas
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -78,12 +79,8 @@ func (c *Cache) Want(digest string, now time.Time) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for other, at := range c.asked {
-		if now.Sub(at) >= uploadTimeout {
-			delete(c.asked, other)
-		}
-	}
-	if _, waiting := c.asked[digest]; waiting {
+	maps.DeleteFunc(c.asked, func(_ string, at time.Time) bool { return now.Sub(at) >= uploadTimeout })
+	if has(c.asked, digest) {
 		return false
 	}
 	c.asked[digest] = now
@@ -218,14 +215,8 @@ func (c *Cache) Collect(ctx context.Context, now time.Time) {
 func (c *Cache) Tidy(ctx context.Context) {
 	stored := c.View.Bundles()
 	c.mu.Lock()
-	for digest := range c.tidied {
-		if _, still := stored[digest]; !still {
-			delete(c.tidied, digest)
-		}
-	}
-	for digest := range c.tidied {
-		delete(stored, digest)
-	}
+	maps.DeleteFunc(c.tidied, func(digest string, _ bool) bool { return !has(stored, digest) })
+	maps.DeleteFunc(stored, func(digest string, _ roster.Key) bool { return c.tidied[digest] })
 	c.mu.Unlock()
 	for digest := range stored {
 		if err := c.tidy(ctx, digest); err != nil {
@@ -262,15 +253,16 @@ func (c *Cache) tidy(ctx context.Context, digest string) error {
 	return err
 }
 
+func has[V any](all map[string]V, digest string) bool {
+	_, there := all[digest]
+	return there
+}
+
 // idle remembers since when bundles are unnamed, and returns those that are for long enough.
 func (c *Cache) idle(unnamed map[string]int64, now time.Time) map[string]int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for digest := range c.unnamed {
-		if _, still := unnamed[digest]; !still {
-			delete(c.unnamed, digest)
-		}
-	}
+	maps.DeleteFunc(c.unnamed, func(digest string, _ time.Time) bool { return !has(unnamed, digest) })
 	due := map[string]int64{}
 	for digest, storedAt := range unnamed {
 		since, known := c.unnamed[digest]

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"maps"
 	"time"
 
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
@@ -25,11 +26,7 @@ func (s *Sessions) Refused(key roster.Key, t roster.DuplicateAgent) {
 	now := t.Last
 	w := s.duplicates[key]
 	if w == nil {
-		for other, old := range s.duplicates {
-			if now.Sub(old.last.Last) >= roster.DuplicateShown {
-				delete(s.duplicates, other)
-			}
-		}
+		maps.DeleteFunc(s.duplicates, func(_ roster.Key, old *duplicate) bool { return now.Sub(old.last.Last) >= roster.DuplicateShown })
 		w = &duplicate{}
 		s.duplicates[key] = w
 	}

@@ -1,7 +1,6 @@
 package view
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -66,12 +65,7 @@ func (v *View) Members(keep func(Member) bool) []Member {
 		}
 	}
 	v.mu.RUnlock()
-	slices.SortFunc(all, func(a, b Member) int {
-		if a.Key.Less(b.Key) {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(all, func(a, b Member) int { return a.Key.Compare(b.Key) })
 	return all
 }
 
@@ -94,13 +88,10 @@ func (v *View) Revocations(after roster.Key, limit int) ([]Revocation, bool) {
 
 // compareRevoked orders revocations: of users, who have no group, last.
 func compareRevoked(a, b roster.Key) int {
-	if user := a.Group == ""; user != (b.Group == "") {
-		if user {
-			return 1
-		}
-		return -1
+	if (a.Group == "") != (b.Group == "") {
+		return -a.Compare(b)
 	}
-	return cmp.Or(strings.Compare(string(a.Group), string(b.Group)), strings.Compare(string(a.Node), string(b.Node)))
+	return a.Compare(b)
 }
 
 // Await waits until the view is complete up to a revision, so that a caller reads what it wrote and a watch never goes back. It

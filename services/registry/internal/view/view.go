@@ -170,9 +170,7 @@ func (v *View) put(kv etcdkv.KV, revision int64) {
 		return
 	}
 	if digest, ok := store.ParseUploader(kv.Key); ok {
-		if key, err := store.Decode[roster.Key](kv.Value); err != nil {
-			v.log.Error("record left out", "key", etcdkv.Full(v.client, kv.Key), "error", err)
-		} else {
+		if key := decode[roster.Key](v, kv); key != nil {
 			v.uploaders[digest] = *key
 		}
 		return
@@ -180,35 +178,27 @@ func (v *View) put(kv etcdkv.KV, revision int64) {
 	kind, key := store.Parse(kv.Key)
 	switch kind {
 	case store.GroupKind:
-		g, err := store.Decode[roster.Group](kv.Value)
-		if err != nil {
-			v.log.Error("record left out", "key", etcdkv.Full(v.client, kv.Key), "error", err)
+		g := decode[roster.Group](v, kv)
+		if g == nil {
 			return
 		}
 		v.groups[key.Group] = Group{Group: *g, Revision: kv.ModRevision}
 	case store.NodeKind:
-		n, err := store.Decode[roster.Node](kv.Value)
-		if err != nil {
-			v.log.Error("record left out", "key", etcdkv.Full(v.client, kv.Key), "error", err)
+		n := decode[roster.Node](v, kv)
+		if n == nil {
 			return
 		}
-		m := v.members[key]
-		vote := m.vote()
-		m.Key, m.Current.Node, m.Current.NodeRev = key, n, kv.ModRevision
-		v.members[key] = m
-		v.recount(key, vote, m.vote(), revision)
+		v.change(key, revision, func(m *Member) { m.Current.Node, m.Current.NodeRev = n, kv.ModRevision })
 	case store.SessionKind:
-		s, err := store.Decode[roster.Session](kv.Value)
-		if err != nil {
-			v.log.Error("record left out", "key", etcdkv.Full(v.client, kv.Key), "error", err)
+		s := decode[roster.Session](v, kv)
+		if s == nil {
 			return
 		}
-		m := v.members[key]
-		before, vote := m.Current.Session, m.vote()
-		m.Key, m.Current.Session, m.Current.SessionRev = key, s, kv.ModRevision
-		m.Last, m.endedAt = roster.Report{}, time.Time{}
-		v.members[key] = m
-		v.recount(key, vote, m.vote(), revision)
+		before := v.members[key].Current.Session
+		v.change(key, revision, func(m *Member) {
+			m.Current.Session, m.Current.SessionRev = s, kv.ModRevision
+			m.Last, m.endedAt = roster.Report{}, time.Time{}
+		})
 		v.observer.SessionChanged(key, before, s, kv.ModRevision)
 	case store.RevocationKind:
 		r, err := store.Decode[roster.Revocation](kv.Value)
@@ -226,28 +216,46 @@ func (v *View) put(kv etcdkv.KV, revision int64) {
 	v.note(kind, key, revision)
 }
 
+// decode reads a record; nil for one that cannot be read.
+func decode[T any](v *View, kv etcdkv.KV) *T {
+	record, err := store.Decode[T](kv.Value)
+	if err != nil {
+		v.log.Error("record left out", "key", etcdkv.Full(v.client, kv.Key), "error", err)
+		return nil
+	}
+	return record
+}
+
+// change changes a member and counts its vote anew. A member without record and session is gone.
+func (v *View) change(key roster.Key, revision int64, do func(*Member)) {
+	m := v.members[key]
+	vote := m.vote()
+	m.Key = key
+	do(&m)
+	v.members[key] = m
+	v.recount(key, vote, m.vote(), revision)
+	if m.Current.Node == nil && m.Current.Session == nil {
+		delete(v.members, key)
+	}
+}
+
 func (v *View) remove(kind store.Kind, key roster.Key, revision int64) {
 	switch kind {
 	case store.GroupKind:
 		delete(v.groups, key.Group)
 	case store.NodeKind, store.SessionKind:
-		m, ok := v.members[key]
-		if !ok {
+		if _, ok := v.members[key]; !ok {
 			return
 		}
-		vote := m.vote()
-		if kind == store.NodeKind {
-			m.Current.Node, m.Current.NodeRev = nil, 0
-		} else if before := m.Current.Session; before != nil {
-			m.Last, m.endedAt = before.Report, time.Now()
-			m.Current.Session, m.Current.SessionRev = nil, 0
-			v.observer.SessionChanged(key, before, nil, revision)
-		}
-		v.members[key] = m
-		v.recount(key, vote, m.vote(), revision)
-		if m.Current.Node == nil && m.Current.Session == nil {
-			delete(v.members, key)
-		}
+		v.change(key, revision, func(m *Member) {
+			if kind == store.NodeKind {
+				m.Current.Node, m.Current.NodeRev = nil, 0
+			} else if before := m.Current.Session; before != nil {
+				m.Last, m.endedAt = before.Report, time.Now()
+				m.Current.Session, m.Current.SessionRev = nil, 0
+				v.observer.SessionChanged(key, before, nil, revision)
+			}
+		})
 	case store.RevocationKind:
 		delete(v.revocations, key)
 		v.revoked.Remove(key.Revoked())

@@ -127,25 +127,22 @@ func (v *View) begin(w *Watcher, from int64, resumable bool) Batch {
 		}
 		return v.collect(w)
 	}
-	batch := Batch{Full: true, Token: v.token()}
-	if w.filter.Groups {
-		for name := range v.groups {
-			g, _ := v.group(name)
-			batch.Groups = append(batch.Groups, g)
-		}
-		return batch
-	}
-	if w.filter.Revocations {
-		for _, r := range v.revocations {
-			batch.Revocations = append(batch.Revocations, r)
-		}
-		return batch
-	}
-	for key, m := range v.members {
-		if m.Current.Node != nil && w.filter.takes(item{store.NodeKind, key}) {
-			batch.Members = append(batch.Members, m)
+	all := func(what item) {
+		if w.filter.takes(what) {
+			w.dirty[what] = struct{}{}
 		}
 	}
+	for name := range v.groups {
+		all(item{store.GroupKind, roster.Key{Group: name}})
+	}
+	for key := range v.revocations {
+		all(item{store.RevocationKind, key})
+	}
+	for key := range v.members {
+		all(item{store.NodeKind, key})
+	}
+	batch := v.collect(w)
+	batch.Full, batch.Deleted = true, nil
 	return batch
 }
 

@@ -84,14 +84,12 @@ func (g *Groups) AllSchemas() (map[fleet.Digest]bool, <-chan struct{}) {
 }
 
 func schemasOf(g *registryv1.Group) []Schemas {
-	if len(g.GetSchemaBacking()) == 0 { // a registry of before, which does not say who stands behind them
-		var all []Schemas
+	var all []Schemas
+	if len(g.GetSchemaBacking()) == 0 { // an older registry does not name the nodes of a bundle
 		for _, d := range g.GetSchemaDigests() {
 			all = append(all, Schemas{Digest: fleet.Digest(d), Counts: true})
 		}
-		return all
 	}
-	var all []Schemas
 	for _, b := range g.GetSchemaBacking() {
 		all = append(all, Schemas{Digest: fleet.Digest(b.GetDigest()), Counts: b.GetCounts(), Nodes: int(b.GetNodes()), Names: b.GetNodeNames()})
 	}
@@ -137,20 +135,13 @@ func (g *Groups) Served(ctx context.Context, group fleet.GroupID) ([]Served, err
 	ctx, cancel := context.WithTimeout(ctx, servedTimeout)
 	defer cancel()
 	counts := map[Served]int{}
-	for token := ""; ; {
-		page, err := g.client.ListNodes(ctx, &registryv1.ListNodesRequest{Group: string(group), PageSize: servedPage, PageToken: token})
-		if err != nil {
-			return nil, fmt.Errorf("ask the registry for nodes: %w", err)
+	err := g.eachNode(ctx, group, func(n *registryv1.Node) {
+		if s := n.GetStatus(); inContact(n) && s.GetDigest() != "" {
+			counts[Served{Revision: fleet.Revision(s.GetRevision()), Digest: fleet.Digest(s.GetDigest())}]++
 		}
-		for _, n := range page.GetNodes() {
-			inContact := n.GetState() != registryv1.Node_STATE_UNREACHABLE && n.GetState() != registryv1.Node_STATE_GONE
-			if s := n.GetStatus(); inContact && s.GetDigest() != "" {
-				counts[Served{Revision: fleet.Revision(s.GetRevision()), Digest: fleet.Digest(s.GetDigest())}]++
-			}
-		}
-		if token = page.GetNextPageToken(); token == "" {
-			break
-		}
+	})
+	if err != nil {
+		return nil, err
 	}
 	var all []Served
 	for s, n := range counts {
@@ -158,4 +149,24 @@ func (g *Groups) Served(ctx context.Context, group fleet.GroupID) ([]Served, err
 		all = append(all, s)
 	}
 	return all, nil
+}
+
+func inContact(n *registryv1.Node) bool {
+	return n.GetState() != registryv1.Node_STATE_UNREACHABLE && n.GetState() != registryv1.Node_STATE_GONE
+}
+
+// eachNode passes the nodes of a group to f.
+func (g *Groups) eachNode(ctx context.Context, group fleet.GroupID, f func(*registryv1.Node)) error {
+	for token := ""; ; {
+		page, err := g.client.ListNodes(ctx, &registryv1.ListNodesRequest{Group: string(group), PageSize: servedPage, PageToken: token})
+		if err != nil {
+			return fmt.Errorf("ask the registry for nodes: %w", err)
+		}
+		for _, n := range page.GetNodes() {
+			f(n)
+		}
+		if token = page.GetNextPageToken(); token == "" {
+			return nil
+		}
+	}
 }

@@ -32,7 +32,7 @@ func (g *Groups) Limits(ctx context.Context, group fleet.GroupID) ([]Limits, err
 	}
 	var all []Limits
 	for _, n := range page.GetNodes() {
-		if n.GetState() == registryv1.Node_STATE_UNREACHABLE || n.GetState() == registryv1.Node_STATE_GONE || n.GetCapabilities() == nil {
+		if !inContact(n) || n.GetCapabilities() == nil {
 			continue
 		}
 		s := n.GetStatus()

@@ -38,19 +38,13 @@ func (g *Groups) Unmanaged(ctx context.Context, group fleet.GroupID) ([]Unmanage
 		return nil, nil
 	}
 	nodes := map[string][]string{}
-	for token := ""; ; {
-		page, err := g.client.ListNodes(ctx, &registryv1.ListNodesRequest{Group: string(group), PageSize: servedPage, PageToken: token})
-		if err != nil {
-			return nil, fmt.Errorf("ask the registry for nodes: %w", err)
+	err = g.eachNode(ctx, group, func(n *registryv1.Node) {
+		if u := n.GetStatus().GetUnmanaged(); u != nil && n.GetQuarantine() == nil && n.GetState() != registryv1.Node_STATE_GONE {
+			nodes[u.GetServed()] = append(nodes[u.GetServed()], n.GetName())
 		}
-		for _, n := range page.GetNodes() {
-			if u := n.GetStatus().GetUnmanaged(); u != nil && n.GetQuarantine() == nil && n.GetState() != registryv1.Node_STATE_GONE {
-				nodes[u.GetServed()] = append(nodes[u.GetServed()], n.GetName())
-			}
-		}
-		if token = page.GetNextPageToken(); token == "" {
-			break
-		}
+	})
+	if err != nil {
+		return nil, err
 	}
 	var all []Unmanaged
 	for served, names := range nodes {

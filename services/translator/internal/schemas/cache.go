@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -184,16 +185,8 @@ func (s *Cache) Run(ctx context.Context) error {
 func (s *Cache) tidy(named map[fleet.Digest]bool) (missing []fleet.Digest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for digest := range s.bundles {
-		if !named[digest] {
-			delete(s.bundles, digest)
-		}
-	}
-	for digest := range s.failed {
-		if !named[digest] {
-			delete(s.failed, digest)
-		}
-	}
+	maps.DeleteFunc(s.bundles, func(digest fleet.Digest, _ *Bundle) bool { return !named[digest] })
+	maps.DeleteFunc(s.failed, func(digest fleet.Digest, _ failure) bool { return !named[digest] })
 	for digest := range named {
 		if s.bundles[digest] == nil {
 			missing = append(missing, digest)
