@@ -11,16 +11,16 @@ import (
 	"github.com/silverback-gateway/silverback/kong/schema"
 )
 
-// What the control plane keeps for its own proof of serving.
+// Reserved for the route by which the control plane proves what gateways serve.
 const (
 	reservedName = proof.RouteName
 	reservedHost = proof.Host
 )
 
-// topPriority is that of the reserved route under the router flavor expressions, as written.
+// topPriority is the priority of the reserved route under the router flavor expressions.
 var topPriority = strconv.Itoa(proof.TopPriority)
 
-// view gives the checks of whole entities a look at their members.
+// A view finds members by name. A null member counts as absent.
 type view []document.Key
 
 func (v view) get(name string) *document.Node {
@@ -49,7 +49,7 @@ func (v view) texts(name string) []string {
 	return out
 }
 
-// check looks at an entity as a whole. Of bad fields, which have a problem each, nothing is concluded.
+// check validates an entity as a whole. It skips rules whose fields have problems already.
 func (p *parser) check(s subject, n *document.Node, keys []document.Key, flaws []Problem) {
 	v, bad := view(keys), flawed(flaws)
 	p.checkWhole(s, n, v, flaws)
@@ -66,7 +66,7 @@ func (p *parser) check(s subject, n *document.Node, keys []document.Key, flaws [
 	}
 }
 
-// checkWhole reports what Kong refuses of how the fields of an entity go together, unless that follows from problems of fields.
+// checkWhole reports combinations of fields that Kong refuses, unless a reported problem explains them.
 func (p *parser) checkWhole(s subject, n *document.Node, v view, flaws []Problem) {
 	if !slices.Contains([]string{"services", "routes", "upstreams"}, s.kind.Name) || s.kind.Name == "routes" && v.get("expression") != nil {
 		return

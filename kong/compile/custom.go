@@ -8,7 +8,7 @@ import (
 	"github.com/silverback-gateway/silverback/kong/entity"
 )
 
-// customEntities unwraps decK's form of kinds that plugins bring along.
+// customEntities reads decK's form of entities whose kinds come with plugins.
 func (p *parser) customEntities(key document.Key) {
 	n := key.Value
 	if !p.is(document.List, n, key.Name, "a list") {
@@ -22,7 +22,7 @@ func (p *parser) customEntities(key document.Key) {
 	})
 }
 
-// customEntity returns one of them as an entity of its kind, or nil after a problem.
+// customEntity returns one of them in the usual form. It returns nil after a problem.
 func (p *parser) customEntity(e *document.Node, at string) (*entity.Kind, *document.Node) {
 	if e.Kind != document.Map {
 		p.wrongType(subject{}, e, at, "a map")

@@ -9,10 +9,10 @@ import (
 	"github.com/silverback-gateway/silverback/kong/entity"
 )
 
-// ErrForm says that a form has no way to write a configuration; its text names the remedy.
+// ErrForm means that a form cannot express a configuration. Its text names the remedy.
 var ErrForm = errors.New("cannot be written in this form")
 
-// child is an entity that is nested in another under a key, without the reference to it.
+// child is an entity nested in another, without its reference to the parent.
 type child struct {
 	key  string
 	kind *entity.Kind
@@ -20,8 +20,7 @@ type child struct {
 	ref  string
 }
 
-// nest decides what is nested in which entity, as decK reads it: in the parent that it has to have, or in the only one that it refers to,
-// if that is written too.
+// nest decides which entities decK nests: in their required parent, or in the only entity they refer to, if that is written too.
 func (h *renderer) nest(kinds []string) {
 	h.nested, h.inside = map[string][]child{}, map[*document.Node]struct{}{}
 	there := map[string]bool{}
@@ -43,11 +42,11 @@ func (h *renderer) nest(kinds []string) {
 	}
 }
 
-// deckGroupPlugin are the fields of a plugin that decK reads within a consumer group; with others it stands at the top level.
+// deckGroupPlugin lists the fields that decK reads of a plugin within a consumer group. Plugins with others stand at the top level.
 var deckGroupPlugin = []string{"id", "name", "instance_name", "config", "tags", "partials", "created_at", "consumer_group"}
 
-// parent returns the entity that decK has an entity nested in, as "kind id", under which key, and the field that refers to it. It is empty
-// for what stands at the top level: what has no parent, plugins of several, and kinds that decK reads only there.
+// parent returns the parent of an entity in decK as "kind id", the key in it, and the field that refers to it. It is empty for entities at
+// the top level: those without a parent, plugins with several, and kinds that decK reads only there.
 func (h *renderer) parent(k *entity.Kind, e *document.Node) (parent, key, ref string) {
 	switch k.Name {
 	case "keys", "degraphql_routes":
@@ -66,7 +65,7 @@ func (h *renderer) parent(k *entity.Kind, e *document.Node) (parent, key, ref st
 		}
 		under := h.key(f.Ref, k.Name, f.Name)
 		switch {
-		case under == "" && k.Name != "plugins": // a reference beside, such as a route's certificate
+		case under == "" && k.Name != "plugins": // not a parent, such as a route's certificate
 			continue
 		case under == "" || parent != "":
 			return "", "", ""
@@ -81,7 +80,7 @@ func (h *renderer) parent(k *entity.Kind, e *document.Node) (parent, key, ref st
 	return parent, key, ref
 }
 
-// key is where entities of a kind are nested in one of another; empty is nowhere.
+// key returns the key under which a parent holds entities of a kind; empty means none.
 func (h *renderer) key(parent, kind, ref string) string {
 	for _, c := range h.table.Kind(parent).Children {
 		if c.Kind == kind && c.Ref == ref {
@@ -91,7 +90,7 @@ func (h *renderer) key(parent, kind, ref string) string {
 	return ""
 }
 
-// children writes what is nested in an entity, by key.
+// children returns the nested entities of an entity, by key.
 func (h *renderer) children(kind, id string) (keys []document.Key) {
 	for _, c := range h.nested[kind+" "+id] {
 		written := h.entity(c.kind, c.node, c.ref)
@@ -117,7 +116,7 @@ func deckMap(kind, field string) bool {
 	return kind != "services" || field != "client_certificate"
 }
 
-// deckHashes refuses hashes that decK would have hashed once more: it has a word for those of basic-auth alone.
+// deckHashes refuses hashed secrets that decK would hash again. decK can only skip the hashing of basic-auth.
 func (h *renderer) deckHashes() error {
 	for _, e := range h.byKind["oauth2_credentials"] {
 		if hash := e.Get("hash_secret"); hash != nil && hash.Text == "true" {
@@ -127,10 +126,10 @@ func (h *renderer) deckHashes() error {
 	return nil
 }
 
-// wrapped are the kinds that decK reads as custom_entities.
+// wrapped lists the kinds that decK reads as custom_entities.
 var wrapped = []string{"degraphql_routes", "graphql_ratelimiting_cost_decorations"}
 
-// wrap writes an entity as decK's custom_entities have it.
+// wrap returns an entity in the form of custom_entities.
 func wrap(kind string, e *document.Node) *document.Node {
 	w := &document.Node{Kind: document.Map, Keys: []document.Key{{Name: "type", Value: &document.Node{Kind: document.String, Text: kind}}}}
 	fields := &document.Node{Kind: document.Map}

@@ -9,22 +9,21 @@ import (
 	"github.com/silverback-gateway/silverback/kong/schema"
 )
 
-// Draft is Merge for refused fragments, as Read returns them. It returns a result whatever the problems, so that one answer also holds what
-// validators refuse. The result is not a configuration. What follows from a problem of Read is not reported again: a reference to what
-// could not be read, a duplicate of what has no sound key.
+// Draft is Merge for refused fragments from Read. It always returns a result, so that one answer also holds what validators refuse; the
+// result is not a configuration. It does not repeat consequences of a problem of Read, such as a reference to an unread entity.
 func (c *Compiler) Draft(fragments map[SourceID]*Fragment) (*Result, []Problem) {
 	m := c.merger(fragments)
 	result := m.emit()
 	return result, m.problems
 }
 
-// Ordered sorts problems by place, leaves out those told twice, and cuts the list.
+// Ordered sorts problems by place, removes duplicates and cuts the list.
 func Ordered(problems []Problem) []Problem { return finish(problems) }
 
-// everything stands for all kinds in what could not be read.
+// everything means all kinds, in the set of unread kinds.
 const everything = ""
 
-// miss notes that entities of a kind may be written that could not be read: references to them prove nothing.
+// miss notes that entities of a kind may exist unread. References to them are not reported.
 func (p *parser) miss(kind string) {
 	if p.fragment.unread == nil {
 		p.fragment.unread = map[string]bool{}
@@ -32,7 +31,7 @@ func (p *parser) miss(kind string) {
 	p.fragment.unread[kind] = true
 }
 
-// flaw notes the problems of one entity, which are those since before, and what hides behind them.
+// flaw notes the problems of one entity, which are those after before, and what they may hide.
 func (p *parser) flaw(it *item, index, before int, keys []document.Key) {
 	if len(p.problems) == before {
 		return
@@ -50,7 +49,7 @@ func (p *parser) flaw(it *item, index, before int, keys []document.Key) {
 		if child := kind.Child(near); child != nil {
 			p.miss(child.Kind)
 		}
-		if near == kind.NameField && k.Value.Text != "" { // what refers to it means it
+		if near == kind.NameField && k.Value.Text != "" { // references by this name are meant
 			it.unique = append(it.unique, uniqueValue{near, k.Value.Text})
 		}
 	}
@@ -59,7 +58,7 @@ func (p *parser) flaw(it *item, index, before int, keys []document.Key) {
 	}
 }
 
-// implied are the fields that a shorthand speaks for, and those that depend on them.
+// implied lists the fields that a shorthand sets, and the fields that depend on them.
 var implied = map[string][]string{
 	"url":     {"protocol", "host", "port", "path", "client_certificate", "tls_verify", "tls_verify_depth", "ca_certificates"},
 	"_config": {"config"},
@@ -73,7 +72,7 @@ func root(field string) string {
 	return field
 }
 
-// flawed returns the fields of an entity that problems are about, by their first step.
+// flawed returns the fields that have problems, by the first step of their paths.
 func flawed(flaws []Problem) map[string]bool {
 	if len(flaws) == 0 {
 		return nil
@@ -88,7 +87,7 @@ func flawed(flaws []Problem) map[string]bool {
 	return fields
 }
 
-// vague reports whether problems leave open which entity it is.
+// vague reports whether problems leave the identity of an entity open.
 func vague(kind *entity.Kind, flaws []Problem) bool {
 	if len(flaws) == 0 {
 		return false
@@ -99,7 +98,7 @@ func vague(kind *entity.Kind, flaws []Problem) bool {
 		slices.ContainsFunc(kind.Fields, func(f entity.Field) bool { return f.Unique && fields[f.Name] })
 }
 
-// follows reports whether what a gateway says of an entity is told already by its flaws, or comes of them.
+// follows reports whether the refusal of a gateway repeats a flaw or is its consequence.
 func follows(e schema.FieldError, flaws []Problem) bool {
 	field := fieldOf(e.Path)
 	for _, f := range flaws {
@@ -121,7 +120,7 @@ func follows(e schema.FieldError, flaws []Problem) bool {
 	return false
 }
 
-// mentions reports whether a message about an entity names the field of a flaw, or the one that was meant.
+// mentions reports whether a message about a whole entity names the field of a flaw, or the field that was meant.
 func mentions(message string, f Problem) bool {
 	if strings.Contains(message, root(f.Field)+"[") {
 		return true
@@ -135,13 +134,13 @@ func mentions(message string, f Problem) bool {
 	return slices.Contains(names, root(f.Field)) || f.Class == UnknownField && nearest(f.Field, names) != ""
 }
 
-// within reports whether a path is another one or leads through it.
+// within reports whether a path is equal to another or below it.
 func within(path, outer string) bool {
 	rest, ok := strings.CutPrefix(path, outer)
 	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
-// meant reports whether an unknown field is most likely a mistyped step of a path beside it.
+// meant reports whether an unknown field is probably a mistyped sibling of another path.
 func meant(unknown, field string) bool {
 	parent := unknown[:1+strings.LastIndexByte(unknown, '.')]
 	rest, ok := strings.CutPrefix(field, parent)
@@ -152,7 +151,7 @@ func meant(unknown, field string) bool {
 	return nearest(word, []string{step}) != "" || parent == "" && step == "host" && nearest(word, []string{"url"}) != ""
 }
 
-// mistyped reports whether a missing field is there under a name that is nearly its own.
+// mistyped reports whether a missing field is present under a similar name.
 func mistyped(kind *entity.Kind, keys []document.Key, field string) bool {
 	return slices.ContainsFunc(keys, func(k document.Key) bool {
 		if kind.Field(k.Name) != nil || kind.Child(k.Name) != nil {

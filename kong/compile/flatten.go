@@ -9,7 +9,7 @@ import (
 	"github.com/silverback-gateway/silverback/kong/entity"
 )
 
-// nest says in which entity others are nested.
+// nest is the entity in which others are nested.
 type nest struct {
 	index int    // of the parent in the fragment
 	ref   string // the child's field that refers to it
@@ -163,7 +163,7 @@ func (w *writer) member(k document.Key) {
 	w.index(f, v)
 }
 
-// field returns the field that a member sets. It is nil for an id, for what is written elsewhere and after a problem.
+// field returns the field that a member sets. It returns nil for members that are handled elsewhere, and after a problem.
 func (w *writer) field(k document.Key) *entity.Field {
 	kind, p := w.s.kind, w.p
 	switch {
@@ -198,10 +198,10 @@ func (w *writer) id(v *document.Node) {
 	}
 }
 
-// index notes the values by which others refer to the entity, and those that must be unique.
+// index notes the values that identify the entity, and those that must be unique.
 func (w *writer) index(f *entity.Field, v *document.Node) {
 	kind := w.s.kind
-	if v.Text == "" { // a number has a text too: it is no name, but a reference to it means it
+	if v.Text == "" { // a number has a text: references may use it although it is no valid name
 		return
 	}
 	if i := slices.Index(kind.IDFields, f.Name); i >= 0 {

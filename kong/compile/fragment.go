@@ -17,12 +17,12 @@ type Document struct {
 // Fragment is what one source says: its entities, flat, with references still by
 // name. It is immutable and safe for concurrent use.
 type Fragment struct {
-	Documents []string  // names, by which items tell where they stand
-	Warnings  []Problem // what the author should know
+	Documents []string  // names
+	Warnings  []Problem // for the author
 	items     []item
 	flaws     map[int][]Problem // of items, when problems were found; see Draft
 	unread    map[string]bool   // kinds of which entities could not be read
-	shared    int               // bytes of the one text that all strings are parts of; 0 when each has its own
+	shared    int               // bytes of the text that all strings share; 0 when each has its own memory
 }
 
 // Len returns the number of entities.
@@ -54,7 +54,7 @@ func (f *Fragment) Bytes() int {
 	return size + texts + allocations*wasted
 }
 
-// wasted is about what a short text takes beside its length.
+// wasted is about the overhead of a short text.
 const wasted = 12
 
 // ProblemBytes returns about how much memory problems hold.
@@ -67,7 +67,7 @@ func ProblemBytes(problems []Problem) int {
 	return size
 }
 
-// own gives an item strings of its own: those that were read share the memory of the whole document, which it would keep.
+// own copies the strings of an item. Otherwise they would keep the memory of the whole document.
 func (it *item) own() {
 	it.id, it.name = strings.Clone(it.id), strings.Clone(it.name)
 	for i := range it.refs {
@@ -116,7 +116,7 @@ type reference struct {
 	field  string // of the entity
 	path   string // for messages
 	target string // kind
-	id     string // what it was referred to by, in the order of trust
+	id     string // how it is referred to, the most reliable first
 	name   string
 	other  string // another unique field, such as a consumer's custom_id
 	local  int    // index of the parent in the fragment; -1 unless nested

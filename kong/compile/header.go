@@ -7,7 +7,7 @@ import (
 	"github.com/silverback-gateway/silverback/kong/schema"
 )
 
-// header is what the underscore keys of one document say about the rest of it.
+// header holds the underscore keys of one document.
 type header struct {
 	migrate  bool // the paths are of format 1.1 or 2.1
 	tags     []string
@@ -15,10 +15,10 @@ type header struct {
 	configs  map[string]*document.Node // shared plugin configurations
 
 	hashed          bool // _transform: false: passwords and secrets are hashes already
-	hashedPasswords bool // those of basic-auth are, by decK's word
+	hashedPasswords bool // passwords of basic-auth are hashes: skip_hash_for_basic_auth
 }
 
-// merged is what the documents of a source must agree on.
+// merged is what all documents of a source must agree on.
 type merged struct {
 	major     byte
 	workspace *string
@@ -80,7 +80,7 @@ func (p *parser) root(root *document.Node) {
 	}
 }
 
-// version reads _format_version. A file without one is taken as decK takes it.
+// version reads _format_version. As in decK, it may be missing.
 func (p *parser) version(root *document.Node) bool {
 	n := root.Get("_format_version")
 	const remedy = `write _format_version: "3.0"`
@@ -159,7 +159,7 @@ func (p *parser) is(kind document.Kind, n *document.Node, field, want string) bo
 	return n.Kind == kind
 }
 
-// same refuses documents of one source that name different owners.
+// same refuses documents of one source with different owners.
 func (p *parser) same(have **string, n *document.Node, field, what string) {
 	if !p.is(document.String, n, field, "a string") {
 		return

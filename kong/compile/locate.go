@@ -6,9 +6,8 @@ import (
 	"github.com/silverback-gateway/silverback/kong/document"
 )
 
-// Locate gives problems that were found in compiled entities the places of their fields. A compiled entity knows only where it begins, so
-// the documents that have problems are read again. A field that is not written down has the place of the nearest thing around it that is:
-// a shared plugin config, a default, the entity. The problems are changed in place.
+// Locate sets the places of fields in problems of compiled entities. Compiled entities only have their own place, so the documents are read
+// again. A field that is not written has the nearest place: a shared plugin config, a default, the entity.
 func (c *Compiler) Locate(documents []Document, problems []Problem) {
 	for _, d := range documents {
 		var mine []*Problem
@@ -107,13 +106,12 @@ func (l *locator) instead(best **document.Position, whole *bool, p *Problem, sha
 	}
 }
 
-// find follows a path such as config.rules[2].name as far as it goes: the place where it ended, nil when that is where it began, and
-// whether that was the end of the path.
+// find follows a path such as config.rules[2].name. It returns where it ended, nil when nowhere, and whether it got to the end.
 func find(n *document.Node, path string, class Class) (at *document.Position, whole bool) {
 	for path != "" {
 		switch n.Kind {
 		case document.Map:
-			// Names may hold dots and brackets: the longest that fits is meant.
+			// Names may hold dots and brackets: take the longest that fits.
 			var next *document.Key
 			for i := range n.Keys {
 				k := &n.Keys[i]

@@ -137,8 +137,7 @@ func (m *merger) problem(i int, at place, field string, class Class, other int, 
 	m.problems = append(m.problems, p)
 }
 
-// clash tells of two entities that claim the same thing. The words name both
-// places, as either may be the wrong one.
+// clash reports two entities that claim the same thing. The message names both places.
 func (m *merger) clash(first, second int, field, what string) {
 	a, b := &m.all[first], &m.all[second]
 	b.vague = true
@@ -150,7 +149,7 @@ func (m *merger) clash(first, second int, field, what string) {
 	m.problem(second, b.place, field, class, first, what+" is already at "+at+where)
 }
 
-// register indexes explicit ids and unique values, and finds those given twice.
+// register indexes explicit ids and unique values, and reports duplicates.
 func (m *merger) register() {
 	for i := range m.all {
 		e := &m.all[i]
@@ -177,8 +176,7 @@ func (m *merger) register() {
 	}
 }
 
-// resolve finds what references mean, gives ids and checks scopes, in one walk:
-// an entity's id may rest on those of the entities that it refers to.
+// resolve resolves references, assigns ids and checks scopes in one walk, since an id may depend on those of referenced entities.
 func (m *merger) resolve() {
 	var scope []byte
 	for _, i := range m.ordered {
@@ -249,7 +247,7 @@ func (m *merger) find(i int, r *reference) int {
 			return at
 		}
 	}
-	if at, ok := k.given[strings.ToLower(r.name)]; ok { // an id that is none: told there
+	if at, ok := k.given[strings.ToLower(r.name)]; ok { // an invalid id: reported at its entity
 		return at
 	}
 	if m.unread[r.target] || m.unread[everything] {
@@ -271,7 +269,7 @@ func (m *merger) names(k *kindIndex, target *entity.Kind) []string {
 	return slices.Sorted(maps.Keys(k.unique[target.NameField]))
 }
 
-// value returns a key field of an entity, references as ids.
+// value returns a key field of an entity; a reference is an id.
 func (m *merger) value(e *resolved, field string) string {
 	for r := range e.refs {
 		if e.refs[r].field == field {
@@ -291,8 +289,7 @@ func (m *merger) scope(e *resolved, dst []byte) []byte {
 	return dst
 }
 
-// identify gives an entity its id: the explicit one, else the one that Kong would
-// derive, else one derived from what the entity says.
+// identify assigns an id: the explicit one, else the one that Kong derives, else one derived from the content.
 func (m *merger) identify(e *resolved, k *kindIndex) {
 	e.id = e.item.id
 	if e.id != "" {
@@ -310,8 +307,7 @@ func (m *merger) identify(e *resolved, k *kindIndex) {
 		for _, field := range e.kind.IDFields {
 			parts = append(parts, m.value(e, field))
 		}
-		// The open-source edition's key says nothing of further scopes: two plugins
-		// that differ in these alone must not share an id.
+		// The open-source edition's key lacks these scopes. Plugins that differ only in them must not share an id.
 		if e.kind.Name == "plugins" {
 			for _, field := range []string{"consumer_group", "model"} {
 				if value := m.value(e, field); value != "" {
@@ -359,7 +355,7 @@ func (m *merger) render(e *resolved, dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// target returns the id that a reference means. One that means nothing has some id: validators look at its form.
+// target returns the id of a referenced entity. A dangling reference has a placeholder, since validators check its form.
 func (m *merger) target(e *resolved, r int) string {
 	if at := e.targets[r]; at >= 0 {
 		return m.all[at].id

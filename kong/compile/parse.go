@@ -45,8 +45,7 @@ func (c *Compiler) Parse(documents []Document) (*Fragment, []Problem) {
 	return f, nil
 }
 
-// Read is Parse that returns beside problems what could be read, for Draft alone.
-// It is nil when there are more problems than are told.
+// Read is Parse that also returns the refused fragment, for Draft. The fragment is nil when there are more problems than are reported.
 func (c *Compiler) Read(documents []Document) (*Fragment, []Problem) {
 	p := &parser{table: c.table, limits: c.limits, fragment: &Fragment{}}
 	p.run(documents)
@@ -69,7 +68,7 @@ type parser struct {
 
 	current  int // index of the document
 	document *document.Document
-	fault    *document.Fault // why the document cannot be read after all
+	fault    *document.Fault // found while its lists are read
 	header   header
 	buf      []byte
 }
@@ -79,7 +78,7 @@ type state struct {
 	problems []Problem
 	warnings []Problem
 	seen     merged
-	items    int // of the fragment; kept by who may rewind
+	items    int // of the fragment; set before a rewind
 }
 
 func (p *parser) run(documents []Document) {
@@ -117,7 +116,7 @@ func (p *parser) read(d Document) {
 		fault = p.roots(doc)
 	}
 	if fault != nil && doc != nil {
-		// What was compiled counts for nothing: the document is another one as a whole, or none.
+		// Discard what was compiled: the document is read again as a whole.
 		p.rewind(before)
 		if doc, fault = doc.Whole(fault); fault == nil {
 			fault = p.roots(doc)
@@ -131,7 +130,7 @@ func (p *parser) read(d Document) {
 	}
 }
 
-// roots reads what a document holds. A fault says that it cannot be read after all.
+// roots reads the roots of a document. A fault means that a part of it cannot be read.
 func (p *parser) roots(doc *document.Document) *document.Fault {
 	p.document, p.fault = doc, nil
 	for _, root := range doc.Roots {
@@ -140,7 +139,7 @@ func (p *parser) roots(doc *document.Document) *document.Fault {
 	return p.fault
 }
 
-// each passes the elements of a list, until f wants no more or there are problems enough.
+// each passes the elements of a list until f returns false or there are too many problems.
 func (p *parser) each(list *document.Node, f func(i int, e *document.Node) bool) {
 	if p.fault != nil {
 		return
@@ -148,10 +147,10 @@ func (p *parser) each(list *document.Node, f func(i int, e *document.Node) bool)
 	p.fault = p.document.Each(list, func(i int, e *document.Node) bool { return !p.full() && f(i, e) })
 }
 
-// full reports whether there are more problems than are told: then no more are looked for.
+// full reports whether there are more problems than are reported. Parsing then stops.
 func (p *parser) full() bool { return len(p.problems) > maxProblems }
 
-// rewind forgets what was read since.
+// rewind discards what was read since.
 func (p *parser) rewind(to state) {
 	clear(p.fragment.items[to.items:])
 	p.fragment.items = p.fragment.items[:to.items]
@@ -159,8 +158,7 @@ func (p *parser) rewind(to state) {
 	p.state = to
 }
 
-// leftover refuses templates that the client should have replaced. They are
-// looked for in the text, as that is where they are replaced.
+// leftover refuses templates that the client did not replace. It searches the text, since templates may stand anywhere in it.
 func (p *parser) leftover(d Document) bool {
 	found := false
 	for at := 0; ; {
@@ -221,7 +219,7 @@ func (p *parser) make(s subject, at document.Position, field string, class Class
 	return problem
 }
 
-// wrongType tells of a value of another type, with the remedy if one is obvious.
+// wrongType reports a value of another type, with a remedy if there is an obvious one.
 func (p *parser) wrongType(s subject, n *document.Node, field, want string) {
 	remedy := ""
 	switch {
@@ -237,8 +235,7 @@ func (p *parser) wrongType(s subject, n *document.Node, field, want string) {
 	p.problem(s, n.Pos, field, WrongType, "expected %s, not %s%s", want, n.Kind, remedy)
 }
 
-// booleanFor says what to write in place of a string. The words of YAML 1.1 are meant as booleans, with quotes or without; YAML 1.2, and
-// this program, read them as text.
+// booleanFor returns the remedy for a string in place of a boolean. YAML 1.2 reads the booleans of YAML 1.1, such as yes, as text.
 func booleanFor(text string) string {
 	var meant string
 	switch strings.ToLower(text) {

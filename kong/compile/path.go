@@ -8,9 +8,8 @@ import (
 	"github.com/silverback-gateway/silverback/kong/schema"
 )
 
-// migratePath converts a path of the formats 1.1 and 2.1 as Kong does: what has
-// characters beyond those of plain paths was a regular expression then and gets
-// the mark of one; escapes of characters that need none are undone.
+// migratePath converts a path of the formats 1.1 and 2.1 as Kong does. A path with other than plain characters was a regular expression and
+// gets the prefix of one. Needless escapes are undone.
 func migratePath(path string) string {
 	for i := range len(path) {
 		c := path[i]
@@ -26,8 +25,7 @@ const (
 	meta     = ".^-{}\\|"
 )
 
-// unescape replaces percent escapes of unreserved characters by the characters,
-// and writes the digits of all others in upper case.
+// unescape replaces percent escapes of unreserved characters and writes the others in upper case.
 func unescape(s string, regex bool) string {
 	if !strings.Contains(s, "%") {
 		return s
@@ -94,8 +92,8 @@ func mergeSlashes(path string) string {
 // maxRegex bounds the length of a regular expression in a path.
 const maxRegex = 16 << 10
 
-// regexWarning says why not every gateway takes the regular expression of a path. The
-// validators know the flavors of a group's gateways, and refuse it where they must (F22).
+// regexWarning says why some gateways refuse the regular expression of a path (F22). Validators refuse it where the group has such
+// gateways.
 func regexWarning(path string) string {
 	work := rustregex.Work / 4
 	refused, doubt := schema.PathRegexp(path, &work)

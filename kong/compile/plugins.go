@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// pluginNames are the plugins that Kong ships, in either edition. They serve
-// clones and suggestions only: which plugins a gateway has, the gateway says.
+// pluginNames lists the plugins that Kong ships in either edition, for clones and suggestions only: gateways may have others.
 func pluginNames() []string {
 	return strings.Fields(`ace acl acme ai-a2a-proxy ai-aws-guardrails ai-azure-content-safety ai-gcp-model-armor ai-lakera-guard
 		ai-llm-as-judge ai-mcp-oauth2 ai-mcp-proxy ai-prompt-compressor ai-prompt-decorator ai-prompt-guard ai-prompt-template

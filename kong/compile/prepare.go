@@ -29,8 +29,7 @@ func (p *parser) prepare(s subject, n *document.Node) []document.Key {
 	return document.Sorted(keys)
 }
 
-// usual are the protocol and the port of a service that names none, in every Kong. They are written out, so that a url and a host say the
-// same.
+// usual returns Kong's default protocol and port. They are written out, so that a url and a host give the same entity.
 func usual(n *document.Node) []document.Key {
 	return []document.Key{
 		{Name: "protocol", Pos: n.Pos, Value: &document.Node{Kind: document.String, Text: "http", Pos: n.Pos}},
@@ -38,7 +37,7 @@ func usual(n *document.Node) []document.Key {
 	}
 }
 
-// overlay adds the defaults that are not there, also within maps.
+// overlay adds defaults that are missing, also within maps.
 func overlay(keys, defaults []document.Key) []document.Key {
 	keys = slices.Clone(keys)
 	for _, d := range defaults {

@@ -8,7 +8,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// The words of the control plane for what Read, Merge and Validate report.
+// Aliases for what Read, Merge and Validate report.
 type (
 	SourceID = fleet.SourceID
 	Problem  = fleet.Problem
@@ -35,7 +35,7 @@ const (
 	Unsupported
 )
 
-// maxProblems is how many problems are told; what is beyond is only counted.
+// maxProblems is how many problems are reported. Further ones are only counted.
 const maxProblems = 100
 
 // finish sorts problems by place and cuts the list.

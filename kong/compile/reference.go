@@ -99,7 +99,7 @@ func (p *parser) referred(s subject, v *document.Node, field, target string) (re
 	return r, false
 }
 
-// memberships makes memberships of consumers in groups, from whichever side.
+// memberships reads the memberships of consumers in groups, from either side.
 func (p *parser) memberships(s subject, k document.Key, owner string, index int, field, target string) {
 	if k.Value.Kind == document.Null {
 		return

@@ -11,14 +11,14 @@ import (
 	"github.com/silverback-gateway/silverback/kong/snapshot"
 )
 
-// customary is the order in which people expect the kinds; others follow by name.
+// customary is the usual order of kinds; others follow by name.
 var customary = []string{
 	"services", "routes", "upstreams", "targets", "consumers", "consumer_groups", "consumer_group_consumers", "plugins",
 	"keyauth_credentials", "basicauth_credentials", "hmacauth_credentials", "jwt_secrets", "acls", "oauth2_credentials",
 	"mtls_auth_credentials", "certificates", "snis", "ca_certificates", "key_sets", "keys", "vaults",
 }
 
-// first are the fields that people look for first.
+// first lists the fields that are written first.
 var first = []string{"id", "name", "username", "custom_id", "instance_name", "protocol", "host", "port", "path", "service", "route",
 	"consumer", "consumer_group"}
 
@@ -27,16 +27,15 @@ type Form uint8
 
 // The forms. Both are read back as the same configuration.
 const (
-	// FormKong is flat, with references as strings: what Kong reads as its declarative_config and by POST /config (fact F13).
+	// FormKong is flat, with references as strings, as Kong reads declarative_config and POST /config (fact F13).
 	FormKong Form = iota
 	// FormDeck is nested as decK writes it, with references as decK reads them.
 	FormDeck
 )
 
-// Render writes canonical bytes as YAML: references by name, ids left out where Kong and the compiler derive them again, kinds in their
-// customary order. Keep chooses what is written, by kind in the plural and id; nil is everything, and what is not written may still be
-// referred to. Compiled again it gives the same canonical bytes. Secrets are in it, as in the snapshot. ErrForm is a configuration that
-// the form cannot hold.
+// Render writes canonical bytes as YAML, with references by name, and without ids that Kong and the compiler derive again. Compiled again
+// it gives the same bytes. It includes secrets. keep chooses entities by kind, in the plural, and id; nil keeps all. ErrForm means that the
+// form cannot hold the configuration.
 func (c *Compiler) Render(canonical []byte, form Form, keep func(kind, id string) bool) ([]byte, error) {
 	h := &renderer{table: c.table, form: form, names: map[string]string{}, derived: map[string]bool{}, byKind: map[string][]*document.Node{}}
 	kinds, err := h.read(canonical)
@@ -111,7 +110,7 @@ func rankOf(kind string) int {
 	if i := slices.Index(customary, kind); i >= 0 {
 		return i
 	}
-	if slices.Contains(wrapped, kind) { // one after the other, for decK has them under one key
+	if slices.Contains(wrapped, kind) { // together, since decK has them under one key
 		return len(customary) + 1
 	}
 	return len(customary)
@@ -121,10 +120,10 @@ type renderer struct {
 	table   *entity.Table
 	form    Form
 	byKind  map[string][]*document.Node
-	names   map[string]string           // "kind id" to the name to refer by; absent when there is none
-	derived map[string]bool             // "kind id" of entities whose id is derived again, by whoever reads the form
-	nested  map[string][]child          // "kind id" of a parent to what is nested in it
-	inside  map[*document.Node]struct{} // what is nested somewhere
+	names   map[string]string           // "kind id" to the name for references
+	derived map[string]bool             // "kind id" of entities whose id is derived by the reader
+	nested  map[string][]child          // "kind id" of a parent to its nested entities
+	inside  map[*document.Node]struct{} // all nested entities
 }
 
 func idOf(e *document.Node) string {
@@ -134,7 +133,7 @@ func idOf(e *document.Node) string {
 	return ""
 }
 
-// top writes the entities of a kind that stand at the top level, and says under which key.
+// top returns the entities of a kind at the top level, and their key.
 func (h *renderer) top(kind string) (key string, entities []*document.Node) {
 	k := h.table.Kind(kind)
 	wraps := h.form == FormDeck && slices.Contains(wrapped, kind)
@@ -170,7 +169,7 @@ func (h *renderer) findNames() {
 	}
 }
 
-// findDerived finds the ids that can be left out, since the compiler gives them again when none is written. It asks the compiler itself.
+// findDerived finds the ids that need not be written. It asks the compiler which ids it derives.
 func (h *renderer) findDerived() {
 	m := &merger{table: h.table, kinds: map[string]*kindIndex{}}
 	p := &parser{table: h.table, limits: DefaultLimits(), fragment: &Fragment{Documents: []string{""}}, document: &document.Document{}}
@@ -198,8 +197,8 @@ func (h *renderer) findDerived() {
 		h.derived[e.kind.Name+" "+given] = e.id == given
 		e.id = given
 	}
-	// Kong gives random ids to what has no unique field, at each load anew (fact F24), and derives those of plugins, credentials and targets
-	// from how their references are written: these keep theirs in writing. decK gives the latter ids of its own.
+	// Kong gives entities without a unique field a random id at each load (fact F24), and derives ids of plugins, credentials and targets from
+	// how their references are written. Their ids are written. decK derives its own for the latter.
 	for i := range m.all {
 		if e := &m.all[i]; e.seed != "" || h.form == FormKong && e.kind.IDRule != entity.ByName {
 			delete(h.derived, e.kind.Name+" "+e.id)
@@ -207,7 +206,7 @@ func (h *renderer) findDerived() {
 	}
 }
 
-// entity returns an entity as it is written, without its reference to the parent that it is nested in, and with what is nested in it.
+// entity returns an entity as it is written: without its reference to its parent, and with its nested entities.
 func (h *renderer) entity(k *entity.Kind, e *document.Node, parent string) *document.Node {
 	written := &document.Node{Kind: document.Map}
 	for _, key := range e.Keys {
@@ -234,7 +233,7 @@ func (h *renderer) entity(k *entity.Kind, e *document.Node, parent string) *docu
 	return written
 }
 
-// reference writes a reference as the form has it: by name where there is one, else by id.
+// reference returns a reference in the form: by name where there is one, else by id.
 func (h *renderer) reference(kind string, f *entity.Field, v *document.Node) *document.Node {
 	id := v.Get("id")
 	if id == nil {
@@ -249,7 +248,7 @@ func (h *renderer) reference(kind string, f *entity.Field, v *document.Node) *do
 	return &document.Node{Kind: document.String, Text: id.Text}
 }
 
-// named returns a map that refers by name where there is one, else by id, as it was.
+// named returns a reference as a map: by name where there is one, else unchanged.
 func (h *renderer) named(kind string, v *document.Node) *document.Node {
 	id := v.Get("id")
 	if id == nil {
@@ -309,7 +308,7 @@ func yamlElement(out []byte, n *document.Node, indent int) []byte {
 
 func spaces(n int) string { return strings.Repeat(" ", n) }
 
-// plain is true for text that every YAML reader takes for that very string.
+// plain reports whether every YAML reader takes the text as that string.
 func plain(s string) bool {
 	if s == "" || len(s) > 200 || strings.HasSuffix(s, ":") {
 		return false
@@ -336,8 +335,7 @@ func yamlKey(s string) string {
 	return string(document.AppendString(nil, s))
 }
 
-// yamlString writes a string: plain where nobody can misread it, as a block when
-// it has lines, else in double quotes.
+// yamlString writes a string: plain where that is safe, as a block when it has lines, else in double quotes.
 func yamlString(out []byte, s string, indent int) []byte {
 	if plain(s) {
 		return append(append(out, s...), '\n')
@@ -359,7 +357,7 @@ func yamlString(out []byte, s string, indent int) []byte {
 	return append(quoteYAML(out, s), '\n')
 }
 
-// block is true for text that reads best, and unchanged, as a literal block.
+// block reports whether a literal block can hold the text unchanged.
 func block(s string) bool {
 	if !strings.Contains(s, "\n") || strings.HasSuffix(s, "\n\n") || s[0] == '\n' || s[0] == ' ' || s == "\n" {
 		return false
@@ -372,8 +370,7 @@ func block(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && (r < ' ' || r >= 0x7f) })
 }
 
-// quoteYAML writes a string in double quotes, with escapes for whatever a YAML
-// reader may refuse or change.
+// quoteYAML writes a string in double quotes, and escapes what a YAML reader may refuse or change.
 func quoteYAML(out []byte, s string) []byte {
 	out = append(out, '"')
 	for _, r := range s {

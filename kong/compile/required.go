@@ -7,7 +7,7 @@ import (
 	"github.com/silverback-gateway/silverback/kong/document"
 )
 
-// required tells which fields are missing.
+// required reports missing fields.
 func (p *parser) required(s subject, n *document.Node, keys []document.Key, in *nest) {
 	has := func(name string) bool { return in != nil && in.ref == name || view(keys).get(name) != nil }
 	given := func(name string) bool { return has(name) || mistyped(s.kind, keys, name) }

@@ -9,16 +9,14 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// fragmentVersion is the first byte of a stored fragment. It grows when the form,
-// or what the compiler makes of the same documents, changes in a way that the
-// stored form cannot express.
+// fragmentVersion is the first byte of a stored fragment. It grows when the stored form cannot express what the compiler now makes of the
+// same documents.
 const fragmentVersion = 1
 
-// withHashes is the version of a fragment with hashes: it goes on with the positions of these items. Others keep the form that they had.
+// withHashes is the version of a fragment with hashed items. It ends with their positions.
 const withHashes = 2
 
-// ErrFragment is the error of a stored fragment that cannot be read: damaged, or
-// of another version. Its documents must be parsed again.
+// ErrFragment means that a stored fragment is damaged or of another version. Its documents must be parsed again.
 var ErrFragment = errors.New("unreadable fragment")
 
 // Marshal returns the stored form of a fragment: the same for the same fragment,
@@ -106,7 +104,7 @@ func (e *encoder) item(it *item) {
 	}
 }
 
-// Unmarshal reads what Marshal made. Whatever else is given to it is ErrFragment.
+// Unmarshal reads the output of Marshal. Anything else is ErrFragment.
 func (c *Compiler) Unmarshal(stored []byte) (*Fragment, error) {
 	if len(stored) < 5 || stored[0] != fragmentVersion && stored[0] != withHashes {
 		return nil, fmt.Errorf("%w: it has another version", ErrFragment)
@@ -153,8 +151,8 @@ func (c *Compiler) Unmarshal(stored []byte) (*Fragment, error) {
 	return f, nil
 }
 
-// ordered reports whether each reference leads to a kind that Merge resolves before the one that refers to it, and those to items of the
-// fragment to such an item. Merge relies on it.
+// ordered reports whether each reference leads to a kind that Merge resolves earlier, and each local one to an item of that kind. Merge
+// relies on it.
 func (c *Compiler) ordered(items []item) bool {
 	for i := range items {
 		own := c.table.Rank(items[i].kind.Name)
@@ -168,8 +166,7 @@ func (c *Compiler) ordered(items []item) bool {
 	return true
 }
 
-// What takes how many bytes at least, so that a few bytes cannot ask for much memory: a text takes one for its length, and so does a
-// number.
+// The least stored bytes of each, so that a few bytes cannot ask for much memory. A text and a number take at least one.
 const (
 	leastWarning   = 9
 	leastItem      = 12
@@ -198,7 +195,7 @@ func (d *decoder) number() int {
 	return 0
 }
 
-// count reads how many things follow, each of which takes so many bytes at least.
+// count reads a number of things that each take at least so many bytes.
 func (d *decoder) count(least int) int {
 	n := d.number()
 	if n > len(d.rest)/least {

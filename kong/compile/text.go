@@ -10,7 +10,7 @@ func quote(s string) string { return fleet.Quote(s) }
 
 func printable(s string) string { return fleet.Printable(s) }
 
-// nearest returns the candidate that a mistyped word most likely meant, or "".
+// nearest returns the candidate that a mistyped word most likely means, or "".
 func nearest(word string, candidates []string) string {
 	const longest = 64
 	if len(word) > longest {
@@ -53,7 +53,7 @@ func distance(a, b string) int {
 	return last[len(b)]
 }
 
-// didYouMean is the remedy for a mistyped word; empty when none is near.
+// didYouMean suggests a correction of a mistyped word; empty means none.
 func didYouMean(word string, candidates []string) string {
 	if near := nearest(word, candidates); near != "" {
 		return "; did you mean " + quote(near) + "?"

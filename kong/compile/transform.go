@@ -13,10 +13,9 @@ import (
 	"github.com/silverback-gateway/silverback/kong/document"
 )
 
-// A gateway transforms what it loads: it hashes the passwords of basic-auth and, where hash_secret says so, the secrets of oauth2, and adds
-// the digests of CA certificates. _transform: false, which speaks for the whole configuration, keeps it from doing so. Files with and
-// without it may meet in a group: as soon as one entity holds a hash, the configuration says _transform: false, and what the others need
-// is done here, as a gateway would do it.
+// A gateway hashes the passwords of basic-auth and, with hash_secret, the secrets of oauth2, and adds the digests of CA certificates.
+// _transform: false turns that off for a whole configuration. A group may mix sources with and without it. If one entity holds a hash, the
+// group's configuration says _transform: false, and the compiler transforms the others.
 
 // hashed reports whether an entity holds a hash where a gateway would make one.
 func (p *parser) hashed(s subject, keys []document.Key) bool {
@@ -38,13 +37,13 @@ func (p *parser) hashed(s subject, keys []document.Key) bool {
 	return false
 }
 
-// transform does for a gateway that is told not to what it would do. It returns the first entity that holds a hash, or -1.
+// transform does what gateways do not do under _transform: false. It returns the first hashed entity, or -1.
 func (m *merger) transform() int {
 	first := slices.IndexFunc(m.all, func(e resolved) bool { return e.hashed })
 	if first < 0 {
 		return first
 	}
-	digests := map[string]int{} // each may be there once
+	digests := map[string]int{} // must be unique
 	maps.Copy(digests, m.index("ca_certificates").unique["cert_digest"])
 	for _, i := range m.ordered {
 		e := &m.all[i]
@@ -85,14 +84,14 @@ func member(name, value string) string {
 	return string(append(document.AppendString(append(document.AppendString(nil, name), ':'), value), ','))
 }
 
-// text returns a string among the members of an entity.
+// text returns a member of an entity that is a string.
 func (e *resolved) text(name string) (string, bool) {
 	members, _ := decode("{" + strings.TrimSuffix(e.body, ",") + "}")
 	text, ok := members[name].(string)
 	return text, ok
 }
 
-// replace writes a member anew, in an item of its own: fragments are shared.
+// replace replaces a member in a copy of the item, since fragments are shared.
 func (e *resolved) replace(old, now string) {
 	at := strings.Index(e.body, old) // as a value it would have its quotes escaped
 	if at < 0 {

@@ -14,20 +14,20 @@ import (
 
 // A Validator checks one entity, in the form in which a gateway gets it, as a kind of gateway would. It is safe for concurrent use.
 type Validator interface {
-	// Name is how people call the kind of gateway, such as "Kong 3.9.3".
+	// Name names the kind of gateway for people, such as "Kong 3.9.3".
 	Name() string
-	// Check returns why the gateway would refuse an entity of a kind, in the singular. The messages hold no values. It keeps and changes
-	// nothing of the entity. The error is schema.ErrBudget, or the cause of ctx.
+	// Check returns why the gateway would refuse an entity. kind is singular. Messages hold no values. Check does not keep or change the
+	// entity. The error is schema.ErrBudget, or the cause of ctx.
 	Check(ctx context.Context, budget *schema.Budget, kind string, entity map[string]any) ([]schema.FieldError, error)
 }
 
-// A Verdict is what validators say of a source.
+// A Verdict is the result of validating a source.
 type Verdict struct {
 	Problems []Problem
-	Over     []int // the validators whose checks cost more than they may; nothing of what these say counts
+	Over     []int // the validators over their budgets; their findings do not count
 }
 
-// alone is how many entities are checked without help.
+// alone is how many entities one worker checks before another is started.
 const alone = 64
 
 // finding is a problem that one validator found.
@@ -37,8 +37,7 @@ type finding struct {
 }
 
 // Validate checks the entities of one source with every validator. Problems have the position of their entity; see Locate. With several
-// validators, messages name those that refuse. Each validator has its own budget, which depends on the size of the source. When ctx ends,
-// Validate returns its cause within milliseconds.
+// validators, messages name those that refuse. Each validator has a budget by the size of the source. Validate returns soon after ctx ends.
 func (r *Result) Validate(ctx context.Context, source SourceID, validators []Validator) (Verdict, error) {
 	if len(validators) == 0 {
 		return Verdict{}, nil
@@ -60,7 +59,7 @@ func (r *Result) Validate(ctx context.Context, source SourceID, validators []Val
 	var all sync.WaitGroup
 	for w := range workers {
 		all.Go(func() {
-			// Neighbours share what a processor has at hand.
+			// Neighbours share processor caches.
 			for _, i := range mine[len(mine)*w/workers : len(mine)*(w+1)/workers] {
 				var more []finding
 				if more, failed[w] = r.validate(ctx, i, validators, budgets); failed[w] != nil {
@@ -79,7 +78,7 @@ func (r *Result) Validate(ctx context.Context, source SourceID, validators []Val
 	return verdictOf(slices.Concat(found...), validators, budgets), nil
 }
 
-// validate puts one entity before the validators whose budgets suffice. The error is the end of ctx.
+// validate checks one entity with the validators within their budgets. The error is the end of ctx.
 func (r *Result) validate(ctx context.Context, i int, validators []Validator, budgets []*schema.Budget) ([]finding, error) {
 	var (
 		found   []finding
@@ -114,7 +113,7 @@ func (r *Result) validate(ctx context.Context, i int, validators []Validator, bu
 	return found, nil
 }
 
-// verdictOf leaves out what validators over their budgets found, and makes one problem of what several say. Findings stand by entity.
+// verdictOf drops the findings of validators over their budgets, and merges equal findings. Findings are grouped by entity.
 func verdictOf(found []finding, validators []Validator, budgets []*schema.Budget) Verdict {
 	var (
 		v        Verdict

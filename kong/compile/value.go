@@ -152,8 +152,7 @@ func (p *parser) text(s subject, f *entity.Field, n *document.Node, path string)
 	}
 }
 
-// serviceURL expands the shorthand url into protocol, host, port and path. What
-// url says comes before what the fields say, as in Kong; what it leaves out, they say.
+// serviceURL expands url into protocol, host, port and path. As in Kong, url takes precedence over these fields.
 func (p *parser) serviceURL(s subject, n *document.Node, keys []document.Key) []document.Key {
 	url := n.Get("url")
 	if url == nil {
@@ -202,7 +201,7 @@ func (p *parser) serviceURL(s subject, n *document.Node, keys []document.Key) []
 	return keys
 }
 
-// wrongURL says what is wrong with a url as a whole: its protocol and its path have problems of their own.
+// wrongURL returns what is wrong with a url as a whole. Protocol and path are checked as fields.
 func wrongURL(fields []schema.URLField) string {
 	host := false
 	for _, f := range fields {
@@ -223,7 +222,7 @@ func wrongURL(fields []schema.URLField) string {
 	return ""
 }
 
-// withHost gives a service whose url is wrong some host, unless it has one: that none can be read from the url is not a problem of its own.
+// withHost gives a service with a wrong url a host, so that the missing host is no second problem.
 func withHost(keys []document.Key, url *document.Node) []document.Key {
 	keys = slices.DeleteFunc(keys, func(k document.Key) bool { return k.Name == "host" && k.Value.Kind == document.Null })
 	if slices.ContainsFunc(keys, func(k document.Key) bool { return k.Name == "host" }) {
@@ -232,7 +231,7 @@ func withHost(keys []document.Key, url *document.Node) []document.Key {
 	return append(keys, document.Key{Name: "host", Pos: url.Pos, Value: &document.Node{Kind: document.String, Text: "invalid", Pos: url.Pos}})
 }
 
-// paths writes the paths of a route, those of the old formats converted.
+// paths writes the paths of a route, and converts those of old formats.
 func (p *parser) paths(s subject, list *entity.Field, n *document.Node, dst []byte) []byte {
 	dst = append(dst, '[')
 	for i, e := range n.Items {
