@@ -20,6 +20,7 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
 	"github.com/silverback-gateway/silverback/agent/internal/status"
 	"github.com/silverback-gateway/silverback/agent/internal/upstream"
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/build"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/rpc"
@@ -202,10 +203,8 @@ func (a *Agent) leave(ctx context.Context) run.Loop {
 		if a.grace > 0 {
 			a.drains.Stop(time.Now())
 			a.log.Info("draining before the agent stops", "grace", a.grace)
-			select {
-			case <-work.Done():
-				return context.Cause(work)
-			case <-time.After(a.grace):
+			if err := backoff.Sleep(work, a.grace); err != nil {
+				return err
 			}
 		}
 		return context.Cause(ctx)

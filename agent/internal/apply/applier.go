@@ -185,7 +185,7 @@ func (a *Applier) nextObservation(before State) time.Duration {
 	news := is.Reachable != was.Reachable || is.Restarts != was.Restarts || a.state.Drift.Found != before.Drift.Found
 	wait := a.schedule.observed(time.Now(), a.state.maxInterval(), news, a.Interval, rand.Float64())
 	if at := a.state.Restore.RetryAt; !at.IsZero() {
-		wait = min(wait, max(time.Until(at), firstCalm))
+		wait = min(wait, max(time.Until(at), calm.Base))
 	}
 	return wait
 }

@@ -8,13 +8,11 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/drift"
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
+	"github.com/silverback-gateway/silverback/kit/backoff"
 )
 
-// The wait after a failure doubles each time from firstRetry to lastRetry; half of it is random.
-const (
-	firstRetry = time.Second
-	lastRetry  = 30 * time.Second
-)
+// retries spaces loads and restores that follow failures.
+var retries = backoff.Policy{Base: time.Second, Cap: 30 * time.Second, Jitter: 0.5}
 
 // Moment is when a decision is made, with a random number in [0, 1) that it may use.
 type Moment struct {
@@ -168,7 +166,7 @@ func (s State) loadFailed(at Moment, e LoadEnded, outcome Outcome) (State, []Act
 	s.Wanted.Attempts++
 	failure.Attempts = s.Wanted.Attempts
 	s.Wanted.Failure = failure
-	s.Wanted.RetryAt = at.Now.Add(max(backoff(s.Wanted.Attempts, at.Chance), failure.RetryAfter))
+	s.Wanted.RetryAt = at.Now.Add(max(retries.Pause(s.Wanted.Attempts, at.Chance), failure.RetryAfter))
 	outcome.Serving = s.serves()
 	return s, []Action{outcome}
 }
@@ -201,10 +199,10 @@ func (s State) restoreEnded(at Moment, e RestoreEnded) (State, []Action) {
 	s.Restore.Failures++
 	s.Restore.Error = e.Err.Error()
 	failure := failureOf(e.Err)
-	wait := max(backoff(s.Restore.Failures, at.Chance), failure.RetryAfter)
+	wait := max(retries.Pause(s.Restore.Failures, at.Chance), failure.RetryAfter)
 	var refusal *verdict.Refusal
 	if errors.As(e.Err, &refusal) {
-		wait = lastRetry // another Kong refuses it, and will again
+		wait = retries.Cap // another Kong refuses it, and will again
 	}
 	if failure.Reason.Unproven() {
 		s.Drift.Expected = loaded
@@ -256,12 +254,4 @@ func failureOf(err error) verdict.Failure {
 		return *failure
 	}
 	return verdict.Failure{Reason: verdict.GatewayError, Message: "the load ended with an unknown error"}
-}
-
-func backoff(attempts int, chance float64) time.Duration {
-	full := lastRetry
-	if attempts < 6 {
-		full = min(firstRetry<<(attempts-1), lastRetry)
-	}
-	return full/2 + time.Duration(chance*float64(full/2))
 }

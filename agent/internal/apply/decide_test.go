@@ -283,12 +283,12 @@ func TestRefusedAreBounded(t *testing.T) {
 
 func TestBackoff(t *testing.T) {
 	for attempts := 1; attempts < 100; attempts++ {
-		low, high := backoff(attempts, 0), backoff(attempts, 0.999)
-		if low < firstRetry/2 || high > lastRetry || low > high {
+		low, high := retries.Pause(attempts, 0), retries.Pause(attempts, 0.999)
+		if low < retries.Base/2 || high > retries.Cap || low > high {
 			t.Errorf("attempt %d: %v to %v", attempts, low, high)
 		}
 	}
-	if backoff(1, 0.999) > time.Second || backoff(50, 0) < lastRetry/2 {
+	if retries.Pause(1, 0.999) > time.Second || retries.Pause(50, 0) < retries.Cap/2 {
 		t.Error("the ends are wrong")
 	}
 }

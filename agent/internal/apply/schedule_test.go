@@ -14,7 +14,7 @@ func TestScheduleOfAGatewayThatIsAway(t *testing.T) {
 	if waited[0] != firstAway || waited[1] != 2*firstAway || waited[7] != lastAway {
 		t.Errorf("while it is away it is looked at after %v", waited)
 	}
-	if got := p.observed(noon, 0, true, time.Hour, 0); got != time.Hour {
+	if got := p.observed(noon, 0, true, time.Hour, 0); got != 54*time.Minute {
 		t.Errorf("once it is back, after %v", got)
 	}
 	if got := p.observed(noon, lastAway, true, time.Hour, 0); got != firstAway {

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/rpc"
 )
 
@@ -38,9 +38,6 @@ type Deps struct {
 const (
 	readTimeout   = time.Minute // for all schemas
 	uploadTimeout = 30 * time.Second
-	// Failures are tried again after firstRetry to lastRetry, doubled each time, half of it random.
-	firstRetry = 2 * time.Second
-	lastRetry  = 5 * time.Minute
 	// refusedRetry is how long a bundle that the registry turned down is not offered again, however often it asks.
 	refusedRetry = 10 * time.Minute
 )
@@ -55,7 +52,7 @@ type Uploader struct {
 	known     state  // that the digest is of
 	digest    string // empty: not known, or the gateway shows no schemas
 	requested Upload // nil: nobody wants the bundle
-	failures  int
+	retry     backoff.Backoff
 	notBefore time.Time // no upload before
 }
 
@@ -66,7 +63,10 @@ type state struct {
 }
 
 // New returns an uploader without a digest.
-func New(d Deps) *Uploader { return &Uploader{Deps: d, bell: make(chan struct{}, 1)} }
+func New(d Deps) *Uploader {
+	retry := backoff.Backoff{Policy: backoff.Policy{Base: 2 * time.Second, Cap: 5 * time.Minute, Jitter: 0.5}}
+	return &Uploader{Deps: d, bell: make(chan struct{}, 1), retry: retry}
+}
 
 // Digest returns the digest of the bundle of the gateway with a fingerprint; empty when it has no schemas or they could not be
 // read. Settled is false until a read was tried. A gateway that changed is read again.
@@ -75,7 +75,8 @@ func (u *Uploader) Digest(fingerprint string) (digest string, settled bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if now := (state{fingerprint, starts}); now != u.gateway {
-		u.gateway, u.failures = now, 0
+		u.gateway = now
+		u.retry.Reset()
 		u.ring()
 	}
 	return u.digest, u.known.fingerprint == fingerprint
@@ -196,18 +197,14 @@ func (u *Uploader) send(ctx context.Context, upload Upload, digest string, zstd 
 func (u *Uploader) finish(notBefore time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.requested, u.failures, u.notBefore = nil, 0, notBefore
+	u.requested, u.notBefore = nil, notBefore
+	u.retry.Reset()
 }
 
-// pause counts a failure. A wish that came to nothing is forgotten; the registry asks again.
+// retryAfter counts a failed read. It drops the request for an upload, because the registry asks again.
 func (u *Uploader) retryAfter() time.Duration {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.requested = nil
-	u.failures++
-	full := lastRetry
-	if u.failures < 8 {
-		full = min(firstRetry<<(u.failures-1), lastRetry)
-	}
-	return full/2 + rand.N(full/2+1)
+	return u.retry.Next()
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
+	"github.com/silverback-gateway/silverback/kit/backoff"
 )
 
 // LoadGap is the least time between two loads. With less, a worker can keep its old router (fact F43).
@@ -59,12 +60,7 @@ func (g *Gateway) WaitLoadGap(ctx context.Context) error {
 	if last == nil {
 		return nil
 	}
-	select {
-	case <-time.After(time.Until(last.Add(g.opts.LoadGap))):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return backoff.Sleep(ctx, time.Until(last.Add(g.opts.LoadGap)))
 }
 
 // vague reports whether no problem names an entity or a field.

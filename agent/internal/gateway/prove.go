@@ -9,15 +9,15 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
-const (
-	askTimeout = 5 * time.Second // a gateway on one worker answers late while it builds its router (fact F27)
-	minPause   = 2 * time.Millisecond
-	maxPause   = 50 * time.Millisecond
-)
+const askTimeout = 5 * time.Second // a gateway on one worker answers late while it builds its router (fact F27)
+
+// asks spaces the requests of a proof that made no progress.
+var asks = backoff.Policy{Base: 2 * time.Millisecond, Cap: 50 * time.Millisecond}
 
 // Claim is what a gateway is to be proven to serve.
 type Claim struct {
@@ -38,7 +38,7 @@ func (g *Gateway) Prove(ctx context.Context, c Claim) (stray string, err error) 
 	defer cancel()
 	state := newProofState(c.Digest, c.Form, c.Workers)
 	began := time.Now()
-	pause := minPause
+	pause := backoff.Backoff{Policy: asks}
 	for {
 		var proven, progress bool
 		last := state.last
@@ -57,15 +57,12 @@ func (g *Gateway) Prove(ctx context.Context, c Claim) (stray string, err error) 
 		case state.other && time.Since(began) > c.Grace:
 			return "", state.mismatch()
 		case progress:
-			pause = minPause
+			pause.Reset()
 			continue // the next connection may be another worker's
 		}
-		select {
-		case <-ctx.Done():
+		if pause.Wait(ctx) != nil {
 			return "", &verdict.Failure{Reason: verdict.NotProven, Message: state.incomplete()}
-		case <-time.After(pause):
 		}
-		pause = min(2*pause, maxPause)
 	}
 }
 

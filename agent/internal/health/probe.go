@@ -3,13 +3,13 @@ package health
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"reflect"
 	"slices"
 	"time"
 
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/agent/internal/status"
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
@@ -48,13 +48,8 @@ type result struct {
 
 // runProbe sends one probe until ctx ends. It begins when the gateway was proven to serve something.
 func (w *Watch) runProbe(ctx context.Context, a *probeRun) {
-	wait := rand.N(min(*a.probe.Interval, firstProbe))
-	for began := false; ; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(wait):
-		}
+	wait := backoff.Jitter(min(*a.probe.Interval, firstProbe), 1)
+	for began := false; backoff.Sleep(ctx, wait) == nil; {
 		if began = began || w.Status.View().Proven; !began {
 			wait = min(*a.probe.Interval, firstProbe)
 			continue
@@ -64,7 +59,7 @@ func (w *Watch) runProbe(ctx context.Context, a *probeRun) {
 			return
 		}
 		w.record(a, time.Now(), reason)
-		wait = *a.probe.Interval - rand.N(*a.probe.Interval/10+1)
+		wait = backoff.Jitter(*a.probe.Interval, 0.1)
 	}
 }
 

@@ -7,13 +7,13 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/agent/internal/status"
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
@@ -115,7 +115,7 @@ func (w *Watch) Run(ctx context.Context) error {
 	defer probes.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // before waiting
-	sample := time.NewTimer(rand.N(w.Sample))
+	sample := time.NewTimer(backoff.Jitter(w.Sample, 1))
 	defer sample.Stop()
 	absent := 0
 	for {
@@ -125,13 +125,13 @@ func (w *Watch) Run(ctx context.Context) error {
 		case <-w.bell:
 			w.change(ctx, &probes)
 			if every, _ := w.pace(); every < w.Sample {
-				sample.Reset(rand.N(every))
+				sample.Reset(backoff.Jitter(every, 1))
 			}
 		case <-sample.C:
 			began := time.Now()
 			w.sample(ctx, &absent)
 			every, share := w.pace()
-			sample.Reset(nextSample(every, time.Since(began), share) - rand.N(every/10+1))
+			sample.Reset(nextSample(backoff.Jitter(every, 0.1), time.Since(began), share))
 		}
 	}
 }

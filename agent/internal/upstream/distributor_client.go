@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
 	"github.com/silverback-gateway/silverback/agent/internal/status"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/rpc"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
@@ -63,10 +63,10 @@ type Observer interface {
 	Evidence() <-chan health.Evidence
 }
 
-// Reconnects wait from firstWait to lastWait, doubled at each failure, of which a random part is waited.
+// retries spaces the calls and streams that follow failures.
+var retries = backoff.Policy{Base: 100 * time.Millisecond, Cap: 3 * time.Second, Jitter: 0.5}
+
 const (
-	firstWait = 100 * time.Millisecond
-	lastWait  = 3 * time.Second
 	// settled is how long a stream must have lasted for the next failure to count as the first.
 	settled = 5 * time.Second
 	// unreachableAfter is how long the control plane may be away before that is a condition.
@@ -75,14 +75,12 @@ const (
 
 // Run keeps a stream open until ctx ends.
 func (c *DistributorClient) Run(ctx context.Context) error {
-	failures, since := 0, time.Now()
+	retry, since := backoff.Backoff{Policy: retries}, time.Now()
 	for {
-		// Which of two agents of one name is meant nobody knows, so the second one takes no directives.
+		// Two agents have one name, and a directive may be for the other one.
 		for c.Status.View().NameTaken {
-			select {
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			case <-time.After(jittered(1, lastWait)):
+			if err := backoff.Sleep(ctx, backoff.Jitter(retries.Cap, retries.Jitter)); err != nil {
+				return err
 			}
 		}
 		began := time.Now()
@@ -95,22 +93,19 @@ func (c *DistributorClient) Run(ctx context.Context) error {
 		}
 		c.Status.Update(func(v *status.View) { v.Connected = false })
 		if opened && time.Since(began) > settled || wait > 0 {
-			failures = 0
+			retry.Reset()
 		}
 		if wait == 0 {
-			failures++
-			wait = jittered(failures, firstWait)
+			wait = retry.Next()
 			c.Log.Debug("stream to the distributor ended", "error", err, "retry_after", wait)
 		}
 		if noteRevoked(c.Status, c.Log, c.Identity, "distributor", err) {
-			wait = afterRefusal()
+			wait = backoff.Jitter(revokedWait, 0.5)
 		} else if time.Since(since) > unreachableAfter {
 			c.Status.Raise("DistributorUnreachable", "no stream to a distributor: "+reason(err), time.Now())
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(wait):
+		if err := backoff.Sleep(ctx, wait); err != nil {
+			return err
 		}
 	}
 }
@@ -121,14 +116,6 @@ func reason(err error) string {
 		return s.Code().String() + ": " + rpc.Message(s)
 	}
 	return "the connection ended"
-}
-
-func jittered(failures int, first time.Duration) time.Duration {
-	full := lastWait
-	if failures < 16 {
-		full = min(first<<(failures-1), lastWait)
-	}
-	return full/2 + rand.N(full/2+1)
 }
 
 // follow opens one stream and serves it until it ends. Opened means that the distributor answered. Wait is when to reconnect if
@@ -173,8 +160,7 @@ func (c *DistributorClient) follow(ctx context.Context) (opened bool, wait time.
 		c.received(proto.Size(m) + frameHeader)
 		switch x := m.GetMessage().(type) {
 		case *distributorv1.FollowAssignmentResponse_Reconnect:
-			within := max(x.Reconnect.GetWithin().AsDuration(), time.Millisecond)
-			return true, rand.N(within) + time.Millisecond, nil
+			return true, backoff.Jitter(max(x.Reconnect.GetWithin().AsDuration(), 0), 1) + time.Millisecond, nil
 		case *distributorv1.FollowAssignmentResponse_Watch:
 			c.Health.Observe(x.Watch.GetInterval().AsDuration())
 			continue

@@ -53,14 +53,6 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-func TestReconnectsWaitWithinBounds(t *testing.T) {
-	for failures := 1; failures < 100; failures++ {
-		if w := jittered(failures, firstWait); w < firstWait/2 || w > lastWait {
-			t.Errorf("failure %d waits %v", failures, w)
-		}
-	}
-}
-
 func TestAHelloClaimsNothingWhileALoadIsUnderWay(t *testing.T) {
 	store, err := lastgood.Open(t.TempDir())
 	if err != nil {

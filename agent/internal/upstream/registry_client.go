@@ -3,7 +3,6 @@ package upstream
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/drift"
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/agent/internal/status"
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/kit/wire"
@@ -72,7 +72,7 @@ func (c *RegistryClient) Run(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	s := &session{RegistryClient: c, client: registryv1.NewRegistryServiceClient(conn), since: time.Now()}
+	s := &session{RegistryClient: c, client: registryv1.NewRegistryServiceClient(conn), since: time.Now(), retry: backoff.Backoff{Policy: retries}}
 	defer s.uploads.Wait() // they end with ctx
 	for {
 		wait := s.step(ctx)
@@ -89,7 +89,8 @@ type session struct {
 	*RegistryClient
 	client      registryv1.RegistryServiceClient
 	enrolled    bool
-	failures    int
+	failed      bool // the last call
+	retry       backoff.Backoff
 	since       time.Time // of the last success
 	interval    time.Duration
 	reported    *fleetv1.NodeStatus
@@ -109,27 +110,28 @@ func (s *session) step(life context.Context) time.Duration {
 	} else if err = s.enrol(ctx, c, digest, fingerprint != ""); err == nil {
 		s.fingerprint = fingerprint
 	}
-	if err == nil {
+	if s.failed = err != nil; !s.failed {
 		s.setNameTaken(false)
 		noteRevoked(s.Status, s.Log, s.Identity, "registry", nil)
-		s.failures, s.since = 0, time.Now()
+		s.retry.Reset()
+		s.since = time.Now()
 		s.uploadInventory(ctx)
 		s.uploadConfiguration(life)
 		for _, kind := range []string{nameTaken, groupMissing, registryUnreachable} {
 			s.Status.Clear(kind)
 		}
-		return s.interval - rand.N(s.interval/5+1)
+		return backoff.Jitter(s.interval, 0.2)
 	}
-	s.failures++
+	wait := s.retry.Next()
 	if noteRevoked(s.Status, s.Log, s.Identity, "registry", err) {
 		s.unenrolled()
-		return afterRefusal()
+		return backoff.Jitter(revokedWait, 0.5)
 	}
 	code := grpcstatus.Code(err)
 	switch {
 	case code == codes.NotFound && s.enrolled:
 		s.unenrolled()
-		return rand.N(firstWait) // enrol again
+		return backoff.Jitter(retries.Base, 1) // enrol again
 	case code == codes.NotFound:
 		s.Status.Raise(groupMissing, "the registry does not know the group "+string(s.Identity.Group), time.Now())
 	case code == codes.AlreadyExists:
@@ -141,7 +143,7 @@ func (s *session) step(life context.Context) time.Duration {
 		s.Status.Raise(registryUnreachable, "the registry cannot be reached: "+reason(err), time.Now())
 	}
 	s.Log.Debug("call to the registry failed", "error", err)
-	return jittered(s.failures, firstWait)
+	return wait
 }
 
 // setNameTaken records whether another agent has the node's name. Meanwhile this one takes no directives and its gateway gets
@@ -274,11 +276,11 @@ func (s *session) sleep(ctx context.Context, wait time.Duration) {
 		case <-timer.C:
 			return
 		case <-s.Status.Changed():
-			soon := rand.N(newsDelay)
+			soon := backoff.Jitter(newsDelay, 1)
 			if s.reported != nil && s.reported.GetDraining() != s.Status.View().Draining {
 				soon = 0 // somebody waits for just that, or the agent is about to stop
 			}
-			if s.failures == 0 && s.changed() && time.Until(end) > soon {
+			if !s.failed && s.changed() && time.Until(end) > soon {
 				end = time.Now().Add(soon)
 				timer.Reset(soon)
 			}

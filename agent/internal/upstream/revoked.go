@@ -3,7 +3,6 @@ package upstream
 import (
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -15,7 +14,7 @@ import (
 // certificateRevoked is the condition of a node whose certificate an operator revoked.
 const certificateRevoked = "CertificateRevoked"
 
-// revokedWait is how long a refused agent waits at most, half of it at least: only an operator or a new certificate changes the answer.
+// revokedWait is the longest pause after a refusal. Only an operator or a new certificate changes the answer.
 const revokedWait = 10 * time.Second
 
 // isRevoked reports whether a call was refused because the node's certificate is revoked.
@@ -56,6 +55,3 @@ func noteRevoked(b *status.Tracker, log *slog.Logger, who Identity, service stri
 	}
 	return refused
 }
-
-// afterRefusal is how long to wait before the next try.
-func afterRefusal() time.Duration { return revokedWait/2 + rand.N(revokedWait/2) }
