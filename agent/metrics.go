@@ -107,7 +107,7 @@ func gauges(view func() status.View) []prometheus.Collector {
 
 // healthGauges read the gateway's health when they are collected. Unknown values are NaN.
 func healthGauges(view func() status.View) []prometheus.Collector {
-	of := func(name, help string, value func(status.Health) (float64, bool)) prometheus.Collector {
+	of := func(name, help string, value func(fleet.Health) (float64, bool)) prometheus.Collector {
 		return gauge(name, help, func() float64 {
 			if h := view().Health; h != nil {
 				if v, known := value(*h); known {
@@ -119,21 +119,21 @@ func healthGauges(view func() status.View) []prometheus.Collector {
 	}
 	return []prometheus.Collector{
 		of("silverback_agent_gateway_error_ratio", "Share of the gateway's requests in the last window that were answered with a 5xx status.",
-			func(h status.Health) (float64, bool) {
+			func(h fleet.Health) (float64, bool) {
 				if h.Requests == nil || h.ServerErrors == nil || *h.Requests == 0 {
 					return 0, h.Requests != nil
 				}
 				return float64(*h.ServerErrors) / float64(*h.Requests), true
 			}),
 		of("silverback_agent_gateway_latency_p99_seconds", "99th percentile of the gateway's request latency in the last window.",
-			func(h status.Health) (float64, bool) {
+			func(h fleet.Health) (float64, bool) {
 				if h.LatencyP99 == nil {
 					return 0, false
 				}
 				return h.LatencyP99.Seconds(), true
 			}),
 		of("silverback_agent_gateway_memory_bytes", "Memory of the Lua VMs of the gateway's workers.",
-			func(h status.Health) (float64, bool) { return float64(h.MemoryBytes), h.MemoryBytes > 0 }),
+			func(h fleet.Health) (float64, bool) { return float64(h.MemoryBytes), h.MemoryBytes > 0 }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "silverback_agent_gateway_worker_restarts_total", Help: "Times that the gateway's workers were replaced.",
 		}, func() float64 {

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/silverback-gateway/silverback/agent/internal/status"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
 func TestStreaks(t *testing.T) {
@@ -37,20 +37,20 @@ func TestStreaks(t *testing.T) {
 
 func TestDue(t *testing.T) {
 	start := time.Unix(1000, 0)
-	base := status.Health{Requests: new(int64(1000)), ServerErrors: new(int64(0)), MemoryBytes: 50 << 20,
-		Probes: []status.ProbeResult{{Path: "/a", Sent: 6}}}
-	with := func(change func(*status.Health)) *status.Health {
+	base := fleet.Health{Requests: new(int64(1000)), ServerErrors: new(int64(0)), MemoryBytes: 50 << 20,
+		Probes: []fleet.ProbeResult{{Path: "/a", Sent: 6}}}
+	with := func(change func(*fleet.Health)) *fleet.Health {
 		h := base
-		h.Probes = append([]status.ProbeResult(nil), base.Probes...)
+		h.Probes = append([]fleet.ProbeResult(nil), base.Probes...)
 		change(&h)
 		return &h
 	}
-	more := with(func(h *status.Health) { h.Requests = new(int64(2000)) })
+	more := with(func(h *fleet.Health) { h.Requests = new(int64(2000)) })
 	reported := Report{At: start, Health: &base}
 	for _, c := range []struct {
 		name      string
 		reported  Report
-		current   *status.Health
+		current   *fleet.Health
 		after     time.Duration
 		loaded    time.Duration // after start; 0 is never
 		windowEnd bool
@@ -58,27 +58,27 @@ func TestDue(t *testing.T) {
 	}{
 		{"nothing was sampled", Report{}, nil, time.Hour, 0, true, false},
 		{"the first is reported", Report{}, &base, 0, 0, false, true},
-		{"the same is not reported", reported, with(func(*status.Health) {}), time.Hour, 0, true, false},
+		{"the same is not reported", reported, with(func(*fleet.Health) {}), time.Hour, 0, true, false},
 		{"a change waits its time", reported, more, 29 * time.Second, 0, true, false},
 		{"a change is reported in its time", reported, more, 30 * time.Second, 0, true, true},
 		{"a change is reported at the end of a window", reported, more, time.Hour, 0, false, false},
 		{"after a load a change does not wait", reported, more, 11 * time.Second, time.Second, true, true},
 		{"long after a load it does", reported, more, 29 * time.Second, -11 * time.Minute, true, false},
-		{"memory that breathes is no change", reported, with(func(h *status.Health) { h.MemoryBytes = 57 << 20 }), time.Hour, 0, true, false},
-		{"memory that grows is", reported, with(func(h *status.Health) { h.MemoryBytes = 80 << 20 }), time.Hour, 0, true, true},
-		{"a few requests more are no change", reported, with(func(h *status.Health) { h.Requests = new(int64(1100)) }), time.Hour, 0, true,
+		{"memory that breathes is no change", reported, with(func(h *fleet.Health) { h.MemoryBytes = 57 << 20 }), time.Hour, 0, true, false},
+		{"memory that grows is", reported, with(func(h *fleet.Health) { h.MemoryBytes = 80 << 20 }), time.Hour, 0, true, true},
+		{"a few requests more are no change", reported, with(func(h *fleet.Health) { h.Requests = new(int64(1100)) }), time.Hour, 0, true,
 			false},
-		{"one error is", reported, with(func(h *status.Health) { h.ServerErrors = new(int64(1)) }), time.Hour, 0, true, true},
-		{"figures that are gone are", reported, with(func(h *status.Health) { h.Requests = nil }), time.Hour, 0, true, true},
-		{"new workers are", reported, with(func(h *status.Health) { h.WorkerRestarts = 1 }), time.Hour, 0, true, true},
-		{"one probe more in the window is not", reported, with(func(h *status.Health) { h.Probes[0].Sent = 7 }), time.Hour, 0, true, false},
-		{"a failed probe is", reported, with(func(h *status.Health) { h.Probes[0].Failed, h.Probes[0].Reason = 1, "timeout" }), time.Hour, 0,
+		{"one error is", reported, with(func(h *fleet.Health) { h.ServerErrors = new(int64(1)) }), time.Hour, 0, true, true},
+		{"figures that are gone are", reported, with(func(h *fleet.Health) { h.Requests = nil }), time.Hour, 0, true, true},
+		{"new workers are", reported, with(func(h *fleet.Health) { h.WorkerRestarts = 1 }), time.Hour, 0, true, true},
+		{"one probe more in the window is not", reported, with(func(h *fleet.Health) { h.Probes[0].Sent = 7 }), time.Hour, 0, true, false},
+		{"a failed probe is", reported, with(func(h *fleet.Health) { h.Probes[0].Failed, h.Probes[0].Reason = 1, "timeout" }), time.Hour, 0,
 			true,
 			true},
-		{"a probe that came to fail is reported at once", reported, with(func(h *status.Health) { h.Probes[0].Failing = true }), 0, 0, false,
+		{"a probe that came to fail is reported at once", reported, with(func(h *fleet.Health) { h.Probes[0].Failing = true }), 0, 0, false,
 			true},
-		{"another probe is reported at once", reported, with(func(h *status.Health) { h.Probes[0].Path = "/b" }), 0, 0, false, true},
-		{"a probe less is reported at once", reported, with(func(h *status.Health) { h.Probes = nil }), 0, 0, false, true},
+		{"another probe is reported at once", reported, with(func(h *fleet.Health) { h.Probes[0].Path = "/b" }), 0, 0, false, true},
+		{"a probe less is reported at once", reported, with(func(h *fleet.Health) { h.Probes = nil }), 0, 0, false, true},
 	} {
 		loaded := time.Time{}
 		if c.loaded != 0 {

@@ -120,9 +120,9 @@ func (a *probeRun) view() status.Probe {
 }
 
 // within drops results that left the window, and sums the others up.
-func (a *probeRun) within(now time.Time, window time.Duration) status.ProbeResult {
+func (a *probeRun) within(now time.Time, window time.Duration) fleet.ProbeResult {
 	a.results = slices.DeleteFunc(a.results, func(r result) bool { return now.Sub(r.at) > window })
-	out := status.ProbeResult{Path: a.probe.Path, Host: a.probe.Host, Sent: len(a.results), Failing: a.streak.Failing}
+	out := fleet.ProbeResult{Path: a.probe.Path, Host: a.probe.Host, Sent: len(a.results), Failing: a.streak.Failing}
 	for _, r := range a.results {
 		if r.reason != "" {
 			out.Failed++

@@ -4,7 +4,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/silverback-gateway/silverback/agent/internal/status"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
 const (
@@ -17,13 +17,13 @@ const (
 // A Report is when and what the registry was sent last. The zero Report means nothing yet.
 type Report struct {
 	At     time.Time
-	Health *status.Health
+	Health *fleet.Health
 }
 
 // ReportDue decides whether to report the gateway's health to the registry: at once when a probe began to fail or to succeed;
 // after each window in the ten minutes after a load; and otherwise every 30 s when the figures differ from the last report.
 // Loaded is when the last load ended, zero for none. WindowEnd means that figures were just sampled.
-func ReportDue(now time.Time, reported Report, current *status.Health, loaded time.Time, windowEnd bool) bool {
+func ReportDue(now time.Time, reported Report, current *fleet.Health, loaded time.Time, windowEnd bool) bool {
 	switch {
 	case current == nil:
 		return false
@@ -36,7 +36,7 @@ func ReportDue(now time.Time, reported Report, current *status.Health, loaded ti
 }
 
 // flipped reports whether the set of probes or of failing probes changed.
-func flipped(reported, current []status.ProbeResult) bool {
+func flipped(reported, current []fleet.ProbeResult) bool {
 	if len(reported) != len(current) {
 		return true
 	}
@@ -59,7 +59,7 @@ const (
 	nearMemory     = 8 << 20
 )
 
-func same(a, b *status.Health) bool {
+func same(a, b *fleet.Health) bool {
 	if a.WorkerRestarts != b.WorkerRestarts || !near(a.MemoryBytes, b.MemoryBytes, nearMemory) ||
 		!nearOptional(a.Requests, b.Requests, nearRequests) || !nearOptional(a.Connections, b.Connections, nearConnection) ||
 		!nearOptional(a.LatencyP50, b.LatencyP50, nearLatency) || !nearOptional(a.LatencyP99, b.LatencyP99, nearLatency) ||

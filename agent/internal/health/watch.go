@@ -79,7 +79,7 @@ type traffic struct {
 	last    Sample // zero before the first, and after a time without
 	steps   []Step // the newest last
 	workers string
-	health  status.Health
+	health  fleet.Health
 }
 
 // New returns a watch that asks nothing before Run.
@@ -216,7 +216,7 @@ func (t *traffic) take(s Sample, v gateway.ProcessStats, every time.Duration) {
 		t.health.WorkerRestarts++
 	}
 	t.workers = v.Workers
-	h := status.Health{WorkerRestarts: t.health.WorkerRestarts, MemoryBytes: Round(v.Memory), Connections: new(Round(v.Connections)),
+	h := fleet.Health{WorkerRestarts: t.health.WorkerRestarts, MemoryBytes: Round(v.Memory), Connections: new(Round(v.Connections)),
 		Window: windowSamples * every}
 	if len(t.steps) > 0 {
 		all := Join(t.steps)

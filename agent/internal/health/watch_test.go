@@ -107,7 +107,7 @@ func pass(d time.Duration) {
 }
 
 // sampled waits until the gateway was sampled once more.
-func (b *bench) sampled() *status.Health {
+func (b *bench) sampled() *fleet.Health {
 	before := b.status.View().Health
 	for b.status.View().Health == before {
 		pass(100 * time.Millisecond)

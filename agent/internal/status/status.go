@@ -63,8 +63,8 @@ type View struct {
 	Problems      []verdict.Problem `json:"problems,omitempty"`  // of the last refusal, while it stands
 	Conditions    []Condition       `json:"conditions"`
 	Probes        []Probe           `json:"probes,omitempty"`
-	Health        *Health           `json:"health,omitempty"` // as sampled last; nil before
-	Reported      *Health           `json:"-"`                // what the registry is to know of it
+	Health        *fleet.Health     `json:"health,omitempty"` // as sampled last; nil before
+	Reported      *fleet.Health     `json:"-"`                // what the registry is to know of it
 	Events        []Event           `json:"events"`           // oldest first, at most MaxEvents
 	LoadDecided   bool              `json:"-"`                // until the load ended; a hello claims nothing meanwhile
 }
@@ -99,29 +99,6 @@ func (p Probe) Name() string {
 		return p.Path
 	}
 	return p.Path + " of " + p.Host
-}
-
-// Health is how the gateway handles its traffic. It is replaced, never changed. Nil figures are not known.
-type Health struct {
-	Window         time.Duration  `json:"window_ns"`
-	Requests       *int64         `json:"requests,omitempty"`
-	ServerErrors   *int64         `json:"server_errors,omitempty"`
-	LatencyP50     *time.Duration `json:"latency_p50_ns,omitempty"`
-	LatencyP99     *time.Duration `json:"latency_p99_ns,omitempty"`
-	Connections    *int64         `json:"connections,omitempty"`
-	MemoryBytes    int64          `json:"memory_bytes"`
-	WorkerRestarts int64          `json:"worker_restarts"`
-	Probes         []ProbeResult  `json:"probes,omitempty"`
-}
-
-// ProbeResult is what came of one probe within the window.
-type ProbeResult struct {
-	Path    string `json:"path"`
-	Host    string `json:"host,omitempty"`
-	Sent    int    `json:"sent"`
-	Failed  int    `json:"failed"`
-	Reason  string `json:"reason,omitempty"` // of the last that failed within the window
-	Failing bool   `json:"failing"`          // after damping
 }
 
 // Unready returns the reasons why load balancers should send no traffic; none when they may. An unmanaged gateway serves its

@@ -89,7 +89,7 @@ func nodeStatus(v status.View) *fleetv1.NodeStatus {
 	s := &fleetv1.NodeStatus{
 		Epoch: v.Epoch, Decision: v.Decision, GatewayReady: v.GatewayReady, Draining: v.Draining,
 		LoadTime: durationpb.New(v.LoadTime.Round(time.Microsecond)), ProofTime: durationpb.New(v.ProofTime.Round(time.Microsecond)),
-		Loads: v.Loads, Drifts: v.Drifts, Health: healthOf(v.Reported),
+		Loads: v.Loads, Drifts: v.Drifts, Health: wire.HealthMessage(v.Reported),
 	}
 	if u := v.Unmanaged; u != nil {
 		s.Unmanaged = &fleetv1.Unmanaged{Served: u.Served, EntityCount: u.Entities, Reason: u.Reason}
@@ -105,29 +105,6 @@ func nodeStatus(v status.View) *fleetv1.NodeStatus {
 		s.Conditions = append(s.Conditions, &fleetv1.Condition{Type: c.Type, Message: c.Message, Since: timestamppb.New(c.Since)})
 	}
 	return s
-}
-
-func healthOf(h *status.Health) *fleetv1.Health {
-	if h == nil {
-		return nil
-	}
-	out := &fleetv1.Health{
-		Window: durationpb.New(h.Window), Requests: h.Requests, ServerErrors: h.ServerErrors, LatencyP50: optional(h.LatencyP50),
-		LatencyP99:  optional(h.LatencyP99),
-		Connections: h.Connections, MemoryBytes: h.MemoryBytes, WorkerRestarts: h.WorkerRestarts,
-	}
-	for _, p := range h.Probes {
-		out.Probes = append(out.Probes, &fleetv1.ProbeResult{Path: p.Path, Host: p.Host, Sent: int32(p.Sent), Failed: int32(p.Failed),
-			Reason: p.Reason})
-	}
-	return out
-}
-
-func optional(d *time.Duration) *durationpb.Duration {
-	if d == nil {
-		return nil
-	}
-	return durationpb.New(*d)
 }
 
 func capabilities(c gateway.Capabilities, form proof.Form, loadTimeout time.Duration) *fleetv1.Capabilities {
