@@ -27,7 +27,7 @@ func (s *Service) forgetLost(ctx context.Context, now time.Time, absences map[ro
 		still[m.Key] = true
 		absent, seen := absences[m.Key]
 		if !seen || m.Current.Node.Ended.After(absent) || m.Current.Node.Created.After(absent) {
-			absent = now // for the first time, or it was there in between
+			absent = now // first seen, or reachable in between
 			absences[m.Key] = absent
 		}
 		old := func(n *roster.Node, open *roster.Session) bool {

@@ -14,7 +14,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/registry/internal/view"
 )
 
-// collector counts at the time it is asked, so that a group that is gone leaves no series behind.
+// collector counts when it is collected, so that a deleted group leaves no series behind.
 type collector struct {
 	view     *view.View
 	sessions *session.Sessions
@@ -82,7 +82,7 @@ func count[K comparable](all map[fleet.GroupID]map[K]int, group fleet.GroupID, k
 	all[group][key]++
 }
 
-// revisionOf reads the revision out of what an agent said; 0 when it said none, or nothing that can be read.
+// revisionOf returns the reported revision; 0 when there is none.
 func revisionOf(r roster.Report) int64 {
 	var said fleetv1.NodeStatus
 	if err := proto.Unmarshal(r.Full, &said); err != nil {

@@ -1,5 +1,5 @@
-// Package registry is the service that answers who exists, is it alive, and what can it run. Replicas are stateless beside
-// etcd; any of them answers any call.
+// Package registry is the service that knows the groups and nodes of the fleet, their states and capabilities. Replicas keep no state but
+// etcd's; any of them answers any call.
 package registry
 
 import (
@@ -31,17 +31,17 @@ import (
 	"github.com/silverback-gateway/silverback/services/registry/internal/view"
 )
 
-// Config says how the service behaves. The zero value is the default, without a default group.
+// Config configures the service. The zero value is the default, without a default group.
 type Config struct {
 	Replica         string        // unique among replicas; empty is made from host and process
 	SessionTTL      time.Duration // 0 is 15s
 	RenewInterval   time.Duration // 0 is a third of SessionTTL
 	DefaultGroup    string        // created when absent; empty is none
 	ForgetGoneAfter time.Duration // 0 is 24h
-	// ForgetUnreachableAfter is when a node is forgotten that did not say goodbye, counted by each replica from when it first saw it
-	// unreachable; 0 is never.
+	// ForgetUnreachableAfter is when a node is forgotten that did not leave. Each replica counts from when it first saw the node unreachable.
+	// 0 means never.
 	ForgetUnreachableAfter time.Duration
-	// ForgetSchemasAfter is how long a bundle of schemas is kept that no node names; 0 is 1h.
+	// ForgetSchemasAfter is how long a bundle of schemas is kept that no node reports; 0 is 1h.
 	ForgetSchemasAfter time.Duration
 }
 
@@ -83,7 +83,7 @@ func (c Config) filled() Config {
 	return c
 }
 
-// Deps is what the service uses. All are required; Etcd stays the caller's.
+// Deps is what the service uses. All are required. The caller closes Etcd.
 type Deps struct {
 	Etcd    *clientv3.Client
 	Log     *slog.Logger
@@ -141,13 +141,13 @@ func (s *Service) Register(r grpc.ServiceRegistrar) {
 	registryv1.RegisterRegistryServiceServer(r, s.api)
 }
 
-// Revoked is the certificates that this replica's server has to keep out.
+// Revoked lists the certificates that this replica's server must refuse.
 func (s *Service) Revoked() *revocation.List { return s.revoked }
 
-// Drain ends all watches, so that a graceful stop need not wait for them. Their callers resume at another replica.
+// Drain ends all watches, so that a graceful stop need not wait for them. Their clients resume at another replica.
 func (s *Service) Drain() { s.drain() }
 
-// Ready says whether the replica knows the fleet; the error says why not.
+// Ready reports whether the replica knows the fleet; the error says why not.
 func (s *Service) Ready() error {
 	select {
 	case <-s.view.Synced():
@@ -160,7 +160,7 @@ func (s *Service) Ready() error {
 // Warning is shown on /readyz when the replica is ready but degraded: etcd does not answer or has no space. Empty means none.
 func (s *Service) Warning() string { return s.etcdHealth.Warning() }
 
-// Run keeps the replica going until ctx ends.
+// Run runs the replica until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	defer s.drain()
 	return run.All(ctx, s.etcdHealth.Run, s.view.Run, s.sessions.Run, s.collect)
@@ -168,7 +168,7 @@ func (s *Service) Run(ctx context.Context) error {
 
 const collectInterval = time.Minute
 
-// collect creates the default group, forgets nodes that said goodbye long ago, and schemas that no node has had for long.
+// collect creates the default group, and forgets nodes that left long ago and schemas that no node has reported for long.
 func (s *Service) collect(ctx context.Context) error {
 	select {
 	case <-ctx.Done():

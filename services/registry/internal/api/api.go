@@ -20,7 +20,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/registry/internal/view"
 )
 
-// Ledger is what the rpcs write directly; sessions are written by session.Sessions.
+// Ledger is what the rpcs write directly; session.Sessions writes sessions.
 type Ledger interface {
 	CreateGroup(ctx context.Context, g roster.Group) (there roster.Group, revision int64, created bool, err error)
 	Group(ctx context.Context, name fleet.GroupID) (*roster.Group, int64, error)
@@ -42,7 +42,7 @@ type Server struct {
 	Schemas  *schemas.Cache
 	TTL      time.Duration
 	Renew    time.Duration
-	Draining <-chan struct{} // closed when streams must end, so that callers move to another replica
+	Draining <-chan struct{} // closed when streams must end
 
 	Unmanaged     Unmanaged
 	InventorySlot chan struct{} // capacity 1
@@ -56,7 +56,7 @@ const (
 	readOwnWritesTimeout = 2 * time.Second
 )
 
-// ready refuses calls until the replica knows the fleet: an empty answer would read as an empty fleet.
+// ready refuses calls until the replica knows the fleet: an empty answer would look like an empty fleet.
 func (s *Server) ready() error {
 	select {
 	case <-s.View.Synced():
@@ -66,7 +66,7 @@ func (s *Server) ready() error {
 	}
 }
 
-// awaitView waits a moment until this replica shows what was just written, so that callers read their own writes.
+// awaitView waits briefly for this replica to show a write, so that callers read their own writes.
 func (s *Server) awaitView(ctx context.Context, revision int64) {
 	ctx, cancel := context.WithTimeout(ctx, readOwnWritesTimeout)
 	defer cancel()

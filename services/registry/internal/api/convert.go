@@ -19,7 +19,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/registry/internal/view"
 )
 
-// marshal is deterministic, since equal bytes stand for equal content.
+// marshal is deterministic: equal content has equal bytes.
 func marshal(m proto.Message) ([]byte, error) {
 	text, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
 	if err != nil {
@@ -56,8 +56,7 @@ func groupFrom(g *registryv1.Group) (roster.Group, error) {
 		Trusted: trusted}, err
 }
 
-// normalPolicy writes into a policy what its probes leave out, so that the same policy has the same bytes however it was put, and
-// agents and people read what holds. The policy of the caller stays as it is.
+// normalPolicy returns a policy with the defaults of its probes filled in, so that equal policies have equal bytes. It does not change p.
 func normalPolicy(p *fleetv1.RolloutPolicy) *fleetv1.RolloutPolicy {
 	if len(p.GetGates().GetProbes()) == 0 {
 		return p
@@ -119,14 +118,13 @@ func nodeTo(m view.Member) (*registryv1.Node, error) {
 		if out.Status == nil {
 			out.Status = &fleetv1.NodeStatus{}
 		}
-		// First, for it casts doubt on what the node says of itself.
+		// It comes first, since it casts doubt on the node's own report.
 		out.Status.Conditions = slices.Insert(out.Status.Conditions, 0, duplicate(t))
 	}
 	return out, nil
 }
 
-// duplicate is the condition of a node whose name another agent asks for. The agent that is enrolled knows nothing of it, so that the
-// registry tells.
+// duplicate is the condition of a node whose name another agent uses too. The enrolled agent cannot know, so the registry reports it.
 func duplicate(t *roster.DuplicateAgent) *fleetv1.Condition {
 	from := "an unknown host"
 	if t.From != "" {
@@ -142,7 +140,7 @@ func duplicate(t *roster.DuplicateAgent) *fleetv1.Condition {
 	}
 }
 
-// reportFrom is the zero Report for no status. A status that says nothing is still one, so it is marked by its text.
+// reportFrom converts a status; nil is the zero Report. An empty status is a report.
 func reportFrom(st *fleetv1.NodeStatus) (roster.Report, []fault.Violation, error) {
 	if st == nil {
 		return roster.Report{}, nil, nil
@@ -150,7 +148,7 @@ func reportFrom(st *fleetv1.NodeStatus) (roster.Report, []fault.Violation, error
 	if bad := tooLong(nil, "status", proto.Size(st), roster.MaxStatus); bad != nil {
 		return roster.Report{}, bad, nil
 	}
-	clean.Message(st, clean.MaxMessage) // before it is kept: whoever shows it shows what a node wrote
+	clean.Message(st, clean.MaxMessage) // nodes write it, and people read it
 	full, err := marshal(st)
 	return roster.Report{
 		Received: true, Proven: st.GetDigest() != "", Ready: st.GetGatewayReady(), Draining: st.GetDraining(),

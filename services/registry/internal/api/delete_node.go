@@ -14,7 +14,7 @@ func (s *Server) DeleteNode(ctx context.Context, r *registryv1.DeleteNodeRequest
 		return nil, err
 	}
 	if !r.GetKeepCertificates() && identity.Caller(ctx).Kind != identity.Nobody {
-		// In one transaction, or its agent would enrol again in between.
+		// In one transaction, or the agent could enrol again in between.
 		out, err := s.revoke(ctx, key, revocation{request: r.GetRequestId(), forget: true})
 		return &registryv1.DeleteNodeResponse{Revocation: out}, err
 	}

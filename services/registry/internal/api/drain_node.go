@@ -20,7 +20,7 @@ func (s *Server) DrainNode(ctx context.Context, r *registryv1.DrainNodeRequest) 
 	return &registryv1.DrainNodeResponse{Node: node}, err
 }
 
-// changeNode changes the record of a node and returns the node as it then stands. bad is what is wrong with the request besides names.
+// changeNode changes the record of a node and returns the node. bad holds further violations of the request.
 func (s *Server) changeNode(ctx context.Context, group, node string, bad []fault.Violation,
 	decide func(roster.Node) (roster.Node, bool)) (*registryv1.Node, error) {
 	if err := s.ready(); err != nil {

@@ -91,7 +91,7 @@ func address(bad []fault.Violation, field, value string) []fault.Violation {
 	return bad
 }
 
-// callerHost is the host that a call came from, as this replica sees it; empty when it cannot be told.
+// callerHost returns the host of the caller, as this replica sees it; empty when unknown.
 func callerHost(ctx context.Context) string {
 	p, ok := peer.FromContext(ctx)
 	if !ok {
@@ -104,7 +104,7 @@ func callerHost(ctx context.Context) string {
 	return host
 }
 
-// wantSchemas says whether a node should upload the bundle of schemas that it names; when it names none now, the one that is known of it.
+// wantSchemas reports whether a node should upload its bundle of schemas: the one it reports now, or else the known one.
 func (s *Server) wantSchemas(key roster.Key, named string) bool {
 	if n := s.View.Current(key).Node; named == "" && n != nil {
 		named = n.Schemas
@@ -112,7 +112,7 @@ func (s *Server) wantSchemas(key roster.Key, named string) bool {
 	return s.Schemas.Want(named, time.Now())
 }
 
-// drift is what agents of a group do about drift; never the unspecified value.
+// drift returns the group's policy about drift; never the unspecified value.
 func (s *Server) drift(group fleet.GroupID) fleetv1.DriftPolicy {
 	if g, ok := s.View.Group(group); ok && g.Drift != 0 {
 		return fleetv1.DriftPolicy(g.Drift)

@@ -9,7 +9,7 @@ import (
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 )
 
-// probeCache holds the probes of groups as they were decoded last: every renewal of every node is answered with them.
+// probeCache holds the decoded probes of groups, since every renewal is answered with them.
 type probeCache struct {
 	mu      sync.Mutex
 	byGroup map[fleet.GroupID]groupProbes
@@ -20,7 +20,7 @@ type groupProbes struct {
 	probes   []*fleetv1.Probe
 }
 
-// probes returns what the agents of a group ask through their gateways; not to be modified. A policy that cannot be read has none.
+// probes returns the probes of a group; not to be modified. An unreadable policy has none.
 func (s *Server) probes(name fleet.GroupID) []*fleetv1.Probe {
 	g, ok := s.View.Group(name)
 	c := &s.cache

@@ -14,13 +14,13 @@ import (
 	"github.com/silverback-gateway/silverback/services/registry/internal/view"
 )
 
-// revocation is what a call asks for.
+// revocation is what a call requests.
 type revocation struct {
 	reason, request string
-	forget          bool // the node with it
+	forget          bool // delete the node too
 }
 
-// revoke writes a revocation, and waits a moment until this replica has it in force.
+// revoke writes a revocation, and waits briefly for this replica to enforce it.
 func (s *Server) revoke(ctx context.Context, key roster.Key, asked revocation) (*registryv1.Revocation, error) {
 	now, who := time.Now(), identity.Caller(ctx)
 	if who.Kind == identity.Nobody {
@@ -41,7 +41,7 @@ func (s *Server) revoke(ctx context.Context, key roster.Key, asked revocation) (
 	return revocationTo(view.Revocation{Revocation: r, Key: key}), nil
 }
 
-// unrevoke ends a revocation, and waits a moment until this replica knows.
+// unrevoke ends a revocation, and waits briefly for this replica to see it.
 func (s *Server) unrevoke(ctx context.Context, key roster.Key) error {
 	revision, err := s.Ledger.Unrevoke(ctx, key)
 	if err != nil {

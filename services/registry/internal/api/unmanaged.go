@@ -15,7 +15,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 )
 
-// Unmanaged is where what unmanaged gateways serve is kept for a while.
+// Unmanaged stores inventories and configurations of unmanaged gateways for a while.
 type Unmanaged interface {
 	PutInventory(ctx context.Context, digest string, zstd []byte) error
 	Inventory(ctx context.Context, digest string) ([]byte, error)
@@ -25,7 +25,7 @@ type Unmanaged interface {
 	Part(ctx context.Context, word string, number int32) (*roster.Part, error)
 }
 
-// partInterval is how often the ledger is asked whether a part has come.
+// partInterval is how often the ledger is polled for a part.
 const partInterval = 100 * time.Millisecond
 
 // UploadInventory implements RegistryService.
@@ -41,7 +41,7 @@ func (s *Server) UploadInventory(ctx context.Context, r *registryv1.UploadInvent
 	if err != nil {
 		return nil, fault.InvalidFields(fault.Violation{Field: "digest", Description: err.Error()})
 	}
-	// One at a time: what is looked at takes memory.
+	// One at a time, since unpacking takes memory.
 	select {
 	case s.InventorySlot <- struct{}{}:
 		defer func() { <-s.InventorySlot }()
@@ -154,8 +154,7 @@ func (s *Server) awaitPart(ctx context.Context, key roster.Key, word string, num
 	}
 }
 
-// wanted is the word under which somebody waits for what a node serves. It is asked for unmanaged nodes only: of others nobody waits for
-// anything.
+// wanted returns the word of the call that waits for a node's configuration. Calls only wait for unmanaged nodes.
 func (s *Server) wanted(ctx context.Context, key roster.Key) string {
 	if session := s.View.Current(key).Session; session == nil || !session.Report.Unmanaged {
 		return ""

@@ -23,7 +23,7 @@ func (s *Server) UpdateGroup(ctx context.Context, r *registryv1.UpdateGroupReque
 	if before == nil {
 		return nil, roster.NoGroup(roster.Key{Group: next.Name})
 	}
-	// A repeated request finds its own work done, whatever its etag.
+	// A repeated request succeeds, whatever its etag.
 	if before.SameContent(next) {
 		out, err := groupTo(view.Group{Group: *before, Revision: revision, Schemas: s.View.Schemas(next.Name, next.Trusted)})
 		return &registryv1.UpdateGroupResponse{Group: out}, err

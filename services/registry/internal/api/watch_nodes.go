@@ -47,7 +47,7 @@ func sendAll[M any](stream grpc.ServerStreamingServer[M], events []*M) error {
 
 var errDraining = errors.New("draining")
 
-// watch runs a watch until its caller is gone or this replica stops.
+// watch runs a watch until the caller leaves or this replica stops.
 func (s *Server) watch(ctx context.Context, filter view.Filter, token string, send func(view.Batch) error) error {
 	if err := s.ready(); err != nil {
 		return err

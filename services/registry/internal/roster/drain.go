@@ -5,18 +5,17 @@ import (
 	"time"
 )
 
-// A Drain is an operator's word that a node is to stay out of load balancing.
+// A Drain is an operator's order to keep a node out of load balancing.
 type Drain struct {
 	Reason string    `json:"reason,omitempty"`
 	Since  time.Time `json:"since"`
 }
 
-// maxDrainRequests is how many request ids of operators a node's record remembers: a client gives up retrying long before
-// so many others come in between.
+// maxDrainRequests is how many request ids a node's record remembers. A client gives up retrying before it is reached.
 const maxDrainRequests = 8
 
-// DrainNode decides the record of a node that is to be drained; false is that it stays as it is, also because the request was carried
-// out before. Draining a draining node changes its reason, and not since when.
+// DrainNode returns the record of a node after a drain. false means no change; a request is carried out once. Draining a drained node
+// changes its reason and keeps its time.
 func DrainNode(now time.Time, n Node, reason, request string) (Node, bool) {
 	if n.alreadyApplied(request) || n.Drain != nil && n.Drain.Reason == reason {
 		return n, false
@@ -29,7 +28,7 @@ func DrainNode(now time.Time, n Node, reason, request string) (Node, bool) {
 	return n.withDrainOrder(request), true
 }
 
-// UndrainNode decides the record of a node that is given back to load balancing; false is that it stays as it is.
+// UndrainNode returns the record of a node that goes back to load balancing. false means no change.
 func UndrainNode(n Node, request string) (Node, bool) {
 	if n.alreadyApplied(request) || n.Drain == nil {
 		return n, false
@@ -44,7 +43,7 @@ func (n Node) withDrainOrder(request string) Node {
 	return n.withRequest(request)
 }
 
-// withRequest keeps the id of a request that was carried out.
+// withRequest remembers a request.
 func (n Node) withRequest(request string) Node {
 	if request != "" {
 		n.DrainRequests = append(slices.Clone(n.DrainRequests), request)

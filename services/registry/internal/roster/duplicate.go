@@ -14,7 +14,7 @@ const (
 type DuplicateAgent struct {
 	BootID string    `json:"boot_id"`
 	From   string    `json:"from"`              // the host it called from
-	Agent  string    `json:"address,omitempty"` // where it says that its listener is
+	Agent  string    `json:"address,omitempty"` // the address it reports
 	Since  time.Time `json:"since"`
 	Last   time.Time `json:"last"`
 }
@@ -30,7 +30,7 @@ func (n Node) ActiveDuplicate(now time.Time) *DuplicateAgent {
 // WithDuplicate returns the record of a node after a duplicate was refused, and whether it has to be written.
 func (n Node) WithDuplicate(t DuplicateAgent) (Node, bool) {
 	if n.BootID == t.BootID {
-		return n, false // it became the enrolled one in the meantime
+		return n, false // it is enrolled by now
 	}
 	if was := n.ActiveDuplicate(t.Last); was != nil && was.BootID == t.BootID {
 		if t.Last.Sub(was.Last) < DuplicateWriteInterval {

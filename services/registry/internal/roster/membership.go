@@ -6,9 +6,8 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fault"
 )
 
-// Enrol decides what stands after an agent announced itself: its record and its session. before and session are what stands now, nil
-// when there is none. A second agent under a name is refused for as long as the first one's session lasts; the next run of the same agent
-// is none.
+// Enrol returns the record and the session of a node that enrols. before and session are the present ones, nil when there are none. A
+// second agent of the same name is refused while the first one's session lasts. The next run of the same agent is no second agent.
 func Enrol(now time.Time, key Key, before *Node, session *Session, asked Node, opened Session) (Node, Session, error) {
 	if session != nil && Taken(*session, asked) {
 		return Node{}, Session{}, fault.New(fault.Exists, "NODE_IN_USE", "another agent holds node %q of group %q and renews", key.Node,
@@ -18,7 +17,7 @@ func Enrol(now time.Time, key Key, before *Node, session *Session, asked Node, o
 	asked.Created = now
 	if before != nil {
 		asked.Created, asked.Last, asked.Ended = before.Created, before.Last, before.Ended
-		// An operator's word outlives whatever becomes of the agent.
+		// Orders of operators outlive the agent.
 		asked.Drain, asked.DrainOrder, asked.DrainRequests, asked.Quarantine = before.Drain, before.DrainOrder, before.DrainRequests,
 			before.Quarantine
 		if before.LastDuplicate != nil && before.LastDuplicate.BootID != asked.BootID {
@@ -28,7 +27,7 @@ func Enrol(now time.Time, key Key, before *Node, session *Session, asked Node, o
 			opened.Report = session.Report
 		}
 		if len(asked.Capabilities) == 0 {
-			// The gateway could not be asked yet; what was known of it stands.
+			// The gateway did not answer yet: keep what is known.
 			asked.Capabilities, asked.KongVersion, asked.Schemas = before.Capabilities, before.KongVersion, before.Schemas
 		}
 	}
@@ -36,13 +35,13 @@ func Enrol(now time.Time, key Key, before *Node, session *Session, asked Node, o
 	return asked, opened, nil
 }
 
-// Taken reports whether a session is that of another agent than the one that asks.
+// Taken reports whether a session belongs to another agent.
 func Taken(s Session, asked Node) bool {
 	return s.BootID != asked.BootID && (asked.Succeeds == "" || s.BootID != asked.Succeeds)
 }
 
-// Renew decides the session of a node that renews. claim says that the agent itself came to this replica; without it the replica only
-// keeps what it has, and must not take a session back that moved to another.
+// Renew returns the session of a node that renews. claim means that the agent called this replica. Without it the replica only keeps its
+// own session, and must not take back one that moved.
 func Renew(now time.Time, key Key, before *Node, session *Session, next Session, claim bool) (Session, error) {
 	if !MayRenew(before, session, next.BootID) {
 		return Session{}, NotEnrolled(key)
@@ -61,12 +60,12 @@ func Renew(now time.Time, key Key, before *Node, session *Session, next Session,
 	return next, nil
 }
 
-// MayRenew reports whether the agent of a boot is the one that is enrolled.
+// MayRenew reports whether the agent of a boot is enrolled.
 func MayRenew(n *Node, s *Session, bootID string) bool {
 	return n != nil && !n.Left && n.BootID == bootID && (s == nil || s.BootID == bootID)
 }
 
-// End decides the record of a node whose session ends.
+// End returns the record of a node whose session ends.
 func End(now time.Time, n Node, last Report, left bool) Node {
 	if !last.Empty() {
 		n.Last = last
@@ -75,25 +74,25 @@ func End(now time.Time, n Node, last Report, left bool) Node {
 	return n
 }
 
-// NotEnrolled is the answer to a renewal that no enrolment precedes.
+// NotEnrolled is the fault of a renewal without an enrolment.
 func NotEnrolled(key Key) error {
 	return fault.New(fault.Missing, "NODE_NOT_ENROLLED", "node %q of group %q is not enrolled with this boot id; enrol again", key.Node,
 		key.Group).
 		With("group", string(key.Group)).With("node", string(key.Node))
 }
 
-// NoNode is the answer to a call that names a node that does not exist.
+// NoNode is the fault of a call that names an unknown node.
 func NoNode(key Key) error {
 	return fault.New(fault.Missing, "NODE_NOT_FOUND", "node %q of group %q does not exist", key.Node, key.Group).
 		With("group", string(key.Group)).With("node", string(key.Node))
 }
 
-// NoGroup is the answer to a call that names a group that does not exist.
+// NoGroup is the fault of a call that names an unknown group.
 func NoGroup(key Key) error {
 	return fault.New(fault.Missing, "GROUP_NOT_FOUND", "group %q does not exist", key.Group).With("group", string(key.Group))
 }
 
-// since keeps the time of a state that does not change.
+// since returns when the state began: before, if it does not change.
 func since(now time.Time, before *Node, was *Session, after Node, is Session) time.Time {
 	if before != nil && was != nil && StateOf(*before, was) == StateOf(after, &is) {
 		return was.Since

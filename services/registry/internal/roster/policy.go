@@ -9,7 +9,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// Bounds of what a caller may send. They keep a batch of session writes well under etcd's limit.
+// Bounds of requests. They keep a batch of session writes well under etcd's limit.
 const (
 	MaxDescription  = 1024
 	MaxWaves        = 20

@@ -14,7 +14,7 @@ import (
 	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
-// Bounds of probes. What is kept is sent to every agent of the group at every renewal.
+// Bounds of probes. Every renewal of a group's agents is answered with them.
 const (
 	MaxProbes        = 16
 	MaxProbePath     = 1024
@@ -60,7 +60,7 @@ func probeViolations(path string, probes []fleet.Probe) (bad []fault.Violation) 
 	return bad
 }
 
-// secretRemedy says what to do instead of giving a probe credentials.
+// secretRemedy is the alternative to a probe with credentials.
 const secretRemedy = "a group's policy is shown to whoever reads it, so it holds no credentials: probe a path that needs none, such as a " +
 	"route of its own without an auth plugin"
 
@@ -104,7 +104,7 @@ func probeHeaders(headers map[string]string, add func(field, format string, args
 	seen := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(headers)) {
 		canonical := http.CanonicalHeaderKey(name)
-		// The value is never repeated: it may be the secret that should not have been sent.
+		// Messages never hold the value: it may be a secret.
 		switch value := headers[name]; {
 		case !token(name):
 			add("headers", "%.64q is not the name of a header", name)

@@ -2,17 +2,17 @@ package roster
 
 import "time"
 
-// A Quarantine is an operator's word that a node is to be told nothing new, and that rollouts do not wait for it.
+// A Quarantine is an operator's order: the node gets nothing new, and rollouts do not wait for it.
 type Quarantine struct {
 	Reason string    `json:"reason"`
 	Since  time.Time `json:"since"`
 }
 
-// MaxQuarantineReason bounds why a node is in quarantine.
+// MaxQuarantineReason bounds the reason.
 const MaxQuarantineReason = MaxDrainReason
 
-// QuarantineNode decides the record of a node that is to be in quarantine; false is that it stays as it is, also because the request was
-// carried out before. Another reason does not change since when.
+// QuarantineNode returns the record of a node in quarantine. false means no change; a request is carried out once. Another reason keeps the
+// time.
 func QuarantineNode(now time.Time, n Node, reason, request string) (Node, bool) {
 	if n.alreadyApplied(request) || n.Quarantine != nil && n.Quarantine.Reason == reason {
 		return n, false
@@ -25,7 +25,7 @@ func QuarantineNode(now time.Time, n Node, reason, request string) (Node, bool) 
 	return n.withRequest(request), true
 }
 
-// ReleaseNode decides the record of a node that leaves quarantine; false is that it stays as it is.
+// ReleaseNode returns the record of a node that leaves quarantine. false means no change.
 func ReleaseNode(n Node, request string) (Node, bool) {
 	if n.alreadyApplied(request) || n.Quarantine == nil {
 		return n, false

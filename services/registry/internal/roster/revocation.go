@@ -9,28 +9,28 @@ import (
 	"github.com/silverback-gateway/silverback/kit/revocation"
 )
 
-// A Revocation is an operator's word that certificates of one identity are kept out.
+// A Revocation is an operator's order to refuse the certificates of one identity.
 type Revocation struct {
 	Reason  string    `json:"reason,omitempty"`
 	By      string    `json:"by"`
 	Since   time.Time `json:"since"`
-	Until   time.Time `json:"until"` // what was issued up to here is refused
+	Until   time.Time `json:"until"` // certificates issued until then are refused
 	Request string    `json:"request,omitempty"`
 }
 
 const (
 	// MaxRevocations bounds how many are in force.
 	MaxRevocations = 10_000
-	// MaxRevocationReason bounds why a certificate is kept out.
+	// MaxRevocationReason bounds the reason.
 	MaxRevocationReason = MaxDrainReason
 )
 
-// RevocationKey is how the key of a revocation is made: a user has no group.
+// RevocationKey returns the key of a revocation. A user has no group.
 func RevocationKey(s revocation.Subject) Key {
 	return Key{Group: fleet.GroupID(s.Group), Node: fleet.NodeID(s.Name)}
 }
 
-// Revoked is whose revocation a key is of.
+// Revoked returns the identity of a revocation's key.
 func (k Key) Revoked() revocation.Subject {
 	if k.Group == "" {
 		return revocation.Subject{Kind: identity.User, Name: string(k.Node)}
@@ -38,7 +38,7 @@ func (k Key) Revoked() revocation.Subject {
 	return revocation.Subject{Kind: identity.Node, Group: string(k.Group), Name: string(k.Node)}
 }
 
-// Revoke decides the revocation that stands; before is the one of now, and total how many there are. What was kept out before stays out.
+// Revoke returns the new revocation. before is the present one, total the number of all. It never shortens a revocation.
 func Revoke(now time.Time, before *Revocation, total int64, asked Revocation) (Revocation, error) {
 	if before != nil && asked.Request != "" && before.Request == asked.Request {
 		return *before, nil

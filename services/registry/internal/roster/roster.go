@@ -1,5 +1,4 @@
-// Package roster holds the rules of who is in the fleet: what state a node is in, who may enrol over whom, and what a group's
-// policy may say. It reads no clock, stores nothing and calls nobody.
+// Package roster holds the rules of the fleet's members: the states of nodes, who may enrol, and what a group's policy may say. It is pure.
 package roster
 
 import (
@@ -23,7 +22,7 @@ func (k Key) Compare(other Key) int {
 	return cmp.Or(cmp.Compare(k.Group, other.Group), cmp.Compare(k.Node, other.Node))
 }
 
-// A Group is what is kept of a group. Policy is opaque here; PolicyViolations judges it before it is stored.
+// A Group is the record of a group. Policy is opaque here; PolicyViolations validates it before it is stored.
 type Group struct {
 	Name        fleet.GroupID `json:"name"`
 	Description string        `json:"description,omitempty"`
@@ -34,7 +33,7 @@ type Group struct {
 	Updated     time.Time     `json:"updated"`
 }
 
-// SameContent reports whether what would be stored of two groups is the same but for the times, so that no field is left out.
+// SameContent reports whether two groups are stored alike, except for their times. It compares all stored fields.
 func (g Group) SameContent(other Group) bool {
 	g.Created, g.Updated = other.Created, other.Updated
 	a, errA := json.Marshal(g)
@@ -42,18 +41,18 @@ func (g Group) SameContent(other Group) bool {
 	return errors.Join(errA, errB) == nil && bytes.Equal(a, b)
 }
 
-// A Report is what an agent said last about its node: what the rules need to know, and all of it, opaque. The zero Report says nothing.
+// A Report is what an agent last reported about its node: what the rules use, and all of it, opaque. The zero Report is none.
 type Report struct {
-	Received   bool   `json:"said,omitempty"`   // there was a status, even an empty one
+	Received   bool   `json:"said,omitempty"`   // there is a status, even an empty one
 	Proven     bool   `json:"proven,omitempty"` // something was proven serving
 	Ready      bool   `json:"ready,omitempty"`  // the gateway answers
 	Draining   bool   `json:"draining,omitempty"`
 	Conditions int    `json:"conditions,omitempty"`
-	Unmanaged  bool   `json:"unmanaged,omitempty"` // the gateway serves something that no snapshot brought
+	Unmanaged  bool   `json:"unmanaged,omitempty"` // the gateway serves a configuration that is not a snapshot
 	Full       []byte `json:"full,omitempty"`
 }
 
-// Empty reports whether nothing was said.
+// Empty reports whether there is no report.
 func (r Report) Empty() bool { return !r.Received }
 
 func (r Report) same(o Report) bool {
@@ -61,14 +60,13 @@ func (r Report) same(o Report) bool {
 		r.Conditions == o.Conditions
 }
 
-// Same reports whether two reports say the same.
+// Same reports whether two reports are equal.
 func (r Report) Same(o Report) bool { return r.same(o) && bytes.Equal(r.Full, o.Full) }
 
-// A Node is the durable record of a node. It is written when the node enrols, when an operator gives an order, and when a session ends,
-// never at a renewal.
+// A Node is the durable record of a node. It is written at enrolments, orders of operators and ends of sessions, never at renewals.
 type Node struct {
 	BootID       string            `json:"boot_id"`
-	Succeeds     string            `json:"-"` // of an enrolment: the boot id of the agent's last run, from which it takes over
+	Succeeds     string            `json:"-"` // of an enrolment: the boot id of the agent's previous run
 	Labels       map[string]string `json:"labels,omitempty"`
 	Capabilities []byte            `json:"capabilities,omitempty"`
 	KongVersion  string            `json:"kong_version,omitempty"`
@@ -77,9 +75,9 @@ type Node struct {
 	ProxyAddress string            `json:"proxy_address,omitempty"`
 	AgentAddress string            `json:"agent_address,omitempty"`
 	Created      time.Time         `json:"created"`
-	Last         Report            `json:"last"`           // what the node ran when its last session ended
-	Ended        time.Time         `json:"ended,omitzero"` // when that was
-	Left         bool              `json:"left,omitempty"` // the node said goodbye
+	Last         Report            `json:"last"`           // the report when the last session ended
+	Ended        time.Time         `json:"ended,omitzero"` // when that session ended
+	Left         bool              `json:"left,omitempty"` // the agent left in an orderly way
 
 	Drain      *Drain `json:"drain,omitempty"`       // nil when the node is not drained
 	DrainOrder int64  `json:"drain_order,omitempty"` // grows with every drain and undrain
@@ -96,10 +94,10 @@ type Session struct {
 	BootID  string    `json:"boot_id"`
 	Replica string    `json:"replica"`
 	Report  Report    `json:"report"`
-	Since   time.Time `json:"since"` // when the state that follows from the report began
+	Since   time.Time `json:"since"` // when the present state began
 }
 
-// State is what the registry makes of a node.
+// State is the state of a node, as the registry derives it.
 type State int
 
 // The states, in the order of the proto.
@@ -114,15 +112,14 @@ const (
 	Unmanaged
 )
 
-// States names every state, as metrics have them.
+// States returns the names of all states, for metrics.
 func States() map[State]string {
 	return map[State]string{Joining: "joining", Ready: "ready", Degraded: "degraded", Unreachable: "unreachable", Draining: "draining",
 		Gone: "gone", Unmanaged: "unmanaged"}
 }
 
-// StateOf judges a node by its record and its session, nil when there is none. Draining is an operator's word and
-// outweighs what the node complains about; a complaint outweighs that nothing is proven yet. A gateway that serves what no snapshot brought
-// is unmanaged, whatever else it complains about, as long as it serves.
+// StateOf derives the state from the record and the session, nil for none. Draining takes precedence over conditions, and conditions over
+// an unproven snapshot. A gateway that serves something other than a snapshot is unmanaged, whatever its conditions.
 func StateOf(n Node, s *Session) State {
 	switch {
 	case s == nil && n.Left:
@@ -154,14 +151,14 @@ func StateTime(n Node, s *Session) time.Time {
 	return n.Ended
 }
 
-// Lost reports whether a node that was never heard to leave may be forgotten: one that is unreachable and was so without a
-// break since an absence began, as whoever asks saw it. An operator's order outlives the node, and so does its record.
+// Lost reports whether a node that did not leave may be forgotten: it is unreachable, and was so since absence began without a break. A
+// node with an operator's order is kept.
 func Lost(n Node, s *Session, absent, now time.Time, after time.Duration) bool {
 	return after > 0 && StateOf(n, s) == Unreachable && n.Drain == nil && n.Quarantine == nil && !n.Ended.After(absent) &&
 		!n.Created.After(absent) && now.Sub(absent) >= after
 }
 
-// Forgettable reports whether a node that said goodbye may be forgotten.
+// Forgettable reports whether a node that left may be forgotten.
 func Forgettable(n Node, s *Session, now time.Time, after time.Duration) bool {
 	return StateOf(n, s) == Gone && now.Sub(n.Ended) >= after
 }

@@ -8,11 +8,11 @@ import (
 // MaxTrusted is how many bundles an operator may trust in one group.
 const MaxTrusted = 16
 
-// A Vote is what a node says of its gateway: the version of Kong, and the digest of the bundle of schemas, empty when it names none.
+// A Vote is what a node reports of its gateway: Kong's version and the digest of its bundle of schemas; empty means none.
 type Vote struct{ KongVersion, Schemas string }
 
-// VoteOf is the vote of a node; false when there is no node, and when it is gone. What a node of which nothing is heard said last still
-// counts: it comes back with it.
+// VoteOf returns the vote of a node; false without a node, or when it is gone. The last vote of an unreachable node counts, since the node
+// returns with it.
 func VoteOf(n *Node, s *Session) (Vote, bool) {
 	if n == nil || StateOf(*n, s) == Gone {
 		return Vote{}, false
@@ -20,8 +20,8 @@ func VoteOf(n *Node, s *Session) (Vote, bool) {
 	return Vote{n.KongVersion, n.Schemas}, true
 }
 
-// SchemasOf is the digest of the bundle of schemas that a node has; empty when there is no node, when it is gone, and when its agent
-// names none.
+// SchemasOf returns the digest of a node's bundle of schemas; empty when there is no node, when it is gone, and when its agent reports
+// none.
 func SchemasOf(n *Node, s *Session) string {
 	v, _ := VoteOf(n, s)
 	return v.Schemas
@@ -48,8 +48,8 @@ func (b *Backing) Add(v Vote, n int) {
 	}
 }
 
-// Counts reports whether the nodes stand behind a bundle: more than half of those of one version of Kong name it, and one alone is enough
-// only where it is the whole group. A version that no other node has would else be a way for one node to speak for the group.
+// Counts reports whether a bundle is enforced: more than half of the nodes of one version of Kong report it, and at least two nodes do,
+// unless the group has one only. Otherwise a node with a version of its own could speak for the group.
 func (b *Backing) Counts(digest string) bool {
 	for v, n := range b.votes {
 		if v.Schemas == digest && 2*n > b.versions[v.KongVersion] && (n > 1 || b.nodes == 1) {
@@ -59,7 +59,7 @@ func (b *Backing) Counts(digest string) bool {
 	return false
 }
 
-// Backed returns the bundles that are named, each with whether it counts.
+// Backed returns the reported bundles, each with whether it counts.
 func (b *Backing) Backed() map[string]bool {
 	all := map[string]bool{}
 	for v := range b.votes {
@@ -73,5 +73,5 @@ func (b *Backing) Backed() map[string]bool {
 // Empty reports whether there is no vote.
 func (b *Backing) Empty() bool { return b.nodes == 0 }
 
-// Digests returns the bundles that are named, sorted.
+// Digests returns the reported bundles, sorted.
 func (b *Backing) Digests() []string { return slices.Sorted(maps.Keys(b.Backed())) }

@@ -2,7 +2,7 @@ package roster
 
 import "time"
 
-// ConfigurationTTL is how long what an unmanaged gateway serves is waited for and kept: it holds secrets.
+// ConfigurationTTL bounds the wait for an unmanaged gateway's configuration, and how long its parts are stored: they hold secrets.
 const ConfigurationTTL = 2 * time.Minute
 
 // Part is one part of what a gateway serves, as it travels.

@@ -1,6 +1,5 @@
-// Package schemas keeps the bundles of schemas that agents upload: it says which agent is to upload one, what is fit to be stored,
-// and when one that nobody names may go. What a bundle says never changes, so that any replica may store or delete any of them; one
-// that is missed is asked for again.
+// Package schemas stores the bundles of schemas that agents upload. It chooses the agent to upload one, checks uploads, and deletes unused
+// bundles. Bundles never change, so any replica may store or delete any of them; a missing one is asked for again.
 package schemas
 
 import (
@@ -18,16 +17,16 @@ import (
 )
 
 const (
-	// MaxBundles is how many bundles are kept: a fleet has as many as it has versions of Kong with different sets of plugins. Beyond it
-	// only groups that have less than their share may store more.
+	// MaxBundles bounds the bundles: a fleet has one for each version of Kong with a different set of plugins. Beyond it only groups with less
+	// than their share may store more.
 	MaxBundles = 64
-	// MaxOfNode is how many bundles are kept that one node uploaded. Those that no node names any more make room for a new one.
+	// MaxOfNode bounds the bundles that one node uploaded. Those that no node reports any more make room for new ones.
 	MaxOfNode = 4
-	// uploadTimeout is how long one agent may take to upload what it was asked for, before another one is asked.
+	// uploadTimeout is how long an agent may take to upload, before another one is asked.
 	uploadTimeout = 10 * time.Second
 )
 
-// Ledger is where bundles are stored.
+// Ledger stores bundles.
 type Ledger interface {
 	Current(ctx context.Context, key roster.Key) (store.Current, error)
 	PutSchemas(ctx context.Context, digest string, zstd []byte, uploader roster.Key) (revision int64, err error)
@@ -44,25 +43,25 @@ type View interface {
 	Unnamed() (bundles map[string]int64, revision int64)
 }
 
-// Config says what a Cache works with. All fields are required.
+// Config configures a Cache. All fields are required.
 type Config struct {
 	Ledger  Ledger
 	View    View
 	Log     *slog.Logger
 	Metrics *Metrics
-	// ForgetAfter is how long a bundle is kept that no node names.
+	// ForgetAfter is how long a bundle is kept that no node reports.
 	ForgetAfter time.Duration
 }
 
 // A Cache keeps the bundles. It is safe for concurrent use.
 type Cache struct {
 	Config
-	verifying chan struct{} // capacity 1: a bundle takes memory while it is looked at
+	verifying chan struct{} // capacity 1: verifying takes memory
 
 	mu      sync.Mutex
-	asked   map[string]time.Time // when an agent of this replica was asked for a bundle last
-	unnamed map[string]time.Time // since when no node is known to name a bundle
-	tidied  map[string]bool      // the stored bundles that were looked at: they hold no secrets
+	asked   map[string]time.Time // when this replica last asked an agent for a bundle
+	unnamed map[string]time.Time // since when no node reports a bundle
+	tidied  map[string]bool      // stored bundles known to hold no secrets
 }
 
 // New returns a cache.
@@ -71,8 +70,8 @@ func New(c Config) *Cache {
 		tidied: map[string]bool{}}
 }
 
-// Want says whether a node that names a bundle, and is spoken to now, should upload it. One node is asked at a time, since a whole
-// fleet may name the same new bundle at once.
+// Want reports whether a node that calls now should upload its bundle. Only one node at a time is asked, since a whole fleet may report the
+// same new bundle at once.
 func (c *Cache) Want(digest string, now time.Time) bool {
 	if digest == "" || c.View.Stored(digest) {
 		return false
@@ -87,8 +86,8 @@ func (c *Cache) Want(digest string, now time.Time) bool {
 	return true
 }
 
-// Upload stores a bundle as it travelled from a node that names it, and returns the revision at which it stands. A fault of kind
-// Invalid says that the bytes are not that bundle, of kind Busy that there are too many.
+// Upload stores a bundle from a node that reports it, and returns its revision. A fault of kind Invalid means that the bytes are not that
+// bundle, of kind Busy that there are too many.
 func (c *Cache) Upload(ctx context.Context, key roster.Key, digest string, zstd []byte) (int64, error) {
 	if err := c.named(ctx, key, digest); err != nil {
 		return 0, err
@@ -117,7 +116,7 @@ func (c *Cache) Upload(ctx context.Context, key roster.Key, digest string, zstd 
 	return revision, err
 }
 
-// makeRoom deletes the bundles that a node uploaded and nobody names any more, and says whether it may store another one.
+// makeRoom deletes the unused bundles that a node uploaded. It returns a fault if the node still may not store another.
 func (c *Cache) makeRoom(ctx context.Context, key roster.Key) error {
 	stored := c.View.Bundles()
 	unnamed, upTo := c.View.Unnamed()
@@ -138,8 +137,8 @@ func (c *Cache) makeRoom(ctx context.Context, key roster.Key) error {
 	return room(stored, key, c.ForgetAfter)
 }
 
-// room says whether a node may store one more bundle beside those that are stored, each with its uploader: it has less than MaxOfNode, and
-// when all MaxBundles are there, its group has less than its share. So a node cannot take the room of a fleet, nor a group that of others.
+// room returns a fault unless a node may store one more bundle: it has less than MaxOfNode, and if all MaxBundles are there, its group has
+// less than its share. So neither a node nor a group takes the room of others.
 func room(stored map[string]roster.Key, key roster.Key, forget time.Duration) error {
 	node, groups := 0, map[fleet.GroupID]int{}
 	for _, by := range stored {
@@ -149,7 +148,7 @@ func room(stored map[string]roster.Key, key roster.Key, forget time.Duration) er
 		}
 	}
 	own := groups[key.Group]
-	groups[key.Group]++ // it has a share, if it has any yet or not
+	groups[key.Group]++ // count it even without a bundle
 	switch {
 	case node >= MaxOfNode:
 		return fault.New(fault.Busy, "TOO_MANY_SCHEMAS", "%d bundles of schemas that node %q of group %q uploaded are stored already, which is "+
@@ -163,7 +162,7 @@ func room(stored map[string]roster.Key, key roster.Key, forget time.Duration) er
 	return nil
 }
 
-// named makes sure that an enrolled node names the bundle; a no is never given on what this replica merely believes.
+// named checks that an enrolled node reports the bundle. A refusal is confirmed by etcd.
 func (c *Cache) named(ctx context.Context, key roster.Key, digest string) error {
 	cur := c.View.Current(key)
 	if roster.SchemasOf(cur.Node, cur.Session) == digest {
@@ -182,7 +181,7 @@ func (c *Cache) named(ctx context.Context, key roster.Key, digest string) error 
 	return nil
 }
 
-// Bundle returns a bundle as it travels, or a fault of kind Missing.
+// Bundle returns a bundle, compressed, or a fault of kind Missing.
 func (c *Cache) Bundle(ctx context.Context, digest string) ([]byte, error) {
 	zstd, _, err := c.Ledger.Schemas(ctx, digest)
 	if err != nil {
@@ -194,24 +193,23 @@ func (c *Cache) Bundle(ctx context.Context, digest string) ([]byte, error) {
 	return zstd, nil
 }
 
-// Collect deletes the bundles that no node has named for a while, as this replica saw it. The ledger has the last word: a bundle
-// stays when any node was written since this replica read the nodes.
+// Collect deletes the bundles that no node has reported for a while. A bundle stays if any node was written since this replica read the
+// nodes.
 func (c *Cache) Collect(ctx context.Context, now time.Time) {
 	bundles, upTo := c.View.Unnamed()
 	for digest, storedAt := range c.idle(bundles, now) {
 		gone, err := c.Ledger.DeleteSchemas(ctx, digest, storedAt, upTo)
 		switch {
 		case err != nil && ctx.Err() == nil:
-			c.Log.Warn("schemas that no node has not deleted yet", "error", err)
+			c.Log.Warn("unused schemas not deleted yet", "error", err)
 		case gone:
 			c.Metrics.collected.Inc()
-			c.Log.Info("schemas that no node has deleted", "schemas", digest)
+			c.Log.Info("unused schemas deleted", "schemas", digest)
 		}
 	}
 }
 
-// Tidy looks once at each bundle that is stored, and takes out what a registry of before let in: the secrets that gateways invented. The
-// bundle keeps the name that nodes have for it.
+// Tidy checks each stored bundle once, and removes secrets that gateways invented and older registries stored. The bundle keeps its digest.
 func (c *Cache) Tidy(ctx context.Context) {
 	stored := c.View.Bundles()
 	c.mu.Lock()
@@ -244,7 +242,7 @@ func (c *Cache) tidy(ctx context.Context, digest string) error {
 	}
 	b, err := schema.Unpack(zstd)
 	if err != nil || b.Normalized() == b {
-		return nil // what cannot be read is for the translators to tell of
+		return nil // translators report unreadable bundles
 	}
 	changed, err := c.Ledger.TidySchemas(ctx, digest, readAt, schema.Pack(b.Normalized()))
 	if changed {
@@ -258,7 +256,7 @@ func has[V any](all map[string]V, digest string) bool {
 	return there
 }
 
-// idle remembers since when bundles are unnamed, and returns those that are for long enough.
+// idle notes since when bundles are unused, and returns those that are for long enough.
 func (c *Cache) idle(unnamed map[string]int64, now time.Time) map[string]int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -12,9 +12,9 @@ type Metrics struct {
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		uploads: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "silverback_registry_schema_uploads_total",
-			Help: "Uploads of schema bundles by what became of them."}, []string{"outcome"}),
+			Help: "Uploads of schema bundles by outcome."}, []string{"outcome"}),
 		collected: prometheus.NewCounter(prometheus.CounterOpts{Name: "silverback_registry_schema_bundles_collected_total",
-			Help: "Schema bundles deleted because no node had named them for a while."}),
+			Help: "Schema bundles deleted because no node reported them for a while."}),
 	}
 	for _, outcome := range []string{"stored", "refused"} {
 		m.uploads.WithLabelValues(outcome)

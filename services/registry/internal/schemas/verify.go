@@ -7,8 +7,8 @@ import (
 	"github.com/silverback-gateway/silverback/kong/schema"
 )
 
-// verify makes sure that bytes are the bundle that a digest names, in canonical form and within bounds. It returns what is to be stored:
-// the same bytes, or, of an older agent, the bundle without the secrets that its gateway invented.
+// verify checks that bytes are the bundle of a digest, in canonical form and within bounds. It returns what to store: the same bytes, or,
+// of an older agent, the bundle without the secrets that its gateway invented.
 func verify(digest string, zstd []byte) ([]byte, error) {
 	want, err := fleet.ParseDigest(digest)
 	if err != nil {

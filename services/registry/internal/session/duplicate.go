@@ -11,15 +11,15 @@ import (
 // duplicateLogInterval is the least time between two log lines about one duplicate.
 const duplicateLogInterval = time.Minute
 
-// duplicate is what this replica remembers of agents that were refused under one name.
+// duplicate is the memory of agents refused under one name.
 type duplicate struct {
 	last    roster.DuplicateAgent
 	written time.Time
 	logged  time.Time
-	queued  bool // its last attempt is to be written
+	queued  bool // the last attempt waits to be written
 }
 
-// Refused notes that an agent was refused, since another one holds the node: in the log and in the node's record, each now and then.
+// Refused notes in the log and in the node's record, at intervals, that an agent was refused because another one holds the node.
 func (s *Sessions) Refused(key roster.Key, t roster.DuplicateAgent) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -33,7 +33,7 @@ func (s *Sessions) Refused(key roster.Key, t roster.DuplicateAgent) {
 	w.last = t
 	if w.logged.IsZero() || now.Sub(w.logged) >= duplicateLogInterval {
 		w.logged = now
-		s.Log.Warn("an agent is refused: another one is enrolled under the same name, and renews", "group", key.Group, "node", key.Node,
+		s.Log.Warn("agent refused: another agent is enrolled under the same name and renews", "group", key.Group, "node", key.Node,
 			"from", t.From, "agent_address", t.Agent, "boot_id", t.BootID)
 	}
 	if w.written.IsZero() || now.Sub(w.written) >= roster.DuplicateWriteInterval {

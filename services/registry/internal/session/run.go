@@ -11,15 +11,15 @@ import (
 	"github.com/silverback-gateway/silverback/kit/run"
 )
 
-// Run keeps the lease, writes sessions and ends those that are not renewed, until ctx ends. The lease is left to run out: nodes renew at
-// another replica before it does, and so none of them flaps when this one is stopped. Who waits for a write then is told to go there too.
-// Run may be called once.
+// Run keeps the lease, writes sessions and ends those that are not renewed, until ctx ends. It does not revoke the lease: nodes renew at
+// another replica before the lease expires, so that none flaps. Callers that wait for a write then are sent elsewhere. Run may be called
+// once.
 func (s *Sessions) Run(ctx context.Context) error {
 	defer close(s.stopped)
 	return run.All(ctx, s.hold, s.write, s.expire)
 }
 
-// hold keeps one lease, and gets a new one when it is lost.
+// hold keeps a lease, and replaces a lost one.
 func (s *Sessions) hold(ctx context.Context) error {
 	seconds := max(1, int64((s.TTL+time.Second-1)/time.Second))
 	pause := backoff.Backoff{Policy: retry}
@@ -37,7 +37,7 @@ func (s *Sessions) hold(ctx context.Context) error {
 			s.lose()
 			if ctx.Err() == nil {
 				s.Metrics.leasesLost.Inc()
-				s.Log.Warn("session lease lost; getting another")
+				s.Log.Warn("session lease lost; requesting another")
 			}
 		case etcdkv.Refused(err) && err.Error() != refusal:
 			s.Log.Warn("etcd grants no lease for sessions; trying again", "error", err)
@@ -52,7 +52,7 @@ func (s *Sessions) hold(ctx context.Context) error {
 	}
 }
 
-// refuse tells those who wait for an enrolment or a goodbye why it cannot be written. What they asked for stays queued.
+// refuse answers calls that wait for an enrolment or a leave with an error. Their changes stay queued.
 func (s *Sessions) refuse(why error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,7 +64,7 @@ func (s *Sessions) refuse(why error) {
 	}
 }
 
-// keepAlive returns when the lease is gone, or cannot be trusted any more.
+// keepAlive returns when the lease is lost.
 func (s *Sessions) keepAlive(ctx context.Context, lease clientv3.LeaseID) {
 	alive, err := s.leases.KeepAlive(ctx, lease)
 	if err != nil {
@@ -86,12 +86,12 @@ func (s *Sessions) gain(lease clientv3.LeaseID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {
-	case <-s.lost: // was about an earlier lease
+	case <-s.lost: // of an earlier lease
 	default:
 	}
 	s.lease = lease
 	for key, e := range s.entries {
-		// Whatever stands in the ledger hangs on a lease that is going or gone.
+		// Sessions in the ledger are bound to the earlier lease.
 		e.committed = false
 		s.enqueue(key, e)
 	}
@@ -149,8 +149,7 @@ func (s *Sessions) expire(ctx context.Context) error {
 	}
 }
 
-// expireAt ends what was not renewed before now. A process that was stopped for a while could not hear renewals, so its nodes get their
-// time again.
+// expireAt ends sessions that were not renewed by now. A process that stalled could not take renewals, so its nodes get another TTL.
 func (s *Sessions) expireAt(now time.Time, stalled bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package session keeps the sessions of the nodes that renew at this replica, under one lease. Renewals that change nothing stay
-// in memory; what changes is written in batches. A session belongs to the replica that its node spoke to last.
+// Package session holds the sessions of nodes that renew at this replica, under one lease. Renewals without a change stay in memory;
+// changes are written in batches. A session belongs to the replica that its node called last.
 package session
 
 import (
@@ -15,13 +15,13 @@ import (
 	"github.com/silverback-gateway/silverback/services/registry/internal/store"
 )
 
-// Ledger is where sessions are written.
+// Ledger stores sessions.
 type Ledger interface {
 	Commit(ctx context.Context, lease clientv3.LeaseID, changes []store.Change) ([]store.Result, error)
 	Current(ctx context.Context, key roster.Key) (store.Current, error)
 }
 
-// Config says how long sessions last. All fields are required.
+// Config configures Sessions. All fields are required.
 type Config struct {
 	Replica string
 	TTL     time.Duration
@@ -38,42 +38,42 @@ type Sessions struct {
 
 	mu         sync.Mutex
 	entries    map[roster.Key]*entry
-	queue      []roster.Key // what the writer has to do, oldest first
+	queue      []roster.Key // changes to write, oldest first
 	queued     map[roster.Key]bool
-	ended      map[roster.Key]ended      // sessions of others that ended without a word
-	duplicates map[roster.Key]*duplicate // agents that were refused lately
+	ended      map[roster.Key]ended      // sessions of other replicas that expired
+	duplicates map[roster.Key]*duplicate // recently refused agents
 	bell       chan struct{}             // capacity 1
 	lease      clientv3.LeaseID
 	granted    chan struct{} // closed while there is a lease
-	lost       chan struct{} // capacity 1: the writer found the lease gone
-	stopped    chan struct{} // closed when nobody writes any more
+	lost       chan struct{} // capacity 1: etcd does not know the lease
+	stopped    chan struct{} // closed when the writer stops
 }
 
 type entry struct {
 	session   roster.Session
 	renewed   time.Time
-	version   int            // counts what changed, so that a write knows whether it wrote the newest
-	claim     bool           // the node came here; its session is to be taken from another replica
+	version   int            // counts changes, so that a write knows whether it wrote the newest
+	claim     bool           // the node called here: take its session from another replica
 	enrol     *roster.Node   // the record to write with the session
 	ending    bool           // the session is to be deleted
-	leaving   bool           // and its node said goodbye
+	leaving   bool           // its node left
 	committed bool           // the session was written once
-	waiting   []chan settled // told at the next outcome
+	waiting   []chan settled // get the next outcome
 }
 
-// settled is what became of an enrolment or a goodbye.
+// settled is the outcome of an enrolment or a leave.
 type settled struct {
-	node *roster.Node // the record as written; nil when none was
+	node *roster.Node // the written record, or nil
 	err  error
 }
 
 type ended struct {
 	report roster.Report
 	at     time.Time
-	after  int64 // a record newer than this already knows
+	after  int64 // a newer record has the report already
 }
 
-// New returns an empty set of sessions; Run maintains it. guess is what a replica believes to stand for a node.
+// New returns an empty set of sessions; Run maintains it. guess returns what the replica's view has of a node.
 func New(c Config, ledger Ledger, leases clientv3.Lease, guess func(roster.Key) store.Current) *Sessions {
 	return &Sessions{
 		Config: c, ledger: ledger, leases: leases, guess: guess,
@@ -82,7 +82,7 @@ func New(c Config, ledger Ledger, leases clientv3.Lease, guess func(roster.Key) 
 	}
 }
 
-// Count is how many sessions this replica holds.
+// Count returns how many sessions this replica holds.
 func (s *Sessions) Count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,8 +140,8 @@ func (s *Sessions) Renew(ctx context.Context, key roster.Key, bootID string, rep
 	return report.Empty(), nil
 }
 
-// recorded makes sure that a node whose session is here has its record still: one that was deleted by hand is to be made again by an
-// enrolment. What this replica believes is asked first, and etcd before a no.
+// recorded checks that a node with a session here still has its record. If an operator deleted the record, the agent must enrol again. A
+// missing record is confirmed by etcd.
 func (s *Sessions) recorded(ctx context.Context, key roster.Key, bootID string) error {
 	if s.guess(key).Node != nil {
 		return nil
@@ -165,7 +165,7 @@ func (s *Sessions) recorded(ctx context.Context, key roster.Key, bootID string) 
 	if s.entries[key] == e {
 		delete(s.entries, key)
 	}
-	s.Log.Warn("the record of a node is gone; its agent enrols again", "group", key.Group, "node", key.Node)
+	s.Log.Warn("record of a node is gone; its agent enrols again", "group", key.Group, "node", key.Node)
 	return roster.NotEnrolled(key)
 }
 
@@ -191,7 +191,7 @@ func (s *Sessions) renewHere(key roster.Key, bootID string, report roster.Report
 	return e.session.Report.Empty(), true, nil
 }
 
-// Leave ends the session of a node that says goodbye, and returns once that is committed.
+// Leave ends the session of a node that leaves, and returns when that is committed.
 func (s *Sessions) Leave(ctx context.Context, key roster.Key, bootID string, report roster.Report) error {
 	if _, err := s.enrolled(ctx, key, bootID); err != nil {
 		return err
@@ -213,7 +213,7 @@ func (s *Sessions) Leave(ctx context.Context, key roster.Key, bootID string, rep
 	return err
 }
 
-// enrolled makes sure that the agent of a boot is enrolled; a no is never given on what this replica merely believes.
+// enrolled checks that the agent of a boot is enrolled. A refusal is confirmed by etcd.
 func (s *Sessions) enrolled(ctx context.Context, key roster.Key, bootID string) (store.Current, error) {
 	current := s.guess(key)
 	if roster.MayRenew(current.Node, current.Session, bootID) {
@@ -229,8 +229,8 @@ func (s *Sessions) enrolled(ctx context.Context, key roster.Key, bootID string) 
 	return current, nil
 }
 
-// SessionChanged is told what the ledger says about sessions, and reconciles the sessions with it: another replica's session
-// wins, a session of ours that vanished is written again, and one that nobody remembers here gets its time.
+// SessionChanged takes a change of the ledger. The session of another replica wins, a vanished session of this replica is written again,
+// and an unknown one of this replica gets a TTL.
 func (s *Sessions) SessionChanged(key roster.Key, before, after *roster.Session, revision int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -239,7 +239,7 @@ func (s *Sessions) SessionChanged(key roster.Key, before, after *roster.Session,
 	case after != nil && after.Replica == s.Replica && e == nil:
 		s.entries[key] = &entry{session: *after, renewed: time.Now(), committed: true}
 	case after != nil && after.Replica != s.Replica && e != nil && e.committed && !s.queued[key]:
-		s.enqueue(key, e) // decided on what stands; a session that moved is dropped then
+		s.enqueue(key, e) // the commit drops a session that moved
 	case after == nil && e != nil && e.committed && !e.ending:
 		e.committed = false
 		s.enqueue(key, e)
@@ -271,8 +271,8 @@ func (s *Sessions) push(key roster.Key) {
 	}
 }
 
-// await returns what became of an enrolment or a goodbye. One that the replica's end found unwritten may have been written all the same,
-// and may be made again elsewhere.
+// await returns the outcome of an enrolment or a leave. If the replica stops first, the change may be written all the same; a retry is
+// safe.
 func (s *Sessions) await(ctx context.Context, done chan settled) (*roster.Node, error) {
 	select {
 	case r := <-done:
@@ -282,7 +282,7 @@ func (s *Sessions) await(ctx context.Context, done chan settled) (*roster.Node, 
 		return nil, ctx.Err()
 	}
 	select {
-	case r := <-done: // it was settled just before
+	case r := <-done: // settled just before
 		return r.node, r.err
 	default:
 		return nil, fault.New(fault.Down, "STOPPING", "this replica is stopping")

@@ -22,7 +22,7 @@ const (
 // retry is for requests that etcd did not answer or refused.
 var retry = backoff.Policy{Base: 200 * time.Millisecond, Cap: time.Second, Jitter: 0.5}
 
-// job is what the writer does for one node, as things stood when it was taken.
+// job is the change of one node, as it was when the writer took it.
 type job struct {
 	key       roster.Key
 	entry     *entry
@@ -94,14 +94,14 @@ func (s *Sessions) take() (jobs []job, changes []store.Change) {
 	}
 	s.queue = s.queue[n:]
 	s.mu.Unlock()
-	// The view calls this sessions under its own lock, so it is never asked under the sessions's.
+	// The view calls s under its own lock, so it is never called under s.mu.
 	for i := range changes {
 		changes[i].Guess = s.guess(changes[i].Key)
 	}
 	return jobs, changes
 }
 
-// settle takes note of what became of jobs.
+// settle applies the results of jobs.
 func (s *Sessions) settle(jobs []job, results []store.Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,7 +116,7 @@ func (s *Sessions) settle(jobs []job, results []store.Result) {
 		}
 		if j.entry == nil {
 			if result.Err != nil {
-				s.Log.Warn("a refused agent is not written down", "group", j.key.Group, "node", j.key.Node, "error", result.Err)
+				s.Log.Warn("refused agent not recorded", "group", j.key.Group, "node", j.key.Node, "error", result.Err)
 			}
 			continue
 		}
@@ -125,7 +125,7 @@ func (s *Sessions) settle(jobs []job, results []store.Result) {
 			if result.Write.Session != nil {
 				e.committed = true
 			}
-			continue // a later job tells those who wait
+			continue // a later job answers the waiting calls
 		}
 		for _, done := range e.waiting {
 			done <- settled{node: result.Write.Node, err: result.Err}
@@ -149,7 +149,7 @@ func (s *Sessions) drop(j job) {
 	}
 }
 
-// putBack queues jobs again after etcd did not answer. Agents that wait for an enrolment are told, and come again.
+// putBack queues jobs again after etcd did not answer. Waiting calls get an error; their agents try again.
 func (s *Sessions) putBack(jobs []job, cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,7 +168,7 @@ func (s *Sessions) putBack(jobs []job, cause error) {
 	}
 }
 
-// unwritten is the fault of a session that etcd did not take.
+// unwritten is the fault of a session that etcd did not write.
 func unwritten(cause error) error {
 	if refused := etcdkv.Fault(cause); fault.KindOf(refused) != fault.Internal {
 		return refused
@@ -176,7 +176,7 @@ func unwritten(cause error) error {
 	return fault.NoLedger(cause)
 }
 
-// decide is the decision about a session of this replica, on what stands in the ledger.
+// decide returns the decision about a session of this replica, on the present records.
 func decide(now time.Time, key roster.Key, e entry) func(store.Current) (store.Write, error) {
 	return func(cur store.Current) (store.Write, error) {
 		switch {
@@ -203,7 +203,7 @@ func decide(now time.Time, key roster.Key, e entry) func(store.Current) (store.W
 	}
 }
 
-// end ends a session. One that moved to another replica, or belongs to another boot, is left alone.
+// end ends a session, unless it moved to another replica or belongs to another boot.
 func end(now time.Time, e entry, cur store.Current) store.Write {
 	if !roster.MayRenew(cur.Node, cur.Session, e.session.BootID) {
 		return store.Write{}
@@ -219,7 +219,7 @@ func end(now time.Time, e entry, cur store.Current) store.Write {
 	return store.Write{Node: &node, DeleteSession: cur.Session != nil}
 }
 
-// remember keeps what a node ran last, after its replica died with the session. Whichever replica is first does it.
+// remember stores the last report of a node whose replica died. The first replica to write it wins.
 func remember(e ended) func(store.Current) (store.Write, error) {
 	return func(cur store.Current) (store.Write, error) {
 		if cur.Node == nil || cur.Session != nil || cur.NodeRev >= e.after {

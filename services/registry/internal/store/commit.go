@@ -22,10 +22,10 @@ const (
 // A Store is the ledger. It is safe for concurrent use.
 type Store struct{ kv clientv3.KV }
 
-// New returns the store on a client, which stays the caller's. A request that etcd leaves unanswered ends with fault.NoLedger.
+// New returns the store on a client, which the caller keeps. A request that etcd does not answer ends with fault.NoLedger.
 func New(kv clientv3.KV) *Store { return &Store{kv: etcdkv.WithTimeouts(kv)} }
 
-// Current is what stands for one node. A revision of 0 is none.
+// Current is what etcd holds of one node. A revision of 0 means none.
 type Current struct {
 	Group      bool
 	Node       *roster.Node
@@ -34,7 +34,7 @@ type Current struct {
 	SessionRev int64
 }
 
-// A Write is what shall stand. The zero Write changes nothing.
+// A Write is what a change writes. The zero Write changes nothing.
 type Write struct {
 	Node          *roster.Node
 	Session       *roster.Session // bound to the lease of the commit
@@ -44,17 +44,16 @@ type Write struct {
 
 func (w Write) empty() bool { return w == Write{} }
 
-// A Change is a decision about one node. Decide is called with Guess first, and again with what really stands when the guess was
-// wrong; it must be pure.
+// A Change is a decision about one node. Decide gets Guess first, and what etcd holds if the guess is wrong. It must be pure.
 type Change struct {
 	Key    roster.Key
 	Guess  Current
 	Decide func(Current) (Write, error)
 }
 
-// A Result is what became of a change.
+// A Result is the outcome of a change.
 type Result struct {
-	Err      error // of Decide, on what really stands
+	Err      error // of Decide, on what etcd holds
 	Revision int64 // of the write
 	Before   Current
 	Write    Write
@@ -147,7 +146,7 @@ func (p *pending) answered(answer *etcdserverpb.TxnResponse, revision int64) (ag
 	return true
 }
 
-// nested is a transaction of its own inside the batch: its conditions fail only itself. onlyRead makes them fail for certain.
+// nested returns a transaction within the batch: its conditions fail only itself. onlyRead makes them always fail.
 func nested(key roster.Key, lease clientv3.LeaseID, cur Current, w Write, onlyRead bool) (clientv3.Op, int, error) {
 	var (
 		then []clientv3.Op
@@ -191,7 +190,7 @@ func nested(key roster.Key, lease clientv3.LeaseID, cur Current, w Write, onlyRe
 	return clientv3.OpTxn(conditions, then, otherwise), size, nil
 }
 
-// Current asks etcd what stands for a node.
+// Current reads a node from etcd.
 func (s *Store) Current(ctx context.Context, key roster.Key) (Current, error) {
 	answer, err := s.kv.Txn(ctx).Then(clientv3.OpGet(groupKey(key.Group), clientv3.WithCountOnly()), clientv3.OpGet(nodeKey(key)),
 		clientv3.OpGet(sessionKey(key))).Commit()

@@ -11,7 +11,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 )
 
-// CreateGroup writes a group unless one of the name is there. It returns the group that stands, its revision, and whether it was created.
+// CreateGroup writes a group unless it exists. It returns the stored group, its revision, and whether it was created.
 func (s *Store) CreateGroup(ctx context.Context, g roster.Group) (roster.Group, int64, bool, error) {
 	text, err := encode(g)
 	if err != nil {
@@ -50,7 +50,7 @@ func (s *Store) Group(ctx context.Context, name fleet.GroupID) (*roster.Group, i
 	return g, answer.Kvs[0].ModRevision, nil
 }
 
-// UpdateGroup replaces the group that was read at a revision. A fault of kind Conflict says that somebody was faster.
+// UpdateGroup replaces the group that was read at a revision. A fault of kind Conflict means that it changed since.
 func (s *Store) UpdateGroup(ctx context.Context, g roster.Group, readAt int64) (int64, error) {
 	text, err := encode(g)
 	if err != nil {
@@ -67,7 +67,7 @@ func (s *Store) UpdateGroup(ctx context.Context, g roster.Group, readAt int64) (
 	return answer.Header.Revision, nil
 }
 
-// DeleteGroup deletes a group that has no nodes; a node that enrols at the same moment wins or is refused, never orphaned.
+// DeleteGroup deletes a group without nodes. A concurrent enrolment either wins or is refused; it never leaves an orphan.
 func (s *Store) DeleteGroup(ctx context.Context, name fleet.GroupID) (int64, error) {
 	nodes := nodesOfGroupPrefix(name)
 	answer, err := s.kv.Txn(ctx).
@@ -83,12 +83,12 @@ func (s *Store) DeleteGroup(ctx context.Context, name fleet.GroupID) (int64, err
 			With("group", string(name))
 	}
 	if answer.Responses[0].GetResponseDeleteRange().Deleted == 0 {
-		return 0, nil // nothing changed, so no watch will tell
+		return 0, nil // nothing changed, so there is nothing to wait for
 	}
 	return answer.Header.Revision, nil
 }
 
-// DeleteNode forgets a node and its session.
+// DeleteNode deletes a node and its session.
 func (s *Store) DeleteNode(ctx context.Context, key roster.Key) (int64, error) {
 	answer, err := s.kv.Txn(ctx).Then(clientv3.OpDelete(nodeKey(key)), clientv3.OpDelete(sessionKey(key))).Commit()
 	if err != nil {

@@ -29,10 +29,10 @@ const (
 
 func inventoryKey(digest string) string { return inventoryPrefix + digest }
 
-// wantedKey holds the word under which somebody waits for what a node's gateway serves.
+// wantedKey holds the word of a call that waits for a gateway's configuration.
 func wantedKey(k roster.Key) string { return wantedPrefix + string(k.Group) + "/" + string(k.Node) }
 
-// partKey holds a part of it.
+// partKey holds a part of that configuration.
 func partKey(word string, part int32) string {
 	return fmt.Sprintf("%s%s/%04x", configurationPrefix, word, part)
 }
@@ -42,7 +42,7 @@ func nodeKey(k roster.Key) string               { return nodePrefix + string(k.G
 func sessionKey(k roster.Key) string            { return sessionPrefix + string(k.Group) + "/" + string(k.Node) }
 func nodesOfGroupPrefix(g fleet.GroupID) string { return nodePrefix + string(g) + "/" }
 
-// revocationKey is that of a node, or of a user, who has no group.
+// revocationKey returns the key of a node's revocation, or of a user's, who has no group.
 func revocationKey(k roster.Key) string {
 	if k.Group == "" {
 		return revokedUsers + string(k.Node)
@@ -53,7 +53,7 @@ func revocationKey(k roster.Key) string {
 // Kind is what a key holds.
 type Kind int
 
-// The kinds of keys. Other is a key that this version does not know, and leaves alone.
+// The kinds of keys. Other is a key of another version, which is ignored.
 const (
 	Other Kind = iota
 	GroupKind
@@ -62,7 +62,7 @@ const (
 	RevocationKind
 )
 
-// Parse tells what a key holds; for a group only Key.Group is set, and for the revocation of a user only Key.Node.
+// Parse returns what a key holds. A group has only Key.Group, the revocation of a user only Key.Node.
 func Parse(key string) (Kind, roster.Key) {
 	for prefix, kind := range map[string]Kind{nodePrefix: NodeKind, sessionPrefix: SessionKind, revokedNodes: RevocationKind} {
 		if rest, ok := strings.CutPrefix(key, prefix); ok {
@@ -82,13 +82,13 @@ func Parse(key string) (Kind, roster.Key) {
 	return Other, roster.Key{}
 }
 
-// ParseSchemas tells which bundle of schemas a key holds; false for any other key.
+// ParseSchemas returns the digest of a bundle's key; false for any other key.
 func ParseSchemas(key string) (digest string, ok bool) { return strings.CutPrefix(key, schemaPrefix) }
 
 // SchemaKey is the inverse of ParseSchemas.
 func SchemaKey(digest string) string { return schemaPrefix + digest }
 
-// ParseUploader tells of which bundle of schemas a key holds who uploaded it; false for any other key.
+// ParseUploader returns the digest of an uploader's key; false for any other key.
 func ParseUploader(key string) (digest string, ok bool) { return strings.CutPrefix(key, uploadPrefix) }
 
 // UploaderKey is the inverse of ParseUploader.

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// recordVersion is raised when the meaning of a record changes; fields are otherwise only added. Records are JSON, so that
-// an operator can read them with etcdctl.
+// recordVersion grows when the meaning of a record changes; otherwise fields are only added. Records are JSON, so that operators can read
+// them with etcdctl.
 const recordVersion = 1
 
 type envelope[T any] struct {

@@ -10,8 +10,8 @@ import (
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 )
 
-// Revoke writes what decide makes of a revocation, nil when there is none, and of how many there are. With forget the node of that key and
-// its session are deleted in the same transaction. decide must be pure: it is called again when the record changed in between.
+// Revoke writes the revocation that decide returns. before is the present one or nil, total the number of all. With forget it also deletes
+// the node and its session. decide must be pure: it is called again when the record changed in between.
 func (s *Store) Revoke(ctx context.Context, key roster.Key, forget bool,
 	decide func(before *roster.Revocation, total int64) (roster.Revocation, error)) (roster.Revocation, int64, error) {
 	at := revocationKey(key)

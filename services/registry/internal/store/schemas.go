@@ -9,8 +9,8 @@ import (
 	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 )
 
-// PutSchemas stores a bundle of schemas as it travels, unless one of that digest is there: what a bundle says never changes. It returns the
-// revision at which the bundle stands. The node that brought it stands beside it.
+// PutSchemas stores a bundle of schemas, compressed, unless it exists: bundles never change. It returns the revision of the bundle. The
+// uploader is stored beside it.
 func (s *Store) PutSchemas(ctx context.Context, digest string, zstd []byte, uploader roster.Key) (int64, error) {
 	key := SchemaKey(digest)
 	by, err := encode(uploader)
@@ -29,8 +29,8 @@ func (s *Store) PutSchemas(ctx context.Context, digest string, zstd []byte, uplo
 	return answer.Responses[0].GetResponseRange().Kvs[0].ModRevision, nil
 }
 
-// TidySchemas puts what is left of a bundle in the place of the bundle that was read at a revision; its uploader stays. It reports false
-// and does nothing when another replica did, or the bundle is gone.
+// TidySchemas replaces the bundle that was read at a revision by a reduced one. The uploader stays. false means that the bundle changed or
+// is gone.
 func (s *Store) TidySchemas(ctx context.Context, digest string, readAt int64, zstd []byte) (bool, error) {
 	key := SchemaKey(digest)
 	answer, err := s.kv.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(key), "=", readAt)).Then(clientv3.OpPut(key, string(zstd))).Commit()
@@ -52,8 +52,8 @@ func (s *Store) Schemas(ctx context.Context, digest string) (zstd []byte, revisi
 	return answer.Kvs[0].Value, answer.Kvs[0].ModRevision, nil
 }
 
-// DeleteSchemas deletes a bundle that was stored at a revision, on the ground that no node named it when the ledger was read up to
-// another. It reports false and does nothing when any node was written since: it may name the bundle now.
+// DeleteSchemas deletes a bundle that was stored at a revision and had no nodes at another. It returns false and does nothing when any node
+// was written since: that node may report the bundle.
 func (s *Store) DeleteSchemas(ctx context.Context, digest string, storedAt, readUpTo int64) (bool, error) {
 	key := SchemaKey(digest)
 	answer, err := s.kv.Txn(ctx).If(

@@ -14,20 +14,20 @@ import (
 )
 
 const (
-	// inventoryTTL is how long an inventory is kept that no agent brings again.
+	// inventoryTTL is how long an inventory is kept after its last upload.
 	inventoryTTL = 2 * time.Hour
-	// leaseReuse is how long one lease is used for all inventories that a replica stores: 10,000 nodes must not cost 10,000 leases.
+	// leaseReuse is how long inventories share a lease: 10,000 nodes must not cost 10,000 leases.
 	leaseReuse = time.Hour
 )
 
-// Unmanaged keeps what unmanaged gateways serve, each thing for a while.
+// Unmanaged stores inventories and configurations of unmanaged gateways, with a TTL.
 type Unmanaged struct {
 	kv     clientv3.KV
 	lease  clientv3.Lease
 	shared sharedLease
 }
 
-// NewUnmanaged returns it on a client, which stays the caller's.
+// NewUnmanaged returns the store on a client, which the caller keeps.
 func NewUnmanaged(client *clientv3.Client) *Unmanaged {
 	return &Unmanaged{kv: etcdkv.WithTimeouts(client), lease: client}
 }
@@ -36,7 +36,7 @@ func NewUnmanaged(client *clientv3.Client) *Unmanaged {
 type sharedLease struct {
 	mu    sync.Mutex
 	id    clientv3.LeaseID
-	until time.Time // may be used for further inventories
+	until time.Time // usable for further inventories
 }
 
 func (s *Unmanaged) inventoryLease(ctx context.Context) (clientv3.LeaseID, error) {
@@ -56,7 +56,7 @@ func (s *Unmanaged) inventoryLease(ctx context.Context) (clientv3.LeaseID, error
 	return granted.ID, nil
 }
 
-// PutInventory stores an inventory as it travels.
+// PutInventory stores an inventory, compressed.
 func (s *Unmanaged) PutInventory(ctx context.Context, digest string, zstd []byte) error {
 	lease, err := s.inventoryLease(ctx)
 	if err != nil {
@@ -71,7 +71,7 @@ func (s *Unmanaged) PutInventory(ctx context.Context, digest string, zstd []byte
 	return nil
 }
 
-// Inventory reads an inventory; nil when it is not there.
+// Inventory reads an inventory; nil means none.
 func (s *Unmanaged) Inventory(ctx context.Context, digest string) ([]byte, error) {
 	answer, err := s.kv.Get(ctx, inventoryKey(digest))
 	if err != nil {
@@ -83,8 +83,8 @@ func (s *Unmanaged) Inventory(ctx context.Context, digest string) ([]byte, error
 	return answer.Kvs[0].Value, nil
 }
 
-// Want says that somebody waits under a word for what a node's gateway serves. Everything that is brought under it goes when done is
-// called, and at the latest after roster.ConfigurationTTL. Who asked last is brought it.
+// Want registers a call that waits, under a word, for a gateway's configuration. The latest call wins. Uploads under the word are deleted
+// by done, or after roster.ConfigurationTTL.
 func (s *Unmanaged) Want(ctx context.Context, key roster.Key, word string) (done func(), err error) {
 	granted, err := s.lease.Grant(ctx, int64(roster.ConfigurationTTL/time.Second))
 	if err != nil {
@@ -93,7 +93,7 @@ func (s *Unmanaged) Want(ctx context.Context, key roster.Key, word string) (done
 	done = func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 		defer cancel()
-		_, _ = s.lease.Revoke(ctx, granted.ID) // else it ends by itself
+		_, _ = s.lease.Revoke(ctx, granted.ID) // or it expires
 	}
 	if _, err := s.kv.Put(ctx, wantedKey(key), word, clientv3.WithLease(granted.ID)); err != nil {
 		done()
@@ -104,7 +104,7 @@ func (s *Unmanaged) Want(ctx context.Context, key roster.Key, word string) (done
 
 const readTimeout = 5 * time.Second
 
-// Wanted returns the word under which somebody waits for what a node's gateway serves; empty when nobody does.
+// Wanted returns the word of the call that waits for a gateway's configuration; empty means none.
 func (s *Unmanaged) Wanted(ctx context.Context, key roster.Key) (string, error) {
 	word, _, err := s.wanted(ctx, key)
 	return word, err
@@ -121,7 +121,7 @@ func (s *Unmanaged) wanted(ctx context.Context, key roster.Key) (string, clientv
 	return string(answer.Kvs[0].Value), clientv3.LeaseID(answer.Kvs[0].Lease), nil
 }
 
-// PutPart keeps a part for whoever waits under a word; false when nobody does.
+// PutPart stores a part for the call that waits under a word; false means that none does.
 func (s *Unmanaged) PutPart(ctx context.Context, key roster.Key, word string, number int32, p roster.Part) (bool, error) {
 	wanted, lease, err := s.wanted(ctx, key)
 	if err != nil || wanted != word {
@@ -140,7 +140,7 @@ func (s *Unmanaged) PutPart(ctx context.Context, key roster.Key, word string, nu
 	return answer.Succeeded, nil
 }
 
-// Part reads a part; nil when it is not there yet.
+// Part reads a part; nil means that it is not there yet.
 func (s *Unmanaged) Part(ctx context.Context, word string, number int32) (*roster.Part, error) {
 	answer, err := s.kv.Get(ctx, partKey(word, number))
 	if err != nil {

@@ -38,7 +38,7 @@ func (v *View) Groups(after fleet.GroupID, limit int) ([]Group, bool) {
 	return all, false
 }
 
-// Current returns what stands for a node, as far as this replica knows: a guess for store.Change.
+// Current returns what this replica knows of a node: a guess for store.Change.
 func (v *View) Current(key roster.Key) store.Current {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -55,7 +55,7 @@ func (v *View) Member(key roster.Key) (Member, bool) {
 	return m, m.Current.Node != nil
 }
 
-// Members returns the nodes for which keep says yes, by group and name. keep is called under a lock and must not block.
+// Members returns the nodes that keep accepts, by group and name. keep is called under a lock and must not block.
 func (v *View) Members(keep func(Member) bool) []Member {
 	v.mu.RLock()
 	var all []Member
@@ -86,7 +86,7 @@ func (v *View) Revocations(after roster.Key, limit int) ([]Revocation, bool) {
 	return all, false
 }
 
-// compareRevoked orders revocations: of users, who have no group, last.
+// compareRevoked orders revocations; those of users, who have no group, come last.
 func compareRevoked(a, b roster.Key) int {
 	if (a.Group == "") != (b.Group == "") {
 		return -a.Compare(b)
@@ -94,8 +94,8 @@ func compareRevoked(a, b roster.Key) int {
 	return a.Compare(b)
 }
 
-// Await waits until the view is complete up to a revision, so that a caller reads what it wrote and a watch never goes back. It
-// reports whether it came so far before ctx ended.
+// Await waits until the view is complete up to a revision, so that callers read their own writes and watches never go back. It reports
+// false when ctx ends first.
 func (v *View) Await(ctx context.Context, revision int64) bool {
 	ask := time.NewTicker(100 * time.Millisecond)
 	defer ask.Stop()
@@ -111,8 +111,8 @@ func (v *View) Await(ctx context.Context, revision int64) bool {
 			return false
 		case <-moved:
 		case <-ask.C:
-			// Revisions that changed nothing here are not told unless asked for. The watch of the view requires a leader, and only
-			// a request that does too reaches its stream.
+			// etcd reports revisions without changes here only on request. The view's watch requires a leader, and only a request that does too
+			// reaches its stream.
 			_ = v.client.RequestProgress(clientv3.WithRequireLeader(ctx))
 		}
 	}

@@ -9,24 +9,24 @@ import (
 	"github.com/silverback-gateway/silverback/services/registry/internal/store"
 )
 
-// maxNames is how many of the nodes behind a bundle are named.
+// maxNames bounds how many nodes of a bundle are named.
 const maxNames = 5
 
-// Schemas is a bundle of schemas as a group has it.
+// Schemas is a bundle of schemas in a group.
 type Schemas struct {
 	Digest string
-	Counts bool // what it refuses is refused
-	Nodes  int  // how many name it
+	Counts bool // its refusals are enforced
+	Nodes  int  // that report it
 	Names  []fleet.NodeID
 }
 
-// groupSchemas is which nodes of a group name which bundle of schemas.
+// groupSchemas holds which nodes of a group report which bundle of schemas.
 type groupSchemas struct {
 	backing roster.Backing
 	behind  map[string]map[fleet.NodeID]struct{}
 }
 
-// vote is what a node says of its gateway; nil when it says nothing, or is not there.
+// vote returns the vote of a node; nil means none.
 func (m Member) vote() *roster.Vote {
 	if v, ok := roster.VoteOf(m.Current.Node, m.Current.Session); ok {
 		return &v
@@ -34,8 +34,8 @@ func (m Member) vote() *roster.Vote {
 	return nil
 }
 
-// recount counts that a node says something else than before; nil is nothing. When the group's bundles, or who stands behind them, change
-// by it, that is a change of the group: whoever watches groups, or resumes from before the revision, is told.
+// recount replaces the vote of a node; nil means none. If that changes the bundles of the group or their nodes, the group counts as changed
+// for watches.
 func (v *View) recount(key roster.Key, before, after *roster.Vote, revision int64) {
 	if before == after || before != nil && after != nil && *before == *after {
 		return
@@ -62,7 +62,7 @@ func (v *View) recount(key roster.Key, before, after *roster.Vote, revision int6
 	}
 }
 
-// leave and join report whether the names that are told of a bundle may have changed.
+// leave and join report whether the named nodes of a bundle may have changed.
 func (s *groupSchemas) leave(digest string, node fleet.NodeID) bool {
 	if digest == "" {
 		return false
@@ -86,7 +86,7 @@ func (s *groupSchemas) join(digest string, node fleet.NodeID) bool {
 	return len(s.behind[digest]) <= maxNames
 }
 
-// group returns a group with the bundles that its nodes name. v.mu is held.
+// group returns a group with its bundles. v.mu is held.
 func (v *View) group(name fleet.GroupID) (Group, bool) {
 	g, ok := v.groups[name]
 	g.Schemas = v.schemas(name, g.Trusted)
@@ -109,14 +109,14 @@ func (v *View) schemas(group fleet.GroupID, trusted []string) []Schemas {
 	return all
 }
 
-// Schemas returns the bundles of schemas that the nodes of a group name, sorted, when an operator trusts some of them.
+// Schemas returns the bundles of a group, sorted. trusted are those that an operator trusts.
 func (v *View) Schemas(group fleet.GroupID, trusted []string) []Schemas {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return v.schemas(group, trusted)
 }
 
-// Stored reports whether a bundle of schemas is stored, as far as this replica knows.
+// Stored reports whether this replica knows a bundle to be stored.
 func (v *View) Stored(digest string) bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -124,7 +124,7 @@ func (v *View) Stored(digest string) bool {
 	return ok
 }
 
-// Bundles returns the bundles that are stored, with the nodes that uploaded them; a key without a node is one that nobody knows of.
+// Bundles returns the stored bundles with the nodes that uploaded them; the zero key means unknown.
 func (v *View) Bundles() map[string]roster.Key {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -135,8 +135,7 @@ func (v *View) Bundles() map[string]roster.Key {
 	return all
 }
 
-// Unnamed returns the bundles of schemas that no node names, each with the revision at which it was stored, and the revision up to
-// which that is known.
+// Unnamed returns the bundles that no node reports, with the revisions at which they were stored, and the revision of the view.
 func (v *View) Unnamed() (bundles map[string]int64, revision int64) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()

@@ -1,6 +1,5 @@
-// Package view is a replica's warm copy of the ledger, from which it answers lists and feeds watches. It is never behind
-// without knowing up to which revision it is complete, and it delivers state, not history: a slow watcher skips steps,
-// and holds up nobody.
+// Package view is a replica's copy of the ledger. It answers lists and feeds watches. It knows up to which revision it is complete. It
+// delivers state, not history: a slow watcher skips steps and delays nobody.
 package view
 
 import (
@@ -20,20 +19,20 @@ import (
 	"github.com/silverback-gateway/silverback/services/registry/internal/store"
 )
 
-// never is later than any certificate is issued.
+// never is later than the issue of any certificate.
 var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // historySize is how many changes a watch may have missed and still resume without a full list.
 const historySize = 10_000
 
-// A Group is a group, the revision at which it was written, and the bundles of schemas that its nodes name, sorted.
+// A Group is a group with its revision and the bundles of schemas that its nodes report, sorted.
 type Group struct {
 	roster.Group
 	Revision int64
 	Schemas  []Schemas
 }
 
-// A Member is a node as it stands. Last is what it reported last in a session that ended, when this replica saw that.
+// A Member is a node. Last is its last report in a session that ended, if this replica saw that.
 type Member struct {
 	Key     roster.Key
 	Current store.Current
@@ -52,7 +51,7 @@ func (m Member) StateTime() time.Time {
 	return roster.StateTime(*m.Current.Node, m.Current.Session)
 }
 
-// Report is what the node reported last.
+// Report returns the last report of the node.
 func (m Member) Report() roster.Report {
 	switch {
 	case m.Current.Session != nil:
@@ -63,27 +62,26 @@ func (m Member) Report() roster.Report {
 	return m.Current.Node.Last
 }
 
-// An Observer is told of every session that begins, changes or ends, in order; before or after is nil when there was or is none. It must
-// not block.
+// An Observer gets every begin, change and end of a session, in order; before or after is nil when there is none. It must not block.
 type Observer interface {
 	SessionChanged(key roster.Key, before, after *roster.Session, revision int64)
 }
 
-// A Revocation is one that is in force, and the revision at which it was written.
+// A Revocation is one in force, with its revision.
 type Revocation struct {
 	roster.Revocation
 	Key      roster.Key
 	Revision int64
 }
 
-// A Revoked is told of every revocation that is in force, and once all of them were told. It must not block.
+// A Revoked gets every revocation in force, then Complete, then the changes. It must not block.
 type Revoked interface {
 	Put(who revocation.Subject, until time.Time)
 	Remove(who revocation.Subject)
 	Complete()
 }
 
-// An item is what a watcher may want: a group, a node with its session, or a revocation.
+// An item is something to watch: a group, a node with its session, or a revocation.
 type item struct {
 	kind store.Kind
 	key  roster.Key
@@ -104,9 +102,9 @@ type View struct {
 	mu           sync.RWMutex
 	groups       map[fleet.GroupID]Group
 	members      map[roster.Key]Member
-	revocations  map[roster.Key]Revocation       // whose certificates are kept out
-	groupSchemas map[fleet.GroupID]*groupSchemas // who names which bundle of schemas
-	bundles      map[string]int64                // those that are stored, and at which revision
+	revocations  map[roster.Key]Revocation       // of certificates
+	groupSchemas map[fleet.GroupID]*groupSchemas // which nodes report which bundle
+	bundles      map[string]int64                // stored bundles and their revisions
 	uploaders    map[string]roster.Key           // of bundles
 	revision     int64                           // complete up to here
 	base         int64                           // the history holds every change after this
@@ -135,7 +133,7 @@ func (v *View) Run(ctx context.Context) error {
 // Synced is closed once the view holds what was there at the start.
 func (v *View) Synced() <-chan struct{} { return v.synced }
 
-// apply takes changes. A list after the first is the changes it amounts to, so that no watcher need start over.
+// apply takes changes. A later list counts as the changes it contains, so that watchers need not start over.
 func (v *View) apply(e watchcache.Event[string, etcdkv.KV]) {
 	revision := etcdkv.Revision(e.Token)
 	v.mu.Lock()
@@ -160,7 +158,7 @@ func (v *View) apply(e watchcache.Event[string, etcdkv.KV]) {
 		v.revoked.Complete()
 		close(v.synced)
 	}
-	// Not the revision of the last change: when more changes of the same transaction follow, the view is not complete up to it.
+	// Not the revision of the last change: the same transaction may have more changes to come.
 	v.advance(revision)
 }
 
@@ -203,7 +201,7 @@ func (v *View) put(kv etcdkv.KV, revision int64) {
 	case store.RevocationKind:
 		r, err := store.Decode[roster.Revocation](kv.Value)
 		if err != nil {
-			// What cannot be read was meant to keep somebody out.
+			// An unreadable revocation still refuses.
 			v.log.Error("revocation cannot be read; every certificate of its identity is refused", "key", etcdkv.Full(v.client, kv.Key), "error",
 				err)
 			r = &roster.Revocation{Until: never}
@@ -265,7 +263,7 @@ func (v *View) remove(kind store.Kind, key roster.Key, revision int64) {
 	v.note(kind, key, revision)
 }
 
-// note remembers a change and tells the watchers.
+// note adds a change to the history and marks it for the watchers.
 func (v *View) note(kind store.Kind, key roster.Key, revision int64) {
 	if v.base == 0 {
 		return

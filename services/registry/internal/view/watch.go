@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	// catchUpTimeout is how long a watch that resumes waits for this replica to come as far as the one it left.
+	// catchUpTimeout is how long a resumed watch waits for this replica to reach the revision of its token.
 	catchUpTimeout = 3 * time.Second
 	// batchInterval is the least time between two batches of one watcher; changes in between are merged.
 	batchInterval = 50 * time.Millisecond
-	// bookmarkInterval is the longest time without a Synced.
+	// bookmarkInterval is the longest time between two tokens.
 	bookmarkInterval = 10 * time.Second
 )
 
@@ -41,7 +41,7 @@ func (f Filter) takes(what item) bool {
 
 // A Batch is what changed for a watcher. A key without a group, member or revocation was deleted.
 type Batch struct {
-	Full        bool // everything is in it; what is not no longer exists
+	Full        bool // it holds everything: anything else is deleted
 	Groups      []Group
 	Members     []Member
 	Revocations []Revocation
@@ -49,12 +49,12 @@ type Batch struct {
 	Token       string // resumes after this batch
 }
 
-// A Watcher collects which keys changed; how they stand is read when it is ready to take them.
+// A Watcher collects which keys changed. Their state is read when the watcher can take it.
 type Watcher struct {
 	filter Filter
 	mu     sync.Mutex
 	dirty  map[item]struct{}
-	bell   chan struct{} // capacity 1: something is waiting, however often it rings
+	bell   chan struct{} // capacity 1: there are dirty items
 }
 
 func (w *Watcher) mark(what item) {
@@ -70,8 +70,8 @@ func (w *Watcher) mark(what item) {
 	}
 }
 
-// Watch hands batches to send until ctx ends or send fails: first what a watch with this token has not seen, or everything,
-// then changes. A send that takes long delays only its own watcher.
+// Watch passes batches to send until ctx ends or send fails: first the changes since the token, or everything, then further changes. A slow
+// send delays only its own watcher.
 func (v *View) Watch(ctx context.Context, filter Filter, token string, send func(Batch) error) error {
 	w := &Watcher{filter: filter, dirty: map[item]struct{}{}, bell: make(chan struct{}, 1)}
 	from, resumable := parseToken(token)
@@ -108,7 +108,7 @@ func (v *View) Watch(ctx context.Context, filter Filter, token string, send func
 	}
 }
 
-// Watchers counts the watches that are open.
+// Watchers returns the number of open watches.
 func (v *View) Watchers() int {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -152,7 +152,7 @@ func (v *View) take(w *Watcher) Batch {
 	return v.collect(w)
 }
 
-// collect reads how the dirty keys stand. v.mu is held, so that no change falls between them and the token.
+// collect reads the state of the dirty keys. v.mu is held, so that it matches the token.
 func (v *View) collect(w *Watcher) Batch {
 	w.mu.Lock()
 	dirty := w.dirty
@@ -188,7 +188,7 @@ func (v *View) collect(w *Watcher) Batch {
 
 func (v *View) token() string { return strconv.FormatInt(v.revision, 10) }
 
-// parseToken returns false for no token, and for one that is not ours: such a watch starts over, which is always right.
+// parseToken returns false for no token, and for a foreign one: such a watch starts over.
 func parseToken(token string) (int64, bool) {
 	revision, err := strconv.ParseInt(token, 10, 64)
 	return revision, err == nil && revision > 0

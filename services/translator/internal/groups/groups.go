@@ -1,5 +1,5 @@
-// Package groups knows which groups the registry has, and which schemas their gateways. It keeps a warm copy, so that a registry that
-// is away does not stop submissions to groups that are known.
+// Package groups knows the registry's groups and the schemas of their gateways. It keeps a copy, so that submissions to known groups work
+// while the registry is away.
 package groups
 
 import (
@@ -17,15 +17,15 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// Schemas is a bundle of schemas that a group's gateways have, and who stands behind it.
+// Schemas is a bundle of schemas in a group, with the nodes that report it.
 type Schemas struct {
 	Digest fleet.Digest
-	Counts bool     // what it refuses is refused; else it is only told
-	Nodes  int      // how many nodes name it; 0 is not known
+	Counts bool     // its refusals are enforced; else they are warnings
+	Nodes  int      // that report it; 0 means unknown
 	Names  []string // of some of them
 }
 
-// Groups is a warm copy of the registry's groups. Run keeps it up to date.
+// Groups is a copy of the registry's groups. Run keeps it up to date.
 type Groups struct {
 	client registryv1.RegistryServiceClient
 	cache  *watchcache.Cache[fleet.GroupID, []Schemas]
@@ -34,15 +34,14 @@ type Groups struct {
 // New returns an empty copy.
 func New(client registryv1.RegistryServiceClient, log *slog.Logger) *Groups {
 	return &Groups{client: client, cache: watchcache.New(source(client), func(err error) {
-		log.Warn("watch of the registry's groups broke; the known groups stand", "error", rpc.Why(err))
+		log.Warn("watch of the registry's groups broke; using the known groups", "error", rpc.Why(err))
 	})}
 }
 
 // Run keeps the copy up to date until ctx ends.
 func (g *Groups) Run(ctx context.Context) error { return g.cache.Run(ctx) }
 
-// Exists reports whether the registry has a group. It asks the registry about a group that it does not know, since the watch may
-// be behind.
+// Exists reports whether the registry has a group. It asks the registry about an unknown group, since the watch may lag.
 func (g *Groups) Exists(ctx context.Context, group fleet.GroupID) (bool, error) {
 	if _, ok := g.cache.Get(group); ok {
 		return true, nil
@@ -57,8 +56,7 @@ func (g *Groups) Exists(ctx context.Context, group fleet.GroupID) (bool, error) 
 	return true, nil
 }
 
-// Schemas returns the bundles of schemas that a group's gateways have. It asks the registry about a group that it does
-// not know; of a group that it cannot learn about there are none.
+// Schemas returns the bundles of a group. It asks the registry about an unknown group; a failure gives none.
 func (g *Groups) Schemas(ctx context.Context, group fleet.GroupID) []Schemas {
 	if known, ok := g.cache.Get(group); ok {
 		return known
@@ -70,8 +68,7 @@ func (g *Groups) Schemas(ctx context.Context, group fleet.GroupID) []Schemas {
 	return schemasOf(answer.GetGroup())
 }
 
-// AllSchemas returns the digests of the bundles that any known group's gateways have, and a channel that is closed when that may have
-// changed.
+// AllSchemas returns the digests of all groups' bundles, and a channel that is closed when they may have changed.
 func (g *Groups) AllSchemas() (map[fleet.Digest]bool, <-chan struct{}) {
 	changed := g.cache.Changes()
 	all := map[fleet.Digest]bool{}
@@ -117,20 +114,20 @@ func source(client registryv1.RegistryServiceClient) watchcache.Source[fleet.Gro
 	})
 }
 
-// Served is what gateways of a group were proven to serve.
+// Served is a revision that gateways of a group were proven to serve.
 type Served struct {
 	Revision fleet.Revision
 	Digest   fleet.Digest
 	Nodes    int
 }
 
-// A group's nodes are asked for in pages, and within a bounded time: what is asked stands in the way of a submission.
+// Nodes are listed in pages and within a bounded time, since a submission waits for them.
 const (
 	servedPage    = 1000
 	servedTimeout = 3 * time.Second
 )
 
-// Served returns what the gateways of a group in contact were proven to serve, as the registry knows it.
+// Served returns what the gateways in contact were proven to serve, as the registry knows it.
 func (g *Groups) Served(ctx context.Context, group fleet.GroupID) ([]Served, error) {
 	ctx, cancel := context.WithTimeout(ctx, servedTimeout)
 	defer cancel()

@@ -10,19 +10,19 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// Limits is what a node in contact says about the size of configurations that its gateway takes.
+// Limits is what a node in contact reports about sizes.
 type Limits struct {
 	Node        string
-	Body        int64         // bytes of a request to its Admin API; 0 is no limit
-	LoadTimeout time.Duration // that its agent gives a load; 0 is not said
-	// What it serves, and how long it took to load: zero when it was not measured.
+	Body        int64         // bytes of a request to its Admin API; 0 means no limit
+	LoadTimeout time.Duration // of its agent for a load; 0 means unknown
+	// What it serves, and how long that took to load; zero when not measured.
 	Revision fleet.Revision
 	Digest   fleet.Digest
 	LoadTime time.Duration
 }
 
-// Limits asks the registry what nodes of a group say about sizes. In a large group it is a part of them, the first page: a limit that all
-// of those have is the group's for all that anybody needs to know before a submission.
+// Limits returns what nodes of a group report about sizes. Of a large group it is the first page: that sample is enough before a
+// submission.
 func (g *Groups) Limits(ctx context.Context, group fleet.GroupID) ([]Limits, error) {
 	ctx, cancel := context.WithTimeout(ctx, servedTimeout)
 	defer cancel()

@@ -14,22 +14,22 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// Unmanaged is what some gateways of a group serve that no revision brought.
+// Unmanaged is a configuration that gateways of a group serve and no revision contains.
 type Unmanaged struct {
 	Served    string               // names it, see silverback.fleet.v1.Unmanaged
 	Nodes     []string             // that serve it, sorted
-	Inventory *inventory.Inventory // nil when it cannot be told
+	Inventory *inventory.Inventory // nil when unknown
 }
 
-// maxUnmanaged bounds how many different ones are asked for: each is unpacked for a submission.
+// maxUnmanaged bounds the inventories that are fetched, since each is unpacked for a submission.
 const maxUnmanaged = 64
 
-// Unmanaged returns what gateways of a group serve that no revision brought, as the registry knows it, by Served. Nodes in quarantine do
-// not count: they are told nothing.
+// Unmanaged returns what gateways of a group serve outside of its revisions, as the registry knows it. Nodes in quarantine do not count,
+// since they get no directives.
 func (g *Groups) Unmanaged(ctx context.Context, group fleet.GroupID) ([]Unmanaged, error) {
 	ctx, cancel := context.WithTimeout(ctx, servedTimeout)
 	defer cancel()
-	// Most groups have none, and then no node is asked for.
+	// Most groups have none: skip listing their nodes.
 	answer, err := g.client.GetGroup(ctx, &registryv1.GetGroupRequest{Name: string(group)})
 	if err != nil {
 		return nil, fmt.Errorf("ask the registry: %w", err)
@@ -61,7 +61,7 @@ func (g *Groups) Unmanaged(ctx context.Context, group fleet.GroupID) ([]Unmanage
 	return all, nil
 }
 
-// inventory is nil for one that is not there, or cannot be read.
+// inventory returns nil for an inventory that is missing or unreadable.
 func (g *Groups) inventory(ctx context.Context, served string) (*inventory.Inventory, error) {
 	answer, err := g.client.GetInventory(ctx, &registryv1.GetInventoryRequest{Digest: served})
 	if err != nil && status.Code(err) != codes.NotFound {

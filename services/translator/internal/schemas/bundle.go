@@ -20,21 +20,21 @@ func open(digest fleet.Digest, zstd []byte) (*Bundle, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read schemas: %s", clean.Line(err.Error(), clean.MaxMessage))
 	}
-	// Of a bundle of an older agent the registry gives what it keeps: its rules.
+	// Of bundles by older agents the registry keeps only the rules.
 	if b.Digest() != digest && b.Normalized() != b {
 		return nil, fmt.Errorf("read schemas: the registry sent those of %s for %s", b.Digest(), digest)
 	}
 	return &Bundle{bundle: b, name: "Kong " + clean.Line(b.KongVersion(), maxVersion)}, nil
 }
 
-// maxVersion is how much is told of what a bundle says that Kong's version is.
+// maxVersion bounds how much of a bundle's Kong version is shown.
 const maxVersion = 32
 
-// Name is how people call the kind of gateway.
+// Name names the kind of gateway for people.
 func (b *Bundle) Name() string { return b.name }
 
-// Check returns why such a gateway would refuse an entity of a kind, in the singular, and which secrets it would invent. What the gateway
-// was not asked about passes.
+// Check returns why such a gateway would refuse an entity, and which secrets it would invent. kind is singular. What the bundle does not
+// cover passes.
 func (b *Bundle) Check(ctx context.Context, budget *schema.Budget, kind string, entity map[string]any) ([]schema.FieldError, error) {
 	found, err := b.bundle.Check(ctx, budget, kind, entity)
 	for _, path := range b.bundle.Generated(kind, entity) {
@@ -42,7 +42,7 @@ func (b *Bundle) Check(ctx context.Context, budget *schema.Budget, kind string, 
 			Message: "the field is required: a gateway would invent another secret at each load; write it down, best as a reference to a vault"})
 	}
 	for i := range found {
-		// A bundle is written by a node.
+		// Nodes write bundles.
 		found[i].Message = clean.Line(found[i].Message, clean.MaxMessage)
 		for at, step := range found[i].Path {
 			found[i].Path[at].Name = short(step.Name)
@@ -51,7 +51,7 @@ func (b *Bundle) Check(ctx context.Context, budget *schema.Budget, kind string, 
 	return found, err
 }
 
-// short bounds a name, and leaves it as it is else, so that it is found in the document.
+// short bounds a name and does not change it otherwise, so that it can be found in the document.
 func short(name string) string {
 	if len(name) > clean.MaxWord {
 		return clean.Line(name, clean.MaxWord)
@@ -59,6 +59,5 @@ func short(name string) string {
 	return name
 }
 
-// Place returns where an entity of a kind, in the singular, begins; sub is the name of a plugin or a vault. Its marks say who may see a
-// value.
+// Place returns the schema of an entity; kind is singular, sub the name of a plugin or a vault. Its marks say which values are secret.
 func (b *Bundle) Place(kind, sub string) schema.Place { return b.bundle.Place(kind, sub) }

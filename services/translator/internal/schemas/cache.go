@@ -1,5 +1,5 @@
-// Package schemas caches the bundles of schemas by which the gateways of the fleet validate configurations: fetched from the registry by
-// digest, compiled once, and kept for as long as any group names them. A registry that is away takes nothing out of the cache.
+// Package schemas caches the bundles of schemas that validate configurations. They are fetched from the registry by digest, compiled once,
+// and kept while any group has them. They stay while the registry is away.
 package schemas
 
 import (
@@ -25,18 +25,18 @@ import (
 const (
 	// fetchTimeout is how long a submission waits for a bundle that is not in the cache.
 	fetchTimeout = 2 * time.Second
-	// failedFor is how long a bundle that could not be had is not asked for again by submissions.
+	// failedFor is how long submissions do not ask again for a bundle after a failure.
 	failedFor = 5 * time.Second
 )
 
 // refetch is for bundles that groups name and the registry did not return.
 var refetch = backoff.Policy{Base: time.Second, Cap: 30 * time.Second, Jitter: 0.5}
 
-// groups knows which bundles are named.
+// groups knows the bundles of groups.
 type groups interface {
 	// Schemas returns the bundles of a group.
 	Schemas(ctx context.Context, group fleet.GroupID) []named.Schemas
-	// AllSchemas returns those of all groups, and a channel that is closed when that may have changed.
+	// AllSchemas returns the bundles of all groups, and a channel that is closed when they may have changed.
 	AllSchemas() (map[fleet.Digest]bool, <-chan struct{})
 }
 
@@ -63,35 +63,35 @@ func New(client registryv1.RegistryServiceClient, g groups, log *slog.Logger) *C
 	return &Cache{client: client, groups: g, log: log, bundles: map[fleet.Digest]*Bundle{}, failed: map[fleet.Digest]failure{}}
 }
 
-// maxNames is how many nodes are named that are behind the same rules.
+// maxNames bounds how many nodes of the same rules are named.
 const maxNames = 5
 
-// Validators check the configuration of a group: there is one for each kind of gateway in it.
+// Validators check the configuration of a group, one for each kind of gateway.
 type Validators struct {
-	Enforced []Validator // what they refuse is refused
-	Advisory []Validator // too few nodes report these schemas: what they refuse is a warning
-	ID       string      // of the enforced ones: equal sets have equal ids
+	Enforced []Validator // their refusals are faults
+	Advisory []Validator // too few nodes report these: their refusals are warnings
+	ID       string      // of the set of enforced ones
 	Missing  []string
 }
 
-// A Validator is what the bundles of some nodes of a group have in common.
+// A Validator stands for the bundles of a group that have the same rules.
 type Validator struct {
 	compile.Validator
 	Rules fleet.Digest // the digest of the bundle itself, unless older agents wrote it
-	Who   string       // which bundle of whom it is, for people
+	Who   string       // names the bundle and its nodes, for people
 }
 
 // Kinds is how many kinds of gateways the group has.
 func (p Validators) Kinds() int { return len(p.Enforced) + len(p.Advisory) + len(p.Missing) }
 
-// A ruleSet is what bundles of the same rules have in common, and who is behind all of them.
+// A ruleSet is the bundles of the same rules, with all of their nodes.
 type ruleSet struct {
 	named.Schemas
 	bundle *Bundle
 }
 
-// ruleSets makes one of what a group's bundles have in common: those of older agents differ where their rules do not. It also returns the
-// bundles that cannot be had.
+// ruleSets groups the bundles of a group by their rules, since bundles of older agents differ although their rules do not. It also returns
+// the missing bundles.
 func (s *Cache) ruleSets(ctx context.Context, group fleet.GroupID) (sets []*ruleSet, missing []named.Schemas) {
 	of := map[fleet.Digest]*ruleSet{}
 	for _, n := range s.groups.Schemas(ctx, group) {
@@ -114,7 +114,7 @@ func (s *Cache) ruleSets(ctx context.Context, group fleet.GroupID) (sets []*rule
 	return sets, missing
 }
 
-// Of returns the validators of a group as it is now. It waits for the registry for a moment only.
+// Of returns the present validators of a group. It waits only briefly for the registry.
 func (s *Cache) Of(ctx context.Context, group fleet.GroupID) Validators {
 	var p Validators
 	names := map[string]int{}
@@ -142,7 +142,7 @@ func (s *Cache) Of(ctx context.Context, group fleet.GroupID) Validators {
 	return p
 }
 
-// behind says which nodes have a bundle.
+// behind names the nodes that report a bundle.
 func behind(n named.Schemas) string {
 	switch {
 	case len(n.Names) == 0:
@@ -155,7 +155,7 @@ func behind(n named.Schemas) string {
 	return ", which the nodes " + strings.Join(n.Names, ", ") + " name"
 }
 
-// Run fetches what groups name, and lets go of what none does, until ctx ends.
+// Run fetches the bundles that groups have and drops the others, until ctx ends.
 func (s *Cache) Run(ctx context.Context) error {
 	pause := backoff.Backoff{Policy: refetch}
 	for {
@@ -181,7 +181,7 @@ func (s *Cache) Run(ctx context.Context) error {
 	}
 }
 
-// tidy lets go of bundles that no group names, and returns the digests that are named and not there.
+// tidy drops bundles that no group has, and returns the missing ones.
 func (s *Cache) tidy(named map[fleet.Digest]bool) (missing []fleet.Digest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -195,7 +195,7 @@ func (s *Cache) tidy(named map[fleet.Digest]bool) (missing []fleet.Digest) {
 	return missing
 }
 
-// bundle takes a bundle out of the cache, or fetches it. One that could not be had a moment ago is not waited for again.
+// bundle returns a bundle of the cache, or fetches it, unless that failed a moment ago.
 func (s *Cache) bundle(ctx context.Context, digest fleet.Digest) (*Bundle, error) {
 	s.mu.Lock()
 	b, f := s.bundles[digest], s.failed[digest]
@@ -216,7 +216,7 @@ func (s *Cache) fetch(ctx context.Context, digest fleet.Digest) (*Bundle, error)
 		defer s.mu.Unlock()
 		if err != nil {
 			f := failure{time.Now(), err, s.failed[digest].times + 1}
-			if f.times == 2 { // the first time may be before the agent uploaded them
+			if f.times == 2 { // the first time, the upload may still be under way
 				s.log.Warn("schemas not fetched; submissions are checked without them", "schemas", string(digest), "error", rpc.Why(err))
 			}
 			s.failed[digest] = f
