@@ -29,7 +29,7 @@ type ProbeTotal struct {
 }
 
 // leastInterval is how often evidence is read at most.
-const leastInterval = time.Second
+const leastInterval = 500 * time.Millisecond
 
 // Observe says how often evidence is wanted from now on; 0 is never. It may be called from anywhere, and never blocks.
 func (w *Watch) Observe(interval time.Duration) {

@@ -285,7 +285,7 @@ func share(c gate.Count) string {
 	return fmt.Sprintf("%s %% of %.0f requests", strings.TrimSuffix(fmt.Sprintf("%.1f", 100*c.Share()), ".0"), c.Of)
 }
 
-// upstream says how many of the failures are requests that the gateway could not pass on.
+// upstream says how many of the failures are answers of the gateway itself, for want of a service or by a plugin.
 func upstream(cells []Cell) string {
 	n := uint64(0)
 	for _, c := range cells {
@@ -294,7 +294,7 @@ func upstream(cells []Cell) string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" (%d of them not passed on)", n)
+	return fmt.Sprintf(" (%d answered by the gateway itself)", n)
 }
 
 // over says how many nodes were watched, and for how long.

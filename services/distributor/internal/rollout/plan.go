@@ -128,6 +128,7 @@ func begin(now time.Time, in Input, how takeover) Decision {
 	if a.without().runs(in.Newest.Digest, fleet.MaxPosition) {
 		// The group is to run that content already: only the name moves, which needs no waves. It is complete when the nodes have said so.
 		r.Policy.Waves, r.Policy.MaxLoading = []Wave{{Percent: wholeGroup}}, wholeGroup
+		r.Promoted = 1 // nor anything to judge
 		r.Reason = "the content is what the group runs already"
 	}
 	next := launch(now, in, r, a)

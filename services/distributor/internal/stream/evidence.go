@@ -20,7 +20,7 @@ import (
 
 const (
 	// evidenceInterval is how often agents are asked for evidence, and how often it is written, while a rollout is judged.
-	evidenceInterval = time.Second
+	evidenceInterval = 500 * time.Millisecond
 	// baselineInterval is how often they are asked otherwise, so that there is something to compare with when no node is left outside.
 	baselineInterval = 10 * time.Second
 	// baselineTime is how far back that reaches.
