@@ -20,15 +20,9 @@ type Deletion struct {
 
 // Delete removes a source and its entities. A group that the registry does not have is not changed, whatever is still stored of it.
 func (d *Service) Delete(ctx context.Context, del Deletion) (Outcome, error) {
-	if err := validNames(del.Group, del.Source); err != nil {
-		return Outcome{}, err
-	}
-	if err := d.mustExist(ctx, del.Group); err != nil {
-		return Outcome{}, err
-	}
 	print := fingerprint(Submission{Group: del.Group, Source: del.Source, Expected: del.Expected, AllowShrink: del.AllowShrink})
 	answered := func() (Outcome, bool, error) { return d.answered(ctx, del.Group, del.RequestID, print) }
-	if out, done, err := answered(); done || err != nil {
+	if out, done, err := d.begin(ctx, del.Group, del.Source, answered); done || err != nil {
 		return out, err
 	}
 	release, err := d.admit(ctx, del.Group, nil)
@@ -66,7 +60,7 @@ func (d *Service) remove(ctx context.Context, del Deletion, state State, print s
 	if err != nil {
 		return Outcome{}, false, err
 	}
-	out := Outcome{Revision: next, Changes: changes, Unchanged: next == nil || (state.Head != nil && next.Number == state.Head.Number)}
+	out := Outcome{Revision: next, Changes: changes, Unchanged: !advances(state.Head, next)}
 	commit := Commit{
 		Group: del.Group, HeadVersion: state.HeadVersion, Head: next, NewRevision: !out.Unchanged, Delete: []fleet.SourceID{del.Source},
 		RequestID: del.RequestID, Request: Request{Fingerprint: print, Unchanged: out.Unchanged, Changes: changes},

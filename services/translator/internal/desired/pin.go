@@ -145,15 +145,9 @@ type Pinning struct {
 
 // Pin pins a source by hand at its present content. The same pin again changes nothing; another reason replaces the first.
 func (d *Service) Pin(ctx context.Context, q Pinning) (Outcome, error) {
-	if err := validNames(q.Group, q.Source); err != nil {
-		return Outcome{}, err
-	}
-	if err := d.mustExist(ctx, q.Group); err != nil {
-		return Outcome{}, err
-	}
 	print := fingerprintOf("pin", q.Group, q.Source)
 	answered := func() (Outcome, bool, error) { return d.answeredAbout(ctx, q.Group, q.Source, q.RequestID, print) }
-	if out, done, err := answered(); done || err != nil {
+	if out, done, err := d.begin(ctx, q.Group, q.Source, answered); done || err != nil {
 		return out, err
 	}
 	return d.race(ctx, answered, func(ctx context.Context) (Outcome, bool, error) {

@@ -28,20 +28,30 @@ func (d *Service) Validate(ctx context.Context, group fleet.GroupID, source flee
 	if len(problems) > 0 {
 		return nil, nil, d.refuse(ctx, group, source, documents, fragment, problems)
 	}
-	var state State
-	fragments, digests := map[fleet.SourceID]*compile.Fragment{}, map[fleet.SourceID]fleet.Digest{}
 	if group != "" {
-		if err := d.mustExist(ctx, group); err != nil {
-			return nil, nil, err
-		}
-		if state, err = d.Ledger.Read(ctx, group); err != nil {
-			return nil, nil, err
-		}
-		if fragments, err = d.fragmentsOf(ctx, group, state.Sources, source); err != nil {
-			return nil, nil, err
-		}
-		digests = digestsOf(state.Sources)
-		delete(digests, source)
+		return d.validateIn(ctx, group, source, documents, fragment)
+	}
+	fragments := map[fleet.SourceID]*compile.Fragment{source: fragment}
+	m, err := d.merge(fragments, source)
+	if err != nil {
+		return nil, nil, d.refuseMerge(ctx, group, source, documents, fragments, err)
+	}
+	return m.snapshot, m.warnings, nil
+}
+
+// validateIn is Validate within a group.
+func (d *Service) validateIn(ctx context.Context, group fleet.GroupID, source fleet.SourceID, documents []compile.Document,
+	fragment *compile.Fragment) (*snapshot.Snapshot, []compile.Problem, error) {
+	if err := d.mustExist(ctx, group); err != nil {
+		return nil, nil, err
+	}
+	state, err := d.Ledger.Read(ctx, group)
+	if err != nil {
+		return nil, nil, err
+	}
+	fragments, err := d.fragmentsOf(ctx, group, state.Sources, source)
+	if err != nil {
+		return nil, nil, err
 	}
 	others := maps.Clone(fragments)
 	fragments[source] = fragment
@@ -49,32 +59,24 @@ func (d *Service) Validate(ctx context.Context, group fleet.GroupID, source flee
 	if err != nil {
 		return nil, nil, d.refuseMerge(ctx, group, source, documents, fragments, err)
 	}
-	if group != "" {
-		if old := sourceNamed(state.Sources, source); old != nil && old.Pin != nil {
-			held, err := d.held(ctx, state, proposal{pinned: old}, m, true)
-			if err != nil {
-				return nil, nil, err
-			}
-			if held {
-				return d.unchanged(ctx, group, old, others)
-			}
-		}
-		if err := d.checkSchemas(ctx, group, m, source, documents, digests); err != nil {
-			return nil, nil, err
-		}
-		if err := d.fits(ctx, group, state.Head, m, documents); err != nil {
-			return nil, nil, err
-		}
-		proposed := Source{Group: group, Name: source, Entities: int64(fragment.Len())}
-		next, _, err := d.next(ctx, group, state, m, withSource(state.Sources, proposed), &proposed, false)
-		if w, ok := warned(err); ok {
-			m.warnings = append(m.warnings, w)
-		} else if err != nil {
-			return nil, nil, err
-		}
-		if _, err := d.mind(ctx, Submission{Group: group, ValidateOnly: true}, state.Head, next, m); err != nil {
-			return nil, nil, err
-		}
+	pinned := pinnedSource(state, source)
+	if held, err := d.held(ctx, state, proposal{pinned: pinned}, m, true); err != nil {
+		return nil, nil, err
+	} else if held {
+		return d.unchanged(ctx, group, pinned, others)
+	}
+	digests := digestsOf(state.Sources)
+	delete(digests, source)
+	if err := d.accept(ctx, group, state.Head, m, source, documents, digests); err != nil {
+		return nil, nil, err
+	}
+	proposed := Source{Group: group, Name: source, Entities: int64(fragment.Len())}
+	next, _, err := d.propose(ctx, group, state, m, withSource(state.Sources, proposed), &proposed, false, true)
+	if err == nil {
+		_, err = d.mind(ctx, Submission{Group: group, ValidateOnly: true}, state.Head, next, m)
+	}
+	if err != nil {
+		return nil, nil, err
 	}
 	return m.snapshot, m.warnings, nil
 }

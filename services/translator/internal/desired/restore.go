@@ -39,12 +39,9 @@ func (d *Service) Restore(ctx context.Context, q Restoration) (Outcome, error) {
 	if err := q.check(); err != nil {
 		return Outcome{}, err
 	}
-	if err := d.mustExist(ctx, q.Group); err != nil {
-		return Outcome{}, err
-	}
 	print := q.fingerprint()
 	answered := func() (Outcome, bool, error) { return d.answered(ctx, q.Group, q.RequestID, print) }
-	if out, done, err := answered(); done || err != nil {
+	if out, done, err := d.begin(ctx, q.Group, DefaultSource, answered); done || err != nil {
 		return out, err
 	}
 	target, undone, err := d.ends(ctx, q)
@@ -70,9 +67,6 @@ func (d *Service) Restore(ctx context.Context, q Restoration) (Outcome, error) {
 }
 
 func (q *Restoration) check() error {
-	if err := validNames(q.Group, DefaultSource); err != nil {
-		return err
-	}
 	for i, name := range q.Sources {
 		if err := fleet.ValidName("source", string(name)); err != nil {
 			return fault.InvalidFields(fault.Violation{Field: fmt.Sprintf("sources[%d]", i), Description: err.Error()})
@@ -127,20 +121,13 @@ func (d *Service) restore(ctx context.Context, q Restoration, state State, p pla
 		return Outcome{}, false, apart(err)
 	}
 	out := Outcome{Restored: p.restored, Skipped: p.skipped}
-	next, changes, err := d.next(ctx, q.Group, state, m, sources, nil, q.AllowShrink)
-	if w, ok := warned(err); ok && q.ValidateOnly {
-		m.warnings = append(m.warnings, w)
-		next, changes, err = d.next(ctx, q.Group, state, m, sources, nil, true)
-	}
+	next, changes, err := d.propose(ctx, q.Group, state, m, sources, nil, q.AllowShrink, q.ValidateOnly)
 	if err != nil {
 		return Outcome{}, false, err
 	}
-	out.Revision, out.Changes, out.Unchanged = next, changes, next == nil || state.Head != nil && next.Number == state.Head.Number
+	out.Revision, out.Changes, out.Unchanged = next, changes, !advances(state.Head, next)
 	if !out.Unchanged {
-		if err := d.checkSchemas(ctx, q.Group, m, "", nil, digestsOf(sources)); err != nil {
-			return Outcome{}, false, err
-		}
-		if err := d.fits(ctx, q.Group, state.Head, m, nil); err != nil {
+		if err := d.accept(ctx, q.Group, state.Head, m, "", nil, digestsOf(sources)); err != nil {
 			return Outcome{}, false, err
 		}
 		commit.NewRevision = true

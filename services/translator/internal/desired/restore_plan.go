@@ -33,48 +33,33 @@ type plan struct {
 func (d *Service) plan(ctx context.Context, q Restoration, state State, target, undone *Revision) (plan, error) {
 	var p plan
 	var refused []string
-	if q.Pin != nil && q.Pin.Refused == 0 {
-		pin := *q.Pin
-		if pin.Refused = q.From; q.From == 0 && state.Head != nil {
-			pin.Refused = state.Head.Number
-		}
-		q.Pin = &pin
-	}
+	q.Pin = q.pinIn(state)
 	for _, name := range chosen(q.Sources, state, target) {
 		now, then := sourceNamed(state.Sources, name), target.ref(name)
 		if now == nil && then == nil && undone.ref(name) == nil {
 			return p, noSuchSource(q.Group, name)
 		}
-		why := ""
-		if !sameContent(now, then) {
-			if now != nil && now.Pin.ByHand() {
-				why = pinnedByHand(now).Message
-			} else if by, err := d.changedSince(ctx, state, name, undone); err != nil {
+		byHand := now != nil && now.Pin.ByHand() && !sameContent(now, then)
+		changed := ""
+		if !byHand && !sameContent(now, then) {
+			var err error
+			if changed, err = d.changedSince(ctx, state, name, undone); err != nil {
 				return p, err
-			} else if by != "" {
-				why = by
 			}
 		}
-		if why != "" && q.SkipChanged {
+		switch {
+		case q.Force || !byHand && changed == "":
+			p.add(q, name, now, then, undone.ref(name), d.Now())
+		case q.SkipChanged:
 			p.skipped = append(p.skipped, name)
-			continue
+		case byHand:
+			return p, pinnedByHand(now)
+		default:
+			refused = append(refused, changed)
 		}
-		if why != "" && !q.Force {
-			if now != nil && now.Pin.ByHand() {
-				return p, pinnedByHand(now)
-			}
-			refused = append(refused, why)
-			continue
-		}
-		p.add(q, name, now, then, undone.ref(name), d.Now())
 	}
 	if len(refused) > 0 {
-		more := ""
-		if n := len(refused) - namedSources; n > 0 {
-			refused, more = refused[:namedSources], fmt.Sprintf(" (and %d more)", n)
-		}
-		return p, fault.New(fault.WrongState, "SOURCE_CHANGED", "%s%s; name the sources to restore, or ask again with force (--force on the "+
-			"command line), which takes these changes back too", strings.Join(refused, "; "), more)
+		return p, sourcesChanged(refused)
 	}
 	if n := len(p.put) + len(p.remove); n > maxRestored {
 		return p, fault.New(fault.WrongState, "TOO_MANY_SOURCES", "%d sources differ; at most %d can be restored at once: name some of them", n,
@@ -86,6 +71,28 @@ func (d *Service) plan(ctx context.Context, q Restoration, state State, target, 
 		}
 	}
 	return p, nil
+}
+
+// pinIn returns the pin with the revision that it refuses: by default the one that is undone, or the newest.
+func (q *Restoration) pinIn(state State) *Pin {
+	if q.Pin == nil || q.Pin.Refused > 0 {
+		return q.Pin
+	}
+	pin := *q.Pin
+	if pin.Refused = q.From; q.From == 0 && state.Head != nil {
+		pin.Refused = state.Head.Number
+	}
+	return &pin
+}
+
+// sourcesChanged is the fault of a restoration that would take other changes back.
+func sourcesChanged(changes []string) error {
+	more := ""
+	if n := len(changes) - namedSources; n > 0 {
+		changes, more = changes[:namedSources], fmt.Sprintf(" (and %d more)", n)
+	}
+	return fault.New(fault.WrongState, "SOURCE_CHANGED", "%s%s; name the sources to restore, or ask again with force (--force on the "+
+		"command line), which takes these changes back too", strings.Join(changes, "; "), more)
 }
 
 // chosen returns the sources to restore, by name.

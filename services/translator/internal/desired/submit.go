@@ -33,14 +33,9 @@ func (d *Service) Submit(ctx context.Context, s Submission) (Outcome, error) {
 }
 
 func (d *Service) submit(ctx context.Context, s Submission) (Outcome, error) {
-	if err := validNames(s.Group, s.Source); err != nil {
-		return Outcome{}, err
-	}
-	if err := d.mustExist(ctx, s.Group); err != nil {
-		return Outcome{}, err
-	}
 	print := fingerprint(s)
-	if out, done, err := d.answeredSubmission(ctx, s, print); done || err != nil {
+	answered := func() (Outcome, bool, error) { return d.answeredSubmission(ctx, s, print) }
+	if out, done, err := d.begin(ctx, s.Group, s.Source, answered); done || err != nil {
 		return out, err
 	}
 	release, err := d.admit(ctx, s.Group, s.Documents)
@@ -56,7 +51,6 @@ func (d *Service) submit(ctx context.Context, s Submission) (Outcome, error) {
 	digest := fleet.DigestOf(stored)
 	d.fragments.put(digest, fragment)
 
-	answered := func() (Outcome, bool, error) { return d.answeredSubmission(ctx, s, print) }
 	return d.race(ctx, answered, func(ctx context.Context) (Outcome, bool, error) {
 		state, err := d.Ledger.Read(ctx, s.Group)
 		if err != nil {
@@ -65,10 +59,7 @@ func (d *Service) submit(ctx context.Context, s Submission) (Outcome, error) {
 		if err := expected(state.Head, s.Expected); err != nil {
 			return Outcome{}, false, err
 		}
-		p := proposal{fragment: fragment, digest: digest, stored: stored}
-		if old := sourceNamed(state.Sources, s.Source); old != nil && old.Pin != nil {
-			p.pinned = old
-		}
+		p := proposal{fragment: fragment, digest: digest, stored: stored, pinned: pinnedSource(state, s.Source)}
 		if p.pinned != nil && p.pinned.Pin.ByHand() && !s.ValidateOnly {
 			return Outcome{}, false, pinnedByHand(p.pinned)
 		}
@@ -133,29 +124,21 @@ func (d *Service) take(ctx context.Context, s Submission, state State, p proposa
 	}
 	digests := digestsOf(state.Sources)
 	digests[s.Source] = p.digest
-	if err := d.checkSchemas(ctx, s.Group, m, s.Source, s.Documents, digests); err != nil {
-		return Outcome{}, false, err
-	}
-	if err := d.fits(ctx, s.Group, state.Head, m, s.Documents); err != nil {
+	if err := d.accept(ctx, s.Group, state.Head, m, s.Source, s.Documents, digests); err != nil {
 		return Outcome{}, false, err
 	}
 	source := Source{
 		Group: s.Group, Name: s.Source, Fragment: p.digest, Entities: int64(p.fragment.Len()), Documents: p.fragment.Documents,
 		Author: s.Author, UpdateTime: d.Now(),
 	}
-	next, changes, err := d.next(ctx, s.Group, state, m, withSource(state.Sources, source), &source, s.AllowShrink)
-	if w, ok := warned(err); ok && s.ValidateOnly {
-		m.warnings = append(m.warnings, w)
-		next, changes, err = d.next(ctx, s.Group, state, m, withSource(state.Sources, source), &source, true)
-	}
+	next, changes, err := d.propose(ctx, s.Group, state, m, withSource(state.Sources, source), &source, s.AllowShrink, s.ValidateOnly)
 	if err != nil {
 		return Outcome{}, false, err
 	}
 	if next, err = d.mind(ctx, s, state.Head, next, m); err != nil {
 		return Outcome{}, false, err
 	}
-	out := Outcome{Revision: next, Changes: changes, Unchanged: next == nil || (state.Head != nil && next.Number == state.Head.Number),
-		Warnings: m.warnings}
+	out := Outcome{Revision: next, Changes: changes, Unchanged: !advances(state.Head, next), Warnings: m.warnings}
 	if s.ValidateOnly {
 		out.Revision = state.Head
 		return out, true, nil
@@ -282,6 +265,31 @@ func (d *Service) next(ctx context.Context, group fleet.GroupID, state State, m 
 	}, changes, nil
 }
 
+// propose is next, but when nothing is written a refusal that a flag would allow is only a warning.
+func (d *Service) propose(ctx context.Context, group fleet.GroupID, state State, m *merged, sources []Source, source *Source,
+	allowShrink, validateOnly bool) (*Revision, Summary, error) {
+	next, changes, err := d.next(ctx, group, state, m, sources, source, allowShrink)
+	if w, ok := warned(err); ok && validateOnly {
+		m.warnings = append(m.warnings, w)
+		return d.next(ctx, group, state, m, sources, source, true)
+	}
+	return next, changes, err
+}
+
+// advances reports whether a head is a new revision.
+func advances(head, next *Revision) bool {
+	return next != nil && (head == nil || next.Number != head.Number)
+}
+
+// accept refuses what the gateways of a group would refuse: for their schemas, or for its size.
+func (d *Service) accept(ctx context.Context, group fleet.GroupID, head *Revision, m *merged, source fleet.SourceID,
+	documents []compile.Document, digests map[fleet.SourceID]fleet.Digest) error {
+	if err := d.checkSchemas(ctx, group, m, source, documents, digests); err != nil {
+		return err
+	}
+	return d.fits(ctx, group, head, m, documents)
+}
+
 // race repeats an attempt on the new head for as long as others are faster. The faster one may have been the same request, sent again by
 // a client that lost its connection: then its answer stands.
 func (d *Service) race(ctx context.Context, answered func() (Outcome, bool, error),
@@ -302,6 +310,18 @@ func (d *Service) race(ctx context.Context, answered func() (Outcome, bool, erro
 	busy := fault.New(fault.Busy, "TOO_MANY_SUBMISSIONS", "others submit to this group faster than this submission can be merged; try again")
 	busy.RetryAfter = time.Second
 	return Outcome{}, busy
+}
+
+// begin validates the names of a call, and returns its answer if it was given before.
+func (d *Service) begin(ctx context.Context, group fleet.GroupID, source fleet.SourceID, answered func() (Outcome, bool, error)) (
+	Outcome, bool, error) {
+	if err := validNames(group, source); err != nil {
+		return Outcome{}, false, err
+	}
+	if err := d.mustExist(ctx, group); err != nil {
+		return Outcome{}, false, err
+	}
+	return answered()
 }
 
 // answered finds the first answer to a request_id.
@@ -406,6 +426,14 @@ func withSource(sources []Source, s Source) []Source {
 	all = append(all, s)
 	slices.SortFunc(all, func(a, b Source) int { return strings.Compare(string(a.Name), string(b.Name)) })
 	return all
+}
+
+// pinnedSource returns a source that has a pin, or nil.
+func pinnedSource(state State, name fleet.SourceID) *Source {
+	if s := sourceNamed(state.Sources, name); s != nil && s.Pin != nil {
+		return s
+	}
+	return nil
 }
 
 func refs(sources []Source) []SourceRef {

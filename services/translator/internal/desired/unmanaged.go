@@ -140,7 +140,7 @@ func (a adoption) replaced(s Submission) (served []string, told []compile.Proble
 // mind sees to the unmanaged gateways before a commit, and returns the next head. To replace more than before is a new revision, though its
 // content be the same.
 func (d *Service) mind(ctx context.Context, s Submission, head, next *Revision, m *merged) (*Revision, error) {
-	changes := next != nil && (head == nil || next.Number != head.Number)
+	changes := advances(head, next)
 	if next == nil || !changes && !s.ReplaceUnmanaged {
 		return next, nil // nothing is rolled out
 	}

@@ -16,15 +16,9 @@ type Unpinning struct {
 
 // Unpin takes the pin of a source away. What it held back takes effect again, as if it were submitted again now.
 func (d *Service) Unpin(ctx context.Context, q Unpinning) (Outcome, error) {
-	if err := validNames(q.Group, q.Source); err != nil {
-		return Outcome{}, err
-	}
-	if err := d.mustExist(ctx, q.Group); err != nil {
-		return Outcome{}, err
-	}
 	print := fingerprintOf("unpin", q.Group, q.Source, q.AllowShrink)
 	answered := func() (Outcome, bool, error) { return d.answeredAbout(ctx, q.Group, q.Source, q.RequestID, print) }
-	if out, done, err := answered(); done || err != nil {
+	if out, done, err := d.begin(ctx, q.Group, q.Source, answered); done || err != nil {
 		return out, err
 	}
 	release, err := d.admit(ctx, q.Group, nil)
