@@ -17,6 +17,7 @@ const completeWait = 2 * time.Second
 // completedFlags are flags whose values are names that the services know.
 var completedFlags = map[string]string{
 	"group": "groups", "source": "sources", "revision": "revisions", "from-revision": "revisions", "to-revision": "revisions",
+	"to": "revisions", "from": "revisions",
 }
 
 // completedArgs are the commands whose arguments are, by their paths.
@@ -33,6 +34,8 @@ var completedArgs = map[string]struct {
 	"silverback unrevoke node": {"nodes", false},
 	"silverback import node":   {"nodes", false},
 	"silverback delete source": {"sources", false},
+	"silverback pin":           {"sources", false},
+	"silverback unpin":         {"sources", false},
 	"silverback delete group":  {"groups", false},
 	"silverback update group":  {"groups", false},
 }

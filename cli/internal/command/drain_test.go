@@ -90,7 +90,7 @@ func TestDrainingSeveralNodes(t *testing.T) {
 func TestUnknownCommandsAreSaidToBe(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"rollback -g edge 3":  "error: unknown command \"silverback rollback\"; did you mean dump?; see silverback --help\n",
+		"revert -g edge 3":    "error: unknown command \"silverback revert\"; did you mean rollback?; see silverback --help\n",
 		"drian gw-1 --reason": "error: unknown command \"silverback drian\"; did you mean drain?; see silverback --help\n",
 		"ls":                  "error: unknown command \"silverback ls\"; did you mean get?; see silverback --help\n",
 		"rollout stats -g x":  "error: unknown command \"silverback rollout stats\"; did you mean status?; see silverback rollout --help\n",

@@ -13,6 +13,7 @@ import (
 	"github.com/silverback-gateway/silverback/cli/internal/certs"
 	"github.com/silverback-gateway/silverback/cli/internal/export"
 	"github.com/silverback-gateway/silverback/cli/internal/imports"
+	"github.com/silverback-gateway/silverback/cli/internal/pins"
 	"github.com/silverback-gateway/silverback/cli/internal/resource"
 	"github.com/silverback-gateway/silverback/cli/internal/rollout"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
@@ -104,7 +105,8 @@ Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.
 		&cobra.Group{ID: "look", Title: "The fleet:"},
 		&cobra.Group{ID: "change", Title: "Groups and nodes:"},
 	)
-	addTo(root, "submit", submit.Apply(a), submit.Diff(a), submit.Validate(a), submit.Render(a), submit.Dump(a), imports.Command(a))
+	addTo(root, "submit", submit.Apply(a), submit.Diff(a), submit.Validate(a), submit.Render(a), submit.Dump(a), imports.Command(a),
+		pins.Rollback(a), pins.Pin(a), pins.Unpin(a))
 	addTo(root, "look", resource.Status(a), resource.Get(a), resource.Describe(a), rollout.Command(a), rollout.StatusAlias(a),
 		export.Command(a))
 	addTo(root, "change",
@@ -124,7 +126,7 @@ Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.
 // synonyms are the words of other tools for commands.
 var synonyms = map[string][]string{
 	"apply":    {"submit", "sync", "push", "deploy"},
-	"dump":     {"rollback", "undo"}, // what an earlier revision held, to be applied again
+	"rollback": {"undo", "revert", "restore"},
 	"diff":     {"plan", "compare"},
 	"validate": {"lint", "check"},
 	"get":      {"list", "ls"},

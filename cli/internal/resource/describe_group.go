@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/pins"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
@@ -112,6 +113,7 @@ func describeSource(ctx context.Context, a *app.App, group, name string) error {
 	for _, document := range s.GetDocuments() {
 		show.Printf(w, "Document:   %s\n", document)
 	}
+	pins.Describe(w, s)
 	return nil
 }
 

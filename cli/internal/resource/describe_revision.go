@@ -46,7 +46,14 @@ func describeRevision(ctx context.Context, a *app.App, group, name string) error
 	for _, k := range slices.Sorted(maps.Keys(r.GetEntities())) {
 		show.Printf(w, "            %d %s\n", r.GetEntities()[k], k)
 	}
-	show.Printf(w, "Submitted:  %s by %s as source %q\n", show.Time(r.GetCreateTime()), r.GetAuthor(), r.GetSource())
+	if r.GetSource() == "" {
+		show.Printf(w, "Submitted:  %s by %s, for several sources\n", show.Time(r.GetCreateTime()), r.GetAuthor())
+	} else {
+		show.Printf(w, "Submitted:  %s by %s as source %q\n", show.Time(r.GetCreateTime()), r.GetAuthor(), r.GetSource())
+	}
+	if r.GetRestoredRevision() > 0 {
+		show.Printf(w, "Restores:   revision %d\n", r.GetRestoredRevision())
+	}
 	if len(files) > 0 {
 		show.Printf(w, "Files:      %s\n", strings.Join(files, ", "))
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/pins"
 	"github.com/silverback-gateway/silverback/cli/internal/rollout"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
@@ -27,10 +28,10 @@ func listSources(ctx context.Context, a *app.App, q query) error {
 	if sources, err = named("source", q.name, sources, (*translatorv1.Source).GetName); err != nil {
 		return err
 	}
-	grid := &show.Grid{Header: []string{"GROUP", "SOURCE", "REVISION", "AGE", "AUTHOR", "ENTITIES", "DOCUMENTS"}, More: 1}
+	grid := &show.Grid{Header: []string{"GROUP", "SOURCE", "REVISION", "AGE", "AUTHOR", "ENTITIES", "PIN", "DOCUMENTS"}, More: 1}
 	for _, s := range sources {
 		grid.Add(s.GetGroup(), s.GetName(), positive(s.GetRevision()), show.Age(a.Now(), s.GetUpdateTime()), show.Clean(s.GetAuthor()),
-			fmt.Sprint(s.GetEntityCount()), fmt.Sprint(len(s.GetDocuments())))
+			fmt.Sprint(s.GetEntityCount()), pins.Mark(s.GetPin()), fmt.Sprint(len(s.GetDocuments())))
 	}
 	return printList(ctx, a, q, &translatorv1.ListSourcesResponse{Sources: sources}, grid)
 }

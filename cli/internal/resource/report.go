@@ -18,16 +18,22 @@ type report struct {
 	Serving  int             `json:"serving"`  // online nodes that serve the newest revision
 	Revision json.RawMessage `json:"revision"` // null when nothing was submitted
 	Rollout  json.RawMessage `json:"rollout"`  // null when nothing was decided
+
+	Pinned []json.RawMessage `json:"pinned"` // the sources that are pinned
 }
 
 func reportOf(s groupStatus) (report, error) {
 	online, serving := s.counts()
-	r := report{InSync: s.inSync(), Known: len(s.nodes), Online: online, Serving: serving}
-	var problems [3]error
+	r := report{InSync: s.inSync(), Known: len(s.nodes), Online: online, Serving: serving, Pinned: []json.RawMessage{}}
+	problems := make([]error, 3)
 	r.Group, problems[0] = show.Raw(s.group)
 	r.Revision, problems[1] = show.Raw(s.revision)
 	r.Rollout, problems[2] = show.Raw(s.rollout)
-	return r, errors.Join(problems[:]...)
+	for _, s := range s.pinned {
+		raw, err := show.Raw(s)
+		r.Pinned, problems = append(r.Pinned, raw), append(problems, err)
+	}
+	return r, errors.Join(problems...)
 }
 
 // printReports prints the status of all groups as one document.

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/pins"
 	"github.com/silverback-gateway/silverback/cli/internal/rollout"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
@@ -28,6 +29,7 @@ type groupStatus struct {
 	nodes    []*registryv1.Node
 	revision *translatorv1.Revision // nil when nothing was submitted
 	rollout  *distributorv1.Rollout // nil when nothing was decided
+	pinned   []*translatorv1.Source
 
 	noRevision, noRollout bool // who knows it did not answer
 }
@@ -40,7 +42,7 @@ func Status(a *app.App) *cobra.Command {
 		Use:   "status [-g GROUP]",
 		Short: "Show on one screen whether the fleet is in sync, and what is moving",
 		Long: `Shows for every group, or for one, the newest revision, its rollout, and how
-many gateways serve it. When the translator or the distributor does not
+many gateways serve it, and which sources are pinned. When the translator or the distributor does not
 answer, the table shows the rest and why; -o json and -o yaml print the error
 alone.
 
@@ -105,6 +107,9 @@ func gather(ctx context.Context, a *app.App, only string) (all []groupStatus, aw
 	askRevision := func(ctx context.Context, s *groupStatus) error {
 		answer, err := translator.GetRevision(ctx, &translatorv1.GetRevisionRequest{Group: s.group.GetName()})
 		s.revision = answer.GetRevision()
+		if err == nil {
+			s.pinned = pinnedSources(ctx, a, s.group.GetName())
+		}
 		return err
 	}
 	// The translator comes last: without etcd it takes long to say that it cannot answer.
@@ -288,7 +293,30 @@ func (s groupStatus) print(a *app.App) error {
 			a.Line(12, "            %s", show.Clean(s.rollout.GetReason()))
 		}
 	}
-	return s.printTroubled(a)
+	if err := s.printTroubled(a); err != nil {
+		return err
+	}
+	s.printPinned(a)
+	return nil
+}
+
+// pinnedSources returns the pinned sources of a group. Without an answer it returns none: the rest of the status does not need them.
+func pinnedSources(ctx context.Context, a *app.App, group string) []*translatorv1.Source {
+	all, err := allSources(ctx, a, group)
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(all, func(s *translatorv1.Source) bool { return s.GetPin() == nil })
+}
+
+// printPinned names the pinned sources.
+func (s groupStatus) printPinned(a *app.App) {
+	for _, source := range s.pinned[:min(len(s.pinned), worstShown)] {
+		a.Line(12, "  pinned    %s", pins.Line(a.Now(), source))
+	}
+	if hidden := len(s.pinned) - worstShown; hidden > 0 {
+		fmt.Fprintf(a.Out, "  … and %d more; see silverback get sources -g %s\n", hidden, s.group.GetName())
+	}
 }
 
 // printTroubled names the nodes that need attention.

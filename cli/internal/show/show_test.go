@@ -54,7 +54,8 @@ func TestMessageHasNumbersAndZeros(t *testing.T) {
   },
   "request_id": "",
   "traceparent": "",
-  "replaces_unmanaged": []
+  "replaces_unmanaged": [],
+  "restored_revision": 0
 }
 `,
 		show.YAML: `group: edge
@@ -78,6 +79,7 @@ changes:
 request_id: ""
 traceparent: ""
 replaces_unmanaged: []
+restored_revision: 0
 `,
 	} {
 		var b bytes.Buffer

@@ -64,6 +64,9 @@ every online gateway, or somebody replaced the source before it was.`,
 			if !wait || dryRun || answer.GetRevision() == nil {
 				return nil
 			}
+			if answer.GetHeldBack() != nil {
+				return &app.Exit{Code: app.ExitDifference, Err: fmt.Errorf("not served: the pin of source %q holds it back", to.source)}
+			}
 			return rollout.Wait(cmd.Context(), a, to.source, answer.GetRevision(), waitTimeout, place.Fields(to.source, sub.documents))
 		},
 	}
