@@ -103,7 +103,7 @@ func heldBackWarning(s *Source) compile.Problem {
 	if s.Pin.Good > 0 {
 		held = fmt.Sprintf("its content of revision %d", s.Pin.Good)
 	}
-	text := fmt.Sprintf("nothing was changed: source %q is pinned to %s since %s, and this is the content of revision %d, which it holds "+
+	text := fmt.Sprintf("nothing changes: source %q is pinned to %s since %s, and this is the content of revision %d, which it holds "+
 		"back: %s", s.Name, held, s.Pin.CreateTime.UTC().Format(time.RFC3339), s.Pin.Refused, cmp.Or(s.Pin.Reason, "no reason is given"))
 	if len(s.Pin.Problems) > 0 {
 		text += "; first: " + s.Pin.Problems[0].String()
