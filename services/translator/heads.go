@@ -10,7 +10,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/translator/internal/store"
 )
 
-// newest shows the table of heads as the api wants it.
+// newest adapts the cache of heads to the api.
 type newest struct{ *store.Heads }
 
 // Newest returns the heads written after an etcd revision, by group.

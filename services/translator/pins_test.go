@@ -467,7 +467,7 @@ func TestWhatCannotBeRestoredIsNamed(t *testing.T) {
 	wantFault(t, err, fault.Missing, "NO_SUCH_GROUP")
 	// Old content that does not go together with what others have now.
 	_, err = r.restore(&translatorv1.RestoreSourcesRequest{ToRevision: 1, Sources: []string{"one"}})
-	if e := wantFault(t, err, fault.Invalid, "INVALID_CONFIG"); !strings.Contains(e.Message, "does not go together") {
+	if e := wantFault(t, err, fault.Invalid, "INVALID_CONFIG"); !strings.Contains(e.Message, "conflicts with") {
 		t.Errorf("a conflict: %s", e.Message)
 	}
 	_, err = r.restore(&translatorv1.RestoreSourcesRequest{ToRevision: 0})

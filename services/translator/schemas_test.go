@@ -212,7 +212,7 @@ func TestBundlesOfTheSameRulesValidateOnce(t *testing.T) {
 			return false
 		}
 		if len(answer.GetWarnings()) != 1 || !strings.Contains(answer.GetWarnings()[0].GetMessage(),
-			"which 60 nodes name: n0, n1, n2, n3, n4, ...") {
+			"which 60 nodes report: n0, n1, n2, n3, n4, ...") {
 			t.Fatalf("warnings %v", answer.GetWarnings())
 		}
 		return true
@@ -284,7 +284,7 @@ func TestSchemasThatCostTooMuchAreAWarning(t *testing.T) {
 	eventually(t, "the submission is taken with a warning", func() bool {
 		w := r.mustSubmit(config("g", "team", text)).GetWarnings()
 		return len(w) == 1 && strings.Contains(w[0].GetMessage(), hostile.Digest().Short()) &&
-			strings.Contains(w[0].GetMessage(), "costs more than it may")
+			strings.Contains(w[0].GetMessage(), "costs too much")
 	})
 	r.refusal(t, config("g", "team", limited("orders", "rate: 11"))) // the others still judge
 }

@@ -1,5 +1,5 @@
-// Package translator is the service that says what a configuration means: it turns submitted sources into immutable
-// snapshots and keeps their history. It delivers nothing and knows no gateway.
+// Package translator is the service that compiles configurations: it turns submitted sources into immutable snapshots and keeps their
+// history. It delivers nothing and calls no gateway.
 package translator
 
 import (
@@ -28,8 +28,8 @@ import (
 	"github.com/silverback-gateway/silverback/services/translator/internal/store"
 )
 
-// Large is what a translator's server needs to know of its methods: those that carry documents take a little over the largest submission,
-// so that the refusal of a larger one is the translator's, with its own words.
+// Large lists the methods that carry documents. They take a little more than the largest submission, so that the translator refuses a
+// larger one with its own error.
 var Large = rpcserver.Large{
 	Methods: []string{
 		translatorv1.TranslatorService_SubmitConfig_FullMethodName, translatorv1.TranslatorService_ValidateConfig_FullMethodName,
@@ -39,9 +39,9 @@ var Large = rpcserver.Large{
 	AtOnce:  2 * desired.MaxInput,
 }
 
-// Config is what a translator can be told. The zero value is right.
+// Config configures a translator. The zero value is the default.
 type Config struct {
-	// SchemaCheck says what becomes of what the schemas of a group's gateways refuse: "refuse", the default, "warn" or "off".
+	// SchemaCheck is what to do when the schemas of a group's gateways refuse something: "refuse", the default, "warn" or "off".
 	SchemaCheck string
 }
 
@@ -105,13 +105,13 @@ func (t *Translator) Register(r grpc.ServiceRegistrar) {
 	translatorv1.RegisterTranslatorServiceServer(r, t.server)
 }
 
-// Revoked is the certificates that this replica's server has to keep out.
+// Revoked lists the certificates that this replica's server must refuse.
 func (t *Translator) Revoked() *revocation.List { return t.revoked }
 
 // Drain ends the watches, so that a server can stop and clients go to another replica.
 func (t *Translator) Drain() { t.once.Do(func() { close(t.drain) }) }
 
-// Ready says whether the replica has read the ledger; the error says why not.
+// Ready reports whether the replica has read the ledger; the error says why not.
 func (t *Translator) Ready() error {
 	select {
 	case <-t.heads.Synced():

@@ -250,7 +250,7 @@ func TestGatewaysThatServeDifferentThings(t *testing.T) {
 		t.Errorf("%+v", out)
 	}
 	nodes("ready", "unmanaged", "unmanaged") // the third has a route of the same name, and another path
-	if !strings.Contains(out.Stderr, "gw-3: left alone, for the same names stand for other content there") &&
+	if !strings.Contains(out.Stderr, "gw-3: left as it is, since its entities of the same names have other content") &&
 		!strings.Contains(out.Stderr, "gw-3 would lose") {
 		t.Errorf("%+v", out)
 	}

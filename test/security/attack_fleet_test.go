@@ -466,7 +466,7 @@ func (a *target) wastes(t *testing.T, registry, translator *process.Service) {
 		if took := time.Since(began); took > 45*time.Second { // some seconds, on a machine that does nothing else
 			t.Errorf("a submission took %s", took)
 		}
-		if err == nil && !strings.Contains(fmt.Sprint(answer.GetWarnings()), "costs more than it may") {
+		if err == nil && !strings.Contains(fmt.Sprint(answer.GetWarnings()), "costs too much") {
 			err = fmt.Errorf("it is answered with the warnings %v", answer.GetWarnings())
 		}
 		return err

@@ -15,8 +15,7 @@ import (
 func (s *Server) QuarantineNode(ctx context.Context, r *registryv1.QuarantineNodeRequest) (*registryv1.QuarantineNodeResponse, error) {
 	now, bad := time.Now(), reason(nil, r.GetReason(), roster.MaxQuarantineReason)
 	if r.GetReason() == "" {
-		bad = append(bad, fault.Violation{Field: "reason", Description: "is empty; whoever comes next must know why rollouts do not wait for " +
-			"the node"})
+		bad = append(bad, fault.Violation{Field: "reason", Description: "is empty; say why rollouts do not wait for the node"})
 	}
 	node, err := s.changeNode(ctx, r.GetGroup(), r.GetNode(), bad, func(n roster.Node) (roster.Node, bool) {
 		return roster.QuarantineNode(now, n, r.GetReason(), r.GetRequestId())

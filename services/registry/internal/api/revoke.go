@@ -25,7 +25,7 @@ func (s *Server) revoke(ctx context.Context, key roster.Key, asked revocation) (
 	now, who := time.Now(), identity.Caller(ctx)
 	if who.Kind == identity.Nobody {
 		return nil, fault.New(fault.WrongState, "CALLERS_NOT_TOLD_APART",
-			"this registry does not tell callers apart, so that a revocation would keep nobody out: give the services --client-ca-file")
+			"this registry does not authenticate callers, so a revocation has no effect: give the services --client-ca-file")
 	}
 	r, revision, err := s.Ledger.Revoke(ctx, key, asked.forget, func(before *roster.Revocation, total int64) (roster.Revocation, error) {
 		next, err := roster.Revoke(now, before, total, roster.Revocation{Reason: asked.reason, By: who.String(), Request: asked.request})

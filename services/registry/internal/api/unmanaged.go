@@ -84,7 +84,7 @@ func (s *Server) UploadConfiguration(ctx context.Context, r *registryv1.UploadCo
 		return nil, down(err)
 	}
 	if !kept {
-		return nil, fault.New(fault.WrongState, "NOBODY_WAITS", "nobody waits for what node %q of group %q serves, under this word", key.Node,
+		return nil, fault.New(fault.WrongState, "NOBODY_WAITS", "no call waits for the configuration of node %q of group %q under this word", key.Node,
 			key.Group)
 	}
 	return &registryv1.UploadConfigurationResponse{}, nil
@@ -104,7 +104,7 @@ func (s *Server) GetNodeConfiguration(r *registryv1.GetNodeConfigurationRequest,
 	case current.Node == nil:
 		return roster.NoNode(key)
 	case current.Session == nil:
-		return fault.New(fault.WrongState, "NODE_AWAY", "node %q of group %q is not in contact: its agent cannot be asked", key.Node, key.Group)
+		return fault.New(fault.WrongState, "NODE_AWAY", "node %q of group %q is not in contact", key.Node, key.Group)
 	case !current.Session.Report.Unmanaged:
 		return fault.New(fault.WrongState, "NODE_NOT_UNMANAGED", "node %q of group %q does not serve anything that no revision brought: "+
 			"silverback dump shows what the group runs", key.Node, key.Group)
@@ -145,8 +145,8 @@ func (s *Server) awaitPart(ctx context.Context, key roster.Key, word string, num
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fault.New(fault.Down, "CONFIGURATION_NOT_BROUGHT", "the agent of node %q of group %q did not bring in time what its "+
-				"gateway serves", key.Node, key.Group)
+			return nil, fault.New(fault.Down, "CONFIGURATION_NOT_BROUGHT", "the agent of node %q of group %q did not upload its gateway's "+
+				"configuration in time", key.Node, key.Group)
 		case <-s.Draining:
 			return nil, fault.New(fault.Down, "STOPPING", "this replica is about to stop; ask again")
 		case <-tick.C:

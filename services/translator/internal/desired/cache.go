@@ -11,7 +11,7 @@ import (
 // cachedBytes bounds the cache by what fragments hold in memory: about two and a half times their stored size.
 const cachedBytes = 64 << 20
 
-// fragmentCache keeps the fragments that were used last, so that a submission need not read the group's other sources again.
+// fragmentCache keeps the fragments used last, so that a submission need not read the group's other sources again.
 type fragmentCache struct {
 	mu    sync.Mutex
 	order *list.List // of *cached, the last used first
@@ -40,7 +40,7 @@ func (c *fragmentCache) get(digest fleet.Digest) (*compile.Fragment, bool) {
 	return e.Value.(*cached).fragment, true
 }
 
-// put keeps a fragment. One that would leave room for little else is not kept.
+// put keeps a fragment, unless it is so large that it would push out most others.
 func (c *fragmentCache) put(digest fleet.Digest, f *compile.Fragment) {
 	size := f.Bytes()
 	if size > cachedBytes/2 {

@@ -7,7 +7,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// Deletion asks for the end of a source.
+// Deletion is a request to delete a source.
 type Deletion struct {
 	Group       fleet.GroupID
 	Source      fleet.SourceID
@@ -18,7 +18,7 @@ type Deletion struct {
 	AllowShrink bool
 }
 
-// Delete removes a source and its entities. A group that the registry does not have is not changed, whatever is still stored of it.
+// Delete removes a source and its entities. A group unknown to the registry is not changed, even if sources of it are stored.
 func (d *Service) Delete(ctx context.Context, del Deletion) (Outcome, error) {
 	print := fingerprint(Submission{Group: del.Group, Source: del.Source, Expected: del.Expected, AllowShrink: del.AllowShrink})
 	answered := func() (Outcome, bool, error) { return d.answered(ctx, del.Group, del.RequestID, print) }
@@ -45,7 +45,7 @@ func (d *Service) Delete(ctx context.Context, del Deletion) (Outcome, error) {
 	})
 }
 
-// remove takes a source out of a group, with its pin.
+// remove removes a source and its pin from a group.
 func (d *Service) remove(ctx context.Context, del Deletion, state State, print string) (Outcome, bool, error) {
 	fragments, err := d.fragmentsOf(ctx, del.Group, state.Sources, del.Source)
 	if err != nil {

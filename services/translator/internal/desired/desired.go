@@ -16,7 +16,7 @@ import (
 // DefaultSource is the source of a submission that names none.
 const DefaultSource fleet.SourceID = "default"
 
-// Revision is a number in the history of a group. Immutable once committed.
+// Revision is one version of a group. It is immutable once committed.
 type Revision struct {
 	Group      fleet.GroupID
 	Number     fleet.Revision
@@ -31,11 +31,11 @@ type Revision struct {
 	Changes    Summary
 	RequestID  string
 	Trace      telemetry.TraceParent // of the submission
-	// Replaces names what gateways served that no revision brought and in whose place this one may come, as it was meant; the newest last.
+	// Replaces names the unmanaged configurations that this revision may replace, the newest last.
 	Replaces []string
-	// Restored is the earlier revision whose content sources got back; 0 is none.
+	// Restored is the earlier revision whose content was restored; 0 means none.
 	Restored fleet.Revision
-	// Pins are the pinned sources of the group when the record was written: in a head, as they are now.
+	// Pins are the pinned sources when the record was written. In a head they are the present ones.
 	Pins []PinnedSource
 }
 
@@ -54,7 +54,7 @@ type SourceRef struct {
 	Entities int64
 }
 
-// Source is a named part of a group's configuration, as it is now.
+// Source is a named part of a group's configuration, in its present state.
 type Source struct {
 	Group      fleet.GroupID
 	Name       fleet.SourceID
@@ -79,10 +79,10 @@ func (s Summary) None() bool { return s == Summary{} }
 type State struct {
 	Head        *Revision // nil before the first submission
 	Sources     []Source  // by name
-	HeadVersion int64     // what a commit must find unchanged; 0 is not there
+	HeadVersion int64     // must be unchanged at a commit; 0 means that there is no head
 }
 
-// Request is the answer that was given to a request_id.
+// Request is the stored answer to a request_id.
 type Request struct {
 	Fingerprint string // of the submission
 	Revision    fleet.Revision
@@ -105,13 +105,13 @@ type Commit struct {
 	Request     Request
 }
 
-// ledger is where the state is kept.
+// ledger stores the state.
 type ledger interface {
-	// Read returns a group as it is now. A group that nothing was submitted to is an empty state.
+	// Read returns the present state of a group. A group without submissions has an empty state.
 	Read(ctx context.Context, group fleet.GroupID) (State, error)
-	// Commit makes a change, or reports false when the group changed since it was read, or the request was answered.
+	// Commit makes a change. It returns false when the group changed since it was read, or the request was answered.
 	Commit(ctx context.Context, c Commit) (bool, error)
-	// Request returns what a request_id was answered with.
+	// Request returns the answer to a request_id.
 	Request(ctx context.Context, group fleet.GroupID, id string) (Request, bool, error)
 	// Revision returns one revision, or nil.
 	Revision(ctx context.Context, group fleet.GroupID, number fleet.Revision) (*Revision, error)
@@ -123,22 +123,22 @@ type ledger interface {
 
 // groups knows which groups exist.
 type groups interface {
-	// Exists reports whether the registry has the group. An error means that it cannot be known now.
+	// Exists reports whether the registry has the group. An error means that this is unknown now.
 	Exists(ctx context.Context, group fleet.GroupID) (bool, error)
-	// Served returns what the gateways of a group in contact were proven to serve. An error means that it cannot be known now.
+	// Served returns what the gateways in contact were proven to serve. An error means that this is unknown now.
 	Served(ctx context.Context, group fleet.GroupID) ([]serving.Served, error)
-	// Unmanaged returns what gateways of a group serve that no revision brought. An error means that it cannot be known now.
+	// Unmanaged returns what gateways serve outside of revisions. An error means that this is unknown now.
 	Unmanaged(ctx context.Context, group fleet.GroupID) ([]serving.Unmanaged, error)
-	// Limits returns what gateways of a group in contact say about the size of configurations that they take.
+	// Limits returns what gateways in contact report about the size of configurations.
 	Limits(ctx context.Context, group fleet.GroupID) ([]serving.Limits, error)
 }
 
-// validators knows by which schemas the gateways of a group judge configurations.
+// validators knows the schemas of a group's gateways.
 type validators interface {
 	Of(ctx context.Context, group fleet.GroupID) schemas.Validators
 }
 
-// Submission is a source as somebody submits it.
+// Submission is a request to set the content of a source.
 type Submission struct {
 	Group        fleet.GroupID
 	Source       fleet.SourceID
@@ -149,14 +149,14 @@ type Submission struct {
 	Author       string
 	ValidateOnly bool
 	AllowShrink  bool
-	// ReplaceUnmanaged says that unmanaged gateways may lose what they serve, LeaveUnmanaged that they are left as they are, but for those
-	// that serve what ReplaceServed names.
+	// ReplaceUnmanaged allows unmanaged gateways to lose what they serve. LeaveUnmanaged leaves them as they are, except those that serve what
+	// ReplaceServed names.
 	ReplaceUnmanaged bool
 	LeaveUnmanaged   bool
 	ReplaceServed    []string
 }
 
-// Outcome is what became of a submission.
+// Outcome is the result of a submission, a restoration or a change of a pin.
 type Outcome struct {
 	Revision  *Revision
 	Unchanged bool

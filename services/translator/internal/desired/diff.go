@@ -11,7 +11,7 @@ import (
 	"github.com/silverback-gateway/silverback/kong/compile"
 )
 
-// Question asks what differs: of documents as a source of the group, or of a revision, from a revision.
+// Question asks for the difference from a revision: of documents as a source of the group, or of another revision.
 type Question struct {
 	Group     fleet.GroupID
 	Source    fleet.SourceID
@@ -21,7 +21,7 @@ type Question struct {
 	Limit     int                // changes to describe
 }
 
-// Difference is what a submission would change, or a revision did.
+// Difference is the answer: the changes of a submission or of a revision.
 type Difference struct {
 	Changes []changes.Change
 	Summary Summary
@@ -32,7 +32,7 @@ type Difference struct {
 	Warnings []compile.Problem
 }
 
-// Diff says what differs, in words and values that anybody may read who may ask.
+// Diff returns what differs. Its text and values hold no secrets.
 func (d *Service) Diff(ctx context.Context, q Question) (Difference, error) {
 	if q.To > 0 {
 		return d.diffRevisions(ctx, q)
@@ -108,9 +108,9 @@ func (d *Service) diffRevisions(ctx context.Context, q Question) (Difference, er
 	return diff, d.describe(ctx, q, &diff, before, now)
 }
 
-// hidden tells why there is little to see.
-const hidden = "no gateway of this group has told its schemas yet: the values of plugins and vaults are hidden, since nothing says which " +
-	"are secrets"
+// hidden is the warning about hidden values.
+const hidden = "the values of plugins and vaults are hidden: no gateway of this group has reported its schemas yet, and these say which are " +
+	"secrets"
 
 // describe fills in what differs.
 func (d *Service) describe(ctx context.Context, q Question, diff *Difference, before, now []byte) error {

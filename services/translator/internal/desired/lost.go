@@ -12,10 +12,10 @@ import (
 	"github.com/silverback-gateway/silverback/kong/compile"
 )
 
-// ErrLost is the error of stored content of a source that is not there, or is not what its digest says.
+// ErrLost means that the stored content of a source is missing or does not match its digest.
 var ErrLost = errors.New("stored content of a source is lost")
 
-// lostSources is the fault of a group some of whose sources have no content any more.
+// lostSources is the fault of a group with sources whose content is gone.
 func lostSources(group fleet.GroupID, names []fleet.SourceID, cause error) error {
 	list := make([]string, len(names))
 	for i, n := range names {
@@ -28,7 +28,7 @@ func lostSources(group fleet.GroupID, names []fleet.SourceID, cause error) error
 		group, all, cause).With("sources", all).Because(cause)
 }
 
-// lostFragment is the fault of content of one source that is gone, in the words of what; another error is returned as it is.
+// lostFragment is the fault of one source whose content is gone; what completes its text. Other errors are only wrapped.
 func lostFragment(err error, group fleet.GroupID, source fleet.SourceID, what string) error {
 	if !errors.Is(err, ErrLost) {
 		return fmt.Errorf("read source %s: %w", source, err)
@@ -37,16 +37,16 @@ func lostFragment(err error, group fleet.GroupID, source fleet.SourceID, what st
 		With("sources", string(source)).Because(err)
 }
 
-// lostRevision is the fault of a revision whose content is gone and cannot be made again from its sources.
+// lostRevision is the fault of a revision whose content is gone and cannot be compiled again.
 func lostRevision(r *Revision, missing, cause error) error {
 	return fault.New(fault.WrongState, "CONTENT_MISSING", "the content of revision %d of group %q is gone (%v) and cannot be made again "+
 		"from its sources (%v); submit the sources as they were then, "+
-		"which writes it anew, or submit new ones with allow_shrink (--allow-shrink), which takes the group for empty before",
+		"which writes it anew, or submit new ones with allow_shrink (--allow-shrink), which compares with an empty group",
 		r.Number, r.Group, missing, cause).With("revision", fmt.Sprint(r.Number)).Because(missing)
 }
 
-// contentOf returns the canonical bytes of a revision. Content that is gone is made again from the stored sources and written anew; where
-// that cannot be, the fault names what is missing and the way out. The bytes are shared: nobody may modify them.
+// contentOf returns the canonical bytes of a revision, not to be modified. Missing content is compiled again from the sources and stored.
+// If that fails, the fault names what is missing and the remedy.
 func (d *Service) contentOf(ctx context.Context, r *Revision) ([]byte, error) {
 	canonical, missing := d.Content.Read(ctx, r.Digest)
 	if missing == nil {
@@ -55,7 +55,7 @@ func (d *Service) contentOf(ctx context.Context, r *Revision) ([]byte, error) {
 	if !errors.Is(missing, content.ErrMissing) {
 		return nil, fmt.Errorf("read revision %d: %w", r.Number, missing)
 	}
-	m, err := d.again(ctx, r)
+	m, err := d.recompile(ctx, r)
 	if err != nil {
 		if ctx.Err() != nil || errors.Is(err, fault.Of(fault.Down)) {
 			return nil, err
@@ -65,13 +65,13 @@ func (d *Service) contentOf(ctx context.Context, r *Revision) ([]byte, error) {
 	if err := d.Content.Put(ctx, m.snapshot); err != nil {
 		return nil, fmt.Errorf("restore revision %d: %w", r.Number, err)
 	}
-	d.Log.Warn("the content of a revision was gone and is written anew from its sources", "group", r.Group, "revision", r.Number, "missing",
+	d.Log.Warn("content of a revision was missing; restored from its sources", "group", r.Group, "revision", r.Number, "missing",
 		missing)
 	return m.snapshot.Canonical(), nil
 }
 
-// again compiles a revision from its sources once more.
-func (d *Service) again(ctx context.Context, r *Revision) (*merged, error) {
+// recompile compiles a revision again from its sources.
+func (d *Service) recompile(ctx context.Context, r *Revision) (*merged, error) {
 	fragments := map[fleet.SourceID]*compile.Fragment{}
 	for _, ref := range r.Sources {
 		f, err := d.fragment(ctx, ref.Fragment)

@@ -8,12 +8,11 @@ import (
 	"github.com/silverback-gateway/silverback/kong/document"
 )
 
-// What is compiled at once is bounded by the memory that it takes, which is many times the length of its text. docs/benchmarks.md has what
-// a process was measured to take.
+// Compiling takes many times the length of the text in memory, so calls share a budget. docs/benchmarks.md has the measured figures.
 const (
-	// usualMemory is assumed where GOMEMLIMIT is not set: what the manifests give.
+	// usualMemory is assumed without GOMEMLIMIT. It is the value of the manifests.
 	usualMemory = 920 << 20
-	// otherMemory is what a process takes beside its calls: the caches, requests that wait, the program itself.
+	// otherMemory is for everything but calls: the caches, waiting requests, the program itself.
 	otherMemory = 300 << 20
 	// A byte of text becomes an entity of a fragment, the fragment as it is stored, the merged entity, and canonical bytes.
 	perByte = 13
@@ -21,7 +20,7 @@ const (
 	perGroupByte = 8
 )
 
-// forCalls is how much of a process's memory calls may take together. 0 is what the runtime was told.
+// forCalls returns how much memory calls may take together. A limit of 0 means that of the runtime.
 func forCalls(limit int64) int64 {
 	if limit == 0 {
 		if limit = debug.SetMemoryLimit(-1); limit == math.MaxInt64 {
@@ -31,7 +30,7 @@ func forCalls(limit int64) int64 {
 	return max(limit-otherMemory, limit/4)
 }
 
-// costOf says about how much memory it takes to compile documents.
+// costOf returns about how much memory it takes to compile documents.
 func costOf(documents []compile.Document) int64 {
 	var reading, texts int
 	for _, d := range documents {
@@ -41,7 +40,7 @@ func costOf(documents []compile.Document) int64 {
 	return int64(reading + perByte*texts)
 }
 
-// costOfGroup says about how much it takes to merge a group and compare it with its head.
+// costOfGroup returns about how much it takes to merge a group and compare it with its head.
 func costOfGroup(head *Revision) int64 {
 	if head == nil {
 		return 0

@@ -32,7 +32,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Help: "Commits that found the group changed and were merged again."}),
 	}
 	for _, outcome := range []string{"committed", "unchanged", "refused", "failed"} {
-		m.submits.WithLabelValues(outcome) // present from the start, so that the first one is seen to happen
+		m.submits.WithLabelValues(outcome) // present from the start, so that rates see the first one
 		m.took.WithLabelValues(outcome)
 	}
 	m.checks = prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -84,7 +84,7 @@ func (m *Metrics) submitted(out Outcome, err error, began time.Time) {
 	m.took.WithLabelValues(outcome).Observe(time.Since(began).Seconds())
 }
 
-// refusals are the faults that are the submitter's to correct.
+// refusals are the faults that submitters can correct.
 var refusals = map[fault.Kind]bool{
 	fault.Invalid: true, fault.Missing: true, fault.Exists: true, fault.Conflict: true, fault.WrongState: true, fault.TooLarge: true,
 	fault.Denied: true,

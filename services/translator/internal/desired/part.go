@@ -13,14 +13,14 @@ import (
 	"github.com/silverback-gateway/silverback/kong/snapshot"
 )
 
-// Part is a configuration of which all, or only what one source holds, is to be written.
+// Part is a configuration, or the part of it that one source holds.
 type Part struct {
 	Canonical []byte // of all; shared: nobody may modify it
 	only      map[string]bool
 	entities  []snapshot.Entity
 }
 
-// Seal returns the canonical bytes of a part. Those of one source refer to entities that are not in them, as the source does.
+// Seal returns the canonical bytes of a part. The part of a source may refer to entities outside of it.
 func (p Part) Seal() ([]byte, error) {
 	if p.only == nil {
 		return p.Canonical, nil
@@ -43,8 +43,8 @@ func (p Part) keep() func(kind, id string) bool {
 	return func(kind, id string) bool { return p.only[kind+" "+id] }
 }
 
-// Part returns what a source held in a revision. It is merged again with the other sources of that revision, so that references have the
-// names and ids that they had. A revision that has no such source is a fault of kind Missing.
+// Part returns what a source held in a revision. It merges all sources of that revision, so that references have the same names and ids. A
+// missing source is a fault of kind Missing.
 func (d *Service) Part(ctx context.Context, r *Revision, source fleet.SourceID) (Part, error) {
 	i := slices.IndexFunc(r.Sources, func(s SourceRef) bool { return s.Name == source })
 	if i < 0 {
@@ -77,7 +77,7 @@ func itsSources(r *Revision) string {
 	return "; it has " + strings.Join(names, ", ")
 }
 
-// sourcesOf returns the sources of a revision as they were.
+// sourcesOf returns the sources of a revision.
 func sourcesOf(r *Revision) []Source {
 	sources := make([]Source, len(r.Sources))
 	for i, ref := range r.Sources {
@@ -86,7 +86,7 @@ func sourcesOf(r *Revision) []Source {
 	return sources
 }
 
-// remerge merges sources that made a revision once more. Release what it took when done with it.
+// remerge merges the sources of a revision again. The caller must call release when done with m.
 func (d *Service) remerge(ctx context.Context, r *Revision, sources []Source) (m *merged, release func(), err error) {
 	if release, err = d.reserve(ctx, costOfGroup(r)); err != nil {
 		return nil, nil, err
@@ -102,7 +102,7 @@ func (d *Service) remerge(ctx context.Context, r *Revision, sources []Source) (m
 	return m, release, nil
 }
 
-// Render writes a part as YAML in a form. What the form cannot hold is a fault of kind WrongState.
+// Render writes a part as YAML. A form that cannot hold it is a fault of kind WrongState.
 func (d *Service) Render(p Part, form compile.Form) ([]byte, error) {
 	text, err := d.Compiler.Render(p.Canonical, form, p.keep())
 	if errors.Is(err, compile.ErrForm) {

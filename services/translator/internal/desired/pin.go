@@ -22,22 +22,21 @@ const (
 	maxHeadReason = 128
 )
 
-// Pin holds a source at a content while the rest of its group moves on. The source's fragment is the content that is merged; what the pin
-// holds back is stored under its own digest.
+// Pin holds a source at a content while the rest of its group moves on. The source's fragment is the merged content; the held-back content
+// is stored under its own digest.
 type Pin struct {
 	Reason     string
 	Author     string
 	CreateTime time.Time
 	Rollout    string         // that pinned the source; empty: pinned by hand
 	Good       fleet.Revision // whose content the source is held at; 0: the source is held at none
-	// Refused is the revision that brought what is held back; 0: nothing is held back. RefusedFragment is empty when the change that is held
-	// back is the deletion of the source.
+	// Refused is the revision whose content is held back; 0 means none. RefusedFragment is empty when the deletion of the source is held back.
 	Refused         fleet.Revision
 	RefusedFragment fleet.Digest
 	Problems        []fleet.Problem // what gateways refused of it
 }
 
-// ByHand reports whether an operator pinned the source. Such a pin ends by hand alone.
+// ByHand reports whether an operator pinned the source. Only an operator ends such a pin.
 func (p *Pin) ByHand() bool { return p != nil && p.Rollout == "" }
 
 func (p *Pin) byRollout() bool { return p != nil && p.Rollout != "" }
@@ -47,7 +46,7 @@ func (p *Pin) holdsBack(digest fleet.Digest) bool {
 	return p != nil && p.Refused > 0 && p.RefusedFragment != "" && p.RefusedFragment == digest
 }
 
-// PinnedSource is a pinned source as the head of its group names it. Its record is made again from this when it is gone.
+// PinnedSource is a pinned source in the head of its group. A missing record is restored from it.
 type PinnedSource struct {
 	SourceRef
 	Pin Pin // without its problems and with a short reason: heads stay small
@@ -75,7 +74,7 @@ func (c *Commit) after(sources []Source) []Source {
 	return left
 }
 
-// problemsOf returns what a pin of a source keeps of problems: those that name the source or none, within a number of bytes.
+// problemsOf returns the problems that a pin keeps: those of the source or of none, within a number of bytes.
 func problemsOf(source fleet.SourceID, problems []fleet.Problem, size int) (kept []fleet.Problem) {
 	for _, p := range problems {
 		if p.Source != "" && p.Source != source {
@@ -97,7 +96,7 @@ func pinnedByHand(s *Source) *fault.Error {
 		With("source", string(s.Name)).With("author", s.Pin.Author).With("reason", s.Pin.Reason)
 }
 
-// heldBackWarning says that a submission is what the pin of its source holds back.
+// heldBackWarning is the warning that a pin holds the submission back.
 func heldBackWarning(s *Source) compile.Problem {
 	held := "no content"
 	if s.Pin.Good > 0 {
@@ -115,9 +114,8 @@ func heldBackWarning(s *Source) compile.Problem {
 		"unpin %s -g %s --reason WHY", s.Name, s.Group)}
 }
 
-// same reports whether the group's snapshot would have a digest if a source had another fragment, or with none was not there: comments,
-// file names and the order of entities may differ. A fragment that is gone, or that does not go together with the other sources, is not
-// the same.
+// same reports whether the group would have a digest if a source had another fragment; empty means without the source. A fragment that is
+// gone or conflicts with other sources gives false.
 func (d *Service) same(ctx context.Context, sources []Source, name fleet.SourceID, digest fleet.Digest, m fleet.Digest) (bool, error) {
 	with := slices.DeleteFunc(slices.Clone(sources), func(s Source) bool { return s.Name == name })
 	if digest != "" {
@@ -134,7 +132,7 @@ func (d *Service) same(ctx context.Context, sources []Source, name fleet.SourceI
 	return other.snapshot.Digest() == m, nil
 }
 
-// Pinning asks for a pin by hand.
+// Pinning is a request to pin a source.
 type Pinning struct {
 	Group     fleet.GroupID
 	Source    fleet.SourceID
@@ -143,7 +141,7 @@ type Pinning struct {
 	Author    string
 }
 
-// Pin pins a source by hand at its present content. The same pin again changes nothing; another reason replaces the first.
+// Pin pins a source at its present content. Repeating it changes nothing; another reason replaces the first.
 func (d *Service) Pin(ctx context.Context, q Pinning) (Outcome, error) {
 	print := fingerprintOf("pin", q.Group, q.Source)
 	answered := func() (Outcome, bool, error) { return d.answeredAbout(ctx, q.Group, q.Source, q.RequestID, print) }
@@ -171,7 +169,7 @@ func (d *Service) Pin(ctx context.Context, q Pinning) (Outcome, error) {
 	})
 }
 
-// readSource reads a group and a copy of one of its sources. One that is not there is a fault of kind Missing.
+// readSource reads a group and a copy of one of its sources. A missing source is a fault of kind Missing.
 func (d *Service) readSource(ctx context.Context, group fleet.GroupID, name fleet.SourceID) (State, *Source, error) {
 	state, err := d.Ledger.Read(ctx, group)
 	if err != nil {
@@ -189,7 +187,7 @@ func noSuchSource(group fleet.GroupID, name fleet.SourceID) error {
 	return fault.New(fault.Missing, "NO_SUCH_SOURCE", "group %q has no source %q", group, name)
 }
 
-// unchangedCommit is a commit that makes no revision.
+// unchangedCommit is a commit without a new revision.
 func unchangedCommit(group fleet.GroupID, state State, requestID, print string) Commit {
 	c := Commit{Group: group, HeadVersion: state.HeadVersion, Head: state.Head, RequestID: requestID,
 		Request: Request{Fingerprint: print, Unchanged: true}}
@@ -199,7 +197,7 @@ func unchangedCommit(group fleet.GroupID, state State, requestID, print string) 
 	return c
 }
 
-// answeredAbout is answered, with the source as it is now.
+// answeredAbout is answered, with the present source.
 func (d *Service) answeredAbout(ctx context.Context, group fleet.GroupID, name fleet.SourceID, id, print string) (Outcome, bool, error) {
 	out, done, err := d.answered(ctx, group, id, print)
 	if !done || err != nil {

@@ -73,7 +73,7 @@ func (d *Service) validateIn(ctx context.Context, group fleet.GroupID, source fl
 	proposed := Source{Group: group, Name: source, Entities: int64(fragment.Len())}
 	next, _, err := d.propose(ctx, group, state, m, withSource(state.Sources, proposed), &proposed, false, true)
 	if err == nil {
-		_, err = d.mind(ctx, Submission{Group: group, ValidateOnly: true}, state.Head, next, m)
+		_, err = d.handleUnmanaged(ctx, Submission{Group: group, ValidateOnly: true}, state.Head, next, m)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -81,7 +81,7 @@ func (d *Service) validateIn(ctx context.Context, group fleet.GroupID, source fl
 	return m.snapshot, m.warnings, nil
 }
 
-// unchanged is the group as it is, because the pin of a source holds back what was asked about.
+// unchanged returns the present group: a pin holds the documents back.
 func (d *Service) unchanged(ctx context.Context, group fleet.GroupID, pinned *Source, others map[fleet.SourceID]*compile.Fragment,
 ) (*snapshot.Snapshot, []compile.Problem, error) {
 	fragment, err := d.fragment(ctx, pinned.Fragment)
@@ -96,7 +96,7 @@ func (d *Service) unchanged(ctx context.Context, group fleet.GroupID, pinned *So
 	return m.snapshot, []compile.Problem{heldBackWarning(pinned)}, nil
 }
 
-// Revision returns a revision; 0 is the newest. One that is not there is a fault of kind Missing.
+// Revision returns a revision; 0 is the newest. A missing one is a fault of kind Missing.
 func (d *Service) Revision(ctx context.Context, group fleet.GroupID, number fleet.Revision) (*Revision, error) {
 	var r *Revision
 	if number == 0 {
@@ -119,7 +119,7 @@ func (d *Service) Revision(ctx context.Context, group fleet.GroupID, number flee
 	return r, nil
 }
 
-// Canonical returns the canonical bytes of a revision. They are shared: nobody may modify them.
+// Canonical returns the canonical bytes of a revision. They must not be modified.
 func (d *Service) Canonical(ctx context.Context, r *Revision) ([]byte, error) {
 	return d.contentOf(ctx, r)
 }
@@ -137,8 +137,8 @@ type Located struct {
 	Origin compile.Origin
 }
 
-// Locate finds where entities of a revision come from. What is not found is left out. The newest revision is looked for in the sources
-// as they are now: comments may have moved lines since, which makes no revision.
+// Locate finds the origins of entities of a revision; unknown entities are left out. The newest revision is searched in the present
+// sources, since changed comments move lines without a new revision.
 func (d *Service) Locate(ctx context.Context, r *Revision, wanted []EntityRef) ([]Located, error) {
 	state, err := d.Ledger.Read(ctx, r.Group)
 	if err != nil {
@@ -173,7 +173,7 @@ func (d *Service) Locate(ctx context.Context, r *Revision, wanted []EntityRef) (
 	return found, nil
 }
 
-// Source returns a source as it is now, or nil.
+// Source returns the present source, or nil.
 func (d *Service) Source(ctx context.Context, group fleet.GroupID, name fleet.SourceID) (*Source, error) {
 	state, err := d.Ledger.Read(ctx, group)
 	if err != nil {

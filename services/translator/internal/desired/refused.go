@@ -23,8 +23,8 @@ func refused(problems []compile.Problem) *fault.Error {
 	return e
 }
 
-// refuse tells every problem of documents that cannot be read as they are, also those that the rest of the group and the schemas of its
-// gateways show, so that one answer is enough.
+// refuse is the fault of documents that cannot be read. It adds the problems that the rest of the group and the schemas show, so that one
+// answer is enough.
 func (d *Service) refuse(
 	ctx context.Context, group fleet.GroupID, source fleet.SourceID, documents []compile.Document, fragment *compile.Fragment,
 	problems []compile.Problem,
@@ -79,14 +79,14 @@ func (d *Service) refuseAll(
 	return refused(compile.Ordered(problems))
 }
 
-// tooLarge is the fault of a configuration that is over a limit: sending it again will not help.
+// tooLarge is the fault of a configuration over a limit. Retrying does not help.
 func tooLarge(reason, message string) *fault.Error {
 	e := refused([]compile.Problem{{Class: compile.Limit, Message: message}})
 	e.Reason = reason
 	return e
 }
 
-// withoutSource leaves the source out of problems that stand in the submitted documents: their names say enough.
+// withoutSource clears the source of problems in the submitted documents: the names of the documents are enough.
 func withoutSource(problems []compile.Problem, submitted fleet.SourceID) []compile.Problem {
 	for i := range problems {
 		if problems[i].Source == submitted {

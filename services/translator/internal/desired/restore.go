@@ -13,10 +13,10 @@ import (
 	"github.com/silverback-gateway/silverback/kong/compile"
 )
 
-// maxRestored bounds how many sources one restoration writes: etcd takes 128 operations in a transaction.
+// maxRestored bounds the sources of one restoration: etcd takes 128 operations in a transaction.
 const maxRestored = 100
 
-// Restoration asks for the content that sources have in an earlier revision.
+// Restoration is a request to give sources their content of an earlier revision.
 type Restoration struct {
 	Group       fleet.GroupID
 	To          fleet.Revision   // 0 is an empty group
@@ -33,8 +33,8 @@ type Restoration struct {
 	AllowShrink  bool
 }
 
-// Restore puts sources back, in one new revision. What gateways served before is not refused by what their schemas say by now: that is a
-// warning, for a rollback must not fail where it is needed.
+// Restore restores sources in one new revision. Refusals by the gateways' schemas are only warnings, so that a rollback cannot fail for
+// them.
 func (d *Service) Restore(ctx context.Context, q Restoration) (Outcome, error) {
 	if err := q.check(); err != nil {
 		return Outcome{}, err
@@ -86,7 +86,7 @@ func (q *Restoration) fingerprint() string {
 	return fingerprintOf("restore", q.Group, q.To, q.Sources, q.From, q.Force, q.SkipChanged, pin, q.ValidateOnly, q.AllowShrink)
 }
 
-// ends returns the revision to restore and the one that is undone: nil when it is not said.
+// ends returns the revision to restore and the one that is undone; nil means not given.
 func (d *Service) ends(ctx context.Context, q Restoration) (target, undone *Revision, err error) {
 	if q.To > 0 {
 		if target, err = d.Revision(ctx, q.Group, q.To); err != nil {
@@ -99,13 +99,13 @@ func (d *Service) ends(ctx context.Context, q Restoration) (target, undone *Revi
 	return target, undone, err
 }
 
-// empty is the stored form of a source without content, at which a source is held that had none.
+// empty is the stored form of a source without content. A pin can hold a source there.
 var (
 	empty       = (&compile.Fragment{}).Marshal()
 	emptyDigest = fleet.DigestOf(empty)
 )
 
-// restore merges what a plan makes of a group, and commits it.
+// restore merges and commits a plan.
 func (d *Service) restore(ctx context.Context, q Restoration, state State, p plan, print string) (Outcome, bool, error) {
 	commit := Commit{Group: q.Group, HeadVersion: state.HeadVersion, Put: p.put, Delete: p.remove, RequestID: q.RequestID}
 	if err := d.readable(ctx, q, &commit, p.empty); err != nil {
@@ -167,7 +167,7 @@ func (d *Service) restore(ctx context.Context, q Restoration, state State, p pla
 	return out, won, err
 }
 
-// readable reads what is restored, so that what is gone is named, and fills in the names of its documents.
+// readable checks that the restored content exists, names what is gone, and fills in the names of documents.
 func (d *Service) readable(ctx context.Context, q Restoration, c *Commit, withEmpty bool) error {
 	if withEmpty {
 		d.fragments.put(emptyDigest, &compile.Fragment{})
@@ -193,11 +193,11 @@ func (d *Service) readable(ctx context.Context, q Restoration, c *Commit, withEm
 	return nil
 }
 
-// apart is the fault of restored sources that do not go together with the others.
+// apart is the fault of restored sources that conflict with the others.
 func apart(err error) error {
 	var f *fault.Error
 	if errors.As(err, &f) && f.Reason == "INVALID_CONFIG" {
-		f.Message = "the restored content does not go together with the other sources, as they are now: " + f.Message +
+		f.Message = "the restored content conflicts with the present content of other sources: " + f.Message +
 			"; restore those as well, or another revision"
 	}
 	return err

@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	// maxSought bounds how many revisions are read to find who changed a source.
+	// maxSought bounds the revisions that are read to find the author of a change.
 	maxSought = 64
 	// namedSources is how many sources a refusal names.
 	namedSources = 5
 )
 
-// plan is what a restoration does to the sources of a group.
+// plan is the effect of a restoration on the sources of a group.
 type plan struct {
 	put      []Source
 	remove   []fleet.SourceID
@@ -130,7 +130,7 @@ func (r *Revision) ref(name fleet.SourceID) *SourceRef {
 	return nil
 }
 
-// sameContent reports whether a source has the content that it had. One that is held at none counts as not there.
+// sameContent reports whether a source has the same content as then. A source pinned at no content counts as missing.
 func sameContent(now *Source, then *SourceRef) bool {
 	if then == nil {
 		return now == nil || now.Fragment == emptyDigest
@@ -141,7 +141,7 @@ func sameContent(now *Source, then *SourceRef) bool {
 	return now.Fragment == then.Fragment
 }
 
-// changedSince says who changed a source since a revision, if its entities are others now; empty is nobody.
+// changedSince names who changed the entities of a source since a revision; empty means nobody.
 func (d *Service) changedSince(ctx context.Context, state State, name fleet.SourceID, since *Revision) (string, error) {
 	now, was := sourceNamed(state.Sources, name), since.ref(name)
 	if since == nil || sameContent(now, was) {
@@ -176,7 +176,7 @@ func (d *Service) changedSince(ctx context.Context, state State, name fleet.Sour
 	return text, nil
 }
 
-// changeOf returns the first revision after another that holds other content of a source; nil when it is not among the next ones.
+// changeOf returns the first revision after another with other content of a source; nil when it is not among the next ones.
 func (d *Service) changeOf(ctx context.Context, state State, name fleet.SourceID, since *Revision) (*Revision, error) {
 	if state.Head == nil {
 		return nil, nil
@@ -197,7 +197,7 @@ func (d *Service) changeOf(ctx context.Context, state State, name fleet.SourceID
 	return nil, nil
 }
 
-// add decides what becomes of one source. A pin that stands stays, unless what it holds back is what is restored.
+// add adds one source to the plan. An existing pin stays, unless the content that it holds back is restored.
 func (p *plan) add(q Restoration, name fleet.SourceID, now *Source, then, undone *SourceRef, at time.Time) {
 	p.restored = append(p.restored, name)
 	pin := pinOf(q, now, then, undone, at)
@@ -223,7 +223,7 @@ func (p *plan) add(q Restoration, name fleet.SourceID, now *Source, then, undone
 	}
 }
 
-// pinOf returns the pin of a source after a restoration; the one that it has, when it stays as it is.
+// pinOf returns the pin of a source after a restoration.
 func pinOf(q Restoration, now *Source, then, undone *SourceRef, at time.Time) *Pin {
 	var old *Pin
 	if now != nil {

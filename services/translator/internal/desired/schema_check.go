@@ -14,20 +14,20 @@ import (
 	"github.com/silverback-gateway/silverback/services/translator/internal/schemas"
 )
 
-// SchemaCheck says what becomes of what the schemas of a group's gateways refuse.
+// SchemaCheck is what to do with refusals of the schemas.
 type SchemaCheck int
 
-// The ways. Refuse is the default.
+// Refuse is the default.
 const (
 	Refuse SchemaCheck = iota
 	Warn
 	Off
 )
 
-// maxForeign bounds how many problems of other sources a submitter is warned of.
+// maxForeign bounds the warnings about other sources.
 const maxForeign = 10
 
-// Bounds of what is made of schemas that too few nodes stand behind: how many bundles are asked, and how many problems of each are told.
+// Bounds of advisory schemas: how many are checked, and how many problems of each are reported.
 const (
 	maxOthers     = 4
 	maxFromOthers = 3
@@ -113,7 +113,7 @@ func (f findings) warnings(known schemas.Validators) (all []compile.Problem) {
 		all = append(all, compile.Problem{Message: fmt.Sprintf(format, args...)})
 	}
 	if len(known.Missing) > 0 {
-		warn("the schemas of %d of the %d kinds of gateways in this group cannot be had now; the configuration was checked without them: %s",
+		warn("the schemas of %d of the %d kinds of gateways in this group are missing; the configuration was checked without them: %s",
 			len(known.Missing), known.Kinds(), someOf(known.Missing))
 	}
 	all = slices.Concat(all, f.own, f.foreign)
@@ -126,7 +126,7 @@ func (f findings) warnings(known schemas.Validators) (all []compile.Problem) {
 	return all
 }
 
-// outcome names, for a metric, how a check ended that refused nothing.
+// outcome is the label of a check without a refusal, for the metric.
 func (f findings) outcome(known schemas.Validators, advice int) string {
 	switch {
 	case len(known.Missing) > 0 || len(f.over) > 0:
@@ -139,17 +139,16 @@ func (f findings) outcome(known schemas.Validators, advice int) string {
 	return "passed"
 }
 
-const tooExpensive = "%s: a check by them costs more than it may; the configuration was checked without them"
+const tooExpensive = "%s: checking by them costs too much; the configuration was checked without them"
 
-// advise returns what advisory schemas refuse of the submitted source. Each is asked alone, so that its messages are not merged with those
-// of others.
+// advise returns what advisory schemas refuse of the submitted source. Each is checked alone, so that messages are not merged.
 func (d *Service) advise(ctx context.Context, r *compile.Result, submitted fleet.SourceID, fragment fleet.Digest,
 	others []schemas.Validator) ([]compile.Problem, error) {
 	var all []compile.Problem
 	for i, j := range others {
 		if i == maxOthers {
-			return append(all, compile.Problem{Message: fmt.Sprintf("the schemas of %d more kinds of gateways were not asked: too few nodes stand "+
-				"behind them", len(others)-i)}), nil
+			return append(all, compile.Problem{Message: fmt.Sprintf("the schemas of %d more kinds of gateways were not checked: too few "+
+				"nodes report them", len(others)-i)}), nil
 		}
 		v, err := d.verdict(ctx, r, submitted, []compile.Validator{j.Validator}, verdictKey{fragment, "alone " + string(j.Rules)})
 		if err != nil {
@@ -160,11 +159,11 @@ func (d *Service) advise(ctx context.Context, r *compile.Result, submitted fleet
 		}
 		for n, p := range v.Problems {
 			if n == maxFromOthers {
-				all = append(all, compile.Problem{Message: fmt.Sprintf("%s: they refuse %d more entities or fields; nothing was refused for it", j.Who,
+				all = append(all, compile.Problem{Message: fmt.Sprintf("%s: they refuse %d more entities or fields; these are only warnings", j.Who,
 					len(v.Problems)-n)})
 				break
 			}
-			p.Message += " (so say " + j.Who + "; too few nodes stand behind them to refuse for it)"
+			p.Message += " (by " + j.Who + "; only a warning, since too few nodes report them)"
 			all = append(all, p)
 		}
 	}
@@ -179,7 +178,7 @@ func someOf(all []string) string {
 	return strings.Join(all, "; ")
 }
 
-// verdict validates one source, or remembers how that ended: neither a fragment nor a bundle ever changes. The error is the end of ctx.
+// verdict validates one source, or returns the cached verdict: fragments and bundles never change. The error is the end of ctx.
 func (d *Service) verdict(ctx context.Context, r *compile.Result, source fleet.SourceID, validators []compile.Validator,
 	key verdictKey) (compile.Verdict, error) {
 	if v, known := d.verdicts.get(key); known {
@@ -197,7 +196,7 @@ type verdictKey struct {
 	validators string
 }
 
-// What is remembered is bounded in number and by the problems, of which a verdict has up to 101; then all of it is forgotten.
+// Bounds of the cached verdicts, in number and in bytes of problems. Beyond them all are dropped.
 const (
 	maxVerdicts     = 4096
 	maxVerdictBytes = 4 << 20

@@ -17,10 +17,10 @@ import (
 	"github.com/silverback-gateway/silverback/kong/snapshot"
 )
 
-// MaxInput is how many bytes the documents of one submission may have.
+// MaxInput bounds the bytes of one submission's documents.
 const MaxInput = snapshot.MaxSize
 
-// waitTimeout is how long a call waits for others to be done.
+// waitTimeout bounds the wait for memory.
 const waitTimeout = 10 * time.Second
 
 // Deps are what a Service works with.
@@ -35,7 +35,7 @@ type Deps struct {
 	Metrics  *Metrics
 
 	SchemaCheck SchemaCheck
-	// Memory is how many bytes the process may take, after which its calls wait for each other; 0 is what GOMEMLIMIT says.
+	// Memory is how many bytes the process may take before calls wait for each other; 0 means GOMEMLIMIT.
 	Memory int64
 }
 
@@ -62,7 +62,7 @@ type merged struct {
 	warnings []compile.Problem
 }
 
-// admit checks the size of an input and waits for room to compile it, and the group that it becomes part of.
+// admit checks the size of an input and reserves the memory to compile it and its group.
 func (d *Service) admit(ctx context.Context, group fleet.GroupID, documents []compile.Document) (release func(), err error) {
 	var size int64
 	for _, doc := range documents {
@@ -82,7 +82,7 @@ func (d *Service) admit(ctx context.Context, group fleet.GroupID, documents []co
 	return d.reserve(ctx, costOf(documents)+costOfGroup(head))
 }
 
-// reserve waits until calls under way leave so much memory. What takes more than there is waits until it is alone.
+// reserve waits until so much memory is free. A call that needs more than all of it waits until it is alone.
 func (d *Service) reserve(ctx context.Context, memory int64) (release func(), err error) {
 	memory = min(memory, d.memory)
 	waitCtx, cancel := context.WithTimeout(ctx, waitTimeout)
@@ -98,7 +98,7 @@ func (d *Service) reserve(ctx context.Context, memory int64) (release func(), er
 	return func() { d.room.Release(memory) }, nil
 }
 
-// parse reads documents. With problems the fragment is good for refuse only, or not there.
+// parse reads documents. With problems the fragment is nil, or only for refuse.
 func (d *Service) parse(documents []compile.Document) (*compile.Fragment, []compile.Problem) {
 	defer d.Metrics.stage("parse", time.Now())
 	return d.Compiler.Read(documents)
@@ -133,14 +133,14 @@ func (d *Service) merge(fragments map[fleet.SourceID]*compile.Fragment, submitte
 		return nil, fmt.Errorf("seal snapshot: %w", err)
 	}
 	m.snapshot, m.result = sealed, result
-	// Warnings about other sources are for those who submit them.
+	// Warnings about other sources are for their own submitters.
 	m.warnings = withoutSource(slices.DeleteFunc(slices.Clone(result.Warnings), func(w compile.Problem) bool {
 		return w.Source != "" && w.Source != submitted
 	}), submitted)
 	return m, nil
 }
 
-// fragmentsOf returns the fragments of a group's sources, without one. Those whose content is gone are a fault.
+// fragmentsOf returns the fragments of a group's sources except one. Missing content is a fault.
 func (d *Service) fragmentsOf(ctx context.Context, group fleet.GroupID, sources []Source,
 	without fleet.SourceID) (map[fleet.SourceID]*compile.Fragment, error) {
 	fragments, lost, why, err := d.fragmentsLeft(ctx, sources, without)
@@ -150,7 +150,7 @@ func (d *Service) fragmentsOf(ctx context.Context, group fleet.GroupID, sources 
 	return fragments, err
 }
 
-// fragmentsLeft returns the fragments of sources, without one, and names those whose content is gone.
+// fragmentsLeft returns the fragments of sources except one, and the names of those whose content is gone.
 func (d *Service) fragmentsLeft(ctx context.Context, sources []Source, without fleet.SourceID) (
 	fragments map[fleet.SourceID]*compile.Fragment, lost []fleet.SourceID, why, err error) {
 	fragments = map[fleet.SourceID]*compile.Fragment{}
@@ -187,7 +187,7 @@ func (d *Service) fragment(ctx context.Context, digest fleet.Digest) (*compile.F
 	return f, nil
 }
 
-// before returns the canonical bytes of a revision that something is compared with; nil is an empty group.
+// before returns the canonical bytes of a revision to compare with; nil for an empty group.
 func (d *Service) before(ctx context.Context, r *Revision) ([]byte, error) {
 	if r == nil {
 		return nil, nil
@@ -195,7 +195,7 @@ func (d *Service) before(ctx context.Context, r *Revision) ([]byte, error) {
 	return d.contentOf(ctx, r)
 }
 
-// summarize counts what a new snapshot changes against a revision's.
+// summarize counts the changes from a revision to a snapshot.
 func (d *Service) summarize(ctx context.Context, r *Revision, now *snapshot.Snapshot) (Summary, error) {
 	if r != nil && r.Digest == now.Digest() {
 		return Summary{}, nil
@@ -212,7 +212,7 @@ func (d *Service) summarize(ctx context.Context, r *Revision, now *snapshot.Snap
 	return Summary{Added: int64(added), Changed: int64(changed), Removed: int64(removed)}, nil
 }
 
-// mustExist refuses a group that the registry does not have.
+// mustExist refuses a group unknown to the registry.
 func (d *Service) mustExist(ctx context.Context, group fleet.GroupID) error {
 	ok, err := d.Groups.Exists(ctx, group)
 	if err != nil {

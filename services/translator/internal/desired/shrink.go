@@ -16,17 +16,16 @@ import (
 )
 
 const (
-	// maxMeasured bounds how many revisions a submission is measured against; those that most gateways serve come first.
+	// maxMeasured bounds the revisions that a change is compared with; those that most gateways serve come first.
 	maxMeasured = 8
-	// smallSource is from how many entities on a source is guarded against losing more than half; one with fewer only against losing all.
+	// smallSource is the least size of a source that is guarded against losing more than half. A smaller one is guarded against losing all.
 	smallSource = 5
-	// namedLosses is how many of the entities that would go a refusal names.
+	// namedLosses bounds the removed entities that a refusal names.
 	namedLosses = 5
 )
 
-// guard refuses a change that takes more than half away, of the group or of the source that is submitted (promise 5: absence is never
-// deletion). It measures what gateways would lose: against each revision that one of them serves, and against the newest only when one
-// serves it or nothing is known of them. source is nil for a deletion, which is meant.
+// guard refuses a change that removes more than half of the group or of the submitted source (promise 5: absence is never deletion). It
+// compares with each revision that gateways serve, and with the newest if one serves it or nothing is known. source is nil for a deletion.
 func (d *Service) guard(ctx context.Context, state State, m *merged, removed int64, source *Source) error {
 	if state.Head == nil || removed == 0 {
 		return nil
@@ -40,7 +39,7 @@ func (d *Service) guard(ctx context.Context, state State, m *merged, removed int
 			if base == state.Head || ctx.Err() != nil {
 				return err
 			}
-			continue // an old revision that nothing is known of any more
+			continue // an old revision whose content is gone
 		}
 		_, _, gone, err := snapshot.Summarize(before, m.snapshot.Canonical())
 		if err != nil {
@@ -53,13 +52,13 @@ func (d *Service) guard(ctx context.Context, state State, m *merged, removed int
 	return nil
 }
 
-// A shrinkage is what a change takes away of a group or of a source.
+// A shrinkage is what a change removes from a group or from a source.
 type shrinkage struct {
 	source        fleet.SourceID // empty: of the group
 	removed, left int64
 }
 
-// shrinks returns a loss of more than half, against a revision from which a number of entities would go; nil when there is none.
+// shrinks returns a removal of more than half, compared with base, from which gone entities would go; nil means none.
 func (s State) shrinks(base *Revision, source *Source, gone int64) *shrinkage {
 	if all := base.EntityCount(); gone*2 > all {
 		return &shrinkage{removed: gone, left: all - gone}
@@ -77,7 +76,7 @@ func (s State) shrinks(base *Revision, source *Source, gone int64) *shrinkage {
 	return nil
 }
 
-// measured returns the revisions that a change is measured against. What the registry tells is at most as old as its nodes' last renewal.
+// measured returns the revisions to compare with. The registry's data are at most as old as the last renewals.
 func (d *Service) measured(ctx context.Context, head *Revision) []*Revision {
 	served, err := d.Groups.Served(ctx, head.Group)
 	if err != nil {
@@ -90,7 +89,7 @@ func (d *Service) measured(ctx context.Context, head *Revision) []*Revision {
 			all = append(all, head)
 			continue
 		}
-		// A node's word about its revision counts as far as the ledger agrees.
+		// A reported revision counts if the ledger has it with the same digest.
 		if r, err := d.Ledger.Revision(ctx, head.Group, s.Revision); err == nil && r != nil && r.Digest == s.Digest {
 			all = append(all, r)
 		}
@@ -124,8 +123,8 @@ func (s *shrinkage) refusal(base *Revision, before []byte, m *merged) *fault.Err
 	if s.source != "" {
 		what = fmt.Sprintf("leave source %q with %d of its %d entities", s.source, s.left, had)
 	}
-	e := fault.New(fault.WrongState, "CONFIG_SHRINK", "this would %s, as revision %d has them (such as %s); if that is meant, ask again "+
-		"with allow_shrink (--allow-shrink on the command line)",
+	e := fault.New(fault.WrongState, "CONFIG_SHRINK", "this would %s, compared with revision %d (such as %s); to do it, set allow_shrink "+
+		"(--allow-shrink on the command line)",
 		what, base.Number, strings.Join(names, ", ")).With("removed", fmt.Sprint(s.removed)).With("entities", fmt.Sprint(had))
 	if s.source != "" {
 		e = e.With("source", string(s.source))
@@ -133,7 +132,7 @@ func (s *shrinkage) refusal(base *Revision, before []byte, m *merged) *fault.Err
 	return e
 }
 
-// warned turns what a commit would be refused for, and another word would allow, into a warning.
+// warned converts a refusal that a flag would allow into a warning.
 func warned(err error) (compile.Problem, bool) {
 	var e *fault.Error
 	if !errors.As(err, &e) || e.Reason != "CONFIG_SHRINK" && e.Reason != "UNMANAGED_LOSS" && e.Reason != "SOURCE_PINNED" && !lostContent(err) {

@@ -14,21 +14,21 @@ import (
 )
 
 const (
-	// unasked is up to which size nobody is asked: every gateway takes that much, in a second.
+	// unasked is a size that every gateway takes, within a second.
 	unasked = 1 << 20
 	// reserved is what an agent adds to a snapshot before it posts it.
 	reserved = 2 << 10
-	// slow is how long a gateway takes for so many bytes when none of the group was measured with a configuration of comparable size:
-	// half again what 10,000 routes with their services take on two cores (fact F25: up to 2.8 s for 3 MB in canonical form).
+	// slow is the time for slowSize when no gateway of the group was measured with a comparable size: half more than 10,000 routes with their
+	// services take on two cores (fact F25: up to 2.8 s for 3 MB in canonical form).
 	slow     = 1400 * time.Millisecond
 	slowSize = 1 << 20
-	// comparable: a load of less than a tenth of the size tells of the cost of loading at all, not of the size.
+	// comparable excludes loads of less than a tenth of the size: these measure the fixed cost of a load.
 	comparable = 10
-	// limitsFor is how long what nodes say about sizes is used again.
+	// limitsFor is how long reported limits are cached.
 	limitsFor = time.Minute
 )
 
-// limits remembers what the nodes of groups said about sizes.
+// limits caches the reported limits of groups.
 type limits struct {
 	mu     sync.Mutex
 	groups map[fleet.GroupID]limitsAt
@@ -51,7 +51,7 @@ func (l *limits) of(ctx context.Context, from interface {
 	}
 	all, err := from.Limits(ctx, group)
 	if err != nil {
-		return nil // a registry that is away stops nobody; the agents judge for themselves
+		return nil // submissions work without the registry; agents check for themselves
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -63,8 +63,8 @@ func (l *limits) of(ctx context.Context, from interface {
 	return all
 }
 
-// fits refuses a snapshot that no gateway of the group would take for its size, and warns of one that some would not take, or that takes
-// long to load. The size is that of the canonical form, which is up to 40 % more than that of the documents.
+// fits refuses a snapshot too large for all gateways of the group, and warns of one too large for some, or slow to load. The size is that
+// of the canonical form, up to 40 % more than that of the documents.
 func (d *Service) fits(ctx context.Context, group fleet.GroupID, head *Revision, m *merged, documents []compile.Document) error {
 	size := int64(len(m.snapshot.Canonical()))
 	if size <= unasked {
@@ -94,7 +94,7 @@ func (d *Service) fits(ctx context.Context, group fleet.GroupID, head *Revision,
 	return nil
 }
 
-// overBody returns the nodes whose gateways take less than a size, smallest limit first, and whether they are all that said anything.
+// overBody returns the nodes with a limit below a size, the smallest first, and whether these are all nodes.
 func overBody(all []serving.Limits, size int64) (over []serving.Limits, every bool) {
 	for _, n := range all {
 		if n.Body > 0 && n.Body < size {
@@ -112,7 +112,7 @@ func saidOver(over []serving.Limits, all int) string {
 	return fmt.Sprintf("%d of %d gateways take less in a request (such as %s, at most %d)", len(over), all, over[0].Node, over[0].Body)
 }
 
-// slowest warns of the node whose load is forecast to need the largest share of its time, when that is over half of it.
+// slowest warns of the node with the longest forecast load in relation to its timeout, if that is over half of it.
 func slowest(all []serving.Limits, sizes map[fleet.Digest]int64, size int64) (string, bool) {
 	worst, share, many := "", 0.5, 0
 	for _, n := range all {

@@ -24,7 +24,7 @@ const (
 	maxRacePause = 20 * time.Millisecond
 )
 
-// Submit makes documents the content of a source. It returns only after the commit is durable; a failure has changed nothing.
+// Submit sets the content of a source. It returns after the commit is durable. A failure changes nothing.
 func (d *Service) Submit(ctx context.Context, s Submission) (Outcome, error) {
 	began := time.Now()
 	out, err := d.submit(ctx, s)
@@ -70,22 +70,22 @@ func (d *Service) submit(ctx context.Context, s Submission) (Outcome, error) {
 	})
 }
 
-// proposal is content that a source shall have.
+// proposal is new content for a source.
 type proposal struct {
 	fragment *compile.Fragment
 	digest   fleet.Digest
-	stored   []byte  // its stored form; nil: it is stored already
-	pinned   *Source // the source as it is, when a pin decides about the content
+	stored   []byte  // its stored form; nil when it is stored already
+	pinned   *Source // the present source, if it has a pin
 }
 
-// holdBack answers a submission of the content that the pin of its source holds back: nothing changes.
+// holdBack answers a submission of content that a pin holds back: nothing changes.
 func (d *Service) holdBack(ctx context.Context, s Submission, state State, p proposal, print string) (Outcome, bool, error) {
 	out := Outcome{Revision: state.Head, Unchanged: true, HeldBack: p.pinned.Pin, Warnings: []compile.Problem{heldBackWarning(p.pinned)}}
 	if s.ValidateOnly {
 		return out, true, nil
 	}
 	if p.pinned.Pin.holdsBack(p.digest) {
-		// The pin names it, so it must be there.
+		// The pin refers to it, so it must be stored.
 		if err := d.store(ctx, nil, p.digest, p.stored, false); err != nil {
 			return Outcome{}, false, err
 		}
@@ -99,7 +99,7 @@ func (d *Service) holdBack(ctx context.Context, s Submission, state State, p pro
 	return out, won, err
 }
 
-// take makes a proposal the content of the source of a submission, if it may be, and ends the source's pin.
+// take commits a proposal, if it is valid, and ends the source's pin.
 func (d *Service) take(ctx context.Context, s Submission, state State, p proposal, print string) (Outcome, bool, error) {
 	fragments, lost, why, err := d.fragmentsLeft(ctx, state.Sources, s.Source)
 	if err == nil && len(lost) > 0 && !s.AllowShrink {
@@ -135,7 +135,7 @@ func (d *Service) take(ctx context.Context, s Submission, state State, p proposa
 	if err != nil {
 		return Outcome{}, false, err
 	}
-	if next, err = d.mind(ctx, s, state.Head, next, m); err != nil {
+	if next, err = d.handleUnmanaged(ctx, s, state.Head, next, m); err != nil {
 		return Outcome{}, false, err
 	}
 	out := Outcome{Revision: next, Changes: changes, Unchanged: !advances(state.Head, next), Warnings: m.warnings}
@@ -157,7 +157,7 @@ func (d *Service) take(ctx context.Context, s Submission, state State, p proposa
 	if old := sourceNamed(state.Sources, s.Source); old == nil || old.Fragment != p.digest || old.Pin != nil || !out.Unchanged {
 		commit.Put = []Source{source}
 	} else if s.RequestID == "" {
-		// Nothing at all is different; but what the ledger names must be there.
+		// Nothing changes, but restore missing content.
 		return out, true, d.ensure(ctx, m, p.digest, p.stored, next != nil)
 	}
 	if err := d.store(ctx, m, p.digest, p.stored, next != nil); err != nil {
@@ -167,14 +167,14 @@ func (d *Service) take(ctx context.Context, s Submission, state State, p proposa
 	return out, won, err
 }
 
-// held reports whether a merge with a proposal is the one that the pin of its source holds back. A pin that does not is warned of.
+// held reports whether the pin of the source holds this merge back. If a pin ends instead, it adds a warning.
 func (d *Service) held(ctx context.Context, state State, p proposal, m *merged, dry bool) (bool, error) {
 	if p.pinned == nil {
 		return false, nil
 	}
 	pin := p.pinned.Pin
 	if pin.ByHand() {
-		w, _ := warned(pinnedByHand(p.pinned)) // of a dry run only: a submission is refused before
+		w, _ := warned(pinnedByHand(p.pinned)) // only with validate_only: other submissions are refused earlier
 		m.warnings = append(m.warnings, w)
 		return false, nil
 	}
@@ -193,7 +193,7 @@ func (d *Service) held(ctx context.Context, state State, p proposal, m *merged, 
 	return false, nil
 }
 
-// commit writes a change. Its head names the pins that the group has after it.
+// commit writes a change. The new head lists the group's pins.
 func (d *Service) commit(ctx context.Context, state State, c Commit) (bool, error) {
 	defer d.Metrics.stage("commit", time.Now())
 	if c.Head != nil {
@@ -204,14 +204,13 @@ func (d *Service) commit(ctx context.Context, state State, c Commit) (bool, erro
 	return d.Ledger.Commit(ctx, c)
 }
 
-// store writes what a commit will name, as far as it is not there. A process that dies after it leaves content that nobody names, and
-// nothing else.
+// store writes the missing content of a commit. If the process dies before the commit, unused content remains and nothing else.
 func (d *Service) store(ctx context.Context, m *merged, digest fleet.Digest, fragment []byte, snapshot bool) error {
 	defer d.Metrics.stage("store", time.Now())
 	return d.ensure(ctx, m, digest, fragment, snapshot)
 }
 
-// ensure writes what is not there of a fragment and a snapshot: also what a commit named before may be gone.
+// ensure writes a fragment and a snapshot if they are missing. Content of earlier commits may be gone too.
 func (d *Service) ensure(ctx context.Context, m *merged, digest fleet.Digest, fragment []byte, snapshot bool) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if fragment != nil {
@@ -233,13 +232,13 @@ func (d *Service) ensure(ctx context.Context, m *merged, digest fleet.Digest, fr
 	return group.Wait()
 }
 
-// next is the head after a merge: a new revision when the snapshot is another one, else the present head. It is nil for a group that never
-// had an entity and gets none.
+// next returns the head after a merge: a new revision if the snapshot differs, else the present head. It is nil for a group that never had
+// an entity.
 func (d *Service) next(ctx context.Context, group fleet.GroupID, state State, m *merged, sources []Source, source *Source,
 	allowShrink bool) (*Revision, Summary, error) {
 	changes, err := d.summarize(ctx, state.Head, m.snapshot)
 	if lostContent(err) && allowShrink {
-		changes, err = d.summarize(ctx, nil, m.snapshot) // the caller's word: nothing can be compared with
+		changes, err = d.summarize(ctx, nil, m.snapshot) // there is nothing to compare with, and the caller allows it
 	}
 	if err != nil {
 		return nil, changes, err
@@ -290,8 +289,8 @@ func (d *Service) accept(ctx context.Context, group fleet.GroupID, head *Revisio
 	return d.fits(ctx, group, head, m, documents)
 }
 
-// race repeats an attempt on the new head for as long as others are faster. The faster one may have been the same request, sent again by
-// a client that lost its connection: then its answer stands.
+// race repeats an attempt on the new head while other clients commit first. If the other client sent the same request, its answer is
+// returned.
 func (d *Service) race(ctx context.Context, answered func() (Outcome, bool, error),
 	attempt func(context.Context) (Outcome, bool, error)) (Outcome, error) {
 	for range maxRaces {
@@ -324,7 +323,7 @@ func (d *Service) begin(ctx context.Context, group fleet.GroupID, source fleet.S
 	return answered()
 }
 
-// answered finds the first answer to a request_id.
+// answered returns the first answer to a request_id.
 func (d *Service) answered(ctx context.Context, group fleet.GroupID, id, print string) (Outcome, bool, error) {
 	if id == "" {
 		return Outcome{}, false, nil
@@ -348,7 +347,7 @@ func (d *Service) answered(ctx context.Context, group fleet.GroupID, id, print s
 	return out, true, nil
 }
 
-// answeredSubmission is answered. An answer that the pin of the source held the submission back is given with the pin as it is now.
+// answeredSubmission is answered. If a pin held the submission back, it returns the present pin.
 func (d *Service) answeredSubmission(ctx context.Context, s Submission, print string) (Outcome, bool, error) {
 	out, done, err := d.answered(ctx, s.Group, s.RequestID, print)
 	if err != nil || out.HeldBack == nil {
@@ -364,14 +363,14 @@ func (d *Service) answeredSubmission(ctx context.Context, s Submission, print st
 	return out, done, nil
 }
 
-// fingerprintOf tells requests apart that submit nothing.
+// fingerprintOf identifies a request that submits nothing.
 func fingerprintOf(verb string, args ...any) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s %q\n", verb, args)
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// fingerprint tells submissions apart. The message is left out: a retry may word it otherwise.
+// fingerprint identifies a submission. The message is left out: a retry may have another.
 func fingerprint(s Submission) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q %d %t %t %d\n", s.Group, s.Source, s.Expected, s.ValidateOnly, s.AllowShrink, len(s.Documents))
@@ -420,7 +419,7 @@ func sourceNamed(sources []Source, name fleet.SourceID) *Source {
 	return nil
 }
 
-// withSource returns the sources with one replaced or added, by name.
+// withSource returns the sources, sorted, with one replaced or added.
 func withSource(sources []Source, s Source) []Source {
 	all := slices.DeleteFunc(slices.Clone(sources), func(o Source) bool { return o.Name == s.Name })
 	all = append(all, s)

@@ -14,24 +14,24 @@ import (
 )
 
 const (
-	// maxReplaces bounds what one revision may replace: it travels with every directive.
+	// maxReplaces bounds what one revision may replace, since every directive carries it.
 	maxReplaces = 256
-	// namedNodes is how many gateways of the same content a refusal names, and namedKinds of how many contents.
+	// namedNodes bounds the gateways of one content that a refusal names, namedKinds the contents.
 	namedNodes = 3
 	namedKinds = 4
 )
 
-// loss is what some gateways would lose that no revision brought.
+// loss is what unmanaged gateways of one content would lose.
 type loss struct {
 	serving.Unmanaged
-	entries []inventory.Entry // empty: it cannot be told which
+	entries []inventory.Entry // empty: unknown
 }
 
 // String says it for people.
 func (l loss) String() string {
 	who := whoIs(l.Nodes)
 	if len(l.entries) == 0 {
-		return who + " would lose what cannot be told"
+		return who + " would lose an unknown part of its configuration"
 	}
 	return who + " would lose " + inventory.Describe(l.entries, 2*namedLosses)
 }
@@ -44,7 +44,7 @@ func whoIs(nodes []string) string {
 	return who
 }
 
-// adoption is what a merge means for the unmanaged gateways of its group, but for those in whose place the head may come already.
+// adoption is the effect of a merge on the group's unmanaged gateways, except those that the head may replace already.
 type adoption struct {
 	suits   []serving.Unmanaged // lose nothing
 	losses  []loss
@@ -86,7 +86,7 @@ func (d *Service) adopt(ctx context.Context, group fleet.GroupID, head *Revision
 	return a, nil
 }
 
-// refused is why a revision may not be committed without a word about the unmanaged gateways; nil when it may.
+// refused is the fault of a revision that needs a flag about unmanaged gateways; nil when it needs none.
 func (a adoption) refused(group fleet.GroupID) error {
 	if len(a.losses) == 0 {
 		return nil
@@ -106,7 +106,7 @@ func (a adoption) refused(group fleet.GroupID) error {
 		group, strings.Join(said, "; "), first, group)
 }
 
-// replaced is in place of what a revision comes by the word of who submits it, with what to tell about it.
+// replaced returns which unmanaged configurations a revision may replace, and the warnings about them.
 func (a adoption) replaced(s Submission) (served []string, told []compile.Problem) {
 	served = slices.Clone(s.ReplaceServed)
 	tell := func(format string, args ...any) {
@@ -116,7 +116,7 @@ func (a adoption) replaced(s Submission) (served []string, told []compile.Proble
 		switch {
 		case slices.Contains(served, u.Served):
 		case s.LeaveUnmanaged:
-			tell("%s: left alone, for the same names stand for other content there", whoIs(u.Nodes))
+			tell("%s: left as it is, since its entities of the same names have other content", whoIs(u.Nodes))
 		default:
 			tell("%s serve what no revision brought, lose nothing of it by name, and take this revision", whoIs(u.Nodes))
 			served = append(served, u.Served)
@@ -137,9 +137,9 @@ func (a adoption) replaced(s Submission) (served []string, told []compile.Proble
 	return served, told
 }
 
-// mind sees to the unmanaged gateways before a commit, and returns the next head. To replace more than before is a new revision, though its
-// content be the same.
-func (d *Service) mind(ctx context.Context, s Submission, head, next *Revision, m *merged) (*Revision, error) {
+// handleUnmanaged checks the unmanaged gateways before a commit, and returns the next head. Replacing more than before takes a new
+// revision, even with the same content.
+func (d *Service) handleUnmanaged(ctx context.Context, s Submission, head, next *Revision, m *merged) (*Revision, error) {
 	changes := advances(head, next)
 	if next == nil || !changes && !s.ReplaceUnmanaged {
 		return next, nil // nothing is rolled out

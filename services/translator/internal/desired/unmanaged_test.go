@@ -18,7 +18,7 @@ func TestWhatUnmanagedGatewaysWouldLoseIsRefusedByName(t *testing.T) {
 	}}
 	err := a.refused("edge")
 	if fault.KindOf(err) != fault.WrongState || !strings.Contains(err.Error(),
-		"gw-1, gw-2, gw-3 and 1 more would lose route orders, a service; gw-5 would lose what cannot be told") ||
+		"gw-1, gw-2, gw-3 and 1 more would lose route orders, a service; gw-5 would lose an unknown part of its configuration") ||
 		!strings.Contains(err.Error(), "silverback import node gw-1 -g edge") {
 		t.Errorf("%v", err)
 	}

@@ -8,13 +8,13 @@ import (
 	"github.com/silverback-gateway/silverback/kong/compile"
 )
 
-// Unpinning asks for the end of a pin.
+// Unpinning is a request to end a pin.
 type Unpinning struct {
 	Pinning
 	AllowShrink bool
 }
 
-// Unpin takes the pin of a source away. What it held back takes effect again, as if it were submitted again now.
+// Unpin ends the pin of a source. What it held back takes effect, as if it were submitted now.
 func (d *Service) Unpin(ctx context.Context, q Unpinning) (Outcome, error) {
 	print := fingerprintOf("unpin", q.Group, q.Source, q.AllowShrink)
 	answered := func() (Outcome, bool, error) { return d.answeredAbout(ctx, q.Group, q.Source, q.RequestID, print) }

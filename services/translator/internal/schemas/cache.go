@@ -148,11 +148,11 @@ func behind(n named.Schemas) string {
 	case len(n.Names) == 0:
 		return ""
 	case n.Nodes == 1:
-		return ", which only node " + n.Names[0] + " names"
+		return ", which only node " + n.Names[0] + " reports"
 	case n.Nodes > len(n.Names):
-		return fmt.Sprintf(", which %d nodes name: %s, ...", n.Nodes, strings.Join(n.Names, ", "))
+		return fmt.Sprintf(", which %d nodes report: %s, ...", n.Nodes, strings.Join(n.Names, ", "))
 	}
-	return ", which the nodes " + strings.Join(n.Names, ", ") + " name"
+	return ", which the nodes " + strings.Join(n.Names, ", ") + " report"
 }
 
 // Run fetches the bundles that groups have and drops the others, until ctx ends.

@@ -16,12 +16,11 @@ import (
 	"github.com/silverback-gateway/silverback/services/translator/internal/desired"
 )
 
-// pieceSize keeps an etcd request well under its limit of 1.5 MiB, and of 1 MiB by the design.
+// pieceSize keeps an etcd request well under etcd's limit of 1.5 MiB, and under 1 MiB by design.
 const pieceSize = 768 << 10
 
 const (
-	// maxFragment bounds what a stored fragment may unpack to: its origins make it larger than the snapshot, of which a line has 60 bytes
-	// at least, by some 150 bytes an entity.
+	// maxFragment bounds an unpacked fragment. Its origins take some 150 bytes an entity, and a line of a snapshot at least 60.
 	maxFragment = 4 * snapshot.MaxSize
 	maxPieces   = maxFragment/pieceSize + 1
 )
@@ -39,14 +38,13 @@ var codec = sync.OnceValues(func() (*zstd.Encoder, *zstd.Decoder) {
 	return enc, dec
 })
 
-// unpacking lets one fragment at a time be unpacked: until its digest is known, it may be anything.
+// unpacking makes fragments unpack one at a time: before its digest is checked, a fragment may be anything.
 var unpacking sync.Mutex
 
-// unsaid is how much a frame holds at most that does not say how much it holds: the encoder leaves it out below 256 bytes.
+// unsaid bounds the content of a frame without a size: the encoder omits the size below 256 bytes.
 const unsaid = 256
 
-// unpack returns the fragment in a frame, if it has its digest. It allocates what the frame says that it holds, which is at most
-// maxFragment.
+// unpack returns the fragment in a frame and checks its digest. It allocates the declared size, at most maxFragment.
 func unpack(packed []byte, digest fleet.Digest) ([]byte, error) {
 	var h zstd.Header
 	if err := h.Decode(packed); err != nil || h.FrameContentSize > maxFragment {
@@ -66,8 +64,8 @@ func unpack(packed []byte, digest fleet.Digest) ([]byte, error) {
 	return stored, nil
 }
 
-// PutFragment stores a fragment, its head last, so that a head that can be read has all its pieces. It may be repeated. One
-// that is there is read: pieces of it may be gone or damaged, and this is the way to get them back.
+// PutFragment stores a fragment. It writes the head last, so that a readable head has all its pieces. An existing fragment is read, and
+// written again if it is damaged.
 func (l *Ledger) PutFragment(ctx context.Context, digest fleet.Digest, stored []byte) error {
 	if len(stored) > maxFragment {
 		return fault.New(fault.TooLarge, "INPUT_TOO_LARGE", "the source takes %d bytes in the ledger; at most %d are allowed: split it into "+
