@@ -127,7 +127,7 @@ func New(c Config, d Deps) (*Agent, error) {
 	registry := &upstream.RegistryClient{
 		Identity: identity, Dial: d.DialRegistry, Status: tracker, Log: log, Capabilities: applier.Capabilities, Form: form,
 		LoadTimeout: c.LoadTimeout, SetPolicy: applier.SetPolicy, SetProbes: watch.SetProbes, Drains: drains, Schemas: schemas,
-		Unmanaged: unmanaged{applier, kong},
+		Unmanaged: applier,
 	}
 	loops := []run.Loop{applier.Run, distributor.Run, schemas.Run, registry.Run, watch.Run}
 	if listener != nil {
@@ -136,17 +136,6 @@ func New(c Config, d Deps) (*Agent, error) {
 	return &Agent{
 		log: log, gateway: kong, store: store, status: tracker, drains: drains, grace: c.DrainGrace, http: listener, loops: loops,
 	}, nil
-}
-
-// unmanaged is what an unmanaged gateway serves: the applier has its inventory, and the gateway the whole.
-type unmanaged struct {
-	*apply.Applier
-	gateway *gateway.Gateway
-}
-
-// Configuration reads it from the gateway.
-func (u unmanaged) Configuration(ctx context.Context) ([]byte, error) {
-	return u.gateway.Configuration(ctx)
 }
 
 // complete sets the defaults and validates the configuration.

@@ -147,11 +147,7 @@ func healthGauges(view func() status.View) []prometheus.Collector {
 
 // Probed implements health.Meters.
 func (m *metrics) Probed(good bool) {
-	if good {
-		m.probes.WithLabelValues("good").Inc()
-		return
-	}
-	m.probes.WithLabelValues("bad").Inc()
+	m.probes.WithLabelValues(map[bool]string{true: "good", false: "bad"}[good]).Inc()
 }
 
 func (m *metrics) Loaded(took time.Duration)       { m.load.Observe(took.Seconds()) }

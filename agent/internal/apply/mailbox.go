@@ -41,12 +41,11 @@ func NewMailbox() *Mailbox { return &Mailbox{bell: make(chan struct{}, 1)} }
 // Put replaces the waiting directive and never blocks. It returns false, and changes nothing, when the waiting one is newer.
 func (m *Mailbox) Put(d Directive) bool {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.next != nil && m.next.Damage == nil && m.next.Snapshot.Stamp().After(d.Snapshot.Stamp()) {
-		m.mu.Unlock()
 		return false
 	}
 	m.next = &d
-	m.mu.Unlock()
 	select {
 	case m.bell <- struct{}{}:
 	default:

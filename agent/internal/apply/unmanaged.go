@@ -89,6 +89,11 @@ func (a *Applier) Inventory() (inventory.Inventory, bool) {
 	return inventory.Inventory{}, false
 }
 
+// Configuration reads from the gateway what it serves, secrets included.
+func (a *Applier) Configuration(ctx context.Context) ([]byte, error) {
+	return a.Gateway.Configuration(ctx)
+}
+
 func (a *Applier) readConfiguration(ctx context.Context, hash fleet.GatewayHash) Unmanaged {
 	text, err := a.Gateway.Configuration(ctx)
 	if err != nil {

@@ -108,26 +108,20 @@ func (s *Server) Send(t testing.TB, m *distributorv1.FollowAssignmentResponse) {
 	}
 }
 
-// SetPolicy answers renewals with a policy.
-func (s *Server) SetPolicy(policy fleetv1.DriftPolicy) {
+func (s *Server) locked(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.policy = policy
+	f()
 }
+
+// SetPolicy answers renewals with a policy.
+func (s *Server) SetPolicy(policy fleetv1.DriftPolicy) { s.locked(func() { s.policy = policy }) }
 
 // WantSchemas makes the plane answer that it wants a node's schemas until one is uploaded.
-func (s *Server) WantSchemas() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.wanted = true
-}
+func (s *Server) WantSchemas() { s.locked(func() { s.wanted = true }) }
 
 // SetProbes answers with the probes of the group.
-func (s *Server) SetProbes(probes ...*fleetv1.Probe) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.probes = probes
-}
+func (s *Server) SetProbes(probes ...*fleetv1.Probe) { s.locked(func() { s.probes = probes }) }
 
 // Drain answers that the node is drained, or is not when it is nil. Each call is a newer order.
 func (s *Server) Drain(d *registryv1.Drain) {
@@ -145,11 +139,7 @@ func (s *Server) Renewals() (all, withStatus int) {
 }
 
 // TakeName makes the plane refuse enrolments, as while another agent renews, or ends that.
-func (s *Server) TakeName(taken bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.taken = taken
-}
+func (s *Server) TakeName(taken bool) { s.locked(func() { s.taken = taken }) }
 
 // Revoke makes the plane refuse the node's certificate and end its stream, or ends that.
 func (s *Server) Revoke(is bool) {
@@ -171,11 +161,7 @@ func (s *Server) refusal() error {
 }
 
 // Forget makes the plane forget its nodes, as when a session ran out.
-func (s *Server) Forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.owner = ""
-}
+func (s *Server) Forget() { s.locked(func() { s.owner = "" }) }
 
 // Enrolments returns what was enrolled so far.
 func (s *Server) Enrolments() []*registryv1.EnrolNodeRequest {
@@ -253,11 +239,7 @@ func (s *Server) Inventory() *registryv1.UploadInventoryRequest {
 }
 
 // RequestConfiguration has renewals ask for what the gateway serves under a word; Configuration is what was brought so far.
-func (s *Server) RequestConfiguration(word string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.wantConfiguration = word
-}
+func (s *Server) RequestConfiguration(word string) { s.locked(func() { s.wantConfiguration = word }) }
 
 // Configuration is the parts that were brought so far.
 func (s *Server) Configuration() []*registryv1.UploadConfigurationRequest {

@@ -86,21 +86,13 @@ func parseRoot(text []byte) (Capabilities, error) {
 	return c, nil
 }
 
-// parseSize reads nginx's sizes.
+// parseSize parses a size as nginx writes it.
 func parseSize(text string) (int64, bool) {
 	unit := int64(1)
-	switch {
-	case text == "" || text == "null":
-		return 0, false
-	case strings.ContainsAny(text[len(text)-1:], "kK"):
-		unit = 1 << 10
-	case strings.ContainsAny(text[len(text)-1:], "mM"):
-		unit = 1 << 20
-	case strings.ContainsAny(text[len(text)-1:], "gG"):
-		unit = 1 << 30
-	}
-	if unit > 1 {
-		text = text[:len(text)-1]
+	if last := len(text) - 1; last >= 0 {
+		if at := strings.IndexByte("kmg", text[last]|0x20); at >= 0 { // of either case
+			unit, text = 1<<(10*(at+1)), text[:last]
+		}
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	return n * unit, err == nil && n >= 0

@@ -85,9 +85,9 @@ func (f flattened) problems() []verdict.Problem {
 		if e.Type == "entity" {
 			field = ""
 		}
-		for _, message := range texts(e.Message) {
+		for _, leaf := range leaves("", e.Message) {
 			problems = append(problems, verdict.Problem{
-				Kind: f.EntityType, Name: clip(name), ID: clip(id), Field: fieldPath(field), Message: hide.scrub(field, message),
+				Kind: f.EntityType, Name: clip(name), ID: clip(id), Field: fieldPath(field), Message: hide.scrub(field, leaf.text),
 			})
 		}
 	}
@@ -168,14 +168,6 @@ func leaves(path string, value any) []leaf {
 		return all
 	}
 	return nil
-}
-
-func texts(value any) []string {
-	var all []string
-	for _, l := range leaves("", value) {
-		all = append(all, l.text)
-	}
-	return all
 }
 
 // fieldPath turns Kong's paths.1 into paths[0].

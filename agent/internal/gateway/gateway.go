@@ -2,7 +2,7 @@
 // every worker serves it. It decides nothing and keeps no configuration. It posts one at a time, however many callers
 // there are (fact F28).
 //
-// No error of this package processes content of a configuration: Kong repeats whole entities, private keys included, in its
+// No error of this package holds content of a configuration: Kong repeats whole entities, private keys included, in its
 // answers (facts F8 and F12), so these are read selectively or not at all.
 package gateway
 
@@ -27,15 +27,15 @@ import (
 	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
-// Options say where a gateway listens and how patient to be with it.
+// Options say where a gateway listens, and the timeouts of requests to it.
 type Options struct {
 	Admin, Proxy, Status string        // see ParseListener; an empty Status asks the Admin API, which knows no readiness
 	TLS                  TLS           // for Admin and Status
-	TokenFile            string        // what it processes is sent to the Admin API as Kong-Admin-Token; empty: nothing
+	TokenFile            string        // its content is sent to the Admin API as Kong-Admin-Token; empty: nothing
 	LoadTimeout          time.Duration // for one POST, from its first byte to the answer
 	ProofTimeout         time.Duration // for one proof
 	LoadGap              time.Duration // between the end of one load and the next (fact F43)
-	Log                  *slog.Logger  // of files of TLS that were renewed; nil: nowhere
+	Log                  *slog.Logger  // of renewed TLS files; nil: nowhere
 }
 
 // Gateway is one Kong. It is safe for concurrent use.
@@ -45,7 +45,7 @@ type Gateway struct {
 	admin        api
 	status       api                         // of readiness; without a base when there is none
 	proxy        api                         // a connection for each request
-	loading      chan struct{}               // processes the one right to post
+	loading      chan struct{}               // capacity 1: held by the load under way
 	loaded       atomic.Pointer[time.Time]   // when the last load ended
 	processes    atomic.Pointer[map[int]int] // processes by worker, as the last proof met them
 	disconnected chan struct{}               // capacity 1: a kept connection has ended
@@ -129,34 +129,21 @@ type Observation struct {
 func (g *Gateway) Observe(ctx context.Context) (Observation, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	// go-kong's Status leaves out the workers.
-	from := g.statusAPI()
-	var answer struct {
-		Hash   string `json:"configuration_hash"`
-		Memory struct {
-			Workers []struct {
-				PID json.Number `json:"pid"`
-			} `json:"workers_lua_vms"`
-		} `json:"memory"`
-	}
-	code, err := from.get(ctx, "/status", &answer)
+	answer, err := g.readStatus(ctx)
 	if err != nil {
 		return Observation{}, err
 	}
-	if code != http.StatusOK || answer.Hash == "" {
-		return Observation{}, fmt.Errorf("GET /status answered %d without a configuration hash", code)
+	if answer.Hash == "" {
+		return Observation{}, errors.New("GET /status answered without a configuration hash")
 	}
-	s := Observation{Hash: fleet.GatewayHash(answer.Hash), Ready: true}
-	for _, w := range answer.Memory.Workers {
-		s.Workers += w.PID.String() + " "
-	}
+	s := Observation{Hash: fleet.GatewayHash(answer.Hash), Ready: true, Workers: answer.workers()}
 	if g.status.base == "" {
 		return s, nil
 	}
 	var ready struct {
 		Message string `json:"message"`
 	}
-	code, err = from.get(ctx, "/status/ready", &ready)
+	code, err := g.status.get(ctx, "/status/ready", &ready)
 	if err != nil {
 		return Observation{}, err
 	}

@@ -12,7 +12,7 @@ import (
 
 // ProcessStats is what GET /status says of the gateway's processes.
 type ProcessStats struct {
-	Workers     string // as in a Observation
+	Workers     string // as in an Observation
 	Memory      int64  // bytes that the Lua VMs of all workers hold
 	Connections int64  // open client connections, those of the Admin and Status API among them
 }
@@ -29,30 +29,44 @@ func (g *Gateway) statusAPI() api {
 func (g *Gateway) ProcessStats(ctx context.Context) (ProcessStats, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	var answer struct {
-		Server struct {
-			Active int64 `json:"connections_active"`
-		} `json:"server"`
-		Memory struct {
-			Workers []struct {
-				PID       json.Number `json:"pid"`
-				Allocated string      `json:"http_allocated_gc"` // "49.36 MiB"
-			} `json:"workers_lua_vms"`
-		} `json:"memory"`
-	}
-	code, err := g.statusAPI().get(ctx, "/status", &answer)
+	answer, err := g.readStatus(ctx)
 	if err != nil {
 		return ProcessStats{}, err
 	}
-	if code != http.StatusOK {
-		return ProcessStats{}, fmt.Errorf("GET /status answered %d", code)
-	}
-	v := ProcessStats{Connections: answer.Server.Active}
+	v := ProcessStats{Connections: answer.Server.Active, Workers: answer.workers()}
 	for _, w := range answer.Memory.Workers {
-		v.Workers += w.PID.String() + " "
 		v.Memory += parseBytes(w.Allocated)
 	}
 	return v, nil
+}
+
+// statusAnswer is the answer to GET /status. That of go-kong leaves out the workers.
+type statusAnswer struct {
+	Hash   string `json:"configuration_hash"`
+	Server struct {
+		Active int64 `json:"connections_active"`
+	} `json:"server"`
+	Memory struct {
+		Workers []struct {
+			PID       json.Number `json:"pid"`
+			Allocated string      `json:"http_allocated_gc"` // "49.36 MiB"
+		} `json:"workers_lua_vms"`
+	} `json:"memory"`
+}
+
+func (a statusAnswer) workers() (pids string) {
+	for _, w := range a.Memory.Workers {
+		pids += w.PID.String() + " "
+	}
+	return pids
+}
+
+func (g *Gateway) readStatus(ctx context.Context) (answer statusAnswer, err error) {
+	code, err := g.statusAPI().get(ctx, "/status", &answer)
+	if err == nil && code != http.StatusOK {
+		err = fmt.Errorf("GET /status answered %d", code)
+	}
+	return answer, err
 }
 
 // parseBytes parses a size in Kong's format; 0 when it is none.

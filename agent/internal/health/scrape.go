@@ -123,11 +123,6 @@ func (s *sums) sample() Sample {
 	for bound, n := range s.buckets {
 		out.Buckets = append(out.Buckets, Bucket{bound, n})
 	}
-	slices.SortFunc(out.Buckets, func(a, b Bucket) int {
-		if a.Bound < b.Bound {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(out.Buckets, byBound)
 	return out
 }

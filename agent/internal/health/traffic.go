@@ -1,6 +1,7 @@
 package health
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -23,15 +24,12 @@ type Bucket struct {
 	Count float64
 }
 
-// A Step is what happened between two samples.
+func byBound(a, b Bucket) int { return cmp.Compare(a.Bound, b.Bound) }
+
+// A Step is what Kong counted between two samples: from From until At.
 type Step struct {
-	From, To time.Time
-	Counted  bool
-	Requests float64
-	Errors   float64
-	Refused  float64
-	Upstream float64
-	Buckets  []Bucket
+	From time.Time
+	Sample
 }
 
 // Between returns what happened between two samples. A gateway that restarted counts from zero: whatever it has counted happened since.
@@ -39,7 +37,7 @@ func Between(before, after Sample) Step {
 	if after.reset(before) {
 		before = Sample{At: before.At}
 	}
-	step := Step{From: before.At, To: after.At, Counted: after.Counted}
+	step := Step{before.At, Sample{At: after.At, Counted: after.Counted}}
 	if !after.Counted {
 		return step
 	}
@@ -67,7 +65,8 @@ func count(buckets []Bucket, bound float64) float64 {
 
 // Join adds up steps that follow on each other. They must not be empty; Counted is that of the last.
 func Join(steps []Step) Step {
-	all := Step{From: steps[0].From, To: steps[len(steps)-1].To, Counted: steps[len(steps)-1].Counted}
+	last := steps[len(steps)-1]
+	all := Step{steps[0].From, Sample{At: last.At, Counted: last.Counted}}
 	for _, s := range steps {
 		all.Requests += s.Requests
 		all.Errors += s.Errors
@@ -80,15 +79,7 @@ func Join(steps []Step) Step {
 			all.Buckets[at].Count += b.Count
 		}
 	}
-	slices.SortFunc(all.Buckets, func(a, b Bucket) int {
-		switch {
-		case a.Bound < b.Bound:
-			return -1
-		case a.Bound > b.Bound:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(all.Buckets, byBound)
 	return all
 }
 

@@ -126,7 +126,7 @@ func TestStepsBetweenSamples(t *testing.T) {
 		t.Errorf("without the plugin: %+v", s)
 	}
 	joined := Join([]Step{Between(before, after), Between(after, restarted)})
-	if joined.Requests != 80 || joined.Errors != 3 || joined.Buckets[1].Count != 80 || joined.To.Sub(joined.From) != 10*time.Second {
+	if joined.Requests != 80 || joined.Errors != 3 || joined.Buckets[1].Count != 80 || joined.At.Sub(joined.From) != 10*time.Second {
 		t.Errorf("joined: %+v", joined)
 	}
 }
@@ -147,7 +147,7 @@ func TestQuantiles(t *testing.T) {
 		{"within a later bucket", []Bucket{{25, 50}, {50, 100}, {inf, 100}}, 0.75, 37500 * time.Microsecond, true},
 		{"beyond the last bound", []Bucket{{25, 50}, {50, 60}, {inf, 100}}, 0.99, 50 * time.Millisecond, true},
 	} {
-		got, ok := Step{Buckets: c.buckets}.Quantile(c.q)
+		got, ok := Step{Sample: Sample{Buckets: c.buckets}}.Quantile(c.q)
 		if got != c.want || ok != c.ok {
 			t.Errorf("%s: got %v, %v", c.name, got, ok)
 		}

@@ -220,7 +220,7 @@ func (t *traffic) take(s Sample, v gateway.ProcessStats, every time.Duration) {
 		Window: windowSamples * every}
 	if len(t.steps) > 0 {
 		all := Join(t.steps)
-		h.Window = all.To.Sub(all.From).Round(every)
+		h.Window = all.At.Sub(all.From).Round(every)
 		if all.Counted {
 			h.Requests, h.ServerErrors = new(Round(int64(all.Requests))), new(Round(int64(all.Errors)))
 		}

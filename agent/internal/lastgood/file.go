@@ -127,34 +127,27 @@ func probe(dir string) error {
 	return errors.Join(err, f.Close(), os.Remove(f.Name()))
 }
 
-// writeFile puts a file in its place atomically: whoever reads sees the old content or the new, also after a power cut.
-func writeFile(path string, mode fs.FileMode, parts ...[]byte) (err error) {
+// writeFile replaces a file atomically: a reader sees the old content or the new, also after a power failure.
+func writeFile(path string, mode fs.FileMode, parts ...[]byte) error {
 	dir := filepath.Dir(path)
 	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".tmp-*")
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			_ = tmp.Close()
-			_ = os.Remove(tmp.Name())
-		}
-	}()
-	if err = tmp.Chmod(mode); err != nil {
-		return err
-	}
+	err = tmp.Chmod(mode)
 	for _, part := range parts {
-		if _, err = tmp.Write(part); err != nil {
-			return err
+		if err == nil {
+			_, err = tmp.Write(part)
 		}
 	}
-	if err = tmp.Sync(); err != nil {
-		return err
+	if err == nil {
+		err = tmp.Sync()
 	}
-	if err = tmp.Close(); err != nil {
-		return err
+	if err = errors.Join(err, tmp.Close()); err == nil {
+		err = os.Rename(tmp.Name(), path)
 	}
-	if err = os.Rename(tmp.Name(), path); err != nil {
+	if err != nil {
+		_ = os.Remove(tmp.Name())
 		return err
 	}
 	return syncDir(dir)

@@ -35,11 +35,8 @@ func (f BootFile) keepFirst(path string) error {
 	}
 	defer func() { _ = from.Close() }()
 	info, err := from.Stat()
-	if err != nil {
+	if err != nil || info.Size() == 0 {
 		return f.unkept(err)
-	}
-	if info.Size() == 0 {
-		return nil
 	}
 	if ours, err := mentions(from, []byte(proof.RouteName)); err != nil || ours {
 		return f.unkept(err)

@@ -139,7 +139,7 @@ type Tracker struct {
 	changed chan struct{}
 }
 
-// New returns a board that shows view.
+// New returns a tracker that shows view.
 func New(view View) *Tracker {
 	if view.Conditions == nil {
 		view.Conditions = []Condition{}
@@ -164,9 +164,20 @@ func (t *Tracker) View() View {
 
 // Update changes what is shown. The function must not block, nor keep the view.
 func (t *Tracker) Update(change func(*View)) {
+	t.update(func(v *View) bool {
+		change(v)
+		return true
+	})
+}
+
+// update is like Update, for a function that returns false when it changed nothing.
+func (t *Tracker) update(change func(*View) bool) {
 	t.mu.Lock()
-	change(&t.view)
+	changed := change(&t.view)
 	t.mu.Unlock()
+	if !changed {
+		return
+	}
 	select {
 	case t.changed <- struct{}{}:
 	default: // the bell rings already
@@ -188,32 +199,23 @@ func (t *Tracker) Record(kind, message string, now time.Time) {
 
 // Raise shows a condition, or updates its message. Since stays.
 func (t *Tracker) Raise(kind, message string, now time.Time) {
-	t.mu.Lock()
-	for i := range t.view.Conditions {
-		if c := &t.view.Conditions[i]; c.Type == kind {
-			same := c.Message == message
-			c.Message = message
-			t.mu.Unlock()
-			if !same {
-				t.Update(func(*View) {})
-			}
-			return
+	t.update(func(v *View) bool {
+		at := slices.IndexFunc(v.Conditions, func(c Condition) bool { return c.Type == kind })
+		if at < 0 {
+			v.Conditions = append(v.Conditions, Condition{Type: kind, Message: message, Since: now})
+			return true
 		}
-	}
-	t.mu.Unlock()
-	t.Update(func(v *View) {
-		v.Conditions = append(v.Conditions, Condition{Type: kind, Message: message, Since: now})
+		before := v.Conditions[at].Message
+		v.Conditions[at].Message = message
+		return message != before
 	})
 }
 
 // Clear removes a condition.
 func (t *Tracker) Clear(kind string) {
-	t.mu.Lock()
-	at := slices.IndexFunc(t.view.Conditions, func(c Condition) bool { return c.Type == kind })
-	t.mu.Unlock()
-	if at >= 0 {
-		t.Update(func(v *View) {
-			v.Conditions = slices.DeleteFunc(v.Conditions, func(c Condition) bool { return c.Type == kind })
-		})
-	}
+	t.update(func(v *View) bool {
+		before := len(v.Conditions)
+		v.Conditions = slices.DeleteFunc(v.Conditions, func(c Condition) bool { return c.Type == kind })
+		return len(v.Conditions) < before
+	})
 }

@@ -1,7 +1,10 @@
 package upstream
 
 import (
+	"strings"
 	"testing"
+
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 
 	"github.com/silverback-gateway/silverback/agent/internal/apply"
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
@@ -46,9 +49,13 @@ func TestOutcomes(t *testing.T) {
 			t.Errorf("%s: %v", name, o)
 		}
 	}
-	for r := verdict.Unreachable; r <= verdict.StaleDecision; r++ {
-		if reasonOf(r) == 0 {
-			t.Errorf("%v has no reason on the wire", r)
+	for number, name := range distributorv1.Failure_Reason_name {
+		want := strings.ToLower(strings.TrimPrefix(name, "REASON_"))
+		if number == 0 {
+			want = "unknown"
+		}
+		if got := verdict.Reason(number).String(); got != want {
+			t.Errorf("reason %d is %q, want %q", number, got, want)
 		}
 	}
 }

@@ -32,7 +32,7 @@ func outcomeToProto(a apply.Outcome) *distributorv1.Outcome {
 			ServingDigest: string(a.Serving)}}
 	default:
 		o.Verdict = &distributorv1.Outcome_Failure{Failure: &distributorv1.Failure{
-			Reason: reasonOf(a.Failure.Reason), Message: a.Failure.Message, ServingDigest: string(a.Serving), Attempts: int32(a.Failure.Attempts),
+			Reason: distributorv1.Failure_Reason(a.Failure.Reason), Message: a.Failure.Message, ServingDigest: string(a.Serving), Attempts: int32(a.Failure.Attempts),
 		}}
 	}
 	return o
@@ -55,34 +55,6 @@ func proofOf(form proof.Form) fleetv1.Proof {
 		return fleetv1.Proof_PROOF_ROUTE
 	}
 	return fleetv1.Proof_PROOF_HASH
-}
-
-func reasonOf(r verdict.Reason) distributorv1.Failure_Reason {
-	switch r {
-	case verdict.Unreachable:
-		return distributorv1.Failure_REASON_GATEWAY_UNREACHABLE
-	case verdict.Timeout:
-		return distributorv1.Failure_REASON_TIMEOUT
-	case verdict.Busy:
-		return distributorv1.Failure_REASON_GATEWAY_BUSY
-	case verdict.GatewayError:
-		return distributorv1.Failure_REASON_GATEWAY_ERROR
-	case verdict.NotProven:
-		return distributorv1.Failure_REASON_NOT_PROVEN
-	case verdict.Disk:
-		return distributorv1.Failure_REASON_DISK
-	case verdict.BadDelta:
-		return distributorv1.Failure_REASON_BAD_DELTA
-	case verdict.StaleDecision:
-		return distributorv1.Failure_REASON_STALE_DECISION
-	case verdict.Unmanaged:
-		return distributorv1.Failure_REASON_UNMANAGED
-	case verdict.StrayWorker:
-		return distributorv1.Failure_REASON_STRAY_WORKER
-	case verdict.StaleRouter:
-		return distributorv1.Failure_REASON_STALE_ROUTER
-	}
-	return distributorv1.Failure_REASON_UNSPECIFIED
 }
 
 func nodeStatus(v status.View) *fleetv1.NodeStatus {

@@ -52,7 +52,7 @@ func (r *Refusal) Error() string {
 // Reason says what kind of failure it was.
 type Reason int
 
-// The reasons, as the outcome on the wire has them.
+// The reasons. Their numbers are those of the contract.
 const (
 	Unreachable   Reason = iota + 1 // the Admin API cannot be reached
 	Timeout                         // no answer in time; the gateway may have loaded it all the same
