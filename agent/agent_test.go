@@ -94,7 +94,7 @@ func TestNotProvenInTimeIsAFailureThenAnAck(t *testing.T) {
 // neither.
 func TestNothingIsKeptBeforeItIsProven(t *testing.T) {
 	n := newNode(t)
-	n.config.ProofTimeout = 100 * time.Millisecond
+	n.config.ProofTimeout = time.Second
 	n.started()
 	first, second := controlplanetest.Routes(t, "a"), controlplanetest.Routes(t, "a", "b")
 	n.acked(1, 10, nil, first)

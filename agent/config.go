@@ -26,31 +26,31 @@ type Config struct {
 	Distributor []string          // host:port of every distributor replica
 	TLS         rpc.ClientTLS     // towards both
 	KongAdmin   string            // Kong's Admin API: http://host:port, https://host:port or unix:///path/to.sock
-	KongProxy   string            // Kong's proxy, likewise; loopback or a socket, for the reserved route answers no other
+	KongProxy   string            // Kong's proxy, likewise; loopback or a socket, because the reserved route answers no others
 	KongStatus  string            // Kong's Status API, likewise; empty: readiness is not known
-	KongTLS     KongTLS           // for those of the Admin and Status API that speak TLS
-	// KongTokenFile holds what is sent to the Admin API as Kong-Admin-Token; it is read for each request. Empty: nothing is sent.
+	KongTLS     KongTLS           // for https URLs of the Admin and Status API
+	// KongTokenFile holds the Kong-Admin-Token for the Admin API. It is read for each request. Empty: no token is sent.
 	KongTokenFile string
 
 	StateDir     string               // for last known good; one agent each
-	BootFile     string               // what Kong's declarative_config names; empty: none is written
+	BootFile     string               // the file that Kong's declarative_config names; empty: none is written
 	Proof        string               // auto, worker, route or hash; empty is auto
 	HTTP         telemetry.HTTPConfig // without an address there is no listener
-	ProxyAddress string               // what the registry is told; default: the host and port of KongProxy
+	ProxyAddress string               // reported to the registry; default: the host and port of KongProxy
 
 	DriftInterval time.Duration // default 2s
 	LoadTimeout   time.Duration // default 60s
-	LoadGap       time.Duration // between the end of a load and the next one; default 1s
+	LoadGap       time.Duration // least time between two loads; default 1s
 	ProofTimeout  time.Duration // default 15s
-	Version       string        // of the agent, as it is reported
+	Version       string        // of the agent, as reported to the registry
 
-	// DrainGrace is for how long an agent that is stopped first says that it is draining; 0 is not at all.
+	// DrainGrace is how long the agent drains the node before it stops; 0: not at all.
 	DrainGrace time.Duration
 	// SampleInterval is how often the gateway's health is sampled; default 10s.
 	SampleInterval time.Duration
 }
 
-// KongTLS names what the agent asks Kong's Admin and Status API with. The files may be renewed at any time.
+// KongTLS configures TLS with Kong's Admin and Status API. The files may be renewed at any time.
 type KongTLS = gateway.TLS
 
 // Defaults of a configuration.
@@ -62,10 +62,10 @@ const (
 	proofAuto            = "auto"
 )
 
-// WithDefaults fills what was left out.
+// WithDefaults sets the defaults of empty fields.
 func (c Config) WithDefaults() Config {
 	if c.Node == "" {
-		// A name of a node has no capitals.
+		// Names of nodes are lower case.
 		host, _ := os.Hostname()
 		c.Node = strings.ToLower(host)
 	}
@@ -166,7 +166,7 @@ func (c Config) checkKong() (problems []error) {
 	return problems
 }
 
-// form returns the proof that was asked for; nil is the best that the gateway allows.
+// form returns the configured proof; nil is the best that the gateway allows.
 func (c Config) form() (*proof.Form, error) {
 	if c.Proof == proofAuto || c.Proof == "" {
 		return nil, nil

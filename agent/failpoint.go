@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// failpoint makes the agent stop at a step for which the folder that SILVERBACK_FAILPOINTS names holds a file: the file gets
-// the name step.reached, and the agent goes on when there is one of the name step.go. It is for tests that end a process at a
-// chosen line, and is not in the binaries that are shipped.
+// failpoint stops the agent at each step for which the folder SILVERBACK_FAILPOINTS holds a file of that name. The agent renames the
+// file to step.reached, and goes on when a file step.go exists. It serves tests that end a process at a chosen line, and is not part
+// of the shipped binaries.
 func failpoint() func(step string) {
 	dir := os.Getenv("SILVERBACK_FAILPOINTS")
 	if dir == "" {

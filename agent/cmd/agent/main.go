@@ -59,7 +59,7 @@ func program(ctx context.Context) error {
 	set.Check(logs.Check)
 	set.Check(func() error { return c.Check() })
 	set.Check(func() error {
-		// To a Config zero means its default; to who writes it, it means never.
+		// In a Config zero means the default. As a flag it would mean never, so it is refused.
 		var problems []error
 		for _, name := range []string{"drift-interval", "load-timeout", "load-gap", "proof-timeout"} {
 			if d, err := f.GetDuration(name); err == nil && d == 0 {
@@ -83,8 +83,7 @@ func program(ctx context.Context) error {
 	}
 	defer func() { _ = flush(context.WithoutCancel(ctx)) }()
 	if _, set := os.LookupEnv("GOGC"); !set {
-		// A load passes several copies of a configuration through memory, seldom; memory counts for more than the time
-		// that collecting takes.
+		// Loads are rare and hold several copies of a configuration. Memory matters more than the time of collections.
 		debug.SetGCPercent(40)
 	}
 	if _, set := os.LookupEnv("GOMEMLIMIT"); !set {

@@ -1,7 +1,6 @@
-// Package bundle knows which schemas the gateway judges configurations by: it reads them when the gateway may have become another,
-// names them by a digest, and uploads them when the registry asks. It keeps the digest only, and reads them again for an upload.
-// Whatever goes wrong here holds up nothing else: a node without a digest is a node whose configurations are checked less before they
-// arrive.
+// Package bundle reads the gateway's schemas when the gateway may have changed, reports their digest, and uploads them when the registry
+// requests them. It keeps the digest only, and reads the schemas again for an upload. Its failures block nothing else: without a digest,
+// the configurations of the node are only checked less before they arrive.
 package bundle
 
 import (
@@ -22,15 +21,15 @@ import (
 // Upload carries a bundle to a registry.
 type Upload = func(ctx context.Context, digest string, zstd []byte) error
 
-// Deps are what a Uploader works with. All are required.
+// Deps are the dependencies of an Uploader. All are required.
 type Deps struct {
 	// Schemas reads all schemas of the gateway.
 	Schemas func(ctx context.Context) (gateway.Schemas, error)
-	// Capabilities says what the gateway is; false while it did not answer.
+	// Capabilities returns the gateway's capabilities; false before the gateway answered.
 	Capabilities func() (gateway.Capabilities, bool)
-	// Starts counts how often the gateway was asked what it is: at each of its starts.
+	// Starts counts the reads of the gateway's capabilities, one for each start of the gateway.
 	Starts func() int64
-	// Changed is called when the digest changed, or it became settled that there is none.
+	// Changed is called when the digest changes, or when the first read shows that there is none.
 	Changed func()
 	Log     *slog.Logger
 }
@@ -38,7 +37,7 @@ type Deps struct {
 const (
 	readTimeout   = time.Minute // for all schemas
 	uploadTimeout = 30 * time.Second
-	// refusedRetry is how long a bundle that the registry turned down is not offered again, however often it asks.
+	// refusedRetry is the pause after the registry refused a bundle. Requests in that time are ignored.
 	refusedRetry = 10 * time.Minute
 )
 
@@ -48,17 +47,17 @@ type Uploader struct {
 	bell chan struct{} // capacity 1
 
 	mu        sync.Mutex
-	gateway   state  // as it was asked about last
-	known     state  // that the digest is of
-	digest    string // empty: not known, or the gateway shows no schemas
-	requested Upload // nil: nobody wants the bundle
+	gateway   state  // of the last call of Digest
+	known     state  // of the digest
+	digest    string // empty: not known, or the gateway has no schemas
+	requested Upload // nil: no upload is requested
 	retry     backoff.Backoff
 	notBefore time.Time // no upload before
 }
 
 // state identifies one run of a gateway.
 type state struct {
-	fingerprint string // what it is
+	fingerprint string // of its capabilities
 	starts      int64
 }
 
@@ -116,7 +115,7 @@ func (u *Uploader) Run(ctx context.Context) error {
 	}
 }
 
-// step does what is to be done, and says when to try again; 0 is not before something changes.
+// step reads or uploads what is due, and returns the time to the next try; 0 means none before something changes.
 func (u *Uploader) step(ctx context.Context) time.Duration {
 	u.mu.Lock()
 	now, upload := u.gateway, u.requested
@@ -137,14 +136,14 @@ func (u *Uploader) step(ctx context.Context) time.Duration {
 		u.Log.Debug("schemas of the gateway not read", "error", err)
 		return u.retryAfter()
 	}
-	if upload == nil || digest == "" || changed { // another bundle than was asked for
+	if upload == nil || digest == "" || changed { // not the bundle that was requested
 		u.finish(time.Time{})
 		return 0
 	}
 	return u.send(ctx, upload, digest, zstd)
 }
 
-// read makes the bundle of what the gateway shows; without schemas all is empty.
+// read packs the schemas of the gateway. For a gateway without schemas, digest and zstd are empty.
 func (u *Uploader) read(ctx context.Context) (digest string, zstd []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -186,7 +185,7 @@ func (u *Uploader) send(ctx context.Context, upload Upload, digest string, zstd 
 		u.Log.Warn("schemas of the gateway refused by the registry", "schemas", digest, "error", rpc.Why(err))
 		u.finish(time.Now().Add(refusedRetry))
 	default:
-		// It asks again, this agent or another.
+		// The registry requests it again.
 		u.Log.Debug("schemas of the gateway not uploaded", "error", err)
 		u.finish(time.Time{})
 	}

@@ -1,5 +1,5 @@
 // Package controlplanetest is a small control plane for tests of an agent: a registry and a distributor of one group on one
-// loopback address, which do as the test says and remember what agents told them. It decides nothing.
+// loopback address. They answer as the test configures them and record what agents send. The package decides nothing.
 package controlplanetest
 
 import (
@@ -27,13 +27,13 @@ type Server struct {
 	registryv1.UnimplementedRegistryServiceServer
 	distributorv1.UnimplementedDeliveryServiceServer
 
-	address string // stays while the plane is stopped
+	address string // kept while the control plane is stopped
 	server  *grpc.Server
 
 	mu         sync.Mutex
 	policy     fleetv1.DriftPolicy
-	owner      string // boot id that holds the name
-	taken      bool   // by an agent that is not there
+	owner      string // boot id of the enrolled agent
+	taken      bool   // the name is enrolled by an agent that the test does not run
 	revoked    bool
 	enrolled   []*registryv1.EnrolNodeRequest
 	statuses   []*fleetv1.NodeStatus
@@ -70,7 +70,7 @@ func Start(t testing.TB, address string) *Server {
 	return s
 }
 
-// Serve listens, at the address of before.
+// Serve listens at the address given to Start.
 func (s *Server) Serve(t testing.TB) {
 	t.Helper()
 	l, err := net.Listen("tcp", s.address)
@@ -87,15 +87,15 @@ func (s *Server) Serve(t testing.TB) {
 // Stop breaks every connection.
 func (s *Server) Stop() { s.server.Stop() }
 
-// Address is where the plane listens.
+// Address is the address of the control plane.
 func (s *Server) Address() string { return s.address }
 
-// Dial connects to the plane.
+// Dial connects to the control plane.
 func (s *Server) Dial() (*grpc.ClientConn, error) {
 	return grpc.NewClient(s.Address(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 }
 
-// Send sends a message on the stream that is open, and fails the test when none takes it.
+// Send sends a message on the open stream. It fails the test when no stream takes it.
 func (s *Server) Send(t testing.TB, m *distributorv1.FollowAssignmentResponse) {
 	t.Helper()
 	s.mu.Lock()
@@ -114,16 +114,16 @@ func (s *Server) locked(f func()) {
 	f()
 }
 
-// SetPolicy answers renewals with a policy.
+// SetPolicy sets the drift policy in answers.
 func (s *Server) SetPolicy(policy fleetv1.DriftPolicy) { s.locked(func() { s.policy = policy }) }
 
-// WantSchemas makes the plane answer that it wants a node's schemas until one is uploaded.
+// WantSchemas requests the node's schemas in answers until they are uploaded.
 func (s *Server) WantSchemas() { s.locked(func() { s.wanted = true }) }
 
-// SetProbes answers with the probes of the group.
+// SetProbes sets the group's probes in answers.
 func (s *Server) SetProbes(probes ...*fleetv1.Probe) { s.locked(func() { s.probes = probes }) }
 
-// Drain answers that the node is drained, or is not when it is nil. Each call is a newer order.
+// Drain drains the node, or undrains it when d is nil. Each call is a newer order.
 func (s *Server) Drain(d *registryv1.Drain) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,10 +138,10 @@ func (s *Server) Renewals() (all, withStatus int) {
 	return s.renewals, len(s.statuses)
 }
 
-// TakeName makes the plane refuse enrolments, as while another agent renews, or ends that.
+// TakeName makes enrolments fail as if another agent held the name, or ends that.
 func (s *Server) TakeName(taken bool) { s.locked(func() { s.taken = taken }) }
 
-// Revoke makes the plane refuse the node's certificate and end its stream, or ends that.
+// Revoke revokes the node's certificate and ends its stream, or undoes the revocation.
 func (s *Server) Revoke(is bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,7 +152,7 @@ func (s *Server) Revoke(is bool) {
 	}
 }
 
-// refusal is what a revoked certificate is answered with; nil for one that is not. The lock is held.
+// refusal is the error for a revoked certificate; nil when it is not revoked. The caller holds the lock.
 func (s *Server) refusal() error {
 	if !s.revoked {
 		return nil
@@ -160,24 +160,24 @@ func (s *Server) refusal() error {
 	return fault.ToStatus(fault.New(fault.Denied, "CERTIFICATE_REVOKED", "the certificate is revoked")).Err()
 }
 
-// Forget makes the plane forget its nodes, as when a session ran out.
+// Forget removes the node, as when its session expires.
 func (s *Server) Forget() { s.locked(func() { s.owner = "" }) }
 
-// Enrolments returns what was enrolled so far.
+// Enrolments returns the enrolments so far.
 func (s *Server) Enrolments() []*registryv1.EnrolNodeRequest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]*registryv1.EnrolNodeRequest(nil), s.enrolled...)
 }
 
-// Departures counts the agents that said they were leaving.
+// Departures counts the renewals with leaving set.
 func (s *Server) Departures() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.departures
 }
 
-// LastStatus returns the newest report; nil before the first.
+// LastStatus returns the newest node status; nil before the first.
 func (s *Server) LastStatus() *fleetv1.NodeStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -231,17 +231,17 @@ func (s *Server) UploadConfiguration(_ context.Context, r *registryv1.UploadConf
 	return &registryv1.UploadConfigurationResponse{}, nil
 }
 
-// Inventory is what was uploaded last; nil before.
+// Inventory returns the last uploaded inventory; nil before the first.
 func (s *Server) Inventory() *registryv1.UploadInventoryRequest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.inventory
 }
 
-// RequestConfiguration has renewals ask for what the gateway serves under a word; Configuration is what was brought so far.
+// RequestConfiguration makes renewals request the gateway's configuration under a request id.
 func (s *Server) RequestConfiguration(word string) { s.locked(func() { s.wantConfiguration = word }) }
 
-// Configuration is the parts that were brought so far.
+// Configuration returns the uploaded parts of the configuration.
 func (s *Server) Configuration() []*registryv1.UploadConfigurationRequest {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -29,8 +29,8 @@ func Routes(t testing.TB, names ...string) *snapshot.Snapshot {
 	return s
 }
 
-// Directive is what a distributor would send to make a snapshot of a base; a nil base sends it whole. Further messages carry
-// the parts when it is cut.
+// Directive returns the messages by which a distributor sends a snapshot as a delta against a base. A nil base sends the whole
+// snapshot. Parts after the first have a message each.
 func Directive(t testing.TB, nonce uint64, revision, decision int64, base, to *snapshot.Snapshot,
 	partSize int) []*distributorv1.FollowAssignmentResponse {
 	t.Helper()

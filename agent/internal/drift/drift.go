@@ -1,5 +1,5 @@
-// Package drift compares what a gateway runs with what its agent left there. It is pure; asking the gateway and putting
-// things right is the applier's.
+// Package drift compares the configuration that a gateway runs with the one that its agent loaded. It is pure: the applier observes and
+// repairs the gateway.
 package drift
 
 import (
@@ -8,25 +8,25 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// Policy is what to do about drift.
+// Policy is the drift policy of a group.
 type Policy int
 
 // The policies of a group.
 const (
-	Heal   Policy = iota // put back what should run
-	Report               // say so, and leave the gateway as it is
+	Heal   Policy = iota // load the expected configuration again
+	Report               // report it, and leave the gateway as it is
 )
 
-// Finding is what a comparison came to.
+// Finding is the result of a comparison.
 type Finding int
 
 // The findings.
 const (
-	Same    Finding = iota // the gateway runs what was left there
-	Unknown                // nothing was left there, so nothing can be said
+	Same    Finding = iota // the gateway runs what the agent loaded
+	Unknown                // the agent loaded nothing yet
 	Lost                   // the gateway runs nothing (fact F1)
-	Drifted                // the gateway runs what somebody else gave it
-	Behind                 // the gateway was started anew, and returned to an older configuration of ours
+	Drifted                // the gateway runs a configuration that the agent did not load
+	Behind                 // the gateway restarted with an older configuration of ours
 )
 
 // String returns the word that logs use.

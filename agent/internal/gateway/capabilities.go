@@ -13,20 +13,20 @@ import (
 	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
-// Capabilities is what a gateway says about itself in GET / (fact F41).
+// Capabilities is the answer of a gateway to GET / (fact F41).
 type Capabilities struct {
 	KongVersion  string
 	Edition      string
-	Workers      int // 0: not said
+	Workers      int // 0: not known
 	RouterFlavor string
 	Plugins      map[string]string // name to version
-	Vaults       []string          // the enabled ones, sorted; empty: not said
+	Vaults       []string          // the enabled ones, sorted; empty: not known
 	UntrustedLua string
 	BodyLimit    int64 // in bytes; 0 is no limit
 	BootFile     string
 }
 
-// defaultBodyLimit is Kong's, for where it is not visible (fact F17).
+// defaultBodyLimit is Kong's default, for gateways that do not report the limit (fact F17).
 const defaultBodyLimit = 10 << 20
 
 // Capabilities reads GET /.
@@ -35,7 +35,7 @@ func (g *Gateway) Capabilities(ctx context.Context) (Capabilities, error) {
 	defer cancel()
 	text, err := g.kong.RootJSON(ctx)
 	if err != nil {
-		return Capabilities{}, fmt.Errorf("read what the gateway is: %w", withoutURL(err))
+		return Capabilities{}, fmt.Errorf("read the gateway's capabilities: %w", withoutURL(err))
 	}
 	return parseRoot(text)
 }
@@ -60,7 +60,7 @@ func parseRoot(text []byte) (Capabilities, error) {
 		} `json:"configuration"`
 	}
 	if err := json.Unmarshal(text, &answer); err != nil || answer.Version == "" {
-		return Capabilities{}, fmt.Errorf("read what the gateway is: the answer is not Kong's")
+		return Capabilities{}, fmt.Errorf("read the gateway's capabilities: the answer is not Kong's")
 	}
 	c := Capabilities{
 		KongVersion: answer.Version, Edition: answer.Edition, Workers: len(answer.PIDs.Workers),
@@ -74,7 +74,7 @@ func parseRoot(text []byte) (Capabilities, error) {
 		var about struct {
 			Version string `json:"version"`
 		}
-		_ = json.Unmarshal(raw, &about) // older versions say true here
+		_ = json.Unmarshal(raw, &about) // older versions answer true here
 		c.Plugins[name] = about.Version
 	}
 	var vaults map[string]json.RawMessage

@@ -19,8 +19,7 @@ func messageOf(body []byte) string {
 	return answer.Message
 }
 
-// flattened is one element of flattened_errors (fact F12). The entity is read for one thing: to know which of its
-// values must not appear in a message.
+// flattened is one element of flattened_errors (fact F12). The entity is read only to remove its values from messages.
 type flattened struct {
 	Entity     json.RawMessage `json:"entity"`
 	EntityType string          `json:"entity_type"`
@@ -60,19 +59,19 @@ func decode(body []byte) []verdict.Problem {
 	return problems[:min(len(problems), verdict.MaxProblems)]
 }
 
-// summary is what is left when Kong gives no details. Its message repeats fields, values included, so only the part
-// before them is kept.
+// summary is the message when Kong gives no details. Kong's message repeats fields with their values, so only the part before
+// them is kept.
 func summary(message string) string {
 	if before, _, ok := strings.Cut(message, ": {"); ok {
 		message = before
 	}
 	switch {
 	case message == "":
-		return "the gateway refused the configuration without saying why"
+		return "the gateway refused the configuration without a reason"
 	case strings.Contains(message, "pars"):
 		return "the gateway could not parse the configuration" // the parser's message quotes the text
 	}
-	return clip(message) + ", and the gateway does not say why"
+	return clip(message) + ", without a reason"
 }
 
 func (f flattened) problems() []verdict.Problem {

@@ -14,13 +14,13 @@ import (
 )
 
 func TestDecode(t *testing.T) {
-	const vague = "declarative config is invalid, and the gateway does not say why"
+	const vague = "declarative config is invalid, without a reason"
 	tests := []struct {
 		name, body string
 		want       []verdict.Problem
 	}{
 		{"a message alone", `{"message":"expected a declarative configuration"}`,
-			[]verdict.Problem{{Message: "expected a declarative configuration, and the gateway does not say why"}}},
+			[]verdict.Problem{{Message: "expected a declarative configuration, without a reason"}}},
 		{"a parser's message quotes the text, so it is withheld",
 			`{"message":"failed parsing declarative configuration: did not find expected 's3cret'"}`,
 			[]verdict.Problem{{Message: "the gateway could not parse the configuration"}}},
@@ -64,8 +64,8 @@ func TestDecode(t *testing.T) {
 		{"a credential within a consumer", `{"fields":{"consumers":{"c":{"keyauth_credentials":[{"key":"bad 's3cret'"}]}}}}`,
 			[]verdict.Problem{{Kind: "consumer", Name: "c", Field: "keyauth_credentials[0].key", Message: "bad [redacted]"}}},
 		{"a body of another form", `{"fields":"x","message":["y"]}`, []verdict.Problem{
-			{Message: "the gateway refused the configuration without saying why"}}},
-		{"half a body", `{"flattened_err`, []verdict.Problem{{Message: "the gateway refused the configuration without saying why"}}},
+			{Message: "the gateway refused the configuration without a reason"}}},
+		{"half a body", `{"flattened_err`, []verdict.Problem{{Message: "the gateway refused the configuration without a reason"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

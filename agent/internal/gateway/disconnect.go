@@ -17,7 +17,7 @@ func (g *Gateway) watched(t *http.Transport) *http.Transport {
 	ring := func() {
 		select {
 		case g.disconnected <- struct{}{}:
-		default: // it rings already
+		default: // already signalled
 		}
 	}
 	for _, dial := range []*func(context.Context, string, string) (net.Conn, error){&t.DialContext, &t.DialTLSContext} {

@@ -51,7 +51,7 @@ type Gateway struct {
 	disconnected chan struct{}               // capacity 1: a kept connection has ended
 }
 
-// api is one listener and who asks it.
+// api is a listener and its client.
 type api struct {
 	base   string
 	client *http.Client
@@ -76,7 +76,7 @@ func New(opts Options) (*Gateway, error) {
 	secure := &tlsDialer{serverName: opts.TLS.ServerName}
 	if admin.Secure() || status.Secure() {
 		if secure.source, err = tlsfiles.Client(opts.TLS.Files, opts.Log); err != nil {
-			return nil, fmt.Errorf("the files of TLS with the Admin and the Status API: %w", err)
+			return nil, fmt.Errorf("TLS files for the Admin and the Status API: %w", err)
 		}
 	}
 	adminTransport := admin.control(secure)
@@ -95,9 +95,9 @@ func New(opts Options) (*Gateway, error) {
 		return nil, fmt.Errorf("proxy URL: %w", err)
 	}
 	fresh := proxy.transport()
-	fresh.DisableKeepAlives = true // another connection, perhaps another worker
-	// The proof rests on the digest in the answer, not on whose certificate the gateway shows its customers. Asking for
-	// the reserved host's certificate gets the default one.
+	fresh.DisableKeepAlives = true // each connection may reach another worker
+	// The digest in the answer is the proof, so the gateway's certificate is not verified. For the reserved host the gateway sends its
+	// default certificate.
 	fresh.TLSClientConfig = &tls.Config{InsecureSkipVerify: true, ServerName: proof.Host}
 	g.proxy = api{proxy.base, &http.Client{Transport: fresh, CheckRedirect: noRedirect}}
 	if g.kong, err = kong.NewClient(&g.admin.base, g.admin.client); err != nil {
@@ -122,7 +122,7 @@ type Observation struct {
 	Hash    fleet.GatewayHash
 	Workers string // identifies the worker processes: another value means that they were restarted
 	Ready   bool   // by the status listener; without one, that the gateway answers
-	Unready string // Kong's words when it is not ready
+	Unready string // Kong's message when it is not ready
 }
 
 // Observe reads the gateway's status. An error means that it does not answer.
@@ -154,11 +154,11 @@ func (g *Gateway) Observe(ctx context.Context) (Observation, error) {
 // maxAnswer bounds what is read of any answer.
 const maxAnswer = 4 << 20
 
-// open asks for a path; the caller closes the body.
+// open sends a GET. The caller closes the body.
 func (a api) open(ctx context.Context, path string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+path, nil)
 	if err != nil {
-		return nil, errors.New("the URL cannot be asked")
+		return nil, errors.New("the URL is not valid")
 	}
 	resp, err := a.client.Do(req)
 	if err != nil {
@@ -167,7 +167,7 @@ func (a api) open(ctx context.Context, path string) (*http.Response, error) {
 	return resp, nil
 }
 
-// get reads JSON; a body that is none is left unread, for nginx answers some errors in HTML (fact F35).
+// get decodes a JSON answer. Other bodies are not read, because nginx answers some errors in HTML (fact F35).
 func (a api) get(ctx context.Context, path string, into any) (int, error) {
 	resp, err := a.open(ctx, path)
 	if err != nil {

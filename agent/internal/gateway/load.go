@@ -25,7 +25,7 @@ const LoadGap = time.Second
 // already. Nil means that the gateway accepted it or ran it already (304): it is loaded, but not proven (fact F26). Every other
 // result is a *verdict.Refusal or a *verdict.Failure.
 func (g *Gateway) Load(ctx context.Context, posted []byte, anew bool) error {
-	// Of concurrent posts the last to end would win, or some be turned away.
+	// Of concurrent posts Kong keeps the last to end, or refuses some.
 	select {
 	case g.loading <- struct{}{}:
 		defer func() { <-g.loading }()
@@ -45,8 +45,8 @@ func (g *Gateway) Load(ctx context.Context, posted []byte, anew bool) error {
 	if !lacking {
 		return err
 	}
-	// Flattening loses some reasons, dangling references by id among them. What was refused changes nothing (fact F9),
-	// so it can be asked again for them.
+	// Flattened errors lack some reasons, such as dangling references by id. A refused post changes nothing (fact F9), so it is repeated
+	// without flattening.
 	var plain *verdict.Refusal
 	if lacking, again := g.post(ctx, posted, false, anew); !lacking && errors.As(again, &plain) {
 		return plain
@@ -110,11 +110,11 @@ func (g *Gateway) post(ctx context.Context, posted []byte, flatten, anew bool) (
 		drain(resp.Body)
 		return false, nil
 	}
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // half an answer is judged by its status
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // for a partial body the status decides
 	err = failureOf(resp, body, len(posted))
 	var refusal *verdict.Refusal
 	if resp.StatusCode != http.StatusBadRequest || !errors.As(err, &refusal) {
-		return false, err // in the agent's words
+		return false, err // the message is the agent's own
 	}
 	return vague(refusal.Problems), redactPosted(err, posted)
 }
@@ -142,8 +142,8 @@ func failureOf(resp *http.Response, body []byte, size int) error {
 		}
 		return refuse("the configuration of %d bytes is over the gateway's limit for a request; raise nginx_admin_client_max_body_size", size)
 	case http.StatusUnsupportedMediaType:
-		return &verdict.Failure{Reason: verdict.GatewayError, Message: "the gateway does not take text/yaml (415): it is not a Kong that is " +
-			"known to work"}
+		return &verdict.Failure{Reason: verdict.GatewayError, Message: "the gateway does not accept text/yaml (415): this version of Kong is " +
+			"not supported"}
 	case http.StatusTooManyRequests:
 		return &verdict.Failure{Reason: verdict.Busy, Message: "the gateway is loading already",
 			RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
@@ -156,7 +156,7 @@ func failureOf(resp *http.Response, body []byte, size int) error {
 		return &verdict.Failure{Reason: verdict.GatewayError, Message: fmt.Sprintf(
 			"the gateway answered %d: it is no DB-less Kong, or this is not its Admin API", resp.StatusCode)}
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return &verdict.Failure{Reason: verdict.GatewayError, Message: fmt.Sprintf("the Admin API answered %d: it wants another token",
+		return &verdict.Failure{Reason: verdict.GatewayError, Message: fmt.Sprintf("the Admin API answered %d: the token is not accepted",
 			resp.StatusCode)}
 	}
 	return &verdict.Failure{Reason: verdict.GatewayError, Message: fmt.Sprintf("the gateway answered %d", resp.StatusCode)}
@@ -186,8 +186,8 @@ func noAnswer(err error) error {
 	case errors.As(err, &untrusted):
 		return &verdict.Failure{Reason: verdict.Unreachable, Message: "TLS with the Admin API fails: " + untrusted.Error()}
 	case errors.As(err, &dial) && dial.Op == "remote error":
-		// The gateway judges the agent's certificate once the handshake is over.
-		return &verdict.Failure{Reason: verdict.Unreachable, Message: "the Admin API does not take the agent's certificate: " + dial.Err.Error()}
+		// The gateway verifies the agent's certificate after the handshake.
+		return &verdict.Failure{Reason: verdict.Unreachable, Message: "the Admin API refuses the agent's certificate: " + dial.Err.Error()}
 	case errors.As(err, &dial) && dial.Op == "dial":
 		return &verdict.Failure{Reason: verdict.Unreachable, Message: "the Admin API cannot be reached: " + dial.Err.Error()}
 	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout():

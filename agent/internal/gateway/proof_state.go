@@ -21,17 +21,17 @@ func confirmations(workers int) int { return max(32, 8*(workers+1)) }
 type proofState struct {
 	digest  fleet.Digest
 	form    proof.Form
-	workers int          // as was said beforehand
+	workers int          // as the gateway reported before the proof
 	seen    map[int]bool // workers that serve it
 	streak  int          // right answers in a row
-	count   int          // of workers, as the answers say
+	count   int          // of workers, by the answers
 	named   bool         // an answer named a snapshot
 	other   bool         // the last answer was of another configuration
-	last    string       // what kept the proof from being complete
+	last    string       // why the proof is not complete
 
 	processes map[int]int    // the process that answered as a worker last
 	answered  map[int]answer // by process
-	replaced  map[int]int    // processes in whose place another one answered since, and which
+	replaced  map[int]int    // processes in whose place another one answered since, and that one
 	strays    string         // processes that share a worker's place; empty when none do
 }
 
@@ -59,7 +59,7 @@ func (s *proofState) add(a proof.Answer, err error) (proven, progress bool) {
 		}
 		return false, false
 	case s.other:
-		// A worker that turns later than others, one that turned back, or one that is not the gateway's any more.
+		// A worker that switches later than others, that switched back, or that no longer belongs to the gateway.
 		s.last = "a worker serves another snapshot"
 		delete(s.seen, a.Worker)
 		s.streak = 0
@@ -82,7 +82,7 @@ func (s *proofState) add(a proof.Answer, err error) (proven, progress bool) {
 	s.seen[a.Worker] = true
 	want := confirmations(s.count)
 	s.last = fmt.Sprintf("%d of %d workers serve it, %d of %d answers in a row", len(s.seen), s.count, s.streak, want)
-	// Which worker a connection reaches is the kernel's choice, so known ones come again; but not for ever without a pause.
+	// The kernel chooses the worker of a connection, so the same worker may answer repeatedly. The limit bounds requests without a pause.
 	return len(s.seen) >= s.count && s.streak >= want, s.streak < 2*want
 }
 

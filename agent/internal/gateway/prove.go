@@ -19,13 +19,13 @@ const askTimeout = 5 * time.Second // a gateway on one worker answers late while
 // asks spaces the requests of a proof that made no progress.
 var asks = backoff.Policy{Base: 2 * time.Millisecond, Cap: 50 * time.Millisecond}
 
-// Claim is what a gateway is to be proven to serve.
+// Claim is what a proof must show.
 type Claim struct {
 	Digest  fleet.Digest
 	Hash    fleet.GatewayHash
 	Form    proof.Form
-	Workers int           // as the gateway said last; 0 is not known
-	Grace   time.Duration // how long workers may still serve what was before: afterwards an answer of theirs ends the proof
+	Workers int           // as the gateway reported last; 0: not known
+	Grace   time.Duration // how long workers may still serve the previous configuration; after that such an answer ends the proof
 }
 
 // Prove returns nil when the gateway was seen serving the snapshot, as far as the form can tell: every worker, and then
@@ -48,7 +48,7 @@ func (g *Gateway) Prove(ctx context.Context, c Claim) (stray string, err error) 
 			proven, progress = state.add(g.ask(ctx))
 		}
 		if !proven && ctx.Err() != nil {
-			state.last, state.other = last, false // the end of the time cut the question off: what it lacks says nothing of the gateway
+			state.last, state.other = last, false // the timeout cut this request off, so its error says nothing about the gateway
 		}
 		switch {
 		case proven:
@@ -87,7 +87,7 @@ func (g *Gateway) ask(ctx context.Context) (proof.Answer, error) {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, g.proxy.base+proof.Path, nil)
 	if err != nil {
-		return proof.Answer{}, errors.New("the proxy's URL cannot be asked")
+		return proof.Answer{}, errors.New("the proxy's URL is not valid")
 	}
 	req.Host = proof.Host
 	req.Header.Set(proof.Header, proof.HeaderValue)

@@ -22,7 +22,7 @@ type ProxyRequest struct {
 func (g *Gateway) ProxyGet(ctx context.Context, q ProxyRequest) (int, error) {
 	proxy, err := url.Parse(g.proxy.base)
 	if err != nil {
-		return 0, errors.New("the proxy's URL cannot be asked")
+		return 0, errors.New("the proxy's URL is not valid")
 	}
 	target := *proxy
 	if q.Host != "" {
@@ -31,7 +31,7 @@ func (g *Gateway) ProxyGet(ctx context.Context, q ProxyRequest) (int, error) {
 	target.User = nil
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target.Scheme+"://"+target.Host+q.Path, nil)
 	if err != nil {
-		return 0, errors.New("the question is no request")
+		return 0, errors.New("the request is not valid")
 	}
 	for name, value := range q.Headers {
 		req.Header.Set(name, value)
@@ -54,7 +54,7 @@ func (g *Gateway) proxyTransport(proxy *url.URL) *http.Transport {
 		return &http.Transport{} // New has refused it
 	}
 	t := l.transport()
-	t.DisableKeepAlives = true // another connection, perhaps another worker
+	t.DisableKeepAlives = true // each connection may reach another worker
 	// The question is whether the gateway answers, not whose certificate it shows its customers.
 	t.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
 	if t.DialContext != nil {

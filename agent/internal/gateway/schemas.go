@@ -15,26 +15,24 @@ import (
 	"github.com/silverback-gateway/silverback/kong/schema"
 )
 
-// Schemas is what a gateway says about the shape of the entities, plugins and vaults that it knows: the bodies of
-// GET /schemas/..., by name. The bodies are JSON as it was sent, whose order of keys differs from one start of the
-// gateway to the next. They hold nothing that anybody posted.
+// Schemas holds the answers to GET /schemas/... for the entities, plugins and vaults of a gateway, by name. They are JSON as sent. The
+// order of keys differs from one start of the gateway to the next. They hold nothing of a configuration.
 type Schemas struct {
 	Entities map[string]json.RawMessage // by plural kind, such as "routes"
 	Plugins  map[string]json.RawMessage
 	Vaults   map[string]json.RawMessage
 }
 
-// ErrNoSchemas is the error of Schemas for a gateway that answers and has no schema of routes, and so none at all.
-var ErrNoSchemas = errors.New("read the schemas: the gateway shows none")
+// ErrNoSchemas means that the gateway answers and has no schema of routes, and so none at all.
+var ErrNoSchemas = errors.New("read the schemas: the gateway has none")
 
 const (
 	maxSchema  = 1 << 20  // bytes of one schema; Kong's largest has about 100 KB
 	maxSchemas = 16 << 20 // bytes of all
 )
 
-// Schemas asks the gateway for all of its schemas, one after the other: about 80 requests, each as patient as a look.
-// What the gateway does not know is left out; any other failure is an error, and then nothing is returned. It ends
-// early with ctx.
+// Schemas reads all schemas of the gateway, one after the other, in about 80 requests. It leaves out those that the gateway does not
+// know. Any other failure is an error.
 func (g *Gateway) Schemas(ctx context.Context) (Schemas, error) {
 	c, err := g.Capabilities(ctx)
 	if err != nil {
@@ -42,9 +40,9 @@ func (g *Gateway) Schemas(ctx context.Context) (Schemas, error) {
 	}
 	vaults := c.Vaults
 	if len(vaults) == 0 {
-		vaults = []string{"env"} // the one that no gateway lacks
+		vaults = []string{"env"} // every gateway has it
 	}
-	// Every Kong has routes: without their schema the other requests are not worth making.
+	// Every Kong has routes. Without their schema there are no others.
 	if text, err := g.schema(ctx, "/schemas/routes"); err != nil {
 		return Schemas{}, fmt.Errorf("read the schema /schemas/routes: %w", err)
 	} else if text == nil {
@@ -78,7 +76,7 @@ func (g *Gateway) Schemas(ctx context.Context) (Schemas, error) {
 	return s, nil
 }
 
-// schema returns nothing for what the gateway does not know.
+// schema returns nil for a schema that the gateway does not know.
 func (g *Gateway) schema(ctx context.Context, path string) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()

@@ -14,7 +14,7 @@ const (
 	ellipsis   = "…" // where a text was clipped
 )
 
-// openKinds hold nothing that is secret; their values may stand in a message. Every other kind, known or not, is
+// openKinds hold no secrets. Their values may be shown in a message. Every other kind, known or not, is
 // treated as a holder of secrets.
 var openKinds = map[string]bool{
 	"service": true, "route": true, "consumer": true, "consumer_group": true, "upstream": true, "target": true,
@@ -31,7 +31,7 @@ type scrubber struct {
 	secretKind bool
 	kind       string
 	values     []string        // of the entity, longest first
-	fields     map[string]bool // names that are the schema's: of the entity's fields, and of its configuration's
+	fields     map[string]bool // names of the entity's fields, and of the fields of its config
 }
 
 func newScrubber(kind string, entity json.RawMessage) scrubber {
@@ -61,7 +61,7 @@ func newScrubber(kind string, entity json.RawMessage) scrubber {
 	return s
 }
 
-// collect gathers texts that are long enough to be told from the words around them.
+// collect returns the texts of a value. It skips those so short that they would match other words.
 func collect(values []string, value any) []string {
 	switch value := value.(type) {
 	case string:
@@ -111,7 +111,7 @@ func (s scrubber) scrub(field, message string) string {
 	}))
 }
 
-// clip bounds a text of Kong's and makes it fit a message.
+// clip returns at most maxMessage bytes of a text, in valid UTF-8.
 func clip(text string) string {
 	text = strings.ToValidUTF8(text, "?")
 	if len(text) <= maxMessage {

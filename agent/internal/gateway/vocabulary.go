@@ -6,8 +6,7 @@ import (
 	"unicode"
 )
 
-// What Kong and Lua quote of their own, and not of the configuration: it may stand in a message whatever it is about. A word that is not
-// here is taken for a value.
+// vocabulary holds the words of Kong and Lua. They may be shown in every message. Other words may be values of the configuration.
 var vocabulary = wordSet(
 	// Lua's, as its parser names them.
 	`and break do else elseif end false for function goto if in local nil not or repeat return then true until while eof name string number`,
@@ -36,19 +35,19 @@ func wordSet(lists ...string) map[string]bool {
 }
 
 var (
-	// chunk is how Lua calls a piece of code that has no file: by the code.
+	// chunk is the name that Lua gives to code without a file: the code itself.
 	chunk    = regexp.MustCompile(`(?s)\[string ".*?"\]:(\d+):`)
 	chunkEnd = regexp.MustCompile(`"\]:\d+:`)
-	// near is the end of what Lua says of a syntax error: the token that it stumbled over, in quotes that the token may hold as well.
+	// near is the end of a syntax error of Lua: the unexpected token in quotes. The token may hold quotes too.
 	near = regexp.MustCompile(`(?s)\bnear '(.*)'\s*$`)
-	// between parts a quoted text into words.
+	// between separates the words of a quoted text.
 	between = func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }
 )
 
 // signs is how many characters of punctuation alone may be shown: Lua's longest operator has three.
 const signs = 3
 
-// known reports whether a quoted text is made of Kong's and Lua's words only, and of the names of fields.
+// known reports whether a quoted text consists of words of the vocabulary and names of fields only.
 func (s scrubber) known(text string) bool {
 	list := strings.FieldsFunc(text, between)
 	if len(list) == 0 {
@@ -59,16 +58,16 @@ func (s scrubber) known(text string) bool {
 			return false
 		}
 	}
-	// A password may be made of words; what holds words together in a name does not stand elsewhere.
+	// A password may be made of these words. Only names join them with a dot.
 	return strings.Trim(text, "<>") == strings.Join(list, ".")
 }
 
-// lua takes the code out of what Lua says of it. Its words and the line stay.
+// lua removes the code from an error of Lua. The text and the line number stay.
 func (s scrubber) lua(message string) string {
 	at := chunk.FindStringSubmatchIndex(message)
 	switch {
 	case at == nil:
-	case len(chunkEnd.FindAllString(message, 2)) > 1: // the code holds what ends it, and nobody can tell where it does
+	case len(chunkEnd.FindAllString(message, 2)) > 1: // the code itself may hold the end mark
 		return message[:at[0]] + `[string "..."]: ` + redacted
 	default:
 		message = message[:at[0]] + `[string "..."]:` + message[at[2]:at[3]] + ":" + message[at[1]:]

@@ -7,31 +7,31 @@ import (
 	"time"
 )
 
-// Evidence is what a gateway has seen since its agent started. Numbers only grow, also when the gateway starts anew.
+// Evidence sums up a gateway's traffic since its agent started. Its numbers only grow, also across restarts of the gateway.
 type Evidence struct {
 	Age              time.Duration // since the agent started
 	CountsRequests   bool          // the gateway counts requests by status
 	MeasuresLatency  bool
 	Requests         uint64
 	Failed           uint64 // with a status from 500 up, or refused by the gateway itself
-	UpstreamFailures uint64 // of these, those that the gateway could not pass on
+	UpstreamFailures uint64 // of these, those that the gateway could not forward
 	BoundsMS         []float64
-	Counts           []uint64 // by bucket, the last is what is over all bounds
+	Counts           []uint64 // by bucket; the last is over all bounds
 	WorkerRestarts   uint64
 	Probes           []ProbeTotal
 }
 
-// A ProbeTotal is what came of one probe since it was configured.
+// A ProbeTotal sums up the answers to one probe since it was configured.
 type ProbeTotal struct {
 	Path, Host   string
 	Sent, Failed uint64
 	Reason       string // of the last that failed
 }
 
-// leastInterval is how often evidence is read at most.
+// leastInterval is the least interval of evidence.
 const leastInterval = 500 * time.Millisecond
 
-// Observe says how often evidence is wanted from now on; 0 is never. It may be called from anywhere, and never blocks.
+// Observe sets the interval of evidence; 0 means none. It is safe for concurrent use, and never blocks.
 func (w *Watch) Observe(interval time.Duration) {
 	if interval > 0 {
 		interval = max(interval, leastInterval)
@@ -52,7 +52,7 @@ func (w *Watch) Observe(interval time.Duration) {
 // Evidence receives the newest evidence while it is wanted.
 func (w *Watch) Evidence() <-chan Evidence { return w.evidence }
 
-// pace returns how often the gateway is sampled, and nextSample's share.
+// pace returns the interval of samples, and nextSample's share.
 func (w *Watch) pace() (every time.Duration, share int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -62,7 +62,7 @@ func (w *Watch) pace() (every time.Duration, share int) {
 	return w.Sample, sampleShare
 }
 
-// publish puts the newest evidence in place of what was not taken. The caller holds w.mu.
+// publish replaces the waiting evidence by the newest. The caller holds w.mu.
 func (w *Watch) publish(now time.Time) {
 	if w.observed == 0 {
 		return
@@ -79,9 +79,9 @@ func (w *Watch) publish(now time.Time) {
 	w.evidence <- e // w.mu keeps others from filling it
 }
 
-// totals adds up what happened between samples.
+// totals adds up the steps between samples.
 type totals struct {
-	last                                Sample // zero before the first, and after a time without
+	last                                Sample // zero before the first, and after a failed sample
 	counts, latency                     bool
 	requests, errors, refused, upstream float64
 	buckets                             map[float64]float64 // cumulative, as Kong has them
@@ -89,8 +89,7 @@ type totals struct {
 	restarts                            uint64
 }
 
-// take adds a sample. Found says that the gateway exports metrics: without a request it counts none, which is not the same as counting
-// nothing.
+// take adds a sample. Found means that the gateway exports metrics. Before the first request they hold no counters, and the counts are 0.
 func (t *totals) take(s Sample, found bool, workers string) {
 	t.latency = len(s.Buckets) > 0 || found && s.Requests == 0
 	t.counts = s.Counted || found && len(s.Buckets) == 0

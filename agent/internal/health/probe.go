@@ -13,7 +13,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// bounded returns a probe with its defaults, and bounds what a registry of another version may send.
+// bounded returns a probe with its defaults, and bounds values from a registry of another version.
 func bounded(p fleet.Probe) fleet.Probe {
 	p = p.Normal()
 	interval := max(*p.Interval, time.Second)
@@ -26,7 +26,7 @@ func bounded(p fleet.Probe) fleet.Probe {
 
 func sameProbe(a, b fleet.Probe) bool { return reflect.DeepEqual(a, b) }
 
-// firstProbe is within what time a new probe is sent first.
+// firstProbe bounds the delay of the first request of a new probe.
 const firstProbe = time.Second
 
 // probeRun is one probe and its results.
@@ -46,7 +46,7 @@ type result struct {
 	reason string // empty when it was good
 }
 
-// runProbe sends one probe until ctx ends. It begins when the gateway was proven to serve something.
+// runProbe sends one probe until ctx ends. It begins after the first proof of serving.
 func (w *Watch) runProbe(ctx context.Context, a *probeRun) {
 	wait := backoff.Jitter(min(*a.probe.Interval, firstProbe), 1)
 	for began := false; backoff.Sleep(ctx, wait) == nil; {
@@ -63,7 +63,7 @@ func (w *Watch) runProbe(ctx context.Context, a *probeRun) {
 	}
 }
 
-// send sends a probe. The reason is empty for a good answer, and holds nothing of a bad one but its status.
+// send sends a probe. The reason is empty for a good answer, and holds only the status of a bad one.
 func (w *Watch) send(ctx context.Context, p fleet.Probe) string {
 	ctx, cancel := context.WithTimeout(ctx, *p.Timeout)
 	defer cancel()
@@ -85,13 +85,13 @@ func (w *Watch) record(a *probeRun, now time.Time, reason string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !slices.Contains(w.running, a) {
-		return // nobody wants it any more
+		return // the probe was removed
 	}
 	before := a.streak
 	a.streak = before.After(reason == "")
 	if !before.Asked || before.Failing != a.streak.Failing {
 		a.since = now
-		w.Log.Info("probe came to another end", "probe", a.view().Name(), "failing", a.streak.Failing, "reason", reason)
+		w.Log.Info("probe result changed", "probe", a.view().Name(), "failing", a.streak.Failing, "reason", reason)
 	}
 	a.sent++
 	if reason != "" {
@@ -102,7 +102,7 @@ func (w *Watch) record(a *probeRun, now time.Time, reason string) {
 	case a.streak.Failing && (flipped || !before.Asked):
 		w.Status.Record("ProbeFailing", a.view().Name()+": "+reason, now)
 	case flipped:
-		w.Status.Record("ProbeGood", a.view().Name()+" is good again", now)
+		w.Status.Record("ProbeGood", a.view().Name()+" succeeds again", now)
 	}
 	a.results = append(a.results, result{at: now, reason: reason})
 	if before.Asked != a.streak.Asked || before.Failing != a.streak.Failing {
@@ -119,7 +119,7 @@ func (a *probeRun) view() status.Probe {
 	return v
 }
 
-// within drops results that left the window, and sums the others up.
+// within drops the results before the window, and sums up the others.
 func (a *probeRun) within(now time.Time, window time.Duration) fleet.ProbeResult {
 	a.results = slices.DeleteFunc(a.results, func(r result) bool { return now.Sub(r.at) > window })
 	out := fleet.ProbeResult{Path: a.probe.Path, Host: a.probe.Host, Sent: len(a.results), Failing: a.streak.Failing}

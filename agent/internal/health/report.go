@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// reportEvery is the least time between two reports of figures that change, and afterLoad how long after a load each change counts: then
-	// somebody decides on them.
+	// reportEvery is the least time between two reports of changed figures. For afterLoad after a load each change is reported, because a
+	// rollout uses them.
 	reportEvery = 30 * time.Second
 	afterLoad   = 10 * time.Minute
 )
@@ -48,12 +48,12 @@ func flipped(reported, current []fleet.ProbeResult) bool {
 	return false
 }
 
-// Two figures say the same when they differ by at most a share, or by little. A gateway's memory and connections breathe, and a few probes
-// more or less fall into a window: a steady node has nothing to report.
+// Two figures count as the same when they differ by at most a share, or by little. Memory, connections and the number of probes in a window
+// vary all the time, and a steady node reports nothing.
 const (
 	nearShare      = 0.25
 	nearRequests   = 5
-	nearFailures   = 2                     // of a probe; the first and the last count
+	nearFailures   = 2                     // of a probe; the change from or to 0 always counts
 	nearLatency    = 25 * time.Millisecond // Kong's first bucket
 	nearConnection = 5
 	nearMemory     = 8 << 20
@@ -63,7 +63,7 @@ func same(a, b *fleet.Health) bool {
 	if a.WorkerRestarts != b.WorkerRestarts || !near(a.MemoryBytes, b.MemoryBytes, nearMemory) ||
 		!nearOptional(a.Requests, b.Requests, nearRequests) || !nearOptional(a.Connections, b.Connections, nearConnection) ||
 		!nearOptional(a.LatencyP50, b.LatencyP50, nearLatency) || !nearOptional(a.LatencyP99, b.LatencyP99, nearLatency) ||
-		// Errors are what rollouts are judged by: any change counts.
+		// Gates use the errors, so any change counts.
 		!nearOptional(a.ServerErrors, b.ServerErrors, 0) {
 		return false
 	}

@@ -27,11 +27,11 @@ const (
 	batchSize  = 64 << 10
 )
 
-// ours marks the requests of the agent's own proofs.
+// ours marks the requests of the agent's proofs.
 var ours = []byte(`route="` + proof.RouteName + `"`)
 
-// ErrTooLarge means that the gateway's metrics exceed what is read.
-var ErrTooLarge = errors.New("the gateway's metrics are larger than is read of them")
+// ErrTooLarge means that the gateway's metrics exceed maxMetrics.
+var ErrTooLarge = errors.New("the gateway's metrics are too large")
 
 // ReadSample adds up what Kong's Prometheus plugin exports. The time of the sample is the caller's to set.
 func ReadSample(from io.Reader) (Sample, error) {
@@ -70,7 +70,7 @@ func named(line []byte, metric string) bool {
 	return ok && len(rest) > 0 && (rest[0] == '{' || rest[0] == ' ')
 }
 
-// sums is what was read so far.
+// sums adds up the lines read so far.
 type sums struct {
 	counted                             bool
 	requests, errors, refused, upstream float64
@@ -83,13 +83,13 @@ func (s *sums) add(batch *bytes.Buffer) error {
 	families, err := parser.TextToMetricFamilies(batch)
 	batch.Reset()
 	if err != nil {
-		return errors.New("the gateway's metrics are not what Prometheus reads") // its own words repeat what was read
+		return errors.New("the gateway's metrics are not in Prometheus text format") // the parser's error repeats the text
 	}
 	for _, m := range families[requestsMetric].GetMetric() {
 		s.counted = true
 		s.requests += m.GetUntyped().GetValue()
 		code, err := strconv.Atoi(label(m, "code"))
-		own := label(m, "source") != "service" // "kong", or what a version has that does not say
+		own := label(m, "source") != "service" // "kong", or absent in some versions
 		switch {
 		case err != nil:
 		case code >= 500:

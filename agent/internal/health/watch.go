@@ -1,5 +1,5 @@
-// Package health watches how a gateway fares: it sends the group's probes through the gateway's proxy, samples what Kong counts, and shows
-// both on the board, for load balancers and for the registry. It never touches the gateway's configuration, and never reads the body of an
+// Package health watches a gateway: it sends the group's probes through the gateway's proxy, samples Kong's metrics, and publishes both in
+// the status, for load balancers and the registry. It never touches the gateway's configuration, and never reads the body of a probe's
 // answer.
 package health
 
@@ -29,7 +29,7 @@ type Meters interface {
 	Probed(good bool)
 }
 
-// Deps are what a watch works with.
+// Deps are the dependencies of a Watch.
 type Deps struct {
 	Gateway kong
 	Status  *status.Tracker
@@ -42,23 +42,22 @@ const (
 	defaultSample = 10 * time.Second
 	windowSamples = 3
 	sampleTimeout = 5 * time.Second
-	// A gateway of many routes takes long to say what it counted: it is asked so much less often that it spends at most a fiftieth of the time
-	// on it.
+	// With many routes Kong takes long to answer /metrics. The interval grows so that it spends at most a fiftieth of the time on it.
 	sampleShare = 50
 	// observedShare is sampleShare while a rollout wants evidence.
 	observedShare = 10
 	lastSample    = 2 * time.Minute
-	// withoutMetrics is how often a gateway that exports none is asked whether it does now, in samples.
+	// withoutMetrics is how many samples pass before a gateway without metrics is asked for them again.
 	withoutMetrics = 6
 )
 
 // The condition of a watch.
 const probeFailing = "ProbeFailing"
 
-// A Watch is the loops around the pure rest of this package. Run may be called once; SetProbes may be called from anywhere.
+// A Watch runs the loops of this package. Run may be called once; the other methods are safe for concurrent use.
 type Watch struct {
 	Deps
-	bell     chan struct{} // capacity 1: other probes, or another interval
+	bell     chan struct{} // capacity 1: the probes or the interval changed
 	evidence chan Evidence // capacity 1: the newest
 	started  time.Time
 
@@ -67,22 +66,22 @@ type Watch struct {
 	running  []*probeRun // in the order of the probes
 	traffic  *traffic
 	totals   totals
-	observed time.Duration // how often evidence is wanted; 0 is never
+	observed time.Duration // interval of evidence; 0: none is wanted
 	sampled  time.Time     // when traffic took its last sample
 	reported Report
 	loads    int64 // as seen last
 	loaded   time.Time
 }
 
-// traffic is what the samples came to.
+// traffic is the window of samples.
 type traffic struct {
-	last    Sample // zero before the first, and after a time without
+	last    Sample // zero before the first, and after a failed sample
 	steps   []Step // the newest last
 	workers string
 	health  fleet.Health
 }
 
-// New returns a watch that asks nothing before Run.
+// New returns a watch that sends no request before Run.
 func New(d Deps) *Watch {
 	if d.Sample <= 0 {
 		d.Sample = defaultSample
@@ -90,7 +89,7 @@ func New(d Deps) *Watch {
 	return &Watch{Deps: d, bell: make(chan struct{}, 1), evidence: make(chan Evidence, 1), started: time.Now(), traffic: &traffic{}}
 }
 
-// SetProbes says what to ask from now on. A probe that stays keeps its results. It never blocks.
+// SetProbes sets the probes. A probe that stays keeps its results. It never blocks.
 func (w *Watch) SetProbes(probes []fleet.Probe) {
 	filled := make([]fleet.Probe, 0, len(probes))
 	for _, p := range probes {
@@ -197,7 +196,7 @@ func (w *Watch) sample(ctx context.Context, absent *int) {
 	defer w.mu.Unlock()
 	w.totals.take(s, found, stats.Workers)
 	w.publish(s.At)
-	// While evidence is wanted samples are more frequent than the window of health has it.
+	// While evidence is wanted, samples are more frequent than those of the window.
 	if w.observed == 0 || s.At.Sub(w.sampled) >= w.Sample-w.Sample/10 {
 		w.sampled = s.At
 		w.traffic.take(s, stats, w.Sample)
@@ -234,7 +233,7 @@ func (t *traffic) take(s Sample, v gateway.ProcessStats, every time.Duration) {
 	t.health = h
 }
 
-// show publishes the health in the status, and decides what of it the registry is sent. The caller holds w.mu.
+// show publishes the health in the status, and decides whether to report it to the registry. The caller holds w.mu.
 func (w *Watch) show(now time.Time, windowEnd bool) {
 	h := w.traffic.health
 	window := windowSamples * w.Sample
@@ -243,7 +242,7 @@ func (w *Watch) show(now time.Time, windowEnd bool) {
 	for _, a := range w.running {
 		v := a.view()
 		probes = append(probes, v)
-		// A probe that is asked seldom is judged by more than one answer, if there are more.
+		// The window of a rare probe holds at least three answers.
 		h.Probes = append(h.Probes, a.within(now, max(window, 3**a.probe.Interval)))
 		if v.Failing {
 			if message != "" {
@@ -255,7 +254,7 @@ func (w *Watch) show(now time.Time, windowEnd bool) {
 	current := &h
 	switch {
 	case h.Window == 0 && len(probes) == 0:
-		current = nil // nothing was sampled, nor asked
+		current = nil // no samples and no probes
 	case h.Window == 0:
 		h.Window = window
 	}

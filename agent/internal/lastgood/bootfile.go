@@ -20,8 +20,8 @@ type BootFile string
 // BootMode is the widest mode of a boot file: it holds secrets, and Kong may run as another user of the same group.
 const BootMode fs.FileMode = 0o640
 
-// Write puts posted bytes in place, unless they are there under a mode that is not too wide. Whoever reads sees the old file or the new
-// one.
+// Write replaces the file with posted bytes, unless it holds them with a mode that is not too wide. A reader sees the old file or the
+// new one.
 func (f BootFile) Write(posted []byte) error {
 	if f == "" {
 		return nil
@@ -36,14 +36,14 @@ func (f BootFile) Write(posted []byte) error {
 	case err == nil && !info.Mode().IsRegular():
 		return fmt.Errorf("%s is not a regular file", f)
 	case err == nil:
-		mode &= info.Mode().Perm() // its owner may want less
+		mode &= info.Mode().Perm() // a narrower mode is kept
 		if info.Mode().Perm() == mode && info.Size() == int64(len(posted)) {
 			if there, err := os.ReadFile(path); err == nil && bytes.Equal(there, posted) {
 				return nil
 			}
 		}
 	case !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s cannot be looked at: %w", f, cause(err))
+		return fmt.Errorf("%s cannot be read: %w", f, cause(err))
 	}
 	if err := f.keepFirst(path); err != nil {
 		return err
@@ -54,7 +54,7 @@ func (f BootFile) Write(posted []byte) error {
 	return nil
 }
 
-// Wide is the mode of a file that has more than BootMode; zero when it has not.
+// Wide is the mode of the file when it is wider than BootMode, else zero.
 func (f BootFile) Wide() fs.FileMode {
 	info, err := os.Stat(string(f))
 	if f == "" || err != nil || !info.Mode().IsRegular() {
@@ -63,7 +63,7 @@ func (f BootFile) Wide() fs.FileMode {
 	return wide(info, BootMode)
 }
 
-// Narrow takes from the mode what is too much, and leaves the content as it is. Only the owner of a file can.
+// Narrow limits the mode to BootMode, and leaves the content as it is. Only the owner of a file can.
 func (f BootFile) Narrow() error {
 	mode := f.Wide()
 	if mode == 0 {
@@ -75,7 +75,7 @@ func (f BootFile) Narrow() error {
 	return nil
 }
 
-// wide is the mode of a file that has more than allowed; zero when it has not.
+// wide is the mode of a file when it is wider than allowed, else zero.
 func wide(info fs.FileInfo, allowed fs.FileMode) fs.FileMode {
 	if mode := info.Mode().Perm(); mode&^allowed != 0 {
 		return mode
@@ -83,7 +83,7 @@ func wide(info fs.FileInfo, allowed fs.FileMode) fs.FileMode {
 	return 0
 }
 
-// Check says whether the file could be written now, without touching it: that its folder is there and takes files.
+// Check returns an error when the file could not be written now. It tests the folder and does not touch the file.
 func (f BootFile) Check() error {
 	if f == "" {
 		return nil
@@ -103,12 +103,12 @@ func (f BootFile) Check() error {
 
 func (f BootFile) unwritable(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return fmt.Errorf("the folder of %s is not there", f)
+		return fmt.Errorf("the folder of %s does not exist", f)
 	}
 	return fmt.Errorf("%s cannot be written: %w", f, cause(err))
 }
 
-// target follows links, also one to a file that is not there yet.
+// target follows links, also to a file that does not exist yet.
 func (f BootFile) target() (string, error) {
 	path := string(f)
 	for range 40 { // as many as the system follows
@@ -127,7 +127,7 @@ func (f BootFile) target() (string, error) {
 	return path, nil
 }
 
-// Hash is what Kong would report after a start from the file (fact F2); empty when there is none.
+// Hash is the hash that Kong reports after a start from the file (fact F2); empty without a file.
 func (f BootFile) Hash() (fleet.GatewayHash, error) {
 	if f == "" {
 		return "", nil
@@ -143,14 +143,14 @@ func (f BootFile) Hash() (fleet.GatewayHash, error) {
 	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
 		return "", fmt.Errorf("%s is not a regular file", f)
 	}
-	hash, err := fleet.GatewayHashFrom(file) // of any length: it may be somebody else's
+	hash, err := fleet.GatewayHashFrom(file) // of any length, because another program may have written it
 	if err != nil {
 		return "", fmt.Errorf("%s cannot be read: %w", f, cause(err))
 	}
 	return hash, nil
 }
 
-// Stamp tells one state of a file from another without reading it. The zero value is that of a file that is not there.
+// Stamp identifies the state of a file without reading it. The zero value is that of a file that does not exist.
 type Stamp struct {
 	size     int64
 	mode     fs.FileMode

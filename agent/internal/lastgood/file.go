@@ -32,10 +32,10 @@ type Snapshot struct {
 // Stamp is the place of the decision that asked for the snapshot among all decisions.
 func (s Snapshot) Stamp() fleet.Stamp { return fleet.Stamp{Epoch: s.Epoch, Decision: s.Decision} }
 
-// maxFile is how large a file of the agent can be: a snapshot, and what is said of it.
+// maxFile bounds the size of a file: a snapshot and its header.
 const maxFile = snapshot.MaxSize + 16<<20
 
-// ErrCorrupt marks a file that is there and not what was written.
+// ErrCorrupt means that a file exists and does not hold what was written.
 var ErrCorrupt = errors.New("the file is damaged")
 
 // A file begins with who wrote it and in which version of the format.
@@ -65,7 +65,7 @@ func decode(content []byte, header any) ([]byte, error) {
 		return nil, fmt.Errorf("%w: another version of the agent wrote it", ErrCorrupt)
 	}
 	if !ok || !ours {
-		return nil, fmt.Errorf("%w: it does not start as ours do", ErrCorrupt)
+		return nil, fmt.Errorf("%w: it is not a file of the agent", ErrCorrupt)
 	}
 	if got := sha256.Sum256(rest); hex.EncodeToString(got[:]) != string(sum) {
 		return nil, fmt.Errorf("%w: its checksum differs", ErrCorrupt)
@@ -77,7 +77,7 @@ func decode(content []byte, header any) ([]byte, error) {
 	return body, nil
 }
 
-// readFile reads a file that the agent wrote: never through a link, and nothing but a regular file.
+// readFile reads a regular file of the agent. It follows no links.
 func readFile(path string) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, syscall.ELOOP) {
@@ -101,7 +101,7 @@ func readFile(path string) ([]byte, error) {
 	return content, nil
 }
 
-// cause takes the path off an error: that of a file that is only there while it is written says nothing, and differs each time.
+// cause removes the path from an error. The paths of temporary files say nothing and differ each time.
 func cause(err error) error {
 	var path *fs.PathError
 	var link *os.LinkError
@@ -114,10 +114,10 @@ func cause(err error) error {
 	return err
 }
 
-// probeBytes is how much a folder must take to count as one that can be written: a full disk takes names, and nothing more.
+// probeBytes is the size of a probe. A full disk still takes an empty file.
 const probeBytes = 64 << 10
 
-// probe says whether a folder takes files.
+// probe writes and removes a file in a folder.
 func probe(dir string) error {
 	f, err := os.CreateTemp(dir, ".silverback.tmp-*")
 	if err != nil {

@@ -13,10 +13,10 @@ import (
 	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
-// BeforeSuffix is what the name of the file ends with that keeps the boot file from before the first snapshot.
+// BeforeSuffix is the suffix of the copy of the boot file from before the first snapshot.
 const BeforeSuffix = ".before-silverback"
 
-// Before is where the boot file from before the first snapshot is kept.
+// Before is the path of the copy of the boot file from before the first snapshot.
 func (f BootFile) Before() string { return string(f) + BeforeSuffix }
 
 // keepFirst copies a boot file that is not ours, once, before it is overwritten, so that Kong can be started with it again
@@ -44,7 +44,7 @@ func (f BootFile) keepFirst(path string) error {
 	if _, err := from.Seek(0, io.SeekStart); err != nil {
 		return f.unkept(err)
 	}
-	// A link makes it appear whole, and never in place of another one.
+	// A link creates the copy atomically, and never replaces an existing one.
 	tmp, err := os.CreateTemp(filepath.Dir(before), "."+filepath.Base(before)+".tmp-")
 	if err != nil {
 		return f.unkept(err)
@@ -58,7 +58,7 @@ func (f BootFile) keepFirst(path string) error {
 		}
 	}
 	if err != nil {
-		// A file system without links has no other way to say "unless it is there" of a whole file.
+		// The file system may have no links. A rename would replace an existing copy.
 		if _, there := os.Lstat(before); there == nil {
 			return nil
 		}
@@ -74,7 +74,7 @@ func (f BootFile) unkept(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("the boot file of before cannot be kept as %s: %w", f.Before(), cause(err))
+	return fmt.Errorf("the previous boot file cannot be kept as %s: %w", f.Before(), cause(err))
 }
 
 // mentions reports whether a file of any length contains a word.

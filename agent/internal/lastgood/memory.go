@@ -9,16 +9,16 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// Memory is what an agent must not forget when it restarts. It holds no times: waits start again after a restart, so a wall
+// Memory is the state that an agent keeps across restarts. It holds no times: waits start again after a restart, so a wall
 // clock that was set does no harm.
 type Memory struct {
-	// Epoch and Decision are of the last decision that was followed; older ones are refused. A file of before epochs is of epoch 0.
+	// Epoch and Decision are of the last decision that was followed; older ones are refused. A file without an epoch has epoch 0.
 	Epoch    fleet.Epoch    `json:"epoch,omitempty"`
 	Decision fleet.Decision `json:"decision"`
 	Term     fleet.Term     `json:"term"`
-	// Refused are digests that the gateway turned down, oldest first, at most MaxRefused.
+	// Refused are the digests that the gateway refused, oldest first, at most MaxRefused.
 	Refused []Refused `json:"refused,omitempty"`
-	// Fingerprint identifies the gateway that refused them; another one may judge differently.
+	// Fingerprint identifies the gateway that refused them; another one may not refuse them.
 	Fingerprint string `json:"judge,omitempty"`
 	// Kong is the version of the gateway that was seen last.
 	Kong string `json:"kong,omitempty"`
@@ -28,10 +28,10 @@ type Memory struct {
 	// Form and Expressions say how the bytes of the boot file were made, to mend it before the gateway answers.
 	Form        string `json:"form,omitempty"`
 	Expressions bool   `json:"expressions,omitempty"`
-	// Known are hashes of what this agent posted, oldest first, at most MaxKnown: they tell our own older configurations from
-	// somebody else's.
+	// Known are hashes of what this agent posted, oldest first, at most MaxKnown: they distinguish our own older configurations from
+	// others.
 	Known []Known `json:"known,omitempty"`
-	// Boot is the hash of the boot file as the agent left it; another one is somebody else's.
+	// Boot is the hash of the boot file as the agent wrote it. With another hash, another program changed the file.
 	Boot fleet.GatewayHash `json:"boot,omitempty"`
 }
 
@@ -55,7 +55,7 @@ type Known struct {
 // MaxKnown is how many hashes are remembered.
 const MaxKnown = 16
 
-// Refused is a digest that the gateway turned down, and why.
+// Refused is a digest that the gateway refused, and the reasons.
 type Refused struct {
 	Digest   fleet.Digest      `json:"digest"`
 	Problems []verdict.Problem `json:"problems"`
@@ -71,7 +71,7 @@ func (s *Store) Remember(m Memory) error {
 	return s.write(memoryFile, m, nil)
 }
 
-// Recall reads the memory. A damaged one is an ErrCorrupt, and as much of it as the snapshots on disk still tell.
+// Recall reads the memory. For a damaged one it returns ErrCorrupt, and the stamp of the newest snapshot on disk.
 func (s *Store) Recall() (Memory, error) {
 	var m Memory
 	err := s.recall(memoryFile, &m)

@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// orderFile holds an operator's word about load balancing. It is a file of its own, for it changes while the agent loads, and must be on
-// disk before a load is over.
+// orderFile holds the drain order. It is a file of its own, because an order may arrive during a load and must be written at once.
 const orderFile = "drain"
 
 // An Order is the last drain order of an operator. The zero Order means that the node takes part in load balancing.
@@ -14,7 +13,7 @@ type Order struct {
 	Draining bool      `json:"draining"`
 	Reason   string    `json:"reason,omitempty"`
 	Since    time.Time `json:"since,omitzero"`
-	Number   int64     `json:"number"` // orders of a node are counted; an older one counts for nothing
+	Number   int64     `json:"number"` // orders of a node are numbered; an older one is ignored
 }
 
 // Equal reports whether two orders are the same.

@@ -26,7 +26,7 @@ const (
 	privateMode fs.FileMode = 0o600
 )
 
-// ErrLocked says that another agent uses the state directory.
+// ErrLocked means that another agent uses the state directory.
 var ErrLocked = errors.New("another agent uses the state directory")
 
 // Store is a state directory. It is safe for concurrent use; between calls it holds no snapshot in memory but one that
@@ -70,8 +70,8 @@ func Open(dir string) (*Store, error) {
 	return s, nil
 }
 
-// take makes the directory and locks it. The directory itself is locked, for that needs no writing, and the lock file,
-// which agents of before lock.
+// take creates the directory and locks it. It locks the directory itself, which needs no write access, and the lock file, which
+// older agents lock.
 func (s *Store) take() error {
 	if len(s.locks) > 0 {
 		return nil
@@ -103,7 +103,7 @@ func (s *Store) take() error {
 	return nil
 }
 
-// narrow has the files of before, which somebody may have copied here, be as private as those that are written now.
+// narrow makes existing files private. They may be copies with a wider mode.
 func (s *Store) narrow() {
 	for _, name := range []string{lockFile, candidateFile, currentFile, previousFile, memoryFile, orderFile, bootIDFile} {
 		info, err := os.Lstat(s.path(name))
@@ -116,7 +116,7 @@ func (s *Store) narrow() {
 	}
 }
 
-// Narrowed says which files others could read when the directory was opened; empty when none. They cannot any more.
+// Narrowed lists the files whose mode Open narrowed; empty when there are none.
 func (s *Store) Narrowed() string { return strings.Join(s.narrowed, "; ") }
 
 // moveAside renames a directory that is in the place of a file.
@@ -126,7 +126,7 @@ func (s *Store) moveAside(name string) {
 	}
 }
 
-// Check says whether the directory is had and takes files. It writes one and removes it.
+// Check returns an error when the directory is not locked or cannot be written. It writes a file and removes it.
 func (s *Store) Check() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,8 +163,8 @@ func (s *Store) Close() error {
 	return failed
 }
 
-// SetFailpoint has a function called before each step of a write, so that a test can end the process there. Call it before the
-// store is used.
+// SetFailpoint sets a function that is called before each step of a write, so that a test can end the process there. Call it before
+// the store is used.
 func (s *Store) SetFailpoint(reached func(step string)) {
 	s.fail = func(step string) error {
 		reached(step)
@@ -172,7 +172,7 @@ func (s *Store) SetFailpoint(reached func(step string)) {
 	}
 }
 
-// Damage says which files could not be read when the directory was opened; empty when all could.
+// Damage lists the files that are damaged; empty when there are none.
 func (s *Store) Damage() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -198,7 +198,7 @@ func (s *Store) Pending() (Snapshot, bool) {
 	return s.pending, s.pending.Digest != "" && s.pending.Digest != s.current.Digest
 }
 
-// Held names a snapshot whose bytes can be had from Bytes, for a difference to be made against; empty when there is none.
+// Held names a snapshot that Bytes returns, as the base of a delta; empty when there is none.
 func (s *Store) Held() fleet.Digest {
 	if good, ok := s.LastGood(); ok {
 		return good.Digest
@@ -215,8 +215,7 @@ func (s *Store) Receive(digest fleet.Digest, canonical []byte) {
 	s.incoming, s.received = digest, canonical
 }
 
-// Bytes returns the canonical bytes of a snapshot that the store holds in whatever file, verified. It reads them from
-// disk at each call.
+// Bytes returns the verified canonical bytes of a snapshot in any file of the store. It reads them from disk at each call.
 func (s *Store) Bytes(digest fleet.Digest) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -241,7 +240,7 @@ func (s *Store) bytes(digest fleet.Digest) ([]byte, error) {
 			return body, nil
 		}
 		if name == currentFile && (errors.Is(err, ErrCorrupt) || errors.Is(err, fs.ErrNotExist)) {
-			// From now on the generation before is the last good one.
+			// The previous generation becomes the last known good.
 			s.damage = append(s.damage, fmt.Sprintf("%s: %v", name, cause(err)))
 			s.current = Snapshot{}
 		}

@@ -1,5 +1,5 @@
-// Package status is where the parts of one agent show what they know, for its owner, its registry and its HTTP listener
-// to read. It holds no behaviour.
+// Package status holds the status of one agent. Its parts write it; the registry client and the HTTP listener read it. It decides
+// nothing.
 package status
 
 import (
@@ -18,7 +18,7 @@ type Condition struct {
 	Since   time.Time `json:"since"`
 }
 
-// Event is something that happened on the node and may be over: a load, a refusal, a drift that was healed.
+// Event is something that happened on the node, such as a load, a refusal or a healed drift.
 type Event struct {
 	Time    time.Time `json:"time"`
 	Type    string    `json:"type"`    // stable, CamelCase
@@ -36,7 +36,7 @@ type View struct {
 	Phase            string    `json:"phase"` // waiting, loading (from the post on), serving, unmanaged, refused or failing
 	Revision         int64     `json:"revision"`
 	Digest           string    `json:"digest"`
-	Proven           bool      `json:"proven"` // that digest is served now, as far as is known
+	Proven           bool      `json:"proven"` // nothing since the proof could have changed what is served
 	Proof            string    `json:"proof,omitempty"`
 	Epoch            int64     `json:"epoch"`
 	Decision         int64     `json:"decision"`
@@ -71,7 +71,7 @@ type View struct {
 
 // Unmanaged is a configuration that the gateway serves and no snapshot brought.
 type Unmanaged struct {
-	// names it: the digest of its inventory, or md5: and the gateway's hash while that cannot be read
+	// identifies it: the digest of its inventory, or "md5:" and the gateway's hash while it cannot be read
 	Served   string `json:"served"`
 	Entities int64  `json:"entities"`         // 0 while they cannot be read
 	Reason   string `json:"reason,omitempty"` // why a directive was not followed, or it cannot be read
@@ -82,7 +82,7 @@ func (v View) Stamp() fleet.Stamp {
 	return fleet.Stamp{Epoch: fleet.Epoch(v.Epoch), Decision: fleet.Decision(v.Decision)}
 }
 
-// Probe is how one of the group's probes stands. It is never changed, only replaced.
+// Probe is the state of one of the group's probes. It is replaced, never changed.
 type Probe struct {
 	Path      string    `json:"path"`
 	Host      string    `json:"host,omitempty"`
@@ -93,7 +93,7 @@ type Probe struct {
 	Since     time.Time `json:"since,omitzero"`   // the probe fails, or is good
 }
 
-// Name is how messages call the probe: its path, and its host when it has one.
+// Name is the name of the probe in messages: its path, and its host when it has one.
 func (p Probe) Name() string {
 	if p.Host == "" {
 		return p.Path
@@ -180,7 +180,7 @@ func (t *Tracker) update(change func(*View) bool) {
 	}
 	select {
 	case t.changed <- struct{}{}:
-	default: // the bell rings already
+	default: // already signalled
 	}
 }
 

@@ -1,6 +1,5 @@
 // Package upstream is the agent's side of the control plane: it enrols the node at a registry, follows its assignment at a
-// distributor, makes snapshots of the differences that arrive, and sends outcomes. Without a control plane it tries again,
-// and changes nothing.
+// distributor, assembles snapshots from deltas, and sends outcomes. Without a control plane it retries and changes nothing.
 package upstream
 
 import (
@@ -22,7 +21,7 @@ var (
 	errSize  = errors.New("the directive is larger than it announced, or than the limit")
 )
 
-// assembly is a directive whose parts are still coming.
+// assembly is a directive whose parts have not all arrived.
 type assembly struct {
 	nonce     uint64
 	directive *distributorv1.Directive
@@ -56,8 +55,7 @@ func (a *assembly) add(nonce uint64, part *distributorv1.DeltaPart) error {
 	return nil
 }
 
-// count keeps a delta from taking more memory than what it announces is worth: compressed bytes are hardly ever more
-// than the raw ones.
+// count bounds the memory of a delta by its announced size. Compressed bytes are hardly ever more than the raw ones.
 func (a *assembly) count(ops []*fleetv1.Delta_Operation) error {
 	for _, op := range ops {
 		a.frames += int64(len(op.GetData().GetZstd())) + 32
@@ -70,7 +68,7 @@ func (a *assembly) count(ops []*fleetv1.Delta_Operation) error {
 
 func (a *assembly) complete() bool { return a.next > a.directive.GetPartCount() }
 
-// make returns the canonical bytes, made of what base returns for the digest that the delta names.
+// make applies the delta to the snapshot that base returns, and returns the canonical bytes.
 func (a *assembly) make(base func(fleet.Digest) ([]byte, error)) ([]byte, error) {
 	wire := a.directive.GetDelta()
 	want, err := fleet.ParseDigest(a.directive.GetDigest())
@@ -90,7 +88,7 @@ func (a *assembly) make(base func(fleet.Digest) ([]byte, error)) ([]byte, error)
 	var from []byte
 	if d.BaseDigest != "" {
 		if from, err = base(d.BaseDigest); err != nil {
-			return nil, fmt.Errorf("the base of the difference: %w", err)
+			return nil, fmt.Errorf("base of the delta: %w", err)
 		}
 	}
 	return snapshot.Apply(from, d, want)

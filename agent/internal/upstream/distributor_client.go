@@ -26,12 +26,12 @@ import (
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 )
 
-// Identity is who the agent is.
+// Identity identifies the agent to the control plane.
 type Identity struct {
 	Group        fleet.GroupID
 	Node         fleet.NodeID
 	BootID       string
-	Succeeds     string // the boot id of the run before
+	Succeeds     string // boot id of the previous run
 	Version      string
 	Labels       map[string]string
 	ProxyAddress string
@@ -57,7 +57,7 @@ type DistributorClient struct {
 	traces traces // of the open stream's directives
 }
 
-// An Observer reads what the gateway sees, as often as a distributor wants.
+// An Observer samples evidence at the interval that a distributor sets.
 type Observer interface {
 	Observe(interval time.Duration)
 	Evidence() <-chan health.Evidence
@@ -77,7 +77,7 @@ const (
 func (c *DistributorClient) Run(ctx context.Context) error {
 	retry, since := backoff.Backoff{Policy: retries}, time.Now()
 	for {
-		// Two agents have one name, and a directive may be for the other one.
+		// The directives of two agents with one name cannot be told apart, so this agent takes none.
 		for c.Status.View().NameTaken {
 			if err := backoff.Sleep(ctx, backoff.Jitter(retries.Cap, retries.Jitter)); err != nil {
 				return err
@@ -118,8 +118,8 @@ func reason(err error) string {
 	return "the connection ended"
 }
 
-// follow opens one stream and serves it until it ends. Opened means that the distributor answered. Wait is when to reconnect if
-// it asked for that.
+// follow opens one stream and serves it until it ends. Opened means that the distributor answered. Wait is the time to the reconnect that
+// the distributor requested; 0 means that it requested none.
 func (c *DistributorClient) follow(ctx context.Context) (opened bool, wait time.Duration, err error) {
 	conn, err := c.Dial()
 	if err != nil {
@@ -132,7 +132,7 @@ func (c *DistributorClient) follow(ctx context.Context) (opened bool, wait time.
 	if err != nil {
 		return false, 0, err
 	}
-	c.Health.Observe(0) // until this distributor asks
+	c.Health.Observe(0) // until this distributor requests evidence
 	id := c.Outbox.open()
 	c.traces.forget()
 	if err := stream.Send(&distributorv1.FollowAssignmentRequest{Message: &distributorv1.FollowAssignmentRequest_Hello{
@@ -168,7 +168,7 @@ func (c *DistributorClient) follow(ctx context.Context) (opened bool, wait time.
 			coming, err = begin(m.GetNonce(), x.Directive)
 		case *distributorv1.FollowAssignmentResponse_DeltaPart:
 			if coming == nil {
-				continue // the rest of a directive that was given up
+				continue // a part of a directive that failed
 			}
 			err = coming.add(m.GetNonce(), x.DeltaPart)
 		default:
@@ -181,7 +181,7 @@ func (c *DistributorClient) follow(ctx context.Context) (opened bool, wait time.
 	}
 }
 
-// frameHeader is what gRPC puts before each message.
+// frameHeader is the size of the gRPC header of a message, in bytes.
 const frameHeader = 5
 
 func (c *DistributorClient) received(bytes int) {
@@ -211,9 +211,9 @@ func (c *DistributorClient) deliver(stream uint64, a *assembly, err error) {
 	c.traces.arrived(d, telemetry.TraceParent(a.directive.GetTraceparent()))
 	stale := c.Status.View().Stamp().After(d.Snapshot.Stamp())
 	switch {
-	case err != nil, stale: // nothing is made of what will be refused
+	case err != nil, stale: // the directive will be refused
 	case a.directive.GetDelta() == nil:
-		// The distributor takes it that the agent holds the snapshot.
+		// Without a delta, the agent must hold the snapshot already.
 		_, err = c.Store.Bytes(d.Snapshot.Digest)
 	default:
 		var canonical []byte
@@ -223,17 +223,17 @@ func (c *DistributorClient) deliver(stream uint64, a *assembly, err error) {
 		}
 	}
 	if err != nil {
-		c.Log.Warn("directive cannot be made into its snapshot", "revision", d.Snapshot.Revision, "error", err)
-		d.Damage = &verdict.Failure{Reason: verdict.BadDelta, Message: "the snapshot cannot be made of what was sent: " + err.Error()}
+		c.Log.Warn("snapshot of a directive not assembled", "revision", d.Snapshot.Revision, "error", err)
+		d.Damage = &verdict.Failure{Reason: verdict.BadDelta, Message: "the snapshot cannot be assembled from the delta: " + err.Error()}
 	}
 	if !c.Mailbox.Put(d) {
 		c.Outbox.Report(apply.Outcome{ReplyTo: d.ReplyTo, Snapshot: d.Snapshot, Failure: &verdict.Failure{
-			Reason: verdict.StaleDecision, Message: "a newer decision is waiting already",
+			Reason: verdict.StaleDecision, Message: "a newer decision is already waiting",
 		}})
 	}
 }
 
-// send passes answers on until ctx ends, the stream does, or another one is asked for.
+// send sends outcomes and evidence until ctx or the stream ends, or the stream must be reopened.
 func (c *DistributorClient) send(ctx context.Context, stream grpc.BidiStreamingClient[distributorv1.FollowAssignmentRequest,
 	distributorv1.FollowAssignmentResponse]) {
 	for {

@@ -12,13 +12,12 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/status"
 )
 
-// memory keeps an order for the next run of the agent.
+// memory stores an order for the next run of the agent.
 type memory interface {
 	RememberOrder(lastgood.Order) error
 }
 
-// Drains knows whether the node takes part in load balancing: not while an operator says so, and not while the agent is stopping. It is
-// safe for concurrent use.
+// Drains takes the node out of load balancing while an operator drains it, and while the agent stops. It is safe for concurrent use.
 type Drains struct {
 	status *status.Tracker
 	memory memory
@@ -29,18 +28,18 @@ type Drains struct {
 	stopping time.Time
 }
 
-// drainNotRemembered is the condition that a drain would not outlive the agent.
+// drainNotRemembered is the condition of a drain order that a restart of the agent would lose.
 const drainNotRemembered = "DrainNotRemembered"
 
 const stoppingReason = "the agent is stopping"
 
-// NewDrains shows the remembered order. Damage is why it could not be read; then the node takes part in load balancing until
+// NewDrains applies the remembered order. Damage is the error of reading it; in that case the node takes part in load balancing until
 // the registry says otherwise.
 func NewDrains(b *status.Tracker, m memory, order lastgood.Order, damage error) *Drains {
 	d := &Drains{status: b, memory: m, order: order}
 	d.show()
 	if damage != nil {
-		b.Raise(drainNotRemembered, "whether the node was drained is not known: "+damage.Error(), time.Now())
+		b.Raise(drainNotRemembered, "the drain order of the previous run cannot be read: "+damage.Error(), time.Now())
 	}
 	return d
 }
@@ -72,7 +71,7 @@ func (d *Drains) Apply(next lastgood.Order, enrolment bool) {
 	}
 	if err := d.memory.RememberOrder(next); err != nil {
 		d.unsaved = true
-		d.status.Raise(drainNotRemembered, "the registry's word about draining is in force, and would not outlive the agent: "+err.Error(),
+		d.status.Raise(drainNotRemembered, "the drain order is in force, but a restart of the agent would lose it: "+err.Error(),
 			time.Now())
 		return
 	}
@@ -98,7 +97,7 @@ func (d *Drains) show() {
 	})
 }
 
-// drainTerms is the part of a registry's answer about load balancing.
+// drainTerms is the drain order in an answer of the registry.
 type drainTerms interface {
 	GetDraining() bool
 	GetDrain() *registryv1.Drain
@@ -116,7 +115,7 @@ func orderOf(t drainTerms) lastgood.Order {
 	return o
 }
 
-// oneLine is a text that fits on one line of /readyz.
+// oneLine replaces control characters, because /readyz has one reason a line.
 func oneLine(text string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

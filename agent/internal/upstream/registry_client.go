@@ -30,49 +30,50 @@ type RegistryClient struct {
 	Dial     Dial
 	Status   *status.Tracker
 	Log      *slog.Logger
-	// Capabilities says what the gateway is; false while it did not answer.
+	// Capabilities returns the gateway's capabilities; false before the gateway answered.
 	Capabilities func() (gateway.Capabilities, bool)
 	Form         *proof.Form // nil: the best that the gateway allows
 	LoadTimeout  time.Duration
 	SetPolicy    func(drift.Policy)
-	SetProbes    func([]fleet.Probe) // nil: none are asked
-	Drains       *Drains             // nil: the registry's word about draining is not heard
-	Schemas      schemas             // nil: of schemas nothing is said
-	Unmanaged    unmanaged           // nil: of what somebody else gave the gateway nothing is said
+	SetProbes    func([]fleet.Probe) // nil: probes are ignored
+	Drains       *Drains             // nil: drain orders are ignored
+	Schemas      schemas             // nil: schemas are not reported
+	Unmanaged    unmanaged           // nil: unmanaged configurations are not reported
 }
 
-// schemas knows by which schemas the gateway judges configurations.
+// schemas knows the schemas by which the gateway validates configurations.
 type schemas interface {
-	// Digest returns the digest of their bundle, empty when there is none, and whether that is worth telling yet.
+	// Digest returns the digest of their bundle, empty when there is none. Settled means that reading them was tried.
 	Digest(fingerprint string) (digest string, settled bool)
-	// Request says that the registry wants the bundle. It never blocks.
+	// Request starts an upload of the bundle. It never blocks.
 	Request(upload func(ctx context.Context, digest string, zstd []byte) error)
 }
 
 const (
 	callTimeout = 5 * time.Second
-	// newsDelay is within what time news is reported; spread, so that a fleet that moves together does not call together.
+	// newsDelay bounds the delay of a changed status. The delay is random, so that the nodes of a fleet do not report at once.
 	newsDelay = time.Second
-	// defaultRenewal is for a registry that does not say.
+	// defaultRenewal applies when the registry sends no interval.
 	defaultRenewal = 5 * time.Second
 	leaveTimeout   = 2 * time.Second
 )
 
-// The conditions of a member.
+// The conditions of an enrolment.
 const (
 	nameTaken           = "NodeNameTaken"
 	groupMissing        = "GroupMissing"
 	registryUnreachable = "RegistryUnreachable"
 )
 
-// Run keeps the node enrolled until ctx ends, and then signs it off.
+// Run keeps the node enrolled until ctx ends, and then reports that it leaves.
 func (c *RegistryClient) Run(ctx context.Context) error {
 	conn, err := c.Dial()
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	s := &session{RegistryClient: c, client: registryv1.NewRegistryServiceClient(conn), since: time.Now(), retry: backoff.Backoff{Policy: retries}}
+	s := &session{RegistryClient: c, client: registryv1.NewRegistryServiceClient(conn), since: time.Now()}
+	s.retry.Policy = retries
 	defer s.uploads.Wait() // they end with ctx
 	for {
 		wait := s.step(ctx)
@@ -84,7 +85,7 @@ func (c *RegistryClient) Run(ctx context.Context) error {
 	}
 }
 
-// session is what one run of a member remembers.
+// session is the state of one Run.
 type session struct {
 	*RegistryClient
 	client      registryv1.RegistryServiceClient
@@ -96,7 +97,7 @@ type session struct {
 	reported    *fleetv1.NodeStatus
 	uploaded    uploaded
 	uploads     sync.WaitGroup
-	fingerprint string // fingerprint of the capabilities that were reported, and the digest of the schemas
+	fingerprint string // of the reported capabilities, and the digest of the schemas
 }
 
 // step makes one call, and returns the time to the next one.
@@ -154,16 +155,15 @@ func (s *session) setNameTaken(is bool) {
 	}
 	s.Status.Update(func(v *status.View) { v.NameTaken = is })
 	if is {
-		s.Log.Warn("another agent is enrolled under this node's name; this one is not ready until it has a name of its own (--node), or the "+
-			"other one is gone",
+		s.Log.Warn("another agent is enrolled under this node's name; give each agent of a group its own --node",
 			telemetry.Group, s.Identity.Group, telemetry.Node, s.Identity.Node)
 	} else {
-		s.Log.Info("the node's name is this agent's again", telemetry.Group, s.Identity.Group, telemetry.Node, s.Identity.Node)
+		s.Log.Info("the node's name is free again", telemetry.Group, s.Identity.Group, telemetry.Node, s.Identity.Node)
 	}
 }
 
-// capabilities returns what the gateway is, the digest of its schemas, and a fingerprint of both; an empty one says that they are not known
-// yet. A gateway that has just become another one is not drainTerms of before its schemas were tried to be read.
+// capabilities returns the gateway's capabilities, the digest of its schemas, and a fingerprint of both. An empty fingerprint means that
+// they are not known yet. A changed gateway is not reported before reading its schemas was tried.
 func (s *session) capabilities() (c gateway.Capabilities, digest, fingerprint string) {
 	c, known := s.Capabilities()
 	if !known {
@@ -225,7 +225,7 @@ func (s *session) renew(ctx context.Context) error {
 	return nil
 }
 
-// applyLoadBalancing takes what the registry says about load balancing.
+// applyLoadBalancing takes the probes and the drain order of an answer.
 func (s *session) applyLoadBalancing(t drainTerms, probes []*fleetv1.Probe, enrolment bool) {
 	if s.SetProbes != nil {
 		s.SetProbes(wire.Probes(probes))
@@ -235,7 +235,7 @@ func (s *session) applyLoadBalancing(t drainTerms, probes []*fleetv1.Probe, enro
 	}
 }
 
-// uploadSchemas has the schemas uploaded, in their own time, when the registry wants them.
+// uploadSchemas starts an upload in the background when the registry wants the schemas.
 func (s *session) uploadSchemas(wanted bool) {
 	if !wanted || s.Schemas == nil {
 		return
@@ -264,7 +264,7 @@ func (s *session) unenrolled() {
 	s.Status.Update(func(v *status.View) { v.Enrolled = false })
 }
 
-// sleep waits, but less when the status changed in a way that operators wait for.
+// sleep waits, but not as long when the status changes in a way that must be reported soon.
 func (s *session) sleep(ctx context.Context, wait time.Duration) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -278,7 +278,7 @@ func (s *session) sleep(ctx context.Context, wait time.Duration) {
 		case <-s.Status.Changed():
 			soon := backoff.Jitter(newsDelay, 1)
 			if s.reported != nil && s.reported.GetDraining() != s.Status.View().Draining {
-				soon = 0 // somebody waits for just that, or the agent is about to stop
+				soon = 0 // an operator waits for it, or the agent is about to stop
 			}
 			if !s.failed && s.changed() && time.Until(end) > soon {
 				end = time.Now().Add(soon)
@@ -310,6 +310,6 @@ func (s *session) leave(ctx context.Context) {
 		Group: string(s.Identity.Group), Node: string(s.Identity.Node), BootId: s.Identity.BootID, Leaving: true,
 	}, grpc.WaitForReady(false))
 	if err != nil {
-		s.Log.Debug("goodbye to the registry failed", "error", err)
+		s.Log.Debug("leaving not reported to the registry", "error", err)
 	}
 }

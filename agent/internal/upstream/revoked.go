@@ -27,7 +27,7 @@ func isRevoked(err error) bool {
 func noteRevoked(b *status.Tracker, log *slog.Logger, who Identity, service string, err error) (refused bool) {
 	refused = isRevoked(err)
 	if !refused && err != nil {
-		return false // it did not look at the certificate, or had another reason
+		return false // the call failed for another reason
 	}
 	if refused == slices.Contains(b.View().RevokedAt, service) {
 		return refused
@@ -42,16 +42,15 @@ func noteRevoked(b *status.Tracker, log *slog.Logger, who Identity, service stri
 		v.RevokedAt = now
 	})
 	if refused {
-		b.Raise(certificateRevoked, "the services refuse this node's certificate, and tell it nothing new: "+reason(err), time.Now())
+		b.Raise(certificateRevoked, "the services refuse this node's certificate: "+reason(err), time.Now())
 	}
 	switch {
 	case len(before) == 0:
-		log.Warn("this node's certificate is revoked; the gateway serves on with what it has, and the agent goes on with a new certificate or "+
-			"when an operator undoes it",
+		log.Warn("this node's certificate is revoked; the gateway serves on; the agent needs a new certificate, or an operator must undo it",
 			telemetry.Group, who.Group, telemetry.Node, who.Node, telemetry.Err, reason(err))
 	case len(now) == 0:
 		b.Clear(certificateRevoked)
-		log.Info("this node's certificate is good again", telemetry.Group, who.Group, telemetry.Node, who.Node)
+		log.Info("this node's certificate is accepted again", telemetry.Group, who.Group, telemetry.Node, who.Node)
 	}
 	return refused
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 )
 
-// traces remembers where the directives of a stream are in their traces, until they are answered for good. What was done about a
-// directive is recorded when its answer goes out: the answer says how long each step took. The zero value is ready for use.
+// traces holds the trace context of each directive of a stream until its final outcome. The spans are recorded when the outcome is sent,
+// because it holds the durations. The zero value is ready for use.
 type traces struct {
 	mu   sync.Mutex
 	open map[apply.ReplyTo]traced
@@ -32,17 +32,17 @@ func (t *traces) arrived(d apply.Directive, parent telemetry.TraceParent) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.open == nil || len(t.open) >= maxOutcomes { // those that were overtaken are never answered
+	if t.open == nil || len(t.open) >= maxOutcomes { // superseded directives have no outcome
 		t.open = map[apply.ReplyTo]traced{}
 	}
 	t.open[d.ReplyTo] = traced{parent: parent, arrived: d.Arrived}
 }
 
-// answered records what came of a directive, and returns where that is in its trace.
+// answered records the spans of an outcome, and returns their trace context.
 func (t *traces) answered(a apply.Outcome, now time.Time, facts ...any) telemetry.TraceParent {
 	t.mu.Lock()
 	of, ok := t.open[a.ReplyTo]
-	if ok && a.Failure == nil { // after a failure another answer follows
+	if ok && a.Failure == nil { // after a failure another outcome follows
 		delete(t.open, a.ReplyTo)
 	}
 	t.mu.Unlock()
@@ -54,7 +54,7 @@ func (t *traces) answered(a apply.Outcome, now time.Time, facts ...any) telemetr
 	switch {
 	case a.Ack != nil:
 		loaded := of.arrived.Add(a.Ack.LoadTime)
-		if a.Ack.LoadTime > 0 { // else the gateway ran it already
+		if a.Ack.LoadTime > 0 { // zero when the gateway ran it already
 			span.TraceParent().Start("load", of.arrived, facts...).End(loaded, "")
 		}
 		span.TraceParent().Start("prove", loaded, append(facts, "proof", a.Ack.Proof)...).End(loaded.Add(a.Ack.ProofTime), "")

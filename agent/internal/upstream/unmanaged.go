@@ -14,27 +14,27 @@ import (
 
 // unmanaged knows what an unmanaged gateway serves.
 type unmanaged interface {
-	// Inventory says what it serves; false when the gateway is managed, or that is not known.
+	// Inventory lists what it serves. It returns false when the gateway is managed, or when that is not known.
 	Inventory() (inventory.Inventory, bool)
-	// Configuration asks the gateway for all of it.
+	// Configuration reads the whole configuration from the gateway.
 	Configuration(ctx context.Context) ([]byte, error)
 }
 
 const (
 	// inventoryAgain is a quarter of how long a registry keeps an inventory.
 	inventoryAgain = 30 * time.Minute
-	// configurationPart is what one message of a configuration holds, in bytes.
+	// configurationPart is the size of one part of an upload, in bytes.
 	configurationPart = 512 << 10
 	uploadTimeout     = 2 * time.Minute // as long as a registry waits
-	maxFailure        = 512             // bytes of why a configuration cannot be had
+	maxFailure        = 512             // bytes of the reason why a configuration cannot be read
 )
 
-// uploaded is what the registry was given of an unmanaged gateway.
+// uploaded records the uploads about an unmanaged gateway.
 type uploaded struct {
 	digest    string
 	at        time.Time
-	wanted    string // the requestID under which a configuration is asked for; empty: none is
-	requestID string // under which one was uploaded last
+	wanted    string // id of the open request for the configuration; empty: none
+	requestID string // id of the last request that was answered
 }
 
 // uploadInventory sends the registry the inventory of an unmanaged gateway, when it changed or was sent long ago. After a
@@ -58,7 +58,7 @@ func (s *session) uploadInventory(ctx context.Context) {
 			Digest: digest, Zstd: packed})
 	}
 	if err != nil && ctx.Err() == nil {
-		s.Log.Warn("what the gateway serves was not reported to the registry", "error", err)
+		s.Log.Warn("inventory of the unmanaged gateway not uploaded", "error", err)
 	}
 	if err != nil {
 		return
@@ -82,20 +82,20 @@ func (s *session) uploadConfiguration(ctx context.Context) {
 		if err != nil {
 			r.Failure = clean.Line(err.Error(), maxFailure)
 		} else {
-			s.Log.Info("what the gateway serves, secrets and all, is given to a user who asked for it")
+			s.Log.Info("configuration of the unmanaged gateway, with its secrets, is uploaded for a user")
 			r.PartCount = int32((len(frame) + configurationPart - 1) / configurationPart)
 		}
 		for r.Part = 0; r.Part < r.PartCount; r.Part++ {
 			r.Zstd = frame[min(len(frame), int(r.Part)*configurationPart):min(len(frame), int(r.Part+1)*configurationPart)]
 			if _, err := client.UploadConfiguration(ctx, r); err != nil {
-				s.Log.Warn("what the gateway serves was not uploaded to the registry", "error", err)
+				s.Log.Warn("configuration of the unmanaged gateway not uploaded", "error", err)
 				return
 			}
 		}
 	})
 }
 
-// packed is the configuration as one zstd frame.
+// packed returns the configuration as one zstd frame.
 func packed(ctx context.Context, from unmanaged) ([]byte, error) {
 	text, err := from.Configuration(ctx)
 	if err != nil {

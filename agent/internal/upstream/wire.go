@@ -32,7 +32,8 @@ func outcomeToProto(a apply.Outcome) *distributorv1.Outcome {
 			ServingDigest: string(a.Serving)}}
 	default:
 		o.Verdict = &distributorv1.Outcome_Failure{Failure: &distributorv1.Failure{
-			Reason: distributorv1.Failure_Reason(a.Failure.Reason), Message: a.Failure.Message, ServingDigest: string(a.Serving), Attempts: int32(a.Failure.Attempts),
+			Reason: distributorv1.Failure_Reason(a.Failure.Reason), Message: a.Failure.Message,
+			ServingDigest: string(a.Serving), Attempts: int32(a.Failure.Attempts),
 		}}
 	}
 	return o

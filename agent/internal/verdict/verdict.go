@@ -1,6 +1,5 @@
-// Package verdict holds what an agent can say about one directive: an ack, a refusal or a failure. The three never
-// mix: a refusal is Kong's judgement of the configuration, a failure is everything else. It holds no content of a
-// configuration.
+// Package verdict holds the outcomes of a directive: an ack, a refusal or a failure. A refusal means that Kong refused the
+// configuration; a failure is everything else. Verdicts hold no content of a configuration.
 package verdict
 
 import (
@@ -49,22 +48,22 @@ func (r *Refusal) Error() string {
 	return "the gateway refused the configuration: " + text
 }
 
-// Reason says what kind of failure it was.
+// Reason is the kind of a failure.
 type Reason int
 
 // The reasons. Their numbers are those of the contract.
 const (
 	Unreachable   Reason = iota + 1 // the Admin API cannot be reached
 	Timeout                         // no answer in time; the gateway may have loaded it all the same
-	Busy                            // loading already, and asked to come back
-	GatewayError                    // an error that is not known to be the configuration's
+	Busy                            // a load is under way; retry later
+	GatewayError                    // an error that may not be caused by the configuration
 	NotProven                       // loaded, but not every worker was seen serving it
-	Disk                            // the agent's disk does not take it
-	BadDelta                        // the delta does not give the announced snapshot
+	Disk                            // the agent's disk cannot be written
+	BadDelta                        // the delta does not produce the announced snapshot
 	StaleDecision                   // older than one that was followed
-	Unmanaged                       // the gateway serves what no snapshot brought, and would lose some of it
-	StrayWorker                     // a process that is not the gateway's any more shares its listener (fact F48)
-	StaleRouter                     // loaded, but a worker stayed on the router of before (fact F43)
+	Unmanaged                       // the gateway is unmanaged, and would lose some of its configuration
+	StrayWorker                     // a process that no longer belongs to the gateway shares its listener (fact F48)
+	StaleRouter                     // loaded, but a worker kept its old router (fact F43)
 )
 
 // String returns the word that metrics and logs use.
@@ -77,19 +76,19 @@ func (r Reason) String() string {
 	return words[r]
 }
 
-// Unproven reports whether the gateway took the bytes, and was not seen serving them.
+// Unproven reports whether the gateway loaded the configuration, and was not proven to serve it.
 func (r Reason) Unproven() bool { return r == NotProven || r == StrayWorker || r == StaleRouter }
 
 // Failure is the error of a load that failed for another reason. A retry may succeed.
 type Failure struct {
 	Reason     Reason
 	Message    string        // for people, free of secrets
-	RetryAfter time.Duration // the gateway asked for it; 0 is not said
+	RetryAfter time.Duration // requested by the gateway; 0: none
 	// Suspect marks an error that Kong also answers when the configuration is at fault (fact F14).
 	Suspect bool
 	// Uncertain marks that the gateway may run the posted bytes all the same.
 	Uncertain bool
-	// Blind marks a StaleRouter of a gateway of which no answer named any snapshot: another cause is likelier when it stays.
+	// Blind marks a StaleRouter when no answer named any snapshot. When it persists, another cause is likelier.
 	Blind    bool
 	Attempts int
 }
