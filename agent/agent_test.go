@@ -90,8 +90,7 @@ func TestNotProvenInTimeIsAFailureThenAnAck(t *testing.T) {
 	}
 }
 
-// What the gateway would boot with, and what the agent would restore, is what was proven: a snapshot that loads and is not served changes
-// neither.
+// Only a proven snapshot replaces the boot file and the last known good.
 func TestNothingIsKeptBeforeItIsProven(t *testing.T) {
 	n := newNode(t)
 	n.config.ProofTimeout = time.Second

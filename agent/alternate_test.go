@@ -11,7 +11,7 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/controlplanetest"
 )
 
-// vitals are what a process that leaks has more and more of.
+// vitals are the figures that grow when a process leaks.
 type vitals struct{ goroutines, files, kilobytes int } // of live heap
 
 func (p *pair) vitals() (v vitals) {
@@ -80,7 +80,7 @@ func TestAThousandConfigurations(t *testing.T) {
 	}
 }
 
-// The watcher of a route sees a gap: with a configuration that lacks the route it fails.
+// The watcher fails when a configuration lacks its route.
 func TestTheWatcherSeesAGap(t *testing.T) {
 	n := newNode(t)
 	n.started()
@@ -93,7 +93,7 @@ func TestTheWatcherSeesAGap(t *testing.T) {
 	stop()
 }
 
-// After an ack somebody else configures the gateway, again and again: each time it is found, counted, told and healed.
+// Another client configures the gateway repeatedly after an ack. Each drift is found, counted, reported and healed.
 func TestDriftAfterAnAck(t *testing.T) {
 	n := newNode(t)
 	n.started()

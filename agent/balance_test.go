@@ -17,7 +17,7 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// asked asks an agent as a load balancer would, and returns the status and the text.
+// asked sends a GET to the agent, and returns the status and the text.
 func asked(t *testing.T, address, path string) (int, string) {
 	t.Helper()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -33,7 +33,7 @@ func asked(t *testing.T, address, path string) (int, string) {
 	return resp.StatusCode, strings.TrimSpace(string(text))
 }
 
-// readyz waits until the agent answers a load balancer so.
+// readyz waits until /readyz has this status and text.
 func (n *node) readyz(status int, text string) {
 	n.t.Helper()
 	var code int
@@ -125,11 +125,11 @@ func TestAProbeThatCountsTakesTheNodeOut(t *testing.T) {
 	n.until("no probe, no condition", func() bool { return n.condition("ProbeFailing") == "" })
 }
 
-// A renewal without a status costs the registry next to nothing, so a node that nothing happens to sends no other.
+// A renewal without a status is cheap for the registry, so an idle node sends only those.
 func TestAnIdleNodeReportsNothing(t *testing.T) {
 	n := newNode(t)
 	n.config.SampleInterval = 20 * time.Millisecond
-	// A probe that comes too late is news.
+	// A late probe would change the status.
 	n.controlPlane.SetProbes(&fleetv1.Probe{Path: "/a", Interval: durationpb.New(time.Second), Timeout: durationpb.New(patience)})
 	n.started()
 	n.acked(1, 10, nil, controlplanetest.Routes(t, "a"))
@@ -146,7 +146,7 @@ func TestAnIdleNodeReportsNothing(t *testing.T) {
 	}
 	n.until("the first figures are settled", func() bool { return quiet(20) })
 	if !quiet(60) {
-		t.Errorf("an idle node told %v", n.controlPlane.LastStatus())
+		t.Errorf("an idle node reported %v", n.controlPlane.LastStatus())
 	}
 }
 
@@ -180,7 +180,7 @@ func TestAStoppedAgentDrainsFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := cmd.Wait(); err == nil {
-		t.Error("an agent that was cut short says that all is well")
+		t.Error("the second signal ended the drain with exit code 0")
 	}
 	if n.proxied("/b") != http.StatusOK {
 		t.Error("the gateway does not serve on")

@@ -47,7 +47,7 @@ func TestBootFileWithoutAFolder(t *testing.T) {
 	if _, err := os.Stat(n.config.BootFile); err != nil {
 		t.Error(err)
 	}
-	// It is taken away while nothing is loaded.
+	// The folder is removed while nothing is loaded.
 	if err := os.Rename(folder, folder+".away"); err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func TestBootFileThatOthersMayRead(t *testing.T) {
 		t.Errorf("the log does not say so three times:\n%s", n.log.String())
 	}
 
-	// What an operator made narrower stays so.
+	// A narrower mode is kept.
 	if err := os.Chmod(n.config.BootFile, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -190,8 +190,7 @@ func TestBootFileBehindALink(t *testing.T) {
 	}
 }
 
-// What stands in the place of a state file is never believed and never ends the agent; the generation before is, and the next load writes
-// all anew.
+// A damaged or foreign state file does not end the agent. The previous generation is used, and the next load writes all files again.
 func TestStateFilesThatAreNotOurs(t *testing.T) {
 	tests := map[string]func(path string, whole []byte) error{
 		"truncated": func(path string, whole []byte) error { return os.Truncate(path, int64(len(whole)/2)) },
@@ -271,7 +270,7 @@ func (p *pair) conditionOfProcess(kind string) string {
 	return ""
 }
 
-// ownTmpfs runs a command in a mount namespace of its own, with a small file system on a folder. It needs no root where users may make
+// ownTmpfs runs a command in its own mount namespace, with a small file system on a folder. It needs no root where users may create
 // namespaces.
 func ownTmpfs(folder, size string) func(*exec.Cmd) {
 	return func(c *exec.Cmd) {
@@ -293,7 +292,7 @@ func limitedFiles(blocks int) func(*exec.Cmd) {
 	}
 }
 
-// TestDiskThatTakesNoMore has a real file system refuse what the agent writes.
+// A real file system refuses the agent's writes.
 func TestDiskThatTakesNoMore(t *testing.T) {
 	agentBinary, kongBinary := build(t, agentPackage), build(t, kongPackage)
 	tests := []struct {
@@ -346,8 +345,8 @@ func TestDiskThatTakesNoMore(t *testing.T) {
 	}
 }
 
-// TestAFullDiskIsToldBeforeAnythingIsToBeWritten is of a disk that took all there was so far, and would not take much more.
-func TestAFullDiskIsToldBeforeAnythingIsToBeWritten(t *testing.T) {
+// TestAFullDiskIsReportedBeforeALoad uses a disk with little space left.
+func TestAFullDiskIsReportedBeforeALoad(t *testing.T) {
 	p := newStoppedPair(t, build(t, agentPackage), build(t, kongPackage), "--drift-interval=200ms")
 	if err := os.Mkdir(p.config.StateDir, 0o700); err != nil {
 		t.Fatal(err)
@@ -432,7 +431,7 @@ func TestReadOnlyStateDirectory(t *testing.T) {
 	p.eventually("the condition ends", func() bool { return p.conditionOfProcess("StateDirectory") == "" })
 }
 
-// The second agent on one state directory says why, and ends.
+// The second agent on one state directory ends with an error.
 func TestASecondAgentEnds(t *testing.T) {
 	agentBinary, kongBinary := build(t, agentPackage), build(t, kongPackage)
 	p := newPair(t, agentBinary, kongBinary)

@@ -10,9 +10,9 @@ import (
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 )
 
-// A ledger that went back in time offers decisions of before. The agent refuses each, says so with both numbers, keeps the gateway as it
-// is, also over a restart, and follows again in a newer epoch.
-func TestALedgerThatWentBackIsToldAndARecoveryFollowed(t *testing.T) {
+// A ledger restored from a backup offers old decisions. The agent refuses each and reports both stamps. It leaves the gateway as it is,
+// also after a restart, and follows the decisions of a newer epoch.
+func TestARestoredLedgerIsReportedAndANewEpochFollowed(t *testing.T) {
 	n := newNode(t)
 	n.started()
 	a, b, c := controlplanetest.Routes(t, "a"), controlplanetest.Routes(t, "b"), controlplanetest.Routes(t, "c")

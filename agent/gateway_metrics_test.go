@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// The gateway's own page comes through the agent as it is, and never half of it.
-func TestTheGatewaysMetricsAreHandedOn(t *testing.T) {
+// The agent forwards the gateway's metrics unchanged and complete.
+func TestGatewayMetricsAreForwarded(t *testing.T) {
 	n := newNode(t)
 	n.started()
 	url := "http://" + n.agent.HTTPAddress() + "/gateway/metrics"
@@ -33,11 +33,11 @@ func TestTheGatewaysMetricsAreHandedOn(t *testing.T) {
 	}
 	n.kong.Close()
 	if code := status(url); code != http.StatusBadGateway {
-		t.Errorf("of a gateway that is gone %d is answered", code)
+		t.Errorf("without a gateway the status is %d", code)
 	}
 }
 
-func TestHalfAPageOfMetricsIsNoPage(t *testing.T) {
+func TestAPartialMetricsPageIsAnError(t *testing.T) {
 	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/metrics" {
 			http.NotFound(w, r)
@@ -56,7 +56,7 @@ func TestHalfAPageOfMetricsIsNoPage(t *testing.T) {
 		_ = resp.Body.Close()
 	}
 	if err == nil {
-		t.Error("half a page was handed on as a whole one")
+		t.Error("a partial page was forwarded as a complete one")
 	}
 }
 
@@ -71,8 +71,8 @@ func TestAGatewayWithoutThePluginHasNoMetrics(t *testing.T) {
 	}
 }
 
-// The page is dear to a gateway of many routes: whoever asks for it waits until the one before has it.
-func TestAGatewayIsAskedForItsMetricsOnceAtATime(t *testing.T) {
+// The page is expensive for a gateway with many routes, so requests are served one at a time.
+func TestGatewayMetricsAreReadOnceAtATime(t *testing.T) {
 	var asked, together atomic.Int32
 	second := make(chan struct{}, 8)
 	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -102,12 +102,12 @@ func TestAGatewayIsAskedForItsMetricsOnceAtATime(t *testing.T) {
 	}
 	all.Wait()
 	if together.Load() != 0 {
-		t.Error("the gateway was asked by two at once")
+		t.Error("two requests for the metrics at once")
 	}
 }
 
-// Who asks and never reads must not keep the page from everybody else.
-func TestWhoDoesNotReadTheMetricsLosesTheTurn(t *testing.T) {
+// A client that never reads must not block the others.
+func TestASlowReaderOfGatewayMetricsIsCutOff(t *testing.T) {
 	t.Parallel() // it waits for as long as one answer may take
 	var pages atomic.Int32
 	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

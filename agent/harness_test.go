@@ -126,7 +126,7 @@ func (n *node) acked(revision, decision int64, base, to *snapshot.Snapshot) *dis
 	return o.GetAck()
 }
 
-// until waits for something to become true. There is no event for what a gateway does on its own.
+// until waits for a condition. There is no event for what a gateway does on its own.
 func (n *node) until(what string, is func() bool) {
 	n.t.Helper()
 	deadline := time.After(patience)
@@ -141,7 +141,7 @@ func (n *node) until(what string, is func() bool) {
 	}
 }
 
-// eventually is until for an agent whose state the test cannot ask for.
+// eventually is until for an agent whose state the test cannot read.
 func (n *node) eventually(what string, is func() bool) {
 	n.t.Helper()
 	deadline := time.After(patience)
@@ -185,7 +185,7 @@ func newAgent(n *node) (*agent.Agent, error) {
 	return agent.New(n.config, agent.Deps{DialRegistry: n.controlPlane.Dial, DialDistributor: n.controlPlane.Dial})
 }
 
-// outcomeOfProcess is outcome for an agent whose state the test cannot ask for.
+// outcomeOfProcess is outcome for an agent whose state the test cannot read.
 func (n *node) outcomeOfProcess() *distributorv1.Outcome {
 	n.t.Helper()
 	select {

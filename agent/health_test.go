@@ -27,8 +27,8 @@ func metered(t *testing.T, path string, status int) *snapshot.Snapshot {
 	return s
 }
 
-// What Kong's prometheus plugin counts comes to the registry, and to whoever asks the agent.
-func TestTheTrafficOfAGatewayIsReported(t *testing.T) {
+// The counts of Kong's prometheus plugin reach the registry and the agent's /status.
+func TestGatewayTrafficIsReported(t *testing.T) {
 	n := newNode(t)
 	n.config.SampleInterval = 200 * time.Millisecond
 	n.started()

@@ -86,7 +86,7 @@ func newChild(t *testing.T, name, path string, args ...string) *child {
 	return c
 }
 
-// counter stands before an Admin API and counts what is posted, by its MD5, which is the hash that the gateway has for it.
+// counter is a proxy before an Admin API. It counts posts by the MD5 of their body, which is the gateway's hash.
 type counter struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -192,7 +192,7 @@ func (p *pair) answers() {
 	})
 }
 
-// route is how the proxy answers, 0 when it does not.
+// route is the status of the proxy for a path; 0 without an answer.
 func (p *pair) route(path string) int { return status(p.proxy + path) }
 
 // ask sends a directive with the whole snapshot.
@@ -209,7 +209,7 @@ func (p *pair) answer() *distributorv1.Outcome {
 	}
 }
 
-// arm makes the agent stop at a step; reached says that it did.
+// arm makes the agent stop at a step. Reached waits for that.
 func (p *pair) arm(step string) {
 	p.t.Helper()
 	if err := os.WriteFile(filepath.Join(p.points, step), nil, 0o600); err != nil {
@@ -231,7 +231,7 @@ func (p *pair) release(step string) {
 	}
 }
 
-// watchRoute fails the test when the proxy answers a path with anything but 200. A process that is not there says nothing.
+// watchRoute fails the test when the proxy answers a path with anything but 200. A missing answer is ignored.
 func (p *pair) watchRoute(path string) (stop func() (served int)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan int)
@@ -310,7 +310,7 @@ func TestKillAtEveryStep(t *testing.T) {
 					p.release(step)
 					return
 				}
-				// The gateway alone, with everything else dead.
+				// Only the gateway runs.
 				p.gateway.kill()
 				p.gateway.start()
 				p.answers()
@@ -357,7 +357,7 @@ func TestKillAtEveryStep(t *testing.T) {
 				if o := p.answer(); o.GetNack() == nil {
 					t.Fatalf("%s: outcome %v", step, o)
 				}
-				// Between the answer and the disk an agent that dies cannot know that it had one.
+				// An agent that ends between the answer and the write does not know the answer.
 				want := 1
 				if step == "after-refusal" && victim != "gateway" {
 					want = 2

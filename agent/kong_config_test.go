@@ -12,7 +12,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/tlsfiles/tlstest"
 )
 
-func TestWhatIsWrongWithTheWayToKong(t *testing.T) {
+func TestKongSettingsAreChecked(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name string, text []byte) string {
 		at := filepath.Join(dir, name)
@@ -77,7 +77,7 @@ func TestWhatIsWrongWithTheWayToKong(t *testing.T) {
 	}
 }
 
-// What a Config takes for a default is refused where somebody wrote it.
+// Zero means the default in a Config, and is refused as a flag.
 func TestCheckRefusesIntervalsOfZero(t *testing.T) {
 	cmd := exec.Command("go", "run", "./cmd/agent", "--group=g", "--node=n", "--check", "--drift-interval=0s", "--load-timeout=0",
 		"--proof-timeout=-1s",

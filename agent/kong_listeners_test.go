@@ -19,7 +19,7 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 )
 
-// The whole way of a directive with every listener in TLS: the agent shows a certificate, and the proxy's own is for its customers only.
+// A directive is loaded and proven with TLS on every listener. The agent has a client certificate; the proxy's certificate is not verified.
 func TestAGatewayThatSpeaksNothingButTLS(t *testing.T) {
 	authority := tlstest.New(t)
 	control, proxy := authority.Server("127.0.0.1"), authority.Server("api.example.com")
@@ -75,7 +75,7 @@ func seal(t *testing.T, routes ...string) *snapshot.Snapshot {
 	return s
 }
 
-// The control plane refuses these names at submit; a snapshot that has one all the same must not end in a riddle.
+// The control plane refuses these names at submit; a snapshot that has one all the same is refused with a clear message.
 func TestAUsersRouteInTheReservedPlace(t *testing.T) {
 	n := newNode(t, kongtest.Workers(2))
 	n.started()

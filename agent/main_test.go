@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { leak.Main(m, binaries.remove) }
 
-// binaries are built once for all tests, when the first one asks.
+// binaries are built once for all tests.
 var binaries built
 
 type built struct {

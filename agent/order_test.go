@@ -11,8 +11,8 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 )
 
-// A gateway that was started anew is seen by its connection that ended, not by the next look, which is an hour away.
-func TestRestartIsHealedWithoutALook(t *testing.T) {
+// A restart is noticed by the closed connection, not by the next observation, which is an hour away.
+func TestARestartIsRepairedBeforeTheNextObservation(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		status bool // the gateway has a Status API
@@ -52,7 +52,7 @@ func TestRestartIsHealedWithoutALook(t *testing.T) {
 	}
 }
 
-// Whoever is started first, and whether the control plane lives or not: the gateway comes to serve.
+// The gateway serves in the end, whatever starts first, with or without a control plane.
 func TestOrderOfStart(t *testing.T) {
 	for _, tt := range []struct {
 		name                       string

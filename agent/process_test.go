@@ -29,7 +29,7 @@ func (n *node) startProcess(more ...string) *process.Process {
 	return p
 }
 
-// live is what an agent process holds on to, in bytes: its heap after a collection.
+// live is the heap of an agent process after a collection, in bytes.
 func live(t *testing.T, address string) (bytes int) {
 	t.Helper()
 	// Twice, for what is kept for one more collection.
@@ -57,9 +57,8 @@ func large(t *testing.T, routes int, more ...string) *snapshot.Snapshot {
 	return controlplanetest.Routes(t, append(names, more...)...)
 }
 
-// What an agent has resident is measured by make bench, on a machine that does nothing else: when the collector comes is a matter of luck.
-// What it holds on to is not, and of its snapshot that is one copy.
-func TestALargeSnapshotIsHeldOnce(t *testing.T) {
+// The live heap holds one copy of the snapshot. Resident memory depends on the collector, and make bench measures it.
+func TestALargeSnapshotIsInMemoryOnce(t *testing.T) {
 	n := newNode(t)
 	n.config.HTTP.Listen = port.Address(t)
 	n.startProcess()
@@ -92,7 +91,7 @@ func TestALargeSnapshotIsHeldOnce(t *testing.T) {
 	})
 }
 
-// An agent that is killed while the gateway loads, and started again, comes to an end with the gateway serving.
+// An agent is killed during a load and started again. Then the gateway serves the snapshot.
 func TestKilledWhileLoading(t *testing.T) {
 	n := newNode(t)
 	cmd := n.startProcess()

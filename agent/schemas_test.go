@@ -37,7 +37,7 @@ func writeSchema(t *testing.T, dir, name, text string) {
 	}
 }
 
-// withSchemas is a node whose gateway shows schemas, from a folder that the test may change.
+// withSchemas is a node whose gateway has schemas from a folder that the test may change.
 func withSchemas(t *testing.T) (*node, string) {
 	dir := t.TempDir()
 	writeSchema(t, dir, "entities/routes.json", routesSchema)
@@ -73,7 +73,7 @@ func (n *node) upload() *registryv1.UploadSchemasRequest {
 	}
 }
 
-func TestSchemasAreNamedAndUploadedWhenAsked(t *testing.T) {
+func TestSchemasAreReportedAndUploadedOnRequest(t *testing.T) {
 	n, _ := withSchemas(t)
 	n.started()
 	n.until("the digest is told", func() bool { return n.digest() != "" })
@@ -119,7 +119,7 @@ func TestSchemasAreReadAgainWhenTheGatewayWasRestarted(t *testing.T) {
 	}
 }
 
-func TestAGatewayWithoutSchemasIsANodeWithoutADigest(t *testing.T) {
+func TestAGatewayWithoutSchemasHasNoDigest(t *testing.T) {
 	n := newNode(t)
 	n.started()
 	n.until("the gateway is told of", func() bool { return n.capabilities() != nil })
@@ -154,7 +154,7 @@ func showRoutes(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, routesSchema)
 }
 
-func TestSchemasThatCannotBeReadHoldUpNothing(t *testing.T) {
+func TestUnreadableSchemasBlockNothing(t *testing.T) {
 	n := newNode(t)
 	var broken atomic.Bool
 	broken.Store(true)
@@ -175,8 +175,8 @@ func TestSchemasThatCannotBeReadHoldUpNothing(t *testing.T) {
 	n.until("the digest is told", func() bool { return n.digest() != "" })
 }
 
-// A group would lose its schemas for a moment at each restart of an agent, and submissions their check.
-func TestSchemasAreTriedBeforeTheGatewayIsToldOf(t *testing.T) {
+// Otherwise a group would lose its schemas for a moment at each restart of an agent.
+func TestSchemasAreReadBeforeTheGatewayIsReported(t *testing.T) {
 	n := newNode(t)
 	asked, show := make(chan struct{}, 1000), make(chan struct{})
 	n.behind(func(w http.ResponseWriter, r *http.Request) {

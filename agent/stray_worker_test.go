@@ -9,7 +9,7 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 )
 
-// A load that leaves the workers on the router of before is known by its proof, and made once more.
+// The proof finds workers that kept their old router, and the agent loads once more.
 func TestF43_AStaleRouterIsLoadedOnceMore(t *testing.T) {
 	n := newNode(t, kongtest.Workers(2))
 	n.started()
@@ -26,7 +26,7 @@ func TestF43_AStaleRouterIsLoadedOnceMore(t *testing.T) {
 	}
 }
 
-// The agent leaves a second between loads, so that a gateway whose routers go stale when loads come faster never does.
+// The agent waits a second between loads, so that no router goes stale.
 func TestF43_TheAgentLeavesASecondBetweenLoads(t *testing.T) {
 	n := newNode(t, kongtest.Workers(2))
 	n.config.LoadGap = 0 // the default
@@ -46,8 +46,7 @@ func TestF43_TheAgentLeavesASecondBetweenLoads(t *testing.T) {
 	}
 }
 
-// Workers that a killed master left behind are met at a look, are no obstacle while they serve the same, and fail the next rollout's proof
-// by name.
+// A spot check finds the workers of a killed master. They are only reported while they serve the same snapshot, and fail the next proof.
 func TestF48_AnOrphanIsAFailedProof(t *testing.T) {
 	n := newNode(t, kongtest.Workers(2))
 	n.started()
@@ -67,8 +66,8 @@ func TestF48_AnOrphanIsAFailedProof(t *testing.T) {
 	n.until("the condition ends", func() bool { return n.condition("StrayWorker") == "" })
 }
 
-// A fresh gateway is not ready, and that is no complaint: its node is joining.
-func TestAFreshGatewayIsNoComplaint(t *testing.T) {
+// A fresh gateway is not ready. That is no condition, because its node is joining.
+func TestAFreshGatewayHasNoCondition(t *testing.T) {
 	n := newNode(t)
 	n.started()
 	n.until("the gateway was looked at", func() bool { return n.agent.Status().GatewayReachable })

@@ -51,7 +51,7 @@ func TestLostConfigurationIsRestored(t *testing.T) {
 	}
 }
 
-func TestGatewayRestartIsProvenAnewWithoutAPost(t *testing.T) {
+func TestARestartedGatewayIsProvenAgainWithoutALoad(t *testing.T) {
 	n := newNode(t)
 	n.started()
 	n.acked(1, 10, nil, controlplanetest.Routes(t, "a"))
@@ -67,7 +67,7 @@ func TestGatewayRestartIsProvenAnewWithoutAPost(t *testing.T) {
 	}
 }
 
-func TestBootsWithTheControlPlaneDead(t *testing.T) {
+func TestTheAgentStartsWithoutAControlPlane(t *testing.T) {
 	n := newNode(t)
 	n.started()
 	n.acked(7, 10, nil, controlplanetest.Routes(t, "a"))
@@ -104,7 +104,7 @@ func TestOldContentUnderANewRevisionOutlivesARestart(t *testing.T) {
 	}
 }
 
-func TestControlPlaneAwayChangesNothing(t *testing.T) {
+func TestALostControlPlaneChangesNothing(t *testing.T) {
 	n := newNode(t)
 	n.started()
 	n.acked(1, 10, nil, controlplanetest.Routes(t, "a"))
@@ -206,7 +206,7 @@ func TestGatewayRestartsIntoTheBootFile(t *testing.T) {
 	if n.kong.Hash() != hash || n.proxied("/a") != http.StatusOK {
 		t.Error("without an agent the gateway did not return to the last known good")
 	}
-	// A gateway that waits for a good boot file gets one, before it answers.
+	// The boot file is repaired before the gateway answers.
 	n.kong.Kill()
 	if err := os.WriteFile(boot, []byte("{broken"), 0o640); err != nil {
 		t.Fatal(err)
@@ -309,7 +309,7 @@ func TestProofForms(t *testing.T) {
 	}
 }
 
-func TestAnotherGatewayIsAskedAgain(t *testing.T) {
+func TestAnotherGatewayGetsRefusedSnapshotsAgain(t *testing.T) {
 	n := newNode(t)
 	n.started()
 	n.kong.RefuseRoute("a")

@@ -123,7 +123,7 @@ func TestAnUnmanagedGatewayLosesWhatWasMeant(t *testing.T) {
 	}
 }
 
-func TestNamesAreNotEnoughToTakeAnUnmanagedGateway(t *testing.T) {
+func TestEqualNamesDoNotAllowReplacingAnUnmanagedGateway(t *testing.T) {
 	n := newUnmanaged(t)
 	n.started()
 	var entities []snapshot.Entity
@@ -155,7 +155,7 @@ func TestNamesAreNotEnoughToTakeAnUnmanagedGateway(t *testing.T) {
 	if n.proxied("/old") != http.StatusOK || n.proxied("/named") != http.StatusOK {
 		t.Error("traffic changed")
 	}
-	// From now on it is ours: what goes is removed.
+	// The gateway is managed now, so routes that the revision lacks are removed.
 	n.acked(3, 11, nil, controlplanetest.Routes(t, "named"))
 	if n.proxied("/old") != http.StatusNotFound {
 		t.Error("a route that is gone is served")
@@ -163,7 +163,7 @@ func TestNamesAreNotEnoughToTakeAnUnmanagedGateway(t *testing.T) {
 	n.until("it is managed", func() bool { return n.agent.Status().Unmanaged == nil })
 }
 
-func TestAConfigurationIsBroughtOnRequest(t *testing.T) {
+func TestAConfigurationIsUploadedOnRequest(t *testing.T) {
 	n := newUnmanaged(t)
 	n.started()
 	n.until("it is known what it serves", func() bool { return n.agent.Status().Unmanaged != nil })

@@ -205,7 +205,7 @@ func TestDecideState(t *testing.T) {
 	if failed.Serving.Proven || failed.serves() != "" || len(failed.Drift.Expected) != 2 || failed.Good != snapA {
 		t.Errorf("after a timeout the gateway may run either: %+v", failed)
 	}
-	// Whichever it turns out to be, it is not drift.
+	// Neither of the two is drift.
 	for _, hash := range []fleet.GatewayHash{"hash-a", "hash-b"} {
 		seen, _ := Decide(failed, moment, observation(hash, drift.Heal))
 		if seen.Drift.Count != 0 || len(seen.Drift.Expected) != 1 || seen.Drift.Expected[0].Hash != hash {
@@ -313,7 +313,7 @@ func TestMailbox(t *testing.T) {
 	}
 }
 
-func TestAStaleDecisionIsToldUntilANewerOneIsFollowed(t *testing.T) {
+func TestAStaleDecisionIsReportedUntilANewerOneIsFollowed(t *testing.T) {
 	s := with(serving(), func(s *State) { s.Memory.Epoch = 1 })
 	s, _ = Decide(s, moment, received(lastgood.Snapshot{Digest: "b", Revision: 2, Decision: 99}))
 	want := Stale{Followed: fleet.Stamp{Epoch: 1, Decision: 10}, Offered: fleet.Stamp{Decision: 99}}
@@ -326,7 +326,7 @@ func TestAStaleDecisionIsToldUntilANewerOneIsFollowed(t *testing.T) {
 	}
 }
 
-// What waits in the mailbox is ordered as decisions are: a straggler of an older epoch does not take the place of what is newer.
+// The mailbox orders directives by epoch first, then by decision.
 func TestMailboxOrdersByEpochFirst(t *testing.T) {
 	m := NewMailbox()
 	newer := lastgood.Snapshot{Digest: "b", Epoch: 1, Decision: 1}

@@ -16,7 +16,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// story decides over a list of events, a second apart, and returns the types of what happened and the messages.
+// story decides a list of events, a second apart, and returns the types and messages of the operator events.
 func story(s State, events ...Event) (State, []string, string) {
 	var kinds []string
 	var told strings.Builder
@@ -33,7 +33,7 @@ func story(s State, events ...Event) (State, []string, string) {
 	return s, kinds, told.String()
 }
 
-func TestWhatHappened(t *testing.T) {
+func TestEventsBetweenStates(t *testing.T) {
 	away := Observed{Err: errors.New("away")}
 	again := Observed{Observation: gateway.Observation{Hash: "hash-a", Workers: "2 ", Ready: true}}
 	older := with(serving(), func(s *State) {
@@ -83,7 +83,7 @@ func TestWhatHappened(t *testing.T) {
 	}
 }
 
-func TestAStartWithAnOlderOneIsPutRightUnderEveryPolicy(t *testing.T) {
+func TestARestartWithAnOlderRevisionIsRepairedUnderEveryPolicy(t *testing.T) {
 	s := with(serving(), func(s *State) { s.Memory.Known = []lastgood.Known{{Hash: "hash-o", Digest: "o", Revision: 7}} })
 	for _, policy := range []drift.Policy{drift.Heal, drift.Report} {
 		after, actions := Decide(s, moment, Observed{Observation: gateway.Observation{Hash: "hash-o", Workers: "2 "}, Policy: policy})
@@ -91,7 +91,7 @@ func TestAStartWithAnOlderOneIsPutRightUnderEveryPolicy(t *testing.T) {
 			t.Errorf("%d drifts, %v", after.Drift.Count, actions)
 		}
 	}
-	// It returned to the last known good while a candidate was tried: that is what should be there, and the candidate is tried again.
+	// The gateway returned to the last known good while a candidate was tried. That is no drift, and the candidate is tried again.
 	trying := with(s, func(s *State) {
 		s.Memory.Known = []lastgood.Known{{Hash: "hash-a", Digest: "a", Revision: 1}}
 		s.Wanted.Snapshot, s.Drift.Expected, s.Serving.Proven = snapB, []Expectation{{snapB, "hash-b"}}, false
@@ -104,7 +104,7 @@ func TestAStartWithAnOlderOneIsPutRightUnderEveryPolicy(t *testing.T) {
 	}
 }
 
-func TestAGatewayThatDoesNotSayWhatItIsIsAskedAgain(t *testing.T) {
+func TestCapabilitiesAreReadAgainAfterAFailure(t *testing.T) {
 	s, actions := Decide(with(serving(), func(s *State) { s.Gateway.Workers = "0 " }), moment, observation("hash-a", drift.Heal))
 	if s.maxInterval() == 0 || word(actions[0]) != "inspect" {
 		t.Fatalf("%v", actions)
@@ -121,7 +121,7 @@ func TestAGatewayThatDoesNotSayWhatItIsIsAskedAgain(t *testing.T) {
 	}
 }
 
-func TestAnInterruptedCandidateGoesOn(t *testing.T) {
+func TestAnInterruptedCandidateIsLoaded(t *testing.T) {
 	pending := Expectation{snapB, "hash-b"}
 	memory := lastgood.Memory{Decision: 20, Serving: snapA}
 	tests := []struct {

@@ -11,7 +11,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-func TestADoubtIsProvenAnewAndTakesNothingBackBefore(t *testing.T) {
+func TestAFailedSpotCheckKeepsTheProofUntilTheNextOne(t *testing.T) {
 	s, actions := Decide(serving(), moment, SpotCheckFailed{})
 	if !s.Serving.Proven || len(actions) != 1 || word(actions[0]) != "verify a" {
 		t.Fatalf("proven %v, %v", s.Serving.Proven, actions)
@@ -36,7 +36,7 @@ func TestADoubtIsProvenAnewAndTakesNothingBackBefore(t *testing.T) {
 	}
 }
 
-func TestAStrayThatServesTheSameIsToldAndProven(t *testing.T) {
+func TestAStrayThatServesTheSnapshotIsReported(t *testing.T) {
 	s, _ := Decide(serving(), moment, VerifyEnded{Snapshot: snapA, Ack: verdict.Ack{Proof: workers, Stray: "processes 1 and 2"}})
 	c := map[string]string{}
 	if s.proofConditions(c); !s.Serving.Proven || c["StrayWorker"] == "" {
@@ -59,7 +59,7 @@ func TestAStaleRouterIsHealedByALoad(t *testing.T) {
 	}
 }
 
-func TestWorkersHaveLongerToTurnAfterALongLoad(t *testing.T) {
+func TestTheGraceOfWorkersGrowsWithTheLoad(t *testing.T) {
 	for load, want := range map[time.Duration]time.Duration{
 		0: graceAfterLoad, time.Second: graceAfterLoad, 10 * time.Second: 20 * time.Second,
 	} {
@@ -69,7 +69,7 @@ func TestWorkersHaveLongerToTurnAfterALongLoad(t *testing.T) {
 	}
 }
 
-func TestAFreshGatewayIsNotComplainedAbout(t *testing.T) {
+func TestAFreshGatewayIsNotReportedAsNotReady(t *testing.T) {
 	empty := Observed{Observation: gateway.Observation{Hash: fleet.NoGatewayHash, Workers: "1 ", Unready: "no configuration available"}}
 	s, _ := Decide(Start(lastgood.Memory{}, lastgood.Snapshot{}, Expectation{}), moment, empty)
 	if !s.fresh() {

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-func TestScheduleOfAGatewayThatIsAway(t *testing.T) {
+func TestScheduleOfAnUnreachableGateway(t *testing.T) {
 	var p schedule
 	var waited []time.Duration
 	for range 8 {
 		waited = append(waited, p.observed(noon, lastAway, false, time.Hour, 0))
 	}
 	if waited[0] != firstAway || waited[1] != 2*firstAway || waited[7] != lastAway {
-		t.Errorf("while it is away it is looked at after %v", waited)
+		t.Errorf("while it is unreachable it is observed after %v", waited)
 	}
 	if got := p.observed(noon, 0, true, time.Hour, 0); got != 54*time.Minute {
 		t.Errorf("once it is back, after %v", got)
@@ -31,13 +31,13 @@ func TestScheduleOfAGatewayThatIsAway(t *testing.T) {
 	}
 }
 
-func TestScheduleOfBrokenConnections(t *testing.T) {
+func TestScheduleOfClosedConnections(t *testing.T) {
 	var p schedule
 	now := noon
 	if got := p.disconnected(now); got != 0 {
-		t.Errorf("the first is looked into after %v", got)
+		t.Errorf("the first is observed after %v", got)
 	}
-	// A gateway that ends every connection is not looked at without pause.
+	// A gateway that closes every connection is not observed without a pause.
 	looks := 0
 	for now.Before(noon.Add(time.Minute)) {
 		p.observed(now, 0, false, time.Hour, 0)
@@ -45,7 +45,7 @@ func TestScheduleOfBrokenConnections(t *testing.T) {
 		now = now.Add(p.disconnected(now) + time.Millisecond)
 	}
 	if looks > 40 {
-		t.Errorf("%d looks in a minute", looks)
+		t.Errorf("%d observations in a minute", looks)
 	}
 	p.observed(now, 0, true, time.Hour, 0) // news
 	if got := p.disconnected(now); got != 0 {

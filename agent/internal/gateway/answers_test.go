@@ -33,7 +33,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// cut answers a status and a header, and breaks off in the middle of the body.
+// cut answers with a status and a header, and breaks off in the middle of the body.
 func cut(status int, kind, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", kind)
@@ -121,7 +121,7 @@ func TestF28_OneLoadAtATime(t *testing.T) {
 	}
 }
 
-func TestALoadThatWaitsEndsWithItsContext(t *testing.T) {
+func TestAWaitingLoadEndsWithItsContext(t *testing.T) {
 	g, kong := against(t, kongtest.Options{})
 	release := kong.Hang()
 	first := make(chan error, 1)
@@ -144,7 +144,7 @@ func TestALoadThatWaitsEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// Without asking first, the answer would be lost in a connection that breaks under what is still being written.
+// Without Expect: 100-continue the answer would be lost, because the connection breaks while the body is written.
 func TestF17_OverTheLimitIsARefusalWhateverTheSize(t *testing.T) {
 	for _, limit := range []int64{64 << 10, 1 << 20} {
 		g, kong := against(t, kongtest.Options{BodyLimit: limit})

@@ -37,7 +37,7 @@ func bytesWithProof(t *testing.T, mark string, form proof.Form) ([]byte, fleet.D
 	return posted, digest
 }
 
-// works goes the way of one directive.
+// works loads and proves one snapshot.
 func works(t *testing.T, g *Gateway, mark string, form proof.Form) {
 	t.Helper()
 	c, err := g.Capabilities(t.Context())
@@ -186,7 +186,7 @@ func TestTLSThatDoesNotFit(t *testing.T) {
 	}
 }
 
-func TestFilesThatCannotBeUsedAreNamed(t *testing.T) {
+func TestUnusableFilesAreNamed(t *testing.T) {
 	good := tlstest.New(t).IssueFor("agent", "agent")
 	other := tlstest.New(t).IssueFor("agent", "agent")
 	for name, tt := range map[string]struct {
@@ -344,7 +344,7 @@ func TestTheTokenIsReadForEachRequest(t *testing.T) {
 	}
 }
 
-// Were HTTP/2 spoken, or a connection kept, every answer would come from one worker.
+// With HTTP/2 or a kept connection, every answer would come from one worker.
 func TestProofUsesAConnectionForEachQuestion(t *testing.T) {
 	a := tlstest.New(t)
 	kong := secureKong(t, a, kongtest.Options{Workers: 8})

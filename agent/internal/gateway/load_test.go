@@ -182,7 +182,7 @@ func TestCapabilities(t *testing.T) {
 	}
 }
 
-func TestProveEndsWithItsTime(t *testing.T) {
+func TestProveEndsWithItsTimeout(t *testing.T) {
 	prove := func(within time.Duration) (asked int32, err error) {
 		var questions atomic.Int32
 		g := serve(t, func(w http.ResponseWriter, r *http.Request) {

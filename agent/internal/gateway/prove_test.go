@@ -88,7 +88,7 @@ func TestWhatProves(t *testing.T) {
 	}
 }
 
-func TestWhatIsSaidOfAStray(t *testing.T) {
+func TestMessagesAboutStrays(t *testing.T) {
 	state := newProofState("sha256:a", proof.Worker, 1)
 	for _, a := range []proof.Answer{{Digest: "sha256:b", Workers: 1, Process: 8791}, {Digest: "sha256:a", Workers: 1, Process: 9147},
 		{Digest: "sha256:b", Workers: 1, Process: 8791}} {

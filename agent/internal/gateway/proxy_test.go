@@ -23,7 +23,7 @@ func asked(t *testing.T, start func(http.Handler) *httptest.Server, handler http
 	return g
 }
 
-func TestAskIsARequestAsAClientWouldSendIt(t *testing.T) {
+func TestProxyGetSendsAClientsRequest(t *testing.T) {
 	for name, start := range map[string]func(http.Handler) *httptest.Server{"plain": httptest.NewServer, "TLS": httptest.NewTLSServer} {
 		t.Run(name, func(t *testing.T) {
 			seen := make(chan *http.Request, 2)
@@ -56,7 +56,7 @@ func TestAskIsARequestAsAClientWouldSendIt(t *testing.T) {
 	}
 }
 
-func TestAskDoesNotReadBodies(t *testing.T) {
+func TestProxyGetDoesNotReadBodies(t *testing.T) {
 	released := make(chan struct{})
 	g := asked(t, httptest.NewServer, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
@@ -70,7 +70,7 @@ func TestAskDoesNotReadBodies(t *testing.T) {
 	<-released
 }
 
-func TestAskEndsWithItsContext(t *testing.T) {
+func TestProxyGetEndsWithItsContext(t *testing.T) {
 	g := asked(t, httptest.NewServer, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
@@ -79,7 +79,7 @@ func TestAskEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestVitalsAndMetrics(t *testing.T) {
+func TestProcessStatsAndMetrics(t *testing.T) {
 	there := true
 	g := asked(t, httptest.NewServer, func(w http.ResponseWriter, r *http.Request) {
 		switch {

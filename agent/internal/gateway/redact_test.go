@@ -8,7 +8,7 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 )
 
-func TestWithhold(t *testing.T) {
+func TestPostedSecretsAreRedacted(t *testing.T) {
 	const posted = `{"_format_version":"3.0","_transform":false,
 "certificates":[
 {"id":"c","key":"-----BEGIN PRIVATE KEY-----\nabcdefgh\n-----END PRIVATE KEY-----"}],

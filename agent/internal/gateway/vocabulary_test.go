@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestKongsAndLuasWordsStay(t *testing.T) {
+func TestWordsOfKongAndLuaAreShown(t *testing.T) {
 	entity := func(code string) json.RawMessage {
 		text, _ := json.Marshal(map[string]any{"name": "pre-function", "config": map[string]any{"access": []string{code}, "minute": 5}})
 		return text
@@ -39,8 +39,8 @@ func TestKongsAndLuasWordsStay(t *testing.T) {
 	}
 }
 
-// TestNoQuotingLetsAValueThrough: a secret of any form, in any place of what Lua and Kong say.
-func TestNoQuotingLetsAValueThrough(t *testing.T) {
+// TestQuotedValuesAreRedacted: a secret of any form, in any place of what Lua and Kong say.
+func TestQuotedValuesAreRedacted(t *testing.T) {
 	for _, secret := range []string{"zq7planted", "zq7 planted", `zq7"planted`, "zq7'planted", `zq7"]:1:planted`, "zq7\nplanted",
 		"zq7planted ' near '", "name.zq7planted"} {
 		entity, _ := json.Marshal(map[string]any{"name": "p", "config": map[string]any{"access": []string{secret, "return '" + secret + "'"}}})

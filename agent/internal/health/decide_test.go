@@ -35,7 +35,7 @@ func TestStreaks(t *testing.T) {
 	}
 }
 
-func TestDue(t *testing.T) {
+func TestReportDue(t *testing.T) {
 	start := time.Unix(1000, 0)
 	base := fleet.Health{Requests: new(int64(1000)), ServerErrors: new(int64(0)), MemoryBytes: 50 << 20,
 		Probes: []fleet.ProbeResult{{Path: "/a", Sent: 6}}}
@@ -101,7 +101,7 @@ func TestRound(t *testing.T) {
 	}
 }
 
-func TestASlowGatewayIsAskedLessOften(t *testing.T) {
+func TestASlowGatewayIsSampledLessOften(t *testing.T) {
 	for took, want := range map[time.Duration]time.Duration{
 		10 * time.Millisecond: 10 * time.Second, time.Second: 50 * time.Second, 5 * time.Second: 2 * time.Minute,
 	} {

@@ -41,7 +41,7 @@ func (b *bench) newest(t *testing.T, d time.Duration) Evidence {
 	}
 }
 
-func TestEvidenceIsReadAsOftenAsItIsWanted(t *testing.T) {
+func TestEvidenceHasTheIntervalOfTheDistributor(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		b.kong.set("/health", http.StatusOK)
 		b.SetProbes([]fleet.Probe{{Path: "/health", Interval: new(time.Second)}})
@@ -73,7 +73,7 @@ func TestEvidenceIsReadAsOftenAsItIsWanted(t *testing.T) {
 			t.Errorf("%v lie between them", gap)
 		}
 
-		// A gateway that starts anew counts from zero; evidence never falls.
+		// A restarted gateway counts from zero; evidence never falls.
 		b.kong.counts(10, 0, 0)
 		again := b.newest(t, 3*time.Second)
 		if again.Requests != 110 || again.Failed != 20 {

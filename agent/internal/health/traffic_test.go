@@ -51,7 +51,7 @@ func TestReadSample(t *testing.T) {
 	}
 }
 
-func TestReadSampleOfWhatIsNone(t *testing.T) {
+func TestReadSampleRefusesOtherText(t *testing.T) {
 	for name, text := range map[string]string{
 		"a broken line": `kong_http_requests_total{code="hunter2`,
 		"HTML":          "<html>\n" + `kong_http_requests_total{code="200"} hunter2`,

@@ -19,7 +19,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// fakeKong answers as it is reported to.
+// fakeKong answers as the test sets its fields.
 type fakeKong struct {
 	mu       sync.Mutex
 	answers  map[string]int // status by host and path; 0 never comes
@@ -275,8 +275,8 @@ func TestWorkersThatRestartAreCounted(t *testing.T) {
 	})
 }
 
-// An idle gateway breathes: its memory and connections change all the time. That is no news.
-func TestAnIdleNodeTellsNothing(t *testing.T) {
+// Memory and connections of an idle gateway change all the time. That is not reported.
+func TestAnIdleGatewayIsNotReported(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		n := 0
 		b.kong.set("/health", http.StatusOK)

@@ -73,7 +73,7 @@ func TestGenerations(t *testing.T) {
 	}
 }
 
-func TestReceivedIsHadUntilWritten(t *testing.T) {
+func TestReceivedBytesAreKeptUntilWritten(t *testing.T) {
 	s := open(t, t.TempDir())
 	snapshot, body := content(1)
 	s.Receive(snapshot.Digest, body)
@@ -175,7 +175,7 @@ func TestDamageWhileRunning(t *testing.T) {
 }
 
 // An agent that dies at any step leaves the old last known good or the new one, and the next agent goes on.
-func TestDeathAtEveryStep(t *testing.T) {
+func TestTheProcessEndsAtEveryStep(t *testing.T) {
 	first, _ := content(1)
 	second, _ := content(2)
 	for _, step := range []string{"before-write", "after-link", "before-rename", "after-rename"} {

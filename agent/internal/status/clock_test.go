@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestAWallClockThatWasSet(t *testing.T) {
+func TestTimesAreCorrectedWhenTheWallClockIsSet(t *testing.T) {
 	began := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	const elapsed = time.Minute
 	for _, tt := range []struct {

@@ -12,7 +12,7 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 )
 
-func TestAnswersStayOnTheirStream(t *testing.T) {
+func TestOutcomesStayOnTheirStream(t *testing.T) {
 	o := NewOutbox()
 	o.stream.Store(2)
 	for _, stream := range []uint64{0, 1, 2} {
@@ -23,7 +23,7 @@ func TestAnswersStayOnTheirStream(t *testing.T) {
 	}
 }
 
-func TestAnswersThatNobodyTakesAreBounded(t *testing.T) {
+func TestWaitingOutcomesAreBounded(t *testing.T) {
 	o := NewOutbox()
 	o.stream.Store(1)
 	for nonce := range uint64(100) {

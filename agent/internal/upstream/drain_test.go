@@ -22,7 +22,7 @@ func (d *disk) RememberOrder(o lastgood.Order) error {
 	return d.err
 }
 
-func TestAnOrderIsObeyedWhenItIsNotOlder(t *testing.T) {
+func TestADrainOrderIsFollowedWhenItIsNotOlder(t *testing.T) {
 	drained := lastgood.Order{Draining: true, Reason: "disk", Number: 5}
 	for _, c := range []struct {
 		name      string
@@ -48,7 +48,7 @@ func TestAnOrderIsObeyedWhenItIsNotOlder(t *testing.T) {
 	}
 }
 
-func TestAnOrderIsInForceWithoutADisk(t *testing.T) {
+func TestADrainOrderIsInForceWithoutADisk(t *testing.T) {
 	b, m := status.New(status.View{}), &disk{err: errors.New("no space")}
 	d := NewDrains(b, m, lastgood.Order{}, nil)
 	order := lastgood.Order{Draining: true, Number: 1}
