@@ -87,14 +87,13 @@ var table = []mutation{
 		pkg: "./agent", run: "TestRefusalNamesTheObjectAndIsNotPostedAgain",
 	},
 	{
-		name: "a halt drops what nodes were held at", file: "services/distributor/internal/rollout/plan.go",
-		old: `next := Assignment{Stable: a.Stable, Held: a.left(withdrawn)}`, new: `next := Assignment{Stable: a.Stable}`,
+		name: "a halt drops what nodes were held at", file: "services/distributor/internal/rollout/end.go",
+		old: `next := Assignment{Stable: s.a.Stable, Held: s.a.left(how.withdrawn)}`, new: `next := Assignment{Stable: s.a.Stable}`,
 		pkg: rollouts, run: "TestProperties|TestAHalt|TestSuperseded",
 	},
 	{
-		name: "a refused candidate is held", file: "services/distributor/internal/rollout/plan.go",
-		old: `return halt(ended(now, r, a, Halted, c, false), a, true, reason)`,
-		new: `return halt(ended(now, r, a, Halted, c, false), a, false, reason)`,
+		name: "a refused candidate is held", file: "services/distributor/internal/rollout/step.go",
+		old: `return s.end(ending{state: Halted, withdrawn: true}, reason)`, new: `return s.end(ending{state: Halted}, reason)`,
 		pkg: rollouts, run: "TestAHalt|TestSuperseded|TestNextStep|TestProperties",
 	},
 	{
@@ -103,13 +102,13 @@ var table = []mutation{
 		pkg: rollouts, run: "TestNodesThatNobodyKnows",
 	},
 	{
-		name: "sick nodes count", file: "services/distributor/internal/rollout/plan.go",
-		old: `r.leaveOut(in.Nodes, c, a.Threshold, threshold)`, new: ``,
+		name: "sick nodes count", file: "services/distributor/internal/rollout/step.go",
+		old: `s.r.leaveOut(s.in.Nodes, s.c, s.a.Threshold, threshold)`, new: ``,
 		pkg: rollouts, run: "TestSick|TestAHalt|TestProperties",
 	},
 	{
-		name: "every rollout is superseded at its gate", file: "services/distributor/internal/rollout/plan.go",
-		old: `if newer && !r.TookOver`, new: `if newer`,
+		name: "every rollout is superseded at its gate", file: "services/distributor/internal/rollout/step.go",
+		old: `case s.newer && !s.r.TookOver`, new: `case s.newer`,
 		pkg: rollouts, run: "TestNextStep|TestABurst",
 	},
 	{
@@ -160,7 +159,7 @@ var table = []mutation{
 	},
 	{
 		name: "a shrink is let through", file: "services/translator/internal/desired/shrink.go",
-		old: `if all := base.EntityCount(); int64(gone)*2 > all {`, new: `if all := base.EntityCount(); all < 0 {`,
+		old: `if all := base.EntityCount(); gone*2 > all {`, new: `if all := base.EntityCount(); all < 0 {`,
 		pkg: "./services/translator", run: "TestRemovingMoreThanHalf|TestTheGuardMeasures",
 	},
 	{
@@ -339,18 +338,18 @@ var table = []mutation{
 		pkg: "./kong/inventory", run: "TestOtherContent",
 	},
 	{
-		name: "the last wave is not watched", file: "services/distributor/internal/rollout/plan.go",
-		old: `if soak := r.Policy.soak(r.Wave); soak > 0 {`, new: `if soak := r.Policy.soak(r.Wave); soak > 0 && !last {`,
+		name: "the last wave is not watched", file: "services/distributor/internal/rollout/step.go",
+		old: `if soak <= 0 || s.r.promoted() {`, new: `if soak <= 0 || s.r.promoted() || s.last() {`,
 		pkg: rollouts, run: "TestBake|TestProperties",
 	},
 	{
-		name: "a node that reconnects begins the bake anew", file: "services/distributor/internal/rollout/plan.go",
-		old: `if !last || !c.proven(r) {`, new: `if true {`,
+		name: "a node that reconnects begins the bake anew", file: "services/distributor/internal/rollout/step.go",
+		old: `if !s.last() || !s.c.proven(s.r) {`, new: `if true {`,
 		pkg: rollouts, run: "TestBake",
 	},
 	{
-		name: "rollouts wait for unmanaged gateways", file: "services/distributor/internal/rollout/plan.go",
-		old: `if r.leaveOutUnmanaged(in.Nodes, c.kept) {`, new: `if false {`,
+		name: "rollouts wait for unmanaged gateways", file: "services/distributor/internal/rollout/step.go",
+		old: `if s.r.leaveOutUnmanaged(in.Nodes, s.c.kept) {`, new: `if false {`,
 		pkg: rollouts, run: "TestUnmanagedNodes",
 	},
 	{

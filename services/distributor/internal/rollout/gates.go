@@ -1,9 +1,7 @@
 package rollout
 
 import (
-	"fmt"
 	"strings"
-	"time"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
@@ -55,34 +53,4 @@ func undecided(results []GateResult) *GateResult {
 		}
 	}
 	return nil
-}
-
-// gateFailed ends a rollout whose wave a gate found unhealthy: as the policy has it, the candidate is taken back, or the rollout halts where
-// it is. Without a stable revision there is nothing to go back to.
-func gateFailed(now time.Time, r Rollout, a Assignment, c counts, failed GateResult) Decision {
-	reason := fmt.Sprintf("gate %s failed in wave %d of %d: %s", failed.Gate, r.Wave, r.Policy.WaveCount(), failed.Evidence)
-	if r.Policy.OnUnhealthy == fleet.UnhealthyHalts || r.Stable.IsZero() {
-		return halt(ended(now, r, a, Halted, c, false), a, false, fmt.Sprintf("%s; the %d that serve it keep it", reason, c.Serving))
-	}
-	return rollBack(now, r, a, c, reason)
-}
-
-// inconclusive decides about a wave that has soaked without enough evidence, for over so long; false when the rollout goes on.
-func inconclusive(now time.Time, before, r Rollout, a Assignment, c counts, gates []GateResult, over time.Duration) (Decision, bool) {
-	open := undecided(gates)
-	if open == nil {
-		return Decision{}, false
-	}
-	reason := fmt.Sprintf("gate %s is inconclusive in wave %d of %d: %s", open.Gate, r.Wave, r.Policy.WaveCount(), open.Evidence)
-	kept := fmt.Sprintf("; the %d that serve it keep it", c.Serving)
-	switch r.Policy.OnInconclusive {
-	case fleet.InconclusiveHalts:
-		return halt(ended(now, r, a, Halted, c, false), a, false, reason+kept), true
-	case fleet.InconclusiveWaits:
-		if left := r.Policy.deadline() - over; left > 0 {
-			return changed(before, r, nil, left), true
-		}
-		return halt(ended(now, r, a, Halted, c, false), a, false, fmt.Sprintf("%s, after another %s%s", reason, r.Policy.deadline(), kept)), true
-	}
-	return Decision{}, false
 }
