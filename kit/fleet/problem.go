@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// A Problem is one reason why a configuration is refused, or a warning about it. It names the object and the field. It never holds the value
-// of a field that can be secret, nor a control character. Its JSON form is stored with rollouts and on the disks of agents, so names only grow.
+// A Problem is one reason why a configuration is refused, or a warning about it. It names the object and the field. It holds no value of a
+// field that can be secret, and no control character. Its JSON form is stored with rollouts and by agents, so names only grow.
 type Problem struct {
 	Source   SourceID `json:"source,omitempty"`   // whose configuration it is, when known
 	Document string   `json:"document,omitempty"` // as submitted

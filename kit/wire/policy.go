@@ -35,7 +35,8 @@ func PolicyMessage(p fleet.Policy) *fleetv1.RolloutPolicy {
 	m := &fleetv1.RolloutPolicy{
 		MaxLoadingPercent: int32(p.MaxLoading), OnReject: fleetv1.RolloutPolicy_OnReject(p.OnReject),
 		OnUnhealthy: fleetv1.RolloutPolicy_OnUnhealthy(p.OnUnhealthy), Deadline: durationMessage(p.Deadline),
-		Gates: &fleetv1.Gates{MaxFailedPercent: int32(p.MaxFailedPercent)}, OnInconclusive: fleetv1.RolloutPolicy_OnInconclusive(p.OnInconclusive),
+		Gates:          &fleetv1.Gates{MaxFailedPercent: int32(p.MaxFailedPercent)},
+		OnInconclusive: fleetv1.RolloutPolicy_OnInconclusive(p.OnInconclusive),
 	}
 	if g := p.ErrorRatio; g != nil {
 		m.Gates.ErrorRatio = &fleetv1.ErrorRatioGate{MaxIncreasePercent: g.MaxIncreasePercent, MinRequests: g.MinRequests}

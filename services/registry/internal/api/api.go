@@ -114,8 +114,8 @@ func tooLong(bad []fault.Violation, field string, bytes, limit int) []fault.Viol
 }
 
 // reason appends what is wrong with the reason of an operator.
-func reason(bad []fault.Violation, text string, limit int) []fault.Violation {
-	if n := len(text); n > limit || !utf8.ValidString(text) {
+func reason(bad []fault.Violation, text string) []fault.Violation {
+	if n, limit := len(text), roster.MaxReason; n > limit || !utf8.ValidString(text) {
 		bad = append(bad, fault.Violation{Field: "reason", Description: fmt.Sprintf("has %d bytes; at most %d of UTF-8 are allowed", n, limit)})
 	}
 	return bad

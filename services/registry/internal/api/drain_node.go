@@ -13,7 +13,7 @@ import (
 
 // DrainNode implements RegistryService.
 func (s *Server) DrainNode(ctx context.Context, r *registryv1.DrainNodeRequest) (*registryv1.DrainNodeResponse, error) {
-	now, bad := time.Now(), reason(nil, r.GetReason(), roster.MaxDrainReason)
+	now, bad := time.Now(), reason(nil, r.GetReason())
 	node, err := s.changeNode(ctx, r.GetGroup(), r.GetNode(), bad, func(n roster.Node) (roster.Node, bool) {
 		return roster.DrainNode(now, n, r.GetReason(), r.GetRequestId())
 	})

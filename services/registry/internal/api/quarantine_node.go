@@ -13,7 +13,7 @@ import (
 
 // QuarantineNode implements RegistryService.
 func (s *Server) QuarantineNode(ctx context.Context, r *registryv1.QuarantineNodeRequest) (*registryv1.QuarantineNodeResponse, error) {
-	now, bad := time.Now(), reason(nil, r.GetReason(), roster.MaxQuarantineReason)
+	now, bad := time.Now(), reason(nil, r.GetReason())
 	if r.GetReason() == "" {
 		bad = append(bad, fault.Violation{Field: "reason", Description: "is empty; say why rollouts do not wait for the node"})
 	}

@@ -65,7 +65,7 @@ func revocationTo(r view.Revocation) *registryv1.Revocation {
 		kind = registryv1.Revocation_KIND_USER
 	}
 	return &registryv1.Revocation{
-		Kind: kind, Group: who.Group, Name: who.Name, Reason: clean.Line(r.Reason, roster.MaxRevocationReason), RevokedBy: r.By,
+		Kind: kind, Group: who.Group, Name: who.Name, Reason: clean.Line(r.Reason, roster.MaxReason), RevokedBy: r.By,
 		CreateTime: timestamppb.New(r.Since), IssuedUntil: timestamppb.New(r.Until),
 	}
 }

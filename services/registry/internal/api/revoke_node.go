@@ -4,12 +4,11 @@ import (
 	"context"
 
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
-	"github.com/silverback-gateway/silverback/services/registry/internal/roster"
 )
 
 // RevokeNode implements RegistryService.
 func (s *Server) RevokeNode(ctx context.Context, r *registryv1.RevokeNodeRequest) (*registryv1.RevokeNodeResponse, error) {
-	key, err := keyOf(r.GetGroup(), r.GetNode(), reason(nil, r.GetReason(), roster.MaxRevocationReason)...)
+	key, err := keyOf(r.GetGroup(), r.GetNode(), reason(nil, r.GetReason())...)
 	if err != nil {
 		return nil, err
 	}

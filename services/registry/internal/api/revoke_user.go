@@ -12,7 +12,7 @@ import (
 
 // RevokeUser implements RegistryService.
 func (s *Server) RevokeUser(ctx context.Context, r *registryv1.RevokeUserRequest) (*registryv1.RevokeUserResponse, error) {
-	if err := invalid(reason(userName(nil, r.GetName()), r.GetReason(), roster.MaxRevocationReason)); err != nil {
+	if err := invalid(reason(userName(nil, r.GetName()), r.GetReason())); err != nil {
 		return nil, err
 	}
 	if who := identity.Caller(ctx); who.Kind == identity.User && who.Name == r.GetName() && !r.GetAllowSelf() {

@@ -84,8 +84,8 @@ func (s *Server) UploadConfiguration(ctx context.Context, r *registryv1.UploadCo
 		return nil, down(err)
 	}
 	if !kept {
-		return nil, fault.New(fault.WrongState, "NOBODY_WAITS", "no call waits for the configuration of node %q of group %q under this word", key.Node,
-			key.Group)
+		return nil, fault.New(fault.WrongState, "NOBODY_WAITS", "no call waits for the configuration of node %q of group %q under this word",
+			key.Node, key.Group)
 	}
 	return &registryv1.UploadConfigurationResponse{}, nil
 }

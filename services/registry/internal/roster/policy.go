@@ -21,7 +21,7 @@ const (
 	MaxBootID       = 128
 	MaxCapabilities = 64 << 10
 	MaxStatus       = 16 << 10
-	MaxDrainReason  = 512
+	MaxReason       = 512 // of an operator
 	MaxMinRequests  = 1_000_000
 	// MaxLatencyIncrease is in percent.
 	MaxLatencyIncrease = 10_000

@@ -8,9 +8,6 @@ type Quarantine struct {
 	Since  time.Time `json:"since"`
 }
 
-// MaxQuarantineReason bounds the reason.
-const MaxQuarantineReason = MaxDrainReason
-
 // QuarantineNode returns the record of a node in quarantine. false means no change; a request is carried out once. Another reason keeps the
 // time.
 func QuarantineNode(now time.Time, n Node, reason, request string) (Node, bool) {

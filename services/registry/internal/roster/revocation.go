@@ -18,12 +18,8 @@ type Revocation struct {
 	Request string    `json:"request,omitempty"`
 }
 
-const (
-	// MaxRevocations bounds how many are in force.
-	MaxRevocations = 10_000
-	// MaxRevocationReason bounds the reason.
-	MaxRevocationReason = MaxDrainReason
-)
+// MaxRevocations bounds how many are in force.
+const MaxRevocations = 10_000
 
 // RevocationKey returns the key of a revocation. A user has no group.
 func RevocationKey(s revocation.Subject) Key {

@@ -109,8 +109,8 @@ func (d *Service) diffRevisions(ctx context.Context, q Question) (Difference, er
 }
 
 // hidden is the warning about hidden values.
-const hidden = "the values of plugins and vaults are hidden: no gateway of this group has reported its schemas yet, and these say which are " +
-	"secrets"
+const hidden = "the values of plugins and vaults are hidden: no gateway of this group has reported its schemas yet, and these say which " +
+	"are secrets"
 
 // describe fills in what differs.
 func (d *Service) describe(ctx context.Context, q Question, diff *Difference, before, now []byte) error {
