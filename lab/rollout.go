@@ -6,33 +6,15 @@ import (
 	"strings"
 	"time"
 
-	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/client"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 )
 
-// Watcher tells in a line where the newest rollout stands. Close it.
-type Watcher struct {
-	client distributorv1.RolloutServiceClient
-	close  func() error
-}
-
-// WatchRollout returns a watcher.
-func (l *Lab) WatchRollout() (*Watcher, error) {
-	conn, err := rpc.Dial(rpc.ClientConfig{Addresses: l.Distributor()})
-	if err != nil {
-		return nil, err
-	}
-	return &Watcher{client: distributorv1.NewRolloutServiceClient(conn), close: conn.Close}, nil
-}
-
-// Close ends the watcher.
-func (w *Watcher) Close() { _ = w.close() }
-
-// Line asks a distributor and tells.
-func (w *Watcher) Line(ctx context.Context) string {
+// RolloutLine is the state of the newest rollout in one line.
+func RolloutLine(ctx context.Context, c *client.Client) string {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	answer, err := w.client.GetRollout(ctx, &distributorv1.GetRolloutRequest{Group: Group})
+	answer, err := c.Rollouts().GetRollout(ctx, &distributorv1.GetRolloutRequest{Group: Group})
 	if err != nil {
 		return "none yet"
 	}

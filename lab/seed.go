@@ -8,52 +8,52 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/client"
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
 const seedPause = 100 * time.Millisecond
 
-// Seed applies the first configuration to a group that has none, as a client would. It waits until the services answer, and returns the
-// number of the newest revision; 0 is none.
+// Dial returns a client of the lab's services. Close it.
+func (l *Lab) Dial() (*client.Client, error) {
+	return client.Dial(client.Config{Registry: l.Registry(), Translator: l.Translator(), Distributor: l.Distributor()})
+}
+
+// Seed applies the first configuration to a group that has none. It waits until the services answer, and returns the newest revision; 0 is
+// none.
 func (l *Lab) Seed(ctx context.Context) (int64, error) {
-	conn, err := rpc.Dial(rpc.ClientConfig{Addresses: l.Translator()})
+	c, err := l.Dial()
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = conn.Close() }()
-	client := translatorv1.NewTranslatorServiceClient(conn)
+	defer c.Close()
 	for {
-		revision, err := l.seedOnce(ctx, client)
+		revision, err := l.seedOnce(ctx, c)
 		switch status.Code(err) {
 		case codes.OK:
 			return revision, nil
-		case codes.Unavailable, codes.NotFound: // the services, or the default group, are on their way
+		case codes.Unavailable, codes.NotFound: // the services or the default group are not there yet
 		default:
-			return 0, fmt.Errorf("apply %s: %s", l.config.Name, status.Convert(err).Message())
+			return 0, fmt.Errorf("apply %s: %w", l.config.Name, err)
 		}
-		select {
-		case <-ctx.Done():
-			return 0, context.Cause(ctx)
-		case <-time.After(seedPause):
+		if err := backoff.Sleep(ctx, seedPause); err != nil {
+			return 0, err
 		}
 	}
 }
 
-func (l *Lab) seedOnce(ctx context.Context, client translatorv1.TranslatorServiceClient) (int64, error) {
-	newest, err := client.GetRevision(ctx, &translatorv1.GetRevisionRequest{Group: Group})
-	if err == nil {
-		return newest.GetRevision().GetNumber(), nil // a lab that was here before keeps what it has
+func (l *Lab) seedOnce(ctx context.Context, c *client.Client) (int64, error) {
+	newest, err := c.Translator().GetRevision(ctx, &translatorv1.GetRevisionRequest{Group: Group})
+	switch {
+	case err == nil || status.Code(err) != codes.NotFound:
+		return newest.GetRevision().GetNumber(), err // a lab that ran before keeps its configuration
+	case len(l.config.Document) == 0:
+		return 0, nil
 	}
-	if status.Code(err) != codes.NotFound || len(l.config.Document) == 0 {
-		if len(l.config.Document) == 0 && status.Code(err) == codes.NotFound {
-			return 0, nil
-		}
-		return 0, err
-	}
-	answer, err := client.SubmitConfig(ctx, &translatorv1.SubmitConfigRequest{
-		Group: Group, Message: "applied by the lab: " + l.config.Name, Documents: []*translatorv1.Document{
-			{Name: l.config.Name, Content: l.config.Document}},
+	response, err := c.Submit(ctx, &client.SubmitRequest{
+		Group: Group, Message: "applied by the lab: " + l.config.Name,
+		Documents: []*client.Document{{Name: l.config.Name, Content: l.config.Document}},
 	})
-	return answer.GetRevision().GetNumber(), err
+	return response.GetRevision().GetNumber(), err
 }

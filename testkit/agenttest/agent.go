@@ -15,6 +15,7 @@ import (
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kong/snapshot"
 )
@@ -81,10 +82,8 @@ func New(c Config) *Agent {
 func (a *Agent) Run(ctx context.Context) error {
 	for {
 		wait, _ := a.follow(ctx)
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(max(wait, 20*time.Millisecond)):
+		if err := backoff.Sleep(ctx, max(wait, 20*time.Millisecond)); err != nil {
+			return err
 		}
 	}
 }

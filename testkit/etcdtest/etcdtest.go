@@ -21,6 +21,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 	"github.com/silverback-gateway/silverback/testkit/port"
@@ -169,8 +170,7 @@ func (s *Server) Replace(tb testing.TB, i int) {
 		if _, err = client.MemberAdd(ctx, []string{m.config.AdvertisePeerUrls[0].String()}); !errors.Is(err, rpctypes.ErrUnhealthy) {
 			break
 		}
-		err = ctx.Err()
-		<-time.After(retryPause)
+		err = backoff.Sleep(ctx, retryPause)
 	}
 	if err == nil {
 		err = os.RemoveAll(m.config.Dir)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/watchcache"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
@@ -47,10 +48,8 @@ func watch(ctx context.Context, a *app.App, o options, text render) error {
 			return nil
 		case <-changes:
 		}
-		select {
-		case <-ctx.Done():
+		if backoff.Sleep(ctx, settle) != nil {
 			return nil
-		case <-time.After(settle):
 		}
 	}
 }

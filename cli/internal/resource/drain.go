@@ -16,6 +16,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
@@ -206,13 +207,11 @@ func (o *order) await(ctx context.Context, registry registryv1.RegistryServiceCl
 		case n.GetState() == registryv1.Node_STATE_GONE || n.GetState() == registryv1.Node_STATE_UNREACHABLE:
 			return n, fmt.Errorf("its agent is %s: it will obey when it is back", show.Enum(n.GetState(), "STATE_"))
 		}
-		select {
-		case <-ctx.Done():
-			if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-				return n, fmt.Errorf("its agent has not said in %s that it obeys; silverback describe node shows where it stands", o.wait)
-			}
+		switch err := backoff.Sleep(ctx, askAgain); {
+		case errors.Is(err, context.DeadlineExceeded):
+			return n, fmt.Errorf("its agent did not confirm it within %s; silverback describe node shows its state", o.wait)
+		case err != nil:
 			return n, errors.New("the wait was interrupted")
-		case <-time.After(askAgain):
 		}
 		answer, err := registry.GetNode(ctx, &registryv1.GetNodeRequest{Group: n.GetGroup(), Node: n.GetName()})
 		switch {

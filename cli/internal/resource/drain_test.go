@@ -55,7 +55,7 @@ func TestWaitingForAnAgent(t *testing.T) {
 		{"it obeyed already", drained, nil, nil, ""},
 		{"it obeys in time", ordered, []*registryv1.Node{ordered, ordered, drained}, nil, ""},
 		{"the registry is away for a moment", ordered, []*registryv1.Node{nil, nil, drained}, status.Error(codes.Unavailable, "away"), ""},
-		{"it never says so", ordered, []*registryv1.Node{ordered}, nil, "has not said in 1m0s that it obeys"},
+		{"it never confirms", ordered, []*registryv1.Node{ordered}, nil, "did not confirm it within 1m0s"},
 		{"its agent is away", node(registryv1.Node_STATE_UNREACHABLE, true, false), nil, nil, "is unreachable: it will obey when it is back"},
 		{"its agent went away", ordered, []*registryv1.Node{node(registryv1.Node_STATE_GONE, true, false)}, nil, "is gone"},
 		{"somebody undrained it", ordered, []*registryv1.Node{node(registryv1.Node_STATE_READY, false, false)}, nil, "the contrary"},

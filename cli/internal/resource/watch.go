@@ -15,6 +15,7 @@ import (
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/rollout"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
@@ -38,6 +39,12 @@ func (l *lines) print(m proto.Message, row []string) error {
 	return l.table.Write(l.a.Out, row...)
 }
 
+// A stream is opened again after at most reopenPause, of which reopenJitter is random: a replica that goes away has many watchers.
+const (
+	reopenPause  = 500 * time.Millisecond
+	reopenJitter = 0.5
+)
+
 // keep follows a stream, and opens it again when the replica that served it went away, from where it was.
 func keep[T any](ctx context.Context, open func(token string) (grpc.ServerStreamingClient[T], error),
 	take func(*T) (token string, err error)) error {
@@ -49,10 +56,8 @@ func keep[T any](ctx context.Context, open func(token string) (grpc.ServerStream
 		case err != nil && status.Code(err) != codes.Unavailable && status.Code(err) != codes.Aborted:
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if backoff.Sleep(ctx, backoff.Jitter(reopenPause, reopenJitter)) != nil {
 			return nil
-		case <-time.After(500 * time.Millisecond):
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
@@ -22,13 +23,8 @@ func awaitRegistry(ctx context.Context, a *app.App, group, digest string) {
 	defer cancel()
 	for {
 		page, err := a.Registry().ListNodes(ctx, &registryv1.ListNodesRequest{Group: group, PageSize: registryPage})
-		if err != nil || page.GetNextPageToken() != "" || allServe(page.GetNodes(), digest) {
+		if err != nil || page.GetNextPageToken() != "" || allServe(page.GetNodes(), digest) || backoff.Sleep(ctx, registryPause) != nil {
 			return
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(registryPause):
 		}
 	}
 }

@@ -129,26 +129,26 @@ func program(ctx context.Context) error {
 }
 
 // show runs the lab and its view.
-func show(ctx context.Context, c lab.Config, logPath string) error {
-	if len(c.Real) == 0 {
+func show(ctx context.Context, config lab.Config, logPath string) error {
+	if len(config.Real) == 0 {
 		fmt.Println(kongtest.Banner())
 	}
 	fmt.Println("starting etcd, 2 registries, 2 translators, 3 distributors and the gateways …")
-	fleet, err := lab.New(ctx, c)
+	fleet, err := lab.New(ctx, config)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%w: does another lab run, or services by hand? The lab's ports are fixed", err)
 	}
 	if err != nil {
 		return err
 	}
-	watcher, err := fleet.WatchRollout()
+	c, err := fleet.Dial()
 	if err != nil {
 		fleet.Close()
 		return err
 	}
-	defer watcher.Close()
+	defer c.Close()
 	screen := &view.View{Out: os.Stdout, Size: terminal(os.Stdout), Header: header(fleet, logPath), Members: fleet.Gateways(),
-		Rollout: watcher.Line}
+		Rollout: func(ctx context.Context) string { return lab.RolloutLine(ctx, c) }}
 	err = run.All(ctx, fleet.Run, func(ctx context.Context) error {
 		if _, err := fleet.Seed(ctx); err != nil {
 			return err

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/run"
 )
 
@@ -112,10 +113,8 @@ func (b *Balancer) Run(ctx context.Context) error {
 		loops = append(loops, func(ctx context.Context) error {
 			for {
 				b.ask(ctx, m)
-				select {
-				case <-ctx.Done():
-					return context.Cause(ctx)
-				case <-time.After(b.interval):
+				if err := backoff.Sleep(ctx, b.interval); err != nil {
+					return err
 				}
 			}
 		})
