@@ -180,8 +180,8 @@ func (a *App) Call(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, a.Flags.Timeout)
 }
 
-// Line prints a line to Out, and breaks it between words on a terminal that is narrower. What follows stands below the text behind a label
-// of that many cells.
+// Line prints a line to Out, and wraps it at the width of the terminal. Further lines are indented by label cells. Texts and errors among
+// the arguments are cleaned.
 func (a *App) Line(label int, format string, args ...any) {
-	fmt.Fprintln(a.Out, show.Fold(fmt.Sprintf(format, args...), label, a.Layout().Width))
+	fmt.Fprintln(a.Out, show.Fold(fmt.Sprintf(format, show.CleanAll(args)...), label, a.Layout().Width))
 }

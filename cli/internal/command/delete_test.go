@@ -158,7 +158,7 @@ func TestDeleteSourceAndNodeMakeSure(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ args, does, deleted string }{
 		{"delete source a -g edge", `delete source "a" of group "edge", and its 3 entities from every gateway of the group`, "source a"},
-		{"delete node gw-1 -g edge", `forget node "gw-1" of group "edge" and revoke its certificates`, "node gw-1"},
+		{"delete node gw-1 -g edge", `forget node "gw-1" of group "edge", which enrols again if its agent still runs`, "node gw-1"},
 		{"delete node gw-1 -g edge --keep-certificates", `forget node "gw-1" of group "edge", which enrols again if its agent still runs`,
 			"node gw-1"},
 	} {

@@ -210,7 +210,8 @@ func TestAMissingGroupIsTheReason(t *testing.T) {
 
 // What stands on standard output already is an answer, or a part of one; nobody can read two.
 func TestNothingFollowsAnAnswer(t *testing.T) {
-	code, out, errs := run(serveRefuser(t, fault.New(fault.Missing, "NO_REVISION", "there is none")), "dump", "-g", "g", "-o", "json")
+	code, out, errs := run(serveRefuser(t, fault.New(fault.Missing, "NO_REVISION", "there is none")), "dump", "-g", "g", "-o", "json",
+		"--registry", "127.0.0.1:1")
 	if code != app.ExitError || out != "{}" || !strings.Contains(errs, "there is none") {
 		t.Errorf("dump ended with %d, %q and %q", code, out, errs)
 	}

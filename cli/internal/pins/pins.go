@@ -5,7 +5,6 @@ package pins
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/google/uuid"
@@ -129,27 +128,27 @@ func Line(now time.Time, s *translatorv1.Source) string {
 }
 
 // Describe prints the pin of a source.
-func Describe(w io.Writer, s *translatorv1.Source) {
+func Describe(a *app.App, s *translatorv1.Source) {
 	p := s.GetPin()
 	if p == nil {
 		return
 	}
-	show.Printf(w, "Pinned:     to %s by %s, %s\n", heldAt(p), by(p), show.Time(p.GetCreateTime()))
-	show.Printf(w, "Reason:     %s\n", cmp.Or(p.GetReason(), "none is given"))
+	a.Line(12, "Pinned:     to %s by %s, %s", heldAt(p), by(p), show.Time(p.GetCreateTime()))
+	a.Line(12, "Reason:     %s", cmp.Or(p.GetReason(), "none is given"))
 	switch {
 	case p.GetRefusedRevision() > 0 && p.GetRefusedDigest() == "":
-		show.Printf(w, "Held back:  the deletion of the source in revision %d\n", p.GetRefusedRevision())
+		a.Line(12, "Held back:  the deletion of the source in revision %d", p.GetRefusedRevision())
 	case p.GetRefusedRevision() > 0:
-		show.Printf(w, "Held back:  its content of revision %d (%s)\n", p.GetRefusedRevision(), show.Digest(p.GetRefusedDigest()))
+		a.Line(12, "Held back:  its content of revision %d (%s)", p.GetRefusedRevision(), show.Digest(p.GetRefusedDigest()))
 	}
 	for _, problem := range p.GetProblems() {
-		show.Printf(w, "Refused:    %s\n", show.Problem(problem))
+		a.Line(12, "Refused:    %s", show.Problem(problem))
 	}
 	ends := ""
 	if p.GetRollout() != "" {
 		ends = "a corrected submission, or "
 	}
-	show.Printf(w, "Ends with:  %ssilverback unpin %s -g %s --reason WHY\n", ends, s.GetName(), s.GetGroup())
+	a.Line(12, "Ends with:  %ssilverback unpin %s -g %s --reason WHY", ends, s.GetName(), s.GetGroup())
 }
 
 func heldAt(p *translatorv1.Pin) string {

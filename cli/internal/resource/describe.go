@@ -3,7 +3,6 @@ package resource
 import (
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -52,45 +51,45 @@ func describeNode(ctx context.Context, a *app.App, group, name string) error {
 	if a.Flags.Output != show.Table {
 		return show.Message(a.Out, a.Flags.Output, answer)
 	}
-	printNode(a.Out, a, answer.GetNode())
+	printNode(a, answer.GetNode())
 	return nil
 }
 
-func printNode(w io.Writer, a *app.App, n *registryv1.Node) {
+func printNode(a *app.App, n *registryv1.Node) {
 	s, c := n.GetStatus(), n.GetCapabilities()
-	show.Printf(w, "Node:        %s of group %s\n", n.GetName(), n.GetGroup())
-	show.Printf(w, "State:       %s for %s\n", show.Enum(n.GetState(), "STATE_"), show.Age(a.Now(), n.GetStateTime()))
-	printDrain(w, a, n)
+	a.Line(13, "Node:        %s of group %s", n.GetName(), n.GetGroup())
+	a.Line(13, "State:       %s for %s", show.Enum(n.GetState(), "STATE_"), show.Age(a.Now(), n.GetStateTime()))
+	printDrain(a, n)
 	if s.GetDigest() == "" {
-		show.Printf(w, "Serves:      nothing that was proven\n")
+		a.Line(13, "Serves:      nothing that was proven")
 	} else {
-		show.Printf(w, "Serves:      revision %d (%s), proof by %s\n", s.GetRevision(), show.Digest(s.GetDigest()),
+		a.Line(13, "Serves:      revision %d (%s), proof by %s", s.GetRevision(), show.Digest(s.GetDigest()),
 			show.Enum(s.GetProof(), "PROOF_"))
 		load := show.Span(s.GetLoadTime()) + " to load"
 		if s.GetLoads() == 0 {
 			load = "none, the gateway served it already"
 		}
-		show.Printf(w, "Last load:   %s, %s to prove\n", load, show.Span(s.GetProofTime()))
+		a.Line(13, "Last load:   %s, %s to prove", load, show.Span(s.GetProofTime()))
 	}
 	if s.GetDecision() > 0 {
-		show.Printf(w, "Follows:     %s\n", stamp(s.GetEpoch(), s.GetDecision()))
+		a.Line(13, "Follows:     %s", stamp(s.GetEpoch(), s.GetDecision()))
 	}
-	show.Printf(w, "Counted:     %s, %s, since the agent started\n", show.Count(s.GetLoads(), "load", "loads"),
+	a.Line(13, "Counted:     %s, %s, since the agent started", show.Count(s.GetLoads(), "load", "loads"),
 		show.Count(s.GetDrifts(), "drift", "drifts"))
-	show.Printf(w, "Gateway:     Kong %s %s, %s, router %s, %s\n", c.GetKongVersion(), c.GetEdition(),
+	a.Line(13, "Gateway:     Kong %s %s, %s, router %s, %s", c.GetKongVersion(), c.GetEdition(),
 		show.Count(int64(c.GetWorkers()), "worker", "workers"), c.GetRouterFlavor(), show.Count(int64(len(c.GetPlugins())), "plugin", "plugins"))
 	if c.GetSchemaDigest() != "" {
-		show.Printf(w, "Schemas:     %s\n", show.Digest(c.GetSchemaDigest()))
+		a.Line(13, "Schemas:     %s", show.Digest(c.GetSchemaDigest()))
 	}
-	printHealth(w, s.GetHealth())
-	show.Printf(w, "Proxy:       %s\n", n.GetProxyAddress())
-	show.Printf(w, "Agent:       %s, version %s\n", export.AgentAddress(n), n.GetAgentVersion())
+	printHealth(a, s.GetHealth())
+	a.Line(13, "Proxy:       %s", n.GetProxyAddress())
+	a.Line(13, "Agent:       %s, version %s", export.AgentAddress(n), n.GetAgentVersion())
 	for _, label := range slices.Sorted(maps.Keys(n.GetLabels())) {
-		show.Printf(w, "Label:       %s=%s\n", label, n.GetLabels()[label])
+		a.Line(13, "Label:       %s=%s", label, n.GetLabels()[label])
 	}
-	show.Printf(w, "Enrolled:    %s\n", show.Time(n.GetCreateTime()))
+	a.Line(13, "Enrolled:    %s", show.Time(n.GetCreateTime()))
 	for _, condition := range s.GetConditions() {
-		show.Printf(w, "Condition:   %s for %s: %s\n", condition.GetType(), show.Age(a.Now(), condition.GetSince()), condition.GetMessage())
+		a.Line(13, "Condition:   %s for %s: %s", condition.GetType(), show.Age(a.Now(), condition.GetSince()), condition.GetMessage())
 	}
 }
 

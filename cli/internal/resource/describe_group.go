@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -30,15 +29,15 @@ func describeGroup(ctx context.Context, a *app.App, _, name string) error {
 	if err != nil {
 		return err
 	}
-	printGroup(a.Out, answer.GetGroup(), nodes)
+	printGroup(a, answer.GetGroup(), nodes)
 	return nil
 }
 
-func printGroup(w io.Writer, g *registryv1.Group, nodes []*registryv1.Node) {
+func printGroup(a *app.App, g *registryv1.Group, nodes []*registryv1.Node) {
 	p := g.GetPolicy()
-	show.Printf(w, "Group:         %s\n", g.GetName())
+	a.Line(15, "Group:         %s", g.GetName())
 	if g.GetDescription() != "" {
-		show.Printf(w, "Description:   %s\n", g.GetDescription())
+		a.Line(15, "Description:   %s", g.GetDescription())
 	}
 	states := map[string]int{}
 	for _, n := range nodes {
@@ -48,32 +47,32 @@ func printGroup(w io.Writer, g *registryv1.Group, nodes []*registryv1.Node) {
 	for i, state := range slices.Sorted(maps.Keys(states)) {
 		text += map[bool]string{true: ": ", false: ", "}[i == 0] + fmt.Sprintf("%d %s", states[state], state)
 	}
-	show.Printf(w, "Nodes:         %s\n", text)
-	show.Printf(w, "Waves:         %s\n", waves(p))
+	a.Line(15, "Nodes:         %s", text)
+	a.Line(15, "Waves:         %s", waves(p))
 	loading := "100% below 20 nodes, else 25%"
 	if p.GetMaxLoadingPercent() > 0 {
 		loading = fmt.Sprintf("%d%%", p.GetMaxLoadingPercent())
 	}
-	show.Printf(w, "Max loading:   %s\n", loading)
+	a.Line(15, "Max loading:   %s", loading)
 	deadline := "10m"
 	if p.GetDeadline() != nil {
 		deadline = show.Span(p.GetDeadline())
 	}
-	show.Printf(w, "Deadline:      %s a wave\n", deadline)
-	show.Printf(w, "Max failed:    %d%% of a wave\n", p.GetGates().GetMaxFailedPercent())
-	show.Printf(w, "Gates:         %s\n", cmp.Or(strings.Join(gateTexts(p), ", "), "none"))
-	show.Printf(w, "On reject:     %s\n", cmp.Or(show.Enum(p.GetOnReject(), "ON_REJECT_"), "halt"))
-	show.Printf(w, "On unhealthy:  %s\n", cmp.Or(show.Enum(p.GetOnUnhealthy(), "ON_UNHEALTHY_"), "rollback"))
-	show.Printf(w, "Inconclusive:  %s\n", cmp.Or(show.Enum(p.GetOnInconclusive(), "ON_INCONCLUSIVE_"), "continue"))
-	show.Printf(w, "Drift:         %s\n", cmp.Or(show.Enum(g.GetDrift(), "DRIFT_POLICY_"), "heal"))
+	a.Line(15, "Deadline:      %s a wave", deadline)
+	a.Line(15, "Max failed:    %d%% of a wave", p.GetGates().GetMaxFailedPercent())
+	a.Line(15, "Gates:         %s", cmp.Or(strings.Join(gateTexts(p), ", "), "none"))
+	a.Line(15, "On reject:     %s", cmp.Or(show.Enum(p.GetOnReject(), "ON_REJECT_"), "halt"))
+	a.Line(15, "On unhealthy:  %s", cmp.Or(show.Enum(p.GetOnUnhealthy(), "ON_UNHEALTHY_"), "rollback"))
+	a.Line(15, "Inconclusive:  %s", cmp.Or(show.Enum(p.GetOnInconclusive(), "ON_INCONCLUSIVE_"), "continue"))
+	a.Line(15, "Drift:         %s", cmp.Or(show.Enum(g.GetDrift(), "DRIFT_POLICY_"), "heal"))
 	for _, probe := range p.GetGates().GetProbes() {
-		show.Printf(w, "Probe:         %s\n", probeText(probe))
+		a.Line(15, "Probe:         %s", probeText(probe))
 	}
 	for _, digest := range g.GetSchemaDigests() {
-		show.Printf(w, "Schemas:       %s%s\n", show.Digest(digest), backing(g, digest))
+		a.Line(15, "Schemas:       %s%s", show.Digest(digest), backing(g, digest))
 	}
-	show.Printf(w, "Created:       %s\n", show.Time(g.GetCreateTime()))
-	show.Printf(w, "Changed:       %s\n", show.Time(g.GetUpdateTime()))
+	a.Line(15, "Created:       %s", show.Time(g.GetCreateTime()))
+	a.Line(15, "Changed:       %s", show.Time(g.GetUpdateTime()))
 }
 
 // backing names the nodes that uploaded a bundle of schemas; empty when the registry does not report them.
@@ -105,20 +104,20 @@ func describeSource(ctx context.Context, a *app.App, group, name string) error {
 	if a.Flags.Output != show.Table {
 		return show.Message(a.Out, a.Flags.Output, answer)
 	}
-	s, w := answer.GetSource(), a.Out
-	show.Printf(w, "Source:     %s of group %s\n", s.GetName(), s.GetGroup())
-	show.Printf(w, "Digest:     %s\n", s.GetDigest())
-	show.Printf(w, "Holds:      %s since revision %d\n", show.Count(s.GetEntityCount(), "entity", "entities"), s.GetRevision())
-	show.Printf(w, "Submitted:  %s by %s\n", show.Time(s.GetUpdateTime()), s.GetAuthor())
+	s := answer.GetSource()
+	a.Line(12, "Source:     %s of group %s", s.GetName(), s.GetGroup())
+	a.Line(12, "Digest:     %s", s.GetDigest())
+	a.Line(12, "Holds:      %s since revision %d", show.Count(s.GetEntityCount(), "entity", "entities"), s.GetRevision())
+	a.Line(12, "Submitted:  %s by %s", show.Time(s.GetUpdateTime()), s.GetAuthor())
 	for _, document := range s.GetDocuments() {
-		show.Printf(w, "Document:   %s\n", document)
+		a.Line(12, "Document:   %s", document)
 	}
-	pins.Describe(w, s)
+	pins.Describe(a, s)
 	return nil
 }
 
 // printDrain prints whether and why a node is out of load balancing.
-func printDrain(w io.Writer, a *app.App, n *registryv1.Node) {
+func printDrain(a *app.App, n *registryv1.Node) {
 	switch d, says := n.GetDrain(), n.GetStatus().GetDraining(); {
 	case d != nil:
 		reason, obeyed := "no reason given", ""
@@ -128,28 +127,28 @@ func printDrain(w io.Writer, a *app.App, n *registryv1.Node) {
 		if !says {
 			obeyed = ", and its agent has not said yet that it obeys"
 		}
-		show.Printf(w, "Drained:     for %s: %s%s\n", show.Age(a.Now(), d.GetSince()), reason, obeyed)
+		a.Line(13, "Drained:     for %s: %s%s", show.Age(a.Now(), d.GetSince()), reason, obeyed)
 	case says && online(n):
-		show.Printf(w, "Drained:     by its agent, which stops or has not heard yet that the node is given back\n")
+		a.Line(13, "Drained:     by its agent, which stops or has not heard yet that the node is given back")
 	}
 	if q := n.GetQuarantine(); q != nil {
-		show.Printf(w, "Quarantine:  for %s: %s\n", show.Age(a.Now(), q.GetSince()), show.Clean(q.GetReason()))
+		a.Line(13, "Quarantine:  for %s: %s", show.Age(a.Now(), q.GetSince()), show.Clean(q.GetReason()))
 	}
 }
 
 // printHealth prints how a gateway fares. Figures that are not known are left out.
-func printHealth(w io.Writer, h *fleetv1.Health) {
+func printHealth(a *app.App, h *fleetv1.Health) {
 	if h == nil {
 		return
 	}
 	if h.Requests != nil {
-		show.Printf(w, "Traffic:     %d requests in %s, %s%s\n", h.GetRequests(), show.Span(h.GetWindow()), errorShare(h), latency(h))
+		a.Line(13, "Traffic:     %d requests in %s, %s%s", h.GetRequests(), show.Span(h.GetWindow()), errorShare(h), latency(h))
 	}
 	text := show.Bytes(h.GetMemoryBytes()) + " of Lua memory"
 	if h.Connections != nil {
 		text += ", " + show.Count(h.GetConnections(), "connection", "connections")
 	}
-	show.Printf(w, "Processes:   %s, workers restarted %s\n", text, show.Count(h.GetWorkerRestarts(), "time", "times"))
+	a.Line(13, "Processes:   %s, workers restarted %s", text, show.Count(h.GetWorkerRestarts(), "time", "times"))
 	for _, p := range h.GetProbes() {
 		name := p.GetPath()
 		if p.GetHost() != "" {
@@ -159,7 +158,7 @@ func printHealth(w io.Writer, h *fleetv1.Health) {
 		if p.GetFailed() > 0 {
 			result += ", last: " + p.GetReason()
 		}
-		show.Printf(w, "Probe:       %s: %s\n", name, result)
+		a.Line(13, "Probe:       %s: %s", name, result)
 	}
 }
 

@@ -39,33 +39,32 @@ func describeRevision(ctx context.Context, a *app.App, group, name string) error
 	if a.Flags.Output != show.Table {
 		return printRevision(a, r, difference, files, why)
 	}
-	w := a.Out
-	show.Printf(w, "Revision:   %d of group %s\n", r.GetNumber(), r.GetGroup())
-	show.Printf(w, "Digest:     %s\n", r.GetDigest())
-	show.Printf(w, "Size:       %s, %s\n", show.Bytes(r.GetSizeBytes()), show.Count(entityCount(r), "entity", "entities"))
+	a.Line(12, "Revision:   %d of group %s", r.GetNumber(), r.GetGroup())
+	a.Line(12, "Digest:     %s", r.GetDigest())
+	a.Line(12, "Size:       %s, %s", show.Bytes(r.GetSizeBytes()), show.Count(entityCount(r), "entity", "entities"))
 	for _, k := range slices.Sorted(maps.Keys(r.GetEntities())) {
-		show.Printf(w, "            %d %s\n", r.GetEntities()[k], k)
+		a.Line(12, "            %d %s", r.GetEntities()[k], k)
 	}
 	if r.GetSource() == "" {
-		show.Printf(w, "Submitted:  %s by %s, for several sources\n", show.Time(r.GetCreateTime()), r.GetAuthor())
+		a.Line(12, "Submitted:  %s by %s, for several sources", show.Time(r.GetCreateTime()), r.GetAuthor())
 	} else {
-		show.Printf(w, "Submitted:  %s by %s as source %q\n", show.Time(r.GetCreateTime()), r.GetAuthor(), r.GetSource())
+		a.Line(12, "Submitted:  %s by %s as source %q", show.Time(r.GetCreateTime()), r.GetAuthor(), r.GetSource())
 	}
 	if r.GetRestoredRevision() > 0 {
-		show.Printf(w, "Restores:   revision %d\n", r.GetRestoredRevision())
+		a.Line(12, "Restores:   revision %d", r.GetRestoredRevision())
 	}
 	if len(files) > 0 {
-		show.Printf(w, "Files:      %s\n", strings.Join(files, ", "))
+		a.Line(12, "Files:      %s", strings.Join(files, ", "))
 	}
 	if r.GetMessage() != "" {
-		show.Printf(w, "Message:    %s\n", r.GetMessage())
+		a.Line(12, "Message:    %s", r.GetMessage())
 	}
 	for _, s := range r.GetSources() {
-		show.Printf(w, "Source:     %s, %s\n", s.GetName(), show.Count(s.GetEntityCount(), "entity", "entities"))
+		a.Line(12, "Source:     %s, %s", s.GetName(), show.Count(s.GetEntityCount(), "entity", "entities"))
 	}
-	show.Printf(w, "Changes:    %s, against the revision before\n", changes.Summary(r.GetChanges()))
+	a.Line(12, "Changes:    %s, against the revision before", changes.Summary(r.GetChanges()))
 	if why != nil {
-		show.Printf(w, "            not shown: %s\n", rpc.Why(why))
+		a.Line(12, "            not shown: %s", rpc.Why(why))
 		return nil
 	}
 	changes.List(a, difference)

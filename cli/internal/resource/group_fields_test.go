@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/silverback-gateway/silverback/cli/internal/app"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	"github.com/silverback-gateway/silverback/testkit/groupfields"
 )
@@ -42,7 +43,7 @@ func TestEveryFieldOfAGroupHasAFlagAndIsShown(t *testing.T) {
 		var b strings.Builder
 		g.SchemaDigests = []string{"sha256:" + strings.Repeat("a", 64)}
 		g.SchemaBacking = []*registryv1.SchemaBacking{{Digest: g.GetSchemaDigests()[0], Nodes: 1, NodeNames: []string{"gw-1"}}}
-		printGroup(&b, g, nil)
+		printGroup(&app.App{Out: &b}, g, nil)
 		return b.String()
 	}
 	base := shown(groupfields.Base("g"))
@@ -54,6 +55,11 @@ func TestEveryFieldOfAGroupHasAFlagAndIsShown(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := groupfields.Base("g")
+		for _, given := range fieldFlags[c.Field] {
+			if flag, _, _ := strings.Cut(strings.TrimPrefix(given, "--"), "="); !strings.Contains(f.changed(), flag) {
+				t.Errorf("%s: update group prints %q without %s", c.Field, f.changed(), flag)
+			}
+		}
 		if err := f.put(got); err != nil || !f.given() {
 			t.Errorf("%s: no flag sets it, or it is not counted as given: add it to groupFlags.add and to this test (%v)", c.Field, err)
 		}

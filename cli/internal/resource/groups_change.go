@@ -110,6 +110,23 @@ func (f *groupFlags) given() bool {
 	return slices.ContainsFunc(f.puts, func(flag groupFlag) bool { return f.flags.Changed(flag.name) })
 }
 
+// changed lists the flags that were given and their values.
+func (f *groupFlags) changed() string {
+	var all []string
+	for _, flag := range f.puts {
+		if !f.flags.Changed(flag.name) {
+			continue
+		}
+		value := f.flags.Lookup(flag.name).Value
+		text := value.String()
+		if list, ok := value.(pflag.SliceValue); ok {
+			text = strings.Join(list.GetSlice(), ", ")
+		}
+		all = append(all, strings.TrimSpace(flag.name+" "+text))
+	}
+	return strings.Join(all, "; ")
+}
+
 // put writes the flags that were given into a group, and leaves the rest.
 func (f *groupFlags) put(g *registryv1.Group) error {
 	if g.Policy == nil {
@@ -252,7 +269,7 @@ func UpdateGroup(a *app.App) *cobra.Command {
 				if a.Flags.Output != show.Table {
 					return show.Message(a.Out, a.Flags.Output, answer)
 				}
-				show.Printf(a.Out, "group %q updated: waves %s\n", g.GetName(), waves(answer.GetGroup().GetPolicy()))
+				a.Line(2, "group %q updated: %s", g.GetName(), f.changed())
 				return nil
 			}
 		},
@@ -286,11 +303,7 @@ authenticate callers.`,
 			if _, err := registry.GetNode(ctx, &registryv1.GetNodeRequest{Group: group, Node: args[0]}); err != nil {
 				return err
 			}
-			what := fmt.Sprintf("forget node %q of group %q and revoke its certificates", args[0], group)
-			if keep {
-				what = fmt.Sprintf("forget node %q of group %q, which enrols again if its agent still runs", args[0], group)
-			}
-			if on, err := confirm.Ask(a, what); err != nil || !on {
+			if on, err := confirm.Ask(a, forgets(a, args[0], group, keep)); err != nil || !on {
 				return err
 			}
 			ctx, cancelCall := a.Call(cmd.Context())
@@ -307,7 +320,7 @@ authenticate callers.`,
 			if r := answer.GetRevocation(); r != nil {
 				show.Printf(a.Out, "%s\n", keptOut(r))
 			} else if !keep {
-				show.Printf(a.Err, "note: this fleet does not tell callers apart; an agent that still runs enrols again\n")
+				show.Printf(a.Err, "note: nothing was revoked, for services do not authenticate callers; an agent that still runs enrols again\n")
 			}
 			return nil
 		},
@@ -317,4 +330,12 @@ authenticate callers.`,
 	cmd.Flags().BoolVar(&keep, "keep-certificates", false, "only forget the node: an agent that still runs, or comes back, enrols again")
 	app.MustMark(cmd, "group")
 	return cmd
+}
+
+// forgets describes the deletion of a node. A service that accepts calls without a certificate revokes none.
+func forgets(a *app.App, node, group string, keep bool) string {
+	if keep || a.Flags.TLS.CertFile == "" {
+		return fmt.Sprintf("forget node %q of group %q, which enrols again if its agent still runs", node, group)
+	}
+	return fmt.Sprintf("forget node %q of group %q and revoke its certificates", node, group)
 }

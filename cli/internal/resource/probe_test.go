@@ -77,7 +77,8 @@ func TestANodeIsDescribedWithItsHealth(t *testing.T) {
 		},
 	}
 	var b bytes.Buffer
-	printNode(&b, a, n)
+	a.Out = &b
+	printNode(a, n)
 	for _, want := range []string{
 		"Drained:     for 60s: new disk, and its agent has not said yet that it obeys\n",
 		"Traffic:     1200 requests in 30s, 2.5% server errors, half within 12ms, 99% within 250ms\n",

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/silverback-gateway/silverback/cli/internal/app"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
@@ -29,7 +30,7 @@ func TestTrustedSchemasAreNamedByTheirFirstDigits(t *testing.T) {
 func TestAGroupIsDescribedWithWhoStandsBehindItsSchemas(t *testing.T) {
 	digests := []string{"sha256:" + strings.Repeat("a", 64), "sha256:" + strings.Repeat("b", 64), "sha256:" + strings.Repeat("c", 64)}
 	var out bytes.Buffer
-	printGroup(&out, &registryv1.Group{Name: "g", SchemaDigests: digests, TrustedSchemas: digests[2:],
+	printGroup(&app.App{Out: &out}, &registryv1.Group{Name: "g", SchemaDigests: digests, TrustedSchemas: digests[2:],
 		SchemaBacking: []*registryv1.SchemaBacking{
 			{Digest: digests[0], Counts: true, Nodes: 3}, {Digest: digests[1], Nodes: 1, NodeNames: []string{"gw\x1b-7"}},
 			{Digest: digests[2], Counts: true, Nodes: 1},

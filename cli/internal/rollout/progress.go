@@ -59,15 +59,21 @@ func (p *progress) redraw() {
 
 func (p *progress) draw() {
 	width, _ := p.size()
+	line := p.line()
+	if drawn := p.paint(app.Green, bar(p.newest.GetProgress(), width)) + " " + line; screen.Width(drawn) <= width {
+		line = drawn
+	}
+	_ = p.region.Draw(line) // who cannot be shown it waits all the same
+}
+
+// line is the progress of the newest rollout, with the time left of a soak.
+func (p *progress) line() string {
 	line := Line(p.newest)
 	if left := soakLeft(p.newest, p.now().Sub(p.soaking)); left > 0 {
 		state := stateOf(p.newest)
 		line = strings.Replace(line, "("+state+")", fmt.Sprintf("(%s, %s left)", state, left), 1)
 	}
-	if drawn := p.paint(app.Green, bar(p.newest.GetProgress(), width)) + " " + line; screen.Width(drawn) <= width {
-		line = drawn
-	}
-	_ = p.region.Draw(line) // who cannot be shown it waits all the same
+	return line
 }
 
 // soakLeft is how long the soak of the present wave lasts on, in whole seconds, when it has been seen for a time; 0 when none does. The
@@ -98,6 +104,8 @@ func (p *progress) show(r *distributorv1.Rollout) {
 	}
 	p.newest = r
 	switch {
+	case p.region == nil && !waits:
+		fmt.Fprintln(p.w, p.line())
 	case p.region == nil:
 		fmt.Fprintln(p.w, line)
 	case waits: // a reason is longer than a line

@@ -168,47 +168,44 @@ func number(n int64) string {
 
 // Describe prints everything about a rollout.
 func Describe(a *app.App, r *distributorv1.Rollout) {
-	w := a.Out
 	n := r.GetProgress()
-	show.Printf(w, "Rollout:    %s of group %s\n", r.GetId(), r.GetGroup())
-	show.Printf(w, "From:       %s\n", revisionOf(r.GetStableRevision(), r.GetStableDigest()))
-	show.Printf(w, "To:         %s\n", revisionOf(r.GetCandidateRevision(), r.GetCandidateDigest()))
+	a.Line(12, "Rollout:    %s of group %s", r.GetId(), r.GetGroup())
+	a.Line(12, "From:       %s", revisionOf(r.GetStableRevision(), r.GetStableDigest()))
+	a.Line(12, "To:         %s", revisionOf(r.GetCandidateRevision(), r.GetCandidateDigest()))
 	state := stateOf(r)
 	if r.GetReason() != "" {
-		state += ": " + show.Clean(r.GetReason())
+		state += ": " + r.GetReason()
 	}
-	a.Line(12, "State:      %s", show.Clean(state))
-	show.Printf(w, "Wave:       %d of %d\n", r.GetWave(), r.GetWaveCount())
+	a.Line(12, "State:      %s", state)
+	a.Line(12, "Wave:       %d of %d", r.GetWave(), r.GetWaveCount())
 	a.Line(12, "Gateways:   %d online, %d in the waves so far, %d serving, %d loading, %d failed, %d refused, %d left out, %d offline",
 		n.GetOnline(), n.GetInWave(), n.GetServing(), n.GetLoading(), n.GetFailed(), n.GetRefused(), n.GetLeftOut(), n.GetOffline())
-	show.Printf(w, "Began:      %s (%s ago)\n", show.Time(r.GetCreateTime()), show.Age(a.Now(), r.GetCreateTime()))
+	a.Line(12, "Began:      %s (%s ago)", show.Time(r.GetCreateTime()), show.Age(a.Now(), r.GetCreateTime()))
 	if r.GetEndTime() != nil {
-		show.Printf(w, "Ended:      %s, after %s\n", show.Time(r.GetEndTime()),
+		a.Line(12, "Ended:      %s, after %s", show.Time(r.GetEndTime()),
 			r.GetEndTime().AsTime().Sub(r.GetCreateTime().AsTime()).Round(1e6))
 	}
 	if len(r.GetFallbackRevisions()) > 0 {
 		a.Line(12, "Instead:    the gateways serve %s", instead(r))
 	}
 	if len(r.GetPinnedSources()) > 0 {
-		a.Line(12, "Pinned:     %s at the last good content, by revision %d", show.Clean(strings.Join(r.GetPinnedSources(), ", ")),
-			r.GetPinnedRevision())
+		a.Line(12, "Pinned:     %s at the last good content, by revision %d", strings.Join(r.GetPinnedSources(), ", "), r.GetPinnedRevision())
 	}
 	for _, g := range r.GetGates() {
-		a.Line(12, "Gate:       %s", show.Clean(gateText(g)))
+		a.Line(12, "Gate:       %s", gateText(g))
 	}
 	for _, o := range r.GetOrders() {
-		a.Line(12, "Order:      %s", show.Clean(fmt.Sprintf("%s by %s, %s ago: %s", o.GetVerb(), o.GetAuthor(), show.Age(a.Now(), o.GetCreateTime()),
-			o.GetReason())))
+		a.Line(12, "Order:      %s by %s, %s ago: %s", o.GetVerb(), o.GetAuthor(), show.Age(a.Now(), o.GetCreateTime()), o.GetReason())
 	}
 	if r.GetNext() != "" {
-		a.Line(12, "Next:       %s", show.Clean(r.GetNext()))
+		a.Line(12, "Next:       %s", r.GetNext())
 	}
 	for _, x := range r.GetLeftOut() {
-		fmt.Fprintf(w, "Left out:   %s (%s)\n", show.Clean(x.GetNode()), show.Clean(x.GetReason()))
+		a.Line(12, "Left out:   %s (%s)", x.GetNode(), x.GetReason())
 	}
 	if len(r.GetRefusals()) > 0 {
-		fmt.Fprintln(w, "Refusals:")
-		printRefusals(w, r)
+		fmt.Fprintln(a.Out, "Refusals:")
+		printRefusals(a.Out, r)
 	}
 }
 

@@ -63,18 +63,24 @@ const maxText = 64 << 10
 // follows.
 func Clean(text string) string { return clean.Text(text, maxText) }
 
-// indented keeps the lines of a text apart from those around it, or a message could add a field to what is printed.
-func indented(text string) string { return strings.ReplaceAll(Clean(text), "\n", "\n             ") }
-
-// Printf prints to a terminal what came from elsewhere: texts and errors among the arguments are cleaned, and their further lines indented.
-// What writes escapes of its own uses fmt.
-func Printf(w io.Writer, format string, args ...any) {
+// CleanAll cleans the texts and errors among arguments.
+func CleanAll(args []any) []any {
 	for i, arg := range args {
 		switch v := arg.(type) {
 		case string:
-			args[i] = indented(v)
+			args[i] = Clean(v)
 		case error:
-			args[i] = indented(v.Error())
+			args[i] = Clean(v.Error())
+		}
+	}
+	return args
+}
+
+// Printf prints with cleaned arguments, whose further lines are indented. Output with colours uses fmt.
+func Printf(w io.Writer, format string, args ...any) {
+	for i, arg := range CleanAll(args) {
+		if text, ok := arg.(string); ok {
+			args[i] = strings.ReplaceAll(text, "\n", "\n             ")
 		}
 	}
 	fmt.Fprintf(w, format, args...)

@@ -100,11 +100,10 @@ func Enum(value fmt.Stringer, prefix string) string {
 	return strings.ReplaceAll(strings.ToLower(name), "_", "-")
 }
 
-// Fold breaks a line between words where it is wider than a terminal, and has what follows stand below the text behind a label of that many
-// cells. It leaves the line as it is when the width is 0.
+// Fold wraps a line at the width of a terminal, 0 for none, and indents further lines by label cells, so that no text can pass for a field.
 func Fold(line string, label, width int) string {
-	if width <= 2*label || screen.Width(line) <= width {
-		return line
+	if width > 2*label && screen.Width(line) > width {
+		line = screen.Wrap(line, width-label)
 	}
-	return strings.ReplaceAll(screen.Wrap(line, width-label), "\n", "\n"+strings.Repeat(" ", label))
+	return strings.ReplaceAll(line, "\n", "\n"+strings.Repeat(" ", label))
 }
