@@ -299,7 +299,7 @@ func TestUnpinBringsBackWhatWasHeldBack(t *testing.T) {
 	}
 }
 
-// A conflict with what others submitted meanwhile is refused, and the pin stays.
+// A conflict with what others submitted meanwhile is refused, and the pin stays. Content that is gone is named, with the way out.
 func TestUnpinIsCheckedAsASubmission(t *testing.T) {
 	p, r := pinnedByRollout(t)
 	r.mustSubmit(config("g", "two", services("c", "b")))
@@ -309,9 +309,6 @@ func TestUnpinIsCheckedAsASubmission(t *testing.T) {
 		t.Fatal("a refused unpin takes the pin away")
 	}
 	r.mustSubmit(config("g", "two", services("c")))
-	p.withSchemas(t, kong(t, "3.9.3", 100))
-	r.refusal(t, config("g", "three", limited("orders", "rate: 101")))
-	// What the schemas refuse by now is refused, as of a submission: routes are not known to them.
 	lost := r.source("one").GetPin().GetRefusedDigest()
 	lose(t, p.etcd, "content/fragments/"+strings.TrimPrefix(lost, "sha256:"))
 	fresh := p.replica(t)

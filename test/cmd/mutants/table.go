@@ -163,6 +163,27 @@ var table = []mutation{
 		pkg: "./services/translator", run: "TestRemovingMoreThanHalf|TestTheGuardMeasures",
 	},
 	{
+		name: "a head does not name the pins", file: "services/translator/internal/desired/submit.go",
+		old: `head.Pins = pinned(c.after(state.Sources))`, new: `head.Pins = pinned(nil)`,
+		pkg: "./services/translator", run: "TestPinsInRecords",
+	},
+	{
+		name: "a comment carries refused content out", file: "services/translator/internal/desired/submit.go",
+		old: `if same || err != nil {`, new: `if err != nil {`,
+		pkg: "./services/translator", run: "TestTheRefusedContentAgain",
+	},
+	{
+		name: "a submission changes what is pinned by hand", file: "services/translator/internal/desired/submit.go",
+		old: `if p.pinned != nil && p.pinned.Pin.ByHand() && !s.ValidateOnly {`,
+		new: `if p.pinned != nil && p.pinned.Pin.ByHand() && s.ValidateOnly {`,
+		pkg: "./services/translator", run: "TestAPinByHand",
+	},
+	{
+		name: "a restoration takes back what came since", file: "services/translator/internal/desired/restore_plan.go",
+		old: `if since == nil || sameContent(now, was) {`, new: `if true {`,
+		pkg: "./services/translator", run: "TestWhatWasChangedSince|TestARestorationIsDecidedAgain",
+	},
+	{
 		name: "a revision is written over", file: "services/translator/internal/store/ledger.go",
 		old: `clientv3.Compare(clientv3.CreateRevision(revisionKey(c.Group, c.Head.Number)), "=", 0))`,
 		new: `clientv3.Compare(clientv3.Version(revisionKey(c.Group, c.Head.Number)), ">", -1))`,
