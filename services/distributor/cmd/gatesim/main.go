@@ -36,14 +36,25 @@ func main() {
 	fmt.Printf("  stopped by error-ratio=1%%    %4d   %.4f %%\n", errors, 100*float64(errors)/float64(played))
 	fmt.Printf("  stopped by latency=p99+50%%   %4d   %.4f %%\n\n", latency, 100*float64(latency)/float64(played))
 
-	fmt.Println("one node of ten with the change, 0.1 % failures elsewhere, 60 s")
-	fmt.Println("  change                req/s a node   median     p95   not found")
+	fmt.Println("one node of ten with the change, 0.1 % failures elsewhere, 60 s, limits 1 % and p99+50 %")
+	fmt.Println("  more failures         req/s a node   median     p95   not found")
 	for _, rate := range []float64{2, 20, 200} {
+		strict := simulate.DefaultLimits
+		strict.Increase = 0.002
 		for _, c := range []struct {
 			name          string
 			fails, slower float64
-		}{{"1 % fail", 0.01, 1}, {"5 % fail", 0.05, 1}, {"50 % fail", 0.5, 1}, {"all fail", 1, 1}, {"latency x 1.5", 0, 1.5}, {"latency x 5", 0, 5}} {
-			d := simulate.Detect(1000, *seed, rate, c.fails, c.slower, simulate.DefaultLimits)
+			limits        simulate.Limits
+		}{
+			{"1 %, limit 0.2 %", 0.01, 1, strict},
+			{"1 %", 0.01, 1, simulate.DefaultLimits},
+			{"5 %", 0.05, 1, simulate.DefaultLimits},
+			{"50 %", 0.5, 1, simulate.DefaultLimits},
+			{"100 %", 1, 1, simulate.DefaultLimits},
+			{"latency x 1.5", 0, 1.5, simulate.DefaultLimits},
+			{"latency x 5", 0, 5, simulate.DefaultLimits},
+		} {
+			d := simulate.Detect(1000, *seed, rate, c.fails, c.slower, c.limits)
 			fmt.Printf("  %-20s %13.0f %8s %7s %9.1f %%\n", c.name, rate, seconds(d.Median), seconds(d.P95), 100*float64(d.Missed)/float64(d.Of))
 		}
 	}

@@ -235,5 +235,5 @@ func (l *leadership) report(id fleet.GroupID, d rollout.Decision, began time.Tim
 	default:
 		l.Log.Info("rollout advanced", attributes...)
 	}
-	l.Metrics.decided(r.State)
+	l.Metrics.decided(*r)
 }

@@ -13,6 +13,9 @@ type Metrics struct {
 	decisions *prometheus.CounterVec
 	open      prometheus.Gauge
 	halted    prometheus.Gauge
+	paused    prometheus.Gauge
+	frozen    prometheus.Gauge
+	gates     *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics of the leader.
@@ -24,33 +27,60 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Help: "Rollouts under way, as the leader sees them; 0 elsewhere."}),
 		halted: prometheus.NewGauge(prometheus.GaugeOpts{Name: "silverback_distributor_halted_groups",
 			Help: "Groups whose newest rollout was halted, as the leader sees them; 0 elsewhere."}),
+		paused: prometheus.NewGauge(prometheus.GaugeOpts{Name: "silverback_distributor_paused_rollouts",
+			Help: "Rollouts that an operator paused, as the leader sees them; 0 elsewhere."}),
+		frozen: prometheus.NewGauge(prometheus.GaugeOpts{Name: "silverback_distributor_frozen_groups",
+			Help: "Groups that an operator froze, as the leader sees them; 0 elsewhere."}),
+		gates: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "silverback_distributor_gate_results_total",
+			Help: "What gates said of waves when this replica decided about them, by gate and outcome."}, []string{"gate", "outcome"}),
 	}
-	for _, s := range []rollout.State{rollout.Waiting, rollout.Progressing, rollout.Soaking, rollout.Completed, rollout.Halted} {
-		m.decisions.WithLabelValues(string(s)) // present from the start, so that the first one is seen to happen
+	// Present from the start, so that the first one is seen to happen.
+	for _, s := range []rollout.State{rollout.Waiting, rollout.Progressing, rollout.Soaking, rollout.Completed, rollout.Halted,
+		rollout.Paused, rollout.RolledBack} {
+		m.decisions.WithLabelValues(string(s))
 	}
-	r.MustRegister(m.decisions, m.open, m.halted)
+	for _, g := range []string{rollout.ProbesGate, rollout.ErrorRatioGate, rollout.LatencyGate, rollout.WorkersGate} {
+		m.gates.WithLabelValues(g, string(rollout.GateFailed))
+	}
+	r.MustRegister(m.decisions, m.open, m.halted, m.paused, m.frozen, m.gates)
 	return m
 }
 
-func (m *Metrics) decided(s rollout.State) { m.decisions.WithLabelValues(string(s)).Inc() }
+func (m *Metrics) decided(r rollout.Rollout) {
+	m.decisions.WithLabelValues(string(r.State)).Inc()
+	for _, g := range r.Gates {
+		m.gates.WithLabelValues(g.Gate, string(g.Outcome)).Inc()
+	}
+}
 
 func (m *Metrics) groups(newest map[fleet.GroupID]rollout.Target, view *store.View) {
-	open, halted := 0, 0
+	open, halted, paused, frozen := 0, 0, 0, 0
 	for id := range newest {
-		switch r := view.Group(id).Newest(); {
+		g := view.Group(id)
+		if g.Orders.Frozen() != nil {
+			frozen++
+		}
+		switch r := g.Newest(); {
 		case r == nil:
 		case r.State.Open():
 			open++
+			if r.State == rollout.Paused {
+				paused++
+			}
 		case r.State == rollout.Halted:
 			halted++
 		}
 	}
 	m.open.Set(float64(open))
 	m.halted.Set(float64(halted))
+	m.paused.Set(float64(paused))
+	m.frozen.Set(float64(frozen))
 }
 
 // ended forgets the gauges of a term that is over.
 func (m *Metrics) ended() {
 	m.open.Set(0)
 	m.halted.Set(0)
+	m.paused.Set(0)
+	m.frozen.Set(0)
 }
