@@ -17,6 +17,13 @@ VERSION  = $(shell git describe --always --dirty 2>/dev/null || echo dev)
 # Suites that start fleets have targets of their own: e2e, chaos and compose-test.
 PACKAGES = $$($(GO) list ./... | grep -vE '^$(ROOT)/test/(e2e|chaos|compose)(/|$$)')
 
+# Of these, where the race detector has something to find: of what Kong means only two packages share anything between goroutines, and the tests that are
+# left out start processes, which are not built with the detector.
+RACED = $$($(GO) list ./... | grep -vE '^$(ROOT)/(kong/(changes|compile|document|entity|inventory|luasyntax|pcre|proof|rustregex)|proto|test/(e2e|chaos|compose|cmd|corpus|docs|outside|process|systemd))(/|$$)')
+
+# Tests mostly wait: for etcd, for processes, for time. So more packages than cores are tested at once.
+AT_ONCE ?= 4
+
 # Tests, linters, binaries and images are compiled alike, so that each package is compiled once and tests run what ships. grpcnotrace leaves out gRPC's
 # pages about its calls, whose templates have the linker keep every method there is: 4 MB of each agent. The race detector alone needs cgo.
 export CGO_ENABLED ?= 0
@@ -65,7 +72,7 @@ $(BINARIES):
 
 .PHONY: test
 test: ## run the tests (TEST_FLAGS=-v ...)
-	$(GO) test -timeout 30m $(TEST_FLAGS) $(PACKAGES)
+	$(GO) test -p $(AT_ONCE) -timeout 30m $(TEST_FLAGS) $(PACKAGES)
 
 .PHONY: lab
 lab: bin/silverback-lab bin/silverback ## run a whole fleet in one process (LAB_FLAGS=...)
@@ -123,8 +130,8 @@ breaking: bin/buf ## compare the .proto files with AGAINST (default: main)
 	bin/buf breaking --against "$$old/tree"
 
 .PHONY: race
-race: ## the tests under the race detector
-	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 30m $(TEST_FLAGS) $(PACKAGES)
+race: ## the tests of what runs goroutines, under the race detector
+	CGO_ENABLED=1 $(GO) test -race -p $(AT_ONCE) -count=1 -timeout 30m $(TEST_FLAGS) $(RACED)
 
 # The list is what the tests have. An input that fails is left in testdata/fuzz of its package, where go test runs it from then on.
 .PHONY: fuzz

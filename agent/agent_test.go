@@ -117,7 +117,11 @@ func TestNothingIsKeptBeforeItIsProven(t *testing.T) {
 		t.Errorf("boot file kept: %v, last known good kept: %v", after[0] == before[0], after[1] == before[1])
 	}
 	n.kong.WorkersStuck(false)
-	if o := n.outcome(); o.GetAck() == nil {
+	o := n.outcome()
+	for o.GetFailure().GetReason() == distributorv1.Failure_REASON_NOT_PROVEN { // a slow machine may need another proof
+		o = n.outcome()
+	}
+	if o.GetAck() == nil {
 		t.Fatalf("after the workers turned: %v", o)
 	}
 	if after := kept(); after[0] == before[0] || after[1] == before[1] {
