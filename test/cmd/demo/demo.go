@@ -44,6 +44,7 @@ func (d *demo) run(ctx context.Context) error {
 	}{
 		{"Apply a configuration, and ask for it through the load balancer", d.apply},
 		{"Apply one that gateways refuse: it stops at the first wave, and traffic flows", d.broken},
+		{"Apply one that gateways accept and traffic does not survive: it is taken back", d.harmful},
 		{"Kill the leader in the middle of an apply", d.leader},
 		{"Drain a gateway", d.drain},
 		{"Stop the whole control plane and etcd, and restart a gateway: it serves what it served", d.alone},
@@ -261,6 +262,38 @@ func (d *demo) broken(ctx context.Context) error {
 	}
 	d.say("All three gateways serve orders-v1.")
 	return d.unharmed(ctx, before)
+}
+
+// closedPlugin is accepted by every gateway, and refuses every request.
+const closedPlugin = `    plugins:
+    - name: request-termination
+      config: {status_code: 503, message: closed}
+`
+
+// harmful has a gate find what a configuration does to traffic. Only the first wave serves it, for some seconds.
+func (d *demo) harmful(ctx context.Context) error {
+	if r, err := d.cli(ctx, "", nil, "update", "group", group, "--gate", "error-ratio=1%", "--waves", "1:20s,100%:1s"); err != nil || r.code != 0 {
+		return errors.Join(err, r.want(0))
+	}
+	before := d.traffic.now()
+	r, err := d.cli(ctx, d.shop(2, closedPlugin), nil, "apply", "-g", group, "--wait", "-m", "closed by mistake", "-")
+	if err = errors.Join(err, r.want(2, "rolled back: gate error-ratio failed in wave 1 of 2", "is pinned at its last good content")); err != nil {
+		return err
+	}
+	if err := eventually(ctx, patience, "all gateways serve orders-v1", func() error { return d.served(ctx, "orders-v1") }); err != nil {
+		return err
+	}
+	s := d.traffic.since(before)
+	d.say("All three gateways serve orders-v1 again. Of %d requests %d failed: one gateway of three served it for a moment.", s.requests, s.failed)
+	if s.failed == 0 || s.by["kong-1"]+s.by["kong-2"]+s.by["kong-3"] == 0 {
+		return errors.New("the harmful configuration was served by no gateway")
+	}
+	after := d.traffic.now()
+	if err := d.unharmed(ctx, after); err != nil {
+		return err
+	}
+	r, err = d.quiet(ctx, "", nil, "update", "group", group, "--gate", "none", "--waves", "1,100%")
+	return errors.Join(err, r.want(0))
 }
 
 // unharmed waits for a little more traffic, and fails when a request since then did.

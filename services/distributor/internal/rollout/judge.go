@@ -306,7 +306,7 @@ func over(cells []Cell) string {
 	if n == 0 {
 		return ", and no node of the wave was seen yet"
 	}
-	return fmt.Sprintf(", over %s on %d node(s) of the wave", window.Round(time.Second), n)
+	return fmt.Sprintf(", over %s on %d node(s) of the wave", window.Round(100*time.Millisecond), n)
 }
 
 func quantile(all []gate.Histogram, q float64) string {
