@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +16,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/client/v3/concurrency"
 
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/run"
@@ -25,22 +25,25 @@ import (
 // DefaultTTL is how long a killed leader is missed before another is elected. etcd's floor is about two seconds.
 const DefaultTTL = 3 * time.Second
 
-const lookAgain = time.Second
+const checkInterval = time.Second
+
+// retry spaces campaigns. Its pauses do not grow: an election that is over soon needs a new candidate at once.
+var retry = backoff.Policy{Base: 250 * time.Millisecond, Cap: 250 * time.Millisecond, Jitter: 0.8}
 
 // ErrLost is the cause of a leading context whose lease ended.
 var ErrLost = errors.New("leadership lost")
 
-// Config says who runs for what. Client, Prefix and Replica are required.
+// Config configures an election. Client, Prefix and Replica are required.
 type Config struct {
 	Client  *clientv3.Client
 	Prefix  string // such as election/distributor, under the prefix of the client
-	Replica string // what others see as the leader's name
+	Replica string // the leader's name for others
 	TTL     time.Duration
 	Log     *slog.Logger
 	Metrics *Metrics
 }
 
-// Metrics are what an election tells. A nil Metrics tells nothing.
+// Metrics are the metrics of an election. A nil Metrics records nothing.
 type Metrics struct {
 	leader prometheus.Gauge
 	terms  prometheus.Counter
@@ -70,7 +73,8 @@ func Run(ctx context.Context, c Config, lead Lead) error {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	refusal := "" // why etcd grants no lease, as the log was told
+	pauses := backoff.Backoff{Policy: retry}
+	refusal := "" // the last logged reason why etcd grants no lease
 	for {
 		lease, err := c.grant(ctx)
 		switch {
@@ -81,19 +85,15 @@ func Run(ctx context.Context, c Config, lead Lead) error {
 			}
 		case ctx.Err() != nil:
 		case !etcdkv.Refused(err):
-			// No leadership ended by it, and it comes every few seconds for as long as etcd is away, which others tell.
+			// It recurs while etcd is unreachable, and the health probe already reports that.
 			c.Log.Debug("no lease to campaign with; trying again", "error", err)
 		case err.Error() != refusal:
-			// This nobody else tells: an etcd without space still answers who reads.
+			// Nothing else reports it: an etcd without space still answers reads.
 			c.Log.Warn("etcd grants no lease to campaign with; trying again", "error", err)
 			refusal = err.Error()
 		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(50*time.Millisecond + rand.N(200*time.Millisecond)):
+		if err := pauses.Wait(ctx); err != nil {
+			return err
 		}
 	}
 }
@@ -133,11 +133,11 @@ func (c Config) once(ctx context.Context, lease clientv3.LeaseID, lead Lead) err
 	return lead(leaseCtx, term, etcdkv.Fence{Key: election.Key(), Term: term})
 }
 
-// alone waits until no election beside this one has a candidate: replicas of one ledger that are told different elections would be two
-// leaders. Each looks when its own candidacy is written, so of two one sees the other.
+// alone waits until no election beside this one has a candidate: replicas of one ledger with different elections would be two leaders.
+// Each checks after its own candidacy is written, so at least one of two sees the other.
 func (c Config) alone(ctx context.Context) error {
 	parent := c.Prefix[:strings.LastIndex(c.Prefix, "/")+1]
-	told := false
+	logged := false
 	for parent != "" {
 		answer, err := c.Client.Get(ctx, parent, clientv3.WithPrefix(), clientv3.WithKeysOnly())
 		if err != nil {
@@ -149,16 +149,14 @@ func (c Config) alone(ctx context.Context) error {
 		if other < 0 {
 			break
 		}
-		if !told {
-			told = true
+		if !logged {
+			logged = true
 			c.Log.Error("another election has a candidate on this ledger; this replica does not lead while it is there: "+
 				"all replicas of an installation need the same election, and two installations different prefixes",
 				"election", etcdkv.Full(c.Client, c.Prefix+"/"), "candidate", etcdkv.Full(c.Client, string(answer.Kvs[other].Key)))
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(lookAgain):
+		if err := backoff.Sleep(ctx, checkInterval); err != nil {
+			return err
 		}
 	}
 	return nil

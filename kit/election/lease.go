@@ -9,6 +9,8 @@ import (
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/silverback-gateway/silverback/kit/backoff"
 )
 
 // keepLease keeps a lease alive, and returns a context that ends with ErrLost as soon as the lease may have ended on the server: a TTL
@@ -50,10 +52,8 @@ func (t *leaseKeeper) keep(ctx context.Context, client *clientv3.Client, lease c
 		case err == nil:
 			t.timer.Reset(t.ttl - time.Since(sent))
 		}
-		select {
-		case <-ctx.Done():
+		if backoff.Sleep(ctx, t.ttl/4) != nil {
 			return
-		case <-time.After(t.ttl / 4):
 		}
 	}
 }

@@ -15,6 +15,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/silverback-gateway/silverback/kit/backoff"
 )
 
 const (
@@ -85,10 +87,8 @@ func (c *HealthProbe) Run(ctx context.Context) error {
 		if err != nil {
 			wait = askAgain
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(wait):
+		if err := backoff.Sleep(ctx, wait); err != nil {
+			return err
 		}
 	}
 }
