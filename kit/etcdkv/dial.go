@@ -86,7 +86,7 @@ func Dial(c Config) (*clientv3.Client, error) {
 		Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.3, MaxDelay: longestPause},
 		MinConnectTimeout: probeTimeout,
 	})}
-	seen := &lives{}
+	seen := &history{}
 	options = append(options, grpc.WithChainUnaryInterceptor(seen.unary), grpc.WithChainStreamInterceptor(seen.stream))
 	if c.Metrics != nil {
 		options = append(options, c.Metrics.dialOption())

@@ -20,21 +20,20 @@ import (
 )
 
 const (
-	askEvery   = 2 * time.Second // while etcd answers
-	askAgain   = time.Second     // while it does not
-	askTimeout = 2 * time.Second
-	// lookEvery is how often etcd is asked for its alarms, which costs it a consensus.
-	lookEvery = 5 * time.Second
-	// tolerated is for how long questions may go unanswered before anybody is told: a member that goes leaves its work to the others in less.
+	interval      = 2 * time.Second // while etcd answers
+	retryInterval = time.Second     // while it does not
+	askTimeout    = 2 * time.Second
+	// alarmInterval is how often the alarms are read, which costs etcd a consensus round.
+	alarmInterval = 5 * time.Second
+	// tolerated is how long an outage lasts before it is logged. A failover to another etcd member takes less.
 	tolerated = 3 * time.Second
 	// Reminders come after pauses that double.
 	firstPause = time.Minute
 	lastPause  = time.Hour
 )
 
-// A HealthProbe asks etcd whether it answers, also for a service that has nothing else to ask it, and tells the log when it stops to
-// answer, now and then while it is silent, and when it answers again. It decides nothing: what a service knows stays, however long etcd is
-// away.
+// A HealthProbe checks whether etcd answers. It logs when etcd stops answering, reminders during the outage, and the recovery. It takes no
+// action: a service keeps its state for as long as etcd is unreachable.
 type HealthProbe struct {
 	client *clientv3.Client
 	key    string
@@ -46,20 +45,19 @@ type HealthProbe struct {
 	full  bool // etcd's alarm for space is on
 }
 
-// NewHealthProbe returns a contact, which does nothing before Run. The key is what is read: one that the service may read and that need not
-// be there.
+// NewHealthProbe returns a probe, which does nothing before Run. It reads the key, which the service may read and which need not exist.
 func NewHealthProbe(client *clientv3.Client, key string, log *slog.Logger) *HealthProbe {
 	return &HealthProbe{client: client, key: key, log: log, change: func(bool) {}}
 }
 
-// OnChange has a function called when etcd is found silent, and when it answers again. Call it before Run. The function must not block.
+// OnChange sets a function that is called when etcd stops answering, and when it answers again. Call it before Run. It must not block.
 func (c *HealthProbe) OnChange(f func(silent bool)) { c.change = f }
 
-// Run asks until ctx ends, and returns its cause; or until etcd is found to have gone back in time, and returns ErrWentBack. Watches wait
-// in vain then for revisions that were, and what a service has read is of no use any more.
+// Run probes until ctx ends, and returns its cause. It returns ErrWentBack when etcd went back in time: watches would then wait for past
+// revisions, and what the service has read is obsolete.
 func (c *HealthProbe) Run(ctx context.Context) error {
 	c.set(outage{since: time.Now(), never: true})
-	var looked time.Time
+	var alarmsRead time.Time
 	for {
 		err := c.ask(ctx)
 		if ctx.Err() != nil {
@@ -68,24 +66,24 @@ func (c *HealthProbe) Run(ctx context.Context) error {
 		if errors.Is(err, ErrWentBack) {
 			return err
 		}
-		if err == nil && time.Since(looked) >= lookEvery {
-			looked = time.Now()
-			c.look(ctx)
+		if err == nil && time.Since(alarmsRead) >= alarmInterval {
+			alarmsRead = time.Now()
+			c.readAlarms(ctx)
 		}
 		was := c.get()
-		now, news := was.heard(time.Now(), err)
+		now, event := was.next(time.Now(), err)
 		c.set(now)
-		c.tell(news, was, now)
-		switch news {
+		c.report(event, was, now)
+		switch event {
 		case lost:
 			c.change(true)
 		case back:
 			c.change(false)
 		case nothing, still:
 		}
-		wait := askEvery
+		wait := interval
 		if err != nil {
-			wait = askAgain
+			wait = retryInterval
 		}
 		if err := backoff.Sleep(ctx, wait); err != nil {
 			return err
@@ -93,10 +91,10 @@ func (c *HealthProbe) Run(ctx context.Context) error {
 	}
 }
 
-// Outage says since when and why etcd does not answer. Empty means that it answers, or has been silent for a moment only.
+// Outage says since when and why etcd does not answer. Empty means that it answers, or has only just stopped.
 func (c *HealthProbe) Outage() string {
 	s := c.get()
-	if s.told.IsZero() {
+	if s.logged.IsZero() {
 		return ""
 	}
 	return fmt.Sprintf("etcd at %s has not answered for %s: %s", strings.Join(c.client.Endpoints(), ", "), since(s.since), s.reason)
@@ -131,8 +129,8 @@ func (c *HealthProbe) isFull() bool {
 	return c.full
 }
 
-// look asks for etcd's alarms. Without an answer what was known stays.
-func (c *HealthProbe) look(ctx context.Context) {
+// readAlarms reads the alarms of etcd. Without an answer it changes nothing.
+func (c *HealthProbe) readAlarms(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	answer, err := c.client.AlarmList(ctx)
@@ -160,8 +158,8 @@ func (c *HealthProbe) NotReady() error {
 	return fmt.Errorf("the ledger is not read yet")
 }
 
-// ask makes one attempt, past the client's own retries: these hide what stands in the way until the time is over. It goes past the client's
-// prefix with them. It is not answered by a member without a majority.
+// ask makes one attempt. It bypasses the retries of the client, which hide the reason, and thereby its prefix too. A member without a
+// majority does not answer it.
 func (c *HealthProbe) ask(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -170,21 +168,21 @@ func (c *HealthProbe) ask(ctx context.Context) error {
 	return err
 }
 
-func (c *HealthProbe) tell(n news, was, now outage) {
+func (c *HealthProbe) report(e transition, was, now outage) {
 	endpoints := strings.Join(c.client.Endpoints(), ",")
 	switch {
-	case n == lost && now.never:
-		c.log.Warn("etcd does not answer yet; this replica is not ready before, and asks every second", "endpoints", endpoints, "silent",
+	case e == lost && now.never:
+		c.log.Warn("etcd does not answer yet; this replica becomes ready when it does, and retries every second", "endpoints", endpoints,
+			"silent", since(now.since), "error", now.reason)
+	case e == lost:
+		c.log.Warn("etcd does not answer; this replica keeps its state and retries every second", "endpoints", endpoints, "silent",
 			since(now.since), "error", now.reason)
-	case n == lost:
-		c.log.Warn("etcd does not answer; what is known stays, and this replica asks every second", "endpoints", endpoints, "silent",
-			since(now.since), "error", now.reason)
-	case n == still:
+	case e == still:
 		c.log.Warn("etcd still does not answer", "endpoints", endpoints, "silent", since(now.since), "error", now.reason, "next_reminder",
 			now.pause)
-	case n == back && was.never:
+	case e == back && was.never:
 		c.log.Info("etcd answers", "endpoints", endpoints, "silent", since(was.since))
-	case n == back:
+	case e == back:
 		c.log.Info("etcd answers again", "endpoints", endpoints, "silent", since(was.since))
 	}
 }
@@ -207,26 +205,26 @@ func since(t time.Time) time.Duration { return time.Since(t).Round(100 * time.Mi
 type outage struct {
 	since  time.Time // the last answer, or the start
 	never  bool      // there was no answer since the start
-	failed time.Time // the first question without an answer; zero is none
-	told   time.Time // when the log was told last; zero is not yet
+	failed time.Time // the first unanswered probe; zero means none
+	logged time.Time // when it was last logged; zero means not yet
 	pause  time.Duration
 	reason string
 }
 
-// news is what the log is to be told.
-type news int
+// transition is what to log.
+type transition int
 
 const (
-	nothing news = iota
-	lost         // etcd does not answer
-	still        // nor does it now
-	back         // it answers again
+	nothing transition = iota
+	lost               // etcd does not answer
+	still              // it still does not answer
+	back               // it answers again
 )
 
-// heard is what follows from the end of one question.
-func (s outage) heard(now time.Time, err error) (outage, news) {
+// next returns the state after one probe, and what to log.
+func (s outage) next(now time.Time, err error) (outage, transition) {
 	if err == nil {
-		if s.told.IsZero() {
+		if s.logged.IsZero() {
 			return outage{since: now}, nothing
 		}
 		return outage{since: now}, back
@@ -236,17 +234,17 @@ func (s outage) heard(now time.Time, err error) (outage, news) {
 	}
 	s.reason = reasonOf(err)
 	switch {
-	case s.told.IsZero() && now.Sub(s.failed) >= tolerated:
-		s.told, s.pause = now, firstPause
+	case s.logged.IsZero() && now.Sub(s.failed) >= tolerated:
+		s.logged, s.pause = now, firstPause
 		return s, lost
-	case !s.told.IsZero() && now.Sub(s.told) >= s.pause:
-		s.told, s.pause = now, min(2*s.pause, lastPause)
+	case !s.logged.IsZero() && now.Sub(s.logged) >= s.pause:
+		s.logged, s.pause = now, min(2*s.pause, lastPause)
 		return s, still
 	}
 	return s, nothing
 }
 
-// reasonOf says why there was no answer, without what gRPC wraps around it.
+// reasonOf returns the reason of an error without the text that gRPC wraps around it.
 func reasonOf(err error) string {
 	s := status.Convert(err)
 	reason := s.Message()

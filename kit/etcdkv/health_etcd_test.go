@@ -61,7 +61,7 @@ func TestAnEtcdThatGoesAndComesBackIsTold(t *testing.T) {
 	c, lines, metrics := contact(t, server.Endpoints)
 	asked(t, metrics)
 	server.Stop(0)
-	lines.next(t, "level=WARN", `msg="etcd does not answer; what is known stays`, "endpoints="+server.Endpoints[0], "silent=",
+	lines.next(t, "level=WARN", `msg="etcd does not answer; this replica keeps its state`, "endpoints="+server.Endpoints[0], "silent=",
 		"connection refused")
 	if s := c.Outage(); !strings.Contains(s, server.Endpoints[0]) || !strings.Contains(s, "connection refused") {
 		t.Errorf("the outage is %q", s)
@@ -81,7 +81,8 @@ func TestAnEtcdThatWasNeverThereIsTold(t *testing.T) {
 	server := etcdtest.Start(t)
 	server.Stop(0)
 	c, lines, _ := contact(t, server.Endpoints)
-	lines.next(t, "level=WARN", `msg="etcd does not answer yet`, "asks every second", "endpoints="+server.Endpoints[0], "connection refused")
+	lines.next(t, "level=WARN", `msg="etcd does not answer yet`, "retries every second", "endpoints="+server.Endpoints[0],
+		"connection refused")
 	if err := c.NotReady().Error(); !strings.HasPrefix(err, "the ledger is not read yet: etcd at "+server.Endpoints[0]) {
 		t.Errorf("the ledger is not read because %q", err)
 	}
@@ -97,7 +98,7 @@ func TestAnEtcdThatIsCutOffIsTold(t *testing.T) {
 	c, lines, metrics := contact(t, cut.Client(t).Endpoints())
 	asked(t, metrics)
 	cut.Sever()
-	lines.next(t, "level=WARN", `msg="etcd does not answer; what is known stays`)
+	lines.next(t, "level=WARN", `msg="etcd does not answer; this replica keeps its state`)
 	if c.Outage() == "" {
 		t.Error("who asks is told nothing")
 	}

@@ -10,28 +10,28 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-func TestASilenceIsToldOnceAndSeldomAgain(t *testing.T) {
+func TestOutageIsLoggedWithRareReminders(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	refused := status.Error(codes.Unavailable, "connection refused")
-	type told struct {
-		at   time.Duration
-		news news
+	type entry struct {
+		at    time.Duration
+		event transition
 	}
 	for _, tt := range []struct {
 		name string
 		gone time.Duration // the first question without an answer
 		back time.Duration // the first with one; 0 is never
 		ends time.Duration
-		want []told
+		want []entry
 	}{
 		{name: "a short outage is not logged", gone: 10 * time.Second, back: 12 * time.Second, ends: time.Minute},
 		{
-			name: "a long one is told, and its end", gone: 10 * time.Second, back: 40 * time.Second, ends: time.Hour,
-			want: []told{{13 * time.Second, lost}, {40 * time.Second, back}},
+			name: "a long one is logged, and its end", gone: 10 * time.Second, back: 40 * time.Second, ends: time.Hour,
+			want: []entry{{13 * time.Second, lost}, {40 * time.Second, back}},
 		},
 		{
-			name: "an endless one is told in pauses that double, up to an hour", gone: 0, ends: 200 * time.Minute,
-			want: []told{
+			name: "reminders of an endless one come in pauses that double, up to an hour", gone: 0, ends: 200 * time.Minute,
+			want: []entry{
 				{3 * time.Second, lost}, {time.Minute + 3*time.Second, still}, {3*time.Minute + 3*time.Second, still},
 				{7*time.Minute + 3*time.Second, still},
 				{15*time.Minute + 3*time.Second, still}, {31*time.Minute + 3*time.Second, still}, {63*time.Minute + 3*time.Second, still},
@@ -39,25 +39,25 @@ func TestASilenceIsToldOnceAndSeldomAgain(t *testing.T) {
 			},
 		},
 		{
-			name: "the next outage is told anew", gone: 0, back: 100 * time.Second, ends: 100 * time.Second,
-			want: []told{{3 * time.Second, lost}, {63 * time.Second, still}, {100 * time.Second, back}},
+			name: "the next outage is logged again", gone: 0, back: 100 * time.Second, ends: 100 * time.Second,
+			want: []entry{{3 * time.Second, lost}, {63 * time.Second, still}, {100 * time.Second, back}},
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := outage{since: start, never: true}
-			var got []told
+			var got []entry
 			for at := time.Duration(0); at <= tt.ends; at += time.Second {
 				err := refused
 				if at < tt.gone || tt.back > 0 && at >= tt.back {
 					err = nil
 				}
-				var n news
-				if s, n = s.heard(start.Add(at), err); n != nothing {
-					got = append(got, told{at, n})
+				var n transition
+				if s, n = s.next(start.Add(at), err); n != nothing {
+					got = append(got, entry{at, n})
 				}
 			}
 			if !slices.Equal(got, tt.want) {
-				t.Errorf("told %v, want %v", got, tt.want)
+				t.Errorf("logged %v, want %v", got, tt.want)
 			}
 			if answered := tt.gone > 0 || tt.back > 0; s.never == answered {
 				t.Errorf("etcd answered: %v, and never is %v", answered, s.never)
@@ -66,7 +66,7 @@ func TestASilenceIsToldOnceAndSeldomAgain(t *testing.T) {
 	}
 }
 
-func TestReasonOfASilence(t *testing.T) {
+func TestReasonOfAnOutage(t *testing.T) {
 	for _, tt := range []struct {
 		err  error
 		want string

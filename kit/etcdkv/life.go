@@ -31,20 +31,20 @@ func (l life) next(now life) (life, error) {
 	return now, nil
 }
 
-// lives remembers how far a client has seen its etcd come, in any answer and in any watch, and fails the reads of one that went back.
-type lives struct {
+// history remembers how far a client has seen its etcd come, in any answer and in any watch, and fails the reads of one that went back.
+type history struct {
 	mu   sync.Mutex
 	seen life
 }
 
-func (l *lives) get() life {
+func (l *history) get() life {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.seen
 }
 
-// saw takes the header of an answer. Answers overtake each other: an older one says nothing.
-func (l *lives) saw(answer any) (now life, ok bool) {
+// observe takes the header of an answer. Answers overtake each other: an older one says nothing.
+func (l *history) observe(answer any) (now life, ok bool) {
 	a, ok := answer.(interface {
 		GetHeader() *etcdserverpb.ResponseHeader
 	})
@@ -61,13 +61,13 @@ func (l *lives) saw(answer any) (now life, ok bool) {
 }
 
 // unary judges reads alone: whichever member answers one has all that was seen before it was asked.
-func (l *lives) unary(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker,
+func (l *history) unary(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker,
 	options ...grpc.CallOption) error {
 	before := l.get()
 	if err := invoke(ctx, method, request, reply, conn, options...); err != nil {
 		return err
 	}
-	now, ok := l.saw(reply)
+	now, ok := l.observe(reply)
 	if r, reads := request.(*etcdserverpb.RangeRequest); ok && reads && !r.GetSerializable() {
 		if _, err := before.next(now); err != nil {
 			return err
@@ -76,7 +76,7 @@ func (l *lives) unary(ctx context.Context, method string, request, reply any, co
 	return nil
 }
 
-func (l *lives) stream(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string, open grpc.Streamer,
+func (l *history) stream(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string, open grpc.Streamer,
 	options ...grpc.CallOption) (grpc.ClientStream, error) {
 	s, err := open(ctx, desc, conn, method, options...)
 	if err != nil {
@@ -87,14 +87,14 @@ func (l *lives) stream(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.Cl
 
 type watched struct {
 	grpc.ClientStream
-	lives *lives
+	history *history
 }
 
 // RecvMsg implements grpc.ClientStream.
 func (w *watched) RecvMsg(m any) error {
 	err := w.ClientStream.RecvMsg(m)
 	if err == nil {
-		w.lives.saw(m)
+		w.history.observe(m)
 	}
 	return err
 }

@@ -33,7 +33,7 @@ func rangeAt(cluster uint64, revision int64) *etcdserverpb.RangeResponse {
 }
 
 // read makes a read that is answered so; meanwhile happens before the answer.
-func read(l *lives, answer *etcdserverpb.RangeResponse, serializable bool, meanwhile func()) error {
+func read(l *history, answer *etcdserverpb.RangeResponse, serializable bool, meanwhile func()) error {
 	reply := &etcdserverpb.RangeResponse{}
 	return l.unary(context.Background(), "", &etcdserverpb.RangeRequest{Serializable: serializable}, reply, nil,
 		func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error {
@@ -46,8 +46,8 @@ func read(l *lives, answer *etcdserverpb.RangeResponse, serializable bool, meanw
 // Only a read that was asked after the other was answered says anything, and only one that all members would answer alike.
 func TestWhichReadsTellThatEtcdWentBack(t *testing.T) {
 	nothing := func() {}
-	l := &lives{}
-	l.saw(rangeAt(7, 100)) // a write, or a watch
+	l := &history{}
+	l.observe(rangeAt(7, 100)) // a write, or a watch
 	for _, tt := range []struct {
 		name         string
 		revision     int64
@@ -56,7 +56,7 @@ func TestWhichReadsTellThatEtcdWentBack(t *testing.T) {
 		back         bool
 	}{
 		{name: "one that is as far", revision: 100, meanwhile: nothing},
-		{name: "one that another overtook", revision: 101, meanwhile: func() { l.saw(rangeAt(7, 110)) }},
+		{name: "one that another overtook", revision: 101, meanwhile: func() { l.observe(rangeAt(7, 110)) }},
 		{name: "one of a member that lags, which may", revision: 90, serializable: true, meanwhile: nothing},
 		{name: "one with less than what was seen before it", revision: 109, meanwhile: nothing, back: true},
 		{name: "and again, for what was seen stays", revision: 109, meanwhile: nothing, back: true},

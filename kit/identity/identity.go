@@ -31,7 +31,7 @@ const (
 	Nobody  Kind = iota
 	Node         // an agent, by its node
 	Service      // a part of the control plane
-	User         // a person or a program that submits and looks
+	User         // a person or a program that submits and reads
 )
 
 // Role is what a user may do; each may do what those before it may.
@@ -40,7 +40,7 @@ type Role int
 // The roles of users.
 const (
 	NoRole    Role = iota
-	Viewer         // looks at the fleet; no configuration, for that holds secrets
+	Viewer         // reads the fleet, but no configuration, which holds secrets
 	Submitter      // submits configurations, and reads them
 	Operator       // moves nodes and rollouts
 	Admin          // makes, changes and deletes groups and nodes

@@ -109,9 +109,9 @@ func (l *List) Complete() {
 func (l *List) change(edit func()) {
 	l.mu.Lock()
 	edit()
-	tell := l.changed
+	callbacks := l.changed
 	l.mu.Unlock()
-	for _, f := range tell {
+	for _, f := range callbacks {
 		f()
 	}
 }

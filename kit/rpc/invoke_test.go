@@ -17,7 +17,7 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// A server that refuses calls before it reads them may end a call before its request was written. Whoever calls hears the refusal all
+// A server that refuses calls before it reads them may end a call before its request was written. The caller gets the refusal all
 // the same, also when it was the last of several attempts.
 func TestARefusalBeforeTheRequestIsHeard(t *testing.T) {
 	s := grpc.NewServer(grpc.InTapHandle(func(context.Context, *tap.Info) (context.Context, error) {
@@ -41,7 +41,7 @@ func TestARefusalBeforeTheRequestIsHeard(t *testing.T) {
 		calls.Go(func() error {
 			_, err := c.GetGroup(t.Context(), &registryv1.GetGroupRequest{Name: "g"})
 			if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "because") {
-				return fmt.Errorf("heard %w", err)
+				return fmt.Errorf("got %w", err)
 			}
 			return nil
 		})

@@ -28,11 +28,11 @@ type admission struct {
 	close       sync.Once
 	revoked     *revocation.List
 
-	mu       sync.Mutex
-	open     int
-	admitted map[*countedConn]*caller
-	holds    map[string]share // what each identity has now
-	lastTold time.Time        // when the log was told of a refusal last
+	mu         sync.Mutex
+	open       int
+	admitted   map[*countedConn]*caller
+	holds      map[string]share // what each identity has now
+	lastLogged time.Time        // when a refusal was last logged
 }
 
 func newAdmission(l net.Listener, trustDomain string, log *slog.Logger, revoked *revocation.List) *admission {
@@ -122,16 +122,16 @@ func (d *admission) Close() error {
 	return d.Listener.Close()
 }
 
-// refuse tells the log of it, once a minute at most: who is refused tries again.
+// refuse logs a refusal, once a minute at most, because a refused caller tries again.
 func (d *admission) refuse(message string, facts ...any) {
 	d.mu.Lock()
 	now := d.now()
-	tell := now.Sub(d.lastTold) >= time.Minute
-	if tell {
-		d.lastTold = now
+	due := now.Sub(d.lastLogged) >= time.Minute
+	if due {
+		d.lastLogged = now
 	}
 	d.mu.Unlock()
-	if tell {
+	if due {
 		d.log.Warn("connection refused", append([]any{"why", message}, facts...)...)
 	}
 }

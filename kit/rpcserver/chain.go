@@ -80,8 +80,8 @@ func newChain(d Deps, access Access, admission *admission) (*chain, error) {
 // errPanic stands for a panic, which was logged where it happened.
 var errPanic = fault.New(fault.Internal, "PANIC", "panic")
 
-// levelOf keeps a quiet fleet quiet: a call is news when it is our fault. That a replica cannot answer now is told to the caller at every
-// try; why it cannot is news once, and told by what it waits for.
+// levelOf logs only our own faults above debug. That a replica cannot answer now is returned to the caller at every try, and the reason is
+// logged once by what the replica waits for.
 func levelOf(code codes.Code) logging.Level {
 	switch code {
 	case codes.OK, codes.Canceled, codes.NotFound, codes.AlreadyExists, codes.InvalidArgument, codes.Aborted, codes.FailedPrecondition,
@@ -206,7 +206,7 @@ func mapUnary(log *slog.Logger) grpc.UnaryServerInterceptor {
 		}
 		s := toStatus(log, info.FullMethod, err)
 		if final(s, time.Since(began)) {
-			_ = grpc.SetTrailer(ctx, stay) // fails when there is no call to answer any more
+			_ = grpc.SetTrailer(ctx, noRetry) // fails when there is no call to answer any more
 		}
 		return answer, s.Err()
 	}
@@ -221,7 +221,7 @@ func mapStream(log *slog.Logger) grpc.StreamServerInterceptor {
 		}
 		s := toStatus(log, info.FullMethod, err)
 		if final(s, time.Since(began)) {
-			stream.SetTrailer(stay)
+			stream.SetTrailer(noRetry)
 		}
 		return s.Err()
 	}

@@ -13,16 +13,16 @@ import (
 	"github.com/silverback-gateway/silverback/kit/identity"
 )
 
-// looks are the first words of methods that change nothing, and renewing is what each node does every few seconds.
-var looks = []string{"Get", "List", "Watch", "Validate", "Diff", "Render", "Locate", "Check", "Follow", "ServerReflection", "Renew"}
+// readPrefixes begin the names of methods that are not logged as changes: they change nothing, or each node calls them every few seconds.
+var readPrefixes = []string{"Get", "List", "Watch", "Validate", "Diff", "Render", "Locate", "Check", "Follow", "ServerReflection", "Renew"}
 
 // mutates reports whether a method changes what a service keeps.
 func mutates(method string) bool {
 	name := method[strings.LastIndexByte(method, '/')+1:]
-	return !slices.ContainsFunc(looks, func(word string) bool { return strings.HasPrefix(name, word) })
+	return !slices.ContainsFunc(readPrefixes, func(word string) bool { return strings.HasPrefix(name, word) })
 }
 
-// logMutations says at info who changed what, and with which outcome. It tells no content: of a request only its names and its id.
+// logMutations logs at info who changed what, and the outcome. Of a request it logs only names and the id, no content.
 func logMutations(log *slog.Logger) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 		answer, err := handle(ctx, request)
@@ -38,7 +38,7 @@ func logMutations(log *slog.Logger) grpc.UnaryServerInterceptor {
 	}
 }
 
-// names are the words by which a request says what it is about, each after its key.
+// names returns the names in a request as pairs of key and value.
 func names(request any) (all []any) {
 	add := func(key, value string) {
 		if value != "" {
