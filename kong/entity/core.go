@@ -7,14 +7,14 @@ func hashInputs() option {
 }
 
 func endpoints(name string) Field {
-	f := list(name, record("", str("ip", nullIsAbsent), integer("port", between(0, 65535), nullIsAbsent)))
+	f := list(name, record("", str("ip", nullIsAbsent), integer("port", nullIsAbsent)))
 	return f
 }
 
 func health() Field {
-	statuses := func() Field { return list("http_statuses", integer("", between(100, 999))) }
-	count := func(name string) Field { return integer(name, between(0, 255)) }
-	interval := func() Field { return number("interval", between(0, 65535)) }
+	statuses := func() Field { return list("http_statuses", integer("")) }
+	count := func(name string) Field { return integer(name) }
+	interval := func() Field { return number("interval") }
 	return record("healthchecks",
 		record("passive",
 			str("type", oneOf("tcp", "http", "https", "grpc", "grpcs")),
@@ -26,13 +26,13 @@ func health() Field {
 			mapOf("headers", list("", str("")), nullIsAbsent),
 			record("healthy", statuses(), count("successes"), interval()),
 			record("unhealthy", statuses(), interval(), count("timeouts"), count("http_failures"), count("tcp_failures")),
-			number("timeout", between(0, 65535)),
-			integer("concurrency", between(1, 1<<31-1)),
+			number("timeout"),
+			integer("concurrency"),
 			str("http_path"),
 			str("https_sni", nullIsAbsent),
 			boolean("https_verify_certificate"),
 		),
-		number("threshold", between(0, 100)),
+		number("threshold"),
 	)
 }
 
@@ -56,11 +56,11 @@ func coreKinds() []Kind {
 			Children: []Child{{Key: "routes", Kind: "routes", Ref: "service"}, plugins("service"), chains("service"),
 				{Key: "degraphql_routes", Kind: "degraphql_routes", Ref: "service"}},
 			Fields: []Field{
-				str("name", unique), integer("retries", between(0, 32767), def),
+				str("name", unique), integer("retries", def),
 				str("protocol", oneOf(schema.Protocols()...), def),
-				str("host", required), integer("port", between(0, 65535), def), str("path"),
-				timeout("connect_timeout"), timeout("write_timeout"), timeout("read_timeout"),
-				ref("client_certificate", "certificates"), boolean("tls_verify"), integer("tls_verify_depth", between(0, 64)),
+				str("host", required), integer("port", def), str("path"),
+				integer("connect_timeout", def), integer("write_timeout", def), integer("read_timeout", def),
+				ref("client_certificate", "certificates"), boolean("tls_verify"), integer("tls_verify_depth"),
 				list("ca_certificates", str("", check(UUID))), boolean("enabled", def),
 				object("tls_sans", extra),
 			},
@@ -75,7 +75,7 @@ func coreKinds() []Kind {
 				list("snis", str("")), endpoints("sources"), endpoints("destinations"),
 				list("methods", str("")), list("hosts", str("")), list("paths", str("")),
 				mapOf("headers", list("", str("", warn(HeaderValue)))), integer("regex_priority", def), str("path_handling", oneOf("v0", "v1"), def),
-				str("expression", extra), integer("priority", between(0, 1<<46-1), extra),
+				str("expression", extra), integer("priority", extra),
 			},
 		},
 		{
@@ -110,7 +110,7 @@ func coreKinds() []Kind {
 				str("hash_on_cookie_path", def),
 				str("hash_on_query_arg"), str("hash_fallback_query_arg"),
 				str("hash_on_uri_capture"), str("hash_fallback_uri_capture"),
-				integer("slots", between(10, 1<<16), def), health(), str("host_header"),
+				integer("slots", def), health(), str("host_header"),
 				ref("client_certificate", "certificates"), boolean("use_srv_name", def),
 				str("sticky_sessions_cookie", extra), str("sticky_sessions_cookie_path", extra),
 			},
@@ -120,7 +120,7 @@ func coreKinds() []Kind {
 			IDFields: []string{"upstream", "target"}, Scope: []string{"upstream", "target"},
 			Fields: []Field{
 				ref("upstream", "upstreams", required), str("target", required),
-				integer("weight", between(0, 65535), def), boolean("failover", extra),
+				integer("weight", def), boolean("failover", extra),
 			},
 		},
 		{

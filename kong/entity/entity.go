@@ -182,7 +182,7 @@ func (t *Table) add(k *Kind) {
 	t.byName[k.Name] = k
 }
 
-// addRules gives texts the rules that kong/schema has for them. Those that the table gives a check or a list of values keep that.
+// addRules gives texts and numbers the rules that kong/schema has for them. Those that the table gives a check or a list of values keep that.
 func addRules(kind string, fields []Field, prefix string) {
 	for i := range fields {
 		addRule(kind, &fields[i], prefix+fields[i].Name)
@@ -195,6 +195,8 @@ func addRule(kind string, f *Field, path string) {
 		if f.Check == nil && f.OneOf == nil {
 			f.Check = schema.ValueRule(kind, path)
 		}
+	case Integer, Number:
+		f.Min, f.Max, f.Ranged = schema.Range(kind, path)
 	case List:
 		addRule(kind, f.Elem, path+"[]")
 	case Map:

@@ -51,10 +51,6 @@ func nullIsAbsent(f *Field) { f.NullIsAbsent = true }
 
 func oneOf(values ...string) option { return func(f *Field) { f.OneOf = values } }
 
-func between(low, high int64) option {
-	return func(f *Field) { f.Ranged, f.Min, f.Max = true, low, high }
-}
-
 func check(c func(string) string) option { return func(f *Field) { f.Check = c } }
 
 func warn(d func(string) string) option { return func(f *Field) { f.Warn = d } }
@@ -71,5 +67,3 @@ func tags() Field { return list("tags", str("")) }
 func protocols(name string) Field {
 	return list(name, str("", oneOf(schema.Protocols()...)), def)
 }
-
-func timeout(name string) Field { return integer(name, between(1, 1<<31-2), def) }

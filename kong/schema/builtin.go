@@ -50,6 +50,14 @@ func ValueRule(kind, path string) func(text string) string {
 	}
 }
 
+// Range returns the least and the greatest number that Kong 3.9.3 takes in a field, with kind and path as in ValueRule.
+func Range(kind, path string) (low, high int64, ok bool) {
+	if f := builtIn().kinds[singular(kind)].lookup(path); f != nil && f.between != nil {
+		return int64(f.between[0]), int64(f.between[1]), true
+	}
+	return 0, 0, false
+}
+
 // CheckWhole returns what Kong 3.9.3 refuses of an entity because of how its fields go together, such as a route without anything to match
 // on. It needs no gateway and does not check the fields by themselves. Kind is in the plural; the entity is as in Bundle.Check.
 func CheckWhole(kind string, entity map[string]any) []FieldError {

@@ -52,6 +52,7 @@ type field struct {
 	isNull        bool // eq: null
 	scope         bool // and it is a plugin's scope: the gateway takes it all the same (F21)
 	notNull       bool // ne: null
+	between       *[2]float64
 	rules         []rule
 }
 
@@ -421,7 +422,7 @@ func (c compiler) rules(f *field, raw object, path string) error {
 	if err := c.lengths(f, raw, add); err != nil {
 		return err
 	}
-	if err := numbers(raw, add); err != nil {
+	if err := numbers(f, raw, add); err != nil {
 		return err
 	}
 	if eq, has := raw["eq"]; has && eq != nil {
@@ -506,7 +507,7 @@ func (c compiler) lengths(f *field, raw object, add adder) error {
 		bound("len_max", "length must be at most %d", func(have, want int) bool { return have > want }))
 }
 
-func numbers(raw object, add adder) error {
+func numbers(f *field, raw object, add adder) error {
 	if value, has := raw["between"]; has {
 		ends, _ := value.([]any)
 		if len(ends) != 2 {
@@ -517,6 +518,7 @@ func numbers(raw object, add adder) error {
 		if !okLow || !okHigh {
 			return errors.New("between has no numbers")
 		}
+		f.between = &[2]float64{low, high}
 		add(BadValue, fmt.Sprintf("value should be between %s and %s", literal(ends[0]), literal(ends[1])), func(_ *checker, v any) bool {
 			n, ok := number(v)
 			return !ok || n < low || n > high
