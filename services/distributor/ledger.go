@@ -60,6 +60,7 @@ func (l ledger) Rollouts(id fleet.GroupID) []api.Counted {
 		c.Gates = r.Gates
 		if i == len(g.Rollouts)-1 {
 			c.Now, c.Gates, c.Next = l.d.cache.Live(id, g)
+			c.Frozen = g.Orders.Frozen()
 		}
 		all = append(all, c)
 	}

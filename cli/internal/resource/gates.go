@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,9 +12,12 @@ import (
 	"github.com/spf13/pflag"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
 // addGates defines the flags that say how waves are judged. They come after those of waves and probes, on which they rest.
@@ -152,4 +156,31 @@ func gateTexts(p *fleetv1.RolloutPolicy) (all []string) {
 		all = append(all, fmt.Sprintf("latency=p%g+%g%%", quantile, g.GetMaxIncreasePercent()))
 	}
 	return all
+}
+
+// noteSignals says which gates of a group cannot tell anything, because the group's configuration does not have its gateways measure it. When
+// the translator does not answer nothing is said: the rollout says it too.
+func noteSignals(ctx context.Context, a *app.App, g *registryv1.Group) {
+	var lacking []string
+	if g.GetPolicy().GetGates().GetErrorRatio() != nil {
+		lacking = append(lacking, "error-ratio needs it with status_code_metrics")
+	}
+	if g.GetPolicy().GetGates().GetLatency() != nil {
+		lacking = append(lacking, "latency needs it with latency_metrics")
+	}
+	if len(lacking) == 0 {
+		return
+	}
+	newest, err := a.Translator().ListRevisions(ctx, &translatorv1.ListRevisionsRequest{Group: g.GetName(), PageSize: 1})
+	if err != nil {
+		return
+	}
+	for _, r := range newest.GetRevisions() {
+		found, err := a.Translator().LocateEntities(ctx, &translatorv1.LocateEntitiesRequest{Group: g.GetName(), Revision: r.GetNumber(),
+			Entities: []*translatorv1.EntityRef{{Kind: "plugin", Name: "prometheus"}}})
+		if err != nil || len(found.GetOrigins()) > 0 {
+			return
+		}
+	}
+	show.Printf(a.Err, "note: the configuration of %s has no plugin prometheus: gate %s\n", g.GetName(), strings.Join(lacking, ", gate "))
 }

@@ -227,6 +227,7 @@ silverback describe group shows the policy. Creating the same group again is no 
 				return show.Message(a.Out, a.Flags.Output, answer)
 			}
 			show.Printf(a.Out, "group %q created: waves %s\n", g.GetName(), waves(answer.GetGroup().GetPolicy()))
+			noteSignals(ctx, a, answer.GetGroup())
 			return nil
 		},
 	}
@@ -270,6 +271,7 @@ func UpdateGroup(a *app.App) *cobra.Command {
 					return show.Message(a.Out, a.Flags.Output, answer)
 				}
 				a.Line(2, "group %q updated: %s", g.GetName(), f.changed())
+				noteSignals(ctx, a, answer.GetGroup())
 				return nil
 			}
 		},

@@ -292,6 +292,12 @@ func (s groupStatus) print(a *app.App) error {
 		if s.rollout.GetReason() != "" {
 			a.Line(12, "            %s", show.Clean(s.rollout.GetReason()))
 		}
+		if next := s.rollout.GetNext(); next != "" && s.rollout.GetState() != distributorv1.Rollout_STATE_PROGRESSING {
+			a.Line(12, "            %s", show.Clean(next))
+		}
+		if o := s.rollout.GetFrozen(); o != nil {
+			a.Line(12, "  frozen    for %s by %s: %s", show.Age(a.Now(), o.GetCreateTime()), show.Clean(o.GetAuthor()), show.Clean(o.GetReason()))
+		}
 	}
 	if err := s.printTroubled(a); err != nil {
 		return err

@@ -20,6 +20,8 @@ type Counted struct {
 	Now   rollout.Progress
 	Gates []rollout.GateResult
 	Next  string // what it waits for and what comes next; empty when it has ended
+	// Frozen is the order that freezes the group of its newest rollout, or nil.
+	Frozen *rollout.Order
 }
 
 // A Ledger is what was decided, and how far it has come.

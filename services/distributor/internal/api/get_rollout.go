@@ -8,7 +8,6 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/services/distributor/internal/wire"
 )
 
 // GetRollout returns a rollout.
@@ -20,7 +19,7 @@ func (s *RolloutService) GetRollout(ctx context.Context, request *distributorv1.
 	for _, r := range s.Ledger.Rollouts(fleet.GroupID(request.GetGroup())) {
 		if (request.GetId() == "" || request.GetId() == string(r.ID)) && (request.GetRevision() == 0 ||
 			request.GetRevision() == int64(r.Candidate.Revision)) {
-			return &distributorv1.GetRolloutResponse{Rollout: wire.Rollout(r.Rollout, r.Now, r.Gates, r.Next)}, nil
+			return &distributorv1.GetRolloutResponse{Rollout: message(r)}, nil
 		}
 	}
 	which := "rollout yet"

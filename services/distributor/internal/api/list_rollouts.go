@@ -5,7 +5,6 @@ import (
 
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 
-	"github.com/silverback-gateway/silverback/services/distributor/internal/wire"
 )
 
 // ListRollouts lists rollouts by group, the newest first.
@@ -37,7 +36,7 @@ func (s *RolloutService) ListRollouts(ctx context.Context, request *distributorv
 				answer.NextPageToken = encodeToken(last.GetGroup(), last.GetId())
 				return answer, nil
 			}
-			answer.Rollouts = append(answer.Rollouts, wire.Rollout(r.Rollout, r.Now, r.Gates, r.Next))
+			answer.Rollouts = append(answer.Rollouts, message(r))
 		}
 	}
 	return answer, nil

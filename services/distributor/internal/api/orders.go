@@ -66,7 +66,7 @@ func (s *RolloutService) orderRollout(ctx context.Context, request interface {
 			id, group, newest.ID, newest.Candidate.Revision).With("rollout", string(newest.ID))
 	}
 	if repeats(o.Verb, newest.Rollout) {
-		return s.message(newest), nil
+		return message(newest), nil
 	}
 	if why := o.Refuses(newest.Rollout); why != "" {
 		return nil, fault.New(fault.WrongState, "ROLLOUT_STATE", "%s", why).With("state", string(newest.State))
@@ -121,14 +121,19 @@ func (s *RolloutService) awaitObeyed(ctx context.Context, group fleet.GroupID, o
 func (s *RolloutService) obeyed(group fleet.GroupID, id string) *distributorv1.Rollout {
 	for _, r := range s.Ledger.Rollouts(group) {
 		if r.Has(id) {
-			return s.message(r)
+			return message(r)
 		}
 	}
 	return nil
 }
 
-func (s *RolloutService) message(r Counted) *distributorv1.Rollout {
-	return wire.Rollout(r.Rollout, r.Now, r.Gates, r.Next)
+// message writes a rollout as it is now.
+func message(r Counted) *distributorv1.Rollout {
+	m := wire.Rollout(r.Rollout, r.Now, r.Gates, r.Next)
+	if r.Frozen != nil {
+		m.Frozen = wire.Order(*r.Frozen)
+	}
+	return m
 }
 
 // orderGroup freezes or unfreezes a group. A group that has no rollout yet can be frozen too.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/services/distributor/internal/wire"
 )
 
 // watchGather is how long changes are collected, so that a fleet's progress is a picture and not a flood.
@@ -40,7 +39,7 @@ func (s *RolloutService) WatchRollouts(request *distributorv1.WatchRolloutsReque
 			if len(all) == 0 || request.GetGroup() != "" && request.GetGroup() != string(id) {
 				continue
 			}
-			now := wire.Rollout(all[0].Rollout, all[0].Now, all[0].Gates, all[0].Next)
+			now := message(all[0])
 			if proto.Equal(now, sent[id]) {
 				continue
 			}

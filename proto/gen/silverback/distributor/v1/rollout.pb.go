@@ -224,7 +224,9 @@ type Rollout struct {
 	PinnedRevision int64 `protobuf:"varint,26,opt,name=pinned_revision,json=pinnedRevision,proto3" json:"pinned_revision,omitempty"`
 	// Sources are to be pinned because of this rollout, and are not yet. No rollout begins
 	// before.
-	Pinning       bool `protobuf:"varint,27,opt,name=pinning,proto3" json:"pinning,omitempty"`
+	Pinning bool `protobuf:"varint,27,opt,name=pinning,proto3" json:"pinning,omitempty"`
+	// Set on the newest rollout of a group while the group is frozen.
+	Frozen        *Order `protobuf:"bytes,28,opt,name=frozen,proto3" json:"frozen,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -432,6 +434,13 @@ func (x *Rollout) GetPinning() bool {
 		return x.Pinning
 	}
 	return false
+}
+
+func (x *Rollout) GetFrozen() *Order {
+	if x != nil {
+		return x.Frozen
+	}
+	return nil
 }
 
 // What one gate says of a wave.
@@ -2759,7 +2768,7 @@ var File_silverback_distributor_v1_rollout_proto protoreflect.FileDescriptor
 
 const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"\n" +
-	"'silverback/distributor/v1/rollout.proto\x12\x19silverback.distributor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a silverback/fleet/v1/policy.proto\x1a!silverback/fleet/v1/problem.proto\"\x87\n" +
+	"'silverback/distributor/v1/rollout.proto\x12\x19silverback.distributor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a silverback/fleet/v1/policy.proto\x1a!silverback/fleet/v1/problem.proto\"\xc1\n" +
 	"\n" +
 	"\aRollout\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x0e\n" +
@@ -2789,7 +2798,8 @@ const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"\x04next\x18\x18 \x01(\tR\x04next\x12%\n" +
 	"\x0epinned_sources\x18\x19 \x03(\tR\rpinnedSources\x12'\n" +
 	"\x0fpinned_revision\x18\x1a \x01(\x03R\x0epinnedRevision\x12\x18\n" +
-	"\apinning\x18\x1b \x01(\bR\apinning\"\xc1\x01\n" +
+	"\apinning\x18\x1b \x01(\bR\apinning\x128\n" +
+	"\x06frozen\x18\x1c \x01(\v2 .silverback.distributor.v1.OrderR\x06frozen\"\xc1\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSTATE_WAITING\x10\x01\x12\x15\n" +
@@ -3060,60 +3070,61 @@ var file_silverback_distributor_v1_rollout_proto_depIdxs = []int32{
 	5,  // 7: silverback.distributor.v1.Rollout.left_out:type_name -> silverback.distributor.v1.LeftOut
 	3,  // 8: silverback.distributor.v1.Rollout.gates:type_name -> silverback.distributor.v1.GateResult
 	4,  // 9: silverback.distributor.v1.Rollout.orders:type_name -> silverback.distributor.v1.Order
-	1,  // 10: silverback.distributor.v1.GateResult.outcome:type_name -> silverback.distributor.v1.GateResult.Outcome
-	41, // 11: silverback.distributor.v1.Order.create_time:type_name -> google.protobuf.Timestamp
-	42, // 12: silverback.distributor.v1.Refusal.problem:type_name -> silverback.fleet.v1.Problem
-	4,  // 13: silverback.distributor.v1.Assignment.frozen:type_name -> silverback.distributor.v1.Order
-	2,  // 14: silverback.distributor.v1.GetRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	2,  // 15: silverback.distributor.v1.ListRolloutsResponse.rollouts:type_name -> silverback.distributor.v1.Rollout
-	2,  // 16: silverback.distributor.v1.WatchRolloutsResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	38, // 17: silverback.distributor.v1.WatchRolloutsResponse.synced:type_name -> silverback.distributor.v1.WatchRolloutsResponse.Synced
-	8,  // 18: silverback.distributor.v1.GetAssignmentResponse.assignment:type_name -> silverback.distributor.v1.Assignment
-	8,  // 19: silverback.distributor.v1.ListAssignmentsResponse.assignments:type_name -> silverback.distributor.v1.Assignment
-	41, // 20: silverback.distributor.v1.Ledger.recover_time:type_name -> google.protobuf.Timestamp
-	39, // 21: silverback.distributor.v1.Ledger.ahead:type_name -> silverback.distributor.v1.Ledger.AheadNode
-	19, // 22: silverback.distributor.v1.GetLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
-	19, // 23: silverback.distributor.v1.RecoverLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
-	2,  // 24: silverback.distributor.v1.PauseRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	2,  // 25: silverback.distributor.v1.ResumeRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	2,  // 26: silverback.distributor.v1.PromoteRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	2,  // 27: silverback.distributor.v1.AbortRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	2,  // 28: silverback.distributor.v1.RetryRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	4,  // 29: silverback.distributor.v1.FreezeGroupResponse.order:type_name -> silverback.distributor.v1.Order
-	4,  // 30: silverback.distributor.v1.UnfreezeGroupResponse.order:type_name -> silverback.distributor.v1.Order
-	9,  // 31: silverback.distributor.v1.RolloutService.GetRollout:input_type -> silverback.distributor.v1.GetRolloutRequest
-	11, // 32: silverback.distributor.v1.RolloutService.ListRollouts:input_type -> silverback.distributor.v1.ListRolloutsRequest
-	13, // 33: silverback.distributor.v1.RolloutService.WatchRollouts:input_type -> silverback.distributor.v1.WatchRolloutsRequest
-	15, // 34: silverback.distributor.v1.RolloutService.GetAssignment:input_type -> silverback.distributor.v1.GetAssignmentRequest
-	17, // 35: silverback.distributor.v1.RolloutService.ListAssignments:input_type -> silverback.distributor.v1.ListAssignmentsRequest
-	20, // 36: silverback.distributor.v1.RolloutService.GetLedger:input_type -> silverback.distributor.v1.GetLedgerRequest
-	22, // 37: silverback.distributor.v1.RolloutService.RecoverLedger:input_type -> silverback.distributor.v1.RecoverLedgerRequest
-	24, // 38: silverback.distributor.v1.RolloutService.PauseRollout:input_type -> silverback.distributor.v1.PauseRolloutRequest
-	26, // 39: silverback.distributor.v1.RolloutService.ResumeRollout:input_type -> silverback.distributor.v1.ResumeRolloutRequest
-	28, // 40: silverback.distributor.v1.RolloutService.PromoteRollout:input_type -> silverback.distributor.v1.PromoteRolloutRequest
-	30, // 41: silverback.distributor.v1.RolloutService.AbortRollout:input_type -> silverback.distributor.v1.AbortRolloutRequest
-	32, // 42: silverback.distributor.v1.RolloutService.RetryRollout:input_type -> silverback.distributor.v1.RetryRolloutRequest
-	34, // 43: silverback.distributor.v1.RolloutService.FreezeGroup:input_type -> silverback.distributor.v1.FreezeGroupRequest
-	36, // 44: silverback.distributor.v1.RolloutService.UnfreezeGroup:input_type -> silverback.distributor.v1.UnfreezeGroupRequest
-	10, // 45: silverback.distributor.v1.RolloutService.GetRollout:output_type -> silverback.distributor.v1.GetRolloutResponse
-	12, // 46: silverback.distributor.v1.RolloutService.ListRollouts:output_type -> silverback.distributor.v1.ListRolloutsResponse
-	14, // 47: silverback.distributor.v1.RolloutService.WatchRollouts:output_type -> silverback.distributor.v1.WatchRolloutsResponse
-	16, // 48: silverback.distributor.v1.RolloutService.GetAssignment:output_type -> silverback.distributor.v1.GetAssignmentResponse
-	18, // 49: silverback.distributor.v1.RolloutService.ListAssignments:output_type -> silverback.distributor.v1.ListAssignmentsResponse
-	21, // 50: silverback.distributor.v1.RolloutService.GetLedger:output_type -> silverback.distributor.v1.GetLedgerResponse
-	23, // 51: silverback.distributor.v1.RolloutService.RecoverLedger:output_type -> silverback.distributor.v1.RecoverLedgerResponse
-	25, // 52: silverback.distributor.v1.RolloutService.PauseRollout:output_type -> silverback.distributor.v1.PauseRolloutResponse
-	27, // 53: silverback.distributor.v1.RolloutService.ResumeRollout:output_type -> silverback.distributor.v1.ResumeRolloutResponse
-	29, // 54: silverback.distributor.v1.RolloutService.PromoteRollout:output_type -> silverback.distributor.v1.PromoteRolloutResponse
-	31, // 55: silverback.distributor.v1.RolloutService.AbortRollout:output_type -> silverback.distributor.v1.AbortRolloutResponse
-	33, // 56: silverback.distributor.v1.RolloutService.RetryRollout:output_type -> silverback.distributor.v1.RetryRolloutResponse
-	35, // 57: silverback.distributor.v1.RolloutService.FreezeGroup:output_type -> silverback.distributor.v1.FreezeGroupResponse
-	37, // 58: silverback.distributor.v1.RolloutService.UnfreezeGroup:output_type -> silverback.distributor.v1.UnfreezeGroupResponse
-	45, // [45:59] is the sub-list for method output_type
-	31, // [31:45] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	4,  // 10: silverback.distributor.v1.Rollout.frozen:type_name -> silverback.distributor.v1.Order
+	1,  // 11: silverback.distributor.v1.GateResult.outcome:type_name -> silverback.distributor.v1.GateResult.Outcome
+	41, // 12: silverback.distributor.v1.Order.create_time:type_name -> google.protobuf.Timestamp
+	42, // 13: silverback.distributor.v1.Refusal.problem:type_name -> silverback.fleet.v1.Problem
+	4,  // 14: silverback.distributor.v1.Assignment.frozen:type_name -> silverback.distributor.v1.Order
+	2,  // 15: silverback.distributor.v1.GetRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 16: silverback.distributor.v1.ListRolloutsResponse.rollouts:type_name -> silverback.distributor.v1.Rollout
+	2,  // 17: silverback.distributor.v1.WatchRolloutsResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	38, // 18: silverback.distributor.v1.WatchRolloutsResponse.synced:type_name -> silverback.distributor.v1.WatchRolloutsResponse.Synced
+	8,  // 19: silverback.distributor.v1.GetAssignmentResponse.assignment:type_name -> silverback.distributor.v1.Assignment
+	8,  // 20: silverback.distributor.v1.ListAssignmentsResponse.assignments:type_name -> silverback.distributor.v1.Assignment
+	41, // 21: silverback.distributor.v1.Ledger.recover_time:type_name -> google.protobuf.Timestamp
+	39, // 22: silverback.distributor.v1.Ledger.ahead:type_name -> silverback.distributor.v1.Ledger.AheadNode
+	19, // 23: silverback.distributor.v1.GetLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
+	19, // 24: silverback.distributor.v1.RecoverLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
+	2,  // 25: silverback.distributor.v1.PauseRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 26: silverback.distributor.v1.ResumeRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 27: silverback.distributor.v1.PromoteRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 28: silverback.distributor.v1.AbortRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 29: silverback.distributor.v1.RetryRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	4,  // 30: silverback.distributor.v1.FreezeGroupResponse.order:type_name -> silverback.distributor.v1.Order
+	4,  // 31: silverback.distributor.v1.UnfreezeGroupResponse.order:type_name -> silverback.distributor.v1.Order
+	9,  // 32: silverback.distributor.v1.RolloutService.GetRollout:input_type -> silverback.distributor.v1.GetRolloutRequest
+	11, // 33: silverback.distributor.v1.RolloutService.ListRollouts:input_type -> silverback.distributor.v1.ListRolloutsRequest
+	13, // 34: silverback.distributor.v1.RolloutService.WatchRollouts:input_type -> silverback.distributor.v1.WatchRolloutsRequest
+	15, // 35: silverback.distributor.v1.RolloutService.GetAssignment:input_type -> silverback.distributor.v1.GetAssignmentRequest
+	17, // 36: silverback.distributor.v1.RolloutService.ListAssignments:input_type -> silverback.distributor.v1.ListAssignmentsRequest
+	20, // 37: silverback.distributor.v1.RolloutService.GetLedger:input_type -> silverback.distributor.v1.GetLedgerRequest
+	22, // 38: silverback.distributor.v1.RolloutService.RecoverLedger:input_type -> silverback.distributor.v1.RecoverLedgerRequest
+	24, // 39: silverback.distributor.v1.RolloutService.PauseRollout:input_type -> silverback.distributor.v1.PauseRolloutRequest
+	26, // 40: silverback.distributor.v1.RolloutService.ResumeRollout:input_type -> silverback.distributor.v1.ResumeRolloutRequest
+	28, // 41: silverback.distributor.v1.RolloutService.PromoteRollout:input_type -> silverback.distributor.v1.PromoteRolloutRequest
+	30, // 42: silverback.distributor.v1.RolloutService.AbortRollout:input_type -> silverback.distributor.v1.AbortRolloutRequest
+	32, // 43: silverback.distributor.v1.RolloutService.RetryRollout:input_type -> silverback.distributor.v1.RetryRolloutRequest
+	34, // 44: silverback.distributor.v1.RolloutService.FreezeGroup:input_type -> silverback.distributor.v1.FreezeGroupRequest
+	36, // 45: silverback.distributor.v1.RolloutService.UnfreezeGroup:input_type -> silverback.distributor.v1.UnfreezeGroupRequest
+	10, // 46: silverback.distributor.v1.RolloutService.GetRollout:output_type -> silverback.distributor.v1.GetRolloutResponse
+	12, // 47: silverback.distributor.v1.RolloutService.ListRollouts:output_type -> silverback.distributor.v1.ListRolloutsResponse
+	14, // 48: silverback.distributor.v1.RolloutService.WatchRollouts:output_type -> silverback.distributor.v1.WatchRolloutsResponse
+	16, // 49: silverback.distributor.v1.RolloutService.GetAssignment:output_type -> silverback.distributor.v1.GetAssignmentResponse
+	18, // 50: silverback.distributor.v1.RolloutService.ListAssignments:output_type -> silverback.distributor.v1.ListAssignmentsResponse
+	21, // 51: silverback.distributor.v1.RolloutService.GetLedger:output_type -> silverback.distributor.v1.GetLedgerResponse
+	23, // 52: silverback.distributor.v1.RolloutService.RecoverLedger:output_type -> silverback.distributor.v1.RecoverLedgerResponse
+	25, // 53: silverback.distributor.v1.RolloutService.PauseRollout:output_type -> silverback.distributor.v1.PauseRolloutResponse
+	27, // 54: silverback.distributor.v1.RolloutService.ResumeRollout:output_type -> silverback.distributor.v1.ResumeRolloutResponse
+	29, // 55: silverback.distributor.v1.RolloutService.PromoteRollout:output_type -> silverback.distributor.v1.PromoteRolloutResponse
+	31, // 56: silverback.distributor.v1.RolloutService.AbortRollout:output_type -> silverback.distributor.v1.AbortRolloutResponse
+	33, // 57: silverback.distributor.v1.RolloutService.RetryRollout:output_type -> silverback.distributor.v1.RetryRolloutResponse
+	35, // 58: silverback.distributor.v1.RolloutService.FreezeGroup:output_type -> silverback.distributor.v1.FreezeGroupResponse
+	37, // 59: silverback.distributor.v1.RolloutService.UnfreezeGroup:output_type -> silverback.distributor.v1.UnfreezeGroupResponse
+	46, // [46:60] is the sub-list for method output_type
+	32, // [32:46] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_silverback_distributor_v1_rollout_proto_init() }
