@@ -2,6 +2,7 @@ package submit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -29,6 +30,8 @@ func Apply(a *app.App) *cobra.Command {
 		leave       bool
 		wait        bool
 		waitTimeout time.Duration
+		express     bool
+		reason      string
 	)
 	cmd := &cobra.Command{
 		Use:   "apply -g GROUP FILE|FOLDER|-...",
@@ -45,6 +48,9 @@ every online gateway, or somebody replaced the source before it was.`,
   silverback apply -g edge -s team-a -m "open /orders" --wait team-a/
   kustomize build . | silverback apply -g default -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if express != (reason != "") {
+				return errors.New("--express and --reason: give both or none; the reason is kept with the rollout")
+			}
 			ctx, sub, err := prepare(cmd.Context(), a, args)
 			if err != nil {
 				return err
@@ -61,7 +67,15 @@ every online gateway, or somebody replaced the source before it was.`,
 			if err := printAnswer(a, answer, dryRun, func() { listApplied(ctx, a, sub, to, answer, dryRun) }); err != nil {
 				return err
 			}
-			if !wait || dryRun || answer.GetRevision() == nil {
+			if dryRun || answer.GetRevision() == nil {
+				return nil
+			}
+			if express && answer.GetHeldBack() == nil {
+				if err := rollout.Express(cmd.Context(), a, answer.GetRevision(), reason); err != nil {
+					return err
+				}
+			}
+			if !wait {
 				return nil
 			}
 			if answer.GetHeldBack() != nil {
@@ -79,6 +93,8 @@ every online gateway, or somebody replaced the source before it was.`,
 	cmd.Flags().BoolVar(&leave, "leave-unmanaged", false, "leave gateways as they are that would lose something that no revision brought")
 	cmd.MarkFlagsMutuallyExclusive("replace-unmanaged", "leave-unmanaged")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until every online gateway of the group serves it")
+	cmd.Flags().BoolVar(&express, "express", false, "for emergencies: no waves, soaks and gates; needs the role operator and --reason")
+	cmd.Flags().StringVar(&reason, "reason", "", "with --express: why, for the history of the rollout")
 	cmd.Flags().DurationVar(&waitTimeout, "wait-timeout", 10*time.Minute, "how long --wait waits")
 	return cmd
 }

@@ -1,0 +1,55 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/client"
+	"github.com/silverback-gateway/silverback/kit/backoff"
+	"github.com/silverback-gateway/silverback/kit/fault"
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+)
+
+const (
+	expressTime  = time.Minute
+	expressPause = 200 * time.Millisecond
+)
+
+// Express has a revision rolled out without waves: every rollout of its group up to its own is promoted fully. The history of each says why.
+func Express(ctx context.Context, a *app.App, revision *client.Revision, reason string) error {
+	ctx, cancel := context.WithTimeout(ctx, expressTime)
+	defer cancel()
+	rollouts := a.Rollouts()
+	for {
+		answer, err := rollouts.GetRollout(ctx, &distributorv1.GetRolloutRequest{Group: revision.GetGroup()})
+		r := answer.GetRollout()
+		switch {
+		case err != nil && !errors.Is(fault.FromStatus(err), fault.Of(fault.Missing)):
+			return err
+		case r.GetFrozen() != nil && client.Ended(r):
+			return fmt.Errorf("revision %d is committed and not rolled out: %s froze the group: %s; 'silverback unfreeze -g %s' lets it begin",
+				revision.GetNumber(), r.GetFrozen().GetAuthor(), r.GetFrozen().GetReason(), revision.GetGroup())
+		case client.Ended(r) && r.GetCandidateRevision() >= revision.GetNumber():
+			return nil
+		case r != nil && !client.Ended(r):
+			_, err := rollouts.PromoteRollout(ctx, &distributorv1.PromoteRolloutRequest{Group: revision.GetGroup(), Rollout: r.GetId(), Full: true,
+				Reason: "express: " + reason, RequestId: uuid.NewString()})
+			if err == nil && r.GetCandidateRevision() >= revision.GetNumber() {
+				return nil
+			}
+			// An older one may have ended meanwhile: what comes after it is looked at next.
+			if err != nil && !errors.Is(fault.FromStatus(err), fault.Of(fault.WrongState)) {
+				return err
+			}
+		}
+		if err := backoff.Sleep(ctx, expressPause); err != nil {
+			return fmt.Errorf("revision %d is committed, and its rollout has not begun within %s; 'silverback rollout status -g %s' shows why",
+				revision.GetNumber(), expressTime, revision.GetGroup())
+		}
+	}
+}
