@@ -4,7 +4,6 @@ import (
 	"context"
 
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
-
 )
 
 // ListRollouts lists rollouts by group, the newest first.
