@@ -13,6 +13,7 @@ import (
 
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
@@ -27,9 +28,10 @@ const (
 	// idle is how often the plan is asked although nothing happened.
 	idle         = 10 * time.Second
 	writeTimeout = 5 * time.Second
-	firstBackoff = 100 * time.Millisecond
-	lastBackoff  = 5 * time.Second
 )
+
+// retries are the pauses after a decision that could not be written, and after a call that did not pin sources.
+var retries = backoff.Policy{Base: 100 * time.Millisecond, Cap: 5 * time.Second, Jitter: 0.5}
 
 // Deps are what a controller uses. All are required.
 type Deps struct {
@@ -64,7 +66,7 @@ type leadership struct {
 type groupState struct {
 	busy    bool
 	after   int64 // the etcd revision that the view must have reached
-	backoff time.Duration
+	retries backoff.Backoff
 	notBy   time.Time
 	watch   rollout.Stopwatch
 }
@@ -125,7 +127,7 @@ func (l *leadership) step(ctx context.Context, now time.Time) (time.Duration, er
 	for id, target := range newest {
 		s := l.state[id]
 		if s == nil {
-			s = &groupState{}
+			s = &groupState{retries: backoff.Backoff{Policy: retries}}
 			l.state[id] = s
 		}
 		if s.busy || s.after > applied {
@@ -199,12 +201,12 @@ func (l *leadership) act(ctx context.Context, id fleet.GroupID, s *groupState, w
 	s.busy = false
 	switch {
 	case err == nil:
-		s.after, s.backoff, s.notBy = revision, 0, time.Time{}
+		s.after, s.notBy = revision, time.Time{}
+		s.retries.Reset()
 	case errors.Is(err, fault.Of(fault.StaleTerm)):
 		l.over = err
 	default:
-		s.backoff = min(max(2*s.backoff, firstBackoff), lastBackoff)
-		s.notBy = time.Now().Add(s.backoff)
+		s.notBy = time.Now().Add(s.retries.Next())
 		if !errors.Is(err, fault.Of(fault.Conflict)) && !errors.Is(err, errNotPinned) && ctx.Err() == nil {
 			l.Log.Warn("decision not written; trying again", telemetry.Group, id, telemetry.Err, err)
 		}

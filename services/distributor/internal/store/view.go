@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -177,11 +176,41 @@ func (v *View) set(id fleet.GroupID, g Group) {
 	}
 }
 
+// put takes one record. A record that cannot be read is left out: it must not hold up the others. The caller holds the lock.
 func (v *View) put(kv etcdkv.KV) {
-	if err := v.decode(kv); err != nil {
-		// One bad record holds up nobody; what was decided before stays.
+	var err error
+	if kv.Key == epochKey {
+		err = v.putEpoch(kv)
+	} else if k, names := kindOf(kv.Key); k != nil {
+		id := fleet.GroupID(names[0])
+		g := v.groups[id]
+		err = k.put(&g, names, kv)
+		v.set(id, g)
+	}
+	if err != nil {
 		v.log.Error("record left out", "key", etcdkv.Full(v.etcd, kv.Key), telemetry.Err, err)
 	}
+}
+
+// remove forgets one record. The caller holds the lock.
+func (v *View) remove(key string) {
+	if key == epochKey {
+		v.recover(Recovery{})
+	} else if k, names := kindOf(key); k != nil {
+		id := fleet.GroupID(names[0])
+		g := v.groups[id]
+		k.remove(&g, names, key)
+		v.set(id, g)
+	}
+}
+
+func (v *View) putEpoch(kv etcdkv.KV) error {
+	r, err := decode[Recovery](kv.Value)
+	if err == nil {
+		r.modRevision = kv.ModRevision
+		v.recover(r)
+	}
+	return err
 }
 
 // recover takes the record of the epoch, which concerns every group. The caller holds the lock.
@@ -195,115 +224,4 @@ func (v *View) recover(r Recovery) {
 			s.ring(id)
 		}
 	}
-}
-
-func (v *View) decode(kv etcdkv.KV) error {
-	if kv.Key == epochKey {
-		r, err := decode[Recovery](kv.Value)
-		if err == nil {
-			r.modRevision = kv.ModRevision
-			v.recover(r)
-		}
-		return err
-	}
-	if names, ok := parts(kv.Key, assignmentPrefix, 1); ok {
-		a, err := decode[rollout.Assignment](kv.Value)
-		if err != nil {
-			return err
-		}
-		a.Decision = fleet.Decision(kv.ModRevision)
-		g := v.groups[fleet.GroupID(names[0])]
-		g.Assignment = &a
-		v.set(fleet.GroupID(names[0]), g)
-		return nil
-	}
-	if names, ok := parts(kv.Key, rolloutsPrefix, 2); ok {
-		r, err := decode[rollout.Rollout](kv.Value)
-		if err != nil {
-			return err
-		}
-		g := v.groups[fleet.GroupID(names[0])]
-		g.Rollouts = withRollout(g.Rollouts, &Rollout{Rollout: r, modRevision: kv.ModRevision})
-		v.set(fleet.GroupID(names[0]), g)
-		return nil
-	}
-	if names, ok := parts(kv.Key, ordersPrefix, 1); ok {
-		orders, err := decode[rollout.Orders](kv.Value)
-		if err != nil {
-			return err
-		}
-		g := v.groups[fleet.GroupID(names[0])]
-		g.Orders, g.ordersAt = orders, kv.ModRevision
-		v.set(fleet.GroupID(names[0]), g)
-		return nil
-	}
-	if names, ok := parts(kv.Key, tallyPrefix, 3); ok {
-		// A record that cannot be read is kept as an empty one: that replica counts something, and a tally of no decision settles no wave.
-		g := v.groups[fleet.GroupID(names[0])]
-		tallies, err := withReport(g.tallies, kv, names[1])
-		g.tallies = tallies
-		v.set(fleet.GroupID(names[0]), g)
-		return err
-	}
-	if names, ok := parts(kv.Key, evidencePrefix, 3); ok {
-		g := v.groups[fleet.GroupID(names[0])]
-		evidence, err := withReport(g.evidence, kv, names[1])
-		g.evidence = evidence
-		v.set(fleet.GroupID(names[0]), g)
-		return err
-	}
-	return nil
-}
-
-// withReport returns a new map with a report put or replaced: readers keep the old one. A report that cannot be read is an empty one.
-func withReport[T any](reports map[string]reported[T], kv etcdkv.KV, id string) (map[string]reported[T], error) {
-	value, err := decode[T](kv.Value)
-	if err != nil {
-		value = *new(T)
-	}
-	reports = maps.Clone(reports)
-	if reports == nil {
-		reports = map[string]reported[T]{}
-	}
-	reports[kv.Key] = reported[T]{fleet.RolloutID(id), value}
-	return reports, err
-}
-
-func (v *View) remove(key string) {
-	if key == epochKey {
-		v.recover(Recovery{})
-	} else if names, ok := parts(key, assignmentPrefix, 1); ok {
-		g := v.groups[fleet.GroupID(names[0])]
-		g.Assignment = nil
-		v.set(fleet.GroupID(names[0]), g)
-	} else if names, ok := parts(key, rolloutsPrefix, 2); ok {
-		g := v.groups[fleet.GroupID(names[0])]
-		g.Rollouts = slices.DeleteFunc(slices.Clone(g.Rollouts), func(r *Rollout) bool { return string(r.ID) == names[1] })
-		v.set(fleet.GroupID(names[0]), g)
-	} else if names, ok := parts(key, ordersPrefix, 1); ok {
-		g := v.groups[fleet.GroupID(names[0])]
-		g.Orders, g.ordersAt = rollout.Orders{}, 0
-		v.set(fleet.GroupID(names[0]), g)
-	} else if names, ok := parts(key, tallyPrefix, 3); ok {
-		g := v.groups[fleet.GroupID(names[0])]
-		g.tallies = maps.Clone(g.tallies)
-		delete(g.tallies, key)
-		v.set(fleet.GroupID(names[0]), g)
-	} else if names, ok := parts(key, evidencePrefix, 3); ok {
-		g := v.groups[fleet.GroupID(names[0])]
-		g.evidence = maps.Clone(g.evidence)
-		delete(g.evidence, key)
-		v.set(fleet.GroupID(names[0]), g)
-	}
-}
-
-// withRollout returns a new slice with a rollout put or replaced: readers keep the old one.
-func withRollout(all []*Rollout, r *Rollout) []*Rollout {
-	all = slices.Clone(all)
-	at, found := slices.BinarySearchFunc(all, r.ID, func(x *Rollout, id fleet.RolloutID) int { return cmp.Compare(x.ID, id) })
-	if found {
-		all[at] = r
-		return all
-	}
-	return slices.Insert(all, at, r)
 }

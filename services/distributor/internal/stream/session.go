@@ -14,6 +14,7 @@ import (
 
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/content"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
@@ -25,11 +26,8 @@ import (
 // maxRefused bounds what is remembered of a node's refusals; the contract allows an agent as many.
 const maxRefused = 16
 
-// A directive that cannot be sent now, because its content cannot be read, is tried again after these waits.
-const (
-	firstRetry = 200 * time.Millisecond
-	lastRetry  = 5 * time.Second
-)
+// sendRetries are the pauses after a directive that could not be sent because its content could not be read.
+var sendRetries = backoff.Policy{Base: 200 * time.Millisecond, Cap: 5 * time.Second, Jitter: 0.5}
 
 type serverStream = grpc.BidiStreamingServer[distributorv1.FollowAssignmentRequest, distributorv1.FollowAssignmentResponse]
 
@@ -139,7 +137,7 @@ func (s *session) close(why error) {
 func (s *session) write(stream serverStream, broken <-chan error) error {
 	ctx := stream.Context()
 	var retry <-chan time.Time
-	wait := firstRetry
+	retries := backoff.Backoff{Policy: sendRetries}
 	for {
 		select {
 		case <-ctx.Done():
@@ -175,11 +173,10 @@ func (s *session) write(stream serverStream, broken <-chan error) error {
 				telemetry.Err, err)
 			s.unsendable(d, err)
 			s.box.putBack(d)
-			retry = time.After(wait)
-			wait = min(2*wait, lastRetry)
+			retry = time.After(retries.Next())
 			continue
 		}
-		wait = firstRetry
+		retries.Reset()
 		if err := s.send(stream, d, delta); err != nil {
 			return err
 		}
