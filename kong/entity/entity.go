@@ -182,7 +182,8 @@ func (t *Table) add(k *Kind) {
 	t.byName[k.Name] = k
 }
 
-// addRules gives texts and numbers the rules that kong/schema has for them. Those that the table gives a check or a list of values keep that.
+// addRules gives texts and numbers the rules that kong/schema has for them. Those that the table gives a check or a list of values keep
+// that.
 func addRules(kind string, fields []Field, prefix string) {
 	for i := range fields {
 		addRule(kind, &fields[i], prefix+fields[i].Name)

@@ -16,7 +16,7 @@ func field(name string, t Type, options ...option) Field {
 
 func str(name string, options ...option) Field     { return field(name, String, options...) }
 func integer(name string, options ...option) Field { return field(name, Integer, options...) }
-func number(name string, options ...option) Field  { return field(name, Number, options...) }
+func number(name string) Field                     { return field(name, Number) }
 func boolean(name string, options ...option) Field { return field(name, Boolean, options...) }
 func object(name string, options ...option) Field  { return field(name, Object, options...) }
 

@@ -119,7 +119,8 @@ func TestAHealthyWavePassesItsGates(t *testing.T) {
 	p.revise("")
 	r.reaches(t, 1, completed)
 	p.revise("-two")
-	if done := r.reaches(t, 2, completed); len(done.GetGates()) != 1 || done.GetGates()[0].GetOutcome() != distributorv1.GateResult_OUTCOME_PASSED ||
+	if done := r.reaches(t, 2, completed); len(done.GetGates()) != 1 ||
+		done.GetGates()[0].GetOutcome() != distributorv1.GateResult_OUTCOME_PASSED ||
 		!strings.Contains(done.GetGates()[0].GetEvidence(), "before it") {
 		t.Errorf("the gates of the last wave say %v", done.GetGates())
 	}

@@ -92,7 +92,8 @@ func (l ledger) AddOrder(ctx context.Context, id fleet.GroupID, o rollout.Order)
 		}
 		return order, err
 	}
-	l.d.deps.Log.Info("operator's order", telemetry.Group, id, telemetry.Rollout, o.Rollout, "verb", o.Verb, "author", o.Author, "reason", o.Reason)
+	l.d.deps.Log.Info("operator's order", telemetry.Group, id, telemetry.Rollout, o.Rollout, "verb", o.Verb, "author", o.Author, "reason",
+		o.Reason)
 	return order, nil
 }
 

@@ -31,7 +31,8 @@ func slow() *fleetv1.RolloutPolicy {
 	}}
 }
 
-// soakingTwo is a control plane with two replicas, three nodes that run revision 1, and a rollout to revision 2 that soaks in its first wave.
+// soakingTwo is a control plane with two replicas, three nodes that run revision 1, and a rollout to revision 2 that soaks in its first
+// wave.
 func soakingTwo(t *testing.T) (p *controlPlane, one, two *replica, agents []*agenttest.Agent) {
 	p = newControlPlane(t)
 	p.electionTTL = 2 * time.Second
@@ -159,12 +160,14 @@ func TestAbortTakesBackAndPins(t *testing.T) {
 		return fmt.Sprint(r.GetPinnedSources()) == "[team-a]" && r.GetPinnedRevision() == aborted.GetCandidateRevision()+1
 	})
 	asked := p.upstream.Restored()
-	if len(asked) != 1 || asked[0].GetToRevision() != aborted.GetStableRevision() || asked[0].GetFromRevision() != aborted.GetCandidateRevision() ||
+	if len(asked) != 1 || asked[0].GetToRevision() != aborted.GetStableRevision() ||
+		asked[0].GetFromRevision() != aborted.GetCandidateRevision() ||
 		!asked[0].GetSkipChanged() || asked[0].GetPin().GetRollout() != aborted.GetId() || !strings.Contains(asked[0].GetReason(), "slow pages") {
 		t.Errorf("the translator was asked %v", asked)
 	}
 	two.reaches(t, aborted.GetCandidateRevision()+1, completed) // the pinned content is what the group runs
-	if _, err := two.AbortRollout(t.Context(), &distributorv1.AbortRolloutRequest{Group: "g", Reason: "again"}); reason(err) != "ROLLOUT_STATE" {
+	if _, err := two.AbortRollout(t.Context(), &distributorv1.AbortRolloutRequest{Group: "g",
+		Reason: "again"}); reason(err) != "ROLLOUT_STATE" {
 		t.Errorf("an abort of what completed answered %v", err)
 	}
 }

@@ -42,7 +42,8 @@ func (p *pinned) calls() string {
 
 func (p *pinned) pin() *translatorv1.Pin {
 	return &translatorv1.Pin{Reason: "gw-1 refuses plugin \"acl\"\x1b[31m", Author: "silverback", CreateTime: screenAge(time.Minute),
-		Rollout: "r7", GoodRevision: 5, RefusedRevision: 6, RefusedDigest: "sha256:0123456789abcdef", Problems: []*fleetv1.Problem{{Document: "team-a.yaml",
+		Rollout: "r7", GoodRevision: 5, RefusedRevision: 6, RefusedDigest: "sha256:0123456789abcdef",
+		Problems: []*fleetv1.Problem{{Document: "team-a.yaml",
 			Line: 14, Kind: "plugin", Name: "acl", Field: "config.allow", Message: "required field missing"}}}
 }
 

@@ -110,7 +110,8 @@ Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.
 	addTo(root, "look", resource.Status(a), resource.Get(a), resource.Describe(a), rollout.Command(a), rollout.StatusAlias(a),
 		export.Command(a))
 	addTo(root, "change",
-		certs.Command(a), resource.DrainNode(a), resource.UndrainNode(a), resource.QuarantineNode(a), resource.ReleaseNode(a), rollout.Freeze(a), rollout.Unfreeze(a),
+		certs.Command(a), resource.DrainNode(a), resource.UndrainNode(a), resource.QuarantineNode(a), resource.ReleaseNode(a), rollout.Freeze(a),
+		rollout.Unfreeze(a),
 		resource.Recover(a),
 		parent("revoke", "Keep out the certificates of a node or a user", resource.RevokeNode(a), resource.RevokeUser(a)),
 		parent("unrevoke", "Let the certificates of a node or a user in again", resource.UnrevokeNode(a), resource.UnrevokeUser(a)),

@@ -158,8 +158,8 @@ func gateTexts(p *fleetv1.RolloutPolicy) (all []string) {
 	return all
 }
 
-// noteSignals says which gates of a group cannot tell anything, because the group's configuration does not have its gateways measure it. When
-// the translator does not answer nothing is said: the rollout says it too.
+// noteSignals says which gates of a group cannot tell anything, because the group's configuration does not have its gateways measure it.
+// When the translator does not answer nothing is said: the rollout says it too.
 func noteSignals(ctx context.Context, a *app.App, g *registryv1.Group) {
 	var lacking []string
 	if g.GetPolicy().GetGates().GetErrorRatio() != nil {

@@ -56,9 +56,7 @@ func keep[T any](ctx context.Context, open func(token string) (grpc.ServerStream
 		case err != nil && status.Code(err) != codes.Unavailable && status.Code(err) != codes.Aborted:
 			return err
 		}
-		if backoff.Sleep(ctx, backoff.Jitter(reopenPause, reopenJitter)) != nil {
-			return nil
-		}
+		_ = backoff.Sleep(ctx, backoff.Jitter(reopenPause, reopenJitter)) // what ended ctx is seen above
 	}
 }
 

@@ -20,7 +20,8 @@ const (
 	expressPause = 200 * time.Millisecond
 )
 
-// Express has a revision rolled out without waves: every rollout of its group up to its own is promoted fully. The history of each says why.
+// Express has a revision rolled out without waves: every rollout of its group up to its own is promoted fully. The history of each says
+// why.
 func Express(ctx context.Context, a *app.App, revision *client.Revision, reason string) error {
 	ctx, cancel := context.WithTimeout(ctx, expressTime)
 	defer cancel()

@@ -70,7 +70,8 @@ halts it. silverback rollout resume lets it go on.`,
 
 func resumeCommand(a *app.App) *cobra.Command {
 	v := &verb{}
-	return v.command(a, "resume", "Let a paused rollout go on", `Lets a paused rollout go on. The soak and the deadline of its wave begin anew.`,
+	return v.command(a, "resume", "Let a paused rollout go on",
+		`Lets a paused rollout go on. The soak and the deadline of its wave begin anew.`,
 		func(ctx context.Context, s distributorv1.RolloutServiceClient) (proto.Message, *distributorv1.Rollout, error) {
 			answer, err := s.ResumeRollout(ctx, &distributorv1.ResumeRolloutRequest{Group: v.group, Rollout: ID(v.id), Reason: v.reason,
 				RequestId: uuid.NewString()})
@@ -80,7 +81,8 @@ func resumeCommand(a *app.App) *cobra.Command {
 
 func promoteCommand(a *app.App) *cobra.Command {
 	v := &verb{}
-	cmd := v.command(a, "promote", "End the soak and the gates of the present wave", `Ends the soak and the gates of the present wave, so that the next one
+	cmd := v.command(a, "promote", "End the soak and the gates of the present wave",
+		`Ends the soak and the gates of the present wave, so that the next one
 begins. A paused rollout goes on. With --full no wave that is left is watched:
 the revision goes to the whole group, as fast as --max-loading allows.`,
 		func(ctx context.Context, s distributorv1.RolloutServiceClient) (proto.Message, *distributorv1.Rollout, error) {
@@ -94,7 +96,8 @@ the revision goes to the whole group, as fast as --max-loading allows.`,
 
 func abortCommand(a *app.App) *cobra.Command {
 	v := &verb{}
-	return v.command(a, "abort", "Take a revision back while it is rolled out", `Ends the newest rollout of a group: the revision leaves every gateway that
+	return v.command(a, "abort", "Take a revision back while it is rolled out",
+		`Ends the newest rollout of a group: the revision leaves every gateway that
 it reached, and the sources that brought it are pinned at their last good
 content. Their next submission takes the pin away.`,
 		func(ctx context.Context, s distributorv1.RolloutServiceClient) (proto.Message, *distributorv1.Rollout, error) {
@@ -106,7 +109,8 @@ content. Their next submission takes the pin away.`,
 
 func retryCommand(a *app.App) *cobra.Command {
 	v := &verb{}
-	return v.command(a, "retry", "Roll out the newest revision again after a halt", `Begins another rollout to the newest revision of a group whose newest
+	return v.command(a, "retry", "Roll out the newest revision again after a halt",
+		`Begins another rollout to the newest revision of a group whose newest
 rollout was halted or rolled back. A gateway that refused the content refuses
 it again without being asked.`,
 		func(ctx context.Context, s distributorv1.RolloutServiceClient) (proto.Message, *distributorv1.Rollout, error) {
@@ -189,7 +193,8 @@ open goes on; silverback rollout pause stops it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := a.Call(cmd.Context())
 			defer cancel()
-			answer, err := a.Rollouts().FreezeGroup(ctx, &distributorv1.FreezeGroupRequest{Group: group, Reason: reason, RequestId: uuid.NewString()})
+			answer, err := a.Rollouts().FreezeGroup(ctx, &distributorv1.FreezeGroupRequest{Group: group, Reason: reason,
+				RequestId: uuid.NewString()})
 			if err != nil {
 				return err
 			}
@@ -197,7 +202,8 @@ open goes on; silverback rollout pause stops it.`,
 				return show.Message(a.Out, a.Flags.Output, answer)
 			}
 			o := answer.GetOrder()
-			a.Line(0, "group %q is frozen since %s by %s: %s", group, show.Time(o.GetCreateTime()), show.Clean(o.GetAuthor()), show.Clean(o.GetReason()))
+			a.Line(0, "group %q is frozen since %s by %s: %s", group, show.Time(o.GetCreateTime()), show.Clean(o.GetAuthor()),
+				show.Clean(o.GetReason()))
 			return nil
 		},
 	}

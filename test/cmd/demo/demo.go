@@ -272,19 +272,22 @@ const closedPlugin = `    plugins:
 
 // harmful has a gate find what a configuration does to traffic. Only the first wave serves it, for some seconds.
 func (d *demo) harmful(ctx context.Context) error {
-	if r, err := d.cli(ctx, "", nil, "update", "group", group, "--gate", "error-ratio=1%", "--waves", "1:20s,100%:1s"); err != nil || r.code != 0 {
+	if r, err := d.cli(ctx, "", nil, "update", "group", group, "--gate", "error-ratio=1%", "--waves", "1:20s,100%:1s"); err != nil ||
+		r.code != 0 {
 		return errors.Join(err, r.want(0))
 	}
 	before := d.traffic.now()
 	r, err := d.cli(ctx, d.shop(2, closedPlugin), nil, "apply", "-g", group, "--wait", "-m", "closed by mistake", "-")
-	if err = errors.Join(err, r.want(2, "rolled back: gate error-ratio failed in wave 1 of 2", "is pinned at its last good content")); err != nil {
+	if err = errors.Join(err, r.want(2, "rolled back: gate error-ratio failed in wave 1 of 2",
+		"is pinned at its last good content")); err != nil {
 		return err
 	}
 	if err := eventually(ctx, patience, "all gateways serve orders-v1", func() error { return d.served(ctx, "orders-v1") }); err != nil {
 		return err
 	}
 	s := d.traffic.since(before)
-	d.say("All three gateways serve orders-v1 again. Of %d requests %d failed: one gateway of three served it for a moment.", s.requests, s.failed)
+	d.say("All three gateways serve orders-v1 again. Of %d requests %d failed: one gateway of three served it for a moment.", s.requests,
+		s.failed)
 	if s.failed == 0 || s.by["kong-1"]+s.by["kong-2"]+s.by["kong-3"] == 0 {
 		return errors.New("the harmful configuration was served by no gateway")
 	}

@@ -4,6 +4,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 
@@ -14,6 +15,7 @@ func main() {
 	rollouts := flag.Int("rollouts", 100_000, "how many healthy rollouts to play")
 	seed := flag.Uint64("seed", 1, "what the traffic is drawn from")
 	flag.Parse()
+	out := os.Stdout
 
 	parts := runtime.GOMAXPROCS(0)
 	var mu sync.Mutex
@@ -32,12 +34,12 @@ func main() {
 		})
 	}
 	done.Wait()
-	fmt.Printf("%d healthy rollouts, each watched for 10 to 60 s with a look each second\n", played)
-	fmt.Printf("  stopped by error-ratio=1%%    %4d   %.4f %%\n", errors, 100*float64(errors)/float64(played))
-	fmt.Printf("  stopped by latency=p99+50%%   %4d   %.4f %%\n\n", latency, 100*float64(latency)/float64(played))
+	fmt.Fprintf(out, "%d healthy rollouts, each watched for 10 to 60 s with a look each second\n", played)
+	fmt.Fprintf(out, "  stopped by error-ratio=1%%    %4d   %.4f %%\n", errors, 100*float64(errors)/float64(played))
+	fmt.Fprintf(out, "  stopped by latency=p99+50%%   %4d   %.4f %%\n\n", latency, 100*float64(latency)/float64(played))
 
-	fmt.Println("one node of ten with the change, 0.1 % failures elsewhere, 60 s, limits 1 % and p99+50 %")
-	fmt.Println("  more failures         req/s a node   median     p95   not found")
+	fmt.Fprintln(out, "one node of ten with the change, 0.1 % failures elsewhere, 60 s, limits 1 % and p99+50 %")
+	fmt.Fprintln(out, "  more failures         req/s a node   median     p95   not found")
 	for _, rate := range []float64{2, 20, 200} {
 		strict := simulate.DefaultLimits
 		strict.Increase = 0.002
@@ -55,7 +57,8 @@ func main() {
 			{"latency x 5", 0, 5, simulate.DefaultLimits},
 		} {
 			d := simulate.Detect(1000, *seed, rate, c.fails, c.slower, c.limits)
-			fmt.Printf("  %-20s %13.0f %8s %7s %9.1f %%\n", c.name, rate, seconds(d.Median), seconds(d.P95), 100*float64(d.Missed)/float64(d.Of))
+			fmt.Fprintf(out, "  %-20s %13.0f %8s %7s %9.1f %%\n", c.name, rate, seconds(d.Median), seconds(d.P95),
+				100*float64(d.Missed)/float64(d.Of))
 		}
 	}
 }

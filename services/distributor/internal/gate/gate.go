@@ -5,11 +5,11 @@
 //
 //	M(p) = B(k+1/2, n-k+1/2) / (B(1/2, 1/2) p^k (1-p)^(n-k))
 //
-// exceeds 1/Alpha with a probability of at most Alpha under p, whatever n grows to (Ville's inequality; Robbins, "Statistical methods related
-// to the law of the iterated logarithm", 1970). A gate fails when the lower end for the wave is above the upper end for the others and the
-// limit. Requests are not independent: a node has clients, backends and bursts of its own. The counts of both sides are therefore divided by
-// how much more the others differ from node to node than chance would have them (the dispersion of Pearson's statistic), which bounds what
-// a wave of one node can prove. How often healthy rollouts are stopped all the same is measured by test/cmd/gatesim.
+// exceeds 1/Alpha with a probability of at most Alpha under p, whatever n grows to (Ville's inequality; Robbins, "Statistical methods
+// related to the law of the iterated logarithm", 1970). A gate fails when the lower end for the wave is above the upper end for the others
+// and the limit. Requests are not independent: a node has clients, backends and bursts of its own. The counts of both sides are therefore
+// divided by how much more the others differ from node to node than chance would have them (the dispersion of Pearson's statistic), which
+// bounds what a wave of one node can prove. How often healthy rollouts are stopped all the same is measured by test/cmd/gatesim.
 package gate
 
 import "math"

@@ -8,7 +8,8 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// A step is one decision about an open rollout. Its rules change the rollout and the assignment; a rule that returns a decision ends the step.
+// A step is one decision about an open rollout. Its rules change the rollout and the assignment; a rule that returns a decision ends the
+// step.
 type step struct {
 	now    time.Time
 	in     Input

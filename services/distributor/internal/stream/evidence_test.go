@@ -81,7 +81,8 @@ func TestAnAgentThatCountsAnewBeginsAnew(t *testing.T) {
 func TestWhatHappenedBetween(t *testing.T) {
 	from, to := evidence(time.Minute, 100, 5), evidence(70*time.Second, 150, 8)
 	from.Probes = []*distributorv1.Evidence_Probe{{Path: "/a", Sent: 10, Failed: 1, Reason: "timeout"}}
-	to.Probes = []*distributorv1.Evidence_Probe{{Path: "/a", Sent: 14, Failed: 1, Reason: "timeout"}, {Path: "/b", Host: "h", Sent: 3, Failed: 3,
+	to.Probes = []*distributorv1.Evidence_Probe{{Path: "/a", Sent: 14, Failed: 1, Reason: "timeout"}, {Path: "/b", Host: "h", Sent: 3,
+		Failed: 3,
 		Reason: "status 503"}}
 	c := between("n", from, to)
 	if c.Window != 10*time.Second || c.Requests != 50 || c.Failed != 3 || fmt.Sprint(c.Latency) != "[50 0 0]" {

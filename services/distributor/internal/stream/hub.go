@@ -111,7 +111,10 @@ func NewHub(d Deps) *Hub {
 
 // Run passes on assignments and writes tallies until ctx ends.
 func (h *Hub) Run(ctx context.Context) error {
-	return run.All(ctx, h.follow, h.tally, h.watch, h.confirm, h.audit, func(ctx context.Context) error { return h.tallies.Run(ctx, h.rewrite) })
+	return run.All(ctx, h.follow, h.tally, h.watch, h.confirm, h.audit, func(ctx context.Context) error {
+		return h.tallies.Run(ctx,
+			h.rewrite)
+	})
 }
 
 // audit ends the streams of agents that were let in while the registry could not be heard, or before its first list was complete, and whose

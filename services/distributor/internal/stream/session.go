@@ -69,7 +69,8 @@ func newSession(h *Hub, g *group, hello *distributorv1.Hello) *session {
 	s := &session{
 		hub: h, group: g, node: fleet.NodeID(hello.GetNode()), boot: hello.GetBootId(), position: fleet.Position(g.id,
 			fleet.NodeID(hello.GetNode())),
-		box: newMailbox(), reports: hello.GetReportsEvidence(), watch: make(chan time.Duration, 1), end: make(chan error, 1), held: h.base(g.id, fleet.Digest(hello.GetHeldDigest())),
+		box: newMailbox(), reports: hello.GetReportsEvidence(), watch: make(chan time.Duration, 1), end: make(chan error, 1), held: h.base(g.id,
+			fleet.Digest(hello.GetHeldDigest())),
 		serving:  fleet.Digest(hello.GetServingDigest()),
 		followed: fleet.Stamp{Epoch: fleet.Epoch(hello.GetEpoch()), Decision: fleet.Decision(hello.GetDecision())},
 	}
@@ -296,7 +297,8 @@ func (s *session) read(stream serverStream) error {
 		}
 		outcome := m.GetOutcome()
 		if outcome == nil {
-			return fault.New(fault.Invalid, "UNEXPECTED_MESSAGE", "only the first message may be a hello, and every other must be an outcome or evidence")
+			return fault.New(fault.Invalid, "UNEXPECTED_MESSAGE",
+				"only the first message may be a hello, and every other must be an outcome or evidence")
 		}
 		if err := s.receive(outcome); err != nil {
 			return err

@@ -45,7 +45,8 @@ func Order(o rollout.Order) *distributorv1.Order {
 // gateOutcomes are the outcomes of gates in the contract.
 var gateOutcomes = map[rollout.GateOutcome]distributorv1.GateResult_Outcome{
 	rollout.GatePassed: distributorv1.GateResult_OUTCOME_PASSED, rollout.GateFailed: distributorv1.GateResult_OUTCOME_FAILED,
-	rollout.GateInconclusive: distributorv1.GateResult_OUTCOME_INCONCLUSIVE, rollout.GateNotMeasured: distributorv1.GateResult_OUTCOME_NOT_MEASURED,
+	rollout.GateInconclusive: distributorv1.GateResult_OUTCOME_INCONCLUSIVE,
+	rollout.GateNotMeasured:  distributorv1.GateResult_OUTCOME_NOT_MEASURED,
 }
 
 // Rollout writes a rollout as it is now: how far it has come, what its gates say and what comes next.

@@ -72,7 +72,8 @@ func Random(rng *rand.Rand) *Traffic {
 	nodes := 2 + rng.IntN(14)
 	size := 1 + rng.IntN(max(1, nodes/3))
 	for i := range nodes {
-		n := node{rate: rate * math.Exp(0.5*rng.NormFloat64()), fails: min(0.5, fails*t.gamma(4)/4), median: median * math.Exp(0.1*rng.NormFloat64()),
+		n := node{rate: rate * math.Exp(0.5*rng.NormFloat64()), fails: min(0.5, fails*t.gamma(4)/4),
+			median: median * math.Exp(0.1*rng.NormFloat64()),
 			spread: spread, clumped: clumped}
 		if i < size {
 			t.wave = append(t.wave, n)
