@@ -7,7 +7,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
-	"github.com/silverback-gateway/silverback/services/distributor/internal/wire"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/message"
 )
 
 // GetAssignment returns what the nodes of a group should run.
@@ -21,5 +21,5 @@ func (s *RolloutService) GetAssignment(ctx context.Context, request *distributor
 	if !ok {
 		return nil, fault.New(fault.Missing, "ASSIGNMENT_NOT_FOUND", "nothing was decided for group %q yet", group).With("group", string(group))
 	}
-	return &distributorv1.GetAssignmentResponse{Assignment: wire.Assignment(group, a, s.Ledger.Orders(group).Frozen())}, nil
+	return &distributorv1.GetAssignmentResponse{Assignment: message.Assignment(group, a, s.Ledger.Orders(group).Frozen())}, nil
 }

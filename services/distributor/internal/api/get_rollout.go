@@ -19,7 +19,7 @@ func (s *RolloutService) GetRollout(ctx context.Context, request *distributorv1.
 	for _, r := range s.Ledger.Rollouts(fleet.GroupID(request.GetGroup())) {
 		if (request.GetId() == "" || request.GetId() == string(r.ID)) && (request.GetRevision() == 0 ||
 			request.GetRevision() == int64(r.Candidate.Revision)) {
-			return &distributorv1.GetRolloutResponse{Rollout: message(r)}, nil
+			return &distributorv1.GetRolloutResponse{Rollout: encode(r)}, nil
 		}
 	}
 	which := "rollout yet"

@@ -5,7 +5,7 @@ import (
 
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 
-	"github.com/silverback-gateway/silverback/services/distributor/internal/wire"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/message"
 )
 
 // ListAssignments lists the assignments of all groups, by group.
@@ -33,7 +33,7 @@ func (s *RolloutService) ListAssignments(ctx context.Context, request *distribut
 			answer.NextPageToken = encodeToken(answer.Assignments[size-1].GetGroup())
 			break
 		}
-		answer.Assignments = append(answer.Assignments, wire.Assignment(id, a, s.Ledger.Orders(id).Frozen()))
+		answer.Assignments = append(answer.Assignments, message.Assignment(id, a, s.Ledger.Orders(id).Frozen()))
 	}
 	return answer, nil
 }

@@ -35,7 +35,7 @@ func (s *RolloutService) ListRollouts(ctx context.Context, request *distributorv
 				answer.NextPageToken = encodeToken(last.GetGroup(), last.GetId())
 				return answer, nil
 			}
-			answer.Rollouts = append(answer.Rollouts, message(r))
+			answer.Rollouts = append(answer.Rollouts, encode(r))
 		}
 	}
 	return answer, nil

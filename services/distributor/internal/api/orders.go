@@ -11,8 +11,8 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/message"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
-	"github.com/silverback-gateway/silverback/services/distributor/internal/wire"
 )
 
 // obeyTimeout is how long a call waits for the leader to obey. The order is kept all the same.
@@ -66,7 +66,7 @@ func (s *RolloutService) orderRollout(ctx context.Context, request interface {
 			id, group, newest.ID, newest.Candidate.Revision).With("rollout", string(newest.ID))
 	}
 	if repeats(o.Verb, newest.Rollout) {
-		return message(newest), nil
+		return encode(newest), nil
 	}
 	if why := o.Refuses(newest.Rollout); why != "" {
 		return nil, fault.New(fault.WrongState, "ROLLOUT_STATE", "%s", why).With("state", string(newest.State))
@@ -121,17 +121,17 @@ func (s *RolloutService) awaitObeyed(ctx context.Context, group fleet.GroupID, o
 func (s *RolloutService) obeyed(group fleet.GroupID, id string) *distributorv1.Rollout {
 	for _, r := range s.Ledger.Rollouts(group) {
 		if r.Has(id) {
-			return message(r)
+			return encode(r)
 		}
 	}
 	return nil
 }
 
-// message writes a rollout as it is now.
-func message(r Counted) *distributorv1.Rollout {
-	m := wire.Rollout(r.Rollout, r.Now, r.Gates, r.Next)
+// encode returns the message of a rollout as it is now.
+func encode(r Counted) *distributorv1.Rollout {
+	m := message.Rollout(r.Rollout, r.Now, r.Gates, r.Next)
 	if r.Frozen != nil {
-		m.Frozen = wire.Order(*r.Frozen)
+		m.Frozen = message.Order(*r.Frozen)
 	}
 	return m
 }
@@ -153,11 +153,11 @@ func (s *RolloutService) orderGroup(ctx context.Context, request orderRequest, v
 		return nil, fault.New(fault.Missing, "NO_SUCH_GROUP", "there is no group %q", group).With("group", string(group))
 	}
 	if frozen := s.Ledger.Orders(group).Frozen(); frozen != nil && verb == rollout.Freeze {
-		return wire.Order(*frozen), nil // frozen already: the first reason stands
+		return message.Order(*frozen), nil // frozen already: the first reason stands
 	}
 	kept, err := s.Ledger.AddOrder(ctx, group, o)
 	if err != nil {
 		return nil, err
 	}
-	return wire.Order(kept), nil
+	return message.Order(kept), nil
 }

@@ -9,76 +9,89 @@ import (
 
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// watchGather is how long changes are collected, so that a fleet's progress is a picture and not a flood.
+// watchGather is how long changes are collected before they are sent.
 const watchGather = 50 * time.Millisecond
 
-// watchRoster is how often nodes are counted anew although no replica wrote anything: the roster rings for every
-// renewal of every node.
-const watchRoster = time.Second
+// watchRecount is how often nodes are counted again although no replica wrote anything. Heartbeats of nodes are far more frequent.
+const watchRecount = time.Second
 
 // WatchRollouts streams the newest rollout of each group, then every change.
 func (s *RolloutService) WatchRollouts(request *distributorv1.WatchRolloutsRequest,
 	stream grpc.ServerStreamingServer[distributorv1.WatchRolloutsResponse]) error {
-	ctx := stream.Context()
-	if err := s.Ledger.Ready(ctx); err != nil {
+	if err := s.Ledger.Ready(stream.Context()); err != nil {
 		return err
 	}
-	lost := s.Ledger.Lost()
-	bell, take, end := s.Ledger.Changes()
+	w := rolloutWatch{ledger: s.Ledger, only: fleet.GroupID(request.GetGroup()), stream: stream,
+		sent: map[fleet.GroupID]*distributorv1.Rollout{}}
+	return w.run(stream.Context(), s.Draining)
+}
+
+// A rolloutWatch is one call of WatchRollouts.
+type rolloutWatch struct {
+	ledger Ledger
+	only   fleet.GroupID // empty: every group
+	stream grpc.ServerStreamingServer[distributorv1.WatchRolloutsResponse]
+	sent   map[fleet.GroupID]*distributorv1.Rollout // what was sent last
+}
+
+// run sends rollouts until ctx ends, the replica stops, or the ledger is lost.
+func (w *rolloutWatch) run(ctx context.Context, draining <-chan struct{}) error {
+	lost := w.ledger.Lost()
+	bell, take, end := w.ledger.Changes()
 	defer end()
-	roster := time.NewTicker(watchRoster)
-	defer roster.Stop()
-	sent := map[fleet.GroupID]*distributorv1.Rollout{}
-	show := func(groups []fleet.GroupID) error {
-		for _, id := range groups {
-			all := s.Ledger.Rollouts(id)
-			if len(all) == 0 || request.GetGroup() != "" && request.GetGroup() != string(id) {
-				continue
-			}
-			now := message(all[0])
-			if proto.Equal(now, sent[id]) {
-				continue
-			}
-			sent[id] = now
-			if err := stream.Send(&distributorv1.WatchRolloutsResponse{Event: &distributorv1.WatchRolloutsResponse_Rollout{
-				Rollout: now}}); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if err := show(groupsOf(s.Ledger, request.GetGroup())); err != nil {
+	recount := time.NewTicker(watchRecount)
+	defer recount.Stop()
+	if err := w.send(groupsOf(w.ledger, string(w.only))); err != nil {
 		return err
 	}
-	if err := stream.Send(&distributorv1.WatchRolloutsResponse{Event: &distributorv1.WatchRolloutsResponse_Synced_{
+	if err := w.stream.Send(&distributorv1.WatchRolloutsResponse{Event: &distributorv1.WatchRolloutsResponse_Synced_{
 		Synced: &distributorv1.WatchRolloutsResponse_Synced{}}}); err != nil {
 		return err
 	}
 	for {
+		var groups []fleet.GroupID
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-s.Draining:
+		case <-draining:
 			return fault.New(fault.Down, "STOPPING", "this replica is stopping")
 		case <-lost:
 			return fault.NoLedger(nil)
 		case <-bell:
-			if err := show(take()); err != nil {
-				return err
-			}
-		case <-roster.C:
-			if err := show(groupsOf(s.Ledger, request.GetGroup())); err != nil {
-				return err
-			}
+			groups = take()
+		case <-recount.C:
+			groups = groupsOf(w.ledger, string(w.only))
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(watchGather):
+		if err := w.send(groups); err != nil {
+			return err
+		}
+		if err := backoff.Sleep(ctx, watchGather); err != nil {
+			return err
 		}
 	}
+}
+
+// send sends the newest rollouts of groups, as far as they have changed.
+func (w *rolloutWatch) send(groups []fleet.GroupID) error {
+	for _, id := range groups {
+		all := w.ledger.Rollouts(id)
+		if len(all) == 0 || w.only != "" && w.only != id {
+			continue
+		}
+		now := encode(all[0])
+		if proto.Equal(now, w.sent[id]) {
+			continue
+		}
+		w.sent[id] = now
+		if err := w.stream.Send(&distributorv1.WatchRolloutsResponse{Event: &distributorv1.WatchRolloutsResponse_Rollout{
+			Rollout: now}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/message"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
-	"github.com/silverback-gateway/silverback/services/distributor/internal/wire"
 )
 
 // The stages of propagation.
@@ -89,7 +89,7 @@ func (s *session) acked(digest fleet.Digest, newest bool) {
 func (s *session) nacked(digest fleet.Digest, newest bool, n *distributorv1.Nack) {
 	var problems []rollout.Problem
 	for _, p := range n.GetProblems() {
-		problems = append(problems, wire.Problem(p))
+		problems = append(problems, message.Problem(p))
 	}
 	s.mu.Lock()
 	s.refuse(digest, problems)

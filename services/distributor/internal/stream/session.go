@@ -19,8 +19,8 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/message"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
-	"github.com/silverback-gateway/silverback/services/distributor/internal/wire"
 )
 
 // maxRefused bounds what is remembered of a node's refusals; the contract allows an agent as many.
@@ -79,7 +79,7 @@ func newSession(h *Hub, g *group, hello *distributorv1.Hello) *session {
 	for _, r := range hello.GetRefused() {
 		var problems []rollout.Problem
 		for _, p := range r.GetProblems() {
-			problems = append(problems, wire.Problem(p))
+			problems = append(problems, message.Problem(p))
 		}
 		s.refuse(fleet.Digest(r.GetDigest()), problems)
 	}
@@ -231,7 +231,7 @@ func (s *session) send(stream serverStream, d *directive, delta *encodedDelta) e
 	// way.
 	s.serving, s.failing, s.failure, s.kept = "", "", "", false
 	s.mu.Unlock()
-	message := &distributorv1.Directive{
+	m := &distributorv1.Directive{
 		Revision: int64(d.Revision), Digest: string(d.Digest), Epoch: int64(d.stamp.Epoch), Decision: int64(d.stamp.Decision),
 		Term:              int64(d.term),
 		ReplacesUnmanaged: strings.Fields(d.Replaces),
@@ -240,7 +240,7 @@ func (s *session) send(stream serverStream, d *directive, delta *encodedDelta) e
 	if !d.joined { // a node that joins later is not what the submission led to
 		span = d.Trace.Start("send directive", time.Now(), telemetry.Group, s.group.id, telemetry.Node, s.node, telemetry.Revision, d.Revision,
 			telemetry.Decision, d.stamp.Decision)
-		message.Traceparent = string(span.TraceParent())
+		m.Traceparent = string(span.TraceParent())
 	}
 	defer func() { span.End(time.Now(), "") }()
 	kind, shared := kindNone, []byte(nil)
@@ -251,8 +251,8 @@ func (s *session) send(stream serverStream, d *directive, delta *encodedDelta) e
 			kind = kindFull
 		}
 	}
-	message.PartCount = int32(len(parts))
-	first, err := directiveFrame(nonce, message, shared)
+	m.PartCount = int32(len(parts))
+	first, err := directiveFrame(nonce, m, shared)
 	if err != nil {
 		return err
 	}

@@ -1,13 +1,13 @@
-package wire_test
+package message_test
 
 import (
 	"strings"
 	"testing"
 
-	kitwire "github.com/silverback-gateway/silverback/kit/wire"
+	"github.com/silverback-gateway/silverback/kit/wire"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/message"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
-	"github.com/silverback-gateway/silverback/services/distributor/internal/wire"
 	"github.com/silverback-gateway/silverback/testkit/groupfields"
 )
 
@@ -16,7 +16,7 @@ func TestARolloutShowsEveryFieldOfItsPolicy(t *testing.T) {
 		if !strings.HasPrefix(c.Field, "policy.") {
 			continue
 		}
-		m := wire.Rollout(rollout.Rollout{Policy: rollout.Policy(kitwire.Policy(c.Group.GetPolicy()))}, rollout.Progress{}, nil, "")
+		m := message.Rollout(rollout.Rollout{Policy: rollout.Policy(wire.Policy(c.Group.GetPolicy()))}, rollout.Progress{}, nil, "")
 		got := groupfields.Value(&registryv1.Group{Policy: m.GetPolicy()}, c.Field)
 		if want := groupfields.Value(c.Group, c.Field); got != want {
 			t.Errorf("%s: got %q, want %q", c.Field, got, want)

@@ -1,5 +1,5 @@
-// Package wire turns the messages of the contract into the types that decisions are made of, and back. It holds no rules.
-package wire
+// Package message converts the messages of the contract from and to the types of package rollout. It holds no rules.
+package message
 
 import (
 	"time"
@@ -15,7 +15,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
 
-// Problem reads what an agent says that its gateway refused. Only what a gateway can know is taken from it.
+// Problem reads an agent's report of what its gateway refused. Fields that a gateway cannot know are dropped.
 func Problem(p *fleetv1.Problem) rollout.Problem {
 	return rollout.Problem{
 		Kind: clean.Line(p.GetKind(), clean.MaxWord), Name: clean.Line(p.GetName(), clean.MaxMessage), ID: clean.Line(p.GetId(), clean.MaxWord),
