@@ -7,22 +7,22 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// counts is what is known of the nodes of a rollout, each of them counted once.
+// counts holds what is known about the nodes of a rollout. Each node counts once.
 type counts struct {
 	Progress
-	current        bool      // every tally was counted under the present assignment, and says which nodes it counted
-	online         []uint64  // where the online nodes are, in order
-	fit            []uint64  // of these, the ones by which waves are measured: neither left out nor sick before the candidate comes to them
+	current        bool      // every tally is for the present assignment and names its nodes
+	online         []uint64  // positions of the online nodes, sorted
+	fit            []uint64  // the online nodes that waves are measured by: not left out, and not sick before the candidate reaches them
 	failing        Positions // in the wave, and failing
 	silent         Positions // in the wave, without an answer
 	absent         Positions // left out, and not serving
-	loadingOffline int       // offline nodes that load: they hold no wave, but take the place of others that may load
-	kept           Positions // unmanaged, and left alone
+	loadingOffline int       // offline nodes that load: a wave does not wait for them, but they count against max_loading
+	kept           Positions // unmanaged, and not changed
 	refusals       []Refusal
 	failure        string
 }
 
-// A report is what tallies say of one node, a bit for each state. No bit: no replica holds a stream of it.
+// A report is what tallies say about one node, one bit for each state. No bit means that no replica has a stream of it.
 type report uint8
 
 const (
@@ -33,8 +33,8 @@ const (
 	reportedKept // with reportedFailed
 )
 
-// agreed is what counts when tallies differ. A node that moved between replicas may be in two of them for a while, and which
-// one is the older nobody knows: it is waited for until they agree. But a refusal is a refusal, whoever heard it.
+// agreed returns the state that counts. A node that moved between replicas may be in two tallies for a while, and nothing tells which one
+// is older: it counts as loading until they agree. A refusal always counts.
 func (w report) agreed() report {
 	switch {
 	case w&reportedRefused != 0:
@@ -47,7 +47,7 @@ func (w report) agreed() report {
 	return reportedLoading
 }
 
-// Count returns the progress of the newest rollout: live while it is open, as it was kept when it has ended.
+// Count returns the progress of the newest rollout: live while it is open, the recorded one after its end.
 func Count(in Input) Progress {
 	if in.Rollout == nil {
 		return Progress{}
@@ -58,15 +58,15 @@ func Count(in Input) Progress {
 	return count(in, *in.Rollout, *in.Assignment).Progress
 }
 
-// count joins what the tallies say with the roster. In the wave is every online node that the assignment includes, whether
-// or not a replica holds its stream, and every node whose stream is counted though the roster has not heard of it. What a tally says
-// of an offline node is left out, unless that is a refusal. A node that is left out counts only when it serves or refuses.
+// count combines the tallies with the nodes of the registry. In the wave is every online node that the assignment includes, with or without
+// a stream, and every node with a stream that the registry does not know. A tally's word on an offline node counts only when it is a
+// refusal. A node that is left out counts only when it serves or refuses.
 func count(in Input, r Rollout, a Assignment) counts {
 	online, offline := places(in.Nodes)
 	c := counts{current: true, online: online}
 	leftOut := r.LeftOut
 	if c.fit = fit(in.Nodes, online, r, a); len(c.fit) == 0 {
-		c.fit, leftOut = online, nil // they are all there is
+		c.fit, leftOut = online, nil // there are no others
 	}
 	reports, others := make([]report, len(online)), map[uint64]report{}
 	unnamed := 0
@@ -78,7 +78,7 @@ func count(in Input, r Rollout, a Assignment) counts {
 		addReports(reports, online, others, t.Nodes.Kept, reportedKept)
 		addReports(reports, online, others, t.Nodes.Refused, reportedRefused)
 		if !t.named() {
-			// Its counts are of nobody knows which nodes, and so none of them serves; but who refused stands there by name.
+			// The tally of an older version does not name its nodes, so none of them counts as serving. It names those that refused.
 			addReports(reports, online, others, t.refusers(in.Group), reportedRefused)
 			unnamed = max(unnamed, t.Refused)
 		}
@@ -120,7 +120,7 @@ func count(in Input, r Rollout, a Assignment) counts {
 	return c
 }
 
-// add counts a node that is in the wave.
+// add counts a node of the wave.
 func (c *counts) add(position uint64, agreed report) {
 	c.InWave++
 	switch agreed {
@@ -137,7 +137,7 @@ func (c *counts) add(position uint64, agreed report) {
 	}
 }
 
-// fit returns the online nodes by which waves are measured.
+// fit returns the online nodes that waves are measured by.
 func fit(nodes []Node, online []uint64, r Rollout, a Assignment) []uint64 {
 	sick := sickOf(nodes, r)
 	if len(sick) == 0 && len(r.LeftOut) == 0 {
@@ -153,7 +153,7 @@ func fit(nodes []Node, online []uint64, r Rollout, a Assignment) []uint64 {
 	return all
 }
 
-// sickOf returns the nodes that cannot be expected to serve anything new, with the reason.
+// sickOf returns the nodes that cannot serve anything new, with the reason.
 func sickOf(nodes []Node, r Rollout) map[uint64]Absentee {
 	sick := map[uint64]Absentee{}
 	for _, n := range nodes {
@@ -167,7 +167,7 @@ func sickOf(nodes []Node, r Rollout) map[uint64]Absentee {
 	return sick
 }
 
-// addReports adds a report of the nodes at positions: to reports for online nodes, which are in the same order as online, else to others.
+// addReports adds a report about the nodes at positions: to reports, which is parallel to online, or else to others.
 func addReports(reports []report, online []uint64, others map[uint64]report, positions Positions, w report) {
 	i := 0
 	for _, position := range positions {
@@ -182,7 +182,7 @@ func addReports(reports []report, online []uint64, others map[uint64]report, pos
 	}
 }
 
-// refusers are the nodes whose refusals a tally tells.
+// refusers returns the positions of the nodes whose refusals a tally lists.
 func (t Tally) refusers(group fleet.GroupID) (all Positions) {
 	for _, r := range t.Refusals {
 		all = append(all, fleet.Position(group, r.Node))
@@ -191,8 +191,7 @@ func (t Tally) refusers(group fleet.GroupID) (all Positions) {
 	return all
 }
 
-// refusals returns what the tallies tell of refusals: of each node what one of them says, for another may say it again. The same fleet
-// gives the same record, whichever replica's tally came first.
+// refusals returns the refusals in the tallies, sorted by node. Those of one node come from one tally only: another may repeat them.
 func refusals(tallies []Tally) (all []Refusal) {
 	reporter := map[fleet.NodeID]int{}
 	for i, t := range tallies {
@@ -208,11 +207,11 @@ func refusals(tallies []Tally) (all []Refusal) {
 	return all[:min(len(all), MaxRefusals)]
 }
 
-// tolerated is how many nodes of the wave may fail.
+// tolerated returns how many nodes of the wave may fail.
 func (c counts) tolerated(r Rollout) int { return c.InWave * r.Policy.MaxFailedPercent / 100 }
 
-// proven reports whether the candidate may stay where it is although the rollout is not complete: more than half of the nodes that it
-// reached serve it; that one refused it was seen before. When none of them is online the waves before speak for it.
+// proven reports whether the candidate may stay where it is although the rollout is not complete: more than half of the nodes in the wave
+// serve it. When none of them is online, an earlier complete wave proves it.
 func (c counts) proven(r Rollout) bool {
 	if c.InWave == 0 {
 		return r.Wave > 1
@@ -220,16 +219,16 @@ func (c counts) proven(r Rollout) bool {
 	return 2*c.Serving > c.InWave
 }
 
-// held is how many nodes keep the wave from being complete.
+// held returns how many nodes of the wave do not serve the candidate.
 func (c counts) held() int { return c.InWave - c.Serving }
 
-// troubled reports whether nodes that fail or never answer are all that the wave waits for: too many that fail, or no more in all than may.
+// troubled reports whether the wave waits only for nodes that fail, or only for as many silent nodes as may fail.
 func (c counts) troubled(r Rollout) bool {
 	tolerated := c.tolerated(r)
 	return c.Failed > tolerated && c.Loading == 0 || c.Loading > 0 && c.held() <= tolerated
 }
 
-// excused is how many nodes of the wave need not serve.
+// excused returns how many nodes of the wave need not serve.
 func (c counts) excused(r Rollout, waited bool) int {
 	if waited {
 		return min(c.held(), c.tolerated(r))
@@ -237,9 +236,8 @@ func (c counts) excused(r Rollout, waited bool) int {
 	return min(c.Failed, c.tolerated(r))
 }
 
-// settled reports whether the wave is complete: all that it should include is included, and all of these serve, but for
-// the failures that the policy allows. At least one node must serve. A node that never answers has failed once the others have waited for
-// it.
+// settled reports whether the wave is complete: it includes as many nodes as the policy says, and all of them serve except for tolerated
+// failures. At least one node must serve. Once waited is true, a node without an answer counts as failed.
 func (c counts) settled(r Rollout, a Assignment, waited bool) bool {
 	if !c.current || c.Serving == 0 || c.Serving+c.excused(r, waited) < c.InWave {
 		return false
@@ -250,7 +248,7 @@ func (c counts) settled(r Rollout, a Assignment, waited bool) bool {
 	return within(c.fit, a.Threshold) >= r.Policy.size(r.Wave, len(c.fit))
 }
 
-// places returns where the online and the offline nodes are, each in order. Nodes at the same place are one.
+// places returns the sorted positions of the online and of the offline nodes. Nodes at the same position count as one.
 func places(nodes []Node) (online, offline []uint64) {
 	for _, n := range nodes {
 		if n.Online {

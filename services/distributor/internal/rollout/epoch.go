@@ -11,17 +11,17 @@ import (
 )
 
 const (
-	// aheadInterval is how often the ledger is told at most that another number of nodes is ahead: they enrol by the thousand.
+	// aheadInterval limits how often a changed number of nodes ahead is written: nodes enrol by the thousand.
 	aheadInterval = 2 * time.Second
-	// namedAhead is how many of these a reason names.
+	// namedAhead is how many of these nodes a reason names.
 	namedAhead = 3
 )
 
-// Remedy is what an operator does about nodes that are ahead of the ledger.
+// Remedy is the command for an operator when nodes are ahead of the ledger.
 const Remedy = "silverback recover"
 
-// Newest is the last decision of a group that a ledger in this epoch has. Whoever follows a later one follows what the ledger lost, and
-// takes what it decides for old. An assignment of an older epoch was not decided anew yet.
+// Newest returns the last decision of a group in a ledger of this epoch. A node that follows a later one follows a decision that the ledger
+// lost, and refuses its new ones as older. An assignment of an older epoch does not count.
 func Newest(epoch fleet.Epoch, a *Assignment) fleet.Stamp {
 	if a == nil || a.Epoch != epoch {
 		return fleet.Stamp{Epoch: epoch}
@@ -29,13 +29,12 @@ func Newest(epoch fleet.Epoch, a *Assignment) fleet.Stamp {
 	return a.Stamp()
 }
 
-// IsAhead reports whether a decision that a node follows is one that the ledger does not have. What no ledger can have decided is not
-// believed.
+// IsAhead reports whether a node follows a decision that the ledger does not have. Impossible decisions are ignored.
 func IsAhead(followed, newest fleet.Stamp) bool {
 	return followed.Believable() && followed.After(newest)
 }
 
-// ahead are the online nodes that are ahead of the ledger, by name.
+// ahead returns the online nodes that are ahead of the ledger, by name.
 func (in Input) ahead() (all []Node) {
 	newest := Newest(in.Epoch, in.Assignment)
 	for _, n := range in.Nodes {
@@ -47,14 +46,14 @@ func (in Input) ahead() (all []Node) {
 	return all
 }
 
-// hold keeps everything as it is: whatever was decided now might be followed as soon as the ledger's numbers have grown past those of
-// before, and send gateways back to what the ledger remembers. The rollout, also one that would begin, waits and says why.
+// hold keeps everything as it is. Nodes would follow a decision made now once the ledger's numbers grow past the lost ones, and gateways
+// would go back to an older revision. The rollout, also one that would begin, waits and says why.
 func hold(now time.Time, in Input, ahead []Node) Decision {
 	var d Decision
 	r := Rollout{}
 	switch {
 	case in.newer() && !in.underWay():
-		// It says why it does not begin, and has no assignment before it may.
+		// The record says why the rollout does not begin. It has no assignment until it does.
 		begun := begin(now, in, takeover{})
 		d.Ended, r = begun.Ended, *begun.Rollout
 		r.State, r.Wave, r.WaveTime = Waiting, 0, time.Time{}
@@ -70,7 +69,7 @@ func hold(now time.Time, in Input, ahead []Node) Decision {
 			return Decision{Wait: aheadInterval - since}
 		}
 	}
-	// A wave that waits has its whole time again when it goes on.
+	// A wave has its whole deadline again after the wait.
 	r.State, r.FailTime, r.SettleTime = Waiting, time.Time{}, time.Time{}
 	r.Ahead, r.AheadTime = len(ahead), now
 	r.Reason = why(ahead, Newest(in.Epoch, in.Assignment))
@@ -83,7 +82,7 @@ func hold(now time.Time, in Input, ahead []Node) Decision {
 	return d
 }
 
-// why says which nodes are ahead of the ledger, by how much, and what to do.
+// why says which nodes are ahead of the ledger and what to do.
 func why(ahead []Node, newest fleet.Stamp) string {
 	names := make([]string, 0, namedAhead)
 	latest := fleet.Stamp{}
@@ -109,12 +108,12 @@ func (in Input) held() bool {
 	return in.Rollout != nil && in.Rollout.State.Open() && in.Rollout.Ahead > 0
 }
 
-// underWay reports whether a rollout is open that has its assignment: a newer revision waits for it, as ever.
+// underWay reports whether an open rollout has its assignment. A newer revision waits for it.
 func (in Input) underWay() bool {
 	return in.Rollout != nil && in.Rollout.State.Open() && in.Assignment != nil && (!in.held() || in.Assignment.Rollout == in.Rollout.ID)
 }
 
-// released is the input without what a hold left in the rollout.
+// released returns the input without the traces of a hold.
 func (in Input) released() Input {
 	if !in.held() {
 		return in
@@ -125,8 +124,8 @@ func (in Input) released() Input {
 	return in
 }
 
-// recovered has the assignment written anew after the epoch was raised, so that nodes follow again at once. Its stable revision and what it
-// holds are of the ledger's past; beside a candidate they are left out, and nodes keep what they serve until a wave takes them.
+// recovered writes the assignment again after the epoch was raised, so that nodes follow it at once. While there is a candidate, the stable
+// revision and the holds are dropped, because they may be outdated: nodes keep what they serve until a wave reaches them.
 func recovered(in Input, d Decision) Decision {
 	if in.held() && d.Rollout == nil && d.Ended == nil {
 		d.Rollout = in.released().Rollout

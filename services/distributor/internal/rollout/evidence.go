@@ -6,45 +6,45 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// Evidence is what the gateways of one replica's sessions have seen in the present wave of a rollout. Its size is bounded whatever the
-// number of nodes: see MaxCells.
+// Evidence is what the gateways of one replica's sessions measured in the present wave of a rollout. MaxCells bounds its size for any
+// number of nodes.
 type Evidence struct {
 	Wave   int       `json:"wave"`
-	Bounds []float64 `json:"bounds,omitempty"` // of the buckets of latency, in milliseconds, of all cells
+	Bounds []float64 `json:"bounds,omitempty"` // of the latency buckets of all cells, in milliseconds
 	In     []Cell    `json:"in,omitempty"`     // nodes that serve the candidate
-	Out    []Cell    `json:"out,omitempty"`    // nodes that the waves have not reached, over the same time
-	Before []Cell    `json:"before,omitempty"` // the nodes of In, before they got the candidate
+	Out    []Cell    `json:"out,omitempty"`    // nodes outside of the waves, over the same time
+	Before []Cell    `json:"before,omitempty"` // the nodes of In before they got the candidate
 }
 
-// MaxCells is how many cells of a kind a replica reports. The others are added up in one more.
+// MaxCells is how many cells of a kind a replica reports. One more cell is the sum of the others.
 const MaxCells = 64
 
-// A Cell is what one node, or several together, have seen over a time.
+// A Cell is what one node, or the sum of several, measured over a time.
 type Cell struct {
-	Node     fleet.NodeID  `json:"node,omitempty"`  // of one node
-	Nodes    int           `json:"nodes,omitempty"` // how many; 0 is one
-	Window   time.Duration `json:"window"`          // of several nodes: the longest
+	Node     fleet.NodeID  `json:"node,omitempty"`  // empty: several nodes
+	Nodes    int           `json:"nodes,omitempty"` // how many; 0 means one
+	Window   time.Duration `json:"window"`          // of several nodes the longest
 	Counts   bool          `json:"counts,omitempty"`
 	Requests uint64        `json:"requests,omitempty"`
 	Failed   uint64        `json:"failed,omitempty"`
-	Upstream uint64        `json:"upstream,omitempty"` // of the failed, those that the gateway could not pass on
-	Latency  []uint64      `json:"latency,omitempty"`  // by bucket; empty when it is not measured
+	Upstream uint64        `json:"upstream,omitempty"` // of the failed, those that the gateway answered itself
+	Latency  []uint64      `json:"latency,omitempty"`  // by bucket; empty when not measured
 	Restarts uint64        `json:"restarts,omitempty"` // of worker processes
 	Probes   []ProbeCell   `json:"probes,omitempty"`   // in the order of the policy
 }
 
-// A ProbeCell is what came of one probe in a cell.
+// A ProbeCell counts one probe in a cell.
 type ProbeCell struct {
-	Name   string `json:"name"` // path, with the host when there is one
+	Name   string `json:"name"` // the path, after the host if there is one
 	Sent   uint64 `json:"sent,omitempty"`
 	Failed uint64 `json:"failed,omitempty"`
-	Reason string `json:"reason,omitempty"` // of the last that failed
+	Reason string `json:"reason,omitempty"` // of the last failure
 }
 
-// size is how many nodes a cell stands for.
+// size returns how many nodes a cell stands for.
 func (c Cell) size() int { return max(c.Nodes, 1) }
 
-// Plus returns two cells together. Probes are added up in their order.
+// Plus returns the sum of two cells. Probes are added in their order.
 func (c Cell) Plus(other Cell) Cell {
 	sum := Cell{
 		Nodes: c.size() + other.size(), Window: max(c.Window, other.Window), Counts: c.Counts && other.Counts,
@@ -68,7 +68,7 @@ func (c Cell) Plus(other Cell) Cell {
 	return sum
 }
 
-// Gates returns what the gates say of the newest rollout: live while it is open, as it was kept when it has ended.
+// Gates returns the results of the gates for the newest rollout: live while it is open, the recorded ones after its end.
 func Gates(in Input) []GateResult {
 	if in.Rollout == nil {
 		return nil

@@ -6,33 +6,33 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// The gates, by the names that people and records use.
+// The names of gates in records and messages.
 const (
 	ProbesGate     = "probes"
 	ErrorRatioGate = "error-ratio"
 	LatencyGate    = "latency"
 )
 
-// A GateOutcome is what one gate says of a wave.
+// A GateOutcome is the verdict of one gate on a wave.
 type GateOutcome string
 
 // The outcomes.
 const (
 	GatePassed       GateOutcome = "passed"
 	GateFailed       GateOutcome = "failed"
-	GateInconclusive GateOutcome = "inconclusive" // too little traffic passed to tell
-	GateNotMeasured  GateOutcome = "not_measured" // the gateways do not measure what it needs
+	GateInconclusive GateOutcome = "inconclusive" // too little traffic to judge
+	GateNotMeasured  GateOutcome = "not_measured" // the gateways do not export what the gate needs
 )
 
-// Words is the outcome as people write it.
+// Words returns the outcome for people.
 func (o GateOutcome) Words() string { return strings.ReplaceAll(string(o), "_", " ") }
 
-// A GateResult is what one gate says of a wave, with its evidence in words.
+// A GateResult is the verdict of one gate on a wave, with its evidence in words.
 type GateResult struct {
 	Gate     string         `json:"gate"`
 	Outcome  GateOutcome    `json:"outcome"`
 	Evidence string         `json:"evidence"`
-	Nodes    []fleet.NodeID `json:"nodes,omitempty"` // the worst of the wave, at most 5
+	Nodes    []fleet.NodeID `json:"nodes,omitempty"` // the worst nodes of the wave, at most 5
 }
 
 // failedGate returns the first result that is a failure, or nil.

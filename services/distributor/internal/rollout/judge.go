@@ -11,11 +11,11 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/gate"
 )
 
-// WorkersGate is the gate that every policy with a gate has: worker processes of Kong that die.
+// WorkersGate fails when worker processes of Kong die. Every policy with a gate has it.
 const WorkersGate = "workers"
 
 const (
-	// deadProbe is how often a probe must have failed on a node, and deadWorkers how often its workers must have been replaced.
+	// deadProbe is how many failures of a probe on a node count, and deadWorkers how many replaced workers.
 	deadProbe   = 2
 	deadWorkers = 2
 	namedNodes  = 5
@@ -52,8 +52,8 @@ func withoutLatency(cells []Cell) []Cell {
 	return cells
 }
 
-// others returns what the wave is compared with, and its name: nodes outside of the waves, over the same time. When none is left outside,
-// the nodes of the wave as they were before.
+// others returns what the wave is compared with, and its name: nodes outside of the waves over the same time or, when there are none, the
+// nodes of the wave before they got the candidate.
 func (o observed) others() ([]Cell, string) {
 	if len(o.out) > 0 {
 		return o.out, "outside"
@@ -61,7 +61,7 @@ func (o observed) others() ([]Cell, string) {
 	return o.before, "before it"
 }
 
-// judge returns what each gate of the policy says of the present wave; nil when nothing was seen of it yet, or it has no gate.
+// judge returns the results of the gates of the policy for the present wave; nil when the policy has no gate or no wave has begun.
 func (in Input) judge(r Rollout) (results []GateResult) {
 	policy := fleet.Policy(r.Policy)
 	if !policy.HasGates() || r.Wave == 0 {
@@ -225,7 +225,7 @@ func (o observed) workers() GateResult {
 	return result
 }
 
-// unmeasured says which side does not measure something; empty when both do, or nothing was seen of one yet.
+// unmeasured says which side does not measure something; empty when each side does or has no evidence yet.
 func unmeasured(in, others []Cell, measures func(Cell) bool) string {
 	not := func(c Cell) bool { return !measures(c) }
 	switch {
@@ -262,7 +262,7 @@ func requests(all []gate.Histogram) (n float64) {
 	return n
 }
 
-// slowOf is the share of a cell's requests that took longer than a bound.
+// slowOf returns the share of a cell's requests that took longer than a bound.
 func slowOf(bounds []float64, c Cell, bound float64) float64 {
 	at, _ := slices.BinarySearch(bounds, bound)
 	if len(c.Latency) != len(bounds)+1 {
@@ -285,7 +285,7 @@ func share(c gate.Count) string {
 	return fmt.Sprintf("%s %% of %.0f requests", strings.TrimSuffix(fmt.Sprintf("%.1f", 100*c.Share()), ".0"), c.Of)
 }
 
-// upstream says how many of the failures are answers of the gateway itself, for want of a service or by a plugin.
+// upstream says how many of the failures the gateway answered itself, because no service was reachable or by a plugin.
 func upstream(cells []Cell) string {
 	n := uint64(0)
 	for _, c := range cells {

@@ -8,10 +8,10 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// A Verb is what an operator orders.
+// A Verb is the kind of an order.
 type Verb string
 
-// The verbs. Pause to Retry concern one rollout, the others a group.
+// The verbs. Pause to Retry are for one rollout, Freeze and Unfreeze for a group.
 const (
 	Pause    Verb = "pause"
 	Resume   Verb = "resume"
@@ -22,25 +22,25 @@ const (
 	Unfreeze Verb = "unfreeze"
 )
 
-// An Order is one verb of an operator.
+// An Order is one order of an operator.
 type Order struct {
 	ID      string          `json:"id"` // unique; the same id is the same order
 	Verb    Verb            `json:"verb"`
-	Rollout fleet.RolloutID `json:"rollout,omitempty"` // of a verb that concerns one
-	Full    bool            `json:"full,omitempty"`    // of promote: every wave that is left
+	Rollout fleet.RolloutID `json:"rollout,omitempty"` // empty for an order to a group
+	Full    bool            `json:"full,omitempty"`    // promote: every remaining wave
 	Reason  string          `json:"reason"`
 	Author  string          `json:"author"`
-	Time    time.Time       `json:"time"` // by the clock of the replica that took the order; for people
+	Time    time.Time       `json:"time"` // by the clock of the replica that took the order
 }
 
-// Orders are what operators ordered for a group. Any replica adds to them, and the leader obeys: it copies an order into the record of its
-// rollout, so that each is obeyed once.
+// Orders are the orders for a group. Any replica adds to them. The leader obeys an order once: it copies the order into the record of the
+// rollout.
 type Orders struct {
 	Group    *Order  `json:"group,omitempty"`    // the newest freeze or unfreeze
 	Rollouts []Order `json:"rollouts,omitempty"` // the oldest first, at most MaxOrders
 }
 
-// MaxOrders bounds what is remembered of orders, of a group and of a rollout.
+// MaxOrders bounds the orders that are kept for a group, and for a rollout.
 const MaxOrders = 16
 
 // Frozen returns the order that freezes the group, or nil.
@@ -51,7 +51,7 @@ func (o Orders) Frozen() *Order {
 	return nil
 }
 
-// With returns the orders with one more. Orders that it replaces, and the oldest beyond MaxOrders, are left out.
+// With returns the orders with one more, without the one that it replaces or the oldest beyond MaxOrders.
 func (o Orders) With(next Order) Orders {
 	if next.Rollout == "" {
 		o.Group = &next
@@ -75,12 +75,12 @@ func (o Orders) Find(id string) (Order, bool) {
 	return Order{}, false
 }
 
-// Has reports whether an order with that id was obeyed in a rollout.
+// Has reports whether the rollout has obeyed an order with that id.
 func (r Rollout) Has(id string) bool {
 	return slices.ContainsFunc(r.Orders, func(o Order) bool { return o.ID == id })
 }
 
-// pending returns the orders for a rollout that were not obeyed yet, the oldest first.
+// pending returns the orders that a rollout has not obeyed yet, the oldest first.
 func (o Orders) pending(r Rollout) (all []Order) {
 	for _, order := range o.Rollouts {
 		if order.Rollout == r.ID && !r.Has(order.ID) {
@@ -100,7 +100,7 @@ func (o Orders) retried(r Rollout) (Order, bool) {
 	return Order{}, false
 }
 
-// Refuses returns why an order cannot be obeyed by a rollout as it is now; empty when it can. Twice the same verb is no reason.
+// Refuses returns why a rollout in its present state cannot obey the order; empty when it can. A repeated verb is allowed.
 func (o Order) Refuses(r Rollout) string {
 	open := r.State.Open()
 	switch {
@@ -118,7 +118,7 @@ func (o Order) Refuses(r Rollout) string {
 	return ""
 }
 
-// obey applies the orders for an open rollout in their order, and reports whether one of them ends it.
+// obey applies orders to an open rollout. It returns the abort that ends the rollout, or nil.
 func (r *Rollout) obey(now time.Time, orders []Order) (abort *Order) {
 	for _, o := range orders {
 		if abort != nil || o.Refuses(*r) != "" {
@@ -128,7 +128,7 @@ func (r *Rollout) obey(now time.Time, orders []Order) (abort *Order) {
 		r.Orders = r.Orders[max(0, len(r.Orders)-MaxOrders):]
 		switch o.Verb {
 		case Pause:
-			if r.State != Waiting { // without a node it waits anyway, and is paused once it begins
+			if r.State != Waiting { // a waiting rollout is paused once it begins
 				r.State = Paused
 			}
 			r.Paused = true
@@ -146,7 +146,7 @@ func (r *Rollout) obey(now time.Time, orders []Order) (abort *Order) {
 	return abort
 }
 
-// resume lets a paused rollout go on. The soak and the deadline of its wave begin anew.
+// resume continues a paused rollout. The soak and the deadline of its wave start again.
 func (r *Rollout) resume(now time.Time) {
 	if !r.Paused {
 		return

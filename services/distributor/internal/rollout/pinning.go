@@ -6,26 +6,26 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// A Pinning is the second half of a rollback: the sources that brought the bad content are pinned at their last good one, so that the next
-// submission of somebody else does not carry it out again. No rollout begins before it is done.
+// A Pinning is the second half of a rollback: the sources of the bad content are pinned at their last good content. Otherwise the next
+// submission to another source would roll the bad content out again. No rollout begins before the pinning is done.
 type Pinning struct {
-	// Sources are to be pinned as far as the candidate changed them; empty is every source that it changed.
+	// Sources are pinned as far as the candidate changed them; empty means every source that it changed.
 	Sources  []fleet.SourceID `json:"sources,omitempty"`
 	Done     bool             `json:"done,omitempty"`
 	Pinned   []fleet.SourceID `json:"pinned,omitempty"`
-	Revision fleet.Revision   `json:"revision,omitempty"` // the newest one thereafter: an older one does not have the pins
-	Problem  string           `json:"problem,omitempty"`  // why nothing was pinned, in words
+	Revision fleet.Revision   `json:"revision,omitempty"` // the newest one after the pinning; older ones lack the pins
+	Problem  string           `json:"problem,omitempty"`  // why nothing was pinned
 }
 
 // Due reports whether pins are still to be set for a rollout.
 func (p *Pinning) Due() bool { return p != nil && !p.Done }
 
-// blocks reports whether a revision must not be rolled out because of a pinning.
+// blocks reports whether a pinning keeps a revision from being rolled out.
 func (p *Pinning) blocks(newest fleet.Revision) bool {
 	return p != nil && (!p.Done || newest < p.Revision)
 }
 
-// Pinned is the decision that records what came of a pinning.
+// Pinned returns the decision that records the result of a pinning.
 func Pinned(r Rollout, pinned []fleet.SourceID, revision fleet.Revision, problem string) Decision {
 	done := *r.Pinning
 	done.Done, done.Pinned, done.Revision, done.Problem = true, pinned, revision, problem
@@ -33,8 +33,8 @@ func Pinned(r Rollout, pinned []fleet.SourceID, revision fleet.Revision, problem
 	return Decision{Rollout: &r}
 }
 
-// pinningFor is the pinning after a refusal when the policy pins; nil when it halts. The sources of the refused objects are known only once
-// they were located: see Culprits.
+// pinningFor returns the pinning after a refusal; nil when the policy only halts. Culprits names the sources later, once the refused
+// entities are located.
 func pinningFor(p Policy) *Pinning {
 	if p.OnReject != fleet.RejectPins {
 		return nil
@@ -42,8 +42,8 @@ func pinningFor(p Policy) *Pinning {
 	return &Pinning{}
 }
 
-// Culprits returns the sources that the refusals name. It is empty when one of them names none: then every source that the candidate
-// changed is suspect.
+// Culprits returns the sources that the refusals name. It is empty when a refusal names none: then every source that the candidate changed
+// is suspect.
 func Culprits(refusals []Refusal) (all []fleet.SourceID) {
 	for _, r := range refusals {
 		if r.Problem.Source == "" {

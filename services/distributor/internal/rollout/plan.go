@@ -7,35 +7,34 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// Input is everything a decision rests on.
+// Input is everything that a decision depends on.
 type Input struct {
 	Group      fleet.GroupID
 	Epoch      fleet.Epoch // of the ledger
 	Newest     Target      // the newest revision of the group; zero when it has none
-	Policy     Policy      // for a rollout that begins; one that runs keeps its own
+	Policy     Policy      // for a new rollout; an open one keeps its own
 	Assignment *Assignment // nil before the first
 	Rollout    *Rollout    // the newest; nil before the first
 	Ages       Ages        // of the newest rollout, as this leader measured them
 	Orders     Orders      // of the group
 	Nodes      []Node      // all known nodes, in any order
-	Tallies    []Tally     // of the newest rollout, one for each replica that has sessions
-	Evidence   []Evidence  // of the newest rollout, one for each replica that has some
+	Tallies    []Tally     // of the newest rollout, one for each replica with sessions
+	Evidence   []Evidence  // of the newest rollout, one for each replica with evidence
 }
 
-// A Decision is what to write, all in one transaction. The zero Decision is nothing to do.
+// A Decision is what to write in one transaction. The zero Decision means that there is nothing to do.
 type Decision struct {
-	Ended      *Rollout    // an older rollout, in its last state
-	Rollout    *Rollout    // the newest rollout, in its new state
-	Assignment *Assignment // who runs what from now on; nil leaves it
-	Wait       time.Duration
+	Ended      *Rollout      // an older rollout, in its last state
+	Rollout    *Rollout      // the newest rollout, in its new state
+	Assignment *Assignment   // who runs what from now on; nil leaves the present one
+	Wait       time.Duration // ask again after this time at the latest; 0 means only after a change
 }
 
-// IsZero is true when nothing is to be written.
+// IsZero reports whether there is nothing to write.
 func (d Decision) IsZero() bool { return d.Ended == nil && d.Rollout == nil && d.Assignment == nil }
 
-// Plan decides the next step of a group. Wait says when to ask again at the latest although nothing happened; 0 is
-// never. What it was given is not modified. Now is written into records, and no decision rests on it. While nodes are ahead of the ledger
-// it decides nothing for the group.
+// Plan decides the next step of a group. It does not modify its input. Now is only written into records; no decision depends on it. While
+// nodes are ahead of the ledger, Plan changes nothing for the group.
 func Plan(now time.Time, in Input) Decision {
 	if ahead := in.ahead(); len(ahead) > 0 {
 		return hold(now, in, ahead)
@@ -43,7 +42,7 @@ func Plan(now time.Time, in Input) Decision {
 	return recovered(in, plan(now, in.released(), in.held()))
 }
 
-// plan is Plan without a look at the ledger's past. Held says that the rollout waited for the ledger until now.
+// plan is Plan when no node is ahead of the ledger. Held is true when the rollout waited for the ledger until now.
 func plan(now time.Time, in Input, held bool) Decision {
 	open := in.Rollout != nil && in.Rollout.State.Open()
 	begun := in.Assignment != nil && (!held || in.Assignment.Rollout == in.Rollout.ID)
@@ -62,8 +61,7 @@ func plan(now time.Time, in Input, held bool) Decision {
 	return Decision{}
 }
 
-// newer reports whether the newest revision is to be rolled out: it is new, the group is not frozen, and what a rollback pins does not
-// stand in the way.
+// newer reports whether the newest revision needs a rollout and may have one.
 func (in Input) newer() bool {
 	return !in.Newest.IsZero() && in.Newest.Revision > handled(in) && in.mayBegin()
 }
@@ -77,11 +75,12 @@ func (in Input) retried() bool {
 	return ordered
 }
 
+// mayBegin reports whether neither a freeze nor a pinning keeps a rollout from beginning.
 func (in Input) mayBegin() bool {
 	return in.Orders.Frozen() == nil && (in.Rollout == nil || !in.Rollout.Pinning.blocks(in.Newest.Revision))
 }
 
-// handled is the newest revision that was decided on.
+// handled returns the newest revision that has had a rollout.
 func handled(in Input) (r fleet.Revision) {
 	if in.Rollout != nil {
 		r = in.Rollout.Candidate.Revision
@@ -92,13 +91,13 @@ func handled(in Input) (r fleet.Revision) {
 	return r
 }
 
-// takeover says how a rollout takes the place of an open one.
+// takeover says how a rollout supersedes an open one.
 type takeover struct {
 	atGate    bool // as Rollout.TookOver
-	withdrawn bool // the open one's candidate is taken back
+	withdrawn bool // the candidate of the open one is taken back
 }
 
-// begin opens a rollout for the newest revision; what was open is superseded and hands on its stable revision.
+// begin opens a rollout for the newest revision. An open rollout is superseded; its stable revision stays the stable one.
 func begin(now time.Time, in Input, how takeover) Decision {
 	var d Decision
 	var a Assignment
@@ -125,10 +124,10 @@ func begin(now time.Time, in Input, how takeover) Decision {
 	r.ID = fleet.RolloutID(fmt.Sprintf("%08d", number))
 	a = Assignment{Stable: a.Stable, Candidate: in.Newest, Rollout: r.ID, Held: a.left(how.withdrawn)}
 	if a.without().runs(in.Newest.Digest, fleet.MaxPosition) {
-		// The group is to run that content already: only the name moves, which needs no waves. It is complete when the nodes have said so.
+		// The group runs that content already. Only the revision number changes, which needs no waves and no gates.
 		r.Policy.Waves, r.Policy.MaxLoading = []Wave{{Percent: wholeGroup}}, wholeGroup
-		r.Promoted = 1 // nor anything to judge
-		r.Reason = "the content is what the group runs already"
+		r.Promoted = 1
+		r.Reason = "the group runs this content already"
 	}
 	next := launch(now, in, r, a)
 	next.Ended = d.Ended
@@ -137,7 +136,7 @@ func begin(now time.Time, in Input, how takeover) Decision {
 
 // launch gives a rollout its assignment.
 func launch(now time.Time, in Input, r Rollout, a Assignment) Decision {
-	in.Tallies, in.Evidence, in.Ages = nil, nil, Ages{} // they are of another rollout
+	in.Tallies, in.Evidence, in.Ages = nil, nil, Ages{} // these belong to another rollout
 	next := advance(now, in, r, a, false)
 	if next.Rollout == nil {
 		next.Rollout = &r
@@ -148,11 +147,11 @@ func launch(now time.Time, in Input, r Rollout, a Assignment) Decision {
 	return next
 }
 
-// supersedes reports whether the newest revision takes the place of a rollout under way, other than at a gate, and how: nobody has the
-// candidate yet, or it is taken back, or it gets no further. Everything else is waited for, or frequent changes would never come beyond the
-// first wave.
+// supersedes reports whether the newest revision supersedes an open rollout in the middle of a wave, and how. It does when no node has the
+// candidate yet, when the newest revision has the content from before, or when the rollout is stuck. Otherwise it waits for the end of the
+// wave; or else frequent changes would never get beyond the first wave.
 func supersedes(in Input, r Rollout, a Assignment, c counts) (takeover, bool) {
-	// Absence takes nothing back: gateways of nodes that the registry has lost serve on, and where none is online no wave takes them on.
+	// When no node is online nothing is taken back: the gateways still serve, and no wave of the new rollout would reach them.
 	how := takeover{withdrawn: !c.proven(r) && len(c.online) > 0}
 	room := len(a.left(how.withdrawn)) <= maxHolds
 	switch {
@@ -167,7 +166,7 @@ func supersedes(in Input, r Rollout, a Assignment, c counts) (takeover, bool) {
 	return how, room && stuck(in, r, a, c)
 }
 
-// stuck reports whether a rollout gets no further by itself.
+// stuck reports whether a rollout makes no progress without help.
 func stuck(in Input, r Rollout, a Assignment, c counts) bool {
 	return c.Failed > c.tolerated(r) && c.Loading == 0 || in.Ages.Idle >= stuckAfter && r.State == Progressing && !c.settled(r, a, false)
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// A Policy is the policy of a group with what a rollout makes of it.
+// A Policy is the policy of a group, with the defaults of rollouts.
 type Policy fleet.Policy
 
 // A Wave is a part of the group that moves together.
@@ -15,17 +15,17 @@ type Wave = fleet.Wave
 // DefaultDeadline is how long a wave may take.
 const DefaultDeadline = 10 * time.Minute
 
-// failureGrace is how long too many failures must last, with every other node having answered, before they halt a
-// rollout. Agents try again meanwhile: a gateway that restarts must not cost the fleet its rollout.
+// failureGrace is how long too many failures must last, after every other node has answered, before they halt a rollout. Agents retry
+// meanwhile: the restart of one gateway must not halt a rollout.
 const failureGrace = 15 * time.Second
 
-// stuckAfter is how long a rollout under way goes without one more node that serves before a newer revision may take its place.
+// stuckAfter is how long no further node serves the candidate before a newer revision may supersede the rollout.
 const stuckAfter = 30 * time.Second
 
 // DefaultWatch is how long a wave with gates is watched when the policy names no soak for it.
 const DefaultWatch = 10 * time.Second
 
-// Below smallFleet nodes all may load at once by default; from there on a quarter.
+// By default all nodes may load at once in a group of less than smallFleet nodes, and a quarter of them in a larger one.
 const (
 	smallFleet           = 20
 	defaultLoadingShare  = 25
@@ -50,7 +50,7 @@ func (p Policy) deadline() time.Duration {
 	return *p.Deadline
 }
 
-// maxLoading returns how many of n nodes may load at once: at least one, or nothing would ever move.
+// maxLoading returns how many of n nodes may load at once; at least one.
 func (p Policy) maxLoading(n int) int {
 	share := p.MaxLoading
 	if share <= 0 {
@@ -62,7 +62,7 @@ func (p Policy) maxLoading(n int) int {
 	return max(1, n*share/100)
 }
 
-// size returns how many of n nodes are in the first k waves. The last wave is everybody, whatever it says.
+// size returns how many of n nodes are in the first k waves. The last wave is always the whole group.
 func (p Policy) size(k, n int) int {
 	waves := p.waves()
 	if k >= len(waves) {
@@ -75,7 +75,7 @@ func (p Policy) size(k, n int) int {
 	return min((n*w.Percent+99)/100, n)
 }
 
-// soak returns how long wave k is watched. What gates judge needs some time to show, also when the policy names none.
+// soak returns how long wave k is watched. Gates need some time, so that a policy with gates has a default.
 func (p Policy) soak(k int) time.Duration {
 	soak := p.waves()[k-1].Soak
 	if soak == 0 && fleet.Policy(p).HasGates() {

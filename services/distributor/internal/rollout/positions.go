@@ -8,20 +8,20 @@ import (
 	"slices"
 )
 
-// Positions name nodes by their places in the group's hash order, the lowest first. As text they are the base64 of what
-// each adds to the one before it, as a varint: ten thousand of them take less than 110 KB.
+// Positions identify nodes by their positions in the group's hash order, sorted. As text they are the base64 of the gaps between them, as
+// varints: ten thousand of them take less than 110 KB.
 type Positions []uint64
 
-// bytesEach is what a place takes, but for a few: the hash order of ten thousand nodes has gaps of 51 bits.
+// bytesEach is how many bytes almost every position takes: the hash order of ten thousand nodes has gaps of 51 bits.
 const bytesEach = 8
 
-// has reports whether a place is among them. They must be in order.
+// has reports whether a position is among them.
 func (p Positions) has(position uint64) bool {
 	_, found := slices.BinarySearch(p, position)
 	return found
 }
 
-// merge returns the places of both, in order.
+// merge returns the positions of both.
 func (p Positions) merge(other Positions) Positions {
 	if len(other) == 0 {
 		return p
@@ -31,7 +31,7 @@ func (p Positions) merge(other Positions) Positions {
 	return slices.Compact(all)
 }
 
-// without returns those that are not among others.
+// without returns the positions that are not among others.
 func (p Positions) without(others Positions) Positions {
 	if len(others) == 0 {
 		return p
@@ -39,13 +39,13 @@ func (p Positions) without(others Positions) Positions {
 	return slices.DeleteFunc(slices.Clone(p), others.has)
 }
 
-// MarshalText implements encoding.TextMarshaler. Positions that are out of order are an error.
+// MarshalText implements encoding.TextMarshaler. It fails when the positions are not sorted.
 func (p Positions) MarshalText() ([]byte, error) {
 	gaps := make([]byte, 0, len(p)*bytesEach)
 	last := uint64(0)
 	for _, position := range p {
 		if position < last {
-			return nil, errors.New("positions are not in order")
+			return nil, errors.New("positions are not sorted")
 		}
 		gaps = binary.AppendUvarint(gaps, position-last)
 		last = position
@@ -53,7 +53,7 @@ func (p Positions) MarshalText() ([]byte, error) {
 	return base64.RawStdEncoding.AppendEncode(make([]byte, 0, base64.RawStdEncoding.EncodedLen(len(gaps))), gaps), nil
 }
 
-// UnmarshalText implements encoding.TextUnmarshaler. What it takes is in order.
+// UnmarshalText implements encoding.TextUnmarshaler. The result is sorted.
 func (p *Positions) UnmarshalText(text []byte) error {
 	gaps, err := base64.RawStdEncoding.AppendDecode(nil, text)
 	if err != nil {
@@ -64,7 +64,7 @@ func (p *Positions) UnmarshalText(text []byte) error {
 	for len(gaps) > 0 {
 		gap, n := binary.Uvarint(gaps)
 		if n <= 0 || last+gap < last {
-			return errors.New("positions: a place does not fit in 64 bits, or is cut off")
+			return errors.New("positions: a position does not fit in 64 bits or is truncated")
 		}
 		last += gap
 		all, gaps = append(all, last), gaps[n:]
@@ -73,14 +73,14 @@ func (p *Positions) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Nodes are the sessions that a tally counted, by where they are. A replica of an older version names none.
+// Nodes are the positions of the sessions in a tally, by state. A replica of an older version leaves them empty.
 type Nodes struct {
 	Serving Positions `json:"serving,omitempty"`
 	Loading Positions `json:"loading,omitempty"`
 	Refused Positions `json:"refused,omitempty"`
 	Failed  Positions `json:"failed,omitempty"`
-	// Kept are those of Failed whose gateways are unmanaged and would lose something: they are left alone. A leader of an older version sees
-	// failures.
+	// Kept are those of Failed whose gateways are unmanaged and would lose something: they do not load. A leader of an older version counts
+	// them as failed.
 	Kept Positions `json:"kept,omitempty"`
 }
 

@@ -1,5 +1,5 @@
-// Package rollout decides how a group moves from its stable revision to a candidate. It is pure: it reads no clock, keeps
-// nothing and touches no store. It refuses to know how a decision is stored or how a directive travels.
+// Package rollout decides how a group moves from its stable revision to a candidate. It is pure: it reads no clock, keeps no state and
+// touches no store. It does not know how a decision is stored or how a directive is sent.
 package rollout
 
 import (
@@ -11,19 +11,19 @@ import (
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 )
 
-// A Target is a revision and its snapshot. The zero Target is none.
+// A Target is a revision and the digest of its snapshot. The zero Target means none.
 type Target struct {
 	Revision fleet.Revision `json:"revision,omitempty"`
 	Digest   fleet.Digest   `json:"digest,omitempty"`
 	// CreateTime is when the revision was committed, from which propagation is measured.
 	CreateTime time.Time `json:"create_time,omitzero"`
-	// Trace is where its submission is in a trace; empty when that was not traced.
+	// Trace is the span of the submission; empty when it was not traced.
 	Trace telemetry.TraceParent `json:"traceparent,omitempty"`
-	// Replaces names, with spaces between, what unmanaged gateways may lose by the revision.
+	// Replaces lists what unmanaged gateways may lose by the revision, separated by spaces.
 	Replaces string `json:"replaces,omitempty"`
 }
 
-// IsZero is true for no target.
+// IsZero reports whether there is no target.
 func (t Target) IsZero() bool { return t.Revision == 0 }
 
 // Same reports whether two targets are the same revision and content.
@@ -44,29 +44,29 @@ type Assignment struct {
 	Decision  fleet.Decision  `json:"-"`               // the etcd revision at which it was written
 }
 
-// Stamp is its place among all decisions.
+// Stamp orders the assignment among all decisions.
 func (a Assignment) Stamp() fleet.Stamp {
 	return fleet.Stamp{Epoch: a.Epoch, Decision: a.Decision}
 }
 
-// Includes reports whether a node at a position is in the waves so far.
+// Includes reports whether the waves so far include a node at a position.
 func (a Assignment) Includes(position uint64) bool {
 	return !a.Candidate.IsZero() && position < a.Threshold
 }
 
-// A Hold keeps nodes at a candidate that did not complete: one that was superseded, until a wave of its successor takes them on, or one
-// that was proven on most of the nodes that it reached before it was halted. Holds outlive the rollouts after them until one completes, so
-// that a halt gives each node back what it had before.
+// A Hold keeps nodes at a candidate that did not complete. Either it was superseded, and a wave of its successor will take the nodes on. Or
+// it was halted after most of the nodes that it reached served it. Holds stay until a later rollout completes, so that a halt gives each
+// node what it had before.
 type Hold struct {
 	Target    Target `json:"target"`
 	Threshold uint64 `json:"threshold"`
 }
 
-// maxHolds bounds an assignment. A rollout that would need one more is not superseded: no hold is ever given up, for that would send nodes
-// back. A halt may leave one beyond them for the same reason.
+// maxHolds bounds the holds of an assignment. A rollout that would need one more is not superseded: dropping a hold would send nodes back.
+// For the same reason a halt may add one more.
 const maxHolds = 32
 
-// Target returns what a node at a position should run; the zero Target is nothing new.
+// Target returns what a node at a position should run; the zero Target means nothing new.
 func (a Assignment) Target(position uint64) Target {
 	if a.Includes(position) {
 		return a.Candidate
@@ -79,8 +79,8 @@ func (a Assignment) Target(position uint64) Target {
 	return a.Stable
 }
 
-// left returns what is held once the candidate is none any more: as before it when it is withdrawn, and otherwise with the
-// candidate where its waves have come to. Holds that it covers are of no use any more.
+// left returns the holds after the rollout. They are unchanged when the candidate is withdrawn. Otherwise the candidate becomes a hold on
+// the nodes that its waves reached, and replaces the holds that it covers.
 func (a Assignment) left(withdrawn bool) []Hold {
 	if withdrawn || a.Candidate.IsZero() || a.Threshold == 0 {
 		return a.Held
@@ -94,7 +94,7 @@ func (a Assignment) left(withdrawn bool) []Hold {
 	return held
 }
 
-// runs reports whether every node below a threshold is to run that content, the candidate apart.
+// runs reports whether every node below a threshold should run that content, without the candidate.
 func (a Assignment) runs(digest fleet.Digest, threshold uint64) bool {
 	for _, h := range a.Held {
 		if h.Target.Digest != digest {
@@ -107,7 +107,7 @@ func (a Assignment) runs(digest fleet.Digest, threshold uint64) bool {
 	return a.Stable.Digest == digest
 }
 
-// revisions are what nodes are to run, the candidate apart; those of the first nodes in the hash order come first.
+// revisions returns what nodes should run without the candidate, in hash order.
 func (a Assignment) revisions() (all []fleet.Revision) {
 	for _, h := range a.Held {
 		all = append(all, h.Target.Revision)
@@ -119,8 +119,7 @@ func (a Assignment) revisions() (all []fleet.Revision) {
 	return all
 }
 
-// without returns the assignment without its candidate: each node that the candidate had reached has what it had before, and every other
-// keeps what it has.
+// without returns the assignment as it was before the candidate.
 func (a Assignment) without() Assignment { return Assignment{Stable: a.Stable, Held: a.Held} }
 
 // A State says how far a rollout has come.
@@ -128,20 +127,20 @@ type State string
 
 // The states.
 const (
-	Waiting     State = "waiting"     // no node is online, and it begins with the first; or nodes are ahead of the ledger
+	Waiting     State = "waiting"     // no node is online, or nodes are ahead of the ledger
 	Progressing State = "progressing" // nodes are moving
 	Soaking     State = "soaking"     // a wave is complete and watched before the next; after the last wave this is the bake
 	Completed   State = "completed"   // every online node serves the candidate
 	Halted      State = "halted"      // stopped for good
 	Superseded  State = "superseded"  // a newer revision took its place
-	Paused      State = "paused"      // stopped by an operator for the time being
-	RolledBack  State = "rolled_back" // the candidate was taken back from every node that it had reached
+	Paused      State = "paused"      // stopped by an operator; resume continues it
+	RolledBack  State = "rolled_back" // the candidate was taken back from every node
 )
 
-// Open reports whether a rollout in this state still decides anything.
+// Open reports whether a rollout in this state can still change.
 func (s State) Open() bool { return s == Waiting || s == Progressing || s == Soaking || s == Paused }
 
-// Words is the state as people write it.
+// Words returns the state for people.
 func (s State) Words() string { return strings.ReplaceAll(string(s), "_", " ") }
 
 // A Rollout is the move of a group from its stable revision to a candidate.
@@ -156,39 +155,39 @@ type Rollout struct {
 	Reason    string          `json:"reason,omitempty"`
 	Refusals  []Refusal       `json:"refusals,omitempty"`
 	Progress  Progress        `json:"progress"`
-	// Fallback is what the nodes of the group are to run after a halt, those of the first nodes in the hash order first.
+	// Fallback lists the revisions that the nodes of the group should run after a halt, in hash order.
 	Fallback []fleet.Revision `json:"fallback,omitempty"`
-	// TookOver is true when it took the place of another one at a gate. It goes to its own end then.
+	// TookOver is true when this rollout superseded another one between two waves. It is not superseded in the same way.
 	TookOver bool `json:"took_over,omitempty"`
-	// LeftOut is where the nodes are that were sick before the candidate reached them, and Absentees names some of them for people: at the end
+	// LeftOut holds the positions of nodes that were sick before the candidate reached them. Absentees names some of them; after the end,
 	// those that still do not serve it.
 	LeftOut   Positions  `json:"left_out,omitempty"`
 	Absentees []Absentee `json:"absentees,omitempty"`
-	// Suspects is where the nodes are that did not come to serve the candidate of the rollout before. They count as sick until they are
-	// reached.
+	// Suspects holds the positions of nodes that did not serve the candidate of the previous rollout. They count as sick until the candidate
+	// reaches them.
 	Suspects Positions `json:"suspects,omitempty"`
-	// Unserved is where the nodes are that did not come to serve the candidate although they had their time. The next rollout leaves them out.
+	// Unserved holds the positions of nodes that did not serve the candidate in time. The next rollout suspects them.
 	Unserved Positions `json:"unserved,omitempty"`
 
-	// Orders are those that the leader obeyed, the oldest first, at most MaxOrders.
+	// Orders are the orders that the leader obeyed, the oldest first, at most MaxOrders.
 	Orders []Order `json:"orders,omitempty"`
 	Paused bool    `json:"paused,omitempty"` // by an order
-	// Promoted is the last wave whose soak and gates an operator ended; 0 is none.
+	// Promoted is the last wave whose soak and gates an operator skipped; 0 means none.
 	Promoted int `json:"promoted,omitempty"`
-	// Gates is what the gates said of the last wave that was judged.
+	// Gates holds the results of the gates for the last wave that was judged.
 	Gates []GateResult `json:"gates,omitempty"`
-	// Pinning is set when sources are to be pinned after the end.
+	// Pinning is set when sources must be pinned after the end.
 	Pinning *Pinning `json:"pinning,omitempty"`
 
-	// Times are by the clock of the leader that wrote them, and are for people. What they measure is measured by Stopwatch; that they change
-	// says when to begin anew.
+	// Times are by the clock of the leader that wrote them. They are for people; Stopwatch measures durations. A changed time restarts its
+	// measurement.
 	CreateTime time.Time  `json:"create_time"`
 	WaveTime   time.Time  `json:"wave_time,omitzero"`    // when the wave began
 	SettleTime time.Time  `json:"settle_time,omitzero"`  // when the soak or bake began
-	FailTime   time.Time  `json:"failing_time,omitzero"` // since when too many nodes fail
+	FailTime   time.Time  `json:"failing_time,omitzero"` // when too many nodes began to fail
 	EndTime    time.Time  `json:"end_time,omitzero"`
 	Term       fleet.Term `json:"term"`
-	Ahead      int        `json:"ahead,omitempty"`     // how many nodes are ahead of the ledger, for which it waits
+	Ahead      int        `json:"ahead,omitempty"`     // the number of nodes ahead of the ledger; the rollout waits while it is over 0
 	AheadTime  time.Time  `json:"ahead_time,omitzero"` // when that was written
 }
 
@@ -199,7 +198,7 @@ type Absentee struct {
 	Reason   string       `json:"reason"`
 }
 
-// MaxAbsentees bounds how many of the nodes that are left out are named.
+// MaxAbsentees bounds how many left-out nodes are named.
 const MaxAbsentees = 16
 
 // Progress counts the nodes of a rollout by where they are.
@@ -211,45 +210,45 @@ type Progress struct {
 	Failed  int `json:"failed"`
 	Loading int `json:"loading"`
 	Offline int `json:"offline"`
-	LeftOut int `json:"left_out,omitempty"` // of the online ones; not in the wave
+	LeftOut int `json:"left_out,omitempty"` // online, and not in the wave
 }
 
-// A Refusal is a gateway's no to a snapshot.
+// A Refusal says why a gateway refused a snapshot.
 type Refusal struct {
 	Node    fleet.NodeID `json:"node"`
 	Problem Problem      `json:"problem"`
 }
 
-// A Problem names what a gateway refused, and whose it is when that is known. It holds no values.
+// A Problem names the entity that a gateway refused, and its source when that is known. It holds no values.
 type Problem = fleet.Problem
 
-// MaxRefusals bounds what a rollout remembers of the refusals it saw.
+// MaxRefusals bounds the refusals in the record of a rollout.
 const MaxRefusals = 16
 
 // A Node is a member of the group as the registry knows it.
 type Node struct {
 	Name     fleet.NodeID
 	Position uint64
-	Online   bool        // it can be told what to run
-	Sick     string      // why it cannot be expected to serve anything new, in words; empty when it can
-	Followed fleet.Stamp // the last decision that it followed, as it says
+	Online   bool        // directives can reach it
+	Sick     string      // why it cannot serve anything new; empty when it can
+	Followed fleet.Stamp // the last decision that it followed, by its own report
 }
 
-// A Tally is what one replica counted of its own sessions. Its numbers are as of the assignment with that decision.
+// A Tally holds the counts of one replica over its own sessions, for the assignment with that decision.
 type Tally struct {
 	Decision  fleet.Decision `json:"decision"`
 	Threshold uint64         `json:"threshold"`
-	// How many sessions are in the waves so far, and where they are: for eyes, and for a leader of an older version.
+	// Sessions in the waves so far, by state. People read them, and leaders of older versions.
 	Connected int `json:"connected"`
 	Serving   int `json:"serving"`
 	Loading   int `json:"loading"`
 	Refused   int `json:"refused"`
 	Failed    int `json:"failed"`
-	// Which sessions these are, for a node may be in several tallies: a replica that was killed leaves its own behind for a
-	// while, and its agents are counted elsewhere meanwhile.
+	// The positions of these sessions. A node may be in several tallies: the tally of a killed replica stays for a while, and its agents
+	// connect to other replicas meanwhile.
 	Nodes    Nodes     `json:"nodes,omitzero"`
 	Refusals []Refusal `json:"refusals,omitempty"`
-	Failure  string    `json:"failure,omitempty"` // one of the failures, in words
+	Failure  string    `json:"failure,omitempty"` // one of the failures
 }
 
 // named reports whether a tally names every session that it counted.
@@ -257,9 +256,9 @@ func (t Tally) named() bool {
 	return len(t.Nodes.Serving)+len(t.Nodes.Loading)+len(t.Nodes.Refused)+len(t.Nodes.Failed) == t.Connected
 }
 
-// Equal reports whether two tallies say the same.
+// Equal reports whether two tallies are equal.
 func (t Tally) Equal(other Tally) bool {
 	same := t.Nodes.equal(other.Nodes)
-	t.Nodes, other.Nodes = Nodes{}, Nodes{} // by reflection ten thousand places take long
+	t.Nodes, other.Nodes = Nodes{}, Nodes{} // reflection is slow on ten thousand positions
 	return same && reflect.DeepEqual(t, other)
 }

@@ -8,8 +8,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// A step is one decision about an open rollout. Its rules change the rollout and the assignment; a rule that returns a decision ends the
-// step.
+// A step is one decision about an open rollout. Rules change its rollout and its assignment. A rule that returns a decision ends it.
 type step struct {
 	now    time.Time
 	in     Input

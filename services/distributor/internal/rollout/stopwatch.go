@@ -2,13 +2,13 @@ package rollout
 
 import "time"
 
-// Ages are how long the phases of a rollout have lasted, as far as this leader saw. Another leader's clock has no part in them, so a
-// foreign clock neither ends a phase early nor halts anything; a phase may last longer after a change of leaders.
+// Ages are how long the phases of a rollout have lasted, measured by this leader alone. A wrong clock of another leader therefore neither
+// ends a phase early nor halts a rollout. A phase may last longer after a change of leaders.
 type Ages struct {
 	Wave   time.Duration // the present wave
 	Settle time.Duration // the present soak
-	Fail   time.Duration // since too many nodes fail
-	Idle   time.Duration // since the wave began, or one more node came to serve
+	Fail   time.Duration // since too many nodes began to fail
+	Idle   time.Duration // since the wave began or one more node served the candidate
 }
 
 // A Stopwatch measures the phases of one group's rollouts for one leader. The zero Stopwatch is ready for use.
@@ -32,7 +32,7 @@ func (m *mark) age(now, of time.Time) time.Duration {
 	return now.Sub(m.seen)
 }
 
-// Measure says how old the phases of a rollout are. Now must carry a monotonic reading, and serving is how many nodes of the wave serve the
+// Measure returns the ages of the phases of a rollout. Now must carry a monotonic reading. Serving is how many nodes of the wave serve the
 // candidate.
 func (w *Stopwatch) Measure(now time.Time, r *Rollout, serving int) Ages {
 	if r == nil {
