@@ -1,4 +1,4 @@
-// Package api answers the calls of the distributor: it decodes, asks, encodes. It knows no storage and decides nothing.
+// Package api answers the calls of the distributor: it decodes, calls, encodes. It knows no storage and decides nothing.
 package api
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
 
-// A Counted is a rollout with its progress as it is now.
+// A Counted is a rollout with its present progress.
 type Counted struct {
 	rollout.Rollout
 	Now   rollout.Progress
@@ -24,11 +24,11 @@ type Counted struct {
 	Frozen *rollout.Order
 }
 
-// A Ledger is what was decided, and how far it has come.
+// A Ledger holds decisions and the progress of rollouts.
 type Ledger interface {
-	// Ready returns once the ledger holds everything there was at the start, or with an error.
+	// Ready waits until the ledger has been read.
 	Ready(ctx context.Context) error
-	// Lost returns a channel that is closed when the ledger does not answer this replica any more: what it shows may be old then.
+	// Lost returns a channel that is closed when etcd stops answering this replica: the ledger may be outdated from then on.
 	Lost() <-chan struct{}
 	// Groups returns the groups that have a rollout or an assignment, by name.
 	Groups() []fleet.GroupID
@@ -36,19 +36,20 @@ type Ledger interface {
 	Rollouts(group fleet.GroupID) []Counted
 	// Assignment returns the assignment of a group.
 	Assignment(group fleet.GroupID) (rollout.Assignment, bool)
-	// Known reports whether the registry, as far as this replica knows, or the ledger has the group.
+	// Known reports whether the registry or the ledger has the group, as far as this replica knows.
 	Known(group fleet.GroupID) bool
-	// Orders returns what operators ordered for a group.
+	// Orders returns the orders for a group.
 	Orders(group fleet.GroupID) rollout.Orders
-	// AddOrder keeps an order for the leader, and returns it; or the one with the same id that was kept before.
+	// AddOrder stores an order for the leader and returns it. When its id is known, it returns the known order.
 	AddOrder(ctx context.Context, group fleet.GroupID, o rollout.Order) (rollout.Order, error)
-	// State returns the epoch of the ledger as it is now, and which nodes are ahead of it.
+	// State returns the present epoch of the ledger and the nodes that are ahead of it.
 	State(ctx context.Context) (recovery.State, error)
-	// Problem says why nothing can be written now; empty when nothing is known to stand in the way.
+	// Problem says why nothing can be written now; empty when no reason is known.
 	Problem() string
-	// Recover begins another epoch, and returns the state thereafter.
+	// Recover begins another epoch and returns the new state.
 	Recover(ctx context.Context, o recovery.Request) (recovery.State, error)
-	// Changes returns a channel that receives when a group may have changed, how to take those groups, and how to end it.
+	// Changes returns a channel that receives when groups may have changed, a function that takes these groups, and one that ends the
+	// subscription.
 	Changes() (bell <-chan struct{}, take func() []fleet.GroupID, end func())
 }
 
@@ -71,7 +72,7 @@ func pageSize(asked int32) int {
 	return min(int(asked), largestPage)
 }
 
-// A page token is the place after which the next page begins; encoded, so that nobody builds one.
+// encodeToken returns the page token for the place where the next page begins. It is encoded so that clients do not build tokens.
 func encodeToken(parts ...string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(strings.Join(parts, "/")))
 }

@@ -15,5 +15,5 @@ type DeliveryService struct {
 	Follow func(AgentStream) error
 }
 
-// FollowAssignment serves an agent's stream to its end.
+// FollowAssignment serves an agent's stream until it ends.
 func (s *DeliveryService) FollowAssignment(stream AgentStream) error { return s.Follow(stream) }

@@ -19,7 +19,7 @@ func (s *RolloutService) GetAssignment(ctx context.Context, request *distributor
 	group := fleet.GroupID(request.GetGroup())
 	a, ok := s.Ledger.Assignment(group)
 	if !ok {
-		return nil, fault.New(fault.Missing, "ASSIGNMENT_NOT_FOUND", "nothing was decided for group %q yet", group).With("group", string(group))
+		return nil, fault.New(fault.Missing, "ASSIGNMENT_NOT_FOUND", "group %q has no assignment yet", group).With("group", string(group))
 	}
 	return &distributorv1.GetAssignmentResponse{Assignment: message.Assignment(group, a, s.Ledger.Orders(group).Frozen())}, nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/recovery"
 )
 
-// GetLedger returns the epoch of the ledger, and the nodes that are ahead of it.
+// GetLedger returns the epoch of the ledger and the nodes that are ahead of it.
 func (s *RolloutService) GetLedger(ctx context.Context, r *distributorv1.GetLedgerRequest) (*distributorv1.GetLedgerResponse, error) {
 	if err := s.Ledger.Ready(ctx); err != nil {
 		return nil, err
@@ -26,7 +26,7 @@ func (s *RolloutService) GetLedger(ctx context.Context, r *distributorv1.GetLedg
 	return &distributorv1.GetLedgerResponse{Ledger: s.ledgerMessage(state)}, nil
 }
 
-// maxAhead bounds an answer; the contract names it.
+// maxAhead bounds the nodes in an answer. It is part of the contract.
 const maxAhead = 100
 
 func (s *RolloutService) ledgerMessage(state recovery.State) *distributorv1.Ledger {

@@ -15,10 +15,10 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
 
-// obeyTimeout is how long a call waits for the leader to obey. The order is kept all the same.
+// obeyTimeout is how long a call waits for the leader to obey. The order stays stored after it.
 const obeyTimeout = 15 * time.Second
 
-// An orderRequest is what the requests of all verbs have.
+// An orderRequest is what the requests of all verbs have in common.
 type orderRequest interface {
 	GetGroup() string
 	GetReason() string
@@ -37,8 +37,8 @@ func newOrder(ctx context.Context, request orderRequest, o rollout.Order) (rollo
 	return o, nil
 }
 
-// orderRollout gives an order about the newest rollout of a group, and returns that rollout, or the one that was begun by the order, once
-// the leader has obeyed.
+// orderRollout stores an order for the newest rollout of a group. Once the leader has obeyed it returns that rollout, or the new one that
+// the order began.
 func (s *RolloutService) orderRollout(ctx context.Context, request interface {
 	orderRequest
 	GetRollout() string
@@ -54,7 +54,7 @@ func (s *RolloutService) orderRollout(ctx context.Context, request interface {
 	bell, _, end := s.Ledger.Changes()
 	defer end()
 	if done := s.obeyed(group, o.ID); done != nil {
-		return done, nil // the first answer was lost
+		return done, nil // the answer to the first call was lost
 	}
 	all := s.Ledger.Rollouts(group)
 	if len(all) == 0 {
@@ -82,7 +82,7 @@ func (s *RolloutService) orderRollout(ctx context.Context, request interface {
 	return s.awaitObeyed(ctx, group, o, bell)
 }
 
-// repeats reports whether a verb asks for what a rollout is already.
+// repeats reports whether a rollout is already as the verb wants it.
 func repeats(v rollout.Verb, r rollout.Rollout) bool {
 	switch v {
 	case rollout.Abort:
@@ -117,7 +117,7 @@ func (s *RolloutService) awaitObeyed(ctx context.Context, group fleet.GroupID, o
 	}
 }
 
-// obeyed returns the rollout in which an order was obeyed, or nil.
+// obeyed returns the rollout that obeyed an order, or nil.
 func (s *RolloutService) obeyed(group fleet.GroupID, id string) *distributorv1.Rollout {
 	for _, r := range s.Ledger.Rollouts(group) {
 		if r.Has(id) {

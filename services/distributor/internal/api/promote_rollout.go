@@ -8,7 +8,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
 
-// PromoteRollout ends the soak and the gates of the present wave, or of every wave that is left.
+// PromoteRollout skips the soak and the gates of the present wave, or of every remaining wave.
 func (s *RolloutService) PromoteRollout(ctx context.Context, request *distributorv1.PromoteRolloutRequest) (
 	*distributorv1.PromoteRolloutResponse, error) {
 	m, err := s.orderRollout(ctx, request, rollout.Order{Verb: rollout.Promote, Full: request.GetFull()})

@@ -26,7 +26,7 @@ func (s *RolloutService) RecoverLedger(ctx context.Context, r *distributorv1.Rec
 	return &distributorv1.RecoverLedgerResponse{Ledger: s.ledgerMessage(state)}, nil
 }
 
-// authorOf says who calls, as far as callers are told apart.
+// authorOf returns the name of the caller, as far as it is known.
 func authorOf(ctx context.Context) string {
 	if who := identity.Caller(ctx); who.Kind != identity.Nobody {
 		return who.Name

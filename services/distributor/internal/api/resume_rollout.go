@@ -8,7 +8,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
 
-// ResumeRollout lets a paused rollout go on.
+// ResumeRollout continues a paused rollout.
 func (s *RolloutService) ResumeRollout(ctx context.Context, request *distributorv1.ResumeRolloutRequest) (
 	*distributorv1.ResumeRolloutResponse, error) {
 	m, err := s.orderRollout(ctx, request, rollout.Order{Verb: rollout.Resume})

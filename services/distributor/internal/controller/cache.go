@@ -25,7 +25,7 @@ type nodeKey struct {
 	node  fleet.NodeID
 }
 
-// Cache is what the other services know, kept warm on every replica, so that a new leader decides at once.
+// Cache holds what the other services know. Every replica keeps it, so that a new leader can decide at once.
 type Cache struct {
 	revisions *watchcache.Cache[fleet.GroupID, rollout.Target]
 	groups    *watchcache.Cache[fleet.GroupID, rollout.Policy]
@@ -34,26 +34,25 @@ type Cache struct {
 
 // Sessions are those of this replica's agents.
 type Sessions interface {
-	// Enrolled is told of each node in contact, and of the boot id of its agent.
+	// Enrolled is called for each node in contact, with the boot id of its agent.
 	Enrolled(group fleet.GroupID, node fleet.NodeID, boot string)
-	// Quarantine is told of each node whether it is in quarantine.
+	// Quarantine is called for each node and says whether it is in quarantine.
 	Quarantine(group fleet.GroupID, node fleet.NodeID, in bool)
 }
 
 // A member is a node as the registry knows it.
 type member struct {
 	rollout.Node
-	boot      string // of the agent that is enrolled; empty from a registry of an older version
-	inContact bool   // its agent renews, whether or not rollouts count it
+	boot      string // of the enrolled agent; empty when the registry is of an older version
+	inContact bool   // its agent sends heartbeats, whether or not rollouts count the node
 }
 
-// NewCache returns an empty cache.
-// Sessions, which must not block, are told of every node that the registry tells of.
+// NewCache returns an empty cache. Sessions is called for every node of the registry and must not block.
 func NewCache(translator translatorv1.TranslatorServiceClient, registry registryv1.RegistryServiceClient, sessions Sessions,
 	log *slog.Logger) *Cache {
 	lost := func(what string) func(error) {
 		return func(err error) {
-			log.Warn("watch broke; what is known stays", "watch", what, telemetry.Err, rpc.Why(err))
+			log.Warn("watch broke; the cache keeps what it has", "watch", what, telemetry.Err, rpc.Why(err))
 		}
 	}
 	return &Cache{
@@ -97,9 +96,9 @@ func (c *Cache) NodesOf(group fleet.GroupID) (all []rollout.Node) {
 	return all
 }
 
-// Holder returns the boot id of the agent that holds a node's name, and a channel that is closed when that may have changed. Empty is that
-// anybody may: the node is not in contact, is not known, or the registry cannot be heard, which must not cut off an agent that was
-// restarted.
+// Holder returns the boot id of the agent that holds a node's name, and a channel that is closed when that may have changed. It is empty
+// when any agent may take the name: the node is not in contact or unknown, or the registry does not answer. An outage of the registry must
+// not lock out a restarted agent.
 func (c *Cache) Holder(group fleet.GroupID, node fleet.NodeID) (boot string, changed <-chan struct{}) {
 	changed = c.nodes.Changes()
 	n, known := c.nodes.Get(nodeKey{group, node})
@@ -121,7 +120,7 @@ func (c *Cache) HasGroup(group fleet.GroupID) bool {
 	return known
 }
 
-// Followed returns the last decisions that nodes follow, as they told the registry. Complete says that it has told all of them.
+// Followed returns the last decisions that nodes follow, by their reports to the registry. Complete is false until the first list is read.
 func (c *Cache) Followed() (all []recovery.Node, complete bool) {
 	select {
 	case <-c.nodes.Synced():
@@ -212,7 +211,7 @@ func nodes(client registryv1.RegistryServiceClient, sessions Sessions) watchcach
 	})
 }
 
-// online reports whether a node in this state is in contact, and so follows its group.
+// online reports whether a node in this state is in contact.
 func online(s registryv1.Node_State) bool {
 	switch s {
 	case registryv1.Node_STATE_JOINING, registryv1.Node_STATE_READY, registryv1.Node_STATE_DEGRADED, registryv1.Node_STATE_DRAINING,
@@ -222,15 +221,14 @@ func online(s registryv1.Node_State) bool {
 	return false
 }
 
-// cutOff reports whether a node's agent has had no stream to a distributor for longer than a replica takes to stop. It renews at the
-// registry, but cannot be told anything, so that it is like an offline node to a rollout.
+// cutOff reports whether a node's agent has had no stream to a distributor for longer than a replica takes to stop. It sends heartbeats to
+// the registry but cannot get directives, so that rollouts count it as offline.
 func cutOff(status *fleetv1.NodeStatus) bool {
 	return slices.ContainsFunc(status.GetConditions(), func(c *fleetv1.Condition) bool { return c.GetType() == "DistributorUnreachable" })
 }
 
-// sick names the condition for which a node cannot be expected to serve anything new; empty when it can. Conditions that do not keep a
-// gateway from loading, such as a failing probe, do not count, nor does a snapshot that it refused. A gateway that was never told anything
-// may still be starting.
+// sick names the condition that keeps a node from serving anything new; empty when there is none. Conditions that do not keep a gateway
+// from loading do not count, such as a failing probe or a refused snapshot. A gateway that never got a directive may still be starting.
 func sick(status *fleetv1.NodeStatus) string {
 	for _, c := range status.GetConditions() {
 		switch kind := c.GetType(); kind {

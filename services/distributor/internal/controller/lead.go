@@ -23,9 +23,9 @@ import (
 )
 
 const (
-	// gather is how long changes are collected before the plan is asked.
+	// gather is how long changes are collected before the next step.
 	gather = 5 * time.Millisecond
-	// idle is how often the plan is asked although nothing happened.
+	// idle is how long the loop waits without a change.
 	idle         = 10 * time.Second
 	writeTimeout = 5 * time.Second
 )
@@ -61,8 +61,8 @@ type leadership struct {
 	over  error // why the term is over
 }
 
-// groupState is what a leader remembers of a group during its term. A successor needs none of it: it reads the ledger and
-// measures times anew by its own clock.
+// groupState is what a leader remembers about a group during its term. A successor does not need it: it reads the ledger and measures times
+// by its own clock.
 type groupState struct {
 	busy    bool
 	after   int64 // the etcd revision that the view must have reached
@@ -71,8 +71,8 @@ type groupState struct {
 	watch   rollout.Stopwatch
 }
 
-// Lead advances rollouts for as long as this replica is leader. The lease ends ctx; the fence guards every write, for a
-// paused leader cannot know that it was replaced. It goes on where the leader before stopped.
+// Lead advances rollouts while this replica is leader. It continues where the previous leader stopped. The lease ends ctx. The fence guards
+// every write, because a paused leader does not know that it was replaced.
 func (c *Controller) Lead(ctx context.Context, term fleet.Term, fence etcdkv.Fence) error {
 	select {
 	case <-ctx.Done():
@@ -89,7 +89,7 @@ func (c *Controller) Lead(ctx context.Context, term fleet.Term, fence etcdkv.Fen
 	defer sub.Close()
 	c.Log.Info("deciding", telemetry.Term, term)
 	for {
-		// Taken before reading, or a change in between would be missed.
+		// These come before the reads, or a change in between would be missed.
 		revisions, groups, nodes := c.Cache.revisions.Changes(), c.Cache.groups.Changes(), c.Cache.nodes.Changes()
 		sub.Take()
 		wait, err := l.step(ctx, time.Now())
@@ -114,7 +114,7 @@ func (c *Controller) Lead(ctx context.Context, term fleet.Term, fence etcdkv.Fen
 	}
 }
 
-// step asks the plan for every group, and says when to ask again.
+// step plans every group, and returns when to do so again.
 func (l *leadership) step(ctx context.Context, now time.Time) (time.Duration, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -131,7 +131,7 @@ func (l *leadership) step(ctx context.Context, now time.Time) (time.Duration, er
 			l.state[id] = s
 		}
 		if s.busy || s.after > applied {
-			continue // the bell or the view will ring
+			continue // the bell or the view rings later
 		}
 		if left := s.notBy.Sub(now); left > 0 {
 			wait = min(wait, left)
@@ -163,7 +163,7 @@ func (l *leadership) step(ctx context.Context, now time.Time) (time.Duration, er
 	return wait, nil
 }
 
-// inputOf is what the ledger and the roster say about a group.
+// inputOf returns what the ledger and the registry say about a group.
 func inputOf(id fleet.GroupID, g store.Group, nodes []rollout.Node) rollout.Input {
 	in := rollout.Input{Group: id, Epoch: g.Recovery.Epoch, Assignment: g.Assignment, Orders: g.Orders, Nodes: nodes}
 	if newest := g.Newest(); newest != nil {
@@ -172,7 +172,7 @@ func inputOf(id fleet.GroupID, g store.Group, nodes []rollout.Node) rollout.Inpu
 	return in
 }
 
-// Live returns how far the newest rollout of a group has come, what its gates say and what comes next; any replica can.
+// Live returns the progress of the newest rollout of a group, the results of its gates and what comes next. Any replica can.
 func (c *Cache) Live(id fleet.GroupID, g store.Group) (rollout.Progress, []rollout.GateResult, string) {
 	in := inputOf(id, g, c.NodesOf(id))
 	in.Newest, _ = c.revisions.Get(id)
@@ -180,7 +180,7 @@ func (c *Cache) Live(id fleet.GroupID, g store.Group) (rollout.Progress, []rollo
 	return progress, gates, rollout.Next(in, progress, gates)
 }
 
-// act writes what was decided for one group. It runs beside the other groups: none waits for another.
+// act writes the decision for one group. Groups do not wait for each other.
 func (l *leadership) act(ctx context.Context, id fleet.GroupID, s *groupState, was store.Group, d rollout.Decision) {
 	if d.Rollout != nil && d.Rollout.State == rollout.Halted && len(d.Rollout.Refusals) > 0 {
 		d.Rollout.Refusals = l.locate(ctx, d.Rollout)

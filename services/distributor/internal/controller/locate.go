@@ -13,11 +13,11 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
 
-// locateTimeout bounds how long a halt waits for the names of the culprits. Nobody gets the candidate meanwhile.
+// locateTimeout bounds how long a halt waits for the sources of the refused entities. No node gets the candidate meanwhile.
 const locateTimeout = 2 * time.Second
 
-// locate adds to each refusal whose document the refused object came from. Without the translator the refusals stay as
-// the gateways gave them.
+// locate adds to each refusal the source and the document of the refused entity. When the translator does not answer, the refusals stay as
+// they are.
 func (l *leadership) locate(ctx context.Context, r *rollout.Rollout) []rollout.Refusal {
 	refusals := slices.Clone(r.Refusals)
 	request := &translatorv1.LocateEntitiesRequest{Group: string(r.Group), Revision: int64(r.Candidate.Revision)}

@@ -77,7 +77,7 @@ func (m *Metrics) groups(newest map[fleet.GroupID]rollout.Target, view *store.Vi
 	m.frozen.Set(float64(frozen))
 }
 
-// ended forgets the gauges of a term that is over.
+// ended resets the gauges after a term.
 func (m *Metrics) ended() {
 	m.open.Set(0)
 	m.halted.Set(0)

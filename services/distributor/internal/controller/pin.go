@@ -17,17 +17,17 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
 
-// pinTimeout bounds how long the translator may take to pin sources. It is asked again when it fails.
+// pinTimeout bounds how long the translator may take to pin sources. A failed call is repeated.
 const pinTimeout = 30 * time.Second
 
-// errNotPinned says that the translator did not pin what a rollback is to pin; it is asked again.
+// errNotPinned means that the translator did not pin the sources; the call is repeated.
 var errNotPinned = errors.New("the translator has not pinned the sources yet")
 
-// maxReason is how much of the reason of a rollout a pin repeats; the contract takes no more.
+// maxReason bounds the reason of a pin; the contract allows no more.
 const maxReason = 512
 
-// pin asks the translator to pin the sources that brought a bad candidate, and returns the decision that records it; the zero Decision
-// when it must be asked again. The request id makes a repeated call harmless, also that of the next leader.
+// pin pins the sources of a bad candidate at the translator, and returns the decision that records it; the zero Decision when the call must
+// be repeated. The request id makes a repeated call harmless, also by the next leader.
 func (l *leadership) pin(ctx context.Context, r rollout.Rollout) rollout.Decision {
 	ctx, cancel := context.WithTimeout(ctx, pinTimeout)
 	defer cancel()
@@ -47,7 +47,7 @@ func (l *leadership) pin(ctx context.Context, r rollout.Rollout) rollout.Decisio
 	switch kind := fault.KindOf(fault.FromStatus(err)); {
 	case err == nil:
 	case kind == fault.Missing || kind == fault.Invalid || kind == fault.WrongState || kind == fault.Unimplemented:
-		// Asking again would not help: the revision is not kept any more, or the translator is of an older version.
+		// A repeated call would fail too: the revision was deleted, or the translator is of an older version.
 		l.Log.Error("sources not pinned", append(attributes, telemetry.Err, rpc.Why(err))...)
 		return rollout.Pinned(r, nil, 0, rpc.Why(err))
 	default:

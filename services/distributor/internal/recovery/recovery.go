@@ -1,6 +1,6 @@
-// Package recovery has nodes follow a ledger again that went back in time, because its etcd was restored or lost. It tells which nodes are
-// ahead of the ledger, and begins another epoch on an operator's word. It never does so on its own: what the ledger lost is
-// what gateways serve, and only a person can say that they shall give it up.
+// Package recovery makes nodes follow a ledger again after its etcd was restored from a backup or lost. It reports which nodes are ahead of
+// the ledger, and begins another epoch when an operator orders it. It never does so by itself: the gateways serve what the ledger lost, and
+// only a person can decide to give that up.
 package recovery
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
 )
 
-// A Node is one whose last decision is known.
+// A Node is a node whose last decision is known.
 type Node struct {
 	Group    fleet.GroupID
 	Node     fleet.NodeID
@@ -31,17 +31,17 @@ type Node struct {
 // An Ahead is a node that follows a decision that the ledger does not have.
 type Ahead struct {
 	Node
-	Newest fleet.Stamp // the last decision of its group that the ledger has
+	Newest fleet.Stamp // the last decision of its group in the ledger
 }
 
-// A State is what there is to know of a ledger's epoch.
+// A State is the epoch of a ledger, with the nodes that are ahead of it.
 type State struct {
 	Recovery store.Recovery
 	Ahead    []Ahead     // those in contact first, by group and name
-	Next     fleet.Epoch // what a recovery would raise the epoch to
+	Next     fleet.Epoch // the epoch after a recovery
 }
 
-// Assess compares what nodes follow with what the ledger has. It is pure.
+// Assess compares the decisions that nodes follow with the ledger. It is pure.
 func Assess(ledger store.Ledger, nodes []Node) State {
 	s := State{Recovery: ledger.Recovery, Next: ledger.Recovery.Epoch}
 	for _, n := range nodes {
@@ -69,9 +69,9 @@ func Assess(ledger store.Ledger, nodes []Node) State {
 // Deps are what a service uses.
 type Deps struct {
 	Etcd clientv3.KV
-	// View returns the ledger as far as this replica knows it.
+	// View returns the ledger from the cache of this replica.
 	View func() store.Ledger
-	// Nodes returns the nodes whose last decision is known to this replica. Complete says that the registry has told its own.
+	// Nodes returns the nodes whose last decision this replica knows. Complete is true once it includes those of the registry.
 	Nodes func() (nodes []Node, complete bool)
 	Log   *slog.Logger
 }
@@ -79,12 +79,12 @@ type Deps struct {
 // A Service reports the state of a ledger and recovers it.
 type Service struct{ Deps }
 
-// attempts are how often a recovery is tried against others at the same time.
+// attempts is how often a recovery is tried when others run at the same time.
 const attempts = 5
 
-// State returns the state of the ledger. Etcd is asked only when nodes are ahead of what this replica knows, for that may be late.
+// State returns the state of the ledger. It reads etcd only when nodes are ahead of the cache, which may be late.
 func (r Service) State(ctx context.Context) (State, error) {
-	nodes, _ := r.Nodes() // before the ledger, which then has what they follow
+	nodes, _ := r.Nodes() // before the ledger, so that the ledger has what they follow
 	if s := Assess(r.View(), nodes); len(s.Ahead) == 0 {
 		return s, nil
 	}
@@ -100,10 +100,10 @@ type Request struct {
 	Reason    string
 	Author    string
 	RequestID string
-	Force     bool // although no node is ahead
+	Force     bool // recover although no node is ahead
 }
 
-// Recover raises the epoch and returns the state thereafter. The leader then writes every assignment anew.
+// Recover raises the epoch and returns the new state. The leader then writes every assignment again.
 func (r Service) Recover(ctx context.Context, o Request) (State, error) {
 	for attempt := 1; ; attempt++ {
 		nodes, complete := r.Nodes()
@@ -117,7 +117,7 @@ func (r Service) Recover(ctx context.Context, o Request) (State, error) {
 		}
 		now := Assess(ledger, nodes)
 		if o.RequestID != "" && now.Recovery.RequestID == o.RequestID {
-			return now, nil // the first answer was lost
+			return now, nil // the answer to the first call was lost
 		}
 		if len(now.Ahead) == 0 && !o.Force {
 			return State{}, fault.New(fault.WrongState, "LEDGER_NOT_BEHIND", "no node is ahead of the ledger, which is in epoch %d: there is "+
@@ -140,7 +140,7 @@ func (r Service) Recover(ctx context.Context, o Request) (State, error) {
 	}
 }
 
-// noLedger tells a ledger that is away from one that says no.
+// noLedger distinguishes a ledger that does not answer from one that refuses.
 func noLedger(err error) error {
 	if err = etcdkv.Fault(err); fault.KindOf(err) != fault.Internal {
 		return err

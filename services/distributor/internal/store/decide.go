@@ -1,5 +1,5 @@
-// Package store is the distributor's ledger in etcd: what was decided, fenced by the leader's term, and what replicas observed.
-// It alone knows the keys. It decides nothing.
+// Package store is the distributor's ledger in etcd: decisions, fenced by the leader's term, and reports of replicas. It alone knows the
+// keys. It decides nothing.
 package store
 
 import (
@@ -16,9 +16,8 @@ import (
 // keptRollouts is how many rollouts of a group are kept, the newest among them.
 const keptRollouts = 20
 
-// Decide writes a decision, stamped with the term and the epoch, in one transaction and returns the etcd revision of it. It fails with a
-// fault of kind StaleTerm when the term is over, and of kind Conflict when the group, or the epoch, is not any more as it was when the
-// decision was made.
+// Decide writes a decision with the term and the epoch in one transaction and returns its etcd revision. It fails with a fault of kind
+// StaleTerm when the term is over, and of kind Conflict when the group or the epoch has changed since the decision was made.
 func Decide(ctx context.Context, kv clientv3.KV, fence etcdkv.Fence, id fleet.GroupID, was Group, d rollout.Decision) (int64, error) {
 	var (
 		conditions []clientv3.Cmp
@@ -30,7 +29,7 @@ func Decide(ctx context.Context, kv clientv3.KV, fence etcdkv.Fence, id fleet.Gr
 	}
 	conditions = append(conditions,
 		clientv3.Compare(clientv3.ModRevision(assignmentKey(id)), "=", decision),
-		// A decision of an epoch that is over would be followed by nobody, and undo the recovery for its group.
+		// No node would follow a decision of an epoch that is over, and it would undo the recovery of its group.
 		clientv3.Compare(clientv3.ModRevision(epochKey), "=", was.Recovery.modRevision))
 	known := map[fleet.RolloutID]int64{}
 	for _, r := range was.Rollouts {
@@ -67,7 +66,7 @@ func Decide(ctx context.Context, kv clientv3.KV, fence etcdkv.Fence, id fleet.Gr
 	return revision, nil
 }
 
-// trims deletes the rollouts that are one too many once a new one is written.
+// trims returns the deletions that make room for a new rollout.
 func trims(id fleet.GroupID, was Group, d rollout.Decision) (deletes []clientv3.Op) {
 	if d.Rollout == nil || was.Newest() != nil && was.Newest().ID >= d.Rollout.ID {
 		return nil

@@ -6,7 +6,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// The ledger of the distributor, under the prefix of its client of etcd. Nobody else opens it.
+// The keys of the ledger, under the prefix of the etcd client. No other service opens them.
 const (
 	decidedPrefix    = "decided/"
 	rolloutsPrefix   = decidedPrefix + "rollouts/"
@@ -18,7 +18,7 @@ const (
 	electionPrefix   = "election/"
 )
 
-// Election is where the replicas of an election elect their leader.
+// Election returns the key prefix of a leader election.
 func Election(id string) string { return electionPrefix + id }
 
 func rolloutKey(group fleet.GroupID, id fleet.RolloutID) string {

@@ -38,7 +38,7 @@ var kinds = []kind{
 	},
 }
 
-// kindOf returns the kind of a key and the names in it; nil when it is none of a group.
+// kindOf returns the kind of a key and the names in it; nil for a key that belongs to no group.
 func kindOf(key string) (*kind, []string) {
 	for i := range kinds {
 		if names, ok := parts(key, kinds[i].prefix, kinds[i].parts); ok {
@@ -98,7 +98,7 @@ func withoutReport[T any](reports map[string]reported[T], key string) map[string
 	return reports
 }
 
-// withRollout returns a new slice with a rollout put or replaced: readers keep the old one.
+// withRollout returns a new slice with a rollout added or replaced: readers keep the old one.
 func withRollout(all []*Rollout, r *Rollout) []*Rollout {
 	all = slices.Clone(all)
 	at, found := slices.BinarySearchFunc(all, r.ID, func(x *Rollout, id fleet.RolloutID) int { return cmp.Compare(x.ID, id) })

@@ -11,11 +11,11 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
 
-// ordersAttempts is how often an order is tried against others at the same time.
+// ordersAttempts is how often a write is tried when other orders are written at the same time.
 const ordersAttempts = 10
 
-// AddOrder adds an order of an operator to those of its group, in one transaction that needs no leader: the leader reads it and obeys. An
-// order whose id is there already is returned as it is there.
+// AddOrder adds an order to those of its group, in one transaction that needs no leader. The leader reads it and obeys. An order with a
+// known id is not added; the known one is returned.
 func AddOrder(ctx context.Context, kv clientv3.KV, group fleet.GroupID, order rollout.Order) (rollout.Order,
 	error) {
 	for range ordersAttempts {
@@ -48,5 +48,5 @@ func AddOrder(ctx context.Context, kv clientv3.KV, group fleet.GroupID, order ro
 			return order, nil
 		}
 	}
-	return rollout.Order{}, fault.New(fault.Conflict, "ORDERS_CHANGED", "others give orders for group %q at the same time; try again", group)
+	return rollout.Order{}, fault.New(fault.Conflict, "ORDERS_CHANGED", "other orders for group %q are written now; try again", group)
 }

@@ -7,11 +7,11 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
 
-// recordVersion is written into every record; a record of a later version is left alone.
+// recordVersion is in every record. Records of a later version are not read.
 const recordVersion = 1
 
-// record is how everything is stored: JSON, because records are few and small, and an operator at a broken control plane
-// has etcdctl and eyes.
+// record is the form of every value: JSON, because records are few and small, and operators of a broken control plane read them with
+// etcdctl.
 type record[T any] struct {
 	Version int `json:"v"`
 	Value   T   `json:"value"`
@@ -36,7 +36,7 @@ func decode[T any](text []byte) (T, error) {
 	return r.Value, nil
 }
 
-// A Rollout is a stored rollout with what guards its next write.
+// A Rollout is a stored rollout. The etcd revision guards its next write.
 type Rollout struct {
 	rollout.Rollout
 	modRevision int64

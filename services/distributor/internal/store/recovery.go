@@ -13,7 +13,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
 
-// A Recovery is how the present epoch of the ledger began. The zero Recovery is the first epoch, which nobody began.
+// A Recovery says how the present epoch of the ledger began. The zero Recovery is the first epoch.
 type Recovery struct {
 	Epoch     fleet.Epoch `json:"epoch"`
 	Author    string      `json:"author"`
@@ -24,13 +24,13 @@ type Recovery struct {
 	modRevision int64
 }
 
-// A Ledger is what orders its decisions, as it is in etcd at one moment.
+// A Ledger is the epoch and the assignments in etcd at one moment.
 type Ledger struct {
 	Recovery    Recovery
 	Assignments map[fleet.GroupID]rollout.Assignment
 }
 
-// Newest returns the last decision of a group that the ledger has.
+// Newest returns the last decision of a group.
 func (l Ledger) Newest(id fleet.GroupID) fleet.Stamp {
 	if a, ok := l.Assignments[id]; ok {
 		return rollout.Newest(l.Recovery.Epoch, &a)
@@ -38,7 +38,7 @@ func (l Ledger) Newest(id fleet.GroupID) fleet.Stamp {
 	return rollout.Newest(l.Recovery.Epoch, nil)
 }
 
-// ReadLedger asks etcd itself: a view may lag behind what nodes follow already.
+// ReadLedger reads from etcd: a view may lag behind the nodes.
 func ReadLedger(ctx context.Context, kv clientv3.KV) (Ledger, error) {
 	l := Ledger{Assignments: map[fleet.GroupID]rollout.Assignment{}}
 	answer, err := kv.Txn(ctx).Then(clientv3.OpGet(epochKey), clientv3.OpGet(assignmentPrefix, clientv3.WithPrefix())).Commit()
@@ -57,7 +57,7 @@ func ReadLedger(ctx context.Context, kv clientv3.KV) (Ledger, error) {
 		if !ok {
 			continue
 		}
-		// What cannot be read is left out, as views do, and has no decision that is known.
+		// As in views, a record that cannot be read is left out.
 		if a, err := decode[rollout.Assignment](item.Value); err == nil {
 			a.Decision = fleet.Decision(item.ModRevision)
 			l.Assignments[fleet.GroupID(names[0])] = a
@@ -66,8 +66,8 @@ func ReadLedger(ctx context.Context, kv clientv3.KV) (Ledger, error) {
 	return l, nil
 }
 
-// Recover begins another epoch, in one transaction. It fails with a fault of kind Conflict when the epoch is not any more as it was. It
-// needs no leader: every decision compares the epoch that it was made in.
+// Recover begins another epoch in one transaction. It fails with a fault of kind Conflict when the epoch has changed. It needs no leader:
+// every decision compares the epoch that it was made in.
 func Recover(ctx context.Context, kv clientv3.KV, was, next Recovery) error {
 	text, err := encode(next)
 	if err != nil {
@@ -79,7 +79,7 @@ func Recover(ctx context.Context, kv clientv3.KV, was, next Recovery) error {
 		return fmt.Errorf("write epoch %d: %w", next.Epoch, err)
 	}
 	if !answer.Succeeded {
-		return fault.New(fault.Conflict, "EPOCH_CHANGED", "somebody else recovered the ledger meanwhile")
+		return fault.New(fault.Conflict, "EPOCH_CHANGED", "the ledger was recovered by another call meanwhile")
 	}
 	return nil
 }

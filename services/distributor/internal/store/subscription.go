@@ -6,15 +6,15 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// A Subscription collects the groups that changed since they were taken last. It never holds up the view.
+// A Subscription collects the groups that changed since the last Take. It never blocks the view.
 type Subscription struct {
 	view  *View
-	bell  chan struct{} // capacity 1: something is waiting, however often it rings
+	bell  chan struct{} // capacity 1: groups are waiting
 	mu    sync.Mutex
 	dirty map[fleet.GroupID]struct{}
 }
 
-// Subscribe returns a subscription in which every present group waits. End it with Close.
+// Subscribe returns a subscription that begins with every present group. Close ends it.
 func (v *View) Subscribe() *Subscription {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -33,10 +33,10 @@ func (s *Subscription) Close() {
 	delete(s.view.subs, s)
 }
 
-// Bell receives when something may be taken.
+// Bell receives when groups are waiting.
 func (s *Subscription) Bell() <-chan struct{} { return s.bell }
 
-// Take returns the groups that changed and forgets them.
+// Take returns the groups that changed, each once.
 func (s *Subscription) Take() []fleet.GroupID {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,11 +15,11 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
 
-// tallyTTL is how long a dead replica's tallies hold a wave.
+// tallyTTL is how long the tallies of a dead replica can hold up a wave.
 const tallyTTL = 5 * time.Second
 
-// Tallies writes what one replica counted, under a lease of its own: when the replica dies, what it counted is forgotten.
-// Only one replica writes a key, so no term guards it.
+// Tallies writes the tallies and the evidence of one replica under a lease of its own, so that they expire when the replica dies. Only one
+// replica writes a key, so that no term needs to guard it.
 type Tallies struct {
 	client  *clientv3.Client
 	replica string
@@ -33,11 +33,10 @@ func NewTallies(client *clientv3.Client, replica string) *Tallies {
 	return &Tallies{client: client, replica: replica}
 }
 
-// errNoLease says that nothing can be written now.
+// errNoLease means that nothing can be written now.
 var errNoLease = errors.New("no lease yet")
 
-// Run keeps the lease until ctx ends, and then gives it back. Whenever a new lease was made renewed is called: everything must be
-// written again.
+// Run keeps a lease until ctx ends, and then revokes it. It calls renewed after each new lease: everything must be written again.
 func (t *Tallies) Run(ctx context.Context, renewed func()) error {
 	defer t.giveUp(ctx)
 	for {
@@ -71,7 +70,7 @@ func (t *Tallies) set(lease clientv3.LeaseID) {
 	t.lease = lease
 }
 
-// keep renews the lease; errNoLease says that there is none.
+// keep renews the lease; it returns errNoLease when there is none.
 func (t *Tallies) keep(ctx context.Context) error {
 	lease := t.current()
 	if lease == 0 {
@@ -114,7 +113,7 @@ func (t *Tallies) Put(ctx context.Context, group fleet.GroupID, id fleet.Rollout
 	return nil
 }
 
-// PutEvidence writes what the gateways of this replica's sessions have seen.
+// PutEvidence writes the evidence of this replica about a rollout.
 func (t *Tallies) PutEvidence(ctx context.Context, group fleet.GroupID, id fleet.RolloutID, e rollout.Evidence) error {
 	if err := putReport(ctx, t, evidenceKey(group, id, t.replica), e); err != nil {
 		return fmt.Errorf("write evidence: %w", err)

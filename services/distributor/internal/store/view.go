@@ -19,7 +19,7 @@ import (
 
 // A Group is what the ledger holds of a group. Its parts are shared and must not be modified.
 type Group struct {
-	Assignment *rollout.Assignment // nil: nothing was decided
+	Assignment *rollout.Assignment // nil before the first decision
 	Rollouts   []*Rollout          // the oldest first
 	Recovery   Recovery            // how the present epoch of the ledger began
 	Orders     rollout.Orders      // of operators
@@ -28,7 +28,7 @@ type Group struct {
 	evidence   map[string]reported[rollout.Evidence]
 }
 
-// reported is what one replica wrote about a rollout.
+// reported is the report of one replica about a rollout.
 type reported[T any] struct {
 	rollout fleet.RolloutID
 	value   T
@@ -42,10 +42,10 @@ func (g Group) Newest() *Rollout {
 	return g.Rollouts[len(g.Rollouts)-1]
 }
 
-// Tallies returns what the replicas counted for a rollout.
+// Tallies returns the tallies of a rollout, one for each replica.
 func (g Group) Tallies(id fleet.RolloutID) []rollout.Tally { return reportsOf(g.tallies, id) }
 
-// Evidence returns what the gateways of each replica's sessions have seen during a rollout.
+// Evidence returns the evidence about a rollout, one for each replica.
 func (g Group) Evidence(id fleet.RolloutID) []rollout.Evidence { return reportsOf(g.evidence, id) }
 
 // reportsOf returns the reports about a rollout, in the order of their keys.
@@ -67,7 +67,7 @@ type View struct {
 	log *slog.Logger
 
 	mu      sync.RWMutex
-	etcd    clientv3.KV // where it is read from; nil before Run
+	etcd    clientv3.KV // nil before Run
 	groups  map[fleet.GroupID]Group
 	subs    map[*Subscription]struct{}
 	listed  map[string]bool
@@ -101,10 +101,10 @@ func (v *View) Run(ctx context.Context, client *clientv3.Client) error {
 	)
 }
 
-// Synced is closed once the view holds everything there was at the start.
+// Synced returns a channel that is closed once the first list is complete.
 func (v *View) Synced() <-chan struct{} { return v.synced }
 
-// Group returns what there is of a group; the zero Group is nothing.
+// Group returns a group; the zero Group when the ledger has nothing of it.
 func (v *View) Group(id fleet.GroupID) Group {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -113,14 +113,14 @@ func (v *View) Group(id fleet.GroupID) Group {
 	return g
 }
 
-// Groups returns the groups that have anything, by name.
+// Groups returns the names of the groups in the ledger, sorted.
 func (v *View) Groups() []fleet.GroupID {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return slices.Sorted(maps.Keys(v.groups))
 }
 
-// Ledger returns what orders decisions, as far as the view knows.
+// Ledger returns the epoch and the assignments, as far as the view knows.
 func (v *View) Ledger() Ledger {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -140,7 +140,7 @@ func (v *View) Applied() int64 {
 	return v.applied
 }
 
-// apply returns what takes the changes of one prefix.
+// apply returns the function that applies changes of one prefix.
 func (v *View) apply(prefix string) watchcache.Apply[string, etcdkv.KV] {
 	return func(e watchcache.Event[string, etcdkv.KV]) {
 		v.mu.Lock()
@@ -164,7 +164,7 @@ func (v *View) apply(prefix string) watchcache.Apply[string, etcdkv.KV] {
 	}
 }
 
-// set stores a group and tells who subscribed. The caller holds the lock.
+// set stores a group and notifies the subscriptions. The caller holds the lock.
 func (v *View) set(id fleet.GroupID, g Group) {
 	if g.isEmpty() {
 		delete(v.groups, id)
@@ -213,7 +213,7 @@ func (v *View) putEpoch(kv etcdkv.KV) error {
 	return err
 }
 
-// recover takes the record of the epoch, which concerns every group. The caller holds the lock.
+// recover stores the record of the epoch, which concerns every group. The caller holds the lock.
 func (v *View) recover(r Recovery) {
 	if v.recovery.modRevision == r.modRevision {
 		return
