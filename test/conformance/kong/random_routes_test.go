@@ -28,10 +28,10 @@ func TestF45_RandomRoutesAreTakenAlike(t *testing.T) {
 	}
 	sim := simulate(t, kongtest.Options{RouterFlavor: flavor})
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_,
-			_ = io.WriteString(w, r.RequestURI+" "+r.Host)
+		_, _ = io.WriteString(w, r.RequestURI+" "+r.Host)
 	}))
 	defer upstream.Close()
+	<-time.After(time.Second) // F43, after what an earlier test loaded
 	alike, all := 0, 0
 	for seed := range randomSets {
 		r := rand.New(rand.NewPCG(uint64(seed), 45))
