@@ -181,7 +181,8 @@ func (h Histogram) Slower(bound int) (c Count) {
 }
 
 // SlowerBy reports whether a quantile of the wave is higher than that of the others by more than a factor. Bound is the first bound of
-// buckets that is at least so high, with which the wave is compared: a finer answer the buckets do not give; false when there is none.
+// buckets that is at least so high, with which the wave is compared: a finer answer the buckets do not give. Known is false when there is
+// none, unless the wave is below all bounds that there are.
 func SlowerBy(wave, others []Histogram, q, factor float64) (worse bool, bound float64, known bool) {
 	if len(wave) == 0 || len(others) == 0 {
 		return false, 0, false
@@ -207,6 +208,14 @@ func SlowerBy(wave, others []Histogram, q, factor float64) (worse bool, bound fl
 		}
 		d := Dispersion(o)
 		return Sum(w).Over(d).Low() > max(1-q, Sum(o).Over(d).High()), b, true
+	}
+	// The limit is above the last bound. A wave that is not above that bound is not above the limit.
+	last, mine := len(all.Bounds)-1, wave[0]
+	for _, h := range wave[1:] {
+		mine = mine.Plus(h)
+	}
+	if is, known := mine.Quantile(q); known && last >= 0 && is <= all.Bounds[last] {
+		return false, all.Bounds[last], true
 	}
 	return false, 0, false
 }

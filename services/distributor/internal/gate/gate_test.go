@@ -109,4 +109,12 @@ func TestLatency(t *testing.T) {
 			t.Errorf("%s: %v beside the bound %v, %v", tt.name, worse, bound, known)
 		}
 	}
+	// Where the others are so slow that no bucket is above the limit, a wave that is within the buckets is not worse, and that is known.
+	slow := []Histogram{of(0, 0, 0, 0, 0, 0, 0, 200)}
+	if worse, bound, known := SlowerBy([]Histogram{of(100, 300, 90, 10)}, slow, 0.99, 1.5); worse || !known || bound != bounds[len(bounds)-1] {
+		t.Errorf("a quick wave beside slow nodes: %v beside the bound %v, %v", worse, bound, known)
+	}
+	if _, _, known := SlowerBy([]Histogram{of(0, 0, 0, 0, 0, 0, 0, 0, 200)}, slow, 0.99, 1.5); known {
+		t.Error("how slow a wave is that is above every bucket is not known")
+	}
 }
