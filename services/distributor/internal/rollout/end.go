@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
@@ -18,6 +19,10 @@ type ending struct {
 func (s *step) end(how ending, reason string) *Decision {
 	r := ended(s.now, s.r, s.a, how.state, s.c, how.hadTime)
 	next := Assignment{Stable: s.a.Stable, Held: s.a.left(how.withdrawn)}
+	if how.withdrawn && s.a.Threshold > 0 && next.Target(s.a.Threshold-1).IsZero() && !r.Stable.IsZero() {
+		// A recovery of the ledger left the stable revision out of the assignment. The nodes that the candidate reached go back to it.
+		next.Held = append(slices.Clip(next.Held), Hold{Target: r.Stable, Threshold: s.a.Threshold})
+	}
 	r.Reason, r.Fallback = reason, next.revisions()
 	return &Decision{Rollout: &r, Assignment: &next}
 }

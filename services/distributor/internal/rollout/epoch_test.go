@@ -165,3 +165,22 @@ func TestARecoveryHasTheLedgerFollowedAgain(t *testing.T) {
 		}
 	})
 }
+
+// A recovery leaves the stable revision out of the assignment. A rollout that began before it can still be taken back.
+func TestARolloutIsTakenBackAfterARecovery(t *testing.T) {
+	d := driven(t, 4, waved())
+	d.revise()
+	d.run(time.Second)
+	d.in.Epoch++
+	d.run(time.Second)
+	if a := *d.in.Assignment; !a.Stable.IsZero() || !a.Includes(place(1)) {
+		t.Fatalf("the assignment is %+v", a)
+	}
+	d.order(Abort)
+	d.run(time.Second)
+	d.state(RolledBack)
+	d.want(1, 1, 1, 1)
+	if a := *d.in.Assignment; !a.Target(place(2)).IsZero() {
+		t.Errorf("nodes that the candidate had not reached are to run %+v", a.Target(place(2)))
+	}
+}

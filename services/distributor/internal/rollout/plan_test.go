@@ -44,6 +44,7 @@ func apply(in Input, d Decision) Input {
 		if in.Assignment != nil {
 			a.Decision = in.Assignment.Decision + 1
 		}
+		a.Epoch = in.Epoch
 		in.Assignment = &a
 	}
 	return in
