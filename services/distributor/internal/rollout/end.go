@@ -19,6 +19,10 @@ type ending struct {
 func (s *step) end(how ending, reason string) *Decision {
 	r := ended(s.now, s.r, s.a, how.state, s.c, how.hadTime)
 	next := Assignment{Stable: s.a.Stable, Held: s.a.left(how.withdrawn)}
+	if how.withdrawn && !how.hadTime {
+		// A retried candidate may be held from before. What was refused or rolled back stays on no node.
+		next.Held = slices.DeleteFunc(slices.Clone(next.Held), func(h Hold) bool { return h.Target.Revision == s.a.Candidate.Revision })
+	}
 	if how.withdrawn && s.a.Threshold > 0 && next.Target(s.a.Threshold-1).IsZero() && !r.Stable.IsZero() {
 		// A recovery of the ledger left the stable revision out of the assignment. The nodes that the candidate reached go back to it.
 		next.Held = append(slices.Clip(next.Held), Hold{Target: r.Stable, Threshold: s.a.Threshold})

@@ -168,3 +168,19 @@ func TestCulpritsAreTheSourcesOfAllRefusals(t *testing.T) {
 		t.Errorf("a refusal of nobody's object leaves %v, want all sources suspect", got)
 	}
 }
+
+// A halt may leave a candidate where it is. When it is retried and then taken back, it is taken from those nodes too.
+func TestARetriedCandidateIsTakenBackFromWhereItWasHeld(t *testing.T) {
+	d := driven(t, 5, Policy{Waves: []Wave{{Nodes: 3}, {Percent: 100}}})
+	d.hangs[1] = true
+	d.revise()
+	d.run(11 * time.Minute)
+	d.want(2, 1, 2, 1, 1)
+	d.order(Retry)
+	d.in.Policy = waved()
+	d.run(time.Second)
+	d.order(Abort)
+	d.run(time.Second)
+	d.state(RolledBack)
+	d.want(1, 1, 1, 1, 1)
+}
