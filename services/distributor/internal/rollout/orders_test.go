@@ -184,3 +184,36 @@ func TestARetriedCandidateIsTakenBackFromWhereItWasHeld(t *testing.T) {
 	d.state(RolledBack)
 	d.want(1, 1, 1, 1, 1)
 }
+
+// The deadline of a resumed rollout starts again, and so does the time after which it counts as stuck.
+func TestAResumedRolloutIsNotSupersededAtOnce(t *testing.T) {
+	d := driven(t, 4, Policy{})
+	d.hangs[1], d.hangs[2] = true, true
+	d.revise()
+	d.run(time.Second)
+	d.order(Pause)
+	d.revise()
+	d.run(time.Hour)
+	o := d.order(Resume)
+	d.run(time.Second)
+	if d.in.Rollout.Candidate.Revision != 2 || !d.in.Rollout.Has(o.ID) {
+		t.Errorf("the rollout is %+v", d.in.Rollout)
+	}
+	d.run(stuckAfter)
+	if d.in.Rollout.Candidate.Revision != 3 {
+		t.Errorf("after %s the rollout is %+v", stuckAfter, d.in.Rollout)
+	}
+}
+
+// An order that is obeyed in the step in which a newer revision takes over is in the record of the rollout that it was for.
+func TestASupersededRolloutKeepsItsOrders(t *testing.T) {
+	d := driven(t, 4, waved())
+	d.revise()
+	d.run(time.Second)
+	d.revise()
+	o := d.order(Promote)
+	d.run(time.Second)
+	if got := d.ended[len(d.ended)-1]; got.State != Superseded || !got.Has(o.ID) {
+		t.Errorf("the superseded rollout is %+v", got)
+	}
+}

@@ -83,11 +83,20 @@ func (s *step) takeover() *Decision {
 	if !s.newer || s.r.Paused {
 		return nil
 	}
-	how, ok := supersedes(s.in, s.r, s.a, s.c)
+	in := s.in
+	in.Ages = s.ages
+	how, ok := supersedes(in, s.r, s.a, s.c)
 	if !ok {
 		return nil
 	}
-	d := begin(s.now, s.in, how)
+	return s.superseded(how)
+}
+
+// superseded begins a rollout to the newest revision. The record of this one keeps what the step has found, and which orders it obeyed.
+func (s *step) superseded(how takeover) *Decision {
+	in := s.in
+	in.Rollout, in.Ages = &s.r, s.ages
+	d := begin(s.now, in, how)
 	return &d
 }
 
@@ -140,8 +149,7 @@ func (s *step) waves() *Decision {
 			r := ended(s.now, s.r, s.a, Completed, s.c, true)
 			return &Decision{Rollout: &r, Assignment: &Assignment{Stable: s.r.Candidate}}
 		case s.newer && !s.r.TookOver && len(s.a.left(false)) <= maxHolds:
-			d := begin(s.now, s.in, takeover{atGate: true})
-			return &d
+			return s.superseded(takeover{atGate: true})
 		}
 		s.r.Wave++
 		s.r.State, s.r.WaveTime, s.r.FailTime, s.r.SettleTime = Progressing, s.now, time.Time{}, time.Time{}
