@@ -217,3 +217,17 @@ func TestASupersededRolloutKeepsItsOrders(t *testing.T) {
 		t.Errorf("the superseded rollout is %+v", got)
 	}
 }
+
+// A record keeps the last orders only. That another one was obeyed is written also when the record is full, and changes nothing else.
+func TestEveryOrderIsRecordedHoweverManyThereAre(t *testing.T) {
+	d := driven(t, 4, waved())
+	d.revise()
+	d.run(time.Second)
+	for range MaxOrders + 3 {
+		o := d.order(Pause)
+		d.run(time.Second)
+		if !d.in.Rollout.Has(o.ID) || len(d.in.Rollout.Orders) > MaxOrders {
+			t.Fatalf("order %s is not among %+v", o.ID, d.in.Rollout.Orders)
+		}
+	}
+}

@@ -226,7 +226,7 @@ func (s *step) extend() Decision {
 func changed(before, r Rollout, a *Assignment, wait time.Duration) Decision {
 	d := Decision{Assignment: a, Wait: max(wait, 0)}
 	same := before.State == r.State && before.Wave == r.Wave && before.Promoted == r.Promoted &&
-		len(before.Orders) == len(r.Orders) && len(before.LeftOut) == len(r.LeftOut) &&
+		slices.Equal(before.Orders, r.Orders) && len(before.LeftOut) == len(r.LeftOut) &&
 		before.FailTime.Equal(r.FailTime) && before.WaveTime.Equal(r.WaveTime) && before.SettleTime.Equal(r.SettleTime)
 	if a != nil || !same {
 		d.Rollout = &r
