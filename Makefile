@@ -17,9 +17,9 @@ VERSION  = $(shell git describe --always --dirty 2>/dev/null || echo dev)
 # Suites that start fleets have targets of their own: e2e, chaos and compose-test.
 PACKAGES = $$($(GO) list ./... | grep -vE '^$(ROOT)/test/(e2e|chaos|compose)(/|$$)')
 
-# Of these, where the race detector has something to find: of what Kong means only two packages share anything between goroutines, and the tests that are
-# left out start processes, which are not built with the detector.
-RACED = $$($(GO) list ./... | grep -vE '^$(ROOT)/(kong/(changes|compile|document|entity|inventory|luasyntax|pcre|proof|rustregex)|proto|test/(e2e|chaos|compose|cmd|corpus|docs|outside|process|systemd))(/|$$)')
+# Of these, where the race detector has something to find: of what Kong means only two packages share anything between goroutines, the engine of rollouts
+# is pure, and the tests that are left out start processes, which are not built with the detector.
+RACED = $$($(GO) list ./... | grep -vE '^$(ROOT)/(kong/(changes|compile|document|entity|inventory|luasyntax|pcre|proof|rustregex)|proto|services/distributor/internal/rollout|test/(e2e|chaos|compose|cmd|corpus|docs|outside|process|systemd))(/|$$)')
 
 # Tests mostly wait: for etcd, for processes, for time. So more packages than cores are tested at once.
 AT_ONCE ?= 4
@@ -91,6 +91,7 @@ clean: ## remove what the other targets made
 
 .PHONY: check
 check: format lint vet proto-lint breaking race deploy-test ## everything a change must pass; needs a C compiler for the race detector
+	$(MAKE) rollouts RUNS=10000 SEED=0
 
 .PHONY: format
 format: bin/golangci-lint ## fail on files that are not formatted
@@ -201,8 +202,17 @@ e2e: build ## end to end, with the lab and with real processes
 	$(GO) test -count=1 -timeout 20m $(TEST_FLAGS) ./test/e2e/...
 
 .PHONY: chaos
-chaos: build ## faults under load, judged afterwards (SEED=... SEEDS=200)
+chaos: build ## faults under load, judged afterwards (SEED=... SEEDS=200); then simulated rollouts for a minute
 	SILVERBACK_CHAOS_SEED=$(SEED) CHAOS_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 75m $(TEST_FLAGS) ./test/chaos/...
+	$(MAKE) rollouts FOR=1m
+
+# The seeds after those that the ordinary test has.
+.PHONY: rollouts
+rollouts: RUNS = 1000000
+rollouts: SEED = 10000
+rollouts: ## simulated rollouts in virtual time, with invariants after every decision (RUNS=... SEED=... FOR=1h)
+	SILVERBACK_ROLLOUT_RUNS=$(RUNS) SILVERBACK_ROLLOUT_SEED=$(SEED) SILVERBACK_ROLLOUT_FOR=$(FOR) $(GO) test -count=1 -timeout 24h -v \
+		-run 'TestSimulation$$' ./services/distributor/internal/rollout
 
 .PHONY: mutants
 mutants: ## break critical lines one at a time; fails when no test notices one (MUTANTS_FLAGS=...)

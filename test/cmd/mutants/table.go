@@ -89,12 +89,12 @@ var table = []mutation{
 	{
 		name: "a halt drops what nodes were held at", file: "services/distributor/internal/rollout/end.go",
 		old: `next := Assignment{Stable: s.a.Stable, Held: s.a.left(how.withdrawn)}`, new: `next := Assignment{Stable: s.a.Stable}`,
-		pkg: rollouts, run: "TestProperties|TestAHalt|TestSuperseded",
+		pkg: rollouts, run: "TestSimulation|TestAHalt|TestSuperseded",
 	},
 	{
 		name: "a refused candidate is held", file: "services/distributor/internal/rollout/step.go",
 		old: `return s.end(ending{state: Halted, withdrawn: true}, reason)`, new: `return s.end(ending{state: Halted}, reason)`,
-		pkg: rollouts, run: "TestAHalt|TestSuperseded|TestNextStep|TestProperties",
+		pkg: rollouts, run: "TestAHalt|TestSuperseded|TestNextStep|TestSimulation",
 	},
 	{
 		name: "nodes that nobody knows are sent back", file: "services/distributor/internal/rollout/plan.go",
@@ -104,7 +104,7 @@ var table = []mutation{
 	{
 		name: "sick nodes count", file: "services/distributor/internal/rollout/step.go",
 		old: `s.r.leaveOut(s.in.Nodes, s.c, s.a.Threshold, threshold)`, new: ``,
-		pkg: rollouts, run: "TestSick|TestAHalt|TestProperties",
+		pkg: rollouts, run: "TestSick|TestAHalt|TestSimulation",
 	},
 	{
 		name: "every rollout is superseded at its gate", file: "services/distributor/internal/rollout/step.go",
@@ -361,7 +361,7 @@ var table = []mutation{
 	{
 		name: "the last wave is not watched", file: "services/distributor/internal/rollout/step.go",
 		old: `if soak <= 0 || s.r.promoted() {`, new: `if soak <= 0 || s.r.promoted() || s.last() {`,
-		pkg: rollouts, run: "TestBake|TestProperties",
+		pkg: rollouts, run: "TestBake|TestSimulation",
 	},
 	{
 		name: "a node that reconnects begins the bake anew", file: "services/distributor/internal/rollout/step.go",
