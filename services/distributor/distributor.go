@@ -1,5 +1,5 @@
-// Package distributor answers who should run what, and what they said. Replicas elect a leader, which opens a rollout for every
-// new revision and decides assignments; every replica streams them to the agents connected to it. The package owns the
+// Package distributor decides which node runs which revision, and collects the verdicts of agents. Replicas elect a leader, which opens a
+// rollout for every new revision and decides assignments. Every replica streams them to the agents connected to it. The package owns the
 // ledgers decided and observed, and opens no other.
 package distributor
 
@@ -40,16 +40,16 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/stream"
 )
 
-// Config says how a replica behaves. The zero value is useful.
+// Config configures a replica. The zero value is useful.
 type Config struct {
-	ReplicaID       string        // what others see as the leader's name; empty: host, process and chance
+	ReplicaID       string        // the name of the leader in its election; empty: host, process and a random part
 	ElectionID      string        // one element of a key, the same for all replicas; empty: DefaultElectionID
-	ElectionTTL     time.Duration // how long a killed leader is missed; 0: election.DefaultTTL
-	FrameBytes      int           // how many bytes of encoded deltas are kept; 0: 128 MiB
-	ReconnectSpread time.Duration // over which agents come back when this replica stops; 0: DefaultReconnectSpread
+	ElectionTTL     time.Duration // how long a killed leader still counts as leader; 0: election.DefaultTTL
+	FrameBytes      int           // bound of the cache of encoded deltas; 0: 128 MiB
+	ReconnectSpread time.Duration // agents reconnect within this time when this replica stops; 0: DefaultReconnectSpread
 }
 
-// DefaultElectionID is what replicas elect the leader of.
+// DefaultElectionID is the id of the election.
 const DefaultElectionID = "distributor"
 
 const longestElectionID = 128
@@ -69,7 +69,7 @@ func (c *Config) AddFlags(flags *pflag.FlagSet) {
 		"over which agents open their streams elsewhere when this replica stops")
 }
 
-// Check reports what is wrong with the configuration.
+// Check reports the problems of the configuration.
 func (c *Config) Check() error {
 	var problems []error
 	if c.ElectionTTL != 0 && c.ElectionTTL < 2*time.Second {
@@ -91,7 +91,7 @@ func (c *Config) Check() error {
 	return errors.Join(problems...)
 }
 
-// element reports whether a text may be one element of a key.
+// element reports whether a text can be one element of a key.
 func element(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r == '/' || unicode.IsSpace(r) || unicode.IsControl(r) })
 }
@@ -165,17 +165,16 @@ func New(c Config, d Deps) (*Distributor, error) {
 	return r, nil
 }
 
-// Revoked is the certificates that this replica's server has to keep out.
+// Revoked returns the revoked certificates, which this replica's server must refuse.
 func (d *Distributor) Revoked() *revocation.List { return d.revoked }
 
-// ReadBuffer is what a server should read a connection with: agents are many, and say little.
+// ReadBuffer is the size of the read buffer of a connection. It is small because there are many agents that send little.
 const ReadBuffer = 4 << 10
 
-// Codec is what the server must be built with: it sends bytes that many streams share.
+// Codec returns the codec that the server needs: it sends bytes that many streams share.
 func Codec() encoding.CodecV2 { return stream.NewCodec() }
 
-// Register adds the services to a server that was built with Codec. When the server drains, agents are asked to open their
-// streams elsewhere.
+// Register adds the services to a server with Codec. When the server drains, agents are asked to reconnect to another replica.
 func (d *Distributor) Register(s *rpcserver.Server) {
 	distributorv1.RegisterDeliveryServiceServer(s, &api.DeliveryService{Follow: d.hub.Follow})
 	distributorv1.RegisterRolloutServiceServer(s, &api.RolloutService{Ledger: ledger{d}, Draining: d.draining})
@@ -187,7 +186,7 @@ func (d *Distributor) drain() {
 	d.hub.Drain()
 }
 
-// Run follows, delivers and campaigns until ctx ends; a leader resigns first. Delivery goes on for as long as the server serves.
+// Run watches, delivers and takes part in elections until ctx ends. A leader then resigns. Delivery continues until the server stops.
 func (d *Distributor) Run(ctx context.Context) error {
 	return run.All(ctx,
 		func(ctx context.Context) error { return d.view.Run(ctx, d.deps.Etcd) },
@@ -204,8 +203,8 @@ func (d *Distributor) Run(ctx context.Context) error {
 	)
 }
 
-// silent is called when etcd stops to answer this replica, and when it answers again. A replica that hears no decisions must not keep
-// agents from one that does: it sends them away, and takes no calls.
+// silent is called when etcd stops answering this replica, and when it answers again. Meanwhile the replica gets no new decisions: it sends
+// its agents to other replicas and refuses calls.
 func (d *Distributor) silent(is bool) {
 	if is {
 		why := fault.NoLedger(errors.New(d.etcdHealth.Outage()))
@@ -217,8 +216,7 @@ func (d *Distributor) silent(is bool) {
 	d.hub.Resume()
 }
 
-// Ready says whether this replica can serve; the error says what it waits for. A replica without etcd cannot: it does not hear what was
-// decided.
+// Ready returns nil when this replica can serve, and otherwise what it waits for. A replica cannot serve while etcd does not answer.
 func (d *Distributor) Ready() error {
 	select {
 	case <-d.view.Synced():
@@ -239,7 +237,7 @@ func (d *Distributor) Leader(ctx context.Context) (string, error) {
 	return election.Leader(ctx, d.deps.Etcd, store.Election(d.config.ElectionID))
 }
 
-// sessions are those of the hub, which is made after the cache that calls it.
+// sessions passes calls of the cache to the hub, which is created after the cache.
 type sessions struct{ *Distributor }
 
 // Enrolled implements controller.Sessions.

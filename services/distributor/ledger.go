@@ -14,11 +14,11 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
 )
 
-// ledger is what the api sees of the store and of the cache.
+// ledger implements api.Ledger by the store and the cache.
 type ledger struct{ d *Distributor }
 
-// Ready implements api.Ledger. The roster is not waited for: without the registry counts are what streams tell. Who waits when this
-// replica stops goes to another; who need not wait is answered all the same.
+// Ready implements api.Ledger. It does not wait for the registry: without it only nodes with streams are counted. When this replica stops,
+// waiting calls fail so that clients go to another replica.
 func (l ledger) Ready(ctx context.Context) error {
 	lost, why := l.d.outage.state()
 	if why != nil {
@@ -83,7 +83,7 @@ func (l ledger) Known(id fleet.GroupID) bool {
 // Orders implements api.Ledger.
 func (l ledger) Orders(id fleet.GroupID) rollout.Orders { return l.d.view.Group(id).Orders }
 
-// AddOrder implements api.Ledger. An order about a rollout that another one has replaced meanwhile would never be obeyed, but do no harm.
+// AddOrder implements api.Ledger. An order for a rollout that has been superseded meanwhile is never obeyed and does no harm.
 func (l ledger) AddOrder(ctx context.Context, id fleet.GroupID, o rollout.Order) (rollout.Order, error) {
 	order, err := store.AddOrder(ctx, l.d.deps.Etcd, id, o)
 	if err != nil {
@@ -108,7 +108,7 @@ func (l ledger) Recover(ctx context.Context, o recovery.Request) (recovery.State
 	return l.d.recovery.Recover(ctx, o)
 }
 
-// followed joins what nodes told the registry with what they told this replica, which is newer or the same.
+// followed combines the reports of nodes to the registry with those to this replica, which are newer or the same.
 func (d *Distributor) followed() (all []recovery.Node, complete bool) {
 	told := d.hub.Followed()
 	known, complete := d.cache.Followed()

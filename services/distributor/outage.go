@@ -2,7 +2,7 @@ package distributor
 
 import "sync"
 
-// An outage is the time in which etcd does not answer this replica. It is safe for concurrent use.
+// An outage records while etcd does not answer this replica. It is safe for concurrent use.
 type outage struct {
 	mu   sync.Mutex
 	why  error
@@ -28,7 +28,7 @@ func (o *outage) end() {
 	}
 }
 
-// state returns a channel that is closed when an outage begins, and why etcd does not answer, nil while it does.
+// state returns a channel that is closed when an outage begins, and why etcd does not answer; nil when it does.
 func (o *outage) state() (lost <-chan struct{}, why error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

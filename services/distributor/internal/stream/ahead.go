@@ -13,12 +13,12 @@ import (
 
 const (
 	ledgerTimeout = 2 * time.Second
-	// askAgain is how long etcd is left alone when it did not say what the ledger has.
+	// askAgain is the pause after etcd did not answer.
 	askAgain = time.Second
 )
 
-// recheck has etcd asked whether nodes of a group are ahead of the ledger: this replica's own view may only be late. The caller holds the
-// lock of the group.
+// recheck asks etcd soon whether nodes of a group are ahead of the ledger, because the view of this replica may be late. The caller holds
+// the lock of the group.
 func (h *Hub) recheck(g *group) {
 	g.recheckDue = true
 	select {
@@ -27,7 +27,7 @@ func (h *Hub) recheck(g *group) {
 	}
 }
 
-// confirm asks etcd about the groups that are to be rechecked. One question answers for all of them, however many agents come back at once.
+// confirm reads the ledger from etcd for the groups to recheck. One read serves all of them.
 func (h *Hub) confirm(ctx context.Context) error {
 	var again <-chan time.Time
 	for {
@@ -47,7 +47,7 @@ func (h *Hub) confirm(ctx context.Context) error {
 		groups := h.all()
 		h.mu.Unlock()
 		if err := h.confirmAll(ctx, groups); err != nil {
-			h.log.Debug("the ledger cannot be asked what it has", telemetry.Err, err)
+			h.log.Debug("ledger not read", telemetry.Err, err)
 			again = time.After(askAgain)
 		}
 		ahead := 0
@@ -88,7 +88,7 @@ func (h *Hub) confirmAll(ctx context.Context, groups []*group) error {
 	return err
 }
 
-// markAhead says of each session whether the ledger is behind its node.
+// markAhead marks the sessions whose nodes are ahead of the ledger.
 func (h *Hub) markAhead(g *group, ledger store.Ledger) {
 	newest := ledger.Newest(g.id)
 	assigned, decided := ledger.Assignments[g.id]
@@ -107,8 +107,8 @@ func (h *Hub) markAhead(g *group, ledger store.Ledger) {
 				first, followed = s.node, s.followed
 			}
 		case decided && s.stale == assigned.Stamp():
-			// It says so, and not why: an agent of a version that knows no epochs follows no recovery.
-			s.behind = fmt.Sprintf("%s refuses %s as older than what it follows; an agent that knows no epochs must be upgraded", s.node, s.stale)
+			// The agent does not say why. An agent of a version without epochs does not follow a recovery.
+			s.behind = fmt.Sprintf("%s refuses %s as older than what it follows; upgrade the agent if its version has no epochs", s.node, s.stale)
 		default:
 			s.behind = ""
 		}
@@ -127,7 +127,7 @@ func (h *Hub) markAhead(g *group, ledger store.Ledger) {
 	h.recount(g)
 }
 
-// follows notes that the node answered a decision with anything but that it is too old.
+// follows notes that the node answered a decision and did not refuse it as older.
 func (s *session) follows(stamp fleet.Stamp) {
 	s.group.mu.Lock()
 	defer s.group.mu.Unlock()
@@ -140,7 +140,7 @@ func (s *session) follows(stamp fleet.Stamp) {
 	}
 }
 
-// Followed returns what the nodes with a stream on this replica say that they follow.
+// Followed returns the decisions that the nodes with a stream on this replica follow.
 func (h *Hub) Followed() map[fleet.GroupID]map[fleet.NodeID]fleet.Stamp {
 	h.mu.Lock()
 	groups := h.all()

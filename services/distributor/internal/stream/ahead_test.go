@@ -61,7 +61,7 @@ func TestAnAgentThatKnowsNoEpochsIsAFailureAfterARecovery(t *testing.T) {
 	s.group.mu.Lock()
 	_, tally := s.group.count()
 	s.group.mu.Unlock()
-	if tally.Failed != 1 || !strings.Contains(tally.Failure, "must be upgraded") || s.group.ahead != 0 {
+	if tally.Failed != 1 || !strings.Contains(tally.Failure, "upgrade the agent") || s.group.ahead != 0 {
 		t.Errorf("it counts %+v, %d ahead", tally, s.group.ahead)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 )
 
-// Fields of FollowAssignmentResponse and Directive that are written by hand. A test compares them with the generated code.
+// The fields of FollowAssignmentResponse and Directive that this file encodes. A test compares them with the generated code.
 const (
 	fieldNonce     = 1
 	fieldDirective = 2
@@ -17,8 +17,8 @@ const (
 	fieldDelta     = 5 // of Directive
 )
 
-// Codec is proto's codec, with one more kind of message: a frame that is encoded already and shared by many streams. A server
-// that serves a Hub must be built with it.
+// Codec is the codec of proto that also accepts frames: messages that are encoded already and shared by many streams. A server of a Hub
+// needs it.
 type Codec struct{ proto encoding.CodecV2 }
 
 // NewCodec returns the codec.
@@ -38,8 +38,8 @@ func (c Codec) Marshal(v any) (mem.BufferSlice, error) {
 // Unmarshal implements encoding.CodecV2.
 func (c Codec) Unmarshal(data mem.BufferSlice, v any) error { return c.proto.Unmarshal(data, v) }
 
-// A frame is an encoded FollowAssignmentResponse in two pieces: a few bytes of this stream's own, and bytes that all
-// streams share. Shared bytes are never written to again; the garbage collector counts who still sends them.
+// A frame is an encoded FollowAssignmentResponse in two pieces: a few bytes for this stream, and bytes that all streams share. Shared bytes
+// are never modified.
 type frame struct {
 	own    []byte
 	shared []byte

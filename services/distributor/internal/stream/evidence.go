@@ -19,18 +19,18 @@ import (
 )
 
 const (
-	// evidenceInterval is how often agents are asked for evidence, and how often it is written, while a rollout is judged.
+	// evidenceInterval is how often agents send evidence, and how often it is written, while gates judge a rollout.
 	evidenceInterval = 500 * time.Millisecond
-	// baselineInterval is how often they are asked otherwise, so that there is something to compare with when no node is left outside.
+	// baselineInterval is how often agents send evidence otherwise. A wave of the whole group is compared with it.
 	baselineInterval = 10 * time.Second
-	// baselineTime is how far back that reaches.
+	// baselineTime is how far back the baseline goes.
 	baselineTime = 5 * time.Minute
-	// Bounds of what one agent sends.
+	// Bounds of the evidence of one agent.
 	maxBounds = 64
 	maxProbes = 16
 )
 
-// phase names what evidence belongs to: a wave of a rollout, on one side of it.
+// phase says what evidence belongs to: one side of a wave of a rollout.
 type phase struct {
 	rollout fleet.RolloutID
 	wave    int
@@ -39,18 +39,18 @@ type phase struct {
 
 // observation is what a session keeps of its agent's evidence. The session's lock guards it.
 type observation struct {
-	asked   time.Duration // what the agent was asked for last
+	asked   time.Duration // the last interval that the agent was asked for
 	latest  *distributorv1.Evidence
-	at      time.Time                 // when that came
+	at      time.Time                 // when it came
 	history []*distributorv1.Evidence // at least baselineInterval apart, the oldest first
 	phase   phase
 	since   time.Time               // when the phase began
-	base    *distributorv1.Evidence // what it is measured from; nil: the next that comes
-	before  *rollout.Cell           // of the time before the node got the candidate of rollout
+	base    *distributorv1.Evidence // what growth is measured from; nil: the next evidence
+	before  *rollout.Cell           // measured before the node got the candidate
 	rollout fleet.RolloutID
 }
 
-// observed takes the evidence of an agent.
+// observed handles the evidence of an agent.
 func (s *session) observed(e *distributorv1.Evidence) error {
 	if err := checkEvidence(e); err != nil {
 		return err
@@ -59,7 +59,7 @@ func (s *session) observed(e *distributorv1.Evidence) error {
 	defer s.mu.Unlock()
 	o := &s.observation
 	if o.latest != nil && !grew(o.latest, e) {
-		*o = observation{asked: o.asked} // the agent counts anew
+		*o = observation{asked: o.asked} // the agent counts from 0 again
 	}
 	o.latest, o.at = e, time.Now()
 	if n := len(o.history); n == 0 || e.GetAge().AsDuration()-o.history[n-1].GetAge().AsDuration() >= baselineInterval {
@@ -71,13 +71,13 @@ func (s *session) observed(e *distributorv1.Evidence) error {
 	return nil
 }
 
-// checkEvidence bounds what an agent sends.
+// checkEvidence checks the bounds of the evidence of an agent.
 func checkEvidence(e *distributorv1.Evidence) error {
 	bounds, counts := e.GetLatencyBoundsMs(), e.GetLatencyCounts()
 	ordered := slices.IsSorted(bounds) && !slices.ContainsFunc(bounds, func(b float64) bool { return !(b > 0 && b < 1e12) })
 	if len(bounds) > maxBounds || len(counts) > 0 && len(counts) != len(bounds)+1 || !ordered || len(e.GetProbes()) > maxProbes ||
 		!e.GetAge().IsValid() || e.GetAge().AsDuration() < 0 || e.GetFailedRequests() > e.GetRequests() {
-		return fault.New(fault.Invalid, "BAD_EVIDENCE", "the evidence is not what the contract allows")
+		return fault.New(fault.Invalid, "BAD_EVIDENCE", "the evidence is larger than the contract allows, or of the wrong form")
 	}
 	for _, p := range e.GetProbes() {
 		p.Path, p.Host = clean.Line(p.GetPath(), clean.MaxMessage), clean.Line(p.GetHost(), clean.MaxWord)
@@ -89,7 +89,7 @@ func checkEvidence(e *distributorv1.Evidence) error {
 	return nil
 }
 
-// grew reports whether evidence goes on from earlier evidence: all of its numbers only grow.
+// grew reports whether evidence continues earlier evidence: no number is smaller.
 func grew(from, to *distributorv1.Evidence) bool {
 	if to.GetAge().AsDuration() < from.GetAge().AsDuration() || to.GetRequests() < from.GetRequests() ||
 		to.GetFailedRequests() < from.GetFailedRequests() || to.GetUpstreamFailures() < from.GetUpstreamFailures() ||
@@ -107,7 +107,7 @@ func grew(from, to *distributorv1.Evidence) bool {
 	return true
 }
 
-// between returns what a node saw between two pieces of evidence.
+// between returns what a node measured between two pieces of evidence.
 func between(node fleet.NodeID, from, to *distributorv1.Evidence) rollout.Cell {
 	c := rollout.Cell{
 		Node: node, Window: to.GetAge().AsDuration() - from.GetAge().AsDuration(), Counts: to.GetCountsRequests(),
@@ -140,7 +140,7 @@ func between(node fleet.NodeID, from, to *distributorv1.Evidence) rollout.Cell {
 	return c
 }
 
-// watched is which rollout of a group is judged now; the zero value is none.
+// watched says which rollout of a group is judged now; the zero value means none.
 type watched struct {
 	rollout   fleet.RolloutID
 	wave      int
@@ -167,7 +167,7 @@ func (h *Hub) watch(ctx context.Context) error {
 	}
 }
 
-// judgeable asks the agents of a group for evidence, and writes what they have sent.
+// judgeable asks the agents of a group for evidence and writes what they sent.
 func (h *Hub) judgeable(ctx context.Context, g *group) {
 	w := h.watched(g.id)
 	interval := time.Duration(0)
@@ -199,7 +199,7 @@ func (h *Hub) judgeable(ctx context.Context, g *group) {
 		was = writtenEvidence{}
 	}
 	if empty := len(e.In)+len(e.Out) == 0; w.rollout != "" && !empty && !(was.rollout == w.rollout && reflect.DeepEqual(was.evidence, e)) {
-		was = writtenEvidence{rollout: w.rollout} // a write that fails may have happened all the same
+		was = writtenEvidence{rollout: w.rollout} // a failed write may have happened
 		if err := h.tallies.PutEvidence(ctx, g.id, w.rollout, e); err != nil {
 			h.log.Debug("evidence not written", telemetry.Group, g.id, telemetry.Err, err)
 		} else {
@@ -211,7 +211,7 @@ func (h *Hub) judgeable(ctx context.Context, g *group) {
 	g.mu.Unlock()
 }
 
-// writtenEvidence is what the ledger holds of this replica's evidence.
+// writtenEvidence is this replica's evidence in the ledger.
 type writtenEvidence struct {
 	rollout  fleet.RolloutID
 	evidence rollout.Evidence
@@ -231,7 +231,7 @@ func (h *Hub) watched(id fleet.GroupID) watched {
 	return watched{rollout: newest.ID, wave: newest.Wave, candidate: newest.Candidate.Digest, gates: true}
 }
 
-// ask has the agent send evidence so often; 0 is never.
+// ask sets how often the agent sends evidence; 0 means never.
 func (s *session) ask(interval time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -243,10 +243,10 @@ func (s *session) ask(interval time.Duration) {
 	case <-s.watch:
 	default:
 	}
-	s.watch <- interval // the lock keeps others from filling it
+	s.watch <- interval // does not block: the lock keeps others from filling it
 }
 
-// collect adds what a session's node has seen to the evidence of its group.
+// collect adds the measurements of a session's node to the evidence of its group.
 func (s *session) collect(e *rollout.Evidence, a rollout.Assignment, w watched) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -266,7 +266,7 @@ func (s *session) collect(e *rollout.Evidence, a rollout.Assignment, w watched) 
 		}
 		o.phase, o.since, o.base = now, time.Now(), nil
 	}
-	// What was sent long before the phase holds too much of the time before it.
+	// Evidence from long before the phase would count too much from before it.
 	if o.base == nil && o.at.After(o.since.Add(-evidenceInterval)) {
 		o.base = o.latest
 	}
@@ -278,7 +278,7 @@ func (s *session) collect(e *rollout.Evidence, a rollout.Assignment, w watched) 
 	}
 	cell := between(s.node, o.base, o.latest)
 	if !slices.Equal(e.Bounds, o.latest.GetLatencyBoundsMs()) {
-		cell.Latency = nil // of a gateway of another version
+		cell.Latency = nil // from a gateway of another version
 	}
 	if out {
 		e.Out = append(e.Out, cell)
@@ -290,7 +290,7 @@ func (s *session) collect(e *rollout.Evidence, a rollout.Assignment, w watched) 
 	}
 }
 
-// bounded returns at most rollout.MaxCells cells and one more that adds up the rest. Those with the most failures stay by themselves.
+// bounded returns at most rollout.MaxCells cells, those with the most failures, and one more with the sum of the rest.
 func bounded(cells []rollout.Cell) []rollout.Cell {
 	if len(cells) <= rollout.MaxCells {
 		return cells
@@ -306,7 +306,7 @@ func bounded(cells []rollout.Cell) []rollout.Cell {
 	return append(cells[:rollout.MaxCells:rollout.MaxCells], rest)
 }
 
-// failures orders cells by what went wrong.
+// failures returns how much went wrong in a cell.
 func failures(c rollout.Cell) uint64 {
 	n := c.Failed
 	for _, p := range c.Probes {

@@ -21,16 +21,16 @@ import (
 )
 
 const (
-	// partLimit keeps a message well under gRPC's limits and lets a newer directive in between.
+	// partLimit keeps a message under gRPC's limits. Between parts a newer directive can be sent.
 	partLimit = 1 << 20
-	// encodeTimeout bounds work that many sessions wait for; it does not end with the one that asked first.
+	// encodeTimeout bounds an encoding. Many sessions may wait for it, so that it does not end with the context of one.
 	encodeTimeout = 30 * time.Second
-	// DefaultFrameBytes is how much is kept encoded.
+	// DefaultFrameBytes is the default bound of the cache.
 	DefaultFrameBytes = 128 << 20
 	frameOverhead     = 512
 )
 
-// encodedDelta is how to make one snapshot from another, as bytes that every stream at that pair sends.
+// encodedDelta is the delta between two snapshots, as bytes that every stream with this pair sends.
 type encodedDelta struct {
 	first []byte   // the field Directive.delta
 	parts [][]byte // the field FollowAssignmentResponse.delta_part, one for each further message
@@ -40,7 +40,7 @@ type encodedDelta struct {
 
 type pair struct{ from, to fleet.Digest }
 
-// frames encodes each pair once and keeps what was used last, up to a number of bytes.
+// frames encodes each pair once and caches the pairs that were used last, up to a number of bytes.
 type frames struct {
 	store   *content.Store
 	limit   int
@@ -65,8 +65,8 @@ func newFrames(store *content.Store, limit int, metrics *Metrics) *frames {
 	return &frames{store: store, limit: limit, metrics: metrics, recent: list.New(), kept: map[pair]*list.Element{}}
 }
 
-// get returns the encoded delta of a pair. A from that nobody knows any more counts as none. However many sessions ask at
-// once, one of them reads manifests and encodes: ten thousand that each decoded one would cost more than sending.
+// get returns the encoded delta of a pair. From counts as none when its content is gone. When many sessions ask at once, one of them reads
+// the manifests and encodes: ten thousand of these would cost more than sending.
 func (f *frames) get(ctx context.Context, from, to fleet.Digest) (*encodedDelta, error) {
 	p := pair{from, to}
 	if d, ok := f.lookup(p); ok {
@@ -118,7 +118,7 @@ func (f *frames) keep(p pair, d *encodedDelta) {
 	defer f.mu.Unlock()
 	f.kept[p] = f.recent.PushFront(&kept{p, d})
 	f.used += d.size
-	// The newest stays even when it alone is over the limit: a fleet is waiting for it.
+	// The newest pair stays even when it alone is over the limit: sessions are waiting for it.
 	for f.used > f.limit && f.recent.Len() > 1 {
 		last := f.recent.Remove(f.recent.Back()).(*kept)
 		delete(f.kept, last.pair)

@@ -1,5 +1,5 @@
-// Package stream carries assignments to agents and their verdicts back. Every replica streams to the agents connected to it,
-// leader or not. It decides nothing: who runs what stands in the assignment.
+// Package stream sends assignments to agents and receives their verdicts. Every replica, leader or not, serves the agents that are
+// connected to it. The package decides nothing: the assignment says who runs what.
 package stream
 
 import (
@@ -23,13 +23,13 @@ import (
 )
 
 const (
-	// helloTimeout is how long a stream may be open without saying whose it is.
+	// helloTimeout is how long a stream may be open without a hello.
 	helloTimeout = 10 * time.Second
-	// enrolTimeout is how long an agent that has just enrolled may be ahead of what the registry's watch tells.
+	// enrolTimeout is how long the registry's watch may lag behind an agent that has just enrolled.
 	enrolTimeout = 2 * time.Second
 )
 
-// A roster knows which agent holds a node's name; an empty boot id is that anybody may.
+// A roster knows which agent holds a node's name. An empty boot id means that any agent may take it.
 type roster interface {
 	Holder(group fleet.GroupID, node fleet.NodeID) (boot string, changed <-chan struct{})
 }
@@ -40,15 +40,15 @@ type Deps struct {
 	Content    *content.Store
 	Tallies    *store.Tallies
 	Roster     roster                                      // nil: any agent holds any name
-	Ledger     func(context.Context) (store.Ledger, error) // reads the ledger as it is in etcd now
+	Ledger     func(context.Context) (store.Ledger, error) // reads the ledger from etcd
 	Gates      func(fleet.GroupID) bool                    // reports whether the policy of a group has gates; nil: none has
-	FrameBytes int                                         // how much is kept encoded; 0 is DefaultFrameBytes
-	Spread     time.Duration                               // over which agents come back when this replica stops
+	FrameBytes int                                         // bound of the cache of encoded deltas; 0 means DefaultFrameBytes
+	Spread     time.Duration                               // agents reconnect within this time when this replica stops
 	Log        *slog.Logger
 	Metrics    *Metrics
 }
 
-// anybody is the roster of tests that have none.
+// anybody is the roster that lets any agent take any name.
 type anybody struct{}
 
 func (anybody) Holder(fleet.GroupID, fleet.NodeID) (string, <-chan struct{}) { return "", nil }
@@ -62,35 +62,35 @@ type Hub struct {
 	spread      time.Duration
 	log         *slog.Logger
 	metrics     *Metrics
-	bell        chan struct{} // capacity 1: a tally is to be counted anew
-	recheckBell chan struct{} // capacity 1: etcd is to be asked whether nodes are ahead of it
+	bell        chan struct{} // capacity 1: some tally must be counted again
+	recheckBell chan struct{} // capacity 1: nodes may be ahead of the ledger
 	ledger      func(context.Context) (store.Ledger, error)
 	gates       func(fleet.GroupID) bool
 
 	mu        sync.Mutex
 	groups    map[fleet.GroupID]*group
 	closing   bool
-	suspended error // why no stream is taken for the time being; nil when they are
-	// The nodes that are to be told nothing new, by group and name.
+	suspended error // why streams are refused for now; nil when they are not
+	// The nodes in quarantine, by group and name.
 	quarantine map[[2]string]bool
 }
 
 // A group is the sessions of one group on this replica.
 type group struct {
 	id    fleet.GroupID
-	users int // sessions, from before they are in the group until after they left it; guarded by Hub.mu
+	users int // sessions, from before they join until after they leave; guarded by Hub.mu
 
 	mu         sync.Mutex
 	assignment *rollout.Assignment
 	sessions   map[fleet.NodeID]*session
-	ordered    []*session // the same in the group's hash order; nil: to be made anew
-	dirty      bool       // its tally may be another now
+	ordered    []*session // the same in the group's hash order; nil when outdated
+	dirty      bool       // its tally may have changed
 	written    writtenTally
 	evidence   writtenEvidence
-	lease      int // how often written was forgotten with a lease
+	lease      int // how often written was reset because a lease was lost
 	budget     budget
 	recheckDue bool // nodes may be ahead of the ledger
-	ahead      int  // so many are
+	ahead      int  // how many are
 }
 
 // NewHub returns a hub without sessions.
@@ -109,7 +109,7 @@ func NewHub(d Deps) *Hub {
 	}
 }
 
-// Run passes on assignments and writes tallies until ctx ends.
+// Run offers assignments to the sessions and writes tallies until ctx ends.
 func (h *Hub) Run(ctx context.Context) error {
 	return run.All(ctx, h.follow, h.tally, h.watch, h.confirm, h.audit, func(ctx context.Context) error {
 		return h.tallies.Run(ctx,
@@ -117,8 +117,8 @@ func (h *Hub) Run(ctx context.Context) error {
 	})
 }
 
-// audit ends the streams of agents that were let in while the registry could not be heard, or before its first list was complete, and whose
-// name is another agent's.
+// audit ends the streams of agents whose name another agent holds. They were admitted while the registry did not answer, or before its
+// first list was complete.
 func (h *Hub) audit(ctx context.Context) error {
 	tick := time.NewTicker(enrolTimeout)
 	defer tick.Stop()
@@ -145,7 +145,7 @@ func (h *Hub) audit(ctx context.Context) error {
 	}
 }
 
-// follow passes assignments on to the sessions.
+// follow offers changed assignments to the sessions.
 func (h *Hub) follow(ctx context.Context) error {
 	sub := h.view.Subscribe()
 	defer sub.Close()
@@ -166,13 +166,13 @@ func (h *Hub) follow(ctx context.Context) error {
 	}
 }
 
-// assign brings the sessions of a group to the newest assignment. What is not there, or is older, changes nothing.
+// assign offers the newest assignment to the sessions of a group. No assignment, or an older one, changes nothing.
 func (h *Hub) assign(g *group) {
 	a := h.view.Group(g.id).Assignment
 	g.mu.Lock()
 	if a == nil || g.assignment != nil && !a.Stamp().After(g.assignment.Stamp()) {
 		if g.ahead > 0 {
-			h.recheck(g) // the epoch may be another
+			h.recheck(g) // the epoch may have changed
 		}
 		g.mu.Unlock()
 		return
@@ -188,7 +188,7 @@ func (h *Hub) assign(g *group) {
 	h.recount(g)
 }
 
-// Follow serves one agent's stream to its end.
+// Follow serves one agent's stream until it ends.
 func (h *Hub) Follow(stream serverStream) error {
 	first, joined, broken := make(chan *distributorv1.Hello, 1), make(chan *session, 1), make(chan error, 1)
 	// The reader ends with the stream's context, which gRPC ends when this handler returns.
@@ -210,14 +210,14 @@ func (h *Hub) Follow(stream serverStream) error {
 	}
 	defer h.leave(s)
 	joined <- s
-	// An agent that is to change nothing learns that it is connected.
+	// The agent learns that it is connected, also when there is no directive for it.
 	if err := stream.SendHeader(nil); err != nil {
 		return err
 	}
 	return endOf(s.write(stream, broken))
 }
 
-// endOf takes it that an agent may end its stream whenever it likes.
+// endOf returns no error when the agent ended its stream.
 func endOf(err error) error {
 	if errors.Is(err, io.EOF) {
 		return nil
@@ -242,8 +242,8 @@ func (h *Hub) read(stream serverStream, first chan<- *distributorv1.Hello, joine
 	}
 }
 
-// admit lets the agent in that holds the node's name, and no other: two agents under one name would push each other off, and neither
-// would come to serve. An agent that enrolled a moment ago may be ahead of the registry's watch.
+// admit admits the agent that holds the node's name, and no other: two agents under one name would keep ending each other's streams. It
+// waits a moment for the registry's watch, which may lag behind an agent that has just enrolled.
 func (h *Hub) admit(ctx context.Context, hello *distributorv1.Hello) error {
 	over := time.After(enrolTimeout)
 	for {
@@ -268,7 +268,7 @@ func taken(group, node string) error {
 		With("group", group).With("node", node)
 }
 
-// Enrolled says which agent holds a node's name from now on. The stream of another one ends.
+// Enrolled ends the stream of a node when it belongs to another agent than the enrolled one.
 func (h *Hub) Enrolled(group fleet.GroupID, node fleet.NodeID, boot string) {
 	h.mu.Lock()
 	g := h.groups[group]
@@ -285,7 +285,7 @@ func (h *Hub) Enrolled(group fleet.GroupID, node fleet.NodeID, boot string) {
 	}
 }
 
-// Quarantine says whether a node is to be told nothing new. Once that is over it is told what it is to run.
+// Quarantine sets whether a node is in quarantine. Such a node gets no directives; afterwards it gets the present one.
 func (h *Hub) Quarantine(group fleet.GroupID, node fleet.NodeID, in bool) {
 	h.mu.Lock()
 	key := [2]string{string(group), string(node)}
@@ -304,7 +304,7 @@ func (h *Hub) Quarantine(group fleet.GroupID, node fleet.NodeID, in bool) {
 	}
 }
 
-// quarantine has a node be told nothing new, or what it is to run.
+// quarantine applies a quarantine, or its end, to the session of a node.
 func (g *group) quarantine(node fleet.NodeID, in bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -327,7 +327,7 @@ func (h *Hub) quarantined(group fleet.GroupID, node fleet.NodeID) bool {
 	return h.quarantine[[2]string{string(group), string(node)}]
 }
 
-// join opens a session. An older one of the same node ends.
+// join opens a session. It ends an older one of the same node.
 func (h *Hub) join(hello *distributorv1.Hello) (*session, error) {
 	var violations []fault.Violation
 	if err := fleet.ValidName("group", hello.GetGroup()); err != nil {
@@ -379,7 +379,7 @@ func (h *Hub) join(hello *distributorv1.Hello) (*session, error) {
 	}
 	h.metrics.sessions.Inc()
 	h.recount(g)
-	if in := h.quarantined(id, s.node); in != s.isQuarantined() { // it changed between the two locks
+	if in := h.quarantined(id, s.node); in != s.isQuarantined() { // changed between the two locks
 		g.quarantine(s.node, in)
 	}
 	// Drain or Suspend may have run between the two locks.
@@ -392,9 +392,9 @@ func (h *Hub) join(hello *distributorv1.Hello) (*session, error) {
 	return s, nil
 }
 
-// base returns a digest against which a node of a group may be sent a difference, or none: a node names what it holds, and a difference
-// against what another group runs would tell it of that group's content. What a group runs and ran stands in its assignment and its
-// rollouts; who holds something older is sent the whole snapshot.
+// base returns the digest that a node holds when a delta may be based on it, and otherwise none. Only the content of the node's own group
+// qualifies: a node could claim to hold the content of another group, and a delta would reveal that. The assignment and the rollouts name
+// the content of a group; a node with older content gets the whole snapshot.
 func (h *Hub) base(group fleet.GroupID, held fleet.Digest) fleet.Digest {
 	if held == "" {
 		return ""
@@ -431,7 +431,7 @@ func (h *Hub) leave(s *session) {
 	h.recount(s.group)
 }
 
-// forget drops a group that nobody is in, once its tally is gone too: any name that a hello may have makes one.
+// forget drops a group without sessions once its reports are deleted. Any name in a hello creates a group.
 func (h *Hub) forget(g *group) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -442,13 +442,13 @@ func (h *Hub) forget(g *group) {
 	}
 }
 
-// Drain asks every agent to open its stream elsewhere, and lets no new one in.
+// Drain asks every agent to reconnect to another replica, and refuses new streams.
 func (h *Hub) Drain() { h.sendAway(func() { h.closing = true }) }
 
-// Suspend asks every agent to open its stream elsewhere, and refuses new ones with why until Resume. Agents keep what they have meanwhile.
+// Suspend asks every agent to reconnect to another replica, and refuses new streams with why until Resume.
 func (h *Hub) Suspend(why error) { h.sendAway(func() { h.suspended = why }) }
 
-// Resume takes streams again.
+// Resume accepts streams again.
 func (h *Hub) Resume() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -12,22 +12,21 @@ type directive struct {
 	rollout.Target
 	stamp  fleet.Stamp
 	term   fleet.Term
-	joined bool // it greets a session: how long ago its revision was made says nothing about propagation
-	again  bool // sent before, and to be sent once more
-	offer  int  // counts what the session was offered
+	joined bool // the first one of a session: it does not count for the metrics of propagation
+	again  bool // sent before, and must be sent again
+	offer  int  // the number of the offer
 }
 
-// A mailbox holds the one directive that a node has yet to receive. A slow node skips revisions; it never makes the fleet
-// wait.
+// A mailbox holds the one directive that a node has yet to receive. A slow node skips revisions and does not delay other nodes.
 type mailbox struct {
 	mu   sync.Mutex
 	next *directive
-	bell chan struct{} // capacity 1: something is waiting, however often it rings
+	bell chan struct{} // capacity 1: a directive is waiting
 }
 
 func newMailbox() *mailbox { return &mailbox{bell: make(chan struct{}, 1)} }
 
-// put replaces what waits, and reports whether something did. It never blocks.
+// put replaces the waiting directive, and reports whether there was one. It never blocks.
 func (m *mailbox) put(d *directive) (replaced bool) {
 	m.mu.Lock()
 	replaced = m.next != nil
@@ -37,7 +36,7 @@ func (m *mailbox) put(d *directive) (replaced bool) {
 	return replaced
 }
 
-// putBack returns what was taken and could not be sent, unless something newer came meanwhile. It does not ring.
+// putBack puts a directive back that could not be sent, unless a newer one is waiting. It does not ring.
 func (m *mailbox) putBack(d *directive) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -46,7 +45,7 @@ func (m *mailbox) putBack(d *directive) {
 	}
 }
 
-// putAgain returns what was sent and is to be sent once more, unless something newer came meanwhile.
+// putAgain puts a sent directive back to be sent again, unless a newer one is waiting.
 func (m *mailbox) putAgain(d *directive) {
 	m.putBack(d)
 	m.ring()

@@ -7,7 +7,7 @@ import (
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 )
 
-// Metrics are what the streams tell.
+// Metrics are the metrics of the streams.
 type Metrics struct {
 	propagation    *prometheus.HistogramVec
 	outcomes       *prometheus.CounterVec
@@ -61,7 +61,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	for _, kind := range []string{kindFull, kindDelta, kindNone} {
 		m.sentBytes.WithLabelValues(kind)
 	}
-	// Present from the start, so that the first one is seen to happen.
+	// Present from the start, so that rates see the first one.
 	m.outcomes.WithLabelValues("nack", refusedByGateway)
 	for n, name := range fleetv1.Proof_name {
 		if n != 0 {
@@ -81,7 +81,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-// What a directive carried.
+// What a directive carries.
 const (
 	kindFull  = "full"
 	kindDelta = "delta"

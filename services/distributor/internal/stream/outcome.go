@@ -21,7 +21,7 @@ const (
 	stageServing = "serving"
 )
 
-// receive takes the agent's verdict on a directive.
+// receive handles the agent's verdict on a directive.
 func (s *session) receive(o *distributorv1.Outcome) error {
 	s.mu.Lock()
 	known := o.GetNonce() > 0 && o.GetNonce() <= s.nonce
@@ -69,13 +69,13 @@ func (s *session) receive(o *distributorv1.Outcome) error {
 	return nil
 }
 
-// reasonOf makes a label of the name of an enum value.
+// reasonOf turns the name of an enum value into a label.
 func reasonOf(name, prefix string) string {
 	return strings.ToLower(strings.TrimPrefix(name, prefix))
 }
 
-// acked takes it that the gateway serves a digest. Newest is false when a later directive was sent meanwhile: then that one's answer says
-// what is served.
+// acked notes that the gateway serves a digest. Newest is false when a later directive was sent meanwhile: then the answer to that one
+// counts.
 func (s *session) acked(digest fleet.Digest, newest bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,12 +110,12 @@ func (s *session) failed(digest fleet.Digest, newest bool, f *distributorv1.Fail
 	}
 	switch reason {
 	case distributorv1.Failure_REASON_STALE_DECISION:
-		// The caller sees to it.
+		// The caller handles it.
 		return
 	case distributorv1.Failure_REASON_BAD_DELTA:
 		s.held = ""
 		s.badDelta++
-		// The whole snapshot is sent once, at once. Should that fail too, it counts as a failure of the node.
+		// The whole snapshot is sent once, without a delay. A second failure counts as a failure of the node.
 		if newest && s.badDelta == 1 {
 			again := s.last
 			again.again = true
@@ -130,10 +130,9 @@ func (s *session) failed(digest fleet.Digest, newest bool, f *distributorv1.Fail
 	s.failing, s.failure = digest, string(s.node)+": "+clean.Line(f.GetMessage(), clean.MaxMessage)
 }
 
-// refusedAsOlder forgets a directive that the agent refused for its age, or the same target decided anew would be no news. This replica
-// is behind; when what the agent follows has arrived here meanwhile, it is told now, and else when it arrives.
-//
-// When it does not, the ledger may have gone back in time, which etcd is asked.
+// refusedAsOlder forgets a directive that the agent refused as older than what it follows; otherwise the same target in a newer decision
+// would count as sent. Usually this replica is behind, and it offers the newer decision now or when it arrives. If none arrives, the ledger
+// may have lost decisions, so that etcd is checked.
 func (s *session) refusedAsOlder(refused fleet.Stamp) {
 	s.group.mu.Lock()
 	defer s.group.mu.Unlock()
@@ -146,7 +145,7 @@ func (s *session) refusedAsOlder(refused fleet.Stamp) {
 	}
 }
 
-// observe measures how long ago a revision was made, less a time.
+// observe records the age of a revision, less a time, for a stage of propagation.
 func (h *Hub) observe(stage string, created time.Time, less time.Duration) {
 	if created.IsZero() {
 		return

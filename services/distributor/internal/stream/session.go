@@ -23,7 +23,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
 
-// maxRefused bounds what is remembered of a node's refusals; the contract allows an agent as many.
+// maxRefused bounds the refused digests that are remembered of a node. It is part of the contract.
 const maxRefused = 16
 
 // sendRetries are the pauses after a directive that could not be sent because its content could not be read.
@@ -31,8 +31,7 @@ var sendRetries = backoff.Policy{Base: 200 * time.Millisecond, Cap: 5 * time.Sec
 
 type serverStream = grpc.BidiStreamingServer[distributorv1.FollowAssignmentRequest, distributorv1.FollowAssignmentResponse]
 
-// A session is one agent's stream. Its handler's goroutine writes, a second one reads, and no lock is held while
-// either waits for the node.
+// A session is one agent's stream. The handler's goroutine writes and a second one reads. Neither holds a lock while it waits for the node.
 type session struct {
 	hub      *Hub
 	group    *group
@@ -40,27 +39,27 @@ type session struct {
 	boot     string // of its agent
 	position uint64
 	box      *mailbox
-	reports  bool               // it sends evidence when it is asked
-	watch    chan time.Duration // capacity 1: how often to ask for evidence from now on
-	end      chan error         // capacity 1: why to end the stream; nil asks the agent to go elsewhere
-	nonce    uint64             // written by the writer alone, under mu
+	reports  bool               // the agent can send evidence
+	watch    chan time.Duration // capacity 1: the new interval of evidence
+	end      chan error         // capacity 1: why to end the stream; nil asks the agent to reconnect elsewhere
+	nonce    uint64             // only the writer changes it, under mu
 
 	mu       sync.Mutex
-	assigned rollout.Target // what the mailbox was given last
-	offered  int            // how often it was given something
-	handled  int            // the offer that was sent last, or found to be no news
-	last     directive      // what the node was told last, or said that it runs; its stamp is what it followed last, or refused as older
+	assigned rollout.Target // the last target in the mailbox
+	offered  int            // how often the mailbox got a directive
+	handled  int            // the last offer that was sent or found needless
+	last     directive      // the last directive sent, or what the hello says; its stamp is what the node followed last or refused as older
 	followed fleet.Stamp    // the last decision that the node is known to follow
-	stale    fleet.Stamp    // the decision that the node refused as older than that; zero when it did not
-	behind   string         // why the ledger is behind the node, once etcd confirmed it; empty while it is not
-	held     fleet.Digest   // a difference can be made against it
-	serving  fleet.Digest   // proven by the answer to the newest directive, or by a hello that none followed; empty while an answer is due
-	failing  fleet.Digest   // likewise
-	kept     bool           // it fails because the gateway is unmanaged, and would lose something
+	stale    fleet.Stamp    // the decision that the node refused as older; zero when it refused none
+	behind   string         // why the ledger is behind the node, confirmed by etcd; empty when it is not
+	held     fleet.Digest   // a delta can be based on it
+	serving  fleet.Digest   // proven by the answer to the newest directive, or by the hello before any; empty while an answer is due
+	failing  fleet.Digest   // like serving
+	kept     bool           // it fails because the gateway is unmanaged and would lose something
 	failure  string
 	badDelta int // in a row
 	refused  map[fleet.Digest][]rollout.Problem
-	// The node is in quarantine: it is told nothing, and does not count.
+	// A node in quarantine gets no directives and does not count.
 	quarantined bool
 	observation observation
 }
@@ -86,7 +85,7 @@ func newSession(h *Hub, g *group, hello *distributorv1.Hello) *session {
 	return s
 }
 
-// refuse remembers a digest that the gateway refused. The caller holds the lock, or is the only one yet.
+// refuse remembers a digest that the gateway refused. The caller holds the lock, or the session is not shared yet.
 func (s *session) refuse(digest fleet.Digest, problems []rollout.Problem) {
 	if s.refused == nil {
 		s.refused = map[fleet.Digest][]rollout.Problem{}
@@ -100,11 +99,11 @@ func (s *session) refuse(digest fleet.Digest, problems []rollout.Problem) {
 	s.refused[digest] = slices.Clone(problems[:min(len(problems), rollout.MaxRefusals)])
 }
 
-// offer tells the session of an assignment. When that changes nothing for its node it does not even wake up.
+// offer gives the session an assignment. The session does not wake up when nothing changes for its node.
 func (s *session) offer(a *rollout.Assignment, joined bool) {
 	t := a.Target(s.position)
 	s.mu.Lock()
-	// In another epoch the same is told once more, so that nodes take nothing from the one before any longer.
+	// In a new epoch the same target is sent again, so that nodes refuse decisions of the epoch before.
 	same := t.Same(s.assigned) && a.Epoch <= s.last.stamp.Epoch
 	s.assigned = t
 	if !same && !t.IsZero() {
@@ -162,7 +161,7 @@ func (s *session) write(stream serverStream, broken <-chan error) error {
 		}
 		retry = nil
 		d := s.box.take()
-		if d == nil || s.isQuarantined() { // it is offered once more when that is over
+		if d == nil || s.isQuarantined() { // it is offered again after the quarantine
 			continue
 		}
 		delta, err := s.prepare(ctx, d)
@@ -184,10 +183,10 @@ func (s *session) write(stream serverStream, broken <-chan error) error {
 	}
 }
 
-// unsendable takes note of a directive whose content is gone: for the rollout its node failed, with the reason, until the content is back.
+// unsendable counts the node as failed while the content of its directive is missing.
 func (s *session) unsendable(d *directive, err error) {
 	if !errors.Is(err, content.ErrMissing) {
-		return // etcd does not answer, or the like: that passes
+		return // etcd does not answer, or a similar passing problem
 	}
 	s.mu.Lock()
 	s.failing, s.failure = d.Digest, fmt.Sprintf("CONTENT_MISSING: the stored content of revision %d is gone (%v); submit a source of the "+
@@ -196,7 +195,7 @@ func (s *session) unsendable(d *directive, err error) {
 	s.hub.recount(s.group)
 }
 
-// prepare fetches what the directive needs beside itself; nil when the node holds the snapshot, or is not to be told.
+// prepare returns the encoded delta for a directive; nil when the node holds the snapshot or the directive is needless.
 func (s *session) prepare(ctx context.Context, d *directive) (*encodedDelta, error) {
 	s.mu.Lock()
 	held := s.held
@@ -208,8 +207,8 @@ func (s *session) prepare(ctx context.Context, d *directive) (*encodedDelta, err
 	return s.hub.frames.get(ctx, held, d.Digest)
 }
 
-// needless reports whether a directive would tell the node nothing: it runs that revision, or its gateway refused that
-// content before. A decision that moves nothing for this node is no news either. The caller holds the lock.
+// needless reports whether a directive need not be sent: the node runs that revision already, or its gateway refused the content. The
+// caller holds the lock.
 func (s *session) needless(d *directive) bool {
 	_, refused := s.refused[d.Digest]
 	return refused || !d.again && d.Same(s.last.Target) && d.stamp.Epoch <= s.last.stamp.Epoch
@@ -227,8 +226,7 @@ func (s *session) send(stream serverStream, d *directive, delta *encodedDelta) e
 	s.nonce++
 	nonce := s.nonce
 	s.last = *d
-	// What was proven before says nothing of what the gateway serves from now on: even the same content may be behind a load that is under
-	// way.
+	// Earlier proof no longer says what the gateway serves: even for the same content, another load may still be running.
 	s.serving, s.failing, s.failure, s.kept = "", "", "", false
 	s.mu.Unlock()
 	m := &distributorv1.Directive{
@@ -237,7 +235,7 @@ func (s *session) send(stream serverStream, d *directive, delta *encodedDelta) e
 		ReplacesUnmanaged: strings.Fields(d.Replaces),
 	}
 	var span telemetry.Span
-	if !d.joined { // a node that joins later is not what the submission led to
+	if !d.joined { // a later join is not an effect of the submission
 		span = d.Trace.Start("send directive", time.Now(), telemetry.Group, s.group.id, telemetry.Node, s.node, telemetry.Revision, d.Revision,
 			telemetry.Decision, d.stamp.Decision)
 		m.Traceparent = string(span.TraceParent())
@@ -262,7 +260,7 @@ func (s *session) send(stream serverStream, d *directive, delta *encodedDelta) e
 	}
 	for _, part := range parts {
 		if s.box.waiting() {
-			// Something newer is to go; the agent drops the rest of this one. Should what is newer be the same again, it has to be sent.
+			// A newer directive is waiting, and the agent drops the rest of this one. Even if it has the same target, it must be sent.
 			s.mu.Lock()
 			s.last.Target = rollout.Target{}
 			s.mu.Unlock()
@@ -282,7 +280,7 @@ func (s *session) send(stream serverStream, d *directive, delta *encodedDelta) e
 	return nil
 }
 
-// read takes what the agent says until the stream ends.
+// read handles the agent's messages until the stream ends.
 func (s *session) read(stream serverStream) error {
 	for {
 		m, err := stream.Recv()

@@ -15,27 +15,27 @@ import (
 const (
 	// gather is how long outcomes are collected before they are counted.
 	gather = 10 * time.Millisecond
-	// A small tally is written this often at most, but for a few that may follow at once; one of 10,000 nodes every 0.9 s.
+	// A small tally is written at most this often, after a small burst; one of 10,000 nodes every 0.9 s.
 	tallyInterval = 250 * time.Millisecond
 	tallyBurst    = 4
 	tallyTimeout  = 2 * time.Second
-	// A tally of so many nodes costs as much again as one of none: etcd keeps each for as long as it keeps its history.
+	// A tally with this many nodes costs twice as much as an empty one: etcd keeps every version in its history.
 	nodesPerWrite = 4000
 )
 
-// writtenTally is what the ledger holds of this replica's count.
+// writtenTally is this replica's tally in the ledger.
 type writtenTally struct {
 	rollout fleet.RolloutID
 	tally   rollout.Tally
 }
 
-// A budget allows a few writes at once and one in each interval thereafter.
+// A budget allows a burst of writes and then one in each interval.
 type budget struct {
 	used float64
 	at   time.Time
 }
 
-// wait says how long to wait until one may be spent.
+// wait returns how long to wait until the next write.
 func (b *budget) wait(now time.Time) time.Duration {
 	b.used = max(0, b.used-float64(now.Sub(b.at))/float64(tallyInterval))
 	b.at = now
@@ -45,10 +45,10 @@ func (b *budget) wait(now time.Time) time.Duration {
 	return 0
 }
 
-// spend pays for a tally of so many nodes.
+// spend pays for a tally with a number of nodes.
 func (b *budget) spend(nodes int) { b.used += 1 + float64(nodes)/nodesPerWrite }
 
-// recount says that a group's tally may be another now.
+// recount notes that a group's tally may have changed.
 func (h *Hub) recount(g *group) {
 	g.mu.Lock()
 	g.dirty = true
@@ -63,7 +63,7 @@ func (h *Hub) ring() {
 	}
 }
 
-// rewrite forgets what was written: the lease that carried it is gone.
+// rewrite forgets what was written: it expired with its lease.
 func (h *Hub) rewrite() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -76,7 +76,7 @@ func (h *Hub) rewrite() {
 	h.ring()
 }
 
-// tally writes what changed.
+// tally writes changed tallies until ctx ends.
 func (h *Hub) tally(ctx context.Context) error {
 	var again <-chan time.Time
 	for {
@@ -108,14 +108,14 @@ func (h *Hub) tally(ctx context.Context) error {
 	}
 }
 
-// writeTally brings the ledger to what is counted now. It returns when to try again, 0 when all is written.
+// writeTally writes the present tally of a group. It returns when to try again; 0 when it is written.
 func (h *Hub) writeTally(ctx context.Context, g *group) time.Duration {
 	g.mu.Lock()
 	if !g.dirty {
 		g.mu.Unlock()
 		return 0
 	}
-	// What cannot be written yet is not counted either: outcomes come by the thousand.
+	// Without budget nothing is counted either: outcomes come by the thousand.
 	if wait := g.budget.wait(time.Now()); wait > 0 {
 		g.mu.Unlock()
 		return wait
@@ -140,7 +140,7 @@ func (h *Hub) writeTally(ctx context.Context, g *group) time.Duration {
 	}
 	if err == nil && id != "" {
 		h.metrics.tallyWrites.Inc()
-		// A write that fails may have happened all the same; one that nobody remembers would never be deleted.
+		// A failed write may have happened. If it were forgotten, it would never be deleted.
 		known = writtenTally{rollout: id}
 		err = h.tallies.Put(ctx, g.id, id, t)
 	}
@@ -152,14 +152,14 @@ func (h *Hub) writeTally(ctx context.Context, g *group) time.Duration {
 		g.dirty, g.written = true, known
 		return tallyInterval
 	case g.lease != lease:
-		return tallyInterval // it went with its lease, which made the group dirty again
+		return tallyInterval // it expired with its lease, and the group is dirty again
 	}
 	g.written = writtenTally{id, t}
 	return 0
 }
 
-// count counts the sessions of a group for the open rollout; without one, or without sessions, there is nothing to say. The
-// caller holds the lock.
+// count counts the sessions of a group for the open rollout. Without one, or without sessions, there is no tally. The caller holds the
+// lock.
 func (g *group) count() (fleet.RolloutID, rollout.Tally) {
 	if g.assignment == nil || g.assignment.Rollout == "" || len(g.sessions) == 0 {
 		return "", rollout.Tally{}
@@ -168,11 +168,11 @@ func (g *group) count() (fleet.RolloutID, rollout.Tally) {
 	t := rollout.Tally{Decision: a.Decision, Threshold: a.Threshold}
 	for _, s := range g.inOrder() {
 		if !a.Includes(s.position) {
-			break // nor any of those behind it
+			break // nor is any later one
 		}
 		s.countInto(&t, a.Candidate.Digest)
 	}
-	// The same sessions give the same tally, or it would be written again and again.
+	// The same sessions must give the same tally, or it would be written again and again.
 	slices.SortStableFunc(t.Refusals, func(x, y rollout.Refusal) int { return cmp.Compare(x.Node, y.Node) })
 	t.Refusals = t.Refusals[:min(len(t.Refusals), rollout.MaxRefusals)]
 	return a.Rollout, t
@@ -205,13 +205,13 @@ func (s *session) countInto(t *rollout.Tally, candidate fleet.Digest) {
 			t.Refusals = append(t.Refusals, rollout.Refusal{Node: s.node, Problem: p})
 		}
 	case s.behind != "":
-		// It follows what the ledger lost, and takes the candidate for older than that.
+		// It follows a lost decision and refuses the candidate as older.
 		t.Failed++
 		t.Nodes.Failed = append(t.Nodes.Failed, s.position)
 		if t.Failure == "" || s.behind < t.Failure {
 			t.Failure = s.behind
 		}
-	case s.serving == candidate && s.handled == s.offered: // what has yet to be sent may change what is served
+	case s.serving == candidate && s.handled == s.offered: // an offer that is not sent yet may change what it serves
 		t.Serving++
 		t.Nodes.Serving = append(t.Nodes.Serving, s.position)
 	case s.failing == candidate:
