@@ -97,7 +97,7 @@ func TestOnlyTheEnrolledAgentIsServed(t *testing.T) {
 }
 
 // A replica that etcd does not answer hears no decisions: its agents are better off at another one.
-func TestAReplicaWithoutEtcdSendsItsAgentsAway(t *testing.T) {
+func TestAReplicaWithoutEtcdDisconnectsItsAgents(t *testing.T) {
 	etcd := etcdtest.Start(t)
 	p := newControlPlaneAt(t, etcd.Client(t))
 	cut := etcd.Cut(t)

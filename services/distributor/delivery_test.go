@@ -22,7 +22,7 @@ import (
 )
 
 // A node names what it holds. What another group runs is not a base for its difference: that would tell it of that group's content.
-func TestADifferenceIsAgainstTheOwnGroupsContent(t *testing.T) {
+func TestADeltaIsBasedOnContentOfTheSameGroup(t *testing.T) {
 	p := newControlPlane(t)
 	r := p.replica("one")
 	p.upstream.Group("h", nil)
@@ -87,7 +87,7 @@ func TestReconnectWithAnUnchangedDigestCostsNothing(t *testing.T) {
 	}
 }
 
-func TestSlowAgentDelaysNobody(t *testing.T) {
+func TestASlowAgentDoesNotDelayOthers(t *testing.T) {
 	p := newControlPlane(t)
 	// The registry knows that it has its troubles: it holds up neither the others nor the rollouts.
 	p.upstream.Sick("g", "slow", "StateDirectory")
@@ -120,7 +120,7 @@ func TestSlowAgentDelaysNobody(t *testing.T) {
 	eventually(t, "the slow one serves the newest", func() bool { return slow.Serving().Revision == 5 })
 }
 
-func TestBadDeltaIsAnsweredWithTheWhole(t *testing.T) {
+func TestAfterABadDeltaTheWholeSnapshotIsSent(t *testing.T) {
 	p := newControlPlane(t)
 	r := p.replica("one")
 	a := p.agents(1, r)[0]
@@ -135,7 +135,7 @@ func TestBadDeltaIsAnsweredWithTheWhole(t *testing.T) {
 	}
 }
 
-func TestUnknownBaseGetsTheWhole(t *testing.T) {
+func TestWithAnUnknownBaseTheWholeSnapshotIsSent(t *testing.T) {
 	p := newControlPlane(t)
 	r := p.replica("one")
 	unknown := string(fleet.DigestOf([]byte("nobody has this")))
@@ -239,7 +239,7 @@ func TestGracefulStopHandsOver(t *testing.T) {
 	two.reaches(t, 2, completed)
 }
 
-func TestHelloIsWantedFirstAndOnce(t *testing.T) {
+func TestTheFirstMessageIsAHelloAndNoOther(t *testing.T) {
 	p := newControlPlane(t)
 	r := p.replica("one")
 	hello := func(node string) *distributorv1.FollowAssignmentRequest {

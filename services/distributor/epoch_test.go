@@ -100,7 +100,7 @@ func (s *shaken) serve(digest fleet.Digest, revision fleet.Revision, epoch fleet
 }
 
 // etcd was restored as it was a revision ago, and nobody applied anything since.
-func TestALedgerThatWasRestoredIsFollowedAfterARecovery(t *testing.T) {
+func TestNodesFollowARestoredLedgerAfterARecovery(t *testing.T) {
 	s := newShaken(t, 3)
 	one := s.revise("-one")
 	s.at.Load().reaches(t, 1, completed)
@@ -139,9 +139,9 @@ func TestALedgerThatWasRestoredIsFollowedAfterARecovery(t *testing.T) {
 	s.serve(three, 2, 2)
 }
 
-// etcd was restored as it was a revision ago, and the files were applied again before the recovery: the gateways serve that content
-// already, and must not see the older one in between.
-func TestNoGatewaySeesTheRestoredRevisionWhenTheFilesWereAppliedBefore(t *testing.T) {
+// etcd was restored from a backup one revision old, and the files were submitted again before the recovery. The gateways serve that content
+// already, and must not load the older one in between.
+func TestAfterARestoreAndAResubmitNoGatewayGoesBack(t *testing.T) {
 	s := newShaken(t, 3)
 	one := s.revise("-one")
 	s.at.Load().reaches(t, 1, completed)
@@ -168,7 +168,7 @@ func TestNoGatewaySeesTheRestoredRevisionWhenTheFilesWereAppliedBefore(t *testin
 }
 
 // etcd was lost, and the files were applied to an empty one.
-func TestALedgerThatWasLostIsFollowedAfterARecovery(t *testing.T) {
+func TestNodesFollowAnEmptyLedgerAfterARecovery(t *testing.T) {
 	s := newShaken(t, 3)
 	s.revise("-one")
 	s.at.Load().reaches(t, 1, completed)

@@ -8,8 +8,8 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
 
-// Whoever asks about the ledger is told that etcd takes no writes, and so is whoever watches the metrics.
-func TestAFullLedgerIsToldToWhoAsks(t *testing.T) {
+// Callers of GetLedger and a metric report that etcd takes no writes.
+func TestAFullEtcdIsReportedToCallers(t *testing.T) {
 	etcd := etcdtest.StartSmall(t, 4<<20)
 	p := newControlPlaneAt(t, etcd.Client(t))
 	r := p.replica("a")

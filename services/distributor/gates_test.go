@@ -126,7 +126,7 @@ func TestAHealthyWavePassesItsGates(t *testing.T) {
 	}
 }
 
-func TestTooLittleTrafficDoesWhatThePolicySays(t *testing.T) {
+func TestAnInconclusiveGateFollowsThePolicy(t *testing.T) {
 	for on, want := range map[fleetv1.RolloutPolicy_OnInconclusive]distributorv1.Rollout_State{
 		fleetv1.RolloutPolicy_ON_INCONCLUSIVE_CONTINUE: completed,
 		fleetv1.RolloutPolicy_ON_INCONCLUSIVE_HALT:     halted,

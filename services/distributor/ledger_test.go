@@ -9,8 +9,8 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
 
-// A call that came before the replica was asked to stop, and needs nothing that is not there, is answered.
-func TestAReplicaThatStopsAnswersFromWhatItHasRead(t *testing.T) {
+// A stopping replica answers calls that need nothing but its cache.
+func TestAStoppingReplicaAnswersFromItsCache(t *testing.T) {
 	d := &Distributor{view: store.NewView(slog.New(slog.DiscardHandler)), draining: make(chan struct{}), outage: newOutage()}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})

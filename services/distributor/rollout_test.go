@@ -248,7 +248,7 @@ func TestAnOldProofDoesNotCount(t *testing.T) {
 	}
 }
 
-func TestOfflineNodesHoldNothing(t *testing.T) {
+func TestOfflineNodesDoNotHoldUpARollout(t *testing.T) {
 	p := newControlPlane(t)
 	r := p.replica("one")
 	p.upstream.Node("g", "gone", registryv1.Node_STATE_UNREACHABLE)
@@ -262,7 +262,7 @@ func TestOfflineNodesHoldNothing(t *testing.T) {
 }
 
 // An agent that is cut off from the distributors renews at the registry, and tells it so.
-func TestANodeThatCannotBeToldHoldsNothing(t *testing.T) {
+func TestANodeWithoutAStreamDoesNotHoldUpARollout(t *testing.T) {
 	p := newControlPlane(t)
 	r := p.replica("one")
 	p.agents(2, r)
@@ -372,7 +372,7 @@ func TestListAndWatch(t *testing.T) {
 }
 
 // Content that is gone is told in the rollout, and once it is back the nodes get it.
-func TestContentThatIsGoneIsToldInTheRollout(t *testing.T) {
+func TestARolloutReportsMissingContent(t *testing.T) {
 	p := newControlPlane(t)
 	r := p.replica("one")
 	p.upstream.Group("g", &fleetv1.RolloutPolicy{Deadline: durationpb.New(3 * time.Second)})

@@ -16,7 +16,7 @@ import (
 )
 
 // A stop waits for the calls under way. One that waits for a ledger that does not answer must not be waited for.
-func TestAStopAnswersWhoWaitsForTheLedger(t *testing.T) {
+func TestAStopEndsCallsThatWaitForTheLedger(t *testing.T) {
 	server := etcdtest.Start(t)
 	p := newControlPlaneAt(t, server.Client(t))
 	server.Stop(0)
@@ -41,7 +41,7 @@ func TestAStopAnswersWhoWaitsForTheLedger(t *testing.T) {
 }
 
 // Nobody waits for a replica without knowing what it waits for.
-func TestAReplicaSaysThatItsEtcdIsAway(t *testing.T) {
+func TestAReplicaReportsThatEtcdDoesNotAnswer(t *testing.T) {
 	server := etcdtest.Start(t)
 	p := newControlPlaneAt(t, server.Client(t))
 	server.Stop(0)

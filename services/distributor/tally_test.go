@@ -31,7 +31,7 @@ func (p *controlPlane) tally(replica string) (key, text string) {
 
 // A replica that is killed leaves its tally behind until the lease ends, and its agents are counted by another meanwhile. They
 // must not count twice, nor make up for a node that serves nowhere.
-func TestTallyThatOutlivesItsReplicaCountsNobodyTwice(t *testing.T) {
+func TestATallyOfADeadReplicaCountsNoNodeTwice(t *testing.T) {
 	etcd := etcdtest.Start(t)
 	p := newControlPlaneAt(t, etcd.Client(t))
 	cut := etcd.Cut(t)

@@ -38,7 +38,7 @@ var attacks = []attack{
 	{"a node opens connection after connection", []string{byHand + "TestANodeHasAFewConnections"}},
 	{"a node says that it serves what is no inventory, or unpacks to more than it may",
 		[]string{"kong/inventory/inventory_test.go: TestPackAndUnpack"}},
-	{"an agent invents groups", []string{"services/distributor/internal/stream/repair_test.go: TestGroupsThatAgentsMadeUpAreForgotten"}},
+	{"an agent invents groups", []string{"services/distributor/internal/stream/repair_test.go: TestUnknownGroupsOfAgentsAreForgotten"}},
 
 	// Who somebody is.
 	{"a caller has a certificate of another role or node, or none", []string{"test/security/access_test.go: TestEveryRPCAsEveryCaller"}},
@@ -95,7 +95,7 @@ var attacks = []attack{
 		"services/registry/schemas_test.go: TestOneNodeCannotTakeTheRoomOfTheFleet", "services/registry/schemas_test.go: TestSchemasHaveALimit",
 	}},
 	{"a node says that it holds what another group runs", []string{
-		"services/distributor/delivery_test.go: TestADifferenceIsAgainstTheOwnGroupsContent",
+		"services/distributor/delivery_test.go: TestADeltaIsBasedOnContentOfTheSameGroup",
 	}},
 	{"a node refuses every revision", []string{
 		onAFleet, "services/distributor/rollout_test.go: TestQuarantine",

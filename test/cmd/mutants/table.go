@@ -139,12 +139,12 @@ var table = []mutation{
 	{
 		name: "a replica without etcd keeps its agents", file: "services/distributor/distributor.go",
 		old: `d.hub.Suspend(why)`, new: ``,
-		pkg: distributor, run: "TestAReplicaWithoutEtcdSendsItsAgentsAway",
+		pkg: distributor, run: "TestAReplicaWithoutEtcdDisconnectsItsAgents",
 	},
 	{
 		name: "a node that cannot be told holds a wave", file: "services/distributor/internal/controller/cache.go",
 		old: `online(n.GetState()) && !cutOff(n.GetStatus())`, new: `online(n.GetState())`,
-		pkg: distributor, run: "TestANodeThatCannotBeToldHoldsNothing",
+		pkg: distributor, run: "TestANodeWithoutAStreamDoesNotHoldUpARollout",
 	},
 	{
 		name: "a restart is taken for a duplicate agent", file: "services/registry/internal/roster/membership.go",

@@ -16,7 +16,7 @@ type empty struct{ api.Ledger }
 func (empty) Ready(context.Context) error          { return nil }
 func (empty) Rollouts(fleet.GroupID) []api.Counted { return nil }
 
-func TestARolloutThatIsNotThereIsNamed(t *testing.T) {
+func TestAMissingRolloutIsNamedInTheError(t *testing.T) {
 	service := &api.RolloutService{Ledger: empty{}}
 	for want, request := range map[string]*distributorv1.GetRolloutRequest{
 		`group "edge" has no rollout yet`:               {Group: "edge"},

@@ -32,7 +32,7 @@ type nobody struct{}
 func (nobody) Enrolled(fleet.GroupID, fleet.NodeID, string) {}
 func (nobody) Quarantine(fleet.GroupID, fleet.NodeID, bool) {}
 
-func TestTheLogSaysWhyTheOtherServicesAreNotHeard(t *testing.T) {
+func TestTheLogSaysWhyAWatchBroke(t *testing.T) {
 	conn, err := rpc.Dial(rpc.ClientConfig{Addresses: []string{"127.0.0.1:1"}})
 	if err != nil {
 		t.Fatal(err)

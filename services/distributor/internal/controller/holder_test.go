@@ -12,9 +12,9 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/upstreamtest"
 )
 
-// A name belongs to the agent that is enrolled for as long as it renews, also while rollouts go on without the node. Only who is out of
-// contact leaves it to whoever comes.
-func TestANameIsHeldForAsLongAsItsAgentRenews(t *testing.T) {
+// A name belongs to the enrolled agent while it sends heartbeats, also while rollouts leave the node out. When the agent is out of contact,
+// any agent may take the name.
+func TestAnAgentHoldsItsNameWhileItSendsHeartbeats(t *testing.T) {
 	upstream := upstreamtest.Start(t)
 	upstream.Group("g", nil)
 	c := controller.NewCache(upstream.Translator(), upstream.Registry(), nobody{}, slog.New(slog.DiscardHandler))

@@ -104,7 +104,7 @@ func TestOldRolloutsAreTrimmed(t *testing.T) {
 	}
 }
 
-func TestBadRecordHoldsUpNobody(t *testing.T) {
+func TestABadRecordIsLeftOut(t *testing.T) {
 	etcd := etcdtest.Client(t)
 	fence := elect(t, etcd, Election("distributor")+"/one")
 	for _, text := range []string{"{", `{"v":99,"value":{}}`} {

@@ -15,7 +15,7 @@ import (
 )
 
 // A tally that cannot be read must not be forgotten, nor what its replica said before go on counting: the wave waits.
-func TestTallyThatCannotBeReadIsOfNoDecision(t *testing.T) {
+func TestAnUnreadableTallyCountsAsEmpty(t *testing.T) {
 	etcd := etcdtest.Client(t)
 	tallies := NewTallies(etcd, "r")
 	if err := tallies.grant(t.Context()); err != nil {
@@ -66,7 +66,7 @@ func held(t *testing.T, tallies *Tallies) (stop func()) {
 }
 
 // A replica that stops in order holds no wave with what it counted.
-func TestTalliesGoWithAReplicaThatStops(t *testing.T) {
+func TestAStoppingReplicaDeletesItsTallies(t *testing.T) {
 	etcd := etcdtest.Client(t)
 	tallies := NewTallies(etcd, "r")
 	stop := held(t, tallies)

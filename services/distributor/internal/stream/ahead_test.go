@@ -52,7 +52,7 @@ func TestANodeIsAheadOfTheLedgerOnlyWhenEtcdSaysSo(t *testing.T) {
 	}
 }
 
-func TestAnAgentThatKnowsNoEpochsIsAFailureAfterARecovery(t *testing.T) {
+func TestAnAgentWithoutEpochsFailsAfterARecovery(t *testing.T) {
 	s := oneSession()
 	a := &rollout.Assignment{Candidate: two, Rollout: "00000001", Threshold: fleet.MaxPosition, Epoch: 1, Decision: 7}
 	s.decide(a)
@@ -66,7 +66,7 @@ func TestAnAgentThatKnowsNoEpochsIsAFailureAfterARecovery(t *testing.T) {
 	}
 }
 
-func TestTheSameTargetIsToldOnceMoreInAnotherEpoch(t *testing.T) {
+func TestTheSameTargetIsSentAgainInANewEpoch(t *testing.T) {
 	s := oneSession()
 	s.decide(stable(one, 1))
 	s.deliver(t, nil, func() {})

@@ -31,7 +31,7 @@ func (r *lateRoster) Holder(fleet.GroupID, fleet.NodeID) (string, <-chan struct{
 }
 
 // While the registry is not heard any agent is let in, since nobody knows better. That must end.
-func TestATwinThatWasLetInUnheardIsSentAway(t *testing.T) {
+func TestASecondAgentAdmittedDuringAnOutageIsDisconnected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := slog.New(slog.DiscardHandler)
 		roster := &lateRoster{holder: "1"}

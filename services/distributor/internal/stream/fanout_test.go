@@ -48,7 +48,7 @@ func (s *memoryStream) Recv() (*distributorv1.FollowAssignmentRequest, error) {
 	}
 }
 
-func TestTenThousandSessionsAreTold(t *testing.T) {
+func TestTenThousandSessionsGetADirective(t *testing.T) {
 	const sessions = 10_000
 	etcd := etcdtest.Client(t)
 	log := slog.New(slog.DiscardHandler)

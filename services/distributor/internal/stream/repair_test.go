@@ -79,7 +79,7 @@ func (s *session) fails(t *testing.T, d *directive, reason distributorv1.Failure
 
 func nothing() {}
 
-func TestDirectiveThatWasBrokenOffIsSentWhenItIsWantedAgain(t *testing.T) {
+func TestAnInterruptedDirectiveIsSentAgain(t *testing.T) {
 	s := oneSession()
 	s.decide(stable(one, 1))
 	s.deliver(t, &encodedDelta{parts: [][]byte{{1}, {2}}}, func() {
@@ -102,7 +102,7 @@ func TestBadDeltaDoesNotPutAnOlderDirectiveInPlaceOfANewer(t *testing.T) {
 	}
 }
 
-func TestTargetOfAStaleDirectiveIsSentWithTheDecisionThatTheAgentFollows(t *testing.T) {
+func TestTheTargetOfAStaleDirectiveIsSentWithANewerDecision(t *testing.T) {
 	t.Run("which arrives later", func(t *testing.T) {
 		s := oneSession()
 		s.decide(stable(one, 1))
@@ -127,7 +127,7 @@ func TestTargetOfAStaleDirectiveIsSentWithTheDecisionThatTheAgentFollows(t *test
 	})
 }
 
-func TestTallyOfWhichNobodyKnowsWhetherItWasWrittenIsDeleted(t *testing.T) {
+func TestATallyOfAFailedWriteIsDeleted(t *testing.T) {
 	etcd := etcdtest.Client(t)
 	log := slog.New(slog.DiscardHandler)
 	h := NewHub(Deps{View: store.NewView(log), Content: content.New(etcd, 0), Tallies: store.NewTallies(etcd, "r"), Log: log,
@@ -154,7 +154,7 @@ func TestTallyOfWhichNobodyKnowsWhetherItWasWrittenIsDeleted(t *testing.T) {
 	}
 }
 
-func TestGroupsThatAgentsMadeUpAreForgotten(t *testing.T) {
+func TestUnknownGroupsOfAgentsAreForgotten(t *testing.T) {
 	h := oneSession().hub
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
