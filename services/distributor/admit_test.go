@@ -15,7 +15,7 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
 
-// hello opens a stream as an agent of a boot does, and returns how it ended.
+// hello opens a stream like an agent with a boot id, and returns how it ended.
 func hello(t *testing.T, at *replica, node, boot string) (opened <-chan error, ended <-chan error) {
 	t.Helper()
 	open, end := make(chan error, 1), make(chan error, 1)
@@ -62,12 +62,12 @@ func TestOnlyTheEnrolledAgentIsServed(t *testing.T) {
 	p := newControlPlane(t)
 	r := p.replica("one")
 	p.upstream.Enrol("g", "n", "first")
-	p.revise("") // its rollout counts whom the registry told this replica of
+	p.revise("") // its rollout counts the nodes in the cache of this replica
 	eventually(t, "the replica has heard of the node", func() bool {
 		answer, err := r.GetRollout(t.Context(), &distributorv1.GetRolloutRequest{Group: "g"})
 		return err == nil && answer.GetRollout().GetProgress().GetOnline() == 1
 	})
-	// A replica that has not heard the registry yet lets anybody in.
+	// Before its first list from the registry a replica admits any agent.
 	p.revise("")
 	eventually(t, "the replica knows the node", func() bool { return r.rollout(1).GetProgress().GetOnline() == 1 })
 	connected := func(n float64) func() bool {
@@ -80,8 +80,8 @@ func TestOnlyTheEnrolledAgentIsServed(t *testing.T) {
 	if !connected(1)() {
 		t.Error("the twin pushed the enrolled agent off")
 	}
-	// The registry gives the name to the next run of the agent. The stream of the one before ends, and an agent that is ahead of the
-	// registry's watch waits for it.
+	// The registry gives the name to the next run of the agent. The stream of the previous run ends. An agent that is ahead of the registry's
+	// watch waits for it.
 	_, nextEnds := hello(t, r, "n", "next")
 	p.upstream.Enrol("g", "n", "next")
 	wantTaken(t, <-firstEnds)
@@ -96,7 +96,7 @@ func TestOnlyTheEnrolledAgentIsServed(t *testing.T) {
 	}
 }
 
-// A replica that etcd does not answer hears no decisions: its agents are better off at another one.
+// A replica without etcd gets no decisions, so that its agents should connect to another one.
 func TestAReplicaWithoutEtcdDisconnectsItsAgents(t *testing.T) {
 	etcd := etcdtest.Start(t)
 	p := newControlPlaneAt(t, etcd.Client(t))

@@ -113,7 +113,7 @@ func (r *replica) counter(t testing.TB, name string) (sum float64) {
 	return sum
 }
 
-// agent starts an agent, known to the registry.
+// agent starts an agent and adds it to the registry.
 func (p *controlPlane) agent(c agenttest.Config, at *replica) *agenttest.Agent {
 	p.t.Helper()
 	if c.Group == "" {
@@ -139,7 +139,7 @@ func (p *controlPlane) agents(n int, at *replica) (all []*agenttest.Agent) {
 	return all
 }
 
-// snapshot stores a configuration of so many routes; other makes the first one another.
+// snapshot stores a configuration with a number of routes; other changes the first one.
 func (p *controlPlane) snapshot(routes int, other string) fleet.Digest {
 	p.t.Helper()
 	lines := make([]string, routes)
@@ -166,7 +166,7 @@ func (p *controlPlane) revise(other string) fleet.Digest {
 	return d
 }
 
-// first returns which node of a group is the first of its waves.
+// first returns the node of a group that the first wave begins with.
 func first(group string, nodes int) string {
 	best, position := "", fleet.MaxPosition
 	for i := range nodes {

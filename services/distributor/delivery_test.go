@@ -21,7 +21,7 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
 
-// A node names what it holds. What another group runs is not a base for its difference: that would tell it of that group's content.
+// A node names what it holds. The content of another group is no base of a delta: the delta would reveal that content.
 func TestADeltaIsBasedOnContentOfTheSameGroup(t *testing.T) {
 	p := newControlPlane(t)
 	r := p.replica("one")
@@ -89,7 +89,7 @@ func TestReconnectWithAnUnchangedDigestCostsNothing(t *testing.T) {
 
 func TestASlowAgentDoesNotDelayOthers(t *testing.T) {
 	p := newControlPlane(t)
-	// The registry knows that it has its troubles: it holds up neither the others nor the rollouts.
+	// The registry reports it as sick, so that it holds up neither other nodes nor rollouts.
 	p.upstream.Sick("g", "slow", "StateDirectory")
 	r := p.replica("one")
 	hold := make(chan struct{})
@@ -155,7 +155,7 @@ func TestLargeSnapshotComesInParts(t *testing.T) {
 	p := newControlPlane(t)
 	r := p.replica("one")
 	a := p.agents(1, r)[0]
-	// Text that does not compress, so that there is more than a part of it.
+	// The text does not compress, so that it needs more than one part.
 	var text bytes.Buffer
 	text.WriteString("{\"_format_version\":\"3.0\",\n\"routes\":[\n")
 	for i := range 24_000 {
@@ -216,7 +216,7 @@ func TestTakeOverInTheMiddleOfARollout(t *testing.T) {
 	if after.GetId() != before.GetId() || after.GetTerm() <= before.GetTerm() {
 		t.Errorf("rollout was %v, is %v", before, after)
 	}
-	// It wakes, and decides nothing: what stands stands.
+	// The old leader wakes up and decides nothing.
 	cut.Mend()
 	p.revise("-next")
 	if last := other.reaches(t, 2, completed); last.GetTerm() != after.GetTerm() {
@@ -224,7 +224,7 @@ func TestTakeOverInTheMiddleOfARollout(t *testing.T) {
 	}
 }
 
-// A leader that stops gives the term back: the next one need not wait for it to end, which here would take longer than the test.
+// A leader that stops resigns. The next one does not wait for the lease, which here lasts longer than the test.
 func TestGracefulStopHandsOver(t *testing.T) {
 	p := newControlPlane(t)
 	p.electionTTL = 20 * timeout

@@ -19,7 +19,7 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
 
-// shaken is a control plane whose ledger a test sends back in time, with agents that live through it.
+// shaken is a control plane whose ledger a test restores, with agents that keep running.
 type shaken struct {
 	*controlPlane
 	etcd   *etcdtest.Server
@@ -37,7 +37,7 @@ func newShaken(t *testing.T, agents int) *shaken {
 		name := fmt.Sprintf("n%d", i)
 		s.agents = append(s.agents, s.agent(agenttest.Config{
 			Node: name, Conn: func() grpc.ClientConnInterface { return s.at.Load().conn },
-			Seen: func(_ *agenttest.Agent, seen agenttest.Seen) { // as a renewal tells the registry
+			Seen: func(_ *agenttest.Agent, seen agenttest.Seen) { // as a heartbeat reports to the registry
 				if seen.Err == nil {
 					s.upstream.Follows("g", name, fleet.Stamp{Epoch: seen.Epoch, Decision: seen.Decision})
 				}
@@ -47,7 +47,7 @@ func newShaken(t *testing.T, agents int) *shaken {
 	return s
 }
 
-// back sends the ledger back in time between two lives of the distributor.
+// back restores the ledger between two runs of the distributor.
 func (s *shaken) back(backup string, edit func()) *replica {
 	s.t.Helper()
 	s.at.Load().stop()
@@ -59,7 +59,7 @@ func (s *shaken) back(backup string, edit func()) *replica {
 	return s.at.Load()
 }
 
-// unmoved wants every agent to serve what it did, and all of them to be told about.
+// unmoved checks that every agent serves what it did, and that each is reported as ahead.
 func (s *shaken) unmoved(r *replica, digest fleet.Digest) *distributorv1.Ledger {
 	s.t.Helper()
 	all := len(s.agents)
@@ -99,7 +99,7 @@ func (s *shaken) serve(digest fleet.Digest, revision fleet.Revision, epoch fleet
 	}
 }
 
-// etcd was restored as it was a revision ago, and nobody applied anything since.
+// etcd was restored from a backup one revision old, and nothing was submitted since.
 func TestNodesFollowARestoredLedgerAfterARecovery(t *testing.T) {
 	s := newShaken(t, 3)
 	one := s.revise("-one")
@@ -123,7 +123,7 @@ func TestNodesFollowARestoredLedgerAfterARecovery(t *testing.T) {
 		t.Errorf("the ledger is %v", after)
 	}
 	s.serve(one, 1, 1)
-	// A recovery that nobody needs is refused, and one that is forced has everybody follow once more.
+	// A needless recovery is refused. After a forced one every node follows again.
 	var refused *fault.Error
 	_, err := r.RecoverLedger(t.Context(), &distributorv1.RecoverLedgerRequest{Reason: "again", RequestId: "r-2"})
 	if err = fault.FromStatus(err); !errors.As(err, &refused) || refused.Reason != "LEDGER_NOT_BEHIND" {
@@ -167,7 +167,7 @@ func TestAfterARestoreAndAResubmitNoGatewayGoesBack(t *testing.T) {
 	}
 }
 
-// etcd was lost, and the files were applied to an empty one.
+// etcd was lost, and the files were submitted to an empty one.
 func TestNodesFollowAnEmptyLedgerAfterARecovery(t *testing.T) {
 	s := newShaken(t, 3)
 	s.revise("-one")

@@ -16,7 +16,7 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/agenttest"
 )
 
-// traffic is what gateways see: a rate of requests, of which those fail that a digest answers.
+// traffic is the traffic of gateways: a rate of requests, which fail on gateways that serve a given digest.
 type traffic struct {
 	mu    sync.Mutex
 	began time.Time
@@ -35,7 +35,7 @@ func (x *traffic) breaks(d fleet.Digest) {
 	x.fails[d] = true
 }
 
-// of is the evidence of one gateway: what came since it was asked last met what it serves now.
+// of returns the evidence of one gateway. Requests since the last call count by what it serves now.
 func (x *traffic) of(a *agenttest.Agent) *distributorv1.Evidence {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -52,7 +52,7 @@ func TestWavesFill(t *testing.T) {
 	if others != 4 {
 		t.Errorf("%d agents came after the first wave, want 4", others)
 	}
-	// The other replica follows etcd on its own: it may hear of the end after the first one said so.
+	// The other replica watches etcd by itself and may see the end later.
 	eventually(t, "the other replica has revision 1 as stable and no candidate", func() bool {
 		answer, err := one.GetAssignment(t.Context(), &distributorv1.GetAssignmentRequest{Group: "g"})
 		return err == nil && answer.GetAssignment().GetStableRevision() == 1 && answer.GetAssignment().GetCandidateRevision() == 0
@@ -107,13 +107,13 @@ func TestFirstRefusalHaltsAndStableStays(t *testing.T) {
 			t.Errorf("agent %d was told of the candidate: %+v", i, a.History())
 		}
 	}
-	// Who joins later gets what is stable.
+	// A node that joins later gets the stable revision.
 	late := p.agent(agenttest.Config{Node: "late", Answer: judge}, r)
 	eventually(t, "the late node serves stable", func() bool { return late.Serving().Digest == good })
 	if h := late.History(); len(h) != 1 {
 		t.Errorf("the late node was told %+v", h)
 	}
-	// The next revision goes its way.
+	// The next revision is rolled out.
 	p.revise("-fixed")
 	r.reaches(t, 3, completed)
 	if late.Serving().Revision != 3 {
@@ -138,7 +138,7 @@ func TestNewerRevisionTakesOverAtTheGate(t *testing.T) {
 	if was := r.rollout(2); was.GetState() != superseded || last.GetStableRevision() != 1 || last.GetId() <= was.GetId() {
 		t.Errorf("rollouts are %v, then %v", was, last)
 	}
-	// Each of them runs what it was given for as long as the waves said: nobody was sent back in between.
+	// No agent was sent back in between.
 	for i, a := range agents {
 		for _, h := range a.History()[1:] {
 			if h.Revision == 1 {
@@ -148,7 +148,7 @@ func TestNewerRevisionTakesOverAtTheGate(t *testing.T) {
 	}
 }
 
-// bakes is a policy whose last wave is watched for a time.
+// bakes is a policy with a soak of the last wave.
 func bakes(long time.Duration) *fleetv1.RolloutPolicy {
 	return &fleetv1.RolloutPolicy{Waves: []*fleetv1.RolloutPolicy_Wave{
 		{Size: &fleetv1.RolloutPolicy_Wave_Nodes{Nodes: 1}},
@@ -211,8 +211,7 @@ func TestSameContentMovesNoBytes(t *testing.T) {
 	}
 }
 
-// A node that is given a second content while its gateway hangs says nothing of what it will serve, even if it served the first one before,
-// which comes back.
+// A gateway hangs while its node gets a second content and then the first one again. That it served the first one before proves nothing.
 func TestAnOldProofDoesNotCount(t *testing.T) {
 	p := newControlPlane(t)
 	r := p.replica("one")
@@ -242,7 +241,7 @@ func TestAnOldProofDoesNotCount(t *testing.T) {
 		key, text = p.tally("one")
 		return strings.Contains(key, "/"+id+"/")
 	})
-	// What the group runs already goes to everybody at once, so the other one may have answered.
+	// Content that the group runs already goes to all nodes at once, so that the other one may have answered.
 	if !strings.Contains(text, `"loading":1`) || strings.Contains(text, `"serving":2`) {
 		t.Errorf("the tally is %s", text)
 	}
@@ -261,7 +260,7 @@ func TestOfflineNodesDoNotHoldUpARollout(t *testing.T) {
 	}
 }
 
-// An agent that is cut off from the distributors renews at the registry, and tells it so.
+// An agent without a distributor sends heartbeats and reports the condition to the registry.
 func TestANodeWithoutAStreamDoesNotHoldUpARollout(t *testing.T) {
 	p := newControlPlane(t)
 	r := p.replica("one")
@@ -316,7 +315,7 @@ func TestOneGroupDoesNotStallAnother(t *testing.T) {
 		return agenttest.Silent
 	}}, r)
 	p.agents(1, r)
-	// content that is not there
+	// missing content
 	p.upstream.Revise("h", fleet.Digest("sha256:"+"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"))
 	p.revise("")
 	r.reaches(t, 1, completed)
@@ -371,7 +370,7 @@ func TestListAndWatch(t *testing.T) {
 	}
 }
 
-// Content that is gone is told in the rollout, and once it is back the nodes get it.
+// A rollout reports missing content. Once the content is back, the nodes get it.
 func TestARolloutReportsMissingContent(t *testing.T) {
 	p := newControlPlane(t)
 	r := p.replica("one")
@@ -399,7 +398,7 @@ func TestARolloutReportsMissingContent(t *testing.T) {
 	}
 }
 
-// A node in quarantine is told nothing new, and no rollout waits for it. Once it is released it is told what its group runs.
+// A node in quarantine gets no directives, and no rollout waits for it. After its release it gets what its group runs.
 func TestQuarantine(t *testing.T) {
 	p := newControlPlane(t)
 	one, two := p.replica("one"), p.replica("two")

@@ -15,7 +15,7 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
 
-// A stop waits for the calls under way. One that waits for a ledger that does not answer must not be waited for.
+// A stop waits for running calls, but not for calls that wait for the ledger.
 func TestAStopEndsCallsThatWaitForTheLedger(t *testing.T) {
 	server := etcdtest.Start(t)
 	p := newControlPlaneAt(t, server.Client(t))
@@ -40,7 +40,7 @@ func TestAStopEndsCallsThatWaitForTheLedger(t *testing.T) {
 	}
 }
 
-// Nobody waits for a replica without knowing what it waits for.
+// A replica that is not ready names its reason.
 func TestAReplicaReportsThatEtcdDoesNotAnswer(t *testing.T) {
 	server := etcdtest.Start(t)
 	p := newControlPlaneAt(t, server.Client(t))

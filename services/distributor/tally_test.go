@@ -15,7 +15,7 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
 
-// tally returns what the ledger holds of a replica's count of group g, and under which key.
+// tally returns a replica's tally of group g in the ledger, and its key.
 func (p *controlPlane) tally(replica string) (key, text string) {
 	answer, err := p.etcd.Get(p.t.Context(), "observed/tallies/g/", clientv3.WithPrefix())
 	if err != nil {
@@ -29,8 +29,8 @@ func (p *controlPlane) tally(replica string) (key, text string) {
 	return "", ""
 }
 
-// A replica that is killed leaves its tally behind until the lease ends, and its agents are counted by another meanwhile. They
-// must not count twice, nor make up for a node that serves nowhere.
+// The tally of a killed replica stays until its lease ends, while another replica counts its agents. They must not count twice, nor stand
+// in for a node that does not serve.
 func TestATallyOfADeadReplicaCountsNoNodeTwice(t *testing.T) {
 	etcd := etcdtest.Start(t)
 	p := newControlPlaneAt(t, etcd.Client(t))
@@ -38,7 +38,7 @@ func TestATallyOfADeadReplicaCountsNoNodeTwice(t *testing.T) {
 	killed, other := p.replicaAt("killed", cut.Client(t)), p.replica("other")
 	var at atomic.Pointer[replica]
 	at.Store(killed)
-	// The last node is online, and holds no stream yet. It must not be the first of the waves, or these would not begin.
+	// The last node is online without a stream. It must not be in the first wave, or that would never end.
 	names := []string{"n0", "n1", "n2", "n3"}
 	late := names[3]
 	if first("g", 4) == late {
@@ -61,7 +61,7 @@ func TestATallyOfADeadReplicaCountsNoNodeTwice(t *testing.T) {
 		return strings.Contains(text, `"serving":3,`)
 	})
 	cut.Sever()
-	// Its lease would end at some time; what it left must count nobody twice for however long it stays.
+	// The old tally must count no node twice for however long it stays.
 	if _, err := p.etcd.Put(t.Context(), key, text); err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/controller"
 )
 
-// lines hands on what is logged.
+// lines receives the lines of a log.
 type lines chan string
 
 func (l lines) Write(p []byte) (int, error) {
@@ -26,7 +26,7 @@ func (l lines) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// nobody are the sessions of a replica without agents.
+// nobody implements controller.Sessions without agents.
 type nobody struct{}
 
 func (nobody) Enrolled(fleet.GroupID, fleet.NodeID, string) {}

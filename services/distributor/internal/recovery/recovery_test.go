@@ -90,7 +90,7 @@ func TestRecover(t *testing.T) {
 		s.Recovery.Time.IsZero() {
 		t.Errorf("the ledger says %+v, %v", s, err)
 	}
-	// The answer was lost: the same request is answered again, and raises nothing.
+	// A repeated request gets the same answer and does not raise the epoch again.
 	if s, err := k.Recover(t.Context(), first); err != nil || s.Recovery.Epoch != 5 {
 		t.Errorf("the same request again gave %+v, %v", s, err)
 	}
@@ -115,7 +115,7 @@ func TestAnEpochThatCannotBeReadIsNotOverwritten(t *testing.T) {
 	}
 }
 
-// raced has somebody else recover the ledger between the look at it and the write.
+// raced recovers the ledger between the read and the write of another recovery.
 type raced struct {
 	clientv3.KV
 	race func()
@@ -147,14 +147,14 @@ func TestTwoRecoveriesAtOnceAreTwoEpochs(t *testing.T) {
 		}
 	}
 	var refused *fault.Error
-	// The one that comes second sees that nothing is left to do.
+	// The second one finds that there is nothing to do.
 	if _, err := service(kv, true, ahead).Recover(t.Context(), Request{Reason: "mine", RequestID: "m"}); !errors.As(err, &refused) ||
 		refused.Reason != "LEDGER_NOT_BEHIND" {
 		t.Errorf("it answered %v", err)
 	}
 }
 
-// What is decided in an epoch that is over is not written: it would have the group followed by nobody again.
+// A decision of an epoch that is over is not written: no node would follow it.
 func TestNoDecisionOfAnEpochThatIsOver(t *testing.T) {
 	etcd := etcdtest.Client(t)
 	term, err := etcd.Put(t.Context(), "leader", "")

@@ -23,7 +23,7 @@ func elect(t *testing.T, etcd *clientv3.Client, key string) etcdkv.Fence {
 	return etcdkv.Fence{Key: key, Term: fleet.Term(answer.Header.Revision)}
 }
 
-// read returns what the ledger holds of a group now.
+// read returns a group in the ledger.
 func read(t *testing.T, etcd *clientv3.Client, id fleet.GroupID) Group {
 	t.Helper()
 	v := NewView(slog.New(slog.DiscardHandler))
@@ -31,7 +31,7 @@ func read(t *testing.T, etcd *clientv3.Client, id fleet.GroupID) Group {
 	return v.Group(id)
 }
 
-// load hands everything under a prefix to a view.
+// load puts every record under a prefix into a view.
 func load(t *testing.T, etcd *clientv3.Client, v *View, prefix string) {
 	t.Helper()
 	recv, err := etcdkv.Watch(etcd, prefix)(t.Context(), "")
@@ -64,7 +64,7 @@ func TestDecideIsFencedAndCompared(t *testing.T) {
 	if _, err := Decide(t.Context(), etcd, fence, "g", Group{}, d); !errors.Is(err, fault.Of(fault.Conflict)) {
 		t.Errorf("a decision on what is no longer so gave %v", err)
 	}
-	// Each record is compared by itself: another assignment counts although the rollout is as it was, and the other way round.
+	// Each record is compared: a changed assignment conflicts although the rollout is the same, and the other way round.
 	moved := rollout.Decision{Assignment: d.Assignment}
 	if _, err := Decide(t.Context(), etcd, fence, "g", now, moved); err != nil {
 		t.Fatal(err)
@@ -118,7 +118,7 @@ func TestABadRecordIsLeftOut(t *testing.T) {
 		if read(t, etcd, "good").Assignment == nil || read(t, etcd, "bad").Assignment != nil {
 			t.Error("the bad record was not left out alone")
 		}
-		// What cannot be read is not overwritten either.
+		// An unreadable record is not overwritten either.
 		if _, err := Decide(t.Context(), etcd, fence, "bad", read(t, etcd, "bad"),
 			rollout.Decision{Assignment: &rollout.Assignment{}}); !errors.Is(err, fault.Of(fault.Conflict)) {
 			t.Errorf("an unreadable record was overwritten: %v", err)

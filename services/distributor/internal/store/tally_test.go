@@ -14,7 +14,7 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
 
-// A tally that cannot be read must not be forgotten, nor what its replica said before go on counting: the wave waits.
+// A wave waits for an unreadable tally: it is not ignored, and the earlier tally of its replica no longer counts.
 func TestAnUnreadableTallyCountsAsEmpty(t *testing.T) {
 	etcd := etcdtest.Client(t)
 	tallies := NewTallies(etcd, "r")
@@ -65,7 +65,7 @@ func held(t *testing.T, tallies *Tallies) (stop func()) {
 	return func() { cancel(); <-ended }
 }
 
-// A replica that stops in order holds no wave with what it counted.
+// The tallies of a stopped replica do not hold up a wave.
 func TestAStoppingReplicaDeletesItsTallies(t *testing.T) {
 	etcd := etcdtest.Client(t)
 	tallies := NewTallies(etcd, "r")
@@ -79,7 +79,7 @@ func TestAStoppingReplicaDeletesItsTallies(t *testing.T) {
 	}
 }
 
-// deaf takes no lease back, and tells why whoever offers one gave up.
+// deaf does not answer a revocation of a lease, and sends the error of its context.
 type deaf struct {
 	clientv3.Lease
 	gaveUp chan error

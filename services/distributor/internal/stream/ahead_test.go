@@ -23,8 +23,8 @@ func ledgerAt(epoch fleet.Epoch, a *rollout.Assignment) store.Ledger {
 	return l
 }
 
-// A replica whose view is late must not call nodes ahead that are only ahead of the view; who is ahead of etcd fails at once, with the
-// reason, and no longer once the ledger was recovered.
+// A node that is only ahead of a late view is not reported. A node that is ahead of etcd fails with the reason, until the ledger is
+// recovered.
 func TestANodeIsAheadOfTheLedgerOnlyWhenEtcdSaysSo(t *testing.T) {
 	s := oneSession()
 	s.followed = fleet.Stamp{Decision: 500}

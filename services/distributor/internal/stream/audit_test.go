@@ -30,7 +30,7 @@ func (r *lateRoster) Holder(fleet.GroupID, fleet.NodeID) (string, <-chan struct{
 	return "", nil
 }
 
-// While the registry is not heard any agent is let in, since nobody knows better. That must end.
+// While the registry does not answer any agent is admitted. A wrong one is disconnected afterwards.
 func TestASecondAgentAdmittedDuringAnOutageIsDisconnected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := slog.New(slog.DiscardHandler)

@@ -12,7 +12,7 @@ import (
 	"github.com/silverback-gateway/silverback/kong/snapshot"
 )
 
-// What is written by hand must be what the generated code reads.
+// The generated code must read the frames that this package encodes.
 func TestFramesAreTheMessagesOfTheContract(t *testing.T) {
 	delta := snapshot.Delta{BaseDigest: "sha256:from", Digest: "sha256:to", Size: 5 << 20}
 	for range 3 {

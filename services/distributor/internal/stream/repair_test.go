@@ -16,7 +16,7 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
 
-// stoppedStream calls a function at each message, as a node that takes its time.
+// stoppedStream calls a function at each message, like a slow node.
 type stoppedStream struct {
 	serverStream
 	sending func()
@@ -43,7 +43,7 @@ func oneSession() *session {
 	return s
 }
 
-// decide is what a hub does with an assignment.
+// decide offers an assignment, like a hub.
 func (s *session) decide(a *rollout.Assignment) {
 	s.group.mu.Lock()
 	defer s.group.mu.Unlock()
@@ -51,7 +51,7 @@ func (s *session) decide(a *rollout.Assignment) {
 	s.offer(a, false)
 }
 
-// deliver sends what waits and returns it; nil when that was nothing.
+// deliver sends the waiting directive and returns it; nil when there was none.
 func (s *session) deliver(t *testing.T, delta *encodedDelta, sending func()) *directive {
 	t.Helper()
 	d, messages := s.box.take(), 0
@@ -135,7 +135,7 @@ func TestATallyOfAFailedWriteIsDeleted(t *testing.T) {
 	g := &group{id: "g", sessions: map[fleet.NodeID]*session{}, dirty: true}
 	g.assignment = &rollout.Assignment{Candidate: one, Rollout: "00000001", Threshold: fleet.MaxPosition, Decision: 1}
 	g.sessions["n"] = newSession(h, g, &distributorv1.Hello{Group: "g", Node: "n"})
-	// The answer was lost on its way: the writer sees an error, the ledger has the tally.
+	// The answer of etcd was lost: the writer gets an error, and the ledger has the tally.
 	const key = "observed/tallies/g/00000001/r"
 	if wait := h.writeTally(t.Context(), g); wait == 0 {
 		t.Fatal("written without a lease")

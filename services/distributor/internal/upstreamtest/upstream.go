@@ -1,5 +1,5 @@
-// Package upstreamtest stands for the registry and the translator in tests of the distributor: servers of their contract that
-// behave, keep state in memory, and can be told what to know. Resume tokens are honoured by listing anew.
+// Package upstreamtest fakes the registry and the translator in tests of the distributor. It serves their contract and keeps its state in
+// memory. Tests set that state. A watch with a resume token gets a new list.
 package upstreamtest
 
 import (
@@ -86,24 +86,24 @@ func (u *Upstream) change(edit func()) {
 	u.bell = make(chan struct{})
 }
 
-// Group makes a group known.
+// Group adds or replaces a group.
 func (u *Upstream) Group(name string, policy *fleetv1.RolloutPolicy) {
 	u.change(func() { u.groups[name] = &registryv1.Group{Name: name, Policy: policy} })
 }
 
-// Node makes a node known in a state.
+// Node adds or replaces a node.
 func (u *Upstream) Node(group, name string, state registryv1.Node_State) {
 	u.change(func() { u.nodes[group+"/"+name] = &registryv1.Node{Group: group, Name: name, State: state} })
 }
 
-// Enrol makes a node known as in contact, with the boot id of its agent.
+// Enrol adds or replaces a node in contact, with the boot id of its agent.
 func (u *Upstream) Enrol(group, name, boot string) {
 	u.change(func() {
 		u.nodes[group+"/"+name] = &registryv1.Node{Group: group, Name: name, State: registryv1.Node_STATE_READY, BootId: boot}
 	})
 }
 
-// Follows has a known node say which decision it follows.
+// Follows sets the decision that a node follows.
 func (u *Upstream) Follows(group, name string, followed fleet.Stamp) {
 	u.change(func() {
 		if n := u.nodes[group+"/"+name]; n != nil {
@@ -114,7 +114,7 @@ func (u *Upstream) Follows(group, name string, followed fleet.Stamp) {
 	})
 }
 
-// Sick makes a node known that complains of conditions. It was told nothing yet: another one would be ahead of an empty ledger.
+// Sick adds or replaces a node with conditions. It follows no decision, or it would be ahead of an empty ledger.
 func (u *Upstream) Sick(group, name string, conditions ...string) {
 	status := &fleetv1.NodeStatus{}
 	for _, c := range conditions {
@@ -126,7 +126,7 @@ func (u *Upstream) Sick(group, name string, conditions ...string) {
 	})
 }
 
-// Quarantine makes a known node one that is in quarantine, or in none.
+// Quarantine puts a node in quarantine, or releases it.
 func (u *Upstream) Quarantine(group, name string, in bool) {
 	u.change(func() {
 		n := proto.CloneOf(u.nodes[group+"/"+name])
@@ -138,7 +138,7 @@ func (u *Upstream) Quarantine(group, name string, in bool) {
 	})
 }
 
-// Revise makes the next revision of a group.
+// Revise adds the next revision of a group.
 func (u *Upstream) Revise(group string, digest fleet.Digest) (number int64) {
 	u.change(func() {
 		if r := u.revisions[group]; r != nil {
@@ -162,17 +162,17 @@ func (u *Upstream) put(group string, number int64, digest string) {
 	u.digests[fmt.Sprint(group, "/", number)] = digest
 }
 
-// RestoreFails sets what RestoreSources answers from now on; nil is that it works.
+// RestoreFails sets the error of RestoreSources; nil means that it works.
 func (u *Upstream) RestoreFails(err error) { u.change(func() { u.away = err }) }
 
-// Restored returns the different requests for earlier content, the oldest first.
+// Restored returns the distinct requests to RestoreSources, the oldest first.
 func (u *Upstream) Restored() []*translatorv1.RestoreSourcesRequest {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return slices.Clone(u.restored)
 }
 
-// RestoreSources implements the translator: one source, team-a, makes all of each revision.
+// RestoreSources implements the translator. Every revision has one source, team-a.
 func (u *Upstream) RestoreSources(_ context.Context, r *translatorv1.RestoreSourcesRequest) (answer *translatorv1.RestoreSourcesResponse,
 	err error) {
 	u.change(func() {
@@ -188,7 +188,7 @@ func (u *Upstream) RestoreSources(_ context.Context, r *translatorv1.RestoreSour
 	return answer, err
 }
 
-// Back has the newest revision of a group be another one, as after a restore.
+// Back sets the newest revision of a group, as after a restore.
 func (u *Upstream) Back(group string, number int64, digest fleet.Digest) {
 	u.change(func() {
 		u.revisions[group] = &translatorv1.Revision{Group: group, Number: number, Digest: string(digest), CreateTime: timestamppb.Now()}
@@ -200,7 +200,7 @@ func (u *Upstream) LocateEntities(context.Context, *translatorv1.LocateEntitiesR
 	return &translatorv1.LocateEntitiesResponse{Origins: u.Origins}, nil
 }
 
-// watch sends a full list, then what differs, until the stream or the server ends.
+// watch sends a full list, then the changes, until the stream or the server ends.
 func watch[V proto.Message](ctx context.Context, u *Upstream, items func() map[string]V, listing, synced func() error,
 	put func(V) error) error {
 	sent := map[string]V{}
