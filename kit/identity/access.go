@@ -74,6 +74,8 @@ var rules = map[string]Rule{
 	translatorv1.TranslatorService_RestoreSources_FullMethodName: {Least: Operator, Services: []string{DistributorService}},
 	translatorv1.TranslatorService_PinSource_FullMethodName:      {Least: Operator},
 	translatorv1.TranslatorService_UnpinSource_FullMethodName:    {Least: Operator},
+	// It deletes what the leader of the distributor does not name.
+	translatorv1.TranslatorService_CollectRevisions_FullMethodName: {Services: []string{DistributorService}},
 
 	distributorv1.DeliveryService_FollowAssignment_FullMethodName: {Nodes: true},
 	distributorv1.RolloutService_GetRollout_FullMethodName:        {Least: Viewer},

@@ -80,6 +80,7 @@ type State struct {
 	Head        *Revision // nil before the first submission
 	Sources     []Source  // by name
 	HeadVersion int64     // must be unchanged at a commit; 0 means that there is no head
+	Collected   int64     // must be unchanged at a commit: no content was deleted since
 }
 
 // Request is the stored answer to a request_id.
@@ -97,6 +98,7 @@ type Request struct {
 type Commit struct {
 	Group       fleet.GroupID
 	HeadVersion int64     // as read
+	Collected   int64     // likewise
 	Head        *Revision // the new head; the old one again when only a source's origins change; nil leaves a group without any
 	NewRevision bool      // Head is to be added to the history
 	Put         []Source  // the sources to write
@@ -117,8 +119,16 @@ type ledger interface {
 	Revision(ctx context.Context, group fleet.GroupID, number fleet.Revision) (*Revision, error)
 	// PutFragment stores the stored form of a fragment under its digest.
 	PutFragment(ctx context.Context, digest fleet.Digest, stored []byte) error
+	// Stored reports whether fragments are there.
+	Stored(ctx context.Context, digests []fleet.Digest) (bool, error)
 	// Fragment returns it.
 	Fragment(ctx context.Context, digest fleet.Digest) ([]byte, error)
+	// History returns all revisions of a group.
+	History(ctx context.Context, group fleet.GroupID) (History, error)
+	// DeleteRevisions deletes revisions of a group, unless it changed since it was read, and returns how many.
+	DeleteRevisions(ctx context.Context, group fleet.GroupID, headVersion int64, old []fleet.Revision) (int, error)
+	// Sweep deletes content that nothing names; inUse is named, too.
+	Sweep(ctx context.Context, inUse []fleet.Digest) (Swept, error)
 }
 
 // groups knows which groups exist.

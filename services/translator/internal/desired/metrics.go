@@ -15,6 +15,7 @@ type Metrics struct {
 	stages  *prometheus.HistogramVec
 	races   prometheus.Counter
 	checks  *prometheus.CounterVec
+	deleted *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics of a Service.
@@ -42,10 +43,17 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	for _, outcome := range []string{"passed", "refused", "doubted", "incomplete", "unchecked"} {
 		m.checks.WithLabelValues(outcome)
 	}
+	m.deleted = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "silverback_translator_collected_total", Help: "Keys that collections by this replica deleted, by what they held: a revision, a " +
+			"fragment, a manifest or a chunk.",
+	}, []string{"content"})
+	for _, what := range []string{"revision", "fragment", "manifest", "chunk"} {
+		m.deleted.WithLabelValues(what)
+	}
 	for _, stage := range []string{"parse", "merge", "seal", "judge", "compare", "store", "commit"} {
 		m.stages.WithLabelValues(stage)
 	}
-	r.MustRegister(m.submits, m.took, m.stages, m.races, m.checks)
+	r.MustRegister(m.submits, m.took, m.stages, m.races, m.checks, m.deleted)
 	return m
 }
 
@@ -58,6 +66,12 @@ func (m *Metrics) stage(name string, began time.Time) {
 func (m *Metrics) checked(outcome string) {
 	if m != nil {
 		m.checks.WithLabelValues(outcome).Inc()
+	}
+}
+
+func (m *Metrics) collected(what string, n int) {
+	if m != nil {
+		m.deleted.WithLabelValues(what).Add(float64(n))
 	}
 }
 

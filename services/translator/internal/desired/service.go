@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -47,6 +48,8 @@ type Service struct {
 	limits    limits
 	memory    int64 // that calls may take together
 	room      *semaphore.Weighted
+
+	collecting sync.Mutex
 }
 
 // New returns a service.

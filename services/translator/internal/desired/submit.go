@@ -193,15 +193,45 @@ func (d *Service) held(ctx context.Context, state State, p proposal, m *merged, 
 	return false, nil
 }
 
-// commit writes a change. The new head lists the group's pins.
+// commit writes a change. The new head lists the group's pins. It loses when content was collected since the state was read: content that
+// was found there may be gone.
 func (d *Service) commit(ctx context.Context, state State, c Commit) (bool, error) {
 	defer d.Metrics.stage("commit", time.Now())
+	c.Collected = state.Collected
+	if err := d.mustBeStored(ctx, state, c); err != nil {
+		return false, err
+	}
 	if c.Head != nil {
 		head := *c.Head
 		head.Pins = pinned(c.after(state.Sources))
 		c.Head = &head
 	}
 	return d.Ledger.Commit(ctx, c)
+}
+
+// mustBeStored refuses content that the group does not name yet and that is not stored any more. A restoration takes it from an earlier
+// revision, which may be collected meanwhile, and from memory.
+func (d *Service) mustBeStored(ctx context.Context, state State, c Commit) error {
+	named := map[fleet.Digest]bool{}
+	for _, s := range state.Sources {
+		named[s.Fragment] = true
+	}
+	var added []fleet.Digest
+	for _, s := range c.Put {
+		if !named[s.Fragment] {
+			named[s.Fragment] = true
+			added = append(added, s.Fragment)
+		}
+	}
+	if len(added) == 0 {
+		return nil
+	}
+	stored, err := d.Ledger.Stored(ctx, added)
+	if err == nil && !stored {
+		err = fault.New(fault.WrongState, "CONTENT_MISSING", "the content of an earlier revision of group %q is not kept any more; submit it "+
+			"again", c.Group)
+	}
+	return err
 }
 
 // store writes the missing content of a commit. If the process dies before the commit, unused content remains and nothing else.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fault"
@@ -18,6 +20,9 @@ import (
 
 // pieceSize keeps an etcd request well under etcd's limit of 1.5 MiB, and under 1 MiB by design.
 const pieceSize = 768 << 10
+
+// opsAtOnce bounds the operations of a transaction: etcd takes 128.
+const opsAtOnce = 100
 
 const (
 	// maxFragment bounds an unpacked fragment. Its origins take some 150 bytes an entity, and a line of a snapshot at least 60.
@@ -92,6 +97,26 @@ func (l *Ledger) PutFragment(ctx context.Context, digest fleet.Digest, stored []
 		return fmt.Errorf("put source content: %w", err)
 	}
 	return nil
+}
+
+// Stored reports whether fragments are there. It does not verify them.
+func (l *Ledger) Stored(ctx context.Context, digests []fleet.Digest) (bool, error) {
+	for batch := range slices.Chunk(digests, opsAtOnce) {
+		ops := make([]clientv3.Op, len(batch))
+		for i, digest := range batch {
+			ops[i] = clientv3.OpGet(fragmentKey(digest), clientv3.WithCountOnly())
+		}
+		answer, err := l.kv.Txn(ctx).Then(ops...).Commit()
+		if err != nil {
+			return false, fmt.Errorf("look for source content: %w", err)
+		}
+		for _, one := range answer.Responses {
+			if one.GetResponseRange().Count == 0 {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
 }
 
 // Fragment returns a stored fragment, verified against its digest.

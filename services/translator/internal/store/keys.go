@@ -14,6 +14,9 @@ const (
 	headsPrefix     = "desired/heads/"
 	requestsPrefix  = "desired/requests/"
 	fragmentsPrefix = "content/fragments/"
+	// collectedKey is written by every transaction that deletes content. A commit compares its version: it loses when content was deleted
+	// after it began to look for its own.
+	collectedKey = "content/collected"
 )
 
 func groupSources(g fleet.GroupID) string                { return sourcesPrefix + string(g) + "/" }

@@ -51,7 +51,8 @@ func (l *Ledger) Read(ctx context.Context, g fleet.GroupID) (desired.State, erro
 }
 
 func (l *Ledger) read(ctx context.Context, g fleet.GroupID) (desired.State, error) {
-	answer, err := l.kv.Txn(ctx).Then(clientv3.OpGet(headKey(g)), clientv3.OpGet(groupSources(g), clientv3.WithPrefix())).Commit()
+	answer, err := l.kv.Txn(ctx).Then(clientv3.OpGet(headKey(g)), clientv3.OpGet(groupSources(g), clientv3.WithPrefix()),
+		clientv3.OpGet(collectedKey, clientv3.WithKeysOnly())).Commit()
 	if err != nil {
 		return desired.State{}, fmt.Errorf("read group %s: %w", g, err)
 	}
@@ -69,6 +70,9 @@ func (l *Ledger) read(ctx context.Context, g fleet.GroupID) (desired.State, erro
 		}
 		state.Sources = append(state.Sources, source)
 	}
+	for _, kv := range answer.Responses[2].GetResponseRange().Kvs {
+		state.Collected = kv.ModRevision
+	}
 	return state, nil
 }
 
@@ -81,7 +85,8 @@ func decodeHead(key string, value []byte) (*desired.Revision, error) {
 }
 
 // Commit makes one change in one transaction. Every commit that changes a source writes the head, so that a commit that rests on
-// another view of the group's sources loses; so does one whose request was answered meanwhile.
+// another view of the group's sources loses; so does one whose request was answered meanwhile, and one that looked for its content before
+// some was collected.
 func (l *Ledger) Commit(ctx context.Context, c desired.Commit) (bool, error) {
 	head := []byte("null")
 	var err error
@@ -90,7 +95,10 @@ func (l *Ledger) Commit(ctx context.Context, c desired.Commit) (bool, error) {
 			return false, fmt.Errorf("encode revision: %w", err)
 		}
 	}
-	conditions := []clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(headKey(c.Group)), "=", c.HeadVersion)}
+	conditions := []clientv3.Cmp{
+		clientv3.Compare(clientv3.ModRevision(headKey(c.Group)), "=", c.HeadVersion),
+		clientv3.Compare(clientv3.ModRevision(collectedKey), "=", c.Collected),
+	}
 	var ops []clientv3.Op
 	if c.NewRevision || len(c.Put) > 0 || len(c.Delete) > 0 {
 		ops = append(ops, clientv3.OpPut(headKey(c.Group), string(head)))

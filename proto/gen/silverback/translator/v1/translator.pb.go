@@ -13,6 +13,7 @@ import (
 	v1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -3221,6 +3222,225 @@ func (x *UnpinSourceResponse) GetWarnings() []*v1.Problem {
 	return nil
 }
 
+// The revisions of a group that the distributor's ledger names.
+type RevisionsInUse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// Numbers of revisions that assignments and rollouts name.
+	Revisions []int64 `protobuf:"varint,2,rep,packed,name=revisions,proto3" json:"revisions,omitempty"`
+	// Digests of their snapshots. Their content is kept even if the ledger has no such revision.
+	Digests       []string `protobuf:"bytes,3,rep,name=digests,proto3" json:"digests,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevisionsInUse) Reset() {
+	*x = RevisionsInUse{}
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevisionsInUse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevisionsInUse) ProtoMessage() {}
+
+func (x *RevisionsInUse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevisionsInUse.ProtoReflect.Descriptor instead.
+func (*RevisionsInUse) Descriptor() ([]byte, []int) {
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *RevisionsInUse) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *RevisionsInUse) GetRevisions() []int64 {
+	if x != nil {
+		return x.Revisions
+	}
+	return nil
+}
+
+func (x *RevisionsInUse) GetDigests() []string {
+	if x != nil {
+		return x.Digests
+	}
+	return nil
+}
+
+// Asks for a collection.
+type CollectRevisionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Every group that has an assignment. Revisions of other groups are all kept.
+	Groups []*RevisionsInUse `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty"`
+	// The etcd revision at which that was read. A revision that had fewer than keep_revisions newer ones then is kept.
+	LedgerRevision int64 `protobuf:"varint,2,opt,name=ledger_revision,json=ledgerRevision,proto3" json:"ledger_revision,omitempty"`
+	// How many revisions of a group are kept at least.
+	KeepRevisions int32 `protobuf:"varint,3,opt,name=keep_revisions,json=keepRevisions,proto3" json:"keep_revisions,omitempty"`
+	// How long a revision is kept after the next one took its place, but for groups with more than ten times keep_revisions.
+	KeepAge       *durationpb.Duration `protobuf:"bytes,4,opt,name=keep_age,json=keepAge,proto3" json:"keep_age,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CollectRevisionsRequest) Reset() {
+	*x = CollectRevisionsRequest{}
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CollectRevisionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CollectRevisionsRequest) ProtoMessage() {}
+
+func (x *CollectRevisionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CollectRevisionsRequest.ProtoReflect.Descriptor instead.
+func (*CollectRevisionsRequest) Descriptor() ([]byte, []int) {
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *CollectRevisionsRequest) GetGroups() []*RevisionsInUse {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *CollectRevisionsRequest) GetLedgerRevision() int64 {
+	if x != nil {
+		return x.LedgerRevision
+	}
+	return 0
+}
+
+func (x *CollectRevisionsRequest) GetKeepRevisions() int32 {
+	if x != nil {
+		return x.KeepRevisions
+	}
+	return 0
+}
+
+func (x *CollectRevisionsRequest) GetKeepAge() *durationpb.Duration {
+	if x != nil {
+		return x.KeepAge
+	}
+	return nil
+}
+
+// What a collection deleted.
+type CollectRevisionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revisions.
+	Revisions int64 `protobuf:"varint,1,opt,name=revisions,proto3" json:"revisions,omitempty"`
+	// Revisions of these groups that are left.
+	KeptRevisions int64 `protobuf:"varint,2,opt,name=kept_revisions,json=keptRevisions,proto3" json:"kept_revisions,omitempty"`
+	// Keys of fragments, which hold the content of sources.
+	Fragments int64 `protobuf:"varint,3,opt,name=fragments,proto3" json:"fragments,omitempty"`
+	// Manifests of snapshots.
+	Manifests int64 `protobuf:"varint,4,opt,name=manifests,proto3" json:"manifests,omitempty"`
+	// Chunks of snapshots.
+	Chunks        int64 `protobuf:"varint,5,opt,name=chunks,proto3" json:"chunks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CollectRevisionsResponse) Reset() {
+	*x = CollectRevisionsResponse{}
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CollectRevisionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CollectRevisionsResponse) ProtoMessage() {}
+
+func (x *CollectRevisionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CollectRevisionsResponse.ProtoReflect.Descriptor instead.
+func (*CollectRevisionsResponse) Descriptor() ([]byte, []int) {
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *CollectRevisionsResponse) GetRevisions() int64 {
+	if x != nil {
+		return x.Revisions
+	}
+	return 0
+}
+
+func (x *CollectRevisionsResponse) GetKeptRevisions() int64 {
+	if x != nil {
+		return x.KeptRevisions
+	}
+	return 0
+}
+
+func (x *CollectRevisionsResponse) GetFragments() int64 {
+	if x != nil {
+		return x.Fragments
+	}
+	return 0
+}
+
+func (x *CollectRevisionsResponse) GetManifests() int64 {
+	if x != nil {
+		return x.Manifests
+	}
+	return 0
+}
+
+func (x *CollectRevisionsResponse) GetChunks() int64 {
+	if x != nil {
+		return x.Chunks
+	}
+	return 0
+}
+
 // Announces a full list.
 type WatchRevisionsResponse_Listing struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3230,7 +3450,7 @@ type WatchRevisionsResponse_Listing struct {
 
 func (x *WatchRevisionsResponse_Listing) Reset() {
 	*x = WatchRevisionsResponse_Listing{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[42]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3242,7 +3462,7 @@ func (x *WatchRevisionsResponse_Listing) String() string {
 func (*WatchRevisionsResponse_Listing) ProtoMessage() {}
 
 func (x *WatchRevisionsResponse_Listing) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[42]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3269,7 +3489,7 @@ type WatchRevisionsResponse_Synced struct {
 
 func (x *WatchRevisionsResponse_Synced) Reset() {
 	*x = WatchRevisionsResponse_Synced{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[43]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3281,7 +3501,7 @@ func (x *WatchRevisionsResponse_Synced) String() string {
 func (*WatchRevisionsResponse_Synced) ProtoMessage() {}
 
 func (x *WatchRevisionsResponse_Synced) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[43]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3321,7 +3541,7 @@ type LocateEntitiesResponse_Origin struct {
 
 func (x *LocateEntitiesResponse_Origin) Reset() {
 	*x = LocateEntitiesResponse_Origin{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[44]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3333,7 +3553,7 @@ func (x *LocateEntitiesResponse_Origin) String() string {
 func (*LocateEntitiesResponse_Origin) ProtoMessage() {}
 
 func (x *LocateEntitiesResponse_Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[44]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3381,7 +3601,7 @@ var File_silverback_translator_v1_translator_proto protoreflect.FileDescriptor
 
 const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\n" +
-	")silverback/translator/v1/translator.proto\x12\x18silverback.translator.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!silverback/fleet/v1/problem.proto\"D\n" +
+	")silverback/translator/v1/translator.proto\x12\x18silverback.translator.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!silverback/fleet/v1/problem.proto\"D\n" +
 	"\bDocument\x12\x1e\n" +
 	"\x04name\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\bR\x04name\x12\x18\n" +
@@ -3639,7 +3859,22 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\x06source\x18\x01 \x01(\v2 .silverback.translator.v1.SourceR\x06source\x12>\n" +
 	"\brevision\x18\x02 \x01(\v2\".silverback.translator.v1.RevisionR\brevision\x12\x1c\n" +
 	"\tunchanged\x18\x03 \x01(\bR\tunchanged\x128\n" +
-	"\bwarnings\x18\x04 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bwarnings2\x8f\r\n" +
+	"\bwarnings\x18\x04 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bwarnings\"g\n" +
+	"\x0eRevisionsInUse\x12\x1d\n" +
+	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1c\n" +
+	"\trevisions\x18\x02 \x03(\x03R\trevisions\x12\x18\n" +
+	"\adigests\x18\x03 \x03(\tR\adigests\"\xfb\x01\n" +
+	"\x17CollectRevisionsRequest\x12@\n" +
+	"\x06groups\x18\x01 \x03(\v2(.silverback.translator.v1.RevisionsInUseR\x06groups\x120\n" +
+	"\x0fledger_revision\x18\x02 \x01(\x03B\a\xbaH\x04\"\x02(\x01R\x0eledgerRevision\x12.\n" +
+	"\x0ekeep_revisions\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\rkeepRevisions\x12<\n" +
+	"\bkeep_age\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x06\xbaH\x03\xc8\x01\x01R\akeepAge\"\xb3\x01\n" +
+	"\x18CollectRevisionsResponse\x12\x1c\n" +
+	"\trevisions\x18\x01 \x01(\x03R\trevisions\x12%\n" +
+	"\x0ekept_revisions\x18\x02 \x01(\x03R\rkeptRevisions\x12\x1c\n" +
+	"\tfragments\x18\x03 \x01(\x03R\tfragments\x12\x1c\n" +
+	"\tmanifests\x18\x04 \x01(\x03R\tmanifests\x12\x16\n" +
+	"\x06chunks\x18\x05 \x01(\x03R\x06chunks2\x8a\x0e\n" +
 	"\x11TranslatorService\x12m\n" +
 	"\fSubmitConfig\x12-.silverback.translator.v1.SubmitConfigRequest\x1a..silverback.translator.v1.SubmitConfigResponse\x12s\n" +
 	"\x0eValidateConfig\x12/.silverback.translator.v1.ValidateConfigRequest\x1a0.silverback.translator.v1.ValidateConfigResponse\x12g\n" +
@@ -3656,7 +3891,8 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\x0eLocateEntities\x12/.silverback.translator.v1.LocateEntitiesRequest\x1a0.silverback.translator.v1.LocateEntitiesResponse\x12s\n" +
 	"\x0eRestoreSources\x12/.silverback.translator.v1.RestoreSourcesRequest\x1a0.silverback.translator.v1.RestoreSourcesResponse\x12d\n" +
 	"\tPinSource\x12*.silverback.translator.v1.PinSourceRequest\x1a+.silverback.translator.v1.PinSourceResponse\x12j\n" +
-	"\vUnpinSource\x12,.silverback.translator.v1.UnpinSourceRequest\x1a-.silverback.translator.v1.UnpinSourceResponseB\x8b\x02\n" +
+	"\vUnpinSource\x12,.silverback.translator.v1.UnpinSourceRequest\x1a-.silverback.translator.v1.UnpinSourceResponse\x12y\n" +
+	"\x10CollectRevisions\x121.silverback.translator.v1.CollectRevisionsRequest\x1a2.silverback.translator.v1.CollectRevisionsResponseB\x8b\x02\n" +
 	"\x1ccom.silverback.translator.v1B\x0fTranslatorProtoP\x01ZXgithub.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1;translatorv1\xa2\x02\x03STX\xaa\x02\x18Silverback.Translator.V1\xca\x02\x18Silverback\\Translator\\V1\xe2\x02$Silverback\\Translator\\V1\\GPBMetadata\xea\x02\x1aSilverback::Translator::V1b\x06proto3"
 
 var (
@@ -3672,7 +3908,7 @@ func file_silverback_translator_v1_translator_proto_rawDescGZIP() []byte {
 }
 
 var file_silverback_translator_v1_translator_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_silverback_translator_v1_translator_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
+var file_silverback_translator_v1_translator_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
 var file_silverback_translator_v1_translator_proto_goTypes = []any{
 	(Change_Operation)(0),                  // 0: silverback.translator.v1.Change.Operation
 	(RenderConfigRequest_Format)(0),        // 1: silverback.translator.v1.RenderConfigRequest.Format
@@ -3716,39 +3952,43 @@ var file_silverback_translator_v1_translator_proto_goTypes = []any{
 	(*PinSourceResponse)(nil),              // 39: silverback.translator.v1.PinSourceResponse
 	(*UnpinSourceRequest)(nil),             // 40: silverback.translator.v1.UnpinSourceRequest
 	(*UnpinSourceResponse)(nil),            // 41: silverback.translator.v1.UnpinSourceResponse
-	nil,                                    // 42: silverback.translator.v1.Revision.EntitiesEntry
-	nil,                                    // 43: silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
-	(*WatchRevisionsResponse_Listing)(nil), // 44: silverback.translator.v1.WatchRevisionsResponse.Listing
-	(*WatchRevisionsResponse_Synced)(nil),  // 45: silverback.translator.v1.WatchRevisionsResponse.Synced
-	(*LocateEntitiesResponse_Origin)(nil),  // 46: silverback.translator.v1.LocateEntitiesResponse.Origin
-	(*timestamppb.Timestamp)(nil),          // 47: google.protobuf.Timestamp
-	(*v1.Problem)(nil),                     // 48: silverback.fleet.v1.Problem
+	(*RevisionsInUse)(nil),                 // 42: silverback.translator.v1.RevisionsInUse
+	(*CollectRevisionsRequest)(nil),        // 43: silverback.translator.v1.CollectRevisionsRequest
+	(*CollectRevisionsResponse)(nil),       // 44: silverback.translator.v1.CollectRevisionsResponse
+	nil,                                    // 45: silverback.translator.v1.Revision.EntitiesEntry
+	nil,                                    // 46: silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
+	(*WatchRevisionsResponse_Listing)(nil), // 47: silverback.translator.v1.WatchRevisionsResponse.Listing
+	(*WatchRevisionsResponse_Synced)(nil),  // 48: silverback.translator.v1.WatchRevisionsResponse.Synced
+	(*LocateEntitiesResponse_Origin)(nil),  // 49: silverback.translator.v1.LocateEntitiesResponse.Origin
+	(*timestamppb.Timestamp)(nil),          // 50: google.protobuf.Timestamp
+	(*v1.Problem)(nil),                     // 51: silverback.fleet.v1.Problem
+	(*durationpb.Duration)(nil),            // 52: google.protobuf.Duration
 }
 var file_silverback_translator_v1_translator_proto_depIdxs = []int32{
-	42, // 0: silverback.translator.v1.Revision.entities:type_name -> silverback.translator.v1.Revision.EntitiesEntry
+	45, // 0: silverback.translator.v1.Revision.entities:type_name -> silverback.translator.v1.Revision.EntitiesEntry
 	4,  // 1: silverback.translator.v1.Revision.sources:type_name -> silverback.translator.v1.SourceRef
-	47, // 2: silverback.translator.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
+	50, // 2: silverback.translator.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
 	7,  // 3: silverback.translator.v1.Revision.changes:type_name -> silverback.translator.v1.ChangeSummary
-	47, // 4: silverback.translator.v1.Source.update_time:type_name -> google.protobuf.Timestamp
+	50, // 4: silverback.translator.v1.Source.update_time:type_name -> google.protobuf.Timestamp
 	6,  // 5: silverback.translator.v1.Source.pin:type_name -> silverback.translator.v1.Pin
-	47, // 6: silverback.translator.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
-	48, // 7: silverback.translator.v1.Pin.problems:type_name -> silverback.fleet.v1.Problem
+	50, // 6: silverback.translator.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
+	51, // 7: silverback.translator.v1.Pin.problems:type_name -> silverback.fleet.v1.Problem
 	0,  // 8: silverback.translator.v1.Change.operation:type_name -> silverback.translator.v1.Change.Operation
 	9,  // 9: silverback.translator.v1.Change.parents:type_name -> silverback.translator.v1.NamedEntity
 	10, // 10: silverback.translator.v1.Change.values:type_name -> silverback.translator.v1.FieldChange
 	2,  // 11: silverback.translator.v1.SubmitConfigRequest.documents:type_name -> silverback.translator.v1.Document
 	3,  // 12: silverback.translator.v1.SubmitConfigResponse.revision:type_name -> silverback.translator.v1.Revision
 	7,  // 13: silverback.translator.v1.SubmitConfigResponse.changes:type_name -> silverback.translator.v1.ChangeSummary
-	48, // 14: silverback.translator.v1.SubmitConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	51, // 14: silverback.translator.v1.SubmitConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
 	6,  // 15: silverback.translator.v1.SubmitConfigResponse.held_back:type_name -> silverback.translator.v1.Pin
 	2,  // 16: silverback.translator.v1.ValidateConfigRequest.documents:type_name -> silverback.translator.v1.Document
-	48, // 17: silverback.translator.v1.ValidateConfigResponse.problems:type_name -> silverback.fleet.v1.Problem
-	43, // 18: silverback.translator.v1.ValidateConfigResponse.entities:type_name -> silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
-	48, // 19: silverback.translator.v1.ValidateConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	51, // 17: silverback.translator.v1.ValidateConfigResponse.problems:type_name -> silverback.fleet.v1.Problem
+	46, // 18: silverback.translator.v1.ValidateConfigResponse.entities:type_name -> silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
+	51, // 19: silverback.translator.v1.ValidateConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
 	2,  // 20: silverback.translator.v1.DiffConfigRequest.documents:type_name -> silverback.translator.v1.Document
 	8,  // 21: silverback.translator.v1.DiffConfigResponse.changes:type_name -> silverback.translator.v1.Change
 	7,  // 22: silverback.translator.v1.DiffConfigResponse.summary:type_name -> silverback.translator.v1.ChangeSummary
-	48, // 23: silverback.translator.v1.DiffConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	51, // 23: silverback.translator.v1.DiffConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
 	2,  // 24: silverback.translator.v1.RenderConfigRequest.documents:type_name -> silverback.translator.v1.Document
 	1,  // 25: silverback.translator.v1.RenderConfigRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
 	3,  // 26: silverback.translator.v1.DeleteSourceResponse.revision:type_name -> silverback.translator.v1.Revision
@@ -3756,57 +3996,61 @@ var file_silverback_translator_v1_translator_proto_depIdxs = []int32{
 	5,  // 28: silverback.translator.v1.ListSourcesResponse.sources:type_name -> silverback.translator.v1.Source
 	3,  // 29: silverback.translator.v1.GetRevisionResponse.revision:type_name -> silverback.translator.v1.Revision
 	3,  // 30: silverback.translator.v1.ListRevisionsResponse.revisions:type_name -> silverback.translator.v1.Revision
-	44, // 31: silverback.translator.v1.WatchRevisionsResponse.listing:type_name -> silverback.translator.v1.WatchRevisionsResponse.Listing
+	47, // 31: silverback.translator.v1.WatchRevisionsResponse.listing:type_name -> silverback.translator.v1.WatchRevisionsResponse.Listing
 	3,  // 32: silverback.translator.v1.WatchRevisionsResponse.revision:type_name -> silverback.translator.v1.Revision
-	45, // 33: silverback.translator.v1.WatchRevisionsResponse.synced:type_name -> silverback.translator.v1.WatchRevisionsResponse.Synced
+	48, // 33: silverback.translator.v1.WatchRevisionsResponse.synced:type_name -> silverback.translator.v1.WatchRevisionsResponse.Synced
 	1,  // 34: silverback.translator.v1.GetSnapshotRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
 	3,  // 35: silverback.translator.v1.GetSnapshotResponse.revision:type_name -> silverback.translator.v1.Revision
 	33, // 36: silverback.translator.v1.LocateEntitiesRequest.entities:type_name -> silverback.translator.v1.EntityRef
-	46, // 37: silverback.translator.v1.LocateEntitiesResponse.origins:type_name -> silverback.translator.v1.LocateEntitiesResponse.Origin
+	49, // 37: silverback.translator.v1.LocateEntitiesResponse.origins:type_name -> silverback.translator.v1.LocateEntitiesResponse.Origin
 	6,  // 38: silverback.translator.v1.RestoreSourcesRequest.pin:type_name -> silverback.translator.v1.Pin
 	3,  // 39: silverback.translator.v1.RestoreSourcesResponse.revision:type_name -> silverback.translator.v1.Revision
 	7,  // 40: silverback.translator.v1.RestoreSourcesResponse.changes:type_name -> silverback.translator.v1.ChangeSummary
-	48, // 41: silverback.translator.v1.RestoreSourcesResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	51, // 41: silverback.translator.v1.RestoreSourcesResponse.warnings:type_name -> silverback.fleet.v1.Problem
 	5,  // 42: silverback.translator.v1.PinSourceResponse.source:type_name -> silverback.translator.v1.Source
 	5,  // 43: silverback.translator.v1.UnpinSourceResponse.source:type_name -> silverback.translator.v1.Source
 	3,  // 44: silverback.translator.v1.UnpinSourceResponse.revision:type_name -> silverback.translator.v1.Revision
-	48, // 45: silverback.translator.v1.UnpinSourceResponse.warnings:type_name -> silverback.fleet.v1.Problem
-	33, // 46: silverback.translator.v1.LocateEntitiesResponse.Origin.entity:type_name -> silverback.translator.v1.EntityRef
-	11, // 47: silverback.translator.v1.TranslatorService.SubmitConfig:input_type -> silverback.translator.v1.SubmitConfigRequest
-	13, // 48: silverback.translator.v1.TranslatorService.ValidateConfig:input_type -> silverback.translator.v1.ValidateConfigRequest
-	15, // 49: silverback.translator.v1.TranslatorService.DiffConfig:input_type -> silverback.translator.v1.DiffConfigRequest
-	17, // 50: silverback.translator.v1.TranslatorService.RenderConfig:input_type -> silverback.translator.v1.RenderConfigRequest
-	19, // 51: silverback.translator.v1.TranslatorService.DeleteSource:input_type -> silverback.translator.v1.DeleteSourceRequest
-	21, // 52: silverback.translator.v1.TranslatorService.GetSource:input_type -> silverback.translator.v1.GetSourceRequest
-	23, // 53: silverback.translator.v1.TranslatorService.ListSources:input_type -> silverback.translator.v1.ListSourcesRequest
-	25, // 54: silverback.translator.v1.TranslatorService.GetRevision:input_type -> silverback.translator.v1.GetRevisionRequest
-	27, // 55: silverback.translator.v1.TranslatorService.ListRevisions:input_type -> silverback.translator.v1.ListRevisionsRequest
-	29, // 56: silverback.translator.v1.TranslatorService.WatchRevisions:input_type -> silverback.translator.v1.WatchRevisionsRequest
-	31, // 57: silverback.translator.v1.TranslatorService.GetSnapshot:input_type -> silverback.translator.v1.GetSnapshotRequest
-	34, // 58: silverback.translator.v1.TranslatorService.LocateEntities:input_type -> silverback.translator.v1.LocateEntitiesRequest
-	36, // 59: silverback.translator.v1.TranslatorService.RestoreSources:input_type -> silverback.translator.v1.RestoreSourcesRequest
-	38, // 60: silverback.translator.v1.TranslatorService.PinSource:input_type -> silverback.translator.v1.PinSourceRequest
-	40, // 61: silverback.translator.v1.TranslatorService.UnpinSource:input_type -> silverback.translator.v1.UnpinSourceRequest
-	12, // 62: silverback.translator.v1.TranslatorService.SubmitConfig:output_type -> silverback.translator.v1.SubmitConfigResponse
-	14, // 63: silverback.translator.v1.TranslatorService.ValidateConfig:output_type -> silverback.translator.v1.ValidateConfigResponse
-	16, // 64: silverback.translator.v1.TranslatorService.DiffConfig:output_type -> silverback.translator.v1.DiffConfigResponse
-	18, // 65: silverback.translator.v1.TranslatorService.RenderConfig:output_type -> silverback.translator.v1.RenderConfigResponse
-	20, // 66: silverback.translator.v1.TranslatorService.DeleteSource:output_type -> silverback.translator.v1.DeleteSourceResponse
-	22, // 67: silverback.translator.v1.TranslatorService.GetSource:output_type -> silverback.translator.v1.GetSourceResponse
-	24, // 68: silverback.translator.v1.TranslatorService.ListSources:output_type -> silverback.translator.v1.ListSourcesResponse
-	26, // 69: silverback.translator.v1.TranslatorService.GetRevision:output_type -> silverback.translator.v1.GetRevisionResponse
-	28, // 70: silverback.translator.v1.TranslatorService.ListRevisions:output_type -> silverback.translator.v1.ListRevisionsResponse
-	30, // 71: silverback.translator.v1.TranslatorService.WatchRevisions:output_type -> silverback.translator.v1.WatchRevisionsResponse
-	32, // 72: silverback.translator.v1.TranslatorService.GetSnapshot:output_type -> silverback.translator.v1.GetSnapshotResponse
-	35, // 73: silverback.translator.v1.TranslatorService.LocateEntities:output_type -> silverback.translator.v1.LocateEntitiesResponse
-	37, // 74: silverback.translator.v1.TranslatorService.RestoreSources:output_type -> silverback.translator.v1.RestoreSourcesResponse
-	39, // 75: silverback.translator.v1.TranslatorService.PinSource:output_type -> silverback.translator.v1.PinSourceResponse
-	41, // 76: silverback.translator.v1.TranslatorService.UnpinSource:output_type -> silverback.translator.v1.UnpinSourceResponse
-	62, // [62:77] is the sub-list for method output_type
-	47, // [47:62] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	51, // 45: silverback.translator.v1.UnpinSourceResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	42, // 46: silverback.translator.v1.CollectRevisionsRequest.groups:type_name -> silverback.translator.v1.RevisionsInUse
+	52, // 47: silverback.translator.v1.CollectRevisionsRequest.keep_age:type_name -> google.protobuf.Duration
+	33, // 48: silverback.translator.v1.LocateEntitiesResponse.Origin.entity:type_name -> silverback.translator.v1.EntityRef
+	11, // 49: silverback.translator.v1.TranslatorService.SubmitConfig:input_type -> silverback.translator.v1.SubmitConfigRequest
+	13, // 50: silverback.translator.v1.TranslatorService.ValidateConfig:input_type -> silverback.translator.v1.ValidateConfigRequest
+	15, // 51: silverback.translator.v1.TranslatorService.DiffConfig:input_type -> silverback.translator.v1.DiffConfigRequest
+	17, // 52: silverback.translator.v1.TranslatorService.RenderConfig:input_type -> silverback.translator.v1.RenderConfigRequest
+	19, // 53: silverback.translator.v1.TranslatorService.DeleteSource:input_type -> silverback.translator.v1.DeleteSourceRequest
+	21, // 54: silverback.translator.v1.TranslatorService.GetSource:input_type -> silverback.translator.v1.GetSourceRequest
+	23, // 55: silverback.translator.v1.TranslatorService.ListSources:input_type -> silverback.translator.v1.ListSourcesRequest
+	25, // 56: silverback.translator.v1.TranslatorService.GetRevision:input_type -> silverback.translator.v1.GetRevisionRequest
+	27, // 57: silverback.translator.v1.TranslatorService.ListRevisions:input_type -> silverback.translator.v1.ListRevisionsRequest
+	29, // 58: silverback.translator.v1.TranslatorService.WatchRevisions:input_type -> silverback.translator.v1.WatchRevisionsRequest
+	31, // 59: silverback.translator.v1.TranslatorService.GetSnapshot:input_type -> silverback.translator.v1.GetSnapshotRequest
+	34, // 60: silverback.translator.v1.TranslatorService.LocateEntities:input_type -> silverback.translator.v1.LocateEntitiesRequest
+	36, // 61: silverback.translator.v1.TranslatorService.RestoreSources:input_type -> silverback.translator.v1.RestoreSourcesRequest
+	38, // 62: silverback.translator.v1.TranslatorService.PinSource:input_type -> silverback.translator.v1.PinSourceRequest
+	40, // 63: silverback.translator.v1.TranslatorService.UnpinSource:input_type -> silverback.translator.v1.UnpinSourceRequest
+	43, // 64: silverback.translator.v1.TranslatorService.CollectRevisions:input_type -> silverback.translator.v1.CollectRevisionsRequest
+	12, // 65: silverback.translator.v1.TranslatorService.SubmitConfig:output_type -> silverback.translator.v1.SubmitConfigResponse
+	14, // 66: silverback.translator.v1.TranslatorService.ValidateConfig:output_type -> silverback.translator.v1.ValidateConfigResponse
+	16, // 67: silverback.translator.v1.TranslatorService.DiffConfig:output_type -> silverback.translator.v1.DiffConfigResponse
+	18, // 68: silverback.translator.v1.TranslatorService.RenderConfig:output_type -> silverback.translator.v1.RenderConfigResponse
+	20, // 69: silverback.translator.v1.TranslatorService.DeleteSource:output_type -> silverback.translator.v1.DeleteSourceResponse
+	22, // 70: silverback.translator.v1.TranslatorService.GetSource:output_type -> silverback.translator.v1.GetSourceResponse
+	24, // 71: silverback.translator.v1.TranslatorService.ListSources:output_type -> silverback.translator.v1.ListSourcesResponse
+	26, // 72: silverback.translator.v1.TranslatorService.GetRevision:output_type -> silverback.translator.v1.GetRevisionResponse
+	28, // 73: silverback.translator.v1.TranslatorService.ListRevisions:output_type -> silverback.translator.v1.ListRevisionsResponse
+	30, // 74: silverback.translator.v1.TranslatorService.WatchRevisions:output_type -> silverback.translator.v1.WatchRevisionsResponse
+	32, // 75: silverback.translator.v1.TranslatorService.GetSnapshot:output_type -> silverback.translator.v1.GetSnapshotResponse
+	35, // 76: silverback.translator.v1.TranslatorService.LocateEntities:output_type -> silverback.translator.v1.LocateEntitiesResponse
+	37, // 77: silverback.translator.v1.TranslatorService.RestoreSources:output_type -> silverback.translator.v1.RestoreSourcesResponse
+	39, // 78: silverback.translator.v1.TranslatorService.PinSource:output_type -> silverback.translator.v1.PinSourceResponse
+	41, // 79: silverback.translator.v1.TranslatorService.UnpinSource:output_type -> silverback.translator.v1.UnpinSourceResponse
+	44, // 80: silverback.translator.v1.TranslatorService.CollectRevisions:output_type -> silverback.translator.v1.CollectRevisionsResponse
+	65, // [65:81] is the sub-list for method output_type
+	49, // [49:65] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_silverback_translator_v1_translator_proto_init() }
@@ -3825,7 +4069,7 @@ func file_silverback_translator_v1_translator_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_translator_v1_translator_proto_rawDesc), len(file_silverback_translator_v1_translator_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   45,
+			NumMessages:   48,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,21 +21,22 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	TranslatorService_SubmitConfig_FullMethodName   = "/silverback.translator.v1.TranslatorService/SubmitConfig"
-	TranslatorService_ValidateConfig_FullMethodName = "/silverback.translator.v1.TranslatorService/ValidateConfig"
-	TranslatorService_DiffConfig_FullMethodName     = "/silverback.translator.v1.TranslatorService/DiffConfig"
-	TranslatorService_RenderConfig_FullMethodName   = "/silverback.translator.v1.TranslatorService/RenderConfig"
-	TranslatorService_DeleteSource_FullMethodName   = "/silverback.translator.v1.TranslatorService/DeleteSource"
-	TranslatorService_GetSource_FullMethodName      = "/silverback.translator.v1.TranslatorService/GetSource"
-	TranslatorService_ListSources_FullMethodName    = "/silverback.translator.v1.TranslatorService/ListSources"
-	TranslatorService_GetRevision_FullMethodName    = "/silverback.translator.v1.TranslatorService/GetRevision"
-	TranslatorService_ListRevisions_FullMethodName  = "/silverback.translator.v1.TranslatorService/ListRevisions"
-	TranslatorService_WatchRevisions_FullMethodName = "/silverback.translator.v1.TranslatorService/WatchRevisions"
-	TranslatorService_GetSnapshot_FullMethodName    = "/silverback.translator.v1.TranslatorService/GetSnapshot"
-	TranslatorService_LocateEntities_FullMethodName = "/silverback.translator.v1.TranslatorService/LocateEntities"
-	TranslatorService_RestoreSources_FullMethodName = "/silverback.translator.v1.TranslatorService/RestoreSources"
-	TranslatorService_PinSource_FullMethodName      = "/silverback.translator.v1.TranslatorService/PinSource"
-	TranslatorService_UnpinSource_FullMethodName    = "/silverback.translator.v1.TranslatorService/UnpinSource"
+	TranslatorService_SubmitConfig_FullMethodName     = "/silverback.translator.v1.TranslatorService/SubmitConfig"
+	TranslatorService_ValidateConfig_FullMethodName   = "/silverback.translator.v1.TranslatorService/ValidateConfig"
+	TranslatorService_DiffConfig_FullMethodName       = "/silverback.translator.v1.TranslatorService/DiffConfig"
+	TranslatorService_RenderConfig_FullMethodName     = "/silverback.translator.v1.TranslatorService/RenderConfig"
+	TranslatorService_DeleteSource_FullMethodName     = "/silverback.translator.v1.TranslatorService/DeleteSource"
+	TranslatorService_GetSource_FullMethodName        = "/silverback.translator.v1.TranslatorService/GetSource"
+	TranslatorService_ListSources_FullMethodName      = "/silverback.translator.v1.TranslatorService/ListSources"
+	TranslatorService_GetRevision_FullMethodName      = "/silverback.translator.v1.TranslatorService/GetRevision"
+	TranslatorService_ListRevisions_FullMethodName    = "/silverback.translator.v1.TranslatorService/ListRevisions"
+	TranslatorService_WatchRevisions_FullMethodName   = "/silverback.translator.v1.TranslatorService/WatchRevisions"
+	TranslatorService_GetSnapshot_FullMethodName      = "/silverback.translator.v1.TranslatorService/GetSnapshot"
+	TranslatorService_LocateEntities_FullMethodName   = "/silverback.translator.v1.TranslatorService/LocateEntities"
+	TranslatorService_RestoreSources_FullMethodName   = "/silverback.translator.v1.TranslatorService/RestoreSources"
+	TranslatorService_PinSource_FullMethodName        = "/silverback.translator.v1.TranslatorService/PinSource"
+	TranslatorService_UnpinSource_FullMethodName      = "/silverback.translator.v1.TranslatorService/UnpinSource"
+	TranslatorService_CollectRevisions_FullMethodName = "/silverback.translator.v1.TranslatorService/CollectRevisions"
 )
 
 // TranslatorServiceClient is the client API for TranslatorService service.
@@ -90,6 +91,10 @@ type TranslatorServiceClient interface {
 	// Takes the pin of a source away. Content that the pin held back, or the deletion of the source, takes effect again, in a
 	// new revision, and is checked as SubmitConfig checks it. A source without a pin is left as it is.
 	UnpinSource(ctx context.Context, in *UnpinSourceRequest, opts ...grpc.CallOption) (*UnpinSourceResponse, error)
+	// Deletes revisions that are old and not in use, then the content that nothing names any more. The leader of the distributor
+	// calls it. The newest revision of a group, and what a pin names, are always kept. A late or repeated call deletes nothing
+	// that is in use. FAILED_PRECONDITION, reason OTHER_LEDGER, when ledger_revision is newer than the ledger.
+	CollectRevisions(ctx context.Context, in *CollectRevisionsRequest, opts ...grpc.CallOption) (*CollectRevisionsResponse, error)
 }
 
 type translatorServiceClient struct {
@@ -268,6 +273,16 @@ func (c *translatorServiceClient) UnpinSource(ctx context.Context, in *UnpinSour
 	return out, nil
 }
 
+func (c *translatorServiceClient) CollectRevisions(ctx context.Context, in *CollectRevisionsRequest, opts ...grpc.CallOption) (*CollectRevisionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CollectRevisionsResponse)
+	err := c.cc.Invoke(ctx, TranslatorService_CollectRevisions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // TranslatorServiceServer is the server API for TranslatorService service.
 // All implementations must embed UnimplementedTranslatorServiceServer
 // for forward compatibility.
@@ -320,6 +335,10 @@ type TranslatorServiceServer interface {
 	// Takes the pin of a source away. Content that the pin held back, or the deletion of the source, takes effect again, in a
 	// new revision, and is checked as SubmitConfig checks it. A source without a pin is left as it is.
 	UnpinSource(context.Context, *UnpinSourceRequest) (*UnpinSourceResponse, error)
+	// Deletes revisions that are old and not in use, then the content that nothing names any more. The leader of the distributor
+	// calls it. The newest revision of a group, and what a pin names, are always kept. A late or repeated call deletes nothing
+	// that is in use. FAILED_PRECONDITION, reason OTHER_LEDGER, when ledger_revision is newer than the ledger.
+	CollectRevisions(context.Context, *CollectRevisionsRequest) (*CollectRevisionsResponse, error)
 	mustEmbedUnimplementedTranslatorServiceServer()
 }
 
@@ -374,6 +393,9 @@ func (UnimplementedTranslatorServiceServer) PinSource(context.Context, *PinSourc
 }
 func (UnimplementedTranslatorServiceServer) UnpinSource(context.Context, *UnpinSourceRequest) (*UnpinSourceResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UnpinSource not implemented")
+}
+func (UnimplementedTranslatorServiceServer) CollectRevisions(context.Context, *CollectRevisionsRequest) (*CollectRevisionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CollectRevisions not implemented")
 }
 func (UnimplementedTranslatorServiceServer) mustEmbedUnimplementedTranslatorServiceServer() {}
 func (UnimplementedTranslatorServiceServer) testEmbeddedByValue()                           {}
@@ -652,6 +674,24 @@ func _TranslatorService_UnpinSource_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _TranslatorService_CollectRevisions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CollectRevisionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TranslatorServiceServer).CollectRevisions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TranslatorService_CollectRevisions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TranslatorServiceServer).CollectRevisions(ctx, req.(*CollectRevisionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // TranslatorService_ServiceDesc is the grpc.ServiceDesc for TranslatorService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -710,6 +750,10 @@ var TranslatorService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UnpinSource",
 			Handler:    _TranslatorService_UnpinSource_Handler,
+		},
+		{
+			MethodName: "CollectRevisions",
+			Handler:    _TranslatorService_CollectRevisions_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
