@@ -32,11 +32,16 @@ func slow() *fleetv1.RolloutPolicy {
 }
 
 // soakingTwo is a control plane with two replicas, three nodes that run revision 1, and a rollout to revision 2 that soaks in its first
-// wave.
+// wave. Replica one leads, and the agents are connected to the other: they outlive a leader that stops.
 func soakingTwo(t *testing.T) (p *controlPlane, one, two *replica, agents []*agenttest.Agent) {
 	p = newControlPlane(t)
 	p.electionTTL = 2 * time.Second
-	one, two = p.replica("one"), p.replica("two")
+	one = p.replica("one")
+	eventually(t, "replica one leads", func() bool {
+		leader, _ := one.Leader(t.Context())
+		return leader == "one"
+	})
+	two = p.replica("two")
 	agents = p.agents(3, two)
 	p.revise("")
 	one.reaches(t, 1, completed)
@@ -81,14 +86,7 @@ func reason(err error) string {
 }
 
 func TestVerbsWorkOnAnyReplicaAndSurviveTheLeader(t *testing.T) {
-	p, one, two, _ := soakingTwo(t)
-	replicas := map[string]*replica{"one": one, "two": two}
-	leader := ""
-	eventually(t, "there is a leader", func() bool {
-		leader, _ = one.Leader(t.Context())
-		return replicas[leader] != nil
-	})
-	other := map[string]*replica{"one": two, "two": one}[leader]
+	p, leader, other, _ := soakingTwo(t)
 	answer, err := other.PauseRollout(t.Context(), &distributorv1.PauseRolloutRequest{Group: "g", Reason: "lunch", RequestId: "p-1"})
 	if err != nil || answer.GetRollout().GetState() != paused {
 		t.Fatalf("pause answered %v, %v", answer, err)
@@ -101,11 +99,11 @@ func TestVerbsWorkOnAnyReplicaAndSurviveTheLeader(t *testing.T) {
 	if err != nil || len(again.GetRollout().GetOrders()) != 1 {
 		t.Errorf("the same request again answered %v, %v", again, err)
 	}
-	replicas[leader].stop()
+	leader.stop()
 	three := p.replica("three")
 	eventually(t, "another replica leads", func() bool {
 		now, err := other.Leader(t.Context())
-		return err == nil && now != "" && now != leader
+		return err == nil && now != "" && now != "one"
 	})
 	if r := three.newest(t); r.GetState() != paused || !strings.Contains(r.GetNext(), "silverback rollout resume") {
 		t.Errorf("after a change of leaders the rollout is %v", r)
