@@ -19,10 +19,13 @@ const (
 	deadProbe   = 2
 	deadWorkers = 2
 	namedNodes  = 5
+	// leastOutside is how many requests the nodes outside must have seen to be preferred to those of the wave before it.
+	leastOutside = 30
 )
 
 // observed is all the evidence about the present wave.
 type observed struct {
+	look            gate.Look
 	bounds          []float64
 	in, out, before []Cell
 }
@@ -52,13 +55,18 @@ func withoutLatency(cells []Cell) []Cell {
 	return cells
 }
 
-// others returns what the wave is compared with, and its name: nodes outside of the waves over the same time or, when there are none, the
-// nodes of the wave before they got the candidate.
-func (o observed) others() ([]Cell, string) {
-	if len(o.out) > 0 {
-		return o.out, "outside"
+// others returns what the wave is compared with, and its name: nodes outside of the waves, over the same time. When none is left outside,
+// or those have hardly any traffic, it is the nodes of the wave as they were before.
+func (o observed) others() ([]Cell, string, gate.Look) {
+	look := o.look
+	for _, c := range o.in {
+		look.Window = max(look.Window, c.Window)
 	}
-	return o.before, "before it"
+	if len(o.before) == 0 || len(o.out) > 0 && (gate.Sum(failed(o.out)).Of >= leastOutside || gate.Sum(failed(o.before)).Of < leastOutside) {
+		return o.out, "outside", look
+	}
+	look.Before = true
+	return o.before, "before it (a weaker comparison)", look
 }
 
 // judge returns the results of the gates of the policy for the present wave; nil when the policy has no gate or no wave has begun.
@@ -68,6 +76,12 @@ func (in Input) judge(r Rollout) (results []GateResult) {
 		return nil
 	}
 	o := gather(in.Evidence, r.Wave)
+	o.look.Waves = r.Policy.WaveCount()
+	for _, on := range []bool{policy.ErrorRatio != nil, policy.Latency != nil} {
+		if on {
+			o.look.Gates++
+		}
+	}
 	if len(policy.Probes) > 0 {
 		results = append(results, o.probes())
 	}
@@ -86,7 +100,7 @@ func (in Input) judge(r Rollout) (results []GateResult) {
 // errorRatio compares the shares of failed requests.
 func (o observed) errorRatio(g fleet.ErrorRatioGate) GateResult {
 	result := GateResult{Gate: ErrorRatioGate}
-	others, where := o.others()
+	others, where, look := o.others()
 	if missing := unmeasured(o.in, others, func(c Cell) bool { return c.Counts }); missing != "" {
 		result.Outcome, result.Evidence = GateNotMeasured, missing+" no requests by status: the configuration needs Kong's prometheus plugin "+
 			"with status_code_metrics"
@@ -96,7 +110,7 @@ func (o observed) errorRatio(g fleet.ErrorRatioGate) GateResult {
 	w, x := gate.Sum(wave), gate.Sum(rest)
 	least := float64(cmp.Or(g.MinRequests, fleet.DefaultMinRequests))
 	switch {
-	case gate.Worse(wave, rest, g.MaxIncreasePercent/100):
+	case x.Of > 0 && gate.Worse(wave, rest, failed(o.before), g.MaxIncreasePercent/100, look):
 		result.Outcome, result.Nodes = GateFailed, worst(o.in, func(c Cell) float64 { return failedOf(c).Share() })
 	case w.Of < least || x.Of < least:
 		result.Outcome = GateInconclusive
@@ -115,7 +129,7 @@ func (o observed) errorRatio(g fleet.ErrorRatioGate) GateResult {
 // latency compares a quantile of latency.
 func (o observed) latency(g fleet.LatencyGate) GateResult {
 	result := GateResult{Gate: LatencyGate}
-	others, where := o.others()
+	others, where, look := o.others()
 	if missing := unmeasured(o.in, others, func(c Cell) bool { return len(c.Latency) > 0 || c.Requests == 0 }); missing != "" {
 		result.Outcome, result.Evidence = GateNotMeasured, missing+" no latency: the configuration needs Kong's prometheus plugin with "+
 			"latency_metrics"
@@ -123,7 +137,7 @@ func (o observed) latency(g fleet.LatencyGate) GateResult {
 	}
 	q := cmp.Or(g.QuantilePercent, fleet.DefaultQuantilePercent)
 	wave, rest := histograms(o.bounds, o.in), histograms(o.bounds, others)
-	worse, bound, known := gate.SlowerBy(wave, rest, q/100, 1+g.MaxIncreasePercent/100)
+	worse, bound, known := gate.SlowerBy(wave, rest, histograms(o.bounds, o.before), q/100, 1+g.MaxIncreasePercent/100, look)
 	n, m := requests(wave), requests(rest)
 	switch {
 	case worse:
@@ -264,11 +278,10 @@ func requests(all []gate.Histogram) (n float64) {
 
 // slowOf returns the share of a cell's requests that took longer than a bound.
 func slowOf(bounds []float64, c Cell, bound float64) float64 {
-	at, _ := slices.BinarySearch(bounds, bound)
 	if len(c.Latency) != len(bounds)+1 {
 		return 0
 	}
-	return gate.Histogram{Bounds: bounds, Counts: c.Latency}.Slower(at).Share()
+	return gate.Histogram{Bounds: bounds, Counts: c.Latency}.Over(bound).Share()
 }
 
 // worst names the nodes with the highest figures.
@@ -313,10 +326,7 @@ func quantile(all []gate.Histogram, q float64) string {
 	if len(all) == 0 {
 		return "unknown"
 	}
-	sum := all[0]
-	for _, h := range all[1:] {
-		sum = sum.Plus(h)
-	}
+	sum := gate.Together(all)
 	v, known := sum.Quantile(q)
 	if !known {
 		return "unknown"

@@ -25,7 +25,7 @@ func TestWhatTheGatesSay(t *testing.T) {
 		Probes: []fleet.Probe{{Path: "/health"}}, ErrorRatio: &fleet.ErrorRatioGate{MaxIncreasePercent: 1},
 		Latency: &fleet.LatencyGate{MaxIncreasePercent: 50},
 	}
-	quiet := []Cell{probed(cellOf("b", 500, 1, 0), 4, 0), probed(cellOf("c", 500, 0, 0), 4, 0), probed(cellOf("d", 500, 0, 0), 4, 0)}
+	quiet := []Cell{probed(cellOf("b", 5000, 9, 0), 4, 0), probed(cellOf("c", 5000, 3, 0), 4, 0), probed(cellOf("d", 5000, 3, 0), 4, 0)}
 	for _, tt := range []struct {
 		name     string
 		evidence Evidence
@@ -40,7 +40,7 @@ func TestWhatTheGatesSay(t *testing.T) {
 		{"too little outside", Evidence{In: []Cell{probed(cellOf("a", 500, 0, 0), 4, 0)}, Out: []Cell{cellOf("b", 3, 0, 0)}},
 			"passed inconclusive inconclusive", "", ""},
 		{"every request fails", Evidence{In: []Cell{probed(cellOf("a", 20, 20, 0), 4, 0)}, Out: quiet},
-			"passed failed inconclusive", "100 % of 20 requests failed in the wave, 0.1 % of 1500 requests outside; the limit is +1 %", "[a]"},
+			"passed failed inconclusive", "100 % of 20 requests failed in the wave, 0.1 % of 15000 requests outside; the limit is +1 %", "[a]"},
 		{"requests are slow", Evidence{In: []Cell{probed(cellOf("a", 500, 0, 500), 4, 0)}, Out: quiet}, "passed passed failed",
 			"p99 is over 100 ms of 500 requests in the wave", "[a]"},
 		{"a probe fails where it did not", Evidence{In: []Cell{probed(cellOf("a", 500, 0, 0), 4, 3)}, Out: quiet},

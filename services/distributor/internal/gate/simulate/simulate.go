@@ -1,279 +1,221 @@
-// Package simulate plays the watching of waves with random traffic, to measure how often gates stop healthy rollouts and how soon they stop
-// others. The traffic is made by rules of its own: nodes with rates from 0.1 to 500 requests a second, shares of failures from none to 5 %
-// that differ from node to node by half of their mean, failures that come together within a second, shared bursts of failures, and
-// latency that differs from node to node.
+// Package simulate plays rollouts of random fleets and asks the gates at every second: how often they stop a healthy rollout, and how soon
+// they see an unhealthy one. Counts are drawn for each second and node, not for each request. It knows nothing of rollouts but their waves,
+// and is the same for the same seed, whatever the number of processors.
 package simulate
 
 import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/silverback-gateway/silverback/services/distributor/internal/gate"
 )
 
-// Limits are those of the gates that are played.
+// Limits are those of the gates that are played; 0 is no such gate.
 type Limits struct {
-	Increase    float64 // of the share of failures
-	LeastNumber float64 // of requests, on each side
-	Quantile    float64
-	Slower      float64 // the factor that the quantile may grow by
+	Errors   float64 // by how much the share that fails may be higher
+	Quantile float64
+	Slower   float64 // by what factor the quantile may be
 }
 
-// DefaultLimits are those of the examples: error-ratio=1%, latency=p99+50%.
-var DefaultLimits = Limits{Increase: 0.01, LeastNumber: 50, Quantile: 0.99, Slower: 1.5}
+// leastRequests is how many requests either side must have for a wave to pass.
+const leastRequests = 50
 
-// bounds are those of Kong's request latency.
-var bounds = []float64{25, 50, 80, 100, 250, 400, 700, 1000, 2000, 5000, 10000, 30000, 60000}
+// A verdict is what the gates say at one look.
+type verdict int
 
-// A node is what its traffic is drawn from.
-type node struct {
-	rate    float64 // requests a second
-	fails   float64 // share
-	median  float64 // of latency, in milliseconds
-	spread  float64 // of its logarithm
-	clumped float64 // how much failures come together within a second
-}
+const (
+	passed verdict = iota
+	inconclusive
+	errorsFailed
+	latencyFailed
+)
 
-// seen is what was counted of a node so far.
-type seen struct {
-	count   gate.Count
-	latency gate.Histogram
-}
-
-// Traffic is a fleet with a wave.
-type Traffic struct {
-	rng          *rand.Rand
-	wave, others []node
-	bursts       float64 // the chance of a shared burst in a second
-	burst        int     // how many seconds are left of one
-}
-
-func (t *Traffic) between(low, high float64) float64 { return low + (high-low)*t.rng.Float64() }
-
-func (t *Traffic) logBetween(low, high float64) float64 {
-	return math.Exp(t.between(math.Log(low), math.Log(high)))
-}
-
-// Random returns a healthy fleet: what the nodes of the wave are drawn from is what the others are.
-func Random(rng *rand.Rand) *Traffic {
-	t := &Traffic{rng: rng}
-	rate, fails := t.logBetween(0.1, 500), 0.0
-	if rng.Float64() > 0.3 {
-		fails = t.logBetween(1e-4, 5e-2)
+// look asks the gates about a wave that is the first nodes of a fleet, so many seconds after it began.
+func (f *fleet) look(limits Limits, size, second, waves int) verdict {
+	look := gate.Look{Waves: waves, Window: time.Duration(second) * time.Second}
+	if limits.Errors > 0 {
+		look.Gates++
 	}
-	median, spread, clumped := t.logBetween(5, 300), t.between(0.3, 0.8), 0.0
-	if rng.Float64() > 0.5 {
-		clumped = t.between(0, 0.05)
+	if limits.Slower > 0 {
+		look.Gates++
 	}
-	if rng.Float64() > 0.5 {
-		t.bursts = 0.01
+	failed, latency := f.now.failed[size:], f.now.latency[size:]
+	var was seen
+	if f.s.Known {
+		was = seen{f.was.failed[:size], f.was.latency[:size]}
 	}
-	nodes := 2 + rng.IntN(14)
-	size := 1 + rng.IntN(max(1, nodes/3))
-	for i := range nodes {
-		n := node{rate: rate * math.Exp(0.5*rng.NormFloat64()), fails: min(0.5, fails*t.gamma(4)/4),
-			median: median * math.Exp(0.1*rng.NormFloat64()),
-			spread: spread, clumped: clumped}
-		if i < size {
-			t.wave = append(t.wave, n)
-		} else {
-			t.others = append(t.others, n)
+	if f.s.Known && gate.Sum(failed).Of < leastOutside && gate.Sum(was.failed).Of >= leastOutside {
+		failed, latency, look.Before = was.failed, was.latency, true
+	}
+	if limits.Errors > 0 && gate.Worse(f.now.failed[:size], failed, was.failed, limits.Errors, look) {
+		return errorsFailed
+	}
+	known := true
+	if limits.Slower > 0 {
+		var worse bool
+		if worse, _, known = gate.SlowerBy(f.now.latency[:size], latency, was.latency, limits.Quantile, limits.Slower, look); worse {
+			return latencyFailed
 		}
 	}
-	return t
-}
-
-// Harmed returns a fleet of ten nodes with 0.1 % of failures, of which one is in the wave: there so many more fail, and latency grows by a
-// factor.
-func Harmed(rng *rand.Rand, rate, fails, slower float64) *Traffic {
-	t := &Traffic{rng: rng}
-	for i := range 10 {
-		n := node{rate: rate, fails: 0.001, median: 40, spread: 0.5}
-		if i == 0 {
-			n.fails = min(1, n.fails+fails)
-			n.median *= slower
-			t.wave = append(t.wave, n)
-		} else {
-			t.others = append(t.others, n)
-		}
+	if !known || gate.Sum(f.now.failed[:size]).Of < leastRequests || gate.Sum(failed).Of < leastRequests {
+		return inconclusive
 	}
-	return t
+	return passed
 }
 
-// Watch plays seconds of traffic and looks after each. It returns the second in which each gate failed first; 0 is never.
-func (t *Traffic) Watch(seconds int, l Limits) (errors, latency int) {
-	wave, others := make([]seen, len(t.wave)), make([]seen, len(t.others))
-	for second := 1; second <= seconds && (errors == 0 || latency == 0); second++ {
-		extra := 0.0
-		if t.burst--; t.burst > 0 {
-			extra = 0.1
-		} else if t.rng.Float64() < t.bursts {
-			t.burst = 1 + t.rng.IntN(3)
-		}
-		t.play(t.wave, wave, extra)
-		t.play(t.others, others, extra)
-		if errors == 0 && gate.Worse(counts(wave), counts(others), l.Increase) {
-			errors = second
-		}
-		if worse, _, known := gate.SlowerBy(histograms(wave), histograms(others), l.Quantile, l.Slower); latency == 0 && known && worse {
-			latency = second
-		}
+// leastOutside is as in the controller.
+const leastOutside = 30
+
+// A Health is what came of healthy rollouts.
+type Health struct {
+	Rollouts     int
+	Errors       int // rollouts that the gate of errors stopped
+	Latency      int // rollouts that the gate of latency stopped
+	Alone        int // of both, in a wave without nodes outside
+	Inconclusive int // rollouts with a wave that had too little evidence at the end of its soak
+	Looks        int
+}
+
+// Rate returns the share of the rollouts that were stopped.
+func (h Health) Rate() float64 { return float64(h.Errors+h.Latency) / float64(max(1, h.Rollouts)) }
+
+// Healthy plays n healthy rollouts.
+func Healthy(seed uint64, n, processors int) Health {
+	all := make([]Health, n)
+	each(n, processors, func(i int) { all[i] = rollout(rand.New(rand.NewPCG(seed, uint64(i)))) })
+	sum := Health{Rollouts: n}
+	for _, h := range all {
+		sum.Errors += h.Errors
+		sum.Latency += h.Latency
+		sum.Alone += h.Alone
+		sum.Inconclusive += h.Inconclusive
+		sum.Looks += h.Looks
 	}
-	return errors, latency
+	return sum
 }
 
-// play adds a second.
-func (t *Traffic) play(nodes []node, all []seen, extra float64) {
-	for i, n := range nodes {
-		s := &all[i]
-		if s.latency.Counts == nil {
-			s.latency = gate.Histogram{Bounds: bounds, Counts: make([]uint64, len(bounds)+1)}
-		}
-		requests := t.poisson(n.rate)
-		p := min(1, n.fails+extra)
-		if n.clumped > 0 && p > 0 && p < 1 {
-			// A share that is drawn anew each second from a beta distribution has failures come together.
-			size := 1/n.clumped - 1
-			x, y := t.gamma(p*size), t.gamma((1-p)*size)
-			p = x / max(x+y, math.SmallestNonzeroFloat64)
-		}
-		s.count.Of += float64(requests)
-		s.count.Hits += float64(t.binomial(requests, p))
-		left, above := requests, 1.0
-		for b, bound := range bounds {
-			if left == 0 {
-				break
+// each calls do for 0 to n-1.
+func each(n, processors int, do func(int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range max(1, processors) {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				do(i)
 			}
-			slower := 0.5 * math.Erfc((math.Log(bound)-math.Log(n.median))/n.spread/math.Sqrt2)
-			in := left
-			if above > 0 {
-				in = t.binomial(left, min(1, max(0, 1-slower/above)))
+		})
+	}
+	wg.Wait()
+}
+
+// rollout plays one healthy rollout with drawn waves, soaks and limits.
+func rollout(r *rand.Rand) (h Health) {
+	f := newFleet(r, Draw(r))
+	limits := Limits{
+		Errors:   []float64{0.002, 0.005, 0.01, 0.02}[r.IntN(4)],
+		Quantile: []float64{0.5, 0.9, 0.99}[r.IntN(3)],
+		Slower:   []float64{1.2, 1.5, 2}[r.IntN(3)],
+	}
+	waves := drawWaves(r, f.s.Nodes)
+	soak := int(between(r, 10, 121))
+	for _, size := range waves {
+		f.rest()
+		var last verdict
+		for second := range soak {
+			f.second()
+			h.Looks++
+			switch last = f.look(limits, size, second+1, len(waves)); last {
+			case errorsFailed:
+				h.Errors++
+			case latencyFailed:
+				h.Latency++
+			default:
+				continue
 			}
-			s.latency.Counts[b] += uint64(in)
-			left, above = left-in, slower
+			if size == f.s.Nodes {
+				h.Alone++
+			}
+			return h
 		}
-		s.latency.Counts[len(bounds)] += uint64(left)
-	}
-}
-
-func counts(all []seen) (out []gate.Count) {
-	for _, s := range all {
-		out = append(out, s.count)
-	}
-	return out
-}
-
-func histograms(all []seen) (out []gate.Histogram) {
-	for _, s := range all {
-		out = append(out, s.latency)
-	}
-	return out
-}
-
-// many is from which variance on a normal distribution is close enough.
-const many = 30
-
-func (t *Traffic) poisson(mean float64) int {
-	if mean > many {
-		return max(0, int(math.Round(mean+math.Sqrt(mean)*t.rng.NormFloat64())))
-	}
-	n, product, limit := 0, t.rng.Float64(), math.Exp(-mean)
-	for product > limit {
-		product *= t.rng.Float64()
-		n++
-	}
-	return n
-}
-
-func (t *Traffic) binomial(n int, p float64) int {
-	switch {
-	case n == 0 || p <= 0:
-		return 0
-	case p >= 1:
-		return n
-	case p > 0.5:
-		return n - t.binomial(n, 1-p)
-	}
-	if variance := float64(n) * p * (1 - p); variance > many {
-		return min(n, max(0, int(math.Round(float64(n)*p+math.Sqrt(variance)*t.rng.NormFloat64()))))
-	}
-	// The gaps between hits are geometric.
-	hits, log := 0, math.Log1p(-p)
-	for at := 0.0; ; hits++ {
-		at += math.Floor(math.Log(1-t.rng.Float64())/log) + 1
-		if at > float64(n) {
-			return hits
+		if last == inconclusive {
+			h.Inconclusive = 1
 		}
 	}
+	return h
 }
 
-// gamma draws from a gamma distribution of that shape (Marsaglia and Tsang, 2000).
-func (t *Traffic) gamma(shape float64) float64 {
-	if shape < 1 {
-		return t.gamma(shape+1) * math.Pow(t.rng.Float64(), 1/max(shape, 1e-9))
+// drawWaves returns how many of n nodes have the candidate in each wave: one and all, or more steps, or a drawn number and all.
+func drawWaves(r *rand.Rand, n int) (sizes []int) {
+	switch r.IntN(4) {
+	case 0, 1:
+		sizes = []int{1, n}
+	case 2:
+		sizes = []int{1, (n + 3) / 4, n}
+	default:
+		sizes = []int{1 + r.IntN(n), n}
 	}
-	d := shape - 1.0/3
-	c := 1 / math.Sqrt(9*d)
-	for {
-		x := t.rng.NormFloat64()
-		v := 1 + c*x
-		if v <= 0 {
-			continue
-		}
-		if v = v * v * v; math.Log(1-t.rng.Float64()) < 0.5*x*x+d-d*v+d*math.Log(v) {
-			return d * v
-		}
-	}
+	return slices.Compact(sizes)
 }
 
-// Healthy plays healthy rollouts, each watched for 10 to 60 seconds, and returns how many each gate stopped. The same seed gives the same.
-func Healthy(rollouts int, seed uint64, l Limits) (errors, latency int) {
-	for i := range rollouts {
-		rng := rand.New(rand.NewPCG(seed, uint64(i)))
-		e, s := Random(rng).Watch(10+rng.IntN(51), l)
-		if e > 0 {
-			errors++
-		}
-		if s > 0 {
-			latency++
-		}
-	}
-	return errors, latency
+// A Harm is what a candidate does to the nodes that have it.
+type Harm struct {
+	Errors float64 // share of requests that fail
+	Slower float64 // factor of latency; 0 is 1
 }
 
-// A Detection is how soon one kind of harm was found.
+// A Detection is how soon a harm was seen.
 type Detection struct {
-	Median, P95 int // seconds; 0: not found by then
-	Missed      int // of all, within the time
-	Of          int
+	Runs       int
+	Median     time.Duration // 0 when more than half were not seen
+	P95        time.Duration // 0 when more than 5 % were not seen
+	Undetected float64       // share not seen within a minute
+	Requests   float64       // median number of requests that the wave had answered
 }
 
-// Detect plays rollouts that do harm, each watched for a minute.
-func Detect(rollouts int, seed uint64, rate, fails, slower float64, l Limits) Detection {
-	var found []int
-	d := Detection{Of: rollouts}
-	for i := range rollouts {
-		errors, latency := Harmed(rand.New(rand.NewPCG(seed, uint64(i))), rate, fails, slower).Watch(60, l)
-		at := errors
-		if at == 0 || latency > 0 && latency < at {
-			at = latency
-		}
-		if at == 0 {
-			d.Missed++
-			at = math.MaxInt
-		}
-		found = append(found, at)
+// horizon is for how many seconds a harm is looked for.
+const horizon = 60
+
+// Detect plays n rollouts whose first wave, of one node, has a harm. In a group of one the node is compared with itself.
+func Detect(seed uint64, n, processors int, s Setting, limits Limits, harm Harm) Detection {
+	seconds, requests := make([]int, n), make([]float64, n)
+	each(n, processors, func(i int) {
+		r := rand.New(rand.NewPCG(seed, uint64(i)))
+		seconds[i], requests[i] = detect(newFleet(r, s), limits, harm)
+	})
+	slices.Sort(seconds)
+	slices.Sort(requests)
+	d := Detection{Runs: n}
+	seen, _ := slices.BinarySearch(seconds, math.MaxInt)
+	d.Undetected = float64(n-seen) / float64(n)
+	if at := n / 2; at < seen {
+		d.Median = time.Duration(seconds[at]) * time.Second
+		d.Requests = requests[at]
 	}
-	slices.Sort(found)
-	at := func(q float64) int {
-		if second := found[int(q*float64(len(found)-1))]; second != math.MaxInt {
-			return second
-		}
-		return 0
+	if at := n * 95 / 100; at < seen {
+		d.P95 = time.Duration(seconds[at]) * time.Second
 	}
-	d.Median, d.P95 = at(0.5), at(0.95)
 	return d
 }
 
-func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
+// detect returns after how many seconds and requests a harm is seen; the largest numbers when it is not.
+func detect(f *fleet, limits Limits, harm Harm) (int, float64) {
+	f.each[0].harm = harm.Errors
+	if harm.Slower > 0 {
+		f.each[0].shape(harm.Slower, f.s.Width)
+	}
+	for second := 1; second <= horizon; second++ {
+		f.second()
+		if f.look(limits, 1, second, 2) >= errorsFailed {
+			return second, f.now.failed[0].Of
+		}
+	}
+	return math.MaxInt, math.MaxFloat64
+}
