@@ -75,10 +75,9 @@ func (w *world) check(was Input, d Decision) {
 	if r != nil && (old == nil || r.ID != old.ID) {
 		w.checkBegin(was, d)
 	}
-	w.checkOrders(was, d)
+	w.checkDue(was, d)
 	w.checkPaused(was, d)
 	w.checkEnd(was, d)
-	w.checkGates(was, d)
 	w.checkTimes(was, d)
 	w.checkTargets(was, d)
 	w.checkThreshold(was, d)
@@ -86,6 +85,13 @@ func (w *world) check(was Input, d Decision) {
 	w.checkLoading(was, d)
 	w.checkSize(d)
 	w.witness(was, d)
+}
+
+// checkDue is of what Plan must not leave undone, also when it decides nothing.
+func (w *world) checkDue(was Input, d Decision) {
+	w.checkOrders(was, d)
+	w.checkRefusals(was, d)
+	w.checkGates(was, d)
 }
 
 // begins reports whether a rollout begins with a decision.
@@ -208,6 +214,18 @@ func (w *world) checkEnd(was Input, d Decision) {
 	if aborted := slices.ContainsFunc(r.Orders, func(o Order) bool { return o.Verb == Abort }); r.State == RolledBack && !aborted &&
 		failedGate(r.Gates) == nil {
 		w.broken("the rollout is rolled back for no reason: %+v", r)
+	}
+}
+
+// checkRefusals is of a refusal: the first one halts the rollout, paused or not.
+func (w *world) checkRefusals(was Input, d Decision) {
+	old := was.Rollout
+	if old == nil || !old.State.Open() || was.Assignment == nil || was.Assignment.Rollout != old.ID || len(was.ahead()) > 0 {
+		return
+	}
+	refused := func(t Tally) bool { return t.Refused > 0 }
+	if slices.ContainsFunc(was.Tallies, refused) && (d.Rollout == nil || d.Rollout.ID != old.ID || d.Rollout.State != Halted) {
+		w.broken("a node refused the candidate, and the decision is %+v", d.Rollout)
 	}
 }
 

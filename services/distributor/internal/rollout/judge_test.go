@@ -166,3 +166,25 @@ func TestWhatTheGroupRunsAlreadyIsNotJudged(t *testing.T) {
 	d.run(time.Second)
 	d.state(Completed)
 }
+
+func TestAWaveWithoutEvidenceEndsAsThePolicySays(t *testing.T) {
+	for _, tt := range []struct {
+		policy fleet.OnInconclusive
+		after  time.Duration
+		want   State
+	}{
+		{fleet.InconclusiveHalts, DefaultWatch - time.Second, Soaking},
+		{fleet.InconclusiveHalts, DefaultWatch + time.Second, Halted},
+		{fleet.InconclusiveWaits, DefaultWatch + DefaultDeadline - time.Second, Soaking},
+		{fleet.InconclusiveWaits, DefaultWatch + DefaultDeadline + time.Second, Halted},
+	} {
+		p := waved()
+		p.Waves[0].Soak, p.ErrorRatio = 0, &fleet.ErrorRatioGate{MaxIncreasePercent: 1}
+		d := driven(t, 4, p)
+		d.in.Policy.OnInconclusive = tt.policy
+		d.revise()
+		d.run(tt.after)
+		d.state(tt.want)
+		d.want(2, 1, 1, 1)
+	}
+}

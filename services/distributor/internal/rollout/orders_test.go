@@ -231,3 +231,23 @@ func TestEveryOrderIsRecordedHoweverManyThereAre(t *testing.T) {
 		}
 	}
 }
+
+// The newest revision reaches the leader by another way than the answer to a pinning. One from before the pins is not rolled out.
+func TestAPinnedGroupWaitsForTheRevisionWithThePins(t *testing.T) {
+	d := driven(t, 2, waved())
+	d.revise()
+	d.run(time.Second)
+	d.order(Abort)
+	d.run(time.Second)
+	d.revise()
+	d.run(time.Minute)
+	d.state(RolledBack) // the pins are due
+	d.in = apply(d.in, Pinned(*d.in.Rollout, []fleet.SourceID{"a"}, 4, ""))
+	d.run(time.Minute)
+	d.state(RolledBack) // revision 3 is without them
+	d.revise()
+	d.run(time.Second)
+	if r := d.in.Rollout; r.Candidate.Revision != 4 {
+		t.Errorf("the rollout is %+v", r)
+	}
+}

@@ -95,6 +95,7 @@ type world struct {
 	watch     Stopwatch
 	clock     time.Duration // how far the leader's clock is ahead
 	past      view
+	known     Target        // the newest revision, as far as the leader knows
 	wait      time.Duration // as Plan said last
 	late      bool          // a replica has not counted yet
 	healthy   bool          // nothing is wrong with any node or any content
@@ -560,13 +561,16 @@ func (w *world) tick() {
 	w.count()
 	w.observe()
 	for range 2*w.in.Policy.WaveCount() + 12 {
-		in := w.in
-		now := w.now.Add(w.clock)
+		if w.calmed || !w.chance(4) {
+			w.known = w.in.Newest
+		}
+		in, now := w.in, w.now.Add(w.clock)
+		in.Newest = w.known
 		in.Ages = w.watch.Measure(now, in.Rollout, Count(in).Serving)
 		d := w.plan(now, in)
 		if w.wait = d.Wait; d.IsZero() {
-			d = w.pin(in)
-			if d.IsZero() {
+			w.checkDue(in, d)
+			if d = w.pin(in); d.IsZero() {
 				return
 			}
 		}
@@ -737,7 +741,7 @@ func simulate(seed uint64, logf func(string, ...any)) (seen tallyOfRuns, broken 
 			broken = fmt.Sprintf("panic: %v", p)
 		}
 	}()
-	for range 20 + w.rng.IntN(60) {
+	for range 20 + w.rng.IntN(50) {
 		w.step()
 	}
 	w.calm()
