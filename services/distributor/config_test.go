@@ -3,6 +3,7 @@ package distributor_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/silverback-gateway/silverback/services/distributor"
 )
@@ -16,6 +17,19 @@ func TestAnElectionIDIsOneElementOfAKey(t *testing.T) {
 		if good != (err == nil) || !good && (!strings.Contains(err.Error(), "--election-id") ||
 			!strings.Contains(err.Error(), "such as distributor")) {
 			t.Errorf("%q gives %v", id, err)
+		}
+	}
+}
+
+func TestTheFlagsOfRetentionAreChecked(t *testing.T) {
+	for flag, c := range map[string]distributor.Config{
+		"":                   {CollectInterval: time.Hour, KeepRevisions: 50, KeepAge: time.Hour},
+		"--collect-interval": {CollectInterval: time.Second},
+		"--keep-revisions":   {KeepRevisions: -1},
+		"--keep-age":         {KeepAge: -1},
+	} {
+		if err := c.Check(); (err == nil) != (flag == "") || err != nil && !strings.Contains(err.Error(), flag) {
+			t.Errorf("%q gives %v", flag, err)
 		}
 	}
 }

@@ -47,12 +47,25 @@ type Config struct {
 	ElectionTTL     time.Duration // how long a killed leader still counts as leader; 0: election.DefaultTTL
 	FrameBytes      int           // bound of the cache of encoded deltas; 0: 128 MiB
 	ReconnectSpread time.Duration // agents reconnect within this time when this replica stops; 0: DefaultReconnectSpread
+	CollectInterval time.Duration // how often the leader has old revisions collected; 0: never
+	KeepRevisions   int           // of a group that are kept at least; 0: DefaultKeepRevisions
+	KeepAge         time.Duration // how long a revision is kept after the next one took its place
 }
+
+// Defaults of the flags of retention.
+const (
+	DefaultCollectInterval = time.Hour
+	DefaultKeepRevisions   = 50
+	DefaultKeepAge         = 30 * 24 * time.Hour
+)
 
 // DefaultElectionID is the id of the election.
 const DefaultElectionID = "distributor"
 
-const longestElectionID = 128
+const (
+	longestElectionID = 128
+	maxKeepRevisions  = 100_000
+)
 
 // DefaultReconnectSpread suits a few thousand agents.
 const DefaultReconnectSpread = 2 * time.Second
@@ -67,6 +80,11 @@ func (c *Config) AddFlags(flags *pflag.FlagSet) {
 		"how many bytes of encoded differences are kept for other agents")
 	flags.DurationVar(&c.ReconnectSpread, "reconnect-spread", DefaultReconnectSpread,
 		"over which agents open their streams elsewhere when this replica stops")
+	flags.DurationVar(&c.CollectInterval, "collect-interval", DefaultCollectInterval,
+		"how often the leader has old revisions and their content deleted; 0s: never")
+	flags.IntVar(&c.KeepRevisions, "keep-revisions", DefaultKeepRevisions, "how many revisions of a group are kept at least")
+	flags.DurationVar(&c.KeepAge, "keep-age", DefaultKeepAge,
+		"how long a revision is kept after the next one took its place, up to ten times --keep-revisions in a group")
 }
 
 // Check reports the problems of the configuration.
@@ -80,6 +98,15 @@ func (c *Config) Check() error {
 	}
 	if c.ReconnectSpread < 0 {
 		problems = append(problems, fmt.Errorf("--reconnect-spread %s: want 0s or more", c.ReconnectSpread))
+	}
+	if c.CollectInterval != 0 && c.CollectInterval < time.Minute {
+		problems = append(problems, fmt.Errorf("--collect-interval %s: want 1m or more, or 0s for never", c.CollectInterval))
+	}
+	if c.KeepRevisions < 0 || c.KeepRevisions > maxKeepRevisions {
+		problems = append(problems, fmt.Errorf("--keep-revisions %d: want 1 to %d", c.KeepRevisions, maxKeepRevisions))
+	}
+	if c.KeepAge < 0 {
+		problems = append(problems, fmt.Errorf("--keep-age %s: want 0s or more", c.KeepAge))
 	}
 	if !element(c.ReplicaID) {
 		problems = append(problems, fmt.Errorf("--replica-id %q: it is part of a key, and may hold neither / nor blanks", c.ReplicaID))
@@ -141,6 +168,9 @@ func New(c Config, d Deps) (*Distributor, error) {
 	if c.ReconnectSpread == 0 {
 		c.ReconnectSpread = DefaultReconnectSpread
 	}
+	if c.KeepRevisions == 0 {
+		c.KeepRevisions = DefaultKeepRevisions
+	}
 	d.Log = d.Log.With("replica", c.ReplicaID)
 	view := store.NewView(d.Log)
 	r := &Distributor{
@@ -156,6 +186,7 @@ func New(c Config, d Deps) (*Distributor, error) {
 	})
 	r.controller = controller.New(controller.Deps{
 		Etcd: d.Etcd, View: view, Cache: r.cache, Translator: d.Translator, Log: d.Log, Metrics: controller.NewMetrics(d.Metrics),
+		Retention: controller.Retention{Interval: c.CollectInterval, Revisions: c.KeepRevisions, Age: c.KeepAge},
 	})
 	r.recovery = recovery.Service{Deps: recovery.Deps{Etcd: d.Etcd, View: view.Ledger, Nodes: r.followed, Log: d.Log}}
 	r.revoked = revocation.NewList(d.Metrics)

@@ -41,6 +41,7 @@ type Deps struct {
 	Translator translatorv1.TranslatorServiceClient
 	Log        *slog.Logger
 	Metrics    *Metrics
+	Retention  Retention
 }
 
 // A Controller advances the rollouts of all groups while it leads.
@@ -85,6 +86,9 @@ func (c *Controller) Lead(ctx context.Context, term fleet.Term, fence etcdkv.Fen
 	l := &leadership{Controller: c, fence: fence, bell: make(chan struct{}, 1), state: map[fleet.GroupID]*groupState{}}
 	defer c.Metrics.ended()
 	defer l.done.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	l.done.Go(func() { l.collect(ctx) })
 	sub := c.View.Subscribe()
 	defer sub.Close()
 	c.Log.Info("deciding", telemetry.Term, term)

@@ -16,6 +16,8 @@ type Metrics struct {
 	paused    prometheus.Gauge
 	frozen    prometheus.Gauge
 	gates     *prometheus.CounterVec
+	collects  *prometheus.CounterVec
+	kept      prometheus.Gauge
 }
 
 // NewMetrics registers the metrics of the leader.
@@ -34,6 +36,12 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		gates: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "silverback_distributor_gate_results_total",
 			Help: "What gates said of waves when this replica decided about them, by gate and outcome."}, []string{"gate", "outcome"}),
 	}
+	m.collects = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "silverback_distributor_collections_total",
+		Help: "Collections of old revisions that this replica asked the translator for, by outcome: done or failed."}, []string{"outcome"})
+	m.kept = prometheus.NewGauge(prometheus.GaugeOpts{Name: "silverback_distributor_kept_revisions",
+		Help: "Revisions of all groups after the last collection that this replica asked for; 0 unless it is the leader."})
+	m.collects.WithLabelValues("done")
+	m.collects.WithLabelValues("failed")
 	// Present from the start, so that the first one is seen to happen.
 	for _, s := range []rollout.State{rollout.Waiting, rollout.Progressing, rollout.Soaking, rollout.Completed, rollout.Halted,
 		rollout.Paused, rollout.RolledBack} {
@@ -42,8 +50,16 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	for _, g := range []string{rollout.ProbesGate, rollout.ErrorRatioGate, rollout.LatencyGate, rollout.WorkersGate} {
 		m.gates.WithLabelValues(g, string(rollout.GateFailed))
 	}
-	r.MustRegister(m.decisions, m.open, m.halted, m.paused, m.frozen, m.gates)
+	r.MustRegister(m.decisions, m.open, m.halted, m.paused, m.frozen, m.gates, m.collects, m.kept)
 	return m
+}
+
+func (m *Metrics) collected(err error) {
+	if err != nil {
+		m.collects.WithLabelValues("failed").Inc()
+		return
+	}
+	m.collects.WithLabelValues("done").Inc()
 }
 
 func (m *Metrics) decided(r rollout.Rollout) {
@@ -83,4 +99,5 @@ func (m *Metrics) ended() {
 	m.halted.Set(0)
 	m.paused.Set(0)
 	m.frozen.Set(0)
+	m.kept.Set(0)
 }

@@ -1,0 +1,81 @@
+package controller
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"google.golang.org/grpc"
+
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
+	"github.com/silverback-gateway/silverback/testkit/etcdtest"
+)
+
+// collector is a translator that takes note of what it is to collect.
+type collector struct {
+	translatorv1.TranslatorServiceClient
+	asked []*translatorv1.CollectRevisionsRequest
+}
+
+func (c *collector) CollectRevisions(_ context.Context, r *translatorv1.CollectRevisionsRequest, _ ...grpc.CallOption) (
+	*translatorv1.CollectRevisionsResponse, error) {
+	c.asked = append(c.asked, r)
+	return &translatorv1.CollectRevisionsResponse{KeptRevisions: 7}, nil
+}
+
+func TestTheLeaderNamesWhatIsInUse(t *testing.T) {
+	etcd := etcdtest.Client(t)
+	translator := &collector{}
+	metrics := NewMetrics(prometheus.NewRegistry())
+	l := &leadership{Controller: New(Deps{
+		Etcd: etcd, Translator: translator, Log: slog.New(slog.DiscardHandler), Metrics: metrics,
+		Retention: Retention{Interval: time.Hour, Revisions: 50, Age: time.Hour},
+	})}
+	if err := l.collectOnce(t.Context()); err != nil || len(translator.asked) > 0 {
+		t.Errorf("without an assignment it asked %d times, %v", len(translator.asked), err)
+	}
+	elected, err := etcd.Put(t.Context(), "election/distributor/1", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := rollout.Decision{
+		Rollout: &rollout.Rollout{Group: "g", ID: "00000001", Candidate: rollout.Target{Revision: 3, Digest: fleet.DigestOf(nil)}},
+		Assignment: &rollout.Assignment{Stable: rollout.Target{Revision: 2, Digest: fleet.DigestOf([]byte("2"))},
+			Candidate: rollout.Target{Revision: 3, Digest: fleet.DigestOf(nil)}},
+	}
+	fence := etcdkv.Fence{Key: "election/distributor/1", Term: fleet.Term(elected.Header.Revision)}
+	at, err := store.Decide(t.Context(), etcd, fence, "g", store.Group{}, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.collectOnce(t.Context()); err != nil || len(translator.asked) != 1 {
+		t.Fatalf("asked %d times, %v", len(translator.asked), err)
+	}
+	q := translator.asked[0]
+	if q.GetLedgerRevision() != at || q.GetKeepRevisions() != 50 || q.GetKeepAge().AsDuration() != time.Hour || len(q.GetGroups()) != 1 {
+		t.Fatalf("it asked for %v", q)
+	}
+	g := q.GetGroups()[0]
+	if g.GetGroup() != "g" || !slices.Equal(g.GetRevisions(), []int64{2, 3}) || len(g.GetDigests()) != 2 {
+		t.Errorf("it names %v", g)
+	}
+	if n := testutil.ToFloat64(metrics.kept); n != 7 {
+		t.Errorf("%v revisions are kept", n)
+	}
+	// Nothing is collected while a record cannot be read: what it names is not known.
+	if _, err := etcd.Put(t.Context(), "decided/assignments/h", "{"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.collectOnce(t.Context()); err == nil || len(translator.asked) != 1 {
+		t.Errorf("with a damaged record it asked %d times, %v", len(translator.asked), err)
+	}
+}
