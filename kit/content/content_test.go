@@ -153,6 +153,27 @@ func TestContentOnEtcd(t *testing.T) {
 			t.Errorf("base %q, %v", d.BaseDigest, err)
 		}
 	})
+	t.Run("a delta from a base that was collected applies", func(t *testing.T) {
+		before := slices.Clone(entities)
+		before[2000] = route(2000, "before")
+		base, target := seal(t, before), old
+		must(t, store.Put(ctx, base))
+		other := content.New(kv, 0)
+		_, err := other.Manifest(ctx, base.Digest()) // it stays in memory
+		must(t, err)
+		var sums []snapshot.Sum
+		for _, ref := range snapshot.Diff(base.Manifest(), target.Manifest()).Removed {
+			sums = append(sums, ref.Sum)
+		}
+		must(t, store.DeleteManifests(ctx, []fleet.Digest{base.Digest()}))
+		must(t, store.Delete(ctx, sums))
+		d, err := other.Delta(ctx, base.Digest(), target.Digest())
+		must(t, err)
+		got, err := snapshot.Apply(base.Canonical(), d, target.Digest())
+		if err != nil || string(got) != string(target.Canonical()) {
+			t.Errorf("with base %q: %v", d.BaseDigest, err)
+		}
+	})
 	t.Run("a caller who leaves does not spoil it for others", func(t *testing.T) {
 		gone, cancel := context.WithCancel(ctx)
 		cancel()

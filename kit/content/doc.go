@@ -3,8 +3,7 @@
 // translator writes, distributors and the registry read.
 //
 // It says nothing about which content is wanted: that is in the ledgers that name
-// digests. Nothing here expires; a collector that knows the ledgers deletes. Since
-// Put does not write chunks that are there already, such a collector must leave alone what a
-// snapshot under way may rest on: what was written in the last few minutes, and
-// the chunks of every manifest that is kept.
+// digests. Nothing here expires; the translator, which knows what names content, deletes.
+// Put does not write chunks that are there already. Whoever names a snapshot after Put must
+// therefore compare that nothing was deleted since Put began; see docs/adr/0046-retention.md.
 package content
