@@ -295,6 +295,42 @@ var table = []mutation{
 		pkg: "./services/translator", run: "TestACommitWithoutARevision",
 	},
 	{
+		name: "a commit names what was collected", file: "services/translator/internal/store/ledger.go",
+		old: `clientv3.Compare(clientv3.ModRevision(collectedKey), "=", c.Collected)`,
+		new: `clientv3.Compare(clientv3.Version(collectedKey), ">", -1)`,
+		pkg: "./services/translator/internal/store", run: "InFlight",
+	},
+	{
+		name: "what a commit names is collected", file: "services/translator/internal/store/collect.go",
+		old: `WithPrefix(), "<", at+1)`, new: `WithPrefix(), "<", 1<<40)`,
+		pkg: "./services/translator/internal/store", run: "TestContentThatIsNamed",
+	},
+	{
+		name: "a restoration names what was collected", file: "services/translator/internal/desired/submit.go",
+		old: `if len(added) == 0 {`, new: `if true {`,
+		pkg: "./services/translator/internal/store", run: "TestARestorationInFlight",
+	},
+	{
+		name: "what is in use expires", file: "services/translator/internal/desired/collect.go",
+		old: `known && newer > 0 && !named[r.Number] &&`, new: `known && newer > 0 &&`,
+		pkg: "./services/translator/internal/desired", run: "TestWhichRevisionsExpire",
+	},
+	{
+		name: "what is newer than the list counts", file: "services/translator/internal/desired/collect.go",
+		old: `known := r.Written <= c.Before`, new: `known := true`,
+		pkg: "./services/translator/internal/desired", run: "TestWhichRevisionsExpire",
+	},
+	{
+		name: "what a pin holds back is collected", file: "services/translator/internal/store/collect.go",
+		old: `n.fragments[p.RefusedFragment.Hex()] = true`, new: `_ = p`,
+		pkg: "./services/translator/internal/store", run: "TestAPinKeeps",
+	},
+	{
+		name: "a held revision is not in use", file: "services/distributor/internal/store/in_use.go",
+		old: `name(h.Target)`, new: `_ = h`,
+		pkg: "./services/distributor/internal/store", run: "TestWhatIsInUse",
+	},
+	{
 		name: "a shrink is let through", file: "services/translator/internal/desired/shrink.go",
 		old: `if all := base.EntityCount(); gone*2 > all {`, new: `if all := base.EntityCount(); all < 0 {`,
 		pkg: "./services/translator", run: "TestRemovingMoreThanHalf|TestTheGuardMeasures",

@@ -179,6 +179,10 @@ func TestAPinKeepsWhatItHoldsBack(t *testing.T) {
 	for i := range 20 {
 		k.submit("g", "busy", routes(fmt.Sprintf("r%d", i), 2))
 	}
+	// A pin keeps its revisions, too. Without the refused one only the pin names the content.
+	if _, err := k.etcd.Delete(t.Context(), fmt.Sprintf("desired/revisions/g/%016x", bad.Number)); err != nil {
+		t.Fatal(err)
+	}
 	k.late.Store(int64(48 * time.Hour))
 	if out := k.collect(k.now(), desired.InUse{Group: "g"}); out.Revisions == 0 {
 		t.Errorf("%+v", out)
