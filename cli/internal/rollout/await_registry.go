@@ -35,7 +35,7 @@ func allServe(nodes []*registryv1.Node, digest string) bool {
 		case registryv1.Node_STATE_UNREACHABLE, registryv1.Node_STATE_GONE:
 		default:
 			if n.GetStatus().GetUnmanaged().GetReason() != "" {
-				continue // it said why it is left as it is
+				continue // an unmanaged gateway keeps its configuration
 			}
 			if n.GetStatus().GetDigest() != digest {
 				return false

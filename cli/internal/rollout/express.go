@@ -43,7 +43,7 @@ func Express(ctx context.Context, a *app.App, revision *client.Revision, reason 
 			if err == nil && r.GetCandidateRevision() >= revision.GetNumber() {
 				return nil
 			}
-			// An older one may have ended meanwhile: what comes after it is looked at next.
+			// WrongState: an older rollout has ended meanwhile. The next pass reads its successor.
 			if err != nil && !errors.Is(fault.FromStatus(err), fault.Of(fault.WrongState)) {
 				return err
 			}

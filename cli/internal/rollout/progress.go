@@ -63,7 +63,7 @@ func (p *progress) draw() {
 	if drawn := p.paint(app.Green, bar(p.newest.GetProgress(), width)) + " " + line; screen.Width(drawn) <= width {
 		line = drawn
 	}
-	_ = p.region.Draw(line) // who cannot be shown it waits all the same
+	_ = p.region.Draw(line) // a failed draw does not end the wait
 }
 
 // line is the progress of the newest rollout, with the time left of a soak.
