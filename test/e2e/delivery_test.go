@@ -111,13 +111,23 @@ func TestWhatTrafficDoesNotSurviveIsTakenBack(t *testing.T) {
 	}))
 	defer upstream.Close()
 	shop := func(path, plugin string) string {
-		return suite.Write(t, "shop.yaml", fmt.Sprintf("_format_version: \"3.0\"\nservices:\n- name: orders\n  url: %s/%s\n  routes:\n  - name: orders\n"+
-			"    paths: [/orders]\n%splugins:\n- name: prometheus\n  config: {status_code_metrics: true, latency_metrics: true}\n", upstream.URL, path, plugin))
+		return suite.Write(t, "shop.yaml", fmt.Sprintf(`_format_version: "3.0"
+services:
+- name: orders
+  url: %s/%s
+  routes:
+  - name: orders
+    paths: [/orders]
+%splugins:
+- name: prometheus
+  config: {status_code_metrics: true, latency_metrics: true}
+`, upstream.URL, path, plugin))
 	}
 	f := labfleet.Start(t, binaries, lab.Config{Gateways: 10})
 	good := shop("orders", "")
 	suite.Want(t, f.CLI.Run(t, "apply", "-g", lab.Group, "--allow-shrink", "--wait", good), 0)
-	suite.Want(t, f.CLI.Run(t, "update", "group", lab.Group, "--waves", "1:40s,100%", "--gate", "error-ratio=1%", "--gate", "latency=p50+100%"), 0)
+	suite.Want(t, f.CLI.Run(t, "update", "group", lab.Group, "--waves", "1:40s,100%", "--gate", "error-ratio=1%",
+		"--gate", "latency=p50+100%"), 0)
 	for _, harm := range []struct{ name, path, plugin, gate string }{
 		{"a plugin answers 503", "orders", "    plugins:\n    - name: request-termination\n      config: {status_code: 503}\n", "error-ratio"},
 		{"a plugin refuses every request", "orders", "    plugins:\n    - name: key-auth\n", "error-ratio"},
