@@ -77,7 +77,7 @@ func TestAckWaitsForEveryWorker(t *testing.T) {
 
 func TestNotProvenInTimeIsAFailureThenAnAck(t *testing.T) {
 	n := newNode(t)
-	n.config.ProofTimeout = 100_000_000
+	n.config.ProofTimeout = time.Second
 	n.started()
 	n.kong.WorkersStuck(true)
 	n.direct(1, 10, nil, controlplanetest.Routes(t, "a"))
