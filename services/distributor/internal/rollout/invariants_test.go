@@ -425,14 +425,14 @@ func (w *world) checkLoading(was Input, d Decision) {
 	}
 	loading, online, sick := 0, 0, 0
 	for _, n := range was.Nodes {
-		m := w.machines[n.Name]
-		if m == nil || !n.Online || r.LeftOut.has(n.Position) {
+		m := w.machines[n.Name] // nil of a node that was deleted since: the decision counted it
+		if !n.Online || r.LeftOut.has(n.Position) {
 			continue // it takes no place of others
 		}
 		if online++; n.Sick != "" || r.Suspects.has(n.Position) {
 			sick++
 		}
-		if a.Includes(n.Position) && m.runs.Digest != a.Candidate.Digest && m.served != r.ID {
+		if m != nil && a.Includes(n.Position) && m.runs.Digest != a.Candidate.Digest && m.served != r.ID {
 			loading++
 		}
 	}
