@@ -147,6 +147,9 @@ left as they are. silverback rollback goes further back.`,
 				if err != nil {
 					return err
 				}
+				if a.Flags.Output != show.Table {
+					return show.Message(a.Out, a.Flags.Output, answer)
+				}
 				a.Line(0, "%s", Line(answer.GetRollout()))
 				return nil
 			}
@@ -182,58 +185,50 @@ left as they are. silverback rollback goes further back.`,
 
 // Freeze is the command that keeps a group from beginning rollouts.
 func Freeze(a *app.App) *cobra.Command {
-	var group, reason string
-	cmd := &cobra.Command{
-		Use:   "freeze -g GROUP --reason WHY",
-		Short: "Keep a group from beginning rollouts",
-		Long: `Freezes a group: it takes submissions, and begins no rollout. One that is
-open goes on; silverback rollout pause stops it.`,
-		Args:    cobra.NoArgs,
-		Example: "  silverback freeze -g edge --reason 'sale until Monday'",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, cancel := a.Call(cmd.Context())
-			defer cancel()
+	const long = `Freezes a group: it takes submissions, and begins no rollout. One that is
+open goes on; silverback rollout pause stops it.`
+	return groupVerb(a, "freeze", "Keep a group from beginning rollouts", long, "sale until Monday",
+		func(ctx context.Context, group, reason string) (proto.Message, string, error) {
 			answer, err := a.Rollouts().FreezeGroup(ctx, &distributorv1.FreezeGroupRequest{Group: group, Reason: reason,
 				RequestId: uuid.NewString()})
-			if err != nil {
-				return err
-			}
-			if a.Flags.Output != show.Table {
-				return show.Message(a.Out, a.Flags.Output, answer)
-			}
 			o := answer.GetOrder()
-			a.Line(0, "group %q is frozen since %s by %s: %s", group, show.Time(o.GetCreateTime()), show.Clean(o.GetAuthor()),
+			line := fmt.Sprintf("group %q is frozen since %s by %s: %s", group, show.Time(o.GetCreateTime()), show.Clean(o.GetAuthor()),
 				show.Clean(o.GetReason()))
-			return nil
-		},
-	}
-	cmd.Flags().StringVarP(&group, "group", "g", "", "the group of gateways")
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for people")
-	app.MustMark(cmd, "group")
-	app.MustMark(cmd, "reason")
-	return cmd
+			return answer, line, err
+		})
 }
 
 // Unfreeze is the command that ends a freeze.
 func Unfreeze(a *app.App) *cobra.Command {
+	return groupVerb(a, "unfreeze", "Let a frozen group begin rollouts again", "", "the sale is over",
+		func(ctx context.Context, group, reason string) (proto.Message, string, error) {
+			answer, err := a.Rollouts().UnfreezeGroup(ctx, &distributorv1.UnfreezeGroupRequest{Group: group, Reason: reason,
+				RequestId: uuid.NewString()})
+			return answer, fmt.Sprintf("group %q is not frozen: its newest revision is rolled out", group), err
+		})
+}
+
+// groupVerb makes the command of a verb about a group. Do gives the order, and returns the line that people are shown.
+func groupVerb(a *app.App, name, short, long, why string,
+	do func(ctx context.Context, group, reason string) (proto.Message, string, error)) *cobra.Command {
 	var group, reason string
 	cmd := &cobra.Command{
-		Use:     "unfreeze -g GROUP --reason WHY",
-		Short:   "Let a frozen group begin rollouts again",
+		Use:     name + " -g GROUP --reason WHY",
+		Short:   short,
+		Long:    long,
 		Args:    cobra.NoArgs,
-		Example: "  silverback unfreeze -g edge --reason 'the sale is over'",
+		Example: fmt.Sprintf("  silverback %s -g edge --reason '%s'", name, why),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := a.Call(cmd.Context())
 			defer cancel()
-			answer, err := a.Rollouts().UnfreezeGroup(ctx, &distributorv1.UnfreezeGroupRequest{Group: group, Reason: reason,
-				RequestId: uuid.NewString()})
-			if err != nil {
+			answer, line, err := do(ctx, group, reason)
+			switch {
+			case err != nil:
 				return err
-			}
-			if a.Flags.Output != show.Table {
+			case a.Flags.Output != show.Table:
 				return show.Message(a.Out, a.Flags.Output, answer)
 			}
-			a.Line(0, "group %q is not frozen: its newest revision is rolled out", group)
+			a.Line(0, "%s", line)
 			return nil
 		},
 	}
