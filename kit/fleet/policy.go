@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A Policy says how a group moves from its stable revision to a candidate. The zero Policy is the default. Its JSON form is stored with
-// rollouts, so names only grow.
+// A Policy says how a group moves from its stable revision to a candidate, and how long its past is kept. The zero Policy is the default. Its
+// JSON form is stored with rollouts, so names only grow.
 type Policy struct {
 	Waves            []Wave         `json:"waves,omitempty"`               // cumulative; the last is the whole group
 	MaxLoading       int            `json:"max_loading_percent,omitempty"` // 0: the default
@@ -20,7 +20,19 @@ type Policy struct {
 	ErrorRatio     *ErrorRatioGate `json:"error_ratio,omitempty"`
 	Latency        *LatencyGate    `json:"latency,omitempty"`
 	OnInconclusive OnInconclusive  `json:"on_inconclusive,omitempty"`
+
+	KeepRevisions *int           `json:"keep_revisions,omitempty"` // nil: what the distributor was started with
+	KeepAge       *time.Duration `json:"keep_age,omitempty"`       // nil: what the distributor was started with
 }
+
+// Bounds of how long the past of a group is kept. A rollback needs the newest revision and one to go back to. No revision is deleted in the
+// first hour after the next one took its place.
+const (
+	MinKeepRevisions = 2
+	MaxKeepRevisions = 100_000
+	MinKeepAge       = time.Hour
+	MaxKeepAge       = 10 * 365 * 24 * time.Hour
+)
 
 // An ErrorRatioGate limits by how much the share of failed requests may be higher in a wave than outside of it.
 type ErrorRatioGate struct {

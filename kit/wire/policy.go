@@ -16,7 +16,10 @@ func Policy(m *fleetv1.RolloutPolicy) fleet.Policy {
 	p := fleet.Policy{
 		MaxLoading: int(m.GetMaxLoadingPercent()), OnReject: fleet.OnReject(m.GetOnReject()), OnUnhealthy: fleet.OnUnhealthy(m.GetOnUnhealthy()),
 		Deadline: duration(m.GetDeadline()), MaxFailedPercent: int(m.GetGates().GetMaxFailedPercent()), Probes: Probes(m.GetGates().GetProbes()),
-		OnInconclusive: fleet.OnInconclusive(m.GetOnInconclusive()),
+		OnInconclusive: fleet.OnInconclusive(m.GetOnInconclusive()), KeepAge: duration(m.GetKeepAge()),
+	}
+	if m != nil && m.KeepRevisions != nil {
+		p.KeepRevisions = new(int(m.GetKeepRevisions()))
 	}
 	if g := m.GetGates().GetErrorRatio(); g != nil {
 		p.ErrorRatio = &fleet.ErrorRatioGate{MaxIncreasePercent: g.GetMaxIncreasePercent(), MinRequests: g.GetMinRequests()}
@@ -36,7 +39,10 @@ func PolicyMessage(p fleet.Policy) *fleetv1.RolloutPolicy {
 		MaxLoadingPercent: int32(p.MaxLoading), OnReject: fleetv1.RolloutPolicy_OnReject(p.OnReject),
 		OnUnhealthy: fleetv1.RolloutPolicy_OnUnhealthy(p.OnUnhealthy), Deadline: durationMessage(p.Deadline),
 		Gates:          &fleetv1.Gates{MaxFailedPercent: int32(p.MaxFailedPercent)},
-		OnInconclusive: fleetv1.RolloutPolicy_OnInconclusive(p.OnInconclusive),
+		OnInconclusive: fleetv1.RolloutPolicy_OnInconclusive(p.OnInconclusive), KeepAge: durationMessage(p.KeepAge),
+	}
+	if p.KeepRevisions != nil {
+		m.KeepRevisions = new(int32(*p.KeepRevisions))
 	}
 	if g := p.ErrorRatio; g != nil {
 		m.Gates.ErrorRatio = &fleetv1.ErrorRatioGate{MaxIncreasePercent: g.MaxIncreasePercent, MinRequests: g.MinRequests}

@@ -25,7 +25,7 @@ func TestTheFlagsOfRetentionAreChecked(t *testing.T) {
 	for flag, c := range map[string]distributor.Config{
 		"":                   {CollectInterval: time.Hour, KeepRevisions: 50, KeepAge: time.Hour},
 		"--collect-interval": {CollectInterval: time.Second},
-		"--keep-revisions":   {KeepRevisions: -1},
+		"--keep-revisions":   {KeepRevisions: 1},
 		"--keep-age":         {KeepAge: -1},
 	} {
 		if err := c.Check(); (err == nil) != (flag == "") || err != nil && !strings.Contains(err.Error(), flag) {

@@ -62,10 +62,7 @@ const (
 // DefaultElectionID is the id of the election.
 const DefaultElectionID = "distributor"
 
-const (
-	longestElectionID = 128
-	maxKeepRevisions  = 100_000
-)
+const longestElectionID = 128
 
 // DefaultReconnectSpread suits a few thousand agents.
 const DefaultReconnectSpread = 2 * time.Second
@@ -82,9 +79,11 @@ func (c *Config) AddFlags(flags *pflag.FlagSet) {
 		"over which agents open their streams elsewhere when this replica stops")
 	flags.DurationVar(&c.CollectInterval, "collect-interval", DefaultCollectInterval,
 		"how often the leader has old revisions and their content deleted; 0s: never")
-	flags.IntVar(&c.KeepRevisions, "keep-revisions", DefaultKeepRevisions, "how many revisions of a group are kept at least")
+	flags.IntVar(&c.KeepRevisions, "keep-revisions", DefaultKeepRevisions,
+		"how many revisions of a group are kept at least, when its policy says nothing else")
 	flags.DurationVar(&c.KeepAge, "keep-age", DefaultKeepAge,
-		"how long a revision is kept after the next one took its place, up to ten times --keep-revisions in a group")
+		"how long a revision is kept after the next one took its place, up to ten times --keep-revisions in a group, when its "+
+			"policy says nothing else")
 }
 
 // Check reports the problems of the configuration.
@@ -102,8 +101,8 @@ func (c *Config) Check() error {
 	if c.CollectInterval != 0 && c.CollectInterval < time.Minute {
 		problems = append(problems, fmt.Errorf("--collect-interval %s: want 1m or more, or 0s for never", c.CollectInterval))
 	}
-	if c.KeepRevisions < 0 || c.KeepRevisions > maxKeepRevisions {
-		problems = append(problems, fmt.Errorf("--keep-revisions %d: want 1 to %d", c.KeepRevisions, maxKeepRevisions))
+	if n := c.KeepRevisions; n != 0 && (n < fleet.MinKeepRevisions || n > fleet.MaxKeepRevisions) {
+		problems = append(problems, fmt.Errorf("--keep-revisions %d: want %d to %d", n, fleet.MinKeepRevisions, fleet.MaxKeepRevisions))
 	}
 	if c.KeepAge < 0 {
 		problems = append(problems, fmt.Errorf("--keep-age %s: want 0s or more", c.KeepAge))

@@ -30,6 +30,7 @@ var special = map[string]any{
 	"policy.on_unhealthy":                   protoreflect.EnumNumber(1), // the last is the default
 	"trusted_schemas":                       "sha256:" + strings.Repeat("a", 64),
 	"policy.gates.latency.quantile_percent": float64(95),
+	"policy.keep_age":                       48 * time.Hour,
 	"policy.gates.probes.path":              "/other",
 	"policy.gates.probes.expect":            int32(404),
 	"policy.gates.probes.host":              "shop.example",

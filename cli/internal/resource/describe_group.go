@@ -64,6 +64,7 @@ func printGroup(a *app.App, g *registryv1.Group, nodes []*registryv1.Node) {
 	a.Line(15, "On reject:     %s", cmp.Or(show.Enum(p.GetOnReject(), "ON_REJECT_"), "halt"))
 	a.Line(15, "On unhealthy:  %s", cmp.Or(show.Enum(p.GetOnUnhealthy(), "ON_UNHEALTHY_"), "rollback"))
 	a.Line(15, "Inconclusive:  %s", cmp.Or(show.Enum(p.GetOnInconclusive(), "ON_INCONCLUSIVE_"), "continue"))
+	printRetention(a, p)
 	a.Line(15, "Drift:         %s", cmp.Or(show.Enum(g.GetDrift(), "DRIFT_POLICY_"), "heal"))
 	for _, probe := range p.GetGates().GetProbes() {
 		a.Line(15, "Probe:         %s", probeText(probe))

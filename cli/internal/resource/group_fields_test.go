@@ -31,6 +31,8 @@ var fieldFlags = map[string][]string{
 	"policy.on_reject":                {"--on-reject=pin"},
 	"policy.on_unhealthy":             {"--on-unhealthy=halt"},
 	"policy.on_inconclusive":          {"--on-inconclusive=halt"},
+	"policy.keep_revisions":           {"--keep-revisions=7"},
+	"policy.keep_age":                 {"--keep-age=2d"},
 
 	"policy.gates.error_ratio.max_increase_percent": {"--gate=error-ratio=7%,min-requests=9", "--gate=latency=p90+9%"},
 	"policy.gates.error_ratio.min_requests":         {"--gate=error-ratio=9%,min-requests=7", "--gate=latency=p90+9%"},

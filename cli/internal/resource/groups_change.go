@@ -96,6 +96,7 @@ func (f *groupFlags) add(cmd *cobra.Command) {
 		return nil
 	})
 	f.addGates(flags)
+	f.addRetention(flags)
 	field(f, flags.StringSlice, "trust-schemas", "digests of bundles of schemas that may refuse a submission however few nodes "+
 		"name them, in place of all that were there; "+
 		"the first digits are enough for one that the group has; an empty value takes all away",

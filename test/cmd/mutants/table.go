@@ -316,6 +316,21 @@ var table = []mutation{
 		pkg: "./services/translator/internal/desired", run: "TestWhichRevisionsExpire",
 	},
 	{
+		name: "a group's own retention is not told", file: "services/distributor/internal/controller/collect.go",
+		old: `inUse.KeepRevisions = int32(*policy.KeepRevisions)`, new: `_ = policy`,
+		pkg: "./services/distributor/internal/controller", run: "TestTheLeaderNames",
+	},
+	{
+		name: "a policy that may be old decides what is deleted", file: "services/distributor/internal/controller/collect.go",
+		old: `if !l.Cache.groups.Current() {`, new: `if false {`,
+		pkg: "./services/distributor/internal/controller", run: "TestTheLeaderNames",
+	},
+	{
+		name: "a group keeps nothing to go back to", file: "services/registry/internal/roster/policy.go",
+		old: `*n < fleet.MinKeepRevisions`, new: `*n < 1`,
+		pkg: "./services/registry/internal/roster", run: "TestPolicyViolations",
+	},
+	{
 		name: "what is newer than the list counts", file: "services/translator/internal/desired/collect.go",
 		old: `known := r.Written <= c.Before`, new: `known := true`,
 		pkg: "./services/translator/internal/desired", run: "TestWhichRevisionsExpire",

@@ -11,16 +11,18 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/rpc"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
 )
 
 // Retention is which revisions the leader has the translator keep.
 type Retention struct {
 	Interval  time.Duration // how often the others are collected; 0: never
-	Revisions int           // of a group that are kept at least
-	Age       time.Duration // how long a revision is kept after the next one took its place
+	Revisions int           // of a group that are kept at least, when its policy says nothing else
+	Age       time.Duration // how long a revision is kept after the next one took its place; likewise
 }
 
 const (
@@ -58,12 +60,25 @@ func (l *leadership) collectOnce(ctx context.Context) error {
 		// Their digests could not be named either, so nothing is collected.
 		return fault.New(fault.WrongState, "LEDGER_UNREADABLE", "the records of these groups cannot be read: %v", unread)
 	}
+	if !l.Cache.groups.Current() {
+		return fault.New(fault.Down, "REGISTRY_DOWN", "the policies of groups may have changed: the registry does not answer")
+	}
 	if len(groups) == 0 {
 		return nil
 	}
-	request := &translatorv1.CollectRevisionsRequest{
-		LedgerRevision: at, KeepRevisions: int32(l.Retention.Revisions), KeepAge: durationpb.New(l.Retention.Age),
+	answer, err := l.Translator.CollectRevisions(ctx, collection(l.Retention, groups, l.Cache.groups.All(), at))
+	if err != nil {
+		return fmt.Errorf("collect revisions: %w", err)
 	}
+	l.Metrics.kept.Set(float64(answer.GetKeptRevisions()))
+	return nil
+}
+
+// collection asks for a collection of what is not in use, by the policy of each group. What it does not say, and all of a group that the
+// registry does not have, is as the leader was started. At is when the ledger was read.
+func collection(r Retention, groups []store.InUse, policies map[fleet.GroupID]rollout.Policy, at int64,
+) *translatorv1.CollectRevisionsRequest {
+	q := &translatorv1.CollectRevisionsRequest{LedgerRevision: at, KeepRevisions: int32(r.Revisions), KeepAge: durationpb.New(r.Age)}
 	for _, g := range groups {
 		inUse := &translatorv1.RevisionsInUse{Group: string(g.Group)}
 		for _, n := range g.Revisions {
@@ -72,12 +87,14 @@ func (l *leadership) collectOnce(ctx context.Context) error {
 		for _, d := range g.Digests {
 			inUse.Digests = append(inUse.Digests, string(d))
 		}
-		request.Groups = append(request.Groups, inUse)
+		policy := policies[g.Group]
+		if policy.KeepRevisions != nil {
+			inUse.KeepRevisions = int32(*policy.KeepRevisions)
+		}
+		if policy.KeepAge != nil {
+			inUse.KeepAge = durationpb.New(*policy.KeepAge)
+		}
+		q.Groups = append(q.Groups, inUse)
 	}
-	answer, err := l.Translator.CollectRevisions(ctx, request)
-	if err != nil {
-		return fmt.Errorf("collect revisions: %w", err)
-	}
-	l.Metrics.kept.Set(float64(answer.GetKeptRevisions()))
-	return nil
+	return q
 }

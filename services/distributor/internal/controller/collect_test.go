@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"testing"
@@ -10,13 +11,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/durationpb"
 
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
+	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/upstreamtest"
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
 
@@ -32,14 +37,33 @@ func (c *collector) CollectRevisions(_ context.Context, r *translatorv1.CollectR
 	return &translatorv1.CollectRevisionsResponse{KeptRevisions: 7}, nil
 }
 
+// noSessions implements Sessions without agents.
+type noSessions struct{}
+
+func (noSessions) Enrolled(fleet.GroupID, fleet.NodeID, string) {}
+func (noSessions) Quarantine(fleet.GroupID, fleet.NodeID, bool) {}
+
 func TestTheLeaderNamesWhatIsInUse(t *testing.T) {
 	etcd := etcdtest.Client(t)
 	translator := &collector{}
 	metrics := NewMetrics(prometheus.NewRegistry())
+	upstream := upstreamtest.Start(t)
+	upstream.Group("g", &fleetv1.RolloutPolicy{KeepRevisions: new(int32(7)), KeepAge: durationpb.New(36 * time.Hour)})
+	cache := NewCache(upstream.Translator(), upstream.Registry(), noSessions{}, slog.New(slog.DiscardHandler))
 	l := &leadership{Controller: New(Deps{
-		Etcd: etcd, Translator: translator, Log: slog.New(slog.DiscardHandler), Metrics: metrics,
+		Cache: cache, Etcd: etcd, Translator: translator, Log: slog.New(slog.DiscardHandler), Metrics: metrics,
 		Retention: Retention{Interval: time.Hour, Revisions: 50, Age: time.Hour},
 	})}
+	if err := l.collectOnce(t.Context()); !errors.Is(err, fault.Of(fault.Down)) {
+		t.Errorf("before the policies of groups were known: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = cache.Run(ctx) }()
+	defer func() { cancel(); <-ended }()
+	if err := cache.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if err := l.collectOnce(t.Context()); err != nil || len(translator.asked) > 0 {
 		t.Errorf("without an assignment it asked %d times, %v", len(translator.asked), err)
 	}
@@ -65,6 +89,9 @@ func TestTheLeaderNamesWhatIsInUse(t *testing.T) {
 		t.Fatalf("it asked for %v", q)
 	}
 	g := q.GetGroups()[0]
+	if g.GetKeepRevisions() != 7 || g.GetKeepAge().AsDuration() != 36*time.Hour {
+		t.Errorf("it does not tell the policy of the group: %v", g)
+	}
 	if g.GetGroup() != "g" || !slices.Equal(g.GetRevisions(), []int64{2, 3}) || len(g.GetDigests()) != 2 {
 		t.Errorf("it names %v", g)
 	}

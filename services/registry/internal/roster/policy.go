@@ -52,6 +52,7 @@ func PolicyViolations(path string, p fleet.Policy) (bad []fault.Violation) {
 		add("on_inconclusive", "is not a known value")
 	}
 	checkGates(p, add)
+	checkRetention(p, add)
 	return append(bad, probeViolations(path+".gates.probes", p.Probes)...)
 }
 
@@ -104,6 +105,16 @@ func checkGates(p fleet.Policy, add func(field, format string, args ...any)) {
 		if !(g.MaxIncreasePercent > 0 && g.MaxIncreasePercent <= MaxLatencyIncrease) {
 			add("gates.latency.max_increase_percent", "is %g; want more than 0 and at most %d", g.MaxIncreasePercent, MaxLatencyIncrease)
 		}
+	}
+}
+
+func checkRetention(p fleet.Policy, add func(field, format string, args ...any)) {
+	if n := p.KeepRevisions; n != nil && (*n < fleet.MinKeepRevisions || *n > fleet.MaxKeepRevisions) {
+		add("keep_revisions", "is %d; want %d to %d: a rollback needs the newest revision and one to go back to", *n, fleet.MinKeepRevisions,
+			fleet.MaxKeepRevisions)
+	}
+	if d := p.KeepAge; d != nil && (*d < fleet.MinKeepAge || *d > fleet.MaxKeepAge) {
+		add("keep_age", "is %s; want %s to %s", *d, fleet.MinKeepAge, fleet.MaxKeepAge)
 	}
 }
 

@@ -94,6 +94,12 @@ func TestPolicyViolations(t *testing.T) {
 		{"not the whole group at the end", fleet.Policy{Waves: []fleet.Wave{{Nodes: 1}}}, "p.waves[0]"},
 		{"a deadline of nothing", fleet.Policy{Deadline: new(time.Duration)}, "p.deadline"},
 		{"more than everything at once", fleet.Policy{MaxLoading: 101}, "p.max_loading_percent"},
+		{"no past", fleet.Policy{KeepRevisions: new(0)}, "p.keep_revisions"},
+		{"nothing to go back to", fleet.Policy{KeepRevisions: new(1)}, "p.keep_revisions"},
+		{"the least past", fleet.Policy{KeepRevisions: new(2), KeepAge: new(time.Hour)}, ""},
+		{"too much of a past", fleet.Policy{KeepRevisions: new(100_001)}, "p.keep_revisions"},
+		{"a past of minutes", fleet.Policy{KeepAge: new(59 * time.Minute)}, "p.keep_age"},
+		{"a past of no end", fleet.Policy{KeepAge: new(fleet.MaxKeepAge + 1)}, "p.keep_age"},
 	} {
 		got := roster.PolicyViolations("p", c.policy)
 		if c.want == "" && len(got) > 0 || c.want != "" && (len(got) != 1 || got[0].Field != c.want) {

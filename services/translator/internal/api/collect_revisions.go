@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -13,9 +14,12 @@ import (
 // CollectRevisions implements the rpc of that name.
 func (s *Server) CollectRevisions(ctx context.Context, r *translatorv1.CollectRevisionsRequest) (
 	*translatorv1.CollectRevisionsResponse, error) {
-	c := desired.Collection{Before: r.GetLedgerRevision(), KeepRevisions: int(r.GetKeepRevisions()), KeepAge: r.GetKeepAge().AsDuration()}
+	c := desired.Collection{Before: r.GetLedgerRevision()}
 	for i, g := range r.GetGroups() {
-		inUse := desired.InUse{Group: fleet.GroupID(g.GetGroup())}
+		inUse := desired.InUse{
+			Group: fleet.GroupID(g.GetGroup()), KeepRevisions: int(cmp.Or(g.GetKeepRevisions(), r.GetKeepRevisions())),
+			KeepAge: cmp.Or(g.GetKeepAge(), r.GetKeepAge()).AsDuration(),
+		}
 		if err := fleet.ValidName("group", g.GetGroup()); err != nil {
 			return nil, fault.InvalidFields(fault.Violation{Field: fmt.Sprintf("groups[%d].group", i), Description: err.Error()})
 		}

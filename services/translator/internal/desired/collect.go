@@ -11,7 +11,7 @@ import (
 
 const (
 	// minAge is how long a revision is kept at least after the next one took its place.
-	minAge = time.Hour
+	minAge = fleet.MinKeepAge
 	// mostKept times the number of revisions to keep is how many a group has at most, beside those in use. It bounds a ledger whose groups
 	// change often.
 	mostKept = 10
@@ -22,6 +22,10 @@ type InUse struct {
 	Group     fleet.GroupID
 	Revisions []fleet.Revision
 	Digests   []fleet.Digest
+	// KeepRevisions is how many revisions of the group are kept at least.
+	KeepRevisions int
+	// KeepAge is how long a revision is kept after the next one took its place.
+	KeepAge time.Duration
 }
 
 // Collection is a request to delete old revisions and the content that nothing names any more.
@@ -29,9 +33,7 @@ type Collection struct {
 	// Groups are those that the distributor has an assignment for. Revisions of other groups are all kept.
 	Groups []InUse
 	// Before is the etcd revision at which that was read.
-	Before        int64
-	KeepRevisions int           // how many of a group are kept at least
-	KeepAge       time.Duration // how long a revision is kept after the next one took its place
+	Before int64
 }
 
 // Collected is what a collection deleted.
@@ -64,8 +66,10 @@ type Past struct {
 // once: what it deletes was out of use when Before was read, and nothing puts such a revision back in use.
 func (d *Service) Collect(ctx context.Context, c Collection) (Collected, error) {
 	var all Collected
-	if c.KeepRevisions < 1 || c.KeepAge < 0 {
-		return all, fault.InvalidFields(fault.Violation{Field: "keep_revisions", Description: "keeps one at least, for no negative time"})
+	for _, g := range c.Groups {
+		if g.KeepRevisions < 1 || g.KeepAge < 0 {
+			return all, fault.InvalidFields(fault.Violation{Field: "keep_revisions", Description: "keeps one at least, for no negative time"})
+		}
 	}
 	if !d.collecting.TryLock() {
 		return all, fault.New(fault.Busy, "COLLECTING", "a collection is under way in this replica")
@@ -128,7 +132,7 @@ func (c *Collection) expired(now time.Time, g InUse, h History) (old []fleet.Rev
 	for _, r := range h.Revisions {
 		known := r.Written <= c.Before
 		if since := now.Sub(next); known && newer > 0 && !named[r.Number] && since >= minAge {
-			if newer >= mostKept*c.KeepRevisions || newer >= c.KeepRevisions && since >= c.KeepAge {
+			if newer >= mostKept*g.KeepRevisions || newer >= g.KeepRevisions && since >= g.KeepAge {
 				old = append(old, r.Number)
 			}
 		}

@@ -57,8 +57,8 @@ func TestWhichRevisionsExpire(t *testing.T) {
 			if tt.before == 0 {
 				tt.before = 1 << 40
 			}
-			c := Collection{Before: tt.before, KeepRevisions: 10, KeepAge: 3 * time.Hour}
-			if got := c.expired(now, InUse{Revisions: tt.inUse}, tt.h); !slices.Equal(got, tt.want) {
+			c := Collection{Before: tt.before}
+			if got := c.expired(now, InUse{Revisions: tt.inUse, KeepRevisions: 10, KeepAge: 3 * time.Hour}, tt.h); !slices.Equal(got, tt.want) {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})

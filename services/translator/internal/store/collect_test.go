@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +88,10 @@ func (k *keeper) now() int64 {
 
 func (k *keeper) collect(before int64, inUse ...desired.InUse) desired.Collected {
 	k.t.Helper()
-	out, err := k.Collect(k.t.Context(), desired.Collection{Groups: inUse, Before: before, KeepRevisions: 5, KeepAge: 24 * time.Hour})
+	for i := range inUse {
+		inUse[i].KeepRevisions, inUse[i].KeepAge = cmp.Or(inUse[i].KeepRevisions, 5), cmp.Or(inUse[i].KeepAge, 24*time.Hour)
+	}
+	out, err := k.Collect(k.t.Context(), desired.Collection{Groups: inUse, Before: before})
 	if err != nil {
 		k.t.Fatal(err)
 	}
@@ -160,7 +164,8 @@ func TestOldRevisionsAndTheirContentAreCollected(t *testing.T) {
 	next := k.submit("g", "team", routes("next", 3))
 	k.collect(k.now(), inUse)
 	k.readable(next)
-	if _, err := k.Collect(t.Context(), desired.Collection{Groups: []desired.InUse{inUse}, Before: 1 << 40, KeepRevisions: 5}); err == nil {
+	inUse.KeepRevisions = 5
+	if _, err := k.Collect(t.Context(), desired.Collection{Groups: []desired.InUse{inUse}, Before: 1 << 40}); err == nil {
 		t.Error("a list of another ledger was taken")
 	}
 }
@@ -309,7 +314,7 @@ func TestDamageEndsACollection(t *testing.T) {
 	if _, err := k.etcd.Put(t.Context(), "desired/revisions/h/0000000000000001", "{"); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := k.Collect(t.Context(), desired.Collection{Before: 1, KeepRevisions: 5}); err == nil || out.Fragments > 0 {
+	if out, err := k.Collect(t.Context(), desired.Collection{Before: 1}); err == nil || out.Fragments > 0 {
 		t.Errorf("%+v, %v", out, err)
 	}
 	if _, err := k.etcd.Delete(t.Context(), "desired/revisions/h/0000000000000001"); err != nil {

@@ -241,7 +241,7 @@ func (RolloutPolicy_OnInconclusive) EnumDescriptor() ([]byte, []int) {
 	return file_silverback_fleet_v1_policy_proto_rawDescGZIP(), []int{0, 2}
 }
 
-// How a group moves from its stable revision to a candidate.
+// How a group moves from its stable revision to a candidate, and how long its past is kept.
 type RolloutPolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The waves, in order; the last must be the whole group. Empty is one node,
@@ -261,8 +261,14 @@ type RolloutPolicy struct {
 	Gates *Gates `protobuf:"bytes,6,opt,name=gates,proto3" json:"gates,omitempty"`
 	// What happens when too little traffic passed to tell.
 	OnInconclusive RolloutPolicy_OnInconclusive `protobuf:"varint,7,opt,name=on_inconclusive,json=onInconclusive,proto3,enum=silverback.fleet.v1.RolloutPolicy_OnInconclusive" json:"on_inconclusive,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// How many of the newest revisions are kept at least, 2 to 100,000: the newest one, and
+	// one that a rollback can go back to. Unset is what the distributor was started with.
+	KeepRevisions *int32 `protobuf:"varint,8,opt,name=keep_revisions,json=keepRevisions,proto3,oneof" json:"keep_revisions,omitempty"`
+	// How long a revision is kept after the next one took its place, one hour to ten years,
+	// in up to ten times keep_revisions. Unset is what the distributor was started with.
+	KeepAge       *durationpb.Duration `protobuf:"bytes,9,opt,name=keep_age,json=keepAge,proto3" json:"keep_age,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RolloutPolicy) Reset() {
@@ -342,6 +348,20 @@ func (x *RolloutPolicy) GetOnInconclusive() RolloutPolicy_OnInconclusive {
 		return x.OnInconclusive
 	}
 	return RolloutPolicy_ON_INCONCLUSIVE_UNSPECIFIED
+}
+
+func (x *RolloutPolicy) GetKeepRevisions() int32 {
+	if x != nil && x.KeepRevisions != nil {
+		return *x.KeepRevisions
+	}
+	return 0
+}
+
+func (x *RolloutPolicy) GetKeepAge() *durationpb.Duration {
+	if x != nil {
+		return x.KeepAge
+	}
+	return nil
 }
 
 // The conditions under which a wave counts as unhealthy.
@@ -743,7 +763,7 @@ var File_silverback_fleet_v1_policy_proto protoreflect.FileDescriptor
 
 const file_silverback_fleet_v1_policy_proto_rawDesc = "" +
 	"\n" +
-	" silverback/fleet/v1/policy.proto\x12\x13silverback.fleet.v1\x1a\x1egoogle/protobuf/duration.proto\"\x86\a\n" +
+	" silverback/fleet/v1/policy.proto\x12\x13silverback.fleet.v1\x1a\x1egoogle/protobuf/duration.proto\"\xfb\a\n" +
 	"\rRolloutPolicy\x12=\n" +
 	"\x05waves\x18\x01 \x03(\v2'.silverback.fleet.v1.RolloutPolicy.WaveR\x05waves\x12.\n" +
 	"\x13max_loading_percent\x18\x02 \x01(\x05R\x11maxLoadingPercent\x12H\n" +
@@ -751,7 +771,9 @@ const file_silverback_fleet_v1_policy_proto_rawDesc = "" +
 	"\fon_unhealthy\x18\x04 \x01(\x0e2..silverback.fleet.v1.RolloutPolicy.OnUnhealthyR\vonUnhealthy\x125\n" +
 	"\bdeadline\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\bdeadline\x120\n" +
 	"\x05gates\x18\x06 \x01(\v2\x1a.silverback.fleet.v1.GatesR\x05gates\x12Z\n" +
-	"\x0fon_inconclusive\x18\a \x01(\x0e21.silverback.fleet.v1.RolloutPolicy.OnInconclusiveR\x0eonInconclusive\x1aq\n" +
+	"\x0fon_inconclusive\x18\a \x01(\x0e21.silverback.fleet.v1.RolloutPolicy.OnInconclusiveR\x0eonInconclusive\x12*\n" +
+	"\x0ekeep_revisions\x18\b \x01(\x05H\x00R\rkeepRevisions\x88\x01\x01\x124\n" +
+	"\bkeep_age\x18\t \x01(\v2\x19.google.protobuf.DurationR\akeepAge\x1aq\n" +
 	"\x04Wave\x12\x16\n" +
 	"\x05nodes\x18\x01 \x01(\x05H\x00R\x05nodes\x12\x1a\n" +
 	"\apercent\x18\x02 \x01(\x05H\x00R\apercent\x12-\n" +
@@ -769,7 +791,8 @@ const file_silverback_fleet_v1_policy_proto_rawDesc = "" +
 	"\x1bON_INCONCLUSIVE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14ON_INCONCLUSIVE_WAIT\x10\x01\x12\x1c\n" +
 	"\x18ON_INCONCLUSIVE_CONTINUE\x10\x02\x12\x18\n" +
-	"\x14ON_INCONCLUSIVE_HALT\x10\x03\"\xeb\x01\n" +
+	"\x14ON_INCONCLUSIVE_HALT\x10\x03B\x11\n" +
+	"\x0f_keep_revisions\"\xeb\x01\n" +
 	"\x05Gates\x12,\n" +
 	"\x12max_failed_percent\x18\x01 \x01(\x05R\x10maxFailedPercent\x122\n" +
 	"\x06probes\x18\x02 \x03(\v2\x1a.silverback.fleet.v1.ProbeR\x06probes\x12D\n" +
@@ -834,18 +857,19 @@ var file_silverback_fleet_v1_policy_proto_depIdxs = []int32{
 	11, // 3: silverback.fleet.v1.RolloutPolicy.deadline:type_name -> google.protobuf.Duration
 	5,  // 4: silverback.fleet.v1.RolloutPolicy.gates:type_name -> silverback.fleet.v1.Gates
 	3,  // 5: silverback.fleet.v1.RolloutPolicy.on_inconclusive:type_name -> silverback.fleet.v1.RolloutPolicy.OnInconclusive
-	8,  // 6: silverback.fleet.v1.Gates.probes:type_name -> silverback.fleet.v1.Probe
-	6,  // 7: silverback.fleet.v1.Gates.error_ratio:type_name -> silverback.fleet.v1.ErrorRatioGate
-	7,  // 8: silverback.fleet.v1.Gates.latency:type_name -> silverback.fleet.v1.LatencyGate
-	10, // 9: silverback.fleet.v1.Probe.headers:type_name -> silverback.fleet.v1.Probe.HeadersEntry
-	11, // 10: silverback.fleet.v1.Probe.interval:type_name -> google.protobuf.Duration
-	11, // 11: silverback.fleet.v1.Probe.timeout:type_name -> google.protobuf.Duration
-	11, // 12: silverback.fleet.v1.RolloutPolicy.Wave.soak:type_name -> google.protobuf.Duration
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	11, // 6: silverback.fleet.v1.RolloutPolicy.keep_age:type_name -> google.protobuf.Duration
+	8,  // 7: silverback.fleet.v1.Gates.probes:type_name -> silverback.fleet.v1.Probe
+	6,  // 8: silverback.fleet.v1.Gates.error_ratio:type_name -> silverback.fleet.v1.ErrorRatioGate
+	7,  // 9: silverback.fleet.v1.Gates.latency:type_name -> silverback.fleet.v1.LatencyGate
+	10, // 10: silverback.fleet.v1.Probe.headers:type_name -> silverback.fleet.v1.Probe.HeadersEntry
+	11, // 11: silverback.fleet.v1.Probe.interval:type_name -> google.protobuf.Duration
+	11, // 12: silverback.fleet.v1.Probe.timeout:type_name -> google.protobuf.Duration
+	11, // 13: silverback.fleet.v1.RolloutPolicy.Wave.soak:type_name -> google.protobuf.Duration
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_silverback_fleet_v1_policy_proto_init() }
@@ -853,6 +877,7 @@ func file_silverback_fleet_v1_policy_proto_init() {
 	if File_silverback_fleet_v1_policy_proto != nil {
 		return
 	}
+	file_silverback_fleet_v1_policy_proto_msgTypes[0].OneofWrappers = []any{}
 	file_silverback_fleet_v1_policy_proto_msgTypes[5].OneofWrappers = []any{
 		(*RolloutPolicy_Wave_Nodes)(nil),
 		(*RolloutPolicy_Wave_Percent)(nil),

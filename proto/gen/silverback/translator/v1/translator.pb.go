@@ -3230,7 +3230,11 @@ type RevisionsInUse struct {
 	// Numbers of revisions that assignments and rollouts name.
 	Revisions []int64 `protobuf:"varint,2,rep,packed,name=revisions,proto3" json:"revisions,omitempty"`
 	// Digests of their snapshots. Their content is kept even if the ledger has no such revision.
-	Digests       []string `protobuf:"bytes,3,rep,name=digests,proto3" json:"digests,omitempty"`
+	Digests []string `protobuf:"bytes,3,rep,name=digests,proto3" json:"digests,omitempty"`
+	// How many revisions of this group are kept at least; 0 is keep_revisions of the request.
+	KeepRevisions int32 `protobuf:"varint,4,opt,name=keep_revisions,json=keepRevisions,proto3" json:"keep_revisions,omitempty"`
+	// How long a revision of this group is kept; unset is keep_age of the request.
+	KeepAge       *durationpb.Duration `protobuf:"bytes,5,opt,name=keep_age,json=keepAge,proto3" json:"keep_age,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3286,6 +3290,20 @@ func (x *RevisionsInUse) GetDigests() []string {
 	return nil
 }
 
+func (x *RevisionsInUse) GetKeepRevisions() int32 {
+	if x != nil {
+		return x.KeepRevisions
+	}
+	return 0
+}
+
+func (x *RevisionsInUse) GetKeepAge() *durationpb.Duration {
+	if x != nil {
+		return x.KeepAge
+	}
+	return nil
+}
+
 // Asks for a collection.
 type CollectRevisionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3293,7 +3311,7 @@ type CollectRevisionsRequest struct {
 	Groups []*RevisionsInUse `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty"`
 	// The etcd revision at which that was read. A revision that had fewer than keep_revisions newer ones then is kept.
 	LedgerRevision int64 `protobuf:"varint,2,opt,name=ledger_revision,json=ledgerRevision,proto3" json:"ledger_revision,omitempty"`
-	// How many revisions of a group are kept at least.
+	// How many revisions of a group are kept at least, when it says nothing else.
 	KeepRevisions int32 `protobuf:"varint,3,opt,name=keep_revisions,json=keepRevisions,proto3" json:"keep_revisions,omitempty"`
 	// How long a revision is kept after the next one took its place, but for groups with more than ten times keep_revisions.
 	KeepAge       *durationpb.Duration `protobuf:"bytes,4,opt,name=keep_age,json=keepAge,proto3" json:"keep_age,omitempty"`
@@ -3859,11 +3877,13 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\x06source\x18\x01 \x01(\v2 .silverback.translator.v1.SourceR\x06source\x12>\n" +
 	"\brevision\x18\x02 \x01(\v2\".silverback.translator.v1.RevisionR\brevision\x12\x1c\n" +
 	"\tunchanged\x18\x03 \x01(\bR\tunchanged\x128\n" +
-	"\bwarnings\x18\x04 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bwarnings\"g\n" +
+	"\bwarnings\x18\x04 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bwarnings\"\xcd\x01\n" +
 	"\x0eRevisionsInUse\x12\x1d\n" +
 	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1c\n" +
 	"\trevisions\x18\x02 \x03(\x03R\trevisions\x12\x18\n" +
-	"\adigests\x18\x03 \x03(\tR\adigests\"\xfb\x01\n" +
+	"\adigests\x18\x03 \x03(\tR\adigests\x12.\n" +
+	"\x0ekeep_revisions\x18\x04 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\rkeepRevisions\x124\n" +
+	"\bkeep_age\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\akeepAge\"\xfb\x01\n" +
 	"\x17CollectRevisionsRequest\x12@\n" +
 	"\x06groups\x18\x01 \x03(\v2(.silverback.translator.v1.RevisionsInUseR\x06groups\x120\n" +
 	"\x0fledger_revision\x18\x02 \x01(\x03B\a\xbaH\x04\"\x02(\x01R\x0eledgerRevision\x12.\n" +
@@ -4011,46 +4031,47 @@ var file_silverback_translator_v1_translator_proto_depIdxs = []int32{
 	5,  // 43: silverback.translator.v1.UnpinSourceResponse.source:type_name -> silverback.translator.v1.Source
 	3,  // 44: silverback.translator.v1.UnpinSourceResponse.revision:type_name -> silverback.translator.v1.Revision
 	51, // 45: silverback.translator.v1.UnpinSourceResponse.warnings:type_name -> silverback.fleet.v1.Problem
-	42, // 46: silverback.translator.v1.CollectRevisionsRequest.groups:type_name -> silverback.translator.v1.RevisionsInUse
-	52, // 47: silverback.translator.v1.CollectRevisionsRequest.keep_age:type_name -> google.protobuf.Duration
-	33, // 48: silverback.translator.v1.LocateEntitiesResponse.Origin.entity:type_name -> silverback.translator.v1.EntityRef
-	11, // 49: silverback.translator.v1.TranslatorService.SubmitConfig:input_type -> silverback.translator.v1.SubmitConfigRequest
-	13, // 50: silverback.translator.v1.TranslatorService.ValidateConfig:input_type -> silverback.translator.v1.ValidateConfigRequest
-	15, // 51: silverback.translator.v1.TranslatorService.DiffConfig:input_type -> silverback.translator.v1.DiffConfigRequest
-	17, // 52: silverback.translator.v1.TranslatorService.RenderConfig:input_type -> silverback.translator.v1.RenderConfigRequest
-	19, // 53: silverback.translator.v1.TranslatorService.DeleteSource:input_type -> silverback.translator.v1.DeleteSourceRequest
-	21, // 54: silverback.translator.v1.TranslatorService.GetSource:input_type -> silverback.translator.v1.GetSourceRequest
-	23, // 55: silverback.translator.v1.TranslatorService.ListSources:input_type -> silverback.translator.v1.ListSourcesRequest
-	25, // 56: silverback.translator.v1.TranslatorService.GetRevision:input_type -> silverback.translator.v1.GetRevisionRequest
-	27, // 57: silverback.translator.v1.TranslatorService.ListRevisions:input_type -> silverback.translator.v1.ListRevisionsRequest
-	29, // 58: silverback.translator.v1.TranslatorService.WatchRevisions:input_type -> silverback.translator.v1.WatchRevisionsRequest
-	31, // 59: silverback.translator.v1.TranslatorService.GetSnapshot:input_type -> silverback.translator.v1.GetSnapshotRequest
-	34, // 60: silverback.translator.v1.TranslatorService.LocateEntities:input_type -> silverback.translator.v1.LocateEntitiesRequest
-	36, // 61: silverback.translator.v1.TranslatorService.RestoreSources:input_type -> silverback.translator.v1.RestoreSourcesRequest
-	38, // 62: silverback.translator.v1.TranslatorService.PinSource:input_type -> silverback.translator.v1.PinSourceRequest
-	40, // 63: silverback.translator.v1.TranslatorService.UnpinSource:input_type -> silverback.translator.v1.UnpinSourceRequest
-	43, // 64: silverback.translator.v1.TranslatorService.CollectRevisions:input_type -> silverback.translator.v1.CollectRevisionsRequest
-	12, // 65: silverback.translator.v1.TranslatorService.SubmitConfig:output_type -> silverback.translator.v1.SubmitConfigResponse
-	14, // 66: silverback.translator.v1.TranslatorService.ValidateConfig:output_type -> silverback.translator.v1.ValidateConfigResponse
-	16, // 67: silverback.translator.v1.TranslatorService.DiffConfig:output_type -> silverback.translator.v1.DiffConfigResponse
-	18, // 68: silverback.translator.v1.TranslatorService.RenderConfig:output_type -> silverback.translator.v1.RenderConfigResponse
-	20, // 69: silverback.translator.v1.TranslatorService.DeleteSource:output_type -> silverback.translator.v1.DeleteSourceResponse
-	22, // 70: silverback.translator.v1.TranslatorService.GetSource:output_type -> silverback.translator.v1.GetSourceResponse
-	24, // 71: silverback.translator.v1.TranslatorService.ListSources:output_type -> silverback.translator.v1.ListSourcesResponse
-	26, // 72: silverback.translator.v1.TranslatorService.GetRevision:output_type -> silverback.translator.v1.GetRevisionResponse
-	28, // 73: silverback.translator.v1.TranslatorService.ListRevisions:output_type -> silverback.translator.v1.ListRevisionsResponse
-	30, // 74: silverback.translator.v1.TranslatorService.WatchRevisions:output_type -> silverback.translator.v1.WatchRevisionsResponse
-	32, // 75: silverback.translator.v1.TranslatorService.GetSnapshot:output_type -> silverback.translator.v1.GetSnapshotResponse
-	35, // 76: silverback.translator.v1.TranslatorService.LocateEntities:output_type -> silverback.translator.v1.LocateEntitiesResponse
-	37, // 77: silverback.translator.v1.TranslatorService.RestoreSources:output_type -> silverback.translator.v1.RestoreSourcesResponse
-	39, // 78: silverback.translator.v1.TranslatorService.PinSource:output_type -> silverback.translator.v1.PinSourceResponse
-	41, // 79: silverback.translator.v1.TranslatorService.UnpinSource:output_type -> silverback.translator.v1.UnpinSourceResponse
-	44, // 80: silverback.translator.v1.TranslatorService.CollectRevisions:output_type -> silverback.translator.v1.CollectRevisionsResponse
-	65, // [65:81] is the sub-list for method output_type
-	49, // [49:65] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	52, // 46: silverback.translator.v1.RevisionsInUse.keep_age:type_name -> google.protobuf.Duration
+	42, // 47: silverback.translator.v1.CollectRevisionsRequest.groups:type_name -> silverback.translator.v1.RevisionsInUse
+	52, // 48: silverback.translator.v1.CollectRevisionsRequest.keep_age:type_name -> google.protobuf.Duration
+	33, // 49: silverback.translator.v1.LocateEntitiesResponse.Origin.entity:type_name -> silverback.translator.v1.EntityRef
+	11, // 50: silverback.translator.v1.TranslatorService.SubmitConfig:input_type -> silverback.translator.v1.SubmitConfigRequest
+	13, // 51: silverback.translator.v1.TranslatorService.ValidateConfig:input_type -> silverback.translator.v1.ValidateConfigRequest
+	15, // 52: silverback.translator.v1.TranslatorService.DiffConfig:input_type -> silverback.translator.v1.DiffConfigRequest
+	17, // 53: silverback.translator.v1.TranslatorService.RenderConfig:input_type -> silverback.translator.v1.RenderConfigRequest
+	19, // 54: silverback.translator.v1.TranslatorService.DeleteSource:input_type -> silverback.translator.v1.DeleteSourceRequest
+	21, // 55: silverback.translator.v1.TranslatorService.GetSource:input_type -> silverback.translator.v1.GetSourceRequest
+	23, // 56: silverback.translator.v1.TranslatorService.ListSources:input_type -> silverback.translator.v1.ListSourcesRequest
+	25, // 57: silverback.translator.v1.TranslatorService.GetRevision:input_type -> silverback.translator.v1.GetRevisionRequest
+	27, // 58: silverback.translator.v1.TranslatorService.ListRevisions:input_type -> silverback.translator.v1.ListRevisionsRequest
+	29, // 59: silverback.translator.v1.TranslatorService.WatchRevisions:input_type -> silverback.translator.v1.WatchRevisionsRequest
+	31, // 60: silverback.translator.v1.TranslatorService.GetSnapshot:input_type -> silverback.translator.v1.GetSnapshotRequest
+	34, // 61: silverback.translator.v1.TranslatorService.LocateEntities:input_type -> silverback.translator.v1.LocateEntitiesRequest
+	36, // 62: silverback.translator.v1.TranslatorService.RestoreSources:input_type -> silverback.translator.v1.RestoreSourcesRequest
+	38, // 63: silverback.translator.v1.TranslatorService.PinSource:input_type -> silverback.translator.v1.PinSourceRequest
+	40, // 64: silverback.translator.v1.TranslatorService.UnpinSource:input_type -> silverback.translator.v1.UnpinSourceRequest
+	43, // 65: silverback.translator.v1.TranslatorService.CollectRevisions:input_type -> silverback.translator.v1.CollectRevisionsRequest
+	12, // 66: silverback.translator.v1.TranslatorService.SubmitConfig:output_type -> silverback.translator.v1.SubmitConfigResponse
+	14, // 67: silverback.translator.v1.TranslatorService.ValidateConfig:output_type -> silverback.translator.v1.ValidateConfigResponse
+	16, // 68: silverback.translator.v1.TranslatorService.DiffConfig:output_type -> silverback.translator.v1.DiffConfigResponse
+	18, // 69: silverback.translator.v1.TranslatorService.RenderConfig:output_type -> silverback.translator.v1.RenderConfigResponse
+	20, // 70: silverback.translator.v1.TranslatorService.DeleteSource:output_type -> silverback.translator.v1.DeleteSourceResponse
+	22, // 71: silverback.translator.v1.TranslatorService.GetSource:output_type -> silverback.translator.v1.GetSourceResponse
+	24, // 72: silverback.translator.v1.TranslatorService.ListSources:output_type -> silverback.translator.v1.ListSourcesResponse
+	26, // 73: silverback.translator.v1.TranslatorService.GetRevision:output_type -> silverback.translator.v1.GetRevisionResponse
+	28, // 74: silverback.translator.v1.TranslatorService.ListRevisions:output_type -> silverback.translator.v1.ListRevisionsResponse
+	30, // 75: silverback.translator.v1.TranslatorService.WatchRevisions:output_type -> silverback.translator.v1.WatchRevisionsResponse
+	32, // 76: silverback.translator.v1.TranslatorService.GetSnapshot:output_type -> silverback.translator.v1.GetSnapshotResponse
+	35, // 77: silverback.translator.v1.TranslatorService.LocateEntities:output_type -> silverback.translator.v1.LocateEntitiesResponse
+	37, // 78: silverback.translator.v1.TranslatorService.RestoreSources:output_type -> silverback.translator.v1.RestoreSourcesResponse
+	39, // 79: silverback.translator.v1.TranslatorService.PinSource:output_type -> silverback.translator.v1.PinSourceResponse
+	41, // 80: silverback.translator.v1.TranslatorService.UnpinSource:output_type -> silverback.translator.v1.UnpinSourceResponse
+	44, // 81: silverback.translator.v1.TranslatorService.CollectRevisions:output_type -> silverback.translator.v1.CollectRevisionsResponse
+	66, // [66:82] is the sub-list for method output_type
+	50, // [50:66] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_silverback_translator_v1_translator_proto_init() }
