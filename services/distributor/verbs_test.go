@@ -229,4 +229,48 @@ func TestAFrozenGroupTakesRevisionsAndBeginsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.reaches(t, 2, completed)
+	// A freeze whose answer was lost is repeated after somebody unfroze the group: it had its effect.
+	if _, err := r.FreezeGroup(t.Context(), &distributorv1.FreezeGroupRequest{Group: "g", Reason: "sale", RequestId: "f"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.UnfreezeGroup(t.Context(), &distributorv1.UnfreezeGroupRequest{Group: "g", Reason: "over"}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the group is not frozen", func() bool {
+		a, err := r.GetAssignment(t.Context(), &distributorv1.GetAssignmentRequest{Group: "g"})
+		return err == nil && a.GetAssignment().GetFrozen() == nil
+	})
+	if again, err := r.FreezeGroup(t.Context(), &distributorv1.FreezeGroupRequest{Group: "g", Reason: "sale",
+		RequestId: "f"}); err != nil || again.GetOrder().GetReason() != "sale" {
+		t.Errorf("the repeated freeze answered %v, %v", again, err)
+	}
+	p.revise("-three")
+	r.reaches(t, 3, completed)
+}
+
+func TestARepeatedCallIsForTheRolloutOfTheFirst(t *testing.T) {
+	p := newControlPlane(t)
+	one := p.replica("one")
+	p.agents(1, one)
+	p.revise("")
+	first := one.reaches(t, 1, completed)
+	// The order of the first call was stored, its rollout ended before a leader obeyed, and the answer was lost.
+	_, err := p.etcd.Put(t.Context(), "decided/orders/g", fmt.Sprintf(
+		`{"v":1,"value":{"rollouts":[{"id":"p-1","verb":"pause","rollout":%q,"reason":"lunch","author":"ann","time":"2026-01-01T00:00:00Z"}]}}`,
+		first.GetId()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.upstream.Group("g", slow())
+	eventually(t, "the policy is known", func() bool {
+		p.revise(fmt.Sprint("-", time.Now().UnixNano()))
+		return one.reachesEnd(t, p.upstream.Newest("g")).GetState() == soaking
+	})
+	_, err = one.PauseRollout(t.Context(), &distributorv1.PauseRolloutRequest{Group: "g", Reason: "lunch", RequestId: "p-1"})
+	if reason(err) != "ROLLOUT_STATE" || !strings.Contains(err.Error(), "has taken the place of rollout "+first.GetId()) {
+		t.Errorf("the repeated call answered %v", err)
+	}
+	if r := one.newest(t); r.GetState() != soaking {
+		t.Errorf("the next rollout is %v", r)
+	}
 }

@@ -133,6 +133,30 @@ var table = []mutation{
 		pkg: rollouts, run: "TestAFrozenGroup|TestSimulation",
 	},
 	{
+		name: "rollouts: one begins beside a freeze", file: "services/distributor/internal/store/decide.go",
+		old: `if begins(was, d) {`,
+		new: `if begins(was, d) && d.Rollout == nil {`,
+		pkg: "./services/distributor/internal/store", run: "TestNoRolloutBeginsBesideAnOrder",
+	},
+	{
+		name: "orders: an earlier freeze is forgotten", file: "services/distributor/internal/rollout/orders.go",
+		old: `o.Earlier = appended(o.Earlier, *o.Group)`,
+		new: `o.Earlier = nil`,
+		pkg: rollouts, run: "TestOrdersForAGroupAreRemembered",
+	},
+	{
+		name: "orders: one waits for ever", file: "services/distributor/internal/rollout/orders.go",
+		old: `case newest.ID <= o.Rollout:`,
+		new: `case newest.ID != "":`,
+		pkg: rollouts, run: "TestWhatBecomesOfAnOrder",
+	},
+	{
+		name: "orders: a repeated call is for another rollout", file: "services/distributor/internal/api/orders.go",
+		old: `if o, err = s.Ledger.AddOrder(ctx, group, o); err != nil {`,
+		new: `if _, err = s.Ledger.AddOrder(ctx, group, o); err != nil {`,
+		pkg: "./services/distributor", run: "TestARepeatedCallIsForTheRolloutOfTheFirst",
+	},
+	{
 		name: "rollouts: a paused one goes on", file: "services/distributor/internal/rollout/step.go",
 		old: "if !s.r.Paused {\n",
 		new: "if s.r.State != \"\" {\n",

@@ -53,10 +53,12 @@ func (s *RolloutService) orderRollout(ctx context.Context, request interface {
 	group := fleet.GroupID(request.GetGroup())
 	bell, _, end := s.Ledger.Changes()
 	defer end()
-	if done := s.obeyed(group, o.ID); done != nil {
-		return done, nil // the answer to the first call was lost
-	}
 	all := s.Ledger.Rollouts(group)
+	for _, r := range all {
+		if r.Has(o.ID) {
+			return encode(r), nil // the answer to the first call was lost
+		}
+	}
 	if len(all) == 0 {
 		return nil, fault.New(fault.Missing, "ROLLOUT_NOT_FOUND", "group %q has no rollout yet", group).With("group", string(group))
 	}
@@ -65,7 +67,7 @@ func (s *RolloutService) orderRollout(ctx context.Context, request interface {
 		return nil, fault.New(fault.WrongState, "NOT_THE_NEWEST_ROLLOUT", "rollout %q is not the newest of group %q, which is %s to revision %d",
 			id, group, newest.ID, newest.Candidate.Revision).With("rollout", string(newest.ID))
 	}
-	if repeats(o.Verb, newest.Rollout) {
+	if o.Verb.Repeats(newest.Rollout) {
 		return encode(newest), nil
 	}
 	if why := o.Refuses(newest.Rollout); why != "" {
@@ -76,21 +78,11 @@ func (s *RolloutService) orderRollout(ctx context.Context, request interface {
 			frozen.Author, group, frozen.Reason).With("group", string(group))
 	}
 	o.Rollout = newest.ID
-	if _, err := s.Ledger.AddOrder(ctx, group, o); err != nil {
+	// A call that is repeated may have stored the order for an earlier rollout.
+	if o, err = s.Ledger.AddOrder(ctx, group, o); err != nil {
 		return nil, err
 	}
 	return s.awaitObeyed(ctx, group, o, bell)
-}
-
-// repeats reports whether a rollout is already as the verb wants it.
-func repeats(v rollout.Verb, r rollout.Rollout) bool {
-	switch v {
-	case rollout.Abort:
-		return r.State == rollout.RolledBack
-	case rollout.Retry:
-		return r.State.Open() && len(r.Orders) > 0 && r.Orders[0].Verb == rollout.Retry
-	}
-	return false
 }
 
 // awaitObeyed waits until the leader has obeyed an order.
@@ -98,13 +90,13 @@ func (s *RolloutService) awaitObeyed(ctx context.Context, group fleet.GroupID, o
 	*distributorv1.Rollout, error) {
 	over := time.After(obeyTimeout)
 	for {
-		if done := s.obeyed(group, o.ID); done != nil {
+		all := s.Ledger.Rollouts(group)
+		done, never := outcome(o, all)
+		switch {
+		case done != nil:
 			return done, nil
-		}
-		for _, r := range s.Ledger.Rollouts(group) {
-			if why := o.Refuses(r.Rollout); r.ID == o.Rollout && why != "" {
-				return nil, fault.New(fault.WrongState, "ROLLOUT_STATE", "%s", why).With("state", string(r.State))
-			}
+		case never != "":
+			return nil, fault.New(fault.WrongState, "ROLLOUT_STATE", "%s", never).With("state", string(all[0].State))
 		}
 		select {
 		case <-ctx.Done():
@@ -117,14 +109,19 @@ func (s *RolloutService) awaitObeyed(ctx context.Context, group fleet.GroupID, o
 	}
 }
 
-// obeyed returns the rollout that obeyed an order, or nil.
-func (s *RolloutService) obeyed(group fleet.GroupID, id string) *distributorv1.Rollout {
-	for _, r := range s.Ledger.Rollouts(group) {
-		if r.Has(id) {
-			return encode(r)
+// outcome returns the rollout that obeyed an order, or why none ever will.
+func outcome(o rollout.Order, all []Counted) (done *distributorv1.Rollout, never string) {
+	rollouts := make([]rollout.Rollout, len(all))
+	for i := range all {
+		rollouts[i] = all[i].Rollout
+	}
+	what := o.Outcome(rollouts)
+	for i := range all {
+		if all[i].ID == what.Obeyed {
+			return encode(all[i]), ""
 		}
 	}
-	return nil
+	return nil, what.Never
 }
 
 // encode returns the message of a rollout as it is now.

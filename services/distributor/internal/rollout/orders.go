@@ -37,6 +37,7 @@ type Order struct {
 // rollout.
 type Orders struct {
 	Group    *Order  `json:"group,omitempty"`    // the newest freeze or unfreeze
+	Earlier  []Order `json:"earlier,omitempty"`  // those before it, the oldest first, at most MaxOrders
 	Rollouts []Order `json:"rollouts,omitempty"` // the oldest first, at most MaxOrders
 }
 
@@ -51,15 +52,23 @@ func (o Orders) Frozen() *Order {
 	return nil
 }
 
-// With returns the orders with one more, without the one that it replaces or the oldest beyond MaxOrders.
+// With returns the orders with one more, without the oldest beyond MaxOrders.
 func (o Orders) With(next Order) Orders {
-	if next.Rollout == "" {
-		o.Group = &next
+	if next.Rollout != "" {
+		o.Rollouts = appended(o.Rollouts, next)
 		return o
 	}
-	o.Rollouts = append(slices.Clone(o.Rollouts), next)
-	o.Rollouts = o.Rollouts[max(0, len(o.Rollouts)-MaxOrders):]
+	if o.Group != nil {
+		o.Earlier = appended(o.Earlier, *o.Group)
+	}
+	o.Group = &next
 	return o
+}
+
+// appended returns a new slice with one more order, without the oldest beyond MaxOrders.
+func appended(all []Order, next Order) []Order {
+	all = append(slices.Clone(all), next)
+	return all[max(0, len(all)-MaxOrders):]
 }
 
 // Find returns the order with that id.
@@ -67,13 +76,42 @@ func (o Orders) Find(id string) (Order, bool) {
 	if o.Group != nil && o.Group.ID == id {
 		return *o.Group, true
 	}
-	for _, order := range o.Rollouts {
+	for _, order := range slices.Concat(o.Rollouts, o.Earlier) {
 		if order.ID == id {
 			return order, true
 		}
 	}
 	return Order{}, false
 }
+
+// Outcome says what became of an order for a rollout.
+type Outcome struct {
+	Obeyed fleet.RolloutID // the rollout that obeyed it; empty when none did yet
+	Never  string          // why none ever will; empty when one may
+}
+
+// Outcome returns what became of an order, by the rollouts of its group, the newest first.
+func (o Order) Outcome(rollouts []Rollout) Outcome {
+	for _, r := range rollouts {
+		if r.Has(o.ID) {
+			return Outcome{Obeyed: r.ID}
+		}
+	}
+	if len(rollouts) == 0 {
+		return Outcome{}
+	}
+	newest := rollouts[0]
+	switch {
+	case newest.ID <= o.Rollout:
+		return Outcome{Never: o.Refuses(newest)}
+	case o.Verb == Retry && newest.retries():
+		return Outcome{Obeyed: newest.ID} // somebody else ordered the same
+	}
+	return Outcome{Never: fmt.Sprintf("rollout %s has taken the place of rollout %s, which the order was for", newest.ID, o.Rollout)}
+}
+
+// retries reports whether an operator's order began the rollout.
+func (r Rollout) retries() bool { return len(r.Orders) > 0 && r.Orders[0].Verb == Retry }
 
 // Has reports whether the rollout has obeyed an order with that id.
 func (r Rollout) Has(id string) bool {
@@ -118,14 +156,24 @@ func (o Order) Refuses(r Rollout) string {
 	return ""
 }
 
+// Repeats reports whether a rollout is already as the verb wants it.
+func (v Verb) Repeats(r Rollout) bool {
+	switch v {
+	case Abort:
+		return r.State == RolledBack
+	case Retry:
+		return r.State.Open() && r.retries()
+	}
+	return false
+}
+
 // obey applies orders to an open rollout. It returns the abort that ends the rollout, or nil.
 func (r *Rollout) obey(now time.Time, orders []Order) (abort *Order) {
 	for _, o := range orders {
 		if abort != nil || o.Refuses(*r) != "" {
 			continue
 		}
-		r.Orders = append(slices.Clone(r.Orders), o)
-		r.Orders = r.Orders[max(0, len(r.Orders)-MaxOrders):]
+		r.Orders = appended(r.Orders, o)
 		switch o.Verb {
 		case Pause:
 			if r.State != Waiting { // a waiting rollout is paused once it begins

@@ -251,3 +251,46 @@ func TestAPinnedGroupWaitsForTheRevisionWithThePins(t *testing.T) {
 		t.Errorf("the rollout is %+v", r)
 	}
 }
+
+func TestWhatBecomesOfAnOrder(t *testing.T) {
+	pause, retry := Order{ID: "p", Verb: Pause, Rollout: "5"}, Order{ID: "r", Verb: Retry, Rollout: "5"}
+	other := Order{ID: "x", Verb: Retry, Rollout: "5"}
+	for _, tt := range []struct {
+		name     string
+		order    Order
+		rollouts []Rollout
+		obeyed   fleet.RolloutID
+		never    string
+	}{
+		{name: "no rollout is known", order: pause},
+		{name: "it is not obeyed yet", order: pause, rollouts: []Rollout{{ID: "5", State: Progressing}}},
+		{name: "it is obeyed", order: pause, rollouts: []Rollout{{ID: "5", State: Paused, Orders: []Order{pause}}}, obeyed: "5"},
+		{name: "it was obeyed, and the rollout has ended", order: pause, obeyed: "5",
+			rollouts: []Rollout{{ID: "6", State: Completed}, {ID: "5", State: Superseded, Orders: []Order{pause}}}},
+		{name: "the rollout has ended before", order: pause, rollouts: []Rollout{{ID: "5", State: Completed}}, never: "has ended"},
+		{name: "another took its place before", order: pause, rollouts: []Rollout{{ID: "6", State: Progressing}, {ID: "5", State: Superseded}},
+			never: "rollout 6 has taken the place of rollout 5"},
+		{name: "a retry is obeyed by the next", order: retry, rollouts: []Rollout{{ID: "6", Orders: []Order{retry}}}, obeyed: "6"},
+		{name: "somebody else's retry did it", order: retry, rollouts: []Rollout{{ID: "6", Orders: []Order{other}}, {ID: "5", State: Halted}},
+			obeyed: "6"},
+		{name: "a newer revision came before the retry", order: retry, rollouts: []Rollout{{ID: "6"}, {ID: "5", State: Halted}},
+			never: "rollout 6 has taken the place"},
+	} {
+		got := tt.order.Outcome(tt.rollouts)
+		if got.Obeyed != tt.obeyed || !strings.Contains(got.Never, tt.never) || tt.never == "" && got.Never != "" {
+			t.Errorf("%s: %+v", tt.name, got)
+		}
+	}
+}
+
+func TestOrdersForAGroupAreRemembered(t *testing.T) {
+	var o Orders
+	for i := range MaxOrders + 2 {
+		o = o.With(Order{ID: fmt.Sprint(i), Verb: Freeze})
+	}
+	_, oldest := o.Find("0")
+	second, known := o.Find("1")
+	if _, newest := o.Find(fmt.Sprint(MaxOrders + 1)); oldest || !known || second.ID != "1" || !newest || len(o.Earlier) != MaxOrders {
+		t.Errorf("kept are %+v", o)
+	}
+}

@@ -17,7 +17,8 @@ import (
 const keptRollouts = 20
 
 // Decide writes a decision with the term and the epoch in one transaction and returns its etcd revision. It fails with a fault of kind
-// StaleTerm when the term is over, and of kind Conflict when the group or the epoch has changed since the decision was made.
+// StaleTerm when the term is over, and of kind Conflict when the group or the epoch has changed since the decision was made. A decision
+// that begins a rollout compares the orders of the group too: a leader that has not heard of a freeze yet begins nothing.
 func Decide(ctx context.Context, kv clientv3.KV, fence etcdkv.Fence, id fleet.GroupID, was Group, d rollout.Decision) (int64, error) {
 	var (
 		conditions []clientv3.Cmp
@@ -31,6 +32,9 @@ func Decide(ctx context.Context, kv clientv3.KV, fence etcdkv.Fence, id fleet.Gr
 		clientv3.Compare(clientv3.ModRevision(assignmentKey(id)), "=", decision),
 		// No node would follow a decision of an epoch that is over, and it would undo the recovery of its group.
 		clientv3.Compare(clientv3.ModRevision(epochKey), "=", was.Recovery.modRevision))
+	if begins(was, d) {
+		conditions = append(conditions, clientv3.Compare(clientv3.ModRevision(ordersKey(id)), "=", was.ordersAt))
+	}
 	known := map[fleet.RolloutID]int64{}
 	for _, r := range was.Rollouts {
 		known[r.ID] = r.modRevision
@@ -66,9 +70,14 @@ func Decide(ctx context.Context, kv clientv3.KV, fence etcdkv.Fence, id fleet.Gr
 	return revision, nil
 }
 
+// begins reports whether a decision begins a rollout.
+func begins(was Group, d rollout.Decision) bool {
+	return d.Rollout != nil && (was.Newest() == nil || was.Newest().ID < d.Rollout.ID)
+}
+
 // trims returns the deletions that make room for a new rollout.
 func trims(id fleet.GroupID, was Group, d rollout.Decision) (deletes []clientv3.Op) {
-	if d.Rollout == nil || was.Newest() != nil && was.Newest().ID >= d.Rollout.ID {
+	if !begins(was, d) {
 		return nil
 	}
 	for i := 0; i <= len(was.Rollouts)-keptRollouts; i++ {

@@ -84,6 +84,36 @@ func TestDecideIsFencedAndCompared(t *testing.T) {
 	}
 }
 
+func TestNoRolloutBeginsBesideAnOrder(t *testing.T) {
+	etcd := etcdtest.Client(t)
+	fence := elect(t, etcd, Election("distributor")+"/one")
+	first := rollout.Decision{Rollout: &rollout.Rollout{Group: "g", ID: "00000001", State: rollout.Progressing}}
+	if _, err := AddOrder(t.Context(), etcd, "g", rollout.Order{ID: "f", Verb: rollout.Freeze}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Decide(t.Context(), etcd, fence, "g", Group{}, first); !errors.Is(err, fault.Of(fault.Conflict)) {
+		t.Errorf("a rollout that began without knowing of the freeze gave %v", err)
+	}
+	if _, err := Decide(t.Context(), etcd, fence, "g", read(t, etcd, "g"), first); err != nil {
+		t.Errorf("a rollout that knows of the order gave %v", err)
+	}
+	open := read(t, etcd, "g")
+	if _, err := AddOrder(t.Context(), etcd, "g", rollout.Order{ID: "p", Verb: rollout.Pause, Rollout: "00000001"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Decide(t.Context(), etcd, fence, "g", open, first); err != nil {
+		t.Errorf("a step of an open rollout gave %v", err)
+	}
+	// Orders that this version cannot read do not hold up the group for ever.
+	if _, err := etcd.Put(t.Context(), ordersKey("g"), `{"v":99}`); err != nil {
+		t.Fatal(err)
+	}
+	next := rollout.Decision{Rollout: &rollout.Rollout{Group: "g", ID: "00000002", State: rollout.Progressing}}
+	if _, err := Decide(t.Context(), etcd, fence, "g", read(t, etcd, "g"), next); err != nil {
+		t.Errorf("beside orders that cannot be read: %v", err)
+	}
+}
+
 func TestOldRolloutsAreTrimmed(t *testing.T) {
 	etcd := etcdtest.Client(t)
 	fence := elect(t, etcd, Election("distributor")+"/one")

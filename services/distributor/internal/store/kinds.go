@@ -67,12 +67,14 @@ func putRollout(g *Group, _ []string, kv etcdkv.KV) error {
 	return nil
 }
 
+// putOrders keeps the orders from before when the new ones cannot be read: decisions go on, by what is known.
 func putOrders(g *Group, _ []string, kv etcdkv.KV) error {
+	g.ordersAt = kv.ModRevision
 	orders, err := decode[rollout.Orders](kv.Value)
 	if err != nil {
 		return err
 	}
-	g.Orders, g.ordersAt = orders, kv.ModRevision
+	g.Orders = orders
 	return nil
 }
 
