@@ -17,6 +17,7 @@ import (
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 
 	"github.com/silverback-gateway/silverback/kit/content"
 	"github.com/silverback-gateway/silverback/kit/fleet"
@@ -66,6 +67,11 @@ func (p *controlPlane) replica(id string) *replica { return p.replicaAt(id, p.et
 
 func (p *controlPlane) replicaAt(id string, etcd *clientv3.Client) *replica {
 	p.t.Helper()
+	return p.replicaWith(id, etcd, p.upstream.Translator())
+}
+
+func (p *controlPlane) replicaWith(id string, etcd *clientv3.Client, translator translatorv1.TranslatorServiceClient) *replica {
+	p.t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	if os.Getenv("SILVERBACK_TEST_LOG") != "" {
 		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
@@ -74,7 +80,7 @@ func (p *controlPlane) replicaAt(id string, etcd *clientv3.Client) *replica {
 	var err error
 	r.Distributor, err = distributor.New(distributor.Config{ReplicaID: id, ElectionTTL: p.electionTTL,
 		ReconnectSpread: 50 * time.Millisecond}, distributor.Deps{
-		Etcd: etcd, Translator: p.upstream.Translator(), Registry: p.upstream.Registry(), Log: log, Metrics: r.metrics,
+		Etcd: etcd, Translator: translator, Registry: p.upstream.Registry(), Log: log, Metrics: r.metrics,
 	})
 	if err != nil {
 		p.t.Fatal(err)

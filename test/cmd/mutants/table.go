@@ -157,6 +157,12 @@ var table = []mutation{
 		pkg: "./services/distributor", run: "TestARepeatedCallIsForTheRolloutOfTheFirst",
 	},
 	{
+		name: "pins: each leader asks for others", file: "services/distributor/internal/controller/pin.go",
+		old: `RequestId: fmt.Sprintf("rollout-%s", r.ID)`,
+		new: `RequestId: fmt.Sprintf("rollout-%s-%d", r.ID, l.fence.Term)`,
+		pkg: "./services/distributor", run: "TestTheLeaderIsKilledAtEachStep",
+	},
+	{
 		name: "rollouts: a paused one goes on", file: "services/distributor/internal/rollout/step.go",
 		old: "if !s.r.Paused {\n",
 		new: "if s.r.State != \"\" {\n",
