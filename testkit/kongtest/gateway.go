@@ -380,6 +380,13 @@ func (p process) Drain() {
 	p.draining = true
 }
 
+func (p process) Balancer() admin.Balancer {
+	if l := p.inForce(); l != nil {
+		return l.table
+	}
+	return nil
+}
+
 func (p process) Load(posted admin.Posted, run <-chan struct{}) (*declarative.Configuration, error) {
 	if posted.Check && posted.Document == nil && md5Hex(posted.Text) == p.Hash() {
 		return nil, nil

@@ -19,6 +19,7 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/metering"
 	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/problems"
 	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/reply"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/router"
 )
 
 // DefaultBodyLimit is Kong's nginx_admin_client_max_body_size.
@@ -34,6 +35,14 @@ type Gateway interface {
 	// The error is document.ErrCrash, ErrNotRunning, a *problems.Refused, or the parser's.
 	Load(p Posted, run <-chan struct{}) (*declarative.Configuration, error)
 	Drain()
+	// Balancer returns the balancer of the configuration in force; nil before the first.
+	Balancer() Balancer
+}
+
+// Balancer holds the health of targets.
+type Balancer interface {
+	Health(upstreamID string) []router.TargetHealth
+	SetHealth(upstreamID, target string, healthy bool) error
 }
 
 // State is the gateway at a moment.

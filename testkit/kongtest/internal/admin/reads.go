@@ -43,6 +43,9 @@ func (a *API) serveEntities(w http.ResponseWriter, r *http.Request, path []strin
 		a.serveOne(w, r, k, path[1], e, found)
 		return
 	}
+	if found && k.Name == "upstreams" && a.serveUpstream(w, r, e, path[2:]) {
+		return
+	}
 	if !found || len(path) > 3 {
 		reply.JSON(w, http.StatusNotFound, reply.Message("Not found"))
 		return

@@ -14,11 +14,13 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/request"
 )
 
-// Router matches requests in the order of precedence of one flavor. It is immutable.
+// Router matches requests in the order of precedence of one flavor. It is immutable, but for the health of targets.
 type Router struct {
 	rules     []Rule // best first
 	uses      request.Fields
-	upstreams map[string]*upstream
+	upstreams map[string]*upstream // by name
+
+	upstreamIDs map[string]*upstream
 }
 
 // Rule is one way into a route. A route whose paths have several priorities has several (groupPaths).
@@ -55,7 +57,8 @@ type Service struct {
 
 // Compile makes the router of a configuration. Routes of other protocols than HTTP and gRPC, and of disabled services, are left out.
 func Compile(set *declarative.Population, flavor string) *Router {
-	r := &Router{upstreams: compileUpstreams(set)}
+	r := &Router{}
+	r.upstreams, r.upstreamIDs = compileUpstreams(set)
 	services := map[string]*Service{}
 	for _, n := range set.ByKind["services"] {
 		services[n.ID] = compileService(n)

@@ -1,30 +1,41 @@
 package router
 
 import (
+	"errors"
+	"fmt"
 	"net"
+	"net/netip"
+	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/declarative"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/entity"
 )
 
-// upstream spreads requests over targets by weight, in a fixed order. Health checks and hashing are not simulated.
+// upstream spreads requests over targets by weight, in a fixed order, but for those that are unhealthy. Only the Admin API changes the
+// health of a target here (F46): checks and hashing are not simulated.
 type upstream struct {
-	targets []target
-	total   uint64
-	turn    *atomic.Uint64
+	name      string
+	checked   bool    // it has health checks, so that targets have a health
+	threshold float64 // the percentage of weight below which the upstream answers nothing
+	targets   []*target
+	turn      *atomic.Uint64
 }
 
 type target struct {
-	address string
-	weight  uint64
+	id, address string
+	weight      uint64
+	unhealthy   atomic.Bool
 }
 
-func compileUpstreams(set *declarative.Population) map[string]*upstream {
-	byID, byName := map[string]*upstream{}, map[string]*upstream{}
+func compileUpstreams(set *declarative.Population) (byName, byID map[string]*upstream) {
+	byName, byID = map[string]*upstream{}, map[string]*upstream{}
 	for _, n := range set.ByKind["upstreams"] {
-		u := &upstream{turn: &atomic.Uint64{}}
-		byID[n.ID], byName[n.Text("name")] = u, u
+		u := &upstream{name: n.Text("name"), turn: &atomic.Uint64{}}
+		u.checked, u.threshold = healthChecks(n)
+		byID[n.ID], byName[u.name] = u, u
 	}
 	for _, n := range set.ByKind["targets"] {
 		u := byID[set.Target(n, "upstream")]
@@ -35,35 +46,114 @@ func compileUpstreams(set *declarative.Population) map[string]*upstream {
 		if posted, ok := n.Own["weight"].(float64); ok {
 			weight = uint64(posted)
 		}
-		address := n.Text("target")
-		if _, _, err := net.SplitHostPort(address); err != nil {
-			address = net.JoinHostPort(address, "8000")
-		}
-		u.targets = append(u.targets, target{address: address, weight: weight})
-		u.total += weight
+		u.targets = append(u.targets, &target{id: n.ID, address: TargetAddress(n.Text("target")), weight: weight})
 	}
-	return byName
+	return byName, byID
 }
 
-// next returns the next address, or an empty string when no target has weight.
+// healthChecks reports whether an upstream has health checks by Kong's own rule, and their threshold.
+func healthChecks(n *entity.Node) (checked bool, threshold float64) {
+	number := func(path ...string) float64 {
+		var value any = n.Own
+		for _, name := range append([]string{"healthchecks"}, path...) {
+			fields, _ := value.(map[string]any)
+			value = fields[name]
+		}
+		x, _ := value.(float64)
+		return x
+	}
+	for _, path := range [][]string{
+		{"active", "healthy", "interval"}, {"active", "unhealthy", "interval"},
+		{"passive", "unhealthy", "tcp_failures"}, {"passive", "unhealthy", "timeouts"}, {"passive", "unhealthy", "http_failures"},
+	} {
+		checked = checked || number(path...) != 0
+	}
+	return checked, number("threshold")
+}
+
+// TargetAddress is a target as Kong names it: with a port, and an address of IPv6 in full.
+func TargetAddress(text string) string {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		host, port = strings.Trim(text, "[]"), "8000"
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() {
+		host = ip.StringExpanded()
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// next returns the next address, or an empty string when no target may be asked.
 func (u *upstream) next() string {
-	if u.total == 0 {
+	var total, available uint64
+	for _, t := range u.targets {
+		if total += t.weight; !t.unhealthy.Load() {
+			available += t.weight
+		}
+	}
+	if available == 0 || float64(available)*100 < u.threshold*float64(total) {
 		return ""
 	}
-	at := (u.turn.Add(1) - 1) % u.total
+	at := (u.turn.Add(1) - 1) % available
 	for _, t := range u.targets {
+		if t.unhealthy.Load() {
+			continue
+		}
 		if at < t.weight {
 			return t.address
 		}
 		at -= t.weight
 	}
-	return ""
+	return "" // the last one became unhealthy meanwhile
 }
 
-// Address returns where a service's next request goes, or an empty string when no target has weight.
+// Address returns where a service's next request goes, or an empty string when no target may be asked.
 func (r *Router) Address(s *Service) string {
 	if u, ok := r.upstreams[s.Host]; ok {
 		return u.next()
 	}
 	return net.JoinHostPort(s.Host, strconv.Itoa(s.Port))
+}
+
+// A TargetHealth is a target as the Admin API shows its health.
+type TargetHealth struct{ ID, Address, Health string }
+
+// ErrNoTarget says that there is no such upstream, or that it has no such target.
+var ErrNoTarget = errors.New("not found")
+
+// Health returns the targets of an upstream, by its id.
+func (r *Router) Health(upstreamID string) (all []TargetHealth) {
+	u := r.upstreamIDs[upstreamID]
+	if u == nil {
+		return nil
+	}
+	for _, t := range u.targets {
+		health := "HEALTHCHECKS_OFF"
+		switch {
+		case !u.checked || t.weight == 0:
+		case t.unhealthy.Load():
+			health = "UNHEALTHY"
+		default:
+			health = "HEALTHY"
+		}
+		all = append(all, TargetHealth{t.id, t.address, health})
+	}
+	return all
+}
+
+// SetHealth changes the health of a target, for all workers and until the next load (F46). The target is named by its id or its address.
+func (r *Router) SetHealth(upstreamID, named string, healthy bool) error {
+	u := r.upstreamIDs[upstreamID]
+	if u == nil {
+		return ErrNoTarget
+	}
+	at := slices.IndexFunc(u.targets, func(t *target) bool { return t.id == named || t.address == named })
+	if at < 0 {
+		return ErrNoTarget
+	}
+	if !u.checked {
+		return fmt.Errorf("no healthchecker found for %s", u.name)
+	}
+	u.targets[at].unhealthy.Store(!healthy)
+	return nil
 }
