@@ -138,6 +138,7 @@ type Distributor struct {
 	view       *store.View
 	cache      *controller.Cache
 	hub        *stream.Hub
+	upstreams  *upstreamsOf
 	controller *controller.Controller
 	recovery   recovery.Service
 	election   *election.Metrics
@@ -177,8 +178,10 @@ func New(c Config, d Deps) (*Distributor, error) {
 		etcdHealth: etcdkv.NewHealthProbe(d.Etcd, store.Election(c.ElectionID)+"/", d.Log),
 	}
 	r.cache = controller.NewCache(d.Translator, d.Registry, sessions{r}, d.Log)
+	contents := content.New(d.Etcd, 0)
+	r.upstreams = &upstreamsOf{content: contents}
 	r.hub = stream.NewHub(stream.Deps{
-		View: view, Content: content.New(d.Etcd, 0), Tallies: store.NewTallies(d.Etcd, c.ReplicaID), Roster: r.cache, FrameBytes: c.FrameBytes,
+		View: view, Content: contents, Tallies: store.NewTallies(d.Etcd, c.ReplicaID), Roster: r.cache, FrameBytes: c.FrameBytes,
 		Spread: c.ReconnectSpread, Log: d.Log, Metrics: stream.NewMetrics(d.Metrics),
 		Ledger: func(ctx context.Context) (store.Ledger, error) { return store.ReadLedger(ctx, d.Etcd) },
 		Gates:  r.cache.HasGates,
@@ -208,6 +211,7 @@ func Codec() encoding.CodecV2 { return stream.NewCodec() }
 func (d *Distributor) Register(s *rpcserver.Server) {
 	distributorv1.RegisterDeliveryServiceServer(s, &api.DeliveryService{Follow: d.hub.Follow})
 	distributorv1.RegisterRolloutServiceServer(s, &api.RolloutService{Ledger: ledger{d}, Draining: d.draining})
+	distributorv1.RegisterTargetServiceServer(s, &api.TargetService{Ledger: ledger{d}, Targets: ledger{d}})
 	s.OnDrain(d.drain)
 }
 

@@ -102,6 +102,9 @@ var matrix = map[string][]string{
 	"RolloutService/RetryRollout":      {"operator", "admin"},
 	"RolloutService/FreezeGroup":       {"operator", "admin"},
 	"RolloutService/UnfreezeGroup":     {"operator", "admin"},
+
+	"TargetService/UpdateDrainedTargets": {"operator", "admin"},
+	"TargetService/ListDrainedTargets":   {"viewer", "submitter", "operator", "admin"},
 }
 
 func TestEveryRPCAsEveryCaller(t *testing.T) {
@@ -218,6 +221,7 @@ func serveBut(t *testing.T, f tlsfiles.Files, list *revocation.List) string {
 	translatorv1.RegisterTranslatorServiceServer(s, translatorv1.UnimplementedTranslatorServiceServer{})
 	distributorv1.RegisterDeliveryServiceServer(s, listening{})
 	distributorv1.RegisterRolloutServiceServer(s, distributorv1.UnimplementedRolloutServiceServer{})
+	distributorv1.RegisterTargetServiceServer(s, distributorv1.UnimplementedTargetServiceServer{})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = s.Serve(ctx) }()

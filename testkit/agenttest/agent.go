@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -69,8 +70,10 @@ type Agent struct {
 	followed fleet.Stamp
 	refused  map[fleet.Digest]bool
 	bytes    int64
-	opened   int
-	boot     int
+
+	targetSets []*distributorv1.TargetSet
+	opened     int
+	boot       int
 }
 
 // New returns an agent that holds nothing.
@@ -133,6 +136,11 @@ func (a *Agent) follow(ctx context.Context) (time.Duration, error) {
 			watch()
 			watch = a.observe(ctx, m.GetWatch().GetInterval().AsDuration(), &sending, stream)
 			continue
+		case m.GetTargetSet() != nil:
+			a.mu.Lock()
+			a.targetSets = append(a.targetSets, m.GetTargetSet())
+			a.mu.Unlock()
+			continue
 		case m.GetDirective() != nil:
 			directive, nonce, parts = m.GetDirective(), m.GetNonce(), 0
 		case directive == nil || m.GetNonce() != nonce || int(m.GetDeltaPart().GetNumber()) != parts+1:
@@ -169,6 +177,9 @@ func (a *Agent) hello() *distributorv1.Hello {
 		Group: a.c.Group, Node: a.c.Node, BootId: fmt.Sprint(a.boot), ServingDigest: string(a.serving.Digest),
 		ServingRevision: int64(a.serving.Revision),
 		HeldDigest:      string(a.serving.Digest), Epoch: int64(a.followed.Epoch), Decision: int64(a.followed.Decision),
+	}
+	if n := len(a.targetSets); n > 0 {
+		h.TargetSetEpoch, h.TargetSetVersion = a.targetSets[n-1].GetEpoch(), a.targetSets[n-1].GetVersion()
 	}
 	for d := range a.refused {
 		h.Refused = append(h.Refused, &distributorv1.Refused{Digest: string(d), Problems: a.c.Problems})
@@ -279,6 +290,13 @@ func (a *Agent) Received() int64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.bytes
+}
+
+// TargetSets returns the sets of targets to keep out that the agent was sent, the oldest first.
+func (a *Agent) TargetSets() []*distributorv1.TargetSet {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.targetSets)
 }
 
 // Opened returns how many streams the distributor has answered.

@@ -12,6 +12,7 @@ const (
 	rolloutsPrefix   = decidedPrefix + "rollouts/"
 	assignmentPrefix = decidedPrefix + "assignments/"
 	ordersPrefix     = decidedPrefix + "orders/"
+	targetsPrefix    = decidedPrefix + "targets/"
 	epochKey         = decidedPrefix + "epoch"
 	tallyPrefix      = "observed/tallies/"
 	evidencePrefix   = "observed/evidence/"
@@ -28,6 +29,8 @@ func rolloutKey(group fleet.GroupID, id fleet.RolloutID) string {
 func assignmentKey(group fleet.GroupID) string { return assignmentPrefix + string(group) }
 
 func ordersKey(group fleet.GroupID) string { return ordersPrefix + string(group) }
+
+func targetsKey(group fleet.GroupID) string { return targetsPrefix + string(group) }
 
 func evidenceKey(group fleet.GroupID, id fleet.RolloutID, replica string) string {
 	return evidencePrefix + string(group) + "/" + string(id) + "/" + replica

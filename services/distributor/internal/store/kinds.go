@@ -8,6 +8,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/targets"
 )
 
 // A kind is one kind of record of a group. Both functions replace slices and maps of the group: readers keep the old ones. A group is left
@@ -26,6 +27,7 @@ var kinds = []kind{
 		g.Rollouts = slices.DeleteFunc(slices.Clone(g.Rollouts), func(r *Rollout) bool { return string(r.ID) == names[1] })
 	}},
 	{ordersPrefix, 1, putOrders, func(g *Group, _ []string, _ string) { g.Orders, g.ordersAt = rollout.Orders{}, 0 }},
+	{targetsPrefix, 1, putTargets, func(g *Group, _ []string, _ string) { g.targets = targets.Set{} }},
 	{
 		tallyPrefix, 3,
 		func(g *Group, names []string, kv etcdkv.KV) error { return setReport(&g.tallies, names[1], kv) },

@@ -15,6 +15,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/kit/watchcache"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/targets"
 )
 
 // A Group is what the ledger holds of a group. Its parts are shared and must not be modified.
@@ -24,6 +25,7 @@ type Group struct {
 	Recovery   Recovery            // how the present epoch of the ledger began
 	Orders     rollout.Orders      // of operators
 	ordersAt   int64               // the etcd revision of the record of orders; 0 without one
+	targets    targets.Set         // what gateways are to keep out; see Targets
 	tallies    map[string]reported[rollout.Tally]
 	evidence   map[string]reported[rollout.Evidence]
 }
@@ -59,7 +61,8 @@ func reportsOf[T any](reports map[string]reported[T], id fleet.RolloutID) (all [
 }
 
 func (g Group) isEmpty() bool {
-	return g.Assignment == nil && len(g.Rollouts) == 0 && len(g.tallies) == 0 && len(g.evidence) == 0 && g.ordersAt == 0
+	return g.Assignment == nil && len(g.Rollouts) == 0 && len(g.tallies) == 0 && len(g.evidence) == 0 && g.ordersAt == 0 &&
+		g.targets.Stamp.Decision == 0
 }
 
 // A View is a warm copy of the ledger, by group. It is safe for concurrent use.

@@ -89,6 +89,7 @@ type group struct {
 	evidence   writtenEvidence
 	lease      int // how often written was reset because a lease was lost
 	budget     budget
+	kept       keptOut
 	recheckDue bool // nodes may be ahead of the ledger
 	ahead      int  // how many are
 }
@@ -149,6 +150,10 @@ func (h *Hub) audit(ctx context.Context) error {
 func (h *Hub) follow(ctx context.Context) error {
 	sub := h.view.Subscribe()
 	defer sub.Close()
+	counted := map[fleet.GroupID]int{}
+	for _, id := range h.view.Groups() { // read before the subscription
+		h.countKept(id, counted)
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -156,10 +161,12 @@ func (h *Hub) follow(ctx context.Context) error {
 		case <-sub.Bell():
 		}
 		for _, id := range sub.Take() {
+			h.countKept(id, counted)
 			h.mu.Lock()
 			g := h.groups[id]
 			h.mu.Unlock()
 			if g != nil {
+				h.keepOut(g)
 				h.assign(g)
 			}
 		}
@@ -370,6 +377,12 @@ func (h *Hub) join(hello *distributorv1.Hello) (*session, error) {
 	}
 	older := g.sessions[s.node]
 	g.sessions[s.node], g.ordered = s, nil
+	if h.encodeKept(g, h.view.Group(id).Targets()) {
+		for _, other := range g.sessions {
+			other.keepOut(g.kept)
+		}
+	}
+	s.keepOut(g.kept)
 	if g.assignment != nil {
 		s.offer(g.assignment, true)
 	}

@@ -22,6 +22,7 @@ type Metrics struct {
 	taken          prometheus.Counter
 	ahead          prometheus.Gauge
 	quarantined    prometheus.Gauge
+	drainedTargets prometheus.Gauge
 }
 
 // NewMetrics registers the metrics of the streams.
@@ -58,6 +59,8 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	}
 	m.quarantined = prometheus.NewGauge(prometheus.GaugeOpts{Name: "silverback_distributor_quarantined_nodes",
 		Help: "Nodes in quarantine, as this replica knows."})
+	m.drainedTargets = prometheus.NewGauge(prometheus.GaugeOpts{Name: "silverback_distributor_drained_targets",
+		Help: "Targets of upstreams that gateways are to keep out, of all groups, as this replica knows."})
 	for _, kind := range []string{kindFull, kindDelta, kindNone} {
 		m.sentBytes.WithLabelValues(kind)
 	}
@@ -77,7 +80,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		m.propagation.WithLabelValues(stage)
 	}
 	r.MustRegister(m.propagation, m.outcomes, m.replaced, m.sessions, m.sentBytes, m.frameHits, m.frameEncodings, m.frameEvictions,
-		m.frameBytes, m.tallyWrites, m.taken, m.ahead, m.quarantined)
+		m.frameBytes, m.tallyWrites, m.taken, m.ahead, m.quarantined, m.drainedTargets)
 	return m
 }
 

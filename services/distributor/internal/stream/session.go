@@ -41,6 +41,7 @@ type session struct {
 	box      *mailbox
 	reports  bool               // the agent can send evidence
 	watch    chan time.Duration // capacity 1: the new interval of evidence
+	keep     chan *frame        // capacity 1: what to keep out, when it has changed
 	end      chan error         // capacity 1: why to end the stream; nil asks the agent to reconnect elsewhere
 	nonce    uint64             // only the writer changes it, under mu
 
@@ -62,16 +63,19 @@ type session struct {
 	// A node in quarantine gets no directives and does not count.
 	quarantined bool
 	observation observation
+	keeps       fleet.Stamp // of the last set of targets that the agent has, or is about to be sent
 }
 
 func newSession(h *Hub, g *group, hello *distributorv1.Hello) *session {
 	s := &session{
 		hub: h, group: g, node: fleet.NodeID(hello.GetNode()), boot: hello.GetBootId(), position: fleet.Position(g.id,
 			fleet.NodeID(hello.GetNode())),
-		box: newMailbox(), reports: hello.GetReportsEvidence(), watch: make(chan time.Duration, 1), end: make(chan error, 1), held: h.base(g.id,
+		box: newMailbox(), reports: hello.GetReportsEvidence(), watch: make(chan time.Duration, 1), keep: make(chan *frame, 1),
+		end: make(chan error, 1), held: h.base(g.id,
 			fleet.Digest(hello.GetHeldDigest())),
 		serving:  fleet.Digest(hello.GetServingDigest()),
 		followed: fleet.Stamp{Epoch: fleet.Epoch(hello.GetEpoch()), Decision: fleet.Decision(hello.GetDecision())},
+		keeps:    fleet.Stamp{Epoch: fleet.Epoch(hello.GetTargetSetEpoch()), Decision: fleet.Decision(hello.GetTargetSetVersion())},
 	}
 	s.last = directive{Target: rollout.Target{Revision: fleet.Revision(hello.GetServingRevision()),
 		Digest: fleet.Digest(hello.GetServingDigest())}, stamp: s.followed}
@@ -153,6 +157,11 @@ func (s *session) write(stream serverStream, broken <-chan error) error {
 			return why
 		case interval := <-s.watch:
 			if err := sendWatch(stream, interval); err != nil {
+				return err
+			}
+			continue
+		case f := <-s.keep:
+			if err := stream.SendMsg(f); err != nil {
 				return err
 			}
 			continue

@@ -113,7 +113,7 @@ func (x Failure_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Failure_Reason.Descriptor instead.
 func (Failure_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{12, 0}
+	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{13, 0}
 }
 
 // From the agent.
@@ -234,6 +234,7 @@ type FollowAssignmentResponse struct {
 	//	*FollowAssignmentResponse_DeltaPart
 	//	*FollowAssignmentResponse_Reconnect
 	//	*FollowAssignmentResponse_Watch
+	//	*FollowAssignmentResponse_TargetSet
 	Message       isFollowAssignmentResponse_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -319,6 +320,15 @@ func (x *FollowAssignmentResponse) GetWatch() *Watch {
 	return nil
 }
 
+func (x *FollowAssignmentResponse) GetTargetSet() *TargetSet {
+	if x != nil {
+		if x, ok := x.Message.(*FollowAssignmentResponse_TargetSet); ok {
+			return x.TargetSet
+		}
+	}
+	return nil
+}
+
 type isFollowAssignmentResponse_Message interface {
 	isFollowAssignmentResponse_Message()
 }
@@ -343,6 +353,11 @@ type FollowAssignmentResponse_Watch struct {
 	Watch *Watch `protobuf:"bytes,5,opt,name=watch,proto3,oneof"`
 }
 
+type FollowAssignmentResponse_TargetSet struct {
+	// Which targets to keep out of the gateway's balancers. Agents that are older ignore it.
+	TargetSet *TargetSet `protobuf:"bytes,6,opt,name=target_set,json=targetSet,proto3,oneof"`
+}
+
 func (*FollowAssignmentResponse_Directive) isFollowAssignmentResponse_Message() {}
 
 func (*FollowAssignmentResponse_DeltaPart) isFollowAssignmentResponse_Message() {}
@@ -350,6 +365,8 @@ func (*FollowAssignmentResponse_DeltaPart) isFollowAssignmentResponse_Message() 
 func (*FollowAssignmentResponse_Reconnect) isFollowAssignmentResponse_Message() {}
 
 func (*FollowAssignmentResponse_Watch) isFollowAssignmentResponse_Message() {}
+
+func (*FollowAssignmentResponse_TargetSet) isFollowAssignmentResponse_Message() {}
 
 // Who the agent is and what it has.
 type Hello struct {
@@ -379,8 +396,12 @@ type Hello struct {
 	Epoch int64 `protobuf:"varint,10,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// The agent answers Watch with Evidence.
 	ReportsEvidence bool `protobuf:"varint,11,opt,name=reports_evidence,json=reportsEvidence,proto3" json:"reports_evidence,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The epoch and the version of the last TargetSet that the agent has; 0 and 0 when none.
+	TargetSetEpoch int64 `protobuf:"varint,12,opt,name=target_set_epoch,json=targetSetEpoch,proto3" json:"target_set_epoch,omitempty"`
+	// See target_set_epoch.
+	TargetSetVersion int64 `protobuf:"varint,13,opt,name=target_set_version,json=targetSetVersion,proto3" json:"target_set_version,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Hello) Reset() {
@@ -488,6 +509,20 @@ func (x *Hello) GetReportsEvidence() bool {
 		return x.ReportsEvidence
 	}
 	return false
+}
+
+func (x *Hello) GetTargetSetEpoch() int64 {
+	if x != nil {
+		return x.TargetSetEpoch
+	}
+	return 0
+}
+
+func (x *Hello) GetTargetSetVersion() int64 {
+	if x != nil {
+		return x.TargetSetVersion
+	}
+	return 0
 }
 
 // A digest that a gateway refused.
@@ -817,6 +852,74 @@ func (x *Watch) GetInterval() *durationpb.Duration {
 	return nil
 }
 
+// All targets of upstreams that a gateway is to keep out of its balancers, without a load. An
+// agent keeps its own copy, and obeys it after each load and each start of the gateway.
+type TargetSet struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The epoch of the ledger, and the revision of the store at which the set was written; 0 when
+	// it never was. They order sets as the epoch and the decision order directives: an agent
+	// ignores a set that is older than its own.
+	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// See epoch.
+	Version int64 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	// The targets by upstream, sorted by name; at most 2,000 in all. What an agent kept out and
+	// is not here, it lets in again.
+	Upstreams     []*TargetSet_Upstream `protobuf:"bytes,3,rep,name=upstreams,proto3" json:"upstreams,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TargetSet) Reset() {
+	*x = TargetSet{}
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TargetSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TargetSet) ProtoMessage() {}
+
+func (x *TargetSet) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TargetSet.ProtoReflect.Descriptor instead.
+func (*TargetSet) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *TargetSet) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *TargetSet) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *TargetSet) GetUpstreams() []*TargetSet_Upstream {
+	if x != nil {
+		return x.Upstreams
+	}
+	return nil
+}
+
 // What a gateway has seen since its agent started, summed over all of its routes but the
 // reserved one. Numbers only grow: a gateway that starts anew adds to them. Two pieces of
 // evidence of one stream give what happened between them.
@@ -850,7 +953,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[8]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -862,7 +965,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[8]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -875,7 +978,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{8}
+	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Evidence) GetAge() *durationpb.Duration {
@@ -973,7 +1076,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[9]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -985,7 +1088,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[9]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -998,7 +1101,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{9}
+	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Outcome) GetNonce() uint64 {
@@ -1103,7 +1206,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[10]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1115,7 +1218,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[10]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1128,7 +1231,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{10}
+	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Ack) GetProof() v1.Proof {
@@ -1165,7 +1268,7 @@ type Nack struct {
 
 func (x *Nack) Reset() {
 	*x = Nack{}
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[11]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1177,7 +1280,7 @@ func (x *Nack) String() string {
 func (*Nack) ProtoMessage() {}
 
 func (x *Nack) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[11]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1190,7 +1293,7 @@ func (x *Nack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Nack.ProtoReflect.Descriptor instead.
 func (*Nack) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{11}
+	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Nack) GetProblems() []*v1.Problem {
@@ -1224,7 +1327,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[12]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1236,7 +1339,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[12]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1249,7 +1352,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{12}
+	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Failure) GetReason() Failure_Reason {
@@ -1280,6 +1383,61 @@ func (x *Failure) GetAttempts() int32 {
 	return 0
 }
 
+// Targets of one upstream.
+type TargetSet_Upstream struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The upstream, by name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The targets, as Kong names them, sorted.
+	Targets       []string `protobuf:"bytes,2,rep,name=targets,proto3" json:"targets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TargetSet_Upstream) Reset() {
+	*x = TargetSet_Upstream{}
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TargetSet_Upstream) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TargetSet_Upstream) ProtoMessage() {}
+
+func (x *TargetSet_Upstream) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TargetSet_Upstream.ProtoReflect.Descriptor instead.
+func (*TargetSet_Upstream) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{8, 0}
+}
+
+func (x *TargetSet_Upstream) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *TargetSet_Upstream) GetTargets() []string {
+	if x != nil {
+		return x.Targets
+	}
+	return nil
+}
+
 // What came of one probe since the agent started, or since it was configured.
 type Evidence_Probe struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1299,7 +1457,7 @@ type Evidence_Probe struct {
 
 func (x *Evidence_Probe) Reset() {
 	*x = Evidence_Probe{}
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[13]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1311,7 +1469,7 @@ func (x *Evidence_Probe) String() string {
 func (*Evidence_Probe) ProtoMessage() {}
 
 func (x *Evidence_Probe) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[13]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1324,7 +1482,7 @@ func (x *Evidence_Probe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence_Probe.ProtoReflect.Descriptor instead.
 func (*Evidence_Probe) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{8, 0}
+	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{9, 0}
 }
 
 func (x *Evidence_Probe) GetPath() string {
@@ -1371,15 +1529,17 @@ const file_silverback_distributor_v1_delivery_proto_rawDesc = "" +
 	"\x05hello\x18\x01 \x01(\v2 .silverback.distributor.v1.HelloH\x00R\x05hello\x12>\n" +
 	"\aoutcome\x18\x02 \x01(\v2\".silverback.distributor.v1.OutcomeH\x00R\aoutcome\x12A\n" +
 	"\bevidence\x18\x03 \x01(\v2#.silverback.distributor.v1.EvidenceH\x00R\bevidenceB\t\n" +
-	"\amessage\"\xc8\x02\n" +
+	"\amessage\"\x8f\x03\n" +
 	"\x18FollowAssignmentResponse\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\x04R\x05nonce\x12D\n" +
 	"\tdirective\x18\x02 \x01(\v2$.silverback.distributor.v1.DirectiveH\x00R\tdirective\x12E\n" +
 	"\n" +
 	"delta_part\x18\x03 \x01(\v2$.silverback.distributor.v1.DeltaPartH\x00R\tdeltaPart\x12D\n" +
 	"\treconnect\x18\x04 \x01(\v2$.silverback.distributor.v1.ReconnectH\x00R\treconnect\x128\n" +
-	"\x05watch\x18\x05 \x01(\v2 .silverback.distributor.v1.WatchH\x00R\x05watchB\t\n" +
-	"\amessage\"\x8f\x03\n" +
+	"\x05watch\x18\x05 \x01(\v2 .silverback.distributor.v1.WatchH\x00R\x05watch\x12E\n" +
+	"\n" +
+	"target_set\x18\x06 \x01(\v2$.silverback.distributor.v1.TargetSetH\x00R\ttargetSetB\t\n" +
+	"\amessage\"\xe7\x03\n" +
 	"\x05Hello\x12\x1d\n" +
 	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1b\n" +
 	"\x04node\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04node\x12\x17\n" +
@@ -1393,7 +1553,9 @@ const file_silverback_distributor_v1_delivery_proto_rawDesc = "" +
 	"\ragent_version\x18\t \x01(\tR\fagentVersion\x12\x14\n" +
 	"\x05epoch\x18\n" +
 	" \x01(\x03R\x05epoch\x12)\n" +
-	"\x10reports_evidence\x18\v \x01(\bR\x0freportsEvidence\"[\n" +
+	"\x10reports_evidence\x18\v \x01(\bR\x0freportsEvidence\x12(\n" +
+	"\x10target_set_epoch\x18\f \x01(\x03R\x0etargetSetEpoch\x12,\n" +
+	"\x12target_set_version\x18\r \x01(\x03R\x10targetSetVersion\"[\n" +
 	"\aRefused\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x128\n" +
 	"\bproblems\x18\x02 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bproblems\"\xa7\x02\n" +
@@ -1416,7 +1578,14 @@ const file_silverback_distributor_v1_delivery_proto_rawDesc = "" +
 	"\tReconnect\x121\n" +
 	"\x06within\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x06within\">\n" +
 	"\x05Watch\x125\n" +
-	"\binterval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\binterval\"\xb1\x04\n" +
+	"\binterval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\binterval\"\xc2\x01\n" +
+	"\tTargetSet\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x03R\aversion\x12K\n" +
+	"\tupstreams\x18\x03 \x03(\v2-.silverback.distributor.v1.TargetSet.UpstreamR\tupstreams\x1a8\n" +
+	"\bUpstream\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\atargets\x18\x02 \x03(\tR\atargets\"\xb1\x04\n" +
 	"\bEvidence\x12+\n" +
 	"\x03age\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x03age\x12'\n" +
 	"\x0fcounts_requests\x18\x02 \x01(\bR\x0ecountsRequests\x12)\n" +
@@ -1488,7 +1657,7 @@ func file_silverback_distributor_v1_delivery_proto_rawDescGZIP() []byte {
 }
 
 var file_silverback_distributor_v1_delivery_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_silverback_distributor_v1_delivery_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_silverback_distributor_v1_delivery_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_silverback_distributor_v1_delivery_proto_goTypes = []any{
 	(Failure_Reason)(0),              // 0: silverback.distributor.v1.Failure.Reason
 	(*FollowAssignmentRequest)(nil),  // 1: silverback.distributor.v1.FollowAssignmentRequest
@@ -1499,49 +1668,53 @@ var file_silverback_distributor_v1_delivery_proto_goTypes = []any{
 	(*DeltaPart)(nil),                // 6: silverback.distributor.v1.DeltaPart
 	(*Reconnect)(nil),                // 7: silverback.distributor.v1.Reconnect
 	(*Watch)(nil),                    // 8: silverback.distributor.v1.Watch
-	(*Evidence)(nil),                 // 9: silverback.distributor.v1.Evidence
-	(*Outcome)(nil),                  // 10: silverback.distributor.v1.Outcome
-	(*Ack)(nil),                      // 11: silverback.distributor.v1.Ack
-	(*Nack)(nil),                     // 12: silverback.distributor.v1.Nack
-	(*Failure)(nil),                  // 13: silverback.distributor.v1.Failure
-	(*Evidence_Probe)(nil),           // 14: silverback.distributor.v1.Evidence.Probe
-	(*v1.Problem)(nil),               // 15: silverback.fleet.v1.Problem
-	(*v1.Delta)(nil),                 // 16: silverback.fleet.v1.Delta
-	(*v1.Delta_Operation)(nil),       // 17: silverback.fleet.v1.Delta.Operation
-	(*durationpb.Duration)(nil),      // 18: google.protobuf.Duration
-	(v1.Proof)(0),                    // 19: silverback.fleet.v1.Proof
+	(*TargetSet)(nil),                // 9: silverback.distributor.v1.TargetSet
+	(*Evidence)(nil),                 // 10: silverback.distributor.v1.Evidence
+	(*Outcome)(nil),                  // 11: silverback.distributor.v1.Outcome
+	(*Ack)(nil),                      // 12: silverback.distributor.v1.Ack
+	(*Nack)(nil),                     // 13: silverback.distributor.v1.Nack
+	(*Failure)(nil),                  // 14: silverback.distributor.v1.Failure
+	(*TargetSet_Upstream)(nil),       // 15: silverback.distributor.v1.TargetSet.Upstream
+	(*Evidence_Probe)(nil),           // 16: silverback.distributor.v1.Evidence.Probe
+	(*v1.Problem)(nil),               // 17: silverback.fleet.v1.Problem
+	(*v1.Delta)(nil),                 // 18: silverback.fleet.v1.Delta
+	(*v1.Delta_Operation)(nil),       // 19: silverback.fleet.v1.Delta.Operation
+	(*durationpb.Duration)(nil),      // 20: google.protobuf.Duration
+	(v1.Proof)(0),                    // 21: silverback.fleet.v1.Proof
 }
 var file_silverback_distributor_v1_delivery_proto_depIdxs = []int32{
 	3,  // 0: silverback.distributor.v1.FollowAssignmentRequest.hello:type_name -> silverback.distributor.v1.Hello
-	10, // 1: silverback.distributor.v1.FollowAssignmentRequest.outcome:type_name -> silverback.distributor.v1.Outcome
-	9,  // 2: silverback.distributor.v1.FollowAssignmentRequest.evidence:type_name -> silverback.distributor.v1.Evidence
+	11, // 1: silverback.distributor.v1.FollowAssignmentRequest.outcome:type_name -> silverback.distributor.v1.Outcome
+	10, // 2: silverback.distributor.v1.FollowAssignmentRequest.evidence:type_name -> silverback.distributor.v1.Evidence
 	5,  // 3: silverback.distributor.v1.FollowAssignmentResponse.directive:type_name -> silverback.distributor.v1.Directive
 	6,  // 4: silverback.distributor.v1.FollowAssignmentResponse.delta_part:type_name -> silverback.distributor.v1.DeltaPart
 	7,  // 5: silverback.distributor.v1.FollowAssignmentResponse.reconnect:type_name -> silverback.distributor.v1.Reconnect
 	8,  // 6: silverback.distributor.v1.FollowAssignmentResponse.watch:type_name -> silverback.distributor.v1.Watch
-	4,  // 7: silverback.distributor.v1.Hello.refused:type_name -> silverback.distributor.v1.Refused
-	15, // 8: silverback.distributor.v1.Refused.problems:type_name -> silverback.fleet.v1.Problem
-	16, // 9: silverback.distributor.v1.Directive.delta:type_name -> silverback.fleet.v1.Delta
-	17, // 10: silverback.distributor.v1.DeltaPart.operations:type_name -> silverback.fleet.v1.Delta.Operation
-	18, // 11: silverback.distributor.v1.Reconnect.within:type_name -> google.protobuf.Duration
-	18, // 12: silverback.distributor.v1.Watch.interval:type_name -> google.protobuf.Duration
-	18, // 13: silverback.distributor.v1.Evidence.age:type_name -> google.protobuf.Duration
-	14, // 14: silverback.distributor.v1.Evidence.probes:type_name -> silverback.distributor.v1.Evidence.Probe
-	11, // 15: silverback.distributor.v1.Outcome.ack:type_name -> silverback.distributor.v1.Ack
-	12, // 16: silverback.distributor.v1.Outcome.nack:type_name -> silverback.distributor.v1.Nack
-	13, // 17: silverback.distributor.v1.Outcome.failure:type_name -> silverback.distributor.v1.Failure
-	19, // 18: silverback.distributor.v1.Ack.proof:type_name -> silverback.fleet.v1.Proof
-	18, // 19: silverback.distributor.v1.Ack.load_time:type_name -> google.protobuf.Duration
-	18, // 20: silverback.distributor.v1.Ack.proof_time:type_name -> google.protobuf.Duration
-	15, // 21: silverback.distributor.v1.Nack.problems:type_name -> silverback.fleet.v1.Problem
-	0,  // 22: silverback.distributor.v1.Failure.reason:type_name -> silverback.distributor.v1.Failure.Reason
-	1,  // 23: silverback.distributor.v1.DeliveryService.FollowAssignment:input_type -> silverback.distributor.v1.FollowAssignmentRequest
-	2,  // 24: silverback.distributor.v1.DeliveryService.FollowAssignment:output_type -> silverback.distributor.v1.FollowAssignmentResponse
-	24, // [24:25] is the sub-list for method output_type
-	23, // [23:24] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	9,  // 7: silverback.distributor.v1.FollowAssignmentResponse.target_set:type_name -> silverback.distributor.v1.TargetSet
+	4,  // 8: silverback.distributor.v1.Hello.refused:type_name -> silverback.distributor.v1.Refused
+	17, // 9: silverback.distributor.v1.Refused.problems:type_name -> silverback.fleet.v1.Problem
+	18, // 10: silverback.distributor.v1.Directive.delta:type_name -> silverback.fleet.v1.Delta
+	19, // 11: silverback.distributor.v1.DeltaPart.operations:type_name -> silverback.fleet.v1.Delta.Operation
+	20, // 12: silverback.distributor.v1.Reconnect.within:type_name -> google.protobuf.Duration
+	20, // 13: silverback.distributor.v1.Watch.interval:type_name -> google.protobuf.Duration
+	15, // 14: silverback.distributor.v1.TargetSet.upstreams:type_name -> silverback.distributor.v1.TargetSet.Upstream
+	20, // 15: silverback.distributor.v1.Evidence.age:type_name -> google.protobuf.Duration
+	16, // 16: silverback.distributor.v1.Evidence.probes:type_name -> silverback.distributor.v1.Evidence.Probe
+	12, // 17: silverback.distributor.v1.Outcome.ack:type_name -> silverback.distributor.v1.Ack
+	13, // 18: silverback.distributor.v1.Outcome.nack:type_name -> silverback.distributor.v1.Nack
+	14, // 19: silverback.distributor.v1.Outcome.failure:type_name -> silverback.distributor.v1.Failure
+	21, // 20: silverback.distributor.v1.Ack.proof:type_name -> silverback.fleet.v1.Proof
+	20, // 21: silverback.distributor.v1.Ack.load_time:type_name -> google.protobuf.Duration
+	20, // 22: silverback.distributor.v1.Ack.proof_time:type_name -> google.protobuf.Duration
+	17, // 23: silverback.distributor.v1.Nack.problems:type_name -> silverback.fleet.v1.Problem
+	0,  // 24: silverback.distributor.v1.Failure.reason:type_name -> silverback.distributor.v1.Failure.Reason
+	1,  // 25: silverback.distributor.v1.DeliveryService.FollowAssignment:input_type -> silverback.distributor.v1.FollowAssignmentRequest
+	2,  // 26: silverback.distributor.v1.DeliveryService.FollowAssignment:output_type -> silverback.distributor.v1.FollowAssignmentResponse
+	26, // [26:27] is the sub-list for method output_type
+	25, // [25:26] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_silverback_distributor_v1_delivery_proto_init() }
@@ -1559,8 +1732,9 @@ func file_silverback_distributor_v1_delivery_proto_init() {
 		(*FollowAssignmentResponse_DeltaPart)(nil),
 		(*FollowAssignmentResponse_Reconnect)(nil),
 		(*FollowAssignmentResponse_Watch)(nil),
+		(*FollowAssignmentResponse_TargetSet)(nil),
 	}
-	file_silverback_distributor_v1_delivery_proto_msgTypes[9].OneofWrappers = []any{
+	file_silverback_distributor_v1_delivery_proto_msgTypes[10].OneofWrappers = []any{
 		(*Outcome_Ack)(nil),
 		(*Outcome_Nack)(nil),
 		(*Outcome_Failure)(nil),
@@ -1571,7 +1745,7 @@ func file_silverback_distributor_v1_delivery_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_distributor_v1_delivery_proto_rawDesc), len(file_silverback_distributor_v1_delivery_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

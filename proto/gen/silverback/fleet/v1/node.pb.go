@@ -296,9 +296,12 @@ type NodeStatus struct {
 	// The epoch of the decision that the agent followed last; see Directive.epoch.
 	Epoch int64 `protobuf:"varint,13,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// Set while the gateway serves something that no snapshot brought; it is left alone.
-	Unmanaged     *Unmanaged `protobuf:"bytes,14,opt,name=unmanaged,proto3" json:"unmanaged,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Unmanaged *Unmanaged `protobuf:"bytes,14,opt,name=unmanaged,proto3" json:"unmanaged,omitempty"`
+	// What the gateway keeps out of its balancers; unset when it was never asked to, and by
+	// agents that cannot.
+	DrainedTargets *DrainedTargets `protobuf:"bytes,15,opt,name=drained_targets,json=drainedTargets,proto3" json:"drained_targets,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *NodeStatus) Reset() {
@@ -429,6 +432,104 @@ func (x *NodeStatus) GetUnmanaged() *Unmanaged {
 	return nil
 }
 
+func (x *NodeStatus) GetDrainedTargets() *DrainedTargets {
+	if x != nil {
+		return x.DrainedTargets
+	}
+	return nil
+}
+
+// How a gateway obeys a TargetSet.
+type DrainedTargets struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The epoch and the version of the set that the agent has.
+	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// See epoch.
+	Version int64 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	// How many targets the set has.
+	WantedCount int32 `protobuf:"varint,3,opt,name=wanted_count,json=wantedCount,proto3" json:"wanted_count,omitempty"`
+	// Of them, how many the gateway was seen to keep out since its last load and start.
+	OutCount int32 `protobuf:"varint,4,opt,name=out_count,json=outCount,proto3" json:"out_count,omitempty"`
+	// Of them, how many the gateway's configuration does not have.
+	AbsentCount int32 `protobuf:"varint,5,opt,name=absent_count,json=absentCount,proto3" json:"absent_count,omitempty"`
+	// How many are still to be let in again.
+	ReleasingCount int32 `protobuf:"varint,6,opt,name=releasing_count,json=releasingCount,proto3" json:"releasing_count,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *DrainedTargets) Reset() {
+	*x = DrainedTargets{}
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainedTargets) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainedTargets) ProtoMessage() {}
+
+func (x *DrainedTargets) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainedTargets.ProtoReflect.Descriptor instead.
+func (*DrainedTargets) Descriptor() ([]byte, []int) {
+	return file_silverback_fleet_v1_node_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *DrainedTargets) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *DrainedTargets) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *DrainedTargets) GetWantedCount() int32 {
+	if x != nil {
+		return x.WantedCount
+	}
+	return 0
+}
+
+func (x *DrainedTargets) GetOutCount() int32 {
+	if x != nil {
+		return x.OutCount
+	}
+	return 0
+}
+
+func (x *DrainedTargets) GetAbsentCount() int32 {
+	if x != nil {
+		return x.AbsentCount
+	}
+	return 0
+}
+
+func (x *DrainedTargets) GetReleasingCount() int32 {
+	if x != nil {
+		return x.ReleasingCount
+	}
+	return 0
+}
+
 // What a gateway serves that no snapshot brought.
 type Unmanaged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -447,7 +548,7 @@ type Unmanaged struct {
 
 func (x *Unmanaged) Reset() {
 	*x = Unmanaged{}
-	mi := &file_silverback_fleet_v1_node_proto_msgTypes[3]
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -459,7 +560,7 @@ func (x *Unmanaged) String() string {
 func (*Unmanaged) ProtoMessage() {}
 
 func (x *Unmanaged) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_fleet_v1_node_proto_msgTypes[3]
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -472,7 +573,7 @@ func (x *Unmanaged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unmanaged.ProtoReflect.Descriptor instead.
 func (*Unmanaged) Descriptor() ([]byte, []int) {
-	return file_silverback_fleet_v1_node_proto_rawDescGZIP(), []int{3}
+	return file_silverback_fleet_v1_node_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Unmanaged) GetServed() string {
@@ -524,7 +625,7 @@ type Health struct {
 
 func (x *Health) Reset() {
 	*x = Health{}
-	mi := &file_silverback_fleet_v1_node_proto_msgTypes[4]
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -536,7 +637,7 @@ func (x *Health) String() string {
 func (*Health) ProtoMessage() {}
 
 func (x *Health) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_fleet_v1_node_proto_msgTypes[4]
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -549,7 +650,7 @@ func (x *Health) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Health.ProtoReflect.Descriptor instead.
 func (*Health) Descriptor() ([]byte, []int) {
-	return file_silverback_fleet_v1_node_proto_rawDescGZIP(), []int{4}
+	return file_silverback_fleet_v1_node_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Health) GetWindow() *durationpb.Duration {
@@ -634,7 +735,7 @@ type ProbeResult struct {
 
 func (x *ProbeResult) Reset() {
 	*x = ProbeResult{}
-	mi := &file_silverback_fleet_v1_node_proto_msgTypes[5]
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -646,7 +747,7 @@ func (x *ProbeResult) String() string {
 func (*ProbeResult) ProtoMessage() {}
 
 func (x *ProbeResult) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_fleet_v1_node_proto_msgTypes[5]
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -659,7 +760,7 @@ func (x *ProbeResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeResult.ProtoReflect.Descriptor instead.
 func (*ProbeResult) Descriptor() ([]byte, []int) {
-	return file_silverback_fleet_v1_node_proto_rawDescGZIP(), []int{5}
+	return file_silverback_fleet_v1_node_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ProbeResult) GetPath() string {
@@ -718,7 +819,7 @@ const file_silverback_fleet_v1_node_proto_rawDesc = "" +
 	"\tCondition\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x120\n" +
-	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xb8\x04\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\x86\x05\n" +
 	"\n" +
 	"NodeStatus\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12\x16\n" +
@@ -738,7 +839,15 @@ const file_silverback_fleet_v1_node_proto_rawDesc = "" +
 	"\x06drifts\x18\v \x01(\x03R\x06drifts\x123\n" +
 	"\x06health\x18\f \x01(\v2\x1b.silverback.fleet.v1.HealthR\x06health\x12\x14\n" +
 	"\x05epoch\x18\r \x01(\x03R\x05epoch\x12<\n" +
-	"\tunmanaged\x18\x0e \x01(\v2\x1e.silverback.fleet.v1.UnmanagedR\tunmanaged\"^\n" +
+	"\tunmanaged\x18\x0e \x01(\v2\x1e.silverback.fleet.v1.UnmanagedR\tunmanaged\x12L\n" +
+	"\x0fdrained_targets\x18\x0f \x01(\v2#.silverback.fleet.v1.DrainedTargetsR\x0edrainedTargets\"\xcc\x01\n" +
+	"\x0eDrainedTargets\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x03R\aversion\x12!\n" +
+	"\fwanted_count\x18\x03 \x01(\x05R\vwantedCount\x12\x1b\n" +
+	"\tout_count\x18\x04 \x01(\x05R\boutCount\x12!\n" +
+	"\fabsent_count\x18\x05 \x01(\x05R\vabsentCount\x12'\n" +
+	"\x0freleasing_count\x18\x06 \x01(\x05R\x0ereleasingCount\"^\n" +
 	"\tUnmanaged\x12\x16\n" +
 	"\x06served\x18\x01 \x01(\tR\x06served\x12!\n" +
 	"\fentity_count\x18\x02 \x01(\x03R\ventityCount\x12\x16\n" +
@@ -785,39 +894,41 @@ func file_silverback_fleet_v1_node_proto_rawDescGZIP() []byte {
 }
 
 var file_silverback_fleet_v1_node_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_silverback_fleet_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_silverback_fleet_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_silverback_fleet_v1_node_proto_goTypes = []any{
 	(Proof)(0),                    // 0: silverback.fleet.v1.Proof
 	(*Capabilities)(nil),          // 1: silverback.fleet.v1.Capabilities
 	(*Condition)(nil),             // 2: silverback.fleet.v1.Condition
 	(*NodeStatus)(nil),            // 3: silverback.fleet.v1.NodeStatus
-	(*Unmanaged)(nil),             // 4: silverback.fleet.v1.Unmanaged
-	(*Health)(nil),                // 5: silverback.fleet.v1.Health
-	(*ProbeResult)(nil),           // 6: silverback.fleet.v1.ProbeResult
-	nil,                           // 7: silverback.fleet.v1.Capabilities.PluginsEntry
-	(*durationpb.Duration)(nil),   // 8: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*DrainedTargets)(nil),        // 4: silverback.fleet.v1.DrainedTargets
+	(*Unmanaged)(nil),             // 5: silverback.fleet.v1.Unmanaged
+	(*Health)(nil),                // 6: silverback.fleet.v1.Health
+	(*ProbeResult)(nil),           // 7: silverback.fleet.v1.ProbeResult
+	nil,                           // 8: silverback.fleet.v1.Capabilities.PluginsEntry
+	(*durationpb.Duration)(nil),   // 9: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
 }
 var file_silverback_fleet_v1_node_proto_depIdxs = []int32{
-	7,  // 0: silverback.fleet.v1.Capabilities.plugins:type_name -> silverback.fleet.v1.Capabilities.PluginsEntry
+	8,  // 0: silverback.fleet.v1.Capabilities.plugins:type_name -> silverback.fleet.v1.Capabilities.PluginsEntry
 	0,  // 1: silverback.fleet.v1.Capabilities.proof:type_name -> silverback.fleet.v1.Proof
-	8,  // 2: silverback.fleet.v1.Capabilities.load_timeout:type_name -> google.protobuf.Duration
-	9,  // 3: silverback.fleet.v1.Condition.since:type_name -> google.protobuf.Timestamp
+	9,  // 2: silverback.fleet.v1.Capabilities.load_timeout:type_name -> google.protobuf.Duration
+	10, // 3: silverback.fleet.v1.Condition.since:type_name -> google.protobuf.Timestamp
 	2,  // 4: silverback.fleet.v1.NodeStatus.conditions:type_name -> silverback.fleet.v1.Condition
-	8,  // 5: silverback.fleet.v1.NodeStatus.load_time:type_name -> google.protobuf.Duration
-	8,  // 6: silverback.fleet.v1.NodeStatus.proof_time:type_name -> google.protobuf.Duration
+	9,  // 5: silverback.fleet.v1.NodeStatus.load_time:type_name -> google.protobuf.Duration
+	9,  // 6: silverback.fleet.v1.NodeStatus.proof_time:type_name -> google.protobuf.Duration
 	0,  // 7: silverback.fleet.v1.NodeStatus.proof:type_name -> silverback.fleet.v1.Proof
-	5,  // 8: silverback.fleet.v1.NodeStatus.health:type_name -> silverback.fleet.v1.Health
-	4,  // 9: silverback.fleet.v1.NodeStatus.unmanaged:type_name -> silverback.fleet.v1.Unmanaged
-	8,  // 10: silverback.fleet.v1.Health.window:type_name -> google.protobuf.Duration
-	8,  // 11: silverback.fleet.v1.Health.latency_p50:type_name -> google.protobuf.Duration
-	8,  // 12: silverback.fleet.v1.Health.latency_p99:type_name -> google.protobuf.Duration
-	6,  // 13: silverback.fleet.v1.Health.probes:type_name -> silverback.fleet.v1.ProbeResult
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	6,  // 8: silverback.fleet.v1.NodeStatus.health:type_name -> silverback.fleet.v1.Health
+	5,  // 9: silverback.fleet.v1.NodeStatus.unmanaged:type_name -> silverback.fleet.v1.Unmanaged
+	4,  // 10: silverback.fleet.v1.NodeStatus.drained_targets:type_name -> silverback.fleet.v1.DrainedTargets
+	9,  // 11: silverback.fleet.v1.Health.window:type_name -> google.protobuf.Duration
+	9,  // 12: silverback.fleet.v1.Health.latency_p50:type_name -> google.protobuf.Duration
+	9,  // 13: silverback.fleet.v1.Health.latency_p99:type_name -> google.protobuf.Duration
+	7,  // 14: silverback.fleet.v1.Health.probes:type_name -> silverback.fleet.v1.ProbeResult
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_silverback_fleet_v1_node_proto_init() }
@@ -825,14 +936,14 @@ func file_silverback_fleet_v1_node_proto_init() {
 	if File_silverback_fleet_v1_node_proto != nil {
 		return
 	}
-	file_silverback_fleet_v1_node_proto_msgTypes[4].OneofWrappers = []any{}
+	file_silverback_fleet_v1_node_proto_msgTypes[5].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_fleet_v1_node_proto_rawDesc), len(file_silverback_fleet_v1_node_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,74 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
+	"github.com/silverback-gateway/silverback/kit/fault"
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/targets"
+)
+
+func putTargets(g *Group, _ []string, kv etcdkv.KV) error {
+	set, err := decode[targets.Set](kv.Value)
+	if err != nil {
+		return err
+	}
+	set.Stamp.Decision = fleet.Decision(kv.ModRevision)
+	g.targets = set
+	return nil
+}
+
+// Targets returns what the gateways of the group are to keep out, with the epoch of the ledger.
+func (g Group) Targets() targets.Set {
+	set := g.targets
+	set.Stamp.Epoch = g.Recovery.Epoch
+	return set
+}
+
+// ChangeTargets changes what the gateways of a group are to keep out, in a transaction that needs no leader. The change gets the set as it
+// is, and may be called again when others change it meanwhile. A set without changes is not written. The stamp of what is returned has no
+// epoch.
+func ChangeTargets(ctx context.Context, kv clientv3.KV, group fleet.GroupID, change targets.Changer) (targets.Set, error) {
+	for range ordersAttempts {
+		var was Group
+		answer, err := kv.Get(ctx, targetsKey(group))
+		if err != nil {
+			return targets.Set{}, fmt.Errorf("read the targets of group %s: %w", group, err)
+		}
+		for _, item := range answer.Kvs {
+			if err := putTargets(&was, nil, etcdkv.KV{Key: string(item.Key), Value: item.Value, ModRevision: item.ModRevision}); err != nil {
+				return targets.Set{}, fault.New(fault.WrongState, "TARGETS_UNREADABLE", "the targets that group %q keeps out cannot be read by this "+
+					"version", group).Because(err)
+			}
+		}
+		next, changed, err := change(was.targets)
+		if err != nil {
+			return targets.Set{}, err
+		}
+		if !changed {
+			return was.targets, nil
+		}
+		if err := next.Fits(); err != nil {
+			return targets.Set{}, err
+		}
+		text, err := encode(next)
+		if err != nil {
+			return targets.Set{}, err
+		}
+		written, err := kv.Txn(ctx).
+			If(clientv3.Compare(clientv3.ModRevision(targetsKey(group)), "=", int64(was.targets.Stamp.Decision))).
+			Then(clientv3.OpPut(targetsKey(group), text)).Commit()
+		if err != nil {
+			return targets.Set{}, fmt.Errorf("write the targets of group %s: %w", group, err)
+		}
+		if written.Succeeded {
+			next.Stamp.Decision = fleet.Decision(written.Header.Revision)
+			return next, nil
+		}
+	}
+	return targets.Set{}, fault.New(fault.Conflict, "TARGETS_CHANGED", "others change the targets of group %q now; try again", group)
+}
