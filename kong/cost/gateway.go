@@ -1,0 +1,98 @@
+package cost
+
+import (
+	"slices"
+	"time"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+)
+
+// A Sample is one load that an agent measured.
+type Sample struct {
+	Size
+	Digest  fleet.Digest  `json:"digest,omitempty"`
+	Workers int           `json:"workers,omitempty"`
+	Posted  time.Duration `json:"posted,omitempty"`  // until Kong answered the post
+	Serving time.Duration `json:"serving,omitempty"` // until every worker was proven to serve it
+	Memory  int64         `json:"memory,omitempty"`  // bytes that the workers' Lua VMs had after it
+	Growth  int64         `json:"growth,omitempty"`  // bytes that they had more than before it
+}
+
+// MaxSamples is how many loads of a gateway are remembered.
+const MaxSamples = 8
+
+// Remember returns the samples with one more, without the oldest beyond MaxSamples. It does not modify its argument.
+func Remember(samples []Sample, next Sample) []Sample {
+	all := append(slices.Clone(samples), next)
+	return all[max(0, len(all)-MaxSamples):]
+}
+
+// A Gateway is what is known of one gateway.
+type Gateway struct {
+	Workers     int           // 0: unknown
+	Samples     []Sample      // the last loads, the oldest first
+	LoadTimeout time.Duration // of its agent for a post; 0: unknown
+	MemoryLimit int64         // that the gateway may take; 0: unknown
+	MemoryUsed  int64         // by its workers; 0: unknown
+}
+
+const (
+	// mostRatio bounds how far measurements correct a forecast, so that one absurd report does not stop a group.
+	mostRatio = 8
+	// comparable excludes loads of less than a tenth of the size: these measure the fixed cost of a load.
+	comparable = 10
+)
+
+// Ratio returns the median of measured and forecast time of the loads that can be compared with a size, and how many these are. Without any
+// it is 1.
+func (g Gateway) Ratio(s Size) (ratio float64, measured int) {
+	var all []float64
+	for _, x := range g.Samples {
+		if x.Serving > 0 && x.weight() >= s.weight()/comparable {
+			all = append(all, float64(x.Serving)/float64(Forecast(x.Size, x.Workers).Serving))
+		}
+	}
+	if len(all) == 0 {
+		return 1, 0
+	}
+	return min(max(median(all), 1.0/mostRatio), mostRatio), len(all)
+}
+
+// weight is what of a forecast depends on the size.
+func (s Size) weight() time.Duration { return Forecast(s, 1).Serving - Forecast(Size{}, 1).Serving }
+
+// Forecast returns what a load of that size takes on this gateway, and how many measured loads correct it.
+func (g Gateway) Forecast(s Size) (Load, int) {
+	load := Forecast(s, g.Workers)
+	ratio, measured := g.Ratio(s)
+	load.CPU = time.Duration(float64(load.CPU) * ratio)
+	load.Serving = time.Duration(float64(load.Serving) * ratio)
+	return load, measured
+}
+
+// Strain returns by how many times the last load took longer than the loads before it let expect; 0 when there is no load, or it is not of
+// that digest.
+func (g Gateway) Strain(digest fleet.Digest) float64 {
+	if len(g.Samples) == 0 || digest == "" {
+		return 0
+	}
+	last := g.Samples[len(g.Samples)-1]
+	if last.Digest != digest || last.Serving < quick {
+		return 0
+	}
+	before := Gateway{Workers: last.Workers, Samples: g.Samples[:len(g.Samples)-1]}
+	expected, measured := before.Forecast(last.Size)
+	if measured == 0 {
+		return 0
+	}
+	return float64(last.Serving) / float64(expected.Serving)
+}
+
+func median(all []float64) float64 {
+	slices.Sort(all)
+	n := len(all)
+	if n%2 == 1 {
+		return all[n/2]
+	}
+	return (all[n/2-1] + all[n/2]) / 2
+}
