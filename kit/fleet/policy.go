@@ -23,6 +23,8 @@ type Policy struct {
 
 	KeepRevisions *int           `json:"keep_revisions,omitempty"` // nil: what the distributor was started with
 	KeepAge       *time.Duration `json:"keep_age,omitempty"`       // nil: what the distributor was started with
+
+	LoadInterval *time.Duration `json:"load_interval,omitempty"` // between the loads of two rollouts; nil: by the forecast
 }
 
 // Bounds of how long the past of a group is kept. A rollback needs the newest revision and one to go back to. No revision is deleted in the

@@ -19,7 +19,7 @@ type Sample struct {
 }
 
 // MaxSamples is how many loads of a gateway are remembered.
-const MaxSamples = 8
+const MaxSamples = 5
 
 // Remember returns the samples with one more, without the oldest beyond MaxSamples. It does not modify its argument.
 func Remember(samples []Sample, next Sample) []Sample {

@@ -80,6 +80,9 @@ func (l ledger) Known(id fleet.GroupID) bool {
 	return l.d.cache.HasGroup(id) || slices.Contains(l.d.view.Groups(), id)
 }
 
+// Waits implements api.Ledger.
+func (l ledger) Waits(id fleet.GroupID) bool { return l.d.cache.Waits(id, l.d.view.Group(id)) }
+
 // Orders implements api.Ledger.
 func (l ledger) Orders(id fleet.GroupID) rollout.Orders { return l.d.view.Group(id).Orders }
 

@@ -61,6 +61,12 @@ func (f *groupFlags) add(cmd *cobra.Command) {
 			g.Policy.MaxLoadingPercent = n
 			return nil
 		})
+	field(f, flags.String, "load-interval", "the least time between the loads of two rollouts, such as 30s; none; or auto, which is none "+
+		"while a load takes less than a second and else leaves nine tenths of the time without loads",
+		func(g *registryv1.Group, text string) (err error) {
+			g.Policy.LoadInterval, err = parseLoadInterval(text)
+			return err
+		})
 	field(f, flags.Duration, "deadline", "how long a wave may take before the rollout halts",
 		func(g *registryv1.Group, d time.Duration) error {
 			g.Policy.Deadline = durationpb.New(d)
@@ -198,6 +204,32 @@ func parseWaves(texts []string) ([]*fleetv1.RolloutPolicy_Wave, error) {
 		waves = append(waves, wave)
 	}
 	return waves, nil
+}
+
+// parseLoadInterval reads a load interval; nil means the default.
+func parseLoadInterval(text string) (*durationpb.Duration, error) {
+	switch text {
+	case "auto":
+		return nil, nil
+	case "none":
+		return durationpb.New(0), nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return nil, fmt.Errorf("--load-interval %q: want auto, none or a duration such as 30s", text)
+	}
+	return durationpb.New(d), nil
+}
+
+// loadInterval is the inverse for people.
+func loadInterval(d *durationpb.Duration) string {
+	switch {
+	case d == nil:
+		return "auto: none while a load takes less than 1s, else 9 times as long as a load"
+	case d.AsDuration() == 0:
+		return "none"
+	}
+	return show.Span(d) + " between the loads of two rollouts"
 }
 
 // CreateGroup is the command that makes a group.

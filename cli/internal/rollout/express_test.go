@@ -57,8 +57,10 @@ func TestExpress(t *testing.T) {
 		err      string
 	}{
 		{name: "its own rollout", rollouts: []*distributorv1.Rollout{named("seven", moving(7, progressing))}, want: []string{"seven"}},
-		{name: "an older rollout first", want: []string{"six", "seven"},
-			rollouts: []*distributorv1.Rollout{named("six", moving(6, progressing)), moving(6, completed), named("seven", moving(7, progressing))}},
+		{name: "an older rollout first", want: []string{"six", "six", "seven"}, rollouts: []*distributorv1.Rollout{
+			named("six", moving(6, progressing)), named("six", moving(6, completed)), named("seven", moving(7, progressing))}},
+		{name: "it waits for the load interval", want: []string{"six", "seven"},
+			rollouts: []*distributorv1.Rollout{named("six", moving(6, completed)), named("seven", moving(7, progressing))}},
 		{name: "already completed", rollouts: []*distributorv1.Rollout{moving(7, completed)}},
 		{name: "the older rollout ends before its promotion", want: []string{"six", "seven"},
 			fail:     fault.ToStatus(fault.Of(fault.WrongState)).Err(),

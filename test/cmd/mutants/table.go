@@ -107,9 +107,54 @@ var table = []mutation{
 		pkg: rollouts, run: "TestSick|TestAHalt|TestSimulation",
 	},
 	{
-		name: "every rollout is superseded at its gate", file: "services/distributor/internal/rollout/step.go",
-		old: `case s.newer && !s.r.TookOver`, new: `case s.newer`,
-		pkg: rollouts, run: "TestNextStep|TestABurst",
+		name: "every rollout is superseded at its gate", file: "services/distributor/internal/rollout/interval.go",
+		old: `return s.newer && !s.r.TookOver`, new: `return s.newer`,
+		pkg: rollouts, run: "Starve|Frequent|Gate",
+	},
+	{
+		name: "a takeover leaves three revisions", file: "services/distributor/internal/rollout/interval.go",
+		old: `s.in.Policy.size(1, len(s.c.fit)) >= reached`, new: `reached >= 0`,
+		pkg: rollouts, run: "TestATakeOverAtTheEndOfAWave",
+	},
+	{
+		name: "a takeover does not wait for the load interval", file: "services/distributor/internal/rollout/interval.go",
+		old: `		s.in.intervalLeft() == 0`, new: `		true`,
+		pkg: rollouts, run: "TestABurstIsTwoLoads",
+	},
+	{
+		name: "a rollout does not wait for the load interval", file: "services/distributor/internal/rollout/plan.go",
+		old: `case newer && in.intervalLeft() > 0:`, new: `case false:`,
+		pkg: rollouts, run: "TestABurstIsTwoLoads|TestTheInterval",
+	},
+	{
+		name: "what follows a halt waits for the load interval", file: "services/distributor/internal/rollout/interval.go",
+		old: `r.LoadTime.IsZero() || r.State == Halted || r.State == RolledBack {`, new: `r.LoadTime.IsZero() {`,
+		pkg: rollouts, run: "TestWhatDoesNotWaitForTheInterval",
+	},
+	{
+		name: "a promote does not pass the load interval", file: "services/distributor/internal/rollout/orders.go",
+		old: `(order.Verb == Retry || order.Begin)`, new: `order.Verb == Retry`,
+		pkg: rollouts, run: "TestWhatDoesNotWaitForTheInterval",
+	},
+	{
+		name: "the load interval counts from the first load of a rollout", file: "services/distributor/internal/rollout/step.go",
+		old: `		s.r.LoadTime = s.now`, new: `		s.r.LoadTime = s.r.CreateTime`,
+		pkg: rollouts, run: "TestTheIntervalIsBetweenLoads",
+	},
+	{
+		name: "the fastest gateway sets the load interval", file: "services/distributor/internal/rollout/interval.go",
+		old: `longest = max(longest, load.Serving)`, new: `longest = load.Serving`,
+		pkg: rollouts, run: "TestTheDefaultInterval",
+	},
+	{
+		name: "one absurd load corrects a forecast", file: "kong/cost/gateway.go",
+		old: `return min(max(median(all), 1.0/mostRatio), mostRatio), len(all)`, new: `return all[0], len(all)`,
+		pkg: "./kong/cost", run: "TestAForecastIsCorrected",
+	},
+	{
+		name: "small loads correct the forecast of a large one", file: "kong/cost/gateway.go",
+		old: `x.Serving > 0 && x.weight() >= s.weight()/comparable`, new: `x.Serving > 0`,
+		pkg: "./kong/cost", run: "TestAForecastIsCorrected",
 	},
 	{
 		name: "another leader's clock ends a phase", file: "services/distributor/internal/rollout/stopwatch.go",

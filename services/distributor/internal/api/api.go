@@ -38,6 +38,8 @@ type Ledger interface {
 	Assignment(group fleet.GroupID) (rollout.Assignment, bool)
 	// Known reports whether the registry or the ledger has the group, as far as this replica knows.
 	Known(group fleet.GroupID) bool
+	// Waits reports whether the newest revision of a group waits for the load interval.
+	Waits(group fleet.GroupID) bool
 	// Orders returns the orders for a group.
 	Orders(group fleet.GroupID) rollout.Orders
 	// AddOrder stores an order for the leader and returns it. When its id is known, it returns the known order.

@@ -16,6 +16,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/kit/watchcache"
 	"github.com/silverback-gateway/silverback/kit/wire"
+	"github.com/silverback-gateway/silverback/kong/cost"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/recovery"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
@@ -147,6 +148,7 @@ func revisions(client translatorv1.TranslatorServiceClient) watchcache.Source[fl
 			return event{Put: []watchcache.Item[fleet.GroupID, rollout.Target]{{Key: fleet.GroupID(r.GetGroup()), Value: rollout.Target{
 				Revision: fleet.Revision(r.GetNumber()), Digest: fleet.Digest(r.GetDigest()), CreateTime: r.GetCreateTime().AsTime(),
 				Trace: telemetry.TraceParent(r.GetTraceparent()), Replaces: strings.Join(r.GetReplacesUnmanaged(), " "),
+				Size: cost.SizeOf(r.GetEntities(), r.GetSizeBytes()),
 			}}}}
 		case *translatorv1.WatchRevisionsResponse_Synced_:
 			return event{Synced: true, Token: e.Synced.GetResumeToken()}
@@ -198,6 +200,7 @@ func nodes(client registryv1.RegistryServiceClient, sessions Sessions) watchcach
 					Name: key.node, Position: fleet.Position(key.group, key.node), Sick: sick(n.GetStatus()),
 					Online:   online(n.GetState()) && !cutOff(n.GetStatus()) && n.GetQuarantine() == nil,
 					Followed: fleet.Stamp{Epoch: fleet.Epoch(n.GetStatus().GetEpoch()), Decision: fleet.Decision(n.GetStatus().GetDecision())},
+					Gateway:  gatewayOf(n),
 				}, boot: n.GetBootId(), inContact: online(n.GetState()),
 			}}}}
 		case *registryv1.WatchNodesResponse_Deleted_:
@@ -209,6 +212,11 @@ func nodes(client registryv1.RegistryServiceClient, sessions Sessions) watchcach
 		}
 		return event{}
 	})
+}
+
+// gatewayOf returns what a node reports about its loads.
+func gatewayOf(n *registryv1.Node) cost.Gateway {
+	return cost.Gateway{Workers: int(n.GetCapabilities().GetWorkers())}
 }
 
 // online reports whether a node in this state is in contact.

@@ -180,8 +180,18 @@ func inputOf(id fleet.GroupID, g store.Group, nodes []rollout.Node) rollout.Inpu
 func (c *Cache) Live(id fleet.GroupID, g store.Group) (rollout.Progress, []rollout.GateResult, string) {
 	in := inputOf(id, g, c.NodesOf(id))
 	in.Newest, _ = c.revisions.Get(id)
+	in.Policy, _ = c.groups.Get(id)
 	progress, gates := rollout.Count(in), rollout.Gates(in)
 	return progress, gates, rollout.Next(in, progress, gates)
+}
+
+// Waits reports whether the newest revision of a group waits for the load interval. Any replica can.
+func (c *Cache) Waits(id fleet.GroupID, g store.Group) bool {
+	in := inputOf(id, g, c.NodesOf(id))
+	in.Newest, _ = c.revisions.Get(id)
+	in.Policy, _ = c.groups.Get(id)
+	_, held := rollout.Held(in)
+	return held
 }
 
 // act writes the decision for one group. Groups do not wait for each other.

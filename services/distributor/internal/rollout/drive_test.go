@@ -183,13 +183,13 @@ func TestAHaltLeavesProvenNodesAlone(t *testing.T) {
 	t.Run("a refusal withdraws the candidate from those that serve it, to what each of them had", func(t *testing.T) {
 		d := driven(t, 4, Policy{Waves: []Wave{{Nodes: 2, Soak: time.Minute}, {Percent: 75, Soak: time.Minute}, {Percent: 100}}})
 		d.revise()
-		d.run(90 * time.Second)
-		d.revise() // takes over at the gate of the second wave
+		d.run(30 * time.Second)
+		d.revise() // takes over at the end of the first wave
 		d.run(time.Minute)
-		d.want(3, 3, 2, 1)
+		d.want(3, 3, 1, 1)
 		d.bad = d.in.Newest.Digest
 		d.run(time.Minute)
-		d.want(2, 2, 2, 1)
+		d.want(2, 2, 1, 1)
 	})
 }
 

@@ -18,6 +18,12 @@ type truth struct {
 	pinned    fleet.Revision          // the newest revision with a pin
 	wave      time.Time               // when the wave began or began again, by the true time
 	soaked    time.Time               // when the soak began
+	loaded    time.Time               // when nodes were last told to load
+	excused   time.Time               // when a rollout last began that needs no distance from the loads before it, or was taken back
+	least     time.Duration           // the shortest load interval so far
+	policies  int                     // how many there were
+	// At the beginning of the newest rollout and of the one before it.
+	began, before struct{ nodes, policies int }
 }
 
 func newTruth() truth {
@@ -76,6 +82,7 @@ func (w *world) check(was Input, d Decision) {
 		w.checkBegin(was, d)
 	}
 	w.checkDue(was, d)
+	w.checkRevisions(d)
 	w.checkPaused(was, d)
 	w.checkEnd(was, d)
 	w.checkTimes(was, d)
@@ -104,6 +111,11 @@ func begins(was Input, d Decision) bool {
 func (w *world) checkBegin(was Input, d Decision) {
 	r, old := d.Rollout, was.Rollout
 	retried := len(r.Orders) == 1 && r.Orders[0].Verb == Retry && old != nil && r.Orders[0].Rollout == old.ID
+	hurried := len(r.Orders) == 1 && r.Orders[0].Begin && old != nil && r.Orders[0].Rollout == old.ID
+	if hurried {
+		w.seen.hurried++
+	}
+	w.checkDistance(was, d, retried || hurried)
 	number := "00000001"
 	var paused bool
 	if old != nil {
@@ -123,7 +135,7 @@ func (w *world) checkBegin(was Input, d Decision) {
 		w.broken("a rollout began while sources are to be pinned")
 	case r.Candidate.Revision < w.truth.pinned:
 		w.broken("a rollout to revision %d began, and the pins are in %d", r.Candidate.Revision, w.truth.pinned)
-	case len(r.Orders) > 0 && !retried:
+	case len(r.Orders) > 0 && !retried && !hurried:
 		w.broken("a rollout began with orders of another: %+v", r.Orders)
 	case retried && (old.State.Open() || old.State == Completed):
 		w.broken("a rollout that is %s was retried", old.State)
@@ -137,6 +149,66 @@ func (w *world) checkBegin(was Input, d Decision) {
 		w.broken("a rollout took the place of one that is paused")
 	case was.Assignment != nil && r.Stable != was.Assignment.Stable && was.Assignment.Epoch == was.Epoch:
 		w.broken("a rollout from %+v began, and stable is %+v", r.Stable, was.Assignment.Stable)
+	}
+}
+
+// interval is the load interval of a policy in the simulation, where no size is known.
+func (p Policy) interval() time.Duration {
+	if p.LoadInterval == nil {
+		return 0
+	}
+	return *p.LoadInterval
+}
+
+// checkDistance is of a rollout that begins: it keeps its distance from the loads before it. Excused is what follows a halt or a rollback,
+// what an operator wants now, what loads nothing, and what takes the place of a rollout in the middle of a wave.
+func (w *world) checkDistance(was Input, d Decision, wanted bool) {
+	r, old := d.Rollout, was.Rollout
+	w.truth.before, w.truth.began = w.truth.began, struct{ nodes, policies int }{len(was.Nodes), w.truth.policies}
+	excused := wanted || old == nil || old.LoadTime.IsZero() || old.State == Halted || old.State == RolledBack || r.Ahead > 0 ||
+		d.Ended != nil && (!r.TookOver || Count(was).InWave == 0) ||
+		was.Assignment != nil && was.Assignment.without().runs(r.Candidate.Digest, fleet.MaxPosition)
+	if excused {
+		w.truth.excused = w.now
+		return
+	}
+	if gap := w.now.Sub(w.truth.loaded); gap < was.Policy.interval() {
+		w.broken("a rollout begins %s after the last load of the one before, and the interval is %s", gap, was.Policy.interval())
+	}
+}
+
+// checkInterval is of a node that is about to load: in a group with which nothing is wrong it has not loaded within the interval.
+func (w *world) checkInterval(m *machine) {
+	if m.runs.IsZero() {
+		return // it has just joined, or has not loaded anything yet
+	}
+	gap := w.now.Sub(m.loaded)
+	known := !m.loaded.IsZero() && w.healthy && w.seen.recovered == 0
+	m.loaded = w.now
+	if !known || w.truth.least == 0 || w.now.Sub(w.truth.excused) < w.truth.least+gap {
+		return
+	}
+	if w.seen.spaced++; gap < w.truth.least {
+		w.broken("a node loads %s after its last load, and the interval was never less than %s", gap, w.truth.least)
+	}
+}
+
+// checkRevisions is of a rollout that took over at the end of a wave: after its first wave the group is on two revisions.
+func (w *world) checkRevisions(d Decision) {
+	r, a := d.Rollout, d.Assignment
+	if r == nil || a == nil || !r.State.Open() || !r.TookOver || r.Wave < 2 || !w.healthy {
+		return
+	}
+	now := struct{ nodes, policies int }{len(w.in.Nodes), w.truth.policies}
+	if w.truth.before.nodes != now.nodes || w.truth.began.policies != w.truth.before.policies {
+		return
+	}
+	distinct := map[fleet.Revision]bool{}
+	for _, n := range w.in.Nodes {
+		distinct[a.Target(n.Position).Revision] = true
+	}
+	if w.seen.twoRevisions++; len(distinct) > 2 {
+		w.broken("wave %d of a rollout that took over, and the nodes are to run %v: %+v", r.Wave, distinct, a)
 	}
 }
 
@@ -459,6 +531,14 @@ func (w *world) checkSize(d Decision) {
 // witness remembers what a decision did.
 func (w *world) witness(was Input, d Decision) {
 	s, r := &w.seen, d.Rollout
+	before := Assignment{}
+	if was.Assignment != nil {
+		before = *was.Assignment
+	}
+	if a := d.Assignment; a != nil && a.Threshold > 0 && (a.Rollout != before.Rollout || a.Threshold > before.Threshold) &&
+		!a.without().runs(a.Candidate.Digest, fleet.MaxPosition) {
+		w.truth.loaded = w.now
+	}
 	if d.Ended != nil {
 		s.superseded++
 	}
@@ -468,6 +548,9 @@ func (w *world) witness(was Input, d Decision) {
 	if p := r.Pinning; p != nil && p.Done {
 		w.truth.pinned = max(w.truth.pinned, p.Revision)
 		return
+	}
+	if r.State == Halted || r.State == RolledBack {
+		w.truth.excused = w.now // the way back
 	}
 	harm := w.contents[r.Candidate.Digest].fault
 	switch r.State {

@@ -28,11 +28,15 @@ func Next(in Input, p Progress, gates []GateResult) string {
 // nextAfter is Next of a rollout that has ended.
 func nextAfter(in Input, r Rollout, waiting bool) string {
 	frozen := in.Orders.Frozen()
+	until, _ := Held(in)
 	switch {
 	case r.Pinning.Due():
 		return "pins the sources that brought the change; no rollout begins before"
 	case waiting && frozen != nil:
 		return fmt.Sprintf("revision %d waits: %s froze the group: %s", in.Newest.Revision, frozen.Author, frozen.Reason)
+	case waiting && !until.IsZero():
+		return fmt.Sprintf("revision %d waits until about %s: a gateway loads at most once in %s; silverback rollout promote lets it begin now",
+			in.Newest.Revision, until.UTC().Format(time.TimeOnly), in.loadInterval())
 	case r.Pinning != nil && r.Pinning.Problem != "":
 		return r.Pinning.Problem
 	}

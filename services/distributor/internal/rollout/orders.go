@@ -28,6 +28,7 @@ type Order struct {
 	Verb    Verb            `json:"verb"`
 	Rollout fleet.RolloutID `json:"rollout,omitempty"` // empty for an order to a group
 	Full    bool            `json:"full,omitempty"`    // promote: every remaining wave
+	Begin   bool            `json:"begin,omitempty"`   // promote: the next rollout, which waits for the load interval, begins at once
 	Reason  string          `json:"reason"`
 	Author  string          `json:"author"`
 	Time    time.Time       `json:"time"` // by the clock of the replica that took the order
@@ -138,6 +139,16 @@ func (o Orders) retried(r Rollout) (Order, bool) {
 	return Order{}, false
 }
 
+// begins returns the order to begin a new rollout after one that has ended, at once.
+func (o Orders) begins(r Rollout) (Order, bool) {
+	for _, order := range o.pending(r) {
+		if !r.State.Open() && (order.Verb == Retry || order.Begin) {
+			return order, true
+		}
+	}
+	return Order{}, false
+}
+
 // Refuses returns why a rollout in its present state cannot obey the order; empty when it can. A repeated verb is allowed.
 func (o Order) Refuses(r Rollout) string {
 	open := r.State.Open()
@@ -146,7 +157,7 @@ func (o Order) Refuses(r Rollout) string {
 		return fmt.Sprintf("rollout %s is still %s; abort it, or wait for its end", r.ID, r.State.Words())
 	case o.Verb == Retry && r.State == Completed:
 		return fmt.Sprintf("rollout %s completed: every online node serves revision %d", r.ID, r.Candidate.Revision)
-	case o.Verb == Abort && r.State == RolledBack:
+	case o.Verb == Abort && r.State == RolledBack, o.Begin:
 		return ""
 	case o.Verb != Retry && !open:
 		return fmt.Sprintf("rollout %s has ended: it is %s", r.ID, r.State.Words())

@@ -49,6 +49,8 @@ func plan(now time.Time, in Input, held bool) Decision {
 	switch newer := in.newer(); {
 	case open && begun:
 		return advance(now, in, *in.Rollout, *in.Assignment, newer)
+	case newer && in.intervalLeft() > 0:
+		return Decision{Wait: in.intervalLeft()}
 	case newer, in.retried():
 		return begin(now, in, takeover{})
 	case open && held: // before it began
@@ -110,9 +112,12 @@ func begin(now time.Time, in Input, how takeover) Decision {
 	if in.Rollout != nil {
 		_, _ = fmt.Sscanf(string(in.Rollout.ID), "%d", &number)
 		number++
-		r.Suspects = in.Rollout.Unserved
-		if order, ok := in.Orders.retried(*in.Rollout); ok {
+		r.Suspects, r.LoadTime = in.Rollout.Unserved, lastLoad(*in.Rollout)
+		if order, ok := in.Orders.begins(*in.Rollout); ok {
 			r.Orders = []Order{order}
+			if order.Full {
+				r.Promoted = r.Policy.WaveCount()
+			}
 		}
 		if in.Rollout.State.Open() {
 			c := count(in, *in.Rollout, a)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/kong/cost"
 )
 
 // A Target is a revision and the digest of its snapshot. The zero Target means none.
@@ -19,6 +20,8 @@ type Target struct {
 	CreateTime time.Time `json:"create_time,omitzero"`
 	// Trace is the span of the submission; empty when it was not traced.
 	Trace telemetry.TraceParent `json:"traceparent,omitempty"`
+	// Size is how large the snapshot is; zero when the translator does not say.
+	Size cost.Size `json:"size,omitzero"`
 	// Replaces lists what unmanaged gateways may lose by the revision, separated by spaces.
 	Replaces string `json:"replaces,omitempty"`
 }
@@ -185,6 +188,7 @@ type Rollout struct {
 	WaveTime   time.Time  `json:"wave_time,omitzero"`    // when the wave began
 	SettleTime time.Time  `json:"settle_time,omitzero"`  // when the soak or bake began
 	FailTime   time.Time  `json:"failing_time,omitzero"` // when too many nodes began to fail
+	LoadTime   time.Time  `json:"load_time,omitzero"`    // when nodes were last told to load, by this rollout or the one before
 	EndTime    time.Time  `json:"end_time,omitzero"`
 	Term       fleet.Term `json:"term"`
 	Ahead      int        `json:"ahead,omitempty"`     // the number of nodes ahead of the ledger; the rollout waits while it is over 0
@@ -232,6 +236,7 @@ type Node struct {
 	Online   bool        // directives can reach it
 	Sick     string      // why it cannot serve anything new; empty when it can
 	Followed fleet.Stamp // the last decision that it followed, by its own report
+	Gateway  cost.Gateway
 }
 
 // A Tally holds the counts of one replica over its own sessions, for the assignment with that decision.

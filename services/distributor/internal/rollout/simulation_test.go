@@ -59,6 +59,7 @@ type machine struct {
 	loading, runs              Target
 	ready                      time.Time // when it has loaded
 	since                      time.Time // it runs that
+	loaded                     time.Time // it began to load something last
 	served                     fleet.RolloutID
 }
 
@@ -116,7 +117,7 @@ type world struct {
 // tallyOfRuns says what happened, to know that the simulation shows enough.
 type tallyOfRuns struct {
 	completed, baked, halted, kept, rolledBack, superseded, pinned, retried, aborted, paused, promoted, gateFailed, inconclusive, lost,
-	stale, recovered, caught, slipped, decisions int
+	stale, recovered, caught, slipped, hurried, spaced, twoRevisions, decisions int
 }
 
 func (s *tallyOfRuns) each() map[string]*int {
@@ -125,6 +126,7 @@ func (s *tallyOfRuns) each() map[string]*int {
 		"superseded": &s.superseded, "pinned": &s.pinned, "retried": &s.retried, "aborted": &s.aborted, "paused": &s.paused,
 		"promoted": &s.promoted, "gate failed": &s.gateFailed, "inconclusive": &s.inconclusive, "decisions lost": &s.lost,
 		"decisions of an old view": &s.stale, "recovered": &s.recovered, "harm caught": &s.caught, "harm completed": &s.slipped,
+		"begun by promote": &s.hurried, "loads an interval apart": &s.spaced, "took over, and two revisions are left": &s.twoRevisions,
 		"decisions": &s.decisions,
 	}
 }
@@ -204,6 +206,7 @@ func (w *world) policy() {
 		Deadline: oneOf(w, nil, new(time.Minute), new(3*time.Minute)),
 		OnReject: fleet.OnReject(w.rng.IntN(3)), OnUnhealthy: fleet.OnUnhealthy(w.rng.IntN(3)),
 		OnInconclusive: fleet.OnInconclusive(w.rng.IntN(4)),
+		LoadInterval:   oneOf(w, nil, nil, nil, nil, new(time.Duration(0)), new(w.seconds(60)), new(w.seconds(60)), new(10*time.Minute)),
 		Waves: oneOf(w, nil, []Wave{{Nodes: 1, Soak: soak()}, {Percent: 100}}, []Wave{{Percent: 30, Soak: soak()}, {Percent: 100, Soak: soak()}},
 			[]Wave{{Nodes: 1}, {Percent: 60, Soak: soak()}, {Percent: 100, Soak: soak()}},
 			[]Wave{{Nodes: 2, Soak: soak()}, {Percent: 25, Soak: soak()}, {Percent: 50}, {Percent: 100, Soak: soak()}}),
@@ -223,6 +226,10 @@ func (w *world) policy() {
 		p.OnInconclusive = fleet.InconclusiveContinues // an old view may lack evidence
 	}
 	w.in.Policy = p
+	if w.truth.least = min(w.truth.least, p.interval()); len(w.revisions) == 0 {
+		w.truth.least = p.interval()
+	}
+	w.truth.policies++
 }
 
 // submit changes so many sources, and makes a revision of that.
@@ -372,12 +379,18 @@ func (w *world) order() {
 	if w.busy > 100 {
 		o.Verb = oneOf(w, o.Verb, Pause, Resume) // it plays
 	}
+	if _, held := Held(w.in); held && w.chance(3) {
+		o.Verb = Promote
+	}
 	if o.Verb == Freeze || o.Verb == Unfreeze {
 		w.give(o)
 		return
 	}
 	// The replica that takes it may know an older state.
 	known := oneOf(w, w.in, w.past.in)
+	if o.Verb == Promote && known.Rollout != nil {
+		_, o.Begin = Held(known)
+	}
 	if known.Rollout == nil || o.Refuses(*known.Rollout) != "" || o.Verb == Retry && known.Orders.Frozen() != nil {
 		return
 	}
@@ -405,6 +418,7 @@ func (w *world) act() {
 		if !target.IsZero() && m.loading.Digest != target.Digest {
 			m.loading, m.ready = target, w.now
 			if m.runs.Digest != target.Digest {
+				w.checkInterval(m)
 				m.ready = w.now.Add(100*time.Millisecond + w.seconds(2))
 			}
 		}

@@ -148,7 +148,7 @@ func (s *step) waves() *Decision {
 		case s.last():
 			r := ended(s.now, s.r, s.a, Completed, s.c, true)
 			return &Decision{Rollout: &r, Assignment: &Assignment{Stable: s.r.Candidate}}
-		case s.newer && !s.r.TookOver && len(s.a.left(false)) <= maxHolds:
+		case s.mayTakeOver():
 			return s.superseded(takeover{atGate: true})
 		}
 		s.r.Wave++
@@ -215,6 +215,9 @@ func (s *step) extend() Decision {
 	}
 	s.r.leaveOut(s.in.Nodes, s.c, s.a.Threshold, threshold)
 	more := within(s.c.fit, threshold) - within(s.c.fit, s.a.Threshold)
+	if !s.a.without().runs(s.a.Candidate.Digest, fleet.MaxPosition) {
+		s.r.LoadTime = s.now
+	}
 	s.a.Threshold = threshold
 	s.r.Progress.InWave += more
 	s.r.Progress.Loading += more

@@ -8,14 +8,15 @@ type Ages struct {
 	Wave   time.Duration // the present wave
 	Settle time.Duration // the present soak
 	Fail   time.Duration // since too many nodes began to fail
+	Load   time.Duration // since nodes were last told to load
 	Idle   time.Duration // since the wave began or one more node served the candidate
 }
 
 // A Stopwatch measures the phases of one group's rollouts for one leader. The zero Stopwatch is ready for use.
 type Stopwatch struct {
-	wave, settle, fail mark
-	serving            int
-	progress           time.Time
+	wave, settle, fail, load mark
+	serving                  int
+	progress                 time.Time
 }
 
 // A mark is when this process first saw a time that a record holds.
@@ -40,7 +41,8 @@ func (w *Stopwatch) Measure(now time.Time, r *Rollout, serving int) Ages {
 		return Ages{}
 	}
 	before := w.wave
-	ages := Ages{Wave: w.wave.age(now, r.WaveTime), Settle: w.settle.age(now, r.SettleTime), Fail: w.fail.age(now, r.FailTime)}
+	ages := Ages{Wave: w.wave.age(now, r.WaveTime), Settle: w.settle.age(now, r.SettleTime), Fail: w.fail.age(now, r.FailTime),
+		Load: w.load.age(now, r.LoadTime)}
 	if w.wave != before || serving > w.serving || w.progress.IsZero() {
 		w.progress, w.serving = now, serving
 	}

@@ -15,6 +15,7 @@ const (
 	MaxWaves        = 20
 	MaxSoak         = 7 * 24 * time.Hour
 	MaxDeadline     = 7 * 24 * time.Hour
+	MaxLoadInterval = time.Hour
 	MaxLabelKey     = 63
 	MaxLabelValue   = 255
 	MaxAddress      = 255
@@ -41,6 +42,9 @@ func PolicyViolations(path string, p fleet.Policy) (bad []fault.Violation) {
 	}
 	if p.Deadline != nil && (*p.Deadline <= 0 || *p.Deadline > MaxDeadline) {
 		add("deadline", "is %s; want more than 0 and at most %s", *p.Deadline, MaxDeadline)
+	}
+	if p.LoadInterval != nil && (*p.LoadInterval < 0 || *p.LoadInterval > MaxLoadInterval) {
+		add("load_interval", "is %s; want 0 to %s", *p.LoadInterval, MaxLoadInterval)
 	}
 	if !p.OnReject.Known() {
 		add("on_reject", "is not a known value")

@@ -100,6 +100,8 @@ func TestPolicyViolations(t *testing.T) {
 		{"too much of a past", fleet.Policy{KeepRevisions: new(100_001)}, "p.keep_revisions"},
 		{"a past of minutes", fleet.Policy{KeepAge: new(59 * time.Minute)}, "p.keep_age"},
 		{"a past of no end", fleet.Policy{KeepAge: new(fleet.MaxKeepAge + 1)}, "p.keep_age"},
+		{"a load interval that never ends", fleet.Policy{LoadInterval: new(2 * time.Hour)}, "p.load_interval"},
+		{"a negative load interval", fleet.Policy{LoadInterval: new(-time.Second)}, "p.load_interval"},
 	} {
 		got := roster.PolicyViolations("p", c.policy)
 		if c.want == "" && len(got) > 0 || c.want != "" && (len(got) != 1 || got[0].Field != c.want) {

@@ -266,7 +266,13 @@ type RolloutPolicy struct {
 	KeepRevisions *int32 `protobuf:"varint,8,opt,name=keep_revisions,json=keepRevisions,proto3,oneof" json:"keep_revisions,omitempty"`
 	// How long a revision is kept after the next one took its place, one hour to ten years,
 	// in up to ten times keep_revisions. Unset is what the distributor was started with.
-	KeepAge       *durationpb.Duration `protobuf:"bytes,9,opt,name=keep_age,json=keepAge,proto3" json:"keep_age,omitempty"`
+	KeepAge *durationpb.Duration `protobuf:"bytes,9,opt,name=keep_age,json=keepAge,proto3" json:"keep_age,omitempty"`
+	// The least time between the last load of one rollout and the first of the next, so that
+	// a gateway loads at most once in it however many revisions there are. Unset is the
+	// default: none while a load is forecast to take less than a second, else so long that
+	// loads take at most a tenth of the time, and at most five minutes. 0 is none. It holds
+	// up neither what follows a halt or a rollback, nor what an operator promotes.
+	LoadInterval  *durationpb.Duration `protobuf:"bytes,10,opt,name=load_interval,json=loadInterval,proto3" json:"load_interval,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -360,6 +366,13 @@ func (x *RolloutPolicy) GetKeepRevisions() int32 {
 func (x *RolloutPolicy) GetKeepAge() *durationpb.Duration {
 	if x != nil {
 		return x.KeepAge
+	}
+	return nil
+}
+
+func (x *RolloutPolicy) GetLoadInterval() *durationpb.Duration {
+	if x != nil {
+		return x.LoadInterval
 	}
 	return nil
 }
@@ -763,7 +776,7 @@ var File_silverback_fleet_v1_policy_proto protoreflect.FileDescriptor
 
 const file_silverback_fleet_v1_policy_proto_rawDesc = "" +
 	"\n" +
-	" silverback/fleet/v1/policy.proto\x12\x13silverback.fleet.v1\x1a\x1egoogle/protobuf/duration.proto\"\xfb\a\n" +
+	" silverback/fleet/v1/policy.proto\x12\x13silverback.fleet.v1\x1a\x1egoogle/protobuf/duration.proto\"\xbb\b\n" +
 	"\rRolloutPolicy\x12=\n" +
 	"\x05waves\x18\x01 \x03(\v2'.silverback.fleet.v1.RolloutPolicy.WaveR\x05waves\x12.\n" +
 	"\x13max_loading_percent\x18\x02 \x01(\x05R\x11maxLoadingPercent\x12H\n" +
@@ -773,7 +786,9 @@ const file_silverback_fleet_v1_policy_proto_rawDesc = "" +
 	"\x05gates\x18\x06 \x01(\v2\x1a.silverback.fleet.v1.GatesR\x05gates\x12Z\n" +
 	"\x0fon_inconclusive\x18\a \x01(\x0e21.silverback.fleet.v1.RolloutPolicy.OnInconclusiveR\x0eonInconclusive\x12*\n" +
 	"\x0ekeep_revisions\x18\b \x01(\x05H\x00R\rkeepRevisions\x88\x01\x01\x124\n" +
-	"\bkeep_age\x18\t \x01(\v2\x19.google.protobuf.DurationR\akeepAge\x1aq\n" +
+	"\bkeep_age\x18\t \x01(\v2\x19.google.protobuf.DurationR\akeepAge\x12>\n" +
+	"\rload_interval\x18\n" +
+	" \x01(\v2\x19.google.protobuf.DurationR\floadInterval\x1aq\n" +
 	"\x04Wave\x12\x16\n" +
 	"\x05nodes\x18\x01 \x01(\x05H\x00R\x05nodes\x12\x1a\n" +
 	"\apercent\x18\x02 \x01(\x05H\x00R\apercent\x12-\n" +
@@ -858,18 +873,19 @@ var file_silverback_fleet_v1_policy_proto_depIdxs = []int32{
 	5,  // 4: silverback.fleet.v1.RolloutPolicy.gates:type_name -> silverback.fleet.v1.Gates
 	3,  // 5: silverback.fleet.v1.RolloutPolicy.on_inconclusive:type_name -> silverback.fleet.v1.RolloutPolicy.OnInconclusive
 	11, // 6: silverback.fleet.v1.RolloutPolicy.keep_age:type_name -> google.protobuf.Duration
-	8,  // 7: silverback.fleet.v1.Gates.probes:type_name -> silverback.fleet.v1.Probe
-	6,  // 8: silverback.fleet.v1.Gates.error_ratio:type_name -> silverback.fleet.v1.ErrorRatioGate
-	7,  // 9: silverback.fleet.v1.Gates.latency:type_name -> silverback.fleet.v1.LatencyGate
-	10, // 10: silverback.fleet.v1.Probe.headers:type_name -> silverback.fleet.v1.Probe.HeadersEntry
-	11, // 11: silverback.fleet.v1.Probe.interval:type_name -> google.protobuf.Duration
-	11, // 12: silverback.fleet.v1.Probe.timeout:type_name -> google.protobuf.Duration
-	11, // 13: silverback.fleet.v1.RolloutPolicy.Wave.soak:type_name -> google.protobuf.Duration
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	11, // 7: silverback.fleet.v1.RolloutPolicy.load_interval:type_name -> google.protobuf.Duration
+	8,  // 8: silverback.fleet.v1.Gates.probes:type_name -> silverback.fleet.v1.Probe
+	6,  // 9: silverback.fleet.v1.Gates.error_ratio:type_name -> silverback.fleet.v1.ErrorRatioGate
+	7,  // 10: silverback.fleet.v1.Gates.latency:type_name -> silverback.fleet.v1.LatencyGate
+	10, // 11: silverback.fleet.v1.Probe.headers:type_name -> silverback.fleet.v1.Probe.HeadersEntry
+	11, // 12: silverback.fleet.v1.Probe.interval:type_name -> google.protobuf.Duration
+	11, // 13: silverback.fleet.v1.Probe.timeout:type_name -> google.protobuf.Duration
+	11, // 14: silverback.fleet.v1.RolloutPolicy.Wave.soak:type_name -> google.protobuf.Duration
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_silverback_fleet_v1_policy_proto_init() }

@@ -1,0 +1,69 @@
+package rollout
+
+import (
+	"time"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kong/cost"
+)
+
+// loadInterval returns the least time between the last load of one rollout and the first of the next: that of the policy, or else the
+// default for the gateway whose load of the newest revision is forecast to take longest.
+func (in Input) loadInterval() time.Duration {
+	if in.Policy.LoadInterval != nil {
+		return *in.Policy.LoadInterval
+	}
+	if in.Newest.Size.IsZero() {
+		return 0 // a revision of an older version does not say
+	}
+	longest := time.Duration(0)
+	for _, n := range in.Nodes {
+		if n.Online {
+			load, _ := n.Gateway.Forecast(in.Newest.Size)
+			longest = max(longest, load.Serving)
+		}
+	}
+	return cost.Interval(longest)
+}
+
+// intervalLeft returns how long no rollout to the newest revision may begin, so that no gateway loads twice within the load interval. What
+// follows a halt or a rollback does not wait: it is the remedy. Neither does content that the group runs already, nor what an operator
+// promotes or retries.
+func (in Input) intervalLeft() time.Duration {
+	r := in.Rollout
+	if r == nil || r.LoadTime.IsZero() || r.State == Halted || r.State == RolledBack {
+		return 0
+	}
+	if _, hurried := in.Orders.begins(*r); hurried {
+		return 0
+	}
+	if a := in.Assignment; a != nil && !r.State.Open() && a.without().runs(in.Newest.Digest, fleet.MaxPosition) {
+		return 0
+	}
+	return max(in.loadInterval()-in.Ages.Load, 0)
+}
+
+// Held returns until when the newest revision waits for the load interval, by the clock of the leader that wrote the record; false when it
+// does not wait for that.
+func Held(in Input) (until time.Time, held bool) {
+	if in.Rollout == nil || in.Rollout.State.Open() || !in.newer() || in.intervalLeft() == 0 {
+		return time.Time{}, false
+	}
+	return in.Rollout.LoadTime.Add(in.loadInterval()), true
+}
+
+// lastLoad returns the time of the last load that a rollout which follows another one must keep its distance from.
+func lastLoad(before Rollout) time.Time {
+	if before.State == Halted || before.State == RolledBack {
+		return time.Time{}
+	}
+	return before.LoadTime
+}
+
+// mayTakeOver reports whether a newer revision may take over at the end of a wave: the first wave of its rollout takes on every node that
+// the open one reached, so that the group is on three revisions for no longer than that wave; and the load interval is over.
+func (s *step) mayTakeOver() bool {
+	reached := within(s.c.fit, s.a.Threshold)
+	return s.newer && !s.r.TookOver && len(s.a.left(false)) <= maxHolds && s.in.Policy.size(1, len(s.c.fit)) >= reached &&
+		s.in.intervalLeft() == 0
+}

@@ -1,0 +1,54 @@
+package distributor_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+)
+
+// Twenty revisions after another within the load interval are no rollout, until an operator promotes: then the last one is.
+func TestRevisionsWaitForTheLoadIntervalAndPromotePassesIt(t *testing.T) {
+	p := newControlPlane(t)
+	p.electionTTL = 2 * time.Second
+	p.upstream.Group("g", &fleetv1.RolloutPolicy{LoadInterval: durationpb.New(time.Hour)})
+	one := p.replica("one")
+	p.agents(3, one)
+	p.revise("")
+	one.reaches(t, 1, completed)
+	two := p.replica("two")
+
+	for n := range 20 {
+		p.revise(fmt.Sprint("-", n))
+	}
+	newest := p.upstream.Newest("g")
+	waits := fmt.Sprintf("revision %d waits until", newest)
+	for _, r := range []*replica{one, two} {
+		eventually(t, "the newest rollout says what waits", func() bool { return strings.HasPrefix(r.newest(t).GetNext(), waits) })
+	}
+	one.stop() // its successor does not know when nodes loaded, and waits too
+	eventually(t, "the other replica leads", func() bool {
+		leader, _ := two.Leader(t.Context())
+		return leader == "two"
+	})
+	if r := two.newest(t); r.GetCandidateRevision() != 1 {
+		t.Fatalf("a rollout began: %v", r)
+	}
+	answer, err := two.PromoteRollout(t.Context(), &distributorv1.PromoteRolloutRequest{Group: "g", Reason: "now", Full: true, RequestId: "p"})
+	if err != nil || answer.GetRollout().GetCandidateRevision() != newest {
+		t.Fatalf("promote answered %v, %v", answer, err)
+	}
+	if again, err := two.PromoteRollout(t.Context(), &distributorv1.PromoteRolloutRequest{Group: "g", Reason: "now", Full: true,
+		RequestId: "p"}); err != nil || again.GetRollout().GetId() != answer.GetRollout().GetId() {
+		t.Errorf("the same promote answered %v, %v", again, err)
+	}
+	if _, err := two.PromoteRollout(t.Context(), &distributorv1.PromoteRolloutRequest{Group: "g", Reason: "now",
+		Rollout: "00000001"}); reason(err) != "NOT_THE_NEWEST_ROLLOUT" {
+		t.Errorf("a promote of the rollout before answered %v", err)
+	}
+}
