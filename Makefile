@@ -1,7 +1,7 @@
 # Silverback. `make` alone lists the targets.
 #
-# One module ships. The modules of APART test it with what nothing else needs (the types of Kubernetes, Prometheus's engine): they stand outside of
-# go.work, so that they cannot move the versions that the binaries are built with. Tools are pinned in tools/go.mod and built into bin/ by the targets
+# One module ships, and sources/kubernetes beside it. The modules of APART have what nothing else needs (the types of Kubernetes, Prometheus's engine):
+# they stand outside of go.work, so that they cannot move the versions that the binaries are built with. Tools are pinned in tools/go.mod and built into bin/ by the targets
 # that need them: `make build`, `make test` and `make lab` want Go and make, nothing else.
 
 SHELL := /bin/sh
@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 
 GO      ?= go
 ROOT    := github.com/silverback-gateway/silverback
-APART   := test/k8s test/observability
+APART   := sources/kubernetes test/k8s test/observability
 VERSION  = $(shell git describe --always --dirty 2>/dev/null || echo dev)
 
 # Suites that start fleets have targets of their own: e2e, chaos and compose-test.
@@ -144,7 +144,7 @@ fuzz: ## run every fuzz target in turn, each for FUZZTIME (10s)
 	if [ -n "$$failed" ]; then echo "fuzz: failed:$$failed" >&2; exit 1; fi
 
 .PHONY: deploy-test
-deploy-test: ## the Kubernetes manifests, the alert rules and the dashboards
+deploy-test: ## the modules that stand apart: the Kubernetes source, manifests, alert rules and dashboards
 	@for m in $(APART); do echo "test $$m"; (cd $$m && GOWORK=off $(GO) test -count=1 -timeout 20m $(TEST_FLAGS) ./...) || exit 1; done
 	@if command -v promtool >/dev/null; then \
 		cd deploy/observability && promtool check config --syntax-only prometheus.yaml && promtool test rules alerts_test.yaml; \
