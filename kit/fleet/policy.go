@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A Policy says how a group moves from its stable revision to a candidate, and how long its past is kept. The zero Policy is the default. Its
-// JSON form is stored with rollouts, so names only grow.
+// A Policy says how a group moves from its stable revision to a candidate, and how long its past is kept. The zero Policy is the default.
+// Its JSON form is stored with rollouts, so names only grow.
 type Policy struct {
 	Waves            []Wave         `json:"waves,omitempty"`               // cumulative; the last is the whole group
 	MaxLoading       int            `json:"max_loading_percent,omitempty"` // 0: the default

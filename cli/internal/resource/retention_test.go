@@ -15,7 +15,7 @@ func TestTheFlagsOfRetention(t *testing.T) {
 			t.Errorf("--keep-age %q: %v, %v", text, got, err)
 		}
 	}
-	for text, want := range map[string]int32{"2": 2, "50": 50, "default": 0, "0": -1, "1": -1, "-5": -1, "many": -1, "": -1, "9999999999": -1} {
+	for text, want := range map[string]int32{"2": 2, "50": 50, "default": 0, "0": -1, "1": -1, "-5": -1, "x": -1, "": -1, "9999999999": -1} {
 		got, err := parseKeepRevisions(text)
 		if (err != nil) != (want < 0) || want > 0 && *got != want || want == 0 && got != nil {
 			t.Errorf("--keep-revisions %q: %v, %v", text, got, err)
