@@ -19,7 +19,7 @@ PACKAGES = $$($(GO) list ./... | grep -vE '^$(ROOT)/test/(e2e|chaos|compose)(/|$
 
 # Of these, where the race detector has something to find: of what Kong means only two packages share anything between goroutines, the engine of rollouts
 # is pure, and the tests that are left out start processes, which are not built with the detector.
-RACED = $$($(GO) list ./... | grep -vE '^$(ROOT)/(kong/(changes|compile|document|entity|inventory|luasyntax|pcre|proof|rustregex)|proto|services/distributor/internal/rollout|test/(e2e|chaos|compose|cmd|corpus|docs|outside|process|systemd))(/|$$)')
+RACED = $$($(GO) list ./... | grep -vE '^$(ROOT)/(kong/(changes|compile|document|entity|inventory|luasyntax|pcre|proof|rustregex)|proto|services/distributor/internal/rollout|test/(e2e|chaos|compose|cmd|corpus|docs|endurance|outside|process|systemd))(/|$$)')
 
 # Tests mostly wait: for etcd, for processes, for time. So more packages than cores are tested at once.
 AT_ONCE ?= 4
@@ -217,6 +217,11 @@ rollouts: ## simulated rollouts in virtual time, with invariants after every dec
 .PHONY: mutants
 mutants: ## break critical lines one at a time; fails when no test notices one (MUTANTS_FLAGS=...)
 	$(GO) run ./test/cmd/mutants $(MUTANTS_FLAGS)
+
+.PHONY: endurance
+endurance: SUBMISSIONS = 5000
+endurance: ## so many submissions of 10,000 routes in an etcd that has no room for them; an hour (SUBMISSIONS=...)
+	ENDURANCE_SUBMISSIONS=$(SUBMISSIONS) $(GO) test -count=1 -timeout 24h -v ./test/endurance
 
 .PHONY: bench
 bench: ## measure the budgets (BENCH_FLAGS=...)

@@ -36,6 +36,10 @@ const (
 	MaxKeepAge       = 10 * 365 * 24 * time.Hour
 )
 
+// MostKept times the number of revisions to keep is how many a group keeps at most, beside those in use. It bounds a group that changes
+// often.
+const MostKept = 10
+
 // An ErrorRatioGate limits by how much the share of failed requests may be higher in a wave than outside of it.
 type ErrorRatioGate struct {
 	MaxIncreasePercent float64 `json:"max_increase_percent"` // percentage points

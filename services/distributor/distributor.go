@@ -48,6 +48,7 @@ type Config struct {
 	FrameBytes      int           // bound of the cache of encoded deltas; 0: 128 MiB
 	ReconnectSpread time.Duration // agents reconnect within this time when this replica stops; 0: DefaultReconnectSpread
 	CollectInterval time.Duration // how often the leader has old revisions collected; 0: never
+	CollectPause    time.Duration // the least time between two collections; 0: DefaultCollectPause
 	KeepRevisions   int           // of a group that are kept at least; 0: DefaultKeepRevisions
 	KeepAge         time.Duration // how long a revision is kept after the next one took its place
 }
@@ -55,6 +56,7 @@ type Config struct {
 // Defaults of the flags of retention.
 const (
 	DefaultCollectInterval = time.Hour
+	DefaultCollectPause    = time.Minute
 	DefaultKeepRevisions   = 50
 	DefaultKeepAge         = 30 * 24 * time.Hour
 )
@@ -168,6 +170,9 @@ func New(c Config, d Deps) (*Distributor, error) {
 	if c.ReconnectSpread == 0 {
 		c.ReconnectSpread = DefaultReconnectSpread
 	}
+	if c.CollectPause == 0 {
+		c.CollectPause = DefaultCollectPause
+	}
 	if c.KeepRevisions == 0 {
 		c.KeepRevisions = DefaultKeepRevisions
 	}
@@ -188,7 +193,7 @@ func New(c Config, d Deps) (*Distributor, error) {
 	})
 	r.controller = controller.New(controller.Deps{
 		Etcd: d.Etcd, View: view, Cache: r.cache, Translator: d.Translator, Log: d.Log, Metrics: controller.NewMetrics(d.Metrics),
-		Retention: controller.Retention{Interval: c.CollectInterval, Revisions: c.KeepRevisions, Age: c.KeepAge},
+		Retention: controller.Retention{Interval: c.CollectInterval, Pause: c.CollectPause, Revisions: c.KeepRevisions, Age: c.KeepAge},
 	})
 	r.recovery = recovery.Service{Deps: recovery.Deps{Etcd: d.Etcd, View: view.Ledger, Nodes: r.followed, Log: d.Log}}
 	r.revoked = revocation.NewList(d.Metrics)

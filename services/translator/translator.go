@@ -61,6 +61,8 @@ type Deps struct {
 	Registry registryv1.RegistryServiceClient
 	Log      *slog.Logger
 	Metrics  prometheus.Registerer
+	// Now is the time at which revisions are made, and by which they grow old; nil is time.Now.
+	Now func() time.Time
 }
 
 // A Translator is one replica of the service.
@@ -79,6 +81,9 @@ type Translator struct {
 
 // New returns a replica. It does nothing before Run.
 func New(c Config, d Deps) *Translator {
+	if d.Now == nil {
+		d.Now = time.Now
+	}
 	ledger := store.NewLedger(d.Etcd, d.Log)
 	t := &Translator{
 		deps: d, drain: make(chan struct{}), groups: groups.New(d.Registry, d.Log), etcdHealth: store.NewHealthProbe(d.Etcd, d.Log),
@@ -92,7 +97,7 @@ func New(c Config, d Deps) *Translator {
 	service := desired.New(desired.Deps{
 		Ledger: ledger, Content: content.New(etcdkv.WithTimeouts(d.Etcd), content.DefaultCacheBytes), Groups: t.groups, Schemas: t.schemas,
 		SchemaCheck: schemaChecks[c.SchemaCheck], Compiler: compile.New(compile.DefaultLimits()),
-		Log: d.Log, Now: time.Now, Metrics: desired.NewMetrics(d.Metrics),
+		Log: d.Log, Now: d.Now, Metrics: desired.NewMetrics(d.Metrics),
 	})
 	t.etcdHealth.Register(d.Metrics)
 	d.Metrics.MustRegister(newPinnedSources(t.heads))

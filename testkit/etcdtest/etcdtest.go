@@ -63,6 +63,15 @@ func StartSmall(tb testing.TB, quota int64) *Server {
 	return start(tb, 1, func(c *embed.Config) { c.QuotaBackendBytes = quota })
 }
 
+// StartBounded starts a single member that takes so many bytes and no more, and forgets by itself what was replaced so long ago.
+func StartBounded(tb testing.TB, quota int64, history time.Duration) *Server {
+	tb.Helper()
+	return start(tb, 1, func(c *embed.Config) {
+		c.QuotaBackendBytes = quota
+		c.AutoCompactionMode, c.AutoCompactionRetention = embed.CompactorModePeriodic, history.String()
+	})
+}
+
 // StartCluster starts a cluster of n members.
 func StartCluster(tb testing.TB, n int) *Server {
 	tb.Helper()

@@ -387,7 +387,7 @@ var table = []mutation{
 	},
 	{
 		name: "what is in use expires", file: "services/translator/internal/desired/collect.go",
-		old: `known && newer > 0 && !named[r.Number] &&`, new: `known && newer > 0 &&`,
+		old: `newer >= g.KeepRevisions && !named[r.Number] &&`, new: `newer >= max(1, g.KeepRevisions) &&`,
 		pkg: "./services/translator/internal/desired", run: "TestWhichRevisionsExpire",
 	},
 	{
@@ -404,6 +404,26 @@ var table = []mutation{
 		name: "a group keeps nothing to go back to", file: "services/registry/internal/roster/policy.go",
 		old: `*n < fleet.MinKeepRevisions`, new: `*n < 1`,
 		pkg: "./services/registry/internal/roster", run: "TestPolicyViolations",
+	},
+	{
+		name: "a burst fills etcd before the next collection", file: "services/distributor/internal/controller/collect.go",
+		old: `newest.Revision-last[group].Revision >= fleet`, new: `false && newest.Revision >= fleet`,
+		pkg: "./test/endurance", run: "TestEtcdStays",
+	},
+	{
+		name: "a burst is kept for an hour", file: "services/translator/internal/desired/collect.go",
+		old: `age = burstAge`, new: `age = minAge`,
+		pkg: "./services/translator/internal/desired", run: "TestWhichRevisionsExpire",
+	},
+	{
+		name: "a decision under way names what was collected", file: "services/distributor/internal/controller/collect.go",
+		old: `if t := newest[g.Group]; !t.IsZero() {`, new: `if t := newest[g.Group]; false && !t.IsZero() {`,
+		pkg: "./services/distributor/internal/controller", run: "TestTheLeaderNames",
+	},
+	{
+		name: "a busy group is never collected", file: "services/translator/internal/desired/collect.go",
+		old: `if err != nil || n == len(old) {`, new: `if true {`,
+		pkg: "./services/translator/internal/store", run: "TestABusyGroup",
 	},
 	{
 		name: "what is newer than the list counts", file: "services/translator/internal/desired/collect.go",

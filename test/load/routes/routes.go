@@ -24,6 +24,9 @@ func (c Config) path(i int) string {
 	return fmt.Sprintf("/v1/resource-%05d", i)
 }
 
+// Edited returns the path that Edit marks.
+func (c Config) Edited() string { return c.path(c.N / 2) }
+
 // YAML returns it as a Kong declarative file in YAML.
 func (c Config) YAML() []byte {
 	var b bytes.Buffer

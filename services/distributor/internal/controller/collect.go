@@ -21,6 +21,7 @@ import (
 // Retention is which revisions the leader has the translator keep.
 type Retention struct {
 	Interval  time.Duration // how often the others are collected; 0: never
+	Pause     time.Duration // the least time between two collections
 	Revisions int           // of a group that are kept at least, when its policy says nothing else
 	Age       time.Duration // how long a revision is kept after the next one took its place; likewise
 }
@@ -30,12 +31,21 @@ const (
 	collectJitter  = 0.5
 )
 
-// collect has the translator delete old revisions, again and again, until ctx ends.
+// collect has the translator delete old revisions until ctx ends: at intervals, and earlier when a group changes so often that it would
+// have far more than the most by then.
 func (l *leadership) collect(ctx context.Context) {
 	if l.Retention.Interval <= 0 {
 		return
 	}
-	for backoff.Sleep(ctx, backoff.Jitter(l.Retention.Interval, collectJitter)) == nil {
+	last := l.Cache.revisions.All()
+	for {
+		interval, cancel := context.WithTimeout(ctx, backoff.Jitter(l.Retention.Interval, collectJitter))
+		l.crowded(interval, last)
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		last = l.Cache.revisions.All()
 		err := l.collectOnce(ctx)
 		if ctx.Err() != nil {
 			return
@@ -44,7 +54,39 @@ func (l *leadership) collect(ctx context.Context) {
 		if err != nil {
 			l.Log.Warn("old revisions not collected; trying again later", telemetry.Err, rpc.Why(err))
 		}
+		if backoff.Sleep(ctx, l.Retention.Pause) != nil {
+			return
+		}
 	}
+}
+
+// crowded returns when a group has changed so often since the last collection that another one is due, or with ctx.
+func (l *leadership) crowded(ctx context.Context, last map[fleet.GroupID]rollout.Target) {
+	for {
+		changes := l.Cache.revisions.Changes()
+		if crowded(l.Retention, last, l.Cache.revisions.All(), l.Cache.groups.All()) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changes:
+		}
+	}
+}
+
+// crowded reports whether any group has come by as many revisions since the last collection as it keeps at most.
+func crowded(r Retention, last, now map[fleet.GroupID]rollout.Target, policies map[fleet.GroupID]rollout.Policy) bool {
+	for group, newest := range now {
+		keep := r.Revisions
+		if n := policies[group].KeepRevisions; n != nil {
+			keep = *n
+		}
+		if newest.Revision-last[group].Revision >= fleet.Revision(fleet.MostKept*keep) {
+			return true
+		}
+	}
+	return false
 }
 
 // collectOnce names what is in use to the translator, which deletes what is old and not named. A leader that was replaced meanwhile does no
@@ -52,6 +94,9 @@ func (l *leadership) collect(ctx context.Context) {
 func (l *leadership) collectOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, collectTimeout)
 	defer cancel()
+	// A decision under way may name what was the newest revision when it began. This is read before the ledger, which has the decisions that
+	// were written since.
+	newest := l.Cache.revisions.All()
 	groups, at, unread, err := store.ReadInUse(ctx, l.Etcd)
 	if err != nil {
 		return err
@@ -65,6 +110,11 @@ func (l *leadership) collectOnce(ctx context.Context) error {
 	}
 	if len(groups) == 0 {
 		return nil
+	}
+	for i, g := range groups {
+		if t := newest[g.Group]; !t.IsZero() {
+			groups[i].Revisions, groups[i].Digests = append(g.Revisions, t.Revision), append(g.Digests, t.Digest)
+		}
 	}
 	answer, err := l.Translator.CollectRevisions(ctx, collection(l.Retention, groups, l.Cache.groups.All(), at))
 	if err != nil {

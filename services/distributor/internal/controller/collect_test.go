@@ -48,6 +48,7 @@ func TestTheLeaderNamesWhatIsInUse(t *testing.T) {
 	translator := &collector{}
 	metrics := NewMetrics(prometheus.NewRegistry())
 	upstream := upstreamtest.Start(t)
+	upstream.Revise("g", fleet.DigestOf([]byte("1"))) // which a decision under way may name
 	upstream.Group("g", &fleetv1.RolloutPolicy{KeepRevisions: new(int32(7)), KeepAge: durationpb.New(36 * time.Hour)})
 	cache := NewCache(upstream.Translator(), upstream.Registry(), noSessions{}, slog.New(slog.DiscardHandler))
 	l := &leadership{Controller: New(Deps{
@@ -92,7 +93,7 @@ func TestTheLeaderNamesWhatIsInUse(t *testing.T) {
 	if g.GetKeepRevisions() != 7 || g.GetKeepAge().AsDuration() != 36*time.Hour {
 		t.Errorf("it does not tell the policy of the group: %v", g)
 	}
-	if g.GetGroup() != "g" || !slices.Equal(g.GetRevisions(), []int64{2, 3}) || len(g.GetDigests()) != 2 {
+	if g.GetGroup() != "g" || !slices.Equal(g.GetRevisions(), []int64{2, 3, 1}) || len(g.GetDigests()) != 3 {
 		t.Errorf("it names %v", g)
 	}
 	if n := testutil.ToFloat64(metrics.kept); n != 7 {
@@ -104,5 +105,27 @@ func TestTheLeaderNamesWhatIsInUse(t *testing.T) {
 	}
 	if err := l.collectOnce(t.Context()); err == nil || len(translator.asked) != 1 {
 		t.Errorf("with a damaged record it asked %d times, %v", len(translator.asked), err)
+	}
+}
+
+func TestAGroupThatChangesOftenIsCollectedEarly(t *testing.T) {
+	heads := func(a, b fleet.Revision) map[fleet.GroupID]rollout.Target {
+		return map[fleet.GroupID]rollout.Target{"a": {Revision: a}, "b": {Revision: b}}
+	}
+	policies := map[fleet.GroupID]rollout.Policy{"b": {KeepRevisions: new(2)}}
+	for _, tt := range []struct {
+		name      string
+		last, now map[fleet.GroupID]rollout.Target
+		want      bool
+	}{
+		{"none", heads(7, 7), heads(7, 7), false},
+		{"few", heads(7, 7), heads(56, 26), false},
+		{"as many as it may have", heads(7, 7), heads(57, 7), true},
+		{"as many as its policy lets it have", heads(7, 7), heads(7, 27), true},
+		{"a new group", nil, heads(50, 1), true},
+	} {
+		if got := crowded(Retention{Revisions: 5}, tt.last, tt.now, policies); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
 	}
 }

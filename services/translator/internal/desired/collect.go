@@ -10,11 +10,13 @@ import (
 )
 
 const (
-	// minAge is how long a revision is kept at least after the next one took its place.
+	// minAge is how long a revision is kept at least after the next one took its place, in a group that does not have the most already.
 	minAge = fleet.MinKeepAge
-	// mostKept times the number of revisions to keep is how many a group has at most, beside those in use. It bounds a ledger whose groups
-	// change often.
-	mostKept = 10
+	// burstAge is the same for a group that has the most. A decision of the leader that is under way may name a revision that was the newest
+	// when it began.
+	burstAge = time.Minute
+	// rounds bounds how often the revisions of a group are looked through while it changes.
+	rounds = 10
 )
 
 // InUse is what the distributor's ledger names of a group.
@@ -78,19 +80,9 @@ func (d *Service) Collect(ctx context.Context, c Collection) (Collected, error) 
 	var inUse []fleet.Digest
 	for _, g := range c.Groups {
 		inUse = append(inUse, g.Digests...)
-		history, err := d.Ledger.History(ctx, g.Group)
-		if err != nil {
-			return all, fmt.Errorf("read the history of group %s: %w", g.Group, err)
-		}
-		if history.Read < c.Before {
-			return all, fault.New(fault.WrongState, "OTHER_LEDGER", "the list of revisions in use is of etcd revision %d and the ledger is at %d: "+
-				"translator and distributor do not use the same etcd, or it was restored", c.Before, history.Read)
-		}
-		all.Kept += len(history.Revisions)
-		old := c.expired(d.Now(), g, history)
-		deleted, err := d.Ledger.DeleteRevisions(ctx, g.Group, history.HeadVersion, old)
+		deleted, kept, err := d.collectRevisions(ctx, c, g)
 		all.Revisions += deleted
-		all.Kept -= deleted
+		all.Kept += kept
 		d.Metrics.collected("revision", deleted)
 		if err != nil {
 			return all, err
@@ -109,6 +101,29 @@ func (d *Service) Collect(ctx context.Context, c Collection) (Collected, error) 
 			all.Manifests, "chunks", all.Chunks)
 	}
 	return all, nil
+}
+
+// collectRevisions deletes the revisions of a group that expired. When the group changed after it was read, as busy ones do all the time,
+// it is read again: a pin may name more. The next collection deletes what is left after some rounds.
+func (d *Service) collectRevisions(ctx context.Context, c Collection, g InUse) (deleted, kept int, err error) {
+	for range rounds {
+		history, err := d.Ledger.History(ctx, g.Group)
+		if err != nil {
+			return deleted, kept, fmt.Errorf("read the history of group %s: %w", g.Group, err)
+		}
+		if history.Read < c.Before {
+			return deleted, kept, fault.New(fault.WrongState, "OTHER_LEDGER", "the list of revisions in use is of etcd revision %d and the ledger "+
+				"is at %d: translator and distributor do not use the same etcd, or it was restored", c.Before, history.Read)
+		}
+		old := c.expired(d.Now(), g, history)
+		n, err := d.Ledger.DeleteRevisions(ctx, g.Group, history.HeadVersion, old)
+		deleted += n
+		kept = len(history.Revisions) - n
+		if err != nil || n == len(old) {
+			return deleted, kept, err
+		}
+	}
+	return deleted, kept, nil
 }
 
 // expired returns the revisions of a group to delete. Only revisions that were committed before the list of those in use was read count: a
@@ -131,10 +146,12 @@ func (c *Collection) expired(now time.Time, g InUse, h History) (old []fleet.Rev
 	var next time.Time
 	for _, r := range h.Revisions {
 		known := r.Written <= c.Before
-		if since := now.Sub(next); known && newer > 0 && !named[r.Number] && since >= minAge {
-			if newer >= mostKept*g.KeepRevisions || newer >= g.KeepRevisions && since >= g.KeepAge {
-				old = append(old, r.Number)
-			}
+		age := max(g.KeepAge, minAge)
+		if newer >= fleet.MostKept*g.KeepRevisions {
+			age = burstAge
+		}
+		if known && newer >= g.KeepRevisions && !named[r.Number] && now.Sub(next) >= age {
+			old = append(old, r.Number)
 		}
 		if known {
 			newer++

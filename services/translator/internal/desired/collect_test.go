@@ -31,9 +31,12 @@ func TestWhichRevisionsExpire(t *testing.T) {
 	}
 	pin := history(20, time.Hour)
 	pin.Sources = []Source{{Name: "s", Revision: 9, Pin: &Pin{Good: 3, Refused: 4}}}
-	fresh := history(200, 0)
-	for i := range fresh.Revisions {
-		fresh.Revisions[i].CreateTime = now.Add(-minAge + time.Second)
+	burst := func(age time.Duration) History {
+		h := history(200, 0)
+		for i := range h.Revisions {
+			h.Revisions[i].CreateTime = now.Add(-age)
+		}
+		return h
 	}
 	for _, tt := range []struct {
 		name   string
@@ -50,7 +53,9 @@ func TestWhichRevisionsExpire(t *testing.T) {
 		{name: "what a pin names is kept, and what brought a source", h: pin, want: upTo(10, 3, 4, 9)},
 		{name: "what was newer than the list does not count", h: history(20, time.Hour), before: 150, want: upTo(5)},
 		{name: "a list from before all of it", h: history(20, time.Hour), before: 5},
-		{name: "just superseded", h: fresh},
+		{name: "a burst of the last hour", h: burst(minAge - time.Second), want: upTo(100)},
+		{name: "in use in a burst", h: burst(minAge - time.Second), inUse: []fleet.Revision{5}, want: upTo(100, 5)},
+		{name: "just superseded", h: burst(burstAge - time.Second)},
 		{name: "no head", h: History{Revisions: history(20, time.Hour).Revisions}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -284,6 +284,23 @@ func TestARestorationInFlightKeepsItsContent(t *testing.T) {
 	k.readable(state.Head)
 }
 
+// TestABusyGroupIsCollected: a submission commits between the look at the revisions and their deletion.
+func TestABusyGroupIsCollected(t *testing.T) {
+	server := etcdtest.Start(t)
+	k := newKeeper(t, server.Client(t))
+	for i := range 20 {
+		k.submit("g", "team", routes(fmt.Sprintf("r%d", i), 3))
+	}
+	etcd := server.Client(t)
+	submitted := false
+	etcd.KV = &hooked{KV: etcd.KV, prefix: "desired/heads/g", hook: func() { k.submit("g", "team", routes("next", 3)); submitted = true }}
+	collector := newKeeper(t, etcd)
+	collector.late.Store(int64(48 * time.Hour))
+	if out := collector.collect(collector.now(), desired.InUse{Group: "g"}); !submitted || out.Revisions != 15 {
+		t.Errorf("%+v", out)
+	}
+}
+
 // TestContentThatIsNamedMeanwhileIsNotCollected: a submission that found old content commits after the collection has read what is named.
 func TestContentThatIsNamedMeanwhileIsNotCollected(t *testing.T) {
 	server := etcdtest.Start(t)
