@@ -27,6 +27,7 @@ func TestTheFlagsOfRetentionAreChecked(t *testing.T) {
 		"--collect-interval": {CollectInterval: time.Second},
 		"--keep-revisions":   {KeepRevisions: 1},
 		"--keep-age":         {KeepAge: -1},
+		"--keep-events":      {KeepEvents: 99},
 	} {
 		if err := c.Check(); (err == nil) != (flag == "") || err != nil && !strings.Contains(err.Error(), flag) {
 			t.Errorf("%q gives %v", flag, err)

@@ -51,6 +51,7 @@ type Config struct {
 	CollectPause    time.Duration // the least time between two collections; 0: DefaultCollectPause
 	KeepRevisions   int           // of a group that are kept at least; 0: DefaultKeepRevisions
 	KeepAge         time.Duration // how long a revision is kept after the next one took its place
+	KeepEvents      int           // how many events are kept at most; 0: DefaultKeepEvents
 }
 
 // Defaults of the flags of retention.
@@ -59,12 +60,17 @@ const (
 	DefaultCollectPause    = time.Minute
 	DefaultKeepRevisions   = 50
 	DefaultKeepAge         = 30 * 24 * time.Hour
+	DefaultKeepEvents      = 10_000
 )
 
 // DefaultElectionID is the id of the election.
 const DefaultElectionID = "distributor"
 
-const longestElectionID = 128
+const (
+	longestElectionID = 128
+	leastKeepEvents   = 100
+	maxKeepEvents     = 100_000
+)
 
 // DefaultReconnectSpread suits a few thousand agents.
 const DefaultReconnectSpread = 2 * time.Second
@@ -86,6 +92,7 @@ func (c *Config) AddFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&c.KeepAge, "keep-age", DefaultKeepAge,
 		"how long a revision is kept after the next one took its place, up to ten times --keep-revisions in a group, when its "+
 			"policy says nothing else")
+	flags.IntVar(&c.KeepEvents, "keep-events", DefaultKeepEvents, "how many events are kept at most, for up to 30 days")
 }
 
 // Check reports the problems of the configuration.
@@ -108,6 +115,9 @@ func (c *Config) Check() error {
 	}
 	if c.KeepAge < 0 {
 		problems = append(problems, fmt.Errorf("--keep-age %s: want 0s or more", c.KeepAge))
+	}
+	if c.KeepEvents != 0 && (c.KeepEvents < leastKeepEvents || c.KeepEvents > maxKeepEvents) {
+		problems = append(problems, fmt.Errorf("--keep-events %d: want %d to %d", c.KeepEvents, leastKeepEvents, maxKeepEvents))
 	}
 	if !element(c.ReplicaID) {
 		problems = append(problems, fmt.Errorf("--replica-id %q: it is part of a key, and may hold neither / nor blanks", c.ReplicaID))
@@ -176,6 +186,9 @@ func New(c Config, d Deps) (*Distributor, error) {
 	if c.KeepRevisions == 0 {
 		c.KeepRevisions = DefaultKeepRevisions
 	}
+	if c.KeepEvents == 0 {
+		c.KeepEvents = DefaultKeepEvents
+	}
 	d.Log = d.Log.With("replica", c.ReplicaID)
 	view := store.NewView(d.Log)
 	r := &Distributor{
@@ -193,7 +206,8 @@ func New(c Config, d Deps) (*Distributor, error) {
 	})
 	r.controller = controller.New(controller.Deps{
 		Etcd: d.Etcd, View: view, Cache: r.cache, Translator: d.Translator, Log: d.Log, Metrics: controller.NewMetrics(d.Metrics),
-		Retention: controller.Retention{Interval: c.CollectInterval, Pause: c.CollectPause, Revisions: c.KeepRevisions, Age: c.KeepAge},
+		Retention:  controller.Retention{Interval: c.CollectInterval, Pause: c.CollectPause, Revisions: c.KeepRevisions, Age: c.KeepAge},
+		KeepEvents: c.KeepEvents,
 	})
 	r.recovery = recovery.Service{Deps: recovery.Deps{Etcd: d.Etcd, View: view.Ledger, Nodes: r.followed, Log: d.Log}}
 	r.revoked = revocation.NewList(d.Metrics)

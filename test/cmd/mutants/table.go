@@ -25,6 +25,54 @@ var table = []mutation{
 		pkg: distributor + "/...", run: "Epoch|Recover",
 	},
 	{
+		name: "events: they are not of the decision's transaction", file: "services/distributor/internal/store/decide.go",
+		old: `conditions, writes = append(conditions, free), append(writes, put)`,
+		new: `if _, err := kv.Do(ctx, put); err != nil {
+			return 0, err
+		}
+		conditions = append(conditions, free)`,
+		pkg: distributor + "/internal/store", run: "TestADecisionAndItsEventsAreOneTransaction",
+	},
+	{
+		name: "events: what was told is told again", file: "services/distributor/internal/store/decide.go",
+		old: `clientv3.Compare(clientv3.ModRevision(toldKey(id)), "=", was.toldAt)`,
+		new: `clientv3.Compare(clientv3.ModRevision(toldKey(id)), ">", was.toldAt-1<<40)`,
+		pkg: distributor + "/internal/store", run: "TestADecisionAndItsEventsAreOneTransaction",
+	},
+	{
+		name: "events: a freeze is not told", file: "services/distributor/internal/store/orders.go",
+		old: `told := event.Ordered(order.Time, group, order); len(told) > 0`,
+		new: `told := event.Ordered(order.Time, group, order); false`,
+		pkg: distributor + "/internal/store", run: "TestAFreezeAndItsEventAreOneTransaction",
+	},
+	{
+		name: "events: up to where they were trimmed is not kept", file: "services/distributor/internal/store/events.go",
+		old: `writes := []clientv3.Op{clientv3.OpPut(trimmedKey, text)}`, new: `writes := []clientv3.Op{clientv3.OpPut(trimmedKey+"-", text)}`,
+		pkg: distributor + "/internal/store", run: "TestTheOldestEventsAreTrimmed",
+	},
+	{
+		name: "events: the epoch does not order them", file: "services/distributor/internal/event/sequence.go",
+		old: `return Sequence(int64(epoch)<<(revisionBits+placeBits) | revision<<placeBits | int64(place))`,
+		new: `return Sequence(revision<<placeBits | int64(place))`,
+		pkg: distributor + "/internal/event", run: "TestSequencesAreOrdered",
+	},
+	{
+		name: "events: waves in between are not told", file: "services/distributor/internal/event/decided.go",
+		old: `for wave := before.Wave + 1; wave <= after.Wave; wave++ {`,
+		new: `for wave := max(before.Wave+1, after.Wave); wave <= after.Wave; wave++ {`,
+		pkg: distributor + "/internal/event", run: "TestEveryDecisionIsTold",
+	},
+	{
+		name: "events: an order is told again", file: "services/distributor/internal/event/decided.go",
+		old: `case before.Has(o.ID):`, new: `case false && before.Has(o.ID):`,
+		pkg: distributor + "/internal/event", run: "TestEveryDecisionIsTold",
+	},
+	{
+		name: "events: drift is told at once", file: "services/distributor/internal/event/damper.go",
+		old: `return differs && now.Sub(since) >= Damping`, new: `return differs && now.Sub(since) >= 0`,
+		pkg: distributor + "/internal/event", run: "TestDriftIsToldWhenItLasts",
+	},
+	{
 		name: "an agent follows an older decision", file: "agent/internal/apply/decide.go",
 		old: `if s.Memory.Stamp().After(d.Snapshot.Stamp()) {`, new: `if false {`,
 		pkg: "./agent/internal/apply", run: "Older|Stale|Epoch|Decide|Received",

@@ -10,6 +10,7 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 
+	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/rpc"
 	"github.com/silverback-gateway/silverback/kit/run"
@@ -17,6 +18,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/watchcache"
 	"github.com/silverback-gateway/silverback/kit/wire"
 	"github.com/silverback-gateway/silverback/kong/cost"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/event"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/recovery"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
@@ -28,9 +30,15 @@ type nodeKey struct {
 
 // Cache holds what the other services know. Every replica keeps it, so that a new leader can decide at once.
 type Cache struct {
-	revisions *watchcache.Cache[fleet.GroupID, rollout.Target]
+	revisions *watchcache.Cache[fleet.GroupID, head]
 	groups    *watchcache.Cache[fleet.GroupID, rollout.Policy]
 	nodes     *watchcache.Cache[nodeKey, member]
+}
+
+// A head is the newest revision of a group.
+type head struct {
+	rollout.Target
+	seen event.Head
 }
 
 // Sessions are those of this replica's agents.
@@ -44,6 +52,9 @@ type Sessions interface {
 // A member is a node as the registry knows it.
 type member struct {
 	rollout.Node
+	quarantine *string // why it is in quarantine; nil when it is not
+	drift      *string // how its gateway drifted; nil when it did not
+
 	boot      string // of the enrolled agent; empty when the registry is of an older version
 	inContact bool   // its agent sends heartbeats, whether or not rollouts count the node
 }
@@ -134,8 +145,40 @@ func (c *Cache) Followed() (all []recovery.Node, complete bool) {
 	return all, complete
 }
 
-func revisions(client translatorv1.TranslatorServiceClient) watchcache.Source[fleet.GroupID, rollout.Target] {
-	type event = watchcache.Event[fleet.GroupID, rollout.Target]
+// targets returns the newest revision of each group.
+func (c *Cache) targets() map[fleet.GroupID]rollout.Target {
+	all := map[fleet.GroupID]rollout.Target{}
+	c.revisions.Each(func(id fleet.GroupID, h head) { all[id] = h.Target })
+	return all
+}
+
+// Marks are what events tell of nodes.
+type Marks struct {
+	Quarantined []event.Mark
+	Drifted     []event.Mark
+}
+
+// Marks returns what events tell of the nodes of each group.
+func (c *Cache) Marks() map[fleet.GroupID]Marks {
+	all := map[fleet.GroupID]Marks{}
+	c.nodes.Each(func(k nodeKey, n member) {
+		if n.quarantine == nil && n.drift == nil {
+			return
+		}
+		m := all[k.group]
+		if n.quarantine != nil {
+			m.Quarantined = append(m.Quarantined, event.Mark{Node: k.node, Reason: *n.quarantine})
+		}
+		if n.drift != nil {
+			m.Drifted = append(m.Drifted, event.Mark{Node: k.node, Reason: *n.drift})
+		}
+		all[k.group] = m
+	})
+	return all
+}
+
+func revisions(client translatorv1.TranslatorServiceClient) watchcache.Source[fleet.GroupID, head] {
+	type event = watchcache.Event[fleet.GroupID, head]
 	type message = *translatorv1.WatchRevisionsResponse
 	return watchcache.FromStream(func(ctx context.Context, token string) (watchcache.Stream[message], error) {
 		return client.WatchRevisions(ctx, &translatorv1.WatchRevisionsRequest{ResumeToken: token})
@@ -145,16 +188,29 @@ func revisions(client translatorv1.TranslatorServiceClient) watchcache.Source[fl
 			return event{Listing: true}
 		case *translatorv1.WatchRevisionsResponse_Revision:
 			r := e.Revision
-			return event{Put: []watchcache.Item[fleet.GroupID, rollout.Target]{{Key: fleet.GroupID(r.GetGroup()), Value: rollout.Target{
+			return event{Put: []watchcache.Item[fleet.GroupID, head]{{Key: fleet.GroupID(r.GetGroup()), Value: head{Target: rollout.Target{
 				Revision: fleet.Revision(r.GetNumber()), Digest: fleet.Digest(r.GetDigest()), CreateTime: r.GetCreateTime().AsTime(),
 				Trace: telemetry.TraceParent(r.GetTraceparent()), Replaces: strings.Join(r.GetReplacesUnmanaged(), " "),
 				Size: cost.SizeOf(r.GetEntities(), r.GetSizeBytes()),
-			}}}}
+			}, seen: headOf(r, m.GetPinned())}}}}
 		case *translatorv1.WatchRevisionsResponse_Synced_:
 			return event{Synced: true, Token: e.Synced.GetResumeToken()}
 		}
 		return event{}
 	})
+}
+
+// headOf returns what events tell of the newest revision of a group.
+func headOf(r *translatorv1.Revision, pinned *translatorv1.WatchRevisionsResponse_PinnedSources) event.Head {
+	h := event.Head{Revision: fleet.Revision(r.GetNumber()), Source: fleet.SourceID(r.GetSource()), Author: r.GetAuthor(),
+		Message: clean.Line(r.GetMessage(), clean.MaxMessage), SaysPins: pinned != nil}
+	for _, p := range pinned.GetSources() {
+		h.Pins = append(h.Pins, event.Pin{
+			Source: fleet.SourceID(p.GetSource()), Time: p.GetPin().GetCreateTime().AsTime(), Rollout: fleet.RolloutID(p.GetPin().GetRollout()),
+			Author: p.GetPin().GetAuthor(), Reason: p.GetPin().GetReason(),
+		})
+	}
+	return h
 }
 
 func groups(client registryv1.RegistryServiceClient) watchcache.Source[fleet.GroupID, rollout.Policy] {
@@ -196,6 +252,7 @@ func nodes(client registryv1.RegistryServiceClient, sessions Sessions) watchcach
 			}
 			sessions.Quarantine(key.group, key.node, n.GetQuarantine() != nil)
 			return event{Put: []item{{Key: key, Value: member{
+				quarantine: quarantine(n.GetQuarantine()), drift: drift(n.GetStatus()),
 				Node: rollout.Node{
 					Name: key.node, Position: fleet.Position(key.group, key.node), Sick: sick(n.GetStatus()),
 					Online:   online(n.GetState()) && !cutOff(n.GetStatus()) && n.GetQuarantine() == nil,
@@ -227,6 +284,26 @@ func online(s registryv1.Node_State) bool {
 		return true
 	}
 	return false
+}
+
+// quarantine returns why a node is in quarantine; nil when it is not.
+func quarantine(q *registryv1.Quarantine) *string {
+	if q == nil {
+		return nil
+	}
+	reason := q.GetReason()
+	return &reason
+}
+
+// drift returns how the gateway of a node drifted; nil when it did not.
+func drift(status *fleetv1.NodeStatus) *string {
+	for _, c := range status.GetConditions() {
+		if c.GetType() == "Drift" {
+			message := c.GetMessage()
+			return &message
+		}
+	}
+	return nil
 }
 
 // cutOff reports whether a node's agent has had no stream to a distributor for longer than a replica takes to stop. It sends heartbeats to

@@ -37,7 +37,7 @@ func (l *leadership) collect(ctx context.Context) {
 	if l.Retention.Interval <= 0 {
 		return
 	}
-	last := l.Cache.revisions.All()
+	last := l.Cache.targets()
 	for {
 		interval, cancel := context.WithTimeout(ctx, backoff.Jitter(l.Retention.Interval, collectJitter))
 		l.crowded(interval, last)
@@ -45,7 +45,7 @@ func (l *leadership) collect(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		last = l.Cache.revisions.All()
+		last = l.Cache.targets()
 		err := l.collectOnce(ctx)
 		if ctx.Err() != nil {
 			return
@@ -64,7 +64,7 @@ func (l *leadership) collect(ctx context.Context) {
 func (l *leadership) crowded(ctx context.Context, last map[fleet.GroupID]rollout.Target) {
 	for {
 		changes := l.Cache.revisions.Changes()
-		if crowded(l.Retention, last, l.Cache.revisions.All(), l.Cache.groups.All()) {
+		if crowded(l.Retention, last, l.Cache.targets(), l.Cache.groups.All()) {
 			return
 		}
 		select {
@@ -96,7 +96,7 @@ func (l *leadership) collectOnce(ctx context.Context) error {
 	defer cancel()
 	// A decision under way may name what was the newest revision when it began. This is read before the ledger, which has the decisions that
 	// were written since.
-	newest := l.Cache.revisions.All()
+	newest := l.Cache.targets()
 	groups, at, unread, err := store.ReadInUse(ctx, l.Etcd)
 	if err != nil {
 		return err

@@ -78,7 +78,7 @@ func TestTheLeaderNamesWhatIsInUse(t *testing.T) {
 			Candidate: rollout.Target{Revision: 3, Digest: fleet.DigestOf(nil)}},
 	}
 	fence := etcdkv.Fence{Key: "election/distributor/1", Term: fleet.Term(elected.Header.Revision)}
-	at, err := store.Decide(t.Context(), etcd, fence, "g", store.Group{}, d)
+	at, err := store.Decide(t.Context(), etcd, fence, "g", store.Group{}, d, store.News{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/event"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
 )
@@ -42,6 +43,7 @@ type Deps struct {
 	Log        *slog.Logger
 	Metrics    *Metrics
 	Retention  Retention
+	KeepEvents int // how many are kept at most
 }
 
 // A Controller advances the rollouts of all groups while it leads.
@@ -70,6 +72,7 @@ type groupState struct {
 	retries backoff.Backoff
 	notBy   time.Time
 	watch   rollout.Stopwatch
+	drifts  event.Damper
 }
 
 // Lead advances rollouts while this replica is leader. It continues where the previous leader stopped. The lease ends ctx. The fence guards
@@ -89,6 +92,7 @@ func (c *Controller) Lead(ctx context.Context, term fleet.Term, fence etcdkv.Fen
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	l.done.Go(func() { l.collect(ctx) })
+	l.done.Go(func() { l.trim(ctx) })
 	sub := c.View.Subscribe()
 	defer sub.Close()
 	c.Log.Info("deciding", telemetry.Term, term)
@@ -126,7 +130,12 @@ func (l *leadership) step(ctx context.Context, now time.Time) (time.Duration, er
 		return 0, l.over
 	}
 	wait := idle
-	newest, policies, nodes := l.Cache.revisions.All(), l.Cache.groups.All(), l.Cache.Nodes()
+	newest, policies, nodes, marks := l.Cache.revisions.All(), l.Cache.groups.All(), l.Cache.Nodes(), l.Cache.Marks()
+	for id := range policies {
+		if _, has := newest[id]; !has {
+			newest[id] = head{} // it gets no rollout, but something may have to be told of it
+		}
+	}
 	applied := l.View.Applied()
 	for id, target := range newest {
 		s := l.state[id]
@@ -143,28 +152,46 @@ func (l *leadership) step(ctx context.Context, now time.Time) (time.Duration, er
 		}
 		policy, known := policies[id]
 		was := l.View.Group(id)
-		input := inputOf(id, was, nodes[id])
-		input.Newest, input.Policy = target, policy
 		if !known && (was.Newest() == nil || !was.Newest().State.Open()) {
 			// A group that the registry does not have gets no new rollout; an open one goes on.
 			continue
 		}
-		input.Ages = s.watch.Measure(now, input.Rollout, rollout.Count(input).Serving)
-		d := rollout.Plan(now, input)
-		if d.Wait > 0 {
-			wait = min(wait, d.Wait)
-		}
-		switch pins := input.Rollout != nil && input.Rollout.Pinning.Due(); {
-		case !d.IsZero():
-			s.busy = true
-			l.done.Go(func() { l.act(ctx, id, s, was, d) })
-		case pins:
-			s.busy = true
-			l.done.Go(func() { l.act(ctx, id, s, was, l.pin(ctx, *input.Rollout)) })
-		}
+		input := inputOf(id, was, nodes[id])
+		input.Newest, input.Policy = target.Target, policy
+		wait = min(wait, l.plan(ctx, now, s, was, input, event.Seen{
+			Head: target.seen, Quarantined: marks[id].Quarantined, Drifted: marks[id].Drifted,
+		}))
 	}
 	l.Metrics.groups(newest, l.View)
 	return wait, nil
+}
+
+// plan begins to act for a group when there is something to decide or to tell, and returns when to plan again at the latest. The caller
+// holds the lock.
+func (l *leadership) plan(ctx context.Context, now time.Time, s *groupState, was store.Group, input rollout.Input, seen event.Seen) (
+	wait time.Duration) {
+	wait = idle
+	var d rollout.Decision
+	if !input.Newest.IsZero() {
+		input.Ages = s.watch.Measure(now, input.Rollout, rollout.Count(input).Serving)
+		d = rollout.Plan(now, input)
+		if d.Wait > 0 {
+			wait = min(wait, d.Wait)
+		}
+	}
+	n, later := s.tell(now, input.Group, was, seen)
+	if later > 0 {
+		wait = min(wait, later)
+	}
+	switch pins := input.Rollout != nil && input.Rollout.Pinning.Due(); {
+	case !d.IsZero(), !n.IsZero():
+		s.busy = true
+		l.done.Go(func() { l.act(ctx, input.Group, s, was, d, n) })
+	case pins:
+		s.busy = true
+		l.done.Go(func() { l.act(ctx, input.Group, s, was, l.pin(ctx, *input.Rollout), n) })
+	}
+	return wait
 }
 
 // inputOf returns what the ledger and the registry say about a group.
@@ -179,7 +206,8 @@ func inputOf(id fleet.GroupID, g store.Group, nodes []rollout.Node) rollout.Inpu
 // Live returns the progress of the newest rollout of a group, the results of its gates and what comes next. Any replica can.
 func (c *Cache) Live(id fleet.GroupID, g store.Group) (rollout.Progress, []rollout.GateResult, string) {
 	in := inputOf(id, g, c.NodesOf(id))
-	in.Newest, _ = c.revisions.Get(id)
+	newest, _ := c.revisions.Get(id)
+	in.Newest = newest.Target
 	in.Policy, _ = c.groups.Get(id)
 	progress, gates := rollout.Count(in), rollout.Gates(in)
 	return progress, gates, rollout.Next(in, progress, gates)
@@ -188,14 +216,15 @@ func (c *Cache) Live(id fleet.GroupID, g store.Group) (rollout.Progress, []rollo
 // Waits reports whether the newest revision of a group waits for the load interval. Any replica can.
 func (c *Cache) Waits(id fleet.GroupID, g store.Group) bool {
 	in := inputOf(id, g, c.NodesOf(id))
-	in.Newest, _ = c.revisions.Get(id)
+	newest, _ := c.revisions.Get(id)
+	in.Newest = newest.Target
 	in.Policy, _ = c.groups.Get(id)
 	_, held := rollout.Held(in)
 	return held
 }
 
-// act writes the decision for one group. Groups do not wait for each other.
-func (l *leadership) act(ctx context.Context, id fleet.GroupID, s *groupState, was store.Group, d rollout.Decision) {
+// act writes the decision for one group, and its news. Groups do not wait for each other.
+func (l *leadership) act(ctx context.Context, id fleet.GroupID, s *groupState, was store.Group, d rollout.Decision, n store.News) {
 	if d.Rollout != nil && d.Rollout.State == rollout.Halted && len(d.Rollout.Refusals) > 0 {
 		d.Rollout.Refusals = l.locate(ctx, d.Rollout)
 	}
@@ -204,10 +233,16 @@ func (l *leadership) act(ctx context.Context, id fleet.GroupID, s *groupState, w
 	began := time.Now()
 	var revision int64
 	err := errNotPinned
-	if !d.IsZero() {
-		revision, err = store.Decide(writeCtx, l.Etcd, l.fence, id, was, d)
+	if !d.IsZero() || !n.IsZero() {
+		var newest *rollout.Rollout
+		if was.Newest() != nil {
+			newest = &was.Newest().Rollout
+		}
+		n.Events = append(n.Events, event.Decided(began.UTC(), newest, d)...)
+		revision, err = store.Decide(writeCtx, l.Etcd, l.fence, id, was, d, n)
 	}
 	if err == nil {
+		l.Metrics.told(n.Events)
 		l.report(id, d, began)
 	}
 	l.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/event"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
 )
@@ -18,6 +19,7 @@ type Metrics struct {
 	gates     *prometheus.CounterVec
 	collects  *prometheus.CounterVec
 	kept      prometheus.Gauge
+	events    *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics of the leader.
@@ -40,6 +42,11 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		Help: "Collections of old revisions that this replica asked the translator for, by outcome: done or failed."}, []string{"outcome"})
 	m.kept = prometheus.NewGauge(prometheus.GaugeOpts{Name: "silverback_distributor_kept_revisions",
 		Help: "Revisions of all groups after the last collection that this replica asked for; 0 unless it is the leader."})
+	m.events = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "silverback_distributor_events_total",
+		Help: "Events that this replica wrote into the ledger, by reason."}, []string{"reason"})
+	for _, reason := range event.Reasons {
+		m.events.WithLabelValues(string(reason))
+	}
 	m.collects.WithLabelValues("done")
 	m.collects.WithLabelValues("failed")
 	// Present from the start, so that the first one is seen to happen.
@@ -50,7 +57,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	for _, g := range []string{rollout.ProbesGate, rollout.ErrorRatioGate, rollout.LatencyGate, rollout.WorkersGate} {
 		m.gates.WithLabelValues(g, string(rollout.GateFailed))
 	}
-	r.MustRegister(m.decisions, m.open, m.halted, m.paused, m.frozen, m.gates, m.collects, m.kept)
+	r.MustRegister(m.decisions, m.open, m.halted, m.paused, m.frozen, m.gates, m.collects, m.kept, m.events)
 	return m
 }
 
@@ -69,7 +76,13 @@ func (m *Metrics) decided(r rollout.Rollout) {
 	}
 }
 
-func (m *Metrics) groups(newest map[fleet.GroupID]rollout.Target, view *store.View) {
+func (m *Metrics) told(events []event.Event) {
+	for _, e := range events {
+		m.events.WithLabelValues(string(e.Reason)).Inc()
+	}
+}
+
+func (m *Metrics) groups(newest map[fleet.GroupID]head, view *store.View) {
 	open, halted, paused, frozen := 0, 0, 0, 0
 	for id := range newest {
 		g := view.Group(id)

@@ -166,14 +166,14 @@ func TestNoDecisionOfAnEpochThatIsOver(t *testing.T) {
 	if _, err := service(etcd, true).Recover(t.Context(), Request{Reason: "x", Force: true}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Decide(t.Context(), etcd, fence, "g", store.Group{}, d); !errors.Is(err, fault.Of(fault.Conflict)) {
+	if _, err := store.Decide(t.Context(), etcd, fence, "g", store.Group{}, d, store.News{}); !errors.Is(err, fault.Of(fault.Conflict)) {
 		t.Errorf("a decision of the epoch before gave %v", err)
 	}
 	ledger, err := store.ReadLedger(t.Context(), etcd)
 	if err != nil || len(ledger.Assignments) != 0 {
 		t.Fatalf("the ledger holds %+v, %v", ledger, err)
 	}
-	at, err := store.Decide(t.Context(), etcd, fence, "g", store.Group{Recovery: ledger.Recovery}, d)
+	at, err := store.Decide(t.Context(), etcd, fence, "g", store.Group{Recovery: ledger.Recovery}, d, store.News{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,6 +51,7 @@ func (s *step) rollBack(reason string) *Decision {
 // Without a stable revision it always halts.
 func (s *step) gateFailed(failed GateResult) *Decision {
 	reason := fmt.Sprintf("gate %s failed in wave %d of %d: %s", failed.Gate, s.r.Wave, s.r.Policy.WaveCount(), failed.Evidence)
+	s.r.FailedGate = failed.Gate
 	if s.r.Policy.OnUnhealthy == fleet.UnhealthyHalts || s.r.Stable.IsZero() {
 		return s.end(ending{state: Halted}, reason+s.kept())
 	}

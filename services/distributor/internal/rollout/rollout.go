@@ -179,6 +179,8 @@ type Rollout struct {
 	Promoted int `json:"promoted,omitempty"`
 	// Gates holds the results of the gates for the last wave that was judged.
 	Gates []GateResult `json:"gates,omitempty"`
+	// FailedGate names the gate that ended the rollout.
+	FailedGate string `json:"failed_gate,omitempty"`
 	// Pinning is set when sources must be pinned after the end.
 	Pinning *Pinning `json:"pinning,omitempty"`
 

@@ -16,10 +16,11 @@ import (
 // keptRollouts is how many rollouts of a group are kept, the newest among them.
 const keptRollouts = 20
 
-// Decide writes a decision with the term and the epoch in one transaction and returns its etcd revision. It fails with a fault of kind
-// StaleTerm when the term is over, and of kind Conflict when the group or the epoch has changed since the decision was made. A decision
-// that begins a rollout compares the orders of the group too: a leader that has not heard of a freeze yet begins nothing.
-func Decide(ctx context.Context, kv clientv3.KV, fence etcdkv.Fence, id fleet.GroupID, was Group, d rollout.Decision) (int64, error) {
+// Decide writes a decision and its news, with the term and the epoch, in one transaction and returns its etcd revision. It fails with a
+// fault of kind StaleTerm when the term is over, and of kind Conflict when the group or the epoch has changed since the decision was made.
+// A decision that begins a rollout compares the orders of the group too: a leader that has not heard of a freeze yet begins nothing.
+func Decide(ctx context.Context, kv clientv3.KV, fence etcdkv.Fence, id fleet.GroupID, was Group, d rollout.Decision, n News) (int64,
+	error) {
 	var (
 		conditions []clientv3.Cmp
 		writes     []clientv3.Op
@@ -63,6 +64,21 @@ func Decide(ctx context.Context, kv clientv3.KV, fence etcdkv.Fence, id fleet.Gr
 		writes = append(writes, clientv3.OpPut(assignmentKey(id), text))
 	}
 	writes = append(writes, trims(id, was, d)...)
+	if n.Told != nil {
+		text, err := encode(*n.Told)
+		if err != nil {
+			return 0, err
+		}
+		conditions = append(conditions, clientv3.Compare(clientv3.ModRevision(toldKey(id)), "=", was.toldAt))
+		writes = append(writes, clientv3.OpPut(toldKey(id), text))
+	}
+	if len(n.Events) > 0 {
+		free, put, err := tell(max(decision, int64(fence.Term)), was.Recovery.Epoch, n.Events)
+		if err != nil {
+			return 0, err
+		}
+		conditions, writes = append(conditions, free), append(writes, put)
+	}
 	revision, err := fence.Commit(ctx, kv, conditions, writes...)
 	if err != nil {
 		return 0, fmt.Errorf("decide for group %s: %w", id, err)

@@ -52,7 +52,7 @@ func TestDecideIsFencedAndCompared(t *testing.T) {
 		Rollout:    &rollout.Rollout{Group: "g", ID: "00000001", State: rollout.Progressing},
 		Assignment: &rollout.Assignment{Candidate: rollout.Target{Revision: 1}, Rollout: "00000001", Threshold: fleet.MaxPosition},
 	}
-	at, err := Decide(t.Context(), etcd, fence, "g", Group{}, d)
+	at, err := Decide(t.Context(), etcd, fence, "g", Group{}, d, News{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,16 +61,16 @@ func TestDecideIsFencedAndCompared(t *testing.T) {
 		now.Newest().ID != "00000001" {
 		t.Errorf("the ledger holds %+v", now)
 	}
-	if _, err := Decide(t.Context(), etcd, fence, "g", Group{}, d); !errors.Is(err, fault.Of(fault.Conflict)) {
+	if _, err := Decide(t.Context(), etcd, fence, "g", Group{}, d, News{}); !errors.Is(err, fault.Of(fault.Conflict)) {
 		t.Errorf("a decision on what is no longer so gave %v", err)
 	}
 	// Each record is compared: a changed assignment conflicts although the rollout is the same, and the other way round.
 	moved := rollout.Decision{Assignment: d.Assignment}
-	if _, err := Decide(t.Context(), etcd, fence, "g", now, moved); err != nil {
+	if _, err := Decide(t.Context(), etcd, fence, "g", now, moved, News{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, late := range []rollout.Decision{moved, {Rollout: d.Rollout}} {
-		if _, err := Decide(t.Context(), etcd, fence, "g", now, late); !errors.Is(err, fault.Of(fault.Conflict)) {
+		if _, err := Decide(t.Context(), etcd, fence, "g", now, late, News{}); !errors.Is(err, fault.Of(fault.Conflict)) {
 			t.Errorf("a decision on an assignment that was written anew gave %v", err)
 		}
 	}
@@ -79,7 +79,7 @@ func TestDecideIsFencedAndCompared(t *testing.T) {
 		t.Fatal(err)
 	}
 	elect(t, etcd, fence.Key) // the same key in a later term
-	if _, err := Decide(t.Context(), etcd, fence, "g", now, d); !errors.Is(err, fault.Of(fault.StaleTerm)) {
+	if _, err := Decide(t.Context(), etcd, fence, "g", now, d, News{}); !errors.Is(err, fault.Of(fault.StaleTerm)) {
 		t.Errorf("a decision in an older term gave %v", err)
 	}
 }
@@ -91,17 +91,17 @@ func TestNoRolloutBeginsBesideAnOrder(t *testing.T) {
 	if _, err := AddOrder(t.Context(), etcd, "g", rollout.Order{ID: "f", Verb: rollout.Freeze}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Decide(t.Context(), etcd, fence, "g", Group{}, first); !errors.Is(err, fault.Of(fault.Conflict)) {
+	if _, err := Decide(t.Context(), etcd, fence, "g", Group{}, first, News{}); !errors.Is(err, fault.Of(fault.Conflict)) {
 		t.Errorf("a rollout that began without knowing of the freeze gave %v", err)
 	}
-	if _, err := Decide(t.Context(), etcd, fence, "g", read(t, etcd, "g"), first); err != nil {
+	if _, err := Decide(t.Context(), etcd, fence, "g", read(t, etcd, "g"), first, News{}); err != nil {
 		t.Errorf("a rollout that knows of the order gave %v", err)
 	}
 	open := read(t, etcd, "g")
 	if _, err := AddOrder(t.Context(), etcd, "g", rollout.Order{ID: "p", Verb: rollout.Pause, Rollout: "00000001"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Decide(t.Context(), etcd, fence, "g", open, first); err != nil {
+	if _, err := Decide(t.Context(), etcd, fence, "g", open, first, News{}); err != nil {
 		t.Errorf("a step of an open rollout gave %v", err)
 	}
 	// Orders that this version cannot read do not hold up the group for ever.
@@ -109,7 +109,7 @@ func TestNoRolloutBeginsBesideAnOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := rollout.Decision{Rollout: &rollout.Rollout{Group: "g", ID: "00000002", State: rollout.Progressing}}
-	if _, err := Decide(t.Context(), etcd, fence, "g", read(t, etcd, "g"), next); err != nil {
+	if _, err := Decide(t.Context(), etcd, fence, "g", read(t, etcd, "g"), next, News{}); err != nil {
 		t.Errorf("beside orders that cannot be read: %v", err)
 	}
 }
@@ -124,7 +124,7 @@ func TestOldRolloutsAreTrimmed(t *testing.T) {
 			in.Rollout = &was.Newest().Rollout
 		}
 		d := rollout.Plan(in.Newest.CreateTime, in)
-		if _, err := Decide(t.Context(), etcd, fence, "g", was, d); err != nil {
+		if _, err := Decide(t.Context(), etcd, fence, "g", was, d, News{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -142,7 +142,7 @@ func TestABadRecordIsLeftOut(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := Decide(t.Context(), etcd, fence, "good", read(t, etcd, "good"),
-			rollout.Decision{Assignment: &rollout.Assignment{}}); err != nil {
+			rollout.Decision{Assignment: &rollout.Assignment{}}, News{}); err != nil {
 			t.Fatal(err)
 		}
 		if read(t, etcd, "good").Assignment == nil || read(t, etcd, "bad").Assignment != nil {
@@ -150,7 +150,7 @@ func TestABadRecordIsLeftOut(t *testing.T) {
 		}
 		// An unreadable record is not overwritten either.
 		if _, err := Decide(t.Context(), etcd, fence, "bad", read(t, etcd, "bad"),
-			rollout.Decision{Assignment: &rollout.Assignment{}}); !errors.Is(err, fault.Of(fault.Conflict)) {
+			rollout.Decision{Assignment: &rollout.Assignment{}}, News{}); !errors.Is(err, fault.Of(fault.Conflict)) {
 			t.Errorf("an unreadable record was overwritten: %v", err)
 		}
 	}

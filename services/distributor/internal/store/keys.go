@@ -13,6 +13,9 @@ const (
 	assignmentPrefix = decidedPrefix + "assignments/"
 	ordersPrefix     = decidedPrefix + "orders/"
 	targetsPrefix    = decidedPrefix + "targets/"
+	toldPrefix       = decidedPrefix + "told/"
+	eventsPrefix     = decidedPrefix + "events/"
+	trimmedKey       = decidedPrefix + "trimmed"
 	epochKey         = decidedPrefix + "epoch"
 	tallyPrefix      = "observed/tallies/"
 	evidencePrefix   = "observed/evidence/"
@@ -27,6 +30,8 @@ func rolloutKey(group fleet.GroupID, id fleet.RolloutID) string {
 }
 
 func assignmentKey(group fleet.GroupID) string { return assignmentPrefix + string(group) }
+
+func toldKey(group fleet.GroupID) string { return toldPrefix + string(group) }
 
 func ordersKey(group fleet.GroupID) string { return ordersPrefix + string(group) }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/event"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/targets"
 )
@@ -28,6 +29,7 @@ var kinds = []kind{
 	}},
 	{ordersPrefix, 1, putOrders, func(g *Group, _ []string, _ string) { g.Orders, g.ordersAt = rollout.Orders{}, 0 }},
 	{targetsPrefix, 1, putTargets, func(g *Group, _ []string, _ string) { g.targets = targets.Set{} }},
+	{toldPrefix, 1, putTold, func(g *Group, _ []string, _ string) { g.Told, g.toldAt = event.Told{}, 0 }},
 	{
 		tallyPrefix, 3,
 		func(g *Group, names []string, kv etcdkv.KV) error { return setReport(&g.tallies, names[1], kv) },
@@ -77,6 +79,15 @@ func putOrders(g *Group, _ []string, kv etcdkv.KV) error {
 		return err
 	}
 	g.Orders = orders
+	return nil
+}
+
+func putTold(g *Group, _ []string, kv etcdkv.KV) error {
+	told, err := decode[event.Told](kv.Value)
+	if err != nil {
+		return err
+	}
+	g.Told, g.toldAt = told, kv.ModRevision
 	return nil
 }
 

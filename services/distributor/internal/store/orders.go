@@ -8,6 +8,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/event"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
 
@@ -15,32 +16,33 @@ import (
 const ordersAttempts = 10
 
 // AddOrder adds an order to those of its group, in one transaction that needs no leader. The leader reads it and obeys. An order with a
-// known id is not added; the known one is returned.
+// known id is not added; the known one is returned. An order to the group is in force with that transaction, which tells it too; one to a
+// rollout is told when it is obeyed.
 func AddOrder(ctx context.Context, kv clientv3.KV, group fleet.GroupID, order rollout.Order) (rollout.Order,
 	error) {
 	for range ordersAttempts {
-		var orders rollout.Orders
-		var version int64
-		answer, err := kv.Get(ctx, ordersKey(group))
-		if err != nil {
-			return rollout.Order{}, fmt.Errorf("read the orders of group %s: %w", group, err)
-		}
-		for _, item := range answer.Kvs {
-			version = item.ModRevision
-			if orders, err = decode[rollout.Orders](item.Value); err != nil {
-				return rollout.Order{}, fault.New(fault.WrongState, "ORDERS_UNREADABLE", "the orders of group %q cannot be read by this version",
-					group).Because(err)
-			}
-		}
-		if there, ok := orders.Find(order.ID); ok {
-			return there, nil
-		}
-		text, err := encode(orders.With(order))
+		was, err := readOrders(ctx, kv, group)
 		if err != nil {
 			return rollout.Order{}, err
 		}
-		written, err := kv.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(ordersKey(group)), "=", version)).
-			Then(clientv3.OpPut(ordersKey(group), text)).Commit()
+		if there, ok := was.Find(order.ID); ok {
+			return there, nil
+		}
+		text, err := encode(was.With(order))
+		if err != nil {
+			return rollout.Order{}, err
+		}
+		conditions := []clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(ordersKey(group)), "=", was.version)}
+		writes := []clientv3.Op{clientv3.OpPut(ordersKey(group), text)}
+		if told := event.Ordered(order.Time, group, order); len(told) > 0 {
+			free, put, err := tell(was.at, was.recovery.Epoch, told)
+			if err != nil {
+				return rollout.Order{}, err
+			}
+			conditions = append(conditions, free, clientv3.Compare(clientv3.ModRevision(epochKey), "=", was.recovery.modRevision))
+			writes = append(writes, put)
+		}
+		written, err := kv.Txn(ctx).If(conditions...).Then(writes...).Commit()
 		if err != nil {
 			return rollout.Order{}, fmt.Errorf("write an order for group %s: %w", group, err)
 		}
@@ -49,4 +51,34 @@ func AddOrder(ctx context.Context, kv clientv3.KV, group fleet.GroupID, order ro
 		}
 	}
 	return rollout.Order{}, fault.New(fault.Conflict, "ORDERS_CHANGED", "other orders for group %q are written now; try again", group)
+}
+
+// storedOrders are the orders of a group as they were read.
+type storedOrders struct {
+	rollout.Orders
+	version  int64 // the etcd revision of the record; 0 without one
+	at       int64 // the etcd revision at which it was read
+	recovery Recovery
+}
+
+func readOrders(ctx context.Context, kv clientv3.KV, group fleet.GroupID) (storedOrders, error) {
+	answer, err := kv.Txn(ctx).Then(clientv3.OpGet(ordersKey(group)), clientv3.OpGet(epochKey)).Commit()
+	if err != nil {
+		return storedOrders{}, fmt.Errorf("read the orders of group %s: %w", group, err)
+	}
+	was := storedOrders{at: answer.Header.Revision}
+	for _, item := range answer.Responses[0].GetResponseRange().GetKvs() {
+		was.version = item.ModRevision
+		if was.Orders, err = decode[rollout.Orders](item.Value); err != nil {
+			return was, fault.New(fault.WrongState, "ORDERS_UNREADABLE", "the orders of group %q cannot be read by this version",
+				group).Because(err)
+		}
+	}
+	for _, item := range answer.Responses[1].GetResponseRange().GetKvs() {
+		was.recovery.modRevision = item.ModRevision
+		if r, err := decode[Recovery](item.Value); err == nil {
+			was.recovery.Epoch = r.Epoch
+		}
+	}
+	return was, nil
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -14,6 +15,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/run"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/kit/watchcache"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/event"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/targets"
 )
@@ -26,6 +28,8 @@ type Group struct {
 	Orders     rollout.Orders      // of operators
 	ordersAt   int64               // the etcd revision of the record of orders; 0 without one
 	targets    targets.Set         // what gateways are to keep out; see Targets
+	Told       event.Told          // what events told of the group
+	toldAt     int64               // the etcd revision of that record; 0 without one
 	tallies    map[string]reported[rollout.Tally]
 	evidence   map[string]reported[rollout.Evidence]
 }
@@ -62,8 +66,11 @@ func reportsOf[T any](reports map[string]reported[T], id fleet.RolloutID) (all [
 
 func (g Group) isEmpty() bool {
 	return g.Assignment == nil && len(g.Rollouts) == 0 && len(g.tallies) == 0 && len(g.evidence) == 0 && g.ordersAt == 0 &&
-		g.targets.Stamp.Decision == 0
+		g.targets.Stamp.Decision == 0 && g.toldAt == 0
 }
+
+// IsTold reports whether the ledger says what events told of the group. A ledger of an older version does not.
+func (g Group) IsTold() bool { return g.toldAt != 0 }
 
 // A View is a warm copy of the ledger, by group. It is safe for concurrent use.
 type View struct {
@@ -78,13 +85,17 @@ type View struct {
 	applied int64 // the etcd revision up to which decided/ is complete
 
 	recovery Recovery
+	journal  *Journal
 }
 
 // NewView returns an empty view.
 func NewView(log *slog.Logger) *View {
 	return &View{log: log, groups: map[fleet.GroupID]Group{}, subs: map[*Subscription]struct{}{}, listed: map[string]bool{},
-		synced: make(chan struct{})}
+		synced: make(chan struct{}), journal: newJournal()}
 }
+
+// Journal returns the events of the ledger.
+func (v *View) Journal() *Journal { return v.journal }
 
 // Run keeps the view up to date until ctx ends.
 func (v *View) Run(ctx context.Context, client *clientv3.Client) error {
@@ -156,6 +167,7 @@ func (v *View) apply(prefix string) watchcache.Apply[string, etcdkv.KV] {
 		}
 		if prefix == decidedPrefix {
 			v.applied = max(v.applied, etcdkv.Revision(e.Token))
+			v.journal.reach(event.LastUpTo(v.recovery.Epoch, v.applied))
 		}
 		if v.listed[prefix] = true; v.listed[decidedPrefix] && v.listed[tallyPrefix] && v.listed[evidencePrefix] {
 			select {
@@ -182,9 +194,18 @@ func (v *View) set(id fleet.GroupID, g Group) {
 // put takes one record. A record that cannot be read is left out: it must not hold up the others. The caller holds the lock.
 func (v *View) put(kv etcdkv.KV) {
 	var err error
-	if kv.Key == epochKey {
+	switch {
+	case kv.Key == epochKey:
 		err = v.putEpoch(kv)
-	} else if k, names := kindOf(kv.Key); k != nil {
+	case kv.Key == trimmedKey:
+		err = v.journal.putTrimmed(kv)
+	case strings.HasPrefix(kv.Key, eventsPrefix):
+		err = v.journal.put(kv)
+	default:
+		k, names := kindOf(kv.Key)
+		if k == nil {
+			break
+		}
 		id := fleet.GroupID(names[0])
 		g := v.groups[id]
 		err = k.put(&g, names, kv)
@@ -199,6 +220,8 @@ func (v *View) put(kv etcdkv.KV) {
 func (v *View) remove(key string) {
 	if key == epochKey {
 		v.recover(Recovery{})
+	} else if strings.HasPrefix(key, eventsPrefix) {
+		v.journal.remove(key)
 	} else if k, names := kindOf(key); k != nil {
 		id := fleet.GroupID(names[0])
 		g := v.groups[id]

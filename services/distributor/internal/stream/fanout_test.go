@@ -93,7 +93,7 @@ func TestTenThousandSessionsGetADirective(t *testing.T) {
 	}
 	fence := etcdkv.Fence{Key: store.Election("distributor") + "/x", Term: fleet.Term(answer.Header.Revision)}
 	assignment := &rollout.Assignment{Stable: rollout.Target{Revision: 1, Digest: snap.Digest()}}
-	if _, err := store.Decide(ctx, etcd, fence, "g", store.Group{}, rollout.Decision{Assignment: assignment}); err != nil {
+	if _, err := store.Decide(ctx, etcd, fence, "g", store.Group{}, rollout.Decision{Assignment: assignment}, store.News{}); err != nil {
 		t.Fatal(err)
 	}
 	wait(t, func() bool { return sent.Load() == sessions })

@@ -7,6 +7,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
+	"github.com/silverback-gateway/silverback/services/translator/internal/desired"
 )
 
 // idleSync is how often a quiet watch says how far it is.
@@ -43,7 +44,7 @@ func (s *Server) WatchRevisions(r *translatorv1.WatchRevisionsRequest, stream tr
 		revisions, at := s.Heads.Newest(fleet.GroupID(r.GetGroup()), sent)
 		for _, one := range revisions {
 			if err := stream.Send(&translatorv1.WatchRevisionsResponse{Event: &translatorv1.WatchRevisionsResponse_Revision{
-				Revision: revision(one)}}); err != nil {
+				Revision: revision(one)}, Pinned: pinned(one)}); err != nil {
 				return err
 			}
 		}
@@ -63,6 +64,17 @@ func (s *Server) WatchRevisions(r *translatorv1.WatchRevisionsRequest, stream tr
 			return errDraining
 		}
 	}
+}
+
+// pinned returns the sources that are pinned by the head of a group. What gateways refused of them is in the sources.
+func pinned(head *desired.Revision) *translatorv1.WatchRevisionsResponse_PinnedSources {
+	m := &translatorv1.WatchRevisionsResponse_PinnedSources{}
+	for i := range head.Pins {
+		short := head.Pins[i].Pin
+		short.Problems = nil
+		m.Sources = append(m.Sources, &translatorv1.WatchRevisionsResponse_PinnedSource{Source: string(head.Pins[i].Name), Pin: pin(&short)})
+	}
+	return m
 }
 
 var errDraining = fault.New(fault.Down, "DRAINING", "this replica is stopping; another one will answer")

@@ -2321,7 +2321,10 @@ type WatchRevisionsResponse struct {
 	//	*WatchRevisionsResponse_Listing_
 	//	*WatchRevisionsResponse_Revision
 	//	*WatchRevisionsResponse_Synced_
-	Event         isWatchRevisionsResponse_Event `protobuf_oneof:"event"`
+	Event isWatchRevisionsResponse_Event `protobuf_oneof:"event"`
+	// With a revision: the sources of its group that are pinned now. Unset with anything else, and
+	// by a translator of an older version: then nothing is known of pins.
+	Pinned        *WatchRevisionsResponse_PinnedSources `protobuf:"bytes,4,opt,name=pinned,proto3" json:"pinned,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2390,6 +2393,13 @@ func (x *WatchRevisionsResponse) GetSynced() *WatchRevisionsResponse_Synced {
 	return nil
 }
 
+func (x *WatchRevisionsResponse) GetPinned() *WatchRevisionsResponse_PinnedSources {
+	if x != nil {
+		return x.Pinned
+	}
+	return nil
+}
+
 type isWatchRevisionsResponse_Event interface {
 	isWatchRevisionsResponse_Event()
 }
@@ -2400,7 +2410,7 @@ type WatchRevisionsResponse_Listing_ struct {
 }
 
 type WatchRevisionsResponse_Revision struct {
-	// The newest revision of its group.
+	// The newest revision of its group. It is sent again when the pins of the group change.
 	Revision *Revision `protobuf:"bytes,2,opt,name=revision,proto3,oneof"`
 }
 
@@ -3496,6 +3506,107 @@ func (*WatchRevisionsResponse_Listing) Descriptor() ([]byte, []int) {
 	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{28, 0}
 }
 
+// A source that is pinned.
+type WatchRevisionsResponse_PinnedSource struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name.
+	Source string `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
+	// Its pin, without problems.
+	Pin           *Pin `protobuf:"bytes,2,opt,name=pin,proto3" json:"pin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRevisionsResponse_PinnedSource) Reset() {
+	*x = WatchRevisionsResponse_PinnedSource{}
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRevisionsResponse_PinnedSource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRevisionsResponse_PinnedSource) ProtoMessage() {}
+
+func (x *WatchRevisionsResponse_PinnedSource) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRevisionsResponse_PinnedSource.ProtoReflect.Descriptor instead.
+func (*WatchRevisionsResponse_PinnedSource) Descriptor() ([]byte, []int) {
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{28, 1}
+}
+
+func (x *WatchRevisionsResponse_PinnedSource) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *WatchRevisionsResponse_PinnedSource) GetPin() *Pin {
+	if x != nil {
+		return x.Pin
+	}
+	return nil
+}
+
+// The pinned sources of a group.
+type WatchRevisionsResponse_PinnedSources struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The sources, by name.
+	Sources       []*WatchRevisionsResponse_PinnedSource `protobuf:"bytes,1,rep,name=sources,proto3" json:"sources,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRevisionsResponse_PinnedSources) Reset() {
+	*x = WatchRevisionsResponse_PinnedSources{}
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRevisionsResponse_PinnedSources) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRevisionsResponse_PinnedSources) ProtoMessage() {}
+
+func (x *WatchRevisionsResponse_PinnedSources) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRevisionsResponse_PinnedSources.ProtoReflect.Descriptor instead.
+func (*WatchRevisionsResponse_PinnedSources) Descriptor() ([]byte, []int) {
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{28, 2}
+}
+
+func (x *WatchRevisionsResponse_PinnedSources) GetSources() []*WatchRevisionsResponse_PinnedSource {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
 // Everything up to here was sent.
 type WatchRevisionsResponse_Synced struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3507,7 +3618,7 @@ type WatchRevisionsResponse_Synced struct {
 
 func (x *WatchRevisionsResponse_Synced) Reset() {
 	*x = WatchRevisionsResponse_Synced{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[46]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3519,7 +3630,7 @@ func (x *WatchRevisionsResponse_Synced) String() string {
 func (*WatchRevisionsResponse_Synced) ProtoMessage() {}
 
 func (x *WatchRevisionsResponse_Synced) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[46]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3532,7 +3643,7 @@ func (x *WatchRevisionsResponse_Synced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRevisionsResponse_Synced.ProtoReflect.Descriptor instead.
 func (*WatchRevisionsResponse_Synced) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{28, 1}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{28, 3}
 }
 
 func (x *WatchRevisionsResponse_Synced) GetResumeToken() string {
@@ -3559,7 +3670,7 @@ type LocateEntitiesResponse_Origin struct {
 
 func (x *LocateEntitiesResponse_Origin) Reset() {
 	*x = LocateEntitiesResponse_Origin{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[47]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3571,7 +3682,7 @@ func (x *LocateEntitiesResponse_Origin) String() string {
 func (*LocateEntitiesResponse_Origin) ProtoMessage() {}
 
 func (x *LocateEntitiesResponse_Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[47]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3801,12 +3912,18 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"P\n" +
 	"\x15WatchRevisionsRequest\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12!\n" +
-	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\xc4\x02\n" +
+	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\xdf\x04\n" +
 	"\x16WatchRevisionsResponse\x12T\n" +
 	"\alisting\x18\x01 \x01(\v28.silverback.translator.v1.WatchRevisionsResponse.ListingH\x00R\alisting\x12@\n" +
 	"\brevision\x18\x02 \x01(\v2\".silverback.translator.v1.RevisionH\x00R\brevision\x12Q\n" +
-	"\x06synced\x18\x03 \x01(\v27.silverback.translator.v1.WatchRevisionsResponse.SyncedH\x00R\x06synced\x1a\t\n" +
-	"\aListing\x1a+\n" +
+	"\x06synced\x18\x03 \x01(\v27.silverback.translator.v1.WatchRevisionsResponse.SyncedH\x00R\x06synced\x12V\n" +
+	"\x06pinned\x18\x04 \x01(\v2>.silverback.translator.v1.WatchRevisionsResponse.PinnedSourcesR\x06pinned\x1a\t\n" +
+	"\aListing\x1aW\n" +
+	"\fPinnedSource\x12\x16\n" +
+	"\x06source\x18\x01 \x01(\tR\x06source\x12/\n" +
+	"\x03pin\x18\x02 \x01(\v2\x1d.silverback.translator.v1.PinR\x03pin\x1ah\n" +
+	"\rPinnedSources\x12W\n" +
+	"\asources\x18\x01 \x03(\v2=.silverback.translator.v1.WatchRevisionsResponse.PinnedSourceR\asources\x1a+\n" +
 	"\x06Synced\x12!\n" +
 	"\fresume_token\x18\x01 \x01(\tR\vresumeTokenB\a\n" +
 	"\x05event\"\xbe\x01\n" +
@@ -3928,87 +4045,89 @@ func file_silverback_translator_v1_translator_proto_rawDescGZIP() []byte {
 }
 
 var file_silverback_translator_v1_translator_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_silverback_translator_v1_translator_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
+var file_silverback_translator_v1_translator_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
 var file_silverback_translator_v1_translator_proto_goTypes = []any{
-	(Change_Operation)(0),                  // 0: silverback.translator.v1.Change.Operation
-	(RenderConfigRequest_Format)(0),        // 1: silverback.translator.v1.RenderConfigRequest.Format
-	(*Document)(nil),                       // 2: silverback.translator.v1.Document
-	(*Revision)(nil),                       // 3: silverback.translator.v1.Revision
-	(*SourceRef)(nil),                      // 4: silverback.translator.v1.SourceRef
-	(*Source)(nil),                         // 5: silverback.translator.v1.Source
-	(*Pin)(nil),                            // 6: silverback.translator.v1.Pin
-	(*ChangeSummary)(nil),                  // 7: silverback.translator.v1.ChangeSummary
-	(*Change)(nil),                         // 8: silverback.translator.v1.Change
-	(*NamedEntity)(nil),                    // 9: silverback.translator.v1.NamedEntity
-	(*FieldChange)(nil),                    // 10: silverback.translator.v1.FieldChange
-	(*SubmitConfigRequest)(nil),            // 11: silverback.translator.v1.SubmitConfigRequest
-	(*SubmitConfigResponse)(nil),           // 12: silverback.translator.v1.SubmitConfigResponse
-	(*ValidateConfigRequest)(nil),          // 13: silverback.translator.v1.ValidateConfigRequest
-	(*ValidateConfigResponse)(nil),         // 14: silverback.translator.v1.ValidateConfigResponse
-	(*DiffConfigRequest)(nil),              // 15: silverback.translator.v1.DiffConfigRequest
-	(*DiffConfigResponse)(nil),             // 16: silverback.translator.v1.DiffConfigResponse
-	(*RenderConfigRequest)(nil),            // 17: silverback.translator.v1.RenderConfigRequest
-	(*RenderConfigResponse)(nil),           // 18: silverback.translator.v1.RenderConfigResponse
-	(*DeleteSourceRequest)(nil),            // 19: silverback.translator.v1.DeleteSourceRequest
-	(*DeleteSourceResponse)(nil),           // 20: silverback.translator.v1.DeleteSourceResponse
-	(*GetSourceRequest)(nil),               // 21: silverback.translator.v1.GetSourceRequest
-	(*GetSourceResponse)(nil),              // 22: silverback.translator.v1.GetSourceResponse
-	(*ListSourcesRequest)(nil),             // 23: silverback.translator.v1.ListSourcesRequest
-	(*ListSourcesResponse)(nil),            // 24: silverback.translator.v1.ListSourcesResponse
-	(*GetRevisionRequest)(nil),             // 25: silverback.translator.v1.GetRevisionRequest
-	(*GetRevisionResponse)(nil),            // 26: silverback.translator.v1.GetRevisionResponse
-	(*ListRevisionsRequest)(nil),           // 27: silverback.translator.v1.ListRevisionsRequest
-	(*ListRevisionsResponse)(nil),          // 28: silverback.translator.v1.ListRevisionsResponse
-	(*WatchRevisionsRequest)(nil),          // 29: silverback.translator.v1.WatchRevisionsRequest
-	(*WatchRevisionsResponse)(nil),         // 30: silverback.translator.v1.WatchRevisionsResponse
-	(*GetSnapshotRequest)(nil),             // 31: silverback.translator.v1.GetSnapshotRequest
-	(*GetSnapshotResponse)(nil),            // 32: silverback.translator.v1.GetSnapshotResponse
-	(*EntityRef)(nil),                      // 33: silverback.translator.v1.EntityRef
-	(*LocateEntitiesRequest)(nil),          // 34: silverback.translator.v1.LocateEntitiesRequest
-	(*LocateEntitiesResponse)(nil),         // 35: silverback.translator.v1.LocateEntitiesResponse
-	(*RestoreSourcesRequest)(nil),          // 36: silverback.translator.v1.RestoreSourcesRequest
-	(*RestoreSourcesResponse)(nil),         // 37: silverback.translator.v1.RestoreSourcesResponse
-	(*PinSourceRequest)(nil),               // 38: silverback.translator.v1.PinSourceRequest
-	(*PinSourceResponse)(nil),              // 39: silverback.translator.v1.PinSourceResponse
-	(*UnpinSourceRequest)(nil),             // 40: silverback.translator.v1.UnpinSourceRequest
-	(*UnpinSourceResponse)(nil),            // 41: silverback.translator.v1.UnpinSourceResponse
-	(*RevisionsInUse)(nil),                 // 42: silverback.translator.v1.RevisionsInUse
-	(*CollectRevisionsRequest)(nil),        // 43: silverback.translator.v1.CollectRevisionsRequest
-	(*CollectRevisionsResponse)(nil),       // 44: silverback.translator.v1.CollectRevisionsResponse
-	nil,                                    // 45: silverback.translator.v1.Revision.EntitiesEntry
-	nil,                                    // 46: silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
-	(*WatchRevisionsResponse_Listing)(nil), // 47: silverback.translator.v1.WatchRevisionsResponse.Listing
-	(*WatchRevisionsResponse_Synced)(nil),  // 48: silverback.translator.v1.WatchRevisionsResponse.Synced
-	(*LocateEntitiesResponse_Origin)(nil),  // 49: silverback.translator.v1.LocateEntitiesResponse.Origin
-	(*timestamppb.Timestamp)(nil),          // 50: google.protobuf.Timestamp
-	(*v1.Problem)(nil),                     // 51: silverback.fleet.v1.Problem
-	(*durationpb.Duration)(nil),            // 52: google.protobuf.Duration
+	(Change_Operation)(0),                        // 0: silverback.translator.v1.Change.Operation
+	(RenderConfigRequest_Format)(0),              // 1: silverback.translator.v1.RenderConfigRequest.Format
+	(*Document)(nil),                             // 2: silverback.translator.v1.Document
+	(*Revision)(nil),                             // 3: silverback.translator.v1.Revision
+	(*SourceRef)(nil),                            // 4: silverback.translator.v1.SourceRef
+	(*Source)(nil),                               // 5: silverback.translator.v1.Source
+	(*Pin)(nil),                                  // 6: silverback.translator.v1.Pin
+	(*ChangeSummary)(nil),                        // 7: silverback.translator.v1.ChangeSummary
+	(*Change)(nil),                               // 8: silverback.translator.v1.Change
+	(*NamedEntity)(nil),                          // 9: silverback.translator.v1.NamedEntity
+	(*FieldChange)(nil),                          // 10: silverback.translator.v1.FieldChange
+	(*SubmitConfigRequest)(nil),                  // 11: silverback.translator.v1.SubmitConfigRequest
+	(*SubmitConfigResponse)(nil),                 // 12: silverback.translator.v1.SubmitConfigResponse
+	(*ValidateConfigRequest)(nil),                // 13: silverback.translator.v1.ValidateConfigRequest
+	(*ValidateConfigResponse)(nil),               // 14: silverback.translator.v1.ValidateConfigResponse
+	(*DiffConfigRequest)(nil),                    // 15: silverback.translator.v1.DiffConfigRequest
+	(*DiffConfigResponse)(nil),                   // 16: silverback.translator.v1.DiffConfigResponse
+	(*RenderConfigRequest)(nil),                  // 17: silverback.translator.v1.RenderConfigRequest
+	(*RenderConfigResponse)(nil),                 // 18: silverback.translator.v1.RenderConfigResponse
+	(*DeleteSourceRequest)(nil),                  // 19: silverback.translator.v1.DeleteSourceRequest
+	(*DeleteSourceResponse)(nil),                 // 20: silverback.translator.v1.DeleteSourceResponse
+	(*GetSourceRequest)(nil),                     // 21: silverback.translator.v1.GetSourceRequest
+	(*GetSourceResponse)(nil),                    // 22: silverback.translator.v1.GetSourceResponse
+	(*ListSourcesRequest)(nil),                   // 23: silverback.translator.v1.ListSourcesRequest
+	(*ListSourcesResponse)(nil),                  // 24: silverback.translator.v1.ListSourcesResponse
+	(*GetRevisionRequest)(nil),                   // 25: silverback.translator.v1.GetRevisionRequest
+	(*GetRevisionResponse)(nil),                  // 26: silverback.translator.v1.GetRevisionResponse
+	(*ListRevisionsRequest)(nil),                 // 27: silverback.translator.v1.ListRevisionsRequest
+	(*ListRevisionsResponse)(nil),                // 28: silverback.translator.v1.ListRevisionsResponse
+	(*WatchRevisionsRequest)(nil),                // 29: silverback.translator.v1.WatchRevisionsRequest
+	(*WatchRevisionsResponse)(nil),               // 30: silverback.translator.v1.WatchRevisionsResponse
+	(*GetSnapshotRequest)(nil),                   // 31: silverback.translator.v1.GetSnapshotRequest
+	(*GetSnapshotResponse)(nil),                  // 32: silverback.translator.v1.GetSnapshotResponse
+	(*EntityRef)(nil),                            // 33: silverback.translator.v1.EntityRef
+	(*LocateEntitiesRequest)(nil),                // 34: silverback.translator.v1.LocateEntitiesRequest
+	(*LocateEntitiesResponse)(nil),               // 35: silverback.translator.v1.LocateEntitiesResponse
+	(*RestoreSourcesRequest)(nil),                // 36: silverback.translator.v1.RestoreSourcesRequest
+	(*RestoreSourcesResponse)(nil),               // 37: silverback.translator.v1.RestoreSourcesResponse
+	(*PinSourceRequest)(nil),                     // 38: silverback.translator.v1.PinSourceRequest
+	(*PinSourceResponse)(nil),                    // 39: silverback.translator.v1.PinSourceResponse
+	(*UnpinSourceRequest)(nil),                   // 40: silverback.translator.v1.UnpinSourceRequest
+	(*UnpinSourceResponse)(nil),                  // 41: silverback.translator.v1.UnpinSourceResponse
+	(*RevisionsInUse)(nil),                       // 42: silverback.translator.v1.RevisionsInUse
+	(*CollectRevisionsRequest)(nil),              // 43: silverback.translator.v1.CollectRevisionsRequest
+	(*CollectRevisionsResponse)(nil),             // 44: silverback.translator.v1.CollectRevisionsResponse
+	nil,                                          // 45: silverback.translator.v1.Revision.EntitiesEntry
+	nil,                                          // 46: silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
+	(*WatchRevisionsResponse_Listing)(nil),       // 47: silverback.translator.v1.WatchRevisionsResponse.Listing
+	(*WatchRevisionsResponse_PinnedSource)(nil),  // 48: silverback.translator.v1.WatchRevisionsResponse.PinnedSource
+	(*WatchRevisionsResponse_PinnedSources)(nil), // 49: silverback.translator.v1.WatchRevisionsResponse.PinnedSources
+	(*WatchRevisionsResponse_Synced)(nil),        // 50: silverback.translator.v1.WatchRevisionsResponse.Synced
+	(*LocateEntitiesResponse_Origin)(nil),        // 51: silverback.translator.v1.LocateEntitiesResponse.Origin
+	(*timestamppb.Timestamp)(nil),                // 52: google.protobuf.Timestamp
+	(*v1.Problem)(nil),                           // 53: silverback.fleet.v1.Problem
+	(*durationpb.Duration)(nil),                  // 54: google.protobuf.Duration
 }
 var file_silverback_translator_v1_translator_proto_depIdxs = []int32{
 	45, // 0: silverback.translator.v1.Revision.entities:type_name -> silverback.translator.v1.Revision.EntitiesEntry
 	4,  // 1: silverback.translator.v1.Revision.sources:type_name -> silverback.translator.v1.SourceRef
-	50, // 2: silverback.translator.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
+	52, // 2: silverback.translator.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
 	7,  // 3: silverback.translator.v1.Revision.changes:type_name -> silverback.translator.v1.ChangeSummary
-	50, // 4: silverback.translator.v1.Source.update_time:type_name -> google.protobuf.Timestamp
+	52, // 4: silverback.translator.v1.Source.update_time:type_name -> google.protobuf.Timestamp
 	6,  // 5: silverback.translator.v1.Source.pin:type_name -> silverback.translator.v1.Pin
-	50, // 6: silverback.translator.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
-	51, // 7: silverback.translator.v1.Pin.problems:type_name -> silverback.fleet.v1.Problem
+	52, // 6: silverback.translator.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
+	53, // 7: silverback.translator.v1.Pin.problems:type_name -> silverback.fleet.v1.Problem
 	0,  // 8: silverback.translator.v1.Change.operation:type_name -> silverback.translator.v1.Change.Operation
 	9,  // 9: silverback.translator.v1.Change.parents:type_name -> silverback.translator.v1.NamedEntity
 	10, // 10: silverback.translator.v1.Change.values:type_name -> silverback.translator.v1.FieldChange
 	2,  // 11: silverback.translator.v1.SubmitConfigRequest.documents:type_name -> silverback.translator.v1.Document
 	3,  // 12: silverback.translator.v1.SubmitConfigResponse.revision:type_name -> silverback.translator.v1.Revision
 	7,  // 13: silverback.translator.v1.SubmitConfigResponse.changes:type_name -> silverback.translator.v1.ChangeSummary
-	51, // 14: silverback.translator.v1.SubmitConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	53, // 14: silverback.translator.v1.SubmitConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
 	6,  // 15: silverback.translator.v1.SubmitConfigResponse.held_back:type_name -> silverback.translator.v1.Pin
 	2,  // 16: silverback.translator.v1.ValidateConfigRequest.documents:type_name -> silverback.translator.v1.Document
-	51, // 17: silverback.translator.v1.ValidateConfigResponse.problems:type_name -> silverback.fleet.v1.Problem
+	53, // 17: silverback.translator.v1.ValidateConfigResponse.problems:type_name -> silverback.fleet.v1.Problem
 	46, // 18: silverback.translator.v1.ValidateConfigResponse.entities:type_name -> silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
-	51, // 19: silverback.translator.v1.ValidateConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	53, // 19: silverback.translator.v1.ValidateConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
 	2,  // 20: silverback.translator.v1.DiffConfigRequest.documents:type_name -> silverback.translator.v1.Document
 	8,  // 21: silverback.translator.v1.DiffConfigResponse.changes:type_name -> silverback.translator.v1.Change
 	7,  // 22: silverback.translator.v1.DiffConfigResponse.summary:type_name -> silverback.translator.v1.ChangeSummary
-	51, // 23: silverback.translator.v1.DiffConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	53, // 23: silverback.translator.v1.DiffConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
 	2,  // 24: silverback.translator.v1.RenderConfigRequest.documents:type_name -> silverback.translator.v1.Document
 	1,  // 25: silverback.translator.v1.RenderConfigRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
 	3,  // 26: silverback.translator.v1.DeleteSourceResponse.revision:type_name -> silverback.translator.v1.Revision
@@ -4018,60 +4137,63 @@ var file_silverback_translator_v1_translator_proto_depIdxs = []int32{
 	3,  // 30: silverback.translator.v1.ListRevisionsResponse.revisions:type_name -> silverback.translator.v1.Revision
 	47, // 31: silverback.translator.v1.WatchRevisionsResponse.listing:type_name -> silverback.translator.v1.WatchRevisionsResponse.Listing
 	3,  // 32: silverback.translator.v1.WatchRevisionsResponse.revision:type_name -> silverback.translator.v1.Revision
-	48, // 33: silverback.translator.v1.WatchRevisionsResponse.synced:type_name -> silverback.translator.v1.WatchRevisionsResponse.Synced
-	1,  // 34: silverback.translator.v1.GetSnapshotRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
-	3,  // 35: silverback.translator.v1.GetSnapshotResponse.revision:type_name -> silverback.translator.v1.Revision
-	33, // 36: silverback.translator.v1.LocateEntitiesRequest.entities:type_name -> silverback.translator.v1.EntityRef
-	49, // 37: silverback.translator.v1.LocateEntitiesResponse.origins:type_name -> silverback.translator.v1.LocateEntitiesResponse.Origin
-	6,  // 38: silverback.translator.v1.RestoreSourcesRequest.pin:type_name -> silverback.translator.v1.Pin
-	3,  // 39: silverback.translator.v1.RestoreSourcesResponse.revision:type_name -> silverback.translator.v1.Revision
-	7,  // 40: silverback.translator.v1.RestoreSourcesResponse.changes:type_name -> silverback.translator.v1.ChangeSummary
-	51, // 41: silverback.translator.v1.RestoreSourcesResponse.warnings:type_name -> silverback.fleet.v1.Problem
-	5,  // 42: silverback.translator.v1.PinSourceResponse.source:type_name -> silverback.translator.v1.Source
-	5,  // 43: silverback.translator.v1.UnpinSourceResponse.source:type_name -> silverback.translator.v1.Source
-	3,  // 44: silverback.translator.v1.UnpinSourceResponse.revision:type_name -> silverback.translator.v1.Revision
-	51, // 45: silverback.translator.v1.UnpinSourceResponse.warnings:type_name -> silverback.fleet.v1.Problem
-	52, // 46: silverback.translator.v1.RevisionsInUse.keep_age:type_name -> google.protobuf.Duration
-	42, // 47: silverback.translator.v1.CollectRevisionsRequest.groups:type_name -> silverback.translator.v1.RevisionsInUse
-	52, // 48: silverback.translator.v1.CollectRevisionsRequest.keep_age:type_name -> google.protobuf.Duration
-	33, // 49: silverback.translator.v1.LocateEntitiesResponse.Origin.entity:type_name -> silverback.translator.v1.EntityRef
-	11, // 50: silverback.translator.v1.TranslatorService.SubmitConfig:input_type -> silverback.translator.v1.SubmitConfigRequest
-	13, // 51: silverback.translator.v1.TranslatorService.ValidateConfig:input_type -> silverback.translator.v1.ValidateConfigRequest
-	15, // 52: silverback.translator.v1.TranslatorService.DiffConfig:input_type -> silverback.translator.v1.DiffConfigRequest
-	17, // 53: silverback.translator.v1.TranslatorService.RenderConfig:input_type -> silverback.translator.v1.RenderConfigRequest
-	19, // 54: silverback.translator.v1.TranslatorService.DeleteSource:input_type -> silverback.translator.v1.DeleteSourceRequest
-	21, // 55: silverback.translator.v1.TranslatorService.GetSource:input_type -> silverback.translator.v1.GetSourceRequest
-	23, // 56: silverback.translator.v1.TranslatorService.ListSources:input_type -> silverback.translator.v1.ListSourcesRequest
-	25, // 57: silverback.translator.v1.TranslatorService.GetRevision:input_type -> silverback.translator.v1.GetRevisionRequest
-	27, // 58: silverback.translator.v1.TranslatorService.ListRevisions:input_type -> silverback.translator.v1.ListRevisionsRequest
-	29, // 59: silverback.translator.v1.TranslatorService.WatchRevisions:input_type -> silverback.translator.v1.WatchRevisionsRequest
-	31, // 60: silverback.translator.v1.TranslatorService.GetSnapshot:input_type -> silverback.translator.v1.GetSnapshotRequest
-	34, // 61: silverback.translator.v1.TranslatorService.LocateEntities:input_type -> silverback.translator.v1.LocateEntitiesRequest
-	36, // 62: silverback.translator.v1.TranslatorService.RestoreSources:input_type -> silverback.translator.v1.RestoreSourcesRequest
-	38, // 63: silverback.translator.v1.TranslatorService.PinSource:input_type -> silverback.translator.v1.PinSourceRequest
-	40, // 64: silverback.translator.v1.TranslatorService.UnpinSource:input_type -> silverback.translator.v1.UnpinSourceRequest
-	43, // 65: silverback.translator.v1.TranslatorService.CollectRevisions:input_type -> silverback.translator.v1.CollectRevisionsRequest
-	12, // 66: silverback.translator.v1.TranslatorService.SubmitConfig:output_type -> silverback.translator.v1.SubmitConfigResponse
-	14, // 67: silverback.translator.v1.TranslatorService.ValidateConfig:output_type -> silverback.translator.v1.ValidateConfigResponse
-	16, // 68: silverback.translator.v1.TranslatorService.DiffConfig:output_type -> silverback.translator.v1.DiffConfigResponse
-	18, // 69: silverback.translator.v1.TranslatorService.RenderConfig:output_type -> silverback.translator.v1.RenderConfigResponse
-	20, // 70: silverback.translator.v1.TranslatorService.DeleteSource:output_type -> silverback.translator.v1.DeleteSourceResponse
-	22, // 71: silverback.translator.v1.TranslatorService.GetSource:output_type -> silverback.translator.v1.GetSourceResponse
-	24, // 72: silverback.translator.v1.TranslatorService.ListSources:output_type -> silverback.translator.v1.ListSourcesResponse
-	26, // 73: silverback.translator.v1.TranslatorService.GetRevision:output_type -> silverback.translator.v1.GetRevisionResponse
-	28, // 74: silverback.translator.v1.TranslatorService.ListRevisions:output_type -> silverback.translator.v1.ListRevisionsResponse
-	30, // 75: silverback.translator.v1.TranslatorService.WatchRevisions:output_type -> silverback.translator.v1.WatchRevisionsResponse
-	32, // 76: silverback.translator.v1.TranslatorService.GetSnapshot:output_type -> silverback.translator.v1.GetSnapshotResponse
-	35, // 77: silverback.translator.v1.TranslatorService.LocateEntities:output_type -> silverback.translator.v1.LocateEntitiesResponse
-	37, // 78: silverback.translator.v1.TranslatorService.RestoreSources:output_type -> silverback.translator.v1.RestoreSourcesResponse
-	39, // 79: silverback.translator.v1.TranslatorService.PinSource:output_type -> silverback.translator.v1.PinSourceResponse
-	41, // 80: silverback.translator.v1.TranslatorService.UnpinSource:output_type -> silverback.translator.v1.UnpinSourceResponse
-	44, // 81: silverback.translator.v1.TranslatorService.CollectRevisions:output_type -> silverback.translator.v1.CollectRevisionsResponse
-	66, // [66:82] is the sub-list for method output_type
-	50, // [50:66] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	50, // 33: silverback.translator.v1.WatchRevisionsResponse.synced:type_name -> silverback.translator.v1.WatchRevisionsResponse.Synced
+	49, // 34: silverback.translator.v1.WatchRevisionsResponse.pinned:type_name -> silverback.translator.v1.WatchRevisionsResponse.PinnedSources
+	1,  // 35: silverback.translator.v1.GetSnapshotRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
+	3,  // 36: silverback.translator.v1.GetSnapshotResponse.revision:type_name -> silverback.translator.v1.Revision
+	33, // 37: silverback.translator.v1.LocateEntitiesRequest.entities:type_name -> silverback.translator.v1.EntityRef
+	51, // 38: silverback.translator.v1.LocateEntitiesResponse.origins:type_name -> silverback.translator.v1.LocateEntitiesResponse.Origin
+	6,  // 39: silverback.translator.v1.RestoreSourcesRequest.pin:type_name -> silverback.translator.v1.Pin
+	3,  // 40: silverback.translator.v1.RestoreSourcesResponse.revision:type_name -> silverback.translator.v1.Revision
+	7,  // 41: silverback.translator.v1.RestoreSourcesResponse.changes:type_name -> silverback.translator.v1.ChangeSummary
+	53, // 42: silverback.translator.v1.RestoreSourcesResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	5,  // 43: silverback.translator.v1.PinSourceResponse.source:type_name -> silverback.translator.v1.Source
+	5,  // 44: silverback.translator.v1.UnpinSourceResponse.source:type_name -> silverback.translator.v1.Source
+	3,  // 45: silverback.translator.v1.UnpinSourceResponse.revision:type_name -> silverback.translator.v1.Revision
+	53, // 46: silverback.translator.v1.UnpinSourceResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	54, // 47: silverback.translator.v1.RevisionsInUse.keep_age:type_name -> google.protobuf.Duration
+	42, // 48: silverback.translator.v1.CollectRevisionsRequest.groups:type_name -> silverback.translator.v1.RevisionsInUse
+	54, // 49: silverback.translator.v1.CollectRevisionsRequest.keep_age:type_name -> google.protobuf.Duration
+	6,  // 50: silverback.translator.v1.WatchRevisionsResponse.PinnedSource.pin:type_name -> silverback.translator.v1.Pin
+	48, // 51: silverback.translator.v1.WatchRevisionsResponse.PinnedSources.sources:type_name -> silverback.translator.v1.WatchRevisionsResponse.PinnedSource
+	33, // 52: silverback.translator.v1.LocateEntitiesResponse.Origin.entity:type_name -> silverback.translator.v1.EntityRef
+	11, // 53: silverback.translator.v1.TranslatorService.SubmitConfig:input_type -> silverback.translator.v1.SubmitConfigRequest
+	13, // 54: silverback.translator.v1.TranslatorService.ValidateConfig:input_type -> silverback.translator.v1.ValidateConfigRequest
+	15, // 55: silverback.translator.v1.TranslatorService.DiffConfig:input_type -> silverback.translator.v1.DiffConfigRequest
+	17, // 56: silverback.translator.v1.TranslatorService.RenderConfig:input_type -> silverback.translator.v1.RenderConfigRequest
+	19, // 57: silverback.translator.v1.TranslatorService.DeleteSource:input_type -> silverback.translator.v1.DeleteSourceRequest
+	21, // 58: silverback.translator.v1.TranslatorService.GetSource:input_type -> silverback.translator.v1.GetSourceRequest
+	23, // 59: silverback.translator.v1.TranslatorService.ListSources:input_type -> silverback.translator.v1.ListSourcesRequest
+	25, // 60: silverback.translator.v1.TranslatorService.GetRevision:input_type -> silverback.translator.v1.GetRevisionRequest
+	27, // 61: silverback.translator.v1.TranslatorService.ListRevisions:input_type -> silverback.translator.v1.ListRevisionsRequest
+	29, // 62: silverback.translator.v1.TranslatorService.WatchRevisions:input_type -> silverback.translator.v1.WatchRevisionsRequest
+	31, // 63: silverback.translator.v1.TranslatorService.GetSnapshot:input_type -> silverback.translator.v1.GetSnapshotRequest
+	34, // 64: silverback.translator.v1.TranslatorService.LocateEntities:input_type -> silverback.translator.v1.LocateEntitiesRequest
+	36, // 65: silverback.translator.v1.TranslatorService.RestoreSources:input_type -> silverback.translator.v1.RestoreSourcesRequest
+	38, // 66: silverback.translator.v1.TranslatorService.PinSource:input_type -> silverback.translator.v1.PinSourceRequest
+	40, // 67: silverback.translator.v1.TranslatorService.UnpinSource:input_type -> silverback.translator.v1.UnpinSourceRequest
+	43, // 68: silverback.translator.v1.TranslatorService.CollectRevisions:input_type -> silverback.translator.v1.CollectRevisionsRequest
+	12, // 69: silverback.translator.v1.TranslatorService.SubmitConfig:output_type -> silverback.translator.v1.SubmitConfigResponse
+	14, // 70: silverback.translator.v1.TranslatorService.ValidateConfig:output_type -> silverback.translator.v1.ValidateConfigResponse
+	16, // 71: silverback.translator.v1.TranslatorService.DiffConfig:output_type -> silverback.translator.v1.DiffConfigResponse
+	18, // 72: silverback.translator.v1.TranslatorService.RenderConfig:output_type -> silverback.translator.v1.RenderConfigResponse
+	20, // 73: silverback.translator.v1.TranslatorService.DeleteSource:output_type -> silverback.translator.v1.DeleteSourceResponse
+	22, // 74: silverback.translator.v1.TranslatorService.GetSource:output_type -> silverback.translator.v1.GetSourceResponse
+	24, // 75: silverback.translator.v1.TranslatorService.ListSources:output_type -> silverback.translator.v1.ListSourcesResponse
+	26, // 76: silverback.translator.v1.TranslatorService.GetRevision:output_type -> silverback.translator.v1.GetRevisionResponse
+	28, // 77: silverback.translator.v1.TranslatorService.ListRevisions:output_type -> silverback.translator.v1.ListRevisionsResponse
+	30, // 78: silverback.translator.v1.TranslatorService.WatchRevisions:output_type -> silverback.translator.v1.WatchRevisionsResponse
+	32, // 79: silverback.translator.v1.TranslatorService.GetSnapshot:output_type -> silverback.translator.v1.GetSnapshotResponse
+	35, // 80: silverback.translator.v1.TranslatorService.LocateEntities:output_type -> silverback.translator.v1.LocateEntitiesResponse
+	37, // 81: silverback.translator.v1.TranslatorService.RestoreSources:output_type -> silverback.translator.v1.RestoreSourcesResponse
+	39, // 82: silverback.translator.v1.TranslatorService.PinSource:output_type -> silverback.translator.v1.PinSourceResponse
+	41, // 83: silverback.translator.v1.TranslatorService.UnpinSource:output_type -> silverback.translator.v1.UnpinSourceResponse
+	44, // 84: silverback.translator.v1.TranslatorService.CollectRevisions:output_type -> silverback.translator.v1.CollectRevisionsResponse
+	69, // [69:85] is the sub-list for method output_type
+	53, // [53:69] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_silverback_translator_v1_translator_proto_init() }
@@ -4090,7 +4212,7 @@ func file_silverback_translator_v1_translator_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_translator_v1_translator_proto_rawDesc), len(file_silverback_translator_v1_translator_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   48,
+			NumMessages:   50,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
