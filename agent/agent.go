@@ -126,7 +126,8 @@ func New(c Config, d Deps) (*Agent, error) {
 	}
 	registry := &upstream.RegistryClient{
 		Identity: identity, Dial: d.DialRegistry, Status: tracker, Log: log, Capabilities: applier.Capabilities, Form: form,
-		LoadTimeout: c.LoadTimeout, SetPolicy: applier.SetPolicy, SetProbes: watch.SetProbes, Drains: drains, Schemas: schemas,
+		LoadTimeout: c.LoadTimeout, MemoryLimit: c.memoryLimit(),
+		SetPolicy: applier.SetPolicy, SetProbes: watch.SetProbes, Drains: drains, Schemas: schemas,
 		Unmanaged: applier,
 	}
 	loops := []run.Loop{applier.Run, distributor.Run, schemas.Run, registry.Run, watch.Run}

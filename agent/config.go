@@ -43,6 +43,8 @@ type Config struct {
 	LoadGap       time.Duration // least time between two loads; default 1s
 	ProofTimeout  time.Duration // default 15s
 	Version       string        // of the agent, as reported to the registry
+	// GatewayMemory is how many bytes of memory the gateway may take, for warnings; 0: all of this machine.
+	GatewayMemory int64
 
 	// DrainGrace is how long the agent drains the node before it stops; 0: not at all.
 	DrainGrace time.Duration
@@ -118,6 +120,9 @@ func (c Config) Check() error {
 		if d.set < 0 {
 			problems = append(problems, fmt.Errorf("--%s: want more than 0, not %s", d.flag, d.set))
 		}
+	}
+	if c.GatewayMemory < 0 {
+		problems = append(problems, errors.New("gateway-memory-bytes: want 0 or more"))
 	}
 	if c.DrainGrace < 0 {
 		problems = append(problems, errors.New("drain-grace: want 0 or more"))

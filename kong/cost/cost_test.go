@@ -107,6 +107,25 @@ func TestAForecastIsCorrectedByTheMedianOfMeasurements(t *testing.T) {
 	}
 }
 
+// A measurement raises the forecast of memory, and does not lower it.
+func TestMemoryIsLearntUpwards(t *testing.T) {
+	base := Forecast(services(10_000), 2).Memory
+	for name, tt := range map[string]struct {
+		growth int64
+		routes int64
+		want   int64
+	}{
+		"more than forecast": {3 * base, 10_000, 3 * base}, "less than forecast": {base / 3, 10_000, base},
+		"absurd": {base << 20, 10_000, mostRatio * base}, "of a small load": {base, 100, base}, "not measured": {0, 10_000, base},
+	} {
+		x := took(tt.routes, "", 1)
+		x.Growth = tt.growth
+		if got, _ := (Gateway{Workers: 2, Samples: []Sample{x}}).Forecast(services(10_000)); got.Memory != tt.want {
+			t.Errorf("%s: got %d, want %d", name, got.Memory, tt.want)
+		}
+	}
+}
+
 func TestSamplesAreBounded(t *testing.T) {
 	var all []Sample
 	for i := range 3 * MaxSamples {

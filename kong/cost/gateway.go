@@ -33,7 +33,6 @@ type Gateway struct {
 	Samples     []Sample      // the last loads, the oldest first
 	LoadTimeout time.Duration // of its agent for a post; 0: unknown
 	MemoryLimit int64         // that the gateway may take; 0: unknown
-	MemoryUsed  int64         // by its workers; 0: unknown
 }
 
 const (
@@ -67,7 +66,23 @@ func (g Gateway) Forecast(s Size) (Load, int) {
 	ratio, measured := g.Ratio(s)
 	load.CPU = time.Duration(float64(load.CPU) * ratio)
 	load.Serving = time.Duration(float64(load.Serving) * ratio)
+	load.Memory = int64(float64(load.Memory) * g.growth(s))
 	return load, measured
+}
+
+// growth returns by what a forecast of memory is to be multiplied: the median of measured and forecast growth, at least 1. Agents see the
+// memory of Lua VMs only, and that after a load rather than during it, so a measurement never lowers a forecast.
+func (g Gateway) growth(s Size) float64 {
+	var all []float64
+	for _, x := range g.Samples {
+		if forecast := Forecast(x.Size, x.Workers).Memory; x.Growth > 0 && forecast > 0 && x.weight() >= s.weight()/comparable {
+			all = append(all, float64(x.Growth)/float64(forecast))
+		}
+	}
+	if len(all) == 0 {
+		return 1
+	}
+	return min(max(median(all), 1), mostRatio)
 }
 
 // Strain returns by how many times the last load took longer than the loads before it let expect; 0 when there is no load, or it is not of

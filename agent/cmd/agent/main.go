@@ -53,6 +53,8 @@ func program(ctx context.Context) error {
 	f.DurationVar(&c.LoadGap, "load-gap", agent.DefaultLoadGap, "how long after a load the next one may begin; with less than 0.3s a worker "+
 		"of Kong can stay on old routes")
 	f.DurationVar(&c.ProofTimeout, "proof-timeout", agent.DefaultProofTimeout, "how long one proof may take")
+	f.Int64Var(&c.GatewayMemory, "gateway-memory-bytes", 0, "how many bytes of memory the gateway may take; submissions warn when a load "+
+		"will need more; 0: all of this machine")
 	f.DurationVar(&c.DrainGrace, "drain-grace", 0, "for how long an agent that is asked to stop first says that it is draining, so that "+
 		"load balancers stop sending; 0: not at all")
 	logs.AddFlags(f)

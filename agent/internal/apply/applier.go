@@ -26,6 +26,7 @@ type kong interface {
 	SpotCheck(ctx context.Context, digest fleet.Digest, form proof.Form) (mismatch bool)
 	Configuration(ctx context.Context) ([]byte, error)
 	Disconnected() <-chan struct{}
+	ProcessStats(ctx context.Context) (gateway.ProcessStats, error)
 }
 
 // reporter sends outcomes to the stream of their directive, and opens that stream again. It must not block.

@@ -9,6 +9,7 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/backoff"
+	"github.com/silverback-gateway/silverback/kong/cost"
 )
 
 // retries spaces loads and restores that follow failures.
@@ -115,6 +116,9 @@ func (s State) loadEnded(at Moment, e LoadEnded) (State, []Action) {
 	loaded := Expectation{e.Snapshot, e.Hash}
 	if e.Err == nil || e.Served {
 		s = s.proven(e.Snapshot, e.Ack)
+		if e.Sample != nil {
+			s.Memory.Loads = cost.Remember(s.Memory.Loads, *e.Sample)
+		}
 		s.Drift.Expected, s.Drift.Finding = []Expectation{loaded}, drift.Same
 		s.Unmanaged, s.Wanted.HeldBack = Unmanaged{}, ""
 	}

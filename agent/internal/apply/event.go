@@ -8,6 +8,7 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kong/cost"
 )
 
 // An Event is something that happened. The set is closed. The first state and the events, each with its Moment, give every later state.
@@ -28,6 +29,8 @@ type (
 		Saved     bool // it is the last known good on disk
 		Healthy   bool // the gateway answers other requests; set after an error only
 		Abandoned bool // a newer directive is waiting; nothing was posted
+		// Sample is what the load took; nil when it was not proven, or the gateway ran the snapshot already.
+		Sample *cost.Sample
 	}
 	// RestoreEnded: a restore of the last known good is over.
 	RestoreEnded struct {

@@ -46,7 +46,9 @@ func (a *Applier) load(ctx context.Context, act Load) LoadEnded {
 		return e
 	}
 	e.Hash = p.hash
+	m := a.measure(ctx, act.Snapshot.Digest, canonical, p)
 	a.decide(PostBegins{})
+	m.began = time.Now()
 	if err := a.Gateway.Load(ctx, p.posted, false); err != nil {
 		e.Err = err
 		a.reached("after-refusal")
@@ -56,6 +58,7 @@ func (a *Applier) load(ctx context.Context, act Load) LoadEnded {
 	}
 	a.reached("before-proof")
 	loaded := time.Now()
+	m.sample.Posted = loaded.Sub(m.began)
 	e.Ack = verdict.Ack{Proof: p.form, LoadTime: loaded.Sub(began)}
 	a.Meters.Loaded(e.Ack.LoadTime)
 	if e.Ack.Stray, err = a.proveLoaded(ctx, act.Snapshot, p, e.Ack.LoadTime); err != nil {
@@ -64,7 +67,7 @@ func (a *Applier) load(ctx context.Context, act Load) LoadEnded {
 	}
 	e.Ack.ProofTime = time.Since(loaded)
 	a.Meters.Proven(e.Ack.ProofTime)
-	e.Served = true
+	e.Served, e.Sample = true, a.measured(ctx, m)
 	return a.save(ctx, e, p)
 }
 

@@ -46,7 +46,7 @@ func (a *Applier) show() {
 		v.Epoch, v.Decision, v.Term = int64(s.Memory.Epoch), int64(s.Memory.Decision), int64(s.Memory.Term)
 		v.WantedRevision, v.WantedDigest = int64(s.Wanted.Snapshot.Revision), string(s.Wanted.Snapshot.Digest)
 		v.GatewayReachable, v.GatewayReady = s.Gateway.Reachable, s.Gateway.Ready
-		v.Loads, v.Drifts = serving.Loads, s.Drift.Count
+		v.Loads, v.Drifts, v.RecentLoads = serving.Loads, s.Drift.Count, s.Memory.Loads
 		if serving.Ack.LoadTime > 0 {
 			v.LoadTime = serving.Ack.LoadTime
 		}

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
 // ProcessStats is what GET /status says of the gateway's processes.
@@ -15,6 +17,7 @@ type ProcessStats struct {
 	Workers     string // as in an Observation
 	Memory      int64  // bytes that the Lua VMs of all workers hold
 	Connections int64  // open client connections, those of the Admin and Status API among them
+	Hash        fleet.GatewayHash
 }
 
 // statusAPI is the Status API, or the Admin API without one.
@@ -33,7 +36,7 @@ func (g *Gateway) ProcessStats(ctx context.Context) (ProcessStats, error) {
 	if err != nil {
 		return ProcessStats{}, err
 	}
-	v := ProcessStats{Connections: answer.Server.Active, Workers: answer.workers()}
+	v := ProcessStats{Connections: answer.Server.Active, Workers: answer.workers(), Hash: fleet.GatewayHash(answer.Hash)}
 	for _, w := range answer.Memory.Workers {
 		v.Memory += parseBytes(w.Allocated)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kong/cost"
 )
 
 // Memory is the state that an agent keeps across restarts. It holds no times: waits start again after a restart, so a wall
@@ -31,6 +32,8 @@ type Memory struct {
 	// Known are hashes of what this agent posted, oldest first, at most MaxKnown: they distinguish our own older configurations from
 	// others.
 	Known []Known `json:"known,omitempty"`
+	// Loads are the last loads that were measured, oldest first, at most cost.MaxSamples.
+	Loads []cost.Sample `json:"loads,omitempty"`
 	// Boot is the hash of the boot file as the agent wrote it. With another hash, another program changed the file.
 	Boot fleet.GatewayHash `json:"boot,omitempty"`
 }

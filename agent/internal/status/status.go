@@ -9,6 +9,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kong/cost"
 )
 
 // Condition is something that an operator should know.
@@ -63,10 +64,11 @@ type View struct {
 	Problems      []verdict.Problem `json:"problems,omitempty"`  // of the last refusal, while it stands
 	Conditions    []Condition       `json:"conditions"`
 	Probes        []Probe           `json:"probes,omitempty"`
-	Health        *fleet.Health     `json:"health,omitempty"` // as sampled last; nil before
-	Reported      *fleet.Health     `json:"-"`                // what the registry is to know of it
-	Events        []Event           `json:"events"`           // oldest first, at most MaxEvents
-	LoadDecided   bool              `json:"-"`                // until the load ended; a hello claims nothing meanwhile
+	Health        *fleet.Health     `json:"health,omitempty"`       // as sampled last; nil before
+	Reported      *fleet.Health     `json:"-"`                      // what the registry is to know of it
+	RecentLoads   []cost.Sample     `json:"recent_loads,omitempty"` // oldest first; replaced, never changed
+	Events        []Event           `json:"events"`                 // oldest first, at most MaxEvents
+	LoadDecided   bool              `json:"-"`                      // until the load ended; a hello claims nothing meanwhile
 }
 
 // Unmanaged is a configuration that the gateway serves and no snapshot brought.

@@ -34,6 +34,7 @@ type RegistryClient struct {
 	Capabilities func() (gateway.Capabilities, bool)
 	Form         *proof.Form // nil: the best that the gateway allows
 	LoadTimeout  time.Duration
+	MemoryLimit  int64 // bytes that the gateway may take; 0: unknown
 	SetPolicy    func(drift.Policy)
 	SetProbes    func([]fleet.Probe) // nil: probes are ignored
 	Drains       *Drains             // nil: drain orders are ignored
@@ -188,7 +189,7 @@ func (s *session) enrol(ctx context.Context, c gateway.Capabilities, digest stri
 		AgentVersion: s.Identity.Version, ProxyAddress: s.Identity.ProxyAddress, AgentAddress: s.Identity.HTTPAddress, Status: nodeStatus(view),
 	}
 	if known {
-		req.Capabilities = capabilities(c, c.Form(s.Form), s.LoadTimeout)
+		req.Capabilities = capabilities(c, c.Form(s.Form), s.LoadTimeout, s.MemoryLimit)
 		req.Capabilities.SchemaDigest = digest
 	}
 	resp, err := s.client.EnrolNode(ctx, req)

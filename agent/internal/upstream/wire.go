@@ -63,6 +63,7 @@ func nodeStatus(v status.View) *fleetv1.NodeStatus {
 		Epoch: v.Epoch, Decision: v.Decision, GatewayReady: v.GatewayReady, Draining: v.Draining,
 		LoadTime: durationpb.New(v.LoadTime.Round(time.Microsecond)), ProofTime: durationpb.New(v.ProofTime.Round(time.Microsecond)),
 		Loads: v.Loads, Drifts: v.Drifts, Health: wire.HealthMessage(v.Reported),
+		RecentLoads: wire.LoadSamples(v.RecentLoads),
 	}
 	if u := v.Unmanaged; u != nil {
 		s.Unmanaged = &fleetv1.Unmanaged{Served: u.Served, EntityCount: u.Entities, Reason: u.Reason}
@@ -80,10 +81,11 @@ func nodeStatus(v status.View) *fleetv1.NodeStatus {
 	return s
 }
 
-func capabilities(c gateway.Capabilities, form proof.Form, loadTimeout time.Duration) *fleetv1.Capabilities {
+func capabilities(c gateway.Capabilities, form proof.Form, loadTimeout time.Duration, memory int64) *fleetv1.Capabilities {
 	return &fleetv1.Capabilities{
 		KongVersion: c.KongVersion, Edition: c.Edition, Workers: int32(c.Workers), RouterFlavor: c.RouterFlavor,
 		Plugins: c.Plugins, Proof: proofOf(form), BodyLimitBytes: c.BodyLimit, LoadTimeout: durationpb.New(loadTimeout),
+		MemoryLimitBytes: memory,
 	}
 }
 

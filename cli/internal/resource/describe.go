@@ -71,6 +71,7 @@ func printNode(a *app.App, n *registryv1.Node) {
 		}
 		a.Line(13, "Last load:   %s, %s to prove", load, show.Span(s.GetProofTime()))
 	}
+	printLoads(a, n)
 	if s.GetDecision() > 0 {
 		a.Line(13, "Follows:     %s", stamp(s.GetEpoch(), s.GetDecision()))
 	}

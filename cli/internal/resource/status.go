@@ -15,6 +15,7 @@ import (
 	"github.com/silverback-gateway/silverback/cli/internal/pins"
 	"github.com/silverback-gateway/silverback/cli/internal/rollout"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/kong/cost"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
@@ -283,6 +284,9 @@ func (s groupStatus) print(a *app.App) error {
 		a.Line(12, "  revision  %d (%s), %s, %s ago by %s", s.revision.GetNumber(), show.Digest(s.revision.GetDigest()),
 			show.Count(entityCount(s.revision), "entity", "entities"), show.Age(a.Now(), s.revision.GetCreateTime()),
 			show.Clean(s.revision.GetAuthor()))
+		if text := loadCost(cost.SizeOf(s.revision.GetEntities(), s.revision.GetSizeBytes()), s.nodes); text != "" {
+			a.Line(12, "  a load    %s", show.Clean(text))
+		}
 	}
 	switch {
 	case s.noRollout:

@@ -200,6 +200,16 @@ var table = []mutation{
 		pkg: "./kong/cost", run: "TestAForecastIsCorrected",
 	},
 	{
+		name: "memory is learnt downwards", file: "kong/cost/gateway.go",
+		old: `return min(max(median(all), 1), mostRatio)`, new: `return min(median(all), mostRatio)`,
+		pkg: "./kong/cost", run: "TestMemoryIsLearntUpwards",
+	},
+	{
+		name: "what a gateway runs already is measured as a load", file: "agent/internal/apply/measure.go",
+		old: `stats.Hash == p.hash`, new: `false`,
+		pkg: "./agent", run: "TestLoadsAreMeasured",
+	},
+	{
 		name: "small loads correct the forecast of a large one", file: "kong/cost/gateway.go",
 		old: `x.Serving > 0 && x.weight() >= s.weight()/comparable`, new: `x.Serving > 0`,
 		pkg: "./kong/cost", run: "TestAForecastIsCorrected",

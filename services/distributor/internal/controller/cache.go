@@ -257,7 +257,7 @@ func nodes(client registryv1.RegistryServiceClient, sessions Sessions) watchcach
 					Name: key.node, Position: fleet.Position(key.group, key.node), Sick: sick(n.GetStatus()),
 					Online:   online(n.GetState()) && !cutOff(n.GetStatus()) && n.GetQuarantine() == nil,
 					Followed: fleet.Stamp{Epoch: fleet.Epoch(n.GetStatus().GetEpoch()), Decision: fleet.Decision(n.GetStatus().GetDecision())},
-					Gateway:  gatewayOf(n),
+					Gateway:  wire.Gateway(n.GetCapabilities(), n.GetStatus()),
 				}, boot: n.GetBootId(), inContact: online(n.GetState()),
 			}}}}
 		case *registryv1.WatchNodesResponse_Deleted_:
@@ -269,11 +269,6 @@ func nodes(client registryv1.RegistryServiceClient, sessions Sessions) watchcach
 		}
 		return event{}
 	})
-}
-
-// gatewayOf returns what a node reports about its loads.
-func gatewayOf(n *registryv1.Node) cost.Gateway {
-	return cost.Gateway{Workers: int(n.GetCapabilities().GetWorkers())}
 }
 
 // online reports whether a node in this state is in contact.

@@ -103,9 +103,12 @@ type Capabilities struct {
 	SchemaDigest string `protobuf:"bytes,8,opt,name=schema_digest,json=schemaDigest,proto3" json:"schema_digest,omitempty"`
 	// How long the agent waits for the gateway to take a configuration; not there when an
 	// agent of before does not say.
-	LoadTimeout   *durationpb.Duration `protobuf:"bytes,9,opt,name=load_timeout,json=loadTimeout,proto3" json:"load_timeout,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	LoadTimeout *durationpb.Duration `protobuf:"bytes,9,opt,name=load_timeout,json=loadTimeout,proto3" json:"load_timeout,omitempty"`
+	// How many bytes of memory the gateway may take: what its agent was told, or all of the
+	// machine that the agent is on; 0 when that is not known.
+	MemoryLimitBytes int64 `protobuf:"varint,10,opt,name=memory_limit_bytes,json=memoryLimitBytes,proto3" json:"memory_limit_bytes,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Capabilities) Reset() {
@@ -199,6 +202,13 @@ func (x *Capabilities) GetLoadTimeout() *durationpb.Duration {
 		return x.LoadTimeout
 	}
 	return nil
+}
+
+func (x *Capabilities) GetMemoryLimitBytes() int64 {
+	if x != nil {
+		return x.MemoryLimitBytes
+	}
+	return 0
 }
 
 // Something about a node that an operator should know.
@@ -297,6 +307,8 @@ type NodeStatus struct {
 	Epoch int64 `protobuf:"varint,13,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// Set while the gateway serves something that no snapshot brought; it is left alone.
 	Unmanaged *Unmanaged `protobuf:"bytes,14,opt,name=unmanaged,proto3" json:"unmanaged,omitempty"`
+	// The last loads that were measured, the oldest first; at most 5.
+	RecentLoads []*LoadSample `protobuf:"bytes,16,rep,name=recent_loads,json=recentLoads,proto3" json:"recent_loads,omitempty"`
 	// What the gateway keeps out of its balancers; unset when it was never asked to, and by
 	// agents that cannot.
 	DrainedTargets *DrainedTargets `protobuf:"bytes,15,opt,name=drained_targets,json=drainedTargets,proto3" json:"drained_targets,omitempty"`
@@ -432,6 +444,13 @@ func (x *NodeStatus) GetUnmanaged() *Unmanaged {
 	return nil
 }
 
+func (x *NodeStatus) GetRecentLoads() []*LoadSample {
+	if x != nil {
+		return x.RecentLoads
+	}
+	return nil
+}
+
 func (x *NodeStatus) GetDrainedTargets() *DrainedTargets {
 	if x != nil {
 		return x.DrainedTargets
@@ -530,6 +549,124 @@ func (x *DrainedTargets) GetReleasingCount() int32 {
 	return 0
 }
 
+// One load, as an agent measured it.
+type LoadSample struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The digest of the snapshot.
+	Digest string `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
+	// How many routes it has.
+	Routes int64 `protobuf:"varint,2,opt,name=routes,proto3" json:"routes,omitempty"`
+	// How many entities of all kinds it has.
+	Entities int64 `protobuf:"varint,3,opt,name=entities,proto3" json:"entities,omitempty"`
+	// How many bytes of canonical form it has.
+	Bytes int64 `protobuf:"varint,4,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// How many workers the gateway had; 0 when it did not say.
+	Workers int32 `protobuf:"varint,5,opt,name=workers,proto3" json:"workers,omitempty"`
+	// From the first byte of the post to Kong's 201.
+	PostTime *durationpb.Duration `protobuf:"bytes,6,opt,name=post_time,json=postTime,proto3" json:"post_time,omitempty"`
+	// From the first byte of the post until it was proven to be served.
+	ServingTime *durationpb.Duration `protobuf:"bytes,7,opt,name=serving_time,json=servingTime,proto3" json:"serving_time,omitempty"`
+	// Memory of the workers' Lua VMs after it, in bytes; 0 when it was not read.
+	MemoryBytes int64 `protobuf:"varint,8,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
+	// By how much that was more than before it, in bytes; 0 when it was not.
+	MemoryGrowthBytes int64 `protobuf:"varint,9,opt,name=memory_growth_bytes,json=memoryGrowthBytes,proto3" json:"memory_growth_bytes,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *LoadSample) Reset() {
+	*x = LoadSample{}
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LoadSample) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LoadSample) ProtoMessage() {}
+
+func (x *LoadSample) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LoadSample.ProtoReflect.Descriptor instead.
+func (*LoadSample) Descriptor() ([]byte, []int) {
+	return file_silverback_fleet_v1_node_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *LoadSample) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+func (x *LoadSample) GetRoutes() int64 {
+	if x != nil {
+		return x.Routes
+	}
+	return 0
+}
+
+func (x *LoadSample) GetEntities() int64 {
+	if x != nil {
+		return x.Entities
+	}
+	return 0
+}
+
+func (x *LoadSample) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *LoadSample) GetWorkers() int32 {
+	if x != nil {
+		return x.Workers
+	}
+	return 0
+}
+
+func (x *LoadSample) GetPostTime() *durationpb.Duration {
+	if x != nil {
+		return x.PostTime
+	}
+	return nil
+}
+
+func (x *LoadSample) GetServingTime() *durationpb.Duration {
+	if x != nil {
+		return x.ServingTime
+	}
+	return nil
+}
+
+func (x *LoadSample) GetMemoryBytes() int64 {
+	if x != nil {
+		return x.MemoryBytes
+	}
+	return 0
+}
+
+func (x *LoadSample) GetMemoryGrowthBytes() int64 {
+	if x != nil {
+		return x.MemoryGrowthBytes
+	}
+	return 0
+}
+
 // What a gateway serves that no snapshot brought.
 type Unmanaged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -548,7 +685,7 @@ type Unmanaged struct {
 
 func (x *Unmanaged) Reset() {
 	*x = Unmanaged{}
-	mi := &file_silverback_fleet_v1_node_proto_msgTypes[4]
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -560,7 +697,7 @@ func (x *Unmanaged) String() string {
 func (*Unmanaged) ProtoMessage() {}
 
 func (x *Unmanaged) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_fleet_v1_node_proto_msgTypes[4]
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -573,7 +710,7 @@ func (x *Unmanaged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unmanaged.ProtoReflect.Descriptor instead.
 func (*Unmanaged) Descriptor() ([]byte, []int) {
-	return file_silverback_fleet_v1_node_proto_rawDescGZIP(), []int{4}
+	return file_silverback_fleet_v1_node_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Unmanaged) GetServed() string {
@@ -625,7 +762,7 @@ type Health struct {
 
 func (x *Health) Reset() {
 	*x = Health{}
-	mi := &file_silverback_fleet_v1_node_proto_msgTypes[5]
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -637,7 +774,7 @@ func (x *Health) String() string {
 func (*Health) ProtoMessage() {}
 
 func (x *Health) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_fleet_v1_node_proto_msgTypes[5]
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -650,7 +787,7 @@ func (x *Health) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Health.ProtoReflect.Descriptor instead.
 func (*Health) Descriptor() ([]byte, []int) {
-	return file_silverback_fleet_v1_node_proto_rawDescGZIP(), []int{5}
+	return file_silverback_fleet_v1_node_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Health) GetWindow() *durationpb.Duration {
@@ -735,7 +872,7 @@ type ProbeResult struct {
 
 func (x *ProbeResult) Reset() {
 	*x = ProbeResult{}
-	mi := &file_silverback_fleet_v1_node_proto_msgTypes[6]
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -747,7 +884,7 @@ func (x *ProbeResult) String() string {
 func (*ProbeResult) ProtoMessage() {}
 
 func (x *ProbeResult) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_fleet_v1_node_proto_msgTypes[6]
+	mi := &file_silverback_fleet_v1_node_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -760,7 +897,7 @@ func (x *ProbeResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeResult.ProtoReflect.Descriptor instead.
 func (*ProbeResult) Descriptor() ([]byte, []int) {
-	return file_silverback_fleet_v1_node_proto_rawDescGZIP(), []int{6}
+	return file_silverback_fleet_v1_node_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ProbeResult) GetPath() string {
@@ -802,7 +939,7 @@ var File_silverback_fleet_v1_node_proto protoreflect.FileDescriptor
 
 const file_silverback_fleet_v1_node_proto_rawDesc = "" +
 	"\n" +
-	"\x1esilverback/fleet/v1/node.proto\x12\x13silverback.fleet.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\x03\n" +
+	"\x1esilverback/fleet/v1/node.proto\x12\x13silverback.fleet.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfd\x03\n" +
 	"\fCapabilities\x12!\n" +
 	"\fkong_version\x18\x01 \x01(\tR\vkongVersion\x12\x18\n" +
 	"\aedition\x18\x02 \x01(\tR\aedition\x12\x18\n" +
@@ -812,14 +949,16 @@ const file_silverback_fleet_v1_node_proto_rawDesc = "" +
 	"\x05proof\x18\x06 \x01(\x0e2\x1a.silverback.fleet.v1.ProofR\x05proof\x12(\n" +
 	"\x10body_limit_bytes\x18\a \x01(\x03R\x0ebodyLimitBytes\x12#\n" +
 	"\rschema_digest\x18\b \x01(\tR\fschemaDigest\x12<\n" +
-	"\fload_timeout\x18\t \x01(\v2\x19.google.protobuf.DurationR\vloadTimeout\x1a:\n" +
+	"\fload_timeout\x18\t \x01(\v2\x19.google.protobuf.DurationR\vloadTimeout\x12,\n" +
+	"\x12memory_limit_bytes\x18\n" +
+	" \x01(\x03R\x10memoryLimitBytes\x1a:\n" +
 	"\fPluginsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"k\n" +
 	"\tCondition\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x120\n" +
-	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\x86\x05\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xca\x05\n" +
 	"\n" +
 	"NodeStatus\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12\x16\n" +
@@ -839,7 +978,8 @@ const file_silverback_fleet_v1_node_proto_rawDesc = "" +
 	"\x06drifts\x18\v \x01(\x03R\x06drifts\x123\n" +
 	"\x06health\x18\f \x01(\v2\x1b.silverback.fleet.v1.HealthR\x06health\x12\x14\n" +
 	"\x05epoch\x18\r \x01(\x03R\x05epoch\x12<\n" +
-	"\tunmanaged\x18\x0e \x01(\v2\x1e.silverback.fleet.v1.UnmanagedR\tunmanaged\x12L\n" +
+	"\tunmanaged\x18\x0e \x01(\v2\x1e.silverback.fleet.v1.UnmanagedR\tunmanaged\x12B\n" +
+	"\frecent_loads\x18\x10 \x03(\v2\x1f.silverback.fleet.v1.LoadSampleR\vrecentLoads\x12L\n" +
 	"\x0fdrained_targets\x18\x0f \x01(\v2#.silverback.fleet.v1.DrainedTargetsR\x0edrainedTargets\"\xcc\x01\n" +
 	"\x0eDrainedTargets\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x18\n" +
@@ -847,7 +987,18 @@ const file_silverback_fleet_v1_node_proto_rawDesc = "" +
 	"\fwanted_count\x18\x03 \x01(\x05R\vwantedCount\x12\x1b\n" +
 	"\tout_count\x18\x04 \x01(\x05R\boutCount\x12!\n" +
 	"\fabsent_count\x18\x05 \x01(\x05R\vabsentCount\x12'\n" +
-	"\x0freleasing_count\x18\x06 \x01(\x05R\x0ereleasingCount\"^\n" +
+	"\x0freleasing_count\x18\x06 \x01(\x05R\x0ereleasingCount\"\xd1\x02\n" +
+	"\n" +
+	"LoadSample\x12\x16\n" +
+	"\x06digest\x18\x01 \x01(\tR\x06digest\x12\x16\n" +
+	"\x06routes\x18\x02 \x01(\x03R\x06routes\x12\x1a\n" +
+	"\bentities\x18\x03 \x01(\x03R\bentities\x12\x14\n" +
+	"\x05bytes\x18\x04 \x01(\x03R\x05bytes\x12\x18\n" +
+	"\aworkers\x18\x05 \x01(\x05R\aworkers\x126\n" +
+	"\tpost_time\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\bpostTime\x12<\n" +
+	"\fserving_time\x18\a \x01(\v2\x19.google.protobuf.DurationR\vservingTime\x12!\n" +
+	"\fmemory_bytes\x18\b \x01(\x03R\vmemoryBytes\x12.\n" +
+	"\x13memory_growth_bytes\x18\t \x01(\x03R\x11memoryGrowthBytes\"^\n" +
 	"\tUnmanaged\x12\x16\n" +
 	"\x06served\x18\x01 \x01(\tR\x06served\x12!\n" +
 	"\fentity_count\x18\x02 \x01(\x03R\ventityCount\x12\x16\n" +
@@ -894,41 +1045,45 @@ func file_silverback_fleet_v1_node_proto_rawDescGZIP() []byte {
 }
 
 var file_silverback_fleet_v1_node_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_silverback_fleet_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_silverback_fleet_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_silverback_fleet_v1_node_proto_goTypes = []any{
 	(Proof)(0),                    // 0: silverback.fleet.v1.Proof
 	(*Capabilities)(nil),          // 1: silverback.fleet.v1.Capabilities
 	(*Condition)(nil),             // 2: silverback.fleet.v1.Condition
 	(*NodeStatus)(nil),            // 3: silverback.fleet.v1.NodeStatus
 	(*DrainedTargets)(nil),        // 4: silverback.fleet.v1.DrainedTargets
-	(*Unmanaged)(nil),             // 5: silverback.fleet.v1.Unmanaged
-	(*Health)(nil),                // 6: silverback.fleet.v1.Health
-	(*ProbeResult)(nil),           // 7: silverback.fleet.v1.ProbeResult
-	nil,                           // 8: silverback.fleet.v1.Capabilities.PluginsEntry
-	(*durationpb.Duration)(nil),   // 9: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*LoadSample)(nil),            // 5: silverback.fleet.v1.LoadSample
+	(*Unmanaged)(nil),             // 6: silverback.fleet.v1.Unmanaged
+	(*Health)(nil),                // 7: silverback.fleet.v1.Health
+	(*ProbeResult)(nil),           // 8: silverback.fleet.v1.ProbeResult
+	nil,                           // 9: silverback.fleet.v1.Capabilities.PluginsEntry
+	(*durationpb.Duration)(nil),   // 10: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
 }
 var file_silverback_fleet_v1_node_proto_depIdxs = []int32{
-	8,  // 0: silverback.fleet.v1.Capabilities.plugins:type_name -> silverback.fleet.v1.Capabilities.PluginsEntry
+	9,  // 0: silverback.fleet.v1.Capabilities.plugins:type_name -> silverback.fleet.v1.Capabilities.PluginsEntry
 	0,  // 1: silverback.fleet.v1.Capabilities.proof:type_name -> silverback.fleet.v1.Proof
-	9,  // 2: silverback.fleet.v1.Capabilities.load_timeout:type_name -> google.protobuf.Duration
-	10, // 3: silverback.fleet.v1.Condition.since:type_name -> google.protobuf.Timestamp
+	10, // 2: silverback.fleet.v1.Capabilities.load_timeout:type_name -> google.protobuf.Duration
+	11, // 3: silverback.fleet.v1.Condition.since:type_name -> google.protobuf.Timestamp
 	2,  // 4: silverback.fleet.v1.NodeStatus.conditions:type_name -> silverback.fleet.v1.Condition
-	9,  // 5: silverback.fleet.v1.NodeStatus.load_time:type_name -> google.protobuf.Duration
-	9,  // 6: silverback.fleet.v1.NodeStatus.proof_time:type_name -> google.protobuf.Duration
+	10, // 5: silverback.fleet.v1.NodeStatus.load_time:type_name -> google.protobuf.Duration
+	10, // 6: silverback.fleet.v1.NodeStatus.proof_time:type_name -> google.protobuf.Duration
 	0,  // 7: silverback.fleet.v1.NodeStatus.proof:type_name -> silverback.fleet.v1.Proof
-	6,  // 8: silverback.fleet.v1.NodeStatus.health:type_name -> silverback.fleet.v1.Health
-	5,  // 9: silverback.fleet.v1.NodeStatus.unmanaged:type_name -> silverback.fleet.v1.Unmanaged
-	4,  // 10: silverback.fleet.v1.NodeStatus.drained_targets:type_name -> silverback.fleet.v1.DrainedTargets
-	9,  // 11: silverback.fleet.v1.Health.window:type_name -> google.protobuf.Duration
-	9,  // 12: silverback.fleet.v1.Health.latency_p50:type_name -> google.protobuf.Duration
-	9,  // 13: silverback.fleet.v1.Health.latency_p99:type_name -> google.protobuf.Duration
-	7,  // 14: silverback.fleet.v1.Health.probes:type_name -> silverback.fleet.v1.ProbeResult
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	7,  // 8: silverback.fleet.v1.NodeStatus.health:type_name -> silverback.fleet.v1.Health
+	6,  // 9: silverback.fleet.v1.NodeStatus.unmanaged:type_name -> silverback.fleet.v1.Unmanaged
+	5,  // 10: silverback.fleet.v1.NodeStatus.recent_loads:type_name -> silverback.fleet.v1.LoadSample
+	4,  // 11: silverback.fleet.v1.NodeStatus.drained_targets:type_name -> silverback.fleet.v1.DrainedTargets
+	10, // 12: silverback.fleet.v1.LoadSample.post_time:type_name -> google.protobuf.Duration
+	10, // 13: silverback.fleet.v1.LoadSample.serving_time:type_name -> google.protobuf.Duration
+	10, // 14: silverback.fleet.v1.Health.window:type_name -> google.protobuf.Duration
+	10, // 15: silverback.fleet.v1.Health.latency_p50:type_name -> google.protobuf.Duration
+	10, // 16: silverback.fleet.v1.Health.latency_p99:type_name -> google.protobuf.Duration
+	8,  // 17: silverback.fleet.v1.Health.probes:type_name -> silverback.fleet.v1.ProbeResult
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_silverback_fleet_v1_node_proto_init() }
@@ -936,14 +1091,14 @@ func file_silverback_fleet_v1_node_proto_init() {
 	if File_silverback_fleet_v1_node_proto != nil {
 		return
 	}
-	file_silverback_fleet_v1_node_proto_msgTypes[5].OneofWrappers = []any{}
+	file_silverback_fleet_v1_node_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_fleet_v1_node_proto_rawDesc), len(file_silverback_fleet_v1_node_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

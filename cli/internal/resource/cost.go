@@ -1,0 +1,44 @@
+package resource
+
+import (
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/kit/wire"
+	"github.com/silverback-gateway/silverback/kong/cost"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+)
+
+// loadCost says what a load of that size takes on nodes in contact; empty when that is not known.
+func loadCost(size cost.Size, nodes []*registryv1.Node) string {
+	var gateways []cost.Named
+	for _, n := range nodes {
+		if online(n) {
+			gateways = append(gateways, cost.Named{Name: n.GetName(), Gateway: wire.Gateway(n.GetCapabilities(), n.GetStatus())})
+		}
+	}
+	if size.IsZero() || len(gateways) == 0 {
+		return ""
+	}
+	return cost.Summarize(size, gateways).String()
+}
+
+// printLoads prints the loads that a node measured, and what the next one is forecast to take when it has the size of the last.
+func printLoads(a *app.App, n *registryv1.Node) {
+	g := wire.Gateway(n.GetCapabilities(), n.GetStatus())
+	if len(g.Samples) == 0 {
+		return
+	}
+	for _, x := range g.Samples {
+		growth := ""
+		if x.Growth > 0 {
+			growth = ", " + cost.RoughBytes(x.Growth) + " more in the workers after it"
+		}
+		a.Line(13, "Measured:    %s to serve %s (%s) on %s%s", show.Span(durationpb.New(x.Serving)), show.Count(x.Routes, "route", "routes"),
+			show.Bytes(x.Bytes), show.Count(int64(x.Workers), "worker", "workers"), growth)
+	}
+	load, measured := g.Forecast(g.Samples[len(g.Samples)-1].Size)
+	a.Line(13, "A load:      about %s (by %d that were measured), and %s more memory for a while", cost.Rough(load.Serving), measured,
+		cost.RoughBytes(load.Memory))
+}
