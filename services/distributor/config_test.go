@@ -28,6 +28,7 @@ func TestTheFlagsOfRetentionAreChecked(t *testing.T) {
 		"--keep-revisions":   {KeepRevisions: 1},
 		"--keep-age":         {KeepAge: -1},
 		"--keep-events":      {KeepEvents: 99},
+		"--etcd-quota-bytes": {EtcdQuota: -1},
 	} {
 		if err := c.Check(); (err == nil) != (flag == "") || err != nil && !strings.Contains(err.Error(), flag) {
 			t.Errorf("%q gives %v", flag, err)

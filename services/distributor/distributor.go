@@ -48,6 +48,7 @@ type Config struct {
 	FrameBytes      int           // bound of the cache of encoded deltas; 0: 128 MiB
 	ReconnectSpread time.Duration // agents reconnect within this time when this replica stops; 0: DefaultReconnectSpread
 	CollectInterval time.Duration // how often the leader has old revisions collected; 0: never
+	EtcdQuota       int64         // of members of etcd that do not tell theirs, in bytes; 0: not known
 	CollectPause    time.Duration // the least time between two collections; 0: DefaultCollectPause
 	KeepRevisions   int           // of a group that are kept at least; 0: DefaultKeepRevisions
 	KeepAge         time.Duration // how long a revision is kept after the next one took its place
@@ -85,6 +86,8 @@ func (c *Config) AddFlags(flags *pflag.FlagSet) {
 		"how many bytes of encoded differences are kept for other agents")
 	flags.DurationVar(&c.ReconnectSpread, "reconnect-spread", DefaultReconnectSpread,
 		"over which agents open their streams elsewhere when this replica stops")
+	flags.Int64Var(&c.EtcdQuota, "etcd-quota-bytes", 0,
+		"quota of etcd's members, for those before etcd 3.6, which do not tell it: for metrics and silverback status; 0: not known")
 	flags.DurationVar(&c.CollectInterval, "collect-interval", DefaultCollectInterval,
 		"how often the leader has old revisions and their content deleted; 0s: never")
 	flags.IntVar(&c.KeepRevisions, "keep-revisions", DefaultKeepRevisions,
@@ -106,6 +109,9 @@ func (c *Config) Check() error {
 	}
 	if c.ReconnectSpread < 0 {
 		problems = append(problems, fmt.Errorf("--reconnect-spread %s: want 0s or more", c.ReconnectSpread))
+	}
+	if c.EtcdQuota < 0 {
+		problems = append(problems, fmt.Errorf("--etcd-quota-bytes %d: want 0 or more", c.EtcdQuota))
 	}
 	if c.CollectInterval != 0 && c.CollectInterval < time.Minute {
 		problems = append(problems, fmt.Errorf("--collect-interval %s: want 1m or more, or 0s for never", c.CollectInterval))
@@ -155,6 +161,7 @@ type Distributor struct {
 	recovery   recovery.Service
 	election   *election.Metrics
 	etcdHealth *etcdkv.HealthProbe
+	etcdSize   *etcdkv.SizeProbe
 	outage     *outage
 	revoked    *revocation.List
 	out        *revocation.Watcher
@@ -193,7 +200,7 @@ func New(c Config, d Deps) (*Distributor, error) {
 	view := store.NewView(d.Log)
 	r := &Distributor{
 		config: c, deps: d, view: view, draining: make(chan struct{}), election: election.NewMetrics(d.Metrics), outage: newOutage(),
-		etcdHealth: etcdkv.NewHealthProbe(d.Etcd, store.Election(c.ElectionID)+"/", d.Log),
+		etcdHealth: etcdkv.NewHealthProbe(d.Etcd, store.Election(c.ElectionID)+"/", d.Log), etcdSize: etcdkv.NewSizeProbe(d.Etcd, c.EtcdQuota),
 	}
 	r.cache = controller.NewCache(d.Translator, d.Registry, sessions{r}, d.Log)
 	contents := content.New(d.Etcd, 0)
@@ -214,6 +221,7 @@ func New(c Config, d Deps) (*Distributor, error) {
 	r.out = revocation.NewWatcher(r.revoked, d.Registry, d.Log)
 	r.etcdHealth.OnChange(r.silent)
 	r.etcdHealth.Register(d.Metrics)
+	d.Metrics.MustRegister(r.etcdSize)
 	return r, nil
 }
 
@@ -244,6 +252,7 @@ func (d *Distributor) Run(ctx context.Context) error {
 	return run.All(ctx,
 		func(ctx context.Context) error { return d.view.Run(ctx, d.deps.Etcd) },
 		d.etcdHealth.Run,
+		d.etcdSize.Run,
 		d.cache.Run,
 		d.out.Run,
 		d.hub.Run,

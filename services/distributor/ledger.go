@@ -106,6 +106,9 @@ func (l ledger) State(ctx context.Context) (recovery.State, error) { return l.d.
 // Problem implements api.Ledger.
 func (l ledger) Problem() string { return l.d.etcdHealth.Warning() }
 
+// Members implements api.Ledger.
+func (l ledger) Members() []etcdkv.MemberSize { return l.d.etcdSize.Sizes() }
+
 // Recover implements api.Ledger.
 func (l ledger) Recover(ctx context.Context, o recovery.Request) (recovery.State, error) {
 	return l.d.recovery.Recover(ctx, o)

@@ -108,3 +108,31 @@ func TestStatusSaysFirstThatTheLedgerIsFull(t *testing.T) {
 		t.Errorf("printed %q", got)
 	}
 }
+
+func TestStatusSaysHowFullEtcdIs(t *testing.T) {
+	member := func(endpoint string, size, quota int64) *distributorv1.Ledger_Member {
+		return &distributorv1.Ledger_Member{Endpoint: endpoint, SizeBytes: size << 20, SizeInUseBytes: size << 19, QuotaBytes: quota << 20}
+	}
+	for _, tt := range []struct {
+		name    string
+		members []*distributorv1.Ledger_Member
+		want    string
+	}{
+		{name: "none"},
+		{name: "room", members: []*distributorv1.Ledger_Member{member("a", 599, 1000)}},
+		{name: "no quota is known", members: []*distributorv1.Ledger_Member{member("a", 9000, 0)}},
+		{name: "crowded", members: []*distributorv1.Ledger_Member{member("a", 600, 1000)}, want: "etcd at a is 60% full: 600 MiB of 1000 MiB, 300 MiB in use"},
+		{name: "the fullest", members: []*distributorv1.Ledger_Member{member("a", 700, 1000), member("b", 900, 1000), member("c", 800, 1000)},
+			want: "etcd at b is 90% full"},
+	} {
+		var b bytes.Buffer
+		a := &app.App{Out: &b, Now: time.Now, Flags: app.Flags{Output: show.Table}}
+		err := printStatus(a, []groupStatus{{group: &registryv1.Group{Name: "edge"}}}, &distributorv1.Ledger{Members: tt.members})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := b.String(); tt.want == "" && strings.Contains(got, "etcd") || !strings.HasPrefix(got, tt.want) {
+			t.Errorf("%s: printed %q", tt.name, got)
+		}
+	}
+}

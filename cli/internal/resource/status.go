@@ -233,12 +233,36 @@ func ledgerOf(ctx context.Context, a *app.App, all []groupStatus, group string) 
 	return answer.GetLedger()
 }
 
+// crowdedPercent is how full a member of etcd is when status says so.
+const crowdedPercent = 60
+
+// fullest says how full the fullest member of etcd is; empty when none is crowded, or no quota is known.
+func fullest(members []*distributorv1.Ledger_Member) string {
+	var most *distributorv1.Ledger_Member
+	percent := int64(crowdedPercent - 1)
+	for _, m := range members {
+		if m.GetQuotaBytes() > 0 && m.GetSizeBytes()*100/m.GetQuotaBytes() > percent {
+			most, percent = m, m.GetSizeBytes()*100/m.GetQuotaBytes()
+		}
+	}
+	if most == nil {
+		return ""
+	}
+	return fmt.Sprintf("etcd at %s is %d%% full: %s of %s, %s in use. When it is full nothing can be submitted or decided: see the runbook "+
+		"etcd-fills.", show.Clean(most.GetEndpoint()), percent, show.Bytes(most.GetSizeBytes()), show.Bytes(most.GetQuotaBytes()),
+		show.Bytes(most.GetSizeInUseBytes()))
+}
+
 func printStatus(a *app.App, all []groupStatus, ledger *distributorv1.Ledger) error {
 	if a.Flags.Output != show.Table {
 		return printReports(a, all, ledger)
 	}
 	if ledger.GetProblem() != "" {
 		fmt.Fprintln(a.Out, a.Colour(app.Red, "Nothing can be submitted or decided: "+show.Clean(ledger.GetProblem())))
+		fmt.Fprintln(a.Out)
+	}
+	if line := fullest(ledger.GetMembers()); line != "" {
+		fmt.Fprintln(a.Out, a.Colour(app.Yellow, line))
 		fmt.Fprintln(a.Out)
 	}
 	if ledger.GetAheadCount() > 0 {

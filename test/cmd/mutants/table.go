@@ -484,6 +484,16 @@ var table = []mutation{
 		pkg: "./services/translator/internal/store", run: "TestABusyGroup",
 	},
 	{
+		name: "a quota that etcd tells is ignored", file: "kit/etcdkv/size.go",
+		old: `if status.DbSizeQuota > 0 {`, new: `if status.DbSizeQuota < 0 {`,
+		pkg: "./kit/etcdkv", run: "TestHowFull",
+	},
+	{
+		name: "status names another member than the fullest", file: "cli/internal/resource/status.go",
+		old: `m.GetSizeBytes()*100/m.GetQuotaBytes() > percent`, new: `m.GetSizeBytes()*100/m.GetQuotaBytes() >= crowdedPercent`,
+		pkg: "./cli/internal/resource", run: "TestStatusSaysHowFull",
+	},
+	{
 		name: "what is newer than the list counts", file: "services/translator/internal/desired/collect.go",
 		old: `known := r.Written <= c.Before`, new: `known := true`,
 		pkg: "./services/translator/internal/desired", run: "TestWhichRevisionsExpire",

@@ -8,6 +8,7 @@ import (
 
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 
+	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/recovery"
@@ -48,6 +49,8 @@ type Ledger interface {
 	State(ctx context.Context) (recovery.State, error)
 	// Problem says why nothing can be written now; empty when no reason is known.
 	Problem() string
+	// Members returns the size of each member of etcd that told it.
+	Members() []etcdkv.MemberSize
 	// Recover begins another epoch and returns the new state.
 	Recover(ctx context.Context, o recovery.Request) (recovery.State, error)
 	// Changes returns a channel that receives when groups may have changed, a function that takes these groups, and one that ends the

@@ -44,5 +44,10 @@ func (s *RolloutService) ledgerMessage(state recovery.State) *distributorv1.Ledg
 			FollowedEpoch: int64(a.Followed.Epoch), FollowedDecision: int64(a.Followed.Decision), Decision: int64(a.Newest.Decision),
 		})
 	}
+	for _, e := range s.Ledger.Members() {
+		m.Members = append(m.Members, &distributorv1.Ledger_Member{
+			Endpoint: e.Endpoint, SizeBytes: e.File, SizeInUseBytes: e.InUse, QuotaBytes: e.Quota,
+		})
+	}
 	return m
 }

@@ -1519,7 +1519,9 @@ type Ledger struct {
 	// The epoch that a recovery would raise it to now.
 	NextEpoch int64 `protobuf:"varint,7,opt,name=next_epoch,json=nextEpoch,proto3" json:"next_epoch,omitempty"`
 	// Why nothing can be written to it now, with the remedy, such as "LEDGER_FULL: ..."; empty when nothing is known to stand in the way.
-	Problem       string `protobuf:"bytes,8,opt,name=problem,proto3" json:"problem,omitempty"`
+	Problem string `protobuf:"bytes,8,opt,name=problem,proto3" json:"problem,omitempty"`
+	// The members of etcd that told the answering replica their size within the last minute.
+	Members       []*Ledger_Member `protobuf:"bytes,9,rep,name=members,proto3" json:"members,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1608,6 +1610,13 @@ func (x *Ledger) GetProblem() string {
 		return x.Problem
 	}
 	return ""
+}
+
+func (x *Ledger) GetMembers() []*Ledger_Member {
+	if x != nil {
+		return x.Members
+	}
+	return nil
 }
 
 // Asks for the state of the ledger.
@@ -2764,6 +2773,79 @@ func (x *Ledger_AheadNode) GetDecision() int64 {
 	return 0
 }
 
+// The size of the database of a member of etcd.
+type Ledger_Member struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where the distributor reaches it.
+	Endpoint string `protobuf:"bytes,1,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
+	// The size of its file, which etcd measures against the quota.
+	SizeBytes int64 `protobuf:"varint,2,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	// How much of the file is in use. A defragmentation gives the rest back.
+	SizeInUseBytes int64 `protobuf:"varint,3,opt,name=size_in_use_bytes,json=sizeInUseBytes,proto3" json:"size_in_use_bytes,omitempty"`
+	// Above this size etcd takes no writes; 0 when it is not known.
+	QuotaBytes    int64 `protobuf:"varint,4,opt,name=quota_bytes,json=quotaBytes,proto3" json:"quota_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ledger_Member) Reset() {
+	*x = Ledger_Member{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ledger_Member) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ledger_Member) ProtoMessage() {}
+
+func (x *Ledger_Member) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ledger_Member.ProtoReflect.Descriptor instead.
+func (*Ledger_Member) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{17, 1}
+}
+
+func (x *Ledger_Member) GetEndpoint() string {
+	if x != nil {
+		return x.Endpoint
+	}
+	return ""
+}
+
+func (x *Ledger_Member) GetSizeBytes() int64 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
+}
+
+func (x *Ledger_Member) GetSizeInUseBytes() int64 {
+	if x != nil {
+		return x.SizeInUseBytes
+	}
+	return 0
+}
+
+func (x *Ledger_Member) GetQuotaBytes() int64 {
+	if x != nil {
+		return x.QuotaBytes
+	}
+	return 0
+}
+
 var File_silverback_distributor_v1_rollout_proto protoreflect.FileDescriptor
 
 const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
@@ -2889,7 +2971,7 @@ const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"\x8a\x01\n" +
 	"\x17ListAssignmentsResponse\x12G\n" +
 	"\vassignments\x18\x01 \x03(\v2%.silverback.distributor.v1.AssignmentR\vassignments\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xea\x03\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc0\x05\n" +
 	"\x06Ledger\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x16\n" +
 	"\x06author\x18\x02 \x01(\tR\x06author\x12\x16\n" +
@@ -2900,14 +2982,22 @@ const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"\x05ahead\x18\x06 \x03(\v2+.silverback.distributor.v1.Ledger.AheadNodeR\x05ahead\x12\x1d\n" +
 	"\n" +
 	"next_epoch\x18\a \x01(\x03R\tnextEpoch\x12\x18\n" +
-	"\aproblem\x18\b \x01(\tR\aproblem\x1a\xbd\x01\n" +
+	"\aproblem\x18\b \x01(\tR\aproblem\x12B\n" +
+	"\amembers\x18\t \x03(\v2(.silverback.distributor.v1.Ledger.MemberR\amembers\x1a\xbd\x01\n" +
 	"\tAheadNode\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x16\n" +
 	"\x06online\x18\x03 \x01(\bR\x06online\x12%\n" +
 	"\x0efollowed_epoch\x18\x04 \x01(\x03R\rfollowedEpoch\x12+\n" +
 	"\x11followed_decision\x18\x05 \x01(\x03R\x10followedDecision\x12\x1a\n" +
-	"\bdecision\x18\x06 \x01(\x03R\bdecision\"(\n" +
+	"\bdecision\x18\x06 \x01(\x03R\bdecision\x1a\x8f\x01\n" +
+	"\x06Member\x12\x1a\n" +
+	"\bendpoint\x18\x01 \x01(\tR\bendpoint\x12\x1d\n" +
+	"\n" +
+	"size_bytes\x18\x02 \x01(\x03R\tsizeBytes\x12)\n" +
+	"\x11size_in_use_bytes\x18\x03 \x01(\x03R\x0esizeInUseBytes\x12\x1f\n" +
+	"\vquota_bytes\x18\x04 \x01(\x03R\n" +
+	"quotaBytes\"(\n" +
 	"\x10GetLedgerRequest\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\"N\n" +
 	"\x11GetLedgerResponse\x129\n" +
@@ -3013,7 +3103,7 @@ func file_silverback_distributor_v1_rollout_proto_rawDescGZIP() []byte {
 }
 
 var file_silverback_distributor_v1_rollout_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_silverback_distributor_v1_rollout_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_silverback_distributor_v1_rollout_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_silverback_distributor_v1_rollout_proto_goTypes = []any{
 	(Rollout_State)(0),                   // 0: silverback.distributor.v1.Rollout.State
 	(GateResult_Outcome)(0),              // 1: silverback.distributor.v1.GateResult.Outcome
@@ -3055,25 +3145,26 @@ var file_silverback_distributor_v1_rollout_proto_goTypes = []any{
 	(*UnfreezeGroupResponse)(nil),        // 37: silverback.distributor.v1.UnfreezeGroupResponse
 	(*WatchRolloutsResponse_Synced)(nil), // 38: silverback.distributor.v1.WatchRolloutsResponse.Synced
 	(*Ledger_AheadNode)(nil),             // 39: silverback.distributor.v1.Ledger.AheadNode
-	(*v1.RolloutPolicy)(nil),             // 40: silverback.fleet.v1.RolloutPolicy
-	(*timestamppb.Timestamp)(nil),        // 41: google.protobuf.Timestamp
-	(*v1.Problem)(nil),                   // 42: silverback.fleet.v1.Problem
+	(*Ledger_Member)(nil),                // 40: silverback.distributor.v1.Ledger.Member
+	(*v1.RolloutPolicy)(nil),             // 41: silverback.fleet.v1.RolloutPolicy
+	(*timestamppb.Timestamp)(nil),        // 42: google.protobuf.Timestamp
+	(*v1.Problem)(nil),                   // 43: silverback.fleet.v1.Problem
 }
 var file_silverback_distributor_v1_rollout_proto_depIdxs = []int32{
 	0,  // 0: silverback.distributor.v1.Rollout.state:type_name -> silverback.distributor.v1.Rollout.State
-	40, // 1: silverback.distributor.v1.Rollout.policy:type_name -> silverback.fleet.v1.RolloutPolicy
+	41, // 1: silverback.distributor.v1.Rollout.policy:type_name -> silverback.fleet.v1.RolloutPolicy
 	7,  // 2: silverback.distributor.v1.Rollout.refusals:type_name -> silverback.distributor.v1.Refusal
 	6,  // 3: silverback.distributor.v1.Rollout.progress:type_name -> silverback.distributor.v1.Progress
-	41, // 4: silverback.distributor.v1.Rollout.create_time:type_name -> google.protobuf.Timestamp
-	41, // 5: silverback.distributor.v1.Rollout.wave_time:type_name -> google.protobuf.Timestamp
-	41, // 6: silverback.distributor.v1.Rollout.end_time:type_name -> google.protobuf.Timestamp
+	42, // 4: silverback.distributor.v1.Rollout.create_time:type_name -> google.protobuf.Timestamp
+	42, // 5: silverback.distributor.v1.Rollout.wave_time:type_name -> google.protobuf.Timestamp
+	42, // 6: silverback.distributor.v1.Rollout.end_time:type_name -> google.protobuf.Timestamp
 	5,  // 7: silverback.distributor.v1.Rollout.left_out:type_name -> silverback.distributor.v1.LeftOut
 	3,  // 8: silverback.distributor.v1.Rollout.gates:type_name -> silverback.distributor.v1.GateResult
 	4,  // 9: silverback.distributor.v1.Rollout.orders:type_name -> silverback.distributor.v1.Order
 	4,  // 10: silverback.distributor.v1.Rollout.frozen:type_name -> silverback.distributor.v1.Order
 	1,  // 11: silverback.distributor.v1.GateResult.outcome:type_name -> silverback.distributor.v1.GateResult.Outcome
-	41, // 12: silverback.distributor.v1.Order.create_time:type_name -> google.protobuf.Timestamp
-	42, // 13: silverback.distributor.v1.Refusal.problem:type_name -> silverback.fleet.v1.Problem
+	42, // 12: silverback.distributor.v1.Order.create_time:type_name -> google.protobuf.Timestamp
+	43, // 13: silverback.distributor.v1.Refusal.problem:type_name -> silverback.fleet.v1.Problem
 	4,  // 14: silverback.distributor.v1.Assignment.frozen:type_name -> silverback.distributor.v1.Order
 	2,  // 15: silverback.distributor.v1.GetRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
 	2,  // 16: silverback.distributor.v1.ListRolloutsResponse.rollouts:type_name -> silverback.distributor.v1.Rollout
@@ -3081,50 +3172,51 @@ var file_silverback_distributor_v1_rollout_proto_depIdxs = []int32{
 	38, // 18: silverback.distributor.v1.WatchRolloutsResponse.synced:type_name -> silverback.distributor.v1.WatchRolloutsResponse.Synced
 	8,  // 19: silverback.distributor.v1.GetAssignmentResponse.assignment:type_name -> silverback.distributor.v1.Assignment
 	8,  // 20: silverback.distributor.v1.ListAssignmentsResponse.assignments:type_name -> silverback.distributor.v1.Assignment
-	41, // 21: silverback.distributor.v1.Ledger.recover_time:type_name -> google.protobuf.Timestamp
+	42, // 21: silverback.distributor.v1.Ledger.recover_time:type_name -> google.protobuf.Timestamp
 	39, // 22: silverback.distributor.v1.Ledger.ahead:type_name -> silverback.distributor.v1.Ledger.AheadNode
-	19, // 23: silverback.distributor.v1.GetLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
-	19, // 24: silverback.distributor.v1.RecoverLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
-	2,  // 25: silverback.distributor.v1.PauseRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	2,  // 26: silverback.distributor.v1.ResumeRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	2,  // 27: silverback.distributor.v1.PromoteRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	2,  // 28: silverback.distributor.v1.AbortRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	2,  // 29: silverback.distributor.v1.RetryRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	4,  // 30: silverback.distributor.v1.FreezeGroupResponse.order:type_name -> silverback.distributor.v1.Order
-	4,  // 31: silverback.distributor.v1.UnfreezeGroupResponse.order:type_name -> silverback.distributor.v1.Order
-	9,  // 32: silverback.distributor.v1.RolloutService.GetRollout:input_type -> silverback.distributor.v1.GetRolloutRequest
-	11, // 33: silverback.distributor.v1.RolloutService.ListRollouts:input_type -> silverback.distributor.v1.ListRolloutsRequest
-	13, // 34: silverback.distributor.v1.RolloutService.WatchRollouts:input_type -> silverback.distributor.v1.WatchRolloutsRequest
-	15, // 35: silverback.distributor.v1.RolloutService.GetAssignment:input_type -> silverback.distributor.v1.GetAssignmentRequest
-	17, // 36: silverback.distributor.v1.RolloutService.ListAssignments:input_type -> silverback.distributor.v1.ListAssignmentsRequest
-	20, // 37: silverback.distributor.v1.RolloutService.GetLedger:input_type -> silverback.distributor.v1.GetLedgerRequest
-	22, // 38: silverback.distributor.v1.RolloutService.RecoverLedger:input_type -> silverback.distributor.v1.RecoverLedgerRequest
-	24, // 39: silverback.distributor.v1.RolloutService.PauseRollout:input_type -> silverback.distributor.v1.PauseRolloutRequest
-	26, // 40: silverback.distributor.v1.RolloutService.ResumeRollout:input_type -> silverback.distributor.v1.ResumeRolloutRequest
-	28, // 41: silverback.distributor.v1.RolloutService.PromoteRollout:input_type -> silverback.distributor.v1.PromoteRolloutRequest
-	30, // 42: silverback.distributor.v1.RolloutService.AbortRollout:input_type -> silverback.distributor.v1.AbortRolloutRequest
-	32, // 43: silverback.distributor.v1.RolloutService.RetryRollout:input_type -> silverback.distributor.v1.RetryRolloutRequest
-	34, // 44: silverback.distributor.v1.RolloutService.FreezeGroup:input_type -> silverback.distributor.v1.FreezeGroupRequest
-	36, // 45: silverback.distributor.v1.RolloutService.UnfreezeGroup:input_type -> silverback.distributor.v1.UnfreezeGroupRequest
-	10, // 46: silverback.distributor.v1.RolloutService.GetRollout:output_type -> silverback.distributor.v1.GetRolloutResponse
-	12, // 47: silverback.distributor.v1.RolloutService.ListRollouts:output_type -> silverback.distributor.v1.ListRolloutsResponse
-	14, // 48: silverback.distributor.v1.RolloutService.WatchRollouts:output_type -> silverback.distributor.v1.WatchRolloutsResponse
-	16, // 49: silverback.distributor.v1.RolloutService.GetAssignment:output_type -> silverback.distributor.v1.GetAssignmentResponse
-	18, // 50: silverback.distributor.v1.RolloutService.ListAssignments:output_type -> silverback.distributor.v1.ListAssignmentsResponse
-	21, // 51: silverback.distributor.v1.RolloutService.GetLedger:output_type -> silverback.distributor.v1.GetLedgerResponse
-	23, // 52: silverback.distributor.v1.RolloutService.RecoverLedger:output_type -> silverback.distributor.v1.RecoverLedgerResponse
-	25, // 53: silverback.distributor.v1.RolloutService.PauseRollout:output_type -> silverback.distributor.v1.PauseRolloutResponse
-	27, // 54: silverback.distributor.v1.RolloutService.ResumeRollout:output_type -> silverback.distributor.v1.ResumeRolloutResponse
-	29, // 55: silverback.distributor.v1.RolloutService.PromoteRollout:output_type -> silverback.distributor.v1.PromoteRolloutResponse
-	31, // 56: silverback.distributor.v1.RolloutService.AbortRollout:output_type -> silverback.distributor.v1.AbortRolloutResponse
-	33, // 57: silverback.distributor.v1.RolloutService.RetryRollout:output_type -> silverback.distributor.v1.RetryRolloutResponse
-	35, // 58: silverback.distributor.v1.RolloutService.FreezeGroup:output_type -> silverback.distributor.v1.FreezeGroupResponse
-	37, // 59: silverback.distributor.v1.RolloutService.UnfreezeGroup:output_type -> silverback.distributor.v1.UnfreezeGroupResponse
-	46, // [46:60] is the sub-list for method output_type
-	32, // [32:46] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	40, // 23: silverback.distributor.v1.Ledger.members:type_name -> silverback.distributor.v1.Ledger.Member
+	19, // 24: silverback.distributor.v1.GetLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
+	19, // 25: silverback.distributor.v1.RecoverLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
+	2,  // 26: silverback.distributor.v1.PauseRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 27: silverback.distributor.v1.ResumeRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 28: silverback.distributor.v1.PromoteRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 29: silverback.distributor.v1.AbortRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 30: silverback.distributor.v1.RetryRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	4,  // 31: silverback.distributor.v1.FreezeGroupResponse.order:type_name -> silverback.distributor.v1.Order
+	4,  // 32: silverback.distributor.v1.UnfreezeGroupResponse.order:type_name -> silverback.distributor.v1.Order
+	9,  // 33: silverback.distributor.v1.RolloutService.GetRollout:input_type -> silverback.distributor.v1.GetRolloutRequest
+	11, // 34: silverback.distributor.v1.RolloutService.ListRollouts:input_type -> silverback.distributor.v1.ListRolloutsRequest
+	13, // 35: silverback.distributor.v1.RolloutService.WatchRollouts:input_type -> silverback.distributor.v1.WatchRolloutsRequest
+	15, // 36: silverback.distributor.v1.RolloutService.GetAssignment:input_type -> silverback.distributor.v1.GetAssignmentRequest
+	17, // 37: silverback.distributor.v1.RolloutService.ListAssignments:input_type -> silverback.distributor.v1.ListAssignmentsRequest
+	20, // 38: silverback.distributor.v1.RolloutService.GetLedger:input_type -> silverback.distributor.v1.GetLedgerRequest
+	22, // 39: silverback.distributor.v1.RolloutService.RecoverLedger:input_type -> silverback.distributor.v1.RecoverLedgerRequest
+	24, // 40: silverback.distributor.v1.RolloutService.PauseRollout:input_type -> silverback.distributor.v1.PauseRolloutRequest
+	26, // 41: silverback.distributor.v1.RolloutService.ResumeRollout:input_type -> silverback.distributor.v1.ResumeRolloutRequest
+	28, // 42: silverback.distributor.v1.RolloutService.PromoteRollout:input_type -> silverback.distributor.v1.PromoteRolloutRequest
+	30, // 43: silverback.distributor.v1.RolloutService.AbortRollout:input_type -> silverback.distributor.v1.AbortRolloutRequest
+	32, // 44: silverback.distributor.v1.RolloutService.RetryRollout:input_type -> silverback.distributor.v1.RetryRolloutRequest
+	34, // 45: silverback.distributor.v1.RolloutService.FreezeGroup:input_type -> silverback.distributor.v1.FreezeGroupRequest
+	36, // 46: silverback.distributor.v1.RolloutService.UnfreezeGroup:input_type -> silverback.distributor.v1.UnfreezeGroupRequest
+	10, // 47: silverback.distributor.v1.RolloutService.GetRollout:output_type -> silverback.distributor.v1.GetRolloutResponse
+	12, // 48: silverback.distributor.v1.RolloutService.ListRollouts:output_type -> silverback.distributor.v1.ListRolloutsResponse
+	14, // 49: silverback.distributor.v1.RolloutService.WatchRollouts:output_type -> silverback.distributor.v1.WatchRolloutsResponse
+	16, // 50: silverback.distributor.v1.RolloutService.GetAssignment:output_type -> silverback.distributor.v1.GetAssignmentResponse
+	18, // 51: silverback.distributor.v1.RolloutService.ListAssignments:output_type -> silverback.distributor.v1.ListAssignmentsResponse
+	21, // 52: silverback.distributor.v1.RolloutService.GetLedger:output_type -> silverback.distributor.v1.GetLedgerResponse
+	23, // 53: silverback.distributor.v1.RolloutService.RecoverLedger:output_type -> silverback.distributor.v1.RecoverLedgerResponse
+	25, // 54: silverback.distributor.v1.RolloutService.PauseRollout:output_type -> silverback.distributor.v1.PauseRolloutResponse
+	27, // 55: silverback.distributor.v1.RolloutService.ResumeRollout:output_type -> silverback.distributor.v1.ResumeRolloutResponse
+	29, // 56: silverback.distributor.v1.RolloutService.PromoteRollout:output_type -> silverback.distributor.v1.PromoteRolloutResponse
+	31, // 57: silverback.distributor.v1.RolloutService.AbortRollout:output_type -> silverback.distributor.v1.AbortRolloutResponse
+	33, // 58: silverback.distributor.v1.RolloutService.RetryRollout:output_type -> silverback.distributor.v1.RetryRolloutResponse
+	35, // 59: silverback.distributor.v1.RolloutService.FreezeGroup:output_type -> silverback.distributor.v1.FreezeGroupResponse
+	37, // 60: silverback.distributor.v1.RolloutService.UnfreezeGroup:output_type -> silverback.distributor.v1.UnfreezeGroupResponse
+	47, // [47:61] is the sub-list for method output_type
+	33, // [33:47] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_silverback_distributor_v1_rollout_proto_init() }
@@ -3142,7 +3234,7 @@ func file_silverback_distributor_v1_rollout_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_distributor_v1_rollout_proto_rawDesc), len(file_silverback_distributor_v1_rollout_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   38,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
