@@ -2,8 +2,6 @@ package rollout
 
 import (
 	"slices"
-
-	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
 // Unmanaged is the reason why a node is left out whose gateway serves something that no snapshot brought.
@@ -27,8 +25,8 @@ func (r *Rollout) leaveOutUnmanaged(nodes []Node, kept Positions) bool {
 	return len(more) > 0
 }
 
-// leaveOut leaves out the sick nodes between two thresholds: they were sick before the candidate reached them.
-func (r *Rollout) leaveOut(nodes []Node, c counts, from, to uint64) {
+// leaveOut leaves out the sick nodes by which a reach grows: they were sick before the candidate reached them.
+func (r *Rollout) leaveOut(nodes []Node, c counts, from, to Reach) {
 	sick := sickOf(nodes, *r)
 	if len(sick) == 0 || len(c.fit) == len(c.online) {
 		return
@@ -36,7 +34,7 @@ func (r *Rollout) leaveOut(nodes []Node, c counts, from, to uint64) {
 	var more Positions
 	for _, position := range c.online {
 		who, unwell := sick[position]
-		if !unwell || position < from || position >= to && to != fleet.MaxPosition || r.LeftOut.has(position) {
+		if !unwell || from.Has(position) || !to.Has(position) || r.LeftOut.has(position) {
 			continue
 		}
 		more = append(more, position)

@@ -245,7 +245,7 @@ func (c counts) settled(r Rollout, a Assignment, waited bool) bool {
 	if r.Wave == r.Policy.WaveCount() {
 		return a.Threshold == fleet.MaxPosition
 	}
-	return within(c.fit, a.Threshold) >= r.Policy.size(r.Wave, len(c.fit))
+	return a.count(c.fit) >= r.Policy.size(r.Wave, len(c.fit))
 }
 
 // places returns the sorted positions of the online and of the offline nodes. Nodes at the same position count as one.

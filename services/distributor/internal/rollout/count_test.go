@@ -101,7 +101,7 @@ func TestCount(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			in := Input{Group: "g", Newest: two, Nodes: tt.nodes, Tallies: tt.tallies,
-				Assignment: &Assignment{Stable: one, Candidate: two, Rollout: "00000001", Threshold: fleet.MaxPosition, Decision: 7}}
+				Assignment: &Assignment{Stable: one, Candidate: two, Rollout: "00000001", Reach: Reach{Threshold: fleet.MaxPosition}, Decision: 7}}
 			in.Rollout = &Rollout{ID: "00000001", Stable: one, Candidate: two, State: Progressing, Wave: 2, WaveTime: start}
 			if in.Nodes == nil {
 				in.Nodes = nodes(3, 0)
@@ -173,7 +173,7 @@ func TestDeadlineSaysThatCountsDoNotDecide(t *testing.T) {
 
 // BenchmarkCount is of ten thousand nodes at three replicas.
 func BenchmarkCount(b *testing.B) {
-	in := Input{Group: "g", Assignment: &Assignment{Candidate: two, Threshold: fleet.MaxPosition}, Rollout: &Rollout{State: Progressing},
+	in := Input{Group: "g", Assignment: &Assignment{Candidate: two, Reach: Reach{Threshold: fleet.MaxPosition}}, Rollout: &Rollout{State: Progressing},
 		Tallies: make([]Tally, 3)}
 	for i, position := range scattered(10_000) {
 		in.Nodes = append(in.Nodes, Node{Position: position, Online: true})

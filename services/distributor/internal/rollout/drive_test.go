@@ -245,7 +245,7 @@ func TestAStormOfRevisionsNeverSendsANodeBack(t *testing.T) {
 	in.Assignment = &Assignment{Stable: one}
 	for i := range maxHolds {
 		in.Assignment.Held = append(in.Assignment.Held, Hold{Target: Target{Revision: fleet.Revision(100 - i),
-			Digest: fleet.Digest(fmt.Sprint(100 - i))}, Threshold: place(10+i) + 1})
+			Digest: fleet.Digest(fmt.Sprint(100 - i))}, Reach: Reach{Threshold: place(10+i) + 1}})
 	}
 	in = apply(in, Plan(start, in))
 	in.Newest = Target{Revision: 201, Digest: "sha256:201"}

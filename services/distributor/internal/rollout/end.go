@@ -23,9 +23,9 @@ func (s *step) end(how ending, reason string) *Decision {
 		// A retried candidate may be held from before. What was refused or rolled back stays on no node.
 		next.Held = slices.DeleteFunc(slices.Clone(next.Held), func(h Hold) bool { return h.Target.Revision == s.a.Candidate.Revision })
 	}
-	if how.withdrawn && s.a.Threshold > 0 && next.Target(s.a.Threshold-1).IsZero() && !r.Stable.IsZero() {
+	if how.withdrawn && s.a.anyOf(func(at uint64) bool { return next.Target(at).IsZero() }) && !r.Stable.IsZero() {
 		// A recovery of the ledger left the stable revision out of the assignment. The nodes that the candidate reached go back to it.
-		next.Held = append(slices.Clip(next.Held), Hold{Target: r.Stable, Threshold: s.a.Threshold})
+		next.Held = append(slices.Clip(next.Held), Hold{Target: r.Stable, Reach: s.a.Reach})
 	}
 	r.Reason, r.Fallback = reason, next.revisions()
 	return &Decision{Rollout: &r, Assignment: &next}
@@ -90,9 +90,7 @@ func ended(now time.Time, r Rollout, a Assignment, state State, c counts, hadTim
 	if hadTime {
 		r.Unserved = r.Unserved.merge(c.silent)
 	}
-	if a.Threshold != fleet.MaxPosition {
-		r.Unserved = r.Unserved.merge(r.Suspects[within(r.Suspects, a.Threshold):])
-	}
+	r.Unserved = r.Unserved.merge(slices.DeleteFunc(slices.Clone(r.Suspects), a.Has))
 	var absentees []Absentee
 	for _, who := range r.Absentees {
 		if c.absent.has(who.Position) {

@@ -128,7 +128,7 @@ func begin(now time.Time, in Input, how takeover) Decision {
 	}
 	r.ID = fleet.RolloutID(fmt.Sprintf("%08d", number))
 	a = Assignment{Stable: a.Stable, Candidate: in.Newest, Rollout: r.ID, Held: a.left(how.withdrawn)}
-	if a.without().runs(in.Newest.Digest, fleet.MaxPosition) {
+	if a.without().runs(in.Newest.Digest, whole) {
 		// The group runs that content already. Only the revision number changes, which needs no waves and no gates.
 		r.Policy.Waves, r.Policy.MaxLoading = []Wave{{Percent: wholeGroup}}, wholeGroup
 		r.Promoted = 1
@@ -160,9 +160,9 @@ func supersedes(in Input, r Rollout, a Assignment, c counts) (takeover, bool) {
 	how := takeover{withdrawn: !c.proven(r) && len(c.online) > 0}
 	room := len(a.left(how.withdrawn)) <= maxHolds
 	switch {
-	case a.Threshold == 0:
+	case a.Reach.IsZero():
 		return takeover{atGate: r.TookOver, withdrawn: true}, true
-	case a.Stable.Digest == in.Newest.Digest, a.without().runs(in.Newest.Digest, a.Threshold):
+	case a.Stable.Digest == in.Newest.Digest, a.without().runs(in.Newest.Digest, a.Reach):
 		return takeover{withdrawn: true}, true
 	case c.InWave == 0 && c.LeftOut == 0:
 		how.atGate = r.TookOver

@@ -90,7 +90,7 @@ func TestFirstStep(t *testing.T) {
 			in: Input{
 				Newest: Target{Revision: 4, Digest: one.Digest}, Nodes: nodes(3, 0),
 				Rollout:    &Rollout{ID: "00000002", Candidate: Target{Revision: 3}, State: Halted},
-				Assignment: &Assignment{Stable: one, Held: []Hold{{Target: two, Threshold: 2001}}},
+				Assignment: &Assignment{Stable: one, Held: []Hold{{Target: two, Reach: Reach{Threshold: 2001}}}},
 			},
 		},
 		{
@@ -98,7 +98,7 @@ func TestFirstStep(t *testing.T) {
 			wantThreshold: fleet.MaxPosition, wantStable: one,
 			in: Input{
 				Newest: Target{Revision: 3, Digest: one.Digest}, Nodes: nodes(3, 0),
-				Assignment: &Assignment{Stable: one, Candidate: two, Rollout: "00000001", Threshold: 1001},
+				Assignment: &Assignment{Stable: one, Candidate: two, Rollout: "00000001", Reach: Reach{Threshold: 1001}},
 				Rollout:    &Rollout{ID: "00000001", Candidate: two, State: Progressing},
 			},
 		},

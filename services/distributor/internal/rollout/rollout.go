@@ -4,6 +4,7 @@ package rollout
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,13 +35,12 @@ func (t Target) Same(other Target) bool {
 	return t.Revision == other.Revision && t.Digest == other.Digest
 }
 
-// An Assignment says what every node of a group should run. It stays small however many nodes there are: a threshold in
-// the group's hash order splits them.
+// An Assignment says what every node of a group should run. Its reach is the nodes that should run the candidate.
 type Assignment struct {
 	Stable    Target          `json:"stable,omitzero"`
 	Candidate Target          `json:"candidate,omitzero"`
 	Rollout   fleet.RolloutID `json:"rollout,omitempty"` // empty: none is open
-	Threshold uint64          `json:"threshold,omitempty"`
+	Reach
 	Held      []Hold          `json:"held,omitempty"` // superseded candidates, the newest first
 	Term      fleet.Term      `json:"term"`
 	Epoch     fleet.Epoch     `json:"epoch,omitempty"` // of the ledger, when it was written
@@ -54,15 +54,15 @@ func (a Assignment) Stamp() fleet.Stamp {
 
 // Includes reports whether the waves so far include a node at a position.
 func (a Assignment) Includes(position uint64) bool {
-	return !a.Candidate.IsZero() && position < a.Threshold
+	return !a.Candidate.IsZero() && a.Has(position)
 }
 
 // A Hold keeps nodes at a candidate that did not complete. Either it was superseded, and a wave of its successor will take the nodes on. Or
 // it was halted after most of the nodes that it reached served it. Holds stay until a later rollout completes, so that a halt gives each
 // node what it had before.
 type Hold struct {
-	Target    Target `json:"target"`
-	Threshold uint64 `json:"threshold"`
+	Target Target `json:"target"`
+	Reach
 }
 
 // maxHolds bounds the holds of an assignment. A rollout that would need one more is not superseded: dropping a hold would send nodes back.
@@ -75,7 +75,7 @@ func (a Assignment) Target(position uint64) Target {
 		return a.Candidate
 	}
 	for _, h := range a.Held {
-		if position < h.Threshold {
+		if h.Has(position) {
 			return h.Target
 		}
 	}
@@ -85,25 +85,25 @@ func (a Assignment) Target(position uint64) Target {
 // left returns the holds after the rollout. They are unchanged when the candidate is withdrawn. Otherwise the candidate becomes a hold on
 // the nodes that its waves reached, and replaces the holds that it covers.
 func (a Assignment) left(withdrawn bool) []Hold {
-	if withdrawn || a.Candidate.IsZero() || a.Threshold == 0 {
+	if withdrawn || a.Candidate.IsZero() || a.Reach.IsZero() {
 		return a.Held
 	}
-	held := []Hold{{Target: a.Candidate, Threshold: a.Threshold}}
+	held := []Hold{{Target: a.Candidate, Reach: a.Reach}}
 	for _, h := range a.Held {
-		if h.Threshold > a.Threshold {
+		if !a.covers(h.Reach) {
 			held = append(held, h)
 		}
 	}
 	return held
 }
 
-// runs reports whether every node below a threshold should run that content, without the candidate.
-func (a Assignment) runs(digest fleet.Digest, threshold uint64) bool {
+// runs reports whether every one of these nodes should run that content, without the candidate.
+func (a Assignment) runs(digest fleet.Digest, nodes Reach) bool {
 	for _, h := range a.Held {
 		if h.Target.Digest != digest {
 			return false
 		}
-		if h.Threshold >= threshold {
+		if h.covers(nodes) {
 			return true
 		}
 	}
@@ -115,8 +115,8 @@ func (a Assignment) revisions() (all []fleet.Revision) {
 	for _, h := range a.Held {
 		all = append(all, h.Target.Revision)
 	}
-	covered := len(a.Held) > 0 && a.Held[len(a.Held)-1].Threshold == fleet.MaxPosition
-	if !a.Stable.IsZero() && !covered {
+	covered := func(h Hold) bool { return h.Threshold == fleet.MaxPosition }
+	if !a.Stable.IsZero() && !slices.ContainsFunc(a.Held, covered) {
 		all = append(all, a.Stable.Revision)
 	}
 	return all

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
 // A step is one decision about an open rollout. Rules change its rollout and its assignment. A rule that returns a decision ends it.
@@ -204,21 +202,21 @@ func (s *step) failures() *Decision {
 	return nil
 }
 
-// extend raises the threshold so that more nodes of the wave load.
+// extend reaches for more nodes of the wave, so that they load.
 func (s *step) extend() Decision {
 	if s.newer {
 		s.wait = min(s.wait, max(stuckAfter-s.ages.Idle, time.Second))
 	}
-	threshold := raise(s.r, s.a, s.c, s.waited())
-	if threshold <= s.a.Threshold {
+	next := raise(s.r, s.a, s.c, s.waited())
+	if s.a.covers(next) {
 		return changed(s.before, s.r, nil, s.wait)
 	}
-	s.r.leaveOut(s.in.Nodes, s.c, s.a.Threshold, threshold)
-	more := within(s.c.fit, threshold) - within(s.c.fit, s.a.Threshold)
-	if !s.a.without().runs(s.a.Candidate.Digest, fleet.MaxPosition) {
+	s.r.leaveOut(s.in.Nodes, s.c, s.a.Reach, next)
+	more := next.count(s.c.fit) - s.a.count(s.c.fit)
+	if !s.a.without().runs(s.a.Candidate.Digest, whole) {
 		s.r.LoadTime = s.now
 	}
-	s.a.Threshold = threshold
+	s.a.Reach = next
 	s.r.Progress.InWave += more
 	s.r.Progress.Loading += more
 	return changed(s.before, s.r, &s.a, s.wait)
@@ -237,29 +235,23 @@ func changed(before, r Rollout, a *Assignment, wait time.Duration) Decision {
 	return d
 }
 
-// raise returns the threshold that includes as many nodes of the wave as may load now.
-func raise(r Rollout, a Assignment, c counts, waited bool) uint64 {
+// raise returns the reach that includes as many nodes of the wave as may load now.
+func raise(r Rollout, a Assignment, c counts, waited bool) Reach {
 	want := r.Policy.size(r.Wave, len(c.fit))
 	last := r.Wave == r.Policy.WaveCount()
-	have := within(c.fit, a.Threshold)
+	have := a.count(c.fit)
 	limit := r.Policy.maxLoading(len(c.fit))
 	free := limit - c.loadingOffline - (c.held() - c.excused(r, waited))
 	// Small steps would cost a write and a recount each.
 	if free <= 0 || have > 0 && free < limit/4 && have+free < want {
-		return a.Threshold
+		return a.Reach
 	}
 	next := min(have+free, want)
 	switch {
 	case next >= want && last:
-		return fleet.MaxPosition
+		return whole
 	case next <= have || next == 0:
-		return a.Threshold
+		return a.Reach
 	}
-	return max(a.Threshold, c.fit[next-1]+1)
-}
-
-// within returns how many of the sorted positions are below a threshold.
-func within(positions []uint64, threshold uint64) int {
-	at, _ := slices.BinarySearch(positions, threshold)
-	return at
+	return Reach{Threshold: max(a.Threshold, c.fit[next-1]+1)}
 }

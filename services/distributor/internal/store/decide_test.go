@@ -50,7 +50,7 @@ func TestDecideIsFencedAndCompared(t *testing.T) {
 	fence := elect(t, etcd, Election("distributor")+"/one")
 	d := rollout.Decision{
 		Rollout:    &rollout.Rollout{Group: "g", ID: "00000001", State: rollout.Progressing},
-		Assignment: &rollout.Assignment{Candidate: rollout.Target{Revision: 1}, Rollout: "00000001", Threshold: fleet.MaxPosition},
+		Assignment: &rollout.Assignment{Candidate: rollout.Target{Revision: 1}, Rollout: "00000001", Reach: rollout.Reach{Threshold: fleet.MaxPosition}},
 	}
 	at, err := Decide(t.Context(), etcd, fence, "g", Group{}, d, News{})
 	if err != nil {

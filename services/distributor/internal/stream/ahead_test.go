@@ -28,7 +28,7 @@ func ledgerAt(epoch fleet.Epoch, a *rollout.Assignment) store.Ledger {
 func TestANodeIsAheadOfTheLedgerOnlyWhenEtcdSaysSo(t *testing.T) {
 	s := oneSession()
 	s.followed = fleet.Stamp{Decision: 500}
-	a := &rollout.Assignment{Candidate: two, Rollout: "00000001", Threshold: fleet.MaxPosition, Decision: 7}
+	a := &rollout.Assignment{Candidate: two, Rollout: "00000001", Reach: rollout.Reach{Threshold: fleet.MaxPosition}, Decision: 7}
 	s.decide(a)
 	count := func() rollout.Tally {
 		s.group.mu.Lock()
@@ -54,7 +54,7 @@ func TestANodeIsAheadOfTheLedgerOnlyWhenEtcdSaysSo(t *testing.T) {
 
 func TestAnAgentWithoutEpochsFailsAfterARecovery(t *testing.T) {
 	s := oneSession()
-	a := &rollout.Assignment{Candidate: two, Rollout: "00000001", Threshold: fleet.MaxPosition, Epoch: 1, Decision: 7}
+	a := &rollout.Assignment{Candidate: two, Rollout: "00000001", Reach: rollout.Reach{Threshold: fleet.MaxPosition}, Epoch: 1, Decision: 7}
 	s.decide(a)
 	s.fails(t, s.deliver(t, nil, func() {}), distributorv1.Failure_REASON_STALE_DECISION)
 	s.hub.markAhead(s.group, ledgerAt(1, a))

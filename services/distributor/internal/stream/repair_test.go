@@ -133,7 +133,7 @@ func TestATallyOfAFailedWriteIsDeleted(t *testing.T) {
 	h := NewHub(Deps{View: store.NewView(log), Content: content.New(etcd, 0), Tallies: store.NewTallies(etcd, "r"), Log: log,
 		Metrics: NewMetrics(prometheus.NewRegistry())})
 	g := &group{id: "g", sessions: map[fleet.NodeID]*session{}, dirty: true}
-	g.assignment = &rollout.Assignment{Candidate: one, Rollout: "00000001", Threshold: fleet.MaxPosition, Decision: 1}
+	g.assignment = &rollout.Assignment{Candidate: one, Rollout: "00000001", Reach: rollout.Reach{Threshold: fleet.MaxPosition}, Decision: 1}
 	g.sessions["n"] = newSession(h, g, &distributorv1.Hello{Group: "g", Node: "n"})
 	// The answer of etcd was lost: the writer gets an error, and the ledger has the tally.
 	const key = "observed/tallies/g/00000001/r"

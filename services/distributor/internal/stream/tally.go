@@ -167,10 +167,9 @@ func (g *group) count() (fleet.RolloutID, rollout.Tally) {
 	a := *g.assignment
 	t := rollout.Tally{Decision: a.Decision, Threshold: a.Threshold}
 	for _, s := range g.inOrder() {
-		if !a.Includes(s.position) {
-			break // nor is any later one
+		if a.Includes(s.position) {
+			s.countInto(&t, a.Candidate.Digest)
 		}
-		s.countInto(&t, a.Candidate.Digest)
 	}
 	// The same sessions must give the same tally, or it would be written again and again.
 	slices.SortStableFunc(t.Refusals, func(x, y rollout.Refusal) int { return cmp.Compare(x.Node, y.Node) })

@@ -45,7 +45,7 @@ func TestTallyNamesTheSessionsInTheWave(t *testing.T) {
 	count := func(threshold uint64) rollout.Tally {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		g.assignment = &rollout.Assignment{Candidate: one, Rollout: "00000001", Threshold: threshold, Decision: 1}
+		g.assignment = &rollout.Assignment{Candidate: one, Rollout: "00000001", Reach: rollout.Reach{Threshold: threshold}, Decision: 1}
 		_, tally := g.count()
 		return tally
 	}
@@ -117,7 +117,7 @@ func TestBudget(t *testing.T) {
 func TestTallyWaitsForItsBudget(t *testing.T) {
 	s := oneSession()
 	g := s.group
-	s.decide(&rollout.Assignment{Candidate: one, Rollout: "00000001", Threshold: fleet.MaxPosition, Decision: 1})
+	s.decide(&rollout.Assignment{Candidate: one, Rollout: "00000001", Reach: rollout.Reach{Threshold: fleet.MaxPosition}, Decision: 1})
 	s.hub.tallies = store.NewTallies(nil, "r") // has no lease: nothing can be written
 	g.dirty = true
 	if s.hub.writeTally(t.Context(), g); g.budget.used != 1+1.0/nodesPerWrite {
