@@ -38,6 +38,9 @@ type WaitOptions struct {
 	Source   string         // the submitted source; empty is the one that made the revision
 	Timeout  time.Duration  // 0 is ten minutes; a deadline of ctx that comes earlier counts
 	Progress func(*Rollout) // called with each change of the rollout of the revision or of a later one, by the goroutine of Wait
+	// Held is called instead while the rollout before has ended and none to the revision has begun: [Rollout.Next] says what it waits for,
+	// such as the end of a freeze or a change window.
+	Held func(*Rollout)
 }
 
 // Wait waits until every online gateway of the group serves a revision, or a later one that holds the same content of the source, and
@@ -47,7 +50,8 @@ type WaitOptions struct {
 // of ctx when it was cancelled, or an [*Error] when a service refused. The revision stays committed and its rollout goes on in every case.
 func (c *Client) Wait(ctx context.Context, revision *Revision, o WaitOptions) (*Rollout, error) {
 	timeout := cmp.Or(o.Timeout, defaultTimeout)
-	w := &wait{client: c, revision: revision, source: cmp.Or(o.Source, revision.GetSource()), progress: o.Progress}
+	w := &wait{client: c, revision: revision, source: cmp.Or(o.Source, revision.GetSource()), progress: o.Progress,
+		onHeld: o.Held}
 	watching, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if !c.watch(watching, revision.GetGroup(), func(r *Rollout, err error) bool { return w.see(watching, r, err) }) {
@@ -73,6 +77,7 @@ type wait struct {
 	revision *Revision
 	source   string
 	progress func(*Rollout)
+	onHeld   func(*Rollout)
 
 	last   *Rollout // completed, halted or rolled back: it decides the wait
 	err    error    // ends the wait
@@ -95,10 +100,16 @@ func (w *wait) see(ctx context.Context, r *Rollout, err error) bool {
 		return true
 	}
 	w.away = nil
+	w.reason = ""
 	if r.GetCandidateRevision() < w.revision.GetNumber() {
+		if Ended(r) && r.GetNext() != "" {
+			w.reason = r.GetNext()
+			if w.onHeld != nil {
+				w.onHeld(r)
+			}
+		}
 		return true
 	}
-	w.reason = ""
 	if r.GetState() == distributorv1.Rollout_STATE_WAITING {
 		w.reason = r.GetReason()
 	}

@@ -25,6 +25,22 @@ type Policy struct {
 	KeepAge       *time.Duration `json:"keep_age,omitempty"`       // nil: what the distributor was started with
 
 	LoadInterval *time.Duration `json:"load_interval,omitempty"` // between the loads of two rollouts; nil: by the forecast
+	Spread       *Spread        `json:"spread,omitempty"`
+	Windows      []Window       `json:"windows,omitempty"` // in which rollouts may begin; empty: always
+}
+
+// A Spread spreads the loads of a group over the values of a label.
+type Spread struct {
+	Label            string `json:"label"`                         // the key
+	MaxLoading       int    `json:"max_loading_percent,omitempty"` // of the nodes with the same value; 0: no limit
+	MaxValuesLoading int    `json:"max_values_loading,omitempty"`  // 0: no limit
+}
+
+// A Window is a time in which rollouts may begin. Package kit/window reads the schedule.
+type Window struct {
+	Schedule string        `json:"schedule"` // five fields of cron
+	Duration time.Duration `json:"duration"`
+	TimeZone string        `json:"time_zone,omitempty"` // empty: UTC
 }
 
 // Bounds of how long the past of a group is kept. A rollback needs the newest revision and one to go back to. No revision is deleted in the
@@ -61,11 +77,12 @@ const (
 // HasGates reports whether traffic or probes judge the waves of a rollout.
 func (p Policy) HasGates() bool { return p.ErrorRatio != nil || p.Latency != nil || len(p.Probes) > 0 }
 
-// A Wave is a part of the group that moves together, the waves before it included. Exactly one of Nodes and Percent is set.
+// A Wave is a part of the group that moves together, the waves before it included. Exactly one of Nodes, Percent and Label is set.
 type Wave struct {
 	Nodes   int           `json:"nodes,omitempty"`
 	Percent int           `json:"percent,omitempty"`
-	Soak    time.Duration `json:"soak,omitempty"` // of the last wave: the bake
+	Label   string        `json:"label,omitempty"` // key=value
+	Soak    time.Duration `json:"soak,omitempty"`  // of the last wave: the bake
 }
 
 // OnReject says what happens when a gateway refuses the candidate. Its numbers are those of the contract.

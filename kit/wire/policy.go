@@ -29,7 +29,15 @@ func Policy(m *fleetv1.RolloutPolicy) fleet.Policy {
 		p.Latency = &fleet.LatencyGate{QuantilePercent: g.GetQuantilePercent(), MaxIncreasePercent: g.GetMaxIncreasePercent()}
 	}
 	for _, w := range m.GetWaves() {
-		p.Waves = append(p.Waves, fleet.Wave{Nodes: int(w.GetNodes()), Percent: int(w.GetPercent()), Soak: w.GetSoak().AsDuration()})
+		p.Waves = append(p.Waves, fleet.Wave{
+			Nodes: int(w.GetNodes()), Percent: int(w.GetPercent()), Label: w.GetLabel(), Soak: w.GetSoak().AsDuration(),
+		})
+	}
+	if s := m.GetSpread(); s != nil {
+		p.Spread = &fleet.Spread{Label: s.GetLabel(), MaxLoading: int(s.GetMaxLoadingPercent()), MaxValuesLoading: int(s.GetMaxValuesLoading())}
+	}
+	for _, w := range m.GetWindows() {
+		p.Windows = append(p.Windows, fleet.Window{Schedule: w.GetSchedule(), Duration: w.GetDuration().AsDuration(), TimeZone: w.GetTimeZone()})
 	}
 	return p
 }
@@ -54,8 +62,11 @@ func PolicyMessage(p fleet.Policy) *fleetv1.RolloutPolicy {
 	}
 	for _, w := range p.Waves {
 		wave := &fleetv1.RolloutPolicy_Wave{Size: &fleetv1.RolloutPolicy_Wave_Percent{Percent: int32(w.Percent)}}
-		if w.Nodes > 0 {
+		switch {
+		case w.Nodes > 0:
 			wave.Size = &fleetv1.RolloutPolicy_Wave_Nodes{Nodes: int32(w.Nodes)}
+		case w.Label != "":
+			wave.Size = &fleetv1.RolloutPolicy_Wave_Label{Label: w.Label}
 		}
 		if w.Soak > 0 {
 			wave.Soak = durationpb.New(w.Soak)
@@ -64,6 +75,16 @@ func PolicyMessage(p fleet.Policy) *fleetv1.RolloutPolicy {
 	}
 	for _, probe := range p.Probes {
 		m.Gates.Probes = append(m.Gates.Probes, ProbeMessage(probe))
+	}
+	if s := p.Spread; s != nil {
+		m.Spread = &fleetv1.RolloutPolicy_Spread{
+			Label: s.Label, MaxLoadingPercent: int32(s.MaxLoading), MaxValuesLoading: int32(s.MaxValuesLoading),
+		}
+	}
+	for _, w := range p.Windows {
+		m.Windows = append(m.Windows, &fleetv1.RolloutPolicy_Window{
+			Schedule: w.Schedule, Duration: durationpb.New(w.Duration), TimeZone: w.TimeZone,
+		})
 	}
 	return m
 }

@@ -35,6 +35,11 @@ var special = map[string]any{
 	"policy.gates.probes.expect":            int32(404),
 	"policy.gates.probes.host":              "shop.example",
 	"policy.gates.probes.timeout":           time.Second,
+	"policy.waves.label":                    "zone=eu-1",
+	"policy.spread.label":                   "rack",
+	"policy.windows.schedule":               "0 22 * * 1-5",
+	"policy.windows.duration":               2 * time.Hour,
+	"policy.windows.time_zone":              "Europe/Berlin",
 }
 
 // Base returns a valid group.
@@ -48,6 +53,8 @@ func Base(name string) *registryv1.Group {
 			ErrorRatio: &fleetv1.ErrorRatioGate{MaxIncreasePercent: 9, MinRequests: 9},
 			Latency:    &fleetv1.LatencyGate{QuantilePercent: 90, MaxIncreasePercent: 9},
 		},
+		Spread:  &fleetv1.RolloutPolicy_Spread{Label: "zone", MaxLoadingPercent: 50, MaxValuesLoading: 2},
+		Windows: []*fleetv1.RolloutPolicy_Window{{Schedule: "0 8 * * *", Duration: durationpb.New(time.Hour)}},
 	}}
 }
 

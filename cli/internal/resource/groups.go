@@ -56,9 +56,12 @@ func waves(p *fleetv1.RolloutPolicy) string {
 		if i > 0 {
 			text += ", "
 		}
-		if w.GetNodes() > 0 {
+		switch {
+		case w.GetNodes() > 0:
 			text += fmt.Sprint(w.GetNodes())
-		} else {
+		case w.GetLabel() != "":
+			text += show.Clean(w.GetLabel())
+		default:
 			text += fmt.Sprintf("%d%%", w.GetPercent())
 		}
 		if soak := w.GetSoak().AsDuration(); soak > 0 {

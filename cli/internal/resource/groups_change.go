@@ -51,8 +51,8 @@ func (f *groupFlags) add(cmd *cobra.Command) {
 		g.Description = text
 		return nil
 	})
-	field(f, flags.StringSlice, "waves", "the waves of a rollout: numbers of nodes or shares, each with a soak if wanted, as in "+
-		"1,10%:30s,100%", func(g *registryv1.Group, texts []string) (err error) {
+	field(f, flags.StringSlice, "waves", "the waves of a rollout: numbers of nodes, shares or labels, each with a soak if wanted, as in "+
+		"1,10%:30s,100% or zone=eu-1:5m,100%", func(g *registryv1.Group, texts []string) (err error) {
 		g.Policy.Waves, err = parseWaves(texts)
 		return err
 	})
@@ -102,6 +102,7 @@ func (f *groupFlags) add(cmd *cobra.Command) {
 		return nil
 	})
 	f.addGates(flags)
+	f.addSpread(flags)
 	f.addRetention(flags)
 	field(f, flags.StringSlice, "trust-schemas", "digests of bundles of schemas that may refuse a submission however few nodes "+
 		"name them, in place of all that were there; "+
@@ -178,16 +179,21 @@ func gates(g *registryv1.Group) *fleetv1.Gates {
 	return g.GetPolicy().GetGates()
 }
 
-// parseWaves reads waves: 1 is a number of nodes, 10% a share, and :30s after either is how long it is watched.
+// parseWaves reads waves: 1 is a number of nodes, 10% a share, zone=eu-1 a label, and :30s after each is how long it is watched.
 func parseWaves(texts []string) ([]*fleetv1.RolloutPolicy_Wave, error) {
 	var waves []*fleetv1.RolloutPolicy_Wave
 	for _, text := range texts {
-		size, soak, soaks := strings.Cut(strings.TrimSpace(text), ":")
 		wave := &fleetv1.RolloutPolicy_Wave{}
+		if strings.Contains(text, "=") {
+			waves = append(waves, labelWave(wave, strings.TrimSpace(text)))
+			continue
+		}
+		size, soak, soaks := strings.Cut(strings.TrimSpace(text), ":")
 		number, isShare := strings.CutSuffix(size, "%")
 		n, err := strconv.ParseInt(number, 10, 32)
 		if err != nil {
-			return nil, fmt.Errorf("--waves %q: want a number of nodes or a share, such as 1 or 10%%, with a soak if wanted, such as 10%%:30s", text)
+			return nil, fmt.Errorf("--waves %q: want a number of nodes, a share or a label, such as 1, 10%% or zone=eu-1, with a soak if "+
+				"wanted, such as 10%%:30s", text)
 		}
 		if isShare {
 			wave.Size = &fleetv1.RolloutPolicy_Wave_Percent{Percent: int32(n)}
@@ -232,6 +238,17 @@ func loadInterval(d *durationpb.Duration) string {
 	return show.Span(d) + " between the loads of two rollouts"
 }
 
+// labelWave reads zone=eu-1 or zone=eu-1:30s. What does not read as a soak belongs to the value.
+func labelWave(wave *fleetv1.RolloutPolicy_Wave, text string) *fleetv1.RolloutPolicy_Wave {
+	if at := strings.LastIndexByte(text, ':'); at >= 0 {
+		if d, err := time.ParseDuration(text[at+1:]); err == nil {
+			wave.Soak, text = durationpb.New(d), text[:at]
+		}
+	}
+	wave.Size = &fleetv1.RolloutPolicy_Wave_Label{Label: text}
+	return wave
+}
+
 // CreateGroup is the command that makes a group.
 func CreateGroup(a *app.App) *cobra.Command {
 	var f groupFlags
@@ -261,6 +278,7 @@ silverback describe group shows the policy. Creating the same group again is no 
 			}
 			show.Printf(a.Out, "group %q created: waves %s\n", g.GetName(), waves(answer.GetGroup().GetPolicy()))
 			noteSignals(ctx, a, answer.GetGroup())
+			noteLabels(ctx, a, answer.GetGroup())
 			return nil
 		},
 	}
@@ -305,6 +323,7 @@ func UpdateGroup(a *app.App) *cobra.Command {
 				}
 				a.Line(2, "group %q updated: %s", g.GetName(), f.changed())
 				noteSignals(ctx, a, answer.GetGroup())
+				noteLabels(ctx, a, answer.GetGroup())
 				return nil
 			}
 		},

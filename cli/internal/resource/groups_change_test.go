@@ -10,20 +10,52 @@ import (
 )
 
 func TestParseWaves(t *testing.T) {
-	got, err := parseWaves([]string{"1", " 10%:30s", "100%"})
-	if err != nil || len(got) != 3 {
+	got, err := parseWaves([]string{"1", " 10%:30s", "100%", "zone=eu-1:5m", "address=10.0.0.1:80"})
+	if err != nil || len(got) != 5 {
 		t.Fatalf("parseWaves returned %v, %v", got, err)
 	}
 	if got[0].GetNodes() != 1 || got[1].GetPercent() != 10 || got[1].GetSoak().AsDuration() != 30*time.Second || got[2].GetPercent() != 100 {
 		t.Errorf("parseWaves returned %v", got)
 	}
-	if text := waves(&fleetv1.RolloutPolicy{Waves: got}); text != "1, 10%:30s, 100%" {
+	if text := waves(&fleetv1.RolloutPolicy{Waves: got}); text != "1, 10%:30s, 100%, zone=eu-1:5m0s, address=10.0.0.1:80" {
 		t.Errorf("printed as %q", text)
+	}
+	if got[3].GetLabel() != "zone=eu-1" || got[3].GetSoak().AsDuration() != 5*time.Minute || got[4].GetLabel() != "address=10.0.0.1:80" {
+		t.Errorf("parseWaves returned %v", got)
 	}
 	for _, bad := range []string{"", "ten", "10%:soon", "%"} {
 		if _, err := parseWaves([]string{bad}); err == nil || !strings.Contains(err.Error(), "--waves") {
 			t.Errorf("parseWaves(%q) returned %v", bad, err)
 		}
+	}
+}
+
+func TestSpreadAndWindowsAreReadAndPrintedAlike(t *testing.T) {
+	for _, text := range []string{"zone", "zone,max-loading=50%", "zone,at-once=1", "zone,max-loading=50%,at-once=1"} {
+		if s, err := parseSpread(text); err != nil || spreadText(s) != text {
+			t.Errorf("--spread %s is printed as %q, %v", text, spreadText(s), err)
+		}
+	}
+	for _, bad := range []string{"", "zone=eu-1", "zone,half", "zone,at-once=0", "zone,at-most=2", "zone,at-once"} {
+		if s, err := parseSpread(bad); err == nil || !strings.Contains(err.Error(), "--spread") {
+			t.Errorf("--spread %q: %v, %v", bad, s, err)
+		}
+	}
+	texts := []string{"0 22 * * 1-5 for 4h in Europe/Berlin", "*/5 * 1,15 * * for 30m"}
+	windows, err := parseWindows(texts)
+	if err != nil || len(windows) != 2 || windowText(windows[0]) != texts[0] || windowText(windows[1]) != texts[1] {
+		t.Errorf("printed as %v, %v", windows, err)
+	}
+	for _, bad := range []string{"", "0 22 * * 1-5", "0 22 * * 1-5 for long"} {
+		if _, err := parseWindows([]string{bad}); err == nil || !strings.Contains(err.Error(), "--window") {
+			t.Errorf("--window %q: %v", bad, err)
+		}
+	}
+	if s, err := parseSpread(none); s != nil || err != nil {
+		t.Errorf("none is %v, %v", s, err)
+	}
+	if windows, err := parseWindows([]string{none}); len(windows) != 0 || err != nil {
+		t.Errorf("none is %v, %v", windows, err)
 	}
 }
 

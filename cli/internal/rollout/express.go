@@ -38,7 +38,7 @@ func Express(ctx context.Context, a *app.App, revision *client.Revision, reason 
 		case client.Ended(r) && r.GetCandidateRevision() >= revision.GetNumber():
 			return nil
 		case r != nil:
-			// One that has ended is promoted for the next one to begin, when that waits for the load interval.
+			// One that has ended is promoted for the next one to begin, when that waits for a change window or the load interval.
 			_, err := rollouts.PromoteRollout(ctx, &distributorv1.PromoteRolloutRequest{Group: revision.GetGroup(), Rollout: r.GetId(), Full: true,
 				Reason: "express: " + reason, RequestId: uuid.NewString()})
 			if err == nil && r.GetCandidateRevision() >= revision.GetNumber() {

@@ -49,6 +49,14 @@ func newProgress(a *app.App) *progress {
 	return p
 }
 
+// held says once why no rollout to the revision has begun.
+func (p *progress) held(r *distributorv1.Rollout) {
+	if text := show.Clean(r.GetNext()); text != p.last {
+		p.last = text
+		fmt.Fprintln(p.w, text)
+	}
+}
+
 func (p *progress) redraw() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

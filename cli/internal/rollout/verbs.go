@@ -85,8 +85,8 @@ func promoteCommand(a *app.App) *cobra.Command {
 		`Ends the soak and the gates of the present wave, so that the next one
 begins. A paused rollout goes on. With --full no wave that is left is watched:
 the revision goes to the whole group, as fast as --max-loading allows. When the
-newest rollout has ended and a newer revision waits for the load interval, its
-rollout begins at once.`,
+newest rollout has ended and a newer revision waits for a change window or the
+load interval, its rollout begins at once.`,
 		func(ctx context.Context, s distributorv1.RolloutServiceClient) (proto.Message, *distributorv1.Rollout, error) {
 			answer, err := s.PromoteRollout(ctx, &distributorv1.PromoteRolloutRequest{Group: v.group, Rollout: ID(v.id), Reason: v.reason,
 				Full: v.full, RequestId: uuid.NewString()})

@@ -20,7 +20,8 @@ func Wait(
 ) error {
 	progress := newProgress(a)
 	timeout = max(timeout, time.Nanosecond) // 0 does not wait; for the client it is the default
-	r, err := a.Client().Wait(ctx, revision, client.WaitOptions{Source: source, Timeout: timeout, Progress: progress.show})
+	r, err := a.Client().Wait(ctx, revision, client.WaitOptions{Source: source, Timeout: timeout, Progress: progress.show,
+		Held: progress.held})
 	progress.end()
 	if err != nil {
 		return explain(ctx, a, err, revision, place)

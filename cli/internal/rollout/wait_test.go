@@ -191,6 +191,15 @@ func TestWaitSaysWhatTheRolloutWaitsFor(t *testing.T) {
 	}
 }
 
+func TestWaitSaysOnceWhyNoRolloutBegins(t *testing.T) {
+	closed := moving(6, completed)
+	closed.Next = "revision 7 is rolled out when the change window opens, Sat 2026-12-05 02:00 UTC"
+	out, err := waitFor(t, 7, 100*time.Millisecond, []*distributorv1.Rollout{moving(6, completed), closed, closed})
+	if out != closed.GetNext()+"\n" || err == nil || !strings.Contains(err.Error(), "change window opens") {
+		t.Errorf("it said %q, %v", out, err)
+	}
+}
+
 func TestARefusalIsMovedToItsField(t *testing.T) {
 	r := moving(7, halted)
 	r.Refusals = []*distributorv1.Refusal{{Node: "gw-2", Problem: &fleetv1.Problem{Source: "a", Document: "a.yaml", Line: 3, Kind: "route",

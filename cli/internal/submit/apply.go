@@ -93,7 +93,8 @@ every online gateway, or somebody replaced the source before it was.`,
 	cmd.Flags().BoolVar(&leave, "leave-unmanaged", false, "leave gateways as they are that would lose something that no revision brought")
 	cmd.MarkFlagsMutuallyExclusive("replace-unmanaged", "leave-unmanaged")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until every online gateway of the group serves it")
-	cmd.Flags().BoolVar(&express, "express", false, "for emergencies: no waves, soaks and gates; needs the role operator and --reason")
+	cmd.Flags().BoolVar(&express, "express", false, "for emergencies: no waves, soaks, gates and change windows; needs the role operator and "+
+		"--reason")
 	cmd.Flags().StringVar(&reason, "reason", "", "with --express: why, for the history of the rollout")
 	cmd.Flags().DurationVar(&waitTimeout, "wait-timeout", 10*time.Minute, "how long --wait waits")
 	return cmd

@@ -57,6 +57,9 @@ const (
 	MaxGateways = 99
 )
 
+// zones are the values of the label zone, which the nodes have in turn.
+var zones = []string{"a", "b", "c"}
+
 // Nodes is all members.
 type Nodes struct{ members []Member }
 
@@ -118,6 +121,7 @@ func newMember(c Config, i int) (m Member, err error) {
 	m.HTTP = address(agentPort)
 	m.Agent, err = agent.New(agent.Config{
 		Group: c.Group, Node: m.Name, Registry: c.Registry, Distributor: c.Distributor, KongAdmin: m.Kong.Admin, KongProxy: m.Kong.Proxy,
+		Labels:     map[string]string{"zone": zones[i%len(zones)]},
 		KongStatus: m.Kong.Status, StateDir: filepath.Join(dir, "agent"), BootFile: boot, HTTP: telemetry.HTTPConfig{Listen: m.HTTP},
 	}, agent.Deps{Log: c.Log})
 	if err == nil {

@@ -151,8 +151,33 @@ var table = []mutation{
 	},
 	{
 		name: "sick nodes count", file: "services/distributor/internal/rollout/step.go",
-		old: `s.r.leaveOut(s.in.Nodes, s.c, s.a.Threshold, threshold)`, new: ``,
+		old: `s.r.leaveOut(s.in.Nodes, s.c, s.a.Reach, next)`, new: ``,
 		pkg: rollouts, run: "TestSick|TestAHalt|TestSimulation",
+	},
+	{
+		name: "a wave by label takes everybody", file: "services/distributor/internal/rollout/choose.go",
+		old: `return r.Policy.rank(n) >= wave`, new: `return false`,
+		pkg: rollouts, run: "TestWavesByLabel|TestSimulation",
+	},
+	{
+		name: "a missing canary is passed", file: "services/distributor/internal/rollout/step.go",
+		old: `if !s.c.nobody(s.r, s.a) || s.r.promoted() {`, new: `if true {`,
+		pkg: rollouts, run: "TestWavesByLabel|TestARolloutWaitsForTheLabel",
+	},
+	{
+		name: "every zone loads at once", file: "services/distributor/internal/rollout/choose.go",
+		old: `others < s.MaxValuesLoading`, new: `others <= s.MaxValuesLoading`,
+		pkg: rollouts, run: "TestWavesByLabel|TestSimulation",
+	},
+	{
+		name: "a closed change window is ignored", file: "services/distributor/internal/rollout/plan.go",
+		old: `return in.waits() && in.closedFor() == 0`, new: `return in.waits()`,
+		pkg: rollouts, run: "TestChangeWindows",
+	},
+	{
+		name: "a superseded hold hides a smaller reach", file: "services/distributor/internal/rollout/rollout.go",
+		old: `if !a.covers(h.Reach) {`, new: `if h.Threshold > a.Threshold {`,
+		pkg: rollouts, run: "TestSimulation",
 	},
 	{
 		name: "every rollout is superseded at its gate", file: "services/distributor/internal/rollout/interval.go",
@@ -160,13 +185,13 @@ var table = []mutation{
 		pkg: rollouts, run: "Starve|Frequent|Gate",
 	},
 	{
-		name: "a takeover leaves three revisions", file: "services/distributor/internal/rollout/interval.go",
-		old: `s.in.Policy.size(1, len(s.c.fit)) >= reached`, new: `reached >= 0`,
+		name: "a takeover leaves three revisions", file: "services/distributor/internal/rollout/choose.go",
+		old: `return p.size(1, len(c.fit)) >= reach.count(c.fit)`, new: `return true`,
 		pkg: rollouts, run: "TestATakeOverAtTheEndOfAWave",
 	},
 	{
 		name: "a takeover does not wait for the load interval", file: "services/distributor/internal/rollout/interval.go",
-		old: `		s.in.intervalLeft() == 0`, new: `		true`,
+		old: `s.in.Policy.firstWave(s.c, s.a.Reach) && s.in.intervalLeft() == 0`, new: `s.in.Policy.firstWave(s.c, s.a.Reach)`,
 		pkg: rollouts, run: "TestABurstIsTwoLoads",
 	},
 	{
@@ -333,8 +358,8 @@ var table = []mutation{
 	},
 	{
 		name: "rollouts: after a recovery nothing goes back", file: "services/distributor/internal/rollout/end.go",
-		old: `if how.withdrawn && s.a.Threshold > 0 &&`,
-		new: `if !how.withdrawn && s.a.Threshold > 0 &&`,
+		old: `if how.withdrawn && s.a.anyOf(`,
+		new: `if !how.withdrawn && s.a.anyOf(`,
 		pkg: rollouts, run: "TestARolloutIsTakenBackAfterARecovery",
 	},
 	{

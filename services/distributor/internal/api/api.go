@@ -39,7 +39,7 @@ type Ledger interface {
 	Assignment(group fleet.GroupID) (rollout.Assignment, bool)
 	// Known reports whether the registry or the ledger has the group, as far as this replica knows.
 	Known(group fleet.GroupID) bool
-	// Waits reports whether the newest revision of a group waits for the load interval.
+	// Waits reports whether the newest revision of a group waits for a change window or the load interval.
 	Waits(group fleet.GroupID) bool
 	// Orders returns the orders for a group.
 	Orders(group fleet.GroupID) rollout.Orders

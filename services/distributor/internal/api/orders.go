@@ -67,7 +67,8 @@ func (s *RolloutService) orderRollout(ctx context.Context, request interface {
 		return nil, fault.New(fault.WrongState, "NOT_THE_NEWEST_ROLLOUT", "rollout %q is not the newest of group %q, which is %s to revision %d",
 			id, group, newest.ID, newest.Candidate.Revision).With("rollout", string(newest.ID))
 	}
-	// Promoting a rollout that has ended lets the next one begin, when that only waits for the load interval.
+	// Promoting a rollout that has ended lets the next one begin, when that only waits for a change window or the load
+	// interval.
 	o.Begin = o.Verb == rollout.Promote && !newest.State.Open() && s.Ledger.Waits(group)
 	if o.Verb.Repeats(newest.Rollout) {
 		return encode(newest), nil

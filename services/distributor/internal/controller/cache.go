@@ -254,7 +254,7 @@ func nodes(client registryv1.RegistryServiceClient, sessions Sessions) watchcach
 			return event{Put: []item{{Key: key, Value: member{
 				quarantine: quarantine(n.GetQuarantine()), drift: drift(n.GetStatus()),
 				Node: rollout.Node{
-					Name: key.node, Position: fleet.Position(key.group, key.node), Sick: sick(n.GetStatus()),
+					Name: key.node, Position: fleet.Position(key.group, key.node), Labels: n.GetLabels(), Sick: sick(n.GetStatus()),
 					Online:   online(n.GetState()) && !cutOff(n.GetStatus()) && n.GetQuarantine() == nil,
 					Followed: fleet.Stamp{Epoch: fleet.Epoch(n.GetStatus().GetEpoch()), Decision: fleet.Decision(n.GetStatus().GetDecision())},
 					Gateway:  wire.Gateway(n.GetCapabilities(), n.GetStatus()),

@@ -18,6 +18,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/kit/window"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/event"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
@@ -158,6 +159,7 @@ func (l *leadership) step(ctx context.Context, now time.Time) (time.Duration, er
 		}
 		input := inputOf(id, was, nodes[id])
 		input.Newest, input.Policy = target.Target, policy
+		input.Closed = rollout.ClosedUntil(now, window.Opens(now, policy.Windows))
 		wait = min(wait, l.plan(ctx, now, s, was, input, event.Seen{
 			Head: target.seen, Quarantined: marks[id].Quarantined, Drifted: marks[id].Drifted,
 		}))
@@ -209,6 +211,8 @@ func (c *Cache) Live(id fleet.GroupID, g store.Group) (rollout.Progress, []rollo
 	newest, _ := c.revisions.Get(id)
 	in.Newest = newest.Target
 	in.Policy, _ = c.groups.Get(id)
+	now := time.Now()
+	in.Closed = rollout.ClosedUntil(now, window.Opens(now, in.Policy.Windows))
 	progress, gates := rollout.Count(in), rollout.Gates(in)
 	return progress, gates, rollout.Next(in, progress, gates)
 }

@@ -16,7 +16,8 @@ type counts struct {
 	failing        Positions // in the wave, and failing
 	silent         Positions // in the wave, without an answer
 	absent         Positions // left out, and not serving
-	loadingOffline int       // offline nodes that load: a wave does not wait for them, but they count against max_loading
+	loadingOffline Positions // offline nodes that load: a wave does not wait for them, but they count against max_loading
+	nodes          []Node    // all that the registry knows
 	kept           Positions // unmanaged, and not changed
 	refusals       []Refusal
 	failure        string
@@ -63,7 +64,7 @@ func Count(in Input) Progress {
 // refusal. A node that is left out counts only when it serves or refuses.
 func count(in Input, r Rollout, a Assignment) counts {
 	online, offline := places(in.Nodes)
-	c := counts{current: true, online: online}
+	c := counts{current: true, online: online, nodes: in.Nodes}
 	leftOut := r.LeftOut
 	if c.fit = fit(in.Nodes, online, r, a); len(c.fit) == 0 {
 		c.fit, leftOut = online, nil // there are no others
@@ -103,7 +104,7 @@ func count(in Input, r Rollout, a Assignment) counts {
 	for position, w := range others {
 		if _, known := slices.BinarySearch(offline, position); known {
 			if w.agreed() == reportedLoading {
-				c.loadingOffline++
+				c.loadingOffline = append(c.loadingOffline, position)
 			}
 			if w.agreed() != reportedRefused {
 				continue
@@ -115,6 +116,7 @@ func count(in Input, r Rollout, a Assignment) counts {
 	}
 	slices.Sort(c.failing)
 	slices.Sort(c.silent)
+	slices.Sort(c.loadingOffline)
 	c.Refused = max(c.Refused, unnamed)
 	c.refusals = refusals(in.Tallies)
 	return c
@@ -244,6 +246,9 @@ func (c counts) settled(r Rollout, a Assignment, waited bool) bool {
 	}
 	if r.Wave == r.Policy.WaveCount() {
 		return a.Threshold == fleet.MaxPosition
+	}
+	if r.Policy.chooses() {
+		return len(c.lacking(r, a)) == 0
 	}
 	return a.count(c.fit) >= r.Policy.size(r.Wave, len(c.fit))
 }

@@ -173,7 +173,7 @@ func TestDeadlineSaysThatCountsDoNotDecide(t *testing.T) {
 
 // BenchmarkCount is of ten thousand nodes at three replicas.
 func BenchmarkCount(b *testing.B) {
-	in := Input{Group: "g", Assignment: &Assignment{Candidate: two, Reach: Reach{Threshold: fleet.MaxPosition}}, Rollout: &Rollout{State: Progressing},
+	in := Input{Group: "g", Assignment: &Assignment{Candidate: two, Reach: whole}, Rollout: &Rollout{State: Progressing},
 		Tallies: make([]Tally, 3)}
 	for i, position := range scattered(10_000) {
 		in.Nodes = append(in.Nodes, Node{Position: position, Online: true})

@@ -3,7 +3,6 @@ package rollout
 import (
 	"time"
 
-	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kong/cost"
 )
 
@@ -37,19 +36,36 @@ func (in Input) intervalLeft() time.Duration {
 	if _, hurried := in.Orders.begins(*r); hurried {
 		return 0
 	}
-	if a := in.Assignment; a != nil && !r.State.Open() && a.without().runs(in.Newest.Digest, fleet.MaxPosition) {
+	if a := in.Assignment; a != nil && !r.State.Open() && a.without().runs(in.Newest.Digest, whole) {
 		return 0
 	}
 	return max(in.loadInterval()-in.Ages.Load, 0)
 }
 
-// Held returns until when the newest revision waits for the load interval, by the clock of the leader that wrote the record; false when it
-// does not wait for that.
+// Held returns until when the newest revision waits for a change window or the load interval, by the clock of the leader that wrote the
+// record; false when it does not wait for that.
 func Held(in Input) (until time.Time, held bool) {
-	if in.Rollout == nil || in.Rollout.State.Open() || !in.newer() || in.intervalLeft() == 0 {
+	switch {
+	case in.Rollout == nil || in.Rollout.State.Open() || !in.waits():
 		return time.Time{}, false
+	case in.closedFor() > 0:
+		return in.Closed.Until, true
+	case in.intervalLeft() > 0:
+		return in.Rollout.LoadTime.Add(in.loadInterval()), true
 	}
-	return in.Rollout.LoadTime.Add(in.loadInterval()), true
+	return time.Time{}, false
+}
+
+// closedFor returns how long no rollout may begin for want of an open change window. The first rollout of a group needs none, and neither
+// does what an operator promotes or retries.
+func (in Input) closedFor() time.Duration {
+	if in.Rollout == nil || in.Closed == (Closed{}) {
+		return 0
+	}
+	if _, hurried := in.Orders.begins(*in.Rollout); hurried {
+		return 0
+	}
+	return max(in.Closed.For, time.Second)
 }
 
 // lastLoad returns the time of the last load that a rollout which follows another one must keep its distance from.
@@ -63,7 +79,5 @@ func lastLoad(before Rollout) time.Time {
 // mayTakeOver reports whether a newer revision may take over at the end of a wave: the first wave of its rollout takes on every node that
 // the open one reached, so that the group is on three revisions for no longer than that wave; and the load interval is over.
 func (s *step) mayTakeOver() bool {
-	reached := within(s.c.fit, s.a.Threshold)
-	return s.newer && !s.r.TookOver && len(s.a.left(false)) <= maxHolds && s.in.Policy.size(1, len(s.c.fit)) >= reached &&
-		s.in.intervalLeft() == 0
+	return s.newer && !s.r.TookOver && len(s.a.left(false)) <= maxHolds && s.in.Policy.firstWave(s.c, s.a.Reach) && s.in.intervalLeft() == 0
 }

@@ -87,7 +87,8 @@ func (w *world) check(was Input, d Decision) {
 	w.checkEnd(was, d)
 	w.checkTimes(was, d)
 	w.checkTargets(was, d)
-	w.checkThreshold(was, d)
+	w.checkReach(was, d)
+	w.checkSpread(was, d)
 	w.checkServing(was, d)
 	w.checkLoading(was, d)
 	w.checkSize(d)
@@ -135,6 +136,8 @@ func (w *world) checkBegin(was Input, d Decision) {
 		w.broken("a rollout began while sources are to be pinned")
 	case r.Candidate.Revision < w.truth.pinned:
 		w.broken("a rollout to revision %d began, and the pins are in %d", r.Candidate.Revision, w.truth.pinned)
+	case was.Closed != (Closed{}) && old != nil && !retried && !hurried:
+		w.broken("a rollout began while no change window was open")
 	case len(r.Orders) > 0 && !retried && !hurried:
 		w.broken("a rollout began with orders of another: %+v", r.Orders)
 	case retried && (old.State.Open() || old.State == Completed):
@@ -167,7 +170,7 @@ func (w *world) checkDistance(was Input, d Decision, wanted bool) {
 	w.truth.before, w.truth.began = w.truth.began, struct{ nodes, policies int }{len(was.Nodes), w.truth.policies}
 	excused := wanted || old == nil || old.LoadTime.IsZero() || old.State == Halted || old.State == RolledBack || r.Ahead > 0 ||
 		d.Ended != nil && (!r.TookOver || Count(was).InWave == 0) ||
-		was.Assignment != nil && was.Assignment.without().runs(r.Candidate.Digest, fleet.MaxPosition)
+		was.Assignment != nil && was.Assignment.without().runs(r.Candidate.Digest, whole)
 	if excused {
 		w.truth.excused = w.now
 		return
@@ -250,8 +253,8 @@ func (w *world) checkPaused(was Input, d Decision) {
 	if r == nil || begins(was, d) || !r.Paused || !r.State.Open() || d.Assignment == nil || was.Assignment == nil {
 		return
 	}
-	if d.Assignment.Threshold != was.Assignment.Threshold {
-		w.broken("the rollout is paused, and the threshold went from %x to %x", was.Assignment.Threshold, d.Assignment.Threshold)
+	if !d.Assignment.equal(was.Assignment.Reach) {
+		w.broken("the rollout is paused, and its reach went from %+v to %+v", was.Assignment.Reach, d.Assignment.Reach)
 	}
 }
 
@@ -384,7 +387,7 @@ func (w *world) checkTargets(was Input, d Decision) {
 	}
 	next := *d.Assignment
 	for i := 1; i < len(next.Held); i++ {
-		if next.Held[i-1].Threshold >= next.Held[i].Threshold {
+		if next.Held[i-1].covers(next.Held[i].Reach) {
 			w.broken("holds are out of order: %+v", next.Held)
 		}
 	}
@@ -400,7 +403,7 @@ func (w *world) checkTargets(was Input, d Decision) {
 		if ends && !before.Includes(n.Position) && !from.Same(to) && from.Revision != before.Candidate.Revision {
 			w.broken("a halt moved node %s, which the candidate had not reached, from %+v to %+v", n.Name, from, to)
 		}
-		if !next.Candidate.IsZero() && n.Position >= next.Threshold && to.Revision == next.Candidate.Revision && from.Revision != to.Revision {
+		if !next.Candidate.IsZero() && !next.Has(n.Position) && to.Revision == next.Candidate.Revision && from.Revision != to.Revision {
 			w.broken("node %s is outside of the waves, and is given the candidate", n.Name)
 		}
 		if to.Revision >= from.Revision {
@@ -423,9 +426,9 @@ func (w *world) checkTargets(was Input, d Decision) {
 	}
 }
 
-// checkThreshold is of the waves: within a rollout they only grow, not while nodes are ahead of the ledger, and a raise includes no more
+// checkReach is of the waves: within a rollout they only grow, not while nodes are ahead of the ledger, and a raise includes no more
 // nodes than are in the wave.
-func (w *world) checkThreshold(was Input, d Decision) {
+func (w *world) checkReach(was Input, d Decision) {
 	r, a := d.Rollout, d.Assignment
 	if a == nil {
 		return
@@ -433,15 +436,15 @@ func (w *world) checkThreshold(was Input, d Decision) {
 	if len(was.ahead()) > 0 {
 		w.broken("nodes are ahead of the ledger, and it decided %+v", a)
 	}
-	from := uint64(0)
+	var from Reach
 	var leftOut Positions
 	if b := was.Assignment; b != nil && a.Rollout != "" && b.Rollout == a.Rollout {
-		if from = b.Threshold; a.Threshold < from {
-			w.broken("the threshold fell from %x to %x", from, a.Threshold)
+		if from = b.Reach; !a.covers(from) {
+			w.broken("the reach fell from %+v to %+v", from, a.Reach)
 		}
 		leftOut = was.Rollout.LeftOut
 	}
-	if r == nil || a.Threshold <= from || r.Wave == r.Policy.WaveCount() {
+	if r == nil || from.covers(a.Reach) || r.Wave == r.Policy.WaveCount() {
 		return
 	}
 	if a.Threshold == fleet.MaxPosition {
@@ -451,11 +454,11 @@ func (w *world) checkThreshold(was Input, d Decision) {
 	for _, alone := range []bool{false, true} { // when all are left out nobody is
 		for _, n := range was.Nodes {
 			sick := n.Sick != "" || r.Suspects.has(n.Position)
-			out := leftOut.has(n.Position) || sick && n.Position >= from
+			out := leftOut.has(n.Position) || sick && !from.Has(n.Position)
 			if !n.Online || !alone && (out || r.LeftOut.has(n.Position)) {
 				continue
 			}
-			if all++; n.Position < a.Threshold {
+			if all++; a.Has(n.Position) {
 				in++
 			}
 		}
@@ -467,8 +470,68 @@ func (w *world) checkThreshold(was Input, d Decision) {
 	if len(r.Policy.Waves) > 0 {
 		wave = r.Policy.Waves[r.Wave-1]
 	}
+	if wave.Label != "" {
+		w.checkLabels(was, from, a.Reach, *r)
+		return
+	}
 	if size := max(wave.Nodes, (all*wave.Percent+99)/100); in > size {
 		w.broken("wave %d of %+v includes %d of %d nodes: %+v", r.Wave, r.Policy.Waves, in, all, a)
+	}
+}
+
+// checkLabels is of a wave by label: it reaches for nodes that this label or one before names, and for no others.
+func (w *world) checkLabels(was Input, from, to Reach, r Rollout) {
+	for _, n := range was.Nodes {
+		named := false
+		for _, wave := range r.Policy.Waves[:r.Wave] {
+			for key, value := range n.Labels {
+				named = named || wave.Label == key+"="+value
+			}
+		}
+		if to.Has(n.Position) && !from.Has(n.Position) && !named {
+			w.broken("wave %d of %+v reached for node %s with the labels %v", r.Wave, r.Policy.Waves, n.Name, n.Labels)
+		}
+	}
+}
+
+// checkSpread is of the nodes by which a reach grew just now: they bring no more values of the label into flight than may load at once, and
+// no more nodes with the same value.
+func (w *world) checkSpread(was Input, d Decision) {
+	a, r := d.Assignment, d.Rollout
+	if a == nil || a.Rollout == "" || r == nil || r.Policy.Spread == nil || r.Policy.MaxFailedPercent > 0 {
+		return
+	}
+	var from Reach
+	if was.Assignment != nil && was.Assignment.Rollout == a.Rollout {
+		from = was.Assignment.Reach
+	}
+	s := *r.Policy.Spread
+	old, fresh, loading, size := map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}
+	for _, n := range was.Nodes {
+		m := w.machines[n.Name]
+		if m == nil || !n.Online {
+			continue
+		}
+		value := n.Labels[s.Label]
+		if size[value]++; r.LeftOut.has(n.Position) || !a.Includes(n.Position) {
+			continue
+		}
+		switch {
+		case !from.Has(n.Position):
+			fresh[value]++
+			loading[value]++
+		case m.runs.Digest != a.Candidate.Digest && m.served != r.ID:
+			old[value]++
+			loading[value]++
+		}
+	}
+	for value, n := range fresh {
+		if s.MaxLoading > 0 && n > max(1, size[value]*s.MaxLoading/100) {
+			w.broken("%d of %d nodes with %s=%q were taken at once: %+v", n, size[value], s.Label, value, r.Policy)
+		}
+		if s.MaxValuesLoading > 0 && old[value] == 0 && len(loading) > s.MaxValuesLoading {
+			w.broken("nodes with %d values of %s load at once: %v before, %v more: %+v", len(loading), s.Label, old, fresh, r.Policy)
+		}
 	}
 }
 
@@ -492,7 +555,7 @@ func (w *world) checkServing(was Input, d Decision) {
 func (w *world) checkLoading(was Input, d Decision) {
 	a, r := d.Assignment, d.Rollout
 	if a == nil || a.Rollout == "" || r == nil || was.Assignment != nil && was.Assignment.Rollout == a.Rollout &&
-		a.Threshold <= was.Assignment.Threshold {
+		was.Assignment.covers(a.Reach) {
 		return
 	}
 	loading, online, sick := 0, 0, 0
@@ -536,7 +599,7 @@ func (w *world) witness(was Input, d Decision) {
 		before = *was.Assignment
 	}
 	if a := d.Assignment; a != nil && a.Threshold > 0 && (a.Rollout != before.Rollout || a.Threshold > before.Threshold) &&
-		!a.without().runs(a.Candidate.Digest, fleet.MaxPosition) {
+		!a.without().runs(a.Candidate.Digest, whole) {
 		w.truth.loaded = w.now
 	}
 	if d.Ended != nil {

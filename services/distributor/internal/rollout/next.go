@@ -18,8 +18,11 @@ func Next(in Input, p Progress, gates []GateResult) string {
 	text := nextStep(r, p, gates)
 	if waiting {
 		text += fmt.Sprintf("; then revision %d", in.Newest.Revision)
-		if in.Orders.Frozen() != nil {
+		switch {
+		case in.Orders.Frozen() != nil:
 			text += ", once the group is not frozen"
+		case in.closedFor() > 0:
+			text += ", " + in.opening()
 		}
 	}
 	return text
@@ -34,6 +37,8 @@ func nextAfter(in Input, r Rollout, waiting bool) string {
 		return "pins the sources that brought the change; no rollout begins before"
 	case waiting && frozen != nil:
 		return fmt.Sprintf("revision %d waits: %s froze the group: %s", in.Newest.Revision, frozen.Author, frozen.Reason)
+	case waiting && in.closedFor() > 0:
+		return fmt.Sprintf("revision %d is rolled out %s; silverback rollout promote begins it now", in.Newest.Revision, in.opening())
 	case waiting && !until.IsZero():
 		return fmt.Sprintf("revision %d waits until about %s: a gateway loads at most once in %s; silverback rollout promote lets it begin now",
 			in.Newest.Revision, until.UTC().Format(time.TimeOnly), in.loadInterval())
@@ -43,21 +48,40 @@ func nextAfter(in Input, r Rollout, waiting bool) string {
 	return ""
 }
 
+// opening says when a change window opens.
+func (in Input) opening() string {
+	return "when the change window opens, " + in.Closed.Until.UTC().Format("Mon 2006-01-02 15:04") + " UTC"
+}
+
+// label returns the label of the present wave; empty for a wave by count.
+func (r Rollout) label() string { return r.Policy.waves()[max(r.Wave, 1)-1].Label }
+
+// labelled is the label of a wave, for a sentence.
+func labelled(label string) string {
+	if label == "" {
+		return ""
+	}
+	return " (" + label + ")"
+}
+
 // nextStep says what an open rollout waits for.
 func nextStep(r Rollout, p Progress, gates []GateResult) string {
 	after := "then the rollout completes"
 	if r.Wave < r.Policy.WaveCount() {
-		after = fmt.Sprintf("then wave %d of %d", r.Wave+1, r.Policy.WaveCount())
+		after = fmt.Sprintf("then wave %d of %d%s", r.Wave+1, r.Policy.WaveCount(), labelled(r.Policy.waves()[r.Wave].Label))
 	}
 	switch {
 	case r.Paused:
 		return "paused by an operator; silverback rollout resume lets it go on"
 	case r.State == Waiting && r.Ahead > 0:
 		return "waits for a recovery of the ledger"
+	case r.State == Waiting && p.Online > 0 && r.label() != "":
+		return fmt.Sprintf("waits for a node with the label %s to come online; silverback rollout promote goes on without it", r.label())
 	case r.State == Waiting:
 		return "waits for a node to come online"
 	case r.State == Progressing:
-		return fmt.Sprintf("waits for %d of %d nodes of wave %d to serve it; %s", p.InWave-p.Serving, p.InWave, max(r.Wave, 1), after)
+		return fmt.Sprintf("waits for %d of %d nodes of wave %d%s to serve it; %s", p.InWave-p.Serving, p.InWave, max(r.Wave, 1),
+			labelled(r.label()), after)
 	}
 	if open := undecided(gates); open != nil && r.Policy.OnInconclusive != 0 {
 		return fmt.Sprintf("watches wave %d for %s; gate %s is %s yet; %s", r.Wave, r.Policy.soak(r.Wave), open.Gate, open.Outcome.Words(), after)

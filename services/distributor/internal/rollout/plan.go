@@ -17,9 +17,24 @@ type Input struct {
 	Rollout    *Rollout    // the newest; nil before the first
 	Ages       Ages        // of the newest rollout, as this leader measured them
 	Orders     Orders      // of the group
+	Closed     Closed      // zero while a change window of the group is open, and when it has none
 	Nodes      []Node      // all known nodes, in any order
 	Tallies    []Tally     // of the newest rollout, one for each replica with sessions
 	Evidence   []Evidence  // of the newest rollout, one for each replica with evidence
+}
+
+// Closed says that no change window is open, by the clock of who asks.
+type Closed struct {
+	For   time.Duration // from now on
+	Until time.Time
+}
+
+// ClosedUntil is Closed until a time; the zero time is not at all.
+func ClosedUntil(now, until time.Time) Closed {
+	if until.IsZero() {
+		return Closed{}
+	}
+	return Closed{For: until.Sub(now), Until: until}
 }
 
 // A Decision is what to write in one transaction. The zero Decision means that there is nothing to do.
@@ -60,11 +75,17 @@ func plan(now time.Time, in Input, held bool) Decision {
 		}
 		return launch(now, in, *in.Rollout, a)
 	}
+	if in.waits() {
+		return Decision{Wait: in.closedFor()}
+	}
 	return Decision{}
 }
 
 // newer reports whether the newest revision needs a rollout and may have one.
-func (in Input) newer() bool {
+func (in Input) newer() bool { return in.waits() && in.closedFor() == 0 }
+
+// waits reports whether the newest revision needs a rollout and neither a freeze nor a pinning keeps it from one.
+func (in Input) waits() bool {
 	return !in.Newest.IsZero() && in.Newest.Revision > handled(in) && in.mayBegin()
 }
 
@@ -130,7 +151,7 @@ func begin(now time.Time, in Input, how takeover) Decision {
 	a = Assignment{Stable: a.Stable, Candidate: in.Newest, Rollout: r.ID, Held: a.left(how.withdrawn)}
 	if a.without().runs(in.Newest.Digest, whole) {
 		// The group runs that content already. Only the revision number changes, which needs no waves and no gates.
-		r.Policy.Waves, r.Policy.MaxLoading = []Wave{{Percent: wholeGroup}}, wholeGroup
+		r.Policy.Waves, r.Policy.MaxLoading, r.Policy.Spread = []Wave{{Percent: wholeGroup}}, wholeGroup, nil
 		r.Promoted = 1
 		r.Reason = "the group runs this content already"
 	}

@@ -62,7 +62,7 @@ func (p Policy) maxLoading(n int) int {
 	return max(1, n*share/100)
 }
 
-// size returns how many of n nodes are in the first k waves. The last wave is always the whole group.
+// size returns how many of n nodes are in the first k waves, when wave k is by count. The last wave is always the whole group.
 func (p Policy) size(k, n int) int {
 	waves := p.waves()
 	if k >= len(waves) {

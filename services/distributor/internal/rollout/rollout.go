@@ -41,10 +41,10 @@ type Assignment struct {
 	Candidate Target          `json:"candidate,omitzero"`
 	Rollout   fleet.RolloutID `json:"rollout,omitempty"` // empty: none is open
 	Reach
-	Held      []Hold          `json:"held,omitempty"` // superseded candidates, the newest first
-	Term      fleet.Term      `json:"term"`
-	Epoch     fleet.Epoch     `json:"epoch,omitempty"` // of the ledger, when it was written
-	Decision  fleet.Decision  `json:"-"`               // the etcd revision at which it was written
+	Held     []Hold         `json:"held,omitempty"` // superseded candidates, the newest first
+	Term     fleet.Term     `json:"term"`
+	Epoch    fleet.Epoch    `json:"epoch,omitempty"` // of the ledger, when it was written
+	Decision fleet.Decision `json:"-"`               // the etcd revision at which it was written
 }
 
 // Stamp orders the assignment among all decisions.
@@ -235,6 +235,7 @@ const MaxRefusals = 16
 type Node struct {
 	Name     fleet.NodeID
 	Position uint64
+	Labels   map[string]string
 	Online   bool        // directives can reach it
 	Sick     string      // why it cannot serve anything new; empty when it can
 	Followed fleet.Stamp // the last decision that it followed, by its own report

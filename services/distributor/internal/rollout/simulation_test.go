@@ -94,6 +94,7 @@ type world struct {
 		since   time.Time
 	}
 	watch     Stopwatch
+	opens     time.Time     // when a change window opens
 	clock     time.Duration // how far the leader's clock is ahead
 	past      view
 	known     Target        // the newest revision, as far as the leader knows
@@ -146,7 +147,14 @@ func (w *world) log(format string, args ...any) {
 var population = sync.OnceValue(func() (all []Node) {
 	for i := range 5000 {
 		name := fleet.NodeID(fmt.Sprint("node-", i))
-		all = append(all, Node{Name: name, Position: fleet.Position("g", name), Online: true})
+		n := Node{Name: name, Position: fleet.Position("g", name), Online: true, Labels: map[string]string{"zone": string(rune('a' + i%3))}}
+		switch {
+		case i%7 == 0:
+			n.Labels["canary"] = "true"
+		case i%5 == 0:
+			n.Labels = nil
+		}
+		all = append(all, n)
 	}
 	return all
 })
@@ -211,7 +219,16 @@ func (w *world) policy() {
 			[]Wave{{Nodes: 1}, {Percent: 60, Soak: soak()}, {Percent: 100, Soak: soak()}},
 			[]Wave{{Nodes: 2, Soak: soak()}, {Percent: 25, Soak: soak()}, {Percent: 50}, {Percent: 100, Soak: soak()}}),
 	}
-	if w.chance(2) {
+	if w.chance(4) {
+		p.Waves = oneOf(w, []Wave{{Label: "canary=true", Soak: soak()}, {Percent: 100}},
+			[]Wave{{Label: "canary=true"}, {Label: "zone=a", Soak: soak()}, {Percent: 50}, {Percent: 100, Soak: soak()}},
+			[]Wave{{Nodes: 1, Soak: soak()}, {Label: "zone=b"}, {Label: "zone=nowhere", Soak: soak()}, {Percent: 100}},
+			[]Wave{{Nodes: 2}, {Percent: 30}, {Label: "canary=true", Soak: soak()}, {Percent: 100}})
+	}
+	if w.chance(4) {
+		p.Spread = &fleet.Spread{Label: "zone", MaxLoading: oneOf(w, 0, 20, 50), MaxValuesLoading: oneOf(w, 0, 1, 2)}
+	}
+	if !w.chance(3) {
 		if w.chance(2) {
 			p.ErrorRatio = &fleet.ErrorRatioGate{MaxIncreasePercent: oneOf(w, 1, 5.0)}
 		}
@@ -319,6 +336,9 @@ func (w *world) event(x int) {
 		}
 	case x < 55:
 		w.policy()
+	case x == 55:
+		w.opens = w.now.Add(w.seconds(200))
+		w.log("the change window is closed")
 	case x < 70:
 		w.watch, w.clock = Stopwatch{}, time.Duration(w.rng.IntN(120)-60)*time.Minute // another leader
 	case x < 100:
@@ -571,6 +591,10 @@ func (w *world) cell(name fleet.NodeID, digest fleet.Digest, long time.Duration)
 
 // tick has everybody act, and the leader decide until it rests.
 func (w *world) tick() {
+	w.in.Closed = Closed{}
+	if w.now.Before(w.opens) {
+		w.in.Closed = ClosedUntil(w.now, w.opens)
+	}
 	w.act()
 	w.count()
 	w.observe()
@@ -684,6 +708,12 @@ func decisionOf(in Input) fleet.Decision {
 	return in.Assignment.Decision
 }
 
+// forLabel reports whether the rollout waits for a node with the label of its first wave.
+func (w *world) forLabel() bool {
+	r := w.in.Rollout
+	return r.State == Waiting && r.Ahead == 0 && w.in.Assignment != nil && w.in.Assignment.Rollout == r.ID
+}
+
 // calm ends all that is wrong, submits something good, and waits for it. From then on Plan is asked only when something happened, or when
 // it wants to be.
 func (w *world) calm() {
@@ -707,6 +737,10 @@ func (w *world) calm() {
 			w.orders++
 			w.give(Order{ID: strconv.Itoa(w.orders), Verb: Resume, Rollout: r.ID})
 		}
+		if r := w.in.Rollout; r != nil && w.forLabel() && len(w.in.Orders.pending(*r)) == 0 {
+			w.orders++
+			w.give(Order{ID: strconv.Itoa(w.orders), Verb: Promote, Rollout: r.ID})
+		}
 		w.tick()
 		r := w.in.Rollout
 		switch {
@@ -721,8 +755,8 @@ func (w *world) calm() {
 		if r.State.Open() && fleet.Policy(r.Policy).HasGates() {
 			most = 3 * time.Second // then there is new evidence
 		}
-		if r.State.Open() && r.Paused {
-			most = time.Second // then an operator resumes it
+		if r.State.Open() && r.Paused || w.forLabel() {
+			most = time.Second // then an operator resumes or promotes it
 		}
 		after := w.soonest(most)
 		if after == time.Hour {

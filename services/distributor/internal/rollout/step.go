@@ -28,7 +28,7 @@ func advance(now time.Time, in Input, r Rollout, a Assignment, newer bool) Decis
 	}
 	s.r.Progress = s.c.Progress
 	for _, rule := range []func() *Decision{
-		s.refusals, s.orders, s.takeover, s.presence, s.pause, s.judge, s.waves, s.deadline, s.failures,
+		s.refusals, s.orders, s.takeover, s.presence, s.pause, s.judge, s.label, s.waves, s.deadline, s.failures,
 	} {
 		if d := rule(); d != nil {
 			return *d
@@ -130,6 +130,16 @@ func (s *step) judge() *Decision {
 	return nil
 }
 
+// label waits for a node with the label of the first wave. The clock of the wave starts with it.
+func (s *step) label() *Decision {
+	if !s.c.nobody(s.r, s.a) || s.r.promoted() {
+		return nil
+	}
+	s.r.State, s.r.FailTime, s.r.SettleTime = Waiting, time.Time{}, time.Time{}
+	s.r.Wave, s.r.WaveTime = s.before.Wave, s.before.WaveTime
+	return s.asIs(0)
+}
+
 // waves ends every wave that is complete and has soaked. After the last one the rollout is complete.
 func (s *step) waves() *Decision {
 	switch {
@@ -138,7 +148,7 @@ func (s *step) waves() *Decision {
 	case s.r.FailTime.IsZero():
 		s.r.FailTime, s.ages.Fail = s.now, 0
 	}
-	for s.c.settled(s.r, s.a, s.waited()) {
+	for s.c.settled(s.r, s.a, s.waited()) || s.c.nobody(s.r, s.a) && s.r.promoted() {
 		if d := s.soak(); d != nil {
 			return d
 		}
@@ -207,7 +217,11 @@ func (s *step) extend() Decision {
 	if s.newer {
 		s.wait = min(s.wait, max(stuckAfter-s.ages.Idle, time.Second))
 	}
-	next := raise(s.r, s.a, s.c, s.waited())
+	grow := raise
+	if s.r.Policy.chooses() {
+		grow = choose
+	}
+	next := grow(s.r, s.a, s.c, s.waited())
 	if s.a.covers(next) {
 		return changed(s.before, s.r, nil, s.wait)
 	}
@@ -241,7 +255,7 @@ func raise(r Rollout, a Assignment, c counts, waited bool) Reach {
 	last := r.Wave == r.Policy.WaveCount()
 	have := a.count(c.fit)
 	limit := r.Policy.maxLoading(len(c.fit))
-	free := limit - c.loadingOffline - (c.held() - c.excused(r, waited))
+	free := limit - len(c.loadingOffline) - (c.held() - c.excused(r, waited))
 	// Small steps would cost a write and a recount each.
 	if free <= 0 || have > 0 && free < limit/4 && have+free < want {
 		return a.Reach

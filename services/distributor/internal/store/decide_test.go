@@ -49,8 +49,9 @@ func TestDecideIsFencedAndCompared(t *testing.T) {
 	etcd := etcdtest.Client(t)
 	fence := elect(t, etcd, Election("distributor")+"/one")
 	d := rollout.Decision{
-		Rollout:    &rollout.Rollout{Group: "g", ID: "00000001", State: rollout.Progressing},
-		Assignment: &rollout.Assignment{Candidate: rollout.Target{Revision: 1}, Rollout: "00000001", Reach: rollout.Reach{Threshold: fleet.MaxPosition}},
+		Rollout: &rollout.Rollout{Group: "g", ID: "00000001", State: rollout.Progressing},
+		Assignment: &rollout.Assignment{Candidate: rollout.Target{Revision: 1}, Rollout: "00000001",
+			Reach: rollout.Reach{Threshold: fleet.MaxPosition}},
 	}
 	at, err := Decide(t.Context(), etcd, fence, "g", Group{}, d, News{})
 	if err != nil {

@@ -2,17 +2,20 @@ package roster
 
 import (
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/window"
 )
 
 // Bounds of requests. They keep a batch of session writes well under etcd's limit.
 const (
 	MaxDescription  = 1024
 	MaxWaves        = 20
+	MaxWindows      = 16
 	MaxSoak         = 7 * 24 * time.Hour
 	MaxDeadline     = 7 * 24 * time.Hour
 	MaxLoadInterval = time.Hour
@@ -57,6 +60,8 @@ func PolicyViolations(path string, p fleet.Policy) (bad []fault.Violation) {
 	}
 	checkGates(p, add)
 	checkRetention(p, add)
+	checkSpread(p, add)
+	checkWindows(p, add)
 	return append(bad, probeViolations(path+".gates.probes", p.Probes)...)
 }
 
@@ -65,11 +70,18 @@ func checkWaves(p fleet.Policy, add func(field, format string, args ...any)) {
 		add("waves", "has %d waves; at most %d are allowed", len(p.Waves), MaxWaves)
 	}
 	var nodes, percent int
+	labels := map[string]bool{}
 	for i, w := range p.Waves {
 		at := fmt.Sprintf("waves[%d]", i)
-		switch {
+		switch key, value, _ := strings.Cut(w.Label, "="); {
+		case w.Label != "" && (!labelKey(key) || value == "" || len(value) > MaxLabelValue || !utf8.ValidString(value)):
+			add(at+".label", "is %.70q; want key=value, as nodes have it: zone=eu-1", w.Label)
+		case labels[w.Label]:
+			add(at+".label", "is %.70q, which a wave before has too", w.Label)
+		case w.Label != "":
+			labels[w.Label] = true
 		case w.Nodes == 0 && w.Percent == 0:
-			add(at, "give nodes or percent, at least 1")
+			add(at, "give nodes or percent, at least 1, or a label")
 		case w.Nodes == 0 && (w.Percent < 1 || w.Percent > 100):
 			add(at+".percent", "is %d; want 1 to 100", w.Percent)
 		case w.Nodes == 0 && w.Percent <= percent:
@@ -91,6 +103,36 @@ func checkWaves(p fleet.Policy, add func(field, format string, args ...any)) {
 		add(fmt.Sprintf("waves[%d]", n-1), "the last wave must be the whole group: percent 100")
 	}
 }
+
+func checkSpread(p fleet.Policy, add func(field, format string, args ...any)) {
+	s := p.Spread
+	if s == nil {
+		return
+	}
+	if !labelKey(s.Label) {
+		add("spread.label", "is %.70q; want the key of a label of nodes, such as zone", s.Label)
+	}
+	if s.MaxLoading < 0 || s.MaxLoading > 100 {
+		add("spread.max_loading_percent", "is %d; want 1 to 100, or 0 for no limit", s.MaxLoading)
+	}
+	if s.MaxValuesLoading < 0 {
+		add("spread.max_values_loading", "is %d; want at least 1, or 0 for no limit", s.MaxValuesLoading)
+	}
+}
+
+func checkWindows(p fleet.Policy, add func(field, format string, args ...any)) {
+	if len(p.Windows) > MaxWindows {
+		add("windows", "has %d windows; at most %d are allowed", len(p.Windows), MaxWindows)
+		return
+	}
+	for i, w := range p.Windows {
+		if field, err := window.Check(w); err != nil {
+			add(fmt.Sprintf("windows[%d].%s", i, field), "%s", err)
+		}
+	}
+}
+
+func labelKey(key string) bool { return key != "" && len(key) <= MaxLabelKey && utf8.ValidString(key) }
 
 func checkGates(p fleet.Policy, add func(field, format string, args ...any)) {
 	if g := p.ErrorRatio; g != nil {
@@ -128,7 +170,7 @@ func LabelViolations(labels map[string]string) (bad []fault.Violation) {
 		bad = append(bad, fault.Violation{Field: "labels", Description: fmt.Sprintf("has %d labels; at most 64 are allowed", len(labels))})
 	}
 	for k, v := range labels {
-		if k == "" || len(k) > MaxLabelKey || len(v) > MaxLabelValue || !utf8.ValidString(k) || !utf8.ValidString(v) {
+		if !labelKey(k) || len(v) > MaxLabelValue || !utf8.ValidString(v) {
 			bad = append(bad, fault.Violation{Field: "labels", Description: fmt.Sprintf("label %.63q: a key has 1 to %d bytes, a value at most %d",
 				k, MaxLabelKey, MaxLabelValue)})
 		}

@@ -65,7 +65,7 @@ type RolloutServiceClient interface {
 	// Lets a paused rollout go on. The soak of its wave begins anew.
 	ResumeRollout(ctx context.Context, in *ResumeRolloutRequest, opts ...grpc.CallOption) (*ResumeRolloutResponse, error)
 	// Ends the soak of the present wave, or lets an inconclusive gate pass, or takes every wave that is left at once. When the newest
-	// rollout has ended and a newer revision waits for the load interval, its rollout begins at once.
+	// rollout has ended and a newer revision waits for a change window or the load interval, its rollout begins at once.
 	PromoteRollout(ctx context.Context, in *PromoteRolloutRequest, opts ...grpc.CallOption) (*PromoteRolloutResponse, error)
 	// Ends a rollout as rolled back: the candidate leaves every node that it reached. The sources that brought it are pinned.
 	AbortRollout(ctx context.Context, in *AbortRolloutRequest, opts ...grpc.CallOption) (*AbortRolloutResponse, error)
@@ -264,7 +264,7 @@ type RolloutServiceServer interface {
 	// Lets a paused rollout go on. The soak of its wave begins anew.
 	ResumeRollout(context.Context, *ResumeRolloutRequest) (*ResumeRolloutResponse, error)
 	// Ends the soak of the present wave, or lets an inconclusive gate pass, or takes every wave that is left at once. When the newest
-	// rollout has ended and a newer revision waits for the load interval, its rollout begins at once.
+	// rollout has ended and a newer revision waits for a change window or the load interval, its rollout begins at once.
 	PromoteRollout(context.Context, *PromoteRolloutRequest) (*PromoteRolloutResponse, error)
 	// Ends a rollout as rolled back: the candidate leaves every node that it reached. The sources that brought it are pinned.
 	AbortRollout(context.Context, *AbortRolloutRequest) (*AbortRolloutResponse, error)

@@ -245,7 +245,9 @@ func (RolloutPolicy_OnInconclusive) EnumDescriptor() ([]byte, []int) {
 type RolloutPolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The waves, in order; the last must be the whole group. Empty is one node,
-	// then all.
+	// then all. Waves by count take nodes in a fixed order: first those that a label wave
+	// names, in the order of the waves, then the others; within them the values of the
+	// spread's label in turn; then the hash order of the group.
 	Waves []*RolloutPolicy_Wave `protobuf:"bytes,1,rep,name=waves,proto3" json:"waves,omitempty"`
 	// The share of the group, in percent, that may load at once; 0 is the default:
 	// 100 below 20 nodes, else 25.
@@ -272,7 +274,13 @@ type RolloutPolicy struct {
 	// default: none while a load is forecast to take less than a second, else so long that
 	// loads take at most a tenth of the time, and at most five minutes. 0 is none. It holds
 	// up neither what follows a halt or a rollback, nor what an operator promotes.
-	LoadInterval  *durationpb.Duration `protobuf:"bytes,10,opt,name=load_interval,json=loadInterval,proto3" json:"load_interval,omitempty"`
+	LoadInterval *durationpb.Duration `protobuf:"bytes,10,opt,name=load_interval,json=loadInterval,proto3" json:"load_interval,omitempty"`
+	// How loads are spread over the values of a label; unset is not at all.
+	Spread *RolloutPolicy_Spread `protobuf:"bytes,11,opt,name=spread,proto3" json:"spread,omitempty"`
+	// When a rollout may begin; empty is always. At most 16. An open rollout goes on when the
+	// window closes: half a group on other content is not safer. PromoteRollout begins one
+	// outside of the windows.
+	Windows       []*RolloutPolicy_Window `protobuf:"bytes,12,rep,name=windows,proto3" json:"windows,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -373,6 +381,20 @@ func (x *RolloutPolicy) GetKeepAge() *durationpb.Duration {
 func (x *RolloutPolicy) GetLoadInterval() *durationpb.Duration {
 	if x != nil {
 		return x.LoadInterval
+	}
+	return nil
+}
+
+func (x *RolloutPolicy) GetSpread() *RolloutPolicy_Spread {
+	if x != nil {
+		return x.Spread
+	}
+	return nil
+}
+
+func (x *RolloutPolicy) GetWindows() []*RolloutPolicy_Window {
+	if x != nil {
+		return x.Windows
 	}
 	return nil
 }
@@ -684,6 +706,7 @@ type RolloutPolicy_Wave struct {
 	//
 	//	*RolloutPolicy_Wave_Nodes
 	//	*RolloutPolicy_Wave_Percent
+	//	*RolloutPolicy_Wave_Label
 	Size isRolloutPolicy_Wave_Size `protobuf_oneof:"size"`
 	// How long the wave is watched after its last node serves, before the next begins.
 	// That of the last wave is the bake: the rollout completes after it.
@@ -747,6 +770,15 @@ func (x *RolloutPolicy_Wave) GetPercent() int32 {
 	return 0
 }
 
+func (x *RolloutPolicy_Wave) GetLabel() string {
+	if x != nil {
+		if x, ok := x.Size.(*RolloutPolicy_Wave_Label); ok {
+			return x.Label
+		}
+	}
+	return ""
+}
+
 func (x *RolloutPolicy_Wave) GetSoak() *durationpb.Duration {
 	if x != nil {
 		return x.Soak
@@ -768,15 +800,154 @@ type RolloutPolicy_Wave_Percent struct {
 	Percent int32 `protobuf:"varint,2,opt,name=percent,proto3,oneof"`
 }
 
+type RolloutPolicy_Wave_Label struct {
+	// The nodes with a label, as key=value.
+	Label string `protobuf:"bytes,4,opt,name=label,proto3,oneof"`
+}
+
 func (*RolloutPolicy_Wave_Nodes) isRolloutPolicy_Wave_Size() {}
 
 func (*RolloutPolicy_Wave_Percent) isRolloutPolicy_Wave_Size() {}
+
+func (*RolloutPolicy_Wave_Label) isRolloutPolicy_Wave_Size() {}
+
+// Spreads the loads of a group over the values of a label of its nodes. A node without
+// the label has the empty value, which is a value as any other.
+type RolloutPolicy_Spread struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key of the label, such as zone.
+	Label string `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
+	// The share of the nodes with the same value, in percent, that may load at once; at
+	// least one node may. 0 is no such limit.
+	MaxLoadingPercent int32 `protobuf:"varint,2,opt,name=max_loading_percent,json=maxLoadingPercent,proto3" json:"max_loading_percent,omitempty"`
+	// How many values may have nodes that load at the same time; 0 is no such limit.
+	MaxValuesLoading int32 `protobuf:"varint,3,opt,name=max_values_loading,json=maxValuesLoading,proto3" json:"max_values_loading,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *RolloutPolicy_Spread) Reset() {
+	*x = RolloutPolicy_Spread{}
+	mi := &file_silverback_fleet_v1_policy_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RolloutPolicy_Spread) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RolloutPolicy_Spread) ProtoMessage() {}
+
+func (x *RolloutPolicy_Spread) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_fleet_v1_policy_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RolloutPolicy_Spread.ProtoReflect.Descriptor instead.
+func (*RolloutPolicy_Spread) Descriptor() ([]byte, []int) {
+	return file_silverback_fleet_v1_policy_proto_rawDescGZIP(), []int{0, 1}
+}
+
+func (x *RolloutPolicy_Spread) GetLabel() string {
+	if x != nil {
+		return x.Label
+	}
+	return ""
+}
+
+func (x *RolloutPolicy_Spread) GetMaxLoadingPercent() int32 {
+	if x != nil {
+		return x.MaxLoadingPercent
+	}
+	return 0
+}
+
+func (x *RolloutPolicy_Spread) GetMaxValuesLoading() int32 {
+	if x != nil {
+		return x.MaxValuesLoading
+	}
+	return 0
+}
+
+// A time in which rollouts may begin. It opens at each time of the schedule and closes
+// after its duration.
+type RolloutPolicy_Window struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Five fields of cron, such as "0 22 * * 1-5": minute, hour, day of the month, month and
+	// day of the week.
+	Schedule string `protobuf:"bytes,1,opt,name=schedule,proto3" json:"schedule,omitempty"`
+	// How long the window is open: one minute to seven days.
+	Duration *durationpb.Duration `protobuf:"bytes,2,opt,name=duration,proto3" json:"duration,omitempty"`
+	// The zone of the schedule by its IANA name, such as Europe/Berlin; empty is UTC.
+	TimeZone      string `protobuf:"bytes,3,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RolloutPolicy_Window) Reset() {
+	*x = RolloutPolicy_Window{}
+	mi := &file_silverback_fleet_v1_policy_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RolloutPolicy_Window) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RolloutPolicy_Window) ProtoMessage() {}
+
+func (x *RolloutPolicy_Window) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_fleet_v1_policy_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RolloutPolicy_Window.ProtoReflect.Descriptor instead.
+func (*RolloutPolicy_Window) Descriptor() ([]byte, []int) {
+	return file_silverback_fleet_v1_policy_proto_rawDescGZIP(), []int{0, 2}
+}
+
+func (x *RolloutPolicy_Window) GetSchedule() string {
+	if x != nil {
+		return x.Schedule
+	}
+	return ""
+}
+
+func (x *RolloutPolicy_Window) GetDuration() *durationpb.Duration {
+	if x != nil {
+		return x.Duration
+	}
+	return nil
+}
+
+func (x *RolloutPolicy_Window) GetTimeZone() string {
+	if x != nil {
+		return x.TimeZone
+	}
+	return ""
+}
 
 var File_silverback_fleet_v1_policy_proto protoreflect.FileDescriptor
 
 const file_silverback_fleet_v1_policy_proto_rawDesc = "" +
 	"\n" +
-	" silverback/fleet/v1/policy.proto\x12\x13silverback.fleet.v1\x1a\x1egoogle/protobuf/duration.proto\"\xbb\b\n" +
+	" silverback/fleet/v1/policy.proto\x12\x13silverback.fleet.v1\x1a\x1egoogle/protobuf/duration.proto\"\xd4\v\n" +
 	"\rRolloutPolicy\x12=\n" +
 	"\x05waves\x18\x01 \x03(\v2'.silverback.fleet.v1.RolloutPolicy.WaveR\x05waves\x12.\n" +
 	"\x13max_loading_percent\x18\x02 \x01(\x05R\x11maxLoadingPercent\x12H\n" +
@@ -788,12 +959,23 @@ const file_silverback_fleet_v1_policy_proto_rawDesc = "" +
 	"\x0ekeep_revisions\x18\b \x01(\x05H\x00R\rkeepRevisions\x88\x01\x01\x124\n" +
 	"\bkeep_age\x18\t \x01(\v2\x19.google.protobuf.DurationR\akeepAge\x12>\n" +
 	"\rload_interval\x18\n" +
-	" \x01(\v2\x19.google.protobuf.DurationR\floadInterval\x1aq\n" +
+	" \x01(\v2\x19.google.protobuf.DurationR\floadInterval\x12A\n" +
+	"\x06spread\x18\v \x01(\v2).silverback.fleet.v1.RolloutPolicy.SpreadR\x06spread\x12C\n" +
+	"\awindows\x18\f \x03(\v2).silverback.fleet.v1.RolloutPolicy.WindowR\awindows\x1a\x89\x01\n" +
 	"\x04Wave\x12\x16\n" +
 	"\x05nodes\x18\x01 \x01(\x05H\x00R\x05nodes\x12\x1a\n" +
-	"\apercent\x18\x02 \x01(\x05H\x00R\apercent\x12-\n" +
+	"\apercent\x18\x02 \x01(\x05H\x00R\apercent\x12\x16\n" +
+	"\x05label\x18\x04 \x01(\tH\x00R\x05label\x12-\n" +
 	"\x04soak\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x04soakB\x06\n" +
-	"\x04size\"L\n" +
+	"\x04size\x1a|\n" +
+	"\x06Spread\x12\x14\n" +
+	"\x05label\x18\x01 \x01(\tR\x05label\x12.\n" +
+	"\x13max_loading_percent\x18\x02 \x01(\x05R\x11maxLoadingPercent\x12,\n" +
+	"\x12max_values_loading\x18\x03 \x01(\x05R\x10maxValuesLoading\x1ax\n" +
+	"\x06Window\x12\x1a\n" +
+	"\bschedule\x18\x01 \x01(\tR\bschedule\x125\n" +
+	"\bduration\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x1b\n" +
+	"\ttime_zone\x18\x03 \x01(\tR\btimeZone\"L\n" +
 	"\bOnReject\x12\x19\n" +
 	"\x15ON_REJECT_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eON_REJECT_HALT\x10\x01\x12\x11\n" +
@@ -850,7 +1032,7 @@ func file_silverback_fleet_v1_policy_proto_rawDescGZIP() []byte {
 }
 
 var file_silverback_fleet_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_silverback_fleet_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_silverback_fleet_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_silverback_fleet_v1_policy_proto_goTypes = []any{
 	(DriftPolicy)(0),                  // 0: silverback.fleet.v1.DriftPolicy
 	(RolloutPolicy_OnReject)(0),       // 1: silverback.fleet.v1.RolloutPolicy.OnReject
@@ -862,30 +1044,35 @@ var file_silverback_fleet_v1_policy_proto_goTypes = []any{
 	(*LatencyGate)(nil),               // 7: silverback.fleet.v1.LatencyGate
 	(*Probe)(nil),                     // 8: silverback.fleet.v1.Probe
 	(*RolloutPolicy_Wave)(nil),        // 9: silverback.fleet.v1.RolloutPolicy.Wave
-	nil,                               // 10: silverback.fleet.v1.Probe.HeadersEntry
-	(*durationpb.Duration)(nil),       // 11: google.protobuf.Duration
+	(*RolloutPolicy_Spread)(nil),      // 10: silverback.fleet.v1.RolloutPolicy.Spread
+	(*RolloutPolicy_Window)(nil),      // 11: silverback.fleet.v1.RolloutPolicy.Window
+	nil,                               // 12: silverback.fleet.v1.Probe.HeadersEntry
+	(*durationpb.Duration)(nil),       // 13: google.protobuf.Duration
 }
 var file_silverback_fleet_v1_policy_proto_depIdxs = []int32{
 	9,  // 0: silverback.fleet.v1.RolloutPolicy.waves:type_name -> silverback.fleet.v1.RolloutPolicy.Wave
 	1,  // 1: silverback.fleet.v1.RolloutPolicy.on_reject:type_name -> silverback.fleet.v1.RolloutPolicy.OnReject
 	2,  // 2: silverback.fleet.v1.RolloutPolicy.on_unhealthy:type_name -> silverback.fleet.v1.RolloutPolicy.OnUnhealthy
-	11, // 3: silverback.fleet.v1.RolloutPolicy.deadline:type_name -> google.protobuf.Duration
+	13, // 3: silverback.fleet.v1.RolloutPolicy.deadline:type_name -> google.protobuf.Duration
 	5,  // 4: silverback.fleet.v1.RolloutPolicy.gates:type_name -> silverback.fleet.v1.Gates
 	3,  // 5: silverback.fleet.v1.RolloutPolicy.on_inconclusive:type_name -> silverback.fleet.v1.RolloutPolicy.OnInconclusive
-	11, // 6: silverback.fleet.v1.RolloutPolicy.keep_age:type_name -> google.protobuf.Duration
-	11, // 7: silverback.fleet.v1.RolloutPolicy.load_interval:type_name -> google.protobuf.Duration
-	8,  // 8: silverback.fleet.v1.Gates.probes:type_name -> silverback.fleet.v1.Probe
-	6,  // 9: silverback.fleet.v1.Gates.error_ratio:type_name -> silverback.fleet.v1.ErrorRatioGate
-	7,  // 10: silverback.fleet.v1.Gates.latency:type_name -> silverback.fleet.v1.LatencyGate
-	10, // 11: silverback.fleet.v1.Probe.headers:type_name -> silverback.fleet.v1.Probe.HeadersEntry
-	11, // 12: silverback.fleet.v1.Probe.interval:type_name -> google.protobuf.Duration
-	11, // 13: silverback.fleet.v1.Probe.timeout:type_name -> google.protobuf.Duration
-	11, // 14: silverback.fleet.v1.RolloutPolicy.Wave.soak:type_name -> google.protobuf.Duration
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	13, // 6: silverback.fleet.v1.RolloutPolicy.keep_age:type_name -> google.protobuf.Duration
+	13, // 7: silverback.fleet.v1.RolloutPolicy.load_interval:type_name -> google.protobuf.Duration
+	10, // 8: silverback.fleet.v1.RolloutPolicy.spread:type_name -> silverback.fleet.v1.RolloutPolicy.Spread
+	11, // 9: silverback.fleet.v1.RolloutPolicy.windows:type_name -> silverback.fleet.v1.RolloutPolicy.Window
+	8,  // 10: silverback.fleet.v1.Gates.probes:type_name -> silverback.fleet.v1.Probe
+	6,  // 11: silverback.fleet.v1.Gates.error_ratio:type_name -> silverback.fleet.v1.ErrorRatioGate
+	7,  // 12: silverback.fleet.v1.Gates.latency:type_name -> silverback.fleet.v1.LatencyGate
+	12, // 13: silverback.fleet.v1.Probe.headers:type_name -> silverback.fleet.v1.Probe.HeadersEntry
+	13, // 14: silverback.fleet.v1.Probe.interval:type_name -> google.protobuf.Duration
+	13, // 15: silverback.fleet.v1.Probe.timeout:type_name -> google.protobuf.Duration
+	13, // 16: silverback.fleet.v1.RolloutPolicy.Wave.soak:type_name -> google.protobuf.Duration
+	13, // 17: silverback.fleet.v1.RolloutPolicy.Window.duration:type_name -> google.protobuf.Duration
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_silverback_fleet_v1_policy_proto_init() }
@@ -897,6 +1084,7 @@ func file_silverback_fleet_v1_policy_proto_init() {
 	file_silverback_fleet_v1_policy_proto_msgTypes[5].OneofWrappers = []any{
 		(*RolloutPolicy_Wave_Nodes)(nil),
 		(*RolloutPolicy_Wave_Percent)(nil),
+		(*RolloutPolicy_Wave_Label)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -904,7 +1092,7 @@ func file_silverback_fleet_v1_policy_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_fleet_v1_policy_proto_rawDesc), len(file_silverback_fleet_v1_policy_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   7,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
