@@ -84,6 +84,10 @@ func (r *reader) add(h head, text []byte) error {
 		group = ""
 	}
 	ref := object.Ref{Group: group, Kind: h.Kind, Namespace: h.Metadata.Namespace, Name: h.Metadata.Name}
+	if h.APIVersion == "" {
+		r.problem(ref, object.ReasonInvalid, "the object has no apiVersion")
+		return nil
+	}
 	k, known := kinds[schema.GroupKind{Group: group, Kind: h.Kind}]
 	if !known {
 		if group == kongcrd.Group || group == kongcrd.IncubatorGroup || group == gateway.GroupName || group == experimentalGroup {

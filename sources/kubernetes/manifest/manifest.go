@@ -29,12 +29,16 @@ const defaultNamespace = "default"
 // Read adds the objects of one input to set. Objects of kinds that mean nothing to a gateway are left out. An object that does not decode
 // costs itself: it is a problem. Text that is not YAML, or has no kinds, is an error, which names the input and the document.
 func Read(name string, in io.Reader, set *object.Set) ([]object.Problem, error) {
-	text, err := io.ReadAll(io.LimitReader(in, MaxBytes+1))
+	return readUpTo(MaxBytes, name, in, set)
+}
+
+func readUpTo(limit int64, name string, in io.Reader, set *object.Set) ([]object.Problem, error) {
+	text, err := io.ReadAll(io.LimitReader(in, limit+1))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	if len(text) > MaxBytes {
-		return nil, fmt.Errorf("%s: %w: more than %d bytes", name, ErrTooLarge, MaxBytes)
+	if int64(len(text)) > limit {
+		return nil, fmt.Errorf("%s: %w: more than %d bytes", name, ErrTooLarge, limit)
 	}
 	documents, err := split(text)
 	if err != nil {
@@ -81,10 +85,10 @@ type head struct {
 func (r *reader) object(text []byte, nesting int) error {
 	var h head
 	if err := json.Unmarshal(text, &h); err != nil {
-		return fmt.Errorf("not an object of Kubernetes: %w", err)
+		return errors.New("not an object of Kubernetes")
 	}
-	if h.Kind == "" || h.APIVersion == "" {
-		return errors.New("not an object of Kubernetes: it has no apiVersion or no kind")
+	if h.Kind == "" {
+		return errors.New("not an object of Kubernetes: it has no kind")
 	}
 	if h.Items != nil {
 		if nesting == 0 {

@@ -33,18 +33,19 @@ func (t *translation) attach(
 		return hosts, true
 	}
 	var taken []listener
-	why := "the route names no Gateway of ours"
+	closest, why := noGateway, ""
 	for _, parent := range parents {
 		for _, l := range t.parentListeners(r.GetNamespace(), parent) {
-			if reason := t.takes(l, r, parent, hosts, fits); reason != "" {
-				why = fmt.Sprintf("the listener %s: %s", l.Name, reason)
-			} else {
+			refused := t.refuses(l, r, parent, hosts, fits)
+			if refused == takes {
 				taken = append(taken, l)
+			} else if refused > closest {
+				closest, why = refused, fmt.Sprintf("the listener %s: ", l.Name)
 			}
 		}
 	}
 	if len(taken) == 0 {
-		t.problem(object.ReasonNotAttached, "no listener takes the route; "+why, r)
+		t.problem(object.ReasonNotAttached, "no listener takes the route; "+why+refusals[closest], r)
 		return nil, false
 	}
 	if t.taken == nil {
@@ -54,29 +55,57 @@ func (t *translation) attach(
 	return sharedHosts(taken, hosts), true
 }
 
-// takes says why a listener does not take a route; nothing if it does.
-func (t *translation) takes(
+// refusal is why a listener does not take a route. The later ones come closer to taking it.
+type refusal int
+
+const (
+	takes refusal = iota - 1
+	noGateway
+	otherController
+	otherListener
+	otherPort
+	otherProtocol
+	otherKind
+	otherNamespace
+	otherHosts
+	noCertificate
+)
+
+var refusals = map[refusal]string{
+	noGateway:       "the route names no Gateway of ours",
+	otherController: "its Gateway is of another controller",
+	otherListener:   "the route names another one",
+	otherPort:       "the route names another port",
+	otherProtocol:   "it has another protocol",
+	otherKind:       "it takes no routes of this kind",
+	otherNamespace:  "it takes no routes of this namespace",
+	otherHosts:      "it has none of the hosts",
+	noCertificate:   "it has no certificate",
+}
+
+// refuses says whether a listener takes a route, or why not.
+func (t *translation) refuses(
 	l listener, r object.Object, parent gateway.ParentReference, hosts []gateway.Hostname, fits func(gateway.Listener) bool,
-) string {
+) refusal {
 	switch {
 	case !t.oursGateway(l.gateway):
-		return "its Gateway is of another controller"
+		return otherController
 	case parent.SectionName != nil && *parent.SectionName != "" && *parent.SectionName != l.Name:
-		return "the route names another one"
+		return otherListener
 	case parent.Port != nil && *parent.Port != l.Port:
-		return "the route names another port"
+		return otherPort
 	case !fits(l.Listener):
-		return "it has another protocol"
+		return otherProtocol
 	case !kindAllowed(l.Listener, r):
-		return "it takes no routes of this kind"
+		return otherKind
 	case !t.namespaceAllowed(l, r.GetNamespace()):
-		return "it takes no routes of this namespace"
-	case len(sharedHosts([]listener{l}, hosts)) == 0 && len(hosts) > 0:
-		return "it has none of the hosts"
+		return otherNamespace
+	case len(hosts) > 0 && len(sharedHosts([]listener{l}, hosts)) == 0:
+		return otherHosts
 	case !t.hasCertificate(l):
-		return "it has no certificate"
+		return noCertificate
 	}
-	return ""
+	return takes
 }
 
 // oursGateway says whether a Gateway's class is one of our controller.

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"fmt"
+	"strings"
 
 	gateway "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -121,7 +122,7 @@ func (s streamRoute) route(name string, rule streamRule, expressions bool) route
 		for _, port := range s.ports {
 			atPorts = append(atPorts, fmt.Sprintf("net.dst.port == %d", port))
 		}
-		made.Expression, made.Priority = new(allOf(matchSNIs(s.snis...), anyOf(atPorts...))), new(uint64(1))
+		made.Expression, made.Priority = new(allOf(matchServerNames(s.snis), anyOf(atPorts...))), new(uint64(1))
 		return routeOf(s.source, made)
 	}
 	for _, port := range s.ports {
@@ -129,4 +130,17 @@ func (s streamRoute) route(name string, rule streamRule, expressions bool) route
 	}
 	made.SNIs = s.snis
 	return routeOf(s.source, made)
+}
+
+// matchServerNames matches any of some names of TLS, wildcards among them.
+func matchServerNames(names []string) string {
+	var parts []string
+	for _, name := range names {
+		if suffix, wildcard := strings.CutPrefix(name, "*."); wildcard && sniForm.MatchString(suffix) {
+			parts = append(parts, compare("tls.sni", "=^", "."+suffix))
+		} else {
+			parts = append(parts, matchSNIs(name))
+		}
+	}
+	return anyOf(parts...)
 }

@@ -24,7 +24,8 @@ type mutation struct {
 	name     string
 	file     string // below the root
 	old, new string
-	pkg      string // whose tests guard it
+	pkg      string // whose tests guard it, below the module
+	module   string // which stands apart, below the root; the root's own if empty
 	run      string // which of them must go red
 }
 
@@ -132,7 +133,10 @@ func try(ctx context.Context, root string, m mutation) (red string, err error) {
 	defer cancel()
 	args := []string{"test", "-count=1", "-failfast", "-overlay=" + overlay, "-run=" + m.run, m.pkg}
 	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the table says what
-	cmd.Dir = root
+	cmd.Dir = filepath.Join(root, m.module)
+	if m.module != "" {
+		cmd.Env = append(os.Environ(), "GOWORK=off")
+	}
 	out, err := cmd.CombinedOutput()
 	found := redTest.FindStringSubmatch(string(out))
 	switch {

@@ -3,6 +3,7 @@ package main
 const (
 	distributor = "./services/distributor"
 	rollouts    = distributor + "/internal/rollout"
+	kubernetes  = "sources/kubernetes" // a module
 	streams     = distributor + "/internal/stream"
 )
 
@@ -753,5 +754,60 @@ var table = []mutation{
 		name: "a submit takes away what unmanaged gateways serve", file: "services/translator/internal/desired/unmanaged.go",
 		old: `if len(a.losses) == 0 {`, new: `if true {`,
 		pkg: "./services/translator/internal/desired", run: "TestWhatUnmanaged",
+	},
+	{
+		name: "a plugin of another namespace needs no grant", file: kubernetes + "/translate/plugins.go",
+		old: `} else if !t.granted(by, object.Ref{Group: kongcrd.Group,`, new: `} else if false && !t.granted(by, object.Ref{Group: kongcrd.Group,`,
+		module: kubernetes, pkg: "./translate", run: "TestGrants",
+	},
+	{
+		name: "a Service of another namespace needs no grant", file: kubernetes + "/translate/gateways.go",
+		old: `namespace != from.GetNamespace() && !t.granted(from, to)`, new: `false && !t.granted(from, to)`,
+		module: kubernetes, pkg: "./translate", run: "TestExamples",
+	},
+	{
+		name: "a grant for one kind is one for all", file: kubernetes + "/translate/grants.go",
+		old: `string(target.Kind) == to.Kind && (`, new: `(`,
+		module: kubernetes, pkg: "./translate", run: "TestGrants",
+	},
+	{
+		name: "consumers may share a credential", file: kubernetes + "/translate/consumers.go",
+		old: `if len(by) < 2 {`, new: `if true {`,
+		module: kubernetes, pkg: "./translate", run: "TestExamples",
+	},
+	{
+		name: "an endpoint that is not ready is a target", file: kubernetes + "/translate/upstreams.go",
+		old: `!ready && !drains`, new: `false && !ready && !drains`,
+		module: kubernetes, pkg: "./translate", run: "TestExamples",
+	},
+	{
+		name: "a weight is not shared among endpoints", file: kubernetes + "/translate/upstreams.go",
+		old: `share = max(share/serving, 1)`, new: `share = max(share, 1)`,
+		module: kubernetes, pkg: "./translate", run: "TestExamples",
+	},
+	{
+		name: "what depends on a broken object stays", file: kubernetes + "/translate/fallback.go",
+		old: `queue = append(queue, dependents[queue[0]]...)`, new: `queue = append(queue[:len(queue):len(queue)], nil...)`,
+		module: kubernetes, pkg: "./translate", run: "TestBroken",
+	},
+	{
+		name: "a listener takes routes of every namespace", file: kubernetes + "/translate/attach.go",
+		old: `case !t.namespaceAllowed(l, r.GetNamespace()):`, new: `case false:`,
+		module: kubernetes, pkg: "./translate", run: "TestOnlyRoutes",
+	},
+	{
+		name: "older routes do not come first", file: kubernetes + "/translate/httproutes_expression.go",
+		old: `uint64(max(highest-order, 0))`, new: `uint64(min(order, highest))`,
+		module: kubernetes, pkg: "./translate", run: "TestRanks",
+	},
+	{
+		name: "objects of another class are translated", file: kubernetes + "/translate/class.go",
+		old: `return *class == t.IngressClass`, new: `return true`,
+		module: kubernetes, pkg: "./translate", run: "TestExamples",
+	},
+	{
+		name: "an input has no bound", file: kubernetes + "/manifest/manifest.go",
+		old: `if int64(len(text)) > limit {`, new: `if false {`,
+		module: kubernetes, pkg: "./manifest", run: "TestAnInputWithoutEnd",
 	},
 }

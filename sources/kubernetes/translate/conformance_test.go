@@ -1,0 +1,530 @@
+package translate_test
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	core "k8s.io/api/core/v1"
+	discovery "k8s.io/api/discovery/v1"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gateway "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/silverback-gateway/silverback/sources/kubernetes/declarative"
+	"github.com/silverback-gateway/silverback/sources/kubernetes/manifest"
+	"github.com/silverback-gateway/silverback/sources/kubernetes/object"
+	"github.com/silverback-gateway/silverback/sources/kubernetes/translate"
+	"github.com/silverback-gateway/silverback/testkit/kongtest"
+)
+
+// conformanceCase is a manifest of the Gateway API's conformance suite, with the requests that the suite sends.
+type conformanceCase struct {
+	Name      string
+	Inputs    []string
+	Base      string
+	Supported bool `json:"kic_3_4_supports_all_features"`
+	Tests     []struct{ Requests []conformanceRequest }
+}
+
+type conformanceRequest struct {
+	Backend, Namespace string
+	Request            struct {
+		Host         json.RawMessage // null where it is not known, which is not the same as absent
+		Path, Method string
+		Headers      map[string]string
+	}
+	EchoRequest     map[string]any
+	RequestMetadata *struct {
+		Authority string
+		Metadata  map[string]string
+	}
+	ExpectedRequest struct {
+		Request struct {
+			Path, Host string
+			Headers    map[string]string
+		}
+		AbsentHeaders []string
+	}
+	BackendSetResponseHeaders map[string]string
+	Response                  struct {
+		Code          string
+		StatusCode    *int
+		StatusCodes   []int
+		Headers       map[string]string
+		AbsentHeaders []string
+	}
+	RedirectRequest *struct{ Scheme, Host, Port, Path string }
+}
+
+// statuses are those that the answer may have; none where the recording does not say.
+func (r conformanceRequest) statuses() []int {
+	switch {
+	case len(r.Response.StatusCodes) > 0:
+		return r.Response.StatusCodes
+	case r.Response.StatusCode != nil:
+		return []int{*r.Response.StatusCode}
+	case r.Response.Code == "Unimplemented":
+		return []int{http.StatusNotFound}
+	}
+	return []int{http.StatusOK}
+}
+
+// unknown says whether a part of the request was computed when the suite ran, so that it is not recorded.
+func (r conformanceRequest) unknown() bool {
+	return strings.Contains(r.Request.Path, "unresolved") || string(r.Request.Host) == "null"
+}
+
+func (r conformanceRequest) host() string { return strings.Trim(string(r.Request.Host), `"`) }
+
+// TestConformance sends the recorded requests of the suite to a simulated gateway that has the translation of its manifests, and judges
+// the route that it took by what its plugins, its service and its targets do. Of the cases all of whose features Kong Ingress Controller
+// declares, 95 % must be right.
+func TestConformance(t *testing.T) {
+	dir := corpus(t, "gateway-api")
+	text, err := os.ReadFile(filepath.Join(dir, "cases.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list struct{ Cases []conformanceCase }
+	if err := json.Unmarshal(text, &list); err != nil {
+		t.Fatal(err)
+	}
+	for _, flavor := range []string{"traditional_compatible", "expressions"} {
+		t.Run(flavor, func(t *testing.T) {
+			right, all, others, rightOthers := 0, 0, 0, 0
+			for _, c := range list.Cases {
+				good, sent := conform(t, dir, c, flavor)
+				if c.Supported {
+					right, all = right+good, all+sent
+				} else {
+					rightOthers, others = rightOthers+good, others+sent
+				}
+			}
+			t.Logf("%d of %d requests as recorded; %d of %d of cases with a feature that the controller does not declare", right, all,
+				rightOthers, others)
+			if right*100 < all*95 {
+				t.Errorf("%d of %d requests are as recorded, want 95 %%", right, all)
+			}
+		})
+	}
+}
+
+// conform sends the requests of a case and counts those that are answered as recorded.
+func conform(t *testing.T, dir string, c conformanceCase, flavor string) (right, sent int) {
+	t.Helper()
+	set := conformanceSet(t, filepath.Join(dir, c.Base), filepath.Join(dir, c.Inputs[0]))
+	result := translate.Translate(set, translate.Options{
+		Expressions: flavor == "expressions", GatewayController: "example.com/controller", Attach: true, RedirectPlugin: true,
+	})
+	g := kongtest.Start(t, kongtest.SwitchAfter(0), func(o *kongtest.Options) { o.RouterFlavor = flavor })
+	defer g.Close()
+	post(t, g, probe(result.Config))
+	for _, test := range c.Tests {
+		for i, r := range test.Requests {
+			if r.unknown() {
+				continue
+			}
+			sent++
+			why := ask(t, g, result.Config, r)
+			if why == "" {
+				right++
+			} else if c.Supported {
+				t.Logf("%s, request %d to %s%s %v: %s", c.Name, i, r.host(), r.Request.Path, r.RequestMetadata, why)
+			}
+		}
+	}
+	return right, sent
+}
+
+// conformanceSet reads the manifests of a case and adds what a cluster would: the class, the certificates, and an endpoint of every
+// Service.
+func conformanceSet(t *testing.T, files ...string) *object.Set {
+	t.Helper()
+	set := &object.Set{}
+	const class = "kong"
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = bytes.ReplaceAll(text, []byte("{GATEWAY_CLASS_NAME}"), []byte(class))
+		if _, err := manifest.Read(file, bytes.NewReader(text), set); err != nil {
+			t.Fatal(err)
+		}
+	}
+	manifest.FillDefaults(set)
+	set.Add(&gateway.GatewayClass{
+		TypeMeta: meta.TypeMeta{Kind: "GatewayClass"}, ObjectMeta: meta.ObjectMeta{Name: class},
+		Spec: gateway.GatewayClassSpec{ControllerName: "example.com/controller"},
+	})
+	for _, s := range object.List[*core.Service](set, "Service") {
+		slice := &discovery.EndpointSlice{
+			TypeMeta: meta.TypeMeta{Kind: "EndpointSlice"},
+			ObjectMeta: meta.ObjectMeta{
+				Name: s.Name, Namespace: s.Namespace, Labels: map[string]string{discovery.LabelServiceName: s.Name},
+			},
+			AddressType: discovery.AddressTypeFQDN,
+			Endpoints:   []discovery.Endpoint{{Addresses: []string{s.Namespace + "." + s.Name + ".test"}}},
+		}
+		for _, port := range s.Spec.Ports {
+			slice.Ports = append(slice.Ports, discovery.EndpointPort{Name: new(port.Name), Port: new(port.Port), Protocol: new(core.ProtocolTCP)})
+		}
+		set.Add(slice)
+	}
+	for _, g := range object.List[*gateway.Gateway](set, "Gateway") {
+		for _, l := range g.Spec.Listeners {
+			if l.TLS == nil {
+				continue
+			}
+			for _, ref := range l.TLS.CertificateRefs {
+				addCertificate(t, set, g.Namespace, ref)
+			}
+		}
+	}
+	return set
+}
+
+// addCertificate adds a Secret that the suite makes at run time.
+func addCertificate(t *testing.T, set *object.Set, namespace string, ref gateway.SecretObjectReference) {
+	t.Helper()
+	if ref.Namespace != nil {
+		namespace = string(*ref.Namespace)
+	}
+	name := string(ref.Name)
+	if set.Has(object.Ref{Kind: "Secret", Namespace: namespace, Name: name}) || !strings.Contains(name, "certificate") ||
+		strings.Contains(name, "nonexistent") {
+		return
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set.Add(&core.Secret{
+		TypeMeta: meta.TypeMeta{Kind: "Secret", APIVersion: "v1"}, ObjectMeta: meta.ObjectMeta{Namespace: namespace, Name: name},
+		Data: map[string][]byte{
+			core.TLSCertKey:       pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}),
+			core.TLSPrivateKeyKey: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}),
+		},
+	})
+}
+
+// probe is a configuration whose routes answer with their names. Which listener a request comes to is not recorded, and the simulation
+// speaks HTTP only: so every route is one of HTTP.
+func probe(config declarative.Config) declarative.Config {
+	made := declarative.Config{FormatVersion: config.FormatVersion}
+	for _, s := range config.Services {
+		s.Plugins, s.Routes, s.Host, s.Protocol = nil, slices.Clone(s.Routes), "127.0.0.1", "http"
+		s.ClientCertificate, s.CACertificates, s.TLSVerify, s.TLSVerifyDepth = "", nil, nil, nil
+		s.Routes = slices.DeleteFunc(s.Routes, func(r declarative.Route) bool { return len(r.Destinations)+len(r.SNIs) > 0 || isStream(r) })
+		for i := range s.Routes {
+			s.Routes[i].Protocols = []string{"http", "https"}
+			s.Routes[i].Plugins = []declarative.Plugin{{Name: "request-termination", Config: declarative.Fields{
+				"status_code": http.StatusOK, "message": s.Routes[i].Name,
+			}}}
+		}
+		made.Services = append(made.Services, s)
+	}
+	return made
+}
+
+func isStream(r declarative.Route) bool {
+	return slices.ContainsFunc(r.Protocols, func(p string) bool { return p == "tcp" || p == "udp" || strings.HasPrefix(p, "tls") })
+}
+
+func post(t *testing.T, g *kongtest.Gateway, config declarative.Config) {
+	t.Helper()
+	text, err := json.Marshal(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.Post(g.AdminURL()+"/config", "application/json", bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusCreated {
+		said, _ := io.ReadAll(answer.Body)
+		t.Fatalf("the gateway refuses the configuration: %s\n%s", said, text)
+	}
+}
+
+// ask sends one request and says what is wrong with the answer; nothing if it is as recorded.
+func ask(t *testing.T, g *kongtest.Gateway, config declarative.Config, r conformanceRequest) string {
+	t.Helper()
+	if strings.HasPrefix(r.Backend, "tls-backend") {
+		return askTLS(config, r)
+	}
+	host, path := r.host(), cmp.Or(r.Request.Path, "/")
+	headers := r.Request.Headers
+	if r.RequestMetadata != nil || r.EchoRequest != nil {
+		path = "/gateway_api_conformance.echo_basic.grpcecho.GrpcEcho/Echo"
+		if r.RequestMetadata != nil {
+			host, headers = r.RequestMetadata.Authority, r.RequestMetadata.Metadata
+		}
+	}
+	request, err := http.NewRequest(cmp.Or(r.Request.Method, http.MethodGet), g.ProxyURL()+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Host = cmp.Or(host, "any.example")
+	for name, value := range headers {
+		request.Header.Set(name, value)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return expectStatus(r, answer.StatusCode)
+	}
+	var said struct{ Message string }
+	if err := json.NewDecoder(answer.Body).Decode(&said); err != nil {
+		return err.Error()
+	}
+	for _, s := range config.Services {
+		for _, route := range s.Routes {
+			if route.Name == said.Message {
+				return judge(config, s, route, request, r)
+			}
+		}
+	}
+	return "no route is called " + said.Message
+}
+
+func expectStatus(r conformanceRequest, status int) string {
+	if slices.Contains(r.statuses(), status) {
+		return ""
+	}
+	return fmt.Sprintf("status %d, want %v", status, r.statuses())
+}
+
+// judge says what is wrong with how a route and its service answer a request.
+func judge(config declarative.Config, s declarative.Service, route declarative.Route, sent *http.Request, r conformanceRequest) string {
+	plugins := map[string]declarative.Fields{}
+	for _, p := range slices.Concat(s.Plugins, route.Plugins) {
+		plugins[p.Name] = p.Config
+	}
+	if redirect, ok := plugins["redirect"]; ok {
+		return judgeRedirect(redirect, sent, r)
+	}
+	if end, ok := plugins["request-termination"]; ok {
+		return expectStatus(r, end["status_code"].(int))
+	}
+	if r.Response.StatusCode != nil && *r.Response.StatusCode != http.StatusOK {
+		return fmt.Sprintf("route %s, want status %d", route.Name, *r.Response.StatusCode)
+	}
+	if r.Backend != "" && !slices.Contains(servicesBehind(config, s.Host), r.Namespace+"/"+r.Backend) {
+		return fmt.Sprintf("route %s to %v, want %s/%s", route.Name, servicesBehind(config, s.Host), r.Namespace, r.Backend)
+	}
+	return judgeChanges(plugins, route, sent, r)
+}
+
+// servicesBehind lists the Services whose endpoint an upstream sends requests to.
+func servicesBehind(config declarative.Config, host string) []string {
+	var found []string
+	for _, u := range config.Upstreams {
+		if u.Name != host {
+			continue
+		}
+		for _, target := range u.Targets {
+			if target.Weight == nil || *target.Weight > 0 {
+				found = append(found, strings.Replace(strings.TrimSuffix(strings.Split(target.Target, ":")[0], ".test"), ".", "/", 1))
+			}
+		}
+	}
+	return found
+}
+
+func judgeRedirect(config declarative.Fields, sent *http.Request, r conformanceRequest) string {
+	status, _ := config["status_code"].(int)
+	if r.RedirectRequest == nil {
+		return "a redirection"
+	}
+	to, err := url.Parse(config["location"].(string))
+	if err != nil {
+		return err.Error()
+	}
+	path := to.Path
+	if config["keep_incoming_path"] == true {
+		path = sent.URL.Path
+	}
+	want := *r.RedirectRequest
+	for _, part := range []struct{ got, want string }{
+		{to.Hostname(), want.Host}, {to.Scheme, want.Scheme}, {to.Port(), want.Port}, {path, want.Path},
+	} {
+		if part.want != "" && part.got != part.want {
+			return fmt.Sprintf("a redirection to %s (path %s), want %+v", to, path, want)
+		}
+	}
+	return expectStatus(r, status)
+}
+
+// judgeChanges says what is wrong with how plugins change a request and its answer.
+func judgeChanges(plugins map[string]declarative.Fields, route declarative.Route, sent *http.Request, r conformanceRequest) string {
+	request, response := plugins["request-transformer"], plugins["response-transformer"]
+	if want := r.ExpectedRequest.Request.Path; want != "" {
+		if got := rewritten(request, route, sent.URL.Path); got != want {
+			return fmt.Sprintf("the backend sees %s, want %s", got, want)
+		}
+	}
+	seen := transformed(request, sent.Header)
+	if why := expectHeaders("the request", seen, r.ExpectedRequest.Request.Headers, r.ExpectedRequest.AbsentHeaders); why != "" {
+		return why
+	}
+	answered := http.Header{}
+	for name, value := range r.BackendSetResponseHeaders {
+		answered.Set(name, value)
+	}
+	return expectHeaders("the answer", transformed(response, answered), r.Response.Headers, r.Response.AbsentHeaders)
+}
+
+func expectHeaders(where string, got http.Header, want map[string]string, absent []string) string {
+	for name, value := range want {
+		if has := strings.Join(got.Values(name), ","); has != value {
+			return fmt.Sprintf("%s has %s: %q, want %q", where, name, has, value)
+		}
+	}
+	for _, name := range absent {
+		if got.Values(name) != nil {
+			return fmt.Sprintf("%s has %s", where, name)
+		}
+	}
+	return ""
+}
+
+// transformed is what a transformer makes of headers, in the order of Kong: remove, replace, add, append.
+func transformed(config declarative.Fields, headers http.Header) http.Header {
+	headers = headers.Clone()
+	each := func(part string, do func(name, value string)) {
+		fields, _ := config[part].(declarative.Fields)
+		texts, _ := fields["headers"].([]string)
+		for _, text := range texts {
+			name, value, _ := strings.Cut(text, ":")
+			do(name, value)
+		}
+	}
+	each("remove", func(name, _ string) { headers.Del(name) })
+	each("replace", func(name, value string) {
+		if headers.Values(name) != nil {
+			headers.Set(name, value)
+		}
+	})
+	each("add", func(name, value string) {
+		if headers.Values(name) == nil {
+			headers.Set(name, value)
+		}
+	})
+	each("append", headers.Add)
+	return headers
+}
+
+var (
+	pathRegex = regexp.MustCompile(`http\.path ~ "([^"]*)"`)
+	ternary   = regexp.MustCompile(`\$\(uri_captures\[1\] == nil and "(.*)" or ("/" \.\. )?uri_captures\[1\]\)`)
+)
+
+// rewritten is the path that a backend sees: the template of a transformer, with what the route captures of the path.
+func rewritten(config declarative.Fields, route declarative.Route, path string) string {
+	replace, _ := config["replace"].(declarative.Fields)
+	template, ok := replace["uri"].(string)
+	if !ok {
+		return path
+	}
+	var patterns []string
+	for _, p := range route.Paths {
+		if regex, ok := strings.CutPrefix(p, "~"); ok {
+			patterns = append(patterns, "^"+regex)
+		}
+	}
+	if route.Expression != nil {
+		for _, found := range pathRegex.FindAllStringSubmatch(*route.Expression, -1) {
+			patterns = append(patterns, found[1])
+		}
+	}
+	var captured *string
+	for _, pattern := range patterns {
+		if found := regexp.MustCompile(pattern).FindStringSubmatch(path); len(found) > 1 {
+			captured = &found[1]
+		}
+	}
+	if parts := ternary.FindStringSubmatch(template); parts != nil {
+		value := parts[1]
+		if captured != nil {
+			value = *captured
+			if parts[2] != "" {
+				value = "/" + value
+			}
+		}
+		return ternary.ReplaceAllLiteralString(template, value)
+	}
+	value := ""
+	if captured != nil {
+		value = *captured
+	}
+	return strings.ReplaceAll(template, "$(uri_captures[1])", value)
+}
+
+// askTLS judges by its SNI which service a stream of TLS goes to.
+func askTLS(config declarative.Config, r conformanceRequest) string {
+	var best, service string
+	for _, s := range config.Services {
+		for _, route := range s.Routes {
+			if !isStream(route) {
+				continue
+			}
+			for _, name := range sniNames(route) {
+				suffix, wildcard := strings.CutPrefix(name, "*")
+				if (name == r.host() || wildcard && strings.HasSuffix(r.host(), suffix)) && len(name) > len(best) {
+					best, service = name, s.Host
+				}
+			}
+		}
+	}
+	if slices.Contains(servicesBehind(config, service), r.Namespace+"/"+r.Backend) {
+		return ""
+	}
+	return fmt.Sprintf("a stream for %s goes to %q", r.host(), service)
+}
+
+var sniPredicate = regexp.MustCompile(`tls\.sni (==|=\^) "([^"]*)"`)
+
+func sniNames(route declarative.Route) []string {
+	if route.Expression == nil {
+		return route.SNIs
+	}
+	var names []string
+	for _, found := range sniPredicate.FindAllStringSubmatch(*route.Expression, -1) {
+		if found[1] == "==" {
+			names = append(names, found[2])
+		} else {
+			names = append(names, "*"+found[2])
+		}
+	}
+	return names
+}
