@@ -70,6 +70,12 @@ bin/silverback-echo:        package := ./lab/cmd/silverback-echo
 $(BINARIES):
 	$(GO) build -buildvcs=false -ldflags "-X $(ROOT)/kit/build.linked=$(VERSION)" -o $@ $(package)
 
+# Not one of BINARIES: the types of Kubernetes take a minute to compile.
+.PHONY: kubernetes bin/silverback-kubernetes
+kubernetes: bin/silverback-kubernetes ## build the command that renders Kubernetes manifests
+bin/silverback-kubernetes:
+	cd sources/kubernetes && GOWORK=off $(GO) build -buildvcs=false -o ../../$@ ./cmd/silverback-kubernetes
+
 .PHONY: test
 test: ## run the tests (TEST_FLAGS=-v ...)
 	$(GO) test -p $(AT_ONCE) -timeout 30m $(TEST_FLAGS) $(PACKAGES)
