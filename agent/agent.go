@@ -19,6 +19,7 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/health"
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
 	"github.com/silverback-gateway/silverback/agent/internal/status"
+	"github.com/silverback-gateway/silverback/agent/internal/targets"
 	"github.com/silverback-gateway/silverback/agent/internal/upstream"
 	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/build"
@@ -110,10 +111,12 @@ func New(c Config, d Deps) (*Agent, error) {
 	}
 	order, damage := store.RecallOrder()
 	drains := upstream.NewDrains(tracker, store, order, damage)
+	remembered, damage := store.RecallTargets()
+	keeper := targets.New(targets.Deps{Gateway: kong, Memory: store, Status: tracker, Log: log}, remembered, damage)
 	mailbox, outbox := apply.NewMailbox(), upstream.NewOutbox()
 	applier := apply.New(apply.Deps{
 		Gateway: kong, Store: store, Boot: lastgood.BootFile(c.BootFile), Mailbox: mailbox, Status: tracker, Reporter: outbox,
-		Meters: meters, Log: log, Form: form, Interval: c.DriftInterval, Reached: reached, Decided: d.decided,
+		Targets: keeper, Meters: meters, Log: log, Form: form, Interval: c.DriftInterval, Reached: reached, Decided: d.decided,
 	})
 	watch := health.New(health.Deps{Gateway: kong, Status: tracker, Meters: meters, Log: log, Sample: c.SampleInterval})
 	schemas := bundle.New(bundle.Deps{
@@ -123,6 +126,7 @@ func New(c Config, d Deps) (*Agent, error) {
 	distributor := &upstream.DistributorClient{
 		Identity: identity, Dial: d.DialDistributor, Store: store, Mailbox: mailbox, Outbox: outbox, Status: tracker, Log: log,
 		Received: func(bytes int) { meters.received.Add(float64(bytes)) }, Refused: applier.Refused, Health: watch,
+		Targets: keeper,
 	}
 	registry := &upstream.RegistryClient{
 		Identity: identity, Dial: d.DialRegistry, Status: tracker, Log: log, Capabilities: applier.Capabilities, Form: form,
@@ -130,7 +134,7 @@ func New(c Config, d Deps) (*Agent, error) {
 		SetPolicy: applier.SetPolicy, SetProbes: watch.SetProbes, Drains: drains, Schemas: schemas,
 		Unmanaged: applier,
 	}
-	loops := []run.Loop{applier.Run, distributor.Run, schemas.Run, registry.Run, watch.Run}
+	loops := []run.Loop{applier.Run, keeper.Run, distributor.Run, schemas.Run, registry.Run, watch.Run}
 	if listener != nil {
 		loops = append(loops, listener.Serve)
 	}

@@ -81,6 +81,14 @@ func gauges(view func() status.View) []prometheus.Collector {
 			return 0
 		})
 	}
+	drained := func(name, help string, count func(status.Targets) int) prometheus.Collector {
+		return gauge(name, help, func() float64 {
+			if t := view().Targets; t != nil {
+				return float64(count(*t))
+			}
+			return 0
+		})
+	}
 	return []prometheus.Collector{
 		flag("silverback_agent_ready", "1 while /readyz answers 200, else 0.", status.View.Serving),
 		flag("silverback_agent_draining", "1 while the node is out of load balancing, else 0.",
@@ -93,6 +101,12 @@ func gauges(view func() status.View) []prometheus.Collector {
 			}),
 		flag("silverback_agent_certificate_revoked", "1 while the services refuse the node's certificate as revoked, else 0.",
 			func(v status.View) bool { return len(v.RevokedAt) > 0 }),
+		drained("silverback_agent_drained_targets", "Targets of upstreams that the gateway is to keep out.",
+			func(t status.Targets) int { return t.Wanted }),
+		drained("silverback_agent_drained_targets_out", "Of them, how many the gateway was seen to keep out since its last load and start.",
+			func(t status.Targets) int { return t.Out }),
+		drained("silverback_agent_drained_targets_absent", "Of them, how many the gateway's configuration does not have.",
+			func(t status.Targets) int { return t.Absent }),
 		gauge("silverback_agent_probes_failing", "Number of the group's probes that fail, after damping.", func() float64 {
 			n := 0
 			for _, p := range view().Probes {

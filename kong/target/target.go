@@ -21,6 +21,9 @@ type Name struct {
 // MaxPart bounds each part of a Name, in bytes. A host name has at most 253.
 const MaxPart = 264
 
+// MaxKept bounds the targets that the gateways of a group keep out. It is part of the contract.
+const MaxKept = 2000
+
 // defaultPort is the port of a target without one, as Kong has it.
 const defaultPort = "8000"
 

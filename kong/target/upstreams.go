@@ -99,13 +99,27 @@ type checks struct {
 	} `json:"passive"`
 }
 
+func (c checks) revives() time.Duration {
+	return time.Duration(c.Active.Unhealthy.Interval * c.Active.Healthy.Successes * float64(time.Second))
+}
+
+// Revives returns how long health checks take to bring back a target that answers them, as Upstream.Revives. What is not the JSON of
+// health checks brings back nothing.
+func Revives(healthChecks []byte) time.Duration {
+	var c checks
+	if json.Unmarshal(healthChecks, &c) != nil {
+		return 0
+	}
+	return c.revives()
+}
+
 func (c checks) upstream() *Upstream {
 	passive := c.Passive.Unhealthy
 	return &Upstream{
 		Checked: c.Active.Healthy.Interval != 0 || c.Active.Unhealthy.Interval != 0 ||
 			passive.TCP != 0 || passive.Timeouts != 0 || passive.HTTP != 0,
 		Threshold: c.Threshold,
-		Revives:   time.Duration(c.Active.Unhealthy.Interval * c.Active.Healthy.Successes * float64(time.Second)),
+		Revives:   c.revives(),
 		Targets:   map[string]float64{},
 	}
 }

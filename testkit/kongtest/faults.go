@@ -51,6 +51,10 @@ func (g *Gateway) LeaveStale(n int) { g.admin.Faults.LeaveStale(n) }
 // less than 0.3 s between loads (F43).
 func (g *Gateway) StaleWhenHasty(sooner time.Duration) { g.admin.Faults.StaleWhenHasty(sooner) }
 
+// KeepHealth has loads keep the health of targets that stay in their upstreams. F46 saw loads forget it; a Kong 3.9.3 was seen to keep
+// it too, with one worker and with two.
+func (g *Gateway) KeepHealth(keep bool) { g.admin.Faults.KeepHealth(keep) }
+
 // KillMaster is kill -9 of nginx's master alone, and a start: the workers of before stay with what they serve, and share
 // the proxy's connections with the new ones (F48), until EndOrphans or the gateway's next stop.
 func (g *Gateway) KillMaster() {

@@ -116,6 +116,9 @@ func (g *Gateway) install(l *loaded, text []byte, run <-chan struct{}) error {
 	if err := g.disk.save(l, text); err != nil {
 		return err
 	}
+	if g.admin.Faults.KeepsHealth() && g.current != nil {
+		l.table.TakeHealth(g.current.table.Router)
+	}
 	g.current = l
 	g.unbuilt = false
 	since := time.Since(g.installed)

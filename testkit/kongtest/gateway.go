@@ -184,6 +184,9 @@ func (g *Gateway) start() error {
 		id = entity.RandomID()
 	}
 	g.mu.Lock()
+	if l != nil {
+		l.table.ForgetHealth() // it is in the memory of the process
+	}
 	g.current, g.nodeID = l, id
 	g.proxy.Start(g.opts.Workers, l.served())
 	g.starts = rand.Uint64()

@@ -35,6 +35,14 @@ type reporter interface {
 	Reopen()
 }
 
+// keeper keeps targets out of the gateway's balancers. Only Settle waits, and not long.
+type keeper interface {
+	// Loaded says that the gateway may have forgotten what it keeps out.
+	Loaded()
+	// Settle waits until the gateway was told.
+	Settle(ctx context.Context)
+}
+
 // Meters counts what the applier does.
 type Meters interface {
 	Loaded(took time.Duration)
@@ -53,6 +61,7 @@ type Deps struct {
 	Mailbox  *Mailbox
 	Status   *status.Tracker
 	Reporter reporter
+	Targets  keeper // nil: nothing is kept out
 	Meters   Meters
 	Log      *slog.Logger
 	Form     *proof.Form   // nil: the best that the gateway allows
@@ -87,6 +96,9 @@ type Applier struct {
 
 // New reads what the disk holds. It does not contact the gateway.
 func New(d Deps) *Applier {
+	if d.Targets == nil {
+		d.Targets = nobody{}
+	}
 	memory, memoryErr := d.Store.Recall()
 	good, _ := d.Store.LastGood()
 	a := &Applier{Deps: d, notices: map[string]notice{}, state: Start(memory, good, interrupted(d.Store, memory))}
@@ -105,6 +117,12 @@ func New(d Deps) *Applier {
 	a.show()
 	return a
 }
+
+// nobody keeps nothing out.
+type nobody struct{}
+
+func (nobody) Loaded()                {}
+func (nobody) Settle(context.Context) {}
 
 // Refused returns the digests that the gateway refused. They must not be modified.
 func (a *Applier) Refused() []lastgood.Refused { return *a.refused.Load() }

@@ -59,12 +59,14 @@ func (a *Applier) load(ctx context.Context, act Load) LoadEnded {
 	a.reached("before-proof")
 	loaded := time.Now()
 	m.sample.Posted = loaded.Sub(m.began)
+	a.Targets.Loaded() // at once, beside the proof
 	e.Ack = verdict.Ack{Proof: p.form, LoadTime: loaded.Sub(began)}
 	a.Meters.Loaded(e.Ack.LoadTime)
 	if e.Ack.Stray, err = a.proveLoaded(ctx, act.Snapshot, p, e.Ack.LoadTime); err != nil {
 		e.Err = err
 		return e
 	}
+	a.Targets.Settle(ctx)
 	e.Ack.ProofTime = time.Since(loaded)
 	a.Meters.Proven(e.Ack.ProofTime)
 	e.Served, e.Sample = true, a.measured(ctx, m)
@@ -161,6 +163,7 @@ func (a *Applier) inspect(ctx context.Context) (Inspected, bool) {
 		return Inspected{}, false
 	}
 	a.starts.Add(1)
+	a.Targets.Loaded() // what it kept out it did so before it started
 	if was := a.state.Memory.Kong; was != "" && release(was) != release(c.KongVersion) {
 		// Kong dropped what it kept, and may refuse the last known good (fact F29).
 		a.notice("GatewayVersionChanged", fmt.Sprintf(
@@ -207,6 +210,7 @@ func (a *Applier) restore(ctx context.Context, snapshot lastgood.Snapshot) Resto
 			return e
 		}
 		e.Posted = true
+		a.Targets.Loaded()
 		a.Meters.Loaded(time.Since(began))
 		a.Log.Info("last known good loaded", "revision", snapshot.Revision, "digest", snapshot.Digest.Short())
 	}

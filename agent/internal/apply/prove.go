@@ -45,6 +45,7 @@ func (a *Applier) proveLoaded(ctx context.Context, snapshot lastgood.Snapshot, p
 	if err := a.Gateway.Load(ctx, p.posted, true); err != nil {
 		return "", err
 	}
+	a.Targets.Loaded()
 	stray, err = a.prove(ctx, snapshot.Digest, p, workerGrace(took))
 	if errors.As(err, &failure) && failure.Reason == verdict.StaleRouter && failure.Blind {
 		return "", wrongProxy

@@ -105,7 +105,7 @@ func (s *Store) take() error {
 
 // narrow makes existing files private. They may be copies with a wider mode.
 func (s *Store) narrow() {
-	for _, name := range []string{lockFile, candidateFile, currentFile, previousFile, memoryFile, orderFile, bootIDFile} {
+	for _, name := range []string{lockFile, candidateFile, currentFile, previousFile, memoryFile, orderFile, targetsFile, bootIDFile} {
 		info, err := os.Lstat(s.path(name))
 		if err != nil || !info.Mode().IsRegular() {
 			continue

@@ -60,8 +60,9 @@ type View struct {
 	Loads         int64             `json:"loads"`
 	Drifts        int64             `json:"drifts"`
 	ReceivedBytes int64             `json:"received_bytes"`
-	Unmanaged     *Unmanaged        `json:"unmanaged,omitempty"` // set while the gateway is left alone; replaced, never changed
-	Problems      []verdict.Problem `json:"problems,omitempty"`  // of the last refusal, while it stands
+	Targets       *Targets          `json:"drained_targets,omitempty"` // nil before the first set; replaced, never changed
+	Unmanaged     *Unmanaged        `json:"unmanaged,omitempty"`       // set while the gateway is left alone; replaced, never changed
+	Problems      []verdict.Problem `json:"problems,omitempty"`        // of the last refusal, while it stands
 	Conditions    []Condition       `json:"conditions"`
 	Probes        []Probe           `json:"probes,omitempty"`
 	Health        *fleet.Health     `json:"health,omitempty"`       // as sampled last; nil before
@@ -77,6 +78,16 @@ type Unmanaged struct {
 	Served   string `json:"served"`
 	Entities int64  `json:"entities"`         // 0 while they cannot be read
 	Reason   string `json:"reason,omitempty"` // why a directive was not followed, or it cannot be read
+}
+
+// Targets is how the gateway keeps targets of upstreams out of its balancers.
+type Targets struct {
+	Epoch     int64 `json:"epoch"`
+	Version   int64 `json:"version"`
+	Wanted    int   `json:"wanted"`
+	Out       int   `json:"out"`       // seen out since the last load and start
+	Absent    int   `json:"absent"`    // the gateway's configuration does not have them
+	Releasing int   `json:"releasing"` // still to be let in again
 }
 
 // Stamp is the place of the last decision that was followed among all decisions.

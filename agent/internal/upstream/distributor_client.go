@@ -53,8 +53,15 @@ type DistributorClient struct {
 	Received func(bytes int) // called with the size of each message on the wire
 	Refused  func() []lastgood.Refused
 	Health   Observer
+	Targets  Targets
 
 	traces traces // of the open stream's directives
+}
+
+// Targets keeps targets out of the gateway's balancers.
+type Targets interface {
+	Receive(lastgood.Targets)
+	Stamp() fleet.Stamp
 }
 
 // An Observer samples evidence at the interval that a distributor sets.
@@ -164,6 +171,13 @@ func (c *DistributorClient) follow(ctx context.Context) (opened bool, wait time.
 		case *distributorv1.FollowAssignmentResponse_Watch:
 			c.Health.Observe(x.Watch.GetInterval().AsDuration())
 			continue
+		case *distributorv1.FollowAssignmentResponse_TargetSet:
+			if set, ok := targetsOf(x.TargetSet); ok {
+				c.Targets.Receive(set)
+			} else {
+				c.Log.Warn("a set of drained targets is larger than the contract allows; it is not obeyed")
+			}
+			continue
 		case *distributorv1.FollowAssignmentResponse_Directive:
 			coming, err = begin(m.GetNonce(), x.Directive)
 		case *distributorv1.FollowAssignmentResponse_DeltaPart:
@@ -267,6 +281,8 @@ func (c *DistributorClient) hello() *distributorv1.Hello {
 		Group: string(c.Identity.Group), Node: string(c.Identity.Node), BootId: c.Identity.BootID, AgentVersion: c.Identity.Version,
 		HeldDigest: string(c.Store.Held()), Epoch: v.Epoch, Decision: v.Decision, ReportsEvidence: true,
 	}
+	kept := c.Targets.Stamp()
+	h.TargetSetEpoch, h.TargetSetVersion = int64(kept.Epoch), int64(kept.Decision)
 	// The outcome of a load under way is not known, so the hello does not claim what was proven before it.
 	if v.Proven && !v.LoadDecided {
 		h.ServingDigest, h.ServingRevision = v.Digest, v.Revision

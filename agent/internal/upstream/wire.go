@@ -13,11 +13,13 @@ import (
 	"github.com/silverback-gateway/silverback/agent/internal/drift"
 	"github.com/silverback-gateway/silverback/agent/internal/gateway"
 	"github.com/silverback-gateway/silverback/agent/internal/health"
+	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
 	"github.com/silverback-gateway/silverback/agent/internal/status"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/wire"
 	"github.com/silverback-gateway/silverback/kong/proof"
+	"github.com/silverback-gateway/silverback/kong/target"
 )
 
 func outcomeToProto(a apply.Outcome) *distributorv1.Outcome {
@@ -65,6 +67,10 @@ func nodeStatus(v status.View) *fleetv1.NodeStatus {
 		Loads: v.Loads, Drifts: v.Drifts, Health: wire.HealthMessage(v.Reported),
 		RecentLoads: wire.LoadSamples(v.RecentLoads),
 	}
+	if t := v.Targets; t != nil {
+		s.DrainedTargets = &fleetv1.DrainedTargets{Epoch: t.Epoch, Version: t.Version, WantedCount: int32(t.Wanted), OutCount: int32(t.Out),
+			AbsentCount: int32(t.Absent), ReleasingCount: int32(t.Releasing)}
+	}
 	if u := v.Unmanaged; u != nil {
 		s.Unmanaged = &fleetv1.Unmanaged{Served: u.Served, EntityCount: u.Entities, Reason: u.Reason}
 	}
@@ -87,6 +93,22 @@ func capabilities(c gateway.Capabilities, form proof.Form, loadTimeout time.Dura
 		Plugins: c.Plugins, Proof: proofOf(form), BodyLimitBytes: c.BodyLimit, LoadTimeout: durationpb.New(loadTimeout),
 		MemoryLimitBytes: memory,
 	}
+}
+
+// targetsOf reads a set of targets; false when it is larger than the contract allows. A name that Kong cannot have is left out.
+func targetsOf(m *distributorv1.TargetSet) (lastgood.Targets, bool) {
+	set := lastgood.Targets{Epoch: fleet.Epoch(m.GetEpoch()), Version: fleet.Decision(m.GetVersion())}
+	for _, u := range m.GetUpstreams() {
+		if len(set.Out)+len(u.GetTargets()) > target.MaxKept {
+			return lastgood.Targets{}, false
+		}
+		for _, t := range u.GetTargets() {
+			if n, err := target.Parse(u.GetName(), t); err == nil {
+				set.Out = append(set.Out, n)
+			}
+		}
+	}
+	return set, true
 }
 
 func policyOf(p fleetv1.DriftPolicy) drift.Policy {

@@ -16,7 +16,7 @@ import (
 
 const (
 	// MaxDrains bounds the targets that are kept out of a group, each counted once for each owner. It is part of the contract.
-	MaxDrains = 2000
+	MaxDrains = target.MaxKept
 	// MaxBytes bounds the record of a group. An etcd takes 1.5 MB in one write.
 	MaxBytes = 512 << 10
 	// maxRequests is how many requests are known again.

@@ -17,6 +17,7 @@ type Faults struct {
 	held    bool          // workers do not turn
 	staling int           // loads that leave the workers on the old router
 	hasty   time.Duration // so do loads that follow the last one sooner
+	healthy bool          // loads keep the health of targets
 }
 
 // RefuseRoute makes the gateway refuse every configuration with a route of that
@@ -84,6 +85,20 @@ func (f *Faults) KeepWorkers(stuck bool) {
 	f.mu.Lock()
 	f.held = stuck
 	f.mu.Unlock()
+}
+
+// KeepHealth has loads keep the health of targets.
+func (f *Faults) KeepHealth(keep bool) {
+	f.mu.Lock()
+	f.healthy = keep
+	f.mu.Unlock()
+}
+
+// KeepsHealth reports whether loads keep the health of targets.
+func (f *Faults) KeepsHealth() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.healthy
 }
 
 // LeaveStale has the next n loads leave the workers on the router of before, behind a 201, until the next load (F43).

@@ -81,7 +81,7 @@ func (a *API) getHealth(w http.ResponseWriter, r *http.Request, upstream declara
 		if json.Unmarshal(targets[at].Raw, &fields) != nil {
 			continue
 		}
-		fields["target"], fields["health"] = t.Address, t.Health
+		fields["target"], fields["health"], fields["weight"] = t.Address, t.Health, t.Weight
 		data = append(data, fields)
 	}
 	body := map[string]any{"data": data, "next": nil, "node_id": a.gateway.State().NodeID}

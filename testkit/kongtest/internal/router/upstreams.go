@@ -85,26 +85,35 @@ func TargetAddress(text string) string {
 
 // next returns the next address, or an empty string when no target may be asked.
 func (u *upstream) next() string {
-	var total, available uint64
+	var total, available, unit uint64
 	for _, t := range u.targets {
 		if total += t.weight; !t.unhealthy.Load() {
 			available += t.weight
+			unit = divisor(unit, t.weight)
 		}
 	}
 	if available == 0 || float64(available)*100 < u.threshold*float64(total) {
 		return ""
 	}
-	at := (u.turn.Add(1) - 1) % available
+	at := (u.turn.Add(1) - 1) % (available / unit)
 	for _, t := range u.targets {
 		if t.unhealthy.Load() {
 			continue
 		}
-		if at < t.weight {
+		if at < t.weight/unit {
 			return t.address
 		}
-		at -= t.weight
+		at -= t.weight / unit
 	}
 	return "" // the last one became unhealthy meanwhile
+}
+
+// divisor is the greatest common one, so that targets of one weight take turns.
+func divisor(a, b uint64) uint64 {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
 }
 
 // Address returns where a service's next request goes, or an empty string when no target may be asked.
@@ -115,8 +124,37 @@ func (r *Router) Address(s *Service) string {
 	return net.JoinHostPort(s.Host, strconv.Itoa(s.Port))
 }
 
+// TakeHealth takes over the health of targets that were in the same upstreams before. It is not for a router in use.
+func (r *Router) TakeHealth(before *Router) {
+	for name, was := range before.upstreams {
+		u := r.upstreams[name]
+		if u == nil || !u.checked {
+			continue
+		}
+		for _, old := range was.targets {
+			for _, t := range u.targets {
+				if t.address == old.address {
+					t.unhealthy.Store(old.unhealthy.Load())
+				}
+			}
+		}
+	}
+}
+
+// ForgetHealth makes all targets healthy.
+func (r *Router) ForgetHealth() {
+	for _, u := range r.upstreams {
+		for _, t := range u.targets {
+			t.unhealthy.Store(false)
+		}
+	}
+}
+
 // A TargetHealth is a target as the Admin API shows its health.
-type TargetHealth struct{ ID, Address, Health string }
+type TargetHealth struct {
+	ID, Address, Health string
+	Weight              uint64
+}
 
 // ErrNoTarget says that there is no such upstream, or that it has no such target.
 var ErrNoTarget = errors.New("not found")
@@ -136,7 +174,7 @@ func (r *Router) Health(upstreamID string) (all []TargetHealth) {
 		default:
 			health = "HEALTHY"
 		}
-		all = append(all, TargetHealth{t.id, t.address, health})
+		all = append(all, TargetHealth{t.id, t.address, health, t.weight})
 	}
 	return all
 }
