@@ -178,11 +178,20 @@ func (w *writer) field(k document.Key) *entity.Field {
 	case f == nil:
 		p.problem(w.s, k.Pos, printable(k.Name), UnknownField, "unknown field%s", didYouMean(k.Name, fieldNames(kind)))
 	case w.nested != nil && f.Name == w.nested.ref:
+		if id := p.fragment.items[w.nested.index].id; id != "" && namesByID(k.Value, id) {
+			return nil // Kong Ingress Controller repeats the certificate in each SNI, and Kong takes it
+		}
 		p.problem(w.s, k.Pos, f.Name, Scope, "a %s that is nested in a %s must not name its %s as well; leave the field out",
 			kind.Singular, p.table.Kind(w.nested.kind).Singular, f.Name)
 		return nil
 	}
 	return f
+}
+
+// namesByID says whether a reference names an entity by this id.
+func namesByID(v *document.Node, id string) bool {
+	named := v.Get("id")
+	return v.Kind == document.Map && len(v.Keys) == 1 && named != nil && named.Kind == document.String && strings.EqualFold(named.Text, id)
 }
 
 func (w *writer) id(v *document.Node) {
