@@ -43,11 +43,11 @@ func pair(t *testing.T, authority bool) (cert, key []byte) {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: inner})
 }
 
-func objects(t *testing.T, text string) *object.Set {
-	t.Helper()
+func objects(tb testing.TB, text string) *object.Set {
+	tb.Helper()
 	set := &object.Set{}
 	if _, err := manifest.Read("input", strings.NewReader(text), set); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return set
 }

@@ -21,7 +21,7 @@ var variants = map[string]translate.Options{
 	"default": {},
 	"expressions": {
 		Expressions: true, ServiceFacade: true, RewriteURIs: true, RedirectPlugin: true, CombinedServices: true, DrainSupport: true,
-		ClusterDomain: "cluster.local", Workspace: "team",
+		ClusterDomain: "cluster.local", Workspace: "team", RemovableTargets: true,
 	},
 }
 

@@ -158,7 +158,7 @@ func (d *naming) backend(refs ...gateway.BackendRef) {
 		if ref.Namespace != nil {
 			namespace = string(*ref.Namespace)
 		}
-		if ref.Kind == nil || *ref.Kind == "Service" {
+		if ref.Kind != nil && *ref.Kind == "Service" {
 			d.add("", "Service", namespace, string(ref.Name))
 		}
 	}

@@ -69,7 +69,8 @@ func (t *translation) pluginPlaces(denied func(message string, by object.Object)
 				found[name] = &attachments{}
 			}
 			known := list(found[name])
-			if !slices.ContainsFunc(*known, func(a attachment) bool { return a.name == to.name }) {
+			// Several Services of one service follow each other.
+			if n := len(*known); n == 0 || (*known)[n-1].name != to.name {
 				*known = append(*known, to)
 			}
 		}

@@ -30,6 +30,11 @@ type Options struct {
 	NoCustomEntities bool
 	// DrainSupport keeps terminating endpoints with a weight of 0.
 	DrainSupport bool
+	// ServiceUpstream makes every Service a target itself, by its name in DNS, in place of its endpoints: a gateway without a database reloads
+	// everything for a changed target.
+	ServiceUpstream bool
+	// RemovableTargets gives upstreams without health checks such as hardly ever act, so that a target can be taken out at the Admin API.
+	RemovableTargets bool
 	// ClusterDomain ends the names of Services that are targets themselves, such as cluster.local; empty leaves it out.
 	ClusterDomain string
 	// GatewayController is the controller name of GatewayClasses whose listeners bring certificates. Empty is none.

@@ -41,6 +41,9 @@ func (t *translation) balance() {
 		if u.Algorithm == "" {
 			u.Algorithm = "round-robin"
 		}
+		if t.RemovableTargets && u.Healthchecks == nil {
+			u.Healthchecks = removable()
+		}
 		t.upstreams = append(t.upstreams, u)
 	}
 }
@@ -143,7 +146,7 @@ func findPort(behind *core.Service, wanted portRef) (core.ServicePort, error) {
 // endpoints are the addresses behind a port, each with a weight of 0 if it drains. The Service's own name is the only one where it is
 // asked for.
 func (t *translation) endpoints(behind *core.Service, port core.ServicePort) map[string]*int {
-	if t.parameters.Spec.ServiceUpstream || behind.Annotations[annotationServiceUpstream] == "true" {
+	if t.ServiceUpstream || t.parameters.Spec.ServiceUpstream || behind.Annotations[annotationServiceUpstream] == "true" {
 		name := behind.Name + "." + behind.Namespace + ".svc"
 		if t.ClusterDomain != "" {
 			name += "." + t.ClusterDomain

@@ -95,6 +95,9 @@ func newCommand(stderr io.Writer) *command {
 	f.BoolVar(&o.RewriteURIs, "rewrite-uris", false, "allow the annotation konghq.com/rewrite")
 	f.BoolVar(&o.CombinedServices, "combined-services", false, "make one service for rules of several HTTPRoutes with the same backends")
 	f.BoolVar(&o.DrainSupport, "drain", false, "keep terminating endpoints with a weight of 0")
+	f.BoolVar(&o.ServiceUpstream, "service-upstream", false, "make every Service a target itself, in place of its endpoints")
+	f.BoolVar(&o.RemovableTargets, "removable-targets", false, "give upstreams without health checks such that a target can be taken out at "+
+		"the Admin API")
 	f.StringVar(&o.ClusterDomain, "cluster-domain", "", "end of the names of Services that are targets themselves, such as cluster.local")
 	f.StringVar(&o.Workspace, "workspace", "", "workspace that is a part of derived ids")
 	f.StringVar(&c.output, "output", render.YAML, "format: yaml or json")
