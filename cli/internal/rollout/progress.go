@@ -87,11 +87,15 @@ func (p *progress) line() string {
 // soakLeft is how long the soak of the present wave lasts on, in whole seconds, when it has been seen for a time; 0 when none does. The
 // leader measures it by its own clock, so it is a second more or less.
 func soakLeft(r *distributorv1.Rollout, seen time.Duration) time.Duration {
-	waves := r.GetPolicy().GetWaves()
-	if wave := int(r.GetWave()); r.GetState() == distributorv1.Rollout_STATE_SOAKING && wave >= 1 && wave <= len(waves) {
-		return max(waves[wave-1].GetSoak().AsDuration()-seen, 0).Round(time.Second)
+	if r.GetState() != distributorv1.Rollout_STATE_SOAKING {
+		return 0
 	}
-	return 0
+	soak := r.GetSoak()
+	// A distributor of an older version does not say.
+	if waves, wave := r.GetPolicy().GetWaves(), int(r.GetWave()); soak == nil && wave >= 1 && wave <= len(waves) {
+		soak = waves[wave-1].GetSoak()
+	}
+	return max(soak.AsDuration()-seen, 0).Round(time.Second)
 }
 
 func (p *progress) show(r *distributorv1.Rollout) {
@@ -139,6 +143,15 @@ func (p *progress) end() {
 	}
 }
 
+// waveLabel is the label of the present wave; empty for a wave by count.
+func waveLabel(r *distributorv1.Rollout) string {
+	waves, wave := r.GetPolicy().GetWaves(), max(int(r.GetWave()), 1)
+	if wave > len(waves) {
+		return ""
+	}
+	return show.Clean(waves[wave-1].GetLabel())
+}
+
 // Line is the progress of a rollout: revision 7: wave 1 of 2: 1/1 serving.
 func Line(r *distributorv1.Rollout) string {
 	n := r.GetProgress()
@@ -147,6 +160,9 @@ func Line(r *distributorv1.Rollout) string {
 	case distributorv1.Rollout_STATE_WAITING:
 		if r.GetReason() != "" {
 			return head + ": waiting"
+		}
+		if label := waveLabel(r); label != "" && n.GetOnline() > 0 {
+			return head + ": waiting for a gateway with the label " + label + "; silverback rollout promote goes on without it"
 		}
 		return head + ": waiting for a gateway of the group to come online"
 	case distributorv1.Rollout_STATE_SUPERSEDED:
@@ -168,6 +184,9 @@ func Line(r *distributorv1.Rollout) string {
 	}
 	if n.GetOnline() > n.GetInWave() {
 		parts = append(parts, fmt.Sprintf("%d in all", n.GetOnline()))
+	}
+	if label := waveLabel(r); label != "" {
+		state = ", " + label + state
 	}
 	return fmt.Sprintf("%s: wave %d of %d%s: %s", head, r.GetWave(), r.GetWaveCount(), state, strings.Join(parts, ", "))
 }

@@ -177,7 +177,11 @@ func Describe(a *app.App, r *distributorv1.Rollout) {
 		state += ": " + r.GetReason()
 	}
 	a.Line(12, "State:      %s", state)
-	a.Line(12, "Wave:       %d of %d", r.GetWave(), r.GetWaveCount())
+	wave := fmt.Sprintf("%d of %d", r.GetWave(), r.GetWaveCount())
+	if label := waveLabel(r); label != "" {
+		wave += " (" + label + ")"
+	}
+	a.Line(12, "Wave:       %s", wave)
 	a.Line(12, "Gateways:   %d online, %d in the waves so far, %d serving, %d loading, %d failed, %d refused, %d left out, %d offline",
 		n.GetOnline(), n.GetInWave(), n.GetServing(), n.GetLoading(), n.GetFailed(), n.GetRefused(), n.GetLeftOut(), n.GetOffline())
 	a.Line(12, "Began:      %s (%s ago)", show.Time(r.GetCreateTime()), show.Age(a.Now(), r.GetCreateTime()))

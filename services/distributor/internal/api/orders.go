@@ -9,6 +9,7 @@ import (
 
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 
+	"github.com/silverback-gateway/silverback/kit/backoff"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/message"
@@ -17,6 +18,9 @@ import (
 
 // obeyTimeout is how long a call waits for the leader to obey. The order stays stored after it.
 const obeyTimeout = 15 * time.Second
+
+// behind is how long a call that finds nothing to do waits for news of the translator.
+const behind = time.Second
 
 // An orderRequest is what the requests of all verbs have in common.
 type orderRequest interface {
@@ -69,7 +73,7 @@ func (s *RolloutService) orderRollout(ctx context.Context, request interface {
 	}
 	// Promoting a rollout that has ended lets the next one begin, when that only waits for a change window or the load
 	// interval.
-	o.Begin = o.Verb == rollout.Promote && !newest.State.Open() && s.Ledger.Waits(group)
+	o.Begin = o.Verb == rollout.Promote && !newest.State.Open() && s.waits(ctx, group)
 	if o.Verb.Repeats(newest.Rollout) {
 		return encode(newest), nil
 	}
@@ -86,6 +90,17 @@ func (s *RolloutService) orderRollout(ctx context.Context, request interface {
 		return nil, err
 	}
 	return s.awaitObeyed(ctx, group, o, bell)
+}
+
+// waits reports whether the newest revision of a group waits for a change window or the load interval. This replica may hear of a revision
+// that was submitted just now a little later.
+func (s *RolloutService) waits(ctx context.Context, group fleet.GroupID) bool {
+	for until := time.Now().Add(behind); !s.Ledger.Waits(group); {
+		if time.Now().After(until) || backoff.Sleep(ctx, behind/20) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // awaitObeyed waits until the leader has obeyed an order.

@@ -205,25 +205,27 @@ func inputOf(id fleet.GroupID, g store.Group, nodes []rollout.Node) rollout.Inpu
 	return in
 }
 
-// Live returns the progress of the newest rollout of a group, the results of its gates and what comes next. Any replica can.
-func (c *Cache) Live(id fleet.GroupID, g store.Group) (rollout.Progress, []rollout.GateResult, string) {
+// inputNow is inputOf with what this replica knows of revisions and policies.
+func (c *Cache) inputNow(id fleet.GroupID, g store.Group) rollout.Input {
 	in := inputOf(id, g, c.NodesOf(id))
 	newest, _ := c.revisions.Get(id)
 	in.Newest = newest.Target
 	in.Policy, _ = c.groups.Get(id)
 	now := time.Now()
 	in.Closed = rollout.ClosedUntil(now, window.Opens(now, in.Policy.Windows))
+	return in
+}
+
+// Live returns the progress of the newest rollout of a group, the results of its gates and what comes next. Any replica can.
+func (c *Cache) Live(id fleet.GroupID, g store.Group) (rollout.Progress, []rollout.GateResult, string) {
+	in := c.inputNow(id, g)
 	progress, gates := rollout.Count(in), rollout.Gates(in)
 	return progress, gates, rollout.Next(in, progress, gates)
 }
 
-// Waits reports whether the newest revision of a group waits for the load interval. Any replica can.
+// Waits reports whether the newest revision of a group waits for a change window or the load interval. Any replica can.
 func (c *Cache) Waits(id fleet.GroupID, g store.Group) bool {
-	in := inputOf(id, g, c.NodesOf(id))
-	newest, _ := c.revisions.Get(id)
-	in.Newest = newest.Target
-	in.Policy, _ = c.groups.Get(id)
-	_, held := rollout.Held(in)
+	_, held := rollout.Held(c.inputNow(id, g))
 	return held
 }
 

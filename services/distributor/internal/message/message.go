@@ -4,6 +4,7 @@ package message
 import (
 	"time"
 
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
@@ -60,6 +61,9 @@ func Rollout(r rollout.Rollout, p rollout.Progress, gates []rollout.GateResult, 
 			Loading: int64(p.Loading), Offline: int64(p.Offline), LeftOut: int64(p.LeftOut),
 		},
 		CreateTime: timeMessage(r.CreateTime), WaveTime: timeMessage(r.WaveTime), EndTime: timeMessage(r.EndTime), Term: int64(r.Term),
+	}
+	if soak := r.Soak(); soak > 0 {
+		m.Soak = durationpb.New(soak)
 	}
 	for _, revision := range r.Fallback {
 		m.FallbackRevisions = append(m.FallbackRevisions, int64(revision))

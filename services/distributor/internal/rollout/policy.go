@@ -75,6 +75,14 @@ func (p Policy) size(k, n int) int {
 	return min((n*w.Percent+99)/100, n)
 }
 
+// Soak returns how long the present wave is watched once its nodes serve; 0 when it is not.
+func (r Rollout) Soak() time.Duration {
+	if r.Wave < 1 || r.promoted() {
+		return 0
+	}
+	return r.Policy.soak(r.Wave)
+}
+
 // soak returns how long wave k is watched. Gates need some time, so that a policy with gates has a default.
 func (p Policy) soak(k int) time.Duration {
 	soak := p.waves()[k-1].Soak
