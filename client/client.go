@@ -29,6 +29,8 @@ type (
 	Revision = translatorv1.Revision
 	// A Rollout moves a group to a revision.
 	Rollout = distributorv1.Rollout
+	// An Event is something that happened to a group; its reason is one of those in docs/events.md.
+	Event = distributorv1.Event
 	// A Problem names the file, line, object and field that were refused, and the reason.
 	Problem = fleetv1.Problem
 )
@@ -99,6 +101,11 @@ func (c *Client) Registry() registryv1.RegistryServiceClient {
 // Translator returns a client of the translator: sources, revisions, snapshots.
 func (c *Client) Translator() translatorv1.TranslatorServiceClient {
 	return translatorv1.NewTranslatorServiceClient(c.translator)
+}
+
+// Events returns a client of the distributor: what happened. WatchEvents is easier to follow.
+func (c *Client) Events() distributorv1.EventServiceClient {
+	return distributorv1.NewEventServiceClient(c.distributor)
 }
 
 // Rollouts returns a client of the distributor: rollouts, assignments, the ledger.

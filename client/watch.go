@@ -47,17 +47,24 @@ func (c *Client) WatchRollouts(ctx context.Context, group string) iter.Seq2[*Rol
 // watch watches one replica after another until see returns false, and returns true then, or until ctx ends. See receives a rollout, the
 // error that ended a stream, or neither when a replica answered without a rollout.
 func (c *Client) watch(ctx context.Context, group string, see func(*Rollout, error) bool) (ended bool) {
-	goOn := watchOnce(ctx, c.distributor, group, see)
+	return c.follow(ctx, func(conn *replicas) bool { return watchOnce(ctx, conn, group, see) },
+		func(err error) bool { return see(nil, err) })
+}
+
+// follow calls once with a connection to one replica of the distributor after another until that returns false, and returns true then, or
+// until ctx ends. Failed says whether to go on when a replica cannot be dialed.
+func (c *Client) follow(ctx context.Context, once func(conn *replicas) bool, failed func(error) bool) (ended bool) {
+	goOn := once(c.distributor)
 	for turn := 0; goOn; turn++ {
 		if backoff.Sleep(ctx, backoff.Jitter(redialPause, redialJitter)) != nil {
 			return false
 		}
 		err := c.distributor.apart(turn, func(one *replicas) error {
-			goOn = watchOnce(ctx, one, group, see)
+			goOn = once(one)
 			return nil
 		})
 		if err != nil {
-			goOn = see(nil, err)
+			goOn = failed(err)
 		}
 	}
 	return true

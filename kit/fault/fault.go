@@ -31,6 +31,7 @@ const (
 	TooLarge                  // over a limit that the message names
 	Denied                    // the caller may not do this
 	Full                      // there is no room, and trying again makes none: the message names the remedy
+	OutOfRange                // what the request asks to go on from is no longer there; the metadata says where to begin
 	Unimplemented             // the contract has it, and this version does not do it
 )
 

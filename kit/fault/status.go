@@ -31,13 +31,14 @@ var codeOf = map[Kind]codes.Code{
 	NotLeader: codes.Unavailable, Down: codes.Unavailable, Busy: codes.ResourceExhausted,
 	// As gRPC itself answers a message that is over its limit.
 	TooLarge: codes.ResourceExhausted, Denied: codes.PermissionDenied, Full: codes.ResourceExhausted,
-	Unimplemented: codes.Unimplemented,
+	OutOfRange: codes.OutOfRange, Unimplemented: codes.Unimplemented,
 }
 
 var kindOf = map[codes.Code]Kind{
 	codes.InvalidArgument: Invalid, codes.NotFound: Missing, codes.AlreadyExists: Exists, codes.Aborted: Conflict,
 	codes.FailedPrecondition: WrongState, codes.Unavailable: Down, codes.ResourceExhausted: Busy, codes.PermissionDenied: Denied,
 	codes.Unauthenticated: Denied, codes.Unimplemented: Unimplemented,
+	codes.OutOfRange: OutOfRange,
 }
 
 // Code returns the gRPC code of a kind.

@@ -94,6 +94,8 @@ var rules = map[string]Rule{
 	distributorv1.RolloutService_UnfreezeGroup_FullMethodName:       {Least: Operator},
 	distributorv1.TargetService_UpdateDrainedTargets_FullMethodName: {Least: Operator},
 	distributorv1.TargetService_ListDrainedTargets_FullMethodName:   {Least: Viewer},
+	distributorv1.EventService_ListEvents_FullMethodName:            {Least: Viewer},
+	distributorv1.EventService_WatchEvents_FullMethodName:           {Least: Viewer},
 }
 
 // Allows reports whether the rule lets a caller in; a node is let in for itself only, see Access.Message.

@@ -40,6 +40,7 @@ type controlPlane struct {
 	upstream    *upstreamtest.Upstream
 	content     *content.Store
 	electionTTL time.Duration // of replicas started from now on
+	keepEvents  int           // likewise
 }
 
 type replica struct {
@@ -78,7 +79,7 @@ func (p *controlPlane) replicaWith(id string, etcd *clientv3.Client, translator 
 	}
 	r := &replica{id: id, metrics: prometheus.NewRegistry()}
 	var err error
-	r.Distributor, err = distributor.New(distributor.Config{ReplicaID: id, ElectionTTL: p.electionTTL,
+	r.Distributor, err = distributor.New(distributor.Config{ReplicaID: id, ElectionTTL: p.electionTTL, KeepEvents: p.keepEvents,
 		ReconnectSpread: 50 * time.Millisecond}, distributor.Deps{
 		Etcd: etcd, Translator: translator, Registry: p.upstream.Registry(), Log: log, Metrics: r.metrics,
 	})

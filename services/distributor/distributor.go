@@ -239,6 +239,7 @@ func (d *Distributor) Register(s *rpcserver.Server) {
 	distributorv1.RegisterDeliveryServiceServer(s, &api.DeliveryService{Follow: d.hub.Follow})
 	distributorv1.RegisterRolloutServiceServer(s, &api.RolloutService{Ledger: ledger{d}, Draining: d.draining})
 	distributorv1.RegisterTargetServiceServer(s, &api.TargetService{Ledger: ledger{d}, Targets: ledger{d}})
+	distributorv1.RegisterEventServiceServer(s, &api.EventService{Journal: journal{ledger{d}}, Draining: d.draining})
 	s.OnDrain(d.drain)
 }
 

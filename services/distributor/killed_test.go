@@ -275,6 +275,18 @@ func (m *mortals) finishes(t *testing.T, bad int64, ends distributorv1.Rollout_S
 		return r.GetState() == ends && fmt.Sprint(r.GetPinnedSources()) == "[team-a]" && r.GetPinnedRevision() == bad+1 &&
 			m.any().rollout(bad+1).GetState() == completed
 	})
+	// Events come with decisions, so each is told once, whoever died.
+	want := map[distributorv1.Rollout_State]string{
+		halted:     "RevisionCommitted RolloutStarted WaveStarted NodeRefused RolloutHalted",
+		rolledBack: "RevisionCommitted RolloutStarted WaveStarted GateFailed RolloutRolledBack",
+	}[ends]
+	all := m.any().listed(t, &distributorv1.ListEventsRequest{})
+	if got := told(all, ofRevision(bad)); got != want {
+		t.Errorf("of revision %d is told\n%s, want\n%s", bad, got, want)
+	}
+	if got := told(all, ofRevision(bad+1)); strings.Count(got, "SourcePinned") != 1 || strings.Count(got, "RolloutCompleted") != 1 {
+		t.Errorf("of the pinned revision %d is told %s", bad+1, got)
+	}
 	if r := m.any().rollout(bad); ends == halted && (len(r.GetRefusals()) != 1 || r.GetRefusals()[0].GetProblem().GetLine() != 14) {
 		t.Errorf("the refusals of revision %d are %v", bad, r.GetRefusals())
 	} else if ends == rolledBack && !strings.Contains(r.GetReason(), "gate error-ratio failed in wave 1 of 2") {

@@ -9,6 +9,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/api"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/event"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/recovery"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
@@ -140,4 +141,19 @@ func (d *Distributor) followed() (all []recovery.Node, complete bool) {
 func (l ledger) Changes() (<-chan struct{}, func() []fleet.GroupID, func()) {
 	sub := l.d.view.Subscribe()
 	return sub.Bell(), sub.Take, sub.Close
+}
+
+// journal implements api.Journal by the store.
+type journal struct{ ledger }
+
+// Read implements api.Journal.
+func (j journal) Read() event.Reading { return j.d.view.Journal().Read() }
+
+// Known implements api.Journal.
+func (j journal) Known(ctx context.Context) (event.Sequence, error) {
+	known, err := store.KnownEvents(ctx, j.d.deps.Etcd)
+	if err != nil {
+		return 0, fault.NoLedger(err)
+	}
+	return known, nil
 }

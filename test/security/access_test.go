@@ -105,6 +105,8 @@ var matrix = map[string][]string{
 
 	"TargetService/UpdateDrainedTargets": {"operator", "admin"},
 	"TargetService/ListDrainedTargets":   {"viewer", "submitter", "operator", "admin"},
+	"EventService/ListEvents":            {"viewer", "submitter", "operator", "admin"},
+	"EventService/WatchEvents":           {"viewer", "submitter", "operator", "admin"},
 }
 
 func TestEveryRPCAsEveryCaller(t *testing.T) {
@@ -222,6 +224,7 @@ func serveBut(t *testing.T, f tlsfiles.Files, list *revocation.List) string {
 	distributorv1.RegisterDeliveryServiceServer(s, listening{})
 	distributorv1.RegisterRolloutServiceServer(s, distributorv1.UnimplementedRolloutServiceServer{})
 	distributorv1.RegisterTargetServiceServer(s, distributorv1.UnimplementedTargetServiceServer{})
+	distributorv1.RegisterEventServiceServer(s, distributorv1.UnimplementedEventServiceServer{})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = s.Serve(ctx) }()

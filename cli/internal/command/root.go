@@ -107,7 +107,8 @@ Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.
 	)
 	addTo(root, "submit", submit.Apply(a), submit.Diff(a), submit.Validate(a), submit.Render(a), submit.Dump(a), imports.Command(a),
 		pins.Rollback(a), pins.Pin(a), pins.Unpin(a))
-	addTo(root, "look", resource.Status(a), resource.Get(a), resource.Describe(a), rollout.Command(a), rollout.StatusAlias(a),
+	addTo(root, "look", resource.Status(a), resource.Get(a), resource.Describe(a), resource.Events(a), rollout.Command(a),
+		rollout.StatusAlias(a),
 		export.Command(a))
 	addTo(root, "change",
 		certs.Command(a), resource.DrainNode(a), resource.UndrainNode(a), resource.QuarantineNode(a), resource.ReleaseNode(a), rollout.Freeze(a),
@@ -132,6 +133,7 @@ var synonyms = map[string][]string{
 	"validate": {"lint", "check"},
 	"get":      {"list", "ls"},
 	"describe": {"show", "inspect"},
+	"events":   {"log", "logs", "history"},
 	"delete":   {"remove", "rm"},
 	"drain":    {"cordon"},
 	"undrain":  {"uncordon"},

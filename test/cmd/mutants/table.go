@@ -26,6 +26,21 @@ var table = []mutation{
 		pkg: distributor + "/...", run: "Epoch|Recover",
 	},
 	{
+		name: "events: a reader that missed some is not told", file: "services/distributor/internal/api/watch_events.go",
+		old: `if w.place < r.Trimmed {`, new: `if false {`,
+		pkg: distributor, run: "TestAReaderThatWasAwayTooLongIsTold",
+	},
+	{
+		name: "events: a slow reader is waited for", file: "services/distributor/internal/api/watch_events.go",
+		old: `late := time.NewTimer(limit)`, new: `late := time.NewTimer(limit * 1000)`,
+		pkg: distributor + "/internal/api", run: "TestASlowReaderIsCutAndResumes",
+	},
+	{
+		name: "events: a watch of new ones begins anew", file: "client/events.go",
+		old: `w.request.OnlyNew = false`, new: `w.request.OnlyNew = w.request.GetOnlyNew()`,
+		pkg: "./client", run: "TestOnlyNewEventsAreResumedToo",
+	},
+	{
 		name: "events: they are not of the decision's transaction", file: "services/distributor/internal/store/decide.go",
 		old: `conditions, writes = append(conditions, free), append(writes, put)`,
 		new: `if _, err := kv.Do(ctx, put); err != nil {

@@ -83,16 +83,19 @@ func encodeToken(parts ...string) string {
 }
 
 func decodeToken(token string, parts int) ([]string, error) {
-	bad := fault.InvalidFields(fault.Violation{Field: "page_token", Description: "is not one that was given"})
 	text, err := base64.RawURLEncoding.DecodeString(token)
 	if err != nil {
-		return nil, bad
+		return nil, badToken()
 	}
 	all := strings.Split(string(text), "/")
 	if len(all) != parts {
-		return nil, bad
+		return nil, badToken()
 	}
 	return all, nil
+}
+
+func badToken() error {
+	return fault.InvalidFields(fault.Violation{Field: "page_token", Description: "is not one that was given"})
 }
 
 func groupsOf(l Ledger, only string) []fleet.GroupID {

@@ -12,7 +12,7 @@ const MaxBatch = 1 << placeBits
 
 const (
 	placeBits    = 8
-	revisionBits = 42
+	revisionBits = 40
 )
 
 // SequenceAt returns the sequence of the event at a place, from 0, of the transaction with an etcd revision.

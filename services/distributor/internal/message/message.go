@@ -13,6 +13,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/wire"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/event"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
 
@@ -90,6 +91,19 @@ func Rollout(r rollout.Rollout, p rollout.Progress, gates []rollout.GateResult, 
 	m.Next = next
 	for _, x := range r.Refusals {
 		m.Refusals = append(m.Refusals, &distributorv1.Refusal{Node: string(x.Node), Problem: wire.ProblemMessage(x.Problem)})
+	}
+	return m
+}
+
+// Event writes an event.
+func Event(e event.Event) *distributorv1.Event {
+	m := &distributorv1.Event{
+		Sequence: int64(e.Sequence), CreateTime: timeMessage(e.Time), Group: string(e.Group), Reason: string(e.Reason),
+		Revision: int64(e.Revision), Rollout: string(e.Rollout), Source: string(e.Source), Subject: e.Subject, NodeCount: int64(e.NodeCount),
+		Author: e.Author, Message: e.Message,
+	}
+	for _, n := range e.Nodes {
+		m.Nodes = append(m.Nodes, string(n))
 	}
 	return m
 }

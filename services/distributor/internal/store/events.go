@@ -27,16 +27,6 @@ type batch struct {
 	Events []event.Event `json:"events"`
 }
 
-// A Batch is the events that one transaction wrote, with their sequences.
-type Batch struct {
-	Events []event.Event // at least one; shared, not to be modified
-	key    string
-	at     int64 // the etcd revision of the transaction
-}
-
-// last returns the sequence of the last event.
-func (b Batch) last() event.Sequence { return b.Events[len(b.Events)-1].Sequence }
-
 // eventKey returns a key for a batch that is written after an etcd revision. Keys sort as the batches were written, as far as that is known
 // before; the revision at which a batch was written orders them exactly.
 func eventKey(after int64) string {
@@ -54,18 +44,33 @@ func tell(after int64, epoch fleet.Epoch, events []event.Event) (clientv3.Cmp, c
 }
 
 // readBatch reads the record of a batch.
-func readBatch(kv etcdkv.KV) (Batch, error) {
+func readBatch(kv etcdkv.KV) (event.Batch, error) {
 	record, err := decode[batch](kv.Value)
 	if err != nil {
-		return Batch{}, err
+		return event.Batch{}, err
 	}
 	if len(record.Events) == 0 || len(record.Events) > event.MaxBatch {
-		return Batch{}, fmt.Errorf("decode record: it has %d events", len(record.Events))
+		return event.Batch{}, fmt.Errorf("decode record: it has %d events", len(record.Events))
 	}
 	for i := range record.Events {
 		record.Events[i].Sequence = event.SequenceAt(record.Epoch, kv.ModRevision, i)
 	}
-	return Batch{Events: record.Events, key: kv.Key, at: kv.ModRevision}, nil
+	return event.Batch{Events: record.Events, Key: kv.Key, At: kv.ModRevision}, nil
+}
+
+// KnownEvents returns the largest sequence that an event in etcd can have now. It asks etcd: a view may lag behind.
+func KnownEvents(ctx context.Context, kv clientv3.KV) (event.Sequence, error) {
+	answer, err := kv.Get(ctx, epochKey)
+	if err != nil {
+		return 0, fmt.Errorf("read the epoch: %w", err)
+	}
+	epoch := fleet.Epoch(0)
+	for _, item := range answer.Kvs {
+		if r, err := decode[Recovery](item.Value); err == nil {
+			epoch = r.Epoch
+		}
+	}
+	return event.LastUpTo(epoch, answer.Header.Revision), nil
 }
 
 // trimmed says up to where events were deleted.
@@ -77,18 +82,18 @@ type trimmed struct {
 const trimChunk = 100
 
 // Trim deletes the oldest batches, fenced by the leader's term, and keeps up to where it has. A reader that was not so far is told.
-func Trim(ctx context.Context, kv clientv3.KV, fence etcdkv.Fence, oldest []Batch) error {
+func Trim(ctx context.Context, kv clientv3.KV, fence etcdkv.Fence, oldest []event.Batch) error {
 	for len(oldest) > 0 {
 		chunk := oldest[:min(len(oldest), trimChunk)]
 		oldest = oldest[len(chunk):]
-		text, err := encode(trimmed{chunk[len(chunk)-1].last()})
+		text, err := encode(trimmed{chunk[len(chunk)-1].Last()})
 		if err != nil {
 			return err
 		}
 		// This comes first: no reader sees the deletions before it.
 		writes := []clientv3.Op{clientv3.OpPut(trimmedKey, text)}
 		for _, b := range chunk {
-			writes = append(writes, clientv3.OpDelete(b.key))
+			writes = append(writes, clientv3.OpDelete(b.Key))
 		}
 		if _, err := fence.Commit(ctx, kv, nil, writes...); err != nil {
 			return fmt.Errorf("trim events: %w", err)

@@ -19,14 +19,14 @@ import (
 )
 
 // journalOf returns the events in the ledger.
-func journalOf(t *testing.T, etcd *clientv3.Client) Reading {
+func journalOf(t *testing.T, etcd *clientv3.Client) event.Reading {
 	t.Helper()
 	v := NewView(slog.New(slog.DiscardHandler))
 	load(t, etcd, v, decidedPrefix)
 	return v.Journal().Read()
 }
 
-func messages(r Reading, after event.Sequence) (all []string) {
+func messages(r event.Reading, after event.Sequence) (all []string) {
 	for e := range r.After(after) {
 		all = append(all, e.Message)
 	}
@@ -133,14 +133,14 @@ func TestTheOldestEventsAreTrimmed(t *testing.T) {
 	if len(excess) != 200 { // of a batch, all or none: 100 events are left
 		t.Fatalf("%d batches are too many", len(excess))
 	}
-	recv, err := etcdkv.Watch(etcd, decidedPrefix)(t.Context(), fmt.Sprint(before.batches[249].at))
+	recv, err := etcdkv.Watch(etcd, decidedPrefix)(t.Context(), fmt.Sprint(before.Batches[249].At))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := Trim(t.Context(), etcd, fence, excess); err != nil {
 		t.Fatal(err)
 	}
-	last := excess[199].last()
+	last := excess[199].Last()
 	for live.Journal().Read().Count() > 100 || live.Journal().Read().Trimmed < last {
 		e, err := recv()
 		if err != nil {
@@ -152,7 +152,7 @@ func TestTheOldestEventsAreTrimmed(t *testing.T) {
 			t.Fatalf("%d are left, and none is said to be deleted", r.Count())
 		}
 	}
-	for name, r := range map[string]Reading{"as it is watched": live.Journal().Read(), "as it is listed": journalOf(t, etcd)} {
+	for name, r := range map[string]event.Reading{"as it is watched": live.Journal().Read(), "as it is listed": journalOf(t, etcd)} {
 		if got := messages(r, 0); len(got) != 100 || got[0] != "200a" || r.Trimmed != last || r.Oldest() <= last {
 			t.Errorf("%s: %d are left, from %q, trimmed up to %d of %d", name, len(got), got[0], r.Trimmed, last)
 		}
@@ -171,9 +171,10 @@ func TestTheOldestEventsAreTrimmed(t *testing.T) {
 
 func TestEventsBeforeATimeAreTooMany(t *testing.T) {
 	at := time.Now()
-	r := Reading{}
+	r := event.Reading{}
 	for i := range 10 {
-		r.batches = append(r.batches, Batch{Events: []event.Event{{Time: at.Add(time.Duration(i) * time.Hour), Sequence: event.Sequence(i + 1)}}})
+		e := event.Event{Time: at.Add(time.Duration(i) * time.Hour), Sequence: event.Sequence(i + 1)}
+		r.Batches = append(r.Batches, event.Batch{Events: []event.Event{e}})
 	}
 	for keep, want := range map[int]int{100: 4, 6: 4, 5: 5, 0: 10} {
 		if got := len(r.Excess(keep, at.Add(4*time.Hour))); got != want {

@@ -41,7 +41,8 @@ type Upstream struct {
 	digests   map[string]string // of every revision, by group and number
 	restores  map[string]*translatorv1.RestoreSourcesResponse
 	restored  []*translatorv1.RestoreSourcesRequest
-	away      error // the answer of RestoreSources; nil: it works
+	pins      map[string][]*translatorv1.WatchRevisionsResponse_PinnedSource // by group
+	away      error                                                          // the answer of RestoreSources; nil: it works
 }
 
 // Start serves an upstream until the test ends.
@@ -49,7 +50,8 @@ func Start(tb testing.TB) *Upstream {
 	tb.Helper()
 	u := &Upstream{stop: make(chan struct{}), bell: make(chan struct{}), groups: map[string]*registryv1.Group{},
 		nodes: map[string]*registryv1.Node{}, revisions: map[string]*translatorv1.Revision{},
-		digests: map[string]string{}, restores: map[string]*translatorv1.RestoreSourcesResponse{}}
+		digests: map[string]string{}, restores: map[string]*translatorv1.RestoreSourcesResponse{},
+		pins: map[string][]*translatorv1.WatchRevisionsResponse_PinnedSource{}}
 	server, err := rpcserver.New(rpcserver.Config{Listen: "127.0.0.1:0"},
 		rpcserver.Deps{Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
 	if err != nil {
@@ -165,6 +167,9 @@ func (u *Upstream) put(group string, number int64, digest string) {
 // RestoreFails sets the error of RestoreSources; nil means that it works.
 func (u *Upstream) RestoreFails(err error) { u.change(func() { u.away = err }) }
 
+// Unpin ends the pins of a group.
+func (u *Upstream) Unpin(group string) { u.change(func() { delete(u.pins, group) }) }
+
 // Restored returns the distinct requests to RestoreSources, the oldest first.
 func (u *Upstream) Restored() []*translatorv1.RestoreSourcesRequest {
 	u.mu.Lock()
@@ -182,6 +187,11 @@ func (u *Upstream) RestoreSources(_ context.Context, r *translatorv1.RestoreSour
 		group := r.GetGroup()
 		u.put(group, u.revisions[group].GetNumber()+1, u.digests[fmt.Sprint(group, "/", r.GetToRevision())])
 		answer = &translatorv1.RestoreSourcesResponse{Revision: u.revisions[group], Restored: []string{"team-a"}}
+		if pin := r.GetPin(); pin != nil {
+			pin = proto.CloneOf(pin)
+			pin.Reason, pin.CreateTime = r.GetReason(), timestamppb.Now()
+			u.pins[group] = []*translatorv1.WatchRevisionsResponse_PinnedSource{{Source: "team-a", Pin: pin}}
+		}
 		u.restores[r.GetRequestId()] = answer
 		u.restored = append(u.restored, r)
 	})
@@ -271,7 +281,7 @@ func (u *Upstream) WatchNodes(_ *registryv1.WatchNodesRequest, s grpc.ServerStre
 // WatchRevisions implements the translator.
 func (u *Upstream) WatchRevisions(_ *translatorv1.WatchRevisionsRequest,
 	s grpc.ServerStreamingServer[translatorv1.WatchRevisionsResponse]) error {
-	return watch(s.Context(), u, func() map[string]*translatorv1.Revision { return u.revisions },
+	return watch(s.Context(), u, u.heads,
 		func() error {
 			return s.Send(&translatorv1.WatchRevisionsResponse{Event: &translatorv1.WatchRevisionsResponse_Listing_{
 				Listing: &translatorv1.WatchRevisionsResponse_Listing{}}})
@@ -280,7 +290,15 @@ func (u *Upstream) WatchRevisions(_ *translatorv1.WatchRevisionsRequest,
 			return s.Send(&translatorv1.WatchRevisionsResponse{Event: &translatorv1.WatchRevisionsResponse_Synced_{
 				Synced: &translatorv1.WatchRevisionsResponse_Synced{}}})
 		},
-		func(r *translatorv1.Revision) error {
-			return s.Send(&translatorv1.WatchRevisionsResponse{Event: &translatorv1.WatchRevisionsResponse_Revision{Revision: r}})
-		})
+		func(m *translatorv1.WatchRevisionsResponse) error { return s.Send(m) })
+}
+
+// heads returns the newest revision of each group with the pins of the group. The caller holds the lock.
+func (u *Upstream) heads() map[string]*translatorv1.WatchRevisionsResponse {
+	all := map[string]*translatorv1.WatchRevisionsResponse{}
+	for group, r := range u.revisions {
+		all[group] = &translatorv1.WatchRevisionsResponse{Event: &translatorv1.WatchRevisionsResponse_Revision{Revision: r},
+			Pinned: &translatorv1.WatchRevisionsResponse_PinnedSources{Sources: u.pins[group]}}
+	}
+	return all
 }
