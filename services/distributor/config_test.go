@@ -24,7 +24,7 @@ func TestAnElectionIDIsOneElementOfAKey(t *testing.T) {
 func TestTheFlagsOfRetentionAreChecked(t *testing.T) {
 	for flag, c := range map[string]distributor.Config{
 		"":                   {CollectInterval: time.Hour, KeepRevisions: 50, KeepAge: time.Hour},
-		"--collect-interval": {CollectInterval: time.Second},
+		"--collect-interval": {CollectInterval: time.Millisecond},
 		"--keep-revisions":   {KeepRevisions: 1},
 		"--keep-age":         {KeepAge: -1},
 		"--keep-events":      {KeepEvents: 99},

@@ -113,8 +113,8 @@ func (c *Config) Check() error {
 	if c.EtcdQuota < 0 {
 		problems = append(problems, fmt.Errorf("--etcd-quota-bytes %d: want 0 or more", c.EtcdQuota))
 	}
-	if c.CollectInterval != 0 && c.CollectInterval < time.Minute {
-		problems = append(problems, fmt.Errorf("--collect-interval %s: want 1m or more, or 0s for never", c.CollectInterval))
+	if c.CollectInterval != 0 && c.CollectInterval < time.Second {
+		problems = append(problems, fmt.Errorf("--collect-interval %s: want 1s or more, or 0s for never", c.CollectInterval))
 	}
 	if n := c.KeepRevisions; n != 0 && (n < fleet.MinKeepRevisions || n > fleet.MaxKeepRevisions) {
 		problems = append(problems, fmt.Errorf("--keep-revisions %d: want %d to %d", n, fleet.MinKeepRevisions, fleet.MaxKeepRevisions))
