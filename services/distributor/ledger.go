@@ -91,14 +91,28 @@ func (l ledger) Orders(id fleet.GroupID) rollout.Orders { return l.d.view.Group(
 func (l ledger) AddOrder(ctx context.Context, id fleet.GroupID, o rollout.Order) (rollout.Order, error) {
 	order, err := store.AddOrder(ctx, l.d.deps.Etcd, id, o)
 	if err != nil {
-		if err = etcdkv.Fault(err); fault.KindOf(err) == fault.Internal {
-			err = fault.NoLedger(err)
-		}
-		return order, err
+		return order, unreachable(err)
 	}
 	l.d.deps.Log.Info("operator's order", telemetry.Group, id, telemetry.Rollout, o.Rollout, "verb", o.Verb, "author", o.Author, "reason",
 		o.Reason)
 	return order, nil
+}
+
+// FindOrder implements api.Ledger.
+func (l ledger) FindOrder(ctx context.Context, group fleet.GroupID, id string) (rollout.Order, bool, error) {
+	order, found, err := store.FindOrder(ctx, l.d.deps.Etcd, group, id)
+	if err != nil {
+		err = unreachable(err)
+	}
+	return order, found, err
+}
+
+// unreachable returns an error of etcd as a caller can use it.
+func unreachable(err error) error {
+	if err = etcdkv.Fault(err); fault.KindOf(err) == fault.Internal {
+		return fault.NoLedger(err)
+	}
+	return err
 }
 
 // State implements api.Ledger.

@@ -290,14 +290,14 @@ var table = []mutation{
 	},
 	{
 		name: "orders: one waits for ever", file: "services/distributor/internal/rollout/orders.go",
-		old: `case newest.ID <= o.Rollout:`,
+		old: `case newest.ID == o.Rollout:`,
 		new: `case newest.ID != "":`,
 		pkg: rollouts, run: "TestWhatBecomesOfAnOrder",
 	},
 	{
 		name: "orders: a repeated call is for another rollout", file: "services/distributor/internal/api/orders.go",
-		old: `if o, err = s.Ledger.AddOrder(ctx, group, o); err != nil {`,
-		new: `if _, err = s.Ledger.AddOrder(ctx, group, o); err != nil {`,
+		old: `if found {`,
+		new: `if found && first.Rollout == all[0].ID {`,
 		pkg: "./services/distributor", run: "TestARepeatedCallIsForTheRolloutOfTheFirst",
 	},
 	{

@@ -43,7 +43,10 @@ type Ledger interface {
 	Waits(group fleet.GroupID) bool
 	// Orders returns the orders for a group.
 	Orders(group fleet.GroupID) rollout.Orders
-	// AddOrder stores an order for the leader and returns it. When its id is known, it returns the known order.
+	// FindOrder returns the order of a group with that id, also when this replica has not heard of it yet.
+	FindOrder(ctx context.Context, group fleet.GroupID, id string) (rollout.Order, bool, error)
+	// AddOrder stores an order for the leader and returns it. When its id is known, or it is to freeze a frozen group, it returns the order
+	// that stands.
 	AddOrder(ctx context.Context, group fleet.GroupID, o rollout.Order) (rollout.Order, error)
 	// State returns the present epoch of the ledger and the nodes that are ahead of it.
 	State(ctx context.Context) (recovery.State, error)

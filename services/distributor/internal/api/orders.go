@@ -63,6 +63,16 @@ func (s *RolloutService) orderRollout(ctx context.Context, request interface {
 			return encode(r), nil // the answer to the first call was lost
 		}
 	}
+	if request.GetRequestId() != "" {
+		// The order may have been stored for a rollout that this replica has not heard of, or that has ended since.
+		first, found, err := s.Ledger.FindOrder(ctx, group, o.ID)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			return s.awaitObeyed(ctx, group, first, bell)
+		}
+	}
 	if len(all) == 0 {
 		return nil, fault.New(fault.Missing, "ROLLOUT_NOT_FOUND", "group %q has no rollout yet", group).With("group", string(group))
 	}
@@ -85,7 +95,6 @@ func (s *RolloutService) orderRollout(ctx context.Context, request interface {
 			frozen.Author, group, frozen.Reason).With("group", string(group))
 	}
 	o.Rollout = newest.ID
-	// A call that is repeated may have stored the order for an earlier rollout.
 	if o, err = s.Ledger.AddOrder(ctx, group, o); err != nil {
 		return nil, err
 	}
@@ -151,7 +160,8 @@ func encode(r Counted) *distributorv1.Rollout {
 	return m
 }
 
-// orderGroup freezes or unfreezes a group. A group that has no rollout yet can be frozen too.
+// orderGroup freezes or unfreezes a group. A group that has no rollout yet can be frozen too. When it is frozen already, the first reason
+// stands.
 func (s *RolloutService) orderGroup(ctx context.Context, request orderRequest, verb rollout.Verb) (*distributorv1.Order, error) {
 	o, err := newOrder(ctx, request, rollout.Order{Verb: verb})
 	if err != nil {
@@ -166,9 +176,6 @@ func (s *RolloutService) orderGroup(ctx context.Context, request orderRequest, v
 	}
 	if !s.Ledger.Known(group) {
 		return nil, fault.New(fault.Missing, "NO_SUCH_GROUP", "there is no group %q", group).With("group", string(group))
-	}
-	if frozen := s.Ledger.Orders(group).Frozen(); frozen != nil && verb == rollout.Freeze {
-		return message.Order(*frozen), nil // frozen already: the first reason stands
 	}
 	kept, err := s.Ledger.AddOrder(ctx, group, o)
 	if err != nil {

@@ -85,6 +85,14 @@ func (o Orders) Find(id string) (Order, bool) {
 	return Order{}, false
 }
 
+// Stands returns the order that makes the next one needless: the same one, or the freeze of a group that is to be frozen.
+func (o Orders) Stands(next Order) (Order, bool) {
+	if frozen := o.Frozen(); frozen != nil && next.Verb == Freeze {
+		return *frozen, true
+	}
+	return o.Find(next.ID)
+}
+
 // Outcome says what became of an order for a rollout.
 type Outcome struct {
 	Obeyed fleet.RolloutID // the rollout that obeyed it; empty when none did yet
@@ -103,7 +111,9 @@ func (o Order) Outcome(rollouts []Rollout) Outcome {
 	}
 	newest := rollouts[0]
 	switch {
-	case newest.ID <= o.Rollout:
+	case newest.ID < o.Rollout: // this reading is older than the order
+		return Outcome{}
+	case newest.ID == o.Rollout:
 		return Outcome{Never: o.Refuses(newest)}
 	case o.Verb == Retry && newest.retries():
 		return Outcome{Obeyed: newest.ID} // somebody else ordered the same

@@ -263,6 +263,7 @@ func TestWhatBecomesOfAnOrder(t *testing.T) {
 		never    string
 	}{
 		{name: "no rollout is known", order: pause},
+		{name: "a replica has not heard of the rollout yet", order: pause, rollouts: []Rollout{{ID: "4", State: Completed}}},
 		{name: "it is not obeyed yet", order: pause, rollouts: []Rollout{{ID: "5", State: Progressing}}},
 		{name: "it is obeyed", order: pause, rollouts: []Rollout{{ID: "5", State: Paused, Orders: []Order{pause}}}, obeyed: "5"},
 		{name: "it was obeyed, and the rollout has ended", order: pause, obeyed: "5",
@@ -292,5 +293,15 @@ func TestOrdersForAGroupAreRemembered(t *testing.T) {
 	second, known := o.Find("1")
 	if _, newest := o.Find(fmt.Sprint(MaxOrders + 1)); oldest || !known || second.ID != "1" || !newest || len(o.Earlier) != MaxOrders {
 		t.Errorf("kept are %+v", o)
+	}
+	if stands, ok := o.Stands(Order{ID: "another", Verb: Freeze}); !ok || stands.ID != fmt.Sprint(MaxOrders+1) {
+		t.Errorf("a frozen group is frozen by %+v, %v", stands, ok)
+	}
+	o = o.With(Order{ID: "u", Verb: Unfreeze})
+	if stands, ok := o.Stands(Order{ID: "another", Verb: Freeze}); ok {
+		t.Errorf("a group that is not frozen is frozen by %+v", stands)
+	}
+	if stands, ok := o.Stands(Order{ID: "5", Verb: Freeze}); !ok || stands.ID != "5" {
+		t.Errorf("the same freeze again is %+v, %v", stands, ok)
 	}
 }

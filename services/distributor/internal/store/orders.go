@@ -15,9 +15,9 @@ import (
 // ordersAttempts is how often a write is tried when other orders are written at the same time.
 const ordersAttempts = 10
 
-// AddOrder adds an order to those of its group, in one transaction that needs no leader. The leader reads it and obeys. An order with a
-// known id is not added; the known one is returned. An order to the group is in force with that transaction, which tells it too; one to a
-// rollout is told when it is obeyed.
+// AddOrder adds an order to those of its group, in one transaction that needs no leader. The leader reads it and obeys. An order
+// that makes it needless is returned instead, see Orders.Stands. An order to the group is in force with that transaction, which tells it
+// too; one to a rollout is told when it is obeyed.
 func AddOrder(ctx context.Context, kv clientv3.KV, group fleet.GroupID, order rollout.Order) (rollout.Order,
 	error) {
 	for range ordersAttempts {
@@ -25,7 +25,7 @@ func AddOrder(ctx context.Context, kv clientv3.KV, group fleet.GroupID, order ro
 		if err != nil {
 			return rollout.Order{}, err
 		}
-		if there, ok := was.Find(order.ID); ok {
+		if there, ok := was.Stands(order); ok {
 			return there, nil
 		}
 		text, err := encode(was.With(order))
@@ -51,6 +51,13 @@ func AddOrder(ctx context.Context, kv clientv3.KV, group fleet.GroupID, order ro
 		}
 	}
 	return rollout.Order{}, fault.New(fault.Conflict, "ORDERS_CHANGED", "other orders for group %q are written now; try again", group)
+}
+
+// FindOrder returns the order with that id. It asks etcd: the view of this replica may be older than the order.
+func FindOrder(ctx context.Context, kv clientv3.KV, group fleet.GroupID, id string) (rollout.Order, bool, error) {
+	was, err := readOrders(ctx, kv, group)
+	order, found := was.Find(id)
+	return order, found, err
 }
 
 // storedOrders are the orders of a group as they were read.
