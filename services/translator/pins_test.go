@@ -621,7 +621,24 @@ func TestARestorationOfAPinnedSource(t *testing.T) {
 		t.Errorf("skipping gave %v", skipped)
 	}
 	r.mustRestore(&translatorv1.RestoreSourcesRequest{ToRevision: 1, Sources: []string{"one"}, Force: true})
-	if s := r.source("one"); s.GetPin().GetReason() != "hold" || s.GetEntityCount() != 2 {
+	if s := r.source("one"); s.GetPin().GetReason() != "hold" || s.GetEntityCount() != 2 || s.GetPin().GetGoodRevision() != 1 {
 		t.Errorf("by force the source is %v", s)
+	}
+}
+
+// A pin by hand of a source that a rollout had pinned goes on holding back what was refused, until that is restored by force.
+func TestAForcedRestorationOfWhatAPinHoldsBack(t *testing.T) {
+	_, r := pinnedByRollout(t)
+	if _, err := r.PinSource(t.Context(), &translatorv1.PinSourceRequest{Group: "g", Source: "one", Reason: "hold"}); err != nil {
+		t.Fatal(err)
+	}
+	refused := r.source("one").GetPin().GetRefusedRevision()
+	if refused == 0 {
+		t.Fatalf("the source is %v", r.source("one"))
+	}
+	r.mustRestore(&translatorv1.RestoreSourcesRequest{ToRevision: refused, Sources: []string{"one"}, Force: true})
+	if p := r.source("one").GetPin(); p.GetReason() != "hold" || p.GetGoodRevision() != refused || p.GetRefusedRevision() != 0 ||
+		p.GetRefusedDigest() != "" {
+		t.Errorf("the pin is %v", p)
 	}
 }

@@ -223,14 +223,21 @@ func (p *plan) add(q Restoration, name fleet.SourceID, now *Source, then, undone
 	}
 }
 
+// movedTo returns a pin by hand after its source was restored by force. What it held back, it holds back no more once that is restored.
+func (p *Pin) movedTo(good fleet.Revision, then *SourceRef) *Pin {
+	moved := *p
+	moved.Good = good
+	if then != nil && p.holdsBack(then.Fragment) {
+		moved.Refused, moved.RefusedFragment, moved.Problems = 0, "", nil
+	}
+	return &moved
+}
+
 // pinOf returns the pin of a source after a restoration.
 func pinOf(q Restoration, now *Source, then, undone *SourceRef, at time.Time) *Pin {
 	var old *Pin
 	if now != nil {
 		old = now.Pin
-	}
-	if old.ByHand() {
-		return old
 	}
 	good := q.To
 	if then == nil {
@@ -239,6 +246,9 @@ func pinOf(q Restoration, now *Source, then, undone *SourceRef, at time.Time) *P
 	unmoved := now != nil && sameContent(now, then)
 	if old != nil && unmoved {
 		return old // it is restored already
+	}
+	if old.ByHand() {
+		return old.movedTo(good, then)
 	}
 	if q.Pin == nil {
 		if old == nil || then == nil && old.RefusedFragment == "" && old.Refused > 0 || then != nil && old.holdsBack(then.Fragment) {
