@@ -213,7 +213,9 @@ func New(c Config, d Deps) (*Distributor, error) {
 	})
 	r.controller = controller.New(controller.Deps{
 		Etcd: d.Etcd, View: view, Cache: r.cache, Translator: d.Translator, Log: d.Log, Metrics: controller.NewMetrics(d.Metrics),
-		Retention:  controller.Retention{Interval: c.CollectInterval, Pause: c.CollectPause, Revisions: c.KeepRevisions, Age: c.KeepAge},
+		Retention: controller.Retention{
+			Interval: c.CollectInterval, Pause: min(c.CollectPause, c.CollectInterval), Revisions: c.KeepRevisions, Age: c.KeepAge,
+		},
 		KeepEvents: c.KeepEvents,
 	})
 	r.recovery = recovery.Service{Deps: recovery.Deps{Etcd: d.Etcd, View: view.Ledger, Nodes: r.followed, Log: d.Log}}

@@ -2,6 +2,8 @@ package endurance_test
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strconv"
@@ -20,25 +22,26 @@ func TestMain(m *testing.M) { leak.Main(m) }
 
 // course is how long an endurance test is.
 type course struct {
-	submissions, routes int
-	quota               int64         // of etcd
-	history             time.Duration // that etcd keeps
-	hurry               time.Duration // how much older a revision grows in a second
-	keep                int
-	pause               time.Duration
-	every               int // submissions between two lines of the report
-	checked             int // one in so many revisions that are kept is merged with what is there now, too
+	submissions     int
+	routes, sources int           // of the group; each source has as many routes
+	quota           int64         // of etcd
+	history         time.Duration // that etcd keeps
+	hurry           time.Duration // how much older a revision grows in a second
+	keep            int
+	pause           time.Duration
+	every           int // submissions between two lines of the report
+	checked         int // one in so many revisions that are kept is merged with what is there now, too
 }
 
 // short is what the usual tests run: etcd would be full after about two thirds of it if nothing was collected.
 var short = course{
-	submissions: 800, routes: 300, quota: 8 << 20, history: time.Second, hurry: time.Hour, keep: 5, pause: 50 * time.Millisecond,
+	submissions: 600, routes: 600, sources: 2, quota: 8 << 20, history: time.Second, hurry: time.Hour, keep: 5, pause: 50 * time.Millisecond,
 	every: 100, checked: 1,
 }
 
 // long is a course of a fleet: the defaults of distributors and the clock of everybody.
 func long(submissions int) course {
-	return course{submissions: submissions, routes: 10_000, quota: 512 << 20, history: time.Minute, hurry: time.Second,
+	return course{submissions: submissions, routes: 10_000, sources: 10, quota: 128 << 20, history: time.Minute, hurry: time.Second,
 		keep: distributor.DefaultKeepRevisions, pause: distributor.DefaultCollectPause, every: 500, checked: 20}
 }
 
@@ -62,18 +65,19 @@ func TestEtcdStaysWithinItsBound(t *testing.T) {
 		ReplicaID: "d-1", CollectInterval: distributor.DefaultCollectInterval, CollectPause: c.pause, KeepRevisions: c.keep,
 		KeepAge: distributor.DefaultKeepAge,
 	}, p.client(), translator)
-	course := &submitter{t: t, course: c, plane: p, translator: translator, digests: map[int64]string{}, since: began}
-	course.submit("still", []byte(`{"_format_version": "3.0", "services": [{"name": "still", "url": "http://still.internal"}]}`))
+	course := &submitter{t: t, course: c, plane: p, translator: translator, made: map[int64]edited{}, since: began}
+	for source := range c.sources {
+		course.submit(source, 0)
+	}
 	peak := int64(0)
 	for i := range c.submissions {
-		course.submit("team", routes.Config{N: c.routes, Edit: i + 1}.JSON())
-		if size := course.size(i + 1); size > peak {
-			peak = size
-		}
+		course.submit(i%c.sources, i+1)
+		peak = max(peak, course.size(i+1))
 	}
 	kept := course.restoreAll()
-	t.Logf("%d submissions of %d routes in %s: %d revisions are left, at most %d KiB of %d KiB were in etcd's file, %v collections, %v failed",
-		c.submissions, c.routes, time.Since(began).Round(time.Second), kept, peak>>10, c.quota>>10,
+	t.Logf("%d submissions, each of one of %d sources of %d routes, in %s: %d revisions are left, at most %d KiB of %d KiB were in etcd's "+
+		"file, %v collections, %v failed",
+		c.submissions, c.sources, c.routes, time.Since(began).Round(time.Second), kept, peak>>10, c.quota>>10,
 		leader.value(t, "silverback_distributor_collections_total", "done"),
 		leader.value(t, "silverback_distributor_collections_total", "failed"))
 	// As many may come by until the next collection as there may be.
@@ -88,22 +92,40 @@ type submitter struct {
 	course     course
 	plane      *plane
 	translator translatorv1.TranslatorServiceClient
-	digests    map[int64]string // of each revision
+	made       map[int64]edited // by revision
 	slowest    time.Duration
 	since      time.Time
 }
 
-func (r *submitter) submit(source string, document []byte) {
+// edited is a submission as it was made.
+type edited struct {
+	source string
+	routes.Config
+	digest string // of its revision
+}
+
+// submit submits a source. An edit of 0 is none.
+func (r *submitter) submit(source, edit int) {
 	r.t.Helper()
+	n := r.course.routes / r.course.sources
+	e := edited{source: fmt.Sprintf("team-%d", source), Config: routes.Config{N: n, First: source * n, Edit: edit}}
 	began := time.Now()
+	revision := r.send(e.source, e.JSON())
+	r.slowest = max(r.slowest, time.Since(began))
+	e.digest = revision.GetDigest()
+	r.made[revision.GetNumber()] = e
+}
+
+// send submits a document as a source.
+func (r *submitter) send(source string, document []byte) *translatorv1.Revision {
+	r.t.Helper()
 	answer, err := r.translator.SubmitConfig(r.t.Context(), &translatorv1.SubmitConfigRequest{
 		Group: group, Source: source, Documents: []*translatorv1.Document{{Name: source + ".json", Content: document}}, AllowShrink: true,
 	})
 	if err != nil {
-		r.t.Fatalf("submission after revision %d: %v", len(r.digests), err)
+		r.t.Fatalf("submission after revision %d: %v", len(r.made), err)
 	}
-	r.slowest = max(r.slowest, time.Since(began))
-	r.digests[answer.GetRevision().GetNumber()] = answer.GetRevision().GetDigest()
+	return answer.GetRevision()
 }
 
 // size returns the size of etcd's file after so many submissions, and prints it now and then.
@@ -150,14 +172,13 @@ func (r *submitter) restoreAll() int {
 	r.translator = translatorv1.NewTranslatorServiceClient(fresh.conn)
 	all := r.revisions()
 	for i, revision := range all {
-		content := r.snapshot(revision.GetNumber(), "")
-		if string(fleet.DigestOf(content)) != r.digests[revision.GetNumber()] {
-			r.t.Errorf("revision %d is %s now, and was %s", revision.GetNumber(), fleet.DigestOf(content), r.digests[revision.GetNumber()])
+		made := r.made[revision.GetNumber()]
+		if digest := fleet.DigestOf(r.snapshot(revision.GetNumber(), "")); string(digest) != made.digest {
+			r.t.Errorf("revision %d is %s now, and was %s", revision.GetNumber(), digest, made.digest)
 		}
 		// The content of its source is the one that was submitted then.
-		of := routes.Config{N: r.course.routes, Edit: int(revision.GetNumber()) - 1} // the first revision has another source alone
-		if of.Edit > 0 && !bytes.Contains(r.snapshot(revision.GetNumber(), "team"), []byte(of.Edited()+`"`)) {
-			r.t.Errorf("revision %d does not have %s", revision.GetNumber(), of.Edited())
+		if !bytes.Contains(r.snapshot(revision.GetNumber(), made.source), []byte(made.Edited()+`"`)) {
+			r.t.Errorf("revision %d does not have %s in its source %s", revision.GetNumber(), made.Edited(), made.source)
 		}
 		if i%r.course.checked == 0 {
 			if _, err := r.restore(revision.GetNumber(), true); err != nil {
@@ -183,6 +204,14 @@ func (r *submitter) restore(to int64, only bool) (*translatorv1.RestoreSourcesRe
 // snapshot reads a revision, or the part of a source.
 func (r *submitter) snapshot(revision int64, source string) []byte {
 	r.t.Helper()
+	content, err := r.content(revision, source)
+	if err != nil {
+		r.t.Errorf("revision %d, source %q: %v", revision, source, err)
+	}
+	return content
+}
+
+func (r *submitter) content(revision int64, source string) ([]byte, error) {
 	stream, err := r.translator.GetSnapshot(r.t.Context(), &translatorv1.GetSnapshotRequest{
 		Group: group, Revision: revision, Source: source, Format: translatorv1.RenderConfigRequest_FORMAT_CANONICAL,
 	})
@@ -193,8 +222,8 @@ func (r *submitter) snapshot(revision int64, source string) []byte {
 			content.Write(piece.GetContent())
 		}
 	}
-	if err != io.EOF { //nolint:errorlint // a stream ends with exactly this
-		r.t.Errorf("revision %d, source %q: %v", revision, source, err)
+	if errors.Is(err, io.EOF) {
+		return content.Bytes(), nil
 	}
-	return content.Bytes()
+	return nil, err
 }

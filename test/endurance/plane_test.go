@@ -59,8 +59,14 @@ func newPlane(t testing.TB, etcd *etcdtest.Server, now func() time.Time) *plane 
 		p.log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
 	p.registry = p.start(etcd.Client(t), rpcserver.Config{}, func(r *replica, etcd *clientv3.Client) (service, error) {
-		return registry.New(registry.Config{DefaultGroup: group}, registry.Deps{Etcd: etcd, Log: p.log, Metrics: r.metrics})
+		c := registry.Config{DefaultGroup: group, SessionTTL: time.Hour}
+		return registry.New(c, registry.Deps{Etcd: etcd, Log: p.log, Metrics: r.metrics})
 	}).conn
+	groups := registryv1.NewRegistryServiceClient(p.registry)
+	eventually(t, "the group is there", func() bool {
+		_, err := groups.GetGroup(t.Context(), &registryv1.GetGroupRequest{Name: group})
+		return err == nil
+	})
 	return p
 }
 

@@ -121,7 +121,8 @@ func TestStatusSaysHowFullEtcdIs(t *testing.T) {
 		{name: "none"},
 		{name: "room", members: []*distributorv1.Ledger_Member{member("a", 599, 1000)}},
 		{name: "no quota is known", members: []*distributorv1.Ledger_Member{member("a", 9000, 0)}},
-		{name: "crowded", members: []*distributorv1.Ledger_Member{member("a", 600, 1000)}, want: "etcd at a is 60% full: 600 MiB of 1000 MiB, 300 MiB in use"},
+		{name: "crowded", members: []*distributorv1.Ledger_Member{member("a", 600, 1000)},
+			want: "etcd at a is 60% full: 600 MiB of 1000 MiB, 300 MiB in use"},
 		{name: "the fullest", members: []*distributorv1.Ledger_Member{member("a", 700, 1000), member("b", 900, 1000), member("c", 800, 1000)},
 			want: "etcd at b is 90% full"},
 	} {

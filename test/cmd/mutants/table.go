@@ -535,6 +535,21 @@ var table = []mutation{
 		pkg: "./cli/internal/resource", run: "TestStatusSaysHowFull",
 	},
 	{
+		name: "a collection goes on after its turn", file: "services/translator/internal/store/collect.go",
+		old: `ModRevision(turnKey), "=", int64(turn))`, new: `ModRevision(turnKey), ">", 0)`,
+		pkg: "./services/translator/internal/store", run: "TestALaterCollection",
+	},
+	{
+		name: "a late list collects", file: "services/translator/internal/store/collect.go",
+		old: `err == nil && last > before &&`, new: `err == nil && last < 0 &&`,
+		pkg: "./services/translator/internal/store", run: "TestALaterCollection",
+	},
+	{
+		name: "a leader of the past asks for a collection", file: "services/distributor/internal/controller/collect.go",
+		old: `if _, err := l.fence.Commit(ctx, l.Etcd, nil); err != nil {`, new: `if _, err := l.fence.Commit(ctx, l.Etcd, nil); false {`,
+		pkg: "./services/distributor/internal/controller", run: "TestTheLeaderNames",
+	},
+	{
 		name: "what is newer than the list counts", file: "services/translator/internal/desired/collect.go",
 		old: `known := r.Written <= c.Before`, new: `known := true`,
 		pkg: "./services/translator/internal/desired", run: "TestWhichRevisionsExpire",

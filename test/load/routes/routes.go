@@ -9,30 +9,33 @@ import (
 // perService is how many routes a service has.
 const perService = 10
 
-// A Config is a configuration of N routes. Edit marks the path of one route in its middle: two configurations that differ in it
-// alone differ in one route. Salt stands in every host, so that two configurations that differ in it share nothing.
+// A Config is a configuration of N routes, the first of them with the number First. Edit marks the path of one route in its middle: two
+// configurations that differ in it alone differ in one route. Salt stands in every host, so that two configurations that differ in it share
+// nothing.
 type Config struct {
-	N    int
-	Edit int
-	Salt string
+	N     int
+	First int
+	Edit  int
+	Salt  string
 }
 
 func (c Config) path(i int) string {
-	if i == c.N/2 && c.Edit > 0 {
+	if i == c.First+c.N/2 && c.Edit > 0 {
 		return fmt.Sprintf("/v1/resource-%05d-%d", i, c.Edit)
 	}
 	return fmt.Sprintf("/v1/resource-%05d", i)
 }
 
 // Edited returns the path that Edit marks.
-func (c Config) Edited() string { return c.path(c.N / 2) }
+func (c Config) Edited() string { return c.path(c.First + c.N/2) }
 
 // YAML returns it as a Kong declarative file in YAML.
 func (c Config) YAML() []byte {
 	var b bytes.Buffer
 	b.WriteString("_format_version: \"3.0\"\nservices:\n")
-	for i := range c.N {
-		if i%perService == 0 {
+	for n := range c.N {
+		i := c.First + n
+		if n%perService == 0 {
 			fmt.Fprintf(&b, "- name: service-%05d\n  url: http://backend-%05d.internal:8080/base\n  retries: 3\n  tags: [team-%d]\n  routes:\n",
 				i/perService, i/perService, i%7)
 		}
@@ -47,9 +50,10 @@ func (c Config) YAML() []byte {
 func (c Config) JSON() []byte {
 	var b bytes.Buffer
 	b.WriteString("{\"_format_version\": \"3.0\",\n\"services\": [")
-	for i := range c.N {
-		if i%perService == 0 {
-			if i > 0 {
+	for n := range c.N {
+		i := c.First + n
+		if n%perService == 0 {
+			if n > 0 {
 				b.WriteString("]},")
 			}
 			fmt.Fprintf(&b, "\n{\"name\": \"service-%05d\", \"url\": \"http://backend-%05d.internal:8080/base\", \"retries\": 3, \"tags\": "+

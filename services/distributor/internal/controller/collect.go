@@ -89,8 +89,9 @@ func crowded(r Retention, last, now map[fleet.GroupID]rollout.Target, policies m
 	return false
 }
 
-// collectOnce names what is in use to the translator, which deletes what is old and not named. A leader that was replaced meanwhile does no
-// harm: what was out of use when the ledger was read stays so.
+// collectOnce names what is in use to the translator, which deletes what is old and not named. One that is no leader any more asks for
+// nothing. One that is replaced after that does no harm: what was out of use when the ledger was read stays so, and the next leader's
+// collection ends its own.
 func (l *leadership) collectOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, collectTimeout)
 	defer cancel()
@@ -104,6 +105,9 @@ func (l *leadership) collectOnce(ctx context.Context) error {
 	if len(unread) > 0 {
 		// Their digests could not be named either, so nothing is collected.
 		return fault.New(fault.WrongState, "LEDGER_UNREADABLE", "the records of these groups cannot be read: %v", unread)
+	}
+	if _, err := l.fence.Commit(ctx, l.Etcd, nil); err != nil {
+		return err // another replica leads, and knows what this one does not
 	}
 	if !l.Cache.groups.Current() {
 		return fault.New(fault.Down, "REGISTRY_DOWN", "the policies of groups may have changed: the registry does not answer")

@@ -50,11 +50,16 @@ func TestTheLeaderNamesWhatIsInUse(t *testing.T) {
 	upstream := upstreamtest.Start(t)
 	upstream.Revise("g", fleet.DigestOf([]byte("1"))) // which a decision under way may name
 	upstream.Group("g", &fleetv1.RolloutPolicy{KeepRevisions: new(int32(7)), KeepAge: durationpb.New(36 * time.Hour)})
+	elected, err := etcd.Put(t.Context(), "election/distributor/1", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fence := etcdkv.Fence{Key: "election/distributor/1", Term: fleet.Term(elected.Header.Revision)}
 	cache := NewCache(upstream.Translator(), upstream.Registry(), noSessions{}, slog.New(slog.DiscardHandler))
 	l := &leadership{Controller: New(Deps{
 		Cache: cache, Etcd: etcd, Translator: translator, Log: slog.New(slog.DiscardHandler), Metrics: metrics,
 		Retention: Retention{Interval: time.Hour, Revisions: 50, Age: time.Hour},
-	})}
+	}), fence: fence}
 	if err := l.collectOnce(t.Context()); !errors.Is(err, fault.Of(fault.Down)) {
 		t.Errorf("before the policies of groups were known: %v", err)
 	}
@@ -68,16 +73,11 @@ func TestTheLeaderNamesWhatIsInUse(t *testing.T) {
 	if err := l.collectOnce(t.Context()); err != nil || len(translator.asked) > 0 {
 		t.Errorf("without an assignment it asked %d times, %v", len(translator.asked), err)
 	}
-	elected, err := etcd.Put(t.Context(), "election/distributor/1", "")
-	if err != nil {
-		t.Fatal(err)
-	}
 	d := rollout.Decision{
 		Rollout: &rollout.Rollout{Group: "g", ID: "00000001", Candidate: rollout.Target{Revision: 3, Digest: fleet.DigestOf(nil)}},
 		Assignment: &rollout.Assignment{Stable: rollout.Target{Revision: 2, Digest: fleet.DigestOf([]byte("2"))},
 			Candidate: rollout.Target{Revision: 3, Digest: fleet.DigestOf(nil)}},
 	}
-	fence := etcdkv.Fence{Key: "election/distributor/1", Term: fleet.Term(elected.Header.Revision)}
 	at, err := store.Decide(t.Context(), etcd, fence, "g", store.Group{}, d, store.News{})
 	if err != nil {
 		t.Fatal(err)
@@ -98,6 +98,13 @@ func TestTheLeaderNamesWhatIsInUse(t *testing.T) {
 	}
 	if n := testutil.ToFloat64(metrics.kept); n != 7 {
 		t.Errorf("%v revisions are kept", n)
+	}
+	// A leader that was replaced asks for nothing, and does not know that it was.
+	if _, err := etcd.Delete(t.Context(), fence.Key); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.collectOnce(t.Context()); !errors.Is(err, fault.Of(fault.StaleTerm)) || len(translator.asked) != 1 {
+		t.Errorf("after its term it asked %d times, %v", len(translator.asked), err)
 	}
 	// Nothing is collected while a record cannot be read: what it names is not known.
 	if _, err := etcd.Put(t.Context(), "decided/assignments/h", "{"); err != nil {

@@ -45,6 +45,9 @@ type Collected struct {
 	Swept
 }
 
+// A Turn is the right to delete, until another collection takes it.
+type Turn int64
+
 // Swept is how much content was deleted.
 type Swept struct {
 	Fragments, Manifests, Chunks int
@@ -64,8 +67,8 @@ type Past struct {
 	Written    int64 // the etcd revision of its commit
 }
 
-// Collect deletes revisions that expired, then content that nothing names. It may be repeated, be late, and run in several replicas at
-// once: what it deletes was out of use when Before was read, and nothing puts such a revision back in use.
+// Collect deletes revisions that expired, then content that nothing names. It may be repeated and be late: what it deletes was out of use
+// when Before was read, and nothing puts such a revision back in use. One with a later Before ends it, in whichever replica it runs.
 func (d *Service) Collect(ctx context.Context, c Collection) (Collected, error) {
 	var all Collected
 	for _, g := range c.Groups {
@@ -77,10 +80,14 @@ func (d *Service) Collect(ctx context.Context, c Collection) (Collected, error) 
 		return all, fault.New(fault.Busy, "COLLECTING", "a collection is under way in this replica")
 	}
 	defer d.collecting.Unlock()
+	turn, err := d.Ledger.TakeTurn(ctx, c.Before)
+	if err != nil {
+		return all, err
+	}
 	var inUse []fleet.Digest
 	for _, g := range c.Groups {
 		inUse = append(inUse, g.Digests...)
-		deleted, kept, err := d.collectRevisions(ctx, c, g)
+		deleted, kept, err := d.collectRevisions(ctx, turn, c, g)
 		all.Revisions += deleted
 		all.Kept += kept
 		d.Metrics.collected("revision", deleted)
@@ -88,8 +95,7 @@ func (d *Service) Collect(ctx context.Context, c Collection) (Collected, error) 
 			return all, err
 		}
 	}
-	var err error
-	all.Swept, err = d.Ledger.Sweep(ctx, inUse)
+	all.Swept, err = d.Ledger.Sweep(ctx, turn, inUse)
 	d.Metrics.collected("fragment", all.Fragments)
 	d.Metrics.collected("manifest", all.Manifests)
 	d.Metrics.collected("chunk", all.Chunks)
@@ -105,7 +111,7 @@ func (d *Service) Collect(ctx context.Context, c Collection) (Collected, error) 
 
 // collectRevisions deletes the revisions of a group that expired. When the group changed after it was read, as busy ones do all the time,
 // it is read again: a pin may name more. The next collection deletes what is left after some rounds.
-func (d *Service) collectRevisions(ctx context.Context, c Collection, g InUse) (deleted, kept int, err error) {
+func (d *Service) collectRevisions(ctx context.Context, turn Turn, c Collection, g InUse) (deleted, kept int, err error) {
 	for range rounds {
 		history, err := d.Ledger.History(ctx, g.Group)
 		if err != nil {
@@ -116,7 +122,7 @@ func (d *Service) collectRevisions(ctx context.Context, c Collection, g InUse) (
 				"is at %d: translator and distributor do not use the same etcd, or it was restored", c.Before, history.Read)
 		}
 		old := c.expired(d.Now(), g, history)
-		n, err := d.Ledger.DeleteRevisions(ctx, g.Group, history.HeadVersion, old)
+		n, err := d.Ledger.DeleteRevisions(ctx, turn, g.Group, history.HeadVersion, old)
 		deleted += n
 		kept = len(history.Revisions) - n
 		if err != nil || n == len(old) {

@@ -125,10 +125,12 @@ type ledger interface {
 	Fragment(ctx context.Context, digest fleet.Digest) ([]byte, error)
 	// History returns all revisions of a group.
 	History(ctx context.Context, group fleet.GroupID) (History, error)
+	// TakeTurn ends every other collection and returns the turn of this one. It is refused after one with a later list of what is in use.
+	TakeTurn(ctx context.Context, before int64) (Turn, error)
 	// DeleteRevisions deletes revisions of a group, unless it changed since it was read, and returns how many.
-	DeleteRevisions(ctx context.Context, group fleet.GroupID, headVersion int64, old []fleet.Revision) (int, error)
+	DeleteRevisions(ctx context.Context, turn Turn, group fleet.GroupID, headVersion int64, old []fleet.Revision) (int, error)
 	// Sweep deletes content that nothing names; inUse is named, too.
-	Sweep(ctx context.Context, inUse []fleet.Digest) (Swept, error)
+	Sweep(ctx context.Context, turn Turn, inUse []fleet.Digest) (Swept, error)
 }
 
 // groups knows which groups exist.

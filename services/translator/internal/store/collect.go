@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/silverback-gateway/silverback/kit/content"
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
+	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kong/snapshot"
 	"github.com/silverback-gateway/silverback/services/translator/internal/desired"
@@ -66,20 +68,66 @@ func (l *Ledger) History(ctx context.Context, g fleet.GroupID) (desired.History,
 	return h, err
 }
 
+// TakeTurn implements desired.Ledger.
+func (l *Ledger) TakeTurn(ctx context.Context, before int64) (desired.Turn, error) {
+	for range maxRefreshes {
+		answer, err := l.kv.Get(ctx, turnKey)
+		if err != nil {
+			return 0, fmt.Errorf("read whose turn it is to collect: %w", err)
+		}
+		var was int64
+		if len(answer.Kvs) > 0 {
+			was = answer.Kvs[0].ModRevision
+			// One from the future is of another etcd, and was refused.
+			if last, err := strconv.ParseInt(string(answer.Kvs[0].Value), 10, 64); err == nil && last > before && last <= answer.Header.Revision {
+				return 0, late(before)
+			}
+		}
+		taken, err := l.kv.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(turnKey), "=", was)).
+			Then(clientv3.OpPut(turnKey, strconv.FormatInt(before, 10))).Commit()
+		if err != nil {
+			return 0, fmt.Errorf("take the turn to collect: %w", err)
+		}
+		if taken.Succeeded {
+			return desired.Turn(taken.Header.Revision), nil
+		}
+	}
+	return 0, late(before)
+}
+
+func late(before int64) error {
+	return fault.New(fault.WrongState, "COLLECTION_REPLACED", "the list of revisions in use is of etcd revision %d, and a collection with a "+
+		"later one has begun", before)
+}
+
+// delete makes deletions under a condition. It returns false when the condition does not hold, and an error when the turn is over.
+func (l *Ledger) delete(ctx context.Context, turn desired.Turn, unchanged clientv3.Cmp, ops []clientv3.Op) (bool, error) {
+	mine := clientv3.Compare(clientv3.ModRevision(turnKey), "=", int64(turn))
+	answer, err := l.kv.Txn(ctx).If(mine, unchanged).Then(ops...).Else(clientv3.OpGet(turnKey)).Commit()
+	if err != nil || answer.Succeeded {
+		return err == nil, err
+	}
+	if kvs := answer.Responses[0].GetResponseRange().GetKvs(); len(kvs) == 0 || kvs[0].ModRevision != int64(turn) {
+		return false, fault.New(fault.WrongState, "COLLECTION_REPLACED", "another collection has begun")
+	}
+	return false, nil
+}
+
 // DeleteRevisions deletes revisions of a group, unless the group changed since it was read. It leaves their content.
-func (l *Ledger) DeleteRevisions(ctx context.Context, g fleet.GroupID, headVersion int64, old []fleet.Revision) (deleted int, err error) {
+func (l *Ledger) DeleteRevisions(ctx context.Context, turn desired.Turn, g fleet.GroupID, headVersion int64, old []fleet.Revision) (
+	deleted int, err error) {
 	unchanged := clientv3.Compare(clientv3.ModRevision(headKey(g)), "=", headVersion)
 	for batch := range slices.Chunk(old, opsAtOnce) {
 		ops := make([]clientv3.Op, len(batch))
 		for i, n := range batch {
 			ops[i] = clientv3.OpDelete(revisionKey(g, n))
 		}
-		answer, err := l.kv.Txn(ctx).If(unchanged).Then(ops...).Commit()
+		done, err := l.delete(ctx, turn, unchanged, ops)
 		if err != nil {
 			return deleted, fmt.Errorf("delete revisions of group %s: %w", g, err)
 		}
-		if !answer.Succeeded {
-			return deleted, nil // the next collection goes on
+		if !done {
+			return deleted, nil
 		}
 		deleted += len(batch)
 	}
@@ -89,7 +137,7 @@ func (l *Ledger) DeleteRevisions(ctx context.Context, g fleet.GroupID, headVersi
 // Sweep deletes the fragments, manifests and chunks that nothing names: no revision, head, source or pin of any group, and no digest in
 // use. Each deletion is one transaction that compares all heads with what was read, so that nothing can name the content since, and writes
 // collectedKey, so that a submission that found the content before loses its commit.
-func (l *Ledger) Sweep(ctx context.Context, inUse []fleet.Digest) (swept desired.Swept, err error) {
+func (l *Ledger) Sweep(ctx context.Context, turn desired.Turn, inUse []fleet.Digest) (swept desired.Swept, err error) {
 	n, err := l.names(ctx, inUse)
 	if err != nil {
 		return swept, err
@@ -106,14 +154,14 @@ func (l *Ledger) Sweep(ctx context.Context, inUse []fleet.Digest) (swept desired
 	if err != nil {
 		return swept, err
 	}
-	if swept.Fragments, err = l.deleteUnnamed(ctx, n, fragments); err != nil {
+	if swept.Fragments, err = l.deleteUnnamed(ctx, turn, n, fragments); err != nil {
 		return swept, err
 	}
 	// Manifests go before chunks: one that can be read has all its chunks.
-	if swept.Manifests, err = l.deleteUnnamed(ctx, n, manifests); err != nil {
+	if swept.Manifests, err = l.deleteUnnamed(ctx, turn, n, manifests); err != nil {
 		return swept, err
 	}
-	swept.Chunks, err = l.deleteUnnamed(ctx, n, chunks)
+	swept.Chunks, err = l.deleteUnnamed(ctx, turn, n, chunks)
 	return swept, err
 }
 
@@ -269,14 +317,14 @@ func (l *Ledger) unnamed(ctx context.Context, n *names, prefix string) (keys []s
 
 // deleteUnnamed deletes keys of content that nothing names, and returns how many. When a group changed meanwhile, it reads what that named
 // and goes on, a limited number of times; the next collection deletes the rest.
-func (l *Ledger) deleteUnnamed(ctx context.Context, n *names, keys []string) (deleted int, err error) {
+func (l *Ledger) deleteUnnamed(ctx context.Context, turn desired.Turn, n *names, keys []string) (deleted int, err error) {
 	for batch := range slices.Chunk(keys, opsAtOnce) {
 		for range maxRefreshes {
 			batch = slices.DeleteFunc(batch, n.has)
 			if len(batch) == 0 {
 				break
 			}
-			done, err := l.deleteContent(ctx, n.at, batch)
+			done, err := l.deleteContent(ctx, turn, n.at, batch)
 			if err != nil {
 				return deleted, err
 			}
@@ -293,15 +341,14 @@ func (l *Ledger) deleteUnnamed(ctx context.Context, n *names, keys []string) (de
 }
 
 // deleteContent deletes keys in one transaction, unless a head changed since an etcd revision.
-func (l *Ledger) deleteContent(ctx context.Context, at int64, keys []string) (bool, error) {
+func (l *Ledger) deleteContent(ctx context.Context, turn desired.Turn, at int64, keys []string) (bool, error) {
 	ops := []clientv3.Op{clientv3.OpPut(collectedKey, "")}
 	for _, key := range keys {
 		ops = append(ops, clientv3.OpDelete(key))
 	}
-	unchanged := clientv3.Compare(clientv3.ModRevision(headsPrefix).WithPrefix(), "<", at+1)
-	answer, err := l.kv.Txn(ctx).If(unchanged).Then(ops...).Commit()
+	done, err := l.delete(ctx, turn, clientv3.Compare(clientv3.ModRevision(headsPrefix).WithPrefix(), "<", at+1), ops)
 	if err != nil {
 		return false, fmt.Errorf("delete content: %w", err)
 	}
-	return answer.Succeeded, nil
+	return done, nil
 }

@@ -131,13 +131,15 @@ func TestOldRevisionsAndTheirContentAreCollected(t *testing.T) {
 	}
 	held, head := all[7], all[39]
 	inUse := desired.InUse{Group: "g", Revisions: []fleet.Revision{held.Number, head.Number}, Digests: []fleet.Digest{held.Digest}}
-	if out := k.collect(k.now(), inUse); out != (desired.Collected{Kept: 41}) {
-		t.Errorf("young revisions: %+v", out)
-	}
 	k.late.Store(int64(48 * time.Hour))
 	if out := k.collect(1, inUse); out != (desired.Collected{Kept: 41}) {
 		t.Errorf("with a list from before all of them: %+v", out)
 	}
+	k.late.Store(0)
+	if out := k.collect(k.now(), inUse); out != (desired.Collected{Kept: 41}) {
+		t.Errorf("young revisions: %+v", out)
+	}
+	k.late.Store(int64(48 * time.Hour))
 	out := k.collect(k.now(), inUse)
 	if out.Revisions != 34 || out.Kept != 7 {
 		t.Errorf("%+v", out)
@@ -298,6 +300,46 @@ func TestABusyGroupIsCollected(t *testing.T) {
 	collector.late.Store(int64(48 * time.Hour))
 	if out := collector.collect(collector.now(), desired.InUse{Group: "g"}); !submitted || out.Revisions != 15 {
 		t.Errorf("%+v", out)
+	}
+}
+
+// TestALaterCollectionEndsTheOneBefore: two leaders collect at once, one of them deposed. Each transaction of the deposed one fails from
+// the moment on at which the other begins.
+func TestALaterCollectionEndsTheOneBefore(t *testing.T) {
+	for _, prefix := range []string{"desired/heads/g", "desired/heads/"} { // before revisions are deleted, and before content is
+		server := etcdtest.Start(t)
+		k := newKeeper(t, server.Client(t))
+		for i := range 20 {
+			k.submit("g", "team", routes(fmt.Sprintf("r%d", i), 3))
+		}
+		old := k.now()
+		inUse := desired.InUse{Group: "g", KeepRevisions: 5, KeepAge: 24 * time.Hour}
+		k.late.Store(int64(48 * time.Hour))
+		left := 0
+		etcd := server.Client(t)
+		etcd.KV = &hooked{KV: etcd.KV, prefix: prefix, hook: func() {
+			if _, err := k.etcd.Put(t.Context(), "other", ""); err != nil { // so that the next list is a later one
+				t.Error(err)
+			}
+			keepsMore := inUse
+			keepsMore.KeepRevisions = 10 // the new leader knows a later policy
+			k.collect(k.now(), keepsMore)
+			left = k.count("")
+		}}
+		deposed := newKeeper(t, etcd)
+		deposed.late.Store(int64(48 * time.Hour))
+		_, err := deposed.Collect(t.Context(), desired.Collection{Before: old, Groups: []desired.InUse{inUse}})
+		if !errors.Is(err, fault.Of(fault.WrongState)) || left == 0 || k.count("") != left {
+			t.Errorf("%s: %v; %d keys were there and %d are", prefix, err, left, k.count(""))
+		}
+		// It gets no other turn with the old list; the leader does, also with the same list again.
+		_, err = deposed.Collect(t.Context(), desired.Collection{Before: old, Groups: []desired.InUse{inUse}})
+		if !errors.Is(err, fault.Of(fault.WrongState)) || k.count("") != left {
+			t.Errorf("%s: with the old list: %v", prefix, err)
+		}
+		now := k.now()
+		k.collect(now, inUse)
+		k.collect(now, inUse)
 	}
 }
 

@@ -17,6 +17,9 @@ const (
 	// collectedKey is written by every transaction that deletes content. A commit compares its version: it loses when content was deleted
 	// after it began to look for its own.
 	collectedKey = "content/collected"
+	// turnKey is written by the collection that may delete, with the etcd revision of its list of what is in use. Every deletion compares its
+	// version, so that a later list ends the collections before it.
+	turnKey = "content/turn"
 )
 
 func groupSources(g fleet.GroupID) string                { return sourcesPrefix + string(g) + "/" }

@@ -93,7 +93,8 @@ type TranslatorServiceClient interface {
 	UnpinSource(ctx context.Context, in *UnpinSourceRequest, opts ...grpc.CallOption) (*UnpinSourceResponse, error)
 	// Deletes revisions that are old and not in use, then the content that nothing names any more. The leader of the distributor
 	// calls it. The newest revision of a group, and what a pin names, are always kept. A late or repeated call deletes nothing
-	// that is in use. FAILED_PRECONDITION, reason OTHER_LEDGER, when ledger_revision is newer than the ledger.
+	// that is in use. FAILED_PRECONDITION, reason OTHER_LEDGER, when ledger_revision is newer than the ledger, and
+	// reason COLLECTION_REPLACED when a call with a later one has begun: that one alone deletes.
 	CollectRevisions(ctx context.Context, in *CollectRevisionsRequest, opts ...grpc.CallOption) (*CollectRevisionsResponse, error)
 }
 
@@ -337,7 +338,8 @@ type TranslatorServiceServer interface {
 	UnpinSource(context.Context, *UnpinSourceRequest) (*UnpinSourceResponse, error)
 	// Deletes revisions that are old and not in use, then the content that nothing names any more. The leader of the distributor
 	// calls it. The newest revision of a group, and what a pin names, are always kept. A late or repeated call deletes nothing
-	// that is in use. FAILED_PRECONDITION, reason OTHER_LEDGER, when ledger_revision is newer than the ledger.
+	// that is in use. FAILED_PRECONDITION, reason OTHER_LEDGER, when ledger_revision is newer than the ledger, and
+	// reason COLLECTION_REPLACED when a call with a later one has begun: that one alone deletes.
 	CollectRevisions(context.Context, *CollectRevisionsRequest) (*CollectRevisionsResponse, error)
 	mustEmbedUnimplementedTranslatorServiceServer()
 }
