@@ -44,7 +44,7 @@ func TestWavesByLabelAndWindows(t *testing.T) {
 	status("To:         revision 2", "(zone=b)", "soaking", "2 in the waves so far, 2 serving")
 	answers := map[int]int{}
 	for _, g := range outside(f) {
-		answer, err := http.Get(g.Proxy + "/carts") //nolint:noctx // the lab's own
+		answer, err := http.Get(g.Proxy + "/carts")
 		if err != nil {
 			t.Fatal(err)
 		}
