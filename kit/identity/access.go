@@ -65,7 +65,7 @@ var rules = map[string]Rule{
 	translatorv1.TranslatorService_RenderConfig_FullMethodName:   {Least: Submitter},
 	translatorv1.TranslatorService_DeleteSource_FullMethodName:   {Least: Submitter},
 	translatorv1.TranslatorService_GetSource_FullMethodName:      {Least: Viewer},
-	translatorv1.TranslatorService_ListSources_FullMethodName:    {Least: Viewer},
+	translatorv1.TranslatorService_ListSources_FullMethodName:    {Least: Viewer, Services: []string{DistributorService}},
 	translatorv1.TranslatorService_GetRevision_FullMethodName:    {Least: Viewer, Services: []string{DistributorService}},
 	translatorv1.TranslatorService_ListRevisions_FullMethodName:  {Least: Viewer, Services: []string{DistributorService}},
 	translatorv1.TranslatorService_WatchRevisions_FullMethodName: {Least: Viewer, Services: []string{DistributorService}},

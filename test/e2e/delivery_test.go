@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -48,6 +49,44 @@ func TestOneOfThreeTeamsIsPinned(t *testing.T) {
 	if r := f.CLI.Run(t, "status"); strings.Contains(r.Stdout, "pinned") {
 		t.Errorf("the fix left the pin:\n%s", r.Stdout)
 	}
+}
+
+// A change is taken back after another team has built on it: nobody can go back alone, so both are pinned, and each reads why.
+func TestWhatAnotherTeamBuiltOnIsPinnedToo(t *testing.T) {
+	f := labfleet.Start(t, binaries, lab.Config{Gateways: 3})
+	team := func(name, text string) process.Result {
+		return f.CLI.Run(t, "apply", "-g", lab.Group, "-s", name, suite.Write(t, name+".yaml", "_format_version: '3.0'\n"+text))
+	}
+	service := func(name string) string { return "- {name: " + name + ", url: 'http://" + f.Echo() + "'}\n" }
+	completes := func(revision string) {
+		t.Helper()
+		process.Eventually(t, suite.Patience, "revision "+revision+" completes", func() error {
+			if r := f.CLI.Run(t, "rollout", "status", "-g", lab.Group); !strings.Contains(r.Stdout, "To:         revision "+revision+" ") ||
+				!strings.Contains(r.Stdout, "completed") {
+				return errors.New(r.Stdout)
+			}
+			return nil
+		})
+	}
+	suite.Want(t, team("team-a", "services:\n"+service("orders")), 0)
+	completes("1")
+	suite.Want(t, f.CLI.Run(t, "update", "group", lab.Group, "--waves", "1:1h,100%"), 0)
+	suite.Want(t, team("team-a", "services:\n"+service("orders")+service("pay")), 0)
+	suite.Want(t, team("team-b", "routes:\n- {name: pay, service: {name: pay}, paths: [/pay]}\n"), 0, "revision 3")
+	suite.Want(t, f.CLI.Run(t, "rollout", "abort", "-g", lab.Group, "--reason", "payments are down"), 0)
+	completes("4")
+	for _, name := range []string{"team-a", "team-b"} {
+		suite.Want(t, f.CLI.Run(t, "describe", "source", name, "-g", lab.Group), 0, "Pinned:", "payments are down",
+			"other sources need what is taken back")
+	}
+	suite.Want(t, f.CLI.Run(t, "status"), 0, "in sync", "team-a", "team-b")
+	suite.Want(t, team("team-a", "services:\n"+service("orders")+service("pay")+service("stock")), 0)
+	suite.Want(t, f.CLI.Run(t, "rollout", "promote", "--full", "-g", lab.Group, "--reason", "repaired"), 0)
+	completes("5")
+	suite.Want(t, f.CLI.Run(t, "unpin", "team-b", "-g", lab.Group, "--reason", "team-a has mended it"), 0)
+	suite.Want(t, f.CLI.Run(t, "rollout", "promote", "--full", "-g", lab.Group, "--reason", "repaired"), 0)
+	completes("6")
+	suite.Routed(t, outside(f), "/pay", http.StatusOK)
 }
 
 // clients ask every gateway all the time, and count what fails.

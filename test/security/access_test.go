@@ -76,7 +76,7 @@ var matrix = map[string][]string{
 	"TranslatorService/RenderConfig":     {"submitter", "operator", "admin"},
 	"TranslatorService/DeleteSource":     {"submitter", "operator", "admin"},
 	"TranslatorService/GetSource":        {"viewer", "submitter", "operator", "admin"},
-	"TranslatorService/ListSources":      {"viewer", "submitter", "operator", "admin"},
+	"TranslatorService/ListSources":      {"distributor", "viewer", "submitter", "operator", "admin"},
 	"TranslatorService/GetRevision":      {"distributor", "viewer", "submitter", "operator", "admin"},
 	"TranslatorService/ListRevisions":    {"distributor", "viewer", "submitter", "operator", "admin"},
 	"TranslatorService/WatchRevisions":   {"distributor", "viewer", "submitter", "operator", "admin"},

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 
 	"github.com/silverback-gateway/silverback/kit/clean"
@@ -26,6 +28,40 @@ var errNotPinned = errors.New("the translator has not pinned the sources yet")
 // maxReason bounds the reason of a pin; the contract allows no more.
 const maxReason = 512
 
+// conflicts is the fault of a restoration whose content does not fit the present content of other sources.
+var conflicts = &fault.Error{Kind: fault.Invalid, Reason: "INVALID_CONFIG"}
+
+// wider returns the request that goes back to the stable revision with every source, when some alone do not fit the others: somebody
+// submitted content since that needs what is taken back. Sources pinned by hand stay.
+func wider(r *translatorv1.RestoreSourcesRequest) *translatorv1.RestoreSourcesRequest {
+	const why = "; other sources need what is taken back"
+	r = proto.CloneOf(r)
+	r.Sources, r.FromRevision, r.RequestId = nil, 0, r.GetRequestId()+"-all"
+	r.Reason = clean.Line(r.GetReason(), maxReason-len(why)) + why
+	return r
+}
+
+// pinnedBy returns the sources that a rollout has pinned.
+func (l *leadership) pinnedBy(ctx context.Context, r rollout.Rollout) (all []fleet.SourceID, err error) {
+	for token := ""; ; {
+		page, err := l.Translator.ListSources(ctx, &translatorv1.ListSourcesRequest{Group: string(r.Group), PageToken: token})
+		switch {
+		case errors.Is(fault.FromStatus(err), fault.Of(fault.Denied)):
+			return nil, nil // a translator of an older version
+		case err != nil:
+			return nil, err
+		}
+		for _, s := range page.GetSources() {
+			if s.GetPin().GetRollout() == string(r.ID) {
+				all = append(all, fleet.SourceID(s.GetName()))
+			}
+		}
+		if token = page.GetNextPageToken(); token == "" {
+			return all, nil
+		}
+	}
+}
+
 // pin pins the sources of a bad candidate at the translator, and returns the decision that records it; the zero Decision when the call must
 // be repeated. The request id makes a repeated call harmless, also by the next leader.
 func (l *leadership) pin(ctx context.Context, r rollout.Rollout) rollout.Decision {
@@ -43,6 +79,9 @@ func (l *leadership) pin(ctx context.Context, r rollout.Rollout) rollout.Decisio
 		request.Pin.Problems = append(request.Pin.Problems, wire.ProblemMessage(x.Problem))
 	}
 	answer, err := l.Translator.RestoreSources(ctx, request)
+	if errors.Is(fault.FromStatus(err), conflicts) {
+		answer, err = l.Translator.RestoreSources(ctx, wider(request))
+	}
 	attributes := []any{telemetry.Group, r.Group, telemetry.Rollout, r.ID}
 	switch kind := fault.KindOf(fault.FromStatus(err)); {
 	case err == nil:
@@ -60,6 +99,14 @@ func (l *leadership) pin(ctx context.Context, r rollout.Rollout) rollout.Decisio
 	}
 	problem := ""
 	if len(pinned) == 0 {
+		// The leader before has pinned them, and did not record it.
+		pinned, err = l.pinnedBy(ctx, r)
+	}
+	switch {
+	case err != nil:
+		l.Log.Warn("sources not pinned yet; trying again", append(attributes, telemetry.Err, rpc.Why(err))...)
+		return rollout.Decision{}
+	case len(pinned) == 0:
 		problem = "no source was pinned: none of those that the candidate changed still has that content"
 	}
 	l.Log.Warn("sources pinned", append(attributes, "sources", fmt.Sprint(pinned), telemetry.Revision, answer.GetRevision().GetNumber())...)

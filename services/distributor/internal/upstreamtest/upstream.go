@@ -198,6 +198,11 @@ func (u *Upstream) RestoreSources(_ context.Context, r *translatorv1.RestoreSour
 	return answer, err
 }
 
+// ListSources implements the translator: it has none.
+func (u *Upstream) ListSources(context.Context, *translatorv1.ListSourcesRequest) (*translatorv1.ListSourcesResponse, error) {
+	return &translatorv1.ListSourcesResponse{}, nil
+}
+
 // Back sets the newest revision of a group, as after a restore.
 func (u *Upstream) Back(group string, number int64, digest fleet.Digest) {
 	u.change(func() {
