@@ -60,7 +60,8 @@ func (l ledger) Rollouts(id fleet.GroupID) []api.Counted {
 		c := api.Counted{Rollout: r.Rollout, Now: r.Progress}
 		c.Gates = r.Gates
 		if i == len(g.Rollouts)-1 {
-			c.Now, c.Gates, c.Next = l.d.cache.Live(id, g)
+			live := l.d.cache.Live(id, g)
+			c.Now, c.Gates, c.Next, c.Forecast = live.Progress, live.Gates, live.Next, live.Forecast
 			c.Frozen = g.Orders.Frozen()
 		}
 		all = append(all, c)

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/silverback-gateway/silverback/kit/fault"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
@@ -49,6 +52,45 @@ func TestASnapshotOverTheBodyLimitIsToldAtSubmit(t *testing.T) {
 		t.Errorf("warnings %q", w)
 	}
 	if w := messages(r.mustSubmit(config("wide", "team", large.String())).GetWarnings()); len(w) != 0 {
+		t.Errorf("warnings %q", w)
+	}
+}
+
+// A load that a gateway is forecast not to manage is a warning at submit and at a dry run, by what the gateway measured and how much memory
+// it says it may take. A dry run says how large the group becomes.
+func TestALoadThatIsTooMuchIsToldAtSubmit(t *testing.T) {
+	var large strings.Builder
+	large.WriteString("_format_version: \"3.0\"\nservices:\n")
+	for i := range 2000 {
+		fmt.Fprintf(&large, "- name: s-%05d\n  url: http://s-%05d.internal:8080\n  routes:\n  - name: r-%05d\n    paths: [/r/%05d]\n", i, i, i, i)
+	}
+	p := startPlane(t, "slow", "well")
+	r := p.replica(t)
+	sample := &fleetv1.LoadSample{Routes: 2000, Entities: 4000, Bytes: 520_000, Workers: 2, ServingTime: durationpb.New(9 * time.Second)}
+	for group, memory := range map[string]int64{"slow": 64 << 20, "well": 64 << 30} {
+		p.registry.mu.Lock()
+		p.registry.nodes = append(p.registry.nodes, &registryv1.Node{Group: group, Name: "gw-1", State: registryv1.Node_STATE_READY,
+			Capabilities: &fleetv1.Capabilities{Workers: 2, LoadTimeout: durationpb.New(time.Duration(memory>>20) * 156250 * time.Microsecond),
+				MemoryLimitBytes: memory},
+			Status: &fleetv1.NodeStatus{RecentLoads: []*fleetv1.LoadSample{sample}}})
+		p.registry.mu.Unlock()
+	}
+	for _, dry := range []bool{true, false} {
+		request := config("slow", "team", large.String())
+		request.ValidateOnly = dry
+		answer := r.mustSubmit(request)
+		warnings := strings.Join(messages(answer.GetWarnings()), "\n")
+		for _, want := range []string{"gw-1 is forecast to take 9s to load 2000 routes", "its agent gives a load 10s",
+			"gw-1 is forecast to need 160 MB while it loads 2000 routes on 2 workers, and may take 67 MB"} {
+			if !strings.Contains(warnings, want) {
+				t.Errorf("dry %t: the warnings lack %q:\n%s", dry, want, warnings)
+			}
+		}
+		if answer.GetEntities()["routes"] != 2000 || answer.GetSizeBytes() == 0 {
+			t.Errorf("dry %t: the group becomes %v, %d bytes", dry, answer.GetEntities(), answer.GetSizeBytes())
+		}
+	}
+	if w := messages(r.mustSubmit(config("well", "team", large.String())).GetWarnings()); len(w) != 0 {
 		t.Errorf("warnings %q", w)
 	}
 }

@@ -10,20 +10,6 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// loadCost says what a load of that size takes on nodes in contact; empty when that is not known.
-func loadCost(size cost.Size, nodes []*registryv1.Node) string {
-	var gateways []cost.Named
-	for _, n := range nodes {
-		if online(n) {
-			gateways = append(gateways, cost.Named{Name: n.GetName(), Gateway: wire.Gateway(n.GetCapabilities(), n.GetStatus())})
-		}
-	}
-	if size.IsZero() || len(gateways) == 0 {
-		return ""
-	}
-	return cost.Summarize(size, gateways).String()
-}
-
 // printLoads prints the loads that a node measured, and what the next one is forecast to take when it has the size of the last.
 func printLoads(a *app.App, n *registryv1.Node) {
 	g := wire.Gateway(n.GetCapabilities(), n.GetStatus())

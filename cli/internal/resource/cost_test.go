@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/forecast"
 	"github.com/silverback-gateway/silverback/kong/cost"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
@@ -37,10 +38,10 @@ func TestTheStatusSaysWhatALoadTakes(t *testing.T) {
 	if !strings.Contains(b.String(), want) {
 		t.Errorf("the status lacks %q:\n%s", want, b.String())
 	}
-	if got := loadCost(cost.Size{}, s.nodes); got != "" {
+	if got := forecast.Load(cost.Size{}, s.nodes); got != "" {
 		t.Errorf("of an unknown size it says %q", got)
 	}
-	if got := loadCost(cost.Size{Routes: 1}, nil); got != "" {
+	if got := forecast.Load(cost.Size{Routes: 1}, nil); got != "" {
 		t.Errorf("without gateways it says %q", got)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/forecast"
 	"github.com/silverback-gateway/silverback/cli/internal/pins"
 	"github.com/silverback-gateway/silverback/cli/internal/rollout"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
@@ -180,14 +181,7 @@ func absent(err error) bool {
 }
 
 // online nodes are in contact.
-func online(n *registryv1.Node) bool {
-	switch n.GetState() {
-	case registryv1.Node_STATE_JOINING, registryv1.Node_STATE_READY, registryv1.Node_STATE_DEGRADED, registryv1.Node_STATE_DRAINING,
-		registryv1.Node_STATE_UNMANAGED:
-		return true
-	}
-	return false
-}
+func online(n *registryv1.Node) bool { return forecast.Online(n) }
 
 func (s groupStatus) counts() (onlineNodes, serving int) {
 	for _, n := range s.nodes {
@@ -308,7 +302,7 @@ func (s groupStatus) print(a *app.App) error {
 		a.Line(12, "  revision  %d (%s), %s, %s ago by %s", s.revision.GetNumber(), show.Digest(s.revision.GetDigest()),
 			show.Count(entityCount(s.revision), "entity", "entities"), show.Age(a.Now(), s.revision.GetCreateTime()),
 			show.Clean(s.revision.GetAuthor()))
-		if text := loadCost(cost.SizeOf(s.revision.GetEntities(), s.revision.GetSizeBytes()), s.nodes); text != "" {
+		if text := forecast.Load(cost.SizeOf(s.revision.GetEntities(), s.revision.GetSizeBytes()), s.nodes); text != "" {
 			a.Line(12, "  a load    %s", show.Clean(text))
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
 	"github.com/silverback-gateway/silverback/client"
+	"github.com/silverback-gateway/silverback/kong/cost"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 )
 
@@ -201,6 +202,10 @@ func Describe(a *app.App, r *distributorv1.Rollout) {
 	for _, o := range r.GetOrders() {
 		a.Line(12, "Order:      %s by %s, %s ago: %s", o.GetVerb(), o.GetAuthor(), show.Age(a.Now(), o.GetCreateTime()), o.GetReason())
 	}
+	if f := r.GetForecast(); f.GetGateways() > 0 {
+		a.Line(12, "A load:     %s", forecastText(f))
+		a.Line(12, "Left:       about %s", f.GetRemainingTime().AsDuration())
+	}
 	if r.GetNext() != "" {
 		a.Line(12, "Next:       %s", r.GetNext())
 	}
@@ -224,4 +229,12 @@ func revisionOf(revision int64, digest string) string {
 		return "nothing"
 	}
 	return fmt.Sprintf("revision %d (%s)", revision, show.Digest(digest))
+}
+
+// forecastText says what the loads of a rollout take.
+func forecastText(f *distributorv1.LoadForecast) string {
+	return cost.Summary{
+		Gateways: int(f.GetGateways()), Measured: int(f.GetMeasured()), Serving: f.GetServingTime().AsDuration(), Slowest: f.GetSlowestNode(),
+		Memory: f.GetMemoryBytes(), Largest: f.GetLargestNode(),
+	}.String()
 }

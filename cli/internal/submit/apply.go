@@ -11,10 +11,12 @@ import (
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/changes"
+	"github.com/silverback-gateway/silverback/cli/internal/forecast"
 	"github.com/silverback-gateway/silverback/cli/internal/place"
 	"github.com/silverback-gateway/silverback/cli/internal/rollout"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
 	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kong/cost"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
@@ -66,6 +68,9 @@ every online gateway, or somebody replaced the source before it was.`,
 			}
 			if err := printAnswer(a, answer, dryRun, func() { listApplied(ctx, a, sub, to, answer, dryRun) }); err != nil {
 				return err
+			}
+			if dryRun {
+				forecastLoad(ctx, a, to.group, answer)
 			}
 			if dryRun || answer.GetRevision() == nil {
 				return nil
@@ -137,6 +142,15 @@ func listApplied(ctx context.Context, a *app.App, sub *submission, to target, an
 	if int64(len(difference.GetChanges())) < changes.Count(difference.GetSummary()) {
 		fmt.Fprintf(a.Out, "  all of them: %s\n", all)
 	}
+}
+
+// forecastLoad says what the loads of a submission would take.
+func forecastLoad(ctx context.Context, a *app.App, group string, answer *translatorv1.SubmitConfigResponse) {
+	size := cost.SizeOf(answer.GetEntities(), answer.GetSizeBytes())
+	if a.Flags.Output != show.Table || answer.GetUnchanged() || size.IsZero() {
+		return
+	}
+	forecast.Print(ctx, a, group, size)
 }
 
 // summarize describes the result of a submission in one line.

@@ -241,6 +241,21 @@ var table = []mutation{
 		pkg: "./kong/cost", run: "TestAForecastIsCorrected",
 	},
 	{
+		name: "a wave's loads are forecast as one after the other", file: "kong/cost/rollout.go",
+		old: `time.Duration((more+max(atOnce, 1)-1)/max(atOnce, 1))`, new: `time.Duration(more)`,
+		pkg: "./kong/cost", run: "TestHowLongARolloutTakes",
+	},
+	{
+		name: "a load over the timeout is not warned of", file: "services/translator/internal/desired/load.go",
+		old: `part <= 0.5 {`, new: `part > 0 {`,
+		pkg: "./services/translator/internal/desired", run: "TestForecastOfALoad",
+	},
+	{
+		name: "memory is warned of for one copy", file: "services/translator/internal/desired/load.go",
+		old: `float64(2*load.Memory)`, new: `float64(load.Memory)`,
+		pkg: "./services/translator/internal/desired", run: "TestForecastOfMemory",
+	},
+	{
 		name: "memory is learnt downwards", file: "kong/cost/gateway.go",
 		old: `return min(max(median(all), 1), mostRatio)`, new: `return min(median(all), mostRatio)`,
 		pkg: "./kong/cost", run: "TestMemoryIsLearntUpwards",

@@ -21,6 +21,8 @@ type Counted struct {
 	Now   rollout.Progress
 	Gates []rollout.GateResult
 	Next  string // what it waits for and what comes next; empty when it has ended
+	// Forecast is what its loads take; nil when it has ended.
+	Forecast *rollout.Forecast
 	// Frozen is the order that freezes the group of its newest rollout, or nil.
 	Frozen *rollout.Order
 }

@@ -157,6 +157,7 @@ func encode(r Counted) *distributorv1.Rollout {
 	if r.Frozen != nil {
 		m.Frozen = message.Order(*r.Frozen)
 	}
+	m.Forecast = message.Forecast(r.Forecast)
 	return m
 }
 

@@ -216,11 +216,20 @@ func (c *Cache) inputNow(id fleet.GroupID, g store.Group) rollout.Input {
 	return in
 }
 
-// Live returns the progress of the newest rollout of a group, the results of its gates and what comes next. Any replica can.
-func (c *Cache) Live(id fleet.GroupID, g store.Group) (rollout.Progress, []rollout.GateResult, string) {
+// A Live is the newest rollout of a group as it is now.
+type Live struct {
+	Progress rollout.Progress
+	Gates    []rollout.GateResult
+	Next     string // what comes next
+	Forecast *rollout.Forecast
+}
+
+// Live returns the newest rollout of a group as it is now. Any replica can.
+func (c *Cache) Live(id fleet.GroupID, g store.Group) Live {
 	in := c.inputNow(id, g)
-	progress, gates := rollout.Count(in), rollout.Gates(in)
-	return progress, gates, rollout.Next(in, progress, gates)
+	l := Live{Progress: rollout.Count(in), Gates: rollout.Gates(in)}
+	l.Next, l.Forecast = rollout.Next(in, l.Progress, l.Gates), rollout.ForecastOf(in, l.Progress)
+	return l
 }
 
 // Waits reports whether the newest revision of a group waits for a change window or the load interval. Any replica can.

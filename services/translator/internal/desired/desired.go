@@ -174,6 +174,9 @@ type Outcome struct {
 	Unchanged bool
 	Changes   Summary
 	Warnings  []compile.Problem
+	// Entities and Size are of the group with the submission; zero when the submission was held back.
+	Entities map[string]int64
+	Size     int64
 
 	HeldBack *Pin             // of a submission that the pin held back: nothing was changed
 	Source   *Source          // of a pin that is set or taken away: the source after it; nil when it is gone

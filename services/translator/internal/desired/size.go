@@ -10,20 +10,16 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kong/compile"
+	"github.com/silverback-gateway/silverback/kong/cost"
 	serving "github.com/silverback-gateway/silverback/services/translator/internal/groups"
 )
 
 const (
-	// unasked is a size that every gateway takes, within a second.
-	unasked = 1 << 20
+	// Below unasked bytes and unaskedRoutes every gateway takes a snapshot, within a second and in little memory.
+	unasked       = 1 << 20
+	unaskedRoutes = 1000
 	// reserved is what an agent adds to a snapshot before it posts it.
 	reserved = 2 << 10
-	// slow is the time for slowSize when no gateway of the group was measured with a comparable size: half more than 10,000 routes with their
-	// services take on two cores (fact F25: up to 2.8 s for 3 MB in canonical form).
-	slow     = 1400 * time.Millisecond
-	slowSize = 1 << 20
-	// comparable excludes loads of less than a tenth of the size: these measure the fixed cost of a load.
-	comparable = 10
 	// limitsFor is how long reported limits are cached.
 	limitsFor = time.Minute
 )
@@ -67,7 +63,8 @@ func (l *limits) of(ctx context.Context, from interface {
 // of the canonical form, up to 40 % more than that of the documents.
 func (d *Service) fits(ctx context.Context, group fleet.GroupID, head *Revision, m *merged, documents []compile.Document) error {
 	size := int64(len(m.snapshot.Canonical()))
-	if size <= unasked {
+	load := cost.SizeOf(counts(m.result.Counts), size)
+	if size <= unasked && load.Routes <= unaskedRoutes {
 		return nil
 	}
 	all := d.limits.of(ctx, d.Groups, group, d.Now())
@@ -84,12 +81,14 @@ func (d *Service) fits(ctx context.Context, group fleet.GroupID, head *Revision,
 		}
 		m.warnings = append(m.warnings, compile.Problem{Message: message})
 	}
-	sizes := map[fleet.Digest]int64{m.snapshot.Digest(): size}
+	sizes := map[fleet.Digest]cost.Size{m.snapshot.Digest(): load}
 	if head != nil {
-		sizes[head.Digest] = head.Size
+		sizes[head.Digest] = cost.SizeOf(head.Entities, head.Size)
 	}
-	if worst, is := slowest(all, sizes, size); is {
-		m.warnings = append(m.warnings, compile.Problem{Message: worst})
+	for _, message := range []string{slowest(all, sizes, load), tightest(all, load)} {
+		if message != "" {
+			m.warnings = append(m.warnings, compile.Problem{Message: message})
+		}
 	}
 	return nil
 }
@@ -110,40 +109,4 @@ func saidOver(over []serving.Limits, all int) string {
 		return fmt.Sprintf("its gateway %s takes at most %d in a request", over[0].Node, over[0].Body)
 	}
 	return fmt.Sprintf("%d of %d gateways take less in a request (such as %s, at most %d)", len(over), all, over[0].Node, over[0].Body)
-}
-
-// slowest warns of the node with the longest forecast load in relation to its timeout, if that is over half of it.
-func slowest(all []serving.Limits, sizes map[fleet.Digest]int64, size int64) (string, bool) {
-	worst, share, many := "", 0.5, 0
-	for _, n := range all {
-		if n.LoadTimeout == 0 {
-			continue
-		}
-		took, of := slow, int64(slowSize)
-		measured := n.LoadTime > 0 && sizes[n.Digest] >= size/comparable && sizes[n.Digest] > 0
-		if measured {
-			took, of = n.LoadTime, sizes[n.Digest]
-		}
-		forecast := time.Duration(float64(took) * float64(size) / float64(of))
-		part := float64(forecast) / float64(n.LoadTimeout)
-		if part <= 0.5 {
-			continue
-		}
-		many++
-		if part <= share {
-			continue
-		}
-		share = part
-		from := "as gateways of its kind do"
-		if measured {
-			from = fmt.Sprintf("by the %s that %d bytes took there", n.LoadTime.Round(time.Millisecond), of)
-		}
-		worst = fmt.Sprintf("%s is forecast to take %s to load %d bytes, %s, and its agent gives a load %s: raise --load-timeout there, or "+
-			"split the group",
-			n.Node, forecast.Round(100*time.Millisecond), size, from, n.LoadTimeout)
-	}
-	if many > 1 {
-		worst += fmt.Sprintf(" (and %d more)", many-1)
-	}
-	return worst, many > 0
 }

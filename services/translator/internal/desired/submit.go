@@ -138,7 +138,8 @@ func (d *Service) take(ctx context.Context, s Submission, state State, p proposa
 	if next, err = d.handleUnmanaged(ctx, s, state.Head, next, m); err != nil {
 		return Outcome{}, false, err
 	}
-	out := Outcome{Revision: next, Changes: changes, Unchanged: !advances(state.Head, next), Warnings: m.warnings}
+	out := Outcome{Revision: next, Changes: changes, Unchanged: !advances(state.Head, next), Warnings: m.warnings,
+		Entities: counts(m.result.Counts), Size: m.snapshot.Size()}
 	if s.ValidateOnly {
 		out.Revision = state.Head
 		return out, true, nil

@@ -7,15 +7,17 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kit/wire"
+	"github.com/silverback-gateway/silverback/kong/cost"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
 // Limits is what a node in contact reports about sizes.
 type Limits struct {
-	Node        string
-	Body        int64         // bytes of a request to its Admin API; 0 means no limit
-	LoadTimeout time.Duration // of its agent for a load; 0 means unknown
-	// What it serves, and how long that took to load; zero when not measured.
+	Node    string
+	Body    int64 // bytes of a request to its Admin API; 0 means no limit
+	Gateway cost.Gateway
+	// What it serves, and how long that took to load; zero when not measured. Agents of before report no more than this.
 	Revision fleet.Revision
 	Digest   fleet.Digest
 	LoadTime time.Duration
@@ -38,8 +40,8 @@ func (g *Groups) Limits(ctx context.Context, group fleet.GroupID) ([]Limits, err
 		s := n.GetStatus()
 		all = append(all, Limits{
 			Node: clean.Line(n.GetName(), clean.MaxWord), Body: max(n.GetCapabilities().GetBodyLimitBytes(), 0),
-			LoadTimeout: max(n.GetCapabilities().GetLoadTimeout().AsDuration(), 0),
-			Revision:    fleet.Revision(s.GetRevision()), Digest: fleet.Digest(s.GetDigest()), LoadTime: max(s.GetLoadTime().AsDuration(), 0),
+			Gateway:  wire.Gateway(n.GetCapabilities(), s),
+			Revision: fleet.Revision(s.GetRevision()), Digest: fleet.Digest(s.GetDigest()), LoadTime: max(s.GetLoadTime().AsDuration(), 0),
 		})
 	}
 	return all, nil

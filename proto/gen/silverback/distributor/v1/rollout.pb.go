@@ -166,7 +166,7 @@ func (x GateResult_Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use GateResult_Outcome.Descriptor instead.
 func (GateResult_Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{1, 0}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{2, 0}
 }
 
 // The move of a group from its stable revision to a candidate.
@@ -230,7 +230,10 @@ type Rollout struct {
 	Frozen *Order `protobuf:"bytes,28,opt,name=frozen,proto3" json:"frozen,omitempty"`
 	// How long the present wave is watched once its nodes serve: its soak, or the default of a
 	// wave with gates. Unset when it is not watched.
-	Soak          *durationpb.Duration `protobuf:"bytes,29,opt,name=soak,proto3" json:"soak,omitempty"`
+	Soak *durationpb.Duration `protobuf:"bytes,29,opt,name=soak,proto3" json:"soak,omitempty"`
+	// What the loads of the candidate take; unset when the rollout has ended, or its size is not
+	// known.
+	Forecast      *LoadForecast `protobuf:"bytes,30,opt,name=forecast,proto3" json:"forecast,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -454,6 +457,113 @@ func (x *Rollout) GetSoak() *durationpb.Duration {
 	return nil
 }
 
+func (x *Rollout) GetForecast() *LoadForecast {
+	if x != nil {
+		return x.Forecast
+	}
+	return nil
+}
+
+// What the loads of a rollout are forecast to take, by what gateways of the group measured.
+type LoadForecast struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How long until every worker of the slowest gateway in contact serves the candidate.
+	ServingTime *durationpb.Duration `protobuf:"bytes,1,opt,name=serving_time,json=servingTime,proto3" json:"serving_time,omitempty"`
+	// That gateway.
+	SlowestNode string `protobuf:"bytes,2,opt,name=slowest_node,json=slowestNode,proto3" json:"slowest_node,omitempty"`
+	// How many bytes of memory more the gateway that needs most takes for a while.
+	MemoryBytes int64 `protobuf:"varint,3,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
+	// That gateway.
+	LargestNode string `protobuf:"bytes,4,opt,name=largest_node,json=largestNode,proto3" json:"largest_node,omitempty"`
+	// How many gateways are in contact.
+	Gateways int32 `protobuf:"varint,5,opt,name=gateways,proto3" json:"gateways,omitempty"`
+	// Of these, how many measured a load that can be compared.
+	Measured int32 `protobuf:"varint,6,opt,name=measured,proto3" json:"measured,omitempty"`
+	// How long the rest of the rollout takes, soaks included.
+	RemainingTime *durationpb.Duration `protobuf:"bytes,7,opt,name=remaining_time,json=remainingTime,proto3" json:"remaining_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LoadForecast) Reset() {
+	*x = LoadForecast{}
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LoadForecast) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LoadForecast) ProtoMessage() {}
+
+func (x *LoadForecast) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LoadForecast.ProtoReflect.Descriptor instead.
+func (*LoadForecast) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *LoadForecast) GetServingTime() *durationpb.Duration {
+	if x != nil {
+		return x.ServingTime
+	}
+	return nil
+}
+
+func (x *LoadForecast) GetSlowestNode() string {
+	if x != nil {
+		return x.SlowestNode
+	}
+	return ""
+}
+
+func (x *LoadForecast) GetMemoryBytes() int64 {
+	if x != nil {
+		return x.MemoryBytes
+	}
+	return 0
+}
+
+func (x *LoadForecast) GetLargestNode() string {
+	if x != nil {
+		return x.LargestNode
+	}
+	return ""
+}
+
+func (x *LoadForecast) GetGateways() int32 {
+	if x != nil {
+		return x.Gateways
+	}
+	return 0
+}
+
+func (x *LoadForecast) GetMeasured() int32 {
+	if x != nil {
+		return x.Measured
+	}
+	return 0
+}
+
+func (x *LoadForecast) GetRemainingTime() *durationpb.Duration {
+	if x != nil {
+		return x.RemainingTime
+	}
+	return nil
+}
+
 // What one gate says of a wave.
 type GateResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -471,7 +581,7 @@ type GateResult struct {
 
 func (x *GateResult) Reset() {
 	*x = GateResult{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[1]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -483,7 +593,7 @@ func (x *GateResult) String() string {
 func (*GateResult) ProtoMessage() {}
 
 func (x *GateResult) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[1]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -496,7 +606,7 @@ func (x *GateResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GateResult.ProtoReflect.Descriptor instead.
 func (*GateResult) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{1}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *GateResult) GetGate() string {
@@ -544,7 +654,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[2]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -556,7 +666,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[2]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -569,7 +679,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{2}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Order) GetVerb() string {
@@ -614,7 +724,7 @@ type LeftOut struct {
 
 func (x *LeftOut) Reset() {
 	*x = LeftOut{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[3]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -626,7 +736,7 @@ func (x *LeftOut) String() string {
 func (*LeftOut) ProtoMessage() {}
 
 func (x *LeftOut) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[3]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -639,7 +749,7 @@ func (x *LeftOut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeftOut.ProtoReflect.Descriptor instead.
 func (*LeftOut) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{3}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *LeftOut) GetNode() string {
@@ -682,7 +792,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[4]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -694,7 +804,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[4]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -707,7 +817,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{4}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Progress) GetOnline() int64 {
@@ -779,7 +889,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[5]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -791,7 +901,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[5]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -804,7 +914,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{5}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Refusal) GetNode() string {
@@ -850,7 +960,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[6]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -862,7 +972,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[6]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -875,7 +985,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{6}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Assignment) GetGroup() string {
@@ -963,7 +1073,7 @@ type GetRolloutRequest struct {
 
 func (x *GetRolloutRequest) Reset() {
 	*x = GetRolloutRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[7]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -975,7 +1085,7 @@ func (x *GetRolloutRequest) String() string {
 func (*GetRolloutRequest) ProtoMessage() {}
 
 func (x *GetRolloutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[7]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -988,7 +1098,7 @@ func (x *GetRolloutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRolloutRequest.ProtoReflect.Descriptor instead.
 func (*GetRolloutRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{7}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetRolloutRequest) GetGroup() string {
@@ -1023,7 +1133,7 @@ type GetRolloutResponse struct {
 
 func (x *GetRolloutResponse) Reset() {
 	*x = GetRolloutResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[8]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1035,7 +1145,7 @@ func (x *GetRolloutResponse) String() string {
 func (*GetRolloutResponse) ProtoMessage() {}
 
 func (x *GetRolloutResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[8]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1048,7 +1158,7 @@ func (x *GetRolloutResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRolloutResponse.ProtoReflect.Descriptor instead.
 func (*GetRolloutResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{8}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetRolloutResponse) GetRollout() *Rollout {
@@ -1073,7 +1183,7 @@ type ListRolloutsRequest struct {
 
 func (x *ListRolloutsRequest) Reset() {
 	*x = ListRolloutsRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[9]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1085,7 +1195,7 @@ func (x *ListRolloutsRequest) String() string {
 func (*ListRolloutsRequest) ProtoMessage() {}
 
 func (x *ListRolloutsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[9]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1098,7 +1208,7 @@ func (x *ListRolloutsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRolloutsRequest.ProtoReflect.Descriptor instead.
 func (*ListRolloutsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{9}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListRolloutsRequest) GetGroup() string {
@@ -1135,7 +1245,7 @@ type ListRolloutsResponse struct {
 
 func (x *ListRolloutsResponse) Reset() {
 	*x = ListRolloutsResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[10]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1147,7 +1257,7 @@ func (x *ListRolloutsResponse) String() string {
 func (*ListRolloutsResponse) ProtoMessage() {}
 
 func (x *ListRolloutsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[10]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1160,7 +1270,7 @@ func (x *ListRolloutsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRolloutsResponse.ProtoReflect.Descriptor instead.
 func (*ListRolloutsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{10}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListRolloutsResponse) GetRollouts() []*Rollout {
@@ -1188,7 +1298,7 @@ type WatchRolloutsRequest struct {
 
 func (x *WatchRolloutsRequest) Reset() {
 	*x = WatchRolloutsRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[11]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1200,7 +1310,7 @@ func (x *WatchRolloutsRequest) String() string {
 func (*WatchRolloutsRequest) ProtoMessage() {}
 
 func (x *WatchRolloutsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[11]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1213,7 +1323,7 @@ func (x *WatchRolloutsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRolloutsRequest.ProtoReflect.Descriptor instead.
 func (*WatchRolloutsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{11}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *WatchRolloutsRequest) GetGroup() string {
@@ -1239,7 +1349,7 @@ type WatchRolloutsResponse struct {
 
 func (x *WatchRolloutsResponse) Reset() {
 	*x = WatchRolloutsResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[12]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1251,7 +1361,7 @@ func (x *WatchRolloutsResponse) String() string {
 func (*WatchRolloutsResponse) ProtoMessage() {}
 
 func (x *WatchRolloutsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[12]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1264,7 +1374,7 @@ func (x *WatchRolloutsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRolloutsResponse.ProtoReflect.Descriptor instead.
 func (*WatchRolloutsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{12}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *WatchRolloutsResponse) GetEvent() isWatchRolloutsResponse_Event {
@@ -1321,7 +1431,7 @@ type GetAssignmentRequest struct {
 
 func (x *GetAssignmentRequest) Reset() {
 	*x = GetAssignmentRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[13]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1333,7 +1443,7 @@ func (x *GetAssignmentRequest) String() string {
 func (*GetAssignmentRequest) ProtoMessage() {}
 
 func (x *GetAssignmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[13]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1346,7 +1456,7 @@ func (x *GetAssignmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAssignmentRequest.ProtoReflect.Descriptor instead.
 func (*GetAssignmentRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{13}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetAssignmentRequest) GetGroup() string {
@@ -1367,7 +1477,7 @@ type GetAssignmentResponse struct {
 
 func (x *GetAssignmentResponse) Reset() {
 	*x = GetAssignmentResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[14]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1379,7 +1489,7 @@ func (x *GetAssignmentResponse) String() string {
 func (*GetAssignmentResponse) ProtoMessage() {}
 
 func (x *GetAssignmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[14]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1392,7 +1502,7 @@ func (x *GetAssignmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAssignmentResponse.ProtoReflect.Descriptor instead.
 func (*GetAssignmentResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{14}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetAssignmentResponse) GetAssignment() *Assignment {
@@ -1415,7 +1525,7 @@ type ListAssignmentsRequest struct {
 
 func (x *ListAssignmentsRequest) Reset() {
 	*x = ListAssignmentsRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[15]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1427,7 +1537,7 @@ func (x *ListAssignmentsRequest) String() string {
 func (*ListAssignmentsRequest) ProtoMessage() {}
 
 func (x *ListAssignmentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[15]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1440,7 +1550,7 @@ func (x *ListAssignmentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAssignmentsRequest.ProtoReflect.Descriptor instead.
 func (*ListAssignmentsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{15}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListAssignmentsRequest) GetPageSize() int32 {
@@ -1470,7 +1580,7 @@ type ListAssignmentsResponse struct {
 
 func (x *ListAssignmentsResponse) Reset() {
 	*x = ListAssignmentsResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[16]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1482,7 +1592,7 @@ func (x *ListAssignmentsResponse) String() string {
 func (*ListAssignmentsResponse) ProtoMessage() {}
 
 func (x *ListAssignmentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[16]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1495,7 +1605,7 @@ func (x *ListAssignmentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAssignmentsResponse.ProtoReflect.Descriptor instead.
 func (*ListAssignmentsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{16}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListAssignmentsResponse) GetAssignments() []*Assignment {
@@ -1539,7 +1649,7 @@ type Ledger struct {
 
 func (x *Ledger) Reset() {
 	*x = Ledger{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[17]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1551,7 +1661,7 @@ func (x *Ledger) String() string {
 func (*Ledger) ProtoMessage() {}
 
 func (x *Ledger) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[17]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1564,7 +1674,7 @@ func (x *Ledger) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ledger.ProtoReflect.Descriptor instead.
 func (*Ledger) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{17}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Ledger) GetEpoch() int64 {
@@ -1641,7 +1751,7 @@ type GetLedgerRequest struct {
 
 func (x *GetLedgerRequest) Reset() {
 	*x = GetLedgerRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[18]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1653,7 +1763,7 @@ func (x *GetLedgerRequest) String() string {
 func (*GetLedgerRequest) ProtoMessage() {}
 
 func (x *GetLedgerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[18]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1666,7 +1776,7 @@ func (x *GetLedgerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLedgerRequest.ProtoReflect.Descriptor instead.
 func (*GetLedgerRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{18}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetLedgerRequest) GetGroup() string {
@@ -1687,7 +1797,7 @@ type GetLedgerResponse struct {
 
 func (x *GetLedgerResponse) Reset() {
 	*x = GetLedgerResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[19]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1699,7 +1809,7 @@ func (x *GetLedgerResponse) String() string {
 func (*GetLedgerResponse) ProtoMessage() {}
 
 func (x *GetLedgerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[19]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1712,7 +1822,7 @@ func (x *GetLedgerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetLedgerResponse.ProtoReflect.Descriptor instead.
 func (*GetLedgerResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{19}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetLedgerResponse) GetLedger() *Ledger {
@@ -1737,7 +1847,7 @@ type RecoverLedgerRequest struct {
 
 func (x *RecoverLedgerRequest) Reset() {
 	*x = RecoverLedgerRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[20]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1749,7 +1859,7 @@ func (x *RecoverLedgerRequest) String() string {
 func (*RecoverLedgerRequest) ProtoMessage() {}
 
 func (x *RecoverLedgerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[20]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1762,7 +1872,7 @@ func (x *RecoverLedgerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecoverLedgerRequest.ProtoReflect.Descriptor instead.
 func (*RecoverLedgerRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{20}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RecoverLedgerRequest) GetReason() string {
@@ -1797,7 +1907,7 @@ type RecoverLedgerResponse struct {
 
 func (x *RecoverLedgerResponse) Reset() {
 	*x = RecoverLedgerResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[21]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1809,7 +1919,7 @@ func (x *RecoverLedgerResponse) String() string {
 func (*RecoverLedgerResponse) ProtoMessage() {}
 
 func (x *RecoverLedgerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[21]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1822,7 +1932,7 @@ func (x *RecoverLedgerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecoverLedgerResponse.ProtoReflect.Descriptor instead.
 func (*RecoverLedgerResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{21}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RecoverLedgerResponse) GetLedger() *Ledger {
@@ -1849,7 +1959,7 @@ type PauseRolloutRequest struct {
 
 func (x *PauseRolloutRequest) Reset() {
 	*x = PauseRolloutRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[22]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1861,7 +1971,7 @@ func (x *PauseRolloutRequest) String() string {
 func (*PauseRolloutRequest) ProtoMessage() {}
 
 func (x *PauseRolloutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[22]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1874,7 +1984,7 @@ func (x *PauseRolloutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseRolloutRequest.ProtoReflect.Descriptor instead.
 func (*PauseRolloutRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{22}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *PauseRolloutRequest) GetGroup() string {
@@ -1916,7 +2026,7 @@ type PauseRolloutResponse struct {
 
 func (x *PauseRolloutResponse) Reset() {
 	*x = PauseRolloutResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[23]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1928,7 +2038,7 @@ func (x *PauseRolloutResponse) String() string {
 func (*PauseRolloutResponse) ProtoMessage() {}
 
 func (x *PauseRolloutResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[23]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1941,7 +2051,7 @@ func (x *PauseRolloutResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseRolloutResponse.ProtoReflect.Descriptor instead.
 func (*PauseRolloutResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{23}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *PauseRolloutResponse) GetRollout() *Rollout {
@@ -1968,7 +2078,7 @@ type ResumeRolloutRequest struct {
 
 func (x *ResumeRolloutRequest) Reset() {
 	*x = ResumeRolloutRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[24]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1980,7 +2090,7 @@ func (x *ResumeRolloutRequest) String() string {
 func (*ResumeRolloutRequest) ProtoMessage() {}
 
 func (x *ResumeRolloutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[24]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1993,7 +2103,7 @@ func (x *ResumeRolloutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeRolloutRequest.ProtoReflect.Descriptor instead.
 func (*ResumeRolloutRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{24}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ResumeRolloutRequest) GetGroup() string {
@@ -2035,7 +2145,7 @@ type ResumeRolloutResponse struct {
 
 func (x *ResumeRolloutResponse) Reset() {
 	*x = ResumeRolloutResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[25]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2047,7 +2157,7 @@ func (x *ResumeRolloutResponse) String() string {
 func (*ResumeRolloutResponse) ProtoMessage() {}
 
 func (x *ResumeRolloutResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[25]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2060,7 +2170,7 @@ func (x *ResumeRolloutResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeRolloutResponse.ProtoReflect.Descriptor instead.
 func (*ResumeRolloutResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{25}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ResumeRolloutResponse) GetRollout() *Rollout {
@@ -2089,7 +2199,7 @@ type PromoteRolloutRequest struct {
 
 func (x *PromoteRolloutRequest) Reset() {
 	*x = PromoteRolloutRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[26]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2101,7 +2211,7 @@ func (x *PromoteRolloutRequest) String() string {
 func (*PromoteRolloutRequest) ProtoMessage() {}
 
 func (x *PromoteRolloutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[26]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2114,7 +2224,7 @@ func (x *PromoteRolloutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteRolloutRequest.ProtoReflect.Descriptor instead.
 func (*PromoteRolloutRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{26}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *PromoteRolloutRequest) GetGroup() string {
@@ -2163,7 +2273,7 @@ type PromoteRolloutResponse struct {
 
 func (x *PromoteRolloutResponse) Reset() {
 	*x = PromoteRolloutResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[27]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2175,7 +2285,7 @@ func (x *PromoteRolloutResponse) String() string {
 func (*PromoteRolloutResponse) ProtoMessage() {}
 
 func (x *PromoteRolloutResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[27]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2188,7 +2298,7 @@ func (x *PromoteRolloutResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PromoteRolloutResponse.ProtoReflect.Descriptor instead.
 func (*PromoteRolloutResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{27}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *PromoteRolloutResponse) GetRollout() *Rollout {
@@ -2215,7 +2325,7 @@ type AbortRolloutRequest struct {
 
 func (x *AbortRolloutRequest) Reset() {
 	*x = AbortRolloutRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[28]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2227,7 +2337,7 @@ func (x *AbortRolloutRequest) String() string {
 func (*AbortRolloutRequest) ProtoMessage() {}
 
 func (x *AbortRolloutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[28]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2240,7 +2350,7 @@ func (x *AbortRolloutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortRolloutRequest.ProtoReflect.Descriptor instead.
 func (*AbortRolloutRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{28}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *AbortRolloutRequest) GetGroup() string {
@@ -2282,7 +2392,7 @@ type AbortRolloutResponse struct {
 
 func (x *AbortRolloutResponse) Reset() {
 	*x = AbortRolloutResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[29]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2294,7 +2404,7 @@ func (x *AbortRolloutResponse) String() string {
 func (*AbortRolloutResponse) ProtoMessage() {}
 
 func (x *AbortRolloutResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[29]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2307,7 +2417,7 @@ func (x *AbortRolloutResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AbortRolloutResponse.ProtoReflect.Descriptor instead.
 func (*AbortRolloutResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{29}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AbortRolloutResponse) GetRollout() *Rollout {
@@ -2334,7 +2444,7 @@ type RetryRolloutRequest struct {
 
 func (x *RetryRolloutRequest) Reset() {
 	*x = RetryRolloutRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[30]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2346,7 +2456,7 @@ func (x *RetryRolloutRequest) String() string {
 func (*RetryRolloutRequest) ProtoMessage() {}
 
 func (x *RetryRolloutRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[30]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2359,7 +2469,7 @@ func (x *RetryRolloutRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryRolloutRequest.ProtoReflect.Descriptor instead.
 func (*RetryRolloutRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{30}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RetryRolloutRequest) GetGroup() string {
@@ -2401,7 +2511,7 @@ type RetryRolloutResponse struct {
 
 func (x *RetryRolloutResponse) Reset() {
 	*x = RetryRolloutResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[31]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2413,7 +2523,7 @@ func (x *RetryRolloutResponse) String() string {
 func (*RetryRolloutResponse) ProtoMessage() {}
 
 func (x *RetryRolloutResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[31]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2426,7 +2536,7 @@ func (x *RetryRolloutResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetryRolloutResponse.ProtoReflect.Descriptor instead.
 func (*RetryRolloutResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{31}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RetryRolloutResponse) GetRollout() *Rollout {
@@ -2451,7 +2561,7 @@ type FreezeGroupRequest struct {
 
 func (x *FreezeGroupRequest) Reset() {
 	*x = FreezeGroupRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[32]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2463,7 +2573,7 @@ func (x *FreezeGroupRequest) String() string {
 func (*FreezeGroupRequest) ProtoMessage() {}
 
 func (x *FreezeGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[32]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2476,7 +2586,7 @@ func (x *FreezeGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreezeGroupRequest.ProtoReflect.Descriptor instead.
 func (*FreezeGroupRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{32}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *FreezeGroupRequest) GetGroup() string {
@@ -2511,7 +2621,7 @@ type FreezeGroupResponse struct {
 
 func (x *FreezeGroupResponse) Reset() {
 	*x = FreezeGroupResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[33]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2523,7 +2633,7 @@ func (x *FreezeGroupResponse) String() string {
 func (*FreezeGroupResponse) ProtoMessage() {}
 
 func (x *FreezeGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[33]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2536,7 +2646,7 @@ func (x *FreezeGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FreezeGroupResponse.ProtoReflect.Descriptor instead.
 func (*FreezeGroupResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{33}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *FreezeGroupResponse) GetOrder() *Order {
@@ -2561,7 +2671,7 @@ type UnfreezeGroupRequest struct {
 
 func (x *UnfreezeGroupRequest) Reset() {
 	*x = UnfreezeGroupRequest{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[34]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2573,7 +2683,7 @@ func (x *UnfreezeGroupRequest) String() string {
 func (*UnfreezeGroupRequest) ProtoMessage() {}
 
 func (x *UnfreezeGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[34]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2586,7 +2696,7 @@ func (x *UnfreezeGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnfreezeGroupRequest.ProtoReflect.Descriptor instead.
 func (*UnfreezeGroupRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{34}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *UnfreezeGroupRequest) GetGroup() string {
@@ -2621,7 +2731,7 @@ type UnfreezeGroupResponse struct {
 
 func (x *UnfreezeGroupResponse) Reset() {
 	*x = UnfreezeGroupResponse{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[35]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2633,7 +2743,7 @@ func (x *UnfreezeGroupResponse) String() string {
 func (*UnfreezeGroupResponse) ProtoMessage() {}
 
 func (x *UnfreezeGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[35]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2646,7 +2756,7 @@ func (x *UnfreezeGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnfreezeGroupResponse.ProtoReflect.Descriptor instead.
 func (*UnfreezeGroupResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{35}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *UnfreezeGroupResponse) GetOrder() *Order {
@@ -2665,7 +2775,7 @@ type WatchRolloutsResponse_Synced struct {
 
 func (x *WatchRolloutsResponse_Synced) Reset() {
 	*x = WatchRolloutsResponse_Synced{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[36]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2677,7 +2787,7 @@ func (x *WatchRolloutsResponse_Synced) String() string {
 func (*WatchRolloutsResponse_Synced) ProtoMessage() {}
 
 func (x *WatchRolloutsResponse_Synced) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[36]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2690,7 +2800,7 @@ func (x *WatchRolloutsResponse_Synced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRolloutsResponse_Synced.ProtoReflect.Descriptor instead.
 func (*WatchRolloutsResponse_Synced) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{12, 0}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{13, 0}
 }
 
 // A node that follows a decision that the ledger does not have.
@@ -2714,7 +2824,7 @@ type Ledger_AheadNode struct {
 
 func (x *Ledger_AheadNode) Reset() {
 	*x = Ledger_AheadNode{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[37]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2726,7 +2836,7 @@ func (x *Ledger_AheadNode) String() string {
 func (*Ledger_AheadNode) ProtoMessage() {}
 
 func (x *Ledger_AheadNode) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[37]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2739,7 +2849,7 @@ func (x *Ledger_AheadNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ledger_AheadNode.ProtoReflect.Descriptor instead.
 func (*Ledger_AheadNode) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{17, 0}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{18, 0}
 }
 
 func (x *Ledger_AheadNode) GetGroup() string {
@@ -2801,7 +2911,7 @@ type Ledger_Member struct {
 
 func (x *Ledger_Member) Reset() {
 	*x = Ledger_Member{}
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[38]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2813,7 +2923,7 @@ func (x *Ledger_Member) String() string {
 func (*Ledger_Member) ProtoMessage() {}
 
 func (x *Ledger_Member) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[38]
+	mi := &file_silverback_distributor_v1_rollout_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2826,7 +2936,7 @@ func (x *Ledger_Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ledger_Member.ProtoReflect.Descriptor instead.
 func (*Ledger_Member) Descriptor() ([]byte, []int) {
-	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{17, 1}
+	return file_silverback_distributor_v1_rollout_proto_rawDescGZIP(), []int{18, 1}
 }
 
 func (x *Ledger_Member) GetEndpoint() string {
@@ -2861,8 +2971,7 @@ var File_silverback_distributor_v1_rollout_proto protoreflect.FileDescriptor
 
 const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"\n" +
-	"'silverback/distributor/v1/rollout.proto\x12\x19silverback.distributor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a silverback/fleet/v1/policy.proto\x1a!silverback/fleet/v1/problem.proto\"\xf0\n" +
-	"\n" +
+	"'silverback/distributor/v1/rollout.proto\x12\x19silverback.distributor.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a silverback/fleet/v1/policy.proto\x1a!silverback/fleet/v1/problem.proto\"\xb5\v\n" +
 	"\aRollout\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12'\n" +
@@ -2893,7 +3002,8 @@ const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"\x0fpinned_revision\x18\x1a \x01(\x03R\x0epinnedRevision\x12\x18\n" +
 	"\apinning\x18\x1b \x01(\bR\apinning\x128\n" +
 	"\x06frozen\x18\x1c \x01(\v2 .silverback.distributor.v1.OrderR\x06frozen\x12-\n" +
-	"\x04soak\x18\x1d \x01(\v2\x19.google.protobuf.DurationR\x04soak\"\xc1\x01\n" +
+	"\x04soak\x18\x1d \x01(\v2\x19.google.protobuf.DurationR\x04soak\x12C\n" +
+	"\bforecast\x18\x1e \x01(\v2'.silverback.distributor.v1.LoadForecastR\bforecast\"\xc1\x01\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSTATE_WAITING\x10\x01\x12\x15\n" +
@@ -2903,7 +3013,15 @@ const file_silverback_distributor_v1_rollout_proto_rawDesc = "" +
 	"\fSTATE_HALTED\x10\x05\x12\x14\n" +
 	"\x10STATE_SUPERSEDED\x10\x06\x12\x10\n" +
 	"\fSTATE_PAUSED\x10\a\x12\x15\n" +
-	"\x11STATE_ROLLED_BACK\x10\b\"\x9b\x02\n" +
+	"\x11STATE_ROLLED_BACK\x10\b\"\xaf\x02\n" +
+	"\fLoadForecast\x12<\n" +
+	"\fserving_time\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\vservingTime\x12!\n" +
+	"\fslowest_node\x18\x02 \x01(\tR\vslowestNode\x12!\n" +
+	"\fmemory_bytes\x18\x03 \x01(\x03R\vmemoryBytes\x12!\n" +
+	"\flargest_node\x18\x04 \x01(\tR\vlargestNode\x12\x1a\n" +
+	"\bgateways\x18\x05 \x01(\x05R\bgateways\x12\x1a\n" +
+	"\bmeasured\x18\x06 \x01(\x05R\bmeasured\x12@\n" +
+	"\x0eremaining_time\x18\a \x01(\v2\x19.google.protobuf.DurationR\rremainingTime\"\x9b\x02\n" +
 	"\n" +
 	"GateResult\x12\x12\n" +
 	"\x04gate\x18\x01 \x01(\tR\x04gate\x12G\n" +
@@ -3115,122 +3233,126 @@ func file_silverback_distributor_v1_rollout_proto_rawDescGZIP() []byte {
 }
 
 var file_silverback_distributor_v1_rollout_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_silverback_distributor_v1_rollout_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_silverback_distributor_v1_rollout_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_silverback_distributor_v1_rollout_proto_goTypes = []any{
 	(Rollout_State)(0),                   // 0: silverback.distributor.v1.Rollout.State
 	(GateResult_Outcome)(0),              // 1: silverback.distributor.v1.GateResult.Outcome
 	(*Rollout)(nil),                      // 2: silverback.distributor.v1.Rollout
-	(*GateResult)(nil),                   // 3: silverback.distributor.v1.GateResult
-	(*Order)(nil),                        // 4: silverback.distributor.v1.Order
-	(*LeftOut)(nil),                      // 5: silverback.distributor.v1.LeftOut
-	(*Progress)(nil),                     // 6: silverback.distributor.v1.Progress
-	(*Refusal)(nil),                      // 7: silverback.distributor.v1.Refusal
-	(*Assignment)(nil),                   // 8: silverback.distributor.v1.Assignment
-	(*GetRolloutRequest)(nil),            // 9: silverback.distributor.v1.GetRolloutRequest
-	(*GetRolloutResponse)(nil),           // 10: silverback.distributor.v1.GetRolloutResponse
-	(*ListRolloutsRequest)(nil),          // 11: silverback.distributor.v1.ListRolloutsRequest
-	(*ListRolloutsResponse)(nil),         // 12: silverback.distributor.v1.ListRolloutsResponse
-	(*WatchRolloutsRequest)(nil),         // 13: silverback.distributor.v1.WatchRolloutsRequest
-	(*WatchRolloutsResponse)(nil),        // 14: silverback.distributor.v1.WatchRolloutsResponse
-	(*GetAssignmentRequest)(nil),         // 15: silverback.distributor.v1.GetAssignmentRequest
-	(*GetAssignmentResponse)(nil),        // 16: silverback.distributor.v1.GetAssignmentResponse
-	(*ListAssignmentsRequest)(nil),       // 17: silverback.distributor.v1.ListAssignmentsRequest
-	(*ListAssignmentsResponse)(nil),      // 18: silverback.distributor.v1.ListAssignmentsResponse
-	(*Ledger)(nil),                       // 19: silverback.distributor.v1.Ledger
-	(*GetLedgerRequest)(nil),             // 20: silverback.distributor.v1.GetLedgerRequest
-	(*GetLedgerResponse)(nil),            // 21: silverback.distributor.v1.GetLedgerResponse
-	(*RecoverLedgerRequest)(nil),         // 22: silverback.distributor.v1.RecoverLedgerRequest
-	(*RecoverLedgerResponse)(nil),        // 23: silverback.distributor.v1.RecoverLedgerResponse
-	(*PauseRolloutRequest)(nil),          // 24: silverback.distributor.v1.PauseRolloutRequest
-	(*PauseRolloutResponse)(nil),         // 25: silverback.distributor.v1.PauseRolloutResponse
-	(*ResumeRolloutRequest)(nil),         // 26: silverback.distributor.v1.ResumeRolloutRequest
-	(*ResumeRolloutResponse)(nil),        // 27: silverback.distributor.v1.ResumeRolloutResponse
-	(*PromoteRolloutRequest)(nil),        // 28: silverback.distributor.v1.PromoteRolloutRequest
-	(*PromoteRolloutResponse)(nil),       // 29: silverback.distributor.v1.PromoteRolloutResponse
-	(*AbortRolloutRequest)(nil),          // 30: silverback.distributor.v1.AbortRolloutRequest
-	(*AbortRolloutResponse)(nil),         // 31: silverback.distributor.v1.AbortRolloutResponse
-	(*RetryRolloutRequest)(nil),          // 32: silverback.distributor.v1.RetryRolloutRequest
-	(*RetryRolloutResponse)(nil),         // 33: silverback.distributor.v1.RetryRolloutResponse
-	(*FreezeGroupRequest)(nil),           // 34: silverback.distributor.v1.FreezeGroupRequest
-	(*FreezeGroupResponse)(nil),          // 35: silverback.distributor.v1.FreezeGroupResponse
-	(*UnfreezeGroupRequest)(nil),         // 36: silverback.distributor.v1.UnfreezeGroupRequest
-	(*UnfreezeGroupResponse)(nil),        // 37: silverback.distributor.v1.UnfreezeGroupResponse
-	(*WatchRolloutsResponse_Synced)(nil), // 38: silverback.distributor.v1.WatchRolloutsResponse.Synced
-	(*Ledger_AheadNode)(nil),             // 39: silverback.distributor.v1.Ledger.AheadNode
-	(*Ledger_Member)(nil),                // 40: silverback.distributor.v1.Ledger.Member
-	(*v1.RolloutPolicy)(nil),             // 41: silverback.fleet.v1.RolloutPolicy
-	(*timestamppb.Timestamp)(nil),        // 42: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),          // 43: google.protobuf.Duration
-	(*v1.Problem)(nil),                   // 44: silverback.fleet.v1.Problem
+	(*LoadForecast)(nil),                 // 3: silverback.distributor.v1.LoadForecast
+	(*GateResult)(nil),                   // 4: silverback.distributor.v1.GateResult
+	(*Order)(nil),                        // 5: silverback.distributor.v1.Order
+	(*LeftOut)(nil),                      // 6: silverback.distributor.v1.LeftOut
+	(*Progress)(nil),                     // 7: silverback.distributor.v1.Progress
+	(*Refusal)(nil),                      // 8: silverback.distributor.v1.Refusal
+	(*Assignment)(nil),                   // 9: silverback.distributor.v1.Assignment
+	(*GetRolloutRequest)(nil),            // 10: silverback.distributor.v1.GetRolloutRequest
+	(*GetRolloutResponse)(nil),           // 11: silverback.distributor.v1.GetRolloutResponse
+	(*ListRolloutsRequest)(nil),          // 12: silverback.distributor.v1.ListRolloutsRequest
+	(*ListRolloutsResponse)(nil),         // 13: silverback.distributor.v1.ListRolloutsResponse
+	(*WatchRolloutsRequest)(nil),         // 14: silverback.distributor.v1.WatchRolloutsRequest
+	(*WatchRolloutsResponse)(nil),        // 15: silverback.distributor.v1.WatchRolloutsResponse
+	(*GetAssignmentRequest)(nil),         // 16: silverback.distributor.v1.GetAssignmentRequest
+	(*GetAssignmentResponse)(nil),        // 17: silverback.distributor.v1.GetAssignmentResponse
+	(*ListAssignmentsRequest)(nil),       // 18: silverback.distributor.v1.ListAssignmentsRequest
+	(*ListAssignmentsResponse)(nil),      // 19: silverback.distributor.v1.ListAssignmentsResponse
+	(*Ledger)(nil),                       // 20: silverback.distributor.v1.Ledger
+	(*GetLedgerRequest)(nil),             // 21: silverback.distributor.v1.GetLedgerRequest
+	(*GetLedgerResponse)(nil),            // 22: silverback.distributor.v1.GetLedgerResponse
+	(*RecoverLedgerRequest)(nil),         // 23: silverback.distributor.v1.RecoverLedgerRequest
+	(*RecoverLedgerResponse)(nil),        // 24: silverback.distributor.v1.RecoverLedgerResponse
+	(*PauseRolloutRequest)(nil),          // 25: silverback.distributor.v1.PauseRolloutRequest
+	(*PauseRolloutResponse)(nil),         // 26: silverback.distributor.v1.PauseRolloutResponse
+	(*ResumeRolloutRequest)(nil),         // 27: silverback.distributor.v1.ResumeRolloutRequest
+	(*ResumeRolloutResponse)(nil),        // 28: silverback.distributor.v1.ResumeRolloutResponse
+	(*PromoteRolloutRequest)(nil),        // 29: silverback.distributor.v1.PromoteRolloutRequest
+	(*PromoteRolloutResponse)(nil),       // 30: silverback.distributor.v1.PromoteRolloutResponse
+	(*AbortRolloutRequest)(nil),          // 31: silverback.distributor.v1.AbortRolloutRequest
+	(*AbortRolloutResponse)(nil),         // 32: silverback.distributor.v1.AbortRolloutResponse
+	(*RetryRolloutRequest)(nil),          // 33: silverback.distributor.v1.RetryRolloutRequest
+	(*RetryRolloutResponse)(nil),         // 34: silverback.distributor.v1.RetryRolloutResponse
+	(*FreezeGroupRequest)(nil),           // 35: silverback.distributor.v1.FreezeGroupRequest
+	(*FreezeGroupResponse)(nil),          // 36: silverback.distributor.v1.FreezeGroupResponse
+	(*UnfreezeGroupRequest)(nil),         // 37: silverback.distributor.v1.UnfreezeGroupRequest
+	(*UnfreezeGroupResponse)(nil),        // 38: silverback.distributor.v1.UnfreezeGroupResponse
+	(*WatchRolloutsResponse_Synced)(nil), // 39: silverback.distributor.v1.WatchRolloutsResponse.Synced
+	(*Ledger_AheadNode)(nil),             // 40: silverback.distributor.v1.Ledger.AheadNode
+	(*Ledger_Member)(nil),                // 41: silverback.distributor.v1.Ledger.Member
+	(*v1.RolloutPolicy)(nil),             // 42: silverback.fleet.v1.RolloutPolicy
+	(*timestamppb.Timestamp)(nil),        // 43: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),          // 44: google.protobuf.Duration
+	(*v1.Problem)(nil),                   // 45: silverback.fleet.v1.Problem
 }
 var file_silverback_distributor_v1_rollout_proto_depIdxs = []int32{
 	0,  // 0: silverback.distributor.v1.Rollout.state:type_name -> silverback.distributor.v1.Rollout.State
-	41, // 1: silverback.distributor.v1.Rollout.policy:type_name -> silverback.fleet.v1.RolloutPolicy
-	7,  // 2: silverback.distributor.v1.Rollout.refusals:type_name -> silverback.distributor.v1.Refusal
-	6,  // 3: silverback.distributor.v1.Rollout.progress:type_name -> silverback.distributor.v1.Progress
-	42, // 4: silverback.distributor.v1.Rollout.create_time:type_name -> google.protobuf.Timestamp
-	42, // 5: silverback.distributor.v1.Rollout.wave_time:type_name -> google.protobuf.Timestamp
-	42, // 6: silverback.distributor.v1.Rollout.end_time:type_name -> google.protobuf.Timestamp
-	5,  // 7: silverback.distributor.v1.Rollout.left_out:type_name -> silverback.distributor.v1.LeftOut
-	3,  // 8: silverback.distributor.v1.Rollout.gates:type_name -> silverback.distributor.v1.GateResult
-	4,  // 9: silverback.distributor.v1.Rollout.orders:type_name -> silverback.distributor.v1.Order
-	4,  // 10: silverback.distributor.v1.Rollout.frozen:type_name -> silverback.distributor.v1.Order
-	43, // 11: silverback.distributor.v1.Rollout.soak:type_name -> google.protobuf.Duration
-	1,  // 12: silverback.distributor.v1.GateResult.outcome:type_name -> silverback.distributor.v1.GateResult.Outcome
-	42, // 13: silverback.distributor.v1.Order.create_time:type_name -> google.protobuf.Timestamp
-	44, // 14: silverback.distributor.v1.Refusal.problem:type_name -> silverback.fleet.v1.Problem
-	4,  // 15: silverback.distributor.v1.Assignment.frozen:type_name -> silverback.distributor.v1.Order
-	2,  // 16: silverback.distributor.v1.GetRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	2,  // 17: silverback.distributor.v1.ListRolloutsResponse.rollouts:type_name -> silverback.distributor.v1.Rollout
-	2,  // 18: silverback.distributor.v1.WatchRolloutsResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	38, // 19: silverback.distributor.v1.WatchRolloutsResponse.synced:type_name -> silverback.distributor.v1.WatchRolloutsResponse.Synced
-	8,  // 20: silverback.distributor.v1.GetAssignmentResponse.assignment:type_name -> silverback.distributor.v1.Assignment
-	8,  // 21: silverback.distributor.v1.ListAssignmentsResponse.assignments:type_name -> silverback.distributor.v1.Assignment
-	42, // 22: silverback.distributor.v1.Ledger.recover_time:type_name -> google.protobuf.Timestamp
-	39, // 23: silverback.distributor.v1.Ledger.ahead:type_name -> silverback.distributor.v1.Ledger.AheadNode
-	40, // 24: silverback.distributor.v1.Ledger.members:type_name -> silverback.distributor.v1.Ledger.Member
-	19, // 25: silverback.distributor.v1.GetLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
-	19, // 26: silverback.distributor.v1.RecoverLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
-	2,  // 27: silverback.distributor.v1.PauseRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	2,  // 28: silverback.distributor.v1.ResumeRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	2,  // 29: silverback.distributor.v1.PromoteRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	2,  // 30: silverback.distributor.v1.AbortRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	2,  // 31: silverback.distributor.v1.RetryRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
-	4,  // 32: silverback.distributor.v1.FreezeGroupResponse.order:type_name -> silverback.distributor.v1.Order
-	4,  // 33: silverback.distributor.v1.UnfreezeGroupResponse.order:type_name -> silverback.distributor.v1.Order
-	9,  // 34: silverback.distributor.v1.RolloutService.GetRollout:input_type -> silverback.distributor.v1.GetRolloutRequest
-	11, // 35: silverback.distributor.v1.RolloutService.ListRollouts:input_type -> silverback.distributor.v1.ListRolloutsRequest
-	13, // 36: silverback.distributor.v1.RolloutService.WatchRollouts:input_type -> silverback.distributor.v1.WatchRolloutsRequest
-	15, // 37: silverback.distributor.v1.RolloutService.GetAssignment:input_type -> silverback.distributor.v1.GetAssignmentRequest
-	17, // 38: silverback.distributor.v1.RolloutService.ListAssignments:input_type -> silverback.distributor.v1.ListAssignmentsRequest
-	20, // 39: silverback.distributor.v1.RolloutService.GetLedger:input_type -> silverback.distributor.v1.GetLedgerRequest
-	22, // 40: silverback.distributor.v1.RolloutService.RecoverLedger:input_type -> silverback.distributor.v1.RecoverLedgerRequest
-	24, // 41: silverback.distributor.v1.RolloutService.PauseRollout:input_type -> silverback.distributor.v1.PauseRolloutRequest
-	26, // 42: silverback.distributor.v1.RolloutService.ResumeRollout:input_type -> silverback.distributor.v1.ResumeRolloutRequest
-	28, // 43: silverback.distributor.v1.RolloutService.PromoteRollout:input_type -> silverback.distributor.v1.PromoteRolloutRequest
-	30, // 44: silverback.distributor.v1.RolloutService.AbortRollout:input_type -> silverback.distributor.v1.AbortRolloutRequest
-	32, // 45: silverback.distributor.v1.RolloutService.RetryRollout:input_type -> silverback.distributor.v1.RetryRolloutRequest
-	34, // 46: silverback.distributor.v1.RolloutService.FreezeGroup:input_type -> silverback.distributor.v1.FreezeGroupRequest
-	36, // 47: silverback.distributor.v1.RolloutService.UnfreezeGroup:input_type -> silverback.distributor.v1.UnfreezeGroupRequest
-	10, // 48: silverback.distributor.v1.RolloutService.GetRollout:output_type -> silverback.distributor.v1.GetRolloutResponse
-	12, // 49: silverback.distributor.v1.RolloutService.ListRollouts:output_type -> silverback.distributor.v1.ListRolloutsResponse
-	14, // 50: silverback.distributor.v1.RolloutService.WatchRollouts:output_type -> silverback.distributor.v1.WatchRolloutsResponse
-	16, // 51: silverback.distributor.v1.RolloutService.GetAssignment:output_type -> silverback.distributor.v1.GetAssignmentResponse
-	18, // 52: silverback.distributor.v1.RolloutService.ListAssignments:output_type -> silverback.distributor.v1.ListAssignmentsResponse
-	21, // 53: silverback.distributor.v1.RolloutService.GetLedger:output_type -> silverback.distributor.v1.GetLedgerResponse
-	23, // 54: silverback.distributor.v1.RolloutService.RecoverLedger:output_type -> silverback.distributor.v1.RecoverLedgerResponse
-	25, // 55: silverback.distributor.v1.RolloutService.PauseRollout:output_type -> silverback.distributor.v1.PauseRolloutResponse
-	27, // 56: silverback.distributor.v1.RolloutService.ResumeRollout:output_type -> silverback.distributor.v1.ResumeRolloutResponse
-	29, // 57: silverback.distributor.v1.RolloutService.PromoteRollout:output_type -> silverback.distributor.v1.PromoteRolloutResponse
-	31, // 58: silverback.distributor.v1.RolloutService.AbortRollout:output_type -> silverback.distributor.v1.AbortRolloutResponse
-	33, // 59: silverback.distributor.v1.RolloutService.RetryRollout:output_type -> silverback.distributor.v1.RetryRolloutResponse
-	35, // 60: silverback.distributor.v1.RolloutService.FreezeGroup:output_type -> silverback.distributor.v1.FreezeGroupResponse
-	37, // 61: silverback.distributor.v1.RolloutService.UnfreezeGroup:output_type -> silverback.distributor.v1.UnfreezeGroupResponse
-	48, // [48:62] is the sub-list for method output_type
-	34, // [34:48] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	42, // 1: silverback.distributor.v1.Rollout.policy:type_name -> silverback.fleet.v1.RolloutPolicy
+	8,  // 2: silverback.distributor.v1.Rollout.refusals:type_name -> silverback.distributor.v1.Refusal
+	7,  // 3: silverback.distributor.v1.Rollout.progress:type_name -> silverback.distributor.v1.Progress
+	43, // 4: silverback.distributor.v1.Rollout.create_time:type_name -> google.protobuf.Timestamp
+	43, // 5: silverback.distributor.v1.Rollout.wave_time:type_name -> google.protobuf.Timestamp
+	43, // 6: silverback.distributor.v1.Rollout.end_time:type_name -> google.protobuf.Timestamp
+	6,  // 7: silverback.distributor.v1.Rollout.left_out:type_name -> silverback.distributor.v1.LeftOut
+	4,  // 8: silverback.distributor.v1.Rollout.gates:type_name -> silverback.distributor.v1.GateResult
+	5,  // 9: silverback.distributor.v1.Rollout.orders:type_name -> silverback.distributor.v1.Order
+	5,  // 10: silverback.distributor.v1.Rollout.frozen:type_name -> silverback.distributor.v1.Order
+	44, // 11: silverback.distributor.v1.Rollout.soak:type_name -> google.protobuf.Duration
+	3,  // 12: silverback.distributor.v1.Rollout.forecast:type_name -> silverback.distributor.v1.LoadForecast
+	44, // 13: silverback.distributor.v1.LoadForecast.serving_time:type_name -> google.protobuf.Duration
+	44, // 14: silverback.distributor.v1.LoadForecast.remaining_time:type_name -> google.protobuf.Duration
+	1,  // 15: silverback.distributor.v1.GateResult.outcome:type_name -> silverback.distributor.v1.GateResult.Outcome
+	43, // 16: silverback.distributor.v1.Order.create_time:type_name -> google.protobuf.Timestamp
+	45, // 17: silverback.distributor.v1.Refusal.problem:type_name -> silverback.fleet.v1.Problem
+	5,  // 18: silverback.distributor.v1.Assignment.frozen:type_name -> silverback.distributor.v1.Order
+	2,  // 19: silverback.distributor.v1.GetRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 20: silverback.distributor.v1.ListRolloutsResponse.rollouts:type_name -> silverback.distributor.v1.Rollout
+	2,  // 21: silverback.distributor.v1.WatchRolloutsResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	39, // 22: silverback.distributor.v1.WatchRolloutsResponse.synced:type_name -> silverback.distributor.v1.WatchRolloutsResponse.Synced
+	9,  // 23: silverback.distributor.v1.GetAssignmentResponse.assignment:type_name -> silverback.distributor.v1.Assignment
+	9,  // 24: silverback.distributor.v1.ListAssignmentsResponse.assignments:type_name -> silverback.distributor.v1.Assignment
+	43, // 25: silverback.distributor.v1.Ledger.recover_time:type_name -> google.protobuf.Timestamp
+	40, // 26: silverback.distributor.v1.Ledger.ahead:type_name -> silverback.distributor.v1.Ledger.AheadNode
+	41, // 27: silverback.distributor.v1.Ledger.members:type_name -> silverback.distributor.v1.Ledger.Member
+	20, // 28: silverback.distributor.v1.GetLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
+	20, // 29: silverback.distributor.v1.RecoverLedgerResponse.ledger:type_name -> silverback.distributor.v1.Ledger
+	2,  // 30: silverback.distributor.v1.PauseRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 31: silverback.distributor.v1.ResumeRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 32: silverback.distributor.v1.PromoteRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 33: silverback.distributor.v1.AbortRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	2,  // 34: silverback.distributor.v1.RetryRolloutResponse.rollout:type_name -> silverback.distributor.v1.Rollout
+	5,  // 35: silverback.distributor.v1.FreezeGroupResponse.order:type_name -> silverback.distributor.v1.Order
+	5,  // 36: silverback.distributor.v1.UnfreezeGroupResponse.order:type_name -> silverback.distributor.v1.Order
+	10, // 37: silverback.distributor.v1.RolloutService.GetRollout:input_type -> silverback.distributor.v1.GetRolloutRequest
+	12, // 38: silverback.distributor.v1.RolloutService.ListRollouts:input_type -> silverback.distributor.v1.ListRolloutsRequest
+	14, // 39: silverback.distributor.v1.RolloutService.WatchRollouts:input_type -> silverback.distributor.v1.WatchRolloutsRequest
+	16, // 40: silverback.distributor.v1.RolloutService.GetAssignment:input_type -> silverback.distributor.v1.GetAssignmentRequest
+	18, // 41: silverback.distributor.v1.RolloutService.ListAssignments:input_type -> silverback.distributor.v1.ListAssignmentsRequest
+	21, // 42: silverback.distributor.v1.RolloutService.GetLedger:input_type -> silverback.distributor.v1.GetLedgerRequest
+	23, // 43: silverback.distributor.v1.RolloutService.RecoverLedger:input_type -> silverback.distributor.v1.RecoverLedgerRequest
+	25, // 44: silverback.distributor.v1.RolloutService.PauseRollout:input_type -> silverback.distributor.v1.PauseRolloutRequest
+	27, // 45: silverback.distributor.v1.RolloutService.ResumeRollout:input_type -> silverback.distributor.v1.ResumeRolloutRequest
+	29, // 46: silverback.distributor.v1.RolloutService.PromoteRollout:input_type -> silverback.distributor.v1.PromoteRolloutRequest
+	31, // 47: silverback.distributor.v1.RolloutService.AbortRollout:input_type -> silverback.distributor.v1.AbortRolloutRequest
+	33, // 48: silverback.distributor.v1.RolloutService.RetryRollout:input_type -> silverback.distributor.v1.RetryRolloutRequest
+	35, // 49: silverback.distributor.v1.RolloutService.FreezeGroup:input_type -> silverback.distributor.v1.FreezeGroupRequest
+	37, // 50: silverback.distributor.v1.RolloutService.UnfreezeGroup:input_type -> silverback.distributor.v1.UnfreezeGroupRequest
+	11, // 51: silverback.distributor.v1.RolloutService.GetRollout:output_type -> silverback.distributor.v1.GetRolloutResponse
+	13, // 52: silverback.distributor.v1.RolloutService.ListRollouts:output_type -> silverback.distributor.v1.ListRolloutsResponse
+	15, // 53: silverback.distributor.v1.RolloutService.WatchRollouts:output_type -> silverback.distributor.v1.WatchRolloutsResponse
+	17, // 54: silverback.distributor.v1.RolloutService.GetAssignment:output_type -> silverback.distributor.v1.GetAssignmentResponse
+	19, // 55: silverback.distributor.v1.RolloutService.ListAssignments:output_type -> silverback.distributor.v1.ListAssignmentsResponse
+	22, // 56: silverback.distributor.v1.RolloutService.GetLedger:output_type -> silverback.distributor.v1.GetLedgerResponse
+	24, // 57: silverback.distributor.v1.RolloutService.RecoverLedger:output_type -> silverback.distributor.v1.RecoverLedgerResponse
+	26, // 58: silverback.distributor.v1.RolloutService.PauseRollout:output_type -> silverback.distributor.v1.PauseRolloutResponse
+	28, // 59: silverback.distributor.v1.RolloutService.ResumeRollout:output_type -> silverback.distributor.v1.ResumeRolloutResponse
+	30, // 60: silverback.distributor.v1.RolloutService.PromoteRollout:output_type -> silverback.distributor.v1.PromoteRolloutResponse
+	32, // 61: silverback.distributor.v1.RolloutService.AbortRollout:output_type -> silverback.distributor.v1.AbortRolloutResponse
+	34, // 62: silverback.distributor.v1.RolloutService.RetryRollout:output_type -> silverback.distributor.v1.RetryRolloutResponse
+	36, // 63: silverback.distributor.v1.RolloutService.FreezeGroup:output_type -> silverback.distributor.v1.FreezeGroupResponse
+	38, // 64: silverback.distributor.v1.RolloutService.UnfreezeGroup:output_type -> silverback.distributor.v1.UnfreezeGroupResponse
+	51, // [51:65] is the sub-list for method output_type
+	37, // [37:51] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_silverback_distributor_v1_rollout_proto_init() }
@@ -3238,7 +3360,7 @@ func file_silverback_distributor_v1_rollout_proto_init() {
 	if File_silverback_distributor_v1_rollout_proto != nil {
 		return
 	}
-	file_silverback_distributor_v1_rollout_proto_msgTypes[12].OneofWrappers = []any{
+	file_silverback_distributor_v1_rollout_proto_msgTypes[13].OneofWrappers = []any{
 		(*WatchRolloutsResponse_Rollout)(nil),
 		(*WatchRolloutsResponse_Synced_)(nil),
 	}
@@ -3248,7 +3370,7 @@ func file_silverback_distributor_v1_rollout_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_distributor_v1_rollout_proto_rawDesc), len(file_silverback_distributor_v1_rollout_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   39,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

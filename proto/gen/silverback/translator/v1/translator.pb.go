@@ -1166,7 +1166,12 @@ type SubmitConfigResponse struct {
 	Warnings []*v1.Problem `protobuf:"bytes,4,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	// Set when the source is pinned and the documents are what the pin holds back: then nothing was changed, and the
 	// documents are not served. A warning says why and what to do.
-	HeldBack      *Pin `protobuf:"bytes,5,opt,name=held_back,json=heldBack,proto3" json:"held_back,omitempty"`
+	HeldBack *Pin `protobuf:"bytes,5,opt,name=held_back,json=heldBack,proto3" json:"held_back,omitempty"`
+	// How many entities of each kind the group has with the submission; empty when it was held
+	// back, and when the first answer to a request is given again.
+	Entities map[string]int64 `protobuf:"bytes,6,rep,name=entities,proto3" json:"entities,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// The size of their canonical bytes.
+	SizeBytes     int64 `protobuf:"varint,7,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1234,6 +1239,20 @@ func (x *SubmitConfigResponse) GetHeldBack() *Pin {
 		return x.HeldBack
 	}
 	return nil
+}
+
+func (x *SubmitConfigResponse) GetEntities() map[string]int64 {
+	if x != nil {
+		return x.Entities
+	}
+	return nil
+}
+
+func (x *SubmitConfigResponse) GetSizeBytes() int64 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
 }
 
 // Asks for a check.
@@ -3478,7 +3497,7 @@ type WatchRevisionsResponse_Listing struct {
 
 func (x *WatchRevisionsResponse_Listing) Reset() {
 	*x = WatchRevisionsResponse_Listing{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[45]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3490,7 +3509,7 @@ func (x *WatchRevisionsResponse_Listing) String() string {
 func (*WatchRevisionsResponse_Listing) ProtoMessage() {}
 
 func (x *WatchRevisionsResponse_Listing) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[45]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3519,7 +3538,7 @@ type WatchRevisionsResponse_PinnedSource struct {
 
 func (x *WatchRevisionsResponse_PinnedSource) Reset() {
 	*x = WatchRevisionsResponse_PinnedSource{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[46]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3531,7 +3550,7 @@ func (x *WatchRevisionsResponse_PinnedSource) String() string {
 func (*WatchRevisionsResponse_PinnedSource) ProtoMessage() {}
 
 func (x *WatchRevisionsResponse_PinnedSource) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[46]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3572,7 +3591,7 @@ type WatchRevisionsResponse_PinnedSources struct {
 
 func (x *WatchRevisionsResponse_PinnedSources) Reset() {
 	*x = WatchRevisionsResponse_PinnedSources{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[47]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3584,7 +3603,7 @@ func (x *WatchRevisionsResponse_PinnedSources) String() string {
 func (*WatchRevisionsResponse_PinnedSources) ProtoMessage() {}
 
 func (x *WatchRevisionsResponse_PinnedSources) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[47]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3618,7 +3637,7 @@ type WatchRevisionsResponse_Synced struct {
 
 func (x *WatchRevisionsResponse_Synced) Reset() {
 	*x = WatchRevisionsResponse_Synced{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[48]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3630,7 +3649,7 @@ func (x *WatchRevisionsResponse_Synced) String() string {
 func (*WatchRevisionsResponse_Synced) ProtoMessage() {}
 
 func (x *WatchRevisionsResponse_Synced) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[48]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3670,7 +3689,7 @@ type LocateEntitiesResponse_Origin struct {
 
 func (x *LocateEntitiesResponse_Origin) Reset() {
 	*x = LocateEntitiesResponse_Origin{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[49]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3682,7 +3701,7 @@ func (x *LocateEntitiesResponse_Origin) String() string {
 func (*LocateEntitiesResponse_Origin) ProtoMessage() {}
 
 func (x *LocateEntitiesResponse_Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[49]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3826,13 +3845,19 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\x11replace_unmanaged\x18\t \x01(\bR\x10replaceUnmanaged\x12'\n" +
 	"\x0fleave_unmanaged\x18\n" +
 	" \x01(\bR\x0eleaveUnmanaged\x12/\n" +
-	"\x0ereplace_served\x18\v \x03(\tB\b\xbaH\x05\x92\x01\x02\x10\x10R\rreplaceServed\"\xad\x02\n" +
+	"\x0ereplace_served\x18\v \x03(\tB\b\xbaH\x05\x92\x01\x02\x10\x10R\rreplaceServed\"\xe3\x03\n" +
 	"\x14SubmitConfigResponse\x12>\n" +
 	"\brevision\x18\x01 \x01(\v2\".silverback.translator.v1.RevisionR\brevision\x12\x1c\n" +
 	"\tunchanged\x18\x02 \x01(\bR\tunchanged\x12A\n" +
 	"\achanges\x18\x03 \x01(\v2'.silverback.translator.v1.ChangeSummaryR\achanges\x128\n" +
 	"\bwarnings\x18\x04 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bwarnings\x12:\n" +
-	"\theld_back\x18\x05 \x01(\v2\x1d.silverback.translator.v1.PinR\bheldBack\"\x94\x01\n" +
+	"\theld_back\x18\x05 \x01(\v2\x1d.silverback.translator.v1.PinR\bheldBack\x12X\n" +
+	"\bentities\x18\x06 \x03(\v2<.silverback.translator.v1.SubmitConfigResponse.EntitiesEntryR\bentities\x12\x1d\n" +
+	"\n" +
+	"size_bytes\x18\a \x01(\x03R\tsizeBytes\x1a;\n" +
+	"\rEntitiesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x94\x01\n" +
 	"\x15ValidateConfigRequest\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12M\n" +
@@ -4045,7 +4070,7 @@ func file_silverback_translator_v1_translator_proto_rawDescGZIP() []byte {
 }
 
 var file_silverback_translator_v1_translator_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_silverback_translator_v1_translator_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
+var file_silverback_translator_v1_translator_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
 var file_silverback_translator_v1_translator_proto_goTypes = []any{
 	(Change_Operation)(0),                        // 0: silverback.translator.v1.Change.Operation
 	(RenderConfigRequest_Format)(0),              // 1: silverback.translator.v1.RenderConfigRequest.Format
@@ -4093,107 +4118,109 @@ var file_silverback_translator_v1_translator_proto_goTypes = []any{
 	(*CollectRevisionsRequest)(nil),              // 43: silverback.translator.v1.CollectRevisionsRequest
 	(*CollectRevisionsResponse)(nil),             // 44: silverback.translator.v1.CollectRevisionsResponse
 	nil,                                          // 45: silverback.translator.v1.Revision.EntitiesEntry
-	nil,                                          // 46: silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
-	(*WatchRevisionsResponse_Listing)(nil),       // 47: silverback.translator.v1.WatchRevisionsResponse.Listing
-	(*WatchRevisionsResponse_PinnedSource)(nil),  // 48: silverback.translator.v1.WatchRevisionsResponse.PinnedSource
-	(*WatchRevisionsResponse_PinnedSources)(nil), // 49: silverback.translator.v1.WatchRevisionsResponse.PinnedSources
-	(*WatchRevisionsResponse_Synced)(nil),        // 50: silverback.translator.v1.WatchRevisionsResponse.Synced
-	(*LocateEntitiesResponse_Origin)(nil),        // 51: silverback.translator.v1.LocateEntitiesResponse.Origin
-	(*timestamppb.Timestamp)(nil),                // 52: google.protobuf.Timestamp
-	(*v1.Problem)(nil),                           // 53: silverback.fleet.v1.Problem
-	(*durationpb.Duration)(nil),                  // 54: google.protobuf.Duration
+	nil,                                          // 46: silverback.translator.v1.SubmitConfigResponse.EntitiesEntry
+	nil,                                          // 47: silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
+	(*WatchRevisionsResponse_Listing)(nil),       // 48: silverback.translator.v1.WatchRevisionsResponse.Listing
+	(*WatchRevisionsResponse_PinnedSource)(nil),  // 49: silverback.translator.v1.WatchRevisionsResponse.PinnedSource
+	(*WatchRevisionsResponse_PinnedSources)(nil), // 50: silverback.translator.v1.WatchRevisionsResponse.PinnedSources
+	(*WatchRevisionsResponse_Synced)(nil),        // 51: silverback.translator.v1.WatchRevisionsResponse.Synced
+	(*LocateEntitiesResponse_Origin)(nil),        // 52: silverback.translator.v1.LocateEntitiesResponse.Origin
+	(*timestamppb.Timestamp)(nil),                // 53: google.protobuf.Timestamp
+	(*v1.Problem)(nil),                           // 54: silverback.fleet.v1.Problem
+	(*durationpb.Duration)(nil),                  // 55: google.protobuf.Duration
 }
 var file_silverback_translator_v1_translator_proto_depIdxs = []int32{
 	45, // 0: silverback.translator.v1.Revision.entities:type_name -> silverback.translator.v1.Revision.EntitiesEntry
 	4,  // 1: silverback.translator.v1.Revision.sources:type_name -> silverback.translator.v1.SourceRef
-	52, // 2: silverback.translator.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
+	53, // 2: silverback.translator.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
 	7,  // 3: silverback.translator.v1.Revision.changes:type_name -> silverback.translator.v1.ChangeSummary
-	52, // 4: silverback.translator.v1.Source.update_time:type_name -> google.protobuf.Timestamp
+	53, // 4: silverback.translator.v1.Source.update_time:type_name -> google.protobuf.Timestamp
 	6,  // 5: silverback.translator.v1.Source.pin:type_name -> silverback.translator.v1.Pin
-	52, // 6: silverback.translator.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
-	53, // 7: silverback.translator.v1.Pin.problems:type_name -> silverback.fleet.v1.Problem
+	53, // 6: silverback.translator.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
+	54, // 7: silverback.translator.v1.Pin.problems:type_name -> silverback.fleet.v1.Problem
 	0,  // 8: silverback.translator.v1.Change.operation:type_name -> silverback.translator.v1.Change.Operation
 	9,  // 9: silverback.translator.v1.Change.parents:type_name -> silverback.translator.v1.NamedEntity
 	10, // 10: silverback.translator.v1.Change.values:type_name -> silverback.translator.v1.FieldChange
 	2,  // 11: silverback.translator.v1.SubmitConfigRequest.documents:type_name -> silverback.translator.v1.Document
 	3,  // 12: silverback.translator.v1.SubmitConfigResponse.revision:type_name -> silverback.translator.v1.Revision
 	7,  // 13: silverback.translator.v1.SubmitConfigResponse.changes:type_name -> silverback.translator.v1.ChangeSummary
-	53, // 14: silverback.translator.v1.SubmitConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	54, // 14: silverback.translator.v1.SubmitConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
 	6,  // 15: silverback.translator.v1.SubmitConfigResponse.held_back:type_name -> silverback.translator.v1.Pin
-	2,  // 16: silverback.translator.v1.ValidateConfigRequest.documents:type_name -> silverback.translator.v1.Document
-	53, // 17: silverback.translator.v1.ValidateConfigResponse.problems:type_name -> silverback.fleet.v1.Problem
-	46, // 18: silverback.translator.v1.ValidateConfigResponse.entities:type_name -> silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
-	53, // 19: silverback.translator.v1.ValidateConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
-	2,  // 20: silverback.translator.v1.DiffConfigRequest.documents:type_name -> silverback.translator.v1.Document
-	8,  // 21: silverback.translator.v1.DiffConfigResponse.changes:type_name -> silverback.translator.v1.Change
-	7,  // 22: silverback.translator.v1.DiffConfigResponse.summary:type_name -> silverback.translator.v1.ChangeSummary
-	53, // 23: silverback.translator.v1.DiffConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
-	2,  // 24: silverback.translator.v1.RenderConfigRequest.documents:type_name -> silverback.translator.v1.Document
-	1,  // 25: silverback.translator.v1.RenderConfigRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
-	3,  // 26: silverback.translator.v1.DeleteSourceResponse.revision:type_name -> silverback.translator.v1.Revision
-	5,  // 27: silverback.translator.v1.GetSourceResponse.source:type_name -> silverback.translator.v1.Source
-	5,  // 28: silverback.translator.v1.ListSourcesResponse.sources:type_name -> silverback.translator.v1.Source
-	3,  // 29: silverback.translator.v1.GetRevisionResponse.revision:type_name -> silverback.translator.v1.Revision
-	3,  // 30: silverback.translator.v1.ListRevisionsResponse.revisions:type_name -> silverback.translator.v1.Revision
-	47, // 31: silverback.translator.v1.WatchRevisionsResponse.listing:type_name -> silverback.translator.v1.WatchRevisionsResponse.Listing
-	3,  // 32: silverback.translator.v1.WatchRevisionsResponse.revision:type_name -> silverback.translator.v1.Revision
-	50, // 33: silverback.translator.v1.WatchRevisionsResponse.synced:type_name -> silverback.translator.v1.WatchRevisionsResponse.Synced
-	49, // 34: silverback.translator.v1.WatchRevisionsResponse.pinned:type_name -> silverback.translator.v1.WatchRevisionsResponse.PinnedSources
-	1,  // 35: silverback.translator.v1.GetSnapshotRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
-	3,  // 36: silverback.translator.v1.GetSnapshotResponse.revision:type_name -> silverback.translator.v1.Revision
-	33, // 37: silverback.translator.v1.LocateEntitiesRequest.entities:type_name -> silverback.translator.v1.EntityRef
-	51, // 38: silverback.translator.v1.LocateEntitiesResponse.origins:type_name -> silverback.translator.v1.LocateEntitiesResponse.Origin
-	6,  // 39: silverback.translator.v1.RestoreSourcesRequest.pin:type_name -> silverback.translator.v1.Pin
-	3,  // 40: silverback.translator.v1.RestoreSourcesResponse.revision:type_name -> silverback.translator.v1.Revision
-	7,  // 41: silverback.translator.v1.RestoreSourcesResponse.changes:type_name -> silverback.translator.v1.ChangeSummary
-	53, // 42: silverback.translator.v1.RestoreSourcesResponse.warnings:type_name -> silverback.fleet.v1.Problem
-	5,  // 43: silverback.translator.v1.PinSourceResponse.source:type_name -> silverback.translator.v1.Source
-	5,  // 44: silverback.translator.v1.UnpinSourceResponse.source:type_name -> silverback.translator.v1.Source
-	3,  // 45: silverback.translator.v1.UnpinSourceResponse.revision:type_name -> silverback.translator.v1.Revision
-	53, // 46: silverback.translator.v1.UnpinSourceResponse.warnings:type_name -> silverback.fleet.v1.Problem
-	54, // 47: silverback.translator.v1.RevisionsInUse.keep_age:type_name -> google.protobuf.Duration
-	42, // 48: silverback.translator.v1.CollectRevisionsRequest.groups:type_name -> silverback.translator.v1.RevisionsInUse
-	54, // 49: silverback.translator.v1.CollectRevisionsRequest.keep_age:type_name -> google.protobuf.Duration
-	6,  // 50: silverback.translator.v1.WatchRevisionsResponse.PinnedSource.pin:type_name -> silverback.translator.v1.Pin
-	48, // 51: silverback.translator.v1.WatchRevisionsResponse.PinnedSources.sources:type_name -> silverback.translator.v1.WatchRevisionsResponse.PinnedSource
-	33, // 52: silverback.translator.v1.LocateEntitiesResponse.Origin.entity:type_name -> silverback.translator.v1.EntityRef
-	11, // 53: silverback.translator.v1.TranslatorService.SubmitConfig:input_type -> silverback.translator.v1.SubmitConfigRequest
-	13, // 54: silverback.translator.v1.TranslatorService.ValidateConfig:input_type -> silverback.translator.v1.ValidateConfigRequest
-	15, // 55: silverback.translator.v1.TranslatorService.DiffConfig:input_type -> silverback.translator.v1.DiffConfigRequest
-	17, // 56: silverback.translator.v1.TranslatorService.RenderConfig:input_type -> silverback.translator.v1.RenderConfigRequest
-	19, // 57: silverback.translator.v1.TranslatorService.DeleteSource:input_type -> silverback.translator.v1.DeleteSourceRequest
-	21, // 58: silverback.translator.v1.TranslatorService.GetSource:input_type -> silverback.translator.v1.GetSourceRequest
-	23, // 59: silverback.translator.v1.TranslatorService.ListSources:input_type -> silverback.translator.v1.ListSourcesRequest
-	25, // 60: silverback.translator.v1.TranslatorService.GetRevision:input_type -> silverback.translator.v1.GetRevisionRequest
-	27, // 61: silverback.translator.v1.TranslatorService.ListRevisions:input_type -> silverback.translator.v1.ListRevisionsRequest
-	29, // 62: silverback.translator.v1.TranslatorService.WatchRevisions:input_type -> silverback.translator.v1.WatchRevisionsRequest
-	31, // 63: silverback.translator.v1.TranslatorService.GetSnapshot:input_type -> silverback.translator.v1.GetSnapshotRequest
-	34, // 64: silverback.translator.v1.TranslatorService.LocateEntities:input_type -> silverback.translator.v1.LocateEntitiesRequest
-	36, // 65: silverback.translator.v1.TranslatorService.RestoreSources:input_type -> silverback.translator.v1.RestoreSourcesRequest
-	38, // 66: silverback.translator.v1.TranslatorService.PinSource:input_type -> silverback.translator.v1.PinSourceRequest
-	40, // 67: silverback.translator.v1.TranslatorService.UnpinSource:input_type -> silverback.translator.v1.UnpinSourceRequest
-	43, // 68: silverback.translator.v1.TranslatorService.CollectRevisions:input_type -> silverback.translator.v1.CollectRevisionsRequest
-	12, // 69: silverback.translator.v1.TranslatorService.SubmitConfig:output_type -> silverback.translator.v1.SubmitConfigResponse
-	14, // 70: silverback.translator.v1.TranslatorService.ValidateConfig:output_type -> silverback.translator.v1.ValidateConfigResponse
-	16, // 71: silverback.translator.v1.TranslatorService.DiffConfig:output_type -> silverback.translator.v1.DiffConfigResponse
-	18, // 72: silverback.translator.v1.TranslatorService.RenderConfig:output_type -> silverback.translator.v1.RenderConfigResponse
-	20, // 73: silverback.translator.v1.TranslatorService.DeleteSource:output_type -> silverback.translator.v1.DeleteSourceResponse
-	22, // 74: silverback.translator.v1.TranslatorService.GetSource:output_type -> silverback.translator.v1.GetSourceResponse
-	24, // 75: silverback.translator.v1.TranslatorService.ListSources:output_type -> silverback.translator.v1.ListSourcesResponse
-	26, // 76: silverback.translator.v1.TranslatorService.GetRevision:output_type -> silverback.translator.v1.GetRevisionResponse
-	28, // 77: silverback.translator.v1.TranslatorService.ListRevisions:output_type -> silverback.translator.v1.ListRevisionsResponse
-	30, // 78: silverback.translator.v1.TranslatorService.WatchRevisions:output_type -> silverback.translator.v1.WatchRevisionsResponse
-	32, // 79: silverback.translator.v1.TranslatorService.GetSnapshot:output_type -> silverback.translator.v1.GetSnapshotResponse
-	35, // 80: silverback.translator.v1.TranslatorService.LocateEntities:output_type -> silverback.translator.v1.LocateEntitiesResponse
-	37, // 81: silverback.translator.v1.TranslatorService.RestoreSources:output_type -> silverback.translator.v1.RestoreSourcesResponse
-	39, // 82: silverback.translator.v1.TranslatorService.PinSource:output_type -> silverback.translator.v1.PinSourceResponse
-	41, // 83: silverback.translator.v1.TranslatorService.UnpinSource:output_type -> silverback.translator.v1.UnpinSourceResponse
-	44, // 84: silverback.translator.v1.TranslatorService.CollectRevisions:output_type -> silverback.translator.v1.CollectRevisionsResponse
-	69, // [69:85] is the sub-list for method output_type
-	53, // [53:69] is the sub-list for method input_type
-	53, // [53:53] is the sub-list for extension type_name
-	53, // [53:53] is the sub-list for extension extendee
-	0,  // [0:53] is the sub-list for field type_name
+	46, // 16: silverback.translator.v1.SubmitConfigResponse.entities:type_name -> silverback.translator.v1.SubmitConfigResponse.EntitiesEntry
+	2,  // 17: silverback.translator.v1.ValidateConfigRequest.documents:type_name -> silverback.translator.v1.Document
+	54, // 18: silverback.translator.v1.ValidateConfigResponse.problems:type_name -> silverback.fleet.v1.Problem
+	47, // 19: silverback.translator.v1.ValidateConfigResponse.entities:type_name -> silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
+	54, // 20: silverback.translator.v1.ValidateConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	2,  // 21: silverback.translator.v1.DiffConfigRequest.documents:type_name -> silverback.translator.v1.Document
+	8,  // 22: silverback.translator.v1.DiffConfigResponse.changes:type_name -> silverback.translator.v1.Change
+	7,  // 23: silverback.translator.v1.DiffConfigResponse.summary:type_name -> silverback.translator.v1.ChangeSummary
+	54, // 24: silverback.translator.v1.DiffConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	2,  // 25: silverback.translator.v1.RenderConfigRequest.documents:type_name -> silverback.translator.v1.Document
+	1,  // 26: silverback.translator.v1.RenderConfigRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
+	3,  // 27: silverback.translator.v1.DeleteSourceResponse.revision:type_name -> silverback.translator.v1.Revision
+	5,  // 28: silverback.translator.v1.GetSourceResponse.source:type_name -> silverback.translator.v1.Source
+	5,  // 29: silverback.translator.v1.ListSourcesResponse.sources:type_name -> silverback.translator.v1.Source
+	3,  // 30: silverback.translator.v1.GetRevisionResponse.revision:type_name -> silverback.translator.v1.Revision
+	3,  // 31: silverback.translator.v1.ListRevisionsResponse.revisions:type_name -> silverback.translator.v1.Revision
+	48, // 32: silverback.translator.v1.WatchRevisionsResponse.listing:type_name -> silverback.translator.v1.WatchRevisionsResponse.Listing
+	3,  // 33: silverback.translator.v1.WatchRevisionsResponse.revision:type_name -> silverback.translator.v1.Revision
+	51, // 34: silverback.translator.v1.WatchRevisionsResponse.synced:type_name -> silverback.translator.v1.WatchRevisionsResponse.Synced
+	50, // 35: silverback.translator.v1.WatchRevisionsResponse.pinned:type_name -> silverback.translator.v1.WatchRevisionsResponse.PinnedSources
+	1,  // 36: silverback.translator.v1.GetSnapshotRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
+	3,  // 37: silverback.translator.v1.GetSnapshotResponse.revision:type_name -> silverback.translator.v1.Revision
+	33, // 38: silverback.translator.v1.LocateEntitiesRequest.entities:type_name -> silverback.translator.v1.EntityRef
+	52, // 39: silverback.translator.v1.LocateEntitiesResponse.origins:type_name -> silverback.translator.v1.LocateEntitiesResponse.Origin
+	6,  // 40: silverback.translator.v1.RestoreSourcesRequest.pin:type_name -> silverback.translator.v1.Pin
+	3,  // 41: silverback.translator.v1.RestoreSourcesResponse.revision:type_name -> silverback.translator.v1.Revision
+	7,  // 42: silverback.translator.v1.RestoreSourcesResponse.changes:type_name -> silverback.translator.v1.ChangeSummary
+	54, // 43: silverback.translator.v1.RestoreSourcesResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	5,  // 44: silverback.translator.v1.PinSourceResponse.source:type_name -> silverback.translator.v1.Source
+	5,  // 45: silverback.translator.v1.UnpinSourceResponse.source:type_name -> silverback.translator.v1.Source
+	3,  // 46: silverback.translator.v1.UnpinSourceResponse.revision:type_name -> silverback.translator.v1.Revision
+	54, // 47: silverback.translator.v1.UnpinSourceResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	55, // 48: silverback.translator.v1.RevisionsInUse.keep_age:type_name -> google.protobuf.Duration
+	42, // 49: silverback.translator.v1.CollectRevisionsRequest.groups:type_name -> silverback.translator.v1.RevisionsInUse
+	55, // 50: silverback.translator.v1.CollectRevisionsRequest.keep_age:type_name -> google.protobuf.Duration
+	6,  // 51: silverback.translator.v1.WatchRevisionsResponse.PinnedSource.pin:type_name -> silverback.translator.v1.Pin
+	49, // 52: silverback.translator.v1.WatchRevisionsResponse.PinnedSources.sources:type_name -> silverback.translator.v1.WatchRevisionsResponse.PinnedSource
+	33, // 53: silverback.translator.v1.LocateEntitiesResponse.Origin.entity:type_name -> silverback.translator.v1.EntityRef
+	11, // 54: silverback.translator.v1.TranslatorService.SubmitConfig:input_type -> silverback.translator.v1.SubmitConfigRequest
+	13, // 55: silverback.translator.v1.TranslatorService.ValidateConfig:input_type -> silverback.translator.v1.ValidateConfigRequest
+	15, // 56: silverback.translator.v1.TranslatorService.DiffConfig:input_type -> silverback.translator.v1.DiffConfigRequest
+	17, // 57: silverback.translator.v1.TranslatorService.RenderConfig:input_type -> silverback.translator.v1.RenderConfigRequest
+	19, // 58: silverback.translator.v1.TranslatorService.DeleteSource:input_type -> silverback.translator.v1.DeleteSourceRequest
+	21, // 59: silverback.translator.v1.TranslatorService.GetSource:input_type -> silverback.translator.v1.GetSourceRequest
+	23, // 60: silverback.translator.v1.TranslatorService.ListSources:input_type -> silverback.translator.v1.ListSourcesRequest
+	25, // 61: silverback.translator.v1.TranslatorService.GetRevision:input_type -> silverback.translator.v1.GetRevisionRequest
+	27, // 62: silverback.translator.v1.TranslatorService.ListRevisions:input_type -> silverback.translator.v1.ListRevisionsRequest
+	29, // 63: silverback.translator.v1.TranslatorService.WatchRevisions:input_type -> silverback.translator.v1.WatchRevisionsRequest
+	31, // 64: silverback.translator.v1.TranslatorService.GetSnapshot:input_type -> silverback.translator.v1.GetSnapshotRequest
+	34, // 65: silverback.translator.v1.TranslatorService.LocateEntities:input_type -> silverback.translator.v1.LocateEntitiesRequest
+	36, // 66: silverback.translator.v1.TranslatorService.RestoreSources:input_type -> silverback.translator.v1.RestoreSourcesRequest
+	38, // 67: silverback.translator.v1.TranslatorService.PinSource:input_type -> silverback.translator.v1.PinSourceRequest
+	40, // 68: silverback.translator.v1.TranslatorService.UnpinSource:input_type -> silverback.translator.v1.UnpinSourceRequest
+	43, // 69: silverback.translator.v1.TranslatorService.CollectRevisions:input_type -> silverback.translator.v1.CollectRevisionsRequest
+	12, // 70: silverback.translator.v1.TranslatorService.SubmitConfig:output_type -> silverback.translator.v1.SubmitConfigResponse
+	14, // 71: silverback.translator.v1.TranslatorService.ValidateConfig:output_type -> silverback.translator.v1.ValidateConfigResponse
+	16, // 72: silverback.translator.v1.TranslatorService.DiffConfig:output_type -> silverback.translator.v1.DiffConfigResponse
+	18, // 73: silverback.translator.v1.TranslatorService.RenderConfig:output_type -> silverback.translator.v1.RenderConfigResponse
+	20, // 74: silverback.translator.v1.TranslatorService.DeleteSource:output_type -> silverback.translator.v1.DeleteSourceResponse
+	22, // 75: silverback.translator.v1.TranslatorService.GetSource:output_type -> silverback.translator.v1.GetSourceResponse
+	24, // 76: silverback.translator.v1.TranslatorService.ListSources:output_type -> silverback.translator.v1.ListSourcesResponse
+	26, // 77: silverback.translator.v1.TranslatorService.GetRevision:output_type -> silverback.translator.v1.GetRevisionResponse
+	28, // 78: silverback.translator.v1.TranslatorService.ListRevisions:output_type -> silverback.translator.v1.ListRevisionsResponse
+	30, // 79: silverback.translator.v1.TranslatorService.WatchRevisions:output_type -> silverback.translator.v1.WatchRevisionsResponse
+	32, // 80: silverback.translator.v1.TranslatorService.GetSnapshot:output_type -> silverback.translator.v1.GetSnapshotResponse
+	35, // 81: silverback.translator.v1.TranslatorService.LocateEntities:output_type -> silverback.translator.v1.LocateEntitiesResponse
+	37, // 82: silverback.translator.v1.TranslatorService.RestoreSources:output_type -> silverback.translator.v1.RestoreSourcesResponse
+	39, // 83: silverback.translator.v1.TranslatorService.PinSource:output_type -> silverback.translator.v1.PinSourceResponse
+	41, // 84: silverback.translator.v1.TranslatorService.UnpinSource:output_type -> silverback.translator.v1.UnpinSourceResponse
+	44, // 85: silverback.translator.v1.TranslatorService.CollectRevisions:output_type -> silverback.translator.v1.CollectRevisionsResponse
+	70, // [70:86] is the sub-list for method output_type
+	54, // [54:70] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_silverback_translator_v1_translator_proto_init() }
@@ -4212,7 +4239,7 @@ func file_silverback_translator_v1_translator_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_translator_v1_translator_proto_rawDesc), len(file_silverback_translator_v1_translator_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   50,
+			NumMessages:   51,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

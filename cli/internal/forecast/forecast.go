@@ -1,0 +1,87 @@
+// Package forecast says what a load takes on the gateways of a group.
+package forecast
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/silverback-gateway/silverback/cli/internal/app"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kit/wire"
+	"github.com/silverback-gateway/silverback/kong/cost"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+)
+
+// Online reports whether a node is in contact.
+func Online(n *registryv1.Node) bool {
+	switch n.GetState() {
+	case registryv1.Node_STATE_JOINING, registryv1.Node_STATE_READY, registryv1.Node_STATE_DEGRADED, registryv1.Node_STATE_DRAINING,
+		registryv1.Node_STATE_UNMANAGED:
+		return true
+	}
+	return false
+}
+
+// Load says what a load of that size takes on the nodes in contact; empty when that is not known.
+func Load(size cost.Size, nodes []*registryv1.Node) string {
+	sum := summary(size, nodes)
+	if size.IsZero() || sum.Gateways == 0 {
+		return ""
+	}
+	return sum.String()
+}
+
+func summary(size cost.Size, nodes []*registryv1.Node) cost.Summary {
+	var gateways []cost.Named
+	for _, n := range nodes {
+		if Online(n) {
+			gateways = append(gateways, cost.Named{Name: n.GetName(), Gateway: wire.Gateway(n.GetCapabilities(), n.GetStatus())})
+		}
+	}
+	return cost.Summarize(size, gateways)
+}
+
+// Rollout is Load with how many waves the policy of the group makes of it, and how long they take.
+func Rollout(size cost.Size, nodes []*registryv1.Node, group *registryv1.Group) string {
+	text := Load(size, nodes)
+	if text == "" {
+		return "not known: no gateway of the group is online"
+	}
+	sum := summary(size, nodes)
+	waves, atOnce := cost.Waves(wire.Policy(group.GetPolicy()), sum.Gateways)
+	return fmt.Sprintf("%s; %s, about %s", text, show.Count(int64(len(waves)), "wave", "waves"),
+		cost.Rough(cost.Rollout(waves, atOnce, 0, sum.Serving)))
+}
+
+const pageSize = 1000
+
+// Print prints what a rollout of that size takes in a group. When the registry does not answer it warns, since nothing else needs it.
+func Print(ctx context.Context, a *app.App, group string, size cost.Size) {
+	text, err := ask(ctx, a, group, size)
+	if err != nil {
+		fmt.Fprintf(a.Err, "warning: what a load takes cannot be forecast: %s\n", show.Clean(rpc.Why(err)))
+		return
+	}
+	a.Line(2, "a load takes %s", show.Clean(text))
+}
+
+func ask(ctx context.Context, a *app.App, group string, size cost.Size) (string, error) {
+	ctx, cancel := a.Call(ctx)
+	defer cancel()
+	known, err := a.Registry().GetGroup(ctx, &registryv1.GetGroupRequest{Name: group})
+	if err != nil {
+		return "", err
+	}
+	var nodes []*registryv1.Node
+	for token := ""; ; {
+		page, err := a.Registry().ListNodes(ctx, &registryv1.ListNodesRequest{Group: group, PageSize: pageSize, PageToken: token})
+		if err != nil {
+			return "", err
+		}
+		nodes = append(nodes, page.GetNodes()...)
+		if token = page.GetNextPageToken(); token == "" {
+			return Rollout(size, nodes, known.GetGroup()), nil
+		}
+	}
+}

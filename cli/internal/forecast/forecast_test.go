@@ -1,0 +1,40 @@
+package forecast
+
+import (
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/silverback-gateway/silverback/kong/cost"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
+	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
+)
+
+func TestRolloutInWords(t *testing.T) {
+	size := cost.Size{Routes: 10_000, Entities: 20_000, Bytes: 3_000_000}
+	node := func(name string, state registryv1.Node_State) *registryv1.Node {
+		return &registryv1.Node{Name: name, State: state, Capabilities: &fleetv1.Capabilities{Workers: 2}}
+	}
+	ready := registryv1.Node_STATE_READY
+	measured := node("slow", ready)
+	measured.Status = &fleetv1.NodeStatus{RecentLoads: []*fleetv1.LoadSample{{Routes: 10_000, Entities: 20_000, Bytes: 3_000_000, Workers: 2,
+		ServingTime: durationpb.New(8 * time.Second)}}}
+	group := &registryv1.Group{Policy: &fleetv1.RolloutPolicy{Waves: []*fleetv1.RolloutPolicy_Wave{
+		{Size: &fleetv1.RolloutPolicy_Wave_Nodes{Nodes: 1}, Soak: durationpb.New(time.Minute)},
+		{Size: &fleetv1.RolloutPolicy_Wave_Percent{Percent: 100}},
+	}}}
+	for name, tt := range map[string]struct {
+		nodes []*registryv1.Node
+		want  string
+	}{
+		"several gateways": {[]*registryv1.Node{node("a", ready), measured, node("gone", registryv1.Node_STATE_GONE)},
+			"about 8s on 2 gateways (slowest: slow; 1 of them measured), and 400 MB more memory for a while; 2 waves, about 1m16s"},
+		"one":  {[]*registryv1.Node{measured}, "about 8s (measured), and 400 MB more memory for a while; 2 waves, about 1m8s"},
+		"none": {[]*registryv1.Node{node("gone", registryv1.Node_STATE_GONE)}, "not known: no gateway of the group is online"},
+	} {
+		if got := Rollout(size, tt.nodes, group); got != tt.want {
+			t.Errorf("%s: got %q, want %q", name, got, tt.want)
+		}
+	}
+}

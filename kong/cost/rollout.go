@@ -1,0 +1,60 @@
+package cost
+
+import (
+	"time"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+)
+
+// A Wave is a part of a rollout: how many nodes it includes, those of the waves before it too, and how long it is watched.
+type Wave struct {
+	Nodes int
+	Soak  time.Duration
+}
+
+// Rollout returns how long waves take when so many nodes may load at once and a number of them serve the candidate already.
+func Rollout(waves []Wave, atOnce, serving int, load time.Duration) (all time.Duration) {
+	for _, w := range waves {
+		if more := w.Nodes - serving; more > 0 {
+			all += load * time.Duration((more+max(atOnce, 1)-1)/max(atOnce, 1))
+			serving = w.Nodes
+		}
+		all += w.Soak
+	}
+	return all
+}
+
+// The defaults of a policy, as the distributor has them. A test of its rollouts holds them to each other.
+const (
+	smallFleet   = 20
+	defaultShare = 25
+	defaultWatch = 10 * time.Second
+)
+
+// Waves returns the waves of a policy for so many nodes, and how many may load at once.
+func Waves(p fleet.Policy, nodes int) (waves []Wave, atOnce int) {
+	parts := p.Waves
+	if len(parts) == 0 {
+		parts = []fleet.Wave{{Nodes: 1}, {Percent: 100}}
+	}
+	for i, part := range parts {
+		w := Wave{Nodes: part.Nodes, Soak: part.Soak}
+		if part.Nodes == 0 {
+			w.Nodes = (nodes*part.Percent + 99) / 100
+		}
+		if i == len(parts)-1 {
+			w.Nodes = nodes
+		}
+		if w.Nodes = min(w.Nodes, nodes); w.Soak == 0 && p.HasGates() {
+			w.Soak = defaultWatch
+		}
+		waves = append(waves, w)
+	}
+	share := p.MaxLoading
+	if share <= 0 {
+		if share = 100; nodes >= smallFleet {
+			share = defaultShare
+		}
+	}
+	return waves, max(1, nodes*share/100)
+}

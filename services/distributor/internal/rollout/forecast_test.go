@@ -1,0 +1,63 @@
+package rollout
+
+import (
+	"testing"
+	"time"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kong/cost"
+)
+
+// What a policy means for a forecast is what it means for a rollout.
+func TestTheForecastKnowsTheWavesOfAPolicy(t *testing.T) {
+	probe := []fleet.Probe{{Path: "/"}}
+	for name, p := range map[string]Policy{
+		"the default": {}, "one node after the other": {MaxLoading: 1}, "half": {MaxLoading: 50}, "gates": {Probes: probe},
+		"shares":           {Waves: []Wave{{Percent: 1, Soak: time.Second}, {Percent: 34}, {Percent: 100, Soak: time.Minute}}},
+		"numbers":          {Waves: []Wave{{Nodes: 3}, {Nodes: 30, Soak: time.Second}, {Percent: 100}}},
+		"shares and gates": {Waves: []Wave{{Percent: 10}, {Percent: 100, Soak: time.Minute}}, Probes: probe},
+	} {
+		for _, n := range []int{0, 1, 2, 3, 19, 20, 21, 99, 1000} {
+			waves, atOnce := cost.Waves(fleet.Policy(p), n)
+			if len(waves) != p.WaveCount() || atOnce != p.maxLoading(n) {
+				t.Errorf("%s, %d nodes: %d waves and %d at once, want %d and %d", name, n, len(waves), atOnce, p.WaveCount(), p.maxLoading(n))
+			}
+			for i, w := range waves {
+				if want := (cost.Wave{Nodes: p.size(i+1, n), Soak: p.soak(i + 1)}); w != want {
+					t.Errorf("%s, %d nodes: wave %d is %+v, want %+v", name, n, i+1, w, want)
+				}
+			}
+		}
+	}
+}
+
+func TestForecastOfTheRest(t *testing.T) {
+	size := cost.Size{Routes: 10_000, Entities: 20_000, Bytes: 3_000_000}
+	load := cost.Forecast(size, 2).Serving
+	in := Input{Nodes: nodes(10, 3), Rollout: &Rollout{State: Progressing, Wave: 1, Candidate: Target{Revision: 2, Size: size}, Policy: Policy{
+		Waves: []Wave{{Nodes: 2, Soak: time.Minute}, {Percent: 50, Soak: time.Second}, {Percent: 100, Soak: time.Hour}}}}}
+	for name, tt := range map[string]struct {
+		wave, promoted, serving int
+		want                    time.Duration
+	}{
+		"before the first wave":   {0, 0, 0, 3*load + time.Minute + time.Second + time.Hour},
+		"in the second":           {2, 0, 2, 2*load + time.Second + time.Hour},
+		"promoted to the end":     {2, 3, 5, load},
+		"in the bake":             {3, 0, 10, time.Hour},
+		"the second was promoted": {2, 2, 2, 2*load + time.Hour},
+	} {
+		in.Rollout.Wave, in.Rollout.Promoted = tt.wave, tt.promoted
+		f := ForecastOf(in, Progress{Serving: tt.serving})
+		if f == nil || f.Left != tt.want || f.Load.Gateways != 10 {
+			t.Errorf("%s: got %+v, want %s", name, f, tt.want)
+		}
+	}
+	in.Rollout.State = Completed
+	if f := ForecastOf(in, Progress{}); f != nil {
+		t.Errorf("of a rollout that has ended: %+v", f)
+	}
+	in.Rollout.State, in.Rollout.Candidate.Size = Progressing, cost.Size{}
+	if f := ForecastOf(in, Progress{}); f != nil {
+		t.Errorf("of an unknown size: %+v", f)
+	}
+}
