@@ -32,7 +32,11 @@ type Config struct {
 	FreePorts bool   // take free ports instead of the usual ones, so that several labs fit on one machine
 	Document  []byte // the configuration to apply at the start; empty applies none
 	Name      string // what errors call it
-	Log       *slog.Logger
+	// CollectInterval is how often old revisions and content that nothing names are collected, KeepRevisions how many of a group are kept at
+	// least; 0 is as distributors have it.
+	CollectInterval time.Duration
+	KeepRevisions   int
+	Log             *slog.Logger
 }
 
 // Kong is a gateway that runs already.
@@ -79,7 +83,7 @@ func New(ctx context.Context, c Config) (_ *Lab, err error) {
 		return nil, err
 	}
 	if l.controlPlane, err = controlplane.New(controlplane.Config{Etcd: l.etcd.Endpoint(), Group: Group, FreePorts: c.FreePorts,
-		Log: c.Log}); err != nil {
+		Log: c.Log, CollectInterval: c.CollectInterval, KeepRevisions: c.KeepRevisions}); err != nil {
 		return nil, err
 	}
 	specs := make([]nodes.Kong, 0, len(c.Real))

@@ -3,6 +3,7 @@
 package controlplane
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -30,6 +31,9 @@ type Config struct {
 	Group     string // created at the start
 	FreePorts bool
 	Log       *slog.Logger
+	// CollectInterval and KeepRevisions are of distributors; 0 is their default.
+	CollectInterval time.Duration
+	KeepRevisions   int
 }
 
 // The first replica of a service has the service's usual port, the next ones follow by three. HTTP is ten above.
@@ -107,7 +111,10 @@ func New(c Config) (_ *ControlPlane, err error) {
 				if err != nil {
 					return nil, err
 				}
-				return distributor.New(distributor.Config{ReplicaID: d.name, ReconnectSpread: 200 * time.Millisecond}, distributor.Deps{
+				return distributor.New(distributor.Config{
+					ReplicaID: d.name, ReconnectSpread: 200 * time.Millisecond, KeepRevisions: c.KeepRevisions, KeepAge: distributor.DefaultKeepAge,
+					CollectInterval: cmp.Or(c.CollectInterval, distributor.DefaultCollectInterval),
+				}, distributor.Deps{
 					Etcd: d.etcd, Registry: registryv1.NewRegistryServiceClient(toRegistry),
 					Translator: translatorv1.NewTranslatorServiceClient(toTranslator),
 					Log:        d.log, Metrics: d.metrics,
