@@ -43,7 +43,8 @@ var completedArgs = map[string]struct {
 // completeNames has every flag and argument below a command completed with the names that there are.
 func completeNames(a *app.App, cmd *cobra.Command) {
 	for flag, kind := range completedFlags {
-		if cmd.LocalNonPersistentFlags().Lookup(flag) != nil {
+		_, has := cmd.GetFlagCompletionFunc(flag) // --from of apply is no revision
+		if cmd.LocalNonPersistentFlags().Lookup(flag) != nil && !has {
 			must(cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 				return namesOf(a, cmd, kind)
 			}))

@@ -15,6 +15,7 @@ import (
 	"github.com/silverback-gateway/silverback/cli/internal/place"
 	"github.com/silverback-gateway/silverback/cli/internal/rollout"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/client"
 	"github.com/silverback-gateway/silverback/kit/rpc"
 	"github.com/silverback-gateway/silverback/kong/cost"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
@@ -48,12 +49,13 @@ Exit codes: 0 done; 1 error; 2 an invalid input, or with --wait not served by
 every online gateway, or somebody replaced the source before it was.`,
 		Example: `  silverback apply -g default kong.yaml
   silverback apply -g edge -s team-a -m "open /orders" --wait team-a/
-  kustomize build . | silverback apply -g default -`,
+  kustomize build . | silverback apply -g default -
+  kubectl kustomize . | silverback apply -g default -s cluster --from kubernetes -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if express != (reason != "") {
 				return errors.New("--express and --reason: give both or none; the reason is kept with the rollout")
 			}
-			ctx, sub, err := prepare(cmd.Context(), a, args)
+			ctx, sub, err := prepare(cmd.Context(), a, to.from, args)
 			if err != nil {
 				return err
 			}
@@ -64,8 +66,9 @@ every online gateway, or somebody replaced the source before it was.`,
 				ReplaceUnmanaged: replace, LeaveUnmanaged: leave,
 			})
 			if err != nil {
-				return err
+				return sub.placed(err)
 			}
+			sub.placeAll(answer.GetWarnings())
 			if err := printAnswer(a, answer, dryRun, func() { listApplied(ctx, a, sub, to, answer, dryRun) }); err != nil {
 				return err
 			}
@@ -86,7 +89,9 @@ every online gateway, or somebody replaced the source before it was.`,
 			if answer.GetHeldBack() != nil {
 				return &app.Exit{Code: app.ExitDifference, Err: fmt.Errorf("not served: the pin of source %q holds it back", to.source)}
 			}
-			return rollout.Wait(cmd.Context(), a, to.source, answer.GetRevision(), waitTimeout, place.Fields(to.source, sub.documents))
+			return rollout.Wait(cmd.Context(), a, to.source, answer.GetRevision(), waitTimeout, place.Fields(to.source, sub.documents), func(p *client.Problem) {
+				sub.placeAll([]*client.Problem{p})
+			})
 		},
 	}
 	to.addFlags(cmd, true)

@@ -54,7 +54,7 @@ Exit codes: 0 compared; 1 error; 2 an invalid input, or with
 			if toRev > 0 {
 				answer, err = between(cmd.Context(), a, request)
 			} else {
-				answer, err = ofFiles(cmd.Context(), a, request, args)
+				answer, err = ofFiles(cmd.Context(), a, request, to.from, args)
 			}
 			if err != nil {
 				return err
@@ -89,15 +89,17 @@ Exit codes: 0 compared; 1 error; 2 an invalid input, or with
 }
 
 // ofFiles asks what the files would change.
-func ofFiles(ctx context.Context, a *app.App, request *translatorv1.DiffConfigRequest, args []string) (*translatorv1.DiffConfigResponse,
-	error) {
-	ctx, sub, err := prepare(ctx, a, args)
+func ofFiles(ctx context.Context, a *app.App, request *translatorv1.DiffConfigRequest, from origin, args []string) (
+	*translatorv1.DiffConfigResponse, error) {
+	ctx, sub, err := prepare(ctx, a, from, args)
 	if err != nil {
 		return nil, err
 	}
 	defer sub.end()
 	request.Documents = sub.documents
-	return sub.translator.DiffConfig(ctx, request)
+	answer, err := sub.translator.DiffConfig(ctx, request)
+	sub.placeAll(answer.GetWarnings())
+	return answer, sub.placed(err)
 }
 
 // between asks what differs between revisions.

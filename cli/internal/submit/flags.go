@@ -4,11 +4,17 @@ package submit
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/input"
+	"github.com/silverback-gateway/silverback/cli/internal/kubernetes"
+	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/client"
+	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
@@ -19,11 +25,13 @@ const DefaultSource = "default"
 type target struct {
 	group  string
 	source string
+	from   origin
 }
 
 func (t *target) addFlags(cmd *cobra.Command, groupRequired bool) {
 	cmd.Flags().StringVarP(&t.group, "group", "g", "", "the group of gateways")
 	cmd.Flags().StringVarP(&t.source, "source", "s", DefaultSource, "the named part of the group's configuration that the files are")
+	t.from.add(cmd)
 	if groupRequired {
 		app.MustMark(cmd, "group")
 	}
@@ -34,16 +42,59 @@ type submission struct {
 	end        context.CancelFunc
 	documents  []*translatorv1.Document
 	translator translatorv1.TranslatorServiceClient
+	place      func(*fleetv1.Problem) // to the object of Kubernetes; nil for files of Kong
+}
+
+// origin is the flag --from: what the files are.
+type origin string
+
+// fromKubernetes is the one value of --from.
+const fromKubernetes = "kubernetes"
+
+func (o *origin) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar((*string)(o), "from", "", "what the files are, when they are not Kong's: kubernetes for manifests")
+	_ = cmd.RegisterFlagCompletionFunc("from", cobra.FixedCompletions([]string{fromKubernetes}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // prepare reads what the arguments name, and returns a context that --timeout bounds from then on.
-func prepare(ctx context.Context, a *app.App, args []string) (context.Context, *submission, error) {
-	documents, err := input.Reader{Stdin: a.In, LookupEnv: a.LookupEnv}.Read(args)
-	if err != nil {
-		return nil, nil, err
+func prepare(ctx context.Context, a *app.App, from origin, args []string) (context.Context, *submission, error) {
+	sub := &submission{translator: a.Translator()}
+	switch from {
+	case "":
+		documents, err := input.Reader{Stdin: a.In, LookupEnv: a.LookupEnv}.Read(args)
+		if err != nil {
+			return nil, nil, err
+		}
+		sub.documents = documents
+	case fromKubernetes:
+		translation, err := kubernetes.Translate(ctx, a.In, args)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, line := range translation.Problems {
+			fmt.Fprintf(a.Err, "warning: %s\n", show.Clean(line))
+		}
+		sub.documents, sub.place = []*translatorv1.Document{translation.Document}, translation.Place
+	default:
+		return nil, nil, fmt.Errorf("--from %q: choose kubernetes, or leave it out for files of Kong", string(from))
 	}
-	translator := a.Translator()
-	sub := &submission{documents: documents, translator: translator}
 	ctx, sub.end = a.Call(ctx)
 	return ctx, sub, nil
+}
+
+// placed returns an error whose problems are at the objects that the submitted entities came from.
+func (s *submission) placed(err error) error {
+	var call *client.Error
+	if errors.As(err, &call) {
+		s.placeAll(call.Problems)
+	}
+	return err
+}
+
+func (s *submission) placeAll(problems []*fleetv1.Problem) {
+	for _, p := range problems {
+		if s.place != nil {
+			s.place(p)
+		}
+	}
 }

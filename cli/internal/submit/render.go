@@ -10,31 +10,34 @@ import (
 // Render is the command that prints what the translator makes of files.
 func Render(a *app.App) *cobra.Command {
 	var form formFlag
+	var from origin
 	cmd := &cobra.Command{
 		Use:   "render FILE|FOLDER|-...",
 		Short: "Print what the translator makes of files, for Kong or for decK",
 		Long: `Prints the files as the translator reads them, with shorthands and defaults written out, and changes nothing.
 ` + formHelp,
 		Example: `  silverback render team-a/
-  silverback render --format deck kong.yaml > deck.yaml`,
+  silverback render --format deck kong.yaml > deck.yaml
+  silverback render --from kubernetes manifests/`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			format, err := form.form(a.Flags.Output)
 			if err != nil {
 				return err
 			}
-			ctx, sub, err := prepare(cmd.Context(), a, args)
+			ctx, sub, err := prepare(cmd.Context(), a, from, args)
 			if err != nil {
 				return err
 			}
 			defer sub.end()
 			answer, err := sub.translator.RenderConfig(ctx, &translatorv1.RenderConfigRequest{Documents: sub.documents, Format: format})
 			if err != nil {
-				return err
+				return sub.placed(err)
 			}
 			_, err = a.Out.Write(answer.GetContent())
 			return err
 		},
 	}
 	form.add(cmd)
+	from.add(cmd)
 	return cmd
 }

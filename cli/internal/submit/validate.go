@@ -20,7 +20,7 @@ func Validate(a *app.App) *cobra.Command {
 
 Exit codes: 0 valid; 1 error; 2 invalid.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, sub, err := prepare(cmd.Context(), a, args)
+			ctx, sub, err := prepare(cmd.Context(), a, to.from, args)
 			if err != nil {
 				return err
 			}
@@ -28,8 +28,10 @@ Exit codes: 0 valid; 1 error; 2 invalid.`,
 			answer, err := sub.translator.ValidateConfig(ctx, &translatorv1.ValidateConfigRequest{Group: to.group, Source: to.source,
 				Documents: sub.documents})
 			if err != nil {
-				return err
+				return sub.placed(err)
 			}
+			sub.placeAll(answer.GetWarnings())
+			sub.placeAll(answer.GetProblems())
 			if a.Flags.Output != show.Table {
 				if err := show.Message(a.Out, a.Flags.Output, answer); err != nil {
 					return err
