@@ -190,8 +190,9 @@ func (s State) refuse(outcome Outcome, problems []verdict.Problem) (State, []Act
 func (s State) restoreEnded(at Moment, e RestoreEnded) (State, []Action) {
 	loaded := []Expectation{{e.Snapshot, e.Hash}}
 	if e.Err == nil {
-		s = s.proven(e.Snapshot, e.Ack).rememberHash(e.Hash, e.Snapshot, false)
-		s.Good = e.Snapshot // the previous generation when the newest is damaged
+		good := s.latest(e.Snapshot)
+		s = s.proven(good, e.Ack).rememberHash(e.Hash, good, false)
+		s.Good = good // the previous generation when the newest is damaged
 		s.Drift.Expected, s.Drift.Finding = loaded, drift.Same
 		if e.Posted {
 			s.Restore.Count++
@@ -217,7 +218,7 @@ func (s State) restoreEnded(at Moment, e RestoreEnded) (State, []Action) {
 
 func (s State) verifyEnded(at Moment, e VerifyEnded) (State, []Action) {
 	if e.Err == nil {
-		return s.proven(e.Snapshot, e.Ack), nil
+		return s.proven(s.latest(e.Snapshot), e.Ack), nil
 	}
 	s.Serving.Proven, s.Serving.Failure = false, failureOf(e.Err)
 	stale := s.Serving.Failure.Reason == verdict.StaleRouter && e.Snapshot.Digest == s.Good.Digest
@@ -225,6 +226,15 @@ func (s State) verifyEnded(at Moment, e VerifyEnded) (State, []Action) {
 		return s, []Action{Restore{s.Good}} // only another load gives the worker its router (fact F43)
 	}
 	return s, nil
+}
+
+// latest returns a snapshot as the last known good one when the content is the same: it may have come back under a later revision since it
+// was loaded.
+func (s State) latest(snapshot lastgood.Snapshot) lastgood.Snapshot {
+	if snapshot.Digest == s.Good.Digest {
+		return s.Good
+	}
+	return snapshot
 }
 
 // spotCheckFailed proves again what was proven. It counts as proven until that proof ends, because a replaced worker is no

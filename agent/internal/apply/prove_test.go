@@ -87,3 +87,20 @@ func TestAFreshGatewayIsNotReportedAsNotReady(t *testing.T) {
 		t.Error("a load failed")
 	}
 }
+
+// What is loaded may have come back under a later revision. A proof or a restore of it does not bring the earlier one back.
+func TestTheSameContentKeepsItsLatestRevision(t *testing.T) {
+	again := lastgood.Snapshot{Digest: "a", Revision: 3, Decision: 30, Term: 5}
+	s, _ := Decide(serving(), moment, received(again))
+	for name, event := range map[string]Event{
+		"a proof":   VerifyEnded{Snapshot: snapA, Ack: verdict.Ack{Proof: workers}},
+		"a restore": RestoreEnded{Snapshot: snapA, Hash: "hash-a", Ack: verdict.Ack{Proof: workers}},
+	} {
+		if after, _ := Decide(s, moment, event); after.Serving.Snapshot != again || after.Good != again || !after.Serving.Proven {
+			t.Errorf("%s: it serves %+v, and %+v is the last known good", name, after.Serving.Snapshot, after.Good)
+		}
+	}
+	if after, _ := Decide(s, moment, RestoreEnded{Snapshot: snapB, Hash: "hash-b"}); after.Serving.Snapshot != snapB || after.Good != snapB {
+		t.Errorf("a restore of the generation before: %+v", after.Serving.Snapshot)
+	}
+}

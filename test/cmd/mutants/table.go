@@ -292,6 +292,12 @@ var table = []mutation{
 		pkg: rollouts, run: "TestAFrozenGroup|TestSimulation",
 	},
 	{
+		name: "agent: a proof brings an earlier revision back", file: "agent/internal/apply/decide.go",
+		old: `return s.proven(s.latest(e.Snapshot), e.Ack), nil`,
+		new: `return s.proven(e.Snapshot, e.Ack), nil`,
+		pkg: "./agent/internal/apply", run: "TestTheSameContentKeepsItsLatestRevision",
+	},
+	{
 		name: "rollouts: one begins beside a freeze", file: "services/distributor/internal/store/decide.go",
 		old: `if begins(was, d) {`,
 		new: `if begins(was, d) && d.Rollout == nil {`,
