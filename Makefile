@@ -209,7 +209,7 @@ e2e: build ## end to end, with the lab and with real processes
 
 .PHONY: chaos
 chaos: build ## faults under load, judged afterwards (SEED=... SEEDS=200); then simulated rollouts for a minute
-	SILVERBACK_CHAOS_SEED=$(SEED) CHAOS_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 75m $(TEST_FLAGS) ./test/chaos/...
+	SILVERBACK_CHAOS_SEED=$(SEED) CHAOS_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 180m $(TEST_FLAGS) ./test/chaos/...
 	$(MAKE) rollouts FOR=1m
 
 # The seeds after those that the ordinary test has.

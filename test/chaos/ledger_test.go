@@ -121,7 +121,7 @@ func judge(all []change) (n int, problems []string) {
 			if candidates[w.key] = w.created; w.created == 0 {
 				delete(candidates, w.key)
 			}
-		case strings.HasPrefix(w.key, decidedPrefix) && w.created != 0:
+		case isDecision(w.key) && w.created != 0:
 			n++
 			var record struct{ Value struct{ Term int64 } }
 			if err := json.Unmarshal(w.value, &record); err != nil {
@@ -147,6 +147,11 @@ func judge(all []change) (n int, problems []string) {
 	return n, problems
 }
 
+// isDecision reports whether a key holds what a leader decides. Any replica writes orders and what is told of them.
+func isDecision(key string) bool {
+	return strings.HasPrefix(key, decidedPrefix+"assignments/") || strings.HasPrefix(key, decidedPrefix+"rollouts/")
+}
+
 func TestJudge(t *testing.T) {
 	decision := func(term int) change {
 		return change{key: decidedPrefix + "assignments/default", value: fmt.Appendf(nil, `{"v":1,"value":{"term":%d}}`, term), created: 9}
@@ -162,6 +167,8 @@ func TestJudge(t *testing.T) {
 		{name: "a deposed leader decides", writes: []change{candidate("a", 3), candidate("b", 4), candidate("a", 0), decision(3)}, want: 1},
 		{name: "a deposed leader decides after the next", writes: []change{candidate("a", 3), candidate("b", 4), candidate("a", 0), decision(4),
 			decision(3)}, want: 2},
+		{name: "an operator's order", writes: []change{candidate("a", 3), decision(3),
+			{key: decidedPrefix + "orders/default", value: []byte("{}"), created: 9}}},
 		{name: "a candidate decides", writes: []change{candidate("a", 3), candidate("b", 4), decision(4)}, want: 1},
 	} {
 		if _, problems := judge(tt.writes); len(problems) != tt.want {

@@ -19,6 +19,19 @@ var binaries process.Binaries // built once, by TestMain
 // foreignDistributor is a distributor whose wall clock can be wrong. It is built while the first tests run.
 var foreignDistributor = sync.OnceValues(func() (process.ForeignClock, error) { return binaries.BuildForeign("distributor") })
 
+// aheadTranslator is a translator of the same kind.
+var aheadTranslator = sync.OnceValues(func() (process.ForeignClock, error) { return binaries.BuildForeign("translator") })
+
+// foreignTranslator returns that translator, once it is built.
+func foreignTranslator(t *testing.T) process.ForeignClock {
+	t.Helper()
+	clock, err := aheadTranslator()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return clock
+}
+
 // foreignClock returns that distributor, once it is built.
 func foreignClock(t *testing.T) process.ForeignClock {
 	t.Helper()

@@ -88,6 +88,13 @@ func (r *recorder) mark() int {
 	return len(r.history)
 }
 
+// at returns when the event after a mark was known.
+func (r *recorder) at(mark int) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.history[mark].At
+}
+
 // submissions is how many were accepted so far.
 func (r *recorder) submissions() (n int) {
 	r.mu.Lock()
@@ -175,7 +182,7 @@ func (r *recorder) ask(g *process.Gateway) {
 		}
 		e := check.Event{Kind: check.Answered, Node: g.Name, Writer: writer, Began: began}
 		switch found := marked.FindStringSubmatch(body); {
-		case status == 200 && found != nil:
+		case found != nil: // whatever its status: some writers break their own route
 			e.Number = atoi(found[1])
 		case status != 404:
 			continue // the gateway is on its way down, or up

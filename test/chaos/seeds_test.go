@@ -32,20 +32,7 @@ const (
 // TestSeeds plays many short histories on one fleet: each seed draws a few faults while several writers submit, then all faults end, the
 // fleet converges, and what was recorded is judged. CHAOS_SEEDS=n plays n of them, SEED=s begins with s.
 func TestSeeds(t *testing.T) {
-	first, count := rand.Uint64N(1<<32), seedsAtOnce
-	if text := os.Getenv("CHAOS_SEEDS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			t.Fatalf("CHAOS_SEEDS=%q is not a number from 1", text)
-		}
-		count = n
-	}
-	if seed, given := givenSeed(t); given {
-		first = seed
-		if os.Getenv("CHAOS_SEEDS") == "" {
-			count = 1
-		}
-	}
+	first, count := seeds(t)
 	etcd := etcdtest.StartCluster(t, 3)
 	f := process.StartFleet(t, binaries, etcd.Endpoints, process.Config{
 		Registries: 2, Translators: 2, Distributors: 3, Gateways: 4, Links: true, SmallDisks: true,
@@ -62,6 +49,26 @@ func TestSeeds(t *testing.T) {
 		}
 	}
 	judged(t)
+}
+
+// seeds returns the first seed to play and how many.
+func seeds(t *testing.T) (first uint64, count int) {
+	t.Helper()
+	first, count = rand.Uint64N(1<<32), seedsAtOnce
+	if text := os.Getenv("CHAOS_SEEDS"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			t.Fatalf("CHAOS_SEEDS=%q is not a number from 1", text)
+		}
+		count = n
+	}
+	if seed, given := givenSeed(t); given {
+		first = seed
+		if os.Getenv("CHAOS_SEEDS") == "" {
+			count = 1
+		}
+	}
+	return first, count
 }
 
 // A play is a fleet and its writers, from seed to seed.
@@ -89,12 +96,6 @@ func newPlay(t *testing.T, a *arena) *play {
 	return p
 }
 
-// timed is something to do at a time within a seed.
-type timed struct {
-	at time.Duration
-	do func()
-}
-
 func (p *play) run(t *testing.T, seed uint64) {
 	chance := rand.New(rand.NewPCG(seed, 1))
 	p.t = t
@@ -103,31 +104,7 @@ func (p *play) run(t *testing.T, seed uint64) {
 	head := p.waiter.newest(t.Context())
 	p.ops.reset()
 
-	var script, atLast []timed
-	taken := map[string]bool{}
-	for range 1 + chance.IntN(maxFaults) {
-		f := pick(chance, makers)(p.arena, chance)
-		if taken[f.victim] {
-			continue
-		}
-		taken[f.victim] = true
-		if f.unable != nil {
-			t.Logf("not made: %s: %v", f.name, f.unable)
-			continue
-		}
-		begin := time.Duration(chance.Int64N(int64(seedTime - holdTime)))
-		end := begin + time.Duration(chance.Int64N(int64(holdTime)))
-		t.Logf("%s %s, from %s to %s", f.name, f.node, begin.Round(time.Millisecond), end.Round(time.Millisecond))
-		over := timed{end, func() { f.end(); p.rec.add(check.Event{Kind: check.Disturbed, Node: f.node, Text: f.name, Over: true}) }}
-		script = append(script, timed{begin, func() { p.rec.add(check.Event{Kind: check.Disturbed, Node: f.node, Text: f.name}); f.begin() }})
-		if f.last {
-			atLast = append(atLast, over)
-		} else {
-			script = append(script, over)
-		}
-	}
-	slices.SortStableFunc(script, func(a, b timed) int { return int(a.at - b.at) })
-
+	script, atLast := drawFaults(p.arena, p.rec, chance, seedTime, holdTime)
 	ctx, cancel := context.WithTimeout(t.Context(), seedTime)
 	defer cancel()
 	var writing sync.WaitGroup
@@ -139,11 +116,7 @@ func (p *play) run(t *testing.T, seed uint64) {
 	if chance.IntN(3) == 0 {
 		writing.Go(func() { p.spoil(ctx) })
 	}
-	began := time.Now()
-	for _, step := range script {
-		<-time.After(time.Until(began.Add(step.at)))
-		step.do()
-	}
+	playFaults(script)
 	writing.Wait()
 	p.converge(t)
 	for _, over := range atLast {

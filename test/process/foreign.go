@@ -53,7 +53,7 @@ func (b Binaries) BuildForeign(service string) (ForeignClock, error) {
 	if err != nil {
 		return ForeignClock{}, err
 	}
-	over := filepath.Join(b.dir, "foreign")
+	over := filepath.Join(b.dir, "foreign-"+service)
 	replace := map[string]string{}
 	put := func(path, text string) error {
 		file := filepath.Join(over, fmt.Sprintf("%d.go", len(replace)))

@@ -116,7 +116,7 @@ func (c *checker) event(e Event) {
 	case Settled:
 		c.settled = e.At
 		clear(c.touched)
-	case Submitted, Listed:
+	case Submitted, Listed, Ordered:
 	}
 }
 

@@ -28,6 +28,8 @@ const (
 	Listed Kind = "listed"
 	// Repeated is the answer to a submission of what stands already: Writer, Number, Revision, and Made when a revision was made.
 	Repeated Kind = "repeated"
+	// Ordered is the definite answer to an order of an operator: Text.
+	Ordered Kind = "ordered"
 	// Settled says that all faults are over and the fleet had its time to converge.
 	Settled Kind = "settled"
 )

@@ -1,0 +1,136 @@
+package check
+
+import "fmt"
+
+// An Ack is the definite answer to a submission or a verb.
+type Ack struct {
+	ID      string // of the request; empty when it is not known
+	Verb    string
+	Refused string // why it was refused; empty: it was acknowledged
+
+	Writer    string // of a submission
+	Number    int
+	Revision  int64 // that was made, or stands
+	Unchanged bool  // no revision was made
+	Held      bool  // a pin holds it back
+
+	Rollout   string // that obeyed
+	Repeated  bool   // the rollout was already as the verb wants it
+	Reason    string // that stands
+	Effective bool   // of a freeze: it is the one that stands
+}
+
+// Orders are the verbs that a leader obeys.
+var orderVerbs = map[string]bool{"pause": true, "resume": true, "promote": true, "abort": true, "retry": true}
+
+// Acknowledged returns every answer that the ledger does not bear out: what was acknowledged is there, and what was refused is not.
+func (l *Ledger) Acknowledged(acks []Ack) (problems []Problem) {
+	add := func(promise int, a Ack, format string, args ...any) {
+		problems = append(problems, Problem{Promise: promise, Text: fmt.Sprintf("%s %s: ", a.Verb, a.ID) + fmt.Sprintf(format, args...)})
+	}
+	for _, a := range acks {
+		switch {
+		case orderVerbs[a.Verb] && a.Refused != "":
+			if l.Obeyed(a.ID) {
+				add(Recorded, a, "was refused (%s), and obeyed by rollouts %v", a.Refused, l.obeyed[a.ID])
+			}
+		case a.Refused != "":
+			if n := l.Request(a.ID); n != 0 {
+				add(Recorded, a, "was refused (%s), and made revision %d", a.Refused, n)
+			}
+		case orderVerbs[a.Verb]:
+			if !l.Obeyed(a.ID) && !a.Repeated {
+				add(Recorded, a, "was acknowledged, and no rollout obeyed it")
+			}
+		case a.Verb == "freeze" || a.Verb == "unfreeze":
+			if a.Effective && !l.Obeyed(a.ID) {
+				add(Recorded, a, "was acknowledged, and never held")
+			}
+		case a.Verb == "pin":
+			if !l.WasPinned(a.Reason) {
+				add(Recorded, a, "was acknowledged, and there never was such a pin")
+			}
+		case a.ID != "" && a.Revision > 0 && !a.Unchanged:
+			if n := l.Request(a.ID); n != a.Revision {
+				add(Recorded, a, "was acknowledged as revision %d, and the history has it as %d", a.Revision, n)
+			}
+		}
+	}
+	return problems
+}
+
+// Numbers returns which number of a writer each content is, by what was acknowledged.
+func (l *Ledger) Numbers(acks []Ack) map[string]int {
+	numbers := map[string]int{}
+	for _, a := range acks {
+		if a.Number > 0 && a.Refused == "" && a.Revision > 0 && !a.Held {
+			numbers[l.Revision(a.Revision).Fragment(a.Writer)] = a.Number
+		}
+	}
+	return numbers
+}
+
+// Serves returns every gateway that does not answer with the content of the revision that its agent says it serves, once the fleet has
+// settled: then all gateways do. What is settled begins at a time of the history.
+func (l *Ledger) Serves(history []Event, acks []Ack, writers []string, settled int) (problems []Problem) {
+	numbers, views := l.Numbers(acks), map[string]Event{}
+	for _, e := range history {
+		if e.Kind == Viewed && e.Wanted > 0 {
+			views[e.Node] = e
+		}
+	}
+	seen := map[string]bool{}
+	for _, e := range history[settled:] {
+		if e.Kind != Answered || e.Began < history[settled].At {
+			continue
+		}
+		revision := views[e.Node].Revision
+		fragment := l.Revision(revision).Fragment(e.Writer)
+		if want := numbers[fragment]; e.Number != want && !seen[e.Node+e.Writer] {
+			seen[e.Node+e.Writer] = true
+			problems = append(problems, Problem{Promise: Unlost, At: e.At, Text: fmt.Sprintf(
+				"%s answers number %d of %s, and revision %d, which it serves, has number %d", e.Node, e.Number, e.Writer, revision, want)})
+		}
+	}
+	if l.assigned == nil || len(l.assigned.Held) > 0 {
+		return problems
+	}
+	for _, writer := range writers {
+		good := l.Revision(l.assigned.Stable.Revision).Fragment(writer)
+		for node, v := range views {
+			if got := l.Revision(v.Revision).Fragment(writer); got != good {
+				problems = append(problems, Problem{Promise: Converged, Text: fmt.Sprintf(
+					"%s serves number %d of %s by revision %d, and the stable revision %d has number %d", node, numbers[got], writer, v.Revision,
+					l.assigned.Stable.Revision, numbers[good])})
+			}
+		}
+	}
+	return problems
+}
+
+// Turned returns every agent that follows an older decision or term after a newer one, and every route that vanishes.
+func Turned(history []Event) (problems []Problem) {
+	views, served := map[string]Event{}, map[route]bool{}
+	for _, e := range history {
+		switch e.Kind {
+		case Viewed:
+			before := views[e.Node]
+			if e.Decision == 0 {
+				continue
+			}
+			views[e.Node] = e
+			if e.Epoch == before.Epoch && (e.Decision < before.Decision || e.Term > 0 && e.Term < before.Term) {
+				problems = append(problems, Problem{Promise: 4, At: e.At, Text: fmt.Sprintf("%s follows decision %d of term %d after %d of %d",
+					e.Node, e.Decision, e.Term, before.Decision, before.Term)})
+			}
+		case Answered:
+			r := route{e.Node, e.Writer}
+			if e.Number == 0 && served[r] {
+				problems = append(problems, Problem{Promise: 5, At: e.At, Text: fmt.Sprintf(
+					"%s does not serve the route of %s any more, which nobody deleted", e.Node, e.Writer)})
+			}
+			served[r] = e.Number > 0
+		}
+	}
+	return problems
+}
