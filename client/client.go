@@ -112,3 +112,8 @@ func (c *Client) Events() distributorv1.EventServiceClient {
 func (c *Client) Rollouts() distributorv1.RolloutServiceClient {
 	return distributorv1.NewRolloutServiceClient(c.distributor)
 }
+
+// Targets returns a client of the distributor for targets of upstreams that gateways keep out.
+func (c *Client) Targets() distributorv1.TargetServiceClient {
+	return distributorv1.NewTargetServiceClient(c.distributor)
+}

@@ -168,6 +168,9 @@ type AgentView struct {
 	Connected      bool   `json:"connected"`
 	Enrolled       bool   `json:"enrolled"`
 	Probes         []any  `json:"probes"`
+	Targets        struct {
+		Version, Wanted, Out int64
+	} `json:"drained_targets"`
 }
 
 // StartFleet starts a fleet on an etcd, and returns when every service is ready and every agent is known.

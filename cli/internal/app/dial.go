@@ -26,6 +26,9 @@ func (a *App) Translator() translatorv1.TranslatorServiceClient { return a.Clien
 // Rollouts returns a client of the distributor.
 func (a *App) Rollouts() distributorv1.RolloutServiceClient { return a.Client().Rollouts() }
 
+// Targets returns a client of the distributor for drained targets.
+func (a *App) Targets() distributorv1.TargetServiceClient { return a.Client().Targets() }
+
 // Close ends the connections.
 func (a *App) Close() {
 	if a.client != nil {

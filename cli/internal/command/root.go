@@ -114,6 +114,8 @@ Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.
 		certs.Command(a), resource.DrainNode(a), resource.UndrainNode(a), resource.QuarantineNode(a), resource.ReleaseNode(a), rollout.Freeze(a),
 		rollout.Unfreeze(a),
 		resource.Recover(a),
+		parent("target", "Keep targets of upstreams out of the gateways of a group", resource.DrainTarget(a), resource.UndrainTarget(a),
+			resource.ListTargets(a)),
 		parent("revoke", "Keep out the certificates of a node or a user", resource.RevokeNode(a), resource.RevokeUser(a)),
 		parent("unrevoke", "Let the certificates of a node or a user in again", resource.UnrevokeNode(a), resource.UnrevokeUser(a)),
 		parent("create", "Create a group", resource.CreateGroup(a)),

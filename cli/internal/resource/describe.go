@@ -83,6 +83,7 @@ func printNode(a *app.App, n *registryv1.Node) {
 		a.Line(13, "Schemas:     %s", show.Digest(c.GetSchemaDigest()))
 	}
 	printHealth(a, s.GetHealth())
+	printDrainedTargets(a, s.GetDrainedTargets())
 	a.Line(13, "Proxy:       %s", n.GetProxyAddress())
 	a.Line(13, "Agent:       %s, version %s", export.AgentAddress(n), n.GetAgentVersion())
 	for _, label := range slices.Sorted(maps.Keys(n.GetLabels())) {

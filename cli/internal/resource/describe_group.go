@@ -30,6 +30,9 @@ func describeGroup(ctx context.Context, a *app.App, _, name string) error {
 		return err
 	}
 	printGroup(a, answer.GetGroup(), nodes)
+	if count, at := drainedTargets(ctx, a, name); count > 0 {
+		a.Line(15, "Drained:       %s", drainedLine(count, obedienceOf(nodes, at), name))
+	}
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/silverback-gateway/silverback/cli/internal/pins"
 	"github.com/silverback-gateway/silverback/cli/internal/rollout"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kong/cost"
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
@@ -32,6 +33,8 @@ type groupStatus struct {
 	revision *translatorv1.Revision // nil when nothing was submitted
 	rollout  *distributorv1.Rollout // nil when nothing was decided
 	pinned   []*translatorv1.Source
+	drained  int64 // targets of upstreams
+	kept     obedience
 
 	noRevision, noRollout bool // who knows it did not answer
 }
@@ -104,6 +107,11 @@ func gather(ctx context.Context, a *app.App, only string) (all []groupStatus, aw
 	askRollout := func(ctx context.Context, s *groupStatus) error {
 		answer, err := a.Rollouts().GetRollout(ctx, &distributorv1.GetRolloutRequest{Group: s.group.GetName()})
 		s.rollout = answer.GetRollout()
+		if err == nil {
+			var at fleet.Stamp
+			s.drained, at = drainedTargets(ctx, a, s.group.GetName())
+			s.kept = obedienceOf(s.nodes, at)
+		}
 		return err
 	}
 	askRevision := func(ctx context.Context, s *groupStatus) error {
@@ -320,6 +328,9 @@ func (s groupStatus) print(a *app.App) error {
 		if o := s.rollout.GetFrozen(); o != nil {
 			a.Line(12, "  frozen    for %s by %s: %s", show.Age(a.Now(), o.GetCreateTime()), show.Clean(o.GetAuthor()), show.Clean(o.GetReason()))
 		}
+	}
+	if s.drained > 0 {
+		a.Line(12, "  drained   %s", drainedLine(s.drained, s.kept, s.group.GetName()))
 	}
 	if err := s.printTroubled(a); err != nil {
 		return err
