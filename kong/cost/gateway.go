@@ -85,22 +85,19 @@ func (g Gateway) growth(s Size) float64 {
 	return min(max(median(all), 1), mostRatio)
 }
 
-// Strain returns by how many times the last load took longer than the loads before it let expect; 0 when there is no load, or it is not of
-// that digest.
-func (g Gateway) Strain(digest fleet.Digest) float64 {
-	if len(g.Samples) == 0 || digest == "" {
-		return 0
+// Strain returns the digest of the last load, and by how many times that took longer than the loads before it let expect. It is 0 without
+// loads to compare with, and for a load under a second.
+func (g Gateway) Strain() (fleet.Digest, float64) {
+	if len(g.Samples) == 0 {
+		return "", 0
 	}
 	last := g.Samples[len(g.Samples)-1]
-	if last.Digest != digest || last.Serving < quick {
-		return 0
-	}
 	before := Gateway{Workers: last.Workers, Samples: g.Samples[:len(g.Samples)-1]}
 	expected, measured := before.Forecast(last.Size)
-	if measured == 0 {
-		return 0
+	if measured == 0 || last.Serving < quick {
+		return last.Digest, 0
 	}
-	return float64(last.Serving) / float64(expected.Serving)
+	return last.Digest, float64(last.Serving) / float64(expected.Serving)
 }
 
 func median(all []float64) float64 {

@@ -256,6 +256,21 @@ var table = []mutation{
 		pkg: "./services/translator/internal/desired", run: "TestForecastOfMemory",
 	},
 	{
+		name: "a strained wave does not slow the next one", file: "services/distributor/internal/rollout/strain.go",
+		old: `case s.median >= strained:`, new: `case false:`,
+		pkg: rollouts, run: "TestAStrainedWave",
+	},
+	{
+		name: "one slow node slows a rollout", file: "services/distributor/internal/rollout/strain.go",
+		old: `all[(len(all)-1)/2]`, new: `all[len(all)-1]`,
+		pkg: rollouts, run: "TestAStrainedWave",
+	},
+	{
+		name: "the strain of another candidate counts", file: "services/distributor/internal/rollout/strain.go",
+		old: `n.Strain > 0 && n.Loaded == digest`, new: `n.Strain > 0`,
+		pkg: rollouts, run: "TestAStrainedWave",
+	},
+	{
 		name: "memory is learnt downwards", file: "kong/cost/gateway.go",
 		old: `return min(max(median(all), 1), mostRatio)`, new: `return min(median(all), mostRatio)`,
 		pkg: "./kong/cost", run: "TestMemoryIsLearntUpwards",

@@ -251,13 +251,15 @@ func nodes(client registryv1.RegistryServiceClient, sessions Sessions) watchcach
 				sessions.Enrolled(key.group, key.node, n.GetBootId())
 			}
 			sessions.Quarantine(key.group, key.node, n.GetQuarantine() != nil)
+			gateway := wire.Gateway(n.GetCapabilities(), n.GetStatus())
+			loaded, strain := gateway.Strain()
 			return event{Put: []item{{Key: key, Value: member{
 				quarantine: quarantine(n.GetQuarantine()), drift: drift(n.GetStatus()),
 				Node: rollout.Node{
 					Name: key.node, Position: fleet.Position(key.group, key.node), Labels: n.GetLabels(), Sick: sick(n.GetStatus()),
 					Online:   online(n.GetState()) && !cutOff(n.GetStatus()) && n.GetQuarantine() == nil,
 					Followed: fleet.Stamp{Epoch: fleet.Epoch(n.GetStatus().GetEpoch()), Decision: fleet.Decision(n.GetStatus().GetDecision())},
-					Gateway:  wire.Gateway(n.GetCapabilities(), n.GetStatus()),
+					Gateway:  gateway, Loaded: loaded, Strain: strain,
 				}, boot: n.GetBootId(), inContact: online(n.GetState()),
 			}}}}
 		case *registryv1.WatchNodesResponse_Deleted_:

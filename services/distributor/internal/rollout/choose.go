@@ -113,7 +113,7 @@ func (c counts) nobody(r Rollout, a Assignment) bool {
 // choose returns the reach with as many more nodes of the wave as may load now.
 func choose(r Rollout, a Assignment, c counts, waited bool) Reach {
 	lacking := c.lacking(r, a)
-	limit := r.Policy.maxLoading(len(c.fit))
+	limit := c.atOnce(r)
 	loading := c.held() - c.excused(r, waited)
 	free := limit - loading - len(c.loadingOffline)
 	take := c.admitted(r, lacking, free, waited)

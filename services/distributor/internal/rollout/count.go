@@ -10,6 +10,7 @@ import (
 // counts holds what is known about the nodes of a rollout. Each node counts once.
 type counts struct {
 	Progress
+	strain         strain    // of the loads of the candidate
 	current        bool      // every tally is for the present assignment and names its nodes
 	online         []uint64  // positions of the online nodes, sorted
 	fit            []uint64  // the online nodes that waves are measured by: not left out, and not sick before the candidate reaches them
@@ -64,7 +65,7 @@ func Count(in Input) Progress {
 // refusal. A node that is left out counts only when it serves or refuses.
 func count(in Input, r Rollout, a Assignment) counts {
 	online, offline := places(in.Nodes)
-	c := counts{current: true, online: online, nodes: in.Nodes}
+	c := counts{current: true, online: online, nodes: in.Nodes, strain: strainOf(in.Nodes, a.Candidate.Digest)}
 	leftOut := r.LeftOut
 	if c.fit = fit(in.Nodes, online, r, a); len(c.fit) == 0 {
 		c.fit, leftOut = online, nil // there are no others

@@ -35,6 +35,7 @@ func ForecastOf(in Input, p Progress) *Forecast {
 			waves[i].Soak = 0
 		}
 	}
+	atOnce = strainOf(in.Nodes, r.Candidate.Digest).ease(atOnce)
 	f.Left = cost.Rollout(waves, atOnce, p.Serving, f.Load.Serving)
 	return f
 }

@@ -572,7 +572,11 @@ func (w *world) checkLoading(was Input, d Decision) {
 		}
 	}
 	// What the policy excuses takes nobody's place. Where all are left out nobody is.
-	limit := max(r.Policy.maxLoading(online), r.Policy.maxLoading(online-sick)) + online*r.Policy.MaxFailedPercent/100
+	s := strainOf(was.Nodes, a.Candidate.Digest)
+	limit := max(s.ease(r.Policy.maxLoading(online)), s.ease(r.Policy.maxLoading(online-sick))) + online*r.Policy.MaxFailedPercent/100
+	if s.median >= strained {
+		w.seen.eased++
+	}
 	if online > 0 && loading > limit {
 		w.broken("%d nodes load at once, %d may: %+v", loading, limit, a)
 	}

@@ -16,6 +16,9 @@ func Next(in Input, p Progress, gates []GateResult) string {
 		return nextAfter(in, r, waiting)
 	}
 	text := nextStep(r, p, gates)
+	if r.State == Progressing {
+		text += strainOf(in.Nodes, r.Candidate.Digest).words(r.Policy.maxLoading(p.Online))
+	}
 	if waiting {
 		text += fmt.Sprintf("; then revision %d", in.Newest.Revision)
 		switch {

@@ -240,6 +240,10 @@ type Node struct {
 	Sick     string      // why it cannot serve anything new; empty when it can
 	Followed fleet.Stamp // the last decision that it followed, by its own report
 	Gateway  cost.Gateway
+	// Loaded is the digest of its last load, and Strain by how many times that took longer than the loads before it let expect; 0 is not
+	// known.
+	Loaded fleet.Digest
+	Strain float64
 }
 
 // A Tally holds the counts of one replica over its own sessions, for the assignment with that decision.

@@ -105,7 +105,8 @@ type world struct {
 	busy      int // how many of a thousand events are orders
 	rate      uint64
 	measured  bool
-	away      bool // the translator
+	away      bool    // the translator
+	slow      float64 // by how many times longer than before some loads take
 	contents  map[fleet.Digest]content
 	revisions []content // the first is revision 1
 	faultOf   []fault   // by version
@@ -118,7 +119,7 @@ type world struct {
 // tallyOfRuns says what happened, to know that the simulation shows enough.
 type tallyOfRuns struct {
 	completed, baked, halted, kept, rolledBack, superseded, pinned, retried, aborted, paused, promoted, gateFailed, inconclusive, lost,
-	stale, recovered, caught, slipped, hurried, spaced, twoRevisions, decisions int
+	stale, recovered, caught, slipped, hurried, spaced, twoRevisions, eased, decisions int
 }
 
 func (s *tallyOfRuns) each() map[string]*int {
@@ -128,7 +129,8 @@ func (s *tallyOfRuns) each() map[string]*int {
 		"promoted": &s.promoted, "gate failed": &s.gateFailed, "inconclusive": &s.inconclusive, "decisions lost": &s.lost,
 		"decisions of an old view": &s.stale, "recovered": &s.recovered, "harm caught": &s.caught, "harm completed": &s.slipped,
 		"begun by promote": &s.hurried, "loads an interval apart": &s.spaced, "took over, and two revisions are left": &s.twoRevisions,
-		"decisions": &s.decisions,
+		"fewer load at once": &s.eased,
+		"decisions":          &s.decisions,
 	}
 }
 
@@ -178,6 +180,7 @@ func newWorld(seed uint64, logf func(string, ...any)) *world {
 	if w.chance(2000) {
 		size = 1000 + w.rng.IntN(2000)
 	}
+	w.slow = oneOf(w, 1, 1, 3, 8.0)
 	w.rate = oneOf[uint64](w, 0, 1, 100, 100)
 	if w.healthy {
 		w.rate, w.measured = 100, true
@@ -445,6 +448,9 @@ func (w *world) act() {
 		loaded := m.loading.Digest != m.runs.Digest && !m.ready.After(w.now)
 		if loaded && !m.fails && !m.keep && !w.refuses(m, m.loading.Digest) {
 			m.runs, m.since = m.loading, w.now
+			if w.chance(2) { // its report arrives
+				w.in.Nodes[i].Loaded, w.in.Nodes[i].Strain = m.loading.Digest, oneOf(w, 0, 1, w.slow, w.slow)
+			}
 		}
 	}
 }

@@ -254,7 +254,7 @@ func raise(r Rollout, a Assignment, c counts, waited bool) Reach {
 	want := r.Policy.size(r.Wave, len(c.fit))
 	last := r.Wave == r.Policy.WaveCount()
 	have := a.count(c.fit)
-	limit := r.Policy.maxLoading(len(c.fit))
+	limit := c.atOnce(r)
 	free := limit - len(c.loadingOffline) - (c.held() - c.excused(r, waited))
 	// Small steps would cost a write and a recount each.
 	if free <= 0 || have > 0 && free < limit/4 && have+free < want {
