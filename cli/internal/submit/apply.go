@@ -89,9 +89,8 @@ every online gateway, or somebody replaced the source before it was.`,
 			if answer.GetHeldBack() != nil {
 				return &app.Exit{Code: app.ExitDifference, Err: fmt.Errorf("not served: the pin of source %q holds it back", to.source)}
 			}
-			return rollout.Wait(cmd.Context(), a, to.source, answer.GetRevision(), waitTimeout, place.Fields(to.source, sub.documents), func(p *client.Problem) {
-				sub.placeAll([]*client.Problem{p})
-			})
+			return rollout.Wait(cmd.Context(), a, to.source, answer.GetRevision(), waitTimeout, place.Fields(to.source, sub.documents),
+				func(p *client.Problem) { sub.placeAll([]*client.Problem{p}) })
 		},
 	}
 	to.addFlags(cmd, true)
