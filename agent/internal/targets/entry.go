@@ -27,6 +27,7 @@ type entry struct {
 	at       time.Time // asked
 	retryAt  time.Time // of one that failed
 	tries    int       // that failed, in a row
+	again    bool      // unknown: it was out before the gateway loaded or started
 }
 
 // failures spaces the attempts after a failure. What a configuration lacks is tried at once after the next load.
@@ -63,7 +64,7 @@ func (e entry) read(h gateway.TargetHealth, is bool, now time.Time) entry {
 	case !is || h.Health == "DNS_ERROR":
 		return entry{standing: absent}
 	case h.Health == "UNHEALTHY" || h.Health == "HEALTHCHECKS_OFF" && h.Weightless:
-		if e.standing == unknown {
+		if e.standing == unknown && !e.again {
 			return e // it is not known whether that is ours
 		}
 		return entry{standing: out, at: e.at}

@@ -43,6 +43,8 @@ func TestWhatIsKnownOfATarget(t *testing.T) {
 		"asked and not heard of yet":          {entry: entry{standing: asked, at: now}, health: healthy, want: asked},
 		"asked and not heard of for long":     {entry: entry{standing: asked, at: now.Add(-hearing)}, health: healthy, want: unknown, due: true},
 		"out and back":                        {entry: entry{standing: out, at: now}, health: healthy, want: unknown, due: true},
+		"still out after a load":              {entry: entry{again: true}, health: unhealthy, want: out},
+		"back after a load":                   {entry: entry{again: true}, health: healthy, want: unknown, due: true},
 		"out for a reason of its own":         {health: unhealthy, want: unknown, due: true},
 		"without weight it is out":            {entry: entry{standing: asked}, health: off, weightless: true, want: out},
 		"told, and without checks":            {entry: entry{standing: asked}, health: off, want: failed},
@@ -221,8 +223,16 @@ func TestHundredsOfTargetsAreToldAtAPace(t *testing.T) {
 		}
 		k.Loaded()
 		<-time.After(10 * time.Second)
-		if again, _, _ := f.counts(); again != later+500 {
-			t.Errorf("after a load %d PUTs", again-later)
+		if again, _, _ := f.counts(); again != later {
+			t.Errorf("after a load that forgot nothing %d PUTs", again-later)
+		}
+		f.mu.Lock()
+		clear(f.outAt)
+		f.mu.Unlock()
+		k.Loaded()
+		<-time.After(10 * time.Second)
+		if again, _, _ := f.counts(); again != later+500 || tracker.View().Targets.Out != 500 {
+			t.Errorf("after a load that forgot them %d PUTs, %+v", again-later, tracker.View().Targets)
 		}
 	})
 }
@@ -286,6 +296,25 @@ func TestOlderSetsAreIgnored(t *testing.T) {
 		v := tracker.View().Targets
 		if v == nil || v.Wanted != 0 || v.Releasing != 0 || len(f.outAt) != 0 || k.Stamp() != (fleet.Stamp{Epoch: 1}) {
 			t.Errorf("%+v, %v are out", v, f.outAt)
+		}
+	})
+}
+
+func TestALoadWaitsUntilTheGatewayWasTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeKong{}
+		k, _ := keeping(t, f, 5)
+		<-time.After(time.Minute)
+		f.mu.Lock()
+		clear(f.outAt) // the gateway loads, and forgets
+		f.mu.Unlock()
+		k.Loaded()
+		began := time.Now()
+		k.Settle(t.Context())
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if len(f.outAt) != 5 || time.Since(began) > 100*time.Millisecond {
+			t.Errorf("%d of 5 are out %s after a load", len(f.outAt), time.Since(began))
 		}
 	})
 }

@@ -876,4 +876,33 @@ var table = []mutation{
 		old: `if int64(len(text)) > limit {`, new: `if false {`,
 		module: kubernetes, pkg: "./manifest", run: "TestAnInputWithoutEnd",
 	},
+	{
+		name: "targets: an older set takes the place of a newer one", file: "agent/internal/targets/keeper.go",
+		old: `if !next.Stamp().After(k.set.Stamp()) {`, new: `if false {`, pkg: "./agent/internal/targets", run: "TestOlderSetsAreIgnored",
+	},
+	{
+		name: "targets: what left the set is not let in again", file: "agent/internal/targets/keeper.go",
+		old: `k.set = after(k.set, next)`, new: `k.set = next`, pkg: "./agent/internal/targets", run: "TestOlderSetsAreIgnored",
+	},
+	{
+		name: "targets: a load does not wait until the gateway was told", file: "agent/internal/targets/keeper.go",
+		old: "\tk.anew()\n}", new: "}", pkg: "./agent/internal/targets", run: "TestALoadWaits",
+	},
+	{
+		name: "targets: one that came back stays in", file: "agent/internal/targets/entry.go",
+		old: `return entry{standing: unknown, tries: e.tries}`, new: `return e`, pkg: "./agent/internal/targets", run: "TestWhatIsKnown",
+	},
+	{
+		name: "targets: an owner undoes another", file: "services/distributor/internal/targets/targets.go",
+		old: `if act.Owner == c.Owner {`, new: `if true {`, pkg: distributor + "/internal/targets", run: "TestChanges",
+	},
+	{
+		name: "targets: an upstream is emptied without force", file: "services/distributor/internal/api/targets.go",
+		old: `len(empty) > 0 && !r.GetForce()`, new: `len(empty) > 1000 && !r.GetForce()`, pkg: distributor,
+		run: "TestWhatCannotBeKeptOutIsRefused",
+	},
+	{
+		name: "targets: an agent is sent what it has", file: "services/distributor/internal/stream/targets.go",
+		old: `!k.stamp.After(s.keeps)`, new: `k.stamp.Decision < 0`, pkg: distributor, run: "TestDrainedTargetsReachEveryAgent",
+	},
 }

@@ -1,12 +1,18 @@
 package kong_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/lab"
+	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 )
 
 // backends are servers behind a gateway that count what reaches them.
@@ -183,5 +189,47 @@ func (k *target) servedBy(t *testing.T, path string) {
 			}
 		}
 		return nil
+	})
+}
+
+// A drain reaches the gateway, lasts over a new revision and over a restart of the gateway, and ends with the undrain.
+func TestF46_AnAgentKeepsATargetOut(t *testing.T) {
+	each(t, func(t *testing.T, k *target) {
+		b := serveBackends(t, 2)
+		l := fleetOf(t, k)
+		conn, err := rpc.Dial(rpc.ClientConfig{Addresses: l.Distributor()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		change := func(r *distributorv1.UpdateDrainedTargetsRequest) {
+			t.Helper()
+			r.Group, r.Reason = lab.Group, "conformance"
+			eventually(t, "the distributor takes the change", func() error {
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				_, err := distributorv1.NewTargetServiceClient(conn).UpdateDrainedTargets(ctx, r)
+				return err
+			})
+		}
+		first := []*distributorv1.Target{{Upstream: "pool", Target: b.addresses[0]}}
+		submit(t, l, b.pool("/one"))
+		k.servedBy(t, "/one")
+		b.reaches(t, k, "/one", 0, true)
+		change(&distributorv1.UpdateDrainedTargetsRequest{Add: first})
+		b.reaches(t, k, "/one", 0, false)
+		submit(t, l, b.pool("/two"))
+		k.servedBy(t, "/two")
+		b.reaches(t, k, "/two", 0, false)
+		if k.restart != nil {
+			k.restart(t)
+			k.servedBy(t, "/two")
+			b.reaches(t, k, "/two", 0, false)
+			if got := b.spread(t, k, "/two"); got[0] > 0 {
+				t.Errorf("after a restart the requests spread over %v", got)
+			}
+		}
+		change(&distributorv1.UpdateDrainedTargetsRequest{Remove: first})
+		b.reaches(t, k, "/two", 0, true)
 	})
 }
