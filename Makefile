@@ -145,7 +145,7 @@ race: ## the tests of what runs goroutines, under the race detector
 fuzz: ## run every fuzz target in turn, each for FUZZTIME (10s)
 	@failed=; for target in $$(grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' . | sed 's|/[^/:]*:[0-9]*:func |:|' | sort -u); do \
 		dir=$${target%%:*}; name=$${target##*:}; echo "fuzz $$name of $$dir"; \
-		$(GO) test "./$$dir" -run '^$$' -fuzz "^$$name\$$" -fuzztime "$(FUZZTIME)" -fuzzminimizetime 10x || failed="$$failed $$target"; \
+		(cd "$$dir" && GOWORK=off $(GO) test . -run '^$$' -fuzz "^$$name\$$" -fuzztime "$(FUZZTIME)" -fuzzminimizetime 10x) || failed="$$failed $$target"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "fuzz: failed:$$failed" >&2; exit 1; fi
 

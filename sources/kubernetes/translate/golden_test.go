@@ -123,3 +123,25 @@ func TestGolden(t *testing.T) {
 		}
 	}
 }
+
+// TestManifestsAreTranslated translates real manifests for which no configuration was recorded: none is refused as a whole.
+func TestManifestsAreTranslated(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(corpus(t, "kic-golden"), "inputs-only", "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		for name, options := range variants {
+			set := read(t, file)
+			manifest.FillDefaults(set)
+			result := translate.Translate(set, options)
+			for _, p := range result.Problems {
+				t.Logf("%s, %s: %v: %s: %s", filepath.Base(file), name, p.Objects, p.Reason, p.Message)
+			}
+			if result.Config.Empty() {
+				t.Errorf("%s, %s: nothing at all", file, name)
+			}
+		}
+	}
+	t.Logf("%d manifests", len(files))
+}
