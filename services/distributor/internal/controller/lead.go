@@ -213,6 +213,9 @@ func (c *Cache) inputNow(id fleet.GroupID, g store.Group) rollout.Input {
 	in.Policy, _ = c.groups.Get(id)
 	now := time.Now()
 	in.Closed = rollout.ClosedUntil(now, window.Opens(now, in.Policy.Windows))
+	if in.Rollout != nil {
+		in.Ages.Load = now.Sub(in.Rollout.LoadTime) // by the clocks of two replicas: nothing is decided by it
+	}
 	return in
 }
 
