@@ -45,9 +45,9 @@ const (
 // Ratio returns the median of measured and forecast time of the loads that can be compared with a size, and how many these are. Without any
 // it is 1.
 func (g Gateway) Ratio(s Size) (ratio float64, measured int) {
-	var all []float64
+	all, least := make([]float64, 0, MaxSamples), s.weight()/comparable
 	for _, x := range g.Samples {
-		if x.Serving > 0 && x.weight() >= s.weight()/comparable {
+		if x.Serving > 0 && x.weight() >= least {
 			all = append(all, float64(x.Serving)/float64(Forecast(x.Size, x.Workers).Serving))
 		}
 	}
@@ -55,6 +55,12 @@ func (g Gateway) Ratio(s Size) (ratio float64, measured int) {
 		return 1, 0
 	}
 	return min(max(median(all), 1.0/mostRatio), mostRatio), len(all)
+}
+
+// Serving returns how long a load of that size takes on this gateway.
+func (g Gateway) Serving(s Size) time.Duration {
+	ratio, _ := g.Ratio(s)
+	return time.Duration(float64(Forecast(s, g.Workers).Serving) * ratio)
 }
 
 // weight is what of a forecast depends on the size.

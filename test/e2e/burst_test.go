@@ -31,8 +31,8 @@ func TestABurstOfSubmissionsCostsFewLoads(t *testing.T) {
 		last = fmt.Sprint("change-", n)
 		suite.Want(t, f.CLI.Run(t, "apply", "-g", lab.Group, suite.Write(t, "shop.yaml", suite.Shop(f.Echo(), "orders", last))), 0, "committed")
 	}
-	suite.Want(t, f.CLI.Run(t, "apply", "-g", lab.Group, "--wait", suite.Write(t, "shop.yaml", suite.Shop(f.Echo(), "orders", last, "end"))), 0,
-		"is served by every online gateway")
+	end := suite.Write(t, "shop.yaml", suite.Shop(f.Echo(), "orders", last, "end"))
+	suite.Want(t, f.CLI.Run(t, "apply", "-g", lab.Group, "--wait", end), 0, "is served by every online gateway")
 	most := int(time.Since(began)/interval) + 1
 	for _, m := range f.Gateways() {
 		loads := m.Simulated.Loads() - before[m.Name]

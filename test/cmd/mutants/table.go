@@ -212,7 +212,7 @@ var table = []mutation{
 	},
 	{
 		name: "a rollout does not wait for the load interval", file: "services/distributor/internal/rollout/plan.go",
-		old: `case newer && in.intervalLeft() > 0:`, new: `case false:`,
+		old: `case newer && left > 0:`, new: `case false:`,
 		pkg: rollouts, run: "TestABurstIsTwoLoads|TestTheInterval",
 	},
 	{
@@ -232,7 +232,7 @@ var table = []mutation{
 	},
 	{
 		name: "the fastest gateway sets the load interval", file: "services/distributor/internal/rollout/interval.go",
-		old: `longest = max(longest, load.Serving)`, new: `longest = load.Serving`,
+		old: `longest = max(longest, n.Gateway.Serving(in.Newest.Size))`, new: `longest = n.Gateway.Serving(in.Newest.Size)`,
 		pkg: rollouts, run: "TestTheDefaultInterval",
 	},
 	{
@@ -282,7 +282,7 @@ var table = []mutation{
 	},
 	{
 		name: "small loads correct the forecast of a large one", file: "kong/cost/gateway.go",
-		old: `x.Serving > 0 && x.weight() >= s.weight()/comparable`, new: `x.Serving > 0`,
+		old: `x.Serving > 0 && x.weight() >= least`, new: `x.Serving > 0 && least >= 0`,
 		pkg: "./kong/cost", run: "TestAForecastIsCorrected",
 	},
 	{

@@ -18,8 +18,7 @@ func (in Input) loadInterval() time.Duration {
 	longest := time.Duration(0)
 	for _, n := range in.Nodes {
 		if n.Online {
-			load, _ := n.Gateway.Forecast(in.Newest.Size)
-			longest = max(longest, load.Serving)
+			longest = max(longest, n.Gateway.Serving(in.Newest.Size))
 		}
 	}
 	return cost.Interval(longest)

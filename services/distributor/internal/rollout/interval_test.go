@@ -231,3 +231,22 @@ func TestATakeOverAtTheEndOfAWaveLeavesTwoRevisions(t *testing.T) {
 		})
 	}
 }
+
+// What a waiting revision costs each time that the leader looks at a group of 10,000 nodes that measured five loads each.
+func BenchmarkPlanWhileARevisionWaits(b *testing.B) {
+	size := cost.Size{Routes: 10_000, Entities: 20_000, Bytes: 3 << 20}
+	var samples []cost.Sample
+	for range cost.MaxSamples {
+		samples = append(samples, cost.Sample{Size: size, Workers: 2, Serving: 5 * time.Second})
+	}
+	in := Input{Group: "g", Newest: Target{Revision: 2, Digest: "sha256:two", Size: size}, Nodes: nodes(10_000, 0),
+		Assignment: &Assignment{Stable: one}, Rollout: &Rollout{ID: "00000001", State: Completed, Candidate: one, LoadTime: start}}
+	for i := range in.Nodes {
+		in.Nodes[i].Gateway = cost.Gateway{Workers: 2, Samples: samples}
+	}
+	for b.Loop() {
+		if d := Plan(start, in); d.Wait == 0 || !d.IsZero() {
+			b.Fatalf("decided %+v", d)
+		}
+	}
+}

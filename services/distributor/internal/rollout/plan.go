@@ -61,11 +61,15 @@ func Plan(now time.Time, in Input) Decision {
 func plan(now time.Time, in Input, held bool) Decision {
 	open := in.Rollout != nil && in.Rollout.State.Open()
 	begun := in.Assignment != nil && (!held || in.Assignment.Rollout == in.Rollout.ID)
-	switch newer := in.newer(); {
+	newer, left := in.newer(), time.Duration(0)
+	if newer && !(open && begun) {
+		left = in.intervalLeft()
+	}
+	switch {
 	case open && begun:
 		return advance(now, in, *in.Rollout, *in.Assignment, newer)
-	case newer && in.intervalLeft() > 0:
-		return Decision{Wait: in.intervalLeft()}
+	case newer && left > 0:
+		return Decision{Wait: left}
 	case newer, in.retried():
 		return begin(now, in, takeover{})
 	case open && held: // before it began
