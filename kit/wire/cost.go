@@ -10,17 +10,32 @@ import (
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 )
 
-// Gateway converts what a node reports about loads. Numbers that cannot be are 0, and samples beyond the bound are dropped.
+// Bounds of what nodes report, so that no forecast overflows. They are beyond what a snapshot or a machine can have.
+const (
+	maxEntities = 1 << 24
+	maxBytes    = 1 << 32
+	maxWorkers  = 1 << 10
+	maxTime     = 24 * time.Hour
+	maxMemory   = 1 << 50
+)
+
+// within returns a number between 0 and a bound.
+func within[T int32 | int64 | time.Duration](n, most T) T { return min(max(n, 0), most) }
+
+// Gateway converts what a node reports about loads. Numbers are brought within bounds, and samples beyond the bound are dropped.
 func Gateway(c *fleetv1.Capabilities, s *fleetv1.NodeStatus) cost.Gateway {
 	g := cost.Gateway{
-		Workers: int(max(c.GetWorkers(), 0)), LoadTimeout: max(c.GetLoadTimeout().AsDuration(), 0), MemoryLimit: max(c.GetMemoryLimitBytes(), 0),
+		Workers: int(within(c.GetWorkers(), maxWorkers)), LoadTimeout: max(c.GetLoadTimeout().AsDuration(), 0),
+		MemoryLimit: within(c.GetMemoryLimitBytes(), maxMemory),
 	}
 	loads := s.GetRecentLoads()
 	for _, m := range loads[max(0, len(loads)-cost.MaxSamples):] {
 		g.Samples = append(g.Samples, cost.Sample{
-			Size:   cost.Size{Routes: max(m.GetRoutes(), 0), Entities: max(m.GetEntities(), 0), Bytes: max(m.GetBytes(), 0)},
-			Digest: fleet.Digest(m.GetDigest()), Workers: int(max(m.GetWorkers(), 0)), Posted: max(m.GetPostTime().AsDuration(), 0),
-			Serving: max(m.GetServingTime().AsDuration(), 0), Memory: max(m.GetMemoryBytes(), 0), Growth: max(m.GetMemoryGrowthBytes(), 0),
+			Size: cost.Size{Routes: within(m.GetRoutes(), maxEntities), Entities: within(m.GetEntities(), maxEntities),
+				Bytes: within(m.GetBytes(), maxBytes)},
+			Digest: fleet.Digest(m.GetDigest()), Workers: int(within(m.GetWorkers(), maxWorkers)),
+			Posted: within(m.GetPostTime().AsDuration(), maxTime), Serving: within(m.GetServingTime().AsDuration(), maxTime),
+			Memory: within(m.GetMemoryBytes(), maxMemory), Growth: within(m.GetMemoryGrowthBytes(), maxMemory),
 		})
 	}
 	return g

@@ -271,6 +271,11 @@ var table = []mutation{
 		pkg: rollouts, run: "TestAStrainedWave",
 	},
 	{
+		name: "what a node reports of its loads is not bounded", file: "kit/wire/cost.go",
+		old: `return min(max(n, 0), most)`, new: `return max(n, 0)`,
+		pkg: "./kit/wire", run: "TestAbsurdNumbers",
+	},
+	{
 		name: "memory is learnt downwards", file: "kong/cost/gateway.go",
 		old: `return min(max(median(all), 1), mostRatio)`, new: `return min(median(all), mostRatio)`,
 		pkg: "./kong/cost", run: "TestMemoryIsLearntUpwards",
