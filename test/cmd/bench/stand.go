@@ -125,6 +125,7 @@ func (s *stand) group(ctx context.Context, name string) error {
 	_, err := s.registry.CreateGroup(ctx, &registryv1.CreateGroupRequest{Group: &registryv1.Group{Name: name, Policy: &fleetv1.RolloutPolicy{
 		Waves:             []*fleetv1.RolloutPolicy_Wave{{Size: &fleetv1.RolloutPolicy_Wave_Percent{Percent: 100}}},
 		MaxLoadingPercent: 100, Deadline: durationpb.New(time.Hour),
+		LoadInterval: durationpb.New(0), // or else large snapshots would wait for each other
 	}}})
 	if err != nil {
 		return fmt.Errorf("create group %s: %w", name, err)
