@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -94,7 +95,7 @@ func TestEventsGoOnWhereTheyWere(t *testing.T) {
 // What happens while a watch of new events is opened again is not lost.
 func TestOnlyNewEventsAreResumedToo(t *testing.T) {
 	s := &teller{newest: 40, ends: []error{fault.New(fault.Down, "STOPPING", "this replica is stopping")}}
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	for e, err := range tellerAt(t, s).WatchEvents(ctx, client.EventsRequest{OnlyNew: true}) {
 		if err != nil || e.GetSequence() != 41 {

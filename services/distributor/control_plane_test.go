@@ -41,6 +41,7 @@ type controlPlane struct {
 	content     *content.Store
 	electionTTL time.Duration // of replicas started from now on
 	keepEvents  int           // likewise
+	webhooks    string        // likewise
 }
 
 type replica struct {
@@ -80,6 +81,7 @@ func (p *controlPlane) replicaWith(id string, etcd *clientv3.Client, translator 
 	r := &replica{id: id, metrics: prometheus.NewRegistry()}
 	var err error
 	r.Distributor, err = distributor.New(distributor.Config{ReplicaID: id, ElectionTTL: p.electionTTL, KeepEvents: p.keepEvents,
+		WebhooksFile:    p.webhooks,
 		ReconnectSpread: 50 * time.Millisecond}, distributor.Deps{
 		Etcd: etcd, Translator: translator, Registry: p.upstream.Registry(), Log: log, Metrics: r.metrics,
 	})

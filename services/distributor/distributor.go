@@ -38,6 +38,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/recovery"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/stream"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/webhook"
 )
 
 // Config configures a replica. The zero value is useful.
@@ -53,6 +54,7 @@ type Config struct {
 	KeepRevisions   int           // of a group that are kept at least; 0: DefaultKeepRevisions
 	KeepAge         time.Duration // how long a revision is kept after the next one took its place
 	KeepEvents      int           // how many events are kept at most; 0: DefaultKeepEvents
+	WebhooksFile    string        // YAML; empty: none
 }
 
 // Defaults of the flags of retention.
@@ -95,6 +97,7 @@ func (c *Config) AddFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&c.KeepAge, "keep-age", DefaultKeepAge,
 		"how long a revision is kept after the next one took its place, up to ten times --keep-revisions in a group, when its "+
 			"policy says nothing else")
+	flags.StringVar(&c.WebhooksFile, "webhooks", "", "YAML file of the servers that the leader sends events to; docs/events.md")
 	flags.IntVar(&c.KeepEvents, "keep-events", DefaultKeepEvents, "how many events are kept at most, for up to 30 days")
 }
 
@@ -125,6 +128,9 @@ func (c *Config) Check() error {
 	if c.KeepEvents != 0 && (c.KeepEvents < leastKeepEvents || c.KeepEvents > maxKeepEvents) {
 		problems = append(problems, fmt.Errorf("--keep-events %d: want %d to %d", c.KeepEvents, leastKeepEvents, maxKeepEvents))
 	}
+	if _, err := c.webhooks(); err != nil {
+		problems = append(problems, fmt.Errorf("--webhooks %s: %w", c.WebhooksFile, err))
+	}
 	if !element(c.ReplicaID) {
 		problems = append(problems, fmt.Errorf("--replica-id %q: it is part of a key, and may hold neither / nor blanks", c.ReplicaID))
 	}
@@ -133,6 +139,14 @@ func (c *Config) Check() error {
 			c.ElectionID, longestElectionID, DefaultElectionID))
 	}
 	return errors.Join(problems...)
+}
+
+// webhooks reads the servers that events are sent to.
+func (c *Config) webhooks() ([]webhook.Hook, error) {
+	if c.WebhooksFile == "" {
+		return nil, nil
+	}
+	return webhook.Load(c.WebhooksFile)
 }
 
 // element reports whether a text can be one element of a key.
@@ -211,12 +225,18 @@ func New(c Config, d Deps) (*Distributor, error) {
 		Ledger: func(ctx context.Context) (store.Ledger, error) { return store.ReadLedger(ctx, d.Etcd) },
 		Gates:  r.cache.HasGates,
 	})
+	hooks, err := c.webhooks()
+	if err != nil {
+		return nil, fmt.Errorf("--webhooks %s: %w", c.WebhooksFile, err)
+	}
 	r.controller = controller.New(controller.Deps{
 		Etcd: d.Etcd, View: view, Cache: r.cache, Translator: d.Translator, Log: d.Log, Metrics: controller.NewMetrics(d.Metrics),
 		Retention: controller.Retention{
 			Interval: c.CollectInterval, Pause: min(c.CollectPause, c.CollectInterval), Revisions: c.KeepRevisions, Age: c.KeepAge,
 		},
 		KeepEvents: c.KeepEvents,
+		Webhooks: webhook.New(webhook.Deps{Hooks: hooks, Read: view.Journal().Read, Log: d.Log, Metrics: webhook.NewMetrics(d.Metrics),
+			Retries: webhook.Retries}),
 	})
 	r.recovery = recovery.Service{Deps: recovery.Deps{Etcd: d.Etcd, View: view.Ledger, Nodes: r.followed, Log: d.Log}}
 	r.revoked = revocation.NewList(d.Metrics)

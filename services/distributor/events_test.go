@@ -235,9 +235,10 @@ func TestAReaderThatWasAwayTooLongIsTold(t *testing.T) {
 	r := p.replica("one")
 	eventually(t, "there is a leader", func() bool { name, _ := r.Leader(t.Context()); return name == "one" })
 	for i := range 75 { // two events each
-		if _, err := r.FreezeGroup(t.Context(), &distributorv1.FreezeGroupRequest{Group: "g", Reason: fmt.Sprint("sale ", i)}); err != nil {
-			t.Fatal(err)
-		}
+		eventually(t, "the group, which the replica has to hear of, is frozen", func() bool {
+			_, err := r.FreezeGroup(t.Context(), &distributorv1.FreezeGroupRequest{Group: "g", Reason: fmt.Sprint("sale ", i)})
+			return err == nil
+		})
 		if _, err := r.UnfreezeGroup(t.Context(), &distributorv1.UnfreezeGroupRequest{Group: "g", Reason: "over"}); err != nil {
 			t.Fatal(err)
 		}

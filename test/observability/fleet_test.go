@@ -194,9 +194,12 @@ func certificate(t *testing.T) string {
 	return file
 }
 
-// sampled are not known before an agent has watched its gateway for a while, and some only with traffic and Kong's own plugin.
+// sampled are not known before an agent has watched its gateway for a while, and some only with traffic and Kong's own plugin. Those of
+// webhooks are of fleets that have some.
 var sampled = []string{
 	"silverback_agent_gateway_error_ratio", "silverback_agent_gateway_latency_p99_seconds", "silverback_agent_gateway_memory_bytes",
+	"silverback_distributor_webhook_requests_total", "silverback_distributor_webhook_dead_letters_total",
+	"silverback_distributor_webhook_lag_seconds",
 }
 
 // A fleet that takes a change fills every panel: none asks for a label or a value that nobody has.

@@ -41,6 +41,42 @@ var table = []mutation{
 		pkg: "./client", run: "TestOnlyNewEventsAreResumedToo",
 	},
 	{
+		name: "webhooks: a redirect is followed", file: "services/distributor/internal/webhook/request.go",
+		old: `return http.ErrUseLastResponse`, new: `return nil`,
+		pkg: distributor + "/internal/webhook", run: "TestWhatAnAnswerLeadsTo",
+	},
+	{
+		name: "webhooks: the place moves before the event is taken", file: "services/distributor/internal/webhook/sender.go",
+		old: `if err := l.deliver(ctx, e); err != nil {`,
+		new: `if err := errors.Join(l.store(ctx, e.Sequence), l.deliver(ctx, e)); err != nil {`,
+		pkg: distributor + "/internal/webhook", run: "TestTheNextLeaderGoesOn",
+	},
+	{
+		name: "webhooks: the time is not signed", file: "services/distributor/internal/webhook/request.go",
+		old: `mac.Write([]byte(second + "."))`, new: `mac.Write([]byte(""))`,
+		pkg: distributor + "/internal/webhook", run: "TestEventsAreSentInOrderAndSigned",
+	},
+	{
+		name: "webhooks: the URL is logged", file: "services/distributor/internal/webhook/request.go",
+		old: `err = quotes.Err`, new: `err = quotes`,
+		pkg: distributor + "/internal/webhook", run: "TestWhatAnAnswerLeadsTo",
+	},
+	{
+		name: "webhooks: a refusal is tried again", file: "services/distributor/internal/webhook/verdict.go",
+		old: `case status == 0, status >= 500,`, new: `case status == 0, status >= 400,`,
+		pkg: distributor + "/internal/webhook", run: "TestJudge",
+	},
+	{
+		name: "webhooks: deleted events are skipped in silence", file: "services/distributor/internal/webhook/sender.go",
+		old: `if l.at < reading.Trimmed {`, new: `if false {`,
+		pkg: distributor + "/internal/webhook", run: "TestEventsThatWereDeletedBeforeTheyWereTakenAreCounted",
+	},
+	{
+		name: "webhooks: a replaced leader goes on", file: "services/distributor/internal/webhook/sender.go",
+		old: `if ctx.Err() != nil || errors.Is(err, fault.Of(fault.StaleTerm)) {`, new: `if ctx.Err() != nil || errors.Is(err, fault.Of(fault.Exists)) {`,
+		pkg: distributor + "/internal/webhook", run: "TestALeaderThatWasReplacedSendsNothingMore",
+	},
+	{
 		name: "events: they are not of the decision's transaction", file: "services/distributor/internal/store/decide.go",
 		old: `conditions, writes = append(conditions, free), append(writes, put)`,
 		new: `if _, err := kv.Do(ctx, put); err != nil {

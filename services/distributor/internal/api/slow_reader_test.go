@@ -42,6 +42,7 @@ func (e ending) WatchEvents(r *distributorv1.WatchEventsRequest, s distributorv1
 // A reader that takes nothing is cut with a reason, and goes on where it was.
 func TestASlowReaderIsCutAndResumes(t *testing.T) {
 	const batches, each = 40, 100 // more than the windows of a connection
+	const patience = 30 * time.Second
 	var all event.Reading
 	for at := range int64(batches) {
 		b := event.Batch{At: at + 1}
@@ -81,7 +82,11 @@ func TestASlowReaderIsCutAndResumes(t *testing.T) {
 			t.Fatal(err)
 		}
 		if cuts == 0 {
-			<-service.ended // nothing is read meanwhile
+			select {
+			case <-service.ended: // nothing is read meanwhile
+			case <-time.After(patience):
+				t.Fatal("the server still waits for its reader")
+			}
 		}
 		for {
 			m, err := stream.Recv()

@@ -22,6 +22,7 @@ import (
 	"github.com/silverback-gateway/silverback/services/distributor/internal/event"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/store"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/webhook"
 )
 
 const (
@@ -45,6 +46,7 @@ type Deps struct {
 	Metrics    *Metrics
 	Retention  Retention
 	KeepEvents int // how many are kept at most
+	Webhooks   *webhook.Sender
 }
 
 // A Controller advances the rollouts of all groups while it leads.
@@ -94,6 +96,7 @@ func (c *Controller) Lead(ctx context.Context, term fleet.Term, fence etcdkv.Fen
 	defer cancel()
 	l.done.Go(func() { l.collect(ctx) })
 	l.done.Go(func() { l.trim(ctx) })
+	l.done.Go(func() { l.Webhooks.Lead(ctx, store.Places{KV: l.Etcd, Fence: fence}) })
 	sub := c.View.Subscribe()
 	defer sub.Close()
 	c.Log.Info("deciding", telemetry.Term, term)

@@ -105,6 +105,10 @@ func TestAFreezeAndItsEventAreOneTransaction(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	other := rollout.Order{ID: "y", Verb: rollout.Freeze, Author: "otto"}
+	if held, err := AddOrder(t.Context(), etcd, "g", other); err != nil || held.ID != "x" {
+		t.Errorf("freezing again gave %+v, %v", held, err)
+	}
 	r := journalOf(t, etcd)
 	if got := messages(r, 0); !slices.Equal(got, []string{"olga froze the group: no rollout begins; sale"}) {
 		t.Errorf("the events are %q", got)

@@ -16,6 +16,7 @@ const (
 	toldPrefix       = decidedPrefix + "told/"
 	eventsPrefix     = decidedPrefix + "events/"
 	trimmedKey       = decidedPrefix + "trimmed"
+	webhooksPrefix   = decidedPrefix + "webhooks/"
 	epochKey         = decidedPrefix + "epoch"
 	tallyPrefix      = "observed/tallies/"
 	evidencePrefix   = "observed/evidence/"
@@ -30,6 +31,8 @@ func rolloutKey(group fleet.GroupID, id fleet.RolloutID) string {
 }
 
 func assignmentKey(group fleet.GroupID) string { return assignmentPrefix + string(group) }
+
+func webhookKey(hook string) string { return webhooksPrefix + hook }
 
 func toldKey(group fleet.GroupID) string { return toldPrefix + string(group) }
 
