@@ -1,14 +1,28 @@
 package manifest
 
 import (
+	core "k8s.io/api/core/v1"
 	gateway "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/silverback-gateway/silverback/sources/kubernetes/object"
 )
 
-// FillDefaults fills in what an API server does, by the schemas of the Gateway API, where a manifest leaves it out: objects that were
-// read from a cluster have it. It changes the objects of the set.
+// defaultNamespace is the namespace of an object that names none, as for kubectl.
+const defaultNamespace = "default"
+
+// FillDefaults fills in what kubectl and an API server do where a manifest leaves it out: the namespace, a Secret's data, and what the
+// schemas of the Gateway API have defaults for. Objects that were read from a cluster have all of it. It changes the objects of the set.
 func FillDefaults(set *object.Set) {
+	for _, obj := range set.All() {
+		kind := obj.GetObjectKind().GroupVersionKind().GroupKind()
+		if kinds[kind].scope == namespaced && obj.GetNamespace() == "" {
+			obj.SetNamespace(defaultNamespace)
+		}
+		if secret, ok := obj.(*core.Secret); ok {
+			mergeStringData(secret)
+		}
+	}
+	*set = *set.Without(func(object.Object) bool { return false }) // by their namespaces now
 	for _, r := range object.List[*gateway.HTTPRoute](set, "HTTPRoute") {
 		parents(r.Spec.ParentRefs)
 		for i := range r.Spec.Rules {
@@ -119,4 +133,15 @@ func httpRule(rule *gateway.HTTPRouteRule) {
 			fill(&to.StatusCode, 302)
 		}
 	}
+}
+
+// mergeStringData does what an API server does with a Secret's stringData.
+func mergeStringData(secret *core.Secret) {
+	for name, value := range secret.StringData {
+		if secret.Data == nil {
+			secret.Data = map[string][]byte{}
+		}
+		secret.Data[name] = []byte(value)
+	}
+	secret.StringData = nil
 }

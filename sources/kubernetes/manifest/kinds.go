@@ -103,14 +103,8 @@ func (r *reader) add(h head, text []byte) error {
 		r.problem(ref, object.ReasonInvalid, "the object does not decode: "+withoutValues(err))
 		return nil
 	}
-	switch {
-	case k.scope == cluster:
+	if k.scope == cluster {
 		obj.SetNamespace("")
-	case obj.GetNamespace() == "":
-		obj.SetNamespace(defaultNamespace)
-	}
-	if secret, ok := obj.(*core.Secret); ok {
-		mergeStringData(secret)
 	}
 	r.set.Add(obj)
 	return nil
@@ -126,15 +120,4 @@ func withoutValues(err error) string {
 		return fmt.Sprintf("%s cannot be a %s", wrong.Field, wrong.Value)
 	}
 	return "a value has the wrong form"
-}
-
-// mergeStringData does what an API server does with a Secret's stringData.
-func mergeStringData(secret *core.Secret) {
-	for name, value := range secret.StringData {
-		if secret.Data == nil {
-			secret.Data = map[string][]byte{}
-		}
-		secret.Data[name] = []byte(value)
-	}
-	secret.StringData = nil
 }

@@ -23,9 +23,6 @@ const (
 // ErrTooLarge says that an input is beyond a bound.
 var ErrTooLarge = errors.New("the input is too large")
 
-// defaultNamespace is the namespace of an object that names none, as for kubectl.
-const defaultNamespace = "default"
-
 // Read adds the objects of one input to set. Objects of kinds that mean nothing to a gateway are left out. An object that does not decode
 // costs itself: it is a problem. Text that is not YAML, or has no kinds, is an error, which names the input and the document.
 func Read(name string, in io.Reader, set *object.Set) ([]object.Problem, error) {

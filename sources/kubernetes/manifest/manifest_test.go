@@ -42,6 +42,7 @@ func TestEveryFormOfAnInputIsRead(t *testing.T) {
 		"kinds of no gateway":      one + two + `{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "c"}}`,
 	} {
 		set, problems := readText(t, text)
+		FillDefaults(set)
 		if got := refs(set); got != "Secret/default/b Service/n/a" || len(problems) > 0 {
 			t.Errorf("%s: %s, problems %v", what, got, problems)
 		}
@@ -71,7 +72,7 @@ apiVersion: v1
 kind: Service
 metadata: {name: right}
 `)
-	if got := refs(set); got != "Service/default/right" {
+	if got := refs(set); got != "Service/right" {
 		t.Errorf("read %s", got)
 	}
 	var reasons []object.Reason
@@ -127,6 +128,7 @@ metadata: {name: s}
 data: {a: b25l, b: dHdv}
 stringData: {b: three}
 `)
+	FillDefaults(set)
 	secret, _ := object.Get[*core.Secret](set, "Secret", "default", "s")
 	if string(secret.Data["a"]) != "one" || string(secret.Data["b"]) != "three" || secret.StringData != nil {
 		t.Errorf("%v", secret)

@@ -44,7 +44,7 @@ func (t *translation) assemble() Result {
 		a.origin(e.kind, e.source.Name, "", object.RefOf(e.source))
 	}
 	a.sort()
-	if a.config.Empty() {
+	if standard := a.standard(); standard.Empty() {
 		a.config.Upstreams = []declarative.Upstream{{Name: declarative.StubUpstream}}
 	}
 	return Result{Config: a.config, Problems: object.SortProblems(t.problems), Origins: a.origins}
@@ -115,6 +115,13 @@ func (t *translation) assembleConsumers(a *assembly) {
 		a.config.ConsumerGroups = append(a.config.ConsumerGroups, g.ConsumerGroup)
 		a.origin("consumer_groups", g.Name, g.ID, object.RefOf(g.source))
 	}
+}
+
+// standard is the configuration without entities of kinds that plugins bring: a gateway is not ready with those alone.
+func (a *assembly) standard() declarative.Config {
+	config := a.config
+	config.Custom = nil
+	return config
 }
 
 // sort puts lists of entities in the order of a controller's configuration: most by name, the last one first.

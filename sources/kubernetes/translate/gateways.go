@@ -89,6 +89,9 @@ func (t *translation) backendsOf(from object.Object, refs []gateway.BackendRef) 
 			namespace = string(*ref.Namespace)
 		}
 		switch {
+		case namespace == "":
+			t.problem(object.ReasonInvalid, fmt.Sprintf("the backend %s has no namespace", ref.Name), from)
+			continue
 		case ref.Kind == nil:
 			t.problem(object.ReasonInvalid, fmt.Sprintf("the backend %s has no kind", ref.Name), from)
 			continue

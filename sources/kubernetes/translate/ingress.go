@@ -94,6 +94,10 @@ var slashes = regexp.MustCompile(`/{2,}`)
 func (t *translation) ingressBackend(
 	ingress *networking.Ingress, from networking.IngressBackend, where string,
 ) (backend, *kongcrd.ServiceFacade, bool) {
+	if ingress.Namespace == "" {
+		t.problem(object.ReasonInvalid, where+": the object has no namespace", ingress)
+		return backend{}, nil, false
+	}
 	if named := from.Service; named != nil {
 		port := portRef{number: named.Port.Number, name: named.Port.Name}
 		return backend{namespace: ingress.Namespace, name: named.Name, port: port}, nil, true

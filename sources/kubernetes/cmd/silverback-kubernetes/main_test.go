@@ -100,10 +100,15 @@ func TestOriginsNameTheObjects(t *testing.T) {
 
 // TestDefaultsAreFilledInUnlessAskedOtherwise has a reference without a kind: an API server makes it one to a Service.
 func TestDefaultsAreFilledInUnlessAskedOtherwise(t *testing.T) {
-	const route = service + "\n---\n" + `
+	const route = `
+apiVersion: v1
+kind: Service
+metadata: {name: cart, namespace: web}
+spec: {ports: [{port: 80}]}
+---
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
-metadata: {name: shop}
+metadata: {name: shop, namespace: web}
 spec: {rules: [{backendRefs: [{name: cart, port: 80}]}]}
 `
 	stdin := "---\n" + route
