@@ -325,8 +325,14 @@ func (d *delivery) fix(t *testing.T, chance *rand.Rand) {
 		}
 	}
 	d.watched.upToNow(t)
-	t.Logf("%d sources were pinned at the end, %d revisions were collected so far, %d verbs and submissions so far", pins,
-		d.watched.collected(), len(d.acks.list()))
+	given := map[string]int{}
+	for _, a := range d.acks.list() {
+		if a.Refused == "" {
+			given[a.Verb]++
+		}
+	}
+	t.Logf("%d sources were pinned at the end; since the first seed %d revisions were collected, rollouts are %v, acknowledged %v", pins,
+		d.watched.collected(), d.watched.ended(), given)
 }
 
 // ledgerWatch replays every write to etcd as it comes.
@@ -463,6 +469,12 @@ func (w *ledgerWatch) sources() map[string]check.SourceRecord {
 		all[name] = s
 	}
 	return all
+}
+
+func (w *ledgerWatch) ended() map[string]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ledger.Ended()
 }
 
 func (w *ledgerWatch) collected() int {

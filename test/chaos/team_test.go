@@ -183,6 +183,9 @@ func (x *team) express(ctx context.Context, chance *rand.Rand, t *testing.T) err
 	}
 	r := cli.Run(t, "apply", "-g", process.Group, "-s", x.name, "--allow-shrink", "--express", "--reason=for the test", file)
 	x.rec.add(check.Event{Kind: check.Ordered, Text: fmt.Sprintf("express of number %d of %s: %d", x.tried, x.name, r.Code)})
+	if found := committed.FindStringSubmatch(r.Stdout + r.Stderr); found != nil {
+		x.acks.add(check.Ack{Verb: "express", Writer: x.name, Number: x.tried, Revision: int64(atoi(found[1]))})
+	}
 	return x.submit(ctx, chance, good, true)
 }
 

@@ -431,6 +431,15 @@ func (l *Ledger) WasPinned(reason string) bool { return l.reasons[reason] }
 // Rollout returns a rollout as it was last.
 func (l *Ledger) Rollout(id string) RolloutRecord { return l.rollouts[id] }
 
+// Ended counts the rollouts by the state that they are in.
+func (l *Ledger) Ended() map[string]int {
+	states := map[string]int{}
+	for _, r := range l.rollouts {
+		states[r.State]++
+	}
+	return states
+}
+
 // failed reports whether a rollout ended because its candidate was refused or unhealthy.
 func (r RolloutRecord) failed() bool {
 	return r.State == "rolled_back" || r.State == "halted" && len(r.Refusals) > 0
