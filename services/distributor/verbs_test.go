@@ -273,4 +273,13 @@ func TestARepeatedCallIsForTheRolloutOfTheFirst(t *testing.T) {
 	if r := one.newest(t); r.GetState() != soaking {
 		t.Errorf("the next rollout is %v", r)
 	}
+	// Nor does the answer depend on what became of the next rollout.
+	if _, err := one.PromoteRollout(t.Context(), &distributorv1.PromoteRolloutRequest{Group: "g", Reason: "go", Full: true}); err != nil {
+		t.Fatal(err)
+	}
+	one.reaches(t, p.upstream.Newest("g"), completed)
+	_, err = one.PauseRollout(t.Context(), &distributorv1.PauseRolloutRequest{Group: "g", Reason: "lunch", RequestId: "p-1"})
+	if !strings.Contains(fmt.Sprint(err), "has taken the place of rollout "+first.GetId()) {
+		t.Errorf("once the next has completed, the repeated call answered %v", err)
+	}
 }
