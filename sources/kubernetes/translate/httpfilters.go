@@ -153,7 +153,7 @@ func (f *filtered) redirect(to *gateway.HTTPRequestRedirectFilter, matched strin
 		}
 		location = scheme + "://" + path.Join(host, location)
 	}
-	config := declarative.Fields{}
+	config := declarative.Fields{"status_code": nil} // the plugin's default
 	if to.StatusCode != nil {
 		config["status_code"] = *to.StatusCode
 	}
