@@ -82,7 +82,7 @@ type head struct {
 func (r *reader) object(text []byte, nesting int) error {
 	var h head
 	if err := json.Unmarshal(text, &h); err != nil {
-		return errors.New("not an object of Kubernetes")
+		return fmt.Errorf("not an object of Kubernetes: %s", withoutValues(err))
 	}
 	if h.Kind == "" {
 		return errors.New("not an object of Kubernetes: it has no kind")

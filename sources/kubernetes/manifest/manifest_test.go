@@ -94,6 +94,7 @@ func TestWhatIsNoManifestIsAnError(t *testing.T) {
 		"broken YAML":    {"kind: Service\n---\na: [", "input: document 2: "},
 		"a scalar":       {"hello", "not an object of Kubernetes"},
 		"no kind":        {"a: 1", "it has no kind"},
+		"YAML 1.1's no":  {"kind: Service\nmetadata: {namespace: n}", "metadata.namespace cannot be a bool"},
 		"no name":        {"apiVersion: v1\nkind: Service", "a Service has no name"},
 		"lists of lists": {deep, "nested"},
 	} {
