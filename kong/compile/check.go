@@ -59,6 +59,8 @@ func (p *parser) check(s subject, n *document.Node, keys []document.Key, flaws [
 	switch s.kind.Name {
 	case "routes":
 		p.checkRoute(s, v, bad)
+	case "upstreams":
+		p.checkThresholds(s, v)
 	case "cloned_plugins":
 		if ref := v.get("ref"); ref != nil && !bad["ref"] && !knownPlugin(ref.Text) {
 			p.problem(s, ref.Pos, "ref", DanglingReference, "there is no plugin %s to clone%s", quote(ref.Text), didYouMean(ref.Text, pluginNames()))
@@ -114,6 +116,27 @@ func plainValue(n *document.Node) any {
 		return values
 	}
 	return nil
+}
+
+// checkThresholds refuses thresholds of health checks that Kong's schema takes and its workers do not: a gateway answers 201, and no worker
+// of it applies the configuration (seen on 3.9.3).
+func (p *parser) checkThresholds(s subject, v view) {
+	const most = 254
+	checks := v.get("healthchecks")
+	if checks == nil {
+		return
+	}
+	for _, side := range checks.Keys {
+		for _, when := range side.Value.Keys {
+			for _, field := range when.Value.Keys {
+				threshold := slices.Contains([]string{"successes", "tcp_failures", "http_failures", "timeouts"}, field.Name)
+				if threshold && field.Value.Text == strconv.Itoa(most+1) {
+					p.problem(s, field.Value.Pos, strings.Join([]string{"healthchecks", side.Name, when.Name, field.Name}, "."), BadValue,
+						"must be at most %d: Kong takes %d, and then no worker applies the configuration", most, most+1)
+				}
+			}
+		}
+	}
 }
 
 func (p *parser) checkRoute(s subject, v view, bad map[string]bool) {

@@ -40,3 +40,20 @@ func TestThePriorityBelowTheReservedOneIsFree(t *testing.T) {
 		}
 	}
 }
+
+// Kong takes a threshold of 255, and then no worker applies the configuration.
+func TestAThresholdThatNoWorkerAppliesIsRefused(t *testing.T) {
+	c := compile.New(compile.DefaultLimits())
+	for threshold, refused := range map[string]bool{"254": false, "255": true} {
+		for _, field := range []string{"passive.unhealthy.tcp_failures", "passive.healthy.successes", "active.unhealthy.http_failures",
+			"active.unhealthy.timeouts"} {
+			steps := strings.Split(field, ".")
+			text := "_format_version: \"3.0\"\nupstreams:\n- name: a\n  healthchecks: {" + steps[0] + ": {" + steps[1] + ": {" + steps[2] + ": " +
+				threshold + "}}}\n"
+			_, _, problems, err := build(c, []compile.Document{{Name: "a.yaml", Content: []byte(text)}})
+			if err != nil || (len(problems) > 0) != refused || refused && problems[0].Field != "healthchecks."+field {
+				t.Errorf("%s of %s: %v %v", field, threshold, lines(problems), err)
+			}
+		}
+	}
+}
