@@ -604,7 +604,8 @@ func (w *world) tick() {
 	w.act()
 	w.count()
 	w.observe()
-	for range 2*w.in.Policy.WaveCount() + 12 {
+	// Nodes that run the candidate already are reached one after the other at once, when a spread has them reached so.
+	for range 2*w.in.Policy.WaveCount() + 12 + len(w.in.Nodes) {
 		if w.calmed || !w.chance(4) {
 			w.known = w.in.Newest
 		}
