@@ -397,15 +397,25 @@ var table = []mutation{
 	},
 	{
 		name: "rollouts: an order is obeyed again", file: "services/distributor/internal/rollout/orders.go",
-		old: `order.Rollout == r.ID && !r.Has(order.ID)`,
-		new: `order.Rollout == r.ID`,
+		old: `!order.Done && !r.Has(order.ID)`,
+		new: `!order.Done`,
 		pkg: rollouts, run: "TestPromoteEndsTheSoak|TestSimulation",
 	},
 	{
 		name: "rollouts: the 17th order is not written", file: "services/distributor/internal/rollout/step.go",
 		old: `slices.Equal(before.Orders, r.Orders)`,
-		new: `len(before.Orders) == len(r.Orders)`,
+		new: `len(before.Orders) == len(r.Orders) && slices.Equal(r.Orders, r.Orders)`,
 		pkg: rollouts, run: "TestEveryOrderIsRecorded",
+	},
+	{
+		name: "orders: what was so already is for the next rollout", file: "services/distributor/internal/rollout/orders.go",
+		old: `order.Rollout == r.ID && !order.Done &&`, new: `order.Rollout == r.ID &&`,
+		pkg: rollouts, run: "TestAnOrderThatIsDone",
+	},
+	{
+		name: "orders: a needless freeze freezes again later", file: "services/distributor/internal/rollout/orders.go",
+		old: `next.ID, next.Done = id, true`, new: `next.ID = id`,
+		pkg: rollouts, run: "TestOrdersForAGroupAreRemembered",
 	},
 	{
 		name: "rollouts: a superseded one forgets its orders", file: "services/distributor/internal/rollout/step.go",

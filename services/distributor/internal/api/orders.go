@@ -84,13 +84,12 @@ func (s *RolloutService) orderRollout(ctx context.Context, request interface {
 	// Promoting a rollout that has ended lets the next one begin, when that only waits for a change window or the load
 	// interval.
 	o.Begin = o.Verb == rollout.Promote && !newest.State.Open() && s.waits(ctx, group)
-	if o.Verb.Repeats(newest.Rollout) {
-		return encode(newest), nil
-	}
-	if why := o.Refuses(newest.Rollout); why != "" {
+	// What is so already is stored all the same: repeated after the next rollout began, the call must not be an order for that one.
+	o.Done = o.Verb.Repeats(newest.Rollout)
+	if why := o.Refuses(newest.Rollout); why != "" && !o.Done {
 		return nil, fault.New(fault.WrongState, "ROLLOUT_STATE", "%s", why).With("state", string(newest.State))
 	}
-	if frozen := s.Ledger.Orders(group).Frozen(); frozen != nil && o.Verb == rollout.Retry {
+	if frozen := s.Ledger.Orders(group).Frozen(); frozen != nil && o.Verb == rollout.Retry && !o.Done {
 		return nil, fault.New(fault.WrongState, "GROUP_FROZEN", "%s froze group %q: %s; silverback unfreeze lets it begin rollouts",
 			frozen.Author, group, frozen.Reason).With("group", string(group))
 	}

@@ -81,6 +81,9 @@ func Ordered(now time.Time, group fleet.GroupID, o rollout.Order) []Event {
 	e := Event{Time: now, Group: group, Author: o.Author}
 	switch o.Verb {
 	case rollout.Freeze:
+		if o.Done {
+			return nil
+		}
 		e.Reason = GroupFrozen
 		return []Event{e.saying("%s froze the group: no rollout begins; %s", o.Author, o.Reason)}
 	case rollout.Unfreeze:

@@ -29,6 +29,7 @@ type Order struct {
 	Rollout fleet.RolloutID `json:"rollout,omitempty"` // empty for an order to a group
 	Full    bool            `json:"full,omitempty"`    // promote: every remaining wave
 	Begin   bool            `json:"begin,omitempty"`   // promote: the next rollout, which waits for the load interval, begins at once
+	Done    bool            `json:"done,omitempty"`    // it was so already: nobody obeys it, and the same id has the same answer again
 	Reason  string          `json:"reason"`
 	Author  string          `json:"author"`
 	Time    time.Time       `json:"time"` // by the clock of the replica that took the order
@@ -55,8 +56,12 @@ func (o Orders) Frozen() *Order {
 
 // With returns the orders with one more, without the oldest beyond MaxOrders.
 func (o Orders) With(next Order) Orders {
-	if next.Rollout != "" {
+	switch {
+	case next.Rollout != "":
 		o.Rollouts = appended(o.Rollouts, next)
+		return o
+	case next.Done:
+		o.Earlier = appended(o.Earlier, next)
 		return o
 	}
 	if o.Group != nil {
@@ -85,12 +90,14 @@ func (o Orders) Find(id string) (Order, bool) {
 	return Order{}, false
 }
 
-// Stands returns the order that makes the next one needless: the same one, or the freeze of a group that is to be frozen.
-func (o Orders) Stands(next Order) (Order, bool) {
+// Settled returns the order as it is to be stored. To freeze a group that is frozen is done already: the first reason stands.
+func (o Orders) Settled(next Order) Order {
 	if frozen := o.Frozen(); frozen != nil && next.Verb == Freeze {
-		return *frozen, true
+		id := next.ID
+		next = *frozen
+		next.ID, next.Done = id, true
 	}
-	return o.Find(next.ID)
+	return next
 }
 
 // Outcome says what became of an order for a rollout.
@@ -101,6 +108,9 @@ type Outcome struct {
 
 // Outcome returns what became of an order, by the rollouts of its group, the newest first.
 func (o Order) Outcome(rollouts []Rollout) Outcome {
+	if o.Done {
+		return Outcome{Obeyed: o.Rollout}
+	}
 	for _, r := range rollouts {
 		if r.Has(o.ID) {
 			return Outcome{Obeyed: r.ID}
@@ -132,7 +142,7 @@ func (r Rollout) Has(id string) bool {
 // pending returns the orders that a rollout has not obeyed yet, the oldest first.
 func (o Orders) pending(r Rollout) (all []Order) {
 	for _, order := range o.Rollouts {
-		if order.Rollout == r.ID && !r.Has(order.ID) {
+		if order.Rollout == r.ID && !order.Done && !r.Has(order.ID) {
 			all = append(all, order)
 		}
 	}

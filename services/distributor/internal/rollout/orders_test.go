@@ -294,14 +294,29 @@ func TestOrdersForAGroupAreRemembered(t *testing.T) {
 	if _, newest := o.Find(fmt.Sprint(MaxOrders + 1)); oldest || !known || second.ID != "1" || !newest || len(o.Earlier) != MaxOrders {
 		t.Errorf("kept are %+v", o)
 	}
-	if stands, ok := o.Stands(Order{ID: "another", Verb: Freeze}); !ok || stands.ID != fmt.Sprint(MaxOrders+1) {
-		t.Errorf("a frozen group is frozen by %+v, %v", stands, ok)
+	// A freeze of a frozen group is remembered with the freeze that stands, and does not freeze the group again later.
+	o.Group.Reason = "the first reason"
+	again := o.Settled(Order{ID: "again", Verb: Freeze, Reason: "another reason"})
+	if !again.Done || again.ID != "again" || again.Reason != "the first reason" {
+		t.Errorf("a frozen group is frozen by %+v", again)
 	}
-	o = o.With(Order{ID: "u", Verb: Unfreeze})
-	if stands, ok := o.Stands(Order{ID: "another", Verb: Freeze}); ok {
-		t.Errorf("a group that is not frozen is frozen by %+v", stands)
+	o = o.With(again).With(Order{ID: "u", Verb: Unfreeze})
+	if found, known := o.Find("again"); !known || found.Reason != "the first reason" || o.Frozen() != nil {
+		t.Errorf("after the end of the freeze it is %+v, and the group is frozen by %+v", found, o.Frozen())
 	}
-	if stands, ok := o.Stands(Order{ID: "5", Verb: Freeze}); !ok || stands.ID != "5" {
-		t.Errorf("the same freeze again is %+v, %v", stands, ok)
+	if next := o.Settled(Order{ID: "next", Verb: Freeze}); next.Done {
+		t.Errorf("a group that is not frozen is frozen already by %+v", next)
+	}
+}
+
+func TestAnOrderThatIsDoneIsForNoLaterRollout(t *testing.T) {
+	back := Rollout{ID: "00000001", State: RolledBack}
+	done := Order{ID: "1", Verb: Abort, Rollout: back.ID, Done: true}
+	o := Orders{}.With(done)
+	if pending := o.pending(back); len(pending) > 0 {
+		t.Errorf("the leader is to obey %+v", pending)
+	}
+	if what := done.Outcome([]Rollout{{ID: "00000002", State: Progressing}, back}); what.Obeyed != back.ID {
+		t.Errorf("the same call after the next rollout began: %+v", what)
 	}
 }

@@ -105,15 +105,16 @@ func TestAFreezeAndItsEventAreOneTransaction(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	frozen := read(t, etcd, "g").ordersAt
 	other := rollout.Order{ID: "y", Verb: rollout.Freeze, Author: "otto"}
-	if held, err := AddOrder(t.Context(), etcd, "g", other); err != nil || held.ID != "x" {
+	if held, err := AddOrder(t.Context(), etcd, "g", other); err != nil || !held.Done || held.Reason != "sale" {
 		t.Errorf("freezing again gave %+v, %v", held, err)
 	}
 	r := journalOf(t, etcd)
 	if got := messages(r, 0); !slices.Equal(got, []string{"olga froze the group: no rollout begins; sale"}) {
 		t.Errorf("the events are %q", got)
 	}
-	if got := r.Newest(); got.Epoch() != 2 || got.Revision() != read(t, etcd, "g").ordersAt {
+	if got := r.Newest(); got.Epoch() != 2 || got.Revision() != frozen {
 		t.Errorf("its sequence is of epoch %d and revision %d", got.Epoch(), got.Revision())
 	}
 }

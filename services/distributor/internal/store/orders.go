@@ -15,8 +15,8 @@ import (
 // ordersAttempts is how often a write is tried when other orders are written at the same time.
 const ordersAttempts = 10
 
-// AddOrder adds an order to those of its group, in one transaction that needs no leader. The leader reads it and obeys. An order
-// that makes it needless is returned instead, see Orders.Stands. An order to the group is in force with that transaction, which tells it
+// AddOrder adds an order to those of its group, in one transaction that needs no leader, and returns it as it is stored, see
+// Orders.Settled. The leader reads it and obeys. One with a known id is not added; the known one is returned. An order to the group is in force with that transaction, which tells it
 // too; one to a rollout is told when it is obeyed.
 func AddOrder(ctx context.Context, kv clientv3.KV, group fleet.GroupID, order rollout.Order) (rollout.Order,
 	error) {
@@ -25,9 +25,10 @@ func AddOrder(ctx context.Context, kv clientv3.KV, group fleet.GroupID, order ro
 		if err != nil {
 			return rollout.Order{}, err
 		}
-		if there, ok := was.Stands(order); ok {
+		if there, ok := was.Find(order.ID); ok {
 			return there, nil
 		}
+		order := was.Settled(order)
 		text, err := encode(was.With(order))
 		if err != nil {
 			return rollout.Order{}, err

@@ -22,6 +22,9 @@ func (s *Server) SubmitConfig(ctx context.Context, r *translatorv1.SubmitConfigR
 	if err != nil {
 		return nil, err
 	}
+	if out.Entities == nil && out.HeldBack == nil && out.Revision != nil { // the first answer is given again
+		out.Entities, out.Size = out.Revision.Entities, out.Revision.Size
+	}
 	return &translatorv1.SubmitConfigResponse{
 		Revision: revision(out.Revision), Unchanged: out.Unchanged, Changes: summary(out.Changes), Warnings: wire.ProblemMessages(out.Warnings),
 		HeldBack: pin(out.HeldBack), Entities: out.Entities, SizeBytes: out.Size,

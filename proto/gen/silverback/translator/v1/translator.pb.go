@@ -1168,7 +1168,7 @@ type SubmitConfigResponse struct {
 	// documents are not served. A warning says why and what to do.
 	HeldBack *Pin `protobuf:"bytes,5,opt,name=held_back,json=heldBack,proto3" json:"held_back,omitempty"`
 	// How many entities of each kind the group has with the submission; empty when it was held
-	// back, and when the first answer to a request is given again.
+	// back.
 	Entities map[string]int64 `protobuf:"bytes,6,rep,name=entities,proto3" json:"entities,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	// The size of their canonical bytes.
 	SizeBytes     int64 `protobuf:"varint,7,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
