@@ -4,6 +4,7 @@ package forecast
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
@@ -31,6 +32,20 @@ func Load(size cost.Size, nodes []*registryv1.Node) string {
 	}
 	return sum.String()
 }
+
+// Notable is Load; empty too for a load that nobody notices.
+func Notable(size cost.Size, nodes []*registryv1.Node) string {
+	if sum := summary(size, nodes); sum.Serving < notableTime && sum.Memory < notableMemory {
+		return ""
+	}
+	return Load(size, nodes)
+}
+
+// Loads below both bounds are not worth a line of the status.
+const (
+	notableTime   = time.Second
+	notableMemory = 64 << 20
+)
 
 func summary(size cost.Size, nodes []*registryv1.Node) cost.Summary {
 	var gateways []cost.Named

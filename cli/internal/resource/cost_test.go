@@ -38,6 +38,9 @@ func TestTheStatusSaysWhatALoadTakes(t *testing.T) {
 	if !strings.Contains(b.String(), want) {
 		t.Errorf("the status lacks %q:\n%s", want, b.String())
 	}
+	if got := forecast.Notable(cost.Size{Routes: 3, Entities: 9, Bytes: 900}, s.nodes); got != "" {
+		t.Errorf("of a small configuration it says %q", got)
+	}
 	if got := forecast.Load(cost.Size{}, s.nodes); got != "" {
 		t.Errorf("of an unknown size it says %q", got)
 	}

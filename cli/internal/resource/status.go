@@ -310,7 +310,7 @@ func (s groupStatus) print(a *app.App) error {
 		a.Line(12, "  revision  %d (%s), %s, %s ago by %s", s.revision.GetNumber(), show.Digest(s.revision.GetDigest()),
 			show.Count(entityCount(s.revision), "entity", "entities"), show.Age(a.Now(), s.revision.GetCreateTime()),
 			show.Clean(s.revision.GetAuthor()))
-		if text := forecast.Load(cost.SizeOf(s.revision.GetEntities(), s.revision.GetSizeBytes()), s.nodes); text != "" {
+		if text := forecast.Notable(cost.SizeOf(s.revision.GetEntities(), s.revision.GetSizeBytes()), s.nodes); text != "" {
 			a.Line(12, "  a load    %s", show.Clean(text))
 		}
 	}
