@@ -19,7 +19,7 @@ import (
 // obeyTimeout is how long a call waits for the leader to obey. The order stays stored after it.
 const obeyTimeout = 15 * time.Second
 
-// behind is how long a call that finds nothing to do waits for news of the translator.
+// behind is how long a call that finds nothing waits for news of the translator and the registry.
 const behind = time.Second
 
 // An orderRequest is what the requests of all verbs have in common.
@@ -103,7 +103,17 @@ func (s *RolloutService) orderRollout(ctx context.Context, request interface {
 // waits reports whether the newest revision of a group waits for a change window or the load interval. This replica may hear of a revision
 // that was submitted just now a little later.
 func (s *RolloutService) waits(ctx context.Context, group fleet.GroupID) bool {
-	for until := time.Now().Add(behind); !s.Ledger.Waits(group); {
+	return soon(ctx, func() bool { return s.Ledger.Waits(group) })
+}
+
+// groupExists reports whether there is a group. A replica that has just started hears of the groups a little later.
+func groupExists(ctx context.Context, ledger Ledger, group fleet.GroupID) bool {
+	return soon(ctx, func() bool { return ledger.Known(group) })
+}
+
+// soon reports whether something is so, within the time that this replica may be behind.
+func soon(ctx context.Context, is func() bool) bool {
+	for until := time.Now().Add(behind); !is(); {
 		if time.Now().After(until) || backoff.Sleep(ctx, behind/20) != nil {
 			return false
 		}
@@ -174,7 +184,7 @@ func (s *RolloutService) orderGroup(ctx context.Context, request orderRequest, v
 	if err := s.Ledger.Ready(ctx); err != nil {
 		return nil, err
 	}
-	if !s.Ledger.Known(group) {
+	if !groupExists(ctx, s.Ledger, group) {
 		return nil, fault.New(fault.Missing, "NO_SUCH_GROUP", "there is no group %q", group).With("group", string(group))
 	}
 	kept, err := s.Ledger.AddOrder(ctx, group, o)

@@ -97,7 +97,7 @@ func (s *TargetService) known(ctx context.Context, group fleet.GroupID) error {
 	if err := s.Ledger.Ready(ctx); err != nil {
 		return err
 	}
-	if !s.Ledger.Known(group) {
+	if !groupExists(ctx, s.Ledger, group) {
 		return fault.New(fault.Missing, "NO_SUCH_GROUP", "there is no group %q", group).With("group", string(group))
 	}
 	return nil
