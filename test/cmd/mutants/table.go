@@ -73,7 +73,8 @@ var table = []mutation{
 	},
 	{
 		name: "webhooks: a replaced leader goes on", file: "services/distributor/internal/webhook/sender.go",
-		old: `if ctx.Err() != nil || errors.Is(err, fault.Of(fault.StaleTerm)) {`, new: `if ctx.Err() != nil || errors.Is(err, fault.Of(fault.Exists)) {`,
+		old: `if ctx.Err() != nil || errors.Is(err, fault.Of(fault.StaleTerm)) {`,
+		new: `if ctx.Err() != nil || errors.Is(err, fault.Of(fault.Exists)) {`,
 		pkg: distributor + "/internal/webhook", run: "TestALeaderThatWasReplacedSendsNothingMore",
 	},
 	{

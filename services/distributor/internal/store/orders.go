@@ -16,8 +16,8 @@ import (
 const ordersAttempts = 10
 
 // AddOrder adds an order to those of its group, in one transaction that needs no leader, and returns it as it is stored, see
-// Orders.Settled. The leader reads it and obeys. One with a known id is not added; the known one is returned. An order to the group is in force with that transaction, which tells it
-// too; one to a rollout is told when it is obeyed.
+// Orders.Settled. The leader reads it and obeys. One with a known id is not added; the known one is returned. An order to the group is in
+// force with that transaction, which tells it too; one to a rollout is told when it is obeyed.
 func AddOrder(ctx context.Context, kv clientv3.KV, group fleet.GroupID, order rollout.Order) (rollout.Order,
 	error) {
 	for range ordersAttempts {
