@@ -41,6 +41,8 @@ var everyKey = []string{
 	`content/fragments/[0-9a-f]{64}/0000`,
 	`decided/assignments/default`,
 	`decided/rollouts/default/[^/]+`,
+	`decided/events/[0-9a-f]{16}-[0-9a-f]{8}`,
+	`decided/told/default`,
 	`observed/tallies/default/[^/]+/[^/]+`,
 	`election/ELECTION/[0-9a-f]+`,
 }
