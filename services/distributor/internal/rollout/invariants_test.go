@@ -602,9 +602,12 @@ func (w *world) witness(was Input, d Decision) {
 	if was.Assignment != nil {
 		before = *was.Assignment
 	}
-	if a := d.Assignment; a != nil && a.Threshold > 0 && (a.Rollout != before.Rollout || a.Threshold > before.Threshold) &&
-		!a.without().runs(a.Candidate.Digest, whole) {
-		w.truth.loaded = w.now
+	if a := d.Assignment; a != nil && !a.Reach.IsZero() && (a.Rollout != before.Rollout || !before.covers(a.Reach)) {
+		// A recovery drops what nodes run from the assignment; they run it all the same.
+		forgotten := before.Epoch != was.Epoch && Assignment{Stable: before.Stable, Held: before.left(false)}.runs(a.Candidate.Digest, whole)
+		if !forgotten && !a.without().runs(a.Candidate.Digest, whole) {
+			w.truth.loaded = w.now
+		}
 	}
 	if d.Ended != nil {
 		s.superseded++
