@@ -84,7 +84,7 @@ func healthchecks(from *kongcrd.Healthchecks) *declarative.Healthcheck {
 // removable are health checks that leave targets alone unless many connections in a row fail. Kong keeps a health of targets, which the
 // Admin API can set, only where there are checks.
 func removable() *declarative.Healthcheck {
-	const failures = 255 // the most that Kong counts to
+	const failures = 254 // the most that workers of Kong take; its schema takes 255
 	return &declarative.Healthcheck{Passive: &declarative.Passive{
 		Type: new("http"), Healthy: &declarative.Healthy{Successes: new(1)}, Unhealthy: &declarative.Unhealthy{TCPFailures: new(failures)},
 	}}
