@@ -243,6 +243,11 @@ var table = []mutation{
 		pkg: rollouts, run: "TestATakeOverAtTheEndOfAWave",
 	},
 	{
+		name: "a takeover adds a third revision", file: "services/distributor/internal/rollout/interval.go",
+		old: `s.a.outside() <= 1 &&`, new: `s.a.outside() <= 9 &&`,
+		pkg: rollouts, run: "TestAStormOfRevisions",
+	},
+	{
 		name: "a takeover does not wait for the load interval", file: "services/distributor/internal/rollout/interval.go",
 		old: `s.in.Policy.firstWave(s.c, s.a.Reach) && s.in.intervalLeft() == 0`, new: `s.in.Policy.firstWave(s.c, s.a.Reach)`,
 		pkg: rollouts, run: "TestABurstIsTwoLoads",

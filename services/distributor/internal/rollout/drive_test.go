@@ -244,8 +244,8 @@ func TestAStormOfRevisionsNeverSendsANodeBack(t *testing.T) {
 		Policy: Policy{Waves: []Wave{{Nodes: 1}, {Nodes: 2}, {Percent: 100}}}}
 	in.Assignment = &Assignment{Stable: one}
 	for i := range maxHolds {
-		in.Assignment.Held = append(in.Assignment.Held, Hold{Target: Target{Revision: fleet.Revision(100 - i),
-			Digest: fleet.Digest(fmt.Sprint(100 - i))}, Reach: Reach{Threshold: place(10+i) + 1}})
+		in.Assignment.Held = append(in.Assignment.Held, Hold{Target: Target{Revision: fleet.Revision(100 - i), Digest: one.Digest},
+			Reach: Reach{Threshold: place(10+i) + 1}})
 	}
 	in = apply(in, Plan(start, in))
 	in.Newest = Target{Revision: 201, Digest: "sha256:201"}
@@ -256,6 +256,10 @@ func TestAStormOfRevisionsNeverSendsANodeBack(t *testing.T) {
 	in.Assignment.Held = in.Assignment.Held[1:]
 	if d = Plan(start, tallied(in, Tally{Connected: 1, Serving: 1})); d.Ended == nil || len(d.Assignment.Held) != maxHolds {
 		t.Errorf("below the bound it decided %+v", d)
+	}
+	in.Assignment.Held[0].Target.Digest = "sha256:other"
+	if d = Plan(start, tallied(in, Tally{Connected: 1, Serving: 1})); d.Ended != nil || d.Rollout == nil || d.Rollout.Wave != 2 {
+		t.Errorf("with nodes on two contents outside of the wave it decided %+v", d)
 	}
 }
 

@@ -110,6 +110,22 @@ func (a Assignment) runs(digest fleet.Digest, nodes Reach) bool {
 	return a.Stable.Digest == digest
 }
 
+// outside returns how many contents the nodes that it does not reach should run.
+func (a Assignment) outside() int {
+	contents := map[fleet.Digest]bool{}
+	everybody := false
+	for _, h := range a.Held {
+		if covered := a.covers(h.Reach); !covered {
+			contents[h.Target.Digest] = true
+		}
+		everybody = everybody || h.Threshold == fleet.MaxPosition
+	}
+	if !a.Stable.IsZero() && !everybody {
+		contents[a.Stable.Digest] = true
+	}
+	return len(contents)
+}
+
 // revisions returns what nodes should run without the candidate, in hash order.
 func (a Assignment) revisions() (all []fleet.Revision) {
 	for _, h := range a.Held {
