@@ -603,8 +603,11 @@ func (w *world) witness(was Input, d Decision) {
 		before = *was.Assignment
 	}
 	if a := d.Assignment; a != nil && !a.Reach.IsZero() && (a.Rollout != before.Rollout || !before.covers(a.Reach)) {
-		// A recovery drops what nodes run from the assignment; they run it all the same.
-		forgotten := before.Epoch != was.Epoch && Assignment{Stable: before.Stable, Held: before.left(false)}.runs(a.Candidate.Digest, whole)
+		// A recovery drops what nodes run from the assignment; they run it all the same, or had it before the candidate that is taken back.
+		ran := func(withdrawn bool) bool {
+			return Assignment{Stable: before.Stable, Held: before.left(withdrawn)}.runs(a.Candidate.Digest, whole)
+		}
+		forgotten := before.Epoch != was.Epoch && (ran(false) || ran(true))
 		if !forgotten && !a.without().runs(a.Candidate.Digest, whole) {
 			w.truth.loaded = w.now
 		}
