@@ -110,7 +110,7 @@ func (a Assignment) runs(digest fleet.Digest, nodes Reach) bool {
 	return a.Stable.Digest == digest
 }
 
-// outside returns how many contents the nodes that it does not reach should run.
+// outside returns how many contents the nodes that it does not reach should run. Nothing counts as one.
 func (a Assignment) outside() int {
 	contents := map[fleet.Digest]bool{}
 	everybody := false
@@ -120,8 +120,8 @@ func (a Assignment) outside() int {
 		}
 		everybody = everybody || h.Threshold == fleet.MaxPosition
 	}
-	if !a.Stable.IsZero() && !everybody {
-		contents[a.Stable.Digest] = true
+	if !everybody {
+		contents[a.Stable.Digest] = true // or nothing yet
 	}
 	return len(contents)
 }
