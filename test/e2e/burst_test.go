@@ -42,7 +42,7 @@ func TestABurstOfSubmissionsCostsFewLoads(t *testing.T) {
 		}
 	}
 	suite.Routed(t, outside(f), "/end", 200)
-	suite.Want(t, f.CLI.Run(t, "status"), 0, "a load", "on 3 gateways", "measured")
+	suite.Want(t, f.CLI.Run(t, "apply", "-g", lab.Group, "--dry-run", first), 0, "a load takes about", "on 3 gateways", "measured")
 	suite.Want(t, f.CLI.Run(t, "describe", "node", f.Gateways()[0].Name, "-g", lab.Group), 0, "Measured:", "A load:")
 
 	// An operator does not wait.
