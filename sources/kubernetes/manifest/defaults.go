@@ -18,58 +18,42 @@ func FillDefaults(set *object.Set) {
 		if kinds[kind].scope == namespaced && obj.GetNamespace() == "" {
 			obj.SetNamespace(defaultNamespace)
 		}
-		if secret, ok := obj.(*core.Secret); ok {
-			mergeStringData(secret)
-		}
+		fillObject(obj)
 	}
 	*set = *set.Without(func(object.Object) bool { return false }) // by their namespaces now
-	for _, r := range object.List[*gateway.HTTPRoute](set, "HTTPRoute") {
-		parents(r.Spec.ParentRefs)
-		for i := range r.Spec.Rules {
-			httpRule(&r.Spec.Rules[i])
-		}
+}
+
+// fillObject fills in what the schema of an object's kind has defaults for.
+func fillObject(obj object.Object) {
+	switch o := obj.(type) {
+	case *core.Secret:
+		mergeStringData(o)
+	case *gateway.HTTPRoute:
+		parents(o.Spec.ParentRefs)
+		each(o.Spec.Rules, httpRule)
+	case *gateway.GRPCRoute:
+		parents(o.Spec.ParentRefs)
+		each(o.Spec.Rules, grpcRule)
+	case *gateway.TLSRoute:
+		parents(o.Spec.ParentRefs)
+		each(o.Spec.Rules, func(rule *gateway.TLSRouteRule) { each(rule.BackendRefs, backend) })
+	case *gateway.TCPRoute:
+		parents(o.Spec.ParentRefs)
+		each(o.Spec.Rules, func(rule *gateway.TCPRouteRule) { each(rule.BackendRefs, backend) })
+	case *gateway.UDPRoute:
+		parents(o.Spec.ParentRefs)
+		each(o.Spec.Rules, func(rule *gateway.UDPRouteRule) { each(rule.BackendRefs, backend) })
+	case *gateway.Gateway:
+		each(o.Spec.Listeners, func(l *gateway.Listener) { listener(l.TLS) })
+	case *gateway.ListenerSet:
+		each(o.Spec.Listeners, func(l *gateway.ListenerEntry) { listener(l.TLS) })
 	}
-	for _, r := range object.List[*gateway.GRPCRoute](set, "GRPCRoute") {
-		parents(r.Spec.ParentRefs)
-		for i := range r.Spec.Rules {
-			rule := &r.Spec.Rules[i]
-			for j := range rule.BackendRefs {
-				backend(&rule.BackendRefs[j].BackendRef)
-			}
-			for j := range rule.Matches {
-				if method := rule.Matches[j].Method; method != nil {
-					fill(&method.Type, gateway.GRPCMethodMatchExact)
-				}
-			}
-		}
-	}
-	for _, r := range object.List[*gateway.TLSRoute](set, "TLSRoute") {
-		parents(r.Spec.ParentRefs)
-		for i := range r.Spec.Rules {
-			backends(r.Spec.Rules[i].BackendRefs)
-		}
-	}
-	for _, r := range object.List[*gateway.TCPRoute](set, "TCPRoute") {
-		parents(r.Spec.ParentRefs)
-		for i := range r.Spec.Rules {
-			backends(r.Spec.Rules[i].BackendRefs)
-		}
-	}
-	for _, r := range object.List[*gateway.UDPRoute](set, "UDPRoute") {
-		parents(r.Spec.ParentRefs)
-		for i := range r.Spec.Rules {
-			backends(r.Spec.Rules[i].BackendRefs)
-		}
-	}
-	for _, g := range object.List[*gateway.Gateway](set, "Gateway") {
-		for i := range g.Spec.Listeners {
-			listener(g.Spec.Listeners[i].TLS)
-		}
-	}
-	for _, s := range object.List[*gateway.ListenerSet](set, "ListenerSet") {
-		for i := range s.Spec.Listeners {
-			listener(s.Spec.Listeners[i].TLS)
-		}
+}
+
+// each calls do for every element of a list, in its place.
+func each[T any](list []T, do func(*T)) {
+	for i := range list {
+		do(&list[i])
 	}
 }
 
@@ -83,12 +67,6 @@ func parents(refs []gateway.ParentReference) {
 	for i := range refs {
 		fill(&refs[i].Group, gateway.GroupName)
 		fill(&refs[i].Kind, "Gateway")
-	}
-}
-
-func backends(refs []gateway.BackendRef) {
-	for i := range refs {
-		backend(&refs[i])
 	}
 }
 
@@ -109,25 +87,27 @@ func listener(tls *gateway.ListenerTLSConfig) {
 	}
 }
 
-func httpRule(rule *gateway.HTTPRouteRule) {
-	for i := range rule.BackendRefs {
-		backend(&rule.BackendRefs[i].BackendRef)
+func grpcRule(rule *gateway.GRPCRouteRule) {
+	each(rule.BackendRefs, func(ref *gateway.GRPCBackendRef) { backend(&ref.BackendRef) })
+	for _, match := range rule.Matches {
+		if match.Method != nil {
+			fill(&match.Method.Type, gateway.GRPCMethodMatchExact)
+		}
 	}
+}
+
+func httpRule(rule *gateway.HTTPRouteRule) {
+	each(rule.BackendRefs, func(ref *gateway.HTTPBackendRef) { backend(&ref.BackendRef) })
 	if len(rule.Matches) == 0 {
 		rule.Matches = []gateway.HTTPRouteMatch{{}}
 	}
-	for i := range rule.Matches {
-		match := &rule.Matches[i]
+	each(rule.Matches, func(match *gateway.HTTPRouteMatch) {
 		fill(&match.Path, gateway.HTTPPathMatch{})
 		fill(&match.Path.Type, gateway.PathMatchPathPrefix)
 		fill(&match.Path.Value, "/")
-		for j := range match.Headers {
-			fill(&match.Headers[j].Type, gateway.HeaderMatchExact)
-		}
-		for j := range match.QueryParams {
-			fill(&match.QueryParams[j].Type, gateway.QueryParamMatchExact)
-		}
-	}
+		each(match.Headers, func(h *gateway.HTTPHeaderMatch) { fill(&h.Type, gateway.HeaderMatchExact) })
+		each(match.QueryParams, func(q *gateway.HTTPQueryParamMatch) { fill(&q.Type, gateway.QueryParamMatchExact) })
+	})
 	for i := range rule.Filters {
 		if to := rule.Filters[i].RequestRedirect; to != nil {
 			fill(&to.StatusCode, 302)

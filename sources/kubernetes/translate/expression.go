@@ -1,8 +1,10 @@
 package translate
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -85,6 +87,30 @@ func matchEach(field string, form *regexp.Regexp, values []string) string {
 // headerField is the field of a header in an expression.
 func headerField(name string) string {
 	return "http.headers." + strings.ReplaceAll(strings.ToLower(name), "-", "_")
+}
+
+func queryField(name string) string { return "http.queries." + name }
+
+// condition is what a header or a parameter has to be.
+type condition struct {
+	name  string
+	regex bool
+	value string
+}
+
+// matchAll matches all of some conditions, ordered by name.
+func matchAll(field func(name string) string, conditions []condition) string {
+	conditions = slices.Clone(conditions)
+	slices.SortStableFunc(conditions, func(a, b condition) int { return cmp.Compare(a.name, b.name) })
+	var parts []string
+	for _, c := range conditions {
+		operator := "=="
+		if c.regex {
+			operator = "~"
+		}
+		parts = append(parts, compare(field(c.name), operator, c.value))
+	}
+	return allOf(parts...)
 }
 
 // anchored makes a regular expression match from the beginning of a path.

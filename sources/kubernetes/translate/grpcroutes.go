@@ -3,7 +3,6 @@ package translate
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	gateway "sigs.k8s.io/gateway-api/apis/v1"
@@ -123,7 +122,7 @@ func grpcPath(m *gateway.GRPCMethodMatch) string {
 }
 
 func isRegex(m *gateway.GRPCMethodMatch) bool {
-	return m.Type != nil && *m.Type == gateway.GRPCMethodMatchRegularExpression
+	return is(m.Type, gateway.GRPCMethodMatchRegularExpression)
 }
 
 // grpcHosts are the hosts of a route, or else those of the listeners that it names.
@@ -168,21 +167,10 @@ func (t *translation) grpcExpressions(routes []*gateway.GRPCRoute) {
 }
 
 func splitGRPC(r *gateway.GRPCRoute) []grpcMatch {
-	hosts := hostnames(r.Spec.Hostnames)
-	if len(hosts) == 0 {
-		hosts = []string{""}
-	}
+	matches := func(rule gateway.GRPCRouteRule) []gateway.GRPCRouteMatch { return rule.Matches }
 	var all []grpcMatch
-	for _, host := range hosts {
-		for number, rule := range r.Spec.Rules {
-			matches := rule.Matches
-			if len(matches) == 0 {
-				matches = []gateway.GRPCRouteMatch{{}}
-			}
-			for i, match := range matches {
-				all = append(all, grpcMatch{GRPCRouteMatch: match, route: r, host: host, rule: number, number: i})
-			}
-		}
+	for p := range matchesOfHosts(r.Spec.Hostnames, r.Spec.Rules, matches) {
+		all = append(all, grpcMatch{GRPCRouteMatch: p.match, route: r, host: p.host, rule: p.ruleNumber, number: p.number})
 	}
 	return all
 }
@@ -202,14 +190,11 @@ func (m grpcMatch) traits() uint64 {
 }
 
 func (t *translation) grpcExpressionRoute(m grpcMatch, name string) route {
-	headers := slices.Clone(m.Headers)
-	slices.SortStableFunc(headers, func(a, b gateway.GRPCHeaderMatch) int { return cmp.Compare(a.Name, b.Name) })
-	var wanted []string
-	for _, header := range headers {
-		regex := header.Type != nil && *header.Type == gateway.GRPCHeaderMatchRegularExpression
-		wanted = append(wanted, compare(headerField(string(header.Name)), operator(regex), header.Value))
+	var headers []condition
+	for _, h := range m.Headers {
+		headers = append(headers, condition{string(h.Name), is(h.Type, gateway.GRPCHeaderMatchRegularExpression), h.Value})
 	}
-	expression := allOf(matchGRPC(m.Method), allOf(wanted...), matchHosts(m.host),
+	expression := allOf(matchGRPC(m.Method), matchAll(headerField, headers), matchHosts(m.host),
 		matchSNIs(list(m.route.Annotations[annotationSNIs])...))
 	if expression == "" {
 		expression = catchAll

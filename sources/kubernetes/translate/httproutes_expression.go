@@ -51,21 +51,10 @@ func prioritize(routes []*gateway.HTTPRoute) map[*gateway.HTTPRoute][]prioritize
 
 // split makes one match of every pair of a host and a match of a route.
 func split(r *gateway.HTTPRoute) []prioritized {
-	hosts := hostnames(r.Spec.Hostnames)
-	if len(hosts) == 0 {
-		hosts = []string{""}
-	}
+	matches := func(rule gateway.HTTPRouteRule) []gateway.HTTPRouteMatch { return rule.Matches }
 	var all []prioritized
-	for _, host := range hosts {
-		for number, rule := range r.Spec.Rules {
-			matches := rule.Matches
-			if len(matches) == 0 {
-				matches = []gateway.HTTPRouteMatch{{}}
-			}
-			for i, match := range matches {
-				all = append(all, prioritized{httpMatch: httpMatch{match, httpRule{rule, r, number}, i}, host: host})
-			}
-		}
+	for p := range matchesOfHosts(r.Spec.Hostnames, r.Spec.Rules, matches) {
+		all = append(all, prioritized{httpMatch: httpMatch{p.match, httpRule{p.rule, r, p.ruleNumber}, p.number}, host: p.host})
 	}
 	return all
 }
@@ -73,8 +62,8 @@ func split(r *gateway.HTTPRoute) []prioritized {
 // traits are the bits of a priority but for the order among equals.
 func (p prioritized) traits() uint64 {
 	priority := uint64(kindHTTPBits)<<kindShift + hostPriority(p.host)
-	if p.Path != nil && p.Path.Type != nil {
-		switch *p.Path.Type {
+	if p.Path != nil {
+		switch pathType(p.Path) {
 		case gateway.PathMatchExact:
 			priority += 1 << 34
 		case gateway.PathMatchRegularExpression:
@@ -189,27 +178,14 @@ func matchHTTP(match gateway.HTTPRouteMatch, capture bool) string {
 	if match.Method != nil {
 		method = matchMethods(string(*match.Method))
 	}
-	headers := slices.Clone(match.Headers)
-	slices.SortStableFunc(headers, func(a, b gateway.HTTPHeaderMatch) int { return cmp.Compare(a.Name, b.Name) })
-	var headerParts, queryParts []string
-	for _, header := range headers {
-		regex := header.Type != nil && *header.Type == gateway.HeaderMatchRegularExpression
-		headerParts = append(headerParts, compare(headerField(string(header.Name)), operator(regex), header.Value))
+	var headers, queries []condition
+	for _, h := range match.Headers {
+		headers = append(headers, condition{string(h.Name), is(h.Type, gateway.HeaderMatchRegularExpression), h.Value})
 	}
-	queries := slices.Clone(match.QueryParams)
-	slices.SortStableFunc(queries, func(a, b gateway.HTTPQueryParamMatch) int { return cmp.Compare(a.Name, b.Name) })
-	for _, query := range queries {
-		regex := query.Type != nil && *query.Type == gateway.QueryParamMatchRegularExpression
-		queryParts = append(queryParts, compare("http.queries."+string(query.Name), operator(regex), query.Value))
+	for _, q := range match.QueryParams {
+		queries = append(queries, condition{string(q.Name), is(q.Type, gateway.QueryParamMatchRegularExpression), q.Value})
 	}
-	return allOf(matchPath(match.Path, capture), allOf(headerParts...), allOf(queryParts...), method)
-}
-
-func operator(regex bool) string {
-	if regex {
-		return "~"
-	}
-	return "=="
+	return allOf(matchPath(match.Path, capture), matchAll(headerField, headers), matchAll(queryField, queries), method)
 }
 
 // matchPath matches a path. With capture the first group of the regular expression is what follows the prefix.

@@ -10,10 +10,18 @@ import (
 	"github.com/silverback-gateway/silverback/sources/kubernetes/object"
 )
 
-// streamRule is a rule of a route below HTTP.
+// streamRule is a rule of a route below HTTP. Its fields are those of a gateway.TCPRouteRule, UDPRouteRule and TLSRouteRule.
 type streamRule struct {
-	name     *gateway.SectionName
-	backends []gateway.BackendRef
+	Name        *gateway.SectionName
+	BackendRefs []gateway.BackendRef
+}
+
+func streamRules[R gateway.TCPRouteRule | gateway.UDPRouteRule | gateway.TLSRouteRule](rules []R) []streamRule {
+	made := make([]streamRule, 0, len(rules))
+	for _, rule := range rules {
+		made = append(made, streamRule(rule))
+	}
+	return made
 }
 
 // streamRoute is a TCPRoute, a UDPRoute or a TLSRoute: what they have in common.
@@ -30,30 +38,25 @@ type streamRoute struct {
 // streamRoutes translates every TCPRoute, UDPRoute and TLSRoute: every rule becomes a service with one route.
 func (t *translation) streamRoutes() {
 	for _, r := range object.List[*gateway.UDPRoute](t.set, "UDPRoute") {
-		if _, ok := t.attach(r, r.Spec.ParentRefs, nil, speaks(gateway.UDPProtocolType)); !ok {
-			continue
-		}
-		s := streamRoute{source: r, kind: "udproute", protocol: "udp", accepts: "udp"}
-		s.ports = ports(t.attached(r, r.Spec.ParentRefs), gateway.UDPProtocolType)
-		for _, rule := range r.Spec.Rules {
-			s.rules = append(s.rules, streamRule{rule.Name, rule.BackendRefs})
-		}
-		t.addStream(s, true)
+		s := streamRoute{source: r, kind: "udproute", protocol: "udp", accepts: "udp", rules: streamRules(r.Spec.Rules)}
+		t.portRoute(s, r.Spec.ParentRefs, gateway.UDPProtocolType)
 	}
 	for _, r := range object.List[*gateway.TCPRoute](t.set, "TCPRoute") {
-		if _, ok := t.attach(r, r.Spec.ParentRefs, nil, speaks(gateway.TCPProtocolType)); !ok {
-			continue
-		}
-		s := streamRoute{source: r, kind: "tcproute", protocol: "tcp", accepts: "tcp"}
-		s.ports = ports(t.attached(r, r.Spec.ParentRefs), gateway.TCPProtocolType)
-		for _, rule := range r.Spec.Rules {
-			s.rules = append(s.rules, streamRule{rule.Name, rule.BackendRefs})
-		}
-		t.addStream(s, true)
+		s := streamRoute{source: r, kind: "tcproute", protocol: "tcp", accepts: "tcp", rules: streamRules(r.Spec.Rules)}
+		t.portRoute(s, r.Spec.ParentRefs, gateway.TCPProtocolType)
 	}
 	for _, r := range object.List[*gateway.TLSRoute](t.set, "TLSRoute") {
 		t.tlsRoute(r)
 	}
+}
+
+// portRoute translates a route that is told apart by the ports of its listeners alone.
+func (t *translation) portRoute(s streamRoute, parents []gateway.ParentReference, protocol gateway.ProtocolType) {
+	if _, ok := t.attach(s.source, parents, nil, speaks(protocol)); !ok {
+		return
+	}
+	s.ports = ports(t.attached(s.source, parents), protocol)
+	t.addStream(s, true)
 }
 
 func (t *translation) tlsRoute(r *gateway.TLSRoute) {
@@ -65,12 +68,11 @@ func (t *translation) tlsRoute(r *gateway.TLSRoute) {
 	if !ok {
 		return
 	}
-	s := streamRoute{source: r, kind: "tlsroute", protocol: "tcp", accepts: "tls", snis: hostnames(hosts)}
+	s := streamRoute{
+		source: r, kind: "tlsroute", protocol: "tcp", accepts: "tls", snis: hostnames(hosts), rules: streamRules(r.Spec.Rules),
+	}
 	if t.passesThrough(r) {
 		s.accepts = "tls_passthrough"
-	}
-	for _, rule := range r.Spec.Rules {
-		s.rules = append(s.rules, streamRule{rule.Name, rule.BackendRefs})
 	}
 	t.addStream(s, false)
 }
@@ -98,14 +100,14 @@ func (t *translation) addStream(s streamRoute, backendsNeeded bool) {
 		t.problem(object.ReasonInvalid, "the route has no rules", s.source)
 	}
 	for number, rule := range s.rules {
-		if backendsNeeded && len(rule.backends) == 0 {
+		if backendsNeeded && len(rule.BackendRefs) == 0 {
 			t.problem(object.ReasonInvalid, fmt.Sprintf("rule %d has no backends", number), s.source)
 			continue
 		}
 		name := fmt.Sprintf("%s.%s.%s.%d", s.kind, s.source.GetNamespace(), s.source.GetName(), number)
 		made := newService(name, name, s.protocol)
 		made.namespace, made.parent = s.source.GetNamespace(), s.source
-		made.backends = t.backendsOf(s.source, rule.backends)
+		made.backends = t.backendsOf(s.source, rule.BackendRefs)
 		made.routes = []route{s.route(name+".0", rule, t.Expressions)}
 		t.services[name] = made
 	}
@@ -113,8 +115,8 @@ func (t *translation) addStream(s streamRoute, backendsNeeded bool) {
 
 func (s streamRoute) route(name string, rule streamRule, expressions bool) route {
 	var ruleName string
-	if rule.name != nil {
-		ruleName = string(*rule.name)
+	if rule.Name != nil {
+		ruleName = string(*rule.Name)
 	}
 	made := declarative.Route{Name: name, Protocols: []string{s.accepts}, Tags: tagsOf(s.source, ruleName)}
 	if expressions {
