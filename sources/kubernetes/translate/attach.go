@@ -1,7 +1,7 @@
 package translate
 
 import (
-	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,46 +13,262 @@ import (
 	"github.com/silverback-gateway/silverback/sources/kubernetes/object"
 )
 
-// kindListenerSet is what brings listeners to a Gateway from beside it.
-const kindListenerSet = "ListenerSet"
+// Parent is what became of one parent that a route names.
+type Parent struct {
+	Ref     gateway.ParentReference
+	Gateway *Gateway // ours
+	// Attached are the listeners that take the route: they count it, also while they serve nothing.
+	Attached []*Listener
+	// Serving are those of Attached at which gateways serve the route.
+	Serving []*Listener
+	// Refused is why no listener takes the route.
+	Refused Finding
+	// Idle is why a listener that takes the route does not serve it.
+	Idle Finding
+}
 
-// attached are the listeners of a route: those that take it, or, where nobody looks, those that its parents have.
-func (t *translation) attached(r object.Object, parents []gateway.ParentReference) []listener {
+// Attachments says which listeners the Gateways of our controller have, and which of them take a route. The translation (with
+// Options.Attach) and the statuses of objects rest on it.
+type Attachments struct {
+	t        *translation
+	gateways map[object.Ref]*Gateway
+	sets     map[object.Ref]*Set
+	streams  map[streamPort]object.Ref // the route that has a port, of those that are attached at it
+}
+
+// streamPort is a port at which all streams go to one route.
+type streamPort struct {
+	protocol gateway.ProtocolType
+	port     gateway.PortNumber
+}
+
+// Attach decides about listeners and routes of a set.
+func Attach(set *object.Set, options Options) *Attachments {
+	return newAttachments(&translation{Options: options, set: set})
+}
+
+func newAttachments(t *translation) *Attachments {
+	a := &Attachments{t: t, gateways: t.readGateways(), sets: map[object.Ref]*Set{}, streams: map[streamPort]object.Ref{}}
+	for _, g := range a.gateways {
+		for _, set := range g.Sets {
+			a.sets[object.RefOf(set.ListenerSet)] = set
+		}
+	}
+	a.assignStreams()
+	return a
+}
+
+// Gateways lists the Gateways of our controller by their names.
+func (a *Attachments) Gateways() []*Gateway {
+	return slices.SortedFunc(maps.Values(a.gateways), func(x, y *Gateway) int {
+		return object.Compare(object.RefOf(x.Gateway), object.RefOf(y.Gateway))
+	})
+}
+
+// Route is what became of the parents that a route names, in its order; those that are not ours are left out.
+func (a *Attachments) Route(r object.Object) []Parent {
+	claim, ok := routeClaimOf(r)
+	if !ok {
+		return nil
+	}
+	return a.route(claim)
+}
+
+// routeClaim is what a route asks its parents for.
+type routeClaim struct {
+	route    object.Object
+	parents  []gateway.ParentReference
+	hosts    []gateway.Hostname
+	fits     func(*Listener) bool
+	protocol gateway.ProtocolType // of streams that a port has one route for
+}
+
+// routeClaimOf is what a route of any kind asks for.
+func routeClaimOf(r object.Object) (routeClaim, bool) {
+	switch r := r.(type) {
+	case *gateway.HTTPRoute:
+		return routeClaim{route: r, parents: r.Spec.ParentRefs, hosts: r.Spec.Hostnames, fits: endsHTTP}, true
+	case *gateway.GRPCRoute:
+		return routeClaim{route: r, parents: r.Spec.ParentRefs, hosts: r.Spec.Hostnames, fits: endsHTTP}, true
+	case *gateway.TLSRoute:
+		return routeClaim{route: r, parents: r.Spec.ParentRefs, hosts: r.Spec.Hostnames, fits: speaks(gateway.TLSProtocolType)}, true
+	case *gateway.TCPRoute:
+		return routeClaim{
+			route: r, parents: r.Spec.ParentRefs, fits: speaks(gateway.TCPProtocolType), protocol: gateway.TCPProtocolType,
+		}, true
+	case *gateway.UDPRoute:
+		return routeClaim{
+			route: r, parents: r.Spec.ParentRefs, fits: speaks(gateway.UDPProtocolType), protocol: gateway.UDPProtocolType,
+		}, true
+	}
+	return routeClaim{}, false
+}
+
+func endsHTTP(l *Listener) bool {
+	return (l.Protocol == gateway.HTTPProtocolType || l.Protocol == gateway.HTTPSProtocolType) && !l.passesThrough()
+}
+
+func speaks(protocol gateway.ProtocolType) func(*Listener) bool {
+	return func(l *Listener) bool { return l.Protocol == protocol }
+}
+
+// assignStreams gives each port of TCP and UDP to the oldest route that is attached there, for traffic cannot be told apart.
+func (a *Attachments) assignStreams() {
+	var claims []routeClaim
+	for _, r := range object.List[*gateway.TCPRoute](a.t.set, "TCPRoute") {
+		claim, _ := routeClaimOf(r)
+		claims = append(claims, claim)
+	}
+	for _, r := range object.List[*gateway.UDPRoute](a.t.set, "UDPRoute") {
+		claim, _ := routeClaimOf(r)
+		claims = append(claims, claim)
+	}
+	slices.SortStableFunc(claims, func(x, y routeClaim) int { return byAge(x.route, y.route) })
+	for _, c := range claims {
+		for _, parent := range a.route(c) {
+			for _, l := range parent.Serving {
+				if at := (streamPort{c.protocol, l.Port}); a.streams[at] == (object.Ref{}) {
+					a.streams[at] = object.RefOf(c.route)
+				}
+			}
+		}
+	}
+}
+
+func (a *Attachments) route(c routeClaim) []Parent {
+	var found []Parent
+	for _, ref := range c.parents {
+		if p, ok := a.parent(c.route.GetNamespace(), ref); ok {
+			found = append(found, a.take(c, p))
+		}
+	}
+	return found
+}
+
+// parent finds what a route of a namespace names as its parent, if that is ours. A refused ListenerSet refuses its routes.
+func (a *Attachments) parent(namespace string, ref gateway.ParentReference) (Parent, bool) {
+	if ref.Namespace != nil && *ref.Namespace != "" {
+		namespace = string(*ref.Namespace)
+	}
+	named := object.Ref{Group: gateway.GroupName, Kind: kindGateway, Namespace: namespace, Name: string(ref.Name)}
+	if ref.Kind != nil {
+		named.Kind = string(*ref.Kind)
+	}
+	if ref.Group != nil {
+		named.Group = string(*ref.Group)
+	}
+	if set := a.sets[named]; set != nil {
+		p := Parent{Ref: ref, Gateway: a.gateways[gatewayOfSet(set.ListenerSet)]}
+		if set.Refused.Reason == string(gateway.ListenerSetReasonNotAllowed) {
+			p.Refused = finding(gateway.RouteReasonNoMatchingParent, "%s", set.Refused.Message)
+		}
+		return p, true
+	}
+	g := a.gateways[named]
+	return Parent{Ref: ref, Gateway: g}, g != nil
+}
+
+// listenersAt lists the listeners that a parent has itself.
+func (a *Attachments) listenersAt(p Parent) []*Listener {
+	if p.Ref.Kind != nil && *p.Ref.Kind == kindListenerSet {
+		for _, set := range p.Gateway.Sets {
+			namespace := p.Ref.Namespace
+			if set.Name == string(p.Ref.Name) && (namespace == nil || string(*namespace) == set.Namespace) {
+				return set.Listeners
+			}
+		}
+	}
+	return p.Gateway.Listeners
+}
+
+// take finds the listeners of a parent that take a route, those that serve it, or why there are none.
+func (a *Attachments) take(c routeClaim, p Parent) Parent {
+	if !p.Refused.OK() {
+		return p
+	}
+	closest := noListener
+	for _, l := range a.listenersAt(p) {
+		refused := a.t.refuses(l, c, p.Ref)
+		if refused != takes {
+			if refused > closest || p.Refused.OK() {
+				closest = refused
+				p.Refused = finding(refused.reason(), "the listener %s: %s", l.Name, refusals[refused])
+			}
+			continue
+		}
+		p.Attached = append(p.Attached, l)
+		if idle := a.idle(c, p, l); idle.OK() {
+			p.Serving = append(p.Serving, l)
+		} else {
+			p.Idle = finding(gateway.RouteConditionReason(idle.Reason), "the listener %s: %s", l.Name, idle.Message)
+		}
+	}
+	switch {
+	case len(p.Attached) > 0:
+		p.Refused = Finding{}
+	case p.Refused.OK():
+		p.Refused = finding(gateway.RouteReasonNoMatchingParent, "the parent has no listeners")
+	}
+	return p
+}
+
+// idle is why a listener that takes a route does not serve it.
+func (a *Attachments) idle(c routeClaim, p Parent, l *Listener) Finding {
+	switch {
+	case !p.Gateway.Refused.OK():
+		return p.Gateway.Refused
+	case !l.Refused.OK():
+		return l.Refused
+	case !l.Certificate.OK():
+		return finding(l.Certificate.Reason, "it has no certificate")
+	}
+	if by := a.streams[streamPort{c.protocol, l.Port}]; by != (object.Ref{}) && by != object.RefOf(c.route) {
+		return finding(ReasonOlderRoute, "its port belongs to the older %s", by)
+	}
+	return Finding{}
+}
+
+// ReasonOlderRoute says that a port of streams belongs to an older route.
+const ReasonOlderRoute = "OlderRoute"
+
+// attached are the listeners of a route: those that serve it, or, where nobody looks, those that its parents have.
+func (t *translation) attached(r object.Object, parents []gateway.ParentReference) []*Listener {
 	if t.Attach {
 		return t.taken[object.RefOf(r)]
 	}
 	return t.listenersOf(r.GetNamespace(), parents)
 }
 
-// attach finds the listeners that take a route, and the hosts that it has there: those that it shares with one of them. A route that no
-// listener takes is a problem, and not ok. Without Attach every route is taken with the hosts that it names.
-func (t *translation) attach(
-	r object.Object, parents []gateway.ParentReference, hosts []gateway.Hostname, fits func(gateway.Listener) bool,
-) (effective []gateway.Hostname, ok bool) {
-	if !t.Attach {
-		return hosts, true
+// attach finds the listeners that serve a route, and the hosts that it has there: those that it shares with one of them. A route that no
+// listener serves is a problem, and not ok. Without Attach every route is taken with the hosts that it names.
+func (t *translation) attach(r object.Object) (effective []gateway.Hostname, ok bool) {
+	claim, ok := routeClaimOf(r)
+	if !t.Attach || !ok {
+		return claim.hosts, ok
 	}
-	var taken []listener
-	closest, why := noGateway, ""
-	for _, parent := range parents {
-		for _, l := range t.parentListeners(r.GetNamespace(), parent) {
-			refused := t.refuses(l, r, parent, hosts, fits)
-			if refused == takes {
-				taken = append(taken, l)
-			} else if refused > closest {
-				closest, why = refused, fmt.Sprintf("the listener %s: ", l.Name)
-			}
+	if t.attachments == nil {
+		t.attachments = newAttachments(t)
+	}
+	var serving []*Listener
+	why := "the route names no Gateway of ours"
+	for _, parent := range t.attachments.route(claim) {
+		serving = append(serving, parent.Serving...)
+		switch {
+		case !parent.Idle.OK():
+			why = parent.Idle.Message
+		case !parent.Refused.OK():
+			why = parent.Refused.Message
 		}
 	}
-	if len(taken) == 0 {
-		t.problem(object.ReasonNotAttached, "no listener takes the route; "+why+refusals[closest], r)
+	if len(serving) == 0 {
+		t.problem(object.ReasonNotAttached, "no listener takes the route; "+why, r)
 		return nil, false
 	}
 	if t.taken == nil {
-		t.taken = map[object.Ref][]listener{}
+		t.taken = map[object.Ref][]*Listener{}
 	}
-	t.taken[object.RefOf(r)] = taken
-	return sharedHosts(taken, hosts), true
+	t.taken[object.RefOf(r)] = serving
+	return sharedHosts(serving, claim.hosts), true
 }
 
 // refusal is why a listener does not take a route. The later ones come closer to taking it.
@@ -60,61 +276,53 @@ type refusal int
 
 const (
 	takes refusal = iota - 1
-	noGateway
-	otherController
+	noListener
 	otherListener
 	otherPort
 	otherProtocol
 	otherKind
 	otherNamespace
 	otherHosts
-	noCertificate
 )
 
 var refusals = map[refusal]string{
-	noGateway:       "the route names no Gateway of ours",
-	otherController: "its Gateway is of another controller",
-	otherListener:   "the route names another one",
-	otherPort:       "the route names another port",
-	otherProtocol:   "it has another protocol",
-	otherKind:       "it takes no routes of this kind",
-	otherNamespace:  "it takes no routes of this namespace",
-	otherHosts:      "it has none of the hosts",
-	noCertificate:   "it has no certificate",
+	otherListener:  "the route names another one",
+	otherPort:      "the route names another port",
+	otherProtocol:  "it has another protocol",
+	otherKind:      "it takes no routes of this kind",
+	otherNamespace: "it takes no routes of this namespace",
+	otherHosts:     "it has none of the hosts",
 }
 
-// refuses says whether a listener takes a route, or why not.
-func (t *translation) refuses(
-	l listener, r object.Object, parent gateway.ParentReference, hosts []gateway.Hostname, fits func(gateway.Listener) bool,
-) refusal {
+// reason is the Gateway API's word for a refusal.
+func (r refusal) reason() gateway.RouteConditionReason {
+	switch r {
+	case otherProtocol, otherKind, otherNamespace:
+		return gateway.RouteReasonNotAllowedByListeners
+	case otherHosts:
+		return gateway.RouteReasonNoMatchingListenerHostname
+	default:
+		return gateway.RouteReasonNoMatchingParent
+	}
+}
+
+// refuses says whether a listener takes a route, or why not. Whether it serves it is another question.
+func (t *translation) refuses(l *Listener, c routeClaim, parent gateway.ParentReference) refusal {
 	switch {
-	case !t.oursGateway(l.gateway):
-		return otherController
 	case parent.SectionName != nil && *parent.SectionName != "" && *parent.SectionName != l.Name:
 		return otherListener
 	case parent.Port != nil && *parent.Port != l.Port:
 		return otherPort
-	case !fits(l.Listener):
+	case !c.fits(l):
 		return otherProtocol
-	case !kindAllowed(l.Listener, r):
+	case !kindAllowed(l.Listener, c.route):
 		return otherKind
-	case !t.namespaceAllowed(l, r.GetNamespace()):
+	case !t.namespaceAllowed(l, c.route.GetNamespace()):
 		return otherNamespace
-	case len(hosts) > 0 && len(sharedHosts([]listener{l}, hosts)) == 0:
+	case len(c.hosts) > 0 && len(sharedHosts([]*Listener{l}, c.hosts)) == 0:
 		return otherHosts
-	case !t.hasCertificate(l):
-		return noCertificate
 	}
 	return takes
-}
-
-// oursGateway says whether a Gateway's class is one of our controller.
-func (t *translation) oursGateway(g *gateway.Gateway) bool {
-	if g == nil {
-		return false
-	}
-	class, ok := object.Get[*gateway.GatewayClass](t.set, "GatewayClass", "", string(g.Spec.GatewayClassName))
-	return ok && t.GatewayController != "" && string(class.Spec.ControllerName) == t.GatewayController
 }
 
 func kindAllowed(l gateway.Listener, r object.Object) bool {
@@ -128,7 +336,7 @@ func kindAllowed(l gateway.Listener, r object.Object) bool {
 }
 
 // namespaceAllowed says whether a listener takes routes of a namespace. Unless it says otherwise, only those of its own.
-func (t *translation) namespaceAllowed(l listener, namespace string) bool {
+func (t *translation) namespaceAllowed(l *Listener, namespace string) bool {
 	from, selector := gateway.NamespacesFromSame, (*meta.LabelSelector)(nil)
 	if allowed := l.AllowedRoutes; allowed != nil && allowed.Namespaces != nil {
 		selector = allowed.Namespaces.Selector
@@ -136,7 +344,7 @@ func (t *translation) namespaceAllowed(l listener, namespace string) bool {
 			from = *allowed.Namespaces.From
 		}
 	}
-	return t.from(from, selector, l.owner.GetNamespace(), namespace)
+	return t.from(from, selector, l.Owner.GetNamespace(), namespace)
 }
 
 // from says whether a namespace is among those that are allowed beside the own one.
@@ -160,17 +368,8 @@ func (t *translation) from(from gateway.FromNamespaces, selector *meta.LabelSele
 	return false
 }
 
-// hasCertificate says whether a listener that ends TLS has what it needs for it.
-func (t *translation) hasCertificate(l listener) bool {
-	if l.Protocol != gateway.HTTPSProtocolType || l.TLS == nil || len(l.TLS.CertificateRefs) == 0 {
-		return true
-	}
-	_, ok := t.listenerCertificate(l)
-	return ok
-}
-
 // sharedHosts are the hosts that a route has at some listeners. Of no hosts at all, on either side, the others count.
-func sharedHosts(listeners []listener, hosts []gateway.Hostname) []gateway.Hostname {
+func sharedHosts(listeners []*Listener, hosts []gateway.Hostname) []gateway.Hostname {
 	var shared []gateway.Hostname
 	add := func(host gateway.Hostname) {
 		if host != "" && !slices.Contains(shared, host) {
@@ -178,10 +377,7 @@ func sharedHosts(listeners []listener, hosts []gateway.Hostname) []gateway.Hostn
 		}
 	}
 	for _, l := range listeners {
-		own := gateway.Hostname("")
-		if l.Hostname != nil {
-			own = *l.Hostname
-		}
+		own := hostOf(l)
 		if own == "" && len(hosts) == 0 {
 			return nil // any host
 		}
@@ -216,7 +412,7 @@ func includes(wide, narrow gateway.Hostname) bool {
 
 // attachHTTPRoute is an HTTPRoute with the hosts that it has where it is attached.
 func (t *translation) attachHTTPRoute(r *gateway.HTTPRoute) (*gateway.HTTPRoute, bool) {
-	hosts, ok := t.attach(r, r.Spec.ParentRefs, r.Spec.Hostnames, endsHTTP)
+	hosts, ok := t.attach(r)
 	there := *r
 	there.Spec.Hostnames = hosts
 	return &there, ok
@@ -224,60 +420,8 @@ func (t *translation) attachHTTPRoute(r *gateway.HTTPRoute) (*gateway.HTTPRoute,
 
 // attachGRPCRoute is a GRPCRoute with the hosts that it has where it is attached.
 func (t *translation) attachGRPCRoute(r *gateway.GRPCRoute) (*gateway.GRPCRoute, bool) {
-	hosts, ok := t.attach(r, r.Spec.ParentRefs, r.Spec.Hostnames, endsHTTP)
+	hosts, ok := t.attach(r)
 	there := *r
 	there.Spec.Hostnames = hosts
 	return &there, ok
-}
-
-func endsHTTP(l gateway.Listener) bool {
-	return (l.Protocol == gateway.HTTPProtocolType || l.Protocol == gateway.HTTPSProtocolType) &&
-		(l.TLS == nil || l.TLS.Mode == nil || *l.TLS.Mode == gateway.TLSModeTerminate)
-}
-
-func speaks(protocol gateway.ProtocolType) func(gateway.Listener) bool {
-	return func(l gateway.Listener) bool { return l.Protocol == protocol }
-}
-
-// listenerSet lists the listeners of a ListenerSet, which belong to the Gateway that it names. With Attach the Gateway must allow them.
-func (t *translation) listenerSet(set *gateway.ListenerSet) []listener {
-	parent := set.Spec.ParentRef
-	namespace := set.Namespace
-	if parent.Namespace != nil {
-		namespace = string(*parent.Namespace)
-	}
-	g, _ := object.Get[*gateway.Gateway](t.set, kindGateway, namespace, string(parent.Name))
-	if t.Attach && (g == nil || !t.setAllowed(g, set.Namespace)) {
-		return nil
-	}
-	all := make([]listener, 0, len(set.Spec.Listeners))
-	for _, l := range set.Spec.Listeners {
-		all = append(all, listener{Listener: gateway.Listener(l), owner: set, gateway: g})
-	}
-	return all
-}
-
-// setAllowed says whether a Gateway allows ListenerSets of a namespace. Unless it says otherwise, of none.
-func (t *translation) setAllowed(g *gateway.Gateway, namespace string) bool {
-	allowed := g.Spec.AllowedListeners
-	if allowed == nil || allowed.Namespaces == nil || allowed.Namespaces.From == nil {
-		return false
-	}
-	return t.from(*allowed.Namespaces.From, allowed.Namespaces.Selector, g.Namespace, namespace)
-}
-
-// gatewayListeners lists the listeners of a Gateway, its own and those of ListenerSets.
-func (t *translation) gatewayListeners(g *gateway.Gateway) []listener {
-	all := make([]listener, 0, len(g.Spec.Listeners))
-	for _, l := range g.Spec.Listeners {
-		all = append(all, listener{Listener: l, owner: g, gateway: g})
-	}
-	for _, set := range object.List[*gateway.ListenerSet](t.set, kindListenerSet) {
-		for _, l := range t.listenerSet(set) {
-			if l.gateway == g {
-				all = append(all, l)
-			}
-		}
-	}
-	return all
 }

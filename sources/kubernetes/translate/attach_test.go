@@ -93,9 +93,9 @@ func TestOnlyRoutesThatAListenerTakesAreTranslated(t *testing.T) {
 		"another protocol":                 {parent: "{name: edge, namespace: infra, sectionName: streams}", why: "another protocol"},
 		"another port":                     {parent: "{name: edge, namespace: infra, port: 99}", why: "the route names another port"},
 		"a listener without certificate":   {parent: "{name: edge, namespace: infra, sectionName: secure}", why: "it has no certificate"},
-		"a Gateway of another controller":  {parent: "{name: foreign, namespace: infra}", why: "of another controller"},
+		"a Gateway of another controller":  {parent: "{name: foreign, namespace: infra}", why: "names no Gateway of ours"},
 		"a Gateway that is not there":      {parent: "{name: none}", why: "names no Gateway of ours"},
-		"a set that its Gateway refuses":   {parent: "{kind: ListenerSet, name: refused}", why: "names no Gateway of ours"},
+		"a set that its Gateway refuses":   {parent: "{kind: ListenerSet, name: refused}", why: "allows no ListenerSets of this namespace"},
 	} {
 		set := objects(t, gateways+`
 apiVersion: gateway.networking.k8s.io/v1

@@ -114,18 +114,25 @@ func (t *translation) readCertificates() {
 	}
 }
 
-// certificate makes the certificate of one Secret, which parents want.
+// certificate makes the certificate of one Secret, which parents want. That there is none is a problem.
 func (t *translation) certificate(namespace, name string, parents []object.Object) (certificate, bool) {
+	made, whose, wrong := t.certificateOf(namespace, name, parents)
+	if wrong != "" {
+		t.problem(whose.reason, wrong, whose.objects...)
+	}
+	return made, wrong == ""
+}
+
+// certificateOf makes the certificate of one Secret, or says what is wrong with it and whose problem that is.
+func (t *translation) certificateOf(namespace, name string, parents []object.Object) (_ certificate, _ blame, wrong string) {
 	secret, ok := t.secret(namespace, name)
 	if !ok {
-		t.problem(object.ReasonUnresolved, fmt.Sprintf("there is no Secret %s/%s with a certificate", namespace, name), parents...)
-		return certificate{}, false
+		return certificate{}, blame{object.ReasonUnresolved, parents}, fmt.Sprintf("there is no Secret %s/%s with a certificate", namespace, name)
 	}
 	cert, key, err := keyPair(secret)
 	if err != nil {
-		message := fmt.Sprintf("the Secret %s/%s is no certificate: %v", namespace, name, err)
-		t.problem(object.ReasonInvalid, message, append([]object.Object{secret}, parents...)...)
-		return certificate{}, false
+		return certificate{}, blame{object.ReasonInvalid, append([]object.Object{secret}, parents...)},
+			fmt.Sprintf("the Secret %s/%s is no certificate: %v", namespace, name, err)
 	}
 	made := certificate{
 		Certificate: declarative.Certificate{ID: t.certificateID(secret), Cert: cert, Key: key, Tags: tagsOf(secret)},
@@ -135,7 +142,7 @@ func (t *translation) certificate(namespace, name string, parents []object.Objec
 	for _, parent := range parents {
 		made.origins = append(made.origins, object.RefOf(parent))
 	}
-	return made, true
+	return made, blame{}, ""
 }
 
 // mergeCertificates makes one of equal certificates, and gives every name to the first that asks for it. Replaced are the ids by what
@@ -244,9 +251,37 @@ func (t *translation) authorities() []authority {
 }
 
 // older says whether a was there before b; where times are equal, the names decide.
-func older(a, b object.Object) bool {
+func older(a, b object.Object) bool { return byAge(a, b) < 0 }
+
+// byAge orders objects by when they were made; where times are equal, the names decide.
+func byAge(a, b object.Object) int {
 	at, bt := a.GetCreationTimestamp(), b.GetCreationTimestamp()
-	return cmp.Or(at.Compare(bt.Time), cmp.Compare(a.GetNamespace(), b.GetNamespace()), cmp.Compare(a.GetName(), b.GetName())) < 0
+	return cmp.Or(at.Compare(bt.Time), cmp.Compare(a.GetNamespace(), b.GetNamespace()), cmp.Compare(a.GetName(), b.GetName()))
+}
+
+// Authority is what is wrong with a Secret or a ConfigMap that should hold a certificate authority.
+func Authority(set *object.Set, ref object.Ref) Finding {
+	data := map[string]string{}
+	if secret, ok := object.Get[*core.Secret](set, ref.Kind, ref.Namespace, ref.Name); ok {
+		for name, value := range secret.Data {
+			data[name] = string(value)
+		}
+	} else if config, ok := object.Get[*core.ConfigMap](set, ref.Kind, ref.Namespace, ref.Name); ok {
+		data = config.Data
+	} else {
+		return Finding{string(object.ReasonUnresolved), fmt.Sprintf("there is no %s %s/%s with an authority", ref.Kind, ref.Namespace, ref.Name)}
+	}
+	text, ok := data["cert"]
+	if !ok {
+		text, ok = data["ca.crt"]
+	}
+	if !ok {
+		return Finding{string(object.ReasonInvalid), ref.String() + " has neither cert nor ca.crt"}
+	}
+	if _, err := (&translation{}).authorityText(text); err != nil {
+		return Finding{string(object.ReasonInvalid), ref.String() + " is no authority: " + err.Error()}
+	}
+	return Finding{}
 }
 
 // authorityText is one certificate of an authority in PEM form, and nothing else.

@@ -5,26 +5,15 @@ import (
 	"slices"
 
 	core "k8s.io/api/core/v1"
-	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	gateway "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/silverback-gateway/silverback/sources/kubernetes/declarative"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/object"
 )
 
-// kindGateway is what a route's parent is, unless it says otherwise.
-const kindGateway = "Gateway"
-
-// listener is a listener of a Gateway or of a ListenerSet.
-type listener struct {
-	gateway.Listener
-	owner   object.Object    // what names it
-	gateway *gateway.Gateway // what has it; nil where that is not in the set
-}
-
 // listenersOf lists the listeners that the parents of a route in a namespace name, as far as their Gateways are in the set.
-func (t *translation) listenersOf(namespace string, parents []gateway.ParentReference) []listener {
-	var found []listener
+func (t *translation) listenersOf(namespace string, parents []gateway.ParentReference) []*Listener {
+	var found []*Listener
 	for _, parent := range parents {
 		for _, l := range t.parentListeners(namespace, parent) {
 			if parent.SectionName == nil || *parent.SectionName == l.Name {
@@ -36,13 +25,13 @@ func (t *translation) listenersOf(namespace string, parents []gateway.ParentRefe
 }
 
 // parentListeners lists all listeners of a parent.
-func (t *translation) parentListeners(namespace string, parent gateway.ParentReference) []listener {
+func (t *translation) parentListeners(namespace string, parent gateway.ParentReference) []*Listener {
 	if parent.Namespace != nil && *parent.Namespace != "" {
 		namespace = string(*parent.Namespace)
 	}
 	if parent.Kind != nil && *parent.Kind == kindListenerSet {
 		if set, ok := object.Get[*gateway.ListenerSet](t.set, kindListenerSet, namespace, string(parent.Name)); ok {
-			return t.listenerSet(set)
+			return t.setListeners(set)
 		}
 		return nil
 	}
@@ -50,15 +39,40 @@ func (t *translation) parentListeners(namespace string, parent gateway.ParentRef
 	if !ok {
 		return nil
 	}
-	listeners := make([]listener, 0, len(g.Spec.Listeners))
+	listeners := make([]*Listener, 0, len(g.Spec.Listeners))
 	for _, l := range g.Spec.Listeners {
-		listeners = append(listeners, listener{Listener: l, owner: g, gateway: g})
+		listeners = append(listeners, &Listener{Listener: l, Owner: g, Gateway: g})
 	}
 	return listeners
 }
 
+// setListeners lists the listeners of a ListenerSet, which belong to the Gateway that it names.
+func (t *translation) setListeners(set *gateway.ListenerSet) []*Listener {
+	named := gatewayOfSet(set)
+	g, _ := object.Get[*gateway.Gateway](t.set, kindGateway, named.Namespace, named.Name)
+	all := make([]*Listener, 0, len(set.Spec.Listeners))
+	for _, l := range set.Spec.Listeners {
+		all = append(all, &Listener{Listener: gateway.Listener(l), Owner: set, Gateway: g})
+	}
+	return all
+}
+
+// gatewayListeners lists the listeners of a Gateway, its own and those of ListenerSets. Where nobody looks whether a listener is accepted,
+// all count.
+func (t *translation) gatewayListeners(g *gateway.Gateway) []*Listener {
+	all := t.parentListeners(g.Namespace, gateway.ParentReference{Name: gateway.ObjectName(g.Name)})
+	for _, set := range object.List[*gateway.ListenerSet](t.set, kindListenerSet) {
+		for _, l := range t.setListeners(set) {
+			if l.Gateway == g {
+				all = append(all, l)
+			}
+		}
+	}
+	return all
+}
+
 // ports are those of listeners with a protocol.
-func ports(listeners []listener, protocol gateway.ProtocolType) []int {
+func ports(listeners []*Listener, protocol gateway.ProtocolType) []int {
 	var found []int
 	for _, l := range listeners {
 		if l.Protocol == protocol {
@@ -69,7 +83,7 @@ func ports(listeners []listener, protocol gateway.ProtocolType) []int {
 }
 
 // httpProtocols are the protocols of a route by the listeners that it has; none where there are no listeners, which leaves it to Kong.
-func httpProtocols(listeners []listener) []string {
+func httpProtocols(listeners []*Listener) []string {
 	var found []string
 	for name, protocol := range map[string]gateway.ProtocolType{"http": gateway.HTTPProtocolType, "https": gateway.HTTPSProtocolType} {
 		if len(ports(listeners, protocol)) > 0 {
@@ -129,57 +143,80 @@ func terminate(s *service, named int) {
 	}
 }
 
-// listenerCertificates makes the certificates of the listeners of our Gateways, as far as the listener has a status; in a cluster that
-// nobody else manages it must be programmed too.
+// listenerCertificates makes the certificates of the listeners of our Gateways. Without Attach the listener must have a status; in a
+// cluster that nobody else manages it must be programmed too.
 func (t *translation) listenerCertificates() []certificate {
 	var found []certificate
 	for _, g := range object.List[*gateway.Gateway](t.set, kindGateway) {
-		if !t.oursGateway(g) {
+		class, ours := t.classOf(g)
+		if !ours {
 			continue
 		}
-		class, _ := object.Get[*gateway.GatewayClass](t.set, "GatewayClass", "", string(g.Spec.GatewayClassName))
-		mustBeProgrammed := class.Annotations[annotationUnmanaged] != ""
-		for _, l := range t.gatewayListeners(g) {
-			if l.TLS == nil || len(l.TLS.CertificateRefs) == 0 || !t.Attach && !hasStatus(g, l.Name, mustBeProgrammed) {
-				continue
-			}
-			if made, ok := t.listenerCertificate(l); ok {
+		for _, l := range t.certified(g, class) {
+			made, origin, wrong := t.listenerCertificate(l)
+			if wrong.OK() {
 				found = append(found, made)
+			} else {
+				t.problem(origin.reason, wrong.Message, origin.objects...)
 			}
 		}
 	}
 	return found
 }
 
-func hasStatus(g *gateway.Gateway, name gateway.SectionName, programmed bool) bool {
-	return slices.ContainsFunc(g.Status.Listeners, func(s gateway.ListenerStatus) bool {
-		return s.Name == name && (!programmed || slices.ContainsFunc(s.Conditions, func(c meta.Condition) bool {
-			return c.Type == string(gateway.ListenerConditionProgrammed) && c.Reason == string(gateway.ListenerReasonProgrammed) &&
-				c.Status == meta.ConditionTrue && c.ObservedGeneration == g.Generation
-		}))
+// certified lists the listeners of a Gateway whose certificates count.
+func (t *translation) certified(g *gateway.Gateway, class *gateway.GatewayClass) []*Listener {
+	var listeners []*Listener
+	if t.Attach {
+		if t.attachments == nil {
+			t.attachments = newAttachments(t)
+		}
+		if known := t.attachments.gateways[object.RefOf(g)]; known.Refused.OK() {
+			listeners = known.All()
+		}
+	} else {
+		listeners = t.gatewayListeners(g)
+	}
+	mustBeProgrammed := class.Annotations[annotationUnmanaged] != ""
+	return slices.DeleteFunc(listeners, func(l *Listener) bool {
+		return l.TLS == nil || len(l.TLS.CertificateRefs) == 0 || !l.Refused.OK() || !t.Attach && !hasStatus(g, l.Name, mustBeProgrammed)
 	})
 }
 
-func (t *translation) listenerCertificate(l listener) (certificate, bool) {
-	if len(l.TLS.CertificateRefs) > 1 {
-		t.problem(object.ReasonUnsupported, fmt.Sprintf("the listener %s has more than one certificate", l.Name), l.owner)
-		return certificate{}, false
-	}
+// blame says whose problem it is that there is no certificate.
+type blame struct {
+	reason  object.Reason
+	objects []object.Object
+}
+
+// listenerCertificate makes the certificate of a listener, or says what is wrong with it and whose problem that is.
+func (t *translation) listenerCertificate(l *Listener) (certificate, blame, Finding) {
 	ref := l.TLS.CertificateRefs[0]
-	namespace := l.owner.GetNamespace()
+	namespace := l.Owner.GetNamespace()
 	if ref.Namespace != nil {
 		namespace = string(*ref.Namespace)
 	}
 	to := object.Ref{Kind: "Secret", Namespace: namespace, Name: string(ref.Name)}
-	if namespace != l.owner.GetNamespace() && !t.granted(l.owner, to) {
-		t.problem(object.ReasonNotGranted, fmt.Sprintf("no ReferenceGrant allows the Secret %s/%s", namespace, ref.Name), l.owner)
-		return certificate{}, false
+	own := []object.Object{l.Owner}
+	switch {
+	case len(l.TLS.CertificateRefs) > 1:
+		return certificate{}, blame{object.ReasonUnsupported, own},
+			finding(gateway.ListenerReasonInvalidCertificateRef, "the listener %s has more than one certificate", l.Name)
+	case ref.Kind != nil && *ref.Kind != "Secret" || ref.Group != nil && *ref.Group != "" && *ref.Group != "core":
+		return certificate{}, blame{object.ReasonUnsupported, own},
+			finding(gateway.ListenerReasonInvalidCertificateRef, "the listener %s has a certificate that is no Secret", l.Name)
+	case namespace != l.Owner.GetNamespace() && !t.granted(l.Owner, to):
+		return certificate{}, blame{object.ReasonNotGranted, own},
+			finding(gateway.ListenerReasonRefNotPermitted, "no ReferenceGrant allows the Secret %s/%s", namespace, ref.Name)
 	}
-	made, ok := t.certificate(namespace, string(ref.Name), []object.Object{l.owner})
-	host := "*"
+	made, whose, wrong := t.certificateOf(namespace, string(ref.Name), own)
+	if wrong != "" {
+		return certificate{}, whose, finding(gateway.ListenerReasonInvalidCertificateRef, "%s", wrong)
+	}
+	host := gateway.Hostname("*")
 	if l.Hostname != nil {
-		host = string(*l.Hostname)
+		host = *l.Hostname
 	}
-	made.SNIs = []declarative.SNI{{Name: host}}
-	return made, ok
+	made.SNIs = []declarative.SNI{{Name: string(host)}}
+	return made, blame{}, Finding{}
 }

@@ -177,7 +177,7 @@ func (t *translation) httpService(name string, rules []httpRule, priorities map[
 	}
 	s.backends = t.backendsOf(first, refs)
 	terminate(s, len(refs))
-	var listeners []listener
+	var listeners []*Listener
 	for _, rule := range rules {
 		timeout(&s.Service, rule)
 		listeners = append(listeners, t.attached(rule.route, rule.route.Spec.ParentRefs)...)

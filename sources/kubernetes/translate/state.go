@@ -32,7 +32,8 @@ type translation struct {
 	certificates   []certificate
 	caCertificates []caCertificate
 	secrets        *sniTable
-	taken          map[object.Ref][]listener // the listeners that take a route, with Attach
+	attachments    *Attachments               // with Attach, once something asked for it
+	taken          map[object.Ref][]*Listener // the listeners that serve a route, with Attach
 }
 
 // service is a service of Kong that is being made.

@@ -52,7 +52,7 @@ func (t *translation) streamRoutes() {
 
 // portRoute translates a route that is told apart by the ports of its listeners alone.
 func (t *translation) portRoute(s streamRoute, parents []gateway.ParentReference, protocol gateway.ProtocolType) {
-	if _, ok := t.attach(s.source, parents, nil, speaks(protocol)); !ok {
+	if _, ok := t.attach(s.source); !ok {
 		return
 	}
 	s.ports = ports(t.attached(s.source, parents), protocol)
@@ -64,7 +64,7 @@ func (t *translation) tlsRoute(r *gateway.TLSRoute) {
 		t.problem(object.ReasonInvalid, "the route has no hostnames", r)
 		return
 	}
-	hosts, ok := t.attach(r, r.Spec.ParentRefs, r.Spec.Hostnames, speaks(gateway.TLSProtocolType))
+	hosts, ok := t.attach(r)
 	if !ok {
 		return
 	}
