@@ -1,0 +1,207 @@
+// Package content holds what a source contributes to a group, entity by entity, in the canonical form of the translator: what was made of
+// objects just now, and what a revision holds, can be compared line by line. It is pure.
+package content
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kong/compile"
+	"github.com/silverback-gateway/silverback/kong/snapshot"
+	"github.com/silverback-gateway/silverback/sources/kubernetes/object"
+)
+
+// Targets is the kind of entities that endpoints come and go with. They are no part of the form of an object.
+const Targets = "targets"
+
+// Key names an entity: the plural of its kind, and its id.
+type Key struct{ Kind, ID string }
+
+// Sum is the digest of an entity's line.
+type Sum [sha256.Size]byte
+
+// Entity is one entity in canonical form. Its line holds secrets, and nobody may modify it.
+type Entity struct {
+	Key
+	Line []byte
+	// Name is the natural name, and Document and At are where it stood in what was compiled. They are empty for what was opened.
+	Name, Document string
+	At             int
+}
+
+// Content is the entities of a source. Its methods may be called at the same time. The zero value and nil are empty.
+type Content struct {
+	entities []Entity // by kind, natural key and id
+	index    map[Key]int
+	sums     map[Key]Sum
+	digest   string
+}
+
+// Document is one file of a submission.
+type Document = compile.Document
+
+// Compile is what the translator makes of documents as the only source of a group, or the problems that it would refuse them for.
+func Compile(documents []Document) (*Content, []fleet.Problem) {
+	c := compile.New(compile.DefaultLimits())
+	fragment, problems := c.Parse(documents)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	merged, problems := c.Merge(map[compile.SourceID]*compile.Fragment{"": fragment})
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	sealed, err := snapshot.Seal(merged.Entities)
+	if err != nil {
+		return nil, []fleet.Problem{{Class: compile.Limit, Message: err.Error()}}
+	}
+	made, err := Open(sealed.Canonical())
+	if err != nil {
+		return nil, []fleet.Problem{{Message: err.Error()}}
+	}
+	for i, e := range merged.Entities {
+		at := made.index[Key{e.Kind, e.ID}]
+		origin := merged.Origins[i]
+		made.entities[at].Name, made.entities[at].Document, made.entities[at].At = origin.Name, origin.Document, origin.Line
+	}
+	return made, nil
+}
+
+// Open reads canonical bytes, such as those of a revision's part of a source. It keeps them.
+func Open(canonical []byte) (*Content, error) {
+	c := &Content{index: map[Key]int{}, sums: map[Key]Sum{}}
+	err := snapshot.Scan(canonical, func(kind string, line []byte, _ int) {
+		var head struct {
+			ID string `json:"id"`
+		}
+		_ = json.Unmarshal(line, &head) // an entity without an id cannot be referred to; canonical bytes have none
+		key := Key{kind, head.ID}
+		c.index[key] = len(c.entities)
+		c.sums[key] = sha256.Sum256(line)
+		c.entities = append(c.entities, Entity{Key: key, Line: line})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the content of the source: %w", err)
+	}
+	hash := sha256.New()
+	for i := range c.entities {
+		sum := c.sums[c.entities[i].Key]
+		hash.Write([]byte(c.entities[i].Kind))
+		hash.Write(sum[:])
+	}
+	c.digest = hex.EncodeToString(hash.Sum(nil))
+	return c, nil
+}
+
+// Digest tells contents apart. It is not the digest of a snapshot.
+func (c *Content) Digest() string {
+	if c == nil {
+		return ""
+	}
+	return c.digest
+}
+
+// Entities lists the entities. Nobody may modify the list.
+func (c *Content) Entities() []Entity {
+	if c == nil {
+		return nil
+	}
+	return c.entities
+}
+
+// Get finds an entity.
+func (c *Content) Get(key Key) (Entity, bool) {
+	if c == nil {
+		return Entity{}, false
+	}
+	i, ok := c.index[key]
+	if !ok {
+		return Entity{}, false
+	}
+	return c.entities[i], true
+}
+
+// Sums are the digests of all entities, without those of targets. Nobody may modify them.
+func (c *Content) Sums() map[Key]Sum {
+	if c == nil {
+		return nil
+	}
+	return c.sums
+}
+
+// Count is the number of entities without targets.
+func (c *Content) Count() int {
+	n := 0
+	for _, e := range c.Entities() {
+		if e.Kind != Targets {
+			n++
+		}
+	}
+	return n
+}
+
+// Fields are what is read of an entity's line.
+type Fields struct {
+	Name string
+	Host string // of a service
+	Tags []string
+	// Refs are the ids of entities that it names.
+	Refs []string
+}
+
+// nameFields are those that an entity is known by, in the order of preference.
+var nameFields = []string{"name", "username", "custom_id", "prefix"}
+
+// Read reads the fields of an entity.
+func (e Entity) Read() Fields {
+	var f Fields
+	var all map[string]json.RawMessage
+	if json.Unmarshal(e.Line, &all) != nil {
+		return f
+	}
+	for _, field := range nameFields {
+		if f.Name == "" {
+			_ = json.Unmarshal(all[field], &f.Name)
+		}
+	}
+	_ = json.Unmarshal(all["host"], &f.Host)
+	_ = json.Unmarshal(all["tags"], &f.Tags)
+	for field, value := range all {
+		if len(value) > 0 && value[0] == '{' && field != "config" {
+			var ref struct {
+				ID string `json:"id"`
+			}
+			if json.Unmarshal(value, &ref) == nil && ref.ID != "" {
+				f.Refs = append(f.Refs, ref.ID)
+			}
+		}
+	}
+	var authorities []string
+	if json.Unmarshal(all["ca_certificates"], &authorities) == nil {
+		f.Refs = append(f.Refs, authorities...)
+	}
+	return f
+}
+
+// Object is the object that the tags name as where an entity came from; false without such tags.
+func (f Fields) Object() (object.Ref, bool) {
+	var ref object.Ref
+	for _, tag := range f.Tags {
+		name, value, _ := strings.Cut(tag, ":")
+		switch name {
+		case "k8s-kind":
+			ref.Kind = value
+		case "k8s-name":
+			ref.Name = value
+		case "k8s-namespace":
+			ref.Namespace = value
+		case "k8s-group":
+			ref.Group = value
+		}
+	}
+	return ref, ref.Kind != "" && ref.Name != ""
+}

@@ -1,0 +1,137 @@
+package delivery
+
+import (
+	"github.com/silverback-gateway/silverback/sources/kubernetes/content"
+	"github.com/silverback-gateway/silverback/sources/kubernetes/object"
+	"github.com/silverback-gateway/silverback/sources/kubernetes/translate"
+)
+
+// Forms are what each object contributes to a content: its form.
+type Forms struct {
+	// Keys are the entities that have an object among their origins, without targets.
+	Keys map[object.Ref][]content.Key
+	// Origins are the objects that an entity came from, the one that its tags name first.
+	Origins map[content.Key][]object.Ref
+	// Now is the content itself.
+	Now Remembered
+}
+
+// Remembered is what is remembered of a content.
+type Remembered struct {
+	Sums map[content.Key]content.Sum
+	// Owned counts the entities whose first origin is an object. An object that lost an entity has another form, although all that are left
+	// are there.
+	Owned map[object.Ref]int
+}
+
+type named struct{ kind, name string }
+
+// FormsOf says what the objects that a translation names contribute to its content.
+func FormsOf(c *content.Content, origins []translate.Origin) Forms {
+	byName := map[named][]object.Ref{}
+	for _, o := range origins {
+		for _, name := range []string{o.ID, o.Name} {
+			if name != "" {
+				byName[named{o.Kind, name}] = append(byName[named{o.Kind, name}], o.Objects...)
+			}
+		}
+	}
+	f := Forms{Keys: map[object.Ref][]content.Key{}, Origins: map[content.Key][]object.Ref{},
+		Now: Remembered{Sums: c.Sums(), Owned: map[object.Ref]int{}}}
+	byID := map[string]content.Key{}
+	var belonging []content.Entity
+	for _, e := range c.Entities() {
+		byID[e.ID] = e.Key
+		refs := byName[named{e.Kind, e.ID}]
+		if refs == nil && e.Name != "" {
+			refs = byName[named{e.Kind, e.Name}]
+		}
+		if refs == nil {
+			belonging = append(belonging, e)
+			continue
+		}
+		f.add(e.Key, refs)
+	}
+	for _, e := range belonging { // plugins of routes, names of certificates, credentials
+		var refs []object.Ref
+		for _, id := range e.Read().Refs {
+			refs = append(refs, f.Origins[byID[id]]...)
+		}
+		f.add(e.Key, refs)
+	}
+	return f
+}
+
+func (f *Forms) add(key content.Key, refs []object.Ref) {
+	f.Origins[key] = refs
+	if key.Kind == content.Targets || len(refs) == 0 {
+		return
+	}
+	f.Now.Owned[owner(refs[0])]++
+	seen := map[object.Ref]bool{}
+	for _, ref := range refs {
+		if !seen[ref] {
+			seen[ref] = true
+			f.Keys[ref] = append(f.Keys[ref], key)
+		}
+	}
+}
+
+// owner is an object as tags name it: they leave out some groups.
+func owner(ref object.Ref) object.Ref {
+	ref.Group = ""
+	return ref
+}
+
+// Remember is what is remembered of the content of a revision that was read back: its tags say whose entities are.
+func Remember(c *content.Content) Remembered {
+	h := Remembered{Sums: c.Sums(), Owned: map[object.Ref]int{}}
+	parents := map[string]object.Ref{}
+	var untagged []content.Entity
+	for _, e := range c.Entities() {
+		if e.Kind == content.Targets {
+			continue
+		}
+		ref, ok := e.Read().Object()
+		if !ok {
+			untagged = append(untagged, e)
+			continue
+		}
+		parents[e.ID] = owner(ref)
+		h.Owned[owner(ref)]++
+	}
+	for _, e := range untagged {
+		for _, id := range e.Read().Refs {
+			if ref, ok := parents[id]; ok {
+				h.Owned[ref]++
+				break
+			}
+		}
+	}
+	return h
+}
+
+// In says whether a content holds the present form of an object, whole and with nothing besides.
+func (f Forms) In(h Remembered, ref object.Ref) bool {
+	keys := f.Keys[ref]
+	if len(keys) == 0 || h.Owned[owner(ref)] != f.Now.Owned[owner(ref)] {
+		return false
+	}
+	for _, key := range keys {
+		if sum, ok := h.Sums[key]; !ok || sum != f.Now.Sums[key] {
+			return false
+		}
+	}
+	return true
+}
+
+// Changed lists the objects that own entities and whose form a content does not hold.
+func (f Forms) Changed(h Remembered) []object.Ref {
+	var changed []object.Ref
+	for ref := range f.Keys {
+		if f.Now.Owned[owner(ref)] > 0 && !f.In(h, ref) {
+			changed = append(changed, ref)
+		}
+	}
+	return changed
+}
