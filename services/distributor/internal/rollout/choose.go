@@ -80,21 +80,46 @@ func (c counts) lacking(r Rollout, a Assignment) []Node {
 		}
 	}
 	left = r.Policy.order(left)
-	wave := max(r.Wave, 1)
+	wave, over := max(r.Wave, 1), r.tookFrom(a)
 	switch {
 	case wave >= r.Policy.WaveCount():
 		return left
 	case r.Policy.waves()[wave-1].Label != "":
-		return slices.DeleteFunc(left, func(n Node) bool { return r.Policy.rank(n) >= wave })
+		return slices.DeleteFunc(left, func(n Node) bool { return r.Policy.rank(n) >= wave && !over.Has(n.Position) })
 	}
 	more := r.Policy.size(wave, len(c.fit)) - a.count(c.fit)
-	return left[:min(max(more, 0), len(left))]
+	of := func(n Node) bool { more--; return more < 0 && !over.Has(n.Position) }
+	return slices.DeleteFunc(left, of)
+}
+
+// wanted returns how many fit nodes the present wave of a policy by count includes.
+func (c counts) wanted(r Rollout, a Assignment) int {
+	return max(r.Policy.size(r.Wave, len(c.fit)), c.upTo(r.tookFrom(a)))
+}
+
+// upTo returns how many fit nodes there are up to the last one of a reach, in hash order.
+func (c counts) upTo(reach Reach) int {
+	for n := len(c.fit); n > 0; n-- {
+		if reach.Has(c.fit[n-1]) {
+			return n
+		}
+	}
+	return 0
+}
+
+// tookFrom returns the nodes that a rollout which took over must take on in its first wave, whoever joined since: those that the rollout
+// before it reached.
+func (r Rollout) tookFrom(a Assignment) Reach {
+	if !r.TookOver || r.Wave > 1 || len(a.Held) == 0 {
+		return Reach{}
+	}
+	return a.Held[0].Reach
 }
 
 // firstWave reports whether the first wave of a new rollout takes on every fit node of a reach.
 func (p Policy) firstWave(c counts, reach Reach) bool {
 	if !p.chooses() {
-		return p.size(1, len(c.fit)) >= reach.count(c.fit)
+		return p.size(1, len(c.fit)) >= c.upTo(reach)
 	}
 	next := Rollout{Policy: p, Wave: 1}
 	var first Reach

@@ -251,7 +251,7 @@ func (c counts) settled(r Rollout, a Assignment, waited bool) bool {
 	if r.Policy.chooses() {
 		return len(c.lacking(r, a)) == 0
 	}
-	return a.count(c.fit) >= r.Policy.size(r.Wave, len(c.fit))
+	return a.count(c.fit) >= c.wanted(r, a)
 }
 
 // places returns the sorted positions of the online and of the offline nodes. Nodes at the same position count as one.

@@ -76,8 +76,8 @@ func lastLoad(before Rollout) time.Time {
 }
 
 // mayTakeOver reports whether a newer revision may take over at the end of a wave: the first wave of its rollout takes on every node that
-// the open one reached, and the others all run the same, so that the group is on three revisions for no longer than that wave; and the
-// load interval is over.
+// the open one reached (see tookFrom), and the others all run the same, so that the group is on three revisions for no longer than that
+// wave; and the load interval is over.
 func (s *step) mayTakeOver() bool {
 	return s.newer && !s.r.TookOver && len(s.a.left(false)) <= maxHolds && s.a.outside() <= 1 &&
 		s.in.Policy.firstWave(s.c, s.a.Reach) && s.in.intervalLeft() == 0

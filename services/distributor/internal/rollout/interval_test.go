@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -228,6 +229,48 @@ func TestATakeOverAtTheEndOfAWaveLeavesTwoRevisions(t *testing.T) {
 			if d.ended[0].State != tt.want {
 				t.Errorf("the rollout of revision 2 is %s, want %s", d.ended[0].State, tt.want)
 			}
+		})
+	}
+}
+
+// The first wave of a rollout that took over takes on the nodes of the wave before it, also those that lost its label since.
+func TestATakeOverTakesOnTheNodesBeforeIt(t *testing.T) {
+	for name, wave := range map[string]Wave{
+		"by label": {Label: "canary=true", Soak: 10 * time.Second},
+		"by count": {Nodes: 2, Soak: 10 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			canaries := func(d *drive, all ...int) {
+				for i := range d.in.Nodes {
+					d.in.Nodes[i].Labels = map[string]string{"canary": fmt.Sprint(slices.Contains(all, i))}
+				}
+			}
+			d := driven(t, 6, Policy{})
+			d.in.Policy = Policy{MaxLoading: 17, Waves: []Wave{wave, {Label: "canary=true"}, {Percent: 100}}}
+			canaries(d, 4, 5)
+			d.revise()
+			d.run(5 * time.Second)
+			d.want(1, 1, 1, 1, 2, 2)
+			d.revise()
+			d.hangs[4], d.hangs[0] = true, true
+			d.run(10 * time.Second)
+			if r := d.in.Rollout; !r.TookOver || r.Wave != 1 {
+				t.Fatalf("the rollout is %+v", r)
+			}
+			canaries(d, 3, 4)
+			delete(d.hangs, 4)
+			d.run(30 * time.Second)
+			if r := d.in.Rollout; r.Wave != 3 {
+				t.Fatalf("the rollout is %+v", r)
+			}
+			for i, n := range d.in.Nodes {
+				if to := d.in.Assignment.Target(n.Position); to.Revision == 2 {
+					t.Errorf("node %d is left on the revision before", i)
+				}
+			}
+			delete(d.hangs, 0)
+			d.run(time.Minute)
+			d.want(3, 3, 3, 3, 3, 3)
 		})
 	}
 }

@@ -450,7 +450,7 @@ func (w *world) checkReach(was Input, d Decision) {
 	if a.Threshold == fleet.MaxPosition {
 		w.broken("wave %d of %d is everybody", r.Wave, r.Policy.WaveCount())
 	}
-	in, all := 0, 0
+	in, all, over := 0, 0, takenOver(was, *r, *a)
 	for _, alone := range []bool{false, true} { // when all are left out nobody is
 		for _, n := range was.Nodes {
 			sick := n.Sick != "" || r.Suspects.has(n.Position)
@@ -458,7 +458,7 @@ func (w *world) checkReach(was Input, d Decision) {
 			if !n.Online || !alone && (out || r.LeftOut.has(n.Position)) {
 				continue
 			}
-			if all++; a.Has(n.Position) {
+			if all++; a.Has(n.Position) && !over(n.Position) {
 				in++
 			}
 		}
@@ -471,7 +471,7 @@ func (w *world) checkReach(was Input, d Decision) {
 		wave = r.Policy.Waves[r.Wave-1]
 	}
 	if wave.Label != "" {
-		w.checkLabels(was, from, a.Reach, *r)
+		w.checkLabels(was, from, *a, *r)
 		return
 	}
 	if size := max(wave.Nodes, (all*wave.Percent+99)/100); in > size {
@@ -479,8 +479,27 @@ func (w *world) checkReach(was Input, d Decision) {
 	}
 }
 
+// takenOver says which nodes the first wave of a rollout that took over may include beyond its size: what the one before had reached. Waves
+// by count take whole prefixes of the hash order.
+func takenOver(was Input, r Rollout, a Assignment) func(position uint64) bool {
+	var reach Reach
+	if b := was.Assignment; b != nil && r.TookOver && r.Wave <= 1 {
+		switch {
+		case b.Rollout != a.Rollout && !b.Reach.IsZero():
+			reach = b.Reach
+		case len(b.Held) > 0:
+			reach = b.Held[0].Reach
+		}
+	}
+	if chosen := reach.Chosen; a.Threshold > 0 && len(chosen) > 0 {
+		reach = Reach{Threshold: max(reach.Threshold, slices.Max(chosen)+1)}
+	}
+	return reach.Has
+}
+
 // checkLabels is of a wave by label: it reaches for nodes that this label or one before names, and for no others.
-func (w *world) checkLabels(was Input, from, to Reach, r Rollout) {
+func (w *world) checkLabels(was Input, from Reach, a Assignment, r Rollout) {
+	over := takenOver(was, r, a)
 	for _, n := range was.Nodes {
 		named := false
 		for _, wave := range r.Policy.Waves[:r.Wave] {
@@ -488,7 +507,7 @@ func (w *world) checkLabels(was Input, from, to Reach, r Rollout) {
 				named = named || wave.Label == key+"="+value
 			}
 		}
-		if to.Has(n.Position) && !from.Has(n.Position) && !named {
+		if a.Has(n.Position) && !from.Has(n.Position) && !named && !over(n.Position) {
 			w.broken("wave %d of %+v reached for node %s with the labels %v", r.Wave, r.Policy.Waves, n.Name, n.Labels)
 		}
 	}

@@ -251,7 +251,7 @@ func changed(before, r Rollout, a *Assignment, wait time.Duration) Decision {
 
 // raise returns the reach that includes as many nodes of the wave as may load now.
 func raise(r Rollout, a Assignment, c counts, waited bool) Reach {
-	want := r.Policy.size(r.Wave, len(c.fit))
+	want := c.wanted(r, a)
 	last := r.Wave == r.Policy.WaveCount()
 	have := a.count(c.fit)
 	limit := c.atOnce(r)
