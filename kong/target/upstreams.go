@@ -105,12 +105,15 @@ func (c checks) revives() time.Duration {
 
 // Revives returns how long health checks take to bring back a target that answers them, as Upstream.Revives. What is not the JSON of
 // health checks brings back nothing.
-func Revives(healthChecks []byte) time.Duration {
+func Revives(healthChecks []byte) time.Duration { return Checked(healthChecks).Revives }
+
+// Checked returns an upstream without targets that has health checks, given as JSON. What is not the JSON of health checks is none.
+func Checked(healthChecks []byte) *Upstream {
 	var c checks
 	if json.Unmarshal(healthChecks, &c) != nil {
-		return 0
+		c = checks{}
 	}
-	return c.revives()
+	return c.upstream()
 }
 
 func (c checks) upstream() *Upstream {
