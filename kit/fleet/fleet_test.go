@@ -42,3 +42,15 @@ func TestValidName(t *testing.T) {
 		}
 	}
 }
+
+func TestHasLabel(t *testing.T) {
+	labels := map[string]string{"zone": "a", "canary": ""}
+	for label, want := range map[string]bool{
+		"zone=a": true, "canary=": true, "canary": true,
+		"zone=b": false, "zone": false, "region=a": false, "region=": false, "": false,
+	} {
+		if got := fleet.HasLabel(labels, label); got != want {
+			t.Errorf("HasLabel(%q) = %v, want %v", label, got, want)
+		}
+	}
+}

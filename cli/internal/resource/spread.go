@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
@@ -135,14 +137,7 @@ func noteLabels(ctx context.Context, a *app.App, g *registryv1.Group) {
 		return
 	}
 	for _, label := range wanted {
-		key, value, _ := strings.Cut(label, "=")
-		n := 0
-		for _, node := range nodes {
-			if has, ok := node.GetLabels()[key]; ok && has == value {
-				n++
-			}
-		}
-		if n == 0 {
+		if !slices.ContainsFunc(nodes, func(n *registryv1.Node) bool { return fleet.HasLabel(n.GetLabels(), label) }) {
 			show.Printf(a.Err, "note: no node of %s has the label %s yet\n", g.GetName(), label)
 		}
 	}

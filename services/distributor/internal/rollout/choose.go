@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
@@ -21,9 +20,7 @@ func (p Policy) chooses() bool {
 
 // named reports whether a node has the label of a wave.
 func named(n Node, w Wave) bool {
-	key, value, _ := strings.Cut(w.Label, "=")
-	has, ok := n.Labels[key]
-	return w.Label != "" && ok && has == value
+	return w.Label != "" && fleet.HasLabel(n.Labels, w.Label)
 }
 
 // rank returns the first label wave that names a node, or the number of waves.
