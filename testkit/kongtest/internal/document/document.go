@@ -145,29 +145,31 @@ func (c *yamlReader) mapping(n *yaml.Node, depth int) (any, error) {
 			return nil, err
 		}
 		if n.Content[i].Tag == "!!merge" {
-			sources, ok := v.([]any)
-			if !ok {
-				sources = []any{v}
-			}
-			for _, source := range sources {
-				if from, ok := source.(map[string]any); ok {
-					for k, v := range from {
-						if _, has := merged[k]; !has {
-							merged[k] = v
-						}
-					}
-				}
-			}
+			merge(merged, v)
 			continue
 		}
 		m[n.Content[i].Value] = v
 	}
-	for k, v := range merged {
-		if _, has := m[k]; !has {
-			m[k] = v
+	merge(m, merged)
+	return m, nil
+}
+
+// merge adds the members of a map, or of each map in a list, that are not in m yet.
+func merge(m map[string]any, from any) {
+	switch from := from.(type) {
+	case []any:
+		for _, one := range from {
+			if _, isMap := one.(map[string]any); isMap {
+				merge(m, one)
+			}
+		}
+	case map[string]any:
+		for k, v := range from {
+			if _, has := m[k]; !has {
+				m[k] = v
+			}
 		}
 	}
-	return m, nil
 }
 
 func scalar(n *yaml.Node) any {

@@ -176,71 +176,88 @@ type comparison struct {
 	ofPath     bool
 }
 
+// A test compares one value of a field with the operand. It returns the part of the value that strip_path removes.
+type test func(value string) (matched string, ok bool)
+
 func (c comparison) compile(operator, operand string) (Expression, error) {
-	mismatch := errors.New("Type mismatch between the LHS and RHS values of predicate") //nolint:staticcheck // Kong's words
-	var holds func(value string) (matched string, ok bool)
-	noted := false // whether strip_path knows what was matched
-	text, isText := literal(operand)
-	number, notNumber := strconv.ParseInt(operand, 0, 64)
-	prefix, notPrefix := netip.ParsePrefix(operand)
-	address, notAddress := netip.ParseAddr(operand)
+	holds, noted, err := c.test(operator, operand)
 	switch {
-	case operator == "~" && isText && c.field.kind == textField:
-		compiled, err := pattern.Compile(text)
-		if err != nil {
-			return nil, err
-		}
-		noted, holds = true, func(value string) (string, bool) {
-			at := compiled.FindStringIndex(value)
-			if at == nil {
-				return "", false
-			}
-			return value[at[0]:at[1]], true
-		}
-	case operator == "in" || operator == "not in":
-		if c.field.kind != addressField || notPrefix != nil {
-			return nil, errors.New("In/NotIn operators only supports IP in CIDR")
-		}
-		holds = func(value string) (string, bool) {
-			ip, err := netip.ParseAddr(value)
-			return "", err == nil && prefix.Contains(ip) == (operator == "in")
-		}
-	case c.field.kind == textField && isText:
-		compare := map[string]func(string, string) bool{
-			"==": func(a, b string) bool { return a == b }, "!=": func(a, b string) bool { return a != b },
-			"^=": strings.HasPrefix, "=^": strings.HasSuffix, "contains": strings.Contains,
-		}[operator]
-		if compare == nil {
-			return nil, fmt.Errorf("unknown operator %q", operator)
-		}
-		noted = operator == "==" || operator == "^=" || operator == "=^"
-		holds = func(value string) (string, bool) { return text, compare(value, text) }
-	case c.field.kind == numberField && notNumber == nil:
-		compare := numberOperators[operator]
-		if compare == nil {
-			return nil, fmt.Errorf("unknown operator %q", operator)
-		}
-		holds = func(value string) (string, bool) {
-			got, err := strconv.ParseInt(value, 10, 64)
-			return "", err == nil && compare(got, number)
-		}
-	case c.field.kind == addressField && notAddress == nil && (operator == "==" || operator == "!="):
-		holds = func(value string) (string, bool) {
-			ip, err := netip.ParseAddr(value)
-			return "", err == nil && (ip == address) == (operator == "==")
-		}
-	default:
-		return nil, mismatch
-	}
-	if c.lower && c.field.kind != textField {
+	case err != nil:
+		return nil, err
+	case c.lower && c.field.kind != textField:
 		return nil, errors.New("lower-case transformation function only supported with String type fields")
 	}
 	return c.over(holds, noted && c.ofPath), nil
 }
 
-// over asks about each value of the field. A field without values never holds,
-// whatever the operator.
-func (c comparison) over(holds func(string) (string, bool), noted bool) Expression {
+// test compiles the comparison with an operand. Noted is whether strip_path knows what was matched.
+func (c comparison) test(operator, operand string) (holds test, noted bool, err error) {
+	text, isText := literal(operand)
+	switch {
+	case operator == "~" && isText && c.field.kind == textField:
+		holds, err = matches(text)
+		return holds, true, err
+	case operator == "in" || operator == "not in":
+		prefix, err := netip.ParsePrefix(operand)
+		if c.field.kind != addressField || err != nil {
+			return nil, false, errors.New("In/NotIn operators only supports IP in CIDR")
+		}
+		return onAddress(func(ip netip.Addr) bool { return prefix.Contains(ip) == (operator == "in") }), false, nil
+	case c.field.kind == textField && isText:
+		compare := textOperators[operator]
+		if compare == nil {
+			return nil, false, fmt.Errorf("unknown operator %q", operator)
+		}
+		noted = operator == "==" || operator == "^=" || operator == "=^"
+		return func(value string) (string, bool) { return text, compare(value, text) }, noted, nil
+	}
+	if number, err := strconv.ParseInt(operand, 0, 64); err == nil && c.field.kind == numberField {
+		holds, err := compares(operator, number)
+		return holds, false, err
+	}
+	if address, err := netip.ParseAddr(operand); err == nil && c.field.kind == addressField && (operator == "==" || operator == "!=") {
+		return onAddress(func(ip netip.Addr) bool { return (ip == address) == (operator == "==") }), false, nil
+	}
+	return nil, false, errors.New("Type mismatch between the LHS and RHS values of predicate") //nolint:staticcheck // Kong's words
+}
+
+// matches compares with a regular expression.
+func matches(source string) (test, error) {
+	compiled, err := pattern.Compile(source)
+	if err != nil {
+		return nil, err
+	}
+	return func(value string) (string, bool) {
+		at := compiled.FindStringIndex(value)
+		if at == nil {
+			return "", false
+		}
+		return value[at[0]:at[1]], true
+	}, nil
+}
+
+// compares compares with a number.
+func compares(operator string, number int64) (test, error) {
+	compare := numberOperators[operator]
+	if compare == nil {
+		return nil, fmt.Errorf("unknown operator %q", operator)
+	}
+	return func(value string) (string, bool) {
+		got, err := strconv.ParseInt(value, 10, 64)
+		return "", err == nil && compare(got, number)
+	}, nil
+}
+
+// onAddress parses an address for a comparison. Other values never hold.
+func onAddress(holds func(netip.Addr) bool) test {
+	return func(value string) (string, bool) {
+		ip, err := netip.ParseAddr(value)
+		return "", err == nil && holds(ip)
+	}
+}
+
+// over tests each value of the field. A field without values never holds, whatever the operator.
+func (c comparison) over(holds test, noted bool) Expression {
 	return func(e *evaluation) bool {
 		values := c.field.of(e.Request)
 		for _, value := range values {
@@ -257,6 +274,11 @@ func (c comparison) over(holds func(string) (string, bool), noted bool) Expressi
 		}
 		return len(values) > 0 && !c.any
 	}
+}
+
+var textOperators = map[string]func(a, b string) bool{
+	"==": func(a, b string) bool { return a == b }, "!=": func(a, b string) bool { return a != b },
+	"^=": strings.HasPrefix, "=^": strings.HasSuffix, "contains": strings.Contains,
 }
 
 var numberOperators = map[string]func(a, b int64) bool{

@@ -232,15 +232,8 @@ func (f *flattener) entity(n *entity.Node, errs any) {
 	below, _ := errs.(Tree)
 	for _, key := range below.Keys() {
 		name, _ := key.(string)
-		if children, ok := n.Children[name]; ok {
-			if nested, ok := below[key].(Tree); ok && nested.isList() {
-				for _, position := range nested.Keys() {
-					if i := position.(int); i <= len(children) {
-						f.entity(children[i-1], nested[position])
-					}
-				}
-				continue
-			}
+		if f.children(n, name, below[key]) {
+			continue
 		}
 		if ref, ok := shown[name].(map[string]any); ok && n.Kind.Fields[name].Ref != "" {
 			delete(shown, name)
@@ -266,6 +259,21 @@ func (f *flattener) entity(n *entity.Node, errs any) {
 		}
 	}
 	f.found = append(f.found, entry)
+}
+
+// children moves the errors of nested entities. It reports false when there are none under that name.
+func (f *flattener) children(n *entity.Node, name string, errs any) bool {
+	children, nested := n.Children[name]
+	byPosition, isTree := errs.(Tree)
+	if !nested || !isTree || !byPosition.isList() {
+		return false
+	}
+	for _, position := range byPosition.Keys() {
+		if i := position.(int); i <= len(children) {
+			f.entity(children[i-1], byPosition[position])
+		}
+	}
+	return true
 }
 
 // leaves lists the errors below a path, in the form of flattened errors.
