@@ -160,10 +160,6 @@ func (p *parser) checkRoute(s subject, v view, bad map[string]bool) {
 			}
 		}
 	}
-	if code := v.get("https_redirect_status_code"); code != nil && !bad["https_redirect_status_code"] &&
-		!slices.Contains([]string{"426", "301", "302", "307", "308"}, code.Text) {
-		p.problem(s, code.Pos, "https_redirect_status_code", BadValue, "must be one of 426, 301, 302, 307, 308")
-	}
 	if v.get("expression") == nil {
 		return
 	}

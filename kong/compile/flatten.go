@@ -7,6 +7,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kong/document"
 	"github.com/silverback-gateway/silverback/kong/entity"
+	"github.com/silverback-gateway/silverback/kong/schema"
 )
 
 // nest is the entity in which others are nested.
@@ -90,7 +91,7 @@ func (p *parser) subject(kind *entity.Kind, n *document.Node) subject {
 	if name := n.Get(kind.NameField); kind.NameField != "" && name != nil && name.Kind == document.String {
 		s.name = name.Text
 	}
-	if id := n.Get("id"); id != nil && id.Kind == document.String && entity.UUID(id.Text) == "" {
+	if id := n.Get("id"); id != nil && id.Kind == document.String && schema.IsUUID(id.Text) {
 		s.id = strings.ToLower(id.Text)
 	}
 	return s
@@ -198,8 +199,8 @@ func (w *writer) id(v *document.Node) {
 	switch v.Kind {
 	case document.Null:
 	case document.String:
-		if why := entity.UUID(v.Text); why != "" {
-			w.p.problem(w.s, v.Pos, "id", BadValue, "%s", why)
+		if !schema.IsUUID(v.Text) {
+			w.p.problem(w.s, v.Pos, "id", BadValue, "expected a UUID, such as 7a1f3c52-5d0e-4a6b-9c3d-2f1e0b9a8c7d")
 		}
 		w.it.id = strings.ToLower(v.Text)
 	default:

@@ -6,6 +6,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kong/document"
 	"github.com/silverback-gateway/silverback/kong/entity"
+	"github.com/silverback-gateway/silverback/kong/schema"
 )
 
 // reference notes a reference to an entity outside of the nest.
@@ -67,7 +68,7 @@ func (p *parser) referred(s subject, v *document.Node, field, target string) (re
 			return r, false
 		}
 		r.name = v.Text
-		if entity.UUID(v.Text) == "" {
+		if schema.IsUUID(v.Text) {
 			r.id = strings.ToLower(v.Text)
 		}
 		return r, true

@@ -8,6 +8,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kong/document"
 	"github.com/silverback-gateway/silverback/kong/entity"
+	"github.com/silverback-gateway/silverback/kong/schema"
 	"github.com/silverback-gateway/silverback/kong/snapshot"
 )
 
@@ -162,7 +163,7 @@ func (h *renderer) findNames() {
 		}
 		for _, e := range entities {
 			// A name that looks like an id would be read as one.
-			if name := e.Get(k.NameField); name != nil && name.Text != "" && entity.UUID(name.Text) != "" {
+			if name := e.Get(k.NameField); name != nil && name.Text != "" && !schema.IsUUID(name.Text) {
 				h.names[kind+" "+idOf(e)] = name.Text
 			}
 		}

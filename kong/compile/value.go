@@ -21,11 +21,14 @@ func (p *parser) value(s subject, f *entity.Field, n *document.Node, path string
 	}
 	switch f.Type {
 	case entity.String:
-		p.text(s, f, n, path)
+		text := n.Text
 		if f.Form != nil {
-			return document.AppendString(dst, f.Form(n.Text))
+			text = f.Form(text)
 		}
+		p.text(s, f, n, text, path)
+		return document.AppendString(dst, text)
 	case entity.Integer, entity.Number:
+		p.oneOf(s, f, n, path)
 		if f.Ranged {
 			if v, err := strconv.ParseFloat(n.Text, 64); err != nil || v < float64(f.Min) || v > float64(f.Max) {
 				p.problem(s, n.Pos, path, BadValue, "must be from %d to %d", f.Min, f.Max)
@@ -130,25 +133,31 @@ func (p *parser) record(s subject, f *entity.Field, n *document.Node, path strin
 // placeholder is how shells and build tools write what is to be replaced.
 var placeholder = regexp.MustCompile(`\$\{[A-Za-z_][A-Za-z0-9_]*\}`)
 
-func (p *parser) text(s subject, f *entity.Field, n *document.Node, path string) {
+// text checks a string, in the form that gateways receive.
+func (p *parser) text(s subject, f *entity.Field, n *document.Node, text, path string) {
 	if strings.IndexByte(n.Text, 0) >= 0 {
 		p.problem(s, n.Pos, path, Encoding, "a NUL within a string")
 	}
-	if len(f.OneOf) > 0 && !slices.Contains(f.OneOf, n.Text) && !strings.HasPrefix(n.Text, "{vault://") {
-		p.problem(s, n.Pos, path, BadValue, "must be one of %s%s", strings.Join(f.OneOf, ", "), didYouMean(n.Text, f.OneOf))
-	}
+	p.oneOf(s, f, n, path)
 	if f.Check != nil {
-		why := f.Check(n.Text)
-		if why != "" && placeholder.MatchString(n.Text) && f.Check(placeholder.ReplaceAllString(n.Text, "x")) == "" {
+		why := f.Check(text)
+		if why != "" && placeholder.MatchString(text) && f.Check(placeholder.ReplaceAllString(text, "x")) == "" {
 			p.warn(s, n.Pos, path, Env, "a placeholder like ${NAME} was not replaced; gateways will hardly take the value as it is")
 		} else if why != "" {
 			p.problem(s, n.Pos, path, BadValue, "%s", why)
 		}
 	}
 	if f.Warn != nil {
-		if why := f.Warn(n.Text); why != "" {
+		if why := f.Warn(text); why != "" {
 			p.warn(s, n.Pos, path, BadValue, "%s", why)
 		}
+	}
+}
+
+// oneOf checks a text or a number against the values that Kong takes.
+func (p *parser) oneOf(s subject, f *entity.Field, n *document.Node, path string) {
+	if len(f.OneOf) > 0 && !slices.Contains(f.OneOf, n.Text) && !strings.HasPrefix(n.Text, "{vault://") {
+		p.problem(s, n.Pos, path, BadValue, "must be one of %s%s", strings.Join(f.OneOf, ", "), didYouMean(n.Text, f.OneOf))
 	}
 }
 
@@ -204,6 +213,7 @@ func (p *parser) serviceURL(s subject, n *document.Node, keys []document.Key) []
 // wrongURL returns what is wrong with a url as a whole. Protocol and path are checked as fields.
 func wrongURL(fields []schema.URLField) string {
 	host := false
+	low, high, _ := schema.Range("services", "port")
 	for _, f := range fields {
 		switch f.Name {
 		case "host":
@@ -211,8 +221,8 @@ func wrongURL(fields []schema.URLField) string {
 				return "the host of the URL is not a host name or an address"
 			}
 		case "port":
-			if n, err := strconv.ParseUint(f.Text, 10, 16); !f.Integer || err != nil || n > 65535 {
-				return "the port of the URL is not a number from 0 to 65535"
+			if n, err := strconv.ParseInt(f.Text, 10, 64); !f.Integer || err != nil || n < low || n > high {
+				return fmt.Sprintf("the port of the URL is not a number from %d to %d", low, high)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package compile_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -9,14 +10,18 @@ import (
 )
 
 // TestValueTable holds the compiler to the table of verdicts, without any gateway and with the recorded schemas of one.
+//
+// One verdict differs on purpose: a gateway answers 201 to a threshold of 255, and no worker of it applies the configuration.
 func TestValueTable(t *testing.T) {
+	unapplied := regexp.MustCompile(`"(successes|timeouts|http_failures|tcp_failures)":\s*255`)
 	hold := func(t *testing.T, validators []compile.Validator, skip func(values.Value) bool) {
 		for _, v := range values.Table(t) {
 			if skip(v) {
 				continue
 			}
 			problems := explain(t, validators, []compile.Document{{Name: "a.json", Content: v.Config(t)}}, nil)
-			if taken := len(problems) == 0; taken != v.Taken() {
+			want := v.Taken() && !(v.Rule == "upstream.healthchecks" && unapplied.Match(v.Value))
+			if taken := len(problems) == 0; taken != want {
 				t.Errorf("%s: %s, and the compiler says %q", v, v.Verdict, lines(problems))
 			}
 		}

@@ -1,11 +1,5 @@
 package entity
 
-import "github.com/silverback-gateway/silverback/kong/schema"
-
-func hashInputs() option {
-	return oneOf("none", "consumer", "ip", "header", "cookie", "path", "query_arg", "uri_capture")
-}
-
 func endpoints(name string) Field {
 	f := list(name, record("", str("ip", nullIsAbsent), integer("port", nullIsAbsent)))
 	return f
@@ -17,12 +11,12 @@ func health() Field {
 	interval := func() Field { return number("interval") }
 	return record("healthchecks",
 		record("passive",
-			str("type", oneOf("tcp", "http", "https", "grpc", "grpcs")),
+			str("type"),
 			record("healthy", statuses(), count("successes")),
 			record("unhealthy", statuses(), count("timeouts"), count("http_failures"), count("tcp_failures")),
 		),
 		record("active",
-			str("type", oneOf("tcp", "http", "https", "grpc", "grpcs")),
+			str("type"),
 			mapOf("headers", list("", str("")), nullIsAbsent),
 			record("healthy", statuses(), count("successes"), interval()),
 			record("unhealthy", statuses(), interval(), count("timeouts"), count("http_failures"), count("tcp_failures")),
@@ -57,11 +51,11 @@ func coreKinds() []Kind {
 				{Key: "degraphql_routes", Kind: "degraphql_routes", Ref: "service"}},
 			Fields: []Field{
 				str("name", unique), integer("retries", def),
-				str("protocol", oneOf(schema.Protocols()...), def),
+				str("protocol", def),
 				str("host", required), integer("port", def), str("path"),
 				integer("connect_timeout", def), integer("write_timeout", def), integer("read_timeout", def),
 				ref("client_certificate", "certificates"), boolean("tls_verify"), integer("tls_verify_depth"),
-				list("ca_certificates", str("", check(UUID))), boolean("enabled", def),
+				list("ca_certificates", str("")), boolean("enabled", def),
 				object("tls_sans", extra),
 			},
 		},
@@ -74,7 +68,7 @@ func coreKinds() []Kind {
 				boolean("request_buffering", def), boolean("response_buffering", def), ref("service", "services"),
 				list("snis", str("")), endpoints("sources"), endpoints("destinations"),
 				list("methods", str("")), list("hosts", str("")), list("paths", str("")),
-				mapOf("headers", list("", str("", warn(HeaderValue)))), integer("regex_priority", def), str("path_handling", oneOf("v0", "v1"), def),
+				mapOf("headers", list("", str("", warn(HeaderValue)))), integer("regex_priority", def), str("path_handling", def),
 				str("expression", extra), integer("priority", extra),
 			},
 		},
@@ -104,8 +98,7 @@ func coreKinds() []Kind {
 			Children: []Child{{Key: "targets", Kind: "targets", Ref: "upstream"}},
 			Fields: []Field{
 				str("name", required, unique),
-				str("algorithm", oneOf("consistent-hashing", "least-connections", "round-robin", "latency", "sticky-sessions"), def),
-				str("hash_on", hashInputs(), def), str("hash_fallback", hashInputs(), def),
+				str("algorithm", def), str("hash_on", def), str("hash_fallback", def),
 				str("hash_on_header"), str("hash_fallback_header"), str("hash_on_cookie"),
 				str("hash_on_cookie_path", def),
 				str("hash_on_query_arg"), str("hash_fallback_query_arg"),
@@ -127,8 +120,8 @@ func coreKinds() []Kind {
 			Name: "certificates", Singular: "certificate", IDRule: Invented,
 			Children: []Child{{Key: "snis", Kind: "snis", Ref: "certificate"}},
 			Fields: []Field{
-				pemText("cert", required, check(PEM), warn(Expiry)), pemText("key", required, check(PEM)),
-				pemText("cert_alt", check(PEM), warn(Expiry)), pemText("key_alt", check(PEM)),
+				pemText("cert", required, warn(Expiry)), pemText("key", required),
+				pemText("cert_alt", warn(Expiry)), pemText("key_alt"),
 			},
 		},
 		{
@@ -137,7 +130,7 @@ func coreKinds() []Kind {
 		},
 		{
 			Name: "ca_certificates", Singular: "ca_certificate", IDRule: Invented,
-			Fields: []Field{pemText("cert", required, check(PEM), warn(Expiry)), str("cert_digest", unique)},
+			Fields: []Field{pemText("cert", required, warn(Expiry)), str("cert_digest", unique)},
 		},
 		{
 			Name: "vaults", Singular: "vault", NameField: "prefix", IDRule: ByCacheKey, IDFields: []string{"prefix"},

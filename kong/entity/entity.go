@@ -44,11 +44,11 @@ type Field struct {
 	Ref          string
 	Required     bool
 	Unique       bool
-	Secret       bool // its value never stands in a message
-	Default      bool // Kong has a default, so that an explicit null says something
-	NullIsAbsent bool // an explicit null says the same as no value, also within a record, where most fields have defaults
-	Extra        bool // not in the open-source edition under the default router flavor
-	OneOf        []string
+	Secret       bool     // its value never stands in a message
+	Default      bool     // Kong has a default, so that an explicit null says something
+	NullIsAbsent bool     // an explicit null says the same as no value, also within a record, where most fields have defaults
+	Extra        bool     // not in the open-source edition under the default router flavor
+	OneOf        []string // the values that Kong takes, numbers as text; nil is any
 	Ranged       bool
 	Min, Max     int64
 	Check        func(string) string // says what is wrong with a string; empty when nothing is
@@ -182,8 +182,7 @@ func (t *Table) add(k *Kind) {
 	t.byName[k.Name] = k
 }
 
-// addRules gives texts and numbers the rules that kong/schema has for them. Those that the table gives a check or a list of values keep
-// that.
+// addRules gives fields the rules that kong/schema has for their texts and numbers.
 func addRules(kind string, fields []Field, prefix string) {
 	for i := range fields {
 		addRule(kind, &fields[i], prefix+fields[i].Name)
@@ -193,10 +192,11 @@ func addRules(kind string, fields []Field, prefix string) {
 func addRule(kind string, f *Field, path string) {
 	switch f.Type {
 	case String:
-		if f.Check == nil && f.OneOf == nil {
+		if f.OneOf = schema.OneOf(kind, path); f.OneOf == nil {
 			f.Check = schema.ValueRule(kind, path)
 		}
 	case Integer, Number:
+		f.OneOf = schema.OneOf(kind, path)
 		f.Min, f.Max, f.Ranged = schema.Range(kind, path)
 	case List:
 		addRule(kind, f.Elem, path+"[]")

@@ -1,7 +1,5 @@
 package entity
 
-import "github.com/silverback-gateway/silverback/kong/schema"
-
 // The makers of fields below keep the table readable: a name, a type, and options.
 
 type option func(*Field)
@@ -49,10 +47,6 @@ func def(f *Field)          { f.Default = true }
 func extra(f *Field)        { f.Extra = true }
 func nullIsAbsent(f *Field) { f.NullIsAbsent = true }
 
-func oneOf(values ...string) option { return func(f *Field) { f.OneOf = values } }
-
-func check(c func(string) string) option { return func(f *Field) { f.Check = c } }
-
 func warn(d func(string) string) option { return func(f *Field) { f.Warn = d } }
 
 // pemText is a field for PEM, whose spelling says nothing.
@@ -65,5 +59,5 @@ func pemText(name string, options ...option) Field {
 func tags() Field { return list("tags", str("")) }
 
 func protocols(name string) Field {
-	return list(name, str("", oneOf(schema.Protocols()...)), def)
+	return list(name, str(""), def)
 }

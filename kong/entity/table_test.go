@@ -129,30 +129,6 @@ func TestKindsFollowWhatTheyReferTo(t *testing.T) {
 	}
 }
 
-func TestChecks(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		check func(string) string
-		good  []string
-		bad   []string
-	}{
-		{"uuid", entity.UUID, []string{"7a1f3c52-5d0e-4a6b-9c3d-2f1e0b9a8c7d", "7A1F3C52-5D0E-4A6B-9C3D-2F1E0B9A8C7D"},
-			[]string{"", "7a1f3c52", "7a1f3c52-5d0e-4a6b-9c3d-2f1e0b9a8c7g", "7a1f3c525d0e-4a6b-9c3d-2f1e0b9a8c7d--"}},
-		{"pem", entity.PEM, []string{"-----BEGIN X-----\n-----END X-----", "{vault://env/a}"}, []string{"", "x"}},
-	} {
-		for _, s := range c.good {
-			if why := c.check(s); why != "" {
-				t.Errorf("%s %q: refused: %s", c.name, s, why)
-			}
-		}
-		for _, s := range c.bad {
-			if c.check(s) == "" {
-				t.Errorf("%s %q: taken", c.name, s)
-			}
-		}
-	}
-}
-
 // TestExpressionsOnSeveralLinesAreNotDoubted: under the flag x a line feed in a regular expression stands for nothing.
 func TestExpressionsOnSeveralLinesAreNotDoubted(t *testing.T) {
 	for _, warn := range []func(string) string{entity.RoutePath, entity.HeaderValue} {

@@ -30,19 +30,26 @@ var builtIn = sync.OnceValue(func() *Bundle {
 // Protocols returns the protocols of routes, services and plugins in either edition, sorted.
 func Protocols() []string { return slices.Sorted(maps.Keys(families)) }
 
-// ValueRule returns Kong 3.9.3's rule for the text of a field. It needs no gateway. The rule returns what is wrong, without the text, and
-// nothing when the text is valid. Kind is in the plural. In a path, [] stands for the elements of a list, <k> and <v> for the keys and
-// values of a map. Fields without a rule give nil.
-func ValueRule(kind, path string) func(text string) string {
+// builtInField returns a field of the built-in rules, or nil. Kind and path are as in ValueRule.
+func builtInField(kind, path string) *field {
 	if path == "tags[]" {
 		kind = "services" // Kong has one rule for the tags of every kind
 	}
-	f := builtIn().kinds[singular(kind)].lookup(path)
+	return builtIn().kinds[singular(kind)].lookup(path)
+}
+
+// ValueRule returns Kong 3.9.3's rule for the text of a field. It needs no gateway. The rule returns what is wrong, without the text, and
+// nothing when the text is valid. It is safe for concurrent use. Kind is in the plural. In a path, [] stands for the elements of a list,
+// <k> and <v> for the keys and values of a map. Fields without a rule give nil.
+func ValueRule(kind, path string) func(text string) string {
+	f := builtInField(kind, path)
 	if f == nil || f.typ != typeString {
 		return nil
 	}
 	return func(text string) string {
-		c := builtInChecker(len(text))
+		c := checkers.Get().(*checker)
+		defer checkers.Put(c)
+		c.reset(len(text))
 		if c.value(f, text); c.allowance.err == nil && len(c.errs) > 0 {
 			return c.errs[0].Message
 		}
@@ -52,10 +59,24 @@ func ValueRule(kind, path string) func(text string) string {
 
 // Range returns the least and the greatest number that Kong 3.9.3 takes in a field, with kind and path as in ValueRule.
 func Range(kind, path string) (low, high int64, ok bool) {
-	if f := builtIn().kinds[singular(kind)].lookup(path); f != nil && f.between != nil {
+	if f := builtInField(kind, path); f != nil && f.between != nil {
 		return int64(f.between[0]), int64(f.between[1]), true
 	}
 	return 0, 0, false
+}
+
+// OneOf returns the values that Kong 3.9.3 takes in a field, sorted, numbers as text, with kind and path as in ValueRule. It holds for both
+// editions. Fields that take any value give nil.
+func OneOf(kind, path string) []string {
+	f := builtInField(kind, path)
+	if f == nil {
+		return nil
+	}
+	var values []string
+	for _, v := range f.oneOf {
+		values = append(values, literal(v))
+	}
+	return values
 }
 
 // CheckWhole returns what Kong 3.9.3 refuses of an entity because of how its fields go together, such as a route without anything to match
@@ -65,7 +86,8 @@ func CheckWhole(kind string, entity map[string]any) []FieldError {
 	if r == nil || len(r.checks) == 0 {
 		return nil
 	}
-	c := builtInChecker(0)
+	c := newBuiltInChecker()
+	c.reset(0)
 	for _, f := range r.order {
 		if v := entity[f.name]; v != nil && f.typ == typeSet {
 			c.path = append(c.path, Step{Name: f.name})
@@ -82,10 +104,17 @@ func CheckWhole(kind string, entity map[string]any) []FieldError {
 // exhausted ends a check when the steps of its allowance are spent.
 var exhausted = NewBudget(0)
 
-func builtInChecker(bytes int) *checker {
-	c := &checker{allowance: &allowance{ctx: context.Background(), budget: exhausted, left: entityBudget + byteBudget*bytes}}
-	c.path = c.steps[:0]
-	return c
+func newBuiltInChecker() *checker {
+	return &checker{allowance: &allowance{ctx: context.Background(), budget: exhausted}}
+}
+
+// checkers are those of ValueRule: a large configuration has a million texts.
+var checkers = sync.Pool{New: func() any { return newBuiltInChecker() }}
+
+// reset prepares a checker for an entity, or one of its texts, of so many bytes.
+func (c *checker) reset(bytes int) {
+	c.errs, c.path = c.errs[:0], c.steps[:0]
+	c.allowance.left, c.allowance.err = entityBudget+byteBudget*bytes, nil
 }
 
 // lookup returns the field at a path, or nil.

@@ -399,7 +399,7 @@ func (c *checker) foreign(v any) {
 		switch {
 		case !ok:
 			c.add(MissingField, "missing primary key")
-		case !isUUID(id):
+		case !IsUUID(id):
 			c.add(BadValue, "expected a valid UUID")
 		}
 		c.path = c.path[:len(c.path)-1]

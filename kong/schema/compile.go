@@ -53,6 +53,7 @@ type field struct {
 	scope         bool // and it is a plugin's scope: the gateway takes it all the same (F21)
 	notNull       bool // ne: null
 	between       *[2]float64
+	oneOf         []any // the values of one_of
 	rules         []rule
 }
 
@@ -436,6 +437,7 @@ func (c compiler) rules(f *field, raw object, path string) error {
 		if len(list) == 0 {
 			rule = Unsupported
 		}
+		f.oneOf = list
 		add(rule, "expected one of: "+joinLiterals(list), func(c *checker, v any) bool { return !c.among(v, list) })
 	}
 	if list, ok := scalars(raw["not_one_of"]); ok {
@@ -452,7 +454,7 @@ func (c compiler) rules(f *field, raw object, path string) error {
 		return err
 	}
 	if raw["uuid"] == true {
-		add(BadValue, "expected a valid UUID", ofText(func(_ *checker, s string) bool { return !isUUID(s) }))
+		add(BadValue, "expected a valid UUID", ofText(func(_ *checker, s string) bool { return !IsUUID(s) }))
 	}
 	if raw["timestamp"] == true {
 		add(BadValue, "expected a valid timestamp", func(_ *checker, v any) bool { n, ok := number(v); return ok && n <= 0 })
@@ -729,7 +731,8 @@ func joinLiterals(list []any) string {
 	return strings.Join(words, ", ")
 }
 
-func isUUID(s string) bool {
+// IsUUID reports whether a text has the form of a UUID, in lower or upper case.
+func IsUUID(s string) bool {
 	if len(s) != 36 {
 		return false
 	}

@@ -416,7 +416,6 @@ func TestReplayWordsWithoutSchemas(t *testing.T) {
 		"upstream-bad-name":                             deep,
 		"upstream-hash-on-same-as-fallback":             deep,
 		"upstream-healthcheck-bad-status":               deep,
-		"upstream-healthcheck-threshold":                deep,
 		"upstream-name-is-ip":                           deep,
 		"vault-bad-env-prefix":                          deep,
 	})

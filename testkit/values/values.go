@@ -58,6 +58,22 @@ var forms = map[string]string{
 	"basicauth":          `{"consumers":[{"username":"c","basicauth_credentials":[%s]}]}`,
 	"acl.group":          `{"consumers":[{"username":"c","acls":[{"group":%s}]}]}`,
 	"vault":              `{"vaults":[%s]}`,
+
+	"service.port":                     `{"services":[{"name":"s","host":"h.example","port":%s}]}`,
+	"service.retries":                  `{"services":[{"name":"s","host":"h.example","retries":%s}]}`,
+	"service.connect_timeout":          `{"services":[{"name":"s","host":"h.example","connect_timeout":%s}]}`,
+	"service.write_timeout":            `{"services":[{"name":"s","host":"h.example","write_timeout":%s}]}`,
+	"service.read_timeout":             `{"services":[{"name":"s","host":"h.example","read_timeout":%s}]}`,
+	"service.tls_verify_depth":         `{"services":[{"name":"s","host":"h.example","protocol":"https","tls_verify_depth":%s}]}`,
+	"service.ca_certificates":          `{"services":[{"name":"s","host":"h.example","protocol":"https","ca_certificates":%s}]}`,
+	"route.destinations":               `{"routes":[{"name":"r","protocols":["tcp"],"destinations":%s}]}`,
+	"route.https_redirect_status_code": `{"routes":[{"name":"r","paths":["/x"],"https_redirect_status_code":%s}]}`,
+	"route.path_handling":              `{"routes":[{"name":"r","paths":["/x"],"path_handling":%s}]}`,
+	"upstream.slots":                   `{"upstreams":[{"name":"u","slots":%s}]}`,
+	"upstream.algorithm":               `{"upstreams":[{"name":"u","algorithm":%s}]}`,
+	"upstream.healthchecks":            `{"upstreams":[{"name":"u","healthchecks":%s}]}`,
+	"target.weight":                    `{"upstreams":[{"name":"u","targets":[{"target":"a:80","weight":%s}]}]}`,
+	"jwt.algorithm":                    `{"consumers":[{"username":"c","jwt_secrets":[{"key":"k","secret":"s","algorithm":%s}]}]}`,
 }
 
 // Config returns the declarative configuration that holds the value.

@@ -93,48 +93,20 @@ func (s *Checker) list(k *entity.Kind, value any, parent *entity.Node, parentFie
 }
 
 func (s *Checker) entity(n *entity.Node, errs problems.Tree) error {
-	nested := s.Kinds.Nested[n.Kind.Name]
-	bySchema := s.bySchema(n)
-	complain := func(message string, field ...any) { errs.Put(message, n.Path(field...)...) }
-	for name, value := range n.Own {
-		if childField, ok := nested[name]; ok {
-			delete(n.Own, name)
-			children, err := s.list(s.Kinds.ByName[name], value, n, childField, errs)
-			if err != nil {
-				return err
-			}
-			if n.Children == nil {
-				n.Children = map[string][]*entity.Node{}
-			}
-			n.Children[name] = children
-			continue
-		}
-		f, known := n.Kind.Fields[name]
-		switch {
-		case known && f.Type == "foreign" && value != nil:
-			if err := foreign(value, f, complain); err != nil {
-				return err
-			}
-		case bySchema:
-		case name == "_comment" || name == "_ignore" || name == "url" && n.Kind.Name == "services":
-		case s.Flavor == expression.Flavor && n.Kind.Name == "routes" && (name == "expression" || name == "priority"):
-		case !known:
-			complain("unknown field", name)
-		case value != nil:
-			checkField(f, value, complain)
-		}
+	if err := s.children(n, errs); err != nil {
+		return err
 	}
-	if bySchema {
+	complain := func(message string, field ...any) { errs.Put(message, n.Path(field...)...) }
+	if err := references(n, complain); err != nil {
+		return err
+	}
+	if s.bySchema(n) {
 		if err := s.checkSchema(n, complain); err != nil {
 			return err
 		}
 		s.codeRules(n, complain)
 	} else {
-		for _, name := range n.Kind.Required {
-			if n.Own[name] == nil && n.ParentField != name && !(name == "host" && n.Own["url"] != nil) {
-				complain("required field missing", name)
-			}
-		}
+		s.fields(n, complain)
 		s.rules(n, complain)
 	}
 	if s.Refuse != nil {
@@ -143,6 +115,70 @@ func (s *Checker) entity(n *entity.Node, errs problems.Tree) error {
 		}
 	}
 	return nil
+}
+
+// children moves nested entities out of a node's own fields, and checks them.
+func (s *Checker) children(n *entity.Node, errs problems.Tree) error {
+	for name, field := range s.Kinds.Nested[n.Kind.Name] {
+		value, given := n.Own[name]
+		if !given {
+			continue
+		}
+		delete(n.Own, name)
+		children, err := s.list(s.Kinds.ByName[name], value, n, field, errs)
+		if err != nil {
+			return err
+		}
+		if n.Children == nil {
+			n.Children = map[string][]*entity.Node{}
+		}
+		n.Children[name] = children
+	}
+	return nil
+}
+
+// references checks the form of all references to other entities.
+func references(n *entity.Node, complain func(string, ...any)) error {
+	for _, f := range n.Kind.Foreign {
+		if value := n.Own[f.Name]; value != nil {
+			if err := foreign(value, f, complain); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// fields checks the names and types of fields where there are no schemas.
+func (s *Checker) fields(n *entity.Node, complain func(string, ...any)) {
+	for name, value := range n.Own {
+		f, known := n.Kind.Fields[name]
+		switch {
+		case s.outsideTable(n.Kind.Name, name):
+		case !known:
+			complain("unknown field", name)
+		case value != nil && f.Type != "foreign":
+			checkField(f, value, complain)
+		}
+	}
+	for _, name := range n.Kind.Required {
+		if n.Own[name] == nil && n.ParentField != name && !(name == "host" && n.Own["url"] != nil) {
+			complain("required field missing", name)
+		}
+	}
+}
+
+// outsideTable reports whether Kong takes a field that the table of kinds does not have.
+func (s *Checker) outsideTable(kind, name string) bool {
+	switch name {
+	case "_comment", "_ignore":
+		return true
+	case "url":
+		return kind == "services"
+	case "expression", "priority":
+		return kind == "routes" && s.Flavor == expression.Flavor
+	}
+	return false
 }
 
 // foreign checks the form of a reference: a name or id as a string, or {id}. An object without an id is an error even when it names an
@@ -166,13 +202,6 @@ func foreign(value any, f entity.Field, complain func(string, ...any)) error {
 
 func checkField(f entity.Field, value any, complain func(string, ...any)) {
 	switch f.Type {
-	case "uuid":
-		text, ok := value.(string)
-		if !ok {
-			complain("expected a string", f.Name)
-		} else if !entity.IsUUID(text) {
-			complain("expected a valid UUID", f.Name)
-		}
 	case "array", "set":
 		list, ok := value.([]any)
 		if !ok {
@@ -201,6 +230,14 @@ func checkField(f entity.Field, value any, complain func(string, ...any)) {
 
 func wrongScalar(f entity.Field, value any) string {
 	switch f.Type {
+	case "uuid":
+		text, ok := value.(string)
+		switch {
+		case !ok:
+			return "expected a string"
+		case !entity.IsUUID(text):
+			return "expected a valid UUID"
+		}
 	case "string":
 		text, ok := value.(string)
 		switch {

@@ -50,6 +50,7 @@ func (s *Checker) rules(n *entity.Node, complain func(string, ...any)) {
 		vaultRules(n, complain)
 	case "upstreams":
 		upstreamRules(n, complain)
+		healthRules(n, complain)
 	case "targets":
 		if target := n.Text("target"); target != "" {
 			if why := targetProblem(target); why != "" {

@@ -46,7 +46,7 @@ func table() []*Kind {
 		{Name: "services", Key: "name", Fields: fieldsOf("id:uuid name:string* retries:integer[0,32767] protocol:string" + protocols +
 			" host:string! port:integer[0,65535] path:string connect_timeout" + timeout + " write_timeout" + timeout + " read_timeout" + timeout +
 			" tags:set:string client_certificate:->certificates tls_verify:boolean tls_verify_depth:integer[0,64]" +
-			" ca_certificates:array:string enabled:boolean" + plainDates)},
+			" ca_certificates:array:uuid enabled:boolean" + plainDates)},
 		{Name: "routes", Key: "name", Fields: fieldsOf("id:uuid name:string* protocols:set:string" +
 			" https_redirect_status_code:integer{426,301,302,307,308}" +
 			" strip_path:boolean preserve_host:boolean request_buffering:boolean response_buffering:boolean tags:set:string service:->services" +

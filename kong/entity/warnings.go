@@ -1,8 +1,6 @@
 package entity
 
 import (
-	"bytes"
-	"encoding/pem"
 	"fmt"
 	"regexp"
 	"strings"
@@ -11,56 +9,6 @@ import (
 	"github.com/silverback-gateway/silverback/kong/rustregex"
 	"github.com/silverback-gateway/silverback/kong/schema"
 )
-
-// UUID checks an id.
-func UUID(s string) string {
-	bad := len(s) != 36
-	for i := 0; i < len(s) && !bad; i++ {
-		c := s[i] | 0x20
-		switch i {
-		case 8, 13, 18, 23:
-			bad = s[i] != '-'
-		default:
-			bad = !(c >= '0' && c <= '9' && s[i] == c || c >= 'a' && c <= 'f')
-		}
-	}
-	if bad {
-		return "expected a UUID, such as 7a1f3c52-5d0e-4a6b-9c3d-2f1e0b9a8c7d"
-	}
-	return ""
-}
-
-// PEMForm returns the one spelling of PEM text: lines of 64 characters, each with a line feed, the last one too, as OpenSSL writes it and
-// YAML's | keeps it. What cannot be read as PEM loses only the blanks around its
-// lines; what is none stays as it is.
-func PEMForm(s string) string {
-	blocks := strings.Count(s, "-----BEGIN ")
-	if blocks == 0 {
-		return s
-	}
-	var tidy strings.Builder
-	for line := range strings.Lines(strings.TrimSpace(s)) {
-		tidy.WriteString(strings.TrimSpace(line) + "\n")
-	}
-	var out bytes.Buffer
-	rest := []byte(tidy.String())
-	for range blocks {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil || pem.Encode(&out, block) != nil {
-			return tidy.String()
-		}
-	}
-	return out.String()
-}
-
-// PEM checks that a text looks like PEM, or refers to a vault.
-func PEM(s string) string {
-	s = strings.TrimSpace(s)
-	if strings.HasPrefix(s, "{vault://") || strings.HasPrefix(s, "-----BEGIN ") && strings.Contains(s, "-----END ") {
-		return ""
-	}
-	return "must be PEM text or a {vault://...} reference"
-}
 
 // blockRemedy is for who did not mean the character: mostly it is the end of a block of YAML.
 const blockRemedy = "; take it out (in YAML, |- and >- begin a block that does not end in one)"
