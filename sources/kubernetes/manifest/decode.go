@@ -15,9 +15,9 @@ func Reads(group, kindName string) bool {
 	return known
 }
 
-// Decode reads one object, as an API server sends it in JSON. The kind must be one that is read. An error names the field that has the
+// DecodeAs reads one object, as an API server sends it in JSON. The kind must be one that is read. An error names the field that has the
 // wrong form, and nothing of what stands in it.
-func Decode(group, kindName string, text []byte) (object.Object, error) {
+func DecodeAs(group, kindName string, text []byte) (object.Object, error) {
 	k, known := kinds[schema.GroupKind{Group: group, Kind: kindName}]
 	if !known {
 		return nil, fmt.Errorf("objects of kind %s are not translated", kindName)

@@ -18,12 +18,6 @@ func (s *Set) WithoutRef(r Ref) *Set {
 	return changed
 }
 
-// Find finds an object of any kind.
-func (s *Set) Find(r Ref) (Object, bool) {
-	obj, ok := s.kinds[r.Kind][key{r.Namespace, r.Name}]
-	return obj, ok
-}
-
 // copyKind is a copy of the set in which the objects of one kind can be changed.
 func (s *Set) copyKind(kind string) *Set {
 	changed := &Set{kinds: maps.Clone(s.kinds)}

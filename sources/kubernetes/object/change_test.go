@@ -32,10 +32,10 @@ func TestACopyThatChangesLeavesTheSetAsItIs(t *testing.T) {
 	if s.Len() != 2 || with.Len() != 3 || without.Len() != 1 || apart.Len() != 1 {
 		t.Errorf("the set has %d, with one more %d, with one less %d, without a kind %d", s.Len(), with.Len(), without.Len(), apart.Len())
 	}
-	if _, found := without.Find(object.RefOf(one)); found || apart.Has(object.RefOf(two)) {
+	if _, found := object.Get[object.Object](without, "ConfigMap", "a", "one"); found || apart.Has(object.RefOf(two)) {
 		t.Error("what was taken out is found")
 	}
-	if found, ok := s.Find(object.RefOf(one)); !ok || found != one {
+	if found, ok := object.Get[object.Object](s, "ConfigMap", "a", "one"); !ok || found != one {
 		t.Error("the set has lost an object")
 	}
 	if (&object.Set{}).With(one).Len() != 1 || (&object.Set{}).WithoutRef(object.RefOf(one)).Len() != 0 {

@@ -37,7 +37,7 @@ func alone(set *object.Set, obj object.Object, options translate.Options) transl
 		small.Add(user)
 	}
 	for _, ref := range translate.Dependencies(set, obj) {
-		if named, ok := set.Find(ref); ok {
+		if named, ok := object.Get[object.Object](set, ref.Kind, ref.Namespace, ref.Name); ok {
 			small.Add(named)
 		}
 	}

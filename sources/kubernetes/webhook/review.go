@@ -41,43 +41,76 @@ func subjectOf(request *admission.AdmissionRequest) (subject, error) {
 		return s, errSettled
 	}
 	if len(request.OldObject.Raw) > 0 {
-		if old, err := manifest.Decode(kind.Group, kind.Kind, request.OldObject.Raw); err == nil {
-			s.old = old
+		if old, err := manifest.DecodeAs(kind.Group, kind.Kind, request.OldObject.Raw); err == nil {
+			s.old = slim(old)
 		}
 	}
 	if request.Operation == admission.Delete {
 		return s, nil
 	}
-	obj, err := manifest.Decode(kind.Group, kind.Kind, request.Object.Raw)
+	obj, err := manifest.DecodeAs(kind.Group, kind.Kind, request.Object.Raw)
 	if err != nil {
 		return s, err
 	}
 	if obj.GetName() == "" { // the API server has not made its name yet
 		obj.SetName(obj.GetGenerateName() + "…")
 	}
-	s.obj, s.ref = obj, object.RefOf(obj)
+	s.obj, s.ref = slim(obj), object.RefOf(obj)
 	if obj.GetDeletionTimestamp() != nil || s.old != nil && alike(s.old, obj) {
 		return s, errSettled
 	}
 	return s, nil
 }
 
-// alike says whether two states of an object mean the same: only what the API server and controllers keep for themselves differs. Both are
-// changed.
+// lastApplied is a copy of the object that kubectl keeps in it.
+const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
+
+// slim drops what the API server, kubectl and controllers note down for themselves: it means nothing to a gateway.
+func slim(obj object.Object) object.Object {
+	obj.SetManagedFields(nil)
+	obj.SetFinalizers(nil)
+	obj.SetOwnerReferences(nil)
+	annotations := obj.GetAnnotations()
+	delete(annotations, lastApplied)
+	obj.SetAnnotations(annotations)
+	return obj
+}
+
+// alike says whether two states of an object mean the same.
 func alike(a, b object.Object) bool {
-	for _, obj := range []object.Object{a, b} {
-		obj.SetManagedFields(nil)
-		obj.SetGeneration(0)
-		obj.SetFinalizers(nil)
-		obj.SetOwnerReferences(nil)
+	type version struct {
+		resource   string
+		generation int64
 	}
-	versionA, versionB := a.GetResourceVersion(), b.GetResourceVersion()
-	a.SetResourceVersion("")
-	b.SetResourceVersion("")
+	was, now := version{a.GetResourceVersion(), a.GetGeneration()}, version{b.GetResourceVersion(), b.GetGeneration()}
+	set := func(obj object.Object, v version) {
+		obj.SetResourceVersion(v.resource)
+		obj.SetGeneration(v.generation)
+	}
+	set(a, version{})
+	set(b, version{})
 	same := reflect.DeepEqual(a, b)
-	a.SetResourceVersion(versionA)
-	b.SetResourceVersion(versionB)
+	set(a, was)
+	set(b, now)
 	return same
+}
+
+// current says whether a cached object is the stored one, or differs from it in its status at most.
+func current(known, stored object.Object) bool {
+	if known.GetUID() != stored.GetUID() {
+		return false
+	}
+	return known.GetResourceVersion() == stored.GetResourceVersion() ||
+		stored.GetGeneration() > 0 && known.GetGeneration() == stored.GetGeneration() &&
+			maps.Equal(known.GetLabels(), stored.GetLabels()) && sameAnnotations(known.GetAnnotations(), stored.GetAnnotations())
+}
+
+// sameAnnotations compares annotations, but for those of kubectl.
+func sameAnnotations(a, b map[string]string) bool {
+	a, b = maps.Clone(a), maps.Clone(b)
+	delete(a, lastApplied)
+	delete(b, lastApplied)
+	return maps.Equal(a, b)
 }
 
 // review says what becomes of the object of a request. An error says that it could not be reviewed in whole; the verdict then has what is
@@ -111,7 +144,7 @@ func (r *Reviewer) views(given *object.Set, s subject, options translate.Options
 	set, asBefore := r.cluster.of(given, options)
 	if s.old != nil {
 		// The cache can be behind: what the API server says was stored counts.
-		if known, ok := set.Find(s.ref); !ok || known.GetResourceVersion() != s.old.GetResourceVersion() {
+		if known, ok := object.Get[object.Object](set, s.ref.Kind, s.ref.Namespace, s.ref.Name); !ok || !current(known, s.old) {
 			set = set.With(s.old)
 			stored := set
 			asBefore = func() *translated { return translateSet(stored, options) }
