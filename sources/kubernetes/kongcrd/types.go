@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gateway "sigs.k8s.io/gateway-api/apis/v1"
 )
 
 // The groups of these resources, and the kinds that objects of the translation name each other by.
@@ -40,6 +41,13 @@ type Plugin struct {
 	Config        json.RawMessage `json:"config"`
 	ConfigFrom    *ConfigSource   `json:"configFrom"`
 	ConfigPatches []ConfigPatch   `json:"configPatches"`
+
+	Status Status `json:"status"`
+}
+
+// Status is what a controller says about an object.
+type Status struct {
+	Conditions []meta.Condition `json:"conditions,omitempty"`
 }
 
 // ConfigSource is a value in a Secret.
@@ -66,12 +74,16 @@ type Consumer struct {
 	CustomID       string   `json:"custom_id"`
 	Credentials    []string `json:"credentials"`
 	ConsumerGroups []string `json:"consumerGroups"`
+
+	Status Status `json:"status"`
 }
 
 // ConsumerGroup is a KongConsumerGroup: its name is the object's.
 type ConsumerGroup struct {
 	meta.TypeMeta   `json:",inline"`
 	meta.ObjectMeta `json:"metadata"`
+
+	Status Status `json:"status"`
 }
 
 // UpstreamPolicy is a KongUpstreamPolicy.
@@ -90,6 +102,13 @@ type UpstreamPolicy struct {
 			CookiePath *string `json:"cookiePath"`
 		} `json:"stickySessions"`
 	} `json:"spec"`
+
+	Status PolicyStatus `json:"status"`
+}
+
+// PolicyStatus is what controllers say about a policy, for each object that it applies to.
+type PolicyStatus struct {
+	Ancestors []gateway.PolicyAncestorStatus `json:"ancestors"`
 }
 
 // Hash says what the load balancer hashes: one of its fields, and a path with a cookie.
@@ -160,6 +179,8 @@ type Vault struct {
 		Description string          `json:"description"`
 		Config      json.RawMessage `json:"config"`
 	} `json:"spec"`
+
+	Status Status `json:"status"`
 }
 
 // CustomEntity is a KongCustomEntity: an entity of a kind that a plugin brings.
@@ -178,6 +199,8 @@ type CustomEntity struct {
 			Name      string `json:"name"`
 		} `json:"parentRef"`
 	} `json:"spec"`
+
+	Status Status `json:"status"`
 }
 
 // ServiceFacade is a KongServiceFacade: a second face of a Service, with annotations of its own.

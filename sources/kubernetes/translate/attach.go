@@ -74,6 +74,73 @@ func (a *Attachments) Route(r object.Object) []Parent {
 	return a.route(claim)
 }
 
+// Backends is what is wrong with the first backend of a route that cannot be one, or that Kong speaks to in another way than the Service
+// asks for.
+func (a *Attachments) Backends(r object.Object) Finding {
+	refs := backendRefs(r)
+	for _, ref := range refs {
+		if _, wrong := a.t.refusesBackend(r, ref); !wrong.OK() {
+			return wrong
+		}
+	}
+	if _, isHTTP := r.(*gateway.HTTPRoute); !isHTTP {
+		return Finding{}
+	}
+	for _, ref := range refs {
+		behind, _ := object.Get[*core.Service](a.t.set, "Service", namespaceOf(r, ref), string(ref.Name))
+		for _, port := range behind.Spec.Ports {
+			if ref.Port != nil && port.Port == *ref.Port && port.AppProtocol != nil && *port.AppProtocol == "kubernetes.io/h2c" {
+				return finding(gateway.RouteReasonUnsupportedProtocol,
+					"Kong speaks HTTP/1.1 to the Service %s/%s, whose port %d is of h2c", behind.Namespace, behind.Name, port.Port)
+			}
+		}
+	}
+	return Finding{}
+}
+
+// backendRefs lists the backends of all rules of a route.
+func backendRefs(r object.Object) []gateway.BackendRef {
+	var refs []gateway.BackendRef
+	switch r := r.(type) {
+	case *gateway.HTTPRoute:
+		for _, rule := range r.Spec.Rules {
+			for _, ref := range rule.BackendRefs {
+				refs = append(refs, ref.BackendRef)
+			}
+		}
+	case *gateway.GRPCRoute:
+		for _, rule := range r.Spec.Rules {
+			for _, ref := range rule.BackendRefs {
+				refs = append(refs, ref.BackendRef)
+			}
+		}
+	case *gateway.TLSRoute:
+		for _, rule := range r.Spec.Rules {
+			refs = append(refs, rule.BackendRefs...)
+		}
+	case *gateway.TCPRoute:
+		for _, rule := range r.Spec.Rules {
+			refs = append(refs, rule.BackendRefs...)
+		}
+	case *gateway.UDPRoute:
+		for _, rule := range r.Spec.Rules {
+			refs = append(refs, rule.BackendRefs...)
+		}
+	}
+	return refs
+}
+
+// BackendServices names the Services that a route can have as backends.
+func (a *Attachments) BackendServices(r object.Object) []object.Ref {
+	var found []object.Ref
+	for _, ref := range backendRefs(r) {
+		if _, wrong := a.t.refusesBackend(r, ref); wrong.OK() {
+			found = append(found, object.Ref{Kind: "Service", Namespace: namespaceOf(r, ref), Name: string(ref.Name)})
+		}
+	}
+	return found
+}
+
 // routeClaim is what a route asks its parents for.
 type routeClaim struct {
 	route    object.Object

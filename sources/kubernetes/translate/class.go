@@ -9,6 +9,9 @@ import (
 	"github.com/silverback-gateway/silverback/sources/kubernetes/object"
 )
 
+// defaultClass is the class of objects unless the options say otherwise.
+const defaultClass = "kong"
+
 // readClass finds the IngressClass of this controller and its parameters.
 func (t *translation) readClass() {
 	class, ok := object.Get[*networking.IngressClass](t.set, "IngressClass", "", t.IngressClass)
@@ -51,4 +54,27 @@ func (t *translation) oursIngress(ingress *networking.Ingress) bool {
 		return *class == t.IngressClass
 	}
 	return t.lazyClass
+}
+
+// Ours says which objects belong to the controller of options: by their class or their controller's name. A KongPlugin has neither, and
+// neither have routes of the Gateway API, which belong to whoever has their parents: they count as ours.
+func Ours(set *object.Set, options Options) func(object.Object) bool {
+	if options.IngressClass == "" {
+		options.IngressClass = defaultClass
+	}
+	t := &translation{Options: options, set: set}
+	t.readClass()
+	return func(obj object.Object) bool {
+		switch obj := obj.(type) {
+		case *networking.Ingress:
+			return t.oursIngress(obj)
+		case *kongcrd.CustomEntity:
+			return t.oursByName(obj.Spec.ControllerName)
+		case *kongcrd.Plugin:
+			return obj.Namespace != "" || t.ours(obj)
+		case *kongcrd.Consumer, *kongcrd.ConsumerGroup, *kongcrd.Vault:
+			return t.ours(obj)
+		}
+		return true
+	}
 }

@@ -1,7 +1,6 @@
 package translate
 
 import (
-	"fmt"
 	"slices"
 
 	core "k8s.io/api/core/v1"
@@ -98,31 +97,11 @@ func httpProtocols(listeners []*Listener) []string {
 func (t *translation) backendsOf(from object.Object, refs []gateway.BackendRef) []backend {
 	var found []backend
 	for _, ref := range refs {
-		namespace := from.GetNamespace()
-		if ref.Namespace != nil {
-			namespace = string(*ref.Namespace)
-		}
-		switch {
-		case namespace == "":
-			t.problem(object.ReasonInvalid, fmt.Sprintf("the backend %s has no namespace", ref.Name), from)
-			continue
-		case ref.Kind == nil:
-			t.problem(object.ReasonInvalid, fmt.Sprintf("the backend %s has no kind", ref.Name), from)
-			continue
-		case *ref.Kind != "Service" || ref.Group != nil && *ref.Group != "" && *ref.Group != "core":
-			t.problem(object.ReasonUnsupported, fmt.Sprintf("the backend %s is a %s, and only a Service can be one", ref.Name, *ref.Kind), from)
+		if reason, wrong := t.refusesBackend(from, ref); !wrong.OK() {
+			t.problem(reason, wrong.Message, from)
 			continue
 		}
-		if _, ok := object.Get[*core.Service](t.set, "Service", namespace, string(ref.Name)); !ok {
-			t.problem(object.ReasonUnresolved, fmt.Sprintf("there is no Service %s/%s", namespace, ref.Name), from)
-			continue
-		}
-		to := object.Ref{Kind: "Service", Namespace: namespace, Name: string(ref.Name)}
-		if namespace != from.GetNamespace() && !t.granted(from, to) {
-			t.problem(object.ReasonNotGranted, fmt.Sprintf("no ReferenceGrant allows the Service %s/%s", namespace, ref.Name), from)
-			continue
-		}
-		b := backend{namespace: namespace, name: string(ref.Name), port: portRef{number: -1}}
+		b := backend{namespace: namespaceOf(from, ref), name: string(ref.Name), port: portRef{number: -1}}
 		if ref.Port != nil {
 			b.port.number = *ref.Port
 		}
@@ -132,6 +111,36 @@ func (t *translation) backendsOf(from object.Object, refs []gateway.BackendRef) 
 		found = append(found, b)
 	}
 	return found
+}
+
+func namespaceOf(from object.Object, ref gateway.BackendRef) string {
+	if ref.Namespace != nil {
+		return string(*ref.Namespace)
+	}
+	return from.GetNamespace()
+}
+
+// refusesBackend is why a backend that a route names cannot be one. Whether it may be named comes before whether it is there, for that is
+// nobody's business who may not name it.
+func (t *translation) refusesBackend(from object.Object, ref gateway.BackendRef) (object.Reason, Finding) {
+	namespace := namespaceOf(from, ref)
+	to := object.Ref{Kind: "Service", Namespace: namespace, Name: string(ref.Name)}
+	switch {
+	case namespace == "":
+		return object.ReasonInvalid, finding(gateway.RouteReasonBackendNotFound, "the backend %s has no namespace", ref.Name)
+	case ref.Kind == nil:
+		return object.ReasonInvalid, finding(gateway.RouteReasonInvalidKind, "the backend %s has no kind", ref.Name)
+	case *ref.Kind != "Service" || ref.Group != nil && *ref.Group != "" && *ref.Group != "core":
+		return object.ReasonUnsupported,
+			finding(gateway.RouteReasonInvalidKind, "the backend %s is a %s, and only a Service can be one", ref.Name, *ref.Kind)
+	case namespace != from.GetNamespace() && !t.granted(from, to):
+		return object.ReasonNotGranted,
+			finding(gateway.RouteReasonRefNotPermitted, "no ReferenceGrant allows the Service %s/%s", namespace, ref.Name)
+	}
+	if _, ok := object.Get[*core.Service](t.set, "Service", namespace, string(ref.Name)); !ok {
+		return object.ReasonUnresolved, finding(gateway.RouteReasonBackendNotFound, "there is no Service %s/%s", namespace, ref.Name)
+	}
+	return "", Finding{}
 }
 
 // terminate answers for a rule all of whose backends are missing, with the status that the Gateway API asks for.

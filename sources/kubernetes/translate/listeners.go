@@ -295,9 +295,28 @@ func (t *translation) validationRefs(l *Listener, validation *gateway.FrontendTL
 	return Finding{}
 }
 
-// conflicts refuses listeners of a Gateway that traffic could not be told apart for. Of those that one object names, all are refused; those
-// of a ListenerSet give way to the Gateway's and to those of older sets.
-// https://gateway-api.sigs.k8s.io/reference/spec/#gatewayspec and GEP-1713.
+// ClientCertificate is what is wrong with the certificate that a Gateway names for its connections to backends. A good one is not used
+// either.
+func (a *Attachments) ClientCertificate(g *Gateway) Finding {
+	if g.Spec.TLS == nil || g.Spec.TLS.Backend == nil || g.Spec.TLS.Backend.ClientCertificateRef == nil {
+		return Finding{}
+	}
+	probe := &Listener{Owner: g.Gateway, Gateway: g.Gateway}
+	probe.TLS = &gateway.ListenerTLSConfig{CertificateRefs: []gateway.SecretObjectReference{*g.Spec.TLS.Backend.ClientCertificateRef}}
+	_, _, wrong := a.t.listenerCertificate(probe)
+	switch {
+	case wrong.OK():
+		return finding(gateway.GatewayConditionReason("Unsupported"),
+			"certificates of a Gateway for backends are not used: annotate the Services with %s", annotationClientCert)
+	case wrong.Reason == string(gateway.ListenerReasonRefNotPermitted):
+		return wrong
+	}
+	return finding(gateway.GatewayReasonInvalidClientCertificateRef, "%s", wrong.Message)
+}
+
+// conflicts refuses listeners of a Gateway that traffic could not be told apart for. Of those that one object names, all are refused;
+// those of a ListenerSet give way to the Gateway's and to those of older sets. https://gateway-api.sigs.k8s.io/reference/spec/#gatewayspec
+// and GEP-1713.
 func conflicts(g *Gateway) {
 	conflictsAmong(g.Listeners)
 	before := g.Listeners
@@ -334,8 +353,8 @@ func (l *Listener) conflict(other *Listener) {
 	}
 }
 
-// indistinct says why traffic cannot be told apart for two listeners; nothing if it can. A port of Kong speaks HTTP with or without TLS, or
-// streams of one kind.
+// indistinct says why traffic cannot be told apart for two listeners; nothing if it can. A port of Kong speaks HTTP with or without TLS,
+// or streams of one kind.
 func indistinct(a, b *Listener) gateway.ListenerConditionReason {
 	datagrams := a.Protocol == gateway.UDPProtocolType
 	switch {

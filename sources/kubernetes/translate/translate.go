@@ -68,7 +68,7 @@ type Origin struct {
 // Translate makes the configuration of the objects in set.
 func Translate(set *object.Set, options Options) Result {
 	if options.IngressClass == "" {
-		options.IngressClass = "kong"
+		options.IngressClass = defaultClass
 	}
 	t := &translation{Options: options, set: set, secrets: newSNIs(), services: map[string]*service{}}
 	t.refuseKinds()
