@@ -75,28 +75,34 @@ func Compare(table *entity.Table, gateways []Schemas, old, now []byte, limit int
 			list.Changed++
 		}
 	}
-	pairs = pairs[:min(len(pairs), limit)]
+	list.Changes, err = Describe(table, gateways, pairs[:min(len(pairs), limit)], old, now)
+	return list, err
+}
+
+// Describe describes pairs of two snapshots, one change for each. A pair whose two lines are equal is one whose snapshots differ in what
+// they do not hold: its change has no fields.
+func Describe(table *entity.Table, gateways []Schemas, pairs []snapshot.Pair, old, now []byte) ([]Change, error) {
 	if len(pairs) == 0 {
-		return list, nil
+		return nil, nil
 	}
 	index, err := newIndex(table, pairs, old, now)
 	if err != nil {
-		return List{}, err
+		return nil, err
 	}
 	left := MaxValues
-	list.Changes = make([]Change, 0, len(pairs))
+	told := make([]Change, 0, len(pairs))
 	for _, p := range pairs {
 		c, err := describe(index, gateways, p, left > 0)
 		if err != nil {
-			return List{}, fmt.Errorf("compare %s %s: %w", p.Kind, p.ID, err)
+			return nil, fmt.Errorf("compare %s %s: %w", p.Kind, p.ID, err)
 		}
 		for _, f := range c.Fields {
 			left -= len(f.Path) + len(f.Old) + len(f.New)
 		}
-		list.Changes = append(list.Changes, c)
+		told = append(told, c)
 	}
-	disambiguate(list.Changes)
-	return list, nil
+	disambiguate(told)
+	return told, nil
 }
 
 // disambiguate adds ids to the titles that several entities with the same change would share.

@@ -120,3 +120,15 @@ func (p Place) Opens() bool {
 	}
 	return p.field != nil && p.field.typ == typeMap && p.field.values != nil && (p.field.keys == nil || !p.field.keys.secret)
 }
+
+// Default returns what a gateway takes where no value is given. It is not known of a value that may be secret, and there is none of a value
+// that can be left out.
+func (p Place) Default() (any, bool) {
+	if p.secret || p.field == nil || !p.field.hasDefault {
+		return nil, false
+	}
+	return p.field.def, true
+}
+
+// IsRecord reports whether the schema describes the place as a record.
+func (p Place) IsRecord() bool { return p.record != nil }
