@@ -10,6 +10,8 @@ import (
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
 	"github.com/silverback-gateway/silverback/kit/clean"
+	kongchanges "github.com/silverback-gateway/silverback/kong/changes"
+	"github.com/silverback-gateway/silverback/kong/snapshot"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
@@ -65,6 +67,24 @@ type field struct {
 	New     json.RawMessage `json:"new,omitempty"`
 	Secret  bool            `json:"secret"`
 	TooLong bool            `json:"too_long"`
+}
+
+// Of is a change of two snapshots as a translator would answer it.
+func Of(c *kongchanges.Change) *translatorv1.Change {
+	m := &translatorv1.Change{Operation: operations[c.Op], Kind: c.Kind, Name: c.Name, Id: c.ID, Title: c.Title, Cut: c.Cut}
+	for _, p := range c.Parents {
+		m.Parents = append(m.Parents, &translatorv1.NamedEntity{Kind: p.Kind, Name: p.Name, Id: p.ID, Title: p.Title})
+	}
+	for _, f := range c.Fields {
+		m.Values = append(m.Values, &translatorv1.FieldChange{Path: f.Path, Old: string(f.Old), New: string(f.New), Secret: f.Secret,
+			TooLong: f.TooLong})
+	}
+	return m
+}
+
+var operations = map[snapshot.ChangeOp]translatorv1.Change_Operation{
+	snapshot.Added: translatorv1.Change_OPERATION_ADDED, snapshot.Changed: translatorv1.Change_OPERATION_CHANGED,
+	snapshot.Removed: translatorv1.Change_OPERATION_REMOVED,
 }
 
 // ReportOf turns an answer into a Report.
@@ -124,15 +144,20 @@ func Print(a *app.App, answer *translatorv1.DiffConfigResponse) error {
 // List prints the changes of a response for people, and how many are not in it.
 func List(a *app.App, answer *translatorv1.DiffConfigResponse) {
 	for _, c := range answer.GetChanges() {
-		for i, line := range Lines(c) {
-			if i == 0 {
-				line = a.Colour(colourOf(c.GetOperation()), line)
-			}
-			fmt.Fprintln(a.Out, line)
-		}
+		Write(a, c)
 	}
 	if more := Count(answer.GetSummary()) - int64(len(answer.GetChanges())); more > 0 {
 		fmt.Fprintf(a.Out, "… and %s more\n", show.Count(more, "entity", "entities"))
+	}
+}
+
+// Write prints one change for people.
+func Write(a *app.App, c *translatorv1.Change) {
+	for i, line := range Lines(c) {
+		if i == 0 {
+			line = a.Colour(colourOf(c.GetOperation()), line)
+		}
+		fmt.Fprintln(a.Out, line)
 	}
 }
 

@@ -3,6 +3,7 @@ package imports
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -15,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/spf13/pflag"
 
 	"github.com/silverback-gateway/silverback/cli/internal/input"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
@@ -30,8 +33,10 @@ const (
 	pageSize   = 1000 // the most that Kong gives at once (fact F33)
 )
 
-// admin reads a Kong through its Admin API. It sends GET requests only.
-type admin struct {
+// endpoint is an Admin API of Kong, or something else that answers with configurations. Only GET requests are sent.
+type endpoint struct {
+	flag       string   // what the flags begin with; empty is admin
+	who        string   // answers; empty is Kong
 	served     []string // names what the Kong serves, when that was read in its flattened form
 	address    string
 	files      tlsfiles.Files
@@ -47,18 +52,19 @@ type admin struct {
 }
 
 // open checks the flags and prepares the HTTP client. Its errors hold no header.
-func (k *admin) open() error {
+func (k *endpoint) open() error {
+	flag := cmp.Or(k.flag, "admin")
 	parsed, err := url.Parse(k.address)
 	if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
-		return errors.New("--admin is not an address such as http://127.0.0.1:8001")
+		return fmt.Errorf("--%s is not an address such as http://127.0.0.1:8001", flag)
 	}
 	if parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != "" {
-		return errors.New("--admin has more than an address and a path; secrets belong into --admin-header-file")
+		return fmt.Errorf("--%[1]s has more than an address and a path; secrets belong into --%[1]s-header-file", flag)
 	}
 	if parsed.Scheme == "http" && k.files != (tlsfiles.Files{}) {
-		return errors.New("--admin-ca-file, --admin-cert-file and --admin-key-file are for https addresses")
+		return fmt.Errorf("--%[1]s-ca-file, --%[1]s-cert-file and --%[1]s-key-file are for https addresses", flag)
 	}
-	if err := k.files.Check("admin-cert-file", "admin-key-file", "admin-ca-file"); err != nil {
+	if err := k.files.Check(flag+"-cert-file", flag+"-key-file", flag+"-ca-file"); err != nil {
 		return err
 	}
 	source, err := tlsfiles.Client(k.files, nil)
@@ -70,7 +76,7 @@ func (k *admin) open() error {
 	k.url, k.header, k.budget = parsed, http.Header{}, input.MaxBytes
 	if k.headerFile != "" {
 		if k.header, err = readHeaders(k.headerFile); err != nil {
-			return err
+			return fmt.Errorf("--%s-header-file: %w", flag, err)
 		}
 	}
 	if k.token != "" {
@@ -89,7 +95,7 @@ func (k *admin) open() error {
 func readHeaders(file string) (http.Header, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, fmt.Errorf("--admin-header-file: %w", err)
+		return nil, err
 	}
 	defer func() { _ = f.Close() }()
 	header := http.Header{}
@@ -101,18 +107,19 @@ func readHeaders(file string) (http.Header, error) {
 		}
 		name, value, ok := strings.Cut(line, ":")
 		if !ok || strings.ContainsAny(name, " \t") {
-			return nil, fmt.Errorf("--admin-header-file: line %d of %s is not a name, a colon and a value", n, file)
+			return nil, fmt.Errorf("line %d of %s is not a name, a colon and a value", n, file)
 		}
 		header.Add(name, strings.TrimSpace(value))
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("--admin-header-file: %w", err)
+		return nil, err
 	}
 	return header, nil
 }
 
 // refusal is an answer other than 200.
 type refusal struct {
+	who  string
 	path string
 	code int
 	said string
@@ -120,7 +127,7 @@ type refusal struct {
 
 // Error names the request, the answer and the remedy.
 func (r *refusal) Error() string {
-	text := fmt.Sprintf("Kong answers GET %s with %d", r.path, r.code)
+	text := fmt.Sprintf("%s answers GET %s with %d", r.who, r.path, r.code)
 	if r.said != "" {
 		text += ": " + r.said
 	}
@@ -134,7 +141,7 @@ func (r *refusal) Error() string {
 }
 
 // get reads an answer of at most so many bytes.
-func (k *admin) get(ctx context.Context, path string, query url.Values, limit int64) ([]byte, error) {
+func (k *endpoint) get(ctx context.Context, path string, query url.Values, limit int64) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, k.timeout)
 	defer cancel()
 	at := k.url.JoinPath(path)
@@ -153,42 +160,37 @@ func (k *admin) get(ctx context.Context, path string, query url.Values, limit in
 		said, _ := io.ReadAll(io.LimitReader(answer.Body, maxRefusal))
 		var message struct{ Message string }
 		_ = json.Unmarshal(said, &message)
-		return nil, &refusal{path: path, code: answer.StatusCode, said: show.Clean(message.Message)}
+		return nil, &refusal{who: k.name(), path: path, code: answer.StatusCode, said: show.Clean(message.Message)}
 	}
 	text, err := io.ReadAll(io.LimitReader(answer.Body, limit+1))
 	if err != nil {
 		return nil, k.unreachable(ctx, path, err)
 	}
 	if int64(len(text)) > limit {
-		return nil, fmt.Errorf("what Kong answers to GET %s is over the limit of %d bytes", path, limit)
+		return nil, fmt.Errorf("what %s answers to GET %s is over the limit of %d bytes", k.name(), path, limit)
 	}
 	return text, nil
 }
 
+func (k *endpoint) name() string { return cmp.Or(k.who, "Kong") }
+
 // unreachable is the error of a request without an answer.
-func (k *admin) unreachable(ctx context.Context, path string, err error) error {
+func (k *endpoint) unreachable(ctx context.Context, path string, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("Kong at %s did not answer GET %s within %s; --timeout allows more", k.host(), path, k.timeout)
+		return fmt.Errorf("%s at %s did not answer GET %s within %s; --timeout allows more", k.name(), k.host(), path, k.timeout)
 	}
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
-	return fmt.Errorf("Kong at %s does not answer: %w", k.host(), err)
+	return fmt.Errorf("%s at %s does not answer: %w", k.name(), k.host(), err)
 }
 
 // read returns the configuration of a Kong as a document, and the ending of such a document's name. It tells what it does, for people.
-func (k *admin) read(ctx context.Context, tell func(format string, args ...any)) (document []byte, form string, err error) {
-	text, err := k.get(ctx, "/", nil, maxRoot)
+func (k *endpoint) read(ctx context.Context, tell func(format string, args ...any)) (document []byte, form string, err error) {
+	root, err := k.root(ctx)
 	if err != nil {
 		return nil, "", err
-	}
-	var root struct {
-		Version       string
-		Configuration struct{ Database string }
-	}
-	if err := json.Unmarshal(text, &root); err != nil || root.Version == "" {
-		return nil, "", fmt.Errorf("%s does not answer as an Admin API of Kong; is it the proxy?", k.host())
 	}
 	version := show.Clean(root.Version)
 	if major, err := strconv.Atoi(strings.SplitN(root.Version, ".", 2)[0]); err != nil || major < 3 {
@@ -206,8 +208,36 @@ func (k *admin) read(ctx context.Context, tell func(format string, args ...any))
 	return document, ".json", err
 }
 
+// root is what of GET / is looked at.
+type root struct {
+	Version       string
+	Configuration struct{ Database string }
+}
+
+// root asks a Kong what it is.
+func (k *endpoint) root(ctx context.Context) (root, error) {
+	text, err := k.get(ctx, "/", nil, maxRoot)
+	if err != nil {
+		return root{}, err
+	}
+	var said root
+	if err := json.Unmarshal(text, &said); err != nil || said.Version == "" {
+		return root{}, fmt.Errorf("%s does not answer as an Admin API of Kong; is it the proxy?", k.host())
+	}
+	return said, nil
+}
+
+// addAdminFlags adds the flags for TLS and headers of an Admin API.
+func (k *endpoint) addAdminFlags(f *pflag.FlagSet) {
+	f.StringVar(&k.files.CA, "admin-ca-file", "", "PEM file of the authority that signs the Admin API's certificate; without it those of "+
+		"this machine")
+	f.StringVar(&k.files.Cert, "admin-cert-file", "", "PEM file of a certificate for the Admin API")
+	f.StringVar(&k.files.Key, "admin-key-file", "", "PEM file of its key")
+	f.StringVar(&k.headerFile, "admin-header-file", "", "file of headers for the Admin API, one a line, such as a token")
+}
+
 // flattened reads a Kong without a database (fact F8).
-func (k *admin) flattened(ctx context.Context) ([]byte, error) {
+func (k *endpoint) flattened(ctx context.Context) ([]byte, error) {
 	text, err := k.get(ctx, "/config", nil, maxConfig)
 	if err != nil {
 		return nil, err

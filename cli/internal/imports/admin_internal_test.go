@@ -40,7 +40,7 @@ func database(t *testing.T, lists map[string]string) *httptest.Server {
 	return server
 }
 
-func read(t *testing.T, k *admin) (string, string, error) {
+func read(t *testing.T, k *endpoint) (string, string, error) {
 	t.Helper()
 	if k.timeout == 0 {
 		k.timeout = time.Minute
@@ -64,7 +64,7 @@ func TestADatabaseIsReadListByList(t *testing.T) {
 		"/team/snis":                 `{"data":[{"id":"n1","name":"a.test","certificate":{"id":"c1"}}],"next":null}`,
 		"/team/basic-auths":          `{"data":[{"id":"b1","username":"u","password":"hash"}],"next":null}`,
 	})
-	got, told, err := read(t, &admin{address: server.URL + "/team"})
+	got, told, err := read(t, &endpoint{address: server.URL + "/team"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestWhatIsNotReadOfADatabaseIsRefused(t *testing.T) {
 			"/team/services": `{"data":[{"id":"1"}],"offset":"x"}`, "/team/services#x": `{"data":[{"id":"1"}],"offset":"x"}`,
 		}, "does not end"},
 	} {
-		_, _, err := read(t, &admin{address: database(t, tt.lists).URL + "/team"})
+		_, _, err := read(t, &endpoint{address: database(t, tt.lists).URL + "/team"})
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -120,7 +120,7 @@ func TestWhatIsNotReadOfADatabaseIsRefused(t *testing.T) {
 
 func TestAnAnswerIsBounded(t *testing.T) {
 	server := database(t, map[string]string{"/team/services": `{"data":[` + strings.Repeat(" ", 5000) + `]}`})
-	k := &admin{address: server.URL + "/team", timeout: time.Minute}
+	k := &endpoint{address: server.URL + "/team", timeout: time.Minute}
 	if err := k.open(); err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func TestWhatIsNoKong(t *testing.T) {
 		if err := os.WriteFile(headers, []byte("X-Team: a\n\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, _, err := read(t, &admin{address: server.URL, token: "s3cret", headerFile: headers})
+		_, _, err := read(t, &endpoint{address: server.URL, token: "s3cret", headerFile: headers})
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.ContainsAny(err.Error(), "\x1b") ||
 			strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: %v", name, err)
@@ -174,20 +174,20 @@ func TestFlagsOfTheAdminAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
-		k    admin
+		k    endpoint
 		want string
 	}{
-		{admin{address: "127.0.0.1:8001"}, "http://127.0.0.1:8001"},
-		{admin{address: "http://user:s3cret@kong:8001"}, "--admin-header-file"},
-		{admin{address: "http://kong:8001?token=s3cret"}, "--admin-header-file"},
-		{admin{address: "http://kong:8001", headerFile: headers}, "line 2 of "},
-		{admin{address: "http://kong:8001", headerFile: headers + "x"}, "no such file"},
+		{endpoint{address: "127.0.0.1:8001"}, "http://127.0.0.1:8001"},
+		{endpoint{address: "http://user:s3cret@kong:8001"}, "--admin-header-file"},
+		{endpoint{address: "http://kong:8001?token=s3cret"}, "--admin-header-file"},
+		{endpoint{address: "http://kong:8001", headerFile: headers}, "line 2 of "},
+		{endpoint{address: "http://kong:8001", headerFile: headers + "x"}, "no such file"},
 	} {
 		if err := tt.k.open(); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: %v", tt.k.address, err)
 		}
 	}
-	k := admin{address: "http://kong:8001"}
+	k := endpoint{address: "http://kong:8001"}
 	k.files.CA = "ca.pem"
 	if err := k.open(); err == nil || !strings.Contains(err.Error(), "https") {
 		t.Errorf("files of TLS for a plain address: %v", err)
@@ -204,7 +204,7 @@ func TestASlowKongIsGivenUp(t *testing.T) {
 	}))
 	defer server.Close()
 	defer cancel()
-	_, _, err := read(t, &admin{address: server.URL, timeout: 10 * time.Millisecond})
+	_, _, err := read(t, &endpoint{address: server.URL, timeout: 10 * time.Millisecond})
 	if err == nil || !strings.Contains(err.Error(), "--timeout allows more") {
 		t.Errorf("no answer: %v", err)
 	}

@@ -12,9 +12,9 @@ import (
 func Command(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import",
-		Short: "Make a source of what a Kong serves already, or a file says",
+		Short: "Make a source of what a Kong serves already, or a file says; or compare a move with it",
 		RunE:  app.RequireSubcommand,
 	}
-	cmd.AddCommand(Node(a), Kong(a), File(a))
+	cmd.AddCommand(Node(a), Kong(a), File(a), KIC(a))
 	return cmd
 }

@@ -32,7 +32,7 @@ const withWasm = "/filter-chains"
 type object = map[string]json.RawMessage
 
 // entities reads a Kong with a database, list by list. What it has no list of it has no entities of.
-func (k *admin) entities(ctx context.Context, tell func(format string, args ...any)) ([]byte, error) {
+func (k *endpoint) entities(ctx context.Context, tell func(format string, args ...any)) ([]byte, error) {
 	out := bytes.NewBufferString("{\"_format_version\":\"3.0\",\n\"_transform\":false")
 	all := 0
 	add := func(kind string, found []object) error {
@@ -75,7 +75,7 @@ func (k *admin) entities(ctx context.Context, tell func(format string, args ...a
 }
 
 // targets reads the targets of upstreams.
-func (k *admin) targets(ctx context.Context, upstreams []object) (targets []object, err error) {
+func (k *endpoint) targets(ctx context.Context, upstreams []object) (targets []object, err error) {
 	for _, u := range upstreams {
 		var id string
 		if json.Unmarshal(u["id"], &id) != nil || id == "" {
@@ -91,7 +91,7 @@ func (k *admin) targets(ctx context.Context, upstreams []object) (targets []obje
 }
 
 // refuseOthers fails when Kong has entities that are not read: the document would not be what it serves.
-func (k *admin) refuseOthers(ctx context.Context) error {
+func (k *endpoint) refuseOthers(ctx context.Context) error {
 	for _, path := range others {
 		switch found, err := k.list(ctx, path); {
 		case err != nil:
@@ -105,7 +105,7 @@ func (k *admin) refuseOthers(ctx context.Context) error {
 }
 
 // list reads all pages of a list; one that Kong does not have is empty.
-func (k *admin) list(ctx context.Context, path string) (all []object, err error) {
+func (k *endpoint) list(ctx context.Context, path string) (all []object, err error) {
 	query := url.Values{"size": {fmt.Sprint(pageSize)}}
 	for {
 		text, err := k.get(ctx, path, query, k.budget)

@@ -15,7 +15,7 @@ import (
 func Kong(a *app.App) *cobra.Command {
 	var (
 		t importer
-		k admin
+		k endpoint
 	)
 	cmd := &cobra.Command{
 		Use:   "kong --admin URL -g GROUP [-s SOURCE]",
@@ -41,9 +41,7 @@ served by every online gateway.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			k.timeout = a.Flags.Timeout
-			if token, ok := a.LookupEnv("SILVERBACK_ADMIN_TOKEN"); ok && token != "" {
-				k.token = token
-			}
+			k.token = adminToken(a)
 			if err := k.open(); err != nil {
 				return err
 			}
@@ -75,18 +73,20 @@ served by every online gateway.`,
 	t.addFlags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&k.address, "admin", "", "the address of Kong's Admin API, such as http://127.0.0.1:8001")
-	f.StringVar(&k.files.CA, "admin-ca-file", "", "PEM file of the authority that signs the Admin API's certificate; without it those of "+
-		"this machine")
-	f.StringVar(&k.files.Cert, "admin-cert-file", "", "PEM file of a certificate for the Admin API")
-	f.StringVar(&k.files.Key, "admin-key-file", "", "PEM file of its key")
-	f.StringVar(&k.headerFile, "admin-header-file", "", "file of headers for the Admin API, one a line, such as a token")
+	k.addAdminFlags(f)
 	f.StringVar(&k.save, "save", "", "also write what was read to this file, which must not be there yet")
 	app.MustMark(cmd, "admin")
 	return cmd
 }
 
+// adminToken is the token for an Admin API that the environment has.
+func adminToken(a *app.App) string {
+	token, _ := a.LookupEnv("SILVERBACK_ADMIN_TOKEN")
+	return token
+}
+
 // host is how messages name a Kong: without what may be secret in its address.
-func (k *admin) host() string {
+func (k *endpoint) host() string {
 	if k.url == nil {
 		return "kong"
 	}

@@ -12,7 +12,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/spf13/pflag"
 
 	"github.com/silverback-gateway/silverback/cli/internal/input"
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
@@ -54,16 +58,53 @@ func (o object) String() string {
 	return o.Kind + " " + o.Namespace + "/" + o.Name
 }
 
+// Settings are flags of silverback-kubernetes render that change what manifests mean, each a name, an equals sign and a value.
+type Settings []string
+
+// AddFlag adds the flag by which they are given.
+func (s *Settings) AddFlag(flags *pflag.FlagSet) {
+	flags.StringArrayVar((*[]string)(s), "kubernetes-setting", nil, "a flag of "+Command+" render, such as router-flavor=expressions; "+
+		"once for each")
+}
+
+// Has says whether one of that name is given.
+func (s Settings) Has(name string) bool {
+	return slices.ContainsFunc(s, func(setting string) bool { return setting == name || strings.HasPrefix(setting, name+"=") })
+}
+
+// settingForm is a flag with or without its value.
+var settingForm = regexp.MustCompile(`^[a-z][a-z-]*(=[^\x00]*)?$`)
+
+// notSettings are flags that say what is printed, not what manifests mean.
+var notSettings = []string{"origins", "output", "strict", "h", "help"}
+
+// arguments are the settings as arguments of the command.
+func (s Settings) arguments() ([]string, error) {
+	var arguments []string
+	for _, setting := range s {
+		name, _, _ := strings.Cut(setting, "=")
+		if !settingForm.MatchString(setting) || slices.Contains(notSettings, name) {
+			return nil, fmt.Errorf("--kubernetes-setting %q is not a setting such as router-flavor=expressions", setting)
+		}
+		arguments = append(arguments, "-"+setting)
+	}
+	return arguments, nil
+}
+
 // Translate has manifests translated: names of files and folders, and "-" for stdin. It reads at most as much as a submission may hold.
-func Translate(ctx context.Context, stdin io.Reader, inputs []string) (*Translation, error) {
+func Translate(ctx context.Context, stdin io.Reader, inputs []string, settings Settings) (*Translation, error) {
 	if len(inputs) == 0 {
 		return nil, input.ErrNothing
+	}
+	flags, err := settings.arguments()
+	if err != nil {
+		return nil, err
 	}
 	path, err := find()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, path, append([]string{"render", "-origins", "--"}, inputs...)...)
+	cmd := exec.CommandContext(ctx, path, slices.Concat([]string{"render", "-origins"}, flags, []string{"--"}, inputs)...)
 	var out, complaint bytes.Buffer
 	cmd.Stdin, cmd.Stdout = stdin, &limited{to: &out, left: 2 * input.MaxBytes}
 	cmd.Stderr = &limited{to: &complaint, left: maxComplaint, cut: true}

@@ -50,3 +50,18 @@ func TestAProblemIsMovedToItsObjects(t *testing.T) {
 	}
 	translation.Place(nil)
 }
+
+func TestSettingsBecomeArguments(t *testing.T) {
+	got, err := Settings{"router-flavor=expressions", "drain", "ingress-class="}.arguments()
+	if want := "-router-flavor=expressions -drain -ingress-class="; err != nil || strings.Join(got, " ") != want {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+	for _, bad := range []string{"", "-drain", "output=json", "origins", "strict", "help", "a b", "A=1", "x\x00"} {
+		if got, err := (Settings{bad}).arguments(); err == nil || !strings.Contains(err.Error(), "--kubernetes-setting") {
+			t.Errorf("%q becomes %q, %v", bad, got, err)
+		}
+	}
+	if s := (Settings{"drain", "router-flavor=x"}); !s.Has("drain") || !s.Has("router-flavor") || s.Has("router") {
+		t.Errorf("%v", s)
+	}
+}

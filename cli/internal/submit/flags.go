@@ -45,29 +45,36 @@ type submission struct {
 	place      func(*fleetv1.Problem) // to the object of Kubernetes; nil for files of Kong
 }
 
-// origin is the flag --from: what the files are.
-type origin string
+// origin is what the files are: the flag --from, and how manifests are translated.
+type origin struct {
+	kind     string
+	settings kubernetes.Settings
+}
 
 // fromKubernetes is the one value of --from.
 const fromKubernetes = "kubernetes"
 
 func (o *origin) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar((*string)(o), "from", "", "what the files are, when they are not Kong's: kubernetes for manifests")
+	cmd.Flags().StringVar(&o.kind, "from", "", "what the files are, when they are not Kong's: kubernetes for manifests")
+	o.settings.AddFlag(cmd.Flags())
 	_ = cmd.RegisterFlagCompletionFunc("from", cobra.FixedCompletions([]string{fromKubernetes}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // prepare reads what the arguments name, and returns a context that --timeout bounds from then on.
 func prepare(ctx context.Context, a *app.App, from origin, args []string) (context.Context, *submission, error) {
 	sub := &submission{translator: a.Translator()}
-	switch from {
+	switch from.kind {
 	case "":
+		if len(from.settings) > 0 {
+			return nil, nil, errors.New("--kubernetes-setting is for --from kubernetes")
+		}
 		documents, err := input.Reader{Stdin: a.In, LookupEnv: a.LookupEnv}.Read(args)
 		if err != nil {
 			return nil, nil, err
 		}
 		sub.documents = documents
 	case fromKubernetes:
-		translation, err := kubernetes.Translate(ctx, a.In, args)
+		translation, err := kubernetes.Translate(ctx, a.In, args, from.settings)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -76,7 +83,7 @@ func prepare(ctx context.Context, a *app.App, from origin, args []string) (conte
 		}
 		sub.documents, sub.place = []*translatorv1.Document{translation.Document}, translation.Place
 	default:
-		return nil, nil, fmt.Errorf("--from %q: choose kubernetes, or leave it out for files of Kong", string(from))
+		return nil, nil, fmt.Errorf("--from %q: choose kubernetes, or leave it out for files of Kong", from.kind)
 	}
 	ctx, sub.end = a.Call(ctx)
 	return ctx, sub, nil
