@@ -175,6 +175,10 @@ verify: commits generate tidy ## messages of commits; generated code, go.mod and
 generate: bin/buf bin/protoc-gen-go bin/protoc-gen-go-grpc ## write proto/gen anew from the .proto files
 	bin/buf generate
 
+.PHONY: crds
+crds: ## write the definitions of Kong's custom resources anew from their types
+	cd sources/kubernetes && GOWORK=off $(GO) run ./internal/cmd/crds ../../deploy/k8s/kong-crds
+
 .PHONY: tidy
 tidy: ## go mod tidy in every module
 	@for m in . $(APART) tools deploy/images deploy/images/prometheus; do \

@@ -104,7 +104,6 @@ require (
 	gopkg.in/evanphx/json-patch.v4 v4.13.0 // indirect
 	gopkg.in/inf.v0 v0.9.1 // indirect
 	gopkg.in/natefinch/lumberjack.v2 v2.2.1 // indirect
-	k8s.io/apiextensions-apiserver v0.36.3 // indirect
 	k8s.io/component-base v0.37.2 // indirect
 	k8s.io/klog/v2 v2.140.0 // indirect
 	k8s.io/kube-openapi v0.0.0-20260721132016-d427ff9ee9ad // indirect
@@ -120,6 +119,9 @@ require (
 	k8s.io/pod-security-admission v0.37.2
 )
 
-require github.com/silverback-gateway/silverback v0.0.0
+require (
+	github.com/silverback-gateway/silverback v0.0.0
+	k8s.io/apiextensions-apiserver v0.37.2
+)
 
 replace github.com/silverback-gateway/silverback => ../..
