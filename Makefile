@@ -149,8 +149,9 @@ fuzz: ## run every fuzz target in turn, each for FUZZTIME (10s)
 	done; \
 	if [ -n "$$failed" ]; then echo "fuzz: failed:$$failed" >&2; exit 1; fi
 
+# The tests of the Kubernetes source run a real API server.
 .PHONY: deploy-test
-deploy-test: ## the modules that stand apart: the Kubernetes source, manifests, alert rules and dashboards
+deploy-test: bin/etcd bin/kube-apiserver ## the modules that stand apart: the Kubernetes source, manifests, alert rules and dashboards
 	@for m in $(APART); do echo "test $$m"; (cd $$m && GOWORK=off $(GO) test -count=1 -timeout 20m $(TEST_FLAGS) ./...) || exit 1; done
 	@if command -v promtool >/dev/null; then \
 		cd deploy/observability && promtool check config --syntax-only prometheus.yaml && promtool test rules alerts_test.yaml; \
@@ -181,7 +182,7 @@ crds: ## write the definitions of Kong's custom resources anew from their types
 
 .PHONY: tidy
 tidy: ## go mod tidy in every module
-	@for m in . $(APART) tools deploy/images deploy/images/prometheus; do \
+	@for m in . $(APART) tools tools/kubernetes deploy/images deploy/images/prometheus; do \
 		echo "tidy $$m"; (cd $$m && GOWORK=off $(GO) mod tidy) || exit 1; \
 	done
 
@@ -206,6 +207,10 @@ compose-test: ## the compose files; where a Docker engine answers also the demo 
 
 bin/etcd: deploy/images/go.mod
 	cd deploy/images && GOWORK=off $(GO) build -buildvcs=false -o ../../$@ go.etcd.io/etcd/server/v3
+
+# Thousands of packages, so they are compiled once into the build cache and again only when the version changes. Nothing of them is in the binaries.
+bin/kube-apiserver bin/kubectl: tools/kubernetes/go.mod
+	cd tools/kubernetes && GOWORK=off $(GO) build -buildvcs=false -ldflags "-s -w" -o ../../$@ k8s.io/kubernetes/cmd/$(@F)
 
 .PHONY: e2e
 e2e: build ## end to end, with the lab and with real processes
