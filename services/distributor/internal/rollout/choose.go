@@ -104,13 +104,19 @@ func (c counts) upTo(reach Reach) int {
 	return 0
 }
 
-// tookFrom returns the nodes that a rollout which took over must take on in its first wave, whoever joined since: those that the rollout
-// before it reached.
-func (r Rollout) tookFrom(a Assignment) Reach {
-	if !r.TookOver || r.Wave > 1 || len(a.Held) == 0 {
-		return Reach{}
+// tookFrom returns the nodes that a rollout which took over must take on in its first wave, whoever joined since: those that the rollouts
+// before it reached. All others run the same content, which is the stable one or that of a hold on everybody.
+func (r Rollout) tookFrom(a Assignment) (before Reach) {
+	if !r.TookOver || r.Wave > 1 {
+		return before
 	}
-	return a.Held[0].Reach
+	for _, h := range a.Held {
+		if h.Threshold < fleet.MaxPosition {
+			before.Threshold = max(before.Threshold, h.Threshold)
+			before = before.plus(h.Chosen)
+		}
+	}
+	return before
 }
 
 // firstWave reports whether the first wave of a new rollout takes on every fit node of a reach.

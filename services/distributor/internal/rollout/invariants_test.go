@@ -450,7 +450,7 @@ func (w *world) checkReach(was Input, d Decision) {
 	if a.Threshold == fleet.MaxPosition {
 		w.broken("wave %d of %d is everybody", r.Wave, r.Policy.WaveCount())
 	}
-	in, all, over := 0, 0, takenOver(was, *r, *a)
+	in, all, fresh, over := 0, 0, false, takenOver(was, *r, *a)
 	for _, alone := range []bool{false, true} { // when all are left out nobody is
 		for _, n := range was.Nodes {
 			sick := n.Sick != "" || r.Suspects.has(n.Position)
@@ -460,6 +460,7 @@ func (w *world) checkReach(was Input, d Decision) {
 			}
 			if all++; a.Has(n.Position) && !over(n.Position) {
 				in++
+				fresh = fresh || !from.Has(n.Position)
 			}
 		}
 		if all > 0 {
@@ -474,7 +475,7 @@ func (w *world) checkReach(was Input, d Decision) {
 		w.checkLabels(was, from, *a, *r)
 		return
 	}
-	if size := max(wave.Nodes, (all*wave.Percent+99)/100); in > size {
+	if size := max(wave.Nodes, (all*wave.Percent+99)/100); fresh && in > size {
 		w.broken("wave %d of %+v includes %d of %d nodes: %+v", r.Wave, r.Policy.Waves, in, all, a)
 	}
 }
@@ -482,19 +483,23 @@ func (w *world) checkReach(was Input, d Decision) {
 // takenOver says which nodes the first wave of a rollout that took over may include beyond its size: what the one before had reached. Waves
 // by count take whole prefixes of the hash order.
 func takenOver(was Input, r Rollout, a Assignment) func(position uint64) bool {
-	var reach Reach
+	var reached []Reach
 	if b := was.Assignment; b != nil && r.TookOver && r.Wave <= 1 {
-		switch {
-		case b.Rollout != a.Rollout && !b.Reach.IsZero():
-			reach = b.Reach
-		case len(b.Held) > 0:
-			reach = b.Held[0].Reach
+		if b.Rollout != a.Rollout {
+			reached = append(reached, b.Reach)
+		}
+		for _, h := range b.Held {
+			reached = append(reached, h.Reach)
 		}
 	}
-	if chosen := reach.Chosen; a.Threshold > 0 && len(chosen) > 0 {
-		reach = Reach{Threshold: max(reach.Threshold, slices.Max(chosen)+1)}
+	return func(position uint64) bool {
+		return slices.ContainsFunc(reached, func(reach Reach) bool {
+			if chosen := reach.Chosen; a.Threshold > 0 && len(chosen) > 0 && position <= slices.Max(chosen) {
+				return true
+			}
+			return reach.Threshold < fleet.MaxPosition && reach.Has(position)
+		})
 	}
-	return reach.Has
 }
 
 // checkLabels is of a wave by label: it reaches for nodes that this label or one before names, and for no others.
