@@ -122,6 +122,12 @@ func TestNodesFollowARestoredLedgerAfterARecovery(t *testing.T) {
 		after.GetAheadCount() != 0 {
 		t.Errorf("the ledger is %v", after)
 	}
+	if got := told(r.listed(t, &distributorv1.ListEventsRequest{Groups: []string{"g"}}), func(e *distributorv1.Event) bool {
+		return e.GetReason() == "LedgerRecovered" && e.GetGroup() == "" && strings.HasSuffix(e.GetMessage(), "epoch 1; every node follows it "+
+			"from now on: restored after a flood")
+	}); got != "LedgerRecovered" {
+		t.Errorf("the recovery was told so: %q", got)
+	}
 	s.serve(one, 1, 1)
 	// A needless recovery is refused. After a forced one every node follows again.
 	var refused *fault.Error

@@ -52,3 +52,30 @@ func TestRevisionsWaitForTheLoadIntervalAndPromotePassesIt(t *testing.T) {
 		t.Errorf("a promote of the rollout before answered %v", err)
 	}
 }
+
+// A closed change window holds every revision, says so once, and says when it is open.
+func TestAWindowThatHoldsARevisionIsTold(t *testing.T) {
+	p := newControlPlane(t)
+	tomorrow := time.Now().UTC().Add(24 * time.Hour)
+	p.upstream.Group("g", &fleetv1.RolloutPolicy{Windows: []*fleetv1.RolloutPolicy_Window{{
+		Schedule: fmt.Sprintf("0 %d %d %d *", tomorrow.Hour(), tomorrow.Day(), tomorrow.Month()), Duration: durationpb.New(time.Minute),
+	}}})
+	one := p.replica("one")
+	p.agents(2, one)
+	p.revise("")
+	one.reaches(t, 1, completed) // the first rollout of a group needs no window
+	windows := func() string {
+		return told(one.listed(t, &distributorv1.ListEventsRequest{}), func(e *distributorv1.Event) bool {
+			return strings.HasPrefix(e.GetReason(), "Window") || e.GetReason() == "RolloutStarted" && e.GetRevision() == 3
+		})
+	}
+	p.revise("-2")
+	eventually(t, "it is told that the window is closed", func() bool { return windows() == "WindowClosed" })
+	p.revise("-3")
+	eventually(t, "the newest waits", func() bool { return strings.HasPrefix(one.newest(t).GetNext(), "revision 3 is rolled out when") })
+	p.upstream.Group("g", &fleetv1.RolloutPolicy{})
+	one.reaches(t, 3, completed)
+	if got := windows(); got != "WindowClosed WindowOpened RolloutStarted" {
+		t.Errorf("it was told so: %q", got)
+	}
+}

@@ -44,8 +44,9 @@ func (l ledger) Upstreams(ctx context.Context, id fleet.GroupID) (use []target.U
 }
 
 // ChangeTargets implements api.Targets.
-func (l ledger) ChangeTargets(ctx context.Context, id fleet.GroupID, change targets.Changer) (targets.Set, error) {
-	set, err := store.ChangeTargets(ctx, l.d.deps.Etcd, id, change)
+func (l ledger) ChangeTargets(ctx context.Context, id fleet.GroupID, by targets.Change, change targets.Changer) (targets.Set,
+	error) {
+	set, err := store.ChangeTargets(ctx, l.d.deps.Etcd, id, by, change)
 	if err != nil {
 		if err = etcdkv.Fault(err); fault.KindOf(err) == fault.Internal {
 			err = fault.NoLedger(err)

@@ -149,6 +149,11 @@ func TestDrainedTargetsReachEveryAgentOfTheGroup(t *testing.T) {
 	if got := one.drained(t); len(got) != 2 || got[0] != "pool 10.0.0.1:80 of operator: a test" {
 		t.Errorf("the list is %q", got)
 	}
+	if got := told(one.listed(t, &distributorv1.ListEventsRequest{}), func(e *distributorv1.Event) bool {
+		return e.GetReason() == "TargetsDrained" && e.GetGroup() == "g" && e.GetSubject() == "target 10.0.0.1:80 of upstream pool"
+	}); got != "TargetsDrained" {
+		t.Errorf("the drain was told so: %q", got)
+	}
 	// An agent that reconnects is not sent what it has.
 	two.stop()
 	back := p.replica("two")

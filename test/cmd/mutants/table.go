@@ -41,6 +41,17 @@ var table = []mutation{
 		pkg: "./client", run: "TestOnlyNewEventsAreResumedToo",
 	},
 	{
+		name: "events: a drain is not told", file: "services/distributor/internal/store/targets.go",
+		old: `if told := event.Drained(group, by, was.targets, next); len(told) > 0 {`,
+		new: `if told := event.Drained(group, by, next, next); len(told) > 0 {`,
+		pkg: distributor + "/internal/store", run: "TestADrainAndItsEventAreOneTransaction",
+	},
+	{
+		name: "events: a closed window is told again and again", file: "services/distributor/internal/event/seen.go",
+		old: `case w.Holds != 0 && held == 0:`, new: `case w.Holds != 0:`,
+		pkg: distributor + "/internal/event", run: "TestAClosedWindowIsToldOnceAndItsOpening",
+	},
+	{
 		name: "webhooks: a redirect is followed", file: "services/distributor/internal/webhook/request.go",
 		old: `return http.ErrUseLastResponse`, new: `return nil`,
 		pkg: distributor + "/internal/webhook", run: "TestWhatAnAnswerLeadsTo",

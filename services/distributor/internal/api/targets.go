@@ -27,8 +27,8 @@ type Targets interface {
 	Targets(group fleet.GroupID) targets.Set
 	// Upstreams returns the upstreams of each revision in use. It returns none when it cannot be known what they hold, and why.
 	Upstreams(ctx context.Context, group fleet.GroupID) (use []target.Upstreams, unknown string)
-	// ChangeTargets stores what change makes of the set, which it may be asked for more than once.
-	ChangeTargets(ctx context.Context, group fleet.GroupID, change targets.Changer) (targets.Set, error)
+	// ChangeTargets stores what change makes of the set, which it may be asked for more than once, and tells who made it.
+	ChangeTargets(ctx context.Context, group fleet.GroupID, by targets.Change, change targets.Changer) (targets.Set, error)
 }
 
 // TargetService implements the service of that name.
@@ -63,7 +63,7 @@ func (s *TargetService) UpdateDrainedTargets(ctx context.Context, r *distributor
 		return nil, err
 	}
 	answer := &distributorv1.UpdateDrainedTargetsResponse{}
-	set, err := s.Targets.ChangeTargets(ctx, group, func(was targets.Set) (targets.Set, bool, error) {
+	set, err := s.Targets.ChangeTargets(ctx, group, change, func(was targets.Set) (targets.Set, bool, error) {
 		answer.AddedCount, answer.RemovedCount = 0, 0
 		if was.Known(change.RequestID) {
 			return was, false, nil

@@ -184,6 +184,7 @@ func (l *leadership) plan(ctx context.Context, now time.Time, s *groupState, was
 			wait = min(wait, d.Wait)
 		}
 	}
+	seen.Window.Holds, seen.Window.Until = rollout.HeldByWindow(input)
 	n, later := s.tell(now, input.Group, was, seen)
 	if later > 0 {
 		wait = min(wait, later)

@@ -39,13 +39,19 @@ const (
 	NodeReleased      Reason = "NodeReleased"
 	NodeDrifted       Reason = "NodeDrifted"
 	NodeDriftHealed   Reason = "NodeDriftHealed"
+	TargetsDrained    Reason = "TargetsDrained"
+	TargetsUndrained  Reason = "TargetsUndrained"
+	WindowClosed      Reason = "WindowClosed"
+	WindowOpened      Reason = "WindowOpened"
+	LedgerRecovered   Reason = "LedgerRecovered"
 )
 
 // Reasons are all reasons, in the order in which docs/events.md explains them.
 var Reasons = []Reason{
 	RevisionCommitted, RolloutStarted, WaveStarted, WavePassed, GateFailed, NodeRefused, RolloutPaused, RolloutResumed, RolloutPromoted,
 	RolloutExpress, RolloutHalted, RolloutRolledBack, RolloutSuperseded, RolloutCompleted, SourcePinned, SourceUnpinned, PinFailed,
-	GroupFrozen, GroupUnfrozen, NodeQuarantined, NodeReleased, NodeDrifted, NodeDriftHealed,
+	GroupFrozen, GroupUnfrozen, NodeQuarantined, NodeReleased, NodeDrifted, NodeDriftHealed, TargetsDrained, TargetsUndrained,
+	WindowClosed, WindowOpened, LedgerRecovered,
 }
 
 // Known reports whether a reason is one of Reasons.
@@ -54,7 +60,8 @@ func (r Reason) Known() bool { return slices.Contains(Reasons, r) }
 // MaxNodes bounds the names of nodes in an event; the count has no bound.
 const MaxNodes = 20
 
-// An Event is something that happened to a group. The zero value of a field means that it does not apply.
+// An Event is something that happened to a group, or to the whole installation: that has no group. The zero value of a field means that it
+// does not apply.
 type Event struct {
 	Sequence  Sequence        `json:"-"` // known once it is stored
 	Reason    Reason          `json:"reason"`
@@ -63,7 +70,7 @@ type Event struct {
 	Revision  fleet.Revision  `json:"revision,omitempty"`
 	Rollout   fleet.RolloutID `json:"rollout,omitempty"`
 	Source    fleet.SourceID  `json:"source,omitempty"`
-	Subject   string          `json:"subject,omitempty"`    // the gate, or the object that was refused
+	Subject   string          `json:"subject,omitempty"`    // the gate, the object that was refused, or the first target
 	Nodes     []fleet.NodeID  `json:"nodes,omitempty"`      // at most MaxNodes
 	NodeCount int             `json:"node_count,omitempty"` // of all of them
 	Author    string          `json:"author,omitempty"`     // who ordered it or submitted it
@@ -89,7 +96,8 @@ type Filter struct {
 	Reasons []Reason
 }
 
-// Has reports whether a filter chooses an event.
+// Has reports whether a filter chooses an event. One of the whole installation is one of each group.
 func (f Filter) Has(e Event) bool {
-	return (len(f.Groups) == 0 || slices.Contains(f.Groups, e.Group)) && (len(f.Reasons) == 0 || slices.Contains(f.Reasons, e.Reason))
+	return (len(f.Groups) == 0 || e.Group == "" || slices.Contains(f.Groups, e.Group)) &&
+		(len(f.Reasons) == 0 || slices.Contains(f.Reasons, e.Reason))
 }

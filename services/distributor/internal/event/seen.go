@@ -15,6 +15,13 @@ type Seen struct {
 	Head        Head
 	Quarantined []Mark // by node
 	Drifted     []Mark // by node
+	Window      Window
+}
+
+// A Window is what a change window does to a group.
+type Window struct {
+	Holds fleet.Revision // the newest revision, when it waits for a window to open; otherwise 0
+	Until time.Time      // when a window opens; zero while one is open, and when the group has none
 }
 
 // A Head is the newest revision of a group. The zero Head means that there is none.
@@ -48,6 +55,7 @@ type Told struct {
 	Pins        []ToldPin      `json:"pins,omitempty"`
 	Quarantined []fleet.NodeID `json:"quarantined,omitempty"` // sorted
 	Drifted     []fleet.NodeID `json:"drifted,omitempty"`     // sorted
+	Held        fleet.Revision `json:"held,omitempty"`        // the first revision that waits for a change window to open
 }
 
 // A ToldPin is a pin that was told. A source that is pinned anew has another time.
@@ -64,7 +72,8 @@ const (
 
 // Equal reports whether both are the same.
 func (t Told) Equal(other Told) bool {
-	return t.Revision == other.Revision && slices.Equal(t.Quarantined, other.Quarantined) && slices.Equal(t.Drifted, other.Drifted) &&
+	return t.Revision == other.Revision && t.Held == other.Held && slices.Equal(t.Quarantined, other.Quarantined) &&
+		slices.Equal(t.Drifted, other.Drifted) &&
 		slices.EqualFunc(t.Pins, other.Pins, func(a, b ToldPin) bool { return a.Source == b.Source && a.Time.Equal(b.Time) })
 }
 
@@ -85,7 +94,26 @@ func Tell(now time.Time, group fleet.GroupID, told Told, seen Seen) (Told, []Eve
 	next.Quarantined, events = nodes(at, told.Quarantined, seen.Quarantined, quarantine)
 	all = append(all, events...)
 	next.Drifted, events = nodes(at, told.Drifted, seen.Drifted, drift)
+	all = append(all, events...)
+	next.Held, events = window(at, told.Held, seen)
 	return next, append(all, events...)
+}
+
+// window tells that a closed change window holds a revision, once until a window opens, and then that it opened. A revision that an
+// operator promotes while it is closed waits no longer, without an event of its own: the start of its rollout is one.
+func window(at Event, held fleet.Revision, seen Seen) (next fleet.Revision, all []Event) {
+	switch w := seen.Window; {
+	case w.Holds != 0 && held == 0:
+		at.Reason, at.Revision = WindowClosed, w.Holds
+		return w.Holds, []Event{at.saying("revision %d waits: no change window is open until %s UTC", w.Holds,
+			w.Until.UTC().Format("Mon 2006-01-02 15:04"))}
+	case w.Holds != 0:
+		return held, nil
+	case held != 0 && w.Until.IsZero():
+		at.Reason, at.Revision = WindowOpened, max(held, seen.Head.Revision)
+		return 0, []Event{at.saying("a change window is open: revision %d, the newest, waits for it no longer", at.Revision)}
+	}
+	return 0, nil
 }
 
 // IsZero reports whether there is no revision.

@@ -124,7 +124,7 @@ func (r Service) Recover(ctx context.Context, o Request) (State, error) {
 				"nothing to recover from", now.Recovery.Epoch)
 		}
 		next := store.Recovery{Epoch: now.Next, Author: o.Author, Reason: o.Reason, Time: time.Now().UTC(), RequestID: o.RequestID}
-		err = store.Recover(ctx, r.Etcd, now.Recovery, next)
+		err = store.Recover(ctx, r.Etcd, ledger, next)
 		switch {
 		case err == nil:
 			r.Log.Warn("ledger recovered: nodes follow it from now on, back to the revisions that it has", "epoch", next.Epoch, "before",

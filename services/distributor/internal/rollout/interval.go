@@ -3,6 +3,7 @@ package rollout
 import (
 	"time"
 
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kong/cost"
 )
 
@@ -53,6 +54,14 @@ func Held(in Input) (until time.Time, held bool) {
 		return in.Rollout.LoadTime.Add(in.loadInterval()), true
 	}
 	return time.Time{}, false
+}
+
+// HeldByWindow returns the revision that only an open change window lets begin, and until when; 0 when none waits for that.
+func HeldByWindow(in Input) (fleet.Revision, time.Time) {
+	if in.Rollout == nil || in.Rollout.State.Open() || !in.waits() || in.closedFor() == 0 {
+		return 0, in.Closed.Until
+	}
+	return in.Newest.Revision, in.Closed.Until
 }
 
 // closedFor returns how long no rollout may begin for want of an open change window. The first rollout of a group needs none, and neither

@@ -13,8 +13,10 @@ import (
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kong/target"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/event"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/targets"
 	"github.com/silverback-gateway/silverback/testkit/etcdtest"
 )
 
@@ -96,7 +98,7 @@ func TestADecisionAndItsEventsAreOneTransaction(t *testing.T) {
 
 func TestAFreezeAndItsEventAreOneTransaction(t *testing.T) {
 	etcd := etcdtest.Client(t)
-	if err := Recover(t.Context(), etcd, Recovery{}, Recovery{Epoch: 2}); err != nil {
+	if err := Recover(t.Context(), etcd, Ledger{}, Recovery{Epoch: 2, Author: "olga", Reason: "restored"}); err != nil {
 		t.Fatal(err)
 	}
 	o := rollout.Order{ID: "x", Verb: rollout.Freeze, Author: "olga", Reason: "sale", Time: time.Now()}
@@ -111,11 +113,57 @@ func TestAFreezeAndItsEventAreOneTransaction(t *testing.T) {
 		t.Errorf("freezing again gave %+v, %v", held, err)
 	}
 	r := journalOf(t, etcd)
-	if got := messages(r, 0); !slices.Equal(got, []string{"olga froze the group: no rollout begins; sale"}) {
+	if got := messages(r, 0); !slices.Equal(got, []string{
+		"the ledger is recovered by olga and goes on in epoch 2; every node follows it from now on: restored",
+		"olga froze the group: no rollout begins; sale",
+	}) {
 		t.Errorf("the events are %q", got)
+	}
+	if first := r.Oldest(); first.Epoch() != 2 {
+		t.Errorf("the recovery was told in epoch %d", first.Epoch())
 	}
 	if got := r.Newest(); got.Epoch() != 2 || got.Revision() != frozen {
 		t.Errorf("its sequence is of epoch %d and revision %d", got.Epoch(), got.Revision())
+	}
+}
+
+func TestADrainAndItsEventAreOneTransaction(t *testing.T) {
+	etcd := etcdtest.Client(t)
+	if err := Recover(t.Context(), etcd, Ledger{}, Recovery{Epoch: 3}); err != nil {
+		t.Fatal(err)
+	}
+	recovered := journalOf(t, etcd).Newest()
+	one := []target.Name{{Upstream: "orders", Target: "10.0.0.7:8080"}}
+	drain := targets.Change{Owner: "operator", Author: "olga", Reason: "INC-42", Add: one, Time: time.Now(), RequestID: "1"}
+	change := func(by targets.Change) targets.Set {
+		t.Helper()
+		set, err := ChangeTargets(t.Context(), etcd, "g", by, func(was targets.Set) (targets.Set, bool, error) {
+			next, added, removed := was.Apply(by)
+			return next, added+removed > 0, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set
+	}
+	at := change(drain).Stamp.Decision
+	change(drain) // changes nothing
+	r := journalOf(t, etcd)
+	if got := messages(r, recovered); !slices.Equal(got, []string{
+		`target 10.0.0.7:8080 of upstream orders is taken out of every gateway by olga for owner "operator": INC-42`,
+	}) {
+		t.Errorf("the events are %q", got)
+	}
+	if got := r.Newest(); got.Epoch() != 3 || got.Revision() != int64(at) {
+		t.Errorf("its sequence is of epoch %d and revision %d, the set of %d", got.Epoch(), got.Revision(), at)
+	}
+	back := drain
+	back.Add, back.Remove, back.Reason = nil, one, "repaired"
+	change(back)
+	if got := messages(journalOf(t, etcd), r.Newest()); !slices.Equal(got, []string{
+		`target 10.0.0.7:8080 of upstream orders is let in again by olga for owner "operator": repaired`,
+	}) {
+		t.Errorf("the events are %q", got)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/silverback-gateway/silverback/kit/fault"
@@ -82,11 +83,17 @@ func readOrders(ctx context.Context, kv clientv3.KV, group fleet.GroupID) (store
 				group).Because(err)
 		}
 	}
-	for _, item := range answer.Responses[1].GetResponseRange().GetKvs() {
-		was.recovery.modRevision = item.ModRevision
-		if r, err := decode[Recovery](item.Value); err == nil {
-			was.recovery.Epoch = r.Epoch
+	was.recovery = readEpoch(answer.Responses[1].GetResponseRange().GetKvs())
+	return was, nil
+}
+
+// readEpoch returns the epoch that a record has, with the etcd revision of the record. One that cannot be read is the first epoch.
+func readEpoch(items []*mvccpb.KeyValue) (r Recovery) {
+	for _, item := range items {
+		r.modRevision = item.ModRevision
+		if is, err := decode[Recovery](item.Value); err == nil {
+			r.Epoch = is.Epoch
 		}
 	}
-	return was, nil
+	return r
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/etcdkv"
 	"github.com/silverback-gateway/silverback/kit/fault"
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/services/distributor/internal/event"
 	"github.com/silverback-gateway/silverback/services/distributor/internal/rollout"
 )
 
@@ -28,6 +29,8 @@ type Recovery struct {
 type Ledger struct {
 	Recovery    Recovery
 	Assignments map[fleet.GroupID]rollout.Assignment
+
+	at int64 // the etcd revision at which it was read; 0 for a view
 }
 
 // Newest returns the last decision of a group.
@@ -45,6 +48,7 @@ func ReadLedger(ctx context.Context, kv clientv3.KV) (Ledger, error) {
 	if err != nil {
 		return l, fmt.Errorf("read the ledger: %w", err)
 	}
+	l.at = answer.Header.Revision
 	for _, item := range answer.Responses[0].GetResponseRange().GetKvs() {
 		if l.Recovery, err = decode[Recovery](item.Value); err != nil {
 			return l, fault.New(fault.WrongState, "LEDGER_UNREADABLE", "the key %s holds no epoch that this version can read",
@@ -67,14 +71,18 @@ func ReadLedger(ctx context.Context, kv clientv3.KV) (Ledger, error) {
 }
 
 // Recover begins another epoch in one transaction. It fails with a fault of kind Conflict when the epoch has changed. It needs no leader:
-// every decision compares the epoch that it was made in.
-func Recover(ctx context.Context, kv clientv3.KV, was, next Recovery) error {
+// every decision compares the epoch that it was made in. The transaction tells it, in the new epoch.
+func Recover(ctx context.Context, kv clientv3.KV, was Ledger, next Recovery) error {
 	text, err := encode(next)
 	if err != nil {
 		return err
 	}
-	answer, err := kv.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(epochKey), "=", was.modRevision)).Then(
-		clientv3.OpPut(epochKey, text)).Commit()
+	free, put, err := tell(was.at, next.Epoch, []event.Event{event.Recovered(next.Time, next.Epoch, next.Author, next.Reason)})
+	if err != nil {
+		return err
+	}
+	answer, err := kv.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(epochKey), "=", was.Recovery.modRevision), free).Then(
+		clientv3.OpPut(epochKey, text), put).Commit()
 	if err != nil {
 		return fmt.Errorf("write epoch %d: %w", next.Epoch, err)
 	}

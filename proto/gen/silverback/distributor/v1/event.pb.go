@@ -30,7 +30,7 @@ type Event struct {
 	Sequence int64 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// When it was written, by the clock of the replica that wrote it.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	// The group.
+	// The group; empty for what happened to the whole installation, which is sent whatever groups were asked for.
 	Group string `protobuf:"bytes,3,opt,name=group,proto3" json:"group,omitempty"`
 	// What happened, for programs, such as "WavePassed"; docs/events.md lists all. A reader ignores those that it does not know.
 	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -40,7 +40,7 @@ type Event struct {
 	Rollout string `protobuf:"bytes,6,opt,name=rollout,proto3" json:"rollout,omitempty"`
 	// The source that it is about.
 	Source string `protobuf:"bytes,7,opt,name=source,proto3" json:"source,omitempty"`
-	// The gate that failed, or the object that was refused.
+	// The gate that failed, the object that was refused, or the first target.
 	Subject string `protobuf:"bytes,8,opt,name=subject,proto3" json:"subject,omitempty"`
 	// The nodes that it is about, at most 20.
 	Nodes []string `protobuf:"bytes,9,rep,name=nodes,proto3" json:"nodes,omitempty"`
