@@ -45,6 +45,7 @@ type httpMatch struct {
 func (t *translation) httpRoutes() {
 	var routes []*gateway.HTTPRoute
 	for _, r := range object.List[*gateway.HTTPRoute](t.set, "HTTPRoute") {
+		t.warnOfPrefixRedirects(r)
 		if err := t.validHTTPRoute(r); err != nil {
 			t.problem(object.ReasonUnsupported, err.Error(), r)
 		} else if r, ok := t.attachHTTPRoute(r); ok {
@@ -71,6 +72,20 @@ func (t *translation) httpRoutes() {
 	}
 }
 
+// warnOfPrefixRedirects tells of redirections that Kong cannot make: it answers them with the path that was asked for, as under Kong
+// Ingress Controller.
+func (t *translation) warnOfPrefixRedirects(r *gateway.HTTPRoute) {
+	for number, rule := range r.Spec.Rules {
+		for _, f := range rule.Filters {
+			to := f.RequestRedirect
+			if to != nil && to.Path != nil && to.Path.Type == gateway.PrefixMatchHTTPPathModifier {
+				t.problem(object.ReasonUnsupported, fmt.Sprintf("rule %d: a redirection cannot replace a prefix of the path: it keeps the path; "+
+					"give replaceFullPath, or a rule for each path", number), r)
+			}
+		}
+	}
+}
+
 func (t *translation) validHTTPRoute(r *gateway.HTTPRoute) error {
 	if len(r.Spec.Rules) == 0 {
 		return errors.New("the route has no rules")
@@ -91,7 +106,8 @@ type ruleGroup struct {
 	rules []httpRule
 }
 
-// groupRules groups rules by their backends: those of one route, or, if services are combined, those of all routes of a namespace.
+// groupRules groups rules by their backends and the timeouts of requests: those of one route, or, if services are combined, those of all
+// routes of a namespace by their backends alone.
 func (t *translation) groupRules(routes []*gateway.HTTPRoute) []*ruleGroup {
 	var groups []*ruleGroup
 	index := map[string]*ruleGroup{}
@@ -103,6 +119,9 @@ func (t *translation) groupRules(routes []*gateway.HTTPRoute) []*ruleGroup {
 			if t.CombinedServices {
 				name = combinedName(r)
 				key = name
+			}
+			if limit := requestTimeout(r); limit > 0 && !t.CombinedServices { // a service has one timeout
+				key += fmt.Sprintf("/%d", limit)
 			}
 			if index[key] == nil {
 				index[key] = &ruleGroup{name: name}
@@ -178,6 +197,10 @@ func (t *translation) httpService(name string, rules []httpRule, priorities map[
 	s.backends = t.backendsOf(first, refs)
 	terminate(s, len(refs))
 	var listeners []*Listener
+	limit := requestTimeout(rules[0])
+	if limit > 0 && !slices.ContainsFunc(rules, func(r httpRule) bool { return requestTimeout(r) != limit }) {
+		s.ConnectTimeout, s.ReadTimeout, s.WriteTimeout = limit, limit, limit
+	}
 	for _, rule := range rules {
 		timeout(&s.Service, rule)
 		listeners = append(listeners, t.attached(rule.route, rule.route.Spec.ParentRefs)...)
@@ -201,6 +224,19 @@ func timeout(s *declarative.Service, rule httpRule) {
 	if ms := int(limit.Milliseconds()); err == nil && ms != defaultTimeout {
 		s.ConnectTimeout, s.ReadTimeout, s.WriteTimeout = ms, ms, ms
 	}
+}
+
+// requestTimeout is the timeout in milliseconds that a rule has for whole requests and not for its backends, which Kong Ingress Controller
+// does not read. It bounds each try. 0 is none.
+func requestTimeout(rule httpRule) int {
+	if rule.Timeouts == nil || rule.Timeouts.Request == nil || rule.Timeouts.BackendRequest != nil {
+		return 0
+	}
+	limit, err := time.ParseDuration(string(*rule.Timeouts.Request))
+	if err != nil {
+		return 0
+	}
+	return int(limit.Milliseconds())
 }
 
 // httpRouteMaker makes the routes of the rules of one service.
