@@ -46,40 +46,60 @@ func (p *plan) plugin(plugin *kongcrd.Plugin) {
 // maxAncestors is how many entries the status of a policy can hold.
 const maxAncestors = 16
 
+// policyUsers lists the Services, and the facades of Services, that name a KongUpstreamPolicy, by the policy.
+func policyUsers(set *object.Set) map[object.Ref][]object.Object {
+	users := map[object.Ref][]object.Object{}
+	note := func(obj object.Object) {
+		if name := obj.GetAnnotations()[annotationUpstreamPolicy]; name != "" {
+			ref := object.Ref{Group: kongcrd.Group, Kind: kongcrd.KindUpstreamPolicy, Namespace: obj.GetNamespace(), Name: name}
+			users[ref] = append(users[ref], obj)
+		}
+	}
+	for _, s := range object.List[*core.Service](set, "Service") {
+		note(s)
+	}
+	for _, s := range object.List[*kongcrd.ServiceFacade](set, kongcrd.KindServiceFacade) {
+		note(s)
+	}
+	return users
+}
+
 // upstreamPolicy plans the status of a KongUpstreamPolicy: an entry for each Service, or facade of one, that names it.
 func (p *plan) upstreamPolicy(policy *kongcrd.UpstreamPolicy) {
-	var entries []gateway.PolicyAncestorStatus
-	add := func(obj object.Object, group string) {
-		if obj.GetNamespace() != policy.Namespace || obj.GetAnnotations()[annotationUpstreamPolicy] != policy.Name ||
-			len(entries) == maxAncestors {
-			return
-		}
-		accepted := condition(gateway.PolicyConditionAccepted, true, gateway.PolicyReasonAccepted, "the policy applies")
-		for _, problem := range p.problems[object.RefOf(obj)] {
-			if problem.Reason == object.ReasonConflict {
-				accepted = condition(gateway.PolicyConditionAccepted, false, gateway.PolicyReasonConflicted, problem.Message)
-			}
-		}
-		reached := p.programmed(obj, kongWords)
-		if accepted.Status != meta.ConditionTrue {
-			reached = condition(TypeProgrammed, false, ReasonPending, accepted.Message)
-		}
-		entries = append(entries, gateway.PolicyAncestorStatus{
-			AncestorRef: gateway.ParentReference{
-				Group: new(gateway.Group(group)), Kind: new(gateway.Kind(object.RefOf(obj).Kind)),
-				Namespace: new(gateway.Namespace(obj.GetNamespace())), Name: gateway.ObjectName(obj.GetName()),
-			},
-			ControllerName: gateway.GatewayController(p.Translate.GatewayController), Conditions: []meta.Condition{accepted, reached},
-		})
+	if p.Translate.GatewayController == "" {
+		return
 	}
-	for _, s := range object.List[*core.Service](p.set, "Service") {
-		add(s, "core") // KIC's word for the group
+	users := p.policyUsers[object.RefOf(policy)]
+	entries := make([]gateway.PolicyAncestorStatus, 0, len(users))
+	for _, user := range users[:min(len(users), maxAncestors)] {
+		entries = append(entries, p.policyUser(user))
 	}
-	for _, s := range object.List[*kongcrd.ServiceFacade](p.set, kongcrd.KindServiceFacade) {
-		add(s, kongcrd.IncubatorGroup)
+	p.put(policy, Status{Ancestors: entries, HasAncestors: true, Controller: p.Translate.GatewayController})
+}
+
+// policyUser is the entry of a Service in the status of the policy that it names.
+func (p *plan) policyUser(user object.Object) gateway.PolicyAncestorStatus {
+	ref := object.RefOf(user)
+	accepted := condition(gateway.PolicyConditionAccepted, true, gateway.PolicyReasonAccepted, "the policy applies")
+	for _, problem := range p.problems[ref] {
+		if problem.Reason == object.ReasonConflict {
+			accepted = condition(gateway.PolicyConditionAccepted, false, gateway.PolicyReasonConflicted, problem.Message)
+		}
 	}
-	if p.Translate.GatewayController != "" {
-		p.put(policy, Status{Ancestors: entries, HasAncestors: true, Controller: p.Translate.GatewayController})
+	reached := p.programmed(user, kongWords)
+	if accepted.Status != meta.ConditionTrue {
+		reached = condition(TypeProgrammed, false, ReasonPending, accepted.Message)
+	}
+	group := ref.Group
+	if ref.Kind == "Service" {
+		group = "core" // KIC's word for it
+	}
+	return gateway.PolicyAncestorStatus{
+		AncestorRef: gateway.ParentReference{
+			Group: new(gateway.Group(group)), Kind: new(gateway.Kind(ref.Kind)), Namespace: new(gateway.Namespace(ref.Namespace)),
+			Name: gateway.ObjectName(ref.Name),
+		},
+		ControllerName: gateway.GatewayController(p.Translate.GatewayController), Conditions: []meta.Condition{accepted, reached},
 	}
 }
 

@@ -1,6 +1,8 @@
 package status
 
 import (
+	"maps"
+
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	gateway "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -30,6 +32,26 @@ func (p *plan) backendTLSPolicy(policy *gateway.BackendTLSPolicy) {
 	p.put(policy, Status{Ancestors: entries, HasAncestors: true, Controller: p.Translate.GatewayController})
 }
 
+// readBackends finds out which Gateways have routes to which Services, where a policy will ask for it.
+func (p *plan) readBackends() {
+	p.backendsOf = map[object.Ref]map[*translate.Gateway]bool{}
+	if len(object.List[*gateway.BackendTLSPolicy](p.set, "BackendTLSPolicy")) == 0 {
+		return
+	}
+	for _, facts := range p.routes {
+		for _, service := range p.attached.BackendServices(facts.route) {
+			if p.backendsOf[service] == nil {
+				p.backendsOf[service] = map[*translate.Gateway]bool{}
+			}
+			for _, parent := range facts.parents {
+				if len(parent.Attached) > 0 {
+					p.backendsOf[service][parent.Gateway] = true
+				}
+			}
+		}
+	}
+}
+
 // gatewaysOf lists the Gateways that have a route to a Service which a policy targets.
 func (p *plan) gatewaysOf(policy *gateway.BackendTLSPolicy) []*translate.Gateway {
 	targets := map[object.Ref]bool{}
@@ -39,12 +61,8 @@ func (p *plan) gatewaysOf(policy *gateway.BackendTLSPolicy) []*translate.Gateway
 		}
 	}
 	used := map[*translate.Gateway]bool{}
-	for _, facts := range p.routes {
-		for _, service := range p.attached.BackendServices(facts.route) {
-			for _, parent := range facts.parents {
-				used[parent.Gateway] = used[parent.Gateway] || targets[service] && len(parent.Attached) > 0
-			}
-		}
+	for target := range targets {
+		maps.Copy(used, p.backendsOf[target])
 	}
 	var found []*translate.Gateway
 	for _, g := range p.attached.Gateways() {

@@ -41,7 +41,7 @@ type Options struct {
 
 // Work is what there is to write.
 type Work struct {
-	Updates []Update // of statuses that differ, by kind, namespace and name
+	Updates []Update // of statuses that differ: first those that turn, then by kind, namespace and name
 	Events  []Event
 }
 
@@ -50,6 +50,8 @@ type Update struct {
 	Object object.Object // as it was read
 	Status Status        // what it should say
 	Patch  []byte        // of its status: a merge patch of what differs
+	// Turns says that more than words differ: the status of a condition, or an address.
+	Turns bool
 }
 
 // plan gathers what is known while updates are planned.
@@ -64,7 +66,10 @@ type plan struct {
 	counts   map[*translate.Listener]int32
 	routes   []routeFacts
 	publish  addresses
-	work     Work
+	// policyUsers and backendsOf are what policies need: who names one, and which Gateways have routes to a Service.
+	policyUsers map[object.Ref][]object.Object
+	backendsOf  map[object.Ref]map[*translate.Gateway]bool
+	work        Work
 }
 
 // Plan says which statuses of the objects in set differ from what they should say, and which Events tell what is new. The set is all of
@@ -82,16 +87,25 @@ func Plan(set *object.Set, view delivery.View, options Options) Work {
 	for _, state := range view.Objects {
 		p.online = max(p.online, state.Online)
 	}
-	p.publish = publishAddresses(set, options)
+	p.publish, p.policyUsers = publishAddresses(set, options), policyUsers(set)
 	p.readRoutes()
 	p.classes()
 	p.gateways()
 	p.writeRoutes()
+	p.readBackends()
 	for _, obj := range set.All() {
 		p.object(obj)
 	}
 	p.events()
-	slices.SortStableFunc(p.work.Updates, func(a, b Update) int { return object.Compare(object.RefOf(a.Object), object.RefOf(b.Object)) })
+	slices.SortFunc(p.work.Updates, func(a, b Update) int {
+		if a.Turns != b.Turns {
+			if a.Turns {
+				return -1
+			}
+			return 1
+		}
+		return object.Compare(object.RefOf(a.Object), object.RefOf(b.Object))
+	})
 	return p.work
 }
 
@@ -116,8 +130,11 @@ func (p *plan) object(obj object.Object) {
 // put plans a status, if it differs from the one that the object has.
 func (p *plan) put(obj object.Object, status Status) {
 	status.observe(obj.GetGeneration())
-	if patch, differs := status.patch(currentStatus(obj), p.Now); differs {
-		p.work.Updates = append(p.work.Updates, Update{Object: obj, Status: status, Patch: patch})
+	if status.saidBy(obj) {
+		return
+	}
+	if patch, turns, differs := status.patch(currentStatus(obj), p.Now); differs {
+		p.work.Updates = append(p.work.Updates, Update{Object: obj, Status: status, Patch: patch, Turns: turns})
 	}
 }
 

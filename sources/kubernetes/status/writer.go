@@ -181,7 +181,7 @@ func (w *Writer) writeStatus(ctx context.Context, u Update) (written bool, err e
 			return false, err
 		}
 		var differs bool
-		if patch, differs = u.Status.patch(current, w.options.Now()); !differs {
+		if patch, _, differs = u.Status.patch(current, w.options.Now()); !differs {
 			return false, nil
 		}
 		version = live.GetResourceVersion()
