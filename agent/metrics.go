@@ -96,9 +96,9 @@ func gauges(view func() status.View) []prometheus.Collector {
 		flag("silverback_agent_name_taken", "1 while another agent is enrolled under the node's name, else 0.",
 			func(v status.View) bool { return v.NameTaken }),
 		flag("silverback_agent_stray_workers", "1 while workers of a killed master share the gateway's listeners, else 0.",
-			func(v status.View) bool {
-				return slices.ContainsFunc(v.Conditions, func(c status.Condition) bool { return c.Type == "StrayWorker" })
-			}),
+			conditioned("StrayWorker")),
+		flag("silverback_agent_targets_not_drained", "1 while the gateway sends requests to targets that it is to keep out, else 0.",
+			conditioned("TargetsNotDrained")),
 		flag("silverback_agent_certificate_revoked", "1 while the services refuse the node's certificate as revoked, else 0.",
 			func(v status.View) bool { return len(v.RevokedAt) > 0 }),
 		drained("silverback_agent_drained_targets", "Targets of upstreams that the gateway is to keep out.",
@@ -170,3 +170,10 @@ func (m *metrics) Drifted()                        { m.drifts.Inc() }
 func (m *metrics) Stale()                          { m.stale.Inc() }
 func (m *metrics) Reported(outcome string)         { m.outcomes.WithLabelValues(outcome).Inc() }
 func (m *metrics) Serving(revision fleet.Revision) { m.revision.Set(float64(revision)) }
+
+// conditioned returns whether the node has a condition of a type.
+func conditioned(kind string) func(status.View) bool {
+	return func(v status.View) bool {
+		return slices.ContainsFunc(v.Conditions, func(c status.Condition) bool { return c.Type == kind })
+	}
+}
