@@ -1,6 +1,7 @@
 package cost
 
 import (
+	"slices"
 	"time"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
@@ -31,19 +32,26 @@ const (
 	defaultWatch = 10 * time.Second
 )
 
-// Waves returns the waves of a policy for so many nodes, and how many may load at once.
-func Waves(p fleet.Policy, nodes int) (waves []Wave, atOnce int) {
+// Waves returns the waves of a policy for nodes with these labels, and how many may load at once. A wave by label includes the nodes that it
+// names, those of the label waves before it, and what the waves before it took: waves by count take the nodes that label waves name first.
+func Waves(p fleet.Policy, labels []map[string]string) (waves []Wave, atOnce int) {
+	nodes := len(labels)
 	parts := p.Waves
 	if len(parts) == 0 {
 		parts = []fleet.Wave{{Nodes: 1}, {Percent: 100}}
 	}
 	for i, part := range parts {
 		w := Wave{Nodes: part.Nodes, Soak: part.Soak}
-		if part.Nodes == 0 {
+		switch {
+		case i == len(parts)-1:
+			w.Nodes = nodes
+		case part.Label != "":
+			w.Nodes = named(parts[:i+1], labels)
+		case part.Nodes == 0:
 			w.Nodes = (nodes*part.Percent + 99) / 100
 		}
-		if i == len(parts)-1 {
-			w.Nodes = nodes
+		if i > 0 {
+			w.Nodes = max(w.Nodes, waves[i-1].Nodes)
 		}
 		if w.Nodes = min(w.Nodes, nodes); w.Soak == 0 && p.HasGates() {
 			w.Soak = defaultWatch
@@ -57,4 +65,14 @@ func Waves(p fleet.Policy, nodes int) (waves []Wave, atOnce int) {
 		}
 	}
 	return waves, max(1, nodes*share/100)
+}
+
+// named returns how many nodes a label wave names.
+func named(waves []fleet.Wave, labels []map[string]string) (n int) {
+	for _, node := range labels {
+		if slices.ContainsFunc(waves, func(w fleet.Wave) bool { return w.Label != "" && fleet.HasLabel(node, w.Label) }) {
+			n++
+		}
+	}
+	return n
 }

@@ -64,7 +64,13 @@ func Rollout(size cost.Size, nodes []*registryv1.Node, group *registryv1.Group) 
 		return "not known: no gateway of the group is online"
 	}
 	sum := summary(size, nodes)
-	waves, atOnce := cost.Waves(wire.Policy(group.GetPolicy()), sum.Gateways)
+	var labels []map[string]string
+	for _, n := range nodes {
+		if Online(n) {
+			labels = append(labels, n.GetLabels())
+		}
+	}
+	waves, atOnce := cost.Waves(wire.Policy(group.GetPolicy()), labels)
 	return fmt.Sprintf("%s; %s, about %s", text, show.Count(int64(len(waves)), "wave", "waves"),
 		cost.Rough(cost.Rollout(waves, atOnce, 0, sum.Serving)))
 }

@@ -1,6 +1,7 @@
 package forecast
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -36,5 +37,23 @@ func TestRolloutInWords(t *testing.T) {
 		if got := Rollout(size, tt.nodes, group); got != tt.want {
 			t.Errorf("%s: got %q, want %q", name, got, tt.want)
 		}
+	}
+}
+
+// A dry run counts the nodes that a label wave names.
+func TestALabelWaveHasItsNodes(t *testing.T) {
+	size := cost.Size{Routes: 10_000, Entities: 20_000, Bytes: 3_000_000}
+	var nodes []*registryv1.Node
+	for _, canary := range []string{"true", "", ""} {
+		nodes = append(nodes, &registryv1.Node{Name: "n" + canary, State: registryv1.Node_STATE_READY, Labels: map[string]string{"canary": canary},
+			Capabilities: &fleetv1.Capabilities{Workers: 2}})
+	}
+	group := func(label string) *registryv1.Group {
+		return &registryv1.Group{Policy: &fleetv1.RolloutPolicy{Waves: []*fleetv1.RolloutPolicy_Wave{
+			{Size: &fleetv1.RolloutPolicy_Wave_Label{Label: label}}, {Size: &fleetv1.RolloutPolicy_Wave_Percent{Percent: 100}}}}}
+	}
+	one, nobody := Rollout(size, nodes, group("canary=true")), Rollout(size, nodes, group("canary=other"))
+	if one == nobody || !strings.Contains(one, "2 waves") {
+		t.Errorf("a wave of one node: %q, of none: %q", one, nobody)
 	}
 }

@@ -20,13 +20,15 @@ func ForecastOf(in Input, p Progress) *Forecast {
 	}
 	r := *in.Rollout
 	var gateways []cost.Named
+	var labels []map[string]string
 	for _, n := range in.Nodes {
 		if n.Online {
+			labels = append(labels, n.Labels)
 			gateways = append(gateways, cost.Named{Name: string(n.Name), Gateway: n.Gateway})
 		}
 	}
 	f := &Forecast{Load: cost.Summarize(r.Candidate.Size, gateways)}
-	waves, atOnce := cost.Waves(fleet.Policy(r.Policy), len(gateways))
+	waves, atOnce := cost.Waves(fleet.Policy(r.Policy), labels)
 	if passed := max(r.Wave, 1) - 1; passed < len(waves) {
 		waves = waves[passed:]
 	}

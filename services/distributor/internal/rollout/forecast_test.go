@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ func TestTheForecastKnowsTheWavesOfAPolicy(t *testing.T) {
 		"shares and gates": {Waves: []Wave{{Percent: 10}, {Percent: 100, Soak: time.Minute}}, Probes: probe},
 	} {
 		for _, n := range []int{0, 1, 2, 3, 19, 20, 21, 99, 1000} {
-			waves, atOnce := cost.Waves(fleet.Policy(p), n)
+			waves, atOnce := cost.Waves(fleet.Policy(p), make([]map[string]string, n))
 			if len(waves) != p.WaveCount() || atOnce != p.maxLoading(n) {
 				t.Errorf("%s, %d nodes: %d waves and %d at once, want %d and %d", name, n, len(waves), atOnce, p.WaveCount(), p.maxLoading(n))
 			}
@@ -59,5 +60,46 @@ func TestForecastOfTheRest(t *testing.T) {
 	in.Rollout.State, in.Rollout.Candidate.Size = Progressing, cost.Size{}
 	if f := ForecastOf(in, Progress{}); f != nil {
 		t.Errorf("of an unknown size: %+v", f)
+	}
+}
+
+// The waves of a forecast reach as many nodes as those of a rollout, label waves too.
+func TestTheForecastCountsWhatLabelWavesName(t *testing.T) {
+	all := nodes(12, 0)
+	for i := range all {
+		all[i].Online, all[i].Labels = true, map[string]string{"zone": []string{"a", "b", "c"}[i%3]}
+		if i < 2 {
+			all[i].Labels["canary"] = "true"
+		}
+	}
+	for name, tt := range map[string]struct {
+		waves []Wave
+		want  []int
+	}{
+		"a canary, a zone, all": {[]Wave{{Label: "canary=true"}, {Label: "zone=b"}, {Percent: 100}}, []int{2, 5, 12}},
+		"one, a zone, all":      {[]Wave{{Nodes: 1}, {Label: "zone=a"}, {Percent: 100}}, []int{1, 4, 12}},
+		"half, a zone, all":     {[]Wave{{Percent: 50}, {Label: "zone=a"}, {Percent: 100}}, []int{6, 6, 12}},
+		"a label of nobody":     {[]Wave{{Label: "zone=z"}, {Percent: 100}}, []int{0, 12}},
+	} {
+		p := Policy{Waves: tt.waves}
+		var labels []map[string]string
+		for _, n := range all {
+			labels = append(labels, n.Labels)
+		}
+		waves, _ := cost.Waves(fleet.Policy(p), labels)
+		c := counts{nodes: slices.Clone(all)}
+		for _, n := range all {
+			c.fit = append(c.fit, n.Position)
+		}
+		slices.Sort(c.fit)
+		var reached Assignment
+		for i, w := range waves {
+			for _, n := range c.lacking(Rollout{Policy: p, Wave: i + 1}, reached) {
+				reached.Reach = reached.plus([]uint64{n.Position})
+			}
+			if w.Nodes != tt.want[i] || len(reached.Chosen) != tt.want[i] {
+				t.Errorf("%s: wave %d: %d in the forecast, %d in a rollout, want %d", name, i+1, w.Nodes, len(reached.Chosen), tt.want[i])
+			}
+		}
 	}
 }
