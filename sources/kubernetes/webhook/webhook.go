@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
+	"github.com/spf13/pflag"
 	"google.golang.org/grpc"
 
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
@@ -61,6 +61,17 @@ type Config struct {
 	Reviews int
 	// RefuseUnresolved refuses an object that names something which is not there. Else that is a warning, since objects come in any order.
 	RefuseUnresolved bool
+}
+
+// AddFlags adds the flags of reviews.
+func (c *Config) AddFlags(flags *pflag.FlagSet) {
+	flags.StringVar((*string)(&c.Fail), "fail", string(FailOpen), "what becomes of an object that cannot be reviewed: open admits it with a "+
+		"warning, closed refuses it")
+	flags.DurationVar(&c.Timeout, "review-timeout", DefaultTimeout, "how long a review may take; shorter than timeoutSeconds of the "+
+		"ValidatingWebhookConfiguration")
+	flags.IntVar(&c.Reviews, "max-reviews", DefaultReviews, "reviews that are made at once; others wait for their turn")
+	flags.BoolVar(&c.RefuseUnresolved, "refuse-unresolved", false, "refuse objects that name something which is not there, not allowed or "+
+		"not taken by a listener, in place of a warning")
 }
 
 // Check says what is wrong with the settings.
