@@ -3,15 +3,18 @@ package k8s_test
 import (
 	"bufio"
 	"fmt"
+	"slices"
 	"strings"
 
 	certmanager "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	admission "k8s.io/api/admissionregistration/v1"
 	apps "k8s.io/api/apps/v1"
 	autoscaling "k8s.io/api/autoscaling/v2"
 	core "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
 	policy "k8s.io/api/policy/v1"
+	rbac "k8s.io/api/rbac/v1"
 	scheduling "k8s.io/api/scheduling/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -85,13 +88,44 @@ type fleet struct {
 	monitors     []*monitoring.ServiceMonitor
 	podMonitors  []*monitoring.PodMonitor
 	rules        []*monitoring.PrometheusRule
+	roles        map[string][]rbac.PolicyRule // by name; those of a namespace after "Role/"
+	bindings     []binding
+	webhooks     []*admission.ValidatingWebhookConfiguration
+}
+
+// binding gives a role to accounts.
+type binding struct {
+	name, role string
+	subjects   []rbac.Subject
+}
+
+// rights lists what the account of a workload may do: a line for each verb, group and resource.
+func (f *fleet) rights(w workload) map[string]bool {
+	all := map[string]bool{}
+	for _, b := range f.bindings {
+		if !slices.ContainsFunc(b.subjects, func(s rbac.Subject) bool {
+			return s.Kind == rbac.ServiceAccountKind && s.Name == w.pod.Spec.ServiceAccountName && s.Namespace == f.namespace
+		}) {
+			continue
+		}
+		for _, r := range f.roles[b.role] {
+			for _, group := range r.APIGroups {
+				for _, resource := range r.Resources {
+					for _, verb := range r.Verbs {
+						all[verb+" "+group+"/"+resource] = true
+					}
+				}
+			}
+		}
+	}
+	return all
 }
 
 func newFleet(objects []runtime.Object) (*fleet, error) {
 	f := &fleet{
 		services: map[string]*core.Service{}, configs: map[string]*core.ConfigMap{}, accounts: map[string]*core.ServiceAccount{},
 		priorities: map[string]*scheduling.PriorityClass{}, certificates: map[string]*certmanager.Certificate{},
-		issuers: map[string]*certmanager.Issuer{},
+		issuers: map[string]*certmanager.Issuer{}, roles: map[string][]rbac.PolicyRule{},
 	}
 	for _, object := range objects {
 		switch o := object.(type) {
@@ -125,6 +159,16 @@ func newFleet(objects []runtime.Object) (*fleet, error) {
 			f.certificates[o.Spec.SecretName] = o
 		case *certmanager.Issuer:
 			f.issuers[o.Name] = o
+		case *rbac.ClusterRole:
+			f.roles[o.Name] = o.Rules
+		case *rbac.Role:
+			f.roles["Role/"+o.Name] = o.Rules
+		case *rbac.ClusterRoleBinding:
+			f.bindings = append(f.bindings, binding{o.Name, o.RoleRef.Name, o.Subjects})
+		case *rbac.RoleBinding:
+			f.bindings = append(f.bindings, binding{o.Name, strings.TrimPrefix(o.RoleRef.Kind+"/", "ClusterRole/") + o.RoleRef.Name, o.Subjects})
+		case *admission.ValidatingWebhookConfiguration:
+			f.webhooks = append(f.webhooks, o)
 		case *monitoring.ServiceMonitor:
 			f.monitors = append(f.monitors, o)
 		case *monitoring.PodMonitor:

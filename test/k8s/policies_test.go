@@ -26,6 +26,14 @@ var calls = map[[3]string]bool{
 	{"client", "registry", "grpc"}:        true,
 	{"client", "translator", "grpc"}:      true,
 	{"client", "distributor", "grpc"}:     true,
+
+	// Sources in the cluster are clients. The webhook needs the translator only, but there is one label for clients.
+	{"kubernetes", "registry", "grpc"}:            true,
+	{"kubernetes", "translator", "grpc"}:          true,
+	{"kubernetes", "distributor", "grpc"}:         true,
+	{"kubernetes-webhook", "registry", "grpc"}:    true,
+	{"kubernetes-webhook", "translator", "grpc"}:  true,
+	{"kubernetes-webhook", "distributor", "grpc"}: true,
 }
 
 // client stands for the Pods that run the command line, which no overlay has.
@@ -65,8 +73,8 @@ func policiesCoverPods(f *fleet, wrong func(string, ...any)) {
 		for _, to := range f.workloads {
 			for _, c := range to.containers() {
 				for _, port := range c.Ports {
-					// A gateway is for everybody.
-					if to.tier() == "gateway" && port.Name != "http" {
+					// A gateway is for everybody, and no selector finds an API server.
+					if to.tier() == "gateway" && port.Name != "http" || port.Name == "webhook" {
 						continue
 					}
 					want := calls[[3]string{from.short(), to.short(), port.Name}]
@@ -125,10 +133,11 @@ func hasPort(ports []networking.NetworkPolicyPort, want intstr.IntOrString) bool
 	return len(ports) == 0 || slices.ContainsFunc(ports, func(p networking.NetworkPolicyPort) bool { return p.Port != nil && *p.Port == want })
 }
 
+// leaves says whether a policy lets a workload's Pods out to a port; those that select the same Pods add up.
 func leaves(f *fleet, from, to workload, port int32) bool {
 	for _, p := range f.policies {
 		for _, r := range p.Spec.Egress {
-			if picks([]networking.NetworkPolicyPeer{{PodSelector: &p.Spec.PodSelector}}, from) && p.Name == from.name && picks(r.To, to) &&
+			if picks([]networking.NetworkPolicyPeer{{PodSelector: &p.Spec.PodSelector}}, from) && picks(r.To, to) &&
 				hasPort(r.Ports, intstr.FromInt32(port)) {
 				return true
 			}

@@ -286,8 +286,11 @@ func accountsHaveNoRights(f *fleet, wrong func(string, ...any)) {
 			wrong("%s: ServiceAccount %q does not exist", w.name, w.pod.Spec.ServiceAccountName)
 		case account.Name != w.name:
 			wrong("%s uses the ServiceAccount of %s", w.name, account.Name)
-		case !no(account.AutomountServiceAccountToken) || !no(w.pod.Spec.AutomountServiceAccountToken):
-			wrong("%s has a token of the API server mounted", w.name)
+		case !no(account.AutomountServiceAccountToken) || no(w.pod.Spec.AutomountServiceAccountToken) == (w.tier() == "source"):
+			wrong("%s: only what reads the cluster has a token of the API server mounted", w.name)
+		}
+		if rights := f.rights(w); (len(rights) > 0) != (w.tier() == "source") {
+			wrong("%s has %d rights at the API server", w.name, len(rights))
 		}
 		if !no(w.pod.Spec.EnableServiceLinks) {
 			wrong("%s: variables named after Services would be taken for settings; say enableServiceLinks: false", w.name)
