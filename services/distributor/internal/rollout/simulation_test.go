@@ -245,6 +245,9 @@ func (w *world) policy() {
 	if w.healthy && p.OnInconclusive == fleet.InconclusiveHalts {
 		p.OnInconclusive = fleet.InconclusiveContinues // an old view may lack evidence
 	}
+	if w.slow >= strained && p.Deadline != nil {
+		p.Deadline = new(3 * time.Minute) // a wave that strained loads slow down has no longer deadline
+	}
 	w.in.Policy = p
 	if w.truth.least = min(w.truth.least, p.interval()); len(w.revisions) == 0 {
 		w.truth.least = p.interval()
