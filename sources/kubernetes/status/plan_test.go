@@ -477,3 +477,58 @@ func TestFeaturesAreSorted(t *testing.T) {
 		}
 	}
 }
+
+// TestAClassSaysWhatItCannotTake has a class with parameters, and definitions of another version.
+func TestAClassSaysWhatItCannotTake(t *testing.T) {
+	for _, c := range []struct{ parameters, version, want string }{
+		{"", "v1.6.0", "Accepted True Accepted|SupportedVersion True SupportedVersion"},
+		{"", "v1.7.0", "Accepted True Accepted|SupportedVersion False UnsupportedVersion"},
+		{", parametersRef: {group: example.com, kind: Parameters, name: some}", "", "Accepted False InvalidParameters"},
+	} {
+		set := read(t, strings.Replace(shop, "{controllerName: example.com/ours}", "{controllerName: example.com/ours"+c.parameters+"}", 1))
+		options := settings()
+		if c.version != "" {
+			options.BundleVersions = []string{c.version}
+		}
+		got := lines(status.Plan(set, proven(set, options.Translate), options).Updates)
+		for want := range strings.SplitSeq(c.want, "|") {
+			if !strings.Contains(got, "GatewayClass/kong: "+want) {
+				t.Errorf("%s is not in\n%s", want, got)
+			}
+		}
+		if c.parameters != "" && !strings.Contains(got, "Gateway/web/edge: Accepted False InvalidParameters") {
+			t.Errorf("a Gateway of a class that is not accepted:\n%s", got)
+		}
+	}
+}
+
+// TestARouteThatIsPartlyLeftOut has a rule with a filter that has no equivalent beside one that works, and loses the condition with it.
+func TestARouteThatIsPartlyLeftOut(t *testing.T) {
+	const (
+		works  = "rules: [{backendRefs: [{name: s, port: 80}]}" // the first of the shop
+		mirror = "{filters: [{type: RequestMirror, requestMirror: {backendRef: {name: s, port: 80}}}], backendRefs: [{name: s, port: 81}]}"
+	)
+	set := read(t, strings.Replace(shop, works, works+", "+mirror, 1))
+	options := settings()
+	view := proven(set, options.Translate)
+	updates := only(status.Plan(set, view, options).Updates, cart)
+	got := lines(updates)
+	for _, want := range []string{
+		"Accepted True Accepted", "Programmed True ConfiguredInGateway", "PartiallyInvalid True UnsupportedValue: Dropped Rule: ",
+	} {
+		if !strings.Contains(got, "HTTPRoute/web/cart at edge: "+want) {
+			t.Errorf("%s is not in\n%s", want, got)
+		}
+	}
+	apply(t, updates[0])
+	view.Problems = nil
+	for _, u := range only(status.Plan(set, view, options).Updates, cart) {
+		apply(t, u)
+	}
+	route, _ := object.Get[*gateway.HTTPRoute](set, "HTTPRoute", "web", "cart")
+	for _, c := range route.Status.Parents[0].Conditions {
+		if c.Type == "PartiallyInvalid" {
+			t.Errorf("it stays: %+v", c)
+		}
+	}
+}

@@ -25,6 +25,8 @@ type Parent struct {
 	Refused Finding
 	// Idle is why a listener that takes the route does not serve it.
 	Idle Finding
+
+	set *Set // the ListenerSet that it is, if it is one
 }
 
 // Attachments says which listeners the Gateways of our controller have, and which of them take a route. The translation (with
@@ -225,7 +227,7 @@ func (a *Attachments) parent(namespace string, ref gateway.ParentReference) (Par
 		named.Group = string(*ref.Group)
 	}
 	if set := a.sets[named]; set != nil {
-		p := Parent{Ref: ref, Gateway: a.gateways[gatewayOfSet(set.ListenerSet)]}
+		p := Parent{Ref: ref, Gateway: a.gateways[gatewayOfSet(set.ListenerSet)], set: set}
 		if set.Refused.Reason == string(gateway.ListenerSetReasonNotAllowed) {
 			p.Refused = finding(gateway.RouteReasonNoMatchingParent, "%s", set.Refused.Message)
 		}
@@ -235,15 +237,10 @@ func (a *Attachments) parent(namespace string, ref gateway.ParentReference) (Par
 	return Parent{Ref: ref, Gateway: g}, g != nil
 }
 
-// listenersAt lists the listeners that a parent has itself.
-func (a *Attachments) listenersAt(p Parent) []*Listener {
-	if p.Ref.Kind != nil && *p.Ref.Kind == kindListenerSet {
-		for _, set := range p.Gateway.Sets {
-			namespace := p.Ref.Namespace
-			if set.Name == string(p.Ref.Name) && (namespace == nil || string(*namespace) == set.Namespace) {
-				return set.Listeners
-			}
-		}
+// listeners are those that a parent has itself.
+func (p Parent) listeners() []*Listener {
+	if p.set != nil {
+		return p.set.Listeners
 	}
 	return p.Gateway.Listeners
 }
@@ -254,7 +251,7 @@ func (a *Attachments) take(c routeClaim, p Parent) Parent {
 		return p
 	}
 	closest := noListener
-	for _, l := range a.listenersAt(p) {
+	for _, l := range p.listeners() {
 		refused := a.t.refuses(l, c, p.Ref)
 		if refused != takes {
 			if refused > closest || p.Refused.OK() {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	gateway "sigs.k8s.io/gateway-api/apis/v1"
+
 	"github.com/silverback-gateway/silverback/sources/kubernetes/manifest"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/object"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/translate"
@@ -145,5 +147,41 @@ spec: {ports: [{port: 80}]}
 				t.Errorf("%s: %+v", r.GetName(), parents)
 			}
 		}
+	}
+}
+
+// TestARouteHasTheListenersOfItsOwnNamespacesSet has two sets of one name and one Gateway.
+func TestARouteHasTheListenersOfItsOwnNamespacesSet(t *testing.T) {
+	set := objects(t, `
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: ours}
+spec: {controllerName: example.com/ours}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: infra}
+spec: {gatewayClassName: ours, allowedListeners: {namespaces: {from: All}}, listeners: [{name: own, port: 80, protocol: HTTP}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: {name: more, namespace: a}
+spec: {parentRef: {name: edge, namespace: infra}, listeners: [{name: in-a, port: 81, protocol: HTTP}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: ListenerSet
+metadata: {name: more, namespace: b}
+spec: {parentRef: {name: edge, namespace: infra}, listeners: [{name: in-b, port: 82, protocol: HTTP}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: r, namespace: b}
+spec: {parentRefs: [{kind: ListenerSet, name: more}]}
+`)
+	manifest.FillDefaults(set)
+	route, _ := object.Get[*gateway.HTTPRoute](set, "HTTPRoute", "b", "r")
+	parents := translate.Attach(set, translate.Options{GatewayController: "example.com/ours"}).Route(route)
+	if len(parents) != 1 || len(parents[0].Serving) != 1 || parents[0].Serving[0].Name != "in-b" {
+		t.Errorf("parents: %+v", parents)
 	}
 }
