@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -38,6 +39,9 @@ func distinct(list []string) []string {
 	})
 }
 
+// plainID is an id that a line of a snapshot can have as it is; those of Kong are UUIDs.
+var plainID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
 // takeKey chooses the key of an entity and of its other: the id of one of them, or else a number.
 func (e *item) takeKey(taken map[string]bool) {
 	if e.key != "" {
@@ -47,8 +51,8 @@ func (e *item) takeKey(taken map[string]bool) {
 	if key == "" && e.other != nil {
 		key = e.other.id
 	}
-	for n := len(taken); key == "" || taken[key]; n++ {
-		key = fmt.Sprintf("%s %d", strings.TrimSuffix(e.kind, "s"), n)
+	for n := len(taken); !plainID.MatchString(key) || taken[key]; n++ {
+		key = fmt.Sprintf("%s-%d", strings.TrimSuffix(e.kind, "s"), n)
 	}
 	taken[key] = true
 	e.key = key
@@ -80,13 +84,13 @@ func pair(theirs, ours []*item, name naming) {
 func namings(kind string) []naming {
 	switch kind {
 	case "certificates", "ca_certificates":
-		return []naming{byID, byCertificate, byObject}
+		return []naming{byID, byCertificate, byObject, byContent}
 	case "keyauth_credentials":
-		return []naming{byFields("consumer", "key"), byRedactedKey, byID, byOwnObject("consumer"), byFields("consumer")}
+		return []naming{byFields("consumer", "key"), byRedactedKey, byID, byOwnObject("consumer"), byFields("consumer"), byContent}
 	case "jwt_secrets":
-		return []naming{byFields("consumer", "key"), byID, byOwnObject("consumer"), byFields("consumer")}
+		return []naming{byFields("consumer", "key"), byID, byOwnObject("consumer"), byFields("consumer"), byContent}
 	case "oauth2_credentials":
-		return []naming{byFields("consumer", "client_id"), byID, byFields("consumer", "name")}
+		return []naming{byFields("consumer", "client_id"), byID, byFields("consumer", "name"), byContent}
 	case "licenses":
 		return []naming{byID, func(*item) string { return "license" }}
 	}
@@ -137,7 +141,7 @@ func byContent(e *item) string {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	return byFields(names...)(e)
+	return "all " + byFields(names...)(e) // even one without fields has a name
 }
 
 // byCertificate is by a certificate, however its text is laid out.

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/silverback-gateway/silverback/kong/document"
 	"github.com/silverback-gateway/silverback/kong/entity"
@@ -59,6 +61,9 @@ func (c *Configuration) Plugins() []string {
 	return slices.Compact(names)
 }
 
+// kindName is how kinds are named.
+var kindName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+
 // item is an entity of one side.
 type item struct {
 	kind   string
@@ -96,8 +101,11 @@ func Read(name string, text []byte) (*Configuration, error) {
 	}
 	c := &Configuration{Form: form, table: entity.NewTable(), items: map[string][]*item{}}
 	for _, key := range root.Keys {
-		if key.Name[:min(1, len(key.Name))] == "_" || key.Value.Kind != document.List {
+		if strings.HasPrefix(key.Name, "_") || key.Value.Kind != document.List {
 			continue
+		}
+		if !kindName.MatchString(key.Name) {
+			return nil, fmt.Errorf("%w: a list has no name that Kong could have", ErrNotConfiguration)
 		}
 		if fault := doc.Each(key.Value, func(_ int, e *document.Node) bool {
 			if fields, ok := valueOf(e).(map[string]any); ok {

@@ -789,6 +789,21 @@ var table = []mutation{
 		pkg: "./kong/compile", run: "TestGolden",
 	},
 	{
+		name: "parity: any hidden key is taken for ours", file: "kong/parity/normal.go",
+		old: `case name == "key" && text == redactionOf(other):`, new: `case name == "key" && redacted.MatchString(text):`,
+		pkg: "./kong/parity", run: "TestWhatDiffers",
+	},
+	{
+		name: "parity: a setting that a schema knows is taken for a default", file: "kong/parity/normal.go",
+		old: `case !known || at.Marked():`, new: `case true:`,
+		pkg: "./kong/parity", run: "TestSchemasTellSettingsFromDefaults",
+	},
+	{
+		name: "parity: ids of both sides that differ are not told", file: "kong/parity/parity.go",
+		old: `!differ[at] && e.idDiffers() {`, new: `!differ[at] && false {`,
+		pkg: "./kong/parity", run: "TestWhatDiffers",
+	},
+	{
 		name: "an import follows a redirect with its token", file: "cli/internal/imports/admin.go",
 		old: `return http.ErrUseLastResponse`, new: `return nil`,
 		pkg: "./cli/internal/imports", run: "TestWhatIsNoKong",
