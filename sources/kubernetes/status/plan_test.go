@@ -532,3 +532,15 @@ func TestARouteThatIsPartlyLeftOut(t *testing.T) {
 		}
 	}
 }
+
+// TestARouteThatSomeListenersServe is attached to a listener that serves and to one without a certificate.
+func TestARouteThatSomeListenersServe(t *testing.T) {
+	set := read(t, strings.Replace(shop, "[{name: edge, sectionName: http}], rules", "[{name: edge}], rules", 1))
+	options := settings()
+	got := lines(only(status.Plan(set, proven(set, options.Translate), options).Updates, cart))
+	want := "Programmed True ConfiguredInGateway: revision 7 is proven on 3/3 gateways; it is not served everywhere: " +
+		"the listener secure: it has no certificate\n"
+	if !strings.Contains(got, want) {
+		t.Errorf("%s is not in\n%s", want, got)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	gateway "sigs.k8s.io/gateway-api/apis/v1"
 
+	"github.com/silverback-gateway/silverback/kit/clean"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/delivery"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/object"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/translate"
@@ -107,5 +108,9 @@ func (p *plan) parentProgrammed(facts routeFacts, parent translate.Parent, accep
 	case len(parent.Serving) == 0:
 		return condition(TypeProgrammed, false, cmp.Or(parent.Idle.Reason, routeWords.invalid), parent.Idle.Message)
 	}
-	return p.programmed(facts.route, routeWords)
+	said := p.programmed(facts.route, routeWords)
+	if !parent.Idle.OK() { // other listeners of the parent serve it
+		said.Message = clean.Text(said.Message+"; it is not served everywhere: "+parent.Idle.Message, maxMessage)
+	}
+	return said
 }
