@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
@@ -18,24 +19,31 @@ import (
 // served starts a server and returns where reviews are asked for. It ends with the test.
 func served(t *testing.T, c webhook.ServerConfig) string {
 	t.Helper()
+	url, stop := serve(t, c, newBench(t, shop, nil).Reviewer)
+	t.Cleanup(stop)
+	return url
+}
+
+// serve starts a server of a reviewer, until stop is called.
+func serve(t *testing.T, c webhook.ServerConfig, reviewer *webhook.Reviewer) (url string, stop func()) {
+	t.Helper()
 	c.Listen = "127.0.0.1:0"
 	if err := c.Check(); err != nil {
 		t.Fatal(err)
 	}
-	s, err := webhook.Listen(c, newBench(t, shop, nil).Reviewer, nil)
+	s, err := webhook.Listen(c, reviewer, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx) }()
-	t.Cleanup(func() {
+	return "https://" + s.Address() + webhook.Path, sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {
 			t.Errorf("it ended with %v", err)
 		}
 	})
-	return "https://" + s.Address() + webhook.Path
 }
 
 // asking is a client that trusts an authority, and shows a certificate when there is one.
