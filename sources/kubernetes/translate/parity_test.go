@@ -172,7 +172,7 @@ func TestAGatewayThatServesATranslationHasParity(t *testing.T) {
 		}
 		config := translate.Translate(set, translate.Options{Expressions: flavor == "expressions"}).Config
 		g := kongtest.Start(t, kongtest.SwitchAfter(0), func(o *kongtest.Options) { o.RouterFlavor = flavor })
-		post(t, g, config)
+		post(t, listeners(g), config)
 		serves := fetchConfig(t, g)
 		if report := parityWith(t, serves, config); report.Differs() || report.Equal < 15 {
 			t.Errorf("%s: %d entities are equal, but:\n%s", flavor, report.Equal, told(report))
