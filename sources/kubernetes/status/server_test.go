@@ -211,4 +211,8 @@ func (c cluster) race(t *testing.T, w *status.Writer, set *object.Set, view deli
 	if want := "example.com/theirs example.com/ours Accepted Accepted ResolvedRefs RolledBack"; err != nil || out != want {
 		t.Errorf("%s, %v; want %s", out, err, want)
 	}
+	const ours = `{.status.parents[?(@.controllerName=="example.com/ours")].conditions[?(@.type=="Programmed")].reason}`
+	if out, err := c.kubectl(t, "wait", "--timeout=5s", "httproute/cart", "--for=jsonpath="+ours+"=RolledBack"); err != nil {
+		t.Errorf("kubectl wait for our entry: %v\n%s", err, out)
+	}
 }
