@@ -1,5 +1,5 @@
-// Package changes describes for people what differs between two snapshots: which entities, with their parents, and the old and new value
-// of each field. Of a value that may be a secret it says only that it changed. It does no I/O.
+// Package changes describes for people what differs between two snapshots: which entities, with their parents, and the old and new value of
+// each field. For a value that may be secret it reports only that it changed. It does no I/O.
 package changes
 
 import (
@@ -14,10 +14,10 @@ import (
 	"github.com/silverback-gateway/silverback/kong/snapshot"
 )
 
-// Bounds of what is told, in bytes.
+// Bounds of what is listed, in bytes.
 const (
-	MaxValue  = 16 << 10 // of one value; a longer one is told to be too long
-	MaxValues = 32 << 20 // of all values and paths; what comes later is told without its fields
+	MaxValue  = 16 << 10 // of one value; a longer one is only marked as too long
+	MaxValues = 32 << 20 // of all values and paths; later entities are listed without their fields
 	maxFields = 1000     // of one entity
 )
 
@@ -28,30 +28,30 @@ type Change struct {
 	ID      string
 	Name    string   // empty when it has none
 	Title   string   // for people: plugin rate-limiting of service orders
-	Parents []Entity // what it belongs to, the nearest first
+	Parents []Entity // the entities it belongs to, the nearest first
 	Fields  []Field
-	Cut     bool // there are more fields than told
+	Cut     bool // there are more fields than listed
 }
 
-// An Entity names one for programs and for people.
+// An Entity identifies an entity for programs and for people.
 type Entity struct {
 	Kind, ID, Name, Title string
 }
 
-// A Field is one that differs. A value that is not there is nil.
+// A Field is a field that differs. A missing value is nil.
 type Field struct {
 	Path     string
 	Old, New json.RawMessage
-	Secret   bool // the values may be secret: neither is told
-	TooLong  bool // a value is over MaxValue: neither is told
+	Secret   bool // the values may be secret: neither is listed
+	TooLong  bool // a value is over MaxValue: neither is listed
 }
 
-// Schemas knows what the schemas of one kind of gateway say of who may see a value.
+// Schemas is what the schemas of one kind of gateway declare about who may see a value.
 type Schemas interface {
 	Place(kind, sub string) schema.Place
 }
 
-// A List is what differs, as far as it was asked for.
+// A List is the difference, up to the requested limit.
 type List struct {
 	Added, Changed, Removed int
 	Changes                 []Change
@@ -162,12 +162,12 @@ func parse(line []byte) (map[string]any, error) {
 // differ adds the fields in which two forms of one entity differ.
 type differ struct {
 	index    *index
-	kind     *entity.Kind // nil: one that the table does not know
+	kind     *entity.Kind // nil: the table does not know it
 	gateways []Schemas
 	into     *Change
 }
 
-// skipped are fields that are not listed: the id stands beside them, and times say nothing.
+// skipped are fields that are not listed. The id is shown separately, and times have no meaning.
 var skipped = []string{"id", "created_at", "updated_at"}
 
 func (d *differ) entity(plural string, before, after map[string]any) {
@@ -182,7 +182,7 @@ func (d *differ) entity(plural string, before, after map[string]any) {
 			continue
 		}
 		if d.into.Op != snapshot.Changed && (slices.Contains(parents, name) || d.kind != nil && name == d.kind.NameField) {
-			continue // its title says it
+			continue // its title has it
 		}
 		var f *entity.Field
 		if d.kind != nil {
@@ -196,7 +196,8 @@ func (d *differ) entity(plural string, before, after map[string]any) {
 	}
 }
 
-// viewOf is what the table and the schemas of the gateways say of a field. Subs are the names of the plugin or vault, old and new.
+// viewOf returns what the table and the schemas of the gateways declare about a field. Subs are the names of the plugin or vault, old and
+// new.
 func (d *differ) viewOf(plural, name string, f *entity.Field, subs [2]string) view {
 	v := view{table: f, core: f != nil && f.Type != entity.Object && f.Type != entity.Any, last: name}
 	v.config = f != nil && f.Type == entity.Object && name == "config" && (plural == "plugins" || plural == "vaults")
@@ -210,7 +211,7 @@ func (d *differ) viewOf(plural, name string, f *entity.Field, subs [2]string) vi
 	return v
 }
 
-// side is a value that may not be there.
+// side is a value that may be missing.
 type side struct {
 	value any
 	is    bool
@@ -221,7 +222,8 @@ func (s side) object() (map[string]any, bool) {
 	return o, ok || !s.is
 }
 
-// value goes down through records and maps, whose parts differ by themselves. A list is one value: a place in it says nothing to people.
+// value descends through records and maps, whose parts are compared separately. A list is one value: an index in it has no meaning for
+// people.
 func (d *differ) value(path string, v view, old, now side) {
 	before, okOld := old.object()
 	after, okNow := now.object()
@@ -255,7 +257,7 @@ func (d *differ) add(f Field) {
 	d.into.Fields = append(d.into.Fields, f)
 }
 
-// reference is what people call what is referred to.
+// reference returns the name, for people, of the entity that is referred to.
 func (d *differ) reference(kind string, value any, in *entities) json.RawMessage {
 	id := idOf(value)
 	if id == "" {

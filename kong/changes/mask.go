@@ -9,17 +9,17 @@ import (
 	"github.com/silverback-gateway/silverback/kong/schema"
 )
 
-// view is what is known of who may see the values at one place of an entity.
+// view is what is known about who may see the values at one place of an entity.
 type view struct {
-	table  *entity.Field // what the table of kinds says; nil: nothing
-	core   bool          // the table describes the value, and not only that there is one
+	table  *entity.Field // what the table of kinds has; nil: nothing
+	core   bool          // the table describes the value, and not only that it exists
 	places []schema.Place
 	config bool   // the configuration of a plugin or a vault: always a record, so that the names in it are the plugin's, not the user's
-	last   string // the last name on the way here
+	last   string // the last name of the path
 	path   []string
 }
 
-// opens says whether the names within a record or a map may be told.
+// opens reports whether the names within a record or a map may be shown.
 func (v view) opens() bool {
 	if v.marked() {
 		return false
@@ -32,7 +32,7 @@ func (v view) marked() bool {
 	return v.table != nil && v.table.Secret || slices.ContainsFunc(v.places, schema.Place.Marked)
 }
 
-// in is the view of a field of a record, or a value of a map.
+// in returns the view of a field of a record, or of a value of a map.
 func (v view) in(name string) view {
 	next := view{last: name, path: append(slices.Clone(v.path), v.last)}
 	if v.core {
@@ -67,11 +67,11 @@ func (v view) item() view {
 	return next
 }
 
-// shows says whether a value may be told as a whole.
+// shows reports whether a value may be shown as a whole.
 func (v view) shows(value any) bool {
 	switch value := value.(type) {
 	case nil:
-		return !v.marked() // that nothing is there is no secret
+		return !v.marked() // a missing value is no secret
 	case map[string]any:
 		if len(value) > 0 && !v.opens() {
 			return false
@@ -94,7 +94,7 @@ func (v view) shows(value any) bool {
 	text, isText := value.(string)
 	marked := v.marked()
 	if isText && schema.IsReference(text) && (marked || v.open()) {
-		return true // where a secret is, and no part of it
+		return true // it locates a secret and holds none
 	}
 	if marked || !v.open() {
 		return false
@@ -102,7 +102,7 @@ func (v view) shows(value any) bool {
 	return !isText || !v.sensitive(text)
 }
 
-// open says whether somebody describes a scalar here.
+// open reports whether the table or a schema describes a scalar here.
 func (v view) open() bool {
 	if v.core {
 		switch v.table.Type {
@@ -114,21 +114,22 @@ func (v view) open() bool {
 }
 
 var (
-	// userInfo is a name and a password in an address.
+	// userInfo matches a name and a password in an address.
 	userInfo = regexp.MustCompile(`//[^/?#\s]*@`)
-	// secretNames are names of headers and fields whose values are secrets whatever a schema says of them.
+	// secretNames matches names of headers and fields whose values are secrets whatever a schema declares.
 	secretNames = regexp.MustCompile(
 		`(?i)passw|passphrase|secret|token|authorization|credential|private.?key|api.?key|apikey|signature|^(set-)?cookie$|bearer|session.?id`)
 	payloads = []string{"headers", "querystring", "body", "json_types", "custom_fields_by_lua"}
 )
 
-// sensitive is the floor under the schemas, whose marks have holes: Kong marks no header that a plugin adds, and no password in an address.
+// sensitive reports values that are secret whatever the schemas declare. Their marks have gaps: Kong marks no header that a plugin adds,
+// and no password in an address.
 func (v view) sensitive(text string) bool {
 	if strings.Contains(text, "PRIVATE KEY-----") || userInfo.MatchString(text) {
 		return true
 	}
 	if v.core && v.table.Type == entity.String && len(v.path) == 0 {
-		return false // a field of the entity itself, which the table knows to be none
+		return false // a field of the entity itself, which the table does not mark
 	}
 	if secretNames.MatchString(v.last) {
 		return true
@@ -137,6 +138,6 @@ func (v view) sensitive(text string) bool {
 	if !slices.ContainsFunc(within, func(name string) bool { return slices.Contains(payloads, name) }) {
 		return false
 	}
-	// What requests are matched by is shown, what is sent is not.
+	// Values on which requests are matched are shown. Values that are sent are not.
 	return !v.core || slices.Contains(within, "healthchecks")
 }

@@ -14,25 +14,25 @@ import (
 )
 
 const (
-	maxTitle = 240 // bytes of what an entity is called
+	maxTitle = 240 // bytes of an entity's title
 	maxDepth = 4   // of parents
 	maxPart  = 60  // bytes of a path or a host in a title
 )
 
-// index finds the entities that others refer to, by id.
+// index finds entities that others refer to, by id.
 type index struct {
 	table        *entity.Table
-	parentFields map[string][]string // by kind: the fields that refer to what an entity belongs to
+	parentFields map[string][]string // by kind: the fields that refer to the parent
 	old, now     *entities
 }
 
-// entities is the part of a snapshot that may be referred to.
+// entities is the part of a snapshot to which others may refer.
 type entities struct {
 	lines map[string][]byte // by id
 	snis  map[string]string // the first name of a certificate, by its id
 }
 
-// newIndex reads of both snapshots only the kinds that the changed ones may refer to.
+// newIndex reads from both snapshots only the kinds to which the changed ones may refer.
 func newIndex(table *entity.Table, pairs []snapshot.Pair, old, now []byte) (*index, error) {
 	kinds, snis := referred(table, pairs)
 	before, err := readEntities(old, kinds, snis)
@@ -90,7 +90,7 @@ func readEntities(canonical []byte, kinds map[string]bool, snis bool) (*entities
 	})
 }
 
-// parentFields finds what entities of each kind belong to: what they may be nested in, and what they cannot be without.
+// parentFields finds the parents of each kind: the kinds in which it may be nested, and those that it requires.
 func parentFields(table *entity.Table) map[string][]string {
 	fields := map[string][]string{}
 	add := func(kind, field string) {
@@ -115,7 +115,7 @@ func parentFields(table *entity.Table) map[string][]string {
 	return fields
 }
 
-// words are what people call kinds whose names in Kong's tables nobody says.
+// words are the names, for people, of kinds with unusual names in Kong's tables.
 var words = map[string]string{
 	"keyauth_credential":   "key-auth credential",
 	"basicauth_credential": "basic-auth credential", "hmacauth_credential": "hmac-auth credential",
@@ -130,7 +130,7 @@ func wordOf(singular string) string {
 	return strings.ReplaceAll(singular, "_", " ")
 }
 
-// entity names an entity, given as it stands in one of the snapshots.
+// entity names an entity, given as it is in one of the snapshots.
 func (b *index) entity(plural string, fields map[string]any, in *entities, depth int) Entity {
 	e := Entity{Kind: plural}
 	e.ID, _ = fields["id"].(string)
@@ -176,7 +176,7 @@ func (b *index) entity(plural string, fields map[string]any, in *entities, depth
 	return e
 }
 
-// title is what people call the entity with an id.
+// title returns the name, for people, of the entity with an id.
 func (b *index) title(kind, id string, in *entities, depth int) string {
 	return b.find(kind, id, in, depth).Title
 }
@@ -193,7 +193,7 @@ func (b *index) find(kind, id string, in *entities, depth int) Entity {
 	return e
 }
 
-// parents are what an entity belongs to, and what that belongs to, the nearest first.
+// parents returns what an entity belongs to, and the parents of that, the nearest first.
 func (b *index) parents(plural string, fields map[string]any, in *entities) []Entity {
 	var all []Entity
 	type step struct {
@@ -226,7 +226,7 @@ func idOf(reference any) string {
 
 var plain = regexp.MustCompile(`^[^\s"'(),;]+$`)
 
-// quoteName is a name as it stands in a sentence.
+// quoteName returns a name as it appears in a sentence.
 func quoteName(name string) string {
 	if plain.MatchString(name) && !strings.ContainsFunc(name, clean.Unsafe) {
 		return name
@@ -234,7 +234,7 @@ func quoteName(name string) string {
 	return strconv.Quote(name)
 }
 
-// criteria say which requests a route without a name is for: (GET /a, host b).
+// criteria describes which requests a route without a name matches: (GET /a, host b).
 func criteria(route map[string]any) string {
 	first := func(field, word string) string {
 		list, _ := route[field].([]any)

@@ -109,7 +109,7 @@ func TestProblemsAreCounted(t *testing.T) {
 	c := compile.New(compile.DefaultLimits())
 	text := "_format_version: \"3.0\"\nservices:\n" + strings.Repeat("- {nme: a, host: h}\n", 250)
 	_, problems := c.Parse([]compile.Document{{Name: "a.yaml", Content: []byte(text)}})
-	if len(problems) != 101 || problems[100].Message != "there are more problems; after the first 100 no more were looked for" ||
+	if len(problems) != 101 || problems[100].Message != "there are more problems; the search ended after the first 100" ||
 		problems[0].Line != 3 {
 		t.Errorf("got %d problems, the last %q", len(problems), problems[len(problems)-1].Message)
 	}

@@ -87,7 +87,7 @@ func flawed(flaws []Problem) map[string]bool {
 	return fields
 }
 
-// vague reports whether problems leave the identity of an entity open.
+// vague reports whether problems leave it open which entity this is.
 func vague(kind *entity.Kind, flaws []Problem) bool {
 	if len(flaws) == 0 {
 		return false

@@ -189,7 +189,7 @@ func (w *writer) field(k document.Key) *entity.Field {
 	return f
 }
 
-// namesByID says whether a reference names an entity by this id.
+// namesByID reports whether a reference names an entity by this id.
 func namesByID(v *document.Node, id string) bool {
 	named := v.Get("id")
 	return v.Kind == document.Map && len(v.Keys) == 1 && named != nil && named.Kind == document.String && strings.EqualFold(named.Text, id)
@@ -208,7 +208,7 @@ func (w *writer) id(v *document.Node) {
 	}
 }
 
-// index notes the values that identify the entity, and those that must be unique.
+// index records the values that identify the entity, and those that must be unique.
 func (w *writer) index(f *entity.Field, v *document.Node) {
 	kind := w.s.kind
 	if v.Text == "" { // a number has a text: references may use it although it is no valid name

@@ -14,8 +14,7 @@ type Document struct {
 	Content []byte
 }
 
-// Fragment is what one source says: its entities, flat, with references still by
-// name. It is immutable and safe for concurrent use.
+// Fragment is the content of one source: its entities, flat, with references by name. It is immutable and safe for concurrent use.
 type Fragment struct {
 	Documents []string  // names
 	Warnings  []Problem // for the author
@@ -103,8 +102,7 @@ type place struct {
 	line, column int
 }
 
-// splice says what to put into a body at a byte offset: the id, or a reference,
-// as a member of its own or only its quoted id.
+// splice is what to insert into a body at a byte offset: the id, or a reference, as a member of its own or only its quoted id.
 type splice struct {
 	at   int
 	ref  int // index of the reference; -1 is the id

@@ -18,7 +18,7 @@ type header struct {
 	hashedPasswords bool // passwords of basic-auth are hashes: skip_hash_for_basic_auth
 }
 
-// merged is what all documents of a source must agree on.
+// merged are the settings on which all documents of a source must agree.
 type merged struct {
 	major     byte
 	workspace *string
@@ -151,7 +151,7 @@ func (p *parser) readHeader(root *document.Node) {
 	}
 }
 
-// is reports whether a value is of a kind. Another one is a problem, unless it is null.
+// is reports whether a value has a kind. A value of another kind is a problem, unless it is null.
 func (p *parser) is(kind document.Kind, n *document.Node, field, want string) bool {
 	if n.Kind != kind && n.Kind != document.Null {
 		p.wrongType(subject{}, n, field, want)

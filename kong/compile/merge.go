@@ -11,7 +11,7 @@ import (
 	"github.com/silverback-gateway/silverback/kong/snapshot"
 )
 
-// Origin says where an entity came from.
+// Origin is where an entity came from.
 type Origin struct {
 	Source   SourceID
 	Document string
@@ -197,7 +197,7 @@ func (m *merger) resolve() {
 			scope = m.scope(e, scope[:0])
 			if first, there := k.scopes[string(scope)]; there {
 				if e.kind.Name == "consumer_group_consumers" {
-					e.dropped = true // said from both sides
+					e.dropped = true // the problem names both
 					continue
 				}
 				m.clash(first, i, "", "a "+e.kind.Singular+" of the same "+e.kind.Scope[0]+" in the same scope")

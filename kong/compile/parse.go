@@ -11,7 +11,7 @@ import (
 	"github.com/silverback-gateway/silverback/kong/entity"
 )
 
-// Limits bound what one source may ask for.
+// Limits bound the size of one source.
 type Limits struct {
 	Bytes    int // of all documents together
 	Entities int
@@ -34,9 +34,8 @@ func New(limits Limits) *Compiler {
 	return &Compiler{table: entity.NewTable(), limits: limits}
 }
 
-// Parse reads the documents of one source. When there is any problem, the
-// fragment is nil and all problems are told, in the order of their places.
-// No documents at all is a problem too: it must never mean "delete everything".
+// Parse reads the documents of one source. When there is any problem, the fragment is nil and all problems are returned, in the order of
+// their places. No documents is a problem too: it must never mean "delete everything".
 func (c *Compiler) Parse(documents []Document) (*Fragment, []Problem) {
 	f, problems := c.Read(documents)
 	if len(problems) > 0 {
@@ -51,7 +50,7 @@ func (c *Compiler) Read(documents []Document) (*Fragment, []Problem) {
 	p.run(documents)
 	if p.full() {
 		return nil, append(finish(p.problems)[:maxProblems:maxProblems], Problem{
-			Class: p.problems[maxProblems].Class, Message: fmt.Sprintf("there are more problems; after the first %d no more were looked for",
+			Class: p.problems[maxProblems].Class, Message: fmt.Sprintf("there are more problems; the search ended after the first %d",
 				maxProblems),
 		})
 	}
@@ -73,7 +72,7 @@ type parser struct {
 	buf      []byte
 }
 
-// state is what reading a document adds to.
+// state is the part of the parser that grows with a document.
 type state struct {
 	problems []Problem
 	warnings []Problem

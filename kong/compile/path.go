@@ -92,7 +92,7 @@ func mergeSlashes(path string) string {
 // maxRegex bounds the length of a regular expression in a path.
 const maxRegex = 16 << 10
 
-// regexWarning says why some gateways refuse the regular expression of a path (F22). Validators refuse it where the group has such
+// regexWarning returns why some gateways refuse the regular expression of a path (F22). Validators refuse it where the group has such
 // gateways.
 func regexWarning(path string) string {
 	work := rustregex.Work / 4

@@ -146,8 +146,8 @@ func TestURLComesFirst(t *testing.T) {
 		case tc.ignored == "" && len(result.Warnings) > 0 || tc.ignored != "" && len(result.Warnings) != 1:
 			t.Errorf("%s: warned\n%s", tc.name, lines(result.Warnings))
 		case tc.ignored != "":
-			if w := result.Warnings[0]; w.Field != "url" || w.Line != 3 || !strings.Contains(w.Message, "something else than "+tc.ignored+
-				", and counts") {
+			if w := result.Warnings[0]; w.Field != "url" || w.Line != 3 || !strings.Contains(w.Message, "differs from "+tc.ignored+
+				" and takes precedence") {
 				t.Errorf("%s: warned %s", tc.name, w)
 			}
 		}

@@ -59,7 +59,7 @@ func (m *merger) transform() int {
 		case "oauth2_credentials":
 			if strings.Contains(e.body, `"hash_secret":true,`) {
 				h := &m.all[first]
-				m.problem(i, e.place, "client_secret", Conflict, first, "this secret is to be hashed by the gateway, which hashes nothing because "+
+				m.problem(i, e.place, "client_secret", Conflict, first, "the gateway should hash this secret, but it hashes nothing because "+
 					printable(h.fragment.Documents[h.place.document])+":"+strconv.Itoa(h.place.line)+
 					" of the group is hashed already (_transform: false); give the hash here too, with _transform: false")
 			}

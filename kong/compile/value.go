@@ -204,7 +204,7 @@ func (p *parser) serviceURL(s subject, n *document.Node, keys []document.Key) []
 		keys = slices.Delete(keys, i, i+1)
 	}
 	if len(ignored) > 0 {
-		p.warn(s, url.Pos, "url", Conflict, "the url says something else than %s, and counts: what %s is ignored; leave one of the two out",
+		p.warn(s, url.Pos, "url", Conflict, "the url differs from %s and takes precedence: what %s is ignored; leave one of the two out",
 			strings.Join(ignored, ", "), map[bool]string{true: "this field says", false: "these fields say"}[len(ignored) == 1])
 	}
 	return keys

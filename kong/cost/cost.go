@@ -4,7 +4,7 @@ package cost
 
 import "time"
 
-// A Size is how large a snapshot is.
+// A Size is the size of a snapshot.
 type Size struct {
 	Routes   int64 `json:"routes,omitempty"`
 	Entities int64 `json:"entities,omitempty"` // of all kinds, routes included
@@ -26,7 +26,7 @@ func SizeOf(entities map[string]int64, bytes int64) Size {
 	return s
 }
 
-// A Load is what one load takes.
+// A Load is the cost of one load.
 type Load struct {
 	CPU     time.Duration // of all workers
 	Serving time.Duration // from the first byte of the post until every worker routes by the new configuration
@@ -57,10 +57,10 @@ const (
 	memoryByte = 20
 )
 
-// UnknownWorkers stands for the number of workers of a gateway that does not say.
+// UnknownWorkers is assumed for a gateway that does not report its number of workers.
 const UnknownWorkers = 2
 
-// Forecast returns what a load of that size takes on a gateway with so many workers.
+// Forecast returns the cost of a load of that size on a gateway with a number of workers.
 func Forecast(s Size, workers int) Load {
 	if workers <= 0 {
 		workers = UnknownWorkers
@@ -81,7 +81,7 @@ func times(n int64, each time.Duration) time.Duration { return time.Duration(n) 
 const shareOfLoads = 10
 
 const (
-	// quick is a load that needs no interval.
+	// quick is the longest load that needs no interval.
 	quick = time.Second
 	// MaxInterval bounds the default interval.
 	MaxInterval = 5 * time.Minute

@@ -27,12 +27,12 @@ func Remember(samples []Sample, next Sample) []Sample {
 	return all[max(0, len(all)-MaxSamples):]
 }
 
-// A Gateway is what is known of one gateway.
+// A Gateway is what is known about the loads of one gateway.
 type Gateway struct {
 	Workers     int           // 0: unknown
 	Samples     []Sample      // the last loads, the oldest first
-	LoadTimeout time.Duration // of its agent for a post; 0: unknown
-	MemoryLimit int64         // that the gateway may take; 0: unknown
+	LoadTimeout time.Duration // of its agent, for a post; 0: unknown
+	MemoryLimit int64         // of the gateway; 0: unknown
 }
 
 const (
@@ -63,10 +63,10 @@ func (g Gateway) Serving(s Size) time.Duration {
 	return time.Duration(float64(Forecast(s, g.Workers).Serving) * ratio)
 }
 
-// weight is what of a forecast depends on the size.
+// weight is the part of a forecast that depends on the size.
 func (s Size) weight() time.Duration { return Forecast(s, 1).Serving - Forecast(Size{}, 1).Serving }
 
-// Forecast returns what a load of that size takes on this gateway, and how many measured loads correct it.
+// Forecast returns the cost of a load of that size on this gateway, and how many measured loads correct it.
 func (g Gateway) Forecast(s Size) (Load, int) {
 	load := Forecast(s, g.Workers)
 	ratio, measured := g.Ratio(s)
@@ -76,8 +76,8 @@ func (g Gateway) Forecast(s Size) (Load, int) {
 	return load, measured
 }
 
-// growth returns by what a forecast of memory is to be multiplied: the median of measured and forecast growth, at least 1. Agents see the
-// memory of Lua VMs only, and that after a load rather than during it, so a measurement never lowers a forecast.
+// growth returns the factor for a forecast of memory: the median of measured and forecast growth, at least 1. Agents see only the memory of
+// Lua VMs, and only after a load, so a measurement never lowers a forecast.
 func (g Gateway) growth(s Size) float64 {
 	var all []float64
 	for _, x := range g.Samples {
@@ -91,8 +91,8 @@ func (g Gateway) growth(s Size) float64 {
 	return min(max(median(all), 1), mostRatio)
 }
 
-// Strain returns the digest of the last load, and by how many times that took longer than the loads before it let expect. It is 0 without
-// loads to compare with, and for a load under a second.
+// Strain returns the digest of the last load, and how many times longer it took than the earlier loads suggest. It is 0 without loads to
+// compare with, and for a load under a second.
 func (g Gateway) Strain() (fleet.Digest, float64) {
 	if len(g.Samples) == 0 {
 		return "", 0

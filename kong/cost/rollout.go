@@ -7,13 +7,13 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// A Wave is a part of a rollout: how many nodes it includes, those of the waves before it too, and how long it is watched.
+// A Wave is a part of a rollout: how many nodes it includes, with those of the waves before it, and how long it is watched.
 type Wave struct {
 	Nodes int
 	Soak  time.Duration
 }
 
-// Rollout returns how long waves take when so many nodes may load at once and a number of them serve the candidate already.
+// Rollout returns how long waves take when a number of nodes may load at once and a number of them serve the candidate already.
 func Rollout(waves []Wave, atOnce, serving int, load time.Duration) (all time.Duration) {
 	for _, w := range waves {
 		if more := w.Nodes - serving; more > 0 {
@@ -25,7 +25,7 @@ func Rollout(waves []Wave, atOnce, serving int, load time.Duration) (all time.Du
 	return all
 }
 
-// The defaults of a policy, as the distributor has them. A test of its rollouts holds them to each other.
+// The defaults of a policy. A test of the distributor's rollouts compares them with the distributor's.
 const (
 	smallFleet   = 20
 	defaultShare = 25

@@ -11,7 +11,7 @@ type Named struct {
 	Gateway
 }
 
-// A Summary is what a load takes on the gateways of a group.
+// A Summary is the cost of a load on the gateways of a group.
 type Summary struct {
 	Gateways int
 	Measured int           // of these, how many measured a load that can be compared
@@ -21,7 +21,7 @@ type Summary struct {
 	Largest  string
 }
 
-// Summarize returns what a load of that size takes on gateways.
+// Summarize returns the cost of a load of that size on gateways.
 func Summarize(s Size, gateways []Named) Summary {
 	sum := Summary{Gateways: len(gateways)}
 	for _, g := range gateways {
@@ -39,7 +39,7 @@ func Summarize(s Size, gateways []Named) Summary {
 	return sum
 }
 
-// String says it in one line.
+// String returns the summary as one line.
 func (s Summary) String() string {
 	text := fmt.Sprintf("about %s", Rough(s.Serving))
 	if s.Gateways > 1 {
@@ -52,7 +52,7 @@ func (s Summary) String() string {
 	return text + fmt.Sprintf(", and %s more memory for a while", RoughBytes(s.Memory))
 }
 
-// Rough rounds a time that is only a forecast.
+// Rough rounds a forecast time.
 func Rough(d time.Duration) time.Duration {
 	switch {
 	case d < time.Second:
@@ -65,7 +65,7 @@ func Rough(d time.Duration) time.Duration {
 	return d.Round(10 * time.Second)
 }
 
-// RoughBytes says a number of bytes that is only a forecast.
+// RoughBytes formats a forecast number of bytes.
 func RoughBytes(n int64) string {
 	const mega = 1_000_000
 	switch {

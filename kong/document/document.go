@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 )
 
-// Kind says what a node is.
+// Kind is the kind of a node.
 type Kind uint8
 
 // The kinds of nodes.
@@ -27,18 +27,17 @@ const (
 	Map
 )
 
-// String names the kind as an error would.
+// String returns the kind as errors name it.
 func (k Kind) String() string {
 	return [...]string{"null", "a boolean", "an integer", "a number", "a string", "a list", "a map"}[k]
 }
 
-// Position is a place in a document: a line and a column for YAML, a byte offset
-// for JSON. Only the document it came from can read it.
+// Position is a place in a document: a line and a column for YAML, a byte offset for JSON. Only the document that it came from can resolve
+// it.
 type Position uint64
 
-// Node is one value. Text holds the value of a string, and of a number or a
-// boolean its literal in canonical form. Maps keep their keys in the order of the
-// document, each once.
+// Node is one value. Text holds the value of a string, or the canonical literal of a number or a boolean. Maps keep their keys in the order
+// of the document, each once.
 type Node struct {
 	Kind  Kind
 	Text  string
@@ -54,7 +53,7 @@ type Key struct {
 	Value *Node
 }
 
-// Get returns the member of that name, or nil.
+// Get returns the value of a key, or nil.
 func (n *Node) Get(name string) *Node {
 	for i := range n.Keys {
 		if n.Keys[i].Name == name {
@@ -64,13 +63,13 @@ func (n *Node) Get(name string) *Node {
 	return nil
 }
 
-// Limits bound the work that a document may cause.
+// Limits bound the work of reading a document.
 type Limits struct {
 	Depth int // nesting of lists and maps
 	Nodes int // values after expansion of aliases
 	Grown int // bytes of text after expansion of aliases
-	// Live bounds the values that are in memory together, and Memory the bytes that a text of YAML may take which is read at once: all of a
-	// document, or one of its entries where Each reads them one by one.
+	// Live bounds the values that are in memory together. Memory bounds the bytes that YAML text may take that is read at once: a whole
+	// document, or one entry where Each reads them one by one.
 	Live   int
 	Memory int
 }
@@ -90,7 +89,7 @@ const (
 	Empty     = "empty"
 )
 
-// Fault says why a document cannot be read. Its message never repeats a value.
+// Fault is the reason why a document cannot be read. Its message never repeats a value.
 type Fault struct {
 	Class   string
 	Line    int // from 1; 0 when unknown
@@ -100,8 +99,7 @@ type Fault struct {
 
 func (f *Fault) Error() string { return fmt.Sprintf("line %d: %s", f.Line, f.Message) }
 
-// Document is a read document: the trees of its stream, in order. Null documents
-// are left out.
+// Document is a document that was read: the trees of its stream, in order. Null documents are left out.
 type Document struct {
 	Roots    []*Node
 	text     []byte
@@ -111,7 +109,7 @@ type Document struct {
 	deferred map[*Node]deferred // lists that Each reads later
 }
 
-// At returns line and column, from 1, of a position in the document.
+// At returns the line and column, from 1, of a position in the document.
 func (d *Document) At(p Position) (line, column int) {
 	if !d.json {
 		return int(p >> 32), int(p & 0xffffffff)
@@ -129,9 +127,8 @@ func (d *Document) At(p Position) (line, column int) {
 	return i + 1, at - d.lines[i] + 1
 }
 
-// Read reads a document. It is JSON when the name ends in .json or when the text
-// begins with a brace; everything else, and a text with a brace that is not JSON
-// and not called so, is YAML.
+// Read reads a document as JSON when the name ends in .json or the text begins with a brace, and as YAML otherwise. Text that begins with a
+// brace, is not JSON and does not have the name of JSON is read as YAML too.
 func Read(name string, text []byte, limits Limits) (*Document, *Fault) {
 	return read(name, text, limits, false)
 }

@@ -20,11 +20,11 @@ type jsonReader struct {
 	live     int // values in memory
 	slab     slab
 	fault    *Fault
-	deferred map[*Node]deferred // collects the lists right under the root for Each; nil: they are read at once
+	deferred map[*Node]deferred // collects the lists right under the root for Each; nil reads them at once
 }
 
-// readJSON reads a text. Lists that are left are read all the same, and dropped entry by entry, so that the first fault of the text is told
-// whatever is left.
+// readJSON reads a text. Deferred lists are read too and dropped entry by entry, so that the first fault of the text is reported in any
+// case.
 func readJSON(text []byte, limits Limits, deferLists bool) (*Document, *Fault) {
 	doc := &Document{text: text, json: true, limits: limits}
 	r := &jsonReader{text: unsafe.String(unsafe.SliceData(text), len(text)), limits: limits}
@@ -51,7 +51,7 @@ func readJSON(text []byte, limits Limits, deferLists bool) (*Document, *Fault) {
 	return doc, nil
 }
 
-// fail keeps the first fault, with the offset in Column for the while.
+// fail keeps the first fault. Until the end, Column holds its offset.
 func (r *jsonReader) fail(class string, at int, message string) *Node {
 	if r.fault == nil {
 		r.fault = &Fault{Class: class, Column: min(at, max(0, len(r.text)-1)), Message: message}
@@ -178,7 +178,7 @@ func (r *jsonReader) object(depth int) *Node {
 		}
 	}
 	if i := repeated(n.Keys); i >= 0 {
-		return r.fail(Duplicate, int(n.Keys[i].Pos), fmt.Sprintf("the key %s is there twice", fleet.Quote(n.Keys[i].Name)))
+		return r.fail(Duplicate, int(n.Keys[i].Pos), fmt.Sprintf("the key %s occurs twice", fleet.Quote(n.Keys[i].Name)))
 	}
 	return n
 }
@@ -194,7 +194,7 @@ func (r *jsonReader) array(depth int) *Node {
 	return n
 }
 
-// elements passes on the elements of the list at the cursor. It reports false when they cannot be read, or are wanted no more.
+// elements passes on the elements of the list at the cursor. It returns false when they cannot be read, or when no more are needed.
 func (r *jsonReader) elements(depth int, f func(*Node) bool) bool {
 	r.at++
 	r.space()
@@ -285,7 +285,7 @@ func (r *jsonReader) str() (string, bool) {
 			return "", false
 		}
 	}
-	r.fail(Syntax, r.at, "the string is never closed")
+	r.fail(Syntax, r.at, "the string is not closed")
 	return "", false
 }
 
@@ -341,7 +341,7 @@ func (r *jsonReader) escaped(start, i int) (string, bool) {
 		}
 		buf = utf8.AppendRune(buf, rune(code))
 	}
-	r.fail(Syntax, start-1, "the string is never closed")
+	r.fail(Syntax, start-1, "the string is not closed")
 	return "", false
 }
 
@@ -354,7 +354,7 @@ func (r *jsonReader) hex(i int) (uint64, bool) {
 	return code, err == nil && r.text[i+2] != '+'
 }
 
-// repeated returns the position of a key that was there before, or -1.
+// repeated returns the position of a key that occurred before, or -1.
 func repeated(keys []Key) int {
 	if len(keys) <= 16 {
 		for i := range keys {

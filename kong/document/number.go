@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// number checks a JSON number and returns its kind and its canonical form, see Append. The third result says why the number is refused:
-// with the kind Null it is not JSON, with another kind it is out of range.
+// number checks a JSON number and returns its kind and its canonical form, see Append. The third result is why the number is refused: with
+// the kind Null it is not JSON, with another kind it is out of range.
 func number(s string) (Kind, string, string) {
 	digits := strings.TrimPrefix(s, "-")
 	i := 0
@@ -47,7 +47,7 @@ func number(s string) (Kind, string, string) {
 	return kind, formatFloat(f), ""
 }
 
-// formatFloat writes a double in the shortest form that reads back as the same double, with exponents where ECMAScript has them.
+// formatFloat writes a double in the shortest form that reads back as the same double, with exponents where ECMAScript uses them.
 func formatFloat(f float64) string {
 	switch size := math.Abs(f); {
 	case f == 0:

@@ -7,12 +7,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// The YAML library is slow and works on one core. A configuration is mostly long lists right under the root, and the entries of such a
-// list can be read side by side: an entry that is complete by itself means the same alone and in its place. The rest, the frame, is read
-// with the lists left blank, so that lines keep their numbers. Whatever is not that plain is read as a whole; so is a text in which
-// any part fails, for a quote that is left open in one part may be closed in the next.
+// The YAML library is slow and works on one core. A configuration mostly consists of long lists right under the root. The entries of such a
+// list can be read in parallel: a complete entry means the same alone and in its place. The rest, the frame, is read with the lists left
+// blank, so that lines keep their numbers. A text that is not that simple is read as a whole. So is a text in which any part fails, because
+// a quote that is left open in one part may be closed in the next.
 
-// splitFrom is the size from which splitting pays.
+// splitFrom is the size from which splitting is faster.
 const splitFrom = 256 << 10
 
 // entries are whole entries of one list.
@@ -23,18 +23,18 @@ type entries struct {
 	indent  int // of the dashes
 }
 
-// header is a key at the root with nothing behind it. One that begins with an underscore says something of the others, and stays in the
+// header matches a key at the root without a value on its line. Keys that begin with an underscore affect the others, and stay in the
 // frame.
 var header = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*:[ \t]*(#[^\r\n]*)?\r?\n?$`)
 
-// split cuts a text into its frame and parts of about a size; no parts when the text is not plain enough.
+// split cuts a text into its frame and parts of about a size. It returns no parts when the text is not simple enough.
 func split(text []byte, size int) (frame []byte, parts []entries) {
 	if otherBreaks(text) {
 		return nil, nil
 	}
 	var (
 		section, indent, line int
-		open                  *entries // the part that grows
+		open                  *entries // the part that is being built
 		start, at             int
 	)
 	flush := func() {
@@ -57,9 +57,9 @@ func split(text []byte, size int) (frame []byte, parts []entries) {
 		entry := bytes.HasPrefix(bare, []byte("- "))
 		switch bare = bytes.TrimRight(bare, " \t\r\n"); {
 		case len(bare) == 0 || bare[0] == '#':
-			// Belongs to what is around it.
+			// The line belongs to the frame.
 		case !began && string(bare) == "---":
-			began = true // the mark of a document that is the only one
+			began = true // the mark of the only document
 		case depth == 0 && !entry:
 			flush()
 			if bytes.HasPrefix(bare, []byte("---")) || bytes.HasPrefix(bare, []byte("...")) || bare[0] == '%' || bare[0] == '-' {
@@ -118,7 +118,7 @@ func decodeOne(text []byte) (*yaml.Node, bool) {
 	return document.Content[0], true
 }
 
-// moveDown adds lines above a tree. It follows no aliases: what they stand for is in the same tree.
+// moveDown adds lines to the positions of a tree. It does not follow aliases: their values are in the same tree.
 func moveDown(n *yaml.Node, lines int) {
 	n.Line += lines
 	for _, child := range n.Content {

@@ -9,17 +9,17 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A configuration is mostly long lists right under the root, and who compiles it needs one entry at a time. Open leaves the lists of a
-// large document unread, and Each reads them entry by entry, so that the trees of all entries are never in memory together.
+// A configuration mostly consists of long lists right under the root, and the compiler needs one entry at a time. Open leaves the lists of
+// a large document unread. Each reads them entry by entry, so that the trees of all entries are never in memory together.
 
-// Open reads a document as Read does, but may leave lists right under its root to Each: their nodes have no Items. Keys that begin
-// with an underscore are read whole.
+// Open reads a document as Read does, but may leave lists right under the root to Each. Nodes of such lists have no Items. Keys that begin
+// with an underscore are read at once.
 func Open(name string, text []byte, limits Limits) (*Document, *Fault) {
 	return read(name, text, limits, len(text) >= splitFrom)
 }
 
-// Each passes the elements of a list in their order, until f says that it wants no more. A fault says that the document cannot be
-// read after all, and what was passed before counts for nothing: Whole says how it is read then.
+// Each passes the elements of a list in order until f returns false. A fault means that the document cannot be read this way. Then the
+// elements passed before do not count, and the caller continues with Whole.
 func (d *Document) Each(list *Node, f func(i int, e *Node) bool) *Fault {
 	if each := d.deferred[list]; each != nil {
 		return each(f)
@@ -32,8 +32,8 @@ func (d *Document) Each(list *Node, f func(i int, e *Node) bool) *Fault {
 	return nil
 }
 
-// Whole reads a document of which Each failed with a fault once more, as a whole. That is what counts: an entry that means nothing by
-// itself may mean something after what stands before it. A text that is too large for that keeps its fault.
+// Whole reads the whole document again after Each failed with a fault. Its result counts: an entry that is invalid by itself may be valid
+// after the text before it. A text that is too large for that keeps its fault.
 func (d *Document) Whole(fault *Fault) (*Document, *Fault) {
 	if d.json || estimate(d.text) > d.limits.Memory {
 		return nil, fault
@@ -41,7 +41,7 @@ func (d *Document) Whole(fault *Fault) (*Document, *Fault) {
 	return readYAML(d.text, d.limits)
 }
 
-// Cost says about how many bytes of memory it takes to read a text, beside itself.
+// Cost returns about how many bytes of memory it takes to read a text, besides the text.
 func Cost(name string, text []byte) int {
 	if looksLikeJSON(name, text) {
 		return 1 << 20
@@ -56,20 +56,20 @@ func Cost(name string, text []byte) int {
 	return streamCost
 }
 
-// streamCost is about what Each holds at a time.
+// streamCost is about how much memory Each uses at a time.
 const streamCost = 48 << 20
 
-// partsAhead bounds how many parts wait for who reads them, whatever the number of processors.
+// partsAhead bounds how many parts are read ahead, whatever the number of processors.
 const partsAhead = 3
 
-// partSize is how much of a text is read at a time by each worker.
+// partSize is how much of a text each worker reads at a time.
 const partSize = 256 << 10
 
-// valueCost is about what a value takes while a text is read as a whole: in the tree of the YAML library, and in ours.
+// valueCost is about the memory of a value while a text is read as a whole: in the library's tree, and in ours.
 const valueCost = 290
 
-// estimate says about how many bytes it takes to read a text of YAML as a whole: a value stands behind one of these marks. Blank lines
-// hold none, and a frame has many.
+// estimate returns about how many bytes it takes to read a YAML text as a whole. Each value follows one of these marks. Blank lines hold
+// none, and a frame has many.
 func estimate(text []byte) int {
 	marks, before := 1, byte('\n')
 	for i, c := range text {
@@ -99,7 +99,8 @@ func tooMuchMemory(line, limit int) *Fault {
 		"into several documents", limit>>20)}
 }
 
-// slab makes nodes, several at a time. While one is used all are kept, so who drops an entry begins the next one with another.
+// slab allocates nodes several at a time. While one of them is used all are kept, so a caller that drops an entry starts the next with
+// another slab.
 type slab struct {
 	free []Node
 	size int
@@ -115,10 +116,10 @@ func (s *slab) next() *Node {
 	return n
 }
 
-// deferred reads the entries of a list that Open did not keep.
+// deferred reads the entries of a list that Open did not read.
 type deferred func(f func(int, *Node) bool) *Fault
 
-// openYAML reads a text that can be read in parts; nil when it cannot.
+// openYAML reads a text that can be read in parts. It returns nil for others.
 func openYAML(text []byte, size int, limits Limits) (*Document, *Fault) {
 	frame, parts := split(text, size)
 	if len(parts) < 2 || estimate(frame) > limits.Memory {
@@ -128,7 +129,7 @@ func openYAML(text []byte, size int, limits Limits) (*Document, *Fault) {
 	if !ok || top.Kind != yaml.MappingNode {
 		return nil, nil
 	}
-	blank := map[int]bool{} // lines of keys whose value is left blank in the frame
+	blank := map[int]bool{} // lines of keys whose values are blank in the frame
 	for i := 0; i+1 < len(top.Content); i += 2 {
 		if isBlank(top.Content[i+1]) {
 			blank[top.Content[i].Line] = true
@@ -162,12 +163,12 @@ func openYAML(text []byte, size int, limits Limits) (*Document, *Fault) {
 	return doc, nil
 }
 
-// isBlank reports whether nothing stands behind a key.
+// isBlank reports whether a key has no value on its line.
 func isBlank(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.Value == "" && n.Anchor == "" && n.ShortTag() == "!!null" && n.Style == 0
 }
 
-// parts reads the parts of one list, a few ahead, and passes their entries on.
+// parts reads the parts of one list, a few ahead, and passes on their entries.
 func (r *yamlReader) parts(parts []entries, f func(int, *Node) bool) *Fault {
 	type result struct {
 		list  *yaml.Node
@@ -208,12 +209,12 @@ func (r *yamlReader) parts(parts []entries, f func(int, *Node) bool) *Fault {
 			}
 			i++
 		}
-		clear(r.anchors) // an alias of another part would not have been read
+		clear(r.anchors) // an alias to another part would not have been resolved
 	}
 	return nil
 }
 
-// decode reads a part by itself.
+// decode reads one part.
 func (p entries) decode(limits Limits) (*yaml.Node, *Fault) {
 	if estimate(p.text) > limits.Memory {
 		return nil, tooMuchMemory(p.line, limits.Memory)

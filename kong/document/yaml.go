@@ -14,12 +14,10 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// maxDocuments bounds the documents of one stream: more is an accident or an
-// attack.
+// maxDocuments is the most documents of one stream. More are an accident or an attack.
 const maxDocuments = 1000
 
-// What aliases may add to a document, in values and in bytes of text. Aliased
-// values share memory here, but not in what is written of them.
+// Bounds of what aliases may add to a document, in values and in bytes of text. Aliased values share memory here, but not in the output.
 const (
 	maxAliased     = 1_000_000
 	maxAliasedText = 32 << 20
@@ -27,8 +25,8 @@ const (
 
 type yamlReader struct {
 	limits  Limits
-	nodes   int // values, those of aliases counted again
-	grown   int // bytes of text, likewise
+	nodes   int // values, with those of aliases counted each time
+	grown   int // bytes of text, counted likewise
 	aliased int // values that aliases added
 	text    int // bytes of text that they added
 	deepest int
@@ -36,7 +34,7 @@ type yamlReader struct {
 	slab    slab
 }
 
-// anchored is a value that an alias may stand for, and what it costs.
+// anchored is a value for which an alias may stand, and its cost.
 type anchored struct {
 	node                 *Node
 	nodes, grown, height int
@@ -121,7 +119,7 @@ func fault(y *yaml.Node, class, message string) *Fault {
 	return &Fault{Class: class, Line: y.Line, Column: y.Column, Message: message}
 }
 
-// convert turns a value of the library into ours, and keeps it if it is anchored.
+// convert converts a value of the library, and records it if it has an anchor.
 func (r *yamlReader) convert(y *yaml.Node, depth int) (*Node, *Fault) {
 	if y.Anchor == "" || y.Kind == yaml.AliasNode {
 		return r.value(y, depth)
@@ -182,8 +180,7 @@ func badTag(y *yaml.Node) *Fault {
 	return fault(y, Type, "the tag "+fleet.Quote(y.Tag)+" is not supported")
 }
 
-// alias returns the value of an anchor. Values are immutable, so that one can
-// stand at many places; what they cost is counted each time.
+// alias returns the value of an anchor. Values are immutable, so one value can stand at many places. Its cost counts each time.
 func (r *yamlReader) alias(y *yaml.Node, depth int) (*Node, *Fault) {
 	a, ok := r.anchors[y.Alias]
 	if !ok { // its anchor is still open
@@ -240,7 +237,7 @@ func (r *yamlReader) mapping(y *yaml.Node, depth int) (*Node, *Fault) {
 	if i := repeated(n.Keys); i >= 0 {
 		at := n.Keys[i].Pos
 		return nil, &Fault{Class: Duplicate, Line: int(at >> 32), Column: int(at & 0xffffffff),
-			Message: fmt.Sprintf("the key %s is there twice; all but one would be lost", fleet.Quote(n.Keys[i].Name))}
+			Message: fmt.Sprintf("the key %s occurs twice; one of the values would be lost", fleet.Quote(n.Keys[i].Name))}
 	}
 	for _, m := range merges {
 		if f := r.merge(n, m, depth); f != nil {
@@ -250,7 +247,7 @@ func (r *yamlReader) mapping(y *yaml.Node, depth int) (*Node, *Fault) {
 	return n, nil
 }
 
-// merge adds the members of a merge key that are not there yet.
+// merge adds the members of a merge key that the map does not have yet.
 func (r *yamlReader) merge(into *Node, y *yaml.Node, depth int) *Fault {
 	n, f := r.convert(y, depth+1)
 	if f != nil {
@@ -278,7 +275,7 @@ func (r *yamlReader) merge(into *Node, y *yaml.Node, depth int) *Fault {
 	return nil
 }
 
-// plainInt is how a decimal integer looks to every version of YAML.
+// plainInt matches decimal integers that every version of YAML reads alike.
 var (
 	plainInt   = regexp.MustCompile(`^[-+]?(0|[1-9][0-9]*)$`)
 	plainFloat = regexp.MustCompile(`^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$`)
@@ -322,8 +319,7 @@ func (r *yamlReader) scalar(y *yaml.Node) (*Node, *Fault) {
 	return n, nil
 }
 
-// jsonNumber writes a YAML number the way JSON wants it: digits on both sides of
-// the point, no leading zeros.
+// jsonNumber writes a YAML number as JSON: digits on both sides of the point, no leading zeros.
 func jsonNumber(s string) string {
 	sign := ""
 	if strings.HasPrefix(s, "-") {

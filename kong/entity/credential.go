@@ -1,7 +1,6 @@
 package entity
 
-// credentialKinds are what proves who a consumer is. Their keys are secrets: they
-// are never a name in a message.
+// credentialKinds are the kinds of consumers' credentials. Their keys are secrets and never appear in a message.
 func credentialKinds() []Kind {
 	owner := func() Field { return ref("consumer", "consumers", required) }
 	ttl := func() Field { return integer("ttl", extra) }

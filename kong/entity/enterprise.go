@@ -1,7 +1,6 @@
 package entity
 
-// enterpriseKinds are kinds that the open-source edition refuses. Which of them a
-// gateway takes, that gateway judges.
+// enterpriseKinds are kinds that the open-source edition refuses. Each gateway decides which of them it takes.
 func enterpriseKinds() []Kind {
 	byName := func(name, singular string, fields ...Field) Kind {
 		return Kind{

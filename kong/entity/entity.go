@@ -1,8 +1,6 @@
-// Package entity is the table of the kinds of objects that a Kong configuration
-// may hold: their fields, what they refer to, what must be unique, and which
-// deterministic id Kong gives them. It is written from the facts of Kong 3.9 and,
-// where the open-source edition has no such kind, from the shape that files use.
-// It checks nothing itself and knows nothing of files.
+// Package entity is the table of the kinds of objects that a Kong configuration may hold: their fields, references, unique fields, and the
+// deterministic ids that Kong gives them. It follows Kong 3.9 and, for kinds that the open-source edition lacks, the form that files use.
+// The rules for values come from kong/schema. It does not parse files.
 package entity
 
 import (
@@ -25,11 +23,11 @@ const (
 	Record // of Fields
 	Map    // from strings to Elem
 	Object // a map whose content is checked elsewhere, such as a plugin's config
-	Any    // whatever JSON can hold
+	Any    // any JSON value
 	Refs   // a list of maps that each refer to an entity of the kind Field.Ref
 )
 
-// String names the type as an error would.
+// String returns the type as errors name it.
 func (t Type) String() string {
 	return [...]string{"", "a string", "an integer", "a number", "a boolean", "a reference", "a list", "a map", "a map", "a map", "a value",
 		"a list"}[t]
@@ -44,37 +42,36 @@ type Field struct {
 	Ref          string
 	Required     bool
 	Unique       bool
-	Secret       bool     // its value never stands in a message
-	Default      bool     // Kong has a default, so that an explicit null says something
-	NullIsAbsent bool     // an explicit null says the same as no value, also within a record, where most fields have defaults
+	Secret       bool     // its value never appears in a message
+	Default      bool     // Kong has a default, so an explicit null has a meaning
+	NullIsAbsent bool     // an explicit null means the same as no value, also within a record, where most fields have defaults
 	Extra        bool     // not in the open-source edition under the default router flavor
 	OneOf        []string // the values that Kong takes, numbers as text; nil is any
 	Ranged       bool
 	Min, Max     int64
-	Check        func(string) string // says what is wrong with a string; empty when nothing is
-	KeyCheck     func(string) string // says what is wrong with a key of a map
-	Form         func(string) string // the one spelling of a string that has several
-	Warn         func(string) string // says what its author can hardly mean, though gateways take it; empty when nothing
+	Check        func(string) string // returns what is wrong with a string; empty when nothing is
+	KeyCheck     func(string) string // returns what is wrong with a key of a map
+	Form         func(string) string // returns the canonical spelling of a string that has several
+	Warn         func(string) string // returns why a string that gateways take is probably a mistake; empty when it is not
 }
 
-// Child says that entities may be nested in another under a key.
+// Child is a key under which entities may be nested in another.
 type Child struct {
 	Key  string // in the parent
 	Kind string
 	Ref  string // the child's field that refers to the parent
 }
 
-// IDRule says how Kong derives the id of an entity that has none.
+// IDRule is how Kong derives the id of an entity that has none.
 type IDRule uint8
 
-// The rules. Each gives a UUIDv5 in the namespace of the kind.
+// The rules. All but Invented give a UUIDv5 in the namespace of the kind.
 const (
-	// Invented: Kong would give a random id; ours comes from the content.
+	// Invented means that Kong would give a random id. The compiler derives one from the content.
 	Invented IDRule = iota
-	// ByName: the value of IDFields[0].
+	// ByName derives the id from the value of IDFields[0].
 	ByName
-	// ByCacheKey: the kind, a star for the workspace and the values of IDFields,
-	// references as ids, joined by colons.
+	// ByCacheKey derives the id from the kind, a star for the workspace and the values of IDFields, joined by colons. References are ids.
 	ByCacheKey
 )
 
@@ -84,7 +81,7 @@ type Kind struct {
 	Singular   string
 	Fields     []Field // sorted by name, without id
 	Children   []Child
-	NameField  string // by which people call it; empty when it has none, or it is a secret
+	NameField  string // people's name for it; empty when it has none, or it is a secret
 	IDRule     IDRule
 	IDFields   []string
 	Scope      []string // fields that together are unique, references as ids
@@ -102,7 +99,7 @@ func (k *Kind) Field(name string) *Field {
 	return nil
 }
 
-// Child returns what is nested under that key, or nil.
+// Child returns the kind that may be nested under a key, or nil.
 func (k *Kind) Child(key string) *Child {
 	for i := range k.Children {
 		if k.Children[i].Key == key {
@@ -119,10 +116,10 @@ type Table struct {
 	rank   map[string]int
 }
 
-// Kinds returns all kinds, those that are referred to before those that refer.
+// Kinds returns all kinds. A kind comes after the kinds to which it refers.
 func (t *Table) Kinds() []*Kind { return t.kinds }
 
-// Kind returns the kind of that plural name, or nil.
+// Kind returns the kind with a plural name, or nil.
 func (t *Table) Kind(name string) *Kind { return t.byName[name] }
 
 // Rank returns the position of a kind in Kinds.
@@ -143,7 +140,7 @@ func NewTable() *Table {
 	return t
 }
 
-// depth is how far a kind stands from kinds that refer to nothing.
+// depth returns the rank of a kind in the order of references: 0 for kinds that refer to nothing.
 func depth(k *Kind) int {
 	d := 0
 	for _, f := range k.Fields {
@@ -165,7 +162,7 @@ func depth(k *Kind) int {
 func (t *Table) add(k *Kind) {
 	for _, f := range []Field{
 		{Name: "created_at", Type: Number},
-		{Name: "updated_at", Type: Any}, // gateways write it themselves, and look at nothing of it
+		{Name: "updated_at", Type: Any}, // gateways write it themselves, and do not check it
 		tags(),
 	} {
 		if !slices.ContainsFunc(k.Fields, func(have Field) bool { return have.Name == f.Name }) {

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// soon is how long before its end a certificate is worth a word.
+// soon is how long before its end a certificate causes a warning.
 const soon = 30 * 24 * time.Hour
 
-// Expiry doubts a certificate that has expired or will within 30 days, by the clock of this process. Gateways serve expired certificates,
-// and refuse authorities that are: what has a schema says so.
+// Expiry returns a warning about a certificate that has expired or will within 30 days, by the clock of this process. Gateways serve
+// expired certificates. They refuse expired authorities, which kong/schema checks.
 func Expiry(s string) string {
 	block, _ := pem.Decode([]byte(s))
 	if block == nil {

@@ -1,6 +1,6 @@
 package entity
 
-// The makers of fields below keep the table readable: a name, a type, and options.
+// The constructors of fields keep the table readable: a name, a type, and options.
 
 type option func(*Field)
 
@@ -49,7 +49,7 @@ func nullIsAbsent(f *Field) { f.NullIsAbsent = true }
 
 func warn(d func(string) string) option { return func(f *Field) { f.Warn = d } }
 
-// pemText is a field for PEM, whose spelling says nothing.
+// pemText is a field for PEM, which has several spellings.
 func pemText(name string, options ...option) Field {
 	f := str(name, append(options, secret)...)
 	f.Form = PEMForm

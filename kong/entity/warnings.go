@@ -10,11 +10,11 @@ import (
 	"github.com/silverback-gateway/silverback/kong/schema"
 )
 
-// blockRemedy is for who did not mean the character: mostly it is the end of a block of YAML.
-const blockRemedy = "; take it out (in YAML, |- and >- begin a block that does not end in one)"
+// blockRemedy is a hint for authors who did not intend the character. It is mostly the end of a YAML block.
+const blockRemedy = "; remove it (in YAML, |- and >- begin a block without a line feed at its end)"
 
-// RoutePath doubts the path of a route, plain or a regular expression. Gateways take every character, and compare with the path of a
-// request once its escapes are read.
+// RoutePath returns a warning about the path of a route, plain or a regular expression. Gateways take every character, and compare with the
+// path of a request after they decode its escapes.
 func RoutePath(s string) string {
 	c, found := control(s, "")
 	if !found || strings.HasPrefix(s, "~") && spread.MatchString(s) {
@@ -27,7 +27,7 @@ func RoutePath(s string) string {
 	return "holds " + called(c) + ", which only a request with " + escaped.String() + " in its path has" + blockRemedy
 }
 
-// HeaderValue doubts a value, or the regular expression of one, that a header of requests must have.
+// HeaderValue returns a warning about the value, plain or a regular expression, of a header on which a route matches.
 func HeaderValue(s string) string {
 	work := rustregex.Work / 4
 	if refused, doubt := schema.HeaderRegexp(s, &work); refused != "" {
@@ -42,10 +42,10 @@ func HeaderValue(s string) string {
 	return "holds " + called(c) + ", which no header of a request may hold, so that it never matches" + blockRemedy
 }
 
-// spread finds the flag of regular expressions by which they are written on several lines.
+// spread matches the flag x of regular expressions, under which they may have several lines.
 var spread = regexp.MustCompile(`\(\?[A-Za-z]*x`)
 
-// control returns the first control character but those allowed.
+// control returns the first control character that is not allowed.
 func control(s, allowed string) (rune, bool) {
 	for _, c := range s {
 		if unicode.IsControl(c) && !strings.ContainsRune(allowed, c) {

@@ -11,20 +11,20 @@ import (
 	"github.com/silverback-gateway/silverback/kong/proof"
 )
 
-// MaxText is the largest configuration that is read, in bytes of Kong's flattened YAML: it spells out every default, so it is several times
-// what was posted.
+// MaxText is the largest configuration that is read, in bytes of Kong's flattened YAML. That form has every default, so it is several times
+// as large as the posted text.
 const MaxText = 64 << 20
 
-// kindName is how kinds are named.
+// kindName matches names of kinds.
 var kindName = regexp.MustCompile(`^[a-z_][a-z0-9_]{1,63}$`)
 
-// ErrNotFlattened says that a text is not in Kong's flattened form.
+// ErrNotFlattened means that a text is not in Kong's flattened form.
 var ErrNotFlattened = errors.New("not a configuration in Kong's flattened form")
 
-// Entities visits the entities of a configuration as Kong exports it (GET /config, fact F8), each as YAML, in their order. The reserved
-// route and its plugin are left out, and ours says that they were there: a snapshot of Silverback. SNIs that Kong repeats within their
-// certificate are taken off. Kong writes kinds and entities in block style at the margin, and so one entity at a time is parsed, whatever
-// the size of the whole. An error of visit ends the visit and comes back as it is.
+// Entities visits the entities of a configuration as Kong exports it (GET /config, fact F8), each as YAML, in their order. It leaves out
+// the reserved route and its plugin; ours reports whether they were there, which means a snapshot of Silverback. It also leaves out the
+// SNIs that Kong repeats within their certificate. Kong writes kinds and entities in block style at the margin, so one entity is parsed at
+// a time, whatever the size of the whole. An error of visit ends the visit and is returned unchanged.
 func Entities(text []byte, visit func(kind string, entity *yaml.Node) error) (managed bool, err error) {
 	if len(text) > MaxText {
 		return false, fmt.Errorf("%w: %d bytes are over the limit of %d", ErrNotFlattened, len(text), MaxText)
@@ -43,16 +43,16 @@ func Entities(text []byte, visit func(kind string, entity *yaml.Node) error) (ma
 	return r.managed, r.end()
 }
 
-// flattened is what was read of a configuration so far.
+// flattened is the state of reading a configuration.
 type flattened struct {
 	visit       func(kind string, entity *yaml.Node) error
 	managed     bool
 	kind        string
-	block       []byte // of the entity under way; nil: there is none
+	block       []byte // of the current entity; nil when there is none
 	line, start int    // the last line, and the first of the block
 }
 
-// add takes the next line. It is a part of the text, so that the block of an entity grows in place.
+// add takes the next line, which is a part of the text, so that the block of an entity grows in place.
 func (r *flattened) add(line []byte) error {
 	r.line++
 	switch {
@@ -61,7 +61,7 @@ func (r *flattened) add(line []byte) error {
 			return err
 		}
 		if r.kind == "" {
-			return fmt.Errorf("%w: line %d is of no kind", ErrNotFlattened, r.line)
+			return fmt.Errorf("%w: line %d does not belong to a kind", ErrNotFlattened, r.line)
 		}
 		r.block, r.start = line, r.line
 	case r.block != nil && (line[0] == ' ' || line[0] == '\n' || line[0] == '\r'):
@@ -76,7 +76,7 @@ func (r *flattened) add(line []byte) error {
 	return nil
 }
 
-// section reads the key of a kind, behind which nothing may stand but an empty list.
+// section reads the key of a kind. Only an empty list may follow on its line.
 func (r *flattened) section(line []byte) error {
 	key, value, found := bytes.Cut(line, []byte(":"))
 	r.kind = string(bytes.Trim(key, "'\" "))
@@ -88,7 +88,7 @@ func (r *flattened) section(line []byte) error {
 	return nil
 }
 
-// end visits the entity under way.
+// end visits the current entity.
 func (r *flattened) end() error {
 	if r.block == nil {
 		return nil
@@ -96,7 +96,7 @@ func (r *flattened) end() error {
 	node, err := parseOne(r.block)
 	r.block = nil
 	if err != nil {
-		return fmt.Errorf("%w: the entity of line %d", ErrNotFlattened, r.start)
+		return fmt.Errorf("%w: the entity at line %d", ErrNotFlattened, r.start)
 	}
 	if reserved(r.kind, node) {
 		r.managed = true
@@ -120,7 +120,7 @@ func parseOne(block []byte) (*yaml.Node, error) {
 	return list.Content[0].Content[0], nil
 }
 
-// reserved reports whether an entity is a part of the proof of serving.
+// reserved reports whether an entity is part of the proof of serving.
 func reserved(kind string, e *yaml.Node) bool {
 	if proof.Reserved(kind, field(e, "id"), field(e, "name")) {
 		return true
@@ -128,7 +128,7 @@ func reserved(kind string, e *yaml.Node) bool {
 	return kind == "plugins" && field(e, "route") == proof.RouteID
 }
 
-// field is the text of a scalar field; empty when there is none, or it is null.
+// field returns the text of a scalar field. It is empty when the field is missing or null.
 func field(e *yaml.Node, name string) string {
 	for i := 0; i+1 < len(e.Content); i += 2 {
 		if v := e.Content[i+1]; e.Content[i].Value == name && v.Kind == yaml.ScalarNode && v.Tag != "!!null" {

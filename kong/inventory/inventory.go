@@ -22,7 +22,7 @@ import (
 // Bounds of an inventory. One of 20,000 routes, with a service each, has about 600 KB packed.
 const (
 	MaxEntities = 250_000
-	MaxPacked   = 768 << 10 // bytes; what one value of etcd and one message of a node have room for
+	MaxPacked   = 768 << 10 // bytes; the room in one value of etcd and in one message of a node
 	maxRaw      = 32 << 20
 	maxName     = 120
 )
@@ -36,11 +36,11 @@ var (
 // Entry is one entity.
 type Entry struct {
 	Kind string // singular, such as "route"
-	Name string // what people call it, clean and at most 120 bytes; may be empty
-	Key  string // equal when the entities are the same to people
+	Name string // for people, clean and at most 120 bytes; may be empty
+	Key  string // equal for entities that people regard as the same
 }
 
-// String is how messages name it.
+// String returns the entry as messages name it.
 func (e Entry) String() string {
 	if e.Name == "" {
 		return "a " + e.Kind
@@ -48,16 +48,17 @@ func (e Entry) String() string {
 	return e.Kind + " " + e.Name
 }
 
-// Inventory is a sorted list of what a configuration holds. The zero value is that of an empty one. It is immutable.
+// Inventory is a sorted list of the entities of a configuration. The zero value is the inventory of an empty one. It is immutable.
 type Inventory struct {
 	Entries []Entry
-	// of all values but ids and times, so that gateways with the same have the same inventory; empty of a snapshot, which lacks defaults
+	// Content is a hash of all values except ids and times, so gateways with the same values have the same inventory. It is empty for a
+	// snapshot, which lacks defaults.
 	Content string
-	Managed bool // the configuration has Silverback's reserved route; not a part of what is encoded
+	Managed bool // the configuration has Silverback's reserved route; not encoded
 }
 
 // OfGateway returns the inventory of a configuration as Kong exports it. The error is an ErrNotFlattened or an ErrTooLarge, and holds no
-// content.
+// values.
 func OfGateway(text []byte) (Inventory, error) {
 	var all []record
 	managed, err := Entities(text, func(kind string, e *yaml.Node) error {
@@ -98,7 +99,7 @@ func OfSnapshot(canonical []byte) (Inventory, error) {
 	return build(all), nil
 }
 
-// contentOf is the same for configurations that are the same whatever the ids and the order of their entities.
+// contentOf returns a hash that does not depend on ids and on the order of entities.
 func contentOf(all []record) string {
 	n := newNamer(all)
 	lines := make([]string, len(all))
@@ -113,7 +114,7 @@ func contentOf(all []record) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }
 
-// build drops what is not needed for keys while it goes.
+// build makes entries and drops data that keys do not need.
 func build(all []record) Inventory {
 	n := newNamer(all)
 	duplicates := map[string]int{}
@@ -138,7 +139,7 @@ func compare(a, b Entry) int {
 	return strings.Compare(a.Key, b.Key)
 }
 
-// Missing returns the entries that another inventory does not have, in order.
+// Missing returns the entries that another inventory lacks, in order.
 func (i Inventory) Missing(from Inventory) []Entry {
 	there := make(map[string]bool, len(from.Entries))
 	for _, e := range from.Entries {
@@ -153,7 +154,7 @@ func (i Inventory) Missing(from Inventory) []Entry {
 	return missing
 }
 
-// Describe names the first most entries for people and says how many more there are.
+// Describe names the first most entries for people, and the number of the others.
 func Describe(entries []Entry, most int) string {
 	names := make([]string, 0, most)
 	for _, e := range entries[:min(most, len(entries))] {
@@ -166,7 +167,7 @@ func Describe(entries []Entry, most int) string {
 	return said
 }
 
-// Counts is how many entities of each kind there are.
+// Counts is the number of entities of each kind.
 func (i Inventory) Counts() map[string]int64 {
 	counts := map[string]int64{}
 	for _, e := range i.Entries {
@@ -175,7 +176,7 @@ func (i Inventory) Counts() map[string]int64 {
 	return counts
 }
 
-// String counts: "2 routes, 1 service".
+// String returns the counts as text: "2 routes, 1 service".
 func (i Inventory) String() string {
 	counts := i.Counts()
 	said := make([]string, 0, len(counts))
@@ -189,7 +190,7 @@ func (i Inventory) String() string {
 	return strings.Join(said, ", ")
 }
 
-// Encode returns the one text of the inventory: a line for its content, then one for each kind, then its entities.
+// Encode returns the inventory's canonical text: a line for its content, then one for each kind, then its entities.
 func (i Inventory) Encode() []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "=%s\n", i.Content)
@@ -204,10 +205,10 @@ func (i Inventory) Encode() []byte {
 	return out.Bytes()
 }
 
-// Digest names the inventory: gateways that serve the same to people have the same one.
+// Digest identifies the inventory. Gateways whose configurations differ only in ids have the same digest.
 func (i Inventory) Digest() fleet.Digest { return fleet.DigestOf(i.Encode()) }
 
-// Pack returns the inventory as one zstd frame; ErrTooLarge over MaxPacked.
+// Pack returns the inventory as one zstd frame. It returns ErrTooLarge over MaxPacked.
 func (i Inventory) Pack() ([]byte, error) {
 	e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
 	if err != nil {
@@ -221,7 +222,8 @@ func (i Inventory) Pack() ([]byte, error) {
 	return packed, nil
 }
 
-// Unpack reads what Pack wrote, and refuses what has another digest, or is not in the one form. It allocates no more than the bounds allow.
+// Unpack decodes the output of Pack. It refuses an inventory with another digest or one that is not canonical. It allocates no more than
+// the bounds allow.
 func Unpack(packed []byte, digest fleet.Digest) (Inventory, error) {
 	var i Inventory
 	if len(packed) > MaxPacked {
@@ -252,14 +254,14 @@ func Unpack(packed []byte, digest fleet.Digest) (Inventory, error) {
 		}
 		key, name, found := strings.Cut(line, "\t")
 		if !found || kind == "" || len(i.Entries) == MaxEntities {
-			return Inventory{}, fmt.Errorf("%w: it is out of form", ErrInventory)
+			return Inventory{}, fmt.Errorf("%w: it is not canonical", ErrInventory)
 		}
 		i.Entries = append(i.Entries, Entry{Kind: kind, Key: key, Name: name})
 	}
 	return i, nil
 }
 
-// keyFields are the fields that keys and names are made of.
+// keyFields are the fields from which keys and names are made.
 var keyFields = func() map[string]bool {
 	all := map[string]bool{"id": true}
 	for _, r := range rules {
@@ -345,7 +347,7 @@ func plain(v any) any {
 	return v
 }
 
-// reference takes the id out of {id: ...}, as the snapshot spells what the gateway's form spells by the id alone.
+// reference returns the id of {id: ...}. A snapshot has that form where the gateway's export has the id alone.
 func reference(kind, name string, v any) any {
 	if m, is := v.(map[string]any); is && kind != "" && references[name] != "" {
 		return m["id"]

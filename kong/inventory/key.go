@@ -15,22 +15,22 @@ import (
 	"github.com/silverback-gateway/silverback/kit/clean"
 )
 
-// record is an entity by its fields: texts, lists of what is here, and maps of it. Nulls are left out. References are the id alone.
+// record is an entity by its fields: texts, lists and maps of these. Nulls are left out. References are ids.
 type record struct {
 	kind    string
 	fields  map[string]any
-	content [sha256.Size]byte // of all that is neither its id, nor a time, nor a reference
+	content [sha256.Size]byte // of all fields except its id, times and references
 }
 
-// rule says what an entity of a kind is known by.
+// rule is what identifies an entity of a kind.
 type rule struct {
-	by    []string   // fields that together are one of a kind; references among them stand for what they refer to
-	or    [][]string // where one of those is missing: the first of these of which any field is there
-	shown []string   // the first of these that is there is what people call it
+	by    []string   // fields that together identify one of a kind; references are resolved
+	or    [][]string // used when one of those is missing: the first of these with any field set
+	shown []string   // the first of these that is set is the name for people
 	owner []string   // references that belong to the name: "rate-limiting of service orders"
 }
 
-// matches are the fields by which a route takes requests.
+// matches are the fields on which a route matches requests.
 var matches = []string{"service", "hosts", "paths", "methods", "headers", "snis", "sources", "destinations", "expression"}
 
 var scope = []string{"route", "service", "consumer", "consumer_group"}
@@ -61,17 +61,17 @@ var rules = map[string]rule{
 		owner: []string{"consumer"}},
 }
 
-// references are the kinds that fields refer to.
+// references has the kinds to which fields refer.
 var references = map[string]string{
 	"service": "services", "route": "routes", "consumer": "consumers", "consumer_group": "consumer_groups", "upstream": "upstreams",
 	"certificate":        "certificates",
 	"client_certificate": "certificates", "set": "key_sets", "ca_certificate": "ca_certificates",
 }
 
-// parents is how often a reference is followed at most: sni, certificate; plugin, route, service.
+// parents is how many references are followed at most: sni, certificate; plugin, route, service.
 const parents = 3
 
-// namer gives entities their keys.
+// namer computes the keys of entities.
 type namer struct {
 	byID map[string]record // by kind and id
 }
@@ -86,7 +86,7 @@ func newNamer(all []record) *namer {
 	return n
 }
 
-// key is the same for entities that are the same to people.
+// key returns the key of an entity. It is equal for entities that people regard as the same.
 func (n *namer) key(t record) string {
 	sum := sha256.Sum256([]byte(n.identity(t, parents)))
 	return base64.RawURLEncoding.EncodeToString(sum[:12])
@@ -126,7 +126,7 @@ func (n *namer) identity(t record, depth int) string {
 	return out.String()
 }
 
-// content is the same for entities that are the same whatever their ids.
+// content returns a hash that does not depend on ids.
 func (n *namer) content(t record) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s\x00%x", n.identity(t, parents), t.content)
@@ -142,7 +142,7 @@ func (n *namer) content(t record) string {
 	return out.String()
 }
 
-// contentHash is of the fields of an entity that content does not tell otherwise. The order of lists counts.
+// contentHash is a hash of the fields that content does not handle separately. The order of lists counts.
 func contentHash(fields map[string]any) [sha256.Size]byte {
 	h := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
@@ -172,7 +172,7 @@ func write(h io.Writer, v any) {
 	}
 }
 
-// name is what people call the entity: "route orders", "plugin rate-limiting of service orders", "route without a name, of service orders,
+// name is the entity's name for people: "route orders", "plugin rate-limiting of service orders", "route without a name, of service orders,
 // /u".
 func (n *namer) name(t record) string {
 	r := rules[t.kind]
@@ -201,10 +201,10 @@ func (n *namer) name(t record) string {
 	return clean.Line(strings.TrimSpace(said+owner), maxName)
 }
 
-// Singular is what one of a kind is called.
+// Singular returns the singular name of a kind.
 func Singular(kind string) string { return strings.TrimSuffix(kind, "s") }
 
-// certificate is the same for each way to write the same PEM.
+// certificate returns the same text for each spelling of the same PEM.
 func certificate(text string) string {
 	if block, _ := pem.Decode([]byte(text)); block != nil {
 		sum := sha256.Sum256(block.Bytes)
@@ -220,7 +220,7 @@ func text(v any) string {
 	return s
 }
 
-// render writes a value so that equal values are equal texts; the order of a list does not count, for none of those that are spelt has one.
+// render writes a value so that equal values give equal texts. The order of a list does not count: none of these lists has one.
 func render(v any) string {
 	switch v := v.(type) {
 	case string:

@@ -1,10 +1,8 @@
-// Package luasyntax says whether LuaJIT would refuse to compile a chunk of Lua, as it
-// does with the functions of the plugins pre-function and post-function. The grammar
-// is gopher-lua's, which is that of Lua 5.1 with goto; what LuaJIT has beyond it (its
-// escapes, its numbers, names beyond ASCII) is read here and written plainly before.
+// Package luasyntax reports whether LuaJIT would refuse to compile a chunk of Lua, as it does with the functions of the plugins
+// pre-function and post-function. The grammar is gopher-lua's, which is that of Lua 5.1 with goto. What LuaJIT adds to it (escapes,
+// numbers, names beyond ASCII) is replaced by plain Lua first.
 //
-// Where the two may differ the chunk is taken: the gateway has the last word. Nothing
-// is run.
+// A chunk that the two may treat differently is accepted: the gateway decides. No code is run.
 package luasyntax
 
 import (
@@ -17,19 +15,19 @@ import (
 	"github.com/yuin/gopher-lua/parse"
 )
 
-// MaxLength is the longest chunk that is read, in bytes; a longer one is taken.
+// MaxLength is the longest chunk that is checked, in bytes. Longer ones are accepted.
 const MaxLength = 64 << 10
 
-// Error is what is wrong with a chunk, without any of its names or strings.
+// Error is what is wrong with a chunk. It holds none of the chunk's names or strings.
 type Error struct {
 	Line    int // from 1
 	Message string
 }
 
-// Error says it with the line.
+// Error returns the message with the line.
 func (e *Error) Error() string { return "line " + strconv.Itoa(e.Line) + ": " + e.Message }
 
-// Check reads a chunk. The error is an *Error, or nil.
+// Check checks a chunk. The error is an *Error, or nil.
 func Check(text string) error {
 	if len(text) > MaxLength || strings.HasPrefix(text, "\x1bLJ") { // compiled Lua
 		return nil
@@ -41,7 +39,7 @@ func Check(text string) error {
 	return grammar(plain)
 }
 
-// grammar asks gopher-lua, which may panic on what it was not made for.
+// grammar parses with gopher-lua, which may panic on unexpected input.
 func grammar(plain string) (err error) {
 	defer func() {
 		if recover() != nil {
@@ -79,10 +77,10 @@ func grammar(plain string) (err error) {
 			return &Error{max(1, compiling.Line), says}
 		}
 	}
-	return nil // a limit of its own
+	return nil // a limit of gopher-lua
 }
 
-// near names a token that is of the language itself.
+// near returns a token that belongs to the language itself.
 func near(token string) string {
 	if token == "" || len(token) > 8 || strings.ContainsAny(token, `"0s`) && token != "else" && token != "elseif" && token != "false" {
 		return ""

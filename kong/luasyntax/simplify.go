@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// simplify writes a chunk with the same lines and the same structure in what every
-// Lua 5.1 reads: comments become blanks, strings "s", numbers 0, bytes beyond ASCII a
-// letter.
+// simplify rewrites a chunk so that every Lua 5.1 parser reads it, with the same lines and the same structure. Comments become blanks,
+// strings "s", numbers 0, bytes beyond ASCII a letter.
 func simplify(text string) (string, error) {
 	s := scanner{text: strings.TrimPrefix(text, "\ufeff"), line: 1}
 	if strings.HasPrefix(s.text, "#") {
@@ -40,7 +39,7 @@ func (s *scanner) skipLine() {
 	s.at = len(s.text)
 }
 
-// newline goes past an end of a line, of which \r\n is one.
+// newline skips the end of a line. \r\n is one.
 func (s *scanner) newline() {
 	if two := s.rest(); strings.HasPrefix(two, "\r\n") || strings.HasPrefix(two, "\n\r") {
 		s.at++
@@ -96,7 +95,7 @@ func (s *scanner) token() error {
 			s.out.WriteByte(b)
 		}
 	case c < ' ' && c != '\t' && c != '\v' && c != '\f', strings.IndexByte("!@$`?\\", c) >= 0, c == 0x7f:
-		return s.fail(s.line, "a character that Lua has no use for")
+		return s.fail(s.line, "a character that Lua does not use")
 	default:
 		s.at++
 		s.out.WriteByte(c)
@@ -104,7 +103,7 @@ func (s *scanner) token() error {
 	return nil
 }
 
-// level counts the equals signs of a long bracket, -1 where there is none.
+// level counts the equals signs of a long bracket. It returns -1 where there is none.
 func (s *scanner) level() int {
 	rest := s.rest()[1:]
 	bare := strings.TrimLeft(rest, "=")
@@ -123,7 +122,7 @@ func (s *scanner) comment() error {
 	return nil
 }
 
-// long reads what stands in long brackets.
+// long reads the text in long brackets.
 func (s *scanner) long(what string) error {
 	started, level := s.line, s.level()
 	s.at += level + 2
@@ -218,7 +217,7 @@ func (s *scanner) escape() error {
 	return nil
 }
 
-// numeral is what LuaJIT reads as a number, with its suffixes.
+// numeral matches what LuaJIT reads as a number, with its suffixes.
 var numeral = regexp.MustCompile(
 	`(?i)^(0x([0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(p[+-]?[0-9]+)?|0b[01]+|([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?)(i|u?ll)?$`)
 

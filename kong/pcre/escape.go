@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// escape reads what follows a backslash outside of a class.
+// escape reads an escape outside of a class, from the character after the backslash.
 func (r *reader) escape() {
 	if r.at >= len(r.text) {
 		r.fail("the expression ends in a backslash")
@@ -50,7 +50,7 @@ func (r *reader) escape() {
 	}
 }
 
-// number reads a back-reference, or an octal number where there are not as many groups.
+// number reads a back-reference. Where there are fewer groups, it reads an octal number.
 func (r *reader) number(first byte) {
 	digits := string(first)
 	for r.at < len(r.text) && isDigit(r.text[r.at]) && len(digits) < 10 {
@@ -105,8 +105,7 @@ func (r *reader) groupReference() {
 	}
 }
 
-// character reads the escape of one character or of a class, which may stand in
-// brackets as well. It reports whether it is a class.
+// character reads the escape of one character or of a class, both of which may also stand in brackets. It reports whether it is a class.
 func (r *reader) character(c byte) (class bool) {
 	switch {
 	case strings.IndexByte("dDhHsSvVwW", c) >= 0:
@@ -193,11 +192,11 @@ func (r *reader) class() {
 	}
 	r.item = true
 	r.has("^")
-	// What was read last: -1 for nothing that begins a range, -2 for a class.
+	// The last item: -1 when it cannot begin a range, -2 for a class.
 	const none, aClass = -1, -2
 	last, ranging := none, false
 	for first := true; ; first = false {
-		for r.has(`\E`) { // which is nothing, also before the first
+		for r.has(`\E`) { // \E has no meaning, also before the first item
 			continue
 		}
 		if r.at >= len(r.text) {
@@ -275,8 +274,7 @@ func isPOSIX(text, sign string) bool {
 	return false
 }
 
-// classEscape reads an escape within brackets. It returns the character, or what
-// stands for a class, or that it was none of both.
+// classEscape reads an escape within brackets. It returns the character or a class, or reports that it is neither.
 func (r *reader) classEscape(aClass int) (code int, none bool) {
 	if r.at >= len(r.text) {
 		r.fail("the expression ends in a backslash")
@@ -300,7 +298,7 @@ func (r *reader) classEscape(aClass int) (code int, none bool) {
 		if c == 'c' || c == 'o' {
 			r.character(c)
 		}
-		return 0xff, true // which character is of no matter
+		return 0xff, true // the character does not matter
 	}
 	start := r.at
 	if r.character(c) {

@@ -1,11 +1,8 @@
-// Package pcre says what PCRE2 10.42 and later surely refuse in a regular
-// expression, compiled for bytes as OpenResty does it. Kong compiles every path with
-// it before its router does, and plugins use it for the patterns of their own. It does
-// not match.
+// Package pcre reports what PCRE2 10.42 and later certainly refuse in a regular expression, compiled for bytes as in OpenResty. Kong
+// compiles every path with it before the router does, and plugins use it for their patterns. The package does not match.
 //
-// What versions or builds of PCRE2 differ in, and what is too rare to be worth its
-// code (the length of what looks behind, the number of branches of a condition, the
-// size that an expression compiles to), is taken: the gateway has the last word.
+// It accepts what versions or builds of PCRE2 treat differently, and rare limits that are not worth their code (the length of look-behind,
+// the number of branches of a condition, the compiled size). There the gateway decides.
 package pcre
 
 import (
@@ -41,12 +38,12 @@ type reader struct {
 	open     []group
 	groups   int
 	names    map[string]bool
-	needs    []string // names and numbers that are referred to
-	// Whether a quantifier may follow what was read last.
+	needs    []string // the names and numbers to which the expression refers
+	// Whether a quantifier may follow the last item.
 	item bool
 }
 
-// group is what a closing parenthesis brings back.
+// group is the state that a closing parenthesis restores.
 type group struct{ extended, dupNames bool }
 
 func (r *reader) fail(message string) {
@@ -134,7 +131,7 @@ func (r *reader) braces() {
 	case from > maxCount || to > maxCount:
 		r.fail("a repetition's count is above 65535")
 	case from > to:
-		r.fail("a repetition's least count is above its most")
+		r.fail("a repetition's minimum is above its maximum")
 	default:
 		r.quantifier()
 	}
@@ -209,8 +206,7 @@ func (r *reader) group() {
 	}
 }
 
-// verb takes what begins with (* and a word; with anything else the star repeats
-// nothing.
+// verb reads what begins with (* and a word. With anything else the star has nothing to repeat.
 func (r *reader) verb() {
 	rest := r.rest()
 	if rest == "" || (rest[0] != ':' && !isLetter(rest[0])) {
@@ -277,7 +273,7 @@ func (r *reader) need(what string) {
 	}
 }
 
-// condition reads what a conditional group asks; a look-around stays to be read.
+// condition reads the condition of a conditional group. A look-around is left to be read.
 func (r *reader) condition() {
 	if strings.HasPrefix(r.rest(), "?") || strings.HasPrefix(r.rest(), "*") {
 		r.at--
@@ -295,7 +291,7 @@ func (r *reader) condition() {
 	r.push()
 }
 
-// flagsOrNumber reads flags, alone or of a group, or a call of a group by number.
+// flagsOrNumber reads flags, alone or of a group, or the call of a group by number.
 func (r *reader) flagsOrNumber() {
 	text := r.rest()
 	number := strings.TrimLeft(text, "+-")
@@ -346,7 +342,7 @@ func (r *reader) flagsOrNumber() {
 	r.fail("a group is not closed")
 }
 
-// references looks at the groups that are referred to, once all are known.
+// references checks the references to groups after all groups are known.
 func (r *reader) references() {
 	for _, what := range r.needs {
 		if isDigits(what) && count(what) > r.groups || !isDigits(what) && !r.names[what] {

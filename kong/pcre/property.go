@@ -6,13 +6,13 @@ import (
 	"github.com/silverback-gateway/silverback/kong/rustregex"
 )
 
-// Classes that PCRE2 knows beside scripts and properties of characters: general
-// categories by their short names, its own, and those of directions of text.
+// Classes that PCRE2 has besides scripts and properties of characters: general categories by their short names, its own, and those of text
+// direction.
 const (
 	categories = " any c cc cf cn co cs l l& lc ll lm lo lt lu m mc me mn n nd nl no p pc pd pe pf pi po ps s sc sk sm so z zl zp zs "
 	own        = " xan xps xsp xwd xuc unknown zzzz ascii "
 	directions = " al an b bn cs en es et fsi l lre lri lro nsm on pdf pdi r rle rli rlo s ws "
-	// Properties that it lacks.
+	// Properties that PCRE2 lacks.
 	lacking = " hyphen otheralphabetic oalpha otherdefaultignorablecodepoint odi othergraphemeextend ogrext otheridcontinue oidc " +
 		"otheridstart oids otherlowercase olower othermath omath otheruppercase oupper "
 )

@@ -7,8 +7,7 @@ import (
 	"slices"
 )
 
-// Collision is why a snapshot cannot be given a reserved route: one of its own
-// entities stands where the reserved one must.
+// Collision is why a reserved route cannot be added to a snapshot: one of the snapshot's entities has a reserved name or id.
 type Collision struct {
 	Kind     string // singular: route or plugin
 	Name, ID string // of the entity; a name can be empty
@@ -20,8 +19,8 @@ func (c *Collision) Error() string {
 	return fmt.Sprintf("%s %q (%s): its %s is reserved for the proof of serving", c.Kind, c.Name, c.ID, c.Field)
 }
 
-// Reserved reports whether an entity of a kind (plural) may not have this id or
-// name. Whoever accepts entities refuses such ones; Insert does too.
+// Reserved reports whether an entity of a kind, given in the plural, has a reserved id or name. Callers that accept entities refuse these;
+// Insert does too.
 func Reserved(kind, id, name string) bool {
 	switch kind {
 	case "routes":
@@ -32,8 +31,7 @@ func Reserved(kind, id, name string) bool {
 	return false
 }
 
-// collision looks through the lines of canonical bytes, which is quick as long as
-// none of the reserved words is in them.
+// collision searches the lines of canonical bytes. It is fast as long as none of the reserved words occurs.
 func collision(canonical []byte) error {
 	words := []string{RouteName, RouteID, preFunctionID, requestTerminationID, ipRestrictionID}
 	if !slices.ContainsFunc(words, func(word string) bool { return bytes.Contains(canonical, []byte(word)) }) {

@@ -13,43 +13,37 @@ import (
 // Options adapt the reserved route to one gateway. The zero value suits the
 // default router flavor.
 type Options struct {
-	// Expressions writes the route as an expression of the highest priority.
-	// Under the router flavor "expressions" anything less could lose its
-	// requests to an expression of the user's.
+	// Expressions writes the route as an expression of the highest priority. Under the router flavor "expressions" a lower priority could lose
+	// its requests to a user's expression.
 	Expressions bool
 }
 
-// TopPriority is the largest priority that Kong's schema allows an expression
-// (2^46-1, F42). It is that of the reserved route: of expressions of the same
-// priority the larger id wins. So whoever accepts entities refuses it in others.
+// TopPriority is the largest priority of an expression that Kong's schema allows (2^46-1, F42). The reserved route has it. Among
+// expressions of the same priority the larger id wins, so callers that accept entities refuse this priority in others.
 const TopPriority = 70368744177663
 
-// The plugins are named by ids of our own, so that the posted bytes of one
-// digest are the same on every gateway and at every load.
+// The plugins have ids of our own, so that the posted bytes of one digest are the same on every gateway and at every load.
 const (
 	preFunctionID        = "b7590e17-d63b-59e4-a6d7-36c341c47a87"
 	requestTerminationID = "23001363-8b46-582a-a182-6234dc3924d8"
 	ipRestrictionID      = "9f6de2e5-4375-5793-b708-bd8c98e187bd"
 )
 
-// workerScript is the Lua of the worker form. It speaks as an unknown route to
-// whoever does not ask from the gateway's own machine; unix: is what nginx calls
-// a client behind a socket.
+// workerScript is the Lua of the worker form. To clients on other machines it answers like an unknown route; unix: is nginx's name of a
+// client behind a socket.
 const workerScript = `local ip = kong.client.get_ip() ` +
 	`if ip ~= '127.0.0.1' and ip ~= '::1' and ip ~= 'unix:' then ` +
 	`return kong.response.exit(404, { message = 'no Route matched with those values' }) end ` +
 	`return kong.response.exit(200, { digest = '%s', worker = ngx.worker.id(), workers = ngx.worker.count(), pid = ngx.worker.pid() })`
 
-// Insert returns the bytes to post for a snapshot: its canonical bytes with the
-// reserved route as the first line of "routes", or the canonical bytes
-// themselves (not a copy) for None. The result is a function of the arguments
-// alone. Bytes that are not laid out canonically are refused, and a snapshot that
-// holds what the reserved route needs for itself with a *Collision.
+// Insert returns the bytes to post for a snapshot: its canonical bytes with the reserved route as the first line of "routes", or the
+// canonical bytes themselves (not a copy) for None. The result depends on the arguments alone. It refuses bytes that are not in the
+// canonical layout. It returns a *Collision for a snapshot with an entity that has a reserved name or id.
 func Insert(canonical []byte, digest fleet.Digest, form Form, opts Options) ([]byte, error) {
 	if form == None {
 		return canonical, nil
 	}
-	// The digest becomes part of Lua source: nothing but hex may come along.
+	// The digest becomes part of Lua source, so it must be hexadecimal.
 	if _, err := fleet.ParseDigest(string(digest)); err != nil {
 		return nil, fmt.Errorf("insert reserved route: %w", err)
 	}
@@ -72,9 +66,8 @@ func Insert(canonical []byte, digest fleet.Digest, form Form, opts Options) ([]b
 	return append(posted, canonical[at:]...), nil
 }
 
-// insertionPoint finds where the line goes and what must stand around it there. In
-// canonical bytes a line that starts with a quote is a top-level key: entities
-// start with a brace, and strings hold no raw line feed.
+// insertionPoint finds the place of the line and the text around it. In canonical bytes a line that starts with a quote is a top-level key:
+// entities start with a brace, and strings hold no raw line feed.
 func insertionPoint(canonical []byte) (at int, before, after string, err error) {
 	if !bytes.HasPrefix(canonical, []byte(`{"_format_version":`)) || !bytes.HasSuffix(canonical, []byte("}\n")) {
 		return 0, "", "", errors.New("the bytes are not canonical")
@@ -155,8 +148,8 @@ func routeLine(digest fleet.Digest, form Form, opts Options) ([]byte, error) {
 		r.Expression = fmt.Sprintf("http.host == %q && http.path == %q", Host, Path)
 		r.Priority = TopPriority
 	} else {
-		// The traditional routers prefer whoever names more kinds of criteria: a
-		// user's route for *.internal, / and GET would win over host and path alone.
+		// The traditional routers prefer the route with more kinds of criteria. A user's route for *.internal, / and GET would win over host and
+		// path alone.
 		r.Hosts, r.Paths = []string{Host}, []string{Path}
 		r.Methods, r.Headers = []string{http.MethodGet}, map[string][]string{Header: {HeaderValue}}
 	}
@@ -177,8 +170,7 @@ func routeLine(digest fleet.Digest, form Form, opts Options) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("%v is not a form of the reserved route", form)
 	}
-	// An encoder, for json.Marshal would write && as escapes in an expression
-	// that people read in dumps.
+	// json.Marshal would escape && in an expression, which people read in dumps.
 	var line bytes.Buffer
 	enc := json.NewEncoder(&line)
 	enc.SetEscapeHTML(false)

@@ -1,9 +1,7 @@
-// Package proof puts the reserved route into the bytes that a gateway is given,
-// and reads what that route answers. A gateway that answers with a digest serves
-// the snapshot of that digest: nothing weaker is called proof.
+// Package proof puts the reserved route into the bytes that a gateway is given, and parses the answers of that route. A gateway that
+// answers with a digest serves the snapshot of that digest. Nothing weaker is called proof.
 //
-// The package is pure text work. It asks no gateway, chooses no form for one, and
-// never parses or reorders the snapshot it is handed.
+// The package only handles text. It calls no gateway, does not choose a form for one, and never parses or reorders the snapshot.
 package proof
 
 import (
@@ -25,25 +23,24 @@ const (
 	HeaderValue = "proof"
 	Tag         = "silverback"
 
-	// RouteID is the id that Kong itself would give a route of that name.
+	// RouteID is the id that Kong would give a route of that name.
 	RouteID = "1448fce5-bfeb-5f3b-a2c5-51d464655867"
 )
 
-// Form says how much the reserved route can prove.
+// Form is how much the reserved route can prove.
 type Form int
 
 const (
-	// None inserts nothing: all there is to compare is the gateway hash.
+	// None inserts nothing. Only the gateway hash can be compared.
 	None Form = iota
-	// Route answers the digest, but not which worker answered, and answers
-	// only after global authentication plugins have let the request through.
+	// Route answers the digest, but not which worker answered. It answers only after global authentication plugins let the request through.
 	Route
-	// Worker answers the digest, the worker and the number of workers, before
-	// every other plugin. It needs pre-function and a Lua sandbox that is on.
+	// Worker answers the digest, the worker and the number of workers, before every other plugin. It needs pre-function and an enabled Lua
+	// sandbox.
 	Worker
 )
 
-// String returns the word that flags, logs and outcomes use.
+// String returns the word for flags, logs and outcomes.
 func (f Form) String() string {
 	switch f {
 	case None:
@@ -66,7 +63,7 @@ func ParseForm(word string) (Form, error) {
 	return None, fmt.Errorf("proof %q is not one of worker, route, hash", word)
 }
 
-// Plugins names the plugins that a gateway must offer for a form to work.
+// Plugins returns the plugins that a gateway needs for a form.
 func (f Form) Plugins() []string {
 	switch f {
 	case Route:

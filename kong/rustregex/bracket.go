@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// class is what is read between brackets so far.
+// class is the state of reading a class in brackets.
 type class struct {
 	pairs   []rune
 	items   int
 	height  int // of the highest item
 	inexact bool
-	// What stands before an operator, and which.
+	// The set before an operator, and the operator.
 	left       set
 	operator   string
 	leftHeight int // the height of the left side
@@ -25,7 +25,7 @@ func (c *class) add(s set, height int, inexact bool) {
 	c.inexact = c.inexact || inexact
 }
 
-// nesting is the height of the items: several are joined at one more level.
+// nesting returns the height of the items. Several items are joined at one more level.
 func (c *class) nesting() int {
 	if c.items > 1 {
 		return c.height + 1
@@ -45,7 +45,7 @@ func (p *parser) bracket() (*node, error) {
 	return &node{op: opClass, set: s, height: height, inexact: inexact}, nil
 }
 
-// brackets reads a class, at its opening bracket. It returns the set, its height, and whether the set is not all of the class.
+// brackets reads a class from its opening bracket. It returns the set, its height, and whether the set is incomplete.
 func (p *parser) brackets(depth int) (set, int, bool, error) {
 	open := p.fail("a class is not closed")
 	if depth > maxNesting {
@@ -77,8 +77,8 @@ func (p *parser) brackets(depth int) (set, int, bool, error) {
 	return nil, 0, false, open
 }
 
-// classStart reads the bracket and what is special right behind it: ^, dashes, and a closing bracket that is a character. More is false
-// at the end of the text.
+// classStart reads the bracket and the special characters right behind it: ^, dashes, and a closing bracket that is a character. More is
+// false at the end of the text.
 func (p *parser) classStart(c *class) (negated, more bool) {
 	if more = p.bumpSpace(); more && p.rune() == '^' {
 		negated, more = true, p.bumpSpace()
@@ -109,7 +109,7 @@ func (p *parser) nestedClass(c *class, depth int) error {
 	return err
 }
 
-// classOperator reads &&, -- or ~~: what was read becomes its left side.
+// classOperator reads &&, -- or ~~. The items before it become its left side.
 func (p *parser) classOperator(c *class, operator rune) error {
 	if err := p.spend(c.pairs); err != nil {
 		return err
@@ -139,7 +139,7 @@ func (p *parser) closeClass(c *class, negated bool) (set, int, error) {
 	return s.negate(), height, nil
 }
 
-// operate joins what was read with what stands before the last operator.
+// operate joins the items with the left side of the last operator.
 func (p *parser) operate(c *class) (set, int) {
 	right, height := normal(c.pairs), c.nesting()
 	if c.operator == "" {
@@ -159,9 +159,8 @@ func (p *parser) operate(c *class) (set, int) {
 	return union(subtract(left, right), subtract(right, left)), height
 }
 
-// posix reads [:name:]. What only looks like one is a class of its own, and the
-// parser stays where it is. The word is yes, no where it would match what is not
-// UTF-8, or empty.
+// posix reads [:name:]. Text that only looks like one is a class of its own, and the parser stays in place. The third result is yes, no
+// where it would match bytes that are not UTF-8, or empty.
 func (p *parser) posix() (set, string) {
 	rest := p.text[p.at:]
 	name, ok := strings.CutPrefix(rest, "[:")
@@ -238,8 +237,7 @@ func (p *parser) classRange(c *class, open error) error {
 	return nil
 }
 
-// shared reports whether a large set is what was added last, so that repeating one
-// costs nothing.
+// shared reports whether a large set was the last one added, so that repeating one costs nothing.
 func shared(pairs []rune, s set) bool {
 	return len(s) > 16 && len(pairs) >= len(s) && slices.Equal(pairs[len(pairs)-len(s):], s)
 }

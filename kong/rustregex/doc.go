@@ -1,12 +1,9 @@
-// Package rustregex reads regular expressions in the syntax of Rust's crate regex
-// 1.10, which the router of a Kong gateway compiles paths and values of headers
-// with (F22): Kong's default flavor and the expressions flavor, not traditional.
+// Package rustregex parses regular expressions in the syntax of Rust's crate regex 1.10. The router of a Kong gateway compiles paths and
+// values of headers with it (F22) in Kong's default flavor and in the flavor expressions, not in traditional.
 //
-// Parse says what that crate would refuse: its grammar, its limits (nesting of 250,
-// 10 MiB for what an expression compiles to), and what would match bytes that are no
-// UTF-8. Where the answer hangs on something that is not known here, such as a
-// script that a newer Unicode has, the expression is taken with a doubt.
+// Parse reports what that crate would refuse: its grammar, its limits (nesting of 250, 10 MiB of compiled size), and matches of bytes that
+// are not UTF-8. Where the result depends on something unknown here, such as a script of a newer Unicode, the expression is accepted with a
+// doubt.
 //
-// It does not match. Go writes an expression in the syntax of Go's regexp for those
-// who want to, as closely as that can say it.
+// The package does not match. Go converts an expression to the syntax of Go's regexp, as far as that syntax allows.
 package rustregex

@@ -6,17 +6,15 @@ import (
 	"strings"
 )
 
-// nothing is an expression of Go's that matches nothing.
+// nothing is a Go expression that matches nothing.
 const nothing = `[^\x00-\x{10FFFF}]`
 
-// mostCount is what Go's braces count to.
+// mostCount is the largest count in Go's braces.
 const mostCount = 1000
 
-// Go writes the expression in the syntax of Go's package regexp, which may still
-// refuse it: it has tighter limits. Classes hold what Rust's would, but for those that
-// Go has no tables of, which are left empty; \b, \B, \< and \> look at ASCII alone;
-// halves of word boundaries are left out, and so is what the flag R says of lines.
-// Groups lose their names and keep their order.
+// Go converts the expression to the syntax of Go's package regexp, which may still refuse it: its limits are tighter. Classes match what
+// Rust's do, but classes for which Go has no tables are empty. \b, \B, \< and \> consider ASCII only. Halves of word boundaries and the
+// effect of flag R on lines are left out. Groups lose their names and keep their order.
 func (r *Regexp) Go() string {
 	if r.root == nil {
 		return nothing

@@ -20,31 +20,31 @@ type Error struct {
 	Message string
 }
 
-// Error says it in one line, without the expression.
+// Error returns one line, without the expression.
 func (e *Error) Error() string { return e.Message + " at character " + strconv.Itoa(e.Offset+1) }
 
-// Regexp is an expression that the crate would take.
+// Regexp is an expression that the crate accepts.
 type Regexp struct {
 	root      *node
 	uncertain string
 }
 
-// Uncertain says why it is not certain that the crate takes the expression, or nothing.
+// Uncertain returns why it is uncertain that the crate accepts the expression, or an empty string.
 func (r *Regexp) Uncertain() string { return r.uncertain }
 
-// Work is how many ranges of characters Parse looks at before it gives up: some
-// milliseconds. An expression of a few kilobytes can name millions.
+// Work is how many ranges of characters Parse handles before it gives up, which takes some milliseconds. An expression of a few kilobytes
+// can name millions.
 const Work = 1 << 17
 
-// Parse reads an expression. The error is an *Error. It takes time in proportion
-// to the length of the text, which callers bound, and for at most Work ranges.
+// Parse parses an expression. The error is an *Error. It takes time in proportion to the length of the text, which callers bound, and for
+// at most Work ranges.
 func Parse(text string) (*Regexp, error) {
 	work := Work
 	return ParseWithin(text, &work)
 }
 
-// ParseWithin is Parse with the caller's work, which it takes from. With none left
-// the expression is taken with a doubt.
+// ParseWithin is Parse with the caller's budget of work, which it reduces. When the budget is spent, the expression is accepted with a
+// doubt.
 func ParseWithin(text string, work *int) (*Regexp, error) {
 	if !utf8.ValidString(text) {
 		return nil, &Error{0, "the text is not UTF-8"}
@@ -83,7 +83,7 @@ type node struct {
 	op       op
 	height   int
 	set      set
-	inexact  bool   // the set is not all of it
+	inexact  bool   // the set is incomplete
 	assert   string // ^ $ A z b B < > and the halves of boundaries
 	flags    flags
 	subs     []*node
@@ -94,7 +94,7 @@ type node struct {
 
 type flags struct{ fold, lines, dotAll, lazy, unicode, crlf, verbose bool }
 
-// frame is a group that is open.
+// frame is the state of an open group.
 type frame struct {
 	capture bool
 	flags   flags // before it
@@ -109,12 +109,12 @@ type parser struct {
 	flags     flags
 	names     map[string]bool
 	uncertain string
-	work      *int // ranges that may still be looked at
+	work      *int // how many ranges may still be handled
 }
 
-var errWork = errors.New("the expression's classes are too many to be judged")
+var errWork = errors.New("the expression has too many classes to be checked")
 
-// spend counts ranges; to find their other cases costs more.
+// spend counts ranges. Finding their other cases costs more.
 func (p *parser) spend(s set) error {
 	cost := 1 + len(s)/2
 	if p.flags.fold {
@@ -135,7 +135,7 @@ func (p *parser) rune() rune {
 	return r
 }
 
-// bump goes past one character and reports whether another follows.
+// bump skips one character and reports whether another follows.
 func (p *parser) bump() bool {
 	if !p.eof() {
 		_, size := utf8.DecodeRuneInString(p.text[p.at:])
@@ -144,7 +144,7 @@ func (p *parser) bump() bool {
 	return !p.eof()
 }
 
-// bumpSpace is bump and skips what the flag x makes nothing of.
+// bumpSpace is bump, and skips what the flag x ignores.
 func (p *parser) bumpSpace() bool {
 	if !p.bump() {
 		return false
@@ -187,8 +187,7 @@ func (p *parser) peek() rune {
 	return r
 }
 
-// peekSpace is peek past blanks, where the flag x is set. Within a comment it stops
-// at the comment's first character, as the crate does.
+// peekSpace is peek after blanks, where the flag x is set. Within a comment it stops at the comment's first character, as the crate does.
 func (p *parser) peekSpace() rune {
 	if !p.flags.verbose {
 		return p.peek()
@@ -259,7 +258,7 @@ func (p *parser) parse() (*node, error) {
 	return root, nil
 }
 
-// openGroup reads what opens a group and begins a frame for it. It returns a node, and opens nothing, for flags that stand alone.
+// openGroup reads the beginning of a group and pushes a frame for it. For flags that stand alone it returns a node and opens no group.
 func (p *parser) openGroup(open *[]frame, current *frame) (*node, error) {
 	at, before := p.at, p.flags
 	n, capture, err := p.group()
@@ -275,7 +274,7 @@ func (p *parser) openGroup(open *[]frame, current *frame) (*node, error) {
 	return nil, nil
 }
 
-// closeGroup returns the group that ends and goes back to the frame around it.
+// closeGroup returns the group that ends, and restores the frame around it.
 func (p *parser) closeGroup(open *[]frame, current *frame) (*node, error) {
 	last := len(*open) - 1
 	if last < 0 {
@@ -291,7 +290,7 @@ func (p *parser) closeGroup(open *[]frame, current *frame) (*node, error) {
 	return n, nil
 }
 
-// repeatLast puts a repetition in the place of the last node.
+// repeatLast replaces the last node by its repetition.
 func (p *parser) repeatLast(operator rune, nodes []*node) (err error) {
 	last := len(nodes) - 1
 	if last < 0 || nodes[last].op == opFlags || nodes[last].op == opEmpty {
@@ -303,7 +302,7 @@ func (p *parser) repeatLast(operator rune, nodes []*node) (err error) {
 
 const tooDeep = "the expression is nested more than 250 levels deep"
 
-// nest gives a node its height, which the crate limits.
+// nest sets the height of a node, which the crate limits.
 func (p *parser) nest(n *node) (*node, error) {
 	n.height = 1
 	for _, sub := range n.subs {
@@ -342,8 +341,7 @@ func (p *parser) close(f frame) *node {
 	return n
 }
 
-// group reads what follows a parenthesis. It returns a node for flags that stand
-// alone, else whether the group captures.
+// group reads what follows a parenthesis. It returns a node for flags that stand alone, else whether the group captures.
 func (p *parser) group() (*node, bool, error) {
 	p.bump()
 	p.space()
@@ -412,7 +410,7 @@ func inName(r rune, first bool) bool {
 	return strings.ContainsRune("_.[]", r) || alphabetic || unicode.IsNumber(r)
 }
 
-// readFlags reads flags up to the colon or parenthesis that ends them.
+// readFlags reads flags up to the colon or parenthesis after them.
 func (p *parser) readFlags() (flags, error) {
 	out, on, dangling := p.flags, true, false
 	seen := map[rune]bool{}
@@ -508,7 +506,7 @@ func (p *parser) count(n *node) error {
 		return open
 	}
 	if n.max >= 0 && n.min > n.max {
-		return p.fail("a repetition's least count is above its most")
+		return p.fail("a repetition's minimum is above its maximum")
 	}
 	return nil
 }
@@ -536,7 +534,7 @@ func (p *parser) decimal() (int, error) {
 	return int(n), nil
 }
 
-// primitive reads what matches one character or a position, outside of brackets.
+// primitive reads an item that matches one character or a position, outside of brackets.
 func (p *parser) primitive() (*node, error) {
 	switch c := p.rune(); c {
 	case '\\':
@@ -586,7 +584,7 @@ func (p *parser) literal(r rune) *node {
 	return &node{op: opClass, set: s}
 }
 
-// escaped is what an escape stands for: a position, a class or a character.
+// escaped is the meaning of an escape: a position, a class or a character.
 type escaped struct {
 	assert  string
 	class   bool
@@ -641,7 +639,7 @@ func (p *parser) escape() (escaped, error) {
 	return escaped{literal: c}, nil
 }
 
-// boundary reads the rest of \b: a counted repetition may follow as well.
+// boundary reads the rest of \b, which may also be followed by a counted repetition.
 func (p *parser) boundary() (string, error) {
 	valid := func() bool {
 		c := p.rune()

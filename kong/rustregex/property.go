@@ -41,7 +41,7 @@ const (
 		"taitham=lana taiviet=tavt takri=takr tamil=taml tangsa=tnsa tangut=tang telugu=telu thaana=thaa thai tibetan=tibt " +
 		"tifinagh=tfng tirhuta=tirh toto ugaritic=ugar vai=vaii vithkuqi=vith wancho=wcho warangciti=wara yezidi=yezi yi=yiii " +
 		"zanabazarsquare=zanb"
-	// Properties that a character has or has not.
+	// Properties that a character has or lacks.
 	binaryNames = "" +
 		"asciihexdigit=ahex alphabetic=alpha bidicontrol=bidic bidimirrored=bidim caseignorable=ci cased " +
 		"changeswhencasefolded=cwcf changeswhencasemapped=cwcm changeswhenlowercased=cwl changeswhentitlecased=cwt " +
@@ -54,8 +54,7 @@ const (
 		"otheruppercase=oupper patternsyntax=patsyn patternwhitespace=patws prependedconcatenationmark=pcm quotationmark=qmark " +
 		"radical regionalindicator=ri sentenceterminal=sterm softdotted=sd terminalpunctuation=term unifiedideograph=uideo " +
 		"uppercase=upper variationselector=vs whitespace=space=wspace xidcontinue=xidc xidstart=xids"
-	// Properties with values that an expression cannot ask for without one. They hide
-	// categories and scripts of the same name.
+	// Properties that need a value in an expression. They hide categories and scripts of the same name.
 	valuedNames = "" +
 		"age bc bidiclass bidimirroringglyph bidipairedbracket bidipairedbrackettype blk block bmg bpb bpt " +
 		"canonicalcombiningclass casefolding ccc ce cf changeswhennfkccasefolded cjkaccountingnumeric cjkcompatibilityvariant " +
@@ -92,15 +91,13 @@ var (
 	errUncertain = errors.New("a class that only a newer Unicode has")
 )
 
-// property is a class of Unicode. Where Go has no table of it, the set is empty or
-// near, and inexact says so.
+// property is a class of Unicode. Where Go has no table for it, the set is empty or approximate, and inexact is set.
 type property struct {
 	set     set
 	inexact bool
 }
 
-// spelled brings a name into its normal spelling: without case, blanks, dashes,
-// underscores and a leading "is".
+// spelled returns the normal spelling of a name: without case, blanks, dashes, underscores and a leading "is".
 func spelled(name string) string {
 	is := len(name) >= 2 && strings.EqualFold(name[:2], "is")
 	if is {
@@ -121,7 +118,7 @@ func spelled(name string) string {
 	return name
 }
 
-// classNames are names by the first of each class.
+// classNames maps each name of a class to its first name.
 type classNames map[string]string
 
 func index(words string) classNames {
@@ -143,7 +140,7 @@ var known = sync.OnceValue(func() map[string]classNames {
 	}
 })
 
-// lookup finds the class that stands between the braces of \p{...}.
+// lookup finds the class in the braces of \p{...}.
 func lookup(text string) (property, error) {
 	for _, sign := range []string{"!=", ":", "="} {
 		if name, value, is := strings.Cut(text, sign); is {
@@ -212,7 +209,7 @@ func category(name string) (property, error) {
 	return made("category", first, func() property { return property{set: categorySet(first)} }), nil
 }
 
-// cache keeps the sets of classes, of which there are some hundred.
+// cache keeps the sets of classes. There are some hundred.
 var cache sync.Map
 
 func made(kind, name string, build func() property) property {
@@ -284,14 +281,12 @@ func yesOrNo(name string) property {
 	return property{inexact: true}
 }
 
-// IsScript reports whether a name is that of a script, or may be in some version of
-// Unicode. Names are compared as Unicode wants it: without case, blanks, dashes and
-// underscores.
+// IsScript reports whether a name is that of a script in some version of Unicode. Names are compared by Unicode's rules: without case,
+// blanks, dashes and underscores.
 func IsScript(name string) bool {
 	name = spelled("is" + name)
 	return known()["script"][name] != "" || known()["newer"][name] != ""
 }
 
-// IsBinary reports whether a name is that of a property that characters have or have
-// not, compared as IsScript does.
+// IsBinary reports whether a name is that of a property that a character has or lacks. Names are compared as in IsScript.
 func IsBinary(name string) bool { return known()["binary"][spelled("is"+name)] != "" }

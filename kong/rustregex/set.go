@@ -6,11 +6,10 @@ import (
 	"unicode"
 )
 
-// set is what a class matches: pairs of first and last rune, sorted, apart from
-// each other. Sets are shared and never changed.
+// set is the characters that a class matches: pairs of first and last rune, sorted and disjoint. Sets are shared and immutable.
 type set []rune
 
-// normal sorts pairs and joins what touches.
+// normal sorts pairs and joins adjacent ones.
 func normal(pairs []rune) set {
 	type span struct{ lo, hi rune }
 	spans := make([]span, 0, len(pairs)/2)
@@ -72,7 +71,7 @@ func (s set) has(r rune) bool {
 	return found || at%2 == 1
 }
 
-// folding are all runes that have another case.
+// folding has all runes that have another case.
 var folding = sync.OnceValue(func() []rune {
 	var out []rune
 	for r := rune(0); r <= unicode.MaxRune; r++ {
@@ -83,7 +82,7 @@ var folding = sync.OnceValue(func() []rune {
 	return out
 })
 
-// fold adds the other cases of what is in the set: by Unicode, or of ASCII alone.
+// fold adds the other cases of the runes in the set: by Unicode, or of ASCII alone.
 func (s set) fold(byUnicode bool) set {
 	more := slices.Clone(s)
 	if !byUnicode {
@@ -128,7 +127,7 @@ func fromTable(tables ...*unicode.RangeTable) set {
 	return normal(pairs)
 }
 
-// perlSets are \d, \s and \w over all of Unicode, over ASCII, and all but the first.
+// perlSets are \d, \s and \w over all of Unicode and over ASCII, and their complements.
 var perlSets = sync.OnceValue(func() map[byte][3]set {
 	word := union(fromTable(unicode.L, unicode.Nl, unicode.Other_Alphabetic, unicode.M, unicode.Nd, unicode.Pc), set{0x200c, 0x200d})
 	digit, space := fromTable(unicode.Nd), fromTable(unicode.White_Space)
@@ -139,7 +138,7 @@ var perlSets = sync.OnceValue(func() map[byte][3]set {
 	}
 })
 
-// posixSets are the classes that stand as [:name:] within brackets.
+// posixSets are the classes that are written as [:name:] within brackets.
 var posixSets = map[string]set{
 	"alnum":  {'0', '9', 'A', 'Z', 'a', 'z'},
 	"alpha":  {'A', 'Z', 'a', 'z'},

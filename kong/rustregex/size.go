@@ -5,14 +5,14 @@ import (
 	"unicode/utf8"
 )
 
-// What the crate's automaton takes: the limit, one state, and one transition of it.
+// The limit of the crate's automaton, and the size of one state and of one transition.
 const (
 	maxSize    = 10 << 20
 	state      = 32
 	transition = 8
 )
 
-// sizer adds up what an expression compiles to.
+// sizer adds up the compiled size of an expression.
 type sizer struct {
 	known map[*rune]int64
 	work  *int
@@ -80,7 +80,7 @@ func (s *sizer) class(pairs set) int64 {
 
 type span struct{ lo, hi byte }
 
-// automaton is the size of the smallest automaton over the bytes of UTF-8.
+// automaton returns the size of the smallest automaton over the bytes of UTF-8.
 func (s set) automaton() int64 {
 	var all [][]span
 	for i := 0; i < len(s); i += 2 {
@@ -114,8 +114,7 @@ func (s set) automaton() int64 {
 	return size
 }
 
-// sequences appends how the runes from lo to hi are written in UTF-8, as ranges of
-// bytes.
+// sequences appends the ranges of bytes that encode the runes from lo to hi in UTF-8.
 func sequences(out [][]span, lo, hi rune) [][]span {
 	const firstSurrogate, lastSurrogate = 0xd800, 0xdfff
 	if lo <= lastSurrogate && hi >= firstSurrogate {

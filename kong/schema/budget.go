@@ -6,11 +6,11 @@ import (
 	"sync/atomic"
 )
 
-// ErrBudget: the budget of a check is spent. The check says nothing about the entity.
+// ErrBudget means that the budget of a check is spent. The check then says nothing about the entity.
 var ErrBudget = errors.New("checking costs more than it may")
 
-// A Budget bounds what checks cost together, in steps; a step is about the work of looking at one field, some nanoseconds. Bundles
-// come from gateways and entities from submitters, and either can be made to cost the other's time. It is safe for concurrent use.
+// A Budget bounds the total cost of checks, in steps. A step is roughly the work of looking at one field, a few nanoseconds. Gateways
+// supply bundles and submitters supply entities, and both can be expensive on purpose. A Budget is safe for concurrent use.
 type Budget struct {
 	left atomic.Int64
 	over atomic.Bool
@@ -23,8 +23,8 @@ func NewBudget(steps int64) *Budget {
 	return b
 }
 
-// What a check may cost: for any, for each entity, and for each byte of the entities, but never more than maxSteps, a few seconds of one
-// processor. A Kong with all its plugins takes a small part of it.
+// The cost that checks may have: a base, a part for each entity and a part for each byte, up to maxBudget, which is a few seconds of one
+// processor. A Kong with all its plugins needs a small part of it.
 const (
 	leastBudget  = 1 << 20
 	entityBudget = 4 << 10
@@ -37,7 +37,7 @@ func BudgetFor(entities, bytes int) *Budget {
 	return NewBudget(min(leastBudget+entityBudget*int64(entities)+byteBudget*int64(bytes), maxBudget))
 }
 
-// Left is how many steps are left.
+// Left returns how many steps are left.
 func (b *Budget) Left() int64 { return max(b.left.Load(), 0) }
 
 // Over reports whether a check ended with ErrBudget. All later ones do.
@@ -46,7 +46,7 @@ func (b *Budget) Over() bool { return b.over.Load() }
 // batch is how many steps a check draws from the budget at once. Before each it checks whether its context ended.
 const batch = 4096
 
-// An allowance is what one check has drawn from a budget and not spent yet.
+// An allowance is the part of a budget that one check has drawn and not spent yet.
 type allowance struct {
 	ctx    context.Context // an allowance lives as long as one call
 	budget *Budget
@@ -54,7 +54,7 @@ type allowance struct {
 	err    error
 }
 
-// spend takes steps, and reports false when there are no more: then the check ends, and what it found does not count.
+// spend takes steps. It returns false when none are left: the check ends and its findings do not count.
 func (p *allowance) spend(steps int) bool {
 	p.left -= steps
 	return p.left >= 0 || p.refill()
@@ -78,7 +78,7 @@ func (p *allowance) refill() bool {
 	return true
 }
 
-// close gives back what was not spent.
+// close returns unspent steps to the budget.
 func (p *allowance) close() error {
 	if p.err == nil {
 		p.budget.left.Add(int64(p.left))

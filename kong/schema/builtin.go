@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// builtInText has the rules of Kong 3.9.3 for texts and for entities as a whole, in the form of /schemas. It holds for both editions and
-// every router flavor: values that only some gateways take are left to their own schemas.
+// builtInText has Kong 3.9.3's rules for texts and for whole entities, in the form of /schemas. It holds for both editions and every router
+// flavor. Values that only some gateways take are left to the schemas of those gateways.
 //
 //go:embed builtin.json
 var builtInText []byte
@@ -79,8 +79,8 @@ func OneOf(kind, path string) []string {
 	return values
 }
 
-// CheckWhole returns what Kong 3.9.3 refuses of an entity because of how its fields go together, such as a route without anything to match
-// on. It needs no gateway and does not check the fields by themselves. Kind is in the plural; the entity is as in Bundle.Check.
+// CheckWhole returns what Kong 3.9.3 refuses because of the combination of an entity's fields, such as a route without anything to match
+// on. It needs no gateway and does not check single fields. Kind is in the plural; the entity is as in Bundle.Check.
 func CheckWhole(kind string, entity map[string]any) []FieldError {
 	r := builtIn().kinds[singular(kind)]
 	if r == nil || len(r.checks) == 0 {
@@ -101,17 +101,17 @@ func CheckWhole(kind string, entity map[string]any) []FieldError {
 	return c.errs
 }
 
-// exhausted ends a check when the steps of its allowance are spent.
+// exhausted is an empty budget: a check ends when its allowance is spent.
 var exhausted = NewBudget(0)
 
 func newBuiltInChecker() *checker {
 	return &checker{allowance: &allowance{ctx: context.Background(), budget: exhausted}}
 }
 
-// checkers are those of ValueRule: a large configuration has a million texts.
+// checkers holds the checkers of ValueRule. A large configuration has a million texts.
 var checkers = sync.Pool{New: func() any { return newBuiltInChecker() }}
 
-// reset prepares a checker for an entity, or one of its texts, of so many bytes.
+// reset prepares a checker for an entity or a text of a size in bytes.
 func (c *checker) reset(bytes int) {
 	c.errs, c.path = c.errs[:0], c.steps[:0]
 	c.allowance.left, c.allowance.err = entityBudget+byteBudget*bytes, nil

@@ -11,21 +11,20 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// MaxSize is the largest bundle in bytes, canonical or as given; a Kong with all
-// its bundled plugins has about 300 KB.
+// MaxSize is the largest size of a bundle in bytes, canonical or as given. A Kong with all its bundled plugins has about 300 KB.
 const MaxSize = 4 << 20
 
 // Errors that callers may match.
 var (
-	// ErrBundle: texts or bytes are no bundle of schemas.
+	// ErrBundle means that texts or bytes are not a bundle of schemas.
 	ErrBundle = errors.New("not a bundle of schemas")
-	// ErrTooLarge: a bundle is over MaxSize; it is an ErrBundle as well.
+	// ErrTooLarge means that a bundle is over MaxSize. It is an ErrBundle as well.
 	ErrTooLarge = fmt.Errorf("%w: larger than %d bytes", ErrBundle, MaxSize)
 )
 
 // Texts are the bodies of a gateway's answers to GET /schemas/..., by name.
 type Texts struct {
-	KongVersion string                     // such as 3.9.3, as GET / says it
+	KongVersion string                     // such as 3.9.3, from GET /
 	Entities    map[string]json.RawMessage // /schemas/{kind}, by the kind's plural, such as "routes"
 	Plugins     map[string]json.RawMessage // /schemas/plugins/{name}
 	Vaults      map[string]json.RawMessage // /schemas/vaults/{name}
@@ -38,14 +37,13 @@ type Bundle struct {
 	canonical  []byte
 	digest     fleet.Digest
 	rules      fleet.Digest
-	normalized []byte             // what canonical would be without what an older agent left in it; nil when it is that
+	normalized []byte             // canonical without what an older agent left in it; nil when there is nothing of that
 	kinds      map[string]*record // by singular
 	plugins    map[string]*record // whole plugin entities, by the plugin's name
 	vaults     map[string]*record
 }
 
-// New makes a bundle of what a gateway sent. It keeps none of the texts. The
-// error is an ErrBundle.
+// New returns the bundle of the texts that a gateway sent. It keeps none of the texts. The error is an ErrBundle.
 func New(texts Texts) (*Bundle, error) {
 	size := 0
 	doc := object{"kong_version": texts.KongVersion}
@@ -67,10 +65,8 @@ func New(texts Texts) (*Bundle, error) {
 	return build(doc)
 }
 
-// Decode reads canonical bytes and refuses any others: JSON with sorted keys and
-// without blanks. Those that an older agent wrote may have more in them than New
-// would keep: they stay what they are, and Rules tells which are alike. The error
-// is an ErrBundle.
+// Decode reads canonical bytes: JSON with sorted keys and without blanks. It refuses any others. Bytes that an older agent wrote may have
+// more in them than New would keep. They are kept unchanged; Rules finds bundles with the same rules. The error is an ErrBundle.
 func Decode(canonical []byte) (*Bundle, error) {
 	if len(canonical) > MaxSize {
 		return nil, ErrTooLarge
@@ -145,24 +141,22 @@ func build(doc object) (*Bundle, error) {
 	return b, nil
 }
 
-// singular is what Kong calls one of a kind in its errors.
+// singular returns Kong's singular name of a kind, as in its errors.
 func singular(kind string) string { return strings.TrimSuffix(kind, "s") }
 
-// Encode returns the canonical bytes, which the caller must not change: JSON with
-// sorted keys, without descriptions, with those lists sorted whose order says
-// nothing, and without the values that Kong invents for itself: for these differ
-// from one start to the next (F44).
+// Encode returns the canonical bytes, which the caller must not change: JSON with sorted keys, without descriptions, with lists sorted
+// where order has no meaning, and without the values that Kong generates, which differ from one start to the next (F44).
 func (b *Bundle) Encode() []byte { return b.canonical }
 
-// Digest names the bundle by its canonical bytes.
+// Digest identifies the bundle by its canonical bytes.
 func (b *Bundle) Digest() fleet.Digest { return b.digest }
 
-// Rules names what the bundle says by its rules alone: bundles of the same rules
-// judge alike, and are one in all but what older agents left in them.
+// Rules identifies the bundle by its rules alone. Bundles with the same rules give the same verdicts; they differ at most in what older
+// agents left in them.
 func (b *Bundle) Rules() fleet.Digest { return b.rules }
 
-// Normalized returns the bundle as New would have made it: the same rules, and no values
-// that a gateway invented. Its digest is Rules of both.
+// Normalized returns the bundle as New would have made it: the same rules, without values that a gateway generated. Its digest equals Rules
+// of both.
 func (b *Bundle) Normalized() *Bundle {
 	if b.normalized == nil {
 		return b
@@ -172,11 +166,10 @@ func (b *Bundle) Normalized() *Bundle {
 	return &t
 }
 
-// KongVersion returns the version that the gateway said it had.
+// KongVersion returns the version that the gateway reported.
 func (b *Bundle) KongVersion() string { return b.version }
 
-// Knows reports whether the bundle describes a kind, given in the singular. A kind
-// that it does not know may still be one that nobody asked the gateway about.
+// Knows reports whether the bundle describes a kind, given in the singular. A bundle lacks kinds for which the gateway was not asked.
 func (b *Bundle) Knows(kind string) bool { return b.kinds[kind] != nil }
 
 // Plugins returns the names of the plugins that the gateway has, sorted.
@@ -188,8 +181,8 @@ func (b *Bundle) HasPlugin(name string) bool { return b.plugins[name] != nil }
 // HasVault reports whether the gateway has a kind of vault.
 func (b *Bundle) HasVault(name string) bool { return b.vaults[name] != nil }
 
-// HasField reports whether entities of a kind, given in the singular, have a field:
-// a route has an expression only under the router flavor of that name, say.
+// HasField reports whether entities of a kind, given in the singular, have a field. For example, a route has an expression only under the
+// router flavor of that name.
 func (b *Bundle) HasField(kind, field string) bool {
 	k := b.kinds[kind]
 	return k != nil && k.fields[field] != nil

@@ -12,10 +12,10 @@ import (
 
 type object = map[string]any
 
-// maxDepth is how deep a schema may nest; Kong's deepest has about 20 levels.
+// maxDepth is the deepest nesting of a schema. Kong's deepest has about 20 levels.
 const maxDepth = 64
 
-// parse reads one JSON value, numbers as written.
+// parse reads one JSON value and keeps numbers as written.
 func parse(text []byte) (any, error) {
 	if err := depth(text); err != nil {
 		return nil, err
@@ -24,7 +24,7 @@ func parse(text []byte) (any, error) {
 	dec.UseNumber()
 	var value any
 	if err := dec.Decode(&value); err != nil {
-		return nil, errors.New("not JSON") // the decoder's words may repeat the text
+		return nil, errors.New("not JSON") // the decoder's message may repeat the text
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("more than one JSON value")
@@ -32,7 +32,7 @@ func parse(text []byte) (any, error) {
 	return value, nil
 }
 
-// depth bounds the nesting before anything is allocated for it.
+// depth checks the nesting before memory is allocated for it.
 func depth(text []byte) error {
 	level, quoted := 0, false
 	for i := 0; i < len(text); i++ {
@@ -53,18 +53,16 @@ func depth(text []byte) error {
 	return nil
 }
 
-// unordered are the lists of scalars whose order says nothing, and that Kong makes
-// from tables without order (F44).
+// unordered names the lists of scalars whose order has no meaning. Kong makes them from tables without order (F44).
 var unordered = map[string]bool{
 	"one_of": true, "not_one_of": true, "at_least_one_of": true, "only_one_of": true, "mutually_exclusive": true, "mutually_required": true,
 	"distinct": true, "then_at_least_one_of": true,
 }
 
-// named are the lists of fields, each an object whose one key is the field's name.
+// named names the lists of fields. Each element is an object whose one key is the field's name.
 var named = map[string]bool{"fields": true, "shorthand_fields": true}
 
-// normalize drops what people read and what differs from one gateway to the next, and
-// sorts what has no order, in place.
+// normalize drops, in place, texts for people and what differs between gateways, and sorts lists without an order.
 func normalize(value any) {
 	switch value := value.(type) {
 	case object:
@@ -92,7 +90,7 @@ func normalize(value any) {
 }
 
 // dropSecretDefault drops the default of a field that holds a secret. Kong generates the default of an encrypted field at each start, and
-// auto says so instead. The default of a referenceable field is a value and no rule of the schema: the field is then optional.
+// the mark auto records that. The default of a referenceable field is a value, not a rule of the schema; without it the field is optional.
 func dropSecretDefault(field object) {
 	encrypted, _ := field["encrypted"].(bool)
 	referenceable, _ := field["referenceable"].(bool)
@@ -111,7 +109,7 @@ func dropSecretDefault(field object) {
 }
 
 // dropImpliedLength drops len_min: 1 of a string, which is the default. Kong adds it to a schema when it first validates a string by it, so
-// what a gateway shows would depend on what it has loaded.
+// its presence depends on what the gateway has loaded.
 func dropImpliedLength(field object) {
 	if field["type"] == "string" && field["len_min"] == json.Number("1") {
 		delete(field, "len_min")

@@ -7,42 +7,33 @@ import (
 	"strings"
 )
 
-// perByte is what a byte costs that is parsed: as a key, an address or, at worst, a regular expression.
+// perByte is the cost of a byte that is parsed: as a key, an address or, at worst, a regular expression.
 const perByte = 8
 
-// maxErrors is how many errors of one entity are told.
+// maxErrors is how many errors of one entity are reported.
 const maxErrors = 100
 
-// Check says what the gateway would refuse in an entity; nothing means that this
-// package knows of no reason. The order is that of the paths, entity-level errors
-// first. It is quick: a route takes some microseconds. The error is ErrBudget when the
-// budget does not suffice, or the cause of ctx, whose end ends the check within
-// milliseconds; either says nothing about the entity.
+// Check returns what the gateway would refuse in an entity. None means that this package knows of no reason. Errors are ordered by path,
+// entity-level errors first. A route takes some microseconds. The error is ErrBudget when the budget does not suffice, or the cause of ctx;
+// the end of ctx ends the check within milliseconds. With an error there is no verdict.
 //
-// Kind is singular, as in Kong's flattened errors: "route", "plugin",
-// "keyauth_credential". A plugin's configuration is checked by the schema of its
-// name, a vault's likewise; a name that the bundle lacks is an error, and so is a
-// kind that not every Kong has, see Optional. Any other kind that the bundle does
-// not know gives no errors, see Knows.
+// Kind is singular, as in Kong's flattened errors: "route", "plugin", "keyauth_credential". A plugin's or vault's configuration is checked
+// by the schema of its name. A name that the bundle lacks is an error, and so is an optional kind that it lacks, see Optional. Other kinds
+// that the bundle does not know give no errors, see Knows.
 //
-// The entity is one object of a declarative configuration, without what is nested
-// in it as entities of their own (a service's routes, a certificate's snis), and
-// Check neither changes nor keeps it. Values are nil, bool, string, float64, int,
-// int64, json.Number, []any and map[string]any; others are of the wrong type. A
-// field that is null counts as absent, but for a required one. A reference is a string (a name or an id)
-// or a map with the id (F13); that of a nested entity to its parent must be there,
-// whatever it says. Fields that Kong takes but no schema names, _comment and
-// _ignore (F19), are no matter of it, and url of a service is read as Kong does.
+// The entity is one object of a declarative configuration, without entities nested in it (a service's routes, a certificate's snis). Check
+// neither changes nor keeps it. Values are nil, bool, string, float64, int, int64, json.Number, []any and map[string]any; others have the
+// wrong type. A null field counts as absent, except where it is required. A reference is a string (a name or an id) or a map with the id
+// (F13). The reference of a nested entity to its parent must be present; its value does not matter. Fields that Kong takes without a
+// schema, _comment and _ignore (F19), are ignored. The url of a service is read as Kong reads it.
 //
-// A plugin cannot have a scope that its schema excludes. Gateways look at it where
-// the plugin names its scope, which it does in a snapshot, and not where it is nested
-// (F21): leave the parent of a nested plugin out to judge as they do.
+// A plugin cannot have a scope that its schema excludes. Gateways check that for plugins that name their scope, as in a snapshot, and not
+// for nested ones (F21). For their verdict on a nested plugin, leave out its parent.
 func (b *Bundle) Check(ctx context.Context, budget *Budget, kind string, entity map[string]any) ([]FieldError, error) {
 	return b.check(ctx, budget, kind, entity, false)
 }
 
-// CheckStrict is Check with what POST /schemas/{kind}/validate refuses beyond
-// POST /config (F23): references that are not given by id.
+// CheckStrict is Check plus what only POST /schemas/{kind}/validate refuses (F23): references that are not given by id.
 func (b *Bundle) CheckStrict(ctx context.Context, budget *Budget, kind string, entity map[string]any) ([]FieldError, error) {
 	return b.check(ctx, budget, kind, entity, true)
 }
@@ -83,10 +74,10 @@ func (b *Bundle) check(ctx context.Context, budget *Budget, kind string, entity 
 	return c.errs, nil
 }
 
-// spend takes steps of the budget; false ends the check.
+// spend takes steps of the budget. False ends the check.
 func (c *checker) spend(steps int) bool { return c.allowance.spend(steps) }
 
-// checker collects errors. Path leads to where it is; errors hold copies.
+// checker collects errors. path is the present place; errors hold copies of it.
 type checker struct {
 	errs      []FieldError
 	path      Path
@@ -96,7 +87,7 @@ type checker struct {
 	second    *checker // for conditions, whose errors are not the entity's
 }
 
-// try checks a value by itself. What it returns is gone with the next try.
+// try checks a value by itself. Its result is valid until the next try.
 func (c *checker) try(f *field, v any) []FieldError {
 	if c.second == nil {
 		c.second = &checker{strict: c.strict, allowance: c.allowance}
@@ -112,7 +103,7 @@ func (c *checker) add(rule Rule, message string) {
 	}
 }
 
-// entity adds an error about the record where the checker is.
+// entity adds an error about the record at the present place.
 func (c *checker) entity(rule Rule, message string) {
 	if n := len(c.errs); n < maxErrors {
 		c.add(rule, message)
@@ -120,8 +111,8 @@ func (c *checker) entity(rule Rule, message string) {
 	}
 }
 
-// at adds an error about a field of the record where the checker is, unless that
-// field has one already: Kong tells one a field.
+// at adds an error about a field of the record at the present place, unless that field has an error already. Kong reports one error a
+// field.
 func (c *checker) at(name string, rule Rule, message string) {
 	c.atPath([]string{name}, rule, message)
 }
@@ -137,13 +128,13 @@ func (c *checker) atPath(names []string, rule Rule, message string) {
 	c.path = c.path[:n]
 }
 
-// hasError reports whether there is an error at or below a path.
+// hasError reports whether there is an error at a path or below it.
 func (c *checker) hasError(path Path) bool {
 	c.spend(len(c.errs))
 	return slices.ContainsFunc(c.errs, func(e FieldError) bool { return e.Path.under(path) })
 }
 
-// invalid reports whether a field of the record where the checker is has an error.
+// invalid reports whether a field of the record at the present place has an error.
 func (c *checker) invalid(names []string) bool {
 	if len(c.errs) == 0 {
 		return false
@@ -190,9 +181,9 @@ func (c *checker) record(r *record, values object) {
 	}
 }
 
-// given checks a field that the record has, if only as null.
+// given checks a field that the record has, even if it is null.
 func (c *checker) given(r *record, name string, value any) {
-	if r.entity && name == "updated_at" { // which gateways write themselves
+	if r.entity && name == "updated_at" { // gateways write it themselves
 		return
 	}
 	f, s := r.fields[name], r.short[name]
@@ -230,8 +221,7 @@ func (c *checker) absent(r *record, f *field, values object) {
 	}
 }
 
-// shorthand checks what a shorthand says, before what it stands for. Gateways fail
-// on one of a wrong type.
+// shorthand checks the value of a shorthand, before the field that it stands for. Gateways fail on a shorthand of a wrong type.
 func (c *checker) shorthand(name string, s *shorthand, value any) bool {
 	before := len(c.errs)
 	c.into(Step{Name: name}, s.field, value)
@@ -241,7 +231,7 @@ func (c *checker) shorthand(name string, s *shorthand, value any) bool {
 	return len(c.errs) == before
 }
 
-// replacement checks what a shorthand says by the field that it stands for.
+// replacement checks the value of a shorthand by the field that it stands for.
 func (c *checker) replacement(r *record, s *shorthand, value any) {
 	target := r.at(s.into)
 	if target == nil || value == "off" && s.field.name == "cookie_samesite" { // an older word for Lax
@@ -369,7 +359,7 @@ func (c *checker) elements(f *field, items []any) {
 	}
 }
 
-// each checks a map. What is wrong with a key is told of the map, for Kong does.
+// each checks a map. Errors in a key are reported for the map, as Kong does.
 func (c *checker) each(f *field, values object) {
 	for name, value := range values {
 		if !c.spend(1 + len(name)/32) {
@@ -408,7 +398,7 @@ func (c *checker) foreign(v any) {
 	}
 }
 
-// table reads a Lua table with names: an empty list is one as well.
+// table returns a Lua table with names. An empty list is one as well.
 func table(v any) (object, bool) {
 	switch v := v.(type) {
 	case object:
@@ -419,7 +409,7 @@ func table(v any) (object, bool) {
 	return nil, false
 }
 
-// list reads a Lua table without names: an empty map is one as well.
+// list returns a Lua table without names. An empty map is one as well.
 func list(v any) ([]any, bool) {
 	if values, is := v.(object); is && len(values) == 0 {
 		return []any{}, true
@@ -446,7 +436,7 @@ func isType(t kindOf, v any) bool {
 	return true
 }
 
-// isReference tells a reference to a vault, whose value only the gateway knows.
+// isReference reports whether a value is a reference to a vault. Only the gateway knows what it stands for.
 func isReference(v any) bool {
 	s, ok := v.(string)
 	return ok && strings.HasPrefix(s, "{vault://") && strings.HasSuffix(s, "}") && len(s) > len("{vault://}")

@@ -15,11 +15,10 @@ type fieldRef struct {
 
 func refTo(name string) fieldRef { return fieldRef{name: name, path: strings.Split(name, ".")} }
 
-// maxPath is how many steps a path has at most: no schema nests deeper.
+// maxPath is the most steps of a path. No schema nests deeper.
 const maxPath = maxDepth
 
-// get returns the value of a field as the gateway would see it: with defaults,
-// and with what a shorthand says.
+// get returns the value of a field as the gateway would see it, with defaults and shorthands.
 func (c *checker) get(r *record, values object, path []string) any {
 	if v := c.find(r, values, path); v != nil {
 		return v
@@ -47,7 +46,7 @@ func (c *checker) find(r *record, values object, path []string) any {
 	}
 	if f == nil || f.rec == nil {
 		inner, _ := v.(object)
-		return inner[path[1]] // a record that the schema does not open up
+		return inner[path[1]] // a record whose fields the schema does not describe
 	}
 	inner, ok := table(v)
 	if !ok && v != nil {
@@ -62,7 +61,7 @@ func (c *checker) find(r *record, values object, path []string) any {
 	}
 	if found := c.get(f.rec, inner, path[1:]); found != nil {
 		c.spend(len(r.aliases))
-		for _, s := range r.aliases { // what the shorthand says comes before a default
+		for _, s := range r.aliases { // the shorthand's value comes before a default
 			if slices.Equal(s.into, path) && values[s.field.name] != nil && inner[path[1]] == nil {
 				return values[s.field.name]
 			}
@@ -72,7 +71,7 @@ func (c *checker) find(r *record, values object, path []string) any {
 	return nil
 }
 
-// empty is what at_least_one_of and its like count as nothing.
+// empty reports whether at_least_one_of and similar checks count a value as absent.
 func empty(v any) bool {
 	switch v := v.(type) {
 	case nil:
@@ -104,7 +103,7 @@ func refs(value any) ([]fieldRef, error) {
 	for _, item := range list {
 		name, ok := item.(string)
 		if !ok || name == "" {
-			return nil, errors.New("names fields by something else than text")
+			return nil, errors.New("names a field by a value that is not a string")
 		}
 		if strings.Count(name, ".") >= maxPath {
 			return nil, errors.New("names a field that is nested too deeply")
@@ -124,8 +123,7 @@ func (c *checker) filled(r *record, values object, fields []fieldRef) int {
 	return n
 }
 
-// check compiles one of Kong's named checks of whole records. One that is not
-// known here is skipped: a newer Kong has more, and judges itself.
+// check compiles one of Kong's named checks of whole records. It skips unknown checks: a newer Kong has more and applies them itself.
 func (c compiler) check(name string, arg any, path string) (entityCheck, error) {
 	if err := c.take(workItem + weight(arg)); err != nil {
 		return nil, err
@@ -162,8 +160,7 @@ type counted struct {
 	fine    func(n, of int) bool
 }
 
-// fromVault reports whether one of some fields refers to a vault, of whose value only
-// the gateway knows: then no check of the record runs that looks at it.
+// fromVault reports whether one of some fields refers to a vault. Only the gateway knows such a value, so checks that need it do not run.
 func (c *checker) fromVault(r *record, values object, fields ...fieldRef) bool {
 	return slices.ContainsFunc(fields, func(ref fieldRef) bool {
 		f := r.at(ref.path)
@@ -234,7 +231,7 @@ func distinct(arg any) (entityCheck, error) {
 	}, nil
 }
 
-// merged compiles a condition on a field: its own words come before the field's.
+// merged compiles a condition on a field. The condition's own rules replace the field's.
 func (c compiler) merged(over any, path, name string) (*field, error) {
 	own, ok := over.(object)
 	if !ok {
@@ -374,9 +371,8 @@ func (c compiler) conditionalOneOf(arg any, path string) (entityCheck, error) {
 	}, nil
 }
 
-// custom finds the check that Kong keeps in a function, by the kind and the
-// fields that it looks at. It runs when one of these fields is there and none of
-// them has an error, as Kong does unless the check says otherwise.
+// custom finds a check that Kong implements in a function, by the kind and the fields that it needs. It runs when one of these fields is
+// present and none has an error, as in Kong, unless the check has other settings.
 func (c compiler) custom(arg any, path string) (entityCheck, error) {
 	of, _ := arg.(object)
 	fields, err := refs(of["field_sources"])

@@ -29,7 +29,7 @@ var typeNames = map[string]kindOf{
 	"boolean": typeBoolean, "array": typeArray, "set": typeSet, "map": typeMap, "record": typeRecord, "foreign": typeForeign,
 }
 
-// expected is what Kong says of a value of another type.
+// expected has Kong's message for a value of another type.
 var expected = map[kindOf]string{
 	typeString: "expected a string", typeInteger: "expected an integer", typeNumber: "expected a number", typeBoolean: "expected a boolean",
 	typeArray: "expected an array", typeSet: "expected a set", typeMap: "expected a map", typeRecord: "expected a record",
@@ -41,24 +41,23 @@ type field struct {
 	typ           kindOf
 	required      bool
 	auto          bool
-	generated     bool // Kong makes up a text of its own where none is given
+	generated     bool // Kong generates a text where none is given
 	referenceable bool
-	secret        bool // encrypted or referenceable: its value is shown to nobody
+	secret        bool // encrypted or referenceable: its value must not be shown
 	hasDefault    bool
 	def           any
 	elements      *field
 	keys, values  *field
 	rec           *record
 	isNull        bool // eq: null
-	scope         bool // and it is a plugin's scope: the gateway takes it all the same (F21)
+	scope         bool // and it is a plugin's scope: the gateway takes a null value (F21)
 	notNull       bool // ne: null
 	between       *[2]float64
 	oneOf         []any // the values of one_of
 	rules         []rule
 }
 
-// rule looks at a value of the right type. Names of the broken rule and its
-// message are known beforehand.
+// rule checks a value of the right type. The rule's class and message are known beforehand.
 type rule struct {
 	broken  func(c *checker, value any) bool
 	rule    Rule
@@ -74,7 +73,7 @@ type record struct {
 	short   map[string]*shorthand
 	aliases []*shorthand
 	checks  []entityCheck
-	cost    int  // of looking for each of the fields, in steps
+	cost    int  // of looking up the fields, in steps
 	entity  bool // has the fields that no schema names, such as _comment
 }
 
@@ -87,21 +86,20 @@ type shorthand struct {
 // entityCheck looks at a record whose fields have been checked.
 type entityCheck func(c *checker, r *record, values object)
 
-// compiler knows where it is, so that what Kong keeps in functions can be added.
+// compiler knows its place in the schema, so that it can add the rules that Kong has in functions.
 type compiler struct {
 	name string // entity kind, or plugins/name, or vaults/name
 	raw  object // the record that is compiled, for conditions on its fields
-	left *int   // of what compiling may cost: conditions compile fields again
+	left *int   // the cost that is left: conditions compile fields again
 }
 
-// maxWork is how much a bundle may cost to compile, in bytes looked at: ten times
-// as much as a Kong with all its bundled plugins, and a fraction of a second.
+// maxWork is how much a bundle may cost to compile, in bytes: ten times as much as a Kong with all its bundled plugins, and a fraction of a
+// second.
 const maxWork = 2 << 20
 
 var errWork = errors.New("too many conditions on too many fields")
 
-// spend counts what is written in a field without the fields in it, which count
-// when their turn comes.
+// spend counts the cost of a field without its nested fields, which count separately.
 func (c compiler) spend(raw object) error {
 	for name, value := range raw {
 		switch name {
@@ -113,7 +111,7 @@ func (c compiler) spend(raw object) error {
 	return c.take(0)
 }
 
-// workItem is what anything in a list costs, whatever it is.
+// workItem is the base cost of an element of a list.
 const workItem = 16
 
 func (c compiler) take(work int) error {
@@ -155,8 +153,7 @@ func compileEntity(kind string, value any, left *int) (*record, error) {
 	return r, nil
 }
 
-// compileSub joins the schema of an entity that has subschemas with one of them,
-// whose fields take the place of those of the same name.
+// compileSub joins the schema of an entity that has subschemas with one subschema. The subschema's fields replace those of the same name.
 func compileSub(kind, name string, base, sub any, left *int) (*record, error) {
 	subRaw, ok := sub.(object)
 	if !ok {
@@ -297,7 +294,7 @@ func (c compiler) checks(r *record, raw object, path string) error {
 	return nil
 }
 
-// replacement is where a shorthand leads: the first path that its deprecation names.
+// replacement returns the path of the field that a shorthand stands for: the first that its deprecation names.
 func replacement(spec any) []string {
 	of, _ := spec.(object)
 	deprecation, _ := of["deprecation"].(object)
@@ -326,7 +323,7 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-// emptyTable: an empty list and an empty object are the same to Lua, and nothing is too.
+// emptyTable reports whether a value is an empty table or nothing. Lua does not distinguish an empty list and an empty object.
 func emptyTable(value any) bool {
 	switch value := value.(type) {
 	case nil:
@@ -396,7 +393,7 @@ func (c compiler) inside(f *field, raw object, path string) (err error) {
 	return err
 }
 
-// part compiles the elements, keys or values of a field; nil when its schema does not have them.
+// part compiles the elements, keys or values of a field. It returns nil when the schema has none.
 func (c compiler) part(spec any, path string, required bool) (*field, error) {
 	if spec == nil {
 		return nil, nil
@@ -413,8 +410,7 @@ func (c compiler) part(spec any, path string, required bool) (*field, error) {
 	return f, nil
 }
 
-// rules compiles what a value of the right type must satisfy, in a fixed order:
-// only the first that is broken is told.
+// rules compiles what a value of the right type must satisfy, in a fixed order. Only the first violation is reported.
 func (c compiler) rules(f *field, raw object, path string) error {
 	own, _ := raw["err"].(string)
 	add := func(rule Rule, message string, broken func(*checker, any) bool) {
@@ -606,7 +602,7 @@ func matchAny(of object, add adder) error {
 	return nil
 }
 
-// exclusive compiles subsets of which a set may draw on one only.
+// exclusive compiles sets of values. A value of the field may draw on one set only.
 func (c compiler) exclusive(sets []any, add adder) {
 	member := map[string]int{}
 	var names []string
@@ -637,7 +633,7 @@ func (c compiler) exclusive(sets []any, add adder) {
 	})
 }
 
-// ofText makes a rule about strings; other types are no matter of it.
+// ofText makes a rule about strings. Other types satisfy it.
 func ofText(broken func(*checker, string) bool) func(*checker, any) bool {
 	return func(c *checker, v any) bool {
 		s, ok := v.(string)
@@ -645,7 +641,7 @@ func ofText(broken func(*checker, string) bool) func(*checker, any) bool {
 	}
 }
 
-// scalars returns a list of scalars; an empty Lua table is one too.
+// scalars returns a list of scalars. An empty Lua table is one too.
 func scalars(value any) ([]any, bool) {
 	list, ok := value.([]any)
 	if !ok && value != nil && emptyTable(value) {
@@ -659,7 +655,7 @@ func (c *checker) among(v any, list []any) bool {
 	return slices.ContainsFunc(list, func(item any) bool { return equal(v, item) })
 }
 
-// equal compares scalars; numbers by value.
+// equal compares scalars, numbers by value.
 func equal(a, b any) bool {
 	if x, ok := number(a); ok {
 		y, ok := number(b)
@@ -676,7 +672,7 @@ func equal(a, b any) bool {
 	return a == nil && b == nil
 }
 
-// number reads the forms in which callers hold numbers.
+// number returns a number in any of the types that callers use.
 func number(v any) (float64, bool) {
 	switch v := v.(type) {
 	case float64:
@@ -710,7 +706,7 @@ func length(v any) (int, bool) {
 	return 0, false
 }
 
-// literal writes a scalar of a schema; it is never one of a configuration.
+// literal writes a scalar of a schema. It must not be given values of a configuration.
 func literal(v any) string {
 	switch v := v.(type) {
 	case string:

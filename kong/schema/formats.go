@@ -8,8 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// The checks of single words. Each says what is wrong, without the word itself,
-// or nothing.
+// The checks of single texts. Each returns what is wrong, without the text itself, or an empty string.
 
 // Tag checks a tag.
 func Tag(s string) string {
@@ -30,7 +29,7 @@ func Name(s string) string {
 }
 
 func headerName(s string) string {
-	s = strings.TrimSuffix(s, "\n") // which the pattern of Kong's takes
+	s = strings.TrimSuffix(s, "\n") // Kong's pattern takes it
 	if s == "" {
 		return "bad header name: it is empty"
 	}
@@ -42,7 +41,7 @@ func headerName(s string) string {
 	return ""
 }
 
-// kindOfHost is what Kong takes a host for, by how it looks.
+// kindOfHost is how Kong classifies a host, by its characters.
 type kindOfHost uint8
 
 const (
@@ -51,12 +50,11 @@ const (
 	anIPv4
 	anIPv6
 	badPort // a host with a port that is too large
-	noPort  // an IPv6 address in brackets and a colon, on which Kong fails
+	noPort  // an IPv6 address in brackets and a colon without a port, on which Kong fails
 )
 
-// splitHost reads a host with a port or without, as Kong does: two colons make an
-// IPv6 address, digits and dots an IPv4 address, all else a name. Names may hold
-// underscores, begin with a dash and end in a dot; their length is of no matter.
+// splitHost classifies a host, with or without a port, as Kong does. Two colons make an IPv6 address, digits and dots an IPv4 address, and
+// anything else a name. Names may hold underscores, begin with a dash and end in a dot. Their length is not limited.
 func splitHost(s string) (kind kindOfHost, hasPort bool) {
 	bare := strings.ReplaceAll(s, ":", "")
 	switch {
@@ -106,8 +104,7 @@ func splitIPv4(s string) (kindOfHost, bool) {
 	return anIPv4, hasPort
 }
 
-// splitIPv6 expands the first :: by counting colons, which takes a little more than
-// the standard has.
+// splitIPv6 expands the first :: by counting colons. It takes a little more than the standard allows.
 func splitIPv6(s string) (kindOfHost, bool) {
 	port := ""
 	if strings.HasPrefix(s, "[") {
@@ -145,7 +142,7 @@ func splitIPv6(s string) (kindOfHost, bool) {
 	return anIPv6, port != ""
 }
 
-// balanced returns where the bracket closes that a text begins with, or -1.
+// balanced returns the position of the bracket that closes the first one, or -1.
 func balanced(s string) int {
 	depth := 0
 	for i := range len(s) {
@@ -171,13 +168,12 @@ func isPort(digits string) bool {
 	return err == nil && n <= 65535
 }
 
-// failsOn begins the words about what a gateway answers 500 to, in place of saying
-// what is wrong (F14).
+// failsOn begins the message about a value on which a gateway answers 500 (F14).
 const failsOn = "a gateway fails on this: "
 
-const noPortMessage = failsOn + "a colon after an address in brackets wants a port"
+const noPortMessage = failsOn + "a colon after an address in brackets must be followed by a port"
 
-// Host checks a host without a port: a name or an address.
+// Host checks a host without a port. The host is a name or an address.
 func Host(s string) string {
 	switch kind, hasPort := splitHost(s); {
 	case kind == noPort:
@@ -196,15 +192,14 @@ func HostWithPort(s string) string {
 	case noPort:
 		return noPortMessage
 	case noHost:
-		return "invalid hostname: want a host name or an address, with a port or without"
+		return "invalid hostname: want a host name or an address, with or without a port"
 	case badPort:
 		return "invalid port number: want 0 to 65535"
 	}
 	return ""
 }
 
-// RouteHost checks a host that routes match: one wildcard may stand for the leftmost
-// or the rightmost label.
+// RouteHost checks a host that routes match. One wildcard may stand for the leftmost or the rightmost label.
 func RouteHost(s string) string {
 	switch {
 	case strings.Count(s, "*") > 1:
@@ -242,7 +237,7 @@ func WildcardSNI(s string) string {
 	return serverName(strings.Replace(s, "*", "wildcard", 1))
 }
 
-// UpstreamName checks the name of an upstream, which is that of a host.
+// UpstreamName checks the name of an upstream, which is a host name.
 func UpstreamName(s string) string {
 	switch kind, hasPort := splitHost(s); {
 	case kind == noPort:
@@ -268,7 +263,7 @@ func Target(s string) string {
 	return ""
 }
 
-// network checks an address or a range of them; IPv6 may stand in brackets.
+// network checks an IP address or a CIDR range. IPv6 may stand in brackets.
 func network(s string) string {
 	address, bits, ranged := strings.Cut(s, "/")
 	if strings.HasPrefix(address, "[") && strings.HasSuffix(address, "]") && strings.Contains(address, ":") {
@@ -290,8 +285,7 @@ func CookieName(s string) string {
 	return ""
 }
 
-// A parsedURL is what Kong's parser finds in a URL. It takes everything up to the
-// next slash for the host.
+// A parsedURL is the result of Kong's URL parser, which takes everything up to the next slash as the host.
 type parsedURL struct {
 	scheme, host, port, path               string
 	hasUser, hasPort, hasHost, hasFragment bool
@@ -355,7 +349,7 @@ func redirectURI(s string) string {
 	return ""
 }
 
-// path checks a plain path, which the schema knows to begin with a slash.
+// path checks a plain path. The schema checks the slash at its beginning.
 func path(s string) string {
 	if !isPath(s) {
 		return "invalid path: characters outside of the reserved list of RFC 3986 found"
@@ -363,7 +357,7 @@ func path(s string) string {
 	return escapes(s)
 }
 
-// isPath reports whether all characters are of those that RFC 3986 has for paths.
+// isPath reports whether a text has only characters that RFC 3986 allows in paths.
 func isPath(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; !isLetter(c) && !isDigit(c) && strings.IndexByte("/.-_~%:@!$&'()*+,;=", c) < 0 {
@@ -382,9 +376,8 @@ func escapes(s string) string {
 	return ""
 }
 
-// RoutePath checks a path that routes match: plain ones must be normalized, for
-// otherwise no request would ever match; those with a tilde must be regular
-// expressions. Kong looks at escapes only where all else is of RFC 3986.
+// RoutePath checks a path that routes match. A plain path must be normalized, otherwise no request would match it. A path with a tilde must
+// be a regular expression. Kong checks escapes only where all other characters are of RFC 3986.
 func RoutePath(s string) string {
 	if isPath(s) {
 		if message := escapes(s); message != "" {
@@ -403,7 +396,7 @@ func RoutePath(s string) string {
 	return ""
 }
 
-// normal resolves dot segments and the escapes of all but reserved characters.
+// normal resolves dot segments and the escapes of unreserved characters.
 func normal(s string) string {
 	const reserved = "!#$%&'()*+,/:;=?@[]"
 	if strings.IndexByte(s, '%') >= 0 {
@@ -448,7 +441,7 @@ func normal(s string) string {
 	return strings.Join(out, "/")
 }
 
-// addURL makes a service's url a field that stands for its host.
+// addURL adds a service's url as a shorthand of its host.
 func addURL(r *record) {
 	if r.fields["url"] != nil || r.fields["host"] == nil {
 		return
@@ -464,16 +457,16 @@ func textField(name string) *field {
 		ofText(func(_ *checker, s string) bool { return s == "" }))}}
 }
 
-// A URLField is a field of a service that its url says.
+// A URLField is a field of a service that its url sets.
 type URLField struct {
 	Name string
-	// Text of the value; Integer says that it is one and not a string.
+	// Integer reports whether the value is an integer and not a string.
 	Text    string
 	Integer bool
 }
 
-// ServiceURL reads the shorthand url of a service as Kong does: what it says nothing
-// of is left out. Values may be wrong: the schema judges them.
+// ServiceURL expands the shorthand url of a service as Kong does. Parts that the URL lacks are left out. Values may be invalid: the schema
+// checks them.
 func ServiceURL(raw string) []URLField {
 	u := parseURL(raw)
 	port, number := luaNumber(u.port)
@@ -504,8 +497,7 @@ func ServiceURL(raw string) []URLField {
 	return fields
 }
 
-// luaNumber reads what Lua takes for a number, of which ports are decimal or
-// hexadecimal.
+// luaNumber parses a number as Lua does. Ports may be decimal or hexadecimal.
 func luaNumber(s string) (float64, bool) {
 	s = strings.TrimFunc(s, func(r rune) bool { return r == ' ' || r >= '\t' && r <= '\r' })
 	if digits, is := strings.CutPrefix(strings.ToLower(s), "0x"); is {
@@ -519,8 +511,7 @@ func luaNumber(s string) (float64, bool) {
 	return n, err == nil
 }
 
-// expandURL writes a service's url as the fields that it is short for. The entity
-// itself is left as it is.
+// expandURL replaces a service's url by the fields that it sets, in a copy.
 func expandURL(values object) object {
 	raw, ok := values["url"].(string)
 	if !ok || raw == "" {

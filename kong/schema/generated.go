@@ -2,9 +2,9 @@ package schema
 
 import "slices"
 
-// Generated returns the fields of a plugin that Kong would make up at each load, each gateway for itself, because they are not given: the
-// secret that signs a session, the key that provisions tokens. They are found by the marks of the schema: auto, and a default that is
-// encrypted. A gateway takes such a plugin, so Check says nothing of it.
+// Generated returns the fields of a plugin that are missing and that Kong would generate at each load, each gateway for itself: the secret
+// that signs a session, the key that provisions tokens. The schema marks them: auto, or an encrypted default. A gateway takes such a
+// plugin, so Check reports nothing.
 func (b *Bundle) Generated(kind string, entity map[string]any) []Path {
 	name, _ := entity["name"].(string)
 	r := b.plugins[name]
@@ -18,7 +18,7 @@ func (b *Bundle) Generated(kind string, entity map[string]any) []Path {
 	return found
 }
 
-// generatedIn looks at the fields of a record, and into the records that are there, or that Kong fills with what they need.
+// generatedIn checks the fields of a record, and of the records in it that are present or that Kong fills in.
 func generatedIn(r *record, values object, at Path, found *[]Path) {
 	if r == nil {
 		return

@@ -12,16 +12,15 @@ import (
 	"time"
 )
 
-// What is PEM is looked at only as far as Go's parsers surely agree with OpenSSL:
-// curves, signatures and encryptions that Go does not know are let through.
+// PEM is checked only as far as Go's parsers agree with OpenSSL. Curves, signatures and encryptions that Go does not know are accepted.
 
-// What it costs to read one beside its bytes: a private key is arithmetic.
+// The cost of parsing one, besides its bytes. Parsing a private key takes arithmetic.
 const (
 	perCertificate = 4_000
 	perKey         = 20_000
 )
 
-// blocks returns the PEM blocks of a text, and whether it has any.
+// blocks returns the PEM blocks of a text.
 func blocks(s string) []*pem.Block {
 	var list []*pem.Block
 	for rest := []byte(s); ; {
@@ -69,8 +68,7 @@ func anyKey(s string) string {
 	return "invalid key: want PEM"
 }
 
-// publicKey reads the key of a JWT credential, where its algorithm is one that Kong
-// looks at it for: those of elliptic curves are not among them.
+// publicKey parses the key of a JWT credential for the algorithms for which Kong does. Those of elliptic curves are not among them.
 func publicKey(c *checker, r *record, values object) {
 	algorithm, _ := c.get(r, values, []string{"algorithm"}).(string)
 	text, ok := values["rsa_public_key"].(string)
@@ -84,7 +82,7 @@ func publicKey(c *checker, r *record, values object) {
 	}
 }
 
-// pairs refuses a certificate with the key of another.
+// pairs checks that a certificate and a key belong together.
 func pairs(certField, keyField string) entityCheck {
 	return func(c *checker, _ *record, values object) {
 		cert, okCert := values[certField].(string)
@@ -130,7 +128,8 @@ func privateOf(s string) crypto.Signer {
 	return nil
 }
 
-// authority checks that a CA certificate is one, one only, and has not expired. Gateways ask their own clocks; here it is this process's.
+// authority checks that a text is exactly one CA certificate that has not expired. Gateways use their own clocks; this uses the clock of
+// the process.
 func authority(c *checker, _ *record, values object) {
 	text, ok := values["cert"].(string)
 	if !ok || isReference(text) {
@@ -177,7 +176,7 @@ func keyPair(c *checker, _ *record, values object) {
 	}
 }
 
-// jsonWebKey checks the form of a JWK. Symmetric ones are refused (F22).
+// jsonWebKey checks the form of a JWK. It refuses symmetric keys (F22).
 func jsonWebKey(c *checker, _ *record, values object) {
 	text, ok := values["jwk"].(string)
 	if !ok || isReference(text) {

@@ -2,12 +2,10 @@ package schema
 
 import "strings"
 
-// What Kong keeps in functions of its Lua, which /schemas cannot show, by the
-// place in the schema: kind:path, or plugins/name:path for a plugin's own fields;
-// [] stands for the elements of a list, <k> and <v> for the keys and values of a
-// map, and a star for every kind.
+// Rules that Kong implements in Lua functions, which /schemas does not show, by their place in the schema: kind:path, or plugins/name:path
+// for a plugin's own fields. [] stands for the elements of a list, <k> and <v> for the keys and values of a map, and a star for every kind.
 
-// textChecks look at one string and say what is wrong with it, or nothing.
+// textChecks check one string. They return what is wrong, or an empty string.
 var textChecks = map[string]func(string) string{
 	"*:tags[]":                                                              Tag,
 	"services:name":                                                         Name,
@@ -120,7 +118,7 @@ var textChecks = map[string]func(string) string{
 	"plugins/response-ratelimiting:config.redis.server_name":                serverName,
 }
 
-// recordChecks look at a whole record after its fields, wherever it stands.
+// recordChecks check a whole record after its fields, at any depth.
 var recordChecks = map[string]entityCheck{
 	"keys:pem":                     keyPair,
 	"plugins/oauth2:config":        oauth2Flow,
@@ -131,14 +129,13 @@ var recordChecks = map[string]entityCheck{
 	"plugins/zipkin:config":                          distinctTags,
 }
 
-// wholeChecks look at whole entities of a kind.
+// wholeChecks check whole entities of a kind.
 var wholeChecks = map[string]entityCheck{
 	"jwt_secrets": publicKey,
 	"routes":      routeProtocols,
 }
 
-// customChecks are the checks that schemas name as custom, by kind and the fields
-// that these name.
+// customChecks implement the checks that schemas call custom, by kind and the names of the fields that they need.
 var customChecks = map[string]entityCheck{
 	"certificates:cert,key":                                    pairs("cert", "key"),
 	"certificates:cert_alt,key_alt":                            pairs("cert_alt", "key_alt"),
@@ -153,13 +150,13 @@ var customChecks = map[string]entityCheck{
 	"routes:id,protocols,snis,sources,destinations,methods,hosts,paths,headers,expression,regex_priority,priority": routeExpression,
 }
 
-// shorthands lead to fields where their schema does not say so.
+// shorthands has the paths of shorthands where the schema does not name them.
 var shorthands = map[string][]string{
 	"plugins/opentelemetry:config.endpoint":  {"traces_endpoint"},
 	"plugins/session:config.cookie_samesite": {"cookie_same_site"},
 }
 
-// known returns what is known of a string field beyond its schema, or nil.
+// known returns the rule for a string field that its schema lacks, or nil.
 func (c compiler) known(path string) func(string) string {
 	if check := textChecks[c.name+":"+path]; check != nil {
 		return check
@@ -172,7 +169,7 @@ func (c compiler) known(path string) func(string) string {
 	return textChecks["*:"+path]
 }
 
-// addKnown adds what is known of whole entities of a kind beyond their schema.
+// addKnown adds the rules for whole entities of a kind that the schema lacks.
 func (c compiler) addKnown(r *record) {
 	if check := wholeChecks[c.name]; check != nil {
 		r.checks = append([]entityCheck{check}, r.checks...)
@@ -180,7 +177,7 @@ func (c compiler) addKnown(r *record) {
 	switch c.name {
 	case "services":
 		addURL(r)
-	case "upstreams": // two fields that Kong also reads as shorthands of themselves
+	case "upstreams": // Kong also reads these two fields as shorthands of themselves
 		for _, name := range []string{"algorithm", "hash_on"} {
 			if r.fields[name] != nil {
 				r.short[name] = &shorthand{field: textField(name)}

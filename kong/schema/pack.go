@@ -16,8 +16,7 @@ var unpacker = sync.OnceValue(func() *zstd.Decoder {
 	return d
 })
 
-// Pack returns a bundle's canonical bytes as one zstd frame. Its encoder ends with it: an agent packs once in a long while, and
-// has no memory to spare until then.
+// Pack returns a bundle's canonical bytes as one zstd frame. The encoder is not kept: an agent packs rarely and should not hold its memory.
 func Pack(b *Bundle) []byte {
 	e, err := zstd.NewWriter(nil, zstd.WithEncoderCRC(false), zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true))
 	if err != nil {
@@ -27,8 +26,8 @@ func Pack(b *Bundle) []byte {
 	return e.EncodeAll(b.canonical, nil)
 }
 
-// Unpack reads what Pack made, as strictly as Decode. It never allocates more than
-// a few times MaxSize, whatever the frame says of itself. The error is an ErrBundle.
+// Unpack decodes the output of Pack, as strictly as Decode. It never allocates more than a few times MaxSize, whatever size the frame
+// declares. The error is an ErrBundle.
 func Unpack(frame []byte) (*Bundle, error) {
 	canonical, err := unpacker().DecodeAll(frame, nil)
 	if err != nil {

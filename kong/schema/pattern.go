@@ -9,23 +9,22 @@ import (
 type pattern struct {
 	text     string
 	anchored bool
-	plain    bool // nothing in it is magic, but for the anchor
+	plain    bool // it has no magic characters except the anchor
 }
 
-// Bounds against patterns and subjects made to take for ever: patterns come from
-// gateways, subjects from anybody.
+// Bounds against patterns and subjects that are made to take forever. Patterns come from gateways, subjects from anybody.
 const (
 	maxPattern   = 512
 	maxCaptures  = 32
 	patternDepth = 2000
-	// Steps that a match may take: for any subject, and for each of its bytes.
+	// The steps that a match may take: for any subject, and for each of its bytes.
 	leastSteps   = 16 << 10
 	stepsPerByte = 256
 )
 
 var errPattern = errors.New("malformed pattern")
 
-// parsePattern checks the form of a pattern, so that matching cannot fail later.
+// parsePattern checks the syntax of a pattern, so that matching cannot fail later.
 func parsePattern(text string) (*pattern, error) {
 	if len(text) > maxPattern {
 		return nil, errPattern
@@ -61,7 +60,8 @@ func parsePattern(text string) (*pattern, error) {
 	return p, nil
 }
 
-// itemEnd returns where the item at i ends, its repetition included, or -1 when it is malformed. Captures counts those before it.
+// itemEnd returns where the item at i ends, its repetition included, or -1 when it is malformed. Captures is the number of captures before
+// it.
 func (p *pattern) itemEnd(i, captures int) int {
 	switch c := p.escape(i); {
 	case c == 'b':
@@ -136,9 +136,8 @@ func (p *pattern) classEnd(i int) int {
 	return i + 1
 }
 
-// find reports whether the pattern matches somewhere in s. When that cannot be
-// told within bounds, it says what the caller gives as doubt. Every step is of the
-// allowance as well.
+// find reports whether the pattern matches somewhere in s. When the bounds do not allow an answer, it returns doubt. Every step also counts
+// against the allowance.
 func (p *pattern) find(allowance *allowance, s string, unknown bool) bool {
 	if !allowance.spend(1 + len(s)/32) {
 		return unknown
@@ -178,7 +177,7 @@ type matcher struct {
 	allowance *allowance
 	steps     int
 	level     int
-	captures  []capture // the first level of them are open or shut
+	captures  []capture // the first level of them are open or closed
 }
 
 // step takes steps, and reports whether there are any left.
@@ -189,10 +188,10 @@ func (m *matcher) step(n int) bool {
 	return m.steps > 0
 }
 
-// weightOf is what it costs to compare one byte with the class from pi to end.
+// weightOf returns the cost of comparing one byte with the class from pi to end.
 func weightOf(pi, end int) int { return 1 + (end-pi)/4 }
 
-// match returns where a match of the pattern from pi ends that begins at si, or -1.
+// match returns where a match ends that begins at si, for the pattern from pi, or -1.
 func (m *matcher) match(si, pi, depth int) int {
 	text := m.p.text
 	if depth > patternDepth {
@@ -252,7 +251,8 @@ func (m *matcher) end(si int) int {
 	return -1
 }
 
-// escaped matches what begins with a percent sign and is no class. It returns where the match ends, or -1, and where the pattern goes on.
+// escaped matches an item that begins with a percent sign and is not a class. It returns where the match ends, or -1, and where the pattern
+// continues.
 func (m *matcher) escaped(si, pi int) (int, int) {
 	switch c := m.p.escape(pi); c {
 	case 'b':
@@ -290,7 +290,7 @@ func (m *matcher) optional(si, end, depth int, here bool) int {
 	return m.match(si+1, end+1, depth+1)
 }
 
-// greedy matches as many bytes of the class at pi as it can, but at least least.
+// greedy matches as many bytes of the class at pi as possible, and at least least.
 func (m *matcher) greedy(si, pi, least, depth int) int {
 	end := m.p.classEnd(pi)
 	weight, n := weightOf(pi, end), 0
@@ -311,7 +311,7 @@ func (m *matcher) greedy(si, pi, least, depth int) int {
 	return -1
 }
 
-// lazy matches as few bytes of the class at pi as it can.
+// lazy matches as few bytes of the class at pi as possible.
 func (m *matcher) lazy(si, pi, depth int) int {
 	end := m.p.classEnd(pi)
 	for {
@@ -454,7 +454,7 @@ func inClass(c, class byte) bool {
 	default:
 		return class == c
 	}
-	if class < 'a' { // an upper-case class is everything else
+	if class < 'a' { // an upper-case class is the complement
 		return !in
 	}
 	return in

@@ -6,9 +6,9 @@ import (
 	"github.com/silverback-gateway/silverback/kong/luasyntax"
 )
 
-// What some plugins demand of their configuration as a whole.
+// Rules of some plugins about their whole configuration.
 
-// oauth2Flow: a plugin without any flow could serve nobody.
+// oauth2Flow requires at least one flow. Without one the plugin could serve nobody.
 func oauth2Flow(c *checker, r *record, values object) {
 	flows := []string{"enable_authorization_code", "enable_implicit_grant", "enable_client_credentials", "enable_password_grant"}
 	for _, flow := range flows {
@@ -20,7 +20,7 @@ func oauth2Flow(c *checker, r *record, values object) {
 		"enable_client_credentials, enable_password_grant")
 }
 
-// limitOrder: the limit of a longer period cannot be lower than that of a shorter one.
+// limitOrder requires that the limit of a longer period is not lower than that of a shorter one.
 func limitOrder(c *checker, _ *record, values object) {
 	shorter, most := "", 0.0
 	for _, period := range []string{"second", "minute", "hour", "day", "month", "year"} {
@@ -36,8 +36,7 @@ func limitOrder(c *checker, _ *record, values object) {
 	}
 }
 
-// rateLimits: the order of limits, and how often counters are synchronized, which
-// is of use with Redis alone.
+// rateLimits checks the order of limits, and how often counters are synchronized, which only Redis uses.
 func rateLimits(c *checker, r *record, values object) {
 	limitOrder(c, r, values)
 	const realtime, least = -1, 0.02
@@ -53,7 +52,7 @@ func rateLimits(c *checker, r *record, values object) {
 	}
 }
 
-// terminationBody: a message is put into Kong's own body, so there cannot be another.
+// terminationBody checks that there is either a message, which Kong wraps in its own body, or a body.
 func terminationBody(c *checker, _ *record, values object) {
 	has := func(name string) bool { return !empty(values[name]) }
 	switch {
@@ -66,7 +65,7 @@ func terminationBody(c *checker, _ *record, values object) {
 	}
 }
 
-// oneLogin: credentials are given in the URL or in a header, not in both.
+// oneLogin checks that credentials are given either in the URL or in a header.
 func oneLogin(c *checker, _ *record, values object) {
 	endpoint, _ := values["http_endpoint"].(string)
 	headers, _ := values["headers"].(object)
@@ -81,7 +80,7 @@ func oneLogin(c *checker, _ *record, values object) {
 	}
 }
 
-// distinctTags: a static tag has one value.
+// distinctTags checks that a static tag has one value.
 func distinctTags(c *checker, _ *record, values object) {
 	list, _ := values["static_tags"].([]any)
 	seen := map[string]bool{}
@@ -99,7 +98,7 @@ func distinctTags(c *checker, _ *record, values object) {
 	}
 }
 
-// plainProxy: requests to Lambda go through proxies without TLS alone.
+// plainProxy checks the proxy for requests to Lambda, which must be reached without TLS.
 func plainProxy(c *checker, r *record, values object) {
 	proxy, _ := c.get(r, values, []string{"config", "proxy_url"}).(string)
 	if scheme, _, is := strings.Cut(proxy, "://"); is && scheme != "" && scheme != "http" && !strings.Contains(scheme, ":") {
@@ -107,7 +106,7 @@ func plainProxy(c *checker, r *record, values object) {
 	}
 }
 
-// countedTokens: of one provider's completions no statistics are to be had.
+// countedTokens refuses statistics about the completions of one provider, which has none.
 func countedTokens(c *checker, r *record, values object) {
 	get := func(path ...string) any { return c.get(r, values, path) }
 	if get("logging", "log_statistics") == true && get("route_type") == "llm/v1/completions" && get("model", "provider") == "anthropic" {
@@ -115,7 +114,7 @@ func countedTokens(c *checker, r *record, values object) {
 	}
 }
 
-// acmeStorage: a gateway without a database has none to keep certificates in.
+// acmeStorage refuses the database as storage for certificates. A gateway without a database has none.
 func acmeStorage(c *checker, r *record, values object) {
 	if c.get(r, values, []string{"config", "storage"}) == "kong" {
 		c.entity(BadValue, "\"kong\" storage can't be used with dbless mode")
@@ -125,28 +124,27 @@ func acmeStorage(c *checker, r *record, values object) {
 func acmeNamespace(s string) string {
 	for _, word := range []string{"kong_acme:renew_config:", "kong_acme:renew_last_run", "kong_acme:cert_key:"} {
 		if strings.HasPrefix(s, word) {
-			return "namespace can't be prefixed with a word that the plugin keeps for itself"
+			return "namespace can't begin with a prefix that the plugin reserves"
 		}
 	}
 	return ""
 }
 
-// luaChunk reads Lua as LuaJIT does; its words name the line.
+// luaChunk compiles Lua as LuaJIT does. Its message names the line.
 func luaChunk(s string) string {
 	if err := luasyntax.Check(s); err != nil {
-		return "not a chunk of Lua that compiles: " + err.Error()
+		return "the Lua code does not compile: " + err.Error()
 	}
 	return ""
 }
 
-// nameAndValue splits what transformers add: a colon or several stand between.
+// nameAndValue splits what transformers add at the first run of colons.
 func nameAndValue(s string) (name, value string) {
 	name, value, _ = strings.Cut(s, ":")
 	return name, strings.TrimLeft(value, ":")
 }
 
-// transformed checks a field of a body or a query that request-transformer writes:
-// it has a value, which is a template.
+// transformed checks a field of a body or a query that request-transformer writes. It must have a value, which is a template.
 func transformed(s string) string {
 	switch name, value := nameAndValue(s); {
 	case name == "":
@@ -173,9 +171,9 @@ func renamedHeader(s string) string {
 	return ""
 }
 
-// template checks the Lua in a template: every $(...) is an expression.
+// template checks the Lua in a template. Every $(...) is an expression.
 func template(s string) string {
-	const most = 1000 // expressions that are looked at
+	const most = 1000 // the most expressions that are checked
 	var chunk strings.Builder
 	found := 0
 	for rest := s; found < most; {
@@ -201,7 +199,7 @@ func template(s string) string {
 	return ""
 }
 
-// closing returns where the parenthesis closes that a text begins with, or -1.
+// closing returns the position of the parenthesis that closes the first one, or -1.
 func closing(s string) int {
 	depth := 0
 	for i := range len(s) {
@@ -217,14 +215,14 @@ func closing(s string) int {
 	return -1
 }
 
-// recordError adds an error about a record that is a field, unless something in it is wrong.
+// recordError adds an error about a record that is a field, unless something in the record has an error.
 func (c *checker) recordError(rule Rule, message string) {
 	if !c.hasError(c.path) {
 		c.add(rule, message)
 	}
 }
 
-// filters: a gateway without WebAssembly has no filters at all, and says so.
+// filters refuses all filters. A gateway without WebAssembly has none.
 func filters(c *checker, r *record, _ object) {
 	f := r.fields["filters"]
 	if f == nil || f.elements == nil || f.elements.rec == nil {

@@ -7,24 +7,24 @@ import (
 	"strings"
 )
 
-// Rule says what kind of rule was broken; a closed set.
+// Rule is the kind of rule that was violated. The set is closed.
 type Rule uint8
 
-// The rules, each of which stands for one class of a fleet.v1 Problem.
+// The rules. Each stands for one class of a fleet.v1 Problem.
 const (
-	// UnknownField: the gateway has no such field.
+	// UnknownField means that the gateway has no such field.
 	UnknownField Rule = iota + 1
-	// WrongType: a value of another type than the field has.
+	// WrongType means that a value has another type than its field.
 	WrongType
-	// MissingField: a required field is missing, or one of several.
+	// MissingField means that a required field is missing, or one of several.
 	MissingField
-	// BadValue: a value, or a combination of values, that the field does not allow.
+	// BadValue means that the field does not allow a value, or a combination of values.
 	BadValue
-	// Unsupported: a plugin, a vault or a filter that the gateway does not have.
+	// Unsupported means that the gateway lacks a plugin, a vault or a filter.
 	Unsupported
 )
 
-// String names the rule as the classes of problems are named.
+// String returns the name of the class of problems.
 func (r Rule) String() string {
 	names := [...]string{"", "unknown-field", "wrong-type", "missing-field", "bad-value", "unsupported"}
 	if int(r) >= len(names) {
@@ -39,11 +39,11 @@ type Step struct {
 	Name string
 	// Position in a list, from 0.
 	Position int
-	// Key says that Name is a key of a map, which Kong leaves out of its own paths.
+	// Key reports whether Name is a key of a map. Kong leaves these out of its own paths.
 	Key bool
 }
 
-// Path leads from an entity to a field; empty means the entity as a whole.
+// Path leads from an entity to a field. An empty path means the entity as a whole.
 type Path []Step
 
 // String returns the path as Silverback shows it: paths[0], config.redis.host.
@@ -62,8 +62,7 @@ func (p Path) String() string {
 	return b.String()
 }
 
-// Kong returns the path as Kong's flattened errors do (F12): paths.1,
-// config.redis.host, and for anything in a map the map.
+// Kong returns the path as in Kong's flattened errors (F12): paths.1, config.redis.host. For anything in a map it is the path of the map.
 func (p Path) Kong() string {
 	var b strings.Builder
 	for _, s := range p {
@@ -92,18 +91,18 @@ func (p Path) compare(q Path) int {
 	})
 }
 
-// FieldError is one reason why a gateway would refuse an entity. The message says
-// what is allowed and never holds the value that is not: values may be secrets.
+// FieldError is one reason why a gateway would refuse an entity. The message describes what is allowed and never holds the refused value:
+// values may be secrets.
 type FieldError struct {
-	Path    Path // empty when the entity as a whole is meant
+	Path    Path // empty for the entity as a whole
 	Rule    Rule
 	Message string
-	// Whole says that the error is about a record as a whole, not about a field.
-	// Kong tells it among those of the entity, without saying which record.
+	// Whole reports whether the error is about a record as a whole, not about a field. Kong lists it among those of the entity, without the
+	// name of the record.
 	Whole bool
-	// Fatal says that the gateway answers 500 in place of saying this (F14).
+	// Fatal reports whether the gateway answers 500 in place of an error (F14).
 	Fatal bool
-	// Follows says that the error only repeats, of the record, the one about a field.
+	// Follows reports whether the error only repeats, for the record, an error about a field.
 	Follows bool
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/silverback-gateway/silverback/kong/rustregex"
 )
 
-// maxRegex bounds the expressions that are looked at.
+// maxRegex is the longest expression that is checked.
 const maxRegex = 16 << 10
 
 func regexOrStar(s string) string {
@@ -19,8 +19,8 @@ func regexOrStar(s string) string {
 	return ""
 }
 
-// PathPattern says why PCRE2 refuses the expression of a path that begins with a
-// tilde, as gateways of every flavor do before their router looks at it.
+// PathPattern returns why PCRE2 refuses the expression of a path that begins with a tilde. Gateways of every flavor ask PCRE2 before their
+// router.
 func PathPattern(path string) string {
 	pattern, is := strings.CutPrefix(path, "~")
 	if !is || len(pattern) > maxRegex {
@@ -29,19 +29,18 @@ func PathPattern(path string) string {
 	return pcre.Check(pattern)
 }
 
-// validPCRE is false for expressions that are surely wrong.
+// validPCRE reports whether an expression may be valid. False is certain.
 func validPCRE(s string) bool { return len(s) > maxRegex || pcre.Check(s) == "" }
 
-// PathRegexp judges a path that begins with a tilde as the routers of the flavors
-// traditional_compatible and expressions do, which compile it with Rust's regex
-// crate (F22): why they refuse it, or why that is not certain. Positions are those
-// in the path. Any other path is fine. The work is that of rustregex.
+// PathRegexp checks a path that begins with a tilde as the routers of the flavors traditional_compatible and expressions do, which compile
+// it with Rust's regex crate (F22). It returns why they refuse it, or why that is uncertain. Positions are those in the path. Any other
+// path is fine. The work is that of rustregex.
 func PathRegexp(path string, work *int) (refused, uncertain string) {
 	pattern, is := strings.CutPrefix(path, "~")
 	if !is {
 		return "", ""
 	}
-	// Kong anchors it, and writes groups' names in the older way wherever it sees one.
+	// Kong anchors it, and rewrites names of groups in the older syntax.
 	return routerRegexp("^"+strings.ReplaceAll(pattern, "?<", "?P<"), work, func(at int) int {
 		inserted := 0
 		for from := 0; ; inserted++ {
@@ -54,8 +53,8 @@ func PathRegexp(path string, work *int) (refused, uncertain string) {
 	})
 }
 
-// HeaderRegexp judges the value of a route's header that begins with ~* likewise.
-// Kong puts it into lower case, its escapes too.
+// HeaderRegexp checks the value of a route's header that begins with ~* in the same way. Kong puts the value, its escapes included, into
+// lower case.
 func HeaderRegexp(value string, work *int) (refused, uncertain string) {
 	pattern, is := strings.CutPrefix(value, "~*")
 	if !is {
@@ -66,7 +65,7 @@ func HeaderRegexp(value string, work *int) (refused, uncertain string) {
 
 func routerRegexp(pattern string, work *int, place func(int) int) (refused, uncertain string) {
 	if len(pattern) > maxRegex {
-		return "", "the regular expression is too long to be judged"
+		return "", "the regular expression is too long to be checked"
 	}
 	read, err := rustregex.ParseWithin(pattern, work)
 	var wrong *rustregex.Error
@@ -79,7 +78,7 @@ func routerRegexp(pattern string, work *int, place func(int) int) (refused, unce
 	return "", ""
 }
 
-// lower puts ASCII into lower case, which is what Lua does to bytes.
+// lower puts ASCII into lower case, as Lua does.
 func lower(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'A' && r <= 'Z' {

@@ -9,15 +9,14 @@ import (
 	"github.com/silverback-gateway/silverback/kong/rustregex"
 )
 
-// families are the protocols that a route may combine. Each allows and needs its
-// own fields to match on.
+// families lists the protocols that a route may combine. Each family allows and requires its own fields to match on.
 var families = map[string]string{
 	"http": "http", "https": "http", "grpc": "grpc", "grpcs": "grpc", "ws": "ws", "wss": "ws",
 	"tcp": "stream", "tls": "stream", "udp": "stream", "tls_passthrough": "passthrough",
 }
 
-// routeProtocols refuses what the protocols of a route leave no room for, and
-// demands that it matches on something. Kong has a subschema for each family.
+// routeProtocols refuses fields that the protocols of a route do not allow, and requires that the route matches on something. Kong has a
+// subschema for each family.
 func routeProtocols(c *checker, r *record, values object) {
 	if c.moveToList("protocols", "unknown type: want one of the protocols of a route") || c.invalid([]string{"protocols"}) {
 		return
@@ -72,7 +71,7 @@ func routeProtocols(c *checker, r *record, values object) {
 	}
 }
 
-// quotedOneOf names fields as Kong puts them into its sentences.
+// quotedOneOf writes names of fields as Kong does in its messages.
 func quotedOneOf(fields []fieldRef) string {
 	if len(fields) == 1 {
 		return quoted(fields)
@@ -80,8 +79,7 @@ func quotedOneOf(fields []fieldRef) string {
 	return "one of " + quoted(fields)
 }
 
-// moveToList moves errors about elements of a list to the list, as Kong tells them
-// where it chooses a subschema by the list.
+// moveToList moves errors about elements of a list to the list, as Kong reports them where the list selects a subschema.
 func (c *checker) moveToList(name, message string) bool {
 	depth := len(c.path)
 	found := false
@@ -96,8 +94,8 @@ func (c *checker) moveToList(name, message string) bool {
 	return found
 }
 
-// routeExpression is what the flavors that compile routes to expressions refuse:
-// regular expressions beyond their engine, and expressions beside what they replace.
+// routeExpression refuses what router flavors with expressions refuse: unsupported regular expressions, and an expression beside the fields
+// that it replaces.
 func routeExpression(c *checker, _ *record, values object) {
 	if !empty(values["expression"]) {
 		for _, name := range []string{"methods", "hosts", "paths", "headers", "snis", "sources", "destinations"} {
@@ -159,7 +157,7 @@ func routeAddresses(c *checker, values object) bool {
 	return true
 }
 
-// routerAddress says what the language of the router lacks of addresses and ranges.
+// routerAddress returns why the router's expression language cannot hold an address or range.
 func routerAddress(s string) string {
 	address, bits, ranged := strings.Cut(s, "/")
 	a, err := netip.ParseAddr(address)

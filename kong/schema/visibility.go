@@ -2,16 +2,16 @@ package schema
 
 import "strings"
 
-// A Visibility says what a schema tells of who may see a value.
+// A Visibility is what a schema declares about who may see a value.
 type Visibility uint8
 
-// The marks. Only Public may be shown.
+// The visibilities. Only Public values may be shown.
 const (
-	// Undescribed: no schema describes the value.
+	// Undescribed means that no schema describes the value.
 	Undescribed Visibility = iota
-	// Public: the schema describes the value and marks it in no way.
+	// Public means that the schema describes the value and does not mark it.
 	Public
-	// Secret: the schema marks the value, or what it is a part of, as encrypted or referenceable.
+	// Secret means that the schema marks the value, or an object around it, as encrypted or referenceable.
 	Secret
 )
 
@@ -23,8 +23,8 @@ type Place struct {
 	secret bool
 }
 
-// Place returns where an entity of a kind, given in the singular, begins. sub is the
-// name of the plugin or the vault, which have schemas of their own.
+// Place returns the place of an entity of a kind, given in the singular. sub is the name of the plugin or the vault, which have schemas of
+// their own.
 func (b *Bundle) Place(kind, sub string) Place {
 	switch kind {
 	case "plugin":
@@ -65,8 +65,8 @@ func (p Place) Item() Place {
 	return Place{secret: p.secret}
 }
 
-// Visibility tells what a scalar at this place is. A list, a map or a record where the schema
-// wants a scalar is described by nothing, and so is a scalar in the place of those.
+// Visibility returns the visibility of a scalar at this place. A list, a map or a record where the schema has a scalar is undescribed, and
+// so is a scalar where the schema has one of those.
 func (p Place) Visibility() Visibility {
 	switch {
 	case p.secret:
@@ -81,7 +81,7 @@ func (p Place) Visibility() Visibility {
 	return Undescribed
 }
 
-// Marked reports whether the place as a whole holds a secret, whatever is in it.
+// Marked reports whether the place as a whole holds a secret, whatever its content.
 func (p Place) Marked() bool { return p.secret }
 
 func at(f *field, secret bool) Place {
@@ -103,14 +103,13 @@ func (r *record) find(path []string) *field {
 	return f
 }
 
-// IsReference reports whether a text is a reference to a vault, which says where a
-// secret is and is none itself.
+// IsReference reports whether a text is a reference to a vault. A reference locates a secret and is not secret itself.
 func IsReference(text string) bool {
 	return isReference(text) && !strings.ContainsAny(text[1:len(text)-1], "{} \t\r\n")
 }
 
-// Opens reports whether the names within a record or a map may be told: the schema's own,
-// or keys that it describes and does not mark.
+// Opens reports whether the names within a record or a map may be shown: the schema's own names, or keys that it describes and does not
+// mark.
 func (p Place) Opens() bool {
 	if p.secret {
 		return false

@@ -6,12 +6,9 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// Apply makes the canonical bytes that a delta describes, and returns them only
-// if their digest is want. Base is not modified, and not kept. The delta may come
-// from anybody: it is checked in full before anything is allocated, and the
-// result is all that is allocated but for the decoder's own few pages. A delta
-// that is malformed or belongs to another base is ErrDelta or ErrDigest; a size
-// over MaxSize is TooLargeError.
+// Apply makes the canonical bytes that a delta describes, and returns them only if their digest is want. Base is neither modified nor kept.
+// The delta may come from anybody: it is checked in full before memory is allocated, and only the result and the decoder's own few pages
+// are allocated. A delta that is malformed or belongs to another base is ErrDelta or ErrDigest; a size over MaxSize is TooLargeError.
 func Apply(base []byte, d Delta, want fleet.Digest) ([]byte, error) {
 	if d.BaseDigest == "" {
 		base = nil
@@ -36,7 +33,7 @@ func Apply(base []byte, d Delta, want fleet.Digest) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("apply delta: %w: operation %d: %w", ErrDelta, i, err)
 		}
-		out = append(out, raw...) // onto itself: raw was made in place
+		out = append(out, raw...) // raw was made in place, so this appends it to itself
 	}
 	if got := fleet.DigestOf(out); got != want {
 		return nil, fmt.Errorf("apply delta: %w: it made %s, wanted is %s", ErrDigest, got, want)
@@ -44,8 +41,7 @@ func Apply(base []byte, d Delta, want fleet.Digest) ([]byte, error) {
 	return out, nil
 }
 
-// check says whether the operations stay within a base of that size and give
-// what the delta announces.
+// check reports whether the operations stay within a base of that size and produce the announced size.
 func check(d Delta, base int64) error {
 	if d.Size <= 0 {
 		return fmt.Errorf("%w: it announces %d bytes", ErrDelta, d.Size)

@@ -1,26 +1,24 @@
 package snapshot
 
-// Sizes of chunks, in bytes. A chunk ends where the hash of an entity says so,
-// not before minChunk, and about targetChunk from its start.
+// Sizes of chunks, in bytes. A chunk ends where the hash of an entity says so, at minChunk at the earliest and at about targetChunk on
+// average.
 const (
 	minChunk    = 8 << 10
 	targetChunk = 32 << 10
-	// MaxChunk is the largest chunk. An entity of more is cut through, so that
-	// whatever a snapshot holds, no chunk outgrows an etcd request.
+	// MaxChunk is the largest chunk. A larger entity is split, so that no chunk is too large for an etcd request.
 	MaxChunk = 128 << 10
 )
 
-// chunker decides where chunks end. Each entity owns a piece of the text: its
-// line, the comma or section end behind it, and the section head before it, if
-// any. A chunk is a run of whole pieces. Because the decision rests on who the
-// entity is and not on what it holds, an edit leaves the cuts where they were.
+// chunker decides where chunks end. Each entity owns a piece of the text: its line, the comma or section end behind it, and the section
+// head before it, if any. A chunk is a run of whole pieces. The decision depends on the identity of entities and not on their content, so
+// an edit does not move the boundaries.
 type chunker struct {
 	ends  []int
-	start int // of the chunk under way
+	start int // of the current chunk
 	at    int // end of the last piece
 }
 
-// add gives the next piece, which ends at end.
+// add takes the next piece, which ends at end.
 func (c *chunker) add(kind, id string, end int) {
 	size := end - c.at
 	if end-c.start > MaxChunk {
@@ -48,17 +46,16 @@ func (c *chunker) finish(size int) []int {
 	return c.ends
 }
 
-// endsChunk is true for about one in as many bytes of pieces as brings chunks to
-// their target: the larger a piece, the likelier that it ends one, or few large
-// entities would make chunks of a hundred times the size that many small ones do.
+// endsChunk decides whether a piece ends a chunk. The probability grows with the size of the piece and gives chunks of targetChunk on
+// average. Without that, a few large entities would make chunks a hundred times as large as many small ones do.
 func endsChunk(kind, id string, size int) bool {
 	const span = targetChunk - minChunk
-	// FNV-1a, then the finalizer of MurmurHash3 for the sake of the high bits.
+	// FNV-1a, then the finalizer of MurmurHash3, which mixes the high bits.
 	h := uint64(14695981039346656037)
 	for i := range len(kind) {
 		h = (h ^ uint64(kind[i])) * 1099511628211
 	}
-	h *= 1099511628211 // as if a zero byte stood between them
+	h *= 1099511628211 // like a zero byte between them
 	for i := range len(id) {
 		h = (h ^ uint64(id[i])) * 1099511628211
 	}

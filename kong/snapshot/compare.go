@@ -7,21 +7,20 @@ import (
 	"slices"
 )
 
-// ChangeOp says what happened to an entity.
+// ChangeOp is how an entity changed.
 type ChangeOp string
 
-// What can happen to an entity.
+// The ways an entity can change.
 const (
 	Added   ChangeOp = "added"
 	Removed ChangeOp = "removed"
 	Changed ChangeOp = "changed"
 )
 
-// nameFields are the fields that people know an entity by, the first that it has.
-// None of them may be one that holds a secret in any kind.
+// nameFields are the fields with names for people; the first that an entity has counts. None of them may hold a secret in any kind.
 var nameFields = [...]string{"name", "username", "custom_id", "target", "prefix", "group"}
 
-// Summarize counts the pairs of Pairs by what happened to them.
+// Summarize counts the pairs of Pairs by operation.
 func Summarize(old, now []byte) (added, changed, removed int, err error) {
 	pairs, err := Pairs(old, now)
 	for _, p := range pairs {
@@ -37,14 +36,14 @@ func Summarize(old, now []byte) (added, changed, removed int, err error) {
 	return added, changed, removed, err
 }
 
-// Pair is one entity that differs between two snapshots. Its lines are parts of their canonical bytes: they hold secrets, and nobody may
-// modify them.
+// Pair is one entity that differs between two snapshots. Its lines are parts of their canonical bytes. They hold secrets and must not be
+// modified.
 type Pair struct {
 	Kind string // the plural
 	ID   string
 	Op   ChangeOp
-	Old  []byte // nil when it is new
-	New  []byte // nil when it is gone
+	Old  []byte // nil when it was added
+	New  []byte // nil when it was removed
 }
 
 // Pairs lists the entities that differ between two snapshots in canonical bytes, by kind. Within a kind, added and changed entities have
@@ -78,8 +77,7 @@ func sections(canonical []byte) (map[string][][]byte, error) {
 	return lines, err
 }
 
-// appendPairs joins by id what is left between the lines that two snapshots have
-// in common at the start and at the end, which is most often next to nothing.
+// appendPairs joins by id the lines that remain when the common start and end of two snapshots are removed. Mostly few lines remain.
 func appendPairs(pairs []Pair, kind string, old, now [][]byte) []Pair {
 	for len(old) > 0 && len(now) > 0 && bytes.Equal(old[0], now[0]) {
 		old, now = old[1:], now[1:]
@@ -112,8 +110,7 @@ func appendPairs(pairs []Pair, kind string, old, now [][]byte) []Pair {
 	return pairs
 }
 
-// NameOf returns what people call the entity on a line of canonical bytes; empty
-// when it has no name.
+// NameOf returns the name of the entity on a line of canonical bytes. It is empty when the entity has none.
 func NameOf(line []byte) string {
 	for _, field := range nameFields {
 		if name, ok := stringField(line, field); ok {

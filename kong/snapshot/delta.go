@@ -5,10 +5,10 @@ import "github.com/silverback-gateway/silverback/kit/fleet"
 // MaxDict is the largest dictionary that a delta may name, in bytes.
 const MaxDict = 512 << 10
 
-// Delta makes one snapshot's canonical bytes from another's: its operations, in
-// order, append to the result. It is immutable once made and may be shared.
+// Delta makes one snapshot's canonical bytes from another's. Its operations append to the result, in order. It is immutable and may be
+// shared.
 type Delta struct {
-	BaseDigest fleet.Digest // empty: there is no base
+	BaseDigest fleet.Digest // empty without a base
 	Digest     fleet.Digest // of the result
 	Size       int64        // of the result, in bytes
 	Ops        []Op
@@ -27,16 +27,16 @@ type Copy struct {
 
 // Data appends new bytes.
 type Data struct {
-	Zstd       []byte // one zstd frame; shared, never to be modified
-	RawLength  int64  // how many bytes it gives, at least 1
+	Zstd       []byte // one zstd frame; shared, must not be modified
+	RawLength  int64  // its size when unpacked, at least 1
 	DictOffset int64  // where its dictionary starts in the base
-	DictLength int64  // 0: it has none
+	DictLength int64  // 0 without a dictionary
 }
 
-// opOverhead bounds what an operation costs on the wire beside its frame.
+// opOverhead bounds the size of an operation on the wire besides its frame.
 const opOverhead = 32
 
-// WireSize estimates the delta's size on the wire, in bytes, from above.
+// WireSize returns an upper bound of the delta's size on the wire, in bytes.
 func (d Delta) WireSize() int {
 	size := 0
 	for _, op := range d.Ops {
@@ -52,10 +52,9 @@ func (op Op) wireSize() int {
 	return opOverhead + len(op.Data.Zstd)
 }
 
-// Parts cuts the operations into runs of at most limit bytes on the wire each. An
-// operation is at most a little over MaxChunk; it is never cut, so one that is
-// over the limit stands alone. The parts share the memory of the delta. There is
-// always a part, if an empty one.
+// Parts cuts the operations into runs of at most limit bytes on the wire each. An operation is at most a little over MaxChunk and is never
+// cut, so an operation over the limit is a part of its own. The parts share the memory of the delta. There is at least one part, which may
+// be empty.
 func (d Delta) Parts(limit int) [][]Op {
 	var parts [][]Op
 	start, size := 0, 0

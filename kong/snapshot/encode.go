@@ -2,18 +2,16 @@ package snapshot
 
 import "fmt"
 
-// Bounds of a dictionary, in bytes. Close by is where the same entities are;
-// farther off a dictionary costs time and finds nothing.
+// Bounds of a dictionary, in bytes. The same entities are close by. A dictionary of bytes that are farther away costs time and does not
+// help.
 const (
-	dictWhole  = 256 << 10 // a replaced range up to this is taken whole
-	dictMargin = 64 << 10  // else as much on either side of the place in it
+	dictWhole  = 256 << 10 // a replaced range up to this size is taken whole
+	dictMargin = 64 << 10  // of a larger one, this much on either side of the place
 )
 
-// EncodeDelta says how to make to from from. fetch gives a chunk in its stored
-// form; it is asked for the chunks that differ, those of from among them, and
-// must have verified them. A chunk of from that it cannot give makes the delta larger, a
-// chunk of to is an error. With the zero Manifest as from the delta is the stored
-// chunks of to as they are.
+// EncodeDelta returns the delta that makes to from from. fetch returns a chunk in its stored, verified form. It is called for the chunks
+// that differ, also those of from. A missing chunk of from makes the delta larger; a missing chunk of to is an error. With the zero
+// Manifest as from, the delta is the stored chunks of to.
 func EncodeDelta(from, to Manifest, fetch func(Sum) ([]byte, error)) (Delta, error) {
 	d := Delta{BaseDigest: from.Digest, Digest: to.Digest, Size: to.Size}
 	e := deltaEncoder{base: layOut(from), fetch: fetch}
@@ -81,8 +79,8 @@ func (e *deltaEncoder) copy(at int) {
 	e.ops = append(e.ops, Op{Copy: &Copy{Offset: offset, Length: size}})
 }
 
-// replace appends the chunks [start, end) of to, which the base has not. What
-// they replace are the chunks of the base between the shared chunks around them.
+// replace appends the chunks [start, end) of to, which the base lacks. They replace the chunks of the base between the neighbouring shared
+// chunks.
 func (e *deltaEncoder) replace(to []ChunkRef, start, end int) error {
 	low, high := 0, len(e.base.chunks)
 	if start > 0 {
@@ -105,7 +103,7 @@ func (e *deltaEncoder) replace(to []ChunkRef, start, end int) error {
 		}
 		from, upTo := dictRange(len(replaced), size, at, c.Size)
 		if high-low == end-start && len(replaced) > dictWhole {
-			// As many chunks as before: each was most likely edited in its place.
+			// With as many chunks as before, each was most likely edited in place.
 			from = e.base.offsets[low+i] - e.base.offsets[low]
 			upTo = e.base.offsets[low+i+1] - e.base.offsets[low]
 		}
@@ -121,8 +119,7 @@ func (e *deltaEncoder) replace(to []ChunkRef, start, end int) error {
 	return nil
 }
 
-// tryDictionary tries the dictionary that stands at offset in the base, and keeps the
-// stored form when that is smaller.
+// tryDictionary tries the dictionary at an offset in the base, and keeps the stored form when that is smaller.
 func (e *deltaEncoder) tryDictionary(data *Data, c ChunkRef, dict []byte, offset int) error {
 	raw, err := inflate(make([]byte, 0, c.Size), data.Zstd, nil)
 	if err != nil {
@@ -138,8 +135,7 @@ func (e *deltaEncoder) tryDictionary(data *Data, c ChunkRef, dict []byte, offset
 	return nil
 }
 
-// unpack returns the raw bytes of the chunks [low, high) of the base; empty when
-// there are none or they are not all to be had.
+// unpack returns the raw bytes of the chunks [low, high) of the base. It is empty when there are none or when one is missing.
 func (e *deltaEncoder) unpack(low, high int) []byte {
 	if high <= low {
 		return nil
@@ -160,8 +156,7 @@ func (e *deltaEncoder) unpack(low, high int) []byte {
 	return raw
 }
 
-// dictRange chooses the part of the replaced bytes that a chunk is most likely to
-// repeat: about the same place in proportion.
+// dictRange chooses the part of the replaced bytes that a chunk most likely repeats: the same place, in proportion.
 func dictRange(replaced, replacing, at, size int) (from, upTo int) {
 	if replaced <= dictWhole {
 		return 0, replaced

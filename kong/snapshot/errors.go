@@ -5,24 +5,24 @@ import (
 	"fmt"
 )
 
-// MaxSize is the largest snapshot, in bytes: about 100,000 routes.
+// MaxSize is the largest snapshot in bytes, enough for about 100,000 routes.
 const MaxSize = 64 << 20
 
 // Sentinels that callers may match with errors.Is.
 var (
-	// ErrLayout: bytes that should be canonical are not laid out so.
+	// ErrLayout means that bytes are not in the canonical layout.
 	ErrLayout = errors.New("not canonical bytes")
-	// ErrManifest: an encoded manifest is damaged, or of an unknown version.
+	// ErrManifest means that an encoded manifest is damaged, or of an unknown version.
 	ErrManifest = errors.New("bad manifest")
-	// ErrDelta: a delta is malformed, or does not fit the base it was given.
+	// ErrDelta means that a delta is malformed, or does not fit the given base.
 	ErrDelta = errors.New("bad delta")
-	// ErrDigest: bytes do not have the digest that they should have.
+	// ErrDigest means that bytes do not have the expected digest.
 	ErrDigest = errors.New("digest mismatch")
-	// ErrChunk: a stored chunk is damaged.
+	// ErrChunk means that a stored chunk is damaged.
 	ErrChunk = errors.New("bad chunk")
 )
 
-// TooLargeError says that a snapshot is over the limit.
+// TooLargeError means that a snapshot is over the limit.
 type TooLargeError struct {
 	Size  int64 // in bytes
 	Limit int64 // in bytes
@@ -32,18 +32,17 @@ func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("snapshot of %d bytes is over the limit of %d bytes", e.Size, e.Limit)
 }
 
-// DuplicateError says that two entities of a kind have the same id.
+// DuplicateError means that two entities of a kind have the same id.
 type DuplicateError struct {
 	Kind string
 	ID   string
 }
 
 func (e *DuplicateError) Error() string {
-	return fmt.Sprintf("%s: id %s is there twice", e.Kind, e.ID)
+	return fmt.Sprintf("%s: id %s occurs twice", e.Kind, e.ID)
 }
 
-// EntityError says that one entity cannot stand in a snapshot. Its text never
-// holds a value of the entity other than its id.
+// EntityError means that an entity cannot be part of a snapshot. Its text holds no value of the entity except its id.
 type EntityError struct {
 	Kind   string
 	ID     string

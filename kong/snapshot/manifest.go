@@ -10,13 +10,13 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// Sum names a chunk: the SHA-256 of its raw bytes.
+// Sum is the SHA-256 of the raw bytes of a chunk, and identifies it.
 type Sum [sha256.Size]byte
 
 // String returns the sum as 64 hexadecimal digits.
 func (s Sum) String() string { return hex.EncodeToString(s[:]) }
 
-// ParseSum reads what String wrote.
+// ParseSum is the inverse of String.
 func ParseSum(text string) (sum Sum, err error) {
 	if len(text) != hex.EncodedLen(len(sum)) {
 		return Sum{}, fmt.Errorf("%q is not a sum: want 64 hex digits", text)
@@ -27,21 +27,20 @@ func ParseSum(text string) (sum Sum, err error) {
 	return sum, nil
 }
 
-// ChunkRef names a chunk and says how many raw bytes it has.
+// ChunkRef identifies a chunk and has its size in raw bytes.
 type ChunkRef struct {
 	Sum  Sum
 	Size int
 }
 
-// Manifest is the ordered list of a snapshot's chunks. The zero value is the
-// manifest of nothing: the base of a delta that needs none.
+// Manifest is the ordered list of a snapshot's chunks. The zero value is an empty manifest: the base of a delta that needs none.
 type Manifest struct {
 	Digest fleet.Digest
 	Size   int64
 	Chunks []ChunkRef
 }
 
-// IsZero is true for the manifest of nothing.
+// IsZero reports whether the manifest is empty.
 func (m Manifest) IsZero() bool { return m.Digest == "" && m.Size == 0 && len(m.Chunks) == 0 }
 
 // manifestVersion is the first byte of an encoded manifest.
@@ -67,9 +66,8 @@ func (m Manifest) MarshalBinary() ([]byte, error) {
 	return binary.BigEndian.AppendUint32(out, checksum(out)), nil
 }
 
-// UnmarshalBinary decodes what MarshalBinary made and checks it: damage, sizes
-// out of bounds, or chunks that do not add up are ErrManifest, and leave m as it
-// was. It keeps no part of encoded.
+// UnmarshalBinary decodes the output of MarshalBinary and checks it. Damage, sizes out of bounds, and chunks that do not add up are
+// ErrManifest and leave m unchanged. It keeps no part of encoded.
 func (m *Manifest) UnmarshalBinary(encoded []byte) error {
 	if len(encoded) < 1+sha256.Size+2+crc32.Size {
 		return fmt.Errorf("%w: cut short", ErrManifest)
@@ -129,10 +127,10 @@ func rawDigest(d fleet.Digest) (raw [sha256.Size]byte, err error) {
 	return raw, err
 }
 
-// Changes is what differs between two manifests.
+// Changes is the difference between two manifests.
 type Changes struct {
-	Added   []ChunkRef // in to alone, in its order, each once
-	Removed []ChunkRef // in from alone, in its order, each once
+	Added   []ChunkRef // only in to, in its order, each once
+	Removed []ChunkRef // only in from, in its order, each once
 	Shared  []ChunkRef // in both, in the order of to, each once
 }
 
