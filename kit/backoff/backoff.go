@@ -1,5 +1,5 @@
-// Package backoff spaces retries and periodic work. Pauses double from a base to a cap, and a random part of each is left out,
-// so that the processes of a fleet do not act in step. It decides how long to wait, never whether to try again.
+// Package backoff spaces retries and periodic work. Pauses double from a base to a cap. A random part of each pause is left out, so that
+// the processes of a fleet do not act at the same time. The package decides how long to wait, never whether to try again.
 package backoff
 
 import (
@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// A Policy is the rule for the pauses after failures. It is a value and safe for concurrent use.
+// A Policy determines the pauses after failures. It is a value and safe for concurrent use.
 type Policy struct {
 	Base   time.Duration // the pause after the first failure, before jitter
 	Cap    time.Duration // no pause is longer
 	Jitter float64       // the fraction of a pause that is random, from 0 (none) to 1 (all of it)
 }
 
-// Pause returns the pause after so many failures in a row; 0 and 1 both mean the first. chance is a random number in [0, 1): callers whose
-// decisions are pure pass it in.
+// Pause returns the pause after a number of failures in a row; 0 and 1 both mean the first. chance is a random number in [0, 1): callers
+// whose decisions are pure pass it in.
 func (p Policy) Pause(failures int, chance float64) time.Duration {
 	pause := min(p.Base, p.Cap)
 	for i := 1; i < failures && pause > 0 && pause < p.Cap; i++ {
@@ -34,7 +34,7 @@ func Jittered(d time.Duration, jitter, chance float64) time.Duration {
 	return d - time.Duration(float64(d)*jitter*(1-chance))
 }
 
-// Jitter is Jittered with a random number of its own.
+// Jitter is Jittered with a random number.
 func Jitter(d time.Duration, jitter float64) time.Duration {
 	return Jittered(d, jitter, rand.Float64())
 }
@@ -54,7 +54,7 @@ func (b *Backoff) Next() time.Duration {
 // Wait counts a failure and sleeps for the pause after it. It returns the cause of ctx when that ends first.
 func (b *Backoff) Wait(ctx context.Context) error { return Sleep(ctx, b.Next()) }
 
-// Reset forgets the failures: something succeeded.
+// Reset sets the number of failures to 0. Call it after a success.
 func (b *Backoff) Reset() { b.failures = 0 }
 
 // Sleep waits for d. It returns the cause of ctx when that ends first.

@@ -1,4 +1,4 @@
-// Package build says which build of Silverback this is.
+// Package build has the version of this build of Silverback.
 package build
 
 import "runtime/debug"
@@ -6,7 +6,7 @@ import "runtime/debug"
 // linked is set by the linker, in binaries that make builds.
 var linked string
 
-// Version is what the linker set, else the module's version, as `go install …@v1.2.3` records it, else "dev".
+// Version returns the version that the linker set, else the module's version, as `go install …@v1.2.3` records it, else "dev".
 func Version() string {
 	if linked != "" {
 		return linked

@@ -1,6 +1,5 @@
-// Package clean makes text from elsewhere fit to be shown. What a node, a certificate or a caller says ends in logs, terminals, revisions
-// and files; there it must not move a cursor, forge a line, turn the direction of what follows, or fill a disk. The package judges no text
-// and refuses none.
+// Package clean makes foreign text safe to show. Text from nodes, certificates and callers ends up in logs, terminals, revisions and files.
+// There it must not move a cursor, forge a line, change the direction of text, or fill a disk. The package refuses no text.
 package clean
 
 import (
@@ -12,7 +11,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Bounds, in bytes, of what others say.
+// Bounds of foreign text, in bytes.
 const (
 	MaxWord    = 256  // a name, a version, an address
 	MaxMessage = 1024 // a sentence for people
@@ -20,14 +19,14 @@ const (
 
 const ellipsis = "…"
 
-// Unsafe reports whether a character must not be shown: control characters, and those that are seen by their effect only, such as
-// overrides of the text's direction, characters without width, and separators of lines.
+// Unsafe reports whether a character must not be shown: control characters, and invisible ones such as overrides of the text's direction,
+// characters without width, and line separators.
 func Unsafe(r rune) bool {
 	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
-// Line returns text as one line of valid UTF-8 of at most limit bytes: line breaks and tabs become blanks, other unsafe characters and
-// bytes that are not UTF-8 become U+FFFD, and what is too long ends in "…".
+// Line returns text as one line of valid UTF-8 of at most limit bytes. Line breaks and tabs become blanks. Other unsafe characters and
+// bytes that are not UTF-8 become U+FFFD. Text that is too long ends in "…".
 func Line(text string, limit int) string {
 	return clean(text, limit, func(r rune) rune {
 		switch {
@@ -63,7 +62,7 @@ func clean(text string, limit int, shown func(rune) rune) string {
 	return text
 }
 
-// border is the last place up to n at which text can be cut.
+// border returns the last position up to n at which text can be cut.
 func border(text string, n int) int {
 	if n <= 0 {
 		return 0
@@ -79,8 +78,8 @@ func border(text string, n int) int {
 	return n
 }
 
-// Message makes a Line of every string of a message, in place: those of fields, lists, values and keys of maps, and of the messages in it.
-// Keys that become the same are one entry.
+// Message applies Line to every string of a message, in place: in fields, lists, values and keys of maps, and nested messages. Keys that
+// become equal are merged into one entry.
 func Message(m proto.Message, limit int) {
 	if m != nil && m.ProtoReflect().IsValid() {
 		message(m.ProtoReflect(), limit)
@@ -132,7 +131,7 @@ func entries(f protoreflect.FieldDescriptor, m protoreflect.Map, limit int) {
 	}
 }
 
-// value is a value as it should be, and whether it is another one; messages are changed in place.
+// value returns the cleaned value, and whether it differs. Messages are changed in place.
 func value(kind protoreflect.Kind, v protoreflect.Value, limit int) (protoreflect.Value, bool) {
 	switch kind {
 	case protoreflect.StringKind:
@@ -144,7 +143,7 @@ func value(kind protoreflect.Kind, v protoreflect.Value, limit int) (protoreflec
 	return v, false
 }
 
-// JSON writes the unsafe characters of a JSON document as escapes: the document means the same, and is fit for a terminal.
+// JSON writes the unsafe characters of a JSON document as escapes. The document keeps its meaning and is safe for a terminal.
 func JSON(document []byte) []byte {
 	if !strings.ContainsFunc(string(document), beyondASCII) {
 		return document
@@ -160,8 +159,8 @@ func JSON(document []byte) []byte {
 	return out
 }
 
-// beyondASCII: a valid document has the control characters of ASCII between its values only, where they are white space, and DEL within
-// strings.
+// beyondASCII reports unsafe characters beyond ASCII, and DEL. A valid document has the control characters of ASCII only as white space
+// between its values.
 func beyondASCII(r rune) bool { return r >= 0x7f && Unsafe(r) }
 
 func escape(out []byte, r rune) []byte {

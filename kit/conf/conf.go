@@ -1,5 +1,5 @@
-// Package conf loads the configuration of a binary, strictly: a flag wins over its environment twin, which wins over the
-// configuration file. Unknown keys fail, and all problems are reported together with the place each came from.
+// Package conf loads the configuration of a binary. A flag takes precedence over its environment variable, which takes precedence over the
+// configuration file. Unknown keys fail. All problems are reported together, each with its place.
 package conf
 
 import (
@@ -15,10 +15,10 @@ import (
 	"github.com/silverback-gateway/silverback/kit/build"
 )
 
-// ErrDone says that the process has done what it was asked for, such as --help or --check, and should exit with 0.
+// ErrDone means that the process did what was asked for, such as --help or --check, and should exit with 0.
 var ErrDone = errors.New("done")
 
-// A Set is the configuration of one binary. Declare every setting on Flags, in any way pflag has, then Load.
+// A Set is the configuration of one binary. Declare every setting on Flags, with any method of pflag, then call Load.
 type Set struct {
 	Flags *pflag.FlagSet
 
@@ -38,7 +38,7 @@ func New(name, summary string) *Set {
 	return s
 }
 
-// Check adds a condition on the loaded settings. Join several problems with errors.Join.
+// Check adds a condition on the loaded settings. It may return several problems with errors.Join.
 func (s *Set) Check(check func() error) { s.checks = append(s.checks, check) }
 
 // Load reads the settings. It returns ErrDone after --help, --version and --check, which print to out.
@@ -79,7 +79,7 @@ func (s *Set) Load(args []string, lookupEnv func(string) (string, bool), out io.
 	return nil
 }
 
-// fill gives settings that no flag set the value of the environment or of the file.
+// fill sets the settings without a flag from the environment or the file.
 func (s *Set) fill(lookupEnv func(string) (string, bool)) (problems []error) {
 	if value, ok := lookupEnv(EnvName("config")); ok && !s.Flags.Changed("config") {
 		s.file = value
@@ -119,7 +119,7 @@ func (s *Set) fill(lookupEnv func(string) (string, bool)) (problems []error) {
 	return problems
 }
 
-// From says where a setting's value came from, for messages: its flag when nothing else set it.
+// From returns where a setting's value came from, for messages: its flag when nothing else set it.
 func (s *Set) From(name string) string {
 	if place, ok := s.from[name]; ok {
 		return place
@@ -127,7 +127,7 @@ func (s *Set) From(name string) string {
 	return "--" + name
 }
 
-// EnvName is the environment twin of a flag: SILVERBACK_ and the name in capitals.
+// EnvName returns the environment variable of a flag: SILVERBACK_ and the name in capitals.
 func EnvName(flag string) string {
 	return "SILVERBACK_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
@@ -137,7 +137,7 @@ type fileValue struct {
 	number int // line
 }
 
-// readFile reads a flat mapping. A list becomes the form that flags take: its items with commas between.
+// readFile reads a flat mapping. A list becomes the form that flags take: its items, separated by commas.
 func readFile(name string) (map[string]fileValue, error) {
 	if name == "" {
 		return nil, nil
@@ -161,7 +161,7 @@ func readFile(name string) (map[string]fileValue, error) {
 	for i := 0; i < len(top.Content); i += 2 {
 		key, value := top.Content[i], top.Content[i+1]
 		if earlier, ok := values[key.Value]; ok {
-			return nil, fmt.Errorf("%s:%d: %s is set already in line %d", name, key.Line, key.Value, earlier.number)
+			return nil, fmt.Errorf("%s:%d: %s is already set in line %d", name, key.Line, key.Value, earlier.number)
 		}
 		text, err := flat(value)
 		if err != nil {
@@ -198,7 +198,7 @@ func flat(value *yaml.Node) (string, error) {
 }
 
 func (s *Set) help(out io.Writer) {
-	fmt.Fprintf(out, "%s\n\nUsage:\n  %s [flags]\n\nEvery setting has an environment twin (--%s is %s) and may stand in the file that\n"+
-		"--config names; --check and --version are flags alone. A flag wins over the environment, and that over the file.\n\nFlags:\n%s",
+	fmt.Fprintf(out, "%s\n\nUsage:\n  %s [flags]\n\nEvery setting has an environment variable (--%s is %s) and may be set in the file of\n"+
+		"--config; --check and --version are flags only. Flags take precedence over the environment, and that over the file.\n\nFlags:\n%s",
 		s.summary, s.name, "config", EnvName("config"), s.Flags.FlagUsagesWrapped(100))
 }

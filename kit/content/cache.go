@@ -5,11 +5,10 @@ import (
 	"sync"
 )
 
-// entryOverhead is about what an entry costs beside its key and value, in bytes.
+// entryOverhead is about the memory of an entry besides its key and value, in bytes.
 const entryOverhead = 200
 
-// cache keeps the values used last, up to a number of bytes. It never copies:
-// values are shared by all who ask, and never modified.
+// cache keeps the most recently used values, up to a number of bytes. It never copies: values are shared by all callers and never modified.
 type cache struct {
 	mu      sync.Mutex
 	limit   int
@@ -40,8 +39,7 @@ func (c *cache) get(key string) ([]byte, bool) {
 	return at.Value.(*entry).value, true
 }
 
-// put keeps a value. A key that is there already has the same value: content is
-// immutable.
+// put adds a value. An existing key has the same value: content is immutable.
 func (c *cache) put(key string, value []byte) {
 	e := &entry{key: key, value: value}
 	c.mu.Lock()

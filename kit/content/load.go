@@ -13,7 +13,7 @@ import (
 	"github.com/silverback-gateway/silverback/kong/snapshot"
 )
 
-// chunks loads chunks by their keys; one that is not there is left out.
+// chunks loads chunks by their keys. It leaves out missing ones.
 func (s *Store) chunks(ctx context.Context, refs []snapshot.ChunkRef) (map[string][]byte, error) {
 	keys := make([]string, len(refs))
 	for i, ref := range refs {
@@ -29,8 +29,8 @@ func (s *Store) chunks(ctx context.Context, refs []snapshot.ChunkRef) (map[strin
 	})
 }
 
-// load returns the values of keys, from memory or from etcd. What comes from etcd
-// is verified before it is kept; a key that is not there is left out.
+// load returns the values of keys, from memory or from etcd. Values from etcd are verified before they are cached. Missing keys are left
+// out.
 func (s *Store) load(ctx context.Context, keys []string, verify func(key string, value []byte) error) (map[string][]byte, error) {
 	found := make(map[string][]byte, len(keys))
 	var absent []string

@@ -13,10 +13,9 @@ import (
 	"github.com/silverback-gateway/silverback/kong/snapshot"
 )
 
-// Put stores a snapshot: the chunks that etcd has not, then the manifest, so
-// that a manifest that can be read has all its chunks. It may be repeated, and
-// run by several replicas at once. After an error some chunks may be there and no
-// manifest; the next Put of the same snapshot goes on from there.
+// Put stores a snapshot: the chunks that etcd lacks, then the manifest, so that all chunks of a readable manifest exist. It may be
+// repeated, and run by several replicas at once. After an error some chunks may exist without a manifest; the next Put of the same snapshot
+// continues from there.
 func (s *Store) Put(ctx context.Context, snap *snapshot.Snapshot) error {
 	m := snap.Manifest()
 	missing, err := s.missing(ctx, m.Chunks)
@@ -39,8 +38,7 @@ func (s *Store) Put(ctx context.Context, snap *snapshot.Snapshot) error {
 	return nil
 }
 
-// missing returns the chunks that etcd has not. It does not ask the memory: that
-// may hold what was deleted.
+// missing returns the chunks that etcd lacks. It does not use the cache, which may hold deleted chunks.
 func (s *Store) missing(ctx context.Context, refs []snapshot.ChunkRef) ([]snapshot.Sum, error) {
 	var mu sync.Mutex
 	there := make(map[string]struct{}, len(refs))
@@ -78,7 +76,7 @@ func (s *Store) missing(ctx context.Context, refs []snapshot.ChunkRef) ([]snapsh
 	return sums, nil
 }
 
-// putChunks compresses and writes chunks, as many to a transaction as fit.
+// putChunks compresses and writes chunks, as many in a transaction as fit.
 func (s *Store) putChunks(ctx context.Context, snap *snapshot.Snapshot, sums []snapshot.Sum) error {
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelism)
@@ -99,7 +97,7 @@ func (s *Store) putChunks(ctx context.Context, snap *snapshot.Snapshot, sums []s
 	}
 	for _, sum := range sums {
 		if gctx.Err() != nil {
-			break // Wait tells why
+			break // Wait returns the reason
 		}
 		frame, err := snap.Chunk(sum)
 		if err != nil {
@@ -122,9 +120,8 @@ func (s *Store) putChunks(ctx context.Context, snap *snapshot.Snapshot, sums []s
 	return context.Cause(ctx)
 }
 
-// Delete deletes chunks. It asks nobody whether a manifest names them: that is
-// for the collector to know, which deletes manifests first. What is not there is
-// not an error.
+// Delete deletes chunks. It does not check whether a manifest refers to them. The collector does, and deletes manifests first. A missing
+// chunk is not an error.
 func (s *Store) Delete(ctx context.Context, sums []snapshot.Sum) error {
 	keys := make([]string, len(sums))
 	for i, sum := range sums {
@@ -133,7 +130,7 @@ func (s *Store) Delete(ctx context.Context, sums []snapshot.Sum) error {
 	return s.deleteKeys(ctx, keys)
 }
 
-// DeleteManifests deletes manifests and leaves their chunks.
+// DeleteManifests deletes manifests and keeps their chunks.
 func (s *Store) DeleteManifests(ctx context.Context, digests []fleet.Digest) error {
 	keys := make([]string, len(digests))
 	for i, digest := range digests {

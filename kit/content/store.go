@@ -13,11 +13,10 @@ import (
 	"github.com/silverback-gateway/silverback/kong/snapshot"
 )
 
-// ErrMissing: the content is not there, or not any more. Damage is another matter:
-// it is snapshot.ErrChunk or snapshot.ErrManifest.
+// ErrMissing means that the content does not exist, or no longer. Damaged content is snapshot.ErrChunk or snapshot.ErrManifest.
 var ErrMissing = errors.New("content is missing")
 
-// Bounds of one etcd transaction, and how many are under way at once for a call.
+// Bounds of one etcd transaction, and of how many run at once for a call.
 const (
 	maxOps      = 128     // etcd's own default
 	maxBytes    = 900_000 // etcd requests stay under 1 MiB, keys and framing included
@@ -28,12 +27,10 @@ const (
 // DefaultCacheBytes is how much compressed content is kept in memory.
 const DefaultCacheBytes = 64 << 20
 
-// flightTimeout bounds a read that several callers share. It does not end with
-// the caller who happened to ask first.
+// flightTimeout bounds a read that several callers share. The read does not end with the context of the first caller.
 const flightTimeout = 30 * time.Second
 
-// Store reads and writes content. It is safe for concurrent use. Slices that it
-// hands out are shared: nobody may modify them.
+// Store reads and writes content. It is safe for concurrent use. The slices that it returns are shared and must not be modified.
 type Store struct {
 	kv      clientv3.KV
 	cache   *cache
@@ -84,8 +81,7 @@ func (s *Store) Chunk(ctx context.Context, sum snapshot.Sum) ([]byte, error) {
 	return frame, nil
 }
 
-// Read returns the canonical bytes of a snapshot, verified against its digest.
-// Callers that ask at the same time get the same slice.
+// Read returns the canonical bytes of a snapshot, verified against its digest. Concurrent callers get the same slice.
 func (s *Store) Read(ctx context.Context, digest fleet.Digest) ([]byte, error) {
 	canonical, err := shared(ctx, s, "read "+string(digest), func(ctx context.Context) ([]byte, error) {
 		d, err := s.delta(ctx, "", digest)
@@ -100,10 +96,8 @@ func (s *Store) Read(ctx context.Context, digest fleet.Digest) ([]byte, error) {
 	return canonical, nil
 }
 
-// Delta says how to make the snapshot to from the snapshot from. Without from,
-// or when its manifest is not there any more, the delta has no base: see its
-// BaseDigest. Callers that ask at the same time share the work and the result;
-// the store does not keep it.
+// Delta returns the delta that makes the snapshot to from the snapshot from. Without from, or when its manifest no longer exists, the delta
+// has no base: see its BaseDigest. Concurrent callers share the work and the result. The store does not keep it.
 func (s *Store) Delta(ctx context.Context, from, to fleet.Digest) (snapshot.Delta, error) {
 	d, err := shared(ctx, s, "delta "+string(from)+" "+string(to), func(ctx context.Context) (snapshot.Delta, error) {
 		return s.delta(ctx, from, to)
@@ -139,8 +133,8 @@ func (s *Store) delta(ctx context.Context, from, to fleet.Digest) (snapshot.Delt
 	})
 }
 
-// shared runs do once for all who ask for the same name at the same time. A
-// caller whose ctx ends leaves; the work goes on for the others.
+// shared runs a function once for all callers with the same name at the same time. A caller whose ctx ends returns; the work continues for
+// the others.
 func shared[T any](ctx context.Context, s *Store, name string, do func(context.Context) (T, error)) (T, error) {
 	done := s.flights.DoChan(name, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flightTimeout)
@@ -172,7 +166,7 @@ func decode(encoded []byte, digest fleet.Digest) (snapshot.Manifest, error) {
 		return m, err
 	}
 	if m.Digest != digest {
-		return snapshot.Manifest{}, fmt.Errorf("%w: it is that of %s", snapshot.ErrManifest, m.Digest)
+		return snapshot.Manifest{}, fmt.Errorf("%w: it has the digest %s", snapshot.ErrManifest, m.Digest)
 	}
 	return m, nil
 }

@@ -22,12 +22,12 @@ import (
 	"github.com/silverback-gateway/silverback/kit/run"
 )
 
-// DefaultTTL is how long a killed leader is missed before another is elected. etcd's floor is about two seconds.
+// DefaultTTL is the longest time from the death of a leader until another is elected. etcd's minimum is about two seconds.
 const DefaultTTL = 3 * time.Second
 
 const checkInterval = time.Second
 
-// retry spaces campaigns. Its pauses do not grow: an election that is over soon needs a new candidate at once.
+// retry spaces campaigns. Its pauses do not grow: an election needs a new candidate at once.
 var retry = backoff.Policy{Base: 250 * time.Millisecond, Cap: 250 * time.Millisecond, Jitter: 0.8}
 
 // ErrLost is the cause of a leading context whose lease ended.
@@ -37,7 +37,7 @@ var ErrLost = errors.New("leadership lost")
 type Config struct {
 	Client  *clientv3.Client
 	Prefix  string // such as election/distributor, under the prefix of the client
-	Replica string // the leader's name for others
+	Replica string // the leader's name for other replicas
 	TTL     time.Duration
 	Log     *slog.Logger
 	Metrics *Metrics
@@ -60,12 +60,12 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-// Lead is what a leader does. It returns when ctx ends, which is when the leadership can no longer be trusted, or
-// with an error, which gives the leadership up for a moment.
+// Lead is the work of a leader. It returns when ctx ends, which is when the leadership can no longer be relied on, or with an error, after
+// which the replica campaigns again.
 type Lead func(ctx context.Context, term fleet.Term, fence etcdkv.Fence) error
 
-// Run campaigns and leads, again and again, until ctx ends; it then resigns, so that another replica leads within
-// milliseconds, and returns the cause of ctx. An etcd that does not answer holds it up no longer than a shutdown may take.
+// Run campaigns and leads repeatedly until ctx ends. It then resigns, so that another replica leads within milliseconds, and returns the
+// cause of ctx. When etcd does not answer, resigning takes at most the shutdown timeout.
 func Run(ctx context.Context, c Config, lead Lead) error {
 	if c.TTL == 0 {
 		c.TTL = DefaultTTL
@@ -85,10 +85,10 @@ func Run(ctx context.Context, c Config, lead Lead) error {
 			}
 		case ctx.Err() != nil:
 		case !etcdkv.Refused(err):
-			// It recurs while etcd is unreachable, and the health probe already reports that.
+			// This recurs while etcd is unreachable, which the health probe already reports.
 			c.Log.Debug("no lease to campaign with; trying again", "error", err)
 		case err.Error() != refusal:
-			// Nothing else reports it: an etcd without space still answers reads.
+			// Nothing else reports this: etcd without space still answers reads.
 			c.Log.Warn("etcd grants no lease to campaign with; trying again", "error", err)
 			refusal = err.Error()
 		}
@@ -98,16 +98,16 @@ func Run(ctx context.Context, c Config, lead Lead) error {
 	}
 }
 
-// once is one lease: campaign, lead, resign.
+// once handles one lease: campaign, lead, resign.
 func (c Config) once(ctx context.Context, lease clientv3.LeaseID, lead Lead) error {
 	leaseCtx, endLease := keepLease(ctx, c.Client, lease, c.TTL)
 	shutdown, endShutdown := run.ShutdownContext(leaseCtx)
 	defer func() {
 		endLease()
 		defer endShutdown()
-		_, _ = c.Client.Revoke(shutdown, lease) // the lease must not outlive the leadership
+		_, _ = c.Client.Revoke(shutdown, lease) // the lease must end with the leadership
 	}()
-	// A campaign that is ended resigns with the context of its client, which only the end of the process would end.
+	// A campaign that is cancelled resigns with the context of its client, which otherwise only the end of the process would end.
 	client := clientv3.NewCtxClient(shutdown)
 	client.KV, client.Lease, client.Watcher = c.Client.KV, c.Client.Lease, c.Client.Watcher
 	session, err := concurrency.NewSession(client, concurrency.WithLease(lease), concurrency.WithContext(leaseCtx))
@@ -133,7 +133,7 @@ func (c Config) once(ctx context.Context, lease clientv3.LeaseID, lead Lead) err
 	return lead(leaseCtx, term, etcdkv.Fence{Key: election.Key(), Term: term})
 }
 
-// alone waits until no election beside this one has a candidate: replicas of one ledger with different elections would be two leaders.
+// alone waits until no other election has a candidate on this ledger. Replicas of one ledger with different elections would be two leaders.
 // Each checks after its own candidacy is written, so at least one of two sees the other.
 func (c Config) alone(ctx context.Context) error {
 	parent := c.Prefix[:strings.LastIndex(c.Prefix, "/")+1]
@@ -172,7 +172,7 @@ func (c Config) grant(ctx context.Context) (clientv3.LeaseID, error) {
 	return lease.ID, nil
 }
 
-// Leader returns the name that the present leader campaigned with; empty when there is none.
+// Leader returns the name of the present leader; empty when there is none.
 func Leader(ctx context.Context, client *clientv3.Client, prefix string) (string, error) {
 	answer, err := client.Get(ctx, prefix+"/", clientv3.WithFirstCreate()...)
 	if err != nil {

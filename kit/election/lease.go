@@ -13,9 +13,9 @@ import (
 	"github.com/silverback-gateway/silverback/kit/backoff"
 )
 
-// keepLease keeps a lease alive, and returns a context that ends with ErrLost as soon as the lease may have ended on the server: a TTL
-// after the sending of the last keepalive that was answered, by this process's own monotonic clock, and a little before. A process that
-// was stopped for longer finds its context over when it wakes.
+// keepLease keeps a lease alive. It returns a context that ends with ErrLost shortly before the lease may have ended on the server: a TTL
+// after the last answered keepalive was sent, by the process's own monotonic clock. A process that was suspended for longer finds its
+// context ended when it resumes.
 func keepLease(ctx context.Context, client *clientv3.Client, lease clientv3.LeaseID, ttl time.Duration) (context.Context, func()) {
 	leaseCtx, end := context.WithCancelCause(ctx)
 	t := &leaseKeeper{end: end, ttl: ttl - ttl/10}
@@ -35,8 +35,8 @@ type leaseKeeper struct {
 	timer *time.Timer
 }
 
-// keep sends keepalives one by one rather than by the client's stream, because the time counts from the sending of a
-// keepalive, which the stream does not tell.
+// keep sends keepalives one by one instead of through the client's stream: the time counts from the sending of a keepalive, which the
+// stream does not report.
 func (t *leaseKeeper) keep(ctx context.Context, client *clientv3.Client, lease clientv3.LeaseID) {
 	for {
 		sent := time.Now()

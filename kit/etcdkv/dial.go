@@ -18,33 +18,33 @@ import (
 
 const (
 	connectTime = 5 * time.Second
-	// A member that vanished without a word is noticed after the sum of both.
+	// A member that disappeared is detected after the sum of both.
 	probeTime    = 5 * time.Second
 	probeTimeout = 3 * time.Second
-	// gRPC's own pauses between attempts grow to two minutes, which a control plane would be missed for after etcd is back.
+	// gRPC's default pauses between attempts grow to two minutes. The control plane would be down for as long after etcd is back.
 	longestPause = 2 * time.Second
 )
 
-// Config says how to reach etcd.
+// Config is how to reach etcd.
 type Config struct {
 	Endpoints []string       // host:port of every member
-	Prefix    string         // of every key, which callers leave out; empty: keys are as callers name them
+	Prefix    string         // of every key, added to the keys that callers use; empty: none
 	TLS       tlsfiles.Files // without a CA connections are plain
-	Metrics   *Metrics       // nil: nothing is told
+	Metrics   *Metrics       // nil: no metrics
 }
 
 // AddFlags adds the flags of a client of etcd.
 func (c *Config) AddFlags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&c.Endpoints, "etcd-endpoints", []string{"127.0.0.1:2379"}, "members of etcd, host:port")
-	flags.StringVar(&c.Prefix, "etcd-prefix", DefaultPrefix, "what every key in etcd begins with: the same for all services of an "+
-		"installation, another for each installation")
+	flags.StringVar(&c.Prefix, "etcd-prefix", DefaultPrefix, "prefix of every key in etcd: the same for all services of an "+
+		"installation, and different for each installation")
 	flags.StringVar(&c.TLS.CA, "etcd-ca-file", "", "PEM file of the authority that signs etcd's members; without it connections to etcd are "+
 		"plain")
 	flags.StringVar(&c.TLS.Cert, "etcd-cert-file", "", "PEM file of the certificate that this process shows to etcd")
-	flags.StringVar(&c.TLS.Key, "etcd-key-file", "", "PEM file of its key")
+	flags.StringVar(&c.TLS.Key, "etcd-key-file", "", "PEM file of the key of --etcd-cert-file")
 }
 
-// Check reports what is wrong with the configuration.
+// Check returns what is wrong with the configuration.
 func (c *Config) Check() error {
 	var problems []error
 	if len(c.Endpoints) == 0 {
@@ -63,8 +63,9 @@ func (c *Config) Check() error {
 	return errors.Join(problems...)
 }
 
-// CheckApart reports when etcd would trust the authority that signs the certificates of this process's callers: each gateway and each user
-// could then read every configuration in etcd and write what gateways run. callers is the file with that authority; empty is none.
+// CheckApart returns an error when etcd would trust the authority that signs the certificates of this process's callers. Each gateway and
+// each user could then read every configuration in etcd and write what gateways run. callers is the file with that authority; empty is
+// none.
 func (c *Config) CheckApart(callers string) error {
 	if c.TLS.CA == "" || callers == "" {
 		return nil
@@ -76,11 +77,11 @@ func (c *Config) CheckApart(callers string) error {
 	return nil
 }
 
-// TLSFiles names the files with the certificates that the client rests on; names are empty where there is none.
+// TLSFiles returns the names of the client's certificate files. Unused ones are empty.
 func (c *Config) TLSFiles() []string { return []string{c.TLS.Cert, c.TLS.CA} }
 
-// Dial returns a client of etcd. It connects with the first call, and again soon after etcd was away. Reads fail with ErrWentBack from an
-// etcd that has not come as far as the client saw it before.
+// Dial returns a client of etcd. It connects at the first call, and reconnects soon after an outage. Reads fail with ErrWentBack when
+// etcd's revision is older than one that the client saw before.
 func Dial(c Config) (*clientv3.Client, error) {
 	options := []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
 		Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.3, MaxDelay: longestPause},
@@ -96,7 +97,7 @@ func Dial(c Config) (*clientv3.Client, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the files of TLS with etcd: %w", err)
 		}
-		// In place of the client's own TLS setting, which does not follow the files.
+		// This replaces the client's own TLS setting, which does not follow the files.
 		options = append(options, grpc.WithTransportCredentials(source.ClientCredentials()))
 	}
 	client, err := clientv3.New(clientv3.Config{

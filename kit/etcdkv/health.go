@@ -42,18 +42,20 @@ type HealthProbe struct {
 
 	mu    sync.Mutex
 	state outage
-	full  bool // etcd's alarm for space is on
+	full  bool // etcd's NOSPACE alarm is on
 }
 
-// NewHealthProbe returns a probe, which does nothing before Run. It reads the key, which the service may read and which need not exist.
+// NewHealthProbe returns a probe, which is idle until Run. It reads the key, which the service must be allowed to read and which need not
+// exist.
 func NewHealthProbe(client *clientv3.Client, key string, log *slog.Logger) *HealthProbe {
 	return &HealthProbe{client: client, key: key, log: log, change: func(bool) {}}
 }
 
-// OnChange sets a function that is called when etcd stops answering, and when it answers again. Call it before Run. It must not block.
+// OnChange sets a function that is called when etcd stops answering, and when it answers again. Call OnChange before Run. The function must
+// not block.
 func (c *HealthProbe) OnChange(f func(silent bool)) { c.change = f }
 
-// Run probes until ctx ends, and returns its cause. It returns ErrWentBack when etcd went back in time: watches would then wait for past
+// Run probes until ctx ends, and returns its cause. It returns ErrWentBack when etcd's revision went back: watches would then wait for past
 // revisions, and what the service has read is obsolete.
 func (c *HealthProbe) Run(ctx context.Context) error {
 	c.set(outage{since: time.Now(), never: true})
@@ -91,7 +93,7 @@ func (c *HealthProbe) Run(ctx context.Context) error {
 	}
 }
 
-// Outage says since when and why etcd does not answer. Empty means that it answers, or has only just stopped.
+// Outage returns since when and why etcd does not answer. Empty means that it answers, or that the outage is still short.
 func (c *HealthProbe) Outage() string {
 	s := c.get()
 	if s.logged.IsZero() {
@@ -114,7 +116,7 @@ func (c *HealthProbe) Warning() string {
 // Register adds the metric of etcd's alarm.
 func (c *HealthProbe) Register(r prometheus.Registerer) {
 	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "silverback_etcd_full", Help: "1 while etcd has its alarm for space on and takes no writes.",
+		Name: "silverback_etcd_full", Help: "1 while etcd's NOSPACE alarm is on and it takes no writes.",
 	}, func() float64 {
 		if c.isFull() {
 			return 1
@@ -150,7 +152,7 @@ func (c *HealthProbe) readAlarms(ctx context.Context) {
 	}
 }
 
-// NotReady is the error of a replica whose ledger is not read yet, with the reason when that is known.
+// NotReady returns the error of a replica that has not read its ledger yet, with the reason when it is known.
 func (c *HealthProbe) NotReady() error {
 	if s := c.Outage(); s != "" {
 		return fmt.Errorf("the ledger is not read yet: %s", s)
@@ -158,8 +160,8 @@ func (c *HealthProbe) NotReady() error {
 	return fmt.Errorf("the ledger is not read yet")
 }
 
-// ask makes one attempt. It bypasses the retries of the client, which hide the reason, and thereby its prefix too. A member without a
-// majority does not answer it.
+// ask makes one attempt. It bypasses the client's retries, which hide the reason, and with them the client's prefix. A member without a
+// majority does not answer.
 func (c *HealthProbe) ask(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -211,7 +213,7 @@ type outage struct {
 	reason string
 }
 
-// transition is what to log.
+// transition is the change to log.
 type transition int
 
 const (
@@ -221,7 +223,7 @@ const (
 	back               // it answers again
 )
 
-// next returns the state after one probe, and what to log.
+// next returns the state after one probe, and the change to log.
 func (s outage) next(now time.Time, err error) (outage, transition) {
 	if err == nil {
 		if s.logged.IsZero() {

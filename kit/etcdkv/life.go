@@ -10,17 +10,17 @@ import (
 	"google.golang.org/grpc"
 )
 
-// ErrWentBack says that etcd is not the one it was: it was restored as it was before, or made anew.
-var ErrWentBack = errors.New("etcd went back in time, or is another one: it was restored or made anew, and what this process remembers " +
-	"is of before; it must be started anew")
+// ErrWentBack means that etcd is not the one that the client saw before: it was restored from a backup, or created again.
+var ErrWentBack = errors.New("etcd went back in time, or is another one: it was restored or created again, and the state of this process " +
+	"is obsolete; restart the process")
 
-// life is how far which etcd has come; the zero life is not known yet.
+// life is a cluster id and a revision of etcd. The zero life is unknown.
 type life struct {
 	cluster  uint64
 	revision int64
 }
 
-// next takes what etcd says now.
+// next takes the header of an answer and fails when it is older.
 func (l life) next(now life) (life, error) {
 	if l.cluster != 0 && now.cluster != l.cluster {
 		return l, fmt.Errorf("%w (cluster %x, and %x before)", ErrWentBack, now.cluster, l.cluster)
@@ -31,7 +31,7 @@ func (l life) next(now life) (life, error) {
 	return now, nil
 }
 
-// history remembers how far a client has seen its etcd come, in any answer and in any watch, and fails the reads of one that went back.
+// history remembers the newest revision that a client has seen, in any answer and any watch, and fails reads of an etcd that went back.
 type history struct {
 	mu   sync.Mutex
 	seen life
@@ -43,7 +43,7 @@ func (l *history) get() life {
 	return l.seen
 }
 
-// observe takes the header of an answer. Answers overtake each other: an older one says nothing.
+// observe records the header of an answer. Answers may arrive out of order, so an older one has no meaning.
 func (l *history) observe(answer any) (now life, ok bool) {
 	a, ok := answer.(interface {
 		GetHeader() *etcdserverpb.ResponseHeader
@@ -60,7 +60,7 @@ func (l *history) observe(answer any) (now life, ok bool) {
 	return now, true
 }
 
-// unary judges reads alone: whichever member answers one has all that was seen before it was asked.
+// unary checks reads only. Whichever member answers a read has everything that was seen before the read was sent.
 func (l *history) unary(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker,
 	options ...grpc.CallOption) error {
 	before := l.get()

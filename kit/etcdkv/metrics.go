@@ -10,7 +10,7 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Metrics are what a client of etcd tells. A nil Metrics tells nothing.
+// Metrics are the metrics of a client of etcd. A nil Metrics records nothing.
 type Metrics struct {
 	took   *prometheus.HistogramVec
 	failed *prometheus.CounterVec
@@ -20,8 +20,8 @@ type Metrics struct {
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "silverback_etcd_request_seconds", Help: "Time of one attempt of a request to etcd, failed ones included. Watches and " +
-				"keep-alives are streams and not in it.",
+			Name: "silverback_etcd_request_seconds", Help: "Duration of one attempt of a request to etcd, including failed ones. Watches and " +
+				"keep-alives are streams and not included.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 15), // 0.5 ms to 8 s
 		}, []string{"operation"}),
 		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -36,7 +36,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-// dialOption counts every attempt: the client's own retries stand before it.
+// dialOption counts every attempt: it runs below the client's retries.
 func (m *Metrics) dialOption() grpc.DialOption {
 	return grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn,
 		invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
@@ -51,7 +51,7 @@ func (m *Metrics) dialOption() grpc.DialOption {
 	})
 }
 
-// operationOf makes a label of a method: /etcdserverpb.Lease/LeaseGrant is lease_grant.
+// operationOf returns the label of a method: /etcdserverpb.Lease/LeaseGrant is lease_grant.
 func operationOf(method string) string {
 	var label strings.Builder
 	for i, c := range path.Base(method) {

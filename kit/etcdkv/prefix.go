@@ -10,13 +10,12 @@ import (
 	"go.etcd.io/etcd/client/v3/namespace"
 )
 
-// DefaultPrefix is what every key of an installation begins with unless it is told otherwise.
+// DefaultPrefix is the prefix of every key of an installation without another setting.
 const DefaultPrefix = "/silverback/v1/"
 
 const longestPrefix = 256
 
-// checkPrefix reports why an installation cannot have its keys there. Two of them see each other's keys unless neither prefix begins with
-// the other.
+// checkPrefix returns why an installation cannot use a prefix. Two installations are separate only if neither prefix begins with the other.
 func checkPrefix(prefix string) error {
 	var problem string
 	switch {
@@ -36,7 +35,7 @@ func checkPrefix(prefix string) error {
 	return fmt.Errorf("--etcd-prefix: %q: %s; such as %s or /silverback-eu/v1/", prefix, problem, DefaultPrefix)
 }
 
-// under has a client see and write what is under a prefix, and nothing else. Its callers leave the prefix out of every key.
+// under restricts a client to the keys under a prefix. Its callers use keys without the prefix.
 func under(client *clientv3.Client, prefix string) {
 	client.KV = prefixedKV{namespace.NewKV(client.KV, prefix), prefix}
 	client.Watcher = namespace.NewWatcher(client.Watcher, prefix)
@@ -48,7 +47,7 @@ type prefixedKV struct {
 	prefix string
 }
 
-// Full returns a key of a client as etcd has it, which is what people ask etcdctl for.
+// Full returns a client's key with its prefix, as etcdctl needs it.
 func Full(kv clientv3.KV, key string) string {
 	switch kv := kv.(type) {
 	case *clientv3.Client:

@@ -10,20 +10,20 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fault"
 )
 
-// Refused reports whether etcd answered a request, and its answer was no: it has no space, or the caller may not. One that cannot be
-// reached or has no majority refused nothing; a HealthProbe tells of it.
+// Refused reports whether etcd answered a request with a refusal: it has no space, or the caller has no permission. An etcd that cannot be
+// reached or has no majority refused nothing; a HealthProbe reports that.
 func Refused(err error) bool {
 	var said rpctypes.EtcdError
 	return errors.As(err, &said) && said.Code() != codes.Unavailable && said.Code() != codes.DeadlineExceeded
 }
 
-// full says what etcd's alarm means and how it ends.
-const full = "etcd has no space left and takes no writes; what is served stays. Compact and defragment it or raise its quota, then " +
+// full explains etcd's NOSPACE alarm and how to end it.
+const full = "etcd has no space left and takes no writes; gateways keep their configuration. Compact and defragment etcd or raise its quota, then " +
 	"disarm its alarm: " +
 	"etcdctl compact, etcdctl defrag, etcdctl alarm disarm (runbook ledger-full)"
 
-// Fault is the fault of a service whose etcd answered with an error, or did not answer. What is a fault already, and what is no error of
-// etcd's that a caller can do anything about, is returned as it is.
+// Fault returns the fault of a service whose etcd answered with an error, or did not answer. It returns other errors unchanged: faults, and
+// errors of etcd that need no explanation.
 func Fault(err error) error {
 	var said rpctypes.EtcdError
 	if err == nil || fault.KindOf(err) != fault.Internal || !errors.As(err, &said) {
@@ -33,7 +33,7 @@ func Fault(err error) error {
 	case errors.Is(said, rpctypes.ErrNoSpace):
 		return fault.New(fault.Full, "LEDGER_FULL", full).Because(err)
 	case errors.Is(said, rpctypes.ErrTooManyRequests):
-		busy := fault.New(fault.Busy, "LEDGER_BUSY", "etcd has too many requests under way; try again").Because(err)
+		busy := fault.New(fault.Busy, "LEDGER_BUSY", "etcd has too many requests in progress; try again").Because(err)
 		busy.RetryAfter = time.Second
 		return busy
 	case errors.Is(said, rpctypes.ErrRequestTooLarge):

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// sizeInterval is how often the members of etcd are asked for their size. Each answer takes a connection of its own.
+	// sizeInterval is how often the members of etcd are asked for their size. Each answer needs a connection of its own.
 	sizeInterval = 30 * time.Second
 	percents     = 100
 )
@@ -20,12 +20,12 @@ const (
 // A MemberSize is the size of the database of a member of etcd.
 type MemberSize struct {
 	Endpoint string
-	File     int64 // what the member measures against its quota
-	InUse    int64 // of the file; the rest is given back by a defragmentation
+	File     int64 // etcd compares this with the quota
+	InUse    int64 // of the file; a defragmentation frees the rest
 	Quota    int64 // above which etcd takes no writes; 0: not known
 }
 
-// Percent returns how full the member is, rounded down; 0 when its quota is not known.
+// Percent returns how full the member is, rounded down. It returns 0 when its quota is not known.
 func (m MemberSize) Percent() int64 {
 	if m.Quota <= 0 {
 		return 0
@@ -33,7 +33,7 @@ func (m MemberSize) Percent() int64 {
 	return m.File * percents / m.Quota
 }
 
-// A SizeProbe looks at the size of each member of etcd. It is a collector of metrics.
+// A SizeProbe reads the size of each member of etcd. It is a collector of metrics.
 type SizeProbe struct {
 	client *clientv3.Client
 	quota  int64
@@ -42,13 +42,13 @@ type SizeProbe struct {
 	sizes []MemberSize
 }
 
-// NewSizeProbe returns a probe, which does nothing before Run. The quota is that of members that do not tell theirs, which those before
-// etcd 3.6 do not; 0 is not known.
+// NewSizeProbe returns a probe, which is idle until Run. quota is used for members that do not report theirs: those before etcd 3.6. 0 is
+// unknown.
 func NewSizeProbe(client *clientv3.Client, quota int64) *SizeProbe {
 	return &SizeProbe{client: client, quota: quota}
 }
 
-// Run looks at the members until ctx ends, and returns its cause.
+// Run reads the sizes until ctx ends, and returns its cause.
 func (p *SizeProbe) Run(ctx context.Context) error {
 	for {
 		sizes := p.ask(ctx)
@@ -61,7 +61,7 @@ func (p *SizeProbe) Run(ctx context.Context) error {
 	}
 }
 
-// ask asks every endpoint. One that does not answer is left out: what it was before says nothing.
+// ask asks every endpoint. It leaves out those that do not answer: their last size may be obsolete.
 func (p *SizeProbe) ask(ctx context.Context) (all []MemberSize) {
 	for _, endpoint := range p.client.Endpoints() {
 		ctx, cancel := context.WithTimeout(ctx, askTimeout)
@@ -74,7 +74,7 @@ func (p *SizeProbe) ask(ctx context.Context) (all []MemberSize) {
 	return all
 }
 
-// sizeOf returns what a member says of its size; quota is for one that does not tell its own.
+// sizeOf returns the size that a member reports. quota is used for a member that does not report its own.
 func sizeOf(endpoint string, status *clientv3.StatusResponse, quota int64) MemberSize {
 	if status.DbSizeQuota > 0 {
 		quota = status.DbSizeQuota
@@ -82,7 +82,7 @@ func sizeOf(endpoint string, status *clientv3.StatusResponse, quota int64) Membe
 	return MemberSize{Endpoint: endpoint, File: status.DbSize, InUse: status.DbSizeInUse, Quota: quota}
 }
 
-// Sizes returns the size of each member that answered last time.
+// Sizes returns the size of each member that answered the last request.
 func (p *SizeProbe) Sizes() []MemberSize {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -91,11 +91,11 @@ func (p *SizeProbe) Sizes() []MemberSize {
 
 var (
 	sizeMetric = prometheus.NewDesc("silverback_etcd_size_bytes",
-		"Size of the database file of a member of etcd, which takes no writes above its quota.", []string{"endpoint"}, nil)
+		"Size of the database file of an etcd member. Above its quota the member takes no writes.", []string{"endpoint"}, nil)
 	inUseMetric = prometheus.NewDesc("silverback_etcd_size_in_use_bytes",
-		"How much of the database file of a member of etcd is in use. A defragmentation gives the rest back.", []string{"endpoint"}, nil)
+		"Bytes in use in the database file of an etcd member. A defragmentation frees the rest.", []string{"endpoint"}, nil)
 	quotaMetric = prometheus.NewDesc("silverback_etcd_quota_bytes",
-		"Quota of a member of etcd. It is absent when the member does not tell it and no flag does.", []string{"endpoint"}, nil)
+		"Quota of an etcd member. It is absent when neither the member nor a flag gives it.", []string{"endpoint"}, nil)
 )
 
 // Describe implements prometheus.Collector.

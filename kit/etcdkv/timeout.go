@@ -10,20 +10,19 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fault"
 )
 
-// requestTimeout bounds one request to etcd that a caller waits for. A replica that is cut off from etcd gets no answer at all, not even a
-// refusal; its callers must not wait with it, since another replica may be well, and who has no etcd at all should hear that, not run out
-// of time.
+// requestTimeout bounds one request to etcd that a caller waits for. A replica that is cut off from etcd gets no answer at all. Its callers
+// must not wait as long: another replica may be well, and without any etcd the caller should get that error, not a deadline.
 const requestTimeout = 5 * time.Second
 
-// WithTimeout asks etcd something, and gives up after a while with the fault that the ledger does not answer. A write that ended so may
-// have been done. What etcd refuses is the fault that Fault makes of it.
+// WithTimeout runs a request to etcd. It gives up after a while with the fault that the ledger does not answer; a write may have happened
+// all the same. Refusals of etcd become the fault of Fault.
 func WithTimeout(ctx context.Context, ask func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	return timeoutFault(ctx, bounded, ask(bounded))
 }
 
-// WithTimeouts returns a KV that makes each request WithTimeout.
+// WithTimeouts returns a KV that wraps each request in WithTimeout.
 func WithTimeouts(kv clientv3.KV) clientv3.KV { return timeoutKV{kv} }
 
 type timeoutKV struct{ clientv3.KV }

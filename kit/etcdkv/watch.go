@@ -14,7 +14,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/watchcache"
 )
 
-// A KV is a key as it is now.
+// A KV is a key with its present value.
 type KV struct {
 	Key            string
 	Value          []byte
@@ -31,7 +31,7 @@ type (
 )
 
 // Watch is a source of all keys under a prefix, in the order of their revisions. Its tokens are etcd revisions, see Revision. No change is
-// skipped: when etcd has compacted the history since a token, a full list is sent and the watch goes on from there.
+// skipped: when etcd has compacted the history since a token, the source sends a full list and the watch continues from there.
 func Watch(client *clientv3.Client, prefix string) watchcache.Source[string, KV] {
 	return func(ctx context.Context, token string) (func() (event, error), error) {
 		w := &watch{client: client, prefix: prefix, revision: Revision(token)}
@@ -39,7 +39,7 @@ func Watch(client *clientv3.Client, prefix string) watchcache.Source[string, KV]
 	}
 }
 
-// WatchDecoded is Watch with decoded values. A value that cannot be decoded is reported to onBad, and what is known of its key stays.
+// WatchDecoded is Watch with decoded values. A value that cannot be decoded is reported to onBad, and the last good value of its key stays.
 func WatchDecoded[V any](client *clientv3.Client, prefix string, decode func(KV) (V, error),
 	onBad func(key string, err error)) watchcache.Source[string, V] {
 	return func(ctx context.Context, token string) (func() (watchcache.Event[string, V], error), error) {
@@ -65,7 +65,7 @@ func WatchDecoded[V any](client *clientv3.Client, prefix string, decode func(KV)
 	}
 }
 
-// Revision is the etcd revision that a token of Watch names; 0 for the empty token.
+// Revision returns the etcd revision of a token of Watch; 0 for the empty token.
 func Revision(token string) int64 {
 	revision, err := strconv.ParseInt(token, 10, 64)
 	if err != nil {
@@ -80,7 +80,7 @@ func tokenOf(revision int64) string { return strconv.FormatInt(revision, 10) }
 type watch struct {
 	client   *clientv3.Client
 	prefix   string
-	revision int64 // complete up to here; 0: a list is due
+	revision int64 // complete up to here; 0: a list is needed
 	answers  clientv3.WatchChan
 	pending  []event
 }
@@ -93,7 +93,7 @@ func (w *watch) next(ctx context.Context) (event, error) {
 			return w.list(ctx)
 		}
 		if w.answers == nil {
-			// RequireLeader ends the watch of a member that lost its cluster, so that another is tried.
+			// RequireLeader ends the watch of a member that lost its cluster, so that another member is tried.
 			w.answers = w.client.Watch(clientv3.WithRequireLeader(ctx), w.prefix,
 				clientv3.WithPrefix(), clientv3.WithRev(w.revision+1), clientv3.WithProgressNotify())
 		}
@@ -130,8 +130,8 @@ func (w *watch) list(ctx context.Context) (event, error) {
 	return e, nil
 }
 
-// reached is the revision up to which a watch is complete after an answer. The header has the store's revision, which a watch that catches
-// up in several answers has not reached yet; only an answer without events promises it.
+// reached returns the revision up to which a watch is complete after an answer. The header has the store's revision. A watch that catches
+// up in several answers has not reached it yet; only an answer without events guarantees that.
 func reached(answer clientv3.WatchResponse) int64 {
 	if n := len(answer.Events); n > 0 {
 		return answer.Events[n-1].Kv.ModRevision
@@ -139,7 +139,7 @@ func reached(answer clientv3.WatchResponse) int64 {
 	return answer.Header.Revision
 }
 
-// eventsOf converts an answer that is complete up to a revision. Puts and deletions of one key would lose their order in one event, so a
+// eventsOf converts an answer that is complete up to a revision. One event cannot keep the order of puts and deletions of one key, so a
 // mixed answer is split. A transaction is complete with its last event only.
 func eventsOf(all []*clientv3.Event, complete int64) []event {
 	whole := event{Synced: true, Token: tokenOf(complete)}
@@ -169,8 +169,8 @@ func fromEtcd(key, value []byte, created, modified, lease int64) KV {
 	return KV{Key: string(key), Value: value, CreateRevision: created, ModRevision: modified, Lease: lease}
 }
 
-// List returns everything under a prefix, in the order of the keys, as it was at one revision. It asks in pages, since an
-// answer of etcd is bounded.
+// List returns everything under a prefix, in the order of the keys, at one revision. It reads in pages, because etcd bounds the size of an
+// answer.
 func List(ctx context.Context, kv clientv3.KV, prefix string) ([]KV, int64, error) {
 	var (
 		all      []KV

@@ -1,5 +1,5 @@
-// Package fault is the closed set of errors that services answer with. A domain package returns a fault, one
-// interceptor turns it into a gRPC status, and a client turns the status back; neither knows the other's texts.
+// Package fault is the closed set of errors of services. A domain package returns a fault, one interceptor turns it into a gRPC status, and
+// a client turns the status back. Neither depends on the other's texts.
 package fault
 
 import (
@@ -13,26 +13,26 @@ import (
 // Domain is the domain of every ErrorInfo of Silverback.
 const Domain = "silverback"
 
-// A Kind says what a caller can do about an error. The set is closed.
+// A Kind is what a caller can do about an error. The set is closed.
 type Kind int
 
 // The kinds. Each maps to one gRPC code; see Code.
 const (
-	Internal      Kind = iota // a mistake of ours: logged, its text withheld
-	Invalid                   // the request or the configuration is wrong; sending it again will not help
+	Internal      Kind = iota // a bug: logged, its text withheld
+	Invalid                   // the request or the configuration is wrong; a retry does not help
 	Missing                   // what the request names does not exist
-	Exists                    // what the request creates exists with other content
-	Conflict                  // somebody else was faster, or a request_id was used for something else
-	WrongState                // the request is fine, but not now
-	StaleTerm                 // the caller was leader, and is no longer
+	Exists                    // what the request creates already exists with other content
+	Conflict                  // another caller was faster, or a request_id was used for another request
+	WrongState                // the request is valid, but not in the present state
+	StaleTerm                 // the caller is no longer leader
 	NotLeader                 // another replica decides; try again
-	Down                      // a part that is needed cannot be reached; try again
-	Busy                      // too much at once; try again later
+	Down                      // a required part cannot be reached; try again
+	Busy                      // too many requests; try again later
 	TooLarge                  // over a limit that the message names
-	Denied                    // the caller may not do this
-	Full                      // there is no room, and trying again makes none: the message names the remedy
-	OutOfRange                // what the request asks to go on from is no longer there; the metadata says where to begin
-	Unimplemented             // the contract has it, and this version does not do it
+	Denied                    // the caller lacks permission
+	Full                      // there is no space, and a retry does not help: the message has the remedy
+	OutOfRange                // the position to continue from no longer exists; the metadata has the new beginning
+	Unimplemented             // the contract has it, but this version does not implement it
 )
 
 // Error is a fault. Its text is meant for the caller, so it holds no secrets.
@@ -43,11 +43,11 @@ type Error struct {
 	Metadata   map[string]string // for programs, with the reason
 	Violations []Violation       // what is wrong with the fields of the request
 	Problems   []*fleetv1.Problem
-	RetryAfter time.Duration // when to try again; 0 is not said
+	RetryAfter time.Duration // when to try again; 0: unknown
 	Cause      error         // logged, never sent
 }
 
-// A Violation says what is wrong with one field of a request.
+// A Violation is what is wrong with one field of a request.
 type Violation struct {
 	Field       string // path in the proto message, such as group.policy.waves[0].percent
 	Description string
@@ -78,7 +78,7 @@ func (e *Error) Is(target error) bool {
 // Of is a target for errors.Is: every fault of the kind matches it.
 func Of(kind Kind) error { return &Error{Kind: kind} }
 
-// With adds metadata.
+// With returns the fault with added metadata.
 func (e *Error) With(key, value string) *Error {
 	if e.Metadata == nil {
 		e.Metadata = map[string]string{}
@@ -87,7 +87,7 @@ func (e *Error) With(key, value string) *Error {
 	return e
 }
 
-// Because adds the cause.
+// Because returns the fault with a cause.
 func (e *Error) Because(cause error) *Error {
 	e.Cause = cause
 	return e
@@ -95,19 +95,19 @@ func (e *Error) Because(cause error) *Error {
 
 var noLedger = New(Down, "LEDGER_DOWN", "the ledger does not answer; try again")
 
-// NoLedger is the fault of a service whose etcd does not answer.
+// NoLedger returns the fault of a service whose etcd does not answer.
 func NoLedger(cause error) *Error {
 	e := *noLedger
 	return e.Because(cause)
 }
 
-// IsNoLedger reports whether an error is NoLedger, or the status of a call that was answered with it.
+// IsNoLedger reports whether an error is NoLedger, or the status that a service made of it.
 func IsNoLedger(err error) bool {
 	var e *Error
 	return errors.As(FromStatus(err), &e) && e.Kind == noLedger.Kind && e.Reason == noLedger.Reason
 }
 
-// InvalidFields is the fault of a request with bad fields.
+// InvalidFields returns the fault of a request with invalid fields.
 func InvalidFields(violations ...Violation) *Error {
 	e := New(Invalid, "INVALID_REQUEST", "the request has %d invalid field(s)", len(violations))
 	if len(violations) == 1 {
@@ -117,7 +117,7 @@ func InvalidFields(violations ...Violation) *Error {
 	return e
 }
 
-// KindOf returns the kind of an error; an error that is no fault is Internal.
+// KindOf returns the kind of an error. Errors that are not faults are Internal.
 func KindOf(err error) Kind {
 	var e *Error
 	if errors.As(err, &e) {

@@ -16,8 +16,8 @@ import (
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 )
 
-// A status travels in an HTTP/2 trailer, and peers refuse trailers that are large, so details are cut to a budget; the
-// metadata says how many problems there were.
+// A status is sent in an HTTP/2 trailer, and peers refuse large trailers, so details are cut to a budget. The metadata has the number of
+// all problems.
 const (
 	maxProblems     = 100
 	maxDetailBytes  = 5 << 10
@@ -29,7 +29,7 @@ var codeOf = map[Kind]codes.Code{
 	Internal: codes.Internal, Invalid: codes.InvalidArgument, Missing: codes.NotFound, Exists: codes.AlreadyExists,
 	Conflict: codes.Aborted, WrongState: codes.FailedPrecondition, StaleTerm: codes.FailedPrecondition,
 	NotLeader: codes.Unavailable, Down: codes.Unavailable, Busy: codes.ResourceExhausted,
-	// As gRPC itself answers a message that is over its limit.
+	// gRPC uses the same code for a message over its limit.
 	TooLarge: codes.ResourceExhausted, Denied: codes.PermissionDenied, Full: codes.ResourceExhausted,
 	OutOfRange: codes.OutOfRange, Unimplemented: codes.Unimplemented,
 }
@@ -44,8 +44,8 @@ var kindOf = map[codes.Code]Kind{
 // Code returns the gRPC code of a kind.
 func Code(kind Kind) codes.Code { return codeOf[kind] }
 
-// ToStatus turns an error into what goes over the wire. An error that is no fault becomes INTERNAL with its text
-// withheld; a cancelled or expired context, and a status that a called service answered, keep their codes.
+// ToStatus turns an error into the status to send. Other errors than faults become INTERNAL with their text withheld. A cancelled or
+// expired context, and a status that a called service answered, keep their codes.
 func ToStatus(err error) *status.Status {
 	if err == nil {
 		return status.New(codes.OK, "")
@@ -61,7 +61,7 @@ func ToStatus(err error) *status.Status {
 		if s, ok := status.FromError(err); ok {
 			return s
 		}
-		// An error of etcd's client is no status, but has its code.
+		// An error of etcd's client is not a status, but it has its code.
 		var coded interface{ Code() codes.Code }
 		if errors.As(err, &coded) && coded.Code() == codes.Unavailable {
 			return ToStatus(NoLedger(err))
@@ -71,7 +71,7 @@ func ToStatus(err error) *status.Status {
 	if e.Kind == Internal {
 		return status.New(codes.Internal, "internal error")
 	}
-	// A refusal names what was refused, and whoever sent that may have meant it for the terminal of who reads the refusal.
+	// A refusal names a part of the request, which may be meant for the terminal of its reader.
 	message := clean.Text(e.Message, maxMessage)
 	s, detailErr := status.New(codeOf[e.Kind], message).WithDetails(e.details()...)
 	if detailErr != nil {
@@ -111,7 +111,7 @@ func (e *Error) details() []protoadapt.MessageV1 {
 	return all
 }
 
-// FromStatus turns the error of a call back into a fault, for clients that match kinds. An error that is no status is returned as it is.
+// FromStatus turns the error of a call back into a fault, for clients that match kinds. It returns an error that is not a status unchanged.
 func FromStatus(err error) error {
 	if err == nil {
 		return nil

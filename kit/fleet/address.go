@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// An Address is a host and a port that mean in every file and command what they say: an IP address without a zone or the name of a host,
-// and a number. The zero value is none.
+// An Address is a host and a port that mean the same in every file and command: an IP address without a zone or a host name, and a number.
+// The zero value is none.
 type Address struct{ host, port string }
 
 var hostPattern = regexp.MustCompile(`^[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?)*$`)
 
 const maxHost = 253
 
-// ParseAddress reads host:port, with brackets around an IPv6 address. What a node says ends in the configuration of load balancers, so
-// nothing is let through that could be more there than an address. The error says the rule, and does not repeat the text.
+// ParseAddress parses host:port, with brackets around an IPv6 address. Addresses that nodes report end up in the configuration of load
+// balancers, so the syntax is strict. The error states the rule, and does not repeat the text.
 func ParseAddress(text string) (Address, error) {
 	host, port, err := net.SplitHostPort(text)
 	if err != nil {
@@ -29,32 +29,32 @@ func ParseAddress(text string) (Address, error) {
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
 		if ip.Zone() != "" {
-			return Address{}, errors.New("the IP address must have no zone, which means something on its own machine only")
+			return Address{}, errors.New("the IP address must have no zone: a zone is valid on one machine only")
 		}
 		return Address{ip.String(), port}, nil
 	}
 	labels := strings.Split(host, ".")
 	_, numeric := strconv.ParseUint(labels[len(labels)-1], 10, 64)
-	// nginx takes unix:8000 for the path of a socket.
+	// nginx reads unix:8000 as the path of a socket.
 	if len(host) > maxHost || !hostPattern.MatchString(host) || numeric == nil || strings.EqualFold(host, "unix") {
 		return Address{}, errors.New("the host must be an IP address or a name of letters, digits, '-', '_' and '.'")
 	}
 	return Address{host, port}, nil
 }
 
-// Host is the host, an IPv6 address without brackets.
+// Host returns the host, an IPv6 address without brackets.
 func (a Address) Host() string { return a.host }
 
-// Port is the port.
+// Port returns the port.
 func (a Address) Port() string { return a.port }
 
-// At is the address of the same port at another's host.
+// At returns the address with another's host and the same port.
 func (a Address) At(other Address) Address { return Address{other.host, a.port} }
 
 // IsZero reports whether there is no address.
 func (a Address) IsZero() bool { return a == Address{} }
 
-// String writes host:port, with brackets around an IPv6 address; empty for none.
+// String returns host:port, with brackets around an IPv6 address. It is empty for none.
 func (a Address) String() string {
 	if a.IsZero() {
 		return ""

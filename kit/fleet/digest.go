@@ -11,7 +11,7 @@ import (
 
 const digestPrefix = "sha256:"
 
-// Digest names a snapshot: "sha256:" and the hex SHA-256 of its canonical bytes. The empty Digest is none.
+// Digest identifies a snapshot: "sha256:" and the hex SHA-256 of its canonical bytes. The empty Digest is none.
 type Digest string
 
 // DigestOf returns the digest of canonical bytes.
@@ -29,7 +29,7 @@ func ParseDigest(text string) (Digest, error) {
 	return Digest(text), nil
 }
 
-// Hex returns the digest without its prefix, as storage keys have it.
+// Hex returns the digest without its prefix, as in storage keys.
 func (d Digest) Hex() string { return strings.TrimPrefix(string(d), digestPrefix) }
 
 // Short returns the first twelve hex digits, for people.
@@ -38,10 +38,10 @@ func (d Digest) Short() string {
 	return h[:min(len(h), 12)]
 }
 
-// GatewayHash is what Kong reports as configuration_hash: the hex MD5 of the posted text (Kong fact F2).
+// GatewayHash is the configuration_hash that Kong reports: the hex MD5 of the posted text (Kong fact F2).
 type GatewayHash string
 
-// NoGatewayHash is what Kong reports when nothing, or an empty configuration, is loaded (Kong facts F1 and F5).
+// NoGatewayHash is the hash that Kong reports without a configuration, or with an empty one (Kong facts F1 and F5).
 const NoGatewayHash GatewayHash = "00000000000000000000000000000000"
 
 // GatewayHashOf returns the hash that Kong will report for a posted text.
@@ -50,7 +50,7 @@ func GatewayHashOf(posted []byte) GatewayHash {
 	return GatewayHash(hex.EncodeToString(sum[:]))
 }
 
-// GatewayHashFrom is GatewayHashOf for bytes that are read.
+// GatewayHashFrom is GatewayHashOf for a reader.
 func GatewayHashFrom(r io.Reader) (GatewayHash, error) {
 	h := md5.New()
 	if _, err := io.Copy(h, r); err != nil {

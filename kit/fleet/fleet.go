@@ -1,5 +1,5 @@
-// Package fleet holds the words the whole control plane speaks, as types that cannot be
-// mistaken for one another. It knows no rules beyond how the words are formed.
+// Package fleet has the types of the control plane's terms, so that they cannot be mistaken for one another. Its only rules are about their
+// form.
 package fleet
 
 import (
@@ -8,30 +8,29 @@ import (
 )
 
 type (
-	// GroupID names the gateways that run the same configuration.
+	// GroupID identifies the gateways that run the same configuration.
 	GroupID string
-	// NodeID names one gateway and the agent beside it, unique within its group.
+	// NodeID identifies one gateway and the agent beside it, unique within its group.
 	NodeID string
-	// SourceID names a part of a group's configuration.
+	// SourceID identifies a part of a group's configuration.
 	SourceID string
-	// RolloutID names the move of a group to a revision; later ids sort after earlier ones.
+	// RolloutID identifies the move of a group to a revision. Later ids sort after earlier ones.
 	RolloutID string
 	// Revision is a position in a group's history; it starts at 1, and 0 is none.
 	Revision int64
 	// Term is the fencing token of a leadership: the create revision of the leader's election key. A larger term wins.
 	Term int64
-	// Decision is the etcd revision at which a leader wrote an assignment; it orders directives of one epoch.
+	// Decision is the etcd revision at which a leader wrote an assignment. It orders directives of one epoch.
 	Decision int64
-	// Epoch is the number of the ledger's life, raised by a recovery; it orders directives before the decision does. 0 is the first.
+	// Epoch counts the recoveries of the ledger. It orders directives before the decision does. The first is 0.
 	Epoch int64
 )
 
 // MaxPosition is the end of the hash order: a threshold of MaxPosition includes every node.
 const MaxPosition = ^uint64(0)
 
-// Position is a node's place in its group's hash order, by which waves are filled. It is the same on
-// every replica and in every version: the first eight bytes, big-endian, of SHA-256 of the group's
-// name, a zero byte and the node's name. MaxPosition itself is never returned.
+// Position is a node's place in its group's hash order, by which waves are filled. It is the same on every replica and in every version:
+// the first eight bytes, big-endian, of SHA-256 of the group's name, a zero byte and the node's name. It is never MaxPosition.
 func Position(group GroupID, node NodeID) uint64 {
 	sum := sha256.Sum256([]byte(string(group) + "\x00" + string(node)))
 	return min(binary.BigEndian.Uint64(sum[:8]), MaxPosition-1)

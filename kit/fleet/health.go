@@ -2,7 +2,7 @@ package fleet
 
 import "time"
 
-// Health is how a gateway handles its traffic over a window. Nil figures are not known. Its JSON form is part of the agent's /status.
+// Health is how a gateway handles its traffic over a window. Nil figures are unknown. Its JSON form is part of the agent's /status.
 type Health struct {
 	Window         time.Duration  `json:"window_ns"`
 	Requests       *int64         `json:"requests,omitempty"`
@@ -15,7 +15,7 @@ type Health struct {
 	Probes         []ProbeResult  `json:"probes,omitempty"`
 }
 
-// ProbeResult sums up the answers to one probe within the window.
+// ProbeResult summarizes the answers to one probe within the window.
 type ProbeResult struct {
 	Path    string `json:"path"`
 	Host    string `json:"host,omitempty"`

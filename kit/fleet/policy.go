@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A Policy says how a group moves from its stable revision to a candidate, and how long its past is kept. The zero Policy is the default.
-// Its JSON form is stored with rollouts, so names only grow.
+// A Policy is how a group moves from its stable revision to a candidate, and how long old revisions are kept. The zero Policy is the
+// default. Its JSON form is stored with rollouts, so names are never removed.
 type Policy struct {
 	Waves            []Wave         `json:"waves,omitempty"`               // cumulative; the last is the whole group
 	MaxLoading       int            `json:"max_loading_percent,omitempty"` // 0: the default
@@ -21,8 +21,8 @@ type Policy struct {
 	Latency        *LatencyGate    `json:"latency,omitempty"`
 	OnInconclusive OnInconclusive  `json:"on_inconclusive,omitempty"`
 
-	KeepRevisions *int           `json:"keep_revisions,omitempty"` // nil: what the distributor was started with
-	KeepAge       *time.Duration `json:"keep_age,omitempty"`       // nil: what the distributor was started with
+	KeepRevisions *int           `json:"keep_revisions,omitempty"` // nil: the distributor's default
+	KeepAge       *time.Duration `json:"keep_age,omitempty"`       // nil: the distributor's default
 
 	LoadInterval *time.Duration `json:"load_interval,omitempty"` // between the loads of two rollouts; nil: by the forecast
 	Spread       *Spread        `json:"spread,omitempty"`
@@ -43,8 +43,8 @@ type Window struct {
 	TimeZone string        `json:"time_zone,omitempty"` // empty: UTC
 }
 
-// Bounds of how long the past of a group is kept. A rollback needs the newest revision and one to go back to. No revision is deleted in the
-// first hour after the next one took its place.
+// Bounds of how long old revisions of a group are kept. A rollback needs the newest revision and an earlier one. No revision is deleted in
+// the first hour after the next one replaced it.
 const (
 	MinKeepRevisions = 2
 	MaxKeepRevisions = 100_000
@@ -52,7 +52,7 @@ const (
 	MaxKeepAge       = 10 * 365 * 24 * time.Hour
 )
 
-// MostKept times the number of revisions to keep is how many a group keeps at most, beside those in use. It bounds a group that changes
+// MostKept times the number of revisions to keep is how many a group keeps at most, besides those in use. It bounds a group that changes
 // often.
 const MostKept = 10
 
@@ -82,19 +82,19 @@ type Wave struct {
 	Nodes   int           `json:"nodes,omitempty"`
 	Percent int           `json:"percent,omitempty"`
 	Label   string        `json:"label,omitempty"` // key=value
-	Soak    time.Duration `json:"soak,omitempty"`  // of the last wave: the bake
+	Soak    time.Duration `json:"soak,omitempty"`  // of the last wave: the bake time
 }
 
-// OnReject says what happens when a gateway refuses the candidate. Its numbers are those of the contract.
+// OnReject is what happens when a gateway refuses the candidate. Its numbers are those of the contract.
 type OnReject int32
 
-// OnUnhealthy says what happens when a gate finds a wave unhealthy. Its numbers are those of the contract.
+// OnUnhealthy is what happens when a gate finds a wave unhealthy. Its numbers are those of the contract.
 type OnUnhealthy int32
 
-// OnInconclusive says what happens when a gate has seen too little traffic to judge a wave. Its numbers are those of the contract.
+// OnInconclusive is what happens when a gate has too little traffic to judge a wave. Its numbers are those of the contract.
 type OnInconclusive int32
 
-// The values. The zero values are to halt at a refusal, to roll back an unhealthy wave and to continue without evidence.
+// The values. The zero values halt at a refusal, roll back an unhealthy wave and continue without evidence.
 const (
 	RejectHalts OnReject = 1
 	RejectPins  OnReject = 2

@@ -5,15 +5,14 @@ import (
 	"fmt"
 )
 
-// A Stamp is the place of a decision among all decisions that a ledger ever made: by its epoch, and by the decision within the epoch. The
-// zero Stamp is before all of them.
+// A Stamp orders all decisions that a ledger ever made: by epoch, and within an epoch by decision. The zero Stamp is before all of them.
 type Stamp struct {
 	Epoch    Epoch
 	Decision Decision
 }
 
-// MaxEpoch is the largest epoch that a node is believed to have followed. No ledger is recovered so often, and a node that says so must not
-// take the numbers away.
+// MaxEpoch is the largest epoch that is believed when a node reports it. No ledger is recovered that often, and a false report must not
+// exhaust the numbers.
 const MaxEpoch Epoch = 1 << 31
 
 // Compare is negative when s comes before other, and positive when it comes after.
@@ -29,7 +28,7 @@ func (s Stamp) Believable() bool {
 	return s.Epoch >= 0 && s.Epoch <= MaxEpoch && s.Decision >= 0
 }
 
-// String names both numbers.
+// String returns both numbers as text.
 func (s Stamp) String() string {
 	return fmt.Sprintf("decision %d of epoch %d", s.Decision, s.Epoch)
 }

@@ -12,22 +12,22 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// The names of the services, as their certificates have them.
+// The names of the services in their certificates.
 const (
 	RegistryService    = "registry"
 	TranslatorService  = "translator"
 	DistributorService = "distributor"
 )
 
-// Rule says who may call one rpc.
+// Rule is who may call one rpc.
 type Rule struct {
-	Least    Role     // users of this role and those above; NoRole is no user at all
+	Least    Role     // users of this role and higher ones; NoRole is no user at all
 	Services []string // services by name
 	Nodes    bool     // nodes, each for itself only
 }
 
-// rules is the whole of what callers may do, by full method name. A method that is not here is denied to all; health and
-// reflection, which tell nothing of a fleet, are open to everybody who has an identity.
+// rules has the permissions of all callers, by full method name. Methods that it lacks are denied to all. Health and reflection disclose
+// nothing about a fleet and are open to every identity.
 var rules = map[string]Rule{
 	registryv1.RegistryService_CreateGroup_FullMethodName:     {Least: Admin},
 	registryv1.RegistryService_UpdateGroup_FullMethodName:     {Least: Admin},
@@ -44,7 +44,7 @@ var rules = map[string]Rule{
 	registryv1.RegistryService_UploadSchemas_FullMethodName:   {Nodes: true},
 	registryv1.RegistryService_GetSchemas_FullMethodName:      {Least: Viewer, Services: []string{TranslatorService}},
 	registryv1.RegistryService_UploadInventory_FullMethodName: {Nodes: true},
-	// An inventory holds hashes of clients' keys: it is for those who may read the configuration.
+	// An inventory holds hashes of clients' keys, so it is for callers that may read the configuration.
 	registryv1.RegistryService_GetInventory_FullMethodName:         {Least: Submitter, Services: []string{TranslatorService}},
 	registryv1.RegistryService_UploadConfiguration_FullMethodName:  {Nodes: true},
 	registryv1.RegistryService_GetNodeConfiguration_FullMethodName: {Least: Submitter},
@@ -74,7 +74,7 @@ var rules = map[string]Rule{
 	translatorv1.TranslatorService_RestoreSources_FullMethodName: {Least: Operator, Services: []string{DistributorService}},
 	translatorv1.TranslatorService_PinSource_FullMethodName:      {Least: Operator},
 	translatorv1.TranslatorService_UnpinSource_FullMethodName:    {Least: Operator},
-	// It deletes what the leader of the distributor does not name.
+	// It deletes revisions that the distributor's leader does not list as used.
 	translatorv1.TranslatorService_CollectRevisions_FullMethodName: {Services: []string{DistributorService}},
 
 	distributorv1.DeliveryService_FollowAssignment_FullMethodName:   {Nodes: true},
@@ -98,7 +98,7 @@ var rules = map[string]Rule{
 	distributorv1.EventService_WatchEvents_FullMethodName:           {Least: Viewer},
 }
 
-// Allows reports whether the rule lets a caller in; a node is let in for itself only, see Access.Message.
+// Allows reports whether the rule lets a caller in. A node is let in for itself only, see Access.Message.
 func (r Rule) Allows(who Identity) bool {
 	switch who.Kind {
 	case User:
@@ -111,7 +111,7 @@ func (r Rule) Allows(who Identity) bool {
 	return false
 }
 
-// RuleOf returns the rule of a method by its full name; false when there is none, and nobody is let in.
+// RuleOf returns the rule of a method by its full name. Without a rule nobody is let in.
 func RuleOf(method string) (Rule, bool) {
 	if strings.HasPrefix(method, "/grpc.health.v1.") || strings.HasPrefix(method, "/grpc.reflection.") {
 		return Rule{Least: Viewer, Services: []string{RegistryService, TranslatorService, DistributorService}, Nodes: true}, true
@@ -120,25 +120,25 @@ func RuleOf(method string) (Rule, bool) {
 	return r, ok
 }
 
-// Revocations are the certificates that are kept out although their authority signed them.
+// Revocations are the certificates that are refused although their authority signed them.
 type Revocations interface {
-	// Refuse returns a fault for a certificate that is kept out.
+	// Refuse returns a fault for a revoked certificate.
 	Refuse(who Identity, issued time.Time) error
-	// Known reports whether all of them are known here.
+	// Known reports whether the list of revocations is complete.
 	Known() bool
 }
 
-// Access lets calls in by the table. It is safe for concurrent use.
+// Access checks calls against the table. It is safe for concurrent use.
 type Access struct {
 	TrustDomain string
-	Revocations Revocations // nil: none are known to be
+	Revocations Revocations // nil: no certificate is revoked
 }
 
 // Call returns the context of a call with its caller, or a fault of kind Denied.
 func (a Access) Call(ctx context.Context, method string) (context.Context, error) {
 	who, issued, err := fromPeer(ctx, a.TrustDomain)
 	if err != nil {
-		return nil, fault.New(fault.Denied, "NO_IDENTITY", "who calls is not known: %s", err)
+		return nil, fault.New(fault.Denied, "NO_IDENTITY", "the caller is not authenticated: %s", err)
 	}
 	rule, _ := RuleOf(method)
 	if err := a.revoked(who, issued, rule); err != nil {
@@ -150,8 +150,8 @@ func (a Access) Call(ctx context.Context, method string) (context.Context, error
 	return context.WithValue(ctx, callerKey{}, who), nil
 }
 
-// revoked refuses a certificate that is kept out. While it is not known which are, users are let in to look only: what a node may do
-// concerns itself, and gateways must be served with the registry away.
+// revoked refuses a revoked certificate. While the list of revocations is incomplete, users may only read. Nodes are let in: a node acts
+// for itself only, and gateways must be served while the registry is away.
 func (a Access) revoked(who Identity, issued time.Time, rule Rule) error {
 	if a.Revocations == nil {
 		return nil
@@ -160,8 +160,8 @@ func (a Access) revoked(who Identity, issued time.Time, rule Rule) error {
 		return err
 	}
 	if who.Kind == User && rule.Least > Viewer && !a.Revocations.Known() {
-		return fault.New(fault.Down, "REVOCATIONS_UNKNOWN", "this replica has not heard from the registry which certificates are revoked; "+
-			"until then it lets users look only")
+		return fault.New(fault.Down, "REVOCATIONS_UNKNOWN", "this replica has not received the list of revoked certificates from the registry; "+
+			"until then users may only read")
 	}
 	return nil
 }
@@ -173,7 +173,7 @@ func (r Rule) remedy(who Identity) string {
 	return ""
 }
 
-// Message refuses a node's message that is about another node, with a fault of kind Denied.
+// Message refuses, with a fault of kind Denied, a node's message about another node.
 func (a Access) Message(ctx context.Context, m any) error {
 	who := Caller(ctx)
 	if who.Kind != Node {
@@ -181,7 +181,7 @@ func (a Access) Message(ctx context.Context, m any) error {
 	}
 	if f, ok := m.(*distributorv1.FollowAssignmentRequest); ok {
 		if f.GetHello() == nil {
-			return nil // what follows the hello is about the node of the hello
+			return nil // later messages are about the node of the hello
 		}
 		m = f.GetHello()
 	}
@@ -193,7 +193,7 @@ func (a Access) Message(ctx context.Context, m any) error {
 		return nil // health and reflection
 	}
 	if about.GetGroup() != who.Group || about.GetNode() != who.Name {
-		return fault.New(fault.Denied, "NOT_ALLOWED", "%s may not speak for node %s/%s", who, about.GetGroup(), about.GetNode())
+		return fault.New(fault.Denied, "NOT_ALLOWED", "%s may not act for node %s/%s", who, about.GetGroup(), about.GetNode())
 	}
 	return nil
 }

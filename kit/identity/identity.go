@@ -1,6 +1,5 @@
-// Package identity says who calls, and what callers may do. Who calls is told by the URI in the certificate that the
-// caller's TLS connection was opened with, in the form of SPIFFE; what each may do is one table, and what is not in it is
-// denied.
+// Package identity identifies callers and holds their permissions. A caller is identified by the URI in the client certificate of its TLS
+// connection, in the form of SPIFFE. The permissions are one table, and everything that it lacks is denied.
 package identity
 
 import (
@@ -20,10 +19,10 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
-// DefaultTrustDomain is the trust domain of certificates when nothing else is said.
+// DefaultTrustDomain is the trust domain of certificates without another setting.
 const DefaultTrustDomain = "silverback"
 
-// Kind is what sort of caller somebody is.
+// Kind is the kind of a caller.
 type Kind int
 
 // The kinds of callers. The zero value is nobody.
@@ -34,21 +33,21 @@ const (
 	User         // a person or a program that submits and reads
 )
 
-// Role is what a user may do; each may do what those before it may.
+// Role is the role of a user. Each role includes those before it.
 type Role int
 
 // The roles of users.
 const (
 	NoRole    Role = iota
-	Viewer         // reads the fleet, but no configuration, which holds secrets
+	Viewer         // reads the fleet, but not configurations, which hold secrets
 	Submitter      // submits configurations, and reads them
 	Operator       // moves nodes and rollouts
-	Admin          // makes, changes and deletes groups and nodes
+	Admin          // creates, changes and deletes groups and nodes
 )
 
 var roles = [...]string{Viewer: "viewer", Submitter: "submitter", Operator: "operator", Admin: "admin"}
 
-// String returns the role's word in a certificate.
+// String returns the role as it appears in a certificate.
 func (r Role) String() string {
 	if r <= NoRole || int(r) >= len(roles) {
 		return "none"
@@ -56,7 +55,7 @@ func (r Role) String() string {
 	return roles[r]
 }
 
-// ParseRole reads the word of a role.
+// ParseRole parses the name of a role.
 func ParseRole(word string) (Role, error) {
 	for r, name := range roles {
 		if name != "" && name == word {
@@ -66,7 +65,7 @@ func ParseRole(word string) (Role, error) {
 	return NoRole, fmt.Errorf("role %q is not one of viewer, submitter, operator, admin", word)
 }
 
-// Identity is who somebody is. It is comparable; the zero value is nobody.
+// Identity identifies a caller. It is comparable; the zero value is nobody.
 type Identity struct {
 	Kind  Kind
 	Group string // of a node
@@ -74,7 +73,7 @@ type Identity struct {
 	Role  Role   // of a user
 }
 
-// String names the identity for logs and errors.
+// String returns the identity for logs and errors.
 func (i Identity) String() string {
 	switch i.Kind {
 	case Node:
@@ -87,10 +86,12 @@ func (i Identity) String() string {
 	return "nobody"
 }
 
-// URI returns the identity as it stands in a certificate:
+// URI returns the identity as in a certificate:
 //
 //	spiffe://<trust domain>/node/<group>/<node>
+//
 //	spiffe://<trust domain>/service/<name>
+//
 //	spiffe://<trust domain>/user/<name>/<role>
 func (i Identity) URI(trustDomain string) *url.URL {
 	path := ""
@@ -105,13 +106,13 @@ func (i Identity) URI(trustDomain string) *url.URL {
 	return &url.URL{Scheme: "spiffe", Host: trustDomain, Path: path}
 }
 
-// maxURI bounds the URI of a certificate, in bytes.
+// maxURI is the longest URI of a certificate, in bytes.
 const maxURI = 512
 
-// namePattern is what each part of an identity's path is made of.
+// namePattern matches each part of an identity's path.
 var namePattern = regexp.MustCompile(`^[-A-Za-z0-9._@+]+$`)
 
-// Parse reads an identity from the URI of a certificate.
+// Parse parses the URI of a certificate.
 func Parse(trustDomain string, uri *url.URL) (Identity, error) {
 	shown := clean.Line(uri.String(), maxURI)
 	if len(shown) != len(uri.String()) {
@@ -120,7 +121,7 @@ func Parse(trustDomain string, uri *url.URL) (Identity, error) {
 	if uri.Scheme != "spiffe" || uri.Host != trustDomain {
 		return Identity{}, fmt.Errorf("the certificate's URI %s is not in the trust domain spiffe://%s", shown, trustDomain)
 	}
-	// An encoded separator would make one name of two, and other characters that need encoding have no place in a name.
+	// An encoded separator would turn one name into two. Other characters that need encoding are not allowed in a name.
 	if strings.Contains(uri.EscapedPath(), "%") {
 		return Identity{}, fmt.Errorf("the certificate's URI %s has a percent-encoded character; use letters, digits and . - _ @ + only", shown)
 	}
@@ -152,7 +153,7 @@ func Parse(trustDomain string, uri *url.URL) (Identity, error) {
 	return Identity{}, wrong
 }
 
-// ValidUser says what is wrong with the name of a user.
+// ValidUser returns what is wrong with the name of a user.
 func ValidUser(name string) error {
 	if !namePattern.MatchString(name) || strings.Trim(name, ".") == "" || len(name) > maxURI/2 {
 		return fmt.Errorf("user %q: use at most %d letters, digits and . - _ @ +", clean.Line(name, clean.MaxWord), maxURI/2)
@@ -168,10 +169,10 @@ func FromCertificate(trustDomain string, cert *x509.Certificate) (Identity, erro
 	return Parse(trustDomain, cert.URIs[0])
 }
 
-// errNoCertificate: the connection says nothing about its caller.
-var errNoCertificate = errors.New("the connection shows no certificate")
+// errNoCertificate means that the connection has no client certificate.
+var errNoCertificate = errors.New("the connection has no client certificate")
 
-// fromPeer reads who opened the connection of a call, and when the certificate was issued.
+// fromPeer returns who opened the connection of a call, and when the certificate was issued.
 func fromPeer(ctx context.Context, trustDomain string) (who Identity, issued time.Time, err error) {
 	p, ok := peer.FromContext(ctx)
 	if !ok {
@@ -188,7 +189,7 @@ func fromPeer(ctx context.Context, trustDomain string) (who Identity, issued tim
 
 type callerKey struct{}
 
-// Caller returns who makes a call; nobody where callers are not told apart.
+// Caller returns the caller of a call; nobody where callers are not authenticated.
 func Caller(ctx context.Context) Identity {
 	i, _ := ctx.Value(callerKey{}).(Identity)
 	return i

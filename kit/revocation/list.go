@@ -1,6 +1,6 @@
-// Package revocation keeps certificates out that an authority signed and an operator no longer trusts. A list of them is in force at every
-// replica of every service: the registry reads it from its ledger, the others follow the registry. A certificate is judged by whose it is
-// and by when it was issued, so that one that is issued after the revocation works. See ADR 32.
+// Package revocation refuses certificates that an authority signed and an operator revoked. The list is enforced at every replica of every
+// service: the registry reads it from its ledger, the others follow the registry. A certificate is judged by its subject and by when it was
+// issued, so a certificate that is issued after the revocation works. See ADR 32.
 package revocation
 
 import (
@@ -13,23 +13,23 @@ import (
 	"github.com/silverback-gateway/silverback/kit/identity"
 )
 
-// Skew is by how much the clock of an authority may be ahead of the registry's: what it says it issued so long after a revocation is
-// refused too.
+// Skew is by how much the clock of an authority may be ahead of the registry's. Certificates whose issue time is up to this much after a
+// revocation are refused too.
 const Skew = 30 * time.Second
 
-// A Subject is whose certificates a revocation is about: a node with its group, or a user, whatever the role. It is comparable.
+// A Subject is the owner of revoked certificates: a node with its group, or a user, whatever the role. It is comparable.
 type Subject struct {
 	Kind  identity.Kind
 	Group string // of a node
 	Name  string
 }
 
-// Of returns the subject that an identity belongs to.
+// Of returns the subject of an identity.
 func Of(who identity.Identity) Subject {
 	return Subject{Kind: who.Kind, Group: who.Group, Name: who.Name}
 }
 
-// String names it as logs and errors do.
+// String returns the subject for logs and errors.
 func (s Subject) String() string {
 	if s.Kind == identity.User {
 		return "user " + s.Name
@@ -37,7 +37,7 @@ func (s Subject) String() string {
 	return identity.Identity{Kind: s.Kind, Group: s.Group, Name: s.Name}.String()
 }
 
-// remedy is the command that ends its revocation.
+// remedy returns the command that ends the revocation.
 func (s Subject) remedy() string {
 	if s.Kind == identity.User {
 		return "silverback unrevoke user " + s.Name
@@ -45,7 +45,7 @@ func (s Subject) remedy() string {
 	return "silverback unrevoke node " + s.Name + " -g " + s.Group
 }
 
-// A List is the revocations that are in force. It is safe for concurrent use. A nil list refuses nobody.
+// A List holds the revocations that are in force. It is safe for concurrent use. A nil list refuses nobody.
 type List struct {
 	refused prometheus.Counter
 
@@ -55,7 +55,7 @@ type List struct {
 	changed  []func()
 }
 
-// NewList returns an empty list that does not yet know whether it is complete.
+// NewList returns an empty list that is not complete yet.
 func NewList(metrics prometheus.Registerer) *List {
 	l := &List{
 		until: map[Subject]time.Time{},
@@ -75,17 +75,17 @@ func (l *List) count() int {
 	return len(l.until)
 }
 
-// Put keeps certificates out that were issued up to a time.
+// Put revokes certificates that were issued up to a time.
 func (l *List) Put(who Subject, until time.Time) {
 	l.change(func() { l.until[who] = until })
 }
 
-// Remove lets certificates in again.
+// Remove ends a revocation.
 func (l *List) Remove(who Subject) {
 	l.change(func() { delete(l.until, who) })
 }
 
-// apply takes what the registry sends. Progress alone changes nothing.
+// apply takes a message of the registry. Progress alone changes nothing.
 func (l *List) apply(e event) {
 	if len(e.Put)+len(e.Deleted) == 0 && l.Known() {
 		return
@@ -101,7 +101,7 @@ func (l *List) apply(e event) {
 	})
 }
 
-// Complete says that the list holds all that there is.
+// Complete marks the list as complete.
 func (l *List) Complete() {
 	l.change(func() { l.complete = true })
 }
@@ -126,7 +126,7 @@ func (l *List) OnChange(f func()) {
 	l.changed = append(l.changed, f)
 }
 
-// Holds reports whether a certificate of an identity, issued at a time, is kept out.
+// Holds reports whether a certificate of an identity, issued at a time, is revoked.
 func (l *List) Holds(who identity.Identity, issued time.Time) bool {
 	_, held := l.held(who, issued)
 	return held
@@ -142,8 +142,7 @@ func (l *List) held(who identity.Identity, issued time.Time) (until time.Time, h
 	return until, revoked && !issued.After(until)
 }
 
-// Refuse implements identity.Revocations: it returns the fault of a call that is made with a certificate that is kept out, and nil for any
-// other.
+// Refuse implements identity.Revocations: it returns the fault of a call with a revoked certificate, and nil for any other.
 func (l *List) Refuse(who identity.Identity, issued time.Time) error {
 	until, held := l.held(who, issued)
 	if !held {
@@ -158,7 +157,7 @@ func (l *List) Refuse(who identity.Identity, issued time.Time) error {
 
 func clock(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// Known implements identity.Revocations: it reports whether the list was complete once.
+// Known implements identity.Revocations: it reports whether the list was ever complete.
 func (l *List) Known() bool {
 	l.mu.RLock()
 	defer l.mu.RUnlock()

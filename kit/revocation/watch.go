@@ -20,14 +20,14 @@ type (
 	event = watchcache.Event[Subject, time.Time]
 )
 
-// A Watcher keeps a list as the registry has it. While the registry is unreachable the known revocations stay in force.
+// A Watcher keeps a list equal to the registry's. While the registry is unreachable the known revocations stay in force.
 type Watcher struct {
 	list   *List
 	client registryv1.RegistryServiceClient
 	log    *slog.Logger
 }
 
-// NewWatcher returns a watcher that fills a list while it runs.
+// NewWatcher returns a watcher that updates a list while it runs.
 func NewWatcher(list *List, client registryv1.RegistryServiceClient, log *slog.Logger) *Watcher {
 	return &Watcher{list: list, client: client, log: log}
 }
@@ -35,7 +35,7 @@ func NewWatcher(list *List, client registryv1.RegistryServiceClient, log *slog.L
 // Run keeps the list up to date until ctx ends.
 func (w *Watcher) Run(ctx context.Context) error {
 	return watchcache.Run(ctx, w.open, w.list.apply, func(err error) {
-		w.log.Warn("watch of the registry's revocations broke; those that are known stay in force", "error", rpc.Why(err))
+		w.log.Warn("watch of the registry's revocations broke; known revocations stay in force", "error", rpc.Why(err))
 	})
 }
 
@@ -47,7 +47,7 @@ func (w *Watcher) open(ctx context.Context, token string) (func() (event, error)
 	return func() (event, error) {
 		m, err := stream.Recv()
 		if status.Code(err) == codes.Unimplemented && token == "" {
-			// A registry of an older version knows of no revocations. A newer one is asked again.
+			// A registry of an older version has no revocations. The watcher asks again in case it is upgraded.
 			w.list.Complete()
 		}
 		if err != nil {

@@ -1,5 +1,5 @@
-// Package rpc is how processes of Silverback call: gRPC clients, built in one way, with the same limits and the same manner of
-// finding another replica. Servers are in kit/rpcserver.
+// Package rpc makes gRPC clients for processes of Silverback: all with the same limits and the same failover to another replica. Servers
+// are in kit/rpcserver.
 package rpc
 
 import (
@@ -21,18 +21,18 @@ import (
 	"github.com/silverback-gateway/silverback/kit/tlsfiles"
 )
 
-// DefaultMaxReceive is how many bytes of one message a client or a server takes that does not say otherwise.
+// DefaultMaxReceive is the default limit of one received message, in bytes.
 const DefaultMaxReceive = 4 << 20
 
-// Clients and servers ask alike whether the other side is there: one that vanished without a word is noticed after the sum of both.
+// Clients and servers check alike whether the other side is alive. A peer that disappeared is detected after the sum of both.
 const (
 	KeepaliveTime    = 20 * time.Second
 	KeepaliveTimeout = 8 * time.Second
 )
 
-// clientPolicy tries replicas in a random order, so that a fleet spreads, and repeats a call that found nobody there. Mutations
-// carry a request_id, or are the same when made twice, so a repeated one does no harm. A server that waited for its ledger in vain says
-// that the call is not to be repeated; see kit/rpcserver.
+// clientPolicy tries replicas in a random order, so that a fleet spreads, and repeats a call that reached nobody. Mutations carry a
+// request_id, or are idempotent, so a repeated one does no harm. A server that waited for its ledger in vain marks the call as not to be
+// repeated; see kit/rpcserver.
 const clientPolicy = `{
   "loadBalancingConfig": [{"pick_first": {"shuffleAddressList": true}}],
   "methodConfig": [{
@@ -42,29 +42,29 @@ const clientPolicy = `{
   }]
 }`
 
-// clientWindow lets the largest part of a snapshot come without a wait. A fixed window also spares every message the pings by which
-// gRPC would measure the link, which cost a sender with thousands of streams as much as the messages do.
+// clientWindow lets the largest part of a snapshot arrive without a wait. A fixed window also saves the pings by which gRPC would measure
+// the link. For a sender with thousands of streams they cost as much as the messages.
 const clientWindow = 1 << 20
 
-// maxRetryBuffer keeps a call that found nobody there repeatable: over gRPC's own limit of 256 KiB it is not, and a large submission would
-// fail with the replica that it went to. A little over the largest message that a service takes.
+// maxRetryBuffer keeps large calls repeatable. Over gRPC's default of 256 KiB a call is not repeated, and a large submission would fail
+// with its replica. It is a little over the largest message that a service takes.
 const maxRetryBuffer = 80 << 20
 
-// ClientConfig says how to reach the replicas of a service.
+// ClientConfig is how to reach the replicas of a service.
 type ClientConfig struct {
 	Addresses  []string // host:port of every replica
 	TLS        ClientTLS
 	MaxReceive int // bytes of one message; 0 is 4 MiB
 }
 
-// ClientTLS says how a client is secured. Without a CAFile connections are plain.
+// ClientTLS is how a client is secured. Without a CAFile connections are plain.
 type ClientTLS struct {
 	CAFile   string // PEM of the authority that signs the services
-	CertFile string // PEM of the certificate that says who calls
+	CertFile string // PEM of the certificate that identifies the caller
 	KeyFile  string
 }
 
-// AddFlags adds the flags of a client, in words that do not collide with a server's.
+// AddFlags adds the flags of a client, with names that do not collide with a server's.
 func (c *ClientTLS) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.CAFile, "ca-file", "", "PEM file of the authority that signs the services this process calls; without it they are "+
 		"called in plain text")
@@ -72,7 +72,7 @@ func (c *ClientTLS) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.KeyFile, "client-key-file", "", "PEM file of its key")
 }
 
-// Check reports what is wrong with the files, in the words of the flags of AddFlags.
+// Check returns what is wrong with the files, in terms of the flags of AddFlags.
 func (c *ClientTLS) Check() error {
 	if c.CAFile == "" && (c.CertFile != "" || c.KeyFile != "") {
 		return errors.New("--client-cert-file needs --ca-file, the authority of the services")
@@ -80,14 +80,14 @@ func (c *ClientTLS) Check() error {
 	return c.files().Check("client-cert-file", "client-key-file", "ca-file")
 }
 
-// TLSFiles names the files with the certificates that the client rests on; names are empty where there is none.
+// TLSFiles returns the names of the client's certificate files. Unused ones are empty.
 func (c *ClientTLS) TLSFiles() []string { return []string{c.CertFile, c.CAFile} }
 
 func (c *ClientTLS) files() tlsfiles.Files {
 	return tlsfiles.Files{Cert: c.CertFile, Key: c.KeyFile, CA: c.CAFile}
 }
 
-// Check reports what is wrong with the configuration of a client of the named service.
+// Check returns what is wrong with the configuration of a client of the named service.
 func (c *ClientConfig) Check(service string) error {
 	if len(c.Addresses) == 0 {
 		return fmt.Errorf("no address of the %s is given", service)
@@ -101,8 +101,7 @@ func (c *ClientConfig) Check(service string) error {
 	return errors.Join(problems...)
 }
 
-// Dial returns a connection to a service. It connects with the first call, to one replica at a time, and to another when
-// that one goes away.
+// Dial returns a connection to a service. It connects at the first call, to one replica at a time, and to another when that one goes away.
 func Dial(c ClientConfig, more ...grpc.DialOption) (*grpc.ClientConn, error) {
 	if len(c.Addresses) == 0 {
 		return nil, errors.New("dial: no address is given")
@@ -114,7 +113,7 @@ func Dial(c ClientConfig, more ...grpc.DialOption) (*grpc.ClientConn, error) {
 	if c.MaxReceive == 0 {
 		c.MaxReceive = DefaultMaxReceive
 	}
-	// A name becomes all its addresses, which is how Kubernetes names the replicas of a headless service.
+	// A name stands for all its addresses. That is how Kubernetes names the replicas of a headless service.
 	target := "dns:///" + strings.Join(c.Addresses, ",")
 	options := []grpc.DialOption{
 		grpc.WithTransportCredentials(creds),

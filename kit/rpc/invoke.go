@@ -8,9 +8,9 @@ import (
 	"google.golang.org/grpc"
 )
 
-// invoke makes a call so that a refusal is seen which came before the request was written. gRPC (1.85) then says only that attempts were
-// exhausted and ended with an EOF, when the last of several was refused like that; the status that the server gave is had by asking the
-// stream once more. It makes the call itself: no other interceptor is called behind it.
+// invoke makes a call and returns the server's refusal even if it came before the request was written. gRPC (1.85) then reports only that
+// attempts were exhausted and ended with an EOF, when the last of several was refused like that. Reading the stream once more returns the
+// server's status. invoke makes the call itself: interceptors behind it do not run.
 func invoke(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, _ grpc.UnaryInvoker,
 	options ...grpc.CallOption) error {
 	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{}, method, options...)

@@ -8,11 +8,11 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Message is what a status says to people: without what gRPC wraps around it when it gave up trying again, or found nobody to try.
+// Message returns the message of a status for people: without the text that gRPC adds when it stops retrying or found no replica.
 func Message(s *status.Status) string {
 	message := s.Message()
 	if s.Code() != codes.Unavailable {
-		return message // only such a call is tried again
+		return message // only such a call is retried
 	}
 	for _, wrapper := range []string{"desc = \"transport: ", "desc = "} {
 		if i := strings.LastIndex(message, wrapper); i >= 0 {
@@ -26,8 +26,8 @@ func Message(s *status.Status) string {
 	return message
 }
 
-// Why is what the error of a call says to people, as in a log: the Message of its status, without what was wrapped around it; of an error
-// that has none, its text.
+// Why returns the reason of a failed call for people and logs: the Message of its status, without the text wrapped around it. Without a
+// status it is the error's text.
 func Why(err error) string {
 	var answered interface{ GRPCStatus() *status.Status }
 	if errors.As(err, &answered) {

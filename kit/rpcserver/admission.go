@@ -15,15 +15,15 @@ import (
 	"github.com/silverback-gateway/silverback/kit/revocation"
 )
 
-// An admission counts the connections and calls of a server, and who has them. It is the listener and the credentials of the server at
-// once: a connection is counted from when it is accepted, for somebody from when its certificate is known, and until it is closed.
+// An admission counts the connections and calls of a server, by their owner. It is both the listener and the credentials of the server: a
+// connection counts from its acceptance until its end, and for an identity from when its certificate is known.
 type admission struct {
 	net.Listener
 	log         *slog.Logger
 	trustDomain string
 	now         func() time.Time
-	connections int           // at most so many at once
-	shaking     chan struct{} // holds one for each connection that has not shown who it is
+	connections int           // the limit of connections at once
+	shaking     chan struct{} // holds one element for each connection in its handshake
 	closed      chan struct{}
 	close       sync.Once
 	revoked     *revocation.List
@@ -31,7 +31,7 @@ type admission struct {
 	mu         sync.Mutex
 	open       int
 	admitted   map[*countedConn]*caller
-	holds      map[string]share // what each identity has now
+	holds      map[string]share // what each identity uses now
 	lastLogged time.Time        // when a refusal was last logged
 }
 
@@ -45,21 +45,21 @@ func newAdmission(l net.Listener, trustDomain string, log *slog.Logger, revoked 
 	return d
 }
 
-// A caller is who a connection was opened by, and when the certificate was issued that said so.
+// A caller is the identity that opened a connection, and when its certificate was issued.
 type caller struct {
 	who    identity.Identity
 	issued time.Time
-	out    bool // the certificate is revoked; the connection was opened with it to be told so
+	out    bool // the certificate is revoked; the connection was accepted to report that
 }
 
-// A holder is who a connection or call is counted for. Those with a revoked certificate have a share of their own: whoever stole it must
-// not take that of who has the new one.
+// A holder is the owner of a connection or call. Owners with a revoked certificate have a share of their own, so that a thief cannot use up
+// the share of the owner of the new certificate.
 type holder struct {
 	who identity.Identity
 	out bool
 }
 
-// String names the holder.
+// String returns the holder for logs.
 func (h holder) String() string {
 	if h.out {
 		return "revoked " + h.who.String()
@@ -68,14 +68,15 @@ func (h holder) String() string {
 }
 
 const (
-	// lastAnswer is how long a connection stands after its certificate was revoked: whoever revokes its own still gets the answer.
+	// lastAnswer is how long a connection stays open after its certificate was revoked: a caller that revokes its own certificate still gets
+	// the answer.
 	lastAnswer = 250 * time.Millisecond
-	// outTime is how long a connection stands that was opened with a revoked certificate. Its calls are refused; the next connection may be
-	// opened with a new certificate.
+	// outTime is how long a connection stays open that was opened with a revoked certificate. Its calls are refused. The next connection may
+	// use a new certificate.
 	outTime = 10 * time.Second
 )
 
-// evict ends the connections whose certificates have been revoked, and all that is under way on them.
+// evict ends the connections whose certificates have been revoked, with all their calls.
 func (d *admission) evict() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -88,7 +89,7 @@ func (d *admission) evict() {
 	}
 }
 
-// Accept waits while too many connections have yet to show who they are; a connection that is one too many is closed at once.
+// Accept waits while too many connections have not finished their handshake. It closes a connection over the limit at once.
 func (d *admission) Accept() (net.Conn, error) {
 	for {
 		select {
@@ -112,7 +113,7 @@ func (d *admission) Accept() (net.Conn, error) {
 		}
 		_ = conn.Close()
 		<-d.shaking
-		d.refuse("this replica has as many connections as it takes", "limit", d.connections)
+		d.refuse("this replica has reached its limit of connections", "limit", d.connections)
 	}
 }
 
@@ -136,7 +137,7 @@ func (d *admission) refuse(message string, facts ...any) {
 	}
 }
 
-// take adds to what an identity holds, unless that is all it may.
+// take counts against the share of an identity. It returns false when the share is used up.
 func (d *admission) take(by holder, more share) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -155,7 +156,7 @@ func (d *admission) taken(by holder, more share) bool {
 	return true
 }
 
-// leave undoes the admission of a connection.
+// leave removes a connection from the counts.
 func (d *admission) leave(g *countedConn, by holder) {
 	d.mu.Lock()
 	delete(d.admitted, g)
@@ -163,7 +164,7 @@ func (d *admission) leave(g *countedConn, by holder) {
 	d.giveBack(by, share{connections: 1})
 }
 
-// isOut reports whether a connection is open whose certificate is revoked.
+// isOut reports whether a connection with a revoked certificate is open.
 func (d *admission) isOut(g *countedConn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -171,7 +172,7 @@ func (d *admission) isOut(g *countedConn) bool {
 	return open && c.out
 }
 
-// giveBack undoes a take.
+// giveBack reverses a take.
 func (d *admission) giveBack(by holder, less share) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -185,8 +186,8 @@ func (d *admission) giveBack(by holder, less share) {
 	d.holds[key] = h
 }
 
-// enter counts a call of a caller until leave; a fault of kind Busy says that there are too many. Callers that are not told apart are
-// bounded by their connections.
+// enter counts a call of a caller until leave. It returns a fault of kind Busy at the limit. Unauthenticated callers are bounded by their
+// connections.
 func (d *admission) enter(ctx context.Context) (leave func(), err error) {
 	who := identity.Caller(ctx)
 	if who.Kind == identity.Nobody {
@@ -194,7 +195,7 @@ func (d *admission) enter(ctx context.Context) (leave func(), err error) {
 	}
 	by := holder{who: who}
 	if !d.take(by, share{calls: 1}) {
-		return nil, fault.New(fault.Busy, "TOO_MANY_CALLS", "%s has %d calls under way at this replica, which is the limit", who,
+		return nil, fault.New(fault.Busy, "TOO_MANY_CALLS", "%s has %d calls in progress at this replica, which is the limit", who,
 			shareOf(who.Kind).calls)
 	}
 	return func() { d.giveBack(by, share{calls: 1}) }, nil
@@ -209,23 +210,23 @@ type countedConn struct {
 
 	mu     sync.Mutex
 	ended  bool
-	holder *holder     // who it is counted for
-	expiry *time.Timer // ends it with its certificate
+	holder *holder     // whom it is counted for
+	expiry *time.Timer // ends it when its certificate expires
 }
 
-// shown is called when it is known who the connection is, or never will be.
+// shown is called when the identity of the connection is known, or never will be.
 func (g *countedConn) shown() { g.known.Do(func() { <-g.admission.shaking }) }
 
-// admit counts the connection for the identity of its certificate, and ends it when that expires.
+// admit counts the connection for the identity of its certificate. The connection ends when the certificate expires.
 func (g *countedConn) admit(info credentials.AuthInfo) error {
 	tls, ok := info.(credentials.TLSInfo)
 	if !ok || len(tls.State.PeerCertificates) == 0 {
-		return nil // callers are not told apart here
+		return nil // callers are not authenticated here
 	}
 	certificate := tls.State.PeerCertificates[0]
 	who, err := identity.FromCertificate(g.admission.trustDomain, certificate)
 	if err != nil {
-		who = identity.Identity{} // it is told at its first call
+		who = identity.Identity{} // the first call returns the error
 	}
 	d := g.admission
 	d.mu.Lock()
@@ -237,7 +238,7 @@ func (g *countedConn) admit(info credentials.AuthInfo) error {
 	d.mu.Unlock()
 	if !taken {
 		limit := shareOf(who.Kind).connections
-		d.refuse("its certificate has as many connections to this replica as one may have", "caller", by.String(), "limit", limit)
+		d.refuse("its certificate has reached the limit of connections to this replica", "caller", by.String(), "limit", limit)
 		return fmt.Errorf("%s has %d connections to this replica, which is the limit", by, limit)
 	}
 	g.mu.Lock()
@@ -258,7 +259,7 @@ func (g *countedConn) admit(info credentials.AuthInfo) error {
 	return nil
 }
 
-// Close closes the connection and counts it no more.
+// Close closes the connection and removes it from the counts.
 func (g *countedConn) Close() error {
 	g.once.Do(func() {
 		g.shown()

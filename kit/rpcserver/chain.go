@@ -21,7 +21,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fault"
 )
 
-// chain is the interceptors of a server, outermost first: those of a unary call before and after its request is read.
+// chain has the interceptors of a server, outermost first: for a unary call those before and after its request is read.
 type chain struct {
 	before []grpc.UnaryServerInterceptor
 	unary  []grpc.UnaryServerInterceptor
@@ -57,7 +57,7 @@ func newChain(d Deps, access Access, admission *admission) (*chain, error) {
 	}
 	recovered := recovery.WithRecoveryHandlerContext(func(ctx context.Context, p any) error {
 		method, _ := grpc.Method(ctx)
-		// The panic's own text may hold what a request held, so its type and place must do.
+		// The panic's text may hold a part of the request, so only its type and place are logged.
 		d.Log.Error("panic", "method", method, "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
 		return errPanic
 	})
@@ -77,11 +77,11 @@ func newChain(d Deps, access Access, admission *admission) (*chain, error) {
 	}, nil
 }
 
-// errPanic stands for a panic, which was logged where it happened.
+// errPanic stands for a panic, which is logged where it happened.
 var errPanic = fault.New(fault.Internal, "PANIC", "panic")
 
-// levelOf logs only our own faults above debug. That a replica cannot answer now is returned to the caller at every try, and the reason is
-// logged once by what the replica waits for.
+// levelOf returns the level for a failed call: above debug only for our own faults. A replica that cannot answer tells its callers at every
+// try, and the component that waits logs the reason once.
 func levelOf(code codes.Code) logging.Level {
 	switch code {
 	case codes.OK, codes.Canceled, codes.NotFound, codes.AlreadyExists, codes.InvalidArgument, codes.Aborted, codes.FailedPrecondition,
@@ -94,7 +94,7 @@ func levelOf(code codes.Code) logging.Level {
 	}
 }
 
-// countUnary refuses a call that is one too many, or compressed, before its request is read.
+// countUnary refuses a call over the limit, or a compressed one, before its request is read.
 func countUnary(d *admission) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 		leave, err := count(ctx, d)
@@ -148,10 +148,10 @@ type checkedStream struct {
 	grpc.ServerStream
 	access    Access
 	validator protovalidate.Validator
-	hurry     bool // the client sends one message, and then listens
+	hurry     bool // the client sends one message, and then only receives
 }
 
-// RecvMsg receives and judges.
+// RecvMsg receives and checks a message.
 func (s *checkedStream) RecvMsg(m any) error {
 	receive := func() error { return s.ServerStream.RecvMsg(m) }
 	if s.hurry {
@@ -164,7 +164,7 @@ func (s *checkedStream) RecvMsg(m any) error {
 	return check(s.Context(), s.access, s.validator, m)
 }
 
-// check asks whether a caller may say this, then whether it is well formed.
+// check checks whether a caller may send a message, then whether it is valid.
 func check(ctx context.Context, access Access, v protovalidate.Validator, m any) error {
 	if access != nil {
 		if err := access.Message(ctx, m); err != nil {
@@ -174,7 +174,7 @@ func check(ctx context.Context, access Access, v protovalidate.Validator, m any)
 	return validate(v, m)
 }
 
-// validate answers broken field rules as BadRequest violations.
+// validate returns violated field rules as BadRequest violations.
 func validate(v protovalidate.Validator, m any) error {
 	message, ok := m.(proto.Message)
 	if !ok {
@@ -206,7 +206,7 @@ func mapUnary(log *slog.Logger) grpc.UnaryServerInterceptor {
 		}
 		s := toStatus(log, info.FullMethod, err)
 		if final(s, time.Since(began)) {
-			_ = grpc.SetTrailer(ctx, noRetry) // fails when there is no call to answer any more
+			_ = grpc.SetTrailer(ctx, noRetry) // fails when the call has ended already
 		}
 		return answer, s.Err()
 	}
@@ -227,7 +227,7 @@ func mapStream(log *slog.Logger) grpc.StreamServerInterceptor {
 	}
 }
 
-// toStatus maps an error, and logs the one whose text the caller is not told.
+// toStatus maps an error. It logs errors whose text is withheld from the caller.
 func toStatus(log *slog.Logger, method string, err error) *status.Status {
 	s := fault.ToStatus(err)
 	if s.Code() == codes.Internal && !errors.Is(err, errPanic) {

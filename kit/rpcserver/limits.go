@@ -6,28 +6,28 @@ import (
 	"github.com/silverback-gateway/silverback/kit/identity"
 )
 
-// What a server grants its callers. All of it is counted before it is read; together the limits bound what any number of callers can
-// make a process hold. docs/security.md lists them.
+// Limits of what a server grants its callers. All of it is counted before it is read. Together they bound the memory of a process, whatever
+// the number of callers. docs/security.md lists them.
 const (
 	defaultMaxReceive   = 1 << 20 // bytes of one message of a method that Config.Large does not name
 	maxHeaderBytes      = 8 << 10 // of the headers and metadata of one call
-	maxStreams          = 100     // calls at once on one connection
+	maxStreams          = 100     // of the headers and metadata of one call
 	maxConnections      = 20_000  // of one replica, whoever opened them
-	maxHandshakes       = 1_000   // connections at once that have not shown who they are
+	maxHandshakes       = 1_000   // of one replica
 	handshakeTime       = 20 * time.Second
-	receiveTime         = 30 * time.Second // for a request to come whole
-	largeReceiveTime    = 2 * time.Minute  // for one that Config.Large lets be large
-	defaultLargeTimeout = 10 * time.Second // how long a large request waits for others to be done
+	receiveTime         = 30 * time.Second // for receiving a whole request
+	largeReceiveTime    = 2 * time.Minute  // for a request of a method in Config.Large
+	defaultLargeTimeout = 10 * time.Second // how long a large request waits for others
 	defaultAge          = time.Hour        // of a connection
-	// A message waits in the window of its stream until its method has been let in, and each stream may fill its own.
+	// A message waits in the window of its stream until its method is admitted, and each stream may fill its own window.
 	streamWindow = 64<<10 - 1
 )
 
-// share is what one identity may have at once of one replica, whatever the number of its connections and certificates.
+// share is what one identity may use at once of one replica, whatever the number of its connections and certificates.
 type share struct{ connections, calls int }
 
-// shareOf says how much a kind of caller needs: an agent has a stream, a renewal and now and then an upload, on a connection that may
-// not have noticed yet that its predecessor is gone; behind a user or a service stand several people, jobs or replicas.
+// shareOf returns the share of a kind of caller. An agent has a stream, a renewal and occasionally an upload, perhaps on a connection whose
+// predecessor has not ended yet. A user or a service may be several people, jobs or replicas.
 func shareOf(kind identity.Kind) share {
 	switch kind {
 	case identity.Node:
@@ -35,5 +35,5 @@ func shareOf(kind identity.Kind) share {
 	case identity.User, identity.Service:
 		return share{connections: 256, calls: 512}
 	}
-	return share{connections: 8, calls: 8} // an authority signed it, and its URI says nothing that is known here
+	return share{connections: 8, calls: 8} // an authority signed it, and its URI is unknown
 }

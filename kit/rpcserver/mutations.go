@@ -13,16 +13,16 @@ import (
 	"github.com/silverback-gateway/silverback/kit/identity"
 )
 
-// readPrefixes begin the names of methods that are not logged as changes: they change nothing, or each node calls them every few seconds.
+// readPrefixes are prefixes of methods that are not logged as changes: they change nothing, or each node calls them every few seconds.
 var readPrefixes = []string{"Get", "List", "Watch", "Validate", "Diff", "Render", "Locate", "Check", "Follow", "ServerReflection", "Renew"}
 
-// mutates reports whether a method changes what a service keeps.
+// mutates reports whether a method changes the state of a service.
 func mutates(method string) bool {
 	name := method[strings.LastIndexByte(method, '/')+1:]
 	return !slices.ContainsFunc(readPrefixes, func(word string) bool { return strings.HasPrefix(name, word) })
 }
 
-// logMutations logs at info who changed what, and the outcome. Of a request it logs only names and the id, no content.
+// logMutations logs, at level info, who changed what, and the result. Of a request it logs only names and ids, no content.
 func logMutations(log *slog.Logger) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 		answer, err := handle(ctx, request)

@@ -16,18 +16,19 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fault"
 )
 
-// Large names the methods whose requests may be larger than those of all others, and bounds what they hold together.
+// Large names the methods whose requests may be larger than others, and bounds their memory.
 type Large struct {
 	Methods []string // full names; unary
 	Receive int      // bytes of one message
-	// bytes of all such messages over the ordinary limit, from before they are read until their calls are answered; at least Receive
+	// AtOnce bounds the bytes of all such messages over the ordinary limit, from before they are read until their calls are answered. It is at
+	// least Receive.
 	AtOnce int64
 	// Timeout is how long such a message waits for the others; 0 is 10 s.
 	Timeout time.Duration
 }
 
 // wire is the stream of a call below gRPC's own reading of messages, as grpc.ServerTransportStreamFromContext returns it. gRPC has one
-// limit for all methods of a server, and knows a message's length only once it has decided to read it.
+// limit for all methods of a server, and learns a message's length only after it has decided to read it.
 type wire interface {
 	RecvCompress() string
 	ReadMessageHeader(header []byte) error
@@ -36,21 +37,21 @@ type wire interface {
 
 var errNoWire = status.Error(codes.Internal, "this version of gRPC does not show the stream of a call")
 
-// plain refuses a call whose messages are compressed: a few bytes would become any number of them. gRPC refuses what no compressor is
-// registered for, but a client's part of this process may have registered one.
+// plain refuses a call with compressed messages: a few bytes could expand to any number. gRPC refuses unknown compressors, but a client in
+// the same process may have registered one.
 func plain(ctx context.Context) error {
 	w, ok := grpc.ServerTransportStreamFromContext(ctx).(wire)
 	if !ok {
 		return errNoWire
 	}
 	if c := w.RecvCompress(); c != "" && c != encoding.Identity {
-		return status.Error(codes.Unimplemented, "compressed messages are not taken; send them as they are")
+		return status.Error(codes.Unimplemented, "compressed messages are not accepted; send them uncompressed")
 	}
 	return nil
 }
 
-// receiveWithin receives a message that must come whole in a time. When it does not, the call ends, and with it the reading: nobody
-// looks at the message again.
+// receiveWithin receives a message that must arrive completely within a time. Otherwise the call ends, and with it the reading: nobody uses
+// the message afterwards.
 func receiveWithin(ctx context.Context, limit time.Duration, receive func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- receive() }()
@@ -62,18 +63,18 @@ func receiveWithin(ctx context.Context, limit time.Duration, receive func() erro
 	case <-ctx.Done():
 		return status.FromContextError(ctx.Err()).Err()
 	case <-late.C:
-		return fault.ToStatus(fault.New(fault.Invalid, "NO_REQUEST", "the request did not come whole within %s", limit)).Err()
+		return fault.ToStatus(fault.New(fault.Invalid, "NO_REQUEST", "the request did not arrive completely within %s", limit)).Err()
 	}
 }
 
-// headerBytes precede a message: whether it is compressed, and its length.
+// headerBytes is the length of a message's header: whether it is compressed, and its size.
 const headerBytes = 5
 
-// pieceBytes is how much of a large message is between the connection and its buffer.
+// pieceBytes is how much of a large message is copied at a time.
 const pieceBytes = 1 << 20
 
-// receive reads the request of a method that may be large. It asks for room by the length that the message claims, before any of it is
-// read.
+// receive reads the request of a method that may be large. It reserves memory for the length that the message declares, before it reads any
+// of it.
 func (s *Server) receive(ctx context.Context, into any) (release func(), err error) {
 	release = func() {}
 	w, ok := grpc.ServerTransportStreamFromContext(ctx).(wire)
@@ -86,7 +87,7 @@ func (s *Server) receive(ctx context.Context, into any) (release func(), err err
 	}
 	length := int(binary.BigEndian.Uint32(header[1:]))
 	if header[0] != 0 {
-		return release, status.Error(codes.Unimplemented, "compressed messages are not taken; send them as they are")
+		return release, status.Error(codes.Unimplemented, "compressed messages are not accepted; send them uncompressed")
 	}
 	if length > s.config.Large.Receive {
 		return release, status.Errorf(codes.ResourceExhausted, "grpc: received message larger than max (%d vs. %d)", length,
@@ -107,7 +108,7 @@ func (s *Server) receive(ctx context.Context, into any) (release func(), err err
 			rest = rest[piece.CopyTo(rest):]
 			piece.Free()
 		}
-		// One message, and the end.
+		// One message, and then the end of the stream.
 		switch err := w.ReadMessageHeader(header[:]); {
 		case errors.Is(err, io.EOF):
 			return nil
@@ -125,7 +126,7 @@ func (s *Server) receive(ctx context.Context, into any) (release func(), err err
 	return release, nil
 }
 
-// broken is the status of a request that ended too soon.
+// broken returns the status of a request that ended too early.
 func broken(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return status.Error(codes.Internal, "the request ended before its message")
@@ -133,7 +134,7 @@ func broken(err error) error {
 	return err
 }
 
-// makeRoom waits until the large messages under way leave room for one more.
+// makeRoom waits until the other large messages leave enough memory for one more.
 func (s *Server) makeRoom(ctx context.Context, bytes int64) (release func(), err error) {
 	wait, cancel := context.WithTimeout(ctx, s.config.Large.Timeout)
 	defer cancel()
@@ -141,7 +142,7 @@ func (s *Server) makeRoom(ctx context.Context, bytes int64) (release func(), err
 		if ctx.Err() != nil {
 			return nil, status.FromContextError(ctx.Err()).Err()
 		}
-		busy := fault.New(fault.Busy, "TOO_MANY_LARGE_REQUESTS", "large requests of together %d bytes are under way at this replica already, "+
+		busy := fault.New(fault.Busy, "TOO_MANY_LARGE_REQUESTS", "large requests of %d bytes in total are already in progress at this replica, "+
 			"and this one has %d; try again", s.config.Large.AtOnce, bytes)
 		busy.RetryAfter = time.Second
 		return nil, fault.ToStatus(busy).Err()

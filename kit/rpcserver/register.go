@@ -7,8 +7,8 @@ import (
 	"google.golang.org/grpc"
 )
 
-// RegisterService adds a service. Each of its unary methods first asks whether the call may be made, and only then reads the request:
-// gRPC's own interceptors run when the request is in memory already. A stream's interceptors run before its first message.
+// RegisterService adds a service. Each of its unary methods is authorized before the request is read: gRPC's own interceptors run when the
+// request is in memory already. A stream's interceptors run before its first message.
 func (s *Server) RegisterService(d *grpc.ServiceDesc, service any) {
 	checked := *d
 	checked.Methods = slices.Clone(d.Methods)
@@ -38,7 +38,7 @@ func (s *Server) guard(method string, handle grpc.MethodHandler) grpc.MethodHand
 	}
 }
 
-// chainUnary makes one interceptor of several, outermost first.
+// chainUnary joins interceptors, outermost first.
 func chainUnary(all []grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 		for _, interceptor := range slices.Backward(all) {

@@ -1,5 +1,5 @@
-// Package rpcserver is how services of Silverback answer: gRPC servers, built in one way, with the same interceptors, limits and
-// manners of stopping. It stands apart from kit/rpc, for who only calls must not carry what only a server needs.
+// Package rpcserver makes the gRPC servers of Silverback's services: all with the same interceptors, limits and shutdown. It is separate
+// from kit/rpc so that programs that only call do not contain the server's dependencies.
 package rpcserver
 
 import (
@@ -31,23 +31,24 @@ import (
 
 const (
 	defaultStopTime = 10 * time.Second
-	// lastTime is how long handlers have whose context has ended. One that does not heed it must not hold up the end of the process.
+	// lastTime is how long the server waits for handlers after their context ended. A handler that ignores its context must not delay the end
+	// of the process.
 	lastTime = 2 * time.Second
 )
 
-// Config says where and how a service listens. The zero value listens nowhere; Listen is required.
+// Config is where and how a service listens. Listen is required.
 type Config struct {
 	Listen       string // host:port
 	CertFile     string // PEM; with KeyFile it turns TLS on
 	KeyFile      string
-	ClientCAFile string // PEM; callers must show a certificate that it signed, which says who they are and thereby what they may do
+	ClientCAFile string // PEM of the authority that signs callers' certificates, which identify the callers
 	TrustDomain  string // of callers' certificates; empty is identity.DefaultTrustDomain
 	Insecure     bool   // allows a listener beyond loopback without TLS
 	MaxReceive   int    // bytes of one message; 0 is 1 MiB
 	Large        Large  // the methods that take more
 	StopTime     time.Duration
-	// ConnectionAge is how long a connection is used, give or take a tenth; 0 is an hour. New calls then go to a new one, and what is still
-	// under way, such as a stream, is ended after another twelfth.
+	// ConnectionAge is how long a connection is used, give or take a tenth; 0 is an hour. New calls then use a new connection. Calls that
+	// still run, such as streams, are ended after another twelfth.
 	ConnectionAge time.Duration
 	ReadBuffer    int              // bytes of each connection; 0 is gRPC's 32 KiB, which idle connections hold too
 	Codec         encoding.CodecV2 // instead of proto's, for messages that are encoded already
@@ -58,14 +59,14 @@ func (c *Config) AddFlags(flags *pflag.FlagSet, defaultListen string) {
 	flags.StringVar(&c.Listen, "listen", defaultListen, "where to listen for gRPC")
 	flags.StringVar(&c.CertFile, "cert-file", "", "PEM file of this process's certificate; turns TLS on")
 	flags.StringVar(&c.KeyFile, "key-file", "", "PEM file of its key")
-	flags.StringVar(&c.ClientCAFile, "client-ca-file", "", "PEM file of the authority that callers' certificates must be signed by")
+	flags.StringVar(&c.ClientCAFile, "client-ca-file", "", "PEM file of the authority that must have signed callers' certificates")
 	flags.StringVar(&c.TrustDomain, "trust-domain", identity.DefaultTrustDomain,
 		"trust domain in the URIs of callers' certificates, spiffe://<trust domain>/...")
-	flags.BoolVar(&c.Insecure, "insecure", false, "allow listeners beyond loopback that do not tell callers apart: without TLS, or without "+
+	flags.BoolVar(&c.Insecure, "insecure", false, "allow listeners beyond loopback that do not authenticate callers: without TLS, or without "+
 		"--client-ca-file")
 }
 
-// Check reports what is wrong with the configuration.
+// Check returns what is wrong with the configuration.
 func (c *Config) Check() error {
 	var problems []error
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
@@ -76,7 +77,7 @@ func (c *Config) Check() error {
 		problems = append(problems, errors.New("--client-ca-file needs --cert-file and --key-file"))
 	}
 	if open := c.open(); open != "" && !c.Insecure {
-		problems = append(problems, fmt.Errorf("listen address %s is not on loopback and %s, or say --insecure", c.Listen, open))
+		problems = append(problems, fmt.Errorf("listen address %s is not on loopback and %s, or set --insecure", c.Listen, open))
 	}
 	return errors.Join(problems...)
 }
@@ -85,10 +86,10 @@ func (c *Config) files() tlsfiles.Files {
 	return tlsfiles.Files{Cert: c.CertFile, Key: c.KeyFile, CA: c.ClientCAFile}
 }
 
-// TLSFiles names the files with the certificates that the listener rests on; names are empty where there is none.
+// TLSFiles returns the names of the listener's certificate files. Unused ones are empty.
 func (c *Config) TLSFiles() []string { return []string{c.CertFile, c.ClientCAFile} }
 
-// open says what lets strangers in from other machines, with the remedy; empty when nothing does.
+// open returns why unauthenticated callers on other machines have access, with the remedy. It is empty when they have none.
 func (c *Config) open() string {
 	switch {
 	case telemetry.Loopback(c.Listen):
@@ -96,12 +97,12 @@ func (c *Config) open() string {
 	case c.CertFile == "":
 		return "has no TLS: give --cert-file, --key-file and --client-ca-file"
 	case c.ClientCAFile == "":
-		return "takes calls from everybody: give --client-ca-file"
+		return "accepts calls from everybody: give --client-ca-file"
 	}
 	return ""
 }
 
-// Access decides who may call. Call lets a call in, with a context that says who calls; Message sees every message of a caller before
+// Access decides who may call. Call admits a call and returns a context with the caller. Message checks every message of a caller before
 // its handler. Both refuse with a fault of kind Denied.
 type Access interface {
 	Call(ctx context.Context, method string) (context.Context, error)
@@ -112,7 +113,7 @@ type Access interface {
 type Deps struct {
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
-	Revoked *revocation.List // nil: no certificate is
+	Revoked *revocation.List // nil: no certificate is revoked
 }
 
 // A Server is a gRPC server with health and reflection. Register services on it before Serve.
@@ -125,12 +126,12 @@ type Server struct {
 	listener net.Listener
 	drain    []func()
 
-	outer grpc.UnaryServerInterceptor // what a unary call passes before its request is read
+	outer grpc.UnaryServerInterceptor // for unary calls, before the request is read
 	codec encoding.CodecV2
-	room  *semaphore.Weighted // bytes of large requests under way
+	room  *semaphore.Weighted // bytes of large requests in progress
 }
 
-// New opens the listener, so that the address is known and connections wait rather than fail until Serve.
+// New opens the listener, so that the address is known. Connections wait until Serve.
 func New(c Config, d Deps) (*Server, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
@@ -152,7 +153,7 @@ func New(c Config, d Deps) (*Server, error) {
 		return nil, err
 	}
 	if c.open() != "" {
-		d.Log.Warn("listening beyond loopback without telling callers apart", "listen", c.Listen)
+		d.Log.Warn("listening beyond loopback without authenticating callers", "listen", c.Listen)
 	}
 	domain := c.TrustDomain
 	if domain == "" {
@@ -191,7 +192,7 @@ func New(c Config, d Deps) (*Server, error) {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: rpc.KeepaliveTime / 4, PermitWithoutStream: true}),
 	}
 	if telemetry.Tracing() {
-		options = append(options, grpc.StatsHandler(otelgrpc.NewServerHandler())) // it costs every message something, wanted or not
+		options = append(options, grpc.StatsHandler(otelgrpc.NewServerHandler())) // it costs time for every message, so it is optional
 	}
 	if c.ReadBuffer > 0 {
 		options = append(options, grpc.ReadBufferSize(c.ReadBuffer))
@@ -211,15 +212,15 @@ func New(c Config, d Deps) (*Server, error) {
 	return s, nil
 }
 
-// Address is where it listens.
+// Address returns the address of the listener.
 func (s *Server) Address() string { return s.listener.Addr().String() }
 
-// OnDrain adds a step of stopping: it runs after health says NOT_SERVING and before calls are waited for. It must end
-// streams that would go on for ever.
+// OnDrain adds a step of the shutdown. It runs after health reports NOT_SERVING and before the server waits for calls. It must end streams
+// that would never end otherwise.
 func (s *Server) OnDrain(step func()) { s.drain = append(s.drain, step) }
 
-// Serve answers calls until ctx ends. It then stops in order: health, the drain steps, calls under way for up to StopTime, the rest, of
-// which it waits 2 s for those whose handlers do not heed the end of their context.
+// Serve answers calls until ctx ends. It then stops in order: health, the drain steps, running calls for up to StopTime, then the rest,
+// with 2 s for handlers that ignore the end of their context.
 func (s *Server) Serve(ctx context.Context) error {
 	failed := make(chan error, 1)
 	go func() { failed <- s.Server.Serve(s.listener) }()
@@ -242,7 +243,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		select {
 		case <-stopped:
 		case <-time.After(lastTime):
-			s.log.Error("calls that do not end are left behind; the process ends without them")
+			s.log.Error("some calls do not end; the process ends without waiting for them")
 		}
 	}
 	if err := <-failed; err != nil && !errors.Is(err, grpc.ErrServerStopped) {

@@ -16,7 +16,7 @@ func transportCredentials(c Config, log *slog.Logger) (credentials.TransportCred
 	}
 	source, err := tlsfiles.Server(c.files(), log, "h2")
 	if err != nil {
-		return nil, fmt.Errorf("the files of the listener's TLS: %w", err)
+		return nil, fmt.Errorf("TLS files of the listener: %w", err)
 	}
 	return source.ServerCredentials(), nil
 }

@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// ErrSignal is the cause of the context that Main gives, once the process was asked to stop.
+// ErrSignal is the cause of Main's context after a signal.
 var ErrSignal = errors.New("asked to stop by a signal")
 
-// Main runs a program and exits: with 0 when it ended as asked, with 1 after an error, which it prints. The first SIGINT or SIGTERM ends
+// Main runs a program and exits: with 0 when it ended as intended, with 1 after an error, which it prints. The first SIGINT or SIGTERM ends
 // the context, the second ends the process at once.
 func Main(program func(ctx context.Context) error) {
 	os.Exit(code(program))
@@ -44,8 +44,8 @@ func code(program func(ctx context.Context) error) int {
 // A Loop runs until its context ends or it fails.
 type Loop func(ctx context.Context) error
 
-// All runs loops side by side and waits for every one. The first that returns ends the others; its error is returned, or the
-// cause of ctx when that ended first.
+// All runs loops concurrently and waits for every one. The first that returns ends the others. All returns its error, or the cause of ctx
+// when that ended first.
 func All(ctx context.Context, loops ...Loop) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -67,15 +67,15 @@ func All(ctx context.Context, loops ...Loop) error {
 	return first
 }
 
-// ShutdownTimeout is how long what a process says last may take: a leadership is resigned, a lease given back. Each of them would come by
-// itself a little later, so none is worth more of a wait for who does not answer.
+// ShutdownTimeout bounds the last requests of a process: resigning a leadership, revoking a lease. Leases expire soon anyway, so a longer
+// wait is not worth it.
 const ShutdownTimeout = time.Second
 
-// ErrShutdownTimeout is the cause of a context of ShutdownContext whose time is over.
-var ErrShutdownTimeout = errors.New("no answer within the time for shutdown")
+// ErrShutdownTimeout is the cause of a ShutdownContext whose time is over.
+var ErrShutdownTimeout = errors.New("no answer within the shutdown timeout")
 
-// ShutdownContext returns a context for what is said after the end of ctx. It has the values of ctx and ends ShutdownTimeout after it, so
-// that farewells that follow one another share that time.
+// ShutdownContext returns a context for requests after the end of ctx. It has the values of ctx and ends ShutdownTimeout after it. Several
+// requests in a row share that time.
 func ShutdownContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	farewell, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	forget := context.AfterFunc(ctx, func() {

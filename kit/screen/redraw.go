@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Redraw calls draw again and again until ctx ends, and at once when the terminal of this process got another size.
+// Redraw calls draw repeatedly until ctx ends, and at once when the size of the process's terminal changes.
 func Redraw(ctx context.Context, every time.Duration, draw func()) {
 	resized, stop := Resized()
 	defer stop()

@@ -9,8 +9,8 @@ import (
 	"github.com/vbauerster/cupwriter"
 )
 
-// A Region is a few lines at the end of a terminal that are drawn again and again in the same place. No line of it is wider than the
-// terminal, and it is never higher: a line that wraps, or leaves the screen, could not be wiped. It is for one goroutine.
+// A Region is a few lines at the end of a terminal that are redrawn in place. No line is wider than the terminal, and the region is never
+// higher: a line that wraps, or leaves the screen, could not be erased. It is for one goroutine.
 type Region struct {
 	out   *cupwriter.Writer
 	size  Size
@@ -23,13 +23,13 @@ func NewRegion(out io.Writer, size Size) *Region {
 	return &Region{out: cupwriter.New(out, true), size: size}
 }
 
-// Draw replaces the region by lines. Nothing is written when they are what stands there already.
+// Draw replaces the lines of the region. It writes nothing when they are unchanged.
 func (r *Region) Draw(lines ...string) error { return r.draw(nil, lines) }
 
-// Above prints lines that stay, above the region, as they are: they may be longer than the terminal is wide.
+// Above prints lines above the region that stay. They may be longer than the terminal is wide.
 func (r *Region) Above(lines ...string) error { return r.draw(lines, r.lines) }
 
-// End leaves the region where it is: what is printed or drawn next comes below it.
+// End leaves the region as it is. Later output appears below it.
 func (r *Region) End() {
 	r.out.Reset()
 	r.lines = nil
@@ -42,7 +42,7 @@ func (r *Region) draw(above, lines []string) error {
 		return nil
 	}
 	if width != r.width && len(r.lines) > 0 {
-		// The terminal was made narrower or wider, and has wrapped what stands on it anew.
+		// The terminal's width changed, and the terminal wrapped the region's lines again.
 		r.out.Reset()
 		if err := r.out.Flush(rows(r.lines, width, height)); err != nil {
 			return fmt.Errorf("draw on the terminal: %w", err)
@@ -58,7 +58,7 @@ func (r *Region) draw(above, lines []string) error {
 	return nil
 }
 
-// fitted cuts lines to a terminal, of which the cursor takes the last row.
+// fitted cuts lines to the size of a terminal. The cursor takes the last row.
 func fitted(lines []string, width, height int) []string {
 	cut := make([]string, 0, len(lines))
 	for _, line := range lines {
@@ -71,7 +71,7 @@ func fitted(lines []string, width, height int) []string {
 	return cut
 }
 
-// rows is how many rows lines take on a terminal of a width, which wraps them, as far as they are on the screen.
+// rows returns how many rows lines take on a terminal of a width, after wrapping, as far as they are on the screen.
 func rows(lines []string, width, height int) int {
 	all := 0
 	for _, line := range lines {

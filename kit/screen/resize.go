@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// Resized returns a channel that says when the terminal of this process got another size, until stop is called.
+// Resized returns a channel that receives when the size of the process's terminal changes, until stop is called.
 func Resized() (changed <-chan os.Signal, stop func()) {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGWINCH)

@@ -4,5 +4,5 @@ package screen
 
 import "os"
 
-// Resized returns a channel that never says anything: a new size is seen when something is drawn.
+// Resized returns a channel that never receives. Here a new size takes effect at the next drawing.
 func Resized() (changed <-chan os.Signal, stop func()) { return nil, func() {} }

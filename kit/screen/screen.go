@@ -1,5 +1,5 @@
-// Package screen draws on terminals: it knows how wide one is, how many cells a text takes, and how to draw a few lines again and again in
-// the same place. It judges no text: what comes from elsewhere is cleaned before (kit/clean).
+// Package screen draws on terminals: it measures terminals and texts, and redraws a few lines in place. It does not clean texts; kit/clean
+// does.
 package screen
 
 import (
@@ -9,7 +9,7 @@ import (
 	"golang.org/x/term"
 )
 
-// A Size tells the columns and rows of a terminal, as they are now. Zeros are not known.
+// A Size is the present number of columns and rows of a terminal. Zeros are unknown.
 type Size func() (width, height int)
 
 // Is reports whether a file is a terminal.
@@ -17,7 +17,7 @@ func Is(file *os.File) bool {
 	return term.IsTerminal(int(file.Fd())) //nolint:gosec // a descriptor is small
 }
 
-// SizeOf asks the terminal that a file is for its size, again at each call.
+// SizeOf returns the present size of the terminal that a file is.
 func SizeOf(file *os.File) Size {
 	return func() (width, height int) {
 		width, height, err := term.GetSize(int(file.Fd())) //nolint:gosec // a descriptor is small
@@ -28,12 +28,12 @@ func SizeOf(file *os.File) Size {
 	}
 }
 
-// Width is how many cells a text takes. Colours take none.
+// Width returns how many cells a text takes. Colours take none.
 func Width(text string) int { return ansi.StringWidth(text) }
 
 const ellipsis = "…"
 
-// Cut shortens a text to a width in cells, and ends it in "…" then. Colours in it stay, and end where they did.
+// Cut shortens a text to a width in cells and then ends it in "…". Colours in it are kept.
 func Cut(text string, width int) string {
 	if width <= 0 || Width(text) <= width {
 		return text
@@ -41,7 +41,7 @@ func Cut(text string, width int) string {
 	return ansi.Truncate(text, width, ellipsis)
 }
 
-// CutMiddle shortens a text without colours to a width in cells, and leaves "…" in the middle: names often differ at their end.
+// CutMiddle shortens a text without colours to a width in cells, with "…" in the middle: names often differ at their end.
 func CutMiddle(text string, width int) string {
 	const few = 5
 	all := Width(text)
@@ -53,7 +53,7 @@ func CutMiddle(text string, width int) string {
 	}
 	tail := (width - 1) / 2
 	cut := ansi.Truncate(text, width-1-tail, "") + ellipsis + ansi.TruncateLeft(text, all-tail, "")
-	return ansi.Truncate(cut, width, "") // a wide character may stand across the place of a cut
+	return ansi.Truncate(cut, width, "") // a wide character may span the place of a cut
 }
 
 // Wrap breaks a text between words, so that no line is wider than a width in cells. A word that is wider is broken.

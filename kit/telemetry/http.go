@@ -23,14 +23,14 @@ const (
 	maxConnections = 1000 // at once; more wait
 	maxHeaderBytes = 16 << 10
 	maxScrapes     = 8               // of /metrics at once
-	answerTime     = 2 * time.Minute // for reading the longest profile
+	answerTime     = 2 * time.Minute // enough for the longest profile
 )
 
-// Probe says whether a process is well; the error says why not and is shown to whoever asks.
+// Probe checks whether a process is well. The error is the reason why not, and is shown to every caller.
 type Probe func() error
 
-// HTTP is the listener for people, load balancers and Prometheus: /metrics, /healthz and /readyz, and pprof when it
-// listens on loopback. Handlers may be added before Serve.
+// HTTP is the listener for people, load balancers and Prometheus: /metrics, /healthz and /readyz, and pprof on loopback. Handlers may be
+// added before Serve.
 type HTTP struct {
 	*http.ServeMux
 	// Warning, when set, is shown on /readyz when the process is ready but degraded. Empty means none.
@@ -38,7 +38,7 @@ type HTTP struct {
 	listener net.Listener
 }
 
-// HTTPConfig says where and how the listener listens.
+// HTTPConfig is where and how the listener listens.
 type HTTPConfig struct {
 	Listen   string // host:port
 	CertFile string // PEM; with KeyFile it turns TLS on
@@ -51,11 +51,11 @@ func (c *HTTPConfig) AddFlags(flags *pflag.FlagSet, defaultListen, what string) 
 	flags.StringVar(&c.Listen, "http-listen", defaultListen, "where to listen for "+what)
 	flags.StringVar(&c.CertFile, "http-cert-file", "", "PEM file of the certificate of --http-listen; turns TLS on there")
 	flags.StringVar(&c.KeyFile, "http-key-file", "", "PEM file of its key")
-	flags.BoolVar(&c.Insecure, "http-insecure", false, "allow --http-listen beyond loopback without TLS: it tells health and metrics to "+
+	flags.BoolVar(&c.Insecure, "http-insecure", false, "allow --http-listen beyond loopback without TLS: it shows health and metrics to "+
 		"whoever asks")
 }
 
-// Check reports what is wrong with the configuration.
+// Check returns what is wrong with the configuration.
 func (c *HTTPConfig) Check() error {
 	var problems []error
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
@@ -64,7 +64,7 @@ func (c *HTTPConfig) Check() error {
 	problems = append(problems, c.files().Check("http-cert-file", "http-key-file", ""))
 	if c.CertFile == "" && !c.Insecure && !Loopback(c.Listen) {
 		problems = append(problems, fmt.Errorf(
-			"http listen address %s can be reached from other machines and has no TLS: give --http-cert-file and --http-key-file, or say "+
+			"http listen address %s can be reached from other machines and has no TLS: give --http-cert-file and --http-key-file, or set "+
 				"--http-insecure", c.Listen))
 	}
 	return errors.Join(problems...)
@@ -72,10 +72,10 @@ func (c *HTTPConfig) Check() error {
 
 func (c *HTTPConfig) files() tlsfiles.Files { return tlsfiles.Files{Cert: c.CertFile, Key: c.KeyFile} }
 
-// TLSFiles names the files with the certificates that the listener rests on; names are empty where there is none.
+// TLSFiles returns the names of the listener's certificate files. Unused ones are empty.
 func (c *HTTPConfig) TLSFiles() []string { return []string{c.CertFile} }
 
-// Listen opens the listener. A nil probe always says yes.
+// Listen opens the listener. A nil probe always passes.
 func Listen(c HTTPConfig, metrics prometheus.Gatherer, healthy, ready Probe) (*HTTP, error) {
 	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
@@ -86,7 +86,7 @@ func Listen(c HTTPConfig, metrics prometheus.Gatherer, healthy, ready Probe) (*H
 		source, err := tlsfiles.Server(c.files(), nil, "h2", "http/1.1")
 		if err != nil {
 			_ = l.Close()
-			return nil, fmt.Errorf("the files of the http listener's TLS: %w", err)
+			return nil, fmt.Errorf("TLS files of the http listener: %w", err)
 		}
 		l = tls.NewListener(l, source.ServerConfig())
 	}
@@ -109,10 +109,10 @@ func Listen(c HTTPConfig, metrics prometheus.Gatherer, healthy, ready Probe) (*H
 	return h, nil
 }
 
-// Address is where it listens.
+// Address returns the address of the listener.
 func (h *HTTP) Address() string { return h.listener.Addr().String() }
 
-// Serve answers until ctx ends.
+// Serve answers requests until ctx ends.
 func (h *HTTP) Serve(ctx context.Context) error {
 	server := &http.Server{
 		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: answerTime, IdleTimeout: time.Minute,
@@ -136,7 +136,7 @@ func (h *HTTP) Serve(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// Loopback reports whether an address can be reached from this machine only.
+// Loopback reports whether an address is reachable from this machine only.
 func Loopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

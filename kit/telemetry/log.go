@@ -1,4 +1,4 @@
-// Package telemetry is how every process tells what it does: logs, metrics, traces, and the HTTP listener for them.
+// Package telemetry has the logs, metrics and traces of every process, and the HTTP listener for them.
 package telemetry
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/clean"
 )
 
-// The names of facts in logs. One word per idea, as in the protos.
+// The names of fields in logs. Each concept has one name, as in the protos.
 const (
 	Node     = "node"
 	Group    = "group"
@@ -26,7 +26,7 @@ const (
 	Err      = "error"
 )
 
-// LogConfig says how to log. The zero value is text at level info.
+// LogConfig is how to log. The zero value is text at level info.
 type LogConfig struct {
 	Format string // text or json
 	Level  string // debug, info, warn or error
@@ -38,13 +38,13 @@ func (c *LogConfig) AddFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.Level, "log-level", "info", "debug, info, warn or error")
 }
 
-// Check reports what is wrong with the configuration.
+// Check returns what is wrong with the configuration.
 func (c *LogConfig) Check() error {
 	_, err := NewLogger(io.Discard, *c)
 	return err
 }
 
-// NewLogger returns a logger that writes to w. Both formats say the same: durations are such as 5.1s.
+// NewLogger returns a logger that writes to w. Both formats have the same content: durations are such as 5.1s.
 func NewLogger(w io.Writer, c LogConfig) (*slog.Logger, error) {
 	var level slog.Level
 	if c.Level != "" {
@@ -63,10 +63,10 @@ func NewLogger(w io.Writer, c LogConfig) (*slog.Logger, error) {
 	return nil, fmt.Errorf("log format %q: choose text or json", c.Format)
 }
 
-// maxFact bounds one fact of a log line; stacks of panics are the longest.
+// maxFact bounds one value of a log line. Stacks of panics are the longest.
 const maxFact = 16 << 10
 
-// fit keeps what others say from forging lines, moving the cursor of who reads them, and filling disks.
+// fit keeps foreign text from forging lines, moving a reader's cursor, and filling disks.
 func fit(_ []string, a slog.Attr) slog.Attr {
 	switch a.Value.Kind() {
 	case slog.KindString:
@@ -80,7 +80,7 @@ func fit(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// readable writes durations as text logs do, such as "5.1s": slog's JSON has bare nanoseconds, which do not say what they are.
+// readable formats durations as text logs do, such as "5.1s". slog's JSON writes nanoseconds without a unit.
 func readable(a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
 		a.Value = slog.StringValue(a.Value.Duration().String())

@@ -9,7 +9,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/build"
 )
 
-// NewMetrics returns a registry with what every process tells about itself.
+// NewMetrics returns a registry with the metrics that every process has.
 func NewMetrics() *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "silverback_build_info", Help: "1, with the version of this build."},

@@ -17,12 +17,12 @@ const (
 	traceHeader = "traceparent"
 )
 
-// A TraceParent is a place in a trace, in the form of W3C's header of that name, so that a trace can go on where no call connects two
-// processes: through a record in etcd, or a message on a stream that is older than it. Empty is no trace, and what is recorded below
-// it is recorded nowhere and costs nothing.
+// A TraceParent is a position in a trace, in the form of W3C's header of that name. With it a trace continues where no call connects two
+// processes: through a record in etcd, or a message on an older stream. Empty is no trace: spans below it are not recorded and cost
+// nothing.
 type TraceParent string
 
-// TraceParentOf returns where a context is; empty when nothing is traced.
+// TraceParentOf returns the position of a context. It is empty when nothing is traced.
 func TraceParentOf(ctx context.Context) TraceParent {
 	if !trace.SpanContextFromContext(ctx).IsValid() {
 		return ""
@@ -32,16 +32,16 @@ func TraceParentOf(ctx context.Context) TraceParent {
 	return TraceParent(carrier[traceHeader])
 }
 
-// below makes a context at a place, which another process may have given: what is no place is none.
+// below returns a context at a position, which another process may have sent. An invalid position is ignored.
 func (p TraceParent) below() context.Context {
 	return propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{traceHeader: string(p)})
 }
 
-// A Span is a stretch of work in a trace. The zero Span is of no trace.
+// A Span is an operation in a trace. The zero Span belongs to no trace.
 type Span struct{ span trace.Span }
 
-// Start begins a span below a place, as of a moment that may be past. Facts are names and values in turn, as logs have
-// them; they must hold no secrets.
+// Start begins a span below a position, at a time that may be past. Attributes are names and values in turn, with the names of logs. They
+// must not hold secrets.
 func (p TraceParent) Start(name string, began time.Time, facts ...any) Span {
 	if p == "" {
 		return Span{}
@@ -50,8 +50,8 @@ func (p TraceParent) Start(name string, began time.Time, facts ...any) Span {
 	return Span{span}
 }
 
-// StartTrace begins a trace of its own, and returns a context within it. It is for what people and programs ask for, such as a run of
-// the command line.
+// StartTrace begins a new trace, and returns a context within it. It is for requests of people and programs, such as a run of the command
+// line.
 func StartTrace(ctx context.Context, name string, facts ...any) (context.Context, Span) {
 	if !Tracing() {
 		return ctx, Span{}
@@ -60,7 +60,7 @@ func StartTrace(ctx context.Context, name string, facts ...any) (context.Context
 	return ctx, Span{span}
 }
 
-// TraceParent is the place below this span.
+// TraceParent returns the position of this span.
 func (s Span) TraceParent() TraceParent {
 	if s.span == nil {
 		return ""
@@ -68,7 +68,7 @@ func (s Span) TraceParent() TraceParent {
 	return TraceParentOf(trace.ContextWithSpan(context.Background(), s.span))
 }
 
-// End ends the span at a moment. A failure is said in words that hold no secrets; empty is none.
+// End ends the span at a time. failure is a reason without secrets; empty is none.
 func (s Span) End(at time.Time, failure string) {
 	if s.span == nil {
 		return

@@ -15,13 +15,13 @@ import (
 	"github.com/silverback-gateway/silverback/kit/build"
 )
 
-// Tracing reports whether traces are sent: the environment says where to.
+// Tracing reports whether traces are exported: the environment has the destination.
 func Tracing() bool {
 	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != ""
 }
 
-// StartTracing sends traces as the standard OTEL_ variables say; without OTEL_EXPORTER_OTLP_ENDPOINT, or its twin for traces, nothing is
-// sent and nothing is paid. It sets the process's tracer, so it is called once, by main. The returned function flushes.
+// StartTracing exports traces according to the standard OTEL_ variables. Without OTEL_EXPORTER_OTLP_ENDPOINT, or its variant for traces,
+// nothing is exported and tracing costs nothing. It sets the process's tracer, so main calls it once. The returned function flushes.
 func StartTracing(ctx context.Context, service string) (stop func(context.Context) error, err error) {
 	otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}))
 	if !Tracing() {

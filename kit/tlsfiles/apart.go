@@ -8,8 +8,8 @@ import (
 	"os"
 )
 
-// Apart returns an error when whoever the authorities of one file sign is trusted by the other file too: when both hold the same key, or
-// when an authority of narrow is itself signed by one of wide. Files that cannot be read are for others to complain about.
+// Apart returns an error when certificates of one file's authorities are trusted through the other file too: when both hold the same key,
+// or when an authority of narrow is itself signed by one of wide. It ignores files that cannot be read; other checks report those.
 func Apart(narrow, wide string) error {
 	inner, outer := certificates(narrow), certificates(wide)
 	pool := x509.NewCertPool()
@@ -22,7 +22,7 @@ func Apart(narrow, wide string) error {
 				return fmt.Errorf("%s and %s hold the same authority, %q", narrow, wide, w.Subject.CommonName)
 			}
 		}
-		// The time is of no interest here: an authority that has ended may be renewed with the same key.
+		// Validity times do not matter here: an expired authority may be renewed with the same key.
 		if _, err := n.Verify(x509.VerifyOptions{Roots: pool, CurrentTime: n.NotBefore,
 			KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err == nil {
 			return fmt.Errorf("the authority %q of %s is signed by one of %s", n.Subject.CommonName, narrow, wide)

@@ -10,13 +10,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Expiry returns a collector that tells when the certificates in PEM files expire: of several in one file, the first that
-// does. Files are read when the metrics are; one that cannot be read has no sample. Names may be empty or come twice.
+// Expiry returns a collector of the expiry times of the certificates in PEM files: of several in one file, the first to expire. Files are
+// read when metrics are collected. A file that cannot be read has no sample. Names may be empty or repeated.
 func Expiry(files ...string) prometheus.Collector {
 	slices.Sort(files)
 	files = slices.DeleteFunc(slices.Compact(files), func(f string) bool { return f == "" })
 	return expiry{files: files, desc: prometheus.NewDesc("silverback_certificate_expiry_timestamp_seconds",
-		"When the first certificate in a PEM file that this process uses expires, in seconds since 1970.", []string{"file"}, nil)}
+		"Expiry time of the first certificate to expire in a PEM file that this process uses, in seconds since 1970.", []string{"file"}, nil)}
 }
 
 type expiry struct {

@@ -1,6 +1,6 @@
-// Package tlsfiles is TLS from PEM files that may be replaced at any time: each handshake uses what the files hold then,
-// and connections that stand are left alone. Files that cannot be read, or do not fit together, change nothing: what was
-// read last stays in use, and the log says so once.
+// Package tlsfiles provides TLS from PEM files that may be replaced at any time. Each handshake uses the present files; open connections
+// are not affected. Files that cannot be read, or do not fit together, change nothing: the last good ones stay in use, and the log reports
+// it once.
 package tlsfiles
 
 import (
@@ -21,12 +21,12 @@ import (
 
 // Files name the PEM files of one side of a connection.
 type Files struct {
-	Cert string // the own certificate, with those between it and the authority; with Key or not at all
+	Cert string // the own certificate, with intermediate ones; together with Key or not at all
 	Key  string
-	CA   string // the authorities that the other side must be signed by
+	CA   string // the authorities that must have signed the other side's certificate
 }
 
-// Check reports what is wrong with the files as they are now, in the words of who names them: the names of the three flags.
+// Check returns what is wrong with the present files. The names of the three flags are for the messages.
 func (f Files) Check(certFlag, keyFlag, caFlag string) error {
 	var problems []error
 	switch {
@@ -43,7 +43,7 @@ func (f Files) Check(certFlag, keyFlag, caFlag string) error {
 	return errors.Join(problems...)
 }
 
-// pair reads the certificate and its key; none when neither is named.
+// pair reads the certificate and its key. It returns none when neither is named.
 func (f Files) pair() ([]tls.Certificate, error) {
 	switch {
 	case f.Cert == "" && f.Key == "":
@@ -53,13 +53,13 @@ func (f Files) pair() ([]tls.Certificate, error) {
 	}
 	pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
 	var unread *fs.PathError
-	if err != nil && !errors.As(err, &unread) { // which names its file
+	if err != nil && !errors.As(err, &unread) { // the error names the file
 		return nil, fmt.Errorf("%s with the key %s: %w", f.Cert, f.Key, err)
 	}
 	return []tls.Certificate{pair}, err
 }
 
-// authorities returns nil for those of the machine.
+// authorities returns nil for the authorities of the machine.
 func (f Files) authorities() (*x509.CertPool, error) {
 	if f.CA == "" {
 		return nil, nil
@@ -75,10 +75,10 @@ func (f Files) authorities() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// lookInterval bounds how often the files are looked at, however many handshakes there are.
+// lookInterval bounds how often the files are checked, however many handshakes there are.
 const lookInterval = time.Second
 
-// Source gives the configuration that the files hold. It is safe for concurrent use.
+// Source provides the configuration of the present files. It is safe for concurrent use.
 type Source struct {
 	files Files
 	build func(*tls.Config) *tls.Config
@@ -91,7 +91,7 @@ type Source struct {
 	config *tls.Config
 }
 
-// stamp changes when a file is replaced; a link that points elsewhere counts, for that is how Kubernetes replaces secrets.
+// stamp changes when a file is replaced. A link with another target counts: that is how Kubernetes replaces secrets.
 type stamp struct {
 	size    int64
 	written time.Time
@@ -116,8 +116,7 @@ func stampOf(file string) stamp {
 	return stamp{size: info.Size(), written: info.ModTime(), inode: info}
 }
 
-// Server reads the files of a server that speaks the protocols, such as "h2". With a CA callers must show a certificate that
-// it signed.
+// Server reads the files of a server that speaks the protocols, such as "h2". With a CA, callers must present a certificate that it signed.
 func Server(f Files, log *slog.Logger, protocols ...string) (*Source, error) {
 	return open(f, log, func(c *tls.Config) *tls.Config {
 		c.NextProtos = protocols
@@ -162,7 +161,7 @@ func (s *Source) read() (*tls.Config, error) {
 	return s.build(&tls.Config{MinVersion: tls.VersionTLS13, Certificates: certificates, RootCAs: authorities}), nil
 }
 
-// Config returns what the files hold. It must not be modified.
+// Config returns the configuration of the present files. It must not be modified.
 func (s *Source) Config() *tls.Config {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,11 +180,11 @@ func (s *Source) refresh() {
 	config, err := s.read()
 	if err != nil {
 		s.failed = now
-		s.log.Warn("certificate files changed and cannot be used; those read before stay in use", "error", err)
+		s.log.Warn("certificate files changed and cannot be used; the previous ones stay in use", "error", err)
 		return
 	}
 	s.config, s.stamps, s.failed = config, now, [3]stamp{}
-	s.log.Info("certificate files were read anew")
+	s.log.Info("certificate files were reloaded")
 }
 
 func equal(a, b [3]stamp) bool {
@@ -202,7 +201,7 @@ func (s *Source) ServerCredentials() credentials.TransportCredentials {
 	return credentials.NewTLS(s.ServerConfig())
 }
 
-// ServerConfig returns a configuration for a listener, which follows the files.
+// ServerConfig returns a configuration for a listener that follows the files.
 func (s *Source) ServerConfig() *tls.Config {
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS13,
@@ -216,7 +215,7 @@ func (s *Source) ClientCredentials() credentials.TransportCredentials {
 	return &following{source: s, TransportCredentials: credentials.NewTLS(s.Config())}
 }
 
-// following makes the credentials of each handshake anew: tls has no way to give a client other roots while it is in use.
+// following makes the credentials of each handshake anew: tls cannot change the roots of a client while it is in use.
 type following struct {
 	credentials.TransportCredentials
 	source *Source

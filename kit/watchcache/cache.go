@@ -20,7 +20,7 @@ type Cache[K comparable, V any] struct {
 	changed chan struct{}
 }
 
-// New returns an empty cache. Run fills it. onError, which may be nil, gets the error of every broken watch.
+// New returns an empty cache, which Run fills. onError, which may be nil, gets the error of every broken watch.
 func New[K comparable, V any](source Source[K, V], onError func(error)) *Cache[K, V] {
 	return &Cache[K, V]{source: source, onError: onError, items: map[K]V{}, synced: make(chan struct{}), changed: make(chan struct{})}
 }
@@ -59,14 +59,14 @@ func (c *Cache[K, V]) apply(e Event[K, V]) {
 // Synced is closed once the cache holds everything that existed at the start. It stays closed.
 func (c *Cache[K, V]) Synced() <-chan struct{} { return c.synced }
 
-// Current reports whether the watch is open, so that the cache is as new as the source. It is false before the cache is synced.
+// Current reports whether the watch is open, so that the cache is as new as the source. It is false until the cache is synced.
 func (c *Cache[K, V]) Current() bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.current
 }
 
-// Changes returns a channel that is closed at the next change. Take it before reading, or a change in between is missed.
+// Changes returns a channel that is closed at the next change. Get it before reading, otherwise a change in between is missed.
 func (c *Cache[K, V]) Changes() <-chan struct{} {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -87,14 +87,14 @@ func (c *Cache[K, V]) All() map[K]V {
 	return all
 }
 
-// AllAt returns a copy of the cache and the token up to which it is complete; empty before the cache is synced.
+// AllAt returns a copy of the cache and the token up to which it is complete. The token is empty until the cache is synced.
 func (c *Cache[K, V]) AllAt() (all map[K]V, token string) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return maps.Clone(c.items), c.token
 }
 
-// Each calls f with every item, in no order, without a copy. f must be quick and must not call the cache.
+// Each calls f with every item, in no order, without a copy. f must be fast and must not call the cache.
 func (c *Cache[K, V]) Each(f func(K, V)) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()

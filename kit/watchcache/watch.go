@@ -1,6 +1,6 @@
-// Package watchcache keeps a copy of what another process knows up to date by a watch, of etcd or of a service. A copy changes only by what
-// its source sends. While the source is away the copy stays as it was, and the watch resumes where it broke, so that no change is skipped.
-// A source that no longer has the history sends a full list, which is compared with what is known: only there does absence mean deletion.
+// Package watchcache keeps a copy of another process's data up to date by a watch of etcd or of a service. A copy changes only by what its
+// source sends. While the source is away the copy stays as it was. The watch resumes where it broke, so that no change is skipped. A source
+// that no longer has the history sends a full list, which is compared with the copy: only there does absence mean deletion.
 package watchcache
 
 import (
@@ -11,16 +11,16 @@ import (
 	"github.com/silverback-gateway/silverback/kit/backoff"
 )
 
-// reopen is how long to wait before a broken watch is opened again.
+// reopen is the pause before a broken watch is opened again.
 var reopen = backoff.Policy{Base: 100 * time.Millisecond, Cap: 2 * time.Second, Jitter: 0.5}
 
 // An Item is one key of a watch.
 type Item[K comparable, V any] struct {
 	Key   K
 	Value V // zero for a deleted key
-	// Version changes with the value; 0 when the source has no versions. A version that is known already is not handed on again.
+	// Version changes with the value; 0 when the source has no versions. An item with a known version is not passed on again.
 	Version int64
-	// Unreadable says that the key exists and its value cannot be decoded. What is known of the key stays.
+	// Unreadable means that the key exists and its value cannot be decoded. The last good value of the key stays.
 	Unreadable bool
 }
 
@@ -33,15 +33,15 @@ type Event[K comparable, V any] struct {
 	Token   string // with Synced: where a watch can resume
 }
 
-// A Source opens a watch that resumes from a token, empty for the beginning. recv returns the next event, or the error that ended the
-// watch. The watch ends with ctx.
+// A Source opens a watch that resumes from a token; empty is the beginning. recv returns the next event, or the error that ended the watch.
+// The watch ends with ctx.
 type Source[K comparable, V any] func(ctx context.Context, token string) (recv func() (Event[K, V], error), err error)
 
-// Apply takes changes, one call at a time. The first event holds the whole first list, and Listing is never set: a later list was made the
-// difference to what is known. A key that is missing from a list is deleted with version 0.
+// Apply takes changes, one call at a time. The first event holds the whole first list, and Listing is never set: later lists are passed on
+// as their difference. A key that is missing from a list is deleted with version 0.
 type Apply[K comparable, V any] func(e Event[K, V])
 
-// Run hands the changes of a source to apply until ctx ends, and returns its cause. onError, which may be nil, gets the error of every
+// Run passes the changes of a source to apply until ctx ends, and returns its cause. onError, which may be nil, gets the error of every
 // broken watch.
 func Run[K comparable, V any](ctx context.Context, source Source[K, V], apply Apply[K, V], onError func(error)) error {
 	w := watch[K, V]{apply: apply, known: map[K]int64{}}
@@ -70,7 +70,7 @@ type watch[K comparable, V any] struct {
 	token string      // complete up to here
 }
 
-// follow serves one watch to its end. A list that breaks off changes nothing.
+// follow runs one watch until it ends. An incomplete list changes nothing.
 func (w *watch[K, V]) follow(ctx context.Context, source Source[K, V]) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -102,7 +102,7 @@ func (w *watch[K, V]) follow(ctx context.Context, source Source[K, V]) error {
 	}
 }
 
-// absent returns the known keys that a full list does not have.
+// absent returns the known keys that a full list lacks.
 func (w *watch[K, V]) absent(list []Item[K, V]) (deleted []Item[K, V]) {
 	listed := make(map[K]struct{}, len(list))
 	for _, i := range list {
@@ -116,7 +116,7 @@ func (w *watch[K, V]) absent(list []Item[K, V]) (deleted []Item[K, V]) {
 	return deleted
 }
 
-// take hands on what is new. A watch that resumes may send again what came before the break.
+// take passes on what is new. A watch that resumes may send again what came before the break.
 func (w *watch[K, V]) take(e Event[K, V]) {
 	e.Put = slices.DeleteFunc(e.Put, func(i Item[K, V]) bool {
 		version, known := w.known[i.Key]

@@ -1,4 +1,4 @@
-// Package window tells when the change windows of a group are open. It reads no clock.
+// Package window computes when the change windows of a group are open. It reads no clock.
 package window
 
 import (
@@ -22,7 +22,7 @@ const (
 
 var parser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
 
-// Check returns what is wrong with a window, by the name of the field; nothing when it is valid.
+// Check returns what is wrong with a window, by the name of the field. It returns nothing when the window is valid.
 func Check(w fleet.Window) (field string, err error) {
 	if _, err := zone(w); err != nil {
 		return "time_zone", err
@@ -41,7 +41,7 @@ func Check(w fleet.Window) (field string, err error) {
 }
 
 // Opens returns when the first of the windows opens. It is zero when one is open at that moment and when there are none. Windows that this
-// version cannot read stay closed: when there are no others, it is in a week.
+// version cannot parse stay closed: when there are no others, it is in a week.
 func Opens(now time.Time, windows []fleet.Window) (next time.Time) {
 	for _, w := range windows {
 		schedule, err := parse(w)

@@ -10,7 +10,7 @@ import (
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 )
 
-// Bounds of what nodes report, so that no forecast overflows. They are beyond what a snapshot or a machine can have.
+// Bounds of what nodes report, so that no forecast overflows. They are beyond the size of any snapshot or machine.
 const (
 	maxEntities = 1 << 24
 	maxBytes    = 1 << 32
@@ -22,7 +22,7 @@ const (
 // within returns a number between 0 and a bound.
 func within[T int32 | int64 | time.Duration](n, most T) T { return min(max(n, 0), most) }
 
-// Gateway converts what a node reports about loads. Numbers are brought within bounds, and samples beyond the bound are dropped.
+// Gateway converts a node's report about loads. Numbers are brought within bounds, and samples over the limit are dropped.
 func Gateway(c *fleetv1.Capabilities, s *fleetv1.NodeStatus) cost.Gateway {
 	g := cost.Gateway{
 		Workers: int(within(c.GetWorkers(), maxWorkers)), LoadTimeout: max(c.GetLoadTimeout().AsDuration(), 0),

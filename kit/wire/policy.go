@@ -113,7 +113,7 @@ func ProbeMessage(p fleet.Probe) *fleetv1.Probe {
 	}
 }
 
-// duration is nil for a duration that was left out, which is not one of 0.
+// duration returns nil for a duration that was left out, which differs from 0.
 func duration(m *durationpb.Duration) *time.Duration {
 	if m == nil {
 		return nil

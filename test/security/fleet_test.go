@@ -83,7 +83,7 @@ func TestAFleetThatTellsCallersApart(t *testing.T) {
 		"--http-listen=", "--log-level=debug", "--ca-file="+file("ca.crt"), "--client-cert-file="+file("node-"+process.Group+"-gw-1.crt"),
 		"--client-key-file="+file("node-"+process.Group+"-gw-1.key"))
 	process.Eventually(t, process.StartTime, "the stolen certificate is refused", func() error {
-		if log := stolen.Log(); !strings.Contains(log, "may not speak for node "+process.Group+"/gw-2") {
+		if log := stolen.Log(); !strings.Contains(log, "may not act for node "+process.Group+"/gw-2") {
 			return fmt.Errorf("the agent says: %s", log)
 		}
 		return nil

@@ -247,7 +247,7 @@ func TestRightsComeBeforeTheBody(t *testing.T) {
 		"a node submits":             {"node", submit, nil, 0, largest, codes.PermissionDenied, "node g/n may not call"},
 		"a node submits, compressed": {"node", submit, gzip, 1, largest, codes.PermissionDenied, "node g/n may not call"},
 		"a viewer submits":           {"viewer", submit, nil, 0, largest, codes.PermissionDenied, "submitter"},
-		"nobody known submits":       {"nameless", submit, nil, 0, largest, codes.PermissionDenied, "who calls is not known"},
+		"nobody known submits":       {"nameless", submit, nil, 0, largest, codes.PermissionDenied, "the caller is not authenticated"},
 		"a node watches": {"node", translatorv1.TranslatorService_WatchRevisions_FullMethodName, nil, 0, largest,
 			codes.PermissionDenied, "node g/n may not call"},
 		"a user follows": {"admin", distributorv1.DeliveryService_FollowAssignment_FullMethodName, nil, 0, largest,

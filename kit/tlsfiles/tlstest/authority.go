@@ -51,7 +51,7 @@ func New(tb testing.TB) *Authority {
 	return a
 }
 
-// Load is an authority that somebody else made, with its key, to sign more with.
+// Load returns an authority that was made elsewhere, with its key, to sign more certificates.
 func Load(tb testing.TB, certFile, keyFile string) *Authority {
 	tb.Helper()
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
@@ -65,20 +65,20 @@ func Load(tb testing.TB, certFile, keyFile string) *Authority {
 	return &Authority{tb: tb, dir: tb.TempDir(), key: key, cert: pair.Leaf, File: certFile}
 }
 
-// Issue makes a certificate for 127.0.0.1 and localhost, with the URIs, in files of the name. Issuing it again replaces the
-// files, each at once, as whoever rotates certificates does.
+// Issue makes a certificate for 127.0.0.1 and localhost, with the URIs, in files of the name. Issuing it again replaces the files, each
+// atomically, as in a rotation.
 func (a *Authority) Issue(name string, uris ...*url.URL) tlsfiles.Files {
 	a.tb.Helper()
 	return a.issue(name, hourAgo(), time.Now().Add(time.Hour), []string{"127.0.0.1", "localhost"}, uris)
 }
 
-// IssueUntil is Issue for a certificate that expires at a time.
+// IssueUntil is Issue with an expiry time.
 func (a *Authority) IssueUntil(expiry time.Time, name string, uris ...*url.URL) tlsfiles.Files {
 	a.tb.Helper()
 	return a.issue(name, hourAgo(), expiry, []string{"127.0.0.1", "localhost"}, uris)
 }
 
-// IssueAt is Issue for a certificate that was issued at a time; all others were an hour ago.
+// IssueAt is Issue with an issue time; otherwise it is an hour ago.
 func (a *Authority) IssueAt(issued time.Time, name string, uris ...*url.URL) tlsfiles.Files {
 	a.tb.Helper()
 	return a.issue(name, issued, time.Now().Add(time.Hour), []string{"127.0.0.1", "localhost"}, uris)
@@ -103,7 +103,7 @@ func (a *Authority) Server(hosts ...string) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 }
 
-// Pool holds the authority alone.
+// Pool returns a pool with only this authority.
 func (a *Authority) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.cert)
