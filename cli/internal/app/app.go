@@ -1,5 +1,4 @@
-// Package app is what every command of the command line shares: its streams, the services it talks to, and how it
-// ends.
+// Package app has what all commands share: their streams, the clients of the services, and the handling of errors.
 package app
 
 import (
@@ -21,7 +20,7 @@ import (
 // Exit codes of the command line.
 const (
 	ExitDone       = 0 // done as asked
-	ExitError      = 1 // could not be done: usage, connection, a service's refusal
+	ExitError      = 1 // failed: usage, connection, a service's refusal
 	ExitDifference = 2 // a difference, an invalid input, or not converged
 )
 
@@ -57,17 +56,17 @@ func Code(err error) int {
 	return ExitError
 }
 
-// App holds what commands need from the outside. It is made once by the binary, or by a test.
+// App holds a command's connections to its environment. The binary makes it once, or a test.
 type App struct {
 	In        io.Reader
 	Out       io.Writer
 	Err       io.Writer
 	LookupEnv func(string) (string, bool)
 	Now       func() time.Time
-	Terminal  bool        // Out and Err are a terminal: live progress is welcome
-	Colours   bool        // and so is colour
+	Terminal  bool        // Out and Err are a terminal: show live progress
+	Colours   bool        // and the terminal shows colour
 	Size      screen.Size // of the terminal that Out is; nil is none
-	Asks      bool        // In and Err are a terminal: a question finds somebody
+	Asks      bool        // In and Err are a terminal: questions can be answered
 	Flags     Flags
 
 	client *client.Client // of the flags; nil before the first call
@@ -98,7 +97,7 @@ func (v *outputValue) Set(value string) error {
 	return v.Output.Set(value)
 }
 
-// String returns what -o is.
+// String returns the value of -o.
 func (v *outputValue) String() string {
 	if v.Wide {
 		return show.Wide
@@ -109,7 +108,7 @@ func (v *outputValue) String() string {
 // Type names the flag's value in help.
 func (v *outputValue) Type() string { return v.Output.Type() }
 
-// Layout is what a table on Out is laid out for.
+// Layout returns the layout of tables on Out.
 func (a *App) Layout() show.Layout {
 	l := show.Layout{Wide: a.Flags.Wide}
 	if a.Size != nil {
@@ -145,7 +144,7 @@ func (a *App) AddFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.Timeout, "timeout", 30*time.Second, "how long one call to a service may take")
 }
 
-// FlagsFromEnv gives flags that were not on the command line the value of their environment twin: --registry has
+// FlagsFromEnv gives flags that were not on the command line the value of their environment variable: --registry has
 // SILVERBACK_REGISTRY.
 func (a *App) FlagsFromEnv(cmd *cobra.Command) error {
 	var problems []error

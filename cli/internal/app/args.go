@@ -7,8 +7,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Args checks the number of arguments, and says what is wanted when it is another one. Counts are the numbers that are
-// fine; without any it is one.
+// Args checks the number of arguments, and describes the arguments in its error. counts are the valid numbers; without any it is one.
 func Args(want string, counts ...int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(counts) == 0 && len(args) == 1 {
@@ -19,7 +18,7 @@ func Args(want string, counts ...int) cobra.PositionalArgs {
 				return nil
 			}
 		}
-		return fmt.Errorf("%s wants %s; see %s --help", cmd.CommandPath(), want, cmd.CommandPath())
+		return fmt.Errorf("%s needs %s; see %s --help", cmd.CommandPath(), want, cmd.CommandPath())
 	}
 }
 
@@ -30,7 +29,7 @@ func RequireSubcommand(cmd *cobra.Command, args []string) error {
 	}
 	meant := ""
 	if cmd.SuggestionsMinimumDistance <= 0 {
-		cmd.SuggestionsMinimumDistance = 2 // cobra's own default, which only its own message sets
+		cmd.SuggestionsMinimumDistance = 2 // cobra's default, which only its own message sets
 	}
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		meant = "; did you mean " + strings.Join(near, " or ") + "?"

@@ -11,7 +11,7 @@ const (
 	Dim    Colour = "2"
 )
 
-// Colour colours a text on a terminal, and leaves it as it is elsewhere and with NO_COLOR.
+// Colour colours a text on a terminal. It returns the text unchanged elsewhere and with NO_COLOR.
 func (a *App) Colour(c Colour, text string) string {
 	if !a.Colours {
 		return text

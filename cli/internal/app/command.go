@@ -8,15 +8,15 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// MustMark marks a flag of a command as required. It panics when the command has no such flag, which is a mistake of the
-// program and shows at its start.
+// MustMark marks a flag of a command as required. It panics when the command has no such flag, which is a programming error that every
+// start shows.
 func MustMark(cmd *cobra.Command, flag string) {
 	if err := cmd.MarkFlagRequired(flag); err != nil {
 		panic(err)
 	}
 }
 
-// CheckRequired says which required flags a command lacks, and what they are. It looks after FlagsFromEnv.
+// CheckRequired returns which required flags a command lacks, and their meaning. Call it after FlagsFromEnv.
 func CheckRequired(cmd *cobra.Command) error {
 	var problems []error
 	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
@@ -32,7 +32,7 @@ func CheckRequired(cmd *cobra.Command) error {
 	return errors.Join(problems...)
 }
 
-// FlagError is the error of a flag that cannot be read. A command that is not there has no flags either: then it is the command.
+// FlagError returns the error of a flag that cannot be parsed. When the command does not exist either, that is the error.
 func FlagError(cmd *cobra.Command, err error) error {
 	if args := cmd.Flags().Args(); cmd.HasSubCommands() && len(args) > 0 {
 		return RequireSubcommand(cmd, args)

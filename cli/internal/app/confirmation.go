@@ -20,18 +20,18 @@ type Confirmation struct {
 
 // AddFlags adds its flags to a command.
 func (s *Confirmation) AddFlags(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&s.yes, "yes", false, "do not ask; without a terminal nobody is asked")
-	cmd.Flags().BoolVar(&s.dryRun, "dry-run", false, "say what would happen, and change nothing")
+	cmd.Flags().BoolVar(&s.yes, "yes", false, "do not ask for confirmation; required without a terminal")
+	cmd.Flags().BoolVar(&s.dryRun, "dry-run", false, "print what would happen, and change nothing")
 }
 
-// DryRun reports whether nothing is to be changed.
+// DryRun reports whether the command must not change anything.
 func (s *Confirmation) DryRun() bool { return s.dryRun }
 
-// Shows reports whether Ask prints anything. Otherwise the caller need not gather what it would print.
+// Shows reports whether Ask prints anything. Otherwise the caller need not gather the text.
 func (s *Confirmation) Shows(a *App) bool { return s.dryRun || a.Asks && !s.yes }
 
-// Ask reports whether to go on. What would be done is told as "delete source ..."; a dry run prints it and ends, and at a terminal a person
-// is asked.
+// Ask reports whether to continue. what describes the change: "delete source ...". A dry run prints it and ends; at a terminal Ask asks for
+// confirmation.
 func (s *Confirmation) Ask(a *App, does ...string) (bool, error) {
 	switch {
 	case s.dryRun && a.Flags.Output != show.Table:
@@ -53,10 +53,10 @@ func (s *Confirmation) Ask(a *App, does ...string) (bool, error) {
 	return true, a.Confirm("Go on?")
 }
 
-// Confirm asks a person. No answer is no.
+// Confirm asks a yes-or-no question. No answer means no.
 func (a *App) Confirm(question string) error {
 	if !a.Asks {
-		return errors.New("nobody is there to ask: --yes goes on without asking")
+		return errors.New("there is no terminal to ask for confirmation; --yes continues without it")
 	}
 	fmt.Fprintf(a.Err, "%s [y/N] ", question)
 	line, err := bufio.NewReader(a.In).ReadString('\n')

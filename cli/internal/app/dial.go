@@ -7,7 +7,7 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// Client returns the client of the services that the flags name. It lives until Close. Flags that are unusable fail its calls.
+// Client returns the client of the services that the flags name. It lives until Close. Invalid flags make its calls fail.
 func (a *App) Client() *client.Client {
 	if a.client == nil {
 		a.client, _ = client.Dial(client.Config{

@@ -55,28 +55,28 @@ func (a *App) Report(w io.Writer, err error) {
 	}
 }
 
-// unavailable says why a call could not be served: no replica was reached, or the one that was cannot serve it.
+// unavailable prints why a call could not be served: no replica was reached, or the replica cannot serve it.
 func (a *App) unavailable(call *client.Error, message string) string {
 	switch {
 	case call.Reason == "":
 		return a.unreachable(call.Service, message)
 	case fault.IsNoLedger(call):
-		return fmt.Sprintf("the %s answers: %s\nIt keeps everything in etcd: look there first. Gateways serve on without it.",
+		return fmt.Sprintf("the %s answers: %s\nCheck etcd first: it holds all state. Gateways keep serving without it.",
 			call.Service, message)
 	}
 	return fmt.Sprintf("the %s answers: %s", call.Service, message)
 }
 
-// unreachable says that no replica was reached, and what to check.
+// unreachable prints that no replica was reached, and what to check.
 func (a *App) unreachable(service, reason string) string {
 	remedy := "Is it running? Its addresses are set by --" + service + " or " + envName(service) + "."
 	switch {
 	case strings.Contains(reason, "tls: certificate required"):
-		remedy = "It wants to know who calls: give a certificate with --cert-file and --key-file."
+		remedy = "It requires a client certificate: give one with --cert-file and --key-file."
 	case strings.Contains(reason, "tls: ") || strings.Contains(reason, "x509: "):
-		remedy = "Does --ca-file hold the authority that signs the services, and is the certificate of --cert-file from the one that they trust?"
+		remedy = "Does --ca-file hold the authority that signs the services, and do they trust the authority of the certificate in --cert-file?"
 	case a.Flags.TLS.CAFile == "" && strings.Contains(reason, "server preface"):
-		remedy = "Does it want TLS? Give its authority with --ca-file, and a certificate with --cert-file and --key-file."
+		remedy = "Does it require TLS? Give its authority with --ca-file, and a certificate with --cert-file and --key-file."
 	}
 	addresses := map[string][]string{
 		client.Registry: a.Flags.Registry, client.Translator: a.Flags.Translator, client.Distributor: a.Flags.Distributor,
@@ -84,7 +84,7 @@ func (a *App) unreachable(service, reason string) string {
 	return "the " + service + " does not answer at " + strings.Join(addresses, ", ") + ": " + reason + "\n" + remedy
 }
 
-// failedCall returns the failed call behind an error; nil when there is none. A deadline of the command itself counts as one.
+// failedCall returns the failed call behind an error, or nil. An expired deadline of the command itself counts as one.
 func failedCall(err error) *client.Error {
 	var call *client.Error
 	if !errors.As(err, &call) && errors.Is(err, context.DeadlineExceeded) {
@@ -93,7 +93,7 @@ func failedCall(err error) *client.Error {
 	return call
 }
 
-// isInvalidInput reports whether the input is at fault, which is exit code 2.
+// isInvalidInput reports whether the input is invalid, which is exit code 2.
 func isInvalidInput(err error) bool {
 	var template *input.TemplateError
 	return errors.As(err, &template) || status.Code(err) == codes.InvalidArgument

@@ -11,8 +11,8 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// CheckGroup returns an error when the registry says that there is no such group. Nothing found in a group is often a
-// misspelt name. A registry that does not answer proves nothing, and is no error here.
+// CheckGroup returns an error when the registry answers that a group does not exist. An empty list is often a misspelt group. Without an
+// answer of the registry it returns nil.
 func (a *App) CheckGroup(ctx context.Context, group string) error {
 	if group == "" {
 		return nil
@@ -39,7 +39,7 @@ func (e *missingGroup) Error() string {
 // Unwrap returns the registry's answer.
 func (e *missingGroup) Unwrap() error { return e.answer }
 
-// Explain replaces the error of a command that found nothing, when that is because its --group does not exist.
+// Explain replaces the error of a command that found nothing when the reason is that its --group does not exist.
 func (a *App) Explain(ctx context.Context, cmd *cobra.Command, err error) error {
 	if status.Code(err) != codes.NotFound {
 		return err

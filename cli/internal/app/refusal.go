@@ -15,7 +15,7 @@ import (
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 )
 
-// refusal is an error for programs. Its problems stand as in the answer of validate, its violations as in google.rpc.BadRequest.
+// refusal is an error for programs. Its problems have the form of validate's output, its violations that of google.rpc.BadRequest.
 type refusal struct {
 	Problems        []json.RawMessage `json:"problems,omitempty"`
 	ProblemCount    int64             `json:"problem_count,omitempty"`
@@ -35,8 +35,8 @@ type failure struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-// PrintRefusal prints an error for programs when -o asks for what they read and the error is a response: a service's, or the refusal of a
-// template before any service was called. It prints nothing when there was no response.
+// PrintRefusal prints an error for programs when -o selects a format for them and the error is a response: a service's, or the refusal of a
+// template before any call. It prints nothing without a response.
 func (a *App) PrintRefusal(w io.Writer, err error) error {
 	if a.Flags.Output == show.Table {
 		return nil
@@ -61,11 +61,11 @@ func (a *App) PrintRefusal(w io.Writer, err error) error {
 		r.FieldViolations = append(r.FieldViolations, violation(v))
 	}
 	r.Error.Metadata = maps.Clone(call.Metadata)
-	delete(r.Error.Metadata, "problem_count") // it stands beside the problems
+	delete(r.Error.Metadata, "problem_count") // it is shown with the problems
 	return show.Value(w, a.Flags.Output, r)
 }
 
-// refusedTemplate is what the translator would answer to a template.
+// refusedTemplate returns the translator's answer to an invalid template.
 func refusedTemplate(e *input.TemplateError) *client.Error {
 	return &client.Error{Code: codes.InvalidArgument, Reason: "INVALID_CONFIG", ProblemCount: 1, Problems: []*client.Problem{{
 		Class: fleetv1.Problem_CLASS_ENV, Document: e.Document, Message: e.Message,

@@ -14,15 +14,15 @@ import (
 	"github.com/silverback-gateway/silverback/kit/screen"
 )
 
-// lookAgain is how often what is watched is asked for.
+// lookAgain is how often a watched value is read.
 const lookAgain = time.Second
 
-// ages are what changes in a screen when nothing does.
+// ages matches texts that change although nothing happens.
 var ages = regexp.MustCompile(`\b[0-9]+[smhd] ago`)
 
-// Watch prints what look prints, again and again, until look says that it is over or ctx ends: in place on a terminal, elsewhere each time
-// that more than ages changed, with an empty line between, or as a line of JSON. Look writes to the Out and Err of the App that it is
-// given. The error is that of the last look; an end by ctx is none.
+// Watch prints the output of look repeatedly, until look reports the end or ctx ends. On a terminal it prints in place. Elsewhere it prints
+// each time that more than ages changed, with an empty line between, or a line of JSON. look writes to the Out and Err of the App that it
+// is given. The error is that of the last look; an end by ctx is none.
 func (a *App) Watch(ctx context.Context, look func(context.Context, *App) (over bool, err error)) error {
 	s := &watched{app: a}
 	resized, stop := screen.Resized()
@@ -31,7 +31,7 @@ func (a *App) Watch(ctx context.Context, look func(context.Context, *App) (over 
 		var out bytes.Buffer
 		inner := *a
 		inner.Out = &out
-		if a.Flags.Output == show.Table { // people see the words on a screen, programs get values alone
+		if a.Flags.Output == show.Table { // people see messages on a screen, programs get values only
 			inner.Err = &out
 		}
 		over, err := look(ctx, &inner)
@@ -57,7 +57,7 @@ func (a *App) Watch(ctx context.Context, look func(context.Context, *App) (over 
 	}
 }
 
-// watched is what a watch printed last.
+// watched is the last output of a watch.
 type watched struct {
 	app    *App
 	region *screen.Region // on a terminal
@@ -67,7 +67,7 @@ type watched struct {
 func (s *watched) show(text string) error {
 	text = strings.TrimRight(text, "\n")
 	if text == "" {
-		return nil // there was nothing but an error
+		return nil // there was only an error
 	}
 	switch {
 	case s.app.Flags.Output == show.JSON:
@@ -89,7 +89,7 @@ func (s *watched) show(text string) error {
 	return err
 }
 
-// line prints one value of JSON in a line, when it is another one.
+// line prints a changed JSON value as one line.
 func (s *watched) line(text string) error {
 	var line bytes.Buffer
 	if err := json.Compact(&line, []byte(text)); err != nil {

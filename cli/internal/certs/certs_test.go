@@ -116,13 +116,13 @@ func TestAnAuthorityIsNeverReplaced(t *testing.T) {
 	if _, err := issue(dir, nil, span, noon); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := issue(dir, nil, span, noon.Add(366*day)); err == nil || !strings.Contains(err.Error(), "ended on") {
+	if _, err := issue(dir, nil, span, noon.Add(366*day)); err == nil || !strings.Contains(err.Error(), "expired on") {
 		t.Errorf("an authority that ended: %v", err)
 	}
 	if err := os.Remove(filepath.Join(dir, "ca.key")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := issue(dir, nil, span, noon); err == nil || !strings.Contains(err.Error(), "bring the key back") {
+	if _, err := issue(dir, nil, span, noon); err == nil || !strings.Contains(err.Error(), "restore the key") {
 		t.Errorf("an authority without its key: %v", err)
 	}
 }
@@ -135,7 +135,7 @@ func TestFlagsThatSayNothingGood(t *testing.T) {
 		"node":                      {nodes: []string{"eu/KONG"}},
 		"want NAME=ROLE":            {users: []string{"ann=root"}},
 		"usable as a file name":     {users: []string{"../ann=admin"}},
-		"asked for twice":           {users: []string{"ann=admin", "ann=viewer"}},
+		"given twice":               {users: []string{"ann=admin", "ann=viewer"}},
 		"more than 0":               {days: -1},
 		"is not the name of a host": {trustDomain: "a/b"},
 		"--server":                  {servers: []string{"etcd"}},

@@ -48,7 +48,7 @@ last third of their lifetime, and those whose identity or hosts changed.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.dir, "dir", "", "folder for the files; made when it is not there")
+	flags.StringVar(&o.dir, "dir", "", "folder for the files; created if missing")
 	flags.StringVar(&o.trustDomain, "trust-domain", identity.DefaultTrustDomain, "trust domain of the identities, spiffe://<trust domain>/...")
 	flags.StringArrayVar(&o.services, "service", nil, "a service and the hosts that its replicas answer at: registry=registry-1,registry-2")
 	flags.StringArrayVar(&o.nodes, "node", nil, "a node, for its agent: GROUP/NODE; agent HTTP listeners with TLS add hosts: "+
@@ -57,19 +57,19 @@ last third of their lifetime, and those whose identity or hosts changed.`,
 	flags.StringArrayVar(&o.servers, "server", nil, "another server without an identity, such as a web server: web=web-1,127.0.0.1")
 	flags.StringSliceVar(&o.etcd, "etcd", nil, "hosts of etcd's members; makes an authority of its own for etcd, and the services' "+
 		"certificates for it")
-	flags.IntVar(&o.days, "days", 365, "how long certificates are good")
-	flags.IntVar(&o.caDays, "ca-days", 3650, "how long the authority is good")
+	flags.IntVar(&o.days, "days", 365, "how long certificates are valid")
+	flags.IntVar(&o.caDays, "ca-days", 3650, "how long the authority is valid")
 	app.MustMark(cmd, "dir")
 	return cmd
 }
 
-// made is one line of what was done.
+// made is one line of the result.
 type made struct {
 	File    string    `json:"file"`
 	URI     string    `json:"uri,omitempty"`
 	Hosts   []string  `json:"hosts,omitempty"`
 	Expires time.Time `json:"expires"`
-	Made    bool      `json:"made"` // false: what was there is still good
+	Made    bool      `json:"made"` // false: the existing one is still valid
 }
 
 func report(w io.Writer, format show.Format, rows []made) error {

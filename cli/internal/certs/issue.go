@@ -31,7 +31,7 @@ type authority struct {
 // new ones.
 const backdate = time.Minute
 
-// issue makes what is wanted and not there, or no longer good, in a folder.
+// issue makes the certificates that are missing or no longer valid, in a folder.
 func issue(dir string, list []wanted, l life, now time.Time) ([]made, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the folder for the certificates: %w", err)
@@ -60,15 +60,15 @@ func issue(dir string, list []wanted, l life, now time.Time) ([]made, error) {
 
 var subjects = map[string]string{callersAuthority: "Silverback lab authority", etcdAuthority: "Silverback lab authority of etcd"}
 
-// openAuthority reads the authority of a folder, or makes it when there is none. One that is there is never replaced: all that it
-// signed would be worth nothing.
+// openAuthority reads the authority of a folder, or makes one. An existing authority is never replaced: all certificates that it signed
+// would become invalid.
 func openAuthority(dir, name string, life time.Duration, now time.Time) (*authority, made, error) {
 	certFile, keyFile := filepath.Join(dir, name+".crt"), filepath.Join(dir, name+".key")
 	row := made{File: certFile}
 	_, noCert := os.Stat(certFile)
 	_, noKey := os.Stat(keyFile)
 	if errors.Is(noCert, fs.ErrNotExist) {
-		// A key without a certificate is what a run that died in between left.
+		// A key without a certificate remains after a run that was interrupted.
 		ca, err := newAuthority(certFile, keyFile, subjects[name], life, now)
 		if err != nil {
 			return nil, row, err
@@ -77,7 +77,7 @@ func openAuthority(dir, name string, life time.Duration, now time.Time) (*author
 		return ca, row, nil
 	}
 	if errors.Is(noKey, fs.ErrNotExist) {
-		return nil, row, fmt.Errorf("%s is there without %s: bring the key back, or take the certificate away to begin anew", certFile, keyFile)
+		return nil, row, fmt.Errorf("%s exists without %s: restore the key, or remove the certificate to start again", certFile, keyFile)
 	}
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
@@ -88,7 +88,7 @@ func openAuthority(dir, name string, life time.Duration, now time.Time) (*author
 		return nil, row, fmt.Errorf("%s is not the certificate of an authority", certFile)
 	}
 	if !now.Before(pair.Leaf.NotAfter) {
-		return nil, row, fmt.Errorf("the authority of %s ended on %s: take it and its key away to begin anew", certFile,
+		return nil, row, fmt.Errorf("the authority of %s expired on %s: remove it and its key to start again", certFile,
 			pair.Leaf.NotAfter.UTC().Format(time.DateOnly))
 	}
 	row.Expires = pair.Leaf.NotAfter
@@ -115,7 +115,7 @@ func newAuthority(certFile, keyFile, subject string, life time.Duration, now tim
 	return &authority{cert: cert, key: key}, nil
 }
 
-// ensure keeps what is there and good, and makes it otherwise.
+// ensure keeps a valid certificate, and makes it otherwise.
 func (ca *authority) ensure(dir string, w wanted, life time.Duration, now time.Time) (made, error) {
 	certFile, keyFile := filepath.Join(dir, w.name+".crt"), filepath.Join(dir, w.name+".key")
 	row := made{File: certFile, Hosts: w.hosts}
@@ -174,7 +174,7 @@ func (ca *authority) good(cert *x509.Certificate, w wanted, now time.Time) bool 
 		slices.EqualFunc(cert.IPAddresses, ips, net.IP.Equal) && cert.NotAfter.Sub(now) > life/3
 }
 
-// names parts hosts into names and addresses.
+// names splits hosts into names and addresses.
 func names(hosts []string) (dns []string, ips []net.IP) {
 	for _, host := range hosts {
 		if ip := net.ParseIP(host); ip != nil {
@@ -201,7 +201,7 @@ func newSerial() (*big.Int, error) {
 	return n, nil
 }
 
-// write signs a certificate and writes it and its key. The key is first: a certificate without its key would be kept for good.
+// write signs a certificate and writes it with its key. The key is written first: a certificate without its key would be regarded as valid.
 func write(certFile, keyFile string, template, parent *x509.Certificate, key *ecdsa.PrivateKey, signer crypto.Signer) (*x509.Certificate,
 	error) {
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
@@ -228,7 +228,7 @@ func write(certFile, keyFile string, template, parent *x509.Certificate, key *ec
 // replace writes a file atomically: readers see the old or the new one.
 func replace(file, kind string, der []byte, mode fs.FileMode) error {
 	next := file + ".next"
-	defer func() { _ = os.Remove(next) }() // gone already, when all went well
+	defer func() { _ = os.Remove(next) }() // removed already, when all went well
 	if err := os.WriteFile(next, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), mode); err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
 	}

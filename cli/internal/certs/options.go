@@ -19,7 +19,7 @@ type options struct {
 	days, caDays                    int
 }
 
-// wanted is one certificate that is to be there.
+// wanted is one certificate to make.
 type wanted struct {
 	name   string   // of the files, without their ends
 	common string   // the subject's common name, by which etcd knows its users
@@ -29,7 +29,7 @@ type wanted struct {
 	client bool     // it may open connections
 }
 
-// life is how long certificates are good.
+// life is how long certificates are valid.
 type life struct{ leaf, authority time.Duration }
 
 const day = 24 * time.Hour
@@ -77,7 +77,7 @@ func (o *options) parse() ([]wanted, error) {
 	return p.list, errors.Join(p.problems...)
 }
 
-// parser collects the certificates that flags ask for, and what is wrong with the flags.
+// parser collects the requested certificates, and what is wrong with the flags.
 type parser struct {
 	trustDomain string
 	list        []wanted
@@ -97,7 +97,7 @@ func (p *parser) add(flag, name string, id identity.Identity, hosts []string) {
 		}
 	}
 	if slices.ContainsFunc(p.list, func(other wanted) bool { return other.name == name }) {
-		p.wrong("--%s: %s is asked for twice", flag, name)
+		p.wrong("--%s: %s is given twice", flag, name)
 	}
 	p.list = append(p.list, w)
 }
@@ -141,7 +141,7 @@ func (p *parser) user(text string) {
 	}
 }
 
-// The authorities, by the names of their files. etcd trusts its own alone: whoever it lets in may read every configuration.
+// The authorities, by the names of their files. etcd trusts only its own: a client that it admits may read every configuration.
 const (
 	callersAuthority = "ca"
 	etcdAuthority    = "etcd-ca"

@@ -48,8 +48,8 @@ func TestAServiceWithoutEtcdIsNotTakenForAway(t *testing.T) {
 	t.Parallel()
 	address := serveRefuser(t, fault.NoLedger(errors.New("no leader")))
 	_, _, errs := run(address, "delete", "source", "s", "-g", "g")
-	if want := "error: the translator answers: the ledger does not answer; try again\nIt keeps everything in etcd: look there first. " +
-		"Gateways serve on without it.\n"; errs != want {
+	if want := "error: the translator answers: the ledger does not answer; try again\nCheck etcd first: it holds all state. " +
+		"Gateways keep serving without it.\n"; errs != want {
 		t.Errorf("says\n%swant\n%s", errs, want)
 	}
 	address = serveRefuser(t, fault.New(fault.Down, "STOPPING", "this replica is stopping"))
@@ -102,7 +102,7 @@ func TestFlagsThatAreWrong(t *testing.T) {
 		want string
 	}{
 		{[]string{"apply", "kong.yaml"}, "error: silverback apply needs -g or --group, the group of gateways; or SILVERBACK_GROUP\n"},
-		{[]string{"certs"}, "error: silverback certs needs --dir, folder for the files; made when it is not there; or SILVERBACK_DIR\n"},
+		{[]string{"certs"}, "error: silverback certs needs --dir, folder for the files; created if missing; or SILVERBACK_DIR\n"},
 		{[]string{"apply", "-g", "g", "--wiat", "kong.yaml"}, "error: unknown flag: --wiat; see silverback apply --help\n"},
 		{[]string{"get", "nodes", "-o", "xml"}, "error: invalid argument \"xml\" for \"-o, --output\" flag: choose one of table, wide, json, " +
 			"yaml; see silverback get --help\n"},

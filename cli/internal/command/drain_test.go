@@ -77,8 +77,8 @@ func TestDrainingSeveralNodes(t *testing.T) {
 			"node \"gw-3\" of group \"edge\" is to be drained, and the order stands, but its agent is unreachable"},
 		{"drain gw-10 gw-99", "", app.ExitError, "", "no such node"},
 		{"drain -l zone=c", "", app.ExitError, "", "no node has the labels zone=c"},
-		{"drain", "", app.ExitError, "", "silverback drain wants the names of nodes, or their labels with -l"},
-		{"drain gw-2 -l zone=a", "", app.ExitError, "", "wants names or labels, not both"},
+		{"drain", "", app.ExitError, "", "silverback drain needs the names of nodes, or their labels with -l"},
+		{"drain gw-2 -l zone=a", "", app.ExitError, "", "takes names or labels, not both"},
 	} {
 		code, out, errs := run("127.0.0.1:1", append(strings.Fields(tt.args), "--registry", address)...)
 		if got := d.orders(); code != tt.code || got != tt.orders || !strings.HasPrefix(out, tt.out) || !strings.Contains(errs, tt.errs) {

@@ -98,7 +98,7 @@ func TestEventsAreShown(t *testing.T) {
 	}
 	for args, want := range map[string]string{
 		"--after 1":             "error: events after 1 were deleted, up to 255: resume after 255",
-		"--after 1 --since 1h":  "error: --since and --after both say where to begin",
+		"--after 1 --since 1h":  "error: --since and --after both set the beginning",
 		"--since -1h":           "error: --since -1h0m0s: want a time",
 		"--after -5":            "error: --after -5: want the sequence",
 		"--after 1 --watch":     "error: events after 1 were deleted",

@@ -60,7 +60,7 @@ func (c *counted) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// failureOf is the part of an error that a trace may hold: its text may quote a file.
+// failureOf returns the part of an error that a trace may hold: the full text may quote a file.
 func failureOf(err error) string {
 	if err == nil {
 		return ""
@@ -68,7 +68,7 @@ func failureOf(err error) string {
 	return fmt.Sprintf("exit code %d", app.Code(err))
 }
 
-// Root is the whole command line.
+// Root returns the whole command line.
 func Root(a *app.App, version string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "silverback",
@@ -76,7 +76,7 @@ func Root(a *app.App, version string) *cobra.Command {
 		Long: `Silverback delivers configuration to fleets of Kong gateways in waves, and
 proves what every gateway serves.
 
-Every flag has an environment twin: --registry has SILVERBACK_REGISTRY.
+Every flag has an environment variable: --registry has SILVERBACK_REGISTRY.
 Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.`,
 		Version:       version,
 		SilenceErrors: true,
@@ -114,10 +114,10 @@ Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.
 		certs.Command(a), resource.DrainNode(a), resource.UndrainNode(a), resource.QuarantineNode(a), resource.ReleaseNode(a), rollout.Freeze(a),
 		rollout.Unfreeze(a),
 		resource.Recover(a),
-		parent("target", "Keep targets of upstreams out of the gateways of a group", resource.DrainTarget(a), resource.UndrainTarget(a),
+		parent("target", "Take targets of upstreams out of the gateways of a group", resource.DrainTarget(a), resource.UndrainTarget(a),
 			resource.ListTargets(a)),
-		parent("revoke", "Keep out the certificates of a node or a user", resource.RevokeNode(a), resource.RevokeUser(a)),
-		parent("unrevoke", "Let the certificates of a node or a user in again", resource.UnrevokeNode(a), resource.UnrevokeUser(a)),
+		parent("revoke", "Revoke the certificates of a node or a user", resource.RevokeNode(a), resource.RevokeUser(a)),
+		parent("unrevoke", "End the revocation of a node or a user", resource.UnrevokeNode(a), resource.UnrevokeUser(a)),
 		parent("create", "Create a group", resource.CreateGroup(a)),
 		parent("update", "Change the policy of a group", resource.UpdateGroup(a)),
 		parent("delete", "Delete a source, a node or a group", submit.DeleteSource(a), resource.DeleteNode(a), resource.DeleteGroup(a)))
@@ -127,7 +127,7 @@ Exit codes: 0 done; 1 error; 2 a difference, an invalid input, or not converged.
 	return root
 }
 
-// synonyms are the words of other tools for commands.
+// synonyms are other tools' names of commands.
 var synonyms = map[string][]string{
 	"apply":    {"submit", "sync", "push", "deploy"},
 	"rollback": {"undo", "revert", "restore"},
@@ -155,7 +155,7 @@ func addTo(root *cobra.Command, group string, commands ...*cobra.Command) {
 	}
 }
 
-// parent is a command that only has others below it.
+// parent returns a command that only has subcommands.
 func parent(name, short string, below ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{Use: name, Short: short, RunE: app.RequireSubcommand}
 	cmd.AddCommand(below...)

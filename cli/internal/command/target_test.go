@@ -106,7 +106,7 @@ func TestTargetVerbs(t *testing.T) {
 			args: []string{"drain", "pool", "10.0.0.1:80", "--wait-timeout", "50ms"}, nodes: map[string]bool{"gw-1": true, "gw-2": false},
 			answer: &distributorv1.UpdateDrainedTargetsResponse{Version: 9, AddedCount: 1}, code: app.ExitDifference,
 			out:  "1 target is drained; 1 of 2 online gateways obey\n",
-			errs: "error: the change is stored, and not confirmed within 50ms: not heard of it, or an agent that cannot: gw-2\n",
+			errs: "error: the change is stored, and not confirmed within 50ms: not received yet, or the agent is too old: gw-2\n",
 		},
 		"nobody is waited for": {
 			args: []string{"drain", "pool", "10.0.0.1:80", "--no-wait"}, nodes: map[string]bool{"gw-1": false},
@@ -122,7 +122,7 @@ func TestTargetVerbs(t *testing.T) {
 			answer: &distributorv1.UpdateDrainedTargetsResponse{Version: 9, RemovedCount: 1, StillDrained: []*distributorv1.DrainedTarget{
 				{Upstream: "pool", Target: "10.0.0.1:80", Owner: "k8s", Reason: "not ready", CreateTime: timestamppb.New(noon)}}},
 			out: "1 target is undrained; 2 of 2 online gateways obey\n" +
-				"target 10.0.0.1:80 of upstream pool stays out: k8s wants it, for 0s: not ready\n",
+				"target 10.0.0.1:80 of upstream pool stays out: drained by k8s, for 0s: not ready\n",
 		},
 		"refused": {
 			args: []string{"drain", "pool", "10.0.0.1:80"}, code: app.ExitError,
@@ -158,7 +158,7 @@ func TestTargetList(t *testing.T) {
 pool       10.0.0.1:80   operator   ann          0s    in-use   INC-42
 pool       10.0.0.2:80   k8s        controller   0s    stale    not ready
 1 of 2 online gateways obey
-not heard of it, or an agent that cannot: gw-2
+not received yet, or the agent is too old: gw-2
 `
 	if code != app.ExitDone || out != want || errs != "" {
 		t.Errorf("it ended with %d and said\n%s%s", code, out, errs)

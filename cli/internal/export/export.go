@@ -1,5 +1,5 @@
-// Package export writes the registry's roster in the words of the tools around a fleet: targets for Prometheus, and servers
-// for load balancers. A registry that does not answer, or that suddenly knows nobody, takes nobody out of a file.
+// Package export writes the registry's roster in the formats of the tools around a fleet: targets for Prometheus, and servers for load
+// balancers. When the registry does not answer, or suddenly has no nodes, a file keeps its nodes.
 package export
 
 import (
@@ -15,7 +15,7 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// filePattern is a path that is one word for HAProxy, whatever it makes of quotes, blanks and variables.
+// filePattern matches paths that HAProxy reads as one word.
 var filePattern = regexp.MustCompile(`^[-A-Za-z0-9_./]*$`)
 
 // options are what the commands have in common.
@@ -25,13 +25,13 @@ type options struct {
 	watch bool
 }
 
-// render makes the text of a file for the members of a group, or of all when it is empty. It is pure: the same members give the same bytes.
+// render returns the text of a file for the members of a group, or of all when it is empty. It is pure.
 type render func(group string, members []member) []byte
 
 // Command is the parent of the exports.
 func Command(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "export", Short: "Write the fleet in the words of Prometheus, HAProxy or nginx", RunE: app.RequireSubcommand,
+		Use: "export", Short: "Write the fleet in the format of Prometheus, HAProxy or nginx", RunE: app.RequireSubcommand,
 		Long: `Writes who is in the fleet, from the registry's roster, for the tools around
 it.
 
@@ -95,7 +95,7 @@ that may fail than none.`,
 	}, nil, renderNginx)
 }
 
-// subcommand gives a command the flags and the work that all exports share.
+// subcommand adds the flags and the work that all exports share to a command.
 func subcommand(a *app.App, cmd *cobra.Command, flags func(*cobra.Command), text render) *cobra.Command {
 	var o options
 	cmd.Args = cobra.NoArgs
@@ -115,14 +115,14 @@ func subcommand(a *app.App, cmd *cobra.Command, flags func(*cobra.Command), text
 	}
 	cmd.Flags().StringVarP(&o.group, "group", "g", "", "only this group; empty is all")
 	cmd.Flags().StringVar(&o.out, "out", "", "file to write; empty is standard output")
-	cmd.Flags().BoolVar(&o.watch, "watch", false, "follow the roster and write the file anew at every change")
+	cmd.Flags().BoolVar(&o.watch, "watch", false, "watch the roster and rewrite the file at every change")
 	if flags != nil {
 		flags(cmd)
 	}
 	return cmd
 }
 
-// once asks for the roster and writes it.
+// once reads the roster and writes it.
 func once(ctx context.Context, a *app.App, o options, text render) error {
 	ctx, cancel := a.Call(ctx)
 	defer cancel()
@@ -160,7 +160,7 @@ func put(a *app.App, o options, nodes []*registryv1.Node, text render) error {
 		return nil
 	}
 	if len(members) == 0 && exists(o.out) {
-		fmt.Fprintf(a.Err, "the roster has no node; %s stays as it is (delete it if that is meant)\n", o.out)
+		fmt.Fprintf(a.Err, "the roster has no node; %s is unchanged (delete it if the fleet is empty)\n", o.out)
 		return nil
 	}
 	changed, err := replace(o.out, text(o.group, members))

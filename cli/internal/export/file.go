@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 )
 
-// Whoever reads the file is seldom who writes it, and nothing in it is secret.
+// The file is often read by another user than its writer, and it holds no secrets.
 const fileMode = 0o644
 
 func exists(path string) bool {
@@ -17,8 +17,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// replace gives a file new content at once: a reader sees the old one or the new one. A file that has the content already is left
-// alone, so that its time tells of changes.
+// replace replaces the content of a file atomically. A file that has the content already is not written, so that its time shows when it
+// changed.
 func replace(path string, content []byte) (changed bool, err error) {
 	before, err := os.ReadFile(path)
 	switch {

@@ -12,19 +12,19 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// A member is a node as the exports need it. Every word that goes into a file is here, and was checked when the member was made: a node
-// wrote it, and in the configuration of a load balancer it must be no more than a name or an address.
+// A member is a node as the exports need it. All its texts were checked when it was made: nodes report them, and in the configuration of a
+// load balancer they must be no more than a name or an address.
 type member struct {
 	group, node string // names of the fleet, fleet.ValidName
 	labels      map[string]string
-	ready       bool // takes traffic, as the registry knows it
-	served      bool // has been proven to serve something, and does not drain
+	ready       bool // receives traffic, as the registry reports
+	served      bool // was proven to serve a configuration, and is not draining
 	proxy       fleet.Address
 	agent       fleet.Address
 }
 
-// membersOf takes from nodes what exports need, by group and name, without those that said goodbye. Problems are nodes that are left out:
-// those that did not say where they are, or said something that is no address.
+// membersOf returns the members for nodes, sorted by group and name, without nodes that have left. Problems are nodes that are left out:
+// those that reported no address, or an invalid one.
 func membersOf(nodes []*registryv1.Node) (members []member, problems []string) {
 	for _, n := range nodes {
 		if n.GetState() == registryv1.Node_STATE_GONE {
@@ -42,7 +42,7 @@ func membersOf(nodes []*registryv1.Node) (members []member, problems []string) {
 	return members, problems
 }
 
-// takesTraffic reports whether a node is ready; an unmanaged one serves what it served before.
+// takesTraffic reports whether a node is ready. An unmanaged node serves its previous configuration.
 func takesTraffic(s registryv1.Node_State) bool {
 	return s == registryv1.Node_STATE_READY || s == registryv1.Node_STATE_UNMANAGED
 }
@@ -73,7 +73,8 @@ func memberOf(n *registryv1.Node) (member, error) {
 	return m, nil
 }
 
-// agentAt is where an agent is asked. One that listens everywhere, or on loopback beside a gateway that does not, is where its gateway is.
+// agentAt returns the address of an agent's HTTP listener. When it listens on all addresses, or on loopback beside a gateway that does not,
+// that is the host of the gateway.
 func agentAt(listens, proxy fleet.Address) fleet.Address {
 	if ip := net.ParseIP(listens.Host()); listens.Host() == "localhost" || ip != nil && (ip.IsUnspecified() || ip.IsLoopback()) {
 		return listens.At(proxy)
@@ -81,7 +82,7 @@ func agentAt(listens, proxy fleet.Address) fleet.Address {
 	return listens
 }
 
-// AgentAddress is the address of the HTTP listener of a node's agent, when the node reports one.
+// AgentAddress returns the address of the HTTP listener of a node's agent, when the node reports one.
 func AgentAddress(n *registryv1.Node) string {
 	agent, err := fleet.ParseAddress(n.GetAgentAddress())
 	proxy, proxyErr := fleet.ParseAddress(n.GetProxyAddress())
@@ -91,7 +92,7 @@ func AgentAddress(n *registryv1.Node) string {
 	return agentAt(agent, proxy).String()
 }
 
-// byGroup splits sorted members. A group that was asked for is there without any, since others name what is made of it.
+// byGroup splits sorted members. A requested group is included even when it is empty, since other files refer to it.
 func byGroup(asked string, members []member) (groups []group) {
 	if asked != "" && len(members) == 0 {
 		return []group{{name: asked}}
@@ -106,7 +107,7 @@ func byGroup(asked string, members []member) (groups []group) {
 	return groups
 }
 
-// A group is the members that take the same traffic.
+// A group is the members that receive the same traffic.
 type group struct {
 	name    string
 	members []member

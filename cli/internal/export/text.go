@@ -36,7 +36,7 @@ func renderPrometheus(members []member, scheme string) []byte {
 	return append(text, '\n')
 }
 
-// labelName makes a name of what a node calls a label: letters, digits and underscores.
+// labelName makes a label name of a node's label: letters, digits and underscores.
 func labelName(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {

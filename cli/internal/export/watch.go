@@ -12,24 +12,24 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// settle is how long changes are collected before the file is written: a fleet that starts is one change, not a thousand.
+// settle is how long changes are collected before the file is written, so that the start of a fleet is one change.
 const settle = 300 * time.Millisecond
 
 type key struct{ group, node string }
 
-// watch keeps a file up to date until ctx ends. What cannot be written is tried again at the next change.
+// watch keeps a file up to date until ctx ends. A write that fails is repeated at the next change.
 func watch(ctx context.Context, a *app.App, o options, text render) error {
 	registry := a.Registry()
-	quiet := false // belongs to the cache's one goroutine
+	quiet := false // used by the cache's goroutine only
 	cache := watchcache.New(open(registry, o.group, func() { quiet = false }), func(err error) {
 		if !quiet && ctx.Err() == nil {
-			fmt.Fprintf(a.Err, "the registry does not answer; %s stays as it is: %s\n", o.out, show.Clean(err.Error()))
+			fmt.Fprintf(a.Err, "the registry does not answer; %s is unchanged: %s\n", o.out, show.Clean(err.Error()))
 		}
 		quiet = true
 	})
 	ended := make(chan struct{})
 	following, stop := context.WithCancel(ctx)
-	go func() { defer close(ended); _ = cache.Run(following) }() // it ends with its context only, and has said what went wrong
+	go func() { defer close(ended); _ = cache.Run(following) }() // it ends only with its context, and has reported errors
 	defer func() { stop(); <-ended }()
 	select {
 	case <-ctx.Done():
@@ -37,7 +37,7 @@ func watch(ctx context.Context, a *app.App, o options, text render) error {
 	case <-cache.Synced():
 	}
 	for {
-		changes := cache.Changes() // taken before reading, or a change in between would be missed
+		changes := cache.Changes() // taken before reading, otherwise a change in between is missed
 		var nodes []*registryv1.Node
 		cache.Each(func(_ key, n *registryv1.Node) { nodes = append(nodes, n) })
 		if err := put(a, o, nodes, text); err != nil {

@@ -1,4 +1,4 @@
-// Package forecast says what a load takes on the gateways of a group.
+// Package forecast describes the cost of a load on the gateways of a group.
 package forecast
 
 import (
@@ -14,7 +14,7 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// Online reports whether a node is in contact.
+// Online reports whether a node is connected.
 func Online(n *registryv1.Node) bool {
 	switch n.GetState() {
 	case registryv1.Node_STATE_JOINING, registryv1.Node_STATE_READY, registryv1.Node_STATE_DEGRADED, registryv1.Node_STATE_DRAINING,
@@ -24,7 +24,7 @@ func Online(n *registryv1.Node) bool {
 	return false
 }
 
-// Load says what a load of that size takes on the nodes in contact; empty when that is not known.
+// Load describes the cost of a load of that size on the connected nodes. It is empty when unknown.
 func Load(size cost.Size, nodes []*registryv1.Node) string {
 	sum := summary(size, nodes)
 	if size.IsZero() || sum.Gateways == 0 {
@@ -33,7 +33,7 @@ func Load(size cost.Size, nodes []*registryv1.Node) string {
 	return sum.String()
 }
 
-// Notable is Load; empty too for a load that nobody notices.
+// Notable is Load, but also empty for a cheap load.
 func Notable(size cost.Size, nodes []*registryv1.Node) string {
 	if sum := summary(size, nodes); sum.Serving < notableTime && sum.Memory < notableMemory {
 		return ""
@@ -57,7 +57,7 @@ func summary(size cost.Size, nodes []*registryv1.Node) cost.Summary {
 	return cost.Summarize(size, gateways)
 }
 
-// Rollout is Load with how many waves the policy of the group makes of it, and how long they take.
+// Rollout is Load with the number of waves by the group's policy, and how long they take.
 func Rollout(size cost.Size, nodes []*registryv1.Node, group *registryv1.Group) string {
 	text := Load(size, nodes)
 	if text == "" {
@@ -77,11 +77,11 @@ func Rollout(size cost.Size, nodes []*registryv1.Node, group *registryv1.Group) 
 
 const pageSize = 1000
 
-// Print prints what a rollout of that size takes in a group. When the registry does not answer it warns, since nothing else needs it.
+// Print prints the cost of a rollout of that size in a group. When the registry does not answer it only warns, since nothing else needs it.
 func Print(ctx context.Context, a *app.App, group string, size cost.Size) {
 	text, err := ask(ctx, a, group, size)
 	if err != nil {
-		fmt.Fprintf(a.Err, "warning: what a load takes cannot be forecast: %s\n", show.Clean(rpc.Why(err)))
+		fmt.Fprintf(a.Err, "warning: no forecast of the cost of a load: %s\n", show.Clean(rpc.Why(err)))
 		return
 	}
 	a.Line(2, "a load takes %s", show.Clean(text))

@@ -7,18 +7,16 @@ import (
 	"strings"
 )
 
-// envPrefix is decK's: no other variable of the caller's environment may reach a
-// configuration.
+// envPrefix is decK's. No other variable of the caller's environment may be used in a configuration.
 const envPrefix = "DECK_"
 
 // maxIndent bounds the indent function, so that a template cannot ask for memory.
 const maxIndent = 256
 
-// A LookupEnv finds a variable of the environment, as os.LookupEnv does.
+// A LookupEnv returns a variable of the environment, as os.LookupEnv does.
 type LookupEnv func(name string) (value string, ok bool)
 
-// A TemplateError says which template of a document could not be substituted. It never
-// holds a variable's value.
+// A TemplateError is an invalid template of a document. It never holds a variable's value.
 type TemplateError struct {
 	Document string // as named by the caller
 	Line     int    // from 1
@@ -31,13 +29,12 @@ func (e *TemplateError) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.Document, e.Line, e.Message)
 }
 
-// Expand substitutes decK's environment templates, such as ${{ env "DECK_HOST" }}, in the
-// text of a document, before it is parsed, as decK does. It knows the functions
-// toInt, toFloat, toBool and indent N, and refuses every other.
+// Expand substitutes decK's environment templates, such as ${{ env "DECK_HOST" }}, in the text of a document before it is parsed, as decK
+// does. It supports the functions toInt, toFloat, toBool and indent N, and refuses all others.
 //
-// Unlike decK it keeps a value one value: inside quotes it is escaped, as a bare scalar it is quoted when it would
-// change the structure of the document, and a value of several lines needs indent or quotes. In a block of text it stands as it is. What is
-// in a comment of YAML is left alone.
+// Unlike decK it keeps a value one value: inside quotes it is escaped, as a bare scalar it is quoted when it would change the structure of
+// the document, and a value of several lines needs indent or quotes. In a block of text it is inserted unchanged. YAML comments are not
+// changed.
 func Expand(name string, text []byte, lookup LookupEnv) ([]byte, error) {
 	first := bytes.Index(text, []byte("${{"))
 	if first < 0 {
@@ -94,7 +91,7 @@ type pipe struct {
 	argument int
 }
 
-// parseTemplate reads the template at the start of text and says where it ends. A template stands on one line.
+// parseTemplate parses the template at the start of text and returns its end. A template must be on one line.
 func parseTemplate(text []byte) (end int, t template, err error) {
 	line := text
 	if i := bytes.IndexByte(line, '\n'); i >= 0 {
@@ -150,7 +147,7 @@ func parsePipe(words []string) (pipe, error) {
 	return p, nil
 }
 
-// evaluate finds the value. Its errors name the variable and never its value.
+// evaluate returns the value. Its errors name the variable and never its value.
 func (t template) evaluate(lookup LookupEnv) (string, error) {
 	if !strings.HasPrefix(t.variable, envPrefix) {
 		return "", fmt.Errorf("environment variable %q may not be read: only names that begin with %s may", t.variable, envPrefix)

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// place is where a template stands in its line.
+// place is where a template is in its line.
 type place int
 
 const (
@@ -17,11 +17,11 @@ const (
 	doubleQuoted              // inside "…"
 	singleQuoted              // inside '…'
 	inBlock                   // in a block of text
-	blockStart                // there, with nothing before it in its line
+	blockStart                // at the beginning of a line there
 )
 
-// surroundings looks at the line around text[from:to]. It reads quotes as YAML and JSON do, which is all that a
-// scan before parsing can know.
+// surroundings determines the place of text[from:to] from its line. It reads quotes as YAML and JSON do, which is all that a scan before
+// parsing can know.
 func surroundings(text []byte, from, to int) place {
 	before := text[bytes.LastIndexByte(text[:from], '\n')+1 : from]
 	after := text[to:]
@@ -42,7 +42,7 @@ func surroundings(text []byte, from, to int) place {
 	return bare
 }
 
-// blockOf says where in a block of text a template stands.
+// blockOf determines where in a block of text a template is.
 func blockOf(text []byte, from int) place {
 	if len(bytes.TrimSpace(text[bytes.LastIndexByte(text[:from], '\n')+1:from])) == 0 {
 		return blockStart
@@ -72,7 +72,7 @@ func openQuote(before []byte) byte {
 	return open
 }
 
-// opensScalar tells a quote that begins a scalar from an apostrophe in the middle of one.
+// opensScalar distinguishes a quote that begins a scalar from an apostrophe within one.
 func opensScalar(before []byte) bool {
 	trimmed := bytes.TrimRight(before, " \t")
 	if len(trimmed) == 0 {
@@ -81,10 +81,10 @@ func opensScalar(before []byte) bool {
 	return bytes.IndexByte([]byte(":-,[{"), trimmed[len(trimmed)-1]) >= 0
 }
 
-// fit makes a value fit the place, so that it stays one value. Errors never hold the value.
+// fit adapts a value to its place, so that it stays one value. Errors never hold the value.
 func fit(value string, t template, at place) (string, error) {
 	if t.has("indent") {
-		return value, nil // the author laid it out; it stands in a block of text
+		return value, nil // the author laid it out in a block of text
 	}
 	switch at {
 	case doubleQuoted:

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// layout knows which parts of a document are comments and which are blocks of text, as a walk over its lines tells before it is parsed. It
-// reads YAML; JSON has neither.
+// layout has which parts of a document are comments and which are blocks of text, determined from its lines before it is parsed. It reads
+// YAML; JSON has neither.
 type layout struct {
 	comments, blocks []span // in order
 }
@@ -19,7 +19,7 @@ func (l *layout) comment(at int) bool { return within(&l.comments, at) }
 // block reports whether a place is within a block of text, after | or >.
 func (l *layout) block(at int) bool { return within(&l.blocks, at) }
 
-// within looks for a place that is not before the one that was asked for last.
+// within searches forward from the last place that was asked for.
 func within(spans *[]span, at int) bool {
 	for len(*spans) > 0 && (*spans)[0].to <= at {
 		*spans = (*spans)[1:]
@@ -31,7 +31,7 @@ func layoutOf(text []byte) *layout {
 	var (
 		l     layout
 		quote byte // that is open, over lines
-		block = -1 // lines that are indented further are text
+		block = -1 // lines with more indentation are text
 	)
 	for from := 0; from < len(text); {
 		to := len(text)
@@ -80,7 +80,7 @@ func scalarEnd(line []byte, quote byte) (int, byte) {
 	return len(line), quote
 }
 
-// blockIndent returns the indentation of what a line's | or > belongs to, or -1 when the line has none.
+// blockIndent returns the indentation of the item whose | or > ends the line, or -1 when the line has none.
 func blockIndent(line []byte) int {
 	text := strings.TrimRight(string(line), " \t\r\n")
 	head := strings.TrimRight(text, "+-0123456789")
@@ -93,7 +93,7 @@ func blockIndent(line []byte) int {
 		strings.ContainsAny(key[at:at+1], "!&"); at = strings.LastIndexAny(key, " \t") + 1 {
 		key = strings.TrimRight(key[:at], " \t") // a tag or an anchor
 	}
-	// What stands before it is a key, or the dash of an item; else the line is text that ends so.
+	// A key or the dash of an item comes before it. Otherwise the line is text that ends in this character.
 	if len(key) == len(head) || !strings.HasSuffix(key, ":") && strings.Trim(key, " -") != "" {
 		return -1
 	}

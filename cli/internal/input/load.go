@@ -1,6 +1,5 @@
-// Package input reads what a user submits: files, folders and standard input, with
-// environment templates substituted. It does not parse configurations; the
-// translator alone says what they mean.
+// Package input reads what a user submits: files, folders and standard input, with environment templates substituted. It does not parse
+// configurations; the translator does.
 package input
 
 import (
@@ -16,13 +15,13 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// MaxBytes is how much one submission may hold in all, as the translator has it.
+// MaxBytes is the largest submission in bytes, as in the translator.
 const MaxBytes = 64 << 20
 
 // Stdin is how errors name standard input.
 const Stdin = "stdin"
 
-// ErrNothing says that the arguments name no document at all.
+// ErrNothing means that the arguments name no document.
 var ErrNothing = errors.New("no configuration was given: name files or folders, or - for standard input")
 
 // A Reader reads documents. The zero value substitutes nothing and has no standard input.
@@ -63,7 +62,7 @@ func (r Reader) Read(args []string) ([]*translatorv1.Document, error) {
 	return docs, nil
 }
 
-// readOne reads at most budget bytes, and one more to know that it was too much.
+// readOne reads at most budget bytes, and one more to detect a longer document.
 func (r Reader) readOne(name string, budget int64) ([]byte, error) {
 	source := r.Stdin
 	if name != "-" {
@@ -155,7 +154,7 @@ func filesBelow(dir string) ([]string, error) {
 	return files, nil
 }
 
-// plainPathError says "orders.yaml: no such file or directory", in the form of every other error of a document.
+// plainPathError formats an error as "orders.yaml: no such file or directory", like every other error of a document.
 func plainPathError(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {

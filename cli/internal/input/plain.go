@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// plain reports whether a value stays one scalar when it stands bare in YAML, in a block or in a flow.
+// plain reports whether a value stays one scalar when it is written without quotes in YAML, in block or flow style.
 func plain(value string) bool {
 	if value == "" || strings.TrimSpace(value) != value {
 		return false
@@ -18,8 +18,7 @@ func plain(value string) bool {
 	return value[0] != '-' && value[0] != '?' && value[0] != ':' || len(value) > 1 && value[1] != ' '
 }
 
-// jsonQuote quotes a value as JSON does, which is a double-quoted scalar of YAML too. It says no to a value that is
-// not valid UTF-8.
+// jsonQuote quotes a value as JSON does, which is a double-quoted scalar in YAML too. It returns false for a value that is not valid UTF-8.
 func jsonQuote(value string) (string, bool) {
 	if !utf8.ValidString(value) {
 		return "", false

@@ -17,7 +17,7 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// Pin is the command that pins a source by hand.
+// Pin returns the command that pins a source by hand.
 func Pin(a *app.App) *cobra.Command {
 	var group, reason string
 	cmd := &cobra.Command{
@@ -47,7 +47,7 @@ put on the source becomes one by hand, and what it holds back stays held back.`,
 	return cmd
 }
 
-// Unpin is the command that takes the pin of a source away.
+// Unpin returns the command that removes the pin of a source.
 func Unpin(a *app.App) *cobra.Command {
 	var (
 		group, reason string
@@ -55,7 +55,7 @@ func Unpin(a *app.App) *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "unpin SOURCE -g GROUP --reason WHY",
-		Short: "Take the pin of a source away, and bring out what it held back",
+		Short: "Remove the pin of a source, and commit what it held back",
 		Long: `Takes the pin of a source away. Content that the pin held back, or the
 deletion of the source, takes effect again in a new revision, and is checked as
 a submission of it is. A corrected submission ends the pin of a rollout too. A
@@ -109,7 +109,7 @@ func warn(a *app.App, warnings []*fleetv1.Problem) {
 	}
 }
 
-// Mark says in a table by what a source is pinned; empty is not at all.
+// Mark returns what pinned a source, for a table; empty when it is not pinned.
 func Mark(p *translatorv1.Pin) string {
 	switch {
 	case p == nil:
@@ -120,7 +120,7 @@ func Mark(p *translatorv1.Pin) string {
 	return "rollout"
 }
 
-// Line describes the pin of a source in one line.
+// Line returns the pin of a source as one line.
 func Line(now time.Time, s *translatorv1.Source) string {
 	p := s.GetPin()
 	return show.Clean(fmt.Sprintf("%s: to %s by %s, %s ago: %s", s.GetName(), heldAt(p), by(p), show.Age(now, p.GetCreateTime()),

@@ -18,7 +18,7 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// Rollback is the command that puts sources back to the content of an earlier revision.
+// Rollback returns the command that restores the content of an earlier revision.
 func Rollback(a *app.App) *cobra.Command {
 	var (
 		q           translatorv1.RestoreSourcesRequest
@@ -60,7 +60,7 @@ Exit codes: 0 done; 1 error; 2 with --wait not served by every online gateway.`,
 	cmd.Flags().StringVarP(&q.Reason, "reason", "m", "", "why, for the history")
 	cmd.Flags().BoolVar(&q.Force, "force", false, "also sources that were changed since, or are pinned by hand")
 	cmd.Flags().BoolVar(&q.AllowShrink, "allow-shrink", false, "allow the group to lose more than half of its entities")
-	cmd.Flags().BoolVar(&q.ValidateOnly, "dry-run", false, "do everything but the commit")
+	cmd.Flags().BoolVar(&q.ValidateOnly, "dry-run", false, "do everything except the commit")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until every online gateway of the group serves it")
 	cmd.Flags().DurationVar(&waitTimeout, "wait-timeout", 10*time.Minute, "how long --wait waits")
 	app.MustMark(cmd, "group")
@@ -68,13 +68,13 @@ Exit codes: 0 done; 1 error; 2 with --wait not served by every online gateway.`,
 	return cmd
 }
 
-// restore asks for the restoration and prints what became of it.
+// restore requests the restoration and prints the result.
 func restore(ctx context.Context, a *app.App, q *translatorv1.RestoreSourcesRequest) (*translatorv1.RestoreSourcesResponse, error) {
 	ctx, cancel := a.Call(ctx)
 	defer cancel()
 	translator := a.Translator()
 	if q.FromRevision == 0 {
-		// What is committed between now and the restoration was not seen by who asks for it.
+		// The user has not seen changes that are committed between this read and the restoration.
 		newest, err := translator.GetRevision(ctx, &translatorv1.GetRevisionRequest{Group: q.GetGroup()})
 		if err != nil {
 			return nil, err
@@ -97,12 +97,12 @@ func restore(ctx context.Context, a *app.App, q *translatorv1.RestoreSourcesRequ
 	return answer, nil
 }
 
-// list shows the first changes of a revision. When they cannot be read it warns, for the commit stands.
+// list shows the first changes of a revision. When they cannot be read it only warns, because the commit is done.
 func list(ctx context.Context, a *app.App, translator translatorv1.TranslatorServiceClient, r *translatorv1.Revision) {
 	difference, err := translator.DiffConfig(ctx, &translatorv1.DiffConfigRequest{Group: r.GetGroup(), MaxChanges: changes.Few,
 		ToRevision: r.GetNumber()})
 	if err != nil {
-		fmt.Fprintf(a.Err, "warning: what changes cannot be shown: %s\n", show.Clean(rpc.Why(err)))
+		fmt.Fprintf(a.Err, "warning: the changes cannot be shown: %s\n", show.Clean(rpc.Why(err)))
 		return
 	}
 	changes.List(a, difference)

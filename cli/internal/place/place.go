@@ -1,5 +1,5 @@
-// Package place finds the line of a field in the files that were submitted. A gateway refuses an entity by its field, and the control plane
-// keeps only where entities begin; who applied the files still has them.
+// Package place finds the line of a field in the submitted files. A gateway refuses an entity by its field, and the control plane stores
+// only where entities begin. The files are still at hand where they were applied.
 package place
 
 import (
@@ -12,11 +12,11 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// maxParsed bounds the file that is read again, in bytes: as nodes it is many times as large.
+// maxParsed is the largest file that is parsed again, in bytes: the parsed form is many times as large.
 const maxParsed = 8 << 20
 
-// Fields returns what moves a problem of a source from the line where its entity begins to that of its field, or of the nearest thing
-// around the field that is written down. A problem of other files, or that cannot be placed for sure, stays as it is.
+// Fields returns a function that moves a problem from the line where its entity begins to that of its field, or of the nearest written
+// value around the field. A problem of another file, or without a certain place, is unchanged.
 func Fields(source string, documents []*translatorv1.Document) func(*fleetv1.Problem) {
 	return func(p *fleetv1.Problem) {
 		if p == nil || p.GetField() == "" || p.GetLine() < 1 || p.GetSource() != "" && p.GetSource() != source {
@@ -32,12 +32,12 @@ func Fields(source string, documents []*translatorv1.Document) func(*fleetv1.Pro
 	}
 }
 
-// steps parts config.access[0] into config, access, 0.
+// steps splits config.access[0] into config, access, 0.
 func steps(field string) []string {
 	return strings.FieldsFunc(field, func(r rune) bool { return r == '.' || r == '[' || r == ']' })
 }
 
-// lineOf is the line of a field of the entity that begins at a line; 0 when no entity there has it.
+// lineOf returns the line of a field of the entity that begins at a line; 0 when no entity there has it.
 func lineOf(content []byte, begins int, path []string) int {
 	var root yaml.Node
 	if len(path) == 0 || yaml.Unmarshal(content, &root) != nil {
@@ -56,7 +56,7 @@ func lineOf(content []byte, begins int, path []string) int {
 	return line
 }
 
-// walk visits nodes from the outside in, for as long as visit says so.
+// walk visits nodes from the outside in, while visit returns true.
 func walk(n *yaml.Node, visit func(*yaml.Node) bool) bool {
 	if !visit(n) {
 		return false
@@ -69,12 +69,12 @@ func walk(n *yaml.Node, visit func(*yaml.Node) bool) bool {
 	return true
 }
 
-// follow goes down a path as far as it is written down.
+// follow descends along a path as far as it is written.
 func follow(n *yaml.Node, path []string) int {
 	line := n.Line
 	for _, step := range path {
 		if n.Kind == yaml.AliasNode {
-			return line // what is written elsewhere may be shared
+			return line // a value elsewhere may be shared
 		}
 		key, value := child(n, step)
 		if value == nil {
@@ -85,7 +85,7 @@ func follow(n *yaml.Node, path []string) int {
 	return line
 }
 
-// child is a field of a mapping or an element of a list, with the node that its line is that of.
+// child returns a field of a mapping or an element of a list, with the node whose line it has.
 func child(n *yaml.Node, step string) (key, value *yaml.Node) {
 	switch n.Kind {
 	case yaml.MappingNode:

@@ -10,7 +10,7 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// printLoads prints the loads that a node measured, and what the next one is forecast to take when it has the size of the last.
+// printLoads prints the loads that a node measured, and the forecast for the next one, if it has the size of the last.
 func printLoads(a *app.App, n *registryv1.Node) {
 	g := wire.Gateway(n.GetCapabilities(), n.GetStatus())
 	if len(g.Samples) == 0 {
@@ -25,6 +25,6 @@ func printLoads(a *app.App, n *registryv1.Node) {
 			show.Bytes(x.Bytes), show.Count(int64(x.Workers), "worker", "workers"), growth)
 	}
 	load, measured := g.Forecast(g.Samples[len(g.Samples)-1].Size)
-	a.Line(13, "A load:      about %s (by %d that were measured), and %s more memory for a while", cost.Rough(load.Serving), measured,
+	a.Line(13, "A load:      about %s (from %d measured loads), and %s more memory for a while", cost.Rough(load.Serving), measured,
 		cost.RoughBytes(load.Memory))
 }

@@ -54,7 +54,7 @@ func TestANodeIsDescribedWithItsLoads(t *testing.T) {
 	printNode(&app.App{Out: &b, Now: time.Now}, measuredNode("gw-1", 6*time.Second))
 	for _, want := range []string{
 		"Measured:    6s to serve 10000 routes (2.9 MiB) on 2 workers, 120 MB more in the workers after it\n",
-		"A load:      about 6s (by 1 that were measured), and 400 MB more memory for a while\n",
+		"A load:      about 6s (from 1 measured loads), and 400 MB more memory for a while\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("it lacks %q:\n%s", want, b.String())

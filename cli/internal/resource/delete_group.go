@@ -14,10 +14,10 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// namedSources is how many sources a refusal names.
+// namedSources is how many sources an error names.
 const namedSources = 5
 
-// DeleteGroup is the command that ends a group.
+// DeleteGroup returns the command that deletes a group.
 func DeleteGroup(a *app.App) *cobra.Command {
 	var purge bool
 	var confirm app.Confirmation
@@ -53,12 +53,12 @@ delete and asks for confirmation.`,
 	return cmd
 }
 
-// deletable returns the sources that go with a group. A group with nodes is refused, before its sources are taken from what gateways serve;
-// so is one with sources that are not to be purged.
+// deletable returns the sources that are deleted with a group. A group with nodes is refused, so that sources are not taken from serving
+// gateways. So is one with sources, unless they are to be purged.
 func deletable(ctx context.Context, a *app.App, group string, purge bool) ([]*translatorv1.Source, error) {
 	ctx, cancel := a.Call(ctx)
 	defer cancel()
-	// To delete what is gone is no error to the service; to a person it is a misspelt name.
+	// The service accepts the deletion of a group that does not exist. For a person that is a misspelt name.
 	if _, err := a.Registry().GetGroup(ctx, &registryv1.GetGroupRequest{Name: group}); err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func endSource(ctx context.Context, a *app.App, s *translatorv1.Source) error {
 	return nil
 }
 
-// endGroup deletes a group. Its error says so when a source was submitted to the group meanwhile.
+// endGroup deletes a group. Its error reports a source that was submitted meanwhile.
 func endGroup(ctx context.Context, a *app.App, name string) error {
 	ctx, cancel := a.Call(ctx)
 	defer cancel()

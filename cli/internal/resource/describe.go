@@ -17,7 +17,7 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// Describe is the command that shows everything about one thing.
+// Describe returns the command that shows all about one object.
 func Describe(a *app.App) *cobra.Command {
 	var group string
 	describers := map[string]func(ctx context.Context, a *app.App, group, name string) error{
@@ -26,7 +26,7 @@ func Describe(a *app.App) *cobra.Command {
 	names := slices.Sorted(maps.Keys(describers))
 	cmd := &cobra.Command{
 		Use:       "describe group|node|source|rollout|revision NAME [-g GROUP]",
-		Short:     "Show everything about a group, a node, a source, a rollout or a revision",
+		Short:     "Show all about a group, a node, a source, a rollout or a revision",
 		Args:      app.Args("a kind ("+strings.Join(names, ", ")+") and a name", 2),
 		ValidArgs: names,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -61,7 +61,7 @@ func printNode(a *app.App, n *registryv1.Node) {
 	a.Line(13, "State:       %s for %s", show.Enum(n.GetState(), "STATE_"), show.Age(a.Now(), n.GetStateTime()))
 	printDrain(a, n)
 	if s.GetDigest() == "" {
-		a.Line(13, "Serves:      nothing that was proven")
+		a.Line(13, "Serves:      nothing proven")
 	} else {
 		a.Line(13, "Serves:      revision %d (%s), proof by %s", s.GetRevision(), show.Digest(s.GetDigest()),
 			show.Enum(s.GetProof(), "PROOF_"))

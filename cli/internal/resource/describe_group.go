@@ -131,18 +131,18 @@ func printDrain(a *app.App, n *registryv1.Node) {
 			reason = show.Clean(d.GetReason())
 		}
 		if !says {
-			obeyed = ", and its agent has not said yet that it obeys"
+			obeyed = ", not confirmed by its agent yet"
 		}
 		a.Line(13, "Drained:     for %s: %s%s", show.Age(a.Now(), d.GetSince()), reason, obeyed)
 	case says && online(n):
-		a.Line(13, "Drained:     by its agent, which stops or has not heard yet that the node is given back")
+		a.Line(13, "Drained:     by its agent, which stops, or has not received the end of the drain yet")
 	}
 	if q := n.GetQuarantine(); q != nil {
 		a.Line(13, "Quarantine:  for %s: %s", show.Age(a.Now(), q.GetSince()), show.Clean(q.GetReason()))
 	}
 }
 
-// printHealth prints how a gateway fares. Figures that are not known are left out.
+// printHealth prints the health of a gateway. It leaves out unknown figures.
 func printHealth(a *app.App, h *fleetv1.Health) {
 	if h == nil {
 		return
@@ -168,7 +168,7 @@ func printHealth(a *app.App, h *fleetv1.Health) {
 	}
 }
 
-// errorShare is which share of the requests failed.
+// errorShare is the share of failed requests.
 func errorShare(h *fleetv1.Health) string {
 	if h.GetRequests() == 0 || h.GetServerErrors() == 0 {
 		return "no server errors"

@@ -16,7 +16,7 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// maxLocated is how many entities a translator looks for in one call.
+// maxLocated is how many entities one call to the translator asks for.
 const maxLocated = 1000
 
 func describeRevision(ctx context.Context, a *app.App, group, name string) error {
@@ -29,7 +29,7 @@ func describeRevision(ctx context.Context, a *app.App, group, name string) error
 	if err != nil {
 		return err
 	}
-	// The revision before may be gone, and a viewer may see revisions but not their changes.
+	// The revision before may be deleted, and a viewer may see revisions but not their changes.
 	difference, why := translator.DiffConfig(ctx, &translatorv1.DiffConfigRequest{Group: group, ToRevision: number, MaxChanges: changes.Most})
 	var files []string
 	if why == nil {
@@ -71,12 +71,12 @@ func describeRevision(ctx context.Context, a *app.App, group, name string) error
 	return nil
 }
 
-// printRevision prints a revision for programs: the translator's answer, and beside it what changed.
+// printRevision prints a revision for programs: the translator's answer, and the changes.
 func printRevision(a *app.App, r *translatorv1.Revision, difference *translatorv1.DiffConfigResponse, files []string, why error) error {
 	document := struct {
 		Revision   json.RawMessage `json:"revision"`
-		Files      []string        `json:"files"`      // that the changed entities stand in
-		Difference *changes.Report `json:"difference"` // null when it cannot be told
+		Files      []string        `json:"files"`      // of the changed entities
+		Difference *changes.Report `json:"difference"` // null when it is unknown
 	}{Files: []string{}}
 	document.Files = append(document.Files, files...)
 	var err error

@@ -20,13 +20,13 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// DrainNode is the command that takes nodes out of load balancing.
+// DrainNode returns the command that takes nodes out of load balancing.
 func DrainNode(a *app.App) *cobra.Command {
 	var o order
 	var reason string
 	cmd := &cobra.Command{
 		Use:   "drain " + selectionUse + " [--reason WHY]",
-		Short: "Take a node out of load balancing; its gateway serves on, and follows its group",
+		Short: "Take a node out of load balancing; its gateway keeps serving and follows its group",
 		Long: `Takes nodes out of load balancing: their agents answer /readyz with 503 until
 silverback undrain. The gateways keep serving and keep getting new revisions.
 The registry and the agent store the order, and it survives a restart of
@@ -54,12 +54,12 @@ and an agent did not confirm it in time.`,
 	return cmd
 }
 
-// UndrainNode is the command that gives nodes back to load balancing.
+// UndrainNode returns the command that puts nodes back into load balancing.
 func UndrainNode(a *app.App) *cobra.Command {
 	var o order
 	cmd := &cobra.Command{
 		Use:   "undrain " + selectionUse,
-		Short: "Give a drained node back to load balancing",
+		Short: "Put a drained node back into load balancing",
 		Example: `  silverback undrain gw-3 -g edge
   silverback undrain -l zone=a`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -78,11 +78,11 @@ func UndrainNode(a *app.App) *cobra.Command {
 const (
 	// askAgain is how often the registry is asked whether an agent obeys.
 	askAgain = 200 * time.Millisecond
-	// waitingFor is how many agents are asked about at the same time.
+	// waitingFor is how many agents are waited for at the same time.
 	waitingFor = 16
 )
 
-// order is what both commands take, and how they wait.
+// order is the options of both commands, and how they wait.
 type order struct {
 	selection
 	noWait bool
@@ -94,7 +94,7 @@ type words struct {
 	draining bool
 	does     string
 	given    string // the node is …
-	obeyed   string // … as its agent says
+	obeyed   string // … as its agent reports
 	answer   func(*registryv1.Node) proto.Message
 }
 
@@ -134,10 +134,10 @@ func (o *order) give(ctx context.Context, a *app.App, names []string, w words,
 	unheard := make([]error, len(nodes))
 	if !o.noWait {
 		if slow := slices.IndexFunc(nodes, func(n *registryv1.Node) bool { return !obeys(n, w.draining) }); slow >= 0 {
-			who := fmt.Sprintf("node %q of group %q is %s; waiting for its agent, which hears of it when it renews", nodes[slow].GetName(),
+			who := fmt.Sprintf("node %q of group %q is %s; waiting for its agent, which receives it when it renews", nodes[slow].GetName(),
 				nodes[slow].GetGroup(), w.given)
 			if len(nodes) > 1 {
-				who = fmt.Sprintf("%d nodes are %s; waiting for their agents, which hear of it when they renew", len(nodes), w.given)
+				who = fmt.Sprintf("%d nodes are %s; waiting for their agents, which receive it when they renew", len(nodes), w.given)
 			}
 			show.Printf(a.Err, "%s\n", who)
 		}
@@ -171,7 +171,7 @@ func (o *order) give(ctx context.Context, a *app.App, names []string, w words,
 	return nil
 }
 
-// awaitAll waits for the agents of all nodes, a few at a time, each node in its own place.
+// awaitAll waits for the agents of all nodes, a few at a time. Results have the order of the nodes.
 func (o *order) awaitAll(ctx context.Context, registry registryv1.RegistryServiceClient, nodes []*registryv1.Node, unheard []error,
 	draining bool) {
 	ctx, cancel := context.WithTimeout(ctx, o.wait)
@@ -188,12 +188,12 @@ func (o *order) awaitAll(ctx context.Context, registry registryv1.RegistryServic
 	all.Wait()
 }
 
-// obeys reports whether the agent has done what was ordered.
+// obeys reports whether the agent has carried out the order.
 func obeys(n *registryv1.Node, draining bool) bool {
 	return (n.GetDrain() != nil) == draining && n.GetStatus().GetDraining() == draining && online(n)
 }
 
-// await asks until the agent reports what was ordered. It returns the node as it was last, and why it was not waited for longer.
+// await waits until the agent reports that it carried out the order. It returns the last state of the node, and why the wait ended early.
 func (o *order) await(ctx context.Context, registry registryv1.RegistryServiceClient, n *registryv1.Node, draining bool) (*registryv1.Node,
 	error) {
 	ctx, cancel := context.WithTimeout(ctx, o.wait)
@@ -203,7 +203,7 @@ func (o *order) await(ctx context.Context, registry registryv1.RegistryServiceCl
 		case obeys(n, draining):
 			return n, nil
 		case (n.GetDrain() != nil) != draining:
-			return n, errors.New("somebody else has ordered the contrary since")
+			return n, errors.New("another operator has ordered the opposite since")
 		case n.GetState() == registryv1.Node_STATE_GONE || n.GetState() == registryv1.Node_STATE_UNREACHABLE:
 			return n, fmt.Errorf("its agent is %s: it will obey when it is back", show.Enum(n.GetState(), "STATE_"))
 		}
@@ -220,6 +220,6 @@ func (o *order) await(ctx context.Context, registry registryv1.RegistryServiceCl
 		case status.Code(err) == codes.NotFound:
 			return n, errors.New("the node was deleted since, and the order with it")
 		}
-		// A registry that does not answer is asked again, for as long as there is time.
+		// A registry that does not answer is asked again while there is time.
 	}
 }

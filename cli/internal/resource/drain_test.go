@@ -58,7 +58,7 @@ func TestWaitingForAnAgent(t *testing.T) {
 		{"it never confirms", ordered, []*registryv1.Node{ordered}, nil, "did not confirm it within 1m0s"},
 		{"its agent is away", node(registryv1.Node_STATE_UNREACHABLE, true, false), nil, nil, "is unreachable: it will obey when it is back"},
 		{"its agent went away", ordered, []*registryv1.Node{node(registryv1.Node_STATE_GONE, true, false)}, nil, "is gone"},
-		{"somebody undrained it", ordered, []*registryv1.Node{node(registryv1.Node_STATE_READY, false, false)}, nil, "the contrary"},
+		{"somebody undrained it", ordered, []*registryv1.Node{node(registryv1.Node_STATE_READY, false, false)}, nil, "the opposite"},
 		{"somebody deleted it", ordered, []*registryv1.Node{nil}, status.Error(codes.NotFound, "no such node"), "deleted"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 // newestEvents is how many events are printed when nothing says from when.
 const newestEvents = 100
 
-// eventQuery is which events were asked for.
+// eventQuery selects events.
 type eventQuery struct {
 	groups, reasons []string
 	since           time.Duration
@@ -27,7 +27,7 @@ type eventQuery struct {
 	watch           bool
 }
 
-// Events is the command that shows what happened.
+// Events returns the command that shows events.
 func Events(a *app.App) *cobra.Command {
 	var q eventQuery
 	cmd := &cobra.Command{
@@ -78,7 +78,7 @@ func (q eventQuery) check(cmd *cobra.Command) error {
 	case q.after < 0:
 		return fmt.Errorf("--after %d: want the sequence of an event", q.after)
 	case cmd.Flags().Changed("since") && cmd.Flags().Changed("after"):
-		return errors.New("--since and --after both say where to begin; give one of them")
+		return errors.New("--since and --after both set the beginning; give one of them")
 	}
 	return nil
 }
@@ -160,7 +160,7 @@ func watchEvents(ctx context.Context, a *app.App, q eventQuery, events []*client
 	}) {
 		switch {
 		case ctx.Err() != nil:
-			return nil // interrupted, which is how a watch ends
+			return nil // interrupted, the normal end of a watch
 		case err != nil:
 			return err
 		}

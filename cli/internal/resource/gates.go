@@ -20,7 +20,7 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// addGates defines the flags that say how waves are judged. They come after those of waves and probes, on which they rest.
+// addGates defines the flags for the gates of waves. They come after those of waves and probes, on which they depend.
 func (f *groupFlags) addGates(flags *pflag.FlagSet) {
 	field(f, flags.Duration, "bake", "how long the last wave is watched before a rollout completes: its soak",
 		func(g *registryv1.Group, d time.Duration) error {
@@ -33,7 +33,7 @@ func (f *groupFlags) addGates(flags *pflag.FlagSet) {
 		})
 	field(f, flags.StringArray, "gate", "what a wave is judged by, beside the nodes that are not in it: probes, error-ratio=1% or "+
 		"error-ratio=1%,min-requests=200, latency=p99+50%; several times, in place of all that were there; "+
-		"probes are a gate by themselves; none takes the others away",
+		"probes are a gate by themselves; none removes the others",
 		func(g *registryv1.Group, texts []string) error { return putGates(gates(g), texts) })
 	field(f, flags.String, "on-unhealthy", "what an unhealthy wave leads to: rollback or halt",
 		func(g *registryv1.Group, word string) (err error) {
@@ -54,7 +54,7 @@ func (f *groupFlags) addGates(flags *pflag.FlagSet) {
 		})
 }
 
-// enum reads the word of a flag as a value of an enum whose names begin with a prefix.
+// enum parses the value of a flag as a value of an enum whose names begin with a prefix.
 func enum[E ~int32](flag, word, prefix string, values map[string]int32) (E, error) {
 	value, known := values[prefix+strings.ToUpper(word)]
 	if !known || value == 0 {
@@ -69,7 +69,7 @@ func enum[E ~int32](flag, word, prefix string, values map[string]int32) (E, erro
 	return E(value), nil
 }
 
-// putGates replaces the gates of a policy by those that texts name. Probes stay: they have a flag of their own.
+// putGates replaces the gates of a policy by those in texts. Probes are unchanged: they have a flag of their own.
 func putGates(g *fleetv1.Gates, texts []string) error {
 	g.ErrorRatio, g.Latency = nil, nil
 	for _, text := range texts {
@@ -136,7 +136,7 @@ func parsePercent(text string) (float64, error) {
 	return value, nil
 }
 
-// gateTexts are the gates of a policy as --gate takes them.
+// gateTexts returns the gates of a policy in the form of --gate.
 func gateTexts(p *fleetv1.RolloutPolicy) (all []string) {
 	if n := len(p.GetGates().GetProbes()); n > 0 {
 		all = append(all, "probes")
@@ -158,8 +158,8 @@ func gateTexts(p *fleetv1.RolloutPolicy) (all []string) {
 	return all
 }
 
-// noteSignals says which gates of a group cannot tell anything, because the group's configuration does not have its gateways measure it.
-// When the translator does not answer nothing is said: the rollout says it too.
+// noteSignals prints which gates of a group have no signal, because the group's configuration does not make its gateways measure it. When
+// the translator does not answer it prints nothing: the rollout reports it too.
 func noteSignals(ctx context.Context, a *app.App, g *registryv1.Group) {
 	var lacking []string
 	if g.GetPolicy().GetGates().GetErrorRatio() != nil {

@@ -1,5 +1,4 @@
-// Package resource is the part of the command line that shows what there is: groups, nodes, sources, revisions and
-// rollouts, and that creates and deletes what an operator may.
+// Package resource has the commands that show groups, nodes, sources, revisions and rollouts, and that create, change and delete them.
 package resource
 
 import (
@@ -20,7 +19,7 @@ type query struct {
 	selector selector
 }
 
-// kind is one kind of thing that get can show.
+// kind is one kind of object that get can show.
 type kind struct {
 	plural     string
 	aliases    []string
@@ -62,7 +61,7 @@ func plurals() []string {
 	return names
 }
 
-// Get is the command that lists.
+// Get returns the command that lists objects.
 func Get(a *app.App) *cobra.Command {
 	var q query
 	cmd := &cobra.Command{

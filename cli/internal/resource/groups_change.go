@@ -34,7 +34,7 @@ type groupFlag struct {
 	put  func(*registryv1.Group) error
 }
 
-// field adds a flag: define is the method of the flag set for the type of its value, and put is called when the flag is given.
+// field adds a flag. define is the method of the flag set for the type of its value. put is called when the flag is given.
 func field[T any](f *groupFlags, define func(name string, value T, usage string) *T, name, usage string,
 	put func(g *registryv1.Group, value T) error,
 ) {
@@ -43,7 +43,7 @@ func field[T any](f *groupFlags, define func(name string, value T, usage string)
 	f.puts = append(f.puts, groupFlag{name, func(g *registryv1.Group) error { return put(g, *value) }})
 }
 
-// add defines every flag of a group; nothing else lists them.
+// add defines every flag of a group. There is no other list of them.
 func (f *groupFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	f.flags = flags
@@ -95,7 +95,7 @@ func (f *groupFlags) add(cmd *cobra.Command) {
 			gates(g).Probes, err = parseProbes(texts)
 			return err
 		})
-	field(f, flags.Bool, "no-probes", "take all probes away", func(g *registryv1.Group, none bool) error {
+	field(f, flags.Bool, "no-probes", "remove all probes", func(g *registryv1.Group, none bool) error {
 		if none {
 			gates(g).Probes = nil
 		}
@@ -135,7 +135,7 @@ func (f *groupFlags) changed() string {
 	return strings.Join(all, "; ")
 }
 
-// put writes the flags that were given into a group, and leaves the rest.
+// put writes the given flags into a group, and keeps the rest.
 func (f *groupFlags) put(g *registryv1.Group) error {
 	if g.Policy == nil {
 		g.Policy = &fleetv1.RolloutPolicy{}
@@ -149,7 +149,7 @@ func (f *groupFlags) put(g *registryv1.Group) error {
 	return errors.Join(problems...)
 }
 
-// trustedSchemas completes digests by those of a group.
+// trustedSchemas completes abbreviated digests from those of a group.
 func trustedSchemas(said, known []string) ([]string, error) {
 	var all []string
 	for _, word := range said {
@@ -179,7 +179,7 @@ func gates(g *registryv1.Group) *fleetv1.Gates {
 	return g.GetPolicy().GetGates()
 }
 
-// parseWaves reads waves: 1 is a number of nodes, 10% a share, zone=eu-1 a label, and :30s after each is how long it is watched.
+// parseWaves parses waves: 1 is a number of nodes, 10% a share, zone=eu-1 a label. :30s after a wave is how long it is watched.
 func parseWaves(texts []string) ([]*fleetv1.RolloutPolicy_Wave, error) {
 	var waves []*fleetv1.RolloutPolicy_Wave
 	for _, text := range texts {
@@ -227,7 +227,7 @@ func parseLoadInterval(text string) (*durationpb.Duration, error) {
 	return durationpb.New(d), nil
 }
 
-// loadInterval is the inverse for people.
+// loadInterval is the inverse of parseLoadInterval, for people.
 func loadInterval(d *durationpb.Duration) string {
 	switch {
 	case d == nil:
@@ -238,7 +238,7 @@ func loadInterval(d *durationpb.Duration) string {
 	return show.Span(d) + " between the loads of two rollouts"
 }
 
-// labelWave reads zone=eu-1 or zone=eu-1:30s. What does not read as a soak belongs to the value.
+// labelWave parses zone=eu-1 or zone=eu-1:30s. A suffix that is not a duration belongs to the value.
 func labelWave(wave *fleetv1.RolloutPolicy_Wave, text string) *fleetv1.RolloutPolicy_Wave {
 	if at := strings.LastIndexByte(text, ':'); at >= 0 {
 		if d, err := time.ParseDuration(text[at+1:]); err == nil {
@@ -249,7 +249,7 @@ func labelWave(wave *fleetv1.RolloutPolicy_Wave, text string) *fleetv1.RolloutPo
 	return wave
 }
 
-// CreateGroup is the command that makes a group.
+// CreateGroup returns the command that creates a group.
 func CreateGroup(a *app.App) *cobra.Command {
 	var f groupFlags
 	cmd := &cobra.Command{
@@ -286,7 +286,7 @@ silverback describe group shows the policy. Creating the same group again is no 
 	return cmd
 }
 
-// UpdateGroup is the command that changes what an operator may change of a group.
+// UpdateGroup returns the command that changes a group.
 func UpdateGroup(a *app.App) *cobra.Command {
 	var f groupFlags
 	cmd := &cobra.Command{
@@ -297,7 +297,7 @@ func UpdateGroup(a *app.App) *cobra.Command {
 		Args: app.Args("the name of one group"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !f.given() {
-				return errors.New("nothing to change: say what with a flag, such as --waves; silverback update group --help lists them")
+				return errors.New("nothing to change: give a flag, such as --waves; silverback update group --help lists them")
 			}
 			registry := a.Registry()
 			ctx, cancel := a.Call(cmd.Context())
@@ -313,7 +313,7 @@ func UpdateGroup(a *app.App) *cobra.Command {
 				}
 				answer, err := registry.UpdateGroup(ctx, &registryv1.UpdateGroupRequest{Group: g, RequestId: uuid.NewString()})
 				if status.Code(err) == codes.Aborted {
-					continue // somebody else changed the group in between: put our change on theirs
+					continue // the group was changed in between: apply this change to it
 				}
 				if err != nil {
 					return err
@@ -332,7 +332,7 @@ func UpdateGroup(a *app.App) *cobra.Command {
 	return cmd
 }
 
-// DeleteNode is the command that forgets a node.
+// DeleteNode returns the command that deletes a node.
 func DeleteNode(a *app.App) *cobra.Command {
 	var group string
 	var confirm app.Confirmation

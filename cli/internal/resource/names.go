@@ -11,11 +11,11 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// maxCompleted is how many revisions or rollouts a shell is offered, the newest first.
+// maxCompleted is how many revisions or rollouts completion offers, the newest first.
 const maxCompleted = 20
 
-// Names lists what of a kind there is in a group, or in all of them when none is given, for completion. Kinds are as in get; a kind that
-// has no names has none.
+// Names returns the names of a kind in a group, or in all when none is given, for completion. Kinds are as in get. A kind without names has
+// none.
 func Names(ctx context.Context, a *app.App, of, group string) ([]string, error) {
 	k, ok := kindNamed(of)
 	if !ok {
@@ -52,7 +52,7 @@ func rolloutNames(ctx context.Context, a *app.App, group string) ([]string, erro
 	return namesOf(page.GetRollouts(), func(r *distributorv1.Rollout) string { return strings.TrimLeft(r.GetId(), "0") }), err
 }
 
-// namesOf lists names, each once, in the order of the items.
+// namesOf returns names, each once, in the order of the items.
 func namesOf[T any](items []T, nameOf func(T) string) []string {
 	var names []string
 	seen := map[string]bool{}

@@ -43,7 +43,7 @@ func nodeRow(a *app.App, n *registryv1.Node) []string {
 		conditions += show.Clean(condition.GetType())
 	}
 	load, proof := show.Span(s.GetLoadTime()), show.Span(s.GetProofTime())
-	if s.GetLoads() == 0 { // it found the gateway serving already, or was not asked yet
+	if s.GetLoads() == 0 { // its gateway served it already, or it was not asked to load yet
 		load = ""
 	}
 	if s.GetProof() == fleetv1.Proof_PROOF_UNSPECIFIED {
@@ -55,7 +55,7 @@ func nodeRow(a *app.App, n *registryv1.Node) []string {
 	}
 }
 
-// nodeState is the state of a node, with a drain that its agent has not confirmed yet, and its quarantine.
+// nodeState returns the state of a node, with an unconfirmed drain, and its quarantine.
 func nodeState(n *registryv1.Node) string {
 	state := show.Enum(n.GetState(), "STATE_")
 	if n.GetDrain() != nil && n.GetState() != registryv1.Node_STATE_DRAINING {

@@ -29,7 +29,7 @@ func pages[T any](ctx context.Context, ask func(ctx context.Context, token strin
 	}
 }
 
-// named keeps the items of a name, which several groups may have. It fails when there is none.
+// named returns the items of a name, which several groups may have. It fails when there is none.
 func named[T any](what, name string, items []T, nameOf func(T) string) ([]T, error) {
 	if name == "" {
 		return items, nil
@@ -46,8 +46,8 @@ func named[T any](what, name string, items []T, nameOf func(T) string) ([]T, err
 	return found, nil
 }
 
-// printList prints a whole list: the answer as the services give it, or a table. An empty list of a group that does not
-// exist is an error.
+// printList prints a whole list: the answer as the services return it, or a table. An empty list of a group that does not exist is an
+// error.
 func printList(ctx context.Context, a *app.App, q query, answer proto.Message, grid *show.Grid) error {
 	if len(grid.Rows) == 0 {
 		if err := a.CheckGroup(ctx, q.group); err != nil {

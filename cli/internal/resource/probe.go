@@ -84,7 +84,7 @@ func setProbe(p *fleetv1.Probe, key, value string) error {
 	return nil
 }
 
-// probeText prints a probe as --probe takes it.
+// probeText returns a probe in the form of --probe.
 func probeText(p *fleetv1.Probe) string {
 	text := p.GetPath()
 	if p.GetExpect() != 0 {

@@ -80,7 +80,7 @@ func TestANodeIsDescribedWithItsHealth(t *testing.T) {
 	a.Out = &b
 	printNode(a, n)
 	for _, want := range []string{
-		"Drained:     for 60s: new disk, and its agent has not said yet that it obeys\n",
+		"Drained:     for 60s: new disk, not confirmed by its agent yet\n",
 		"Traffic:     1200 requests in 30s, 2.5% server errors, half within 12ms, 99% within 250ms\n",
 		"Processes:   50 MiB of Lua memory, 7 connections, workers restarted 1 time\n",
 		"Probe:       /health of shop.example: 2 of 6 failed, last: status 503\n",

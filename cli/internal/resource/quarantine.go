@@ -12,13 +12,13 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// QuarantineNode is the command that has rollouts go on without nodes.
+// QuarantineNode returns the command that excludes nodes from rollouts.
 func QuarantineNode(a *app.App) *cobra.Command {
 	var c selection
 	var reason string
 	cmd := &cobra.Command{
 		Use:   "quarantine " + selectionUse + " --reason WHY",
-		Short: "Have rollouts go on without a node; it serves on, and is told nothing new",
+		Short: "Exclude a node from rollouts; it keeps serving its present configuration",
 		Long: `Puts nodes into quarantine: no rollout waits for them, whatever they report,
 and they get no new revision until silverback release. Their gateways keep
 serving what they have, and load balancers keep sending them traffic;
@@ -42,12 +42,12 @@ command asks for confirmation at a terminal.`,
 	return cmd
 }
 
-// ReleaseNode is the command that ends a quarantine.
+// ReleaseNode returns the command that ends a quarantine.
 func ReleaseNode(a *app.App) *cobra.Command {
 	var c selection
 	cmd := &cobra.Command{
 		Use:   "release " + selectionUse,
-		Short: "End the quarantine of a node: it is given what its group runs, and rollouts wait for it",
+		Short: "End the quarantine of a node: it gets its group's revision, and rollouts wait for it",
 		Example: `  silverback release gw-3 -g edge
   silverback release -l zone=a`,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -11,13 +11,13 @@ import (
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 )
 
-// Recover is the command that has nodes follow a ledger that went back in time.
+// Recover returns the command that makes nodes follow a ledger that was restored or lost.
 func Recover(a *app.App) *cobra.Command {
 	var reason string
 	var yes, force bool
 	cmd := &cobra.Command{
 		Use:   "recover --reason WHY",
-		Short: "Have nodes follow a ledger (etcd) that was restored or lost",
+		Short: "Make nodes follow a ledger (etcd) that was restored or lost",
 		Long: `Makes nodes follow a ledger (etcd) that was restored from a backup or created
 anew. Until then nodes follow decisions that the ledger does not have, and
 refuse its decisions as older: no gateway changes. The command raises the
@@ -47,7 +47,7 @@ recover from.`,
 				return fmt.Errorf("no node is ahead of the ledger, which is in epoch %d: there is nothing to recover from; --force raises the epoch "+
 					"all the same", l.GetEpoch())
 			}
-			// What the other services say is told when they say it: without them the ledger must be recoverable too.
+			// The answers of the other services are shown while they are read: the ledger must be recoverable without them.
 			groups, _, err := gather(cmd.Context(), a, "")
 			if err != nil {
 				a.Report(a.Err, err)
@@ -74,7 +74,7 @@ recover from.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for people; it is kept with the epoch")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for people; stored with the epoch")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.Flags().BoolVar(&force, "force", false, "raise the epoch although no node is ahead of the ledger")
 	app.MustMark(cmd, "reason")
@@ -107,7 +107,7 @@ func printRecovery(a *app.App, l *distributorv1.Ledger, groups []groupStatus) er
 	return nil
 }
 
-// goesBack describes which revisions gateways of the group will give up; empty when they give up none.
+// goesBack describes which revisions gateways of the group will lose; empty when they lose none.
 func (s groupStatus) goesBack() string {
 	others := int64(0)
 	for _, n := range s.nodes {

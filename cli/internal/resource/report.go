@@ -9,7 +9,7 @@ import (
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 )
 
-// A report is the status of one group for programs: what the command concluded, and the services' answers that it did from.
+// A report is the status of one group for programs: the command's conclusions, and the services' answers on which they rest.
 type report struct {
 	Group    json.RawMessage `json:"group"`
 	InSync   bool            `json:"in_sync"`
@@ -44,7 +44,7 @@ func printReports(a *app.App, all []groupStatus, ledger *distributorv1.Ledger) e
 	}
 	document := struct {
 		Groups []report        `json:"groups"`
-		Ledger json.RawMessage `json:"ledger"` // null when the distributor does not say
+		Ledger json.RawMessage `json:"ledger"` // null when the distributor does not report it
 	}{Groups: []report{}, Ledger: raw}
 	for _, s := range all {
 		r, err := reportOf(s)

@@ -16,19 +16,19 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// likeDistributor takes a group's own retention away.
+// likeDistributor is the value that removes a group's own retention.
 const likeDistributor = "default"
 
-// addRetention defines the flags that say how long the past of a group is kept.
+// addRetention defines the flags of how long old revisions of a group are kept.
 func (f *groupFlags) addRetention(flags *pflag.FlagSet) {
-	field(f, flags.String, "keep-revisions", "how many of the newest revisions are kept at least, 2 or more; default: what the "+
-		"distributor was started with",
+	field(f, flags.String, "keep-revisions", "how many of the newest revisions are kept at least, 2 or more; default: the "+
+		"distributor's setting",
 		func(g *registryv1.Group, text string) (err error) {
 			g.Policy.KeepRevisions, err = parseKeepRevisions(text)
 			return err
 		})
 	field(f, flags.String, "keep-age", "how long a revision is kept after the next one took its place, 1h or more, as in 30d or 36h; "+
-		"default: what the distributor was started with",
+		"default: the distributor's setting",
 		func(g *registryv1.Group, text string) (err error) {
 			g.Policy.KeepAge, err = parseKeepAge(text)
 			return err
@@ -54,7 +54,7 @@ func parseKeepAge(text string) (*durationpb.Duration, error) {
 	d, err := time.ParseDuration(text)
 	if days, found := strings.CutSuffix(text, "d"); found {
 		var n uint64
-		n, err = strconv.ParseUint(days, 10, 16) // so that the product fits
+		n, err = strconv.ParseUint(days, 10, 16) // so that the product does not overflow
 		d = time.Duration(n) * 24 * time.Hour
 	}
 	if err != nil || d < fleet.MinKeepAge {
@@ -63,7 +63,7 @@ func parseKeepAge(text string) (*durationpb.Duration, error) {
 	return durationpb.New(d), nil
 }
 
-// printRetention prints how long the past of a group is kept.
+// printRetention prints how long old revisions of a group are kept.
 func printRetention(a *app.App, p *fleetv1.RolloutPolicy) {
 	count, age := "as many revisions as the distributor was started with", "as long as the distributor was started with"
 	if p != nil && p.KeepRevisions != nil {

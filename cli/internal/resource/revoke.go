@@ -21,12 +21,12 @@ const whatIsKeptOut = `Within seconds every replica of every service closes its 
 silverback unrevoke. All certificates issued up to 30 seconds from now are refused, by their NotBefore. One issued later is
 accepted. Issuers that backdate certificates must wait that much longer: silverback certs backdates by one minute.`
 
-// RevokeNode is the command that keeps a node's certificates out.
+// RevokeNode returns the command that revokes a node's certificates.
 func RevokeNode(a *app.App) *cobra.Command {
 	var group, reason string
 	cmd := &cobra.Command{
 		Use:   "node NODE [-g GROUP] [--reason WHY]",
-		Short: "Keep a node's certificates out; its gateway serves on with what it has",
+		Short: "Revoke a node's certificates; its gateway keeps serving its present configuration",
 		Long: `Revokes the certificates of a node. ` + whatIsKeptOut + `
 The node stays known; silverback delete node forgets and revokes it.`,
 		Example: "  silverback revoke node gw-3 -g edge --reason 'disk stolen'",
@@ -55,13 +55,13 @@ The node stays known; silverback delete node forgets and revokes it.`,
 	return cmd
 }
 
-// RevokeUser is the command that keeps a user's certificates out.
+// RevokeUser returns the command that revokes a user's certificates.
 func RevokeUser(a *app.App) *cobra.Command {
 	var reason string
 	var self bool
 	cmd := &cobra.Command{
 		Use:   "user NAME [--reason WHY]",
-		Short: "Keep a user's certificates out, whatever their role",
+		Short: "Revoke a user's certificates, whatever their role",
 		Long: `Revokes the certificates of a user: of a person or a program, by the name that the certificates have. ` + whatIsKeptOut + `
 Nobody is spared: when the only operator is revoked, only an operator with a new certificate can undo it.`,
 		Example: "  silverback revoke user ann --reason 'laptop lost'",
@@ -76,16 +76,16 @@ Nobody is spared: when the only operator is revoked, only an operator with a new
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for people")
-	cmd.Flags().BoolVar(&self, "allow-self", false, "also when it is the user of this command's certificate; somebody else must undo it")
+	cmd.Flags().BoolVar(&self, "allow-self", false, "also when it is the user of this command's certificate; another user must undo it")
 	return cmd
 }
 
-// UnrevokeNode is the command that lets a node's certificates in again.
+// UnrevokeNode returns the command that ends the revocation of a node.
 func UnrevokeNode(a *app.App) *cobra.Command {
 	var group string
 	cmd := &cobra.Command{
 		Use:     "node NODE [-g GROUP]",
-		Short:   "Let a node's certificates in again, old ones too",
+		Short:   "End the revocation of a node's certificates, old ones too",
 		Long:    "Ends the revocation of a node. Every certificate of it works again, also one that was stolen: a new certificate needs no undo.",
 		Example: "  silverback unrevoke node gw-3 -g edge",
 		Args:    app.Args("the name of one node"),
@@ -107,11 +107,11 @@ func UnrevokeNode(a *app.App) *cobra.Command {
 	return cmd
 }
 
-// UnrevokeUser is the command that lets a user's certificates in again.
+// UnrevokeUser returns the command that ends the revocation of a user.
 func UnrevokeUser(a *app.App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "user NAME",
-		Short: "Let a user's certificates in again, old ones too",
+		Short: "End the revocation of a user's certificates, old ones too",
 		Long: "Ends the revocation of a user. Every certificate of the user works again, also one that was stolen: a new certificate needs " +
 			"no undo.",
 		Example: "  silverback unrevoke user ann",
@@ -143,7 +143,7 @@ func changeRevocation(ctx context.Context, a *app.App, call func(context.Context
 	return nil
 }
 
-// keptOut describes what a revocation does.
+// keptOut describes the effect of a revocation.
 func keptOut(r *registryv1.Revocation) string {
 	return fmt.Sprintf("certificates of %s that were issued up to %s are refused; one that is issued later works", subject(r),
 		show.Time(r.GetIssuedUntil()))

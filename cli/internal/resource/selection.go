@@ -31,9 +31,9 @@ func (c *selection) add(cmd *cobra.Command) {
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) == 0 && len(c.selector.labels) == 0:
-			return fmt.Errorf("%s wants the names of nodes, or their labels with -l; see %s --help", cmd.CommandPath(), cmd.CommandPath())
+			return fmt.Errorf("%s needs the names of nodes, or their labels with -l; see %s --help", cmd.CommandPath(), cmd.CommandPath())
 		case len(args) > 0 && len(c.selector.labels) > 0:
-			return fmt.Errorf("%s wants names or labels, not both; see %s --help", cmd.CommandPath(), cmd.CommandPath())
+			return fmt.Errorf("%s takes names or labels, not both; see %s --help", cmd.CommandPath(), cmd.CommandPath())
 		}
 		return c.selector.check()
 	}
@@ -78,10 +78,10 @@ func (c *selection) nodes(ctx context.Context, a *app.App, names []string) ([]*r
 	return found, nil
 }
 
-// maxNamed is how many nodes a question names.
+// maxNamed is how many nodes a question lists.
 const maxNamed = 10
 
-// confirmed asks for confirmation before something is done to several nodes. One named node needs none.
+// confirmed asks for confirmation before a change of several nodes. One named node needs none.
 func (c *selection) confirmed(a *app.App, names []string, does string, nodes []*registryv1.Node) (bool, error) {
 	if !c.many(names) && !c.confirm.DryRun() {
 		return true, nil
@@ -105,7 +105,7 @@ func (c *selection) print(a *app.App, names []string, one proto.Message, nodes [
 	return show.Message(a.Out, a.Flags.Output, &registryv1.ListNodesResponse{Nodes: nodes})
 }
 
-// eachNode calls do for node after node, and goes on after an error. It returns the changed nodes.
+// eachNode calls do for each node in turn, and continues after an error. It returns the changed nodes.
 func eachNode(ctx context.Context, a *app.App, nodes []*registryv1.Node,
 	do func(context.Context, *registryv1.Node) (*registryv1.Node, error)) ([]*registryv1.Node, error) {
 	var done []*registryv1.Node

@@ -12,10 +12,10 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// selector chooses nodes: by labels, and by states.
+// selector selects nodes by labels and by states.
 type selector struct {
-	labels []string // NAME=VALUE, NAME!=VALUE or NAME, all of which must hold
-	states []string // any of which will do
+	labels []string // NAME=VALUE, NAME!=VALUE or NAME; all must match
+	states []string // one of them must match
 }
 
 func (p *selector) addLabels(cmd *cobra.Command) {
@@ -44,7 +44,7 @@ func (p *selector) check() error {
 	return nil
 }
 
-// matches reports whether a node is chosen. A label that a node does not have is not the value of zone!=a either.
+// matches reports whether a node is selected. A node without the label does not match zone!=a.
 func (p *selector) matches(n *registryv1.Node) bool {
 	for _, label := range p.labels {
 		name, want, valued := strings.Cut(label, "=")
@@ -72,14 +72,14 @@ func stateNames() []string {
 	return names
 }
 
-// inOrder sorts nodes by group and name as people count: gw-2 comes before gw-10.
+// inOrder sorts nodes by group and name in natural order: gw-2 comes before gw-10.
 func inOrder(nodes []*registryv1.Node) {
 	slices.SortStableFunc(nodes, func(a, b *registryv1.Node) int {
 		return cmp.Or(strings.Compare(a.GetGroup(), b.GetGroup()), natural(a.GetName(), b.GetName()))
 	})
 }
 
-// natural compares names, and the numbers in them by their value.
+// natural compares names, with numbers in them compared by value.
 func natural(a, b string) int {
 	for a != "" && b != "" {
 		wordA, numberA, restA := leading(a)
@@ -93,7 +93,7 @@ func natural(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// leading cuts a name after its first number, which is given without zeros in front.
+// leading cuts a name after its first number, which is returned without leading zeros.
 func leading(s string) (word, number, rest string) {
 	digit := func(r rune) bool { return r >= '0' && r <= '9' }
 	start := strings.IndexFunc(s, digit)

@@ -18,10 +18,10 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// none takes away all that a flag has set before.
+// none removes all values that a flag has set before.
 const none = "none"
 
-// addSpread defines the flags that say where and when a rollout may load.
+// addSpread defines the flags of where and when a rollout may load.
 func (f *groupFlags) addSpread(flags *pflag.FlagSet) {
 	field(f, flags.String, "spread", "spread loads over the values of a label, as in zone or zone,max-loading=50%,at-once=1: max-loading is "+
 		"the share of the nodes with one value that may load at once, at-once is how many values may have nodes that load; none ends it",
@@ -37,7 +37,7 @@ func (f *groupFlags) addSpread(flags *pflag.FlagSet) {
 		})
 }
 
-// parseSpread reads zone,max-loading=50%,at-once=1.
+// parseSpread parses zone,max-loading=50%,at-once=1.
 func parseSpread(text string) (*fleetv1.RolloutPolicy_Spread, error) {
 	if text == none {
 		return nil, nil
@@ -66,7 +66,7 @@ func parseSpread(text string) (*fleetv1.RolloutPolicy_Spread, error) {
 	return s, nil
 }
 
-// spreadText is a spread as --spread takes it.
+// spreadText returns a spread in the form of --spread.
 func spreadText(s *fleetv1.RolloutPolicy_Spread) string {
 	text := s.GetLabel()
 	if n := s.GetMaxLoadingPercent(); n > 0 {
@@ -78,7 +78,7 @@ func spreadText(s *fleetv1.RolloutPolicy_Spread) string {
 	return text
 }
 
-// parseWindows reads 0 22 * * 1-5 for 4h in Europe/Berlin.
+// parseWindows parses 0 22 * * 1-5 for 4h in Europe/Berlin.
 func parseWindows(texts []string) (all []*fleetv1.RolloutPolicy_Window, err error) {
 	for _, text := range texts {
 		if text == none {
@@ -97,7 +97,7 @@ func parseWindows(texts []string) (all []*fleetv1.RolloutPolicy_Window, err erro
 	return all, nil
 }
 
-// windowText is a window as --window takes it.
+// windowText returns a window in the form of --window.
 func windowText(w *fleetv1.RolloutPolicy_Window) string {
 	span := w.GetDuration().AsDuration().String()
 	if short, whole := strings.CutSuffix(span, "m0s"); whole {
@@ -110,7 +110,7 @@ func windowText(w *fleetv1.RolloutPolicy_Window) string {
 	return text
 }
 
-// printSpread shows where and when a rollout may load.
+// printSpread prints where and when a rollout may load.
 func printSpread(a *app.App, p *fleetv1.RolloutPolicy) {
 	if s := p.GetSpread(); s != nil {
 		a.Line(15, "Spread:        %s", spreadText(s))
@@ -120,8 +120,8 @@ func printSpread(a *app.App, p *fleetv1.RolloutPolicy) {
 	}
 }
 
-// noteLabels says which label of a wave no node has. A rollout waits for the first of them. When the registry does not answer nothing is
-// said: the rollout says it too.
+// noteLabels prints which labels of waves no node has. A rollout waits for the first of them. When the registry does not answer it prints
+// nothing: the rollout reports it too.
 func noteLabels(ctx context.Context, a *app.App, g *registryv1.Group) {
 	var wanted []string
 	for _, w := range g.GetPolicy().GetWaves() {

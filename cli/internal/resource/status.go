@@ -23,7 +23,7 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// worstShown is how many troubled nodes the status names; get nodes shows them all.
+// worstShown is how many troubled nodes the status lists; get nodes lists all.
 const worstShown = 10
 
 // groupStatus is what the status shows of one group.
@@ -36,10 +36,10 @@ type groupStatus struct {
 	drained  int64 // targets of upstreams
 	kept     obedience
 
-	noRevision, noRollout bool // who knows it did not answer
+	noRevision, noRollout bool // their service did not answer
 }
 
-// Status is the command that shows on one screen whether the fleet is in sync and which rollouts move.
+// Status returns the command that shows on one screen whether the fleet is in sync and which rollouts move.
 func Status(a *app.App) *cobra.Command {
 	var group string
 	var watch bool
@@ -69,7 +69,7 @@ online, or nodes are ahead of the ledger.`,
 	return cmd
 }
 
-// look asks once, and prints what is so.
+// look reads the state once and prints it.
 func look(ctx context.Context, a *app.App, group string) error {
 	all, away, err := gather(ctx, a, group)
 	if err == nil && len(away) > 0 && a.Flags.Output != show.Table {
@@ -96,8 +96,8 @@ func look(ctx context.Context, a *app.App, group string) error {
 	return nil
 }
 
-// gather calls the services, each with its own deadline: one that does not answer must not use up the time of the next. Away holds why the
-// translator or the distributor did not answer. Such a service is not called for the next group.
+// gather calls the services, each with its own deadline, so that one that does not answer does not use up the time of the next. Away holds
+// why the translator or the distributor did not answer. Such a service is not called for the next group.
 func gather(ctx context.Context, a *app.App, only string) (all []groupStatus, away []error, err error) {
 	all, err = known(ctx, a, only)
 	if err != nil {
@@ -122,7 +122,7 @@ func gather(ctx context.Context, a *app.App, only string) (all []groupStatus, aw
 		}
 		return err
 	}
-	// The translator comes last: without etcd it takes long to say that it cannot answer.
+	// The translator comes last: without etcd it takes long to answer that it cannot serve.
 	for _, part := range []struct {
 		ask   func(context.Context, *groupStatus) error
 		leave func(*groupStatus)
@@ -182,13 +182,13 @@ func askAll(all []groupStatus, ask func(*groupStatus) error, leave func(*groupSt
 	return silent, nil
 }
 
-// absent reports whether a call got no answer, or the answer that it cannot be served now.
+// absent reports whether a call got no answer, or the answer that the service cannot serve now.
 func absent(err error) bool {
 	code := status.Code(err)
 	return code == codes.Unavailable || code == codes.DeadlineExceeded
 }
 
-// online nodes are in contact.
+// online returns the connected nodes.
 func online(n *registryv1.Node) bool { return forecast.Online(n) }
 
 func (s groupStatus) counts() (onlineNodes, serving int) {
@@ -204,7 +204,7 @@ func (s groupStatus) counts() (onlineNodes, serving int) {
 	return onlineNodes, serving
 }
 
-// unmanaged is how many gateways serve something that no revision brought.
+// unmanaged returns how many gateways serve a configuration that no revision has.
 func (s groupStatus) unmanaged() (n int) {
 	for _, node := range s.nodes {
 		if node.GetState() == registryv1.Node_STATE_UNMANAGED {
@@ -235,10 +235,10 @@ func ledgerOf(ctx context.Context, a *app.App, all []groupStatus, group string) 
 	return answer.GetLedger()
 }
 
-// crowdedPercent is how full a member of etcd is when status says so.
+// crowdedPercent is how full a member of etcd must be for status to show it.
 const crowdedPercent = 60
 
-// fullest says how full the fullest member of etcd is; empty when none is crowded, or no quota is known.
+// fullest returns how full the fullest member of etcd is. It is empty when none is crowded, or no quota is known.
 func fullest(members []*distributorv1.Ledger_Member) string {
 	var most *distributorv1.Ledger_Member
 	percent := int64(crowdedPercent - 1)

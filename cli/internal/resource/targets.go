@@ -20,7 +20,7 @@ import (
 	registryv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/registry/v1"
 )
 
-// targetChange is what target drain and target undrain take.
+// targetChange has the options of target drain and target undrain.
 type targetChange struct {
 	group, reason, owner string
 	force, noWait        bool
@@ -30,7 +30,7 @@ type targetChange struct {
 // noReason is the reason of a change without one.
 const noReason = "no reason is given"
 
-// DrainTarget is the command that takes targets out of a group's gateways.
+// DrainTarget returns the command that takes targets out of a group's gateways.
 func DrainTarget(a *app.App) *cobra.Command {
 	c := &targetChange{}
 	cmd := &cobra.Command{
@@ -60,12 +60,12 @@ gateway did not confirm it in time.`,
 	return cmd
 }
 
-// UndrainTarget is the command that lets targets in again.
+// UndrainTarget returns the command that ends a drain of targets.
 func UndrainTarget(a *app.App) *cobra.Command {
 	c := &targetChange{}
 	cmd := &cobra.Command{
 		Use:   "undrain UPSTREAM TARGET [TARGET …] -g GROUP [--reason WHY]",
-		Short: "Let a drained target of an upstream in again",
+		Short: "Put a drained target of an upstream back",
 		Long: `Lets drained targets of an upstream in again. What another owner keeps out,
 such as a controller, stays out, and the command says so.`,
 		Example: "  silverback target undrain orders 10.0.0.7:8080 -g edge",
@@ -101,7 +101,7 @@ func (c *targetChange) add(cmd *cobra.Command) {
 	app.MustMark(cmd, "group")
 }
 
-// give stores a change, waits for the gateways and prints what came of it.
+// give stores a change, waits for the gateways and prints the result.
 func (c *targetChange) give(ctx context.Context, a *app.App, r *distributorv1.UpdateDrainedTargetsRequest) error {
 	r.Group, r.Owner, r.Reason, r.RequestId = c.group, c.owner, cmp.Or(c.reason, noReason), uuid.NewString()
 	call, cancel := a.Call(ctx)
@@ -135,7 +135,7 @@ func (c *targetChange) give(ctx context.Context, a *app.App, r *distributorv1.Up
 		}
 		a.Line(0, "%s; %s", change, said)
 		for _, d := range answer.GetStillDrained() {
-			a.Line(0, "target %s of upstream %s stays out: %s wants it, for %s: %s", d.GetTarget(), d.GetUpstream(), d.GetOwner(),
+			a.Line(0, "target %s of upstream %s stays out: drained by %s, for %s: %s", d.GetTarget(), d.GetUpstream(), d.GetOwner(),
 				show.Age(a.Now(), d.GetCreateTime()), show.Clean(d.GetReason()))
 		}
 	}
@@ -145,14 +145,14 @@ func (c *targetChange) give(ctx context.Context, a *app.App, r *distributorv1.Up
 	return nil
 }
 
-// obedience is how the online gateways of a group keep a set of targets out.
+// obedience is how the online gateways of a group apply a set of drained targets.
 type obedience struct {
 	online, obey int
-	cannot       []string // whose agents are too old, or have not heard of the set
-	fail         []string // that keep something out not, or let it not in
+	cannot       []string // their agents are too old, or have not received the set
+	fail         []string // a target is not out that should be, or not in that should be
 }
 
-// obedienceOf counts the nodes that keep out what a set says, or a later one.
+// obedienceOf counts the nodes that apply a set, or a later one.
 func obedienceOf(nodes []*registryv1.Node, at fleet.Stamp) (o obedience) {
 	for _, n := range nodes {
 		if !online(n) {
@@ -177,7 +177,7 @@ func keepsOut(d *fleetv1.DrainedTargets) bool {
 	return d.GetOutCount()+d.GetAbsentCount() >= d.GetWantedCount() && d.GetReleasingCount() == 0
 }
 
-// String is for people.
+// String returns the text for people.
 func (o obedience) String() string {
 	if o.online == 0 {
 		return "no gateway is online; they obey when they come"
@@ -185,13 +185,13 @@ func (o obedience) String() string {
 	return fmt.Sprintf("%d of %s obey", o.obey, show.Count(int64(o.online), "online gateway", "online gateways"))
 }
 
-// unheard names the gateways that are waited for.
+// unheard names the gateways that the command waits for.
 func (o obedience) unheard() string {
 	var parts []string
 	for _, p := range []struct {
 		names []string
 		text  string
-	}{{o.cannot, "not heard of it, or an agent that cannot"}, {o.fail, "not done, see silverback describe node"}} {
+	}{{o.cannot, "not received yet, or the agent is too old"}, {o.fail, "not done, see silverback describe node"}} {
 		if len(p.names) > 0 {
 			shown := strings.Join(p.names[:min(len(p.names), 3)], ", ")
 			if more := len(p.names) - 3; more > 0 {
@@ -203,7 +203,7 @@ func (o obedience) unheard() string {
 	return strings.Join(parts, "; ")
 }
 
-// await asks the registry until every online gateway obeys. It returns what was so last, and why it was not waited for longer.
+// await waits until every online gateway applies the set. It returns the last result, and why the wait ended early.
 func (c *targetChange) await(ctx context.Context, a *app.App, at fleet.Stamp) (kept obedience, unheard error) {
 	ctx, cancel := context.WithTimeout(ctx, c.wait)
 	defer cancel()
@@ -223,7 +223,7 @@ func (c *targetChange) await(ctx context.Context, a *app.App, at fleet.Stamp) (k
 	}
 }
 
-// ListTargets is the command that shows what the gateways of a group keep out.
+// ListTargets returns the command that lists the drained targets of a group.
 func ListTargets(a *app.App) *cobra.Command {
 	var group string
 	cmd := &cobra.Command{
@@ -276,8 +276,8 @@ group runs has it: nothing is kept out, until it comes back or is undrained.`,
 	return cmd
 }
 
-// drainedTargets returns how many targets a group's gateways are to keep out, and the version of that. Without an answer it returns none:
-// who asks shows much else.
+// drainedTargets returns the number of drained targets of a group, and the version of the set. Without an answer it returns none: the
+// caller shows much else.
 func drainedTargets(ctx context.Context, a *app.App, group string) (count int64, at fleet.Stamp) {
 	ctx, cancel := a.Call(ctx)
 	defer cancel()

@@ -21,7 +21,7 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// lines prints what changes: a row each, or with -o json a line.
+// lines prints changes: a row each, or with -o json a line.
 type lines struct {
 	a     *app.App
 	table show.Stream
@@ -39,13 +39,13 @@ func (l *lines) print(m proto.Message, row []string) error {
 	return l.table.Write(l.a.Out, row...)
 }
 
-// A stream is opened again after at most reopenPause, of which reopenJitter is random: a replica that goes away has many watchers.
+// A stream is opened again after at most reopenPause, of which reopenJitter is random: a replica that stops has many watchers.
 const (
 	reopenPause  = 500 * time.Millisecond
 	reopenJitter = 0.5
 )
 
-// keep follows a stream, and opens it again when the replica that served it went away, from where it was.
+// keep follows a stream. When the replica that serves it stops, it opens the stream again at the last position.
 func keep[T any](ctx context.Context, open func(token string) (grpc.ServerStreamingClient[T], error),
 	take func(*T) (token string, err error)) error {
 	for token := ""; ; {

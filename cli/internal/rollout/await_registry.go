@@ -16,7 +16,7 @@ const (
 )
 
 // awaitRegistry waits up to registryTimeout until agents have reported the digest to the registry, so that silverback status after apply
-// --wait agrees with the distributor. The rollout is complete without it: an unreachable registry or a large group end the wait, not the
+// --wait agrees with the distributor. The rollout is complete without it. An unreachable registry or a large group ends the wait, not the
 // command.
 func awaitRegistry(ctx context.Context, a *app.App, group, digest string) {
 	ctx, cancel := context.WithTimeout(ctx, registryTimeout)

@@ -20,8 +20,8 @@ const (
 	expressPause = 200 * time.Millisecond
 )
 
-// Express has a revision rolled out without waves: every rollout of its group up to its own is promoted fully. The history of each says
-// why.
+// Express rolls out a revision without waves: it promotes every rollout of its group up to its own fully. The history of each has the
+// reason.
 func Express(ctx context.Context, a *app.App, revision *client.Revision, reason string) error {
 	ctx, cancel := context.WithTimeout(ctx, expressTime)
 	defer cancel()
@@ -38,13 +38,13 @@ func Express(ctx context.Context, a *app.App, revision *client.Revision, reason 
 		case client.Ended(r) && r.GetCandidateRevision() >= revision.GetNumber():
 			return nil
 		case r != nil:
-			// One that has ended is promoted for the next one to begin, when that waits for a change window or the load interval.
+			// When a rollout has ended and the next one waits for a change window or the load interval, a promotion lets it begin.
 			_, err := rollouts.PromoteRollout(ctx, &distributorv1.PromoteRolloutRequest{Group: revision.GetGroup(), Rollout: r.GetId(), Full: true,
 				Reason: "express: " + reason, RequestId: uuid.NewString()})
 			if err == nil && r.GetCandidateRevision() >= revision.GetNumber() {
 				return nil
 			}
-			// WrongState: an older rollout has ended meanwhile. The next pass reads its successor.
+			// WrongState: an older rollout ended meanwhile. The next pass reads its successor.
 			if err != nil && !errors.Is(fault.FromStatus(err), fault.Of(fault.WrongState)) {
 				return err
 			}

@@ -22,11 +22,11 @@ type progress struct {
 	paint func(app.Colour, string) string
 	stop  func()
 
-	mu      sync.Mutex // the region is drawn by news, by the clock and by changes of the terminal's size
+	mu      sync.Mutex // messages, the clock and changes of the terminal's size draw the region
 	region  *screen.Region
 	size    screen.Size
 	newest  *distributorv1.Rollout
-	soaking time.Time // since when the present wave is seen to soak
+	soaking time.Time // since when the present wave is observed to soak
 	last    string
 }
 
@@ -49,7 +49,7 @@ func newProgress(a *app.App) *progress {
 	return p
 }
 
-// held says once why no rollout to the revision has begun.
+// held prints once why no rollout to the revision has begun.
 func (p *progress) held(r *distributorv1.Rollout) {
 	if text := show.Clean(r.GetNext()); text != p.last {
 		p.last = text
@@ -84,14 +84,14 @@ func (p *progress) line() string {
 	return line
 }
 
-// soakLeft is how long the soak of the present wave lasts on, in whole seconds, when it has been seen for a time; 0 when none does. The
-// leader measures it by its own clock, so it is a second more or less.
+// soakLeft returns the rest of the present wave's soak in whole seconds, when it was observed for a time; otherwise 0. The leader measures
+// it by its own clock, so it may be off by a second.
 func soakLeft(r *distributorv1.Rollout, seen time.Duration) time.Duration {
 	if r.GetState() != distributorv1.Rollout_STATE_SOAKING {
 		return 0
 	}
 	soak := r.GetSoak()
-	// A distributor of an older version does not say.
+	// A distributor of an older version does not report it.
 	if waves, wave := r.GetPolicy().GetWaves(), int(r.GetWave()); soak == nil && wave >= 1 && wave <= len(waves) {
 		soak = waves[wave-1].GetSoak()
 	}
@@ -102,7 +102,7 @@ func (p *progress) show(r *distributorv1.Rollout) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	line := Line(r)
-	waits := r.GetState() == distributorv1.Rollout_STATE_WAITING && r.GetReason() != "" // until somebody does something
+	waits := r.GetState() == distributorv1.Rollout_STATE_WAITING && r.GetReason() != "" // until an operator acts
 	if waits {
 		line += ": " + show.Clean(r.GetReason())
 	}
@@ -120,7 +120,7 @@ func (p *progress) show(r *distributorv1.Rollout) {
 		fmt.Fprintln(p.w, p.line())
 	case p.region == nil:
 		fmt.Fprintln(p.w, line)
-	case waits: // a reason is longer than a line
+	case waits: // a reason may be longer than a line
 		p.newest = nil
 		p.region.End()
 		fmt.Fprintln(p.w, line)
@@ -132,7 +132,7 @@ func (p *progress) show(r *distributorv1.Rollout) {
 	}
 }
 
-// end leaves what is drawn, and draws no more.
+// end keeps what is drawn, and stops drawing.
 func (p *progress) end() {
 	p.stop()
 	p.mu.Lock()
@@ -152,7 +152,7 @@ func waveLabel(r *distributorv1.Rollout) string {
 	return show.Clean(waves[wave-1].GetLabel())
 }
 
-// Line is the progress of a rollout: revision 7: wave 1 of 2: 1/1 serving.
+// Line returns the progress of a rollout: revision 7: wave 1 of 2: 1/1 serving.
 func Line(r *distributorv1.Rollout) string {
 	n := r.GetProgress()
 	head := fmt.Sprintf("revision %d", r.GetCandidateRevision())
@@ -162,7 +162,7 @@ func Line(r *distributorv1.Rollout) string {
 			return head + ": waiting"
 		}
 		if label := waveLabel(r); label != "" && n.GetOnline() > 0 {
-			return head + ": waiting for a gateway with the label " + label + "; silverback rollout promote goes on without it"
+			return head + ": waiting for a gateway with the label " + label + "; silverback rollout promote continues without it"
 		}
 		return head + ": waiting for a gateway of the group to come online"
 	case distributorv1.Rollout_STATE_SUPERSEDED:
@@ -191,7 +191,7 @@ func Line(r *distributorv1.Rollout) string {
 	return fmt.Sprintf("%s: wave %d of %d%s: %s", head, r.GetWave(), r.GetWaveCount(), state, strings.Join(parts, ", "))
 }
 
-// bar fills with the nodes of the wave that serve. It is short where the line beside it needs the room.
+// bar shows how many nodes of the wave serve. It is short where the line beside it needs the space.
 func bar(n *distributorv1.Progress, terminal int) string {
 	const least, most, beside = 8, 24, 80
 	width := min(max(terminal-beside, least), most)

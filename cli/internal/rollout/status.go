@@ -15,11 +15,11 @@ import (
 	distributorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/distributor/v1"
 )
 
-// Command is the command that looks at rollouts.
+// Command returns the parent of the rollout commands.
 func Command(a *app.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rollout",
-		Short: "Look at the rollouts of a group, and steer them",
+		Short: "Show and control the rollouts of a group",
 		RunE:  app.RequireSubcommand,
 	}
 	cmd.AddCommand(statusCommand(a), historyCommand(a), pauseCommand(a), resumeCommand(a), promoteCommand(a), abortCommand(a), retryCommand(a),
@@ -59,14 +59,14 @@ or not yet.`,
 			})
 		},
 	}
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "go on looking, until the rollout ends")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "watch until the rollout ends")
 	cmd.Flags().StringVarP(&group, "group", "g", "", "the group of gateways")
 	cmd.Flags().StringVar(&id, "id", "", "this rollout instead of the newest")
 	app.MustMark(cmd, "group")
 	return cmd
 }
 
-// look asks once, and prints where the rollout stands.
+// look reads the state once and prints the rollout.
 func look(ctx context.Context, a *app.App, group, id string) (*distributorv1.Rollout, error) {
 	rollouts := a.Rollouts()
 	ctx, cancel := a.Call(ctx)
@@ -90,7 +90,7 @@ func look(ctx context.Context, a *app.App, group, id string) (*distributorv1.Rol
 	return answer.GetRollout(), nil
 }
 
-// warnAhead warns when nodes of the group are ahead of the ledger, for they refuse its decisions. An older distributor does not report
+// warnAhead warns when nodes of the group are ahead of the ledger, because they refuse its decisions. An older distributor does not report
 // them.
 func warnAhead(ctx context.Context, a *app.App, rollouts distributorv1.RolloutServiceClient, group string) bool {
 	answer, err := rollouts.GetLedger(ctx, &distributorv1.GetLedgerRequest{Group: group})
@@ -98,13 +98,13 @@ func warnAhead(ctx context.Context, a *app.App, rollouts distributorv1.RolloutSe
 	if err != nil || n == 0 {
 		return false
 	}
-	fmt.Fprintln(a.Err, a.Colour(app.Red, fmt.Sprintf("The ledger was restored or lost: what it decides is refused by %s of the group, "+
+	fmt.Fprintln(a.Err, a.Colour(app.Red, fmt.Sprintf("The ledger was restored or lost: its decisions are refused by %s of the group, "+
 		"ahead of it. See silverback recover.",
 		show.Count(n, "gateway", "gateways"))))
 	return true
 }
 
-// ID is the id of a rollout, of which people may leave out the zeros in front.
+// ID returns the id of a rollout. Leading zeros may be left out.
 func ID(given string) string {
 	if n, err := strconv.ParseUint(given, 10, 32); err == nil {
 		return fmt.Sprintf("%08d", n)
@@ -148,7 +148,7 @@ func historyCommand(a *app.App) *cobra.Command {
 	return cmd
 }
 
-// Table lays rollouts out for people.
+// Table returns a table of rollouts.
 func Table(a *app.App, rollouts []*distributorv1.Rollout) *show.Grid {
 	grid := &show.Grid{Header: []string{"GROUP", "ID", "STATE", "REVISION", "SERVING", "AGE", "REASON", "WAVE", "FROM", "REFUSED"}, More: 3}
 	for _, r := range rollouts {
@@ -167,7 +167,7 @@ func number(n int64) string {
 	return fmt.Sprint(n)
 }
 
-// Describe prints everything about a rollout.
+// Describe prints all about a rollout.
 func Describe(a *app.App, r *distributorv1.Rollout) {
 	n := r.GetProgress()
 	a.Line(12, "Rollout:    %s of group %s", r.GetId(), r.GetGroup())
@@ -218,7 +218,7 @@ func Describe(a *app.App, r *distributorv1.Rollout) {
 	}
 }
 
-// gateText is what a gate says: error-ratio passed: 0 % of 512 requests failed in the wave ...
+// gateText returns the result of a gate: error-ratio passed: 0 % of 512 requests failed in the wave ...
 func gateText(g *distributorv1.GateResult) string {
 	outcome := strings.ReplaceAll(show.Enum(g.GetOutcome(), "OUTCOME_"), "-", " ")
 	return fmt.Sprintf("%s %s: %s", g.GetGate(), outcome, g.GetEvidence())
@@ -231,7 +231,7 @@ func revisionOf(revision int64, digest string) string {
 	return fmt.Sprintf("revision %d (%s)", revision, show.Digest(digest))
 }
 
-// forecastText says what the loads of a rollout take.
+// forecastText returns the forecast cost of the loads of a rollout.
 func forecastText(f *distributorv1.LoadForecast) string {
 	return cost.Summary{
 		Gateways: int(f.GetGateways()), Measured: int(f.GetMeasured()), Serving: f.GetServingTime().AsDuration(), Slowest: f.GetSlowestNode(),

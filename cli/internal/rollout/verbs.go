@@ -15,13 +15,13 @@ import (
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
 
-// A verb is what an operator orders about the newest rollout of a group.
+// A verb is an order about the newest rollout of a group.
 type verb struct {
 	group, id, reason string
 	full              bool
 }
 
-// command makes the command of a verb. Do gives the order.
+// command returns the command of a verb. do sends the order.
 func (v *verb) command(a *app.App, name, short, long string,
 	do func(context.Context, distributorv1.RolloutServiceClient) (proto.Message, *distributorv1.Rollout, error)) *cobra.Command {
 	cmd := &cobra.Command{
@@ -70,7 +70,7 @@ halts it. silverback rollout resume lets it go on.`,
 
 func resumeCommand(a *app.App) *cobra.Command {
 	v := &verb{}
-	return v.command(a, "resume", "Let a paused rollout go on",
+	return v.command(a, "resume", "Resume a paused rollout",
 		`Lets a paused rollout go on. The soak and the deadline of its wave begin anew.`,
 		func(ctx context.Context, s distributorv1.RolloutServiceClient) (proto.Message, *distributorv1.Rollout, error) {
 			answer, err := s.ResumeRollout(ctx, &distributorv1.ResumeRolloutRequest{Group: v.group, Rollout: ID(v.id), Reason: v.reason,
@@ -122,13 +122,13 @@ it again without being asked.`,
 		})
 }
 
-// undoCommand takes back what a rollout brought: by an abort while it moves, and by a new revision with the content of before once it has
-// completed.
+// undoCommand reverts the change of a rollout: by an abort while the rollout moves, and by a new revision with the previous content once it
+// has completed.
 func undoCommand(a *app.App) *cobra.Command {
 	var group, reason string
 	cmd := &cobra.Command{
 		Use:   "undo -g GROUP --reason WHY",
-		Short: "Take back what the newest rollout brought",
+		Short: "Revert the change of the newest rollout",
 		Long: `Takes back what the newest rollout of a group brought. While it moves, it
 is aborted. Once it has completed, a new revision with the content of the
 revision before is rolled out, in waves; sources that were submitted since are
@@ -185,11 +185,11 @@ left as they are. silverback rollback goes further back.`,
 	return cmd
 }
 
-// Freeze is the command that keeps a group from beginning rollouts.
+// Freeze returns the command that keeps rollouts of a group from beginning.
 func Freeze(a *app.App) *cobra.Command {
 	const long = `Freezes a group: it takes submissions, and begins no rollout. One that is
 open goes on; silverback rollout pause stops it.`
-	return groupVerb(a, "freeze", "Keep a group from beginning rollouts", long, "sale until Monday",
+	return groupVerb(a, "freeze", "Keep rollouts of a group from beginning", long, "sale until Monday",
 		func(ctx context.Context, group, reason string) (proto.Message, string, error) {
 			answer, err := a.Rollouts().FreezeGroup(ctx, &distributorv1.FreezeGroupRequest{Group: group, Reason: reason,
 				RequestId: uuid.NewString()})
@@ -200,9 +200,9 @@ open goes on; silverback rollout pause stops it.`
 		})
 }
 
-// Unfreeze is the command that ends a freeze.
+// Unfreeze returns the command that ends a freeze.
 func Unfreeze(a *app.App) *cobra.Command {
-	return groupVerb(a, "unfreeze", "Let a frozen group begin rollouts again", "", "the sale is over",
+	return groupVerb(a, "unfreeze", "End the freeze of a group", "", "the sale is over",
 		func(ctx context.Context, group, reason string) (proto.Message, string, error) {
 			answer, err := a.Rollouts().UnfreezeGroup(ctx, &distributorv1.UnfreezeGroupRequest{Group: group, Reason: reason,
 				RequestId: uuid.NewString()})
@@ -210,7 +210,7 @@ func Unfreeze(a *app.App) *cobra.Command {
 		})
 }
 
-// groupVerb makes the command of a verb about a group. Do gives the order, and returns the line that people are shown.
+// groupVerb returns the command of a verb about a group. do sends the order, and returns the line to print.
 func groupVerb(a *app.App, name, short, long, why string,
 	do func(ctx context.Context, group, reason string) (proto.Message, string, error)) *cobra.Command {
 	var group, reason string

@@ -1,4 +1,4 @@
-// Package rollout is the part of the command line that looks at rollouts: it waits for them, shows them and their history.
+// Package rollout has the commands for rollouts: waiting for them, showing them and their history.
 package rollout
 
 import (
@@ -13,13 +13,13 @@ import (
 )
 
 // Wait shows the rollouts of a revision's group until every online gateway serves the revision or a later one. It exits with 2 when the
-// rollout is halted or rolled back, when somebody replaces the source before that, and when the time is over. Place moves what gateways
-// refuse of the revision to the lines of the submitted files.
+// rollout is halted or rolled back, when the source is replaced before that, and at the timeout. place moves problems that gateways report
+// about the revision to the lines of the submitted files.
 func Wait(
 	ctx context.Context, a *app.App, source string, revision *client.Revision, timeout time.Duration, place ...func(*client.Problem),
 ) error {
 	progress := newProgress(a)
-	timeout = max(timeout, time.Nanosecond) // 0 does not wait; for the client it is the default
+	timeout = max(timeout, time.Nanosecond) // 0 does not wait; the client takes it for the default
 	r, err := a.Client().Wait(ctx, revision, client.WaitOptions{Source: source, Timeout: timeout, Progress: progress.show,
 		Held: progress.held})
 	progress.end()
@@ -37,8 +37,8 @@ func Wait(
 	return nil
 }
 
-// explain prints the refusals of a halted rollout, and adds to the error of a wait which command shows more. A failed call is returned as
-// it is.
+// explain prints the refusals of a halted rollout, and adds to the error of a wait which command shows more. A failed call is returned
+// unchanged.
 func explain(ctx context.Context, a *app.App, err error, revision *client.Revision, place []func(*client.Problem)) error {
 	var (
 		halted      *client.HaltedError
@@ -73,10 +73,10 @@ func explain(ctx context.Context, a *app.App, err error, revision *client.Revisi
 	default:
 		return err
 	}
-	return &app.Exit{Code: app.ExitDifference, Err: errors.New(text)} // what a call failed with is not the outcome of the wait
+	return &app.Exit{Code: app.ExitDifference, Err: errors.New(text)} // a failed call is not the result of the wait
 }
 
-// pinned says which sources are held at their last good content; empty when none are.
+// pinned returns which sources are held at their last good content; empty when none are.
 func pinned(r *client.Rollout) string {
 	switch n := len(r.GetPinnedSources()); n {
 	case 0:
@@ -89,7 +89,7 @@ func pinned(r *client.Rollout) string {
 	}
 }
 
-// fallback says which revisions the gateways serve instead.
+// fallback describes which revisions the gateways serve instead.
 func fallback(r *client.Rollout) string {
 	if revisions := instead(r); revisions != "" {
 		return "; the gateways serve " + revisions

@@ -1,5 +1,4 @@
-// Package show prints what the services answer: tables for people, JSON and YAML for programs, progress for those
-// who wait. It asks nobody anything.
+// Package show prints the services' answers: tables for people, JSON and YAML for programs, and progress. It calls no service.
 package show
 
 import (
@@ -18,7 +17,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/clean"
 )
 
-// A Format is what -o chooses.
+// A Format is a value of -o.
 type Format string
 
 // The formats of -o.
@@ -28,10 +27,10 @@ const (
 	YAML  Format = "yaml"
 )
 
-// Wide is what -o takes for a table with all columns.
+// Wide is the value of -o for a table with all columns.
 const Wide = "wide"
 
-// Formats lists what -o takes, for help and completion.
+// Formats lists the values of -o, for help and completion.
 var Formats = []string{string(Table), Wide, string(JSON), string(YAML)}
 
 // Set parses the value of -o.
@@ -50,8 +49,8 @@ func (f *Format) String() string { return string(*f) }
 // Type names the flag's value in help.
 func (f *Format) Type() string { return "format" }
 
-// Message prints a message as JSON or YAML with the field names of the proto files. Numbers are numbers, and what is zero, empty or false
-// is there; only messages that are not set, and fields of a choice, are left out.
+// Message prints a message as JSON or YAML with the field names of the proto files. Numbers are numbers. Zero, empty and false values are
+// included. Only unset messages and the unset fields of a choice are left out.
 func Message(w io.Writer, f Format, m proto.Message) error {
 	text, err := Raw(m)
 	if err != nil {
@@ -60,7 +59,7 @@ func Message(w io.Writer, f Format, m proto.Message) error {
 	return write(w, f, text)
 }
 
-// Raw encodes a message as a part of something larger. A message that is not there is null.
+// Raw encodes a message as a part of a larger document. A nil message is null.
 func Raw(m proto.Message) (json.RawMessage, error) {
 	if !m.ProtoReflect().IsValid() {
 		return json.RawMessage("null"), nil
@@ -75,13 +74,13 @@ func Raw(m proto.Message) (json.RawMessage, error) {
 	return text, nil
 }
 
-// One prints a message of many: a document of its own in YAML, and a line in JSON.
+// One prints one message of several: a document of its own in YAML, and a line in JSON.
 func One(w io.Writer, f Format, m proto.Message) error {
 	text, err := Raw(m)
 	if err != nil {
 		return err
 	}
-	if f == YAML { // else the keys of all messages were one map
+	if f == YAML { // otherwise the keys of all messages would form one map
 		if _, err := io.WriteString(w, "---\n"); err != nil {
 			return err
 		}
@@ -96,7 +95,7 @@ func One(w io.Writer, f Format, m proto.Message) error {
 	return err
 }
 
-// Value prints what a command put together itself, as encoding/json sees it.
+// Value prints a value of the command itself, encoded by encoding/json.
 func Value(w io.Writer, f Format, v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -106,7 +105,7 @@ func Value(w io.Writer, f Format, v any) error {
 }
 
 func write(w io.Writer, f Format, text []byte) error {
-	// protojson varies its white space on purpose; the output shall not.
+	// protojson varies its white space on purpose; the output must not.
 	var b bytes.Buffer
 	if err := json.Indent(&b, text, "", "  "); err != nil {
 		return fmt.Errorf("encode answer: %w", err)
@@ -132,7 +131,7 @@ func writeYAML(w io.Writer, text []byte) error {
 	if err := errors.Join(enc.Encode(&node), enc.Close()); err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
-	// The encoder writes some characters as they are which a terminal obeys. JSON says exactly what they were.
+	// The encoder writes some characters unescaped that a terminal obeys.
 	_, err := io.WriteString(w, clean.Text(b.String(), math.MaxInt))
 	return err
 }
@@ -142,7 +141,7 @@ func blockStyle(node *yaml.Node) {
 		node.Style &^= yaml.FlowStyle
 	}
 	if node.Kind == yaml.ScalarNode && node.Style&yaml.DoubleQuotedStyle != 0 && node.Tag == "!!str" {
-		node.Style = 0 // the encoder quotes again where it must
+		node.Style = 0 // the encoder quotes where it must
 	}
 	for _, child := range node.Content {
 		blockStyle(child)

@@ -9,9 +9,9 @@ import (
 )
 
 // numbers rewrites a message's JSON so that 64-bit integers are numbers. protojson writes them as strings, for readers that keep numbers as
-// floats; counts and revisions are far below 2^53, from where on those are inexact.
+// floats. Counts and revisions are far below 2^53, above which floats are inexact.
 func numbers(text json.RawMessage, m protoreflect.MessageDescriptor) (json.RawMessage, error) {
-	if m.FullName().Parent() == "google.protobuf" { // times and durations have forms of their own
+	if m.FullName().Parent() == "google.protobuf" { // times and durations have their own forms
 		return text, nil
 	}
 	return object(text, func(name string, value json.RawMessage) (json.RawMessage, error) {
@@ -49,7 +49,7 @@ func number(text json.RawMessage, field protoreflect.FieldDescriptor) (json.RawM
 	return text, nil
 }
 
-// object rewrites the values of an object, and keeps their order.
+// object rewrites the values of an object and keeps their order.
 func object(text json.RawMessage, rewrite func(name string, value json.RawMessage) (json.RawMessage, error)) (json.RawMessage, error) {
 	in := json.NewDecoder(bytes.NewReader(text))
 	if _, err := in.Token(); err != nil { // {

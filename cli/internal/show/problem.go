@@ -9,7 +9,7 @@ import (
 	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 )
 
-// Problem prints where and what: team-a.yaml:14: route "orders": paths[0]: …
+// Problem prints the place and the message: team-a.yaml:14: route "orders": paths[0]: …
 func Problem(p *fleetv1.Problem) string {
 	var parts []string
 	if place := placeOf(p.GetSource(), p.GetDocument(), p.GetLine()); place != "" {
@@ -43,7 +43,7 @@ func placeOf(source, document string, line int32) string {
 	return fmt.Sprintf("%s (source %q)", place, source)
 }
 
-// Object names an entity: route "orders", or by its id when it has no name.
+// Object returns the name of an entity: route "orders", or its id when it has no name.
 func Object(kind, name, id string) string {
 	switch {
 	case kind == "":
@@ -56,11 +56,10 @@ func Object(kind, name, id string) string {
 	return kind
 }
 
-// maxText bounds what is printed of one text from elsewhere.
+// maxText bounds the output of one foreign text.
 const maxText = 64 << 10
 
-// Clean makes a text from elsewhere safe for a terminal: it cannot move the cursor, colour the screen or turn the direction of what
-// follows.
+// Clean makes foreign text safe for a terminal: it cannot move the cursor, colour the screen or change the direction of text.
 func Clean(text string) string { return clean.Text(text, maxText) }
 
 // CleanAll cleans the texts and errors among arguments.
@@ -76,7 +75,7 @@ func CleanAll(args []any) []any {
 	return args
 }
 
-// Printf prints with cleaned arguments, whose further lines are indented. Output with colours uses fmt.
+// Printf prints with cleaned arguments. Their further lines are indented. Use fmt for output with colours.
 func Printf(w io.Writer, format string, args ...any) {
 	for i, arg := range CleanAll(args) {
 		if text, ok := arg.(string); ok {

@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// minWidth is room for most cells, so that columns seldom have to move.
+// minWidth fits most cells, so that columns seldom change their width.
 const minWidth = 6
 
-// A Stream is a table whose rows come one by one: its columns only grow, and on a terminal no further than fits.
+// A Stream is a table whose rows arrive one by one. Its columns only grow, on a terminal up to its width.
 type Stream struct {
 	Header []string
 	More   int // how many of the last columns only -o wide shows

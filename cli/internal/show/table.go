@@ -9,7 +9,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/screen"
 )
 
-// A Layout is what a table is laid out for. The zero Layout is for a file or a pipe: nothing is shortened.
+// A Layout is the target of a table. The zero Layout is for a file or a pipe: nothing is shortened.
 type Layout struct {
 	Width int  // of the terminal in cells; 0 is no terminal
 	Wide  bool // also the columns that only -o wide shows
@@ -29,7 +29,7 @@ func (g *Grid) Add(cells ...string) { g.Rows = append(g.Rows, cells) }
 func (g *Grid) Write(w io.Writer) error { return g.Draw(w, Layout{}) }
 
 // Draw prints the table with its columns aligned. An empty table prints its header, so that a script sees the columns. On a terminal no
-// line is wider than that: the longest cells are shortened.
+// line is wider than the terminal: the longest cells are shortened.
 func (g *Grid) Draw(w io.Writer, l Layout) error {
 	columns := len(g.Header)
 	if !l.Wide {
@@ -56,7 +56,7 @@ func (g *Grid) Draw(w io.Writer, l Layout) error {
 	return err
 }
 
-// text is a cell as it is shown.
+// text returns a cell as it is shown.
 func text(cell string) string {
 	if cell == "" {
 		return "-"
@@ -64,7 +64,7 @@ func text(cell string) string {
 	return clean.Line(cell, maxText)
 }
 
-// Columns stand apart, closer where they do not fit, and none is shortened below narrow cells.
+// Columns are separated by fewer blanks where they do not fit. None becomes narrower than a minimum.
 const (
 	apart  = 3
 	closer = 2
@@ -77,8 +77,8 @@ func grow(widths []int, cells []string) {
 	}
 }
 
-// fit makes the widest columns narrower until they all fit into a width, and returns how many cells they stand apart. Where they cannot
-// fit, the line is cut in the end.
+// fit shrinks the widest columns until all fit into a width, and returns the number of blanks between columns. Where they cannot fit, the
+// line is cut at the end.
 func fit(widths []int, width int) (gap int) {
 	all := (len(widths) - 1) * apart
 	for _, w := range widths {
@@ -102,7 +102,7 @@ func fit(widths []int, width int) (gap int) {
 	return closer
 }
 
-// align lays out a line. The last cell is followed by nothing.
+// align lays out a line. Nothing follows the last cell.
 func align(cells []string, widths []int, gap, width int) string {
 	var b strings.Builder
 	for i, cell := range cells {

@@ -11,7 +11,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/screen"
 )
 
-// Age is how long ago a time was, in its largest unit: 12s, 5m, 3h, 9d.
+// Age returns how long ago a time was, in its largest unit: 12s, 5m, 3h, 9d.
 func Age(now time.Time, t *timestamppb.Timestamp) string {
 	if t == nil {
 		return ""
@@ -28,7 +28,7 @@ func Age(now time.Time, t *timestamppb.Timestamp) string {
 	return fmt.Sprintf("%dd", int(d.Hours()/24))
 }
 
-// Time prints a point in time in the reader's zone.
+// Time formats a time in the reader's zone.
 func Time(t *timestamppb.Timestamp) string {
 	if t == nil {
 		return ""
@@ -36,7 +36,7 @@ func Time(t *timestamppb.Timestamp) string {
 	return t.AsTime().Local().Format("2006-01-02 15:04:05")
 }
 
-// Span prints a measured duration with three digits at most.
+// Span formats a measured duration with three digits at most.
 func Span(d *durationpb.Duration) string {
 	if d == nil {
 		return ""
@@ -51,7 +51,7 @@ func Span(d *durationpb.Duration) string {
 	return v.Round(time.Millisecond).String()
 }
 
-// Digest shortens a digest to what people compare.
+// Digest shortens a digest for people.
 func Digest(digest string) string {
 	const prefix, keep = "sha256:", 12
 	hex, ok := strings.CutPrefix(digest, prefix)
@@ -61,7 +61,7 @@ func Digest(digest string) string {
 	return hex[:keep]
 }
 
-// Bytes prints a size for people, in powers of 1024.
+// Bytes formats a size for people, in powers of 1024.
 func Bytes(n int64) string {
 	switch {
 	case n >= 10<<20:
@@ -74,7 +74,7 @@ func Bytes(n int64) string {
 	return fmt.Sprintf("%d B", n)
 }
 
-// Count prints a number with its noun: 1 node, 3 nodes.
+// Count formats a number with its noun: 1 node, 3 nodes.
 func Count(n int64, singular, plural string) string {
 	if n == 1 {
 		return "1 " + singular
@@ -91,7 +91,7 @@ func First(text string) string {
 	return line
 }
 
-// Enum prints the value of a proto enum as people write it: STATE_READY is ready.
+// Enum returns the value of a proto enum in the form of the command line: STATE_READY is ready.
 func Enum(value fmt.Stringer, prefix string) string {
 	name := strings.TrimPrefix(value.String(), prefix)
 	if name == "UNSPECIFIED" {
