@@ -155,6 +155,9 @@ func object(t reflect.Type) tree {
 			continue
 		}
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name == "status" {
+			continue // what a controller writes: a resource says which form it has
+		}
 		fields[name] = schemaOf(field.Type)
 	}
 	return tree{"type": "object", "properties": fields}
