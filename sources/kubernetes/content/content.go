@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
@@ -39,6 +41,7 @@ type Content struct {
 	index    map[Key]int
 	sums     map[Key]Sum
 	digest   string
+	text     []byte
 }
 
 // Document is one file of a submission.
@@ -73,7 +76,7 @@ func Compile(documents []Document) (*Content, []fleet.Problem) {
 
 // Open reads canonical bytes, such as those of a revision's part of a source. It keeps them.
 func Open(canonical []byte) (*Content, error) {
-	c := &Content{index: map[Key]int{}, sums: map[Key]Sum{}}
+	c := &Content{index: map[Key]int{}, sums: map[Key]Sum{}, text: canonical}
 	err := snapshot.Scan(canonical, func(kind string, line []byte, _ int) {
 		var head struct {
 			ID string `json:"id"`
@@ -95,6 +98,27 @@ func Open(canonical []byte) (*Content, error) {
 	}
 	c.digest = hex.EncodeToString(hash.Sum(nil))
 	return c, nil
+}
+
+// Canonical is the text of the content. Nobody may modify it.
+func (c *Content) Canonical() []byte {
+	if c == nil {
+		return nil
+	}
+	return c.text
+}
+
+// SameForms says whether two contents differ in targets at most.
+func (c *Content) SameForms(other *Content) bool {
+	if c.Count() != other.Count() {
+		return false
+	}
+	for key, sum := range c.Sums() {
+		if key.Kind != Targets && other.Sums()[key] != sum {
+			return false
+		}
+	}
+	return true
 }
 
 // Digest tells contents apart. It is not the digest of a snapshot.
@@ -170,7 +194,8 @@ func (e Entity) Read() Fields {
 	}
 	_ = json.Unmarshal(all["host"], &f.Host)
 	_ = json.Unmarshal(all["tags"], &f.Tags)
-	for field, value := range all {
+	for _, field := range slices.Sorted(maps.Keys(all)) {
+		value := all[field]
 		if len(value) > 0 && value[0] == '{' && field != "config" {
 			var ref struct {
 				ID string `json:"id"`

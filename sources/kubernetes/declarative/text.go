@@ -60,6 +60,13 @@ func (c Config) YAML() ([]byte, error) {
 	return yaml.JSONToYAML(text)
 }
 
+// Stub says whether there is nothing but the stub of an empty configuration.
+func (c Config) Stub() bool {
+	rest := c
+	rest.Upstreams = nil
+	return rest.Empty() && len(c.Upstreams) == 1 && c.Upstreams[0].Name == StubUpstream && len(c.Upstreams[0].Targets) == 0
+}
+
 // Empty says whether there is nothing in the configuration.
 func (c Config) Empty() bool {
 	return len(c.Services)+len(c.Upstreams)+len(c.Plugins)+len(c.Consumers)+len(c.ConsumerGroups)+len(c.Memberships)+

@@ -1,6 +1,9 @@
 package delivery
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/silverback-gateway/silverback/sources/kubernetes/content"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/object"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/translate"
@@ -36,8 +39,7 @@ func FormsOf(c *content.Content, origins []translate.Origin) Forms {
 			}
 		}
 	}
-	f := Forms{Keys: map[object.Ref][]content.Key{}, Origins: map[content.Key][]object.Ref{},
-		Now: Remembered{Sums: c.Sums(), Owned: map[object.Ref]int{}}}
+	f := Forms{Keys: map[object.Ref][]content.Key{}, Origins: map[content.Key][]object.Ref{}, Now: Remember(c)}
 	byID := map[string]content.Key{}
 	var belonging []content.Entity
 	for _, e := range c.Entities() {
@@ -67,7 +69,6 @@ func (f *Forms) add(key content.Key, refs []object.Ref) {
 	if key.Kind == content.Targets || len(refs) == 0 {
 		return
 	}
-	f.Now.Owned[owner(refs[0])]++
 	seen := map[object.Ref]bool{}
 	for _, ref := range refs {
 		if !seen[ref] {
@@ -125,13 +126,18 @@ func (f Forms) In(h Remembered, ref object.Ref) bool {
 	return true
 }
 
-// Changed lists the objects that own entities and whose form a content does not hold.
+// Changed lists the objects whose own entities differ in a content, in no order: those that their tags name, not what depends on them.
 func (f Forms) Changed(h Remembered) []object.Ref {
-	var changed []object.Ref
-	for ref := range f.Keys {
-		if f.Now.Owned[owner(ref)] > 0 && !f.In(h, ref) {
-			changed = append(changed, ref)
+	changed := map[object.Ref]bool{}
+	for key, refs := range f.Origins {
+		if key.Kind != content.Targets && len(refs) > 0 && h.Sums[key] != f.Now.Sums[key] {
+			changed[refs[0]] = true
 		}
 	}
-	return changed
+	for ref := range f.Keys {
+		if owned := f.Now.Owned[owner(ref)]; owned > 0 && owned != h.Owned[owner(ref)] {
+			changed[ref] = true
+		}
+	}
+	return slices.Collect(maps.Keys(changed))
 }

@@ -1,8 +1,11 @@
 package manifest
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	core "k8s.io/api/core/v1"
@@ -74,6 +77,33 @@ var kinds = map[schema.GroupKind]kind{
 	{Group: kongcrd.Group, Kind: kongcrd.KindLicense}:                of[kongcrd.Unsupported](cluster),
 	{Group: kongcrd.Group, Kind: kongcrd.KindTCPIngress}:             of[kongcrd.Unsupported](namespaced),
 	{Group: kongcrd.Group, Kind: kongcrd.KindUDPIngress}:             of[kongcrd.Unsupported](namespaced),
+}
+
+// A Kind is a kind that is read.
+type Kind struct {
+	schema.GroupKind
+	Namespaced bool
+	// New makes an empty object of it.
+	New func() object.Object
+}
+
+// Kinds lists the kinds that are read, those included that are refused by their name, by group and name.
+func Kinds() []Kind {
+	list := make([]Kind, 0, len(kinds))
+	for name, k := range kinds {
+		list = append(list, Kind{GroupKind: name, Namespaced: bool(k.scope), New: k.make})
+	}
+	slices.SortFunc(list, func(a, b Kind) int { return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Kind, b.Kind)) })
+	return list
+}
+
+// Decode reads the JSON of an object of a kind. Its error holds no value of the object.
+func Decode(k Kind, text []byte) (object.Object, error) {
+	obj := k.New()
+	if err := json.Unmarshal(text, obj); err != nil {
+		return nil, errors.New("the object does not decode: " + withoutValues(err))
+	}
+	return obj, nil
 }
 
 // add decodes one object into the set. A kind of a group that is read here, but is not read itself, is a problem; others mean nothing to

@@ -68,6 +68,12 @@ func (s *Set) Has(r Ref) bool {
 	return ok
 }
 
+// Find finds the object of that name.
+func (s *Set) Find(r Ref) (Object, bool) {
+	obj, ok := s.kinds[r.Kind][key{r.Namespace, r.Name}]
+	return obj, ok
+}
+
 // Len is the number of objects.
 func (s *Set) Len() int {
 	n := 0

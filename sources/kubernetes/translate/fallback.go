@@ -16,24 +16,7 @@ import (
 // out. An Ingress depends on its class, its Services and its plugins; a Service on its plugins and its policy; a plugin on its Secrets. A
 // broken object that is not in the set changes nothing.
 func Without(set *object.Set, broken []object.Ref) (*object.Set, []object.Problem) {
-	dependents := map[object.Ref][]object.Ref{}
-	for _, obj := range set.All() {
-		for _, on := range dependencies(set, obj) {
-			dependents[on] = append(dependents[on], object.RefOf(obj))
-		}
-	}
-	left := map[object.Ref]object.Ref{} // what is left out, and the broken object that is why
-	for _, cause := range slices.SortedFunc(slices.Values(broken), object.Compare) {
-		if !set.Has(cause) {
-			continue
-		}
-		for queue := []object.Ref{cause}; len(queue) > 0; queue = queue[1:] {
-			if _, seen := left[queue[0]]; !seen {
-				left[queue[0]] = cause
-				queue = append(queue, dependents[queue[0]]...)
-			}
-		}
-	}
+	kept, left := LeaveOut(set, broken)
 	var problems []object.Problem
 	for _, ref := range slices.SortedFunc(maps.Keys(left), object.Compare) {
 		message := "a gateway refused it"
@@ -42,10 +25,39 @@ func Without(set *object.Set, broken []object.Ref) (*object.Set, []object.Proble
 		}
 		problems = append(problems, object.Problem{Objects: []object.Ref{ref}, Reason: object.ReasonBroken, Message: message})
 	}
+	return kept, problems
+}
+
+// LeaveOut is Without for any cause: it says for every object that is left out which broken object is why. A broken one is its own cause.
+func LeaveOut(set *object.Set, broken []object.Ref) (*object.Set, map[object.Ref]object.Ref) {
+	dependents := map[object.Ref][]object.Ref{}
+	for _, obj := range set.All() {
+		for _, on := range dependencies(set, obj) {
+			dependents[on] = append(dependents[on], object.RefOf(obj))
+		}
+	}
+	left := map[object.Ref]object.Ref{}
+	sorted := slices.SortedFunc(slices.Values(broken), object.Compare)
+	for _, cause := range sorted {
+		if set.Has(cause) {
+			left[cause] = cause
+		}
+	}
+	for _, cause := range sorted {
+		if left[cause] != cause {
+			continue
+		}
+		for queue := slices.Clone(dependents[cause]); len(queue) > 0; queue = queue[1:] {
+			if _, seen := left[queue[0]]; !seen {
+				left[queue[0]] = cause
+				queue = append(queue, dependents[queue[0]]...)
+			}
+		}
+	}
 	return set.Without(func(obj object.Object) bool {
 		_, out := left[object.RefOf(obj)]
 		return out
-	}), problems
+	}), left
 }
 
 // dependencies lists the objects of the set that obj names and cannot be without.
