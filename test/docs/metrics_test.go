@@ -3,6 +3,7 @@ package docs_test
 import (
 	"context"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -108,6 +109,9 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 			types[f.GetName()] = strings.ToLower(f.GetType().String())
 		}
 	}
+	for name, file := range kubernetesMetrics(t) {
+		code[name] = file
+	}
 	var documented []string
 	for _, cells := range rows(page(t, "metrics.md")) {
 		for _, name := range names(cells[0]) {
@@ -128,4 +132,27 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 		}
 	}
 	compare(t, "metrics.md", documented, code)
+}
+
+// kubernetesMetrics finds the names of metrics in the module of Kubernetes, whose constructors cannot be called from this one.
+func kubernetesMetrics(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	files, err := filepath.Glob(filepath.Join(root(t), "sources", "kubernetes", "*", "metrics.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range regexp.MustCompile(`Name:\s+"(silverback_kubernetes_[a-z_]+)"`).FindAllSubmatch(text, -1) {
+			found[string(name[1])] = file
+		}
+	}
+	if len(found) < 5 {
+		t.Errorf("only %d metrics found in %v", len(found), files)
+	}
+	return found
 }

@@ -1,5 +1,5 @@
-// Command silverback-kubernetes makes Kong's configuration of Kubernetes objects. Its subcommand render does so for manifests, without a
-// cluster.
+// Command silverback-kubernetes makes Kong's configuration of Kubernetes objects. Its subcommand run does so for a cluster, and submits it;
+// render does so for manifests, without a cluster.
 package main
 
 import (
@@ -22,7 +22,10 @@ const (
 
 const usage = `silverback-kubernetes makes Kong's configuration of Kubernetes objects.
 
+  silverback-kubernetes run [flags]
   silverback-kubernetes render [flags] FILE|FOLDER|-...
+
+run watches a cluster and submits what its objects mean; run --help has its flags.
 
 render prints the configuration that the objects in manifests mean, as Kong Ingress
 Controller 3.5 would make it, and their problems on standard error. It asks no cluster.
@@ -31,10 +34,16 @@ The configuration holds what is in Secrets: keep it like one.
 Flags of render:
 `
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "run" {
+		control(os.Args[2:])
+	}
+	os.Exit(command(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
 
-func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	c := newCommand(stderr)
+// command is every subcommand but run.
+func command(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	c := newRendering(stderr)
 	if len(args) == 0 || args[0] != "render" {
 		c.flags.Usage()
 		if len(args) == 1 && (args[0] == "help" || args[0] == "-h" || args[0] == "--help") {
@@ -68,16 +77,16 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// command is render with its flags.
-type command struct {
+// rendering is render with its flags.
+type rendering struct {
 	flags           *flag.FlagSet
 	settings        render.Settings
 	flavor, output  string
 	origins, strict bool
 }
 
-func newCommand(stderr io.Writer) *command {
-	c := &command{flags: flag.NewFlagSet("render", flag.ContinueOnError)}
+func newRendering(stderr io.Writer) *rendering {
+	c := &rendering{flags: flag.NewFlagSet("render", flag.ContinueOnError)}
 	f, o := c.flags, &c.settings.Options
 	f.SetOutput(stderr)
 	f.Usage = func() {
@@ -107,7 +116,7 @@ func newCommand(stderr io.Writer) *command {
 }
 
 // check judges what the flags say.
-func (c *command) check() error {
+func (c *rendering) check() error {
 	switch c.flavor {
 	case "traditional_compatible":
 	case "expressions":

@@ -24,7 +24,7 @@ const service = `{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "c
 func call(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
-	code = run(args, strings.NewReader(stdin), &out, &err)
+	code = command(args, strings.NewReader(stdin), &out, &err)
 	return code, out.String(), err.String()
 }
 

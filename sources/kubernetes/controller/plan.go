@@ -1,0 +1,247 @@
+package controller
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/sources/kubernetes/content"
+	"github.com/silverback-gateway/silverback/sources/kubernetes/delivery"
+	"github.com/silverback-gateway/silverback/sources/kubernetes/graft"
+	"github.com/silverback-gateway/silverback/sources/kubernetes/kongcrd"
+	"github.com/silverback-gateway/silverback/sources/kubernetes/object"
+	"github.com/silverback-gateway/silverback/sources/kubernetes/translate"
+)
+
+// maxRounds bounds how often objects are left out for one change of the cluster: each round takes out all that was named.
+const maxRounds = 8
+
+// plan is what a set of objects comes to: what to submit, and why objects are not in it.
+type plan struct {
+	set      *object.Set
+	result   translate.Result // of the document
+	document document
+	kept     kept
+	content  *content.Content // of both documents
+	forms    delivery.Forms   // of the document
+	problems []object.Problem
+	leftOut  map[object.Ref]delivery.LeftOut
+}
+
+// documents are those of the submission.
+func (p *plan) documents() []content.Document {
+	list := []content.Document{{Name: documentName, Content: p.document.text}}
+	if len(p.kept.entities) > 0 {
+		list = append(list, content.Document{Name: keptName, Content: p.kept.text})
+	}
+	return list
+}
+
+// cluster is what is known of the objects.
+type cluster struct {
+	set *object.Set
+	// undecoded are objects that could not be read; they are not in the set.
+	undecoded []object.Problem
+}
+
+// planner makes plans. It is pure: its clock is an argument, and it changes nothing but the broken objects, which it adds to.
+type planner struct {
+	options translate.Options
+	broken  broken
+	base    *content.Content // the last good content of the source; nil when there is none
+}
+
+var errUncompiled = errors.New("the configuration does not compile, and no object can be named for it")
+
+// plan translates the objects. Those that are broken, and what depends on them, are left out, in their last good form where there is one.
+func (p *planner) plan(c cluster, now time.Time) (*plan, error) {
+	options := p.options
+	options.Now = now
+	p.broken.prune(c.set, now)
+	whole := translate.Translate(c.set, options)
+	p.noteLost(c.set, whole)
+	for range maxRounds {
+		made, problems, err := p.attempt(c, options, whole)
+		if err != nil || len(problems) == 0 {
+			return made, err
+		}
+		if !p.blame(c.set, made.document, problems, delivery.Refused, 0, now.Add(retryRefused)) {
+			return nil, fmt.Errorf("%w: %s", errUncompiled, sentence(problems[0]))
+		}
+	}
+	return nil, fmt.Errorf("%w: too many rounds", errUncompiled)
+}
+
+// blame adds the objects that problems lead to, and says whether there was any that is not left out already.
+func (p *planner) blame(set *object.Set, d document, problems []fleet.Problem, phase delivery.Phase, revision int64, until time.Time) bool {
+	found := false
+	for _, problem := range problems {
+		objects := d.objects(problem)
+		if len(objects) == 0 || !set.Has(objects[0]) {
+			continue
+		}
+		if _, already := p.broken[objects[0]]; already {
+			continue
+		}
+		found = true
+		p.broken[objects[0]] = cause{phase: phase, revision: revision, reason: sentence(problem), with: objects,
+			identity: identity(set, objects), until: until}
+	}
+	return found
+}
+
+// alone are the kinds whose objects are in a configuration by themselves. When one has a problem and nothing of it is there, it is broken.
+var alone = map[string]bool{
+	"Ingress": true, "HTTPRoute": true, "GRPCRoute": true, "TLSRoute": true, "TCPRoute": true, "UDPRoute": true,
+	kongcrd.KindPlugin: true, kongcrd.KindClusterPlugin: true, kongcrd.KindConsumer: true, kongcrd.KindConsumerGroup: true,
+	kongcrd.KindVault: true, kongcrd.KindCustomEntity: true,
+}
+
+// lost are the reasons of problems for which the last good form is kept. What names something that is gone, or is not allowed any more,
+// has to go: a credential that was deleted, a grant that was taken back.
+var lost = map[object.Reason]bool{object.ReasonInvalid: true, object.ReasonUnsupported: true, object.ReasonConflict: true}
+
+// noteLost counts as broken what the translation left out whole for a reason that lies in the object itself. What it took in parts is served
+// as it is now.
+func (p *planner) noteLost(set *object.Set, whole translate.Result) {
+	there := map[object.Ref]bool{}
+	for _, origin := range whole.Origins {
+		there[origin.Objects[0]] = true
+	}
+	for _, problem := range whole.Problems {
+		for _, ref := range problem.Objects {
+			if _, already := p.broken[ref]; already || !lost[problem.Reason] || !alone[ref.Kind] || there[ref] || !set.Has(ref) {
+				continue
+			}
+			// It is tried again with each translation: nothing has to be remembered.
+			p.broken[ref] = cause{phase: delivery.Untranslated, reason: problem.Message}
+		}
+	}
+}
+
+// attempt makes a plan without the objects that are broken by now, and says what the compiler refuses of it.
+func (p *planner) attempt(c cluster, options translate.Options, whole translate.Result) (*plan, []fleet.Problem, error) {
+	result, left := whole, map[object.Ref]object.Ref{}
+	if len(p.broken) > 0 {
+		var reduced *object.Set
+		reduced, left = translate.LeaveOut(c.set, p.broken.refs())
+		result = translate.Translate(reduced, options)
+	}
+	if result.Config.Stub() {
+		result.Config.Upstreams = nil // Kong alone would not be ready without any; an agent's reserved route is enough
+	}
+	made := &plan{set: c.set, result: result, leftOut: map[object.Ref]delivery.LeftOut{}}
+	var err error
+	if made.document, err = newDocument(result.Config, result.Origins); err != nil {
+		return nil, nil, err
+	}
+	fresh, problems := content.Compile([]content.Document{{Name: documentName, Content: made.document.text}})
+	if len(problems) > 0 {
+		return made, problems, nil
+	}
+	made.content, made.forms = fresh, delivery.FormsOf(fresh, result.Origins)
+	broken := slices.Collect(maps.Keys(left))
+	for _, problem := range c.undecoded {
+		broken = append(broken, problem.Objects...)
+	}
+	if len(broken) > 0 && p.base != nil {
+		if err := p.keepLastGood(made, whole, broken); err != nil {
+			return nil, nil, err
+		}
+	}
+	p.explain(c, made, whole, result, left)
+	return made, nil, nil
+}
+
+// keepLastGood adds what the base has of objects that are left out.
+func (p *planner) keepLastGood(made *plan, whole translate.Result, broken []object.Ref) error {
+	contents := graft.Contents{Base: p.base, New: made.content}
+	if d, err := newDocument(whole.Config, whole.Origins); err == nil {
+		// The endpoints of what is kept go on to change; those of a translation that does not compile are not known.
+		contents.Current, _ = content.Compile([]content.Document{{Name: documentName, Content: d.text}})
+	}
+	return made.keep(func(drop func(content.Key) bool) []content.Entity { return graft.Objects(contents, broken, drop) })
+}
+
+// keep adds entities of an earlier content to the plan, as far as they fit: one that clashes with what is there now is dropped.
+func (p *plan) keep(choose func(drop func(content.Key) bool) []content.Entity) error {
+	dropped := map[content.Key]bool{}
+	fresh := p.content
+	for range maxRounds {
+		entities := choose(func(key content.Key) bool { return dropped[key] })
+		if len(entities) == 0 {
+			return nil
+		}
+		text, err := graft.Document(entities)
+		if err != nil {
+			return fmt.Errorf("keep what was good: %w", err)
+		}
+		p.kept = kept{entities: entities, text: text}
+		both, problems := content.Compile(p.documents())
+		if len(problems) == 0 {
+			p.content = both
+			return nil
+		}
+		before := len(dropped)
+		for _, problem := range problems {
+			for _, at := range []fleet.Problem{problem, other(problem)} {
+				if key, ok := p.kept.at(at); ok {
+					dropped[key] = true
+				}
+			}
+		}
+		if len(dropped) == before {
+			break
+		}
+	}
+	p.kept, p.content = kept{}, fresh
+	return nil
+}
+
+// other is the place of the other party of a problem.
+func other(p fleet.Problem) fleet.Problem {
+	if p.Other == nil {
+		return fleet.Problem{}
+	}
+	return fleet.Problem{Document: p.Other.Document, Line: p.Other.Line}
+}
+
+// explain says why objects are left out.
+func (p *planner) explain(c cluster, made *plan, whole, result translate.Result, left map[object.Ref]object.Ref) {
+	keeps := map[object.Ref]bool{}
+	for _, e := range made.kept.entities {
+		if ref, ok := e.Read().Object(); ok {
+			ref.Group = ""
+			keeps[ref] = true
+		}
+	}
+	lastGood := func(ref object.Ref) bool {
+		ref.Group = ""
+		return keeps[ref]
+	}
+	made.problems = slices.Concat(result.Problems, c.undecoded)
+	for ref, because := range left {
+		why := p.broken[because]
+		reason := why.reason
+		if ref != because {
+			reason = "it depends on " + because.String() + ", which is left out: " + reason
+		}
+		if ref != because || why.phase != delivery.Untranslated {
+			made.problems = append(made.problems, object.Problem{Objects: []object.Ref{ref}, Reason: object.ReasonBroken, Message: reason})
+		}
+		phase := why.phase
+		if phase == delivery.Untranslated && ref != because {
+			phase = delivery.Refused
+		}
+		made.leftOut[ref] = delivery.LeftOut{Phase: phase, Revision: why.revision, Reason: reason, LastGood: lastGood(ref)}
+	}
+	for _, problem := range whole.Problems { // of objects that were left out for them
+		if slices.ContainsFunc(problem.Objects, func(ref object.Ref) bool { return left[ref] == ref }) {
+			made.problems = append(made.problems, problem)
+		}
+	}
+	made.problems = object.SortProblems(made.problems)
+}
