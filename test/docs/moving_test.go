@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"go/ast"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -36,18 +37,22 @@ metrics-bind-address profiling proxy-sync-seconds proxy-timeout-seconds publish-
 publish-status-address-udp secret-label-selector skip-ca-certificates sync-period term-delay update-status update-status-queue-buffer-size
 use-last-valid-config-for-fallback watch-namespace`
 
-// verdicts are the words of a table's second column, and what each row says in its third.
-func verdicts(t *testing.T, heading string) map[string]string {
+// section is what stands between a heading and the next one.
+func section(t *testing.T, heading string) string {
 	t.Helper()
-	_, section, found := strings.Cut(page(t, movingFrom), "\n"+heading+"\n")
+	_, text, found := strings.Cut(page(t, movingFrom), "\n"+heading+"\n")
 	if !found {
 		t.Fatalf("docs/%s has no heading %s", movingFrom, heading)
 	}
-	if at := strings.Index(section, "\n#"); at >= 0 {
-		section = section[:at]
-	}
+	text, _, _ = strings.Cut(text, "\n#")
+	return text
+}
+
+// verdicts are the words of a table's second column, and what each row says in its third.
+func verdicts(t *testing.T, heading string) map[string]string {
+	t.Helper()
 	given := map[string]string{}
-	for i, cells := range rows(section) {
+	for i, cells := range rows(section(t, heading)) {
 		if i == 0 {
 			continue // the heads
 		}
@@ -92,6 +97,39 @@ func TestEveryFlagOfTheOtherControllerHasAVerdict(t *testing.T) {
 		t.Errorf("%d flags, want 101", len(flags))
 	}
 	sameNames(t, "## Flags", flags)
+}
+
+// TestThePageNamesFlagsThatExist holds what stands in place of the other controller's flags to the flags of all commands.
+func TestThePageNamesFlagsThatExist(t *testing.T) {
+	declares := regexp.MustCompile(`^(String|Bool|Int|Int32|Int64|Duration|StringSlice|StringArray|StringToString)?VarP?$`)
+	there := map[string]bool{}
+	calls(t, func(file string, call *ast.CallExpr) {
+		_, name := callee(call)
+		for at, form := range map[int]bool{1: declares.MatchString(name), 2: name == "field" && strings.HasPrefix(file, "cli")} {
+			if flag, ok := literal(call, at); ok && form {
+				there[flag] = true
+			}
+		}
+	})
+	flag := regexp.MustCompile(`^--([a-z][a-z-]+)`)
+	found := 0
+	for _, cells := range rows(section(t, "## Flags") + section(t, "### Feature gates")) {
+		if len(cells) < 3 {
+			continue
+		}
+		for _, name := range names(cells[2]) {
+			m := flag.FindStringSubmatch(name)
+			if m == nil {
+				continue
+			}
+			if found++; !there[m[1]] {
+				t.Errorf("docs/%s names %s in place of %s, which no command has", movingFrom, name, cells[0])
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("only %d flags of ours", found)
+	}
 }
 
 // TestEveryAnnotationHasAVerdict holds the table to those that the translation reads. One more says where status comes from.
