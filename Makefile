@@ -212,6 +212,18 @@ bin/etcd: deploy/images/go.mod
 bin/kube-apiserver bin/kubectl: tools/kubernetes/go.mod
 	cd tools/kubernetes && GOWORK=off $(GO) build -buildvcs=false -ldflags "-s -w" -o ../../$@ k8s.io/kubernetes/cmd/$(@F)
 
+# An API server, the controller and a fleet, without a cluster.
+KUBERNETES_LAB      = cd sources/kubernetes && GOWORK=off $(GO) run ./cmd/lab -bin $(CURDIR)/bin
+KUBERNETES_BINARIES = bin/silverback bin/silverback-lab bin/silverback-kongsim kubernetes bin/etcd bin/kube-apiserver bin/kubectl
+
+.PHONY: lab-kubernetes
+lab-kubernetes: $(KUBERNETES_BINARIES) ## a real API server, the controller and a fleet, without a cluster (LAB_FLAGS=-kong ...)
+	$(KUBERNETES_LAB) $(LAB_FLAGS)
+
+.PHONY: lab-kubernetes-demo
+lab-kubernetes-demo: $(KUBERNETES_BINARIES) ## see there what is promised (DEMO_FLAGS=-keep ...)
+	$(KUBERNETES_LAB) -demo $(DEMO_FLAGS)
+
 .PHONY: e2e
 e2e: build ## end to end, with the lab and with real processes
 	$(GO) test -count=1 -timeout 20m $(TEST_FLAGS) ./test/e2e/...

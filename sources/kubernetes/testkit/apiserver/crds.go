@@ -47,7 +47,9 @@ func Install(ctx context.Context, c *rest.Config, folders ...string) error {
 	if err != nil {
 		return fmt.Errorf("a client to install definitions: %w", err)
 	}
-	resource := client.Resource(schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"})
+	resource := client.Resource(schema.GroupVersionResource{
+		Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions",
+	})
 	for _, d := range all {
 		if _, err := resource.Apply(ctx, d.GetName(), d, metav1.ApplyOptions{FieldManager: fieldManager, Force: true}); err != nil {
 			return fmt.Errorf("install %s: %w", d.GetName(), err)

@@ -25,6 +25,8 @@ const pause = 200 * time.Millisecond
 // Namespaces empties namespaces that are deleted, and lets them go, as the namespace controller of kube-controller-manager does. It runs
 // until ctx ends, also while the API server is away.
 func Namespaces(ctx context.Context, c *rest.Config) error {
+	c = rest.CopyConfig(c)
+	c.WarningHandler = rest.NoWarnings{} // it deletes also what is deprecated
 	clients, err := kubernetes.NewForConfig(c)
 	if err != nil {
 		return fmt.Errorf("a client for namespaces: %w", err)
