@@ -18,9 +18,8 @@ func Refused(err error) bool {
 }
 
 // full explains etcd's NOSPACE alarm and how to end it.
-const full = "etcd has no space left and takes no writes; gateways keep their configuration. Compact and defragment etcd or raise its quota, then " +
-	"disarm its alarm: " +
-	"etcdctl compact, etcdctl defrag, etcdctl alarm disarm (runbook ledger-full)"
+const full = "etcd has no space left and takes no writes; gateways keep their configuration. Compact and defragment etcd or raise " +
+	"its quota, then disarm its alarm: etcdctl compact, etcdctl defrag, etcdctl alarm disarm (runbook ledger-full)"
 
 // Fault returns the fault of a service whose etcd answered with an error, or did not answer. It returns other errors unchanged: faults, and
 // errors of etcd that need no explanation.

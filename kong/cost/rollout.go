@@ -32,8 +32,8 @@ const (
 	defaultWatch = 10 * time.Second
 )
 
-// Waves returns the waves of a policy for nodes with these labels, and how many may load at once. A wave by label includes the nodes that it
-// names, those of the label waves before it, and what the waves before it took: waves by count take the nodes that label waves name first.
+// Waves returns the waves of a policy for nodes with these labels, and how many may load at once. A wave by label includes its nodes, those
+// of the label waves before it, and those of earlier waves by count. Waves by count take the nodes of label waves first.
 func Waves(p fleet.Policy, labels []map[string]string) (waves []Wave, atOnce int) {
 	nodes := len(labels)
 	parts := p.Waves

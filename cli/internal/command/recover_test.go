@@ -102,7 +102,8 @@ A recovery raises the epoch to 1: every node follows the ledger from then on, to
 		{name: "yes", answer: "y\n", does: true, errs: plan + "Recover the ledger? [y/N] "},
 		{name: "no", answer: "n\n", code: app.ExitError, errs: plan + "Recover the ledger? [y/N] error: nothing was done\n"},
 		{name: "no word", answer: "\n", code: app.ExitError, errs: plan + "Recover the ledger? [y/N] error: nothing was done\n"},
-		{name: "nobody there", code: app.ExitError, errs: plan + "error: there is no terminal to ask for confirmation; --yes continues without it\n"},
+		{name: "nobody there", code: app.ExitError, errs: plan +
+			"error: there is no terminal to ask for confirmation; --yes continues without it\n"},
 		{name: "nobody asked", more: []string{"--yes"}, does: true, errs: plan},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
