@@ -1,5 +1,5 @@
-// Package agenttest is an agent without a gateway: it follows its assignment, applies deltas as the contract says, answers as it is
-// told to, and remembers what it saw. It is for tests and benchmarks; it proves nothing.
+// Package agenttest is an agent without a gateway. It follows its assignment, applies deltas as the contract requires, answers as
+// configured, and records what it received. It is for tests and benchmarks and proves nothing.
 package agenttest
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/silverback-gateway/silverback/kong/snapshot"
 )
 
-// A Verdict is what the agent says of a snapshot.
+// A Verdict is the agent's answer about a snapshot.
 type Verdict int
 
 // The verdicts.
@@ -29,22 +29,22 @@ const (
 	Ack    Verdict = iota
 	Nack           // and the digest is remembered
 	Fail           // the gateway does not answer
-	Silent         // says nothing
+	Silent         // no answer
 )
 
-// Config says who an agent is and how it answers. Group, Node and Conn are required.
+// Config is the identity of an agent and how it answers. Group, Node and Conn are required.
 type Config struct {
 	Group, Node string
-	Conn        func() grpc.ClientConnInterface // asked at each connect
+	Conn        func() grpc.ClientConnInterface // called at each connect
 	Answer      func(canonical []byte, d *distributorv1.Directive) Verdict
 	Problems    []*fleetv1.Problem                   // what a Nack says
 	Hold        <-chan struct{}                      // no message is received before this is closed
-	Seen        func(*Agent, Seen)                   // told of each directive, after it was answered
+	Seen        func(*Agent, Seen)                   // called for each directive, after it was answered
 	Hello       func(h *distributorv1.Hello)         // changes the hello
-	Evidence    func(*Agent) *distributorv1.Evidence // asked as often as the distributor wants it; nil: the agent has none
+	Evidence    func(*Agent) *distributorv1.Evidence // called as often as the distributor asks for it; nil: the agent has none
 }
 
-// Seen is a directive as it arrived.
+// Seen is a directive that arrived.
 type Seen struct {
 	Revision fleet.Revision
 	Digest   fleet.Digest
@@ -190,7 +190,7 @@ func (a *Agent) hello() *distributorv1.Hello {
 	return h
 }
 
-// load makes the snapshot of a directive and judges it.
+// load makes the snapshot of a directive and decides the answer.
 func (a *Agent) load(d *distributorv1.Directive, nonce uint64, parts int) (Seen, *distributorv1.Outcome) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -224,7 +224,7 @@ func (a *Agent) load(d *distributorv1.Directive, nonce uint64, parts int) (Seen,
 	switch seen.Verdict {
 	case Ack:
 		a.serving = seen
-		// As a real one, it holds what it serves and what came last.
+		// Like a real agent, it keeps what it serves and what came last.
 		a.holds = map[fleet.Digest][]byte{seen.Digest: canonical}
 		outcome.Verdict = &distributorv1.Outcome_Ack{Ack: &distributorv1.Ack{Proof: fleetv1.Proof_PROOF_WORKER}}
 	case Nack:
@@ -264,7 +264,7 @@ func (a *Agent) make(d *distributorv1.Directive) ([]byte, error) {
 	return snapshot.Apply(base, delta, fleet.Digest(d.GetDigest()))
 }
 
-// Lose forgets all bytes that the agent holds, but not that it should hold them.
+// Lose discards all bytes that the agent holds, but not its record of them.
 func (a *Agent) Lose() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -278,7 +278,7 @@ func (a *Agent) History() []Seen {
 	return append([]Seen(nil), a.history...)
 }
 
-// Serving returns the directive that the agent serves by; the zero Seen is none.
+// Serving returns the directive that the agent serves; the zero Seen is none.
 func (a *Agent) Serving() Seen {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -292,7 +292,7 @@ func (a *Agent) Received() int64 {
 	return a.bytes
 }
 
-// TargetSets returns the sets of targets to keep out that the agent was sent, the oldest first.
+// TargetSets returns the sets of drained targets that the agent received, the oldest first.
 func (a *Agent) TargetSets() []*distributorv1.TargetSet {
 	a.mu.Lock()
 	defer a.mu.Unlock()

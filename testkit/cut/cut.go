@@ -1,5 +1,5 @@
-// Package cut is a network link that a test can cut, one way or both, slow down, or reset. It forwards TCP on loopback, so it needs
-// no privileges. It does not drop single packets: TCP repeats those, and what a program sees of loss is delay, which Lose makes.
+// Package cut is a network link that a test can cut, one way or both, slow down, or reset. It forwards TCP on loopback, so it needs no
+// privileges. It does not drop single packets: TCP repeats those, and programs see loss as delay, which Lose makes.
 package cut
 
 import (
@@ -42,7 +42,7 @@ type Link struct {
 	closed  bool
 }
 
-// New returns a link to a server at host:port. The server need not be there yet.
+// New returns a link to a server at host:port. The server need not exist yet.
 func New(tb testing.TB, target string) *Link {
 	tb.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
@@ -61,8 +61,8 @@ func New(tb testing.TB, target string) *Link {
 	return l
 }
 
-// Cut stops bytes in these directions, in addition to those that are cut already. They are not lost: like the packets of a cut network
-// they arrive after Heal, unless an end gives up before. A connection that is made meanwhile is accepted and stays silent.
+// Cut stops bytes in these directions, in addition to those that are cut already. The bytes are not lost: as in a cut network they arrive
+// after Heal, unless an end gives up before. A connection that is made meanwhile is accepted and stays silent.
 func (l *Link) Cut(d Direction) { l.set(func() { l.cut |= d }) }
 
 // Heal lets bytes through again, at once, without delay or loss.
@@ -71,10 +71,10 @@ func (l *Link) Heal() { l.set(func() { l.cut, l.delay, l.loss = 0, 0, 0 }) }
 // Delay holds each piece of data back for a time, in both directions.
 func (l *Link) Delay(d time.Duration) { l.set(func() { l.delay = d }) }
 
-// Lose has each piece of data be lost with a probability, in both directions, and arrive when it was sent again.
+// Lose makes each piece of data be lost with a probability, in both directions, and arrive when it is sent again.
 func (l *Link) Lose(probability float64) { l.set(func() { l.loss = probability }) }
 
-// Reset ends every connection of the moment. Both ends see a reset.
+// Reset ends every open connection. Both ends see a reset.
 func (l *Link) Reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -107,7 +107,7 @@ func (l *Link) accept(listener net.Listener, pipes *sync.WaitGroup) {
 	}
 }
 
-// connect waits for a way to the server before it dials: a cut link reaches nobody.
+// connect waits until the link is open before it dials: a cut link reaches no server.
 func (l *Link) connect(near net.Conn, pipes *sync.WaitGroup) {
 	if !l.track(near) || !l.pass(near, ToServer) {
 		_ = near.Close()
@@ -127,7 +127,7 @@ func (l *Link) connect(near net.Conn, pipes *sync.WaitGroup) {
 	l.pipe(far, near, ToClient)
 }
 
-// track remembers a connection; false when the link has ended.
+// track records a connection. It returns false when the link has ended.
 func (l *Link) track(conn net.Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -146,7 +146,7 @@ func (l *Link) drop(conns ...net.Conn) {
 	}
 }
 
-// pass waits until a direction is open and its delay is over; false when the connection was reset meanwhile.
+// pass waits until a direction is open and its delay is over. It returns false when the connection was reset meanwhile.
 func (l *Link) pass(conn net.Conn, d Direction) bool {
 	var waited <-chan time.Time
 	luck := rand.Float64()

@@ -9,13 +9,13 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/cut"
 )
 
-// A Cut is a way to a server that can be severed: a client behind it then reaches nothing, and gets no reset either.
+// A Cut is a connection to a server that can be cut. A client behind it then reaches nothing, and gets no reset either.
 type Cut struct {
 	Endpoints []string // client addresses, host:port
 	links     []*cut.Link
 }
 
-// Cut returns a new way to the server.
+// Cut returns a new connection to the server that can be cut.
 func (s *Server) Cut(tb testing.TB) *Cut {
 	tb.Helper()
 	c := &Cut{}
@@ -27,7 +27,7 @@ func (s *Server) Cut(tb testing.TB) *Cut {
 	return c
 }
 
-// Client returns a client whose every byte goes this way.
+// Client returns a client whose every byte takes this connection.
 func (c *Cut) Client(tb testing.TB) *clientv3.Client {
 	tb.Helper()
 	client, err := etcdkv.Dial(etcdkv.Config{Endpoints: c.Endpoints})
@@ -52,7 +52,7 @@ func (c *Cut) Sever(directions ...cut.Direction) {
 	}
 }
 
-// Mend lets bytes through again and ends the connections that were severed.
+// Mend lets bytes through again and ends the connections that were cut.
 func (c *Cut) Mend() {
 	for _, link := range c.links {
 		link.Reset()

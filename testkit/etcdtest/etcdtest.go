@@ -38,7 +38,7 @@ type Server struct {
 	members   []*member
 }
 
-// StartSecure starts a single member that speaks TLS with the files, and wants its clients to show a certificate of their CA.
+// StartSecure starts a single member with TLS from the files. It requires client certificates that their CA signed.
 func StartSecure(tb testing.TB, f tlsfiles.Files) *Server {
 	tb.Helper()
 	return start(tb, 1, func(c *embed.Config) {
@@ -57,13 +57,13 @@ type member struct {
 // Start starts a single member.
 func Start(tb testing.TB) *Server { return StartCluster(tb, 1) }
 
-// StartSmall starts a single member that takes so many bytes and no more.
+// StartSmall starts a single member with a quota in bytes.
 func StartSmall(tb testing.TB, quota int64) *Server {
 	tb.Helper()
 	return start(tb, 1, func(c *embed.Config) { c.QuotaBackendBytes = quota })
 }
 
-// StartBounded starts a single member that takes so many bytes and no more, and forgets by itself what was replaced so long ago.
+// StartBounded starts a single member with a quota in bytes that compacts its history after a time.
 func StartBounded(tb testing.TB, quota int64, history time.Duration) *Server {
 	tb.Helper()
 	return start(tb, 1, func(c *embed.Config) {
@@ -123,7 +123,7 @@ func (s *Server) Client(tb testing.TB) *clientv3.Client {
 	return client
 }
 
-// Client starts a single member and returns a client of it, for tests that need no more.
+// Client starts a single member and returns a client of it.
 func Client(tb testing.TB) *clientv3.Client {
 	tb.Helper()
 	return Start(tb).Client(tb)
@@ -155,8 +155,8 @@ func (s *Server) restart(tb testing.TB, i int, state string) {
 	}
 }
 
-// Replace does what an operator does about member i when its disk is lost: it takes the member out of the cluster and has a new one with
-// nothing join in its place, at the same addresses. The others must be a majority.
+// Replace replaces member i as an operator does when its disk is lost: it removes the member from the cluster and adds a new, empty one at
+// the same addresses. The others must be a majority.
 func (s *Server) Replace(tb testing.TB, i int) {
 	tb.Helper()
 	s.Stop(i)
@@ -175,7 +175,7 @@ func (s *Server) Replace(tb testing.TB, i int) {
 		}
 	}
 	for err == nil {
-		// etcd refuses another change of its members until the others have heard of the last.
+		// etcd refuses another change of its members until the others have applied the last.
 		if _, err = client.MemberAdd(ctx, []string{m.config.AdvertisePeerUrls[0].String()}); !errors.Is(err, rpctypes.ErrUnhealthy) {
 			break
 		}
@@ -190,7 +190,7 @@ func (s *Server) Replace(tb testing.TB, i int) {
 	s.Restart(tb, i)
 }
 
-// RaiseAlarm has etcd take no writes, as it does by itself when a member has no space left. MakeRoom ends that.
+// RaiseAlarm makes etcd refuse writes, as when a member has no space left. MakeRoom ends that.
 func RaiseAlarm(tb testing.TB, client *clientv3.Client) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
@@ -206,7 +206,7 @@ func RaiseAlarm(tb testing.TB, client *clientv3.Client) {
 	}
 }
 
-// Compact forgets all history before now, so that a watch from an earlier revision fails.
+// Compact deletes all history before now, so that a watch from an earlier revision fails.
 func Compact(tb testing.TB, client *clientv3.Client) {
 	tb.Helper()
 	answer, err := client.Get(context.Background(), "x")
@@ -218,7 +218,7 @@ func Compact(tb testing.TB, client *clientv3.Client) {
 	}
 }
 
-// Backup returns a copy of what the only member has, to be given to Restore later. The member is stopped for it and started again.
+// Backup returns a copy of the data of the only member, for Restore. The member is stopped for it and started again.
 func (s *Server) Backup(tb testing.TB) string {
 	tb.Helper()
 	dir := tb.TempDir()
@@ -230,7 +230,7 @@ func (s *Server) Backup(tb testing.TB) string {
 	return dir
 }
 
-// Restore has the only member go back in time, to a backup; an empty one is none, and nothing is left.
+// Restore replaces the data of the only member by a backup. An empty backup leaves no data.
 func (s *Server) Restore(tb testing.TB, backup string) {
 	tb.Helper()
 	s.Stop(0)
@@ -270,12 +270,12 @@ func (m *member) start() error {
 	}
 }
 
-// lastWords is a log of nothing but what ends the process, which etcd does on its own when it cannot go on.
+// lastWords is a log of only those messages that end the process, which etcd does when it cannot continue.
 func lastWords() *zap.Logger {
 	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(zap.NewDevelopmentEncoderConfig()), zapcore.Lock(os.Stderr), zap.FatalLevel))
 }
 
-// freeURL is on a port that stays this member's while it is stopped.
+// freeURL returns a URL on a port that stays reserved for the member while it is stopped.
 func freeURL(tb testing.TB) url.URL {
 	tb.Helper()
 	return url.URL{Scheme: "http", Host: port.Address(tb)}
@@ -299,7 +299,7 @@ func Fill(tb testing.TB, client *clientv3.Client) {
 	tb.Fatal("etcd does not get full")
 }
 
-// MakeRoom does what an operator does about a full etcd: delete, compact, defragment, disarm.
+// MakeRoom frees space as an operator does: delete, compact, defragment, disarm.
 func MakeRoom(tb testing.TB, client *clientv3.Client) {
 	tb.Helper()
 	ctx := context.Background()

@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 )
 
-// disk stands for LMDB under Kong's prefix: the configuration that outlives a run of the gateway. With a directory it outlives this process
-// too.
+// disk stands for LMDB under Kong's prefix: the configuration that survives a restart of the gateway. With a directory it also survives the
+// process.
 type disk struct {
 	dir  string
 	kept atomic.Pointer[loaded]

@@ -6,9 +6,8 @@ import "time"
 // name, as if the route were invalid.
 func (g *Gateway) RefuseRoute(name string) { g.admin.Faults.RefuseRoute(name) }
 
-// RefuseIf makes the gateway refuse every configuration for one of whose
-// entities the function returns a message. It gets the plural kind and the
-// entity as posted, which it must not change; nil ends the refusing.
+// RefuseIf makes the gateway refuse every configuration for one of whose entities the function returns a message. The function gets the
+// plural kind and the entity as posted, which it must not change. nil ends the refusals.
 func (g *Gateway) RefuseIf(refuse func(kind string, entity map[string]any) string) {
 	g.admin.Faults.RefuseIf(refuse)
 }
@@ -28,8 +27,8 @@ func (g *Gateway) Slow(d time.Duration) { g.admin.Faults.Slow(d) }
 // middle of their answers.
 func (g *Gateway) CloseHalfway(n int) { g.admin.Faults.CloseHalfway(n) }
 
-// WorkersStuck keeps the workers at what they serve while the Admin API goes on
-// accepting; false lets them turn to what is in force.
+// WorkersStuck makes the workers keep what they serve while the Admin API accepts configurations. false lets them switch to the present
+// one.
 func (g *Gateway) WorkersStuck(stuck bool) {
 	g.admin.Faults.KeepWorkers(stuck)
 	if stuck {
@@ -44,19 +43,19 @@ func (g *Gateway) WorkersStuck(stuck bool) {
 	}
 }
 
-// LeaveStale has the next n loads leave the workers on the router of before, behind a 201, until the next load (F43).
+// LeaveStale makes the next n loads leave the workers on the previous router, despite a 201, until the next load (F43).
 func (g *Gateway) LeaveStale(n int) { g.admin.Faults.LeaveStale(n) }
 
-// StaleWhenHasty has every load do so that comes sooner after the one before; 0 ends it. A real Kong was seen to with
-// less than 0.3 s between loads (F43).
+// StaleWhenHasty does the same for every load that comes sooner than a time after the previous one; 0 ends it. A real Kong did so with less
+// than 0.3 s between loads (F43).
 func (g *Gateway) StaleWhenHasty(sooner time.Duration) { g.admin.Faults.StaleWhenHasty(sooner) }
 
-// KeepHealth has loads keep the health of targets that stay in their upstreams. F46 saw loads forget it; a Kong 3.9.3 was seen to keep
-// it too, with one worker and with two.
+// KeepHealth makes loads keep the health of targets that stay in their upstreams. In F46 loads reset it; a Kong 3.9.3 was also seen to keep
+// it, with one worker and with two.
 func (g *Gateway) KeepHealth(keep bool) { g.admin.Faults.KeepHealth(keep) }
 
-// KillMaster is kill -9 of nginx's master alone, and a start: the workers of before stay with what they serve, and share
-// the proxy's connections with the new ones (F48), until EndOrphans or the gateway's next stop.
+// KillMaster is kill -9 of nginx's master alone, and a start. The old workers keep serving their configuration and share the proxy's
+// connections with the new ones (F48), until EndOrphans or the gateway's next stop.
 func (g *Gateway) KillMaster() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

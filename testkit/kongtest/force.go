@@ -14,14 +14,14 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/proxy"
 )
 
-// loaded is a configuration in force. It is immutable. The posted text and the parsed document are gone: only what reads and routing need
-// is kept.
+// loaded is a configuration in force. It is immutable. It does not keep the posted text and the parsed document, only what reads and
+// routing need.
 type loaded struct {
 	*declarative.Configuration
 	table *proxy.Table
 }
 
-// served is what workers serve; nil is nothing.
+// served is the configuration that workers serve; nil is none.
 func (l *loaded) served() *proxy.Table {
 	if l == nil {
 		return nil
@@ -29,8 +29,7 @@ func (l *loaded) served() *proxy.Table {
 	return l.table
 }
 
-// boot reads what the gateway starts with: the declarative file, or what the
-// prefix holds, or nothing.
+// boot reads the initial configuration of the gateway: the declarative file, or what the prefix holds, or none.
 func (g *Gateway) boot() (*loaded, error) {
 	if g.opts.DeclarativeConfig == "" {
 		return g.recover()
@@ -71,7 +70,7 @@ func (g *Gateway) recover() (*loaded, error) {
 	return l, nil
 }
 
-// parse turns what was posted into a configuration with its hash. The error is document.ErrCrash, a *problems.Refused, or the parser's.
+// parse parses a posted configuration and computes its hash. The error is document.ErrCrash, a *problems.Refused, or the parser's.
 func (g *Gateway) parse(p admin.Posted, faulty bool) (*loaded, error) {
 	doc := p.Document
 	if doc == nil {
@@ -103,8 +102,8 @@ func (g *Gateway) parse(p admin.Posted, faulty bool) (*loaded, error) {
 	return l, nil
 }
 
-// install saves a configuration and puts it in force. The hash changes at once, and the workers turn to it one after the other (F26). Run
-// is the process that was asked; when it has been killed meanwhile, nothing happens.
+// install saves a configuration and puts it in force. The hash changes at once, and the workers switch to it one after the other (F26). run
+// is the process that got the request. When it has been killed meanwhile, nothing happens.
 func (g *Gateway) install(l *loaded, text []byte, run <-chan struct{}) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -43,7 +43,7 @@ type Gateway struct {
 	admin   *admin.API
 	proxy   *proxy.Proxy
 
-	// lifecycle is held while starting and stopping, never while serving.
+	// lifecycle is held while starting and stopping, not while serving.
 	lifecycle sync.Mutex
 	servers   []*http.Server
 	serving   sync.WaitGroup
@@ -124,15 +124,14 @@ func (g *Gateway) Kill() {
 	g.stop(ended)
 }
 
-// Lose kills the gateway and takes its prefix away, as when a container is replaced.
+// Lose kills the gateway and deletes its prefix, as when a container is replaced.
 func (g *Gateway) Lose() error {
 	g.Kill()
 	return g.disk.wipe()
 }
 
-// Upgrade stops the gateway and starts it as another version, which changes what
-// it says of itself and nothing else. What the prefix holds is dropped with the
-// major or minor version, as LMDB's content is (F29).
+// Upgrade stops the gateway and starts it as another version. Only the reported version changes. The content of the prefix is dropped with
+// the major or minor version, as with LMDB (F29).
 func (g *Gateway) Upgrade(ctx context.Context, version string) error {
 	g.stop(ctx)
 	g.mu.Lock()
@@ -168,7 +167,7 @@ func (g *Gateway) Reload() {
 	g.starts = rand.Uint64()
 }
 
-// start reads what the gateway starts with, then opens the listeners.
+// start reads the initial configuration, then opens the listeners.
 func (g *Gateway) start() error {
 	g.lifecycle.Lock()
 	defer g.lifecycle.Unlock()
@@ -237,7 +236,7 @@ func (g *Gateway) listen(addresses [listeners]string) error {
 	return nil
 }
 
-// open takes the place of a socket file that a killed process left behind.
+// open replaces a socket file that a killed process left behind.
 func open(address string) (net.Listener, error) {
 	path, is := strings.CutPrefix(address, unixPrefix)
 	if !is {
@@ -249,7 +248,7 @@ func open(address string) (net.Listener, error) {
 	return net.Listen("unix", path)
 }
 
-// tls is nothing for a socket.
+// tls returns nil for a socket.
 func (g *Gateway) tls(listener int) *tls.Config {
 	if strings.HasPrefix([listeners]string{g.opts.Admin, g.opts.Status, g.opts.Proxy}[listener], unixPrefix) {
 		return nil
@@ -263,8 +262,8 @@ func (g *Gateway) stop(ctx context.Context) {
 	g.stopLocked(ctx)
 }
 
-// stopLocked lets requests in flight end until ctx does. Those left then find
-// their process gone: they neither answer nor load.
+// stopLocked lets running requests end until ctx does. Those that remain then find that their process is gone: they neither answer nor
+// load.
 func (g *Gateway) stopLocked(ctx context.Context) {
 	for _, srv := range g.servers {
 		_ = srv.Shutdown(ctx) // what it leaves is closed below
@@ -282,16 +281,16 @@ func (g *Gateway) stopLocked(ctx context.Context) {
 	g.servers = nil
 }
 
-// AdminURL is where the Admin API listens.
+// AdminURL returns the address of the Admin API.
 func (g *Gateway) AdminURL() string { return g.url(adminListener) }
 
-// StatusURL is where the Status API listens.
+// StatusURL returns the address of the Status API.
 func (g *Gateway) StatusURL() string { return g.url(statusListener) }
 
-// ProxyURL is where the proxy listens.
+// ProxyURL returns the address of the proxy.
 func (g *Gateway) ProxyURL() string { return g.url(proxyListener) }
 
-// url is unix:// and the path for a socket.
+// url returns unix:// and the path for a socket.
 func (g *Gateway) url(listener int) string {
 	address := g.address(listener)
 	if path, is := strings.CutPrefix(address, unixPrefix); is {
@@ -309,7 +308,7 @@ func (g *Gateway) address(listener int) string {
 	return g.addresses[listener]
 }
 
-// Hash returns the configuration_hash in force.
+// Hash returns the present configuration_hash.
 func (g *Gateway) Hash() string {
 	if l := g.inForce(); l != nil {
 		return l.Hash
@@ -317,8 +316,7 @@ func (g *Gateway) Hash() string {
 	return declarative.EmptyHash
 }
 
-// Config returns the configuration in force as flat declarative JSON. It is
-// what the gateway made of what was posted, not the posted text.
+// Config returns the configuration in force as flat declarative JSON: the gateway's form, not the posted text.
 func (g *Gateway) Config() []byte {
 	doc := map[string]any{"_format_version": "3.0"}
 	if l := g.inForce(); l != nil {
@@ -333,13 +331,13 @@ func (g *Gateway) Config() []byte {
 	return document.Marshal(doc)
 }
 
-// Posts counts the requests to POST /config, whatever became of them.
+// Posts returns the number of requests to POST /config, whatever their result.
 func (g *Gateway) Posts() int { return g.admin.Posts() }
 
-// BytesReceived counts the body bytes of those requests.
+// BytesReceived returns the number of body bytes of those requests.
 func (g *Gateway) BytesReceived() int64 { return g.admin.BytesReceived() }
 
-// Loads counts the configurations that came into force by POST /config.
+// Loads returns the number of configurations that came into force by POST /config.
 func (g *Gateway) Loads() int { return g.admin.Loads() }
 
 func (g *Gateway) inForce() *loaded {
@@ -348,7 +346,7 @@ func (g *Gateway) inForce() *loaded {
 	return g.current
 }
 
-// run is closed when the run of the process that is going on ends.
+// run returns a channel that is closed when the present run of the process ends.
 func (g *Gateway) run() chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -361,7 +359,7 @@ func (g *Gateway) kongVersion() string {
 	return g.version
 }
 
-// process is the gateway as its Admin API sees it.
+// process is the gateway as the Admin API sees it.
 type process struct{ *Gateway }
 
 func (p process) State() admin.State {

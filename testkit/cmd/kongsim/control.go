@@ -14,16 +14,16 @@ import (
 // maxFaults bounds the body of a request for faults.
 const maxFaults = 4 << 10
 
-// Faults is the body of PUT /faults: what goes wrong from now on, in place of what went wrong before.
+// Faults is the body of PUT /faults: the faults from now on. It replaces the previous ones.
 type Faults struct {
 	Hang         bool   `json:"hang"`          // POST /config gets no answer
-	WorkersStuck bool   `json:"workers_stuck"` // POST /config is accepted and no worker turns to it
+	WorkersStuck bool   `json:"workers_stuck"` // POST /config is accepted and no worker switches to it
 	RefuseRoute  string `json:"refuse_route"`  // a configuration with a route of this name is refused
 	SlowMillis   int    `json:"slow_ms"`       // each load takes this much longer
-	FailNext     int    `json:"fail_next"`     // so many posts are answered with 500
+	FailNext     int    `json:"fail_next"`     // that many posts are answered with 500
 }
 
-// control lets a test of processes ask for faults. It listens on loopback only.
+// control lets tests of processes set faults. It listens on loopback only.
 func control(address string, g *kongtest.Gateway) (*http.Server, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {

@@ -1,6 +1,5 @@
-// Command kongsim runs one simulated Kong Gateway, for tests that need a process
-// of its own and for trying Silverback without Kong. It listens on loopback, but
-// for a proxy that was told otherwise, and carries no real traffic.
+// Command kongsim runs one simulated Kong Gateway, for tests that need a process of its own and for trying Silverback without Kong. It
+// listens on loopback, except for a proxy with -insecure-proxy, and carries no real traffic.
 package main
 
 import (
@@ -45,7 +44,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		"/schemas and to check configurations against, with the code that the translator checks with")
 	flags.StringVar(&files.Cert, "cert-file", "", "certificate in PEM form with which every listener in TCP speaks TLS")
 	flags.StringVar(&files.Key, "key-file", "", "key of the certificate of -cert-file, in PEM form")
-	flags.StringVar(&files.CA, "client-ca-file", "", "authorities of whom the Admin and the Status API want a client's certificate")
+	flags.StringVar(&files.CA, "client-ca-file", "", "authorities that must have signed the client certificates of the Admin and the Status API")
 	flags.StringVar(&faults, "control", "", "address on loopback at which PUT /faults makes things go wrong and GET /posts counts loads, "+
 		"for tests; empty is none")
 	flags.StringVar(&refuse, "refuse-route", "", "name of a route with which every configuration is refused, for tests; PUT /faults "+
@@ -60,7 +59,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	if opts.Workers < 1 {
-		_, _ = fmt.Fprintln(stderr, "silverback-kongsim: -workers wants a number from 1")
+		_, _ = fmt.Fprintln(stderr, "silverback-kongsim: -workers needs a number from 1")
 		return 2
 	}
 	if err := secure(&opts, files); err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
 )
 
-// secure leaves the listeners alone when there is no certificate. The authorities are those of clients of the Admin and the Status API.
+// secure does nothing without a certificate. The authorities are those of clients of the Admin and the Status API.
 func secure(opts *kongtest.Options, files tlsfiles.Files) error {
 	if files == (tlsfiles.Files{}) {
 		return nil

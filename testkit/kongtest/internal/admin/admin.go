@@ -25,14 +25,14 @@ import (
 // DefaultBodyLimit is Kong's nginx_admin_client_max_body_size.
 const DefaultBodyLimit = 10 << 20
 
-// ErrNotRunning says that the process that was asked has ended meanwhile.
+// ErrNotRunning means that the process that got the request has ended meanwhile.
 var ErrNotRunning = errors.New("the gateway is not running")
 
 // Gateway is the process that the API shows, and loads configurations into.
 type Gateway interface {
 	State() State
-	// Load puts a configuration in force, unless run has ended. It returns nothing when the client asked to check and it is in force already.
-	// The error is document.ErrCrash, ErrNotRunning, a *problems.Refused, or the parser's.
+	// Load puts a configuration in force, unless run has ended. It returns nil when the client asked to check the hash and the configuration
+	// is in force already. The error is document.ErrCrash, ErrNotRunning, a *problems.Refused, or the parser's.
 	Load(p Posted, run <-chan struct{}) (*declarative.Configuration, error)
 	Drain()
 	// Balancer returns the balancer of the configuration in force; nil before the first.
@@ -45,7 +45,7 @@ type Balancer interface {
 	SetHealth(upstreamID, target string, healthy bool) error
 }
 
-// State is the gateway at a moment.
+// State is the present state of the gateway.
 type State struct {
 	Configuration *declarative.Configuration // nil before the first
 	Run           <-chan struct{}            // closed when this run of the process ends
@@ -58,7 +58,7 @@ type State struct {
 	Listeners     [3]string // Admin, Status, proxy
 }
 
-// Hash is the configuration_hash in force.
+// Hash returns the present configuration_hash.
 func (s State) Hash() string {
 	if s.Configuration == nil {
 		return declarative.EmptyHash
@@ -66,7 +66,7 @@ func (s State) Hash() string {
 	return s.Configuration.Hash
 }
 
-// Settings are fixed while the gateway lives.
+// Settings are constant during the life of the gateway.
 type Settings struct {
 	Kinds             *entity.Kinds
 	Plugins           map[string]bool // those that are enabled
@@ -100,16 +100,16 @@ func New(s Settings, g Gateway, traffic *metering.Traffic, meter *metering.Meter
 	return &API{Settings: s, Faults: &Faults{}, gateway: g, traffic: traffic, meter: meter, loading: make(chan struct{}, 1)}
 }
 
-// Posts counts the requests to POST /config, whatever became of them.
+// Posts returns the number of requests to POST /config, whatever their result.
 func (a *API) Posts() int { return int(a.posts.Load()) }
 
-// BytesReceived counts the body bytes of those requests.
+// BytesReceived returns the number of body bytes of those requests.
 func (a *API) BytesReceived() int64 { return a.received.Load() }
 
-// Loads counts the configurations that came into force by POST /config.
+// Loads returns the number of configurations that came into force by POST /config.
 func (a *API) Loads() int { return int(a.loads.Load()) }
 
-// ServerToken is the Server header of a version.
+// ServerToken returns the Server header of a version.
 func ServerToken(version string) string { return "kong/" + version + "-silverback-sim" }
 
 // ServeAdmin serves the Admin API.
@@ -151,7 +151,7 @@ func (a *API) onlyGet(w http.ResponseWriter, r *http.Request, get http.HandlerFu
 	}
 }
 
-// allowed answers OPTIONS and methods that the endpoint does not have. It reports whether the request is still to be answered.
+// allowed answers OPTIONS and methods that the endpoint lacks. It reports whether the request still needs an answer.
 func allowed(w http.ResponseWriter, r *http.Request, methods string) bool {
 	list := strings.Split(methods, ", ")
 	switch {
@@ -178,7 +178,7 @@ func (a *API) serveConfig(w http.ResponseWriter, r *http.Request) {
 	reply.JSON(w, http.StatusOK, map[string]any{"config": a.export()})
 }
 
-// export is the configuration as YAML in Kong's flattened form, with one entity a line in flow style.
+// export returns the configuration as YAML in Kong's flattened form, with one entity a line in flow style.
 func (a *API) export() string {
 	var out strings.Builder
 	out.WriteString("_format_version: '3.0'\n_transform: false\n")
@@ -230,7 +230,7 @@ func (a *API) postConfig(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// readBody reads what nginx would pass to Kong: no more than the limit.
+// readBody reads the body that nginx would pass to Kong, up to the limit.
 func (a *API) readBody(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	limit := a.BodyLimit
 	if limit > 0 && r.ContentLength > limit {
@@ -262,7 +262,7 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	return body, err == nil
 }
 
-// misbehave does what a test asked for. It reports whether the request is still to be served.
+// misbehave executes the faults that a test set. It reports whether the request is still to be served.
 func (a *API) misbehave(w http.ResponseWriter, r *http.Request, run <-chan struct{}) bool {
 	slow, hung := a.Faults.delays()
 	if slow > 0 && !wait(r, run, after(slow)) || hung != nil && !wait(r, run, hung) {
@@ -362,7 +362,7 @@ func (a *API) answerLoaded(w http.ResponseWriter, l *declarative.Configuration) 
 	reply.Write(w, http.StatusCreated, body)
 }
 
-// wait reports whether the event came before the client or the gateway went.
+// wait reports whether the event came before the client or the gateway ended.
 func wait(r *http.Request, run, event <-chan struct{}) bool {
 	select {
 	case <-event:

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Faults is what a test asked to go wrong. The zero value is nothing.
+// Faults are the faults that a test set. The zero value is none.
 type Faults struct {
 	mu      sync.Mutex
 	refuse  func(kind string, entity map[string]any) string
@@ -14,9 +14,9 @@ type Faults struct {
 	cutting int
 	slow    time.Duration
 	hung    chan struct{} // closed when the hanging ends
-	held    bool          // workers do not turn
+	held    bool          // workers do not switch
 	staling int           // loads that leave the workers on the old router
-	hasty   time.Duration // so do loads that follow the last one sooner
+	hasty   time.Duration // loads that follow the last one sooner do the same
 	healthy bool          // loads keep the health of targets
 }
 
@@ -31,9 +31,8 @@ func (f *Faults) RefuseRoute(name string) {
 	})
 }
 
-// RefuseIf makes the gateway refuse every configuration for one of whose
-// entities the function returns a message. It gets the plural kind and the
-// entity as posted, which it must not change; nil ends the refusing.
+// RefuseIf makes the gateway refuse every configuration for one of whose entities the function returns a message. The function gets the
+// plural kind and the entity as posted, which it must not change. nil ends the refusals.
 func (f *Faults) RefuseIf(refuse func(kind string, entity map[string]any) string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -101,22 +100,22 @@ func (f *Faults) KeepsHealth() bool {
 	return f.healthy
 }
 
-// LeaveStale has the next n loads leave the workers on the router of before, behind a 201, until the next load (F43).
+// LeaveStale makes the next n loads leave the workers on the previous router, despite a 201, until the next load (F43).
 func (f *Faults) LeaveStale(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.staling = n
 }
 
-// StaleWhenHasty has every load do so that comes sooner after the one before; 0 ends it. A real Kong was seen to with
-// less than 0.3 s between loads (F43).
+// StaleWhenHasty does the same for every load that comes sooner than a time after the previous one; 0 ends it. A real Kong did so with less
+// than 0.3 s between loads (F43).
 func (f *Faults) StaleWhenHasty(sooner time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.hasty = sooner
 }
 
-// Stale reports whether a load leaves the workers on the router before it (F43). Since is the time since the load before.
+// Stale reports whether a load leaves the workers on the previous router (F43). since is the time since the previous load.
 func (f *Faults) Stale(since time.Duration) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/router"
 )
 
-// serveUpstream answers what is below an upstream and is about its targets. It reports false when nothing is there.
+// serveUpstream answers requests about the targets of an upstream. It returns false for other paths.
 func (a *API) serveUpstream(w http.ResponseWriter, r *http.Request, upstream declarative.Entity, path []string) bool {
 	balancer := a.gateway.Balancer()
 	switch {
@@ -38,7 +38,7 @@ func (a *API) serveUpstream(w http.ResponseWriter, r *http.Request, upstream dec
 	return false
 }
 
-// setHealth is what F46 saw: 204, and 404 for what is not there. The recorded answer for an upstream without health checks is 400.
+// setHealth answers as in F46: 204, and 404 for unknown targets. The recorded answer for an upstream without health checks is 400.
 func setHealth(w http.ResponseWriter, b Balancer, upstreamID, named string, healthy bool) {
 	switch err := b.SetHealth(upstreamID, named, healthy); {
 	case errors.Is(err, router.ErrNoTarget):
@@ -75,7 +75,7 @@ func (a *API) getHealth(w http.ResponseWriter, r *http.Request, upstream declara
 	for _, t := range health[start:end] {
 		at := slices.IndexFunc(targets, func(e declarative.Entity) bool { return e.ID == t.ID })
 		if at < 0 {
-			continue // of the configuration before
+			continue // of the previous configuration
 		}
 		fields := map[string]any{}
 		if json.Unmarshal(targets[at].Raw, &fields) != nil {

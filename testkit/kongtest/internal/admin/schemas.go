@@ -42,7 +42,8 @@ func (a *API) getSchema(w http.ResponseWriter, r *http.Request) {
 	reply.Write(w, http.StatusOK, varied(folder+"/"+parts[0], text, a.gateway.State().Start))
 }
 
-// shuffled are the schemas whose lists a Kong has in another order after each start, for it makes them from tables without order (F44).
+// shuffled names the schemas whose lists have another order after each start of a Kong, because it makes them from tables without order
+// (F44).
 var shuffled = map[string]bool{"entities/upstreams": true, "entities/keys": true, "plugins/opentelemetry": true, "plugins/zipkin": true}
 
 // varied returns a schema as this start of the gateway shows it: the same until the next one.

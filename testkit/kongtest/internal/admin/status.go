@@ -90,7 +90,7 @@ func (a *API) getReady(w http.ResponseWriter) {
 	reply.JSON(w, status, reply.Message(text))
 }
 
-// postReady starts draining. There is no way back but a restart (F32).
+// postReady starts draining. Only a restart ends it (F32).
 func (a *API) postReady(w http.ResponseWriter, r *http.Request) {
 	var request struct {
 		Status string `json:"status"`
