@@ -196,6 +196,10 @@ fmt: bin/golangci-lint ## format the code
 lab-demo: build bin/etcd ## see the promises kept, with plain processes (DEMO_FLAGS=-keep ...)
 	$(GO) run ./test/cmd/demo -bin bin $(DEMO_FLAGS)
 
+.PHONY: incident
+incident: ## what clients see of a change that traffic does not survive, with 20 gateways (INCIDENT_FLAGS=-rate=200 ...)
+	$(GO) run ./test/cmd/incident $(INCIDENT_FLAGS)
+
 .PHONY: compose-demo
 compose-demo: ## the same in containers, without a registry (DEMO_FLAGS=-keep ...)
 	PLATFORMS=linux/$$($(GO) env GOARCH) VERSION="$(VERSION)" GO="$(GO)" deploy/images/build
