@@ -72,7 +72,7 @@ func printGroup(a *app.App, g *registryv1.Group, nodes []*registryv1.Node) {
 	printRetention(a, p)
 	a.Line(15, "Drift:         %s", cmp.Or(show.Enum(g.GetDrift(), "DRIFT_POLICY_"), "heal"))
 	for _, probe := range p.GetGates().GetProbes() {
-		a.Line(15, "Probe:         %s", probeText(probe))
+		a.Line(15, "Probe:         %s", formatProbe(probe))
 	}
 	for _, digest := range g.GetSchemaDigests() {
 		a.Line(15, "Schemas:       %s%s", show.Digest(digest), backing(g, digest))

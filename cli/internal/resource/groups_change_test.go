@@ -32,8 +32,8 @@ func TestParseWaves(t *testing.T) {
 
 func TestSpreadAndWindowsAreReadAndPrintedAlike(t *testing.T) {
 	for _, text := range []string{"zone", "zone,max-loading=50%", "zone,at-once=1", "zone,max-loading=50%,at-once=1"} {
-		if s, err := parseSpread(text); err != nil || spreadText(s) != text {
-			t.Errorf("--spread %s is printed as %q, %v", text, spreadText(s), err)
+		if s, err := parseSpread(text); err != nil || formatSpread(s) != text {
+			t.Errorf("--spread %s is printed as %q, %v", text, formatSpread(s), err)
 		}
 	}
 	for _, bad := range []string{"", "zone=eu-1", "zone,half", "zone,at-once=0", "zone,at-most=2", "zone,at-once"} {
@@ -43,7 +43,7 @@ func TestSpreadAndWindowsAreReadAndPrintedAlike(t *testing.T) {
 	}
 	texts := []string{"0 22 * * 1-5 for 4h in Europe/Berlin", "*/5 * 1,15 * * for 30m"}
 	windows, err := parseWindows(texts)
-	if err != nil || len(windows) != 2 || windowText(windows[0]) != texts[0] || windowText(windows[1]) != texts[1] {
+	if err != nil || len(windows) != 2 || formatWindow(windows[0]) != texts[0] || formatWindow(windows[1]) != texts[1] {
 		t.Errorf("printed as %v, %v", windows, err)
 	}
 	for _, bad := range []string{"", "0 22 * * 1-5", "0 22 * * 1-5 for long"} {

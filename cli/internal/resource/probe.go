@@ -84,8 +84,8 @@ func setProbe(p *fleetv1.Probe, key, value string) error {
 	return nil
 }
 
-// probeText returns a probe in the form of --probe.
-func probeText(p *fleetv1.Probe) string {
+// formatProbe returns a probe in the form of --probe.
+func formatProbe(p *fleetv1.Probe) string {
 	text := p.GetPath()
 	if p.GetExpect() != 0 {
 		text += fmt.Sprintf(",expect=%d", p.GetExpect())

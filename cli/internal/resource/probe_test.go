@@ -30,7 +30,7 @@ func TestParseProbes(t *testing.T) {
 		t.Errorf("got %v", got[0])
 	}
 	for i, want := range []string{"/", full} {
-		if text := probeText(got[i]); text != want {
+		if text := formatProbe(got[i]); text != want {
 			t.Errorf("printed as %q, want %q", text, want)
 		}
 	}

@@ -66,8 +66,8 @@ func parseSpread(text string) (*fleetv1.RolloutPolicy_Spread, error) {
 	return s, nil
 }
 
-// spreadText returns a spread in the form of --spread.
-func spreadText(s *fleetv1.RolloutPolicy_Spread) string {
+// formatSpread returns a spread in the form of --spread.
+func formatSpread(s *fleetv1.RolloutPolicy_Spread) string {
 	text := s.GetLabel()
 	if n := s.GetMaxLoadingPercent(); n > 0 {
 		text += fmt.Sprintf(",max-loading=%d%%", n)
@@ -97,8 +97,8 @@ func parseWindows(texts []string) (all []*fleetv1.RolloutPolicy_Window, err erro
 	return all, nil
 }
 
-// windowText returns a window in the form of --window.
-func windowText(w *fleetv1.RolloutPolicy_Window) string {
+// formatWindow returns a window in the form of --window.
+func formatWindow(w *fleetv1.RolloutPolicy_Window) string {
 	span := w.GetDuration().AsDuration().String()
 	if short, whole := strings.CutSuffix(span, "m0s"); whole {
 		span = strings.TrimSuffix(short+"m", "h0m") + map[bool]string{true: "h"}[strings.HasSuffix(short, "h0")]
@@ -113,10 +113,10 @@ func windowText(w *fleetv1.RolloutPolicy_Window) string {
 // printSpread prints where and when a rollout may load.
 func printSpread(a *app.App, p *fleetv1.RolloutPolicy) {
 	if s := p.GetSpread(); s != nil {
-		a.Line(15, "Spread:        %s", spreadText(s))
+		a.Line(15, "Spread:        %s", formatSpread(s))
 	}
 	for _, w := range p.GetWindows() {
-		a.Line(15, "Window:        %s", windowText(w))
+		a.Line(15, "Window:        %s", formatWindow(w))
 	}
 }
 
