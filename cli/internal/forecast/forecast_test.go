@@ -45,7 +45,8 @@ func TestALabelWaveHasItsNodes(t *testing.T) {
 	size := cost.Size{Routes: 10_000, Entities: 20_000, Bytes: 3_000_000}
 	var nodes []*registryv1.Node
 	for _, canary := range []string{"true", "", ""} {
-		nodes = append(nodes, &registryv1.Node{Name: "n" + canary, State: registryv1.Node_STATE_READY, Labels: map[string]string{"canary": canary},
+		nodes = append(nodes, &registryv1.Node{Name: "n" + canary, State: registryv1.Node_STATE_READY,
+			Labels: map[string]string{"canary": canary},
 			Capabilities: &fleetv1.Capabilities{Workers: 2}})
 	}
 	group := func(label string) *registryv1.Group {

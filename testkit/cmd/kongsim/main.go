@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		"/schemas and to check configurations against, with the code that the translator checks with")
 	flags.StringVar(&files.Cert, "cert-file", "", "certificate in PEM form with which every listener in TCP speaks TLS")
 	flags.StringVar(&files.Key, "key-file", "", "key of the certificate of -cert-file, in PEM form")
-	flags.StringVar(&files.CA, "client-ca-file", "", "authorities that must have signed the client certificates of the Admin and the Status API")
+	flags.StringVar(&files.CA, "client-ca-file", "", "authorities that sign the client certificates of the Admin and the Status API")
 	flags.StringVar(&faults, "control", "", "address on loopback at which PUT /faults makes things go wrong and GET /posts counts loads, "+
 		"for tests; empty is none")
 	flags.StringVar(&refuse, "refuse-route", "", "name of a route with which every configuration is refused, for tests; PUT /faults "+
