@@ -46,7 +46,7 @@ func TestALabelWaveHasItsNodes(t *testing.T) {
 	var nodes []*registryv1.Node
 	for _, canary := range []string{"true", "", ""} {
 		nodes = append(nodes, &registryv1.Node{Name: "n" + canary, State: registryv1.Node_STATE_READY,
-			Labels: map[string]string{"canary": canary},
+			Labels:       map[string]string{"canary": canary},
 			Capabilities: &fleetv1.Capabilities{Workers: 2}})
 	}
 	group := func(label string) *registryv1.Group {
