@@ -28,6 +28,9 @@ var ours = map[string][2]string{
 	"distributor": {"services/distributor", "./cmd/distributor"},
 	"agent":       {"agent", "./cmd/agent"},
 	"echo":        {"lab", "./cmd/silverback-echo"},
+
+	"kubernetes":         {"sources/kubernetes", "./cmd/silverback-kubernetes"},
+	"kubernetes-webhook": {"sources/kubernetes", "./cmd/silverback-kubernetes"},
 }
 
 var (
@@ -120,7 +123,7 @@ func TestVariablesAreTwinsOfFlags(t *testing.T) {
 				if _, ok := ours[c.Name]; !ok {
 					continue
 				}
-				known := twins(t, c.Name)
+				known := twins(t, c)
 				for _, e := range c.Env {
 					if strings.HasPrefix(e.Name, "SILVERBACK_") && !slices.Contains(known, e.Name) {
 						t.Errorf("%s: %s/%s: %s is the twin of no flag", overlay, w.name, c.Name, e.Name)
@@ -133,9 +136,14 @@ func TestVariablesAreTwinsOfFlags(t *testing.T) {
 
 var flagLine = regexp.MustCompile(`(?m)^\s+(?:-\w, )?--([a-z0-9-]+)`)
 
-func twins(tb testing.TB, container string) (all []string) {
+// twins lists the variables that a container's binary reads; its first argument can be a subcommand.
+func twins(tb testing.TB, c core.Container) (all []string) {
 	tb.Helper()
-	help, err := exec.Command(binary(tb, container), "--help").Output()
+	arguments := []string{"--help"}
+	if len(c.Args) > 0 && !strings.HasPrefix(c.Args[0], "-") {
+		arguments = []string{c.Args[0], "--help"}
+	}
+	help, err := exec.Command(binary(tb, c.Name), arguments...).Output()
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -143,7 +151,7 @@ func twins(tb testing.TB, container string) (all []string) {
 		all = append(all, "SILVERBACK_"+strings.ToUpper(strings.ReplaceAll(string(m[1]), "-", "_")))
 	}
 	if len(all) < 3 {
-		tb.Fatalf("%s --help names %d flags", container, len(all))
+		tb.Fatalf("%s --help names %d flags", c.Name, len(all))
 	}
 	return all
 }

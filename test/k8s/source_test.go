@@ -136,3 +136,28 @@ func TestTheWebhookCannotHoldTheClusterUp(t *testing.T) {
 		t.Errorf("the authority comes from %q, the certificate is %+v", inject, serving)
 	}
 }
+
+// TestTheSourcesSettings has the binaries check the settings that they would get.
+func TestTheSourcesSettings(t *testing.T) {
+	f := withSource(t)
+	for _, short := range []string{"kubernetes", "kubernetes-webhook"} {
+		w, _ := f.workload(short)
+		c := w.pod.Spec.Containers[0]
+		if out, err := newPod(t, f, w, c).check(); err != nil {
+			t.Errorf("%s: %v: %s", short, err, out)
+		}
+		known := twins(t, c)
+		for _, e := range c.Env {
+			if strings.HasPrefix(e.Name, "SILVERBACK_") && !slices.Contains(known, e.Name) {
+				t.Errorf("%s: %s is the twin of no flag", short, e.Name)
+			}
+		}
+		for _, key := range []string{"registry", "translator", "distributor"} {
+			for _, address := range list(settings(t, f, w, c)[key]) {
+				if problem := f.unreachable(address, "grpc"); problem != "" {
+					t.Errorf("%s: %s: %s", short, key, problem)
+				}
+			}
+		}
+	}
+}

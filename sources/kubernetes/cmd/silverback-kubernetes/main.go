@@ -23,9 +23,11 @@ const (
 const usage = `silverback-kubernetes makes Kong's configuration of Kubernetes objects.
 
   silverback-kubernetes run [flags]
+  silverback-kubernetes webhook [flags]
   silverback-kubernetes render [flags] FILE|FOLDER|-...
 
-run watches a cluster and submits what its objects mean; run --help has its flags.
+run watches a cluster and submits what its objects mean; webhook reviews objects before
+they are stored. run --help and webhook --help have their flags.
 
 render prints the configuration that the objects in manifests mean, as Kong Ingress
 Controller 3.5 would make it, and their problems on standard error. It asks no cluster.
@@ -38,10 +40,13 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "run" {
 		control(os.Args[2:])
 	}
+	if len(os.Args) > 1 && os.Args[1] == "webhook" {
+		admit(os.Args[2:])
+	}
 	os.Exit(command(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// command is every subcommand but run.
+// command is every subcommand but run and webhook.
 func command(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	c := newRendering(stderr)
 	if len(args) == 0 || args[0] != "render" {
