@@ -23,6 +23,12 @@ var nameFields = [...]string{"name", "username", "custom_id", "target", "prefix"
 // Summarize counts the pairs of Pairs by operation.
 func Summarize(old, now []byte) (added, changed, removed int, err error) {
 	pairs, err := Pairs(old, now)
+	added, changed, removed = Count(pairs)
+	return added, changed, removed, err
+}
+
+// Count counts pairs by what happened to them.
+func Count(pairs []Pair) (added, changed, removed int) {
 	for _, p := range pairs {
 		switch p.Op {
 		case Added:
@@ -33,7 +39,7 @@ func Summarize(old, now []byte) (added, changed, removed int, err error) {
 			changed++
 		}
 	}
-	return added, changed, removed, err
+	return added, changed, removed
 }
 
 // Pair is one entity that differs between two snapshots. Its lines are parts of their canonical bytes. They hold secrets and must not be

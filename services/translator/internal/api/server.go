@@ -90,6 +90,7 @@ func revision(r *desired.Revision) *translatorv1.Revision {
 		Traceparent:       string(r.Trace),
 		ReplacesUnmanaged: r.Replaces,
 		RestoredRevision:  int64(r.Restored),
+		TargetStreak:      wire.StreakMessage(r.Streak),
 	}
 	for _, s := range r.Sources {
 		m.Sources = append(m.Sources, &translatorv1.SourceRef{Name: string(s.Name), Digest: string(s.Fragment), EntityCount: s.Entities})

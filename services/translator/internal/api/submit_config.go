@@ -28,5 +28,6 @@ func (s *Server) SubmitConfig(ctx context.Context, r *translatorv1.SubmitConfigR
 	return &translatorv1.SubmitConfigResponse{
 		Revision: revision(out.Revision), Unchanged: out.Unchanged, Changes: summary(out.Changes), Warnings: wire.ProblemMessages(out.Warnings),
 		HeldBack: pin(out.HeldBack), Entities: out.Entities, SizeBytes: out.Size,
+		TargetStreak: wire.StreakMessage(out.Streak),
 	}, nil
 }

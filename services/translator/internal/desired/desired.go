@@ -9,6 +9,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/kong/compile"
+	"github.com/silverback-gateway/silverback/kong/target"
 	serving "github.com/silverback-gateway/silverback/services/translator/internal/groups"
 	"github.com/silverback-gateway/silverback/services/translator/internal/schemas"
 )
@@ -29,6 +30,7 @@ type Revision struct {
 	Message    string
 	CreateTime time.Time
 	Changes    Summary
+	Streak     target.Streak // the revisions before it that differ from it by targets alone; zero in those of older versions
 	RequestID  string
 	Trace      telemetry.TraceParent // of the submission
 	// Replaces names the unmanaged configurations that this revision may replace, the newest last.
@@ -177,6 +179,7 @@ type Outcome struct {
 	// Entities and Size are of the group with the submission; zero when the submission was held back.
 	Entities map[string]int64
 	Size     int64
+	Streak   target.Streak // of the revision that is made, or would be
 
 	HeldBack *Pin             // of a submission that the pin held back: nothing was changed
 	Source   *Source          // of a pin that is set or taken away: the source after it; nil when it is gone

@@ -16,6 +16,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kong/compile"
 	"github.com/silverback-gateway/silverback/kong/snapshot"
+	"github.com/silverback-gateway/silverback/kong/target"
 )
 
 // MaxInput bounds the bytes of one submission's documents.
@@ -198,21 +199,30 @@ func (d *Service) before(ctx context.Context, r *Revision) ([]byte, error) {
 	return d.contentOf(ctx, r)
 }
 
-// summarize counts the changes from a revision to a snapshot.
-func (d *Service) summarize(ctx context.Context, r *Revision, now *snapshot.Snapshot) (Summary, error) {
+// compare counts the changes from a revision to a snapshot, and returns the streak of the revision that the snapshot becomes.
+func (d *Service) compare(ctx context.Context, r *Revision, now *snapshot.Snapshot) (Summary, target.Streak, error) {
 	if r != nil && r.Digest == now.Digest() {
-		return Summary{}, nil
+		return Summary{}, r.Streak, nil
 	}
 	defer d.Metrics.stage("compare", time.Now())
 	before, err := d.before(ctx, r)
 	if err != nil {
-		return Summary{}, err
+		return Summary{}, target.Streak{}, err
 	}
-	added, changed, removed, err := snapshot.Summarize(before, now.Canonical())
+	pairs, err := snapshot.Pairs(before, now.Canonical())
 	if err != nil {
-		return Summary{}, fmt.Errorf("compare snapshots: %w", err)
+		return Summary{}, target.Streak{}, fmt.Errorf("compare snapshots: %w", err)
 	}
-	return Summary{Added: int64(added), Changed: int64(changed), Removed: int64(removed)}, nil
+	var streak target.Streak
+	number := fleet.Revision(1)
+	if r != nil {
+		streak, number = r.Streak, r.Number+1
+	}
+	if streak, err = streak.Next(number, pairs, before, now.Canonical()); err != nil {
+		return Summary{}, target.Streak{}, err
+	}
+	added, changed, removed := snapshot.Count(pairs)
+	return Summary{Added: int64(added), Changed: int64(changed), Removed: int64(removed)}, streak, nil
 }
 
 // mustExist refuses a group unknown to the registry.

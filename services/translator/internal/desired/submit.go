@@ -140,6 +140,9 @@ func (d *Service) take(ctx context.Context, s Submission, state State, p proposa
 	}
 	out := Outcome{Revision: next, Changes: changes, Unchanged: !advances(state.Head, next), Warnings: m.warnings,
 		Entities: counts(m.result.Counts), Size: m.snapshot.Size()}
+	if !out.Unchanged {
+		out.Streak = next.Streak
+	}
 	if s.ValidateOnly {
 		out.Revision = state.Head
 		return out, true, nil
@@ -267,9 +270,10 @@ func (d *Service) ensure(ctx context.Context, m *merged, digest fleet.Digest, fr
 // an entity.
 func (d *Service) next(ctx context.Context, group fleet.GroupID, state State, m *merged, sources []Source, source *Source,
 	allowShrink bool) (*Revision, Summary, error) {
-	changes, err := d.summarize(ctx, state.Head, m.snapshot)
+	changes, streak, err := d.compare(ctx, state.Head, m.snapshot)
 	if lostContent(err) && allowShrink {
-		changes, err = d.summarize(ctx, nil, m.snapshot) // there is nothing to compare with, and the caller allows it
+		changes, streak, err = d.compare(ctx, nil, m.snapshot) // there is nothing to compare with, and the caller allows it
+		streak.Since = state.Head.Number + 1
 	}
 	if err != nil {
 		return nil, changes, err
@@ -291,7 +295,7 @@ func (d *Service) next(ctx context.Context, group fleet.GroupID, state State, m 
 	}
 	return &Revision{
 		Group: group, Number: head.Number + 1, Digest: m.snapshot.Digest(), Size: m.snapshot.Size(),
-		Entities: counts(m.result.Counts), Sources: refs(sources), CreateTime: d.Now(), Changes: changes, Replaces: head.Replaces,
+		Entities: counts(m.result.Counts), Sources: refs(sources), CreateTime: d.Now(), Changes: changes, Streak: streak, Replaces: head.Replaces,
 	}, changes, nil
 }
 

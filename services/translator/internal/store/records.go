@@ -7,6 +7,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
+	"github.com/silverback-gateway/silverback/kong/target"
 	"github.com/silverback-gateway/silverback/services/translator/internal/desired"
 )
 
@@ -29,6 +30,7 @@ type revisionRecord struct {
 	Replaces   []string         `json:"replaces_unmanaged,omitempty"`
 	Restored   int64            `json:"restored_revision,omitempty"`
 	Pins       []pinnedSource   `json:"pins,omitempty"`
+	Streak     target.Streak    `json:"target_streak,omitzero"`
 }
 
 type sourceRef struct {
@@ -89,6 +91,7 @@ func encodeRevision(r *desired.Revision) ([]byte, error) {
 		Group: string(r.Group), Number: int64(r.Number), Digest: string(r.Digest), Size: r.Size, Entities: r.Entities,
 		Source: string(r.Source), Author: r.Author, Message: r.Message, CreateTime: r.CreateTime, Changes: r.Changes, RequestID: r.RequestID,
 		Trace: string(r.Trace), Replaces: r.Replaces, Restored: int64(r.Restored),
+		Streak: r.Streak,
 	}
 	for _, s := range r.Sources {
 		record.Sources = append(record.Sources, recordOfRef(s))
@@ -110,6 +113,7 @@ func decodeRevision(key string, value []byte) (*desired.Revision, error) {
 		Source:   fleet.SourceID(record.Source), Author: record.Author, Message: record.Message, CreateTime: record.CreateTime,
 		Changes: record.Changes, RequestID: record.RequestID,
 		Trace: telemetry.TraceParent(record.Trace), Replaces: record.Replaces, Restored: fleet.Revision(record.Restored),
+		Streak: record.Streak,
 	}
 	for _, s := range record.Sources {
 		r.Sources = append(r.Sources, s.ref())

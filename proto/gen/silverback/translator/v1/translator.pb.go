@@ -81,7 +81,7 @@ func (x Change_Operation) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Change_Operation.Descriptor instead.
 func (Change_Operation) EnumDescriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{6, 0}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{7, 0}
 }
 
 // In which form.
@@ -140,7 +140,7 @@ func (x RenderConfigRequest_Format) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RenderConfigRequest_Format.Descriptor instead.
 func (RenderConfigRequest_Format) EnumDescriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{15, 0}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{16, 0}
 }
 
 // One file of a submission.
@@ -235,8 +235,11 @@ type Revision struct {
 	// The earlier revision whose content sources got back by this one; 0 when it is not a
 	// rollback, or one to the empty group. source is empty when several sources got theirs back.
 	RestoredRevision int64 `protobuf:"varint,15,opt,name=restored_revision,json=restoredRevision,proto3" json:"restored_revision,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// The row of revisions that change nothing but targets which this one belongs to; unset
+	// in revisions of older versions.
+	TargetStreak  *TargetStreak `protobuf:"bytes,16,opt,name=target_streak,json=targetStreak,proto3" json:"target_streak,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Revision) Reset() {
@@ -374,6 +377,81 @@ func (x *Revision) GetRestoredRevision() int64 {
 	return 0
 }
 
+func (x *Revision) GetTargetStreak() *TargetStreak {
+	if x != nil {
+		return x.TargetStreak
+	}
+	return nil
+}
+
+// A row of revisions of which each changes nothing but targets of upstreams against the one
+// before. Between two revisions with the same since_revision only targets differ.
+type TargetStreak struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The revision that began it: the newest one that changed something else.
+	SinceRevision int64 `protobuf:"varint,1,opt,name=since_revision,json=sinceRevision,proto3" json:"since_revision,omitempty"`
+	// How many targets the revisions after that one moved, added up. Of an upstream that share
+	// of its targets moved by which its requests go to other ones: one of five that is
+	// replaced, or taken away, is one. A revision that takes the last target of an upstream
+	// moves all targets of the group.
+	Moved float64 `protobuf:"fixed64,2,opt,name=moved,proto3" json:"moved,omitempty"`
+	// How many targets the group has with this revision, or had before it, whichever are more.
+	Targets       int64 `protobuf:"varint,3,opt,name=targets,proto3" json:"targets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TargetStreak) Reset() {
+	*x = TargetStreak{}
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TargetStreak) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TargetStreak) ProtoMessage() {}
+
+func (x *TargetStreak) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TargetStreak.ProtoReflect.Descriptor instead.
+func (*TargetStreak) Descriptor() ([]byte, []int) {
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *TargetStreak) GetSinceRevision() int64 {
+	if x != nil {
+		return x.SinceRevision
+	}
+	return 0
+}
+
+func (x *TargetStreak) GetMoved() float64 {
+	if x != nil {
+		return x.Moved
+	}
+	return 0
+}
+
+func (x *TargetStreak) GetTargets() int64 {
+	if x != nil {
+		return x.Targets
+	}
+	return 0
+}
+
 // A source as part of a revision.
 type SourceRef struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -389,7 +467,7 @@ type SourceRef struct {
 
 func (x *SourceRef) Reset() {
 	*x = SourceRef{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[2]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -401,7 +479,7 @@ func (x *SourceRef) String() string {
 func (*SourceRef) ProtoMessage() {}
 
 func (x *SourceRef) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[2]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -414,7 +492,7 @@ func (x *SourceRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceRef.ProtoReflect.Descriptor instead.
 func (*SourceRef) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{2}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SourceRef) GetName() string {
@@ -465,7 +543,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[3]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -477,7 +555,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[3]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -490,7 +568,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{3}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Source) GetGroup() string {
@@ -585,7 +663,7 @@ type Pin struct {
 
 func (x *Pin) Reset() {
 	*x = Pin{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[4]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -597,7 +675,7 @@ func (x *Pin) String() string {
 func (*Pin) ProtoMessage() {}
 
 func (x *Pin) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[4]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -610,7 +688,7 @@ func (x *Pin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pin.ProtoReflect.Descriptor instead.
 func (*Pin) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{4}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Pin) GetReason() string {
@@ -684,7 +762,7 @@ type ChangeSummary struct {
 
 func (x *ChangeSummary) Reset() {
 	*x = ChangeSummary{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[5]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -696,7 +774,7 @@ func (x *ChangeSummary) String() string {
 func (*ChangeSummary) ProtoMessage() {}
 
 func (x *ChangeSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[5]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -709,7 +787,7 @@ func (x *ChangeSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeSummary.ProtoReflect.Descriptor instead.
 func (*ChangeSummary) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{5}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ChangeSummary) GetAdded() int64 {
@@ -762,7 +840,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[6]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -774,7 +852,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[6]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -787,7 +865,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{6}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Change) GetOperation() Change_Operation {
@@ -870,7 +948,7 @@ type NamedEntity struct {
 
 func (x *NamedEntity) Reset() {
 	*x = NamedEntity{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[7]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -882,7 +960,7 @@ func (x *NamedEntity) String() string {
 func (*NamedEntity) ProtoMessage() {}
 
 func (x *NamedEntity) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[7]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -895,7 +973,7 @@ func (x *NamedEntity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NamedEntity.ProtoReflect.Descriptor instead.
 func (*NamedEntity) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{7}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *NamedEntity) GetKind() string {
@@ -946,7 +1024,7 @@ type FieldChange struct {
 
 func (x *FieldChange) Reset() {
 	*x = FieldChange{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[8]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -958,7 +1036,7 @@ func (x *FieldChange) String() string {
 func (*FieldChange) ProtoMessage() {}
 
 func (x *FieldChange) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[8]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -971,7 +1049,7 @@ func (x *FieldChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldChange.ProtoReflect.Descriptor instead.
 func (*FieldChange) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{8}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *FieldChange) GetPath() string {
@@ -1046,7 +1124,7 @@ type SubmitConfigRequest struct {
 
 func (x *SubmitConfigRequest) Reset() {
 	*x = SubmitConfigRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[9]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1058,7 +1136,7 @@ func (x *SubmitConfigRequest) String() string {
 func (*SubmitConfigRequest) ProtoMessage() {}
 
 func (x *SubmitConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[9]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1071,7 +1149,7 @@ func (x *SubmitConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitConfigRequest.ProtoReflect.Descriptor instead.
 func (*SubmitConfigRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{9}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SubmitConfigRequest) GetGroup() string {
@@ -1171,14 +1249,17 @@ type SubmitConfigResponse struct {
 	// back.
 	Entities map[string]int64 `protobuf:"bytes,6,rep,name=entities,proto3" json:"entities,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	// The size of their canonical bytes.
-	SizeBytes     int64 `protobuf:"varint,7,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	SizeBytes int64 `protobuf:"varint,7,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	// The streak of the revision that the submission makes, or would make; unset when it makes
+	// none, and in the answer to a repeated call.
+	TargetStreak  *TargetStreak `protobuf:"bytes,8,opt,name=target_streak,json=targetStreak,proto3" json:"target_streak,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SubmitConfigResponse) Reset() {
 	*x = SubmitConfigResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[10]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1190,7 +1271,7 @@ func (x *SubmitConfigResponse) String() string {
 func (*SubmitConfigResponse) ProtoMessage() {}
 
 func (x *SubmitConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[10]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1203,7 +1284,7 @@ func (x *SubmitConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitConfigResponse.ProtoReflect.Descriptor instead.
 func (*SubmitConfigResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{10}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SubmitConfigResponse) GetRevision() *Revision {
@@ -1255,6 +1336,13 @@ func (x *SubmitConfigResponse) GetSizeBytes() int64 {
 	return 0
 }
 
+func (x *SubmitConfigResponse) GetTargetStreak() *TargetStreak {
+	if x != nil {
+		return x.TargetStreak
+	}
+	return nil
+}
+
 // Asks for a check.
 type ValidateConfigRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1270,7 +1358,7 @@ type ValidateConfigRequest struct {
 
 func (x *ValidateConfigRequest) Reset() {
 	*x = ValidateConfigRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[11]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1282,7 +1370,7 @@ func (x *ValidateConfigRequest) String() string {
 func (*ValidateConfigRequest) ProtoMessage() {}
 
 func (x *ValidateConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[11]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1295,7 +1383,7 @@ func (x *ValidateConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateConfigRequest.ProtoReflect.Descriptor instead.
 func (*ValidateConfigRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{11}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ValidateConfigRequest) GetGroup() string {
@@ -1336,7 +1424,7 @@ type ValidateConfigResponse struct {
 
 func (x *ValidateConfigResponse) Reset() {
 	*x = ValidateConfigResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[12]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1348,7 +1436,7 @@ func (x *ValidateConfigResponse) String() string {
 func (*ValidateConfigResponse) ProtoMessage() {}
 
 func (x *ValidateConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[12]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1361,7 +1449,7 @@ func (x *ValidateConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateConfigResponse.ProtoReflect.Descriptor instead.
 func (*ValidateConfigResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{12}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ValidateConfigResponse) GetProblems() []*v1.Problem {
@@ -1415,7 +1503,7 @@ type DiffConfigRequest struct {
 
 func (x *DiffConfigRequest) Reset() {
 	*x = DiffConfigRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[13]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1427,7 +1515,7 @@ func (x *DiffConfigRequest) String() string {
 func (*DiffConfigRequest) ProtoMessage() {}
 
 func (x *DiffConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[13]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1440,7 +1528,7 @@ func (x *DiffConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiffConfigRequest.ProtoReflect.Descriptor instead.
 func (*DiffConfigRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{13}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DiffConfigRequest) GetGroup() string {
@@ -1508,7 +1596,7 @@ type DiffConfigResponse struct {
 
 func (x *DiffConfigResponse) Reset() {
 	*x = DiffConfigResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[14]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1520,7 +1608,7 @@ func (x *DiffConfigResponse) String() string {
 func (*DiffConfigResponse) ProtoMessage() {}
 
 func (x *DiffConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[14]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1533,7 +1621,7 @@ func (x *DiffConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiffConfigResponse.ProtoReflect.Descriptor instead.
 func (*DiffConfigResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{14}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DiffConfigResponse) GetChanges() []*Change {
@@ -1591,7 +1679,7 @@ type RenderConfigRequest struct {
 
 func (x *RenderConfigRequest) Reset() {
 	*x = RenderConfigRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[15]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1603,7 +1691,7 @@ func (x *RenderConfigRequest) String() string {
 func (*RenderConfigRequest) ProtoMessage() {}
 
 func (x *RenderConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[15]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1616,7 +1704,7 @@ func (x *RenderConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenderConfigRequest.ProtoReflect.Descriptor instead.
 func (*RenderConfigRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{15}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RenderConfigRequest) GetDocuments() []*Document {
@@ -1646,7 +1734,7 @@ type RenderConfigResponse struct {
 
 func (x *RenderConfigResponse) Reset() {
 	*x = RenderConfigResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[16]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1658,7 +1746,7 @@ func (x *RenderConfigResponse) String() string {
 func (*RenderConfigResponse) ProtoMessage() {}
 
 func (x *RenderConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[16]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1671,7 +1759,7 @@ func (x *RenderConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenderConfigResponse.ProtoReflect.Descriptor instead.
 func (*RenderConfigResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{16}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RenderConfigResponse) GetContent() []byte {
@@ -1709,7 +1797,7 @@ type DeleteSourceRequest struct {
 
 func (x *DeleteSourceRequest) Reset() {
 	*x = DeleteSourceRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[17]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1721,7 +1809,7 @@ func (x *DeleteSourceRequest) String() string {
 func (*DeleteSourceRequest) ProtoMessage() {}
 
 func (x *DeleteSourceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[17]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1734,7 +1822,7 @@ func (x *DeleteSourceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSourceRequest.ProtoReflect.Descriptor instead.
 func (*DeleteSourceRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{17}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DeleteSourceRequest) GetGroup() string {
@@ -1792,7 +1880,7 @@ type DeleteSourceResponse struct {
 
 func (x *DeleteSourceResponse) Reset() {
 	*x = DeleteSourceResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[18]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1804,7 +1892,7 @@ func (x *DeleteSourceResponse) String() string {
 func (*DeleteSourceResponse) ProtoMessage() {}
 
 func (x *DeleteSourceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[18]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1817,7 +1905,7 @@ func (x *DeleteSourceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSourceResponse.ProtoReflect.Descriptor instead.
 func (*DeleteSourceResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{18}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DeleteSourceResponse) GetRevision() *Revision {
@@ -1847,7 +1935,7 @@ type GetSourceRequest struct {
 
 func (x *GetSourceRequest) Reset() {
 	*x = GetSourceRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[19]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1859,7 +1947,7 @@ func (x *GetSourceRequest) String() string {
 func (*GetSourceRequest) ProtoMessage() {}
 
 func (x *GetSourceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[19]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1872,7 +1960,7 @@ func (x *GetSourceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSourceRequest.ProtoReflect.Descriptor instead.
 func (*GetSourceRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{19}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetSourceRequest) GetGroup() string {
@@ -1900,7 +1988,7 @@ type GetSourceResponse struct {
 
 func (x *GetSourceResponse) Reset() {
 	*x = GetSourceResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[20]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1912,7 +2000,7 @@ func (x *GetSourceResponse) String() string {
 func (*GetSourceResponse) ProtoMessage() {}
 
 func (x *GetSourceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[20]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1925,7 +2013,7 @@ func (x *GetSourceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSourceResponse.ProtoReflect.Descriptor instead.
 func (*GetSourceResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{20}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetSourceResponse) GetSource() *Source {
@@ -1950,7 +2038,7 @@ type ListSourcesRequest struct {
 
 func (x *ListSourcesRequest) Reset() {
 	*x = ListSourcesRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[21]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1962,7 +2050,7 @@ func (x *ListSourcesRequest) String() string {
 func (*ListSourcesRequest) ProtoMessage() {}
 
 func (x *ListSourcesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[21]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1975,7 +2063,7 @@ func (x *ListSourcesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSourcesRequest.ProtoReflect.Descriptor instead.
 func (*ListSourcesRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{21}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListSourcesRequest) GetGroup() string {
@@ -2012,7 +2100,7 @@ type ListSourcesResponse struct {
 
 func (x *ListSourcesResponse) Reset() {
 	*x = ListSourcesResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[22]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2024,7 +2112,7 @@ func (x *ListSourcesResponse) String() string {
 func (*ListSourcesResponse) ProtoMessage() {}
 
 func (x *ListSourcesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[22]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2037,7 +2125,7 @@ func (x *ListSourcesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSourcesResponse.ProtoReflect.Descriptor instead.
 func (*ListSourcesResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{22}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListSourcesResponse) GetSources() []*Source {
@@ -2067,7 +2155,7 @@ type GetRevisionRequest struct {
 
 func (x *GetRevisionRequest) Reset() {
 	*x = GetRevisionRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[23]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2079,7 +2167,7 @@ func (x *GetRevisionRequest) String() string {
 func (*GetRevisionRequest) ProtoMessage() {}
 
 func (x *GetRevisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[23]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2092,7 +2180,7 @@ func (x *GetRevisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRevisionRequest.ProtoReflect.Descriptor instead.
 func (*GetRevisionRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{23}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetRevisionRequest) GetGroup() string {
@@ -2120,7 +2208,7 @@ type GetRevisionResponse struct {
 
 func (x *GetRevisionResponse) Reset() {
 	*x = GetRevisionResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[24]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2132,7 +2220,7 @@ func (x *GetRevisionResponse) String() string {
 func (*GetRevisionResponse) ProtoMessage() {}
 
 func (x *GetRevisionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[24]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2145,7 +2233,7 @@ func (x *GetRevisionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRevisionResponse.ProtoReflect.Descriptor instead.
 func (*GetRevisionResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{24}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GetRevisionResponse) GetRevision() *Revision {
@@ -2170,7 +2258,7 @@ type ListRevisionsRequest struct {
 
 func (x *ListRevisionsRequest) Reset() {
 	*x = ListRevisionsRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[25]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2182,7 +2270,7 @@ func (x *ListRevisionsRequest) String() string {
 func (*ListRevisionsRequest) ProtoMessage() {}
 
 func (x *ListRevisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[25]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2195,7 +2283,7 @@ func (x *ListRevisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRevisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListRevisionsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{25}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListRevisionsRequest) GetGroup() string {
@@ -2232,7 +2320,7 @@ type ListRevisionsResponse struct {
 
 func (x *ListRevisionsResponse) Reset() {
 	*x = ListRevisionsResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[26]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2244,7 +2332,7 @@ func (x *ListRevisionsResponse) String() string {
 func (*ListRevisionsResponse) ProtoMessage() {}
 
 func (x *ListRevisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[26]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2257,7 +2345,7 @@ func (x *ListRevisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRevisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListRevisionsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{26}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListRevisionsResponse) GetRevisions() []*Revision {
@@ -2287,7 +2375,7 @@ type WatchRevisionsRequest struct {
 
 func (x *WatchRevisionsRequest) Reset() {
 	*x = WatchRevisionsRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[27]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2299,7 +2387,7 @@ func (x *WatchRevisionsRequest) String() string {
 func (*WatchRevisionsRequest) ProtoMessage() {}
 
 func (x *WatchRevisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[27]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2312,7 +2400,7 @@ func (x *WatchRevisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRevisionsRequest.ProtoReflect.Descriptor instead.
 func (*WatchRevisionsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{27}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *WatchRevisionsRequest) GetGroup() string {
@@ -2350,7 +2438,7 @@ type WatchRevisionsResponse struct {
 
 func (x *WatchRevisionsResponse) Reset() {
 	*x = WatchRevisionsResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[28]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2362,7 +2450,7 @@ func (x *WatchRevisionsResponse) String() string {
 func (*WatchRevisionsResponse) ProtoMessage() {}
 
 func (x *WatchRevisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[28]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2375,7 +2463,7 @@ func (x *WatchRevisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRevisionsResponse.ProtoReflect.Descriptor instead.
 func (*WatchRevisionsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{28}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *WatchRevisionsResponse) GetEvent() isWatchRevisionsResponse_Event {
@@ -2462,7 +2550,7 @@ type GetSnapshotRequest struct {
 
 func (x *GetSnapshotRequest) Reset() {
 	*x = GetSnapshotRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[29]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2474,7 +2562,7 @@ func (x *GetSnapshotRequest) String() string {
 func (*GetSnapshotRequest) ProtoMessage() {}
 
 func (x *GetSnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[29]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2487,7 +2575,7 @@ func (x *GetSnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSnapshotRequest.ProtoReflect.Descriptor instead.
 func (*GetSnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{29}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetSnapshotRequest) GetGroup() string {
@@ -2531,7 +2619,7 @@ type GetSnapshotResponse struct {
 
 func (x *GetSnapshotResponse) Reset() {
 	*x = GetSnapshotResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[30]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2543,7 +2631,7 @@ func (x *GetSnapshotResponse) String() string {
 func (*GetSnapshotResponse) ProtoMessage() {}
 
 func (x *GetSnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[30]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2556,7 +2644,7 @@ func (x *GetSnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSnapshotResponse.ProtoReflect.Descriptor instead.
 func (*GetSnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{30}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GetSnapshotResponse) GetRevision() *Revision {
@@ -2588,7 +2676,7 @@ type EntityRef struct {
 
 func (x *EntityRef) Reset() {
 	*x = EntityRef{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[31]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2600,7 +2688,7 @@ func (x *EntityRef) String() string {
 func (*EntityRef) ProtoMessage() {}
 
 func (x *EntityRef) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[31]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2613,7 +2701,7 @@ func (x *EntityRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EntityRef.ProtoReflect.Descriptor instead.
 func (*EntityRef) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{31}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *EntityRef) GetKind() string {
@@ -2652,7 +2740,7 @@ type LocateEntitiesRequest struct {
 
 func (x *LocateEntitiesRequest) Reset() {
 	*x = LocateEntitiesRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[32]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2664,7 +2752,7 @@ func (x *LocateEntitiesRequest) String() string {
 func (*LocateEntitiesRequest) ProtoMessage() {}
 
 func (x *LocateEntitiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[32]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2677,7 +2765,7 @@ func (x *LocateEntitiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocateEntitiesRequest.ProtoReflect.Descriptor instead.
 func (*LocateEntitiesRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{32}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *LocateEntitiesRequest) GetGroup() string {
@@ -2712,7 +2800,7 @@ type LocateEntitiesResponse struct {
 
 func (x *LocateEntitiesResponse) Reset() {
 	*x = LocateEntitiesResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[33]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2724,7 +2812,7 @@ func (x *LocateEntitiesResponse) String() string {
 func (*LocateEntitiesResponse) ProtoMessage() {}
 
 func (x *LocateEntitiesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[33]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2737,7 +2825,7 @@ func (x *LocateEntitiesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocateEntitiesResponse.ProtoReflect.Descriptor instead.
 func (*LocateEntitiesResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{33}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *LocateEntitiesResponse) GetOrigins() []*LocateEntitiesResponse_Origin {
@@ -2781,7 +2869,7 @@ type RestoreSourcesRequest struct {
 
 func (x *RestoreSourcesRequest) Reset() {
 	*x = RestoreSourcesRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[34]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2793,7 +2881,7 @@ func (x *RestoreSourcesRequest) String() string {
 func (*RestoreSourcesRequest) ProtoMessage() {}
 
 func (x *RestoreSourcesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[34]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2806,7 +2894,7 @@ func (x *RestoreSourcesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreSourcesRequest.ProtoReflect.Descriptor instead.
 func (*RestoreSourcesRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{34}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *RestoreSourcesRequest) GetGroup() string {
@@ -2907,7 +2995,7 @@ type RestoreSourcesResponse struct {
 
 func (x *RestoreSourcesResponse) Reset() {
 	*x = RestoreSourcesResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[35]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2919,7 +3007,7 @@ func (x *RestoreSourcesResponse) String() string {
 func (*RestoreSourcesResponse) ProtoMessage() {}
 
 func (x *RestoreSourcesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[35]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2932,7 +3020,7 @@ func (x *RestoreSourcesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreSourcesResponse.ProtoReflect.Descriptor instead.
 func (*RestoreSourcesResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{35}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *RestoreSourcesResponse) GetRevision() *Revision {
@@ -2994,7 +3082,7 @@ type PinSourceRequest struct {
 
 func (x *PinSourceRequest) Reset() {
 	*x = PinSourceRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[36]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3006,7 +3094,7 @@ func (x *PinSourceRequest) String() string {
 func (*PinSourceRequest) ProtoMessage() {}
 
 func (x *PinSourceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[36]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3019,7 +3107,7 @@ func (x *PinSourceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PinSourceRequest.ProtoReflect.Descriptor instead.
 func (*PinSourceRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{36}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *PinSourceRequest) GetGroup() string {
@@ -3061,7 +3149,7 @@ type PinSourceResponse struct {
 
 func (x *PinSourceResponse) Reset() {
 	*x = PinSourceResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[37]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3073,7 +3161,7 @@ func (x *PinSourceResponse) String() string {
 func (*PinSourceResponse) ProtoMessage() {}
 
 func (x *PinSourceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[37]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3086,7 +3174,7 @@ func (x *PinSourceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PinSourceResponse.ProtoReflect.Descriptor instead.
 func (*PinSourceResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{37}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *PinSourceResponse) GetSource() *Source {
@@ -3115,7 +3203,7 @@ type UnpinSourceRequest struct {
 
 func (x *UnpinSourceRequest) Reset() {
 	*x = UnpinSourceRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[38]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3127,7 +3215,7 @@ func (x *UnpinSourceRequest) String() string {
 func (*UnpinSourceRequest) ProtoMessage() {}
 
 func (x *UnpinSourceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[38]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3140,7 +3228,7 @@ func (x *UnpinSourceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnpinSourceRequest.ProtoReflect.Descriptor instead.
 func (*UnpinSourceRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{38}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *UnpinSourceRequest) GetGroup() string {
@@ -3195,7 +3283,7 @@ type UnpinSourceResponse struct {
 
 func (x *UnpinSourceResponse) Reset() {
 	*x = UnpinSourceResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[39]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3207,7 +3295,7 @@ func (x *UnpinSourceResponse) String() string {
 func (*UnpinSourceResponse) ProtoMessage() {}
 
 func (x *UnpinSourceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[39]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3220,7 +3308,7 @@ func (x *UnpinSourceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnpinSourceResponse.ProtoReflect.Descriptor instead.
 func (*UnpinSourceResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{39}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *UnpinSourceResponse) GetSource() *Source {
@@ -3270,7 +3358,7 @@ type RevisionsInUse struct {
 
 func (x *RevisionsInUse) Reset() {
 	*x = RevisionsInUse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[40]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3282,7 +3370,7 @@ func (x *RevisionsInUse) String() string {
 func (*RevisionsInUse) ProtoMessage() {}
 
 func (x *RevisionsInUse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[40]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3295,7 +3383,7 @@ func (x *RevisionsInUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevisionsInUse.ProtoReflect.Descriptor instead.
 func (*RevisionsInUse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{40}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *RevisionsInUse) GetGroup() string {
@@ -3350,7 +3438,7 @@ type CollectRevisionsRequest struct {
 
 func (x *CollectRevisionsRequest) Reset() {
 	*x = CollectRevisionsRequest{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[41]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3362,7 +3450,7 @@ func (x *CollectRevisionsRequest) String() string {
 func (*CollectRevisionsRequest) ProtoMessage() {}
 
 func (x *CollectRevisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[41]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3375,7 +3463,7 @@ func (x *CollectRevisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CollectRevisionsRequest.ProtoReflect.Descriptor instead.
 func (*CollectRevisionsRequest) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{41}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *CollectRevisionsRequest) GetGroups() []*RevisionsInUse {
@@ -3425,7 +3513,7 @@ type CollectRevisionsResponse struct {
 
 func (x *CollectRevisionsResponse) Reset() {
 	*x = CollectRevisionsResponse{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[42]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3437,7 +3525,7 @@ func (x *CollectRevisionsResponse) String() string {
 func (*CollectRevisionsResponse) ProtoMessage() {}
 
 func (x *CollectRevisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[42]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3450,7 +3538,7 @@ func (x *CollectRevisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CollectRevisionsResponse.ProtoReflect.Descriptor instead.
 func (*CollectRevisionsResponse) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{42}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *CollectRevisionsResponse) GetRevisions() int64 {
@@ -3497,7 +3585,7 @@ type WatchRevisionsResponse_Listing struct {
 
 func (x *WatchRevisionsResponse_Listing) Reset() {
 	*x = WatchRevisionsResponse_Listing{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[46]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3509,7 +3597,7 @@ func (x *WatchRevisionsResponse_Listing) String() string {
 func (*WatchRevisionsResponse_Listing) ProtoMessage() {}
 
 func (x *WatchRevisionsResponse_Listing) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[46]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3522,7 +3610,7 @@ func (x *WatchRevisionsResponse_Listing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRevisionsResponse_Listing.ProtoReflect.Descriptor instead.
 func (*WatchRevisionsResponse_Listing) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{28, 0}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{29, 0}
 }
 
 // A source that is pinned.
@@ -3538,7 +3626,7 @@ type WatchRevisionsResponse_PinnedSource struct {
 
 func (x *WatchRevisionsResponse_PinnedSource) Reset() {
 	*x = WatchRevisionsResponse_PinnedSource{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[47]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3550,7 +3638,7 @@ func (x *WatchRevisionsResponse_PinnedSource) String() string {
 func (*WatchRevisionsResponse_PinnedSource) ProtoMessage() {}
 
 func (x *WatchRevisionsResponse_PinnedSource) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[47]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3563,7 +3651,7 @@ func (x *WatchRevisionsResponse_PinnedSource) ProtoReflect() protoreflect.Messag
 
 // Deprecated: Use WatchRevisionsResponse_PinnedSource.ProtoReflect.Descriptor instead.
 func (*WatchRevisionsResponse_PinnedSource) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{28, 1}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{29, 1}
 }
 
 func (x *WatchRevisionsResponse_PinnedSource) GetSource() string {
@@ -3591,7 +3679,7 @@ type WatchRevisionsResponse_PinnedSources struct {
 
 func (x *WatchRevisionsResponse_PinnedSources) Reset() {
 	*x = WatchRevisionsResponse_PinnedSources{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[48]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3603,7 +3691,7 @@ func (x *WatchRevisionsResponse_PinnedSources) String() string {
 func (*WatchRevisionsResponse_PinnedSources) ProtoMessage() {}
 
 func (x *WatchRevisionsResponse_PinnedSources) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[48]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3616,7 +3704,7 @@ func (x *WatchRevisionsResponse_PinnedSources) ProtoReflect() protoreflect.Messa
 
 // Deprecated: Use WatchRevisionsResponse_PinnedSources.ProtoReflect.Descriptor instead.
 func (*WatchRevisionsResponse_PinnedSources) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{28, 2}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{29, 2}
 }
 
 func (x *WatchRevisionsResponse_PinnedSources) GetSources() []*WatchRevisionsResponse_PinnedSource {
@@ -3637,7 +3725,7 @@ type WatchRevisionsResponse_Synced struct {
 
 func (x *WatchRevisionsResponse_Synced) Reset() {
 	*x = WatchRevisionsResponse_Synced{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[49]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3649,7 +3737,7 @@ func (x *WatchRevisionsResponse_Synced) String() string {
 func (*WatchRevisionsResponse_Synced) ProtoMessage() {}
 
 func (x *WatchRevisionsResponse_Synced) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[49]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3662,7 +3750,7 @@ func (x *WatchRevisionsResponse_Synced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRevisionsResponse_Synced.ProtoReflect.Descriptor instead.
 func (*WatchRevisionsResponse_Synced) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{28, 3}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{29, 3}
 }
 
 func (x *WatchRevisionsResponse_Synced) GetResumeToken() string {
@@ -3689,7 +3777,7 @@ type LocateEntitiesResponse_Origin struct {
 
 func (x *LocateEntitiesResponse_Origin) Reset() {
 	*x = LocateEntitiesResponse_Origin{}
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[50]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3701,7 +3789,7 @@ func (x *LocateEntitiesResponse_Origin) String() string {
 func (*LocateEntitiesResponse_Origin) ProtoMessage() {}
 
 func (x *LocateEntitiesResponse_Origin) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_translator_v1_translator_proto_msgTypes[50]
+	mi := &file_silverback_translator_v1_translator_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3714,7 +3802,7 @@ func (x *LocateEntitiesResponse_Origin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocateEntitiesResponse_Origin.ProtoReflect.Descriptor instead.
 func (*LocateEntitiesResponse_Origin) Descriptor() ([]byte, []int) {
-	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{33, 0}
+	return file_silverback_translator_v1_translator_proto_rawDescGZIP(), []int{34, 0}
 }
 
 func (x *LocateEntitiesResponse_Origin) GetEntity() *EntityRef {
@@ -3753,7 +3841,7 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\bDocument\x12\x1e\n" +
 	"\x04name\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\bR\x04name\x12\x18\n" +
-	"\acontent\x18\x02 \x01(\fR\acontent\"\xa0\x05\n" +
+	"\acontent\x18\x02 \x01(\fR\acontent\"\xed\x05\n" +
 	"\bRevision\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x03R\x06number\x12\x16\n" +
@@ -3773,10 +3861,15 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"request_id\x18\f \x01(\tR\trequestId\x12 \n" +
 	"\vtraceparent\x18\r \x01(\tR\vtraceparent\x12-\n" +
 	"\x12replaces_unmanaged\x18\x0e \x03(\tR\x11replacesUnmanaged\x12+\n" +
-	"\x11restored_revision\x18\x0f \x01(\x03R\x10restoredRevision\x1a;\n" +
+	"\x11restored_revision\x18\x0f \x01(\x03R\x10restoredRevision\x12K\n" +
+	"\rtarget_streak\x18\x10 \x01(\v2&.silverback.translator.v1.TargetStreakR\ftargetStreak\x1a;\n" +
 	"\rEntitiesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"Z\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"e\n" +
+	"\fTargetStreak\x12%\n" +
+	"\x0esince_revision\x18\x01 \x01(\x03R\rsinceRevision\x12\x14\n" +
+	"\x05moved\x18\x02 \x01(\x01R\x05moved\x12\x18\n" +
+	"\atargets\x18\x03 \x01(\x03R\atargets\"Z\n" +
 	"\tSourceRef\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\tR\x06digest\x12!\n" +
@@ -3845,7 +3938,7 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\x11replace_unmanaged\x18\t \x01(\bR\x10replaceUnmanaged\x12'\n" +
 	"\x0fleave_unmanaged\x18\n" +
 	" \x01(\bR\x0eleaveUnmanaged\x12/\n" +
-	"\x0ereplace_served\x18\v \x03(\tB\b\xbaH\x05\x92\x01\x02\x10\x10R\rreplaceServed\"\xe3\x03\n" +
+	"\x0ereplace_served\x18\v \x03(\tB\b\xbaH\x05\x92\x01\x02\x10\x10R\rreplaceServed\"\xb0\x04\n" +
 	"\x14SubmitConfigResponse\x12>\n" +
 	"\brevision\x18\x01 \x01(\v2\".silverback.translator.v1.RevisionR\brevision\x12\x1c\n" +
 	"\tunchanged\x18\x02 \x01(\bR\tunchanged\x12A\n" +
@@ -3854,7 +3947,8 @@ const file_silverback_translator_v1_translator_proto_rawDesc = "" +
 	"\theld_back\x18\x05 \x01(\v2\x1d.silverback.translator.v1.PinR\bheldBack\x12X\n" +
 	"\bentities\x18\x06 \x03(\v2<.silverback.translator.v1.SubmitConfigResponse.EntitiesEntryR\bentities\x12\x1d\n" +
 	"\n" +
-	"size_bytes\x18\a \x01(\x03R\tsizeBytes\x1a;\n" +
+	"size_bytes\x18\a \x01(\x03R\tsizeBytes\x12K\n" +
+	"\rtarget_streak\x18\b \x01(\v2&.silverback.translator.v1.TargetStreakR\ftargetStreak\x1a;\n" +
 	"\rEntitiesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x94\x01\n" +
@@ -4070,157 +4164,160 @@ func file_silverback_translator_v1_translator_proto_rawDescGZIP() []byte {
 }
 
 var file_silverback_translator_v1_translator_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_silverback_translator_v1_translator_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
+var file_silverback_translator_v1_translator_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
 var file_silverback_translator_v1_translator_proto_goTypes = []any{
 	(Change_Operation)(0),                        // 0: silverback.translator.v1.Change.Operation
 	(RenderConfigRequest_Format)(0),              // 1: silverback.translator.v1.RenderConfigRequest.Format
 	(*Document)(nil),                             // 2: silverback.translator.v1.Document
 	(*Revision)(nil),                             // 3: silverback.translator.v1.Revision
-	(*SourceRef)(nil),                            // 4: silverback.translator.v1.SourceRef
-	(*Source)(nil),                               // 5: silverback.translator.v1.Source
-	(*Pin)(nil),                                  // 6: silverback.translator.v1.Pin
-	(*ChangeSummary)(nil),                        // 7: silverback.translator.v1.ChangeSummary
-	(*Change)(nil),                               // 8: silverback.translator.v1.Change
-	(*NamedEntity)(nil),                          // 9: silverback.translator.v1.NamedEntity
-	(*FieldChange)(nil),                          // 10: silverback.translator.v1.FieldChange
-	(*SubmitConfigRequest)(nil),                  // 11: silverback.translator.v1.SubmitConfigRequest
-	(*SubmitConfigResponse)(nil),                 // 12: silverback.translator.v1.SubmitConfigResponse
-	(*ValidateConfigRequest)(nil),                // 13: silverback.translator.v1.ValidateConfigRequest
-	(*ValidateConfigResponse)(nil),               // 14: silverback.translator.v1.ValidateConfigResponse
-	(*DiffConfigRequest)(nil),                    // 15: silverback.translator.v1.DiffConfigRequest
-	(*DiffConfigResponse)(nil),                   // 16: silverback.translator.v1.DiffConfigResponse
-	(*RenderConfigRequest)(nil),                  // 17: silverback.translator.v1.RenderConfigRequest
-	(*RenderConfigResponse)(nil),                 // 18: silverback.translator.v1.RenderConfigResponse
-	(*DeleteSourceRequest)(nil),                  // 19: silverback.translator.v1.DeleteSourceRequest
-	(*DeleteSourceResponse)(nil),                 // 20: silverback.translator.v1.DeleteSourceResponse
-	(*GetSourceRequest)(nil),                     // 21: silverback.translator.v1.GetSourceRequest
-	(*GetSourceResponse)(nil),                    // 22: silverback.translator.v1.GetSourceResponse
-	(*ListSourcesRequest)(nil),                   // 23: silverback.translator.v1.ListSourcesRequest
-	(*ListSourcesResponse)(nil),                  // 24: silverback.translator.v1.ListSourcesResponse
-	(*GetRevisionRequest)(nil),                   // 25: silverback.translator.v1.GetRevisionRequest
-	(*GetRevisionResponse)(nil),                  // 26: silverback.translator.v1.GetRevisionResponse
-	(*ListRevisionsRequest)(nil),                 // 27: silverback.translator.v1.ListRevisionsRequest
-	(*ListRevisionsResponse)(nil),                // 28: silverback.translator.v1.ListRevisionsResponse
-	(*WatchRevisionsRequest)(nil),                // 29: silverback.translator.v1.WatchRevisionsRequest
-	(*WatchRevisionsResponse)(nil),               // 30: silverback.translator.v1.WatchRevisionsResponse
-	(*GetSnapshotRequest)(nil),                   // 31: silverback.translator.v1.GetSnapshotRequest
-	(*GetSnapshotResponse)(nil),                  // 32: silverback.translator.v1.GetSnapshotResponse
-	(*EntityRef)(nil),                            // 33: silverback.translator.v1.EntityRef
-	(*LocateEntitiesRequest)(nil),                // 34: silverback.translator.v1.LocateEntitiesRequest
-	(*LocateEntitiesResponse)(nil),               // 35: silverback.translator.v1.LocateEntitiesResponse
-	(*RestoreSourcesRequest)(nil),                // 36: silverback.translator.v1.RestoreSourcesRequest
-	(*RestoreSourcesResponse)(nil),               // 37: silverback.translator.v1.RestoreSourcesResponse
-	(*PinSourceRequest)(nil),                     // 38: silverback.translator.v1.PinSourceRequest
-	(*PinSourceResponse)(nil),                    // 39: silverback.translator.v1.PinSourceResponse
-	(*UnpinSourceRequest)(nil),                   // 40: silverback.translator.v1.UnpinSourceRequest
-	(*UnpinSourceResponse)(nil),                  // 41: silverback.translator.v1.UnpinSourceResponse
-	(*RevisionsInUse)(nil),                       // 42: silverback.translator.v1.RevisionsInUse
-	(*CollectRevisionsRequest)(nil),              // 43: silverback.translator.v1.CollectRevisionsRequest
-	(*CollectRevisionsResponse)(nil),             // 44: silverback.translator.v1.CollectRevisionsResponse
-	nil,                                          // 45: silverback.translator.v1.Revision.EntitiesEntry
-	nil,                                          // 46: silverback.translator.v1.SubmitConfigResponse.EntitiesEntry
-	nil,                                          // 47: silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
-	(*WatchRevisionsResponse_Listing)(nil),       // 48: silverback.translator.v1.WatchRevisionsResponse.Listing
-	(*WatchRevisionsResponse_PinnedSource)(nil),  // 49: silverback.translator.v1.WatchRevisionsResponse.PinnedSource
-	(*WatchRevisionsResponse_PinnedSources)(nil), // 50: silverback.translator.v1.WatchRevisionsResponse.PinnedSources
-	(*WatchRevisionsResponse_Synced)(nil),        // 51: silverback.translator.v1.WatchRevisionsResponse.Synced
-	(*LocateEntitiesResponse_Origin)(nil),        // 52: silverback.translator.v1.LocateEntitiesResponse.Origin
-	(*timestamppb.Timestamp)(nil),                // 53: google.protobuf.Timestamp
-	(*v1.Problem)(nil),                           // 54: silverback.fleet.v1.Problem
-	(*durationpb.Duration)(nil),                  // 55: google.protobuf.Duration
+	(*TargetStreak)(nil),                         // 4: silverback.translator.v1.TargetStreak
+	(*SourceRef)(nil),                            // 5: silverback.translator.v1.SourceRef
+	(*Source)(nil),                               // 6: silverback.translator.v1.Source
+	(*Pin)(nil),                                  // 7: silverback.translator.v1.Pin
+	(*ChangeSummary)(nil),                        // 8: silverback.translator.v1.ChangeSummary
+	(*Change)(nil),                               // 9: silverback.translator.v1.Change
+	(*NamedEntity)(nil),                          // 10: silverback.translator.v1.NamedEntity
+	(*FieldChange)(nil),                          // 11: silverback.translator.v1.FieldChange
+	(*SubmitConfigRequest)(nil),                  // 12: silverback.translator.v1.SubmitConfigRequest
+	(*SubmitConfigResponse)(nil),                 // 13: silverback.translator.v1.SubmitConfigResponse
+	(*ValidateConfigRequest)(nil),                // 14: silverback.translator.v1.ValidateConfigRequest
+	(*ValidateConfigResponse)(nil),               // 15: silverback.translator.v1.ValidateConfigResponse
+	(*DiffConfigRequest)(nil),                    // 16: silverback.translator.v1.DiffConfigRequest
+	(*DiffConfigResponse)(nil),                   // 17: silverback.translator.v1.DiffConfigResponse
+	(*RenderConfigRequest)(nil),                  // 18: silverback.translator.v1.RenderConfigRequest
+	(*RenderConfigResponse)(nil),                 // 19: silverback.translator.v1.RenderConfigResponse
+	(*DeleteSourceRequest)(nil),                  // 20: silverback.translator.v1.DeleteSourceRequest
+	(*DeleteSourceResponse)(nil),                 // 21: silverback.translator.v1.DeleteSourceResponse
+	(*GetSourceRequest)(nil),                     // 22: silverback.translator.v1.GetSourceRequest
+	(*GetSourceResponse)(nil),                    // 23: silverback.translator.v1.GetSourceResponse
+	(*ListSourcesRequest)(nil),                   // 24: silverback.translator.v1.ListSourcesRequest
+	(*ListSourcesResponse)(nil),                  // 25: silverback.translator.v1.ListSourcesResponse
+	(*GetRevisionRequest)(nil),                   // 26: silverback.translator.v1.GetRevisionRequest
+	(*GetRevisionResponse)(nil),                  // 27: silverback.translator.v1.GetRevisionResponse
+	(*ListRevisionsRequest)(nil),                 // 28: silverback.translator.v1.ListRevisionsRequest
+	(*ListRevisionsResponse)(nil),                // 29: silverback.translator.v1.ListRevisionsResponse
+	(*WatchRevisionsRequest)(nil),                // 30: silverback.translator.v1.WatchRevisionsRequest
+	(*WatchRevisionsResponse)(nil),               // 31: silverback.translator.v1.WatchRevisionsResponse
+	(*GetSnapshotRequest)(nil),                   // 32: silverback.translator.v1.GetSnapshotRequest
+	(*GetSnapshotResponse)(nil),                  // 33: silverback.translator.v1.GetSnapshotResponse
+	(*EntityRef)(nil),                            // 34: silverback.translator.v1.EntityRef
+	(*LocateEntitiesRequest)(nil),                // 35: silverback.translator.v1.LocateEntitiesRequest
+	(*LocateEntitiesResponse)(nil),               // 36: silverback.translator.v1.LocateEntitiesResponse
+	(*RestoreSourcesRequest)(nil),                // 37: silverback.translator.v1.RestoreSourcesRequest
+	(*RestoreSourcesResponse)(nil),               // 38: silverback.translator.v1.RestoreSourcesResponse
+	(*PinSourceRequest)(nil),                     // 39: silverback.translator.v1.PinSourceRequest
+	(*PinSourceResponse)(nil),                    // 40: silverback.translator.v1.PinSourceResponse
+	(*UnpinSourceRequest)(nil),                   // 41: silverback.translator.v1.UnpinSourceRequest
+	(*UnpinSourceResponse)(nil),                  // 42: silverback.translator.v1.UnpinSourceResponse
+	(*RevisionsInUse)(nil),                       // 43: silverback.translator.v1.RevisionsInUse
+	(*CollectRevisionsRequest)(nil),              // 44: silverback.translator.v1.CollectRevisionsRequest
+	(*CollectRevisionsResponse)(nil),             // 45: silverback.translator.v1.CollectRevisionsResponse
+	nil,                                          // 46: silverback.translator.v1.Revision.EntitiesEntry
+	nil,                                          // 47: silverback.translator.v1.SubmitConfigResponse.EntitiesEntry
+	nil,                                          // 48: silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
+	(*WatchRevisionsResponse_Listing)(nil),       // 49: silverback.translator.v1.WatchRevisionsResponse.Listing
+	(*WatchRevisionsResponse_PinnedSource)(nil),  // 50: silverback.translator.v1.WatchRevisionsResponse.PinnedSource
+	(*WatchRevisionsResponse_PinnedSources)(nil), // 51: silverback.translator.v1.WatchRevisionsResponse.PinnedSources
+	(*WatchRevisionsResponse_Synced)(nil),        // 52: silverback.translator.v1.WatchRevisionsResponse.Synced
+	(*LocateEntitiesResponse_Origin)(nil),        // 53: silverback.translator.v1.LocateEntitiesResponse.Origin
+	(*timestamppb.Timestamp)(nil),                // 54: google.protobuf.Timestamp
+	(*v1.Problem)(nil),                           // 55: silverback.fleet.v1.Problem
+	(*durationpb.Duration)(nil),                  // 56: google.protobuf.Duration
 }
 var file_silverback_translator_v1_translator_proto_depIdxs = []int32{
-	45, // 0: silverback.translator.v1.Revision.entities:type_name -> silverback.translator.v1.Revision.EntitiesEntry
-	4,  // 1: silverback.translator.v1.Revision.sources:type_name -> silverback.translator.v1.SourceRef
-	53, // 2: silverback.translator.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
-	7,  // 3: silverback.translator.v1.Revision.changes:type_name -> silverback.translator.v1.ChangeSummary
-	53, // 4: silverback.translator.v1.Source.update_time:type_name -> google.protobuf.Timestamp
-	6,  // 5: silverback.translator.v1.Source.pin:type_name -> silverback.translator.v1.Pin
-	53, // 6: silverback.translator.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
-	54, // 7: silverback.translator.v1.Pin.problems:type_name -> silverback.fleet.v1.Problem
-	0,  // 8: silverback.translator.v1.Change.operation:type_name -> silverback.translator.v1.Change.Operation
-	9,  // 9: silverback.translator.v1.Change.parents:type_name -> silverback.translator.v1.NamedEntity
-	10, // 10: silverback.translator.v1.Change.values:type_name -> silverback.translator.v1.FieldChange
-	2,  // 11: silverback.translator.v1.SubmitConfigRequest.documents:type_name -> silverback.translator.v1.Document
-	3,  // 12: silverback.translator.v1.SubmitConfigResponse.revision:type_name -> silverback.translator.v1.Revision
-	7,  // 13: silverback.translator.v1.SubmitConfigResponse.changes:type_name -> silverback.translator.v1.ChangeSummary
-	54, // 14: silverback.translator.v1.SubmitConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
-	6,  // 15: silverback.translator.v1.SubmitConfigResponse.held_back:type_name -> silverback.translator.v1.Pin
-	46, // 16: silverback.translator.v1.SubmitConfigResponse.entities:type_name -> silverback.translator.v1.SubmitConfigResponse.EntitiesEntry
-	2,  // 17: silverback.translator.v1.ValidateConfigRequest.documents:type_name -> silverback.translator.v1.Document
-	54, // 18: silverback.translator.v1.ValidateConfigResponse.problems:type_name -> silverback.fleet.v1.Problem
-	47, // 19: silverback.translator.v1.ValidateConfigResponse.entities:type_name -> silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
-	54, // 20: silverback.translator.v1.ValidateConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
-	2,  // 21: silverback.translator.v1.DiffConfigRequest.documents:type_name -> silverback.translator.v1.Document
-	8,  // 22: silverback.translator.v1.DiffConfigResponse.changes:type_name -> silverback.translator.v1.Change
-	7,  // 23: silverback.translator.v1.DiffConfigResponse.summary:type_name -> silverback.translator.v1.ChangeSummary
-	54, // 24: silverback.translator.v1.DiffConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
-	2,  // 25: silverback.translator.v1.RenderConfigRequest.documents:type_name -> silverback.translator.v1.Document
-	1,  // 26: silverback.translator.v1.RenderConfigRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
-	3,  // 27: silverback.translator.v1.DeleteSourceResponse.revision:type_name -> silverback.translator.v1.Revision
-	5,  // 28: silverback.translator.v1.GetSourceResponse.source:type_name -> silverback.translator.v1.Source
-	5,  // 29: silverback.translator.v1.ListSourcesResponse.sources:type_name -> silverback.translator.v1.Source
-	3,  // 30: silverback.translator.v1.GetRevisionResponse.revision:type_name -> silverback.translator.v1.Revision
-	3,  // 31: silverback.translator.v1.ListRevisionsResponse.revisions:type_name -> silverback.translator.v1.Revision
-	48, // 32: silverback.translator.v1.WatchRevisionsResponse.listing:type_name -> silverback.translator.v1.WatchRevisionsResponse.Listing
-	3,  // 33: silverback.translator.v1.WatchRevisionsResponse.revision:type_name -> silverback.translator.v1.Revision
-	51, // 34: silverback.translator.v1.WatchRevisionsResponse.synced:type_name -> silverback.translator.v1.WatchRevisionsResponse.Synced
-	50, // 35: silverback.translator.v1.WatchRevisionsResponse.pinned:type_name -> silverback.translator.v1.WatchRevisionsResponse.PinnedSources
-	1,  // 36: silverback.translator.v1.GetSnapshotRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
-	3,  // 37: silverback.translator.v1.GetSnapshotResponse.revision:type_name -> silverback.translator.v1.Revision
-	33, // 38: silverback.translator.v1.LocateEntitiesRequest.entities:type_name -> silverback.translator.v1.EntityRef
-	52, // 39: silverback.translator.v1.LocateEntitiesResponse.origins:type_name -> silverback.translator.v1.LocateEntitiesResponse.Origin
-	6,  // 40: silverback.translator.v1.RestoreSourcesRequest.pin:type_name -> silverback.translator.v1.Pin
-	3,  // 41: silverback.translator.v1.RestoreSourcesResponse.revision:type_name -> silverback.translator.v1.Revision
-	7,  // 42: silverback.translator.v1.RestoreSourcesResponse.changes:type_name -> silverback.translator.v1.ChangeSummary
-	54, // 43: silverback.translator.v1.RestoreSourcesResponse.warnings:type_name -> silverback.fleet.v1.Problem
-	5,  // 44: silverback.translator.v1.PinSourceResponse.source:type_name -> silverback.translator.v1.Source
-	5,  // 45: silverback.translator.v1.UnpinSourceResponse.source:type_name -> silverback.translator.v1.Source
-	3,  // 46: silverback.translator.v1.UnpinSourceResponse.revision:type_name -> silverback.translator.v1.Revision
-	54, // 47: silverback.translator.v1.UnpinSourceResponse.warnings:type_name -> silverback.fleet.v1.Problem
-	55, // 48: silverback.translator.v1.RevisionsInUse.keep_age:type_name -> google.protobuf.Duration
-	42, // 49: silverback.translator.v1.CollectRevisionsRequest.groups:type_name -> silverback.translator.v1.RevisionsInUse
-	55, // 50: silverback.translator.v1.CollectRevisionsRequest.keep_age:type_name -> google.protobuf.Duration
-	6,  // 51: silverback.translator.v1.WatchRevisionsResponse.PinnedSource.pin:type_name -> silverback.translator.v1.Pin
-	49, // 52: silverback.translator.v1.WatchRevisionsResponse.PinnedSources.sources:type_name -> silverback.translator.v1.WatchRevisionsResponse.PinnedSource
-	33, // 53: silverback.translator.v1.LocateEntitiesResponse.Origin.entity:type_name -> silverback.translator.v1.EntityRef
-	11, // 54: silverback.translator.v1.TranslatorService.SubmitConfig:input_type -> silverback.translator.v1.SubmitConfigRequest
-	13, // 55: silverback.translator.v1.TranslatorService.ValidateConfig:input_type -> silverback.translator.v1.ValidateConfigRequest
-	15, // 56: silverback.translator.v1.TranslatorService.DiffConfig:input_type -> silverback.translator.v1.DiffConfigRequest
-	17, // 57: silverback.translator.v1.TranslatorService.RenderConfig:input_type -> silverback.translator.v1.RenderConfigRequest
-	19, // 58: silverback.translator.v1.TranslatorService.DeleteSource:input_type -> silverback.translator.v1.DeleteSourceRequest
-	21, // 59: silverback.translator.v1.TranslatorService.GetSource:input_type -> silverback.translator.v1.GetSourceRequest
-	23, // 60: silverback.translator.v1.TranslatorService.ListSources:input_type -> silverback.translator.v1.ListSourcesRequest
-	25, // 61: silverback.translator.v1.TranslatorService.GetRevision:input_type -> silverback.translator.v1.GetRevisionRequest
-	27, // 62: silverback.translator.v1.TranslatorService.ListRevisions:input_type -> silverback.translator.v1.ListRevisionsRequest
-	29, // 63: silverback.translator.v1.TranslatorService.WatchRevisions:input_type -> silverback.translator.v1.WatchRevisionsRequest
-	31, // 64: silverback.translator.v1.TranslatorService.GetSnapshot:input_type -> silverback.translator.v1.GetSnapshotRequest
-	34, // 65: silverback.translator.v1.TranslatorService.LocateEntities:input_type -> silverback.translator.v1.LocateEntitiesRequest
-	36, // 66: silverback.translator.v1.TranslatorService.RestoreSources:input_type -> silverback.translator.v1.RestoreSourcesRequest
-	38, // 67: silverback.translator.v1.TranslatorService.PinSource:input_type -> silverback.translator.v1.PinSourceRequest
-	40, // 68: silverback.translator.v1.TranslatorService.UnpinSource:input_type -> silverback.translator.v1.UnpinSourceRequest
-	43, // 69: silverback.translator.v1.TranslatorService.CollectRevisions:input_type -> silverback.translator.v1.CollectRevisionsRequest
-	12, // 70: silverback.translator.v1.TranslatorService.SubmitConfig:output_type -> silverback.translator.v1.SubmitConfigResponse
-	14, // 71: silverback.translator.v1.TranslatorService.ValidateConfig:output_type -> silverback.translator.v1.ValidateConfigResponse
-	16, // 72: silverback.translator.v1.TranslatorService.DiffConfig:output_type -> silverback.translator.v1.DiffConfigResponse
-	18, // 73: silverback.translator.v1.TranslatorService.RenderConfig:output_type -> silverback.translator.v1.RenderConfigResponse
-	20, // 74: silverback.translator.v1.TranslatorService.DeleteSource:output_type -> silverback.translator.v1.DeleteSourceResponse
-	22, // 75: silverback.translator.v1.TranslatorService.GetSource:output_type -> silverback.translator.v1.GetSourceResponse
-	24, // 76: silverback.translator.v1.TranslatorService.ListSources:output_type -> silverback.translator.v1.ListSourcesResponse
-	26, // 77: silverback.translator.v1.TranslatorService.GetRevision:output_type -> silverback.translator.v1.GetRevisionResponse
-	28, // 78: silverback.translator.v1.TranslatorService.ListRevisions:output_type -> silverback.translator.v1.ListRevisionsResponse
-	30, // 79: silverback.translator.v1.TranslatorService.WatchRevisions:output_type -> silverback.translator.v1.WatchRevisionsResponse
-	32, // 80: silverback.translator.v1.TranslatorService.GetSnapshot:output_type -> silverback.translator.v1.GetSnapshotResponse
-	35, // 81: silverback.translator.v1.TranslatorService.LocateEntities:output_type -> silverback.translator.v1.LocateEntitiesResponse
-	37, // 82: silverback.translator.v1.TranslatorService.RestoreSources:output_type -> silverback.translator.v1.RestoreSourcesResponse
-	39, // 83: silverback.translator.v1.TranslatorService.PinSource:output_type -> silverback.translator.v1.PinSourceResponse
-	41, // 84: silverback.translator.v1.TranslatorService.UnpinSource:output_type -> silverback.translator.v1.UnpinSourceResponse
-	44, // 85: silverback.translator.v1.TranslatorService.CollectRevisions:output_type -> silverback.translator.v1.CollectRevisionsResponse
-	70, // [70:86] is the sub-list for method output_type
-	54, // [54:70] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	46, // 0: silverback.translator.v1.Revision.entities:type_name -> silverback.translator.v1.Revision.EntitiesEntry
+	5,  // 1: silverback.translator.v1.Revision.sources:type_name -> silverback.translator.v1.SourceRef
+	54, // 2: silverback.translator.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
+	8,  // 3: silverback.translator.v1.Revision.changes:type_name -> silverback.translator.v1.ChangeSummary
+	4,  // 4: silverback.translator.v1.Revision.target_streak:type_name -> silverback.translator.v1.TargetStreak
+	54, // 5: silverback.translator.v1.Source.update_time:type_name -> google.protobuf.Timestamp
+	7,  // 6: silverback.translator.v1.Source.pin:type_name -> silverback.translator.v1.Pin
+	54, // 7: silverback.translator.v1.Pin.create_time:type_name -> google.protobuf.Timestamp
+	55, // 8: silverback.translator.v1.Pin.problems:type_name -> silverback.fleet.v1.Problem
+	0,  // 9: silverback.translator.v1.Change.operation:type_name -> silverback.translator.v1.Change.Operation
+	10, // 10: silverback.translator.v1.Change.parents:type_name -> silverback.translator.v1.NamedEntity
+	11, // 11: silverback.translator.v1.Change.values:type_name -> silverback.translator.v1.FieldChange
+	2,  // 12: silverback.translator.v1.SubmitConfigRequest.documents:type_name -> silverback.translator.v1.Document
+	3,  // 13: silverback.translator.v1.SubmitConfigResponse.revision:type_name -> silverback.translator.v1.Revision
+	8,  // 14: silverback.translator.v1.SubmitConfigResponse.changes:type_name -> silverback.translator.v1.ChangeSummary
+	55, // 15: silverback.translator.v1.SubmitConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	7,  // 16: silverback.translator.v1.SubmitConfigResponse.held_back:type_name -> silverback.translator.v1.Pin
+	47, // 17: silverback.translator.v1.SubmitConfigResponse.entities:type_name -> silverback.translator.v1.SubmitConfigResponse.EntitiesEntry
+	4,  // 18: silverback.translator.v1.SubmitConfigResponse.target_streak:type_name -> silverback.translator.v1.TargetStreak
+	2,  // 19: silverback.translator.v1.ValidateConfigRequest.documents:type_name -> silverback.translator.v1.Document
+	55, // 20: silverback.translator.v1.ValidateConfigResponse.problems:type_name -> silverback.fleet.v1.Problem
+	48, // 21: silverback.translator.v1.ValidateConfigResponse.entities:type_name -> silverback.translator.v1.ValidateConfigResponse.EntitiesEntry
+	55, // 22: silverback.translator.v1.ValidateConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	2,  // 23: silverback.translator.v1.DiffConfigRequest.documents:type_name -> silverback.translator.v1.Document
+	9,  // 24: silverback.translator.v1.DiffConfigResponse.changes:type_name -> silverback.translator.v1.Change
+	8,  // 25: silverback.translator.v1.DiffConfigResponse.summary:type_name -> silverback.translator.v1.ChangeSummary
+	55, // 26: silverback.translator.v1.DiffConfigResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	2,  // 27: silverback.translator.v1.RenderConfigRequest.documents:type_name -> silverback.translator.v1.Document
+	1,  // 28: silverback.translator.v1.RenderConfigRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
+	3,  // 29: silverback.translator.v1.DeleteSourceResponse.revision:type_name -> silverback.translator.v1.Revision
+	6,  // 30: silverback.translator.v1.GetSourceResponse.source:type_name -> silverback.translator.v1.Source
+	6,  // 31: silverback.translator.v1.ListSourcesResponse.sources:type_name -> silverback.translator.v1.Source
+	3,  // 32: silverback.translator.v1.GetRevisionResponse.revision:type_name -> silverback.translator.v1.Revision
+	3,  // 33: silverback.translator.v1.ListRevisionsResponse.revisions:type_name -> silverback.translator.v1.Revision
+	49, // 34: silverback.translator.v1.WatchRevisionsResponse.listing:type_name -> silverback.translator.v1.WatchRevisionsResponse.Listing
+	3,  // 35: silverback.translator.v1.WatchRevisionsResponse.revision:type_name -> silverback.translator.v1.Revision
+	52, // 36: silverback.translator.v1.WatchRevisionsResponse.synced:type_name -> silverback.translator.v1.WatchRevisionsResponse.Synced
+	51, // 37: silverback.translator.v1.WatchRevisionsResponse.pinned:type_name -> silverback.translator.v1.WatchRevisionsResponse.PinnedSources
+	1,  // 38: silverback.translator.v1.GetSnapshotRequest.format:type_name -> silverback.translator.v1.RenderConfigRequest.Format
+	3,  // 39: silverback.translator.v1.GetSnapshotResponse.revision:type_name -> silverback.translator.v1.Revision
+	34, // 40: silverback.translator.v1.LocateEntitiesRequest.entities:type_name -> silverback.translator.v1.EntityRef
+	53, // 41: silverback.translator.v1.LocateEntitiesResponse.origins:type_name -> silverback.translator.v1.LocateEntitiesResponse.Origin
+	7,  // 42: silverback.translator.v1.RestoreSourcesRequest.pin:type_name -> silverback.translator.v1.Pin
+	3,  // 43: silverback.translator.v1.RestoreSourcesResponse.revision:type_name -> silverback.translator.v1.Revision
+	8,  // 44: silverback.translator.v1.RestoreSourcesResponse.changes:type_name -> silverback.translator.v1.ChangeSummary
+	55, // 45: silverback.translator.v1.RestoreSourcesResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	6,  // 46: silverback.translator.v1.PinSourceResponse.source:type_name -> silverback.translator.v1.Source
+	6,  // 47: silverback.translator.v1.UnpinSourceResponse.source:type_name -> silverback.translator.v1.Source
+	3,  // 48: silverback.translator.v1.UnpinSourceResponse.revision:type_name -> silverback.translator.v1.Revision
+	55, // 49: silverback.translator.v1.UnpinSourceResponse.warnings:type_name -> silverback.fleet.v1.Problem
+	56, // 50: silverback.translator.v1.RevisionsInUse.keep_age:type_name -> google.protobuf.Duration
+	43, // 51: silverback.translator.v1.CollectRevisionsRequest.groups:type_name -> silverback.translator.v1.RevisionsInUse
+	56, // 52: silverback.translator.v1.CollectRevisionsRequest.keep_age:type_name -> google.protobuf.Duration
+	7,  // 53: silverback.translator.v1.WatchRevisionsResponse.PinnedSource.pin:type_name -> silverback.translator.v1.Pin
+	50, // 54: silverback.translator.v1.WatchRevisionsResponse.PinnedSources.sources:type_name -> silverback.translator.v1.WatchRevisionsResponse.PinnedSource
+	34, // 55: silverback.translator.v1.LocateEntitiesResponse.Origin.entity:type_name -> silverback.translator.v1.EntityRef
+	12, // 56: silverback.translator.v1.TranslatorService.SubmitConfig:input_type -> silverback.translator.v1.SubmitConfigRequest
+	14, // 57: silverback.translator.v1.TranslatorService.ValidateConfig:input_type -> silverback.translator.v1.ValidateConfigRequest
+	16, // 58: silverback.translator.v1.TranslatorService.DiffConfig:input_type -> silverback.translator.v1.DiffConfigRequest
+	18, // 59: silverback.translator.v1.TranslatorService.RenderConfig:input_type -> silverback.translator.v1.RenderConfigRequest
+	20, // 60: silverback.translator.v1.TranslatorService.DeleteSource:input_type -> silverback.translator.v1.DeleteSourceRequest
+	22, // 61: silverback.translator.v1.TranslatorService.GetSource:input_type -> silverback.translator.v1.GetSourceRequest
+	24, // 62: silverback.translator.v1.TranslatorService.ListSources:input_type -> silverback.translator.v1.ListSourcesRequest
+	26, // 63: silverback.translator.v1.TranslatorService.GetRevision:input_type -> silverback.translator.v1.GetRevisionRequest
+	28, // 64: silverback.translator.v1.TranslatorService.ListRevisions:input_type -> silverback.translator.v1.ListRevisionsRequest
+	30, // 65: silverback.translator.v1.TranslatorService.WatchRevisions:input_type -> silverback.translator.v1.WatchRevisionsRequest
+	32, // 66: silverback.translator.v1.TranslatorService.GetSnapshot:input_type -> silverback.translator.v1.GetSnapshotRequest
+	35, // 67: silverback.translator.v1.TranslatorService.LocateEntities:input_type -> silverback.translator.v1.LocateEntitiesRequest
+	37, // 68: silverback.translator.v1.TranslatorService.RestoreSources:input_type -> silverback.translator.v1.RestoreSourcesRequest
+	39, // 69: silverback.translator.v1.TranslatorService.PinSource:input_type -> silverback.translator.v1.PinSourceRequest
+	41, // 70: silverback.translator.v1.TranslatorService.UnpinSource:input_type -> silverback.translator.v1.UnpinSourceRequest
+	44, // 71: silverback.translator.v1.TranslatorService.CollectRevisions:input_type -> silverback.translator.v1.CollectRevisionsRequest
+	13, // 72: silverback.translator.v1.TranslatorService.SubmitConfig:output_type -> silverback.translator.v1.SubmitConfigResponse
+	15, // 73: silverback.translator.v1.TranslatorService.ValidateConfig:output_type -> silverback.translator.v1.ValidateConfigResponse
+	17, // 74: silverback.translator.v1.TranslatorService.DiffConfig:output_type -> silverback.translator.v1.DiffConfigResponse
+	19, // 75: silverback.translator.v1.TranslatorService.RenderConfig:output_type -> silverback.translator.v1.RenderConfigResponse
+	21, // 76: silverback.translator.v1.TranslatorService.DeleteSource:output_type -> silverback.translator.v1.DeleteSourceResponse
+	23, // 77: silverback.translator.v1.TranslatorService.GetSource:output_type -> silverback.translator.v1.GetSourceResponse
+	25, // 78: silverback.translator.v1.TranslatorService.ListSources:output_type -> silverback.translator.v1.ListSourcesResponse
+	27, // 79: silverback.translator.v1.TranslatorService.GetRevision:output_type -> silverback.translator.v1.GetRevisionResponse
+	29, // 80: silverback.translator.v1.TranslatorService.ListRevisions:output_type -> silverback.translator.v1.ListRevisionsResponse
+	31, // 81: silverback.translator.v1.TranslatorService.WatchRevisions:output_type -> silverback.translator.v1.WatchRevisionsResponse
+	33, // 82: silverback.translator.v1.TranslatorService.GetSnapshot:output_type -> silverback.translator.v1.GetSnapshotResponse
+	36, // 83: silverback.translator.v1.TranslatorService.LocateEntities:output_type -> silverback.translator.v1.LocateEntitiesResponse
+	38, // 84: silverback.translator.v1.TranslatorService.RestoreSources:output_type -> silverback.translator.v1.RestoreSourcesResponse
+	40, // 85: silverback.translator.v1.TranslatorService.PinSource:output_type -> silverback.translator.v1.PinSourceResponse
+	42, // 86: silverback.translator.v1.TranslatorService.UnpinSource:output_type -> silverback.translator.v1.UnpinSourceResponse
+	45, // 87: silverback.translator.v1.TranslatorService.CollectRevisions:output_type -> silverback.translator.v1.CollectRevisionsResponse
+	72, // [72:88] is the sub-list for method output_type
+	56, // [56:72] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_silverback_translator_v1_translator_proto_init() }
@@ -4228,7 +4325,7 @@ func file_silverback_translator_v1_translator_proto_init() {
 	if File_silverback_translator_v1_translator_proto != nil {
 		return
 	}
-	file_silverback_translator_v1_translator_proto_msgTypes[28].OneofWrappers = []any{
+	file_silverback_translator_v1_translator_proto_msgTypes[29].OneofWrappers = []any{
 		(*WatchRevisionsResponse_Listing_)(nil),
 		(*WatchRevisionsResponse_Revision)(nil),
 		(*WatchRevisionsResponse_Synced_)(nil),
@@ -4239,7 +4336,7 @@ func file_silverback_translator_v1_translator_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_translator_v1_translator_proto_rawDesc), len(file_silverback_translator_v1_translator_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   51,
+			NumMessages:   52,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
