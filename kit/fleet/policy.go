@@ -27,6 +27,8 @@ type Policy struct {
 	LoadInterval *time.Duration `json:"load_interval,omitempty"` // between the loads of two rollouts; nil: by the forecast
 	Spread       *Spread        `json:"spread,omitempty"`
 	Windows      []Window       `json:"windows,omitempty"` // in which rollouts may begin; empty: always
+	// TargetsAtOnce is up to which share of the group's targets, in percent, may move without waves; 0: none.
+	TargetsAtOnce int `json:"targets_at_once_percent,omitempty"`
 }
 
 // A Spread spreads the loads of a group over the values of a label.

@@ -17,7 +17,7 @@ func Policy(m *fleetv1.RolloutPolicy) fleet.Policy {
 		MaxLoading: int(m.GetMaxLoadingPercent()), OnReject: fleet.OnReject(m.GetOnReject()), OnUnhealthy: fleet.OnUnhealthy(m.GetOnUnhealthy()),
 		Deadline: duration(m.GetDeadline()), MaxFailedPercent: int(m.GetGates().GetMaxFailedPercent()), Probes: Probes(m.GetGates().GetProbes()),
 		OnInconclusive: fleet.OnInconclusive(m.GetOnInconclusive()), KeepAge: duration(m.GetKeepAge()),
-		LoadInterval: duration(m.GetLoadInterval()),
+		LoadInterval: duration(m.GetLoadInterval()), TargetsAtOnce: int(m.GetTargetsAtOncePercent()),
 	}
 	if m != nil && m.KeepRevisions != nil {
 		p.KeepRevisions = new(int(m.GetKeepRevisions()))
@@ -49,7 +49,7 @@ func PolicyMessage(p fleet.Policy) *fleetv1.RolloutPolicy {
 		OnUnhealthy: fleetv1.RolloutPolicy_OnUnhealthy(p.OnUnhealthy), Deadline: durationMessage(p.Deadline),
 		Gates:          &fleetv1.Gates{MaxFailedPercent: int32(p.MaxFailedPercent)},
 		OnInconclusive: fleetv1.RolloutPolicy_OnInconclusive(p.OnInconclusive), KeepAge: durationMessage(p.KeepAge),
-		LoadInterval: durationMessage(p.LoadInterval),
+		LoadInterval: durationMessage(p.LoadInterval), TargetsAtOncePercent: int32(p.TargetsAtOnce),
 	}
 	if p.KeepRevisions != nil {
 		m.KeepRevisions = new(int32(*p.KeepRevisions))

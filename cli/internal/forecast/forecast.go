@@ -8,6 +8,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/cli/internal/app"
 	"github.com/silverback-gateway/silverback/cli/internal/show"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/rpc"
 	"github.com/silverback-gateway/silverback/kit/wire"
 	"github.com/silverback-gateway/silverback/kong/cost"
@@ -57,29 +58,51 @@ func summary(size cost.Size, nodes []*registryv1.Node) cost.Summary {
 	return cost.Summarize(size, gateways)
 }
 
+// A Change is what is submitted.
+type Change struct {
+	Size cost.Size // of the group with it
+	// OnlyTargets reports that nothing but targets changes against the newest revision; Moved is by which share of the group's, in percent.
+	OnlyTargets bool
+	Moved       float64
+}
+
 // Rollout is Load with the number of waves by the group's policy, and how long they take.
-func Rollout(size cost.Size, nodes []*registryv1.Node, group *registryv1.Group) string {
+func Rollout(change Change, nodes []*registryv1.Node, group *registryv1.Group) string {
+	size := change.Size
 	text := Load(size, nodes)
 	if text == "" {
 		return "not known: no gateway of the group is online"
 	}
 	sum := summary(size, nodes)
-	var labels []map[string]string
+	policy, why := wire.Policy(group.GetPolicy()), ""
+	switch {
+	case !change.OnlyTargets:
+	case policy.TargetsAtOnce > 0 && change.Moved <= float64(policy.TargetsAtOnce):
+		policy.Waves = []fleet.Wave{{Percent: 100}}
+		why = fmt.Sprintf(", for only targets change, %.2g %% of the group's, as soon as the newest revision is complete", change.Moved)
+	case policy.TargetsAtOnce > 0:
+		why = fmt.Sprintf("; only targets change, but %.2g %% of the group's, and at most %d %% go at once", change.Moved, policy.TargetsAtOnce)
+	}
+	waves, atOnce := cost.Waves(policy, labels(nodes))
+	return fmt.Sprintf("%s; %s, about %s%s", text, show.Count(int64(len(waves)), "wave", "waves"),
+		cost.Rough(cost.Rollout(waves, atOnce, 0, sum.Serving)), why)
+}
+
+// labels are those of the nodes in contact.
+func labels(nodes []*registryv1.Node) (all []map[string]string) {
 	for _, n := range nodes {
 		if Online(n) {
-			labels = append(labels, n.GetLabels())
+			all = append(all, n.GetLabels())
 		}
 	}
-	waves, atOnce := cost.Waves(wire.Policy(group.GetPolicy()), labels)
-	return fmt.Sprintf("%s; %s, about %s", text, show.Count(int64(len(waves)), "wave", "waves"),
-		cost.Rough(cost.Rollout(waves, atOnce, 0, sum.Serving)))
+	return all
 }
 
 const pageSize = 1000
 
-// Print prints the cost of a rollout of that size in a group. When the registry does not answer it only warns, since nothing else needs it.
-func Print(ctx context.Context, a *app.App, group string, size cost.Size) {
-	text, err := ask(ctx, a, group, size)
+// Print prints the cost of the rollout of a change. When the registry does not answer it only warns, since nothing else needs it.
+func Print(ctx context.Context, a *app.App, group string, change Change) {
+	text, err := ask(ctx, a, group, change)
 	if err != nil {
 		fmt.Fprintf(a.Err, "warning: no forecast of the cost of a load: %s\n", show.Clean(rpc.Why(err)))
 		return
@@ -87,7 +110,7 @@ func Print(ctx context.Context, a *app.App, group string, size cost.Size) {
 	a.Line(2, "a load takes %s", show.Clean(text))
 }
 
-func ask(ctx context.Context, a *app.App, group string, size cost.Size) (string, error) {
+func ask(ctx context.Context, a *app.App, group string, change Change) (string, error) {
 	ctx, cancel := a.Call(ctx)
 	defer cancel()
 	known, err := a.Registry().GetGroup(ctx, &registryv1.GetGroupRequest{Name: group})
@@ -102,7 +125,7 @@ func ask(ctx context.Context, a *app.App, group string, size cost.Size) (string,
 		}
 		nodes = append(nodes, page.GetNodes()...)
 		if token = page.GetNextPageToken(); token == "" {
-			return Rollout(size, nodes, known.GetGroup()), nil
+			return Rollout(change, nodes, known.GetGroup()), nil
 		}
 	}
 }

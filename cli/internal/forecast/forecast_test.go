@@ -26,15 +26,27 @@ func TestRolloutInWords(t *testing.T) {
 		{Size: &fleetv1.RolloutPolicy_Wave_Percent{Percent: 100}},
 	}}}
 	for name, tt := range map[string]struct {
-		nodes []*registryv1.Node
-		want  string
+		nodes  []*registryv1.Node
+		change Change
+		bound  int32
+		want   string
 	}{
-		"several gateways": {[]*registryv1.Node{node("a", ready), measured, node("gone", registryv1.Node_STATE_GONE)},
-			"about 8s on 2 gateways (slowest: slow; 1 of them measured), and 400 MB more memory for a while; 2 waves, about 1m16s"},
-		"one":  {[]*registryv1.Node{measured}, "about 8s (measured), and 400 MB more memory for a while; 2 waves, about 1m8s"},
-		"none": {[]*registryv1.Node{node("gone", registryv1.Node_STATE_GONE)}, "not known: no gateway of the group is online"},
+		"several gateways": {nodes: []*registryv1.Node{node("a", ready), measured, node("gone", registryv1.Node_STATE_GONE)},
+			want: "about 8s on 2 gateways (slowest: slow; 1 of them measured), and 400 MB more memory for a while; 2 waves, about 1m16s"},
+		"one": {nodes: []*registryv1.Node{measured}, want: "about 8s (measured), and 400 MB more memory for a while; 2 waves, about 1m8s"},
+		"none": {nodes: []*registryv1.Node{node("gone", registryv1.Node_STATE_GONE)},
+			want: "not known: no gateway of the group is online"},
+		"few targets": {nodes: []*registryv1.Node{measured}, change: Change{OnlyTargets: true, Moved: 1.25}, bound: 20,
+			want: "about 8s (measured), and 400 MB more memory for a while; 1 wave, about 8s, for only targets change, 1.2 % of the group's, " +
+				"as soon as the newest revision is complete"},
+		"many targets": {nodes: []*registryv1.Node{measured}, change: Change{OnlyTargets: true, Moved: 30}, bound: 20,
+			want: "about 8s (measured), and 400 MB more memory for a while; 2 waves, about 1m8s; only targets change, but 30 % of the group's, " +
+				"and at most 20 % go at once"},
+		"targets, and the policy lets none go": {nodes: []*registryv1.Node{measured}, change: Change{OnlyTargets: true},
+			want: "about 8s (measured), and 400 MB more memory for a while; 2 waves, about 1m8s"},
 	} {
-		if got := Rollout(size, tt.nodes, group); got != tt.want {
+		tt.change.Size, group.Policy.TargetsAtOncePercent = size, tt.bound
+		if got := Rollout(tt.change, tt.nodes, group); got != tt.want {
 			t.Errorf("%s: got %q, want %q", name, got, tt.want)
 		}
 	}
@@ -53,7 +65,7 @@ func TestALabelWaveHasItsNodes(t *testing.T) {
 		return &registryv1.Group{Policy: &fleetv1.RolloutPolicy{Waves: []*fleetv1.RolloutPolicy_Wave{
 			{Size: &fleetv1.RolloutPolicy_Wave_Label{Label: label}}, {Size: &fleetv1.RolloutPolicy_Wave_Percent{Percent: 100}}}}}
 	}
-	one, nobody := Rollout(size, nodes, group("canary=true")), Rollout(size, nodes, group("canary=other"))
+	one, nobody := Rollout(Change{Size: size}, nodes, group("canary=true")), Rollout(Change{Size: size}, nodes, group("canary=other"))
 	if one == nobody || !strings.Contains(one, "2 waves") {
 		t.Errorf("a wave of one node: %q, of none: %q", one, nobody)
 	}

@@ -58,6 +58,7 @@ func printGroup(a *app.App, g *registryv1.Group, nodes []*registryv1.Node) {
 	}
 	a.Line(15, "Max loading:   %s", loading)
 	a.Line(15, "Load interval: %s", loadInterval(p.GetLoadInterval()))
+	a.Line(15, "Targets:       %s", targetsAtOnce(p.GetTargetsAtOncePercent()))
 	printSpread(a, p)
 	deadline := "10m"
 	if p.GetDeadline() != nil {

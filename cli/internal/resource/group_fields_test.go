@@ -21,6 +21,7 @@ var fieldFlags = map[string][]string{
 	"policy.max_loading_percent":        {"--max-loading=7"},
 	"policy.deadline":                   {"--deadline=9s"},
 	"policy.load_interval":              {"--load-interval=9s"},
+	"policy.targets_at_once_percent":    {"--targets-at-once=7%"},
 	"policy.gates.max_failed_percent":   {"--max-failed=7"},
 	"policy.gates.probes.path":          {"--probe=/other"},
 	"policy.gates.probes.expect":        {"--probe=/health,expect=404"},

@@ -67,6 +67,12 @@ func (f *groupFlags) add(cmd *cobra.Command) {
 			g.Policy.LoadInterval, err = parseLoadInterval(text)
 			return err
 		})
+	field(f, flags.String, "targets-at-once", "up to which share of the group's targets may move at once: a revision that changes nothing "+
+		"but targets goes to all gateways in one wave without a soak, also outside of change windows; such as 20%, or none",
+		func(g *registryv1.Group, text string) (err error) {
+			g.Policy.TargetsAtOncePercent, err = parseTargetsAtOnce(text)
+			return err
+		})
 	field(f, flags.Duration, "deadline", "how long a wave may take before the rollout halts",
 		func(g *registryv1.Group, d time.Duration) error {
 			g.Policy.Deadline = durationpb.New(d)
@@ -225,6 +231,26 @@ func parseLoadInterval(text string) (*durationpb.Duration, error) {
 		return nil, fmt.Errorf("--load-interval %q: want auto, none or a duration such as 30s", text)
 	}
 	return durationpb.New(d), nil
+}
+
+// parseTargetsAtOnce reads a share of targets; none is 0.
+func parseTargetsAtOnce(text string) (int32, error) {
+	if text == "none" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(strings.TrimSuffix(text, "%"), 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("--targets-at-once %q: want a share such as 20%%, or none", text)
+	}
+	return int32(n), nil
+}
+
+// targetsAtOnce is the inverse of parseTargetsAtOnce, for people.
+func targetsAtOnce(percent int32) string {
+	if percent == 0 {
+		return "none: they have waves as everything else"
+	}
+	return fmt.Sprintf("up to %d%% in one wave, when nothing else changes", percent)
 }
 
 // loadInterval is the inverse of parseLoadInterval, for people.

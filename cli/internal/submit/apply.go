@@ -17,6 +17,7 @@ import (
 	"github.com/silverback-gateway/silverback/cli/internal/show"
 	"github.com/silverback-gateway/silverback/client"
 	"github.com/silverback-gateway/silverback/kit/rpc"
+	"github.com/silverback-gateway/silverback/kit/wire"
 	"github.com/silverback-gateway/silverback/kong/cost"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 )
@@ -154,7 +155,9 @@ func forecastLoad(ctx context.Context, a *app.App, group string, answer *transla
 	if a.Flags.Output != show.Table || answer.GetUnchanged() || size.IsZero() {
 		return
 	}
-	forecast.Print(ctx, a, group, size)
+	change := forecast.Change{Size: size}
+	change.Moved, change.OnlyTargets = wire.Streak(answer.GetTargetStreak()).Share(wire.Streak(answer.GetRevision().GetTargetStreak()))
+	forecast.Print(ctx, a, group, change)
 }
 
 // summarize describes the result of a submission in one line.

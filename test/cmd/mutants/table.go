@@ -239,6 +239,21 @@ var table = []mutation{
 		pkg: rollouts, run: "TestChangeWindows",
 	},
 	{
+		name: "targets bring another change along without waves", file: "kong/target/streak.go",
+		old: `if s.Since == 0 || s.Since != other.Since {`, new: `if s.Since == 0 {`,
+		pkg: "./kong/target", run: "TestAStreak",
+	},
+	{
+		name: "targets go at once after a halt", file: "services/distributor/internal/rollout/targets.go",
+		old: `return r.State == Completed || `, new: `return !r.State.Open() || `,
+		pkg: rollouts, run: "TestWhatHasItsWaves|TestSimulation",
+	},
+	{
+		name: "targets go at once past what nodes are held at", file: "services/distributor/internal/rollout/targets.go",
+		old: `for _, h := range a.Held {`, new: `for _, h := range a.Held[:0] {`,
+		pkg: rollouts, run: "TestWhatHasItsWaves|TestSimulation",
+	},
+	{
 		name: "a superseded hold hides a smaller reach", file: "services/distributor/internal/rollout/rollout.go",
 		old: `if !a.covers(h.Reach) {`, new: `if h.Threshold > a.Threshold {`,
 		pkg: rollouts, run: "TestSimulation",

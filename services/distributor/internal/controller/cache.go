@@ -191,7 +191,7 @@ func revisions(client translatorv1.TranslatorServiceClient) watchcache.Source[fl
 			return event{Put: []watchcache.Item[fleet.GroupID, head]{{Key: fleet.GroupID(r.GetGroup()), Value: head{Target: rollout.Target{
 				Revision: fleet.Revision(r.GetNumber()), Digest: fleet.Digest(r.GetDigest()), CreateTime: r.GetCreateTime().AsTime(),
 				Trace: telemetry.TraceParent(r.GetTraceparent()), Replaces: strings.Join(r.GetReplacesUnmanaged(), " "),
-				Size: cost.SizeOf(r.GetEntities(), r.GetSizeBytes()),
+				Size: cost.SizeOf(r.GetEntities(), r.GetSizeBytes()), Streak: wire.Streak(r.GetTargetStreak()),
 			}, seen: headOf(r, m.GetPinned())}}}}
 		case *translatorv1.WatchRevisionsResponse_Synced_:
 			return event{Synced: true, Token: e.Synced.GetResumeToken()}

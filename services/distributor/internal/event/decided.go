@@ -49,6 +49,9 @@ func started(now time.Time, r rollout.Rollout) Event {
 	if !r.Stable.IsZero() {
 		text += fmt.Sprintf(", from revision %d", r.Stable.Revision)
 	}
+	if r.AtOnce {
+		text += "; " + r.Reason
+	}
 	for _, o := range retry(r) {
 		e.Author = o.Author
 		text += fmt.Sprintf("; retried by %s: %s", o.Author, o.Reason)

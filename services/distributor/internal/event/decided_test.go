@@ -201,6 +201,16 @@ func TestTheEngineTellsARolloutFromItsStart(t *testing.T) {
 	}
 }
 
+func TestTheStartSaysThatTargetsGoAtOnce(t *testing.T) {
+	next := three(func(r *rollout.Rollout) {
+		r.ID, r.State, r.Wave, r.AtOnce, r.Reason = "00000004", rollout.Waiting, 0, true, "only targets change"
+	})
+	all := event.Decided(now, nil, rollout.Decision{Rollout: &next})
+	if reasons(all) != "RolloutStarted" || !strings.HasSuffix(all[0].Message, "; only targets change") {
+		t.Errorf("it tells %+v", all)
+	}
+}
+
 func TestARetryIsToldWithTheStart(t *testing.T) {
 	before := three(func(r *rollout.Rollout) { r.State = rollout.Halted })
 	next := three(func(r *rollout.Rollout) {

@@ -65,13 +65,18 @@ func HeldByWindow(in Input) (fleet.Revision, time.Time) {
 }
 
 // closedFor returns how long no rollout may begin for want of an open change window. The first rollout of a group needs none, and neither
-// does what an operator promotes or retries.
+// does what an operator promotes or retries, nor changed targets that may go at once.
 func (in Input) closedFor() time.Duration {
 	if in.Rollout == nil || in.Closed == (Closed{}) {
 		return 0
 	}
 	if _, hurried := in.Orders.begins(*in.Rollout); hurried {
 		return 0
+	}
+	if a := in.Assignment; a != nil {
+		if _, routine := in.atOnce(*a); routine {
+			return 0
+		}
 	}
 	return max(in.Closed.For, time.Second)
 }

@@ -116,6 +116,7 @@ func (w *world) checkBegin(was Input, d Decision) {
 	if hurried {
 		w.seen.hurried++
 	}
+	routine := w.checkAtOnce(was, *r)
 	w.checkDistance(was, d, retried || hurried)
 	number := "00000001"
 	var paused bool
@@ -136,7 +137,7 @@ func (w *world) checkBegin(was Input, d Decision) {
 		w.broken("a rollout began while sources are to be pinned")
 	case r.Candidate.Revision < w.truth.pinned:
 		w.broken("a rollout to revision %d began, and the pins are in %d", r.Candidate.Revision, w.truth.pinned)
-	case was.Closed != (Closed{}) && old != nil && !retried && !hurried:
+	case was.Closed != (Closed{}) && old != nil && !retried && !hurried && !routine:
 		w.broken("a rollout began while no change window was open")
 	case len(r.Orders) > 0 && !retried && !hurried:
 		w.broken("a rollout began with orders of another: %+v", r.Orders)
@@ -153,6 +154,56 @@ func (w *world) checkBegin(was Input, d Decision) {
 	case was.Assignment != nil && r.Stable != was.Assignment.Stable && was.Assignment.Epoch == was.Epoch:
 		w.broken("a rollout from %+v began, and stable is %+v", r.Stable, was.Assignment.Stable)
 	}
+}
+
+// targetsMoved returns how many of a hundred targets moved at most between two revisions; false when anything else changed in between.
+func (w *world) targetsMoved(from, to fleet.Revision) (sum float64, only bool) {
+	for _, moved := range w.moved[from:to] {
+		if moved < 0 {
+			return 0, false
+		}
+		sum += moved
+	}
+	return min(sum, allTargets), true
+}
+
+// checkAtOnce is of a rollout that begins: it has no waves if and only if nothing but targets changed, within the bound, against all that
+// the group may run, and the rollout before completed or reached nobody. It needs no change window then, which it returns.
+func (w *world) checkAtOnce(was Input, r Rollout) (may bool) {
+	old, a := was.Rollout, was.Assignment
+	may = was.Policy.TargetsAtOnce > 0 && a != nil && old != nil && !a.Stable.IsZero() && a.Epoch == was.Epoch &&
+		(old.State == Completed || old.State.Open() && a.Rollout == old.ID && a.Reach.IsZero())
+	if may {
+		all := []Target{a.Stable}
+		for _, h := range a.Held {
+			all = append(all, h.Target)
+		}
+		for _, t := range all {
+			sum, only := w.targetsMoved(t.Revision, r.Candidate.Revision)
+			may = may && only && sum <= float64(was.Policy.TargetsAtOnce)
+		}
+	}
+	same := a != nil && a.without().runs(r.Candidate.Digest, whole)
+	switch {
+	case r.AtOnce != (may && !same):
+		w.broken("targets may go at once: %t, and the rollout began with %t: %+v", may, r.AtOnce, r)
+	case r.AtOnce && (len(r.Policy.Waves) != 1 || r.Policy.Waves[0] != Wave{Percent: 100}):
+		w.broken("targets go at once, in the waves %+v", r.Policy.Waves)
+	case r.AtOnce:
+		if w.seen.atOnce++; was.Closed != (Closed{}) {
+			w.seen.unwindowed++
+		}
+	}
+	return may
+}
+
+// unwatched reports whether the watch of a rollout may end early: it goes at once, and so may the newest revision after it.
+func (w *world) unwatched(was Input, r Rollout) bool {
+	if !r.AtOnce || was.Newest.Revision <= r.Candidate.Revision || was.Orders.Frozen() != nil {
+		return false
+	}
+	sum, only := w.targetsMoved(r.Candidate.Revision, was.Newest.Revision)
+	return only && sum <= float64(was.Policy.TargetsAtOnce)
 }
 
 // interval is the load interval of a policy in the simulation, where no size is known.
@@ -361,6 +412,10 @@ func (w *world) checkTimes(was Input, d Decision) {
 	for wave := from; wave < to; wave++ {
 		soak := soakOf(r.Policy, wave)
 		if soak == 0 || wave <= r.Promoted {
+			continue
+		}
+		if w.unwatched(was, *r) {
+			w.seen.unwatched++
 			continue
 		}
 		if wave != old.Wave || old.SettleTime.IsZero() || w.now.Sub(w.truth.soaked) < soak {
@@ -656,7 +711,7 @@ func (w *world) witness(was Input, d Decision) {
 		if soakOf(r.Policy, r.Policy.WaveCount()) > 0 {
 			s.baked++
 		}
-		if covers(r.Policy, harm) && w.measured && w.rate >= 100 && r.Promoted == 0 && w.contents[r.Stable.Digest].fault == isGood {
+		if covers(r.Policy, harm) && w.measured && w.rate >= 100 && r.Promoted == 0 && !r.AtOnce && w.contents[r.Stable.Digest].fault == isGood {
 			s.slipped++
 		}
 	case RolledBack:

@@ -158,6 +158,9 @@ func begin(now time.Time, in Input, how takeover) Decision {
 		r.Policy.Waves, r.Policy.MaxLoading, r.Policy.Spread = []Wave{{Percent: wholeGroup}}, wholeGroup, nil
 		r.Promoted = 1
 		r.Reason = "the group runs this content already"
+	} else if share, ok := in.atOnce(a); ok {
+		r.Policy.Waves = []Wave{{Percent: wholeGroup}}
+		r.AtOnce, r.Reason = true, onlyTargets(share)
 	}
 	next := launch(now, in, r, a)
 	next.Ended = d.Ended

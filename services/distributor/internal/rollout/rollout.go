@@ -11,6 +11,7 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/kong/cost"
+	"github.com/silverback-gateway/silverback/kong/target"
 )
 
 // A Target is a revision and the digest of its snapshot. The zero Target means none.
@@ -23,6 +24,8 @@ type Target struct {
 	Trace telemetry.TraceParent `json:"traceparent,omitempty"`
 	// Size is how large the snapshot is; zero when the translator does not say.
 	Size cost.Size `json:"size,omitzero"`
+	// Streak tells which other revisions differ from this one by targets alone; zero when the translator does not say.
+	Streak target.Streak `json:"target_streak,omitzero"`
 	// Replaces lists what unmanaged gateways may lose by the revision, separated by spaces.
 	Replaces string `json:"replaces,omitempty"`
 }
@@ -178,6 +181,8 @@ type Rollout struct {
 	Fallback []fleet.Revision `json:"fallback,omitempty"`
 	// TookOver is true when this rollout superseded another one between two waves. It is not superseded in the same way.
 	TookOver bool `json:"took_over,omitempty"`
+	// AtOnce is true when only targets change, so few that the policy lets them go without waves.
+	AtOnce bool `json:"at_once,omitempty"`
 	// LeftOut holds the positions of nodes that were sick before the candidate reached them. Absentees names some of them; after the end,
 	// those that still do not serve it.
 	LeftOut   Positions  `json:"left_out,omitempty"`

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
+	"github.com/silverback-gateway/silverback/kong/target"
 )
 
 // The simulation runs Plan in virtual time against a group of random size and policy, and checks the invariants of invariants_test.go after
@@ -25,6 +26,9 @@ const ordinaryRuns = 10_000
 const (
 	replicas = 3 // of the distributor; a node at one beyond them has no stream
 	sources  = 3
+	// addresses is the source that has the targets of upstreams, and nothing else; allTargets is how many there are.
+	addresses  = sources - 1
+	allTargets = 100
 	// calmSteps and calmTime bound how long a group takes to come to its newest revision once nothing is wrong any more.
 	calmSteps = 4000
 	calmTime  = 3 * time.Hour
@@ -109,6 +113,8 @@ type world struct {
 	slow      float64 // by how many times longer than before some loads take
 	contents  map[fleet.Digest]content
 	revisions []content // the first is revision 1
+	moved     []float64 // how many targets each of them moved; less than 0 when it changed more
+	rolling   bool      // most submissions change targets
 	faultOf   []fault   // by version
 	restored  map[fleet.RolloutID]Decision
 	orders    int
@@ -119,7 +125,7 @@ type world struct {
 // tallyOfRuns says what happened, to know that the simulation shows enough.
 type tallyOfRuns struct {
 	completed, baked, halted, kept, rolledBack, superseded, pinned, retried, aborted, paused, promoted, gateFailed, inconclusive, lost,
-	stale, recovered, caught, slipped, hurried, spaced, twoRevisions, eased, decisions int
+	stale, recovered, caught, slipped, hurried, spaced, twoRevisions, eased, atOnce, unwindowed, unwatched, decisions int
 }
 
 func (s *tallyOfRuns) each() map[string]*int {
@@ -129,8 +135,9 @@ func (s *tallyOfRuns) each() map[string]*int {
 		"promoted": &s.promoted, "gate failed": &s.gateFailed, "inconclusive": &s.inconclusive, "decisions lost": &s.lost,
 		"decisions of an old view": &s.stale, "recovered": &s.recovered, "harm caught": &s.caught, "harm completed": &s.slipped,
 		"begun by promote": &s.hurried, "loads an interval apart": &s.spaced, "took over, and two revisions are left": &s.twoRevisions,
-		"fewer load at once": &s.eased,
-		"decisions":          &s.decisions,
+		"fewer load at once": &s.eased, "targets went at once": &s.atOnce, "targets went outside of a window": &s.unwindowed,
+		"targets ended a watch": &s.unwatched,
+		"decisions":             &s.decisions,
 	}
 }
 
@@ -180,7 +187,7 @@ func newWorld(seed uint64, logf func(string, ...any)) *world {
 	if w.chance(2000) {
 		size = 1000 + w.rng.IntN(2000)
 	}
-	w.slow = oneOf(w, 1, 1, 3, 8.0)
+	w.slow, w.rolling = oneOf(w, 1, 1, 3, 8.0), w.chance(2)
 	w.rate = oneOf[uint64](w, 0, 1, 100, 100)
 	if w.healthy {
 		w.rate, w.measured = 100, true
@@ -242,6 +249,7 @@ func (w *world) policy() {
 			p.Probes = []fleet.Probe{{Path: "/"}}
 		}
 	}
+	p.TargetsAtOnce = oneOf(w, 0, 10, 100, 100)
 	if w.healthy && p.OnInconclusive == fleet.InconclusiveHalts {
 		p.OnInconclusive = fleet.InconclusiveContinues // an old view may lack evidence
 	}
@@ -260,12 +268,16 @@ func (w *world) submit(changes int) {
 	next := w.newest()
 	for range changes {
 		source := w.rng.IntN(sources)
+		often := 3
+		if w.rolling && !w.chance(6) {
+			source, often = addresses, 20
+		}
 		if versions := w.rng.IntN(4); versions == 0 && len(w.revisions) > 0 {
 			next.versions[source] = w.revisions[w.rng.IntN(len(w.revisions))].versions[source] // back to what it was
 			continue
 		}
 		f := isGood
-		if !w.healthy && w.chance(3) {
+		if !w.healthy && w.chance(often) {
 			f = fault(1 + w.rng.IntN(int(faultCount)-1))
 		}
 		next.versions[source] = w.newVersion(f)
@@ -287,8 +299,16 @@ func (w *world) newest() (c content) {
 
 // commit makes a revision, unless it is as the one before.
 func (w *world) commit(c content) {
-	if len(w.revisions) > 0 && w.newest().versions == c.versions {
+	last := w.newest()
+	if len(w.revisions) > 0 && last.versions == c.versions {
 		return
+	}
+	number, moved := fleet.Revision(len(w.revisions)+1), -1.0
+	streak := target.Streak{Since: number, Of: allTargets}
+	if len(w.revisions) > 0 && slices.Equal(last.versions[:addresses], c.versions[:addresses]) {
+		moved = oneOf(w, 1, 1, 5, 30.0)
+		streak = w.in.Newest.Streak
+		streak.Moved += moved
 	}
 	text := []byte("sha256:")
 	c.fault = isGood
@@ -301,7 +321,8 @@ func (w *world) commit(c content) {
 	c.digest = fleet.Digest(text)
 	w.contents[c.digest] = c
 	w.revisions = append(w.revisions, c)
-	w.in.Newest = Target{Revision: fleet.Revision(len(w.revisions)), Digest: c.digest}
+	w.moved = append(w.moved, moved)
+	w.in.Newest = Target{Revision: number, Digest: c.digest, Streak: streak}
 	w.log("revision %d is %s, fault %d", w.in.Newest.Revision, c.digest, c.fault)
 }
 
@@ -336,13 +357,15 @@ func (w *world) event(x int) {
 	switch {
 	case x < 40:
 		w.submit(1 + w.rng.IntN(2))
+	case x >= 700 && w.rolling:
+		w.submit(1)
 	case x < 50:
 		for range 2 + w.rng.IntN(4) {
 			w.submit(1)
 		}
 	case x < 55:
 		w.policy()
-	case x == 55:
+	case x == 55 || x < 62 && w.rolling:
 		w.opens = w.now.Add(w.seconds(200))
 		w.log("the change window is closed")
 	case x < 70:

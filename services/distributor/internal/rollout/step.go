@@ -184,6 +184,9 @@ func (s *step) soak() *Decision {
 	if s.r.SettleTime.IsZero() {
 		s.r.SettleTime, s.ages.Settle = s.now, 0
 	}
+	if s.goOn() {
+		return nil
+	}
 	if left := soak - s.ages.Settle; left > 0 {
 		return s.asIs(left)
 	}

@@ -40,6 +40,9 @@ func PolicyViolations(path string, p fleet.Policy) (bad []fault.Violation) {
 	if p.MaxLoading < 0 || p.MaxLoading > 100 {
 		add("max_loading_percent", "is %d; want 1 to 100, or 0 for the default", p.MaxLoading)
 	}
+	if p.TargetsAtOnce < 0 || p.TargetsAtOnce > 100 {
+		add("targets_at_once_percent", "is %d; want 1 to 100, or 0 for waves always", p.TargetsAtOnce)
+	}
 	if p.MaxFailedPercent < 0 || p.MaxFailedPercent > 100 {
 		add("gates.max_failed_percent", "is %d; want 0 to 100", p.MaxFailedPercent)
 	}

@@ -280,9 +280,15 @@ type RolloutPolicy struct {
 	// When a rollout may begin; empty is always. At most 16. An open rollout goes on when the
 	// window closes: half a group on other content is not safer. PromoteRollout begins one
 	// outside of the windows.
-	Windows       []*RolloutPolicy_Window `protobuf:"bytes,12,rep,name=windows,proto3" json:"windows,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Windows []*RolloutPolicy_Window `protobuf:"bytes,12,rep,name=windows,proto3" json:"windows,omitempty"`
+	// A revision that changes nothing but targets of upstreams goes to the whole group in one
+	// wave, without a soak and outside of windows too, while at most this share of the
+	// group's targets, in percent, moved since the stable revision. 0 is never. See
+	// silverback.translator.v1.TargetStreak. Loads still keep their interval and their number
+	// at once, a refusal still halts, and what follows a halt or a rollback has its waves.
+	TargetsAtOncePercent int32 `protobuf:"varint,13,opt,name=targets_at_once_percent,json=targetsAtOncePercent,proto3" json:"targets_at_once_percent,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *RolloutPolicy) Reset() {
@@ -397,6 +403,13 @@ func (x *RolloutPolicy) GetWindows() []*RolloutPolicy_Window {
 		return x.Windows
 	}
 	return nil
+}
+
+func (x *RolloutPolicy) GetTargetsAtOncePercent() int32 {
+	if x != nil {
+		return x.TargetsAtOncePercent
+	}
+	return 0
 }
 
 // The conditions under which a wave counts as unhealthy.
@@ -947,7 +960,7 @@ var File_silverback_fleet_v1_policy_proto protoreflect.FileDescriptor
 
 const file_silverback_fleet_v1_policy_proto_rawDesc = "" +
 	"\n" +
-	" silverback/fleet/v1/policy.proto\x12\x13silverback.fleet.v1\x1a\x1egoogle/protobuf/duration.proto\"\xd4\v\n" +
+	" silverback/fleet/v1/policy.proto\x12\x13silverback.fleet.v1\x1a\x1egoogle/protobuf/duration.proto\"\x8b\f\n" +
 	"\rRolloutPolicy\x12=\n" +
 	"\x05waves\x18\x01 \x03(\v2'.silverback.fleet.v1.RolloutPolicy.WaveR\x05waves\x12.\n" +
 	"\x13max_loading_percent\x18\x02 \x01(\x05R\x11maxLoadingPercent\x12H\n" +
@@ -961,7 +974,8 @@ const file_silverback_fleet_v1_policy_proto_rawDesc = "" +
 	"\rload_interval\x18\n" +
 	" \x01(\v2\x19.google.protobuf.DurationR\floadInterval\x12A\n" +
 	"\x06spread\x18\v \x01(\v2).silverback.fleet.v1.RolloutPolicy.SpreadR\x06spread\x12C\n" +
-	"\awindows\x18\f \x03(\v2).silverback.fleet.v1.RolloutPolicy.WindowR\awindows\x1a\x89\x01\n" +
+	"\awindows\x18\f \x03(\v2).silverback.fleet.v1.RolloutPolicy.WindowR\awindows\x125\n" +
+	"\x17targets_at_once_percent\x18\r \x01(\x05R\x14targetsAtOncePercent\x1a\x89\x01\n" +
 	"\x04Wave\x12\x16\n" +
 	"\x05nodes\x18\x01 \x01(\x05H\x00R\x05nodes\x12\x1a\n" +
 	"\apercent\x18\x02 \x01(\x05H\x00R\apercent\x12\x16\n" +
