@@ -1,6 +1,7 @@
 package translate_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 
@@ -9,6 +10,8 @@ import (
 	networking "k8s.io/api/networking/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/silverback-gateway/silverback/kong/compile"
+	"github.com/silverback-gateway/silverback/kong/snapshot"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/object"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/translate"
 )
@@ -68,4 +71,62 @@ func BenchmarkCluster(b *testing.B) {
 			b.Fatalf("%d services, %d plugins, problems %v", len(result.Config.Services), len(result.Config.Plugins), result.Problems)
 		}
 	}
+}
+
+// TestAChangedEndpointIsSmall replaces one of 20,000 endpoints behind 5,000 Ingresses, and takes one away: what a distributor sends to a
+// gateway is under 10 KB.
+func TestAChangedEndpointIsSmall(t *testing.T) {
+	const most = 10_000
+	options := translate.Options{RemovableTargets: true}
+	before := sealed(t, cluster(t, 5000), options)
+	for title, change := range map[string]func(*discovery.EndpointSlice){
+		"one is replaced": func(s *discovery.EndpointSlice) { s.Endpoints[1].Addresses = []string{"10.99.99.99"} },
+		"one is gone":     func(s *discovery.EndpointSlice) { s.Endpoints = s.Endpoints[1:] },
+		"all of a Service are replaced": func(s *discovery.EndpointSlice) {
+			for i := range s.Endpoints {
+				s.Endpoints[i].Addresses = []string{fmt.Sprintf("10.99.99.%d", i)}
+			}
+		},
+	} {
+		set := cluster(t, 5000)
+		slice, _ := object.Get[*discovery.EndpointSlice](set, "EndpointSlice", "web", "app-02500")
+		change(slice)
+		after := sealed(t, set, options)
+		delta, err := snapshot.EncodeDelta(before.Manifest(), after.Manifest(), func(sum snapshot.Sum) ([]byte, error) {
+			if frame, err := after.Chunk(sum); err == nil {
+				return frame, nil
+			}
+			return before.Chunk(sum)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %d bytes to each gateway, of a configuration of %d", title, delta.WireSize(), after.Size())
+		if delta.WireSize() > most {
+			t.Errorf("%s: %d bytes, want at most %d", title, delta.WireSize(), most)
+		}
+	}
+}
+
+// sealed is the snapshot of a set.
+func sealed(t *testing.T, set *object.Set, options translate.Options) *snapshot.Snapshot {
+	t.Helper()
+	text, err := json.Marshal(translate.Translate(set, options).Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := compile.New(compile.DefaultLimits())
+	fragment, problems := c.Parse([]compile.Document{{Name: "kubernetes.json", Content: text}})
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	merged, problems := c.Merge(map[compile.SourceID]*compile.Fragment{"kubernetes": fragment})
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	made, err := snapshot.Seal(merged.Entities)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
 }
