@@ -68,20 +68,22 @@ func (c *Config) AddFlags(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&c.Translator, "translator", []string{"127.0.0.1:7441"}, "addresses of the translator's replicas")
 	flags.StringSliceVar(&c.Distributor, "distributor", []string{"127.0.0.1:7442"}, "addresses of the distributor's replicas")
 	c.TLS.AddFlags(flags)
-	flags.StringVar(&c.Kubeconfig, "kubeconfig", "", "file that says how to reach the API server; empty is the pod's own account, or kubectl's")
+	flags.StringVar(&c.Kubeconfig, "kubeconfig", "", "file that says how to reach the API server; empty is the pod's own account, or "+
+		"kubectl's")
 	flags.StringVar(&c.Context, "context", "", "context of the kubeconfig; empty is its current one")
 	flags.StringSliceVar(&c.Namespaces, "watch-namespace", nil, "namespaces whose objects are read; empty is all")
 	flags.StringVar(&c.SecretSelector, "secret-selector", "", "labels of the Secrets that are read; empty is all")
 	flags.StringVar(&c.ConfigMapSelector, "configmap-selector", "", "labels of the ConfigMaps that are read; empty is all")
-	flags.BoolVar(&c.AllowShrink, "allow-shrink", false, "let the configuration lose more than half of its entities; better is the annotation "+
-		AllowShrink+" of a Namespace or a class")
+	flags.BoolVar(&c.AllowShrink, "allow-shrink", false, "let the configuration lose more than half of its entities; better is the "+
+		"annotation "+AllowShrink+" of a Namespace or a class")
 	flags.DurationVar(&c.Debounce, "debounce", defaultDebounce, "how long nothing has changed before objects are translated")
 	flags.DurationVar(&c.DebounceMax, "debounce-max", defaultDebounceMax, "how long a translation is put off at most while objects change")
 	flags.DurationVar(&c.EndpointWindow, "endpoint-window", endpoints.DefaultWindow, "least time between two revisions of which the second "+
 		"changes endpoints alone: each costs each gateway a load")
 	flags.BoolVar(&c.DrainEndpoints, "drain-endpoints", true, "take endpoints that left out of the gateways at once, before a revision does")
 	flags.BoolVar(&c.WriteStatus, "write-status", true, "write statuses of objects, and Events")
-	flags.StringSliceVar(&c.PublishServices, "publish-service", nil, "Services, as namespace/name, at whose addresses clients reach the gateways")
+	flags.StringSliceVar(&c.PublishServices, "publish-service", nil, "Services, as namespace/name, at whose addresses clients reach the "+
+		"gateways")
 	flags.StringSliceVar(&c.PublishAddresses, "publish-address", nil, "addresses or names at which clients reach the gateways")
 	flags.BoolVar(&c.LeaderElection, "leader-election", true, "let one replica of several submit, by a Lease")
 	flags.StringVar(&c.LeaderElectionNamespace, "leader-election-namespace", "", "namespace of the Lease; empty is that of the pod")
@@ -93,7 +95,8 @@ func (c *Config) AddFlags(flags *pflag.FlagSet) {
 func (c *Config) addTranslation(flags *pflag.FlagSet) {
 	o := &c.Options
 	o.Attach = true
-	flags.StringVar(&c.flavor, "router-flavor", "traditional_compatible", "router flavor of the gateways: traditional_compatible or expressions")
+	flags.StringVar(&c.flavor, "router-flavor", "traditional_compatible", "router flavor of the gateways: traditional_compatible or "+
+		"expressions")
 	flags.StringVar(&o.IngressClass, "ingress-class", "kong", "class of the objects that are translated")
 	flags.StringVar(&o.GatewayController, "gateway-controller", "konghq.com/kic-gateway-controller",
 		"controller name of our GatewayClasses")

@@ -193,7 +193,7 @@ func (f leading) NeedLeaderElection() bool { return true }
 // ended is nil for a loop that ended as asked.
 func ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // the manager takes an error for a failure
 	}
 	return err
 }

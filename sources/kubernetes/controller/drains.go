@@ -25,7 +25,6 @@ type drains struct {
 	mine, others []target.Name
 	refused      []string                          // upstreams
 	served       map[int64]endpoints.Configuration // of revisions
-	left         int                               // targets that could not be kept out
 }
 
 // drainOwner is for whom targets are drained: another one for each source. It has the characters that an owner may have.

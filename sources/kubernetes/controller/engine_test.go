@@ -123,6 +123,7 @@ type world struct {
 	client  *client.Client
 	cluster *memory
 	views   *views
+	window  time.Duration // of endpoints
 	stop    func()
 	log     *lines
 }
@@ -201,7 +202,8 @@ func (w *world) background(loop run.Loop) (stop func()) {
 
 // start starts a controller, as a new process would.
 func (w *world) start() {
-	c := Config{Group: lab.Group, Source: "kubernetes", Debounce: 20 * time.Millisecond, DebounceMax: 200 * time.Millisecond}
+	c := Config{Group: lab.Group, Source: "kubernetes", Debounce: 20 * time.Millisecond, DebounceMax: 200 * time.Millisecond,
+		EndpointWindow: w.window, DrainEndpoints: true}
 	c.IngressClass, c.GatewayController, c.Attach, c.RemovableTargets = "kong", "example.com/controller", true, true
 	w.views = &views{}
 	logger := slog.New(slog.NewTextHandler(w.log, nil))
@@ -306,7 +308,8 @@ ports: [{port: 80}]
 }
 
 func plugin(name, kind string) string {
-	return fmt.Sprintf("{apiVersion: configuration.konghq.com/v1, kind: KongPlugin, metadata: {namespace: web, name: %s}, plugin: %s}", name, kind)
+	const form = "{apiVersion: configuration.konghq.com/v1, kind: KongPlugin, metadata: {namespace: web, name: %s}, plugin: %s}"
+	return fmt.Sprintf(form, name, kind)
 }
 
 func TestObjectsAreServedAndARestartSubmitsNothing(t *testing.T) {
@@ -346,7 +349,7 @@ func TestNothingIsSubmittedBeforeEverythingIsKnown(t *testing.T) {
 	w.cluster.remove(func(o object.Object) bool { return o.GetName() == "a" }) // has not come yet
 	w.start()
 	w.cluster.apply(t, ingress("web/c", "/c"))
-	time.Sleep(time.Second)
+	<-time.After(time.Second) // longer than any debounce: that nothing happens is no event
 	if got := w.newest().GetNumber(); got != before {
 		t.Errorf("revision %d was made of a half of the objects", got)
 	}
@@ -457,6 +460,53 @@ func (w *world) soak(d time.Duration) {
 	if err != nil {
 		w.Fatal(err)
 	}
+}
+
+func TestEndpointsThatLeaveAreDrainedBeforeTheNextRevision(t *testing.T) {
+	w := newWorld(t)
+	w.cluster.apply(t, service("web", "10.0.0.1", "10.0.0.2"), ingress("web/shop", "/shop"))
+	w.phase("web/shop", delivery.Programmed)
+	w.stop()
+	w.window = time.Hour
+	w.start()
+	w.phase("web/shop", delivery.Programmed)
+	w.cluster.apply(t, service("web", "10.0.0.1", "10.0.0.3")) // the first change of a quiet time goes at once
+	drained := func() string {
+		page, err := w.client.Targets().ListDrainedTargets(t.Context(), &distributorv1.ListDrainedTargetsRequest{Group: lab.Group})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, target := range page.GetTargets() {
+			names = append(names, target.GetTarget()+" for "+target.GetOwner())
+		}
+		return strings.Join(names, ", ")
+	}
+	w.eventually("the new endpoint is there", func() error {
+		if text := w.served(); !strings.Contains(text, "10.0.0.3:80") {
+			return errors.New(text)
+		}
+		return nil
+	})
+	w.cluster.apply(t, service("web", "10.0.0.1"))
+	w.eventually("the endpoint is drained", func() error {
+		if got := drained(); got != "10.0.0.3:80 for kubernetes.kubernetes" {
+			return errors.New(got)
+		}
+		return nil
+	})
+	if text := w.served(); !strings.Contains(text, "10.0.0.3:80") {
+		t.Error("a revision came within the window")
+	}
+	w.phase("web/shop", delivery.Programmed)           // endpoints are no part of its form
+	w.cluster.apply(t, ingress("web/other", "/other")) // takes them along
+	w.phase("web/other", delivery.Programmed)
+	w.eventually("nothing is drained any more", func() error {
+		if got := drained(); got != "" || strings.Contains(w.served(), "10.0.0.3") {
+			return errors.New(got)
+		}
+		return nil
+	})
 }
 
 func TestTheShrinkGuardKeepsWhatIsServed(t *testing.T) {

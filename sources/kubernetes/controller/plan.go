@@ -68,7 +68,7 @@ func (p *planner) plan(c cluster, now time.Time) (*plan, error) {
 		if err != nil || len(problems) == 0 {
 			return made, err
 		}
-		if !p.blame(c.set, made.document, problems, delivery.Refused, 0, now.Add(retryRefused)) {
+		if !p.blame(c.set, made.document, problems, 0, now.Add(retryRefused)) {
 			return nil, fmt.Errorf("%w: %s", errUncompiled, sentence(problems[0]))
 		}
 	}
@@ -76,7 +76,7 @@ func (p *planner) plan(c cluster, now time.Time) (*plan, error) {
 }
 
 // blame adds the objects that problems lead to, and says whether there was any that is not left out already.
-func (p *planner) blame(set *object.Set, d document, problems []fleet.Problem, phase delivery.Phase, revision int64, until time.Time) bool {
+func (p *planner) blame(set *object.Set, d document, problems []fleet.Problem, revision int64, until time.Time) bool {
 	found := false
 	for _, problem := range problems {
 		objects := d.objects(problem)
@@ -87,7 +87,7 @@ func (p *planner) blame(set *object.Set, d document, problems []fleet.Problem, p
 			continue
 		}
 		found = true
-		p.broken[objects[0]] = cause{phase: phase, revision: revision, reason: sentence(problem), with: objects,
+		p.broken[objects[0]] = cause{phase: delivery.Refused, revision: revision, reason: sentence(problem), with: objects,
 			identity: identity(set, objects), until: until}
 	}
 	return found
@@ -104,8 +104,8 @@ var alone = map[string]bool{
 // has to go: a credential that was deleted, a grant that was taken back.
 var lost = map[object.Reason]bool{object.ReasonInvalid: true, object.ReasonUnsupported: true, object.ReasonConflict: true}
 
-// noteLost counts as broken what the translation left out whole for a reason that lies in the object itself. What it took in parts is served
-// as it is now.
+// noteLost counts as broken what the translation left out whole for a reason that lies in the object itself. What it took in parts is
+// served as it is now.
 func (p *planner) noteLost(set *object.Set, whole translate.Result) {
 	there := map[object.Ref]bool{}
 	for _, origin := range whole.Origins {

@@ -17,8 +17,8 @@ import (
 )
 
 // AllowShrink is the annotation that lets the configuration lose more than half of its entities. On a Namespace it speaks for what comes
-// from there; on the IngressClass of the controller, or on one of its GatewayClasses, for everything. Its value is "true", or until when, as
-// in RFC 3339, or, on a class, the names of namespaces with commas between: those may be gone already.
+// from there; on the IngressClass of the controller, or on one of its GatewayClasses, for everything. Its value is "true", or until when,
+// as in RFC 3339, or, on a class, the names of namespaces with commas between: those may be gone already.
 const AllowShrink = "silverback-gateway/allow-shrink"
 
 // shrinkWindow is how long a content counts after the next one came: what goes in many small steps goes all the same.

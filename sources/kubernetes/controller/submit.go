@@ -16,7 +16,6 @@ import (
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kit/telemetry"
 	"github.com/silverback-gateway/silverback/kit/wire"
-	fleetv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/fleet/v1"
 	translatorv1 "github.com/silverback-gateway/silverback/proto/gen/silverback/translator/v1"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/content"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/delivery"
@@ -168,7 +167,7 @@ func (e *engine) invalid(refusal *client.Error) bool {
 		}
 	}
 	p := planner{broken: e.broken}
-	if p.blame(e.plan.set, e.plan.document, problems, delivery.Refused, 0, e.now().Add(retryRefused)) {
+	if p.blame(e.plan.set, e.plan.document, problems, 0, e.now().Add(retryRefused)) {
 		e.log.Warn("the translator refused objects, which are left out", telemetry.Group, e.remote.group, "problem", sentence(problems[0]),
 			"problems", refusal.ProblemCount)
 		return false
@@ -315,8 +314,7 @@ func told(e *client.Error) string {
 	if len(e.Problems) == 0 {
 		return why(e)
 	}
-	var first *fleetv1.Problem = e.Problems[0]
-	return sentence(wire.Problem(first))
+	return sentence(wire.Problem(e.Problems[0]))
 }
 
 func outcomeOf(e *client.Error) string {

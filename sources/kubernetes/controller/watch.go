@@ -161,7 +161,8 @@ type watcher struct {
 }
 
 func newWatcher(c cache.Cache, d discovery.DiscoveryInterface, log *slog.Logger) *watcher {
-	return &watcher{store: newStore(), cache: c, discovery: d, log: log, watched: map[schema.GroupKind]toolscache.ResourceEventHandlerRegistration{}}
+	return &watcher{store: newStore(), cache: c, discovery: d, log: log,
+		watched: map[schema.GroupKind]toolscache.ResourceEventHandlerRegistration{}}
 }
 
 // Ready is nil when every kind that there is was read whole.
