@@ -891,7 +891,11 @@ func TestSimulation(t *testing.T) {
 		return
 	}
 	for name, count := range all.each() {
-		if *count < 100 && count != &all.slipped {
+		least := 100
+		if count == &all.unwatched { // rare: gates, targets within the bound, and more of them within ten seconds
+			least = 20
+		}
+		if *count < least && count != &all.slipped {
 			t.Errorf("the simulation shows too little: %d %s", *count, name)
 		}
 	}
