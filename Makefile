@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 
 GO      ?= go
 ROOT    := github.com/silverback-gateway/silverback
-APART   := sources/kubernetes test/k8s test/observability
+APART   := sources/kubernetes test/gatewayapi test/k8s test/observability
 VERSION  = $(shell git describe --always --dirty 2>/dev/null || echo dev)
 
 # Suites that start fleets have targets of their own: e2e, chaos and compose-test.
@@ -227,6 +227,11 @@ lab-kubernetes: $(KUBERNETES_BINARIES) ## a real API server, the controller and 
 .PHONY: lab-kubernetes-demo
 lab-kubernetes-demo: $(KUBERNETES_BINARIES) ## see there what is promised (DEMO_FLAGS=-keep ...)
 	$(KUBERNETES_LAB) -demo $(DEMO_FLAGS)
+
+.PHONY: conformance-kubernetes
+conformance-kubernetes: $(KUBERNETES_BINARIES) ## the Gateway API's own suite, in a network of its own (CONFORMANCE_TEST=NAME CONFORMANCE_FLAVOR=expressions)
+	cd test/gatewayapi && GOWORK=off CONFORMANCE_REPORT=$(CURDIR)/bin/conformance-report.yaml CONFORMANCE_BIN=$(CURDIR)/bin \
+		$(GO) test -count=1 -timeout 60m -v $(TEST_FLAGS) ./...
 
 .PHONY: e2e
 e2e: build ## end to end, with the lab and with real processes
