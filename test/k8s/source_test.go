@@ -131,7 +131,8 @@ func TestTheWebhookCannotHoldTheClusterUp(t *testing.T) {
 	}
 	inject := f.webhooks[0].Annotations["cert-manager.io/inject-ca-from"]
 	serving := f.certificates["silverback-kubernetes-webhook-serving-tls"]
-	if serving == nil || inject != f.namespace+"/"+serving.Name || len(serving.Spec.URIs) > 0 || slices.Contains(serving.Spec.Usages, "client auth") ||
+	if serving == nil || inject != f.namespace+"/"+serving.Name || len(serving.Spec.URIs) > 0 ||
+		slices.Contains(serving.Spec.Usages, "client auth") ||
 		!slices.Contains(serving.Spec.DNSNames, "silverback-kubernetes-webhook."+f.namespace+".svc") {
 		t.Errorf("the authority comes from %q, the certificate is %+v", inject, serving)
 	}

@@ -71,7 +71,7 @@ func (m *memory) change(write func(*object.Set)) {
 }
 
 // apply adds the objects of manifests, or replaces them.
-func (m *memory) apply(t *testing.T, texts ...string) {
+func (m *memory) apply(t testing.TB, texts ...string) {
 	t.Helper()
 	m.change(func(set *object.Set) {
 		for _, text := range texts {
@@ -118,7 +118,7 @@ func (v *views) notice(reason delivery.NoticeReason) string {
 
 // world is a fleet with a controller over a cluster in memory.
 type world struct {
-	*testing.T
+	testing.TB
 	lab     *lab.Lab
 	client  *client.Client
 	cluster *memory
@@ -142,7 +142,7 @@ func (l *lines) Write(p []byte) (int, error) {
 var errOver = errors.New("the test is over")
 
 // newWorld starts a fleet of three simulated gateways and a controller over a cluster in memory.
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := newFleet(t)
 	w.start()
@@ -150,9 +150,9 @@ func newWorld(t *testing.T) *world {
 }
 
 // newFleet starts a fleet of three simulated gateways.
-func newFleet(t *testing.T) *world {
+func newFleet(t testing.TB) *world {
 	t.Helper()
-	w := &world{T: t, cluster: newMemory(), log: &lines{}}
+	w := &world{TB: t, cluster: newMemory(), log: &lines{}}
 	logger := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

@@ -112,8 +112,8 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// TestConformanceOnARealGateway is TestConformance with a Kong that runs already, in the flavor that it has. It is given the configuration of
-// each case and is left with that of the last one.
+// TestConformanceOnARealGateway is TestConformance with a Kong that runs already, in the flavor that it has. It is given the configuration
+// of each case and is left with that of the last one.
 func TestConformanceOnARealGateway(t *testing.T) {
 	g := gatewayUnderTest{admin: os.Getenv("SILVERBACK_TEST_KONG_ADMIN"), proxy: os.Getenv("SILVERBACK_TEST_KONG_PROXY"), pause: loadPause}
 	if g.admin == "" || g.proxy == "" {
@@ -264,7 +264,7 @@ func post(t *testing.T, g gatewayUnderTest, config declarative.Config) {
 		said, _ := io.ReadAll(answer.Body)
 		t.Fatalf("the gateway refuses the configuration: %s\n%s", said, text)
 	}
-	time.Sleep(g.pause)
+	<-time.After(g.pause) // Kong does not tell when every worker has it
 }
 
 // ask sends one request and says what is wrong with the answer; nothing if it is as recorded.

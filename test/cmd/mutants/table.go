@@ -265,8 +265,13 @@ var table = []mutation{
 	},
 	{
 		name: "a takeover leaves three revisions", file: "services/distributor/internal/rollout/choose.go",
-		old: `return p.size(1, len(c.fit)) >= reach.count(c.fit)`, new: `return true`,
+		old: `return p.size(1, len(c.fit)) >= c.upTo(reach)`, new: `return true`,
 		pkg: rollouts, run: "TestATakeOverAtTheEndOfAWave",
+	},
+	{
+		name: "a takeover leaves nodes on the revision before", file: "services/distributor/internal/rollout/choose.go",
+		old: `if !r.TookOver || r.Wave > 1 {`, new: `if r.Wave >= 0 {`,
+		pkg: rollouts, run: "TestATakeOverTakesOn",
 	},
 	{
 		name: "a takeover adds a third revision", file: "services/distributor/internal/rollout/interval.go",
@@ -956,7 +961,7 @@ var table = []mutation{
 	},
 	{
 		name: "a listener takes routes of every namespace", file: kubernetes + "/translate/attach.go",
-		old: `case !t.namespaceAllowed(l, r.GetNamespace()):`, new: `case false:`,
+		old: `case !t.namespaceAllowed(l, c.route.GetNamespace()):`, new: `case false:`,
 		module: kubernetes, pkg: "./translate", run: "TestOnlyRoutes",
 	},
 	{

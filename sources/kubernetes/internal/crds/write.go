@@ -12,8 +12,8 @@ import (
 const (
 	head = "# Made by make crds from sources/kubernetes/kongcrd. Not to be edited.\n"
 
-	aboutFolder = `# The custom resources of Kong, for clusters without Kong Ingress Controller. A cluster that has its definitions keeps them: they have the
-# same names, groups and versions, and check more.
+	aboutFolder = `# The custom resources of Kong, for clusters without Kong Ingress Controller. A cluster that has its definitions keeps
+# them: they have the same names, groups and versions, and check more.
 `
 	kustomization = "kustomization.yaml"
 )
