@@ -123,9 +123,6 @@ func condition(obj *unstructured.Unstructured) (status, message string) {
 
 // TestAClusterIsServed runs the controller on a real API server and walks through what happens to a cluster.
 func TestAClusterIsServed(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a kube-apiserver")
-	}
 	server := apiserver.New(t)
 	c := &realCluster{world: newFleet(t), server: server, rest: server.Config()}
 	c.apply("{apiVersion: v1, kind: Namespace, metadata: {name: web}}", "{apiVersion: v1, kind: Namespace, metadata: {name: big}}",
