@@ -14,7 +14,7 @@ func TestWhatCanNeverMatchIsDoubted(t *testing.T) {
 		name, route, field, says string
 	}{
 		{"a path with a line feed", `paths: ["/a", "/orders\n"]`, "paths[1]",
-			"holds a line feed, which only a request with %0A in its path has; take it out"},
+			"holds a line feed, which only a request with %0A in its path has; remove it"},
 		{"a path with both", `paths: ["/a\r\n"]`, "paths[0]", "holds a carriage return, which only a request with %0D"},
 		{"a path with a tab", `paths: ["/a\tb"]`, "paths[0]", "holds a tab, which only a request with %09"},
 		{"a path with another control character", `paths: ["/a\x01"]`, "paths[0]",

@@ -294,7 +294,7 @@ func TestLargeRequestsWaitForEachOther(t *testing.T) {
 	}
 	answers := c.answered(all - fit)
 	for id, a := range answers {
-		if a.code != codes.ResourceExhausted || !strings.Contains(a.message, "under way") {
+		if a.code != codes.ResourceExhausted || !strings.Contains(a.message, "in progress") {
 			t.Errorf("call %d: %v", id, a)
 		}
 	}
@@ -325,7 +325,7 @@ func TestHeadersAloneAreBounded(t *testing.T) {
 		}
 		answers := c.answered(all - may)
 		for _, a := range answers {
-			if a.code != codes.ResourceExhausted || !strings.Contains(a.message, "16 calls under way") {
+			if a.code != codes.ResourceExhausted || !strings.Contains(a.message, "16 calls in progress") {
 				t.Errorf("got %v", a)
 			}
 		}

@@ -145,7 +145,7 @@ func TestWatchFollowsTheRosterAndOutlivesTheRegistry(t *testing.T) {
 		t.Errorf("the file is:\n%s", before)
 	}
 	r.stop()
-	said.wait(t, "stays as it is")
+	said.wait(t, "is unchanged")
 	if read(t, file) != before {
 		t.Error("the registry's death changed the file")
 	}

@@ -24,6 +24,9 @@ func (s *Server) SubmitConfig(ctx context.Context, r *translatorv1.SubmitConfigR
 	}
 	if out.Entities == nil && out.HeldBack == nil && out.Revision != nil { // the first answer is given again
 		out.Entities, out.Size = out.Revision.Entities, out.Revision.Size
+		if !out.Unchanged {
+			out.Streak = out.Revision.Streak
+		}
 	}
 	return &translatorv1.SubmitConfigResponse{
 		Revision: revision(out.Revision), Unchanged: out.Unchanged, Changes: summary(out.Changes), Warnings: wire.ProblemMessages(out.Warnings),
