@@ -13,7 +13,7 @@ import (
 func read(t *testing.T) []dashboards.Dashboard {
 	t.Helper()
 	all, err := dashboards.Read(at(t, "deploy", "observability", "grafana", "dashboards"))
-	if err != nil || len(all) != 3 {
+	if err != nil || len(all) != 4 {
 		t.Fatalf("there are %d dashboards: %v", len(all), err)
 	}
 	return all
