@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	core "k8s.io/api/core/v1"
+
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/content"
 	"github.com/silverback-gateway/silverback/sources/kubernetes/delivery"
@@ -56,8 +58,25 @@ type planner struct {
 
 var errUncompiled = errors.New("the configuration does not compile, and no object can be named for it")
 
+// withoutEnding returns a set without the objects of namespaces that end. They go one by one and in any order: a route whose Service went
+// first would be translated to one that answers 500.
+func withoutEnding(set *object.Set) *object.Set {
+	ending := map[string]bool{}
+	for _, namespace := range object.List[*core.Namespace](set, "Namespace") {
+		if namespace.DeletionTimestamp != nil {
+			ending[namespace.Name] = true
+		}
+	}
+	if len(ending) == 0 {
+		return set
+	}
+	return set.Without(func(obj object.Object) bool { return ending[obj.GetNamespace()] })
+}
+
 // plan translates the objects. Those that are broken, and what depends on them, are left out, in their last good form where there is one.
+// Those of a namespace that ends are gone.
 func (p *planner) plan(c cluster, now time.Time) (*plan, error) {
+	c.set = withoutEnding(c.set)
 	options := p.options
 	options.Now = now
 	p.broken.prune(c.set, now)
