@@ -563,7 +563,7 @@ func TestANamespaceThatEndsIsKeptFromItsFirstObjectOn(t *testing.T) {
 		})
 	})
 	w.eventually("the guard says so", func() error {
-		if got := w.views.notice(delivery.ShrinkHeld); !strings.Contains(got, "all of namespace big") {
+		if got := w.views.notice(delivery.ShrinkHeld); !strings.Contains(got, "of namespace big") {
 			return errors.New(got)
 		}
 		return nil

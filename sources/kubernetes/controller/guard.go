@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/silverback-gateway/silverback/kit/telemetry"
@@ -15,8 +14,7 @@ import (
 // guard holds back what would lose too much, and says whether a loss is allowed. It is not ok when the guard cannot be sure.
 func (e *engine) guard(ctx context.Context) (allow, ok bool) {
 	now := e.now()
-	set := e.plan.set
-	permit := allowed(set, e.IngressClass, e.GatewayController, e.AllowShrink, now)
+	permit := allowed(e.plan.set, e.IngressClass, e.GatewayController, e.AllowShrink, now)
 	var worst *loss
 	measured, err := e.measured(ctx, now)
 	if err != nil {
@@ -24,7 +22,7 @@ func (e *engine) guard(ctx context.Context) (allow, ok bool) {
 		return false, false
 	}
 	for _, before := range measured {
-		if l := losses(before, e.plan.content, set); l.tooMuch() && (worst == nil || l.gone > worst.gone) {
+		if l := losses(before, e.plan.content); l.tooMuch() && (worst == nil || l.gone > worst.gone) {
 			worst = &l
 		}
 	}
@@ -42,11 +40,8 @@ func (e *engine) guard(ctx context.Context) (allow, ok bool) {
 		return true, true
 	}
 	e.metrics.shrink(worst.gone)
-	whole := worst.gone*2 > worst.all
 	if err := e.plan.keep(func(drop func(content.Key) bool) []content.Entity {
-		return graft.Lost(graft.Contents{Base: worst.of, New: e.plan.content}, func(key content.Key) bool {
-			return drop(key) || !whole && !e.ofNamespaces(worst, key)
-		})
+		return graft.Lost(graft.Contents{Base: worst.of, New: e.plan.content}, drop)
 	}); err != nil {
 		e.fail("what the shrink guard keeps cannot be written: "+why(err), err)
 		return false, false
@@ -80,13 +75,6 @@ func (e *engine) measured(ctx context.Context, now time.Time) ([]*content.Conten
 		return nil, err
 	}
 	return append(list, before), nil
-}
-
-// ofNamespaces says whether an entity comes from one of the namespaces that end.
-func (e *engine) ofNamespaces(l *loss, key content.Key) bool {
-	entity, _ := l.of.Get(key)
-	ref, ok := entity.Read().Object()
-	return !ok || slices.Contains(l.whole, ref.Namespace)
 }
 
 // concerned are the objects that an Event about a loss belongs to: the namespaces, and the class, which is there when they are not.

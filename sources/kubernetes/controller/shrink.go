@@ -55,46 +55,27 @@ func (h *history) contents(now time.Time) []*content.Content {
 
 // loss is what a content would lose.
 type loss struct {
-	of    *content.Content
-	gone  int            // entities, without targets
-	all   int            // that there were
-	by    map[string]int // gone, by namespace; "" for what is of none
-	whole []string       // namespaces that end and have more than half of the entities, although not all is gone yet
+	of   *content.Content
+	gone int            // entities, without targets
+	all  int            // that there were
+	by   map[string]int // gone, by namespace; "" for what is of none
 }
 
 // tooMuch says whether the guard stops a loss.
-func (l loss) tooMuch() bool { return l.all >= smallContent && l.gone*2 > l.all || len(l.whole) > 0 }
+func (l loss) tooMuch() bool { return l.all >= smallContent && l.gone*2 > l.all }
 
-// losses counts what is in before and not in now. A namespace that ends counts as gone.
-func losses(before, now *content.Content, set *object.Set) loss {
+// losses counts what is in before and not in now.
+func losses(before, now *content.Content) loss {
 	l := loss{of: before, by: map[string]int{}}
-	ending := map[string]int{}
-	for _, namespace := range object.List[*core.Namespace](set, "Namespace") {
-		if namespace.DeletionTimestamp != nil {
-			ending[namespace.Name] = 0
-		}
-	}
 	for _, e := range before.Entities() {
 		if e.Kind == content.Targets {
 			continue
 		}
 		l.all++
-		_, there := now.Get(e.Key)
-		if there && len(ending) == 0 {
-			continue
-		}
-		ref, _ := e.Read().Object()
-		if _, ends := ending[ref.Namespace]; ends {
-			ending[ref.Namespace]++
-		}
-		if !there {
+		if _, there := now.Get(e.Key); !there {
+			ref, _ := e.Read().Object()
 			l.gone++
 			l.by[ref.Namespace]++
-		}
-	}
-	for _, namespace := range slices.Sorted(maps.Keys(ending)) {
-		if l.all >= smallContent && ending[namespace]*2 > l.all && l.by[namespace] > 0 {
-			l.whole = append(l.whole, namespace)
 		}
 	}
 	return l
@@ -116,8 +97,7 @@ func (a allowance) covers(l loss) bool {
 	for namespace := range a.namespaces {
 		gone -= l.by[namespace]
 	}
-	ends := slices.ContainsFunc(l.whole, func(namespace string) bool { return !a.namespaces[namespace] })
-	return len(a.namespaces) > 0 && !ends && gone*2 <= l.all
+	return len(a.namespaces) > 0 && gone*2 <= l.all
 }
 
 // allowed reads the annotations. The class and the controller name are those of the controller.
@@ -187,10 +167,6 @@ func (l loss) tell() (message string, namespaces []object.Ref) {
 		namespaces = append(namespaces, object.Ref{Kind: "Namespace", Name: name})
 	}
 	message = fmt.Sprintf("the configuration would lose %d of its %d entities", l.gone, l.all)
-	if len(l.whole) > 0 {
-		message = fmt.Sprintf("the configuration would lose all of namespace %s, more than half of its %d entities",
-			strings.Join(l.whole, ", "), l.all)
-	}
 	if len(told) > 0 {
 		message += ": " + strings.Join(told, ", ")
 	}
