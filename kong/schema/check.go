@@ -42,7 +42,7 @@ func (b *Bundle) check(ctx context.Context, budget *Budget, kind string, entity 
 	r := b.kinds[kind]
 	if r == nil {
 		if Optional(kind) {
-			return []FieldError{{Rule: Unsupported, Message: "the gateway knows no entities of this kind; take them out", Whole: true}}, nil
+			return []FieldError{{Rule: Unsupported, Message: UnknownKind, Whole: true}}, nil
 		}
 		return nil, nil
 	}

@@ -20,6 +20,9 @@ var optionalKinds = []string{
 	"oauth2_authorization_codes", "oauth2_credentials", "oauth2_tokens", "partials", "ratelimiting_metrics", "rbac_roles", "sessions",
 }
 
+// UnknownKind is what is wrong with an entity of a kind that a gateway lacks.
+const UnknownKind = "the gateway knows no entities of this kind; take them out"
+
 // Optional reports whether a gateway may lack a kind, given in the singular. Kinds that join two entities are not included: one of the two
 // kinds is.
 func Optional(kind string) bool {

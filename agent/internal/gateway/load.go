@@ -116,7 +116,7 @@ func (g *Gateway) post(ctx context.Context, posted []byte, flatten, anew bool) (
 	if resp.StatusCode != http.StatusBadRequest || !errors.As(err, &refusal) {
 		return false, err // the message is the agent's own
 	}
-	return vague(refusal.Problems), redactPosted(err, posted)
+	return vague(refusal.Problems), redactPosted(nameLacking(err, posted), posted)
 }
 
 // failureOf turns an answer that is not a success into a *verdict.Refusal or a *verdict.Failure.
