@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -130,7 +131,7 @@ func (c Config) once(ctx context.Context, lease clientv3.LeaseID, lead Lead) err
 		defer c.Metrics.leader.Set(0)
 	}
 	defer c.Log.Info("no longer leading", "term", term)
-	return lead(leaseCtx, term, etcdkv.Fence{Key: election.Key(), Term: term})
+	return lead(leaseCtx, term, etcdkv.Fence{Key: election.Key(), Term: term, ID: 1 + fleet.TermID(rand.Int64N(1<<52-1))})
 }
 
 // alone waits until no other election has a candidate on this ledger. Replicas of one ledger with different elections would be two leaders.

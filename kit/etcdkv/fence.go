@@ -17,6 +17,7 @@ import (
 type Fence struct {
 	Key  string // the election key of the leader
 	Term fleet.Term
+	ID   fleet.TermID // of the term; it guards nothing
 }
 
 // Compare returns the condition that binds a transaction to the leadership.

@@ -20,6 +20,9 @@ type (
 	Revision int64
 	// Term is the fencing token of a leadership: the create revision of the leader's election key. A larger term wins.
 	Term int64
+	// TermID tells a term from those of the same number in other lives of a ledger that was restored from a backup. It is random and has at
+	// most 52 bits; 0 is not known, as with older versions.
+	TermID int64
 	// Decision is the etcd revision at which a leader wrote an assignment. It orders directives of one epoch.
 	Decision int64
 	// Epoch counts the recoveries of the ledger. It orders directives before the decision does. The first is 0.

@@ -6,9 +6,12 @@ import (
 )
 
 // A Stamp orders all decisions that a ledger ever made: by epoch, and within an epoch by decision. The zero Stamp is before all of them.
+// The term does not order it: a Lineage needs it.
 type Stamp struct {
 	Epoch    Epoch
 	Decision Decision
+	Term     Term
+	TermID   TermID
 }
 
 // MaxEpoch is the largest epoch that is believed when a node reports it. No ledger is recovered that often, and a false report must not

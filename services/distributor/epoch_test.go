@@ -39,7 +39,7 @@ func newShaken(t *testing.T, agents int) *shaken {
 			Node: name, Conn: func() grpc.ClientConnInterface { return s.at.Load().conn },
 			Seen: func(_ *agenttest.Agent, seen agenttest.Seen) { // as a heartbeat reports to the registry
 				if seen.Err == nil {
-					s.upstream.Follows("g", name, fleet.Stamp{Epoch: seen.Epoch, Decision: seen.Decision})
+					s.upstream.Follows("g", name, seen.Stamp())
 				}
 			},
 		}, nil))
@@ -187,4 +187,70 @@ func TestNodesFollowAnEmptyLedgerAfterARecovery(t *testing.T) {
 	s.recover(r)
 	r.reaches(t, 1, completed)
 	s.serve(two, 1, 1)
+}
+
+// grow has etcd write until its revision is past a decision.
+func (s *shaken) grow(past fleet.Decision) {
+	s.t.Helper()
+	for {
+		answer, err := s.controlPlane.etcd.Put(s.t.Context(), "others", "")
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if answer.Header.Revision > int64(past) {
+			return
+		}
+	}
+}
+
+// etcd was restored, and its numbers are past those that the nodes follow before any of them is heard: the ledger decides, in one term or
+// in two, what nobody may follow before a recovery.
+func TestNumbersThatPassedAreNotFollowed(t *testing.T) {
+	for terms := 1; terms <= 2; terms++ {
+		t.Run(fmt.Sprintf("in %d terms", terms), func(t *testing.T) {
+			s := newShaken(t, 3)
+			s.revise("-one")
+			s.at.Load().reaches(t, 1, completed)
+			backup := s.etcd.Backup(t)
+			two := s.revise("-two")
+			s.at.Load().reaches(t, 2, completed)
+			s.serve(two, 2, 0)
+			s.at.Load().stop()
+			s.etcd.Restore(t, backup)
+			s.controlPlane.etcd = s.etcd.Client(t)
+			s.content = content.New(s.controlPlane.etcd, 0)
+			newest := s.agents[0].Serving().Decision
+			for i, a := range s.agents {
+				newest = max(newest, a.Serving().Decision)
+				s.upstream.Follows("g", fmt.Sprintf("n%d", i), fleet.Stamp{}) // the registry knows what the backup knew
+			}
+			s.grow(newest)
+			var r *replica
+			for term := range terms {
+				other := s.snapshot(20, fmt.Sprintf("-other-%d", term))
+				s.upstream.Back("g", int64(2+term), other)
+				r = s.replica(fmt.Sprintf("after-%d", term))
+				eventually(t, "the restored ledger decides", func() bool {
+					is, err := r.GetAssignment(t.Context(), &distributorv1.GetAssignmentRequest{Group: "g"})
+					return err == nil && fleet.Digest(is.GetAssignment().GetCandidateDigest()) == other && is.GetAssignment().GetDecision() > int64(newest)
+				})
+				if term < terms-1 {
+					r.stop()
+				}
+			}
+			s.at.Store(r)
+			s.unmoved(r, two)
+			for i, a := range s.agents { // the next heartbeats
+				s.upstream.Follows("g", fmt.Sprintf("n%d", i), a.Serving().Stamp())
+			}
+			eventually(t, "the rollout waits, and says for what", func() bool {
+				held := r.rollout(int64(1 + terms))
+				return held.GetState() == waiting && strings.Contains(held.GetReason(), "which it does not have")
+			})
+			s.unmoved(r, two)
+			s.recover(r)
+			r.reaches(t, int64(1+terms), completed)
+			s.serve(s.snapshot(20, fmt.Sprintf("-other-%d", terms-1)), fleet.Revision(1+terms), 1)
+		})
+	}
 }

@@ -51,12 +51,18 @@ type Seen struct {
 	Epoch    fleet.Epoch
 	Decision fleet.Decision
 	Term     fleet.Term
+	TermID   fleet.TermID
 	Base     fleet.Digest // of its delta; empty without one, or without base
 	Delta    bool
 	Parts    int
 	Verdict  Verdict
 	At       time.Time
 	Err      error // why it could not be made into its snapshot
+}
+
+// Stamp is that of the decision.
+func (s Seen) Stamp() fleet.Stamp {
+	return fleet.Stamp{Epoch: s.Epoch, Decision: s.Decision, Term: s.Term, TermID: s.TermID}
 }
 
 // An Agent runs until its context ends.
@@ -177,6 +183,7 @@ func (a *Agent) hello() *distributorv1.Hello {
 		Group: a.c.Group, Node: a.c.Node, BootId: fmt.Sprint(a.boot), ServingDigest: string(a.serving.Digest),
 		ServingRevision: int64(a.serving.Revision),
 		HeldDigest:      string(a.serving.Digest), Epoch: int64(a.followed.Epoch), Decision: int64(a.followed.Decision),
+		Term: int64(a.followed.Term), TermId: int64(a.followed.TermID),
 	}
 	if n := len(a.targetSets); n > 0 {
 		h.TargetSetEpoch, h.TargetSetVersion = a.targetSets[n-1].GetEpoch(), a.targetSets[n-1].GetVersion()
@@ -196,7 +203,7 @@ func (a *Agent) load(d *distributorv1.Directive, nonce uint64, parts int) (Seen,
 	defer a.mu.Unlock()
 	seen := Seen{
 		Revision: fleet.Revision(d.GetRevision()), Digest: fleet.Digest(d.GetDigest()), Term: fleet.Term(d.GetTerm()),
-		Epoch: fleet.Epoch(d.GetEpoch()), Decision: fleet.Decision(d.GetDecision()),
+		TermID: fleet.TermID(d.GetTermId()), Epoch: fleet.Epoch(d.GetEpoch()), Decision: fleet.Decision(d.GetDecision()),
 		Base: fleet.Digest(d.GetDelta().GetBaseDigest()), Delta: d.GetDelta() != nil, Parts: parts, At: time.Now(),
 	}
 	outcome := &distributorv1.Outcome{Nonce: nonce, Decision: d.GetDecision(), Digest: d.GetDigest()}
@@ -205,13 +212,17 @@ func (a *Agent) load(d *distributorv1.Directive, nonce uint64, parts int) (Seen,
 			ServingDigest: string(a.serving.Digest), Attempts: 1}}
 	}
 	defer func() { a.history = append(a.history, seen) }()
-	stamp := fleet.Stamp{Epoch: seen.Epoch, Decision: seen.Decision}
-	if a.followed.After(stamp) {
-		seen.Err = errors.New("older than what was followed")
+	offered := fleet.Lineage{Last: seen.Stamp(), Since: fleet.Term(d.GetSinceTerm())}
+	for _, e := range d.GetEnds() {
+		offered.Ends = append(offered.Ends, fleet.End{Term: fleet.Term(e.GetTerm()), ID: fleet.TermID(e.GetTermId()),
+			Decision: fleet.Decision(e.GetDecision())})
+	}
+	if !offered.Covers(a.followed) {
+		seen.Err = errors.New("older than what was followed, or of a ledger that lost that")
 		fail(distributorv1.Failure_REASON_STALE_DECISION, "older decision")
 		return seen, outcome
 	}
-	a.followed = stamp
+	a.followed = seen.Stamp()
 	canonical, err := a.make(d)
 	if err != nil {
 		seen.Err = err

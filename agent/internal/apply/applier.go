@@ -101,6 +101,7 @@ func New(d Deps) *Applier {
 	}
 	memory, memoryErr := d.Store.Recall()
 	good, _ := d.Store.LastGood()
+	memory = memory.In(fleet.GroupID(d.Status.View().Group))
 	a := &Applier{Deps: d, notices: map[string]notice{}, state: Start(memory, good, interrupted(d.Store, memory))}
 	a.state.Disk.StateDir = problemOf(d.Store.Check())
 	if memoryErr != nil {

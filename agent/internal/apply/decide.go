@@ -66,7 +66,7 @@ func (s State) retry(actions []Action) (State, []Action) {
 
 func (s State) directiveReceived(d Directive) (State, []Action) {
 	outcome := Outcome{ReplyTo: d.ReplyTo, Snapshot: d.Snapshot, Serving: s.serves()}
-	if s.Memory.Stamp().After(d.Snapshot.Stamp()) {
+	if !d.Lineage().Covers(s.Memory.Stamp()) {
 		// From a deposed leader, from a replica that lags behind, or of a ledger that was restored from a backup.
 		s.Stale = &Stale{Followed: s.Memory.Stamp(), Offered: d.Snapshot.Stamp()}
 		outcome.Failure = &verdict.Failure{Reason: verdict.StaleDecision, Message: s.Stale.String()}

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,6 +43,12 @@ func with(s State, change func(*State)) State {
 	return s
 }
 
+// inTerm has the state follow its decision, which is number 10, in a term.
+func inTerm(s State) State {
+	s.Memory.Term, s.Memory.TermID = 5, 5
+	return s
+}
+
 func received(s lastgood.Snapshot) DirectiveReceived {
 	return DirectiveReceived{Directive{ReplyTo: ticket, Snapshot: s, Arrived: noon}}
 }
@@ -79,6 +86,15 @@ func TestDecideActions(t *testing.T) {
 			received(lastgood.Snapshot{Digest: "b", Revision: 9, Epoch: 1, Decision: 99}), []string{"failure stale_decision"}},
 		{"a newer epoch is followed whatever its decision", with(serving(), func(s *State) { s.Memory.Epoch = 2 }),
 			received(lastgood.Snapshot{Digest: "b", Revision: 1, Epoch: 3, Decision: 1}), []string{"remember", "load b"}},
+		{"a newer decision of a ledger that lost the followed one is refused", inTerm(serving()), DirectiveReceived{Directive{
+			Snapshot: lastgood.Snapshot{Digest: "b", Revision: 2, Decision: 20, Term: 15, TermID: 6},
+			Ends:     []fleet.End{{Term: 5, ID: 5, Decision: 9}}}}, []string{"failure stale_decision"}},
+		{"one of a ledger that has it is followed", inTerm(serving()), DirectiveReceived{Directive{
+			Snapshot: lastgood.Snapshot{Digest: "b", Revision: 2, Decision: 20, Term: 15, TermID: 6},
+			Ends:     []fleet.End{{Term: 5, ID: 5, Decision: 10}}}}, []string{"remember", "load b"}},
+		{"one whose earlier terms are not kept is followed", inTerm(serving()), DirectiveReceived{Directive{
+			Snapshot: lastgood.Snapshot{Digest: "b", Revision: 2, Decision: 20, Term: 15, TermID: 6}, Since: 15}},
+			[]string{"remember", "load b"}},
 		{"what is served is acked anew in a newer epoch", serving(), received(
 			lastgood.Snapshot{Digest: "a", Revision: 1, Epoch: 1, Decision: 3}), []string{"remember", "remember", "ack"}},
 		{"damaged bytes are a failure", serving(), DirectiveReceived{Directive{ReplyTo: ticket, Snapshot: snapB, Damage: damage}},
@@ -316,13 +332,17 @@ func TestMailbox(t *testing.T) {
 func TestAStaleDecisionIsReportedUntilANewerOneIsFollowed(t *testing.T) {
 	s := with(serving(), func(s *State) { s.Memory.Epoch = 1 })
 	s, _ = Decide(s, moment, received(lastgood.Snapshot{Digest: "b", Revision: 2, Decision: 99}))
-	want := Stale{Followed: fleet.Stamp{Epoch: 1, Decision: 10}, Offered: fleet.Stamp{Decision: 99}}
+	want := Stale{Followed: fleet.Stamp{Epoch: 1, Decision: 10, Term: 5}, Offered: fleet.Stamp{Decision: 99}}
 	if s.Stale == nil || *s.Stale != want || s.Memory.Stamp() != want.Followed || s.Wanted.Snapshot != snapA {
 		t.Fatalf("after an older decision: stale %v, memory %v, wanted %v", s.Stale, s.Memory.Stamp(), s.Wanted.Snapshot)
 	}
 	s, _ = Decide(s, moment, received(lastgood.Snapshot{Digest: "b", Revision: 2, Epoch: 2, Decision: 3}))
 	if s.Stale != nil || s.Memory.Stamp() != (fleet.Stamp{Epoch: 2, Decision: 3}) {
 		t.Errorf("after a newer one: stale %v, memory %v", s.Stale, s.Memory.Stamp())
+	}
+	lost := Stale{Followed: fleet.Stamp{Decision: 10}, Offered: fleet.Stamp{Decision: 11}}
+	if got := lost.String(); !strings.Contains(got, "offers decision 11 of epoch 0, and its ledger does not have decision 10 of epoch 0") {
+		t.Errorf("of a ledger that lost what is followed it says %q", got)
 	}
 }
 

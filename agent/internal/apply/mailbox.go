@@ -9,6 +9,7 @@ import (
 
 	"github.com/silverback-gateway/silverback/agent/internal/lastgood"
 	"github.com/silverback-gateway/silverback/agent/internal/verdict"
+	"github.com/silverback-gateway/silverback/kit/fleet"
 )
 
 // ReplyTo addresses the outcome of a directive: a nonce on a stream. Outcomes for the zero value are dropped.
@@ -21,11 +22,18 @@ type ReplyTo struct {
 type Directive struct {
 	ReplyTo  ReplyTo
 	Snapshot lastgood.Snapshot
+	Since    fleet.Term  // see fleet.Lineage
+	Ends     []fleet.End // see fleet.Lineage
 	Arrived  time.Time
 	Replaces []string         // the unmanaged configurations that it may replace; see status.Unmanaged
 	Damage   *verdict.Failure // set when the snapshot could not be assembled
 	// Canonical are the bytes, nil when the store has them on disk. They must not be modified.
 	Canonical []byte
+}
+
+// Lineage is what the ledger knew of the group's decisions when it made this one.
+func (d Directive) Lineage() fleet.Lineage {
+	return fleet.Lineage{Last: d.Snapshot.Stamp(), Since: d.Since, Ends: d.Ends}
 }
 
 // Mailbox holds the newest directive that was not taken yet, so a slow gateway skips revisions. Use NewMailbox.

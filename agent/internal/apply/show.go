@@ -43,7 +43,8 @@ func (a *Applier) show() {
 		if serving.Snapshot.Digest != "" {
 			v.Proof = serving.Ack.Proof.String()
 		}
-		v.Epoch, v.Decision, v.Term = int64(s.Memory.Epoch), int64(s.Memory.Decision), int64(s.Memory.Term)
+		v.Epoch, v.Decision = int64(s.Memory.Epoch), int64(s.Memory.Decision)
+		v.Term, v.TermID = int64(s.Memory.Term), int64(s.Memory.TermID)
 		v.WantedRevision, v.WantedDigest = int64(s.Wanted.Snapshot.Revision), string(s.Wanted.Snapshot.Digest)
 		v.GatewayReachable, v.GatewayReady = s.Gateway.Reachable, s.Gateway.Ready
 		v.Loads, v.Drifts, v.RecentLoads = serving.Loads, s.Drift.Count, s.Memory.Loads

@@ -27,10 +27,13 @@ type Snapshot struct {
 	Epoch    fleet.Epoch    `json:"epoch,omitempty"`
 	Decision fleet.Decision `json:"decision"`
 	Term     fleet.Term     `json:"term"`
+	TermID   fleet.TermID   `json:"term_id,omitempty"`
 }
 
 // Stamp is the place of the decision that asked for the snapshot among all decisions.
-func (s Snapshot) Stamp() fleet.Stamp { return fleet.Stamp{Epoch: s.Epoch, Decision: s.Decision} }
+func (s Snapshot) Stamp() fleet.Stamp {
+	return fleet.Stamp{Epoch: s.Epoch, Decision: s.Decision, Term: s.Term, TermID: s.TermID}
+}
 
 // maxFile bounds the size of a file: a snapshot and its header.
 const maxFile = snapshot.MaxSize + 16<<20

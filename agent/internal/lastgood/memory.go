@@ -17,6 +17,9 @@ type Memory struct {
 	Epoch    fleet.Epoch    `json:"epoch,omitempty"`
 	Decision fleet.Decision `json:"decision"`
 	Term     fleet.Term     `json:"term"`
+	// TermID is of the same decision. It is meant in its group only: other groups get their decisions in other terms.
+	TermID fleet.TermID  `json:"term_id,omitempty"`
+	Group  fleet.GroupID `json:"group,omitempty"`
 	// Refused are the digests that the gateway refused, oldest first, at most MaxRefused.
 	Refused []Refused `json:"refused,omitempty"`
 	// Fingerprint identifies the gateway that refused them; another one may not refuse them.
@@ -39,11 +42,21 @@ type Memory struct {
 }
 
 // Stamp is the place of the last decision that was followed among all decisions.
-func (m Memory) Stamp() fleet.Stamp { return fleet.Stamp{Epoch: m.Epoch, Decision: m.Decision} }
+func (m Memory) Stamp() fleet.Stamp {
+	return fleet.Stamp{Epoch: m.Epoch, Decision: m.Decision, Term: m.Term, TermID: m.TermID}
+}
+
+// In returns the memory of an agent that is in a group now. When it was in another one, the term of what it follows says nothing there.
+func (m Memory) In(group fleet.GroupID) Memory {
+	if m.Group != group {
+		m.Group, m.TermID = group, 0
+	}
+	return m
+}
 
 // Follow returns the memory of an agent that follows the decision of a snapshot.
 func (m Memory) Follow(s Snapshot) Memory {
-	m.Epoch, m.Decision, m.Term = s.Epoch, s.Decision, s.Term
+	m.Epoch, m.Decision, m.Term, m.TermID = s.Epoch, s.Decision, s.Term, s.TermID
 	return m
 }
 

@@ -208,6 +208,20 @@ func TestTheProcessEndsAtEveryStep(t *testing.T) {
 	}
 }
 
+// Another group gets its decisions in other terms: what the ends of its terms say is not about a decision of this one.
+func TestTheTermIsOfTheGroup(t *testing.T) {
+	m := Memory{}.In("edge").Follow(Snapshot{Decision: 7, Term: 3, TermID: 33})
+	if same := m.In("edge"); same.Stamp() != m.Stamp() || same.TermID != 33 {
+		t.Errorf("in the same group: %+v", same)
+	}
+	if moved := m.In("inner"); moved.TermID != 0 || moved.Decision != 7 || moved.Group != "inner" {
+		t.Errorf("in another group: %+v", moved)
+	}
+	if earlier := (Memory{Decision: 7, Term: 3}).In("edge"); earlier.Decision != 7 || earlier.Group != "edge" {
+		t.Errorf("of an agent that knew no groups: %+v", earlier)
+	}
+}
+
 func TestMemory(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)

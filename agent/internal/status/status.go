@@ -42,6 +42,7 @@ type View struct {
 	Epoch            int64     `json:"epoch"`
 	Decision         int64     `json:"decision"`
 	Term             int64     `json:"term"`
+	TermID           int64     `json:"term_id"`
 	WantedRevision   int64     `json:"wanted_revision"`
 	WantedDigest     string    `json:"wanted_digest,omitempty"`
 	GatewayReachable bool      `json:"gateway_reachable"`
@@ -92,7 +93,8 @@ type Targets struct {
 
 // Stamp is the place of the last decision that was followed among all decisions.
 func (v View) Stamp() fleet.Stamp {
-	return fleet.Stamp{Epoch: fleet.Epoch(v.Epoch), Decision: fleet.Decision(v.Decision)}
+	return fleet.Stamp{Epoch: fleet.Epoch(v.Epoch), Decision: fleet.Decision(v.Decision), Term: fleet.Term(v.Term),
+		TermID: fleet.TermID(v.TermID)}
 }
 
 // Probe is the state of one of the group's probes. It is replaced, never changed.

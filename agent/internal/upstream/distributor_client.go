@@ -219,11 +219,13 @@ func (c *DistributorClient) deliver(stream uint64, a *assembly, err error) {
 		Snapshot: lastgood.Snapshot{
 			Digest: fleet.Digest(a.directive.GetDigest()), Revision: fleet.Revision(a.directive.GetRevision()),
 			Epoch: fleet.Epoch(a.directive.GetEpoch()), Decision: fleet.Decision(a.directive.GetDecision()), Term: fleet.Term(a.directive.GetTerm()),
+			TermID: fleet.TermID(a.directive.GetTermId()),
 		},
+		Since: fleet.Term(a.directive.GetSinceTerm()), Ends: endsOf(a.directive),
 		Arrived: time.Now(), Replaces: a.directive.GetReplacesUnmanaged(),
 	}
 	c.traces.arrived(d, telemetry.TraceParent(a.directive.GetTraceparent()))
-	stale := c.Status.View().Stamp().After(d.Snapshot.Stamp())
+	stale := !d.Lineage().Covers(c.Status.View().Stamp())
 	switch {
 	case err != nil, stale: // the directive will be refused
 	case a.directive.GetDelta() == nil:
@@ -279,7 +281,8 @@ func (c *DistributorClient) hello() *distributorv1.Hello {
 	v := c.Status.View()
 	h := &distributorv1.Hello{
 		Group: string(c.Identity.Group), Node: string(c.Identity.Node), BootId: c.Identity.BootID, AgentVersion: c.Identity.Version,
-		HeldDigest: string(c.Store.Held()), Epoch: v.Epoch, Decision: v.Decision, ReportsEvidence: true,
+		HeldDigest: string(c.Store.Held()), Epoch: v.Epoch, Decision: v.Decision, Term: v.Term, TermId: v.TermID,
+		ReportsEvidence: true,
 	}
 	kept := c.Targets.Stamp()
 	h.TargetSetEpoch, h.TargetSetVersion = int64(kept.Epoch), int64(kept.Decision)

@@ -62,7 +62,7 @@ func proofOf(form proof.Form) fleetv1.Proof {
 
 func nodeStatus(v status.View) *fleetv1.NodeStatus {
 	s := &fleetv1.NodeStatus{
-		Epoch: v.Epoch, Decision: v.Decision, GatewayReady: v.GatewayReady, Draining: v.Draining,
+		Epoch: v.Epoch, Decision: v.Decision, Term: v.Term, TermId: v.TermID, GatewayReady: v.GatewayReady, Draining: v.Draining,
 		LoadTime: durationpb.New(v.LoadTime.Round(time.Microsecond)), ProofTime: durationpb.New(v.ProofTime.Round(time.Microsecond)),
 		Loads: v.Loads, Drifts: v.Drifts, Health: wire.HealthMessage(v.Reported),
 		RecentLoads: wire.LoadSamples(v.RecentLoads),
@@ -93,6 +93,14 @@ func capabilities(c gateway.Capabilities, form proof.Form, loadTimeout time.Dura
 		Plugins: c.Plugins, Proof: proofOf(form), BodyLimitBytes: c.BodyLimit, LoadTimeout: durationpb.New(loadTimeout),
 		MemoryLimitBytes: memory,
 	}
+}
+
+// endsOf reads the ends of earlier terms.
+func endsOf(d *distributorv1.Directive) (all []fleet.End) {
+	for _, e := range d.GetEnds() {
+		all = append(all, fleet.End{Term: fleet.Term(e.GetTerm()), ID: fleet.TermID(e.GetTermId()), Decision: fleet.Decision(e.GetDecision())})
+	}
+	return all
 }
 
 // targetsOf reads a set of targets; false when it is larger than the contract allows. A name that Kong cannot have is left out.

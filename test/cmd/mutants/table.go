@@ -138,7 +138,7 @@ var table = []mutation{
 	},
 	{
 		name: "an agent follows an older decision", file: "agent/internal/apply/decide.go",
-		old: `if s.Memory.Stamp().After(d.Snapshot.Stamp()) {`, new: `if false {`,
+		old: `if !d.Lineage().Covers(s.Memory.Stamp()) {`, new: `if false {`,
 		pkg: "./agent/internal/apply", run: "Older|Stale|Epoch|Decide|Received",
 	},
 	{
@@ -146,6 +146,31 @@ var table = []mutation{
 		old: `func (s Stamp) After(other Stamp) bool { return s.Compare(other) > 0 }`,
 		new: `func (s Stamp) After(other Stamp) bool { return s.Decision > other.Decision }`,
 		pkg: "./kit/fleet", run: "Stamp|After|Epoch",
+	},
+	{
+		name: "an agent follows a ledger that lost what it follows", file: "agent/internal/apply/decide.go",
+		old: `if !d.Lineage().Covers(s.Memory.Stamp()) {`, new: `if s.Memory.Stamp().After(d.Snapshot.Stamp()) {`,
+		pkg: "./agent/internal/apply", run: "TestDecideActions",
+	},
+	{
+		name: "a larger number comes after whatever a term lost", file: "kit/fleet/lineage.go",
+		old: `return followed.Decision <= e.Decision`, new: `return true`,
+		pkg: "./kit/fleet", run: "TestALedgerCovers|TestWhatARestored",
+	},
+	{
+		name: "a term of another life passes by its number", file: "kit/fleet/lineage.go",
+		old: `return followed.Term < l.Since`, new: `return followed.Term < l.Last.Term`,
+		pkg: "./kit/fleet", run: "TestALedgerCovers|TestWhatARestored",
+	},
+	{
+		name: "a decision forgets where the terms before it ended", file: "services/distributor/internal/store/decide.go",
+		old: `stamped.Since, stamped.Ends = before.Since, before.Ends`, new: `stamped.Since = fence.Term`,
+		pkg: distributor + "/internal/store", run: "TestADecisionTellsTheEnds",
+	},
+	{
+		name: "a node that a restored ledger's numbers passed is not ahead", file: "services/distributor/internal/rollout/epoch.go",
+		old: `return followed.Believable() && !ledger.Covers(followed)`, new: `return followed.Believable() && followed.After(ledger.Last)`,
+		pkg: distributor + "/internal/...", run: "TestWhoIsAhead|TestAssess",
 	},
 	{
 		name: "one worker of several is proof", file: "agent/internal/gateway/proof_state.go",

@@ -257,9 +257,10 @@ func nodes(client registryv1.RegistryServiceClient, sessions Sessions) watchcach
 				quarantine: quarantine(n.GetQuarantine()), drift: drift(n.GetStatus()),
 				Node: rollout.Node{
 					Name: key.node, Position: fleet.Position(key.group, key.node), Labels: n.GetLabels(), Sick: sick(n.GetStatus()),
-					Online:   online(n.GetState()) && !cutOff(n.GetStatus()) && n.GetQuarantine() == nil,
-					Followed: fleet.Stamp{Epoch: fleet.Epoch(n.GetStatus().GetEpoch()), Decision: fleet.Decision(n.GetStatus().GetDecision())},
-					Gateway:  gateway, Loaded: loaded, Strain: strain,
+					Online: online(n.GetState()) && !cutOff(n.GetStatus()) && n.GetQuarantine() == nil,
+					Followed: fleet.Stamp{Epoch: fleet.Epoch(n.GetStatus().GetEpoch()), Decision: fleet.Decision(n.GetStatus().GetDecision()),
+						Term: fleet.Term(n.GetStatus().GetTerm()), TermID: fleet.TermID(n.GetStatus().GetTermId())},
+					Gateway: gateway, Loaded: loaded, Strain: strain,
 				}, boot: n.GetBootId(), inContact: online(n.GetState()),
 			}}}}
 		case *registryv1.WatchNodesResponse_Deleted_:

@@ -49,8 +49,8 @@ func Assess(ledger store.Ledger, nodes []Node) State {
 			continue
 		}
 		s.Next = max(s.Next, n.Followed.Epoch)
-		if newest := ledger.Newest(n.Group); rollout.IsAhead(n.Followed, newest) {
-			s.Ahead = append(s.Ahead, Ahead{Node: n, Newest: newest})
+		if has := ledger.Lineage(n.Group); rollout.IsAhead(n.Followed, has) {
+			s.Ahead = append(s.Ahead, Ahead{Node: n, Newest: has.Last})
 		}
 	}
 	s.Next++

@@ -23,7 +23,8 @@ func node(group fleet.GroupID, name fleet.NodeID, online bool, epoch fleet.Epoch
 
 func TestAssess(t *testing.T) {
 	ledger := store.Ledger{Recovery: store.Recovery{Epoch: 2}, Assignments: map[fleet.GroupID]rollout.Assignment{
-		"g": {Epoch: 2, Decision: 50}}}
+		"g": {Epoch: 2, Decision: 50},
+		"r": {Epoch: 2, Decision: 70, Term: 57, TermID: 57, Ends: []fleet.End{{Term: 4, ID: 4, Decision: 43}}}}}
 	for _, tt := range []struct {
 		name  string
 		nodes []Node
@@ -35,6 +36,10 @@ func TestAssess(t *testing.T) {
 		{name: "who follows a later decision is", nodes: []Node{node("g", "a", true, 2, 51)}, ahead: []fleet.NodeID{"a"}, next: 3},
 		{name: "each group for itself", nodes: []Node{node("g", "a", true, 2, 50), node("h", "b", true, 2, 1)}, ahead: []fleet.NodeID{"b"},
 			next: 3},
+		{name: "so is who follows a number that its term did not get to before the ledger went back", nodes: []Node{
+			{Group: "r", Node: "a", Online: true, Followed: fleet.Stamp{Epoch: 2, Decision: 60, Term: 4, TermID: 4}},
+			{Group: "r", Node: "b", Online: true, Followed: fleet.Stamp{Epoch: 2, Decision: 43, Term: 4, TermID: 4}},
+		}, ahead: []fleet.NodeID{"a"}, next: 3},
 		{
 			name:  "the next epoch is above those of all nodes, also of those that are away, which come last",
 			nodes: []Node{node("g", "a", false, 7, 1), node("g", "c", true, 4, 1), node("g", "b", true, 3, 1)},
@@ -177,8 +182,8 @@ func TestNoDecisionOfAnEpochThatIsOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ledger, err = store.ReadLedger(t.Context(), etcd); err != nil || ledger.Newest(
-		"g") != (fleet.Stamp{Epoch: 1, Decision: fleet.Decision(at)}) {
-		t.Errorf("the newest decision is %s, %v", ledger.Newest("g"), err)
+	if ledger, err = store.ReadLedger(t.Context(), etcd); err != nil || ledger.Lineage("g").Last != (fleet.Stamp{
+		Epoch: 1, Decision: fleet.Decision(at), Term: fence.Term}) {
+		t.Errorf("the newest decision is %+v, %v", ledger.Lineage("g").Last, err)
 	}
 }

@@ -20,25 +20,25 @@ const (
 // Remedy is the command for an operator when nodes are ahead of the ledger.
 const Remedy = "silverback recover"
 
-// Newest returns the last decision of a group in a ledger of this epoch. A node that follows a later one follows a decision that the ledger
-// lost, and refuses its new ones as older. An assignment of an older epoch does not count.
-func Newest(epoch fleet.Epoch, a *Assignment) fleet.Stamp {
+// Lineage returns what a ledger of this epoch knows of the decisions of a group. An assignment of an older epoch does not count.
+func Lineage(epoch fleet.Epoch, a *Assignment) fleet.Lineage {
 	if a == nil || a.Epoch != epoch {
-		return fleet.Stamp{Epoch: epoch}
+		return fleet.Lineage{Last: fleet.Stamp{Epoch: epoch}}
 	}
-	return a.Stamp()
+	return a.Lineage()
 }
 
-// IsAhead reports whether a node follows a decision that the ledger does not have. Impossible decisions are ignored.
-func IsAhead(followed, newest fleet.Stamp) bool {
-	return followed.Believable() && followed.After(newest)
+// IsAhead reports whether a node follows a decision that the ledger lost: it refuses what the ledger decides. Impossible decisions are
+// ignored.
+func IsAhead(followed fleet.Stamp, ledger fleet.Lineage) bool {
+	return followed.Believable() && !ledger.Covers(followed)
 }
 
 // ahead returns the online nodes that are ahead of the ledger, by name.
 func (in Input) ahead() (all []Node) {
-	newest := Newest(in.Epoch, in.Assignment)
+	ledger := Lineage(in.Epoch, in.Assignment)
 	for _, n := range in.Nodes {
-		if n.Online && IsAhead(n.Followed, newest) {
+		if n.Online && IsAhead(n.Followed, ledger) {
 			all = append(all, n)
 		}
 	}
@@ -46,8 +46,9 @@ func (in Input) ahead() (all []Node) {
 	return all
 }
 
-// hold keeps everything as it is. Nodes would follow a decision made now once the ledger's numbers grow past the lost ones, and gateways
-// would go back to an older revision. The rollout, also one that would begin, waits and says why.
+// hold keeps everything as it is. Nodes that do not know the term of what they follow would follow a decision made now once the ledger's
+// numbers grow past the lost ones, and gateways would go back to an older revision. The rollout, also one that would begin, waits and says
+// why.
 func hold(now time.Time, in Input, ahead []Node) Decision {
 	var d Decision
 	r := Rollout{}
@@ -72,7 +73,7 @@ func hold(now time.Time, in Input, ahead []Node) Decision {
 	// A wave has its whole deadline again after the wait.
 	r.State, r.FailTime, r.SettleTime = Waiting, time.Time{}, time.Time{}
 	r.Ahead, r.AheadTime = len(ahead), now
-	r.Reason = why(ahead, Newest(in.Epoch, in.Assignment))
+	r.Reason = why(ahead, Lineage(in.Epoch, in.Assignment).Last)
 	online, offline := places(in.Nodes)
 	r.Progress.Online, r.Progress.Offline = len(online), len(offline)
 	if r.Wave == 0 {
@@ -98,8 +99,8 @@ func why(ahead []Node, newest fleet.Stamp) string {
 	if more := len(ahead) - len(names); more > 0 {
 		who += fmt.Sprintf(" and %d more", more)
 	}
-	return fmt.Sprintf("%s: ahead of the ledger, which is at %s: the latest of them follows %s. The ledger was restored or lost; nothing "+
-		"changes on any gateway before %s",
+	return fmt.Sprintf("%s: ahead of the ledger, which is at %s: the latest of them follows %s, which it does not have. The ledger was "+
+		"restored or lost; nothing changes on any gateway before %s",
 		who, newest, latest, Remedy)
 }
 

@@ -19,6 +19,7 @@ func following(in Input, epoch fleet.Epoch, decision fleet.Decision) Input {
 }
 
 func TestWhoIsAhead(t *testing.T) {
+	restored := &Assignment{Decision: 113, Term: 57, TermID: 5, Ends: []fleet.End{{Term: 40, ID: 4, Decision: 43}}}
 	for _, tt := range []struct {
 		name  string
 		epoch fleet.Epoch
@@ -41,6 +42,10 @@ func TestWhoIsAhead(t *testing.T) {
 			node: Node{Online: true, Followed: fleet.Stamp{Decision: 99}}},
 		{name: "nor before the assignment is written anew", epoch: 1, has: &Assignment{Decision: 5},
 			node: Node{Online: true, Followed: fleet.Stamp{Decision: 99}}},
+		{name: "who follows a decision that its term did not make before the ledger went back is, whatever the numbers", has: restored,
+			node: Node{Online: true, Followed: fleet.Stamp{Decision: 109, Term: 40, TermID: 4}}, ahead: true},
+		{name: "who follows one that it made is not", has: restored,
+			node: Node{Online: true, Followed: fleet.Stamp{Decision: 43, Term: 40, TermID: 4}}},
 		{name: "what no ledger can have decided is not believed", node: Node{Online: true, Followed: fleet.Stamp{Epoch: fleet.MaxEpoch + 1}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -46,13 +46,21 @@ type Assignment struct {
 	Reach
 	Held     []Hold         `json:"held,omitempty"` // superseded candidates, the newest first
 	Term     fleet.Term     `json:"term"`
-	Epoch    fleet.Epoch    `json:"epoch,omitempty"` // of the ledger, when it was written
-	Decision fleet.Decision `json:"-"`               // the etcd revision at which it was written
+	TermID   fleet.TermID   `json:"term_id,omitempty"`
+	Since    fleet.Term     `json:"since_term,omitempty"` // see fleet.Lineage
+	Ends     []fleet.End    `json:"ends,omitempty"`       // of earlier terms; see fleet.Lineage
+	Epoch    fleet.Epoch    `json:"epoch,omitempty"`      // of the ledger, when it was written
+	Decision fleet.Decision `json:"-"`                    // the etcd revision at which it was written
 }
 
 // Stamp orders the assignment among all decisions.
 func (a Assignment) Stamp() fleet.Stamp {
-	return fleet.Stamp{Epoch: a.Epoch, Decision: a.Decision}
+	return fleet.Stamp{Epoch: a.Epoch, Decision: a.Decision, Term: a.Term, TermID: a.TermID}
+}
+
+// Lineage is what the ledger knew of the group's decisions when it was written.
+func (a Assignment) Lineage() fleet.Lineage {
+	return fleet.Lineage{Last: a.Stamp(), Since: a.Since, Ends: a.Ends}
 }
 
 // Includes reports whether the waves so far include a node at a position.

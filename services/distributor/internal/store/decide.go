@@ -56,7 +56,9 @@ func Decide(ctx context.Context, kv clientv3.KV, fence etcdkv.Fence, id fleet.Gr
 	}
 	if d.Assignment != nil {
 		stamped := *d.Assignment
-		stamped.Term, stamped.Epoch = fence.Term, was.Recovery.Epoch
+		before := rollout.Lineage(was.Recovery.Epoch, was.Assignment).Next(was.Recovery.Epoch, fence.Term, fence.ID)
+		stamped.Term, stamped.TermID, stamped.Epoch = fence.Term, fence.ID, was.Recovery.Epoch
+		stamped.Since, stamped.Ends = before.Since, before.Ends
 		text, err := encode(stamped)
 		if err != nil {
 			return 0, err

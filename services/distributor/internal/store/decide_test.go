@@ -3,6 +3,8 @@ package store
 import (
 	"errors"
 	"log/slog"
+	"slices"
+	"strconv"
 	"testing"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -82,6 +84,34 @@ func TestDecideIsFencedAndCompared(t *testing.T) {
 	elect(t, etcd, fence.Key) // the same key in a later term
 	if _, err := Decide(t.Context(), etcd, fence, "g", now, d, News{}); !errors.Is(err, fault.Of(fault.StaleTerm)) {
 		t.Errorf("a decision in an older term gave %v", err)
+	}
+}
+
+// Each decision says where the terms before its own ended, whatever was planned.
+func TestADecisionTellsTheEndsOfEarlierTerms(t *testing.T) {
+	etcd := etcdtest.Client(t)
+	var ends []fleet.End
+	var since fleet.Term
+	for id := range fleet.TermID(4) {
+		fence := elect(t, etcd, Election("distributor")+"/"+strconv.Itoa(int(id)))
+		fence.ID = id // the first is of an older version
+		var at int64
+		for range 2 {
+			var err error
+			if at, err = Decide(t.Context(), etcd, fence, "g", read(t, etcd, "g"), rollout.Decision{Assignment: &rollout.Assignment{}},
+				News{}); err != nil {
+				t.Fatal(err)
+			}
+			a := read(t, etcd, "g").Assignment
+			if a.TermID != id || a.Lineage().Last != a.Stamp() || !slices.Equal(a.Ends, ends) || id > 0 && a.Since != since {
+				t.Errorf("in term %d: %+v, want the ends %v since term %d", id, a, ends, since)
+			}
+		}
+		if id == 0 {
+			since = fence.Term
+		} else {
+			ends = append(ends, fleet.End{Term: fence.Term, ID: id, Decision: fleet.Decision(at)})
+		}
 	}
 }
 

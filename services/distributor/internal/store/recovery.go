@@ -33,12 +33,12 @@ type Ledger struct {
 	at int64 // the etcd revision at which it was read; 0 for a view
 }
 
-// Newest returns the last decision of a group.
-func (l Ledger) Newest(id fleet.GroupID) fleet.Stamp {
+// Lineage returns what the ledger knows of the decisions of a group.
+func (l Ledger) Lineage(id fleet.GroupID) fleet.Lineage {
 	if a, ok := l.Assignments[id]; ok {
-		return rollout.Newest(l.Recovery.Epoch, &a)
+		return rollout.Lineage(l.Recovery.Epoch, &a)
 	}
-	return rollout.Newest(l.Recovery.Epoch, nil)
+	return rollout.Lineage(l.Recovery.Epoch, nil)
 }
 
 // ReadLedger reads from etcd: a view may lag behind the nodes.

@@ -90,7 +90,8 @@ func (h *Hub) confirmAll(ctx context.Context, groups []*group) error {
 
 // markAhead marks the sessions whose nodes are ahead of the ledger.
 func (h *Hub) markAhead(g *group, ledger store.Ledger) {
-	newest := ledger.Newest(g.id)
+	has := ledger.Lineage(g.id)
+	newest := has.Last
 	assigned, decided := ledger.Assignments[g.id]
 	decided = decided && assigned.Epoch == ledger.Recovery.Epoch
 	g.mu.Lock()
@@ -101,8 +102,9 @@ func (h *Hub) markAhead(g *group, ledger store.Ledger) {
 	for _, s := range g.sessions {
 		s.mu.Lock()
 		switch {
-		case rollout.IsAhead(s.followed, newest):
-			s.behind = fmt.Sprintf("%s follows %s, and the ledger is at %s: it was restored or lost; %s", s.node, s.followed, newest, rollout.Remedy)
+		case rollout.IsAhead(s.followed, has):
+			s.behind = fmt.Sprintf("%s follows %s, which the ledger does not have, and it is at %s: it was restored or lost; %s", s.node,
+				s.followed, newest, rollout.Remedy)
 			if g.ahead++; first == "" || s.node < first {
 				first, followed = s.node, s.followed
 			}

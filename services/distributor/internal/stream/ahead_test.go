@@ -43,7 +43,7 @@ func TestANodeIsAheadOfTheLedgerOnlyWhenEtcdSaysSo(t *testing.T) {
 	}
 	s.hub.markAhead(s.group, ledgerAt(0, a))
 	if tally := count(); tally.Failed != 1 || s.group.ahead != 1 || !strings.Contains(tally.Failure,
-		"n follows decision 500 of epoch 0, and the ledger is at decision 7 of epoch 0") {
+		"n follows decision 500 of epoch 0, which the ledger does not have, and it is at decision 7 of epoch 0") {
 		t.Errorf("of a ledger that went back it counts %+v, %d ahead", tally, s.group.ahead)
 	}
 	s.hub.markAhead(s.group, ledgerAt(1, a))

@@ -372,7 +372,7 @@ func (h *Hub) join(hello *distributorv1.Hello) (*session, error) {
 			other.offer(a, false)
 		}
 	}
-	if held := h.view.Group(id); rollout.IsAhead(s.followed, rollout.Newest(held.Recovery.Epoch, held.Assignment)) {
+	if held := h.view.Group(id); rollout.IsAhead(s.followed, rollout.Lineage(held.Recovery.Epoch, held.Assignment)) {
 		h.recheck(g)
 	}
 	older := g.sessions[s.node]

@@ -11,10 +11,10 @@ import (
 type directive struct {
 	rollout.Target
 	stamp  fleet.Stamp
-	term   fleet.Term
-	joined bool // the first one of a session: it does not count for the metrics of propagation
-	again  bool // sent before, and must be sent again
-	offer  int  // the number of the offer
+	before fleet.Lineage // up to the decision
+	joined bool          // the first one of a session: it does not count for the metrics of propagation
+	again  bool          // sent before, and must be sent again
+	offer  int           // the number of the offer
 }
 
 // A mailbox holds the one directive that a node has yet to receive. A slow node skips revisions and does not delay other nodes.

@@ -73,9 +73,10 @@ func newSession(h *Hub, g *group, hello *distributorv1.Hello) *session {
 		box: newMailbox(), reports: hello.GetReportsEvidence(), watch: make(chan time.Duration, 1), keep: make(chan *frame, 1),
 		end: make(chan error, 1), held: h.base(g.id,
 			fleet.Digest(hello.GetHeldDigest())),
-		serving:  fleet.Digest(hello.GetServingDigest()),
-		followed: fleet.Stamp{Epoch: fleet.Epoch(hello.GetEpoch()), Decision: fleet.Decision(hello.GetDecision())},
-		keeps:    fleet.Stamp{Epoch: fleet.Epoch(hello.GetTargetSetEpoch()), Decision: fleet.Decision(hello.GetTargetSetVersion())},
+		serving: fleet.Digest(hello.GetServingDigest()),
+		followed: fleet.Stamp{Epoch: fleet.Epoch(hello.GetEpoch()), Decision: fleet.Decision(hello.GetDecision()),
+			Term: fleet.Term(hello.GetTerm()), TermID: fleet.TermID(hello.GetTermId())},
+		keeps: fleet.Stamp{Epoch: fleet.Epoch(hello.GetTargetSetEpoch()), Decision: fleet.Decision(hello.GetTargetSetVersion())},
 	}
 	s.last = directive{Target: rollout.Target{Revision: fleet.Revision(hello.GetServingRevision()),
 		Digest: fleet.Digest(hello.GetServingDigest())}, stamp: s.followed}
@@ -118,7 +119,7 @@ func (s *session) offer(a *rollout.Assignment, joined bool) {
 	if same || t.IsZero() {
 		return
 	}
-	if s.box.put(&directive{Target: t, stamp: a.Stamp(), term: a.Term, joined: joined, offer: offer}) {
+	if s.box.put(&directive{Target: t, stamp: a.Stamp(), before: a.Lineage(), joined: joined, offer: offer}) {
 		s.hub.metrics.replaced.Inc()
 	}
 }
@@ -233,15 +234,22 @@ func (s *session) send(stream serverStream, d *directive, delta *encodedDelta) e
 		return nil
 	}
 	s.nonce++
-	nonce := s.nonce
+	nonce, followed := s.nonce, s.followed
 	s.last = *d
 	// Earlier proof no longer says what the gateway serves: even for the same content, another load may still be running.
 	s.serving, s.failing, s.failure, s.kept = "", "", "", false
 	s.mu.Unlock()
 	m := &distributorv1.Directive{
 		Revision: int64(d.Revision), Digest: string(d.Digest), Epoch: int64(d.stamp.Epoch), Decision: int64(d.stamp.Decision),
-		Term:              int64(d.term),
+		Term: int64(d.stamp.Term), TermId: int64(d.stamp.TermID), SinceTerm: int64(d.before.Since),
 		ReplacesUnmanaged: strings.Fields(d.Replaces),
+	}
+	if followed.TermID == d.stamp.TermID { // the ends tell a node of this very term nothing
+		m.SinceTerm = m.GetTerm()
+	} else {
+		for _, e := range d.before.Ends {
+			m.Ends = append(m.Ends, &distributorv1.Directive_End{Term: int64(e.Term), TermId: int64(e.ID), Decision: int64(e.Decision)})
+		}
 	}
 	var span telemetry.Span
 	if !d.joined { // a later join is not an effect of the submission

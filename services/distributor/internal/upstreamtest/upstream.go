@@ -110,7 +110,8 @@ func (u *Upstream) Follows(group, name string, followed fleet.Stamp) {
 	u.change(func() {
 		if n := u.nodes[group+"/"+name]; n != nil {
 			n = proto.CloneOf(n)
-			n.Status = &fleetv1.NodeStatus{Epoch: int64(followed.Epoch), Decision: int64(followed.Decision)}
+			n.Status = &fleetv1.NodeStatus{Epoch: int64(followed.Epoch), Decision: int64(followed.Decision), Term: int64(followed.Term),
+				TermId: int64(followed.TermID)}
 			u.nodes[group+"/"+name] = n
 		}
 	})

@@ -46,7 +46,7 @@ const (
 	Failure_REASON_DISK Failure_Reason = 6
 	// The delta does not give the announced snapshot; the agent wants it whole.
 	Failure_REASON_BAD_DELTA Failure_Reason = 7
-	// The decision is older than one that was followed, in its epoch or by its epoch.
+	// The decision is older than one that was followed, in its epoch or by its epoch; or its ledger does not have that one.
 	Failure_REASON_STALE_DECISION Failure_Reason = 8
 	// The gateway serves something that no snapshot brought and that it would lose; it is
 	// left alone, and nobody waits for it.
@@ -400,8 +400,12 @@ type Hello struct {
 	TargetSetEpoch int64 `protobuf:"varint,12,opt,name=target_set_epoch,json=targetSetEpoch,proto3" json:"target_set_epoch,omitempty"`
 	// See target_set_epoch.
 	TargetSetVersion int64 `protobuf:"varint,13,opt,name=target_set_version,json=targetSetVersion,proto3" json:"target_set_version,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// The term of the last decision that the agent followed; see Directive.term.
+	Term int64 `protobuf:"varint,14,opt,name=term,proto3" json:"term,omitempty"`
+	// The id of that term; see Directive.term_id. 0 when the agent does not know it, or followed the decision in another group.
+	TermId        int64 `protobuf:"varint,15,opt,name=term_id,json=termId,proto3" json:"term_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Hello) Reset() {
@@ -525,6 +529,20 @@ func (x *Hello) GetTargetSetVersion() int64 {
 	return 0
 }
 
+func (x *Hello) GetTerm() int64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *Hello) GetTermId() int64 {
+	if x != nil {
+		return x.TermId
+	}
+	return 0
+}
+
 // A digest that a gateway refused.
 type Refused struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -608,8 +626,15 @@ type Directive struct {
 	// word of who submitted it; see Unmanaged.served. Another gateway that serves something not
 	// of ours is left alone.
 	ReplacesUnmanaged []string `protobuf:"bytes,9,rep,name=replaces_unmanaged,json=replacesUnmanaged,proto3" json:"replaces_unmanaged,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Tells the term from terms of the same number in other lives of a ledger that was restored from a backup: random. 0 is not known.
+	TermId int64 `protobuf:"varint,10,opt,name=term_id,json=termId,proto3" json:"term_id,omitempty"`
+	// The ends have every earlier term of the epoch in which the group got a decision, from this one on; 0 is all.
+	SinceTerm int64 `protobuf:"varint,11,opt,name=since_term,json=sinceTerm,proto3" json:"since_term,omitempty"`
+	// The ends of earlier terms, the oldest first, at most 32; none for a node that follows a decision of this term. An agent
+	// refuses a directive, whatever its decision, when the ends show that the ledger does not have the decision that the agent follows.
+	Ends          []*Directive_End `protobuf:"bytes,12,rep,name=ends,proto3" json:"ends,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Directive) Reset() {
@@ -701,6 +726,27 @@ func (x *Directive) GetEpoch() int64 {
 func (x *Directive) GetReplacesUnmanaged() []string {
 	if x != nil {
 		return x.ReplacesUnmanaged
+	}
+	return nil
+}
+
+func (x *Directive) GetTermId() int64 {
+	if x != nil {
+		return x.TermId
+	}
+	return 0
+}
+
+func (x *Directive) GetSinceTerm() int64 {
+	if x != nil {
+		return x.SinceTerm
+	}
+	return 0
+}
+
+func (x *Directive) GetEnds() []*Directive_End {
+	if x != nil {
+		return x.Ends
 	}
 	return nil
 }
@@ -1383,6 +1429,70 @@ func (x *Failure) GetAttempts() int32 {
 	return 0
 }
 
+// The last decision that the group got in an earlier term.
+type Directive_End struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The term.
+	Term int64 `protobuf:"varint,1,opt,name=term,proto3" json:"term,omitempty"`
+	// Its id.
+	TermId int64 `protobuf:"varint,2,opt,name=term_id,json=termId,proto3" json:"term_id,omitempty"`
+	// The decision.
+	Decision      int64 `protobuf:"varint,3,opt,name=decision,proto3" json:"decision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Directive_End) Reset() {
+	*x = Directive_End{}
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Directive_End) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Directive_End) ProtoMessage() {}
+
+func (x *Directive_End) ProtoReflect() protoreflect.Message {
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Directive_End.ProtoReflect.Descriptor instead.
+func (*Directive_End) Descriptor() ([]byte, []int) {
+	return file_silverback_distributor_v1_delivery_proto_rawDescGZIP(), []int{4, 0}
+}
+
+func (x *Directive_End) GetTerm() int64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *Directive_End) GetTermId() int64 {
+	if x != nil {
+		return x.TermId
+	}
+	return 0
+}
+
+func (x *Directive_End) GetDecision() int64 {
+	if x != nil {
+		return x.Decision
+	}
+	return 0
+}
+
 // Targets of one upstream.
 type TargetSet_Upstream struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1396,7 +1506,7 @@ type TargetSet_Upstream struct {
 
 func (x *TargetSet_Upstream) Reset() {
 	*x = TargetSet_Upstream{}
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[14]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1408,7 +1518,7 @@ func (x *TargetSet_Upstream) String() string {
 func (*TargetSet_Upstream) ProtoMessage() {}
 
 func (x *TargetSet_Upstream) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[14]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1457,7 +1567,7 @@ type Evidence_Probe struct {
 
 func (x *Evidence_Probe) Reset() {
 	*x = Evidence_Probe{}
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[15]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1469,7 +1579,7 @@ func (x *Evidence_Probe) String() string {
 func (*Evidence_Probe) ProtoMessage() {}
 
 func (x *Evidence_Probe) ProtoReflect() protoreflect.Message {
-	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[15]
+	mi := &file_silverback_distributor_v1_delivery_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1539,7 +1649,7 @@ const file_silverback_distributor_v1_delivery_proto_rawDesc = "" +
 	"\x05watch\x18\x05 \x01(\v2 .silverback.distributor.v1.WatchH\x00R\x05watch\x12E\n" +
 	"\n" +
 	"target_set\x18\x06 \x01(\v2$.silverback.distributor.v1.TargetSetH\x00R\ttargetSetB\t\n" +
-	"\amessage\"\xe7\x03\n" +
+	"\amessage\"\x94\x04\n" +
 	"\x05Hello\x12\x1d\n" +
 	"\x05group\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05group\x12\x1b\n" +
 	"\x04node\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x04node\x12\x17\n" +
@@ -1555,10 +1665,12 @@ const file_silverback_distributor_v1_delivery_proto_rawDesc = "" +
 	" \x01(\x03R\x05epoch\x12)\n" +
 	"\x10reports_evidence\x18\v \x01(\bR\x0freportsEvidence\x12(\n" +
 	"\x10target_set_epoch\x18\f \x01(\x03R\x0etargetSetEpoch\x12,\n" +
-	"\x12target_set_version\x18\r \x01(\x03R\x10targetSetVersion\"[\n" +
+	"\x12target_set_version\x18\r \x01(\x03R\x10targetSetVersion\x12\x12\n" +
+	"\x04term\x18\x0e \x01(\x03R\x04term\x12\x17\n" +
+	"\aterm_id\x18\x0f \x01(\x03R\x06termId\"[\n" +
 	"\aRefused\x12\x16\n" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\x128\n" +
-	"\bproblems\x18\x02 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bproblems\"\xa7\x02\n" +
+	"\bproblems\x18\x02 \x03(\v2\x1c.silverback.fleet.v1.ProblemR\bproblems\"\xed\x03\n" +
 	"\tDirective\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x1a\n" +
@@ -1569,7 +1681,16 @@ const file_silverback_distributor_v1_delivery_proto_rawDesc = "" +
 	"part_count\x18\x06 \x01(\x05R\tpartCount\x12 \n" +
 	"\vtraceparent\x18\a \x01(\tR\vtraceparent\x12\x14\n" +
 	"\x05epoch\x18\b \x01(\x03R\x05epoch\x12-\n" +
-	"\x12replaces_unmanaged\x18\t \x03(\tR\x11replacesUnmanaged\"i\n" +
+	"\x12replaces_unmanaged\x18\t \x03(\tR\x11replacesUnmanaged\x12\x17\n" +
+	"\aterm_id\x18\n" +
+	" \x01(\x03R\x06termId\x12\x1d\n" +
+	"\n" +
+	"since_term\x18\v \x01(\x03R\tsinceTerm\x12<\n" +
+	"\x04ends\x18\f \x03(\v2(.silverback.distributor.v1.Directive.EndR\x04ends\x1aN\n" +
+	"\x03End\x12\x12\n" +
+	"\x04term\x18\x01 \x01(\x03R\x04term\x12\x17\n" +
+	"\aterm_id\x18\x02 \x01(\x03R\x06termId\x12\x1a\n" +
+	"\bdecision\x18\x03 \x01(\x03R\bdecision\"i\n" +
 	"\tDeltaPart\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x12D\n" +
 	"\n" +
@@ -1657,7 +1778,7 @@ func file_silverback_distributor_v1_delivery_proto_rawDescGZIP() []byte {
 }
 
 var file_silverback_distributor_v1_delivery_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_silverback_distributor_v1_delivery_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_silverback_distributor_v1_delivery_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_silverback_distributor_v1_delivery_proto_goTypes = []any{
 	(Failure_Reason)(0),              // 0: silverback.distributor.v1.Failure.Reason
 	(*FollowAssignmentRequest)(nil),  // 1: silverback.distributor.v1.FollowAssignmentRequest
@@ -1674,13 +1795,14 @@ var file_silverback_distributor_v1_delivery_proto_goTypes = []any{
 	(*Ack)(nil),                      // 12: silverback.distributor.v1.Ack
 	(*Nack)(nil),                     // 13: silverback.distributor.v1.Nack
 	(*Failure)(nil),                  // 14: silverback.distributor.v1.Failure
-	(*TargetSet_Upstream)(nil),       // 15: silverback.distributor.v1.TargetSet.Upstream
-	(*Evidence_Probe)(nil),           // 16: silverback.distributor.v1.Evidence.Probe
-	(*v1.Problem)(nil),               // 17: silverback.fleet.v1.Problem
-	(*v1.Delta)(nil),                 // 18: silverback.fleet.v1.Delta
-	(*v1.Delta_Operation)(nil),       // 19: silverback.fleet.v1.Delta.Operation
-	(*durationpb.Duration)(nil),      // 20: google.protobuf.Duration
-	(v1.Proof)(0),                    // 21: silverback.fleet.v1.Proof
+	(*Directive_End)(nil),            // 15: silverback.distributor.v1.Directive.End
+	(*TargetSet_Upstream)(nil),       // 16: silverback.distributor.v1.TargetSet.Upstream
+	(*Evidence_Probe)(nil),           // 17: silverback.distributor.v1.Evidence.Probe
+	(*v1.Problem)(nil),               // 18: silverback.fleet.v1.Problem
+	(*v1.Delta)(nil),                 // 19: silverback.fleet.v1.Delta
+	(*v1.Delta_Operation)(nil),       // 20: silverback.fleet.v1.Delta.Operation
+	(*durationpb.Duration)(nil),      // 21: google.protobuf.Duration
+	(v1.Proof)(0),                    // 22: silverback.fleet.v1.Proof
 }
 var file_silverback_distributor_v1_delivery_proto_depIdxs = []int32{
 	3,  // 0: silverback.distributor.v1.FollowAssignmentRequest.hello:type_name -> silverback.distributor.v1.Hello
@@ -1692,29 +1814,30 @@ var file_silverback_distributor_v1_delivery_proto_depIdxs = []int32{
 	8,  // 6: silverback.distributor.v1.FollowAssignmentResponse.watch:type_name -> silverback.distributor.v1.Watch
 	9,  // 7: silverback.distributor.v1.FollowAssignmentResponse.target_set:type_name -> silverback.distributor.v1.TargetSet
 	4,  // 8: silverback.distributor.v1.Hello.refused:type_name -> silverback.distributor.v1.Refused
-	17, // 9: silverback.distributor.v1.Refused.problems:type_name -> silverback.fleet.v1.Problem
-	18, // 10: silverback.distributor.v1.Directive.delta:type_name -> silverback.fleet.v1.Delta
-	19, // 11: silverback.distributor.v1.DeltaPart.operations:type_name -> silverback.fleet.v1.Delta.Operation
-	20, // 12: silverback.distributor.v1.Reconnect.within:type_name -> google.protobuf.Duration
-	20, // 13: silverback.distributor.v1.Watch.interval:type_name -> google.protobuf.Duration
-	15, // 14: silverback.distributor.v1.TargetSet.upstreams:type_name -> silverback.distributor.v1.TargetSet.Upstream
-	20, // 15: silverback.distributor.v1.Evidence.age:type_name -> google.protobuf.Duration
-	16, // 16: silverback.distributor.v1.Evidence.probes:type_name -> silverback.distributor.v1.Evidence.Probe
-	12, // 17: silverback.distributor.v1.Outcome.ack:type_name -> silverback.distributor.v1.Ack
-	13, // 18: silverback.distributor.v1.Outcome.nack:type_name -> silverback.distributor.v1.Nack
-	14, // 19: silverback.distributor.v1.Outcome.failure:type_name -> silverback.distributor.v1.Failure
-	21, // 20: silverback.distributor.v1.Ack.proof:type_name -> silverback.fleet.v1.Proof
-	20, // 21: silverback.distributor.v1.Ack.load_time:type_name -> google.protobuf.Duration
-	20, // 22: silverback.distributor.v1.Ack.proof_time:type_name -> google.protobuf.Duration
-	17, // 23: silverback.distributor.v1.Nack.problems:type_name -> silverback.fleet.v1.Problem
-	0,  // 24: silverback.distributor.v1.Failure.reason:type_name -> silverback.distributor.v1.Failure.Reason
-	1,  // 25: silverback.distributor.v1.DeliveryService.FollowAssignment:input_type -> silverback.distributor.v1.FollowAssignmentRequest
-	2,  // 26: silverback.distributor.v1.DeliveryService.FollowAssignment:output_type -> silverback.distributor.v1.FollowAssignmentResponse
-	26, // [26:27] is the sub-list for method output_type
-	25, // [25:26] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	18, // 9: silverback.distributor.v1.Refused.problems:type_name -> silverback.fleet.v1.Problem
+	19, // 10: silverback.distributor.v1.Directive.delta:type_name -> silverback.fleet.v1.Delta
+	15, // 11: silverback.distributor.v1.Directive.ends:type_name -> silverback.distributor.v1.Directive.End
+	20, // 12: silverback.distributor.v1.DeltaPart.operations:type_name -> silverback.fleet.v1.Delta.Operation
+	21, // 13: silverback.distributor.v1.Reconnect.within:type_name -> google.protobuf.Duration
+	21, // 14: silverback.distributor.v1.Watch.interval:type_name -> google.protobuf.Duration
+	16, // 15: silverback.distributor.v1.TargetSet.upstreams:type_name -> silverback.distributor.v1.TargetSet.Upstream
+	21, // 16: silverback.distributor.v1.Evidence.age:type_name -> google.protobuf.Duration
+	17, // 17: silverback.distributor.v1.Evidence.probes:type_name -> silverback.distributor.v1.Evidence.Probe
+	12, // 18: silverback.distributor.v1.Outcome.ack:type_name -> silverback.distributor.v1.Ack
+	13, // 19: silverback.distributor.v1.Outcome.nack:type_name -> silverback.distributor.v1.Nack
+	14, // 20: silverback.distributor.v1.Outcome.failure:type_name -> silverback.distributor.v1.Failure
+	22, // 21: silverback.distributor.v1.Ack.proof:type_name -> silverback.fleet.v1.Proof
+	21, // 22: silverback.distributor.v1.Ack.load_time:type_name -> google.protobuf.Duration
+	21, // 23: silverback.distributor.v1.Ack.proof_time:type_name -> google.protobuf.Duration
+	18, // 24: silverback.distributor.v1.Nack.problems:type_name -> silverback.fleet.v1.Problem
+	0,  // 25: silverback.distributor.v1.Failure.reason:type_name -> silverback.distributor.v1.Failure.Reason
+	1,  // 26: silverback.distributor.v1.DeliveryService.FollowAssignment:input_type -> silverback.distributor.v1.FollowAssignmentRequest
+	2,  // 27: silverback.distributor.v1.DeliveryService.FollowAssignment:output_type -> silverback.distributor.v1.FollowAssignmentResponse
+	27, // [27:28] is the sub-list for method output_type
+	26, // [26:27] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_silverback_distributor_v1_delivery_proto_init() }
@@ -1745,7 +1868,7 @@ func file_silverback_distributor_v1_delivery_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_silverback_distributor_v1_delivery_proto_rawDesc), len(file_silverback_distributor_v1_delivery_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

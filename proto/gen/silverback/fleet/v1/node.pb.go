@@ -312,8 +312,12 @@ type NodeStatus struct {
 	// What the gateway keeps out of its balancers; unset when it was never asked to, and by
 	// agents that cannot.
 	DrainedTargets *DrainedTargets `protobuf:"bytes,15,opt,name=drained_targets,json=drainedTargets,proto3" json:"drained_targets,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The term of the decision that the agent followed last; see Directive.term.
+	Term int64 `protobuf:"varint,17,opt,name=term,proto3" json:"term,omitempty"`
+	// The id of that term; see Hello.term_id.
+	TermId        int64 `protobuf:"varint,18,opt,name=term_id,json=termId,proto3" json:"term_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *NodeStatus) Reset() {
@@ -456,6 +460,20 @@ func (x *NodeStatus) GetDrainedTargets() *DrainedTargets {
 		return x.DrainedTargets
 	}
 	return nil
+}
+
+func (x *NodeStatus) GetTerm() int64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *NodeStatus) GetTermId() int64 {
+	if x != nil {
+		return x.TermId
+	}
+	return 0
 }
 
 // How a gateway obeys a TargetSet.
@@ -958,7 +976,7 @@ const file_silverback_fleet_v1_node_proto_rawDesc = "" +
 	"\tCondition\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x120\n" +
-	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xca\x05\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xf7\x05\n" +
 	"\n" +
 	"NodeStatus\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12\x16\n" +
@@ -980,7 +998,9 @@ const file_silverback_fleet_v1_node_proto_rawDesc = "" +
 	"\x05epoch\x18\r \x01(\x03R\x05epoch\x12<\n" +
 	"\tunmanaged\x18\x0e \x01(\v2\x1e.silverback.fleet.v1.UnmanagedR\tunmanaged\x12B\n" +
 	"\frecent_loads\x18\x10 \x03(\v2\x1f.silverback.fleet.v1.LoadSampleR\vrecentLoads\x12L\n" +
-	"\x0fdrained_targets\x18\x0f \x01(\v2#.silverback.fleet.v1.DrainedTargetsR\x0edrainedTargets\"\xcc\x01\n" +
+	"\x0fdrained_targets\x18\x0f \x01(\v2#.silverback.fleet.v1.DrainedTargetsR\x0edrainedTargets\x12\x12\n" +
+	"\x04term\x18\x11 \x01(\x03R\x04term\x12\x17\n" +
+	"\aterm_id\x18\x12 \x01(\x03R\x06termId\"\xcc\x01\n" +
 	"\x0eDrainedTargets\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x03R\aversion\x12!\n" +
