@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -16,7 +17,11 @@ import (
 const (
 	statusPause = 500 * time.Millisecond // between two plans: waves move quickly, and only the newest counts
 	statusRetry = 5 * time.Second        // after a failure
+	statusSlice = time.Second            // how long a plan is written at least, however soon the next one comes
 )
+
+// maxUnsaid bounds the Events that newer plans kept from being said; the oldest go.
+const maxUnsaid = 10000
 
 // statuses writes what is known of each object into its status, the newest first: what was told meanwhile is skipped.
 type statuses struct {
@@ -55,6 +60,7 @@ func (s *statuses) ring() {
 
 // Run writes until ctx ends.
 func (s *statuses) Run(ctx context.Context) error {
+	var unsaid []status.Event
 	for {
 		select {
 		case <-ctx.Done():
@@ -65,9 +71,16 @@ func (s *statuses) Run(ctx context.Context) error {
 		now := s.next
 		s.mu.Unlock()
 		s.options.Now = time.Now()
+		work := status.Plan(now.set, now.view, s.options)
+		work.Events = append(unsaid[:len(unsaid):len(unsaid)], work.Events...)
+		outcome, cut, err := s.write(ctx, work)
+		if unsaid = outcome.Unsaid; len(unsaid) > maxUnsaid {
+			unsaid = unsaid[len(unsaid)-maxUnsaid:]
+		}
 		pause := statusPause
-		outcome, err := s.writer.Write(ctx, status.Plan(now.set, now.view, s.options))
-		if err != nil && ctx.Err() == nil {
+		switch {
+		case ctx.Err() != nil || cut:
+		case err != nil:
 			s.log.Warn("statuses are not written", telemetry.Err, err, "failed", outcome.Failed)
 			pause = statusRetry
 			s.ring()
@@ -77,6 +90,32 @@ func (s *statuses) Run(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// errNewer ends the writing of a plan.
+var errNewer = errors.New("there is a newer plan")
+
+// write carries work out until something newer is told: that has what is left, in the order of now. The first moments are never cut, so
+// that something is written however often plans come.
+func (s *statuses) write(ctx context.Context, work status.Work) (outcome status.Outcome, cut bool, err error) {
+	writing, cancel := context.WithCancelCause(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		if backoff.Sleep(writing, statusSlice) != nil {
+			return
+		}
+		select {
+		case <-writing.Done():
+		case <-s.bell:
+			s.ring() // for Run
+			cancel(errNewer)
+		}
+	})
+	outcome, err = s.writer.Write(writing, work)
+	cut = context.Cause(writing) == errNewer
+	cancel(nil)
+	watching.Wait()
+	return outcome, cut, err
 }
 
 // refreshed is a set with the statuses of now: objects that have other contents by now stay as they were, and what is gone is left out.

@@ -76,10 +76,15 @@ type entry struct {
 	Conditions     []meta.Condition        `json:"conditions"`
 }
 
-// patch is a merge patch of a status that makes it say what s does. Differs says whether there is anything to change, and turns whether
-// that is more than words: the status of a condition, or an address. A status that somebody wrote of a newer generation than s knows
-// differs in nothing: s is stale.
-func (s Status) patch(current []byte, now time.Time) (patch []byte, turns, differs bool) {
+// turning is what more than words changes in a status.
+type turning struct {
+	any   bool // the status of a condition, or an address
+	worse bool // a condition is bad that was not before
+}
+
+// patch is a merge patch of a status that makes it say what s does. Differs says whether there is anything to change, and turn what of it
+// is more than words. A status that somebody wrote of a newer generation than s knows differs in nothing: s is stale.
+func (s Status) patch(current []byte, now time.Time) (patch []byte, turn turning, differs bool) {
 	var is document
 	if len(current) > 0 && json.Unmarshal(current, &is) != nil {
 		is = document{} // of a form that no version has: all of ours is written anew
@@ -93,7 +98,7 @@ func (s Status) patch(current []byte, now time.Time) (patch []byte, turns, diffe
 		m.fields["attachedListenerSets"] = *s.AttachedSets
 	}
 	if s.LoadBalancer != nil && !sameAddresses(is.LoadBalancer.Ingress, s.LoadBalancer) {
-		m.turns = true
+		m.turn.any = true
 		m.fields["loadBalancer"] = map[string]any{"ingress": s.LoadBalancer}
 	}
 	if s.Parents != nil {
@@ -103,10 +108,10 @@ func (s Status) patch(current []byte, now time.Time) (patch []byte, turns, diffe
 		m.ancestors(is.Ancestors, s)
 	}
 	if len(m.fields) == 0 || m.stale {
-		return nil, false, false
+		return nil, turning{}, false
 	}
 	text, err := json.Marshal(map[string]any{"status": m.fields})
-	return text, m.turns, err == nil
+	return text, m.turn, err == nil
 }
 
 // merger gathers the fields of a status that change.
@@ -114,12 +119,12 @@ type merger struct {
 	now    meta.Time
 	fields map[string]any
 	stale  bool
-	turns  bool
+	turn   turning
 }
 
 func (m *merger) list(field string, is, wanted any) {
 	if text := textOf(wanted); text != "null" && text != textOf(is) {
-		m.turns = true
+		m.turn.any = true
 		m.fields[field] = wanted
 	}
 }
@@ -146,7 +151,8 @@ func (m *merger) merge(is, wanted []meta.Condition, gone []string) (merged []met
 		at := slices.IndexFunc(merged, func(c meta.Condition) bool { return c.Type == w.Type })
 		w.LastTransitionTime = m.now
 		if at < 0 {
-			merged, differs, m.turns = append(merged, w), true, true
+			merged, differs = append(merged, w), true
+			m.turned(w)
 			continue
 		}
 		old := merged[at]
@@ -156,7 +162,7 @@ func (m *merger) merge(is, wanted []meta.Condition, gone []string) (merged []met
 		if old.Status == w.Status {
 			w.LastTransitionTime = old.LastTransitionTime
 		} else {
-			m.turns = true
+			m.turned(w)
 		}
 		if w.Message != old.Message || w.Reason != old.Reason || w.Status != old.Status || w.ObservedGeneration != old.ObservedGeneration {
 			merged[at], differs = w, true
@@ -164,6 +170,24 @@ func (m *merger) merge(is, wanted []meta.Condition, gone []string) (merged []met
 	}
 	kept := slices.DeleteFunc(merged, func(c meta.Condition) bool { return slices.Contains(gone, c.Type) })
 	return kept, differs || len(kept) < len(is)
+}
+
+// badWhenTrue are the conditions that say that something is wrong when they are True; others do so when they are False.
+var badWhenTrue = map[string]bool{
+	string(gateway.ListenerConditionConflicted): true, string(gateway.RouteConditionPartiallyInvalid): true,
+	string(gateway.GatewayConditionInsecureFrontendValidationMode): true,
+}
+
+// turned notes that the status of a condition changes.
+func (m *merger) turned(now meta.Condition) {
+	m.turn.any = true
+	bad := meta.ConditionFalse
+	if badWhenTrue[now.Type] {
+		bad = meta.ConditionTrue
+	}
+	if now.Status == bad { // and was not: it changes
+		m.turn.worse = true
+	}
 }
 
 // listeners replaces the statuses of listeners, but for the times of transitions and conditions of others.

@@ -174,7 +174,6 @@ Gateway/web/edge secure (1): ResolvedRefs False InvalidCertificateRef: there is 
 Gateway/web/edge secure (1): Programmed False Invalid: there is no Secret web/missing with a certificate
 Gateway/web/edge: IPAddress 192.0.2.1
 Gateway/web/edge: Hostname lb.example.com
-GatewayClass/kong: Accepted True Accepted: the controller takes Gateways of this class
 HTTPRoute/web/cart at edge: Accepted True Accepted: the route is attached
 HTTPRoute/web/cart at edge: ResolvedRefs True ResolvedRefs: all references are resolved
 HTTPRoute/web/cart at edge: Programmed False Pending: revision 13: 3/12 gateways; soaks until 10:00; its last good form is served meanwhile
@@ -187,12 +186,13 @@ HTTPRoute/web/mirrored at edge: Programmed False NoMatchingParent: the listener 
 HTTPRoute/web/secured at edge: Accepted True Accepted: the route is attached
 HTTPRoute/web/secured at edge: ResolvedRefs False BackendNotFound: there is no Service web/none
 HTTPRoute/web/secured at edge: Programmed False InvalidCertificateRef: the listener secure: it has no certificate
-Ingress/web/shop: 192.0.2.1
-Ingress/web/shop: lb.example.com
-KongConsumer/web/anna: Programmed True Programmed: revision 7 is proven on 3/3 gateways
 KongPlugin/web/limit: Programmed False Pending: nothing that gateways serve uses it (edge/cluster)
 KongUpstreamPolicy/web/policy for balanced: Accepted True Accepted: the policy applies
 KongUpstreamPolicy/web/policy for balanced: Programmed False Pending: nothing that gateways serve uses it
+GatewayClass/kong: Accepted True Accepted: the controller takes Gateways of this class
+Ingress/web/shop: 192.0.2.1
+Ingress/web/shop: lb.example.com
+KongConsumer/web/anna: Programmed True Programmed: revision 7 is proven on 3/3 gateways
 `
 	const mirrored = "the rules behind httproute.web.mirrored.0: the filter RequestMirror has no equivalent"
 	want = strings.ReplaceAll(want, "MIRRORED", mirrored)

@@ -6,6 +6,7 @@
 package status
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -41,7 +42,7 @@ type Options struct {
 
 // Work is what there is to write.
 type Work struct {
-	Updates []Update // of statuses that differ: first those that turn, then by kind, namespace and name
+	Updates []Update // of statuses that differ: first those that turn bad, then the others that turn, then by kind, namespace and name
 	Events  []Event
 }
 
@@ -52,6 +53,19 @@ type Update struct {
 	Patch  []byte        // of its status: a merge patch of what differs
 	// Turns says that more than words differ: the status of a condition, or an address.
 	Turns bool
+	// Worse says that a condition says now, and did not say before, that something is wrong.
+	Worse bool
+}
+
+// urgency orders updates: what turned bad is told first, what differs in words alone last.
+func (u Update) urgency() int {
+	switch {
+	case u.Worse:
+		return urgent
+	case u.Turns:
+		return normal
+	}
+	return lazy
 }
 
 // plan gathers what is known while updates are planned.
@@ -98,13 +112,7 @@ func Plan(set *object.Set, view delivery.View, options Options) Work {
 	}
 	p.events()
 	slices.SortFunc(p.work.Updates, func(a, b Update) int {
-		if a.Turns != b.Turns {
-			if a.Turns {
-				return -1
-			}
-			return 1
-		}
-		return object.Compare(object.RefOf(a.Object), object.RefOf(b.Object))
+		return cmp.Or(a.urgency()-b.urgency(), object.Compare(object.RefOf(a.Object), object.RefOf(b.Object)))
 	})
 	return p.work
 }
@@ -133,8 +141,8 @@ func (p *plan) put(obj object.Object, status Status) {
 	if status.saidBy(obj) {
 		return
 	}
-	if patch, turns, differs := status.patch(currentStatus(obj), p.Now); differs {
-		p.work.Updates = append(p.work.Updates, Update{Object: obj, Status: status, Patch: patch, Turns: turns})
+	if patch, turn, differs := status.patch(currentStatus(obj), p.Now); differs {
+		p.work.Updates = append(p.work.Updates, Update{Object: obj, Status: status, Patch: patch, Turns: turn.any, Worse: turn.worse})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,6 +49,8 @@ type Outcome struct {
 	Skipped int // of objects that are gone, or whose status already said it
 	Failed  int
 	Left    int // when the context ended
+	// Unsaid are the Events among them. A later plan has the statuses again, but no Event of what it knows from this one.
+	Unsaid []Event
 }
 
 // Defaults of WriterOptions, and how often a write is tried when others write at the same time.
@@ -56,6 +59,7 @@ const (
 	defaultParallel  = 4
 	attempts         = 5
 	shownErrors      = 10
+	requestTimeout   = 20 * time.Second // of one request: an API server that does not answer holds nothing up for longer
 )
 
 // NewWriter makes a Writer that asks client.
@@ -72,31 +76,53 @@ func NewWriter(client dynamic.Interface, options WriterOptions) *Writer {
 	return &Writer{client: client, options: options, limit: rate.NewLimiter(rate.Limit(options.PerSecond), int(options.PerSecond)+1)}
 }
 
-// Write writes statuses, then Events. What fails is in the error, of which ten are shown, and stops nothing else. When ctx ends the rest
-// is left: a plan that is made later has it again.
+// How soon work is done: each class before the next.
+const (
+	urgent = iota // statuses that turned bad
+	warned        // Events of type Warning
+	normal        // other statuses that turned
+	told          // other Events
+	lazy          // statuses of which only words differ
+	classes
+)
+
+// Write writes statuses and Events, what is bad first. What fails is in the error, of which ten are shown, and stops nothing else. When ctx
+// ends the rest is left: a plan that is made later has the statuses again, and the outcome names the Events.
 func (w *Writer) Write(ctx context.Context, work Work) (Outcome, error) {
 	t := tally{outcome: Outcome{Left: len(work.Updates) + len(work.Events)}}
-	w.each(ctx, len(work.Updates), func(i int) {
-		u := work.Updates[i]
-		written, err := w.writeStatus(ctx, u)
-		t.add(ctx, "status", object.RefOf(u.Object), written, err)
-	})
-	w.each(ctx, len(work.Events), func(i int) {
-		e := work.Events[i]
-		t.add(ctx, "event", e.About, true, w.writeEvent(ctx, e))
-	})
+	steps := make([][]func(), classes)
+	for _, u := range work.Updates {
+		steps[u.urgency()] = append(steps[u.urgency()], func() {
+			written, err := w.writeStatus(ctx, u)
+			t.add(ctx, "status", object.RefOf(u.Object), written, err)
+		})
+	}
+	said := make([]bool, len(work.Events))
+	for i, e := range work.Events {
+		class := told
+		if e.Kind == core.EventTypeWarning {
+			class = warned
+		}
+		steps[class] = append(steps[class], func() { said[i] = t.add(ctx, "event", e.About, true, w.writeEvent(ctx, e)) })
+	}
+	w.each(ctx, slices.Concat(steps...))
+	for i, e := range work.Events {
+		if !said[i] {
+			t.outcome.Unsaid = append(t.outcome.Unsaid, e)
+		}
+	}
 	if err := context.Cause(ctx); err != nil {
 		return t.outcome, errors.Join(append(t.errs, err)...)
 	}
 	return t.outcome, errors.Join(t.errs...)
 }
 
-// each calls do for every number below n, a few at a time, until ctx ends.
-func (w *Writer) each(ctx context.Context, n int, do func(int)) {
+// each takes the steps in their order, a few at a time, until ctx ends.
+func (w *Writer) each(ctx context.Context, steps []func()) {
 	var running sync.WaitGroup
 	slots := make(chan struct{}, w.options.Parallel)
 	defer running.Wait()
-	for i := range n {
+	for _, step := range steps {
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
@@ -104,9 +130,19 @@ func (w *Writer) each(ctx context.Context, n int, do func(int)) {
 		}
 		running.Go(func() {
 			defer func() { <-slots }()
-			do(i)
+			step()
 		})
 	}
+}
+
+// request waits until the next request may be made, and makes it.
+func (w *Writer) request(ctx context.Context, do func(context.Context) error) error {
+	if err := w.wait(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	return do(ctx)
 }
 
 // wait waits until the next request may be made. Unlike the limiter's own it never gives up early: what a plan wants first is written
@@ -131,11 +167,12 @@ type tally struct {
 	errs    []error
 }
 
-func (t *tally) add(ctx context.Context, what string, ref object.Ref, written bool, err error) {
+// add counts one, and says whether it is done: what failed since ctx ended is not.
+func (t *tally) add(ctx context.Context, what string, ref object.Ref, written bool, err error) (done bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err != nil && ctx.Err() != nil {
-		return
+		return false
 	}
 	t.outcome.Left--
 	switch {
@@ -149,6 +186,7 @@ func (t *tally) add(ctx context.Context, what string, ref object.Ref, written bo
 	default:
 		t.outcome.Skipped++
 	}
+	return true
 }
 
 // writeStatus writes one status, of the version of the object that the plan was made of. If somebody was faster the difference is made
@@ -169,7 +207,7 @@ func (w *Writer) writeStatus(ctx context.Context, u Update) (written bool, err e
 		case !apierrors.IsConflict(err) || attempt == attempts:
 			return false, err
 		}
-		live, err := w.read(ctx, target, u.Object)
+		live, err := w.read(ctx, target, u.Object.GetName())
 		if apierrors.IsNotFound(err) || err == nil && live.GetUID() != u.Object.GetUID() {
 			return false, nil
 		}
@@ -206,18 +244,18 @@ func (w *Writer) patchStatus(ctx context.Context, target dynamic.ResourceInterfa
 	if err != nil {
 		return err
 	}
-	if err := w.wait(ctx); err != nil {
+	return w.request(ctx, func(ctx context.Context) error {
+		_, err := target.Patch(ctx, obj.GetName(), types.MergePatchType, text, meta.PatchOptions{FieldManager: w.options.Controller}, "status")
 		return err
-	}
-	_, err = target.Patch(ctx, obj.GetName(), types.MergePatchType, text, meta.PatchOptions{FieldManager: w.options.Controller}, "status")
-	return err
+	})
 }
 
-func (w *Writer) read(ctx context.Context, target dynamic.ResourceInterface, obj object.Object) (*unstructured.Unstructured, error) {
-	if err := w.wait(ctx); err != nil {
-		return nil, err
-	}
-	return target.Get(ctx, obj.GetName(), meta.GetOptions{})
+func (w *Writer) read(ctx context.Context, target dynamic.ResourceInterface, name string) (live *unstructured.Unstructured, err error) {
+	err = w.request(ctx, func(ctx context.Context) error {
+		live, err = target.Get(ctx, name, meta.GetOptions{})
+		return err
+	})
+	return live, err
 }
 
 // target is where the objects of a kind and a namespace are.
@@ -240,10 +278,10 @@ func (w *Writer) writeEvent(ctx context.Context, e Event) error {
 	}
 	target := w.client.Resource(events.SchemeGroupVersion.WithResource("events")).Namespace(made.GetNamespace())
 	for attempt := 1; ; attempt++ {
-		if err := w.wait(ctx); err != nil {
+		err := w.request(ctx, func(ctx context.Context) error {
+			_, err := target.Create(ctx, made, meta.CreateOptions{FieldManager: w.options.Controller})
 			return err
-		}
-		_, err := target.Create(ctx, made, meta.CreateOptions{FieldManager: w.options.Controller})
+		})
 		if !apierrors.IsAlreadyExists(err) {
 			return err
 		}
@@ -256,10 +294,7 @@ func (w *Writer) writeEvent(ctx context.Context, e Event) error {
 
 // countEvent says that an Event was seen once more.
 func (w *Writer) countEvent(ctx context.Context, target dynamic.ResourceInterface, name string) error {
-	if err := w.wait(ctx); err != nil {
-		return err
-	}
-	known, err := target.Get(ctx, name, meta.GetOptions{})
+	known, err := w.read(ctx, target, name)
 	if err != nil {
 		return err
 	}
@@ -274,11 +309,10 @@ func (w *Writer) countEvent(ctx context.Context, target dynamic.ResourceInterfac
 	if err != nil {
 		return err
 	}
-	if err := w.wait(ctx); err != nil {
+	return w.request(ctx, func(ctx context.Context) error {
+		_, err := target.Patch(ctx, name, types.MergePatchType, patch, meta.PatchOptions{FieldManager: w.options.Controller})
 		return err
-	}
-	_, err = target.Patch(ctx, name, types.MergePatchType, patch, meta.PatchOptions{FieldManager: w.options.Controller})
-	return err
+	})
 }
 
 // maxEventName is how much of an object's name the name of an Event has.

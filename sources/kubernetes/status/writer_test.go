@@ -219,3 +219,50 @@ func TestWriterIsBounded(t *testing.T) {
 		}
 	})
 }
+
+// TestWriterTellsWhatIsBadFirst ends in the middle of a plan: what turned bad is written then, and the Events that are left are named.
+func TestWriterTellsWhatIsBadFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		set := read(t, shop)
+		options := settings()
+		view := proven(set, options.Translate)
+		client := server(t, set)
+		for ref, state := range view.Objects {
+			if ref.Kind == "KongConsumer" {
+				state.Phase, state.Reason = delivery.Refused, "no such field"
+				view.Objects[ref] = state
+			}
+		}
+		work := status.Plan(set, view, options)
+		if !work.Updates[0].Worse || work.Updates[len(work.Updates)-1].Worse {
+			t.Fatalf("the first of %d updates is of %s", len(work.Updates), object.RefOf(work.Updates[0].Object))
+		}
+		work.Events = append(work.Events, status.Event{About: cart, Kind: "Normal", Reason: "Programmed", Note: "it is proven"})
+		w := status.NewWriter(client, status.WriterOptions{Controller: "example.com/ours", PerSecond: 1, Parallel: 1})
+		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+		defer cancel()
+		outcome, err := w.Write(ctx, work)
+		if !errors.Is(err, context.DeadlineExceeded) || len(outcome.Unsaid) == 0 || outcome.Unsaid[len(outcome.Unsaid)-1].Reason != "Programmed" {
+			t.Errorf("%+v, %v", outcome, err)
+		}
+		worse := map[string]bool{}
+		for _, u := range work.Updates {
+			if u.Worse {
+				worse[u.Object.GetName()] = true
+			}
+		}
+		written := 0
+		for _, action := range client.Actions() {
+			patch, ok := action.(kubetesting.PatchAction)
+			if ok && written < len(worse) {
+				written++
+				if !worse[patch.GetName()] {
+					t.Errorf("%s is written before what turned bad: %v", patch.GetName(), worse)
+				}
+			}
+		}
+		if !worse["anna"] || written == 0 || len(worse) == len(work.Updates) {
+			t.Errorf("%d written; bad turned %v of %d", written, worse, len(work.Updates))
+		}
+	})
+}
