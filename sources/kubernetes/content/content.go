@@ -3,6 +3,7 @@
 package content
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/silverback-gateway/silverback/kit/fleet"
 	"github.com/silverback-gateway/silverback/kong/compile"
@@ -33,6 +35,7 @@ type Entity struct {
 	// Name is the natural name, and Document and At are where it stood in what was compiled. They are empty for what was opened.
 	Name, Document string
 	At             int
+	natural        string // the natural key, by which canonical bytes are in order; empty for what was opened
 }
 
 // Content is the entities of a source. Its methods may be called at the same time. The zero value and nil are empty.
@@ -42,6 +45,7 @@ type Content struct {
 	sums     map[Key]Sum
 	digest   string
 	text     []byte
+	sealed   sync.Once // of what was joined: text is made when it is asked for
 }
 
 // Document is one file of a submission.
@@ -54,24 +58,87 @@ func Compile(documents []Document) (*Content, []fleet.Problem) {
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	merged, problems := c.Merge(map[compile.SourceID]*compile.Fragment{"": fragment})
+	return merge(c, map[compile.SourceID]*compile.Fragment{own: fragment})
+}
+
+// CompileBeside is what the translator makes of a document beside another one, which has what the document refers to. The content is that
+// of the document alone. Problems of the other one do not count.
+func CompileBeside(document, beside Document) (*Content, []fleet.Problem) {
+	c := compile.New(compile.DefaultLimits())
+	fragment, problems := c.Parse([]Document{document})
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	sealed, err := snapshot.Seal(merged.Entities)
-	if err != nil {
-		return nil, []fleet.Problem{{Class: compile.Limit, Message: err.Error()}}
+	fragments := map[compile.SourceID]*compile.Fragment{own: fragment}
+	if other, refused := c.Parse([]Document{beside}); len(refused) == 0 {
+		fragments["beside"] = other
 	}
-	made, err := Open(sealed.Canonical())
-	if err != nil {
-		return nil, []fleet.Problem{{Message: err.Error()}}
+	return merge(c, fragments)
+}
+
+// own is the name of the source that is compiled, before all others in their order: what both claim is a problem of the other one.
+const own = compile.SourceID("")
+
+// merge is what own contributes to the merge of fragments.
+func merge(c *compile.Compiler, fragments map[compile.SourceID]*compile.Fragment) (*Content, []fleet.Problem) {
+	merged, problems := c.Merge(fragments)
+	if len(problems) > 0 {
+		return nil, problems
 	}
+	var entities []Entity
 	for i, e := range merged.Entities {
-		at := made.index[Key{e.Kind, e.ID}]
-		origin := merged.Origins[i]
-		made.entities[at].Name, made.entities[at].Document, made.entities[at].At = origin.Name, origin.Document, origin.Line
+		if from := merged.Origins[i]; from.Source == own {
+			entities = append(entities, Entity{Key: Key{e.Kind, e.ID}, Line: e.JSON, Name: from.Name, Document: from.Document, At: from.Line,
+				natural: e.Key})
+		}
+	}
+	made := contentOf(entities, make(map[Key]Sum, len(entities)))
+	if len(made.index) < len(entities) {
+		return nil, []fleet.Problem{{Message: "two entities have one id"}}
 	}
 	return made, nil
+}
+
+// Join is what compiled contents come to together, or false when two of them hold the same entity. None may refer to another one by
+// anything but ids.
+func Join(contents []*Content) (*Content, bool) {
+	if len(contents) == 1 {
+		return contents[0], true
+	}
+	n := 0
+	for _, c := range contents {
+		n += len(c.Entities())
+	}
+	entities, sums := make([]Entity, 0, n), make(map[Key]Sum, n)
+	for _, c := range contents {
+		entities = append(entities, c.Entities()...)
+		maps.Copy(sums, c.Sums())
+	}
+	if len(sums) < n {
+		return nil, false
+	}
+	return contentOf(entities, sums), true
+}
+
+// contentOf puts entities in their order. Sums that are not known yet are added.
+func contentOf(entities []Entity, sums map[Key]Sum) *Content {
+	slices.SortFunc(entities, func(a, b Entity) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.natural, b.natural), cmp.Compare(a.ID, b.ID))
+	})
+	c := &Content{entities: entities, index: make(map[Key]int, len(entities)), sums: sums}
+	hash := sha256.New()
+	for i, e := range entities {
+		c.index[e.Key] = i
+		sum, known := sums[e.Key]
+		if !known {
+			sum = sha256.Sum256(e.Line)
+			sums[e.Key] = sum
+		}
+		hash.Write([]byte(e.Kind))
+		hash.Write(sum[:])
+	}
+	c.digest = hex.EncodeToString(hash.Sum(nil))
+	return c
 }
 
 // Open reads canonical bytes, such as those of a revision's part of a source. It keeps them.
@@ -105,6 +172,18 @@ func (c *Content) Canonical() []byte {
 	if c == nil {
 		return nil
 	}
+	c.sealed.Do(func() {
+		if c.text != nil {
+			return
+		}
+		sealed := make([]snapshot.Entity, 0, len(c.entities))
+		for _, e := range c.entities {
+			sealed = append(sealed, snapshot.Entity{Kind: e.Kind, ID: e.ID, Key: e.natural, JSON: e.Line})
+		}
+		if s, err := snapshot.Seal(sealed); err == nil { // what was compiled can be sealed
+			c.text = s.Canonical()
+		}
+	})
 	return c.text
 }
 

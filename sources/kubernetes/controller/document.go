@@ -19,21 +19,30 @@ import (
 
 // The names of the documents of a submission.
 const (
-	documentName = "kubernetes.json" // what the objects mean now
-	keptName     = "last-good.json"  // what is kept of an earlier content
+	commonName = "kubernetes.json" // what the objects mean now, as far as it is of no namespace alone
+	keptName   = "last-good.json"  // what is kept of an earlier content
 )
+
+// documentOf is the name of the document of a share.
+func documentOf(share string) string {
+	if share == common {
+		return commonName
+	}
+	return "kubernetes/" + share + ".json"
+}
 
 // named is an entity by the plural of its kind and a name or an id of it.
 type named struct{ kind, name string }
 
 // document is the text of a configuration, an entity of the top level to a line, so that a line leads back to an entity.
 type document struct {
+	name    string
 	text    []byte
 	lines   map[int]named // from 1
 	origins map[named][]object.Ref
 }
 
-func newDocument(config declarative.Config, origins []translate.Origin) (document, error) {
+func newDocument(name string, config declarative.Config, origins []translate.Origin) (document, error) {
 	whole, err := json.Marshal(config)
 	if err != nil {
 		return document{}, fmt.Errorf("write the configuration: %w", err)
@@ -42,7 +51,7 @@ func newDocument(config declarative.Config, origins []translate.Origin) (documen
 	if err := json.Unmarshal(whole, &parts); err != nil {
 		return document{}, fmt.Errorf("write the configuration: %w", err)
 	}
-	d := document{lines: map[int]named{}, origins: map[named][]object.Ref{}}
+	d := document{name: name, lines: map[int]named{}, origins: map[named][]object.Ref{}}
 	for _, o := range origins {
 		for _, name := range []string{o.ID, o.Name} {
 			if key := (named{o.Kind, name}); name != "" && (o.Kind != "plugins" || name == o.ID) {
@@ -84,16 +93,16 @@ func nameOf(kind string, entity []byte) named {
 	return named{kind, cmp.Or(fields.ID, fields.Name, fields.Username, fields.Prefix)}
 }
 
-// objects are those that a problem of the document is about, the most telling first; nil when it cannot be led back to any.
-func (d document) objects(p fleet.Problem) []object.Ref {
+// content is the document as it is submitted.
+func (d document) content() content.Document { return content.Document{Name: d.name, Content: d.text} }
+
+// named are the objects of the entity that a problem names, or nil when the document has none of that name.
+func (d document) named(p fleet.Problem) []object.Ref {
 	kind := p.Kind + "s"
 	for _, name := range []string{p.ID, p.Name} {
 		if refs := d.origins[named{kind, name}]; name != "" && len(refs) > 0 {
 			return refs
 		}
-	}
-	if p.Document == documentName {
-		return d.origins[d.lines[p.Line]]
 	}
 	return nil
 }

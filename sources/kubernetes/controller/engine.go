@@ -56,6 +56,8 @@ type engine struct {
 	sink    sink // may be nil
 	now     func() time.Time
 
+	compiler  compiler // of what is submitted
+	whole     compiler // of all objects, the broken ones included
 	broken    broken
 	submitted *content.Content  // what was last submitted; nil before the first
 	committed *content.Content  // what the source holds, as far as that is known

@@ -34,7 +34,7 @@ func (e *engine) blamePin(pin *translatorv1.Pin) bool {
 		problems = append(problems, wire.Problem(p))
 	}
 	p := planner{broken: e.broken}
-	return p.blame(e.plan.set, e.plan.document, problems, pin.GetRefusedRevision(), time.Time{})
+	return p.blame(e.plan.set, e.plan.documents, problems, pin.GetRefusedRevision(), time.Time{})
 }
 
 // noticePin reads a pin that a rollout has just put on the source. The rollout itself may not be seen any more: the next one begins at
@@ -104,7 +104,7 @@ func (e *engine) blameRefusals(r *client.Rollout) bool {
 		return false
 	}
 	p := planner{broken: e.broken}
-	blamed := p.blame(e.plan.set, e.plan.document, problems, r.GetCandidateRevision(), time.Time{})
+	blamed := p.blame(e.plan.set, e.plan.documents, problems, r.GetCandidateRevision(), time.Time{})
 	e.log.Warn("gateways refused a revision", telemetry.Group, e.remote.group, telemetry.Revision, r.GetCandidateRevision(),
 		"problem", sentence(problems[0]), "left_out", blamed)
 	return blamed

@@ -23,19 +23,19 @@ const maxRounds = 8
 
 // plan is what a set of objects comes to: what to submit, and why objects are not in it.
 type plan struct {
-	set      *object.Set
-	result   translate.Result // of the document
-	document document
-	kept     kept
-	content  *content.Content // of both documents
-	forms    delivery.Forms   // of the document
-	problems []object.Problem
-	leftOut  map[object.Ref]delivery.LeftOut
+	set       *object.Set
+	result    translate.Result // of the documents
+	documents documents
+	kept      kept
+	content   *content.Content // of the documents and what is kept
+	forms     delivery.Forms   // of the documents
+	problems  []object.Problem
+	leftOut   map[object.Ref]delivery.LeftOut
 }
 
-// documents are those of the submission.
-func (p *plan) documents() []content.Document {
-	list := []content.Document{{Name: documentName, Content: p.document.text}}
+// submission is what is submitted.
+func (p *plan) submission() []content.Document {
+	list := p.documents.texts()
 	if len(p.kept.entities) > 0 {
 		list = append(list, content.Document{Name: keptName, Content: p.kept.text})
 	}
@@ -54,6 +54,8 @@ type planner struct {
 	options translate.Options
 	broken  broken
 	base    *content.Content // the last good content of the source; nil when there is none
+	// compiler and whole compile what is submitted, and all objects with the broken ones. Both may be nil.
+	compiler, whole *compiler
 }
 
 var errUncompiled = errors.New("the configuration does not compile, and no object can be named for it")
@@ -87,7 +89,7 @@ func (p *planner) plan(c cluster, now time.Time) (*plan, error) {
 		if err != nil || len(problems) == 0 {
 			return made, err
 		}
-		if !p.blame(c.set, made.document, problems, 0, now.Add(retryRefused)) {
+		if !p.blame(c.set, made.documents, problems, 0, now.Add(retryRefused)) {
 			return nil, fmt.Errorf("%w: %s", errUncompiled, sentence(problems[0]))
 		}
 	}
@@ -95,7 +97,7 @@ func (p *planner) plan(c cluster, now time.Time) (*plan, error) {
 }
 
 // blame adds the objects that problems lead to, and says whether there was any that is not left out already.
-func (p *planner) blame(set *object.Set, d document, problems []fleet.Problem, revision int64, until time.Time) bool {
+func (p *planner) blame(set *object.Set, d documents, problems []fleet.Problem, revision int64, until time.Time) bool {
 	found := false
 	for _, problem := range problems {
 		objects := d.objects(problem)
@@ -153,15 +155,14 @@ func (p *planner) attempt(c cluster, options translate.Options, whole translate.
 		result.Config.Upstreams = nil // Kong alone would not be ready without any; an agent's reserved route is enough
 	}
 	made := &plan{set: c.set, result: result, leftOut: map[object.Ref]delivery.LeftOut{}}
-	var err error
-	if made.document, err = newDocument(result.Config, result.Origins); err != nil {
+	fresh, problems, err := p.compiler.compile(result)
+	if err != nil {
 		return nil, nil, err
 	}
-	fresh, problems := content.Compile([]content.Document{{Name: documentName, Content: made.document.text}})
+	made.documents, made.content, made.forms = fresh.documents, fresh.content, fresh.forms
 	if len(problems) > 0 {
 		return made, problems, nil
 	}
-	made.content, made.forms = fresh, delivery.FormsOf(fresh, result.Origins)
 	broken := slices.Collect(maps.Keys(left))
 	for _, problem := range c.undecoded {
 		broken = append(broken, problem.Objects...)
@@ -178,9 +179,9 @@ func (p *planner) attempt(c cluster, options translate.Options, whole translate.
 // keepLastGood adds what the base has of objects that are left out.
 func (p *planner) keepLastGood(made *plan, whole translate.Result, broken []object.Ref) error {
 	contents := graft.Contents{Base: p.base, New: made.content}
-	if d, err := newDocument(whole.Config, whole.Origins); err == nil {
+	if all, problems, err := p.whole.compile(whole); err == nil && len(problems) == 0 {
 		// The endpoints of what is kept go on to change; those of a translation that does not compile are not known.
-		contents.Current, _ = content.Compile([]content.Document{{Name: documentName, Content: d.text}})
+		contents.Current = all.content
 	}
 	return made.keep(func(drop func(content.Key) bool) []content.Entity { return graft.Objects(contents, broken, drop) })
 }
@@ -199,7 +200,7 @@ func (p *plan) keep(choose func(drop func(content.Key) bool) []content.Entity) e
 			return fmt.Errorf("keep what was good: %w", err)
 		}
 		p.kept = kept{entities: entities, text: text}
-		both, problems := content.Compile(p.documents())
+		both, problems := content.Compile(p.submission())
 		if len(problems) == 0 {
 			p.content = both
 			return nil

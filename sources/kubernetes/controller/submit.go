@@ -35,7 +35,7 @@ func (e *engine) work(ctx context.Context) {
 			e.fail("the last good configuration cannot be read: "+why(err), err)
 			return
 		}
-		p := planner{options: e.Options, broken: e.broken, base: base}
+		p := planner{options: e.Options, broken: e.broken, base: base, compiler: &e.compiler, whole: &e.whole}
 		made, err := p.plan(e.objects.Read(), e.now())
 		e.metrics.translated(began)
 		if err != nil {
@@ -119,7 +119,7 @@ func (e *engine) call(ctx context.Context, allow bool, onceMore bool) bool {
 	message := e.message()
 	request := &client.SubmitRequest{Group: e.remote.group, Source: e.remote.source, Message: message, AllowShrink: allow}
 	hash := sha256.New()
-	for _, d := range e.plan.documents() {
+	for _, d := range e.plan.submission() {
 		request.Documents = append(request.Documents, &client.Document{Name: d.Name, Content: d.Content})
 		fmt.Fprintf(hash, "%s %d ", d.Name, len(d.Content))
 		hash.Write(d.Content)
@@ -167,7 +167,7 @@ func (e *engine) invalid(refusal *client.Error) bool {
 		}
 	}
 	p := planner{broken: e.broken}
-	if p.blame(e.plan.set, e.plan.document, problems, 0, e.now().Add(retryRefused)) {
+	if p.blame(e.plan.set, e.plan.documents, problems, 0, e.now().Add(retryRefused)) {
 		e.log.Warn("the translator refused objects, which are left out", telemetry.Group, e.remote.group, "problem", sentence(problems[0]),
 			"problems", refusal.ProblemCount)
 		return false

@@ -64,6 +64,33 @@ func FormsOf(c *content.Content, origins []translate.Origin) Forms {
 	return f
 }
 
+// JoinForms is what objects contribute to a content that was joined of others, in their order.
+func JoinForms(parts []Forms) Forms {
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	entities, objects := 0, 0
+	for _, p := range parts {
+		entities, objects = entities+len(p.Now.Sums), objects+len(p.Keys)
+	}
+	joined := Forms{Keys: make(map[object.Ref][]content.Key, objects), Origins: make(map[content.Key][]object.Ref, entities),
+		Now: Remembered{Sums: make(map[content.Key]content.Sum, entities), Owned: make(map[object.Ref]int, objects)}}
+	for _, p := range parts {
+		maps.Copy(joined.Origins, p.Origins)
+		maps.Copy(joined.Now.Sums, p.Now.Sums)
+		for ref, keys := range p.Keys {
+			if known := joined.Keys[ref]; known != nil {
+				keys = slices.Concat(known, keys)
+			}
+			joined.Keys[ref] = keys
+		}
+		for ref, n := range p.Now.Owned {
+			joined.Now.Owned[ref] += n
+		}
+	}
+	return joined
+}
+
 func (f *Forms) add(key content.Key, refs []object.Ref) {
 	f.Origins[key] = refs
 	if key.Kind == content.Targets || len(refs) == 0 {
