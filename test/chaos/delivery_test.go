@@ -3,6 +3,7 @@ package chaos_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -45,7 +46,7 @@ func TestDeliverySeeds(t *testing.T) {
 	f := process.StartFleet(t, binaries, etcd.Endpoints, process.Config{
 		Registries: 2, Translators: 2, Distributors: 3, Gateways: 4, Links: true, SmallDisks: true,
 		DistributorFlags: []string{"--election-ttl=2s", "--collect-interval=1s", "--keep-age=0s", fmt.Sprint("--keep-revisions=", keptHistory)},
-		GatewayFlags:     []string{"-refuse-route=" + badRoute},
+		GatewayFlags:     []string{"-refuse-route=" + badRoute}, Label: zone,
 	})
 	d := newDelivery(t, &arena{t: t, fleet: f, etcd: etcd})
 	d.clients(t, "red", "green", "blue")
@@ -86,7 +87,8 @@ func newDelivery(t *testing.T, a *arena) *delivery {
 	must("update", "group", process.Group, "--on-reject=pin", "--on-unhealthy=rollback", "--gate=error-ratio=5%", "--waves=1:2s,100%",
 		"--bake=1s")
 	must("apply", "-g", process.Group, "-s", "platform", write(t, "_format_version: \"3.0\"\nplugins:\n- name: prometheus\n  config: "+
-		"{status_code_metrics: true}\n"))
+		"{status_code_metrics: true}\nupstreams:\n- name: pool\n  healthchecks: {passive: {unhealthy: {tcp_failures: 3}}}\n  targets:\n"+
+		"  - target: "+strings.Join(pool, "\n  - target: ")+"\n"))
 	start := d.rec.start.UnixNano()
 	for _, name := range names {
 		d.teams = append(d.teams, &team{name: name, to: d.to, acks: d.acks, rec: d.rec, start: start, cli: cli})
@@ -95,11 +97,19 @@ func newDelivery(t *testing.T, a *arena) *delivery {
 	d.submitAll(t, chance)
 	all := d.acks.list()
 	d.operator = &operator{to: d.to, acks: d.acks, rec: d.rec, teams: d.teams, start: start, floor: all[len(all)-1].Revision,
-		quarantined: map[string]bool{}}
+		cli: cli, quarantined: map[string]bool{}}
 	for _, g := range a.fleet.Gateways {
 		d.operator.nodes = append(d.operator.nodes, g.Name)
 	}
 	return d
+}
+
+// zone is the label of an agent: two of four gateways are in each zone.
+func zone(node string) string {
+	if node <= "gw-2" {
+		return "zone=a"
+	}
+	return "zone=b"
 }
 
 // clients ask every gateway for the routes of some teams, in turn, until the test ends: gates see what they see.
@@ -168,6 +178,7 @@ func (d *delivery) run(t *testing.T, seed uint64) {
 	d.settle(t, chance)
 
 	d.judge(t, start)
+	d.keptOut(t)
 	d.restorable(t)
 	if t.Failed() {
 		d.tell(t, answered, head)
@@ -184,13 +195,53 @@ func (d *delivery) judge(t *testing.T, start int) {
 	d.watched.upToNow(t)
 	history := d.rec.since(start)
 	settled := slices.IndexFunc(history, func(e check.Event) bool { return e.Kind == check.Settled && e.At >= d.rec.at(mark) })
+	labels := map[string]string{}
+	for _, g := range d.fleet.Gateways {
+		labels[g.Name] = zone(g.Name)
+	}
 	var teams []string
 	for _, x := range d.teams {
 		teams = append(teams, x.name)
 	}
-	for _, problem := range slices.Concat(d.watched.judge(history, d.acks.list(), teams, settled), check.Turned(history)) {
+	for _, problem := range slices.Concat(d.watched.judge(history, d.acks.list(), teams, labels, settled), check.Turned(history)) {
 		t.Error(problem)
 	}
+}
+
+// keptOut waits until every gateway keeps out what it is to keep out, and nothing else, by its agent's word and by its own.
+func (d *delivery) keptOut(t *testing.T) {
+	t.Helper()
+	version, names := d.watched.keptOut()
+	for _, g := range d.fleet.Gateways {
+		process.Eventually(t, convergeTime, fmt.Sprintf("%s keeps %d targets out", g.Name, len(names)), func() error {
+			v, err := g.View()
+			if n := int64(len(names)); err != nil || v.Targets.Version != version || v.Targets.Wanted != n || v.Targets.Out != n ||
+				v.Targets.Releasing != 0 {
+				return errors.Join(err, fmt.Errorf("its agent says %+v of version %d", v.Targets, version))
+			}
+			return d.health(g, names)
+		})
+	}
+}
+
+// health reports a target of the pool that a gateway uses and should not, or the other way round.
+func (d *delivery) health(g *process.Gateway, out map[check.TargetName]bool) error {
+	status, body, err := process.Get(g.Admin + "/upstreams/pool/health?size=1000")
+	if err != nil || status != http.StatusOK {
+		return errors.Join(err, fmt.Errorf("the health of the pool: %d", status))
+	}
+	var answer struct {
+		Data []struct{ Target, Health string }
+	}
+	if err := json.Unmarshal(body, &answer); err != nil || len(answer.Data) != len(pool) {
+		return errors.Join(err, fmt.Errorf("the health of the pool: %s", body))
+	}
+	for _, is := range answer.Data {
+		if out[check.TargetName{Upstream: "pool", Target: is.Target}] != (is.Health == "UNHEALTHY") {
+			return fmt.Errorf("%s is %s", is.Target, is.Health)
+		}
+	}
+	return nil
 }
 
 // tell prints what was answered, and the history after a revision.
@@ -331,8 +382,8 @@ func (d *delivery) fix(t *testing.T, chance *rand.Rand) {
 			given[a.Verb]++
 		}
 	}
-	t.Logf("%d sources were pinned at the end; since the first seed %d revisions were collected, rollouts are %v, acknowledged %v", pins,
-		d.watched.collected(), d.watched.ended(), given)
+	t.Logf("%d sources were pinned at the end; since the first seed %d revisions were collected, rollouts are %v, %d began with "+
+		"a wave by label, acknowledged %v", pins, d.watched.collected(), d.watched.ended(), d.watched.labelled(), given)
 }
 
 // ledgerWatch replays every write to etcd as it comes.
@@ -422,10 +473,12 @@ func (w *ledgerWatch) tellOf(seen func(check.Change)) {
 	w.seen = seen
 }
 
-func (w *ledgerWatch) judge(history []check.Event, acks []check.Ack, teams []string, settled int) []check.Problem {
+func (w *ledgerWatch) judge(history []check.Event, acks []check.Ack, teams []string, labels map[string]string,
+	settled int) []check.Problem {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return slices.Concat(w.ledger.Problems(), w.ledger.Quiet(), w.ledger.Acknowledged(acks), w.ledger.Followed(history),
+	return slices.Concat(w.ledger.Problems(), w.ledger.FirstWaves(history, labels), w.ledger.Drained(acks), w.ledger.Quiet(),
+		w.ledger.Acknowledged(acks), w.ledger.Followed(history),
 		w.ledger.Serves(history, acks, teams, settled))
 }
 
@@ -435,6 +488,18 @@ func (w *ledgerWatch) judged(t *testing.T) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	report(t, w.decided)
+}
+
+func (w *ledgerWatch) keptOut() (version int64, names map[check.TargetName]bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ledger.KeptOut()
+}
+
+func (w *ledgerWatch) labelled() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ledger.Labelled()
 }
 
 func (w *ledgerWatch) numbers(acks []check.Ack) map[string]int {

@@ -28,6 +28,7 @@ type operator struct {
 	floor int64 // restores nothing from before this revision
 	start int64
 	calls int
+	cli   process.CLI
 
 	quarantined map[string]bool // as it was acknowledged
 }
@@ -213,6 +214,60 @@ func (o *operator) quarantine(ctx context.Context, chance *rand.Rand, node strin
 	return err
 }
 
+// waves and windows are what the operator chooses among. No window but none is ever open while tests run.
+var (
+	waves   = []string{"1:2s,100%", "zone=a:1s,100%", "zone=b:1s,100%", "zone=b:500ms,1:1s,100%"}
+	windows = []string{"none", "none", "0 0 29 2 1 for 1m"}
+)
+
+// policy changes how the next rollouts go, by the command line, which is repeated until it is done.
+func (o *operator) policy(ctx context.Context, waves, window string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTime)
+	defer cancel()
+	for {
+		r := o.cli.Run(o.rec.tb, "update", "group", process.Group, "--waves="+waves, "--window="+window)
+		if r.Code == 0 {
+			o.rec.add(check.Event{Kind: check.Ordered, Text: fmt.Sprintf("waves %s, window %s", waves, window)})
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("update group: %+v", r)
+		case <-time.After(retryPause):
+		}
+	}
+}
+
+// pool has the targets that owners keep out and let in.
+var pool = []string{"10.9.0.1:8080", "10.9.0.2:8080", "10.9.0.3:8080", "10.9.0.4:8080"}
+
+// drain keeps targets of the pool out for an owner, or lets them in; with replace, these are all that the owner keeps out.
+func (o *operator) drain(ctx context.Context, chance *rand.Rand, out bool) error {
+	verb, owner, replace := "undrain", pick(chance, []string{"operator", "controller"}), out && chance.IntN(3) == 0
+	var names []check.TargetName
+	for range 1 + chance.IntN(2) {
+		names = append(names, check.TargetName{Upstream: "pool", Target: pick(chance, pool)})
+	}
+	if out {
+		verb = "drain"
+	}
+	_, err := o.ask(ctx, chance, verb, func(ctx context.Context, id, reason string, a *check.Ack) error {
+		request := &distributorv1.UpdateDrainedTargetsRequest{Group: process.Group, Owner: owner, Reason: reason, RequestId: id, Replace: replace}
+		var all []*distributorv1.Target
+		for _, n := range names {
+			all = append(all, &distributorv1.Target{Upstream: n.Upstream, Target: n.Target})
+		}
+		if a.Owner, a.Replace = owner, replace; out {
+			request.Add, a.Out = all, names
+		} else {
+			request.Remove, a.In = all, names
+		}
+		_, err := pick(chance, o.to.targets).UpdateDrainedTargets(ctx, request)
+		return err
+	})
+	return err
+}
+
 // verbs are all that an operator may order. One that ends something comes more often, so that most of the time the group moves.
 var verbs = []func(*operator, context.Context, *rand.Rand) error{
 	func(o *operator, ctx context.Context, c *rand.Rand) error { return o.order(ctx, c, "pause") },
@@ -242,6 +297,15 @@ var verbs = []func(*operator, context.Context, *rand.Rand) error{
 	func(o *operator, ctx context.Context, c *rand.Rand) error {
 		return o.quarantine(ctx, c, pick(c, o.nodes), false)
 	},
+	func(o *operator, ctx context.Context, c *rand.Rand) error {
+		return o.policy(ctx, pick(c, waves), pick(c, windows))
+	},
+	func(o *operator, ctx context.Context, c *rand.Rand) error {
+		return o.policy(ctx, pick(c, waves), pick(c, windows))
+	},
+	func(o *operator, ctx context.Context, c *rand.Rand) error { return o.drain(ctx, c, true) },
+	func(o *operator, ctx context.Context, c *rand.Rand) error { return o.drain(ctx, c, true) },
+	func(o *operator, ctx context.Context, c *rand.Rand) error { return o.drain(ctx, c, false) },
 }
 
 // work gives orders until the context ends.
@@ -258,12 +322,15 @@ func (o *operator) work(ctx context.Context, chance *rand.Rand) error {
 	return nil
 }
 
-// cease takes back what keeps a group from settling: freezes, pauses and quarantines.
+// cease takes back what keeps a group from settling: freezes, pauses, quarantines and closed windows. Drained targets stay out.
 func (o *operator) cease(ctx context.Context, chance *rand.Rand) error {
 	for _, node := range slices.Clone(o.nodes) {
 		if err := o.quarantine(ctx, chance, node, false); err != nil {
 			return err
 		}
+	}
+	if err := o.policy(ctx, pick(chance, waves), "none"); err != nil {
+		return err
 	}
 	return o.unfreeze(ctx, chance)
 }

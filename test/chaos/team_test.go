@@ -26,6 +26,7 @@ import (
 // replicas are clients of each replica by itself: a call and its repetition may come to different ones.
 type replicas struct {
 	rollouts    []distributorv1.RolloutServiceClient
+	targets     []distributorv1.TargetServiceClient
 	translators []translatorv1.TranslatorServiceClient
 	registries  []registryv1.RegistryServiceClient
 }
@@ -42,7 +43,9 @@ func dialEach(t *testing.T, f *process.Fleet) *replicas {
 	}
 	r := &replicas{}
 	for _, s := range f.Distributors {
-		r.rollouts = append(r.rollouts, distributorv1.NewRolloutServiceClient(dial(s)))
+		conn := dial(s)
+		r.rollouts = append(r.rollouts, distributorv1.NewRolloutServiceClient(conn))
+		r.targets = append(r.targets, distributorv1.NewTargetServiceClient(conn))
 	}
 	for _, s := range f.Translators {
 		r.translators = append(r.translators, translatorv1.NewTranslatorServiceClient(dial(s)))

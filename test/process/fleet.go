@@ -34,10 +34,11 @@ var errNoSmallDisk = errors.New("the fleet was started without small disks")
 type Config struct {
 	Registries, Translators, Distributors, Gateways int
 
-	ServiceFlags     []string // of every service, such as --etcd-prefix for one of two fleets on an etcd
-	DistributorFlags []string // of every distributor
-	AgentFlags       []string // of every agent
-	GatewayFlags     []string // of every simulated gateway
+	ServiceFlags     []string                 // of every service, such as --etcd-prefix for one of two fleets on an etcd
+	DistributorFlags []string                 // of every distributor
+	AgentFlags       []string                 // of every agent
+	Label            func(node string) string // of the agent of a node, as key=value; nil is none
+	GatewayFlags     []string                 // of every simulated gateway
 
 	// BootFile is what the gateway of a node has in its boot file before its agent comes; nil is a file without entities.
 	BootFile func(node string) string
@@ -169,7 +170,7 @@ type AgentView struct {
 	Enrolled       bool   `json:"enrolled"`
 	Probes         []any  `json:"probes"`
 	Targets        struct {
-		Version, Wanted, Out int64
+		Version, Wanted, Out, Absent, Releasing int64
 	} `json:"drained_targets"`
 }
 
@@ -296,6 +297,9 @@ func (f *Fleet) gateway(name, folder string) *Gateway {
 		"--state-dir=" + filepath.Join(dir, "agent"), "--boot-file=" + g.BootFile, "--http-listen=" + g.HTTP, "--drift-interval=500ms",
 	}
 	args = append(args, f.config.AgentFlags...)
+	if f.config.Label != nil {
+		args = append(args, "--label="+f.config.Label(name))
+	}
 	if f.certs != "" {
 		args = append(args, f.client("node-"+Group+"-"+name)...)
 	}

@@ -18,6 +18,10 @@ type Ack struct {
 	Repeated  bool   // the rollout was already as the verb wants it
 	Reason    string // that stands
 	Effective bool   // of a freeze: it is the one that stands
+
+	Owner   string // of drained targets
+	Out, In []TargetName
+	Replace bool // all others of the owner are let in
 }
 
 // Orders are the verbs that a leader obeys.

@@ -54,6 +54,8 @@ type Ledger struct {
 	manifests map[string]bool
 	reasons   map[string]bool // of all pins that ever were
 	collected int
+	firsts    map[string]*first // by rollout
+	drained   []targetWrite
 }
 
 // RevisionRecord is a revision in etcd.
@@ -116,6 +118,10 @@ type RolloutRecord struct {
 	ID                string
 	Stable, Candidate targetRecord
 	State             string
+	Wave              int
+	Promoted          int
+	TookOver          bool `json:"took_over"`
+	Policy            PolicyRecord
 	Orders            []orderRecord
 	Refusals          []json.RawMessage
 	Pinning           *struct {
@@ -130,7 +136,7 @@ func NewLedger(group string, keep int) *Ledger {
 		group: group, keep: keep, revisions: map[int64]RevisionRecord{}, kept: map[int64]bool{}, sources: map[string]SourceRecord{},
 		rollouts: map[string]RolloutRecord{}, present: map[string]bool{}, states: map[string]int64{}, groupIDs: map[string]int{},
 		ordered: map[string]string{}, obeyed: map[string][]string{}, requests: map[string]int64{}, fragments: map[string]bool{},
-		manifests: map[string]bool{}, reasons: map[string]bool{},
+		manifests: map[string]bool{}, reasons: map[string]bool{}, firsts: map[string]*first{},
 	}
 }
 
@@ -199,6 +205,8 @@ func (l *Ledger) write(w Change, frozen bool, before string) {
 		l.read(w, l.assigned)
 	} else if w.Key == "decided/orders/"+l.group && !w.Deleted {
 		l.order(w)
+	} else if w.Key == "decided/targets/"+l.group && !w.Deleted {
+		l.targets(w)
 	}
 }
 
@@ -262,6 +270,7 @@ func (l *Ledger) newest() (id string) {
 
 func (l *Ledger) rollout(w Change, r RolloutRecord, frozen bool, before string) {
 	if _, known := l.rollouts[r.ID]; !known {
+		l.begins(w, r, before)
 		if frozen {
 			l.broken(Frozen, w.At, "rollout %s to revision %d began while %s freezes the group", r.ID, r.Candidate.Revision, l.orders.Group.ID)
 		}
@@ -274,6 +283,7 @@ func (l *Ledger) rollout(w Change, r RolloutRecord, frozen bool, before string) 
 	if l.rollouts[r.ID].State != r.State {
 		l.states[r.ID] = w.At
 	}
+	l.goesOn(w, r)
 	l.rollouts[r.ID] = r
 	seen := map[string]bool{}
 	for _, o := range r.Orders {
