@@ -164,7 +164,7 @@ var table = []mutation{
 	},
 	{
 		name: "a decision forgets where the terms before it ended", file: "services/distributor/internal/store/decide.go",
-		old: `stamped.Since, stamped.Ends = before.Since, before.Ends`, new: `stamped.Since = fence.Term`,
+		old: `stamped.Since, stamped.Ends = before.Since, before.Ends`, new: `stamped.Since, stamped.Ends = before.Since, nil`,
 		pkg: distributor + "/internal/store", run: "TestADecisionTellsTheEnds",
 	},
 	{
