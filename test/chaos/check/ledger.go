@@ -106,7 +106,10 @@ type AssignmentRecord struct {
 	Held              []struct{ Target targetRecord }
 }
 
-type orderRecord struct{ ID, Verb, Rollout string }
+type orderRecord struct {
+	ID, Verb, Rollout string
+	Begin             bool // it begins the rollout after the one that it is for
+}
 
 type ordersRecord struct {
 	Group    *orderRecord
@@ -298,7 +301,7 @@ func (l *Ledger) rollout(w Change, r RolloutRecord, frozen bool, before string) 
 			l.broken(Once, w.At, "order %s was obeyed by rollouts %s and %s", o.ID, other, r.ID)
 		}
 		l.obeyed[o.ID] = append(l.obeyed[o.ID], r.ID)
-		if of, known := l.ordered[o.ID]; !known || o.Verb != "retry" && of != r.ID {
+		if of, known := l.ordered[o.ID]; !known || o.Verb != "retry" && !o.Begin && of != r.ID {
 			l.broken(Once, w.At, "rollout %s obeyed order %s (%s), which was for %q", r.ID, o.ID, o.Verb, of)
 		}
 	}

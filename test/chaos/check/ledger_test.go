@@ -81,6 +81,11 @@ func TestLedger(t *testing.T) {
 			{ordered(`{"rollouts":[` + order("pause", "2") + `]}`)}}, broken: []int{check.Once}},
 		{name: "a retry begins the next", then: []tx{{ordered(`{"rollouts":[` + order("retry", "2") + `]}`)},
 			{rolled("3", 2, "progressing", `,"orders":[`+order("retry", "2")+`]`)}}},
+		{name: "a promotion of an ended rollout begins the next", then: []tx{{rolled("2", 2, "completed", "")},
+			{ordered(`{"rollouts":[{"id":"p","verb":"promote","rollout":"2","begin":true}]}`)},
+			{rolled("3", 3, "progressing", `,"orders":[{"id":"p","verb":"promote","rollout":"2","begin":true}]`)}}},
+		{name: "a promotion of one rollout is obeyed by the next", then: []tx{{ordered(`{"rollouts":[` + order("promote", "2") + `]}`)},
+			{rolled("3", 3, "progressing", `,"orders":[`+order("promote", "2")+`]`)}}, broken: []int{check.Once}},
 		{name: "a rollout begins before pins are set", then: []tx{{rolled("2", 2, "rolled_back", `,"pinning":{}`)},
 			{rolled("3", 3, "progressing", "")}}, broken: []int{check.Pinned}},
 		{name: "a rollout begins to a revision without the pins", then: []tx{
