@@ -113,8 +113,8 @@ type Stale struct{ Followed, Offered fleet.Stamp }
 // String names both decisions.
 func (s Stale) String() string {
 	if !s.Followed.After(s.Offered) {
-		return fmt.Sprintf("stale decision: the control plane offers %s, and its ledger does not have %s, which this node follows: it was "+
-			"restored or lost", s.Offered, s.Followed)
+		return fmt.Sprintf("stale decision: the control plane offers %s, and its ledger does not have %s, which this node follows",
+			s.Offered, s.Followed)
 	}
 	return fmt.Sprintf("stale decision: the control plane offers %s, and this node follows the newer %s", s.Offered, s.Followed)
 }
