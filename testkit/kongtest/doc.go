@@ -13,7 +13,8 @@
 //   - The proxy: routes by host, path, method, header and SNI in the order of the flavor traditional_compatible (F45), and by expressions
 //     in
 //     the flavor "expressions". Services, upstreams with weights, strip_path, preserve_host. The plugins pre-function (its Lua is run),
-//     key-auth, basic-auth (with the hashes that Kong keeps), ip-restriction and request-termination.
+//     key-auth, basic-auth (with the hashes that Kong keeps), ip-restriction, request-termination, redirect, request-transformer and
+//     response-transformer (with templates; headers, path, method and query string, but no bodies).
 //   - GET /metrics as the prometheus plugin writes it: requests, bandwidth (of bodies only) and latencies of proxied requests as far as a
 //     plugin asks for them, connections, workers' memory (a constant) and the node. Requests without a route are not counted.
 //   - Restarts: the configuration survives in the prefix, or the declarative file is read again when one is set.

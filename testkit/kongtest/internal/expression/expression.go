@@ -26,11 +26,11 @@ type Expression func(*evaluation) bool
 // compared with.
 type evaluation struct {
 	request.Request
-	matched string
+	matched request.Matched
 }
 
-// Match reports whether a request matches, and the part of its path that strip_path removes.
-func (e Expression) Match(a request.Request) (matched string, ok bool) {
+// Match reports whether a request matches, and by what of its path.
+func (e Expression) Match(a request.Request) (matched request.Matched, ok bool) {
 	look := &evaluation{Request: a}
 	ok = e(look)
 	return look.matched, ok
@@ -176,8 +176,8 @@ type comparison struct {
 	ofPath     bool
 }
 
-// A test compares one value of a field with the operand. It returns the part of the value that strip_path removes.
-type test func(value string) (matched string, ok bool)
+// A test compares one value of a field with the operand.
+type test func(value string) (matched request.Matched, ok bool)
 
 func (c comparison) compile(operator, operand string) (Expression, error) {
 	holds, noted, err := c.test(operator, operand)
@@ -209,7 +209,7 @@ func (c comparison) test(operator, operand string) (holds test, noted bool, err 
 			return nil, false, fmt.Errorf("unknown operator %q", operator)
 		}
 		noted = operator == "==" || operator == "^=" || operator == "=^"
-		return func(value string) (string, bool) { return text, compare(value, text) }, noted, nil
+		return func(value string) (request.Matched, bool) { return request.Matched{Text: text}, compare(value, text) }, noted, nil
 	}
 	if number, err := strconv.ParseInt(operand, 0, 64); err == nil && c.field.kind == numberField {
 		holds, err := compares(operator, number)
@@ -227,13 +227,7 @@ func matches(source string) (test, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(value string) (string, bool) {
-		at := compiled.FindStringIndex(value)
-		if at == nil {
-			return "", false
-		}
-		return value[at[0]:at[1]], true
-	}, nil
+	return func(value string) (request.Matched, bool) { return request.Match(compiled, value) }, nil
 }
 
 // compares compares with a number.
@@ -242,17 +236,17 @@ func compares(operator string, number int64) (test, error) {
 	if compare == nil {
 		return nil, fmt.Errorf("unknown operator %q", operator)
 	}
-	return func(value string) (string, bool) {
+	return func(value string) (request.Matched, bool) {
 		got, err := strconv.ParseInt(value, 10, 64)
-		return "", err == nil && compare(got, number)
+		return request.Matched{}, err == nil && compare(got, number)
 	}, nil
 }
 
 // onAddress parses an address for a comparison. Other values never hold.
 func onAddress(holds func(netip.Addr) bool) test {
-	return func(value string) (string, bool) {
+	return func(value string) (request.Matched, bool) {
 		ip, err := netip.ParseAddr(value)
-		return "", err == nil && holds(ip)
+		return request.Matched{}, err == nil && holds(ip)
 	}
 }
 

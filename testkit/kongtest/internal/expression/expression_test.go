@@ -33,7 +33,8 @@ func TestExpressionsOfRoutes(t *testing.T) {
 			t.Errorf("%s: %v", source, err)
 			continue
 		}
-		got, ok := expr.Match(a)
+		matched, ok := expr.Match(a)
+		got := matched.Text
 		if !ok {
 			got = "-"
 		}

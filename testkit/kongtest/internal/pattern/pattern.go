@@ -71,6 +71,7 @@ var (
 	spaces      = regexp.MustCompile(`^(?:\s|#[^\n]*(?:\n|$))+`)
 	hexadecimal = regexp.MustCompile(`^(?:[xuU]\{([0-9A-Fa-f]+)\}|x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8}))`)
 	property    = regexp.MustCompile(`^[pP](?:\{(\^?)((?:\w+[=:])?[\w ]+)\}|(\pL))`)
+	goName      = regexp.MustCompile(`^\w+$`)
 	posix       = regexp.MustCompile(`^\[:\^?[a-z]+:\]`)
 )
 
@@ -150,6 +151,9 @@ func (t *translator) group() error {
 		t.rest = t.rest[len(m[0]):]
 		if m[1] != "" {
 			t.names[m[1]] = true
+			if goName.MatchString(m[1]) {
+				start = "(?P<" + m[1] + ">" // captures are known by it
+			}
 		} else {
 			start = t.setFlags(m[2], m[3]) + m[4]
 			if m[4] == ")" {

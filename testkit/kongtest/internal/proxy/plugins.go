@@ -21,7 +21,8 @@ import (
 type plugin struct {
 	name     string
 	priority int
-	run      func(w http.ResponseWriter, r *http.Request, t *turn) (done bool)
+	run      func(w http.ResponseWriter, r *http.Request, t *turn) (done bool) // nil: nothing before the answer
+	answer   func(http.Header)                                                 // changes the headers of every answer; nil: none
 }
 
 // turn is one request at one worker.
@@ -35,6 +36,11 @@ type turn struct {
 	consumer        string        // the username, once a key was recognised
 	byService       bool          // the answer is the upstream's
 	upstream        time.Duration // until the upstream's headers
+	captures        map[string]string
+
+	path, host   string // what plugins put in place of the upstream's; empty: nothing
+	query        string // with its question mark, when plugins changed it
+	queryChanged bool
 }
 
 func compilePlugin(n *entity.Node, luaAllowed bool) *plugin {
@@ -51,6 +57,12 @@ func compilePlugin(n *entity.Node, luaAllowed bool) *plugin {
 		return &plugin{name: name, priority: 1100, run: basicAuth}
 	case "ip-restriction":
 		return &plugin{name: name, priority: 990, run: ipRestriction(config)}
+	case "request-transformer":
+		return &plugin{name: name, priority: 801, run: requestTransformer(config, luaAllowed)}
+	case "response-transformer":
+		return &plugin{name: name, priority: 800, answer: editsOf(config, "headers").responseHeaders}
+	case "redirect":
+		return &plugin{name: name, priority: 779, run: redirect(config)}
 	case "request-termination":
 		return &plugin{name: name, priority: 2, run: requestTermination(config)}
 	}

@@ -3,6 +3,7 @@
 package proxy
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/hex"
@@ -92,8 +93,11 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		t.fail(w, http.StatusUnsupportedMediaType, "Non-gRPC request matched gRPC route")
 		return
 	}
-	for _, plugin := range rt.running(rule.Route) {
-		if plugin.run(w, r, t) {
+	t.captures = matched.Captures
+	plugins := rt.running(rule.Route)
+	w = answering(w, plugins)
+	for _, plugin := range plugins {
+		if plugin.run != nil && plugin.run(w, r, t) {
 			return
 		}
 	}
@@ -101,7 +105,21 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		t.fail(w, http.StatusServiceUnavailable, "no Service found with those values")
 		return
 	}
-	p.forward(w, r, t, rt, rule.Route, a, matched)
+	p.forward(w, r, t, rt, rule.Route, a, matched.Text)
+}
+
+// answering lets plugins change the headers of the answer.
+func answering(w http.ResponseWriter, plugins []*plugin) http.ResponseWriter {
+	var changes []func(http.Header)
+	for _, plugin := range plugins {
+		if plugin.answer != nil {
+			changes = append(changes, plugin.answer)
+		}
+	}
+	if changes == nil {
+		return w
+	}
+	return &filtered{ResponseWriter: w, change: changes}
 }
 
 func (p *Proxy) meterRequest(what *metering.Selection, to *router.Route, r *http.Request, t *turn, rec *metering.Recorder,
@@ -144,7 +162,14 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request, t *turn, rt *Tab
 	if !to.StripPath {
 		matched = ""
 	}
-	target := router.UpstreamURL(scheme, address, router.UpstreamPath(to.Service.Path, a.Path, to.StripPath, len(matched)), a.Query)
+	path, query := router.UpstreamPath(to.Service.Path, a.Path, to.StripPath, len(matched)), a.Query
+	if t.path != "" {
+		path = t.path
+	}
+	if t.queryChanged {
+		query = t.query
+	}
+	target := router.UpstreamURL(scheme, address, path, query)
 	began := time.Now()
 	forwarder := httputil.ReverseProxy{
 		Transport: p.transport,
@@ -157,7 +182,7 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request, t *turn, rt *Tab
 			if port == "" {
 				port = own
 			}
-			out.Out.Host = router.HostHeader(to, address, scheme, out.In.Host)
+			out.Out.Host = cmp.Or(t.host, router.HostHeader(to, address, scheme, out.In.Host))
 			out.Out.Header.Set("X-Forwarded-Host", host)
 			out.Out.Header.Set("X-Forwarded-Port", port)
 			path, _, _ := strings.Cut(out.In.RequestURI, "?")

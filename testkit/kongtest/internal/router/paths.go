@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/pattern"
+	"github.com/silverback-gateway/silverback/testkit/kongtest/internal/request"
 )
 
 // pathCriterion is one path of a route: a prefix, or a regular expression. Kong anchors it by a caret before it, which belongs to the first
@@ -23,24 +24,19 @@ func pathCriterionOf(path string) (pathCriterion, error) {
 	return pathCriterion{pattern: compiled}, err
 }
 
-// met returns the part of the path that it matched.
-func (p pathCriterion) met(path string) (matched string, ok bool) {
+func (p pathCriterion) met(path string) (matched request.Matched, ok bool) {
 	if p.pattern == nil {
-		return p.prefix, strings.HasPrefix(path, p.prefix)
+		return request.Matched{Text: p.prefix}, strings.HasPrefix(path, p.prefix)
 	}
-	at := p.pattern.FindStringIndex(path)
-	if at == nil {
-		return "", false
-	}
-	return path[at[0]:at[1]], true
+	return request.Match(p.pattern, path)
 }
 
 // firstMet tries paths in the order in which the route lists them.
-func firstMet(paths []pathCriterion, path string) (matched string, ok bool) {
+func firstMet(paths []pathCriterion, path string) (matched request.Matched, ok bool) {
 	for _, p := range paths {
 		if matched, ok := p.met(path); ok {
 			return matched, true
 		}
 	}
-	return "", len(paths) == 0
+	return request.Matched{}, len(paths) == 0
 }

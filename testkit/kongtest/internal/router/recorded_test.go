@@ -135,7 +135,7 @@ func routedBy(r *Router, req recordedRequest) routed {
 		return routed{Status: 404}
 	}
 	to := rule.Route
-	path := UpstreamPath(to.Service.Path, a.Path, to.StripPath, len(matched))
+	path := UpstreamPath(to.Service.Path, a.Path, to.StripPath, len(matched.Text))
 	if plain, err := url.PathUnescape(path); err == nil {
 		path = plain // as the recorded service understood it
 	}

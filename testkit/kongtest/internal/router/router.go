@@ -186,10 +186,10 @@ func splitID(routeID string, group int) string {
 	return entity.FormatUUID(entity.UUID5(space, fmt.Sprintf("%s#%d", routeID, group)))
 }
 
-// Match returns the rule that takes a request, or nil, and the part of the path that it matched.
-func (r *Router) Match(a request.Request) (*Rule, string) {
+// Match returns the rule that takes a request, or nil, and by what of the path it does.
+func (r *Router) Match(a request.Request) (*Rule, request.Matched) {
 	if !r.uses.Readable(a) {
-		return nil, ""
+		return nil, request.Matched{}
 	}
 	for i := range r.rules {
 		rl := &r.rules[i]
@@ -203,5 +203,5 @@ func (r *Router) Match(a request.Request) (*Rule, string) {
 			return rl, matched
 		}
 	}
-	return nil, ""
+	return nil, request.Matched{}
 }
