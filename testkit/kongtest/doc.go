@@ -15,6 +15,7 @@
 //     the flavor "expressions". Services, upstreams with weights, strip_path, preserve_host. The plugins pre-function (its Lua is run),
 //     key-auth, basic-auth (with the hashes that Kong keeps), ip-restriction, request-termination, redirect, request-transformer and
 //     response-transformer (with templates; headers, path, method and query string, but no bodies).
+//   - Certificates of the configuration by their SNIs, on listeners of the proxy for TLS.
 //   - GET /metrics as the prometheus plugin writes it: requests, bandwidth (of bodies only) and latencies of proxied requests as far as a
 //     plugin asks for them, connections, workers' memory (a constant) and the node. Requests without a route are not counted.
 //   - Restarts: the configuration survives in the prefix, or the declarative file is read again when one is set.
@@ -25,8 +26,7 @@
 // the schemas are of. Package schemacheck does that with kong/schema.
 //
 // Not simulated: defaults in what Kong returns. The migration of paths from the format versions 1.1 and 2.1. Every other plugin, which is
-// accepted and has no effect. Metrics of upstreams' health, shared dictionaries and AI. gRPC and stream listeners. Certificates and SNIs of
-// a configuration; a TLS listener shows the certificate of its options. A listener for plain HTTP beside one for TLS. Health checks and
+// accepted and has no effect. Metrics of upstreams' health, shared dictionaries and AI. gRPC and stream listeners. Health checks and
 // hashing of upstreams. Consumers beyond their API keys and passwords. Databases and hybrid mode. Write access to entities. Of the flavor
 // "traditional" only the order of routes is its own. Regular expressions of routes are Rust's, except for repetitions of more than 1000,
 // which never match, and properties of characters that Go does not know, which are refused. Answers that a router has cached.

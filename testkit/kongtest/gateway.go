@@ -29,6 +29,7 @@ const (
 	adminListener = iota
 	statusListener
 	proxyListener
+	secureListener // of the proxy, when there is one beside the other
 	listeners
 )
 
@@ -42,6 +43,7 @@ type Gateway struct {
 	meter   metering.Meter
 	admin   *admin.API
 	proxy   *proxy.Proxy
+	secure  *tls.Config // of the secure listener
 
 	// lifecycle is held while starting and stopping, not while serving.
 	lifecycle sync.Mutex
@@ -74,7 +76,12 @@ func New(opts Options) (*Gateway, error) {
 		plugins:   map[string]bool{},
 		disk:      disk{dir: opts.Prefix},
 		version:   KongVersion,
-		addresses: [listeners]string{opts.Admin, opts.Status, opts.Proxy},
+		addresses: [listeners]string{opts.Admin, opts.Status, opts.Proxy, opts.SecureProxy},
+	}
+	if opts.SecureProxy != "" {
+		if g.secure, err = ownCertificate(); err != nil {
+			return nil, fmt.Errorf("a certificate for the simulated gateway: %w", err)
+		}
 	}
 	enabled := opts.Plugins
 	if enabled == nil {
@@ -88,8 +95,7 @@ func New(opts Options) (*Gateway, error) {
 		UntrustedLua: opts.UntrustedLua, BodyLimit: opts.BodyLimit, DeclarativeConfig: opts.DeclarativeConfig, SchemaDir: opts.SchemaDir,
 		Schemas: opts.Schemas, Banner: Banner(),
 	}, process{g}, &g.traffic, &g.meter)
-	g.proxy = proxy.New(&g.traffic, &g.meter, func() string { return admin.ServerToken(g.kongVersion()) },
-		func() string { return g.address(proxyListener) })
+	g.proxy = proxy.New(&g.traffic, &g.meter, func() string { return admin.ServerToken(g.kongVersion()) })
 	if err := g.start(); err != nil {
 		return nil, err
 	}
@@ -202,8 +208,11 @@ func (g *Gateway) start() error {
 }
 
 func (g *Gateway) listen(addresses [listeners]string) error {
-	handlers := [listeners]http.HandlerFunc{g.admin.ServeAdmin, g.admin.ServeStatus, g.proxy.ServeHTTP}
+	handlers := [listeners]http.HandlerFunc{g.admin.ServeAdmin, g.admin.ServeStatus, g.proxy.ServeHTTP, g.proxy.ServeHTTP}
 	for i, address := range addresses {
+		if address == "" {
+			continue
+		}
 		l, err := open(address)
 		if err != nil {
 			return fmt.Errorf("listen for the simulated gateway: %w", err)
@@ -219,12 +228,16 @@ func (g *Gateway) listen(addresses [listeners]string) error {
 			ErrorLog:          log.New(io.Discard, "", 0),
 			ConnState:         g.traffic.Note,
 		}
-		if i == proxyListener {
+		ofProxy := i == proxyListener || i == secureListener
+		if ofProxy {
 			srv.ConnContext = g.proxy.Assign
 		}
 		g.servers = append(g.servers, srv)
 		if config := g.tls(i); config != nil {
 			srv.TLSConfig = config.Clone()
+			if ofProxy {
+				srv.TLSConfig = g.bySNI(config)
+			}
 			srv.Protocols = new(http.Protocols)
 			srv.Protocols.SetHTTP1(true)
 			srv.Protocols.SetHTTP2(slices.Contains(config.NextProtos, "h2"))
@@ -250,10 +263,10 @@ func open(address string) (net.Listener, error) {
 
 // tls returns nil for a socket.
 func (g *Gateway) tls(listener int) *tls.Config {
-	if strings.HasPrefix([listeners]string{g.opts.Admin, g.opts.Status, g.opts.Proxy}[listener], unixPrefix) {
+	if strings.HasPrefix([listeners]string{g.opts.Admin, g.opts.Status, g.opts.Proxy, g.opts.SecureProxy}[listener], unixPrefix) {
 		return nil
 	}
-	return [listeners]*tls.Config{g.opts.AdminTLS, g.opts.StatusTLS, g.opts.ProxyTLS}[listener]
+	return [listeners]*tls.Config{g.opts.AdminTLS, g.opts.StatusTLS, g.opts.ProxyTLS, g.secure}[listener]
 }
 
 func (g *Gateway) stop(ctx context.Context) {
@@ -289,6 +302,9 @@ func (g *Gateway) StatusURL() string { return g.url(statusListener) }
 
 // ProxyURL returns the address of the proxy.
 func (g *Gateway) ProxyURL() string { return g.url(proxyListener) }
+
+// SecureProxyURL returns the address of the listener of Options.SecureProxy.
+func (g *Gateway) SecureProxyURL() string { return g.url(secureListener) }
 
 // url returns unix:// and the path for a socket.
 func (g *Gateway) url(listener int) string {

@@ -20,11 +20,16 @@ type Options struct {
 	// Addresses of the listeners: host:port on loopback, or unix: and the path of
 	// a socket. Empty means a free port.
 	Admin, Status, Proxy string
+	// SecureProxy is the address of a second listener of the proxy, which speaks TLS
+	// with HTTP/2, beside one in plain HTTP; empty is none. It shows the certificates of
+	// the configuration by their SNIs, and one that signs itself to everyone else.
+	SecureProxy string
 	// OpenProxy lets the proxy listen beyond loopback, where other containers or
 	// machines reach it. The other listeners never do.
 	OpenProxy bool
 	// AdminTLS, StatusTLS and ProxyTLS make a listener in TCP speak TLS and nothing
-	// else; nil is plain HTTP. HTTP/2 is spoken where NextProtos offers it, and clients
+	// else; nil is plain HTTP. A name that the configuration has an SNI for is shown
+	// the certificate of that by the proxy. HTTP/2 is spoken where NextProtos offers it, and clients
 	// are asked for a certificate as ClientAuth says. See Authority.
 	AdminTLS, StatusTLS, ProxyTLS *tls.Config
 	// Workers is the number of nginx workers; 0 means 1.
@@ -68,7 +73,10 @@ const (
 )
 
 func (o Options) withDefaults() (Options, error) {
-	for name, address := range map[string]*string{"admin": &o.Admin, "status": &o.Status, "proxy": &o.Proxy} {
+	for name, address := range map[string]*string{"admin": &o.Admin, "status": &o.Status, "proxy": &o.Proxy, "secure proxy": &o.SecureProxy} {
+		if *address == "" && address == &o.SecureProxy {
+			continue
+		}
 		if *address == "" {
 			*address = "127.0.0.1:0"
 		}
@@ -82,7 +90,7 @@ func (o Options) withDefaults() (Options, error) {
 		if err != nil {
 			return o, fmt.Errorf("%s address: %w", name, err)
 		}
-		if name == "proxy" && o.OpenProxy {
+		if strings.HasSuffix(name, "proxy") && o.OpenProxy {
 			continue
 		}
 		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/silverback-gateway/silverback/testkit/kongtest"
+	"github.com/silverback-gateway/silverback/testkit/port"
 )
 
 const (
@@ -32,6 +33,7 @@ const (
 // target is a gateway under test.
 type target struct {
 	admin, status, proxy string             // URLs
+	secure               string             // URL of a listener of the proxy for TLS; empty: none is known
 	restart              func(t *testing.T) // nil: it cannot be restarted
 	simulation           *kongtest.Gateway  // nil: it is a real one
 	real                 bool
@@ -55,9 +57,11 @@ func each(t *testing.T, check func(t *testing.T, k *target)) {
 }
 
 func simulate(t *testing.T, o kongtest.Options, more ...kongtest.Option) *target {
+	o.SecureProxy = port.Address(t)
 	g := kongtest.Start(t, append([]kongtest.Option{kongtest.With(o)}, more...)...)
 	return &target{
-		admin: g.AdminURL(), status: g.StatusURL(), proxy: g.ProxyURL(), simulation: g,
+		secure: g.SecureProxyURL(),
+		admin:  g.AdminURL(), status: g.StatusURL(), proxy: g.ProxyURL(), simulation: g,
 		restart: func(t *testing.T) {
 			if err := g.Restart(t.Context()); err != nil {
 				t.Fatal(err)
@@ -77,6 +81,7 @@ func live(t *testing.T) *target {
 			t.Skipf("no real gateway: %s is not set (see docs/kong.md)", name)
 		}
 	}
+	k.secure = strings.TrimSuffix(os.Getenv("SILVERBACK_TEST_KONG_SECURE_PROXY"), "/")
 	if command := os.Getenv("SILVERBACK_TEST_KONG_RESTART"); command != "" {
 		k.restart = func(t *testing.T) {
 			// A file, not a pipe: what the command leaves running would keep that open.

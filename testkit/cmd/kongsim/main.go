@@ -32,7 +32,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("silverback-kongsim", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&opts.Proxy, "proxy", "127.0.0.1:8000", "address of the proxy listener, on loopback, or unix: and the path of a socket")
-	flags.BoolVar(&opts.OpenProxy, "insecure-proxy", false, "allow -proxy beyond loopback, for labs in containers")
+	flags.StringVar(&opts.SecureProxy, "secure-proxy", "", "address of a second proxy listener, which speaks TLS and shows the certificates "+
+		"of the configuration; empty is none")
+	flags.BoolVar(&opts.OpenProxy, "insecure-proxy", false, "allow -proxy and -secure-proxy beyond loopback, for labs in containers")
 	flags.StringVar(&opts.Admin, "admin", "127.0.0.1:8001", "address of the Admin API, on loopback, or unix: and the path of a socket")
 	flags.StringVar(&opts.Status, "status", "127.0.0.1:8007", "address of the Status API, on loopback, or unix: and the path of a socket")
 	flags.IntVar(&opts.Workers, "workers", 1, "number of simulated nginx workers")

@@ -55,7 +55,7 @@ type State struct {
 	Version       string
 	Start         uint64 // a number of this start, by which schemas vary (F44)
 	PIDs          []int
-	Listeners     [3]string // Admin, Status, proxy
+	Listeners     [4]string // Admin, Status, proxy, and the proxy's for TLS, or nothing
 }
 
 // Hash returns the present configuration_hash.

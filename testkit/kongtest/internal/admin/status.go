@@ -123,6 +123,10 @@ func (a *API) getRoot(w http.ResponseWriter, _ *http.Request) {
 		limit = "10m"
 	}
 	workers := strconv.Itoa(a.Workers)
+	proxies := []string{state.Listeners[2]}
+	if secure := state.Listeners[3]; secure != "" {
+		proxies = append(proxies, secure+" http2 ssl")
+	}
 	configuration := map[string]any{
 		"database": "off", "role": "traditional", "router_flavor": a.RouterFlavor, "untrusted_lua": a.UntrustedLua,
 		"nginx_worker_processes": workers, "nginx_main_worker_processes": workers, "worker_consistency": "eventual",
@@ -132,7 +136,7 @@ func (a *API) getRoot(w http.ResponseWriter, _ *http.Request) {
 		"prefix": "/usr/local/kong", "lmdb_environment_path": "dbless.lmdb", "lmdb_map_size": "2048m", "lmdb_validation_tag": LMDBTag(version),
 		"admin_listen":  []string{state.Listeners[0]},
 		"status_listen": []string{state.Listeners[1]},
-		"proxy_listen":  []string{state.Listeners[2]},
+		"proxy_listen":  proxies,
 	}
 	if a.DeclarativeConfig != "" {
 		configuration["declarative_config"] = a.DeclarativeConfig

@@ -26,7 +26,6 @@ import (
 // Proxy serves proxied requests.
 type Proxy struct {
 	Server  func() string // the token of the Server and Via headers
-	Address func() string // of the listener
 	Traffic *metering.Traffic
 	Meter   *metering.Meter
 
@@ -40,8 +39,8 @@ type Proxy struct {
 }
 
 // New returns a proxy without workers; it is not served before Start.
-func New(traffic *metering.Traffic, meter *metering.Meter, server, address func() string) *Proxy {
-	return &Proxy{Server: server, Address: address, Traffic: traffic, Meter: meter, transport: newTransport()}
+func New(traffic *metering.Traffic, meter *metering.Meter, server func() string) *Proxy {
+	return &Proxy{Server: server, Traffic: traffic, Meter: meter, transport: newTransport()}
 }
 
 // Close closes idle connections to upstreams.
@@ -178,9 +177,8 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request, t *turn, rt *Tab
 			out.Out.URL = target
 			out.SetXForwarded()
 			host, port := splitHost(out.In.Host)
-			_, own, _ := net.SplitHostPort(p.Address())
-			if port == "" {
-				port = own
+			if at, ok := out.In.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok && port == "" {
+				port = strconv.Itoa(at.Port)
 			}
 			out.Out.Host = cmp.Or(t.host, router.HostHeader(to, address, scheme, out.In.Host))
 			out.Out.Header.Set("X-Forwarded-Host", host)

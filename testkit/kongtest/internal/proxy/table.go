@@ -17,6 +17,8 @@ type Table struct {
 	keys      map[string]bool                // of key-auth
 	owners    map[string]string              // of keys: the consumers' usernames
 	passwords map[string]login               // of basic-auth, by username
+
+	certificates map[string]certificate // by SNI
 }
 
 // login is a credential of basic-auth.
@@ -26,7 +28,7 @@ type login struct{ consumer, owner, hash string }
 func Compile(set *declarative.Population, flavor string, lua bool) *Table {
 	t := &Table{
 		Router: router.Compile(set, flavor), plugins: map[string][]*plugin{}, metered: map[string]*metering.Selection{},
-		keys: map[string]bool{}, owners: map[string]string{}, passwords: map[string]login{},
+		keys: map[string]bool{}, owners: map[string]string{}, passwords: map[string]login{}, certificates: certificatesOf(set),
 	}
 	usernames := map[string]string{}
 	for _, n := range set.ByKind["consumers"] {
