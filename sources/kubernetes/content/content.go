@@ -200,6 +200,31 @@ func (c *Content) SameForms(other *Content) bool {
 	return true
 }
 
+// Fills says whether an upstream has targets that had none in an earlier content.
+func (c *Content) Fills(before *Content) bool {
+	had := before.filled()
+	for upstream := range c.filled() {
+		if !had[upstream] {
+			return true
+		}
+	}
+	return false
+}
+
+// filled are the ids of upstreams that have targets.
+func (c *Content) filled() map[string]bool {
+	ids := map[string]bool{}
+	for _, e := range c.Entities() {
+		if e.Kind != Targets {
+			continue
+		}
+		for _, id := range e.Read().Refs {
+			ids[id] = true
+		}
+	}
+	return ids
+}
+
 // Digest tells contents apart. It is not the digest of a snapshot.
 func (c *Content) Digest() string {
 	if c == nil {

@@ -572,3 +572,23 @@ func TestANamespaceThatEndsIsKeptFromItsFirstObjectOn(t *testing.T) {
 		t.Errorf("it is served otherwise than before: %s", text)
 	}
 }
+
+func TestTheFirstTargetsOfAnUpstreamDoNotWait(t *testing.T) {
+	w := newWorld(t)
+	w.stop()
+	w.window = time.Hour
+	w.start()
+	filled := service("web", "10.0.0.1")
+	w.cluster.apply(t, strings.Replace(filled, `endpoints: [{addresses: ["10.0.0.1"]}]`, "endpoints: []", 1), ingress("web/shop", "/shop"))
+	w.phase("web/shop", delivery.Programmed)
+	if text := w.served(); strings.Contains(text, "10.0.0.1:80") {
+		t.Fatal(text)
+	}
+	w.cluster.apply(t, filled)
+	w.eventually("the endpoint is there", func() error {
+		if text := w.served(); !strings.Contains(text, "10.0.0.1:80") {
+			return errors.New(text)
+		}
+		return nil
+	})
+}

@@ -82,13 +82,14 @@ func (e *engine) submit(ctx context.Context) bool {
 	return e.call(ctx, allow, true)
 }
 
-// paced says whether the plan has to wait, since it changes endpoints alone: each submission costs each gateway a load.
+// paced says whether the plan has to wait, since it changes endpoints alone: each submission costs each gateway a load. The first targets
+// of an upstream do not wait: without them its routes are answered with 503.
 func (e *engine) paced() bool {
 	now := e.now()
 	if e.changedAt.IsZero() {
 		e.changedAt = now
 	}
-	if e.submitted == nil || !e.plan.content.SameForms(e.submitted) {
+	if e.submitted == nil || !e.plan.content.SameForms(e.submitted) || e.plan.content.Fills(e.submitted) {
 		return false
 	}
 	due := e.pace.Due(endpoints.Targets, e.changedAt, e.lastCall)

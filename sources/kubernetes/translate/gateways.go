@@ -143,9 +143,9 @@ func (t *translation) refusesBackend(from object.Object, ref gateway.BackendRef)
 	return "", Finding{}
 }
 
-// terminate answers for a rule all of whose backends are missing, with the status that the Gateway API asks for.
-func terminate(s *service, named int) {
-	if len(s.backends) == 0 && named > 0 {
+// terminate answers for a rule whose backends are all missing, with the status that the Gateway API asks for.
+func terminate(s *service) {
+	if len(s.backends) == 0 {
 		s.Plugins = append(s.Plugins, declarative.Plugin{Name: "request-termination", Config: declarative.Fields{
 			"status_code": 500, "message": "no existing backendRef provided",
 		}})

@@ -56,7 +56,9 @@ func (t *translation) grpcService(name string, r *gateway.GRPCRoute, rule int) *
 		refs = append(refs, ref.BackendRef)
 	}
 	s.backends = t.backendsOf(r, refs)
-	terminate(s, len(refs))
+	if len(refs) > 0 {
+		terminate(s)
+	}
 	t.services[name] = s
 	return s
 }

@@ -195,7 +195,9 @@ func (t *translation) httpService(name string, rules []httpRule, priorities map[
 		refs = append(refs, ref.BackendRef)
 	}
 	s.backends = t.backendsOf(first, refs)
-	terminate(s, len(refs))
+	if len(refs) > 0 || unanswered(rules) {
+		terminate(s)
+	}
 	var listeners []*Listener
 	limit := requestTimeout(rules[0])
 	if limit > 0 && !slices.ContainsFunc(rules, func(r httpRule) bool { return requestTimeout(r) != limit }) {
@@ -213,6 +215,16 @@ func (t *translation) httpService(name string, rules []httpRule, priorities map[
 		s.routes, err = maker.pathRoutes(rules)
 	}
 	return s, err
+}
+
+// unanswered says whether no filter of the rules, which have no backends, can answer: neither a redirection nor a plugin. Kong Ingress
+// Controller leaves such rules to Kong, which answers 503; the Gateway API asks for 500.
+func unanswered(rules []httpRule) bool {
+	return !slices.ContainsFunc(rules, func(r httpRule) bool {
+		return r.route.Annotations[annotationPlugins] != "" || slices.ContainsFunc(r.Filters, func(f gateway.HTTPRouteFilter) bool {
+			return f.Type == gateway.HTTPRouteFilterRequestRedirect || f.Type == gateway.HTTPRouteFilterExtensionRef
+		})
+	})
 }
 
 // timeout applies the timeout that a rule has for its backends.
