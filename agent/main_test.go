@@ -55,7 +55,9 @@ func build(t *testing.T, pkg string, flags ...string) string {
 	}
 	path := filepath.Join(b.dir, fmt.Sprintf("%d-%s", len(b.path), filepath.Base(pkg)))
 	args := append(append([]string{"build", "-buildvcs=false", "-o", path}, flags...), pkg)
-	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+	cmd := exec.Command("go", args...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // what ships, also under the race detector, which needs cgo
+	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v\n%s", pkg, err, out)
 	}
 	b.path[key] = path

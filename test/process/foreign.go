@@ -1,12 +1,10 @@
 package process
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -53,7 +51,7 @@ func (b Binaries) BuildForeign(service string) (ForeignClock, error) {
 	if err != nil {
 		return ForeignClock{}, err
 	}
-	over := filepath.Join(b.dir, "foreign-"+service)
+	over := filepath.Join(b.own, "foreign-"+service)
 	replace := map[string]string{}
 	put := func(path, text string) error {
 		file := filepath.Join(over, fmt.Sprintf("%d.go", len(replace)))
@@ -91,12 +89,8 @@ func (b Binaries) BuildForeign(service string) (ForeignClock, error) {
 		return ForeignClock{}, fmt.Errorf("lay a clock over %s: %w", service, err)
 	}
 	path := filepath.Join(over, service)
-	args := []string{"build", "-buildvcs=false", "-overlay=" + overlay, "-o", path, packages[service]}
-	cmd := exec.CommandContext(context.Background(), "go", args...)
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "GOWORK="+filepath.Join(root, "go.work"))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return ForeignClock{}, fmt.Errorf("build %s on another clock: %w\n%s", service, err, out)
+	if err := goBuild(root, "-overlay="+overlay, "-o", path, packages[service]); err != nil {
+		return ForeignClock{}, fmt.Errorf("build %s on another clock: %w", service, err)
 	}
 	return ForeignClock{plain: b.Path(service), path: path}, nil
 }
